@@ -1,0 +1,75 @@
+//! LOG SENSE, SPC-5 §6.9.  Bytes: 0 opcode · 1 SP(0) · 2 PC(7-6) PAGE CODE(5-0) · 3 SUBPAGE · 5-6 PARAMETER POINTER · 7-8 ALLOCATION LENGTH · 9 control
+//!
+//! **Deviations:** all four values of PC return the current values, as LTO drives do; tools such as tapeinfo ask with 00b.
+
+use crate::cdb::Cdb;
+use crate::data::Data;
+use crate::fault::Outcome;
+use crate::log::{LogId, LogWriter};
+use crate::lu::Device;
+use crate::sense::Sense;
+use crate::spec::{Access, CommandSpec};
+use crate::target::Request;
+use crate::wire::U16;
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+
+/// Facts of the command.
+pub const SPEC: CommandSpec = CommandSpec::new(
+    "LOG SENSE",
+    &[0x4d, 0x00, 0xff, 0xff, 0x00, 0xff, 0xff, 0xff, 0xff, 0x00],
+    Access::Always,
+);
+
+#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct Raw {
+    opcode: u8,
+    flags: u8,
+    page: u8,
+    subpage: u8,
+    _reserved_4: u8,
+    parameter_pointer: U16,
+    allocation_length: U16,
+    control: u8,
+}
+const _: () = assert!(size_of::<Raw>() == 10);
+
+pub(super) fn run(cdb: &Cdb, request: &Request<'_>, device: &mut dyn Device, data: &mut Data<'_, '_>) -> Outcome {
+    let raw: Raw = cdb.layout();
+    let id = LogId { page: raw.page & 0x3f, subpage: raw.subpage };
+    let mut w = LogWriter::from_pointer(raw.parameter_pointer.get());
+    let real = device.log_pages().contains(&id);
+    if real {
+        device.log(id, &mut w);
+    } else if !list(id, device.log_pages(), &mut w) {
+        return Err(Sense::cdb_field(if raw.subpage == 0 { 2 } else { 3 }, None).into());
+    }
+    let page = w.finish(id).ok_or(Sense::cdb_field(5, None))?;
+    data.room.limit(usize::from(raw.allocation_length.get()));
+    data.room.put(page.as_slice());
+    if real && raw.allocation_length.get() > 4 {
+        device.log_read(id, request.nexus);
+    }
+    Ok(())
+}
+
+/// Page 00h (codes of all pages), 00h/FFh (all pages and subpages) and xx/FFh (subpages of one page).
+fn list(id: LogId, pages: &[LogId], w: &mut LogWriter) -> bool {
+    let supported = [LogId::page(0)].into_iter().chain([LogId { page: 0, subpage: 0xff }]).chain(pages.iter().copied());
+    match (id.page, id.subpage) {
+        (0, 0) => supported.filter(|page| page.subpage == 0).for_each(|page| {
+            w.raw(&[page.page]);
+        }),
+        (0, 0xff) => supported.for_each(|page| {
+            w.raw(&[page.page, page.subpage]);
+        }),
+        (wanted, 0xff) if pages.iter().any(|page| page.page == wanted) => {
+            for page in pages.iter().filter(|page| page.page == wanted) {
+                w.raw(&[page.page, page.subpage]);
+            }
+            w.raw(&[wanted, 0xff]);
+        }
+        _ => return false,
+    }
+    true
+}

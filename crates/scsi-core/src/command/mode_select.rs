@@ -1,0 +1,89 @@
+//! MODE SELECT(6), SPC-5 §6.12.   Bytes: 0 opcode · 1 PF(4) SP(0) · 4 PARAMETER LIST LENGTH · 5 control
+//! MODE SELECT(10), SPC-5 §6.13.  Bytes: 0 opcode · 1 PF(4) SP(0) · 7-8 PARAMETER LIST LENGTH · 9 control
+//!
+//! All of the list is checked before anything changes. Every other nexus hears 2A/01 if anything did.
+//!
+//! **Deviations:** PF=0 is accepted when the list has no pages, as a drive before SPC would; MEDIUM TYPE is ignored.
+
+use crate::asc::Asc;
+use crate::cdb::{Cdb, Opcode};
+use crate::data::Data;
+use crate::fault::{Outcome, Save};
+use crate::lu::{Device, Lu};
+use crate::mode::Header;
+use crate::sense::Sense;
+use crate::spec::{Access, CommandSpec};
+use crate::target::Request;
+
+/// Facts of the 6-byte form.
+pub const SPEC_6: CommandSpec = CommandSpec::new("MODE SELECT(6)", &[0x15, 0x11, 0x00, 0x00, 0xff, 0x00], Access::Write);
+/// Facts of the 10-byte form.
+pub const SPEC_10: CommandSpec = CommandSpec::new(
+    "MODE SELECT(10)",
+    &[0x55, 0x11, 0x00, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0x00],
+    Access::Write,
+);
+
+pub(super) fn list_length(cdb: &Cdb) -> usize {
+    let [opcode, _, _, _, length_6, _, _, high, low, ..] = *cdb.bytes();
+    if Opcode(opcode) == Opcode::MODE_SELECT_6 { length_6.into() } else { u16::from_be_bytes([high, low]).into() }
+}
+
+pub(super) fn run(lu: &mut Lu, cdb: &Cdb, request: &Request<'_>, device: &mut dyn Device, data: &mut Data<'_, '_>) -> Outcome {
+    let [opcode, flags, ..] = *cdb.bytes();
+    let (page_format, save) = (flags & 0x10 != 0, flags & 0x01 != 0);
+    let short = Opcode(opcode) == Opcode::MODE_SELECT_6;
+    let length = list_length(cdb);
+    if length == 0 {
+        return Ok(());
+    }
+    let too_short = Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR);
+    let list = data.out.list(length).ok_or_else(|| too_short.clone())?;
+    let (header, pages) = split(short, &list)?.ok_or(too_short)?;
+    if !page_format && !pages.is_empty() {
+        return Err(Sense::cdb_field(1, Some(4)).into());
+    }
+    let offset = list.len() - pages.len();
+    device.check_header(&header).map_err(|at| header_fault(at, short))?;
+    let change = lu.mode.check(pages, offset, device, save)?;
+    let header_changed = device.apply_header(&header);
+    let changed = lu.mode.apply(change, save);
+    if save && !pages.is_empty() {
+        lu.save(Save::UNIT);
+    }
+    if header_changed || !changed.is_empty() {
+        lu.attention.raise_others(request.nexus, Asc::MODE_PARAMETERS_CHANGED);
+    }
+    Ok(())
+}
+
+/// The header, its block descriptor and the pages behind it; `None` if the list ends inside them.
+fn split(short: bool, list: &[u8]) -> Result<Option<(Header, &[u8])>, Sense> {
+    let (device_specific, block_length, rest) = match list {
+        [_, _, device_specific, block_length, rest @ ..] if short => (*device_specific, u16::from(*block_length), rest),
+        [_, _, _, device_specific, long_lba, _, high, low, rest @ ..] if !short => {
+            if long_lba & 0x01 != 0 {
+                return Err(Sense::list_field(4, Some(0)));
+            }
+            (*device_specific, u16::from_be_bytes([*high, *low]), rest)
+        }
+        _ => return Ok(None),
+    };
+    match block_length {
+        0 => Ok(Some((Header { device_specific, block: None }, rest))),
+        8 => Ok(rest.split_first_chunk().map(|(block, pages)| {
+            (Header { device_specific, block: Some(*block) }, pages)
+        })),
+        _ => Err(Sense::list_field(if short { 3 } else { 6 }, None)),
+    }
+}
+
+fn header_fault(at: Option<usize>, short: bool) -> Sense {
+    let byte = match (at, short) {
+        (Some(byte), true) => 4 + byte,
+        (Some(byte), false) => 8 + byte,
+        (None, true) => 2,
+        (None, false) => 3,
+    };
+    Sense::list_field(u16::try_from(byte).unwrap_or_default(), None)
+}

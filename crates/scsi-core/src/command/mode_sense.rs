@@ -1,0 +1,50 @@
+//! MODE SENSE(6), SPC-5 §6.14.   Bytes: 0 opcode · 1 DBD(3) · 2 PC(7-6) PAGE CODE(5-0) · 3 SUBPAGE · 4 ALLOCATION LENGTH · 5 control
+//! MODE SENSE(10), SPC-5 §6.15.  Bytes: 0 opcode · 1 LLBAA(4) DBD(3) · 2, 3 as above · 7-8 ALLOCATION LENGTH · 9 control
+//!
+//! **Deviations:** LLBAA is refused; a tape has no long block addresses.
+
+use crate::cdb::{Cdb, Opcode};
+use crate::data::Data;
+use crate::fault::Outcome;
+use crate::lu::{Device, Lu};
+use crate::mode::{PageControl, PageId};
+use crate::spec::{Access, CommandSpec};
+use crate::writer::PageWriter;
+
+/// Facts of the 6-byte form.
+pub const SPEC_6: CommandSpec = CommandSpec::new("MODE SENSE(6)", &[0x1a, 0x08, 0xff, 0xff, 0xff, 0x00], Access::Read);
+/// Facts of the 10-byte form.
+pub const SPEC_10: CommandSpec = CommandSpec::new(
+    "MODE SENSE(10)",
+    &[0x5a, 0x08, 0xff, 0xff, 0x00, 0x00, 0x00, 0xff, 0xff, 0x00],
+    Access::Read,
+);
+
+pub(super) fn run(lu: &Lu, cdb: &Cdb, device: &dyn Device, data: &mut Data<'_, '_>) -> Outcome {
+    let [opcode, flags, page, subpage, length_6, _, _, high, low, ..] = *cdb.bytes();
+    let short = Opcode(opcode) == Opcode::MODE_SENSE_6;
+    let wanted = PageId { page: page & 0x3f, subpage };
+    let mut pages = PageWriter::new();
+    lu.mode.sense(wanted, PageControl::from_bits(page >> 6), device, &mut pages)?;
+    let block = if flags & 0x08 == 0 { device.block_descriptor() } else { None };
+    let block = block.as_ref().map_or(&[][..], |block| block.as_slice());
+    let answer = frame(short, device.mode_header(), block, pages.as_slice());
+    data.room.limit(if short { usize::from(length_6) } else { usize::from(u16::from_be_bytes([high, low])) });
+    data.room.put(answer.as_slice());
+    Ok(())
+}
+
+fn frame(short: bool, (medium_type, device_specific): (u8, u8), block: &[u8], pages: &[u8]) -> PageWriter {
+    let block_length = u8::try_from(block.len()).unwrap_or_default();
+    let mut w = PageWriter::new();
+    if short {
+        w.length_u8(|w| {
+            w.u8(medium_type).u8(device_specific).u8(block_length).bytes(block).bytes(pages);
+        });
+    } else {
+        w.length_u16(|w| {
+            w.u8(medium_type).u8(device_specific).u16(0).u16(block_length.into()).bytes(block).bytes(pages);
+        });
+    }
+    w
+}

@@ -1,0 +1,30 @@
+//! REQUEST SENSE, SPC-5 §6.39.  Bytes: 0 opcode · 1 DESC(0) · 4 ALLOCATION LENGTH · 5 control
+//!
+//! Returns, first of: a deferred error, a unit attention (cleared by that), the state of an operation, NO SENSE.
+//!
+//! **Deviations:** none.
+
+use crate::cdb::Cdb;
+use crate::data::Data;
+use crate::fault::Outcome;
+use crate::lu::{Device, Lu};
+use crate::sense::{Format, Sense, SenseKey};
+use crate::spec::{Access, CommandSpec};
+use crate::target::Request;
+
+/// Facts of the command.
+pub const SPEC: CommandSpec =
+    CommandSpec::new("REQUEST SENSE", &[0x03, 0x01, 0x00, 0x00, 0xff, 0x00], Access::Always).keeps_attention();
+
+pub(super) fn run(lu: &mut Lu, cdb: &Cdb, request: &Request<'_>, device: &dyn Device, data: &mut Data<'_, '_>) -> Outcome {
+    let [_, flags, _, _, allocation_length, ..] = *cdb.bytes();
+    let sense = lu
+        .take_deferred(request.nexus)
+        .or_else(|| lu.attention.take(request.nexus, |_| true).map(|asc| Sense::new(SenseKey::UNIT_ATTENTION, asc)))
+        .or_else(|| device.condition())
+        .unwrap_or(Sense::NONE);
+    let format = if flags & 0x01 == 0 { Format::Fixed } else { Format::Descriptor };
+    data.room.limit(usize::from(allocation_length));
+    data.room.put(sense.encode(format).as_slice());
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! PERSISTENT RESERVE OUT, SPC-5 §6.16.  Bytes: 0 opcode · 1 SERVICE ACTION(4-0) · 2 SCOPE(7-4) TYPE(3-0) · 5-8 PARAMETER LIST LENGTH · 9 control
+//!
+//! **Deviations:** REPLACE LOST RESERVATION is refused with 5/24/00: this unit does not lose reservations.
+
+use crate::asc::Asc;
+use crate::cdb::Cdb;
+use crate::data::Data;
+use crate::fault::{Fault, Outcome, Save};
+use crate::lu::Lu;
+use crate::nexus::TransportId;
+use crate::reservation::{Effects, Kind, Request as Reserve};
+use crate::sense::Sense;
+use crate::spec::{Access, CommandSpec};
+use crate::target::Request;
+use crate::wire::{U16, U32, U64};
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+
+const SPEC: CommandSpec = CommandSpec::new(
+    "PERSISTENT RESERVE OUT",
+    &[0x5f, 0x1f, 0xff, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0x00],
+    Access::ReserveOut,
+);
+/// Facts of REGISTER, RESERVE, RELEASE, CLEAR, PREEMPT, PREEMPT AND ABORT, REGISTER AND IGNORE EXISTING KEY and REGISTER AND MOVE.
+pub const SPECS: [CommandSpec; 8] = [
+    SPEC.action(0),
+    SPEC.action(1),
+    SPEC.action(2),
+    SPEC.action(3),
+    SPEC.action(4),
+    SPEC.action(5),
+    SPEC.action(6),
+    SPEC.action(7),
+];
+
+/// The list of every service action but REGISTER AND MOVE.
+#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct Basic {
+    key: U64,
+    action_key: U64,
+    _obsolete_16: [u8; 4],
+    flags: u8,
+    _reserved_21: [u8; 3],
+}
+const _: () = assert!(size_of::<Basic>() == BASIC);
+/// The list of REGISTER AND MOVE, without its TransportID.
+#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct Move {
+    key: U64,
+    action_key: U64,
+    _reserved_16: u8,
+    flags: u8,
+    relative_port: U16,
+    id_length: U32,
+}
+const _: () = assert!(size_of::<Move>() == BASIC);
+const BASIC: usize = 24;
+/// A list may name every port that can register, and no more.
+const LONGEST: usize = BASIC + 4 + 256 * 256;
+
+pub(super) fn list_length(cdb: &Cdb) -> usize {
+    let [_, _, _, _, _, a, b, c, d, ..] = *cdb.bytes();
+    usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX)
+}
+
+pub(super) fn run(lu: &mut Lu, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
+    let too_short = || Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR);
+    let length = list_length(cdb);
+    if !(BASIC..=LONGEST).contains(&length) {
+        return Err(too_short().into());
+    }
+    let list = data.out.list(length).ok_or_else(too_short)?;
+    let caller = lu.port_of(request.nexus).ok_or(Fault::ReservationConflict)?;
+    let effects = match cdb.action().0 {
+        7 => register_and_move(lu, &caller, &list)?,
+        action => basic(lu, &caller, action, cdb, &list)?,
+    };
+    finish(lu, cdb.action().0 == 5, effects);
+    Ok(())
+}
+
+fn basic(lu: &mut Lu, caller: &TransportId, action: u16, cdb: &Cdb, list: &[u8]) -> Result<Effects, Fault> {
+    let Ok((raw, rest)) = Basic::read_from_prefix(list) else {
+        return Err(Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR).into());
+    };
+    let registers = matches!(action, 0 | 6);
+    let also = if registers && raw.flags & 0x08 != 0 { named_ports(lu, rest)? } else { Vec::new() };
+    if rest.is_empty() == (registers && raw.flags & 0x08 != 0) {
+        return Err(Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR).into());
+    }
+    let kind = scope_and_type(cdb, matches!(action, 1 | 2 | 4 | 5))?;
+    let request = Reserve {
+        caller,
+        key: raw.key.get(),
+        action_key: raw.action_key.get(),
+        kind,
+        all_target_ports: raw.flags & 0x04 != 0,
+        aptpl: raw.flags & 0x01 != 0,
+    };
+    let state = &mut lu.reservations.persistent;
+    match action {
+        0 => state.register(&request, false, &also),
+        1 => state.reserve(&request),
+        2 => state.release(&request),
+        3 => state.clear(&request),
+        4 | 5 => state.preempt(&request),
+        _ => state.register(&request, true, &also),
+    }
+}
+
+fn register_and_move(lu: &mut Lu, caller: &TransportId, list: &[u8]) -> Result<Effects, Fault> {
+    let Ok((raw, rest)) = Move::read_from_prefix(list) else {
+        return Err(Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR).into());
+    };
+    if usize::try_from(raw.id_length.get()) != Ok(rest.len()) {
+        return Err(Sense::list_field(20, None).into());
+    }
+    if raw.relative_port.get() != crate::identity::RELATIVE_PORT {
+        return Err(Sense::list_field(18, None).into());
+    }
+    let port = match TransportId::split_from(rest) {
+        Some((id, [])) => resolve(lu, &id),
+        _ => None,
+    };
+    let port = port.ok_or(Sense::list_field(24, None))?;
+    let request = Reserve {
+        caller,
+        key: raw.key.get(),
+        action_key: raw.action_key.get(),
+        kind: Kind(0),
+        all_target_ports: false,
+        aptpl: raw.flags & 0x01 != 0,
+    };
+    lu.reservations.persistent.register_and_move(&request, &port, raw.flags & 0x02 != 0)
+}
+
+/// SCOPE must be LU_SCOPE; TYPE counts only where a reservation is made, released or taken.
+fn scope_and_type(cdb: &Cdb, uses_type: bool) -> Result<Kind, Sense> {
+    let byte = cdb.bytes()[2];
+    let kind = Kind(byte & 0x0f);
+    if uses_type && byte >> 4 != 0 {
+        return Err(Sense::cdb_field(2, Some(7)));
+    }
+    if uses_type && kind.name().is_none() {
+        return Err(Sense::cdb_field(2, Some(3)));
+    }
+    Ok(kind)
+}
+
+/// The TransportIDs of SPEC_I_PT, behind their length.
+fn named_ports(lu: &Lu, rest: &[u8]) -> Result<Vec<TransportId>, Sense> {
+    let too_short = || Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR);
+    let (length, mut ids) = rest.split_first_chunk::<4>().ok_or_else(too_short)?;
+    if usize::try_from(u32::from_be_bytes(*length)) != Ok(ids.len()) {
+        return Err(too_short());
+    }
+    let mut ports = Vec::new();
+    while !ids.is_empty() {
+        let at = u16::try_from(BASIC + rest.len() - ids.len()).unwrap_or(u16::MAX);
+        let (id, after) = TransportId::split_from(ids).ok_or(Sense::list_field(at, None))?;
+        ports.push(resolve(lu, &id).ok_or(Sense::list_field(at, None))?);
+        ids = after;
+    }
+    Ok(ports)
+}
+
+/// A port by its own name, or the one logged-in port of an initiator that is named without an ISID.
+fn resolve(lu: &Lu, id: &TransportId) -> Option<TransportId> {
+    if id.as_bytes().first() != Some(&0x05) {
+        return Some(id.clone());
+    }
+    lu.ports_named(id).into_iter().next()
+}
+
+fn finish(lu: &mut Lu, aborts: bool, effects: Effects) {
+    for (port, asc) in &effects.tell {
+        for nexus in lu.nexuses_of(port) {
+            lu.attention.raise(nexus, *asc);
+        }
+    }
+    if aborts {
+        lu.abort = effects.removed.iter().flat_map(|port| lu.nexuses_of(port)).collect();
+    }
+    lu.save(Save::UNIT);
+}

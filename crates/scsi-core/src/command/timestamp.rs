@@ -1,0 +1,64 @@
+//! REPORT TIMESTAMP, SPC-5 §6.38, and SET TIMESTAMP, SPC-5 §6.47.
+//! Bytes: 0 opcode · 1 SERVICE ACTION 0Fh · 6-9 ALLOCATION or PARAMETER LIST LENGTH · 11 control
+//!
+//! The clock runs on after it was set; other nexuses hear 2A/10.
+//!
+//! **Deviations:** none.
+
+use crate::asc::Asc;
+use crate::cdb::Cdb;
+use crate::data::Data;
+use crate::fault::Outcome;
+use crate::lu::Lu;
+use crate::sense::Sense;
+use crate::spec::{Access, CommandSpec};
+use crate::target::Request;
+use crate::writer::PageWriter;
+
+const USAGE_IN: &[u8] = &[0xa3, 0x1f, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0x00, 0x00];
+const USAGE_OUT: &[u8] = &[0xa4, 0x1f, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0x00, 0x00];
+/// Facts of REPORT TIMESTAMP.
+pub const REPORT: CommandSpec = CommandSpec::new("REPORT TIMESTAMP", USAGE_IN, Access::Status).action(0x0f);
+/// Facts of SET TIMESTAMP.
+pub const SET: CommandSpec = CommandSpec::new("SET TIMESTAMP", USAGE_OUT, Access::Write).action(0x0f);
+
+/// Length of the SET TIMESTAMP parameter list.
+const LIST: usize = 12;
+
+fn length(cdb: &Cdb) -> u32 {
+    let [_, _, _, _, _, _, a, b, c, d, ..] = *cdb.bytes();
+    u32::from_be_bytes([a, b, c, d])
+}
+
+pub(super) fn list_length(cdb: &Cdb) -> usize {
+    usize::try_from(length(cdb)).unwrap_or(usize::MAX)
+}
+
+pub(super) fn report(lu: &Lu, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
+    /// TIMESTAMP ORIGIN: set by SET TIMESTAMP, or by another method.
+    const ORIGINS: (u8, u8) = (0b010, 0b011);
+    let origin = if lu.clock.offset.is_some() { ORIGINS.0 } else { ORIGINS.1 };
+    let mut page = PageWriter::new();
+    page.length_u16(|w| {
+        w.u8(origin).u8(0).u48(lu.clock.read(request.now.wall)).u16(0);
+    });
+    data.room.limit(list_length(cdb));
+    data.room.put(page.as_slice());
+    Ok(())
+}
+
+pub(super) fn set(lu: &mut Lu, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
+    let length = list_length(cdb);
+    if length == 0 {
+        return Ok(());
+    }
+    let too_short = || Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR);
+    if length != LIST {
+        return Err(too_short().into());
+    }
+    let list = data.out.list(LIST).ok_or_else(too_short)?;
+    let set_to = list.get(4..10).unwrap_or_default().iter().fold(0_i64, |value, byte| (value << 8) | i64::from(*byte));
+    lu.clock.offset = Some(set_to - i64::try_from(request.now.wall.0).unwrap_or(i64::MAX));
+    lu.attention.raise_others(request.nexus, Asc::TIMESTAMP_CHANGED);
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! Who a unit is: strings of the model, numbers of the one device, and designators made of both.
+
+use crate::writer::PageWriter;
+
+/// The strings of a model, as INQUIRY and VPD pages carry them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// T10 VENDOR IDENTIFICATION, at most 8 characters.
+    pub vendor: &'static str,
+    /// PRODUCT IDENTIFICATION, at most 16 characters.
+    pub product: &'static str,
+    /// PRODUCT REVISION LEVEL, at most 4 characters.
+    pub revision: &'static str,
+}
+
+/// The target port that leads to a unit, for the designators that name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// PROTOCOL IDENTIFIER, 5 for iSCSI.
+    pub protocol: u8,
+    /// SCSI name string of the target device.
+    pub device: String,
+    /// SCSI name string of the target port.
+    pub port: String,
+}
+
+/// One unit among all of its model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The model's strings.
+    pub model: Model,
+    /// Unit serial number.
+    pub serial: String,
+    /// NAA designator of the logical unit, eight bytes.
+    pub naa: u64,
+    /// The port it is reached through, if the transport has names.
+    pub port: Option<Port>,
+}
+
+/// RELATIVE TARGET PORT IDENTIFIER of the only port.
+pub const RELATIVE_PORT: u16 = 1;
+
+impl Identity {
+    /// VENDOR, PRODUCT and serial, as a T10 vendor ID designator holds them.
+    pub fn t10_name(&self, w: &mut PageWriter) {
+        w.ascii(self.model.vendor, 8).ascii(self.model.product, 16).bytes(self.serial.as_bytes());
+    }
+
+    /// The designators of VPD page 83h (SPC-5 §7.7.6): T10 name and NAA of the unit, then its port and device.
+    pub fn designators(&self, w: &mut PageWriter) {
+        w.u8(0x02).u8(0x01).u8(0).length_u8(|w| self.t10_name(w));
+        w.u8(0x01).u8(0x03).u8(0).length_u8(|w| {
+            w.u64(self.naa);
+        });
+        let Some(port) = &self.port else { return };
+        w.u8((port.protocol << 4) | 0x01).u8(0x94).u8(0).length_u8(|w| {
+            w.u16(0).u16(RELATIVE_PORT);
+        });
+        for (association, name) in [(0x90, &port.port), (0xa0, &port.device)] {
+            w.u8((port.protocol << 4) | 0x03).u8(association | 0x08).u8(0).length_u8(|w| {
+                w.bytes(name.as_bytes()).zeros(name.len().next_multiple_of(4).max(name.len() + 1).next_multiple_of(4) - name.len());
+            });
+        }
+    }
+}

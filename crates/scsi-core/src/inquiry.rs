@@ -1,0 +1,42 @@
+//! Standard INQUIRY data as facts of a profile (SPC-5 §6.6.2).
+
+use crate::identity::Identity;
+use crate::writer::PageWriter;
+
+/// What a model answers beyond its strings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inquiry {
+    /// PERIPHERAL DEVICE TYPE: 01h tape, 08h changer.
+    pub device_type: u8,
+    /// VERSION: 03h SPC to 07h SPC-5.
+    pub version: u8,
+    /// Bytes 5 to 7: the flags.
+    pub flags: [u8; 3],
+    /// Bytes 36 to 55: vendor specific.
+    pub vendor_specific: [u8; 20],
+    /// VERSION DESCRIPTORs from byte 58, at most eight.
+    pub descriptors: &'static [u16],
+    /// Length of all of it.
+    pub length: u8,
+}
+
+impl Inquiry {
+    /// The bytes. `length` cuts or pads them and decides ADDITIONAL LENGTH.
+    #[must_use]
+    pub fn render(&self, identity: &Identity) -> PageWriter {
+        let mut w = PageWriter::new();
+        w.u8(self.device_type).u8(0x80).u8(self.version).u8(0x02).u8(self.length.saturating_sub(5));
+        w.bytes(&self.flags);
+        let model = &identity.model;
+        w.ascii(model.vendor, 8).ascii(model.product, 16).ascii(model.revision, 4);
+        w.bytes(&self.vendor_specific).zeros(2);
+        for descriptor in self.descriptors {
+            w.u16(*descriptor);
+        }
+        let mut page = PageWriter::new();
+        let len = usize::from(self.length);
+        page.bytes(w.as_slice().get(..len).unwrap_or(w.as_slice()));
+        page.zeros(len - page.len());
+        page
+    }
+}

@@ -1,0 +1,46 @@
+//! What every SCSI device server shares, as plain data and pure functions.
+//!
+//! Three layers, from the wire upwards:
+//!
+//! 1. **raw layout**: [`cdb`], [`wire`], [`sense`], [`writer`], [`data`] know bytes, and can hold nonsense;
+//! 2. **meaning**: [`spec`] (one row of facts per command), [`asc`], [`status`], [`fault`], pages in
+//!    [`mode`], [`log`] and [`vpd`];
+//! 3. **behaviour** that SPC gives each logical unit: [`lu::Lu`] admits a command (unit attentions,
+//!    reservations, reserved bits) and runs the commands that any device answers ([`command`]).
+//!
+//! A tape drive or a medium changer owns one [`lu::Lu`], implements [`lu::Device`] for its facts and
+//! [`target::LogicalUnit`] for the transport. No clock, thread, socket, environment or file is touched
+//! here: time arrives as [`time::Now`], data as borrowed slices.
+//!
+//! ```
+//! use scsi_core::sense::{Sense, SenseKey};
+//! use scsi_core::asc::Asc;
+//! let sense = Sense::new(SenseKey::NOT_READY, Asc::MEDIUM_NOT_PRESENT);
+//! assert_eq!(sense.fixed().as_slice()[2], 0x02);
+//! assert_eq!(&sense.fixed().as_slice()[12..14], &[0x3a, 0x00]);
+//! ```
+#![forbid(unsafe_code)]
+
+#[macro_use]
+pub mod names;
+pub mod asc;
+pub mod attention;
+pub mod cdb;
+pub mod command;
+pub mod data;
+pub mod fault;
+pub mod identity;
+pub mod inquiry;
+pub mod log;
+pub mod lu;
+pub mod mode;
+pub mod nexus;
+pub mod reservation;
+pub mod sense;
+pub mod spec;
+pub mod status;
+pub mod target;
+pub mod time;
+pub mod vpd;
+pub mod wire;
+pub mod writer;

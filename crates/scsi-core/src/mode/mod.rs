@@ -1,0 +1,163 @@
+//! Mode parameters: pages as constants of a profile, with current, changeable, default and saved values
+//! (SPC-5 §7.5). A device renders live fields over the stored page when it is sensed.
+
+pub mod control_0a;
+pub mod disconnect_02;
+pub mod exceptions_1c;
+mod select;
+mod sense;
+
+use serde::{Deserialize, Serialize};
+
+/// PAGE CODE and SUBPAGE CODE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PageId {
+    /// PAGE CODE, six bits.
+    pub page: u8,
+    /// SUBPAGE CODE; zero for a page without subpages.
+    pub subpage: u8,
+}
+
+impl PageId {
+    /// A page without subpage.
+    #[must_use]
+    pub const fn page(page: u8) -> Self {
+        Self { page, subpage: 0 }
+    }
+}
+
+/// PAGE CONTROL of MODE SENSE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageControl {
+    /// 00b.
+    Current,
+    /// 01b: a mask of ones where MODE SELECT may change a bit.
+    Changeable,
+    /// 10b.
+    Default,
+    /// 11b.
+    Saved,
+}
+
+impl PageControl {
+    /// The two bits of the CDB.
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Self {
+        match bits & 3 {
+            0 => Self::Current,
+            1 => Self::Changeable,
+            2 => Self::Default,
+            _ => Self::Saved,
+        }
+    }
+}
+
+/// A page of a profile. Both arrays are whole pages with their header, of the same length.
+#[derive(Clone, Copy, Debug)]
+pub struct PageDef {
+    /// Which page.
+    pub id: PageId,
+    /// Values after power on; PS is added when `saveable`.
+    pub default: &'static [u8],
+    /// Ones where MODE SELECT may change a bit; the header is ignored.
+    pub changeable: &'static [u8],
+    /// MODE SELECT with SP=1 saves the page.
+    pub saveable: bool,
+}
+
+impl PageDef {
+    const fn header_len(&self) -> usize {
+        if self.id.subpage == 0 { 2 } else { 4 }
+    }
+
+    /// Whether code, subpage and length of the constants agree: the self-check of a profile.
+    #[must_use]
+    pub fn is_consistent(&self) -> bool {
+        let len = self.default.len();
+        let header = match self.default {
+            [page, length, ..] if self.id.subpage == 0 => *page == self.id.page && usize::from(*length) + 2 == len,
+            [page, subpage, high, low, ..] => {
+                let length = usize::from(u16::from_be_bytes([*high, *low]));
+                *page == self.id.page | 0x40 && *subpage == self.id.subpage && length + 4 == len
+            }
+            _ => false,
+        };
+        header && self.changeable.len() == len
+    }
+}
+
+/// A page of saved values, as it is kept through power loss.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedPage {
+    id: PageId,
+    bytes: Vec<u8>,
+}
+
+/// The pages of one unit.
+#[derive(Clone, Debug)]
+pub struct ModePages {
+    defs: &'static [PageDef],
+    current: Vec<Vec<u8>>,
+    saved: Vec<SavedPage>,
+}
+
+impl ModePages {
+    /// The pages of a profile, with saved values in the place of defaults where they fit.
+    #[must_use]
+    pub fn new(defs: &'static [PageDef], saved: Vec<SavedPage>) -> Self {
+        let mut pages = Self { defs, current: Vec::new(), saved };
+        pages.saved.retain(|page| {
+            defs.iter().any(|def| def.id == page.id && def.saveable && def.default.len() == page.bytes.len())
+        });
+        pages.reset();
+        pages
+    }
+
+    /// A reset brings saved or default values back.
+    pub fn reset(&mut self) {
+        self.current = self.defs.iter().map(|def| self.stored(def, PageControl::Saved)).collect();
+    }
+
+    /// The saved pages.
+    #[must_use]
+    pub fn saved(&self) -> &[SavedPage] {
+        &self.saved
+    }
+
+    /// The stored bytes of a page, header included; empty if the profile has none.
+    #[must_use]
+    pub fn current(&self, id: PageId) -> &[u8] {
+        let at = self.defs.iter().position(|def| def.id == id);
+        at.and_then(|at| self.current.get(at)).map_or(&[], Vec::as_slice)
+    }
+
+    fn stored(&self, def: &PageDef, control: PageControl) -> Vec<u8> {
+        let bytes = match control {
+            PageControl::Current => self.current(def.id),
+            PageControl::Changeable => def.changeable,
+            PageControl::Default => def.default,
+            PageControl::Saved => {
+                let saved = self.saved.iter().find(|page| page.id == def.id);
+                saved.map_or(def.default, |page| page.bytes.as_slice())
+            }
+        };
+        let header = def.default.get(..def.header_len()).unwrap_or_default();
+        let mut page = bytes.to_vec();
+        for (slot, byte) in page.iter_mut().zip(header) {
+            *slot = *byte;
+        }
+        if let Some(first) = page.first_mut() {
+            *first |= if def.saveable { 0x80 } else { 0 };
+        }
+        page
+    }
+}
+
+/// The header and block descriptor that a MODE SELECT carries, if any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Header {
+    /// DEVICE-SPECIFIC PARAMETER.
+    pub device_specific: u8,
+    /// The block descriptor.
+    pub block: Option<[u8; 8]>,
+}

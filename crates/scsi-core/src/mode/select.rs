@@ -1,0 +1,82 @@
+//! MODE SELECT: every page is checked before any is changed.
+
+use super::{ModePages, PageControl, PageId, SavedPage};
+use crate::asc::Asc;
+use crate::lu::Device;
+use crate::sense::Sense;
+
+/// Pages that passed the check, waiting to be applied.
+pub(crate) struct Change {
+    pages: Vec<(usize, Vec<u8>)>,
+}
+
+impl ModePages {
+    /// Checks the pages in `list`, whose first byte stands at `offset` of the parameter list.
+    pub(crate) fn check(&self, mut list: &[u8], mut offset: usize, device: &dyn Device, save: bool) -> Result<Change, Sense> {
+        let mut pages = Vec::new();
+        while !list.is_empty() {
+            let truncated = || Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR);
+            let (id, len) = frame(list).ok_or_else(truncated)?;
+            let (page, rest) = list.split_at_checked(len).ok_or_else(truncated)?;
+            let at = self.defs.iter().position(|def| def.id == id).ok_or_else(|| field(offset, Some(5)))?;
+            pages.push((at, self.check_page(at, page, offset, device)?));
+            if save && !self.defs.get(at).is_some_and(|def| def.saveable) {
+                return Err(Sense::cdb_field(1, Some(0)));
+            }
+            offset += len;
+            list = rest;
+        }
+        Ok(Change { pages })
+    }
+
+    fn check_page(&self, at: usize, page: &[u8], offset: usize, device: &dyn Device) -> Result<Vec<u8>, Sense> {
+        let Some(def) = self.defs.get(at) else { return Err(field(offset, None)) };
+        if page.len() != def.default.len() {
+            return Err(field(offset + def.header_len() - 1, None));
+        }
+        let mut current = self.stored(def, PageControl::Current);
+        device.render_mode(def.id, PageControl::Current, &mut current);
+        for (index, ((new, old), mask)) in page.iter().zip(&current).zip(def.changeable).enumerate().skip(def.header_len()) {
+            let wrong = (new ^ old) & !mask;
+            if wrong != 0 {
+                return Err(field(offset + index, u8::try_from(wrong.ilog2()).ok()));
+            }
+        }
+        device.check_mode(def.id, page).map_err(|index| field(offset + index, None))?;
+        Ok(page.to_vec())
+    }
+
+    /// Applies checked pages; says whether any value differs from before.
+    pub(crate) fn apply(&mut self, change: Change, save: bool) -> Vec<PageId> {
+        let mut changed = Vec::new();
+        for (at, page) in change.pages {
+            let (Some(def), Some(slot)) = (self.defs.get(at), self.current.get_mut(at)) else { continue };
+            let header = def.header_len();
+            if slot.get(header..) != page.get(header..) {
+                changed.push(def.id);
+            }
+            if save {
+                self.saved.retain(|saved| saved.id != def.id);
+                self.saved.push(SavedPage { id: def.id, bytes: page.clone() });
+            }
+            *slot = page;
+        }
+        changed
+    }
+}
+
+/// PAGE CODE, SUBPAGE CODE and whole length of the page at the front of `list`.
+fn frame(list: &[u8]) -> Option<(PageId, usize)> {
+    match list {
+        [page, subpage, high, low, ..] if page & 0x40 != 0 => {
+            let len = usize::from(u16::from_be_bytes([*high, *low])) + 4;
+            Some((PageId { page: page & 0x3f, subpage: *subpage }, len))
+        }
+        [page, len, ..] if page & 0x40 == 0 => Some((PageId::page(page & 0x3f), usize::from(*len) + 2)),
+        _ => None,
+    }
+}
+
+fn field(byte: usize, bit: Option<u8>) -> Sense {
+    Sense::list_field(u16::try_from(byte).unwrap_or(u16::MAX), bit)
+}

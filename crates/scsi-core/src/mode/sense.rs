@@ -1,0 +1,37 @@
+//! MODE SENSE: choosing pages and framing them.
+
+use super::{ModePages, PageControl, PageDef, PageId};
+use crate::lu::Device;
+use crate::sense::Sense;
+use crate::writer::PageWriter;
+
+/// PAGE CODE that asks for all pages, and SUBPAGE CODE that asks for all subpages.
+const ALL_PAGES: u8 = 0x3f;
+const ALL_SUBPAGES: u8 = 0xff;
+/// Page 00h stands for no page at all: header and block descriptor, as Linux `st` asks at each open.
+const NO_PAGE: PageId = PageId { page: 0, subpage: 0 };
+
+impl ModePages {
+    /// Writes the pages that `wanted` selects.
+    pub(crate) fn sense(&self, wanted: PageId, control: PageControl, device: &dyn Device, w: &mut PageWriter) -> Result<(), Sense> {
+        let selects = |def: &&PageDef| {
+            let page = wanted.page == ALL_PAGES || wanted.page == def.id.page;
+            page && (wanted.subpage == ALL_SUBPAGES || wanted.subpage == def.id.subpage)
+        };
+        if wanted.page == ALL_PAGES && !matches!(wanted.subpage, 0 | ALL_SUBPAGES) {
+            return Err(Sense::cdb_field(3, None));
+        }
+        let mut found = wanted == NO_PAGE;
+        for def in self.defs.iter().filter(selects) {
+            let mut page = self.stored(def, control);
+            device.render_mode(def.id, control, &mut page);
+            w.bytes(&page);
+            found = true;
+        }
+        if found {
+            return Ok(());
+        }
+        let known_page = self.defs.iter().any(|def| def.id.page == wanted.page);
+        Err(if known_page { Sense::cdb_field(3, None) } else { Sense::cdb_field(2, Some(5)) })
+    }
+}

@@ -1,0 +1,114 @@
+//! Who is asking: the I_T nexus of a command and the name of its initiator port.
+
+use serde::{Deserialize, Serialize};
+
+/// A logged-in I_T nexus. The host hands them out; a unit only compares them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NexusId(pub u32);
+
+/// An initiator port as its TransportID, the bytes that PERSISTENT RESERVE IN and OUT carry (SPC-5 §7.6.4).
+/// Reservations hold this name and not a [`NexusId`], so they outlive a session and a restart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TransportId(Vec<u8>);
+
+impl TransportId {
+    const ISCSI: u8 = 0x05;
+    const WITH_ISID: u8 = 0x40;
+    /// An iSCSI name is at most 223 bytes; with separator, ISID and padding a TransportID stays below this.
+    const MAX: usize = 256;
+
+    /// The iSCSI initiator port `name,i,0xISID`.
+    #[must_use]
+    pub fn iscsi(name: &str, isid: [u8; 6]) -> Self {
+        let [a, b, c, d, e, f] = isid;
+        let text = format!("{name},i,0x{a:02x}{b:02x}{c:02x}{d:02x}{e:02x}{f:02x}");
+        Self::framed(Self::ISCSI | Self::WITH_ISID, text.as_bytes())
+    }
+
+    /// A port of a transport without names of its own: a numbered door in this process.
+    #[must_use]
+    pub fn local(number: u32) -> Self {
+        let [a, b, c, d] = number.to_be_bytes();
+        Self::iscsi("iqn.2026-01.local.ferric:door", [0, 0, a, b, c, d])
+    }
+
+    fn framed(first: u8, text: &[u8]) -> Self {
+        let padded = (text.len() + 1).next_multiple_of(4).max(20);
+        let mut bytes = vec![first, 0];
+        bytes.extend_from_slice(&u16::try_from(padded).unwrap_or(u16::MAX).to_be_bytes());
+        bytes.extend_from_slice(text);
+        bytes.resize(4 + padded, 0);
+        Self(bytes)
+    }
+
+    /// Takes one TransportID off the front of `list`, if a whole and plausible one stands there.
+    #[must_use]
+    pub fn split_from(list: &[u8]) -> Option<(Self, &[u8])> {
+        let (&first, length) = (list.first()?, list.get(2..4)?);
+        let len = match first & 0x0f {
+            Self::ISCSI => 4 + usize::from(u16::from_be_bytes(length.try_into().ok()?)),
+            _ => 24,
+        };
+        if !(24..=Self::MAX).contains(&len) || len % 4 != 0 {
+            return None;
+        }
+        let (id, rest) = list.split_at_checked(len)?;
+        Some((Self(id.to_vec()), rest))
+    }
+
+    /// The bytes as they stand in parameter data.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Whether `self`, as a host wrote it, names the port `other`: the same port, or (iSCSI format 00b,
+    /// without an ISID) any port of the same initiator.
+    #[must_use]
+    pub fn names(&self, other: &Self) -> bool {
+        if self == other {
+            return true;
+        }
+        let (mine, theirs) = (self.text(), other.text());
+        self.0.first() == Some(&Self::ISCSI)
+            && other.0.first() == Some(&(Self::ISCSI | Self::WITH_ISID))
+            && !mine.is_empty()
+            && theirs.split(|&byte| byte == b',').next() == Some(mine)
+    }
+
+    fn text(&self) -> &[u8] {
+        let text = self.0.get(4..).unwrap_or_default();
+        text.split(|&byte| byte == 0).next().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn iscsi_port_name_is_padded_to_four() {
+        let id = TransportId::iscsi("iqn.a", [0x40, 1, 2, 3, 4, 5]);
+        assert_eq!(&id.as_bytes()[..4], [0x45, 0, 0, 24]);
+        assert_eq!(&id.as_bytes()[4..26], b"iqn.a,i,0x400102030405");
+        assert_eq!(id.as_bytes().len(), 28);
+        let (again, rest) = TransportId::split_from(id.as_bytes()).unwrap();
+        assert_eq!((&again, rest), (&id, &[][..]));
+    }
+
+    #[test]
+    fn an_initiator_without_isid_names_all_its_ports() {
+        let port = TransportId::iscsi("iqn.a", [0; 6]);
+        let any = TransportId::framed(0x05, b"iqn.a");
+        assert!(any.names(&port));
+        assert!(!TransportId::framed(0x05, b"iqn.b").names(&port));
+        assert!(!port.names(&any));
+    }
+
+    #[test]
+    fn torn_ids_are_refused() {
+        assert!(TransportId::split_from(&[0x45, 0, 0, 24, 1, 2]).is_none());
+        assert!(TransportId::split_from(&[0x45, 0, 0xff, 0xfc]).is_none());
+        assert!(TransportId::split_from(&[]).is_none());
+    }
+}

@@ -1,0 +1,75 @@
+//! The access table: SPC-5 table 66, SSC-5 table 6 and SMC-3 table 3 as one function of the command's class.
+
+use super::persistent::Kind;
+use crate::cdb::Cdb;
+use crate::spec::Access;
+
+/// What a nexus finds on the unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// Nothing that concerns it: no reservation, or its own, or one for registrants and it is one.
+    Free,
+    /// Another nexus sent RESERVE.
+    LegacyOther,
+    /// A persistent reservation that excludes it.
+    Persistent(Kind),
+}
+
+pub(super) fn conflicts(access: Access, cdb: &Cdb, holder: Holder, persistent_in_use: bool) -> bool {
+    if matches!(access, Access::Reserve) || (matches!(access, Access::Release) && holder != Holder::LegacyOther) {
+        return persistent_in_use || holder == Holder::LegacyOther;
+    }
+    let moves = || match access {
+        Access::Prevent => cdb.bytes()[4] & 0x03 != 0,
+        Access::ElementStatus => cdb.bytes()[6] & 0x02 == 0,
+        _ => true,
+    };
+    match (holder, access) {
+        (Holder::Free, _) | (_, Access::Always | Access::Release) => false,
+        (_, Access::Prevent | Access::ElementStatus) => moves(),
+        (Holder::LegacyOther, _) | (Holder::Persistent(_), Access::Write) => true,
+        (Holder::Persistent(kind), Access::Read) => kind.is_exclusive_access(),
+        (Holder::Persistent(_), Access::Status | Access::ReserveIn | Access::ReserveOut | Access::Reserve) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Columns of the table: RESERVE by another, write exclusive, exclusive access; C conflicts, A does not.
+    #[test]
+    fn the_table() {
+        let plain = Cdb::new(&[0; 6]);
+        let prevent = Cdb::new(&[0x1e, 0, 0, 0, 1, 0]);
+        let current = Cdb::new(&[0xb8, 0, 0, 0, 0, 0, 2]);
+        let rows = [
+            (Access::Always, &plain, "AAA"),
+            (Access::Status, &plain, "CAA"),
+            (Access::Read, &plain, "CAC"),
+            (Access::Write, &plain, "CCC"),
+            (Access::ReserveIn, &plain, "CAA"),
+            (Access::ReserveOut, &plain, "CAA"),
+            (Access::Reserve, &plain, "CCC"),
+            (Access::Release, &plain, "ACC"),
+            (Access::Prevent, &plain, "AAA"),
+            (Access::Prevent, &prevent, "CCC"),
+            (Access::ElementStatus, &plain, "CCC"),
+            (Access::ElementStatus, &current, "AAA"),
+        ];
+        let holders = [
+            (Holder::LegacyOther, false),
+            (Holder::Persistent(Kind::WRITE_EXCLUSIVE), true),
+            (Holder::Persistent(Kind::EXCLUSIVE_ACCESS), true),
+        ];
+        for (access, cdb, expected) in rows {
+            let got: String = holders
+                .iter()
+                .map(|(holder, in_use)| if conflicts(access, cdb, *holder, *in_use) { 'C' } else { 'A' })
+                .collect();
+            assert_eq!(got, expected, "{access:?} {cdb:?}");
+            let free = conflicts(access, cdb, Holder::Free, false);
+            assert!(!free, "{access:?}");
+        }
+    }
+}

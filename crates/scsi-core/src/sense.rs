@@ -1,0 +1,281 @@
+//! Sense data: what goes with CHECK CONDITION and what REQUEST SENSE returns (SPC-5 §4.4).
+
+use crate::asc::Asc;
+
+named_values! {
+    /// SENSE KEY, four bits (SPC-5 table 49).
+    pub struct SenseKey(u8);
+    NO_SENSE = 0x0, "NO SENSE";
+    RECOVERED_ERROR = 0x1, "RECOVERED ERROR";
+    NOT_READY = 0x2, "NOT READY";
+    MEDIUM_ERROR = 0x3, "MEDIUM ERROR";
+    HARDWARE_ERROR = 0x4, "HARDWARE ERROR";
+    ILLEGAL_REQUEST = 0x5, "ILLEGAL REQUEST";
+    UNIT_ATTENTION = 0x6, "UNIT ATTENTION";
+    DATA_PROTECT = 0x7, "DATA PROTECT";
+    BLANK_CHECK = 0x8, "BLANK CHECK";
+    COPY_ABORTED = 0xa, "COPY ABORTED";
+    ABORTED_COMMAND = 0xb, "ABORTED COMMAND";
+    VOLUME_OVERFLOW = 0xd, "VOLUME OVERFLOW";
+    MISCOMPARE = 0xe, "MISCOMPARE";
+}
+
+/// SENSE-KEY SPECIFIC: where the fault is, or how far an operation has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Specific {
+    /// The offending field of an ILLEGAL REQUEST.
+    Field {
+        /// In the CDB, or else in the parameter list.
+        cdb: bool,
+        /// Its first byte.
+        byte: u16,
+        /// Its most significant bit, where the field is smaller than a byte.
+        bit: Option<u8>,
+    },
+    /// Progress of an operation, in 65536ths (NO SENSE and NOT READY).
+    Progress(u16),
+}
+
+impl Specific {
+    fn bytes(self) -> [u8; 3] {
+        match self {
+            Self::Field { cdb, byte, bit } => {
+                let [high, low] = byte.to_be_bytes();
+                let flags = 0x80 | if cdb { 0x40 } else { 0 } | bit.map_or(0, |bit| 0x08 | (bit & 7));
+                [flags, high, low]
+            }
+            Self::Progress(done) => {
+                let [high, low] = done.to_be_bytes();
+                [0x80, high, low]
+            }
+        }
+    }
+}
+
+/// The format a nexus asked for: D_SENSE of the control page, DESC of REQUEST SENSE.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Response codes 70h and 71h.
+    #[default]
+    Fixed,
+    /// Response codes 72h and 73h.
+    Descriptor,
+}
+
+/// One sense report, independent of its format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sense {
+    /// SENSE KEY.
+    pub key: SenseKey,
+    /// ADDITIONAL SENSE CODE and qualifier.
+    pub asc: Asc,
+    /// The error belongs to an earlier command (response codes 71h, 73h).
+    pub deferred: bool,
+    /// A filemark was met.
+    pub filemark: bool,
+    /// End or beginning of medium, or early warning.
+    pub eom: bool,
+    /// The block's length was not the one asked for.
+    pub ili: bool,
+    /// INFORMATION, signed: for a tape mostly a residue.
+    pub information: Option<i64>,
+    /// SENSE-KEY SPECIFIC.
+    pub specific: Option<Specific>,
+}
+
+impl Sense {
+    /// NO SENSE, nothing to report.
+    pub const NONE: Self = Self::new(SenseKey::NO_SENSE, Asc(0));
+
+    /// A current error with nothing but its codes.
+    #[must_use]
+    pub const fn new(key: SenseKey, asc: Asc) -> Self {
+        Self { key, asc, deferred: false, filemark: false, eom: false, ili: false, information: None, specific: None }
+    }
+
+    /// ILLEGAL REQUEST with this code.
+    #[must_use]
+    pub const fn illegal(asc: Asc) -> Self {
+        Self::new(SenseKey::ILLEGAL_REQUEST, asc)
+    }
+
+    /// 5/24/00, pointing at `byte` of the CDB, or at `bit` of it.
+    #[must_use]
+    pub const fn cdb_field(byte: u16, bit: Option<u8>) -> Self {
+        Self::illegal(Asc::INVALID_FIELD_IN_CDB).at(true, byte, bit)
+    }
+
+    /// 5/26/00, pointing at `byte` of the parameter list, or at `bit` of it.
+    #[must_use]
+    pub const fn list_field(byte: u16, bit: Option<u8>) -> Self {
+        Self::illegal(Asc::INVALID_FIELD_IN_PARAMETER_LIST).at(false, byte, bit)
+    }
+
+    /// Points at a field of the CDB or of the parameter list.
+    #[must_use]
+    pub const fn at(mut self, cdb: bool, byte: u16, bit: Option<u8>) -> Self {
+        self.specific = Some(Specific::Field { cdb, byte, bit });
+        self
+    }
+
+    /// Sets INFORMATION.
+    #[must_use]
+    pub const fn info(mut self, value: i64) -> Self {
+        self.information = Some(value);
+        self
+    }
+
+    /// Sets the FILEMARK flag.
+    #[must_use]
+    pub const fn with_filemark(mut self) -> Self {
+        self.filemark = true;
+        self
+    }
+
+    /// Sets the EOM flag if `yes`.
+    #[must_use]
+    pub const fn with_eom(mut self, yes: bool) -> Self {
+        self.eom = yes;
+        self
+    }
+
+    /// Sets the ILI flag.
+    #[must_use]
+    pub const fn with_ili(mut self) -> Self {
+        self.ili = true;
+        self
+    }
+
+    /// The same report as an error of an earlier command.
+    #[must_use]
+    pub const fn deferred(mut self) -> Self {
+        self.deferred = true;
+        self
+    }
+
+    /// The bytes in the format asked for.
+    #[must_use]
+    pub fn encode(&self, format: Format) -> SenseBytes {
+        match format {
+            Format::Fixed => self.fixed(),
+            Format::Descriptor => self.descriptor(),
+        }
+    }
+
+    /// Fixed format, 18 bytes (SPC-5 §4.4.3). INFORMATION that does not fit 32 bits is left out.
+    #[must_use]
+    pub fn fixed(&self) -> SenseBytes {
+        let information = self.information.and_then(|value| {
+            i32::try_from(value).map(i32::to_be_bytes).or_else(|_| u32::try_from(value).map(u32::to_be_bytes)).ok()
+        });
+        let flags = self.stream_flags() | (self.key.0 & 0x0f);
+        let code = 0x70 | u8::from(self.deferred) | if information.is_some() { 0x80 } else { 0 };
+        let mut out = SenseBytes::default();
+        out.push(&[code, 0, flags]);
+        out.push(&information.unwrap_or_default());
+        out.push(&[0x0a, 0, 0, 0, 0, self.asc.code(), self.asc.qualifier(), 0]);
+        out.push(&self.specific.map_or([0; 3], Specific::bytes));
+        out
+    }
+
+    /// Descriptor format (SPC-5 §4.4.2): information, sense-key specific and stream descriptors as needed.
+    #[must_use]
+    pub fn descriptor(&self) -> SenseBytes {
+        let mut body = SenseBytes::default();
+        if let Some(information) = self.information {
+            body.push(&[0x00, 0x0a, 0x80, 0]);
+            body.push(&information.to_be_bytes());
+        }
+        if let Some(specific) = self.specific {
+            body.push(&[0x02, 0x06, 0, 0]);
+            body.push(&specific.bytes());
+            body.push(&[0]);
+        }
+        if self.stream_flags() != 0 {
+            body.push(&[0x04, 0x02, 0, self.stream_flags()]);
+        }
+        let mut out = SenseBytes::default();
+        out.push(&[0x72 | u8::from(self.deferred), self.key.0 & 0x0f, self.asc.code(), self.asc.qualifier(), 0, 0, 0]);
+        out.push(&[body.len]);
+        out.push(body.as_slice());
+        out
+    }
+
+    fn stream_flags(&self) -> u8 {
+        (u8::from(self.filemark) << 7) | (u8::from(self.eom) << 6) | (u8::from(self.ili) << 5)
+    }
+}
+
+/// Encoded sense, held without an allocation. 252 bytes is SCSI's limit, 96 that of two doors; ours is shorter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SenseBytes {
+    bytes: [u8; Self::CAPACITY],
+    len: u8,
+}
+
+impl SenseBytes {
+    const CAPACITY: usize = 48;
+
+    /// The encoded bytes.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            if let Some(slot) = self.bytes.get_mut(usize::from(self.len)) {
+                *slot = byte;
+                self.len += 1;
+            }
+        }
+    }
+}
+
+impl Default for SenseBytes {
+    fn default() -> Self {
+        Self { bytes: [0; Self::CAPACITY], len: 0 }
+    }
+}
+
+impl core::fmt::Debug for SenseBytes {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{:02x?}", self.as_slice())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_record_in_fixed_format() {
+        let sense = Sense::new(SenseKey::NO_SENSE, Asc(0)).with_ili().info(5);
+        let bytes = [0xf0, 0, 0x20, 0, 0, 0, 5, 0x0a, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(sense.fixed().as_slice(), bytes);
+    }
+
+    #[test]
+    fn long_record_has_a_negative_residue() {
+        let sense = Sense::new(SenseKey::NO_SENSE, Asc(0)).with_ili().info(-3);
+        assert_eq!(&sense.fixed().as_slice()[..8], [0xf0, 0, 0x20, 0xff, 0xff, 0xff, 0xfd, 0x0a]);
+    }
+
+    #[test]
+    fn information_beyond_32_bits_needs_descriptors() {
+        let sense = Sense::new(SenseKey::BLANK_CHECK, Asc(5)).info(1 << 40).with_eom(true);
+        assert_eq!(&sense.fixed().as_slice()[..7], [0x70, 0, 0x48, 0, 0, 0, 0]);
+        let bytes = [0x72, 8, 0, 5, 0, 0, 0, 16, 0, 0x0a, 0x80, 0, 0, 0, 1, 0, 0, 0, 0, 0, 4, 2, 0, 0x40];
+        assert_eq!(sense.descriptor().as_slice(), bytes);
+    }
+
+    #[test]
+    fn field_pointer_and_deferred() {
+        let sense = Sense::cdb_field(1, Some(3));
+        let bytes = [0x70, 0, 5, 0, 0, 0, 0, 0x0a, 0, 0, 0, 0, 0x24, 0, 0, 0xcb, 0, 1];
+        assert_eq!(sense.fixed().as_slice(), bytes);
+        assert_eq!(sense.deferred().fixed().as_slice()[0], 0x71);
+        let list = Sense::list_field(0x0102, None).descriptor();
+        assert_eq!(list.as_slice(), [0x72, 5, 0x26, 0, 0, 0, 0, 8, 2, 6, 0, 0, 0x80, 1, 2, 0]);
+    }
+}

@@ -1,0 +1,147 @@
+//! Building parameter data: big-endian fields, and lengths written by a guard instead of by counting.
+
+/// A growing page of parameter data.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PageWriter(Vec<u8>);
+
+impl PageWriter {
+    /// An empty page.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Appends bytes as they are.
+    pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    /// Appends one byte.
+    pub fn u8(&mut self, value: u8) -> &mut Self {
+        self.bytes(&[value])
+    }
+
+    /// Appends two bytes.
+    pub fn u16(&mut self, value: u16) -> &mut Self {
+        self.bytes(&value.to_be_bytes())
+    }
+
+    /// Appends three bytes, saturated.
+    pub fn u24(&mut self, value: u32) -> &mut Self {
+        let [_, a, b, c] = value.min(0x00ff_ffff).to_be_bytes();
+        self.bytes(&[a, b, c])
+    }
+
+    /// Appends four bytes.
+    pub fn u32(&mut self, value: u32) -> &mut Self {
+        self.bytes(&value.to_be_bytes())
+    }
+
+    /// Appends six bytes, the low ones.
+    pub fn u48(&mut self, value: u64) -> &mut Self {
+        let [_, _, rest @ ..] = value.to_be_bytes();
+        self.bytes(&rest)
+    }
+
+    /// Appends eight bytes.
+    pub fn u64(&mut self, value: u64) -> &mut Self {
+        self.bytes(&value.to_be_bytes())
+    }
+
+    /// Appends `count` zero bytes.
+    pub fn zeros(&mut self, count: usize) -> &mut Self {
+        self.0.resize(self.0.len() + count, 0);
+        self
+    }
+
+    /// Appends ASCII text, space-padded or cut to `width`.
+    pub fn ascii(&mut self, text: &str, width: usize) -> &mut Self {
+        let end = self.0.len() + width;
+        let printable = |byte: u8| if (0x20..0x7f).contains(&byte) { byte } else { b' ' };
+        self.0.extend(text.bytes().map(printable).take(width));
+        self.0.resize(end, b' ');
+        self
+    }
+
+    /// Appends a one-byte length of what `body` appends, saturated.
+    pub fn length_u8(&mut self, body: impl FnOnce(&mut Self)) -> &mut Self {
+        self.guarded(1, body)
+    }
+
+    /// Appends a two-byte length of what `body` appends, saturated.
+    pub fn length_u16(&mut self, body: impl FnOnce(&mut Self)) -> &mut Self {
+        self.guarded(2, body)
+    }
+
+    /// Appends a three-byte length of what `body` appends, saturated.
+    pub fn length_u24(&mut self, body: impl FnOnce(&mut Self)) -> &mut Self {
+        self.guarded(3, body)
+    }
+
+    /// Appends a four-byte length of what `body` appends, saturated.
+    pub fn length_u32(&mut self, body: impl FnOnce(&mut Self)) -> &mut Self {
+        self.guarded(4, body)
+    }
+
+    fn guarded(&mut self, width: usize, body: impl FnOnce(&mut Self)) -> &mut Self {
+        let start = self.0.len();
+        self.zeros(width);
+        body(self);
+        let len = (self.0.len() - start - width) as u64;
+        let most = (1_u64 << (8 * width)) - 1;
+        let bytes = len.min(most).to_be_bytes();
+        if let (Some(slot), Some(value)) = (self.0.get_mut(start..start + width), bytes.get(8 - width..)) {
+            slot.copy_from_slice(value);
+        }
+        self
+    }
+
+    /// Bytes so far.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nothing was appended.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The page.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The page, to patch a byte of it.
+    pub fn as_mut_slice(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_nest() {
+        let mut page = PageWriter::new();
+        page.u8(0x83).length_u16(|w| {
+            w.u8(1).length_u8(|w| {
+                w.ascii("ab", 3);
+            });
+        });
+        assert_eq!(page.as_slice(), [0x83, 0, 5, 1, 3, b'a', b'b', b' ']);
+    }
+
+    #[test]
+    fn a_length_saturates() {
+        let mut page = PageWriter::new();
+        page.length_u8(|w| {
+            w.zeros(300);
+        });
+        assert_eq!(page.as_slice()[0], 0xff);
+    }
+}

@@ -1,0 +1,143 @@
+//! Files in memory, shared by every handle: for tests, and for libraries that need not last.
+
+use super::{Backend, Folder, Shelves};
+use std::collections::BTreeMap;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+type Bytes = Arc<Mutex<Vec<u8>>>;
+type Files = Arc<Mutex<BTreeMap<String, Bytes>>>;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One file in memory.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryFile(Bytes);
+
+impl MemoryFile {
+    /// A file that holds these bytes.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(Arc::new(Mutex::new(bytes)))
+    }
+
+    /// A copy of its bytes.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        lock(&self.0).clone()
+    }
+}
+
+fn usize_of(offset: u64) -> io::Result<usize> {
+    usize::try_from(offset).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))
+}
+
+impl Backend for MemoryFile {
+    fn len(&mut self) -> io::Result<u64> {
+        Ok(lock(&self.0).len() as u64)
+    }
+
+    fn read_at(&mut self, offset: u64, into: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let bytes = lock(&self.0);
+        let mut rest = bytes.get(usize_of(offset)?..).unwrap_or_default();
+        let mut done = 0;
+        for slice in into {
+            let take = slice.len().min(rest.len());
+            let (now, later) = rest.split_at(take);
+            if let Some(slot) = slice.get_mut(..take) {
+                slot.copy_from_slice(now);
+            }
+            rest = later;
+            done += take;
+        }
+        Ok(done)
+    }
+
+    fn write_at(&mut self, offset: u64, from: &[IoSlice<'_>]) -> io::Result<()> {
+        let mut bytes = lock(&self.0);
+        let mut at = usize_of(offset)?;
+        for slice in from {
+            let end = at + slice.len();
+            if bytes.len() < end {
+                bytes.resize(end, 0);
+            }
+            if let Some(slot) = bytes.get_mut(at..end) {
+                slot.copy_from_slice(slice);
+            }
+            at = end;
+        }
+        Ok(())
+    }
+
+    fn set_len(&mut self, len: u64) -> io::Result<()> {
+        lock(&self.0).resize(usize_of(len)?, 0);
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// One folder in memory.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryFolder {
+    files: Files,
+}
+
+impl Folder for MemoryFolder {
+    fn open(&mut self, name: &str) -> io::Result<Box<dyn Backend>> {
+        Ok(Box::new(MemoryFile(lock(&self.files).entry(name.into()).or_default().clone())))
+    }
+
+    fn read(&mut self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        Ok(lock(&self.files).get(name).map(|bytes| lock(bytes).clone()))
+    }
+
+    fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        lock(&self.files).insert(name.into(), MemoryFile::new(bytes.to_vec()).0);
+        Ok(())
+    }
+
+    fn remove(&mut self, name: &str) -> io::Result<()> {
+        lock(&self.files).remove(name);
+        Ok(())
+    }
+
+    fn list(&mut self) -> io::Result<Vec<String>> {
+        Ok(lock(&self.files).keys().cloned().collect())
+    }
+
+    fn available(&mut self) -> Option<u64> {
+        None
+    }
+}
+
+/// Folders in memory.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryShelves {
+    folders: Arc<Mutex<BTreeMap<String, MemoryFolder>>>,
+}
+
+impl Shelves for MemoryShelves {
+    fn list(&mut self) -> io::Result<Vec<String>> {
+        Ok(lock(&self.folders).keys().cloned().collect())
+    }
+
+    fn open(&mut self, name: &str) -> io::Result<Box<dyn Folder>> {
+        let folder = lock(&self.folders).get(name).cloned();
+        folder.map(|folder| Box::new(folder) as _).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn create(&mut self, name: &str) -> io::Result<Box<dyn Folder>> {
+        let mut folders = lock(&self.folders);
+        if folders.contains_key(name) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let folder = MemoryFolder::default();
+        folders.insert(name.into(), folder.clone());
+        Ok(Box::new(folder))
+    }
+}

@@ -1,0 +1,98 @@
+//! The bytes below a tape: five calls per file, and a folder of files per cartridge.
+
+pub mod file;
+pub mod memory;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod faulty;
+
+use std::io::{self, IoSlice, IoSliceMut};
+
+/// One file. Errors are the storage's own; reading beyond the end is not one.
+pub trait Backend: Send {
+    /// Its length in bytes.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn len(&mut self) -> io::Result<u64>;
+    /// Fills the slices from `offset`; says how many bytes there were.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn read_at(&mut self, offset: u64, into: &mut [IoSliceMut<'_>]) -> io::Result<usize>;
+    /// Writes all slices at `offset`.
+    ///
+    /// # Errors
+    /// The storage failed; an unknown part may have been written.
+    fn write_at(&mut self, offset: u64, from: &[IoSlice<'_>]) -> io::Result<()>;
+    /// Cuts or extends the file.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn set_len(&mut self, len: u64) -> io::Result<()>;
+    /// Makes everything written so far durable.
+    ///
+    /// # Errors
+    /// The storage failed: nothing since the last success may be relied upon.
+    fn sync(&mut self) -> io::Result<()>;
+    /// Whether the file is empty.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn is_empty(&mut self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+}
+
+/// One cartridge's files.
+pub trait Folder: Send {
+    /// Opens a file, made if it is not there.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn open(&mut self, name: &str) -> io::Result<Box<dyn Backend>>;
+    /// The content of a small file, if it exists.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn read(&mut self, name: &str) -> io::Result<Option<Vec<u8>>>;
+    /// Puts a whole file in place, atomically and durably: a crash leaves the old or the new one.
+    ///
+    /// # Errors
+    /// The storage failed; the old content stands.
+    fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()>;
+    /// Removes a file, if it is there.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn remove(&mut self, name: &str) -> io::Result<()>;
+    /// Names of its files.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn list(&mut self) -> io::Result<Vec<String>>;
+    /// Bytes that can still be written here; `None` if there is no such limit.
+    fn available(&mut self) -> Option<u64>;
+}
+
+/// Folders by name.
+pub trait Shelves: Send {
+    /// Names of all folders.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn list(&mut self) -> io::Result<Vec<String>>;
+    /// A folder that exists.
+    ///
+    /// # Errors
+    /// The storage failed, or it does not exist.
+    fn open(&mut self, name: &str) -> io::Result<Box<dyn Folder>>;
+    /// A new folder.
+    ///
+    /// # Errors
+    /// The storage failed, or it exists.
+    fn create(&mut self, name: &str) -> io::Result<Box<dyn Folder>>;
+}
+
+/// The longest small file that [`Folder::read`] takes into memory.
+pub const MAX_SMALL_FILE: u64 = 1 << 20;

@@ -1,0 +1,81 @@
+//! What can go wrong with a tape's bytes, with the place and the value.
+
+use std::io;
+use std::sync::Arc;
+
+/// Damage, or a failed call of the storage below. Filemarks and ends are not errors: see [`crate::medium::Found`].
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The storage refused a call.
+    #[error("{what} failed: {source}")]
+    Io {
+        /// The call and the file.
+        what: String,
+        /// Its error.
+        source: Arc<io::Error>,
+    },
+    /// The bytes of an object are not what was written.
+    #[error("partition {partition}, object {object}: {what}")]
+    Damaged {
+        /// Its partition.
+        partition: u8,
+        /// Its number.
+        object: u64,
+        /// What does not fit.
+        what: Damage,
+    },
+    /// A file of a cartridge cannot be understood.
+    #[error("{file}: {what}")]
+    Format {
+        /// The file.
+        file: String,
+        /// What was found and what would be right.
+        what: String,
+    },
+    /// The cartridge is not there, or there already.
+    #[error("cartridge {barcode}: {what}")]
+    Cartridge {
+        /// Its barcode.
+        barcode: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// There is no such partition.
+    #[error("partition {0} does not exist")]
+    NoPartition(u8),
+}
+
+/// How an object is damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Damage {
+    /// The index record is not one, or is that of another object.
+    #[error("its index record is damaged")]
+    Index,
+    /// The data file ends before the object does.
+    #[error("its data is cut short")]
+    Short,
+    /// The data's checksum differs.
+    #[error("its checksum is wrong")]
+    Checksum,
+    /// The data does not decompress to its length.
+    #[error("it does not decompress")]
+    Compression,
+    /// Stored with a codec that this version does not know.
+    #[error("it is stored with unknown codec {0}")]
+    Codec(u8),
+}
+
+impl StoreError {
+    pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        |source| Self::Io { what: what.into(), source: Arc::new(source) }
+    }
+
+    /// Whether the storage below is full.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. }
+            if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge))
+    }
+}

@@ -1,0 +1,205 @@
+//! The one table of media facts: density reports, mode block descriptors, cartridge memory and capacity read it.
+//!
+//! Sources: Ultrium format summaries as the IBM LTO SCSI reference prints them; LTO-9 bits per mm as captured from
+//! an LTO-9 drive's report. Capacities are the makers' 10^6 bytes.
+
+/// Facts of one generation of media.
+#[derive(Debug, PartialEq, Eq)]
+pub struct MediaSpec {
+    /// What people call it.
+    pub name: &'static str,
+    /// The last two characters of a data cartridge's barcode.
+    pub suffix: &'static str,
+    /// Density code.
+    pub density: u8,
+    /// MEDIUM TYPE of a data cartridge as IBM drives report it.
+    pub medium_type: u8,
+    /// Bits per mm.
+    pub bits_per_mm: u32,
+    /// Number of tracks.
+    pub tracks: u16,
+    /// Width in tenths of a millimetre.
+    pub width: u16,
+    /// Length of the tape in metres.
+    pub length: u16,
+    /// Native capacity in bytes.
+    pub capacity: u64,
+    /// DENSITY NAME.
+    pub density_name: &'static str,
+    /// DESCRIPTION of the density.
+    pub description: &'static str,
+    /// ASSIGNING ORGANIZATION.
+    pub organization: &'static str,
+    /// Most partitions it can have.
+    pub partitions: u8,
+    /// Bytes of cartridge memory.
+    pub mam_capacity: u64,
+}
+
+const fn lto(generation: &Generation) -> MediaSpec {
+    MediaSpec {
+        name: generation.name,
+        suffix: generation.suffix,
+        density: generation.density,
+        medium_type: generation.medium_type,
+        bits_per_mm: generation.bits_per_mm,
+        tracks: generation.tracks,
+        width: 127,
+        length: generation.length,
+        capacity: generation.gigabytes * 1_000_000_000,
+        density_name: generation.density_name,
+        description: generation.description,
+        organization: "LTO-CVE",
+        partitions: generation.partitions,
+        mam_capacity: generation.mam_capacity,
+    }
+}
+
+struct Generation {
+    name: &'static str,
+    suffix: &'static str,
+    density: u8,
+    medium_type: u8,
+    bits_per_mm: u32,
+    tracks: u16,
+    length: u16,
+    gigabytes: u64,
+    density_name: &'static str,
+    description: &'static str,
+    partitions: u8,
+    mam_capacity: u64,
+}
+
+/// LTO-3: read by LTO-5 drives.
+pub const LTO_3: MediaSpec = lto(&Generation {
+    name: "LTO-3",
+    suffix: "L3",
+    density: 0x44,
+    medium_type: 0x38,
+    bits_per_mm: 9638,
+    tracks: 704,
+    length: 680,
+    gigabytes: 400,
+    density_name: "U-316",
+    description: "Ultrium 3/16T",
+    partitions: 1,
+    mam_capacity: 4096,
+});
+/// LTO-4.
+pub const LTO_4: MediaSpec = lto(&Generation {
+    name: "LTO-4",
+    suffix: "L4",
+    density: 0x46,
+    medium_type: 0x48,
+    bits_per_mm: 12725,
+    tracks: 896,
+    length: 820,
+    gigabytes: 800,
+    density_name: "U-416",
+    description: "Ultrium 4/16T",
+    partitions: 1,
+    mam_capacity: 8192,
+});
+/// LTO-5.
+pub const LTO_5: MediaSpec = lto(&Generation {
+    name: "LTO-5",
+    suffix: "L5",
+    density: 0x58,
+    medium_type: 0x58,
+    bits_per_mm: 15142,
+    tracks: 1280,
+    length: 846,
+    gigabytes: 1500,
+    density_name: "U-516",
+    description: "Ultrium 5/16T",
+    partitions: 2,
+    mam_capacity: 8192,
+});
+/// LTO-6.
+pub const LTO_6: MediaSpec = lto(&Generation {
+    name: "LTO-6",
+    suffix: "L6",
+    density: 0x5a,
+    medium_type: 0x68,
+    bits_per_mm: 15142,
+    tracks: 2176,
+    length: 846,
+    gigabytes: 2500,
+    density_name: "U-616",
+    description: "Ultrium 6/16T",
+    partitions: 4,
+    mam_capacity: 16384,
+});
+/// LTO-7.
+pub const LTO_7: MediaSpec = lto(&Generation {
+    name: "LTO-7",
+    suffix: "L7",
+    density: 0x5c,
+    medium_type: 0x78,
+    bits_per_mm: 19107,
+    tracks: 3584,
+    length: 960,
+    gigabytes: 6000,
+    density_name: "U-732",
+    description: "Ultrium 7/32T",
+    partitions: 4,
+    mam_capacity: 16384,
+});
+/// LTO-8.
+pub const LTO_8: MediaSpec = lto(&Generation {
+    name: "LTO-8",
+    suffix: "L8",
+    density: 0x5e,
+    medium_type: 0x88,
+    bits_per_mm: 20669,
+    tracks: 6656,
+    length: 960,
+    gigabytes: 12000,
+    density_name: "U-832",
+    description: "Ultrium 8/32T",
+    partitions: 4,
+    mam_capacity: 16384,
+});
+/// LTO-9.
+pub const LTO_9: MediaSpec = lto(&Generation {
+    name: "LTO-9",
+    suffix: "L9",
+    density: 0x60,
+    medium_type: 0x98,
+    bits_per_mm: 23031,
+    tracks: 8960,
+    length: 1035,
+    gigabytes: 18000,
+    density_name: "U-932",
+    description: "Ultrium 9/32T",
+    partitions: 4,
+    mam_capacity: 32768,
+});
+
+/// Every generation, oldest first.
+pub const ALL: &[&MediaSpec] = &[&LTO_3, &LTO_4, &LTO_5, &LTO_6, &LTO_7, &LTO_8, &LTO_9];
+
+/// Between early warning and the end an LTO-9 drive reports 49 MB; a small cartridge keeps a sixteenth.
+#[must_use]
+pub const fn early_warning(capacity: u64) -> u64 {
+    let share = capacity / 16;
+    if share < 49_000_000 { share } else { 49_000_000 }
+}
+
+/// The generation whose data cartridges carry this suffix.
+#[must_use]
+pub fn by_suffix(suffix: &str) -> Option<&'static MediaSpec> {
+    ALL.iter().copied().find(|spec| spec.suffix == suffix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn densities_and_suffixes_are_unique_and_ascend() {
+        assert!(ALL.windows(2).all(|pair| pair[0].density < pair[1].density && pair[0].suffix < pair[1].suffix));
+        assert_eq!(by_suffix("L8").map(|spec| spec.capacity), Some(12_000_000_000_000));
+        assert!(by_suffix("LY").is_none());
+    }
+}

@@ -1,0 +1,203 @@
+//! The logical tape: what a drive does to a mounted medium.
+
+use crate::error::StoreError;
+use std::io::{IoSlice, IoSliceMut};
+
+/// The longest block a tape holds: 24 bits, as transfer lengths have.
+pub const MAX_BLOCK: usize = 0x00ff_ffff;
+
+/// Where a medium stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// Current partition.
+    pub partition: u8,
+    /// Number of the next object; 0 is the beginning of the partition.
+    pub object: u64,
+    /// Filemarks between the beginning and here.
+    pub file: u64,
+    /// Between early warning and the end.
+    pub early_warning: bool,
+}
+
+/// How a block is to be stored. A block that does not shrink is stored as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Codec {
+    /// The codec by its stored id.
+    pub id: CodecId,
+    /// Its level, where it has levels.
+    pub level: u8,
+}
+
+impl Codec {
+    /// As it is.
+    pub const NONE: Self = Self { id: CodecId::NONE, level: 0 };
+    /// zlib (RFC 1950).
+    #[must_use]
+    pub const fn zlib(level: u8) -> Self {
+        Self { id: CodecId::ZLIB, level }
+    }
+    /// Zstandard (RFC 8878).
+    #[must_use]
+    pub const fn zstd(level: u8) -> Self {
+        Self { id: CodecId::ZSTD, level }
+    }
+}
+
+/// A codec's number in an index record. An unknown one is an error at its object, not a guess.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodecId(pub u8);
+
+impl CodecId {
+    /// Stored as it is.
+    pub const NONE: Self = Self(0);
+    /// zlib.
+    pub const ZLIB: Self = Self(1);
+    /// Zstandard.
+    pub const ZSTD: Self = Self(2);
+}
+
+/// What READ met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A block of this length; as much of it as had room stands in the buffers. The medium is behind it.
+    Block {
+        /// Its whole length.
+        len: usize,
+    },
+    /// A filemark; the medium is behind it.
+    Filemark,
+    /// No further object; the medium did not move.
+    EndOfData,
+}
+
+/// What happened to something appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It is on the medium.
+    Done {
+        /// Bytes it takes there.
+        stored: u64,
+        /// The medium now stands beyond early warning.
+        early_warning: bool,
+    },
+    /// There was no room, and nothing was written.
+    Full,
+}
+
+/// What ended a motion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The count was reached.
+    Count,
+    /// A filemark, which was crossed.
+    Filemark,
+    /// End of data.
+    EndOfData,
+    /// Beginning of the partition.
+    Beginning,
+}
+
+/// How a motion ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spaced {
+    /// Objects (or filemarks, as asked) that were crossed.
+    pub done: u64,
+    /// Why it stopped.
+    pub stopped_by: Stop,
+}
+
+/// What a motion counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Blocks; a filemark stops it.
+    Blocks,
+    /// Filemarks.
+    Filemarks,
+    /// Filemarks in a row, as many as the count.
+    SequentialFilemarks,
+}
+
+/// Sizes of a partition in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// From the beginning to end of data, as stored.
+    pub used: u64,
+    /// From the beginning to the end of the partition.
+    pub capacity: u64,
+    /// From early warning to the end.
+    pub early_warning: u64,
+    /// From the beginning to here.
+    pub here: u64,
+}
+
+/// Objects that were accepted and then could not be stored.
+#[derive(Clone, Debug)]
+pub struct Deferred {
+    /// The first of them; the medium stands there.
+    pub lost_from: Position,
+    /// Why.
+    pub cause: StoreError,
+}
+
+/// A mounted tape.
+///
+/// Nothing here waits for a clock. What [`Self::append`] accepted may still be in memory; [`Self::sync`] makes it
+/// durable. A failure to store what was accepted appears as [`Self::take_deferred`].
+pub trait Medium: Send {
+    /// Number of partitions.
+    fn partitions(&self) -> u8;
+    /// Where the medium stands.
+    fn position(&self) -> Position;
+    /// Sizes of a partition.
+    ///
+    /// # Errors
+    /// [`StoreError::NoPartition`].
+    fn usage(&self, partition: u8) -> Result<Usage, StoreError>;
+    /// Writes a block here and drops what followed.
+    ///
+    /// # Errors
+    /// The storage failed; the block is not on the medium.
+    fn append(&mut self, block: &[IoSlice<'_>], codec: Codec) -> Result<Written, StoreError>;
+    /// Writes a filemark here and drops what followed. Needs no room.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn append_filemark(&mut self) -> Result<Written, StoreError>;
+    /// Reads the next object.
+    ///
+    /// # Errors
+    /// The object is damaged (the medium is then behind it), or the storage failed.
+    fn read(&mut self, into: &mut [IoSliceMut<'_>]) -> Result<Found, StoreError>;
+    /// Moves by `count` units, towards the beginning if negative.
+    ///
+    /// # Errors
+    /// The index is damaged, or the storage failed.
+    fn space(&mut self, unit: Unit, count: i64) -> Result<Spaced, StoreError>;
+    /// Moves to end of data.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn space_to_end(&mut self) -> Result<(), StoreError>;
+    /// Moves to an object, or to end of data if there are fewer; says whether it is there.
+    ///
+    /// # Errors
+    /// [`StoreError::NoPartition`], or the storage failed.
+    fn locate(&mut self, partition: u8, object: u64) -> Result<bool, StoreError>;
+    /// Moves behind the filemark number `file` (0: the beginning), or to end of data; says whether it is there.
+    ///
+    /// # Errors
+    /// [`StoreError::NoPartition`], or the storage failed.
+    fn locate_file(&mut self, partition: u8, file: u64) -> Result<bool, StoreError>;
+    /// Drops everything from here to the end of data.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn truncate(&mut self) -> Result<(), StoreError>;
+    /// Makes everything accepted so far durable.
+    ///
+    /// # Errors
+    /// The storage failed: what was accepted since the last success may be lost.
+    fn sync(&mut self) -> Result<(), StoreError>;
+    /// Takes the report of objects that were accepted and lost.
+    fn take_deferred(&mut self) -> Option<Deferred>;
+}

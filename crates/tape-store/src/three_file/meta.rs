@@ -1,0 +1,119 @@
+//! `meta.P`: the watermark of the last synchronisation, in two slots. The slot that is known to be durable is never
+//! written, so one is always whole.
+
+use crate::integrity::crc32c;
+use zerocopy::byteorder::little_endian::{U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+/// Bytes of one slot's record; slots lie a sector apart.
+const SIZE: usize = 48;
+pub(super) const SLOT: u64 = 512;
+const MAGIC: [u8; 8] = *b"FERRICTP";
+const VERSION: u32 = 1;
+
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct Raw {
+    magic: [u8; 8],
+    version: U32,
+    partition: U32,
+    sequence: U64,
+    objects: U64,
+    data_len: U64,
+    last_crc: U32,
+    crc: U32,
+}
+const _: () = assert!(size_of::<Raw>() == SIZE);
+
+/// What is known to be durable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Watermark {
+    /// Counts the watermarks of this partition; the higher is the newer.
+    pub(super) sequence: u64,
+    /// Objects.
+    pub(super) objects: u64,
+    /// Bytes of `data.P`.
+    pub(super) data_len: u64,
+    /// CRC-32C of the last object's index record; 0 if there is none.
+    pub(super) last_crc: u32,
+}
+
+impl Watermark {
+    pub(super) fn encode(&self, partition: u8) -> [u8; SIZE] {
+        let mut raw = Raw {
+            magic: MAGIC,
+            version: VERSION.into(),
+            partition: u32::from(partition).into(),
+            sequence: self.sequence.into(),
+            objects: self.objects.into(),
+            data_len: self.data_len.into(),
+            last_crc: self.last_crc.into(),
+            crc: U32::ZERO,
+        };
+        raw.crc = crc32c(raw.as_bytes().get(..SIZE - 4).unwrap_or_default()).into();
+        zerocopy::transmute!(raw)
+    }
+
+    fn decode(partition: u8, slot: &[u8]) -> Option<Self> {
+        let bytes = slot.get(..SIZE)?;
+        let raw = Raw::read_from_bytes(bytes).ok()?;
+        let whole = raw.magic == MAGIC
+            && raw.version.get() == VERSION
+            && raw.partition.get() == u32::from(partition)
+            && raw.crc.get() == crc32c(bytes.get(..SIZE - 4)?);
+        whole.then(|| Self {
+            sequence: raw.sequence.get(),
+            objects: raw.objects.get(),
+            data_len: raw.data_len.get(),
+            last_crc: raw.last_crc.get(),
+        })
+    }
+
+    /// The newer of the two slots in the bytes of a `meta.P`, and which it is.
+    pub(super) fn newest(partition: u8, file: &[u8]) -> Option<(Self, Slot)> {
+        let read = |slot: Slot| Some((Self::decode(partition, file.get(usize::try_from(slot.offset()).ok()?..)?)?, slot));
+        [read(Slot::First), read(Slot::Second)].into_iter().flatten().max_by_key(|(mark, _)| mark.sequence)
+    }
+}
+
+/// One of the two places of a watermark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Slot {
+    First,
+    Second,
+}
+
+impl Slot {
+    pub(super) const fn offset(self) -> u64 {
+        match self {
+            Self::First => 0,
+            Self::Second => SLOT,
+        }
+    }
+
+    pub(super) const fn other(self) -> Self {
+        match self {
+            Self::First => Self::Second,
+            Self::Second => Self::First,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newer_whole_slot_counts() {
+        let old = Watermark { sequence: 4, objects: 1, data_len: 2, last_crc: 3 };
+        let new = Watermark { sequence: 5, objects: 7, data_len: 8, last_crc: 9 };
+        let mut file = vec![0; 1024];
+        file[..48].copy_from_slice(&old.encode(2));
+        file[512..560].copy_from_slice(&new.encode(2));
+        assert_eq!(Watermark::newest(2, &file), Some((new, Slot::Second)));
+        assert_eq!(Watermark::newest(1, &file), None);
+        file[530] ^= 1;
+        assert_eq!(Watermark::newest(2, &file), Some((old, Slot::First)));
+        assert_eq!(Watermark::newest(2, &file[..40]), None);
+    }
+}

@@ -1,0 +1,323 @@
+//! One partition: its three files, what of them is still in memory, and where its objects are.
+//!
+//! Order of writes: data before the index records that point at it, both durable before the watermark that counts
+//! them; a cut lowers the watermark first. `docs/format.md` says why.
+
+use super::index::{Kind, Record, SIZE};
+use super::meta::{Slot, Watermark};
+use crate::backend::Backend;
+use crate::error::{Damage, StoreError};
+use std::io::{IoSlice, IoSliceMut};
+
+/// Small blocks gather to this much before they are written.
+const GATHER: usize = 256 * 1024;
+/// A block of this size is written from where it lies.
+const DIRECT: usize = 64 * 1024;
+/// Index records in memory, waiting or read ahead.
+const RECORDS: usize = 128;
+/// So many watermarks may wait for the disk.
+const MARKS: u32 = 16;
+
+pub(super) struct Partition {
+    pub(super) number: u8,
+    pub(super) data: Box<dyn Backend>,
+    pub(super) indx: Box<dyn Backend>,
+    pub(super) meta: Box<dyn Backend>,
+    /// Objects, bytes of data and filemarks, with those still in memory.
+    objects: u64,
+    end: u64,
+    files: u64,
+    /// Data behind `data_flushed`, and records behind `indx_flushed`, that no file has yet.
+    data_flushed: u64,
+    data_pending: Vec<u8>,
+    indx_flushed: u64,
+    indx_pending: Vec<u8>,
+    mark: Watermark,
+    /// The slot whose watermark is durable, and how many came since in the other.
+    durable_slot: Slot,
+    marks_since: u32,
+    /// Records read ahead: the first one's number, and their bytes.
+    ahead: (u64, Vec<u8>),
+}
+
+impl Partition {
+    /// A partition whose files hold exactly this.
+    pub(super) fn new(number: u8, files: [Box<dyn Backend>; 3], mark: Watermark, durable_slot: Slot) -> Self {
+        let [data, indx, meta] = files;
+        Self {
+            number,
+            data,
+            indx,
+            meta,
+            objects: 0,
+            end: 0,
+            files: 0,
+            data_flushed: 0,
+            data_pending: Vec::new(),
+            indx_flushed: 0,
+            indx_pending: Vec::new(),
+            mark,
+            durable_slot,
+            marks_since: 0,
+            ahead: (0, Vec::new()),
+        }
+    }
+
+    /// Takes the size that recovery found.
+    pub(super) fn set_extent(&mut self, objects: u64, end: u64, files: u64) {
+        (self.objects, self.end, self.files) = (objects, end, files);
+        (self.indx_flushed, self.data_flushed) = (objects, end);
+    }
+
+    pub(super) const fn objects(&self) -> u64 {
+        self.objects
+    }
+
+    pub(super) const fn end(&self) -> u64 {
+        self.end
+    }
+
+    pub(super) const fn files(&self) -> u64 {
+        self.files
+    }
+
+    fn io(&self, what: &str, file: &str) -> impl FnOnce(std::io::Error) -> StoreError + use<> {
+        StoreError::io(format!("{what} {file}.{}", self.number))
+    }
+
+    pub(super) const fn damaged(&self, object: u64, what: Damage) -> StoreError {
+        StoreError::Damaged { partition: self.number, object, what }
+    }
+
+    /// The record of an object, wherever it is.
+    pub(super) fn record(&mut self, object: u64) -> Result<Record, StoreError> {
+        if let Some(bytes) = self.in_memory(object) {
+            return Record::decode(self.number, object, bytes).ok_or_else(|| self.damaged(object, Damage::Index));
+        }
+        let wanted = (self.indx_flushed - object.min(self.indx_flushed)).min(RECORDS as u64);
+        let mut bytes = std::mem::take(&mut self.ahead.1);
+        bytes.resize(usize::try_from(wanted).unwrap_or(RECORDS) * SIZE, 0);
+        let got = self.indx.read_at(object * SIZE as u64, &mut [IoSliceMut::new(&mut bytes)]);
+        bytes.truncate(got.map_err(self.io("reading", "indx"))?);
+        self.ahead = (object, bytes);
+        let record = self.ahead.1.get(..SIZE).and_then(|bytes| Record::decode(self.number, object, bytes));
+        record.ok_or_else(|| self.damaged(object, Damage::Index))
+    }
+
+    fn in_memory(&self, object: u64) -> Option<&[u8]> {
+        let (first, bytes) = match object.checked_sub(self.indx_flushed) {
+            Some(_) => (self.indx_flushed, &self.indx_pending),
+            None => (self.ahead.0, &self.ahead.1),
+        };
+        let at = usize::try_from(object.checked_sub(first)?).ok()?.checked_mul(SIZE)?;
+        bytes.get(at..at.checked_add(SIZE)?)
+    }
+
+    /// The record of an object, without reading ahead: for bisection, which jumps.
+    fn probe(&mut self, object: u64) -> Result<Record, StoreError> {
+        if self.in_memory(object).is_some() {
+            return self.record(object);
+        }
+        let mut bytes = [0; SIZE];
+        let got = self.indx.read_at(object * SIZE as u64, &mut [IoSliceMut::new(&mut bytes)]);
+        got.map_err(self.io("reading", "indx"))?;
+        Record::decode(self.number, object, &bytes).ok_or_else(|| self.damaged(object, Damage::Index))
+    }
+
+    /// Filemarks before an object.
+    pub(super) fn files_before(&mut self, object: u64) -> Result<u64, StoreError> {
+        if object >= self.objects { Ok(self.files) } else { Ok(self.probe(object)?.files.into()) }
+    }
+
+    /// Where the data of an object begins.
+    pub(super) fn offset(&mut self, object: u64) -> Result<u64, StoreError> {
+        if object >= self.objects { Ok(self.end) } else { Ok(self.record(object)?.offset) }
+    }
+
+    /// As [`Self::offset`] without reading: end of data, or the beginning, or a record in memory; else 0.
+    pub(super) fn offset_if_known(&self, object: u64) -> u64 {
+        if object >= self.objects {
+            return self.end;
+        }
+        let bytes = self.in_memory(object);
+        bytes.and_then(|bytes| Record::decode(self.number, object, bytes)).map_or(0, |record| record.offset)
+    }
+
+    /// The first object in `low..high` with more than `files` filemarks before it, or `high`.
+    pub(super) fn first_behind(&mut self, files: u64, mut low: u64, mut high: u64) -> Result<u64, StoreError> {
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.files_before(middle)? > files {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        Ok(low)
+    }
+
+    /// The object behind filemark number `file`, counted from 1; the first object for 0.
+    pub(super) fn behind_filemark(&mut self, file: u64) -> Result<u64, StoreError> {
+        match file.checked_sub(1) {
+            None => Ok(0),
+            Some(before) => self.first_behind(before, 0, self.objects),
+        }
+    }
+
+    /// Adds a record whose data is stored, at end of data.
+    pub(super) fn push(&mut self, record: &Record) -> Result<(), StoreError> {
+        self.indx_pending.extend_from_slice(&record.encode(self.number, self.objects));
+        self.objects += 1;
+        self.end = record.end();
+        self.files += u64::from(record.kind == Kind::Filemark);
+        if self.indx_pending.len() >= RECORDS * SIZE { self.flush() } else { Ok(()) }
+    }
+
+    /// Stores the data of the next block: gathered if small, from where it lies if large.
+    pub(super) fn store(&mut self, stored: &[IoSlice<'_>], len: usize) -> Result<(), StoreError> {
+        if len < DIRECT && self.data_pending.len() + len <= GATHER {
+            stored.iter().for_each(|slice| self.data_pending.extend_from_slice(slice));
+            return Ok(());
+        }
+        self.flush_data()?;
+        if len < DIRECT {
+            stored.iter().for_each(|slice| self.data_pending.extend_from_slice(slice));
+            return Ok(());
+        }
+        let written = self.data.write_at(self.data_flushed, stored);
+        written.map_err(self.io("writing", "data"))?;
+        self.data_flushed += len as u64;
+        Ok(())
+    }
+
+    fn flush_data(&mut self) -> Result<(), StoreError> {
+        if self.data_pending.is_empty() {
+            return Ok(());
+        }
+        let written = self.data.write_at(self.data_flushed, &[IoSlice::new(&self.data_pending)]);
+        written.map_err(self.io("writing", "data"))?;
+        self.data_flushed += self.data_pending.len() as u64;
+        self.data_pending.clear();
+        Ok(())
+    }
+
+    /// Hands everything in memory to the files, data first.
+    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
+        self.flush_data()?;
+        if self.indx_pending.is_empty() {
+            return Ok(());
+        }
+        let written = self.indx.write_at(self.indx_flushed * SIZE as u64, &[IoSlice::new(&self.indx_pending)]);
+        written.map_err(self.io("writing", "indx"))?;
+        self.indx_flushed = self.objects;
+        self.indx_pending.clear();
+        Ok(())
+    }
+
+    /// Forgets what could not be written; says from which object on. The files end where it begins.
+    pub(super) fn forget_pending(&mut self) -> u64 {
+        self.data_pending.clear();
+        let mut kept = 0;
+        for (at, bytes) in self.indx_pending.chunks_exact(SIZE).enumerate() {
+            match Record::decode(self.number, self.indx_flushed + at as u64, bytes) {
+                Some(record) if record.end() <= self.data_flushed => kept = at + 1,
+                _ => break,
+            }
+        }
+        let lost = self.indx_pending.get(kept * SIZE..(kept + 1) * SIZE);
+        let first = self.indx_flushed + kept as u64;
+        if let Some(record) = lost.and_then(|bytes| Record::decode(self.number, first, bytes)) {
+            (self.end, self.files) = (record.offset, record.files.into());
+        }
+        self.indx_pending.truncate(kept * SIZE);
+        self.objects = first;
+        self.data_flushed = self.data_flushed.min(self.end);
+        first
+    }
+
+    /// Makes everything durable, and then says so in the watermark. The watermark itself may reach the disk later:
+    /// an older one only means more to verify.
+    pub(super) fn sync(&mut self) -> Result<(), StoreError> {
+        self.flush()?;
+        let mark = self.mark_here()?;
+        if mark == self.mark {
+            return Ok(());
+        }
+        self.data.sync().map_err(self.io("synchronising", "data"))?;
+        self.indx.sync().map_err(self.io("synchronising", "indx"))?;
+        self.write_mark(mark)
+    }
+
+    fn mark_here(&mut self) -> Result<Watermark, StoreError> {
+        let last_crc = match self.objects.checked_sub(1) {
+            Some(last) => last_crc(&self.probe(last)?.encode(self.number, last)),
+            None => 0,
+        };
+        Ok(Watermark { sequence: self.mark.sequence, objects: self.objects, data_len: self.end, last_crc })
+    }
+
+    fn write_mark(&mut self, mark: Watermark) -> Result<(), StoreError> {
+        let mark = Watermark { sequence: self.mark.sequence + 1, ..mark };
+        let slot = self.durable_slot.other();
+        let written = self.meta.write_at(slot.offset(), &[IoSlice::new(&mark.encode(self.number))]);
+        written.map_err(self.io("writing", "meta"))?;
+        self.mark = mark;
+        self.marks_since += 1;
+        if self.marks_since >= MARKS { self.sync_mark() } else { Ok(()) }
+    }
+
+    fn sync_mark(&mut self) -> Result<(), StoreError> {
+        self.meta.sync().map_err(self.io("synchronising", "meta"))?;
+        self.durable_slot = self.durable_slot.other();
+        self.marks_since = 0;
+        Ok(())
+    }
+
+    /// Drops everything from an object on. The watermark goes down first and the cut is durable before anything is
+    /// written behind it, so that old and new objects never mix.
+    pub(super) fn truncate(&mut self, object: u64) -> Result<(), StoreError> {
+        if object >= self.objects {
+            return Ok(());
+        }
+        self.flush()?;
+        let record = self.record(object)?;
+        let before = (self.objects, self.end, self.files);
+        (self.objects, self.end, self.files) = (object, record.offset, record.files.into());
+        let cut = self.cut();
+        if cut.is_err() {
+            (self.objects, self.end, self.files) = before;
+        }
+        cut
+    }
+
+    fn cut(&mut self) -> Result<(), StoreError> {
+        let mark = self.mark_here()?;
+        if mark.objects < self.mark.objects {
+            self.write_mark(mark)?;
+            if self.marks_since > 0 {
+                self.sync_mark()?;
+            }
+        }
+        self.ahead.1.clear();
+        self.indx.set_len(self.objects * SIZE as u64).map_err(self.io("cutting", "indx"))?;
+        self.indx.sync().map_err(self.io("synchronising", "indx"))?;
+        self.data.set_len(self.end).map_err(self.io("cutting", "data"))?;
+        (self.indx_flushed, self.data_flushed) = (self.objects, self.end);
+        Ok(())
+    }
+
+    /// Fills the slices with an object's stored bytes.
+    pub(super) fn read_data(&mut self, record: &Record, into: &mut [IoSliceMut<'_>]) -> Result<bool, StoreError> {
+        if record.end() > self.data_flushed {
+            self.flush_data()?;
+        }
+        let wanted: usize = into.iter().map(|slice| slice.len()).sum();
+        let got = self.data.read_at(record.offset, into).map_err(self.io("reading", "data"))?;
+        Ok(got == wanted)
+    }
+}
+
+/// The checksum that ends an encoded record.
+pub(super) fn last_crc(record: &[u8; SIZE]) -> u32 {
+    record.last_chunk::<4>().copied().map_or(0, u32::from_le_bytes)
+}

@@ -1,0 +1,282 @@
+#![expect(clippy::cast_possible_truncation, reason = "patterns of test data")]
+use super::*;
+use crate::backend::faulty::FaultyFolder;
+use crate::backend::memory::MemoryFolder;
+use crate::model::{Model, Record};
+use proptest::prelude::*;
+use std::io::ErrorKind;
+
+const CAPACITY: u64 = 1 << 20;
+
+fn open(folder: &FaultyFolder) -> Result<(ThreeFile, Recovery), StoreError> {
+    ThreeFile::open(Box::new(folder.clone()), CAPACITY)
+}
+
+fn block(seed: u8, len: usize) -> Vec<u8> {
+    (0..len).map(|at| seed.wrapping_add((at / 7) as u8)).collect()
+}
+
+/// Everything on a tape, read from the beginning.
+fn contents(tape: &mut dyn Medium) -> Vec<Record> {
+    tape.locate(0, 0).unwrap();
+    let mut all = Vec::new();
+    let mut buffer = vec![0; 1 << 17];
+    loop {
+        match tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap() {
+            Found::Block { len } => all.push(Record::Block(buffer[..len].to_vec())),
+            Found::Filemark => all.push(Record::Filemark),
+            Found::EndOfData => return all,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Append(u8, usize, u8),
+    Filemark,
+    Read(usize),
+    Space(u8, i64),
+    End,
+    Locate(u64),
+    File(u64),
+    Truncate,
+    Sync,
+    Reopen,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let len = prop_oneof![6 => 1..200_usize, 2 => 1000..9000_usize, 1 => 60_000..70_000_usize];
+    prop_oneof![
+        8 => (any::<u8>(), len, 0..3_u8).prop_map(|(seed, len, codec)| Op::Append(seed, len, codec)),
+        4 => Just(Op::Filemark),
+        6 => (0..300_usize).prop_map(Op::Read),
+        6 => (0..3_u8, -6..7_i64).prop_map(|(unit, count)| Op::Space(unit, count)),
+        2 => Just(Op::End),
+        3 => (0..20_u64).prop_map(Op::Locate),
+        3 => (0..6_u64).prop_map(Op::File),
+        1 => Just(Op::Truncate),
+        2 => Just(Op::Sync),
+        1 => Just(Op::Reopen),
+    ]
+}
+
+const CODECS: [Codec; 3] = [Codec::NONE, Codec::zlib(1), Codec::zstd(1)];
+const UNITS: [Unit; 3] = [Unit::Blocks, Unit::Filemarks, Unit::SequentialFilemarks];
+
+/// Runs one operation; what it returned, as text, so that two tapes can be compared.
+fn run(tape: &mut dyn Medium, op: &Op) -> String {
+    match op {
+        Op::Append(seed, len, codec) => {
+            let bytes = block(*seed, *len);
+            let (front, back) = bytes.split_at(len / 3);
+            let written = tape.append(&[IoSlice::new(front), IoSlice::new(back)], CODECS[usize::from(*codec)]).unwrap();
+            format!("{}", matches!(written, Written::Done { .. }))
+        }
+        Op::Filemark => format!("{}", matches!(tape.append_filemark().unwrap(), Written::Done { .. })),
+        Op::Read(room) => {
+            let (mut a, mut b) = (vec![0; room / 2], vec![0; room - room / 2]);
+            let found = tape.read(&mut [IoSliceMut::new(&mut a), IoSliceMut::new(&mut b)]).unwrap();
+            format!("{found:?} {a:?} {b:?}")
+        }
+        Op::Space(unit, count) => format!("{:?}", tape.space(UNITS[usize::from(*unit)], *count).unwrap()),
+        Op::End => format!("{:?}", tape.space_to_end().unwrap()),
+        Op::Locate(object) => format!("{:?}", tape.locate(0, *object).unwrap()),
+        Op::File(file) => format!("{:?}", tape.locate_file(0, *file).unwrap()),
+        Op::Truncate => format!("{:?}", tape.truncate().unwrap()),
+        Op::Sync | Op::Reopen => format!("{:?}", tape.sync().unwrap()),
+    }
+}
+
+fn place(tape: &dyn Medium) -> (u64, u64) {
+    let at = tape.position();
+    (at.object, at.file)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn behaves_as_the_model(ops in prop::collection::vec(op(), 1..60)) {
+        let folder = FaultyFolder::default();
+        let mut tape = open(&folder).unwrap().0;
+        let mut model = Model::new(CAPACITY, 0);
+        for op in &ops {
+            if let Op::Append(_, len, _) = op {
+                // Capacity counts stored bytes, which differ; this test is not about the end of the tape.
+                prop_assume!(model.usage(0).unwrap().used + (*len as u64) < CAPACITY);
+            }
+            prop_assert_eq!(run(&mut tape, op), run(&mut model, op), "{:?}", op);
+            if matches!(op, Op::Reopen) {
+                let object = tape.position().object;
+                tape = open(&folder).unwrap().0;
+                tape.locate(0, object).unwrap();
+            }
+            prop_assert_eq!(place(&tape), place(&model), "{:?}", op);
+        }
+        prop_assert_eq!(contents(&mut tape), model.records());
+    }
+
+    /// After a loss of power the tape is what it was at some moment at or after the last synchronisation.
+    #[test]
+    fn survives_a_crash(
+        ops in prop::collection::vec(op(), 1..40),
+        luck in prop::collection::vec(0..4_u8, 64),
+    ) {
+        let folder = FaultyFolder::default();
+        let mut tape = open(&folder).unwrap().0;
+        let mut model = Model::new(CAPACITY, 0);
+        let mut history = vec![Vec::new()];
+        for op in &ops {
+            if let Op::Append(_, len, _) = op {
+                prop_assume!(model.usage(0).unwrap().used + (*len as u64) < CAPACITY);
+            }
+            let cut_from = model.records().len();
+            run(&mut tape, op);
+            run(&mut model, op);
+            if model.records().len() <= cut_from && !matches!(op, Op::Read(_) | Op::Space(..)) {
+                // Overwriting first cuts: that moment counts too.
+                let at = usize::try_from(model.position().object.saturating_sub(1)).unwrap();
+                history.push(model.records()[..at.min(model.records().len())].to_vec());
+            }
+            history.push(model.records().to_vec());
+            if matches!(op, Op::Sync | Op::Reopen) {
+                history = vec![model.records().to_vec()];
+            }
+        }
+        let mut luck = luck.into_iter().cycle();
+        let after = folder.crash(|len| match luck.next() {
+            Some(0) => 0,
+            Some(1) => len / 2,
+            _ => len,
+        });
+        let mut again = open(&after).unwrap().0;
+        let found = contents(&mut again);
+        // Unsynchronised objects may vanish from the end of any of those moments.
+        let synced = history[0].len().min(found.len());
+        let possible = history.iter().any(|moment| moment.starts_with(&found));
+        prop_assert!(possible, "{found:?} is in none of {} moments", history.len());
+        let first_kept = history.iter().filter(|moment| moment.len() < history[0].len()).count() == 0;
+        prop_assert!(!first_kept || synced == history[0].len(), "lost synchronised objects");
+    }
+}
+
+#[test]
+fn every_failing_call_leaves_a_prefix() {
+    let ops: Vec<Op> = (0..12)
+        .map(|n| match n % 4 {
+            3 => Op::Filemark,
+            _ => Op::Append(n, 70_000, 0),
+        })
+        .collect();
+    for error in [ErrorKind::StorageFull, ErrorKind::Other] {
+        let mut finished = false;
+        for at in 0..200 {
+            let folder = FaultyFolder::default();
+            let (mut tape, _) = open(&folder).unwrap();
+            folder.fail_at(Some(folder.calls() + at), error);
+            let mut expected = Vec::new();
+            let mut failed = false;
+            for op in &ops {
+                let result = match op {
+                    Op::Append(seed, len, _) => tape.append(&[IoSlice::new(&block(*seed, *len))], Codec::NONE),
+                    _ => tape.append_filemark().and_then(|done| tape.sync().map(|()| done)),
+                };
+                match (result, op) {
+                    (Ok(Written::Done { .. }), Op::Append(seed, len, _)) => expected.push(Record::Block(block(*seed, *len))),
+                    (Ok(Written::Done { .. }), _) => expected.push(Record::Filemark),
+                    _ => {
+                        failed = true;
+                        break;
+                    }
+                }
+            }
+            folder.fail_at(None, error);
+            finished |= !failed;
+            let found = contents(&mut tape);
+            let lost = tape.take_deferred().map(|deferred| deferred.lost_from.object);
+            assert!(found.starts_with(&expected) || lost.is_some() || failed, "call {at}");
+            let mut again = open(&folder).unwrap().0;
+            let reopened = contents(&mut again);
+            assert!(found.starts_with(&reopened) || reopened.starts_with(&found), "call {at}");
+        }
+        assert!(finished, "200 calls are not enough to reach the end");
+    }
+}
+
+#[test]
+fn damage_is_reported_at_its_object_and_not_healed() {
+    let folder = MemoryFolder::default();
+    let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), CAPACITY).unwrap();
+    for n in 0..3 {
+        tape.append(&[IoSlice::new(&block(n, 1000))], Codec::NONE).unwrap();
+    }
+    tape.sync().unwrap();
+    drop(tape);
+    let mut data = crate::backend::Folder::open(&mut folder.clone(), "data.0").unwrap();
+    data.write_at(1500, &[IoSlice::new(&[0xff])]).unwrap();
+    let (mut tape, recovery) = ThreeFile::open(Box::new(folder.clone()), CAPACITY).unwrap();
+    assert_eq!(recovery, Recovery::default());
+    let mut buffer = [0; 1000];
+    assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap(), Found::Block { len: 1000 });
+    let error = tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap_err();
+    assert_eq!(error.to_string(), "partition 0, object 1: its checksum is wrong");
+    assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap(), Found::Block { len: 1000 });
+    drop(tape);
+    for (file, cut) in [("indx.0", 64), ("data.0", 2999), ("meta.0", 0)] {
+        let broken = copy_of(&folder);
+        crate::backend::Folder::open(&mut broken.clone(), file).unwrap().set_len(cut).unwrap();
+        assert!(ThreeFile::open(Box::new(broken), CAPACITY).is_err(), "{file} cut to {cut}");
+    }
+}
+
+fn copy_of(folder: &MemoryFolder) -> MemoryFolder {
+    let (mut from, mut to) = (folder.clone(), MemoryFolder::default());
+    for name in from.list().unwrap() {
+        let bytes = crate::backend::Folder::read(&mut from, &name).unwrap().unwrap();
+        to.replace(&name, &bytes).unwrap();
+    }
+    to
+}
+
+#[test]
+fn early_warning_then_full() {
+    let (mut tape, _) = ThreeFile::open(Box::new(MemoryFolder::default()), 160_000).unwrap();
+    let bytes = block(1, 10_000);
+    let mut write = || tape.append(&[IoSlice::new(&bytes)], Codec::NONE).unwrap();
+    for _ in 0..15 {
+        assert_eq!(write(), Written::Done { stored: 10_000, early_warning: false });
+    }
+    assert_eq!(write(), Written::Done { stored: 10_000, early_warning: true });
+    assert_eq!(write(), Written::Full);
+    assert_eq!(tape.append_filemark().unwrap(), Written::Done { stored: 0, early_warning: true });
+    assert!(tape.position().early_warning);
+    assert_eq!(tape.position().object, 17);
+}
+
+#[test]
+fn compressed_bytes_are_what_counts() {
+    let (mut tape, _) = ThreeFile::open(Box::new(MemoryFolder::default()), 160_000).unwrap();
+    for _ in 0..100 {
+        let written = tape.append(&[IoSlice::new(&vec![0; 100_000])], Codec::zstd(1)).unwrap();
+        assert!(matches!(written, Written::Done { early_warning: false, stored } if stored < 1000));
+    }
+}
+
+#[test]
+fn ten_thousand_filemarks_are_found_by_bisection() {
+    let (mut tape, _) = ThreeFile::open(Box::new(MemoryFolder::default()), CAPACITY).unwrap();
+    for n in 0..10_000_u32 {
+        tape.append(&[IoSlice::new(&n.to_le_bytes())], Codec::NONE).unwrap();
+        tape.append_filemark().unwrap();
+    }
+    let mut buffer = [0; 4];
+    for file in [0, 1, 77, 5000, 9999_u32] {
+        assert!(tape.locate_file(0, file.into()).unwrap());
+        assert_eq!(tape.position().object, u64::from(file) * 2);
+        tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap();
+        assert_eq!(u32::from_le_bytes(buffer), file);
+    }
+    assert!(tape.locate_file(0, 10_000).unwrap());
+    assert!(!tape.locate_file(0, 10_001).unwrap());
+    assert_eq!(tape.position().object, 20_000);
+}
