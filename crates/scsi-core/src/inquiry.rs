@@ -10,6 +10,8 @@ pub struct Inquiry {
     pub device_type: u8,
     /// VERSION: 03h SPC to 07h SPC-5.
     pub version: u8,
+    /// Byte 3: NORMACA, HISUP and RESPONSE DATA FORMAT.
+    pub format: u8,
     /// Bytes 5 to 7: the flags.
     pub flags: [u8; 3],
     /// Bytes 36 to 55: vendor specific.
@@ -25,7 +27,7 @@ impl Inquiry {
     #[must_use]
     pub fn render(&self, identity: &Identity) -> PageWriter {
         let mut w = PageWriter::new();
-        w.u8(self.device_type).u8(0x80).u8(self.version).u8(0x02).u8(self.length.saturating_sub(5));
+        w.u8(self.device_type).u8(0x80).u8(self.version).u8(self.format).u8(self.length.saturating_sub(5));
         w.bytes(&self.flags);
         let model = &identity.model;
         w.ascii(model.vendor, 8).ascii(model.product, 16).ascii(model.revision, 4);

@@ -16,7 +16,7 @@
 //! tape.append_filemark()?;
 //! tape.locate(0, 0)?;
 //! let mut buffer = [0; 16];
-//! assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)])?, Found::Block { len: 5 });
+//! assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)])?, Found::Block { len: 5, stored: 5 });
 //! assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)])?, Found::Filemark);
 //! # Ok::<(), tape_store::error::StoreError>(())
 //! ```

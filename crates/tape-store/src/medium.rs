@@ -63,6 +63,8 @@ pub enum Found {
     Block {
         /// Its whole length.
         len: usize,
+        /// Bytes it takes on the medium.
+        stored: u64,
     },
     /// A filemark; the medium is behind it.
     Filemark,

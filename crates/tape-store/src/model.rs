@@ -112,7 +112,7 @@ impl Medium for Model {
                     }
                     rest = later;
                 }
-                Found::Block { len: block.len() }
+                Found::Block { len: block.len(), stored: block.len() as u64 }
             }
         };
         Ok(found)

@@ -6,7 +6,7 @@ use super::{PageDef, PageId};
 /// another method is refused until it exists.
 pub const PAGE: PageDef = PageDef {
     id: PageId::page(0x1c),
-    default: &[0x1c, 0x0a, 0x08, 0x03, 0, 0, 0, 0, 0, 0, 0, 0],
+    default: &[0x1c, 0x0a, 0x08, 0x04, 0, 0, 0, 0, 0, 0, 0, 0],
     changeable: &[0x1c, 0x0a, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
     saveable: false,
 };

@@ -33,7 +33,7 @@ impl ThreeFile {
             Kind::Filemark => Ok(Found::Filemark),
             Kind::Block => {
                 self.buffers.read(part, object, &record, into)?;
-                Ok(Found::Block { len: record.length as usize })
+                Ok(Found::Block { len: record.length as usize, stored: record.stored.into() })
             }
         }
     }

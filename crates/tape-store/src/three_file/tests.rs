@@ -23,7 +23,7 @@ fn contents(tape: &mut dyn Medium) -> Vec<Record> {
     let mut buffer = vec![0; 1 << 17];
     loop {
         match tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap() {
-            Found::Block { len } => all.push(Record::Block(buffer[..len].to_vec())),
+            Found::Block { len, .. } => all.push(Record::Block(buffer[..len].to_vec())),
             Found::Filemark => all.push(Record::Filemark),
             Found::EndOfData => return all,
         }
@@ -76,7 +76,8 @@ fn run(tape: &mut dyn Medium, op: &Op) -> String {
         Op::Read(room) => {
             let (mut a, mut b) = (vec![0; room / 2], vec![0; room - room / 2]);
             let found = tape.read(&mut [IoSliceMut::new(&mut a), IoSliceMut::new(&mut b)]).unwrap();
-            format!("{found:?} {a:?} {b:?}")
+            let len = if let Found::Block { len, .. } = found { len } else { 0 };
+            format!("{:?} {len} {a:?} {b:?}", std::mem::discriminant(&found))
         }
         Op::Space(unit, count) => format!("{:?}", tape.space(UNITS[usize::from(*unit)], *count).unwrap()),
         Op::End => format!("{:?}", tape.space_to_end().unwrap()),
@@ -217,10 +218,10 @@ fn damage_is_reported_at_its_object_and_not_healed() {
     let (mut tape, recovery) = ThreeFile::open(Box::new(folder.clone()), CAPACITY).unwrap();
     assert_eq!(recovery, Recovery::default());
     let mut buffer = [0; 1000];
-    assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap(), Found::Block { len: 1000 });
+    assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap(), Found::Block { len: 1000, stored: 1000 });
     let error = tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap_err();
     assert_eq!(error.to_string(), "partition 0, object 1: its checksum is wrong");
-    assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap(), Found::Block { len: 1000 });
+    assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap(), Found::Block { len: 1000, stored: 1000 });
     drop(tape);
     for (file, cut) in [("indx.0", 64), ("data.0", 2999), ("meta.0", 0)] {
         let broken = copy_of(&folder);

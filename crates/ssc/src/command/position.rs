@@ -1,0 +1,60 @@
+//! READ POSITION, SSC-5 §7.10.  Bytes: 0 opcode · 1 SERVICE ACTION(4-0) · 7-8 ALLOCATION LENGTH (extended form only) · 9 control
+//!
+//! Service actions 00h and 01h (short), 06h (long), 08h (extended).
+//!
+//! **Deviations:** nothing counts as buffered: what the drive has accepted is where it reads it back from.
+
+use crate::device::State;
+use scsi_core::cdb::Cdb;
+use scsi_core::data::Data;
+use scsi_core::fault::Outcome;
+use scsi_core::sense::Sense;
+use scsi_core::spec::{Access, CommandSpec};
+use scsi_core::writer::PageWriter;
+use tape_store::medium::Position;
+
+const SPEC: CommandSpec =
+    CommandSpec::new("READ POSITION", &[0x34, 0x1f, 0, 0, 0, 0, 0, 0xff, 0xff, 0], Access::Status);
+/// Facts of the four forms.
+pub(crate) const SPECS: [CommandSpec; 4] = [SPEC.action(0), SPEC.action(1), SPEC.action(6), SPEC.action(8)];
+
+const BOP: u8 = 0x80;
+const EOP: u8 = 0x40;
+const PERR: u8 = 0x02;
+
+pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
+    let [_, _, _, _, _, _, _, high, low, ..] = *cdb.bytes();
+    let allocation_length = u16::from_be_bytes([high, low]);
+    let action = cdb.action().0;
+    if action != 8 && allocation_length != 0 {
+        return Err(Sense::cdb_field(7, None).into());
+    }
+    let at = state.ready()?.medium.position();
+    let flags = if at.object == 0 { BOP } else { 0 } | if at.early_warning { EOP } else { 0 };
+    let mut w = PageWriter::new();
+    match action {
+        6 => long(&at, flags, &mut w),
+        8 => {
+            data.room.limit(usize::from(allocation_length));
+            extended(&at, flags, &mut w);
+        }
+        _ => short(&at, flags, &mut w),
+    }
+    data.room.put(w.as_slice());
+    Ok(())
+}
+
+fn short(at: &Position, flags: u8, w: &mut PageWriter) {
+    match u32::try_from(at.object) {
+        Ok(object) => w.u8(flags).u8(at.partition).u16(0).u32(object).u32(object).zeros(8),
+        Err(_) => w.u8(flags | PERR).zeros(19),
+    };
+}
+
+fn long(at: &Position, flags: u8, w: &mut PageWriter) {
+    w.u8(flags).zeros(3).u32(at.partition.into()).u64(at.object).u64(at.file).zeros(8);
+}
+
+fn extended(at: &Position, flags: u8, w: &mut PageWriter) {
+    w.u8(flags).u8(at.partition).u16(0x1c).zeros(4).u64(at.object).u64(at.object).zeros(8);
+}

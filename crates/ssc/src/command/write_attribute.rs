@@ -1,0 +1,110 @@
+//! WRITE ATTRIBUTE, SPC-5 §6.56.  Bytes: 0 opcode · 1 WTC(0) · 5 LOGICAL VOLUME NUMBER · 7 PARTITION NUMBER · 10-13 PARAMETER LIST LENGTH · 15 control
+//!
+//! All of the list is checked before any attribute changes, and the memory is durable before GOOD. Length zero removes.
+//!
+//! **Deviations:** none; WTC=0 writes through as well.
+
+use super::read_attribute::format_bits;
+use crate::device::State;
+use scsi_core::asc::Asc;
+use scsi_core::cdb::Cdb;
+use scsi_core::data::Data;
+use scsi_core::fault::Outcome;
+use scsi_core::sense::{Sense, SenseKey};
+use scsi_core::spec::{Access, CommandSpec};
+use scsi_core::wire::U32;
+use tape_store::mam::{self, AttrId, Mam, Writer};
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+
+/// Facts of the command.
+pub(crate) const SPEC: CommandSpec = CommandSpec::new(
+    "WRITE ATTRIBUTE",
+    &[0x8d, 0x01, 0, 0, 0, 0xff, 0, 0xff, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0],
+    Access::Write,
+)
+.blocks(1, 60);
+
+#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct Raw {
+    opcode: u8,
+    flags: u8,
+    _restricted: [u8; 3],
+    volume: u8,
+    _reserved_6: u8,
+    partition: u8,
+    _reserved_8: [u8; 2],
+    list_length: U32,
+    _reserved_14: u8,
+    control: u8,
+}
+const _: () = assert!(size_of::<Raw>() == 16);
+
+/// The longest list: every attribute of the largest memory, and more than fits any of them.
+const LONGEST: usize = 64 * 1024;
+
+pub(crate) fn list_length(cdb: &Cdb) -> usize {
+    let raw: Raw = cdb.layout();
+    usize::try_from(raw.list_length.get()).unwrap_or(usize::MAX)
+}
+
+pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
+    let raw: Raw = cdb.layout();
+    let mounted = state.ready()?;
+    if raw.volume != 0 {
+        return Err(Sense::cdb_field(5, None).into());
+    }
+    if raw.partition >= mounted.medium.partitions() {
+        return Err(Sense::cdb_field(7, None).into());
+    }
+    let length = list_length(cdb);
+    if length == 0 {
+        return Ok(());
+    }
+    let too_short = || Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR);
+    if length > LONGEST {
+        return Err(too_short().into());
+    }
+    let list = data.out.list(length).ok_or_else(too_short)?;
+    let (declared, attributes) = list.split_first_chunk::<4>().ok_or_else(too_short)?;
+    if usize::try_from(u32::from_be_bytes(*declared)) != Ok(attributes.len()) {
+        return Err(Sense::list_field(0, None).into());
+    }
+    let changed = apply(&mounted.mam, raw.partition, attributes)?;
+    if changed.used() > mounted.cartridge.media().mam_capacity {
+        return Err(Sense::illegal(Asc::AUXILIARY_MEMORY_OUT_OF_SPACE).into());
+    }
+    let failed = |_| Sense::new(SenseKey::MEDIUM_ERROR, Asc::AUXILIARY_MEMORY_WRITE_ERROR);
+    mounted.cartridge.save_mam(&changed).map_err(failed)?;
+    mounted.mam = changed;
+    Ok(())
+}
+
+/// The memory with all attributes of the list changed, or where the list is wrong.
+fn apply(mam: &Mam, partition: u8, list: &[u8]) -> Result<Mam, Sense> {
+    let mut changed = mam.clone();
+    let (mut rest, mut last) = (list, None);
+    while !rest.is_empty() {
+        let at = 4 + list.len() - rest.len();
+        let fault = |byte: usize| Sense::list_field(u16::try_from(at + byte).unwrap_or(u16::MAX), None);
+        let ([id_high, id_low, format, len_high, len_low], after) = rest.split_first_chunk::<5>().ok_or_else(|| fault(0))?;
+        let id = AttrId(u16::from_be_bytes([*id_high, *id_low]));
+        let len = usize::from(u16::from_be_bytes([*len_high, *len_low]));
+        let (value, after) = after.split_at_checked(len).ok_or_else(|| fault(3))?;
+        let spec = mam::spec(id).filter(|spec| spec.writer == Writer::Host).ok_or_else(|| fault(0))?;
+        if last.is_some_and(|last| id <= last) {
+            return Err(fault(0));
+        }
+        if format & 0x03 != format_bits(spec.format) {
+            return Err(fault(2));
+        }
+        let fits = len == 0 || len == usize::from(spec.len) || (spec.variable && len <= usize::from(spec.len));
+        if !fits {
+            return Err(fault(3));
+        }
+        changed.set(id, partition, value);
+        last = Some(id);
+        rest = after;
+    }
+    Ok(changed)
+}

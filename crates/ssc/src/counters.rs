@@ -1,0 +1,27 @@
+//! What a drive counts.
+
+/// Bytes and blocks that went through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counters {
+    /// Bytes hosts wrote.
+    pub(crate) from_host: u64,
+    /// Bytes that took on the medium.
+    pub(crate) to_medium: u64,
+    /// Bytes hosts read.
+    pub(crate) to_host: u64,
+    /// Bytes that took on the medium.
+    pub(crate) from_medium: u64,
+    /// Filemarks written.
+    pub(crate) filemarks: u64,
+    /// Objects that could not be read.
+    pub(crate) read_failures: u64,
+    /// Objects that could not be written.
+    pub(crate) write_failures: u64,
+}
+
+impl Counters {
+    /// Ratio of host bytes to medium bytes in percent, 100 where nothing moved.
+    pub(crate) fn ratio(host: u64, medium: u64) -> u64 {
+        (host.saturating_mul(100)).checked_div(medium).unwrap_or(100)
+    }
+}

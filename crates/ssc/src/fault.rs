@@ -1,0 +1,37 @@
+//! Where faults of the store become sense: the only place.
+
+use scsi_core::asc::Asc;
+use scsi_core::sense::{Sense, SenseKey};
+use tape_store::error::{Damage, StoreError};
+
+/// What a drive was doing when the store failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doing {
+    Reading,
+    Writing,
+    Moving,
+    Loading,
+}
+
+/// Key, code and qualifier for a fault of the store.
+pub(crate) fn sense(error: &StoreError, doing: Doing) -> Sense {
+    if error.is_full() {
+        return Sense::new(SenseKey::VOLUME_OVERFLOW, Asc::END_OF_PARTITION_MEDIUM_DETECTED).with_eom(true);
+    }
+    let asc = match (error, doing) {
+        (StoreError::Damaged { what: Damage::Compression, .. }, _) => Asc::DE_COMPRESSION_CRC_ERROR,
+        (StoreError::Damaged { what: Damage::Codec(_), .. }, _) => Asc::CANNOT_DECOMPRESS_USING_DECLARED_ALGORITHM,
+        (StoreError::Damaged { what: Damage::Index, .. }, Doing::Moving) => Asc::RECORDED_ENTITY_NOT_FOUND,
+        (StoreError::Format { .. } | StoreError::Cartridge { .. }, _) => Asc::MEDIUM_FORMAT_CORRUPTED,
+        (_, Doing::Reading) => Asc::UNRECOVERED_READ_ERROR,
+        (_, Doing::Writing) => Asc::WRITE_ERROR,
+        (_, Doing::Moving) => Asc::LOCATE_OPERATION_FAILURE,
+        (_, Doing::Loading) => Asc::MEDIA_LOAD_OR_EJECT_FAILED,
+    };
+    Sense::new(SenseKey::MEDIUM_ERROR, asc)
+}
+
+/// Sense of an attempt to write where nothing may be written.
+pub(crate) const fn protected(asc: Asc) -> Sense {
+    Sense::new(SenseKey::DATA_PROTECT, asc)
+}

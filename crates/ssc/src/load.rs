@@ -1,0 +1,194 @@
+//! The cartridge in the drive: no medium exists outside [`Mounted`], so "not ready" cannot be forgotten.
+
+use crate::alert::Alert;
+use crate::counters::Counters;
+use crate::device::State;
+use crate::fault::{self, Doing};
+use scsi_core::asc::Asc;
+use scsi_core::fault::Fault;
+use scsi_core::nexus::NexusId;
+use scsi_core::sense::{Sense, SenseKey};
+use tape_store::cartridge::{Cartridge, Kind};
+use tape_store::error::StoreError;
+use tape_store::mam::{AttrId, Mam};
+use tape_store::medium::Medium;
+
+/// What is in the drive.
+pub(crate) enum Load {
+    /// Nothing.
+    Empty,
+    /// A cartridge in the slot, not threaded, its memory readable: LOAD UNLOAD with HOLD.
+    Held(Cartridge),
+    /// A cartridge that waits for the robot or a LOAD.
+    Ejected(Cartridge),
+    /// A tape at some position.
+    Mounted(Mounted),
+    /// A cartridge that cannot be used, and why.
+    Unusable(Cartridge, Sense),
+}
+
+/// A threaded tape.
+pub(crate) struct Mounted {
+    pub(crate) cartridge: Cartridge,
+    pub(crate) medium: Box<dyn Medium>,
+    pub(crate) mam: Mam,
+    /// Why nothing may be written, if so.
+    pub(crate) protected: Option<Asc>,
+    /// Since this load.
+    pub(crate) counters: Counters,
+    /// The volume change reference was advanced in this load.
+    pub(crate) altered: bool,
+    /// A write failed for good: no more until the position changes.
+    pub(crate) write_failed: bool,
+    /// Who wrote last, and so hears of what was lost.
+    pub(crate) writer: Option<NexusId>,
+}
+
+/// Bytes in the MB of cartridge memory.
+const MB: u64 = 1_000_000;
+
+impl Mounted {
+    /// Checks that the medium may be changed, and notes the first change of this load in its memory.
+    ///
+    /// # Errors
+    /// 7/27/00 or 7/30/05 for a protected medium, 3/31/00 after a write that failed, 3/0C/0B if the memory fails.
+    pub(crate) fn before_write(&mut self) -> Result<(), Sense> {
+        if let Some(asc) = self.protected {
+            return Err(fault::protected(asc));
+        }
+        if self.write_failed {
+            return Err(Sense::new(SenseKey::MEDIUM_ERROR, Asc::MEDIUM_FORMAT_CORRUPTED));
+        }
+        if !self.altered {
+            let next = self.mam.number(AttrId::VOLUME_CHANGE_REFERENCE).wrapping_add(1).max(1);
+            self.mam.set_number(AttrId::VOLUME_CHANGE_REFERENCE, next & 0xffff_ffff);
+            let failed = |_| Sense::new(SenseKey::MEDIUM_ERROR, Asc::AUXILIARY_MEMORY_WRITE_ERROR);
+            self.cartridge.save_mam(&self.mam).map_err(failed)?;
+            self.altered = true;
+        }
+        Ok(())
+    }
+
+    /// Makes what was written durable before the position changes; reports what was lost.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) fn before_motion(&mut self) -> Result<(), Sense> {
+        self.write_failed = false;
+        self.medium.sync().map_err(|error| fault::sense(&error, Doing::Writing))
+    }
+
+    /// Ends the load: everything durable, counters in the cartridge's memory.
+    fn finish(mut self) -> (Cartridge, Result<(), StoreError>) {
+        let synced = self.medium.sync();
+        let (written, read) = (self.counters.from_host / MB, self.counters.to_host / MB);
+        for (life, load, count) in
+            [(AttrId::LIFE_WRITTEN, AttrId::LOAD_WRITTEN, written), (AttrId::LIFE_READ, AttrId::LOAD_READ, read)]
+        {
+            self.mam.set_number(load, count);
+            self.mam.set_number(life, self.mam.number(life).saturating_add(count));
+        }
+        let saved = self.cartridge.save_mam(&self.mam);
+        (self.cartridge, synced.and(saved))
+    }
+}
+
+impl State {
+    /// The mounted tape.
+    ///
+    /// # Errors
+    /// NOT READY with the reason.
+    pub(crate) fn ready(&mut self) -> Result<&mut Mounted, Fault> {
+        match &mut self.load {
+            Load::Mounted(mounted) => Ok(mounted),
+            Load::Empty | Load::Ejected(_) => Err(not_ready(Asc::MEDIUM_NOT_PRESENT).into()),
+            Load::Held(_) => Err(not_ready(Asc::MEDIUM_NOT_PRESENT_MEDIUM_AUXILIARY_MEMORY_ACCESSIBLE).into()),
+            Load::Unusable(_, sense) => Err(sense.clone().into()),
+        }
+    }
+
+    /// Whether a cartridge is inside.
+    pub(crate) const fn is_empty(&self) -> bool {
+        matches!(self.load, Load::Empty)
+    }
+
+    /// Threads a cartridge: at the beginning of partition 0, with its memory updated.
+    pub(crate) fn mount(&mut self, mut cartridge: Cartridge, drive_name: &str) {
+        let media = cartridge.media();
+        let format = self.profile.formats.iter().find(|format| format.media == media);
+        let unusable = |cartridge, asc| Load::Unusable(cartridge, not_ready(asc));
+        self.load = match (cartridge.kind(), format) {
+            (Kind::Cleaning, _) => {
+                self.alerts.raise(Alert::CLEANING_MEDIA);
+                unusable(cartridge, Asc::CLEANING_CARTRIDGE_INSTALLED)
+            }
+            (Kind::Data, None) => {
+                self.alerts.raise(Alert::UNSUPPORTED_FORMAT);
+                unusable(cartridge, Asc::INCOMPATIBLE_MEDIUM_INSTALLED)
+            }
+            (Kind::Data, Some(format)) => match open(&mut cartridge, drive_name) {
+                Ok((medium, mam)) => {
+                    let protected = (!format.writable).then_some(Asc::CANNOT_WRITE_MEDIUM_INCOMPATIBLE_FORMAT);
+                    if protected.is_some() {
+                        self.alerts.raise(Alert::READ_ONLY_FORMAT);
+                    }
+                    self.loads += 1;
+                    Load::Mounted(Mounted {
+                        cartridge,
+                        medium,
+                        mam,
+                        protected,
+                        counters: Counters::default(),
+                        altered: false,
+                        write_failed: false,
+                        writer: None,
+                    })
+                }
+                Err(error) => {
+                    tracing::warn!(barcode = %cartridge.barcode(), %error, "cartridge cannot be mounted");
+                    self.alerts.raise(Alert::LOADING_FAILURE);
+                    Load::Unusable(cartridge, fault::sense(&error, Doing::Loading))
+                }
+            },
+        };
+    }
+
+    /// Takes the cartridge out of the mechanism; what could not be made durable is the error, and it is out all the same.
+    pub(crate) fn unmount(&mut self) -> Option<(Cartridge, Result<(), StoreError>)> {
+        match std::mem::replace(&mut self.load, Load::Empty) {
+            Load::Empty => None,
+            Load::Held(cartridge) | Load::Ejected(cartridge) | Load::Unusable(cartridge, _) => Some((cartridge, Ok(()))),
+            Load::Mounted(mounted) => {
+                let (cartridge, result) = mounted.finish();
+                if let Err(error) = &result {
+                    tracing::warn!(barcode = %cartridge.barcode(), %error, "cartridge was not unloaded cleanly");
+                    self.alerts.raise(Alert::DIRECTORY_INVALID);
+                }
+                Some((cartridge, result))
+            }
+        }
+    }
+}
+
+/// Opens the tape and notes the load in its memory: count, history of drives, counters of this load.
+fn open(cartridge: &mut Cartridge, drive_name: &str) -> Result<(Box<dyn Medium>, Mam), StoreError> {
+    let mut mam = cartridge.mam()?;
+    let (medium, recovery) = cartridge.open()?;
+    if recovery.dropped > 0 {
+        tracing::warn!(barcode = %cartridge.barcode(), dropped = recovery.dropped, "objects that were never synchronised are gone");
+    }
+    mam.set_number(AttrId::LOAD_COUNT, mam.number(AttrId::LOAD_COUNT).saturating_add(1));
+    mam.set_number(AttrId::LOAD_WRITTEN, 0);
+    mam.set_number(AttrId::LOAD_READ, 0);
+    for step in (1..=3).rev() {
+        let newer = mam.get(AttrId(AttrId::LAST_DRIVE.0 + step - 1), 0).unwrap_or_default().to_vec();
+        mam.set(AttrId(AttrId::LAST_DRIVE.0 + step), 0, &newer);
+    }
+    mam.set_text(AttrId::LAST_DRIVE, drive_name);
+    cartridge.save_mam(&mam)?;
+    Ok((medium, mam))
+}
+
+pub(crate) const fn not_ready(asc: Asc) -> Sense {
+    Sense::new(SenseKey::NOT_READY, asc)
+}

@@ -1,0 +1,21 @@
+//! Data compression mode page, 0Fh (SSC-5 §8.3.2). Values as captured from LTO-7, -8 and -9 drives.
+
+use scsi_core::mode::{PageDef, PageId};
+
+/// Identifier of the page.
+pub(crate) const ID: PageId = PageId::page(0x0f);
+
+const DCE: u8 = 0x80;
+
+/// DCE may be changed; DCC says that the drive compresses, DDE that it decompresses.
+pub(crate) const PAGE: PageDef = PageDef {
+    id: ID,
+    default: &[0x0f, 0x0e, 0xc0, 0x80, 0, 0, 0, 0xff, 0, 0, 0, 0xff, 0, 0, 0, 0],
+    changeable: &[0x0f, 0x0e, DCE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    saveable: false,
+};
+
+/// Whether blocks are to be compressed.
+pub(crate) fn enabled(page: &[u8]) -> bool {
+    page.get(2).is_some_and(|byte| byte & DCE != 0)
+}

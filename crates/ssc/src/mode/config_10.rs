@@ -1,0 +1,26 @@
+//! Device configuration mode page, 10h (SSC-5 §8.3.3). Values as captured from LTO-7 and LTO-9 drives.
+
+use crate::device::State;
+use crate::load::Load;
+use scsi_core::mode::{PageDef, PageId};
+
+/// Identifier of the page.
+pub(crate) const ID: PageId = PageId::page(0x10);
+
+/// Nothing may be changed; it can be saved as it is, as the real drives' PS bit says.
+pub(crate) const PAGE: PageDef = PageDef {
+    id: ID,
+    default: &[0x10, 0x0e, 0, 0, 0, 0, 0x01, 0x2c, 0x40, 0, 0x10, 0, 0, 0, 0x01, 0x90],
+    changeable: &[0x10, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    saveable: true,
+};
+
+/// ACTIVE PARTITION, and SELECT DATA COMPRESSION as page 0Fh has it.
+pub(crate) fn render(state: &State, page: &mut [u8]) {
+    if let (Some(partition), Load::Mounted(mounted)) = (page.get_mut(3), &state.load) {
+        *partition = mounted.medium.position().partition;
+    }
+    if let Some(compression) = page.get_mut(14) {
+        *compression = u8::from(state.compress);
+    }
+}

@@ -1,0 +1,90 @@
+//! Every command of a drive, ascending: one row of facts each.
+
+use crate::command::{
+    Command, density, erase, filemarks, limits, load_unload, locate, position, read, read_attribute, rewind, space, write,
+    write_attribute,
+};
+use scsi_core::command::SpcCommand;
+use scsi_core::command::{
+    inquiry, log_select, log_sense, mode_select, mode_sense, prevent, report_luns, report_opcodes, report_tmf,
+    request_sense, reserve, reserve_in, reserve_out, self_test, timestamp,
+};
+use scsi_core::spec::{Access, CommandSpec, Row, Table};
+
+const TEST_UNIT_READY: CommandSpec = CommandSpec::new("TEST UNIT READY", &[0x00, 0, 0, 0, 0, 0], Access::Status);
+
+const fn row(spec: CommandSpec, run: Command) -> Row<Command> {
+    Row { spec, run }
+}
+
+const fn spc(spec: CommandSpec, run: SpcCommand) -> Row<Command> {
+    row(spec, Command::Spc(run))
+}
+
+/// The commands.
+pub const COMMANDS: Table<Command> = Table(&[
+    row(TEST_UNIT_READY, Command::TestUnitReady),
+    row(rewind::SPEC, Command::Rewind),
+    spc(request_sense::SPEC, SpcCommand::RequestSense),
+    row(limits::SPEC, Command::ReadBlockLimits),
+    row(read::SPEC, Command::Read),
+    row(write::SPEC, Command::Write),
+    row(filemarks::SPEC, Command::WriteFilemarks),
+    row(space::SPEC_6, Command::Space),
+    spc(inquiry::SPEC, SpcCommand::Inquiry),
+    spc(mode_select::SPEC_6, SpcCommand::ModeSelect),
+    spc(reserve::RESERVE_6, SpcCommand::Reserve),
+    spc(reserve::RELEASE_6, SpcCommand::Release),
+    row(erase::SPEC, Command::Erase),
+    spc(mode_sense::SPEC_6, SpcCommand::ModeSense),
+    row(load_unload::SPEC, Command::LoadUnload),
+    spc(self_test::SPEC, SpcCommand::SelfTest),
+    spc(prevent::SPEC, SpcCommand::Prevent),
+    row(locate::SPEC_10, Command::Locate),
+    row(position::SPECS[0], Command::ReadPosition),
+    row(position::SPECS[1], Command::ReadPosition),
+    row(position::SPECS[2], Command::ReadPosition),
+    row(position::SPECS[3], Command::ReadPosition),
+    row(density::SPEC, Command::ReportDensity),
+    spc(log_select::SPEC, SpcCommand::LogSelect),
+    spc(log_sense::SPEC, SpcCommand::LogSense),
+    spc(mode_select::SPEC_10, SpcCommand::ModeSelect),
+    spc(reserve::RESERVE_10, SpcCommand::Reserve),
+    spc(reserve::RELEASE_10, SpcCommand::Release),
+    spc(mode_sense::SPEC_10, SpcCommand::ModeSense),
+    spc(reserve_in::SPECS[0], SpcCommand::ReserveIn),
+    spc(reserve_in::SPECS[1], SpcCommand::ReserveIn),
+    spc(reserve_in::SPECS[2], SpcCommand::ReserveIn),
+    spc(reserve_in::SPECS[3], SpcCommand::ReserveIn),
+    spc(reserve_out::SPECS[0], SpcCommand::ReserveOut),
+    spc(reserve_out::SPECS[1], SpcCommand::ReserveOut),
+    spc(reserve_out::SPECS[2], SpcCommand::ReserveOut),
+    spc(reserve_out::SPECS[3], SpcCommand::ReserveOut),
+    spc(reserve_out::SPECS[4], SpcCommand::ReserveOut),
+    spc(reserve_out::SPECS[5], SpcCommand::ReserveOut),
+    spc(reserve_out::SPECS[6], SpcCommand::ReserveOut),
+    spc(reserve_out::SPECS[7], SpcCommand::ReserveOut),
+    row(read_attribute::SPECS[0], Command::ReadAttribute),
+    row(read_attribute::SPECS[1], Command::ReadAttribute),
+    row(read_attribute::SPECS[2], Command::ReadAttribute),
+    row(read_attribute::SPECS[3], Command::ReadAttribute),
+    row(read_attribute::SPECS[4], Command::ReadAttribute),
+    row(write_attribute::SPEC, Command::WriteAttribute),
+    row(space::SPEC_16, Command::Space),
+    row(locate::SPEC_16, Command::Locate),
+    spc(report_luns::SPEC, SpcCommand::ReportLuns),
+    spc(report_opcodes::SPEC, SpcCommand::ReportOpcodes),
+    spc(report_tmf::SPEC, SpcCommand::ReportTmf),
+    spc(timestamp::REPORT, SpcCommand::ReportTimestamp),
+    spc(timestamp::SET, SpcCommand::SetTimestamp),
+]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_ascend_and_lengths_fit() {
+        assert_eq!(COMMANDS.fault(), None);
+    }
+}
