@@ -1,0 +1,58 @@
+//! The door of a drive, as a robot sees it.
+
+use scsi_core::time::Now;
+use tape_store::cartridge::{Barcode, Cartridge};
+
+/// What can be seen of a drive without asking it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BayStatus {
+    /// The cartridge inside.
+    pub barcode: Option<Barcode>,
+    /// It is ejected, so that the robot can take it without help.
+    pub accessible: bool,
+}
+
+/// A drive's name, for the identifier of its element.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BayName {
+    /// VENDOR, PRODUCT and serial as a T10 designator has them: 8, 16 and up to 10 characters.
+    pub t10: Vec<u8>,
+    /// Serial number alone.
+    pub serial: String,
+}
+
+/// A cartridge that a bay would not take.
+#[derive(Debug)]
+pub struct Refused {
+    /// It, to be kept.
+    pub cartridge: Cartridge,
+    /// Why, for a log.
+    pub why: &'static str,
+}
+
+/// Why a bay does not give its cartridge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhyNot {
+    /// There is none.
+    Empty,
+    /// A host of the drive prevents removal.
+    Prevented,
+}
+
+/// A drive as the robot uses it. Calls go from changer to drive and never back.
+pub trait Bay: Send {
+    /// Its name.
+    fn name(&self) -> BayName;
+    /// What is visible; never waits for the drive's I/O.
+    fn status(&self) -> BayStatus;
+    /// Puts a cartridge in; the drive threads it.
+    ///
+    /// # Errors
+    /// The bay is full; the cartridge comes back.
+    fn insert(&mut self, cartridge: Cartridge, now: Now) -> Result<(), Box<Refused>>;
+    /// Takes the cartridge out, unloading it first if need be.
+    ///
+    /// # Errors
+    /// There is none, or it must stay.
+    fn remove(&mut self, now: Now) -> Result<Cartridge, WhyNot>;
+}

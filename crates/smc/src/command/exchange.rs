@@ -1,0 +1,49 @@
+//! EXCHANGE MEDIUM, SMC-3 §6.1.  Bytes: 0 opcode · 2-3 TRANSPORT ADDRESS · 4-5 SOURCE · 6-7 FIRST DESTINATION · 8-9 SECOND DESTINATION · 10 INV1(1) INV2(0) · 11 control
+//!
+//! **Deviations:** INV1 and INV2 are refused; these media have one side.
+
+use super::transport;
+use crate::device::State;
+use crate::element::Address;
+use crate::fault;
+use scsi_core::cdb::Cdb;
+use scsi_core::fault::Outcome;
+use scsi_core::spec::{Access, CommandSpec};
+use scsi_core::target::Request;
+use scsi_core::wire::U16;
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+
+/// Facts of the command.
+pub(crate) const SPEC: CommandSpec = CommandSpec::new(
+    "EXCHANGE MEDIUM",
+    &[0xa6, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0],
+    Access::Write,
+)
+.blocks(120, 1800);
+
+#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct Raw {
+    opcode: u8,
+    _reserved_1: u8,
+    transport: U16,
+    source: U16,
+    first: U16,
+    second: U16,
+    invert: u8,
+    control: u8,
+}
+const _: () = assert!(size_of::<Raw>() == 12);
+
+pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>) -> Outcome {
+    let raw: Raw = cdb.layout();
+    let [source, first, second] = [raw.source, raw.first, raw.second].map(|address| Address(address.get()));
+    transport(&state.library, Address(raw.transport.get()))?;
+    let field = |address| match address {
+        address if address == source => 4,
+        address if address == first => 6,
+        _ => 8,
+    };
+    let exchanged = state.library.exchange(source, first, second, request.now);
+    Ok(exchanged.map_err(|error| fault::sense(error, field))?)
+}

@@ -1,0 +1,45 @@
+//! MOVE MEDIUM, SMC-3 §6.5.  Bytes: 0 opcode · 2-3 TRANSPORT ADDRESS · 4-5 SOURCE ADDRESS · 6-7 DESTINATION ADDRESS · 10 INVERT(0) · 11 control
+//!
+//! **Deviations:** INVERT is refused; these media have one side.
+
+use super::transport;
+use crate::device::State;
+use crate::element::Address;
+use crate::fault;
+use scsi_core::cdb::Cdb;
+use scsi_core::fault::Outcome;
+use scsi_core::spec::{Access, CommandSpec};
+use scsi_core::target::Request;
+use scsi_core::wire::U16;
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+
+/// Facts of the command.
+pub(crate) const SPEC: CommandSpec = CommandSpec::new(
+    "MOVE MEDIUM",
+    &[0xa5, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0],
+    Access::Write,
+)
+.blocks(60, 900);
+
+#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct Raw {
+    opcode: u8,
+    _reserved_1: u8,
+    transport: U16,
+    source: U16,
+    destination: U16,
+    _reserved_8: [u8; 2],
+    invert: u8,
+    control: u8,
+}
+const _: () = assert!(size_of::<Raw>() == 12);
+
+pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>) -> Outcome {
+    let raw: Raw = cdb.layout();
+    let (source, destination) = (Address(raw.source.get()), Address(raw.destination.get()));
+    transport(&state.library, Address(raw.transport.get()))?;
+    let field = |address| if address == source { 4 } else { 6 };
+    let moved = state.library.move_medium(source, destination, request.now);
+    Ok(moved.map_err(|error| fault::sense(error, field))?)
+}

@@ -1,0 +1,40 @@
+//! POSITION TO ELEMENT, SMC-3 §6.9.  Bytes: 0 opcode · 2-3 TRANSPORT ADDRESS · 4-5 DESTINATION ADDRESS · 8 INVERT(0) · 9 control
+//!
+//! **Deviations:** INVERT is refused; these media have one side.
+
+use super::transport;
+use crate::device::State;
+use crate::element::{Address, ElementType};
+use scsi_core::asc::Asc;
+use scsi_core::cdb::Cdb;
+use scsi_core::fault::Outcome;
+use scsi_core::sense::Sense;
+use scsi_core::spec::{Access, CommandSpec};
+use scsi_core::wire::U16;
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+
+/// Facts of the command.
+pub(crate) const SPEC: CommandSpec =
+    CommandSpec::new("POSITION TO ELEMENT", &[0x2b, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0], Access::Write);
+
+#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct Raw {
+    opcode: u8,
+    _reserved_1: u8,
+    transport: U16,
+    destination: U16,
+    _reserved_6: [u8; 2],
+    invert: u8,
+    control: u8,
+}
+const _: () = assert!(size_of::<Raw>() == 10);
+
+pub(crate) fn run(state: &State, cdb: &Cdb) -> Outcome {
+    let raw: Raw = cdb.layout();
+    transport(&state.library, Address(raw.transport.get()))?;
+    match state.library.layout().element_type(Address(raw.destination.get())) {
+        Some(kind) if kind != ElementType::TRANSPORT => Ok(()),
+        _ => Err(Sense::illegal(Asc::INVALID_ELEMENT_ADDRESS).at(true, 4, None).into()),
+    }
+}

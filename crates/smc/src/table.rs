@@ -1,0 +1,71 @@
+//! Every command of a changer, ascending: one row of facts each.
+
+use crate::command::{Command, element_status, exchange, initialize, move_medium, position};
+use scsi_core::command::SpcCommand;
+use scsi_core::command::{
+    inquiry, log_select, log_sense, mode_select, mode_sense, prevent, report_luns, report_opcodes, report_tmf,
+    request_sense, reserve, reserve_in, reserve_out, self_test, timestamp,
+};
+use scsi_core::spec::{Access, CommandSpec, Row, Table};
+
+const TEST_UNIT_READY: CommandSpec = CommandSpec::new("TEST UNIT READY", &[0x00, 0, 0, 0, 0, 0], Access::Status);
+
+const fn row(spec: CommandSpec, run: Command) -> Row<Command> {
+    Row { spec, run }
+}
+
+const fn spc(spec: CommandSpec, run: SpcCommand) -> Row<Command> {
+    row(spec, Command::Spc(run))
+}
+
+/// The commands.
+pub const COMMANDS: Table<Command> = Table(&[
+    row(TEST_UNIT_READY, Command::TestUnitReady),
+    spc(request_sense::SPEC, SpcCommand::RequestSense),
+    row(initialize::SPEC, Command::InitializeElementStatus),
+    spc(inquiry::SPEC, SpcCommand::Inquiry),
+    spc(mode_select::SPEC_6, SpcCommand::ModeSelect),
+    spc(reserve::RESERVE_6, SpcCommand::Reserve),
+    spc(reserve::RELEASE_6, SpcCommand::Release),
+    spc(mode_sense::SPEC_6, SpcCommand::ModeSense),
+    spc(self_test::SPEC, SpcCommand::SelfTest),
+    spc(prevent::SPEC, SpcCommand::Prevent),
+    row(position::SPEC, Command::PositionToElement),
+    row(initialize::RANGE, Command::InitializeElementStatus),
+    spc(log_select::SPEC, SpcCommand::LogSelect),
+    spc(log_sense::SPEC, SpcCommand::LogSense),
+    spc(mode_select::SPEC_10, SpcCommand::ModeSelect),
+    spc(reserve::RESERVE_10, SpcCommand::Reserve),
+    spc(reserve::RELEASE_10, SpcCommand::Release),
+    spc(mode_sense::SPEC_10, SpcCommand::ModeSense),
+    spc(reserve_in::SPECS[0], SpcCommand::ReserveIn),
+    spc(reserve_in::SPECS[1], SpcCommand::ReserveIn),
+    spc(reserve_in::SPECS[2], SpcCommand::ReserveIn),
+    spc(reserve_in::SPECS[3], SpcCommand::ReserveIn),
+    spc(reserve_out::SPECS[0], SpcCommand::ReserveOut),
+    spc(reserve_out::SPECS[1], SpcCommand::ReserveOut),
+    spc(reserve_out::SPECS[2], SpcCommand::ReserveOut),
+    spc(reserve_out::SPECS[3], SpcCommand::ReserveOut),
+    spc(reserve_out::SPECS[4], SpcCommand::ReserveOut),
+    spc(reserve_out::SPECS[5], SpcCommand::ReserveOut),
+    spc(reserve_out::SPECS[6], SpcCommand::ReserveOut),
+    spc(reserve_out::SPECS[7], SpcCommand::ReserveOut),
+    spc(report_luns::SPEC, SpcCommand::ReportLuns),
+    spc(report_opcodes::SPEC, SpcCommand::ReportOpcodes),
+    spc(report_tmf::SPEC, SpcCommand::ReportTmf),
+    spc(timestamp::REPORT, SpcCommand::ReportTimestamp),
+    spc(timestamp::SET, SpcCommand::SetTimestamp),
+    row(move_medium::SPEC, Command::MoveMedium),
+    row(exchange::SPEC, Command::ExchangeMedium),
+    row(element_status::SPEC, Command::ReadElementStatus),
+]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_ascend_and_lengths_fit() {
+        assert_eq!(COMMANDS.fault(), None);
+    }
+}
