@@ -49,8 +49,6 @@ pub trait LogicalUnit: Send {
     fn event(&mut self, event: Event, now: Now);
     /// How many bytes the CDB wants from the initiator, for a transport that is not told.
     fn expected_data_out(&self, cdb: &[u8]) -> usize;
-    /// Whether the command may wait for a disk or a robot.
-    fn may_block(&self, cdb: &[u8]) -> bool;
 }
 
 /// Answers at a LUN that leads nowhere (SPC-5 §4.6.4): INQUIRY says so, REQUEST SENSE returns 5/25/00,

@@ -8,6 +8,8 @@ use tape_store::cartridge::{Barcode, Cartridge};
 pub struct BayStatus {
     /// The cartridge inside.
     pub barcode: Option<Barcode>,
+    /// It is a cleaning cartridge.
+    pub cleaning: bool,
     /// It is ejected, so that the robot can take it without help.
     pub accessible: bool,
 }

@@ -133,8 +133,4 @@ impl LogicalUnit for Changer {
             Ok(_) | Err(_) => 0,
         }
     }
-
-    fn may_block(&self, cdb: &[u8]) -> bool {
-        COMMANDS.find(&Cdb::new(cdb)).is_ok_and(|row| row.spec.may_block)
-    }
 }

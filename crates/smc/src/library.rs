@@ -1,6 +1,6 @@
 //! The elements of one library and the moves between them. It knows nothing of commands.
 
-use crate::bay::{Bay, WhyNot};
+use crate::bay::{Bay, BayStatus, WhyNot};
 use crate::element::{Address, Content, ElementType, Layout};
 use scsi_core::time::Now;
 use std::collections::BTreeMap;
@@ -75,8 +75,8 @@ impl Library {
         if let Some(cartridge) = self.slots.get(&address) {
             return Some(Content::of(cartridge, origin.source, origin.by_operator));
         }
-        let barcode = self.bay(address)?.status().barcode?;
-        Some(Content { barcode: Some(barcode), cleaning: false, source: origin.source, by_operator: false })
+        let BayStatus { barcode, cleaning, .. } = self.bay(address)?.status();
+        barcode.map(|barcode| Content { barcode: Some(barcode), cleaning, source: origin.source, by_operator: false })
     }
 
     /// What is where, ascending by address.

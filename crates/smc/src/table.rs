@@ -60,6 +60,12 @@ pub const COMMANDS: Table<Command> = Table(&[
     row(element_status::SPEC, Command::ReadElementStatus),
 ]);
 
+/// Whether a command may wait for a disk or a robot, so that a door must not run it on its own thread.
+#[must_use]
+pub fn may_block(cdb: &[u8]) -> bool {
+    COMMANDS.find(&scsi_core::cdb::Cdb::new(cdb)).is_ok_and(|row| row.spec.may_block)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,10 +13,9 @@ use scsi_core::data::Data;
 use scsi_core::fault::{Completion, Outcome};
 use scsi_core::identity::Identity;
 use scsi_core::lu::{self, Lu};
-
 use scsi_core::target::{Event, LogicalUnit, Request};
 use scsi_core::time::Now;
-use tape_store::cartridge::{Barcode, Cartridge};
+use tape_store::cartridge::Cartridge;
 use tape_store::medium::Codec;
 
 /// What an owner may choose of a drive.
@@ -36,6 +35,17 @@ impl Default for DriveConfig {
 pub struct Drive {
     lu: Lu,
     state: State,
+}
+
+/// Where a cartridge in a drive stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threaded {
+    /// The tape is threaded.
+    Yes,
+    /// It is inside, but not threaded.
+    No,
+    /// It waits to be taken.
+    Ejected,
 }
 
 /// A cartridge that could not be taken, with the reason.
@@ -77,13 +87,14 @@ impl Drive {
         self.state.alerts
     }
 
-    /// The barcode of the cartridge inside, and whether it is mounted.
+    /// The cartridge inside, and what has become of it.
     #[must_use]
-    pub fn loaded(&self) -> Option<(&Barcode, bool)> {
+    pub const fn loaded(&self) -> Option<(&Cartridge, Threaded)> {
         match &self.state.load {
             Load::Empty => None,
-            Load::Held(cartridge) | Load::Ejected(cartridge) | Load::Unusable(cartridge, _) => Some((cartridge.barcode(), false)),
-            Load::Mounted(mounted) => Some((mounted.cartridge.barcode(), true)),
+            Load::Ejected(cartridge) => Some((cartridge, Threaded::Ejected)),
+            Load::Held(cartridge) | Load::Unusable(cartridge, _) => Some((cartridge, Threaded::No)),
+            Load::Mounted(mounted) => Some((&mounted.cartridge, Threaded::Yes)),
         }
     }
 
@@ -215,10 +226,6 @@ impl LogicalUnit for Drive {
             Ok(Command::WriteAttribute) => command::write_attribute::list_length(&cdb),
             Ok(_) | Err(_) => 0,
         }
-    }
-
-    fn may_block(&self, cdb: &[u8]) -> bool {
-        COMMANDS.find(&Cdb::new(cdb)).is_ok_and(|row| row.spec.may_block)
     }
 }
 

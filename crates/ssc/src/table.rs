@@ -79,6 +79,12 @@ pub const COMMANDS: Table<Command> = Table(&[
     spc(timestamp::SET, SpcCommand::SetTimestamp),
 ]);
 
+/// Whether a command may wait for a disk or a robot, so that a door must not run it on its own thread.
+#[must_use]
+pub fn may_block(cdb: &[u8]) -> bool {
+    COMMANDS.find(&scsi_core::cdb::Cdb::new(cdb)).is_ok_and(|row| row.spec.may_block)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

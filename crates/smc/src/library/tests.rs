@@ -22,7 +22,7 @@ impl Bay for TestBay {
     }
 
     fn status(&self) -> BayStatus {
-        BayStatus { barcode: self.inside.as_ref().map(|inside| inside.barcode().clone()), accessible: false }
+        BayStatus { barcode: self.inside.as_ref().map(|inside| inside.barcode().clone()), ..BayStatus::default() }
     }
 
     fn insert(&mut self, cartridge: Cartridge, _now: Now) -> Result<(), Box<Refused>> {

@@ -1,0 +1,91 @@
+//! What the owner of a target decides.
+
+use std::fmt;
+
+/// A secret that never shows itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// One side's name and secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// CHAP_N.
+    pub name: String,
+    /// What both know.
+    pub secret: Secret,
+}
+
+/// Bounds on what one connection may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Our MaxRecvDataSegmentLength.
+    pub max_recv_segment: u32,
+    /// MaxBurstLength that we offer.
+    pub max_burst: u32,
+    /// FirstBurstLength that we offer.
+    pub first_burst: u32,
+    /// Commands in flight.
+    pub window: u32,
+    /// Immediate commands in flight beyond the window.
+    pub immediate: u32,
+    /// Bytes of data-out that a connection buffers.
+    pub buffered: usize,
+    /// The longest transfer of one command.
+    pub transfer: usize,
+    /// Microseconds for a login.
+    pub login_us: u64,
+    /// Microseconds of silence after which a connection is asked whether it lives; as long again, and it is dropped.
+    pub idle_us: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_recv_segment: 1 << 20,
+            max_burst: 16_776_192,
+            first_burst: 1 << 20,
+            window: 32,
+            immediate: 8,
+            buffered: 32 << 20,
+            transfer: (16 << 20) + 4,
+            login_us: 30_000_000,
+            idle_us: 30_000_000,
+        }
+    }
+}
+
+/// A target.
+#[derive(Clone, Debug)]
+pub struct TargetConfig {
+    /// Its iSCSI name.
+    pub name: String,
+    /// TargetAlias.
+    pub alias: String,
+    /// Who may log in; everyone without credentials if empty.
+    pub users: Vec<Credentials>,
+    /// How the target proves itself to an initiator that asks.
+    pub mutual: Option<Credentials>,
+    /// Names of initiators that may log in; everyone if empty.
+    pub initiators: Vec<String>,
+    /// Replaces the address that SendTargets gives.
+    pub advertise: Option<String>,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// The portal group of every portal.
+pub const PORTAL_GROUP: u16 = 1;
+
+impl TargetConfig {
+    /// Whether an initiator may see and use the target.
+    #[must_use]
+    pub fn allows(&self, initiator: &str) -> bool {
+        self.initiators.is_empty() || self.initiators.iter().any(|name| name == initiator)
+    }
+}

@@ -1,0 +1,229 @@
+//! Requests of a session: their order, and those that are no commands.
+
+use super::receive::Sink;
+use super::{Connection, Phase};
+use crate::config::PORTAL_GROUP;
+use crate::pool::Pool;
+use crate::text;
+use crate::wire::{self, BHS, Basic, CONTINUE, FINAL, NO_TAG, Opcode, before, layout};
+use zerocopy::IntoBytes;
+
+/// Why a PDU is rejected (RFC 7143 §11.17.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reason(u8);
+
+impl Reason {
+    pub(super) const DATA_DIGEST: Self = Self(0x02);
+    const SNACK: Self = Self(0x03);
+    pub(super) const PROTOCOL_ERROR: Self = Self(0x04);
+    const NOT_SUPPORTED: Self = Self(0x05);
+    pub(super) const TOO_MANY_IMMEDIATE: Self = Self(0x06);
+    pub(super) const TASK_IN_PROGRESS: Self = Self(0x07);
+    pub(super) const INVALID_FIELD: Self = Self(0x09);
+}
+
+/// Keys of one text request, gathered over its PDUs.
+const TEXT: usize = 64 * 1024;
+/// Tag of a text exchange that is not at its end.
+const TEXT_TAG: u32 = 1;
+
+impl Connection {
+    /// Where the data segment behind this header goes.
+    pub(super) fn sink_for(&mut self, header: &Basic, len: usize, pool: &dyn Pool) -> Sink {
+        match header.opcode() {
+            _ if len == 0 => Sink::Discard,
+            Opcode::DATA_OUT if self.is_full_feature() => self.data_out_sink(header, len, pool),
+            Opcode::COMMAND if self.is_full_feature() => {
+                let mut bytes = [0; BHS];
+                bytes.copy_from_slice(header.as_bytes());
+                let expected = layout::<wire::Command>(&bytes).expected_length.get();
+                // Room for the unsolicited data that may follow, so that it needs no second buffer.
+                let follows = expected.min(self.params.first_burst) as usize;
+                Sink::Own(pool.take(follows.max(len)))
+            }
+            Opcode::NOP_OUT | Opcode::TEXT | Opcode::LOGIN | Opcode::COMMAND => Sink::Own(pool.take(len)),
+            _ => Sink::Discard,
+        }
+    }
+
+    /// A whole PDU has arrived.
+    pub(super) fn dispatch(&mut self, header: &Basic, sink: Sink, len: usize, intact: bool, pool: &dyn Pool) {
+        match self.phase {
+            Phase::Login(_) => return self.login_pdu(header, sink, len, pool),
+            Phase::Full { .. } => {}
+            Phase::Admission(_) | Phase::Closing => {
+                self.phase = Phase::Closing;
+                return;
+            }
+        }
+        match header.opcode() {
+            Opcode::DATA_OUT => return self.data_out(header, &sink, len, intact, pool),
+            Opcode::SNACK => return self.reject(header, Reason::SNACK, Vec::new(), pool),
+            _ => {}
+        }
+        let mut data = if let Sink::Own(buffer) = sink { buffer } else { Vec::new() };
+        let number = header.cmd_sn.get();
+        if header.immediate() {
+            return self.request(header, data, len, intact, pool);
+        }
+        if before(number, self.exp_cmd_sn) || before(self.max_cmd_sn, number) {
+            return pool.give(data);
+        }
+        if number != self.exp_cmd_sn {
+            data.truncate(len);
+            self.early.entry(number).or_insert((*header, data));
+            return;
+        }
+        self.exp_cmd_sn = number.wrapping_add(1);
+        self.request(header, data, len, intact, pool);
+        while let Some((header, data)) = self.early.remove(&self.exp_cmd_sn) {
+            self.exp_cmd_sn = self.exp_cmd_sn.wrapping_add(1);
+            let len = data.len();
+            self.request(&header, data, len, true, pool);
+        }
+    }
+
+    /// A request whose turn it is.
+    fn request(&mut self, header: &Basic, data: Vec<u8>, len: usize, intact: bool, pool: &dyn Pool) {
+        let discovery = matches!(self.phase, Phase::Full { discovery: true });
+        match header.opcode() {
+            Opcode::COMMAND if !discovery => self.command(header, data, len, intact, pool),
+            _ if !intact => self.reject(header, Reason::DATA_DIGEST, data, pool),
+            Opcode::TASK_MANAGEMENT if !discovery => {
+                pool.give(data);
+                self.task_management(header, pool);
+            }
+            Opcode::NOP_OUT => self.nop_out(header, data, len, pool),
+            Opcode::TEXT => self.text_request(header, data, len, pool),
+            Opcode::LOGOUT => {
+                pool.give(data);
+                self.logout(header);
+            }
+            Opcode::LOGIN => {
+                pool.give(data);
+                self.protocol_error(pool, "login in full feature phase");
+            }
+            _ => self.reject(header, if discovery { Reason::PROTOCOL_ERROR } else { Reason::NOT_SUPPORTED }, data, pool),
+        }
+        self.open_window();
+    }
+
+    /// A response header with its serial numbers; one that carries status uses a StatSN up.
+    pub(super) fn target_header(&mut self, opcode: Opcode, tag: u32, status: bool) -> wire::Target {
+        let mut header: wire::Target = wire::empty(opcode);
+        header.flags = FINAL;
+        header.itt = tag.into();
+        header.stat_sn = self.take_stat_sn(status).into();
+        self.open_window();
+        let (exp, max) = self.numbers();
+        (header.exp_cmd_sn, header.max_cmd_sn) = (exp.into(), max.into());
+        header
+    }
+
+    pub(super) fn reject(&mut self, refused: &Basic, Reason(reason): Reason, data: Vec<u8>, pool: &dyn Pool) {
+        pool.give(data);
+        tracing::debug!(reason, opcode = refused.opcode().0, "rejected");
+        let mut header = self.target_header(Opcode::REJECT, NO_TAG, true);
+        header.response = reason;
+        wire::set_data_length(&mut header.data_length, BHS);
+        self.send(&header, Some(refused.as_bytes().to_vec()), BHS);
+    }
+
+    /// The peer cannot be understood any more: it is told, and the connection ends.
+    pub(super) fn protocol_error(&mut self, pool: &dyn Pool, why: &'static str) {
+        tracing::debug!(why, "connection ends");
+        if self.is_full_feature() {
+            let refused: Basic = wire::empty(Opcode(0));
+            self.reject(&refused, Reason::PROTOCOL_ERROR, Vec::new(), pool);
+        }
+        self.phase = Phase::Closing;
+    }
+
+    fn nop_out(&mut self, request: &Basic, data: Vec<u8>, len: usize, pool: &dyn Pool) {
+        if request.itt.get() == NO_TAG {
+            return pool.give(data);
+        }
+        let mut header = self.target_header(Opcode::NOP_IN, request.itt.get(), true);
+        (header.lun, header.ttt) = (request.lun, NO_TAG.into());
+        let len = len.min(self.params.max_send_segment as usize);
+        wire::set_data_length(&mut header.data_length, len);
+        if len == 0 {
+            pool.give(data);
+            return self.send(&header, None, 0);
+        }
+        self.send(&header, Some(data), len);
+    }
+
+    /// Asks a silent peer whether it is there.
+    pub(super) fn ping(&mut self, _pool: &dyn Pool) {
+        let mut header = self.target_header(Opcode::NOP_IN, NO_TAG, false);
+        header.ttt = self.next_ttt.into();
+        self.send(&header, None, 0);
+    }
+
+    fn text_request(&mut self, request: &Basic, data: Vec<u8>, len: usize, pool: &dyn Pool) {
+        self.text.extend_from_slice(data.get(..len).unwrap_or_default());
+        pool.give(data);
+        if self.text.len() > TEXT {
+            self.text.clear();
+            return self.reject(request, Reason::PROTOCOL_ERROR, Vec::new(), pool);
+        }
+        let mut header = self.target_header(Opcode::TEXT_RESPONSE, request.itt.get(), true);
+        if request.flags & CONTINUE != 0 {
+            header.flags = 0;
+            header.ttt = TEXT_TAG.into();
+            return self.send(&header, None, 0);
+        }
+        let keys = std::mem::take(&mut self.text);
+        let answer = self.answer_text(&keys);
+        header.ttt = NO_TAG.into();
+        let len = answer.len();
+        wire::set_data_length(&mut header.data_length, len);
+        self.send(&header, (len > 0).then_some(answer), len);
+    }
+
+    fn answer_text(&mut self, keys: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (key, value) in text::parse(keys).unwrap_or_default() {
+            match key {
+                "SendTargets" => self.send_targets(value, &mut out),
+                "MaxRecvDataSegmentLength" => match text::number(value).filter(|len| (512..=0x00ff_ffff).contains(len)) {
+                    Some(len) => self.params.max_send_segment = len,
+                    None => text::push(&mut out, key, "Reject"),
+                },
+                _ => text::push(&mut out, key, "NotUnderstood"),
+            }
+        }
+        out
+    }
+
+    /// `All` only for who discovers; a name, or nothing for the session's own target, for everyone.
+    fn send_targets(&self, wanted: &str, out: &mut Vec<u8>) {
+        let discovery = matches!(self.phase, Phase::Full { discovery: true });
+        match wanted {
+            "All" if !discovery => return text::push(out, "SendTargets", "Reject"),
+            "All" => {}
+            "" if !discovery => {}
+            name if name == self.config.name => {}
+            _ => return,
+        }
+        let address = self.config.advertise.as_deref().unwrap_or(&self.portal);
+        text::push(out, "TargetName", &self.config.name);
+        text::push(out, "TargetAddress", &format!("{address},{PORTAL_GROUP}"));
+    }
+
+    fn logout(&mut self, request: &Basic) {
+        const CLOSE_SESSION: u8 = 0;
+        const CLOSE_CONNECTION: u8 = 1;
+        const RECOVERY_UNSUPPORTED: u8 = 2;
+        let mut header = self.target_header(Opcode::LOGOUT_RESPONSE, request.itt.get(), true);
+        let closes = matches!(request.flags & 0x7f, CLOSE_SESSION | CLOSE_CONNECTION);
+        header.response = if closes { 0 } else { RECOVERY_UNSUPPORTED };
+        // Time2Wait 2 s, Time2Retain 0.
+        header.word_40 = (2 << 16).into();
+        self.send(&header, None, 0);
+        if closes {
+            self.phase = Phase::Closing;
+        }
+    }
+}

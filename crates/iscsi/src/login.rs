@@ -1,0 +1,370 @@
+//! The login phase (RFC 7143 §6): authentication, then the negotiation of what the session will use.
+
+use crate::chap::Algorithm;
+use crate::config::{Credentials, PORTAL_GROUP, TargetConfig};
+use crate::text;
+use subtle::ConstantTimeEq as _;
+
+/// Class and detail of a login response that refuses (RFC 7143 §11.13.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal(pub u8, pub u8);
+
+#[expect(missing_docs, reason = "the names of RFC 7143 §11.13.5")]
+impl Refusal {
+    pub const INITIATOR_ERROR: Self = Self(2, 0);
+    pub const AUTHENTICATION: Self = Self(2, 1);
+    pub const NOT_ALLOWED: Self = Self(2, 2);
+    pub const NOT_FOUND: Self = Self(2, 3);
+    pub const VERSION: Self = Self(2, 5);
+    pub const TOO_MANY_CONNECTIONS: Self = Self(2, 6);
+    pub const MISSING_PARAMETER: Self = Self(2, 7);
+    pub const NO_SUCH_SESSION: Self = Self(2, 0x0a);
+    pub const INVALID_DURING_LOGIN: Self = Self(2, 0x0b);
+    pub const OUT_OF_RESOURCES: Self = Self(3, 2);
+}
+
+/// What a session uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Params {
+    /// HeaderDigest is CRC32C.
+    pub header_digest: bool,
+    /// DataDigest is CRC32C.
+    pub data_digest: bool,
+    /// InitialR2T.
+    pub initial_r2t: bool,
+    /// ImmediateData.
+    pub immediate_data: bool,
+    /// The initiator's MaxRecvDataSegmentLength.
+    pub max_send_segment: u32,
+    /// MaxBurstLength.
+    pub max_burst: u32,
+    /// FirstBurstLength.
+    pub first_burst: u32,
+    /// MaxOutstandingR2T.
+    pub max_r2t: u32,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self {
+            header_digest: false,
+            data_digest: false,
+            initial_r2t: true,
+            immediate_data: true,
+            max_send_segment: 8192,
+            max_burst: 262_144,
+            first_burst: 65_536,
+            max_r2t: 1,
+        }
+    }
+}
+
+/// Security negotiation, then operational, then full feature: CSG and NSG.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// 0.
+    Security,
+    /// 1.
+    Operational,
+    /// 3.
+    FullFeature,
+}
+
+impl Stage {
+    /// The stage of a two-bit field.
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Option<Self> {
+        match bits & 3 {
+            0 => Some(Self::Security),
+            1 => Some(Self::Operational),
+            3 => Some(Self::FullFeature),
+            _ => None,
+        }
+    }
+
+    /// Its two bits.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        match self {
+            Self::Security => 0,
+            Self::Operational => 1,
+            Self::FullFeature => 3,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Auth {
+    /// Nothing said yet.
+    Open,
+    /// A challenge is out.
+    Challenged { algorithm: Algorithm, id: u8, challenge: Vec<u8> },
+    /// The initiator proved itself, or need not.
+    Done,
+}
+
+/// One login, from its first request to its last response.
+#[derive(Clone, Debug)]
+pub struct Login {
+    auth: Auth,
+    random: [u8; 32],
+    first: bool,
+    /// InitiatorName.
+    pub initiator: String,
+    /// SessionType is Discovery.
+    pub discovery: bool,
+    /// What was agreed so far.
+    pub params: Params,
+    declared: bool,
+}
+
+impl Login {
+    /// A login that will use these random bytes for its challenge.
+    #[must_use]
+    pub fn new(random: [u8; 32]) -> Self {
+        let params = Params::default();
+        Self { auth: Auth::Open, random, first: true, initiator: String::new(), discovery: false, params, declared: false }
+    }
+
+    /// Answers the keys of one whole request. `stage` is its CSG; `to_full` if it asks for full feature next.
+    ///
+    /// # Errors
+    /// The refusal to send before closing.
+    pub fn request(&mut self, config: &TargetConfig, stage: Stage, to_full: bool, data: &[u8]) -> Result<Vec<u8>, Refusal> {
+        let pairs = text::parse(data).map_err(|error| {
+            tracing::debug!(%error, "login refused");
+            Refusal::INITIATOR_ERROR
+        })?;
+        let mut out = Vec::new();
+        if self.first {
+            self.identify(config, &pairs, &mut out)?;
+            self.first = false;
+        }
+        match stage {
+            Stage::Security => self.security(config, &pairs, &mut out)?,
+            _ if !self.authenticated(config) => return Err(Refusal::AUTHENTICATION),
+            _ => {}
+        }
+        for (key, value) in &pairs {
+            self.operational(config, key, value, &mut out);
+        }
+        if (stage == Stage::Operational || to_full) && !self.declared {
+            text::push(&mut out, "MaxRecvDataSegmentLength", &config.limits.max_recv_segment.to_string());
+            self.declared = true;
+        }
+        self.params.first_burst = self.params.first_burst.min(self.params.max_burst);
+        Ok(out)
+    }
+
+    /// Whether the initiator may leave the security stage.
+    #[must_use]
+    pub fn authenticated(&self, config: &TargetConfig) -> bool {
+        config.users.is_empty() || matches!(self.auth, Auth::Done)
+    }
+
+    fn identify(&mut self, config: &TargetConfig, pairs: &[(&str, &str)], out: &mut Vec<u8>) -> Result<(), Refusal> {
+        let find = |wanted: &str| pairs.iter().find(|(key, _)| *key == wanted).map(|(_, value)| *value);
+        let initiator = find("InitiatorName").filter(|name| !name.is_empty() && name.len() <= 223);
+        self.initiator = initiator.ok_or(Refusal::MISSING_PARAMETER)?.into();
+        self.discovery = match find("SessionType") {
+            None | Some("Normal") => false,
+            Some("Discovery") => true,
+            Some(_) => return Err(Refusal::INITIATOR_ERROR),
+        };
+        if !config.allows(&self.initiator) {
+            tracing::debug!(initiator = self.initiator, "initiator is not on the list");
+            return Err(Refusal::NOT_ALLOWED);
+        }
+        if self.discovery {
+            return Ok(());
+        }
+        if find("TargetName").ok_or(Refusal::MISSING_PARAMETER)? != config.name {
+            return Err(Refusal::NOT_FOUND);
+        }
+        text::push(out, "TargetAlias", &config.alias);
+        text::push(out, "TargetPortalGroupTag", &PORTAL_GROUP.to_string());
+        Ok(())
+    }
+
+    fn security(&mut self, config: &TargetConfig, pairs: &[(&str, &str)], out: &mut Vec<u8>) -> Result<(), Refusal> {
+        let find = |wanted: &str| pairs.iter().find(|(key, _)| *key == wanted).map(|(_, value)| *value);
+        if let Some(methods) = find("AuthMethod") {
+            let wanted = if config.users.is_empty() { "None" } else { "CHAP" };
+            if !methods.split(',').any(|method| method.trim() == wanted) {
+                return Err(Refusal::AUTHENTICATION);
+            }
+            text::push(out, "AuthMethod", wanted);
+        }
+        if config.users.is_empty() {
+            return Ok(());
+        }
+        if let Some(algorithms) = find("CHAP_A") {
+            let algorithm = Algorithm::strongest(algorithms).ok_or(Refusal::AUTHENTICATION)?;
+            let [id, challenge @ ..] = self.random;
+            text::push(out, "CHAP_A", algorithm.number());
+            text::push(out, "CHAP_I", &id.to_string());
+            text::push(out, "CHAP_C", &text::hex(&challenge));
+            self.auth = Auth::Challenged { algorithm, id, challenge: challenge.to_vec() };
+        } else if let Some(name) = find("CHAP_N") {
+            let response = find("CHAP_R").and_then(text::binary).ok_or(Refusal::AUTHENTICATION)?;
+            self.prove(config, name, &response, (find("CHAP_I"), find("CHAP_C")), out)?;
+        }
+        Ok(())
+    }
+
+    /// Checks the initiator's response and, if it challenged us, answers that.
+    fn prove(&mut self, config: &TargetConfig, name: &str, response: &[u8], theirs: (Option<&str>, Option<&str>), out: &mut Vec<u8>) -> Result<(), Refusal> {
+        let Auth::Challenged { algorithm, id, challenge } = std::mem::replace(&mut self.auth, Auth::Open) else {
+            return Err(Refusal::AUTHENTICATION);
+        };
+        let user = config.users.iter().find(|user| user.name == name);
+        let proven = |user: &Credentials| algorithm.verify(id, user.secret.0.as_bytes(), &challenge, response);
+        if !user.is_some_and(proven) {
+            tracing::debug!(initiator = self.initiator, "CHAP failed");
+            return Err(Refusal::AUTHENTICATION);
+        }
+        if let (Some(their_id), Some(their_challenge)) = theirs {
+            let mutual = config.mutual.as_ref().ok_or(Refusal::AUTHENTICATION)?;
+            let their_id = text::number(their_id).and_then(|id| u8::try_from(id).ok()).ok_or(Refusal::AUTHENTICATION)?;
+            let their_challenge = text::binary(their_challenge).ok_or(Refusal::AUTHENTICATION)?;
+            let reflected: bool = their_challenge.ct_eq(&challenge).into();
+            if reflected || their_challenge.len() > 1024 {
+                return Err(Refusal::AUTHENTICATION);
+            }
+            text::push(out, "CHAP_N", &mutual.name);
+            let answer = algorithm.response(their_id, mutual.secret.0.as_bytes(), &their_challenge);
+            text::push(out, "CHAP_R", &text::hex(&answer));
+        }
+        self.auth = Auth::Done;
+        Ok(())
+    }
+
+    /// One key of the operational kind; keys of the other kinds were answered before.
+    fn operational(&mut self, config: &TargetConfig, key: &str, value: &str, out: &mut Vec<u8>) {
+        let params = &mut self.params;
+        let limits = &config.limits;
+        let mut answer = |value: &str| text::push(out, key, value);
+        let yes_no = |value: bool| if value { "Yes" } else { "No" };
+        let mut least = |slot: &mut u32, ours: u32, range: std::ops::RangeInclusive<u32>| {
+            match text::number(value).filter(|number| range.contains(number)) {
+                Some(theirs) => {
+                    *slot = theirs.min(ours);
+                    answer(&slot.to_string());
+                }
+                None => answer("Reject"),
+            }
+        };
+        match key {
+            "MaxBurstLength" => least(&mut params.max_burst, limits.max_burst, 512..=0x00ff_ffff),
+            "FirstBurstLength" => least(&mut params.first_burst, limits.first_burst, 512..=0x00ff_ffff),
+            "MaxOutstandingR2T" => least(&mut params.max_r2t, 8, 1..=65_535),
+            "MaxConnections" => least(&mut 0, 1, 1..=65_535),
+            "DefaultTime2Retain" => least(&mut 0, 0, 0..=3600),
+            "ErrorRecoveryLevel" => least(&mut 0, 0, 0..=2),
+            "iSCSIProtocolLevel" => least(&mut 0, 1, 0..=31),
+            "MaxRecvDataSegmentLength" => match text::number(value).filter(|len| (512..=0x00ff_ffff).contains(len)) {
+                Some(theirs) => params.max_send_segment = theirs,
+                None => answer("Reject"),
+            },
+            "DefaultTime2Wait" => match text::number(value).filter(|seconds| *seconds <= 3600) {
+                Some(theirs) => answer(&theirs.max(2).to_string()),
+                None => answer("Reject"),
+            },
+            "InitialR2T" => {
+                params.initial_r2t = value == "Yes";
+                answer(yes_no(params.initial_r2t));
+            }
+            "ImmediateData" => {
+                params.immediate_data = value == "Yes";
+                answer(yes_no(params.immediate_data));
+            }
+            "HeaderDigest" | "DataDigest" => {
+                let known = value.split(',').map(str::trim).find(|digest| matches!(*digest, "CRC32C" | "None"));
+                let slot = if key == "HeaderDigest" { &mut params.header_digest } else { &mut params.data_digest };
+                *slot = known == Some("CRC32C");
+                answer(known.unwrap_or("Reject"));
+            }
+            "DataPDUInOrder" | "DataSequenceInOrder" => answer("Yes"),
+            "TaskReporting" => answer("RFC3720"),
+            "IFMarker" | "OFMarker" | "RDMAExtensions" => answer("No"),
+            "IFMarkInt" | "OFMarkInt" => answer("Reject"),
+            "InitiatorName" | "InitiatorAlias" | "SessionType" | "TargetName" | "AuthMethod" => {}
+            "CHAP_A" | "CHAP_N" | "CHAP_R" | "CHAP_I" | "CHAP_C" => {}
+            _ => answer("NotUnderstood"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Limits, Secret};
+
+    fn config() -> TargetConfig {
+        TargetConfig {
+            name: "iqn.t".into(),
+            alias: "a".into(),
+            users: Vec::new(),
+            mutual: None,
+            initiators: Vec::new(),
+            advertise: None,
+            limits: Limits::default(),
+        }
+    }
+
+    fn user(name: &str, secret: &str) -> Credentials {
+        Credentials { name: name.into(), secret: Secret(secret.into()) }
+    }
+
+    fn keys(out: &[u8]) -> Vec<String> {
+        out.split(|byte| *byte == 0).filter(|pair| !pair.is_empty()).map(|pair| String::from_utf8(pair.to_vec()).unwrap()).collect()
+    }
+
+    #[test]
+    fn what_open_iscsi_offers() {
+        let mut login = Login::new([7; 32]);
+        let offer = b"InitiatorName=iqn.i\0TargetName=iqn.t\0SessionType=Normal\0HeaderDigest=None,CRC32C\0\
+            DataDigest=None\0InitialR2T=No\0ImmediateData=Yes\0FirstBurstLength=262144\0MaxBurstLength=16776192\0\
+            MaxRecvDataSegmentLength=262144\0MaxOutstandingR2T=1\0ErrorRecoveryLevel=0\0X-foo=1\0IFMarker=No\0";
+        let answer = keys(&login.request(&config(), Stage::Operational, true, offer).unwrap());
+        assert_eq!(answer[..2], ["TargetAlias=a", "TargetPortalGroupTag=1"]);
+        for wanted in ["HeaderDigest=None", "InitialR2T=No", "FirstBurstLength=262144", "X-foo=NotUnderstood", "IFMarker=No"] {
+            assert!(answer.iter().any(|pair| pair == wanted), "{wanted} in {answer:?}");
+        }
+        assert!(answer.contains(&"MaxRecvDataSegmentLength=1048576".to_owned()));
+        assert_eq!(login.params.max_send_segment, 262_144);
+    }
+
+    #[test]
+    fn refusals() {
+        let config = TargetConfig { initiators: vec!["iqn.ok".into()], ..config() };
+        let ask = |keys: &[u8]| Login::new([0; 32]).request(&config, Stage::Operational, true, keys).err();
+        assert_eq!(ask(b"TargetName=iqn.t\0"), Some(Refusal::MISSING_PARAMETER));
+        assert_eq!(ask(b"InitiatorName=iqn.bad\0TargetName=iqn.t\0"), Some(Refusal::NOT_ALLOWED));
+        assert_eq!(ask(b"InitiatorName=iqn.ok\0TargetName=iqn.x\0"), Some(Refusal::NOT_FOUND));
+        assert_eq!(ask(b"InitiatorName=iqn.ok\0TargetName=iqn.t\0"), None);
+    }
+
+    #[test]
+    fn chap_both_ways() {
+        let config = TargetConfig { users: vec![user("u", "secret-of-user")], mutual: Some(user("t", "secret-of-target")), ..config() };
+        let mut login = Login::new([9; 32]);
+        let first = b"InitiatorName=iqn.i\0TargetName=iqn.t\0AuthMethod=CHAP,None\0";
+        assert!(keys(&login.request(&config, Stage::Security, false, first).unwrap()).contains(&"AuthMethod=CHAP".to_owned()));
+        assert_eq!(login.clone().request(&config, Stage::Operational, true, b""), Err(Refusal::AUTHENTICATION));
+        let challenge = keys(&login.request(&config, Stage::Security, false, b"CHAP_A=5,7\0").unwrap());
+        assert_eq!(challenge[..2], ["CHAP_A=7", "CHAP_I=9"]);
+        let bytes = text::binary(challenge[2].strip_prefix("CHAP_C=").unwrap()).unwrap();
+        let mut wrong = login.clone();
+        let bad = b"CHAP_N=u\0CHAP_R=0x00\0";
+        assert_eq!(wrong.request(&config, Stage::Security, false, bad), Err(Refusal::AUTHENTICATION));
+        let response = text::hex(&Algorithm::Sha256.response(9, b"secret-of-user", &bytes));
+        let reflected = format!("CHAP_N=u\0CHAP_R={response}\0CHAP_I=1\0CHAP_C={}\0", text::hex(&bytes));
+        assert_eq!(login.clone().request(&config, Stage::Security, false, reflected.as_bytes()), Err(Refusal::AUTHENTICATION));
+        let proof = format!("CHAP_N=u\0CHAP_R={response}\0CHAP_I=1\0CHAP_C=0x0102\0");
+        let answer = keys(&login.request(&config, Stage::Security, false, proof.as_bytes()).unwrap());
+        let expected = text::hex(&Algorithm::Sha256.response(1, b"secret-of-target", &[1, 2]));
+        assert_eq!(answer, ["CHAP_N=t".to_owned(), format!("CHAP_R={expected}")]);
+        assert!(login.authenticated(&config));
+    }
+}

@@ -1,0 +1,106 @@
+//! Text keys (RFC 7143 §6.1): `key=value` pairs, each ended by a zero byte.
+
+/// Longest key and longest value that is accepted.
+const LONGEST_KEY: usize = 63;
+const LONGEST_VALUE: usize = 8192;
+
+/// A malformed list of keys, with the text at fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TextError {
+    /// Not UTF-8.
+    #[error("keys are not text")]
+    NotText,
+    /// No `=`, or a key or value that is too long.
+    #[error("malformed pair {0:?}")]
+    Malformed(String),
+    /// The key came before in the same list.
+    #[error("key {0} is given twice")]
+    Duplicate(String),
+}
+
+/// The pairs of a data segment, in order.
+///
+/// # Errors
+/// See [`TextError`].
+pub fn parse(data: &[u8]) -> Result<Vec<(&str, &str)>, TextError> {
+    let text = std::str::from_utf8(data).map_err(|_| TextError::NotText)?;
+    let mut pairs: Vec<(&str, &str)> = Vec::new();
+    for pair in text.split('\0').filter(|pair| !pair.is_empty()) {
+        let short = || pair.chars().take(80).collect::<String>();
+        let (key, value) = pair.split_once('=').ok_or_else(|| TextError::Malformed(short()))?;
+        if key.is_empty() || key.len() > LONGEST_KEY || value.len() > LONGEST_VALUE {
+            return Err(TextError::Malformed(short()));
+        }
+        if pairs.iter().any(|(earlier, _)| *earlier == key) {
+            return Err(TextError::Duplicate(key.into()));
+        }
+        pairs.push((key, value));
+    }
+    Ok(pairs)
+}
+
+/// Appends one pair.
+pub fn push(out: &mut Vec<u8>, key: &str, value: &str) {
+    out.extend_from_slice(key.as_bytes());
+    out.push(b'=');
+    out.extend_from_slice(value.as_bytes());
+    out.push(0);
+}
+
+/// A number, decimal or hexadecimal.
+#[must_use]
+pub fn number(value: &str) -> Option<u32> {
+    match value.strip_prefix("0x").or_else(|| value.strip_prefix("0X")) {
+        Some(hex) => u32::from_str_radix(hex, 16).ok(),
+        None => value.parse().ok(),
+    }
+}
+
+/// Binary as `0x…` or `0b…` (base64).
+#[must_use]
+pub fn binary(value: &str) -> Option<Vec<u8>> {
+    use base64::Engine as _;
+    if let Some(encoded) = value.strip_prefix("0b").or_else(|| value.strip_prefix("0B")) {
+        return base64::engine::general_purpose::STANDARD.decode(encoded).ok();
+    }
+    let hex = value.strip_prefix("0x").or_else(|| value.strip_prefix("0X"))?;
+    let digits: Option<Vec<u8>> =
+        hex.chars().map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
+    let digits = digits?;
+    let (odd, rest) = digits.split_at(digits.len() % 2);
+    let pairs = rest.chunks_exact(2).filter_map(|pair| Some((pair.first()? << 4) | pair.last()?));
+    Some(odd.iter().copied().chain(pairs).collect())
+}
+
+/// Binary as lower-case hexadecimal with its prefix, which every initiator reads.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::from("0x"), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_and_faults() {
+        assert_eq!(parse(b"A=1\0B=\0\0").unwrap(), [("A", "1"), ("B", "")]);
+        assert_eq!(parse(b"A=1\0A=2\0"), Err(TextError::Duplicate("A".into())));
+        assert_eq!(parse(b"A\0"), Err(TextError::Malformed("A".into())));
+        assert_eq!(parse(b"\xff=1\0"), Err(TextError::NotText));
+    }
+
+    #[test]
+    fn numbers_and_binary() {
+        assert_eq!((number("262144"), number("0x40"), number("-1")), (Some(262_144), Some(64), None));
+        assert_eq!(binary("0x0aFF").unwrap(), [0x0a, 0xff]);
+        assert_eq!(binary("0xabc").unwrap(), [0x0a, 0xbc]);
+        assert_eq!(binary("0bAQID").unwrap(), [1, 2, 3]);
+        assert_eq!(binary("12"), None);
+        assert_eq!(hex(&[0x0a, 0xff]), "0x0aff");
+    }
+}

@@ -1,0 +1,333 @@
+//! PDU headers (RFC 7143 §11): the raw 48 bytes as typed layouts. Every field is big-endian and aligned to one byte.
+
+use zerocopy::byteorder::big_endian::{U16, U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+/// Length of a basic header segment.
+pub const BHS: usize = 48;
+
+/// OPCODE, six bits of byte 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opcode(pub u8);
+
+#[expect(missing_docs, reason = "the names of RFC 7143 §11.2.1.2")]
+impl Opcode {
+    pub const NOP_OUT: Self = Self(0x00);
+    pub const COMMAND: Self = Self(0x01);
+    pub const TASK_MANAGEMENT: Self = Self(0x02);
+    pub const LOGIN: Self = Self(0x03);
+    pub const TEXT: Self = Self(0x04);
+    pub const DATA_OUT: Self = Self(0x05);
+    pub const LOGOUT: Self = Self(0x06);
+    pub const SNACK: Self = Self(0x10);
+    pub const NOP_IN: Self = Self(0x20);
+    pub const RESPONSE: Self = Self(0x21);
+    pub const TASK_MANAGEMENT_RESPONSE: Self = Self(0x22);
+    pub const LOGIN_RESPONSE: Self = Self(0x23);
+    pub const TEXT_RESPONSE: Self = Self(0x24);
+    pub const DATA_IN: Self = Self(0x25);
+    pub const LOGOUT_RESPONSE: Self = Self(0x26);
+    pub const R2T: Self = Self(0x31);
+    pub const ASYNC: Self = Self(0x32);
+    pub const REJECT: Self = Self(0x3f);
+}
+
+/// A tag that names nothing.
+pub const NO_TAG: u32 = 0xffff_ffff;
+/// FINAL (or TRANSIT) bit of byte 1.
+pub const FINAL: u8 = 0x80;
+/// CONTINUE bit of login and text.
+pub const CONTINUE: u8 = 0x40;
+
+/// What every header begins with.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+#[expect(missing_docs, reason = "fields carry the names of RFC 7143")]
+pub struct Basic {
+    pub opcode: u8,
+    pub flags: u8,
+    pub specific_2: [u8; 2],
+    pub ahs_length: u8,
+    pub data_length: [u8; 3],
+    pub lun: U64,
+    pub itt: U32,
+    pub specific_20: [u8; 4],
+    pub cmd_sn: U32,
+    pub exp_stat_sn: U32,
+    pub specific_32: [u8; 16],
+}
+const _: () = assert!(size_of::<Basic>() == BHS);
+
+/// SCSI Command, §11.3.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+#[expect(missing_docs, reason = "fields carry the names of RFC 7143")]
+pub struct Command {
+    pub opcode: u8,
+    pub flags: u8,
+    pub reserved_2: [u8; 2],
+    pub ahs_length: u8,
+    pub data_length: [u8; 3],
+    pub lun: U64,
+    pub itt: U32,
+    pub expected_length: U32,
+    pub cmd_sn: U32,
+    pub exp_stat_sn: U32,
+    pub cdb: [u8; 16],
+}
+const _: () = assert!(size_of::<Command>() == BHS);
+
+/// SCSI Response, §11.4.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+#[expect(missing_docs, reason = "fields carry the names of RFC 7143")]
+pub struct Response {
+    pub opcode: u8,
+    pub flags: u8,
+    pub response: u8,
+    pub status: u8,
+    pub ahs_length: u8,
+    pub data_length: [u8; 3],
+    pub reserved_8: [u8; 8],
+    pub itt: U32,
+    pub snack_tag: U32,
+    pub stat_sn: U32,
+    pub exp_cmd_sn: U32,
+    pub max_cmd_sn: U32,
+    pub exp_data_sn: U32,
+    pub bidi_residual: U32,
+    pub residual: U32,
+}
+const _: () = assert!(size_of::<Response>() == BHS);
+
+/// Task Management Function Request, §11.5.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+#[expect(missing_docs, reason = "fields carry the names of RFC 7143")]
+pub struct TaskManagement {
+    pub opcode: u8,
+    pub flags: u8,
+    pub reserved_2: [u8; 2],
+    pub ahs_length: u8,
+    pub data_length: [u8; 3],
+    pub lun: U64,
+    pub itt: U32,
+    pub referenced_tag: U32,
+    pub cmd_sn: U32,
+    pub exp_stat_sn: U32,
+    pub ref_cmd_sn: U32,
+    pub exp_data_sn: U32,
+    pub reserved_40: [u8; 8],
+}
+const _: () = assert!(size_of::<TaskManagement>() == BHS);
+
+/// Response to task management, text, logout or NOP, and R2T, Reject and Async: what they share, §11.6 to §11.20.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+#[expect(missing_docs, reason = "fields carry the names of RFC 7143")]
+pub struct Target {
+    pub opcode: u8,
+    pub flags: u8,
+    pub response: u8,
+    pub reserved_3: u8,
+    pub ahs_length: u8,
+    pub data_length: [u8; 3],
+    pub lun: U64,
+    pub itt: U32,
+    pub ttt: U32,
+    pub stat_sn: U32,
+    pub exp_cmd_sn: U32,
+    pub max_cmd_sn: U32,
+    pub word_36: U32,
+    pub word_40: U32,
+    pub word_44: U32,
+}
+const _: () = assert!(size_of::<Target>() == BHS);
+
+/// SCSI Data-Out, §11.7.1.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+#[expect(missing_docs, reason = "fields carry the names of RFC 7143")]
+pub struct DataOut {
+    pub opcode: u8,
+    pub flags: u8,
+    pub reserved_2: [u8; 2],
+    pub ahs_length: u8,
+    pub data_length: [u8; 3],
+    pub lun: U64,
+    pub itt: U32,
+    pub ttt: U32,
+    pub reserved_24: [u8; 4],
+    pub exp_stat_sn: U32,
+    pub reserved_32: [u8; 4],
+    pub data_sn: U32,
+    pub buffer_offset: U32,
+    pub reserved_44: [u8; 4],
+}
+const _: () = assert!(size_of::<DataOut>() == BHS);
+
+/// SCSI Data-In, §11.7.2.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+#[expect(missing_docs, reason = "fields carry the names of RFC 7143")]
+pub struct DataIn {
+    pub opcode: u8,
+    pub flags: u8,
+    pub reserved_2: u8,
+    pub status: u8,
+    pub ahs_length: u8,
+    pub data_length: [u8; 3],
+    pub lun: U64,
+    pub itt: U32,
+    pub ttt: U32,
+    pub stat_sn: U32,
+    pub exp_cmd_sn: U32,
+    pub max_cmd_sn: U32,
+    pub data_sn: U32,
+    pub buffer_offset: U32,
+    pub residual: U32,
+}
+const _: () = assert!(size_of::<DataIn>() == BHS);
+
+/// Login Request, §11.12.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+#[expect(missing_docs, reason = "fields carry the names of RFC 7143")]
+pub struct Login {
+    pub opcode: u8,
+    pub flags: u8,
+    pub version_max: u8,
+    pub version_min: u8,
+    pub ahs_length: u8,
+    pub data_length: [u8; 3],
+    pub isid: [u8; 6],
+    pub tsih: U16,
+    pub itt: U32,
+    pub cid: U16,
+    pub reserved_22: [u8; 2],
+    pub cmd_sn: U32,
+    pub exp_stat_sn: U32,
+    pub reserved_32: [u8; 16],
+}
+const _: () = assert!(size_of::<Login>() == BHS);
+
+/// Login Response, §11.13.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+#[expect(missing_docs, reason = "fields carry the names of RFC 7143")]
+pub struct LoginResponse {
+    pub opcode: u8,
+    pub flags: u8,
+    pub version_max: u8,
+    pub version_active: u8,
+    pub ahs_length: u8,
+    pub data_length: [u8; 3],
+    pub isid: [u8; 6],
+    pub tsih: U16,
+    pub itt: U32,
+    pub reserved_20: [u8; 4],
+    pub stat_sn: U32,
+    pub exp_cmd_sn: U32,
+    pub max_cmd_sn: U32,
+    pub status_class: u8,
+    pub status_detail: u8,
+    pub reserved_38: [u8; 10],
+}
+const _: () = assert!(size_of::<LoginResponse>() == BHS);
+
+/// Text, logout and NOP-Out requests: what they share, §11.10, §11.14, §11.18.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+#[expect(missing_docs, reason = "fields carry the names of RFC 7143")]
+pub struct Request {
+    pub opcode: u8,
+    pub flags: u8,
+    pub reserved_2: [u8; 2],
+    pub ahs_length: u8,
+    pub data_length: [u8; 3],
+    pub lun: U64,
+    pub itt: U32,
+    pub ttt: U32,
+    pub cmd_sn: U32,
+    pub exp_stat_sn: U32,
+    pub reserved_32: [u8; 16],
+}
+const _: () = assert!(size_of::<Request>() == BHS);
+
+/// A header of zeros, but for its opcode.
+#[must_use]
+pub fn empty<T: FromBytes + IntoBytes>(opcode: Opcode) -> T {
+    let mut header = T::new_zeroed();
+    if let Some(first) = header.as_mut_bytes().first_mut() {
+        *first = opcode.0;
+    }
+    header
+}
+
+/// The header as the layout `T` of 48 bytes.
+#[must_use]
+pub fn layout<T: FromBytes + KnownLayout + Immutable + Unaligned>(header: &[u8; BHS]) -> T {
+    T::read_from_bytes(header).unwrap_or_else(|_| T::new_zeroed())
+}
+
+impl Basic {
+    /// Its opcode, without the immediate bit.
+    #[must_use]
+    pub const fn opcode(&self) -> Opcode {
+        Opcode(self.opcode & 0x3f)
+    }
+
+    /// The immediate bit.
+    #[must_use]
+    pub const fn immediate(&self) -> bool {
+        self.opcode & 0x40 != 0
+    }
+
+    /// Length of its data segment, without padding.
+    #[must_use]
+    pub const fn data_len(&self) -> usize {
+        let [a, b, c] = self.data_length;
+        u32::from_be_bytes([0, a, b, c]) as usize
+    }
+}
+
+/// Puts the length of a data segment into a header.
+pub fn set_data_length(field: &mut [u8; 3], len: usize) {
+    let [_, a, b, c] = u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes();
+    *field = [a, b, c];
+}
+
+/// Whether serial number `a` comes before `b` (RFC 1982 arithmetic, as RFC 7143 §4.2.2.1 wants).
+#[must_use]
+pub const fn before(a: u32, b: u32) -> bool {
+    a != b && b.wrapping_sub(a) < 0x8000_0000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn serial_numbers_wrap() {
+        assert!(before(1, 2) && !before(2, 1) && !before(1, 1));
+        assert!(before(0xffff_fffe, 3) && !before(3, 0xffff_fffe));
+    }
+
+    #[test]
+    fn a_command_by_its_bytes() {
+        let mut bytes = [0; BHS];
+        bytes[0] = 0x41;
+        bytes[1] = 0xc1;
+        bytes[5..8].copy_from_slice(&[0, 1, 2]);
+        bytes[9] = 3;
+        bytes[16..20].copy_from_slice(&[0, 0, 0, 7]);
+        bytes[20..24].copy_from_slice(&[0, 4, 0, 0]);
+        bytes[24..28].copy_from_slice(&[0, 0, 0, 9]);
+        bytes[32] = 0x08;
+        let basic: Basic = layout(&bytes);
+        assert!(basic.immediate() && basic.opcode() == Opcode::COMMAND && basic.data_len() == 258);
+        let command: Command = layout(&bytes);
+        assert_eq!((command.lun.get(), command.itt.get(), command.expected_length.get()), (3 << 48, 7, 0x4_0000));
+        assert_eq!((command.cmd_sn.get(), command.cdb[0]), (9, 8));
+    }
+}

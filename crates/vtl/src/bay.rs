@@ -1,0 +1,53 @@
+//! A drive's door: the unit of a drive as the robot's [`smc::bay::Bay`].
+
+use crate::unit::{Device, Unit};
+use scsi_core::time::Now;
+use scsi_core::writer::PageWriter;
+use smc::bay::{Bay, BayName, BayStatus, Refused, WhyNot};
+use std::sync::Arc;
+use tape_store::cartridge::Cartridge;
+
+/// The door of one drive. Calls wait for the command that the drive is running, and for nothing else.
+pub(crate) struct DriveBay {
+    unit: Arc<Unit>,
+    name: BayName,
+}
+
+impl DriveBay {
+    pub(crate) fn new(unit: Arc<Unit>) -> Self {
+        let identity = unit.with(|device| device.lu().identity.clone());
+        let mut t10 = PageWriter::new();
+        identity.t10_name(&mut t10);
+        let name = BayName { t10: t10.as_slice().to_vec(), serial: identity.serial };
+        Self { unit, name }
+    }
+}
+
+impl Bay for DriveBay {
+    fn name(&self) -> BayName {
+        self.name.clone()
+    }
+
+    fn status(&self) -> BayStatus {
+        self.unit.bay_status()
+    }
+
+    fn insert(&mut self, cartridge: Cartridge, _now: Now) -> Result<(), Box<Refused>> {
+        self.unit.with(|device| match device {
+            Device::Drive(drive) => drive
+                .insert(cartridge)
+                .map_err(|refused| Box::new(Refused { cartridge: refused.cartridge, why: refused.why })),
+            Device::Changer(_) => Err(Box::new(Refused { cartridge, why: "not a drive" })),
+        })
+    }
+
+    fn remove(&mut self, _now: Now) -> Result<Cartridge, WhyNot> {
+        self.unit.with(|device| match device {
+            Device::Drive(drive) => drive.remove().map_err(|why| match why {
+                ssc::drive::WhyNot::Empty => WhyNot::Empty,
+                ssc::drive::WhyNot::Prevented => WhyNot::Prevented,
+            }),
+            Device::Changer(_) => Err(WhyNot::Empty),
+        })
+    }
+}

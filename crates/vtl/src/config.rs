@@ -1,0 +1,118 @@
+//! The configuration: one TOML file, all of it optional. It owns the shape of a library; the data directory owns what
+//! is in it.
+
+mod barcodes;
+mod file;
+mod print;
+
+pub use file::parse;
+
+use smc::element::Layout;
+use smc::profile::ChangerProfile;
+use ssc::profile::DriveProfile;
+use tape_store::cartridge::{Barcode, Kind};
+use tape_store::media::MediaSpec;
+use tape_store::medium::Codec;
+
+/// What is wrong with a configuration, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}: {key}: {message}")]
+pub struct ConfigError {
+    /// The file.
+    pub file: String,
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The key, with its table.
+    pub key: String,
+    /// What was found and what would be right.
+    pub message: String,
+}
+
+/// One drive.
+#[derive(Clone, Debug)]
+pub struct DriveSetup {
+    /// Its model.
+    pub profile: &'static DriveProfile,
+    /// How it stores blocks while a host lets it compress.
+    pub codec: Codec,
+}
+
+/// One cartridge that the library is to have.
+#[derive(Clone, Debug)]
+pub struct CartridgeSetup {
+    /// Its label.
+    pub barcode: Barcode,
+    /// Its generation, from the label.
+    pub media: &'static MediaSpec,
+    /// What it is for, from the label.
+    pub kind: Kind,
+    /// Bytes it holds.
+    pub size: u64,
+}
+
+/// A user with a secret. The secret does not show itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct User {
+    /// Its name.
+    pub name: String,
+    /// Its secret.
+    pub secret: String,
+}
+
+impl std::fmt::Debug for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "User({})", self.name)
+    }
+}
+
+/// The iSCSI door.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IscsiSetup {
+    /// `ADDRESS:PORT` to listen on.
+    pub bind: String,
+    /// The target's name; the data directory makes one if there is none.
+    pub iqn: Option<String>,
+    /// Replaces the address in SendTargets.
+    pub advertise: Option<String>,
+    /// Initiators that may log in; all if empty.
+    pub initiators: Vec<String>,
+    /// CHAP users; no authentication if empty.
+    pub users: Vec<User>,
+    /// How the target proves itself.
+    pub mutual: Option<User>,
+}
+
+/// An effective configuration, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Model of the changer.
+    pub changer: &'static ChangerProfile,
+    /// Addresses of its elements.
+    pub layout: Layout,
+    /// Its drives, in order of their elements.
+    pub drives: Vec<DriveSetup>,
+    /// Cartridges that are made if they are not there.
+    pub cartridges: Vec<CartridgeSetup>,
+    /// The iSCSI door.
+    pub iscsi: IscsiSetup,
+}
+
+/// What a barcode says of its cartridge.
+#[must_use]
+pub fn media_of(barcode: &Barcode) -> Option<(&'static MediaSpec, Kind)> {
+    let text = barcode.as_str();
+    let media = tape_store::media::by_suffix(text.get(text.len().checked_sub(2)?..)?)?;
+    let kind = if text.starts_with("CLN") { Kind::Cleaning } else { Kind::Data };
+    Some((media, kind))
+}
+
+impl Default for Config {
+    /// STK L700, two ULT3580-TD8, twenty slots with L8 cartridges and one for cleaning, four import/export slots.
+    #[expect(clippy::expect_used, reason = "the built-in configuration is a constant that a test parses")]
+    fn default() -> Self {
+        parse("the built-in configuration", "").expect("the built-in configuration is valid")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,255 @@
+//! The file as it is written, and its translation with errors that name line and key.
+
+use super::{CartridgeSetup, Config, ConfigError, DriveSetup, IscsiSetup, User, barcodes, media_of};
+use serde::Deserialize;
+use tape_store::medium::Codec;
+use toml::Spanned;
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    library: LibraryTable,
+    drive: Option<Vec<DriveTable>>,
+    cartridges: Option<Vec<CartridgeTable>>,
+    iscsi: IscsiTable,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct LibraryTable {
+    model: Option<Spanned<String>>,
+    slots: Option<Spanned<u16>>,
+    import_export: Option<Spanned<u16>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DriveTable {
+    model: Spanned<String>,
+    #[serde(default = "one")]
+    count: u16,
+    compression: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CartridgeTable {
+    pattern: Spanned<String>,
+    #[serde(default = "one")]
+    count: u16,
+    #[serde(default = "one")]
+    first: u16,
+    size: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct IscsiTable {
+    bind: Option<Spanned<String>>,
+    iqn: Option<Spanned<String>>,
+    advertise: Option<Spanned<String>>,
+    initiators: Vec<String>,
+    user: Vec<UserTable>,
+    mutual: Option<UserTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserTable {
+    name: String,
+    secret: Spanned<String>,
+}
+
+const fn one() -> u16 {
+    1
+}
+
+/// The text being read, for lines in errors.
+struct Source<'a> {
+    file: &'a str,
+    text: &'a str,
+}
+
+impl Source<'_> {
+    fn error(&self, at: usize, key: &str, message: impl Into<String>) -> ConfigError {
+        let line = self.text.get(..at).unwrap_or(self.text).matches('\n').count() + 1;
+        ConfigError { file: self.file.into(), line, key: key.into(), message: message.into() }
+    }
+}
+
+/// Reads a configuration. An empty text is the default library.
+///
+/// # Errors
+/// The first fault, with file, line, key and what would be right.
+pub fn parse(file: &str, text: &str) -> Result<Config, ConfigError> {
+    let source = Source { file, text };
+    let raw: File = toml::from_str(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        let start = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1);
+        let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        let key = line.split('=').next().unwrap_or(line).trim();
+        source.error(at, if key.is_empty() { "(file)" } else { key }, error.message())
+    })?;
+    let changer = changer(&source, &raw.library)?;
+    let drives = drives(&source, raw.drive)?;
+    let cartridges = cartridges(&source, raw.cartridges)?;
+    let slots = raw.library.slots.as_ref().map_or(20, |slots| *slots.get_ref());
+    let import_export = raw.library.import_export.as_ref().map_or(4, |slots| *slots.get_ref());
+    let count = u16::try_from(drives.len()).unwrap_or(u16::MAX);
+    let layout = changer.layout(slots, import_export, count).map_err(|(kind, most)| {
+        let at = raw.library.slots.as_ref().map_or(0, |slots| slots.span().start);
+        source.error(at, "library", format!("{} has at most {most} {kind}", changer.name))
+    })?;
+    if count == 0 {
+        return Err(source.error(0, "drive", "a library needs at least one drive: [[drive]] with a model"));
+    }
+    if slots == 0 {
+        let at = raw.library.slots.as_ref().map_or(0, |slots| slots.span().start);
+        return Err(source.error(at, "library.slots", "a library needs at least one slot"));
+    }
+    let iscsi = iscsi(&source, raw.iscsi)?;
+    Ok(Config { changer, layout, drives, cartridges, iscsi })
+}
+
+fn changer(source: &Source<'_>, table: &LibraryTable) -> Result<&'static smc::profile::ChangerProfile, ConfigError> {
+    let Some(model) = &table.model else { return Ok(&smc::profile::STK_L700) };
+    smc::profile::by_name(model.get_ref()).ok_or_else(|| {
+        let known: Vec<_> = smc::profile::ALL.iter().map(|profile| profile.name).collect();
+        let message = format!("unknown library {:?}; known are {}", model.get_ref(), known.join(", "));
+        source.error(model.span().start, "library.model", message)
+    })
+}
+
+fn drives(source: &Source<'_>, tables: Option<Vec<DriveTable>>) -> Result<Vec<DriveSetup>, ConfigError> {
+    let Some(tables) = tables else {
+        return Ok(vec![DriveSetup { profile: &ssc::profile::ULT3580_TD8, codec: Codec::zstd(1) }; 2]);
+    };
+    let mut drives = Vec::new();
+    for table in tables {
+        let model = table.model.get_ref();
+        let profile = ssc::profile::by_product(model).ok_or_else(|| {
+            let known: Vec<_> = ssc::profile::ALL.iter().map(|profile| profile.model.product).collect();
+            let message = format!("unknown drive {model:?}; known are {}", known.join(", "));
+            source.error(table.model.span().start, "drive.model", message)
+        })?;
+        let codec = match &table.compression {
+            None => Codec::zstd(1),
+            Some(text) => codec(text.get_ref()).ok_or_else(|| {
+                let message = format!("{:?} is none of none, zlib, zlib:1 to zlib:9, zstd, zstd:1 to zstd:19", text.get_ref());
+                source.error(text.span().start, "drive.compression", message)
+            })?,
+        };
+        drives.extend(std::iter::repeat_n(DriveSetup { profile, codec }, table.count.into()));
+    }
+    Ok(drives)
+}
+
+fn codec(text: &str) -> Option<Codec> {
+    let (name, level) = text.split_once(':').map_or((text, None), |(name, level)| (name, Some(level)));
+    let level = level.map_or(Some(1), |level| level.parse::<u8>().ok().filter(|level| *level >= 1))?;
+    match name {
+        "none" if !text.contains(':') => Some(Codec::NONE),
+        "zlib" if level <= 9 => Some(Codec::zlib(level)),
+        "zstd" if level <= 19 => Some(Codec::zstd(level)),
+        _ => None,
+    }
+}
+
+fn cartridges(source: &Source<'_>, tables: Option<Vec<CartridgeTable>>) -> Result<Vec<CartridgeSetup>, ConfigError> {
+    let mut cartridges: Vec<CartridgeSetup> = Vec::new();
+    let Some(tables) = tables else {
+        for (pattern, count) in [("V#####L8", 19), ("CLN001L8", 1)] {
+            let made = of_pattern(pattern, 1, count, None).map_err(|message| source.error(0, "cartridges", message))?;
+            cartridges.extend(made);
+        }
+        return Ok(cartridges);
+    };
+    for table in tables {
+        let size = match &table.size {
+            None => None,
+            Some(text) => Some(size(text.get_ref()).ok_or_else(|| {
+                let message = format!("{:?} is no size; write for example \"100MB\", \"2.5GB\" or \"64MiB\", at least 1MB", text.get_ref());
+                source.error(text.span().start, "cartridges.size", message)
+            })?),
+        };
+        let at = table.pattern.span().start;
+        let made = of_pattern(table.pattern.get_ref(), table.first, table.count, size)
+            .map_err(|message| source.error(at, "cartridges.pattern", message))?;
+        for cartridge in made {
+            if cartridges.iter().any(|other| other.barcode == cartridge.barcode) {
+                let message = format!("barcode {} is given twice", cartridge.barcode);
+                return Err(source.error(at, "cartridges.pattern", message));
+            }
+            cartridges.push(cartridge);
+        }
+    }
+    Ok(cartridges)
+}
+
+fn of_pattern(pattern: &str, first: u16, count: u16, size: Option<u64>) -> Result<Vec<CartridgeSetup>, String> {
+    let setup = |barcode| {
+        let Some((media, kind)) = media_of(&barcode) else {
+            let known: Vec<_> = tape_store::media::ALL.iter().map(|media| media.suffix).collect();
+            return Err(format!("{barcode} does not end in a media identifier: {}", known.join(", ")));
+        };
+        Ok(CartridgeSetup { barcode, media, kind, size: size.unwrap_or(media.capacity) })
+    };
+    barcodes::expand(pattern, first.into(), count.into())?.into_iter().map(setup).collect()
+}
+
+/// Bytes of a size such as `100MB`, `2.5 GB` or `64MiB`.
+fn size(text: &str) -> Option<u64> {
+    const UNITS: [(&str, u64); 7] = [
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+    ];
+    let (number, unit) = UNITS.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?.trim(), *unit)))?;
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let digits = u32::try_from(fraction.len()).ok().filter(|digits| *digits <= 6)?;
+    let fraction: u64 = if fraction.is_empty() { 0 } else { fraction.parse().ok()? };
+    let bytes = whole.checked_mul(unit)?.checked_add(fraction.checked_mul(unit)? / 10_u64.pow(digits))?;
+    (1_000_000..=1 << 50).contains(&bytes).then_some(bytes)
+}
+
+fn iscsi(source: &Source<'_>, table: IscsiTable) -> Result<IscsiSetup, ConfigError> {
+    let bind = table.bind.map_or_else(|| "127.0.0.1:3260".into(), |bind| bind.into_inner());
+    if let Some(iqn) = &table.iqn {
+        let name = iqn.get_ref();
+        let valid = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.:".contains(&byte));
+        if !valid || name.len() > 223 || !["iqn.", "eui.", "naa."].iter().any(|prefix| name.starts_with(prefix)) {
+            let message = format!("{name:?} is no iSCSI name, such as \"iqn.2026-01.com.example:library\"");
+            return Err(source.error(iqn.span().start, "iscsi.iqn", message));
+        }
+    }
+    let user = |key: &str, table: UserTable| {
+        let at = table.secret.span().start;
+        let secret = table.secret.into_inner();
+        if secret.len() < 12 {
+            return Err(source.error(at, key, "a CHAP secret has at least 12 characters"));
+        }
+        Ok(User { name: table.name, secret })
+    };
+    let secret_at = table.mutual.as_ref().map_or(0, |mutual| mutual.secret.span().start);
+    let mutual = table.mutual.map(|table| user("iscsi.mutual.secret", table)).transpose()?;
+    let users = table.user.into_iter().map(|table| user("iscsi.user.secret", table)).collect::<Result<Vec<_>, _>>()?;
+    if mutual.as_ref().is_some_and(|mutual| users.iter().any(|user| user.secret == mutual.secret)) {
+        return Err(source.error(secret_at, "iscsi.mutual.secret", "the secret of the target must differ from those of the users"));
+    }
+    if mutual.is_some() && users.is_empty() {
+        return Err(source.error(secret_at, "iscsi.mutual", "mutual CHAP needs at least one [[iscsi.user]]"));
+    }
+    Ok(IscsiSetup {
+        bind,
+        iqn: table.iqn.map(Spanned::into_inner),
+        advertise: table.advertise.map(Spanned::into_inner),
+        initiators: table.initiators,
+        users,
+        mutual,
+    })
+}

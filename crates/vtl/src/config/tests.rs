@@ -1,0 +1,60 @@
+use super::*;
+
+#[test]
+fn the_default_library() {
+    let config = Config::default();
+    assert_eq!(config.changer.name, "STK L700");
+    assert_eq!((config.layout.storage.count, config.layout.import_export.count, config.drives.len()), (20, 4, 2));
+    assert_eq!(config.cartridges.len(), 20);
+    assert_eq!(config.cartridges[0].barcode.as_str(), "V00001L8");
+    assert_eq!(config.cartridges[19].kind, Kind::Cleaning);
+    assert_eq!(config.cartridges[0].size, 12_000_000_000_000);
+}
+
+#[test]
+fn what_is_printed_is_what_was_read() {
+    let text = "[library]\nmodel = \"IBM 03584L32\"\nslots = 3\nimport_export = 0\n[[drive]]\nmodel = \"ULT3580-TD5\"\ncount = 2\n\
+        compression = \"zlib:6\"\n[[cartridges]]\npattern = \"A##L5\"\ncount = 2\nfirst = 7\nsize = \"64MiB\"\n\
+        [iscsi]\nbind = \"[::1]:0\"\n";
+    let config = parse("f", text).unwrap();
+    let printed = config.to_string();
+    let again = parse("printed", &printed).unwrap();
+    assert_eq!(again.to_string(), printed);
+    assert_eq!(again.cartridges[1].barcode.as_str(), "A08L5");
+    assert_eq!(again.cartridges[1].size, 64 << 20);
+    assert_eq!(again.drives.len(), 2);
+}
+
+#[test]
+fn faults_name_line_key_and_remedy() {
+    let cases = [
+        ("[library]\nmodel = \"L9000\"\n", 2, "library.model", "unknown library \"L9000\"; known are STK L700, IBM 03584L32"),
+        ("\n\n[[drive]]\nmodel = \"TD8\"\n", 4, "drive.model", "unknown drive \"TD8\"; known are ULT3580-TD5"),
+        ("[[drive]]\nmodel = \"ULT3580-TD8\"\ncompression = \"lzo\"\n", 3, "drive.compression", "\"lzo\" is none of"),
+        ("[library]\nslotz = 3\n", 2, "slotz", "unknown field `slotz`"),
+        ("[library]\nslots = \"many\"\n", 2, "slots", "invalid type"),
+        ("[library]\nslots = 679\n", 2, "library", "STK L700 has at most 678 slots"),
+        ("[[cartridges]]\npattern = \"V#L8\"\ncount = 12\n", 2, "cartridges.pattern", "has 1 digits, but the last number is 12"),
+        ("[[cartridges]]\npattern = \"V1LY\"\n", 2, "cartridges.pattern", "V1LY does not end in a media identifier: L3"),
+        ("[[cartridges]]\npattern = \"v1L8\"\n", 2, "cartridges.pattern", "is no barcode"),
+        ("[[cartridges]]\npattern = \"V1L8\"\nsize = \"10 bits\"\n", 3, "cartridges.size", "is no size"),
+        ("[[cartridges]]\npattern = \"V1L8\"\n[[cartridges]]\npattern = \"V1L8\"\n", 4, "cartridges.pattern", "given twice"),
+        ("[iscsi]\niqn = \"Tape\"\n", 2, "iscsi.iqn", "is no iSCSI name"),
+        ("[[iscsi.user]]\nname = \"u\"\nsecret = \"short\"\n", 3, "iscsi.user.secret", "at least 12 characters"),
+        ("drive = []\n", 1, "drive", "needs at least one drive"),
+        ("library = 3 4\n", 1, "library", ""),
+    ];
+    for (text, line, key, message) in cases {
+        let error = parse("f.toml", text).unwrap_err();
+        assert_eq!((error.line, error.key.as_str()), (line, key), "{error}");
+        assert!(error.message.contains(message), "{error}");
+        assert!(error.to_string().starts_with(&format!("f.toml:{line}: ")), "{error}");
+    }
+}
+
+#[test]
+fn secrets_do_not_show() {
+    let text = "[[iscsi.user]]\nname = \"u\"\nsecret = \"a-long-enough-secret\"\n";
+    let config = parse("f", text).unwrap();
+    assert!(!format!("{config} {config:?}").contains("a-long-enough-secret"));
+}

@@ -1,0 +1,275 @@
+//! The owner of one logical unit: commands one at a time, in order, on the caller's thread where that cannot block.
+
+use crate::buffers::Buffers;
+use crate::clock;
+use crate::saver::Saver;
+use scsi_core::asc::Asc;
+use scsi_core::data::Data;
+use scsi_core::fault::{Completion, Save};
+use scsi_core::lu::Lu;
+use scsi_core::nexus::NexusId;
+use scsi_core::sense::{Format, Sense, SenseKey};
+use scsi_core::target::{Event, LogicalUnit, Request};
+use smc::bay::BayStatus;
+use smc::changer::Changer;
+use ssc::drive::{Drive, Threaded};
+use std::collections::VecDeque;
+use std::io::{IoSlice, IoSliceMut};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// What a unit is.
+pub enum Device {
+    /// A drive.
+    Drive(Box<Drive>),
+    /// A changer.
+    Changer(Box<Changer>),
+}
+
+impl Device {
+    /// It, as a transport sees it.
+    pub fn unit(&mut self) -> &mut dyn LogicalUnit {
+        match self {
+            Self::Drive(drive) => drive.as_mut(),
+            Self::Changer(changer) => changer.as_mut(),
+        }
+    }
+
+    /// Its SPC state.
+    pub fn lu(&mut self) -> &mut Lu {
+        match self {
+            Self::Drive(drive) => drive.lu(),
+            Self::Changer(changer) => changer.lu(),
+        }
+    }
+
+}
+
+/// One command, with buffers of its own.
+#[derive(Debug)]
+pub struct Job {
+    /// Who asks.
+    pub nexus: NexusId,
+    /// The door's name for it.
+    pub tag: u32,
+    /// The CDB.
+    pub cdb: [u8; 16],
+    /// What the initiator sent: a buffer, and how much of it.
+    pub data_out: Vec<u8>,
+    /// How much of the buffer.
+    pub data_len: usize,
+    /// How much the initiator takes.
+    pub room: usize,
+}
+
+/// A job that ran.
+#[derive(Debug)]
+pub struct Finished {
+    /// The door's name for it.
+    pub tag: u32,
+    /// Status, sense and counts.
+    pub completion: Completion,
+    /// The buffer that holds the data for the initiator.
+    pub data_in: Vec<u8>,
+    /// The buffer that the initiator's data came in.
+    pub data_out: Vec<u8>,
+    /// It did not run: it was aborted while it waited, and gets no answer.
+    pub aborted: bool,
+}
+
+/// Where jobs report that ran on a unit's own thread.
+pub trait Reply: Send + Sync {
+    /// A job is done.
+    fn done(&self, finished: Finished);
+}
+
+/// What became of a job.
+#[derive(Debug)]
+pub enum Submitted {
+    /// It ran, on the caller's thread.
+    Done(Finished),
+    /// It will run on the unit's thread and report to its [`Reply`].
+    Queued,
+}
+
+/// Jobs that one unit keeps waiting; more end with TASK SET FULL at the door.
+const QUEUE: usize = 4096;
+
+#[derive(Default)]
+struct Work {
+    queue: VecDeque<(Job, Arc<dyn Reply>)>,
+    /// Someone is running a job.
+    busy: bool,
+    stopping: bool,
+}
+
+/// A logical unit and its owner.
+pub struct Unit {
+    lun: usize,
+    device: Mutex<Device>,
+    work: Mutex<Work>,
+    wake: Condvar,
+    bay: Mutex<BayStatus>,
+    saver: Saver,
+    buffers: Arc<Buffers>,
+    may_block: fn(&[u8]) -> bool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Unit {
+    pub(crate) fn new(lun: usize, device: Device, saver: Saver, buffers: Arc<Buffers>, may_block: fn(&[u8]) -> bool) -> Self {
+        let unit = Self {
+            lun,
+            device: Mutex::new(device),
+            work: Mutex::default(),
+            wake: Condvar::new(),
+            bay: Mutex::default(),
+            saver,
+            buffers,
+            may_block,
+        };
+        unit.publish(&mut lock(&unit.device));
+        unit
+    }
+
+    /// Runs a job, now and here if it cannot block and nothing waits before it.
+    ///
+    /// # Errors
+    /// Too many wait already; the job comes back.
+    pub fn submit(&self, job: Job, reply: &Arc<dyn Reply>) -> Result<Submitted, Job> {
+        let blocks = (self.may_block)(&job.cdb);
+        {
+            let mut work = lock(&self.work);
+            if blocks || work.busy || !work.queue.is_empty() {
+                if work.queue.len() >= QUEUE {
+                    return Err(job);
+                }
+                work.queue.push_back((job, Arc::clone(reply)));
+                self.wake.notify_one();
+                return Ok(Submitted::Queued);
+            }
+            work.busy = true;
+        }
+        let finished = self.run(job);
+        let mut work = lock(&self.work);
+        work.busy = false;
+        if !work.queue.is_empty() {
+            self.wake.notify_one();
+        }
+        Ok(Submitted::Done(finished))
+    }
+
+    /// The unit's own thread: jobs that may block, and those behind them.
+    pub(crate) fn serve(&self) {
+        loop {
+            let mut work = lock(&self.work);
+            let (job, reply) = loop {
+                if work.stopping {
+                    return;
+                }
+                if !work.busy && let Some(next) = work.queue.pop_front() {
+                    break next;
+                }
+                work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
+            };
+            work.busy = true;
+            drop(work);
+            let finished = self.run(job);
+            lock(&self.work).busy = false;
+            reply.done(finished);
+        }
+    }
+
+    /// Ends the unit's thread; jobs that wait are dropped.
+    pub(crate) fn stop(&self) {
+        let mut work = lock(&self.work);
+        work.stopping = true;
+        work.queue.clear();
+        self.wake.notify_all();
+    }
+
+    /// Drops waiting jobs that `wanted` selects; each reports to its [`Reply`] as aborted.
+    pub fn abort(&self, wanted: impl Fn(NexusId, u32) -> bool) {
+        let dropped = {
+            let mut work = lock(&self.work);
+            let (dropped, kept): (VecDeque<_>, _) = work.queue.drain(..).partition(|(job, _)| wanted(job.nexus, job.tag));
+            work.queue = kept;
+            dropped
+        };
+        for (job, reply) in dropped {
+            let completion = Completion::new(Ok(()), Format::Fixed);
+            let Job { tag, data_out, .. } = job;
+            reply.done(Finished { tag, completion, data_in: Vec::new(), data_out, aborted: true });
+        }
+    }
+
+    /// Tells the unit what happened around it, after the command it is running.
+    pub fn event(&self, event: Event) {
+        self.with(|device| device.unit().event(event, clock::now()));
+    }
+
+    /// The device, between two commands.
+    pub fn with<T>(&self, call: impl FnOnce(&mut Device) -> T) -> T {
+        let mut device = lock(&self.device);
+        let result = call(&mut device);
+        self.publish(&mut device);
+        result
+    }
+
+    /// What can be seen of a drive from outside.
+    pub(crate) fn bay_status(&self) -> BayStatus {
+        lock(&self.bay).clone()
+    }
+
+    fn publish(&self, device: &mut Device) {
+        let Device::Drive(drive) = device else { return };
+        let status = drive.loaded().map_or_else(BayStatus::default, |(cartridge, threaded)| BayStatus {
+            barcode: Some(cartridge.barcode().clone()),
+            cleaning: cartridge.kind() == tape_store::cartridge::Kind::Cleaning,
+            accessible: threaded == Threaded::Ejected,
+        });
+        *lock(&self.bay) = status;
+    }
+
+    fn run(&self, job: Job) -> Finished {
+        let Job { nexus, tag, cdb, data_out, data_len, room } = job;
+        let mut data_in = if room == 0 { Vec::new() } else { self.buffers.take(room) };
+        let now = clock::now();
+        let mut device = lock(&self.device);
+        let out = [IoSlice::new(data_out.get(..data_len).unwrap_or(&data_out))];
+        let mut into = [IoSliceMut::new(data_in.get_mut(..room).unwrap_or_default())];
+        let request = Request { nexus, cdb: &cdb, now };
+        let mut completion = device.unit().execute(&request, Data::new(&out, &mut into));
+        if !completion.save.is_empty() {
+            self.save(&mut device, &mut completion);
+        }
+        if (self.may_block)(&cdb) {
+            self.publish(&mut device);
+        }
+        drop(device);
+        for victim in completion.abort.drain(..) {
+            self.abort(|nexus, _| nexus == victim);
+        }
+        Finished { tag, completion, data_in, data_out, aborted: false }
+    }
+
+    /// What changed is durable before the status leaves; if that fails, the status says so.
+    fn save(&self, device: &mut Device, completion: &mut Completion) {
+        let mut result = Ok(());
+        if completion.save.contains(Save::UNIT) {
+            result = self.saver.unit(self.lun, &device.lu().saved());
+        }
+        if completion.save.contains(Save::INVENTORY)
+            && let Device::Changer(changer) = device
+        {
+            result = result.and(self.saver.places(&changer.places()));
+        }
+        if let Err(error) = result {
+            tracing::warn!(lun = self.lun, %error, "state could not be saved");
+            let sense = Sense::new(SenseKey::HARDWARE_ERROR, Asc::INTERNAL_TARGET_FAILURE);
+            *completion = Completion::new(Err(sense.into()), Format::Fixed);
+        }
+    }
+}

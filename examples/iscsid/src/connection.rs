@@ -1,0 +1,310 @@
+//! One connection's thread: bytes between the socket and the protocol, commands between the protocol and the library.
+
+use crate::sessions::{Granted, Mailbox, Sessions};
+use iscsi::config::TargetConfig;
+use iscsi::connection::{Answer, Command, Connection, Event, Function, TaskManagement};
+use iscsi::pool::Pool;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use scsi_core::target::Event as UnitEvent;
+use std::io::{self, IoSlice, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use vtl::buffers::Buffers;
+use vtl::clock;
+use vtl::library::Library;
+use vtl::unit::{Finished, Job, Reply, Submitted};
+
+/// Small PDUs are read through this much memory, many at a time.
+const READ_AHEAD: usize = 32 * 1024;
+/// A payload of this size is read to where it belongs.
+const DIRECT: usize = 32 * 1024;
+/// Unsent answers beyond this stop the reading of more commands.
+const UNSENT_SLICES: usize = 48;
+
+struct Shared(Arc<Buffers>);
+
+impl Pool for Shared {
+    fn take(&self, len: usize) -> Vec<u8> {
+        self.0.take(len)
+    }
+
+    fn give(&self, buffer: Vec<u8>) {
+        self.0.give(buffer);
+    }
+}
+
+/// A task management request whose tasks are still running.
+struct Pending {
+    tag: u32,
+    tasks: Vec<u32>,
+}
+
+struct Server<'a> {
+    stream: TcpStream,
+    protocol: Connection,
+    library: &'a Library,
+    sessions: &'a Sessions,
+    mailbox: &'a Arc<Mailbox>,
+    reply: Arc<dyn Reply>,
+    pool: Shared,
+    number: usize,
+    session: Option<Granted>,
+    pending: Vec<Pending>,
+    finished: Vec<Finished>,
+    read_ahead: Box<[u8]>,
+    ahead: std::ops::Range<usize>,
+    asked_for_logout: bool,
+    drops_others: bool,
+}
+
+/// Serves a connection to its end.
+pub(crate) fn serve(
+    stream: TcpStream,
+    library: &Arc<Library>,
+    target: &Arc<TargetConfig>,
+    sessions: &Sessions,
+    mailbox: &Arc<Mailbox>,
+    number: usize,
+) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    stream.set_nonblocking(true)?;
+    let portal = stream.local_addr()?.to_string();
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    let mut server = Server {
+        stream,
+        protocol: Connection::new(Arc::clone(target), portal, random, clock::now().mono.0),
+        library,
+        sessions,
+        mailbox,
+        reply: Arc::clone(mailbox) as Arc<dyn Reply>,
+        pool: Shared(Arc::clone(library.buffers())),
+        number,
+        session: None,
+        pending: Vec::new(),
+        finished: Vec::new(),
+        read_ahead: vec![0; READ_AHEAD].into(),
+        ahead: 0..0,
+        asked_for_logout: false,
+        drops_others: false,
+    };
+    let result = server.run();
+    server.protocol.abandon(&server.pool);
+    if let Some(granted) = &server.session {
+        sessions.logout(library, granted);
+    }
+    if server.drops_others {
+        sessions.drop_others(number);
+    }
+    result
+}
+
+impl Server<'_> {
+    fn run(&mut self) -> io::Result<()> {
+        loop {
+            self.collect_finished();
+            let fed = self.feed();
+            self.handle_events();
+            if fed && self.unsent() < UNSENT_SLICES {
+                continue;
+            }
+            let drained = self.flush()?;
+            if drained && self.is_over() {
+                return Ok(());
+            }
+            if (drained || self.unsent() < UNSENT_SLICES) && !self.protocol.is_closing() && self.read()? {
+                continue;
+            }
+            self.wait(!drained)?;
+        }
+    }
+
+    fn is_over(&mut self) -> bool {
+        if self.mailbox.is_closing() && !self.asked_for_logout {
+            self.asked_for_logout = true;
+            self.protocol.ask_for_logout(0);
+            return !self.protocol.has_output();
+        }
+        self.protocol.is_closing() || self.mailbox.is_closing()
+    }
+
+    /// Gives bytes that were read ahead to the protocol; says whether there were any.
+    fn feed(&mut self) -> bool {
+        let ahead = self.read_ahead.get(self.ahead.clone()).unwrap_or_default();
+        let space = self.protocol.space();
+        let len = ahead.len().min(space.len());
+        if len == 0 {
+            return false;
+        }
+        if let (Some(to), Some(from)) = (space.get_mut(..len), ahead.get(..len)) {
+            to.copy_from_slice(from);
+        }
+        self.ahead.start += len;
+        self.protocol.filled(len, clock::now().mono.0, &self.pool);
+        true
+    }
+
+    /// Reads from the socket, large payloads to where they belong; says whether anything came.
+    fn read(&mut self) -> io::Result<bool> {
+        if !self.ahead.is_empty() {
+            return Ok(false);
+        }
+        let space = self.protocol.space();
+        let direct = space.len() >= DIRECT;
+        let result = if direct { self.stream.read(space) } else { self.stream.read(&mut self.read_ahead) };
+        match result {
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(len) if direct => {
+                self.protocol.filled(len, clock::now().mono.0, &self.pool);
+                Ok(true)
+            }
+            Ok(len) => {
+                self.ahead = 0..len;
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn unsent(&self) -> usize {
+        let mut slices = Vec::new();
+        self.protocol.output(&mut slices);
+        slices.len()
+    }
+
+    /// Sends what waits, as far as the socket takes it; says whether everything is gone.
+    fn flush(&mut self) -> io::Result<bool> {
+        while self.protocol.has_output() {
+            let mut slices: Vec<IoSlice<'_>> = Vec::with_capacity(64);
+            self.protocol.output(&mut slices);
+            let sent = match self.stream.write_vectored(&slices) {
+                Ok(sent) => sent,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            self.protocol.sent(sent, &self.pool);
+        }
+        Ok(true)
+    }
+
+    /// Waits for the socket, the mailbox, or the time.
+    fn wait(&mut self, to_send: bool) -> io::Result<()> {
+        let now = clock::now().mono.0;
+        let left = self.protocol.deadline().saturating_sub(now);
+        if left == 0 {
+            self.protocol.handle_timeout(now, &self.pool);
+            return Ok(());
+        }
+        let mut wanted = PollFlags::empty();
+        wanted.set(PollFlags::IN, !self.protocol.is_closing() && self.unsent() < UNSENT_SLICES);
+        wanted.set(PollFlags::OUT, to_send);
+        let mut fds = [PollFd::new(&self.stream, wanted), PollFd::new(self.mailbox.wake(), PollFlags::IN)];
+        let seconds = i64::try_from(left / 1_000_000).unwrap_or(i64::MAX);
+        let nanoseconds = i64::try_from(left % 1_000_000 * 1000).unwrap_or(0);
+        match poll(&mut fds, Some(&Timespec { tv_sec: seconds, tv_nsec: nanoseconds })) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn handle_events(&mut self) {
+        while let Some(event) = self.protocol.next_event() {
+            match event {
+                Event::Command(command) => self.command(command),
+                Event::Login(request) => match self.sessions.login(self.library, &request, self.mailbox) {
+                    Ok(granted) => {
+                        self.protocol.admit(granted.tsih);
+                        self.session = Some(granted);
+                    }
+                    Err(refusal) => self.protocol.refuse(refusal),
+                },
+                Event::TaskManagement(request) => self.task_management(request),
+            }
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        let Some(granted) = &self.session else { return };
+        let Command { task, lun, cdb, data_out, data_len, room } = command;
+        let job = Job { nexus: granted.nexus, tag: task, cdb, data_out, data_len, room };
+        if let Submitted::Done(finished) = self.library.submit(lun, job, &self.reply) {
+            self.answer(finished);
+        }
+    }
+
+    fn collect_finished(&mut self) {
+        let mut finished = std::mem::take(&mut self.finished);
+        self.mailbox.take(&mut finished);
+        for done in finished.drain(..) {
+            self.answer(done);
+        }
+        self.finished = finished;
+    }
+
+    fn answer(&mut self, finished: Finished) {
+        let Finished { tag, completion, data_in, data_out, aborted } = finished;
+        if aborted {
+            self.protocol.discard(tag, data_out, &self.pool);
+        } else {
+            let answer = Answer {
+                status: completion.status.0,
+                sense: completion.sense.map(|sense| sense.as_slice().to_vec()).unwrap_or_default(),
+                data_in,
+                produced: completion.data_in,
+                wanted: completion.data_in_wanted,
+                consumed: completion.data_out,
+                missing: completion.data_out_missing,
+                data_out,
+            };
+            self.protocol.complete(tag, answer, &self.pool);
+        }
+        for pending in &mut self.pending {
+            pending.tasks.retain(|task| *task != tag);
+        }
+        while let Some(at) = self.pending.iter().position(|pending| pending.tasks.is_empty()) {
+            let pending = self.pending.swap_remove(at);
+            self.protocol.task_management_done(pending.tag, 0);
+        }
+    }
+
+    /// Devices are told at once; the answer waits until the tasks that they were running are dead.
+    fn task_management(&mut self, request: TaskManagement) {
+        const NO_SUCH_LUN: u8 = 2;
+        let Some(nexus) = self.session.as_ref().map(|granted| granted.nexus) else { return };
+        let TaskManagement { tag, function, lun, tasks } = request;
+        match function {
+            Function::AbortTask | Function::AbortTaskSet => {
+                for unit in self.library.units() {
+                    unit.abort(|owner, task| owner == nexus && tasks.contains(&task));
+                }
+            }
+            Function::ClearTaskSet | Function::LunReset => {
+                let Some(unit) = self.library.unit(lun) else {
+                    return self.protocol.task_management_done(tag, NO_SUCH_LUN);
+                };
+                unit.abort(|_, _| true);
+                let reset = function == Function::LunReset;
+                unit.event(if reset { UnitEvent::UnitReset } else { UnitEvent::TaskSetCleared(nexus) });
+            }
+            Function::WarmReset | Function::ColdReset => {
+                for unit in self.library.units() {
+                    unit.abort(|_, _| true);
+                    unit.event(UnitEvent::TargetReset);
+                }
+            }
+        }
+        if function == Function::ColdReset {
+            self.protocol.task_management_done(tag, 0);
+            self.drops_others = true;
+            return self.mailbox.close();
+        }
+        if tasks.is_empty() {
+            self.protocol.task_management_done(tag, 0);
+        } else {
+            self.pending.push(Pending { tag, tasks });
+        }
+    }
+}

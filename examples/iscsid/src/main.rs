@@ -1,0 +1,127 @@
+//! `ferric-iscsid`: a tape library behind an iSCSI target. Arguments, a socket loop, and [`vtl::library::Library`].
+
+mod connection;
+mod sessions;
+mod server;
+
+use clap::Parser;
+use iscsi::config::{Credentials, Limits, Secret, TargetConfig};
+use sessions::Sessions;
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use vtl::config::{Config, IscsiSetup, User};
+use vtl::library::Library;
+
+/// Serves a virtual tape library over iSCSI: a medium changer at LUN 0, tape drives from LUN 1.
+#[derive(Parser)]
+#[command(name = "ferric-iscsid", version, after_help = EXAMPLES)]
+struct Arguments {
+    /// Directory that keeps the library: cartridges, their places, serial numbers
+    #[arg(long, value_name = "DIR", default_value = "./ferric-data")]
+    data: PathBuf,
+    /// Configuration (TOML); without one, an STK L700 with two LTO-8 drives
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:3260]
+    #[arg(long, value_name = "ADDR:PORT")]
+    bind: Option<String>,
+    /// Show the configuration in effect and exit
+    #[arg(long)]
+    print_config: bool,
+    /// What to log: error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL", default_value = "warn")]
+    log: tracing::Level,
+}
+
+const EXAMPLES: &str = "Examples:
+  ferric-iscsid                                   the default library, kept in ./ferric-data
+  ferric-iscsid --data /srv/tapes --bind 0.0.0.0:3260
+  ferric-iscsid --config ferric.toml --print-config
+  ferric-iscsid --bind 127.0.0.1:0                prints \"ready iscsi ADDR:PORT IQN\" with the port it got";
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    tracing_subscriber::fmt().with_max_level(arguments.log).with_writer(io::stderr).init();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            let _ = writeln!(io::stderr(), "ferric-iscsid: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), String> {
+    let mut config = read_config(arguments)?;
+    if let Some(bind) = &arguments.bind {
+        config.iscsi.bind.clone_from(bind);
+    }
+    if arguments.print_config {
+        return write!(io::stdout(), "{config}").map_err(|error| error.to_string());
+    }
+    // Signals are caught before anything is opened, so that none ends the process unsynchronised.
+    let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT])
+        .map_err(|error| format!("signals cannot be caught: {error}"))?;
+    let library = Arc::new(Library::open(&arguments.data, &config).map_err(|error| error.to_string())?);
+    let listener = listen(&config.iscsi.bind)?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let target = Arc::new(target(&config.iscsi, library.iqn()));
+    let sessions = Arc::new(Sessions::default());
+    server::start(listener, Arc::clone(&library), target, Arc::clone(&sessions)).map_err(|error| error.to_string())?;
+    greet(&library, address).map_err(|error| error.to_string())?;
+    signals.forever().next();
+    sessions.close_all();
+    library.shut_down().map_err(|error| error.to_string())
+}
+
+fn read_config(arguments: &Arguments) -> Result<Config, String> {
+    let Some(path) = &arguments.config else { return Ok(Config::default()) };
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
+    vtl::config::parse(&name, &text).map_err(|error| error.to_string())
+}
+
+fn listen(bind: &str) -> Result<TcpListener, String> {
+    let failed = |error: io::Error| format!("cannot listen on {bind}: {error}");
+    let address = bind.to_socket_addrs().map_err(failed)?.next().ok_or_else(|| format!("{bind} names no address"))?;
+    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None).map_err(failed)?;
+    socket.set_reuse_address(true).map_err(failed)?;
+    socket.bind(&address.into()).map_err(failed)?;
+    socket.listen(128).map_err(failed)?;
+    Ok(socket.into())
+}
+
+fn target(setup: &IscsiSetup, iqn: &str) -> TargetConfig {
+    let credentials = |user: &User| Credentials { name: user.name.clone(), secret: Secret(user.secret.clone()) };
+    TargetConfig {
+        name: iqn.into(),
+        alias: "Ferric tape library".into(),
+        users: setup.users.iter().map(credentials).collect(),
+        mutual: setup.mutual.as_ref().map(credentials),
+        initiators: setup.initiators.clone(),
+        advertise: setup.advertise.clone(),
+        limits: Limits::default(),
+    }
+}
+
+/// What people see goes to stderr, then one line for programs to stdout.
+fn greet(library: &Library, address: SocketAddr) -> io::Result<()> {
+    let iqn = library.iqn();
+    let mut people = io::stderr().lock();
+    writeln!(people, "LUN  Vendor   Product           Rev   Serial      Loaded")?;
+    for unit in library.overview() {
+        let model = unit.model;
+        writeln!(people, "{:>3}  {:<8} {:<16}  {:<4}  {:<10}  {}", unit.lun, model.vendor, model.product, model.revision, unit.serial, unit.content)?;
+    }
+    writeln!(people, "\nTo connect from Linux:")?;
+    writeln!(people, "  iscsiadm -m discovery -t sendtargets -p {address}")?;
+    writeln!(people, "  iscsiadm -m node -T {iqn} -p {address} --login")?;
+    writeln!(io::stdout(), "ready iscsi {address} {iqn}")?;
+    io::stdout().flush()?;
+    // Without a supervisor that asked for it this does nothing.
+    let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! Who is logged in: reinstatement, limits, and the end of all.
+
+use iscsi::login::Refusal;
+use scsi_core::nexus::{NexusId, TransportId};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use vtl::library::Library;
+use vtl::unit::{Finished, Reply};
+
+/// How other threads reach a connection's thread.
+pub(crate) struct Mailbox {
+    finished: Mutex<Vec<Finished>>,
+    wake: rustix::fd::OwnedFd,
+    closing: AtomicBool,
+}
+
+impl Mailbox {
+    pub(crate) fn new() -> rustix::io::Result<Self> {
+        use rustix::event::{EventfdFlags, eventfd};
+        let wake = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
+        Ok(Self { finished: Mutex::default(), wake, closing: AtomicBool::new(false) })
+    }
+
+    /// What becomes readable when there is something to look at.
+    pub(crate) const fn wake(&self) -> &rustix::fd::OwnedFd {
+        &self.wake
+    }
+
+    /// Takes what has come; `into` is empty before.
+    pub(crate) fn take(&self, into: &mut Vec<Finished>) {
+        let mut count = [0; 8];
+        let _ = rustix::io::read(&self.wake, &mut count);
+        std::mem::swap(into, &mut self.finished.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Asks the connection to end.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+        self.ring();
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    fn ring(&self) {
+        let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+    }
+}
+
+impl Reply for Mailbox {
+    fn done(&self, finished: Finished) {
+        self.finished.lock().unwrap_or_else(PoisonError::into_inner).push(finished);
+        self.ring();
+    }
+}
+
+type Name = (String, [u8; 6]);
+
+struct Session {
+    mailbox: Arc<Mailbox>,
+    tsih: u16,
+}
+
+#[derive(Default)]
+struct State {
+    sessions: HashMap<Name, Session>,
+    connections: HashMap<usize, Arc<Mailbox>>,
+    next: usize,
+    last_tsih: u16,
+    closed: bool,
+}
+
+/// All connections and sessions.
+#[derive(Default)]
+pub(crate) struct Sessions {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// Connections at one time; more are closed as they come.
+const CONNECTIONS: usize = 1024;
+/// How long a session may take to make way for its successor, or all of them to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A session that was granted, to be given back.
+pub(crate) struct Granted {
+    name: Name,
+    pub(crate) nexus: NexusId,
+    pub(crate) tsih: u16,
+}
+
+impl Sessions {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection begins; `None` if there are too many, or the daemon is ending.
+    pub(crate) fn connect(&self, mailbox: &Arc<Mailbox>) -> Option<usize> {
+        let mut state = self.lock();
+        if state.closed || state.connections.len() >= CONNECTIONS {
+            return None;
+        }
+        state.next += 1;
+        let number = state.next;
+        state.connections.insert(number, Arc::clone(mailbox));
+        Some(number)
+    }
+
+    pub(crate) fn disconnect(&self, number: usize) {
+        self.lock().connections.remove(&number);
+        self.changed.notify_all();
+    }
+
+    /// Grants a session. One of the same initiator port ends first (RFC 7143 §6.3.5).
+    pub(crate) fn login(&self, library: &Library, request: &iscsi::connection::LoginRequest, mailbox: &Arc<Mailbox>) -> Result<Granted, Refusal> {
+        let name = (request.initiator.clone(), request.isid);
+        let mut state = self.lock();
+        if request.tsih != 0 {
+            let lives = state.sessions.get(&name).is_some_and(|session| session.tsih == request.tsih);
+            return Err(if lives { Refusal::TOO_MANY_CONNECTIONS } else { Refusal::NO_SUCH_SESSION });
+        }
+        if let Some(old) = state.sessions.get(&name) {
+            old.mailbox.close();
+            let waited = self.changed.wait_timeout_while(state, PATIENCE, |state| state.sessions.contains_key(&name));
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if state.sessions.contains_key(&name) {
+                return Err(Refusal::OUT_OF_RESOURCES);
+            }
+        }
+        state.last_tsih = state.last_tsih.checked_add(1).unwrap_or(1);
+        let tsih = state.last_tsih;
+        state.sessions.insert(name.clone(), Session { mailbox: Arc::clone(mailbox), tsih });
+        drop(state);
+        let nexus = library.login(&TransportId::iscsi(&name.0, name.1));
+        Ok(Granted { name, nexus, tsih })
+    }
+
+    /// The session is over.
+    pub(crate) fn logout(&self, library: &Library, granted: &Granted) {
+        library.logout(granted.nexus);
+        self.lock().sessions.remove(&granted.name);
+        self.changed.notify_all();
+    }
+
+    /// Ends every connection but this one.
+    pub(crate) fn drop_others(&self, number: usize) {
+        self.lock().connections.iter().filter(|(other, _)| **other != number).for_each(|(_, mailbox)| mailbox.close());
+    }
+
+    /// Ends every connection and waits for them.
+    pub(crate) fn close_all(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.connections.values().for_each(|mailbox| mailbox.close());
+        drop(self.changed.wait_timeout_while(state, PATIENCE, |state| !state.connections.is_empty()));
+    }
+}
