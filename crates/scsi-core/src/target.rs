@@ -56,6 +56,7 @@ pub trait LogicalUnit: Send {
 pub fn missing_lun(cdb: &[u8], luns: &[u64], mut data: Data<'_, '_>) -> Completion {
     let cdb = Cdb::new(cdb);
     let outcome = match cdb.opcode() {
+        Opcode::INQUIRY if cdb.bytes()[1] & 1 != 0 => Err(Sense::cdb_field(1, Some(0)).into()),
         Opcode::INQUIRY => {
             let [_, _, _, high, low, ..] = *cdb.bytes();
             data.room.limit(usize::from(u16::from_be_bytes([high, low])));

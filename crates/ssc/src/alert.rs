@@ -22,7 +22,7 @@ pub struct Alerts(u64);
 
 impl Alerts {
     /// Flags that go when the cartridge does.
-    const OF_MEDIUM: [Alert; 7] = [
+    const OF_MEDIUM: [Alert; 10] = [
         Alert::HARD_ERROR,
         Alert::READ_FAILURE,
         Alert::WRITE_FAILURE,
@@ -30,6 +30,9 @@ impl Alerts {
         Alert::NO_REMOVAL,
         Alert::CLEANING_MEDIA,
         Alert::UNSUPPORTED_FORMAT,
+        Alert::MEMORY_CHIP,
+        Alert::READ_ONLY_FORMAT,
+        Alert::LOADING_FAILURE,
     ];
 
     const fn bit(alert: Alert) -> u64 {
@@ -43,9 +46,14 @@ impl Alerts {
 
     /// The cartridge was removed.
     pub fn medium_removed(&mut self) {
-        for alert in Self::OF_MEDIUM.into_iter().chain([Alert::MEMORY_CHIP, Alert::READ_ONLY_FORMAT]) {
+        for alert in Self::OF_MEDIUM {
             self.0 &= !Self::bit(alert);
         }
+    }
+
+    /// The next cartridge is loaded.
+    pub const fn loading(&mut self) {
+        self.0 &= !Self::bit(Alert::DIRECTORY_INVALID);
     }
 
     /// All flags go.

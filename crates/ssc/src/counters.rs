@@ -20,6 +20,19 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
+    /// What was counted since `base`.
+    pub(crate) const fn since(self, base: Self) -> Self {
+        Self {
+            from_host: self.from_host - base.from_host,
+            to_medium: self.to_medium - base.to_medium,
+            to_host: self.to_host - base.to_host,
+            from_medium: self.from_medium - base.from_medium,
+            filemarks: self.filemarks - base.filemarks,
+            read_failures: self.read_failures - base.read_failures,
+            write_failures: self.write_failures - base.write_failures,
+        }
+    }
+
     /// Ratio of host bytes to medium bytes in percent, 100 where nothing moved.
     pub(crate) fn ratio(host: u64, medium: u64) -> u64 {
         (host.saturating_mul(100)).checked_div(medium).unwrap_or(100)

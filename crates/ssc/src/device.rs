@@ -15,7 +15,6 @@ use scsi_core::nexus::NexusId;
 use scsi_core::sense::Sense;
 use scsi_core::spec::CommandSpec;
 use scsi_core::writer::PageWriter;
-use tape_store::mam::AttrId;
 
 /// A drive without its SPC state.
 pub(crate) struct State {
@@ -154,9 +153,8 @@ impl Device for State {
 
     fn self_test(&mut self) -> Outcome {
         if let Load::Mounted(mounted) = &mut self.load {
-            mounted.before_motion()?;
+            mounted.sync()?;
             mounted.cartridge.mam().map_err(|error| crate::fault::sense(&error, crate::fault::Doing::Reading))?;
-            mounted.mam.set_number(AttrId::TAPE_ALERT, self.alerts.bits());
         }
         Ok(())
     }

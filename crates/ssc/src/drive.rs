@@ -13,6 +13,7 @@ use scsi_core::data::Data;
 use scsi_core::fault::{Completion, Outcome};
 use scsi_core::identity::Identity;
 use scsi_core::lu::{self, Lu};
+use scsi_core::nexus::NexusId;
 use scsi_core::target::{Event, LogicalUnit, Request};
 use scsi_core::time::Now;
 use tape_store::cartridge::Cartridge;
@@ -30,6 +31,9 @@ impl Default for DriveConfig {
         Self { codec: Codec::zstd(1) }
     }
 }
+
+/// No command takes more than this from an initiator; one that asks for more is refused when it runs.
+const LONGEST_TRANSFER: usize = 16 << 20;
 
 /// A tape drive.
 pub struct Drive {
@@ -93,7 +97,7 @@ impl Drive {
         match &self.state.load {
             Load::Empty => None,
             Load::Ejected(cartridge) => Some((cartridge, Threaded::Ejected)),
-            Load::Held(cartridge) | Load::Unusable(cartridge, _) => Some((cartridge, Threaded::No)),
+            Load::Unusable(cartridge, _) => Some((cartridge, Threaded::No)),
             Load::Mounted(mounted) => Some((&mounted.cartridge, Threaded::Yes)),
         }
     }
@@ -122,7 +126,11 @@ impl Drive {
         if self.lu.removal_prevented() && !ejected && !self.state.is_empty() {
             return Err(WhyNot::Prevented);
         }
-        let (cartridge, _) = self.state.unmount().ok_or(WhyNot::Empty)?;
+        let writer = if let Load::Mounted(mounted) = &self.state.load { mounted.writer } else { None };
+        let (cartridge, result) = self.state.unmount().ok_or(WhyNot::Empty)?;
+        if let (Err(error), Some(writer)) = (result, writer) {
+            self.lu.defer(writer, crate::fault::sense(&error, crate::fault::Doing::Writing));
+        }
         self.state.alerts.medium_removed();
         Ok(cartridge)
     }
@@ -170,7 +178,7 @@ impl Drive {
         if row.run == Command::Spc(scsi_core::command::SpcCommand::ModeSelect) {
             self.follow_mode_pages();
         }
-        self.note_lost();
+        self.note_lost(request.nexus);
         outcome
     }
 
@@ -180,13 +188,13 @@ impl Drive {
         self.state.compress = crate::mode::compression_0f::enabled(page);
     }
 
-    /// Data that was accepted and then lost becomes a deferred error of who wrote it.
-    fn note_lost(&mut self) {
+    /// Data that was accepted and then lost is a deferred error of who wrote it, unless that is who was just told.
+    fn note_lost(&mut self, told: NexusId) {
         let Load::Mounted(mounted) = &mut self.state.load else { return };
         let Some(lost) = mounted.medium.take_deferred() else { return };
         mounted.write_failed = true;
         self.state.alerts.raise(crate::alert::Alert::WRITE_FAILURE);
-        if let Some(writer) = mounted.writer {
+        if let Some(writer) = mounted.writer.filter(|writer| *writer != told) {
             self.lu.defer(writer, crate::fault::sense(&lost.cause, crate::fault::Doing::Writing));
         }
     }
@@ -204,8 +212,8 @@ impl LogicalUnit for Drive {
     fn event(&mut self, event: Event, now: Now) {
         self.lu.event(&event, now);
         match event {
-            Event::NexusUp { nexus, .. } => {
-                if matches!(self.state.load, Load::Mounted(_)) {
+            Event::NexusUp { nexus, returning, .. } => {
+                if !returning && matches!(self.state.load, Load::Mounted(_)) {
                     self.lu.attention.raise(nexus, Asc::NOT_READY_TO_READY_CHANGE_MEDIUM_MAY_HAVE_CHANGED);
                 }
             }
@@ -221,9 +229,9 @@ impl LogicalUnit for Drive {
     fn expected_data_out(&self, cdb: &[u8]) -> usize {
         let cdb = Cdb::new(cdb);
         match COMMANDS.find(&cdb).map(|row| row.run) {
-            Ok(Command::Spc(command)) => scsi_core::command::expected_data_out(command, &cdb),
-            Ok(Command::Write) => command::write::bytes(&cdb, self.state.block_length),
-            Ok(Command::WriteAttribute) => command::write_attribute::list_length(&cdb),
+            Ok(Command::Spc(command)) => scsi_core::command::expected_data_out(command, &cdb).min(LONGEST_TRANSFER),
+            Ok(Command::Write) => command::write::bytes(&cdb, self.state.block_length).min(LONGEST_TRANSFER),
+            Ok(Command::WriteAttribute) => command::write_attribute::list_length(&cdb).min(LONGEST_TRANSFER),
             Ok(_) | Err(_) => 0,
         }
     }

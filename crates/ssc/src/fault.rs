@@ -18,6 +18,9 @@ pub(crate) fn sense(error: &StoreError, doing: Doing) -> Sense {
     if error.is_full() {
         return Sense::new(SenseKey::VOLUME_OVERFLOW, Asc::END_OF_PARTITION_MEDIUM_DETECTED).with_eom(true);
     }
+    if let StoreError::Lost { .. } = error {
+        return Sense::new(SenseKey::MEDIUM_ERROR, Asc::WRITE_ERROR).deferred();
+    }
     let asc = match (error, doing) {
         (StoreError::Damaged { what: Damage::Compression, .. }, _) => Asc::DE_COMPRESSION_CRC_ERROR,
         (StoreError::Damaged { what: Damage::Codec(_), .. }, _) => Asc::CANNOT_DECOMPRESS_USING_DECLARED_ALGORITHM,

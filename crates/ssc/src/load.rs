@@ -12,13 +12,13 @@ use tape_store::cartridge::{Cartridge, Kind};
 use tape_store::error::StoreError;
 use tape_store::mam::{AttrId, Mam};
 use tape_store::medium::Medium;
+use std::collections::BTreeMap;
+use scsi_core::log::LogId;
 
 /// What is in the drive.
 pub(crate) enum Load {
     /// Nothing.
     Empty,
-    /// A cartridge in the slot, not threaded, its memory readable: LOAD UNLOAD with HOLD.
-    Held(Cartridge),
     /// A cartridge that waits for the robot or a LOAD.
     Ejected(Cartridge),
     /// A tape at some position.
@@ -36,7 +36,9 @@ pub(crate) struct Mounted {
     pub(crate) protected: Option<Asc>,
     /// Since this load.
     pub(crate) counters: Counters,
-    /// The volume change reference was advanced in this load.
+    /// What they were when LOG SELECT last reset a page.
+    pub(crate) bases: BTreeMap<LogId, Counters>,
+    /// The volume change reference was advanced since a host last read it.
     pub(crate) altered: bool,
     /// A write failed for good: no more until the position changes.
     pub(crate) write_failed: bool,
@@ -60,8 +62,8 @@ impl Mounted {
             return Err(Sense::new(SenseKey::MEDIUM_ERROR, Asc::MEDIUM_FORMAT_CORRUPTED));
         }
         if !self.altered {
-            let next = self.mam.number(AttrId::VOLUME_CHANGE_REFERENCE).wrapping_add(1).max(1);
-            self.mam.set_number(AttrId::VOLUME_CHANGE_REFERENCE, next & 0xffff_ffff);
+            let next = self.mam.number(AttrId::VOLUME_CHANGE_REFERENCE).wrapping_add(1) & 0xffff_ffff;
+            self.mam.set_number(AttrId::VOLUME_CHANGE_REFERENCE, next.max(1));
             let failed = |_| Sense::new(SenseKey::MEDIUM_ERROR, Asc::AUXILIARY_MEMORY_WRITE_ERROR);
             self.cartridge.save_mam(&self.mam).map_err(failed)?;
             self.altered = true;
@@ -74,13 +76,27 @@ impl Mounted {
     /// # Errors
     /// The store failed.
     pub(crate) fn before_motion(&mut self) -> Result<(), Sense> {
+        self.sync()?;
         self.write_failed = false;
-        self.medium.sync().map_err(|error| fault::sense(&error, Doing::Writing))
+        Ok(())
+    }
+
+    /// Makes what was written durable. A failure stands until the position changes: the storage may have dropped
+    /// what it could not write, and would say yes the next time.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) fn sync(&mut self) -> Result<(), Sense> {
+        self.medium.sync().map_err(|error| {
+            self.write_failed = true;
+            fault::sense(&error, Doing::Writing)
+        })
     }
 
     /// Ends the load: everything durable, counters in the cartridge's memory.
-    fn finish(mut self) -> (Cartridge, Result<(), StoreError>) {
-        let synced = self.medium.sync();
+    fn finish(mut self, alerts: u64) -> (Cartridge, Result<(), StoreError>) {
+        let synced = self.medium.close();
+        self.mam.set_number(AttrId::TAPE_ALERT, alerts);
         let (written, read) = (self.counters.from_host / MB, self.counters.to_host / MB);
         for (life, load, count) in
             [(AttrId::LIFE_WRITTEN, AttrId::LOAD_WRITTEN, written), (AttrId::LIFE_READ, AttrId::LOAD_READ, read)]
@@ -102,7 +118,6 @@ impl State {
         match &mut self.load {
             Load::Mounted(mounted) => Ok(mounted),
             Load::Empty | Load::Ejected(_) => Err(not_ready(Asc::MEDIUM_NOT_PRESENT).into()),
-            Load::Held(_) => Err(not_ready(Asc::MEDIUM_NOT_PRESENT_MEDIUM_AUXILIARY_MEMORY_ACCESSIBLE).into()),
             Load::Unusable(_, sense) => Err(sense.clone().into()),
         }
     }
@@ -116,15 +131,15 @@ impl State {
     pub(crate) fn mount(&mut self, mut cartridge: Cartridge, drive_name: &str) {
         let media = cartridge.media();
         let format = self.profile.formats.iter().find(|format| format.media == media);
-        let unusable = |cartridge, asc| Load::Unusable(cartridge, not_ready(asc));
+        self.alerts.loading();
         self.load = match (cartridge.kind(), format) {
             (Kind::Cleaning, _) => {
                 self.alerts.raise(Alert::CLEANING_MEDIA);
-                unusable(cartridge, Asc::CLEANING_CARTRIDGE_INSTALLED)
+                Load::Unusable(cartridge, not_ready(Asc::CLEANING_CARTRIDGE_INSTALLED))
             }
             (Kind::Data, None) => {
                 self.alerts.raise(Alert::UNSUPPORTED_FORMAT);
-                unusable(cartridge, Asc::INCOMPATIBLE_MEDIUM_INSTALLED)
+                Load::Unusable(cartridge, Sense::new(SenseKey::MEDIUM_ERROR, Asc::INCOMPATIBLE_MEDIUM_INSTALLED))
             }
             (Kind::Data, Some(format)) => match open(&mut cartridge, drive_name) {
                 Ok((medium, mam)) => {
@@ -139,6 +154,7 @@ impl State {
                         mam,
                         protected,
                         counters: Counters::default(),
+                        bases: BTreeMap::new(),
                         altered: false,
                         write_failed: false,
                         writer: None,
@@ -157,9 +173,9 @@ impl State {
     pub(crate) fn unmount(&mut self) -> Option<(Cartridge, Result<(), StoreError>)> {
         match std::mem::replace(&mut self.load, Load::Empty) {
             Load::Empty => None,
-            Load::Held(cartridge) | Load::Ejected(cartridge) | Load::Unusable(cartridge, _) => Some((cartridge, Ok(()))),
+            Load::Ejected(cartridge) | Load::Unusable(cartridge, _) => Some((cartridge, Ok(()))),
             Load::Mounted(mounted) => {
-                let (cartridge, result) = mounted.finish();
+                let (cartridge, result) = mounted.finish(self.alerts.bits());
                 if let Err(error) = &result {
                     tracing::warn!(barcode = %cartridge.barcode(), %error, "cartridge was not unloaded cleanly");
                     self.alerts.raise(Alert::DIRECTORY_INVALID);

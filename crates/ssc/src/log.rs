@@ -28,7 +28,8 @@ const MIB: u64 = 1 << 20;
 /// Writes the parameters of one page.
 pub(crate) fn write(state: &State, id: LogId, w: &mut LogWriter) {
     let mounted = if let Load::Mounted(mounted) = &state.load { Some(mounted) } else { None };
-    let counters = mounted.map(|mounted| mounted.counters).unwrap_or_default();
+    let since = |mounted: &Mounted| mounted.counters.since(mounted.bases.get(&id).copied().unwrap_or_default());
+    let counters = mounted.map(since).unwrap_or_default();
     match id {
         WRITE_ERRORS => errors(counters.from_host, counters.write_failures, w),
         READ_ERRORS => errors(counters.to_host, counters.read_failures, w),
@@ -43,15 +44,20 @@ pub(crate) fn write(state: &State, id: LogId, w: &mut LogWriter) {
     }
 }
 
-/// Resets what LOG SELECT can reset: the counters of this load.
+/// Resets what LOG SELECT can reset: TapeAlert flags, and the counters of this load as the page shows them.
 pub(crate) fn reset(state: &mut State, id: Option<LogId>) -> bool {
-    if matches!(id, None | Some(TAPE_ALERT | ALERT_RESPONSE)) {
+    let resets = |page: LogId| id.is_none_or(|id| id == page);
+    let mut changed = false;
+    if resets(TAPE_ALERT) || resets(ALERT_RESPONSE) {
+        changed |= state.alerts != Alerts::default();
         state.alerts.clear();
     }
-    if let (Load::Mounted(mounted), None | Some(WRITE_ERRORS | READ_ERRORS | SEQUENTIAL | COMPRESSION)) = (&mut state.load, id) {
-        mounted.counters = Counters::default();
+    let Load::Mounted(mounted) = &mut state.load else { return changed };
+    for page in [WRITE_ERRORS, READ_ERRORS, SEQUENTIAL, COMPRESSION].into_iter().filter(|page| resets(*page)) {
+        mounted.bases.insert(page, mounted.counters);
+        changed = true;
     }
-    true
+    changed
 }
 
 /// Bits of the flags that this drive may raise, flag 1 in the highest.

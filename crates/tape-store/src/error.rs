@@ -41,6 +41,16 @@ pub enum StoreError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// Objects that were accepted could not be stored.
+    #[error("objects from {object} of partition {partition} on were accepted and are lost: {cause}")]
+    Lost {
+        /// Their partition.
+        partition: u8,
+        /// The first of them; the medium stands there.
+        object: u64,
+        /// Why.
+        cause: Box<StoreError>,
+    },
     /// There is no such partition.
     #[error("partition {0} does not exist")]
     NoPartition(u8),

@@ -144,7 +144,8 @@ pub struct Deferred {
 /// A mounted tape.
 ///
 /// Nothing here waits for a clock. What [`Self::append`] accepted may still be in memory; [`Self::sync`] makes it
-/// durable. A failure to store what was accepted appears as [`Self::take_deferred`].
+/// durable. A failure to store what was accepted is [`StoreError::Lost`] for the call that met it, and stays to be told to
+/// who wrote it: [`Self::take_deferred`].
 pub trait Medium: Send {
     /// Number of partitions.
     fn partitions(&self) -> u8;
@@ -200,6 +201,13 @@ pub trait Medium: Send {
     /// # Errors
     /// The storage failed: what was accepted since the last success may be lost.
     fn sync(&mut self) -> Result<(), StoreError>;
+    /// Makes everything durable for the last time, with all that a next open would otherwise have to find out.
+    ///
+    /// # Errors
+    /// As [`Self::sync`].
+    fn close(&mut self) -> Result<(), StoreError> {
+        self.sync()
+    }
     /// Takes the report of objects that were accepted and lost.
     fn take_deferred(&mut self) -> Option<Deferred>;
 }

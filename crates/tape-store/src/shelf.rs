@@ -1,11 +1,17 @@
 //! A place for cartridges: created, listed and opened by barcode.
 
-use crate::backend::Shelves;
+use crate::backend::{Folder, Shelves};
 use crate::cartridge::{Barcode, Cartridge, Kind, MAM_FILE};
 use crate::error::StoreError;
 use crate::mam::Mam;
 use crate::media::MediaSpec;
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// A cartridge exists once it has its memory, which is the last thing that making one writes.
+fn is_whole(folder: &mut dyn Folder) -> Result<bool, StoreError> {
+    let names = folder.list().map_err(StoreError::io("listing a cartridge's files"))?;
+    Ok(names.iter().any(|name| name == MAM_FILE))
+}
 
 /// All cartridges of a library, wherever in it they are.
 pub struct TapeStore {
@@ -59,7 +65,7 @@ impl TapeStore {
             }
             Err(other) => return Err(other),
         };
-        if !folder.list().map_err(StoreError::io("listing a cartridge's files"))?.is_empty() {
+        if is_whole(folder.as_mut())? {
             return Err(StoreError::Cartridge { barcode: name.into(), what: "exists already" });
         }
         let mam = Mam::new(new.media, new.kind == Kind::Cleaning, new.serial, new.date);
@@ -72,7 +78,7 @@ impl TapeStore {
     /// The storage failed.
     pub fn exists(&self, barcode: &Barcode) -> Result<bool, StoreError> {
         match self.with("opening a cartridge", |shelves| shelves.open(barcode.as_str())) {
-            Ok(mut folder) => Ok(!folder.list().map_err(StoreError::io("listing a cartridge's files"))?.is_empty()),
+            Ok(mut folder) => is_whole(folder.as_mut()),
             Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(false),
             Err(other) => Err(other),
         }

@@ -85,6 +85,9 @@ fn basic(lu: &mut Lu, caller: &TransportId, action: u16, cdb: &Cdb, list: &[u8])
         return Err(Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR).into());
     };
     let registers = matches!(action, 0 | 6);
+    if action == 6 && raw.flags & 0x08 != 0 {
+        return Err(Sense::list_field(20, Some(3)).into());
+    }
     let also = if registers && raw.flags & 0x08 != 0 { named_ports(lu, rest)? } else { Vec::new() };
     if rest.is_empty() == (registers && raw.flags & 0x08 != 0) {
         return Err(Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR).into());
@@ -181,6 +184,9 @@ fn finish(lu: &mut Lu, aborts: bool, effects: Effects) {
     }
     if aborts {
         lu.abort = effects.removed.iter().flat_map(|port| lu.nexuses_of(port)).collect();
+        for nexus in lu.abort.clone() {
+            lu.prevent(nexus, false);
+        }
     }
     lu.save(Save::UNIT);
 }

@@ -7,7 +7,14 @@ use crate::sense::Sense;
 
 /// Pages that passed the check, waiting to be applied.
 pub(crate) struct Change {
-    pages: Vec<(usize, Vec<u8>)>,
+    pages: Vec<CheckedPage>,
+}
+
+struct CheckedPage {
+    at: usize,
+    bytes: Vec<u8>,
+    /// Some value differs from the current one.
+    differs: bool,
 }
 
 impl ModePages {
@@ -19,7 +26,7 @@ impl ModePages {
             let (id, len) = frame(list).ok_or_else(truncated)?;
             let (page, rest) = list.split_at_checked(len).ok_or_else(truncated)?;
             let at = self.defs.iter().position(|def| def.id == id).ok_or_else(|| field(offset, Some(5)))?;
-            pages.push((at, self.check_page(at, page, offset, device)?));
+            pages.push(self.check_page(at, page, offset, device)?);
             if save && !self.defs.get(at).is_some_and(|def| def.saveable) {
                 return Err(Sense::cdb_field(1, Some(0)));
             }
@@ -29,7 +36,7 @@ impl ModePages {
         Ok(Change { pages })
     }
 
-    fn check_page(&self, at: usize, page: &[u8], offset: usize, device: &dyn Device) -> Result<Vec<u8>, Sense> {
+    fn check_page(&self, at: usize, page: &[u8], offset: usize, device: &dyn Device) -> Result<CheckedPage, Sense> {
         let Some(def) = self.defs.get(at) else { return Err(field(offset, None)) };
         if page.len() != def.default.len() {
             return Err(field(offset + def.header_len() - 1, None));
@@ -43,23 +50,23 @@ impl ModePages {
             }
         }
         device.check_mode(def.id, page).map_err(|index| field(offset + index, None))?;
-        Ok(page.to_vec())
+        let differs = page.get(def.header_len()..) != current.get(def.header_len()..);
+        Ok(CheckedPage { at, bytes: page.to_vec(), differs })
     }
 
     /// Applies checked pages; says whether any value differs from before.
     pub(crate) fn apply(&mut self, change: Change, save: bool) -> Vec<PageId> {
         let mut changed = Vec::new();
-        for (at, page) in change.pages {
+        for CheckedPage { at, bytes, differs } in change.pages {
             let (Some(def), Some(slot)) = (self.defs.get(at), self.current.get_mut(at)) else { continue };
-            let header = def.header_len();
-            if slot.get(header..) != page.get(header..) {
+            if differs {
                 changed.push(def.id);
             }
             if save {
                 self.saved.retain(|saved| saved.id != def.id);
-                self.saved.push(SavedPage { id: def.id, bytes: page.clone() });
+                self.saved.push(SavedPage { id: def.id, bytes: bytes.clone() });
             }
-            *slot = page;
+            *slot = bytes;
         }
         changed
     }

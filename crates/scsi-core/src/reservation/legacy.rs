@@ -24,6 +24,12 @@ impl Legacy {
         self.0 = None;
     }
 
+    /// Whether anyone holds.
+    #[must_use]
+    pub const fn is_held(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Whether a nexus other than this one holds.
     #[must_use]
     pub fn held_by_other(&self, nexus: NexusId) -> bool {

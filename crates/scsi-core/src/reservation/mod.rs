@@ -26,6 +26,9 @@ impl Reservations {
     #[must_use]
     pub fn conflicts(&self, access: Access, cdb: &Cdb, nexus: NexusId, port: Option<&TransportId>) -> bool {
         let persistent_in_use = !self.persistent.registrations().is_empty();
+        if access == Access::ReserveOut && self.legacy.is_held() {
+            return true;
+        }
         let holder = if self.legacy.held_by_other(nexus) {
             Holder::LegacyOther
         } else {

@@ -132,8 +132,9 @@ impl Persistent {
     /// Whether `port` holds the reservation.
     #[must_use]
     pub fn holds(&self, port: &TransportId) -> bool {
-        self.reservation.as_ref().is_some_and(|reservation| {
-            reservation.holder == *port || (reservation.kind.is_all_registrants() && self.key_of(port).is_some())
+        self.reservation.as_ref().is_some_and(|reservation| match reservation.kind.is_all_registrants() {
+            true => self.key_of(port).is_some(),
+            false => reservation.holder == *port,
         })
     }
 
@@ -141,7 +142,7 @@ impl Persistent {
     pub(super) fn holder(&self, port: Option<&TransportId>) -> Holder {
         let Some(reservation) = &self.reservation else { return Holder::Free };
         let registered = port.is_some_and(|port| self.key_of(port).is_some());
-        let free = port == Some(&reservation.holder) || (registered && reservation.kind.is_for_registrants());
+        let free = port.is_some_and(|port| self.holds(port)) || (registered && reservation.kind.is_for_registrants());
         if free { Holder::Free } else { Holder::Persistent(reservation.kind) }
     }
 
@@ -313,7 +314,7 @@ impl Persistent {
 
     fn set_key(&mut self, port: &TransportId, key: u64, all_target_ports: bool) {
         match self.registrations.iter_mut().find(|entry| entry.port == *port) {
-            Some(entry) => entry.key = key,
+            Some(entry) => (entry.key, entry.all_target_ports) = (key, all_target_ports),
             None => self.registrations.push(Registration { port: port.clone(), key, all_target_ports }),
         }
     }

@@ -22,8 +22,7 @@ pub(crate) fn run(state: &mut State) -> Outcome {
 }
 
 fn erase(mounted: &mut Mounted) -> Result<(), Sense> {
-    mounted.before_motion()?;
     mounted.before_write()?;
-    let erased = mounted.medium.truncate().and_then(|()| mounted.medium.sync());
-    erased.map_err(|error| fault::sense(&error, Doing::Writing))
+    mounted.medium.truncate().map_err(|error| fault::sense(&error, Doing::Writing))?;
+    mounted.sync()
 }

@@ -44,7 +44,7 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>) -> Outcom
         count => mounted.before_write().and_then(|()| marks(mounted, count, request)),
     };
     let outcome = match outcome {
-        Ok(()) if !immediate => mounted.medium.sync().map_err(|error| fault::sense(&error, Doing::Writing).info(count.into())),
+        Ok(()) if !immediate => mounted.sync().map_err(|sense| sense.info(count.into())),
         other => other,
     };
     let warned = count > 0 && mounted.medium.position().early_warning;

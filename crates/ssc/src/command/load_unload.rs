@@ -1,6 +1,6 @@
 //! LOAD UNLOAD, SSC-5 §7.4.  Bytes: 0 opcode · 1 IMMED(0) · 4 HOLD(3) EOT(2) RETEN(1) LOAD(0) · 5 control
 //!
-//! **Deviations:** EOT=1 is refused; RETEN is accepted and, as on LTO, moves nothing.
+//! **Deviations:** HOLD=1 and EOT=1 are refused; RETEN is accepted and, as on LTO, moves nothing.
 
 use crate::alert::Alert;
 use crate::device::State;
@@ -17,27 +17,21 @@ use tape_store::cartridge::Cartridge;
 
 /// Facts of the command.
 pub(crate) const SPEC: CommandSpec =
-    CommandSpec::new("LOAD UNLOAD", &[0x1b, 0x01, 0, 0, 0x0b, 0], Access::Write).blocks(60, 900);
+    CommandSpec::new("LOAD UNLOAD", &[0x1b, 0x01, 0, 0, 0x03, 0], Access::Write).blocks(60, 900);
 
 pub(crate) fn run(lu: &mut Lu, state: &mut State, cdb: &Cdb, request: &Request<'_>) -> Outcome {
-    let flags = cdb.bytes()[4];
-    let hold = flags & 0x08 != 0;
-    if flags & 0x01 != 0 { load(lu, state, hold, request) } else { unload(lu, state, hold) }
+    if cdb.bytes()[4] & 0x01 != 0 { load(lu, state, request) } else { unload(lu, state) }
 }
 
-fn load(lu: &mut Lu, state: &mut State, hold: bool, request: &Request<'_>) -> Outcome {
+fn load(lu: &mut Lu, state: &mut State, request: &Request<'_>) -> Outcome {
     let cartridge: Cartridge = match std::mem::replace(&mut state.load, Load::Empty) {
         Load::Empty => return Err(not_ready(Asc::MEDIUM_NOT_PRESENT).into()),
         Load::Mounted(mounted) => {
             state.load = Load::Mounted(mounted);
             return super::rewind::run(state);
         }
-        Load::Held(cartridge) | Load::Ejected(cartridge) | Load::Unusable(cartridge, _) => cartridge,
+        Load::Ejected(cartridge) | Load::Unusable(cartridge, _) => cartridge,
     };
-    if hold {
-        state.load = Load::Held(cartridge);
-        return Ok(());
-    }
     let name = format!("{:<8}{}", lu.identity.model.vendor, lu.identity.serial);
     state.mount(cartridge, &name);
     state.ready()?;
@@ -45,13 +39,13 @@ fn load(lu: &mut Lu, state: &mut State, hold: bool, request: &Request<'_>) -> Ou
     Ok(())
 }
 
-fn unload(lu: &Lu, state: &mut State, hold: bool) -> Outcome {
+fn unload(lu: &Lu, state: &mut State) -> Outcome {
     let inside = !matches!(state.load, Load::Empty | Load::Ejected(_));
-    if inside && !hold && lu.removal_prevented() {
+    if inside && lu.removal_prevented() {
         state.alerts.raise(Alert::NO_REMOVAL);
         return Err(Sense::illegal(Asc::MEDIUM_REMOVAL_PREVENTED).into());
     }
     let Some((cartridge, result)) = state.unmount() else { return Ok(()) };
-    state.load = if hold { Load::Held(cartridge) } else { Load::Ejected(cartridge) };
+    state.load = Load::Ejected(cartridge);
     result.map_err(|error| fault::sense(&error, Doing::Writing).into())
 }

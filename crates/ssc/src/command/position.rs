@@ -8,15 +8,16 @@ use crate::device::State;
 use scsi_core::cdb::Cdb;
 use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
-use scsi_core::sense::Sense;
 use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::writer::PageWriter;
 use tape_store::medium::Position;
 
-const SPEC: CommandSpec =
+const SPEC: CommandSpec = CommandSpec::new("READ POSITION", &[0x34, 0x1f, 0, 0, 0, 0, 0, 0, 0, 0], Access::Status);
+/// The extended form alone has an ALLOCATION LENGTH.
+const EXTENDED: CommandSpec =
     CommandSpec::new("READ POSITION", &[0x34, 0x1f, 0, 0, 0, 0, 0, 0xff, 0xff, 0], Access::Status);
 /// Facts of the four forms.
-pub(crate) const SPECS: [CommandSpec; 4] = [SPEC.action(0), SPEC.action(1), SPEC.action(6), SPEC.action(8)];
+pub(crate) const SPECS: [CommandSpec; 4] = [SPEC.action(0), SPEC.action(1), SPEC.action(6), EXTENDED.action(8)];
 
 const BOP: u8 = 0x80;
 const EOP: u8 = 0x40;
@@ -26,9 +27,6 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outc
     let [_, _, _, _, _, _, _, high, low, ..] = *cdb.bytes();
     let allocation_length = u16::from_be_bytes([high, low]);
     let action = cdb.action().0;
-    if action != 8 && allocation_length != 0 {
-        return Err(Sense::cdb_field(7, None).into());
-    }
     let at = state.ready()?.medium.position();
     let flags = if at.object == 0 { BOP } else { 0 } | if at.early_warning { EOP } else { 0 };
     let mut w = PageWriter::new();

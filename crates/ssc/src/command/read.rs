@@ -38,11 +38,11 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outc
     let length = raw.transfer_length.get();
     let block_length = state.block_length;
     let mounted = state.ready()?;
-    if fixed && (sili || block_length == 0) {
-        return Err(Sense::cdb_field(1, Some(u8::from(sili))).info(length.into()).into());
-    }
     if length == 0 {
         return Ok(());
+    }
+    if fixed && (sili || block_length == 0) {
+        return Err(Sense::cdb_field(1, Some(u8::from(sili))).info(length.into()).into());
     }
     let outcome = if fixed {
         fixed_blocks(mounted, length, block_length, &mut data.room)

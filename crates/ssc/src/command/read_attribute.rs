@@ -58,7 +58,11 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outc
     let first = AttrId(raw.first.get());
     let mut w = PageWriter::new();
     match cdb.action().0 {
-        0 => values(mounted, raw.partition, first, &mut w)?,
+        0 => {
+            values(mounted, raw.partition, first, &mut w)?;
+            // The next change after a host has read the volume change reference advances it again.
+            mounted.altered &= first > AttrId::VOLUME_CHANGE_REFERENCE;
+        }
         1 => identifiers(present(mounted, raw.partition, first), &mut w),
         2 => drop(w.u16(2).u8(0).u8(1)),
         3 => drop(w.u16(2).u8(0).u8(mounted.medium.partitions())),

@@ -45,14 +45,14 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mu
     let (block_length, unbuffered) = (state.block_length, state.buffered_mode == 0);
     let codec = if state.compress { state.config.codec } else { Codec::NONE };
     let mounted = state.ready()?;
+    if length == 0 {
+        return Ok(());
+    }
     if fixed && block_length == 0 {
         return Err(Sense::cdb_field(1, Some(0)).info(length.into()).into());
     }
     if !fixed && length > MAX_BLOCK_LENGTH {
         return Err(Sense::cdb_field(2, None).into());
-    }
-    if length == 0 {
-        return Ok(());
     }
     let (count, size) = if fixed { (length, block_length) } else { (1, length) };
     if !data.out.require((count as usize).saturating_mul(size as usize)) {
@@ -63,12 +63,13 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mu
             mounted.writer = Some(request.nexus);
             blocks(mounted, count, size, codec, &mut data.out)
         }
-        Err(sense) => Err(sense.into()),
+        Err(sense) => Err(sense.info(length.into()).into()),
     };
     let outcome = outcome.map_err(|fault| residue(fault, fixed, length));
-    if unbuffered && let Ok(mounted) = state.ready() {
-        mounted.medium.sync().map_err(|error| fault::sense(&error, Doing::Writing).info(length.into()))?;
-    }
+    let outcome = match outcome {
+        Ok(()) if unbuffered => mounted.sync().map_err(|sense| sense.info(length.into()).into()),
+        other => other,
+    };
     note_alert(state, &outcome);
     outcome
 }

@@ -1,7 +1,8 @@
 //! Appending: room first, then the cut, then the object. What ends is the cartridge or the file system below it.
 
 use super::ThreeFile;
-use super::index::{Kind, Record};
+use super::index::{self, Kind, Record};
+use super::partition::Partition;
 use crate::error::StoreError;
 use crate::integrity::crc32c_slices;
 use crate::media;
@@ -12,6 +13,9 @@ use std::io::IoSlice;
 pub const FREE_RESERVE: u64 = 256 << 20;
 /// Free space is asked for again after this many bytes, so a neighbour that fills the disk is noticed in time.
 const ASK_EVERY: u64 = 16 << 20;
+
+/// Index bytes of filemarks that a full tape still takes.
+const MARKS_ROOM: u64 = 1 << 20;
 
 /// The end that the file system sets, as far as it is known.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,13 +34,19 @@ impl ThreeFile {
         self.physical.end.map_or(logical, |end| logical.min(end.saturating_sub(FREE_RESERVE)))
     }
 
-    fn limit(&mut self, here: u64) -> u64 {
-        if here >= self.physical.ask_at || here + ASK_EVERY < self.physical.ask_at {
-            self.physical.end = self.folder.available().map(|free| here.saturating_add(free));
+    /// First offset at which nothing fits. What a cut here frees counts as room.
+    fn limit(&mut self, here: u64, ask: bool) -> Result<u64, StoreError> {
+        if ask || here >= self.physical.ask_at || here + ASK_EVERY < self.physical.ask_at {
+            let end = self.part()?.end();
+            self.physical.end = self.folder.available().map(|free| end.saturating_add(free));
             self.physical.ask_at = here + ASK_EVERY;
         }
         let capacity = self.partition_capacity();
-        self.physical.end.map_or(capacity, |end| capacity.min(end))
+        Ok(self.physical.end.map_or(capacity, |end| capacity.min(end)))
+    }
+
+    fn fits(&mut self, here: u64, len: u64) -> Result<bool, StoreError> {
+        Ok(here + len <= self.limit(here, false)? || here + len <= self.limit(here, true)?)
     }
 
     pub(super) fn append_block(&mut self, block: &[IoSlice<'_>], codec: Codec) -> Result<Written, StoreError> {
@@ -44,89 +54,88 @@ impl ThreeFile {
         if len == 0 || len > MAX_BLOCK {
             return Ok(Written::Full);
         }
-        let object = self.object;
-        let here = self.part()?.offset(object)?;
-        let limit = self.limit(here);
-        let files = u32::try_from(self.file).unwrap_or(u32::MAX);
-        let data_crc = crc32c_slices(block);
-        let Self { partitions, buffers, current, .. } = self;
-        let Some(part) = partitions.get_mut(*current) else { return Ok(Written::Full) };
-        let packed = buffers.codecs.compress(block, codec).map(|packed| [IoSlice::new(packed)]);
-        let (stored, codec): (&[IoSlice<'_>], _) = match &packed {
-            Some(packed) => (packed, codec.id),
-            None => (block, CodecId::NONE),
+        let mut codecs = std::mem::take(&mut self.buffers.codecs);
+        let packed = codecs.compress(block, codec).map(|packed| [IoSlice::new(packed)]);
+        let written = match &packed {
+            Some(packed) => self.append_stored(packed, codec.id, block, len),
+            None => self.append_stored(block, CodecId::NONE, block, len),
         };
+        self.buffers.codecs = codecs;
+        written
+    }
+
+    fn append_stored(&mut self, stored: &[IoSlice<'_>], codec: CodecId, block: &[IoSlice<'_>], len: usize) -> Result<Written, StoreError> {
         let stored_len: usize = stored.iter().map(|slice| slice.len()).sum();
-        if here + stored_len as u64 > limit {
+        let (here, object, file) = (self.offset, self.object, self.file);
+        if !self.fits(here, stored_len as u64)? {
             return Ok(Written::Full);
         }
-        part.truncate(object)?;
+        self.make_way(stored_len)?;
         let record = Record {
             offset: here,
             length: u32::try_from(len).unwrap_or(u32::MAX),
             stored: u32::try_from(stored_len).unwrap_or(u32::MAX),
-            files,
+            files: u32::try_from(file).unwrap_or(u32::MAX),
             kind: Kind::Block,
             codec,
-            data_crc,
+            data_crc: crc32c_slices(block),
         };
-        let result = part.store(stored, stored_len).and_then(|()| part.push(&record));
-        self.appended(result, object, stored_len as u64)
+        match self.part()?.store(stored, stored_len) {
+            Ok(()) => self.appended(&record, object),
+            Err(error) if error.is_full() => Ok(Written::Full),
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) fn append_mark(&mut self) -> Result<Written, StoreError> {
-        let (object, file) = (self.object, self.file);
-        let part = self.part()?;
-        let offset = part.offset(object)?;
-        part.truncate(object)?;
+        let (offset, object, file) = (self.offset, self.object, self.file);
+        // Filemarks take no room on the tape, but their number must end somewhere.
+        let marks = (file * index::SIZE as u64).saturating_sub(MARKS_ROOM);
+        if !self.fits(offset.min(self.partition_capacity()), marks)? {
+            return Ok(Written::Full);
+        }
+        self.make_way(0)?;
         let files = u32::try_from(file).unwrap_or(u32::MAX);
         let kind = Kind::Filemark;
         let record = Record { offset, length: 0, stored: 0, files, kind, codec: CodecId::NONE, data_crc: 0 };
-        let result = part.push(&record);
-        let written = self.appended(result, object, 0)?;
-        if matches!(written, Written::Done { .. }) {
-            self.file += 1;
-        }
-        Ok(written)
+        self.appended(&record, object)
     }
 
-    fn appended(&mut self, result: Result<(), StoreError>, object: u64, stored: u64) -> Result<Written, StoreError> {
-        match result {
-            Ok(()) => {
-                self.object = object + 1;
-                let end = self.part()?.end();
-                Ok(Written::Done { stored, early_warning: end > self.warning_at() })
-            }
-            Err(cause) => self.lost(cause, object),
-        }
+    /// Drops what follows and makes room in memory. What fails here is not about the object to come.
+    fn make_way(&mut self, len: usize) -> Result<(), StoreError> {
+        let object = self.object;
+        let part = self.part()?;
+        let ready = part.truncate(object).and_then(|()| part.prepare(len));
+        ready.or_else(|cause| self.lost(self.current, cause))
     }
 
-    /// A write failed: what memory held is gone. If that is more than the object at hand, the rest was acknowledged
-    /// before and becomes a deferred error.
-    fn lost(&mut self, cause: StoreError, object: u64) -> Result<Written, StoreError> {
-        let current = self.current;
-        let first = self.part()?.forget_pending();
-        let lost_acknowledged = first < object;
-        let target = object.min(first);
-        self.go(target)?;
-        if lost_acknowledged {
-            let partition = u8::try_from(current).unwrap_or(u8::MAX);
-            let lost_from = Position { partition, object: first, file: self.file, early_warning: false };
-            self.deferred = Some(Deferred { lost_from, cause: cause.clone() });
+    fn appended(&mut self, record: &Record, object: u64) -> Result<Written, StoreError> {
+        self.part()?.push(record);
+        self.object = object + 1;
+        (self.offset, self.file) = (record.end(), record.files_behind());
+        Ok(Written::Done { stored: record.stored.into(), early_warning: self.offset > self.warning_at() })
+    }
+
+    /// A write or synchronisation failed: what memory held is gone. If that was acknowledged, it is a deferred error.
+    fn lost(&mut self, at: usize, cause: StoreError) -> Result<(), StoreError> {
+        let Some(part) = self.partitions.get_mut(at) else { return Err(cause) };
+        let before = part.objects();
+        let first = part.forget_pending();
+        if first == before {
             return Err(cause);
         }
-        if cause.is_full() { Ok(Written::Full) } else { Err(cause) }
-    }
-
-    pub(super) fn sync_partition(&mut self, at: usize) -> Result<(), StoreError> {
-        let Some(part) = self.partitions.get_mut(at) else { return Ok(()) };
-        let objects = part.objects();
-        let Err(cause) = part.sync() else { return Ok(()) };
-        let first = part.forget_pending();
-        if at == self.current && first < objects {
+        if at == self.current {
             let target = self.object.min(first);
             self.go(target)?;
         }
-        Err(cause)
+        let partition = u8::try_from(at).unwrap_or(u8::MAX);
+        let lost_from = Position { partition, object: first, file: self.file, early_warning: false };
+        self.deferred = Some(Deferred { lost_from, cause: cause.clone() });
+        Err(StoreError::Lost { partition, object: first, cause: Box::new(cause) })
+    }
+
+    pub(super) fn sync_partition(&mut self, at: usize, how: fn(&mut Partition) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let synced = self.partitions.get_mut(at).map_or(Ok(()), how);
+        synced.or_else(|cause| self.lost(at, cause))
     }
 }

@@ -5,6 +5,8 @@ use crate::medium::{CodecId, MAX_BLOCK};
 use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+/// No tape is longer: sums of offsets and lengths stay far from overflow.
+pub(super) const MAX_OFFSET: u64 = 1 << 60;
 /// Bytes of one record.
 pub(super) const SIZE: usize = 32;
 
@@ -63,6 +65,11 @@ impl Record {
         self.offset.saturating_add(self.stored.into())
     }
 
+    /// Filemarks before the next object.
+    pub(super) fn files_behind(&self) -> u64 {
+        u64::from(self.files) + u64::from(self.kind == Kind::Filemark)
+    }
+
     pub(super) fn encode(&self, partition: u8, object: u64) -> [u8; SIZE] {
         let mut raw = Raw {
             offset: self.offset.into(),
@@ -90,7 +97,7 @@ impl Record {
             _ => return None,
         };
         let (length, stored) = (raw.length.get(), raw.stored.get());
-        let possible = raw.flags == [0; 2] && usize::try_from(length.max(stored)).is_ok_and(|len| len <= MAX_BLOCK);
+        let possible = raw.flags == [0; 2] && raw.offset.get() <= MAX_OFFSET && usize::try_from(length.max(stored)).is_ok_and(|len| len <= MAX_BLOCK);
         if !possible || crc(partition, object, body) != raw.record_crc.get() {
             return None;
         }

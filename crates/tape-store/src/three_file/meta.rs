@@ -1,6 +1,7 @@
 //! `meta.P`: the watermark of the last synchronisation, in two slots. The slot that is known to be durable is never
 //! written, so one is always whole.
 
+use super::index::MAX_OFFSET;
 use crate::integrity::crc32c;
 use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -59,6 +60,9 @@ impl Watermark {
         let raw = Raw::read_from_bytes(bytes).ok()?;
         let whole = raw.magic == MAGIC
             && raw.version.get() == VERSION
+            && raw.objects.get() <= MAX_OFFSET / 64
+            && raw.data_len.get() <= MAX_OFFSET
+            && raw.sequence.get() <= MAX_OFFSET
             && raw.partition.get() == u32::from(partition)
             && raw.crc.get() == crc32c(bytes.get(..SIZE - 4)?);
         whole.then(|| Self {

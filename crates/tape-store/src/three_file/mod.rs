@@ -31,6 +31,8 @@ pub struct ThreeFile {
     current: usize,
     object: u64,
     file: u64,
+    /// Where the data of `object` begins.
+    offset: u64,
     capacity: u64,
     buffers: read::Buffers,
     deferred: Option<Deferred>,
@@ -60,7 +62,7 @@ impl ThreeFile {
         let open = |number| recover::open(folder.as_mut(), number, &mut buffers, &mut recovery);
         let partitions = (0..=last).map(open).collect::<Result<Vec<_>, _>>()?;
         let (deferred, physical) = (None, Physical::default());
-        let tape = Self { folder, partitions, current: 0, object: 0, file: 0, capacity, buffers, deferred, physical };
+        let tape = Self { folder, partitions, current: 0, object: 0, file: 0, offset: 0, capacity, buffers, deferred, physical };
         Ok((tape, recovery))
     }
 
@@ -70,7 +72,7 @@ impl ThreeFile {
 
     /// Moves within the current partition.
     fn go(&mut self, object: u64) -> Result<(), StoreError> {
-        self.file = self.part()?.files_before(object)?;
+        (self.offset, self.file) = self.part()?.place(object)?;
         self.object = object;
         Ok(())
     }
@@ -95,19 +97,18 @@ impl Medium for ThreeFile {
     }
 
     fn position(&self) -> Position {
-        let here = self.partitions.get(self.current).map_or(0, |part| part.offset_if_known(self.object));
         Position {
             partition: u8::try_from(self.current).unwrap_or(u8::MAX),
             object: self.object,
             file: self.file,
-            early_warning: here > self.warning_at(),
+            early_warning: self.offset > self.warning_at(),
         }
     }
 
     fn usage(&self, partition: u8) -> Result<Usage, StoreError> {
         let part = self.partitions.get(usize::from(partition)).ok_or(StoreError::NoPartition(partition))?;
         let capacity = self.partition_capacity();
-        let here = if usize::from(partition) == self.current { part.offset_if_known(self.object) } else { 0 };
+        let here = if usize::from(partition) == self.current { self.offset } else { 0 };
         Ok(Usage { used: part.end(), capacity, early_warning: media::early_warning(capacity), here })
     }
 
@@ -155,7 +156,14 @@ impl Medium for ThreeFile {
 
     fn sync(&mut self) -> Result<(), StoreError> {
         for at in 0..self.partitions.len() {
-            self.sync_partition(at)?;
+            self.sync_partition(at, Partition::sync)?;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), StoreError> {
+        for at in 0..self.partitions.len() {
+            self.sync_partition(at, Partition::close)?;
         }
         Ok(())
     }

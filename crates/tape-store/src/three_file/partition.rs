@@ -3,11 +3,11 @@
 //! Order of writes: data before the index records that point at it, both durable before the watermark that counts
 //! them; a cut lowers the watermark first. `docs/format.md` says why.
 
-use super::index::{Kind, Record, SIZE};
+use super::index::{Record, SIZE};
 use super::meta::{Slot, Watermark};
 use crate::backend::Backend;
 use crate::error::{Damage, StoreError};
-use std::io::{IoSlice, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut};
 
 /// Small blocks gather to this much before they are written.
 const GATHER: usize = 256 * 1024;
@@ -15,6 +15,8 @@ const GATHER: usize = 256 * 1024;
 const DIRECT: usize = 64 * 1024;
 /// Index records in memory, waiting or read ahead.
 const RECORDS: usize = 128;
+/// So much may lie behind the watermark: what an open after a crash has to verify.
+const CHECKPOINT: u64 = 1 << 30;
 /// So many watermarks may wait for the disk.
 const MARKS: u32 = 16;
 
@@ -36,6 +38,8 @@ pub(super) struct Partition {
     /// The slot whose watermark is durable, and how many came since in the other.
     durable_slot: Slot,
     marks_since: u32,
+    /// A synchronisation failed, so nothing that the files say can be relied upon until the tape is opened again.
+    unreliable: bool,
     /// Records read ahead: the first one's number, and their bytes.
     ahead: (u64, Vec<u8>),
 }
@@ -59,6 +63,7 @@ impl Partition {
             mark,
             durable_slot,
             marks_since: 0,
+            unreliable: false,
             ahead: (0, Vec::new()),
         }
     }
@@ -129,18 +134,14 @@ impl Partition {
         if object >= self.objects { Ok(self.files) } else { Ok(self.probe(object)?.files.into()) }
     }
 
-    /// Where the data of an object begins.
-    pub(super) fn offset(&mut self, object: u64) -> Result<u64, StoreError> {
-        if object >= self.objects { Ok(self.end) } else { Ok(self.record(object)?.offset) }
-    }
-
-    /// As [`Self::offset`] without reading: end of data, or the beginning, or a record in memory; else 0.
-    pub(super) fn offset_if_known(&self, object: u64) -> u64 {
-        if object >= self.objects {
-            return self.end;
+    /// Where the data of an object begins, and how many filemarks are before it: what its predecessor says, so that a
+    /// damaged object can be overwritten.
+    pub(super) fn place(&mut self, object: u64) -> Result<(u64, u64), StoreError> {
+        match object.checked_sub(1) {
+            None => Ok((0, 0)),
+            Some(_) if object >= self.objects => Ok((self.end, self.files)),
+            Some(before) => self.probe(before).map(|record| (record.end(), record.files_behind())),
         }
-        let bytes = self.in_memory(object);
-        bytes.and_then(|bytes| Record::decode(self.number, object, bytes)).map_or(0, |record| record.offset)
     }
 
     /// The first object in `low..high` with more than `files` filemarks before it, or `high`.
@@ -164,22 +165,24 @@ impl Partition {
         }
     }
 
-    /// Adds a record whose data is stored, at end of data.
-    pub(super) fn push(&mut self, record: &Record) -> Result<(), StoreError> {
-        self.indx_pending.extend_from_slice(&record.encode(self.number, self.objects));
-        self.objects += 1;
-        self.end = record.end();
-        self.files += u64::from(record.kind == Kind::Filemark);
-        if self.indx_pending.len() >= RECORDS * SIZE { self.flush() } else { Ok(()) }
+    /// Makes room in memory for the next object. A failure here is about objects that were accepted before.
+    pub(super) fn prepare(&mut self, len: usize) -> Result<(), StoreError> {
+        if self.unreliable {
+            let error = io::Error::other("an earlier synchronisation failed");
+            return Err(self.io("writing", "data")(error));
+        }
+        if self.indx_pending.len() >= RECORDS * SIZE {
+            self.flush()?;
+        }
+        if len >= DIRECT || self.data_pending.len() + len > GATHER {
+            self.flush_data()?;
+        }
+        if self.end - self.mark.data_len.min(self.end) >= CHECKPOINT { self.sync() } else { Ok(()) }
     }
 
-    /// Stores the data of the next block: gathered if small, from where it lies if large.
+    /// Stores the data of the next block: gathered if small, from where it lies if large. A failure is about this block
+    /// alone.
     pub(super) fn store(&mut self, stored: &[IoSlice<'_>], len: usize) -> Result<(), StoreError> {
-        if len < DIRECT && self.data_pending.len() + len <= GATHER {
-            stored.iter().for_each(|slice| self.data_pending.extend_from_slice(slice));
-            return Ok(());
-        }
-        self.flush_data()?;
         if len < DIRECT {
             stored.iter().for_each(|slice| self.data_pending.extend_from_slice(slice));
             return Ok(());
@@ -188,6 +191,14 @@ impl Partition {
         written.map_err(self.io("writing", "data"))?;
         self.data_flushed += len as u64;
         Ok(())
+    }
+
+    /// Adds a record whose data is stored, at end of data.
+    pub(super) fn push(&mut self, record: &Record) {
+        self.indx_pending.extend_from_slice(&record.encode(self.number, self.objects));
+        self.objects += 1;
+        self.end = record.end();
+        self.files = record.files_behind();
     }
 
     fn flush_data(&mut self) -> Result<(), StoreError> {
@@ -238,22 +249,39 @@ impl Partition {
     /// Makes everything durable, and then says so in the watermark. The watermark itself may reach the disk later:
     /// an older one only means more to verify.
     pub(super) fn sync(&mut self) -> Result<(), StoreError> {
+        if self.unreliable {
+            return Err(self.io("synchronising", "data")(io::Error::other("it failed before")));
+        }
         self.flush()?;
-        let mark = self.mark_here()?;
+        let mark = self.mark_at(self.objects, self.end)?;
         if mark == self.mark {
             return Ok(());
         }
-        self.data.sync().map_err(self.io("synchronising", "data"))?;
-        self.indx.sync().map_err(self.io("synchronising", "indx"))?;
+        self.durable()?;
         self.write_mark(mark)
     }
 
-    fn mark_here(&mut self) -> Result<Watermark, StoreError> {
-        let last_crc = match self.objects.checked_sub(1) {
+    /// A synchronisation that fails once says nothing the next time: the system may have dropped what it could not write.
+    fn durable(&mut self) -> Result<(), StoreError> {
+        let data = self.data.sync().map_err(self.io("synchronising", "data"));
+        let result = data.and_then(|()| self.indx.sync().map_err(self.io("synchronising", "indx")));
+        self.unreliable |= result.is_err();
+        result
+    }
+
+    /// As [`Self::sync`], and the watermark too.
+    pub(super) fn close(&mut self) -> Result<(), StoreError> {
+        self.sync()?;
+        if self.marks_since > 0 { self.sync_mark() } else { Ok(()) }
+    }
+
+    /// The watermark of a tape that ends here.
+    fn mark_at(&mut self, objects: u64, end: u64) -> Result<Watermark, StoreError> {
+        let last_crc = match objects.checked_sub(1) {
             Some(last) => last_crc(&self.probe(last)?.encode(self.number, last)),
             None => 0,
         };
-        Ok(Watermark { sequence: self.mark.sequence, objects: self.objects, data_len: self.end, last_crc })
+        Ok(Watermark { sequence: self.mark.sequence, objects, data_len: end, last_crc })
     }
 
     fn write_mark(&mut self, mark: Watermark) -> Result<(), StoreError> {
@@ -280,30 +308,23 @@ impl Partition {
             return Ok(());
         }
         self.flush()?;
-        let record = self.record(object)?;
-        let before = (self.objects, self.end, self.files);
-        (self.objects, self.end, self.files) = (object, record.offset, record.files.into());
-        let cut = self.cut();
-        if cut.is_err() {
-            (self.objects, self.end, self.files) = before;
-        }
-        cut
-    }
-
-    fn cut(&mut self) -> Result<(), StoreError> {
-        let mark = self.mark_here()?;
-        if mark.objects < self.mark.objects {
+        let (end, files) = self.place(object)?;
+        if object < self.mark.objects {
+            let mark = self.mark_at(object, end)?;
             self.write_mark(mark)?;
-            if self.marks_since > 0 {
-                self.sync_mark()?;
-            }
         }
+        if self.marks_since > 0 {
+            self.sync_mark()?;
+        }
+        self.indx.set_len(object * SIZE as u64).map_err(self.io("cutting", "indx"))?;
+        // From here on the cut is made, whatever else fails.
         self.ahead.1.clear();
-        self.indx.set_len(self.objects * SIZE as u64).map_err(self.io("cutting", "indx"))?;
-        self.indx.sync().map_err(self.io("synchronising", "indx"))?;
-        self.data.set_len(self.end).map_err(self.io("cutting", "data"))?;
-        (self.indx_flushed, self.data_flushed) = (self.objects, self.end);
-        Ok(())
+        (self.objects, self.end, self.files) = (object, end, files);
+        (self.indx_flushed, self.data_flushed) = (object, end);
+        let synced = self.indx.sync().map_err(self.io("synchronising", "indx"));
+        self.unreliable |= synced.is_err();
+        synced?;
+        self.data.set_len(end).map_err(self.io("cutting", "data"))
     }
 
     /// Fills the slices with an object's stored bytes.

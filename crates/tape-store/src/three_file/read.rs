@@ -25,10 +25,18 @@ impl ThreeFile {
         if object >= part.objects() {
             return Ok(Found::EndOfData);
         }
-        let record = part.record(object);
+        let record = match part.record(object) {
+            Ok(record) => record,
+            Err(error) => {
+                // Behind a record that cannot be read, its successor says where we are.
+                let next = part.record(object + 1).map(|next| (next.offset, next.files.into()));
+                (self.offset, self.file) = next.unwrap_or((self.offset, self.file));
+                self.object += 1;
+                return Err(error);
+            }
+        };
         self.object += 1;
-        let record = record?;
-        self.file = u64::from(record.files) + u64::from(record.kind == Kind::Filemark);
+        (self.offset, self.file) = (record.end(), record.files_behind());
         match record.kind {
             Kind::Filemark => Ok(Found::Filemark),
             Kind::Block => {

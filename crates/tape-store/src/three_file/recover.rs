@@ -24,7 +24,7 @@ pub(super) fn open(folder: &mut dyn Folder, number: u8, buffers: &mut Buffers, r
     let length = |file: &mut Box<dyn Backend>| file.len().map_err(StoreError::io(format!("measuring partition {number}")));
     let [data, indx, meta] = &mut files;
     let (data_len, indx_len, meta_len) = (length(data)?, length(indx)?, length(meta)?);
-    if data_len == 0 && indx_len == 0 && meta_len == 0 {
+    if data_len == 0 && indx_len == 0 && is_zero(meta.as_mut(), meta_len, number)? {
         return blank(number, files);
     }
     let (mark, slot) = read_mark(meta.as_mut(), number)?;
@@ -50,6 +50,13 @@ pub(super) fn open(folder: &mut dyn Folder, number: u8, buffers: &mut Buffers, r
     }
     part.set_extent(whole.objects, whole.end, whole.files);
     Ok(part)
+}
+
+/// Whether a `meta.P` holds nothing yet: its making may have been cut short.
+fn is_zero(meta: &mut dyn Backend, len: u64, number: u8) -> Result<bool, StoreError> {
+    let mut bytes = [0; 1024];
+    let got = meta.read_at(0, &mut [IoSliceMut::new(&mut bytes)]).map_err(StoreError::io(format!("reading meta.{number}")))?;
+    Ok(len <= 2 * SLOT && bytes.get(..got).unwrap_or_default().iter().all(|byte| *byte == 0))
 }
 
 /// A new partition begins with a watermark of nothing, so that a lost one is not taken for a blank tape.
@@ -82,8 +89,7 @@ fn synchronised_extent(part: &mut Partition, mark: &Watermark) -> Result<Extent,
         let what = format!("record {last} is not the one that was synchronised");
         return Err(StoreError::Format { file: format!("indx.{}", part.number), what });
     }
-    let files = u64::from(record.files) + u64::from(record.kind == Kind::Filemark);
-    Ok(Extent { objects: mark.objects, end: mark.data_len, files })
+    Ok(Extent { objects: mark.objects, end: mark.data_len, files: record.files_behind() })
 }
 
 /// Walks the objects behind the watermark up to the first that is not whole.
@@ -96,7 +102,7 @@ fn verify_tail(part: &mut Partition, mut extent: Extent, records: u64, buffers: 
         }
         extent.objects += 1;
         extent.end = record.end();
-        extent.files += u64::from(record.kind == Kind::Filemark);
+        extent.files = record.files_behind();
     }
     Ok(extent)
 }

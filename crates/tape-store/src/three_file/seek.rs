@@ -19,8 +19,9 @@ impl ThreeFile {
     }
 
     fn blocks_forward(&mut self, count: u64) -> Result<Spaced, StoreError> {
-        let (from, files) = (self.object, self.file);
+        let from = self.object;
         let part = self.part()?;
+        let files = part.files_before(from)?;
         let end = part.objects();
         let goal = from.saturating_add(count).min(end);
         // The object behind the next filemark, if that lies before the goal.
@@ -28,7 +29,7 @@ impl ThreeFile {
         let met_filemark = part.files_before(behind)? > files;
         self.go(behind)?;
         let crossed = behind - from;
-        let done = crossed - u64::from(met_filemark);
+        let done = crossed.saturating_sub(u64::from(met_filemark));
         let stopped_by = match (met_filemark, done == count) {
             (true, _) => Stop::Filemark,
             (false, true) => Stop::Count,
@@ -44,8 +45,8 @@ impl ThreeFile {
         if part.files_before(goal)? < files {
             // Blocks behind the last filemark, which lies just before them.
             let behind = part.behind_filemark(files)?;
-            self.go(behind - 1)?;
-            return Ok(Spaced { done: from - behind, stopped_by: Stop::Filemark });
+            self.go(behind.saturating_sub(1))?;
+            return Ok(Spaced { done: from.saturating_sub(behind), stopped_by: Stop::Filemark });
         }
         self.go(goal)?;
         let done = from - goal;
@@ -55,7 +56,7 @@ impl ThreeFile {
     fn files_forward(&mut self, count: u64) -> Result<Spaced, StoreError> {
         let from = self.file;
         let part = self.part()?;
-        let left = part.files() - from;
+        let left = part.files().saturating_sub(from);
         let target = if count <= left { part.behind_filemark(from + count)? } else { part.objects() };
         self.go(target)?;
         let stopped_by = if count <= left { Stop::Count } else { Stop::EndOfData };
@@ -65,7 +66,7 @@ impl ThreeFile {
     fn files_back(&mut self, count: u64) -> Result<Spaced, StoreError> {
         let from = self.file;
         let target = match from.checked_sub(count) {
-            Some(left) => self.part()?.behind_filemark(left + 1)? - 1,
+            Some(left) => self.part()?.behind_filemark(left + 1)?.saturating_sub(1),
             None => 0,
         };
         self.go(target)?;
@@ -105,8 +106,12 @@ impl super::partition::Partition {
     fn skip_blocks(&mut self, block: u64, forward: bool) -> Result<u64, StoreError> {
         let files = self.files_before(block)?;
         if !forward {
-            return self.behind_filemark(files);
+            return Ok(self.behind_filemark(files)?.min(block));
         }
-        if files == self.files() { Ok(self.objects()) } else { Ok(self.behind_filemark(files + 1)? - 1) }
+        if files == self.files() {
+            return Ok(self.objects());
+        }
+        // At least one step, whatever a damaged index says.
+        Ok(self.behind_filemark(files + 1)?.saturating_sub(1).max(block + 1))
     }
 }

@@ -106,6 +106,14 @@ fn key_zero_preempts_all_registrants() {
 }
 
 #[test]
+fn a_preempted_all_registrants_holder_loses_its_rights() {
+    let (mut unit, ports) = held(7);
+    unit.preempt(&request(&ports[1], 2, 1, 7)).unwrap();
+    assert_eq!(unit.holder(Some(&ports[0])), Holder::Persistent(Kind(7)));
+    assert!(!unit.holds(&ports[0]) && unit.holds(&ports[2]));
+}
+
+#[test]
 fn clear_removes_everything() {
     let (mut unit, ports) = held(3);
     let effects = unit.clear(&request(&ports[1], 2, 0, 0)).unwrap();
