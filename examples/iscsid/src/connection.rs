@@ -18,8 +18,6 @@ use vtl::unit::{Finished, Job, Reply, Submitted};
 const READ_AHEAD: usize = 32 * 1024;
 /// A payload of this size is read to where it belongs.
 const DIRECT: usize = 32 * 1024;
-/// Unsent answers beyond this stop the reading of more commands.
-const UNSENT_SLICES: usize = 48;
 
 struct Shared(Arc<Buffers>);
 
@@ -47,12 +45,13 @@ struct Server<'a> {
     mailbox: &'a Arc<Mailbox>,
     reply: Arc<dyn Reply>,
     pool: Shared,
-    number: usize,
     session: Option<Granted>,
     pending: Vec<Pending>,
     finished: Vec<Finished>,
     read_ahead: Box<[u8]>,
     ahead: std::ops::Range<usize>,
+    /// The last read emptied the socket, so the next one waits.
+    socket_empty: bool,
     asked_for_logout: bool,
     drops_others: bool,
 }
@@ -79,12 +78,12 @@ pub(crate) fn serve(
         mailbox,
         reply: Arc::clone(mailbox) as Arc<dyn Reply>,
         pool: Shared(Arc::clone(library.buffers())),
-        number,
         session: None,
         pending: Vec::new(),
         finished: Vec::new(),
         read_ahead: vec![0; READ_AHEAD].into(),
         ahead: 0..0,
+        socket_empty: true,
         asked_for_logout: false,
         drops_others: false,
     };
@@ -105,14 +104,15 @@ impl Server<'_> {
             self.collect_finished();
             let fed = self.feed();
             self.handle_events();
-            if fed && self.unsent() < UNSENT_SLICES {
+            if fed && !self.protocol.output_is_full() {
                 continue;
             }
             let drained = self.flush()?;
             if drained && self.is_over() {
                 return Ok(());
             }
-            if (drained || self.unsent() < UNSENT_SLICES) && !self.protocol.is_closing() && self.read()? {
+            let reads = !self.socket_empty && !self.protocol.output_is_full() && !self.protocol.is_closing();
+            if reads && self.read()? {
                 continue;
             }
             self.wait(!drained)?;
@@ -150,28 +150,27 @@ impl Server<'_> {
             return Ok(false);
         }
         let space = self.protocol.space();
-        let direct = space.len() >= DIRECT;
+        let (direct, room) = (space.len() >= DIRECT, space.len().max(READ_AHEAD));
         let result = if direct { self.stream.read(space) } else { self.stream.read(&mut self.read_ahead) };
         match result {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(len) if direct => {
-                self.protocol.filled(len, clock::now().mono.0, &self.pool);
-                Ok(true)
-            }
             Ok(len) => {
-                self.ahead = 0..len;
+                // A read that was not filled took all there was.
+                self.socket_empty = len < if direct { room } else { READ_AHEAD };
+                if direct {
+                    self.protocol.filled(len, clock::now().mono.0, &self.pool);
+                } else {
+                    self.ahead = 0..len;
+                }
                 Ok(true)
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.socket_empty = true;
+                Ok(false)
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
             Err(error) => Err(error),
         }
-    }
-
-    fn unsent(&self) -> usize {
-        let mut slices = Vec::new();
-        self.protocol.output(&mut slices);
-        slices.len()
     }
 
     /// Sends what waits, as far as the socket takes it; says whether everything is gone.
@@ -199,13 +198,18 @@ impl Server<'_> {
             return Ok(());
         }
         let mut wanted = PollFlags::empty();
-        wanted.set(PollFlags::IN, !self.protocol.is_closing() && self.unsent() < UNSENT_SLICES);
+        wanted.set(PollFlags::IN, !self.protocol.is_closing() && !self.protocol.output_is_full());
         wanted.set(PollFlags::OUT, to_send);
         let mut fds = [PollFd::new(&self.stream, wanted), PollFd::new(self.mailbox.wake(), PollFlags::IN)];
         let seconds = i64::try_from(left / 1_000_000).unwrap_or(i64::MAX);
         let nanoseconds = i64::try_from(left % 1_000_000 * 1000).unwrap_or(0);
         match poll(&mut fds, Some(&Timespec { tv_sec: seconds, tv_nsec: nanoseconds })) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Ok(_) => {
+                let [socket, _] = &fds;
+                self.socket_empty = socket.revents().is_empty();
+                Ok(())
+            }
+            Err(rustix::io::Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }

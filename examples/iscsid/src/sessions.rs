@@ -13,6 +13,8 @@ use vtl::unit::{Finished, Reply};
 pub(crate) struct Mailbox {
     finished: Mutex<Vec<Finished>>,
     wake: rustix::fd::OwnedFd,
+    /// The bell was rung and not yet heard.
+    rung: AtomicBool,
     closing: AtomicBool,
 }
 
@@ -20,7 +22,7 @@ impl Mailbox {
     pub(crate) fn new() -> rustix::io::Result<Self> {
         use rustix::event::{EventfdFlags, eventfd};
         let wake = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
-        Ok(Self { finished: Mutex::default(), wake, closing: AtomicBool::new(false) })
+        Ok(Self { finished: Mutex::default(), wake, rung: AtomicBool::new(false), closing: AtomicBool::new(false) })
     }
 
     /// What becomes readable when there is something to look at.
@@ -30,6 +32,9 @@ impl Mailbox {
 
     /// Takes what has come; `into` is empty before.
     pub(crate) fn take(&self, into: &mut Vec<Finished>) {
+        if !self.rung.swap(false, Ordering::AcqRel) {
+            return;
+        }
         let mut count = [0; 8];
         let _ = rustix::io::read(&self.wake, &mut count);
         std::mem::swap(into, &mut self.finished.lock().unwrap_or_else(PoisonError::into_inner));
@@ -46,7 +51,8 @@ impl Mailbox {
     }
 
     fn ring(&self) {
-        let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+        self.rung.store(true, Ordering::Release);
+        let _ = rustix::io::write(&self.wake, &1_u64.to_le_bytes());
     }
 }
 

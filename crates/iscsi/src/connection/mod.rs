@@ -200,6 +200,12 @@ impl Connection {
         !self.transmitter.is_empty()
     }
 
+    /// Whether so much waits to be sent that no more commands should be read.
+    #[must_use]
+    pub fn output_is_full(&self) -> bool {
+        self.transmitter.is_full()
+    }
+
     /// Appends the bytes to be sent next, as many slices as one call may take.
     pub fn output<'a>(&'a self, slices: &mut Vec<IoSlice<'a>>) {
         self.transmitter.output(slices);

@@ -45,6 +45,10 @@ impl Transmitter {
         self.queue.is_empty()
     }
 
+    pub(super) fn is_full(&self) -> bool {
+        self.queue.len() >= SLICES / 3
+    }
+
     pub(super) fn lend(&mut self, buffer: Vec<u8>) -> Lent {
         let free = self.buffers.iter().position(Option::is_none);
         let slot = free.unwrap_or_else(|| {

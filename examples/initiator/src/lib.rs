@@ -1,0 +1,544 @@
+//! A small iSCSI initiator: blocking, one connection, for tests and measurements. It asks for what makes tape fast, obeys
+//! R2T, checks digests and serial numbers, and panics nowhere: what the target does wrong is an [`Error`].
+
+use iscsi::chap::Algorithm;
+use iscsi::digest::{digest, padded_digest};
+use iscsi::text;
+use iscsi::wire::{self, BHS, Basic, FINAL, NO_TAG, Opcode, layout};
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+use zerocopy::IntoBytes;
+
+/// What went wrong, in words.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// How to log in.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// InitiatorName.
+    pub name: String,
+    /// ISID.
+    pub isid: [u8; 6],
+    /// HeaderDigest=CRC32C.
+    pub header_digest: bool,
+    /// DataDigest=CRC32C.
+    pub data_digest: bool,
+    /// ImmediateData=Yes.
+    pub immediate: bool,
+    /// Our MaxRecvDataSegmentLength.
+    pub max_recv: u32,
+    /// FirstBurstLength and MaxBurstLength that we offer.
+    pub burst: u32,
+    /// CHAP name and secret.
+    pub chap: Option<(String, String)>,
+    /// The secret by which the target proves itself, if it must.
+    pub mutual: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            name: "iqn.2026-01.org.ferric:initiator".into(),
+            isid: [0x80, 0, 0, 0, 0, 1],
+            header_digest: false,
+            data_digest: false,
+            immediate: true,
+            max_recv: 1 << 20,
+            burst: 1 << 20,
+            chap: None,
+            mutual: None,
+        }
+    }
+}
+
+/// A PDU as it came.
+#[derive(Clone, Debug)]
+pub struct Pdu {
+    /// Its header.
+    pub header: [u8; BHS],
+    /// Its data segment.
+    pub data: Vec<u8>,
+}
+
+impl Pdu {
+    fn basic(&self) -> Basic {
+        layout(&self.header)
+    }
+
+    /// Its opcode.
+    #[must_use]
+    pub fn opcode(&self) -> Opcode {
+        self.basic().opcode()
+    }
+
+    /// Its initiator task tag.
+    #[must_use]
+    pub fn tag(&self) -> u32 {
+        self.basic().itt.get()
+    }
+}
+
+/// The end of a command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// SCSI status.
+    pub status: u8,
+    /// Sense data.
+    pub sense: Vec<u8>,
+    /// Data that came.
+    pub data: Vec<u8>,
+    /// Bytes that did not move of those offered; negative if the device had more.
+    pub residual: i64,
+}
+
+impl Reply {
+    /// Sense key, ASC and ASCQ of fixed-format sense.
+    #[must_use]
+    pub fn sense_codes(&self) -> Option<(u8, u8, u8)> {
+        Some((self.sense.get(2)? & 0x0f, *self.sense.get(12)?, *self.sense.get(13)?))
+    }
+
+    /// INFORMATION of fixed-format sense, if valid.
+    #[must_use]
+    pub fn information(&self) -> Option<i32> {
+        let bytes = self.sense.get(3..7)?.try_into().ok()?;
+        (self.sense.first()? & 0x80 != 0).then(|| i32::from_be_bytes(bytes))
+    }
+}
+
+/// Data of a command.
+#[derive(Clone, Copy, Debug)]
+pub enum Transfer<'a> {
+    /// None.
+    None,
+    /// To the target.
+    Out(&'a [u8]),
+    /// From the target, at most so much.
+    In(usize),
+}
+
+/// A session.
+pub struct Initiator {
+    stream: TcpStream,
+    options: Options,
+    digests: bool,
+    cmd_sn: u32,
+    max_cmd_sn: u32,
+    exp_stat_sn: u32,
+    tag: u32,
+    first_burst: usize,
+    max_send: usize,
+    /// TSIH of the session.
+    pub tsih: u16,
+}
+
+impl Initiator {
+    /// Opens a session with a target.
+    ///
+    /// # Errors
+    /// The connection or the login failed.
+    pub fn login(address: impl ToSocketAddrs, target: &str, options: Options) -> Result<Self, Error> {
+        let mut session = Self::connect(address, options)?;
+        let name = session.options.name.clone();
+        let keys = [("InitiatorName", name.as_str()), ("SessionType", "Normal"), ("TargetName", target)];
+        session.negotiate(&keys)?;
+        Ok(session)
+    }
+
+    /// Asks a portal for its targets: names and addresses.
+    ///
+    /// # Errors
+    /// The connection, the login or the request failed.
+    pub fn discover(address: impl ToSocketAddrs, options: Options) -> Result<Vec<String>, Error> {
+        let mut session = Self::connect(address, options)?;
+        let name = session.options.name.clone();
+        session.negotiate(&[("InitiatorName", name.as_str()), ("SessionType", "Discovery")])?;
+        let mut keys = Vec::new();
+        text::push(&mut keys, "SendTargets", "All");
+        let answer = session.text(&keys)?;
+        Ok(text::parse(&answer)?.iter().map(|(key, value)| format!("{key}={value}")).collect())
+    }
+
+    /// Connects without logging in.
+    ///
+    /// # Errors
+    /// The connection failed.
+    pub fn connect(address: impl ToSocketAddrs, options: Options) -> Result<Self, Error> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        Ok(Self {
+            stream,
+            options,
+            digests: false,
+            cmd_sn: 1,
+            max_cmd_sn: 1,
+            exp_stat_sn: 0,
+            tag: 0,
+            first_burst: 65_536,
+            max_send: 8192,
+            tsih: 0,
+        })
+    }
+
+    /// The socket, for tests that misbehave on it.
+    #[must_use]
+    pub const fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// CmdSN of the next command.
+    #[must_use]
+    pub const fn cmd_sn(&self) -> u32 {
+        self.cmd_sn
+    }
+
+    /// Commands that the window still admits.
+    #[must_use]
+    pub const fn window(&self) -> u32 {
+        self.max_cmd_sn.wrapping_sub(self.cmd_sn).wrapping_add(1)
+    }
+
+    fn negotiate(&mut self, identity: &[(&str, &str)]) -> Result<(), Error> {
+        let mut keys = Vec::new();
+        identity.iter().for_each(|(key, value)| text::push(&mut keys, key, value));
+        if let Some((name, secret)) = self.options.chap.clone() {
+            self.authenticate(&mut keys, &name, &secret)?;
+        }
+        let yes_no = |value: bool| if value { "Yes" } else { "No" };
+        let digest_of = |wanted: bool| if wanted { "CRC32C" } else { "None" };
+        let (max_recv, burst) = (self.options.max_recv.to_string(), self.options.burst.to_string());
+        let offer = [
+            ("HeaderDigest", digest_of(self.options.header_digest)),
+            ("DataDigest", digest_of(self.options.data_digest)),
+            ("InitialR2T", "No"),
+            ("ImmediateData", yes_no(self.options.immediate)),
+            ("MaxRecvDataSegmentLength", &max_recv),
+            ("FirstBurstLength", &burst),
+            ("MaxBurstLength", "16776192"),
+            ("MaxOutstandingR2T", "1"),
+            ("ErrorRecoveryLevel", "0"),
+        ];
+        offer.iter().for_each(|(key, value)| text::push(&mut keys, key, value));
+        let answer = self.login_request(1, 3, &keys)?;
+        for (key, value) in text::parse(&answer)? {
+            match (key, text::number(value)) {
+                ("FirstBurstLength", Some(len)) => self.first_burst = len as usize,
+                ("MaxRecvDataSegmentLength", Some(len)) => self.max_send = len as usize,
+                _ => {}
+            }
+        }
+        self.digests = true;
+        Ok(())
+    }
+
+    fn authenticate(&mut self, keys: &mut Vec<u8>, name: &str, secret: &str) -> Result<(), Error> {
+        text::push(keys, "AuthMethod", "CHAP");
+        self.login_request(0, 0, keys)?;
+        keys.clear();
+        text::push(keys, "CHAP_A", "7,5");
+        let answer = self.login_request(0, 0, keys)?;
+        let pairs = text::parse(&answer)?;
+        let find = |wanted: &str| pairs.iter().find(|(key, _)| *key == wanted).map(|(_, value)| *value).ok_or(format!("no {wanted}"));
+        let algorithm = Algorithm::strongest(find("CHAP_A")?).ok_or("unknown CHAP_A")?;
+        let id = text::number(find("CHAP_I")?).and_then(|id| u8::try_from(id).ok()).ok_or("bad CHAP_I")?;
+        let challenge = text::binary(find("CHAP_C")?).ok_or("bad CHAP_C")?;
+        keys.clear();
+        text::push(keys, "CHAP_N", name);
+        text::push(keys, "CHAP_R", &text::hex(&algorithm.response(id, secret.as_bytes(), &challenge)));
+        let ours: Vec<u8> = (0..16).map(|byte| byte * 3).collect();
+        if self.options.mutual.is_some() {
+            text::push(keys, "CHAP_I", "77");
+            text::push(keys, "CHAP_C", &text::hex(&ours));
+        }
+        let answer = self.login_request(0, 1, keys)?;
+        keys.clear();
+        if let Some(secret) = &self.options.mutual {
+            let pairs = text::parse(&answer)?;
+            let response = pairs.iter().find(|(key, _)| *key == "CHAP_R").and_then(|(_, value)| text::binary(value));
+            if !algorithm.verify(77, secret.as_bytes(), &ours, &response.unwrap_or_default()) {
+                return Err("the target did not prove itself".into());
+            }
+        }
+        Ok(())
+    }
+
+    /// One login request; a stage equal to the current one does not ask to move on.
+    fn login_request(&mut self, current: u8, next: u8, keys: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut header: wire::Login = wire::empty(Opcode(Opcode::LOGIN.0 | 0x40));
+        header.flags = (current << 2) | if next > current { FINAL | next } else { 0 };
+        header.isid = self.options.isid;
+        header.cmd_sn = self.cmd_sn.into();
+        header.exp_stat_sn = self.exp_stat_sn.into();
+        wire::set_data_length(&mut header.data_length, keys.len());
+        self.send(header.as_bytes(), keys)?;
+        let pdu = self.receive()?;
+        let answer: wire::LoginResponse = layout(&pdu.header);
+        if pdu.opcode() != Opcode::LOGIN_RESPONSE || answer.status_class != 0 {
+            return Err(format!("login refused: {:02x}{:02x}", answer.status_class, answer.status_detail).into());
+        }
+        self.exp_stat_sn = answer.stat_sn.get().wrapping_add(1);
+        self.max_cmd_sn = answer.max_cmd_sn.get();
+        self.tsih = answer.tsih.get();
+        Ok(pdu.data)
+    }
+
+    /// One text request.
+    ///
+    /// # Errors
+    /// The connection failed, or the answer is none.
+    pub fn text(&mut self, keys: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut header: wire::Request = wire::empty(Opcode::TEXT);
+        header.flags = FINAL;
+        header.ttt = NO_TAG.into();
+        let answer = self.request(header, keys)?;
+        if answer.opcode() == Opcode::TEXT_RESPONSE { Ok(answer.data) } else { Err("no text response".into()) }
+    }
+
+    /// NOP-Out with data that must come back.
+    ///
+    /// # Errors
+    /// The connection failed, or something else came back.
+    pub fn ping(&mut self, data: &[u8]) -> Result<(), Error> {
+        let mut header: wire::Request = wire::empty(Opcode::NOP_OUT);
+        header.flags = FINAL;
+        header.ttt = NO_TAG.into();
+        let answer = self.request(header, data)?;
+        if answer.opcode() == Opcode::NOP_IN && answer.data == data { Ok(()) } else { Err("no echo".into()) }
+    }
+
+    /// Logs out.
+    ///
+    /// # Errors
+    /// The connection failed, or the answer is none.
+    pub fn logout(mut self) -> Result<(), Error> {
+        let mut header: wire::Request = wire::empty(Opcode::LOGOUT);
+        header.flags = FINAL;
+        let answer = self.request(header, &[])?;
+        if answer.opcode() == Opcode::LOGOUT_RESPONSE { Ok(()) } else { Err("no logout response".into()) }
+    }
+
+    /// A task management function; its response code.
+    ///
+    /// # Errors
+    /// The connection failed, or the answer is none.
+    pub fn task_management(&mut self, function: u8, lun: u64, referenced: u32) -> Result<u8, Error> {
+        let mut header: wire::TaskManagement = wire::empty(Opcode(Opcode::TASK_MANAGEMENT.0 | 0x40));
+        header.flags = FINAL | function;
+        header.lun = (lun << 48).into();
+        header.itt = self.next_tag().into();
+        header.referenced_tag = referenced.into();
+        header.cmd_sn = self.cmd_sn.into();
+        header.exp_stat_sn = self.exp_stat_sn.into();
+        self.send(header.as_bytes(), &[])?;
+        let answer = self.receive_status()?;
+        if answer.opcode() == Opcode::TASK_MANAGEMENT_RESPONSE { Ok(layout::<wire::Target>(&answer.header).response) } else { Err("no response".into()) }
+    }
+
+    fn request(&mut self, mut header: wire::Request, data: &[u8]) -> Result<Pdu, Error> {
+        header.itt = self.next_tag().into();
+        header.cmd_sn = self.next_cmd_sn().into();
+        header.exp_stat_sn = self.exp_stat_sn.into();
+        wire::set_data_length(&mut header.data_length, data.len());
+        self.send(header.as_bytes(), data)?;
+        self.receive_status()
+    }
+
+    const fn next_tag(&mut self) -> u32 {
+        self.tag = (self.tag + 1) & 0x7fff_ffff;
+        self.tag
+    }
+
+    const fn next_cmd_sn(&mut self) -> u32 {
+        let number = self.cmd_sn;
+        self.cmd_sn = number.wrapping_add(1);
+        number
+    }
+
+    /// Runs one command to its end.
+    ///
+    /// # Errors
+    /// The connection failed, or the target broke the protocol.
+    pub fn command(&mut self, lun: u64, cdb: &[u8], transfer: Transfer<'_>) -> Result<Reply, Error> {
+        let tag = self.start(lun, cdb, transfer)?;
+        self.finish(tag, transfer)
+    }
+
+    /// Sends a command, with as much of its data as may go with it; its tag.
+    ///
+    /// # Errors
+    /// The connection failed.
+    pub fn start(&mut self, lun: u64, cdb: &[u8], transfer: Transfer<'_>) -> Result<u32, Error> {
+        let mut header: wire::Command = wire::empty(Opcode::COMMAND);
+        let (flags, expected, data): (u8, usize, &[u8]) = match transfer {
+            Transfer::None => (0, 0, &[]),
+            Transfer::In(len) => (0x40, len, &[]),
+            Transfer::Out(data) => (0x20, data.len(), data),
+        };
+        let now = if self.options.immediate { data.len().min(self.first_burst).min(self.max_send) } else { 0 };
+        header.flags = FINAL | flags | 0x01;
+        header.lun = (lun << 48).into();
+        header.expected_length = u32::try_from(expected)?.into();
+        for (slot, byte) in header.cdb.iter_mut().zip(cdb) {
+            *slot = *byte;
+        }
+        let tag = self.next_tag();
+        header.itt = tag.into();
+        header.cmd_sn = self.next_cmd_sn().into();
+        header.exp_stat_sn = self.exp_stat_sn.into();
+        wire::set_data_length(&mut header.data_length, now);
+        self.send(header.as_bytes(), data.get(..now).unwrap_or_default())?;
+        Ok(tag)
+    }
+
+    /// Waits for the end of a command, sending what R2T asks for.
+    ///
+    /// # Errors
+    /// The connection failed, or the target broke the protocol.
+    pub fn finish(&mut self, tag: u32, transfer: Transfer<'_>) -> Result<Reply, Error> {
+        let out = if let Transfer::Out(data) = transfer { data } else { &[] };
+        let mut reply = Reply::default();
+        loop {
+            let pdu = self.receive_status()?;
+            if pdu.opcode() == Opcode::NOP_IN && pdu.tag() == NO_TAG {
+                continue;
+            }
+            if pdu.tag() != tag {
+                return Err(format!("an answer to {:x} where one to {tag:x} was due: {:?}", pdu.tag(), pdu.opcode()).into());
+            }
+            match pdu.opcode() {
+                Opcode::R2T => self.send_data(&layout(&pdu.header), out)?,
+                Opcode::DATA_IN => {
+                    let header: wire::DataIn = layout(&pdu.header);
+                    if header.buffer_offset.get() as usize != reply.data.len() {
+                        return Err("data out of order".into());
+                    }
+                    reply.data.extend_from_slice(&pdu.data);
+                    if header.flags & 0x01 != 0 {
+                        reply.status = header.status;
+                        reply.residual = residual(header.flags, header.residual.get());
+                        return Ok(reply);
+                    }
+                }
+                Opcode::RESPONSE => {
+                    let header: wire::Response = layout(&pdu.header);
+                    reply.status = header.status;
+                    reply.residual = residual(header.flags, header.residual.get());
+                    reply.sense = pdu.data.get(2..).unwrap_or_default().to_vec();
+                    return Ok(reply);
+                }
+                other => return Err(format!("unexpected {other:?}").into()),
+            }
+        }
+    }
+
+    fn send_data(&mut self, asked: &wire::Target, data: &[u8]) -> Result<(), Error> {
+        let (start, len) = (asked.word_40.get() as usize, asked.word_44.get() as usize);
+        let wanted = data.get(start..start + len).ok_or("R2T beyond the data")?;
+        let parts = wanted.chunks(self.max_send);
+        let last = parts.len().saturating_sub(1);
+        let mut offset = start;
+        for (number, part) in parts.enumerate() {
+            let mut header: wire::DataOut = wire::empty(Opcode::DATA_OUT);
+            header.flags = if number == last { FINAL } else { 0 };
+            (header.lun, header.itt, header.ttt) = (asked.lun, asked.itt, asked.ttt);
+            header.exp_stat_sn = self.exp_stat_sn.into();
+            header.data_sn = u32::try_from(number)?.into();
+            header.buffer_offset = u32::try_from(offset)?.into();
+            wire::set_data_length(&mut header.data_length, part.len());
+            self.send(header.as_bytes(), part)?;
+            offset += part.len();
+        }
+        Ok(())
+    }
+
+    /// Sends a PDU as it is, with padding and digests.
+    ///
+    /// # Errors
+    /// The connection failed.
+    pub fn send(&mut self, header: &[u8], data: &[u8]) -> Result<(), Error> {
+        let pad = data.len().next_multiple_of(4) - data.len();
+        let (header_digest, data_digest) = (self.digests && self.options.header_digest, self.digests && self.options.data_digest);
+        let (head_crc, data_crc) = (digest(header), padded_digest(data));
+        let parts = [
+            header,
+            if header_digest { &head_crc } else { &[] },
+            data,
+            [0; 3].get(..pad).unwrap_or_default(),
+            if data_digest && !data.is_empty() { &data_crc } else { &[] },
+        ];
+        let mut slices: Vec<IoSlice<'_>> = parts.iter().filter(|part| !part.is_empty()).map(|part| IoSlice::new(part)).collect();
+        let mut rest = slices.as_mut_slice();
+        while !rest.is_empty() {
+            let sent = self.stream.write_vectored(rest)?;
+            if sent == 0 {
+                return Err(io::Error::from(io::ErrorKind::WriteZero).into());
+            }
+            IoSlice::advance_slices(&mut rest, sent);
+        }
+        Ok(())
+    }
+
+    /// Receives a PDU, its digests checked.
+    ///
+    /// # Errors
+    /// The connection failed, or a digest is wrong.
+    pub fn receive(&mut self) -> Result<Pdu, Error> {
+        let mut header = [0; BHS];
+        self.stream.read_exact(&mut header)?;
+        let basic: Basic = layout(&header);
+        if self.digests && self.options.header_digest {
+            let mut given = [0; 4];
+            self.stream.read_exact(&mut given)?;
+            if given != digest(&header) {
+                return Err("header digest".into());
+            }
+        }
+        let len = basic.data_len();
+        if len > self.options.max_recv as usize {
+            return Err("a data segment longer than declared".into());
+        }
+        let mut data = vec![0; len.next_multiple_of(4)];
+        self.stream.read_exact(&mut data)?;
+        data.truncate(len);
+        if self.digests && self.options.data_digest && len > 0 {
+            let mut given = [0; 4];
+            self.stream.read_exact(&mut given)?;
+            if given != padded_digest(&data) {
+                return Err("data digest".into());
+            }
+        }
+        Ok(Pdu { header, data })
+    }
+
+    /// Receives a PDU of a session and follows its serial numbers.
+    fn receive_status(&mut self) -> Result<Pdu, Error> {
+        let pdu = self.receive()?;
+        let numbers: wire::Target = layout(&pdu.header);
+        let uses_stat_sn = match pdu.opcode() {
+            Opcode::DATA_IN => numbers.flags & 0x01 != 0,
+            Opcode::R2T => false,
+            Opcode::NOP_IN => pdu.tag() != NO_TAG,
+            _ => true,
+        };
+        if uses_stat_sn {
+            if numbers.stat_sn.get() != self.exp_stat_sn {
+                return Err(format!("StatSN {} where {} was due", numbers.stat_sn, self.exp_stat_sn).into());
+            }
+            self.exp_stat_sn = self.exp_stat_sn.wrapping_add(1);
+        }
+        if wire::before(self.max_cmd_sn, numbers.max_cmd_sn.get()) {
+            self.max_cmd_sn = numbers.max_cmd_sn.get();
+        }
+        Ok(pdu)
+    }
+}
+
+fn residual(flags: u8, count: u32) -> i64 {
+    match flags & 0x06 {
+        0x02 => i64::from(count),
+        0x04 => -i64::from(count),
+        _ => 0,
+    }
+}
