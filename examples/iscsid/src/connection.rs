@@ -52,7 +52,6 @@ struct Server<'a> {
     ahead: std::ops::Range<usize>,
     /// The last read emptied the socket, so the next one waits.
     socket_empty: bool,
-    asked_for_logout: bool,
     drops_others: bool,
 }
 
@@ -84,7 +83,6 @@ pub(crate) fn serve(
         read_ahead: vec![0; READ_AHEAD].into(),
         ahead: 0..0,
         socket_empty: true,
-        asked_for_logout: false,
         drops_others: false,
     };
     let result = server.run();
@@ -107,8 +105,12 @@ impl Server<'_> {
             if fed && !self.protocol.output_is_full() {
                 continue;
             }
+            let ends = self.mailbox.is_closing();
+            if ends {
+                self.protocol.ask_for_logout(0);
+            }
             let drained = self.flush()?;
-            if drained && self.is_over() {
+            if ends || (drained && self.protocol.is_closing()) {
                 return Ok(());
             }
             let reads = !self.socket_empty && !self.protocol.output_is_full() && !self.protocol.is_closing();
@@ -117,15 +119,6 @@ impl Server<'_> {
             }
             self.wait(!drained)?;
         }
-    }
-
-    fn is_over(&mut self) -> bool {
-        if self.mailbox.is_closing() && !self.asked_for_logout {
-            self.asked_for_logout = true;
-            self.protocol.ask_for_logout(0);
-            return !self.protocol.has_output();
-        }
-        self.protocol.is_closing() || self.mailbox.is_closing()
     }
 
     /// Gives bytes that were read ahead to the protocol; says whether there were any.

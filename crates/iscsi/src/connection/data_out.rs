@@ -336,7 +336,7 @@ impl Connection {
         }
         let produced = if task.reads { produced.min(task.expected).min(data_in.len()) } else { 0 };
         let residual = if task.writes && !task.reads {
-            Residual::of(task.expected, consumed, consumed + missing)
+            Residual::of(task.expected, consumed, if missing > 0 { task.expected + missing } else { 0 })
         } else {
             Residual::of(if task.reads { task.expected } else { 0 }, produced, wanted)
         };

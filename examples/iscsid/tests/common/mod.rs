@@ -1,0 +1,126 @@
+//! A daemon of its own for each test, and what tests say to it.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use initiator::{Initiator, Options, Reply, Transfer};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+pub(crate) struct Daemon {
+    child: Child,
+    pub(crate) portal: String,
+    pub(crate) iqn: String,
+}
+
+pub(crate) fn command(data: &Path, config: &str) -> Command {
+    let file = data.with_extension("toml");
+    std::fs::write(&file, config).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ferric-iscsid"));
+    command.arg("--data").arg(data).arg("--config").arg(file).args(["--bind", "127.0.0.1:0"]);
+    command
+}
+
+impl Daemon {
+    pub(crate) fn start(data: &Path, config: &str) -> Self {
+        let mut child = command(data, config).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [_, _, portal, iqn] = words.as_slice() else { panic!("the daemon said {line:?}") };
+        Self { child, portal: (*portal).into(), iqn: (*iqn).into() }
+    }
+
+    /// A session as this initiator port, with the unit attentions of its units taken.
+    pub(crate) fn login(&self, port: u8) -> Initiator {
+        let mut session = self.login_with(options(port));
+        for lun in 0..=2 {
+            while session.command(lun, &[0x03, 0, 0, 0, 18, 0], Transfer::In(18)).unwrap().data[2] & 0x0f != 0 {}
+        }
+        session
+    }
+
+    pub(crate) fn login_with(&self, options: Options) -> Initiator {
+        Initiator::login(&self.portal, &self.iqn, options).unwrap()
+    }
+
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM; the exit code.
+    pub(crate) fn terminate(mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.child.wait().unwrap().code()
+    }
+
+    /// Resident memory in KiB.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub(crate) fn options(port: u8) -> Options {
+    Options { isid: [0x80, 0, 0, 0, 0, port], ..Options::default() }
+}
+
+/// The default library with small cartridges, uncompressed.
+pub(crate) const SMALL: &str = "[[drive]]\nmodel = \"ULT3580-TD8\"\ncount = 2\ncompression = \"none\"\n\
+    [[cartridges]]\npattern = \"V#####L8\"\ncount = 5\nsize = \"64MB\"\n";
+
+pub(crate) const SLOT: u16 = 1000;
+pub(crate) const DRIVE: u16 = 500;
+
+pub(crate) fn movement(session: &mut Initiator, from: u16, to: u16) -> Reply {
+    let ([a, b], [c, d]) = (from.to_be_bytes(), to.to_be_bytes());
+    session.command(0, &[0xa5, 0, 0, 0, a, b, c, d, 0, 0, 0, 0], Transfer::None).unwrap()
+}
+
+/// Moves the first cartridge into the first drive and takes the attention that this raises.
+pub(crate) fn load(session: &mut Initiator) {
+    assert_eq!(movement(session, SLOT, DRIVE), Reply::default());
+    assert_eq!(ready(session).sense_codes(), Some((6, 0x28, 0x00)));
+    assert_eq!(ready(session), Reply::default());
+}
+
+pub(crate) fn ready(session: &mut Initiator) -> Reply {
+    session.command(1, &[0; 6], Transfer::None).unwrap()
+}
+
+pub(crate) fn write(session: &mut Initiator, record: &[u8]) -> Reply {
+    let [_, a, b, c] = u32::try_from(record.len()).unwrap().to_be_bytes();
+    session.command(1, &[0x0a, 0, a, b, c, 0], Transfer::Out(record)).unwrap()
+}
+
+pub(crate) fn filemark(session: &mut Initiator) -> Reply {
+    session.command(1, &[0x10, 0, 0, 0, 1, 0], Transfer::None).unwrap()
+}
+
+pub(crate) fn read(session: &mut Initiator, len: u32) -> Reply {
+    let [_, a, b, c] = len.to_be_bytes();
+    session.command(1, &[0x08, 0, a, b, c, 0], Transfer::In(len as usize)).unwrap()
+}
+
+pub(crate) fn rewind(session: &mut Initiator) -> Reply {
+    session.command(1, &[0x01, 0, 0, 0, 0, 0], Transfer::None).unwrap()
+}
+
+/// Bytes that differ from record to record.
+pub(crate) fn record(seed: u32, len: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(2_654_435_761) | 1;
+    let next = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    };
+    (0..len).map(next).collect()
+}
