@@ -1,0 +1,30 @@
+# What every job uses: named checks, counted. Sourced.
+passed=0 failed=0
+note() { # NAME STATUS OUTPUT
+  if [ "$2" = 0 ]; then passed=$((passed + 1)); echo "ok    $1"
+  else failed=$((failed + 1)); echo "FAIL  $1"; printf '%s\n' "$3" | head -40 | sed 's/^/      /'; fi
+}
+# The command ends with status 0.
+runs() { local name=$1; shift; local out; out=$("$@" 2>&1); note "$name" $? "$out"; }
+# The command ends with another status.
+fails() { local name=$1; shift; local out; if out=$("$@" 2>&1); then note "$name" 1 "succeeded: $out"; else note "$name" 0; fi; }
+# The command says what the pattern (extended, over lines joined by a blank) asks for.
+says() {
+  local name=$1 pattern=$2; shift 2; local out; out=$("$@" 2>&1)
+  if printf '%s' "$out" | tr '\n' ' ' | grep -qE -- "$pattern"; then note "$name" 0; else note "$name" 1 "no /$pattern/ in: $out"; fi
+}
+finish() { echo "$passed passed, $failed failed"; [ "$failed" = 0 ]; }
+wait_for_devices() { # COUNT
+  for _ in $(seq 100); do
+    [ "$(ls -d /sys/class/scsi_generic/sg* 2>/dev/null | wc -l)" -ge "$1" ] && return 0
+    sleep 0.1
+  done
+  return 1
+}
+# Names by what the units are, never by order: /dev/sgN of the changer, /dev/nstN and /dev/sgN of the drives.
+find_devices() {
+  CHANGER=$(lsscsi -g | awk '$2=="mediumx"{print $NF}')
+  TAPES=($(lsscsi -g | awk '$2=="tape"{sub("/dev/st","/dev/nst",$(NF-1)); print $(NF-1)}'))
+  TAPE_SGS=($(lsscsi -g | awk '$2=="tape"{print $NF}'))
+  TAPE=${TAPES[0]} TAPE_SG=${TAPE_SGS[0]}
+}

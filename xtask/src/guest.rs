@@ -1,0 +1,287 @@
+//! Ring 2: Debian's stock kernel in QEMU, with Debian's tape programs, against the daemon.
+//!
+//! The guest's root is an overlay of the host's root and a folder of unpacked packages, both read-only over 9p, so host
+//! programs and fresh builds run in it and nothing of the host changes. `xtask/guest/` holds its scripts.
+
+use crate::shell::{check, output, run as shell, say};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// What the host needs, and the programs that show it is there.
+const HOST_PACKAGES: [&str; 6] = ["qemu-system-x86", "qemu-block-extra", "busybox-static", "kmod", "cpio", "libiscsi-bin"];
+/// What the guest needs beside the kernel.
+const GUEST_PACKAGES: [&str; 18] = [
+    "open-iscsi",
+    "libopeniscsiusr",
+    "libisns0",
+    "mtx",
+    "mt-st",
+    "sg3-utils",
+    "libsgutils2-1.46-2",
+    "lsscsi",
+    "kmod",
+    "libkmod2",
+    "stenc",
+    "attr",
+    "mbuffer",
+    "libibverbs1",
+    "librdmacm1",
+    "libnl-3-200",
+    "libnl-route-3-200",
+    "libaio1",
+];
+/// Modules that the first stage needs.
+const MODULES: [&str; 5] = ["virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay"];
+/// Seconds that one boot with its job may take.
+const LIMIT: &str = "600";
+
+type Outcome<T = ()> = Result<T, String>;
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).to_path_buf()
+}
+
+fn folder() -> PathBuf {
+    workspace().join("target/guest")
+}
+
+fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> String {
+    let path = path.display().to_string();
+    move |error| format!("{path}: {error}")
+}
+
+/// Installs what the host lacks. Needs root only if something is missing.
+pub(crate) fn install() -> Outcome {
+    let installed = |package: &&str| {
+        output("dpkg-query", ["-W", "-f=${db:Status-Status}", package]).is_ok_and(|status| status == b"installed")
+    };
+    let missing: Vec<&str> = HOST_PACKAGES.into_iter().filter(|package| !installed(package)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    say(&format!("installing {}", missing.join(" ")));
+    let by_hand = |error| format!("{error}\nThe tests need these packages: apt-get install {}", missing.join(" "));
+    let mut arguments = vec!["install", "--yes", "--quiet", "--no-install-recommends"];
+    arguments.extend(&missing);
+    let apt = |arguments: &[&str]| check("apt-get", Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"));
+    apt(&["update", "--quiet"]).and_then(|()| apt(&arguments)).map_err(by_hand)
+}
+
+/// Boots the guest for each path and shows what its clients found.
+pub(crate) fn run() -> Outcome {
+    install()?;
+    let guest = Guest::prepare()?;
+    shell("cargo", ["build", "--release", "--package", "iscsid"])?;
+    let daemon = Daemon::start()?;
+    let clients = guest.boot("clients", &daemon.attachments());
+    drop(daemon);
+    let loopback = guest.boot("loopback", &[]);
+    clients.and(loopback)
+}
+
+struct Guest {
+    root: PathBuf,
+    kernel: PathBuf,
+    initrd: PathBuf,
+}
+
+impl Guest {
+    /// Downloads and unpacks what is not there yet.
+    fn prepare() -> Outcome<Self> {
+        let folder = folder();
+        let guest = Self { root: folder.join("root"), kernel: folder.join("vmlinux"), initrd: folder.join("initrd.gz") };
+        if !guest.initrd.exists() {
+            fs::create_dir_all(&folder).map_err(failed(&folder))?;
+            let packages = folder.join("packages");
+            download(&packages)?;
+            unpack(&packages, &guest.root)?;
+            let version = kernel_version(&guest.root)?;
+            extract_kernel(&guest.root.join("boot").join(format!("vmlinuz-{version}")), &guest.kernel)?;
+            make_initrd(&guest.root, &version, &guest.initrd)?;
+        }
+        Ok(guest)
+    }
+
+    /// Boots, runs a job, and takes its verdict.
+    fn boot(&self, name: &str, attachments: &[String]) -> Outcome {
+        let job = folder().join(format!("job-{name}"));
+        let _ = fs::remove_dir_all(&job);
+        fs::create_dir_all(&job).map_err(failed(&job))?;
+        let scripts = workspace().join("xtask/guest");
+        for (from, to) in [("stage2.sh", "stage2.sh"), ("checks.sh", "checks.sh"), ("ferric.toml", "ferric.toml")] {
+            fs::copy(scripts.join(from), job.join(to)).map_err(failed(&job))?;
+        }
+        fs::copy(scripts.join(format!("{name}.sh")), job.join("job.sh")).map_err(failed(&job))?;
+        fs::copy(daemon_binary(), job.join("ferric-iscsid")).map_err(failed(&job))?;
+        say(&format!("\nring 2, {name}:"));
+        let booted = check("qemu", self.qemu(&job).args(attachments));
+        if let Ok(report) = fs::read_to_string(job.join("output.log")) {
+            say(report.trim_end());
+        }
+        match fs::read_to_string(job.join("exitcode")).as_deref().map(str::trim) {
+            Ok("0") => booted,
+            Ok(code) => Err(format!("ring 2, {name}: the job ended with status {code}")),
+            Err(_) => {
+                let serial = fs::read_to_string(job.join("serial.log")).unwrap_or_default();
+                let console = fs::read_to_string(job.join("console.log")).unwrap_or_default();
+                Err(format!("ring 2, {name}: the guest did not finish ({booted:?})\n{serial}\n{console}"))
+            }
+        }
+    }
+
+    /// TCG, not KVM: a present /dev/kvm says nothing about whether a guest gets anywhere with it.
+    fn qemu(&self, job: &Path) -> Command {
+        let share = |path: &Path, tag: &str, read_only: bool| {
+            let mode = if read_only { ",readonly=on" } else { "" };
+            format!("local,path={},mount_tag={tag},security_model=none{mode},multidevs=remap", path.display())
+        };
+        let mut qemu = Command::new("timeout");
+        qemu.args(["-k", "5", LIMIT, "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-M", "q35"]);
+        qemu.args(["-smp", "2", "-m", "3072", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
+        qemu.arg("-kernel").arg(&self.kernel).arg("-initrd").arg(&self.initrd);
+        qemu.arg("-serial").arg(format!("file:{}", job.join("serial.log").display()));
+        qemu.args(["-append", "console=ttyS0 console=hvc0 quiet panic=-1", "-device", "virtio-serial-pci"]);
+        qemu.arg("-chardev").arg(format!("file,id=con,path={}", job.join("console.log").display()));
+        qemu.args(["-device", "virtconsole,chardev=con"]);
+        for share in [share(Path::new("/"), "host", true), share(&self.root, "pkgs", true), share(job, "job", false)] {
+            qemu.arg("-virtfs").arg(share);
+        }
+        qemu
+    }
+}
+
+fn download(packages: &Path) -> Outcome {
+    fs::create_dir_all(packages).map_err(failed(packages))?;
+    let depends = output("apt-cache", ["depends", "linux-image-amd64"])?;
+    let depends = String::from_utf8_lossy(&depends);
+    let kernel = depends.lines().find_map(|line| line.trim().strip_prefix("Depends: ").filter(|name| name.starts_with("linux-image")));
+    let kernel = kernel.ok_or("apt-cache knows no linux-image-amd64: run apt-get update")?;
+    say(&format!("downloading {kernel} and the guest's programs"));
+    let mut apt = Command::new("apt-get");
+    apt.args(["download", "--quiet", kernel]).args(GUEST_PACKAGES).current_dir(packages).stderr(Stdio::null());
+    check("apt-get download", &mut apt)
+}
+
+/// Unpacks with Debian's merged folders in place, so that no package masks the host's dynamic loader.
+fn unpack(packages: &Path, root: &Path) -> Outcome {
+    let _ = fs::remove_dir_all(root);
+    for part in ["bin", "sbin", "lib"] {
+        let merged = root.join("usr").join(part);
+        fs::create_dir_all(&merged).map_err(failed(&merged))?;
+        std::os::unix::fs::symlink(format!("usr/{part}"), root.join(part)).map_err(failed(root))?;
+    }
+    for entry in fs::read_dir(packages).map_err(failed(packages))? {
+        let package = entry.map_err(failed(packages))?.path();
+        let mut archive = Command::new("dpkg-deb").arg("--fsys-tarfile").arg(&package).stdout(Stdio::piped()).spawn().map_err(failed(&package))?;
+        let Some(stream) = archive.stdout.take() else { return Err("dpkg-deb gave no archive".into()) };
+        let mut tar = Command::new("tar");
+        let status = tar.args(["-x", "--keep-directory-symlink", "-C"]).arg(root).stdin(stream).status().map_err(failed(root))?;
+        let listed = archive.wait().map_err(failed(&package))?;
+        if !status.success() || !listed.success() {
+            return Err(format!("{}: cannot be unpacked", package.display()));
+        }
+    }
+    Ok(())
+}
+
+fn kernel_version(root: &Path) -> Outcome<String> {
+    let modules = root.join("usr/lib/modules");
+    let entry = fs::read_dir(&modules).map_err(failed(&modules))?.flatten().next().ok_or("no kernel modules")?;
+    let version = entry.file_name().to_string_lossy().into_owned();
+    shell("depmod", ["-b", &root.display().to_string(), &version])?;
+    Ok(version)
+}
+
+/// The uncompressed kernel, which QEMU boots 3 s faster: the xz stream at the payload offset of the boot header.
+fn extract_kernel(image: &Path, kernel: &Path) -> Outcome {
+    let bytes = fs::read(image).map_err(failed(image))?;
+    let word = |at: usize| bytes.get(at..at + 4).and_then(|word| word.try_into().ok()).map(u32::from_le_bytes);
+    let payload = (|| {
+        let sectors = usize::from(*bytes.get(0x1f1)?);
+        let start = (sectors + 1) * 512 + usize::try_from(word(0x248)?).ok()?;
+        let len = usize::try_from(word(0x24c)?).ok()?.checked_sub(4)?;
+        bytes.get(start..start + len)
+    })();
+    let payload = payload.filter(|_| bytes.get(0x202..0x206) == Some(b"HdrS")).ok_or("the kernel image has no boot header")?;
+    let compressed = kernel.with_extension("xz");
+    fs::write(&compressed, payload).map_err(failed(&compressed))?;
+    let file = File::create(kernel).map_err(failed(kernel))?;
+    check("xz", Command::new("xz").arg("-dc").arg(&compressed).stdout(file))
+}
+
+/// The first stage: busybox, the modules in the order of their dependencies, and `xtask/guest/init`.
+fn make_initrd(root: &Path, version: &str, initrd: &Path) -> Outcome {
+    let tree = initrd.with_extension("tree");
+    let _ = fs::remove_dir_all(&tree);
+    for part in ["bin", "dev", "proc", "sys", "mnt", "m"] {
+        fs::create_dir_all(tree.join(part)).map_err(failed(&tree))?;
+    }
+    let mut list = Vec::new();
+    for module in MODULES {
+        let needed = output("modprobe", ["-d", &root.display().to_string(), "-S", version, "--show-depends", module])?;
+        for line in String::from_utf8_lossy(&needed).lines() {
+            let Some(path) = line.strip_prefix("insmod ").map(str::trim) else { continue };
+            let name = Path::new(path).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            if !list.contains(&name) {
+                fs::copy(path, tree.join("m").join(format!("{name}.ko"))).map_err(failed(Path::new(path)))?;
+                list.push(name);
+            }
+        }
+    }
+    fs::write(tree.join("modules.list"), list.join("\n")).map_err(failed(&tree))?;
+    let busybox = output("which", ["busybox"])?;
+    fs::copy(String::from_utf8_lossy(&busybox).trim(), tree.join("bin/busybox")).map_err(failed(&tree))?;
+    fs::copy(workspace().join("xtask/guest/init"), tree.join("init")).map_err(failed(&tree))?;
+    shell("chmod", ["755", &tree.join("init").display().to_string(), &tree.join("bin/busybox").display().to_string()])?;
+    let script = format!("cd '{}' && find . | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet | gzip -1 -n > '{}'", tree.display(), initrd.display());
+    shell("sh", ["-c", &script])
+}
+
+fn daemon_binary() -> PathBuf {
+    workspace().join("target/release/ferric-iscsid")
+}
+
+/// The daemon on the host, for the main path.
+struct Daemon {
+    child: Child,
+    portal: String,
+    iqn: String,
+}
+
+impl Daemon {
+    fn start() -> Outcome<Self> {
+        let data = folder().join("data");
+        let _ = fs::remove_dir_all(&data);
+        let mut command = Command::new(daemon_binary());
+        command.arg("--data").arg(&data).arg("--config").arg(workspace().join("xtask/guest/ferric.toml"));
+        let mut child = command.args(["--bind", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().map_err(failed(&data))?;
+        let mut line = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            BufReader::new(stdout).read_line(&mut line).map_err(failed(&data))?;
+        }
+        match line.split_whitespace().collect::<Vec<_>>().as_slice() {
+            ["ready", "iscsi", portal, iqn] => Ok(Self { child, portal: (*portal).into(), iqn: (*iqn).into() }),
+            _ => Err(format!("the daemon said {line:?}")),
+        }
+    }
+
+    /// One QEMU initiator per LUN.
+    fn attachments(&self) -> Vec<String> {
+        let mut arguments = vec!["-device".to_owned(), "virtio-scsi-pci,id=vs".to_owned()];
+        for lun in 0..3 {
+            let blockdev = format!("driver=iscsi,node-name=t{lun},transport=tcp,portal={},target={},lun={lun}", self.portal, self.iqn);
+            arguments.extend(["-blockdev".to_owned(), blockdev]);
+            arguments.extend(["-device".to_owned(), format!("scsi-generic,drive=t{lun},bus=vs.0,scsi-id={lun}")]);
+        }
+        arguments
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

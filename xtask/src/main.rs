@@ -1,0 +1,41 @@
+//! `cargo xtask COMMAND`: what people and CI run beyond `cargo` itself.
+
+mod ci;
+mod guest;
+mod purity;
+mod shell;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+const USAGE: &str = "cargo xtask COMMAND
+  test      install what the tests need, run all of them: both rings
+  guest     only ring 2: Debian's kernel and clients in QEMU against the daemon
+  ci        formatting, lints, documentation, purity, licences, builds of benches and fuzz targets
+  purity    the pure crates touch no clock, thread, socket, environment or file
+";
+
+type Outcome = Result<(), String>;
+
+fn main() -> ExitCode {
+    let outcome = match std::env::args().nth(1).as_deref() {
+        Some("test") => test(),
+        Some("guest") => guest::run(),
+        Some("ci") => ci::run(),
+        Some("purity") => purity::run(),
+        _ => Err(USAGE.into()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            let _ = writeln!(io::stderr(), "{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn test() -> Outcome {
+    guest::install()?;
+    shell::run("cargo", ["test", "--workspace", "--quiet"])?;
+    guest::run()
+}

@@ -1,0 +1,50 @@
+//! The four pure crates touch no clock, thread, socket, environment or file, but for the store's file backend. Read from
+//! the symbols that their objects refer to, not from their sources.
+
+use crate::shell::{output, run as shell, say};
+use std::path::PathBuf;
+
+const CRATES: [&str; 4] = ["scsi-core", "tape-store", "ssc", "smc"];
+const FORBIDDEN: [&str; 7] =
+    ["std::env::", "std::fs::", "std::net::", "std::thread::", "std::process::", "Instant::now", "SystemTime::now"];
+/// What the standard library itself brings in for panics and output that is never written.
+const ALLOWED: [&str; 3] = ["std::thread::local", "std::thread::panicking", "std::thread::current"];
+
+/// Builds the crates on their own and reads their symbols.
+pub(crate) fn run() -> Result<(), String> {
+    let target = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/purity");
+    let directory = target.display().to_string();
+    let mut arguments = vec!["build", "--quiet", "--release", "--target-dir", &directory, "--config", "profile.release.lto=false"];
+    for name in CRATES {
+        arguments.extend(["--package", name]);
+    }
+    shell("cargo", arguments)?;
+    let mut faults = Vec::new();
+    for name in CRATES {
+        let library = target.join(format!("release/lib{}.rlib", name.replace('-', "_")));
+        let symbols = output("nm", ["-uCA", &library.display().to_string()])?;
+        for line in String::from_utf8_lossy(&symbols).lines() {
+            let object_is_backend = name == "tape-store";
+            let forbidden = FORBIDDEN.iter().any(|word| line.contains(word)) && !ALLOWED.iter().any(|word| line.contains(word));
+            let in_backend = object_is_backend && line.contains("std::fs::");
+            if forbidden && !in_backend {
+                faults.push(format!("{name}: {line}"));
+            }
+        }
+    }
+    faults.extend(sources()?);
+    if faults.is_empty() {
+        say("purity: scsi-core, tape-store, ssc and smc touch nothing outside");
+        return Ok(());
+    }
+    Err(faults.join("\n"))
+}
+
+/// The linker's view cannot tell modules of one crate apart, so the store's only file is found by its source.
+fn sources() -> Result<Vec<String>, String> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../crates/tape-store/src");
+    let found = output("grep", ["-rlE", "std::fs|std::net|std::thread|std::env|rustix", &root.display().to_string()])?;
+    let found = String::from_utf8_lossy(&found).into_owned();
+    let wrong = found.lines().filter(|path| !path.ends_with("backend/file.rs") && !path.ends_with("backend/mod.rs"));
+    Ok(wrong.map(|path| format!("{path} uses the operating system")).collect())
+}

@@ -1,0 +1,27 @@
+//! Running other programs.
+
+use std::ffi::OsStr;
+use std::io::{self, Write};
+use std::process::{Command, Stdio};
+
+/// Runs a program to its end, its output shown.
+pub(crate) fn run<S: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = S>) -> Result<(), String> {
+    check(program, Command::new(program).args(arguments))
+}
+
+/// Runs a prepared command to its end.
+pub(crate) fn check(name: &str, command: &mut Command) -> Result<(), String> {
+    let status = command.stdin(Stdio::null()).status().map_err(|error| format!("{name}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{name}: {status}")) }
+}
+
+/// Runs a program and takes what it says.
+pub(crate) fn output<S: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = S>) -> Result<Vec<u8>, String> {
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().map_err(|error| format!("{program}: {error}"))?;
+    if output.status.success() { Ok(output.stdout) } else { Err(format!("{program}: {}", String::from_utf8_lossy(&output.stderr))) }
+}
+
+/// A line for whoever watches.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
