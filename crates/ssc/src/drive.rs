@@ -237,3 +237,6 @@ impl LogicalUnit for Drive {
     }
 }
 
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,340 @@
+//! Commands as literal bytes, on a drive with a cartridge in memory.
+//! Columns: CDB · data out · expected: status, sense, data in.
+
+use super::*;
+use scsi_core::nexus::TransportId;
+use std::io::{IoSlice, IoSliceMut};
+use tape_store::backend::memory::MemoryShelves;
+use tape_store::cartridge::{Barcode, Kind};
+use tape_store::media::{LTO_3, LTO_5, LTO_8, MediaSpec};
+use tape_store::shelf::{NewCartridge, TapeStore};
+
+const HOST: NexusId = NexusId(1);
+const OTHER: NexusId = NexusId(2);
+
+fn cartridge(media: &'static MediaSpec, kind: Kind, size: u64) -> Cartridge {
+    let store = TapeStore::new(Box::new(MemoryShelves::default()));
+    let barcode = Barcode::new("T00001").unwrap();
+    store.create(&barcode, &NewCartridge { media, kind, serial: "S1", date: "20260101" }).unwrap();
+    store.cartridge(&barcode, media, kind, size)
+}
+
+fn empty(product: &str) -> Drive {
+    let profile = crate::profile::by_product(product).unwrap();
+    let identity = Identity { model: profile.model, serial: "1234567890".into(), naa: 0x3001_0203_0405_0607, port: None };
+    let config = DriveConfig { codec: Codec::NONE };
+    let mut drive = Drive::new(profile, identity, config, lu::Saved::default());
+    for nexus in [HOST, OTHER] {
+        let port = TransportId::local(nexus.0);
+        drive.event(Event::NexusUp { nexus, port, returning: false }, Now::default());
+    }
+    settle(&mut drive);
+    drive
+}
+
+/// Takes the unit attentions of both nexuses.
+fn settle(drive: &mut Drive) {
+    for nexus in [HOST, OTHER] {
+        while run_as(drive, nexus, "03 00 00 00 12 00", &[], 18).2[2] & 0x0f != 0 {}
+    }
+}
+
+/// An LTO-8 drive with a cartridge of this size, ready.
+fn loaded(size: u64) -> Drive {
+    let mut drive = empty("ULT3580-TD8");
+    drive.insert(cartridge(&LTO_8, Kind::Data, size)).unwrap();
+    settle(&mut drive);
+    drive
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    hex.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
+}
+
+fn run_as(drive: &mut Drive, nexus: NexusId, cdb: &str, out: &[u8], room: usize) -> (u8, Vec<u8>, Vec<u8>) {
+    let mut answer = vec![0; room];
+    let cdb = bytes(cdb);
+    let request = Request { nexus, cdb: &cdb, now: Now::default() };
+    let out = [IoSlice::new(out)];
+    let mut into = [IoSliceMut::new(&mut answer)];
+    let done = drive.execute(&request, Data::new(&out, &mut into));
+    answer.truncate(done.data_in);
+    (done.status.0, done.sense.map(|sense| sense.as_slice().to_vec()).unwrap_or_default(), answer)
+}
+
+fn run(drive: &mut Drive, cdb: &str, out: &[u8], room: usize) -> (u8, Vec<u8>, Vec<u8>) {
+    run_as(drive, HOST, cdb, out, room)
+}
+
+/// GOOD, and nothing else.
+fn good(drive: &mut Drive, cdb: &str, out: &[u8]) {
+    assert_eq!(run(drive, cdb, out, 0), (0, vec![], vec![]), "{cdb}");
+}
+
+/// CHECK CONDITION with this fixed-format sense, and this data.
+fn check(drive: &mut Drive, cdb: &str, out: &[u8], room: usize, sense: &str, data: &[u8]) {
+    assert_eq!(run(drive, cdb, out, room), (2, bytes(sense), data.to_vec()), "{cdb}");
+}
+
+const NOT_READY: &str = "70 00 02 00 00 00 00 0a 00 00 00 00 3a 00 00 00 00 00";
+
+/// Blocks of 3, 5 and 4 bytes, a filemark behind the second, then end of data; at the beginning.
+fn three_blocks() -> Drive {
+    let mut drive = loaded(1 << 30);
+    good(&mut drive, "0a 00 00 00 03 00", b"abc");
+    good(&mut drive, "0a 00 00 00 05 00", b"defgh");
+    good(&mut drive, "10 00 00 00 01 00", b"");
+    good(&mut drive, "0a 00 00 00 04 00", b"ijkl");
+    good(&mut drive, "01 00 00 00 00 00", b"");
+    drive
+}
+
+/// Block address of READ POSITION, short form.
+fn position(drive: &mut Drive) -> u32 {
+    let (status, _, data) = run(drive, "34 00 00 00 00 00 00 00 00 00", &[], 20);
+    assert_eq!((status, data.len()), (0, 20));
+    u32::from_be_bytes(data[4..8].try_into().unwrap())
+}
+
+#[test]
+fn without_a_cartridge() {
+    let mut drive = empty("ULT3580-TD8");
+    for cdb in ["00 00 00 00 00 00", "01 00 00 00 00 00", "08 00 00 00 01 00", "34 00 00 00 00 00 00 00 00 00", "1b 00 00 00 01 00"] {
+        check(&mut drive, cdb, &[], 0, NOT_READY, &[]);
+    }
+    good(&mut drive, "1b 00 00 00 00 00", b"");
+    assert_eq!(run(&mut drive, "05 00 00 00 00 00", &[], 6), (0, vec![], bytes("00 80 00 00 00 01")));
+    let (_, _, mode) = run(&mut drive, "1a 00 00 00 0c 00", &[], 12);
+    assert_eq!(mode, bytes("0b 00 10 08 00 00 00 00 00 00 00 00"));
+}
+
+#[test]
+fn reading_variable_blocks() {
+    let mut drive = three_blocks();
+    assert_eq!(run(&mut drive, "08 00 00 00 03 00", &[], 3), (0, vec![], b"abc".to_vec()));
+    check(&mut drive, "08 00 00 00 08 00", &[], 8, "f0 00 20 00 00 00 03 0a 00 00 00 00 00 00 00 00 00 00", b"defgh");
+    check(&mut drive, "08 00 00 00 08 00", &[], 8, "f0 00 80 00 00 00 08 0a 00 00 00 00 00 01 00 00 00 00", b"");
+    check(&mut drive, "08 00 00 00 02 00", &[], 2, "f0 00 20 ff ff ff fe 0a 00 00 00 00 00 00 00 00 00 00", b"ij");
+    check(&mut drive, "08 00 00 00 02 00", &[], 2, "f0 00 08 00 00 00 02 0a 00 00 00 00 00 05 00 00 00 00", b"");
+    assert_eq!(position(&mut drive), 4);
+    good(&mut drive, "08 00 00 00 00 00", b"");
+    good(&mut drive, "01 00 00 00 00 00", b"");
+    assert_eq!(run(&mut drive, "08 02 00 00 08 00", &[], 8), (0, vec![], b"abc".to_vec()));
+    assert_eq!(run(&mut drive, "08 02 00 00 02 00", &[], 2), (0, vec![], b"de".to_vec()));
+}
+
+#[test]
+fn fixed_blocks() {
+    let mut drive = loaded(1 << 30);
+    check(&mut drive, "08 01 00 00 02 00", &[], 8, "f0 00 05 00 00 00 02 0a 00 00 00 00 24 00 00 c8 00 01", b"");
+    check(&mut drive, "0a 01 00 00 02 00", b"aaaabbbb", 0, "f0 00 05 00 00 00 02 0a 00 00 00 00 24 00 00 c8 00 01", b"");
+    good(&mut drive, "15 10 00 00 0c 00", &bytes("00 00 10 08 00 00 00 00 00 00 00 04"));
+    good(&mut drive, "0a 01 00 00 03 00", b"aaaabbbbcccc");
+    good(&mut drive, "0a 00 00 00 06 00", b"longer");
+    good(&mut drive, "10 00 00 00 01 00", b"");
+    good(&mut drive, "01 00 00 00 00 00", b"");
+    check(&mut drive, "08 03 00 00 01 00", &[], 4, "f0 00 05 00 00 00 01 0a 00 00 00 00 24 00 00 c9 00 01", b"");
+    assert_eq!(run(&mut drive, "08 01 00 00 02 00", &[], 8), (0, vec![], b"aaaabbbb".to_vec()));
+    // One good block of three, then one of another length: ILI, and the position is behind it.
+    check(&mut drive, "08 01 00 00 03 00", &[], 12, "f0 00 20 00 00 00 02 0a 00 00 00 00 00 00 00 00 00 00", b"cccc");
+    assert_eq!(position(&mut drive), 4);
+    check(&mut drive, "08 01 00 00 03 00", &[], 12, "f0 00 80 00 00 00 03 0a 00 00 00 00 00 01 00 00 00 00", b"");
+    good(&mut drive, "01 00 00 00 00 00", b"");
+    // SILI says nothing of a longer block only while the block length is zero.
+    assert_eq!(run(&mut drive, "08 02 00 00 04 00", &[], 4).2, b"aaaa");
+    check(&mut drive, "08 02 00 00 03 00", &[], 3, "f0 00 20 ff ff ff ff 0a 00 00 00 00 00 00 00 00 00 00", b"bbb");
+}
+
+#[test]
+fn spacing_both_ways() {
+    let mut drive = three_blocks();
+    good(&mut drive, "11 00 00 00 02 00", b"");
+    assert_eq!(position(&mut drive), 2);
+    check(&mut drive, "11 00 00 00 02 00", &[], 0, "f0 00 80 00 00 00 02 0a 00 00 00 00 00 01 00 00 00 00", b"");
+    assert_eq!(position(&mut drive), 3);
+    check(&mut drive, "11 00 00 00 02 00", &[], 0, "f0 00 08 00 00 00 01 0a 00 00 00 00 00 05 00 00 00 00", b"");
+    check(&mut drive, "11 00 ff ff fd 00", &[], 0, "f0 00 80 00 00 00 02 0a 00 00 00 00 00 01 00 00 00 00", b"");
+    assert_eq!(position(&mut drive), 2);
+    check(&mut drive, "11 00 ff ff fb 00", &[], 0, "f0 00 40 00 00 00 03 0a 00 00 00 00 00 04 00 00 00 00", b"");
+    assert_eq!(position(&mut drive), 0);
+    good(&mut drive, "11 01 00 00 01 00", b"");
+    assert_eq!(position(&mut drive), 3);
+    good(&mut drive, "11 01 ff ff ff 00", b"");
+    assert_eq!(position(&mut drive), 2);
+    check(&mut drive, "11 01 7f ff ff 00", &[], 0, "f0 00 08 00 7f ff fe 0a 00 00 00 00 00 05 00 00 00 00", b"");
+    check(&mut drive, "11 01 ff ff fe 00", &[], 0, "f0 00 40 00 00 00 01 0a 00 00 00 00 00 04 00 00 00 00", b"");
+    good(&mut drive, "11 03 00 00 00 00", b"");
+    assert_eq!(position(&mut drive), 4);
+    check(&mut drive, "11 02 ff ff fe 00", &[], 0, "f0 00 40 00 00 00 02 0a 00 00 00 00 00 04 00 00 00 00", b"");
+    check(&mut drive, "11 04 00 00 01 00", &[], 0, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 cb 00 01", b"");
+    good(&mut drive, "91 00 00 00 00 00 00 00 00 00 00 01 00 00 00 00", b"");
+    assert_eq!(position(&mut drive), 1);
+}
+
+#[test]
+fn locating_and_positions() {
+    let mut drive = three_blocks();
+    good(&mut drive, "2b 04 00 00 00 00 03 00 00 00", b"");
+    assert_eq!(position(&mut drive), 3);
+    good(&mut drive, "92 08 00 00 00 00 00 00 00 00 00 01 00 00 00 00", b"");
+    let (_, _, long) = run(&mut drive, "34 06 00 00 00 00 00 00 00 00", &[], 32);
+    assert_eq!(long, bytes("00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 03 00 00 00 00 00 00 00 01 00 00 00 00 00 00 00 00"));
+    good(&mut drive, "92 18 00 00 00 00 00 00 00 00 00 00 00 00 00 00", b"");
+    let (_, _, extended) = run(&mut drive, "34 08 00 00 00 00 00 00 20 00", &[], 32);
+    assert_eq!(extended[..16], bytes("00 00 00 1c 00 00 00 00 00 00 00 00 00 00 00 04"));
+    check(&mut drive, "92 00 00 00 ff ff ff ff ff ff ff ff 00 00 00 00", &[], 0, "70 00 08 00 00 00 00 0a 00 00 00 00 00 05 00 00 00 00", b"");
+    assert_eq!(position(&mut drive), 4);
+    check(&mut drive, "2b 02 00 00 00 00 00 00 01 00", &[], 0, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c0 00 08", b"");
+    check(&mut drive, "34 00 00 00 00 00 00 00 14 00", &[], 20, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 cc 00 08", b"");
+    good(&mut drive, "01 00 00 00 00 00", b"");
+    let (_, _, short) = run(&mut drive, "34 01 00 00 00 00 00 00 00 00", &[], 20);
+    assert_eq!(short[0], 0x80);
+}
+
+#[test]
+fn overwriting_drops_what_followed() {
+    let mut drive = three_blocks();
+    good(&mut drive, "11 00 00 00 01 00", b"");
+    good(&mut drive, "0a 00 00 00 01 00", b"X");
+    check(&mut drive, "08 00 00 00 01 00", &[], 1, "f0 00 08 00 00 00 01 0a 00 00 00 00 00 05 00 00 00 00", b"");
+    good(&mut drive, "01 00 00 00 00 00", b"");
+    good(&mut drive, "19 00 00 00 00 00", b"");
+    check(&mut drive, "08 00 00 00 01 00", &[], 1, "f0 00 08 00 00 00 01 0a 00 00 00 00 00 05 00 00 00 00", b"");
+}
+
+#[test]
+fn early_warning_and_the_end() {
+    let mut drive = loaded(32_000);
+    let block = vec![9; 10_000];
+    good(&mut drive, "0a 00 00 27 10 00", &block);
+    good(&mut drive, "0a 00 00 27 10 00", &block);
+    good(&mut drive, "0a 00 00 27 10 00", &block);
+    assert_eq!(run(&mut drive, "34 00 00 00 00 00 00 00 00 00", &[], 20).2[0], 0x00);
+    good(&mut drive, "15 10 00 00 0c 00", &bytes("00 00 10 08 00 00 00 00 00 00 02 00"));
+    let six = vec![8; 512 * 6];
+    check(&mut drive, "0a 01 00 00 06 00", &six, 0, "f0 00 4d 00 00 00 03 0a 00 00 00 00 00 02 00 00 00 00", b"");
+    assert_eq!(position(&mut drive), 6);
+    check(&mut drive, "10 00 00 00 01 00", &[], 0, "f0 00 40 00 00 00 00 0a 00 00 00 00 00 02 00 00 00 00", b"");
+    assert_eq!(run(&mut drive, "34 00 00 00 00 00 00 00 00 00", &[], 20).2[0], 0x40);
+    check(&mut drive, "0a 00 00 27 10 00", &block, 0, "f0 00 4d 00 00 27 10 0a 00 00 00 00 00 02 00 00 00 00", b"");
+}
+
+#[test]
+fn media_of_other_generations() {
+    let mut drive = empty("ULT3580-TD5");
+    drive.insert(cartridge(&LTO_3, Kind::Data, 1 << 30)).unwrap();
+    settle(&mut drive);
+    assert_eq!(run(&mut drive, "1a 00 00 00 0c 00", &[], 12).2, bytes("0b 38 90 08 44 00 00 00 00 00 00 00"));
+    check(&mut drive, "0a 00 00 00 01 00", b"x", 0, "f0 00 07 00 00 00 01 0a 00 00 00 00 30 05 00 00 00 00", b"");
+    check(&mut drive, "10 00 00 00 01 00", &[], 0, "70 00 07 00 00 00 00 0a 00 00 00 00 30 05 00 00 00 00", b"");
+    let mut drive = empty("ULT3580-TD8");
+    drive.insert(cartridge(&LTO_5, Kind::Data, 1 << 30)).unwrap();
+    check(&mut drive, "00 00 00 00 00 00", &[], 0, "70 00 03 00 00 00 00 0a 00 00 00 00 30 00 00 00 00 00", b"");
+    let mut drive = empty("ULT3580-TD8");
+    drive.insert(cartridge(&LTO_8, Kind::Cleaning, 1 << 30)).unwrap();
+    check(&mut drive, "00 00 00 00 00 00", &[], 0, "70 00 02 00 00 00 00 0a 00 00 00 00 30 03 00 00 00 00", b"");
+    assert!(drive.remove().is_ok());
+}
+
+#[test]
+fn loading_unloading_and_prevention() {
+    let mut drive = loaded(1 << 30);
+    good(&mut drive, "1e 00 00 00 01 00", b"");
+    check(&mut drive, "1b 00 00 00 00 00", &[], 0, "70 00 05 00 00 00 00 0a 00 00 00 00 53 02 00 00 00 00", b"");
+    assert_eq!(drive.remove().map(drop), Err(WhyNot::Prevented));
+    assert!(drive.alerts().is_set(crate::alert::Alert::NO_REMOVAL));
+    good(&mut drive, "1e 00 00 00 00 00", b"");
+    good(&mut drive, "1b 00 00 00 00 00", b"");
+    check(&mut drive, "00 00 00 00 00 00", &[], 0, NOT_READY, &[]);
+    good(&mut drive, "1b 00 00 00 01 00", b"");
+    good(&mut drive, "00 00 00 00 00 00", b"");
+    let attention = bytes("70 00 06 00 00 00 00 0a 00 00 00 00 28 00 00 00 00 00");
+    assert_eq!(run_as(&mut drive, OTHER, "00 00 00 00 00 00", &[], 0), (2, attention, vec![]));
+    check(&mut drive, "1b 00 00 00 08 00", &[], 0, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 cb 00 04", b"");
+}
+
+#[test]
+fn mode_pages_and_the_other_nexus() {
+    let mut drive = loaded(1 << 30);
+    let (_, _, page) = run(&mut drive, "1a 08 0f 00 ff 00", &[], 255);
+    assert_eq!(page, bytes("13 88 10 00 0f 0e c0 80 00 00 00 ff 00 00 00 ff 00 00 00 00"));
+    let (_, _, mask) = run(&mut drive, "1a 08 4f 00 ff 00", &[], 255);
+    assert_eq!(mask[4..8], bytes("0f 0e 80 00"));
+    good(&mut drive, "15 10 00 00 14 00", &bytes("00 00 10 00 0f 0e 40 80 00 00 00 ff 00 00 00 ff 00 00 00 00"));
+    assert_eq!(run(&mut drive, "1a 08 0f 00 ff 00", &[], 255).2[6], 0x40);
+    let attention = bytes("70 00 06 00 00 00 00 0a 00 00 00 00 2a 01 00 00 00 00");
+    assert_eq!(run_as(&mut drive, OTHER, "00 00 00 00 00 00", &[], 0).1, attention);
+    // A bit that may not change: 26/00 with its place in the list.
+    let wrong = bytes("00 00 10 00 0f 0e 40 00 00 00 00 ff 00 00 00 ff 00 00 00 00");
+    check(&mut drive, "15 10 00 00 14 00", &wrong, 0, "70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 8f 00 07", b"");
+    let long = bytes("00 00 10 08 00 00 00 00 00 80 00 01");
+    check(&mut drive, "15 10 00 00 0c 00", &long, 0, "70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 09", b"");
+    let density = bytes("00 00 10 08 58 00 00 00 00 00 00 00");
+    check(&mut drive, "15 10 00 00 0c 00", &density, 0, "70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 04", b"");
+    check(&mut drive, "15 10 00 00 05 00", &bytes("00 00 10 00 0f"), 0, "70 00 05 00 00 00 00 0a 00 00 00 00 1a 00 00 00 00 00", b"");
+    check(&mut drive, "15 10 00 00 14 00", &[0; 10], 0, "70 00 05 00 00 00 00 0a 00 00 00 00 1a 00 00 00 00 00", b"");
+    check(&mut drive, "1a 00 07 00 ff 00", &[], 255, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 cd 00 02", b"");
+    let (_, _, all) = run(&mut drive, "5a 00 3f ff 00 00 00 ff ff 00", &[], 4096);
+    assert_eq!(usize::from(u16::from_be_bytes([all[0], all[1]])) + 2, all.len());
+}
+
+#[test]
+fn what_is_not_there_is_refused() {
+    let mut drive = loaded(1 << 30);
+    for opcode in ["04", "0b", "13", "82", "a2", "ff"] {
+        let cdb = format!("{opcode} 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00");
+        check(&mut drive, &cdb, &[], 0, "70 00 05 00 00 00 00 0a 00 00 00 00 20 00 00 00 00 00", b"");
+    }
+    check(&mut drive, "a3 1e 00 00 00 00 00 00 00 00 00 00", &[], 0, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 cc 00 01", b"");
+    check(&mut drive, "00 00 00 00 00 04", &[], 0, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 ca 00 05", b"");
+    check(&mut drive, "05 01 00 00 00 00", &[], 20, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c8 00 01", b"");
+    check(&mut drive, "12 00 80 00 ff 00", &[], 255, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c0 00 02", b"");
+}
+
+#[test]
+fn cartridge_memory() {
+    let mut drive = loaded(1 << 30);
+    let (_, _, one) = run(&mut drive, "8c 00 00 00 00 00 00 00 04 01 00 00 00 29 00 00", &[], 41);
+    assert_eq!(one[4..9], bytes("04 01 81 00 20"));
+    assert_eq!(&one[9..11], b"S1");
+    let list = bytes("00 00 00 0d 08 00 01 00 08 46 45 52 52 49 43 20 20");
+    good(&mut drive, "8d 00 00 00 00 00 00 00 00 00 00 00 00 11 00 00", &list);
+    let (_, _, written) = run(&mut drive, "8c 00 00 00 00 00 00 00 08 00 00 00 00 ff 00 00", &[], 255);
+    assert_eq!(&written[4..17], &list[4..]);
+    // A read-only attribute spoils the whole list.
+    let list = bytes("00 00 00 0c 04 05 80 00 01 5e 08 05 00 00 01 81");
+    check(&mut drive, "8d 00 00 00 00 00 00 00 00 00 00 00 00 10 00 00", &list, 0, "70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 04", b"");
+    check(&mut drive, "8c 00 00 00 00 00 00 00 08 05 00 00 00 ff 00 00", &[], 255, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c0 00 08", b"");
+    check(&mut drive, "8c 00 00 00 00 00 00 01 00 00 00 00 00 ff 00 00", &[], 255, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c0 00 07", b"");
+    let reference = |drive: &mut Drive| run(drive, "8c 00 00 00 00 00 00 00 00 09 00 00 00 0d 00 00", &[], 13).2[9..].to_vec();
+    let before = reference(&mut drive);
+    good(&mut drive, "0a 00 00 00 01 00", b"x");
+    good(&mut drive, "0a 00 00 00 01 00", b"y");
+    let after = reference(&mut drive);
+    assert_ne!(before, after);
+    good(&mut drive, "0a 00 00 00 01 00", b"z");
+    assert_ne!(after, reference(&mut drive));
+}
+
+#[test]
+fn tape_alert_is_cleared_by_reading() {
+    let mut drive = loaded(1 << 30);
+    good(&mut drive, "1e 00 00 00 01 00", b"");
+    assert_eq!(run(&mut drive, "1b 00 00 00 00 00", &[], 0).0, 2);
+    let (_, _, page) = run(&mut drive, "4d 00 2e 00 00 00 00 ff ff 00", &[], 1000);
+    assert_eq!((page.len(), &page[..4]), (0x144, &bytes("2e 00 01 40")[..]));
+    assert_eq!(page[4 + 9 * 5..4 + 10 * 5], bytes("00 0a c0 01 01"));
+    let (_, _, page) = run(&mut drive, "4d 00 2e 00 00 00 00 ff ff 00", &[], 1000);
+    assert_eq!(page[4 + 9 * 5 + 4], 0);
+}
+
+#[test]
+fn a_lost_write_is_told_to_who_wrote_it() {
+    let mut drive = three_blocks();
+    let sense = bytes("71 00 03 00 00 00 00 0a 00 00 00 00 0c 00 00 00 00 00");
+    drive.lu().defer(HOST, scsi_core::sense::Sense::new(scsi_core::sense::SenseKey::MEDIUM_ERROR, Asc::WRITE_ERROR));
+    assert_eq!(run_as(&mut drive, OTHER, "00 00 00 00 00 00", &[], 0).0, 0);
+    assert_eq!(run(&mut drive, "12 00 00 00 24 00", &[], 36).0, 0);
+    assert_eq!(run(&mut drive, "01 00 00 00 00 00", &[], 0), (2, sense, vec![]));
+    good(&mut drive, "01 00 00 00 00 00", b"");
+}
