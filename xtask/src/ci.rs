@@ -1,7 +1,7 @@
 //! What must hold before anything lands, beyond the tests.
 
-use crate::shell::{check, output, run as shell, say};
 use crate::purity;
+use crate::shell::{check, output, run as shell, say};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -22,7 +22,16 @@ pub(crate) fn run() -> Result<(), String> {
 
 /// Licences that go with MIT OR Apache-2.0; an expression passes if one of its alternatives does.
 const COMPATIBLE: [&str; 10] = [
-    "MIT", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "Unicode-3.0", "0BSD", "Unlicense",
+    "MIT",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "Zlib",
+    "Unicode-3.0",
+    "0BSD",
+    "Unlicense",
 ];
 
 fn licences() -> Result<(), String> {
@@ -35,7 +44,10 @@ fn licences() -> Result<(), String> {
         let text = |key: &str| package.get(key).and_then(Value::as_str).unwrap_or_default();
         *versions.entry(text("name")).or_default() += 1;
         let compatible = text("license").replace('/', " OR ").split(" OR ").any(|alternative| {
-            alternative.trim_matches(['(', ')', ' ']).split(" AND ").all(|part| COMPATIBLE.contains(&part.trim_matches(['(', ')', ' '])))
+            alternative
+                .trim_matches(['(', ')', ' '])
+                .split(" AND ")
+                .all(|part| COMPATIBLE.contains(&part.trim_matches(['(', ')', ' '])))
         });
         if !compatible {
             faults.push(format!("{}: licence {:?} is not compatible", text("name"), text("license")));
@@ -49,6 +61,14 @@ fn licences() -> Result<(), String> {
 /// Daemons know no opcode, sense or page: what they need of SCSI, a crate says.
 fn no_scsi_numbers_in_daemons() -> Result<(), String> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/iscsid/src");
-    let found = Command::new("grep").args(["-rnE", r"0x[0-9a-fA-F]{2}\b"]).arg(root).output().map_err(|error| error.to_string())?;
-    if found.stdout.is_empty() { Ok(()) } else { Err(format!("numbers of the wire in a daemon:\n{}", String::from_utf8_lossy(&found.stdout))) }
+    let found = Command::new("grep")
+        .args(["-rnE", r"0x[0-9a-fA-F]{2}\b"])
+        .arg(root)
+        .output()
+        .map_err(|error| error.to_string())?;
+    if found.stdout.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("numbers of the wire in a daemon:\n{}", String::from_utf8_lossy(&found.stdout)))
+    }
 }

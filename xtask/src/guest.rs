@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// What the host needs, and the programs that show it is there.
-const HOST_PACKAGES: [&str; 6] = ["qemu-system-x86", "qemu-block-extra", "busybox-static", "kmod", "cpio", "libiscsi-bin"];
+const HOST_PACKAGES: [&str; 6] =
+    ["qemu-system-x86", "qemu-block-extra", "busybox-static", "kmod", "cpio", "libiscsi-bin"];
 /// What the guest needs beside the kernel.
 const GUEST_PACKAGES: [&str; 18] = [
     "open-iscsi",
@@ -65,7 +66,9 @@ pub(crate) fn install() -> Outcome {
     let by_hand = |error| format!("{error}\nThe tests need these packages: apt-get install {}", missing.join(" "));
     let mut arguments = vec!["install", "--yes", "--quiet", "--no-install-recommends"];
     arguments.extend(&missing);
-    let apt = |arguments: &[&str]| check("apt-get", Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"));
+    let apt = |arguments: &[&str]| {
+        check("apt-get", Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
+    };
     apt(&["update", "--quiet"]).and_then(|()| apt(&arguments)).map_err(by_hand)
 }
 
@@ -91,7 +94,8 @@ impl Guest {
     /// Downloads and unpacks what is not there yet.
     fn prepare() -> Outcome<Self> {
         let folder = folder();
-        let guest = Self { root: folder.join("root"), kernel: folder.join("vmlinux"), initrd: folder.join("initrd.gz") };
+        let guest =
+            Self { root: folder.join("root"), kernel: folder.join("vmlinux"), initrd: folder.join("initrd.gz") };
         if !guest.initrd.exists() {
             fs::create_dir_all(&folder).map_err(failed(&folder))?;
             let packages = folder.join("packages");
@@ -156,7 +160,9 @@ fn download(packages: &Path) -> Outcome {
     fs::create_dir_all(packages).map_err(failed(packages))?;
     let depends = output("apt-cache", ["depends", "linux-image-amd64"])?;
     let depends = String::from_utf8_lossy(&depends);
-    let kernel = depends.lines().find_map(|line| line.trim().strip_prefix("Depends: ").filter(|name| name.starts_with("linux-image")));
+    let kernel = depends
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("Depends: ").filter(|name| name.starts_with("linux-image")));
     let kernel = kernel.ok_or("apt-cache knows no linux-image-amd64: run apt-get update")?;
     say(&format!("downloading {kernel} and the guest's programs"));
     let mut apt = Command::new("apt-get");
@@ -174,10 +180,20 @@ fn unpack(packages: &Path, root: &Path) -> Outcome {
     }
     for entry in fs::read_dir(packages).map_err(failed(packages))? {
         let package = entry.map_err(failed(packages))?.path();
-        let mut archive = Command::new("dpkg-deb").arg("--fsys-tarfile").arg(&package).stdout(Stdio::piped()).spawn().map_err(failed(&package))?;
+        let mut archive = Command::new("dpkg-deb")
+            .arg("--fsys-tarfile")
+            .arg(&package)
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(failed(&package))?;
         let Some(stream) = archive.stdout.take() else { return Err("dpkg-deb gave no archive".into()) };
         let mut tar = Command::new("tar");
-        let status = tar.args(["-x", "--keep-directory-symlink", "-C"]).arg(root).stdin(stream).status().map_err(failed(root))?;
+        let status = tar
+            .args(["-x", "--keep-directory-symlink", "-C"])
+            .arg(root)
+            .stdin(stream)
+            .status()
+            .map_err(failed(root))?;
         let listed = archive.wait().map_err(failed(&package))?;
         if !status.success() || !listed.success() {
             return Err(format!("{}: cannot be unpacked", package.display()));
@@ -204,7 +220,8 @@ fn extract_kernel(image: &Path, kernel: &Path) -> Outcome {
         let len = usize::try_from(word(0x24c)?).ok()?.checked_sub(4)?;
         bytes.get(start..start + len)
     })();
-    let payload = payload.filter(|_| bytes.get(0x202..0x206) == Some(b"HdrS")).ok_or("the kernel image has no boot header")?;
+    let payload =
+        payload.filter(|_| bytes.get(0x202..0x206) == Some(b"HdrS")).ok_or("the kernel image has no boot header")?;
     let compressed = kernel.with_extension("xz");
     fs::write(&compressed, payload).map_err(failed(&compressed))?;
     let file = File::create(kernel).map_err(failed(kernel))?;
@@ -235,7 +252,11 @@ fn make_initrd(root: &Path, version: &str, initrd: &Path) -> Outcome {
     fs::copy(String::from_utf8_lossy(&busybox).trim(), tree.join("bin/busybox")).map_err(failed(&tree))?;
     fs::copy(workspace().join("xtask/guest/init"), tree.join("init")).map_err(failed(&tree))?;
     shell("chmod", ["755", &tree.join("init").display().to_string(), &tree.join("bin/busybox").display().to_string()])?;
-    let script = format!("cd '{}' && find . | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet | gzip -1 -n > '{}'", tree.display(), initrd.display());
+    let script = format!(
+        "cd '{}' && find . | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet | gzip -1 -n > '{}'",
+        tree.display(),
+        initrd.display()
+    );
     shell("sh", ["-c", &script])
 }
 
@@ -256,7 +277,8 @@ impl Daemon {
         let _ = fs::remove_dir_all(&data);
         let mut command = Command::new(daemon_binary());
         command.arg("--data").arg(&data).arg("--config").arg(workspace().join("xtask/guest/ferric.toml"));
-        let mut child = command.args(["--bind", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().map_err(failed(&data))?;
+        let mut child =
+            command.args(["--bind", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().map_err(failed(&data))?;
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {
             BufReader::new(stdout).read_line(&mut line).map_err(failed(&data))?;
@@ -271,7 +293,10 @@ impl Daemon {
     fn attachments(&self) -> Vec<String> {
         let mut arguments = vec!["-device".to_owned(), "virtio-scsi-pci,id=vs".to_owned()];
         for lun in 0..3 {
-            let blockdev = format!("driver=iscsi,node-name=t{lun},transport=tcp,portal={},target={},lun={lun}", self.portal, self.iqn);
+            let blockdev = format!(
+                "driver=iscsi,node-name=t{lun},transport=tcp,portal={},target={},lun={lun}",
+                self.portal, self.iqn
+            );
             arguments.extend(["-blockdev".to_owned(), blockdev]);
             arguments.extend(["-device".to_owned(), format!("scsi-generic,drive=t{lun},bus=vs.0,scsi-id={lun}")]);
         }

@@ -14,7 +14,8 @@ const ALLOWED: [&str; 3] = ["std::thread::local", "std::thread::panicking", "std
 pub(crate) fn run() -> Result<(), String> {
     let target = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/purity");
     let directory = target.display().to_string();
-    let mut arguments = vec!["build", "--quiet", "--release", "--target-dir", &directory, "--config", "profile.release.lto=false"];
+    let mut arguments =
+        vec!["build", "--quiet", "--release", "--target-dir", &directory, "--config", "profile.release.lto=false"];
     for name in CRATES {
         arguments.extend(["--package", name]);
     }
@@ -25,7 +26,8 @@ pub(crate) fn run() -> Result<(), String> {
         let symbols = output("nm", ["-uCA", &library.display().to_string()])?;
         for line in String::from_utf8_lossy(&symbols).lines() {
             let object_is_backend = name == "tape-store";
-            let forbidden = FORBIDDEN.iter().any(|word| line.contains(word)) && !ALLOWED.iter().any(|word| line.contains(word));
+            let forbidden =
+                FORBIDDEN.iter().any(|word| line.contains(word)) && !ALLOWED.iter().any(|word| line.contains(word));
             let in_backend = object_is_backend && line.contains("std::fs::");
             if forbidden && !in_backend {
                 faults.push(format!("{name}: {line}"));

@@ -16,9 +16,20 @@ pub(crate) fn check(name: &str, command: &mut Command) -> Result<(), String> {
 }
 
 /// Runs a program and takes what it says.
-pub(crate) fn output<S: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = S>) -> Result<Vec<u8>, String> {
-    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().map_err(|error| format!("{program}: {error}"))?;
-    if output.status.success() { Ok(output.stdout) } else { Err(format!("{program}: {}", String::from_utf8_lossy(&output.stderr))) }
+pub(crate) fn output<S: AsRef<OsStr>>(
+    program: &str,
+    arguments: impl IntoIterator<Item = S>,
+) -> Result<Vec<u8>, String> {
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("{program}: {error}"))?;
+    if output.status.success() {
+        Ok(output.stdout)
+    } else {
+        Err(format!("{program}: {}", String::from_utf8_lossy(&output.stderr)))
+    }
 }
 
 /// A line for whoever watches.

@@ -17,5 +17,7 @@ pub mod connection;
 pub mod digest;
 pub mod login;
 pub mod pool;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod text;
 pub mod wire;

@@ -123,14 +123,28 @@ impl Login {
     #[must_use]
     pub fn new(random: [u8; 32]) -> Self {
         let params = Params::default();
-        Self { auth: Auth::Open, random, first: true, initiator: String::new(), discovery: false, params, declared: false }
+        Self {
+            auth: Auth::Open,
+            random,
+            first: true,
+            initiator: String::new(),
+            discovery: false,
+            params,
+            declared: false,
+        }
     }
 
     /// Answers the keys of one whole request. `stage` is its CSG; `to_full` if it asks for full feature next.
     ///
     /// # Errors
     /// The refusal to send before closing.
-    pub fn request(&mut self, config: &TargetConfig, stage: Stage, to_full: bool, data: &[u8]) -> Result<Vec<u8>, Refusal> {
+    pub fn request(
+        &mut self,
+        config: &TargetConfig,
+        stage: Stage,
+        to_full: bool,
+        data: &[u8],
+    ) -> Result<Vec<u8>, Refusal> {
         let pairs = text::parse(data).map_err(|error| {
             tracing::debug!(%error, "login refused");
             Refusal::INITIATOR_ERROR
@@ -213,7 +227,14 @@ impl Login {
     }
 
     /// Checks the initiator's response and, if it challenged us, answers that.
-    fn prove(&mut self, config: &TargetConfig, name: &str, response: &[u8], theirs: (Option<&str>, Option<&str>), out: &mut Vec<u8>) -> Result<(), Refusal> {
+    fn prove(
+        &mut self,
+        config: &TargetConfig,
+        name: &str,
+        response: &[u8],
+        theirs: (Option<&str>, Option<&str>),
+        out: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
         let Auth::Challenged { algorithm, id, challenge } = std::mem::replace(&mut self.auth, Auth::Open) else {
             return Err(Refusal::AUTHENTICATION);
         };
@@ -225,7 +246,8 @@ impl Login {
         }
         if let (Some(their_id), Some(their_challenge)) = theirs {
             let mutual = config.mutual.as_ref().ok_or(Refusal::AUTHENTICATION)?;
-            let their_id = text::number(their_id).and_then(|id| u8::try_from(id).ok()).ok_or(Refusal::AUTHENTICATION)?;
+            let their_id =
+                text::number(their_id).and_then(|id| u8::try_from(id).ok()).ok_or(Refusal::AUTHENTICATION)?;
             let their_challenge = text::binary(their_challenge).ok_or(Refusal::AUTHENTICATION)?;
             let reflected: bool = their_challenge.ct_eq(&challenge).into();
             if reflected || their_challenge.len() > 1024 {
@@ -245,14 +267,14 @@ impl Login {
         let limits = &config.limits;
         let mut answer = |value: &str| text::push(out, key, value);
         let yes_no = |value: bool| if value { "Yes" } else { "No" };
-        let mut least = |slot: &mut u32, ours: u32, range: std::ops::RangeInclusive<u32>| {
-            match text::number(value).filter(|number| range.contains(number)) {
-                Some(theirs) => {
-                    *slot = theirs.min(ours);
-                    answer(&slot.to_string());
-                }
-                None => answer("Reject"),
+        let mut least = |slot: &mut u32, ours: u32, range: std::ops::RangeInclusive<u32>| match text::number(value)
+            .filter(|number| range.contains(number))
+        {
+            Some(theirs) => {
+                *slot = theirs.min(ours);
+                answer(&slot.to_string());
             }
+            None => answer("Reject"),
         };
         match key {
             "MaxBurstLength" => least(&mut params.max_burst, limits.max_burst, 512..=0x00ff_ffff),
@@ -317,7 +339,10 @@ mod tests {
     }
 
     fn keys(out: &[u8]) -> Vec<String> {
-        out.split(|byte| *byte == 0).filter(|pair| !pair.is_empty()).map(|pair| String::from_utf8(pair.to_vec()).unwrap()).collect()
+        out.split(|byte| *byte == 0)
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| String::from_utf8(pair.to_vec()).unwrap())
+            .collect()
     }
 
     #[test]
@@ -328,7 +353,9 @@ mod tests {
             MaxRecvDataSegmentLength=262144\0MaxOutstandingR2T=1\0ErrorRecoveryLevel=0\0X-foo=1\0IFMarker=No\0";
         let answer = keys(&login.request(&config(), Stage::Operational, true, offer).unwrap());
         assert_eq!(answer[..2], ["TargetAlias=a", "TargetPortalGroupTag=1"]);
-        for wanted in ["HeaderDigest=None", "InitialR2T=No", "FirstBurstLength=262144", "X-foo=NotUnderstood", "IFMarker=No"] {
+        for wanted in
+            ["HeaderDigest=None", "InitialR2T=No", "FirstBurstLength=262144", "X-foo=NotUnderstood", "IFMarker=No"]
+        {
             assert!(answer.iter().any(|pair| pair == wanted), "{wanted} in {answer:?}");
         }
         assert!(answer.contains(&"MaxRecvDataSegmentLength=1048576".to_owned()));
@@ -347,10 +374,17 @@ mod tests {
 
     #[test]
     fn chap_both_ways() {
-        let config = TargetConfig { users: vec![user("u", "secret-of-user")], mutual: Some(user("t", "secret-of-target")), ..config() };
+        let config = TargetConfig {
+            users: vec![user("u", "secret-of-user")],
+            mutual: Some(user("t", "secret-of-target")),
+            ..config()
+        };
         let mut login = Login::new([9; 32]);
         let first = b"InitiatorName=iqn.i\0TargetName=iqn.t\0AuthMethod=CHAP,None\0";
-        assert!(keys(&login.request(&config, Stage::Security, false, first).unwrap()).contains(&"AuthMethod=CHAP".to_owned()));
+        assert!(
+            keys(&login.request(&config, Stage::Security, false, first).unwrap())
+                .contains(&"AuthMethod=CHAP".to_owned())
+        );
         assert_eq!(login.clone().request(&config, Stage::Operational, true, b""), Err(Refusal::AUTHENTICATION));
         let challenge = keys(&login.request(&config, Stage::Security, false, b"CHAP_A=5,7\0").unwrap());
         assert_eq!(challenge[..2], ["CHAP_A=7", "CHAP_I=9"]);
@@ -360,7 +394,10 @@ mod tests {
         assert_eq!(wrong.request(&config, Stage::Security, false, bad), Err(Refusal::AUTHENTICATION));
         let response = text::hex(&Algorithm::Sha256.response(9, b"secret-of-user", &bytes));
         let reflected = format!("CHAP_N=u\0CHAP_R={response}\0CHAP_I=1\0CHAP_C={}\0", text::hex(&bytes));
-        assert_eq!(login.clone().request(&config, Stage::Security, false, reflected.as_bytes()), Err(Refusal::AUTHENTICATION));
+        assert_eq!(
+            login.clone().request(&config, Stage::Security, false, reflected.as_bytes()),
+            Err(Refusal::AUTHENTICATION)
+        );
         let proof = format!("CHAP_N=u\0CHAP_R={response}\0CHAP_I=1\0CHAP_C=0x0102\0");
         let answer = keys(&login.request(&config, Stage::Security, false, proof.as_bytes()).unwrap());
         let expected = text::hex(&Algorithm::Sha256.response(1, b"secret-of-target", &[1, 2]));

@@ -155,7 +155,9 @@ impl<'a, 'b> DataIn<'a, 'b> {
                 continue;
             }
             let take = left.min(size - skip);
-            if take > 0 && let Some(part) = slice.get_mut(skip..skip + take) {
+            if take > 0
+                && let Some(part) = slice.get_mut(skip..skip + take)
+            {
                 out.push(IoSliceMut::new(part));
             }
             skip = 0;

@@ -58,7 +58,8 @@ impl Identity {
         });
         for (association, name) in [(0x90, &port.port), (0xa0, &port.device)] {
             w.u8((port.protocol << 4) | 0x03).u8(association | 0x08).u8(0).length_u8(|w| {
-                w.bytes(name.as_bytes()).zeros(name.len().next_multiple_of(4).max(name.len() + 1).next_multiple_of(4) - name.len());
+                w.bytes(name.as_bytes())
+                    .zeros(name.len().next_multiple_of(4).max(name.len() + 1).next_multiple_of(4) - name.len());
             });
         }
     }

@@ -215,7 +215,14 @@ impl Lu {
     ///
     /// # Errors
     /// What the command's own file says.
-    pub fn run(&mut self, run: SpcCommand, cdb: &Cdb, request: &Request<'_>, device: &mut dyn Device, data: &mut Data<'_, '_>) -> Outcome {
+    pub fn run(
+        &mut self,
+        run: SpcCommand,
+        cdb: &Cdb,
+        request: &Request<'_>,
+        device: &mut dyn Device,
+        data: &mut Data<'_, '_>,
+    ) -> Outcome {
         command::run(self, run, cdb, request, device, data)
     }
 

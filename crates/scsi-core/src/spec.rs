@@ -1,9 +1,9 @@
 //! One row of facts per command. It feeds parsing, the check of reserved bits, REPORT SUPPORTED
 //! OPERATION CODES, and the reservation and attention policy.
 
+use crate::asc::Asc;
 use crate::cdb::{Cdb, Opcode, ServiceAction};
 use crate::sense::Sense;
-use crate::asc::Asc;
 
 /// How reservations of other nexuses bear on a command (SPC-5 table 66, SSC-5 table 6, SMC-3 table 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,8 +140,7 @@ impl<K: Copy> Table<K> {
         if same.peek().is_none() {
             return Err(Sense::illegal(Asc::INVALID_COMMAND_OPERATION_CODE));
         }
-        same.find(|row| row.spec.action.is_none_or(|action| action == cdb.action()))
-            .ok_or(Sense::cdb_field(1, Some(4)))
+        same.find(|row| row.spec.action.is_none_or(|action| action == cdb.action())).ok_or(Sense::cdb_field(1, Some(4)))
     }
 
     /// The facts of every command, in order.

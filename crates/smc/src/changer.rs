@@ -60,7 +60,12 @@ impl Changer {
     ///
     /// # Errors
     /// The element is locked, full, or none; the cartridge comes back.
-    pub fn import(&mut self, address: Address, cartridge: Cartridge, now: Now) -> Result<(), (DoorError, Box<Cartridge>)> {
+    pub fn import(
+        &mut self,
+        address: Address,
+        cartridge: Cartridge,
+        now: Now,
+    ) -> Result<(), (DoorError, Box<Cartridge>)> {
         if let Err(error) = self.door(address) {
             return Err((error, Box::new(cartridge)));
         }

@@ -94,7 +94,11 @@ impl Device for State {
         let transport = self.library.layout().transport.addresses();
         match transport.into_iter().find_map(|address| self.library.content(address)) {
             None => Ok(()),
-            Some(_) => Err(Sense::new(scsi_core::sense::SenseKey::HARDWARE_ERROR, scsi_core::asc::Asc::MECHANICAL_POSITIONING_OR_CHANGER_ERROR).into()),
+            Some(_) => Err(Sense::new(
+                scsi_core::sense::SenseKey::HARDWARE_ERROR,
+                scsi_core::asc::Asc::MECHANICAL_POSITIONING_OR_CHANGER_ERROR,
+            )
+            .into()),
         }
     }
 }

@@ -11,8 +11,6 @@ pub(crate) fn sense(error: MoveError, field: impl Fn(crate::element::Address) ->
         MoveError::SourceEmpty => Sense::illegal(Asc::MEDIUM_SOURCE_ELEMENT_EMPTY),
         MoveError::DestinationFull => Sense::illegal(Asc::MEDIUM_DESTINATION_ELEMENT_FULL),
         MoveError::Prevented => Sense::illegal(Asc::MEDIUM_REMOVAL_PREVENTED_BY_DATA_TRANSFER_ELEMENT),
-        MoveError::DriveRefused => {
-            Sense::new(SenseKey::HARDWARE_ERROR, Asc::DATA_TRANSFER_DEVICE_ERROR_LOAD_FAILED)
-        }
+        MoveError::DriveRefused => Sense::new(SenseKey::HARDWARE_ERROR, Asc::DATA_TRANSFER_DEVICE_ERROR_LOAD_FAILED),
     }
 }

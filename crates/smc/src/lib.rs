@@ -15,3 +15,5 @@ pub mod library;
 mod mode;
 pub mod profile;
 pub mod table;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

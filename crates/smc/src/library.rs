@@ -98,7 +98,13 @@ impl Library {
     ///
     /// # Errors
     /// The element does not exist or is full; the cartridge comes back.
-    pub fn put(&mut self, address: Address, cartridge: Cartridge, origin: Origin, now: Now) -> Result<(), (MoveError, Box<Cartridge>)> {
+    pub fn put(
+        &mut self,
+        address: Address,
+        cartridge: Cartridge,
+        origin: Origin,
+        now: Now,
+    ) -> Result<(), (MoveError, Box<Cartridge>)> {
         if self.content(address).is_some() {
             return Err((MoveError::DestinationFull, Box::new(cartridge)));
         }
@@ -127,7 +133,9 @@ impl Library {
     fn insert(&mut self, address: Address, cartridge: Cartridge, now: Now) -> Result<(), (MoveError, Box<Cartridge>)> {
         let bay = self.layout.drives.index(address).and_then(|index| self.bays.get_mut(index));
         match bay {
-            Some(bay) => bay.insert(cartridge, now).map_err(|refused| (MoveError::DriveRefused, Box::new(refused.cartridge))),
+            Some(bay) => {
+                bay.insert(cartridge, now).map_err(|refused| (MoveError::DriveRefused, Box::new(refused.cartridge)))
+            }
             None => Err((MoveError::NoElement(address), Box::new(cartridge))),
         }
     }
@@ -201,7 +209,14 @@ impl Library {
     }
 
     /// Puts a cartridge that was taken from `source` into `destination`, or back.
-    fn place(&mut self, source: Address, destination: Address, cartridge: Cartridge, old: Origin, now: Now) -> Result<(), MoveError> {
+    fn place(
+        &mut self,
+        source: Address,
+        destination: Address,
+        cartridge: Cartridge,
+        old: Origin,
+        now: Now,
+    ) -> Result<(), MoveError> {
         let from_storage = self.layout.element_type(source) == Some(ElementType::STORAGE);
         let origin = Origin { source: if from_storage { Some(source) } else { old.source }, by_operator: false };
         match self.put(destination, cartridge, origin, now) {

@@ -107,7 +107,8 @@ impl Device for State {
             return Err(None);
         }
         let Some([density, b0, b1, b2, _, l0, l1, l2]) = header.block else { return Ok(()) };
-        let any_format = || self.density() == 0 && self.profile.formats.iter().any(|format| format.media.density == density);
+        let any_format =
+            || self.density() == 0 && self.profile.formats.iter().any(|format| format.media.density == density);
         if !matches!(density, 0 | 0x7f) && density != self.density() && !any_format() {
             return Err(Some(0));
         }

@@ -237,6 +237,5 @@ impl LogicalUnit for Drive {
     }
 }
 
-
 #[cfg(test)]
 mod tests;

@@ -36,3 +36,5 @@ mod log;
 mod mode;
 pub mod profile;
 pub mod table;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

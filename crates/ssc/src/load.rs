@@ -6,14 +6,14 @@ use crate::device::State;
 use crate::fault::{self, Doing};
 use scsi_core::asc::Asc;
 use scsi_core::fault::Fault;
+use scsi_core::log::LogId;
 use scsi_core::nexus::NexusId;
 use scsi_core::sense::{Sense, SenseKey};
+use std::collections::BTreeMap;
 use tape_store::cartridge::{Cartridge, Kind};
 use tape_store::error::StoreError;
 use tape_store::mam::{AttrId, Mam};
 use tape_store::medium::Medium;
-use std::collections::BTreeMap;
-use scsi_core::log::LogId;
 
 /// What is in the drive.
 pub(crate) enum Load {

@@ -1,8 +1,8 @@
 //! Every command of a drive, ascending: one row of facts each.
 
 use crate::command::{
-    Command, density, erase, filemarks, limits, load_unload, locate, position, read, read_attribute, rewind, space, write,
-    write_attribute,
+    Command, density, erase, filemarks, limits, load_unload, locate, position, read, read_attribute, rewind, space,
+    write, write_attribute,
 };
 use scsi_core::command::SpcCommand;
 use scsi_core::command::{

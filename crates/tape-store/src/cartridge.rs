@@ -78,7 +78,13 @@ pub const MAM_FILE: &str = "ferric.mam";
 impl Cartridge {
     /// A cartridge whose files are in this folder.
     #[must_use]
-    pub fn new(barcode: Barcode, media: &'static MediaSpec, kind: Kind, capacity: u64, folder: Box<dyn OpenFolder>) -> Self {
+    pub fn new(
+        barcode: Barcode,
+        media: &'static MediaSpec,
+        kind: Kind,
+        capacity: u64,
+        folder: Box<dyn OpenFolder>,
+    ) -> Self {
         Self { barcode, media, kind, capacity, folder }
     }
 

@@ -32,4 +32,6 @@ pub mod media;
 pub mod medium;
 pub mod model;
 pub mod shelf;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod three_file;

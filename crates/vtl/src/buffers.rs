@@ -31,7 +31,8 @@ impl Buffers {
         let class = class(buffer.len());
         let Some(kept) = self.0.get(class) else { return };
         let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if buffer.len() == 1 << (class + SMALLEST as usize) && (kept.len() + 1) * buffer.len() <= KEPT.max(buffer.len()) {
+        if buffer.len() == 1 << (class + SMALLEST as usize) && (kept.len() + 1) * buffer.len() <= KEPT.max(buffer.len())
+        {
             kept.push(buffer);
         }
     }

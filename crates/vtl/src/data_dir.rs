@@ -111,7 +111,8 @@ impl DataDir {
         let failed = |source| DataError::Io { path: path.into(), source };
         fs::create_dir_all(path).map_err(failed)?;
         let mut options = OpenOptions::new();
-        let mut lock = options.read(true).write(true).create(true).truncate(false).open(path.join("lock")).map_err(failed)?;
+        let mut lock =
+            options.read(true).write(true).create(true).truncate(false).open(path.join("lock")).map_err(failed)?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             let mut holder = String::new();
             lock.read_to_string(&mut holder).map_err(failed)?;
@@ -197,7 +198,8 @@ impl DataDir {
     fn write<T: Serialize>(&self, name: &str, content: &T) -> Result<(), DataError> {
         let path = self.path.join(name);
         let file = Versioned { version: VERSION, content };
-        let text = serde_json::to_vec_pretty(&file).map_err(|error| DataError::Format { path: path.clone(), what: error.to_string() })?;
+        let text = serde_json::to_vec_pretty(&file)
+            .map_err(|error| DataError::Format { path: path.clone(), what: error.to_string() })?;
         replace(&path, &text).map_err(|source| DataError::Io { path, source })
     }
 }

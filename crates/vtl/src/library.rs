@@ -98,7 +98,8 @@ impl Library {
     pub fn open(path: &Path, config: &Config) -> Result<Self, LibraryError> {
         let data = Arc::new(DataDir::open(path)?);
         let identities = identities(&data, config.drives.len())?;
-        let iqn = config.iscsi.iqn.clone().unwrap_or_else(|| format!("iqn.2026-01.org.ferric-vtl:{}", identities.suffix));
+        let iqn =
+            config.iscsi.iqn.clone().unwrap_or_else(|| format!("iqn.2026-01.org.ferric-vtl:{}", identities.suffix));
         let store = TapeStore::new(Box::new(data.shelves()?));
         let inventory = stock(&data, config, &store)?;
         let saver = Saver::new(Arc::clone(&data), inventory.clone());
@@ -115,7 +116,8 @@ impl Library {
         for (index, (setup, unit)) in config.drives.iter().zip(&identities.drives).enumerate() {
             let lun = index + 1;
             let drive_config = DriveConfig { codec: setup.codec };
-            let mut drive = Drive::new(setup.profile, identity(setup.profile.model, unit), drive_config, data.unit(lun)?);
+            let mut drive =
+                Drive::new(setup.profile, identity(setup.profile.model, unit), drive_config, data.unit(lun)?);
             drive.lu().luns.clone_from(&luns);
             let device = Device::Drive(Box::new(drive));
             drives.push(Arc::new(Unit::new(lun, device, saver.clone(), Arc::clone(&buffers), ssc::table::may_block)));
@@ -123,7 +125,8 @@ impl Library {
         let bays = drives.iter().map(|unit| Box::new(DriveBay::new(Arc::clone(unit))) as Box<dyn Bay>).collect();
         let mut elements = smc::library::Library::new(config.layout, bays);
         fill(&mut elements, &inventory, &store)?;
-        let mut changer = Changer::new(config.changer, identity(config.changer.model, &identities.changer), elements, data.unit(0)?);
+        let mut changer =
+            Changer::new(config.changer, identity(config.changer.model, &identities.changer), elements, data.unit(0)?);
         changer.lu().luns.clone_from(&luns);
         let device = Device::Changer(Box::new(changer));
         let changer = Arc::new(Unit::new(0, device, saver.clone(), Arc::clone(&buffers), smc::table::may_block));
@@ -184,7 +187,13 @@ impl Library {
             Some(unit) => unit.submit(job, reply).unwrap_or_else(|job| {
                 let mut completion = Completion::new(Ok(()), scsi_core::sense::Format::Fixed);
                 completion.status = Status::TASK_SET_FULL;
-                Submitted::Done(Finished { tag: job.tag, completion, data_in: Vec::new(), data_out: job.data_out, aborted: false })
+                Submitted::Done(Finished {
+                    tag: job.tag,
+                    completion,
+                    data_in: Vec::new(),
+                    data_out: job.data_out,
+                    aborted: false,
+                })
             }),
             None => Submitted::Done(self.answer_missing(job)),
         }
@@ -205,7 +214,9 @@ impl Library {
             unit.with(|device| {
                 let content = match device {
                     Device::Changer(changer) => format!("{} cartridges", changer.places().len()),
-                    Device::Drive(drive) => drive.loaded().map_or_else(|| "empty".into(), |(cartridge, _)| cartridge.barcode().to_string()),
+                    Device::Drive(drive) => {
+                        drive.loaded().map_or_else(|| "empty".into(), |(cartridge, _)| cartridge.barcode().to_string())
+                    }
                 };
                 let identity = &device.lu().identity;
                 UnitInfo { lun, model: identity.model, serial: identity.serial.clone(), content }
@@ -221,7 +232,8 @@ impl Library {
     pub fn import(&self, address: Address, barcode: &Barcode) -> Result<(), LibraryError> {
         let outside = self.changer(|changer| changer.places().iter().all(|place| place.barcode != *barcode));
         let size = self.saver.size(barcode.as_str()).filter(|_| outside);
-        let size = size.ok_or_else(|| LibraryError::Door(format!("there is no cartridge {barcode} outside the library")))?;
+        let size =
+            size.ok_or_else(|| LibraryError::Door(format!("there is no cartridge {barcode} outside the library")))?;
         let cartridge = cartridge(&self.store, barcode, size)?;
         let places = self.changer(|changer| {
             changer.import(address, cartridge, clock::now()).map_err(|(why, _)| why)?;
@@ -333,13 +345,20 @@ fn stock(data: &DataDir, config: &Config, store: &TapeStore) -> Result<Inventory
             continue;
         }
         let element = free.next().ok_or_else(|| {
-            LibraryError::Shape(format!("no slot is left for cartridge {name}: library.slots is {}", config.layout.storage.count))
+            LibraryError::Shape(format!(
+                "no slot is left for cartridge {name}: library.slots is {}",
+                config.layout.storage.count
+            ))
         })?;
         if !store.exists(&setup.barcode)? {
             let serial = random_hex(5)?.to_uppercase();
-            store.create(&setup.barcode, &NewCartridge { media: setup.media, kind: setup.kind, serial: &serial, date: &date })?;
+            store.create(
+                &setup.barcode,
+                &NewCartridge { media: setup.media, kind: setup.kind, serial: &serial, date: &date },
+            )?;
         }
-        let place = crate::data_dir::Whereabouts { element: Some(element), source: None, by_operator: false, size: setup.size };
+        let place =
+            crate::data_dir::Whereabouts { element: Some(element), source: None, by_operator: false, size: setup.size };
         inventory.insert(name.into(), place);
     }
     if inventory != before {
@@ -361,7 +380,8 @@ fn cartridge(store: &TapeStore, barcode: &Barcode, size: u64) -> Result<Cartridg
 fn fill(elements: &mut smc::library::Library, inventory: &Inventory, store: &TapeStore) -> Result<(), LibraryError> {
     for (name, entry) in inventory {
         let Some(element) = entry.element else { continue };
-        let barcode = Barcode::new(name).ok_or_else(|| LibraryError::Shape(format!("inventory: {name:?} is no barcode")))?;
+        let barcode =
+            Barcode::new(name).ok_or_else(|| LibraryError::Shape(format!("inventory: {name:?} is no barcode")))?;
         let origin = Origin { source: entry.source.map(Address), by_operator: entry.by_operator };
         let put = elements.put(Address(element), cartridge(store, &barcode, entry.size)?, origin, clock::now());
         put.map_err(|(why, _)| {
@@ -379,7 +399,10 @@ fn fill(elements: &mut smc::library::Library, inventory: &Inventory, store: &Tap
 fn start(units: &[Arc<Unit>]) -> Result<Vec<JoinHandle<()>>, LibraryError> {
     let spawn = |(lun, unit): (usize, &Arc<Unit>)| {
         let unit = Arc::clone(unit);
-        std::thread::Builder::new().name(format!("unit-{lun}")).spawn(move || unit.serve()).map_err(LibraryError::Thread)
+        std::thread::Builder::new()
+            .name(format!("unit-{lun}"))
+            .spawn(move || unit.serve())
+            .map_err(LibraryError::Thread)
     };
     units.iter().enumerate().map(spawn).collect()
 }

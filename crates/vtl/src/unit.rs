@@ -41,7 +41,6 @@ impl Device {
             Self::Changer(changer) => changer.lu(),
         }
     }
-
 }
 
 /// One command, with buffers of its own.
@@ -119,7 +118,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Unit {
-    pub(crate) fn new(lun: usize, device: Device, saver: Saver, buffers: Arc<Buffers>, may_block: fn(&[u8]) -> bool) -> Self {
+    pub(crate) fn new(
+        lun: usize,
+        device: Device,
+        saver: Saver,
+        buffers: Arc<Buffers>,
+        may_block: fn(&[u8]) -> bool,
+    ) -> Self {
         let unit = Self {
             lun,
             device: Mutex::new(device),
@@ -169,7 +174,9 @@ impl Unit {
                 if work.stopping {
                     return;
                 }
-                if !work.busy && let Some(next) = work.queue.pop_front() {
+                if !work.busy
+                    && let Some(next) = work.queue.pop_front()
+                {
                     break next;
                 }
                 work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
@@ -194,7 +201,8 @@ impl Unit {
     pub fn abort(&self, wanted: impl Fn(NexusId, u32) -> bool) {
         let dropped = {
             let mut work = lock(&self.work);
-            let (dropped, kept): (VecDeque<_>, _) = work.queue.drain(..).partition(|(job, _)| wanted(job.nexus, job.tag));
+            let (dropped, kept): (VecDeque<_>, _) =
+                work.queue.drain(..).partition(|(job, _)| wanted(job.nexus, job.tag));
             work.queue = kept;
             dropped
         };

@@ -240,7 +240,9 @@ impl Initiator {
         text::push(keys, "CHAP_A", "7,5");
         let answer = self.login_request(0, 0, keys)?;
         let pairs = text::parse(&answer)?;
-        let find = |wanted: &str| pairs.iter().find(|(key, _)| *key == wanted).map(|(_, value)| *value).ok_or(format!("no {wanted}"));
+        let find = |wanted: &str| {
+            pairs.iter().find(|(key, _)| *key == wanted).map(|(_, value)| *value).ok_or(format!("no {wanted}"))
+        };
         let algorithm = Algorithm::strongest(find("CHAP_A")?).ok_or("unknown CHAP_A")?;
         let id = text::number(find("CHAP_I")?).and_then(|id| u8::try_from(id).ok()).ok_or("bad CHAP_I")?;
         let challenge = text::binary(find("CHAP_C")?).ok_or("bad CHAP_C")?;
@@ -333,7 +335,11 @@ impl Initiator {
         header.exp_stat_sn = self.exp_stat_sn.into();
         self.send(header.as_bytes(), &[])?;
         let answer = self.receive_status()?;
-        if answer.opcode() == Opcode::TASK_MANAGEMENT_RESPONSE { Ok(layout::<wire::Target>(&answer.header).response) } else { Err("no response".into()) }
+        if answer.opcode() == Opcode::TASK_MANAGEMENT_RESPONSE {
+            Ok(layout::<wire::Target>(&answer.header).response)
+        } else {
+            Err("no response".into())
+        }
     }
 
     fn request(&mut self, mut header: wire::Request, data: &[u8]) -> Result<Pdu, Error> {
@@ -405,7 +411,9 @@ impl Initiator {
                 continue;
             }
             if pdu.tag() != tag {
-                return Err(format!("an answer to {:x} where one to {tag:x} was due: {:?}", pdu.tag(), pdu.opcode()).into());
+                return Err(
+                    format!("an answer to {:x} where one to {tag:x} was due: {:?}", pdu.tag(), pdu.opcode()).into()
+                );
             }
             match pdu.opcode() {
                 Opcode::R2T => self.send_data(&layout(&pdu.header), out)?,
@@ -459,7 +467,8 @@ impl Initiator {
     /// The connection failed.
     pub fn send(&mut self, header: &[u8], data: &[u8]) -> Result<(), Error> {
         let pad = data.len().next_multiple_of(4) - data.len();
-        let (header_digest, data_digest) = (self.digests && self.options.header_digest, self.digests && self.options.data_digest);
+        let (header_digest, data_digest) =
+            (self.digests && self.options.header_digest, self.digests && self.options.data_digest);
         let (head_crc, data_crc) = (digest(header), padded_digest(data));
         let parts = [
             header,
@@ -468,7 +477,8 @@ impl Initiator {
             [0; 3].get(..pad).unwrap_or_default(),
             if data_digest && !data.is_empty() { &data_crc } else { &[] },
         ];
-        let mut slices: Vec<IoSlice<'_>> = parts.iter().filter(|part| !part.is_empty()).map(|part| IoSlice::new(part)).collect();
+        let mut slices: Vec<IoSlice<'_>> =
+            parts.iter().filter(|part| !part.is_empty()).map(|part| IoSlice::new(part)).collect();
         let mut rest = slices.as_mut_slice();
         while !rest.is_empty() {
             let sent = self.stream.write_vectored(rest)?;

@@ -75,7 +75,11 @@ fn main() -> Result<(), Error> {
     let seconds = start.elapsed().as_secs_f64();
     let megabytes = moved / 1e6;
     let rate = f64::from(arguments.count) / seconds;
-    writeln!(io::stdout(), "{{\"MB\": {megabytes:.1}, \"s\": {seconds:.3}, \"MB/s\": {:.1}, \"records/s\": {rate:.0}}}", megabytes / seconds)?;
+    writeln!(
+        io::stdout(),
+        "{{\"MB\": {megabytes:.1}, \"s\": {seconds:.3}, \"MB/s\": {:.1}, \"records/s\": {rate:.0}}}",
+        megabytes / seconds
+    )?;
     Ok(())
 }
 
@@ -107,11 +111,17 @@ fn stream(session: &mut Initiator, arguments: &Arguments, records: &[Vec<u8>]) -
     Ok(moved)
 }
 
-fn finish(session: &mut Initiator, flight: &mut VecDeque<(u32, Transfer<'_>)>, arguments: &Arguments) -> Result<f64, Error> {
+fn finish(
+    session: &mut Initiator,
+    flight: &mut VecDeque<(u32, Transfer<'_>)>,
+    arguments: &Arguments,
+) -> Result<f64, Error> {
     let Some((tag, transfer)) = flight.pop_front() else { return Ok(0.0) };
     let reply = session.finish(tag, transfer)?;
     if reply.status != 0 || (arguments.mode == Mode::Read && reply.data.len() != arguments.block as usize) {
-        return Err(format!("status {:02x}, sense {:02x?}, {} bytes", reply.status, reply.sense, reply.data.len()).into());
+        return Err(
+            format!("status {:02x}, sense {:02x?}, {} bytes", reply.status, reply.sense, reply.data.len()).into()
+        );
     }
     Ok(f64::from(arguments.block))
 }
@@ -126,8 +136,22 @@ fn records(content: Content, len: usize) -> Vec<Vec<u8>> {
         state
     };
     const WORDS: [&str; 16] = [
-        "tape", "drive", "library", "slot", "filemark", "record", "partition", "cartridge", "error", "INFO", "at", "2026-11-22", "is",
-        "mounted", "127.0.0.1", "=",
+        "tape",
+        "drive",
+        "library",
+        "slot",
+        "filemark",
+        "record",
+        "partition",
+        "cartridge",
+        "error",
+        "INFO",
+        "at",
+        "2026-11-22",
+        "is",
+        "mounted",
+        "127.0.0.1",
+        "=",
     ];
     let make = |_| match content {
         Content::Zeros => vec![0; len],

@@ -1,8 +1,8 @@
 //! `ferric-iscsid`: a tape library behind an iSCSI target. Arguments, a socket loop, and [`vtl::library::Library`].
 
 mod connection;
-mod sessions;
 mod server;
+mod sessions;
 
 use clap::Parser;
 use iscsi::config::{Credentials, Limits, Secret, TargetConfig};
@@ -87,7 +87,8 @@ fn read_config(arguments: &Arguments) -> Result<Config, String> {
 fn listen(bind: &str) -> Result<TcpListener, String> {
     let failed = |error: io::Error| format!("cannot listen on {bind}: {error}");
     let address = bind.to_socket_addrs().map_err(failed)?.next().ok_or_else(|| format!("{bind} names no address"))?;
-    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None).map_err(failed)?;
+    let socket =
+        socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None).map_err(failed)?;
     socket.set_reuse_address(true).map_err(failed)?;
     socket.bind(&address.into()).map_err(failed)?;
     socket.listen(128).map_err(failed)?;
@@ -114,7 +115,11 @@ fn greet(library: &Library, address: SocketAddr) -> io::Result<()> {
     writeln!(people, "LUN  Vendor   Product           Rev   Serial      Loaded")?;
     for unit in library.overview() {
         let model = unit.model;
-        writeln!(people, "{:>3}  {:<8} {:<16}  {:<4}  {:<10}  {}", unit.lun, model.vendor, model.product, model.revision, unit.serial, unit.content)?;
+        writeln!(
+            people,
+            "{:>3}  {:<8} {:<16}  {:<4}  {:<10}  {}",
+            unit.lun, model.vendor, model.product, model.revision, unit.serial, unit.content
+        )?;
     }
     writeln!(people, "\nTo connect from Linux:")?;
     writeln!(people, "  iscsiadm -m discovery -t sendtargets -p {address}")?;

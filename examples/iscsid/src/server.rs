@@ -10,7 +10,12 @@ use std::thread::Builder;
 use vtl::library::Library;
 
 /// Serves the listener from a thread of its own.
-pub(crate) fn start(listener: TcpListener, library: Arc<Library>, target: Arc<TargetConfig>, sessions: Arc<Sessions>) -> io::Result<()> {
+pub(crate) fn start(
+    listener: TcpListener,
+    library: Arc<Library>,
+    target: Arc<TargetConfig>,
+    sessions: Arc<Sessions>,
+) -> io::Result<()> {
     let accept = move || {
         for stream in listener.incoming() {
             let result = stream.and_then(|stream| spawn(stream, &library, &target, &sessions));
@@ -22,7 +27,12 @@ pub(crate) fn start(listener: TcpListener, library: Arc<Library>, target: Arc<Ta
     Builder::new().name("accept".into()).spawn(accept).map(drop)
 }
 
-fn spawn(stream: TcpStream, library: &Arc<Library>, target: &Arc<TargetConfig>, sessions: &Arc<Sessions>) -> io::Result<()> {
+fn spawn(
+    stream: TcpStream,
+    library: &Arc<Library>,
+    target: &Arc<TargetConfig>,
+    sessions: &Arc<Sessions>,
+) -> io::Result<()> {
     let mailbox = Arc::new(Mailbox::new()?);
     let Some(number) = sessions.connect(&mailbox) else {
         tracing::debug!("too many connections");

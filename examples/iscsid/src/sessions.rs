@@ -121,7 +121,12 @@ impl Sessions {
     }
 
     /// Grants a session. One of the same initiator port ends first (RFC 7143 §6.3.5).
-    pub(crate) fn login(&self, library: &Library, request: &iscsi::connection::LoginRequest, mailbox: &Arc<Mailbox>) -> Result<Granted, Refusal> {
+    pub(crate) fn login(
+        &self,
+        library: &Library,
+        request: &iscsi::connection::LoginRequest,
+        mailbox: &Arc<Mailbox>,
+    ) -> Result<Granted, Refusal> {
         let name = (request.initiator.clone(), request.isid);
         let mut state = self.lock();
         if request.tsih != 0 {

@@ -2,14 +2,17 @@
 
 mod common;
 
-use common::{DRIVE, Daemon, SLOT, SMALL, command, filemark, load, movement, options, read, ready, record, rewind, write};
+use common::{
+    DRIVE, Daemon, SLOT, SMALL, command, filemark, load, movement, options, read, ready, record, rewind, write,
+};
 use initiator::{Initiator, Reply, Transfer};
 use std::path::Path;
 use tempfile::tempdir;
 
 fn barcode_in(session: &mut Initiator, kind: u8, address: u16) -> Option<String> {
     let [a, b] = address.to_be_bytes();
-    let status = session.command(0, &[0xb8, 0x10 | kind, a, b, 0, 1, 0x02, 0, 0, 255, 0, 0], Transfer::In(255)).unwrap();
+    let status =
+        session.command(0, &[0xb8, 0x10 | kind, a, b, 0, 1, 0x02, 0, 0, 255, 0, 0], Transfer::In(255)).unwrap();
     let full = status.data[18] & 1 != 0;
     full.then(|| String::from_utf8_lossy(&status.data[28..60]).trim().to_owned())
 }
@@ -78,7 +81,10 @@ fn synchronised_filemarks_survive_kill_9() {
         let mut synced = 0;
         for n in 0..=round {
             for part in 0..4 {
-                assert_eq!(write(&mut session, &record(round * 100 + n * 4 + part, 20_000 + 30_000 * part as usize)), Reply::default());
+                assert_eq!(
+                    write(&mut session, &record(round * 100 + n * 4 + part, 20_000 + 30_000 * part as usize)),
+                    Reply::default()
+                );
             }
             assert_eq!(filemark(&mut session), Reply::default());
             synced += 1;
@@ -91,7 +97,11 @@ fn synchronised_filemarks_survive_kill_9() {
         for n in 0..synced {
             for part in 0..4 {
                 let len = 20_000 + 30_000 * part;
-                assert_eq!(read(&mut session, len).data, record(round * 100 + n * 4 + part, len as usize), "round {round}");
+                assert_eq!(
+                    read(&mut session, len).data,
+                    record(round * 100 + n * 4 + part, len as usize),
+                    "round {round}"
+                );
             }
             assert_eq!(read(&mut session, 10).sense_codes(), Some((0, 0, 1)));
         }

@@ -89,14 +89,19 @@ fn every_way_that_data_can_come() {
         let mut session = daemon.login_with(Options { isid: [0x80, 0, 0, 0, 0, number], ..shape });
         while ready(&mut session).status != 0 {}
         rewind(&mut session);
-        let records: Vec<_> = [1, 511, 512, 8191, 262_144, 1 << 20, 3].iter().map(|len| record(u32::from(number), *len)).collect();
+        let records: Vec<_> =
+            [1, 511, 512, 8191, 262_144, 1 << 20, 3].iter().map(|len| record(u32::from(number), *len)).collect();
         for record in &records {
             assert_eq!(write(&mut session, record), Reply::default(), "shape {number}");
         }
         rewind(&mut session);
         for record in &records {
             let got = read(&mut session, u32::try_from(record.len()).unwrap());
-            assert!(got.status == 0 && got.data == *record && got.residual == 0, "shape {number}, {} bytes", record.len());
+            assert!(
+                got.status == 0 && got.data == *record && got.residual == 0,
+                "shape {number}, {} bytes",
+                record.len()
+            );
         }
         session.logout().unwrap();
     }
@@ -193,7 +198,8 @@ fn only_listed_initiators_log_in() {
     };
     assert_eq!(login("iqn.ok"), Ok(()));
     assert_eq!(login("iqn.other"), Err("login refused: 0202".into()));
-    let wrong = Initiator::login(&daemon.portal, "iqn.2026-01.no:such", Options { name: "iqn.ok".into(), ..options(1) });
+    let wrong =
+        Initiator::login(&daemon.portal, "iqn.2026-01.no:such", Options { name: "iqn.ok".into(), ..options(1) });
     assert_eq!(wrong.map(drop).map_err(|error| error.to_string()), Err("login refused: 0203".into()));
 }
 

@@ -349,7 +349,15 @@ impl Connection {
     }
 
     /// Data-In PDUs of at most the initiator's segment, sequences of at most MaxBurstLength. Returns how many.
-    fn send_data_in(&mut self, task: &Task, tag: u32, data: Vec<u8>, len: usize, with_status: Option<Residual>, pool: &dyn Pool) -> u32 {
+    fn send_data_in(
+        &mut self,
+        task: &Task,
+        tag: u32,
+        data: Vec<u8>,
+        len: usize,
+        with_status: Option<Residual>,
+        pool: &dyn Pool,
+    ) -> u32 {
         if len == 0 {
             pool.give(data);
             return 0;

@@ -103,7 +103,9 @@ impl Connection {
                 pool.give(data);
                 self.protocol_error(pool, "login in full feature phase");
             }
-            _ => self.reject(header, if discovery { Reason::PROTOCOL_ERROR } else { Reason::NOT_SUPPORTED }, data, pool),
+            _ => {
+                self.reject(header, if discovery { Reason::PROTOCOL_ERROR } else { Reason::NOT_SUPPORTED }, data, pool)
+            }
         }
         self.open_window();
     }
@@ -187,7 +189,8 @@ impl Connection {
         for (key, value) in text::parse(keys).unwrap_or_default() {
             match key {
                 "SendTargets" => self.send_targets(value, &mut out),
-                "MaxRecvDataSegmentLength" => match text::number(value).filter(|len| (512..=0x00ff_ffff).contains(len)) {
+                "MaxRecvDataSegmentLength" => match text::number(value).filter(|len| (512..=0x00ff_ffff).contains(len))
+                {
                     Some(len) => self.params.max_send_segment = len,
                     None => text::push(&mut out, key, "Reject"),
                 },

@@ -53,7 +53,13 @@ impl Connection {
         } else if too_much {
             self.refuse_with(&request, Refusal::OUT_OF_RESOURCES);
         } else if request.flags & CONTINUE != 0 {
-            self.answer_login(&request, Stage::from_bits(request.flags >> 2).unwrap_or(Stage::Security), None, Vec::new(), 0);
+            self.answer_login(
+                &request,
+                Stage::from_bits(request.flags >> 2).unwrap_or(Stage::Security),
+                None,
+                Vec::new(),
+                0,
+            );
         } else {
             self.login_request(&request);
         }

@@ -5,8 +5,6 @@ mod full_feature;
 mod login_phase;
 mod receive;
 mod task_management;
-#[cfg(test)]
-mod tests;
 mod transmit;
 
 use crate::config::TargetConfig;
@@ -117,7 +115,9 @@ enum Phase {
     Login(LoginPhase),
     /// The owner decides about the session.
     Admission(LoginPhase),
-    Full { discovery: bool },
+    Full {
+        discovery: bool,
+    },
     /// Send what is queued, then close.
     Closing,
 }

@@ -1,7 +1,7 @@
 //! Assembling PDUs: header, additional header, digests, and a data segment that goes straight to where it belongs.
 
-use super::{Connection, Phase};
 use super::data_out::Task;
+use super::{Connection, Phase};
 use crate::digest::{digest, padded_digest};
 use crate::pool::Pool;
 use crate::wire::{BHS, Basic, layout};
@@ -173,7 +173,9 @@ impl Connection {
         let intact = !self.digests().1 || len == 0 || {
             let data = match &sink {
                 Sink::Own(buffer) => buffer.get(..len),
-                Sink::Task { tag, offset } => self.tasks.get(tag).and_then(|task| task.buffer.get(*offset..*offset + len)),
+                Sink::Task { tag, offset } => {
+                    self.tasks.get(tag).and_then(|task| task.buffer.get(*offset..*offset + len))
+                }
                 Sink::Discard => None,
             };
             data.is_none_or(|data| padded_digest(data) == given)

@@ -62,7 +62,11 @@ impl Transmitter {
     }
 
     fn bytes(&self, slot: usize, start: usize, len: usize) -> &[u8] {
-        self.buffers.get(slot).and_then(Option::as_ref).and_then(|buffer| buffer.get(start..start + len)).unwrap_or_default()
+        self.buffers
+            .get(slot)
+            .and_then(Option::as_ref)
+            .and_then(|buffer| buffer.get(start..start + len))
+            .unwrap_or_default()
     }
 
     pub(super) fn output<'a>(&'a self, slices: &mut Vec<IoSlice<'a>>) {
@@ -119,7 +123,12 @@ impl Connection {
     }
 
     /// Queues a PDU with a part of a lent buffer; `last` gives the buffer back behind it.
-    pub(super) fn send_part(&mut self, header: &(impl IntoBytes + Immutable), payload: Option<(Lent, usize, usize)>, last: bool) {
+    pub(super) fn send_part(
+        &mut self,
+        header: &(impl IntoBytes + Immutable),
+        payload: Option<(Lent, usize, usize)>,
+        last: bool,
+    ) {
         let in_full = matches!(self.phase, Phase::Full { .. });
         let mut head = [0; BHS + 4];
         for (slot, byte) in head.iter_mut().zip(header.as_bytes()) {

@@ -14,11 +14,8 @@ use crate::spec::{Access, CommandSpec};
 use crate::target::Request;
 
 /// Facts of the command.
-pub const SPEC: CommandSpec = CommandSpec::new(
-    "LOG SELECT",
-    &[0x4c, 0x02, 0xff, 0xff, 0x00, 0x00, 0x00, 0xff, 0xff, 0x00],
-    Access::Write,
-);
+pub const SPEC: CommandSpec =
+    CommandSpec::new("LOG SELECT", &[0x4c, 0x02, 0xff, 0xff, 0x00, 0x00, 0x00, 0xff, 0xff, 0x00], Access::Write);
 
 pub(super) fn list_length(cdb: &Cdb) -> usize {
     let [_, _, _, _, _, _, _, high, low, ..] = *cdb.bytes();

@@ -14,11 +14,8 @@ use crate::wire::U16;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// Facts of the command.
-pub const SPEC: CommandSpec = CommandSpec::new(
-    "LOG SENSE",
-    &[0x4d, 0x00, 0xff, 0xff, 0x00, 0xff, 0xff, 0xff, 0xff, 0x00],
-    Access::Always,
-);
+pub const SPEC: CommandSpec =
+    CommandSpec::new("LOG SENSE", &[0x4d, 0x00, 0xff, 0xff, 0x00, 0xff, 0xff, 0xff, 0xff, 0x00], Access::Always);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]

@@ -61,7 +61,14 @@ pub enum SpcCommand {
     SetTimestamp,
 }
 
-pub(crate) fn run(lu: &mut Lu, command: SpcCommand, cdb: &Cdb, request: &Request<'_>, device: &mut dyn Device, data: &mut Data<'_, '_>) -> Outcome {
+pub(crate) fn run(
+    lu: &mut Lu,
+    command: SpcCommand,
+    cdb: &Cdb,
+    request: &Request<'_>,
+    device: &mut dyn Device,
+    data: &mut Data<'_, '_>,
+) -> Outcome {
     match command {
         SpcCommand::Inquiry => inquiry::run(lu, cdb, device, data),
         SpcCommand::RequestSense => request_sense::run(lu, cdb, request, device, data),
@@ -94,4 +101,3 @@ pub fn expected_data_out(command: SpcCommand, cdb: &Cdb) -> usize {
         _ => 0,
     }
 }
-

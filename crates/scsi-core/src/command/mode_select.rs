@@ -16,20 +16,24 @@ use crate::spec::{Access, CommandSpec};
 use crate::target::Request;
 
 /// Facts of the 6-byte form.
-pub const SPEC_6: CommandSpec = CommandSpec::new("MODE SELECT(6)", &[0x15, 0x11, 0x00, 0x00, 0xff, 0x00], Access::Write);
+pub const SPEC_6: CommandSpec =
+    CommandSpec::new("MODE SELECT(6)", &[0x15, 0x11, 0x00, 0x00, 0xff, 0x00], Access::Write);
 /// Facts of the 10-byte form.
-pub const SPEC_10: CommandSpec = CommandSpec::new(
-    "MODE SELECT(10)",
-    &[0x55, 0x11, 0x00, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0x00],
-    Access::Write,
-);
+pub const SPEC_10: CommandSpec =
+    CommandSpec::new("MODE SELECT(10)", &[0x55, 0x11, 0x00, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0x00], Access::Write);
 
 pub(super) fn list_length(cdb: &Cdb) -> usize {
     let [opcode, _, _, _, length_6, _, _, high, low, ..] = *cdb.bytes();
     if Opcode(opcode) == Opcode::MODE_SELECT_6 { length_6.into() } else { u16::from_be_bytes([high, low]).into() }
 }
 
-pub(super) fn run(lu: &mut Lu, cdb: &Cdb, request: &Request<'_>, device: &mut dyn Device, data: &mut Data<'_, '_>) -> Outcome {
+pub(super) fn run(
+    lu: &mut Lu,
+    cdb: &Cdb,
+    request: &Request<'_>,
+    device: &mut dyn Device,
+    data: &mut Data<'_, '_>,
+) -> Outcome {
     let [opcode, flags, ..] = *cdb.bytes();
     let (page_format, save) = (flags & 0x10 != 0, flags & 0x01 != 0);
     let short = Opcode(opcode) == Opcode::MODE_SELECT_6;
@@ -71,9 +75,9 @@ fn split(short: bool, list: &[u8]) -> Result<Option<(Header, &[u8])>, Sense> {
     };
     match block_length {
         0 => Ok(Some((Header { device_specific, block: None }, rest))),
-        8 => Ok(rest.split_first_chunk().map(|(block, pages)| {
-            (Header { device_specific, block: Some(*block) }, pages)
-        })),
+        8 => {
+            Ok(rest.split_first_chunk().map(|(block, pages)| (Header { device_specific, block: Some(*block) }, pages)))
+        }
         _ => Err(Sense::list_field(if short { 3 } else { 6 }, None)),
     }
 }

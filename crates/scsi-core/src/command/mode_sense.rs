@@ -14,11 +14,8 @@ use crate::writer::PageWriter;
 /// Facts of the 6-byte form.
 pub const SPEC_6: CommandSpec = CommandSpec::new("MODE SENSE(6)", &[0x1a, 0x08, 0xff, 0xff, 0xff, 0x00], Access::Read);
 /// Facts of the 10-byte form.
-pub const SPEC_10: CommandSpec = CommandSpec::new(
-    "MODE SENSE(10)",
-    &[0x5a, 0x08, 0xff, 0xff, 0x00, 0x00, 0x00, 0xff, 0xff, 0x00],
-    Access::Read,
-);
+pub const SPEC_10: CommandSpec =
+    CommandSpec::new("MODE SENSE(10)", &[0x5a, 0x08, 0xff, 0xff, 0x00, 0x00, 0x00, 0xff, 0xff, 0x00], Access::Read);
 
 pub(super) fn run(lu: &Lu, cdb: &Cdb, device: &dyn Device, data: &mut Data<'_, '_>) -> Outcome {
     let [opcode, flags, page, subpage, length_6, _, _, high, low, ..] = *cdb.bytes();

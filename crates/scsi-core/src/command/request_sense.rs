@@ -16,7 +16,13 @@ use crate::target::Request;
 pub const SPEC: CommandSpec =
     CommandSpec::new("REQUEST SENSE", &[0x03, 0x01, 0x00, 0x00, 0xff, 0x00], Access::Always).keeps_attention();
 
-pub(super) fn run(lu: &mut Lu, cdb: &Cdb, request: &Request<'_>, device: &dyn Device, data: &mut Data<'_, '_>) -> Outcome {
+pub(super) fn run(
+    lu: &mut Lu,
+    cdb: &Cdb,
+    request: &Request<'_>,
+    device: &dyn Device,
+    data: &mut Data<'_, '_>,
+) -> Outcome {
     let [_, flags, _, _, allocation_length, ..] = *cdb.bytes();
     let sense = lu
         .take_deferred(request.nexus)

@@ -15,9 +15,11 @@ pub const RESERVE_6: CommandSpec = CommandSpec::new("RESERVE(6)", &[0x16, 0, 0, 
 /// Facts of RELEASE(6).
 pub const RELEASE_6: CommandSpec = CommandSpec::new("RELEASE(6)", &[0x17, 0, 0, 0, 0, 0], Access::Release);
 /// Facts of RESERVE(10).
-pub const RESERVE_10: CommandSpec = CommandSpec::new("RESERVE(10)", &[0x56, 0, 0, 0, 0, 0, 0, 0, 0, 0], Access::Reserve);
+pub const RESERVE_10: CommandSpec =
+    CommandSpec::new("RESERVE(10)", &[0x56, 0, 0, 0, 0, 0, 0, 0, 0, 0], Access::Reserve);
 /// Facts of RELEASE(10).
-pub const RELEASE_10: CommandSpec = CommandSpec::new("RELEASE(10)", &[0x57, 0, 0, 0, 0, 0, 0, 0, 0, 0], Access::Release);
+pub const RELEASE_10: CommandSpec =
+    CommandSpec::new("RELEASE(10)", &[0x57, 0, 0, 0, 0, 0, 0, 0, 0, 0], Access::Release);
 
 pub(super) fn reserve(lu: &mut Lu, request: &Request<'_>) -> Outcome {
     lu.reservations.legacy.reserve(request.nexus);

@@ -9,7 +9,8 @@ use crate::sense::Sense;
 use crate::spec::{Access, CommandSpec};
 
 /// Facts of the command.
-pub const SPEC: CommandSpec = CommandSpec::new("SEND DIAGNOSTIC", &[0x1d, 0x17, 0, 0, 0, 0], Access::Write).blocks(1, 300);
+pub const SPEC: CommandSpec =
+    CommandSpec::new("SEND DIAGNOSTIC", &[0x1d, 0x17, 0, 0, 0, 0], Access::Write).blocks(1, 300);
 
 pub(super) fn run(cdb: &Cdb, device: &mut dyn Device) -> Outcome {
     if cdb.bytes()[1] & 0x04 == 0 {

@@ -19,7 +19,13 @@ struct CheckedPage {
 
 impl ModePages {
     /// Checks the pages in `list`, whose first byte stands at `offset` of the parameter list.
-    pub(crate) fn check(&self, mut list: &[u8], mut offset: usize, device: &dyn Device, save: bool) -> Result<Change, Sense> {
+    pub(crate) fn check(
+        &self,
+        mut list: &[u8],
+        mut offset: usize,
+        device: &dyn Device,
+        save: bool,
+    ) -> Result<Change, Sense> {
         let mut pages = Vec::new();
         while !list.is_empty() {
             let truncated = || Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR);
@@ -43,7 +49,9 @@ impl ModePages {
         }
         let mut current = self.stored(def, PageControl::Current);
         device.render_mode(def.id, PageControl::Current, &mut current);
-        for (index, ((new, old), mask)) in page.iter().zip(&current).zip(def.changeable).enumerate().skip(def.header_len()) {
+        for (index, ((new, old), mask)) in
+            page.iter().zip(&current).zip(def.changeable).enumerate().skip(def.header_len())
+        {
             let wrong = (new ^ old) & !mask;
             if wrong != 0 {
                 return Err(field(offset + index, u8::try_from(wrong.ilog2()).ok()));

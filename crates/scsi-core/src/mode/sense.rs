@@ -13,7 +13,13 @@ const NO_PAGE: PageId = PageId { page: 0, subpage: 0 };
 
 impl ModePages {
     /// Writes the pages that `wanted` selects.
-    pub(crate) fn sense(&self, wanted: PageId, control: PageControl, device: &dyn Device, w: &mut PageWriter) -> Result<(), Sense> {
+    pub(crate) fn sense(
+        &self,
+        wanted: PageId,
+        control: PageControl,
+        device: &dyn Device,
+        w: &mut PageWriter,
+    ) -> Result<(), Sense> {
         let selects = |def: &&PageDef| {
             let page = wanted.page == ALL_PAGES || wanted.page == def.id.page;
             page && (wanted.subpage == ALL_SUBPAGES || wanted.subpage == def.id.subpage)

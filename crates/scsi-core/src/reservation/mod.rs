@@ -29,11 +29,7 @@ impl Reservations {
         if access == Access::ReserveOut && self.legacy.is_held() {
             return true;
         }
-        let holder = if self.legacy.held_by_other(nexus) {
-            Holder::LegacyOther
-        } else {
-            self.persistent.holder(port)
-        };
+        let holder = if self.legacy.held_by_other(nexus) { Holder::LegacyOther } else { self.persistent.holder(port) };
         conflict::conflicts(access, cdb, holder, persistent_in_use)
     }
 }

@@ -161,7 +161,8 @@ impl Persistent {
         if existing.is_none() && request.action_key == 0 {
             return Ok(Effects::default());
         }
-        let newcomers = also.iter().filter(|port| self.key_of(port).is_none()).count() + usize::from(existing.is_none());
+        let newcomers =
+            also.iter().filter(|port| self.key_of(port).is_none()).count() + usize::from(existing.is_none());
         if self.registrations.len() + newcomers > Self::CAPACITY {
             return Err(Sense::illegal(Asc::INSUFFICIENT_REGISTRATION_RESOURCES).into());
         }
@@ -245,7 +246,8 @@ impl Persistent {
         }
         self.generation = self.generation.wrapping_add(1);
         let leaves = |entry: &Registration| victim(entry) && entry.port != *request.caller;
-        let removed: Vec<_> = self.registrations.iter().filter(|entry| leaves(entry)).map(|entry| entry.port.clone()).collect();
+        let removed: Vec<_> =
+            self.registrations.iter().filter(|entry| leaves(entry)).map(|entry| entry.port.clone()).collect();
         self.registrations.retain(|entry| !leaves(entry));
         let mut tell: Vec<_> = removed.iter().map(|port| (port.clone(), Asc::REGISTRATIONS_PREEMPTED)).collect();
         if takes_over {

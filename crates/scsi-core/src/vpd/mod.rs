@@ -1,7 +1,7 @@
 //! Vital product data: the pages that any unit answers (SPC-5 §7.7). A device adds its own.
 
-use crate::lu::Device;
 use crate::identity::Identity;
+use crate::lu::Device;
 use crate::sense::Sense;
 use crate::writer::PageWriter;
 

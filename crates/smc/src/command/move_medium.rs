@@ -14,12 +14,9 @@ use scsi_core::wire::U16;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// Facts of the command.
-pub(crate) const SPEC: CommandSpec = CommandSpec::new(
-    "MOVE MEDIUM",
-    &[0xa5, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0],
-    Access::Write,
-)
-.blocks(60, 900);
+pub(crate) const SPEC: CommandSpec =
+    CommandSpec::new("MOVE MEDIUM", &[0xa5, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0], Access::Write)
+        .blocks(60, 900);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]

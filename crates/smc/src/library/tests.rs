@@ -49,13 +49,17 @@ fn cartridge(name: &str) -> Cartridge {
 /// Slots 100 to 104 (A and B in the first two), import/export 10 and 11, drives 50, 51, and 52 which takes nothing.
 fn library() -> (Library, Arc<Mutex<bool>>) {
     let range = |first, count| Range { first, count };
-    let layout = Layout { transport: range(0, 1), storage: range(100, 5), import_export: range(10, 2), drives: range(50, 3) };
+    let layout =
+        Layout { transport: range(0, 1), storage: range(100, 5), import_export: range(10, 2), drives: range(50, 3) };
     let lock = Arc::new(Mutex::new(false));
     let locked = TestBay { locked: Arc::clone(&lock), ..TestBay::default() };
     let broken = TestBay { refuses: true, ..TestBay::default() };
     let mut library = Library::new(layout, vec![Box::new(locked), Box::new(TestBay::default()), Box::new(broken)]);
     for (address, name) in [(100, "A"), (101, "B")] {
-        library.put(Address(address), cartridge(name), Origin::default(), Now::default()).map_err(|(why, _)| why).unwrap();
+        library
+            .put(Address(address), cartridge(name), Origin::default(), Now::default())
+            .map_err(|(why, _)| why)
+            .unwrap();
     }
     (library, lock)
 }

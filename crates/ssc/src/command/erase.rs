@@ -13,7 +13,8 @@ use scsi_core::sense::Sense;
 use scsi_core::spec::{Access, CommandSpec};
 
 /// Facts of the command.
-pub(crate) const SPEC: CommandSpec = CommandSpec::new("ERASE(6)", &[0x19, 0x03, 0, 0, 0, 0], Access::Write).blocks(60, 21600);
+pub(crate) const SPEC: CommandSpec =
+    CommandSpec::new("ERASE(6)", &[0x19, 0x03, 0, 0, 0, 0], Access::Write).blocks(60, 21600);
 
 pub(crate) fn run(state: &mut State) -> Outcome {
     let outcome = erase(state.ready()?).map_err(Into::into);

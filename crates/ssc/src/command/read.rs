@@ -57,7 +57,13 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outc
     outcome
 }
 
-fn variable_block(mounted: &mut Mounted, length: u32, sili: bool, block_length: u32, room: &mut DataIn<'_, '_>) -> Outcome {
+fn variable_block(
+    mounted: &mut Mounted,
+    length: u32,
+    sili: bool,
+    block_length: u32,
+    room: &mut DataIn<'_, '_>,
+) -> Outcome {
     let wanted = length as usize;
     let found = next(mounted, room, 0, wanted).map_err(|sense| sense.info(length.into()))?;
     room.fill(found.min(wanted));

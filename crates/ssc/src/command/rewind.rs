@@ -8,7 +8,8 @@ use scsi_core::fault::Outcome;
 use scsi_core::spec::{Access, CommandSpec};
 
 /// Facts of the command.
-pub(crate) const SPEC: CommandSpec = CommandSpec::new("REWIND", &[0x01, 0x01, 0, 0, 0, 0], Access::Read).blocks(60, 600);
+pub(crate) const SPEC: CommandSpec =
+    CommandSpec::new("REWIND", &[0x01, 0x01, 0, 0, 0, 0], Access::Read).blocks(60, 600);
 
 pub(crate) fn run(state: &mut State) -> Outcome {
     let mounted = state.ready()?;

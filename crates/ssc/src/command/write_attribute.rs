@@ -87,7 +87,8 @@ fn apply(mam: &Mam, partition: u8, list: &[u8]) -> Result<Mam, Sense> {
     while !rest.is_empty() {
         let at = 4 + list.len() - rest.len();
         let fault = |byte: usize| Sense::list_field(u16::try_from(at + byte).unwrap_or(u16::MAX), None);
-        let ([id_high, id_low, format, len_high, len_low], after) = rest.split_first_chunk::<5>().ok_or_else(|| fault(0))?;
+        let ([id_high, id_low, format, len_high, len_low], after) =
+            rest.split_first_chunk::<5>().ok_or_else(|| fault(0))?;
         let id = AttrId(u16::from_be_bytes([*id_high, *id_low]));
         let len = usize::from(u16::from_be_bytes([*len_high, *len_low]));
         let (value, after) = after.split_at_checked(len).ok_or_else(|| fault(3))?;

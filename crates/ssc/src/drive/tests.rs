@@ -21,7 +21,8 @@ fn cartridge(media: &'static MediaSpec, kind: Kind, size: u64) -> Cartridge {
 
 fn empty(product: &str) -> Drive {
     let profile = crate::profile::by_product(product).unwrap();
-    let identity = Identity { model: profile.model, serial: "1234567890".into(), naa: 0x3001_0203_0405_0607, port: None };
+    let identity =
+        Identity { model: profile.model, serial: "1234567890".into(), naa: 0x3001_0203_0405_0607, port: None };
     let config = DriveConfig { codec: Codec::NONE };
     let mut drive = Drive::new(profile, identity, config, lu::Saved::default());
     for nexus in [HOST, OTHER] {
@@ -99,7 +100,13 @@ fn position(drive: &mut Drive) -> u32 {
 #[test]
 fn without_a_cartridge() {
     let mut drive = empty("ULT3580-TD8");
-    for cdb in ["00 00 00 00 00 00", "01 00 00 00 00 00", "08 00 00 00 01 00", "34 00 00 00 00 00 00 00 00 00", "1b 00 00 00 01 00"] {
+    for cdb in [
+        "00 00 00 00 00 00",
+        "01 00 00 00 00 00",
+        "08 00 00 00 01 00",
+        "34 00 00 00 00 00 00 00 00 00",
+        "1b 00 00 00 01 00",
+    ] {
         check(&mut drive, cdb, &[], 0, NOT_READY, &[]);
     }
     good(&mut drive, "1b 00 00 00 00 00", b"");
@@ -127,7 +134,14 @@ fn reading_variable_blocks() {
 fn fixed_blocks() {
     let mut drive = loaded(1 << 30);
     check(&mut drive, "08 01 00 00 02 00", &[], 8, "f0 00 05 00 00 00 02 0a 00 00 00 00 24 00 00 c8 00 01", b"");
-    check(&mut drive, "0a 01 00 00 02 00", b"aaaabbbb", 0, "f0 00 05 00 00 00 02 0a 00 00 00 00 24 00 00 c8 00 01", b"");
+    check(
+        &mut drive,
+        "0a 01 00 00 02 00",
+        b"aaaabbbb",
+        0,
+        "f0 00 05 00 00 00 02 0a 00 00 00 00 24 00 00 c8 00 01",
+        b"",
+    );
     good(&mut drive, "15 10 00 00 0c 00", &bytes("00 00 10 08 00 00 00 00 00 00 00 04"));
     good(&mut drive, "0a 01 00 00 03 00", b"aaaabbbbcccc");
     good(&mut drive, "0a 00 00 00 06 00", b"longer");
@@ -178,14 +192,38 @@ fn locating_and_positions() {
     assert_eq!(position(&mut drive), 3);
     good(&mut drive, "92 08 00 00 00 00 00 00 00 00 00 01 00 00 00 00", b"");
     let (_, _, long) = run(&mut drive, "34 06 00 00 00 00 00 00 00 00", &[], 32);
-    assert_eq!(long, bytes("00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 03 00 00 00 00 00 00 00 01 00 00 00 00 00 00 00 00"));
+    assert_eq!(
+        long,
+        bytes("00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 03 00 00 00 00 00 00 00 01 00 00 00 00 00 00 00 00")
+    );
     good(&mut drive, "92 18 00 00 00 00 00 00 00 00 00 00 00 00 00 00", b"");
     let (_, _, extended) = run(&mut drive, "34 08 00 00 00 00 00 00 20 00", &[], 32);
     assert_eq!(extended[..16], bytes("00 00 00 1c 00 00 00 00 00 00 00 00 00 00 00 04"));
-    check(&mut drive, "92 00 00 00 ff ff ff ff ff ff ff ff 00 00 00 00", &[], 0, "70 00 08 00 00 00 00 0a 00 00 00 00 00 05 00 00 00 00", b"");
+    check(
+        &mut drive,
+        "92 00 00 00 ff ff ff ff ff ff ff ff 00 00 00 00",
+        &[],
+        0,
+        "70 00 08 00 00 00 00 0a 00 00 00 00 00 05 00 00 00 00",
+        b"",
+    );
     assert_eq!(position(&mut drive), 4);
-    check(&mut drive, "2b 02 00 00 00 00 00 00 01 00", &[], 0, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c0 00 08", b"");
-    check(&mut drive, "34 00 00 00 00 00 00 00 14 00", &[], 20, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 cc 00 08", b"");
+    check(
+        &mut drive,
+        "2b 02 00 00 00 00 00 00 01 00",
+        &[],
+        0,
+        "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c0 00 08",
+        b"",
+    );
+    check(
+        &mut drive,
+        "34 00 00 00 00 00 00 00 14 00",
+        &[],
+        20,
+        "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 cc 00 08",
+        b"",
+    );
     good(&mut drive, "01 00 00 00 00 00", b"");
     let (_, _, short) = run(&mut drive, "34 01 00 00 00 00 00 00 00 00", &[], 20);
     assert_eq!(short[0], 0x80);
@@ -271,7 +309,14 @@ fn mode_pages_and_the_other_nexus() {
     check(&mut drive, "15 10 00 00 0c 00", &long, 0, "70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 09", b"");
     let density = bytes("00 00 10 08 58 00 00 00 00 00 00 00");
     check(&mut drive, "15 10 00 00 0c 00", &density, 0, "70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 04", b"");
-    check(&mut drive, "15 10 00 00 05 00", &bytes("00 00 10 00 0f"), 0, "70 00 05 00 00 00 00 0a 00 00 00 00 1a 00 00 00 00 00", b"");
+    check(
+        &mut drive,
+        "15 10 00 00 05 00",
+        &bytes("00 00 10 00 0f"),
+        0,
+        "70 00 05 00 00 00 00 0a 00 00 00 00 1a 00 00 00 00 00",
+        b"",
+    );
     check(&mut drive, "15 10 00 00 14 00", &[0; 10], 0, "70 00 05 00 00 00 00 0a 00 00 00 00 1a 00 00 00 00 00", b"");
     check(&mut drive, "1a 00 07 00 ff 00", &[], 255, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 cd 00 02", b"");
     let (_, _, all) = run(&mut drive, "5a 00 3f ff 00 00 00 ff ff 00", &[], 4096);
@@ -285,7 +330,14 @@ fn what_is_not_there_is_refused() {
         let cdb = format!("{opcode} 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00");
         check(&mut drive, &cdb, &[], 0, "70 00 05 00 00 00 00 0a 00 00 00 00 20 00 00 00 00 00", b"");
     }
-    check(&mut drive, "a3 1e 00 00 00 00 00 00 00 00 00 00", &[], 0, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 cc 00 01", b"");
+    check(
+        &mut drive,
+        "a3 1e 00 00 00 00 00 00 00 00 00 00",
+        &[],
+        0,
+        "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 cc 00 01",
+        b"",
+    );
     check(&mut drive, "00 00 00 00 00 04", &[], 0, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 ca 00 05", b"");
     check(&mut drive, "05 01 00 00 00 00", &[], 20, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c8 00 01", b"");
     check(&mut drive, "12 00 80 00 ff 00", &[], 255, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c0 00 02", b"");
@@ -303,10 +355,32 @@ fn cartridge_memory() {
     assert_eq!(&written[4..17], &list[4..]);
     // A read-only attribute spoils the whole list.
     let list = bytes("00 00 00 0c 04 05 80 00 01 5e 08 05 00 00 01 81");
-    check(&mut drive, "8d 00 00 00 00 00 00 00 00 00 00 00 00 10 00 00", &list, 0, "70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 04", b"");
-    check(&mut drive, "8c 00 00 00 00 00 00 00 08 05 00 00 00 ff 00 00", &[], 255, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c0 00 08", b"");
-    check(&mut drive, "8c 00 00 00 00 00 00 01 00 00 00 00 00 ff 00 00", &[], 255, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c0 00 07", b"");
-    let reference = |drive: &mut Drive| run(drive, "8c 00 00 00 00 00 00 00 00 09 00 00 00 0d 00 00", &[], 13).2[9..].to_vec();
+    check(
+        &mut drive,
+        "8d 00 00 00 00 00 00 00 00 00 00 00 00 10 00 00",
+        &list,
+        0,
+        "70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 04",
+        b"",
+    );
+    check(
+        &mut drive,
+        "8c 00 00 00 00 00 00 00 08 05 00 00 00 ff 00 00",
+        &[],
+        255,
+        "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c0 00 08",
+        b"",
+    );
+    check(
+        &mut drive,
+        "8c 00 00 00 00 00 00 01 00 00 00 00 00 ff 00 00",
+        &[],
+        255,
+        "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c0 00 07",
+        b"",
+    );
+    let reference =
+        |drive: &mut Drive| run(drive, "8c 00 00 00 00 00 00 00 00 09 00 00 00 0d 00 00", &[], 13).2[9..].to_vec();
     let before = reference(&mut drive);
     good(&mut drive, "0a 00 00 00 01 00", b"x");
     good(&mut drive, "0a 00 00 00 01 00", b"y");

@@ -32,7 +32,12 @@ const fn ro(media: &'static MediaSpec) -> Format {
     Format { media, writable: false }
 }
 
-const fn ultrium(product: &'static str, revision: &'static str, native: &'static MediaSpec, formats: &'static [Format]) -> DriveProfile {
+const fn ultrium(
+    product: &'static str,
+    revision: &'static str,
+    native: &'static MediaSpec,
+    formats: &'static [Format],
+) -> DriveProfile {
     DriveProfile {
         model: Model { vendor: "IBM", product, revision },
         inquiry: INQUIRY,

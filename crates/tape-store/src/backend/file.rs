@@ -180,7 +180,9 @@ fn names(path: &Path, wanted: impl Fn(fs::FileType) -> bool) -> io::Result<Vec<S
     let mut names = Vec::new();
     for entry in fs::read_dir(path)? {
         let entry = entry?;
-        if wanted(entry.file_type()?) && let Ok(name) = entry.file_name().into_string() {
+        if wanted(entry.file_type()?)
+            && let Ok(name) = entry.file_name().into_string()
+        {
             names.push(name);
         }
     }

@@ -64,7 +64,13 @@ impl ThreeFile {
         written
     }
 
-    fn append_stored(&mut self, stored: &[IoSlice<'_>], codec: CodecId, block: &[IoSlice<'_>], len: usize) -> Result<Written, StoreError> {
+    fn append_stored(
+        &mut self,
+        stored: &[IoSlice<'_>],
+        codec: CodecId,
+        block: &[IoSlice<'_>],
+        len: usize,
+    ) -> Result<Written, StoreError> {
         let stored_len: usize = stored.iter().map(|slice| slice.len()).sum();
         let (here, object, file) = (self.offset, self.object, self.file);
         if !self.fits(here, stored_len as u64)? {
@@ -134,7 +140,11 @@ impl ThreeFile {
         Err(StoreError::Lost { partition, object: first, cause: Box::new(cause) })
     }
 
-    pub(super) fn sync_partition(&mut self, at: usize, how: fn(&mut Partition) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    pub(super) fn sync_partition(
+        &mut self,
+        at: usize,
+        how: fn(&mut Partition) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let synced = self.partitions.get_mut(at).map_or(Ok(()), how);
         synced.or_else(|cause| self.lost(at, cause))
     }

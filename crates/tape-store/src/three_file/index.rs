@@ -97,7 +97,9 @@ impl Record {
             _ => return None,
         };
         let (length, stored) = (raw.length.get(), raw.stored.get());
-        let possible = raw.flags == [0; 2] && raw.offset.get() <= MAX_OFFSET && usize::try_from(length.max(stored)).is_ok_and(|len| len <= MAX_BLOCK);
+        let possible = raw.flags == [0; 2]
+            && raw.offset.get() <= MAX_OFFSET
+            && usize::try_from(length.max(stored)).is_ok_and(|len| len <= MAX_BLOCK);
         if !possible || crc(partition, object, body) != raw.record_crc.get() {
             return None;
         }

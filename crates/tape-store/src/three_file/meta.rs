@@ -75,7 +75,8 @@ impl Watermark {
 
     /// The newer of the two slots in the bytes of a `meta.P`, and which it is.
     pub(super) fn newest(partition: u8, file: &[u8]) -> Option<(Self, Slot)> {
-        let read = |slot: Slot| Some((Self::decode(partition, file.get(usize::try_from(slot.offset()).ok()?..)?)?, slot));
+        let read =
+            |slot: Slot| Some((Self::decode(partition, file.get(usize::try_from(slot.offset()).ok()?..)?)?, slot));
         [read(Slot::First), read(Slot::Second)].into_iter().flatten().max_by_key(|(mark, _)| mark.sequence)
     }
 }

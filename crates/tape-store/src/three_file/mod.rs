@@ -62,7 +62,18 @@ impl ThreeFile {
         let open = |number| recover::open(folder.as_mut(), number, &mut buffers, &mut recovery);
         let partitions = (0..=last).map(open).collect::<Result<Vec<_>, _>>()?;
         let (deferred, physical) = (None, Physical::default());
-        let tape = Self { folder, partitions, current: 0, object: 0, file: 0, offset: 0, capacity, buffers, deferred, physical };
+        let tape = Self {
+            folder,
+            partitions,
+            current: 0,
+            object: 0,
+            file: 0,
+            offset: 0,
+            capacity,
+            buffers,
+            deferred,
+            physical,
+        };
         Ok((tape, recovery))
     }
 

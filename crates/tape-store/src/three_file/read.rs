@@ -49,7 +49,13 @@ impl ThreeFile {
 
 impl Buffers {
     /// Reads, decompresses and checks one block; what of it has room stands in `into`.
-    pub(super) fn read(&mut self, part: &mut Partition, object: u64, record: &Record, into: &mut [IoSliceMut<'_>]) -> Result<(), StoreError> {
+    pub(super) fn read(
+        &mut self,
+        part: &mut Partition,
+        object: u64,
+        record: &Record,
+        into: &mut [IoSliceMut<'_>],
+    ) -> Result<(), StoreError> {
         let len = record.length as usize;
         let room: usize = into.iter().map(|slice| slice.len()).sum();
         if record.codec == CodecId::NONE && room >= len {
@@ -102,7 +108,9 @@ fn window<'a>(into: &'a mut [IoSliceMut<'_>], mut len: usize) -> SmallVec<[IoSli
     for slice in into {
         let take = len.min(slice.len());
         len -= take;
-        if take > 0 && let Some(part) = slice.get_mut(..take) {
+        if take > 0
+            && let Some(part) = slice.get_mut(..take)
+        {
             out.push(IoSliceMut::new(part));
         }
     }

@@ -15,13 +15,19 @@ struct Extent {
     files: u64,
 }
 
-pub(super) fn open(folder: &mut dyn Folder, number: u8, buffers: &mut Buffers, recovery: &mut Recovery) -> Result<Partition, StoreError> {
+pub(super) fn open(
+    folder: &mut dyn Folder,
+    number: u8,
+    buffers: &mut Buffers,
+    recovery: &mut Recovery,
+) -> Result<Partition, StoreError> {
     let mut file = |name: &str| {
         let name = format!("{name}.{number}");
         folder.open(&name).map_err(StoreError::io(format!("opening {name}")))
     };
     let mut files = [file("data")?, file("indx")?, file("meta")?];
-    let length = |file: &mut Box<dyn Backend>| file.len().map_err(StoreError::io(format!("measuring partition {number}")));
+    let length =
+        |file: &mut Box<dyn Backend>| file.len().map_err(StoreError::io(format!("measuring partition {number}")));
     let [data, indx, meta] = &mut files;
     let (data_len, indx_len, meta_len) = (length(data)?, length(indx)?, length(meta)?);
     if data_len == 0 && indx_len == 0 && is_zero(meta.as_mut(), meta_len, number)? {
@@ -55,7 +61,9 @@ pub(super) fn open(folder: &mut dyn Folder, number: u8, buffers: &mut Buffers, r
 /// Whether a `meta.P` holds nothing yet: its making may have been cut short.
 fn is_zero(meta: &mut dyn Backend, len: u64, number: u8) -> Result<bool, StoreError> {
     let mut bytes = [0; 1024];
-    let got = meta.read_at(0, &mut [IoSliceMut::new(&mut bytes)]).map_err(StoreError::io(format!("reading meta.{number}")))?;
+    let got = meta
+        .read_at(0, &mut [IoSliceMut::new(&mut bytes)])
+        .map_err(StoreError::io(format!("reading meta.{number}")))?;
     Ok(len <= 2 * SLOT && bytes.get(..got).unwrap_or_default().iter().all(|byte| *byte == 0))
 }
 
@@ -93,7 +101,12 @@ fn synchronised_extent(part: &mut Partition, mark: &Watermark) -> Result<Extent,
 }
 
 /// Walks the objects behind the watermark up to the first that is not whole.
-fn verify_tail(part: &mut Partition, mut extent: Extent, records: u64, buffers: &mut Buffers) -> Result<Extent, StoreError> {
+fn verify_tail(
+    part: &mut Partition,
+    mut extent: Extent,
+    records: u64,
+    buffers: &mut Buffers,
+) -> Result<Extent, StoreError> {
     while extent.objects < records {
         let Ok(record) = part.record(extent.objects) else { break };
         let follows = record.offset == extent.end && u64::from(record.files) == extent.files;

@@ -183,7 +183,9 @@ fn every_failing_call_leaves_a_prefix() {
                     _ => tape.append_filemark().and_then(|done| tape.sync().map(|()| done)),
                 };
                 match (result, op) {
-                    (Ok(Written::Done { .. }), Op::Append(seed, len, _)) => expected.push(Record::Block(block(*seed, *len))),
+                    (Ok(Written::Done { .. }), Op::Append(seed, len, _)) => {
+                        expected.push(Record::Block(block(*seed, *len)))
+                    }
                     (Ok(Written::Done { .. }), _) => expected.push(Record::Filemark),
                     _ => {
                         failed = true;

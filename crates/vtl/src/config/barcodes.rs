@@ -20,7 +20,8 @@ pub(super) fn expand(pattern: &str, first: u32, count: u32) -> Result<Vec<Barcod
     if start.is_some() && last.to_string().len() > width {
         return Err(format!("{pattern:?} has {width} digits, but the last number is {last}"));
     }
-    let name = |number: u64| if width > 0 { pattern.replacen(&run, &format!("{number:0width$}"), 1) } else { pattern.into() };
+    let name =
+        |number: u64| if width > 0 { pattern.replacen(&run, &format!("{number:0width$}"), 1) } else { pattern.into() };
     (0..u64::from(count))
         .map(|step| {
             let text = name(u64::from(first) + step);

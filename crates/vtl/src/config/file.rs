@@ -135,7 +135,8 @@ fn drives(source: &Source<'_>, tables: Option<Vec<DriveTable>>) -> Result<Vec<Dr
         let codec = match &table.compression {
             None => Codec::zstd(1),
             Some(text) => codec(text.get_ref()).ok_or_else(|| {
-                let message = format!("{:?} is none of none, zlib, zlib:1 to zlib:9, zstd, zstd:1 to zstd:19", text.get_ref());
+                let message =
+                    format!("{:?} is none of none, zlib, zlib:1 to zlib:9, zstd, zstd:1 to zstd:19", text.get_ref());
                 source.error(text.span().start, "drive.compression", message)
             })?,
         };
@@ -168,7 +169,10 @@ fn cartridges(source: &Source<'_>, tables: Option<Vec<CartridgeTable>>) -> Resul
         let size = match &table.size {
             None => None,
             Some(text) => Some(size(text.get_ref()).ok_or_else(|| {
-                let message = format!("{:?} is no size; write for example \"100MB\", \"2.5GB\" or \"64MiB\", at least 1MB", text.get_ref());
+                let message = format!(
+                    "{:?} is no size; write for example \"100MB\", \"2.5GB\" or \"64MiB\", at least 1MB",
+                    text.get_ref()
+                );
                 source.error(text.span().start, "cartridges.size", message)
             })?),
         };
@@ -221,7 +225,8 @@ fn iscsi(source: &Source<'_>, table: IscsiTable) -> Result<IscsiSetup, ConfigErr
     let bind = table.bind.map_or_else(|| "127.0.0.1:3260".into(), |bind| bind.into_inner());
     if let Some(iqn) = &table.iqn {
         let name = iqn.get_ref();
-        let valid = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.:".contains(&byte));
+        let valid =
+            name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.:".contains(&byte));
         if !valid || name.len() > 223 || !["iqn.", "eui.", "naa."].iter().any(|prefix| name.starts_with(prefix)) {
             let message = format!("{name:?} is no iSCSI name, such as \"iqn.2026-01.com.example:library\"");
             return Err(source.error(iqn.span().start, "iscsi.iqn", message));
@@ -239,7 +244,11 @@ fn iscsi(source: &Source<'_>, table: IscsiTable) -> Result<IscsiSetup, ConfigErr
     let mutual = table.mutual.map(|table| user("iscsi.mutual.secret", table)).transpose()?;
     let users = table.user.into_iter().map(|table| user("iscsi.user.secret", table)).collect::<Result<Vec<_>, _>>()?;
     if mutual.as_ref().is_some_and(|mutual| users.iter().any(|user| user.secret == mutual.secret)) {
-        return Err(source.error(secret_at, "iscsi.mutual.secret", "the secret of the target must differ from those of the users"));
+        return Err(source.error(
+            secret_at,
+            "iscsi.mutual.secret",
+            "the secret of the target must differ from those of the users",
+        ));
     }
     if mutual.is_some() && users.is_empty() {
         return Err(source.error(secret_at, "iscsi.mutual", "mutual CHAP needs at least one [[iscsi.user]]"));

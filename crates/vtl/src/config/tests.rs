@@ -28,17 +28,37 @@ fn what_is_printed_is_what_was_read() {
 #[test]
 fn faults_name_line_key_and_remedy() {
     let cases = [
-        ("[library]\nmodel = \"L9000\"\n", 2, "library.model", "unknown library \"L9000\"; known are STK L700, IBM 03584L32"),
+        (
+            "[library]\nmodel = \"L9000\"\n",
+            2,
+            "library.model",
+            "unknown library \"L9000\"; known are STK L700, IBM 03584L32",
+        ),
         ("\n\n[[drive]]\nmodel = \"TD8\"\n", 4, "drive.model", "unknown drive \"TD8\"; known are ULT3580-TD5"),
         ("[[drive]]\nmodel = \"ULT3580-TD8\"\ncompression = \"lzo\"\n", 3, "drive.compression", "\"lzo\" is none of"),
         ("[library]\nslotz = 3\n", 2, "slotz", "unknown field `slotz`"),
         ("[library]\nslots = \"many\"\n", 2, "slots", "invalid type"),
         ("[library]\nslots = 679\n", 2, "library", "STK L700 has at most 678 slots"),
-        ("[[cartridges]]\npattern = \"V#L8\"\ncount = 12\n", 2, "cartridges.pattern", "has 1 digits, but the last number is 12"),
-        ("[[cartridges]]\npattern = \"V1LY\"\n", 2, "cartridges.pattern", "V1LY does not end in a media identifier: L3"),
+        (
+            "[[cartridges]]\npattern = \"V#L8\"\ncount = 12\n",
+            2,
+            "cartridges.pattern",
+            "has 1 digits, but the last number is 12",
+        ),
+        (
+            "[[cartridges]]\npattern = \"V1LY\"\n",
+            2,
+            "cartridges.pattern",
+            "V1LY does not end in a media identifier: L3",
+        ),
         ("[[cartridges]]\npattern = \"v1L8\"\n", 2, "cartridges.pattern", "is no barcode"),
         ("[[cartridges]]\npattern = \"V1L8\"\nsize = \"10 bits\"\n", 3, "cartridges.size", "is no size"),
-        ("[[cartridges]]\npattern = \"V1L8\"\n[[cartridges]]\npattern = \"V1L8\"\n", 4, "cartridges.pattern", "given twice"),
+        (
+            "[[cartridges]]\npattern = \"V1L8\"\n[[cartridges]]\npattern = \"V1L8\"\n",
+            4,
+            "cartridges.pattern",
+            "given twice",
+        ),
         ("[iscsi]\niqn = \"Tape\"\n", 2, "iscsi.iqn", "is no iSCSI name"),
         ("[[iscsi.user]]\nname = \"u\"\nsecret = \"short\"\n", 3, "iscsi.user.secret", "at least 12 characters"),
         ("drive = []\n", 1, "drive", "needs at least one drive"),

@@ -1,0 +1,75 @@
+//! Bodies of fuzz targets, and a changer to run them on. Their corpus is replayed by `cargo test`.
+
+use crate::bay::{Bay, BayName, BayStatus, Refused, WhyNot};
+use crate::changer::Changer;
+use crate::element::Address;
+use crate::library::{Library, Origin};
+use crate::profile;
+use scsi_core::identity::Identity;
+use scsi_core::lu;
+use scsi_core::nexus::{NexusId, TransportId};
+use scsi_core::target::{Event, LogicalUnit};
+use scsi_core::time::Now;
+use tape_store::backend::Folder;
+use tape_store::backend::memory::MemoryFolder;
+use tape_store::cartridge::{Barcode, Cartridge, Kind};
+use tape_store::media::LTO_8;
+
+/// A drive that is nothing but its door.
+#[derive(Default)]
+struct Door(Option<Cartridge>);
+
+impl Bay for Door {
+    fn name(&self) -> BayName {
+        BayName { t10: b"IBM     ULT3580-TD8     0123456789".to_vec(), serial: "0123456789".into() }
+    }
+
+    fn status(&self) -> BayStatus {
+        BayStatus { barcode: self.0.as_ref().map(|inside| inside.barcode().clone()), ..BayStatus::default() }
+    }
+
+    fn insert(&mut self, cartridge: Cartridge, _now: Now) -> Result<(), Box<Refused>> {
+        self.0 = Some(cartridge);
+        Ok(())
+    }
+
+    fn remove(&mut self, _now: Now) -> Result<Cartridge, WhyNot> {
+        self.0.take().ok_or(WhyNot::Empty)
+    }
+}
+
+/// An STK L700 with six slots, the first three full, two import/export elements and two doors; nexuses 1 and 2.
+///
+/// # Panics
+/// Never: the layout is one that the model has.
+#[must_use]
+pub fn changer() -> Changer {
+    let profile = &profile::STK_L700;
+    let identity =
+        Identity { model: profile.model, serial: "0123456789".into(), naa: 0x3000_0000_0000_0002, port: None };
+    #[expect(clippy::expect_used, reason = "a constant layout")]
+    let layout = profile.layout(6, 2, 2).expect("six slots fit an L700");
+    let mut library = Library::new(layout, vec![Box::<Door>::default(), Box::<Door>::default()]);
+    for (address, name) in [(1000, "A00001L8"), (1001, "A00002L8"), (1002, "A00003L8")] {
+        let Some(barcode) = Barcode::new(name) else { continue };
+        let open = || Ok(Box::new(MemoryFolder::default()) as Box<dyn Folder>);
+        let cartridge = Cartridge::new(barcode, &LTO_8, Kind::Data, 1 << 20, Box::new(open));
+        let _ = library.put(Address(address), cartridge, Origin::default(), Now::default());
+    }
+    let mut changer = Changer::new(profile, identity, library, lu::Saved::default());
+    for number in [1, 2] {
+        let port = TransportId::local(number);
+        changer.event(Event::NexusUp { nexus: NexusId(number), port, returning: false }, Now::default());
+    }
+    changer
+}
+
+/// What must hold of a changer from [`changer`] at any time: its cartridges are the three it had.
+///
+/// # Panics
+/// If one is lost or copied.
+pub fn check_cartridges(changer: &Changer) {
+    let mut names: Vec<String> = changer.places().iter().map(|place| place.barcode.to_string()).collect();
+    names.sort();
+    assert_eq!(names, ["A00001L8", "A00002L8", "A00003L8"]);
+}

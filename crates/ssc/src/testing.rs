@@ -1,0 +1,83 @@
+//! Bodies of fuzz targets, and a drive to run them on. Their corpus is replayed by `cargo test`.
+
+use crate::drive::{Drive, DriveConfig};
+use crate::profile;
+use scsi_core::data::Data;
+use scsi_core::fault::Completion;
+use scsi_core::identity::Identity;
+use scsi_core::lu;
+use scsi_core::nexus::{NexusId, TransportId};
+use scsi_core::target::{Event, LogicalUnit, Request};
+use scsi_core::time::Now;
+use std::io::{IoSlice, IoSliceMut};
+use tape_store::backend::memory::MemoryShelves;
+use tape_store::cartridge::{Barcode, Cartridge, Kind};
+use tape_store::media::LTO_8;
+use tape_store::medium::Codec;
+use tape_store::shelf::{NewCartridge, TapeStore};
+
+/// A data cartridge in memory of this size.
+#[must_use]
+pub fn cartridge(name: &str, size: u64) -> Option<Cartridge> {
+    let store = TapeStore::new(Box::new(MemoryShelves::default()));
+    let barcode = Barcode::new(name)?;
+    store.create(&barcode, &NewCartridge { media: &LTO_8, kind: Kind::Data, serial: "S1", date: "20260101" }).ok()?;
+    Some(store.cartridge(&barcode, &LTO_8, Kind::Data, size))
+}
+
+/// An LTO-8 drive with a cartridge of this size and two nexuses, 1 and 2.
+#[must_use]
+pub fn drive(size: u64, codec: Codec) -> Drive {
+    let profile = &profile::ULT3580_TD8;
+    let identity =
+        Identity { model: profile.model, serial: "0123456789".into(), naa: 0x3000_0000_0000_0001, port: None };
+    let mut drive = Drive::new(profile, identity, DriveConfig { codec }, lu::Saved::default());
+    for number in [1, 2] {
+        let port = TransportId::local(number);
+        drive.event(Event::NexusUp { nexus: NexusId(number), port, returning: false }, Now::default());
+    }
+    if let Some(cartridge) = cartridge("T00001", size) {
+        let _ = drive.insert(cartridge);
+    }
+    drive
+}
+
+/// Runs one command with this data and room; what must hold for any command is checked.
+///
+/// # Panics
+/// If a completion contradicts itself.
+pub fn command(unit: &mut dyn LogicalUnit, nexus: u32, cdb: &[u8], out: &[u8], room: &mut [u8]) -> Completion {
+    let request = Request { nexus: NexusId(nexus), cdb, now: Now::default() };
+    let size = room.len();
+    let completion = unit.execute(&request, Data::new(&[IoSlice::new(out)], &mut [IoSliceMut::new(room)]));
+    assert!(completion.data_in <= size && completion.data_in <= completion.data_in_wanted, "{completion:?}");
+    assert!(completion.data_out <= out.len(), "{completion:?}");
+    assert_eq!(completion.status.0 == 2, completion.sense.is_some(), "{completion:?}");
+    completion
+}
+
+/// A session of commands, taken from the bytes: for each a nexus, a CDB, and data.
+pub fn session(unit: &mut dyn LogicalUnit, mut data: &[u8]) {
+    let mut room = vec![0; 4096];
+    for _ in 0..256 {
+        let Some(([control, cdb @ ..], rest)) = data.split_first_chunk::<17>() else { return };
+        let out_len = usize::from(control & 0x3f) * 4;
+        let (out, rest) = rest.split_at(out_len.min(rest.len()));
+        data = rest;
+        let _ = unit.expected_data_out(cdb);
+        if control & 0x80 == 0 {
+            command(unit, 1 + u32::from(control >> 6 & 1), cdb, out, &mut room);
+        } else {
+            let events =
+                [Event::UnitReset, Event::TargetReset, Event::NexusLost(NexusId(2)), Event::TaskSetCleared(NexusId(1))];
+            if let Some(event) = events.get(usize::from(control & 3)) {
+                unit.event(event.clone(), Now::default());
+            }
+        }
+    }
+}
+
+/// Fuzz body: a session with a live drive.
+pub fn drive_session(data: &[u8]) {
+    session(&mut drive(1 << 20, Codec::zstd(1)), data);
+}
