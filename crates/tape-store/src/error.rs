@@ -49,7 +49,7 @@ pub enum StoreError {
         /// The first of them; the medium stands there.
         object: u64,
         /// Why.
-        cause: Box<StoreError>,
+        cause: Box<Self>,
     },
     /// There is no such partition.
     #[error("partition {0} does not exist")]

@@ -25,12 +25,9 @@ pub fn store_open(data: &[u8]) {
     let Ok((mut tape, _)) = ThreeFile::open(Box::new(folder), 1 << 30) else { return };
     let mut buffer = vec![0; 4096];
     for _ in 0..=data.len() {
-        match tape.read(&mut [IoSliceMut::new(&mut buffer)]) {
-            Ok(Found::EndOfData) => {
-                walk(&mut tape);
-                return;
-            }
-            Ok(_) | Err(_) => {}
+        if let Ok(Found::EndOfData) = tape.read(&mut [IoSliceMut::new(&mut buffer)]) {
+            walk(&mut tape);
+            return;
         }
     }
     panic_if_endless(&tape);

@@ -62,12 +62,6 @@ impl ChangerProfile {
     }
 }
 
-const fn field<const N: usize>(at: usize, value: u8) -> [u8; N] {
-    let mut bytes = [0; N];
-    bytes[at] = value;
-    bytes
-}
-
 /// StorageTek L700. Addresses and counts: L700e/L180 SCSI reference, 8th edition (cells 1000 to 1677, drives 500 to
 /// 519, CAP 10 to 55, hand 0); identification and descriptor tail: ACSLS SCSI reference for the same family. Byte 55
 /// bit 0 says that there is a barcode reader, as tools of the time look for it.
@@ -79,7 +73,7 @@ pub const STK_L700: ChangerProfile = ChangerProfile {
         version: 0x03,
         format: 0x02,
         flags: [0x00, 0x00, 0x02],
-        vendor_specific: field(19, 0x01),
+        vendor_specific: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01],
         descriptors: &[],
         length: 56,
     },
