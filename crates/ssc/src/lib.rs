@@ -38,3 +38,8 @@ pub mod profile;
 pub mod table;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+
+/// The README's program, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -1,0 +1,124 @@
+//! WRITE(6) and READ(6) of a drive on a file, by record size and codec, beside the same bytes through plain `pwrite` and
+//! `pread`: read the ratio, not the rate.
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark")]
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use scsi_core::data::Data;
+use scsi_core::identity::Identity;
+use scsi_core::lu;
+use scsi_core::nexus::{NexusId, TransportId};
+use scsi_core::target::{Event, LogicalUnit, Request};
+use scsi_core::time::Now;
+use ssc::drive::{Drive, DriveConfig};
+use std::fs::File;
+use std::io::{IoSlice, IoSliceMut};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use tape_store::backend::file::OsShelves;
+use tape_store::cartridge::{Barcode, Kind};
+use tape_store::media::LTO_8;
+use tape_store::medium::Codec;
+use tape_store::shelf::{NewCartridge, TapeStore};
+
+const SIZES: [usize; 5] = [512, 8 << 10, 64 << 10, 256 << 10, 1 << 20];
+/// The tape goes back to its beginning after so much, so that the file's pages are touched once and used again.
+const LAP: u64 = 256 << 20;
+
+fn drive(path: &Path, codec: Codec) -> Drive {
+    let store = TapeStore::new(Box::new(OsShelves::at(path).unwrap()));
+    let barcode = Barcode::new("B00001L8").unwrap();
+    store.create(&barcode, &NewCartridge { media: &LTO_8, kind: Kind::Data, serial: "B", date: "20260101" }).unwrap();
+    let profile = &ssc::profile::ULT3580_TD8;
+    let identity = Identity { model: profile.model, serial: "B".into(), naa: 1, port: None };
+    let mut drive = Drive::new(profile, identity, DriveConfig { codec }, lu::Saved::default());
+    drive.insert(store.cartridge(&barcode, &LTO_8, Kind::Data, LTO_8.capacity)).unwrap();
+    let port = TransportId::local(1);
+    drive.event(Event::NexusUp { nexus: NexusId(1), port, returning: false }, Now::default());
+    while run(&mut drive, &[0; 6], &[], &mut []) != 0 {}
+    drive
+}
+
+fn run(drive: &mut Drive, cdb: &[u8], out: &[u8], room: &mut [u8]) -> u8 {
+    let request = Request { nexus: NexusId(1), cdb, now: Now::default() };
+    drive.execute(&request, Data::new(&[IoSlice::new(out)], &mut [IoSliceMut::new(room)])).status.0
+}
+
+fn cdb(opcode: u8, len: usize) -> [u8; 6] {
+    let [_, a, b, c] = u32::try_from(len).unwrap().to_be_bytes();
+    [opcode, 0, a, b, c, 0]
+}
+
+fn noise(len: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    (0..len.div_ceil(8)).flat_map(|_| next().to_le_bytes()).take(len).collect()
+}
+
+fn engine(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, codec) in [("none", Codec::NONE), ("zstd", Codec::zstd(1))] {
+        let mut drive = drive(&folder.path().join(name), codec);
+        for size in SIZES {
+            let (record, mut room) = (noise(size), vec![0; size]);
+            let laps = LAP / size as u64;
+            let mut group = criterion.benchmark_group(format!("{size}"));
+            group.throughput(Throughput::Bytes(size as u64));
+            let mut count = 0;
+            let mut lap = |drive: &mut Drive| {
+                count += 1;
+                if count % laps == 0 {
+                    assert_eq!(run(drive, &[1, 0, 0, 0, 0, 0], &[], &mut []), 0);
+                }
+            };
+            group.bench_function(BenchmarkId::new("WRITE", name), |bencher| {
+                bencher.iter(|| {
+                    lap(&mut drive);
+                    assert_eq!(run(&mut drive, &cdb(0x0a, size), &record, &mut []), 0);
+                });
+            });
+            for _ in 0..laps {
+                run(&mut drive, &cdb(0x0a, size), &record, &mut []);
+            }
+            run(&mut drive, &[1, 0, 0, 0, 0, 0], &[], &mut []);
+            group.bench_function(BenchmarkId::new("READ", name), |bencher| {
+                bencher.iter(|| {
+                    if run(&mut drive, &cdb(0x08, size), &[], &mut room) != 0 {
+                        run(&mut drive, &[1, 0, 0, 0, 0, 0], &[], &mut []);
+                    }
+                });
+            });
+            run(&mut drive, &[1, 0, 0, 0, 0, 0], &[], &mut []);
+            if name == "none" {
+                plain(&mut group, folder.path(), &record, laps);
+            }
+        }
+    }
+}
+
+fn plain(
+    group: &mut criterion::BenchmarkGroup<'_, criterion::measurement::WallTime>,
+    folder: &Path,
+    record: &[u8],
+    laps: u64,
+) {
+    let file = File::options().create(true).truncate(true).read(true).write(true).open(folder.join("plain")).unwrap();
+    let mut room = vec![0; record.len()];
+    let mut count = 0;
+    let mut offset = || {
+        count += 1;
+        count % laps * record.len() as u64
+    };
+    group.bench_function("pwrite", |bencher| bencher.iter(|| file.write_all_at(record, offset()).unwrap()));
+    for at in 0..laps {
+        file.write_all_at(record, at * record.len() as u64).unwrap();
+    }
+    group.bench_function("pread", |bencher| bencher.iter(|| file.read_exact_at(&mut room, offset()).unwrap()));
+}
+
+criterion_group!(benches, engine);
+criterion_main!(benches);

@@ -1,0 +1,1 @@
+//! Measurements live in `benches/`; this package has no library of its own.
