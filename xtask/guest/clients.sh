@@ -79,7 +79,7 @@ for page in 0x2 0x3 0xc 0x12 0x17 0x2e 0x30 0x31 0x32; do runs "sg_logs -p $page
 says "sg_read_attr" 'Medium serial number|medium serial number' sg_read_attr "$TAPE_SG"
 says "sg_read_block_limits" 'Maximum block size: 8388608' sg_read_block_limits "$TAPE_SG"
 runs "sg_requests" sg_requests "$TAPE_SG"
-says "REPORT DENSITY SUPPORT" 'U-732.*U-832' sg_raw -r 200 "$TAPE_SG" 44 00 00 00 00 00 00 00 c8 00
+says "REPORT DENSITY SUPPORT" '5c 5c 80.*5e 5e a0' sg_raw -r 200 "$TAPE_SG" 44 00 00 00 00 00 00 00 c8 00
 
 echo "# reservations"
 runs "sg_persist: register" sg_persist -n -o -G -S 0xabc "$TAPE_SG"
