@@ -76,12 +76,17 @@ pub(crate) fn install() -> Outcome {
 pub(crate) fn run() -> Outcome {
     install()?;
     let guest = Guest::prepare()?;
-    shell("cargo", ["build", "--release", "--package", "iscsid"])?;
+    build_daemon()?;
     let daemon = Daemon::start()?;
     let clients = guest.boot("clients", &daemon.attachments());
     drop(daemon);
     let loopback = guest.boot("loopback", &[]);
     clients.and(loopback)
+}
+
+/// The daemon as users run it.
+pub(crate) fn build_daemon() -> Outcome {
+    shell("cargo", ["build", "--quiet", "--release", "--package", "iscsid"])
 }
 
 struct Guest {
@@ -265,14 +270,14 @@ fn daemon_binary() -> PathBuf {
 }
 
 /// The daemon on the host, for the main path.
-struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
-    portal: String,
-    iqn: String,
+    pub(crate) portal: String,
+    pub(crate) iqn: String,
 }
 
 impl Daemon {
-    fn start() -> Outcome<Self> {
+    pub(crate) fn start() -> Outcome<Self> {
         let data = folder().join("data");
         let _ = fs::remove_dir_all(&data);
         let mut command = Command::new(daemon_binary());

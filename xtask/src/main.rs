@@ -2,6 +2,7 @@
 
 mod ci;
 mod guest;
+mod libiscsi;
 mod purity;
 mod shell;
 
@@ -36,6 +37,8 @@ fn main() -> ExitCode {
 
 fn test() -> Outcome {
     guest::install()?;
-    shell::run("cargo", ["test", "--workspace", "--quiet"])?;
+    shell::run("cargo", ["test", "--workspace", "--all-features", "--quiet"])?;
+    guest::build_daemon()?;
+    libiscsi::run()?;
     guest::run()
 }

@@ -84,9 +84,10 @@ fn feed(connection: &mut Connection, mut data: &[u8], piece: usize) {
         data = later;
         connection.filled(len, 0, &NoPool);
         answer(connection);
-        let mut slices = Vec::new();
+        let mut slices = crate::connection::Slices::new();
         connection.output(&mut slices);
         let sent = slices.iter().map(|slice| slice.len()).sum();
+        drop(slices);
         connection.sent(sent, &NoPool);
     }
 }

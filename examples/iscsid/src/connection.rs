@@ -2,11 +2,12 @@
 
 use crate::sessions::{Granted, Mailbox, Sessions};
 use iscsi::config::TargetConfig;
+use iscsi::connection::Slices;
 use iscsi::connection::{Answer, Command, Connection, Event, Function, TaskManagement};
 use iscsi::pool::Pool;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use scsi_core::target::Event as UnitEvent;
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use vtl::buffers::Buffers;
@@ -169,9 +170,11 @@ impl Server<'_> {
     /// Sends what waits, as far as the socket takes it; says whether everything is gone.
     fn flush(&mut self) -> io::Result<bool> {
         while self.protocol.has_output() {
-            let mut slices: Vec<IoSlice<'_>> = Vec::with_capacity(64);
+            let mut slices = Slices::new();
             self.protocol.output(&mut slices);
-            let sent = match self.stream.write_vectored(&slices) {
+            let written = self.stream.write_vectored(&slices);
+            drop(slices);
+            let sent = match written {
                 Ok(sent) => sent,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

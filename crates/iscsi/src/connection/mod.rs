@@ -5,6 +5,8 @@ mod full_feature;
 mod login_phase;
 mod receive;
 mod task_management;
+#[cfg(test)]
+mod tests;
 mod transmit;
 
 use crate::config::TargetConfig;
@@ -15,7 +17,6 @@ use data_out::Task;
 use login_phase::LoginPhase;
 use receive::Receiver;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::io::IoSlice;
 use std::sync::Arc;
 use transmit::Transmitter;
 
@@ -122,6 +123,9 @@ enum Phase {
     Closing,
 }
 
+/// What one system call may send.
+pub type Slices<'a> = smallvec::SmallVec<[std::io::IoSlice<'a>; 64]>;
+
 /// One connection.
 pub struct Connection {
     config: Arc<TargetConfig>,
@@ -207,7 +211,7 @@ impl Connection {
     }
 
     /// Appends the bytes to be sent next, as many slices as one call may take.
-    pub fn output<'a>(&'a self, slices: &mut Vec<IoSlice<'a>>) {
+    pub fn output<'a>(&'a self, slices: &mut Slices<'a>) {
         self.transmitter.output(slices);
     }
 

@@ -1,6 +1,6 @@
 //! What waits to be sent: headers by value, payload by reference to the buffer it was produced in.
 
-use super::{Connection, Phase};
+use super::{Connection, Phase, Slices};
 use crate::digest::{digest, padded_digest};
 use crate::pool::Pool;
 use crate::wire::BHS;
@@ -69,7 +69,7 @@ impl Transmitter {
             .unwrap_or_default()
     }
 
-    pub(super) fn output<'a>(&'a self, slices: &mut Vec<IoSlice<'a>>) {
+    pub(super) fn output<'a>(&'a self, slices: &mut Slices<'a>) {
         let mut skip = self.sent;
         for pdu in &self.queue {
             let payload = pdu.payload.map_or(&[][..], |(slot, start, len)| self.bytes(slot, start, len));

@@ -40,6 +40,8 @@ struct Disk {
     calls: u64,
     fails_at: Option<u64>,
     error: Option<io::ErrorKind>,
+    available: Option<u64>,
+    bytes_read: u64,
 }
 
 /// A folder on a disk that fails.
@@ -55,6 +57,17 @@ impl FaultyFolder {
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.lock().calls
+    }
+
+    /// Bytes that were read, so far.
+    #[must_use]
+    pub fn bytes_read(&self) -> u64 {
+        self.lock().bytes_read
+    }
+
+    /// So many bytes can still be written.
+    pub fn set_available(&self, bytes: u64) {
+        self.lock().available = Some(bytes);
     }
 
     /// From call number `at` on, such calls fail with this error.
@@ -124,7 +137,8 @@ impl Backend for FaultyFile {
     }
 
     fn read_at(&mut self, offset: u64, into: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let disk = self.folder.lock();
+        let mut disk = self.folder.lock();
+        disk.bytes_read += into.iter().map(|slice| slice.len() as u64).sum::<u64>();
         let Some(file) = disk.files.get(&self.name) else { return Ok(0) };
         let mut live = super::memory::MemoryFile::new(file.live.get(usize_of(offset)?..).unwrap_or_default().to_vec());
         live.read_at(0, into)
@@ -171,6 +185,6 @@ impl Folder for FaultyFolder {
     }
 
     fn available(&mut self) -> Option<u64> {
-        None
+        self.lock().available
     }
 }

@@ -283,3 +283,53 @@ fn ten_thousand_filemarks_are_found_by_bisection() {
     assert!(!tape.locate_file(0, 10_001).unwrap());
     assert_eq!(tape.position().object, 20_000);
 }
+
+#[test]
+fn opening_reads_the_ends_only() {
+    let cost = |objects: u32| {
+        let folder = FaultyFolder::default();
+        let (mut tape, _) = open(&folder).unwrap();
+        for n in 0..objects {
+            if n % 100 == 99 {
+                tape.append_filemark().unwrap();
+            } else {
+                tape.append(&[IoSlice::new(&[7])], Codec::NONE).unwrap();
+            }
+        }
+        tape.close().unwrap();
+        drop(tape);
+        let before = folder.bytes_read();
+        let (mut tape, _) = open(&folder).unwrap();
+        tape.space_to_end().unwrap();
+        assert_eq!(tape.position().object, u64::from(objects));
+        folder.bytes_read() - before
+    };
+    assert_eq!(cost(1000), cost(50_000));
+    assert!(cost(1000) < 10_000);
+}
+
+#[test]
+fn the_end_of_the_disk_is_the_end_of_the_tape() {
+    let folder = FaultyFolder::default();
+    let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), 1 << 50).unwrap();
+    let bytes = block(1, 100_000);
+    folder.set_available(FREE_RESERVE + 150_000);
+    let mut write = || tape.append(&[IoSlice::new(&bytes)], Codec::NONE).unwrap();
+    assert_eq!(write(), Written::Done { stored: 100_000, early_warning: false });
+    assert_eq!(write(), Written::Done { stored: 100_000, early_warning: true });
+    // Another program takes the rest: asked again before the tape says that it is full, and when it has room again.
+    folder.set_available(50_000);
+    tape.locate(0, 2).unwrap();
+    let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), 1 << 50).unwrap();
+    tape.space_to_end().unwrap();
+    assert_eq!(tape.append(&[IoSlice::new(&bytes)], Codec::NONE).unwrap(), Written::Full);
+    folder.set_available(FREE_RESERVE);
+    assert!(matches!(
+        tape.append(&[IoSlice::new(&bytes)], Codec::NONE).unwrap(),
+        Written::Done { early_warning: true, .. }
+    ));
+    // On a full disk a tape can still be overwritten: what the cut frees is room.
+    folder.set_available(0);
+    tape.locate(0, 0).unwrap();
+    assert!(matches!(tape.append(&[IoSlice::new(&bytes)], Codec::NONE).unwrap(), Written::Done { .. }));
+}

@@ -1,0 +1,189 @@
+//! The state machine alone, in virtual time.
+
+use super::*;
+use crate::pool::NoPool;
+use crate::testing::{answer, login, target};
+use crate::wire::{BHS, Opcode, layout};
+
+fn connection() -> Connection {
+    Connection::new(Arc::new(target()), "127.0.0.1:3260".into(), [3; 32], 0)
+}
+
+fn feed(connection: &mut Connection, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        let space = connection.space();
+        let len = space.len().min(bytes.len());
+        assert!(len > 0, "the connection takes no more");
+        space[..len].copy_from_slice(&bytes[..len]);
+        connection.filled(len, 0, &NoPool);
+        bytes = &bytes[len..];
+    }
+}
+
+/// Everything the connection wants to send, as headers with their data.
+fn sent(connection: &mut Connection) -> Vec<(wire::Target, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    while connection.has_output() {
+        let mut slices = Slices::new();
+        connection.output(&mut slices);
+        let part: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
+        drop(slices);
+        connection.sent(part.len(), &NoPool);
+        bytes.extend(part);
+    }
+    let mut pdus = Vec::new();
+    while !bytes.is_empty() {
+        let header: [u8; BHS] = bytes[..BHS].try_into().unwrap();
+        let len = layout::<Basic>(&header).data_len();
+        pdus.push((layout(&header), bytes[BHS..BHS + len].to_vec()));
+        bytes.drain(..BHS + len.next_multiple_of(4));
+    }
+    pdus
+}
+
+use crate::wire;
+
+fn logged_in() -> Connection {
+    let mut connection = connection();
+    feed(&mut connection, &login());
+    answer(&mut connection);
+    assert!(connection.is_full_feature());
+    sent(&mut connection);
+    connection
+}
+
+fn command(number: u32, tag: u32, flags: u8, expected: u32, data: &[u8]) -> Vec<u8> {
+    let mut header: wire::Command = wire::empty(Opcode::COMMAND);
+    (header.flags, header.itt, header.cmd_sn) = (flags, tag.into(), number.into());
+    header.expected_length = expected.into();
+    wire::set_data_length(&mut header.data_length, data.len());
+    let mut bytes = zerocopy::IntoBytes::as_bytes(&header).to_vec();
+    bytes.extend_from_slice(data);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
+const READ: u8 = 0x80 | 0x40;
+const WRITE: u8 = 0x80 | 0x20;
+
+#[test]
+fn a_login_that_does_not_come_ends() {
+    let mut connection = connection();
+    feed(&mut connection, &login()[..20]);
+    assert_eq!(connection.deadline(), 30_000_000);
+    connection.handle_timeout(29_999_999, &NoPool);
+    assert!(!connection.is_closing());
+    connection.handle_timeout(30_000_000, &NoPool);
+    assert!(connection.is_closing());
+}
+
+#[test]
+fn a_silent_peer_is_asked_once_and_then_dropped() {
+    let mut connection = logged_in();
+    connection.handle_timeout(30_000_000, &NoPool);
+    let ping = sent(&mut connection);
+    assert_eq!((ping[0].0.opcode, ping[0].0.itt.get()), (0x20, 0xffff_ffff));
+    assert_eq!(connection.deadline(), 60_000_000);
+    connection.handle_timeout(60_000_000, &NoPool);
+    assert!(connection.is_closing() && !connection.has_output());
+}
+
+#[test]
+fn commands_run_in_the_order_of_their_numbers() {
+    let mut connection = logged_in();
+    feed(&mut connection, &command(2, 22, READ, 4, b""));
+    feed(&mut connection, &command(1, 11, READ, 4, b""));
+    assert!(connection.next_event().is_none());
+    feed(&mut connection, &command(0, 10, READ, 4, b""));
+    let mut tasks = Vec::new();
+    while let Some(Event::Command(command)) = connection.next_event() {
+        tasks.push(command.task);
+    }
+    assert_eq!(tasks, [10, 11, 22]);
+    // The same number again is dropped in silence.
+    feed(&mut connection, &command(1, 99, READ, 4, b""));
+    assert!(connection.next_event().is_none() && !connection.has_output());
+}
+
+#[test]
+fn a_read_behind_a_write_waits_for_its_data() {
+    let mut connection = logged_in();
+    feed(&mut connection, &command(0, 1, WRITE, 12_000, &[1; 1000]));
+    feed(&mut connection, &command(1, 2, READ, 4, b""));
+    assert!(connection.next_event().is_none());
+    let asked = sent(&mut connection);
+    assert_eq!((asked[0].0.opcode, asked[0].0.word_40.get(), asked[0].0.word_44.get()), (0x31, 1000, 8192));
+    let mut data: wire::DataOut = wire::empty(Opcode::DATA_OUT);
+    (data.flags, data.itt, data.ttt, data.buffer_offset) = (0x80, 1.into(), asked[0].0.ttt, 1000.into());
+    wire::set_data_length(&mut data.data_length, 8192);
+    feed(&mut connection, zerocopy::IntoBytes::as_bytes(&data));
+    feed(&mut connection, &[2; 8192]);
+    let asked = sent(&mut connection);
+    assert_eq!((asked[0].0.word_36.get(), asked[0].0.word_40.get(), asked[0].0.word_44.get()), (1, 9192, 2808));
+    (data.ttt, data.buffer_offset) = (asked[0].0.ttt, 9192.into());
+    wire::set_data_length(&mut data.data_length, 2808);
+    feed(&mut connection, zerocopy::IntoBytes::as_bytes(&data));
+    feed(&mut connection, &[3; 2808]);
+    let Some(Event::Command(write)) = connection.next_event() else { panic!("no write") };
+    assert_eq!((write.task, write.data_len), (1, 12_000));
+    assert_eq!((write.data_out[999], write.data_out[1000], write.data_out[11_999]), (1, 2, 3));
+    assert!(matches!(connection.next_event(), Some(Event::Command(read)) if read.task == 2));
+}
+
+#[test]
+fn data_out_of_order_ends_the_command_and_not_the_session() {
+    let mut connection = logged_in();
+    feed(&mut connection, &command(0, 1, WRITE, 4000, b""));
+    let asked = sent(&mut connection);
+    let mut data: wire::DataOut = wire::empty(Opcode::DATA_OUT);
+    (data.flags, data.itt, data.ttt, data.buffer_offset) = (0x80, 1.into(), asked[0].0.ttt, 8.into());
+    wire::set_data_length(&mut data.data_length, 3992);
+    feed(&mut connection, zerocopy::IntoBytes::as_bytes(&data));
+    feed(&mut connection, &[0; 3992]);
+    let response = sent(&mut connection);
+    let sense = &response[0].1;
+    assert_eq!((response[0].0.opcode, sense[4], sense[14], sense[15]), (0x21, 0x0b, 0x0c, 0x0d));
+    assert!(connection.next_event().is_none() && connection.is_full_feature());
+}
+
+#[test]
+fn the_window_closes_while_commands_run() {
+    let mut connection = logged_in();
+    for number in 0..32 {
+        feed(&mut connection, &command(number, 100 + number, READ, 4, b""));
+    }
+    let mut nop: wire::Request = wire::empty(Opcode(0x40));
+    (nop.flags, nop.itt, nop.ttt, nop.cmd_sn) = (0x80, 7.into(), 0xffff_ffff.into(), 32.into());
+    feed(&mut connection, zerocopy::IntoBytes::as_bytes(&nop));
+    let answers = sent(&mut connection);
+    assert_eq!((answers[0].0.exp_cmd_sn.get(), answers[0].0.max_cmd_sn.get()), (32, 31));
+    answer(&mut connection);
+    let answers = sent(&mut connection);
+    assert_eq!(answers.last().unwrap().0.max_cmd_sn.get(), 63);
+}
+
+#[test]
+fn an_aborted_task_gets_no_answer() {
+    let mut connection = logged_in();
+    feed(&mut connection, &command(0, 1, READ, 4, b""));
+    let Some(Event::Command(running)) = connection.next_event() else { panic!("no command") };
+    let mut abort: wire::TaskManagement = wire::empty(Opcode(0x42));
+    (abort.flags, abort.itt, abort.referenced_tag, abort.cmd_sn) = (0x81, 2.into(), 1.into(), 1.into());
+    feed(&mut connection, zerocopy::IntoBytes::as_bytes(&abort));
+    let Some(Event::TaskManagement(request)) = connection.next_event() else { panic!("no task management") };
+    assert_eq!((request.function, request.tasks), (Function::AbortTask, vec![1]));
+    let done = Answer {
+        status: 0,
+        sense: Vec::new(),
+        data_in: vec![0; 4],
+        produced: 4,
+        wanted: 4,
+        consumed: 0,
+        missing: 0,
+        data_out: running.data_out,
+    };
+    connection.complete(1, done, &NoPool);
+    assert!(!connection.has_output());
+    connection.task_management_done(request.tag, 0);
+    assert_eq!(sent(&mut connection)[0].0.opcode, 0x22);
+}

@@ -1,0 +1,31 @@
+//! Ring 1, the outside judge: libiscsi's tools, as Debian ships them, against the daemon.
+
+use crate::guest::Daemon;
+use crate::shell::{output, say};
+
+/// What each tool must say; the daemon is the one of the guest ring.
+pub(crate) fn run() -> Result<(), String> {
+    let daemon = Daemon::start()?;
+    let portal = format!("iscsi://{}", daemon.portal);
+    let unit = |lun: u8| format!("{portal}/{}/{lun}", daemon.iqn);
+    let checks: [(&str, Vec<String>, &[&str]); 5] = [
+        ("iscsi-ls", vec![portal.clone()], &[&daemon.iqn]),
+        ("iscsi-inq", vec![unit(0)], &["MEDIA_CHANGER", "L700"]),
+        ("iscsi-inq", vec![unit(1)], &["SEQUENTIAL_ACCESS", "ULT3580-TD8"]),
+        (
+            "iscsi-inq",
+            vec!["-e".into(), "1".into(), "-c".into(), "131".into(), unit(1)],
+            &["DEVICE_IDENTIFICATION", &daemon.iqn],
+        ),
+        ("iscsi-inq", vec!["-e".into(), "1".into(), "-c".into(), "128".into(), unit(2)], &["UNIT_SERIAL_NUMBER"]),
+    ];
+    say("\nring 1, libiscsi:");
+    for (tool, arguments, wanted) in checks {
+        let said = String::from_utf8_lossy(&output(tool, &arguments)?).into_owned();
+        if let Some(missing) = wanted.iter().find(|wanted| !said.contains(**wanted)) {
+            return Err(format!("{tool} {}: no {missing:?} in\n{said}", arguments.join(" ")));
+        }
+        say(&format!("ok    {tool} {}", arguments.join(" ")));
+    }
+    Ok(())
+}
