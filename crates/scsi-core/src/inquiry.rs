@@ -16,6 +16,8 @@ pub struct Inquiry {
     pub flags: [u8; 3],
     /// Bytes 36 to 55: vendor specific.
     pub vendor_specific: [u8; 20],
+    /// Where in bytes 36 to 55 the first twelve characters of the serial number stand, if anywhere.
+    pub serial_at: Option<usize>,
     /// VERSION DESCRIPTORs from byte 58, at most eight.
     pub descriptors: &'static [u16],
     /// Length of all of it.
@@ -31,7 +33,12 @@ impl Inquiry {
         w.bytes(&self.flags);
         let model = &identity.model;
         w.ascii(model.vendor, 8).ascii(model.product, 16).ascii(model.revision, 4);
-        w.bytes(&self.vendor_specific).zeros(2);
+        let mut specific = self.vendor_specific;
+        if let Some(at) = self.serial_at {
+            let slots = specific.iter_mut().skip(at.saturating_sub(36)).take(12);
+            slots.zip(identity.serial.bytes()).for_each(|(slot, byte)| *slot = byte);
+        }
+        w.bytes(&specific).zeros(2);
         for descriptor in self.descriptors {
             w.u16(*descriptor);
         }

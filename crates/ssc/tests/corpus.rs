@@ -1,4 +1,4 @@
-//! The fuzz corpora of this crate, replayed.
+//! The corpora of all fuzz targets, replayed.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use std::path::Path;
@@ -16,4 +16,28 @@ fn replay(target: &str, body: fn(&[u8])) {
 #[test]
 fn drive_sessions() {
     replay("drive_session", ssc::testing::drive_session);
+}
+
+#[test]
+fn changer_sessions() {
+    replay("changer_session", |data| {
+        let mut changer = smc::testing::changer();
+        ssc::testing::session(&mut changer, data);
+        smc::testing::check_cartridges(&changer);
+    });
+}
+
+#[test]
+fn streams_of_pdus() {
+    replay("iscsi_stream", iscsi::testing::stream);
+}
+
+#[test]
+fn tape_files() {
+    replay("store_open", tape_store::testing::store_open);
+}
+
+#[test]
+fn tape_operations() {
+    replay("store_ops", tape_store::testing::store_ops);
 }

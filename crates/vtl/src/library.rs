@@ -125,8 +125,9 @@ impl Library {
         let bays = drives.iter().map(|unit| Box::new(DriveBay::new(Arc::clone(unit))) as Box<dyn Bay>).collect();
         let mut elements = smc::library::Library::new(config.layout, bays);
         fill(&mut elements, &inventory, &store)?;
-        let mut changer =
-            Changer::new(config.changer, identity(config.changer.model, &identities.changer), elements, data.unit(0)?);
+        let mut changer_identity = identity(config.changer.model, &identities.changer);
+        changer_identity.serial = config.changer.unit_serial(&changer_identity.serial);
+        let mut changer = Changer::new(config.changer, changer_identity, elements, data.unit(0)?);
         changer.lu().luns.clone_from(&luns);
         let device = Device::Changer(Box::new(changer));
         let changer = Arc::new(Unit::new(0, device, saver.clone(), Arc::clone(&buffers), smc::table::may_block));

@@ -14,6 +14,15 @@ pub enum DriveIdentifier {
     Serial,
 }
 
+/// How a model makes its unit serial number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SerialForm {
+    /// As it is.
+    Plain,
+    /// Twelve characters, zeros in front, and the first storage address in four hexadecimal digits.
+    WithFirstStorage,
+}
+
 /// Facts of one model.
 #[derive(Debug)]
 pub struct ChangerProfile {
@@ -27,6 +36,8 @@ pub struct ChangerProfile {
     pub first: [u16; 4],
     /// Most storage, import/export and drive elements the model can have.
     pub most: [u16; 3],
+    /// How its serial number is made.
+    pub serial: SerialForm,
     /// VPD pages, ascending.
     pub vpd_pages: &'static [u8],
     /// How drives are named.
@@ -38,6 +49,16 @@ pub struct ChangerProfile {
 }
 
 impl ChangerProfile {
+    /// The unit serial number that a device with this number reports.
+    #[must_use]
+    pub fn unit_serial(&self, number: &str) -> String {
+        let [_, first_storage, ..] = self.first;
+        match self.serial {
+            SerialForm::Plain => number.into(),
+            SerialForm::WithFirstStorage => format!("{number:0>12}{first_storage:04X}"),
+        }
+    }
+
     /// Addresses of a library of this model.
     ///
     /// # Errors
@@ -74,11 +95,13 @@ pub const STK_L700: ChangerProfile = ChangerProfile {
         format: 0x02,
         flags: [0x00, 0x00, 0x02],
         vendor_specific: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01],
+        serial_at: None,
         descriptors: &[],
         length: 56,
     },
     first: [0, 1000, 10, 500],
     most: [678, 46, 20],
+    serial: SerialForm::Plain,
     vpd_pages: &[0x00, 0x80, 0x83],
     drive_identifier: DriveIdentifier::Serial,
     descriptor_tail: 8,
@@ -96,12 +119,15 @@ pub const IBM_03584L32: ChangerProfile = ChangerProfile {
         version: 0x03,
         format: 0x02,
         flags: [0x00, 0x20, 0x02],
-        vendor_specific: [0; 20],
+        // Plant of manufacture, serial number, and two ASCII zeros.
+        vendor_specific: *b"00            00\0\0\0\0",
+        serial_at: Some(38),
         descriptors: &[],
         length: 58,
     },
     first: [1, 0x0401, 0x0301, 0x0101],
     most: [6887, 255, 192],
+    serial: SerialForm::WithFirstStorage,
     vpd_pages: &[0x00, 0x80, 0x83],
     drive_identifier: DriveIdentifier::T10,
     descriptor_tail: 4,

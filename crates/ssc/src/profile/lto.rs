@@ -18,6 +18,7 @@ const INQUIRY: Inquiry = Inquiry {
     format: 0x12,
     flags: [0x00, 0x10, 0x02],
     vendor_specific: [0; 20],
+    serial_at: None,
     descriptors: &[0x00a0, 0x0960, 0x0460, 0x0520],
     length: 70,
 };
