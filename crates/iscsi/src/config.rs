@@ -53,7 +53,7 @@ impl Default for Limits {
             window: 32,
             immediate: 8,
             buffered: 32 << 20,
-            transfer: (16 << 20) + 4,
+            transfer: 16 << 20,
             login_us: 30_000_000,
             idle_us: 30_000_000,
         }

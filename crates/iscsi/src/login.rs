@@ -159,6 +159,9 @@ impl Login {
             _ if !self.authenticated(config) => return Err(Refusal::AUTHENTICATION),
             _ => {}
         }
+        // FirstBurstLength is bounded by MaxBurstLength, whichever comes first.
+        let mut pairs = pairs;
+        pairs.sort_by_key(|(key, _)| *key == "FirstBurstLength");
         for (key, value) in &pairs {
             self.operational(config, key, value, &mut out);
         }
@@ -278,7 +281,9 @@ impl Login {
         };
         match key {
             "MaxBurstLength" => least(&mut params.max_burst, limits.max_burst, 512..=0x00ff_ffff),
-            "FirstBurstLength" => least(&mut params.first_burst, limits.first_burst, 512..=0x00ff_ffff),
+            "FirstBurstLength" => {
+                least(&mut params.first_burst, limits.first_burst.min(params.max_burst), 512..=0x00ff_ffff);
+            }
             "MaxOutstandingR2T" => least(&mut params.max_r2t, 8, 1..=65_535),
             "MaxConnections" => least(&mut 0, 1, 1..=65_535),
             "DefaultTime2Retain" => least(&mut 0, 0, 0..=3600),
@@ -307,7 +312,8 @@ impl Login {
                 answer(known.unwrap_or("Reject"));
             }
             "DataPDUInOrder" | "DataSequenceInOrder" => answer("Yes"),
-            "TaskReporting" => answer("RFC3720"),
+            "TaskReporting" if value.split(',').any(|item| item.trim() == "RFC3720") => answer("RFC3720"),
+            "TaskReporting" => answer("Reject"),
             "IFMarker" | "OFMarker" | "RDMAExtensions" => answer("No"),
             "IFMarkInt" | "OFMarkInt" => answer("Reject"),
             "InitiatorName" | "InitiatorAlias" | "SessionType" | "TargetName" | "AuthMethod" => {}

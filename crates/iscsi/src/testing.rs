@@ -19,7 +19,7 @@ pub fn target() -> TargetConfig {
         limits: Limits {
             max_recv_segment: 65_536,
             first_burst: 8192,
-            buffered: 65_536,
+            buffered: 1 << 18,
             transfer: 65_536,
             ..Limits::default()
         },

@@ -4,6 +4,9 @@
 const LONGEST_KEY: usize = 63;
 const LONGEST_VALUE: usize = 8192;
 
+/// Keys in one list.
+const MOST: usize = 128;
+
 /// A malformed list of keys, with the text at fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
@@ -30,6 +33,9 @@ pub fn parse(data: &[u8]) -> Result<Vec<(&str, &str)>, TextError> {
         let (key, value) = pair.split_once('=').ok_or_else(|| TextError::Malformed(short()))?;
         if key.is_empty() || key.len() > LONGEST_KEY || value.len() > LONGEST_VALUE {
             return Err(TextError::Malformed(short()));
+        }
+        if pairs.len() >= MOST {
+            return Err(TextError::Malformed("(too many keys)".into()));
         }
         if pairs.iter().any(|(earlier, _)| *earlier == key) {
             return Err(TextError::Duplicate(key.into()));

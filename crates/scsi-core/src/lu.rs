@@ -166,8 +166,12 @@ impl Lu {
     /// Runs the checks before a command, in the profile's order. `found` is the command's row, or why there is none.
     ///
     /// # Errors
-    /// RESERVATION CONFLICT, a unit attention, a deferred error, 5/20/00 or 5/24/00.
+    /// RESERVATION CONFLICT, a unit attention, a deferred error, 5/20/00 or 5/24/00; BUSY for an unknown nexus.
     pub fn admit(&mut self, request: &Request<'_>, cdb: &Cdb, found: Result<&CommandSpec, &Sense>) -> Outcome {
+        // A nexus that was lost while its command waited has no say any more.
+        if !self.nexuses.contains_key(&request.nexus) {
+            return Err(Fault::Busy);
+        }
         let access = found.map_or(Access::Write, |spec| spec.access);
         let report = found.map_or(Attention::Report, |spec| spec.attention) == Attention::Report;
         for check in self.order {

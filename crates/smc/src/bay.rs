@@ -47,6 +47,8 @@ pub trait Bay: Send {
     fn name(&self) -> BayName;
     /// What is visible; never waits for the drive's I/O.
     fn status(&self) -> BayStatus;
+    /// Whether a host keeps the cartridge in.
+    fn locked(&self) -> bool;
     /// Puts a cartridge in; the drive threads it.
     ///
     /// # Errors

@@ -103,15 +103,14 @@ impl Changer {
             Command::Spc(run) => lu.run(run, cdb, request, state, data),
             Command::TestUnitReady | Command::InitializeElementStatus => Ok(()),
             Command::PositionToElement => command::position::run(state, cdb),
+            // Saved also after a failure: it may have left a cartridge in the hand.
             Command::MoveMedium => {
-                command::move_medium::run(state, cdb, request)?;
                 lu.save(Save::INVENTORY);
-                Ok(())
+                command::move_medium::run(state, cdb, request)
             }
             Command::ExchangeMedium => {
-                command::exchange::run(state, cdb, request)?;
                 lu.save(Save::INVENTORY);
-                Ok(())
+                command::exchange::run(state, cdb, request)
             }
             Command::ReadElementStatus => command::element_status::run(state, cdb, data),
         }

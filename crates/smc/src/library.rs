@@ -190,6 +190,10 @@ impl Library {
         if second != source && self.content(second).is_some() {
             return Err(MoveError::DestinationFull);
         }
+        let locked = |address| self.bay(address).is_some_and(Bay::locked);
+        if locked(source) || locked(first) {
+            return Err(MoveError::Prevented);
+        }
         if source == first {
             return self.move_medium(first, second, now);
         }

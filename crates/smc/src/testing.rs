@@ -28,6 +28,10 @@ impl Bay for Door {
         BayStatus { barcode: self.0.as_ref().map(|inside| inside.barcode().clone()), ..BayStatus::default() }
     }
 
+    fn locked(&self) -> bool {
+        false
+    }
+
     fn insert(&mut self, cartridge: Cartridge, _now: Now) -> Result<(), Box<Refused>> {
         self.0 = Some(cartridge);
         Ok(())

@@ -32,6 +32,10 @@ impl Bay for DriveBay {
         self.unit.bay_status()
     }
 
+    fn locked(&self) -> bool {
+        self.unit.with(|device| device.lu().removal_prevented())
+    }
+
     fn insert(&mut self, cartridge: Cartridge, _now: Now) -> Result<(), Box<Refused>> {
         self.unit.with(|device| match device {
             Device::Drive(drive) => drive

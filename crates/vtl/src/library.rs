@@ -156,7 +156,7 @@ impl Library {
     pub fn login(&self, port: &TransportId) -> NexusId {
         let (nexus, returning) = self.nexuses().add(port);
         for unit in &self.units {
-            unit.event(Event::NexusUp { nexus, port: port.clone(), returning });
+            unit.post(Event::NexusUp { nexus, port: port.clone(), returning });
         }
         nexus
     }
@@ -165,7 +165,7 @@ impl Library {
     pub fn logout(&self, nexus: NexusId) {
         for unit in &self.units {
             unit.abort(|other, _| other == nexus);
-            unit.event(Event::NexusLost(nexus));
+            unit.post(Event::NexusLost(nexus));
         }
         self.nexuses().remove(nexus);
     }
@@ -231,17 +231,20 @@ impl Library {
     /// # Errors
     /// There is no such cartridge outside, or the element is locked or full.
     pub fn import(&self, address: Address, barcode: &Barcode) -> Result<(), LibraryError> {
-        let outside = self.changer(|changer| changer.places().iter().all(|place| place.barcode != *barcode));
-        let size = self.saver.size(barcode.as_str()).filter(|_| outside);
-        let size =
-            size.ok_or_else(|| LibraryError::Door(format!("there is no cartridge {barcode} outside the library")))?;
-        let cartridge = cartridge(&self.store, barcode, size)?;
-        let places = self.changer(|changer| {
-            changer.import(address, cartridge, clock::now()).map_err(|(why, _)| why)?;
-            Ok(changer.places())
-        });
-        self.saver.places(&places.map_err(|why| door_error(why, address))?)?;
-        Ok(())
+        // Looked at, done and kept without letting go of the changer: no move comes between.
+        self.changer(|changer| {
+            let outside = changer.places().iter().all(|place| place.barcode != *barcode);
+            let size = self.saver.size(barcode.as_str()).filter(|_| outside);
+            let missing = || LibraryError::Door(format!("there is no cartridge {barcode} outside the library"));
+            let cartridge = cartridge(&self.store, barcode, size.ok_or_else(missing)?)?;
+            let imported = changer.import(address, cartridge, clock::now());
+            imported.map_err(|(why, _)| door_error(why, address))?;
+            let kept = self.saver.places(&changer.places());
+            if kept.is_err() {
+                let _ = changer.export(address, clock::now());
+            }
+            Ok(kept?)
+        })
     }
 
     /// An operator takes the cartridge out of an import/export element; it is outside then.
@@ -249,13 +252,16 @@ impl Library {
     /// # Errors
     /// The element is locked or empty.
     pub fn export(&self, address: Address) -> Result<Barcode, LibraryError> {
-        let taken = self.changer(|changer| {
-            let cartridge = changer.export(address, clock::now())?;
-            Ok((cartridge.barcode().clone(), changer.places()))
-        });
-        let (barcode, places) = taken.map_err(|why| door_error(why, address))?;
-        self.saver.places(&places)?;
-        Ok(barcode)
+        self.changer(|changer| {
+            let cartridge = changer.export(address, clock::now()).map_err(|why| door_error(why, address))?;
+            let barcode = cartridge.barcode().clone();
+            let kept = self.saver.places(&changer.places());
+            if kept.is_err() {
+                let _ = changer.import(address, cartridge, clock::now());
+            }
+            kept?;
+            Ok(barcode)
+        })
     }
 
     #[expect(clippy::panic, reason = "LUN 0 is a changer by construction")]

@@ -15,7 +15,8 @@ use smc::changer::Changer;
 use ssc::drive::{Drive, Threaded};
 use std::collections::VecDeque;
 use std::io::{IoSlice, IoSliceMut};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// What a unit is.
 pub enum Device {
@@ -96,6 +97,8 @@ const QUEUE: usize = 4096;
 #[derive(Default)]
 struct Work {
     queue: VecDeque<(Job, Arc<dyn Reply>)>,
+    /// What happened around the unit and it has not heard of.
+    events: VecDeque<Event>,
     /// Someone is running a job.
     busy: bool,
     stopping: bool,
@@ -111,6 +114,12 @@ pub struct Unit {
     saver: Saver,
     buffers: Arc<Buffers>,
     may_block: fn(&[u8]) -> bool,
+}
+
+/// 4/44/00.
+fn internal_failure() -> Completion {
+    let sense = Sense::new(SenseKey::HARDWARE_ERROR, Asc::INTERNAL_TARGET_FAILURE);
+    Completion::new(Err(sense.into()), Format::Fixed)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -157,35 +166,44 @@ impl Unit {
             }
             work.busy = true;
         }
-        let finished = self.run(job);
+        // A robot may have the drive although no command is running: then this thread must not wait either.
+        let finished = match self.device.try_lock() {
+            Ok(device) => Some(self.run(device, job)),
+            Err(TryLockError::Poisoned(poisoned)) => Some(self.run(poisoned.into_inner(), job)),
+            Err(TryLockError::WouldBlock) => {
+                lock(&self.work).queue.push_front((job, Arc::clone(reply)));
+                None
+            }
+        };
         let mut work = lock(&self.work);
         work.busy = false;
-        if !work.queue.is_empty() {
+        if !work.queue.is_empty() || !work.events.is_empty() {
             self.wake.notify_one();
         }
-        Ok(Submitted::Done(finished))
+        Ok(finished.map_or(Submitted::Queued, Submitted::Done))
     }
 
     /// The unit's own thread: jobs that may block, and those behind them.
     pub(crate) fn serve(&self) {
         loop {
             let mut work = lock(&self.work);
-            let (job, reply) = loop {
-                if work.stopping {
-                    return;
-                }
-                if !work.busy
-                    && let Some(next) = work.queue.pop_front()
-                {
-                    break next;
-                }
+            while !work.stopping && (work.busy || (work.queue.is_empty() && work.events.is_empty())) {
                 work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
-            };
+            }
+            if work.stopping {
+                return;
+            }
             work.busy = true;
             drop(work);
-            let finished = self.run(job);
+            let mut device = lock(&self.device);
+            self.apply_events(&mut device);
+            // Taken only now: what was aborted while the device was held does not run.
+            let next = lock(&self.work).queue.pop_front();
+            let done = next.map(|(job, reply)| (self.run(device, job), reply));
             lock(&self.work).busy = false;
-            reply.done(finished);
+            if let Some((finished, reply)) = done {
+                reply.done(finished);
+            }
         }
     }
 
@@ -213,14 +231,26 @@ impl Unit {
         }
     }
 
-    /// Tells the unit what happened around it, after the command it is running.
-    pub fn event(&self, event: Event) {
-        self.with(|device| device.unit().event(event, clock::now()));
+    /// Tells the unit what happened around it: after the command it is running, and before every other. Does not wait.
+    pub fn post(&self, event: Event) {
+        lock(&self.work).events.push_back(event);
+        match self.device.try_lock() {
+            Ok(mut device) => self.apply_events(&mut device),
+            Err(_) => self.wake.notify_one(),
+        }
+    }
+
+    fn apply_events(&self, device: &mut Device) {
+        let events = std::mem::take(&mut lock(&self.work).events);
+        for event in events {
+            device.unit().event(event, clock::now());
+        }
     }
 
     /// The device, between two commands.
     pub fn with<T>(&self, call: impl FnOnce(&mut Device) -> T) -> T {
         let mut device = lock(&self.device);
+        self.apply_events(&mut device);
         let result = call(&mut device);
         self.publish(&mut device);
         result
@@ -241,15 +271,17 @@ impl Unit {
         *lock(&self.bay) = status;
     }
 
-    fn run(&self, job: Job) -> Finished {
+    fn run(&self, mut device: MutexGuard<'_, Device>, job: Job) -> Finished {
         let Job { nexus, tag, cdb, data_out, data_len, room } = job;
         let mut data_in = if room == 0 { Vec::new() } else { self.buffers.take(room) };
         let now = clock::now();
-        let mut device = lock(&self.device);
+        self.apply_events(&mut device);
         let out = [IoSlice::new(data_out.get(..data_len).unwrap_or(&data_out))];
         let mut into = [IoSliceMut::new(data_in.get_mut(..room).unwrap_or_default())];
         let request = Request { nexus, cdb: &cdb, now };
-        let mut completion = device.unit().execute(&request, Data::new(&out, &mut into));
+        // A panic is a bug of ours; it costs this command its answer and nothing else.
+        let run = AssertUnwindSafe(|| device.unit().execute(&request, Data::new(&out, &mut into)));
+        let mut completion = catch_unwind(run).unwrap_or_else(|_| internal_failure());
         if !completion.save.is_empty() {
             self.save(&mut device, &mut completion);
         }
@@ -276,8 +308,7 @@ impl Unit {
         }
         if let Err(error) = result {
             tracing::warn!(lun = self.lun, %error, "state could not be saved");
-            let sense = Sense::new(SenseKey::HARDWARE_ERROR, Asc::INTERNAL_TARGET_FAILURE);
-            *completion = Completion::new(Err(sense.into()), Format::Fixed);
+            *completion = internal_failure();
         }
     }
 }

@@ -8,7 +8,7 @@ use iscsi::pool::Pool;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use scsi_core::target::Event as UnitEvent;
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use vtl::buffers::Buffers;
 use vtl::clock;
@@ -67,7 +67,8 @@ pub(crate) fn serve(
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
     stream.set_nonblocking(true)?;
-    let portal = stream.local_addr()?.to_string();
+    let local = stream.local_addr()?;
+    let portal = SocketAddr::new(local.ip().to_canonical(), local.port()).to_string();
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     let mut server = Server {
@@ -87,14 +88,20 @@ pub(crate) fn serve(
         drops_others: false,
     };
     let result = server.run();
-    server.protocol.abandon(&server.pool);
-    if let Some(granted) = &server.session {
-        sessions.logout(library, granted);
-    }
     if server.drops_others {
         sessions.drop_others(number);
     }
     result
+}
+
+impl Drop for Server<'_> {
+    /// However the thread ends, the session is given back.
+    fn drop(&mut self) {
+        self.protocol.abandon(&self.pool);
+        if let Some(granted) = &self.session {
+            self.sessions.logout(self.library, granted);
+        }
+    }
 }
 
 impl Server<'_> {
@@ -113,6 +120,9 @@ impl Server<'_> {
             let drained = self.flush()?;
             if ends || (drained && self.protocol.is_closing()) {
                 return Ok(());
+            }
+            if !self.ahead.is_empty() && !self.protocol.output_is_full() && !self.protocol.is_closing() {
+                continue;
             }
             let reads = !self.socket_empty && !self.protocol.output_is_full() && !self.protocol.is_closing();
             if reads && self.read()? {
@@ -181,6 +191,7 @@ impl Server<'_> {
                 Err(error) => return Err(error),
             };
             self.protocol.sent(sent, &self.pool);
+            self.protocol.alive(clock::now().mono.0);
         }
         Ok(true)
     }
@@ -189,10 +200,6 @@ impl Server<'_> {
     fn wait(&mut self, to_send: bool) -> io::Result<()> {
         let now = clock::now().mono.0;
         let left = self.protocol.deadline().saturating_sub(now);
-        if left == 0 {
-            self.protocol.handle_timeout(now, &self.pool);
-            return Ok(());
-        }
         let mut wanted = PollFlags::empty();
         wanted.set(PollFlags::IN, !self.protocol.is_closing() && !self.protocol.output_is_full());
         wanted.set(PollFlags::OUT, to_send);
@@ -203,6 +210,10 @@ impl Server<'_> {
             Ok(_) => {
                 let [socket, _] = &fds;
                 self.socket_empty = socket.revents().is_empty();
+                // What the peer has sent is heard before it is called silent.
+                if self.socket_empty {
+                    self.protocol.handle_timeout(clock::now().mono.0, &self.pool);
+                }
                 Ok(())
             }
             Err(rustix::io::Errno::INTR) => Ok(()),
@@ -214,6 +225,7 @@ impl Server<'_> {
         while let Some(event) = self.protocol.next_event() {
             match event {
                 Event::Command(command) => self.command(command),
+                Event::Login(request) if request.discovery => self.protocol.admit(self.sessions.handle()),
                 Event::Login(request) => match self.sessions.login(self.library, &request, self.mailbox) {
                     Ok(granted) => {
                         self.protocol.admit(granted.tsih);
@@ -242,6 +254,9 @@ impl Server<'_> {
             self.answer(done);
         }
         self.finished = finished;
+        for lun in self.mailbox.take_clears() {
+            self.protocol.clear(lun, &self.pool);
+        }
     }
 
     fn answer(&mut self, finished: Finished) {
@@ -276,6 +291,9 @@ impl Server<'_> {
         let Some(nexus) = self.session.as_ref().map(|granted| granted.nexus) else { return };
         let TaskManagement { tag, function, lun, tasks } = request;
         match function {
+            Function::AbortTaskSet if self.library.unit(lun).is_none() => {
+                return self.protocol.task_management_done(tag, NO_SUCH_LUN);
+            }
             Function::AbortTask | Function::AbortTaskSet => {
                 for unit in self.library.units() {
                     unit.abort(|owner, task| owner == nexus && tasks.contains(&task));
@@ -285,14 +303,16 @@ impl Server<'_> {
                 let Some(unit) = self.library.unit(lun) else {
                     return self.protocol.task_management_done(tag, NO_SUCH_LUN);
                 };
+                self.sessions.clear_others(self.mailbox, Some(lun));
                 unit.abort(|_, _| true);
                 let reset = function == Function::LunReset;
-                unit.event(if reset { UnitEvent::UnitReset } else { UnitEvent::TaskSetCleared(nexus) });
+                unit.post(if reset { UnitEvent::UnitReset } else { UnitEvent::TaskSetCleared(nexus) });
             }
             Function::WarmReset | Function::ColdReset => {
+                self.sessions.clear_others(self.mailbox, None);
                 for unit in self.library.units() {
                     unit.abort(|_, _| true);
-                    unit.event(UnitEvent::TargetReset);
+                    unit.post(UnitEvent::TargetReset);
                 }
             }
         }

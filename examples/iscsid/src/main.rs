@@ -8,7 +8,7 @@ use clap::Parser;
 use iscsi::config::{Credentials, Limits, Secret, TargetConfig};
 use sessions::Sessions;
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -65,16 +65,25 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     // Signals are caught before anything is opened, so that none ends the process unsynchronised.
     let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT])
         .map_err(|error| format!("signals cannot be caught: {error}"))?;
+    raise_descriptor_limit();
     let library = Arc::new(Library::open(&arguments.data, &config).map_err(|error| error.to_string())?);
     let listener = listen(&config.iscsi.bind)?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let target = Arc::new(target(&config.iscsi, library.iqn()));
     let sessions = Arc::new(Sessions::default());
     server::start(listener, Arc::clone(&library), target, Arc::clone(&sessions)).map_err(|error| error.to_string())?;
-    greet(&library, address).map_err(|error| error.to_string())?;
+    let shown = config.iscsi.advertise.clone().unwrap_or_else(|| reachable(address).to_string());
+    greet(&library, address, &shown).map_err(|error| error.to_string())?;
     signals.forever().next();
     sessions.close_all();
     library.shut_down().map_err(|error| error.to_string())
+}
+
+/// Each connection takes two descriptors, each loaded cartridge three: take as many as the system allows.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 fn read_config(arguments: &Arguments) -> Result<Config, String> {
@@ -108,8 +117,14 @@ fn target(setup: &IscsiSetup, iqn: &str) -> TargetConfig {
     }
 }
 
+/// An address that a person can connect to, where the daemon listens on all of them.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let local: IpAddr = if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+    SocketAddr::new(if address.ip().is_unspecified() { local } else { address.ip() }, address.port())
+}
+
 /// What people see goes to stderr, then one line for programs to stdout.
-fn greet(library: &Library, address: SocketAddr) -> io::Result<()> {
+fn greet(library: &Library, address: SocketAddr, shown: &str) -> io::Result<()> {
     let iqn = library.iqn();
     let mut people = io::stderr().lock();
     writeln!(people, "LUN  Vendor   Product           Rev   Serial      Loaded")?;
@@ -122,8 +137,8 @@ fn greet(library: &Library, address: SocketAddr) -> io::Result<()> {
         )?;
     }
     writeln!(people, "\nTo connect from Linux:")?;
-    writeln!(people, "  iscsiadm -m discovery -t sendtargets -p {address}")?;
-    writeln!(people, "  iscsiadm -m node -T {iqn} -p {address} --login")?;
+    writeln!(people, "  iscsiadm -m discovery -t sendtargets -p {shown}")?;
+    writeln!(people, "  iscsiadm -m node -T {iqn} -p {shown} --login")?;
     writeln!(io::stdout(), "ready iscsi {address} {iqn}")?;
     io::stdout().flush()?;
     // Without a supervisor that asked for it this does nothing.

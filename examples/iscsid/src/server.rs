@@ -7,7 +7,23 @@ use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::Builder;
+use std::time::Duration;
 use vtl::library::Library;
+
+/// After a connection that could not be taken.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A connection's place among all, given up however its thread ends.
+struct Place<'a> {
+    sessions: &'a Sessions,
+    number: usize,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.sessions.disconnect(self.number);
+    }
+}
 
 /// Serves the listener from a thread of its own.
 pub(crate) fn start(
@@ -21,6 +37,12 @@ pub(crate) fn start(
             let result = stream.and_then(|stream| spawn(stream, &library, &target, &sessions));
             if let Err(error) = result {
                 tracing::debug!(%error, "connection not accepted");
+                // Out of descriptors, most likely: asking again at once would only burn time.
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "a pause of the accepting thread, which has nothing else to do"
+                )]
+                std::thread::sleep(PAUSE);
             }
         }
     };
@@ -41,10 +63,10 @@ fn spawn(
     let (library, target, sessions) = (Arc::clone(library), Arc::clone(target), Arc::clone(sessions));
     let owner = Arc::clone(&sessions);
     let serve = move || {
+        let _place = Place { sessions: &sessions, number };
         if let Err(error) = connection::serve(stream, &library, &target, &sessions, &mailbox, number) {
             tracing::debug!(%error, "connection ended");
         }
-        sessions.disconnect(number);
     };
     let spawned = Builder::new().name(format!("connection-{number}")).spawn(serve);
     if spawned.is_err() {

@@ -12,6 +12,8 @@ use vtl::unit::{Finished, Reply};
 /// How other threads reach a connection's thread.
 pub(crate) struct Mailbox {
     finished: Mutex<Vec<Finished>>,
+    /// LUNs (or all) whose tasks another session ended.
+    clears: Mutex<Vec<Option<u64>>>,
     wake: rustix::fd::OwnedFd,
     /// The bell was rung and not yet heard.
     rung: AtomicBool,
@@ -22,7 +24,13 @@ impl Mailbox {
     pub(crate) fn new() -> rustix::io::Result<Self> {
         use rustix::event::{EventfdFlags, eventfd};
         let wake = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
-        Ok(Self { finished: Mutex::default(), wake, rung: AtomicBool::new(false), closing: AtomicBool::new(false) })
+        Ok(Self {
+            finished: Mutex::default(),
+            clears: Mutex::default(),
+            wake,
+            rung: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+        })
     }
 
     /// What becomes readable when there is something to look at.
@@ -40,6 +48,11 @@ impl Mailbox {
         std::mem::swap(into, &mut self.finished.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
+    /// Another session ended the tasks of a LUN, or of all.
+    pub(crate) fn take_clears(&self) -> Vec<Option<u64>> {
+        std::mem::take(&mut self.clears.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Asks the connection to end.
     pub(crate) fn close(&self) {
         self.closing.store(true, Ordering::Release);
@@ -51,8 +64,9 @@ impl Mailbox {
     }
 
     fn ring(&self) {
-        self.rung.store(true, Ordering::Release);
+        // In this order: a bell that is heard is one that can be silenced.
         let _ = rustix::io::write(&self.wake, &1_u64.to_le_bytes());
+        self.rung.store(true, Ordering::Release);
     }
 }
 
@@ -68,6 +82,7 @@ type Name = (String, [u8; 6]);
 struct Session {
     mailbox: Arc<Mailbox>,
     tsih: u16,
+    cid: u16,
 }
 
 #[derive(Default)]
@@ -79,6 +94,18 @@ struct State {
     closed: bool,
 }
 
+impl State {
+    /// A session handle that no session has.
+    fn next_handle(&mut self) -> u16 {
+        loop {
+            self.last_tsih = self.last_tsih.checked_add(1).unwrap_or(1);
+            if self.sessions.values().all(|session| session.tsih != self.last_tsih) {
+                return self.last_tsih;
+            }
+        }
+    }
+}
+
 /// All connections and sessions.
 #[derive(Default)]
 pub(crate) struct Sessions {
@@ -88,6 +115,8 @@ pub(crate) struct Sessions {
 
 /// Connections at one time; more are closed as they come.
 const CONNECTIONS: usize = 1024;
+/// Connections that are not logged in, of those.
+const STRANGERS: usize = 128;
 /// How long a session may take to make way for its successor, or all of them to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -106,7 +135,8 @@ impl Sessions {
     /// A connection begins; `None` if there are too many, or the daemon is ending.
     pub(crate) fn connect(&self, mailbox: &Arc<Mailbox>) -> Option<usize> {
         let mut state = self.lock();
-        if state.closed || state.connections.len() >= CONNECTIONS {
+        let strangers = state.connections.len().saturating_sub(state.sessions.len());
+        if state.closed || state.connections.len() >= CONNECTIONS || strangers >= STRANGERS {
             return None;
         }
         state.next += 1;
@@ -130,20 +160,26 @@ impl Sessions {
         let name = (request.initiator.clone(), request.isid);
         let mut state = self.lock();
         if request.tsih != 0 {
-            let lives = state.sessions.get(&name).is_some_and(|session| session.tsih == request.tsih);
-            return Err(if lives { Refusal::TOO_MANY_CONNECTIONS } else { Refusal::NO_SUCH_SESSION });
+            // The connection of a living session may be made anew; a second one may not.
+            let session = state.sessions.get(&name).filter(|session| session.tsih == request.tsih);
+            let cid = session.ok_or(Refusal::NO_SUCH_SESSION)?.cid;
+            if cid != request.cid {
+                return Err(Refusal::TOO_MANY_CONNECTIONS);
+            }
         }
-        if let Some(old) = state.sessions.get(&name) {
+        while let Some(old) = state.sessions.get(&name) {
             old.mailbox.close();
-            let waited = self.changed.wait_timeout_while(state, PATIENCE, |state| state.sessions.contains_key(&name));
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            if state.sessions.contains_key(&name) {
+            let tsih = old.tsih;
+            let lives = |state: &mut State| state.sessions.get(&name).is_some_and(|session| session.tsih == tsih);
+            let waited = self.changed.wait_timeout_while(state, PATIENCE, lives);
+            let (ended, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = ended;
+            if timeout.timed_out() {
                 return Err(Refusal::OUT_OF_RESOURCES);
             }
         }
-        state.last_tsih = state.last_tsih.checked_add(1).unwrap_or(1);
-        let tsih = state.last_tsih;
-        state.sessions.insert(name.clone(), Session { mailbox: Arc::clone(mailbox), tsih });
+        let tsih = if request.tsih == 0 { state.next_handle() } else { request.tsih };
+        state.sessions.insert(name.clone(), Session { mailbox: Arc::clone(mailbox), tsih, cid: request.cid });
         drop(state);
         let nexus = library.login(&TransportId::iscsi(&name.0, name.1));
         Ok(Granted { name, nexus, tsih })
@@ -154,6 +190,20 @@ impl Sessions {
         library.logout(granted.nexus);
         self.lock().sessions.remove(&granted.name);
         self.changed.notify_all();
+    }
+
+    /// A handle for a session that is none of a unit's business.
+    pub(crate) fn handle(&self) -> u16 {
+        self.lock().next_handle()
+    }
+
+    /// Tells every other session that tasks were ended.
+    pub(crate) fn clear_others(&self, mine: &Arc<Mailbox>, lun: Option<u64>) {
+        let state = self.lock();
+        for mailbox in state.connections.values().filter(|mailbox| !Arc::ptr_eq(mailbox, mine)) {
+            mailbox.clears.lock().unwrap_or_else(PoisonError::into_inner).push(lun);
+            mailbox.ring();
+        }
     }
 
     /// Ends every connection but this one.

@@ -61,6 +61,8 @@ pub(super) struct Task {
     solicited: std::collections::VecDeque<Solicited>,
     solicited_end: usize,
     fault: Option<TransferFault>,
+    /// Bytes of the buffer while the owner has it.
+    held: usize,
     state: State,
 }
 
@@ -85,7 +87,7 @@ impl Connection {
         let raw: wire::Command = layout(&bytes);
         let tag = raw.itt.get();
         let limits = self.config.limits;
-        if tag == NO_TAG {
+        if tag == NO_TAG || header.ahs_length != 0 {
             return self.reject(header, super::full_feature::Reason::INVALID_FIELD, data, pool);
         }
         if self.tasks.contains_key(&tag) {
@@ -112,6 +114,7 @@ impl Connection {
             solicited: std::collections::VecDeque::new(),
             solicited_end: len,
             fault: None,
+            held: 0,
             state: State::Collecting,
         };
         let forbidden = (len > 0 && !self.params.immediate_data) || (task.unsolicited && self.params.initial_r2t);
@@ -279,7 +282,7 @@ impl Connection {
             }
             self.waiting.remove(at);
             task.state = State::Running;
-            self.buffered -= task.buffer.len();
+            task.held = task.buffer.len();
             let data_out = std::mem::take(&mut task.buffer);
             let data_len = task.received.min(task.data_out_len());
             let room = if task.reads { task.expected } else { 0 };
@@ -321,7 +324,9 @@ impl Connection {
     /// The owner gives a command up without an answer: a device was reset, or another session cleared the task set.
     pub fn discard(&mut self, tag: u32, data_out: Vec<u8>, pool: &dyn Pool) {
         pool.give(data_out);
-        self.tasks.remove(&tag);
+        if let Some(task) = self.tasks.remove(&tag) {
+            self.buffered -= task.held;
+        }
         self.open_window();
     }
 
@@ -330,6 +335,7 @@ impl Connection {
         let Answer { status, sense, data_in, produced, wanted, consumed, missing, data_out } = answer;
         pool.give(data_out);
         let Some(task) = self.tasks.remove(&tag) else { return pool.give(data_in) };
+        self.buffered -= task.held;
         self.open_window();
         if task.state == State::Aborted || self.is_closing() {
             return pool.give(data_in);

@@ -1,7 +1,7 @@
 //! Requests of a session: their order, and those that are no commands.
 
 use super::receive::Sink;
-use super::{Connection, Phase};
+use super::{Connection, Early, Phase};
 use crate::config::PORTAL_GROUP;
 use crate::pool::Pool;
 use crate::text;
@@ -61,7 +61,7 @@ impl Connection {
             Opcode::SNACK => return self.reject(header, Reason::SNACK, Vec::new(), pool),
             _ => {}
         }
-        let mut data = if let Sink::Own(buffer) = sink { buffer } else { Vec::new() };
+        let data = if let Sink::Own(buffer) = sink { buffer } else { Vec::new() };
         let number = header.cmd_sn.get();
         if header.immediate() {
             return self.request(header, data, len, intact, pool);
@@ -70,16 +70,31 @@ impl Connection {
             return pool.give(data);
         }
         if number != self.exp_cmd_sn {
-            data.truncate(len);
-            self.early.entry(number).or_insert((*header, data));
+            if self.early.contains_key(&number) || self.given_up.contains(&number) {
+                return pool.give(data);
+            }
+            self.buffered += data.len();
+            self.early.insert(number, Early { header: *header, data, len, intact });
             return;
         }
         self.exp_cmd_sn = number.wrapping_add(1);
         self.request(header, data, len, intact, pool);
-        while let Some((header, data)) = self.early.remove(&self.exp_cmd_sn) {
-            self.exp_cmd_sn = self.exp_cmd_sn.wrapping_add(1);
-            let len = data.len();
-            self.request(&header, data, len, true, pool);
+        self.requests_in_turn(pool);
+    }
+
+    /// Requests that came early and whose turn it is now, and places that were given up.
+    pub(super) fn requests_in_turn(&mut self, pool: &dyn Pool) {
+        loop {
+            let number = self.exp_cmd_sn;
+            if self.given_up.remove(&number) {
+                self.exp_cmd_sn = number.wrapping_add(1);
+            } else if let Some(Early { header, data, len, intact }) = self.early.remove(&number) {
+                self.exp_cmd_sn = number.wrapping_add(1);
+                self.buffered -= data.len();
+                self.request(&header, data, len, intact, pool);
+            } else {
+                return;
+            }
         }
     }
 
@@ -101,7 +116,7 @@ impl Connection {
             }
             Opcode::LOGIN => {
                 pool.give(data);
-                self.protocol_error(pool, "login in full feature phase");
+                self.protocol_error(header, pool, "login in full feature phase");
             }
             _ => {
                 self.reject(header, if discovery { Reason::PROTOCOL_ERROR } else { Reason::NOT_SUPPORTED }, data, pool)
@@ -132,11 +147,10 @@ impl Connection {
     }
 
     /// The peer cannot be understood any more: it is told, and the connection ends.
-    pub(super) fn protocol_error(&mut self, pool: &dyn Pool, why: &'static str) {
+    pub(super) fn protocol_error(&mut self, refused: &Basic, pool: &dyn Pool, why: &'static str) {
         tracing::debug!(why, "connection ends");
         if self.is_full_feature() {
-            let refused: Basic = wire::empty(Opcode(0));
-            self.reject(&refused, Reason::PROTOCOL_ERROR, Vec::new(), pool);
+            self.reject(refused, Reason::PROTOCOL_ERROR, Vec::new(), pool);
         }
         self.phase = Phase::Closing;
     }
@@ -170,24 +184,31 @@ impl Connection {
             self.text.clear();
             return self.reject(request, Reason::PROTOCOL_ERROR, Vec::new(), pool);
         }
-        let mut header = self.target_header(Opcode::TEXT_RESPONSE, request.itt.get(), true);
         if request.flags & CONTINUE != 0 {
+            let mut header = self.target_header(Opcode::TEXT_RESPONSE, request.itt.get(), true);
             header.flags = 0;
             header.ttt = TEXT_TAG.into();
             return self.send(&header, None, 0);
         }
         let keys = std::mem::take(&mut self.text);
-        let answer = self.answer_text(&keys);
-        header.ttt = NO_TAG.into();
+        let Ok(pairs) = text::parse(&keys) else {
+            return self.reject(request, Reason::PROTOCOL_ERROR, Vec::new(), pool);
+        };
+        let answer = self.answer_text(&pairs);
+        let mut header = self.target_header(Opcode::TEXT_RESPONSE, request.itt.get(), true);
+        // The initiator says when it has nothing more; until then the exchange has a tag.
+        let last = request.flags & FINAL != 0;
+        header.flags = if last { FINAL } else { 0 };
+        header.ttt = if last { NO_TAG } else { TEXT_TAG }.into();
         let len = answer.len();
         wire::set_data_length(&mut header.data_length, len);
         self.send(&header, (len > 0).then_some(answer), len);
     }
 
-    fn answer_text(&mut self, keys: &[u8]) -> Vec<u8> {
+    fn answer_text(&mut self, pairs: &[(&str, &str)]) -> Vec<u8> {
         let mut out = Vec::new();
-        for (key, value) in text::parse(keys).unwrap_or_default() {
-            match key {
+        for (key, value) in pairs {
+            match *key {
                 "SendTargets" => self.send_targets(value, &mut out),
                 "MaxRecvDataSegmentLength" => match text::number(value).filter(|len| (512..=0x00ff_ffff).contains(len))
                 {

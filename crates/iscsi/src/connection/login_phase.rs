@@ -16,13 +16,15 @@ pub(super) struct LoginPhase {
     login: Login,
     gathered: Vec<u8>,
     requests: u32,
+    /// The stage that was reached, once there is one.
+    reached: Option<Stage>,
     /// Header of the request that asked for full feature, and the keys of its answer.
     last: Option<(wire::Login, Vec<u8>)>,
 }
 
 impl LoginPhase {
     pub(super) fn new(random: [u8; 32], now: u64) -> Self {
-        Self { started: now, login: Login::new(random), gathered: Vec::new(), requests: 0, last: None }
+        Self { started: now, login: Login::new(random), gathered: Vec::new(), requests: 0, reached: None, last: None }
     }
 }
 
@@ -75,12 +77,16 @@ impl Connection {
             (Some(current), Some(next)) if current.bits() < next.bits() => (current, Some(next)),
             _ => return self.refuse_with(request, Refusal::INVALID_DURING_LOGIN),
         };
+        if phase.reached.is_some_and(|reached| reached != current) {
+            return self.refuse_with(request, Refusal::INVALID_DURING_LOGIN);
+        }
         let to_full = next == Some(Stage::FullFeature);
         let answer = match phase.login.request(&self.config, current, to_full, &keys) {
             Ok(answer) => answer,
             Err(refusal) => return self.refuse_with(request, refusal),
         };
         let moves = next.filter(|_| current != Stage::Security || phase.login.authenticated(&self.config));
+        phase.reached = Some(moves.unwrap_or(current));
         if moves != Some(Stage::FullFeature) {
             return self.answer_login(request, current, moves, answer, 0);
         }
@@ -88,6 +94,7 @@ impl Connection {
             initiator: phase.login.initiator.clone(),
             isid: request.isid,
             tsih: request.tsih.get(),
+            cid: request.cid.get(),
             discovery: phase.login.discovery,
         };
         phase.last = Some((*request, answer));
@@ -102,10 +109,10 @@ impl Connection {
         let Some((request, answer)) = phase.last.take() else { return };
         let (params, discovery) = (phase.login.params, phase.login.discovery);
         let current = Stage::from_bits(request.flags >> 2).unwrap_or(Stage::Operational);
+        self.params = params;
         self.open_window();
         // The last response belongs to the login phase: digests begin behind it.
         self.answer_login(&request, current, Some(Stage::FullFeature), answer, tsih);
-        self.params = params;
         self.phase = Phase::Full { discovery };
     }
 

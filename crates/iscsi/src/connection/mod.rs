@@ -16,7 +16,7 @@ use crate::wire::{Basic, before};
 use data_out::Task;
 use login_phase::LoginPhase;
 use receive::Receiver;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use transmit::Transmitter;
 
@@ -67,6 +67,8 @@ pub struct LoginRequest {
     pub isid: [u8; 6],
     /// TSIH: zero asks for a new session.
     pub tsih: u16,
+    /// CID of the connection.
+    pub cid: u16,
     /// It only wants to discover.
     pub discovery: bool,
 }
@@ -112,6 +114,14 @@ pub enum Event {
     TaskManagement(TaskManagement),
 }
 
+/// A request that came before its turn.
+struct Early {
+    header: Basic,
+    data: Vec<u8>,
+    len: usize,
+    intact: bool,
+}
+
 enum Phase {
     Login(LoginPhase),
     /// The owner decides about the session.
@@ -143,7 +153,9 @@ pub struct Connection {
     /// Tasks in the order of their CmdSN that the owner does not have yet.
     waiting: VecDeque<u32>,
     /// Requests that came before their turn.
-    early: BTreeMap<u32, (Basic, Vec<u8>)>,
+    early: BTreeMap<u32, Early>,
+    /// Numbers of requests that were aborted before they came.
+    given_up: BTreeSet<u32>,
     /// Bytes of data-out buffers.
     buffered: usize,
     next_ttt: u32,
@@ -170,6 +182,7 @@ impl Connection {
             tasks: HashMap::new(),
             waiting: VecDeque::new(),
             early: BTreeMap::new(),
+            given_up: BTreeSet::new(),
             buffered: 0,
             next_ttt: 0,
             text: Vec::new(),
@@ -248,6 +261,13 @@ impl Connection {
         }
     }
 
+    /// Bytes are on their way to the peer at `now`: it is not silent, only slow.
+    pub const fn alive(&mut self, now: u64) {
+        if !self.pinged {
+            self.last_heard = now;
+        }
+    }
+
     /// Time has come: a login that takes too long and a peer that does not answer end, a silent one is asked.
     pub fn handle_timeout(&mut self, now: u64, pool: &dyn Pool) {
         if now < self.deadline() {
@@ -293,7 +313,9 @@ impl Connection {
     fn open_window(&mut self) {
         let limits = &self.config.limits;
         let in_flight = self.tasks.values().filter(|task| !task.immediate).count();
-        let free = limits.window.saturating_sub(u32::try_from(in_flight).unwrap_or(u32::MAX));
+        let tasks = limits.window.saturating_sub(u32::try_from(in_flight).unwrap_or(u32::MAX));
+        let room = limits.buffered.saturating_sub(self.buffered) / (self.params.first_burst as usize).max(1);
+        let free = tasks.min(u32::try_from(room).unwrap_or(u32::MAX));
         let max = self.exp_cmd_sn.wrapping_add(free).wrapping_sub(1);
         if before(self.max_cmd_sn, max) {
             self.max_cmd_sn = max;

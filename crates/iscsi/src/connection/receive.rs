@@ -10,6 +10,8 @@ use std::collections::HashMap;
 /// Additional header segments: five words carry the rest of a 32-byte CDB; more is refused.
 const AHS: usize = 5 * 4;
 const HEAD: usize = BHS + AHS + 4;
+/// Before anything was declared, the default of MaxRecvDataSegmentLength holds.
+const LOGIN_SEGMENT: usize = 8192;
 /// Discarded data goes through this much memory.
 const DISCARD: usize = 4096;
 
@@ -132,7 +134,7 @@ impl Connection {
         let header: Basic = layout(&self.receiver.header());
         let additional = usize::from(header.ahs_length) * 4;
         if additional > AHS {
-            return self.protocol_error(pool, "additional header too long");
+            return self.protocol_error(&header, pool, "additional header too long");
         }
         let digests = if self.digests().0 { 4 } else { 0 };
         let whole = BHS + additional + digests;
@@ -149,8 +151,9 @@ impl Connection {
             return;
         }
         let len = header.data_len();
-        if len > self.config.limits.max_recv_segment as usize {
-            return self.protocol_error(pool, "data segment longer than declared");
+        let most = if self.is_full_feature() { self.config.limits.max_recv_segment as usize } else { LOGIN_SEGMENT };
+        if len > most {
+            return self.protocol_error(&header, pool, "data segment longer than declared");
         }
         let sink = self.sink_for(&header, len, pool);
         let receiver = &mut self.receiver;

@@ -37,13 +37,28 @@ impl Connection {
             let event = TaskManagement { tag, function: Function::AbortTask, lun, tasks };
             return self.events.push_back(Event::TaskManagement(event));
         }
-        // A command that is still on its way: its place in the order is given up, so that it is dropped when it comes.
+        // A command that is still on its way, sent before this request: its place in the order is given up.
         let number = raw.ref_cmd_sn.get();
-        let to_come = !before(number, self.exp_cmd_sn) && !before(self.max_cmd_sn, number);
-        if to_come && number == self.exp_cmd_sn {
-            self.exp_cmd_sn = number.wrapping_add(1);
+        let to_come =
+            !before(number, self.exp_cmd_sn) && before(number, raw.cmd_sn.get()) && !before(self.max_cmd_sn, number);
+        if to_come {
+            self.forget_early(number, pool);
+            self.given_up.insert(number);
+            self.requests_in_turn(pool);
         }
         self.task_management_done(tag, if to_come { COMPLETE } else { NO_SUCH_TASK });
+    }
+
+    fn forget_early(&mut self, number: u32, pool: &dyn Pool) {
+        if let Some(early) = self.early.remove(&number) {
+            self.buffered -= early.data.len();
+            pool.give(early.data);
+        }
+    }
+
+    /// Another session ended the tasks of a LUN, or of all: those that the owner does not have yet go without an answer.
+    pub fn clear(&mut self, lun: Option<u64>, pool: &dyn Pool) {
+        self.abort(|_, task| !task.is_running() && lun.is_none_or(|lun| task.lun == lun), pool);
     }
 
     /// Answers a task management request; zero is "complete", two "no such LUN".

@@ -11,6 +11,9 @@ use zerocopy::{Immutable, IntoBytes};
 /// Slices of one system call.
 const SLICES: usize = 64;
 
+/// Answers that wait for a slow reader: no more commands are read beyond this.
+const BYTES: usize = 4 << 20;
+
 struct Pdu {
     head: [u8; BHS + 4],
     head_len: usize,
@@ -33,6 +36,8 @@ pub(super) struct Transmitter {
     queue: VecDeque<Pdu>,
     /// Bytes of the first PDU that are sent.
     sent: usize,
+    /// Bytes of all PDUs in the queue.
+    bytes: usize,
     buffers: Vec<Option<Vec<u8>>>,
 }
 
@@ -46,7 +51,7 @@ impl Transmitter {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.queue.len() >= SLICES / 3
+        self.queue.len() >= SLICES / 3 || self.bytes >= BYTES
     }
 
     pub(super) fn lend(&mut self, buffer: Vec<u8>) -> Lent {
@@ -61,7 +66,7 @@ impl Transmitter {
         Lent(slot)
     }
 
-    fn bytes(&self, slot: usize, start: usize, len: usize) -> &[u8] {
+    fn payload(&self, slot: usize, start: usize, len: usize) -> &[u8] {
         self.buffers
             .get(slot)
             .and_then(Option::as_ref)
@@ -72,7 +77,7 @@ impl Transmitter {
     pub(super) fn output<'a>(&'a self, slices: &mut Slices<'a>) {
         let mut skip = self.sent;
         for pdu in &self.queue {
-            let payload = pdu.payload.map_or(&[][..], |(slot, start, len)| self.bytes(slot, start, len));
+            let payload = pdu.payload.map_or(&[][..], |(slot, start, len)| self.payload(slot, start, len));
             let parts = [pdu.head.get(..pdu.head_len), Some(payload), pdu.tail.get(..pdu.tail_len)];
             for part in parts.into_iter().flatten() {
                 let rest = part.get(skip.min(part.len())..).unwrap_or_default();
@@ -94,6 +99,7 @@ impl Transmitter {
                 break;
             }
             self.sent -= first.len();
+            self.bytes -= first.len();
             let done = self.queue.pop_front();
             self.release(done, pool);
         }
@@ -103,7 +109,7 @@ impl Transmitter {
         while let Some(pdu) = self.queue.pop_front() {
             self.release(Some(pdu), pool);
         }
-        self.sent = 0;
+        (self.sent, self.bytes) = (0, 0);
     }
 
     fn release(&mut self, pdu: Option<Pdu>, pool: &dyn Pool) {
@@ -145,11 +151,13 @@ impl Connection {
         if let Some((slot, start, len)) = payload {
             tail_len = len.next_multiple_of(4) - len;
             if in_full && self.params.data_digest && len > 0 {
-                let crc = padded_digest(self.transmitter.bytes(slot, start, len));
+                let crc = padded_digest(self.transmitter.payload(slot, start, len));
                 tail.iter_mut().skip(tail_len).zip(crc).for_each(|(slot, byte)| *slot = byte);
                 tail_len += 4;
             }
         }
-        self.transmitter.queue.push_back(Pdu { head, head_len, payload, tail, tail_len, last });
+        let pdu = Pdu { head, head_len, payload, tail, tail_len, last };
+        self.transmitter.bytes += pdu.len();
+        self.transmitter.queue.push_back(pdu);
     }
 }

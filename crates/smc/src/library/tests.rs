@@ -25,6 +25,10 @@ impl Bay for TestBay {
         BayStatus { barcode: self.inside.as_ref().map(|inside| inside.barcode().clone()), ..BayStatus::default() }
     }
 
+    fn locked(&self) -> bool {
+        self.inside.is_some() && *self.locked.lock().unwrap()
+    }
+
     fn insert(&mut self, cartridge: Cartridge, _now: Now) -> Result<(), Box<Refused>> {
         if self.refuses {
             return Err(Box::new(Refused { cartridge, why: "broken" }));

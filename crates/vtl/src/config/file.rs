@@ -92,8 +92,8 @@ pub fn parse(file: &str, text: &str) -> Result<Config, ConfigError> {
     })?;
     let changer = changer(&source, &raw.library)?;
     let drives = drives(&source, raw.drive)?;
-    let cartridges = cartridges(&source, raw.cartridges)?;
     let slots = raw.library.slots.as_ref().map_or(20, |slots| *slots.get_ref());
+    let cartridges = cartridges(&source, raw.cartridges, slots)?;
     let import_export = raw.library.import_export.as_ref().map_or(4, |slots| *slots.get_ref());
     let count = u16::try_from(drives.len()).unwrap_or(u16::MAX);
     let layout = changer.layout(slots, import_export, count).map_err(|(kind, most)| {
@@ -156,10 +156,19 @@ fn codec(text: &str) -> Option<Codec> {
     }
 }
 
-fn cartridges(source: &Source<'_>, tables: Option<Vec<CartridgeTable>>) -> Result<Vec<CartridgeSetup>, ConfigError> {
+fn cartridges(
+    source: &Source<'_>,
+    tables: Option<Vec<CartridgeTable>>,
+    slots: u16,
+) -> Result<Vec<CartridgeSetup>, ConfigError> {
     let mut cartridges: Vec<CartridgeSetup> = Vec::new();
     let Some(tables) = tables else {
-        for (pattern, count) in [("V#####L8", 19), ("CLN001L8", 1)] {
+        // As many as there are slots, one of them for cleaning, up to twenty.
+        let cleaning = u16::from(slots > 1);
+        for (pattern, count) in [("V#####L8", slots.min(20) - cleaning), ("CLN001L8", cleaning)] {
+            if count == 0 {
+                continue;
+            }
             let made = of_pattern(pattern, 1, count, None).map_err(|message| source.error(0, "cartridges", message))?;
             cartridges.extend(made);
         }
