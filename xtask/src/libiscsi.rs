@@ -17,7 +17,7 @@ pub(crate) fn run() -> Result<(), String> {
             vec!["-e".into(), "1".into(), "-c".into(), "131".into(), unit(1)],
             &["DEVICE_IDENTIFICATION", &daemon.iqn],
         ),
-        ("iscsi-inq", vec!["-e".into(), "1".into(), "-c".into(), "128".into(), unit(2)], &["UNIT_SERIAL_NUMBER"]),
+        ("iscsi-inq", vec!["-e".into(), "1".into(), "-c".into(), "128".into(), unit(2)], &["Unit Serial Number:["]),
     ];
     say("\nring 1, libiscsi:");
     for (tool, arguments, wanted) in checks {

@@ -7,7 +7,7 @@ mod print;
 
 pub use file::parse;
 
-use smc::element::Layout;
+use smc::element::{ElementType, Layout};
 use smc::profile::ChangerProfile;
 use ssc::profile::DriveProfile;
 use tape_store::cartridge::{Barcode, Kind};
@@ -82,9 +82,24 @@ pub struct IscsiSetup {
     pub mutual: Option<User>,
 }
 
+/// Where a file gives the shape of the library, for faults that only show beside the data directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShapeLines {
+    /// The file.
+    pub file: String,
+    /// Line of `library.slots`; 1 if it is not given, as for the others.
+    pub slots: usize,
+    /// Line of `library.import_export`.
+    pub import_export: usize,
+    /// Line of the last `[[drive]]`'s model.
+    pub drives: usize,
+}
+
 /// An effective configuration, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Where its shape is written.
+    pub lines: ShapeLines,
     /// Model of the changer.
     pub changer: &'static ChangerProfile,
     /// Addresses of its elements.
@@ -95,6 +110,18 @@ pub struct Config {
     pub cartridges: Vec<CartridgeSetup>,
     /// The iSCSI door.
     pub iscsi: IscsiSetup,
+}
+
+impl Config {
+    /// A fault of the shape, which the elements of one type have.
+    pub(crate) fn shape_error(&self, kind: ElementType, message: String) -> ConfigError {
+        let (line, key) = match kind {
+            ElementType::IMPORT_EXPORT => (self.lines.import_export, "library.import_export"),
+            ElementType::DRIVE => (self.lines.drives, "drive"),
+            _ => (self.lines.slots, "library.slots"),
+        };
+        ConfigError { file: self.lines.file.clone(), line, key: key.into(), message }
+    }
 }
 
 /// What a barcode says of its cartridge.

@@ -3,7 +3,7 @@
 use crate::bay::DriveBay;
 use crate::buffers::Buffers;
 use crate::clock;
-use crate::config::{Config, media_of};
+use crate::config::{Config, ConfigError, media_of};
 use crate::data_dir::{DataDir, DataError, Identities, Inventory, UnitIdentity};
 use crate::nexuses::Nexuses;
 use crate::saver::Saver;
@@ -16,7 +16,7 @@ use scsi_core::status::Status;
 use scsi_core::target::{Event, missing_lun};
 use smc::bay::Bay;
 use smc::changer::{Changer, DoorError};
-use smc::element::Address;
+use smc::element::{Address, ElementType};
 use smc::library::Origin;
 use ssc::drive::{Drive, DriveConfig};
 use std::io::{IoSlice, IoSliceMut};
@@ -38,8 +38,11 @@ pub enum LibraryError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The configuration does not fit what the data directory holds.
+    #[error(transparent)]
+    Shape(#[from] ConfigError),
+    /// The data directory contradicts itself, or a medium could not be closed.
     #[error("{0}")]
-    Shape(String),
+    Inventory(String),
     /// Random numbers are not to be had.
     #[error("no random numbers: {0}")]
     Random(getrandom::Error),
@@ -294,7 +297,7 @@ impl Library {
             });
             faults.extend(closed.err());
         }
-        if faults.is_empty() { Ok(()) } else { Err(LibraryError::Shape(faults.join("; "))) }
+        if faults.is_empty() { Ok(()) } else { Err(LibraryError::Inventory(faults.join("; "))) }
     }
 }
 
@@ -341,6 +344,7 @@ fn random_hex(bytes: usize) -> Result<String, LibraryError> {
 /// Makes the cartridges that are listed and not there, gives each new one a place, and says where all are.
 fn stock(data: &DataDir, config: &Config, store: &TapeStore) -> Result<Inventory, LibraryError> {
     let mut inventory = data.inventory()?;
+    nothing_lost(config, &inventory)?;
     let before = inventory.clone();
     let mut free: Vec<u16> = config.layout.storage.addresses().map(|address| address.0).collect();
     free.retain(|address| inventory.values().all(|entry| entry.element != Some(*address)));
@@ -352,10 +356,11 @@ fn stock(data: &DataDir, config: &Config, store: &TapeStore) -> Result<Inventory
             continue;
         }
         let element = free.next().ok_or_else(|| {
-            LibraryError::Shape(format!(
-                "no slot is left for cartridge {name}: library.slots is {}",
+            let message = format!(
+                "no slot of {} is left for cartridge {name}; give more slots or list fewer cartridges",
                 config.layout.storage.count
-            ))
+            );
+            config.shape_error(ElementType::STORAGE, message)
         })?;
         if !store.exists(&setup.barcode)? {
             let serial = random_hex(5)?.to_uppercase();
@@ -375,12 +380,36 @@ fn stock(data: &DataDir, config: &Config, store: &TapeStore) -> Result<Inventory
 }
 
 fn cartridge(store: &TapeStore, barcode: &Barcode, size: u64) -> Result<Cartridge, LibraryError> {
-    let unknown = || LibraryError::Shape(format!("cartridge {barcode} is of no known generation"));
+    let unknown = || LibraryError::Inventory(format!("cartridge {barcode} is of no known generation"));
     let (media, kind) = media_of(barcode).ok_or_else(unknown)?;
     if !store.exists(barcode)? {
-        return Err(LibraryError::Shape(format!("the files of cartridge {barcode} are missing")));
+        return Err(LibraryError::Inventory(format!("the files of cartridge {barcode} are missing")));
     }
     Ok(store.cartridge(barcode, media, kind, size))
+}
+
+/// Refuses a configuration that took away an element which holds a cartridge.
+fn nothing_lost(config: &Config, inventory: &Inventory) -> Result<(), ConfigError> {
+    let [slots, import_export, drives] = config.changer.most;
+    for (barcode, entry) in inventory {
+        let Some(address) = entry.element.map(Address) else { continue };
+        if config.layout.element_type(address).is_some() {
+            continue;
+        }
+        let widest = config.changer.layout(slots, import_export, drives).ok();
+        let kind = widest.as_ref().and_then(|layout| layout.element_type(address)).unwrap_or(ElementType::STORAGE);
+        let name = match kind {
+            ElementType::IMPORT_EXPORT => "import/export slot",
+            ElementType::DRIVE => "drive",
+            _ => "slot",
+        };
+        let message = format!(
+            "{name} at element {} is gone, but holds cartridge {barcode}; keep it, or move the cartridge first",
+            address.0
+        );
+        return Err(config.shape_error(kind, message));
+    }
+    Ok(())
 }
 
 /// Puts every cartridge where the inventory has it.
@@ -388,15 +417,11 @@ fn fill(elements: &mut smc::library::Library, inventory: &Inventory, store: &Tap
     for (name, entry) in inventory {
         let Some(element) = entry.element else { continue };
         let barcode =
-            Barcode::new(name).ok_or_else(|| LibraryError::Shape(format!("inventory: {name:?} is no barcode")))?;
+            Barcode::new(name).ok_or_else(|| LibraryError::Inventory(format!("inventory: {name:?} is no barcode")))?;
         let origin = Origin { source: entry.source.map(Address), by_operator: entry.by_operator };
         let put = elements.put(Address(element), cartridge(store, &barcode, entry.size)?, origin, clock::now());
         put.map_err(|(why, _)| {
-            let what = match why {
-                smc::library::MoveError::NoElement(_) => "which the configuration no longer has",
-                _ => "which is taken by another cartridge",
-            };
-            LibraryError::Shape(format!("cartridge {barcode} is in element {element}, {what}"))
+            LibraryError::Inventory(format!("cartridge {barcode} cannot be put into element {element}: {why:?}"))
         })?;
     }
     Ok(())

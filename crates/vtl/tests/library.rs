@@ -42,6 +42,41 @@ fn codes(sense: &[u8]) -> (u8, u8, u8) {
 }
 
 #[test]
+fn a_shape_too_small_is_refused_with_its_line() {
+    let dir = tempdir().unwrap();
+    let text = |slots: u16, drives: u16, count: u16| {
+        format!(
+            "[library]\nslots = {slots}\n[[drive]]\nmodel = \"ULT3580-TD8\"\ncount = {drives}\n\
+             [[cartridges]]\npattern = \"V#####L8\"\ncount = {count}\n"
+        )
+    };
+    let refused = |text: &str| {
+        let config = parse("f.toml", text).unwrap();
+        Library::open(dir.path(), &config).map(drop).unwrap_err().to_string()
+    };
+    assert_eq!(
+        refused(&text(2, 2, 3)),
+        "f.toml:2: library.slots: no slot of 2 is left for cartridge V00003L8; give more slots or list fewer cartridges"
+    );
+    let library = Library::open(dir.path(), &parse("f.toml", &text(3, 2, 3)).unwrap()).unwrap();
+    let nexus = library.login(&TransportId::local(1));
+    run(&library, nexus, 0, &[0], 0);
+    assert_eq!(run(&library, nexus, 0, &[0xa5, 0, 0, 0, 0x03, 0xe8, 0x01, 0xf5, 0, 0, 0, 0], 0).0, 0);
+    library.shut_down().unwrap();
+    drop(library);
+    assert_eq!(
+        refused(&text(2, 2, 1)),
+        "f.toml:2: library.slots: slot at element 1002 is gone, but holds cartridge V00003L8; keep it, or move the \
+         cartridge first"
+    );
+    assert_eq!(
+        refused(&text(3, 1, 1)),
+        "f.toml:4: drive: drive at element 501 is gone, but holds cartridge V00001L8; keep it, or move the cartridge \
+         first"
+    );
+}
+
+#[test]
 fn operators_import_and_export() {
     let dir = tempdir().unwrap();
     let config = parse("test", CONFIG).unwrap();

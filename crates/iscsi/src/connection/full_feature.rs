@@ -100,7 +100,7 @@ impl Connection {
 
     /// A request whose turn it is.
     fn request(&mut self, header: &Basic, data: Vec<u8>, len: usize, intact: bool, pool: &dyn Pool) {
-        let discovery = matches!(self.phase, Phase::Full { discovery: true });
+        let discovery = matches!(self.phase, Phase::Full { discovery: true, .. });
         match header.opcode() {
             Opcode::COMMAND if !discovery => self.command(header, data, len, intact, pool),
             _ if !intact => self.reject(header, Reason::DATA_DIGEST, data, pool),
@@ -223,7 +223,7 @@ impl Connection {
 
     /// `All` only for who discovers; a name, or nothing for the session's own target, for everyone.
     fn send_targets(&self, wanted: &str, out: &mut Vec<u8>) {
-        let discovery = matches!(self.phase, Phase::Full { discovery: true });
+        let discovery = matches!(self.phase, Phase::Full { discovery: true, .. });
         match wanted {
             "All" if !discovery => return text::push(out, "SendTargets", "Reject"),
             "All" => {}
@@ -236,13 +236,23 @@ impl Connection {
         text::push(out, "TargetAddress", &format!("{address},{PORTAL_GROUP}"));
     }
 
+    /// Ends the session, or its one connection: §11.14 and §11.15.
     fn logout(&mut self, request: &Basic) {
         const CLOSE_SESSION: u8 = 0;
         const CLOSE_CONNECTION: u8 = 1;
+        const DONE: u8 = 0;
+        const NO_SUCH_CID: u8 = 1;
         const RECOVERY_UNSUPPORTED: u8 = 2;
         let mut header = self.target_header(Opcode::LOGOUT_RESPONSE, request.itt.get(), true);
-        let closes = matches!(request.flags & 0x7f, CLOSE_SESSION | CLOSE_CONNECTION);
-        header.response = if closes { 0 } else { RECOVERY_UNSUPPORTED };
+        let [high, low, ..] = request.specific_20;
+        let ours = matches!(self.phase, Phase::Full { cid, .. } if cid == u16::from_be_bytes([high, low]));
+        header.response = match request.flags & 0x7f {
+            CLOSE_SESSION => DONE,
+            CLOSE_CONNECTION if ours => DONE,
+            CLOSE_CONNECTION => NO_SUCH_CID,
+            _ => RECOVERY_UNSUPPORTED,
+        };
+        let closes = header.response == DONE;
         // Time2Wait 2 s, Time2Retain 0.
         header.word_40 = (2 << 16).into();
         self.send(&header, None, 0);

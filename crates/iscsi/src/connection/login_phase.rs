@@ -113,7 +113,7 @@ impl Connection {
         self.open_window();
         // The last response belongs to the login phase: digests begin behind it.
         self.answer_login(&request, current, Some(Stage::FullFeature), answer, tsih);
-        self.phase = Phase::Full { discovery };
+        self.phase = Phase::Full { discovery, cid: request.cid.get() };
     }
 
     /// The owner refuses the session.

@@ -128,6 +128,7 @@ enum Phase {
     Admission(LoginPhase),
     Full {
         discovery: bool,
+        cid: u16,
     },
     /// Send what is queued, then close.
     Closing,

@@ -187,3 +187,16 @@ fn an_aborted_task_gets_no_answer() {
     connection.task_management_done(request.tag, 0);
     assert_eq!(sent(&mut connection)[0].0.opcode, 0x22);
 }
+
+#[test]
+fn only_its_own_connection_is_logged_out() {
+    let mut connection = logged_in();
+    let mut logout = |number: u32, cid: u32| {
+        let mut request: wire::Request = wire::empty(Opcode::LOGOUT);
+        (request.flags, request.itt, request.ttt, request.cmd_sn) = (0x81, 5.into(), (cid << 16).into(), number.into());
+        feed(&mut connection, zerocopy::IntoBytes::as_bytes(&request));
+        (sent(&mut connection)[0].0.response, connection.is_full_feature())
+    };
+    assert_eq!(logout(0, 7), (1, true));
+    assert_eq!(logout(1, 0), (0, false));
+}

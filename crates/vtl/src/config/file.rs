@@ -1,6 +1,6 @@
 //! The file as it is written, and its translation with errors that name line and key.
 
-use super::{CartridgeSetup, Config, ConfigError, DriveSetup, IscsiSetup, User, barcodes, media_of};
+use super::{CartridgeSetup, Config, ConfigError, DriveSetup, IscsiSetup, ShapeLines, User, barcodes, media_of};
 use serde::Deserialize;
 use tape_store::medium::Codec;
 use toml::Spanned;
@@ -48,7 +48,7 @@ struct IscsiTable {
     bind: Option<Spanned<String>>,
     iqn: Option<Spanned<String>>,
     advertise: Option<Spanned<String>>,
-    initiators: Vec<String>,
+    initiators: Vec<Spanned<String>>,
     user: Vec<UserTable>,
     mutual: Option<UserTable>,
 }
@@ -71,9 +71,13 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
+    /// The line of an offset, counted from 1.
+    fn line(&self, at: usize) -> usize {
+        self.text.get(..at).unwrap_or(self.text).matches('\n').count() + 1
+    }
+
     fn error(&self, at: usize, key: &str, message: impl Into<String>) -> ConfigError {
-        let line = self.text.get(..at).unwrap_or(self.text).matches('\n').count() + 1;
-        ConfigError { file: self.file.into(), line, key: key.into(), message: message.into() }
+        ConfigError { file: self.file.into(), line: self.line(at), key: key.into(), message: message.into() }
     }
 }
 
@@ -91,6 +95,13 @@ pub fn parse(file: &str, text: &str) -> Result<Config, ConfigError> {
         source.error(at, if key.is_empty() { "(file)" } else { key }, error.message())
     })?;
     let changer = changer(&source, &raw.library)?;
+    let line = |at: Option<usize>| at.map_or(1, |at| source.line(at));
+    let lines = ShapeLines {
+        file: file.into(),
+        slots: line(raw.library.slots.as_ref().map(|slots| slots.span().start)),
+        import_export: line(raw.library.import_export.as_ref().map(|slots| slots.span().start)),
+        drives: line(raw.drive.as_ref().and_then(|tables| tables.last()).map(|table| table.model.span().start)),
+    };
     let drives = drives(&source, raw.drive)?;
     let slots = raw.library.slots.as_ref().map_or(20, |slots| *slots.get_ref());
     let cartridges = cartridges(&source, raw.cartridges, slots)?;
@@ -108,7 +119,7 @@ pub fn parse(file: &str, text: &str) -> Result<Config, ConfigError> {
         return Err(source.error(at, "library.slots", "a library needs at least one slot"));
     }
     let iscsi = iscsi(&source, raw.iscsi)?;
-    Ok(Config { changer, layout, drives, cartridges, iscsi })
+    Ok(Config { lines, changer, layout, drives, cartridges, iscsi })
 }
 
 fn changer(source: &Source<'_>, table: &LibraryTable) -> Result<&'static smc::profile::ChangerProfile, ConfigError> {
@@ -230,17 +241,41 @@ fn size(text: &str) -> Option<u64> {
     (1_000_000..=1 << 50).contains(&bytes).then_some(bytes)
 }
 
+/// Whether a text is `ADDRESS:PORT` or `[ADDRESS]:PORT`; whether the address exists is the system's to say.
+fn is_portal(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(address, port)| {
+        let bracketed = address.starts_with('[') && address.ends_with(']');
+        !address.is_empty() && (bracketed || !address.contains(':')) && port.parse::<u16>().is_ok()
+    })
+}
+
+/// Whether a text is the name of an iSCSI node, RFC 3720 form as RFC 7143 §4.2.7 keeps it.
+fn is_iscsi_name(name: &str) -> bool {
+    let plain =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || !byte.is_ascii() || b"-.:".contains(&byte);
+    let known = ["iqn.", "eui.", "naa."].iter().any(|prefix| name.starts_with(prefix));
+    known && name.len() <= 223 && name.bytes().all(plain)
+}
+
 fn iscsi(source: &Source<'_>, table: IscsiTable) -> Result<IscsiSetup, ConfigError> {
-    let bind = table.bind.map_or_else(|| "127.0.0.1:3260".into(), |bind| bind.into_inner());
-    if let Some(iqn) = &table.iqn {
-        let name = iqn.get_ref();
-        let valid =
-            name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.:".contains(&byte));
-        if !valid || name.len() > 223 || !["iqn.", "eui.", "naa."].iter().any(|prefix| name.starts_with(prefix)) {
-            let message = format!("{name:?} is no iSCSI name, such as \"iqn.2026-01.com.example:library\"");
-            return Err(source.error(iqn.span().start, "iscsi.iqn", message));
+    for (key, portal) in [("iscsi.bind", &table.bind), ("iscsi.advertise", &table.advertise)] {
+        if let Some(text) = portal.as_ref().filter(|text| !is_portal(text.get_ref())) {
+            let message = format!("{:?} is not ADDRESS:PORT, such as \"0.0.0.0:3260\"", text.get_ref());
+            return Err(source.error(text.span().start, key, message));
         }
     }
+    for (key, name) in table
+        .iqn
+        .iter()
+        .map(|name| ("iscsi.iqn", name))
+        .chain(table.initiators.iter().map(|name| ("iscsi.initiators", name)))
+    {
+        if !is_iscsi_name(name.get_ref()) {
+            let message = format!("{:?} is no iSCSI name, such as \"iqn.2026-01.com.example:library\"", name.get_ref());
+            return Err(source.error(name.span().start, key, message));
+        }
+    }
+    let bind = table.bind.map_or_else(|| "127.0.0.1:3260".into(), Spanned::into_inner);
     let user = |key: &str, table: UserTable| {
         let at = table.secret.span().start;
         let secret = table.secret.into_inner();
@@ -266,7 +301,7 @@ fn iscsi(source: &Source<'_>, table: IscsiTable) -> Result<IscsiSetup, ConfigErr
         bind,
         iqn: table.iqn.map(Spanned::into_inner),
         advertise: table.advertise.map(Spanned::into_inner),
-        initiators: table.initiators,
+        initiators: table.initiators.into_iter().map(Spanned::into_inner).collect(),
         users,
         mutual,
     })

@@ -61,6 +61,15 @@ fn faults_name_line_key_and_remedy() {
         ),
         ("[iscsi]\niqn = \"Tape\"\n", 2, "iscsi.iqn", "is no iSCSI name"),
         ("[[iscsi.user]]\nname = \"u\"\nsecret = \"short\"\n", 3, "iscsi.user.secret", "at least 12 characters"),
+        ("[iscsi]\nbind = \"3260\"\n", 2, "iscsi.bind", "\"3260\" is not ADDRESS:PORT"),
+        ("[iscsi]\nbind = \"::1:3260\"\n", 2, "iscsi.bind", "is not ADDRESS:PORT"),
+        ("[iscsi]\n\nadvertise = \"tape.example.com\"\n", 3, "iscsi.advertise", "is not ADDRESS:PORT"),
+        (
+            "[iscsi]\ninitiators = [\n\"iqn.2026-01.com.example:a\",\n\"host\"]\n",
+            4,
+            "iscsi.initiators",
+            "\"host\" is no iSCSI name",
+        ),
         ("drive = []\n", 1, "drive", "needs at least one drive"),
         ("library = 3 4\n", 1, "library", ""),
     ];
