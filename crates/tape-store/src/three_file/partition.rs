@@ -86,8 +86,10 @@ impl Partition {
         self.files
     }
 
-    fn io(&self, what: &str, file: &str) -> impl FnOnce(std::io::Error) -> StoreError + use<> {
-        StoreError::io(format!("{what} {file}.{}", self.number))
+    /// Names the file in an error; the text is made only if there is one.
+    fn io(&self, what: &'static str, file: &'static str) -> impl FnOnce(std::io::Error) -> StoreError + use<> {
+        let number = self.number;
+        move |error| StoreError::io(format!("{what} {file}.{number}"))(error)
     }
 
     pub(super) const fn damaged(&self, object: u64, what: Damage) -> StoreError {

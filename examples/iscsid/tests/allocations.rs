@@ -1,0 +1,186 @@
+//! In steady state nothing is allocated for a record: the protocol, the library and the drive on one thread.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
+use iscsi::config::{Limits, TargetConfig};
+use iscsi::connection::{Answer, Connection, Event, Slices};
+use iscsi::pool::Pool;
+use iscsi::text;
+use iscsi::wire::{self, BHS, Opcode};
+use scsi_core::nexus::{NexusId, TransportId};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+use vtl::buffers::Buffers;
+use vtl::library::Library;
+use vtl::unit::{Finished, Job, Reply, Submitted};
+use zerocopy::IntoBytes;
+
+const RECORD: usize = 8192;
+
+struct Shared(Arc<Buffers>);
+
+impl Pool for Shared {
+    fn take(&self, len: usize) -> Vec<u8> {
+        self.0.take(len)
+    }
+
+    fn give(&self, buffer: Vec<u8>) {
+        self.0.give(buffer);
+    }
+}
+
+struct Door(Sender<Finished>);
+
+impl Reply for Door {
+    fn done(&self, finished: Finished) {
+        self.0.send(finished).unwrap();
+    }
+}
+
+struct Rig {
+    connection: Connection,
+    library: Library,
+    nexus: NexusId,
+    pool: Shared,
+    reply: Arc<dyn Reply>,
+    later: Receiver<Finished>,
+    number: u32,
+    pdu: Vec<u8>,
+}
+
+impl Rig {
+    fn feed(&mut self) {
+        let mut at = 0;
+        while at < self.pdu.len() {
+            let space = self.connection.space();
+            let len = space.len().min(self.pdu.len() - at);
+            assert!(len > 0, "the connection takes no more");
+            space[..len].copy_from_slice(&self.pdu[at..at + len]);
+            self.connection.filled(len, 0, &self.pool);
+            at += len;
+        }
+    }
+
+    /// Runs what the connection wants run, and takes what it sends; the status of the last answer.
+    fn serve(&mut self) -> Option<u8> {
+        let mut status = None;
+        while let Some(event) = self.connection.next_event() {
+            let command = match event {
+                Event::Login(_) => {
+                    self.connection.admit(1);
+                    continue;
+                }
+                Event::Command(command) => command,
+                Event::TaskManagement(_) => panic!("nobody asked for that"),
+            };
+            let iscsi::connection::Command { task, lun, cdb, data_out, data_len, room } = command;
+            let job = Job { nexus: self.nexus, tag: task, cdb, data_out, data_len, room };
+            let done = match self.library.submit(lun, job, &self.reply) {
+                Submitted::Done(done) => done,
+                Submitted::Queued => self.later.recv_timeout(Duration::from_secs(10)).unwrap(),
+            };
+            let Finished { tag, completion, data_in, data_out, .. } = done;
+            status = Some(completion.status.0);
+            let answer = Answer {
+                status: completion.status.0,
+                sense: completion.sense.map(|sense| sense.as_slice().to_vec()).unwrap_or_default(),
+                data_in,
+                produced: completion.data_in,
+                wanted: completion.data_in_wanted,
+                consumed: completion.data_out,
+                missing: completion.data_out_missing,
+                data_out,
+            };
+            self.connection.complete(tag, answer, &self.pool);
+        }
+        while self.connection.has_output() {
+            let mut slices = Slices::new();
+            self.connection.output(&mut slices);
+            let sent = slices.iter().map(|slice| slice.len()).sum();
+            drop(slices);
+            self.connection.sent(sent, &self.pool);
+        }
+        status
+    }
+
+    /// A command to a LUN; its status.
+    fn command(&mut self, lun: u64, cdb: &[u8], flags: u8, expected: u32, data: usize) -> u8 {
+        let mut header: wire::Command = wire::empty(Opcode::COMMAND);
+        (header.flags, header.itt, header.cmd_sn) = (0x80 | flags, self.number.into(), self.number.into());
+        header.expected_length = expected.into();
+        header.lun = (lun << 48).into();
+        header.cdb[..cdb.len()].copy_from_slice(cdb);
+        wire::set_data_length(&mut header.data_length, data);
+        self.pdu.clear();
+        self.pdu.extend_from_slice(header.as_bytes());
+        self.pdu.resize(BHS + data, 0x5a);
+        self.number += 1;
+        self.feed();
+        self.serve().unwrap()
+    }
+
+    fn write(&mut self) {
+        let [_, _, high, low] = u32::try_from(RECORD).unwrap().to_be_bytes();
+        assert_eq!(self.command(1, &[0x0a, 0, 0, high, low, 0], 0x20, 8192, RECORD), 0);
+    }
+
+    fn read(&mut self) {
+        let [_, _, high, low] = u32::try_from(RECORD).unwrap().to_be_bytes();
+        assert_eq!(self.command(1, &[0x08, 0, 0, high, low, 0], 0x40, 8192, 0), 0);
+    }
+}
+
+/// Logs in, takes the attentions, and moves the first cartridge into the drive.
+fn rig(library: Library) -> Rig {
+    const MOVE_SLOT_1000_TO_DRIVE_500: [u8; 12] = [0xa5, 0, 0, 0, 0x03, 0xe8, 0x01, 0xf4, 0, 0, 0, 0];
+    let nexus = library.login(&TransportId::local(1));
+    let (sender, later) = channel();
+    let reply: Arc<dyn Reply> = Arc::new(Door(sender));
+    let mut config = TargetConfig {
+        name: "iqn.t".into(),
+        alias: "t".into(),
+        users: Vec::new(),
+        mutual: None,
+        initiators: Vec::new(),
+        advertise: None,
+        limits: Limits::default(),
+    };
+    config.limits.idle_us = u64::MAX / 4;
+    let pool = Shared(Arc::clone(library.buffers()));
+    let connection = Connection::new(Arc::new(config), "127.0.0.1:3260".into(), [3; 32], 0);
+    let mut rig = Rig { connection, library, nexus, pool, reply, later, number: 0, pdu: Vec::new() };
+    let mut keys = Vec::new();
+    for (key, value) in [("InitiatorName", "iqn.i"), ("TargetName", "iqn.t"), ("ImmediateData", "Yes")] {
+        text::push(&mut keys, key, value);
+    }
+    let mut header: wire::Login = wire::empty(Opcode(0x43));
+    header.flags = 0x87;
+    wire::set_data_length(&mut header.data_length, keys.len());
+    rig.pdu.extend_from_slice(header.as_bytes());
+    rig.pdu.extend_from_slice(&keys);
+    rig.pdu.resize(rig.pdu.len().next_multiple_of(4), 0);
+    rig.feed();
+    rig.serve();
+    rig.command(0, &[0; 6], 0, 0, 0);
+    assert_eq!(rig.command(0, &MOVE_SLOT_1000_TO_DRIVE_500, 0, 0, 0), 0);
+    while rig.command(1, &[0; 6], 0, 0, 0) != 0 {}
+    rig
+}
+
+#[test]
+fn records_are_written_and_read_without_the_allocator() {
+    for codec in ["none", "zlib", "zstd"] {
+        let dir = tempfile::tempdir().unwrap();
+        let config = format!("[[drive]]\nmodel = \"ULT3580-TD8\"\ncompression = \"{codec}\"\n");
+        let library = Library::open(dir.path(), &vtl::config::parse("test", &config).unwrap()).unwrap();
+        let mut rig = rig(library);
+        let count = |rig: &mut Rig, one: fn(&mut Rig)| {
+            (0..200).for_each(|_| one(rig));
+            allocation_counter::measure(|| (0..2000).for_each(|_| one(rig))).count_total
+        };
+        let written = count(&mut rig, Rig::write);
+        assert_eq!(rig.command(1, &[1, 0, 0, 0, 0, 0], 0, 0, 0), 0);
+        let read = count(&mut rig, Rig::read);
+        assert_eq!((written, read), (0, 0), "allocations for 2000 writes and 2000 reads, {codec}");
+    }
+}
