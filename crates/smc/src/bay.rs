@@ -1,7 +1,7 @@
 //! The door of a drive, as a robot sees it.
 
 use scsi_core::time::Now;
-use tape_store::cartridge::{Barcode, Cartridge};
+use tape_store::cartridge::{Barcode, Cartridge, Refused, WhyNot};
 
 /// What can be seen of a drive without asking it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,24 +21,6 @@ pub struct BayName {
     pub t10: Vec<u8>,
     /// Serial number alone.
     pub serial: String,
-}
-
-/// A cartridge that a bay would not take.
-#[derive(Debug)]
-pub struct Refused {
-    /// It, to be kept.
-    pub cartridge: Cartridge,
-    /// Why, for a log.
-    pub why: &'static str,
-}
-
-/// Why a bay does not give its cartridge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WhyNot {
-    /// There is none.
-    Empty,
-    /// A host of the drive prevents removal.
-    Prevented,
 }
 
 /// A drive as the robot uses it. Calls go from changer to drive and never back.

@@ -1,10 +1,10 @@
 //! The elements of one library and the moves between them. It knows nothing of commands.
 
-use crate::bay::{Bay, BayStatus, WhyNot};
+use crate::bay::{Bay, BayStatus};
 use crate::element::{Address, Content, ElementType, Layout};
 use scsi_core::time::Now;
 use std::collections::BTreeMap;
-use tape_store::cartridge::{Barcode, Cartridge};
+use tape_store::cartridge::{Barcode, Cartridge, WhyNot};
 
 /// Why a move was not made. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Bodies of fuzz targets, and a changer to run them on. Their corpus is replayed by `cargo test`.
 
-use crate::bay::{Bay, BayName, BayStatus, Refused, WhyNot};
+use crate::bay::{Bay, BayName, BayStatus};
 use crate::changer::Changer;
 use crate::element::Address;
 use crate::library::{Library, Origin};
@@ -12,7 +12,7 @@ use scsi_core::target::{Event, LogicalUnit};
 use scsi_core::time::Now;
 use tape_store::backend::Folder;
 use tape_store::backend::memory::MemoryFolder;
-use tape_store::cartridge::{Barcode, Cartridge, Kind};
+use tape_store::cartridge::{Barcode, Cartridge, Kind, Refused, WhyNot};
 use tape_store::media::LTO_8;
 
 /// A drive that is nothing but its door.

@@ -16,7 +16,7 @@ use scsi_core::lu::{self, Lu};
 use scsi_core::nexus::NexusId;
 use scsi_core::target::{Event, LogicalUnit, Request};
 use scsi_core::time::Now;
-use tape_store::cartridge::Cartridge;
+use tape_store::cartridge::{Cartridge, Refused, WhyNot};
 use tape_store::medium::Codec;
 
 /// What an owner may choose of a drive.
@@ -50,24 +50,6 @@ pub enum Threaded {
     No,
     /// It waits to be taken.
     Ejected,
-}
-
-/// A cartridge that could not be taken, with the reason.
-#[derive(Debug)]
-pub struct Refused {
-    /// It, to be kept.
-    pub cartridge: Cartridge,
-    /// Why.
-    pub why: &'static str,
-}
-
-/// Why a drive does not give its cartridge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WhyNot {
-    /// There is none.
-    Empty,
-    /// A host prevents removal.
-    Prevented,
 }
 
 impl Drive {

@@ -48,6 +48,24 @@ pub enum Kind {
     Cleaning,
 }
 
+/// A cartridge that was not taken.
+#[derive(Debug)]
+pub struct Refused {
+    /// It, to be kept.
+    pub cartridge: Cartridge,
+    /// Why, for a log.
+    pub why: &'static str,
+}
+
+/// Why a drive does not give its cartridge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhyNot {
+    /// There is none.
+    Empty,
+    /// A host of the drive prevents removal.
+    Prevented,
+}
+
 /// One cartridge. It cannot be copied: there is one of it, and whoever has the value has the cartridge.
 pub struct Cartridge {
     barcode: Barcode,

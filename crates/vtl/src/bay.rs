@@ -3,9 +3,9 @@
 use crate::unit::{Device, Unit};
 use scsi_core::time::Now;
 use scsi_core::writer::PageWriter;
-use smc::bay::{Bay, BayName, BayStatus, Refused, WhyNot};
+use smc::bay::{Bay, BayName, BayStatus};
 use std::sync::Arc;
-use tape_store::cartridge::Cartridge;
+use tape_store::cartridge::{Cartridge, Refused, WhyNot};
 
 /// The door of one drive. Calls wait for the command that the drive is running, and for nothing else.
 pub(crate) struct DriveBay {
@@ -38,19 +38,14 @@ impl Bay for DriveBay {
 
     fn insert(&mut self, cartridge: Cartridge, _now: Now) -> Result<(), Box<Refused>> {
         self.unit.with(|device| match device {
-            Device::Drive(drive) => drive
-                .insert(cartridge)
-                .map_err(|refused| Box::new(Refused { cartridge: refused.cartridge, why: refused.why })),
+            Device::Drive(drive) => drive.insert(cartridge),
             Device::Changer(_) => Err(Box::new(Refused { cartridge, why: "not a drive" })),
         })
     }
 
     fn remove(&mut self, _now: Now) -> Result<Cartridge, WhyNot> {
         self.unit.with(|device| match device {
-            Device::Drive(drive) => drive.remove().map_err(|why| match why {
-                ssc::drive::WhyNot::Empty => WhyNot::Empty,
-                ssc::drive::WhyNot::Prevented => WhyNot::Prevented,
-            }),
+            Device::Drive(drive) => drive.remove(),
             Device::Changer(_) => Err(WhyNot::Empty),
         })
     }

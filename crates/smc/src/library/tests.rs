@@ -1,11 +1,11 @@
 use super::*;
-use crate::bay::{BayName, BayStatus, Refused};
+use crate::bay::{BayName, BayStatus};
 use crate::element::Range;
 use proptest::prelude::*;
 use std::sync::{Arc, Mutex};
 use tape_store::backend::Folder;
 use tape_store::backend::memory::MemoryFolder;
-use tape_store::cartridge::Kind;
+use tape_store::cartridge::{Kind, Refused};
 use tape_store::media::LTO_8;
 
 /// A drive that is nothing but its door.

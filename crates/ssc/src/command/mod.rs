@@ -15,6 +15,26 @@ pub(crate) mod write;
 pub(crate) mod write_attribute;
 
 use scsi_core::command::SpcCommand;
+use scsi_core::wire::U24;
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+
+/// The layout that READ(6) and WRITE(6) share.
+#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct Transfer6 {
+    opcode: u8,
+    flags: u8,
+    transfer_length: U24,
+    control: u8,
+}
+const _: () = assert!(size_of::<Transfer6>() == 6);
+
+impl Transfer6 {
+    /// The length counts blocks of the block length in effect, not bytes.
+    const fn fixed(&self) -> bool {
+        self.flags & 0x01 != 0
+    }
+}
 
 /// What a row of the table runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

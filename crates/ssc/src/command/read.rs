@@ -4,6 +4,7 @@
 //!
 //! **Deviations:** none.
 
+use super::Transfer6;
 use crate::alert::Alert;
 use crate::device::State;
 use crate::fault::{self, Doing};
@@ -14,27 +15,15 @@ use scsi_core::data::{Data, DataIn};
 use scsi_core::fault::{Fault, Outcome};
 use scsi_core::sense::{Sense, SenseKey};
 use scsi_core::spec::{Access, CommandSpec};
-use scsi_core::wire::U24;
 use tape_store::medium::Found;
-use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// Facts of the command.
 pub(crate) const SPEC: CommandSpec =
     CommandSpec::new("READ(6)", &[0x08, 0x03, 0xff, 0xff, 0xff, 0x00], Access::Read).within(60, 1200);
 
-#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
-#[repr(C)]
-struct Raw {
-    opcode: u8,
-    flags: u8,
-    transfer_length: U24,
-    control: u8,
-}
-const _: () = assert!(size_of::<Raw>() == 6);
-
 pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
-    let raw: Raw = cdb.layout();
-    let (fixed, sili) = (raw.flags & 0x01 != 0, raw.flags & 0x02 != 0);
+    let raw: Transfer6 = cdb.layout();
+    let (fixed, sili) = (raw.fixed(), raw.flags & 0x02 != 0);
     let length = raw.transfer_length.get();
     let block_length = state.block_length;
     let mounted = state.ready()?;

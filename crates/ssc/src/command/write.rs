@@ -2,6 +2,7 @@
 //!
 //! **Deviations:** none.
 
+use super::Transfer6;
 use crate::alert::Alert;
 use crate::device::{MAX_BLOCK_LENGTH, State};
 use crate::fault::{self, Doing};
@@ -13,34 +14,22 @@ use scsi_core::fault::{Fault, Outcome};
 use scsi_core::sense::{Sense, SenseKey};
 use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::target::Request;
-use scsi_core::wire::U24;
 use tape_store::medium::{Codec, Written};
-use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// Facts of the command.
 pub(crate) const SPEC: CommandSpec =
     CommandSpec::new("WRITE(6)", &[0x0a, 0x01, 0xff, 0xff, 0xff, 0x00], Access::Write).within(60, 1200);
 
-#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
-#[repr(C)]
-struct Raw {
-    opcode: u8,
-    flags: u8,
-    transfer_length: U24,
-    control: u8,
-}
-const _: () = assert!(size_of::<Raw>() == 6);
-
 /// Bytes that the CDB asks for.
 pub(crate) fn bytes(cdb: &Cdb, block_length: u32) -> usize {
-    let raw: Raw = cdb.layout();
-    let unit = if raw.flags & 0x01 == 0 { 1 } else { block_length as usize };
+    let raw: Transfer6 = cdb.layout();
+    let unit = if raw.fixed() { block_length as usize } else { 1 };
     (raw.transfer_length.get() as usize).saturating_mul(unit)
 }
 
 pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
-    let raw: Raw = cdb.layout();
-    let fixed = raw.flags & 0x01 != 0;
+    let raw: Transfer6 = cdb.layout();
+    let fixed = raw.fixed();
     let length = raw.transfer_length.get();
     let (block_length, unbuffered) = (state.block_length, state.buffered_mode == 0);
     let codec = if state.compress { state.config.codec } else { Codec::NONE };
