@@ -27,7 +27,7 @@ const LAP: u64 = 256 << 20;
 fn drive(path: &Path, codec: Codec) -> Drive {
     let store = TapeStore::new(Box::new(OsShelves::at(path).unwrap()));
     let barcode = Barcode::new("B00001L8").unwrap();
-    store.create(&barcode, &NewCartridge { media: &LTO_8, kind: Kind::Data, serial: "B", date: "20260101" }).unwrap();
+    store.create(&barcode, &NewCartridge::data(&LTO_8)).unwrap();
     let profile = &ssc::profile::ULT3580_TD8;
     let identity = Identity { model: profile.model, serial: "B".into(), naa: 1, port: None };
     let mut drive = Drive::new(profile, identity, DriveConfig { codec }, lu::Saved::default());

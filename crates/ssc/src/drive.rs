@@ -144,7 +144,7 @@ impl Drive {
             Command::Spc(run) => lu.run(run, cdb, request, state, data),
             Command::TestUnitReady => state.ready().map(|_| ()),
             Command::Rewind => command::rewind::run(state),
-            Command::ReadBlockLimits => command::limits::run(data),
+            Command::ReadBlockLimits => command::limits::run(state, data),
             Command::Read => command::read::run(state, cdb, data),
             Command::Write => command::write::run(state, cdb, request, data),
             Command::WriteFilemarks => command::filemarks::run(state, cdb, request),

@@ -3,6 +3,7 @@
 use scsi_core::asc::Asc;
 use scsi_core::sense::{Sense, SenseKey};
 use tape_store::error::{Damage, StoreError};
+use tape_store::seal::Locked;
 
 /// What a drive was doing when the store failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,22 @@ pub(crate) fn sense(error: &StoreError, doing: Doing) -> Sense {
     }
     if let StoreError::Lost { .. } = error {
         return Sense::new(SenseKey::MEDIUM_ERROR, Asc::WRITE_ERROR).deferred();
+    }
+    match error {
+        StoreError::Locked { why, .. } => {
+            let asc = match why {
+                Locked::NoKey => Asc::UNABLE_TO_DECRYPT_DATA,
+                Locked::Clear => Asc::UNENCRYPTED_DATA_ENCOUNTERED_WHILE_DECRYPTING,
+                Locked::WrongKey => Asc::INCORRECT_DATA_ENCRYPTION_KEY,
+            };
+            return protected(asc);
+        }
+        StoreError::ReadOnly(_) => return protected(Asc::WRITE_PROTECTED),
+        StoreError::TooLong { .. } | StoreError::NoSeal => return Sense::illegal(Asc::INVALID_FIELD_IN_CDB),
+        StoreError::TooMany { .. } => {
+            return Sense::new(SenseKey::VOLUME_OVERFLOW, Asc::END_OF_PARTITION_MEDIUM_DETECTED).with_eom(true);
+        }
+        _ => {}
     }
     let asc = match (error, doing) {
         (StoreError::Damaged { what: Damage::Compression, .. }, _) => Asc::DE_COMPRESSION_CRC_ERROR,

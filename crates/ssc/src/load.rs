@@ -4,6 +4,7 @@ use crate::alert::Alert;
 use crate::counters::Counters;
 use crate::device::State;
 use crate::fault::{self, Doing};
+use crate::profile::Format;
 use scsi_core::asc::Asc;
 use scsi_core::fault::Fault;
 use scsi_core::log::LogId;
@@ -12,7 +13,7 @@ use scsi_core::sense::{Sense, SenseKey};
 use std::collections::BTreeMap;
 use tape_store::cartridge::{Cartridge, Kind};
 use tape_store::error::StoreError;
-use tape_store::mam::{AttrId, Mam};
+use tape_store::mam::{AttrId, Flags, Mam};
 use tape_store::medium::Medium;
 
 /// What is in the drive.
@@ -46,9 +47,6 @@ pub(crate) struct Mounted {
     pub(crate) writer: Option<NexusId>,
 }
 
-/// Bytes in the MB of cartridge memory.
-const MB: u64 = 1_000_000;
-
 impl Mounted {
     /// Checks that the medium may be changed, and notes the first change of this load in its memory.
     ///
@@ -65,6 +63,7 @@ impl Mounted {
             let next = self.mam.number(AttrId::VOLUME_CHANGE_REFERENCE).wrapping_add(1) & 0xffff_ffff;
             self.mam.set_number(AttrId::VOLUME_CHANGE_REFERENCE, next.max(1));
             let failed = |_| Sense::new(SenseKey::MEDIUM_ERROR, Asc::AUXILIARY_MEMORY_WRITE_ERROR);
+            self.note_room();
             self.cartridge.save_mam(&self.mam).map_err(failed)?;
             self.altered = true;
         }
@@ -93,11 +92,20 @@ impl Mounted {
         })
     }
 
+    /// Notes what is left of the partition that the medium is in.
+    pub(crate) fn note_room(&mut self) {
+        if let Ok(usage) = self.medium.usage(self.medium.position().partition) {
+            self.mam.set_number(AttrId::REMAINING, usage.capacity.saturating_sub(usage.used));
+        }
+    }
+
     /// Ends the load: everything durable, counters in the cartridge's memory.
     fn finish(mut self, alerts: u64) -> (Cartridge, Result<(), StoreError>) {
         let synced = self.medium.close();
         self.mam.set_number(AttrId::TAPE_ALERT, alerts);
-        let (written, read) = (self.counters.from_host / MB, self.counters.to_host / MB);
+        self.mam.set_flag(Flags::LOADED, false);
+        self.note_room();
+        let (written, read) = (self.counters.from_host, self.counters.to_host);
         for (life, load, count) in
             [(AttrId::LIFE_WRITTEN, AttrId::LOAD_WRITTEN, written), (AttrId::LIFE_READ, AttrId::LOAD_READ, read)]
         {
@@ -129,22 +137,23 @@ impl State {
 
     /// Threads a cartridge: at the beginning of partition 0, with its memory updated.
     pub(crate) fn mount(&mut self, mut cartridge: Cartridge, drive_name: &str) {
-        let media = cartridge.media();
-        let format = self.profile.formats.iter().find(|format| format.media == media);
         self.alerts.loading();
+        // The memory knows better than the label what this is.
+        let known = cartridge.mam();
+        let format = self.profile.formats.iter().find(|format| format.media == cartridge.media());
         self.load = match (cartridge.kind(), format) {
             (Kind::Cleaning, _) => {
                 self.alerts.raise(Alert::CLEANING_MEDIA);
                 Load::Unusable(cartridge, not_ready(Asc::CLEANING_CARTRIDGE_INSTALLED))
             }
-            (Kind::Data, None) => {
+            (_, None) => {
                 self.alerts.raise(Alert::UNSUPPORTED_FORMAT);
                 Load::Unusable(cartridge, Sense::new(SenseKey::MEDIUM_ERROR, Asc::INCOMPATIBLE_MEDIUM_INSTALLED))
             }
-            (Kind::Data, Some(format)) => match open(&mut cartridge, drive_name) {
+            (_, Some(format)) => match known.and_then(|mam| open(&mut cartridge, mam, drive_name)) {
                 Ok((medium, mam)) => {
-                    let protected = (!format.writable).then_some(Asc::CANNOT_WRITE_MEDIUM_INCOMPATIBLE_FORMAT);
-                    if protected.is_some() {
+                    let protected = protection(format, &cartridge, medium.as_ref(), &mam);
+                    if !format.writable {
                         self.alerts.raise(Alert::READ_ONLY_FORMAT);
                     }
                     self.loads += 1;
@@ -186,9 +195,20 @@ impl State {
     }
 }
 
+/// Why nothing may be written, if so: the format, the tab, what was written once, or damage.
+fn protection(format: &Format, cartridge: &Cartridge, medium: &dyn Medium, mam: &Mam) -> Option<Asc> {
+    if !format.writable {
+        return Some(Asc::CANNOT_WRITE_MEDIUM_INCOMPATIBLE_FORMAT);
+    }
+    let tab = mam.flags().contains(Flags::WRITE_PROTECTED) || cartridge.kind() == Kind::Worm;
+    if let Some(why) = medium.read_only() {
+        tracing::warn!(barcode = %cartridge.barcode(), why, "cartridge takes no writes");
+    }
+    (tab || medium.read_only().is_some()).then_some(Asc::WRITE_PROTECTED)
+}
+
 /// Opens the tape and notes the load in its memory: count, history of drives, counters of this load.
-fn open(cartridge: &mut Cartridge, drive_name: &str) -> Result<(Box<dyn Medium>, Mam), StoreError> {
-    let mut mam = cartridge.mam()?;
+fn open(cartridge: &mut Cartridge, mut mam: Mam, drive_name: &str) -> Result<(Box<dyn Medium>, Mam), StoreError> {
     let (medium, recovery) = cartridge.open()?;
     if recovery.dropped > 0 {
         tracing::warn!(barcode = %cartridge.barcode(), dropped = recovery.dropped, "objects that were never synchronised are gone");
@@ -201,6 +221,7 @@ fn open(cartridge: &mut Cartridge, drive_name: &str) -> Result<(Box<dyn Medium>,
         mam.set(AttrId(AttrId::LAST_DRIVE.0 + step), 0, &newer);
     }
     mam.set_text(AttrId::LAST_DRIVE, drive_name);
+    mam.set_flag(Flags::LOADED, true);
     cartridge.save_mam(&mam)?;
     Ok((medium, mam))
 }

@@ -121,7 +121,7 @@ fn volume(mounted: Option<&Mounted>, counters: &Counters, w: &mut LogWriter) {
     w.parameter(0x0000, LIST, &[u8::from(mounted.is_some())]);
     let Some(mounted) = mounted else { return };
     let mam = &mounted.mam;
-    let total = |id, now: u64| mam.number(id).saturating_add(now / MB);
+    let total = |id, now: u64| mam.number(id).saturating_add(now) / MB;
     w.counter(0x0001, 4, mam.number(AttrId::LOAD_COUNT)).counter(0x0002, 8, counters.filemarks);
     w.counter(0x0003, 4, 0).counter(0x0004, 2, counters.write_failures);
     w.counter(0x0005, 2, 0).counter(0x0006, 2, 0).counter(0x0007, 8, 0).counter(0x0008, 4, 0);

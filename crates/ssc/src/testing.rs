@@ -21,7 +21,7 @@ use tape_store::shelf::{NewCartridge, TapeStore};
 pub fn cartridge(name: &str, size: u64) -> Option<Cartridge> {
     let store = TapeStore::new(Box::new(MemoryShelves::default()));
     let barcode = Barcode::new(name)?;
-    store.create(&barcode, &NewCartridge { media: &LTO_8, kind: Kind::Data, serial: "S1", date: "20260101" }).ok()?;
+    store.create(&barcode, &NewCartridge { capacity: size, ..NewCartridge::data(&LTO_8) }).ok()?;
     Some(store.cartridge(&barcode, &LTO_8, Kind::Data, size))
 }
 

@@ -2,10 +2,12 @@
 
 use crate::backend::Folder;
 use crate::error::StoreError;
-use crate::mam::Mam;
+use crate::mam::{AttrId, Mam};
 use crate::media::MediaSpec;
-use crate::medium::Medium;
-use crate::three_file::{Recovery, ThreeFile};
+use crate::medium::{Codec, CodecId, Medium};
+use crate::memory::{self, Kept};
+use crate::seal;
+use crate::three_file::{Recovery, Shape, ThreeFile};
 use std::fmt;
 
 /// The label of a cartridge: 1 to 16 characters of A-Z, 0-9, `-` and `_`.
@@ -44,8 +46,47 @@ impl fmt::Debug for Barcode {
 pub enum Kind {
     /// Data, to be overwritten at will.
     Data,
+    /// Data that is written once.
+    Worm,
+    /// Nothing: its data is not kept, only how long each block was.
+    Null,
     /// Cleaning.
     Cleaning,
+}
+
+/// How the files of a cartridge are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Ours: compact, every codec, real encryption. mhvtl refuses it.
+    Ferric,
+    /// As mhvtl 1.8 reads and writes them.
+    Mhvtl,
+}
+
+impl Level {
+    /// Its name in configurations and listings.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ferric => "ferric",
+            Self::Mhvtl => "mhvtl",
+        }
+    }
+
+    /// What blocks are compressed with if a codec cannot be used.
+    #[must_use]
+    pub const fn fallback(self) -> Codec {
+        Codec::zlib(1)
+    }
+
+    /// Whether blocks of this level may be written with a codec.
+    #[must_use]
+    pub fn takes(self, codec: CodecId) -> bool {
+        match self {
+            Self::Ferric => [CodecId::NONE, CodecId::ZLIB, CodecId::ZSTD].contains(&codec),
+            Self::Mhvtl => [CodecId::NONE, CodecId::ZLIB].contains(&codec),
+        }
+    }
 }
 
 /// A cartridge that was not taken.
@@ -90,9 +131,6 @@ impl<F: FnMut() -> Result<Box<dyn Folder>, StoreError> + Send> OpenFolder for F 
     }
 }
 
-/// The file of attributes at this level; without `mam` and `meta`, mhvtl refuses the cartridge instead of misreading it.
-pub const MAM_FILE: &str = "ferric.mam";
-
 impl Cartridge {
     /// A cartridge whose files are in this folder.
     #[must_use]
@@ -130,23 +168,72 @@ impl Cartridge {
         self.capacity
     }
 
-    /// Mounts the tape at the beginning of partition 0.
+    /// Mounts the tape at the beginning of partition 0. A cartridge in an older format of mhvtl takes the present one.
     ///
     /// # Errors
-    /// What is damaged, or the failure of the storage.
+    /// [`StoreError::InUse`], what is damaged, or the failure of the storage.
     pub fn open(&mut self) -> Result<(Box<dyn Medium>, Recovery), StoreError> {
-        let (tape, recovery) = ThreeFile::open(self.folder.open()?, self.capacity)?;
+        let mut folder = self.folder.open()?;
+        if memory::read(folder.as_mut())?.level() == Level::Mhvtl {
+            folder.lock(false).map_err(StoreError::lock)?;
+            memory::upgrade(folder.as_mut())?;
+        }
+        self.mount(folder, false)
+    }
+
+    /// As [`Self::open`], but writes nothing, neither now nor later.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn view(&mut self) -> Result<(Box<dyn Medium>, Recovery), StoreError> {
+        let folder = self.folder.open()?;
+        self.mount(folder, true)
+    }
+
+    fn mount(
+        &mut self,
+        mut folder: Box<dyn Folder>,
+        read_only: bool,
+    ) -> Result<(Box<dyn Medium>, Recovery), StoreError> {
+        let kept = memory::read(folder.as_mut())?;
+        let mam = self.take_facts(&kept)?;
+        let shape = Shape {
+            level: kept.level(),
+            capacity: self.capacity,
+            sizes: mam.partition_sizes(),
+            read_only,
+            ours: kept.level() == Level::Ferric || memory::is_ours(folder.as_mut())?,
+            discards_data: mam.kind() == Kind::Null,
+            entropy: seal::system_entropy,
+        };
+        let (tape, recovery) = ThreeFile::open(folder, shape)?;
         Ok((Box::new(tape), recovery))
     }
 
-    /// Reads the cartridge's memory.
+    /// Reads the cartridge's memory. What it says of the cartridge counts from here on.
     ///
     /// # Errors
     /// It is missing or damaged, or the storage failed.
     pub fn mam(&mut self) -> Result<Mam, StoreError> {
-        let bytes = self.folder.open()?.read(MAM_FILE).map_err(StoreError::io("reading ferric.mam"))?;
-        let missing = || StoreError::Format { file: MAM_FILE.into(), what: "is missing".into() };
-        Mam::decode(MAM_FILE, &bytes.ok_or_else(missing)?)
+        let kept = memory::read(self.folder.open()?.as_mut())?;
+        self.take_facts(&kept)
+    }
+
+    fn take_facts(&mut self, kept: &Kept) -> Result<Mam, StoreError> {
+        let mam = kept.mam()?;
+        (self.media, self.kind) = (mam.media()?, mam.kind());
+        if let Some(capacity) = Some(mam.number(AttrId::MAXIMUM)).filter(|bytes| *bytes > 0) {
+            self.capacity = capacity;
+        }
+        Ok(mam)
+    }
+
+    /// How its files are written.
+    ///
+    /// # Errors
+    /// As [`Self::mam`].
+    pub fn level(&mut self) -> Result<Level, StoreError> {
+        Ok(memory::read(self.folder.open()?.as_mut())?.level())
     }
 
     /// Writes the cartridge's memory, atomically and durably.
@@ -154,7 +241,7 @@ impl Cartridge {
     /// # Errors
     /// The storage failed; the old memory stands.
     pub fn save_mam(&mut self, mam: &Mam) -> Result<(), StoreError> {
-        self.folder.open()?.replace(MAM_FILE, &mam.encode()).map_err(StoreError::io("writing ferric.mam"))
+        memory::write(self.folder.open()?.as_mut(), mam)
     }
 }
 

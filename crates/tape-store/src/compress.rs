@@ -96,6 +96,7 @@ impl Codecs {
                 let done = matches!(status, Ok(Status::StreamEnd));
                 done.then(|| usize::try_from(context.total_out()).ok()).flatten()
             }
+            CodecId::LZO => lzo::decompress_into(stored, into).ok(),
             CodecId(unknown) => return Err(Damage::Codec(unknown)),
         };
         if len == Some(into.len()) { Ok(()) } else { Err(Damage::Compression) }

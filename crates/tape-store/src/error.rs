@@ -1,5 +1,6 @@
 //! What can go wrong with a tape's bytes, with the place and the value.
 
+use crate::seal::Locked;
 use std::io;
 use std::sync::Arc;
 
@@ -25,6 +26,19 @@ pub enum StoreError {
         /// What does not fit.
         what: Damage,
     },
+    /// A block cannot be read with the key that was given, or without one; the medium stands before it.
+    #[error("partition {partition}, object {object}: {why}")]
+    Locked {
+        /// Its partition.
+        partition: u8,
+        /// Its number.
+        object: u64,
+        /// What is missing.
+        why: Locked,
+    },
+    /// The tape's format has no place for sealed blocks.
+    #[error("cartridges for mhvtl cannot be encrypted: it would keep the key beside the data")]
+    NoSeal,
     /// A file of a cartridge cannot be understood.
     #[error("{file}: {what}")]
     Format {
@@ -33,6 +47,9 @@ pub enum StoreError {
         /// What was found and what would be right.
         what: String,
     },
+    /// Someone uses the cartridge.
+    #[error("the cartridge is in use")]
+    InUse,
     /// The cartridge is not there, or there already.
     #[error("cartridge {barcode}: {what}")]
     Cartridge {
@@ -50,6 +67,25 @@ pub enum StoreError {
         object: u64,
         /// Why.
         cause: Box<Self>,
+    },
+    /// Nothing can be written to this tape.
+    #[error("the tape is read-only: {0}")]
+    ReadOnly(&'static str),
+    /// A block is longer than this tape can hold.
+    #[error("a block of {len} bytes; this tape holds at most {most}")]
+    TooLong {
+        /// Its length.
+        len: usize,
+        /// The longest that can be.
+        most: usize,
+    },
+    /// The tape's format has no number for a further object.
+    #[error("partition {partition} has no number for object {object}")]
+    TooMany {
+        /// The partition.
+        partition: u8,
+        /// What its number would be.
+        object: u64,
     },
     /// There is no such partition.
     #[error("partition {0} does not exist")]
@@ -80,6 +116,19 @@ pub enum Damage {
 impl StoreError {
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         |source| Self::Io { what: what.into(), source: Arc::new(source) }
+    }
+
+    pub(crate) fn lock(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => Self::InUse,
+            _ => Self::io("locking the cartridge")(error),
+        }
+    }
+
+    /// Whether the tape refused, and nothing is lost or damaged.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        matches!(self, Self::ReadOnly(_) | Self::TooLong { .. } | Self::TooMany { .. } | Self::NoSeal)
     }
 
     /// Whether the storage below is full.

@@ -30,7 +30,10 @@ pub mod integrity;
 pub mod mam;
 pub mod media;
 pub mod medium;
+mod memory;
+pub mod mhvtl;
 pub mod model;
+pub mod seal;
 pub mod shelf;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -1,10 +1,14 @@
 //! Medium auxiliary memory: the attributes that a cartridge carries in its chip (SPC-5 §7.4, SSC-5 §6.6).
 //!
-//! Values are kept as READ ATTRIBUTE returns them. Live values (remaining capacity) are rendered by the drive.
+//! Values are kept as READ ATTRIBUTE returns them, but that capacities and counts of bytes (0000h, 0001h, 0220h to
+//! 0223h) are in bytes here; the drive renders those, and those that change by themselves.
 
+use crate::cartridge::Kind;
 use crate::error::StoreError;
 use crate::integrity::crc32c;
-use crate::media::MediaSpec;
+use crate::media::{self, MediaSpec};
+use crate::mhvtl;
+use crate::shelf::NewCartridge;
 use std::collections::BTreeMap;
 
 /// ATTRIBUTE IDENTIFIER.
@@ -67,9 +71,9 @@ const fn up_to(mut spec: AttrSpec) -> AttrSpec {
 }
 
 impl AttrId {
-    /// Remaining capacity in partition, MiB; live.
+    /// Remaining capacity in partition: bytes at the last save.
     pub const REMAINING: Self = Self(0x0000);
-    /// Maximum capacity in partition, MiB; live.
+    /// Maximum capacity in partition: bytes of the cartridge.
     pub const MAXIMUM: Self = Self(0x0001);
     /// TapeAlert flags of the current or last load.
     pub const TAPE_ALERT: Self = Self(0x0002);
@@ -89,13 +93,13 @@ impl AttrId {
     pub const VOLUME_CHANGE_REFERENCE: Self = Self(0x0009);
     /// Vendor and serial of the drive of the last load; the three before follow.
     pub const LAST_DRIVE: Self = Self(0x020a);
-    /// MB written in the medium's life.
+    /// Bytes written in the medium's life.
     pub const LIFE_WRITTEN: Self = Self(0x0220);
-    /// MB read in the medium's life.
+    /// Bytes read in the medium's life.
     pub const LIFE_READ: Self = Self(0x0221);
-    /// MB written in the current or last load.
+    /// Bytes written in the current or last load.
     pub const LOAD_WRITTEN: Self = Self(0x0222);
-    /// MB read in the current or last load.
+    /// Bytes read in the current or last load.
     pub const LOAD_READ: Self = Self(0x0223);
     /// Medium manufacturer.
     pub const MANUFACTURER: Self = Self(0x0400);
@@ -119,6 +123,31 @@ impl AttrId {
     pub const MEDIUM_TYPE_INFORMATION: Self = Self(0x0409);
     /// Barcode, as a host or library writes it.
     pub const BARCODE: Self = Self(0x0806);
+    /// Ours, no host sees it: what the cartridge is beyond SCSI's words, as [`Flags`].
+    pub const FLAGS: Self = Self(0xf001);
+    /// Ours: bytes of each partition as it was formatted; none if the partitions share evenly.
+    pub const PARTITION_SIZE: Self = Self(0xf002);
+    /// Ours: the medium by the name in its table.
+    pub const MEDIUM_NAME: Self = Self(0xf003);
+
+    /// Whether it is ours, and so not part of what SCSI counts and lists.
+    #[must_use]
+    pub const fn is_private(self) -> bool {
+        self.0 >= 0xf000
+    }
+}
+
+bitflags::bitflags! {
+    /// What is true of a cartridge beyond SCSI's attributes.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Flags: u8 {
+        /// Its write-protect tab is set.
+        const WRITE_PROTECTED = 1;
+        /// Its data is not kept: mhvtl's NULL medium.
+        const NULL = 2;
+        /// It was loaded and has not been unloaded in order.
+        const LOADED = 4;
+    }
 }
 
 /// Every attribute, ascending.
@@ -167,12 +196,29 @@ pub const ATTRIBUTES: &[AttrSpec] = &[
     host(0x0820, Format::Binary, 36),
     host(0x0821, Format::Binary, 36),
     host(0x1623, Format::Binary, 1),
+    device(0xf001, Format::Binary, 1),
+    each_partition(device(0xf002, Format::Binary, 8)),
+    up_to(device(0xf003, Format::Ascii, 16)),
 ];
 
 /// The facts of an attribute, if it exists.
 #[must_use]
 pub fn spec(id: AttrId) -> Option<&'static AttrSpec> {
     ATTRIBUTES.binary_search_by_key(&id, |spec| spec.id).ok().and_then(|at| ATTRIBUTES.get(at))
+}
+
+/// MEDIUM TYPE on the wire (SPC-5 §7.4.2.4.10).
+const MEDIUM_TYPE_CLEANING: u64 = 0x01;
+const MEDIUM_TYPE_WORM: u64 = 0x80;
+
+/// YYYYMMDD of seconds since 1970.
+pub(crate) fn date(seconds: i64) -> String {
+    let day = time::OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
+    format!("{:04}{:02}{:02}", day.year(), u8::from(day.month()), day.day())
+}
+
+fn big_endian(value: &[u8]) -> u64 {
+    value.iter().fold(0, |value, byte| (value << 8) | u64::from(*byte))
 }
 
 /// The attributes of one cartridge.
@@ -183,13 +229,15 @@ pub struct Mam {
 
 /// What begins a file of attributes, and the version of what follows.
 const MAGIC: &[u8; 8] = b"FERRICMA";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 impl Mam {
     /// The memory of a new cartridge.
     #[must_use]
-    pub fn new(media: &MediaSpec, cleaning: bool, serial: &str, date: &str) -> Self {
+    pub fn new(new: &NewCartridge<'_>) -> Self {
         let mut mam = Self::default();
+        let media = new.media;
+        let cleaning = new.kind == Kind::Cleaning;
         let mut number = |id: AttrId, value: u64| mam.set_number(id, value);
         number(AttrId::LOAD_COUNT, 0);
         number(AttrId::TAPE_ALERT, 0);
@@ -203,20 +251,83 @@ impl Mam {
         number(AttrId::DENSITY, media.density.into());
         number(AttrId::FORMATTED_DENSITY, media.density.into());
         number(AttrId::MAM_CAPACITY, media.mam_capacity);
-        number(AttrId::MEDIUM_TYPE, u64::from(cleaning));
+        number(AttrId::MAXIMUM, new.capacity);
+        number(AttrId::REMAINING, new.capacity);
         number(AttrId::MEDIUM_TYPE_INFORMATION, if cleaning { 50 } else { 0 });
+        mam.set(AttrId::MEDIUM_NAME, 0, media.name.as_bytes());
         mam.set_text(AttrId::ORGANIZATION, media.organization);
         mam.set_text(AttrId::MEDIUM_ORGANIZATION, media.organization);
         mam.set_text(AttrId::MANUFACTURER, "FERRIC");
-        mam.set_text(AttrId::SERIAL, serial);
-        mam.set_text(AttrId::MANUFACTURE_DATE, date);
+        mam.set_text(AttrId::SERIAL, new.serial);
+        mam.set_text(AttrId::MANUFACTURE_DATE, &date(new.made));
+        mam.set_kind(new.kind);
         mam
+    }
+
+    /// What the cartridge is made of.
+    ///
+    /// # Errors
+    /// [`StoreError::Format`]: it names no medium that is known.
+    pub fn media(&self) -> Result<&'static MediaSpec, StoreError> {
+        let name = String::from_utf8_lossy(self.get(AttrId::MEDIUM_NAME, 0).unwrap_or_default());
+        let ours = media::ALL.iter().copied().find(|spec| spec.name == name);
+        let known = ours.or_else(|| mhvtl::media::TABLE.iter().map(|row| row.media()).find(|spec| spec.name == name));
+        known.ok_or_else(|| StoreError::Format {
+            file: "cartridge memory".into(),
+            what: format!("its medium {name:?} is not known"),
+        })
+    }
+
+    /// What the cartridge is for.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self.number(AttrId::MEDIUM_TYPE) {
+            MEDIUM_TYPE_CLEANING => Kind::Cleaning,
+            MEDIUM_TYPE_WORM => Kind::Worm,
+            _ if self.flags().contains(Flags::NULL) => Kind::Null,
+            _ => Kind::Data,
+        }
+    }
+
+    /// Makes the cartridge one for this.
+    pub fn set_kind(&mut self, kind: Kind) {
+        let medium_type = match kind {
+            Kind::Data | Kind::Null => 0,
+            Kind::Cleaning => MEDIUM_TYPE_CLEANING,
+            Kind::Worm => MEDIUM_TYPE_WORM,
+        };
+        self.set_number(AttrId::MEDIUM_TYPE, medium_type);
+        self.set_flag(Flags::NULL, kind == Kind::Null);
+    }
+
+    /// What is true of the cartridge beyond SCSI's attributes.
+    #[must_use]
+    pub fn flags(&self) -> Flags {
+        Flags::from_bits_truncate(self.get(AttrId::FLAGS, 0).and_then(|value| value.first().copied()).unwrap_or(0))
+    }
+
+    /// Sets or clears a flag.
+    pub fn set_flag(&mut self, flag: Flags, on: bool) {
+        let mut flags = self.flags();
+        flags.set(flag, on);
+        self.set(AttrId::FLAGS, 0, &[flags.bits()]);
+    }
+
+    /// Bytes of each partition as it was formatted; empty if they share evenly.
+    #[must_use]
+    pub fn partition_sizes(&self) -> Vec<u64> {
+        (0..4).map_while(|partition| self.get(AttrId::PARTITION_SIZE, partition).map(big_endian)).collect()
     }
 
     /// The value of an attribute; `partition` counts only where each has its own.
     #[must_use]
     pub fn get(&self, id: AttrId, partition: u8) -> Option<&[u8]> {
         self.values.get(&Self::key(id, partition)).map(Vec::as_slice)
+    }
+
+    /// All attributes with their partitions, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = (AttrId, u8, &[u8])> {
+        self.values.iter().map(|((id, partition), value)| (*id, *partition, value.as_slice()))
     }
 
     /// Sets an attribute; an empty value removes it.
@@ -231,7 +342,7 @@ impl Mam {
     /// The number in a binary attribute.
     #[must_use]
     pub fn number(&self, id: AttrId) -> u64 {
-        self.get(id, 0).unwrap_or_default().iter().fold(0, |value, byte| (value << 8) | u64::from(*byte))
+        big_endian(self.get(id, 0).unwrap_or_default())
     }
 
     /// Sets a binary attribute in its own width.
@@ -250,7 +361,8 @@ impl Mam {
     /// Bytes all values take: their lengths and five bytes of header each.
     #[must_use]
     pub fn used(&self) -> u64 {
-        self.values.values().map(|value| value.len() as u64 + 5).sum()
+        let seen = self.values.iter().filter(|((id, _), _)| !id.is_private());
+        seen.map(|(_, value)| value.len() as u64 + 5).sum()
     }
 
     fn key(id: AttrId, partition: u8) -> (AttrId, u8) {
@@ -288,7 +400,8 @@ impl Mam {
         let rest = body.strip_prefix(MAGIC).ok_or_else(|| fault("not a file of cartridge attributes"))?;
         let (version, mut rest) = rest.split_first_chunk::<4>().ok_or_else(|| fault("shorter than its header"))?;
         if u32::from_le_bytes(*version) != VERSION {
-            return Err(fault("written by a newer version"));
+            let what = format!("version {}; this program knows {VERSION}", u32::from_le_bytes(*version));
+            return Err(fault(&what));
         }
         let mut mam = Self::default();
         while let Some(([id_low, id_high, partition, _, len_low, len_high], after)) = rest.split_first_chunk::<6>() {
@@ -314,7 +427,7 @@ mod tests {
 
     #[test]
     fn round_trip_and_damage() {
-        let mut mam = Mam::new(&LTO_8, false, "S1", "20260101");
+        let mut mam = Mam::new(&NewCartridge { serial: "S1", made: 1_700_000_000, ..NewCartridge::data(&LTO_8) });
         mam.set(AttrId(0x080c), 1, b"ltfs");
         mam.set(AttrId(0x080c), 0, b"zero");
         let bytes = mam.encode();
@@ -329,6 +442,13 @@ mod tests {
             assert!(Mam::decode("m", &bad).is_err(), "byte {at}");
             assert!(Mam::decode("m", &bytes[..at]).is_err(), "cut at {at}");
         }
+    }
+
+    #[test]
+    fn dates() {
+        assert_eq!(date(0), "19700101");
+        assert_eq!(date(951_782_400), "20000229");
+        assert_eq!(date(1_798_761_599), "20261231");
     }
 
     #[test]

@@ -70,6 +70,36 @@ struct Generation {
     mam_capacity: u64,
 }
 
+/// LTO-1.
+pub const LTO_1: MediaSpec = lto(&Generation {
+    name: "LTO-1",
+    suffix: "L1",
+    density: 0x40,
+    medium_type: 0x18,
+    bits_per_mm: 4880,
+    tracks: 384,
+    length: 609,
+    gigabytes: 100,
+    density_name: "U-18",
+    description: "Ultrium 1/8T",
+    partitions: 1,
+    mam_capacity: 4096,
+});
+/// LTO-2.
+pub const LTO_2: MediaSpec = lto(&Generation {
+    name: "LTO-2",
+    suffix: "L2",
+    density: 0x42,
+    medium_type: 0x28,
+    bits_per_mm: 7398,
+    tracks: 512,
+    length: 609,
+    gigabytes: 200,
+    density_name: "U-28",
+    description: "Ultrium 2/8T",
+    partitions: 1,
+    mam_capacity: 4096,
+});
 /// LTO-3: read by LTO-5 drives.
 pub const LTO_3: MediaSpec = lto(&Generation {
     name: "LTO-3",
@@ -177,7 +207,7 @@ pub const LTO_9: MediaSpec = lto(&Generation {
 });
 
 /// Every generation, oldest first.
-pub const ALL: &[&MediaSpec] = &[&LTO_3, &LTO_4, &LTO_5, &LTO_6, &LTO_7, &LTO_8, &LTO_9];
+pub const ALL: &[&MediaSpec] = &[&LTO_1, &LTO_2, &LTO_3, &LTO_4, &LTO_5, &LTO_6, &LTO_7, &LTO_8, &LTO_9];
 
 /// Between early warning and the end an LTO-9 drive reports 49 MB; a small cartridge keeps a sixteenth.
 #[must_use]

@@ -1,6 +1,7 @@
 //! The logical tape: what a drive does to a mounted medium.
 
 use crate::error::StoreError;
+use crate::seal::{Kads, Seal, Unseal};
 use std::io::{IoSlice, IoSliceMut};
 
 /// The longest block a tape holds: 24 bits, as transfer lengths have.
@@ -54,6 +55,8 @@ impl CodecId {
     pub const ZLIB: Self = Self(1);
     /// Zstandard.
     pub const ZSTD: Self = Self(2);
+    /// LZO1X, as mhvtl writes it; only read.
+    pub const LZO: Self = Self(3);
 }
 
 /// What READ met.
@@ -149,6 +152,14 @@ pub struct Deferred {
 pub trait Medium: Send {
     /// Number of partitions.
     fn partitions(&self) -> u8;
+    /// Why nothing can be written, if so.
+    fn read_only(&self) -> Option<&'static str> {
+        None
+    }
+    /// The longest block it takes.
+    fn max_block(&self) -> usize {
+        MAX_BLOCK
+    }
     /// Where the medium stands.
     fn position(&self) -> Position;
     /// Sizes of a partition.
@@ -161,6 +172,13 @@ pub trait Medium: Send {
     /// # Errors
     /// The storage failed; the block is not on the medium.
     fn append(&mut self, block: &[IoSlice<'_>], codec: Codec) -> Result<Written, StoreError>;
+    /// As [`Self::append`], sealed with a key.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSeal`], or as [`Self::append`].
+    fn append_sealed(&mut self, _block: &[IoSlice<'_>], _codec: Codec, _seal: &Seal) -> Result<Written, StoreError> {
+        Err(StoreError::NoSeal)
+    }
     /// Writes a filemark here and drops what followed. Needs no room.
     ///
     /// # Errors
@@ -170,7 +188,21 @@ pub trait Medium: Send {
     ///
     /// # Errors
     /// The object is damaged (the medium is then behind it), or the storage failed.
-    fn read(&mut self, into: &mut [IoSliceMut<'_>]) -> Result<Found, StoreError>;
+    fn read(&mut self, into: &mut [IoSliceMut<'_>]) -> Result<Found, StoreError> {
+        self.read_sealed(into, Unseal::Never)
+    }
+    /// As [`Self::read`], with a key.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`], or as [`Self::read`].
+    fn read_sealed(&mut self, into: &mut [IoSliceMut<'_>], unseal: Unseal<'_>) -> Result<Found, StoreError>;
+    /// The key-associated data of the next object, if it is a sealed block.
+    ///
+    /// # Errors
+    /// As [`Self::read`]; the medium does not move.
+    fn next_seal(&mut self) -> Result<Option<Kads>, StoreError> {
+        Ok(None)
+    }
     /// Moves by `count` units, towards the beginning if negative.
     ///
     /// # Errors

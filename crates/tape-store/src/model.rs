@@ -2,6 +2,7 @@
 
 use crate::error::StoreError;
 use crate::medium::{Codec, Deferred, Found, MAX_BLOCK, Medium, Position, Spaced, Stop, Unit, Usage, Written};
+use crate::seal::Unseal;
 use std::io::{IoSlice, IoSliceMut};
 
 /// One object.
@@ -99,7 +100,7 @@ impl Medium for Model {
         Ok(self.push(Record::Filemark))
     }
 
-    fn read(&mut self, into: &mut [IoSliceMut<'_>]) -> Result<Found, StoreError> {
+    fn read_sealed(&mut self, into: &mut [IoSliceMut<'_>], _unseal: Unseal<'_>) -> Result<Found, StoreError> {
         let found = match self.step(true) {
             None => Found::EndOfData,
             Some(Record::Filemark) => Found::Filemark,

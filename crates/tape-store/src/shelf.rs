@@ -1,17 +1,11 @@
 //! A place for cartridges: created, listed and opened by barcode.
 
-use crate::backend::{Folder, Shelves};
-use crate::cartridge::{Barcode, Cartridge, Kind, MAM_FILE};
+use crate::backend::Shelves;
+use crate::cartridge::{Barcode, Cartridge, Kind, Level};
 use crate::error::StoreError;
-use crate::mam::Mam;
 use crate::media::MediaSpec;
+use crate::memory;
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// A cartridge exists once it has its memory, which is the last thing that making one writes.
-fn is_whole(folder: &mut dyn Folder) -> Result<bool, StoreError> {
-    let names = folder.list().map_err(StoreError::io("listing a cartridge's files"))?;
-    Ok(names.iter().any(|name| name == MAM_FILE))
-}
 
 /// All cartridges of a library, wherever in it they are.
 pub struct TapeStore {
@@ -27,8 +21,20 @@ pub struct NewCartridge<'a> {
     pub kind: Kind,
     /// Medium serial number, up to 32 characters.
     pub serial: &'a str,
-    /// Manufacture date, YYYYMMDD.
-    pub date: &'a str,
+    /// When it was made: seconds since 1970.
+    pub made: i64,
+    /// Bytes it holds, as stored.
+    pub capacity: u64,
+    /// How its files are written.
+    pub level: Level,
+}
+
+impl NewCartridge<'_> {
+    /// A data cartridge of level `ferric` and native capacity, without a serial number, made in 1970.
+    #[must_use]
+    pub const fn data(media: &'static MediaSpec) -> Self {
+        Self { media, kind: Kind::Data, serial: "", made: 0, capacity: media.capacity, level: Level::Ferric }
+    }
 }
 
 impl TapeStore {
@@ -65,11 +71,10 @@ impl TapeStore {
             }
             Err(other) => return Err(other),
         };
-        if is_whole(folder.as_mut())? {
+        if memory::exists(folder.as_mut())? {
             return Err(StoreError::Cartridge { barcode: name.into(), what: "exists already" });
         }
-        let mam = Mam::new(new.media, new.kind == Kind::Cleaning, new.serial, new.date);
-        folder.replace(MAM_FILE, &mam.encode()).map_err(StoreError::io("writing ferric.mam"))
+        memory::create(folder.as_mut(), name, new)
     }
 
     /// Whether a cartridge was made, and made whole.
@@ -78,7 +83,7 @@ impl TapeStore {
     /// The storage failed.
     pub fn exists(&self, barcode: &Barcode) -> Result<bool, StoreError> {
         match self.with("opening a cartridge", |shelves| shelves.open(barcode.as_str())) {
-            Ok(mut folder) => is_whole(folder.as_mut()),
+            Ok(mut folder) => memory::exists(folder.as_mut()),
             Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(false),
             Err(other) => Err(other),
         }

@@ -5,10 +5,10 @@ use crate::backend::memory::MemoryFolder;
 use crate::mam::Mam;
 use crate::medium::{Codec, Found, Medium, Unit};
 use crate::model::Model;
-use crate::three_file::ThreeFile;
+use crate::three_file::{Shape, ThreeFile};
 use std::io::{IoSlice, IoSliceMut};
 
-/// Fuzz body: any bytes as the files of a cartridge. Two-byte lengths divide them into `data.0`, `indx.0` and `meta.0`.
+/// Fuzz body: any bytes as the files of a cartridge. Two-byte lengths divide them into `data.0`, `indx.0` and `mark.0`.
 ///
 /// # Panics
 /// If a tape that opened cannot be walked to its end in as many steps as it has bytes.
@@ -16,13 +16,13 @@ pub fn store_open(data: &[u8]) {
     let _ = Mam::decode("fuzz", data);
     let mut rest = data;
     let mut folder = MemoryFolder::default();
-    for name in ["meta.0", "indx.0", "data.0"] {
+    for name in ["mark.0", "indx.0", "data.0"] {
         let Some((len, after)) = rest.split_first_chunk::<2>() else { return };
         let (bytes, after) = after.split_at(usize::from(u16::from_be_bytes(*len)).min(after.len()));
         rest = after;
         let _ = folder.replace(name, bytes);
     }
-    let Ok((mut tape, _)) = ThreeFile::open(Box::new(folder), 1 << 30) else { return };
+    let Ok((mut tape, _)) = ThreeFile::open(Box::new(folder), Shape::ferric(1 << 30)) else { return };
     let mut buffer = vec![0; 4096];
     for _ in 0..=data.len() {
         if let Ok(Found::EndOfData) = tape.read(&mut [IoSliceMut::new(&mut buffer)]) {
@@ -57,12 +57,12 @@ fn panic_if_endless(tape: &ThreeFile) {
 /// If they do not.
 pub fn store_ops(data: &[u8]) {
     let folder = MemoryFolder::default();
-    let Ok((mut tape, _)) = ThreeFile::open(Box::new(folder.clone()), 1 << 30) else { return };
+    let Ok((mut tape, _)) = ThreeFile::open(Box::new(folder.clone()), Shape::ferric(1 << 30)) else { return };
     let mut model = Model::new(1 << 30, 0);
     for (number, [op, argument]) in data.as_chunks().0.iter().enumerate().take(2000) {
         if op % 11 == 10 {
             let (object, _) = (tape.position().object, tape.close());
-            let Ok((again, _)) = ThreeFile::open(Box::new(folder.clone()), 1 << 30) else { return };
+            let Ok((again, _)) = ThreeFile::open(Box::new(folder.clone()), Shape::ferric(1 << 30)) else { return };
             tape = again;
             let _ = tape.locate(0, object);
             continue;

@@ -10,7 +10,7 @@ pub use file::parse;
 use smc::element::{ElementType, Layout};
 use smc::profile::ChangerProfile;
 use ssc::profile::DriveProfile;
-use tape_store::cartridge::{Barcode, Kind};
+use tape_store::cartridge::{Barcode, Kind, Level};
 use tape_store::media::MediaSpec;
 use tape_store::medium::Codec;
 
@@ -48,6 +48,8 @@ pub struct CartridgeSetup {
     pub kind: Kind,
     /// Bytes it holds.
     pub size: u64,
+    /// How its files are written.
+    pub level: Level,
 }
 
 /// A user with a secret. The secret does not show itself.

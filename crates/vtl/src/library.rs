@@ -3,7 +3,7 @@
 use crate::bay::DriveBay;
 use crate::buffers::Buffers;
 use crate::clock;
-use crate::config::{Config, ConfigError, media_of};
+use crate::config::{CartridgeSetup, Config, ConfigError, media_of};
 use crate::data_dir::{DataDir, DataError, Identities, Inventory, UnitIdentity};
 use crate::nexuses::Nexuses;
 use crate::saver::Saver;
@@ -23,7 +23,7 @@ use std::io::{IoSlice, IoSliceMut};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use tape_store::cartridge::{Barcode, Cartridge};
+use tape_store::cartridge::{Barcode, Cartridge, Level};
 use tape_store::error::StoreError;
 use tape_store::shelf::{NewCartridge, TapeStore};
 
@@ -349,7 +349,7 @@ fn stock(data: &DataDir, config: &Config, store: &TapeStore) -> Result<Inventory
     let mut free: Vec<u16> = config.layout.storage.addresses().map(|address| address.0).collect();
     free.retain(|address| inventory.values().all(|entry| entry.element != Some(*address)));
     let mut free = free.into_iter();
-    let date = clock::date(clock::now().wall);
+    let made = i64::try_from(clock::now().wall.0 / 1000).unwrap_or(i64::MAX);
     for setup in &config.cartridges {
         let name = setup.barcode.as_str();
         if inventory.contains_key(name) {
@@ -363,11 +363,12 @@ fn stock(data: &DataDir, config: &Config, store: &TapeStore) -> Result<Inventory
             config.shape_error(ElementType::STORAGE, message)
         })?;
         if !store.exists(&setup.barcode)? {
-            let serial = random_hex(5)?.to_uppercase();
-            store.create(
-                &setup.barcode,
-                &NewCartridge { media: setup.media, kind: setup.kind, serial: &serial, date: &date },
-            )?;
+            let serial = match setup.level {
+                Level::Ferric => random_hex(5)?.to_uppercase(),
+                Level::Mhvtl => format!("{name}_{made}"),
+            };
+            let CartridgeSetup { media, kind, size: capacity, level, .. } = *setup;
+            store.create(&setup.barcode, &NewCartridge { media, kind, serial: &serial, made, capacity, level })?;
         }
         let place =
             crate::data_dir::Whereabouts { element: Some(element), source: None, by_operator: false, size: setup.size };

@@ -63,7 +63,7 @@ fn marks(mounted: &mut Mounted, count: u32, request: &Request<'_>) -> Result<(),
             Ok(Written::Done { .. }) => mounted.counters.filemarks += 1,
             Ok(Written::Full) => return Err(overflow((count - done).into())),
             Err(error) => {
-                mounted.write_failed = !error.is_full();
+                mounted.write_failed = !error.is_full() && !error.is_refusal();
                 return Err(fault::sense(&error, Doing::Writing).info((count - done).into()));
             }
         }

@@ -43,8 +43,9 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 16);
 
-/// MiB, the unit of capacities in cartridge memory.
+/// MiB, the unit of capacities, and MB, that of what was written and read.
 const MIB: u64 = 1 << 20;
+const MB: u64 = 1_000_000;
 
 pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
     let raw: Raw = cdb.layout();
@@ -66,7 +67,7 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outc
         1 => identifiers(present(mounted, raw.partition, first), &mut w),
         2 => drop(w.u16(2).u8(0).u8(1)),
         3 => drop(w.u16(2).u8(0).u8(mounted.medium.partitions())),
-        _ => identifiers(ATTRIBUTES.iter().filter(|spec| spec.id >= first), &mut w),
+        _ => identifiers(listed(first), &mut w),
     }
     data.room.limit(usize::try_from(raw.allocation_length.get()).unwrap_or(usize::MAX));
     data.room.put(w.as_slice());
@@ -74,7 +75,11 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outc
 }
 
 fn present(mounted: &Mounted, partition: u8, first: AttrId) -> impl Iterator<Item = &'static AttrSpec> {
-    ATTRIBUTES.iter().filter(move |spec| spec.id >= first && value(mounted, spec.id, partition).is_some())
+    listed(first).filter(move |spec| value(mounted, spec.id, partition).is_some())
+}
+
+fn listed(first: AttrId) -> impl Iterator<Item = &'static AttrSpec> {
+    ATTRIBUTES.iter().filter(move |spec| spec.id >= first && !spec.id.is_private())
 }
 
 fn values(mounted: &Mounted, partition: u8, first: AttrId, w: &mut PageWriter) -> Result<(), Sense> {
@@ -122,6 +127,9 @@ fn value(mounted: &Mounted, id: AttrId, partition: u8) -> Option<Cow<'_, [u8]>> 
     match id {
         AttrId::REMAINING => number(usage.capacity.saturating_sub(usage.used) / MIB),
         AttrId::MAXIMUM => number(usage.capacity / MIB),
+        AttrId::LIFE_WRITTEN | AttrId::LIFE_READ | AttrId::LOAD_WRITTEN | AttrId::LOAD_READ => {
+            number(mounted.mam.number(id) / MB)
+        }
         AttrId::MAM_SPACE => number(mounted.cartridge.media().mam_capacity.saturating_sub(mounted.mam.used())),
         _ => mounted.mam.get(id, partition).map(Cow::Borrowed),
     }

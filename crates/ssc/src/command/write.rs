@@ -81,7 +81,7 @@ fn blocks(mounted: &mut Mounted, count: u32, size: u32, codec: Codec, out: &mut 
             }
             Err(error) => {
                 mounted.counters.write_failures += 1;
-                mounted.write_failed = !error.is_full();
+                mounted.write_failed = !error.is_full() && !error.is_refusal();
                 return Err(fault::sense(&error, Doing::Writing).info(left).into());
             }
         }

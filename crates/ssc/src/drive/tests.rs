@@ -5,7 +5,7 @@ use super::*;
 use scsi_core::nexus::TransportId;
 use std::io::{IoSlice, IoSliceMut};
 use tape_store::backend::memory::MemoryShelves;
-use tape_store::cartridge::{Barcode, Kind};
+use tape_store::cartridge::{Barcode, Kind, Level};
 use tape_store::media::{LTO_3, LTO_5, LTO_8, MediaSpec};
 use tape_store::shelf::{NewCartridge, TapeStore};
 
@@ -13,9 +13,14 @@ const HOST: NexusId = NexusId(1);
 const OTHER: NexusId = NexusId(2);
 
 fn cartridge(media: &'static MediaSpec, kind: Kind, size: u64) -> Cartridge {
+    cartridge_at(Level::Ferric, media, kind, size)
+}
+
+fn cartridge_at(level: Level, media: &'static MediaSpec, kind: Kind, size: u64) -> Cartridge {
     let store = TapeStore::new(Box::new(MemoryShelves::default()));
     let barcode = Barcode::new("T00001").unwrap();
-    store.create(&barcode, &NewCartridge { media, kind, serial: "S1", date: "20260101" }).unwrap();
+    let (made, capacity) = (1_767_225_600, size);
+    store.create(&barcode, &NewCartridge { media, kind, serial: "S1", made, capacity, level }).unwrap();
     store.cartridge(&barcode, media, kind, size)
 }
 
@@ -388,6 +393,44 @@ fn cartridge_memory() {
     assert_ne!(before, after);
     good(&mut drive, "0a 00 00 00 01 00", b"z");
     assert_ne!(after, reference(&mut drive));
+}
+
+#[test]
+fn a_cartridge_for_mhvtl() {
+    let mut drive = empty("ULT3580-TD8");
+    drive.insert(cartridge_at(Level::Mhvtl, &LTO_8, Kind::Data, 500 << 20)).unwrap();
+    settle(&mut drive);
+    // It takes blocks of 2 MiB, and not one byte more.
+    assert_eq!(run(&mut drive, "05 00 00 00 00 00", &[], 6).2, bytes("00 20 00 00 00 01"));
+    good(&mut drive, "0a 00 20 00 00 00", &vec![7; 2 << 20]);
+    let long = "f0 00 05 00 20 00 01 0a 00 00 00 00 24 00 00 00 00 00";
+    check(&mut drive, "0a 00 20 00 01 00", &vec![7; (2 << 20) + 1], 0, long, &[]);
+    good(&mut drive, "10 00 00 00 01 00", &[]);
+    good(&mut drive, "01 00 00 00 00 00", &[]);
+    assert_eq!(run(&mut drive, "08 00 20 00 00 00", &[], 2 << 20), (0, vec![], vec![7; 2 << 20]));
+    // Capacity in MiB, as of a cartridge of ours.
+    let maximum = run(&mut drive, "8c 00 00 00 00 00 00 00 00 01 00 00 00 11 00 00", &[], 17).2;
+    assert_eq!(maximum[9..], bytes("00 00 00 00 00 00 01 f4"));
+}
+
+#[test]
+fn what_is_protected_takes_no_writes() {
+    for kind in [Kind::Worm, Kind::Null] {
+        let mut drive = empty("ULT3580-TD8");
+        drive.insert(cartridge(&LTO_8, kind, 1 << 30)).unwrap();
+        settle(&mut drive);
+        let written = run(&mut drive, "0a 00 00 00 03 00", b"abc", 0);
+        match kind {
+            Kind::Worm => assert_eq!(written.1[2..13], bytes("07 00 00 00 03 0a 00 00 00 00 27")),
+            Kind::Data | Kind::Null | Kind::Cleaning => {
+                assert_eq!(written.0, 0);
+                good(&mut drive, "01 00 00 00 00 00", &[]);
+                // The data of a NULL medium is gone, but not that there was a block.
+                assert_eq!(run(&mut drive, "08 00 00 00 03 00", &[], 3).1[12..14], bytes("11 00"));
+                assert_eq!(position(&mut drive), 1);
+            }
+        }
+    }
 }
 
 #[test]

@@ -49,30 +49,36 @@ struct Disk {
 pub struct FaultyFolder(Arc<Mutex<Disk>>);
 
 impl FaultyFolder {
-    fn lock(&self) -> MutexGuard<'_, Disk> {
+    fn disk(&self) -> MutexGuard<'_, Disk> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Calls that change or synchronise something, so far.
     #[must_use]
     pub fn calls(&self) -> u64 {
-        self.lock().calls
+        self.disk().calls
+    }
+
+    /// The bytes of a file, as a reader sees them.
+    #[must_use]
+    pub fn bytes(&self, name: &str) -> Vec<u8> {
+        self.disk().files.get(name).map(|file| file.live.clone()).unwrap_or_default()
     }
 
     /// Bytes that were read, so far.
     #[must_use]
     pub fn bytes_read(&self) -> u64 {
-        self.lock().bytes_read
+        self.disk().bytes_read
     }
 
     /// So many bytes can still be written.
     pub fn set_available(&self, bytes: u64) {
-        self.lock().available = Some(bytes);
+        self.disk().available = Some(bytes);
     }
 
     /// From call number `at` on, such calls fail with this error.
     pub fn fail_at(&self, at: Option<u64>, error: io::ErrorKind) {
-        let mut disk = self.lock();
+        let mut disk = self.disk();
         (disk.fails_at, disk.error) = (at, Some(error));
     }
 
@@ -80,7 +86,7 @@ impl FaultyFolder {
     /// bytes reached the disk; a change of length counts as one byte.
     #[must_use]
     pub fn crash(&self, mut choose: impl FnMut(usize) -> usize) -> Self {
-        let disk = self.lock();
+        let disk = self.disk();
         let mut after = Disk::default();
         for (name, file) in &disk.files {
             let mut image = file.durable.clone();
@@ -102,7 +108,7 @@ impl FaultyFolder {
     }
 
     fn change(&self, name: &str, change: Option<Change>) -> io::Result<()> {
-        let mut disk = self.lock();
+        let mut disk = self.disk();
         disk.calls += 1;
         if disk.fails_at.is_some_and(|at| disk.calls > at) {
             return Err(disk.error.unwrap_or(io::ErrorKind::Other).into());
@@ -133,11 +139,11 @@ fn usize_of(value: u64) -> io::Result<usize> {
 
 impl Backend for FaultyFile {
     fn len(&mut self) -> io::Result<u64> {
-        Ok(self.folder.lock().files.get(&self.name).map_or(0, |file| file.live.len() as u64))
+        Ok(self.folder.disk().files.get(&self.name).map_or(0, |file| file.live.len() as u64))
     }
 
     fn read_at(&mut self, offset: u64, into: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let mut disk = self.folder.lock();
+        let mut disk = self.folder.disk();
         disk.bytes_read += into.iter().map(|slice| slice.len() as u64).sum::<u64>();
         let Some(file) = disk.files.get(&self.name) else { return Ok(0) };
         let mut live = super::memory::MemoryFile::new(file.live.get(usize_of(offset)?..).unwrap_or_default().to_vec());
@@ -159,32 +165,48 @@ impl Backend for FaultyFile {
 }
 
 impl Folder for FaultyFolder {
+    fn lock(&mut self, _shared: bool) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn view(&mut self, name: &str) -> io::Result<Option<Box<dyn Backend>>> {
+        if self.disk().files.contains_key(name) { Ok(Some(self.open(name)?)) } else { Ok(None) }
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        self.change(from, None)?;
+        let mut disk = self.disk();
+        let file = disk.files.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        disk.files.insert(to.into(), file);
+        Ok(())
+    }
+
     fn open(&mut self, name: &str) -> io::Result<Box<dyn Backend>> {
-        self.lock().files.entry(name.into()).or_default();
+        self.disk().files.entry(name.into()).or_default();
         Ok(Box::new(FaultyFile { name: name.into(), folder: self.clone() }))
     }
 
     fn read(&mut self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        Ok(self.lock().files.get(name).map(|file| file.live.clone()))
+        Ok(self.disk().files.get(name).map(|file| file.live.clone()))
     }
 
     fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
         self.change(name, None)?;
         let whole = FileState { durable: bytes.to_vec(), since: Vec::new(), live: bytes.to_vec() };
-        self.lock().files.insert(name.into(), whole);
+        self.disk().files.insert(name.into(), whole);
         Ok(())
     }
 
     fn remove(&mut self, name: &str) -> io::Result<()> {
-        self.lock().files.remove(name);
+        self.disk().files.remove(name);
         Ok(())
     }
 
     fn list(&mut self) -> io::Result<Vec<String>> {
-        Ok(self.lock().files.keys().cloned().collect())
+        Ok(self.disk().files.keys().cloned().collect())
     }
 
     fn available(&mut self) -> Option<u64> {
-        self.lock().available
+        self.disk().available
     }
 }

@@ -1,7 +1,7 @@
 //! Files of the operating system: the only place under the four pure crates where `std::fs` is used.
 
 use super::{Backend, Folder, MAX_SMALL_FILE, Shelves};
-use rustix::fs::{StatVfs, fdatasync, statvfs};
+use rustix::fs::{FlockOperation, StatVfs, fdatasync, flock, statvfs};
 use rustix::io::{preadv, pwritev};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
@@ -66,17 +66,38 @@ impl Backend for OsFile {
 
 /// One directory of files.
 #[derive(Debug)]
-pub struct OsFolder(PathBuf);
+pub struct OsFolder(PathBuf, Option<File>);
 
 impl OsFolder {
     /// The folder at a path.
     #[must_use]
     pub const fn at(path: PathBuf) -> Self {
-        Self(path)
+        Self(path, None)
     }
 }
 
 impl Folder for OsFolder {
+    fn lock(&mut self, shared: bool) -> io::Result<()> {
+        // The same value may ask again, and then otherwise.
+        let folder = self.1.take().map_or_else(|| File::open(&self.0), Ok)?;
+        let how = if shared { FlockOperation::NonBlockingLockShared } else { FlockOperation::NonBlockingLockExclusive };
+        flock(&folder, how)?;
+        self.1 = Some(folder);
+        Ok(())
+    }
+
+    fn view(&mut self, name: &str) -> io::Result<Option<Box<dyn Backend>>> {
+        match File::open(self.0.join(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            opened => Ok(Some(Box::new(OsFile(opened?)))),
+        }
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.0.join(from), self.0.join(to))?;
+        sync_folder(&self.0)
+    }
+
     fn open(&mut self, name: &str) -> io::Result<Box<dyn Backend>> {
         let path = self.0.join(name);
         let mut options = OpenOptions::new();
@@ -147,14 +168,14 @@ impl Shelves for OsShelves {
 
     fn open(&mut self, name: &str) -> io::Result<Box<dyn Folder>> {
         let path = self.0.join(name);
-        if path.is_dir() { Ok(Box::new(OsFolder(path))) } else { Err(io::ErrorKind::NotFound.into()) }
+        if path.is_dir() { Ok(Box::new(OsFolder::at(path))) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
     fn create(&mut self, name: &str) -> io::Result<Box<dyn Folder>> {
         let path = self.0.join(name);
         fs::create_dir(&path)?;
         sync_folder(&self.0)?;
-        Ok(Box::new(OsFolder(path)))
+        Ok(Box::new(OsFolder::at(path)))
     }
 }
 

@@ -88,6 +88,21 @@ pub struct MemoryFolder {
 }
 
 impl Folder for MemoryFolder {
+    fn lock(&mut self, _shared: bool) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn view(&mut self, name: &str) -> io::Result<Option<Box<dyn Backend>>> {
+        Ok(lock(&self.files).get(name).map(|bytes| Box::new(MemoryFile(Arc::clone(bytes))) as _))
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        let mut files = lock(&self.files);
+        let file = files.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        files.insert(to.into(), file);
+        Ok(())
+    }
+
     fn open(&mut self, name: &str) -> io::Result<Box<dyn Backend>> {
         Ok(Box::new(MemoryFile(lock(&self.files).entry(name.into()).or_default().clone())))
     }

@@ -44,8 +44,45 @@ pub trait Backend: Send {
     }
 }
 
+/// A file that keeps nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Discard;
+
+impl Backend for Discard {
+    fn len(&mut self) -> io::Result<u64> {
+        Ok(0)
+    }
+    fn read_at(&mut self, _offset: u64, _into: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        Ok(0)
+    }
+    fn write_at(&mut self, _offset: u64, _from: &[IoSlice<'_>]) -> io::Result<()> {
+        Ok(())
+    }
+    fn set_len(&mut self, _len: u64) -> io::Result<()> {
+        Ok(())
+    }
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// One cartridge's files.
 pub trait Folder: Send {
+    /// Keeps others away as long as this value lives: everyone, or, if shared, everyone who does not share.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`]: someone uses it.
+    fn lock(&mut self, shared: bool) -> io::Result<()>;
+    /// Opens a file to be read only, if it exists.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn view(&mut self, name: &str) -> io::Result<Option<Box<dyn Backend>>>;
+    /// Gives a file another name, atomically and durably.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()>;
     /// Opens a file, made if it is not there.
     ///
     /// # Errors

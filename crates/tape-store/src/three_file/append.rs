@@ -1,12 +1,15 @@
 //! Appending: room first, then the cut, then the object. What ends is the cartridge or the file system below it.
 
 use super::ThreeFile;
-use super::index::{self, Kind, Record};
+use super::compact;
+use super::index::{Kind, Record, Sealed};
 use super::partition::Partition;
+use crate::cartridge::Level;
 use crate::error::StoreError;
-use crate::integrity::crc32c_slices;
+use crate::integrity::{crc32c, crc32c_slices};
 use crate::media;
-use crate::medium::{Codec, CodecId, Deferred, MAX_BLOCK, Position, Written};
+use crate::medium::{Codec, CodecId, Deferred, Medium, Position, Written};
+use crate::seal::{Context, Seal, Session};
 use std::io::IoSlice;
 
 /// How much of the file system lies behind early warning when it, and not the cartridge, is what ends.
@@ -29,7 +32,7 @@ pub(super) struct Physical {
 impl ThreeFile {
     /// Offset behind which early warning is given.
     pub(super) fn warning_at(&self) -> u64 {
-        let capacity = self.partition_capacity();
+        let capacity = self.partition_capacity(self.current);
         let logical = capacity - media::early_warning(capacity);
         self.physical.end.map_or(logical, |end| logical.min(end.saturating_sub(FREE_RESERVE)))
     }
@@ -41,7 +44,7 @@ impl ThreeFile {
             self.physical.end = self.folder.available().map(|free| end.saturating_add(free));
             self.physical.ask_at = here + ASK_EVERY;
         }
-        let capacity = self.partition_capacity();
+        let capacity = self.partition_capacity(self.current);
         Ok(self.physical.end.map_or(capacity, |end| capacity.min(end)))
     }
 
@@ -49,18 +52,53 @@ impl ThreeFile {
         Ok(here + len <= self.limit(here, false)? || here + len <= self.limit(here, true)?)
     }
 
-    pub(super) fn append_block(&mut self, block: &[IoSlice<'_>], codec: Codec) -> Result<Written, StoreError> {
+    pub(super) fn append_block(
+        &mut self,
+        block: &[IoSlice<'_>],
+        codec: Codec,
+        seal: Option<&Seal>,
+    ) -> Result<Written, StoreError> {
         let len: usize = block.iter().map(|slice| slice.len()).sum();
-        if len == 0 || len > MAX_BLOCK {
-            return Ok(Written::Full);
+        self.admit(len)?;
+        if seal.is_some() && self.shape.level == Level::Mhvtl {
+            return Err(StoreError::NoSeal);
         }
+        let codec = if self.shape.level.takes(codec.id) { codec } else { self.shape.level.fallback() };
         let mut codecs = std::mem::take(&mut self.buffers.codecs);
         let packed = codecs.compress(block, codec).map(|packed| [IoSlice::new(packed)]);
-        let written = match &packed {
-            Some(packed) => self.append_stored(packed, codec.id, block, len),
-            None => self.append_stored(block, CodecId::NONE, block, len),
+        let (content, codec) = packed.as_ref().map_or((block, CodecId::NONE), |packed| (&packed[..], codec.id));
+        let written = match seal {
+            None => {
+                let crc = crc32c_slices(block);
+                self.append_stored(content, codec, Sealed::No, crc, len)
+            }
+            Some(seal) => self.append_seal(content, codec, seal, len),
         };
         self.buffers.codecs = codecs;
+        written
+    }
+
+    fn append_seal(
+        &mut self,
+        content: &[IoSlice<'_>],
+        codec: CodecId,
+        seal: &Seal,
+        len: usize,
+    ) -> Result<Written, StoreError> {
+        let failed = || StoreError::io("sealing a block");
+        let mut session = match self.session.take().filter(|session| session.serves(seal)) {
+            Some(session) => session,
+            None => Session::begin(seal, self.shape.entropy).map_err(failed())?,
+        };
+        let gathered = content.iter().map(|slice| &**slice).collect::<Vec<_>>().concat();
+        let length = u32::try_from(len).unwrap_or(u32::MAX);
+        let context = Context { partition: self.position().partition, object: self.object, length, codec };
+        let mut sealed = std::mem::take(&mut self.buffers.sealed);
+        session.seal(&gathered, context, &mut sealed).map_err(failed())?;
+        let crc = crc32c(&sealed);
+        let written = self.append_stored(&[IoSlice::new(&sealed)], codec, Sealed::Aes, crc, len);
+        self.buffers.sealed = sealed;
+        self.session = Some(session);
         written
     }
 
@@ -68,7 +106,8 @@ impl ThreeFile {
         &mut self,
         stored: &[IoSlice<'_>],
         codec: CodecId,
-        block: &[IoSlice<'_>],
+        sealed: Sealed,
+        crc: u32,
         len: usize,
     ) -> Result<Written, StoreError> {
         let stored_len: usize = stored.iter().map(|slice| slice.len()).sum();
@@ -84,7 +123,8 @@ impl ThreeFile {
             files: u32::try_from(file).unwrap_or(u32::MAX),
             kind: Kind::Block,
             codec,
-            data_crc: crc32c_slices(block),
+            sealed,
+            data_crc: Some(crc),
         };
         match self.part()?.store(stored, stored_len) {
             Ok(()) => self.appended(&record, object),
@@ -93,17 +133,34 @@ impl ThreeFile {
         }
     }
 
+    /// Whether an object of this length can be here at all.
+    fn admit(&self, len: usize) -> Result<(), StoreError> {
+        let (partition, object) = (self.position().partition, self.object);
+        if let Some(why) = self.read_only {
+            return Err(StoreError::ReadOnly(why));
+        }
+        if len > self.limits.block {
+            return Err(StoreError::TooLong { len, most: self.limits.block });
+        }
+        if object > self.limits.object {
+            return Err(StoreError::TooMany { partition, object });
+        }
+        Ok(())
+    }
+
     pub(super) fn append_mark(&mut self) -> Result<Written, StoreError> {
+        self.admit(0)?;
         let (offset, object, file) = (self.offset, self.object, self.file);
         // Filemarks take no room on the tape, but their number must end somewhere.
-        let marks = (file * index::SIZE as u64).saturating_sub(MARKS_ROOM);
-        if !self.fits(offset.min(self.partition_capacity()), marks)? {
+        let marks = (file * compact::SIZE as u64).saturating_sub(MARKS_ROOM);
+        if !self.fits(offset.min(self.partition_capacity(self.current)), marks)? {
             return Ok(Written::Full);
         }
         self.make_way(0)?;
         let files = u32::try_from(file).unwrap_or(u32::MAX);
         let kind = Kind::Filemark;
-        let record = Record { offset, length: 0, stored: 0, files, kind, codec: CodecId::NONE, data_crc: 0 };
+        let (codec, sealed) = (CodecId::NONE, Sealed::No);
+        let record = Record { offset, length: 0, stored: 0, files, kind, codec, sealed, data_crc: None };
         self.appended(&record, object)
     }
 

@@ -1,29 +1,12 @@
-//! The record of one object in `indx.P`: 32 bytes, little-endian, checked on its own.
+//! What the index says of one object, however it is laid out.
 
-use crate::integrity::crc32c_slices;
-use crate::medium::{CodecId, MAX_BLOCK};
-use zerocopy::byteorder::little_endian::{U32, U64};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+use super::compact;
+use super::wide::{self, Filemarks};
+use crate::integrity::crc32c;
+use crate::medium::CodecId;
 
 /// No tape is longer: sums of offsets and lengths stay far from overflow.
 pub(super) const MAX_OFFSET: u64 = 1 << 60;
-/// Bytes of one record.
-pub(super) const SIZE: usize = 32;
-
-#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
-#[repr(C)]
-struct Raw {
-    offset: U64,
-    length: U32,
-    stored: U32,
-    files: U32,
-    kind: u8,
-    codec: u8,
-    flags: [u8; 2],
-    data_crc: U32,
-    record_crc: U32,
-}
-const _: () = assert!(size_of::<Raw>() == SIZE);
 
 /// What an object is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +15,14 @@ pub(super) enum Kind {
     Filemark,
 }
 
-impl Kind {
-    const BLOCK: u8 = 1;
-    const FILEMARK: u8 = 2;
+/// How a block is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sealed {
+    No,
+    /// Encrypted.
+    Aes,
+    /// In clear, with the key it asks for in its record: mhvtl's way.
+    Labelled,
 }
 
 /// One object.
@@ -50,13 +38,9 @@ pub(super) struct Record {
     pub(super) files: u32,
     pub(super) kind: Kind,
     pub(super) codec: CodecId,
-    /// CRC-32C of the block as it was written.
-    pub(super) data_crc: u32,
-}
-
-/// A record at the wrong place does not check: the CRC covers where it belongs.
-fn crc(partition: u8, object: u64, body: &[u8]) -> u32 {
-    crc32c_slices(&[&[partition][..], &object.to_le_bytes(), body])
+    pub(super) sealed: Sealed,
+    /// CRC-32C of the block as it was written (sealed: as it is stored); none if its writer made none.
+    pub(super) data_crc: Option<u32>,
 }
 
 impl Record {
@@ -69,77 +53,52 @@ impl Record {
     pub(super) fn files_behind(&self) -> u64 {
         u64::from(self.files) + u64::from(self.kind == Kind::Filemark)
     }
+}
 
-    pub(super) fn encode(&self, partition: u8, object: u64) -> [u8; SIZE] {
-        let mut raw = Raw {
-            offset: self.offset.into(),
-            length: self.length.into(),
-            stored: self.stored.into(),
-            files: self.files.into(),
-            kind: if self.kind == Kind::Block { Kind::BLOCK } else { Kind::FILEMARK },
-            codec: self.codec.0,
-            flags: [0; 2],
-            data_crc: self.data_crc.into(),
-            record_crc: U32::ZERO,
-        };
-        let body = raw.as_bytes().first_chunk::<{ SIZE - 4 }>().copied().unwrap_or([0; SIZE - 4]);
-        raw.record_crc = crc(partition, object, &body).into();
-        zerocopy::transmute!(raw)
+/// How records lie in `indx.P`.
+pub(super) enum Layout {
+    /// 32 bytes, each with the number of filemarks before it.
+    Compact,
+    /// 512 bytes as mhvtl has them, and a table of filemarks.
+    Wide(Filemarks),
+}
+
+impl Layout {
+    /// Bytes of one record.
+    pub(super) const fn size(&self) -> usize {
+        match self {
+            Self::Compact => compact::SIZE,
+            Self::Wide(_) => wide::SIZE,
+        }
     }
 
     /// The record, if these are its bytes, unharmed and at their place.
-    pub(super) fn decode(partition: u8, object: u64, bytes: &[u8]) -> Option<Self> {
-        let raw = Raw::read_from_bytes(bytes).ok()?;
-        let body = bytes.get(..SIZE - 4)?;
-        let kind = match raw.kind {
-            Kind::BLOCK => Kind::Block,
-            Kind::FILEMARK => Kind::Filemark,
-            _ => return None,
-        };
-        let (length, stored) = (raw.length.get(), raw.stored.get());
-        let possible = raw.flags == [0; 2]
-            && raw.offset.get() <= MAX_OFFSET
-            && usize::try_from(length.max(stored)).is_ok_and(|len| len <= MAX_BLOCK);
-        if !possible || crc(partition, object, body) != raw.record_crc.get() {
-            return None;
+    pub(super) fn decode(&self, partition: u8, object: u64, bytes: &[u8]) -> Option<Record> {
+        match self {
+            Self::Compact => compact::decode(partition, object, bytes),
+            Self::Wide(marks) => wide::decode(partition, object, bytes)
+                .map(|record| Record { files: u32::try_from(marks.before(object)).unwrap_or(u32::MAX), ..record }),
         }
-        Some(Self {
-            offset: raw.offset.get(),
-            length,
-            stored,
-            files: raw.files.get(),
-            kind,
-            codec: CodecId(raw.codec),
-            data_crc: raw.data_crc.get(),
-        })
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// Appends the record's bytes, at end of data.
+    pub(super) fn push(&mut self, record: &Record, partition: u8, object: u64, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Compact => bytes.extend_from_slice(&compact::encode(record, partition, object)),
+            Self::Wide(marks) => {
+                bytes.extend_from_slice(&wide::encode(record, partition, object));
+                if record.kind == Kind::Filemark {
+                    marks.push(object);
+                }
+            }
+        }
+    }
 
-    #[test]
-    fn layout_and_place() {
-        let record = Record {
-            offset: 0x0102_0304_0506,
-            length: 0x0010_0000,
-            stored: 77,
-            files: 5,
-            kind: Kind::Block,
-            codec: CodecId::ZSTD,
-            data_crc: 0xdead_beef,
-        };
-        let bytes = record.encode(1, 9);
-        assert_eq!(bytes[..24], [6, 5, 4, 3, 2, 1, 0, 0, 0, 0, 16, 0, 77, 0, 0, 0, 5, 0, 0, 0, 1, 2, 0, 0]);
-        assert_eq!(Record::decode(1, 9, &bytes), Some(record));
-        assert_eq!(Record::decode(0, 9, &bytes), None);
-        assert_eq!(Record::decode(1, 8, &bytes), None);
-        assert_eq!(Record::decode(1, 9, &bytes[..31]), None);
-        for bit in 0..256 {
-            let mut bad = bytes;
-            bad[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(Record::decode(1, 9, &bad), None, "bit {bit}");
+    /// What a watermark keeps of the last record.
+    pub(super) fn tag(&self, record: &[u8]) -> u32 {
+        match self {
+            Self::Compact => record.last_chunk().copied().map_or(0, u32::from_le_bytes),
+            Self::Wide(_) => crc32c(record),
         }
     }
 }

@@ -1,23 +1,29 @@
-//! A tape in three files per partition: `data.P`, `indx.P`, `meta.P`. The normative text is `docs/format.md`.
+//! A tape in files per partition: `data.P`, `indx.P`, `mark.P`, for mhvtl `meta.P` too. The normative text is
+//! `docs/format.md`.
 //!
-//! Blocks lie back to back in `data.P`; each object has a record of 32 bytes in `indx.P`, which counts the filemarks
-//! before it, so an object is found by its number and a filemark by bisection, and nothing is read at open but the
-//! ends. `meta.P` holds the watermark of the last synchronisation.
+//! Blocks lie back to back in `data.P`; each object has a record in `indx.P`: of 32 bytes, with the number of filemarks
+//! before it, or of 512 bytes as mhvtl has them, with a table of filemarks in `meta.P`. So an object is found by its
+//! number and a filemark by bisection, and nothing is read at open but the ends. `mark.P` holds the watermark of the
+//! last synchronisation.
 
 mod append;
+mod compact;
 mod index;
-mod meta;
 mod partition;
 mod read;
 mod recover;
 mod seek;
 #[cfg(test)]
 mod tests;
+mod watermark;
+mod wide;
 
 use crate::backend::Folder;
+use crate::cartridge::Level;
 use crate::error::StoreError;
-use crate::media;
-use crate::medium::{Codec, Deferred, Found, Medium, Position, Spaced, Unit, Usage, Written};
+use crate::medium::{Codec, Deferred, Found, MAX_BLOCK, Medium, Position, Spaced, Unit, Usage, Written};
+use crate::seal::{Entropy, Kads, Seal, Session, Unseal, system_entropy};
+use crate::{media, mhvtl};
 use append::Physical;
 use partition::Partition;
 use std::io::{IoSlice, IoSliceMut};
@@ -33,11 +39,59 @@ pub struct ThreeFile {
     file: u64,
     /// Where the data of `object` begins.
     offset: u64,
-    capacity: u64,
+    shape: Shape,
+    limits: Limits,
+    read_only: Option<&'static str>,
     buffers: read::Buffers,
+    session: Option<Session>,
     deferred: Option<Deferred>,
     physical: Physical,
 }
+
+/// What is known of a tape before its files are opened.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    /// How its files are laid out.
+    pub level: Level,
+    /// Bytes it holds.
+    pub capacity: u64,
+    /// Bytes of each partition; they share evenly if there are none.
+    pub sizes: Vec<u64>,
+    /// Nothing is to be written, not even to mend what a crash left.
+    pub read_only: bool,
+    /// Nobody wrote the cartridge since we did, so its watermarks count.
+    pub ours: bool,
+    /// Data goes nowhere: mhvtl's NULL medium.
+    pub discards_data: bool,
+    /// Where the salts of sealed blocks come from.
+    pub entropy: Entropy,
+}
+
+impl Shape {
+    /// A tape of level `ferric` that holds so many bytes.
+    #[must_use]
+    pub const fn ferric(capacity: u64) -> Self {
+        Self {
+            level: Level::Ferric,
+            capacity,
+            sizes: Vec::new(),
+            read_only: false,
+            ours: true,
+            discards_data: false,
+            entropy: system_entropy,
+        }
+    }
+}
+
+/// What a layout can hold.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    block: usize,
+    object: u64,
+}
+
+/// Why a damaged tape takes no writes.
+const DAMAGED: &str = "its index is damaged";
 
 /// What opening had to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,22 +100,34 @@ pub struct Recovery {
     pub kept: u64,
     /// Objects behind the last synchronisation that were not whole, and are gone.
     pub dropped: u64,
+    /// The index of a tape that mhvtl wrote is not whole: what can be read is read, nothing is written.
+    pub damaged: bool,
 }
 
 impl ThreeFile {
     /// Opens the tape in a folder, or makes a blank one of one partition.
     ///
     /// # Errors
-    /// [`StoreError::Format`] for anything but a tape with a torn end: damage is never read as a blank tape.
-    pub fn open(mut folder: Box<dyn Folder>, capacity: u64) -> Result<(Self, Recovery), StoreError> {
+    /// [`StoreError::InUse`]; [`StoreError::Format`] for anything but a tape with a torn end: damage is never read as a
+    /// blank tape.
+    pub fn open(mut folder: Box<dyn Folder>, shape: Shape) -> Result<(Self, Recovery), StoreError> {
+        folder.lock(shape.read_only).map_err(StoreError::lock)?;
         let names = folder.list().map_err(StoreError::io("listing the cartridge's files"))?;
         let exists = |number: &u8| names.iter().any(|name| *name == format!("data.{number}"));
+        if shape.level == Level::Mhvtl {
+            present(&names)?;
+        }
         let last = (0..4_u8).take_while(exists).last().unwrap_or(0);
-        let mut recovery = Recovery::default();
         let mut buffers = read::Buffers::default();
-        let open = |number| recover::open(folder.as_mut(), number, &mut buffers, &mut recovery);
-        let partitions = (0..=last).map(open).collect::<Result<Vec<_>, _>>()?;
-        let (deferred, physical) = (None, Physical::default());
+        let recovery = Recovery::default();
+        let mut opener = recover::Opener { folder: folder.as_mut(), shape: &shape, buffers: &mut buffers, recovery };
+        let partitions = (0..=last).map(|number| opener.open(number)).collect::<Result<Vec<_>, _>>()?;
+        let recovery = opener.recovery;
+        let limits = match shape.level {
+            Level::Ferric => Limits { block: MAX_BLOCK, object: u64::MAX },
+            Level::Mhvtl => Limits { block: mhvtl::MAX_BLOCK, object: mhvtl::MAX_OBJECT },
+        };
+        let opened_so = shape.read_only.then_some("it was opened so");
         let tape = Self {
             folder,
             partitions,
@@ -69,10 +135,13 @@ impl ThreeFile {
             object: 0,
             file: 0,
             offset: 0,
-            capacity,
+            shape,
+            limits,
+            read_only: if recovery.damaged { Some(DAMAGED) } else { opened_so },
             buffers,
-            deferred,
-            physical,
+            session: None,
+            deferred: None,
+            physical: Physical::default(),
         };
         Ok((tape, recovery))
     }
@@ -85,6 +154,8 @@ impl ThreeFile {
     fn go(&mut self, object: u64) -> Result<(), StoreError> {
         (self.offset, self.file) = self.part()?.place(object)?;
         self.object = object;
+        // What is appended from here on is another session: it may be where blocks were before.
+        self.session = None;
         Ok(())
     }
 
@@ -96,15 +167,35 @@ impl ThreeFile {
         Ok(())
     }
 
-    /// Bytes of one partition: they share the cartridge evenly.
-    fn partition_capacity(&self) -> u64 {
-        self.capacity / (self.partitions.len() as u64).max(1)
+    /// Bytes of a partition.
+    fn partition_capacity(&self, number: usize) -> u64 {
+        let share = self.shape.capacity / (self.partitions.len() as u64).max(1);
+        self.shape.sizes.get(number).copied().unwrap_or(share)
     }
+}
+
+/// The files without which a cartridge of mhvtl is not blank but broken.
+fn present(names: &[String]) -> Result<(), StoreError> {
+    let has = |name: &str| names.iter().any(|other| other == name);
+    for name in ["data", "indx"] {
+        if !has(name) && !has(&format!("{name}.0")) {
+            return Err(StoreError::Format { file: format!("{name}.0"), what: "is missing".into() });
+        }
+    }
+    Ok(())
 }
 
 impl Medium for ThreeFile {
     fn partitions(&self) -> u8 {
         u8::try_from(self.partitions.len()).unwrap_or(u8::MAX)
+    }
+
+    fn read_only(&self) -> Option<&'static str> {
+        self.read_only
+    }
+
+    fn max_block(&self) -> usize {
+        self.limits.block
     }
 
     fn position(&self) -> Position {
@@ -118,21 +209,29 @@ impl Medium for ThreeFile {
 
     fn usage(&self, partition: u8) -> Result<Usage, StoreError> {
         let part = self.partitions.get(usize::from(partition)).ok_or(StoreError::NoPartition(partition))?;
-        let capacity = self.partition_capacity();
+        let capacity = self.partition_capacity(usize::from(partition));
         let here = if usize::from(partition) == self.current { self.offset } else { 0 };
         Ok(Usage { used: part.end(), capacity, early_warning: media::early_warning(capacity), here })
     }
 
     fn append(&mut self, block: &[IoSlice<'_>], codec: Codec) -> Result<Written, StoreError> {
-        self.append_block(block, codec)
+        self.append_block(block, codec, None)
     }
 
     fn append_filemark(&mut self) -> Result<Written, StoreError> {
         self.append_mark()
     }
 
-    fn read(&mut self, into: &mut [IoSliceMut<'_>]) -> Result<Found, StoreError> {
-        self.read_object(into)
+    fn append_sealed(&mut self, block: &[IoSlice<'_>], codec: Codec, seal: &Seal) -> Result<Written, StoreError> {
+        self.append_block(block, codec, Some(seal))
+    }
+
+    fn read_sealed(&mut self, into: &mut [IoSliceMut<'_>], unseal: Unseal<'_>) -> Result<Found, StoreError> {
+        self.read_object(into, unseal)
+    }
+
+    fn next_seal(&mut self) -> Result<Option<Kads>, StoreError> {
+        self.seal_of_next()
     }
 
     fn space(&mut self, unit: Unit, count: i64) -> Result<Spaced, StoreError> {
@@ -161,11 +260,17 @@ impl Medium for ThreeFile {
     }
 
     fn truncate(&mut self) -> Result<(), StoreError> {
+        if let Some(why) = self.read_only {
+            return Err(StoreError::ReadOnly(why));
+        }
         let object = self.object;
         self.part()?.truncate(object)
     }
 
     fn sync(&mut self) -> Result<(), StoreError> {
+        if self.read_only.is_some() {
+            return Ok(());
+        }
         for at in 0..self.partitions.len() {
             self.sync_partition(at, Partition::sync)?;
         }
@@ -173,6 +278,9 @@ impl Medium for ThreeFile {
     }
 
     fn close(&mut self) -> Result<(), StoreError> {
+        if self.read_only.is_some() {
+            return Ok(());
+        }
         for at in 0..self.partitions.len() {
             self.sync_partition(at, Partition::close)?;
         }

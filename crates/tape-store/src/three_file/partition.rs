@@ -3,11 +3,16 @@
 //! Order of writes: data before the index records that point at it, both durable before the watermark that counts
 //! them; a cut lowers the watermark first. `docs/format.md` says why.
 
-use super::index::{Record, SIZE};
-use super::meta::{Slot, Watermark};
+use super::index::{Layout, Record};
+use super::watermark::{SLOT, Slot, Watermark};
+use super::wide::{self, Filemarks};
 use crate::backend::Backend;
 use crate::error::{Damage, StoreError};
+use smallvec::SmallVec;
 use std::io::{self, IoSlice, IoSliceMut};
+
+/// The bytes of one record of either layout.
+pub(super) type RecordBytes = SmallVec<[u8; wide::SIZE]>;
 
 /// Small blocks gather to this much before they are written.
 const GATHER: usize = 256 * 1024;
@@ -16,7 +21,7 @@ const DIRECT: usize = 64 * 1024;
 /// Index records in memory, waiting or read ahead.
 const RECORDS: usize = 128;
 /// So much may lie behind the watermark: what an open after a crash has to verify.
-const CHECKPOINT: u64 = 1 << 30;
+const CHECKPOINT: u64 = 256 << 20;
 /// So many watermarks may wait for the disk.
 const MARKS: u32 = 16;
 
@@ -24,7 +29,8 @@ pub(super) struct Partition {
     pub(super) number: u8,
     pub(super) data: Box<dyn Backend>,
     pub(super) indx: Box<dyn Backend>,
-    pub(super) meta: Box<dyn Backend>,
+    pub(super) mark_file: Box<dyn Backend>,
+    pub(super) layout: Layout,
     /// Objects, bytes of data and filemarks, with those still in memory.
     objects: u64,
     end: u64,
@@ -44,15 +50,24 @@ pub(super) struct Partition {
     ahead: (u64, Vec<u8>),
 }
 
+/// The files of a partition.
+pub(super) struct Files {
+    pub(super) data: Box<dyn Backend>,
+    pub(super) indx: Box<dyn Backend>,
+    pub(super) mark: Box<dyn Backend>,
+    pub(super) layout: Layout,
+}
+
 impl Partition {
     /// A partition whose files hold exactly this.
-    pub(super) fn new(number: u8, files: [Box<dyn Backend>; 3], mark: Watermark, durable_slot: Slot) -> Self {
-        let [data, indx, meta] = files;
+    pub(super) fn new(number: u8, files: Files, mark: Watermark, durable_slot: Slot) -> Self {
+        let Files { data, indx, mark: mark_file, layout } = files;
         Self {
             number,
             data,
             indx,
-            meta,
+            mark_file,
+            layout,
             objects: 0,
             end: 0,
             files: 0,
@@ -66,6 +81,27 @@ impl Partition {
             unreliable: false,
             ahead: (0, Vec::new()),
         }
+    }
+
+    /// Its files again.
+    pub(super) fn into_files(self) -> Files {
+        Files { data: self.data, indx: self.indx, mark: self.mark_file, layout: self.layout }
+    }
+
+    /// Brings the files into agreement with the extent that recovery found, and says so in a durable watermark.
+    pub(super) fn agree(&mut self) -> Result<(), StoreError> {
+        if self.data.len().map_err(self.io("measuring", "data"))? > self.end {
+            self.data.set_len(self.end).map_err(self.io("cutting", "data"))?;
+        }
+        self.with_filemarks("writing", |marks| marks.write().and_then(|()| marks.trim()))?;
+        let mark = self.mark_at(self.objects, self.end)?;
+        if mark != self.mark || mark.sequence == 0 {
+            self.durable()?;
+            self.mark_file.set_len(2 * SLOT).map_err(self.io("making", "mark"))?;
+            self.write_mark(mark)?;
+        }
+        self.with_filemarks("synchronising", Filemarks::sync)?;
+        self.sync_mark()
     }
 
     /// Takes the size that recovery found.
@@ -98,17 +134,23 @@ impl Partition {
 
     /// The record of an object, wherever it is.
     pub(super) fn record(&mut self, object: u64) -> Result<Record, StoreError> {
-        if let Some(bytes) = self.in_memory(object) {
-            return Record::decode(self.number, object, bytes).ok_or_else(|| self.damaged(object, Damage::Index));
+        if self.in_memory(object).is_none() {
+            self.read_ahead(object)?;
         }
+        let bytes = self.in_memory(object);
+        let record = bytes.and_then(|bytes| self.layout.decode(self.number, object, bytes));
+        record.ok_or_else(|| self.damaged(object, Damage::Index))
+    }
+
+    fn read_ahead(&mut self, object: u64) -> Result<(), StoreError> {
+        let size = self.layout.size();
         let wanted = (self.indx_flushed - object.min(self.indx_flushed)).min(RECORDS as u64);
         let mut bytes = std::mem::take(&mut self.ahead.1);
-        bytes.resize(usize::try_from(wanted).unwrap_or(RECORDS) * SIZE, 0);
-        let got = self.indx.read_at(object * SIZE as u64, &mut [IoSliceMut::new(&mut bytes)]);
+        bytes.resize(usize::try_from(wanted).unwrap_or(RECORDS) * size, 0);
+        let got = self.indx.read_at(object * size as u64, &mut [IoSliceMut::new(&mut bytes)]);
         bytes.truncate(got.map_err(self.io("reading", "indx"))?);
         self.ahead = (object, bytes);
-        let record = self.ahead.1.get(..SIZE).and_then(|bytes| Record::decode(self.number, object, bytes));
-        record.ok_or_else(|| self.damaged(object, Damage::Index))
+        Ok(())
     }
 
     fn in_memory(&self, object: u64) -> Option<&[u8]> {
@@ -116,24 +158,35 @@ impl Partition {
             Some(_) => (self.indx_flushed, &self.indx_pending),
             None => (self.ahead.0, &self.ahead.1),
         };
-        let at = usize::try_from(object.checked_sub(first)?).ok()?.checked_mul(SIZE)?;
-        bytes.get(at..at.checked_add(SIZE)?)
+        let size = self.layout.size();
+        let at = usize::try_from(object.checked_sub(first)?).ok()?.checked_mul(size)?;
+        bytes.get(at..at.checked_add(size)?)
     }
 
-    /// The record of an object, without reading ahead: for bisection, which jumps.
-    fn probe(&mut self, object: u64) -> Result<Record, StoreError> {
-        if self.in_memory(object).is_some() {
-            return self.record(object);
+    /// The bytes of a record, without reading ahead: for bisection, which jumps.
+    pub(super) fn bytes_of(&mut self, object: u64) -> Result<RecordBytes, StoreError> {
+        let size = self.layout.size();
+        if let Some(bytes) = self.in_memory(object) {
+            return Ok(RecordBytes::from_slice(bytes));
         }
-        let mut bytes = [0; SIZE];
-        let got = self.indx.read_at(object * SIZE as u64, &mut [IoSliceMut::new(&mut bytes)]);
-        got.map_err(self.io("reading", "indx"))?;
-        Record::decode(self.number, object, &bytes).ok_or_else(|| self.damaged(object, Damage::Index))
+        let mut bytes = RecordBytes::from_elem(0, size);
+        let got = self.indx.read_at(object * size as u64, &mut [IoSliceMut::new(&mut bytes)]);
+        bytes.truncate(got.map_err(self.io("reading", "indx"))?);
+        Ok(bytes)
+    }
+
+    fn probe(&mut self, object: u64) -> Result<Record, StoreError> {
+        let bytes = self.bytes_of(object)?;
+        self.layout.decode(self.number, object, &bytes).ok_or_else(|| self.damaged(object, Damage::Index))
     }
 
     /// Filemarks before an object.
     pub(super) fn files_before(&mut self, object: u64) -> Result<u64, StoreError> {
-        if object >= self.objects { Ok(self.files) } else { Ok(self.probe(object)?.files.into()) }
+        match &self.layout {
+            _ if object >= self.objects => Ok(self.files),
+            Layout::Wide(marks) => Ok(marks.before(object)),
+            Layout::Compact => Ok(self.probe(object)?.files.into()),
+        }
     }
 
     /// Where the data of an object begins, and how many filemarks are before it: what its predecessor says, so that a
@@ -161,9 +214,10 @@ impl Partition {
 
     /// The object behind filemark number `file`, counted from 1; the first object for 0.
     pub(super) fn behind_filemark(&mut self, file: u64) -> Result<u64, StoreError> {
-        match file.checked_sub(1) {
-            None => Ok(0),
-            Some(before) => self.first_behind(before, 0, self.objects),
+        match (file.checked_sub(1), &self.layout) {
+            (None, _) => Ok(0),
+            (Some(before), Layout::Wide(marks)) => Ok(marks.object(before).map_or(self.objects, |mark| mark + 1)),
+            (Some(before), Layout::Compact) => self.first_behind(before, 0, self.objects),
         }
     }
 
@@ -173,7 +227,7 @@ impl Partition {
             let error = io::Error::other("an earlier synchronisation failed");
             return Err(self.io("writing", "data")(error));
         }
-        if self.indx_pending.len() >= RECORDS * SIZE {
+        if self.indx_pending.len() >= RECORDS * self.layout.size() {
             self.flush()?;
         }
         if len >= DIRECT || self.data_pending.len() + len > GATHER {
@@ -197,7 +251,7 @@ impl Partition {
 
     /// Adds a record whose data is stored, at end of data.
     pub(super) fn push(&mut self, record: &Record) {
-        self.indx_pending.extend_from_slice(&record.encode(self.number, self.objects));
+        self.layout.push(record, self.number, self.objects, &mut self.indx_pending);
         self.objects += 1;
         self.end = record.end();
         self.files = record.files_behind();
@@ -220,7 +274,8 @@ impl Partition {
         if self.indx_pending.is_empty() {
             return Ok(());
         }
-        let written = self.indx.write_at(self.indx_flushed * SIZE as u64, &[IoSlice::new(&self.indx_pending)]);
+        let written =
+            self.indx.write_at(self.indx_flushed * self.layout.size() as u64, &[IoSlice::new(&self.indx_pending)]);
         written.map_err(self.io("writing", "indx"))?;
         self.indx_flushed = self.objects;
         self.indx_pending.clear();
@@ -230,19 +285,20 @@ impl Partition {
     /// Forgets what could not be written; says from which object on. The files end where it begins.
     pub(super) fn forget_pending(&mut self) -> u64 {
         self.data_pending.clear();
-        let mut kept = 0;
-        for (at, bytes) in self.indx_pending.chunks_exact(SIZE).enumerate() {
-            match Record::decode(self.number, self.indx_flushed + at as u64, bytes) {
-                Some(record) if record.end() <= self.data_flushed => kept = at + 1,
-                _ => break,
-            }
-        }
-        let lost = self.indx_pending.get(kept * SIZE..(kept + 1) * SIZE);
-        let first = self.indx_flushed + kept as u64;
-        if let Some(record) = lost.and_then(|bytes| Record::decode(self.number, first, bytes)) {
+        let (number, flushed, size) = (self.number, self.indx_flushed, self.layout.size());
+        let decode = |layout: &Layout, (at, bytes): (u64, &[u8])| layout.decode(number, flushed + at, bytes);
+        let mut records = (0..).zip(self.indx_pending.chunks_exact(size)).map(|each| decode(&self.layout, each));
+        let whole = |record: &Option<Record>| record.is_some_and(|record| record.end() <= self.data_flushed);
+        let kept = records.by_ref().take_while(whole).count();
+        let first = flushed + kept as u64;
+        let lost = self.indx_pending.get(kept * size..(kept + 1) * size);
+        if let Some(record) = lost.and_then(|bytes| self.layout.decode(number, first, bytes)) {
             (self.end, self.files) = (record.offset, record.files.into());
         }
-        self.indx_pending.truncate(kept * SIZE);
+        self.indx_pending.truncate(kept * size);
+        if let Layout::Wide(marks) = &mut self.layout {
+            marks.forget(first);
+        }
         self.objects = first;
         self.data_flushed = self.data_flushed.min(self.end);
         first
@@ -266,38 +322,57 @@ impl Partition {
     /// A synchronisation that fails once says nothing the next time: the system may have dropped what it could not write.
     fn durable(&mut self) -> Result<(), StoreError> {
         let data = self.data.sync().map_err(self.io("synchronising", "data"));
-        let result = data.and_then(|()| self.indx.sync().map_err(self.io("synchronising", "indx")));
+        let indx = data.and_then(|()| self.indx.sync().map_err(self.io("synchronising", "indx")));
+        let result = indx.and_then(|()| self.with_filemarks("writing", Filemarks::write));
         self.unreliable |= result.is_err();
         result
     }
 
-    /// As [`Self::sync`], and the watermark too.
+    /// Where there is a table of filemarks, does this to it.
+    fn with_filemarks(
+        &mut self,
+        what: &'static str,
+        call: impl FnOnce(&mut Filemarks) -> io::Result<()>,
+    ) -> Result<(), StoreError> {
+        let failed = self.io(what, "meta");
+        match &mut self.layout {
+            Layout::Compact => Ok(()),
+            Layout::Wide(marks) => call(marks).map_err(failed),
+        }
+    }
+
+    /// As [`Self::sync`], and the watermark and the table of filemarks too.
     pub(super) fn close(&mut self) -> Result<(), StoreError> {
         self.sync()?;
+        self.with_filemarks("synchronising", Filemarks::sync)?;
         if self.marks_since > 0 { self.sync_mark() } else { Ok(()) }
     }
 
     /// The watermark of a tape that ends here.
     fn mark_at(&mut self, objects: u64, end: u64) -> Result<Watermark, StoreError> {
         let last_crc = match objects.checked_sub(1) {
-            Some(last) => last_crc(&self.probe(last)?.encode(self.number, last)),
+            Some(last) => {
+                let bytes = self.bytes_of(last)?;
+                self.layout.tag(&bytes)
+            }
             None => 0,
         };
-        Ok(Watermark { sequence: self.mark.sequence, objects, data_len: end, last_crc })
+        let files = self.files_before(objects)?;
+        Ok(Watermark { sequence: self.mark.sequence, objects, data_len: end, files, last_crc })
     }
 
     fn write_mark(&mut self, mark: Watermark) -> Result<(), StoreError> {
         let mark = Watermark { sequence: self.mark.sequence + 1, ..mark };
         let slot = self.durable_slot.other();
-        let written = self.meta.write_at(slot.offset(), &[IoSlice::new(&mark.encode(self.number))]);
-        written.map_err(self.io("writing", "meta"))?;
+        let written = self.mark_file.write_at(slot.offset(), &[IoSlice::new(&mark.encode(self.number))]);
+        written.map_err(self.io("writing", "mark"))?;
         self.mark = mark;
         self.marks_since += 1;
         if self.marks_since >= MARKS { self.sync_mark() } else { Ok(()) }
     }
 
     fn sync_mark(&mut self) -> Result<(), StoreError> {
-        self.meta.sync().map_err(self.io("synchronising", "meta"))?;
+        self.mark_file.sync().map_err(self.io("synchronising", "mark"))?;
         self.durable_slot = self.durable_slot.other();
         self.marks_since = 0;
         Ok(())
@@ -318,7 +393,8 @@ impl Partition {
         if self.marks_since > 0 {
             self.sync_mark()?;
         }
-        self.indx.set_len(object * SIZE as u64).map_err(self.io("cutting", "indx"))?;
+        self.with_filemarks("cutting", |marks| marks.cut(object))?;
+        self.indx.set_len(object * self.layout.size() as u64).map_err(self.io("cutting", "indx"))?;
         // From here on the cut is made, whatever else fails.
         self.ahead.1.clear();
         (self.objects, self.end, self.files) = (object, end, files);
@@ -338,9 +414,4 @@ impl Partition {
         let got = self.data.read_at(record.offset, into).map_err(self.io("reading", "data"))?;
         Ok(got == wanted)
     }
-}
-
-/// The checksum that ends an encoded record.
-pub(super) fn last_crc(record: &[u8; SIZE]) -> u32 {
-    record.last_chunk::<4>().copied().map_or(0, u32::from_le_bytes)
 }

@@ -1,12 +1,14 @@
 //! Reading an object: straight into the caller's slices where that can be, checked in any case.
 
 use super::ThreeFile;
-use super::index::{Kind, Record};
+use super::index::{Kind, Record, Sealed};
 use super::partition::Partition;
+use super::wide;
 use crate::compress::Codecs;
 use crate::error::{Damage, StoreError};
 use crate::integrity::{crc32c, crc32c_slices};
 use crate::medium::{CodecId, Found};
+use crate::seal::{self, Context, Kads, Locked, MOST_OVERHEAD, Opened, Unseal};
 use smallvec::SmallVec;
 use std::io::IoSliceMut;
 
@@ -16,10 +18,13 @@ pub(super) struct Buffers {
     pub(super) codecs: Codecs,
     stored: Vec<u8>,
     whole: Vec<u8>,
+    /// A block being sealed.
+    pub(super) sealed: Vec<u8>,
+    opened: Opened,
 }
 
 impl ThreeFile {
-    pub(super) fn read_object(&mut self, into: &mut [IoSliceMut<'_>]) -> Result<Found, StoreError> {
+    pub(super) fn read_object(&mut self, into: &mut [IoSliceMut<'_>], unseal: Unseal<'_>) -> Result<Found, StoreError> {
         let object = self.object;
         let Some(part) = self.partitions.get_mut(self.current) else { return Ok(Found::EndOfData) };
         if object >= part.objects() {
@@ -35,12 +40,22 @@ impl ThreeFile {
                 return Err(error);
             }
         };
+        if record.kind == Kind::Block
+            && let Err(why) = part.admits(object, &record, unseal)?
+        {
+            return Err(StoreError::Locked { partition: part.number, object, why });
+        }
+        let before = (self.object, self.offset, self.file);
         self.object += 1;
         (self.offset, self.file) = (record.end(), record.files_behind());
         match record.kind {
             Kind::Filemark => Ok(Found::Filemark),
             Kind::Block => {
-                self.buffers.read(part, object, &record, into)?;
+                let read = self.buffers.read(part, object, &record, into, unseal);
+                if let Err(StoreError::Locked { .. }) = read {
+                    (self.object, self.offset, self.file) = before;
+                }
+                read?;
                 Ok(Found::Block { len: record.length as usize, stored: record.stored.into() })
             }
         }
@@ -48,6 +63,14 @@ impl ThreeFile {
 }
 
 impl Buffers {
+    /// Checks one block against its checksum, as far as that can be without a key.
+    pub(super) fn check(&mut self, part: &mut Partition, object: u64, record: &Record) -> Result<(), StoreError> {
+        if record.sealed == Sealed::Aes {
+            return self.fetch_sealed(part, object, record);
+        }
+        self.read(part, object, record, &mut [], Unseal::Never)
+    }
+
     /// Reads, decompresses and checks one block; what of it has room stands in `into`.
     pub(super) fn read(
         &mut self,
@@ -55,16 +78,20 @@ impl Buffers {
         object: u64,
         record: &Record,
         into: &mut [IoSliceMut<'_>],
+        unseal: Unseal<'_>,
     ) -> Result<(), StoreError> {
         let len = record.length as usize;
         let room: usize = into.iter().map(|slice| slice.len()).sum();
+        if record.sealed == Sealed::Aes {
+            return self.read_aes(part, object, record, into, unseal);
+        }
         if record.codec == CodecId::NONE && room >= len {
             let mut window = window(into, len);
             let whole = part.read_data(record, &mut window)?;
             let crc = crc32c_slices(&window);
             return verdict(part, object, record, whole, crc);
         }
-        let Self { codecs, stored, whole } = self;
+        let Self { codecs, stored, whole, .. } = self;
         grow(whole, len);
         let target = match into {
             [one] if room >= len => one.get_mut(..len).unwrap_or_default(),
@@ -88,8 +115,86 @@ impl Buffers {
     }
 }
 
+impl Buffers {
+    /// Reads a sealed block's stored bytes and checks them.
+    fn fetch_sealed(&mut self, part: &mut Partition, object: u64, record: &Record) -> Result<(), StoreError> {
+        self.stored.resize(record.stored as usize, 0);
+        let complete = part.read_data(record, &mut [IoSliceMut::new(&mut self.stored)])?;
+        verdict(part, object, record, complete, crc32c(&self.stored))
+    }
+
+    fn read_aes(
+        &mut self,
+        part: &mut Partition,
+        object: u64,
+        record: &Record,
+        into: &mut [IoSliceMut<'_>],
+        unseal: Unseal<'_>,
+    ) -> Result<(), StoreError> {
+        let locked = |why| StoreError::Locked { partition: part.number, object, why };
+        let (Unseal::Only(key) | Unseal::Also(key)) = unseal else { return Err(locked(Locked::NoKey)) };
+        self.fetch_sealed(part, object, record)?;
+        let context = Context { partition: part.number, object, length: record.length, codec: record.codec };
+        let locked = StoreError::Locked { partition: part.number, object, why: Locked::WrongKey };
+        let content = self.opened.open(key, context, &mut self.stored).ok_or(locked)?;
+        if record.codec == CodecId::NONE {
+            if content.len() != record.length as usize {
+                return Err(part.damaged(object, Damage::Short));
+            }
+            scatter(content, into);
+            return Ok(());
+        }
+        grow(&mut self.whole, record.length as usize);
+        let target = self.whole.get_mut(..record.length as usize).unwrap_or_default();
+        let decompressed = self.codecs.decompress(content, record.codec, target);
+        decompressed.map_err(|damage| part.damaged(object, damage))?;
+        scatter(target, into);
+        Ok(())
+    }
+}
+
+impl ThreeFile {
+    pub(super) fn seal_of_next(&mut self) -> Result<Option<Kads>, StoreError> {
+        let object = self.object;
+        let part = self.part()?;
+        if object >= part.objects() {
+            return Ok(None);
+        }
+        let record = part.record(object)?;
+        match record.sealed {
+            Sealed::No => Ok(None),
+            Sealed::Labelled => {
+                let label = wide::label(&part.bytes_of(object)?).ok_or_else(|| part.damaged(object, Damage::Index))?;
+                let (unauthenticated, authenticated) = (label.ukad, label.akad);
+                Ok(Some(Kads { unauthenticated, authenticated, metadata: Vec::new() }))
+            }
+            Sealed::Aes => {
+                let mut head = vec![0; MOST_OVERHEAD.min(record.stored as usize)];
+                part.read_data(&record, &mut [IoSliceMut::new(&mut head)])?;
+                Ok(Some(seal::kads(&head).ok_or_else(|| part.damaged(object, Damage::Short))?))
+            }
+        }
+    }
+}
+
+impl Partition {
+    /// Whether a block may be read with this key, as far as its record says.
+    fn admits(&mut self, object: u64, record: &Record, unseal: Unseal<'_>) -> Result<Result<(), Locked>, StoreError> {
+        Ok(match (record.sealed, unseal) {
+            (Sealed::No, Unseal::Never | Unseal::Also(_)) => Ok(()),
+            (Sealed::No, Unseal::Only(_)) => Err(Locked::Clear),
+            (_, Unseal::Never) => Err(Locked::NoKey),
+            (Sealed::Aes, _) => Ok(()),
+            (Sealed::Labelled, Unseal::Only(key) | Unseal::Also(key)) => {
+                let label = wide::label(&self.bytes_of(object)?).ok_or_else(|| self.damaged(object, Damage::Index))?;
+                if key.is(&label.key) { Ok(()) } else { Err(Locked::WrongKey) }
+            }
+        })
+    }
+}
+
 fn verdict(part: &Partition, object: u64, record: &Record, complete: bool, crc: u32) -> Result<(), StoreError> {
-    match (complete, crc == record.data_crc) {
+    match (complete, record.data_crc.is_none_or(|stored| stored == crc)) {
         (true, true) => Ok(()),
         (false, _) => Err(part.damaged(object, Damage::Short)),
         (true, false) => Err(part.damaged(object, Damage::Checksum)),

@@ -1,139 +1,280 @@
-//! Opening a partition: the ends are checked against the watermark, and what came after it is verified.
+//! Opening a partition: the ends are checked against the watermark, and what came after it is verified. Without a
+//! watermark that can be relied on (mhvtl wrote since), the whole index is looked through.
 
-use super::Recovery;
-use super::index::{Kind, Record, SIZE};
-use super::meta::{SLOT, Slot, Watermark};
-use super::partition::{Partition, last_crc};
+use super::index::{Kind, Layout, Record};
+use super::partition::{Files, Partition};
 use super::read::Buffers;
-use crate::backend::{Backend, Folder};
+use super::watermark::{SLOT, Slot, Watermark};
+use super::wide::{self, Filemarks};
+use super::{Recovery, Shape};
+use crate::backend::memory::MemoryFile;
+use crate::backend::{Backend, Discard, Folder};
+use crate::cartridge::Level;
 use crate::error::StoreError;
-use std::io::{IoSlice, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut};
 
+#[derive(Clone, Copy)]
 struct Extent {
     objects: u64,
     end: u64,
     files: u64,
 }
 
-pub(super) fn open(
-    folder: &mut dyn Folder,
-    number: u8,
-    buffers: &mut Buffers,
-    recovery: &mut Recovery,
-) -> Result<Partition, StoreError> {
-    let mut file = |name: &str| {
-        let name = format!("{name}.{number}");
-        folder.open(&name).map_err(StoreError::io(format!("opening {name}")))
-    };
-    let mut files = [file("data")?, file("indx")?, file("meta")?];
-    let length =
-        |file: &mut Box<dyn Backend>| file.len().map_err(StoreError::io(format!("measuring partition {number}")));
-    let [data, indx, meta] = &mut files;
-    let (data_len, indx_len, meta_len) = (length(data)?, length(indx)?, length(meta)?);
-    if data_len == 0 && indx_len == 0 && is_zero(meta.as_mut(), meta_len, number)? {
-        return blank(number, files);
-    }
-    let (mark, slot) = read_mark(meta.as_mut(), number)?;
-    let records = indx_len / SIZE as u64;
-    let short = |file: &str, have: u64, need: u64| StoreError::Format {
-        file: format!("{file}.{number}"),
-        what: format!("has {have} bytes, but {need} were synchronised"),
-    };
-    if records < mark.objects {
-        return Err(short("indx", indx_len, mark.objects * SIZE as u64));
-    }
-    if data_len < mark.data_len {
-        return Err(short("data", data_len, mark.data_len));
-    }
-    let mut part = Partition::new(number, files, mark, slot);
-    part.set_extent(records, data_len, 0);
-    let synced = synchronised_extent(&mut part, &mark)?;
-    let whole = verify_tail(&mut part, synced, records, buffers)?;
-    recovery.kept += whole.objects - mark.objects;
-    recovery.dropped += records - whole.objects;
-    if whole.objects * (SIZE as u64) < indx_len || whole.end < data_len {
-        cut(&mut part, &whole)?;
-    }
-    part.set_extent(whole.objects, whole.end, whole.files);
-    Ok(part)
+const NOTHING: Extent = Extent { objects: 0, end: 0, files: 0 };
+
+/// Where a partition's files are and how they are to be opened.
+pub(super) struct Opener<'a> {
+    pub(super) folder: &'a mut dyn Folder,
+    pub(super) shape: &'a Shape,
+    pub(super) buffers: &'a mut Buffers,
+    pub(super) recovery: Recovery,
 }
 
-/// Whether a `meta.P` holds nothing yet: its making may have been cut short.
-fn is_zero(meta: &mut dyn Backend, len: u64, number: u8) -> Result<bool, StoreError> {
+impl Opener<'_> {
+    pub(super) fn open(&mut self, number: u8) -> Result<Partition, StoreError> {
+        let (mut files, skip) = self.files(number)?;
+        let length = |file: &mut Box<dyn Backend>| {
+            file.len().map_err(StoreError::io(format!("measuring the files of partition {number}")))
+        };
+        let (data_len, indx_len) = (length(&mut files.data)?, length(&mut files.indx)?);
+        let blank = data_len == 0 && indx_len == 0 && is_zero(files.mark.as_mut(), number)?;
+        match self.shape.level {
+            Level::Ferric if blank => blank_partition(number, files, self.shape.read_only),
+            Level::Ferric => {
+                let (mark, slot) = read_mark(files.mark.as_mut(), number, self.shape.read_only)?.ok_or_else(|| {
+                    let file = format!("mark.{number}");
+                    StoreError::Format { file, what: "neither of its two watermarks is whole".into() }
+                })?;
+                self.marked(number, files, mark, slot, [data_len, indx_len])
+            }
+            Level::Mhvtl => self.mhvtl(number, files, skip, [data_len, indx_len]),
+        }
+    }
+
+    /// The files by their names, and how many bytes of `meta` are not its own. Formats 3 to 5 of mhvtl have no numbers.
+    fn files(&mut self, number: u8) -> Result<(Files, u64), StoreError> {
+        let wide = self.shape.level == Level::Mhvtl;
+        let (indx, mark) = (self.file("indx", number)?, self.file("mark", number)?);
+        let data = if self.shape.discards_data { Box::new(Discard) } else { self.file("data", number)? };
+        if !wide {
+            return Ok((Files { data, indx, mark, layout: Layout::Compact }, 0));
+        }
+        let mut meta = self.file("meta", number)?;
+        let skip = memory_before(meta.as_mut()).map_err(StoreError::io(format!("reading meta.{number}")))?;
+        Ok((Files { data, indx, mark, layout: Layout::Wide(Filemarks::new(meta)) }, skip))
+    }
+
+    fn file(&mut self, name: &str, number: u8) -> Result<Box<dyn Backend>, StoreError> {
+        let numbered = format!("{name}.{number}");
+        let failed = StoreError::io(format!("opening {numbered}"));
+        if !self.shape.read_only {
+            return self.folder.open(&numbered).map_err(failed);
+        }
+        let found = self.folder.view(&numbered).and_then(|found| match found {
+            None if number == 0 => self.folder.view(name),
+            found => Ok(found),
+        });
+        Ok(found.map_err(failed)?.unwrap_or_else(|| Box::new(MemoryFile::new(Vec::new()))))
+    }
+
+    /// A partition whose watermark counts.
+    fn marked(
+        &mut self,
+        number: u8,
+        files: Files,
+        mark: Watermark,
+        slot: Slot,
+        [data_len, indx_len]: [u64; 2],
+    ) -> Result<Partition, StoreError> {
+        let size = files.layout.size() as u64;
+        let records = indx_len / size;
+        let short = |file: &str, have: u64, need: u64| StoreError::Format {
+            file: format!("{file}.{number}"),
+            what: format!("has {have} bytes, but {need} were synchronised"),
+        };
+        if records < mark.objects {
+            return Err(short("indx", indx_len, mark.objects * size));
+        }
+        if data_len < mark.data_len && !self.shape.discards_data {
+            return Err(short("data", data_len, mark.data_len));
+        }
+        let mut part = Partition::new(number, files, mark, slot);
+        part.set_extent(records, data_len, 0);
+        let synced = synchronised_extent(&mut part, &mark)?;
+        let whole = self.verify_tail(&mut part, synced, records)?;
+        self.recovery.kept += whole.objects - mark.objects;
+        self.recovery.dropped += records - whole.objects;
+        let torn = whole.objects * size < indx_len || whole.end < data_len;
+        if torn && !self.shape.read_only {
+            cut(&mut part, &whole)?;
+        }
+        part.set_extent(whole.objects, whole.end, whole.files);
+        Ok(part)
+    }
+
+    /// Walks the objects behind the watermark up to the first that is not whole.
+    fn verify_tail(&mut self, part: &mut Partition, mut at: Extent, records: u64) -> Result<Extent, StoreError> {
+        while at.objects < records {
+            let Ok(record) = part.record(at.objects) else { break };
+            let follows = record.offset == at.end && u64::from(record.files) == at.files;
+            if !follows || !self.is_whole(part, at.objects, &record)? {
+                break;
+            }
+            if let Layout::Wide(marks) = &mut part.layout
+                && record.kind == Kind::Filemark
+            {
+                marks.push(at.objects);
+            }
+            let files = at.files + u64::from(record.kind == Kind::Filemark);
+            at = Extent { objects: at.objects + 1, end: record.end(), files };
+        }
+        Ok(at)
+    }
+
+    fn is_whole(&mut self, part: &mut Partition, object: u64, record: &Record) -> Result<bool, StoreError> {
+        if record.kind == Kind::Filemark {
+            return Ok(record.stored == 0);
+        }
+        if self.shape.discards_data {
+            return Ok(true);
+        }
+        match self.buffers.check(part, object, record) {
+            Ok(()) => Ok(true),
+            Err(StoreError::Damaged { .. }) => Ok(false),
+            Err(storage) => Err(storage),
+        }
+    }
+
+    /// A partition in mhvtl's layout. Its watermark counts if mhvtl did not write since, and the table of filemarks is
+    /// as long as it says.
+    fn mhvtl(&mut self, number: u8, mut files: Files, skip: u64, lens: [u64; 2]) -> Result<Partition, StoreError> {
+        let failed = || StoreError::io(format!("reading meta.{number}"));
+        let mark = if self.shape.ours { read_mark(files.mark.as_mut(), number, self.shape.read_only)? } else { None };
+        let Layout::Wide(marks) = &mut files.layout else { return Err(StoreError::NoPartition(number)) };
+        let readable = marks.read(skip).map_err(failed())?;
+        let Some((mark, slot)) = mark else { return self.unmarked(number, files, lens) };
+        if !readable || marks.before(mark.objects) != mark.files {
+            let mut part = Partition::new(number, files, mark, slot);
+            part.set_extent(mark.objects, u64::MAX, 0);
+            let (_, numbers, _) = survey(&mut part, mark.objects)?;
+            files = part.into_files();
+            if let Layout::Wide(marks) = &mut files.layout {
+                marks.set(numbers);
+            }
+        } else {
+            marks.forget(mark.objects);
+        }
+        let part = self.marked(number, files, mark, slot, lens)?;
+        self.settle(part)
+    }
+
+    /// Looks through the whole index of a tape that mhvtl wrote. Nothing is cut: who knows what was synchronised?
+    fn unmarked(&mut self, number: u8, files: Files, [data_len, indx_len]: [u64; 2]) -> Result<Partition, StoreError> {
+        let records = indx_len / wide::SIZE as u64;
+        let counted = if let Layout::Wide(marks) = &files.layout { marks.len() } else { 0 };
+        let mut part = Partition::new(number, files, Watermark::default(), Slot::First);
+        part.set_extent(records, u64::MAX, 0);
+        let (at, numbers, mut damaged) = survey(&mut part, records)?;
+        damaged |= indx_len % wide::SIZE as u64 != 0;
+        damaged |= data_len < at.end && !self.shape.discards_data;
+        damaged |= records == 0 && (data_len > 0 || counted > 0);
+        if let Layout::Wide(marks) = &mut part.layout {
+            marks.set(numbers);
+        }
+        part.set_extent(at.objects, at.end, at.files);
+        self.recovery.damaged |= damaged;
+        if damaged { Ok(part) } else { self.settle(part) }
+    }
+
+    /// Brings the files of mhvtl's layout into agreement: data ends where the index says, the table of filemarks is
+    /// that of the index, and a watermark says so.
+    fn settle(&self, mut part: Partition) -> Result<Partition, StoreError> {
+        if !self.shape.read_only {
+            part.agree()?;
+        }
+        Ok(part)
+    }
+}
+
+/// Looks at the first `objects` records: where they end, which are filemarks, and whether one is not as it should be.
+fn survey(part: &mut Partition, objects: u64) -> Result<(Extent, Vec<u32>, bool), StoreError> {
+    let (mut at, mut numbers, mut damaged) = (NOTHING, Vec::new(), false);
+    while at.objects < objects {
+        match part.record(at.objects) {
+            Ok(record) => {
+                damaged |= record.offset != at.end;
+                at.end = record.end();
+                if record.kind == Kind::Filemark {
+                    numbers.push(u32::try_from(at.objects).unwrap_or(u32::MAX));
+                }
+            }
+            Err(StoreError::Damaged { .. }) => damaged = true,
+            Err(storage) => return Err(storage),
+        }
+        at.objects += 1;
+    }
+    at.files = numbers.len() as u64;
+    Ok((at, numbers, damaged))
+}
+
+/// Bytes of cartridge memory before the filemarks: format 3 of mhvtl has it there.
+fn memory_before(meta: &mut dyn Backend) -> io::Result<u64> {
+    let mut words = [0; 8];
+    let got = meta.read_at(0, &mut [IoSliceMut::new(&mut words)])?;
+    let packed = got == 8 && words.starts_with(&[3, 0, 0, 0]) && matches!(words, [.., 2 | 3, 0, 0, 0]);
+    Ok(if packed && meta.len()? >= 1536 { 1024 } else { 0 })
+}
+
+/// Whether a `mark.P` holds nothing yet: its making may have been cut short.
+fn is_zero(mark: &mut dyn Backend, number: u8) -> Result<bool, StoreError> {
     let mut bytes = [0; 1024];
-    let got = meta
-        .read_at(0, &mut [IoSliceMut::new(&mut bytes)])
-        .map_err(StoreError::io(format!("reading meta.{number}")))?;
+    let failed = || StoreError::io(format!("reading mark.{number}"));
+    let len = mark.len().map_err(failed())?;
+    let got = mark.read_at(0, &mut [IoSliceMut::new(&mut bytes)]).map_err(failed())?;
     Ok(len <= 2 * SLOT && bytes.get(..got).unwrap_or_default().iter().all(|byte| *byte == 0))
 }
 
 /// A new partition begins with a watermark of nothing, so that a lost one is not taken for a blank tape.
-fn blank(number: u8, mut files: [Box<dyn Backend>; 3]) -> Result<Partition, StoreError> {
+fn blank_partition(number: u8, mut files: Files, read_only: bool) -> Result<Partition, StoreError> {
     let mark = Watermark::default();
-    let [_, _, meta] = &mut files;
-    let failed = || StoreError::io(format!("writing meta.{number}"));
-    meta.set_len(2 * SLOT).map_err(failed())?;
-    meta.write_at(Slot::First.offset(), &[IoSlice::new(&mark.encode(number))]).map_err(failed())?;
-    meta.sync().map_err(failed())?;
+    if !read_only {
+        let failed = || StoreError::io(format!("writing mark.{number}"));
+        files.mark.set_len(2 * SLOT).map_err(failed())?;
+        files.mark.write_at(Slot::First.offset(), &[IoSlice::new(&mark.encode(number))]).map_err(failed())?;
+        files.mark.sync().map_err(failed())?;
+    }
     Ok(Partition::new(number, files, mark, Slot::First))
 }
 
 /// The newest watermark, made durable: after a killed process it may be in the system's memory only.
-fn read_mark(meta: &mut dyn Backend, number: u8) -> Result<(Watermark, Slot), StoreError> {
+fn read_mark(mark: &mut dyn Backend, number: u8, read_only: bool) -> Result<Option<(Watermark, Slot)>, StoreError> {
     let mut bytes = [0; 1024];
-    let failed = || StoreError::io(format!("reading meta.{number}"));
-    let got = meta.read_at(0, &mut [IoSliceMut::new(&mut bytes)]).map_err(failed())?;
-    meta.sync().map_err(failed())?;
-    let file = format!("meta.{number}");
-    Watermark::newest(number, bytes.get(..got).unwrap_or_default())
-        .ok_or(StoreError::Format { file, what: "neither of its two watermarks is whole".into() })
+    let failed = || StoreError::io(format!("reading mark.{number}"));
+    let got = mark.read_at(0, &mut [IoSliceMut::new(&mut bytes)]).map_err(failed())?;
+    if !read_only {
+        mark.sync().map_err(failed())?;
+    }
+    Ok(Watermark::newest(number, bytes.get(..got).unwrap_or_default()))
 }
 
 /// The extent at the watermark, if the last synchronised record is what it was.
 fn synchronised_extent(part: &mut Partition, mark: &Watermark) -> Result<Extent, StoreError> {
-    let Some(last) = mark.objects.checked_sub(1) else { return Ok(Extent { objects: 0, end: 0, files: 0 }) };
+    let Some(last) = mark.objects.checked_sub(1) else { return Ok(NOTHING) };
     let record = part.record(last)?;
-    if last_crc(&record.encode(part.number, last)) != mark.last_crc || record.end() != mark.data_len {
+    let tag = {
+        let bytes = part.bytes_of(last)?;
+        part.layout.tag(&bytes)
+    };
+    if tag != mark.last_crc || record.end() != mark.data_len {
         let what = format!("record {last} is not the one that was synchronised");
         return Err(StoreError::Format { file: format!("indx.{}", part.number), what });
     }
     Ok(Extent { objects: mark.objects, end: mark.data_len, files: record.files_behind() })
 }
 
-/// Walks the objects behind the watermark up to the first that is not whole.
-fn verify_tail(
-    part: &mut Partition,
-    mut extent: Extent,
-    records: u64,
-    buffers: &mut Buffers,
-) -> Result<Extent, StoreError> {
-    while extent.objects < records {
-        let Ok(record) = part.record(extent.objects) else { break };
-        let follows = record.offset == extent.end && u64::from(record.files) == extent.files;
-        if !follows || !is_whole(part, extent.objects, &record, buffers)? {
-            break;
-        }
-        extent.objects += 1;
-        extent.end = record.end();
-        extent.files = record.files_behind();
-    }
-    Ok(extent)
-}
-
-fn is_whole(part: &mut Partition, object: u64, record: &Record, buffers: &mut Buffers) -> Result<bool, StoreError> {
-    if record.kind == Kind::Filemark {
-        return Ok(record.stored == 0);
-    }
-    match buffers.read(part, object, record, &mut []) {
-        Ok(()) => Ok(true),
-        Err(StoreError::Damaged { .. }) => Ok(false),
-        Err(storage) => Err(storage),
-    }
-}
-
 fn cut(part: &mut Partition, whole: &Extent) -> Result<(), StoreError> {
     let failed = || StoreError::io(format!("cutting the torn end of partition {}", part.number));
-    part.indx.set_len(whole.objects * SIZE as u64).map_err(failed())?;
+    part.indx.set_len(whole.objects * part.layout.size() as u64).map_err(failed())?;
     part.indx.sync().map_err(failed())?;
     part.data.set_len(whole.end).map_err(failed())
 }

@@ -2,6 +2,7 @@
 
 use super::{CartridgeSetup, Config, ConfigError, DriveSetup, IscsiSetup, ShapeLines, User, barcodes, media_of};
 use serde::Deserialize;
+use tape_store::cartridge::Level;
 use tape_store::medium::Codec;
 use toml::Spanned;
 
@@ -40,6 +41,7 @@ struct CartridgeTable {
     #[serde(default = "one")]
     first: u16,
     size: Option<Spanned<String>>,
+    level: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -180,7 +182,8 @@ fn cartridges(
             if count == 0 {
                 continue;
             }
-            let made = of_pattern(pattern, 1, count, None).map_err(|message| source.error(0, "cartridges", message))?;
+            let made = of_pattern(pattern, 1, count, None, Level::Ferric)
+                .map_err(|message| source.error(0, "cartridges", message))?;
             cartridges.extend(made);
         }
         return Ok(cartridges);
@@ -196,8 +199,9 @@ fn cartridges(
                 source.error(text.span().start, "cartridges.size", message)
             })?),
         };
+        let level = level(source, table.level.as_ref())?;
         let at = table.pattern.span().start;
-        let made = of_pattern(table.pattern.get_ref(), table.first, table.count, size)
+        let made = of_pattern(table.pattern.get_ref(), table.first, table.count, size, level)
             .map_err(|message| source.error(at, "cartridges.pattern", message))?;
         for cartridge in made {
             if cartridges.iter().any(|other| other.barcode == cartridge.barcode) {
@@ -210,13 +214,28 @@ fn cartridges(
     Ok(cartridges)
 }
 
-fn of_pattern(pattern: &str, first: u16, count: u16, size: Option<u64>) -> Result<Vec<CartridgeSetup>, String> {
+fn level(source: &Source<'_>, text: Option<&Spanned<String>>) -> Result<Level, ConfigError> {
+    let Some(text) = text else { return Ok(Level::Ferric) };
+    let known = [Level::Ferric, Level::Mhvtl].into_iter().find(|level| level.name() == text.get_ref());
+    known.ok_or_else(|| {
+        let message = format!("{:?} is neither ferric nor mhvtl", text.get_ref());
+        source.error(text.span().start, "cartridges.level", message)
+    })
+}
+
+fn of_pattern(
+    pattern: &str,
+    first: u16,
+    count: u16,
+    size: Option<u64>,
+    level: Level,
+) -> Result<Vec<CartridgeSetup>, String> {
     let setup = |barcode| {
         let Some((media, kind)) = media_of(&barcode) else {
             let known: Vec<_> = tape_store::media::ALL.iter().map(|media| media.suffix).collect();
             return Err(format!("{barcode} does not end in a media identifier: {}", known.join(", ")));
         };
-        Ok(CartridgeSetup { barcode, media, kind, size: size.unwrap_or(media.capacity) })
+        Ok(CartridgeSetup { barcode, media, kind, size: size.unwrap_or(media.capacity), level })
     };
     barcodes::expand(pattern, first.into(), count.into())?.into_iter().map(setup).collect()
 }

@@ -20,6 +20,7 @@ impl fmt::Display for Config {
                 0 => writeln!(f, "size = \"{}MB\"", cartridge.size / 1_000_000)?,
                 _ => writeln!(f, "size = \"{}KiB\"", cartridge.size / 1024)?,
             }
+            writeln!(f, "level = {:?}", cartridge.level.name())?;
         }
         write!(f, "\n{}", self.iscsi)
     }

@@ -1,4 +1,4 @@
-//! `meta.P`: the watermark of the last synchronisation, in two slots. The slot that is known to be durable is never
+//! `mark.P`: the watermark of the last synchronisation, in two slots. The slot that is known to be durable is never
 //! written, so one is always whole.
 
 use super::index::MAX_OFFSET;
@@ -7,10 +7,10 @@ use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// Bytes of one slot's record; slots lie a sector apart.
-const SIZE: usize = 48;
+const SIZE: usize = 56;
 pub(super) const SLOT: u64 = 512;
 const MAGIC: [u8; 8] = *b"FERRICTP";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -21,6 +21,7 @@ struct Raw {
     sequence: U64,
     objects: U64,
     data_len: U64,
+    files: U64,
     last_crc: U32,
     crc: U32,
 }
@@ -35,7 +36,9 @@ pub(super) struct Watermark {
     pub(super) objects: u64,
     /// Bytes of `data.P`.
     pub(super) data_len: u64,
-    /// CRC-32C of the last object's index record; 0 if there is none.
+    /// Filemarks.
+    pub(super) files: u64,
+    /// What [`super::index::Layout::tag`] keeps of the last object's record; 0 if there is none.
     pub(super) last_crc: u32,
 }
 
@@ -48,6 +51,7 @@ impl Watermark {
             sequence: self.sequence.into(),
             objects: self.objects.into(),
             data_len: self.data_len.into(),
+            files: self.files.into(),
             last_crc: self.last_crc.into(),
             crc: U32::ZERO,
         };
@@ -62,6 +66,7 @@ impl Watermark {
             && raw.version.get() == VERSION
             && raw.objects.get() <= MAX_OFFSET / 64
             && raw.data_len.get() <= MAX_OFFSET
+            && raw.files.get() <= raw.objects.get()
             && raw.sequence.get() <= MAX_OFFSET
             && raw.partition.get() == u32::from(partition)
             && raw.crc.get() == crc32c(bytes.get(..SIZE - 4)?);
@@ -69,11 +74,12 @@ impl Watermark {
             sequence: raw.sequence.get(),
             objects: raw.objects.get(),
             data_len: raw.data_len.get(),
+            files: raw.files.get(),
             last_crc: raw.last_crc.get(),
         })
     }
 
-    /// The newer of the two slots in the bytes of a `meta.P`, and which it is.
+    /// The newer of the two slots in the bytes of a `mark.P`, and which it is.
     pub(super) fn newest(partition: u8, file: &[u8]) -> Option<(Self, Slot)> {
         let read =
             |slot: Slot| Some((Self::decode(partition, file.get(usize::try_from(slot.offset()).ok()?..)?)?, slot));
@@ -110,11 +116,11 @@ mod tests {
 
     #[test]
     fn the_newer_whole_slot_counts() {
-        let old = Watermark { sequence: 4, objects: 1, data_len: 2, last_crc: 3 };
-        let new = Watermark { sequence: 5, objects: 7, data_len: 8, last_crc: 9 };
+        let old = Watermark { sequence: 4, objects: 1, data_len: 2, files: 0, last_crc: 3 };
+        let new = Watermark { sequence: 5, objects: 7, data_len: 8, files: 2, last_crc: 9 };
         let mut file = vec![0; 1024];
-        file[..48].copy_from_slice(&old.encode(2));
-        file[512..560].copy_from_slice(&new.encode(2));
+        file[..56].copy_from_slice(&old.encode(2));
+        file[512..568].copy_from_slice(&new.encode(2));
         assert_eq!(Watermark::newest(2, &file), Some((new, Slot::Second)));
         assert_eq!(Watermark::newest(1, &file), None);
         file[530] ^= 1;

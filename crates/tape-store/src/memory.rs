@@ -1,0 +1,176 @@
+//! Where a cartridge's memory is kept: in `ferric.mam`, or as mhvtl does, in one of its four ways.
+
+use crate::backend::Folder;
+use crate::cartridge::Level;
+use crate::error::StoreError;
+use crate::integrity::crc32c;
+use crate::mam::{AttrId, Mam};
+use crate::mhvtl::{self, Chip};
+use crate::shelf::NewCartridge;
+use std::io::IoSliceMut;
+
+/// The file of attributes at level `ferric`; without `mam` and `meta`, mhvtl refuses the cartridge instead of misreading it.
+pub(crate) const FERRIC: &str = "ferric.mam";
+/// What mhvtl's files were when we last wrote them.
+const OWNER: &str = "ferric.owner";
+const OWNER_MAGIC: &[u8; 8] = b"FERRICOW";
+
+/// A memory, with all that its file says.
+pub(crate) enum Kept {
+    /// Ours.
+    Ferric(Mam),
+    /// mhvtl's.
+    Mhvtl(Chip),
+}
+
+impl Kept {
+    pub(crate) const fn level(&self) -> Level {
+        match self {
+            Self::Ferric(_) => Level::Ferric,
+            Self::Mhvtl(_) => Level::Mhvtl,
+        }
+    }
+
+    /// The memory as a drive sees it, with the name of its medium.
+    pub(crate) fn mam(&self) -> Result<Mam, StoreError> {
+        match self {
+            Self::Ferric(mam) => Ok(mam.clone()),
+            Self::Mhvtl(chip) => {
+                let mut mam = chip.memory();
+                mam.set(AttrId::MEDIUM_NAME, 0, chip.density()?.media().name.as_bytes());
+                Ok(mam)
+            }
+        }
+    }
+}
+
+fn small(folder: &mut dyn Folder, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    folder.read(name).map_err(StoreError::io(format!("reading {name}")))
+}
+
+/// Whether a cartridge is there: its memory is the last thing that making one writes.
+pub(crate) fn exists(folder: &mut dyn Folder) -> Result<bool, StoreError> {
+    let names = folder.list().map_err(StoreError::io("listing a cartridge's files"))?;
+    Ok(names.iter().any(|name| [FERRIC, mhvtl::MAM, mhvtl::PLAIN_META].contains(&name.as_str())))
+}
+
+/// Reads a cartridge's memory.
+///
+/// # Errors
+/// It is missing or damaged, or the storage failed.
+pub(crate) fn read(folder: &mut dyn Folder) -> Result<Kept, StoreError> {
+    if let Some(bytes) = small(folder, FERRIC)? {
+        return Ok(Kept::Ferric(Mam::decode(FERRIC, &bytes)?));
+    }
+    if let Some(mam) = small(folder, mhvtl::MAM)? {
+        let private = small(folder, mhvtl::PRIVATE)?;
+        return Ok(Kept::Mhvtl(Chip::decode(&mam, private.as_deref())?));
+    }
+    let failed = || StoreError::io("reading meta");
+    if let Some(mut meta) = folder.view(mhvtl::PLAIN_META).map_err(failed())? {
+        let mut head = vec![0; 1024];
+        let got = meta.read_at(0, &mut [IoSliceMut::new(&mut head)]).map_err(failed())?;
+        return Ok(Kept::Mhvtl(Chip::of_meta(head.get(..got).unwrap_or_default())?));
+    }
+    let what = "and mam are missing: this is no cartridge, or has lost its memory".into();
+    Err(StoreError::Format { file: FERRIC.into(), what })
+}
+
+/// Writes a cartridge's memory, atomically and durably, in the way it is kept.
+///
+/// # Errors
+/// The storage failed; the old memory stands.
+pub(crate) fn write(folder: &mut dyn Folder, mam: &Mam) -> Result<(), StoreError> {
+    if folder.list().map_err(StoreError::io("listing a cartridge's files"))?.iter().any(|name| name == FERRIC) {
+        return replace(folder, FERRIC, &mam.encode());
+    }
+    match read(folder)? {
+        Kept::Ferric(_) => replace(folder, FERRIC, &mam.encode()),
+        Kept::Mhvtl(mut chip) => {
+            let density = chip.density()?;
+            chip.update(mam, partitions(folder)?, density);
+            write_chip(folder, &chip)
+        }
+    }
+}
+
+/// Makes the files of a new cartridge; its memory comes last.
+///
+/// # Errors
+/// mhvtl has no such medium, or the storage failed.
+pub(crate) fn create(folder: &mut dyn Folder, barcode: &str, new: &NewCartridge<'_>) -> Result<(), StoreError> {
+    match new.level {
+        Level::Ferric => replace(folder, FERRIC, &Mam::new(new).encode()),
+        Level::Mhvtl => {
+            let chip = mhvtl::blank(barcode, new)?;
+            for (name, bytes) in [("data.0", &[][..]), ("indx.0", &[]), ("meta.0", &[0; 512])] {
+                replace(folder, name, bytes)?;
+            }
+            write_chip(folder, &chip)
+        }
+    }
+}
+
+fn replace(folder: &mut dyn Folder, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+    folder.replace(name, bytes).map_err(StoreError::io(format!("writing {name}")))
+}
+
+fn partitions(folder: &mut dyn Folder) -> Result<u8, StoreError> {
+    let names = folder.list().map_err(StoreError::io("listing a cartridge's files"))?;
+    Ok((1..4).find(|number| !names.contains(&format!("data.{number}"))).unwrap_or(4))
+}
+
+/// mhvtl's two files. What each was and will be is written first, so that a crash between does not make them look
+/// like another's.
+fn write_chip(folder: &mut dyn Folder, chip: &Chip) -> Result<(), StoreError> {
+    let [mam, private] = chip.encode();
+    let (old_mam, old_private) = (small(folder, mhvtl::MAM)?, small(folder, mhvtl::PRIVATE)?);
+    let mut owner = OWNER_MAGIC.to_vec();
+    for bytes in [&old_mam.unwrap_or_default(), &mam, &old_private.unwrap_or_default(), &private] {
+        owner.extend_from_slice(&crc32c(bytes).to_le_bytes());
+    }
+    let crc = crc32c(&owner);
+    owner.extend_from_slice(&crc.to_le_bytes());
+    replace(folder, OWNER, &owner)?;
+    replace(folder, mhvtl::PRIVATE, &private)?;
+    replace(folder, mhvtl::MAM, &mam)
+}
+
+/// Whether the memory is as we wrote it: mhvtl writes it at each load, so nobody else wrote the tape since.
+pub(crate) fn is_ours(folder: &mut dyn Folder) -> Result<bool, StoreError> {
+    let Some(owner) = small(folder, OWNER)? else { return Ok(false) };
+    let Some((body, crc)) = owner.split_last_chunk::<4>() else { return Ok(false) };
+    let Some(crcs) = body.strip_prefix(OWNER_MAGIC).filter(|_| crc32c(body) == u32::from_le_bytes(*crc)) else {
+        return Ok(false);
+    };
+    let [mam, private] = [mhvtl::MAM, mhvtl::PRIVATE].map(|name| small(folder, name));
+    let (mam, private) = (crc32c(&mam?.unwrap_or_default()), crc32c(&private?.unwrap_or_default()));
+    let crcs: Vec<u32> = crcs.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
+    let is_one_of = |pair: Option<&[u32]>, crc| pair.is_some_and(|pair| pair.contains(&crc));
+    Ok(is_one_of(crcs.get(..2), mam) && is_one_of(crcs.get(2..4), private))
+}
+
+/// Gives the files of an older format the names and the memory of the present one. Each step leaves a cartridge that
+/// can be read.
+///
+/// # Errors
+/// The storage failed.
+pub(crate) fn upgrade(folder: &mut dyn Folder) -> Result<(), StoreError> {
+    let names = folder.list().map_err(StoreError::io("listing a cartridge's files"))?;
+    let has = |name: &str| names.iter().any(|other| other == name);
+    if !["data", "indx", mhvtl::PLAIN_META].into_iter().any(has) {
+        return Ok(());
+    }
+    let Kept::Mhvtl(mut chip) = read(folder)? else { return Ok(()) };
+    let (mam, density) = (chip.memory(), chip.density()?);
+    chip.update(&mam, partitions(folder)?, density);
+    write_chip(folder, &chip)?;
+    for name in ["data", "indx"] {
+        let numbered = format!("{name}.0");
+        if has(name) && !has(&numbered) {
+            folder.rename(name, &numbered).map_err(StoreError::io(format!("renaming {name}")))?;
+        }
+    }
+    // Opening finds no watermark, and makes the table of filemarks from the index.
+    folder.remove(mhvtl::PLAIN_META).map_err(StoreError::io("removing meta"))
+}

@@ -1,0 +1,448 @@
+//! `mam` and `mhvtl_data`: two lists of attributes, identifier and length little-endian, values mostly as the wire has
+//! them. Where they differ, [`Form`] says how.
+//!
+//! Only what changed is written anew: a value that still means the same keeps its bytes, and so does what we do not know.
+
+use super::media::{self, Density};
+use super::packed;
+use crate::cartridge::Kind;
+use crate::error::StoreError;
+use crate::mam::{self, AttrId, Flags, Mam, spec};
+use crate::shelf::NewCartridge;
+use std::collections::BTreeMap;
+use time::{Date, Month};
+
+/// Versions of the tape format and of the memory that this writes.
+const TAPE_FORMAT: u32 = 6;
+const MAM_FORMAT: u32 = 4;
+
+/// Attributes by identifier, as stored.
+pub(super) type Attributes = BTreeMap<u16, Vec<u8>>;
+
+/// Identifiers of `mhvtl_data`.
+pub(super) mod id {
+    pub(in crate::mhvtl) const DIRTY: u16 = 0x0001;
+    pub(in crate::mhvtl) const FLAGS: u16 = 0x0002;
+    pub(in crate::mhvtl) const MAX_PARTITIONS: u16 = 0x0003;
+    pub(in crate::mhvtl) const PARTITIONS: u16 = 0x0004;
+    pub(in crate::mhvtl) const MEDIA_TYPE: u16 = 0x0005;
+    pub(in crate::mhvtl) const BITS_PER_MM: u16 = 0x0006;
+    pub(in crate::mhvtl) const TRACKS: u16 = 0x0007;
+    pub(in crate::mhvtl) const DENSITY_NAME: u16 = 0x0008;
+    pub(in crate::mhvtl) const DESCRIPTION: u16 = 0x0009;
+    /// Volume coherency information of partitions 1 to 3.
+    pub(in crate::mhvtl) const COHERENCY: [u16; 3] = [0x000a, 0x000b, 0x000c];
+    /// Bytes of partitions 0 to 3 as they were formatted.
+    pub(in crate::mhvtl) const SIZES: [u16; 4] = [0x000d, 0x000e, 0x000f, 0x0010];
+}
+
+/// FLAGS: write-protected.
+const WRITE_PROTECTED: u16 = 0x0002;
+const COHERENCY: u16 = 0x080c;
+const MAM_SPACE: u16 = 0x0004;
+
+/// How a stored value becomes the value on the wire.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// It is the same.
+    Same,
+    /// The same, but absent if all zero.
+    IfSet,
+    /// Text that ends at its first NUL; spaces on the wire.
+    Text,
+    /// A number in the other byte order.
+    Swapped,
+    /// Seconds since 1970 in decimal; YYYYMMDD on the wire.
+    Date,
+    /// Numbers of kinds of media.
+    Kind,
+}
+
+/// Identifier, length and form, in the order in which they are written.
+const ORDER: [(u16, u16, Form); 39] = [
+    (0x0000, 8, Form::Same),
+    (0x0001, 8, Form::Same),
+    (0x0002, 8, Form::Same),
+    (0x0003, 8, Form::Same),
+    (MAM_SPACE, 8, Form::Same),
+    (0x0005, 8, Form::Text),
+    (0x0006, 1, Form::Same),
+    (0x0007, 2, Form::Same),
+    (0x0009, 4, Form::Same),
+    (0x020a, 40, Form::IfSet),
+    (0x020b, 40, Form::IfSet),
+    (0x020c, 40, Form::IfSet),
+    (0x020d, 40, Form::IfSet),
+    (0x0220, 8, Form::Same),
+    (0x0221, 8, Form::Same),
+    (0x0222, 8, Form::Same),
+    (0x0223, 8, Form::Same),
+    (0x0400, 8, Form::Text),
+    (0x0401, 32, Form::Text),
+    (0x0402, 4, Form::Same),
+    (0x0403, 4, Form::Same),
+    (0x0404, 8, Form::Text),
+    (0x0405, 1, Form::Same),
+    (0x0406, 12, Form::Date),
+    (0x0407, 8, Form::Same),
+    (0x0408, 1, Form::Kind),
+    (0x0409, 2, Form::Swapped),
+    (0x0800, 8, Form::IfSet),
+    (0x0801, 32, Form::IfSet),
+    (0x0802, 8, Form::IfSet),
+    (0x0803, 160, Form::IfSet),
+    (0x0804, 12, Form::IfSet),
+    (0x0805, 1, Form::IfSet),
+    (0x0806, 32, Form::IfSet),
+    (0x0807, 80, Form::IfSet),
+    (0x0808, 160, Form::IfSet),
+    (0x080b, 16, Form::IfSet),
+    (COHERENCY, 70, Form::IfSet),
+    (0x1623, 1, Form::IfSet),
+];
+
+/// Identifier and length of mhvtl's own, in the order in which they are written.
+const PRIVATE_ORDER: [(u16, u16); 16] = [
+    (id::DIRTY, 1),
+    (id::FLAGS, 2),
+    (id::MAX_PARTITIONS, 1),
+    (id::PARTITIONS, 1),
+    (id::MEDIA_TYPE, 1),
+    (id::COHERENCY[0], 70),
+    (id::COHERENCY[1], 70),
+    (id::COHERENCY[2], 70),
+    (id::SIZES[0], 8),
+    (id::SIZES[1], 8),
+    (id::SIZES[2], 8),
+    (id::SIZES[3], 8),
+    (id::BITS_PER_MM, 4),
+    (id::TRACKS, 2),
+    (id::DENSITY_NAME, 8),
+    (id::DESCRIPTION, 32),
+];
+
+/// Both files of a cartridge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Chip {
+    mam: Attributes,
+    private: Attributes,
+}
+
+impl Chip {
+    /// Reads `mam` and, if it is there, `mhvtl_data`; of format 4, `mam` is the packed structure.
+    ///
+    /// # Errors
+    /// What cannot be understood: damage is never a blank memory.
+    pub(crate) fn decode(mam: &[u8], private: Option<&[u8]>) -> Result<Self, StoreError> {
+        let fault = |what: String| StoreError::Format { file: super::MAM.into(), what };
+        let words =
+            mam.first_chunk::<8>().ok_or_else(|| fault(format!("has {} bytes, not even versions", mam.len())))?;
+        let [tape, memory] = versions(words);
+        match memory {
+            MAM_FORMAT if (5..=TAPE_FORMAT + 1).contains(&tape) => {
+                let (mam, private) =
+                    (attributes(mam.get(8..).unwrap_or_default(), length), private.unwrap_or_default());
+                Ok(Self { mam, private: attributes(private, private_length) })
+            }
+            2 | 3 => Self::unpack(mam).ok_or_else(|| fault(format!("has {} bytes, not 1024", mam.len()))),
+            _ => Err(fault(format!("tape format {tape} with memory format {memory} is not known"))),
+        }
+    }
+
+    /// Reads the memory before the filemarks of a format 3 `meta`.
+    ///
+    /// # Errors
+    /// It is none.
+    pub(crate) fn of_meta(meta: &[u8]) -> Result<Self, StoreError> {
+        let whole =
+            meta.first_chunk::<8>().map(versions).filter(|[tape, memory]| *tape == 3 && (2..=3).contains(memory));
+        let fault = || StoreError::Format {
+            file: super::PLAIN_META.into(),
+            what: "does not begin with a cartridge memory of format 3".into(),
+        };
+        whole.and_then(|_| Self::unpack(meta)).ok_or_else(fault)
+    }
+
+    fn unpack(bytes: &[u8]) -> Option<Self> {
+        let (mam, private) = packed::unpack(bytes.first_chunk::<{ packed::SIZE }>()?);
+        Some(Self { mam, private })
+    }
+
+    /// The medium it is.
+    ///
+    /// # Errors
+    /// It is none that mhvtl makes.
+    pub(crate) fn density(&self) -> Result<&'static Density, StoreError> {
+        let byte =
+            |list: &Attributes, id| list.get(&id).and_then(|value: &Vec<u8>| value.first().copied()).unwrap_or(0);
+        let (code, density) = (byte(&self.private, id::MEDIA_TYPE), byte(&self.mam, 0x0405));
+        let description = self.private.get(&id::DESCRIPTION).map_or_else(String::new, |value| text(value));
+        media::find(code, density, &description).ok_or_else(|| StoreError::Format {
+            file: super::MAM.into(),
+            what: format!("density {density:02X}h, media type {code} and {description:?} are no medium that is known"),
+        })
+    }
+
+    /// The memory as a drive sees it.
+    pub(crate) fn memory(&self) -> Mam {
+        let mut mam = Mam::default();
+        for (id, _, form) in ORDER {
+            let value = self.mam.get(&id).and_then(|stored| from_stored(id, form, stored));
+            mam.set(AttrId(id), 0, &value.unwrap_or_default());
+        }
+        for (id, partition) in id::COHERENCY.into_iter().zip(1..) {
+            let value = self.private.get(&id).and_then(|stored| from_stored(COHERENCY, Form::IfSet, stored));
+            mam.set(AttrId(COHERENCY), partition, &value.unwrap_or_default());
+        }
+        for (id, partition) in id::SIZES.into_iter().zip(0..) {
+            if let Some(size) = self.private.get(&id).filter(|size| size.iter().any(|byte| *byte != 0)) {
+                mam.set(AttrId::PARTITION_SIZE, partition, size);
+            }
+        }
+        mam.set_flag(Flags::WRITE_PROTECTED, self.flags() & WRITE_PROTECTED != 0);
+        mam.set_flag(Flags::LOADED, self.private.get(&id::DIRTY).is_some_and(|dirty| dirty.first() == Some(&1)));
+        let null = self.mam.get(&AttrId::MEDIUM_TYPE.0).is_some_and(|value| value.as_slice() == [STORED_NULL]);
+        mam.set_flag(Flags::NULL, null);
+        mam
+    }
+
+    fn flags(&self) -> u16 {
+        self.private.get(&id::FLAGS).and_then(|value| value.first_chunk()).copied().map_or(0, u16::from_le_bytes)
+    }
+
+    /// Takes a memory that a drive changed.
+    pub(crate) fn update(&mut self, mam: &Mam, partitions: u8, density: &Density) {
+        let before = self.memory();
+        for (id, len, form) in ORDER {
+            let stored = self.mam.entry(id).or_insert_with(|| vec![0; len.into()]);
+            let value = mam.get(AttrId(id), 0);
+            if value != before.get(AttrId(id), 0) || stored.len() != usize::from(len) {
+                *stored = to_stored(form, value.unwrap_or_default(), len.into());
+            }
+        }
+        if mam.kind() == Kind::Null {
+            self.mam.insert(AttrId::MEDIUM_TYPE.0, vec![STORED_NULL]);
+        }
+        for (id, partition) in id::COHERENCY.into_iter().zip(1..) {
+            self.private.insert(id, padded(mam.get(AttrId(COHERENCY), partition).unwrap_or_default(), 70));
+        }
+        for (id, partition) in id::SIZES.into_iter().zip(0..) {
+            self.private.insert(id, padded(mam.get(AttrId::PARTITION_SIZE, partition).unwrap_or_default(), 8));
+        }
+        let protected = if mam.flags().contains(Flags::WRITE_PROTECTED) { WRITE_PROTECTED } else { 0 };
+        self.private.insert(id::FLAGS, (self.flags() & !WRITE_PROTECTED | protected).to_le_bytes().to_vec());
+        self.private.insert(id::DIRTY, vec![u8::from(mam.flags().contains(Flags::LOADED))]);
+        self.private.insert(id::MAX_PARTITIONS, vec![density.partitions[0]]);
+        self.private.insert(id::PARTITIONS, vec![partitions]);
+        self.private.insert(id::MEDIA_TYPE, vec![density.code]);
+        self.fill_density(density);
+        self.count_space(density);
+    }
+
+    /// What a file lacks that describes the density.
+    fn fill_density(&mut self, density: &Density) {
+        let facts = &density.stored;
+        let mut lacks = |id, value: Vec<u8>| {
+            self.private.entry(id).or_insert(value);
+        };
+        lacks(id::BITS_PER_MM, facts.bits_per_mm.to_be_bytes().to_vec());
+        lacks(id::TRACKS, facts.tracks.to_be_bytes().to_vec());
+        lacks(id::DENSITY_NAME, padded(facts.density_name.as_bytes(), 8));
+        lacks(id::DESCRIPTION, padded(facts.description.as_bytes(), 32));
+    }
+
+    /// What is left of the memory: each attribute takes its length and five bytes.
+    fn count_space(&mut self, density: &Density) {
+        let number = |value: &Vec<u8>| value.iter().fold(0, |sum: u64, byte| (sum << 8) | u64::from(*byte));
+        let noted = self.mam.get(&AttrId::MAM_CAPACITY.0).map_or(0, number);
+        // Releases up to 1.8-0 noted none.
+        let capacity = if noted == 0 { density.stored.mam_capacity } else { noted };
+        self.mam.insert(AttrId::MAM_CAPACITY.0, capacity.to_be_bytes().to_vec());
+        let used: u64 = ORDER.iter().map(|(_, len, _)| u64::from(*len) + 5).sum();
+        self.mam.insert(MAM_SPACE, capacity.saturating_sub(used).to_be_bytes().to_vec());
+    }
+
+    /// The two files, `mam` and `mhvtl_data`; what we do not know comes last.
+    pub(crate) fn encode(&self) -> [Vec<u8>; 2] {
+        let mut mam = [TAPE_FORMAT.to_le_bytes(), MAM_FORMAT.to_le_bytes()].concat();
+        put(&mut mam, &self.mam, ORDER.iter().map(|(id, len, _)| (*id, *len)));
+        let mut private = Vec::new();
+        put(&mut private, &self.private, PRIVATE_ORDER.into_iter());
+        [mam, private]
+    }
+}
+
+/// The memory of a cartridge that mhvtl's own tool would have made.
+///
+/// # Errors
+/// mhvtl has no such medium.
+pub(crate) fn blank(barcode: &str, new: &NewCartridge<'_>) -> Result<Chip, StoreError> {
+    let none =
+        || StoreError::Cartridge { barcode: barcode.into(), what: "is of a generation that mhvtl does not have" };
+    let density = media::of(new.media).ok_or_else(none)?;
+    let facts = &density.stored;
+    let mut chip = Chip { mam: Attributes::new(), private: Attributes::new() };
+    let mut mam = Mam::default();
+    for id in [0x0002, 0x0003, 0x0007, 0x0009, 0x0220, 0x0221, 0x0222, 0x0223] {
+        mam.set_number(AttrId(id), 0);
+    }
+    for (id, value) in [
+        (AttrId::REMAINING, new.capacity),
+        (AttrId::MAXIMUM, new.capacity),
+        (AttrId::FORMATTED_DENSITY, facts.density.into()),
+        (AttrId::DENSITY, facts.density.into()),
+        (AttrId::LENGTH, facts.length.into()),
+        (AttrId::WIDTH, facts.width.into()),
+        (AttrId::MAM_CAPACITY, facts.mam_capacity),
+        (AttrId::MEDIUM_TYPE_INFORMATION, if new.kind == Kind::Cleaning { 20 } else { 0 }),
+    ] {
+        mam.set_number(id, value);
+    }
+    mam.set_text(AttrId::ORGANIZATION, facts.organization);
+    mam.set_text(AttrId::MANUFACTURER, "linuxVTL");
+    mam.set_text(AttrId::SERIAL, new.serial);
+    mam.set(AttrId(0x0800), 0, b"vtl-1.8 ");
+    mam.set(AttrId(0x0802), 0, b"6\0\0\0\0\0\0\0");
+    mam.set(AttrId::BARCODE, 0, format!("{barcode:<31}\0").as_bytes());
+    mam.set_kind(new.kind);
+    chip.update(&mam, density.partitions[1], density);
+    chip.mam.insert(AttrId::MANUFACTURE_DATE.0, padded(new.made.to_string().as_bytes(), 12));
+    Ok(chip)
+}
+
+fn versions(words: &[u8; 8]) -> [u32; 2] {
+    let [a, b, c, d, e, f, g, h] = *words;
+    [u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])]
+}
+
+fn length(id: u16) -> Option<usize> {
+    ORDER.iter().find(|row| row.0 == id).map(|row| row.1.into())
+}
+
+fn private_length(id: u16) -> Option<usize> {
+    PRIVATE_ORDER.iter().find(|row| row.0 == id).map(|row| row.1.into())
+}
+
+/// The attributes of a file. mhvtl overwrites it in place without cutting, so the first that repeats another, is cut
+/// short, or is longer than its kind can be begins a stale tail, and ends the list.
+fn attributes(mut bytes: &[u8], known: fn(u16) -> Option<usize>) -> Attributes {
+    let mut list = Attributes::new();
+    while let Some(([id_low, id_high, len_low, len_high], after)) = bytes.split_first_chunk::<4>() {
+        let id = u16::from_le_bytes([*id_low, *id_high]);
+        let len = usize::from(u16::from_le_bytes([*len_low, *len_high]));
+        let Some((value, after)) = after.split_at_checked(len) else { break };
+        if list.contains_key(&id) || known(id).is_some_and(|most| len > most || len == 0) {
+            break;
+        }
+        list.insert(id, value.to_vec());
+        bytes = after;
+    }
+    // Release 1.8-0 leaves an attribute without number and value between the others.
+    list.retain(|_, value| !value.is_empty());
+    list
+}
+
+fn put(file: &mut Vec<u8>, list: &Attributes, order: impl Iterator<Item = (u16, u16)> + Clone) {
+    let mut attribute = |id: u16, value: &[u8]| {
+        file.extend_from_slice(&id.to_le_bytes());
+        file.extend_from_slice(&u16::try_from(value.len()).unwrap_or(u16::MAX).to_le_bytes());
+        file.extend_from_slice(value);
+    };
+    for (id, len) in order.clone() {
+        let value = list.get(&id).map_or_else(Vec::new, Clone::clone);
+        attribute(id, &padded(&value, len.into()));
+    }
+    for (id, value) in list.iter().filter(|(id, _)| order.clone().all(|(known, _)| known != **id)) {
+        attribute(*id, value);
+    }
+}
+
+const STORED_WORM: u8 = 1;
+const STORED_NULL: u8 = 2;
+const STORED_CLEANING: u8 = 6;
+
+/// The wire's value; `None` if there is none.
+fn from_stored(id: u16, form: Form, stored: &[u8]) -> Option<Vec<u8>> {
+    let width = spec(AttrId(id)).map_or(stored.len(), |spec| spec.len.into());
+    match form {
+        Form::Same => Some(stored.to_vec()),
+        Form::IfSet => stored.iter().any(|byte| *byte != 0).then(|| stored.to_vec()),
+        Form::Text => {
+            let text = text(stored);
+            (!text.is_empty()).then(|| format!("{text:<width$}").into_bytes())
+        }
+        Form::Swapped => Some(stored.iter().rev().copied().collect()),
+        Form::Date => Some(date(&text(stored)).into_bytes()).filter(|date| date.len() == width),
+        Form::Kind => Some(match stored {
+            [STORED_WORM] => vec![0x80],
+            [STORED_CLEANING] => vec![0x01],
+            [STORED_NULL] => vec![0x00],
+            other => other.to_vec(),
+        }),
+    }
+}
+
+fn to_stored(form: Form, value: &[u8], len: usize) -> Vec<u8> {
+    match form {
+        Form::Same | Form::IfSet => padded(value, len),
+        Form::Text => padded(text(value).as_bytes(), len),
+        Form::Swapped => padded(&value.iter().rev().copied().collect::<Vec<_>>(), len),
+        Form::Date => padded(seconds(&text(value)).as_bytes(), len),
+        Form::Kind => vec![match value {
+            [0x80] => STORED_WORM,
+            [0x01] => STORED_CLEANING,
+            [other] => *other,
+            _ => 0,
+        }],
+    }
+}
+
+/// Text up to its first NUL, without the blanks that pad it.
+fn text(value: &[u8]) -> String {
+    let end = value.iter().position(|byte| *byte == 0).unwrap_or(value.len());
+    String::from_utf8_lossy(value.get(..end).unwrap_or_default()).trim_end().to_owned()
+}
+
+fn padded(value: &[u8], len: usize) -> Vec<u8> {
+    value.iter().copied().chain(std::iter::repeat(0)).take(len).collect()
+}
+
+/// YYYYMMDD of decimal seconds since 1970; what is no such number stays.
+fn date(stored: &str) -> String {
+    let seconds = stored.parse().ok().filter(|_| stored.len() > 8);
+    seconds.map_or_else(|| stored.into(), mam::date)
+}
+
+/// Decimal seconds since 1970 at the beginning of a day YYYYMMDD; what is none stays.
+fn seconds(date: &str) -> String {
+    let part = |range: std::ops::Range<usize>| date.get(range).and_then(|digits| digits.parse::<u16>().ok());
+    let day = || {
+        let month = Month::try_from(u8::try_from(part(4..6)?).ok()?).ok()?;
+        Date::from_calendar_date(part(0..4)?.into(), month, u8::try_from(part(6..8)?).ok()?).ok()
+    };
+    day().map_or_else(|| date.into(), |day| day.midnight().assume_utc().unix_timestamp().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_both_ways() {
+        assert_eq!(date("1700000000"), "20231114");
+        assert_eq!(seconds("20231114"), "1699920000");
+        for odd in ["", "20231114", "20231332", "when?"] {
+            assert_eq!(date(odd), odd);
+        }
+        assert_eq!(seconds("20231332"), "20231332");
+    }
+
+    #[test]
+    fn a_stale_tail_ends_the_list() {
+        let file = b"\x03\0\x01\0\x04\0\0\0\0\x05\0\x01\0\x14\x03\0\x01\0\x09\x01\0\x01\0\x01";
+        let list = attributes(file, private_length);
+        assert_eq!(list, Attributes::from([(3, vec![4]), (5, vec![20])]));
+        assert_eq!(attributes(b"\x03\0\x02\0\x04\x04", private_length), Attributes::new());
+        assert_eq!(attributes(b"\x03\0\x01\0\x04\x55\x55\xff\xff", private_length), Attributes::from([(3, vec![4])]));
+    }
+}

@@ -1,0 +1,115 @@
+//! Level `ferric`: the record of one object in `indx.P` is 32 bytes, little-endian, checked on its own.
+
+use super::index::{Kind, MAX_OFFSET, Record, Sealed};
+use crate::integrity::crc32c_slices;
+use crate::medium::{CodecId, MAX_BLOCK};
+use zerocopy::byteorder::little_endian::{U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+/// Bytes of one record.
+pub(super) const SIZE: usize = 32;
+
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct Raw {
+    offset: U64,
+    length: U32,
+    stored: U32,
+    files: U32,
+    kind: u8,
+    codec: u8,
+    flags: [u8; 2],
+    data_crc: U32,
+    record_crc: U32,
+}
+const _: () = assert!(size_of::<Raw>() == SIZE);
+
+/// A record at the wrong place does not check: the CRC covers where it belongs.
+fn crc(partition: u8, object: u64, body: &[u8]) -> u32 {
+    crc32c_slices(&[&[partition][..], &object.to_le_bytes(), body])
+}
+
+const BLOCK: u8 = 1;
+const FILEMARK: u8 = 2;
+/// Flags: sealed.
+const SEALED: u8 = 1;
+
+pub(super) fn encode(record: &Record, partition: u8, object: u64) -> [u8; SIZE] {
+    let mut raw = Raw {
+        offset: record.offset.into(),
+        length: record.length.into(),
+        stored: record.stored.into(),
+        files: record.files.into(),
+        kind: if record.kind == Kind::Block { BLOCK } else { FILEMARK },
+        codec: record.codec.0,
+        flags: [if record.sealed == Sealed::Aes { SEALED } else { 0 }, 0],
+        data_crc: record.data_crc.unwrap_or_default().into(),
+        record_crc: U32::ZERO,
+    };
+    let body = raw.as_bytes().first_chunk::<{ SIZE - 4 }>().copied().unwrap_or([0; SIZE - 4]);
+    raw.record_crc = crc(partition, object, &body).into();
+    zerocopy::transmute!(raw)
+}
+
+/// The record, if these are its bytes, unharmed and at their place.
+pub(super) fn decode(partition: u8, object: u64, bytes: &[u8]) -> Option<Record> {
+    let raw = Raw::read_from_bytes(bytes).ok()?;
+    let body = bytes.get(..SIZE - 4)?;
+    let kind = match raw.kind {
+        BLOCK => Kind::Block,
+        FILEMARK => Kind::Filemark,
+        _ => return None,
+    };
+    let (length, stored) = (raw.length.get(), raw.stored.get());
+    let sealed = match raw.flags {
+        [0, 0] => Sealed::No,
+        [SEALED, 0] if kind == Kind::Block => Sealed::Aes,
+        _ => return None,
+    };
+    let possible = raw.offset.get() <= MAX_OFFSET
+        && usize::try_from(length).is_ok_and(|len| len <= MAX_BLOCK)
+        && usize::try_from(stored).is_ok_and(|len| len <= 2 * MAX_BLOCK);
+    if !possible || crc(partition, object, body) != raw.record_crc.get() {
+        return None;
+    }
+    Some(Record {
+        offset: raw.offset.get(),
+        length,
+        stored,
+        files: raw.files.get(),
+        kind,
+        codec: CodecId(raw.codec),
+        data_crc: Some(raw.data_crc.get()),
+        sealed,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layout_and_place() {
+        let record = Record {
+            offset: 0x0102_0304_0506,
+            length: 0x0010_0000,
+            stored: 77,
+            files: 5,
+            kind: Kind::Block,
+            codec: CodecId::ZSTD,
+            data_crc: Some(0xdead_beef),
+            sealed: Sealed::No,
+        };
+        let bytes = encode(&record, 1, 9);
+        assert_eq!(bytes[..24], [6, 5, 4, 3, 2, 1, 0, 0, 0, 0, 16, 0, 77, 0, 0, 0, 5, 0, 0, 0, 1, 2, 0, 0]);
+        assert_eq!(decode(1, 9, &bytes), Some(record));
+        assert_eq!(decode(0, 9, &bytes), None);
+        assert_eq!(decode(1, 8, &bytes), None);
+        assert_eq!(decode(1, 9, &bytes[..31]), None);
+        for bit in 0..256 {
+            let mut bad = bytes;
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(decode(1, 9, &bad), None, "bit {bit}");
+        }
+    }
+}

@@ -1,0 +1,494 @@
+//! Every cartridge that real mhvtl made opens, and holds exactly what the listing beside it says. The listing is read
+//! as it stands: `golden/mhvtl-1.8/README.md`.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{IoSlice, IoSliceMut};
+use std::path::{Path, PathBuf};
+use tape_store::backend::file::OsShelves;
+use tape_store::cartridge::{Barcode, Cartridge, Kind, Level};
+use tape_store::error::StoreError;
+use tape_store::integrity::crc32c;
+use tape_store::mam::{AttrId, Flags, Mam};
+use tape_store::media::LTO_8;
+use tape_store::medium::{Codec, Found, Medium, Written};
+use tape_store::mhvtl;
+use tape_store::seal::{Key, Locked, Unseal};
+use tape_store::shelf::{NewCartridge, TapeStore};
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/mhvtl-1.8")
+}
+
+fn listing() -> String {
+    fs::read_to_string(golden().join("README.md")).unwrap()
+}
+
+fn cartridge_at(shelves: &Path, barcode: &str) -> Cartridge {
+    let store = TapeStore::new(Box::new(OsShelves::at(shelves).unwrap()));
+    // The facts are deliberately wrong: the files know better.
+    store.cartridge(&Barcode::new(barcode).unwrap(), &LTO_8, Kind::Data, 1)
+}
+
+/// A copy that may be written.
+fn copy(barcode: &str) -> tempfile::TempDir {
+    let to = tempfile::tempdir().unwrap();
+    fs::create_dir(to.path().join(barcode)).unwrap();
+    for file in fs::read_dir(golden().join(barcode)).unwrap() {
+        let file = file.unwrap();
+        let target = to.path().join(barcode).join(file.file_name());
+        fs::write(target, fs::read(file.path()).unwrap()).unwrap();
+    }
+    to
+}
+
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let read = |entry: fs::DirEntry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap());
+    fs::read_dir(folder).unwrap().map(|entry| read(entry.unwrap())).collect()
+}
+
+/// The patterns of the listing.
+fn content(pattern: &str, len: usize) -> Vec<u8> {
+    let (name, seed) = pattern.trim_end_matches(')').split_once('(').unwrap_or((pattern, "0"));
+    let seed: u32 = seed.parse().unwrap();
+    match name {
+        "zeros" => vec![0; len],
+        "ramp" => (0..len).map(|at| u8::try_from((at + seed as usize) % 256).unwrap()).collect(),
+        "lcg" => {
+            let mut state = seed;
+            let mut next = || {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                state.to_be_bytes()[0]
+            };
+            (0..len).map(|_| next()).collect()
+        }
+        "text" => format!("block {seed:08} of mhvtl golden medium\n").bytes().cycle().take(len).collect(),
+        other => panic!("{other}"),
+    }
+}
+
+#[derive(Debug)]
+struct Object {
+    partition: u8,
+    number: u64,
+    /// None for a filemark.
+    pattern: Option<String>,
+    len: usize,
+    stored: u64,
+    crc: u32,
+    encrypted: bool,
+}
+
+/// The objects that the listing has for a cartridge.
+fn objects(barcode: &str) -> Vec<Object> {
+    let text = listing();
+    let Some((_, section)) = text.split_once(&format!("### {barcode}\n")) else { return Vec::new() };
+    let section = section.split("\n##").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| part"));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let pattern = (cells[2] != "filemark").then(|| cells[2].split('`').nth(1).unwrap().to_owned());
+        Object {
+            partition: cells[0].parse().unwrap(),
+            number: cells[1].parse().unwrap(),
+            pattern,
+            len: cells[3].parse().unwrap(),
+            stored: cells[4].parse().unwrap(),
+            crc: u32::from_str_radix(cells[7], 16).unwrap(),
+            encrypted: cells[5].contains("encr"),
+        }
+    })
+    .collect()
+}
+
+/// A value `name VALUE` of a cartridge's MAM line.
+fn fact<'a>(line: &'a str, name: &str) -> &'a str {
+    let rest = line.split(name).nth(1).unwrap_or_else(|| panic!("{name} in {line}")).trim_start();
+    rest.split([',', ' ', '.']).next().unwrap()
+}
+
+fn keys() -> [Key; 3] {
+    let rising: Vec<u8> = (0..32).collect();
+    let falling: Vec<u8> = (0xe0..=0xff).rev().collect();
+    [&rising[..], &falling, b"sixteen byte key"].map(|key| Key::new(key).unwrap())
+}
+
+/// Reads a whole tape and compares it with the listing.
+fn check(tape: &mut dyn Medium, barcode: &str) {
+    let expected = objects(barcode);
+    let keys = keys();
+    let mut buffer = vec![0; 4 << 20];
+    for partition in 0..tape.partitions() {
+        tape.locate(partition, 0).unwrap();
+        let mut next_key = keys.iter();
+        for object in expected.iter().filter(|object| object.partition == partition) {
+            assert_eq!(tape.position().object, object.number, "{barcode}");
+            let unseal = if object.encrypted { Unseal::Only(next_key.next().unwrap()) } else { Unseal::Never };
+            let found = tape.read_sealed(&mut [IoSliceMut::new(&mut buffer)], unseal);
+            match &object.pattern {
+                None => assert_eq!(found.unwrap(), Found::Filemark, "{barcode} {object:?}"),
+                Some(none) if none == "(not stored)" => {
+                    assert!(matches!(found, Err(StoreError::Damaged { .. })), "{barcode} {object:?}");
+                }
+                Some(pattern) => {
+                    let found = found.unwrap_or_else(|error| panic!("{barcode} {object:?}: {error}"));
+                    assert_eq!(found, Found::Block { len: object.len, stored: object.stored }, "{barcode} {object:?}");
+                    assert!(buffer[..object.len] == content(pattern, object.len), "{barcode} {object:?}");
+                    assert_eq!(crc32c(&buffer[..object.len]), object.crc, "{barcode} {object:?}");
+                }
+            }
+        }
+        assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap(), Found::EndOfData, "{barcode}");
+        let marks = expected.iter().filter(|object| object.partition == partition && object.pattern.is_none());
+        for (file, mark) in (1..).zip(marks) {
+            assert!(tape.locate_file(partition, file).unwrap(), "{barcode}");
+            assert_eq!(tape.position().object, mark.number + 1, "{barcode}");
+        }
+    }
+    let partitions = expected.iter().map(|object| object.partition + 1).max().unwrap_or(1);
+    assert_eq!(tape.partitions(), partitions, "{barcode}");
+}
+
+fn barcodes() -> Vec<String> {
+    let all: Vec<String> = fs::read_dir(golden())
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.file_type().unwrap().is_dir())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(all.len(), 50);
+    all
+}
+
+#[test]
+fn every_cartridge_reads_as_listed_and_is_not_touched() {
+    for barcode in barcodes() {
+        let before = files(&golden().join(&barcode));
+        let mut cartridge = cartridge_at(&golden(), &barcode);
+        let (mut tape, recovery) = cartridge.view().unwrap_or_else(|error| panic!("{barcode}: {error}"));
+        assert!(!recovery.damaged, "{barcode}");
+        check(tape.as_mut(), &barcode);
+        assert_eq!(cartridge.level().unwrap(), Level::Mhvtl);
+        assert_eq!(files(&golden().join(&barcode)), before, "{barcode}");
+    }
+}
+
+/// Opened to be written, closed, and opened again by its watermark; older formats have become the present one.
+#[test]
+fn every_cartridge_opens_for_writing_without_harm() {
+    for barcode in barcodes() {
+        let shelf = copy(&barcode);
+        let mut cartridge = cartridge_at(shelf.path(), &barcode);
+        for _ in 0..2 {
+            let mam = cartridge.mam().unwrap();
+            let (mut tape, _) = cartridge.open().unwrap_or_else(|error| panic!("{barcode}: {error}"));
+            check(tape.as_mut(), &barcode);
+            tape.close().unwrap();
+            drop(tape);
+            cartridge.save_mam(&mam).unwrap();
+            assert_eq!(told(&cartridge.mam().unwrap()), told(&mam), "{barcode}");
+        }
+        let after = files(&shelf.path().join(&barcode));
+        for (name, bytes) in files(&golden().join(&barcode)) {
+            let plain = ["data", "indx"].contains(&name.as_str());
+            if name.starts_with("data") || name.starts_with("indx") {
+                let now = if plain { format!("{name}.0") } else { name.clone() };
+                assert!(after[&now] == bytes, "{barcode} {name}");
+            }
+            if name.starts_with("meta.") {
+                assert!(after[&name] == bytes, "{barcode} {name}");
+            }
+        }
+    }
+}
+
+/// What a memory says, but for what older releases left out.
+fn told(mam: &Mam) -> Vec<(AttrId, u8, Vec<u8>)> {
+    let filled_in = [AttrId::MAM_SPACE, AttrId::MAM_CAPACITY, AttrId::VOLUME_CHANGE_REFERENCE];
+    let told = mam.iter().filter(|(id, ..)| !filled_in.contains(id));
+    told.map(|(id, partition, value)| (id, partition, value.to_vec())).collect()
+}
+
+#[test]
+fn memories_are_as_listed() {
+    let text = listing();
+    for barcode in barcodes() {
+        let Some((_, section)) = text.split_once(&format!("### {barcode}\n")) else { continue };
+        let section = section.split("\n##").next().unwrap();
+        let Some(line) = section.lines().find(|line| line.starts_with("MAM: ")) else { continue };
+        let mut cartridge = cartridge_at(&golden(), &barcode);
+        let mam = cartridge.mam().unwrap();
+        let number = |id| mam.number(id).to_string();
+        assert_eq!(number(AttrId::MAXIMUM), fact(line, "capacity"), "{barcode}");
+        assert_eq!(cartridge.capacity().to_string(), fact(line, "capacity"), "{barcode}");
+        assert_eq!(number(AttrId::REMAINING), fact(line, "remaining"), "{barcode}");
+        assert_eq!(number(AttrId::LOAD_COUNT), fact(line, "load count"), "{barcode}");
+        assert_eq!(number(AttrId::VOLUME_CHANGE_REFERENCE), fact(line, "reference"), "{barcode}");
+        let (written, read) = fact(line, "in life").split_once('/').unwrap();
+        assert_eq!((number(AttrId::LIFE_WRITTEN).as_str(), number(AttrId::LIFE_READ).as_str()), (written, read));
+        assert_eq!(format!("0x{:x}", mam.number(AttrId::DENSITY)), fact(line, "density"), "{barcode}");
+        assert_eq!(mam.flags().contains(Flags::LOADED), fact(line, "record_dirty") == "1", "{barcode}");
+        let kind = match fact(line, "medium type") {
+            "0" => Kind::Data,
+            "1" => Kind::Worm,
+            "2" => Kind::Null,
+            other => panic!("{other}"),
+        };
+        assert_eq!((mam.kind(), cartridge.kind()), (kind, kind), "{barcode}");
+        let drive = mam.get(AttrId::LAST_DRIVE, 0).unwrap();
+        assert!(drive.starts_with(b"IBM     XYZZY_A1"), "{barcode}");
+    }
+}
+
+#[test]
+fn blank_memories_are_as_listed() {
+    let text = listing();
+    let rows = text.lines().filter(|line| line.matches('|').count() == 10 && line.contains("| 0x"));
+    let mut seen = 0;
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [barcode, made, _, density, kind, capacity, flags, _, memory] = cells[..] else { panic!("{row}") };
+        let mut cartridge = cartridge_at(&golden(), barcode);
+        let mam = cartridge.mam().unwrap();
+        assert_eq!(format!("0x{:02x}", mam.number(AttrId::DENSITY)), density, "{barcode}");
+        assert_eq!(mam.number(AttrId::MAXIMUM).to_string(), capacity, "{barcode}");
+        assert_eq!(mam.flags().contains(Flags::WRITE_PROTECTED), flags == "0200", "{barcode}");
+        let (most, space) = memory.split_once(" / ").unwrap();
+        assert_eq!(mam.number(AttrId::MAM_CAPACITY).to_string(), most, "{barcode}");
+        assert_eq!(mam.number(AttrId::MAM_SPACE).to_string(), space, "{barcode}");
+        let expected = match &kind[..1] {
+            "0" => Kind::Data,
+            "1" => Kind::Worm,
+            "2" => Kind::Null,
+            _ => Kind::Cleaning,
+        };
+        assert_eq!(mam.kind(), expected, "{barcode}");
+        let name = made.split(' ').next().unwrap();
+        assert_eq!(cartridge.media().name.replace('-', ""), name, "{barcode}");
+        let serial = mam.get(AttrId::SERIAL, 0).unwrap();
+        assert_eq!(String::from_utf8_lossy(serial).trim_end(), format!("{barcode}_1700000000"));
+        assert_eq!(mam.get(AttrId::MANUFACTURE_DATE, 0), Some(&b"20231114"[..]), "{barcode}");
+        seen += 1;
+    }
+    assert_eq!(seen, 24);
+}
+
+#[test]
+fn attributes_that_hosts_wrote() {
+    let mam = cartridge_at(&golden(), "MAM001L8").mam().unwrap();
+    let get = |id, partition| mam.get(AttrId(id), partition).unwrap_or_default();
+    assert_eq!(get(0x0800, 0), b"ACME    ");
+    assert_eq!(get(0x0801, 0), b"golden-app                      ");
+    assert!(get(0x0803, 0).starts_with("user text label \u{e9}\0".as_bytes()));
+    assert_eq!(get(0x0804, 0), b"202311142213");
+    assert_eq!(get(0x0805, 0), [0x81]);
+    assert!(get(0x0807, 0).starts_with(b"host.example\0"));
+    assert_eq!(get(0x1623, 0), [0x55]);
+    for partition in 0..2 {
+        let coherency = get(0x080c, partition);
+        assert_eq!(coherency.len(), 70);
+        assert_eq!(coherency[..9], [4, 0, 0, 0, 1, 0, 0, 0, 0]);
+        assert_eq!(coherency[16], 10 + partition);
+    }
+    assert_eq!(get(0x080c, 2), b"");
+    assert_eq!(mam.partition_sizes(), [100_000_000, 424_288_000]);
+    assert_eq!(mam.number(AttrId::MEDIUM_TYPE_INFORMATION), 0);
+    let cleaning = cartridge_at(&golden(), "CLN008L8").mam().unwrap();
+    assert_eq!(cleaning.get(AttrId::MEDIUM_TYPE_INFORMATION, 0), Some(&[0, 20][..]));
+}
+
+#[test]
+fn a_labelled_block_wants_its_key() {
+    let (mut tape, _) = cartridge_at(&golden(), "ENC001L8").view().unwrap();
+    let keys = keys();
+    let mut buffer = vec![0; 1000];
+    let mut read = |unseal| match tape.read_sealed(&mut [IoSliceMut::new(&mut buffer)], unseal) {
+        Err(StoreError::Locked { object, why, .. }) => Err((object, why)),
+        other => Ok(other.unwrap()),
+    };
+    assert_eq!(read(Unseal::Never), Err((0, Locked::NoKey)));
+    assert_eq!(read(Unseal::Also(&keys[1])), Err((0, Locked::WrongKey)));
+    assert_eq!(read(Unseal::Also(&keys[0])), Ok(Found::Block { len: 500, stored: 500 }));
+    let kads = tape.next_seal().unwrap().unwrap();
+    assert_eq!((kads.unauthenticated, kads.authenticated), (Vec::new(), b"akad-bytes12".to_vec()));
+    tape.locate(0, 4).unwrap();
+    let mut read = |unseal| tape.read_sealed(&mut [IoSliceMut::new(&mut buffer)], unseal);
+    assert!(matches!(read(Unseal::Only(&keys[0])), Err(StoreError::Locked { why: Locked::Clear, .. })));
+    assert!(matches!(read(Unseal::Also(&keys[0])), Ok(Found::Block { len: 800, .. })));
+}
+
+fn made(shelf: &Path, barcode: &str, name: &str, kind: Kind, capacity: u64) -> Cartridge {
+    let row = mhvtl::media::TABLE.iter().find(|row| row.name == name).unwrap();
+    let store = TapeStore::new(Box::new(OsShelves::at(shelf).unwrap()));
+    let serial = format!("{barcode}_1700000000");
+    // A row that is not the first with its words is told apart by its number alone.
+    let media = row.media();
+    let new = NewCartridge { media, kind, serial: &serial, made: 1_700_000_000, capacity, level: Level::Mhvtl };
+    let label = Barcode::new(barcode).unwrap();
+    store.create(&label, &new).unwrap();
+    store.cartridge(&label, media, kind, capacity)
+}
+
+/// Ours, and no file of mhvtl's.
+fn without_own(mut files: BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
+    files.retain(|name, _| !name.starts_with("mark.") && name != "ferric.owner");
+    files
+}
+
+#[test]
+fn blank_cartridges_are_the_same_bytes() {
+    let text = listing();
+    for row in text.lines().filter(|line| line.matches('|').count() == 10 && line.contains("| 0x")) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let (name, kind) = cells[1].split_once(' ').unwrap();
+        let kind = match kind {
+            "data" => Kind::Data,
+            "clean" => Kind::Cleaning,
+            "WORM" => Kind::Worm,
+            _ => Kind::Null,
+        };
+        let barcode = cells[0];
+        let shelf = tempfile::tempdir().unwrap();
+        let mut cartridge = made(shelf.path(), barcode, name, kind, cells[5].parse().unwrap());
+        let mut expected = files(&golden().join(barcode));
+        if cells[6] == "0200" {
+            // mhvtl's tool, which sets the tab, counts partitions anew; so do we.
+            let mut mam = cartridge.mam().unwrap();
+            mam.set_flag(Flags::WRITE_PROTECTED, true);
+            cartridge.save_mam(&mam).unwrap();
+        }
+        let found = without_own(files(&shelf.path().join(barcode)));
+        assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "{barcode}");
+        for (name, bytes) in &mut expected {
+            assert_eq!(&found[name], bytes, "{barcode} {name}");
+        }
+    }
+}
+
+/// What mhvtl wrote without compression and encryption, written by us: the same bytes in every file.
+#[test]
+fn written_cartridges_are_the_same_bytes() {
+    for barcode in ["FIX001L8", "FMK001L8", "LBP001L8", "UNC001L8", "OVW001L8", "ERS001L8"] {
+        let shelf = tempfile::tempdir().unwrap();
+        let mut cartridge = made(shelf.path(), barcode, "LTO8", Kind::Data, 524_288_000);
+        let theirs = cartridge_at(&golden(), barcode).mam().unwrap();
+        let (mut tape, _) = cartridge.open().unwrap();
+        let append = |tape: &mut dyn Medium, bytes: &[u8]| {
+            let written = tape.append(&[IoSlice::new(bytes)], Codec::NONE).unwrap();
+            assert!(matches!(written, Written::Done { .. }));
+        };
+        let objects = objects(barcode);
+        for object in &objects {
+            match &object.pattern {
+                None => drop(tape.append_filemark().unwrap()),
+                Some(pattern) => append(tape.as_mut(), &content(pattern, object.len)),
+            }
+        }
+        // Written over and cut off again: nothing of that remains.
+        for _ in 0..5 {
+            append(tape.as_mut(), &[7; 3000]);
+            tape.append_filemark().unwrap();
+        }
+        tape.sync().unwrap();
+        tape.locate(0, objects.len() as u64).unwrap();
+        tape.truncate().unwrap();
+        tape.close().unwrap();
+        drop(tape);
+        let mut mam = cartridge.mam().unwrap();
+        for (id, partition, value) in theirs.iter() {
+            mam.set(id, partition, value);
+        }
+        cartridge.save_mam(&mam).unwrap();
+        let (found, expected) = (files(&shelf.path().join(barcode)), files(&golden().join(barcode)));
+        let found = without_own(found);
+        assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "{barcode}");
+        for (name, bytes) in expected {
+            assert!(found[&name] == bytes, "{barcode} {name}");
+        }
+    }
+}
+
+/// mhvtl loads the cartridge and writes it: the watermark of before does not count, whatever it says.
+#[test]
+fn a_watermark_that_mhvtl_made_stale_is_ignored() {
+    let shelf = tempfile::tempdir().unwrap();
+    let mut cartridge = made(shelf.path(), "OVW001L8", "LTO8", Kind::Data, 524_288_000);
+    let (mut tape, _) = cartridge.open().unwrap();
+    for _ in 0..20 {
+        tape.append(&[IoSlice::new(&[1; 5000])], Codec::NONE).unwrap();
+        tape.append_filemark().unwrap();
+    }
+    tape.close().unwrap();
+    drop(tape);
+    // Its files in the place of ours, as an overwrite by mhvtl leaves them.
+    let folder = shelf.path().join("OVW001L8");
+    for (name, bytes) in files(&golden().join("OVW001L8")) {
+        fs::write(folder.join(name), bytes).unwrap();
+    }
+    let (mut tape, recovery) = cartridge.open().unwrap();
+    assert!(!recovery.damaged);
+    check(tape.as_mut(), "OVW001L8");
+    tape.close().unwrap();
+    drop(tape);
+    let mam = cartridge.mam().unwrap();
+    cartridge.save_mam(&mam).unwrap();
+    // Without a word of mhvtl's memory, the same is damage.
+    fs::write(folder.join("indx.0"), &fs::read(folder.join("indx.0")).unwrap()[..1024]).unwrap();
+    assert!(matches!(cartridge.open(), Err(StoreError::Format { file, .. }) if file == "indx.0"));
+}
+
+#[test]
+fn a_damaged_cartridge_is_never_a_blank_one() {
+    type Harm = fn(&Path);
+    type Edit = fn(&mut Vec<u8>);
+    let refused: [(&str, Harm); 5] = [
+        ("mam is empty", |folder| fs::write(folder.join("mam"), b"").unwrap()),
+        ("mam is of another version", |folder| fs::write(folder.join("mam"), [9; 1071]).unwrap()),
+        ("no mam", |folder| fs::remove_file(folder.join("mam")).unwrap()),
+        ("no data", |folder| fs::remove_file(folder.join("data.0")).unwrap()),
+        ("no index", |folder| fs::remove_file(folder.join("indx.0")).unwrap()),
+    ];
+    for (what, harm) in refused {
+        let shelf = copy("UNC001L8");
+        harm(&shelf.path().join("UNC001L8"));
+        assert!(cartridge_at(shelf.path(), "UNC001L8").open().is_err(), "{what}");
+    }
+    let edit = |folder: &Path, name: &str, change: fn(&mut Vec<u8>)| {
+        let mut bytes = fs::read(folder.join(name)).unwrap();
+        change(&mut bytes);
+        fs::write(folder.join(name), bytes).unwrap();
+    };
+    let read_only: [(&str, &str, Edit); 6] = [
+        ("empty index", "indx.0", Vec::clear),
+        ("index cut in a record", "indx.0", |bytes| bytes.truncate(700)),
+        ("wrong kind", "indx.0", |bytes| bytes[3 * 512 + 8] = 9),
+        ("wrong number", "indx.0", |bytes| bytes[3 * 512 + 16] = 9),
+        ("wrong partition", "indx.0", |bytes| bytes[3 * 512 + 144] = 9),
+        ("short data", "data.0", |bytes| bytes.truncate(1000)),
+    ];
+    for (what, name, change) in read_only {
+        let shelf = copy("UNC001L8");
+        let folder = shelf.path().join("UNC001L8");
+        edit(&folder, name, change);
+        let before = files(&folder);
+        let (mut tape, recovery) = cartridge_at(shelf.path(), "UNC001L8").open().unwrap();
+        assert!(recovery.damaged && tape.read_only().is_some(), "{what}");
+        assert!(matches!(tape.append_filemark(), Err(StoreError::ReadOnly(_))), "{what}");
+        assert!(tape.truncate().is_err(), "{what}");
+        tape.close().unwrap();
+        drop(tape);
+        assert_eq!(without_own(files(&folder)), before, "{what}");
+    }
+    // A wrong checksum is damage of one block; the table of filemarks is made from the index.
+    for (name, change) in
+        [("data.0", (|bytes| bytes[3] ^= 1) as Edit), ("meta.0", |bytes| bytes[0] = 1), ("meta.0", Vec::clear)]
+    {
+        let shelf = copy("UNC001L8");
+        edit(&shelf.path().join("UNC001L8"), name, change);
+        let (mut tape, recovery) = cartridge_at(shelf.path(), "UNC001L8").open().unwrap();
+        assert!(!recovery.damaged, "{name}");
+        assert!(tape.locate_file(0, 4).unwrap(), "{name}");
+        assert_eq!(tape.position().object, 20);
+    }
+}
