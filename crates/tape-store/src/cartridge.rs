@@ -2,9 +2,9 @@
 
 use crate::backend::Folder;
 use crate::error::StoreError;
-use crate::mam::{AttrId, Mam};
-use crate::media::MediaSpec;
-use crate::medium::{Codec, CodecId, Medium};
+use crate::mam::{AttrId, Flags, Mam};
+use crate::media::{self, MediaSpec};
+use crate::medium::{Codec, CodecId, Medium, Usage};
 use crate::memory::{self, Kept};
 use crate::seal;
 use crate::three_file::{Recovery, Shape, ThreeFile};
@@ -27,6 +27,14 @@ impl Barcode {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// What the label says of its cartridge: the generation by its last two characters, and what it is for.
+    #[must_use]
+    pub fn media(&self) -> Option<(&'static MediaSpec, Kind)> {
+        let media = media::by_suffix(self.0.get(self.0.len().checked_sub(2)?..)?)?;
+        let kind = if self.0.starts_with("CLN") { Kind::Cleaning } else { Kind::Data };
+        Some((media, kind))
+    }
 }
 
 impl fmt::Display for Barcode {
@@ -39,6 +47,27 @@ impl fmt::Debug for Barcode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Bytes of a size such as `100MB`, `2.5 GB` or `64MiB`: from 1 MB to 1 PiB.
+#[must_use]
+pub fn parse_size(text: &str) -> Option<u64> {
+    const UNITS: [(&str, u64); 7] = [
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+    ];
+    let (number, unit) = UNITS.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?.trim(), *unit)))?;
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let digits = u32::try_from(fraction.len()).ok().filter(|digits| *digits <= 6)?;
+    let fraction: u64 = if fraction.is_empty() { 0 } else { fraction.parse().ok()? };
+    let bytes = whole.checked_mul(unit)?.checked_add(fraction.checked_mul(unit)? / 10_u64.pow(digits))?;
+    (1_000_000..=1 << 50).contains(&bytes).then_some(bytes)
 }
 
 /// What a cartridge is for.
@@ -173,28 +202,47 @@ impl Cartridge {
     /// # Errors
     /// [`StoreError::InUse`], what is damaged, or the failure of the storage.
     pub fn open(&mut self) -> Result<(Box<dyn Medium>, Recovery), StoreError> {
+        self.open_files().map(|(tape, recovery)| (Box::new(tape) as _, recovery))
+    }
+
+    /// As [`Self::open`], for who wants to know more than a drive does.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_files(&mut self) -> Result<(ThreeFile, Recovery), StoreError> {
         let mut folder = self.folder.open()?;
         if memory::read(folder.as_mut())?.level() == Level::Mhvtl {
             folder.lock(false).map_err(StoreError::lock)?;
             memory::upgrade(folder.as_mut())?;
         }
-        self.mount(folder, false)
+        self.mount(folder, false, false)
     }
 
     /// As [`Self::open`], but writes nothing, neither now nor later.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn view(&mut self) -> Result<(Box<dyn Medium>, Recovery), StoreError> {
+    pub fn view(&mut self) -> Result<(ThreeFile, Recovery), StoreError> {
         let folder = self.folder.open()?;
-        self.mount(folder, true)
+        self.mount(folder, true, false)
+    }
+
+    /// Opens a damaged tape by its index alone, whatever its watermarks say. Nothing can be written until
+    /// [`ThreeFile::cut`] has made it whole.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`], there is no tape at all, or the storage failed.
+    pub fn salvage(&mut self) -> Result<ThreeFile, StoreError> {
+        let folder = self.folder.open()?;
+        self.mount(folder, false, true).map(|(tape, _)| tape)
     }
 
     fn mount(
         &mut self,
         mut folder: Box<dyn Folder>,
         read_only: bool,
-    ) -> Result<(Box<dyn Medium>, Recovery), StoreError> {
+        salvage: bool,
+    ) -> Result<(ThreeFile, Recovery), StoreError> {
         let kept = memory::read(folder.as_mut())?;
         let mam = self.take_facts(&kept)?;
         let shape = Shape {
@@ -202,12 +250,12 @@ impl Cartridge {
             capacity: self.capacity,
             sizes: mam.partition_sizes(),
             read_only,
+            salvage,
             ours: kept.level() == Level::Ferric || memory::is_ours(folder.as_mut())?,
             discards_data: mam.kind() == Kind::Null,
             entropy: seal::system_entropy,
         };
-        let (tape, recovery) = ThreeFile::open(folder, shape)?;
-        Ok((Box::new(tape), recovery))
+        ThreeFile::open(folder, shape)
     }
 
     /// Reads the cartridge's memory. What it says of the cartridge counts from here on.
@@ -234,6 +282,43 @@ impl Cartridge {
     /// As [`Self::mam`].
     pub fn level(&mut self) -> Result<Level, StoreError> {
         Ok(memory::read(self.folder.open()?.as_mut())?.level())
+    }
+
+    /// Why nothing is to be written on it, if so.
+    ///
+    /// # Errors
+    /// As [`Self::mam`].
+    pub fn protection(&mut self) -> Result<Option<&'static str>, StoreError> {
+        let mam = self.mam()?;
+        Ok(match self.kind {
+            Kind::Cleaning => Some("it is for cleaning"),
+            Kind::Worm => Some("it is written once"),
+            Kind::Data | Kind::Null => {
+                mam.flags().contains(Flags::WRITE_PROTECTED).then_some("its write-protect tab is set")
+            }
+        })
+    }
+
+    /// As [`Self::save_mam`], but not while someone uses the cartridge.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`], or as [`Self::save_mam`].
+    pub fn set_mam(&mut self, mam: &Mam) -> Result<(), StoreError> {
+        let mut folder = self.folder.open()?;
+        folder.lock(false).map_err(StoreError::lock)?;
+        memory::write(folder.as_mut(), mam)
+    }
+
+    /// Notes that the tape was written outside a drive: what is left of it, and the volume change reference.
+    ///
+    /// # Errors
+    /// As [`Self::set_mam`].
+    pub fn note_change(&mut self, usage: Usage) -> Result<(), StoreError> {
+        let mut mam = self.mam()?;
+        mam.set_number(AttrId::REMAINING, usage.capacity.saturating_sub(usage.used));
+        let next = mam.number(AttrId::VOLUME_CHANGE_REFERENCE).wrapping_add(1) & 0xffff_ffff;
+        mam.set_number(AttrId::VOLUME_CHANGE_REFERENCE, next.max(1));
+        self.set_mam(&mam)
     }
 
     /// Writes the cartridge's memory, atomically and durably.

@@ -87,6 +87,16 @@ pub enum StoreError {
         /// What its number would be.
         object: u64,
     },
+    /// What an object met.
+    #[error("partition {partition}, object {object}: {cause}")]
+    Object {
+        /// Its partition.
+        partition: u8,
+        /// Its number.
+        object: u64,
+        /// What is wrong with it there.
+        cause: Box<Self>,
+    },
     /// There is no such partition.
     #[error("partition {0} does not exist")]
     NoPartition(u8),

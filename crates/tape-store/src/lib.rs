@@ -25,7 +25,9 @@
 pub mod backend;
 pub mod cartridge;
 pub mod compress;
+pub mod convert;
 pub mod error;
+pub mod image;
 pub mod integrity;
 pub mod mam;
 pub mod media;

@@ -7,7 +7,6 @@ use crate::cartridge::Kind;
 use crate::error::StoreError;
 use crate::integrity::crc32c;
 use crate::media::{self, MediaSpec};
-use crate::mhvtl;
 use crate::shelf::NewCartridge;
 use std::collections::BTreeMap;
 
@@ -40,6 +39,8 @@ pub enum Writer {
 pub struct AttrSpec {
     /// Which.
     pub id: AttrId,
+    /// What people call it.
+    pub name: &'static str,
     /// How its bytes are to be read.
     pub format: Format,
     /// Its length; the longest, if `variable`.
@@ -52,12 +53,12 @@ pub struct AttrSpec {
     pub per_partition: bool,
 }
 
-const fn device(id: u16, format: Format, len: u16) -> AttrSpec {
-    AttrSpec { id: AttrId(id), format, len, variable: false, writer: Writer::Device, per_partition: false }
+const fn device(id: u16, name: &'static str, format: Format, len: u16) -> AttrSpec {
+    AttrSpec { id: AttrId(id), name, format, len, variable: false, writer: Writer::Device, per_partition: false }
 }
 
-const fn host(id: u16, format: Format, len: u16) -> AttrSpec {
-    AttrSpec { id: AttrId(id), format, len, variable: false, writer: Writer::Host, per_partition: false }
+const fn host(id: u16, name: &'static str, format: Format, len: u16) -> AttrSpec {
+    AttrSpec { id: AttrId(id), name, format, len, variable: false, writer: Writer::Host, per_partition: false }
 }
 
 const fn each_partition(mut spec: AttrSpec) -> AttrSpec {
@@ -152,53 +153,53 @@ bitflags::bitflags! {
 
 /// Every attribute, ascending.
 pub const ATTRIBUTES: &[AttrSpec] = &[
-    each_partition(device(0x0000, Format::Binary, 8)),
-    each_partition(device(0x0001, Format::Binary, 8)),
-    device(0x0002, Format::Binary, 8),
-    device(0x0003, Format::Binary, 8),
-    device(0x0004, Format::Binary, 8),
-    device(0x0005, Format::Ascii, 8),
-    device(0x0006, Format::Binary, 1),
-    device(0x0007, Format::Binary, 2),
-    device(0x0008, Format::Ascii, 32),
-    device(0x0009, Format::Binary, 4),
-    device(0x020a, Format::Ascii, 40),
-    device(0x020b, Format::Ascii, 40),
-    device(0x020c, Format::Ascii, 40),
-    device(0x020d, Format::Ascii, 40),
-    device(0x0220, Format::Binary, 8),
-    device(0x0221, Format::Binary, 8),
-    device(0x0222, Format::Binary, 8),
-    device(0x0223, Format::Binary, 8),
-    device(0x0400, Format::Ascii, 8),
-    device(0x0401, Format::Ascii, 32),
-    device(0x0402, Format::Binary, 4),
-    device(0x0403, Format::Binary, 4),
-    device(0x0404, Format::Ascii, 8),
-    device(0x0405, Format::Binary, 1),
-    device(0x0406, Format::Ascii, 8),
-    device(0x0407, Format::Binary, 8),
-    device(0x0408, Format::Binary, 1),
-    device(0x0409, Format::Binary, 2),
-    host(0x0800, Format::Ascii, 8),
-    host(0x0801, Format::Ascii, 32),
-    host(0x0802, Format::Ascii, 8),
-    host(0x0803, Format::Text, 160),
-    host(0x0804, Format::Ascii, 12),
-    host(0x0805, Format::Binary, 1),
-    host(0x0806, Format::Ascii, 32),
-    host(0x0807, Format::Text, 80),
-    host(0x0808, Format::Text, 160),
-    each_partition(host(0x0809, Format::Ascii, 16)),
-    host(0x080a, Format::Binary, 1),
-    host(0x080b, Format::Ascii, 16),
-    each_partition(up_to(host(0x080c, Format::Binary, 1023))),
-    host(0x0820, Format::Binary, 36),
-    host(0x0821, Format::Binary, 36),
-    host(0x1623, Format::Binary, 1),
-    device(0xf001, Format::Binary, 1),
-    each_partition(device(0xf002, Format::Binary, 8)),
-    up_to(device(0xf003, Format::Ascii, 16)),
+    each_partition(device(0x0000, "remaining capacity", Format::Binary, 8)),
+    each_partition(device(0x0001, "maximum capacity", Format::Binary, 8)),
+    device(0x0002, "TapeAlert flags", Format::Binary, 8),
+    device(0x0003, "load count", Format::Binary, 8),
+    device(0x0004, "memory space remaining", Format::Binary, 8),
+    device(0x0005, "assigning organization", Format::Ascii, 8),
+    device(0x0006, "formatted density code", Format::Binary, 1),
+    device(0x0007, "initialization count", Format::Binary, 2),
+    device(0x0008, "volume identifier", Format::Ascii, 32),
+    device(0x0009, "volume change reference", Format::Binary, 4),
+    device(0x020a, "drive of the last load", Format::Ascii, 40),
+    device(0x020b, "drive of the load before", Format::Ascii, 40),
+    device(0x020c, "drive of the load before that", Format::Ascii, 40),
+    device(0x020d, "drive three loads before the last", Format::Ascii, 40),
+    device(0x0220, "written in its life", Format::Binary, 8),
+    device(0x0221, "read in its life", Format::Binary, 8),
+    device(0x0222, "written in the last load", Format::Binary, 8),
+    device(0x0223, "read in the last load", Format::Binary, 8),
+    device(0x0400, "medium manufacturer", Format::Ascii, 8),
+    device(0x0401, "medium serial number", Format::Ascii, 32),
+    device(0x0402, "medium length, m", Format::Binary, 4),
+    device(0x0403, "medium width, 0.1 mm", Format::Binary, 4),
+    device(0x0404, "assigning organization of the medium", Format::Ascii, 8),
+    device(0x0405, "medium density code", Format::Binary, 1),
+    device(0x0406, "manufacture date", Format::Ascii, 8),
+    device(0x0407, "memory capacity", Format::Binary, 8),
+    device(0x0408, "medium type", Format::Binary, 1),
+    device(0x0409, "medium type information", Format::Binary, 2),
+    host(0x0800, "application vendor", Format::Ascii, 8),
+    host(0x0801, "application name", Format::Ascii, 32),
+    host(0x0802, "application version", Format::Ascii, 8),
+    host(0x0803, "user medium text label", Format::Text, 160),
+    host(0x0804, "date and time last written", Format::Ascii, 12),
+    host(0x0805, "text localization identifier", Format::Binary, 1),
+    host(0x0806, "barcode", Format::Ascii, 32),
+    host(0x0807, "owning host textual name", Format::Text, 80),
+    host(0x0808, "media pool", Format::Text, 160),
+    each_partition(host(0x0809, "partition user text label", Format::Ascii, 16)),
+    host(0x080a, "load/unload at partition", Format::Binary, 1),
+    host(0x080b, "application format version", Format::Ascii, 16),
+    each_partition(up_to(host(0x080c, "volume coherency information", Format::Binary, 1023))),
+    host(0x0820, "medium globally unique identifier", Format::Binary, 36),
+    host(0x0821, "media pool globally unique identifier", Format::Binary, 36),
+    host(0x1623, "volume locked", Format::Binary, 1),
+    device(0xf001, "flags", Format::Binary, 1),
+    each_partition(device(0xf002, "partition size", Format::Binary, 8)),
+    up_to(device(0xf003, "medium", Format::Ascii, 16)),
 ];
 
 /// The facts of an attribute, if it exists.
@@ -270,9 +271,7 @@ impl Mam {
     /// [`StoreError::Format`]: it names no medium that is known.
     pub fn media(&self) -> Result<&'static MediaSpec, StoreError> {
         let name = String::from_utf8_lossy(self.get(AttrId::MEDIUM_NAME, 0).unwrap_or_default());
-        let ours = media::ALL.iter().copied().find(|spec| spec.name == name);
-        let known = ours.or_else(|| mhvtl::media::TABLE.iter().map(|row| row.media()).find(|spec| spec.name == name));
-        known.ok_or_else(|| StoreError::Format {
+        media::by_name(&name).ok_or_else(|| StoreError::Format {
             file: "cartridge memory".into(),
             what: format!("its medium {name:?} is not known"),
         })

@@ -3,6 +3,8 @@
 //! Sources: Ultrium format summaries as the IBM LTO SCSI reference prints them; LTO-9 bits per mm as captured from
 //! an LTO-9 drive's report. Capacities are the makers' 10^6 bytes.
 
+use crate::mhvtl;
+
 /// Facts of one generation of media.
 #[derive(Debug, PartialEq, Eq)]
 pub struct MediaSpec {
@@ -220,6 +222,22 @@ pub const fn early_warning(capacity: u64) -> u64 {
 #[must_use]
 pub fn by_suffix(suffix: &str) -> Option<&'static MediaSpec> {
     ALL.iter().copied().find(|spec| spec.suffix == suffix)
+}
+
+/// The medium of this name: a generation of ours, or one that only mhvtl makes.
+#[must_use]
+pub fn by_name(name: &str) -> Option<&'static MediaSpec> {
+    every().find(|spec| spec.name.eq_ignore_ascii_case(name))
+}
+
+/// Names of all media that a cartridge can be made of.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    every().map(|spec| spec.name)
+}
+
+fn every() -> impl Iterator<Item = &'static MediaSpec> {
+    let others = mhvtl::media::TABLE.iter().map(mhvtl::media::Density::media);
+    ALL.iter().copied().chain(others.filter(|spec| !ALL.contains(spec)))
 }
 
 #[cfg(test)]

@@ -32,6 +32,19 @@ pub struct Codec {
 impl Codec {
     /// As it is.
     pub const NONE: Self = Self { id: CodecId::NONE, level: 0 };
+    /// A codec by its name: `none`, `zlib` or `zlib:1` to `zlib:9`, `zstd` or `zstd:1` to `zstd:19`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (name, level) = text.split_once(':').map_or((text, None), |(name, level)| (name, Some(level)));
+        let level = level.map_or(Some(1), |level| level.parse::<u8>().ok().filter(|level| *level >= 1))?;
+        match name {
+            "none" if !text.contains(':') => Some(Self::NONE),
+            "zlib" if level <= 9 => Some(Self::zlib(level)),
+            "zstd" if level <= 19 => Some(Self::zstd(level)),
+            _ => None,
+        }
+    }
+
     /// zlib (RFC 1950).
     #[must_use]
     pub const fn zlib(level: u8) -> Self {

@@ -103,11 +103,29 @@ pub(crate) fn create(folder: &mut dyn Folder, barcode: &str, new: &NewCartridge<
         Level::Ferric => replace(folder, FERRIC, &Mam::new(new).encode()),
         Level::Mhvtl => {
             let chip = mhvtl::blank(barcode, new)?;
-            for (name, bytes) in [("data.0", &[][..]), ("indx.0", &[]), ("meta.0", &[0; 512])] {
-                replace(folder, name, bytes)?;
-            }
+            prepare(folder, new.level, 1)?;
             write_chip(folder, &chip)
         }
+    }
+}
+
+/// Makes the empty files of so many partitions.
+pub(crate) fn prepare(folder: &mut dyn Folder, level: Level, partitions: u8) -> Result<(), StoreError> {
+    for number in 0..partitions {
+        replace(folder, &format!("data.{number}"), &[])?;
+        if level == Level::Mhvtl {
+            replace(folder, &format!("indx.{number}"), &[])?;
+            replace(folder, &format!("meta.{number}"), &[0; 512])?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a memory that came from another cartridge: the last file of one that is made.
+pub(crate) fn put(folder: &mut dyn Folder, level: Level, mam: &Mam, partitions: u8) -> Result<(), StoreError> {
+    match level {
+        Level::Ferric => replace(folder, FERRIC, &mam.encode()),
+        Level::Mhvtl => write_chip(folder, &Chip::of(mam, partitions)?),
     }
 }
 

@@ -16,6 +16,7 @@ use tape_store::medium::{Codec, Found, Medium, Written};
 use tape_store::mhvtl;
 use tape_store::seal::{Key, Locked, Unseal};
 use tape_store::shelf::{NewCartridge, TapeStore};
+use tape_store::three_file::Recovery;
 
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/mhvtl-1.8")
@@ -168,7 +169,7 @@ fn every_cartridge_reads_as_listed_and_is_not_touched() {
         let mut cartridge = cartridge_at(&golden(), &barcode);
         let (mut tape, recovery) = cartridge.view().unwrap_or_else(|error| panic!("{barcode}: {error}"));
         assert!(!recovery.damaged, "{barcode}");
-        check(tape.as_mut(), &barcode);
+        check(&mut tape, &barcode);
         assert_eq!(cartridge.level().unwrap(), Level::Mhvtl);
         assert_eq!(files(&golden().join(&barcode)), before, "{barcode}");
     }
@@ -433,6 +434,10 @@ fn a_watermark_that_mhvtl_made_stale_is_ignored() {
     drop(tape);
     let mam = cartridge.mam().unwrap();
     cartridge.save_mam(&mam).unwrap();
+    let (mut tape, recovery) = cartridge.open().unwrap();
+    assert_eq!(recovery, Recovery::default());
+    check(tape.as_mut(), "OVW001L8");
+    drop(tape);
     // Without a word of mhvtl's memory, the same is damage.
     fs::write(folder.join("indx.0"), &fs::read(folder.join("indx.0")).unwrap()[..1024]).unwrap();
     assert!(matches!(cartridge.open(), Err(StoreError::Format { file, .. }) if file == "indx.0"));

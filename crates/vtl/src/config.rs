@@ -126,15 +126,6 @@ impl Config {
     }
 }
 
-/// What a barcode says of its cartridge.
-#[must_use]
-pub fn media_of(barcode: &Barcode) -> Option<(&'static MediaSpec, Kind)> {
-    let text = barcode.as_str();
-    let media = tape_store::media::by_suffix(text.get(text.len().checked_sub(2)?..)?)?;
-    let kind = if text.starts_with("CLN") { Kind::Cleaning } else { Kind::Data };
-    Some((media, kind))
-}
-
 impl Default for Config {
     /// STK L700, two ULT3580-TD8, twenty slots with L8 cartridges and one for cleaning, four import/export slots.
     #[expect(clippy::expect_used, reason = "the built-in configuration is a constant that a test parses")]

@@ -3,7 +3,7 @@
 use crate::bay::DriveBay;
 use crate::buffers::Buffers;
 use crate::clock;
-use crate::config::{CartridgeSetup, Config, ConfigError, media_of};
+use crate::config::{CartridgeSetup, Config, ConfigError};
 use crate::data_dir::{DataDir, DataError, Identities, Inventory, UnitIdentity};
 use crate::nexuses::Nexuses;
 use crate::saver::Saver;
@@ -382,7 +382,7 @@ fn stock(data: &DataDir, config: &Config, store: &TapeStore) -> Result<Inventory
 
 fn cartridge(store: &TapeStore, barcode: &Barcode, size: u64) -> Result<Cartridge, LibraryError> {
     let unknown = || LibraryError::Inventory(format!("cartridge {barcode} is of no known generation"));
-    let (media, kind) = media_of(barcode).ok_or_else(unknown)?;
+    let (media, kind) = barcode.media().ok_or_else(unknown)?;
     if !store.exists(barcode)? {
         return Err(LibraryError::Inventory(format!("the files of cartridge {barcode} are missing")));
     }

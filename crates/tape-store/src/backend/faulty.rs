@@ -173,6 +173,10 @@ impl Folder for FaultyFolder {
         if self.disk().files.contains_key(name) { Ok(Some(self.open(name)?)) } else { Ok(None) }
     }
 
+    fn again(&mut self) -> io::Result<Box<dyn Folder>> {
+        Ok(Box::new(self.clone()))
+    }
+
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
         self.change(from, None)?;
         let mut disk = self.disk();

@@ -1,7 +1,7 @@
 //! Files of the operating system: the only place under the four pure crates where `std::fs` is used.
 
 use super::{Backend, Folder, MAX_SMALL_FILE, Shelves};
-use rustix::fs::{FlockOperation, StatVfs, fdatasync, flock, statvfs};
+use rustix::fs::{CWD, FlockOperation, RenameFlags, StatVfs, fdatasync, flock, renameat_with, statvfs};
 use rustix::io::{preadv, pwritev};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
@@ -91,6 +91,10 @@ impl Folder for OsFolder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             opened => Ok(Some(Box::new(OsFile(opened?)))),
         }
+    }
+
+    fn again(&mut self) -> io::Result<Box<dyn Folder>> {
+        Ok(Box::new(Self::at(self.0.clone())))
     }
 
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
@@ -191,6 +195,15 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_data()?;
     fs::rename(&fresh, path)?;
     sync_folder(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Exchanges two folders of one directory in one step, durably.
+///
+/// # Errors
+/// The storage failed; nothing changed.
+pub fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?;
+    sync_folder(other.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
 }
 
 fn sync_folder(path: &Path) -> io::Result<()> {

@@ -96,6 +96,10 @@ impl Folder for MemoryFolder {
         Ok(lock(&self.files).get(name).map(|bytes| Box::new(MemoryFile(Arc::clone(bytes))) as _))
     }
 
+    fn again(&mut self) -> io::Result<Box<dyn Folder>> {
+        Ok(Box::new(self.clone()))
+    }
+
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
         let mut files = lock(&self.files);
         let file = files.remove(from).ok_or(io::ErrorKind::NotFound)?;

@@ -78,6 +78,11 @@ pub trait Folder: Send {
     /// # Errors
     /// The storage failed.
     fn view(&mut self, name: &str) -> io::Result<Option<Box<dyn Backend>>>;
+    /// Another value for the same folder, without the lock.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn again(&mut self) -> io::Result<Box<dyn Folder>>;
     /// Gives a file another name, atomically and durably.
     ///
     /// # Errors

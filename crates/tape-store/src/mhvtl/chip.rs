@@ -206,6 +206,19 @@ impl Chip {
         mam
     }
 
+    /// The files of a memory that was kept otherwise.
+    ///
+    /// # Errors
+    /// mhvtl has no such medium.
+    pub(crate) fn of(mam: &Mam, partitions: u8) -> Result<Self, StoreError> {
+        let media = mam.media()?;
+        let what = || format!("mhvtl has no medium {}", media.name);
+        let density = media::of(media).ok_or_else(|| StoreError::Format { file: super::MAM.into(), what: what() })?;
+        let mut chip = Self { mam: Attributes::new(), private: Attributes::new() };
+        chip.update(mam, partitions, density);
+        Ok(chip)
+    }
+
     fn flags(&self) -> u16 {
         self.private.get(&id::FLAGS).and_then(|value| value.first_chunk()).copied().map_or(0, u16::from_le_bytes)
     }

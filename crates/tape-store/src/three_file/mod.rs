@@ -9,6 +9,7 @@
 mod append;
 mod compact;
 mod index;
+pub mod inspect;
 mod partition;
 mod read;
 mod recover;
@@ -63,6 +64,8 @@ pub struct Shape {
     pub ours: bool,
     /// Data goes nowhere: mhvtl's NULL medium.
     pub discards_data: bool,
+    /// The watermarks are not asked: the tape is damaged, and to be looked through before anything is written.
+    pub salvage: bool,
     /// Where the salts of sealed blocks come from.
     pub entropy: Entropy,
 }
@@ -78,6 +81,7 @@ impl Shape {
             read_only: false,
             ours: true,
             discards_data: false,
+            salvage: false,
             entropy: system_entropy,
         }
     }

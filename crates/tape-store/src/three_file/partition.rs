@@ -95,13 +95,24 @@ impl Partition {
         }
         self.with_filemarks("writing", |marks| marks.write().and_then(|()| marks.trim()))?;
         let mark = self.mark_at(self.objects, self.end)?;
-        if mark != self.mark || mark.sequence == 0 {
+        if mark != self.mark || mark.objects == 0 {
             self.durable()?;
             self.mark_file.set_len(2 * SLOT).map_err(self.io("making", "mark"))?;
             self.write_mark(mark)?;
         }
         self.with_filemarks("synchronising", Filemarks::sync)?;
-        self.sync_mark()
+        if self.marks_since > 0 { self.sync_mark() } else { Ok(()) }
+    }
+
+    /// Ends behind the objects before this one, and relies on them.
+    pub(super) fn cut_here(&mut self, object: u64) -> Result<(), StoreError> {
+        let (end, files) = if object < self.objects { self.place(object)? } else { (self.end, self.files) };
+        self.with_filemarks("cutting", |marks| marks.cut(object))?;
+        let len = object * self.layout.size() as u64;
+        self.indx.set_len(len).map_err(self.io("cutting", "indx"))?;
+        self.ahead.1.clear();
+        self.set_extent(object, end, files);
+        self.agree()
     }
 
     /// Takes the size that recovery found.

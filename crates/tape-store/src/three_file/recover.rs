@@ -5,7 +5,7 @@ use super::index::{Kind, Layout, Record};
 use super::partition::{Files, Partition};
 use super::read::Buffers;
 use super::watermark::{SLOT, Slot, Watermark};
-use super::wide::{self, Filemarks};
+use super::wide::Filemarks;
 use super::{Recovery, Shape};
 use crate::backend::memory::MemoryFile;
 use crate::backend::{Backend, Discard, Folder};
@@ -39,6 +39,7 @@ impl Opener<'_> {
         let (data_len, indx_len) = (length(&mut files.data)?, length(&mut files.indx)?);
         let blank = data_len == 0 && indx_len == 0 && is_zero(files.mark.as_mut(), number)?;
         match self.shape.level {
+            _ if self.shape.salvage => self.unmarked(number, files, [data_len, indx_len]),
             Level::Ferric if blank => blank_partition(number, files, self.shape.read_only),
             Level::Ferric => {
                 let (mark, slot) = read_mark(files.mark.as_mut(), number, self.shape.read_only)?.ok_or_else(|| {
@@ -168,14 +169,24 @@ impl Opener<'_> {
         self.settle(part)
     }
 
-    /// Looks through the whole index of a tape that mhvtl wrote. Nothing is cut: who knows what was synchronised?
-    fn unmarked(&mut self, number: u8, files: Files, [data_len, indx_len]: [u64; 2]) -> Result<Partition, StoreError> {
-        let records = indx_len / wide::SIZE as u64;
+    /// Looks through the whole index of a tape that mhvtl wrote, or whose watermark is lost. Nothing is cut: who knows what was synchronised?
+    fn unmarked(
+        &mut self,
+        number: u8,
+        mut files: Files,
+        [data_len, indx_len]: [u64; 2],
+    ) -> Result<Partition, StoreError> {
+        let size = files.layout.size() as u64;
+        let records = indx_len / size;
         let counted = if let Layout::Wide(marks) = &files.layout { marks.len() } else { 0 };
-        let mut part = Partition::new(number, files, Watermark::default(), Slot::First);
+        // The number of the last watermark goes on, so that the next one will be the newest.
+        let (stale, slot) =
+            read_mark(files.mark.as_mut(), number, true)?.unwrap_or((Watermark::default(), Slot::First));
+        let mark = Watermark { sequence: stale.sequence, ..Watermark::default() };
+        let mut part = Partition::new(number, files, mark, slot);
         part.set_extent(records, u64::MAX, 0);
         let (at, numbers, mut damaged) = survey(&mut part, records)?;
-        damaged |= indx_len % wide::SIZE as u64 != 0;
+        damaged |= indx_len % size != 0 || self.shape.salvage;
         damaged |= data_len < at.end && !self.shape.discards_data;
         damaged |= records == 0 && (data_len > 0 || counted > 0);
         if let Layout::Wide(marks) = &mut part.layout {

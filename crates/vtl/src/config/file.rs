@@ -1,8 +1,8 @@
 //! The file as it is written, and its translation with errors that name line and key.
 
-use super::{CartridgeSetup, Config, ConfigError, DriveSetup, IscsiSetup, ShapeLines, User, barcodes, media_of};
+use super::{CartridgeSetup, Config, ConfigError, DriveSetup, IscsiSetup, ShapeLines, User, barcodes};
 use serde::Deserialize;
-use tape_store::cartridge::Level;
+use tape_store::cartridge::{Barcode, Level, parse_size};
 use tape_store::medium::Codec;
 use toml::Spanned;
 
@@ -147,7 +147,7 @@ fn drives(source: &Source<'_>, tables: Option<Vec<DriveTable>>) -> Result<Vec<Dr
         })?;
         let codec = match &table.compression {
             None => Codec::zstd(1),
-            Some(text) => codec(text.get_ref()).ok_or_else(|| {
+            Some(text) => Codec::parse(text.get_ref()).ok_or_else(|| {
                 let message =
                     format!("{:?} is none of none, zlib, zlib:1 to zlib:9, zstd, zstd:1 to zstd:19", text.get_ref());
                 source.error(text.span().start, "drive.compression", message)
@@ -156,17 +156,6 @@ fn drives(source: &Source<'_>, tables: Option<Vec<DriveTable>>) -> Result<Vec<Dr
         drives.extend(std::iter::repeat_n(DriveSetup { profile, codec }, table.count.into()));
     }
     Ok(drives)
-}
-
-fn codec(text: &str) -> Option<Codec> {
-    let (name, level) = text.split_once(':').map_or((text, None), |(name, level)| (name, Some(level)));
-    let level = level.map_or(Some(1), |level| level.parse::<u8>().ok().filter(|level| *level >= 1))?;
-    match name {
-        "none" if !text.contains(':') => Some(Codec::NONE),
-        "zlib" if level <= 9 => Some(Codec::zlib(level)),
-        "zstd" if level <= 19 => Some(Codec::zstd(level)),
-        _ => None,
-    }
 }
 
 fn cartridges(
@@ -191,7 +180,7 @@ fn cartridges(
     for table in tables {
         let size = match &table.size {
             None => None,
-            Some(text) => Some(size(text.get_ref()).ok_or_else(|| {
+            Some(text) => Some(parse_size(text.get_ref()).ok_or_else(|| {
                 let message = format!(
                     "{:?} is no size; write for example \"100MB\", \"2.5GB\" or \"64MiB\", at least 1MB",
                     text.get_ref()
@@ -230,34 +219,14 @@ fn of_pattern(
     size: Option<u64>,
     level: Level,
 ) -> Result<Vec<CartridgeSetup>, String> {
-    let setup = |barcode| {
-        let Some((media, kind)) = media_of(&barcode) else {
+    let setup = |barcode: Barcode| {
+        let Some((media, kind)) = barcode.media() else {
             let known: Vec<_> = tape_store::media::ALL.iter().map(|media| media.suffix).collect();
             return Err(format!("{barcode} does not end in a media identifier: {}", known.join(", ")));
         };
         Ok(CartridgeSetup { barcode, media, kind, size: size.unwrap_or(media.capacity), level })
     };
     barcodes::expand(pattern, first.into(), count.into())?.into_iter().map(setup).collect()
-}
-
-/// Bytes of a size such as `100MB`, `2.5 GB` or `64MiB`.
-fn size(text: &str) -> Option<u64> {
-    const UNITS: [(&str, u64); 7] = [
-        ("KiB", 1 << 10),
-        ("MiB", 1 << 20),
-        ("GiB", 1 << 30),
-        ("TiB", 1 << 40),
-        ("MB", 1_000_000),
-        ("GB", 1_000_000_000),
-        ("TB", 1_000_000_000_000),
-    ];
-    let (number, unit) = UNITS.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?.trim(), *unit)))?;
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
-    let digits = u32::try_from(fraction.len()).ok().filter(|digits| *digits <= 6)?;
-    let fraction: u64 = if fraction.is_empty() { 0 } else { fraction.parse().ok()? };
-    let bytes = whole.checked_mul(unit)?.checked_add(fraction.checked_mul(unit)? / 10_u64.pow(digits))?;
-    (1_000_000..=1 << 50).contains(&bytes).then_some(bytes)
 }
 
 /// Whether a text is `ADDRESS:PORT` or `[ADDRESS]:PORT`; whether the address exists is the system's to say.

@@ -1,0 +1,55 @@
+//! The bytes of one tape file, such as a tar stream: blocks of one size and a filemark behind them.
+
+use super::{Counted, ImageError, ImageReader, ImageWriter, Item};
+use std::io::{Read, Write};
+
+/// Reads a stream as blocks of one size; the last may be shorter.
+pub struct PlainReader<R> {
+    source: Counted<R>,
+    size: usize,
+    ended: bool,
+}
+
+impl<R: Read> PlainReader<R> {
+    /// From its beginning, in blocks of so many bytes.
+    pub const fn new(source: R, size: usize) -> Self {
+        Self { source: Counted::new(source), size, ended: false }
+    }
+}
+
+impl<R: Read> ImageReader for PlainReader<R> {
+    fn next(&mut self, block: &mut Vec<u8>) -> Result<Option<Item>, ImageError> {
+        if self.ended {
+            return Ok(None);
+        }
+        block.resize(self.size, 0);
+        let got = self.source.fill(block)?;
+        block.truncate(got);
+        self.ended = got == 0;
+        Ok(Some(if self.ended { Item::Filemark } else { Item::Block }))
+    }
+}
+
+/// Writes blocks one after the other; a filemark leaves no trace.
+pub struct PlainWriter<W>(W);
+
+impl<W: Write> PlainWriter<W> {
+    /// To a stream.
+    pub const fn new(sink: W) -> Self {
+        Self(sink)
+    }
+}
+
+impl<W: Write> ImageWriter for PlainWriter<W> {
+    fn block(&mut self, block: &[u8]) -> Result<(), ImageError> {
+        Ok(self.0.write_all(block)?)
+    }
+
+    fn filemark(&mut self) -> Result<(), ImageError> {
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), ImageError> {
+        Ok(self.0.flush()?)
+    }
+}

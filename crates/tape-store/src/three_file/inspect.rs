@@ -1,0 +1,141 @@
+//! Looking at a tape without reading it as a drive does: what an object is, whether it is whole, and mending what is
+//! not, when someone asks for it.
+
+use super::ThreeFile;
+use super::index::{Kind, Layout, Sealed};
+use super::wide;
+use crate::error::{Damage, StoreError};
+use crate::medium::{CodecId, Found};
+use crate::seal::{Kads, Key, Seal};
+
+/// One object, as the index has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// Its number in the partition.
+    pub number: u64,
+    /// A block or a filemark.
+    pub is_filemark: bool,
+    /// Bytes as it was written.
+    pub len: u32,
+    /// Bytes in the file.
+    pub stored: u32,
+    /// Where in the file.
+    pub offset: u64,
+    /// What compressed it.
+    pub codec: CodecId,
+    /// Its checksum, if its writer made one.
+    pub crc: Option<u32>,
+    /// How it is protected.
+    pub protection: Protection,
+}
+
+/// How a block is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protection {
+    /// Not at all.
+    None,
+    /// Sealed with a key that is not here.
+    Sealed,
+    /// Stored in clear beside the key it asks for, as mhvtl does.
+    Labelled,
+}
+
+impl ThreeFile {
+    /// The next object; `None` at end of data. The tape does not move.
+    ///
+    /// # Errors
+    /// Its index record is damaged, or the storage failed.
+    pub fn peek(&mut self) -> Result<Option<Object>, StoreError> {
+        let number = self.object;
+        let part = self.part()?;
+        if number >= part.objects() {
+            return Ok(None);
+        }
+        let record = part.record(number)?;
+        let protection = match record.sealed {
+            Sealed::No => Protection::None,
+            Sealed::Aes => Protection::Sealed,
+            Sealed::Labelled => Protection::Labelled,
+        };
+        Ok(Some(Object {
+            number,
+            is_filemark: record.kind == Kind::Filemark,
+            len: record.length,
+            stored: record.stored,
+            offset: record.offset,
+            codec: record.codec,
+            crc: record.data_crc.filter(|_| record.kind == Kind::Block),
+            protection,
+        }))
+    }
+
+    /// Checks the next object, and moves behind it. Sealed blocks are checked without their key.
+    ///
+    /// # Errors
+    /// The object is damaged (the tape is then behind it), or the storage failed.
+    pub fn check_next(&mut self) -> Result<Found, StoreError> {
+        let object = self.object;
+        let current = self.current;
+        if object >= self.part()?.objects() {
+            return Ok(Found::EndOfData);
+        }
+        let place = self.offset;
+        let part = self.partitions.get_mut(current).ok_or(StoreError::NoPartition(u8::MAX))?;
+        let record = part.record(object);
+        self.object += 1;
+        let record = record.inspect_err(|_| {
+            let next = part.record(object + 1).map(|next| (next.offset, next.files.into()));
+            (self.offset, self.file) = next.unwrap_or((self.offset, self.file));
+        })?;
+        (self.offset, self.file) = (record.end(), record.files_behind());
+        if record.offset != place {
+            return Err(part.damaged(object, Damage::Index));
+        }
+        if record.kind == Kind::Filemark {
+            return Ok(Found::Filemark);
+        }
+        self.buffers.check(part, object, &record)?;
+        Ok(Found::Block { len: record.length as usize, stored: record.stored.into() })
+    }
+
+    /// What would seal the next block as mhvtl labelled it: its key, and its key-associated data.
+    pub(crate) fn label_of_next(&mut self) -> Result<Option<Seal>, StoreError> {
+        let object = self.object;
+        let part = self.part()?;
+        if !matches!(part.layout, Layout::Wide(_)) {
+            return Ok(None);
+        }
+        let label = wide::label(&part.bytes_of(object)?).ok_or_else(|| part.damaged(object, Damage::Index))?;
+        let kads = Kads { unauthenticated: label.ukad, authenticated: label.akad, metadata: Vec::new() };
+        Ok(Key::new(&label.key).map(|key| Seal { key, kads }))
+    }
+
+    /// Ends a partition before an object, whether what follows is whole or not, and relies on the rest: what
+    /// [`crate::cartridge::Cartridge::salvage`] opened can be used again when every partition was cut so.
+    ///
+    /// # Errors
+    /// [`StoreError::NoPartition`], the object before is not whole, or the storage failed.
+    pub fn cut(&mut self, partition: u8, object: u64) -> Result<(), StoreError> {
+        self.enter(partition)?;
+        let part = self.part()?;
+        part.cut_here(object)?;
+        self.go(object)
+    }
+
+    /// Where the first object that is not whole is, in a partition; its end of data if all are.
+    ///
+    /// # Errors
+    /// The storage failed.
+    pub fn first_damaged(&mut self, partition: u8) -> Result<u64, StoreError> {
+        self.enter(partition)?;
+        (self.object, self.offset, self.file) = (0, 0, 0);
+        loop {
+            let here = self.object;
+            match self.check_next() {
+                Ok(Found::EndOfData) | Err(StoreError::Damaged { .. }) => return Ok(here),
+                Ok(_) => {}
+                Err(other) => return Err(other),
+            }
+        }
+    }
+}

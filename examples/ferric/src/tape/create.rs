@@ -1,0 +1,85 @@
+//! `ferric tape create`
+
+use super::{LevelName, place};
+use crate::failure::Failure;
+use crate::output;
+use clap::ValueEnum;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tape_store::cartridge::{Kind, Level, parse_size};
+use tape_store::media::{self, MediaSpec};
+use tape_store::shelf::NewCartridge;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Folder of the new cartridge; its name is the barcode, such as V00001L8
+    path: PathBuf,
+    /// Generation, such as LTO-8 [default: from the barcode]
+    #[arg(long)]
+    media: Option<String>,
+    /// What it is for [default: data, or cleaning if the barcode begins with CLN]
+    #[arg(long, value_enum)]
+    kind: Option<KindName>,
+    /// How much it holds, such as 100GB [default: what its generation does]
+    #[arg(long, value_parser = size)]
+    size: Option<u64>,
+    /// How its files are written
+    #[arg(long, value_enum, default_value = "ferric")]
+    level: LevelName,
+    /// Medium serial number [default: barcode and time]
+    #[arg(long)]
+    serial: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum KindName {
+    Data,
+    Worm,
+    Null,
+    Cleaning,
+}
+
+impl From<KindName> for Kind {
+    fn from(name: KindName) -> Self {
+        match name {
+            KindName::Data => Self::Data,
+            KindName::Worm => Self::Worm,
+            KindName::Null => Self::Null,
+            KindName::Cleaning => Self::Cleaning,
+        }
+    }
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    parse_size(text)
+        .ok_or_else(|| format!("{text:?} is no size; write for example 100MB, 2.5GB or 64MiB, at least 1MB"))
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let (store, barcode) = place(&arguments.path)?;
+    let of_label = barcode.media();
+    let media = match &arguments.media {
+        Some(name) => named(name)?,
+        None => of_label.map(|(media, _)| media).ok_or_else(|| {
+            Failure::Usage(format!("{barcode} does not say its generation; give --media, such as LTO-8"))
+        })?,
+    };
+    let kind = arguments.kind.map_or_else(|| of_label.map_or(Kind::Data, |(_, kind)| kind), Kind::from);
+    #[expect(clippy::disallowed_methods, reason = "a command line may look at the clock")]
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let made = i64::try_from(since_epoch).unwrap_or(i64::MAX);
+    let serial = arguments.serial.clone().unwrap_or_else(|| format!("{barcode}_{made}"));
+    let capacity = arguments.size.unwrap_or(media.capacity);
+    let level = Level::from(arguments.level);
+    let new = NewCartridge { media, kind, serial: &serial, made, capacity, level };
+    let name = arguments.path.display().to_string();
+    store.create(&barcode, &new).map_err(|error| Failure::Cartridge(name.clone(), error))?;
+    output::line(format!("{name}: {} of {}, level {}", media.name, output::size(capacity), level.name()))
+}
+
+fn named(name: &str) -> Result<&'static MediaSpec, Failure> {
+    media::by_name(name).ok_or_else(|| {
+        let known: Vec<&str> = media::names().collect();
+        Failure::Usage(format!("medium {name:?} is not known; known are {}", known.join(", ")))
+    })
+}

@@ -1,0 +1,135 @@
+//! `ferric tape dump`
+
+use super::{Found, codec_name};
+use crate::failure::Failure;
+use crate::output;
+use serde::Serialize;
+use std::io::IoSliceMut;
+use std::path::PathBuf;
+use tape_store::error::StoreError;
+use tape_store::medium::{MAX_BLOCK, Medium};
+use tape_store::three_file::ThreeFile;
+use tape_store::three_file::inspect::{Object, Protection};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Folder of the cartridge
+    path: PathBuf,
+    /// Only this partition [default: all]
+    #[arg(long)]
+    partition: Option<u8>,
+    /// First object
+    #[arg(long, default_value_t = 0)]
+    object: u64,
+    /// How many objects [default: all]
+    #[arg(long)]
+    count: Option<u64>,
+    /// The bytes too, so many of each block [default with no number: 256]
+    #[arg(long, value_name = "BYTES", num_args = 0..=1, default_missing_value = "256")]
+    data: Option<usize>,
+    /// As JSON, one object a line
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Row {
+    partition: u8,
+    object: u64,
+    kind: &'static str,
+    len: u32,
+    stored: u32,
+    offset: u64,
+    codec: String,
+    crc: Option<String>,
+    sealed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let mut found = Found::at(&arguments.path)?;
+    let failed = found.failed();
+    let (mut tape, _) = found.cartridge.view().map_err(&failed)?;
+    let partitions = match arguments.partition {
+        Some(one) if one >= tape.partitions() => return Err(failed(StoreError::NoPartition(one))),
+        Some(one) => one..=one,
+        None => 0..=tape.partitions().saturating_sub(1),
+    };
+    if !arguments.json {
+        output::line(format!(
+            "{:>4} {:>10} {:<9} {:>9} {:>9} {:>14} {:<7} {}",
+            "part", "object", "kind", "bytes", "stored", "offset", "codec", "crc-32c"
+        ))?;
+    }
+    for partition in partitions {
+        if tape.locate(partition, arguments.object).map_err(&failed)? {
+            objects(arguments, &mut tape, partition, &failed)?;
+        }
+    }
+    Ok(())
+}
+
+fn objects(
+    arguments: &Arguments,
+    tape: &mut ThreeFile,
+    partition: u8,
+    failed: &impl Fn(StoreError) -> Failure,
+) -> Result<(), Failure> {
+    let mut block = vec![0; if arguments.data.is_some() { MAX_BLOCK } else { 0 }];
+    for _ in 0..arguments.count.unwrap_or(u64::MAX) {
+        let number = tape.position().object;
+        match tape.peek() {
+            Ok(None) => break,
+            Ok(Some(object)) => print(arguments, partition, &object)?,
+            Err(StoreError::Damaged { what, .. }) => damaged(arguments, partition, number, &what.to_string())?,
+            Err(other) => return Err(failed(other)),
+        }
+        let read = tape.read(&mut [IoSliceMut::new(&mut block)]);
+        match (arguments.data, read) {
+            (Some(most), Ok(tape_store::medium::Found::Block { len, .. })) if !arguments.json => {
+                output::hex(block.get(..len.min(most)).unwrap_or_default())?;
+            }
+            (_, Err(StoreError::Locked { .. })) => {
+                tape.check_next().map_err(failed)?;
+            }
+            (Some(_), Err(error)) if !arguments.json => output::line(format!("  {error}"))?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn print(arguments: &Arguments, partition: u8, object: &Object) -> Result<(), Failure> {
+    let row = Row {
+        partition,
+        object: object.number,
+        kind: if object.is_filemark { "filemark" } else { "block" },
+        len: object.len,
+        stored: object.stored,
+        offset: object.offset,
+        codec: codec_name(object.codec),
+        crc: object.crc.map(|crc| format!("{crc:08x}")),
+        sealed: object.protection != Protection::None,
+        error: None,
+    };
+    if arguments.json {
+        return output::line(serde_json::to_string(&row)?);
+    }
+    let Row { object, kind, len, stored, offset, codec, crc, sealed, .. } = row;
+    let codec = if sealed { format!("{codec}+key") } else { codec };
+    let crc = crc.unwrap_or_default();
+    if kind == "filemark" {
+        return output::line(format!("{partition:>4} {object:>10} {kind}"));
+    }
+    let text = format!("{partition:>4} {object:>10} {kind:<9} {len:>9} {stored:>9} {offset:>14} {codec:<7} {crc}");
+    output::line(text.trim_end())
+}
+
+fn damaged(arguments: &Arguments, partition: u8, object: u64, what: &str) -> Result<(), Failure> {
+    if arguments.json {
+        let row = serde_json::json!({ "partition": partition, "object": object, "error": what });
+        return output::line(row.to_string());
+    }
+    output::line(format!("{partition:>4} {object:>10} {what}"))
+}

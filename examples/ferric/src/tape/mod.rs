@@ -1,0 +1,167 @@
+//! `ferric tape`: one file per command.
+
+mod attr;
+mod convert;
+mod create;
+mod dump;
+mod list;
+mod repair;
+mod show;
+mod transfer;
+mod verify;
+
+use crate::failure::Failure;
+use clap::{Subcommand, ValueEnum};
+use std::path::Path;
+use tape_store::backend::file::OsShelves;
+use tape_store::cartridge::{Barcode, Cartridge, Kind, Level};
+use tape_store::error::StoreError;
+use tape_store::mam::Flags;
+use tape_store::media::LTO_9;
+use tape_store::medium::{Codec, CodecId};
+use tape_store::shelf::TapeStore;
+
+/// What can be done with cartridges. A cartridge is named by its folder, whose name is its barcode.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Make a blank cartridge
+    Create(create::Arguments),
+    /// List the cartridges in a directory (a shelf, or a daemon's data directory)
+    List(list::Arguments),
+    /// Show what a cartridge is, its memory, and how full it is
+    Show(show::Arguments),
+    /// List a cartridge's objects, and the bytes in them
+    Dump(dump::Arguments),
+    /// Check every object against its checksum
+    Verify(verify::Arguments),
+    /// Mend what a crash or damage left
+    Repair(repair::Arguments),
+    /// Write a cartridge anew at the other level, in its place
+    Convert(convert::Arguments),
+    /// Append an image or a stream to a cartridge
+    Import(transfer::Import),
+    /// Write a cartridge as an image or a stream
+    Export(transfer::Export),
+    /// List, show or change the attributes in a cartridge's memory
+    Attr(attr::Arguments),
+}
+
+pub(crate) fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Create(arguments) => create::run(&arguments),
+        Command::List(arguments) => list::run(&arguments),
+        Command::Show(arguments) => show::run(&arguments),
+        Command::Dump(arguments) => dump::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Repair(arguments) => repair::run(&arguments),
+        Command::Convert(arguments) => convert::run(&arguments),
+        Command::Import(arguments) => transfer::import(&arguments),
+        Command::Export(arguments) => transfer::export(&arguments),
+        Command::Attr(arguments) => attr::run(&arguments),
+    }
+}
+
+/// How a cartridge's files are written.
+#[derive(Clone, Copy, ValueEnum)]
+enum LevelName {
+    /// Compact, every codec, real encryption
+    Ferric,
+    /// As mhvtl 1.8 reads and writes them
+    Mhvtl,
+}
+
+impl From<LevelName> for Level {
+    fn from(name: LevelName) -> Self {
+        match name {
+            LevelName::Ferric => Self::Ferric,
+            LevelName::Mhvtl => Self::Mhvtl,
+        }
+    }
+}
+
+/// A cartridge by its folder: the directory it lies in, and its barcode.
+fn place(path: &Path) -> Result<(TapeStore, Barcode), Failure> {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let barcode = Barcode::new(name).ok_or_else(|| {
+        let path = path.display();
+        Failure::Usage(format!("{path}: {name:?} is no barcode: 1 to 16 of A-Z, 0-9, - and _"))
+    })?;
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let shelves = OsShelves::at(parent).map_err(|error| Failure::Usage(format!("{}: {error}", parent.display())))?;
+    Ok((TapeStore::new(Box::new(shelves)), barcode))
+}
+
+/// A cartridge that is there, with its memory read.
+struct Found {
+    name: String,
+    cartridge: Cartridge,
+}
+
+impl Found {
+    fn at(path: &Path) -> Result<Self, Failure> {
+        let name = path.display().to_string();
+        if !path.is_dir() {
+            return Err(Failure::Usage(format!("{name}: there is no such cartridge")));
+        }
+        let (store, barcode) = place(path)?;
+        // The memory says what it is.
+        let mut cartridge = store.cartridge(&barcode, &LTO_9, Kind::Data, 0);
+        cartridge.mam().map_err(|error| Failure::Cartridge(name.clone(), error))?;
+        Ok(Self { name, cartridge })
+    }
+
+    /// Refuses a cartridge that mhvtl may have loaded: it locks nothing, but notes the load.
+    fn is_free(&mut self) -> Result<(), Failure> {
+        let failed = self.failed();
+        let level = self.cartridge.level().map_err(&failed)?;
+        let loaded = self.cartridge.mam().map_err(&failed)?.flags().contains(Flags::LOADED);
+        if level == Level::Mhvtl && loaded {
+            let what = "is loaded, or was not unloaded in order; if no drive has it, repair it first";
+            return Err(Failure::Usage(format!("{}: {what}", self.name)));
+        }
+        Ok(())
+    }
+
+    /// Names the cartridge in an error.
+    fn failed(&self) -> impl Fn(StoreError) -> Failure + use<> {
+        let name = self.name.clone();
+        move |error| Failure::Cartridge(name.clone(), error)
+    }
+}
+
+const fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Data => "data",
+        Kind::Worm => "WORM",
+        Kind::Null => "NULL",
+        Kind::Cleaning => "cleaning",
+    }
+}
+
+fn codec_name(codec: CodecId) -> String {
+    match codec {
+        CodecId::NONE => "none".into(),
+        CodecId::ZLIB => "zlib".into(),
+        CodecId::ZSTD => "zstd".into(),
+        CodecId::LZO => "lzo".into(),
+        CodecId(other) => format!("codec {other}"),
+    }
+}
+
+/// `none`, `zlib:1` to `zlib:9`, `zstd:1` to `zstd:19`.
+fn parse_codec(text: &str) -> Result<Codec, String> {
+    Codec::parse(text)
+        .ok_or_else(|| format!("{text:?} is none of none, zlib, zlib:1 to zlib:9, zstd, zstd:1 to zstd:19"))
+}
+
+/// The codec that blocks of a level are written with if none is named.
+const fn usual_codec(level: Level) -> Codec {
+    match level {
+        Level::Ferric => Codec::zstd(1),
+        Level::Mhvtl => Codec::zlib(1),
+    }
+}
+
+fn path_text(path: &Path) -> String {
+    path.display().to_string()
+}

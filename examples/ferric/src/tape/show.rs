@@ -1,0 +1,170 @@
+//! `ferric tape show`
+
+use super::{Found, kind_name};
+use crate::failure::Failure;
+use crate::output;
+use serde::Serialize;
+use std::path::PathBuf;
+use tape_store::mam::{AttrId, Flags, Mam, spec};
+use tape_store::medium::Medium;
+use tape_store::three_file::{Recovery, ThreeFile};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Folder of the cartridge
+    path: PathBuf,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    barcode: String,
+    medium: &'static str,
+    kind: &'static str,
+    level: &'static str,
+    capacity: u64,
+    write_protected: bool,
+    /// Loaded, or not unloaded in order.
+    loaded: bool,
+    serial: String,
+    manufacturer: String,
+    manufactured: String,
+    loads: u64,
+    written_in_life: u64,
+    read_in_life: u64,
+    last_drive: String,
+    partitions: Vec<Partition>,
+    /// What a crash left behind the last synchronised object, if it did.
+    unsynchronised: Option<Unsynchronised>,
+    /// Why nothing can be written, if so.
+    damage: Option<&'static str>,
+    attributes: Vec<Attribute>,
+}
+
+#[derive(Serialize)]
+struct Partition {
+    number: u8,
+    capacity: u64,
+    used: u64,
+    objects: u64,
+    filemarks: u64,
+}
+
+#[derive(Serialize)]
+struct Unsynchronised {
+    whole: u64,
+    torn: u64,
+}
+
+#[derive(Serialize)]
+struct Attribute {
+    id: String,
+    name: &'static str,
+    partition: u8,
+    value: String,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let mut found = Found::at(&arguments.path)?;
+    let failed = found.failed();
+    let mam = found.cartridge.mam().map_err(&failed)?;
+    let level = found.cartridge.level().map_err(&failed)?.name();
+    let (mut tape, recovery) = found.cartridge.view().map_err(&failed)?;
+    let partitions = (0..tape.partitions()).map(|number| partition(&mut tape, number));
+    let partitions = partitions.collect::<Result<_, _>>().map_err(&failed)?;
+    let cartridge = &found.cartridge;
+    let shown = Shown {
+        barcode: cartridge.barcode().to_string(),
+        medium: cartridge.media().name,
+        kind: kind_name(cartridge.kind()),
+        level,
+        capacity: cartridge.capacity(),
+        write_protected: mam.flags().contains(Flags::WRITE_PROTECTED),
+        loaded: mam.flags().contains(Flags::LOADED),
+        serial: text(&mam, AttrId::SERIAL),
+        manufacturer: text(&mam, AttrId::MANUFACTURER),
+        manufactured: text(&mam, AttrId::MANUFACTURE_DATE),
+        loads: mam.number(AttrId::LOAD_COUNT),
+        written_in_life: mam.number(AttrId::LIFE_WRITTEN),
+        read_in_life: mam.number(AttrId::LIFE_READ),
+        last_drive: text(&mam, AttrId::LAST_DRIVE),
+        partitions,
+        unsynchronised: unsynchronised(recovery),
+        damage: recovery.damaged.then_some("the index is damaged; ferric tape verify says where"),
+        attributes: attributes(&mam),
+    };
+    if arguments.json { output::json(&shown) } else { print(&shown) }
+}
+
+fn partition(tape: &mut ThreeFile, number: u8) -> Result<Partition, tape_store::error::StoreError> {
+    tape.locate(number, 0)?;
+    tape.space_to_end()?;
+    let (usage, end) = (tape.usage(number)?, tape.position());
+    Ok(Partition { number, capacity: usage.capacity, used: usage.used, objects: end.object, filemarks: end.file })
+}
+
+const fn unsynchronised(recovery: Recovery) -> Option<Unsynchronised> {
+    match (recovery.kept, recovery.dropped) {
+        (0, 0) => None,
+        (whole, torn) => Some(Unsynchronised { whole, torn }),
+    }
+}
+
+/// An attribute as text, without what pads it.
+pub(super) fn text(mam: &Mam, id: AttrId) -> String {
+    let value = mam.get(id, 0).unwrap_or_default();
+    String::from_utf8_lossy(value).replace('\0', " ").trim().to_owned()
+}
+
+fn attributes(mam: &Mam) -> Vec<Attribute> {
+    let seen = mam.iter().filter(|(id, ..)| !id.is_private());
+    seen.map(|(id, partition, value)| Attribute {
+        id: format!("{:04X}h", id.0),
+        name: spec(id).map_or("", |spec| spec.name),
+        partition,
+        value: super::attr::printed(id, value),
+    })
+    .collect()
+}
+
+fn print(shown: &Shown) -> Result<(), Failure> {
+    let kind = if shown.write_protected { format!("{}, write-protected", shown.kind) } else { shown.kind.into() };
+    output::row("barcode", &shown.barcode)?;
+    output::row("medium", format!("{} {kind}", shown.medium))?;
+    output::row("level", shown.level)?;
+    output::row("size", output::size(shown.capacity))?;
+    output::row("serial", &shown.serial)?;
+    output::row("made", format!("{} by {}", shown.manufactured, shown.manufacturer))?;
+    output::row("loads", shown.loads.to_string())?;
+    if !shown.last_drive.is_empty() {
+        output::row("last drive", &shown.last_drive)?;
+    }
+    let (written, read) = (output::size(shown.written_in_life), output::size(shown.read_in_life));
+    output::row("in its life", format!("{written} written, {read} read"))?;
+    for partition in &shown.partitions {
+        let Partition { number, capacity, used, objects, filemarks } = partition;
+        let share = if *capacity == 0 { 0 } else { u128::from(*used) * 100 / u128::from(*capacity) };
+        output::row(
+            &format!("partition {number}"),
+            format!(
+                "{} of {} ({share} %), {}, {}",
+                output::size(*used),
+                output::size(*capacity),
+                output::count(objects - filemarks, "block"),
+                output::count(*filemarks, "filemark")
+            ),
+        )?;
+    }
+    if shown.loaded {
+        output::row("note", "loaded, or not unloaded in order")?;
+    }
+    if let Some(Unsynchronised { whole, torn }) = shown.unsynchronised {
+        output::row("note", format!("behind the last synchronised object: {whole} whole, {torn} torn"))?;
+    }
+    if let Some(damage) = shown.damage {
+        output::row("damage", damage)?;
+    }
+    Ok(())
+}

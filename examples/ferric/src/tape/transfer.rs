@@ -1,0 +1,143 @@
+//! `ferric tape import` and `ferric tape export`
+
+use super::{Found, parse_codec, path_text, usual_codec};
+use crate::failure::Failure;
+use crate::output;
+use clap::ValueEnum;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use tape_store::error::StoreError;
+use tape_store::image::{
+    self, AwsReader, AwsWriter, ImageReader, ImageWriter, Moved, PlainReader, PlainWriter, SimhReader, SimhWriter,
+};
+use tape_store::medium::{Codec, MAX_BLOCK, Medium};
+
+/// Forms of a tape in one file.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// SIMH (.tap)
+    Simh,
+    /// AWS, as Hercules has them (.aws)
+    Aws,
+    /// The bytes of one tape file, such as a tar stream
+    Plain,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Import {
+    /// The image; - reads the standard input
+    image: PathBuf,
+    /// Folder of the cartridge
+    path: PathBuf,
+    /// Form of the image [default: by its name: .tap, .aws, else plain]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Partition to append to
+    #[arg(long, default_value_t = 0)]
+    partition: u8,
+    /// Write over what is there from the beginning, instead of behind it
+    #[arg(long)]
+    overwrite: bool,
+    /// Bytes of a block, of a plain stream
+    #[arg(long, default_value_t = 10_240, value_parser = clap::value_parser!(u32).range(1..=MAX_BLOCK as i64))]
+    block_size: u32,
+    /// How blocks are compressed: none, zlib:1 to zlib:9, zstd:1 to zstd:19 [default: zstd:1, for mhvtl zlib:1]
+    #[arg(long, value_parser = parse_codec)]
+    codec: Option<Codec>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Export {
+    /// Folder of the cartridge
+    path: PathBuf,
+    /// The image; - writes the standard output
+    image: PathBuf,
+    /// Form of the image [default: by its name: .tap, .aws, else plain]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Partition to read
+    #[arg(long, default_value_t = 0)]
+    partition: u8,
+    /// For a plain stream: which tape file, counted from 0
+    #[arg(long, default_value_t = 0)]
+    file: u64,
+}
+
+fn format_of(given: Option<Format>, image: &Path) -> Format {
+    given.unwrap_or_else(|| match image.extension().and_then(|extension| extension.to_str()) {
+        Some("tap") => Format::Simh,
+        Some("aws") => Format::Aws,
+        _ => Format::Plain,
+    })
+}
+
+pub(crate) fn import(arguments: &Import) -> Result<(), Failure> {
+    let mut found = Found::at(&arguments.path)?;
+    let failed = found.failed();
+    let image_name = path_text(&arguments.image);
+    let source: Box<dyn Read> = if image_name == "-" {
+        Box::new(io::stdin())
+    } else {
+        Box::new(File::open(&arguments.image).map_err(|error| Failure::Image(image_name.clone(), error.into()))?)
+    };
+    let source = BufReader::with_capacity(1 << 20, source);
+    let size = usize::try_from(arguments.block_size).unwrap_or(MAX_BLOCK);
+    let mut reader: Box<dyn ImageReader> = match format_of(arguments.format, &arguments.image) {
+        Format::Simh => Box::new(SimhReader::new(source)),
+        Format::Aws => Box::new(AwsReader::new(source)),
+        Format::Plain => Box::new(PlainReader::new(source, size)),
+    };
+    found.is_free()?;
+    let level = found.cartridge.level().map_err(&failed)?;
+    let codec = arguments.codec.unwrap_or_else(|| usual_codec(level));
+    let protected = found.cartridge.protection().map_err(&failed)?;
+    if let Some(why) = protected {
+        return Err(failed(StoreError::ReadOnly(why)));
+    }
+    let (mut tape, _) = found.cartridge.open_files().map_err(&failed)?;
+    tape.locate(arguments.partition, 0).map_err(&failed)?;
+    if !arguments.overwrite {
+        tape.space_to_end().map_err(&failed)?;
+    }
+    let moved = image::import(reader.as_mut(), &mut tape, codec);
+    tape.close().map_err(&failed)?;
+    let moved = moved.map_err(|error| Failure::Image(image_name, error))?;
+    let usage = tape.usage(arguments.partition).map_err(&failed)?;
+    drop(tape);
+    found.cartridge.note_change(usage).map_err(&failed)?;
+    output::line(told(moved))
+}
+
+pub(crate) fn export(arguments: &Export) -> Result<(), Failure> {
+    let mut found = Found::at(&arguments.path)?;
+    let failed = found.failed();
+    let image_name = path_text(&arguments.image);
+    let format = format_of(arguments.format, &arguments.image);
+    let (mut tape, _) = found.cartridge.view().map_err(&failed)?;
+    tape.locate(arguments.partition, 0).map_err(&failed)?;
+    if !tape.locate_file(arguments.partition, arguments.file).map_err(&failed)? {
+        return Err(Failure::Usage(format!("{}: there is no tape file {}", found.name, arguments.file)));
+    }
+    let to_stdout = image_name == "-";
+    let sink: Box<dyn Write> = if to_stdout {
+        Box::new(io::stdout())
+    } else {
+        Box::new(File::create(&arguments.image).map_err(|error| Failure::Image(image_name.clone(), error.into()))?)
+    };
+    let sink = BufWriter::with_capacity(1 << 20, sink);
+    let mut writer: Box<dyn ImageWriter> = match format {
+        Format::Simh => Box::new(SimhWriter::new(sink)),
+        Format::Aws => Box::new(AwsWriter::new(sink)),
+        Format::Plain => Box::new(PlainWriter::new(sink)),
+    };
+    let moved = image::export(&mut tape, writer.as_mut(), format == Format::Plain);
+    let moved = moved.map_err(|error| Failure::Image(image_name, error))?;
+    if to_stdout { Ok(()) } else { output::line(told(moved)) }
+}
+
+fn told(moved: Moved) -> String {
+    let Moved { blocks, filemarks, bytes } = moved;
+    let (blocks, filemarks) = (output::count(blocks, "block"), output::count(filemarks, "filemark"));
+    format!("{blocks} ({}) and {filemarks}", output::size(bytes))
+}

@@ -1,0 +1,91 @@
+//! `ferric tape verify`
+
+use super::Found;
+use crate::failure::Failure;
+use crate::output;
+use serde::Serialize;
+use std::path::PathBuf;
+use tape_store::cartridge::Kind;
+use tape_store::error::StoreError;
+use tape_store::medium::{self, Medium};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Folder of the cartridge
+    path: PathBuf,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Default, Serialize)]
+struct Report {
+    blocks: u64,
+    filemarks: u64,
+    stored: u64,
+    damaged: Vec<Damage>,
+}
+
+#[derive(Serialize)]
+struct Damage {
+    partition: u8,
+    object: u64,
+    what: String,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let mut found = Found::at(&arguments.path)?;
+    let failed = found.failed();
+    let (mut tape, recovery) = found.cartridge.view().map_err(&failed)?;
+    let partitions = 0..tape.partitions();
+    let used = partitions.clone().filter_map(|number| tape.usage(number).ok()).map(|usage| usage.used).sum();
+    let no_data = found.cartridge.kind() == Kind::Null;
+    let (mut report, bar) = (Report::default(), output::bar(used));
+    for partition in partitions {
+        tape.locate(partition, 0).map_err(&failed)?;
+        loop {
+            let object = tape.position().object;
+            match tape.check_next() {
+                Ok(medium::Found::EndOfData) => break,
+                Ok(medium::Found::Filemark) => report.filemarks += 1,
+                Ok(medium::Found::Block { stored, .. }) => {
+                    report.blocks += 1;
+                    report.stored += stored;
+                    bar.inc(stored);
+                }
+                // A NULL medium never had the data.
+                Err(StoreError::Damaged { what: tape_store::error::Damage::Short, .. }) if no_data => {
+                    report.blocks += 1
+                }
+                Err(StoreError::Damaged { what, .. }) => {
+                    report.damaged.push(Damage { partition, object, what: what.to_string() });
+                }
+                Err(other) => return Err(failed(other)),
+            }
+        }
+    }
+    bar.finish_and_clear();
+    if arguments.json {
+        output::json(&report)?;
+    } else {
+        print(&report, recovery.dropped)?;
+    }
+    match report.damaged.len() {
+        0 => Ok(()),
+        many => Err(Failure::Usage(format!("{}: damaged: {}", found.name, output::count(many as u64, "object")))),
+    }
+}
+
+fn print(report: &Report, torn: u64) -> Result<(), Failure> {
+    let Report { blocks, filemarks, stored, damaged } = report;
+    let (blocks, filemarks) = (output::count(*blocks, "block"), output::count(*filemarks, "filemark"));
+    output::line(format!("whole: {blocks} ({}) and {filemarks}", output::size(*stored)))?;
+    if torn > 0 {
+        let torn = output::count(torn, "object");
+        output::line(format!("torn: {torn} behind the last synchronised one; the next load drops them"))?;
+    }
+    for Damage { partition, object, what } in damaged {
+        output::line(format!("partition {partition}, object {object}: {what}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,208 @@
+//! What the commands print and do, as snapshots, on cartridges that mhvtl made and on ours.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/tape-store/tests/golden/mhvtl-1.8")
+}
+
+/// What a command says on both outputs, and whether it succeeded.
+fn run(directory: &Path, arguments: &str) -> String {
+    let words = arguments.split_whitespace();
+    let mut tool = Command::new(env!("CARGO_BIN_EXE_ferric"));
+    let Output { status, stdout, stderr } = tool.arg("tape").args(words).current_dir(directory).output().unwrap();
+    let (out, err) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
+    format!("$ ferric tape {arguments}\n{out}{err}[{}]\n", status.code().unwrap())
+}
+
+fn session(directory: &Path, commands: &[&str]) -> String {
+    commands.iter().map(|arguments| run(directory, arguments)).collect()
+}
+
+/// A directory with copies of these cartridges.
+fn shelf(barcodes: &[&str]) -> TempDir {
+    let shelf = tempfile::tempdir().unwrap();
+    for barcode in barcodes {
+        fs::create_dir(shelf.path().join(barcode)).unwrap();
+        for file in fs::read_dir(golden().join(barcode)).unwrap() {
+            let file = file.unwrap();
+            fs::write(shelf.path().join(barcode).join(file.file_name()), fs::read(file.path()).unwrap()).unwrap();
+        }
+    }
+    shelf
+}
+
+#[test]
+fn listing_and_showing() {
+    let shelf = shelf(&["MAM001L8", "CLN003L3", "V3A001L6", "WRM001L8", "P00008L8", "DRT001L8"]);
+    fs::create_dir(shelf.path().join("BROKEN")).unwrap();
+    fs::write(shelf.path().join("BROKEN/mam"), "no").unwrap();
+    let commands = [
+        "list .",
+        "show MAM001L8",
+        "show V3A001L6",
+        "show P00008L8",
+        "show DRT001L8",
+        "show WRM001L8 --json",
+        "list --json .",
+        "show NONE",
+        "list nowhere",
+    ];
+    insta::assert_snapshot!(session(shelf.path(), &commands));
+}
+
+#[test]
+fn dumping_and_verifying() {
+    let shelf = shelf(&["ENC001L8", "MIX001L8", "PAR002L6", "NUL001L8"]);
+    let data = shelf.path().join("MIX001L8/data.0");
+    let mut bytes = fs::read(&data).unwrap();
+    bytes[70] ^= 1;
+    fs::write(data, bytes).unwrap();
+    let commands = [
+        "dump ENC001L8",
+        "dump PAR002L6 --partition 1 --object 1 --count 2 --data 20",
+        "dump PAR002L6 --partition 2",
+        "dump MIX001L8 --count 2 --json",
+        "verify ENC001L8",
+        "verify MIX001L8",
+        "verify MIX001L8 --json",
+        "verify NUL001L8",
+    ];
+    insta::assert_snapshot!(session(shelf.path(), &commands));
+}
+
+#[test]
+fn making_writing_and_converting() {
+    let shelf = tempfile::tempdir().unwrap();
+    fs::write(shelf.path().join("a.tar"), vec![b'x'; 25_000]).unwrap();
+    let commands = [
+        "create V00001L8 --size 100MB --serial S1",
+        "create V00001L8",
+        "create TAPE --media LTO-77",
+        "create TAPE",
+        "create v1",
+        "import a.tar V00001L8",
+        "import a.tar V00001L8 --block-size 512 --codec none",
+        "dump V00001L8 --count 5",
+        "export V00001L8 out.tap",
+        "export V00001L8 out.aws",
+        "export V00001L8 second.tar --file 1",
+        "export V00001L8 third.tar --file 3",
+        "convert V00001L8 --level mhvtl",
+        "convert V00001L8 --level mhvtl",
+        "dump V00001L8 --count 5",
+        "verify V00001L8",
+        "convert V00001L8 --level ferric --codec zlib:9",
+        "verify V00001L8",
+        "create V00002L8 --level mhvtl --size 64MiB --serial S2",
+        "import out.tap V00002L8",
+        "export V00002L8 again.tap",
+        "import out.aws V00002L8 --overwrite",
+        "export V00002L8 again.aws",
+        "import a.tar V00002L8 --format simh",
+        "attr V00002L8 0806 V00002L8",
+        "attr V00002L8 0806",
+        "attr V00002L8 0808 pool-7",
+        "attr V00002L8 0401 other",
+        "attr V00002L8 0805 300",
+        "attr V00002L8 beef",
+        "attr V00002L8 write-protect on",
+        "import a.tar V00002L8",
+    ];
+    insta::assert_snapshot!(session(shelf.path(), &commands));
+    let read = |name: &str| fs::read(shelf.path().join(name)).unwrap();
+    assert_eq!(read("second.tar"), read("a.tar"));
+    assert_eq!(read("again.tap"), read("out.tap"));
+    assert_eq!(read("again.aws"), read("out.aws"));
+    let mut names: Vec<_> = fs::read_dir(shelf.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert!(!names.iter().any(|name| name.to_string_lossy().contains("convert")), "{names:?}");
+    assert!(!shelf.path().join("V00001L8/mam").exists() && !shelf.path().join("V00001L8/meta").exists());
+}
+
+/// What cannot be at the other level is refused by its number, and nothing changes.
+#[test]
+fn converting_what_cannot_be() {
+    let shelf = shelf(&["ENC001L8", "NUL001L8", "D00001D7"]);
+    fs::write(shelf.path().join("big"), vec![1; 3 << 20]).unwrap();
+    let commands = [
+        "create V00001L8 --serial S1",
+        "import big V00001L8 --block-size 1000",
+        "import big V00001L8 --block-size 3000000 --codec none",
+        "convert V00001L8 --level mhvtl",
+        "verify V00001L8",
+        "convert ENC001L8 --level ferric",
+        "convert NUL001L8 --level ferric",
+        "convert D00001D7 --level ferric",
+        "show D00001D7",
+        "convert D00001D7 --level mhvtl --codec zstd",
+        "convert D00001D7 --level mhvtl",
+    ];
+    insta::assert_snapshot!(session(shelf.path(), &commands));
+}
+
+#[test]
+fn mending() {
+    let shelf = shelf(&["UNC001L8", "DRT001L8", "OVW001L8"]);
+    let index = shelf.path().join("UNC001L8/indx.0");
+    let mut bytes = fs::read(&index).unwrap();
+    bytes[12 * 512 + 8] = 99;
+    fs::write(&index, bytes).unwrap();
+    session(shelf.path(), &["create V00001L8 --serial S1", "import OVW001L8/data.0 V00001L8 --block-size 1000"]);
+    fs::write(shelf.path().join("V00001L8/mark.0"), vec![0; 1024]).unwrap();
+    fs::remove_file(shelf.path().join("OVW001L8/data.0")).unwrap();
+    let commands = [
+        "show UNC001L8",
+        "repair UNC001L8",
+        "repair UNC001L8 --truncate",
+        "verify UNC001L8",
+        "attr DRT001L8 0806 X",
+        "repair DRT001L8",
+        "attr DRT001L8 0806 X",
+        "show V00001L8",
+        "repair V00001L8",
+        "verify V00001L8",
+        "repair OVW001L8 --truncate",
+    ];
+    insta::assert_snapshot!(session(shelf.path(), &commands));
+}
+
+/// A cartridge that a drive has is not touched.
+#[test]
+fn in_use() {
+    use tape_store::backend::file::OsShelves;
+    let shelf = tempfile::tempdir().unwrap();
+    session(shelf.path(), &["create V00001L8 --serial S1"]);
+    let store = tape_store::shelf::TapeStore::new(Box::new(OsShelves::at(shelf.path()).unwrap()));
+    let barcode = tape_store::cartridge::Barcode::new("V00001L8").unwrap();
+    let (media, kind) = barcode.media().unwrap();
+    let loaded = store.cartridge(&barcode, media, kind, 0).open().unwrap();
+    let commands = ["show V00001L8", "attr V00001L8 0806 X", "repair V00001L8", "convert V00001L8 --level mhvtl"];
+    insta::assert_snapshot!(session(shelf.path(), &commands));
+    drop(loaded);
+    assert!(run(shelf.path(), "show V00001L8").ends_with("[0]\n"));
+}
+
+#[test]
+fn streams() {
+    let shelf = tempfile::tempdir().unwrap();
+    session(shelf.path(), &["create V00001L8 --serial S1"]);
+    let tool = || Command::new(env!("CARGO_BIN_EXE_ferric"));
+    let mut import = tool()
+        .args(["tape", "import", "-", "V00001L8"])
+        .current_dir(shelf.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let bytes: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    std::io::Write::write_all(import.stdin.as_mut().unwrap(), &bytes).unwrap();
+    drop(import.stdin.take());
+    assert!(import.wait().unwrap().success());
+    let export = tool().args(["tape", "export", "V00001L8", "-"]).current_dir(shelf.path()).output().unwrap();
+    assert!(export.status.success() && export.stdout == bytes);
+}
