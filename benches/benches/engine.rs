@@ -1,6 +1,6 @@
 //! WRITE(6) and READ(6) of a drive on a file, by record size and codec, beside the same bytes through plain `pwrite` and
 //! `pread`: read the ratio, not the rate.
-#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a benchmark")]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use scsi_core::data::Data;
@@ -14,23 +14,29 @@ use std::fs::File;
 use std::io::{IoSlice, IoSliceMut};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 use tape_store::backend::file::OsShelves;
 use tape_store::cartridge::{Barcode, Kind};
 use tape_store::media::LTO_8;
 use tape_store::medium::Codec;
 use tape_store::shelf::{NewCartridge, TapeStore};
+use tape_store::workers::Workers;
+use vtl::pool::Pool;
 
 const SIZES: [usize; 5] = [512, 8 << 10, 64 << 10, 256 << 10, 1 << 20];
 /// The tape goes back to its beginning after so much, so that the file's pages are touched once and used again.
 const LAP: u64 = 256 << 20;
 
-fn drive(path: &Path, codec: Codec) -> Drive {
+fn drive(path: &Path, codec: Codec, workers: Option<Arc<dyn Workers>>) -> Drive {
     let store = TapeStore::new(Box::new(OsShelves::at(path).unwrap()));
     let barcode = Barcode::new("B00001L8").unwrap();
     store.create(&barcode, &NewCartridge::data(&LTO_8)).unwrap();
     let profile = &ssc::profile::ULT3580_TD8;
     let identity = Identity { model: profile.model, serial: "B".into(), naa: 1, port: None };
     let mut drive = Drive::new(profile, identity, DriveConfig { codec }, lu::Saved::default());
+    if let Some(workers) = workers {
+        drive.employ(workers);
+    }
     drive.insert(store.cartridge(&barcode, &LTO_8, Kind::Data, LTO_8.capacity)).unwrap();
     let port = TransportId::local(1);
     drive.event(Event::NexusUp { nexus: NexusId(1), port, returning: false }, Now::default());
@@ -59,12 +65,27 @@ fn noise(len: usize) -> Vec<u8> {
     (0..len.div_ceil(8)).flat_map(|_| next().to_le_bytes()).take(len).collect()
 }
 
+/// Lines of words: what a compressor has to work for.
+fn text(len: usize) -> Vec<u8> {
+    let random = noise(len * 2);
+    let words = random.as_chunks::<2>().0.iter().map(|pair| u16::from_le_bytes(*pair) % 4096);
+    words.flat_map(|word| format!("w{:x}{:03}rd ", word * 7, word % 577).into_bytes()).take(len).collect()
+}
+
 fn engine(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
-    for (name, codec) in [("none", Codec::NONE), ("zstd", Codec::zstd(1))] {
-        let mut drive = drive(&folder.path().join(name), codec);
-        for size in SIZES {
-            let (record, mut room) = (noise(size), vec![0; size]);
+    let pool: Arc<dyn Workers> = Arc::new(Pool::new());
+    for (name, codec, workers) in [
+        ("none", Codec::NONE, None),
+        ("zstd", Codec::zstd(1), None),
+        ("zstd-text", Codec::zstd(1), None),
+        ("zstd-text-workers", Codec::zstd(1), Some(pool)),
+    ] {
+        let mut drive = drive(&folder.path().join(name), codec, workers);
+        let sizes = if name.contains("text") { &SIZES[2..4] } else { &SIZES[..] };
+        for size in sizes.iter().copied() {
+            let record = if name.contains("text") { text(size) } else { noise(size) };
+            let mut room = vec![0; size];
             let laps = LAP / size as u64;
             let mut group = criterion.benchmark_group(format!("{size}"));
             group.throughput(Throughput::Bytes(size as u64));
@@ -93,11 +114,26 @@ fn engine(criterion: &mut Criterion) {
                 });
             });
             run(&mut drive, &[1, 0, 0, 0, 0, 0], &[], &mut []);
-            if name == "none" {
-                plain(&mut group, folder.path(), &record, laps);
+            match name {
+                "none" => plain(&mut group, folder.path(), &record, laps),
+                "zstd-text" => codec_alone(&mut group, &record),
+                _ => {}
             }
         }
     }
+}
+
+/// What the compressor does with the same record, and nothing else.
+fn codec_alone(group: &mut criterion::BenchmarkGroup<'_, criterion::measurement::WallTime>, record: &[u8]) {
+    let (mut compressor, mut decompressor) =
+        (zstd::bulk::Compressor::new(1).unwrap(), zstd::bulk::Decompressor::new().unwrap());
+    let (mut packed, mut again) = (vec![0; record.len()], vec![0; record.len()]);
+    let len = compressor.compress_to_buffer(record, &mut packed).unwrap();
+    println!("zstd makes {len} of {} bytes", record.len());
+    group.bench_function("compress", |bencher| bencher.iter(|| compressor.compress_to_buffer(record, &mut packed)));
+    group.bench_function("decompress", |bencher| {
+        bencher.iter(|| decompressor.decompress_to_buffer(&packed[..len], &mut again).unwrap());
+    });
 }
 
 fn plain(

@@ -15,11 +15,15 @@ use scsi_core::nexus::NexusId;
 use scsi_core::sense::Sense;
 use scsi_core::spec::CommandSpec;
 use scsi_core::writer::PageWriter;
+use std::sync::Arc;
+use tape_store::workers::Workers;
 
 /// A drive without its SPC state.
 pub(crate) struct State {
     pub(crate) profile: &'static DriveProfile,
     pub(crate) config: DriveConfig,
+    /// Who packs blocks.
+    pub(crate) workers: Option<Arc<dyn Workers>>,
     pub(crate) load: Load,
     /// BLOCK LENGTH of fixed blocks; 0 is variable.
     pub(crate) block_length: u32,
@@ -36,6 +40,7 @@ impl State {
         Self {
             profile,
             config,
+            workers: None,
             load: Load::Empty,
             block_length: 0,
             buffered_mode: 1,

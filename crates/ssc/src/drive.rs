@@ -9,15 +9,18 @@ use crate::profile::DriveProfile;
 use crate::table::COMMANDS;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
+use scsi_core::command::SpcCommand;
 use scsi_core::data::Data;
-use scsi_core::fault::{Completion, Outcome};
+use scsi_core::fault::{Completion, Fault, Outcome};
 use scsi_core::identity::Identity;
 use scsi_core::lu::{self, Lu};
 use scsi_core::nexus::NexusId;
 use scsi_core::target::{Event, LogicalUnit, Request};
 use scsi_core::time::Now;
+use std::sync::Arc;
 use tape_store::cartridge::{Cartridge, Refused, WhyNot};
 use tape_store::medium::Codec;
+use tape_store::workers::Workers;
 
 /// What an owner may choose of a drive.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +56,11 @@ pub enum Threaded {
 }
 
 impl Drive {
+    /// Has blocks packed by these workers, from the next load on.
+    pub fn employ(&mut self, workers: Arc<dyn Workers>) {
+        self.state.workers = Some(workers);
+    }
+
     /// An empty drive after power on.
     #[must_use]
     pub fn new(profile: &'static DriveProfile, identity: Identity, config: DriveConfig, saved: lu::Saved) -> Self {
@@ -140,6 +148,11 @@ impl Drive {
         self.lu.admit(request, cdb, admitted)?;
         let row = found?;
         let Self { lu, state } = self;
+        if let Load::Mounted(mounted) = &mut state.load
+            && matches!(row.run, Command::Spc(SpcCommand::LogSense) | Command::ReadAttribute)
+        {
+            mounted.settle();
+        }
         let outcome = match row.run {
             Command::Spc(run) => lu.run(run, cdb, request, state, data),
             Command::TestUnitReady => state.ready().map(|_| ()),
@@ -157,10 +170,11 @@ impl Drive {
             Command::ReadAttribute => command::read_attribute::run(state, cdb, data),
             Command::WriteAttribute => command::write_attribute::run(state, cdb, data),
         };
-        if row.run == Command::Spc(scsi_core::command::SpcCommand::ModeSelect) {
+        if row.run == Command::Spc(SpcCommand::ModeSelect) {
             self.follow_mode_pages();
         }
-        self.note_lost(request.nexus);
+        let told = matches!(&outcome, Err(Fault::Check(sense)) if sense.deferred).then_some(request.nexus);
+        self.note_lost(told);
         outcome
     }
 
@@ -171,12 +185,12 @@ impl Drive {
     }
 
     /// Data that was accepted and then lost is a deferred error of who wrote it, unless that is who was just told.
-    fn note_lost(&mut self, told: NexusId) {
+    fn note_lost(&mut self, told: Option<NexusId>) {
         let Load::Mounted(mounted) = &mut self.state.load else { return };
         let Some(lost) = mounted.medium.take_deferred() else { return };
         mounted.write_failed = true;
         self.state.alerts.raise(crate::alert::Alert::WRITE_FAILURE);
-        if let Some(writer) = mounted.writer.filter(|writer| *writer != told) {
+        if let Some(writer) = mounted.writer.filter(|writer| Some(*writer) != told) {
             self.lu.defer(writer, crate::fault::sense(&lost.cause, crate::fault::Doing::Writing));
         }
     }

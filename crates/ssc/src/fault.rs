@@ -19,7 +19,11 @@ pub(crate) fn sense(error: &StoreError, doing: Doing) -> Sense {
     if error.is_full() {
         return Sense::new(SenseKey::VOLUME_OVERFLOW, Asc::END_OF_PARTITION_MEDIUM_DETECTED).with_eom(true);
     }
-    if let StoreError::Lost { .. } = error {
+    if let StoreError::Lost { cause, .. } = error {
+        if cause.is_full() {
+            let full = Sense::new(SenseKey::VOLUME_OVERFLOW, Asc::END_OF_PARTITION_MEDIUM_DETECTED);
+            return full.with_eom(true).deferred();
+        }
         return Sense::new(SenseKey::MEDIUM_ERROR, Asc::WRITE_ERROR).deferred();
     }
     match error {

@@ -92,8 +92,15 @@ impl Mounted {
         })
     }
 
+    /// Makes sizes exact. What is lost here is told as a deferred error.
+    pub(crate) fn settle(&mut self) {
+        let _ = self.medium.settle();
+        self.counters.to_medium = self.medium.stored();
+    }
+
     /// Notes what is left of the partition that the medium is in.
     pub(crate) fn note_room(&mut self) {
+        self.settle();
         if let Ok(usage) = self.medium.usage(self.medium.position().partition) {
             self.mam.set_number(AttrId::REMAINING, usage.capacity.saturating_sub(usage.used));
         }
@@ -151,7 +158,10 @@ impl State {
                 Load::Unusable(cartridge, Sense::new(SenseKey::MEDIUM_ERROR, Asc::INCOMPATIBLE_MEDIUM_INSTALLED))
             }
             (_, Some(format)) => match known.and_then(|mam| open(&mut cartridge, mam, drive_name)) {
-                Ok((medium, mam)) => {
+                Ok((mut medium, mam)) => {
+                    if let Some(workers) = &self.workers {
+                        medium.employ(workers.as_ref());
+                    }
                     let protected = protection(format, &cartridge, medium.as_ref(), &mam);
                     if !format.writable {
                         self.alerts.raise(Alert::READ_ONLY_FORMAT);

@@ -40,3 +40,4 @@ pub mod shelf;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod three_file;
+pub mod workers;

@@ -2,6 +2,7 @@
 
 use crate::error::StoreError;
 use crate::seal::{Kads, Seal, Unseal};
+use crate::workers::Workers;
 use std::io::{IoSlice, IoSliceMut};
 
 /// The longest block a tape holds: 24 bits, as transfer lengths have.
@@ -93,8 +94,6 @@ pub enum Found {
 pub enum Written {
     /// It is on the medium.
     Done {
-        /// Bytes it takes there.
-        stored: u64,
         /// The medium now stands beyond early warning.
         early_warning: bool,
     },
@@ -241,6 +240,17 @@ pub trait Medium: Send {
     /// # Errors
     /// The storage failed.
     fn truncate(&mut self) -> Result<(), StoreError>;
+    /// Bytes that blocks took on the medium since it was mounted, as far as they are written.
+    fn stored(&self) -> u64;
+    /// Packs blocks with these workers from here on.
+    fn employ(&mut self, _workers: &dyn Workers) {}
+    /// Writes what workers have: sizes are exact then. It need not be durable.
+    ///
+    /// # Errors
+    /// As [`Self::sync`].
+    fn settle(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
     /// Makes everything accepted so far durable.
     ///
     /// # Errors

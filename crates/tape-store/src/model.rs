@@ -21,13 +21,14 @@ pub struct Model {
     at: usize,
     capacity: u64,
     early_warning: u64,
+    stored: u64,
 }
 
 impl Model {
     /// A blank tape of `capacity` bytes, the last `early_warning` of them behind early warning.
     #[must_use]
     pub const fn new(capacity: u64, early_warning: u64) -> Self {
-        Self { records: Vec::new(), at: 0, capacity, early_warning }
+        Self { records: Vec::new(), at: 0, capacity, early_warning, stored: 0 }
     }
 
     /// All objects.
@@ -50,10 +51,10 @@ impl Model {
 
     fn push(&mut self, record: Record) -> Written {
         self.records.truncate(self.at);
-        let stored = Self::bytes(std::slice::from_ref(&record));
+        self.stored += Self::bytes(std::slice::from_ref(&record));
         self.records.push(record);
         self.at += 1;
-        Written::Done { stored, early_warning: self.warns() }
+        Written::Done { early_warning: self.warns() }
     }
 
     /// One step towards the end or the beginning; the object that was crossed.
@@ -157,6 +158,10 @@ impl Medium for Model {
     fn truncate(&mut self) -> Result<(), StoreError> {
         self.records.truncate(self.at);
         Ok(())
+    }
+
+    fn stored(&self) -> u64 {
+        self.stored
     }
 
     fn sync(&mut self) -> Result<(), StoreError> {

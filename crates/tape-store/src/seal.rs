@@ -52,6 +52,14 @@ impl Key {
     }
 }
 
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.is(&other.0)
+    }
+}
+
+impl Eq for Key {}
+
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Key({} bytes)", self.0.len())
@@ -76,7 +84,7 @@ impl Kads {
 }
 
 /// How blocks are to be sealed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seal {
     /// With this key, of 32 bytes.
     pub key: Key,
@@ -158,7 +166,7 @@ impl Session {
 
     /// Whether blocks sealed this way belong to it.
     pub(crate) fn serves(&self, seal: &Seal) -> bool {
-        self.seal.key.is(&seal.key.0) && self.seal.kads == seal.kads
+        self.seal == *seal
     }
 
     /// Fills `out` with the sealed block. Each call uses a nonce, whether the block is stored or not.

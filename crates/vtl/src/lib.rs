@@ -12,5 +12,6 @@ pub mod config;
 pub mod data_dir;
 pub mod library;
 mod nexuses;
+pub mod pool;
 mod saver;
 pub mod unit;

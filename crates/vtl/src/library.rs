@@ -6,6 +6,7 @@ use crate::clock;
 use crate::config::{CartridgeSetup, Config, ConfigError};
 use crate::data_dir::{DataDir, DataError, Identities, Inventory, UnitIdentity};
 use crate::nexuses::Nexuses;
+use crate::pool::Pool;
 use crate::saver::Saver;
 use crate::unit::{Device, Finished, Job, Reply, Submitted, Unit};
 use scsi_core::data::Data;
@@ -115,13 +116,14 @@ impl Library {
             naa: u64::from_str_radix(&unit.naa, 16).unwrap_or_default(),
             port: Some(port.clone()),
         };
-        let mut drives = Vec::new();
+        let (mut drives, pool) = (Vec::new(), Arc::new(Pool::new()));
         for (index, (setup, unit)) in config.drives.iter().zip(&identities.drives).enumerate() {
             let lun = index + 1;
             let drive_config = DriveConfig { codec: setup.codec };
             let mut drive =
                 Drive::new(setup.profile, identity(setup.profile.model, unit), drive_config, data.unit(lun)?);
             drive.lu().luns.clone_from(&luns);
+            drive.employ(Arc::clone(&pool) as _);
             let device = Device::Drive(Box::new(drive));
             drives.push(Arc::new(Unit::new(lun, device, saver.clone(), Arc::clone(&buffers), ssc::table::may_block)));
         }

@@ -70,10 +70,10 @@ fn blocks(mounted: &mut Mounted, count: u32, size: u32, codec: Codec, out: &mut 
         let block = out.window(done as usize * size as usize, size as usize);
         let left = i64::from(count - done);
         match mounted.medium.append(&block, codec) {
-            Ok(Written::Done { stored, early_warning }) => {
+            Ok(Written::Done { early_warning }) => {
                 out.consume(size as usize);
                 mounted.counters.from_host += u64::from(size);
-                mounted.counters.to_medium += stored;
+                mounted.counters.to_medium = mounted.medium.stored();
                 warned = early_warning;
             }
             Ok(Written::Full) => {

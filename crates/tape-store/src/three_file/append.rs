@@ -48,7 +48,7 @@ impl ThreeFile {
         Ok(self.physical.end.map_or(capacity, |end| capacity.min(end)))
     }
 
-    fn fits(&mut self, here: u64, len: u64) -> Result<bool, StoreError> {
+    pub(super) fn fits(&mut self, here: u64, len: u64) -> Result<bool, StoreError> {
         Ok(here + len <= self.limit(here, false)? || here + len <= self.limit(here, true)?)
     }
 
@@ -64,6 +64,9 @@ impl ThreeFile {
             return Err(StoreError::NoSeal);
         }
         let codec = if self.shape.level.takes(codec.id) { codec } else { self.shape.level.fallback() };
+        if let Some(written) = self.append_later(block, codec, seal, len)? {
+            return Ok(written);
+        }
         let mut codecs = std::mem::take(&mut self.buffers.codecs);
         let packed = codecs.compress(block, codec).map(|packed| [IoSlice::new(packed)]);
         let (content, codec) = packed.as_ref().map_or((block, CodecId::NONE), |packed| (&packed[..], codec.id));
@@ -78,7 +81,7 @@ impl ThreeFile {
         written
     }
 
-    fn append_seal(
+    pub(super) fn append_seal(
         &mut self,
         content: &[IoSlice<'_>],
         codec: CodecId,
@@ -102,7 +105,7 @@ impl ThreeFile {
         written
     }
 
-    fn append_stored(
+    pub(super) fn append_stored(
         &mut self,
         stored: &[IoSlice<'_>],
         codec: CodecId,
@@ -150,6 +153,7 @@ impl ThreeFile {
 
     pub(super) fn append_mark(&mut self) -> Result<Written, StoreError> {
         self.admit(0)?;
+        self.settle()?;
         let (offset, object, file) = (self.offset, self.object, self.file);
         // Filemarks take no room on the tape, but their number must end somewhere.
         let marks = (file * compact::SIZE as u64).saturating_sub(MARKS_ROOM);
@@ -165,7 +169,7 @@ impl ThreeFile {
     }
 
     /// Drops what follows and makes room in memory. What fails here is not about the object to come.
-    fn make_way(&mut self, len: usize) -> Result<(), StoreError> {
+    pub(super) fn make_way(&mut self, len: usize) -> Result<(), StoreError> {
         let object = self.object;
         let part = self.part()?;
         let ready = part.truncate(object).and_then(|()| part.prepare(len));
@@ -176,7 +180,8 @@ impl ThreeFile {
         self.part()?.push(record);
         self.object = object + 1;
         (self.offset, self.file) = (record.end(), record.files_behind());
-        Ok(Written::Done { stored: record.stored.into(), early_warning: self.offset > self.warning_at() })
+        self.stored += u64::from(record.stored);
+        Ok(Written::Done { early_warning: self.offset > self.warning_at() })
     }
 
     /// A write or synchronisation failed: what memory held is gone. If that was acknowledged, it is a deferred error.

@@ -46,6 +46,7 @@ impl ThreeFile {
     /// # Errors
     /// Its index record is damaged, or the storage failed.
     pub fn peek(&mut self) -> Result<Option<Object>, StoreError> {
+        self.settle()?;
         let number = self.object;
         let part = self.part()?;
         if number >= part.objects() {
@@ -74,6 +75,7 @@ impl ThreeFile {
     /// # Errors
     /// The object is damaged (the tape is then behind it), or the storage failed.
     pub fn check_next(&mut self) -> Result<Found, StoreError> {
+        self.settle()?;
         let object = self.object;
         let current = self.current;
         if object >= self.part()?.objects() {

@@ -11,6 +11,7 @@ mod compact;
 mod index;
 pub mod inspect;
 mod partition;
+mod pipeline;
 mod read;
 mod recover;
 mod seek;
@@ -24,9 +25,11 @@ use crate::cartridge::Level;
 use crate::error::StoreError;
 use crate::medium::{Codec, Deferred, Found, MAX_BLOCK, Medium, Position, Spaced, Unit, Usage, Written};
 use crate::seal::{Entropy, Kads, Seal, Session, Unseal, system_entropy};
+use crate::workers::Workers;
 use crate::{media, mhvtl};
 use append::Physical;
 use partition::Partition;
+use pipeline::Pipeline;
 use std::io::{IoSlice, IoSliceMut};
 
 pub use append::FREE_RESERVE;
@@ -45,6 +48,8 @@ pub struct ThreeFile {
     read_only: Option<&'static str>,
     buffers: read::Buffers,
     session: Option<Session>,
+    pipeline: Pipeline,
+    stored: u64,
     deferred: Option<Deferred>,
     physical: Physical,
 }
@@ -144,6 +149,8 @@ impl ThreeFile {
             read_only: if recovery.damaged { Some(DAMAGED) } else { opened_so },
             buffers,
             session: None,
+            pipeline: Pipeline::default(),
+            stored: 0,
             deferred: None,
             physical: Physical::default(),
         };
@@ -239,15 +246,18 @@ impl Medium for ThreeFile {
     }
 
     fn space(&mut self, unit: Unit, count: i64) -> Result<Spaced, StoreError> {
+        self.settle()?;
         self.space_by(unit, count)
     }
 
     fn space_to_end(&mut self) -> Result<(), StoreError> {
+        self.settle()?;
         let end = self.part()?.objects();
         self.go(end)
     }
 
     fn locate(&mut self, partition: u8, object: u64) -> Result<bool, StoreError> {
+        self.settle()?;
         self.enter(partition)?;
         let target = object.min(self.part()?.objects());
         self.go(target)?;
@@ -255,6 +265,7 @@ impl Medium for ThreeFile {
     }
 
     fn locate_file(&mut self, partition: u8, file: u64) -> Result<bool, StoreError> {
+        self.settle()?;
         self.enter(partition)?;
         let part = self.part()?;
         let found = file <= part.files();
@@ -267,14 +278,28 @@ impl Medium for ThreeFile {
         if let Some(why) = self.read_only {
             return Err(StoreError::ReadOnly(why));
         }
+        self.settle()?;
         let object = self.object;
         self.part()?.truncate(object)
+    }
+
+    fn stored(&self) -> u64 {
+        self.stored
+    }
+
+    fn employ(&mut self, workers: &dyn Workers) {
+        self.pipeline.employ(workers);
+    }
+
+    fn settle(&mut self) -> Result<(), StoreError> {
+        Self::settle(self)
     }
 
     fn sync(&mut self) -> Result<(), StoreError> {
         if self.read_only.is_some() {
             return Ok(());
         }
+        self.settle()?;
         for at in 0..self.partitions.len() {
             self.sync_partition(at, Partition::sync)?;
         }
@@ -285,6 +310,7 @@ impl Medium for ThreeFile {
         if self.read_only.is_some() {
             return Ok(());
         }
+        self.settle()?;
         for at in 0..self.partitions.len() {
             self.sync_partition(at, Partition::close)?;
         }

@@ -25,6 +25,9 @@ pub(super) struct Buffers {
 
 impl ThreeFile {
     pub(super) fn read_object(&mut self, into: &mut [IoSliceMut<'_>], unseal: Unseal<'_>) -> Result<Found, StoreError> {
+        if let Some(found) = self.read_ahead(into, unseal)? {
+            return Ok(found);
+        }
         let object = self.object;
         let Some(part) = self.partitions.get_mut(self.current) else { return Ok(Found::EndOfData) };
         if object >= part.objects() {
@@ -155,6 +158,7 @@ impl Buffers {
 
 impl ThreeFile {
     pub(super) fn seal_of_next(&mut self) -> Result<Option<Kads>, StoreError> {
+        self.settle()?;
         let object = self.object;
         let part = self.part()?;
         if object >= part.objects() {
@@ -222,7 +226,7 @@ fn window<'a>(into: &'a mut [IoSliceMut<'_>], mut len: usize) -> SmallVec<[IoSli
     out
 }
 
-fn scatter(mut from: &[u8], into: &mut [IoSliceMut<'_>]) {
+pub(super) fn scatter(mut from: &[u8], into: &mut [IoSliceMut<'_>]) {
     for slice in into {
         let (now, later) = from.split_at(slice.len().min(from.len()));
         if let Some(slot) = slice.get_mut(..now.len()) {

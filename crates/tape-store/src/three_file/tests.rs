@@ -3,6 +3,7 @@ use super::*;
 use crate::backend::faulty::FaultyFolder;
 use crate::backend::memory::MemoryFolder;
 use crate::model::{Model, Record};
+use crate::workers::Inline;
 use proptest::prelude::*;
 use std::io::ErrorKind;
 
@@ -25,6 +26,15 @@ fn open(folder: &FaultyFolder, level: Level) -> Result<(ThreeFile, Recovery), St
     ThreeFile::open(Box::new(folder.clone()), Shape { level, ..Shape::ferric(CAPACITY) })
 }
 
+/// How many jobs may be under way.
+const WIDTHS: [usize; 3] = [0, 1, 4];
+
+fn open_with(folder: &FaultyFolder, level: Level, width: usize) -> ThreeFile {
+    let (mut tape, _) = open(folder, level).unwrap();
+    tape.employ(&Inline(width));
+    tape
+}
+
 /// What mhvtl would go by: the table of filemarks is whole, and has no number that is not a filemark's.
 fn table_is_whole(folder: &FaultyFolder) {
     let (meta, indx) = (folder.bytes("meta.0"), folder.bytes("indx.0"));
@@ -38,6 +48,16 @@ fn table_is_whole(folder: &FaultyFolder) {
 
 fn block(seed: u8, len: usize) -> Vec<u8> {
     (0..len).map(|at| seed.wrapping_add((at / 7) as u8)).collect()
+}
+
+/// Bytes that do not shrink.
+fn noise(seed: u32, len: usize) -> Vec<u8> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    };
+    (0..len).map(|_| next()).collect()
 }
 
 /// Everything on a tape, read from the beginning.
@@ -122,9 +142,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn behaves_as_the_model(ops in prop::collection::vec(op(), 1..60), level in prop::sample::select(&LEVELS)) {
+    fn behaves_as_the_model(
+        ops in prop::collection::vec(op(), 1..60),
+        level in prop::sample::select(&LEVELS),
+        width in prop::sample::select(&WIDTHS),
+    ) {
         let folder = blank(level);
-        let mut tape = open(&folder, level).unwrap().0;
+        let mut tape = open_with(&folder, level, width);
         let mut model = Model::new(CAPACITY, 0);
         for op in &ops {
             if let Op::Append(_, len, _) = op {
@@ -134,7 +158,8 @@ proptest! {
             prop_assert_eq!(run(&mut tape, op), run(&mut model, op), "{:?}", op);
             if matches!(op, Op::Reopen) {
                 let object = tape.position().object;
-                tape = open(&folder, level).unwrap().0;
+                drop(tape);
+                tape = open_with(&folder, level, width);
                 tape.locate(0, object).unwrap();
             }
             prop_assert_eq!(place(&tape), place(&model), "{:?}", op);
@@ -148,9 +173,10 @@ proptest! {
         ops in prop::collection::vec(op(), 1..40),
         luck in prop::collection::vec(0..4_u8, 64),
         level in prop::sample::select(&LEVELS),
+        width in prop::sample::select(&WIDTHS),
     ) {
         let folder = blank(level);
-        let mut tape = open(&folder, level).unwrap().0;
+        let mut tape = open_with(&folder, level, width);
         let mut model = Model::new(CAPACITY, 0);
         let mut history = vec![Vec::new()];
         for op in &ops {
@@ -280,13 +306,69 @@ fn early_warning_then_full() {
     let bytes = block(1, 10_000);
     let mut write = || tape.append(&[IoSlice::new(&bytes)], Codec::NONE).unwrap();
     for _ in 0..15 {
-        assert_eq!(write(), Written::Done { stored: 10_000, early_warning: false });
+        assert_eq!(write(), Written::Done { early_warning: false });
     }
-    assert_eq!(write(), Written::Done { stored: 10_000, early_warning: true });
+    assert_eq!(write(), Written::Done { early_warning: true });
     assert_eq!(write(), Written::Full);
-    assert_eq!(tape.append_filemark().unwrap(), Written::Done { stored: 0, early_warning: true });
+    assert_eq!(tape.append_filemark().unwrap(), Written::Done { early_warning: true });
     assert!(tape.position().early_warning);
     assert_eq!(tape.position().object, 17);
+}
+
+/// Which object meets early warning, and which the end, does not depend on how many workers there are.
+#[test]
+fn early_warning_does_not_depend_on_workers() {
+    let run = |width: usize| {
+        let (mut tape, _) = ThreeFile::open(Box::new(MemoryFolder::default()), Shape::ferric(4 << 20)).unwrap();
+        tape.employ(&Inline(width));
+        let mut answers = Vec::new();
+        let mut seed = 1_u32;
+        for _ in 0..400 {
+            // Blocks that shrink, some more and some less, and some not at all.
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let (len, random) = (40_000 + (seed >> 16) as usize, (seed >> 8) as usize % 40_000);
+            let bytes = [noise(seed, random), vec![0; len - random]].concat();
+            answers.push(tape.append(&[IoSlice::new(&bytes)], Codec::zstd(1)).unwrap());
+        }
+        tape.settle().unwrap();
+        (answers, tape.usage(0).unwrap(), tape.position())
+    };
+    let inline = run(0);
+    assert!(inline.0.contains(&Written::Done { early_warning: true }) && inline.0.contains(&Written::Full));
+    for width in [1, 3, 8] {
+        assert_eq!(run(width), inline, "{width} workers");
+    }
+}
+
+/// A block that was accepted and cannot be stored is a deferred error, at the first object that is lost.
+#[test]
+fn what_workers_had_and_lost_is_told() {
+    for width in [1, 4] {
+        let folder = FaultyFolder::default();
+        let mut tape = open_with(&folder, Level::Ferric, width);
+        let noise = |seed| noise(seed, 70_000);
+        tape.append(&[IoSlice::new(&noise(0))], Codec::zstd(1)).unwrap();
+        tape.sync().unwrap();
+        folder.fail_at(Some(folder.calls()), ErrorKind::StorageFull);
+        let mut accepted = 1;
+        let error = loop {
+            match tape.append(&[IoSlice::new(&noise(accepted))], Codec::zstd(1)) {
+                Ok(Written::Done { .. }) => accepted += 1,
+                Ok(Written::Full) => panic!("full is told of the block that finds it"),
+                Err(error) => break error,
+            }
+        };
+        assert!(accepted > 1 && matches!(error, StoreError::Lost { object: 1, .. }), "{error}");
+        assert_eq!(tape.take_deferred().unwrap().lost_from.object, 1);
+        assert_eq!(tape.position().object, 1);
+        folder.fail_at(None, ErrorKind::Other);
+        // There is room again, and the tape goes on where it was whole.
+        tape.append(&[IoSlice::new(&noise(7))], Codec::zstd(1)).unwrap();
+        tape.close().unwrap();
+        drop(tape);
+        let found = contents(&mut open(&folder, Level::Ferric).unwrap().0);
+        assert_eq!(found, [Record::Block(noise(0)), Record::Block(noise(7))]);
+    }
 }
 
 #[test]
@@ -294,7 +376,7 @@ fn compressed_bytes_are_what_counts() {
     let (mut tape, _) = ThreeFile::open(Box::new(MemoryFolder::default()), Shape::ferric(160_000)).unwrap();
     for _ in 0..100 {
         let written = tape.append(&[IoSlice::new(&vec![0; 100_000])], Codec::zstd(1)).unwrap();
-        assert!(matches!(written, Written::Done { early_warning: false, stored } if stored < 1000));
+        assert_eq!(written, Written::Done { early_warning: false });
     }
 }
 
@@ -348,8 +430,8 @@ fn the_end_of_the_disk_is_the_end_of_the_tape() {
     let bytes = block(1, 100_000);
     folder.set_available(FREE_RESERVE + 150_000);
     let mut write = || tape.append(&[IoSlice::new(&bytes)], Codec::NONE).unwrap();
-    assert_eq!(write(), Written::Done { stored: 100_000, early_warning: false });
-    assert_eq!(write(), Written::Done { stored: 100_000, early_warning: true });
+    assert_eq!(write(), Written::Done { early_warning: false });
+    assert_eq!(write(), Written::Done { early_warning: true });
     // Another program takes the rest: asked again before the tape says that it is full, and when it has room again.
     folder.set_available(50_000);
     tape.locate(0, 2).unwrap();

@@ -1,0 +1,116 @@
+//! Compression beside the tape. A medium hands owned blocks to [`Workers`] and takes them back in order; who runs them,
+//! and on which thread, is the affair of whoever provides the workers.
+
+use crate::compress::Codecs;
+use crate::error::Damage;
+use crate::integrity::crc32c;
+use crate::medium::{Codec, CodecId};
+use std::io::IoSlice;
+
+/// What runs jobs.
+pub trait Workers: Send + Sync {
+    /// How many jobs run at once; 0 if it is not worth handing any over.
+    fn width(&self) -> usize;
+    /// A place for one job at a time. Media keep theirs as long as they are mounted.
+    fn slot(&self) -> Box<dyn Slot>;
+}
+
+/// A place for one job.
+pub trait Slot: Send {
+    /// Hands a job over; the one before was taken back.
+    fn start(&mut self, job: Box<Job>);
+    /// Whether it can be taken back without waiting.
+    fn is_done(&self) -> bool;
+    /// Takes the job back, run; waits if need be.
+    fn finish(&mut self) -> Box<Job>;
+}
+
+/// A block to be packed or unpacked, with all that it takes.
+#[derive(Default)]
+pub struct Job {
+    pub(crate) input: Vec<u8>,
+    pub(crate) output: Vec<u8>,
+    pub(crate) task: Task,
+    codecs: Codecs,
+}
+
+/// What is to be done, and then what came of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Task {
+    #[default]
+    Nothing,
+    Pack(Codec),
+    /// Its checksum, and the codec of `output`, or none if it is to be stored as it is.
+    Packed {
+        crc: u32,
+        codec: CodecId,
+    },
+    Unpack {
+        codec: CodecId,
+        len: usize,
+        crc: Option<u32>,
+    },
+    Unpacked(Result<(), Damage>),
+}
+
+impl Job {
+    /// Does it.
+    pub fn run(&mut self) {
+        self.task = match self.task {
+            Task::Pack(codec) => {
+                let packed = self.codecs.compress(&[IoSlice::new(&self.input)], codec);
+                let shrank = packed.is_some();
+                self.output.clear();
+                self.output.extend_from_slice(packed.unwrap_or_default());
+                Task::Packed { crc: crc32c(&self.input), codec: if shrank { codec.id } else { CodecId::NONE } }
+            }
+            Task::Unpack { codec, len, crc } => {
+                self.output.resize(len, 0);
+                let unpacked = self.codecs.decompress(&self.input, codec, &mut self.output);
+                let whole = || crc.is_none_or(|crc| crc == crc32c(&self.output));
+                Task::Unpacked(unpacked.and_then(|()| if whole() { Ok(()) } else { Err(Damage::Checksum) }))
+            }
+            other => other,
+        };
+    }
+
+    /// The bytes that are to be stored.
+    pub(crate) fn packed(&self) -> &[u8] {
+        match self.task {
+            Task::Packed { codec: CodecId::NONE, .. } => &self.input,
+            _ => &self.output,
+        }
+    }
+}
+
+/// Runs each job when it is started: no other thread, and still the way that jobs go. For tests.
+#[derive(Clone, Copy, Debug)]
+pub struct Inline(pub usize);
+
+impl Workers for Inline {
+    fn width(&self) -> usize {
+        self.0
+    }
+
+    fn slot(&self) -> Box<dyn Slot> {
+        Box::new(InlineSlot(None))
+    }
+}
+
+struct InlineSlot(Option<Box<Job>>);
+
+impl Slot for InlineSlot {
+    fn start(&mut self, mut job: Box<Job>) {
+        job.run();
+        self.0 = Some(job);
+    }
+
+    fn is_done(&self) -> bool {
+        // Not before someone asks for it: as many jobs are under way as can be.
+        false
+    }
+
+    fn finish(&mut self) -> Box<Job> {
+        self.0.take().unwrap_or_default()
+    }
+}
