@@ -42,6 +42,72 @@ struct Disk {
     error: Option<io::ErrorKind>,
     available: Option<u64>,
     bytes_read: u64,
+    /// Every call so far, if it is wanted: the file, and the change or, if there is none, the synchronisation.
+    log: Option<Vec<(String, Option<Change>)>>,
+}
+
+/// What a loss of power does to a change that was not synchronised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It reached the disk.
+    Kept,
+    /// It did not.
+    Dropped,
+    /// Half of its bytes did.
+    Torn,
+}
+
+/// Every call that a folder ever got, to look at the disk as it could have been at any moment.
+#[derive(Clone, Debug)]
+pub struct History {
+    before: BTreeMap<String, Vec<u8>>,
+    log: Vec<(String, Option<Change>)>,
+}
+
+impl History {
+    /// Moments: before the first call, and after each.
+    #[must_use]
+    pub fn moments(&self) -> usize {
+        self.log.len() + 1
+    }
+
+    /// Which calls before a moment were changes that no later call before it synchronised.
+    fn loose(&self, moment: usize) -> Vec<usize> {
+        let calls = self.log.get(..moment).unwrap_or_default();
+        let synced_later = |at: usize, name: &str| {
+            let later = calls.get(at..).unwrap_or_default();
+            later.iter().any(|(other, change)| change.is_none() && other == name)
+        };
+        let loose = |(at, (name, change)): (usize, &(String, Option<Change>))| {
+            (change.is_some() && !synced_later(at, name)).then_some(at)
+        };
+        calls.iter().enumerate().filter_map(loose).collect()
+    }
+
+    /// How many changes may or may not be on the disk at a moment.
+    #[must_use]
+    pub fn loose_changes(&self, moment: usize) -> usize {
+        self.loose(moment).len()
+    }
+
+    /// The disk after a loss of power at a moment; one fate for each change that was loose.
+    #[must_use]
+    pub fn crash(&self, moment: usize, fates: &[Fate]) -> FaultyFolder {
+        let fates: BTreeMap<usize, Fate> = self.loose(moment).into_iter().zip(fates.iter().copied()).collect();
+        let mut images = self.before.clone();
+        for (at, (name, change)) in self.log.get(..moment).unwrap_or_default().iter().enumerate() {
+            let (Some(change), image) = (change, images.entry(name.clone()).or_default()) else { continue };
+            match (fates.get(&at), change) {
+                (None | Some(Fate::Kept), _) => apply(image, change),
+                (Some(Fate::Torn), Change::Write { at, bytes }) => {
+                    let bytes = bytes.get(..bytes.len() / 2).unwrap_or_default().to_vec();
+                    apply(image, &Change::Write { at: *at, bytes });
+                }
+                (Some(Fate::Torn | Fate::Dropped), _) => {}
+            }
+        }
+        FaultyFolder::of(images)
+    }
 }
 
 /// A folder on a disk that fails.
@@ -51,6 +117,33 @@ pub struct FaultyFolder(Arc<Mutex<Disk>>);
 impl FaultyFolder {
     fn disk(&self) -> MutexGuard<'_, Disk> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A folder with these files, all durable.
+    #[must_use]
+    pub fn of(files: BTreeMap<String, Vec<u8>>) -> Self {
+        let state = |bytes: Vec<u8>| FileState { durable: bytes.clone(), since: Vec::new(), live: bytes };
+        let files = files.into_iter().map(|(name, bytes)| (name, state(bytes))).collect();
+        Self(Arc::new(Mutex::new(Disk { files, ..Disk::default() })))
+    }
+
+    /// From here on, remembers every call; what is there now counts as durable.
+    pub fn record(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut disk = self.disk();
+        disk.log = Some(Vec::new());
+        disk.files.iter().map(|(name, file)| (name.clone(), file.live.clone())).collect()
+    }
+
+    /// The calls since [`Self::record`], which returned `before`.
+    #[must_use]
+    pub fn history(&self, before: BTreeMap<String, Vec<u8>>) -> History {
+        History { before, log: self.disk().log.clone().unwrap_or_default() }
+    }
+
+    /// Calls that were remembered so far.
+    #[must_use]
+    pub fn recorded(&self) -> usize {
+        self.disk().log.as_ref().map_or(0, Vec::len)
     }
 
     /// Calls that change or synchronise something, so far.
@@ -87,7 +180,7 @@ impl FaultyFolder {
     #[must_use]
     pub fn crash(&self, mut choose: impl FnMut(usize) -> usize) -> Self {
         let disk = self.disk();
-        let mut after = Disk::default();
+        let mut after = BTreeMap::new();
         for (name, file) in &disk.files {
             let mut image = file.durable.clone();
             for change in &file.since {
@@ -102,9 +195,9 @@ impl FaultyFolder {
                     }
                 }
             }
-            after.files.insert(name.clone(), FileState { durable: image.clone(), since: Vec::new(), live: image });
+            after.insert(name.clone(), image);
         }
-        Self(Arc::new(Mutex::new(after)))
+        Self::of(after)
     }
 
     fn change(&self, name: &str, change: Option<Change>) -> io::Result<()> {
@@ -112,6 +205,9 @@ impl FaultyFolder {
         disk.calls += 1;
         if disk.fails_at.is_some_and(|at| disk.calls > at) {
             return Err(disk.error.unwrap_or(io::ErrorKind::Other).into());
+        }
+        if let Some(log) = &mut disk.log {
+            log.push((name.into(), change.clone()));
         }
         let file = disk.files.entry(name.into()).or_default();
         match change {

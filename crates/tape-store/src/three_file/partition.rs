@@ -110,7 +110,6 @@ impl Partition {
         self.with_filemarks("cutting", |marks| marks.cut(object))?;
         let len = object * self.layout.size() as u64;
         self.indx.set_len(len).map_err(self.io("cutting", "indx"))?;
-        self.ahead.1.clear();
         self.set_extent(object, end, files);
         self.agree()
     }
@@ -119,6 +118,8 @@ impl Partition {
     pub(super) fn set_extent(&mut self, objects: u64, end: u64, files: u64) {
         (self.objects, self.end, self.files) = (objects, end, files);
         (self.indx_flushed, self.data_flushed) = (objects, end);
+        // What was read ahead may lie behind the new end, where other records will be.
+        self.ahead.1.clear();
     }
 
     pub(super) const fn objects(&self) -> u64 {

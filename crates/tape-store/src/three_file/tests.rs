@@ -3,6 +3,8 @@ use super::*;
 use crate::backend::faulty::FaultyFolder;
 use crate::backend::memory::MemoryFolder;
 use crate::model::{Model, Record};
+use crate::seal::Key;
+use crate::seal::Locked;
 use crate::workers::Inline;
 use proptest::prelude::*;
 use std::io::ErrorKind;
@@ -213,6 +215,146 @@ proptest! {
         prop_assert!(possible, "{found:?} is in none of {} moments", history.len());
         let first_kept = history.iter().filter(|moment| moment.len() < history[0].len()).count() == 0;
         prop_assert!(!first_kept || synced == history[0].len(), "lost synchronised objects");
+    }
+}
+
+/// What a small history is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// A block that waits in memory.
+    Small,
+    /// A block that goes to the file at once.
+    Large,
+    /// A synchronised filemark.
+    Mark,
+    /// A filemark that is not.
+    LooseMark,
+    /// To the second object, which is written over.
+    Overwrite,
+    /// Unload and load.
+    Reload,
+}
+
+const STEPS: [Step; 6] = [Step::Small, Step::Large, Step::Mark, Step::LooseMark, Step::Overwrite, Step::Reload];
+
+/// A tape at the end of a step.
+struct Moment {
+    /// Calls to the disk until then.
+    calls: usize,
+    records: Vec<Record>,
+    /// It was synchronised, and nothing was cut from it since.
+    synced: bool,
+    /// What was cut at the most in this step.
+    kept: usize,
+}
+
+/// Runs a history; the disk's calls, and the tape after each step.
+fn live(level: Level, steps: &[Step]) -> (crate::backend::faulty::History, Vec<Moment>) {
+    let folder = blank(level);
+    let mut tape = open_with(&folder, level, 0);
+    let before = folder.record();
+    let mut records = Vec::new();
+    let mut moments = vec![Moment { calls: 0, records: Vec::new(), synced: true, kept: 0 }];
+    for (number, step) in steps.iter().enumerate() {
+        let seed = number as u8;
+        let mut kept = records.len();
+        let append = |tape: &mut ThreeFile, records: &mut Vec<Record>, len| {
+            let bytes = block(seed, len);
+            tape.append(&[IoSlice::new(&bytes)], Codec::NONE).unwrap();
+            records.push(Record::Block(bytes));
+        };
+        match step {
+            Step::Small => append(&mut tape, &mut records, 30),
+            Step::Large => append(&mut tape, &mut records, 64 * 1024),
+            Step::Mark | Step::LooseMark => {
+                tape.append_filemark().unwrap();
+                records.push(Record::Filemark);
+                if *step == Step::Mark {
+                    tape.sync().unwrap();
+                }
+            }
+            Step::Overwrite => {
+                tape.sync().unwrap();
+                // What was synchronised for the motion counts from here on.
+                moments.push(Moment { calls: folder.recorded(), records: records.clone(), synced: true, kept });
+                kept = kept.min(1);
+                tape.locate(0, 1).unwrap();
+                records.truncate(1);
+                append(&mut tape, &mut records, 20);
+            }
+            Step::Reload => {
+                tape.close().unwrap();
+                drop(tape);
+                tape = open_with(&folder, level, 0);
+                tape.space_to_end().unwrap();
+            }
+        }
+        let synced = matches!(step, Step::Mark | Step::Reload);
+        moments.push(Moment { calls: folder.recorded(), records: records.clone(), synced, kept });
+    }
+    (folder.history(before), moments)
+}
+
+/// Checks the disk of one loss of power against what may be on it.
+fn after_loss(level: Level, folder: &FaultyFolder, moments: &[Moment], calls: usize, what: &str) {
+    if level == Level::Mhvtl {
+        table_is_whole(folder);
+    }
+    // The step that was under way is the first that ended later; those before it were answered.
+    let under_way = moments.iter().position(|moment| moment.calls > calls).unwrap_or(moments.len() - 1);
+    let last_synced = (0..=under_way).rev().find(|at| moments[*at].synced && moments[*at].calls <= calls).unwrap_or(0);
+    let since = &moments[last_synced..=under_way];
+    let durable = since[1..].iter().map(|moment| moment.kept).chain([since[0].records.len()]).min().unwrap();
+    let mut tape = open(folder, level).unwrap_or_else(|error| panic!("{what}: {error}")).0;
+    let found = contents(&mut tape);
+    assert!(found.len() >= durable, "{what}: {} of {durable} synchronised objects", found.len());
+    assert!(since.iter().any(|moment| moment.records.starts_with(&found)), "{what}: {found:?}");
+    // And it can be written on, without anything old coming back.
+    tape.append(&[IoSlice::new(b"after")], Codec::NONE).unwrap();
+    tape.append_filemark().unwrap();
+    tape.close().unwrap();
+    drop(tape);
+    let again = contents(&mut open(folder, level).unwrap_or_else(|error| panic!("{what}: again: {error}")).0);
+    assert_eq!(again.len(), found.len() + 2, "{what}");
+    assert_eq!(again[..found.len()], found[..], "{what}");
+}
+
+/// All histories of so many steps; at each call to the disk the power goes, and each change that was not synchronised
+/// is there, is not, or is there in half. Returns how many disks were looked at.
+fn every_loss_of_power(level: Level, length: u32) -> u64 {
+    use crate::backend::faulty::Fate;
+    const FATES: [Fate; 3] = [Fate::Kept, Fate::Dropped, Fate::Torn];
+    let mut disks = 0;
+    for number in 0..STEPS.len().pow(length) {
+        let steps: Vec<Step> = (0..length).map(|at| STEPS[number / STEPS.len().pow(at) % STEPS.len()]).collect();
+        let (history, moments) = live(level, &steps);
+        for calls in 0..history.moments() {
+            let loose = u32::try_from(history.loose_changes(calls)).unwrap();
+            for choice in 0..3_usize.pow(loose) {
+                let fates: Vec<Fate> = (0..loose).map(|at| FATES[choice / 3_usize.pow(at) % 3]).collect();
+                let folder = history.crash(calls, &fates);
+                after_loss(level, &folder, &moments, calls, &format!("{level:?} {steps:?} call {calls} {fates:?}"));
+                disks += 1;
+            }
+        }
+    }
+    disks
+}
+
+#[test]
+fn every_loss_of_power_in_every_small_history() {
+    for level in LEVELS {
+        let disks: u64 = (1..=3).map(|length| every_loss_of_power(level, length)).sum();
+        assert!(disks > 5000, "{disks}");
+    }
+}
+
+/// As above with one step more. `cargo xtask test` runs it, optimised.
+#[test]
+#[ignore = "takes minutes unless it is optimised; cargo xtask test runs it so"]
+fn every_loss_of_power_in_longer_histories() {
+    for level in LEVELS {
+        println!("{level:?}: {} disks", every_loss_of_power(level, 4));
     }
 }
 
@@ -447,4 +589,83 @@ fn the_end_of_the_disk_is_the_end_of_the_tape() {
     folder.set_available(0);
     tape.locate(0, 0).unwrap();
     assert!(matches!(tape.append(&[IoSlice::new(&bytes)], Codec::NONE).unwrap(), Written::Done { .. }));
+}
+
+/// Salt and counter of a sealed block that begins here in `data.0`.
+fn nonce_at(folder: &MemoryFolder, offset: u64) -> Vec<u8> {
+    let bytes = crate::backend::Folder::read(&mut folder.clone(), "data.0").unwrap().unwrap();
+    bytes[usize::try_from(offset).unwrap()..][..40].to_vec()
+}
+
+#[test]
+fn sealed_blocks() {
+    let key = |seed| Key::new(&[seed; 32]).unwrap();
+    let kads = Kads { authenticated: b"akad".to_vec(), ..Kads::default() };
+    let seal = Seal { key: key(1), kads: kads.clone() };
+    for (width, codec) in [(0, Codec::NONE), (0, Codec::zstd(1)), (4, Codec::zstd(1))] {
+        let folder = MemoryFolder::default();
+        let open = |folder: &MemoryFolder| {
+            let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), Shape::ferric(1 << 30)).unwrap();
+            tape.employ(&Inline(width));
+            tape
+        };
+        let mut tape = open(&folder);
+        let write = |tape: &mut ThreeFile, seed: u8| {
+            tape.append_sealed(&[IoSlice::new(&block(seed, 50_000))], codec, &seal).unwrap();
+        };
+        (0..10).for_each(|seed| write(&mut tape, seed));
+        tape.append(&[IoSlice::new(b"in clear")], codec).unwrap();
+        tape.locate(0, 5).unwrap();
+        (20..23).for_each(|seed| write(&mut tape, seed));
+        tape.append_filemark().unwrap();
+        tape.append(&[IoSlice::new(b"in clear")], codec).unwrap();
+        tape.close().unwrap();
+        drop(tape);
+        // A copy from before is put back and written: as if what comes now had never been.
+        let copy = copy_of(&folder);
+        let mut nonces = std::collections::BTreeSet::new();
+        for (folder, seed) in [(&folder, 30), (&copy, 40)] {
+            let mut tape = open(folder);
+            tape.locate(0, 8).unwrap();
+            write(&mut tape, seed);
+            tape.close().unwrap();
+            let object = {
+                tape.locate(0, 8).unwrap();
+                tape.peek().unwrap().unwrap()
+            };
+            assert!(nonces.insert(nonce_at(folder, object.offset)));
+        }
+        let mut tape = open(&folder);
+        let mut buffer = vec![0; 50_000];
+        let expected: Vec<u8> = (0..5).chain(20..23).chain([30]).collect();
+        for (at, seed) in expected.iter().enumerate() {
+            let object = tape.peek().unwrap().unwrap();
+            nonces.insert(nonce_at(&folder, object.offset));
+            assert_eq!(tape.next_seal().unwrap(), Some(kads.clone()));
+            for (unseal, why) in [
+                (Unseal::Never, Locked::NoKey),
+                (Unseal::Only(&key(2)), Locked::WrongKey),
+                (Unseal::Also(&key(2)), Locked::WrongKey),
+            ] {
+                let error = tape.read_sealed(&mut [IoSliceMut::new(&mut buffer)], unseal).unwrap_err();
+                assert!(matches!(error, StoreError::Locked { why: other, .. } if other == why), "{error}");
+                assert_eq!(tape.position().object, at as u64);
+            }
+            let found = tape.read_sealed(&mut [IoSliceMut::new(&mut buffer)], Unseal::Only(&key(1))).unwrap();
+            assert!(matches!(found, Found::Block { len: 50_000, .. }));
+            assert_eq!(buffer, block(*seed, 50_000));
+            let raw = crate::backend::Folder::read(&mut folder.clone(), "data.0").unwrap().unwrap();
+            assert!(!raw.windows(100).any(|window| window == &buffer[..100]), "the block is there in clear");
+        }
+        assert_eq!(nonces.len(), expected.len() + 1);
+        // Damage is told from a wrong key: the checksum covers what is stored.
+        let mut data = crate::backend::Folder::open(&mut folder.clone(), "data.0").unwrap();
+        data.write_at(60, &[IoSlice::new(&[0xff, 0xff])]).unwrap();
+        tape.locate(0, 0).unwrap();
+        let error = tape.read_sealed(&mut [IoSliceMut::new(&mut buffer)], Unseal::Also(&key(1))).unwrap_err();
+        assert!(matches!(error, StoreError::Damaged { object: 0, .. }), "{error}");
+    }
+    // mhvtl would have to keep the key.
+    let mut tape = open(&blank(Level::Mhvtl), Level::Mhvtl).unwrap().0;
+    assert!(matches!(tape.append_sealed(&[IoSlice::new(b"x")], Codec::NONE, &seal), Err(StoreError::NoSeal)));
 }
