@@ -1,10 +1,13 @@
 //! Files of the operating system: the only place under the four pure crates where `std::fs` is used.
 
 use super::{Backend, Folder, MAX_SMALL_FILE, Shelves};
-use rustix::fs::{CWD, FlockOperation, RenameFlags, StatVfs, fdatasync, flock, renameat_with, statvfs};
+use rustix::fs::{
+    Advice, CWD, FlockOperation, RenameFlags, StatVfs, fadvise, fdatasync, flock, renameat_with, statvfs,
+};
 use rustix::io::{preadv, pwritev};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
 /// Slices in one call, below every system's IOV_MAX.
@@ -57,6 +60,15 @@ impl Backend for OsFile {
 
     fn set_len(&mut self, len: u64) -> io::Result<()> {
         self.0.set_len(len)
+    }
+
+    fn start_writing(&mut self, offset: u64, len: u64) {
+        // Linux begins to write dirty pages that will not be needed, and keeps them until they are written.
+        let _ = fadvise(&self.0, offset, NonZeroU64::new(len), Advice::DontNeed);
+    }
+
+    fn will_read(&mut self, offset: u64, len: u64) {
+        let _ = fadvise(&self.0, offset, NonZeroU64::new(len), Advice::WillNeed);
     }
 
     fn sync(&mut self) -> io::Result<()> {

@@ -30,6 +30,10 @@ pub trait Backend: Send {
     /// # Errors
     /// The storage failed.
     fn set_len(&mut self, len: u64) -> io::Result<()>;
+    /// Begins to put so many bytes on the disk, without waiting: a later [`Self::sync`] will have less to do.
+    fn start_writing(&mut self, _offset: u64, _len: u64) {}
+    /// These bytes will be read soon.
+    fn will_read(&mut self, _offset: u64, _len: u64) {}
     /// Makes everything written so far durable.
     ///
     /// # Errors

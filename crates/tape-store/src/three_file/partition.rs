@@ -22,6 +22,10 @@ const DIRECT: usize = 64 * 1024;
 const RECORDS: usize = 128;
 /// So much may lie behind the watermark: what an open after a crash has to verify.
 const CHECKPOINT: u64 = 256 << 20;
+/// After so much data the disk begins to write, so that a synchronisation finds little left to do.
+const WRITE_BACK: u64 = 16 << 20;
+/// So much is asked of the disk ahead of a reader.
+const ANNOUNCE: u64 = 8 << 20;
 /// So many watermarks may wait for the disk.
 const MARKS: u32 = 16;
 
@@ -37,6 +41,11 @@ pub(super) struct Partition {
     files: u64,
     /// Data behind `data_flushed`, and records behind `indx_flushed`, that no file has yet.
     data_flushed: u64,
+    /// The disk has begun to write what is before.
+    write_back: u64,
+    /// Where the last block that was read ended, and how far the disk was asked to read.
+    read_until: u64,
+    announced: u64,
     data_pending: Vec<u8>,
     indx_flushed: u64,
     indx_pending: Vec<u8>,
@@ -72,6 +81,9 @@ impl Partition {
             end: 0,
             files: 0,
             data_flushed: 0,
+            write_back: 0,
+            read_until: 0,
+            announced: 0,
             data_pending: Vec::new(),
             indx_flushed: 0,
             indx_pending: Vec::new(),
@@ -117,7 +129,7 @@ impl Partition {
     /// Takes the size that recovery found.
     pub(super) fn set_extent(&mut self, objects: u64, end: u64, files: u64) {
         (self.objects, self.end, self.files) = (objects, end, files);
-        (self.indx_flushed, self.data_flushed) = (objects, end);
+        (self.indx_flushed, self.data_flushed, self.write_back) = (objects, end, end);
         // What was read ahead may lie behind the new end, where other records will be.
         self.ahead.1.clear();
     }
@@ -258,6 +270,7 @@ impl Partition {
         let written = self.data.write_at(self.data_flushed, stored);
         written.map_err(self.io("writing", "data"))?;
         self.data_flushed += len as u64;
+        self.begin_write_back();
         Ok(())
     }
 
@@ -277,7 +290,16 @@ impl Partition {
         written.map_err(self.io("writing", "data"))?;
         self.data_flushed += self.data_pending.len() as u64;
         self.data_pending.clear();
+        self.begin_write_back();
         Ok(())
+    }
+
+    fn begin_write_back(&mut self) {
+        let behind = self.data_flushed.saturating_sub(self.write_back);
+        if behind >= WRITE_BACK {
+            self.data.start_writing(self.write_back, behind);
+            self.write_back = self.data_flushed;
+        }
     }
 
     /// Hands everything in memory to the files, data first.
@@ -411,10 +433,24 @@ impl Partition {
         self.ahead.1.clear();
         (self.objects, self.end, self.files) = (object, end, files);
         (self.indx_flushed, self.data_flushed) = (object, end);
+        self.write_back = self.write_back.min(end);
         let synced = self.indx.sync().map_err(self.io("synchronising", "indx"));
         self.unreliable |= synced.is_err();
         synced?;
         self.data.set_len(end).map_err(self.io("cutting", "data"))
+    }
+
+    /// Has the disk read what follows, as long as blocks are read one after the other.
+    fn announce(&mut self, record: &Record) {
+        let sequential = record.offset == self.read_until;
+        self.read_until = record.end();
+        if !sequential {
+            self.announced = record.end();
+        } else if self.announced < record.end() + ANNOUNCE / 2 && self.announced < self.data_flushed {
+            let from = self.announced.max(record.end());
+            self.announced = record.end() + ANNOUNCE;
+            self.data.will_read(from, self.announced - from);
+        }
     }
 
     /// Fills the slices with an object's stored bytes.
@@ -423,6 +459,7 @@ impl Partition {
             self.flush_data()?;
         }
         let wanted: usize = into.iter().map(|slice| slice.len()).sum();
+        self.announce(record);
         let got = self.data.read_at(record.offset, into).map_err(self.io("reading", "data"))?;
         Ok(got == wanted)
     }

@@ -597,51 +597,49 @@ fn nonce_at(folder: &MemoryFolder, offset: u64) -> Vec<u8> {
     bytes[usize::try_from(offset).unwrap()..][..40].to_vec()
 }
 
+fn key(seed: u8) -> Key {
+    Key::new(&[seed; 32]).unwrap()
+}
+
+fn seal() -> Seal {
+    Seal { key: key(1), kads: Kads { authenticated: b"akad".to_vec(), ..Kads::default() } }
+}
+
+fn open_large(folder: &MemoryFolder, width: usize) -> ThreeFile {
+    let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), Shape::ferric(1 << 30)).unwrap();
+    tape.employ(&Inline(width));
+    tape
+}
+
+fn write_sealed(tape: &mut ThreeFile, seed: u8, codec: Codec) {
+    tape.append_sealed(&[IoSlice::new(&block(seed, 50_000))], codec, &seal()).unwrap();
+}
+
+/// Ten sealed blocks, of which the last five were written over by three others; then a filemark and a clear block.
+fn sealed_tape(width: usize, codec: Codec) -> MemoryFolder {
+    let folder = MemoryFolder::default();
+    let mut tape = open_large(&folder, width);
+    (0..10).for_each(|seed| write_sealed(&mut tape, seed, codec));
+    tape.append(&[IoSlice::new(b"in clear")], codec).unwrap();
+    tape.locate(0, 5).unwrap();
+    (20..23).for_each(|seed| write_sealed(&mut tape, seed, codec));
+    tape.append_filemark().unwrap();
+    tape.append(&[IoSlice::new(b"in clear")], codec).unwrap();
+    tape.close().unwrap();
+    folder
+}
+
+const SEALED: [(usize, Codec); 3] = [(0, Codec::NONE), (0, Codec::zstd(1)), (4, Codec::zstd(1))];
+
 #[test]
-fn sealed_blocks() {
-    let key = |seed| Key::new(&[seed; 32]).unwrap();
-    let kads = Kads { authenticated: b"akad".to_vec(), ..Kads::default() };
-    let seal = Seal { key: key(1), kads: kads.clone() };
-    for (width, codec) in [(0, Codec::NONE), (0, Codec::zstd(1)), (4, Codec::zstd(1))] {
-        let folder = MemoryFolder::default();
-        let open = |folder: &MemoryFolder| {
-            let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), Shape::ferric(1 << 30)).unwrap();
-            tape.employ(&Inline(width));
-            tape
-        };
-        let mut tape = open(&folder);
-        let write = |tape: &mut ThreeFile, seed: u8| {
-            tape.append_sealed(&[IoSlice::new(&block(seed, 50_000))], codec, &seal).unwrap();
-        };
-        (0..10).for_each(|seed| write(&mut tape, seed));
-        tape.append(&[IoSlice::new(b"in clear")], codec).unwrap();
-        tape.locate(0, 5).unwrap();
-        (20..23).for_each(|seed| write(&mut tape, seed));
-        tape.append_filemark().unwrap();
-        tape.append(&[IoSlice::new(b"in clear")], codec).unwrap();
-        tape.close().unwrap();
-        drop(tape);
-        // A copy from before is put back and written: as if what comes now had never been.
-        let copy = copy_of(&folder);
-        let mut nonces = std::collections::BTreeSet::new();
-        for (folder, seed) in [(&folder, 30), (&copy, 40)] {
-            let mut tape = open(folder);
-            tape.locate(0, 8).unwrap();
-            write(&mut tape, seed);
-            tape.close().unwrap();
-            let object = {
-                tape.locate(0, 8).unwrap();
-                tape.peek().unwrap().unwrap()
-            };
-            assert!(nonces.insert(nonce_at(folder, object.offset)));
-        }
-        let mut tape = open(&folder);
+fn sealed_blocks_want_their_key() {
+    for (width, codec) in SEALED {
+        let folder = sealed_tape(width, codec);
+        let mut tape = open_large(&folder, width);
         let mut buffer = vec![0; 50_000];
-        let expected: Vec<u8> = (0..5).chain(20..23).chain([30]).collect();
-        for (at, seed) in expected.iter().enumerate() {
-            let object = tape.peek().unwrap().unwrap();
-            nonces.insert(nonce_at(&folder, object.offset));
-            assert_eq!(tape.next_seal().unwrap(), Some(kads.clone()));
+        let raw = crate::backend::Folder::read(&mut folder.clone(), "data.0").unwrap().unwrap();
+        for (at, seed) in (0..5).chain(20..23).enumerate() {
+            assert_eq!(tape.next_seal().unwrap(), Some(seal().kads));
             for (unseal, why) in [
                 (Unseal::Never, Locked::NoKey),
                 (Unseal::Only(&key(2)), Locked::WrongKey),
@@ -653,19 +651,50 @@ fn sealed_blocks() {
             }
             let found = tape.read_sealed(&mut [IoSliceMut::new(&mut buffer)], Unseal::Only(&key(1))).unwrap();
             assert!(matches!(found, Found::Block { len: 50_000, .. }));
-            assert_eq!(buffer, block(*seed, 50_000));
-            let raw = crate::backend::Folder::read(&mut folder.clone(), "data.0").unwrap().unwrap();
+            assert_eq!(buffer, block(seed, 50_000));
             assert!(!raw.windows(100).any(|window| window == &buffer[..100]), "the block is there in clear");
         }
-        assert_eq!(nonces.len(), expected.len() + 1);
+        let mut read = |unseal| tape.read_sealed(&mut [IoSliceMut::new(&mut buffer)], unseal);
+        let key = key(1);
+        assert_eq!(read(Unseal::Only(&key)).unwrap(), Found::Filemark);
+        assert!(matches!(read(Unseal::Only(&key)), Err(StoreError::Locked { why: Locked::Clear, .. })));
+        assert!(matches!(read(Unseal::Also(&key)), Ok(Found::Block { len: 8, .. })));
         // Damage is told from a wrong key: the checksum covers what is stored.
         let mut data = crate::backend::Folder::open(&mut folder.clone(), "data.0").unwrap();
         data.write_at(60, &[IoSlice::new(&[0xff, 0xff])]).unwrap();
         tape.locate(0, 0).unwrap();
-        let error = tape.read_sealed(&mut [IoSliceMut::new(&mut buffer)], Unseal::Also(&key(1))).unwrap_err();
+        let error = tape.read_sealed(&mut [IoSliceMut::new(&mut buffer)], Unseal::Also(&key)).unwrap_err();
         assert!(matches!(error, StoreError::Damaged { object: 0, .. }), "{error}");
     }
     // mhvtl would have to keep the key.
     let mut tape = open(&blank(Level::Mhvtl), Level::Mhvtl).unwrap().0;
-    assert!(matches!(tape.append_sealed(&[IoSlice::new(b"x")], Codec::NONE, &seal), Err(StoreError::NoSeal)));
+    assert!(matches!(tape.append_sealed(&[IoSlice::new(b"x")], Codec::NONE, &seal()), Err(StoreError::NoSeal)));
+}
+
+/// A copy from before is put back and written on: as if what came between had never been.
+#[test]
+fn a_restored_folder_uses_no_nonce_again() {
+    for (width, codec) in SEALED {
+        let folder = sealed_tape(width, codec);
+        let copy = copy_of(&folder);
+        let mut nonces = std::collections::BTreeSet::new();
+        let mut note = |folder: &MemoryFolder, tape: &mut ThreeFile, objects: std::ops::Range<u64>| {
+            for number in objects {
+                tape.locate(0, number).unwrap();
+                let offset = tape.peek().unwrap().unwrap().offset;
+                assert!(nonces.insert(nonce_at(folder, offset)), "object {number}");
+            }
+        };
+        note(&folder, &mut open_large(&folder, width), 0..8);
+        for folder in [&folder, &copy] {
+            let mut tape = open_large(folder, width);
+            tape.locate(0, 5).unwrap();
+            (0..3).for_each(|_| write_sealed(&mut tape, 20, codec));
+            // Over the same again, in the same load.
+            tape.locate(0, 7).unwrap();
+            write_sealed(&mut tape, 20, codec);
+            tape.close().unwrap();
+            note(folder, &mut tape, 5..8);
+        }
+    }
 }
