@@ -38,6 +38,11 @@ fn tape_files() {
 }
 
 #[test]
+fn codecs_memories_and_images() {
+    replay("store_codecs", tape_store::testing::store_codecs);
+}
+
+#[test]
 fn tape_operations() {
     replay("store_ops", tape_store::testing::store_ops);
 }

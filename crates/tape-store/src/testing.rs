@@ -1,36 +1,87 @@
 //! Bodies of fuzz targets. Their corpus is replayed by `cargo test`.
 
-use crate::backend::Folder;
-use crate::backend::memory::MemoryFolder;
+use crate::backend::memory::{MemoryFolder, MemoryShelves};
+use crate::backend::{Folder, Shelves};
+use crate::cartridge::{Barcode, Kind, Level};
+use crate::compress::Codecs;
+use crate::image::{self, AwsReader, SimhReader};
 use crate::mam::Mam;
-use crate::medium::{Codec, Found, Medium, Unit};
+use crate::media::LTO_8;
+use crate::medium::{Codec, CodecId, Found, Medium, Unit};
 use crate::model::Model;
+use crate::shelf::{NewCartridge, TapeStore};
 use crate::three_file::{Shape, ThreeFile};
+use crate::workers::Inline;
 use std::io::{IoSlice, IoSliceMut};
 
-/// Fuzz body: any bytes as the files of a cartridge. Two-byte lengths divide them into `data.0`, `indx.0` and `mark.0`.
+/// Fuzz body: any bytes as the files of a cartridge. The first says which names they have; two-byte lengths divide the
+/// rest into them.
 ///
 /// # Panics
 /// If a tape that opened cannot be walked to its end in as many steps as it has bytes.
 pub fn store_open(data: &[u8]) {
-    let _ = Mam::decode("fuzz", data);
-    let mut rest = data;
-    let mut folder = MemoryFolder::default();
-    for name in ["mark.0", "indx.0", "data.0"] {
+    let Some((kind, mut rest)) = data.split_first() else { return };
+    let names: &[&str] = match kind % 4 {
+        0 => &["mark.0", "indx.0", "data.0"],
+        1 => &["mam", "mhvtl_data", "meta.0", "mark.0", "indx.0", "data.0"],
+        2 => &["mam", "mhvtl_data", "meta", "indx", "data"],
+        _ => &["meta", "indx", "data"],
+    };
+    let mut shelves = MemoryShelves::default();
+    let store = TapeStore::new(Box::new(shelves.clone()));
+    let Some(barcode) = Barcode::new("FUZZ") else { return };
+    let Ok(mut folder) = shelves.create(barcode.as_str()) else { return };
+    for name in names {
         let Some((len, after)) = rest.split_first_chunk::<2>() else { return };
         let (bytes, after) = after.split_at(usize::from(u16::from_be_bytes(*len)).min(after.len()));
         rest = after;
         let _ = folder.replace(name, bytes);
     }
-    let Ok((mut tape, _)) = ThreeFile::open(Box::new(folder), Shape::ferric(1 << 30)) else { return };
+    if kind % 4 == 0 {
+        let _ = folder.replace("ferric.mam", &Mam::new(&NewCartridge::data(&LTO_8)).encode());
+    }
+    let mut cartridge = store.cartridge(&barcode, &LTO_8, Kind::Data, 1 << 30);
+    let Ok(mam) = cartridge.mam() else { return };
+    if let Ok((mut tape, _)) = cartridge.view() {
+        read_all(&mut tape, data.len());
+    }
+    if let Ok((mut tape, _)) = cartridge.open_files() {
+        read_all(&mut tape, data.len());
+        walk(&mut tape);
+    }
+    let _ = cartridge.save_mam(&mam);
+    if let Ok(mut tape) = cartridge.salvage() {
+        let end = tape.first_damaged(0).unwrap_or(0);
+        let _ = tape.cut(0, end);
+    }
+}
+
+fn read_all(tape: &mut ThreeFile, most: usize) {
     let mut buffer = vec![0; 4096];
-    for _ in 0..=data.len() {
+    for _ in 0..=most {
+        let _ = tape.peek();
         if let Ok(Found::EndOfData) = tape.read(&mut [IoSliceMut::new(&mut buffer)]) {
-            walk(&mut tape);
             return;
         }
+        if let Ok(Some(_)) = tape.next_seal() {
+            let _ = tape.check_next();
+        }
     }
-    panic_if_endless(&tape);
+    panic_if_endless(tape);
+}
+
+/// Fuzz body: any bytes as what a codec, a memory or an image is to be read from.
+pub fn store_codecs(data: &[u8]) {
+    let Some(([kind, len], rest)) = data.split_first_chunk::<2>() else { return };
+    let mut into = vec![0; usize::from(*len) * 16];
+    match kind % 6 {
+        0 => drop(Codecs::default().decompress(rest, CodecId::LZO, &mut into)),
+        1 => drop(Codecs::default().decompress(rest, CodecId::ZLIB, &mut into)),
+        2 => drop(Codecs::default().decompress(rest, CodecId::ZSTD, &mut into)),
+        3 => drop(Mam::decode("fuzz", rest)),
+        4 => drop(image::import(&mut SimhReader::new(rest), &mut Model::new(1 << 30, 0), Codec::NONE)),
+        _ => drop(image::import(&mut AwsReader::new(rest), &mut Model::new(1 << 30, 0), Codec::NONE)),
+    }
 }
 
 fn walk(tape: &mut ThreeFile) {
@@ -56,13 +107,26 @@ fn panic_if_endless(tape: &ThreeFile) {
 /// # Panics
 /// If they do not.
 pub fn store_ops(data: &[u8]) {
-    let folder = MemoryFolder::default();
-    let Ok((mut tape, _)) = ThreeFile::open(Box::new(folder.clone()), Shape::ferric(1 << 30)) else { return };
+    let Some(([shape, _], data)) = data.split_first_chunk::<2>() else { return };
+    let mut folder = MemoryFolder::default();
+    let level = if shape & 1 == 0 { Level::Ferric } else { Level::Mhvtl };
+    if level == Level::Mhvtl {
+        for (name, bytes) in [("data.0", &[][..]), ("indx.0", &[]), ("meta.0", &[0; 512])] {
+            let _ = folder.replace(name, bytes);
+        }
+    }
+    let open = |folder: &MemoryFolder| {
+        let shape_of = Shape { level, ..Shape::ferric(1 << 30) };
+        let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), shape_of).ok()?;
+        tape.employ(&Inline(usize::from(shape >> 1 & 3)));
+        Some(tape)
+    };
+    let Some(mut tape) = open(&folder) else { return };
     let mut model = Model::new(1 << 30, 0);
     for (number, [op, argument]) in data.as_chunks().0.iter().enumerate().take(2000) {
         if op % 11 == 10 {
             let (object, _) = (tape.position().object, tape.close());
-            let Ok((again, _)) = ThreeFile::open(Box::new(folder.clone()), Shape::ferric(1 << 30)) else { return };
+            let Some(again) = open(&folder) else { return };
             tape = again;
             let _ = tape.locate(0, object);
             continue;
@@ -76,14 +140,17 @@ pub fn store_ops(data: &[u8]) {
 
 fn apply(tape: &mut dyn Medium, op: u8, argument: u8) -> String {
     let mut buffer = [0; 64];
-    let block = [argument; 40];
+    // Some are long enough for workers.
+    let long = if argument % 16 == 3 { 33_000 } else { 0 };
+    let block = vec![argument; 40 + long];
     let codecs = [Codec::NONE, Codec::zlib(1), Codec::zstd(1), Codec::NONE];
     let codec = codecs.get(usize::from(argument & 3)).copied().unwrap_or(Codec::NONE);
     let count = i64::from(argument) - 128;
     match op % 11 {
         0 | 1 => format!(
             "{:?}",
-            tape.append(&[IoSlice::new(block.get(..=usize::from(argument % 40)).unwrap_or(&block))], codec).is_ok()
+            tape.append(&[IoSlice::new(block.get(..=usize::from(argument % 40) + long).unwrap_or(&block))], codec)
+                .is_ok()
         ),
         2 => format!("{:?}", tape.append_filemark().is_ok()),
         3 => {

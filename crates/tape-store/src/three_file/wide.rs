@@ -11,6 +11,8 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligne
 pub(super) const SIZE: usize = 512;
 /// Bytes before the numbers in `meta.P`: their count, and zeros.
 pub(super) const HEADER: u64 = 512;
+/// Bytes of the table that are read at a time.
+const PIECE: usize = 64 * 1024;
 
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -146,14 +148,33 @@ impl Filemarks {
         if got < 4 || behind < count * 4 {
             return Ok(false);
         }
-        let mut table = vec![0; usize::try_from(count * 4).unwrap_or(0)];
-        self.file.read_at(skip + HEADER, &mut [IoSliceMut::new(&mut table)])?;
-        let numbers: Vec<u32> = table.as_chunks().0.iter().map(|number| u32::from_le_bytes(*number)).collect();
-        let ascend = numbers.is_sorted_by(|a, b| a < b);
-        if ascend {
-            (self.written, self.numbers) = (numbers.len(), numbers);
+        let Some(numbers) = self.ascending(skip + HEADER, count)? else { return Ok(false) };
+        (self.written, self.numbers) = (numbers.len(), numbers);
+        Ok(true)
+    }
+
+    /// So many numbers from the file; none if they do not ascend. It is read piece by piece, so that a count that promises
+    /// more than there is takes no memory.
+    fn ascending(&mut self, mut at: u64, count: u64) -> io::Result<Option<Vec<u32>>> {
+        let mut numbers: Vec<u32> = Vec::new();
+        let mut piece = vec![0; PIECE];
+        while (numbers.len() as u64) < count {
+            let left = usize::try_from((count - numbers.len() as u64) * 4).unwrap_or(usize::MAX);
+            let window = piece.get_mut(..left.min(PIECE)).unwrap_or_default();
+            let got = self.file.read_at(at, &mut [IoSliceMut::new(window)])?;
+            for number in piece.get(..got).unwrap_or_default().as_chunks().0 {
+                let number = u32::from_le_bytes(*number);
+                if numbers.last().is_some_and(|last| *last >= number) {
+                    return Ok(None);
+                }
+                numbers.push(number);
+            }
+            if got < 4 {
+                return Ok(None);
+            }
+            at += got as u64;
         }
-        Ok(ascend)
+        Ok(Some(numbers))
     }
 
     /// Takes other numbers than the file has.
