@@ -4,6 +4,7 @@ use crate::backend::memory::{MemoryFolder, MemoryShelves};
 use crate::backend::{Folder, Shelves};
 use crate::cartridge::{Barcode, Kind, Level};
 use crate::compress::Codecs;
+use crate::error::StoreError;
 use crate::image::{self, AwsReader, SimhReader};
 use crate::mam::Mam;
 use crate::media::LTO_8;
@@ -59,12 +60,12 @@ pub fn store_open(data: &[u8]) {
 fn read_all(tape: &mut ThreeFile, most: usize) {
     let mut buffer = vec![0; 4096];
     for _ in 0..=most {
-        let _ = tape.peek();
-        if let Ok(Found::EndOfData) = tape.read(&mut [IoSliceMut::new(&mut buffer)]) {
-            return;
-        }
-        if let Ok(Some(_)) = tape.next_seal() {
-            let _ = tape.check_next();
+        let _ = (tape.peek(), tape.next_seal());
+        match tape.read(&mut [IoSliceMut::new(&mut buffer)]) {
+            Ok(Found::EndOfData) => return,
+            // A locked block stays where it is; it can be passed.
+            Err(StoreError::Locked { .. }) => drop(tape.check_next()),
+            _ => {}
         }
     }
     panic_if_endless(tape);

@@ -124,6 +124,26 @@ fn making_writing_and_converting() {
     assert!(!shelf.path().join("V00001L8/mam").exists() && !shelf.path().join("V00001L8/meta").exists());
 }
 
+/// All of a cartridge, its memory too, from mhvtl's folder and to one.
+#[test]
+fn copying_from_and_to_mhvtl() {
+    let shelf = shelf(&["UNC001L8", "PAR004L8", "V3A001L6"]);
+    let commands = [
+        "import UNC001L8 V00001L8 --codec none",
+        "show V00001L8",
+        "import PAR004L8 V00002L8",
+        "verify V00002L8",
+        "attr V00002L8 0401",
+        "export V00002L8 X00002L8 --format mhvtl",
+        "verify X00002L8",
+        "import V3A001L6 V00003L6",
+        "verify V00003L6",
+        "import UNC001L8 V00001L8",
+        "export V00001L8 nowhere/x --format mhvtl",
+    ];
+    insta::assert_snapshot!(session(shelf.path(), &commands));
+}
+
 /// What cannot be at the other level is refused by its number, and nothing changes.
 #[test]
 fn converting_what_cannot_be() {

@@ -1,12 +1,13 @@
 //! `ferric tape convert`: a new folder beside the old one, exchanged with it in one step when it is whole.
 
-use super::{Found, LevelName, parse_codec, usual_codec};
+use super::{Found, LevelName, parse_codec, place, usual_codec};
 use crate::failure::Failure;
 use crate::output;
 use std::fs;
-use std::path::PathBuf;
-use tape_store::backend::Folder;
-use tape_store::backend::file::{OsFolder, exchange};
+use std::io;
+use std::path::{Path, PathBuf};
+use tape_store::backend::file::{OsFolder, OsShelves, exchange};
+use tape_store::backend::{Folder, Shelves};
 use tape_store::cartridge::Level;
 use tape_store::convert::convert;
 use tape_store::error::StoreError;
@@ -37,27 +38,49 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     found.is_free()?;
     let fresh = arguments.path.with_extension("convert");
-    let made = fs::remove_dir_all(&fresh).or_else(ignore_missing).and_then(|()| fs::create_dir(&fresh));
-    made.map_err(|error| Failure::Usage(format!("{}: {error}", fresh.display())))?;
-    let bytes = stored(&mut found)?;
-    let bar = output::bar(bytes);
-    let folder = Box::new(OsFolder::at(fresh.clone()));
-    let done = convert(&mut found.cartridge, folder, level, codec, &mut |stored| bar.inc(stored));
-    bar.finish_and_clear();
-    let done = done.map_err(&failed).and_then(|()| {
+    let at_fresh = |error: io::Error| Failure::Usage(format!("{}: {error}", fresh.display()));
+    fs::remove_dir_all(&fresh).or_else(ignore_missing).map_err(at_fresh)?;
+    let done = write(&mut found, &fresh, level, codec).and_then(|()| {
         let mut old = OsFolder::at(arguments.path.clone());
         old.lock(false).map_err(|_| failed(StoreError::InUse))?;
-        exchange(&fresh, &arguments.path).map_err(|error| Failure::Usage(format!("{}: {error}", fresh.display())))
+        exchange(&fresh, &arguments.path).map_err(at_fresh)
     });
     // Now it is the old one; or, if it failed, what there is of the new one.
     let removed = fs::remove_dir_all(&fresh);
     done?;
-    removed.map_err(|error| Failure::Usage(format!("{}: {error}", fresh.display())))?;
+    removed.map_err(at_fresh)?;
     output::line(format!("{name}: it is of level {} now", level.name()))
 }
 
-fn ignore_missing(error: std::io::Error) -> std::io::Result<()> {
-    if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+/// Copies a cartridge into a new folder at a level.
+pub(super) fn copy(from: &Path, to: &Path, level: Level, codec: Option<Codec>) -> Result<(), Failure> {
+    let mut found = Found::at(from)?;
+    let target = to.display().to_string();
+    if to.exists() {
+        return Err(Failure::Usage(format!("{target}: it is there already; a cartridge is copied to a new folder")));
+    }
+    let (_, barcode) = place(to)?;
+    write(&mut found, to, level, codec.unwrap_or_else(|| usual_codec(level))).inspect_err(|_| {
+        let _ = fs::remove_dir_all(to);
+    })?;
+    output::line(format!("{target}: cartridge {barcode}, level {}", level.name()))
+}
+
+/// Writes all of a cartridge into a folder that this makes.
+fn write(found: &mut Found, folder: &Path, level: Level, codec: Codec) -> Result<(), Failure> {
+    let failed = found.failed();
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let made = OsShelves::at(parent).and_then(|mut shelves| shelves.create(name));
+    let files = made.map_err(|error| Failure::Usage(format!("{}: {error}", folder.display())))?;
+    let bar = output::bar(stored(found)?);
+    let done = convert(&mut found.cartridge, files, level, codec, &mut |stored| bar.inc(stored));
+    bar.finish_and_clear();
+    done.map_err(failed)
+}
+
+fn ignore_missing(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
 fn stored(found: &mut Found) -> Result<u64, Failure> {

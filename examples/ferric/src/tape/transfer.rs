@@ -1,12 +1,13 @@
 //! `ferric tape import` and `ferric tape export`
 
-use super::{Found, parse_codec, path_text, usual_codec};
+use super::{Found, convert, parse_codec, path_text, usual_codec};
 use crate::failure::Failure;
 use crate::output;
 use clap::ValueEnum;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use tape_store::cartridge::Level;
 use tape_store::error::StoreError;
 use tape_store::image::{
     self, AwsReader, AwsWriter, ImageReader, ImageWriter, Moved, PlainReader, PlainWriter, SimhReader, SimhWriter,
@@ -22,15 +23,17 @@ enum Format {
     Aws,
     /// The bytes of one tape file, such as a tar stream
     Plain,
+    /// The folder of a cartridge as mhvtl has it: all of it, with its memory
+    Mhvtl,
 }
 
 #[derive(clap::Args)]
 pub(crate) struct Import {
     /// The image; - reads the standard input
     image: PathBuf,
-    /// Folder of the cartridge
+    /// Folder of the cartridge; it must not be there yet if the image is a cartridge of mhvtl
     path: PathBuf,
-    /// Form of the image [default: by its name: .tap, .aws, else plain]
+    /// Form of the image [default: by its name: .tap, .aws, mhvtl for a folder, else plain]
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// Partition to append to
@@ -53,7 +56,7 @@ pub(crate) struct Export {
     path: PathBuf,
     /// The image; - writes the standard output
     image: PathBuf,
-    /// Form of the image [default: by its name: .tap, .aws, else plain]
+    /// Form of the image; for mhvtl it is a new folder [default: by its name: .tap, .aws, else plain]
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// Partition to read
@@ -68,11 +71,16 @@ fn format_of(given: Option<Format>, image: &Path) -> Format {
     given.unwrap_or_else(|| match image.extension().and_then(|extension| extension.to_str()) {
         Some("tap") => Format::Simh,
         Some("aws") => Format::Aws,
+        _ if image.is_dir() => Format::Mhvtl,
         _ => Format::Plain,
     })
 }
 
 pub(crate) fn import(arguments: &Import) -> Result<(), Failure> {
+    let format = format_of(arguments.format, &arguments.image);
+    if format == Format::Mhvtl {
+        return convert::copy(&arguments.image, &arguments.path, Level::Ferric, arguments.codec);
+    }
     let mut found = Found::at(&arguments.path)?;
     let failed = found.failed();
     let image_name = path_text(&arguments.image);
@@ -83,10 +91,10 @@ pub(crate) fn import(arguments: &Import) -> Result<(), Failure> {
     };
     let source = BufReader::with_capacity(1 << 20, source);
     let size = usize::try_from(arguments.block_size).unwrap_or(MAX_BLOCK);
-    let mut reader: Box<dyn ImageReader> = match format_of(arguments.format, &arguments.image) {
+    let mut reader: Box<dyn ImageReader> = match format {
         Format::Simh => Box::new(SimhReader::new(source)),
         Format::Aws => Box::new(AwsReader::new(source)),
-        Format::Plain => Box::new(PlainReader::new(source, size)),
+        Format::Plain | Format::Mhvtl => Box::new(PlainReader::new(source, size)),
     };
     found.is_free()?;
     let level = found.cartridge.level().map_err(&failed)?;
@@ -110,10 +118,13 @@ pub(crate) fn import(arguments: &Import) -> Result<(), Failure> {
 }
 
 pub(crate) fn export(arguments: &Export) -> Result<(), Failure> {
+    let format = format_of(arguments.format, &arguments.image);
+    if format == Format::Mhvtl {
+        return convert::copy(&arguments.path, &arguments.image, Level::Mhvtl, None);
+    }
     let mut found = Found::at(&arguments.path)?;
     let failed = found.failed();
     let image_name = path_text(&arguments.image);
-    let format = format_of(arguments.format, &arguments.image);
     let (mut tape, _) = found.cartridge.view().map_err(&failed)?;
     tape.locate(arguments.partition, 0).map_err(&failed)?;
     if !tape.locate_file(arguments.partition, arguments.file).map_err(&failed)? {
@@ -129,7 +140,7 @@ pub(crate) fn export(arguments: &Export) -> Result<(), Failure> {
     let mut writer: Box<dyn ImageWriter> = match format {
         Format::Simh => Box::new(SimhWriter::new(sink)),
         Format::Aws => Box::new(AwsWriter::new(sink)),
-        Format::Plain => Box::new(PlainWriter::new(sink)),
+        Format::Plain | Format::Mhvtl => Box::new(PlainWriter::new(sink)),
     };
     let moved = image::export(&mut tape, writer.as_mut(), format == Format::Plain);
     let moved = moved.map_err(|error| Failure::Image(image_name, error))?;
