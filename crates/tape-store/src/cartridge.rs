@@ -245,17 +245,23 @@ impl Cartridge {
     ) -> Result<(ThreeFile, Recovery), StoreError> {
         let kept = memory::read(folder.as_mut())?;
         let mam = self.take_facts(&kept)?;
+        let ours = kept.level() == Level::Ferric || memory::is_ours(folder.as_mut())?;
         let shape = Shape {
             level: kept.level(),
             capacity: self.capacity,
             sizes: mam.partition_sizes(),
             read_only,
             salvage,
-            ours: kept.level() == Level::Ferric || memory::is_ours(folder.as_mut())?,
+            ours,
             discards_data: mam.kind() == Kind::Null,
             entropy: seal::system_entropy,
         };
-        ThreeFile::open(folder, shape)
+        let mut files = folder.again().map_err(StoreError::io("opening the cartridge"))?;
+        let (tape, recovery) = ThreeFile::open(folder, shape)?;
+        if !ours && !read_only && !recovery.damaged {
+            memory::claim(files.as_mut())?;
+        }
+        Ok((tape, recovery))
     }
 
     /// Reads the cartridge's memory. What it says of the cartridge counts from here on.

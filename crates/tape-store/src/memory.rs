@@ -138,20 +138,38 @@ fn partitions(folder: &mut dyn Folder) -> Result<u8, StoreError> {
     Ok((1..4).find(|number| !names.contains(&format!("data.{number}"))).unwrap_or(4))
 }
 
-/// mhvtl's two files. What each was and will be is written first, so that a crash between does not make them look
-/// like another's.
+/// mhvtl's two files. If they were ours they stay so: what each was and will be is written first, so that a crash
+/// between does not make them look like another's. If not, whoever mounts the tape will have looked through it first.
 fn write_chip(folder: &mut dyn Folder, chip: &Chip) -> Result<(), StoreError> {
     let [mam, private] = chip.encode();
-    let (old_mam, old_private) = (small(folder, mhvtl::MAM)?, small(folder, mhvtl::PRIVATE)?);
-    let mut owner = OWNER_MAGIC.to_vec();
-    for bytes in [&old_mam.unwrap_or_default(), &mam, &old_private.unwrap_or_default(), &private] {
-        owner.extend_from_slice(&crc32c(bytes).to_le_bytes());
+    if is_ours(folder)? {
+        let [old_mam, old_private] = present(folder)?;
+        replace(folder, OWNER, &owner([&old_mam, &mam, &old_private, &private]))?;
     }
-    let crc = crc32c(&owner);
-    owner.extend_from_slice(&crc.to_le_bytes());
-    replace(folder, OWNER, &owner)?;
     replace(folder, mhvtl::PRIVATE, &private)?;
     replace(folder, mhvtl::MAM, &mam)
+}
+
+/// Says that the tape is as its watermarks have it.
+///
+/// # Errors
+/// The storage failed.
+pub(crate) fn claim(folder: &mut dyn Folder) -> Result<(), StoreError> {
+    let [mam, private] = present(folder)?;
+    replace(folder, OWNER, &owner([&mam, &mam, &private, &private]))
+}
+
+/// Both files as they are.
+fn present(folder: &mut dyn Folder) -> Result<[Vec<u8>; 2], StoreError> {
+    Ok([small(folder, mhvtl::MAM)?.unwrap_or_default(), small(folder, mhvtl::PRIVATE)?.unwrap_or_default()])
+}
+
+fn owner(files: [&[u8]; 4]) -> Vec<u8> {
+    let mut owner = OWNER_MAGIC.to_vec();
+    files.iter().for_each(|bytes| owner.extend_from_slice(&crc32c(bytes).to_le_bytes()));
+    let crc = crc32c(&owner);
+    owner.extend_from_slice(&crc.to_le_bytes());
+    owner
 }
 
 /// Whether the memory is as we wrote it: mhvtl writes it at each load, so nobody else wrote the tape since.
@@ -161,8 +179,7 @@ pub(crate) fn is_ours(folder: &mut dyn Folder) -> Result<bool, StoreError> {
     let Some(crcs) = body.strip_prefix(OWNER_MAGIC).filter(|_| crc32c(body) == u32::from_le_bytes(*crc)) else {
         return Ok(false);
     };
-    let [mam, private] = [mhvtl::MAM, mhvtl::PRIVATE].map(|name| small(folder, name));
-    let (mam, private) = (crc32c(&mam?.unwrap_or_default()), crc32c(&private?.unwrap_or_default()));
+    let [mam, private] = present(folder)?.map(|bytes| crc32c(&bytes));
     let crcs: Vec<u32> = crcs.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
     let is_one_of = |pair: Option<&[u32]>, crc| pair.is_some_and(|pair| pair.contains(&crc));
     Ok(is_one_of(crcs.get(..2), mam) && is_one_of(crcs.get(2..4), private))

@@ -64,6 +64,10 @@ impl ThreeFile {
             return Err(StoreError::NoSeal);
         }
         let codec = if self.shape.level.takes(codec.id) { codec } else { self.shape.level.fallback() };
+        if seal.is_none() {
+            // A key that is not used any more is not kept.
+            self.session = None;
+        }
         if let Some(written) = self.append_later(block, codec, seal, len)? {
             return Ok(written);
         }

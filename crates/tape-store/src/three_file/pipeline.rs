@@ -18,6 +18,9 @@ const WORTH_IT: usize = 32 * 1024;
 /// A longer one is not copied to be handed over.
 const TOO_LONG: usize = 4 << 20;
 
+/// No more is accepted before some of it is written.
+const MOST_UNDER_WAY: u64 = 16 << 20;
+
 /// What the workers of a mounted tape have.
 #[derive(Default)]
 pub(super) struct Pipeline {
@@ -116,7 +119,7 @@ impl ThreeFile {
             self.pipeline.purpose = Purpose::Write;
             self.pipeline.seal = seal.cloned();
         }
-        while self.pipeline.free.is_empty() {
+        while self.pipeline.free.is_empty() || self.pipeline.worst + worst > MOST_UNDER_WAY {
             self.collect()?;
         }
         self.pipeline.start(self.object, 0, |job| {

@@ -20,11 +20,15 @@ pub(super) struct Buffers {
     whole: Vec<u8>,
     /// A block being sealed.
     pub(super) sealed: Vec<u8>,
-    opened: Opened,
+    pub(super) opened: Opened,
 }
 
 impl ThreeFile {
     pub(super) fn read_object(&mut self, into: &mut [IoSliceMut<'_>], unseal: Unseal<'_>) -> Result<Found, StoreError> {
+        if matches!(unseal, Unseal::Never) {
+            // A key that is not used any more is not kept.
+            self.buffers.opened = Opened::default();
+        }
         if let Some(found) = self.read_ahead(into, unseal)? {
             return Ok(found);
         }
