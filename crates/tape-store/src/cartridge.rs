@@ -211,7 +211,13 @@ impl Cartridge {
     /// As [`Self::open`].
     pub fn open_files(&mut self) -> Result<(ThreeFile, Recovery), StoreError> {
         let mut folder = self.folder.open()?;
-        if memory::read(folder.as_mut())?.level() == Level::Mhvtl {
+        if memory::is_old(folder.as_mut())? && memory::read(folder.as_mut())?.level() == Level::Mhvtl {
+            // What is damaged is left as it is.
+            let (tape, recovery) = self.view()?;
+            if recovery.damaged {
+                return Ok((tape, recovery));
+            }
+            drop(tape);
             folder.lock(false).map_err(StoreError::lock)?;
             memory::upgrade(folder.as_mut())?;
         }
@@ -228,13 +234,17 @@ impl Cartridge {
     }
 
     /// Opens a damaged tape by its index alone, whatever its watermarks say. Nothing can be written until
-    /// [`ThreeFile::cut`] has made it whole.
+    /// [`ThreeFile::cut`] has made it whole, and not even that if it is only to be looked at.
     ///
     /// # Errors
     /// [`StoreError::InUse`], there is no tape at all, or the storage failed.
-    pub fn salvage(&mut self) -> Result<ThreeFile, StoreError> {
-        let folder = self.folder.open()?;
-        self.mount(folder, false, true).map(|(tape, _)| tape)
+    pub fn salvage(&mut self, look_only: bool) -> Result<ThreeFile, StoreError> {
+        let mut folder = self.folder.open()?;
+        if !look_only && memory::is_old(folder.as_mut())? {
+            folder.lock(false).map_err(StoreError::lock)?;
+            memory::upgrade(folder.as_mut())?;
+        }
+        self.mount(folder, look_only, true).map(|(tape, _)| tape)
     }
 
     fn mount(

@@ -5,8 +5,11 @@ use crate::medium::{Codec, CodecId};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use std::io::IoSlice;
 
-/// zlib spends 2 ms on a record that does not shrink, so after one such record it first tries this much of the next.
-const PROBE: usize = 16 * 1024;
+/// zlib spends 2 ms on a record that does not shrink, so of a long one it first tries four pieces of this size. What is
+/// stored depends on the block alone, not on those before it.
+const PIECE: usize = 4 * 1024;
+/// A shorter block is not probed.
+const WORTH_A_PROBE: usize = 16 * PIECE;
 
 /// Contexts and buffers of one medium, kept from block to block.
 #[derive(Default)]
@@ -15,7 +18,7 @@ pub struct Codecs {
     unzstd: Option<zstd::bulk::Decompressor<'static>>,
     zlib: Option<(u8, Compress)>,
     unzlib: Option<Decompress>,
-    zlib_failed: bool,
+    pieces: Vec<u8>,
     gathered: Vec<u8>,
     output: Vec<u8>,
 }
@@ -41,20 +44,37 @@ impl Codecs {
 
     fn compress_one(&mut self, block: &[u8], codec: Codec) -> Option<usize> {
         let room = block.len().checked_sub(1)?;
-        if self.output.len() < room {
-            self.output.resize(room, 0);
+        // A deflate stream is always let to its end: a context that is reset before it packs the next block otherwise.
+        let whole = block.len() + block.len() / 8 + 64;
+        if self.output.len() < whole {
+            self.output.resize(whole, 0);
         }
         match codec.id {
             CodecId::ZSTD => self.zstd(block, codec.level, room),
             CodecId::ZLIB => {
-                let probe = block.get(..PROBE).filter(|_| self.zlib_failed);
-                let hopeless = probe.is_some_and(|probe| self.zlib(probe, codec.level, PROBE - PROBE / 32).is_none());
-                let len = if hopeless { None } else { self.zlib(block, codec.level, room) };
-                self.zlib_failed = len.is_none();
-                len
+                if self.is_hopeless(block, codec.level) {
+                    None
+                } else {
+                    self.zlib(block, codec.level, room)
+                }
             }
             _ => None,
         }
+    }
+
+    /// Whether four pieces of a long block do not shrink.
+    fn is_hopeless(&mut self, block: &[u8], level: u8) -> bool {
+        if block.len() < WORTH_A_PROBE {
+            return false;
+        }
+        let mut pieces = std::mem::take(&mut self.pieces);
+        pieces.clear();
+        for quarter in block.chunks(block.len().div_ceil(4)) {
+            pieces.extend_from_slice(quarter.get(..PIECE).unwrap_or(quarter));
+        }
+        let hopeless = self.zlib(&pieces, level, pieces.len() - pieces.len() / 32).is_none();
+        self.pieces = pieces;
+        hopeless
     }
 
     fn zstd(&mut self, block: &[u8], level: u8, room: usize) -> Option<usize> {
@@ -73,8 +93,12 @@ impl Codecs {
         } else {
             (*current, *context) = fresh();
         }
-        let status = context.compress(block, self.output.get_mut(..room)?, FlushCompress::Finish).ok()?;
-        (status == Status::StreamEnd).then(|| usize::try_from(context.total_out()).ok())?
+        let status = context.compress(block, &mut self.output, FlushCompress::Finish).ok()?;
+        if status != Status::StreamEnd {
+            self.zlib = None;
+            return None;
+        }
+        usize::try_from(context.total_out()).ok().filter(|len| *len <= room)
     }
 
     /// Fills `into` from its stored form; anything but exactly that length is damage.
@@ -145,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn zlib_recovers_from_a_run_of_noise() {
+    fn what_is_stored_depends_on_the_block_alone() {
         let mut codecs = Codecs::default();
         assert!(codecs.compress(&[IoSlice::new(&noise(100_000))], Codec::zlib(1)).is_none());
         assert!(codecs.compress(&[IoSlice::new(&vec![7; 100_000])], Codec::zlib(1)).is_some());

@@ -15,20 +15,20 @@ use std::io::{IoSlice, IoSliceMut};
 ///
 /// # Errors
 /// An object that the level cannot have, by its number; damage; or the storage failed. The folder is then incomplete:
-/// its memory is written last.
+/// its memory is written last. The source is given back locked, so that the two can be exchanged.
 pub fn convert(
     source: &mut Cartridge,
     mut folder: Box<dyn Folder>,
     level: Level,
     codec: Codec,
     progress: &mut dyn FnMut(u64),
-) -> Result<(), StoreError> {
+) -> Result<ThreeFile, StoreError> {
+    let (mut from, recovery) = source.view()?;
     let mam = source.mam()?;
     if source.kind() == Kind::Null {
         let barcode = source.barcode().as_str().into();
         return Err(StoreError::Cartridge { barcode, what: "keeps no data that could be converted" });
     }
-    let (mut from, recovery) = source.view()?;
     if recovery.damaged {
         let barcode = source.barcode().as_str().into();
         return Err(StoreError::Cartridge { barcode, what: "has a damaged index; repair it first" });
@@ -48,7 +48,8 @@ pub fn convert(
     }
     to.close()?;
     let mut files = files;
-    memory::put(files.as_mut(), level, &mam, from.partitions())
+    memory::put(files.as_mut(), level, &mam, from.partitions())?;
+    Ok(from)
 }
 
 fn copy(

@@ -97,6 +97,14 @@ pub enum StoreError {
         /// What is wrong with it there.
         cause: Box<Self>,
     },
+    /// The cartridge's memory has no room for an attribute.
+    #[error("attribute {id:04X}h of partition {partition} has no room in this cartridge's memory")]
+    Attribute {
+        /// Its identifier.
+        id: u16,
+        /// Its partition.
+        partition: u8,
+    },
     /// There is no such partition.
     #[error("partition {0} does not exist")]
     NoPartition(u8),
@@ -138,7 +146,10 @@ impl StoreError {
     /// Whether the tape refused, and nothing is lost or damaged.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
-        matches!(self, Self::ReadOnly(_) | Self::TooLong { .. } | Self::TooMany { .. } | Self::NoSeal)
+        matches!(
+            self,
+            Self::Attribute { .. } | Self::ReadOnly(_) | Self::TooLong { .. } | Self::TooMany { .. } | Self::NoSeal
+        )
     }
 
     /// Whether the storage below is full.

@@ -13,6 +13,8 @@ use std::io::IoSliceMut;
 pub(crate) const FERRIC: &str = "ferric.mam";
 /// What mhvtl's files were when we last wrote them.
 const OWNER: &str = "ferric.owner";
+/// Bytes of filemarks that are copied; more are made from the index.
+const LONGEST_TABLE: usize = 16 << 20;
 const OWNER_MAGIC: &[u8; 8] = b"FERRICOW";
 
 /// A memory, with all that its file says.
@@ -88,7 +90,7 @@ pub(crate) fn write(folder: &mut dyn Folder, mam: &Mam) -> Result<(), StoreError
         Kept::Ferric(_) => replace(folder, FERRIC, &mam.encode()),
         Kept::Mhvtl(mut chip) => {
             let density = chip.density()?;
-            chip.update(mam, partitions(folder)?, density);
+            chip.update(mam, partitions(folder)?, density)?;
             write_chip(folder, &chip)
         }
     }
@@ -185,6 +187,29 @@ pub(crate) fn is_ours(folder: &mut dyn Folder) -> Result<bool, StoreError> {
     Ok(is_one_of(crcs.get(..2), mam) && is_one_of(crcs.get(2..4), private))
 }
 
+/// Whether the files are of an older format of mhvtl.
+///
+/// # Errors
+/// The storage failed.
+pub(crate) fn is_old(folder: &mut dyn Folder) -> Result<bool, StoreError> {
+    let names = folder.list().map_err(StoreError::io("listing a cartridge's files"))?;
+    Ok(["data", "indx", mhvtl::PLAIN_META].iter().any(|name| names.iter().any(|other| other == name)))
+}
+
+/// The table of filemarks in `meta`, without the memory before it; an empty one if it is too long to be copied.
+fn table_of(folder: &mut dyn Folder) -> Result<Vec<u8>, StoreError> {
+    let failed = || StoreError::io("reading meta");
+    let Some(mut meta) = folder.view(mhvtl::PLAIN_META).map_err(failed())? else { return Ok(vec![0; 512]) };
+    let skip = mhvtl::memory_before(meta.as_mut()).map_err(failed())?;
+    let len = usize::try_from(meta.len().map_err(failed())?.saturating_sub(skip)).unwrap_or(usize::MAX);
+    if !(512..=LONGEST_TABLE).contains(&len) {
+        return Ok(vec![0; 512]);
+    }
+    let mut table = vec![0; len];
+    meta.read_at(skip, &mut [IoSliceMut::new(&mut table)]).map_err(failed())?;
+    Ok(table)
+}
+
 /// Gives the files of an older format the names and the memory of the present one. Each step leaves a cartridge that
 /// can be read.
 ///
@@ -193,12 +218,9 @@ pub(crate) fn is_ours(folder: &mut dyn Folder) -> Result<bool, StoreError> {
 pub(crate) fn upgrade(folder: &mut dyn Folder) -> Result<(), StoreError> {
     let names = folder.list().map_err(StoreError::io("listing a cartridge's files"))?;
     let has = |name: &str| names.iter().any(|other| other == name);
-    if !["data", "indx", mhvtl::PLAIN_META].into_iter().any(has) {
-        return Ok(());
-    }
     let Kept::Mhvtl(mut chip) = read(folder)? else { return Ok(()) };
     let (mam, density) = (chip.memory(), chip.density()?);
-    chip.update(&mam, partitions(folder)?, density);
+    chip.update(&mam, partitions(folder)?, density)?;
     write_chip(folder, &chip)?;
     for name in ["data", "indx"] {
         let numbered = format!("{name}.0");
@@ -206,6 +228,10 @@ pub(crate) fn upgrade(folder: &mut dyn Folder) -> Result<(), StoreError> {
             folder.rename(name, &numbered).map_err(StoreError::io(format!("renaming {name}")))?;
         }
     }
-    // Opening finds no watermark, and makes the table of filemarks from the index.
+    // Opening makes the table of filemarks anew from the index; until then it is the old one.
+    if has(mhvtl::PLAIN_META) && !has("meta.0") {
+        let table = table_of(folder)?;
+        replace(folder, "meta.0", &table)?;
+    }
     folder.remove(mhvtl::PLAIN_META).map_err(StoreError::io("removing meta"))
 }

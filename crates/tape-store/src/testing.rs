@@ -51,7 +51,7 @@ pub fn store_open(data: &[u8]) {
         walk(&mut tape);
     }
     let _ = cartridge.save_mam(&mam);
-    if let Ok(mut tape) = cartridge.salvage() {
+    if let Ok(mut tape) = cartridge.salvage(false) {
         let end = tape.first_damaged(0).unwrap_or(0);
         let _ = tape.cut(0, end);
     }

@@ -206,7 +206,7 @@ fn every_cartridge_opens_for_writing_without_harm() {
 
 /// What a memory says, but for what older releases left out.
 fn told(mam: &Mam) -> Vec<(AttrId, u8, Vec<u8>)> {
-    let filled_in = [AttrId::MAM_SPACE, AttrId::MAM_CAPACITY, AttrId::VOLUME_CHANGE_REFERENCE];
+    let filled_in = [AttrId::MAM_SPACE, AttrId::MAM_CAPACITY, AttrId::VOLUME_CHANGE_REFERENCE, AttrId(0x1623)];
     let told = mam.iter().filter(|(id, ..)| !filled_in.contains(id));
     told.map(|(id, partition, value)| (id, partition, value.to_vec())).collect()
 }
@@ -499,4 +499,88 @@ fn a_damaged_cartridge_is_never_a_blank_one() {
         assert!(tape.locate_file(0, 4).unwrap(), "{name}");
         assert_eq!(tape.position().object, 20);
     }
+}
+
+/// What a drive does at a load: opens the tape, and writes its memory.
+fn load(cartridge: &mut Cartridge) -> (Box<dyn Medium>, Recovery) {
+    let (tape, recovery) = cartridge.open().unwrap();
+    let mut mam = cartridge.mam().unwrap();
+    mam.set_number(AttrId::LOAD_COUNT, mam.number(AttrId::LOAD_COUNT) + 1);
+    cartridge.save_mam(&mam).unwrap();
+    (tape, recovery)
+}
+
+/// mhvtl appended, and then a record was damaged: no load may take it for a torn end.
+#[test]
+fn damage_behind_a_stale_watermark_is_not_cut() {
+    let shelf = tempfile::tempdir().unwrap();
+    let mut cartridge = made(shelf.path(), "UNC001L8", "LTO8", Kind::Data, 524_288_000);
+    let (mut tape, _) = cartridge.open().unwrap();
+    tape.append(&[IoSlice::new(&content("ramp(0)", 1))], Codec::NONE).unwrap();
+    tape.close().unwrap();
+    drop(tape);
+    // mhvtl has the same first block, and nineteen objects more.
+    let folder = shelf.path().join("UNC001L8");
+    for (name, bytes) in files(&golden().join("UNC001L8")) {
+        fs::write(folder.join(name), bytes).unwrap();
+    }
+    let mut index = fs::read(folder.join("indx.0")).unwrap();
+    index[13 * 512 + 8] = 99;
+    fs::write(folder.join("indx.0"), &index).unwrap();
+    for _ in 0..3 {
+        let (mut tape, recovery) = load(&mut cartridge);
+        assert!(recovery.damaged && tape.read_only().is_some());
+        tape.close().unwrap();
+        drop(tape);
+        assert!(fs::read(folder.join("indx.0")).unwrap() == index);
+    }
+    // Mended elsewhere, it is found whole, and is ours then.
+    index[13 * 512 + 8] = 11;
+    fs::write(folder.join("indx.0"), &index).unwrap();
+    for _ in 0..2 {
+        let (mut tape, recovery) = load(&mut cartridge);
+        assert_eq!(recovery, Recovery::default());
+        check(tape.as_mut(), "UNC001L8");
+    }
+}
+
+/// A damaged tape of an older format is not brought to the present one: nothing of it changes.
+#[test]
+fn a_damaged_old_cartridge_is_left_as_it_is() {
+    for barcode in ["V3A001L6", "V4A001L6", "V5A001L6"] {
+        let shelf = copy(barcode);
+        let folder = shelf.path().join(barcode);
+        let mut index = fs::read(folder.join("indx")).unwrap();
+        index[3 * 512 + 8] = 99;
+        fs::write(folder.join("indx"), index).unwrap();
+        let before = files(&folder);
+        let (tape, recovery) = cartridge_at(shelf.path(), barcode).open().unwrap();
+        assert!(recovery.damaged && tape.read_only().is_some());
+        drop(tape);
+        assert_eq!(files(&folder), before, "{barcode}");
+    }
+}
+
+#[test]
+fn attributes_that_mhvtl_does_not_know_are_kept_or_refused() {
+    let shelf = tempfile::tempdir().unwrap();
+    let mut cartridge = made(shelf.path(), "MAM001L8", "LTO8", Kind::Data, 524_288_000);
+    let mut mam = cartridge.mam().unwrap();
+    mam.set(AttrId(0x0820), 0, &[7; 36]);
+    mam.set(AttrId(0x0809), 0, b"partition zero  ");
+    mam.set(AttrId(0x0805), 0, &[0]);
+    cartridge.save_mam(&mam).unwrap();
+    let again = cartridge.mam().unwrap();
+    assert_eq!(again.get(AttrId(0x0820), 0), Some(&[7; 36][..]));
+    assert_eq!(again.get(AttrId(0x0809), 0), Some(&b"partition zero  "[..]));
+    assert_eq!(again.get(AttrId(0x0805), 0), Some(&[0][..]));
+    for (id, partition, value) in [(0x080c, 0, &[1; 71][..]), (0x080c, 2, &[1; 71]), (0x0809, 1, b"partition one   ")] {
+        let mut more = again.clone();
+        more.set(AttrId(id), partition, value);
+        assert!(matches!(cartridge.save_mam(&more), Err(StoreError::Attribute { id: other, .. }) if other == id));
+    }
+    let mut fewer = again.clone();
+    fewer.set(AttrId(0x0820), 0, &[]);
+    cartridge.save_mam(&fewer).unwrap();
+    assert_eq!(cartridge.mam().unwrap().get(AttrId(0x0820), 0), None);
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use tape_store::workers::{Job, Slot, Workers};
@@ -70,8 +71,9 @@ impl Default for Pool {
 impl Shared {
     fn serve(&self) {
         while let Some((mut job, place)) = self.next() {
-            job.run();
-            *lock(&place.job) = Some(job);
+            // A job that panics comes back undone, which is a failed write; whoever waits for it must not wait for ever.
+            let ran = catch_unwind(AssertUnwindSafe(|| job.run()));
+            *lock(&place.job) = Some(if ran.is_ok() { job } else { Box::default() });
             place.done.notify_one();
         }
     }

@@ -62,7 +62,9 @@ fn dumping_and_verifying() {
     let mut bytes = fs::read(&data).unwrap();
     bytes[70] ^= 1;
     fs::write(data, bytes).unwrap();
+    fs::write(shelf.path().join("PAR002L6/indx.0"), b"").unwrap();
     let commands = [
+        "verify PAR002L6",
         "dump ENC001L8",
         "dump PAR002L6 --partition 1 --object 1 --count 2 --data 20",
         "dump PAR002L6 --partition 2",
@@ -175,6 +177,12 @@ fn mending() {
     session(shelf.path(), &["create V00001L8 --serial S1", "import OVW001L8/data.0 V00001L8 --block-size 1000"]);
     fs::write(shelf.path().join("V00001L8/mark.0"), vec![0; 1024]).unwrap();
     fs::remove_file(shelf.path().join("OVW001L8/data.0")).unwrap();
+    // An index that lost its end: what the watermark and the data know of is not dropped by the way.
+    session(
+        shelf.path(),
+        &["create V00002L8 --serial S2", "import V00001L8/data.0 V00002L8 --block-size 100 --codec none"],
+    );
+    fs::File::options().write(true).open(shelf.path().join("V00002L8/indx.0")).unwrap().set_len(320).unwrap();
     let commands = [
         "show UNC001L8",
         "repair UNC001L8",
@@ -187,6 +195,10 @@ fn mending() {
         "repair V00001L8",
         "verify V00001L8",
         "repair OVW001L8 --truncate",
+        "verify V00002L8",
+        "repair V00002L8",
+        "repair V00002L8 --truncate",
+        "verify V00002L8",
     ];
     insta::assert_snapshot!(session(shelf.path(), &commands));
 }

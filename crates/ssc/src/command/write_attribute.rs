@@ -13,6 +13,7 @@ use scsi_core::fault::Outcome;
 use scsi_core::sense::{Sense, SenseKey};
 use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::wire::U32;
+use tape_store::error::StoreError;
 use tape_store::mam::{self, AttrId, Mam, Writer};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
@@ -74,7 +75,10 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outc
     if changed.used() > mounted.cartridge.media().mam_capacity {
         return Err(Sense::illegal(Asc::AUXILIARY_MEMORY_OUT_OF_SPACE).into());
     }
-    let failed = |_| Sense::new(SenseKey::MEDIUM_ERROR, Asc::AUXILIARY_MEMORY_WRITE_ERROR);
+    let failed = |error: StoreError| match error {
+        StoreError::Attribute { .. } => Sense::illegal(Asc::AUXILIARY_MEMORY_OUT_OF_SPACE),
+        _ => Sense::new(SenseKey::MEDIUM_ERROR, Asc::AUXILIARY_MEMORY_WRITE_ERROR),
+    };
     mounted.cartridge.save_mam(&changed).map_err(failed)?;
     mounted.mam = changed;
     Ok(())

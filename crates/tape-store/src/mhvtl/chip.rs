@@ -7,7 +7,7 @@ use super::media::{self, Density};
 use super::packed;
 use crate::cartridge::Kind;
 use crate::error::StoreError;
-use crate::mam::{self, AttrId, Flags, Mam, spec};
+use crate::mam::{self, AttrId, Flags, Mam, Writer, spec};
 use crate::shelf::NewCartridge;
 use std::collections::BTreeMap;
 use time::{Date, Month};
@@ -92,13 +92,13 @@ const ORDER: [(u16, u16, Form); 39] = [
     (0x0802, 8, Form::IfSet),
     (0x0803, 160, Form::IfSet),
     (0x0804, 12, Form::IfSet),
-    (0x0805, 1, Form::IfSet),
+    (0x0805, 1, Form::Same),
     (0x0806, 32, Form::IfSet),
     (0x0807, 80, Form::IfSet),
     (0x0808, 160, Form::IfSet),
     (0x080b, 16, Form::IfSet),
     (COHERENCY, 70, Form::IfSet),
-    (0x1623, 1, Form::IfSet),
+    (0x1623, 1, Form::Same),
 ];
 
 /// Identifier and length of mhvtl's own, in the order in which they are written.
@@ -194,6 +194,9 @@ impl Chip {
             let value = self.private.get(&id).and_then(|stored| from_stored(COHERENCY, Form::IfSet, stored));
             mam.set(AttrId(COHERENCY), partition, &value.unwrap_or_default());
         }
+        for (id, value) in self.mam.iter().filter(|(id, _)| is_extra(**id)) {
+            mam.set(AttrId(*id), 0, value);
+        }
         for (id, partition) in id::SIZES.into_iter().zip(0..) {
             if let Some(size) = self.private.get(&id).filter(|size| size.iter().any(|byte| *byte != 0)) {
                 mam.set(AttrId::PARTITION_SIZE, partition, size);
@@ -215,7 +218,7 @@ impl Chip {
         let what = || format!("mhvtl has no medium {}", media.name);
         let density = media::of(media).ok_or_else(|| StoreError::Format { file: super::MAM.into(), what: what() })?;
         let mut chip = Self { mam: Attributes::new(), private: Attributes::new() };
-        chip.update(mam, partitions, density);
+        chip.update(mam, partitions, density)?;
         Ok(chip)
     }
 
@@ -224,7 +227,19 @@ impl Chip {
     }
 
     /// Takes a memory that a drive changed.
-    pub(crate) fn update(&mut self, mam: &Mam, partitions: u8, density: &Density) {
+    ///
+    /// # Errors
+    /// [`StoreError::Attribute`]: one that has no room here. Nothing changed then.
+    pub(crate) fn update(&mut self, mam: &Mam, partitions: u8, density: &Density) -> Result<(), StoreError> {
+        let lacks_room = |id: AttrId, partition: u8, len: usize| match id.0 {
+            COHERENCY => len > 70,
+            other => partition > 0 && !id.is_private() && length(other).is_none(),
+        };
+        if let Some((id, partition, _)) =
+            mam.iter().find(|(id, partition, value)| lacks_room(*id, *partition, value.len()))
+        {
+            return Err(StoreError::Attribute { id: id.0, partition });
+        }
         let before = self.memory();
         for (id, len, form) in ORDER {
             let stored = self.mam.entry(id).or_insert_with(|| vec![0; len.into()]);
@@ -232,6 +247,10 @@ impl Chip {
             if value != before.get(AttrId(id), 0) || stored.len() != usize::from(len) {
                 *stored = to_stored(form, value.unwrap_or_default(), len.into());
             }
+        }
+        self.mam.retain(|id, _| !is_extra(*id));
+        for (id, _, value) in mam.iter().filter(|(id, ..)| is_extra(id.0)) {
+            self.mam.insert(id.0, value.to_vec());
         }
         if mam.kind() == Kind::Null {
             self.mam.insert(AttrId::MEDIUM_TYPE.0, vec![STORED_NULL]);
@@ -250,6 +269,7 @@ impl Chip {
         self.private.insert(id::MEDIA_TYPE, vec![density.code]);
         self.fill_density(density);
         self.count_space(density);
+        Ok(())
     }
 
     /// What a file lacks that describes the density.
@@ -318,9 +338,14 @@ pub(crate) fn blank(barcode: &str, new: &NewCartridge<'_>) -> Result<Chip, Store
     mam.set(AttrId(0x0802), 0, b"6\0\0\0\0\0\0\0");
     mam.set(AttrId::BARCODE, 0, format!("{barcode:<31}\0").as_bytes());
     mam.set_kind(new.kind);
-    chip.update(&mam, density.partitions[1], density);
+    chip.update(&mam, density.partitions[1], density)?;
     chip.mam.insert(AttrId::MANUFACTURE_DATE.0, padded(new.made.to_string().as_bytes(), 12));
     Ok(chip)
+}
+
+/// Whether a host may set it and mhvtl does not know it: it stands behind the others.
+fn is_extra(id: u16) -> bool {
+    length(id).is_none() && spec(AttrId(id)).is_some_and(|spec| spec.writer == Writer::Host)
 }
 
 fn versions(words: &[u8; 8]) -> [u32; 2] {

@@ -5,6 +5,9 @@ mod chip;
 pub mod media;
 mod packed;
 
+use crate::backend::Backend;
+use std::io::{self, IoSliceMut};
+
 pub(crate) use chip::{Chip, blank};
 
 /// The cartridge's memory: attributes.
@@ -18,3 +21,11 @@ pub(crate) const PLAIN_META: &str = "meta";
 pub const MAX_BLOCK: usize = 2 << 20;
 /// The last number that mhvtl gives an object.
 pub const MAX_OBJECT: u64 = 0xffff_fff0;
+
+/// Bytes of cartridge memory before the filemarks: format 3 of mhvtl has it there.
+pub(crate) fn memory_before(meta: &mut dyn Backend) -> io::Result<u64> {
+    let mut words = [0; 8];
+    let got = meta.read_at(0, &mut [IoSliceMut::new(&mut words)])?;
+    let packed = got == 8 && words.starts_with(&[3, 0, 0, 0]) && matches!(words, [.., 2 | 3, 0, 0, 0]);
+    Ok(if packed && meta.len()? >= 1536 { 1024 } else { 0 })
+}

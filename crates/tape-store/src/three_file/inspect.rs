@@ -112,6 +112,16 @@ impl ThreeFile {
         Ok(Key::new(&label.key).map(|key| Seal { key, kads }))
     }
 
+    /// What would be lost if a partition ended before an object: so many objects, as far as anything counts them, and
+    /// bytes of data.
+    ///
+    /// # Errors
+    /// [`StoreError::NoPartition`], or the storage failed.
+    pub fn loss(&mut self, partition: u8, object: u64) -> Result<(u64, u64), StoreError> {
+        self.enter(partition)?;
+        self.part()?.loss(object)
+    }
+
     /// Ends a partition before an object, whether what follows is whole or not, and relies on the rest: what
     /// [`crate::cartridge::Cartridge::salvage`] opened can be used again when every partition was cut so.
     ///

@@ -123,9 +123,7 @@ impl ThreeFile {
         folder.lock(shape.read_only).map_err(StoreError::lock)?;
         let names = folder.list().map_err(StoreError::io("listing the cartridge's files"))?;
         let exists = |number: &u8| names.iter().any(|name| *name == format!("data.{number}"));
-        if shape.level == Level::Mhvtl {
-            present(&names)?;
-        }
+        present(&names, &shape)?;
         let last = (0..4_u8).take_while(exists).last().unwrap_or(0);
         let mut buffers = read::Buffers::default();
         let recovery = Recovery::default();
@@ -185,12 +183,18 @@ impl ThreeFile {
     }
 }
 
-/// The files without which a cartridge of mhvtl is not blank but broken.
-fn present(names: &[String]) -> Result<(), StoreError> {
+/// The files without which a cartridge is not blank, or shorter, but broken.
+fn present(names: &[String], shape: &Shape) -> Result<(), StoreError> {
     let has = |name: &str| names.iter().any(|other| other == name);
     for name in ["data", "indx"] {
-        if !has(name) && !has(&format!("{name}.0")) {
+        if shape.level == Level::Mhvtl && !has(name) && !has(&format!("{name}.0")) {
             return Err(StoreError::Format { file: format!("{name}.0"), what: "is missing".into() });
+        }
+    }
+    for number in 1..4 {
+        let data = format!("data.{number}");
+        if !has(&data) && ["indx", "meta", "mark"].iter().any(|name| has(&format!("{name}.{number}"))) {
+            return Err(StoreError::Format { file: data, what: "is missing".into() });
         }
     }
     Ok(())
@@ -310,11 +314,12 @@ impl Medium for ThreeFile {
         if self.read_only.is_some() {
             return Ok(());
         }
-        self.settle()?;
+        // What can be made durable is, whatever else fails: there is no second time.
+        let mut closed = self.settle();
         for at in 0..self.partitions.len() {
-            self.sync_partition(at, Partition::close)?;
+            closed = closed.and(self.sync_partition(at, Partition::close));
         }
-        Ok(())
+        closed
     }
 
     fn take_deferred(&mut self) -> Option<Deferred> {

@@ -39,6 +39,8 @@ pub(super) struct Partition {
     objects: u64,
     end: u64,
     files: u64,
+    /// Objects that its watermark counts, if it is not to be relied on.
+    expected: u64,
     /// Data behind `data_flushed`, and records behind `indx_flushed`, that no file has yet.
     data_flushed: u64,
     /// The disk has begun to write what is before.
@@ -80,6 +82,7 @@ impl Partition {
             objects: 0,
             end: 0,
             files: 0,
+            expected: 0,
             data_flushed: 0,
             write_back: 0,
             read_until: 0,
@@ -105,24 +108,42 @@ impl Partition {
         if self.data.len().map_err(self.io("measuring", "data"))? > self.end {
             self.data.set_len(self.end).map_err(self.io("cutting", "data"))?;
         }
-        self.with_filemarks("writing", |marks| marks.write().and_then(|()| marks.trim()))?;
-        let mark = self.mark_at(self.objects, self.end)?;
-        if mark != self.mark || mark.objects == 0 {
+        let mark = self.mark_at(self.objects, self.end, self.files)?;
+        let listed = if let Layout::Wide(marks) = &self.layout { marks.is_written() } else { true };
+        if mark != self.mark || mark.objects == 0 || !listed {
+            // What a killed process left may be in the system's memory only: durable first, then counted.
             self.durable()?;
             self.mark_file.set_len(2 * SLOT).map_err(self.io("making", "mark"))?;
             self.write_mark(mark)?;
         }
-        self.with_filemarks("synchronising", Filemarks::sync)?;
+        self.with_filemarks("synchronising", |marks| marks.trim().and_then(|()| marks.sync()))?;
         if self.marks_since > 0 { self.sync_mark() } else { Ok(()) }
+    }
+
+    /// Notes how many objects a watermark counts that is not relied on.
+    pub(super) const fn expect(&mut self, objects: u64) {
+        self.expected = objects;
+    }
+
+    /// What would be lost if the partition ended before this object: so many objects, as far as anything counts them,
+    /// and bytes of data.
+    pub(super) fn loss(&mut self, object: u64) -> Result<(u64, u64), StoreError> {
+        let (end, _) = self.place(object)?;
+        let data = self.data.len().map_err(self.io("measuring", "data"))?;
+        Ok((self.objects.max(self.expected) - object, data.saturating_sub(end)))
     }
 
     /// Ends behind the objects before this one, and relies on them.
     pub(super) fn cut_here(&mut self, object: u64) -> Result<(), StoreError> {
         let (end, files) = if object < self.objects { self.place(object)? } else { (self.end, self.files) };
-        self.with_filemarks("cutting", |marks| marks.cut(object))?;
+        self.with_filemarks("cutting", |marks| marks.count_before(object))?;
         let len = object * self.layout.size() as u64;
         self.indx.set_len(len).map_err(self.io("cutting", "indx"))?;
+        if let Layout::Wide(marks) = &mut self.layout {
+            marks.forget(object);
+        }
         self.set_extent(object, end, files);
+        self.expected = object;
         self.agree()
     }
 
@@ -219,7 +240,11 @@ impl Partition {
         match object.checked_sub(1) {
             None => Ok((0, 0)),
             Some(_) if object >= self.objects => Ok((self.end, self.files)),
-            Some(before) => self.probe(before).map(|record| (record.end(), record.files_behind())),
+            Some(before) => match self.probe(before) {
+                Ok(record) => Ok((record.end(), record.files_behind())),
+                // Its predecessor is damaged; then it says itself where it is.
+                Err(damage) => self.probe(object).map(|own| (own.offset, own.files.into())).map_err(|_| damage),
+            },
         }
     }
 
@@ -247,10 +272,7 @@ impl Partition {
 
     /// Makes room in memory for the next object. A failure here is about objects that were accepted before.
     pub(super) fn prepare(&mut self, len: usize) -> Result<(), StoreError> {
-        if self.unreliable {
-            let error = io::Error::other("an earlier synchronisation failed");
-            return Err(self.io("writing", "data")(error));
-        }
+        self.reliable()?;
         if self.indx_pending.len() >= RECORDS * self.layout.size() {
             self.flush()?;
         }
@@ -341,11 +363,9 @@ impl Partition {
     /// Makes everything durable, and then says so in the watermark. The watermark itself may reach the disk later:
     /// an older one only means more to verify.
     pub(super) fn sync(&mut self) -> Result<(), StoreError> {
-        if self.unreliable {
-            return Err(self.io("synchronising", "data")(io::Error::other("it failed before")));
-        }
+        self.reliable()?;
         self.flush()?;
-        let mark = self.mark_at(self.objects, self.end)?;
+        let mark = self.mark_at(self.objects, self.end, self.files)?;
         if mark == self.mark {
             return Ok(());
         }
@@ -383,7 +403,7 @@ impl Partition {
     }
 
     /// The watermark of a tape that ends here.
-    fn mark_at(&mut self, objects: u64, end: u64) -> Result<Watermark, StoreError> {
+    fn mark_at(&mut self, objects: u64, end: u64, files: u64) -> Result<Watermark, StoreError> {
         let last_crc = match objects.checked_sub(1) {
             Some(last) => {
                 let bytes = self.bytes_of(last)?;
@@ -391,7 +411,6 @@ impl Partition {
             }
             None => 0,
         };
-        let files = self.files_before(objects)?;
         Ok(Watermark { sequence: self.mark.sequence, objects, data_len: end, files, last_crc })
     }
 
@@ -406,7 +425,9 @@ impl Partition {
     }
 
     fn sync_mark(&mut self) -> Result<(), StoreError> {
-        self.mark_file.sync().map_err(self.io("synchronising", "mark"))?;
+        let synced = self.mark_file.sync().map_err(self.io("synchronising", "mark"));
+        self.unreliable |= synced.is_err();
+        synced?;
         self.durable_slot = self.durable_slot.other();
         self.marks_since = 0;
         Ok(())
@@ -418,26 +439,38 @@ impl Partition {
         if object >= self.objects {
             return Ok(());
         }
+        self.reliable()?;
         self.flush()?;
         let (end, files) = self.place(object)?;
+        // Half a cut is for the next open to understand, not for more writes.
+        self.unreliable = true;
         if object < self.mark.objects {
-            let mark = self.mark_at(object, end)?;
+            let mark = self.mark_at(object, end, files)?;
             self.write_mark(mark)?;
         }
         if self.marks_since > 0 {
             self.sync_mark()?;
         }
-        self.with_filemarks("cutting", |marks| marks.cut(object))?;
+        self.with_filemarks("cutting", |marks| marks.count_before(object))?;
         self.indx.set_len(object * self.layout.size() as u64).map_err(self.io("cutting", "indx"))?;
         // From here on the cut is made, whatever else fails.
-        self.ahead.1.clear();
-        (self.objects, self.end, self.files) = (object, end, files);
-        (self.indx_flushed, self.data_flushed) = (object, end);
-        self.write_back = self.write_back.min(end);
-        let synced = self.indx.sync().map_err(self.io("synchronising", "indx"));
-        self.unreliable |= synced.is_err();
-        synced?;
-        self.data.set_len(end).map_err(self.io("cutting", "data"))
+        if let Layout::Wide(marks) = &mut self.layout {
+            marks.forget(object);
+        }
+        self.set_extent(object, end, files);
+        self.with_filemarks("cutting", Filemarks::trim)?;
+        self.indx.sync().map_err(self.io("synchronising", "indx"))?;
+        self.data.set_len(end).map_err(self.io("cutting", "data"))?;
+        self.unreliable = false;
+        Ok(())
+    }
+
+    /// Whether the files are as they should be, and may be written.
+    fn reliable(&self) -> Result<(), StoreError> {
+        if self.unreliable {
+            return Err(self.io("writing", "data")(io::Error::other("an earlier cut or synchronisation failed")));
+        }
+        Ok(())
     }
 
     /// Has the disk read what follows, as long as blocks are read one after the other.

@@ -82,7 +82,7 @@ impl Pipeline {
         while let Some((job, _)) = self.finish() {
             self.jobs.push(job);
         }
-        (self.purpose, self.worst) = (Purpose::None, 0);
+        (self.purpose, self.worst, self.seal) = (Purpose::None, 0, None);
     }
 }
 
@@ -172,7 +172,9 @@ impl ThreeFile {
     }
 
     fn store_packed(&mut self, job: &Job, seal: Option<&Seal>, len: usize) -> Result<(), StoreError> {
-        let Task::Packed { crc, codec } = job.task else { return Ok(()) };
+        let Task::Packed { crc, codec } = job.task else {
+            return Err(StoreError::io("packing a block")(std::io::Error::other("its worker failed")));
+        };
         let content = [IoSlice::new(job.packed())];
         let written = match seal {
             None => self.append_stored(&content, codec, Sealed::No, crc, len)?,

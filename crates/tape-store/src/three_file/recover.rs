@@ -11,7 +11,8 @@ use crate::backend::memory::MemoryFile;
 use crate::backend::{Backend, Discard, Folder};
 use crate::cartridge::Level;
 use crate::error::StoreError;
-use std::io::{self, IoSlice, IoSliceMut};
+use crate::mhvtl;
+use std::io::{IoSlice, IoSliceMut};
 
 #[derive(Clone, Copy)]
 struct Extent {
@@ -61,7 +62,7 @@ impl Opener<'_> {
             return Ok((Files { data, indx, mark, layout: Layout::Compact }, 0));
         }
         let mut meta = self.file("meta", number)?;
-        let skip = memory_before(meta.as_mut()).map_err(StoreError::io(format!("reading meta.{number}")))?;
+        let skip = mhvtl::memory_before(meta.as_mut()).map_err(StoreError::io(format!("reading meta.{number}")))?;
         Ok((Files { data, indx, mark, layout: Layout::Wide(Filemarks::new(meta)) }, skip))
     }
 
@@ -193,6 +194,7 @@ impl Opener<'_> {
             marks.set(numbers);
         }
         part.set_extent(at.objects, at.end, at.files);
+        part.expect(if self.shape.ours { stale.objects } else { 0 });
         self.recovery.damaged |= damaged;
         if damaged { Ok(part) } else { self.settle(part) }
     }
@@ -226,14 +228,6 @@ fn survey(part: &mut Partition, objects: u64) -> Result<(Extent, Vec<u32>, bool)
     }
     at.files = numbers.len() as u64;
     Ok((at, numbers, damaged))
-}
-
-/// Bytes of cartridge memory before the filemarks: format 3 of mhvtl has it there.
-fn memory_before(meta: &mut dyn Backend) -> io::Result<u64> {
-    let mut words = [0; 8];
-    let got = meta.read_at(0, &mut [IoSliceMut::new(&mut words)])?;
-    let packed = got == 8 && words.starts_with(&[3, 0, 0, 0]) && matches!(words, [.., 2 | 3, 0, 0, 0]);
-    Ok(if packed && meta.len()? >= 1536 { 1024 } else { 0 })
 }
 
 /// Whether a `mark.P` holds nothing yet: its making may have been cut short.
@@ -271,16 +265,22 @@ fn read_mark(mark: &mut dyn Backend, number: u8, read_only: bool) -> Result<Opti
 /// The extent at the watermark, if the last synchronised record is what it was.
 fn synchronised_extent(part: &mut Partition, mark: &Watermark) -> Result<Extent, StoreError> {
     let Some(last) = mark.objects.checked_sub(1) else { return Ok(NOTHING) };
-    let record = part.record(last)?;
+    let marked = Extent { objects: mark.objects, end: mark.data_len, files: mark.files };
+    let record = match part.record(last) {
+        Ok(record) => record,
+        // Damage of one object: it is told there, and the others are where they were.
+        Err(StoreError::Damaged { .. }) => return Ok(marked),
+        Err(storage) => return Err(storage),
+    };
     let tag = {
         let bytes = part.bytes_of(last)?;
         part.layout.tag(&bytes)
     };
-    if tag != mark.last_crc || record.end() != mark.data_len {
+    if tag != mark.last_crc || record.end() != mark.data_len || record.files_behind() != mark.files {
         let what = format!("record {last} is not the one that was synchronised");
         return Err(StoreError::Format { file: format!("indx.{}", part.number), what });
     }
-    Ok(Extent { objects: mark.objects, end: mark.data_len, files: record.files_behind() })
+    Ok(marked)
 }
 
 fn cut(part: &mut Partition, whole: &Extent) -> Result<(), StoreError> {

@@ -233,9 +233,12 @@ enum Step {
     Overwrite,
     /// Unload and load.
     Reload,
+    /// The process is killed, and its successor loads: what it wrote is in the system's memory only.
+    Kill,
 }
 
-const STEPS: [Step; 6] = [Step::Small, Step::Large, Step::Mark, Step::LooseMark, Step::Overwrite, Step::Reload];
+const STEPS: [Step; 7] =
+    [Step::Small, Step::Large, Step::Mark, Step::LooseMark, Step::Overwrite, Step::Reload, Step::Kill];
 
 /// A tape at the end of a step.
 struct Moment {
@@ -287,6 +290,14 @@ fn live(level: Level, steps: &[Step]) -> (crate::backend::faulty::History, Vec<M
                 drop(tape);
                 tape = open_with(&folder, level, 0);
                 tape.space_to_end().unwrap();
+            }
+            Step::Kill => {
+                drop(tape);
+                tape = open_with(&folder, level, 0);
+                let found = contents(&mut tape);
+                assert!(records.starts_with(&found), "{steps:?}");
+                kept = found.len();
+                records = found;
             }
         }
         let synced = matches!(step, Step::Mark | Step::Reload);
@@ -696,5 +707,85 @@ fn a_restored_folder_uses_no_nonce_again() {
             tape.close().unwrap();
             note(folder, &mut tape, 5..8);
         }
+    }
+}
+
+/// Damage of an object is no obstacle to writing over it.
+#[test]
+fn a_damaged_index_record_can_be_written_over() {
+    for (level, size) in [(Level::Ferric, 32), (Level::Mhvtl, 512)] {
+        let folder = blank(level);
+        let mut tape = open(&folder, level).unwrap().0;
+        for n in 0..10 {
+            tape.append(&[IoSlice::new(&block(n, 100))], Codec::NONE).unwrap();
+        }
+        tape.close().unwrap();
+        drop(tape);
+        let mut indx = crate::backend::Folder::open(&mut folder.clone(), "indx.0").unwrap();
+        for at in [5, 9] {
+            indx.write_at(at * size + 8, &[IoSlice::new(&[0xff, 0xff])]).unwrap();
+        }
+        // The last one too: the tape opens all the same, and says where.
+        let mut tape = open(&folder, level).unwrap().0;
+        let mut buffer = [0; 100];
+        for at in 0..10 {
+            let read = tape.read(&mut [IoSliceMut::new(&mut buffer)]);
+            assert_eq!(read.is_err(), at == 5 || at == 9, "{level:?} {at}");
+        }
+        assert!(tape.locate(0, 6).unwrap());
+        assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap(), Found::Block { len: 100, stored: 100 });
+        assert!(tape.locate(0, 5).unwrap());
+        tape.append(&[IoSlice::new(b"new")], Codec::NONE).unwrap();
+        tape.close().unwrap();
+        drop(tape);
+        assert_eq!(contents(&mut open(&folder, level).unwrap().0).len(), 6);
+    }
+}
+
+/// A cut that fails half way leaves a tape that says so, and no table that mhvtl would misread.
+#[test]
+fn a_failed_cut_is_not_written_on() {
+    for level in LEVELS {
+        for at in 0..12 {
+            let folder = blank(level);
+            let mut tape = open(&folder, level).unwrap().0;
+            for n in 0..4 {
+                tape.append(&[IoSlice::new(&block(n, 100))], Codec::NONE).unwrap();
+                tape.append_filemark().unwrap();
+            }
+            tape.close().unwrap();
+            tape.locate(0, 2).unwrap();
+            folder.fail_at(Some(folder.calls() + at), ErrorKind::Other);
+            let appended = tape.append(&[IoSlice::new(b"new")], Codec::NONE);
+            folder.fail_at(None, ErrorKind::Other);
+            if appended.is_err() && tape.locate(0, 8).unwrap() {
+                assert!(tape.locate_file(0, 3).unwrap());
+                assert_eq!(tape.position().object, 6, "{level:?} {at}");
+            }
+            let _ = tape.close();
+            drop(tape);
+            if level == Level::Mhvtl {
+                table_is_whole(&folder);
+            }
+            let found = contents(&mut open(&folder, level).unwrap().0);
+            assert!([2, 3, 8].contains(&found.len()), "{level:?} {at}: {}", found.len());
+        }
+    }
+}
+
+/// The pieces of a long block are looked at, not the blocks before it: workers store what the writer would.
+#[test]
+fn what_is_stored_does_not_depend_on_workers() {
+    let mixed = [noise(1, 20_000), vec![0; 44_000]].concat();
+    for codec in [Codec::zlib(1), Codec::zstd(1)] {
+        let used = |width| {
+            let mut tape = open_with(&FaultyFolder::default(), Level::Ferric, width);
+            for block in [&noise(2, 64_000), &mixed, &mixed, &noise(3, 70_000), &mixed] {
+                tape.append(&[IoSlice::new(block)], codec).unwrap();
+            }
+            tape.settle().unwrap();
+            tape.usage(0).unwrap().used
+        };
+        assert_eq!(used(0), used(4), "{codec:?}");
     }
 }

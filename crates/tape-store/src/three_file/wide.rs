@@ -86,7 +86,8 @@ pub(super) fn decode(partition: u8, object: u64, bytes: &[u8]) -> Option<Record>
         && raw.offset.get() <= MAX_OFFSET
         && usize::try_from(raw.length.get()).is_ok_and(|len| len <= MAX_BLOCK)
         && usize::try_from(raw.stored.get()).is_ok_and(|len| len <= 2 * MAX_BLOCK)
-        && (kind == Kind::Block || raw.stored.get() == 0);
+        && (kind == Kind::Block || raw.stored.get() == 0)
+        && (kind == Kind::Filemark || codec != CodecId::NONE || raw.stored.get() == raw.length.get());
     possible.then(|| Record {
         offset: raw.offset.get(),
         length: if kind == Kind::Block { raw.length.get() } else { 0 },
@@ -243,14 +244,18 @@ impl Filemarks {
         Ok(())
     }
 
-    /// Drops those from an object on, durably.
-    pub(super) fn cut(&mut self, object: u64) -> io::Result<()> {
-        self.forget(object);
-        if self.counted > self.written {
-            self.count(self.written)?;
+    /// Whether the file has and counts exactly these.
+    pub(super) const fn is_written(&self) -> bool {
+        self.written == self.numbers.len() && self.counted == self.written
+    }
+
+    /// Counts only those before an object, durably. The others are still known, until they are forgotten.
+    pub(super) fn count_before(&mut self, object: u64) -> io::Result<()> {
+        let kept = usize::try_from(self.before(object)).unwrap_or(usize::MAX);
+        if self.counted > kept {
+            self.count(kept)?;
         }
-        self.sync()?;
-        self.trim()
+        self.sync()
     }
 
     /// Ends the file behind what it counts, with a header if it has none.
@@ -307,7 +312,10 @@ mod tests {
         let mut again = [0; 4];
         marks.file.read_at(520, &mut [IoSliceMut::new(&mut again)]).unwrap();
         assert_eq!(again, [0x70, 0x11, 1, 0]);
-        marks.cut(9).unwrap();
+        marks.count_before(9).unwrap();
+        assert_eq!(marks.object(1), Some(9));
+        marks.forget(9);
+        marks.trim().unwrap();
         assert_eq!((marks.len(), marks.object(0), marks.object(1)), (1, Some(4), None));
         assert_eq!(marks.file.len().unwrap(), 516);
         bytes[516] = 4;

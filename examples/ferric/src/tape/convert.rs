@@ -6,12 +6,12 @@ use crate::output;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use tape_store::backend::file::{OsFolder, OsShelves, exchange};
-use tape_store::backend::{Folder, Shelves};
+use tape_store::backend::Shelves;
+use tape_store::backend::file::{OsShelves, exchange};
 use tape_store::cartridge::Level;
 use tape_store::convert::convert;
-use tape_store::error::StoreError;
 use tape_store::medium::{Codec, Medium};
+use tape_store::three_file::ThreeFile;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -40,11 +40,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let fresh = arguments.path.with_extension("convert");
     let at_fresh = |error: io::Error| Failure::Usage(format!("{}: {error}", fresh.display()));
     fs::remove_dir_all(&fresh).or_else(ignore_missing).map_err(at_fresh)?;
-    let done = write(&mut found, &fresh, level, codec).and_then(|()| {
-        let mut old = OsFolder::at(arguments.path.clone());
-        old.lock(false).map_err(|_| failed(StoreError::InUse))?;
-        exchange(&fresh, &arguments.path).map_err(at_fresh)
-    });
+    // Nobody changes it until it is exchanged: we look at it.
+    let done =
+        write(&mut found, &fresh, level, codec).and_then(|_locked| exchange(&fresh, &arguments.path).map_err(at_fresh));
     // Now it is the old one; or, if it failed, what there is of the new one.
     let removed = fs::remove_dir_all(&fresh);
     done?;
@@ -67,7 +65,7 @@ pub(super) fn copy(from: &Path, to: &Path, level: Level, codec: Option<Codec>) -
 }
 
 /// Writes all of a cartridge into a folder that this makes.
-fn write(found: &mut Found, folder: &Path, level: Level, codec: Codec) -> Result<(), Failure> {
+fn write(found: &mut Found, folder: &Path, level: Level, codec: Codec) -> Result<ThreeFile, Failure> {
     let failed = found.failed();
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();

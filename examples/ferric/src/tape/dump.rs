@@ -90,9 +90,10 @@ fn objects(
             (Some(most), Ok(tape_store::medium::Found::Block { len, .. })) if !arguments.json => {
                 output::hex(block.get(..len.min(most)).unwrap_or_default())?;
             }
-            (_, Err(StoreError::Locked { .. })) => {
-                tape.check_next().map_err(failed)?;
-            }
+            (_, Err(StoreError::Locked { .. })) => match tape.check_next() {
+                Err(StoreError::Damaged { what, .. }) => damaged(arguments, partition, number, &what.to_string())?,
+                checked => drop(checked.map_err(failed)?),
+            },
             (Some(_), Err(error)) if !arguments.json => output::line(format!("  {error}"))?,
             _ => {}
         }

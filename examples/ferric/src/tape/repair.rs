@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use tape_store::error::StoreError;
 use tape_store::mam::Flags;
 use tape_store::medium::Medium;
+use tape_store::three_file::ThreeFile;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -35,30 +36,55 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Ok(_) | Err(StoreError::Format { .. } | StoreError::Damaged { .. }) => {}
         Err(other) => return Err(failed(other)),
     }
-    let mut tape = found.cartridge.salvage().map_err(&failed)?;
-    let mut ends = Vec::new();
-    for partition in 0..tape.partitions() {
-        tape.locate(partition, 0).map_err(&failed)?;
-        tape.space_to_end().map_err(&failed)?;
-        let all = tape.position().object;
-        ends.push((partition, tape.first_damaged(partition).map_err(&failed)?, all));
-    }
-    let lost = ends.iter().any(|(_, whole, all)| whole < all);
-    if lost && !arguments.truncate {
-        for (partition, whole, all) in ends.iter().filter(|(_, whole, all)| whole < all) {
-            output::line(format!("partition {partition}: object {whole} of {all} is damaged"))?;
+    let mut tape = found.cartridge.salvage(true).map_err(&failed)?;
+    let ends = (0..tape.partitions()).map(|partition| End::of(&mut tape, partition)).collect::<Result<Vec<_>, _>>();
+    let ends = ends.map_err(&failed)?;
+    drop(tape);
+    if !arguments.truncate && ends.iter().any(End::loses) {
+        for end in &ends {
+            output::line(end.told("would be kept", "would be lost"))?;
         }
-        let what = "nothing was changed; with --truncate each partition ends before its first damaged object";
+        let what = "nothing was changed; --truncate ends each partition behind its whole objects";
         return Err(Failure::Usage(format!("{name}: {what}")));
     }
-    for (partition, whole, all) in ends {
-        tape.cut(partition, whole).map_err(&failed)?;
-        let dropped = if whole < all { format!(", {} were dropped", all - whole) } else { String::new() };
-        output::line(format!("partition {partition}: {} kept{dropped}", output::count(whole, "whole object")))?;
+    let mut tape = found.cartridge.salvage(false).map_err(&failed)?;
+    for end in ends {
+        tape.cut(end.partition, end.whole).map_err(&failed)?;
+        output::line(end.told("kept", "dropped"))?;
     }
     tape.close().map_err(&failed)?;
     drop(tape);
     unload(&mut found)
+}
+
+/// Where the whole objects of a partition end, and what is behind them.
+struct End {
+    partition: u8,
+    whole: u64,
+    objects: u64,
+    bytes: u64,
+}
+
+impl End {
+    fn of(tape: &mut ThreeFile, partition: u8) -> Result<Self, StoreError> {
+        let whole = tape.first_damaged(partition)?;
+        let (objects, bytes) = tape.loss(partition, whole)?;
+        Ok(Self { partition, whole, objects, bytes })
+    }
+
+    const fn loses(&self) -> bool {
+        self.objects > 0 || self.bytes > 0
+    }
+
+    fn told(&self, kept: &str, lost: &str) -> String {
+        let Self { partition, whole, objects, bytes } = self;
+        let behind = if self.loses() {
+            format!("; {lost}: {} and {} of data", output::count(*objects, "object"), output::size(*bytes))
+        } else {
+            String::new()
+        };
+        format!("partition {partition}: {} {kept}{behind}", output::count(*whole, "whole object"))
+    }
 }
 
 /// No drive has it, so its memory is to say so.

@@ -92,7 +92,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         last_drive: text(&mam, AttrId::LAST_DRIVE),
         partitions,
         unsynchronised: unsynchronised(recovery),
-        damage: recovery.damaged.then_some("the index is damaged; ferric tape verify says where"),
+        damage: recovery.damaged.then_some("index and data do not agree; ferric tape verify says where"),
         attributes: attributes(&mam),
     };
     if arguments.json { output::json(&shown) } else { print(&shown) }
@@ -152,7 +152,7 @@ fn print(shown: &Shown) -> Result<(), Failure> {
                 "{} of {} ({share} %), {}, {}",
                 output::size(*used),
                 output::size(*capacity),
-                output::count(objects - filemarks, "block"),
+                output::count(objects.saturating_sub(*filemarks), "block"),
                 output::count(*filemarks, "filemark")
             ),
         )?;

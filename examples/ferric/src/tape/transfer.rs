@@ -109,12 +109,16 @@ pub(crate) fn import(arguments: &Import) -> Result<(), Failure> {
         tape.space_to_end().map_err(&failed)?;
     }
     let moved = image::import(reader.as_mut(), &mut tape, codec);
-    tape.close().map_err(&failed)?;
-    let moved = moved.map_err(|error| Failure::Image(image_name, error))?;
+    if arguments.overwrite && matches!(moved, Ok(Moved { blocks: 0, filemarks: 0, .. })) {
+        tape.truncate().map_err(&failed)?;
+    }
+    let closed = tape.close();
     let usage = tape.usage(arguments.partition).map_err(&failed)?;
     drop(tape);
-    found.cartridge.note_change(usage).map_err(&failed)?;
-    output::line(told(moved))
+    // Whatever stopped it, the tape may have changed.
+    let noted = found.cartridge.note_change(usage);
+    closed.and(noted).map_err(&failed)?;
+    output::line(told(moved.map_err(|error| Failure::Image(image_name, error))?))
 }
 
 pub(crate) fn export(arguments: &Export) -> Result<(), Failure> {

@@ -23,6 +23,7 @@ struct Report {
     blocks: u64,
     filemarks: u64,
     stored: u64,
+    index_is_whole: bool,
     damaged: Vec<Damage>,
 }
 
@@ -65,19 +66,23 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     }
     bar.finish_and_clear();
+    report.index_is_whole = !recovery.damaged;
     if arguments.json {
         output::json(&report)?;
     } else {
         print(&report, recovery.dropped)?;
     }
     match report.damaged.len() {
+        0 if recovery.damaged => {
+            Err(Failure::Usage(format!("{}: index and data do not agree; ferric tape repair says how", found.name)))
+        }
         0 => Ok(()),
         many => Err(Failure::Usage(format!("{}: damaged: {}", found.name, output::count(many as u64, "object")))),
     }
 }
 
 fn print(report: &Report, torn: u64) -> Result<(), Failure> {
-    let Report { blocks, filemarks, stored, damaged } = report;
+    let Report { blocks, filemarks, stored, damaged, .. } = report;
     let (blocks, filemarks) = (output::count(*blocks, "block"), output::count(*filemarks, "filemark"));
     output::line(format!("whole: {blocks} ({}) and {filemarks}", output::size(*stored)))?;
     if torn > 0 {
