@@ -76,20 +76,11 @@ impl ThreeFile {
     /// The object is damaged (the tape is then behind it), or the storage failed.
     pub fn check_next(&mut self) -> Result<Found, StoreError> {
         self.settle()?;
-        let object = self.object;
-        let current = self.current;
-        if object >= self.part()?.objects() {
-            return Ok(Found::EndOfData);
-        }
-        let place = self.offset;
-        let part = self.partitions.get_mut(current).ok_or(StoreError::NoPartition(u8::MAX))?;
-        let record = part.record(object);
+        let (object, place) = (self.object, self.offset);
+        let Some(record) = self.record_here()? else { return Ok(Found::EndOfData) };
         self.object += 1;
-        let record = record.inspect_err(|_| {
-            let next = part.record(object + 1).map(|next| (next.offset, next.files.into()));
-            (self.offset, self.file) = next.unwrap_or((self.offset, self.file));
-        })?;
         (self.offset, self.file) = (record.end(), record.files_behind());
+        let part = self.partitions.get_mut(self.current).ok_or(StoreError::NoPartition(u8::MAX))?;
         if record.offset != place {
             return Err(part.damaged(object, Damage::Index));
         }

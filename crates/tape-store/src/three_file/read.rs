@@ -24,6 +24,23 @@ pub(super) struct Buffers {
 }
 
 impl ThreeFile {
+    /// The record of the object that is next; none at end of data. One that cannot be read is passed.
+    pub(super) fn record_here(&mut self) -> Result<Option<Record>, StoreError> {
+        let object = self.object;
+        let part = self.part()?;
+        if object >= part.objects() {
+            return Ok(None);
+        }
+        let record = part.record(object);
+        if record.is_err() {
+            // Its successor says where we are then.
+            let next = part.record(object + 1).map(|next| (next.offset, next.files.into()));
+            (self.offset, self.file) = next.unwrap_or((self.offset, self.file));
+            self.object += 1;
+        }
+        record.map(Some)
+    }
+
     pub(super) fn read_object(&mut self, into: &mut [IoSliceMut<'_>], unseal: Unseal<'_>) -> Result<Found, StoreError> {
         if matches!(unseal, Unseal::Never) {
             // A key that is not used any more is not kept.
@@ -33,20 +50,8 @@ impl ThreeFile {
             return Ok(found);
         }
         let object = self.object;
-        let Some(part) = self.partitions.get_mut(self.current) else { return Ok(Found::EndOfData) };
-        if object >= part.objects() {
-            return Ok(Found::EndOfData);
-        }
-        let record = match part.record(object) {
-            Ok(record) => record,
-            Err(error) => {
-                // Behind a record that cannot be read, its successor says where we are.
-                let next = part.record(object + 1).map(|next| (next.offset, next.files.into()));
-                (self.offset, self.file) = next.unwrap_or((self.offset, self.file));
-                self.object += 1;
-                return Err(error);
-            }
-        };
+        let Some(record) = self.record_here()? else { return Ok(Found::EndOfData) };
+        let part = self.partitions.get_mut(self.current).ok_or(StoreError::NoPartition(u8::MAX))?;
         if record.kind == Kind::Block
             && let Err(why) = part.admits(object, &record, unseal)?
         {

@@ -789,3 +789,38 @@ fn what_is_stored_does_not_depend_on_workers() {
         assert_eq!(used(0), used(4), "{codec:?}");
     }
 }
+
+/// After 256 MiB without a synchronisation one is made, so that an open has no more than that to verify.
+#[test]
+fn a_checkpoint_comes_by_itself() {
+    let folder = FaultyFolder::default();
+    let shape = Shape { discards_data: true, ..Shape::ferric(1 << 40) };
+    let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), shape).unwrap();
+    let megabyte = vec![7; 1 << 20];
+    let marked = || {
+        let file = folder.bytes("mark.0");
+        watermark::Watermark::newest(0, &file).unwrap().0.objects
+    };
+    for written in 1..=600 {
+        tape.append(&[IoSlice::new(&megabyte)], Codec::NONE).unwrap();
+        assert!(written - marked() <= 257, "{written} objects, {} of them marked", marked());
+    }
+    assert!(marked() >= 512);
+}
+
+/// mhvtl has no number for a later object.
+#[test]
+fn the_last_number_is_the_last() {
+    let mut tape = open(&blank(Level::Mhvtl), Level::Mhvtl).unwrap().0;
+    tape.limits.object = 2;
+    for _ in 0..3 {
+        tape.append(&[IoSlice::new(b"x")], Codec::NONE).unwrap();
+    }
+    assert!(matches!(tape.append_filemark(), Err(StoreError::TooMany { object: 3, .. })));
+    let error = tape.append(&[IoSlice::new(b"x")], Codec::NONE).unwrap_err();
+    assert_eq!(error.to_string(), "partition 0 has no number for object 3");
+    assert!(matches!(
+        tape.append(&[IoSlice::new(&vec![0; (2 << 20) + 1])], Codec::NONE),
+        Err(StoreError::TooLong { most: 0x20_0000, .. })
+    ));
+}
