@@ -1,5 +1,5 @@
 //! Tapes as single files, for other programs: SIMH and AWS images, and the bytes of one tape file (a tar stream).
-//! Codecs over [`Read`] and [`Write`]; a partition of a tape goes in or out object by object.
+//! Codecs over [`std::io::Read`] and [`std::io::Write`]; a partition of a tape goes in or out object by object.
 
 mod aws;
 mod plain;
