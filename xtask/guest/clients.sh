@@ -91,6 +91,31 @@ says "sg_persist: capabilities" 'Persist Through Power Loss Capable\(PTPL_C\): 1
 runs "sg_persist: release" sg_persist -n -o -L -K 0xabc -T 3 "$TAPE_SG"
 runs "sg_persist: clear" sg_persist -n -o -C -K 0xabc "$TAPE_SG"
 
+echo "# encryption"
+printf '%s\nkey one\n' "$(printf '11%.0s' $(seq 32))" > /tmp/key-1
+printf '%s\nkey two\n' "$(printf '22%.0s' $(seq 32))" > /tmp/key-2
+runs "mt rewind" mt-st -f "$TAPE" rewind
+says "stenc: what the drive can do" 'AES-256-GCM' stenc -f "$TAPE" --detail
+for algorithm in "" "-a 1"; do
+  runs "stenc $algorithm: key on" stenc -f "$TAPE" -e on -k /tmp/key-1 $algorithm
+  says "stenc $algorithm: status" 'on' stenc -f "$TAPE" --detail
+  runs "tar, encrypted" tar -b 512 -C / -cf "$TAPE" etc
+  runs "mt offline" mt-st -f "$TAPE" offline
+  runs "mtx unload" mtx -f "$CHANGER" unload 1 0
+  runs "mtx load" mtx -f "$CHANGER" load 1 0
+  mt-st -f "$TAPE" rewind
+  runs "stenc $algorithm: off" stenc -f "$TAPE" -e off $algorithm
+  fails "tar without the key" tar -b 512 -tf "$TAPE"
+  mt-st -f "$TAPE" rewind
+  runs "stenc $algorithm: another key" stenc -f "$TAPE" -e on -k /tmp/key-2 $algorithm
+  fails "tar with another key" tar -b 512 -tf "$TAPE"
+  mt-st -f "$TAPE" rewind
+  runs "stenc $algorithm: the key" stenc -f "$TAPE" -e on -k /tmp/key-1 $algorithm
+  runs "tar with the key" tar -b 512 -C / -df "$TAPE"
+  mt-st -f "$TAPE" rewind
+  runs "stenc $algorithm: off again" stenc -f "$TAPE" -e off $algorithm
+done
+
 echo "# backup and restore"
 TREE=/usr/lib/modules
 SIZE=$(du -sm $TREE | cut -f1)

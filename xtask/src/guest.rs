@@ -13,13 +13,14 @@ use std::process::{Child, Command, Stdio};
 const HOST_PACKAGES: [&str; 6] =
     ["qemu-system-x86", "qemu-block-extra", "busybox-static", "kmod", "cpio", "libiscsi-bin"];
 /// What the guest needs beside the kernel.
-const GUEST_PACKAGES: [&str; 18] = [
+const GUEST_PACKAGES: [&str; 19] = [
     "open-iscsi",
     "libopeniscsiusr",
     "libisns0",
     "mtx",
     "mt-st",
     "sg3-utils",
+    "stenc",
     "libsgutils2-1.46-2",
     "lsscsi",
     "kmod",

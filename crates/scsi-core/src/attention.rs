@@ -65,7 +65,8 @@ impl Attentions {
         self.raise_where(asc, |nexus| nexus != cause);
     }
 
-    fn raise_where(&mut self, asc: Asc, include: impl Fn(NexusId) -> bool) {
+    /// Tells those that `include` accepts.
+    pub fn raise_where(&mut self, asc: Asc, include: impl Fn(NexusId) -> bool) {
         let nexuses: Vec<NexusId> = self.0.keys().copied().filter(|nexus| include(*nexus)).collect();
         for nexus in nexuses {
             self.raise(nexus, asc);

@@ -2,6 +2,7 @@
 
 use crate::alert::Alerts;
 use crate::drive::DriveConfig;
+use crate::encryption::Encryption;
 use crate::load::Load;
 use crate::profile::DriveProfile;
 use crate::{log, mode, table};
@@ -31,6 +32,7 @@ pub(crate) struct State {
     pub(crate) buffered_mode: u8,
     /// DCE of the data compression page.
     pub(crate) compress: bool,
+    pub(crate) encryption: Encryption,
     pub(crate) alerts: Alerts,
     pub(crate) loads: u64,
 }
@@ -45,6 +47,7 @@ impl State {
             block_length: 0,
             buffered_mode: 1,
             compress: true,
+            encryption: Encryption::default(),
             alerts: Alerts::default(),
             loads: 0,
         }

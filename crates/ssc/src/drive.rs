@@ -118,6 +118,7 @@ impl Drive {
         }
         let writer = if let Load::Mounted(mounted) = &self.state.load { mounted.writer } else { None };
         let (cartridge, result) = self.state.unmount().ok_or(WhyNot::Empty)?;
+        self.state.forget_keys(&mut self.lu);
         if let (Err(error), Some(writer)) = (result, writer) {
             self.lu.defer(writer, crate::fault::sense(&error, crate::fault::Doing::Writing));
         }
@@ -158,7 +159,7 @@ impl Drive {
             Command::TestUnitReady => state.ready().map(|_| ()),
             Command::Rewind => command::rewind::run(state),
             Command::ReadBlockLimits => command::limits::run(state, data),
-            Command::Read => command::read::run(state, cdb, data),
+            Command::Read => command::read::run(state, cdb, request, data),
             Command::Write => command::write::run(state, cdb, request, data),
             Command::WriteFilemarks => command::filemarks::run(state, cdb, request),
             Command::Space => command::space::run(state, cdb),
@@ -169,6 +170,8 @@ impl Drive {
             Command::ReportDensity => command::density::run(state, cdb, data),
             Command::ReadAttribute => command::read_attribute::run(state, cdb, data),
             Command::WriteAttribute => command::write_attribute::run(state, cdb, data),
+            Command::SecurityIn => command::security_in::run(state, cdb, request, data),
+            Command::SecurityOut => command::security_out::run(lu, state, cdb, request, data),
         };
         if row.run == Command::Spc(SpcCommand::ModeSelect) {
             self.follow_mode_pages();
@@ -216,9 +219,11 @@ impl LogicalUnit for Drive {
             Event::UnitReset | Event::TargetReset => {
                 self.state.block_length = 0;
                 self.state.buffered_mode = 1;
+                self.state.encryption.clear();
                 self.follow_mode_pages();
             }
-            Event::NexusLost(_) | Event::TaskSetCleared(_) => {}
+            Event::NexusLost(nexus) => self.state.encryption.forget(nexus),
+            Event::TaskSetCleared(_) => {}
         }
     }
 
@@ -227,11 +232,14 @@ impl LogicalUnit for Drive {
         match COMMANDS.find(&cdb).map(|row| row.run) {
             Ok(Command::Spc(command)) => scsi_core::command::expected_data_out(command, &cdb).min(LONGEST_TRANSFER),
             Ok(Command::Write) => command::write::bytes(&cdb, self.state.block_length).min(LONGEST_TRANSFER),
+            Ok(Command::SecurityOut) => command::security_out::list_length(&cdb).min(LONGEST_TRANSFER),
             Ok(Command::WriteAttribute) => command::write_attribute::list_length(&cdb).min(LONGEST_TRANSFER),
             Ok(_) | Err(_) => 0,
         }
     }
 }
 
+#[cfg(test)]
+mod encryption_tests;
 #[cfg(test)]
 mod tests;

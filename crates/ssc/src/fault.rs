@@ -36,7 +36,8 @@ pub(crate) fn sense(error: &StoreError, doing: Doing) -> Sense {
             return protected(asc);
         }
         StoreError::ReadOnly(_) => return protected(Asc::WRITE_PROTECTED),
-        StoreError::TooLong { .. } | StoreError::NoSeal => return Sense::illegal(Asc::INVALID_FIELD_IN_CDB),
+        StoreError::TooLong { .. } => return Sense::illegal(Asc::INVALID_FIELD_IN_CDB),
+        StoreError::NoSeal => return protected(Asc::ENCRYPTION_PARAMETERS_NOT_USEABLE),
         StoreError::TooMany { .. } => {
             return Sense::new(SenseKey::VOLUME_OVERFLOW, Asc::END_OF_PARTITION_MEDIUM_DETECTED).with_eom(true);
         }

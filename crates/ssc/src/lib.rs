@@ -30,6 +30,7 @@ pub mod command;
 mod counters;
 mod device;
 pub mod drive;
+mod encryption;
 mod fault;
 mod load;
 mod log;

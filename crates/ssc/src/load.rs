@@ -8,10 +8,11 @@ use crate::profile::Format;
 use scsi_core::asc::Asc;
 use scsi_core::fault::Fault;
 use scsi_core::log::LogId;
+use scsi_core::lu::Lu;
 use scsi_core::nexus::NexusId;
 use scsi_core::sense::{Sense, SenseKey};
 use std::collections::BTreeMap;
-use tape_store::cartridge::{Cartridge, Kind};
+use tape_store::cartridge::{Cartridge, Kind, Level};
 use tape_store::error::StoreError;
 use tape_store::mam::{AttrId, Flags, Mam};
 use tape_store::medium::Medium;
@@ -33,6 +34,7 @@ pub(crate) struct Mounted {
     pub(crate) cartridge: Cartridge,
     pub(crate) medium: Box<dyn Medium>,
     pub(crate) mam: Mam,
+    pub(crate) level: Level,
     /// Why nothing may be written, if so.
     pub(crate) protected: Option<Asc>,
     /// Since this load.
@@ -162,6 +164,7 @@ impl State {
                     if let Some(workers) = &self.workers {
                         medium.employ(workers.as_ref());
                     }
+                    let level = cartridge.level().unwrap_or(Level::Ferric);
                     let protected = protection(format, &cartridge, medium.as_ref(), &mam);
                     if !format.writable {
                         self.alerts.raise(Alert::READ_ONLY_FORMAT);
@@ -171,6 +174,7 @@ impl State {
                         cartridge,
                         medium,
                         mam,
+                        level,
                         protected,
                         counters: Counters::default(),
                         bases: BTreeMap::new(),
@@ -215,6 +219,17 @@ fn protection(format: &Format, cartridge: &Cartridge, medium: &dyn Medium, mam: 
         tracing::warn!(barcode = %cartridge.barcode(), why, "cartridge takes no writes");
     }
     (tab || medium.read_only().is_some()).then_some(Asc::WRITE_PROTECTED)
+}
+
+impl State {
+    /// The volume is demounted: keys that were to go with it, go, and who used them hears of it.
+    pub(crate) fn forget_keys(&mut self, lu: &mut Lu) {
+        let (shared, own) = self.encryption.demounted();
+        let encryption = &self.encryption;
+        lu.attention.raise_where(Asc::DATA_ENCRYPTION_PARAMETERS_CHANGED_BY_VENDOR_SPECIFIC_EVENT, |nexus| {
+            own.contains(&nexus) || (shared && !encryption.is_local(nexus))
+        });
+    }
 }
 
 /// Opens the tape and notes the load in its memory: count, history of drives, counters of this load.

@@ -1,8 +1,8 @@
 //! Every command of a drive, ascending: one row of facts each.
 
 use crate::command::{
-    Command, density, erase, filemarks, limits, load_unload, locate, position, read, read_attribute, rewind, space,
-    write, write_attribute,
+    Command, density, erase, filemarks, limits, load_unload, locate, position, read, read_attribute, rewind,
+    security_in, security_out, space, write, write_attribute,
 };
 use scsi_core::command::SpcCommand;
 use scsi_core::command::{
@@ -73,11 +73,19 @@ pub const COMMANDS: Table<Command> = Table(&[
     row(space::SPEC_16, Command::Space),
     row(locate::SPEC_16, Command::Locate),
     spc(report_luns::SPEC, SpcCommand::ReportLuns),
+    row(security_in::SPEC, Command::SecurityIn),
     spc(report_opcodes::SPEC, SpcCommand::ReportOpcodes),
     spc(report_tmf::SPEC, SpcCommand::ReportTmf),
     spc(timestamp::REPORT, SpcCommand::ReportTimestamp),
     spc(timestamp::SET, SpcCommand::SetTimestamp),
+    row(security_out::SPEC, Command::SecurityOut),
 ]);
+
+/// Whether the data of a command is a secret, so that who holds a buffer of it must wipe it.
+#[must_use]
+pub fn is_secret(cdb: &[u8]) -> bool {
+    COMMANDS.find(&scsi_core::cdb::Cdb::new(cdb)).is_ok_and(|row| row.run == Command::SecurityOut)
+}
 
 /// Whether a command may wait for a disk or a robot, so that a door must not run it on its own thread.
 #[must_use]

@@ -17,6 +17,7 @@ use std::collections::VecDeque;
 use std::io::{IoSlice, IoSliceMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use zeroize::Zeroize;
 
 /// What a unit is.
 pub enum Device {
@@ -272,7 +273,7 @@ impl Unit {
     }
 
     fn run(&self, mut device: MutexGuard<'_, Device>, job: Job) -> Finished {
-        let Job { nexus, tag, cdb, data_out, data_len, room } = job;
+        let Job { nexus, tag, cdb, mut data_out, data_len, room } = job;
         let mut data_in = if room == 0 { Vec::new() } else { self.buffers.take(room) };
         let now = clock::now();
         self.apply_events(&mut device);
@@ -282,6 +283,10 @@ impl Unit {
         // A panic is a bug of ours; it costs this command its answer and nothing else.
         let run = AssertUnwindSafe(|| device.unit().execute(&request, Data::new(&out, &mut into)));
         let mut completion = catch_unwind(run).unwrap_or_else(|_| internal_failure());
+        if matches!(*device, Device::Drive(_)) && ssc::table::is_secret(&cdb) {
+            // The buffer will be another command's.
+            data_out.as_mut_slice().zeroize();
+        }
         if !completion.save.is_empty() {
             self.save(&mut device, &mut completion);
         }

@@ -39,7 +39,7 @@ fn load(lu: &mut Lu, state: &mut State, request: &Request<'_>) -> Outcome {
     Ok(())
 }
 
-fn unload(lu: &Lu, state: &mut State) -> Outcome {
+fn unload(lu: &mut Lu, state: &mut State) -> Outcome {
     let inside = !matches!(state.load, Load::Empty | Load::Ejected(_));
     if inside && lu.removal_prevented() {
         state.alerts.raise(Alert::NO_REMOVAL);
@@ -47,5 +47,6 @@ fn unload(lu: &Lu, state: &mut State) -> Outcome {
     }
     let Some((cartridge, result)) = state.unmount() else { return Ok(()) };
     state.load = Load::Ejected(cartridge);
+    state.forget_keys(lu);
     result.map_err(|error| fault::sense(&error, Doing::Writing).into())
 }

@@ -10,6 +10,8 @@ pub(crate) mod position;
 pub(crate) mod read;
 pub(crate) mod read_attribute;
 pub(crate) mod rewind;
+pub(crate) mod security_in;
+pub(crate) mod security_out;
 pub(crate) mod space;
 pub(crate) mod write;
 pub(crate) mod write_attribute;
@@ -69,4 +71,8 @@ pub enum Command {
     ReadAttribute,
     /// WRITE ATTRIBUTE.
     WriteAttribute,
+    /// SECURITY PROTOCOL IN.
+    SecurityIn,
+    /// SECURITY PROTOCOL OUT.
+    SecurityOut,
 }

@@ -15,17 +15,21 @@ use scsi_core::data::{Data, DataIn};
 use scsi_core::fault::{Fault, Outcome};
 use scsi_core::sense::{Sense, SenseKey};
 use scsi_core::spec::{Access, CommandSpec};
+use scsi_core::target::Request;
 use tape_store::medium::Found;
+use tape_store::seal::Unseal;
 
 /// Facts of the command.
 pub(crate) const SPEC: CommandSpec =
     CommandSpec::new("READ(6)", &[0x08, 0x03, 0xff, 0xff, 0xff, 0x00], Access::Read).within(60, 1200);
 
-pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
+pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
     let raw: Transfer6 = cdb.layout();
     let (fixed, sili) = (raw.fixed(), raw.flags & 0x02 != 0);
     let length = raw.transfer_length.get();
     let block_length = state.block_length;
+    let parameters = state.encryption.of(request.nexus).0.clone();
+    let unseal = parameters.unseal();
     let mounted = state.ready()?;
     if length == 0 {
         return Ok(());
@@ -34,27 +38,36 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outc
         return Err(Sense::cdb_field(1, Some(u8::from(sili))).info(length.into()).into());
     }
     let outcome = if fixed {
-        fixed_blocks(mounted, length, block_length, &mut data.room)
+        fixed_blocks(mounted, (length, block_length), unseal, &mut data.room)
     } else {
-        variable_block(mounted, length, sili, block_length, &mut data.room)
+        variable_block(mounted, (length, sili, block_length), unseal, &mut data.room)
     };
     if let Err(Fault::Check(sense)) = &outcome
         && sense.key == SenseKey::MEDIUM_ERROR
     {
         state.alerts.raise(Alert::READ_FAILURE);
     }
+    note_key(state, &outcome);
     outcome
+}
+
+/// Counts wrong keys; a read that went through with a key ends the row.
+fn note_key(state: &mut State, outcome: &Outcome) {
+    match outcome {
+        Err(Fault::Check(sense)) if sense.asc == Asc::INCORRECT_DATA_ENCRYPTION_KEY => state.encryption.tried(false),
+        Ok(()) => state.encryption.tried(true),
+        Err(_) => {}
+    }
 }
 
 fn variable_block(
     mounted: &mut Mounted,
-    length: u32,
-    sili: bool,
-    block_length: u32,
+    (length, sili, block_length): (u32, bool, u32),
+    unseal: Unseal<'_>,
     room: &mut DataIn<'_, '_>,
 ) -> Outcome {
     let wanted = length as usize;
-    let found = next(mounted, room, 0, wanted).map_err(|sense| sense.info(length.into()))?;
+    let found = next(mounted, room, (0, wanted), unseal).map_err(|sense| sense.info(length.into()))?;
     room.fill(found.min(wanted));
     let residue = i64::from(length) - i64::try_from(found).unwrap_or(i64::MAX);
     let silent = match residue {
@@ -65,11 +78,16 @@ fn variable_block(
     if silent { Ok(()) } else { Err(Sense::NONE.with_ili().info(residue).into()) }
 }
 
-fn fixed_blocks(mounted: &mut Mounted, count: u32, block_length: u32, room: &mut DataIn<'_, '_>) -> Outcome {
+fn fixed_blocks(
+    mounted: &mut Mounted,
+    (count, block_length): (u32, u32),
+    unseal: Unseal<'_>,
+    room: &mut DataIn<'_, '_>,
+) -> Outcome {
     let size = block_length as usize;
     for done in 0..count {
         let left = i64::from(count - done);
-        match next(mounted, room, done as usize * size, size) {
+        match next(mounted, room, (done as usize * size, size), unseal) {
             Ok(len) if len == size => room.fill(size),
             Ok(_) => return Err(Sense::NONE.with_ili().info(left).into()),
             Err(sense) => return Err(sense.info(left).into()),
@@ -79,8 +97,13 @@ fn fixed_blocks(mounted: &mut Mounted, count: u32, block_length: u32, room: &mut
 }
 
 /// Reads the next object to `offset` of the answer; its whole length, or why there is no block.
-fn next(mounted: &mut Mounted, room: &mut DataIn<'_, '_>, offset: usize, len: usize) -> Result<usize, Sense> {
-    let found = mounted.medium.read(&mut room.window(offset, len));
+fn next(
+    mounted: &mut Mounted,
+    room: &mut DataIn<'_, '_>,
+    (offset, len): (usize, usize),
+    unseal: Unseal<'_>,
+) -> Result<usize, Sense> {
+    let found = mounted.medium.read_sealed(&mut room.window(offset, len), unseal);
     let counters = &mut mounted.counters;
     match found {
         Ok(Found::Block { len: actual, stored }) => {

@@ -15,6 +15,7 @@ use scsi_core::sense::{Sense, SenseKey};
 use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::target::Request;
 use tape_store::medium::{Codec, Written};
+use tape_store::seal::Seal;
 
 /// Facts of the command.
 pub(crate) const SPEC: CommandSpec =
@@ -33,6 +34,8 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mu
     let length = raw.transfer_length.get();
     let (block_length, unbuffered) = (state.block_length, state.buffered_mode == 0);
     let codec = if state.compress { state.config.codec } else { Codec::NONE };
+    let allowed = state.encryption.may_write(request.nexus);
+    let seal = state.encryption.of(request.nexus).0.seal();
     let mounted = state.ready()?;
     if length == 0 {
         return Ok(());
@@ -47,10 +50,10 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mu
     if !data.out.require((count as usize).saturating_mul(size as usize)) {
         return Err(Sense::illegal(Asc::INVALID_FIELD_IN_COMMAND_INFORMATION_UNIT).into());
     }
-    let outcome = match mounted.before_write() {
+    let outcome = match allowed.and_then(|()| mounted.before_write()) {
         Ok(()) => {
             mounted.writer = Some(request.nexus);
-            blocks(mounted, count, size, codec, &mut data.out)
+            blocks(mounted, (count, size), (codec, seal.as_ref()), &mut data.out)
         }
         Err(sense) => Err(sense.info(length.into()).into()),
     };
@@ -64,12 +67,21 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mu
 }
 
 /// Appends the blocks; beyond early warning they are all written, and then it is said.
-fn blocks(mounted: &mut Mounted, count: u32, size: u32, codec: Codec, out: &mut DataOut<'_>) -> Outcome {
+fn blocks(
+    mounted: &mut Mounted,
+    (count, size): (u32, u32),
+    (codec, seal): (Codec, Option<&Seal>),
+    out: &mut DataOut<'_>,
+) -> Outcome {
     let mut warned = false;
     for done in 0..count {
         let block = out.window(done as usize * size as usize, size as usize);
         let left = i64::from(count - done);
-        match mounted.medium.append(&block, codec) {
+        let written = match seal {
+            None => mounted.medium.append(&block, codec),
+            Some(seal) => mounted.medium.append_sealed(&block, codec, seal),
+        };
+        match written {
             Ok(Written::Done { early_warning }) => {
                 out.consume(size as usize);
                 mounted.counters.from_host += u64::from(size);

@@ -9,14 +9,14 @@ use tape_store::cartridge::{Barcode, Kind, Level};
 use tape_store::media::{LTO_3, LTO_5, LTO_8, MediaSpec};
 use tape_store::shelf::{NewCartridge, TapeStore};
 
-const HOST: NexusId = NexusId(1);
-const OTHER: NexusId = NexusId(2);
+pub(super) const HOST: NexusId = NexusId(1);
+pub(super) const OTHER: NexusId = NexusId(2);
 
-fn cartridge(media: &'static MediaSpec, kind: Kind, size: u64) -> Cartridge {
+pub(super) fn cartridge(media: &'static MediaSpec, kind: Kind, size: u64) -> Cartridge {
     cartridge_at(Level::Ferric, media, kind, size)
 }
 
-fn cartridge_at(level: Level, media: &'static MediaSpec, kind: Kind, size: u64) -> Cartridge {
+pub(super) fn cartridge_at(level: Level, media: &'static MediaSpec, kind: Kind, size: u64) -> Cartridge {
     let store = TapeStore::new(Box::new(MemoryShelves::default()));
     let barcode = Barcode::new("T00001").unwrap();
     let (made, capacity) = (1_767_225_600, size);
@@ -24,7 +24,7 @@ fn cartridge_at(level: Level, media: &'static MediaSpec, kind: Kind, size: u64) 
     store.cartridge(&barcode, media, kind, size)
 }
 
-fn empty(product: &str) -> Drive {
+pub(super) fn empty(product: &str) -> Drive {
     let profile = crate::profile::by_product(product).unwrap();
     let identity =
         Identity { model: profile.model, serial: "1234567890".into(), naa: 0x3001_0203_0405_0607, port: None };
@@ -39,25 +39,25 @@ fn empty(product: &str) -> Drive {
 }
 
 /// Takes the unit attentions of both nexuses.
-fn settle(drive: &mut Drive) {
+pub(super) fn settle(drive: &mut Drive) {
     for nexus in [HOST, OTHER] {
         while run_as(drive, nexus, "03 00 00 00 12 00", &[], 18).2[2] & 0x0f != 0 {}
     }
 }
 
 /// An LTO-8 drive with a cartridge of this size, ready.
-fn loaded(size: u64) -> Drive {
+pub(super) fn loaded(size: u64) -> Drive {
     let mut drive = empty("ULT3580-TD8");
     drive.insert(cartridge(&LTO_8, Kind::Data, size)).unwrap();
     settle(&mut drive);
     drive
 }
 
-fn bytes(hex: &str) -> Vec<u8> {
+pub(super) fn bytes(hex: &str) -> Vec<u8> {
     hex.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
 }
 
-fn run_as(drive: &mut Drive, nexus: NexusId, cdb: &str, out: &[u8], room: usize) -> (u8, Vec<u8>, Vec<u8>) {
+pub(super) fn run_as(drive: &mut Drive, nexus: NexusId, cdb: &str, out: &[u8], room: usize) -> (u8, Vec<u8>, Vec<u8>) {
     let mut answer = vec![0; room];
     let cdb = bytes(cdb);
     let request = Request { nexus, cdb: &cdb, now: Now::default() };
@@ -68,17 +68,17 @@ fn run_as(drive: &mut Drive, nexus: NexusId, cdb: &str, out: &[u8], room: usize)
     (done.status.0, done.sense.map(|sense| sense.as_slice().to_vec()).unwrap_or_default(), answer)
 }
 
-fn run(drive: &mut Drive, cdb: &str, out: &[u8], room: usize) -> (u8, Vec<u8>, Vec<u8>) {
+pub(super) fn run(drive: &mut Drive, cdb: &str, out: &[u8], room: usize) -> (u8, Vec<u8>, Vec<u8>) {
     run_as(drive, HOST, cdb, out, room)
 }
 
 /// GOOD, and nothing else.
-fn good(drive: &mut Drive, cdb: &str, out: &[u8]) {
+pub(super) fn good(drive: &mut Drive, cdb: &str, out: &[u8]) {
     assert_eq!(run(drive, cdb, out, 0), (0, vec![], vec![]), "{cdb}");
 }
 
 /// CHECK CONDITION with this fixed-format sense, and this data.
-fn check(drive: &mut Drive, cdb: &str, out: &[u8], room: usize, sense: &str, data: &[u8]) {
+pub(super) fn check(drive: &mut Drive, cdb: &str, out: &[u8], room: usize, sense: &str, data: &[u8]) {
     assert_eq!(run(drive, cdb, out, room), (2, bytes(sense), data.to_vec()), "{cdb}");
 }
 
@@ -96,7 +96,7 @@ fn three_blocks() -> Drive {
 }
 
 /// Block address of READ POSITION, short form.
-fn position(drive: &mut Drive) -> u32 {
+pub(super) fn position(drive: &mut Drive) -> u32 {
     let (status, _, data) = run(drive, "34 00 00 00 00 00 00 00 00 00", &[], 20);
     assert_eq!((status, data.len()), (0, 20));
     u32::from_be_bytes(data[4..8].try_into().unwrap())
@@ -331,7 +331,7 @@ fn mode_pages_and_the_other_nexus() {
 #[test]
 fn what_is_not_there_is_refused() {
     let mut drive = loaded(1 << 30);
-    for opcode in ["04", "0b", "13", "82", "a2", "ff"] {
+    for opcode in ["04", "0b", "13", "82", "93", "ff"] {
         let cdb = format!("{opcode} 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00");
         check(&mut drive, &cdb, &[], 0, "70 00 05 00 00 00 00 0a 00 00 00 00 20 00 00 00 00 00", b"");
     }

@@ -1,0 +1,211 @@
+//! SECURITY PROTOCOL IN, SPC-5 §6.40.  Bytes: 0 opcode · 1 SECURITY PROTOCOL · 2-3 SECURITY PROTOCOL SPECIFIC · 4 INC_512(7) · 6-9 ALLOCATION LENGTH · 11 control
+//!
+//! Protocol 00h: 0000h the protocols, 0001h the certificate, of which there is none. Protocol 20h (SSC-5 §8.5.2): 0000h and
+//! 0001h the pages in and out, 0010h capabilities, 0011h key formats, 0012h key management, 0020h status, 0021h status of
+//! the next block.
+//!
+//! **Deviations:** pages 0022h, 0030h and 0031h are refused.
+
+use super::security_out::{Raw, SET_DATA_ENCRYPTION, TAPE_DATA_ENCRYPTION};
+use crate::device::State;
+use crate::encryption::{AES_256_GCM, ALGORITHM, Decrypt, Encrypt, MAX_A_KAD, MAX_M_KAD, MAX_U_KAD, Parameters, Scope};
+use crate::fault::{self, Doing};
+use crate::load::{Load, Mounted};
+use scsi_core::cdb::Cdb;
+use scsi_core::data::Data;
+use scsi_core::fault::Outcome;
+use scsi_core::sense::Sense;
+use scsi_core::spec::{Access, CommandSpec};
+use scsi_core::target::Request;
+use scsi_core::writer::PageWriter;
+use tape_store::cartridge::Level;
+use tape_store::error::StoreError;
+use tape_store::medium::Found;
+use tape_store::seal::{Kads, Key, Locked, Unseal};
+
+/// Facts of the command.
+pub(crate) const SPEC: CommandSpec = CommandSpec::new(
+    "SECURITY PROTOCOL IN",
+    &[0xa2, 0xff, 0xff, 0xff, 0x80, 0, 0xff, 0xff, 0xff, 0xff, 0, 0],
+    Access::Read,
+)
+.blocks(1, 60);
+
+/// SECURITY PROTOCOL: what there is.
+const INFORMATION: u8 = 0x00;
+
+pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
+    let raw: Raw = cdb.layout();
+    let mut w = PageWriter::new();
+    match (raw.protocol, raw.specific.get()) {
+        (INFORMATION, 0x0000) => {
+            w.zeros(6).length_u16(|w| {
+                w.u8(INFORMATION).u8(TAPE_DATA_ENCRYPTION);
+            });
+        }
+        (INFORMATION, 0x0001) => {
+            w.zeros(4);
+        }
+        (TAPE_DATA_ENCRYPTION, page) => self::page(state, page, request, &mut w)?,
+        (INFORMATION, _) => return Err(Sense::cdb_field(2, None).into()),
+        _ => return Err(Sense::cdb_field(1, None).into()),
+    }
+    let unit = if raw.in_pieces() { 512 } else { 1 };
+    if raw.in_pieces() {
+        let short = w.as_slice().len().next_multiple_of(512) - w.as_slice().len();
+        w.zeros(short);
+    }
+    data.room.limit(usize::try_from(raw.length.get()).unwrap_or(usize::MAX).saturating_mul(unit));
+    data.room.put(w.as_slice());
+    Ok(())
+}
+
+/// The pages that are read.
+const PAGES_IN: [u16; 7] = [0x0000, 0x0001, 0x0010, 0x0011, 0x0012, 0x0020, 0x0021];
+
+fn page(state: &mut State, code: u16, request: &Request<'_>, w: &mut PageWriter) -> Result<(), Sense> {
+    if !PAGES_IN.contains(&code) {
+        return Err(Sense::cdb_field(2, None));
+    }
+    let next = if code == 0x0021 { Some(next_block(state, request)?) } else { None };
+    let (parameters, scope) = state.encryption.of(request.nexus);
+    w.u16(code).length_u16(|w| match code {
+        0x0000 => {
+            for page in PAGES_IN {
+                w.u16(page);
+            }
+        }
+        0x0001 => {
+            w.u16(SET_DATA_ENCRYPTION);
+        }
+        0x0010 => capabilities(state, w),
+        0x0011 => {
+            w.u8(0x00);
+        }
+        // Keys cleared on demount; scopes of all three kinds, and the lock.
+        0x0012 => {
+            w.u8(0x01).u8(0x04).u8(0).u8(0x07).zeros(8);
+        }
+        0x0020 => status(parameters, (scope, state.encryption.set_as(request.nexus)), w),
+        _ => next.iter().for_each(|next| next.write(w)),
+    });
+    Ok(())
+}
+
+const LEVELS_THAT_SEAL: Level = Level::Ferric;
+
+/// Whether the volume takes sealed blocks; `None` without one.
+fn volume_seals(state: &State) -> Option<bool> {
+    match &state.load {
+        Load::Mounted(mounted) => Some(mounted.level == LEVELS_THAT_SEAL),
+        _ => None,
+    }
+}
+
+/// One algorithm, done in hardware as far as a host can tell, and changed by SECURITY PROTOCOL OUT.
+fn capabilities(state: &State, w: &mut PageWriter) {
+    let (valid, at_position) = match volume_seals(state) {
+        None => (0x00, 0x00),
+        Some(false) => (0x00, 0x40),
+        Some(true) => (0x80, 0x80),
+    };
+    // EXTDECC 01b: no external control; CFG_P 01b: may be changed.
+    w.u8(0x05).zeros(15);
+    w.u8(ALGORITHM).u8(0).length_u16(|w| {
+        // MAC_C, DELB_C, DECRYPT_C and ENCRYPT_C 10b.
+        w.u8(valid | 0x20 | 0x10 | 0x08 | 0x02);
+        // NONCE_C 01b: the drive makes nonces; KADF_C; lengths of U-KAD and A-KAD may vary.
+        w.u8(at_position | 0x10 | 0x08);
+        w.u16(u16_of(MAX_U_KAD)).u16(u16_of(MAX_A_KAD)).u16(u16_of(Key::MAX));
+        // DKAD_C 01b: not required; RDMC_C 1h: raw decryption is not there.
+        w.u8(0x40 | 0x02).u8(0).u16(0).u16(u16_of(MAX_M_KAD)).zeros(2).u32(AES_256_GCM);
+    });
+}
+
+fn u16_of(len: usize) -> u16 {
+    u16::try_from(len).unwrap_or(u16::MAX)
+}
+
+const fn scope_code(scope: Scope) -> u8 {
+    match scope {
+        Scope::Public => 0,
+        Scope::Local => 1,
+        Scope::All => 2,
+    }
+}
+
+fn status(parameters: &Parameters, (nexus, set_as): (Scope, Scope), w: &mut PageWriter) {
+    let encrypt = match parameters.encrypt {
+        Encrypt::Disable => 0,
+        Encrypt::Seal => 2,
+    };
+    let decrypt = match parameters.decrypt {
+        Decrypt::Disable => 0,
+        Decrypt::Only => 2,
+        Decrypt::Mixed => 3,
+    };
+    let algorithm = if parameters.key.is_some() { ALGORITHM } else { 0 };
+    w.u8(scope_code(nexus) << 5 | scope_code(set_as)).u8(encrypt).u8(decrypt).u8(algorithm);
+    // PARAMETERS CONTROL 001b: not exclusively external.
+    w.u32(parameters.instance).u8(0x10).u8(parameters.kad_format).u16(0).zeros(8);
+    // 001b: U-KAD is not covered; what is reported of A-KAD and M-KAD was not read from the medium.
+    descriptors(&parameters.kads, [0, 0, 0], w);
+}
+
+fn descriptors(kads: &Kads, [u, a, m]: [u8; 3], w: &mut PageWriter) {
+    for (kind, authenticated, value) in
+        [(0, u, &kads.unauthenticated), (1, a, &kads.authenticated), (3, m, &kads.metadata)]
+    {
+        if !value.is_empty() {
+            w.u8(kind).u8(authenticated).length_u16(|w| {
+                w.bytes(value);
+            });
+        }
+    }
+}
+
+/// What page 0021h says of the block that is next.
+struct NextBlock {
+    object: u64,
+    compression: u8,
+    encryption: u8,
+    kads: Kads,
+}
+
+/// ENCRYPTION STATUS.
+const NOT_A_BLOCK: u8 = 2;
+const NOT_ENCRYPTED: u8 = 3;
+const READABLE: u8 = 5;
+const OTHER_KEY: u8 = 6;
+
+fn next_block(state: &mut State, request: &Request<'_>) -> Result<NextBlock, Sense> {
+    let fail = |error: StoreError| fault::sense(&error, Doing::Reading);
+    let unseal_of = state.encryption.of(request.nexus).0.clone();
+    let mounted: &mut Mounted = match state.ready() {
+        Ok(mounted) => mounted,
+        Err(scsi_core::fault::Fault::Check(sense)) => return Err(*sense),
+        Err(_) => return Err(Sense::cdb_field(2, None)),
+    };
+    let at = mounted.medium.position();
+    let kads = mounted.medium.next_seal().map_err(fail)?;
+    // Looked at, and back to where it was.
+    let read = mounted.medium.read_sealed(&mut [], unseal_of.key.as_ref().map_or(Unseal::Never, Unseal::Also));
+    mounted.medium.locate(at.partition, at.object).map_err(fail)?;
+    let encryption = match read {
+        Ok(Found::Filemark | Found::EndOfData) => NOT_A_BLOCK,
+        Ok(Found::Block { .. }) if kads.is_none() => NOT_ENCRYPTED,
+        Ok(Found::Block { .. }) => READABLE,
+        Err(StoreError::Locked { why: Locked::NoKey | Locked::WrongKey, .. }) => OTHER_KEY,
+        Err(other) => return Err(fail(other)),
+    };
+    Ok(NextBlock { object: at.object, compression: 0, encryption, kads: kads.unwrap_or_default() })
+}
+
+impl NextBlock {
+    fn write(&self, w: &mut PageWriter) {
+        let algorithm = if matches!(self.encryption, READABLE | OTHER_KEY) { ALGORITHM } else { 0 };
+        w.u64(self.object).u8(self.compression << 4 | self.encryption).u8(algorithm).u8(0).u8(0);
+        let [a, m] = if self.encryption == READABLE { [3, 3] } else { [2, 2] };
+        descriptors(&self.kads, [1, a, m], w);
+    }
+}

@@ -1,0 +1,221 @@
+//! Encryption by SECURITY PROTOCOL IN and OUT, to the byte.
+
+use super::tests::{
+    HOST, OTHER, bytes, cartridge, cartridge_at, check, empty, good, loaded, position, run, run_as, settle,
+};
+use tape_store::cartridge::{Kind, Level};
+use tape_store::media::LTO_8;
+
+/// SECURITY PROTOCOL IN of a page, with room for 512 bytes.
+fn page(drive: &mut super::Drive, code: &str) -> Vec<u8> {
+    let (status, sense, data) = run(drive, &format!("a2 20 00 {code} 00 00 00 00 02 00 00 00"), &[], 512);
+    assert_eq!((status, sense), (0, vec![]), "{code}");
+    data
+}
+
+/// Set Data Encryption: scope and lock, flags, modes; then the key, and what is behind it.
+fn set(head: &str, key: &[u8], kads: &str) -> Vec<u8> {
+    let mut list = bytes(&format!("00 10 00 00 {head} 01 00 00 00 00 00 00 00 00 00"));
+    list.extend_from_slice(&u16::try_from(key.len()).unwrap().to_be_bytes());
+    list.extend_from_slice(key);
+    list.extend_from_slice(&bytes(kads));
+    let len = u16::try_from(list.len() - 4).unwrap().to_be_bytes();
+    list[2..4].copy_from_slice(&len);
+    list
+}
+
+fn send(drive: &mut super::Drive, nexus: scsi_core::nexus::NexusId, list: &[u8]) -> (u8, Vec<u8>) {
+    let cdb = format!("b5 20 00 10 00 00 00 00 {:02x} {:02x} 00 00", list.len() / 256, list.len() % 256);
+    let (status, sense, _) = run_as(drive, nexus, &cdb, list, 0);
+    (status, sense)
+}
+
+const GOOD: (u8, Vec<u8>) = (0, Vec::new());
+
+/// Key, code and qualifier of an answer.
+fn codes(answer: &(u8, Vec<u8>, Vec<u8>)) -> (u8, u8, u8) {
+    (answer.1[2] & 0x0f, answer.1[12], answer.1[13])
+}
+
+#[test]
+fn what_a_drive_can_do() {
+    let mut drive = loaded(1 << 30);
+    let protocols = run(&mut drive, "a2 00 00 00 00 00 00 00 00 40 00 00", &[], 64).2;
+    assert_eq!(protocols, bytes("00 00 00 00 00 00 00 02 00 20"));
+    assert_eq!(page(&mut drive, "00"), bytes("00 00 00 0e 00 00 00 01 00 10 00 11 00 12 00 20 00 21"));
+    assert_eq!(page(&mut drive, "01"), bytes("00 01 00 02 00 10"));
+    let capabilities = "00 10 00 28 05 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 \
+        01 00 00 14 ba 98 00 20 00 0c 00 20 42 00 00 00 00 40 00 00 00 01 00 14";
+    assert_eq!(page(&mut drive, "10"), bytes(capabilities));
+    assert_eq!(page(&mut drive, "11"), bytes("00 11 00 01 00"));
+    assert_eq!(page(&mut drive, "12"), bytes("00 12 00 0c 01 04 00 07 00 00 00 00 00 00 00 00"));
+    let clear = "00 20 00 14 00 00 00 00 00 00 00 00 10 00 00 00 00 00 00 00 00 00 00 00";
+    assert_eq!(page(&mut drive, "20"), bytes(clear));
+    // Cut to the allocation length; INC_512 counts pieces and pads.
+    assert_eq!(run(&mut drive, "a2 20 00 12 00 00 00 00 00 06 00 00", &[], 512).2, bytes("00 12 00 0c 01 04"));
+    assert_eq!(run(&mut drive, "a2 20 00 12 80 00 00 00 00 01 00 00", &[], 512).2.len(), 512);
+    for (cdb, byte) in [("a2 20 00 30 00 00 00 00 00 40 00 00", 2), ("a2 21 00 00 00 00 00 00 00 40 00 00", 1)] {
+        let sense = run(&mut drive, cdb, &[], 64).1;
+        assert_eq!((sense[2], sense[12], sense[15], sense[17]), (5, 0x24, 0xc0, byte), "{cdb}");
+    }
+}
+
+#[test]
+fn a_key_on_write_and_on_read() {
+    let (key, wrong) = ([0x11; 32], [0x22; 32]);
+    let mut drive = loaded(1 << 30);
+    // ALL I_T NEXUS, encrypt, mixed, with a U-KAD and an A-KAD.
+    let kads = "00 00 00 04 6b 65 79 31 01 00 00 02 aa bb";
+    assert_eq!(send(&mut drive, HOST, &set("40 00 02 03", &key, kads)), GOOD);
+    let status = "00 20 00 22 42 02 03 01 00 00 00 01 10 00 00 00 00 00 00 00 00 00 00 00 \
+        00 00 00 04 6b 65 79 31 01 00 00 02 aa bb";
+    assert_eq!(page(&mut drive, "20"), bytes(status));
+    good(&mut drive, "0a 00 00 00 05 00", b"hello");
+    assert_eq!(send(&mut drive, HOST, &set("40 00 00 00", &[], "")), GOOD);
+    good(&mut drive, "0a 00 00 00 05 00", b"clear");
+    good(&mut drive, "10 00 00 00 01 00", &[]);
+    good(&mut drive, "01 00 00 00 00 00", &[]);
+    let read = "08 00 00 00 05 00";
+    // Without a key, with another, with one that takes nothing in clear; the medium stays before the block.
+    assert_eq!(codes(&run(&mut drive, read, &[], 5)), (7, 0x74, 0x01));
+    let next = page(&mut drive, "21");
+    assert_eq!(next[4..16], bytes("00 00 00 00 00 00 00 00 06 01 00 00"));
+    assert_eq!(next[16..24], bytes("00 01 00 04 6b 65 79 31"));
+    assert_eq!(send(&mut drive, HOST, &set("40 00 00 03", &wrong, "")), GOOD);
+    assert_eq!(codes(&run(&mut drive, read, &[], 5)), (7, 0x74, 0x03));
+    assert_eq!(position(&mut drive), 0);
+    assert_eq!(send(&mut drive, HOST, &set("40 00 00 02", &key, "")), GOOD);
+    assert_eq!(page(&mut drive, "21")[12..14], bytes("05 01"));
+    assert_eq!(run(&mut drive, read, &[], 5), (0, vec![], b"hello".to_vec()));
+    assert_eq!(page(&mut drive, "21")[12..14], bytes("03 00"));
+    assert_eq!(codes(&run(&mut drive, read, &[], 5)), (7, 0x74, 0x02));
+    assert_eq!(send(&mut drive, HOST, &set("40 00 00 03", &key, "")), GOOD);
+    assert_eq!(run(&mut drive, read, &[], 5), (0, vec![], b"clear".to_vec()));
+    assert_eq!(page(&mut drive, "21")[12..14], bytes("02 00"));
+    // SPACE and LOCATE need no key.
+    assert_eq!(send(&mut drive, HOST, &set("40 00 00 00", &[], "")), GOOD);
+    good(&mut drive, "2b 00 00 00 00 00 01 00 00 00", &[]);
+    good(&mut drive, "11 00 ff ff ff 00", &[]);
+    assert_eq!(position(&mut drive), 0);
+}
+
+#[test]
+fn parameters_belong_to_nexuses() {
+    let mut drive = loaded(1 << 30);
+    let unit_attention = |drive: &mut super::Drive, nexus| {
+        let answer = run_as(drive, nexus, "00 00 00 00 00 00", &[], 0);
+        if answer.0 == 0 { None } else { Some(codes(&answer)) }
+    };
+    assert_eq!(send(&mut drive, HOST, &set("40 00 02 03", &[1; 32], "")), GOOD);
+    assert_eq!(unit_attention(&mut drive, OTHER), Some((6, 0x2a, 0x11)));
+    assert_eq!(unit_attention(&mut drive, HOST), None);
+    // The other binds itself to that key, and may write until it changes.
+    assert_eq!(send(&mut drive, OTHER, &set("01 00 00 00", &[], "")), GOOD);
+    assert_eq!(run_as(&mut drive, OTHER, "0a 00 00 00 01 00", b"x", 0).0, 0);
+    assert_eq!(send(&mut drive, HOST, &set("40 00 02 03", &[2; 32], "")), GOOD);
+    assert_eq!(unit_attention(&mut drive, OTHER), Some((6, 0x2a, 0x11)));
+    assert_eq!(codes(&run_as(&mut drive, OTHER, "0a 00 00 00 01 00", b"x", 0)), (7, 0x2a, 0x13));
+    // With its own, it neither shares nor hears.
+    assert_eq!(send(&mut drive, OTHER, &set("20 00 02 03", &[3; 32], "")), GOOD);
+    assert_eq!(run_as(&mut drive, OTHER, "0a 00 00 00 01 00", b"x", 0).0, 0);
+    assert_eq!(send(&mut drive, HOST, &set("40 00 00 00", &[], "")), GOOD);
+    assert_eq!(unit_attention(&mut drive, OTHER), None);
+    let own = run_as(&mut drive, OTHER, "a2 20 00 20 00 00 00 00 02 00 00 00", &[], 512).2;
+    assert_eq!(own[4..8], bytes("21 02 03 01"));
+}
+
+#[test]
+fn keys_that_go_with_the_volume() {
+    let mut drive = loaded(1 << 30);
+    // CKOD.
+    assert_eq!(send(&mut drive, HOST, &set("40 04 02 03", &[1; 32], "")), GOOD);
+    settle(&mut drive);
+    good(&mut drive, "1b 00 00 00 00 00", &[]);
+    assert_eq!(codes(&run(&mut drive, "00 00 00 00 00 00", &[], 0)), (6, 0x2a, 0x12));
+    assert_eq!(page(&mut drive, "20")[4..8], bytes("00 00 00 00"));
+    // It needs a volume to go with.
+    assert_eq!(send(&mut drive, HOST, &set("40 04 02 03", &[1; 32], "")).1[12..18], bytes("26 00 00 80 00 05"));
+    // Without it, a key stays through loads.
+    assert_eq!(send(&mut drive, HOST, &set("40 00 02 03", &[1; 32], "")), GOOD);
+    good(&mut drive, "1b 00 00 00 01 00", &[]);
+    assert_eq!(page(&mut drive, "20")[4..8], bytes("42 02 03 01"));
+}
+
+#[test]
+fn a_list_that_is_wrong_changes_nothing() {
+    let mut drive = loaded(1 << 30);
+    let key = [7; 32];
+    for (list, byte) in [
+        (set("60 00 02 03", &key, ""), 4),
+        (set("42 00 02 03", &key, ""), 4),
+        (set("40 08 02 03", &key, ""), 5),
+        (set("40 10 02 03", &key, ""), 5),
+        (set("40 00 01 03", &key, ""), 6),
+        (set("40 00 02 01", &key, ""), 7),
+        (set("40 00 02 03", &key[1..], ""), 18),
+        (set("40 00 02 03", &[], ""), 18),
+        (set("40 00 02 03", &key, "02 00 00 01 aa"), 52),
+        (set("40 00 02 03", &key, "01 00 00 01 aa 00 00 00 01 bb"), 57),
+        (set("40 00 02 03", &key, "01 00 00 01 aa 01 00 00 01 bb"), 57),
+        (set("40 00 02 03", &key, "01 00 00 0d 00 00 00 00 00 00 00 00 00 00 00 00 00"), 54),
+        (set("40 00 02 03", &key, "00 00 00 09 aa"), 54),
+        (set("40 00 00 03", &key, "00 00 00 01 aa"), 20),
+    ] {
+        let (status, sense) = send(&mut drive, HOST, &list);
+        assert_eq!((status, sense[2], sense[12], sense[13], sense[15]), (2, 5, 0x26, 0, 0x80), "byte {byte}");
+        assert_eq!(u16::from_be_bytes([sense[16], sense[17]]), byte);
+    }
+    let mut other = set("40 00 02 03", &key, "");
+    other[8] = 0;
+    assert_eq!(send(&mut drive, HOST, &other).1[12..18], bytes("26 00 00 80 00 08"));
+    other[3] += 1;
+    assert_eq!(send(&mut drive, HOST, &other).1[12..14], bytes("1a 00"));
+    assert_eq!(send(&mut drive, HOST, &other[..10]).1[12..14], bytes("1a 00"));
+    assert_eq!(page(&mut drive, "20")[4..12], bytes("00 00 00 00 00 00 00 00"));
+    check(
+        &mut drive,
+        "b5 20 00 11 00 00 00 00 00 00 00 00",
+        &[],
+        0,
+        "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c0 00 02",
+        &[],
+    );
+    good(&mut drive, "b5 20 00 10 00 00 00 00 00 00 00 00", &[]);
+}
+
+#[test]
+fn ten_wrong_keys_are_enough() {
+    let mut drive = loaded(1 << 30);
+    assert_eq!(send(&mut drive, HOST, &set("40 00 02 03", &[1; 32], "")), GOOD);
+    good(&mut drive, "0a 00 00 00 01 00", b"x");
+    good(&mut drive, "01 00 00 00 00 00", &[]);
+    for seed in 2..12 {
+        assert_eq!(send(&mut drive, HOST, &set("40 00 00 03", &[seed; 32], "")), GOOD);
+        assert_eq!(codes(&run(&mut drive, "08 00 00 00 01 00", &[], 1)), (7, 0x74, 0x03));
+    }
+    let (_, sense) = send(&mut drive, HOST, &set("40 00 00 03", &[1; 32], ""));
+    assert_eq!((sense[2], sense[12], sense[13]), (7, 0x26, 0x10));
+    good(&mut drive, "1b 00 00 00 00 00", &[]);
+    good(&mut drive, "1b 00 00 00 01 00", &[]);
+    assert_eq!(send(&mut drive, HOST, &set("40 00 00 03", &[1; 32], "")), GOOD);
+    assert_eq!(run(&mut drive, "08 00 00 00 01 00", &[], 1).2, b"x");
+}
+
+#[test]
+fn a_reset_forgets_and_a_volume_for_mhvtl_is_not_sealed() {
+    let mut drive = loaded(1 << 30);
+    assert_eq!(send(&mut drive, HOST, &set("40 00 02 03", &[1; 32], "")), GOOD);
+    use scsi_core::target::{Event, LogicalUnit};
+    drive.event(Event::TargetReset, scsi_core::time::Now::default());
+    settle(&mut drive);
+    assert_eq!(page(&mut drive, "20")[4..8], bytes("00 00 00 00"));
+    let mut drive = empty("ULT3580-TD8");
+    assert_eq!(page(&mut drive, "10")[24..26], bytes("3a 18"));
+    drive.insert(cartridge_at(Level::Mhvtl, &LTO_8, Kind::Data, 500 << 20)).unwrap();
+    settle(&mut drive);
+    assert_eq!(page(&mut drive, "10")[24..26], bytes("3a 58"));
+    assert_eq!(send(&mut drive, HOST, &set("40 00 02 03", &[1; 32], "")), GOOD);
+    assert_eq!(codes(&run(&mut drive, "0a 00 00 00 01 00", b"x", 0)), (7, 0x74, 0x07));
+    assert_eq!(position(&mut drive), 0);
+    let _ = cartridge(&LTO_8, Kind::Data, 1 << 20);
+}
