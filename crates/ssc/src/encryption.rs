@@ -8,8 +8,6 @@ use scsi_core::sense::{Sense, SenseKey};
 use std::collections::BTreeMap;
 use tape_store::seal::{Kads, Key, Seal, Unseal};
 
-/// ALGORITHM INDEX of the only algorithm, as LTO drives number it.
-pub(crate) const ALGORITHM: u8 = 1;
 /// SECURITY ALGORITHM CODE of AES-256-GCM with a tag of 128 bits (SPC-5 §7.7.3.7).
 pub(crate) const AES_256_GCM: u32 = 0x0001_0014;
 /// The longest unauthenticated, authenticated and metadata key-associated data of LTO drives.

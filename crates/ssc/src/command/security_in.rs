@@ -8,7 +8,7 @@
 
 use super::security_out::{Raw, SET_DATA_ENCRYPTION, TAPE_DATA_ENCRYPTION};
 use crate::device::State;
-use crate::encryption::{AES_256_GCM, ALGORITHM, Decrypt, Encrypt, MAX_A_KAD, MAX_M_KAD, MAX_U_KAD, Parameters, Scope};
+use crate::encryption::{AES_256_GCM, Decrypt, Encrypt, MAX_A_KAD, MAX_M_KAD, MAX_U_KAD, Parameters, Scope};
 use crate::fault::{self, Doing};
 use crate::load::{Load, Mounted};
 use scsi_core::cdb::Cdb;
@@ -69,6 +69,7 @@ fn page(state: &mut State, code: u16, request: &Request<'_>, w: &mut PageWriter)
     }
     let next = if code == 0x0021 { Some(next_block(state, request)?) } else { None };
     let (parameters, scope) = state.encryption.of(request.nexus);
+    let (index, _) = state.profile.algorithm;
     w.u16(code).length_u16(|w| match code {
         0x0000 => {
             for page in PAGES_IN {
@@ -86,8 +87,8 @@ fn page(state: &mut State, code: u16, request: &Request<'_>, w: &mut PageWriter)
         0x0012 => {
             w.u8(0x01).u8(0x04).u8(0).u8(0x07).zeros(8);
         }
-        0x0020 => status(parameters, (scope, state.encryption.set_as(request.nexus)), w),
-        _ => next.iter().for_each(|next| next.write(w)),
+        0x0020 => status(parameters, (scope, state.encryption.set_as(request.nexus)), index, w),
+        _ => next.iter().for_each(|next| next.write(index, w)),
     });
     Ok(())
 }
@@ -111,7 +112,7 @@ fn capabilities(state: &State, w: &mut PageWriter) {
     };
     // EXTDECC 01b: no external control; CFG_P 01b: may be changed.
     w.u8(0x05).zeros(15);
-    w.u8(ALGORITHM).u8(0).length_u16(|w| {
+    w.u8(state.profile.algorithm.0).u8(0).length_u16(|w| {
         // MAC_C, DELB_C, DECRYPT_C and ENCRYPT_C 10b.
         w.u8(valid | 0x20 | 0x10 | 0x08 | 0x02);
         // NONCE_C 01b: the drive makes nonces; KADF_C; lengths of U-KAD and A-KAD may vary.
@@ -134,7 +135,7 @@ const fn scope_code(scope: Scope) -> u8 {
     }
 }
 
-fn status(parameters: &Parameters, (nexus, set_as): (Scope, Scope), w: &mut PageWriter) {
+fn status(parameters: &Parameters, (nexus, set_as): (Scope, Scope), index: u8, w: &mut PageWriter) {
     let encrypt = match parameters.encrypt {
         Encrypt::Disable => 0,
         Encrypt::Seal => 2,
@@ -144,7 +145,7 @@ fn status(parameters: &Parameters, (nexus, set_as): (Scope, Scope), w: &mut Page
         Decrypt::Only => 2,
         Decrypt::Mixed => 3,
     };
-    let algorithm = if parameters.key.is_some() { ALGORITHM } else { 0 };
+    let algorithm = if parameters.key.is_some() { index } else { 0 };
     w.u8(scope_code(nexus) << 5 | scope_code(set_as)).u8(encrypt).u8(decrypt).u8(algorithm);
     // PARAMETERS CONTROL 001b: not exclusively external.
     w.u32(parameters.instance).u8(0x10).u8(parameters.kad_format).u16(0).zeros(8);
@@ -202,8 +203,8 @@ fn next_block(state: &mut State, request: &Request<'_>) -> Result<NextBlock, Sen
 }
 
 impl NextBlock {
-    fn write(&self, w: &mut PageWriter) {
-        let algorithm = if matches!(self.encryption, READABLE | OTHER_KEY) { ALGORITHM } else { 0 };
+    fn write(&self, index: u8, w: &mut PageWriter) {
+        let algorithm = if matches!(self.encryption, READABLE | OTHER_KEY) { index } else { 0 };
         w.u64(self.object).u8(self.compression << 4 | self.encryption).u8(algorithm).u8(0).u8(0);
         let [a, m] = if self.encryption == READABLE { [3, 3] } else { [2, 2] };
         descriptors(&self.kads, [1, a, m], w);

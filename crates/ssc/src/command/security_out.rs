@@ -7,7 +7,7 @@
 //! algorithm's descriptor say.
 
 use crate::device::State;
-use crate::encryption::{ALGORITHM, Decrypt, Encrypt, MAX_A_KAD, MAX_M_KAD, MAX_U_KAD, Parameters, Scope};
+use crate::encryption::{Decrypt, Encrypt, MAX_A_KAD, MAX_M_KAD, MAX_U_KAD, Parameters, Scope};
 use crate::load::Load;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
@@ -106,7 +106,7 @@ pub(crate) fn run(
     }
     let list = Zeroizing::new(data.out.list(length).ok_or_else(too_short)?);
     state.encryption.may_try()?;
-    let (scope, lock, parameters) = parse(&list, matches!(state.load, Load::Mounted(_)))?;
+    let (scope, lock, parameters) = parse(&list, state)?;
     if state.encryption.set(request.nexus, scope, lock, parameters) {
         let encryption = &state.encryption;
         lu.attention.raise_where(Asc::DATA_ENCRYPTION_PARAMETERS_CHANGED_BY_ANOTHER_I_T_NEXUS, |nexus| {
@@ -117,7 +117,7 @@ pub(crate) fn run(
 }
 
 /// The scope, the lock and the parameters of a page.
-fn parse(list: &[u8], mounted: bool) -> Result<(Scope, bool, Parameters), Sense> {
+fn parse(list: &[u8], state: &State) -> Result<(Scope, bool, Parameters), Sense> {
     let at = |byte: u16| Sense::list_field(byte, None);
     let too_short = || Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR);
     let (page, rest) = Page::ref_from_prefix(list).map_err(|_| too_short())?;
@@ -140,7 +140,7 @@ fn parse(list: &[u8], mounted: bool) -> Result<(Scope, bool, Parameters), Sense>
         // All other fields are ignored.
         return Ok((scope, lock, Parameters::default()));
     }
-    modes(page, rest, mounted).map(|parameters| (scope, lock, parameters))
+    modes(page, rest, state).map(|parameters| (scope, lock, parameters))
 }
 
 /// CEEM 00b and 01b change nothing without an external mode; RDMC 00b and 11b neither without raw decryption.
@@ -148,13 +148,13 @@ const CEEM: u8 = 0xc0;
 const RDMC: u8 = 0x30;
 const CKOD: u8 = 0x04;
 
-fn modes(page: &Page, rest: &[u8], mounted: bool) -> Result<Parameters, Sense> {
+fn modes(page: &Page, rest: &[u8], state: &State) -> Result<Parameters, Sense> {
     let at = |byte: u16| Sense::list_field(byte, None);
     if page.flags & !(CEEM | RDMC | CKOD) != 0 || page.flags & RDMC == 0x10 {
         return Err(at(5));
     }
     let clear_on_demount = page.flags & CKOD != 0;
-    if clear_on_demount && !mounted {
+    if clear_on_demount && !matches!(state.load, Load::Mounted(_)) {
         return Err(at(5));
     }
     let encrypt = match page.encrypt {
@@ -168,7 +168,8 @@ fn modes(page: &Page, rest: &[u8], mounted: bool) -> Result<Parameters, Sense> {
         3 => Decrypt::Mixed,
         _ => return Err(at(7)),
     };
-    if page.algorithm != ALGORITHM {
+    let (index, aliases) = state.profile.algorithm;
+    if page.algorithm != index && !aliases.contains(&page.algorithm) {
         return Err(at(8));
     }
     if page.key_format != 0 {

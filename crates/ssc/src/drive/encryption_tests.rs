@@ -166,7 +166,7 @@ fn a_list_that_is_wrong_changes_nothing() {
         assert_eq!(u16::from_be_bytes([sense[16], sense[17]]), byte);
     }
     let mut other = set("40 00 02 03", &key, "");
-    other[8] = 0;
+    other[8] = 2;
     assert_eq!(send(&mut drive, HOST, &other).1[12..18], bytes("26 00 00 80 00 08"));
     other[3] += 1;
     assert_eq!(send(&mut drive, HOST, &other).1[12..14], bytes("1a 00"));
@@ -181,6 +181,11 @@ fn a_list_that_is_wrong_changes_nothing() {
         &[],
     );
     good(&mut drive, "b5 20 00 10 00 00 00 00 00 00 00 00", &[]);
+    // Index 0 is taken for 1, as stenc has it.
+    let mut zero = set("40 00 02 03", &key, "");
+    zero[8] = 0;
+    assert_eq!(send(&mut drive, HOST, &zero), GOOD);
+    assert_eq!(page(&mut drive, "20")[4..8], bytes("42 02 03 01"));
 }
 
 #[test]

@@ -48,6 +48,8 @@ const fn ultrium(
         log_pages: log::LTO_PAGES,
         vpd_pages: VPD_PAGES,
         order: IBM_ORDER,
+        // stenc names index 0 unless told otherwise; IBM's drives take it, HP's want 1.
+        algorithm: (1, &[0]),
     }
 }
 

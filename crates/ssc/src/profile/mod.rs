@@ -39,6 +39,8 @@ pub struct DriveProfile {
     pub vpd_pages: &'static [u8],
     /// Order of the checks before a command.
     pub order: &'static [Check],
+    /// The ALGORITHM INDEX that SECURITY PROTOCOL IN names, and others that SECURITY PROTOCOL OUT takes for it.
+    pub algorithm: (u8, &'static [u8]),
 }
 
 /// Every model.
