@@ -158,7 +158,7 @@ impl Drive {
             Command::Spc(run) => lu.run(run, cdb, request, state, data),
             Command::TestUnitReady => state.ready().map(|_| ()),
             Command::Rewind => command::rewind::run(state),
-            Command::ReadBlockLimits => command::limits::run(state, data),
+            Command::ReadBlockLimits => command::limits::run(state, cdb, data),
             Command::Read => command::read::run(state, cdb, request, data),
             Command::Write => command::write::run(state, cdb, request, data),
             Command::WriteFilemarks => command::filemarks::run(state, cdb, request),
@@ -170,6 +170,8 @@ impl Drive {
             Command::ReportDensity => command::density::run(state, cdb, data),
             Command::ReadAttribute => command::read_attribute::run(state, cdb, data),
             Command::WriteAttribute => command::write_attribute::run(state, cdb, data),
+            Command::Verify => command::verify::run(state, cdb, request, data),
+            Command::ReadMediaSerial => command::media_serial::run(state, cdb, data),
             Command::SecurityIn => command::security_in::run(state, cdb, request, data),
             Command::SecurityOut => command::security_out::run(lu, state, cdb, request, data),
         };
@@ -232,6 +234,7 @@ impl LogicalUnit for Drive {
         match COMMANDS.find(&cdb).map(|row| row.run) {
             Ok(Command::Spc(command)) => scsi_core::command::expected_data_out(command, &cdb).min(LONGEST_TRANSFER),
             Ok(Command::Write) => command::write::bytes(&cdb, self.state.block_length).min(LONGEST_TRANSFER),
+            Ok(Command::Verify) => command::verify::bytes(&cdb, self.state.block_length).min(LONGEST_TRANSFER),
             Ok(Command::SecurityOut) => command::security_out::list_length(&cdb).min(LONGEST_TRANSFER),
             Ok(Command::WriteAttribute) => command::write_attribute::list_length(&cdb).min(LONGEST_TRANSFER),
             Ok(_) | Err(_) => 0,

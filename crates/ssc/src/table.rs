@@ -1,8 +1,8 @@
 //! Every command of a drive, ascending: one row of facts each.
 
 use crate::command::{
-    Command, density, erase, filemarks, limits, load_unload, locate, position, read, read_attribute, rewind,
-    security_in, security_out, space, write, write_attribute,
+    Command, density, erase, filemarks, limits, load_unload, locate, media_serial, position, read, read_attribute,
+    rewind, security_in, security_out, space, verify, write, write_attribute,
 };
 use scsi_core::command::SpcCommand;
 use scsi_core::command::{
@@ -32,6 +32,7 @@ pub const COMMANDS: Table<Command> = Table(&[
     row(filemarks::SPEC, Command::WriteFilemarks),
     row(space::SPEC_6, Command::Space),
     spc(inquiry::SPEC, SpcCommand::Inquiry),
+    row(verify::SPEC, Command::Verify),
     spc(mode_select::SPEC_6, SpcCommand::ModeSelect),
     spc(reserve::RESERVE_6, SpcCommand::Reserve),
     spc(reserve::RELEASE_6, SpcCommand::Release),
@@ -78,6 +79,7 @@ pub const COMMANDS: Table<Command> = Table(&[
     spc(report_tmf::SPEC, SpcCommand::ReportTmf),
     spc(timestamp::REPORT, SpcCommand::ReportTimestamp),
     spc(timestamp::SET, SpcCommand::SetTimestamp),
+    row(media_serial::SPEC, Command::ReadMediaSerial),
     row(security_out::SPEC, Command::SecurityOut),
 ]);
 

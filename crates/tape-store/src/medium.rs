@@ -168,6 +168,10 @@ pub trait Medium: Send {
     fn read_only(&self) -> Option<&'static str> {
         None
     }
+    /// The last number that an object can have.
+    fn max_object(&self) -> u64 {
+        u64::MAX
+    }
     /// The longest block it takes.
     fn max_block(&self) -> usize {
         MAX_BLOCK

@@ -1,17 +1,39 @@
 //! READ BLOCK LIMITS, SSC-5 §7.9.  Bytes: 0 opcode · 1 MLOI(0) · 5 control
 //!
-//! **Deviations:** MLOI=1 is refused.
+//! With MLOI the largest logical object identifier instead.
+//!
+//! **Deviations:** none.
 
 use crate::device::{MAX_BLOCK_LENGTH, State};
+use scsi_core::cdb::Cdb;
 use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
 use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::writer::PageWriter;
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// Facts of the command.
-pub(crate) const SPEC: CommandSpec = CommandSpec::new("READ BLOCK LIMITS", &[0x05, 0, 0, 0, 0, 0], Access::Always);
+pub(crate) const SPEC: CommandSpec = CommandSpec::new("READ BLOCK LIMITS", &[0x05, 0x01, 0, 0, 0, 0], Access::Always);
 
-pub(crate) fn run(state: &mut State, data: &mut Data<'_, '_>) -> Outcome {
+#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct Raw {
+    opcode: u8,
+    flags: u8,
+    _reserved: [u8; 3],
+    control: u8,
+}
+const _: () = assert!(size_of::<Raw>() == 6);
+
+pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
+    let raw: Raw = cdb.layout();
+    if raw.flags & 0x01 != 0 {
+        let most = state.ready().map_or(u64::MAX, |mounted| mounted.medium.max_object());
+        let mut page = PageWriter::new();
+        page.zeros(12).u64(most);
+        data.room.put(page.as_slice());
+        return Ok(());
+    }
     // A cartridge that mhvtl is to read holds shorter blocks than the drive.
     let medium = state.ready().ok().and_then(|mounted| u32::try_from(mounted.medium.max_block()).ok());
     let most = medium.map_or(MAX_BLOCK_LENGTH, |most| most.min(MAX_BLOCK_LENGTH));

@@ -6,6 +6,7 @@ pub(crate) mod filemarks;
 pub(crate) mod limits;
 pub(crate) mod load_unload;
 pub(crate) mod locate;
+pub(crate) mod media_serial;
 pub(crate) mod position;
 pub(crate) mod read;
 pub(crate) mod read_attribute;
@@ -13,6 +14,7 @@ pub(crate) mod rewind;
 pub(crate) mod security_in;
 pub(crate) mod security_out;
 pub(crate) mod space;
+pub(crate) mod verify;
 pub(crate) mod write;
 pub(crate) mod write_attribute;
 
@@ -71,6 +73,10 @@ pub enum Command {
     ReadAttribute,
     /// WRITE ATTRIBUTE.
     WriteAttribute,
+    /// VERIFY(6).
+    Verify,
+    /// READ MEDIA SERIAL NUMBER.
+    ReadMediaSerial,
     /// SECURITY PROTOCOL IN.
     SecurityIn,
     /// SECURITY PROTOCOL OUT.

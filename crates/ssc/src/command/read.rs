@@ -16,6 +16,7 @@ use scsi_core::fault::{Fault, Outcome};
 use scsi_core::sense::{Sense, SenseKey};
 use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::target::Request;
+use tape_store::error::StoreError;
 use tape_store::medium::Found;
 use tape_store::seal::Unseal;
 
@@ -52,7 +53,7 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mu
 }
 
 /// Counts wrong keys; a read that went through with a key ends the row.
-fn note_key(state: &mut State, outcome: &Outcome) {
+pub(super) fn note_key(state: &mut State, outcome: &Outcome) {
     match outcome {
         Err(Fault::Check(sense)) if sense.asc == Asc::INCORRECT_DATA_ENCRYPTION_KEY => state.encryption.tried(false),
         Ok(()) => state.encryption.tried(true),
@@ -104,17 +105,22 @@ fn next(
     unseal: Unseal<'_>,
 ) -> Result<usize, Sense> {
     let found = mounted.medium.read_sealed(&mut room.window(offset, len), unseal);
-    let counters = &mut mounted.counters;
+    let actual = block_of(mounted, found)?;
+    mounted.counters.to_host += actual.min(len) as u64;
+    Ok(actual)
+}
+
+/// The length of the block that was met, or why there is none.
+pub(super) fn block_of(mounted: &mut Mounted, found: Result<Found, StoreError>) -> Result<usize, Sense> {
     match found {
-        Ok(Found::Block { len: actual, stored }) => {
-            counters.to_host += actual.min(len) as u64;
-            counters.from_medium += stored;
-            Ok(actual)
+        Ok(Found::Block { len, stored }) => {
+            mounted.counters.from_medium += stored;
+            Ok(len)
         }
         Ok(Found::Filemark) => Err(Sense::new(SenseKey::NO_SENSE, Asc::FILEMARK_DETECTED).with_filemark()),
         Ok(Found::EndOfData) => Err(end_of_data(mounted)),
         Err(error) => {
-            counters.read_failures += 1;
+            mounted.counters.read_failures += 1;
             Err(fault::sense(&error, Doing::Reading))
         }
     }

@@ -331,7 +331,7 @@ fn mode_pages_and_the_other_nexus() {
 #[test]
 fn what_is_not_there_is_refused() {
     let mut drive = loaded(1 << 30);
-    for opcode in ["04", "0b", "13", "82", "93", "ff"] {
+    for opcode in ["04", "0b", "0f", "82", "93", "ff"] {
         let cdb = format!("{opcode} 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00");
         check(&mut drive, &cdb, &[], 0, "70 00 05 00 00 00 00 0a 00 00 00 00 20 00 00 00 00 00", b"");
     }
@@ -344,7 +344,7 @@ fn what_is_not_there_is_refused() {
         b"",
     );
     check(&mut drive, "00 00 00 00 00 04", &[], 0, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 ca 00 05", b"");
-    check(&mut drive, "05 01 00 00 00 00", &[], 20, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c8 00 01", b"");
+    check(&mut drive, "05 02 00 00 00 00", &[], 20, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c9 00 01", b"");
     check(&mut drive, "12 00 80 00 ff 00", &[], 255, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c0 00 02", b"");
 }
 
@@ -393,6 +393,67 @@ fn cartridge_memory() {
     assert_ne!(before, after);
     good(&mut drive, "0a 00 00 00 01 00", b"z");
     assert_ne!(after, reference(&mut drive));
+}
+
+#[test]
+fn verifying() {
+    let mut drive = three_blocks();
+    // Without BYTCMP nothing is sent, either way.
+    good(&mut drive, "13 00 00 00 03 00", &[]);
+    assert_eq!(position(&mut drive), 1);
+    good(&mut drive, "13 00 00 00 00 00", &[]);
+    good(&mut drive, "01 00 00 00 00 00", &[]);
+    good(&mut drive, "13 02 00 00 03 00", b"abc");
+    // A byte that differs; the medium is behind the block.
+    check(&mut drive, "13 02 00 00 05 00", b"dexgh", 0, "f0 00 0e 00 00 00 05 0a 00 00 00 00 1d 00 00 00 00 00", &[]);
+    assert_eq!(position(&mut drive), 2);
+    // As READ: filemark, another length, end of data.
+    check(&mut drive, "13 00 00 00 05 00", &[], 0, "f0 00 80 00 00 00 05 0a 00 00 00 00 00 01 00 00 00 00", &[]);
+    check(&mut drive, "13 00 00 00 09 00", &[], 0, "f0 00 20 00 00 00 05 0a 00 00 00 00 00 00 00 00 00 00", &[]);
+    check(&mut drive, "13 00 00 00 05 00", &[], 0, "f0 00 08 00 00 00 05 0a 00 00 00 00 00 05 00 00 00 00", &[]);
+    // To end of data; as many files as asked, and one that is not there.
+    good(&mut drive, "01 00 00 00 00 00", &[]);
+    good(&mut drive, "13 20 00 00 00 00", &[]);
+    assert_eq!(position(&mut drive), 4);
+    good(&mut drive, "01 00 00 00 00 00", &[]);
+    good(&mut drive, "13 08 00 00 01 00", &[]);
+    assert_eq!(position(&mut drive), 3);
+    check(&mut drive, "13 08 00 00 02 00", &[], 0, "f0 00 08 00 00 00 02 0a 00 00 00 00 00 05 00 00 00 00", &[]);
+    // Bits that do not go together, and fixed blocks of no length.
+    for (cdb, pointer) in [
+        ("13 28 00 00 00 00", "cd 00 01"),
+        ("13 22 00 00 00 00", "c9 00 01"),
+        ("13 0a 00 00 01 00", "c9 00 01"),
+        ("13 06 00 00 01 00", "c9 00 01"),
+        ("13 21 00 00 00 00", "c8 00 01"),
+        ("13 20 00 00 01 00", "c0 00 02"),
+        ("13 09 00 00 01 00", "c8 00 01"),
+        ("13 10 00 00 01 00", "cc 00 01"),
+    ] {
+        check(&mut drive, cdb, b"x", 0, &format!("70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 {pointer}"), &[]);
+    }
+    let no_length = "f0 00 05 00 00 00 02 0a 00 00 00 00 24 00 00 c8 00 01";
+    check(&mut drive, "13 01 00 00 02 00", &[], 0, no_length, &[]);
+    // Fixed blocks: three of two bytes, of which the last is another.
+    good(&mut drive, "15 10 00 00 0c 00", &bytes("00 00 10 08 00 00 00 00 00 00 00 02"));
+    good(&mut drive, "01 00 00 00 00 00", &[]);
+    good(&mut drive, "0a 01 00 00 03 00", b"aabbcc");
+    good(&mut drive, "01 00 00 00 00 00", &[]);
+    good(&mut drive, "13 03 00 00 02 00", b"aabb");
+    good(&mut drive, "01 00 00 00 00 00", &[]);
+    check(&mut drive, "13 03 00 00 03 00", b"aabbcx", 0, "f0 00 0e 00 00 00 01 0a 00 00 00 00 1d 00 00 00 00 00", &[]);
+    good(&mut drive, "01 00 00 00 00 00", &[]);
+    check(&mut drive, "13 01 00 00 04 00", &[], 0, "f0 00 08 00 00 00 01 0a 00 00 00 00 00 05 00 00 00 00", &[]);
+}
+
+#[test]
+fn serial_number_and_largest_object() {
+    let mut drive = loaded(1 << 30);
+    let serial = run(&mut drive, "ab 01 00 00 00 00 00 00 00 ff 00 00", &[], 255).2;
+    assert_eq!((serial.len(), &serial[..8]), (36, &bytes("00 00 00 20 53 31 20 20")[..]));
+    assert_eq!(run(&mut drive, "ab 01 00 00 00 00 00 00 00 06 00 00", &[], 255).2, bytes("00 00 00 20 53 31"));
+    let most = run(&mut drive, "05 01 00 00 00 00", &[], 20).2;
+    assert_eq!(most, bytes("00 00 00 00 00 00 00 00 00 00 00 00 ff ff ff ff ff ff ff ff"));
 }
 
 #[test]

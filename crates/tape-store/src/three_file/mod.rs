@@ -209,6 +209,10 @@ impl Medium for ThreeFile {
         self.read_only
     }
 
+    fn max_object(&self) -> u64 {
+        self.limits.object
+    }
+
     fn max_block(&self) -> usize {
         self.limits.block
     }

@@ -1,0 +1,44 @@
+//! READ MEDIA SERIAL NUMBER, SPC-5 §6.20.  Bytes: 0 opcode · 1 SERVICE ACTION(4-0) = 01h · 6-9 ALLOCATION LENGTH · 11 control
+//!
+//! **Deviations:** none.
+
+use crate::device::State;
+use scsi_core::cdb::Cdb;
+use scsi_core::data::Data;
+use scsi_core::fault::Outcome;
+use scsi_core::spec::{Access, CommandSpec};
+use scsi_core::wire::U32;
+use scsi_core::writer::PageWriter;
+use tape_store::mam::AttrId;
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+
+/// Facts of the command.
+pub(crate) const SPEC: CommandSpec =
+    CommandSpec::new("READ MEDIA SERIAL NUMBER", &[0xab, 0x1f, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0], Access::Read)
+        .action(0x01);
+
+#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct Raw {
+    opcode: u8,
+    action: u8,
+    _reserved: [u8; 4],
+    allocation_length: U32,
+    _reserved_10: u8,
+    control: u8,
+}
+const _: () = assert!(size_of::<Raw>() == 12);
+
+pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
+    let raw: Raw = cdb.layout();
+    let mounted = state.ready()?;
+    let serial = mounted.mam.get(AttrId::SERIAL, 0).unwrap_or_default();
+    let mut page = PageWriter::new();
+    page.length_u32(|w| {
+        // Padded to a multiple of four.
+        w.bytes(serial).zeros(serial.len().next_multiple_of(4) - serial.len());
+    });
+    data.room.limit(usize::try_from(raw.allocation_length.get()).unwrap_or(usize::MAX));
+    data.room.put(page.as_slice());
+    Ok(())
+}
