@@ -106,8 +106,8 @@ impl Device for State {
         mode::render(self, id, control, page);
     }
 
-    fn check_mode(&self, _id: PageId, _page: &[u8]) -> Result<(), usize> {
-        Ok(())
+    fn check_mode(&self, id: PageId, page: &[u8]) -> Result<(), usize> {
+        if id == mode::partition_11::ID { mode::partition_11::check(self, page) } else { Ok(()) }
     }
 
     fn check_header(&self, header: &Header) -> Result<(), Option<usize>> {

@@ -100,6 +100,7 @@ impl Drive {
         if !self.state.is_empty() {
             return Err(Box::new(Refused { cartridge, why: "the drive is full" }));
         }
+        self.lu.mode.restore(crate::mode::partition_11::ID);
         self.state.mount(cartridge, &self.name());
         if matches!(self.state.load, Load::Mounted(_)) {
             self.lu.attention.raise_all(Asc::NOT_READY_TO_READY_CHANGE_MEDIUM_MAY_HAVE_CHANGED);
@@ -170,6 +171,7 @@ impl Drive {
             Command::ReportDensity => command::density::run(state, cdb, data),
             Command::ReadAttribute => command::read_attribute::run(state, cdb, data),
             Command::WriteAttribute => command::write_attribute::run(state, cdb, data),
+            Command::FormatMedium => command::format_medium::run(lu, state, cdb),
             Command::Verify => command::verify::run(state, cdb, request, data),
             Command::ReadMediaSerial => command::media_serial::run(state, cdb, data),
             Command::SecurityIn => command::security_in::run(state, cdb, request, data),

@@ -1,8 +1,8 @@
 //! Every command of a drive, ascending: one row of facts each.
 
 use crate::command::{
-    Command, density, erase, filemarks, limits, load_unload, locate, media_serial, position, read, read_attribute,
-    rewind, security_in, security_out, space, verify, write, write_attribute,
+    Command, density, erase, filemarks, format_medium, limits, load_unload, locate, media_serial, position, read,
+    read_attribute, rewind, security_in, security_out, space, verify, write, write_attribute,
 };
 use scsi_core::command::SpcCommand;
 use scsi_core::command::{
@@ -26,6 +26,7 @@ pub const COMMANDS: Table<Command> = Table(&[
     row(TEST_UNIT_READY, Command::TestUnitReady),
     row(rewind::SPEC, Command::Rewind),
     spc(request_sense::SPEC, SpcCommand::RequestSense),
+    row(format_medium::SPEC, Command::FormatMedium),
     row(limits::SPEC, Command::ReadBlockLimits),
     row(read::SPEC, Command::Read),
     row(write::SPEC, Command::Write),

@@ -255,6 +255,11 @@ pub trait Medium: Send {
     fn settle(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
+    /// Makes a blank tape of partitions of these sizes in bytes, at least one, and stands at its beginning.
+    ///
+    /// # Errors
+    /// [`StoreError::ReadOnly`], [`StoreError::NoPartition`] for more than it can have, or the storage failed.
+    fn format(&mut self, sizes: &[u64]) -> Result<(), StoreError>;
     /// Makes everything accepted so far durable.
     ///
     /// # Errors

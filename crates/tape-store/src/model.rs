@@ -160,6 +160,13 @@ impl Medium for Model {
         Ok(())
     }
 
+    fn format(&mut self, sizes: &[u64]) -> Result<(), StoreError> {
+        let [_] = sizes else { return Err(StoreError::NoPartition(1)) };
+        self.records.clear();
+        self.at = 0;
+        Ok(())
+    }
+
     fn stored(&self) -> u64 {
         self.stored
     }

@@ -118,6 +118,14 @@ impl ModePages {
         self.current = self.defs.iter().map(|def| self.stored(def, PageControl::Saved)).collect();
     }
 
+    /// Brings the default of one page back: what was selected is done, or of no meaning any more.
+    pub fn restore(&mut self, id: PageId) {
+        if let Some((def, page)) = self.defs.iter().zip(&mut self.current).find(|(def, _)| def.id == id) {
+            page.clear();
+            page.extend_from_slice(def.default);
+        }
+    }
+
     /// The saved pages.
     #[must_use]
     pub fn saved(&self) -> &[SavedPage] {

@@ -3,6 +3,7 @@
 pub(crate) mod density;
 pub(crate) mod erase;
 pub(crate) mod filemarks;
+pub(crate) mod format_medium;
 pub(crate) mod limits;
 pub(crate) mod load_unload;
 pub(crate) mod locate;
@@ -73,6 +74,8 @@ pub enum Command {
     ReadAttribute,
     /// WRITE ATTRIBUTE.
     WriteAttribute,
+    /// FORMAT MEDIUM.
+    FormatMedium,
     /// VERIFY(6).
     Verify,
     /// READ MEDIA SERIAL NUMBER.

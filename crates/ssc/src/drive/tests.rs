@@ -331,7 +331,7 @@ fn mode_pages_and_the_other_nexus() {
 #[test]
 fn what_is_not_there_is_refused() {
     let mut drive = loaded(1 << 30);
-    for opcode in ["04", "0b", "0f", "82", "93", "ff"] {
+    for opcode in ["0b", "0f", "82", "93", "ff"] {
         let cdb = format!("{opcode} 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00");
         check(&mut drive, &cdb, &[], 0, "70 00 05 00 00 00 00 0a 00 00 00 00 20 00 00 00 00 00", b"");
     }
@@ -444,6 +444,65 @@ fn verifying() {
     check(&mut drive, "13 03 00 00 03 00", b"aabbcx", 0, "f0 00 0e 00 00 00 01 0a 00 00 00 00 1d 00 00 00 00 00", &[]);
     good(&mut drive, "01 00 00 00 00 00", &[]);
     check(&mut drive, "13 01 00 00 04 00", &[], 0, "f0 00 08 00 00 00 01 0a 00 00 00 00 00 05 00 00 00 00", &[]);
+}
+
+/// MODE SENSE(6) of the medium partition page, without its block descriptor.
+fn partition_page(drive: &mut Drive) -> Vec<u8> {
+    run(drive, "1a 08 11 00 ff 00", &[], 255).2[4..].to_vec()
+}
+
+#[test]
+fn formatting_and_partitions() {
+    let mut drive = loaded(100_000_000_000);
+    assert_eq!(partition_page(&mut drive), bytes("11 0e 03 00 1c 03 09 00 00 64 00 00 00 00 00 00"));
+    good(&mut drive, "0a 00 00 00 03 00", b"old");
+    good(&mut drive, "01 00 00 00 00 00", &[]);
+    // Two partitions: 10 GB, and the rest.
+    let select = "15 10 00 00 14 00";
+    let page = "00 00 10 00 11 0e 03 01 3c 03 09 00 00 0a ff ff 00 00 00 00";
+    good(&mut drive, select, &bytes(page));
+    assert_eq!(partition_page(&mut drive)[3..12], bytes("01 3c 03 09 00 00 0a ff ff"));
+    good(&mut drive, "04 00 01 00 00 00", &[]);
+    assert_eq!(partition_page(&mut drive), bytes("11 0e 03 01 1c 03 09 00 00 0a 00 5a 00 00 00 00"));
+    check(&mut drive, "08 00 00 00 03 00", &[], 3, "f0 00 08 00 00 00 03 0a 00 00 00 00 00 05 00 00 00 00", &[]);
+    // Objects of both, and the way between them.
+    good(&mut drive, "0a 00 00 00 04 00", b"zero");
+    good(&mut drive, "2b 02 00 00 00 00 00 00 01 00", &[]);
+    good(&mut drive, "0a 00 00 00 03 00", b"one");
+    let at = run(&mut drive, "34 06 00 00 00 00 00 00 00 00", &[], 32).2;
+    assert_eq!(at[..16], bytes("00 00 00 00 00 00 00 01 00 00 00 00 00 00 00 01"));
+    good(&mut drive, "01 00 00 00 00 00", &[]);
+    assert_eq!(run(&mut drive, "08 00 00 00 03 00", &[], 3).2, b"one");
+    good(&mut drive, "92 02 00 00 00 00 00 00 00 00 00 00 00 00 00 00", &[]);
+    assert_eq!(run(&mut drive, "08 00 00 00 04 00", &[], 4).2, b"zero");
+    let beyond = "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c0 00 08";
+    check(&mut drive, "2b 02 00 00 00 00 00 00 02 00", &[], 0, beyond, &[]);
+    // Sizes of each in MiB, after a reload as well.
+    good(&mut drive, "1b 00 00 00 00 00", &[]);
+    good(&mut drive, "1b 00 00 00 01 00", &[]);
+    for (partition, size) in [("00", "00 00 00 00 00 00 25 40"), ("01", "00 00 00 00 00 01 4f 46")] {
+        let cdb = format!("8c 00 00 00 00 00 00 {partition} 00 01 00 00 00 11 00 00");
+        assert_eq!(run(&mut drive, &cdb, &[], 17).2[9..], bytes(size));
+    }
+    // Only at the beginning of the first, and nothing that cannot be.
+    good(&mut drive, "2b 02 00 00 00 00 00 00 01 00", &[]);
+    check(&mut drive, "04 00 00 00 00 00", &[], 0, "70 00 05 00 00 00 00 0a 00 00 00 00 3b 0c 00 00 00 00", &[]);
+    good(&mut drive, "2b 02 00 00 00 00 00 00 00 00", &[]);
+    check(&mut drive, "04 00 03 00 00 00", &[], 0, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 cb 00 02", &[]);
+    check(&mut drive, "04 00 00 00 01 00", &[], 0, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c0 00 03", &[]);
+    for (page, byte) in [
+        ("00 00 10 00 11 0e 03 04 3c 03 09 00 00 0a ff ff 00 00 00 00", 7),
+        ("00 00 10 00 11 0e 03 01 7c 03 09 00 00 0a ff ff 00 00 00 00", 8),
+        ("00 00 10 00 11 0e 03 01 3c 03 09 00 00 65 ff ff 00 00 00 00", 12),
+        ("00 00 10 00 11 0e 03 01 3c 03 09 00 00 0a 00 00 00 00 00 00", 14),
+    ] {
+        let sense = format!("70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 {byte:02x}");
+        check(&mut drive, select, &bytes(page), 0, &sense, &[]);
+    }
+    good(&mut drive, "04 00 00 00 00 00", &[]);
+    assert_eq!(partition_page(&mut drive), bytes("11 0e 03 00 1c 03 09 00 00 64 00 00 00 00 00 00"));
+    // It counts as an initialization of the medium.
+    assert_eq!(run(&mut drive, "8c 00 00 00 00 00 00 00 00 07 00 00 00 0b 00 00", &[], 11).2[9..], bytes("00 03"));
 }
 
 #[test]

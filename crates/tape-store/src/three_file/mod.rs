@@ -8,6 +8,7 @@
 
 mod append;
 mod compact;
+mod format;
 mod index;
 pub mod inspect;
 mod partition;
@@ -289,6 +290,10 @@ impl Medium for ThreeFile {
         self.settle()?;
         let object = self.object;
         self.part()?.truncate(object)
+    }
+
+    fn format(&mut self, sizes: &[u64]) -> Result<(), StoreError> {
+        self.make_partitions(sizes)
     }
 
     fn stored(&self) -> u64 {

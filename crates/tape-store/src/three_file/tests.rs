@@ -790,6 +790,75 @@ fn what_is_stored_does_not_depend_on_workers() {
     }
 }
 
+/// Partitions come and go; each has its objects and its size, through a reload.
+#[test]
+fn partitions() {
+    for level in LEVELS {
+        let folder = blank(level);
+        let mut tape = open(&folder, level).unwrap().0;
+        tape.append(&[IoSlice::new(b"old")], Codec::NONE).unwrap();
+        tape.format(&[300_000, 700_000]).unwrap();
+        assert_eq!((tape.partitions(), tape.position().object), (2, 0));
+        assert_eq!(contents(&mut tape), []);
+        for partition in 0..2 {
+            assert!(tape.locate(partition, 0).unwrap());
+            for n in 0..=partition {
+                tape.append(&[IoSlice::new(&block(n, 100))], Codec::NONE).unwrap();
+                tape.append_filemark().unwrap();
+            }
+        }
+        assert_eq!(tape.usage(0).unwrap().capacity, 300_000);
+        assert_eq!((tape.usage(1).unwrap().capacity, tape.usage(1).unwrap().used), (700_000, 200));
+        tape.close().unwrap();
+        drop(tape);
+        let shape = Shape { level, sizes: vec![300_000, 700_000], ..Shape::ferric(CAPACITY) };
+        let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), shape).unwrap();
+        assert_eq!(tape.partitions(), 2);
+        assert!(tape.locate_file(1, 2).unwrap());
+        assert_eq!(tape.position(), Position { partition: 1, object: 4, file: 2, early_warning: false });
+        if level == Level::Mhvtl {
+            table_is_whole(&folder);
+            assert_eq!(folder.bytes("indx.1")[144], 1);
+        }
+        // A full partition is full, whatever is free in the other.
+        tape.locate(0, 2).unwrap();
+        let full =
+            (0..).find(|_| tape.append(&[IoSlice::new(&block(1, 50_000))], Codec::NONE).unwrap() == Written::Full);
+        assert_eq!(full, Some(5));
+        tape.format(&[CAPACITY]).unwrap();
+        tape.close().unwrap();
+        drop(tape);
+        let mut tape = open(&folder, level).unwrap().0;
+        assert_eq!((tape.partitions(), contents(&mut tape)), (1, vec![]));
+        assert!(matches!(tape.format(&[1; 5]), Err(StoreError::NoPartition(5))));
+    }
+}
+
+/// A formatting that stops anywhere leaves a cartridge that opens.
+#[test]
+fn a_formatting_that_stops_leaves_a_blank_tape() {
+    for level in LEVELS {
+        for (from, to) in [(vec![1000], vec![1000; 3]), (vec![1000; 4], vec![1000, 2000])] {
+            for at in 0..40 {
+                let folder = blank(level);
+                let mut tape = open(&folder, level).unwrap().0;
+                tape.format(&from).unwrap();
+                tape.append_filemark().unwrap();
+                tape.close().unwrap();
+                folder.fail_at(Some(folder.calls() + at), ErrorKind::Other);
+                let formatted = tape.format(&to);
+                folder.fail_at(None, ErrorKind::Other);
+                drop(tape);
+                let mut tape = open(&folder, level).unwrap().0;
+                assert!(formatted.is_err() || usize::from(tape.partitions()) == to.len());
+                assert!(contents(&mut tape).len() <= 1, "{level:?} {at}");
+                tape.format(&to).unwrap();
+                assert_eq!(usize::from(tape.partitions()), to.len());
+            }
+        }
+    }
+}
+
 /// After 256 MiB without a synchronisation one is made, so that an open has no more than that to verify.
 #[test]
 fn a_checkpoint_comes_by_itself() {

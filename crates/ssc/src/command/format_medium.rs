@@ -1,0 +1,81 @@
+//! FORMAT MEDIUM, SSC-5 §7.1.  Bytes: 0 opcode · 1 VERIFY(1) IMMED(0) · 2 FORMAT(3-0) · 3-4 TRANSFER LENGTH · 5 control
+//!
+//! FORMAT 0h makes one partition; 1h and 2h make those that MODE SELECT of page 11h asked for. All data is gone, and what
+//! the cartridge's memory says of its partitions.
+//!
+//! **Deviations:** where the drive is to choose sizes (FDP, SDP), partitions share evenly; IMMED=1 is answered when all
+//! is done.
+
+use super::write::note_alert;
+use crate::device::State;
+use crate::fault::{self, Doing};
+use crate::load::Mounted;
+use crate::mode::partition_11;
+use scsi_core::asc::Asc;
+use scsi_core::cdb::Cdb;
+use scsi_core::fault::Outcome;
+use scsi_core::lu::Lu;
+use scsi_core::sense::{Sense, SenseKey};
+use scsi_core::spec::{Access, CommandSpec};
+use scsi_core::wire::U16;
+use tape_store::mam::AttrId;
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+
+/// Facts of the command.
+pub(crate) const SPEC: CommandSpec =
+    CommandSpec::new("FORMAT MEDIUM", &[0x04, 0x03, 0x0f, 0xff, 0xff, 0x00], Access::Write).blocks(60, 3600);
+
+#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct Raw {
+    opcode: u8,
+    flags: u8,
+    format: u8,
+    length: U16,
+    control: u8,
+}
+const _: () = assert!(size_of::<Raw>() == 6);
+
+pub(crate) fn run(lu: &mut Lu, state: &mut State, cdb: &Cdb) -> Outcome {
+    let raw: Raw = cdb.layout();
+    let mounted = state.ready()?;
+    if raw.length.get() != 0 {
+        return Err(Sense::cdb_field(3, None).into());
+    }
+    let at = mounted.medium.position();
+    if (at.partition, at.object) != (0, 0) {
+        return Err(Sense::illegal(Asc::POSITION_PAST_BEGINNING_OF_MEDIUM).into());
+    }
+    let capacity = mounted.cartridge.capacity();
+    let sizes = match raw.format {
+        0 => vec![capacity],
+        1 | 2 => partition_11::sizes(lu.mode.current(partition_11::ID), capacity)
+            .map_err(|_| Sense::illegal(Asc::PARAMETER_VALUE_INVALID))?,
+        _ => return Err(Sense::cdb_field(2, Some(3)).into()),
+    };
+    let outcome = format(mounted, &sizes).map_err(Into::into);
+    if outcome.is_ok() {
+        lu.mode.restore(partition_11::ID);
+    }
+    note_alert(state, &outcome);
+    outcome
+}
+
+/// Attributes that each partition has of its own, and that say what is no more.
+const OF_PARTITIONS: [AttrId; 2] = [AttrId(0x0809), AttrId(0x080c)];
+
+fn format(mounted: &mut Mounted, sizes: &[u64]) -> Result<(), Sense> {
+    mounted.before_write()?;
+    mounted.medium.format(sizes).map_err(|error| fault::sense(&error, Doing::Writing))?;
+    let mam = &mut mounted.mam;
+    for partition in 0..4 {
+        let size = sizes.get(usize::from(partition)).filter(|_| sizes.len() > 1);
+        mam.set(AttrId::PARTITION_SIZE, partition, &size.map_or_else(Vec::new, |size| size.to_be_bytes().to_vec()));
+        OF_PARTITIONS.iter().for_each(|id| mam.set(*id, partition, &[]));
+    }
+    let next = mam.number(AttrId::INITIALIZATION_COUNT).saturating_add(1).min(0xffff);
+    mam.set_number(AttrId::INITIALIZATION_COUNT, next);
+    mounted.note_room();
+    let failed = |_| Sense::new(SenseKey::MEDIUM_ERROR, Asc::AUXILIARY_MEMORY_WRITE_ERROR);
+    mounted.cartridge.save_mam(&mounted.mam).map_err(failed)
+}
