@@ -91,6 +91,27 @@ says "sg_persist: capabilities" 'Persist Through Power Loss Capable\(PTPL_C\): 1
 runs "sg_persist: release" sg_persist -n -o -L -K 0xabc -T 3 "$TAPE_SG"
 runs "sg_persist: clear" sg_persist -n -o -C -K 0xabc "$TAPE_SG"
 
+echo "# partitions"
+runs "mt rewind" mt-st -f "$TAPE" rewind
+runs "mt can-partitions" mt-st -f "$TAPE" stsetoptions can-partitions
+runs "mt mkpartition" mt-st -f "$TAPE" mkpartition 100000
+says "the page has two partitions" '11 0e 03 01' sg_raw -r 255 "$TAPE_SG" 1a 08 11 00 ff 00
+echo zero > /tmp/zero; echo one > /tmp/one
+runs "write to partition 0" dd if=/tmp/zero of="$TAPE" bs=64k
+runs "mt setpartition 1" mt-st -f "$TAPE" setpartition 1
+runs "write to partition 1" dd if=/tmp/one of="$TAPE" bs=64k
+says "mt status: partition" 'partition=1' mt-st -f "$TAPE" status
+runs "mt setpartition 0" mt-st -f "$TAPE" setpartition 0
+runs "mt rewind" mt-st -f "$TAPE" rewind
+says "read from partition 0" '^zero' dd if="$TAPE" bs=64k status=none
+runs "mt partseek" mt-st -f "$TAPE" partseek 1 0
+says "read from partition 1" '^one' dd if="$TAPE" bs=64k status=none
+runs "mt setpartition 0 again" mt-st -f "$TAPE" setpartition 0
+runs "mt rewind" mt-st -f "$TAPE" rewind
+runs "mt mkpartition 0" mt-st -f "$TAPE" mkpartition 0
+says "the page has one partition" '11 0e 03 00' sg_raw -r 255 "$TAPE_SG" 1a 08 11 00 ff 00
+runs "mt no can-partitions" mt-st -f "$TAPE" stclearoptions can-partitions
+
 echo "# encryption"
 printf '%s\nkey one\n' "$(printf '11%.0s' $(seq 32))" > /tmp/key-1
 printf '%s\nkey two\n' "$(printf '22%.0s' $(seq 32))" > /tmp/key-2

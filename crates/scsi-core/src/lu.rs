@@ -37,6 +37,10 @@ pub trait Device {
     fn block_descriptor(&self) -> Option<[u8; 8]>;
     /// Writes live values into a mode page; it already holds the stored ones.
     fn render_mode(&self, id: PageId, control: PageControl, page: &mut [u8]);
+    /// Whether a mode page may end after so many bytes, header included: some have lists at their end.
+    fn mode_may_end(&self, _id: PageId, _len: usize) -> bool {
+        false
+    }
     /// Checks a mode page beyond its changeable mask.
     ///
     /// # Errors

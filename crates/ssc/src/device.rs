@@ -106,6 +106,11 @@ impl Device for State {
         mode::render(self, id, control, page);
     }
 
+    fn mode_may_end(&self, id: PageId, len: usize) -> bool {
+        // Linux sends as many sizes as there are to be partitions.
+        id == mode::partition_11::ID && len >= 8 && len.is_multiple_of(2)
+    }
+
     fn check_mode(&self, id: PageId, page: &[u8]) -> Result<(), usize> {
         if id == mode::partition_11::ID { mode::partition_11::check(self, page) } else { Ok(()) }
     }

@@ -4,6 +4,7 @@ use super::{ModePages, PageControl, PageId, SavedPage};
 use crate::asc::Asc;
 use crate::lu::Device;
 use crate::sense::Sense;
+use std::cmp::Ordering;
 
 /// Pages that passed the check, waiting to be applied.
 pub(crate) struct Change {
@@ -44,11 +45,20 @@ impl ModePages {
 
     fn check_page(&self, at: usize, page: &[u8], offset: usize, device: &dyn Device) -> Result<CheckedPage, Sense> {
         let Some(def) = self.defs.get(at) else { return Err(field(offset, None)) };
-        if page.len() != def.default.len() {
-            return Err(field(offset + def.header_len() - 1, None));
-        }
+        let wrong_length = || field(offset + def.header_len() - 1, None);
         let mut current = self.stored(def, PageControl::Current);
         device.render_mode(def.id, PageControl::Current, &mut current);
+        // A page whose end may be left out keeps what it has there, and its own length.
+        let whole = match page.len().cmp(&def.default.len()) {
+            Ordering::Equal => page.to_vec(),
+            Ordering::Less if device.mode_may_end(def.id, page.len()) => {
+                let header = current.get(..def.header_len()).unwrap_or_default();
+                let body = page.get(def.header_len()..).unwrap_or_default();
+                [header, body, current.get(page.len()..).unwrap_or_default()].concat()
+            }
+            Ordering::Less | Ordering::Greater => return Err(wrong_length()),
+        };
+        let page = whole.as_slice();
         for (index, ((new, old), mask)) in
             page.iter().zip(&current).zip(def.changeable).enumerate().skip(def.header_len())
         {
@@ -59,7 +69,7 @@ impl ModePages {
         }
         device.check_mode(def.id, page).map_err(|index| field(offset + index, None))?;
         let differs = page.get(def.header_len()..) != current.get(def.header_len()..);
-        Ok(CheckedPage { at, bytes: page.to_vec(), differs })
+        Ok(CheckedPage { at, bytes: whole, differs })
     }
 
     /// Applies checked pages; says whether any value differs from before.

@@ -501,8 +501,13 @@ fn formatting_and_partitions() {
     }
     good(&mut drive, "04 00 00 00 00 00", &[]);
     assert_eq!(partition_page(&mut drive), bytes("11 0e 03 00 1c 03 09 00 00 64 00 00 00 00 00 00"));
+    // A shorter page, as Linux sends it: as many sizes as partitions.
+    good(&mut drive, "15 10 00 00 10 00", &bytes("00 00 10 00 11 0a 03 01 3c 03 09 00 ff ff 00 0a"));
+    good(&mut drive, "04 00 01 00 00 00", &[]);
+    assert_eq!(partition_page(&mut drive), bytes("11 0e 03 01 1c 03 09 00 00 5a 00 0a 00 00 00 00"));
+    good(&mut drive, "04 00 00 00 00 00", &[]);
     // It counts as an initialization of the medium.
-    assert_eq!(run(&mut drive, "8c 00 00 00 00 00 00 00 00 07 00 00 00 0b 00 00", &[], 11).2[9..], bytes("00 03"));
+    assert_eq!(run(&mut drive, "8c 00 00 00 00 00 00 00 00 07 00 00 00 0b 00 00", &[], 11).2[9..], bytes("00 05"));
 }
 
 #[test]
