@@ -83,6 +83,20 @@ pub struct TargetConfig {
 pub const PORTAL_GROUP: u16 = 1;
 
 impl TargetConfig {
+    /// A target that is open to everyone.
+    #[must_use]
+    pub fn new(name: impl Into<String>, alias: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            alias: alias.into(),
+            users: Vec::new(),
+            mutual: None,
+            initiators: Vec::new(),
+            advertise: None,
+            limits: Limits::default(),
+        }
+    }
+
     /// Whether an initiator may see and use the target.
     #[must_use]
     pub fn allows(&self, initiator: &str) -> bool {

@@ -326,18 +326,10 @@ impl Login {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Limits, Secret};
+    use crate::config::Secret;
 
     fn config() -> TargetConfig {
-        TargetConfig {
-            name: "iqn.t".into(),
-            alias: "a".into(),
-            users: Vec::new(),
-            mutual: None,
-            initiators: Vec::new(),
-            advertise: None,
-            limits: Limits::default(),
-        }
+        TargetConfig::new("iqn.t", "a")
     }
 
     fn user(name: &str, secret: &str) -> Credentials {

@@ -10,12 +10,6 @@ use std::sync::Arc;
 #[must_use]
 pub fn target() -> TargetConfig {
     TargetConfig {
-        name: "iqn.t".into(),
-        alias: "t".into(),
-        users: Vec::new(),
-        mutual: None,
-        initiators: Vec::new(),
-        advertise: None,
         limits: Limits {
             max_recv_segment: 65_536,
             first_burst: 8192,
@@ -23,6 +17,7 @@ pub fn target() -> TargetConfig {
             transfer: 65_536,
             ..Limits::default()
         },
+        ..TargetConfig::new("iqn.t", "t")
     }
 }
 

@@ -122,8 +122,7 @@ impl Encryption {
     pub(crate) fn set(&mut self, nexus: NexusId, scope: Scope, lock: bool, mut parameters: Parameters) -> bool {
         self.locks.remove(&nexus);
         self.local.remove(&nexus);
-        self.instances = self.instances.wrapping_add(1);
-        parameters.instance = self.instances;
+        parameters.instance = self.next_instance();
         match scope {
             // It goes back to what is shared; nothing else counts.
             Scope::Public => {}

@@ -116,6 +116,12 @@ impl Level {
             Self::Mhvtl => [CodecId::NONE, CodecId::ZLIB].contains(&codec),
         }
     }
+
+    /// Whether blocks of this level may be sealed.
+    #[must_use]
+    pub const fn seals(self) -> bool {
+        matches!(self, Self::Ferric)
+    }
 }
 
 /// A cartridge that was not taken.

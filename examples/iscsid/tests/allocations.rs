@@ -1,7 +1,7 @@
 //! In steady state nothing is allocated for a record: the protocol, the library and the drive on one thread.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
-use iscsi::config::{Limits, TargetConfig};
+use iscsi::config::TargetConfig;
 use iscsi::connection::{Answer, Connection, Event, Slices};
 use iscsi::pool::Pool;
 use iscsi::text;
@@ -136,15 +136,7 @@ fn rig(library: Library) -> Rig {
     let nexus = library.login(&TransportId::local(1));
     let (sender, later) = channel();
     let reply: Arc<dyn Reply> = Arc::new(Door(sender));
-    let mut config = TargetConfig {
-        name: "iqn.t".into(),
-        alias: "t".into(),
-        users: Vec::new(),
-        mutual: None,
-        initiators: Vec::new(),
-        advertise: None,
-        limits: Limits::default(),
-    };
+    let mut config = TargetConfig::new("iqn.t", "t");
     config.limits.idle_us = u64::MAX / 4;
     let pool = Shared(Arc::clone(library.buffers()));
     let connection = Connection::new(Arc::new(config), "127.0.0.1:3260".into(), [3; 32], 0);

@@ -43,18 +43,14 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mu
     } else {
         variable_block(mounted, (length, sili, block_length), unseal, &mut data.room)
     };
-    if let Err(Fault::Check(sense)) = &outcome
-        && sense.key == SenseKey::MEDIUM_ERROR
-    {
-        state.alerts.raise(Alert::READ_FAILURE);
-    }
-    note_key(state, &outcome);
+    note_outcome(state, &outcome);
     outcome
 }
 
-/// Counts wrong keys; a read that went through with a key ends the row.
-pub(super) fn note_key(state: &mut State, outcome: &Outcome) {
+/// Raises the alert of a medium that cannot be read. Counts wrong keys; a read that went through ends the row.
+pub(super) fn note_outcome(state: &mut State, outcome: &Outcome) {
     match outcome {
+        Err(Fault::Check(sense)) if sense.key == SenseKey::MEDIUM_ERROR => state.alerts.raise(Alert::READ_FAILURE),
         Err(Fault::Check(sense)) if sense.asc == Asc::INCORRECT_DATA_ENCRYPTION_KEY => state.encryption.tried(false),
         Ok(()) => state.encryption.tried(true),
         Err(_) => {}

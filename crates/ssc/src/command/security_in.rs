@@ -10,15 +10,14 @@ use super::security_out::{Raw, SET_DATA_ENCRYPTION, TAPE_DATA_ENCRYPTION};
 use crate::device::State;
 use crate::encryption::{AES_256_GCM, Decrypt, Encrypt, MAX_A_KAD, MAX_M_KAD, MAX_U_KAD, Parameters, Scope};
 use crate::fault::{self, Doing};
-use crate::load::{Load, Mounted};
+use crate::load::Load;
 use scsi_core::cdb::Cdb;
 use scsi_core::data::Data;
-use scsi_core::fault::Outcome;
+use scsi_core::fault::{Fault, Outcome};
 use scsi_core::sense::Sense;
 use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::target::Request;
 use scsi_core::writer::PageWriter;
-use tape_store::cartridge::Level;
 use tape_store::error::StoreError;
 use tape_store::medium::Found;
 use tape_store::seal::{Kads, Key, Locked, Unseal};
@@ -50,12 +49,11 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mu
         (INFORMATION, _) => return Err(Sense::cdb_field(2, None).into()),
         _ => return Err(Sense::cdb_field(1, None).into()),
     }
-    let unit = if raw.in_pieces() { 512 } else { 1 };
     if raw.in_pieces() {
         let short = w.as_slice().len().next_multiple_of(512) - w.as_slice().len();
         w.zeros(short);
     }
-    data.room.limit(usize::try_from(raw.length.get()).unwrap_or(usize::MAX).saturating_mul(unit));
+    data.room.limit(raw.bytes());
     data.room.put(w.as_slice());
     Ok(())
 }
@@ -63,9 +61,9 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mu
 /// The pages that are read.
 const PAGES_IN: [u16; 7] = [0x0000, 0x0001, 0x0010, 0x0011, 0x0012, 0x0020, 0x0021];
 
-fn page(state: &mut State, code: u16, request: &Request<'_>, w: &mut PageWriter) -> Result<(), Sense> {
+fn page(state: &mut State, code: u16, request: &Request<'_>, w: &mut PageWriter) -> Outcome {
     if !PAGES_IN.contains(&code) {
-        return Err(Sense::cdb_field(2, None));
+        return Err(Sense::cdb_field(2, None).into());
     }
     let next = if code == 0x0021 { Some(next_block(state, request)?) } else { None };
     let (parameters, scope) = state.encryption.of(request.nexus);
@@ -93,12 +91,10 @@ fn page(state: &mut State, code: u16, request: &Request<'_>, w: &mut PageWriter)
     Ok(())
 }
 
-const LEVELS_THAT_SEAL: Level = Level::Ferric;
-
 /// Whether the volume takes sealed blocks; `None` without one.
 fn volume_seals(state: &State) -> Option<bool> {
     match &state.load {
-        Load::Mounted(mounted) => Some(mounted.level == LEVELS_THAT_SEAL),
+        Load::Mounted(mounted) => Some(mounted.level.seals()),
         _ => None,
     }
 }
@@ -168,7 +164,6 @@ fn descriptors(kads: &Kads, [u, a, m]: [u8; 3], w: &mut PageWriter) {
 /// What page 0021h says of the block that is next.
 struct NextBlock {
     object: u64,
-    compression: u8,
     encryption: u8,
     kads: Kads,
 }
@@ -179,14 +174,10 @@ const NOT_ENCRYPTED: u8 = 3;
 const READABLE: u8 = 5;
 const OTHER_KEY: u8 = 6;
 
-fn next_block(state: &mut State, request: &Request<'_>) -> Result<NextBlock, Sense> {
+fn next_block(state: &mut State, request: &Request<'_>) -> Result<NextBlock, Fault> {
     let fail = |error: StoreError| fault::sense(&error, Doing::Reading);
     let unseal_of = state.encryption.of(request.nexus).0.clone();
-    let mounted: &mut Mounted = match state.ready() {
-        Ok(mounted) => mounted,
-        Err(scsi_core::fault::Fault::Check(sense)) => return Err(*sense),
-        Err(_) => return Err(Sense::cdb_field(2, None)),
-    };
+    let mounted = state.ready()?;
     let at = mounted.medium.position();
     let kads = mounted.medium.next_seal().map_err(fail)?;
     // Looked at, and back to where it was.
@@ -197,15 +188,16 @@ fn next_block(state: &mut State, request: &Request<'_>) -> Result<NextBlock, Sen
         Ok(Found::Block { .. }) if kads.is_none() => NOT_ENCRYPTED,
         Ok(Found::Block { .. }) => READABLE,
         Err(StoreError::Locked { why: Locked::NoKey | Locked::WrongKey, .. }) => OTHER_KEY,
-        Err(other) => return Err(fail(other)),
+        Err(other) => return Err(fail(other).into()),
     };
-    Ok(NextBlock { object: at.object, compression: 0, encryption, kads: kads.unwrap_or_default() })
+    Ok(NextBlock { object: at.object, encryption, kads: kads.unwrap_or_default() })
 }
 
 impl NextBlock {
     fn write(&self, index: u8, w: &mut PageWriter) {
         let algorithm = if matches!(self.encryption, READABLE | OTHER_KEY) { index } else { 0 };
-        w.u64(self.object).u8(self.compression << 4 | self.encryption).u8(algorithm).u8(0).u8(0);
+        // COMPRESSION STATUS 0h: not known.
+        w.u64(self.object).u8(self.encryption).u8(algorithm).u8(0).u8(0);
         let [a, m] = if self.encryption == READABLE { [3, 3] } else { [2, 2] };
         descriptors(&self.kads, [1, a, m], w);
     }

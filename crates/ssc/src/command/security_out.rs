@@ -40,9 +40,9 @@ pub(super) struct Raw {
     opcode: u8,
     pub(super) protocol: u8,
     pub(super) specific: U16,
-    pub(super) flags: u8,
+    flags: u8,
     _reserved: u8,
-    pub(super) length: U32,
+    length: U32,
     _reserved_10: u8,
     control: u8,
 }
@@ -52,6 +52,12 @@ impl Raw {
     /// The length counts pieces of 512 bytes.
     pub(super) const fn in_pieces(&self) -> bool {
         self.flags & 0x80 != 0
+    }
+
+    /// ALLOCATION LENGTH or TRANSFER LENGTH in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let unit = if self.in_pieces() { 512 } else { 1 };
+        usize::try_from(self.length.get()).unwrap_or(usize::MAX).saturating_mul(unit)
     }
 }
 
@@ -77,9 +83,7 @@ const _: () = assert!(size_of::<Page>() == 20);
 const LONGEST: usize = 4096;
 
 pub(crate) fn list_length(cdb: &Cdb) -> usize {
-    let raw: Raw = cdb.layout();
-    let unit = if raw.in_pieces() { 512 } else { 1 };
-    usize::try_from(raw.length.get()).unwrap_or(usize::MAX).saturating_mul(unit)
+    cdb.layout::<Raw>().bytes()
 }
 
 pub(crate) fn run(
@@ -96,7 +100,7 @@ pub(crate) fn run(
     if raw.specific.get() != SET_DATA_ENCRYPTION {
         return Err(Sense::cdb_field(2, None).into());
     }
-    let length = list_length(cdb);
+    let length = raw.bytes();
     if length == 0 {
         return Ok(());
     }

@@ -7,14 +7,13 @@
 //! **Deviations:** VLBPM=1 is refused, since there is no logical block protection; IMMED=1 is accepted, and the answer
 //! comes when all is verified.
 
-use super::read::{block_of, note_key};
-use crate::alert::Alert;
+use super::read::{block_of, note_outcome};
 use crate::device::State;
 use crate::load::Mounted;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::data::{Data, DataOut};
-use scsi_core::fault::{Fault, Outcome};
+use scsi_core::fault::Outcome;
 use scsi_core::sense::{Sense, SenseKey};
 use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::target::Request;
@@ -91,12 +90,7 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mu
         let (count, size) = if raw.fixed() { (length, block_length) } else { (1, length) };
         blocks(mounted, (count, size), raw.fixed(), unseal, out, &mut scratch)
     };
-    if let Err(Fault::Check(sense)) = &outcome
-        && sense.key == SenseKey::MEDIUM_ERROR
-    {
-        state.alerts.raise(Alert::READ_FAILURE);
-    }
-    note_key(state, &outcome);
+    note_outcome(state, &outcome);
     outcome
 }
 

@@ -4,7 +4,6 @@ use super::ThreeFile;
 use super::compact;
 use super::index::{Kind, Record, Sealed};
 use super::partition::Partition;
-use crate::cartridge::Level;
 use crate::error::StoreError;
 use crate::integrity::{crc32c, crc32c_slices};
 use crate::media;
@@ -60,7 +59,7 @@ impl ThreeFile {
     ) -> Result<Written, StoreError> {
         let len: usize = block.iter().map(|slice| slice.len()).sum();
         self.admit(len)?;
-        if seal.is_some() && self.shape.level == Level::Mhvtl {
+        if seal.is_some() && !self.shape.level.seals() {
             return Err(StoreError::NoSeal);
         }
         let codec = if self.shape.level.takes(codec.id) { codec } else { self.shape.level.fallback() };

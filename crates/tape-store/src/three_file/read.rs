@@ -143,12 +143,12 @@ impl Buffers {
         into: &mut [IoSliceMut<'_>],
         unseal: Unseal<'_>,
     ) -> Result<(), StoreError> {
-        let locked = |why| StoreError::Locked { partition: part.number, object, why };
+        let partition = part.number;
+        let locked = |why| StoreError::Locked { partition, object, why };
         let (Unseal::Only(key) | Unseal::Also(key)) = unseal else { return Err(locked(Locked::NoKey)) };
         self.fetch_sealed(part, object, record)?;
-        let context = Context { partition: part.number, object, length: record.length, codec: record.codec };
-        let locked = StoreError::Locked { partition: part.number, object, why: Locked::WrongKey };
-        let content = self.opened.open(key, context, &mut self.stored).ok_or(locked)?;
+        let context = Context { partition, object, length: record.length, codec: record.codec };
+        let content = self.opened.open(key, context, &mut self.stored).ok_or_else(|| locked(Locked::WrongKey))?;
         if record.codec == CodecId::NONE {
             if content.len() != record.length as usize {
                 return Err(part.damaged(object, Damage::Short));
