@@ -56,13 +56,13 @@ fn main() -> Result<(), Error> {
     let mut session = Initiator::login(&arguments.portal, &arguments.target, Options::default())?;
     if let [from, to] = arguments.first_move.as_slice() {
         let ([a, b], [c, d]) = (from.to_be_bytes(), to.to_be_bytes());
-        while session.command(0, &[0; 6], Transfer::None)?.status != 0 {}
+        become_ready(&mut session, 0)?;
         let moved = session.command(0, &[0xa5, 0, 0, 0, a, b, c, d, 0, 0, 0, 0], Transfer::None)?;
         if moved.status != 0 {
             return Err(format!("MOVE MEDIUM: {:?}", moved.sense_codes()).into());
         }
     }
-    while session.command(arguments.lun, &[0; 6], Transfer::None)?.status != 0 {}
+    become_ready(&mut session, arguments.lun)?;
     if arguments.uncompressed {
         let page = [0, 0, 0x10, 0, 0x0f, 0x0e, 0x40, 0x80, 0, 0, 0, 0xff, 0, 0, 0, 0xff, 0, 0, 0, 0];
         session.command(arguments.lun, &[0x15, 0x10, 0, 0, 20, 0], Transfer::Out(&page))?;
@@ -81,6 +81,20 @@ fn main() -> Result<(), Error> {
         megabytes / seconds
     )?;
     Ok(())
+}
+
+/// TEST UNIT READY through unit attentions and a load under way; nothing else goes by itself.
+fn become_ready(session: &mut Initiator, lun: u64) -> Result<(), Error> {
+    loop {
+        let reply = session.command(lun, &[0; 6], Transfer::None)?;
+        match reply.sense_codes() {
+            _ if reply.status == 0 => return Ok(()),
+            Some((6, ..) | (2, 4, 1)) => {}
+            codes => {
+                return Err(format!("unit {lun} is not ready: status {:02x}, sense {codes:02x?}", reply.status).into());
+            }
+        }
+    }
 }
 
 fn stream(session: &mut Initiator, arguments: &Arguments, records: &[Vec<u8>]) -> Result<f64, Error> {
