@@ -134,14 +134,18 @@ impl<'a, 'b> DataIn<'a, 'b> {
     /// Appends `bytes` as far as ALLOCATION LENGTH and room allow.
     pub fn put(&mut self, bytes: &[u8]) {
         let allowed = bytes.get(..self.limit - self.wanted.min(self.limit)).unwrap_or(bytes);
-        let start = self.written();
-        let mut rest = allowed.get(..self.room - start).unwrap_or(allowed);
-        for slice in &mut self.window(start, rest.len()) {
+        self.copy_at(self.written(), allowed);
+        self.wanted += allowed.len();
+    }
+
+    /// Copies `bytes` to `offset` from the start, as far as there is room; follow with [`Self::fill`].
+    pub fn copy_at(&mut self, offset: usize, bytes: &[u8]) {
+        let mut rest = bytes;
+        for slice in &mut self.window(offset, bytes.len()) {
             let (now, later) = rest.split_at(slice.len().min(rest.len()));
             slice.copy_from_slice(now);
             rest = later;
         }
-        self.wanted += allowed.len();
     }
 
     /// Writable slices for up to `len` bytes at `offset` from the start; follow with [`Self::fill`].

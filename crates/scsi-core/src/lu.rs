@@ -4,12 +4,15 @@
 use crate::asc::Asc;
 use crate::attention::{Attentions, is_reset};
 use crate::cdb::Cdb;
+use crate::command::buffer::Buffers;
+use crate::command::diagnostic::SelfTests;
+use crate::command::identifying::Identifying;
 use crate::command::{self, SpcCommand};
 use crate::data::Data;
 use crate::fault::{Completion, Fault, Outcome, Save};
 use crate::identity::Identity;
 use crate::inquiry::Inquiry;
-use crate::log::{LogId, LogWriter};
+use crate::log::{LogId, LogWriter, Thresholds};
 use crate::mode::{self, Header, ModePages, PageControl, PageDef, PageId, SavedPage};
 use crate::nexus::{NexusId, TransportId};
 use crate::reservation::{self, Reservations};
@@ -55,12 +58,18 @@ pub trait Device {
     fn apply_header(&mut self, header: &Header) -> bool;
     /// Pages of LOG SENSE, ascending, without the list pages.
     fn log_pages(&self) -> &'static [LogId];
-    /// Writes the parameters of one page.
-    fn log(&self, id: LogId, w: &mut LogWriter);
+    /// Writes the parameters of one page, as the nexus of a request sees them.
+    fn log(&self, id: LogId, request: &Request<'_>, w: &mut LogWriter);
     /// A page was sent, or reset by LOG SELECT: flags that reading clears go.
     fn log_read(&mut self, id: LogId, nexus: NexusId);
     /// Resets the counters of a page (`None`: of all); says whether the page has any.
     fn log_reset(&mut self, id: Option<LogId>) -> bool;
+    /// Whether logical blocks carry protection information (VPD page 86h, SPT).
+    fn protects(&self) -> bool {
+        false
+    }
+    /// WRITE BUFFER brought microcode, which is not for this device.
+    fn microcode_refused(&mut self) {}
     /// The state that REQUEST SENSE reports when nothing is pending: progress of an operation.
     fn condition(&self) -> Option<Sense>;
     /// The default self-test.
@@ -88,6 +97,9 @@ pub enum Check {
 /// The order SAM and SPC suggest.
 pub const DEFAULT_ORDER: &[Check] =
     &[Check::ResetAttention, Check::Reservation, Check::Attention, Check::Deferred, Check::Cdb];
+/// HP LTO drives look at the CDB first (HP LTO Ultrium technical reference, volume 3).
+pub const HP_ORDER: &[Check] =
+    &[Check::Cdb, Check::Reservation, Check::Deferred, Check::ResetAttention, Check::Attention];
 /// IBM LTO drives look at reservations first (IBM LTO SCSI reference, §4.1).
 pub const IBM_ORDER: &[Check] =
     &[Check::Reservation, Check::ResetAttention, Check::Attention, Check::Deferred, Check::Cdb];
@@ -101,6 +113,12 @@ pub struct Saved {
     /// Registrations and reservation, if a host set APTPL.
     #[serde(default)]
     pub reservations: reservation::Saved,
+    /// What hosts call the unit.
+    #[serde(default)]
+    pub identifying: Identifying,
+    /// What a device counts for life, by names of its own.
+    #[serde(default)]
+    pub counters: BTreeMap<String, u64>,
 }
 
 /// REPORT TIMESTAMP: what the clock shows and since when.
@@ -129,7 +147,14 @@ pub struct Lu {
     pub mode: ModePages,
     /// LUNs of the target, as REPORT LUNS lists them.
     pub luns: Vec<u64>,
+    /// What the device counts for life, by names of its own.
+    pub counters: BTreeMap<String, u64>,
     pub(crate) clock: DeviceClock,
+    pub(crate) identifying: Identifying,
+    pub(crate) buffers: Buffers,
+    pub(crate) self_tests: SelfTests,
+    /// Thresholds that LOG SELECT set.
+    pub(crate) thresholds: Thresholds,
     pub(crate) save: Save,
     pub(crate) abort: Vec<NexusId>,
     order: &'static [Check],
@@ -151,7 +176,12 @@ impl Lu {
             },
             mode: ModePages::new(pages, saved.mode),
             luns: vec![0],
+            counters: saved.counters,
             clock: DeviceClock::default(),
+            identifying: saved.identifying,
+            buffers: Buffers::default(),
+            self_tests: SelfTests::default(),
+            thresholds: Thresholds::default(),
             save: Save::empty(),
             abort: Vec::new(),
             order,
@@ -164,7 +194,12 @@ impl Lu {
     /// What must be durable when a completion says [`Save::UNIT`].
     #[must_use]
     pub fn saved(&self) -> Saved {
-        Saved { mode: self.mode.saved().to_vec(), reservations: self.reservations.persistent.saved() }
+        Saved {
+            mode: self.mode.saved().to_vec(),
+            reservations: self.reservations.persistent.saved(),
+            identifying: self.identifying.clone(),
+            counters: self.counters.clone(),
+        }
     }
 
     /// Runs the checks before a command, in the profile's order. `found` is the command's row, or why there is none.
@@ -297,6 +332,8 @@ impl Lu {
                 self.nexuses.remove(nexus);
                 self.attention.remove(*nexus);
                 self.prevents.remove(nexus);
+                self.mode.forget(*nexus);
+                self.buffers.forget(*nexus);
                 self.reservations.legacy.release(*nexus);
                 self.deferred.take_if(|(owner, _)| owner == nexus);
             }
@@ -313,6 +350,8 @@ impl Lu {
         self.prevents.clear();
         self.deferred = None;
         self.mode.reset();
+        self.buffers.clear();
+        self.thresholds.clear();
         self.attention.raise_all(asc);
     }
 }

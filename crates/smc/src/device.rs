@@ -12,6 +12,7 @@ use scsi_core::mode::{Header, PageControl, PageId};
 use scsi_core::nexus::NexusId;
 use scsi_core::sense::Sense;
 use scsi_core::spec::CommandSpec;
+use scsi_core::target::Request;
 use scsi_core::writer::PageWriter;
 
 /// A changer without its SPC state.
@@ -68,7 +69,7 @@ impl Device for State {
         LOG_PAGES
     }
 
-    fn log(&self, _id: LogId, w: &mut LogWriter) {
+    fn log(&self, _id: LogId, _request: &Request<'_>, w: &mut LogWriter) {
         for number in 1..=64_u16 {
             let set = self.alerts >> (64 - number) & 1 == 1;
             w.parameter(number, 0x40, &[u8::from(set)]);

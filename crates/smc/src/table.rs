@@ -3,8 +3,8 @@
 use crate::command::{Command, element_status, exchange, initialize, move_medium, position};
 use scsi_core::command::SpcCommand;
 use scsi_core::command::{
-    inquiry, log_select, log_sense, mode_select, mode_sense, prevent, report_luns, report_opcodes, report_tmf,
-    request_sense, reserve, reserve_in, reserve_out, self_test, timestamp,
+    diagnostic, inquiry, log_select, log_sense, mode_select, mode_sense, prevent, report_luns, report_opcodes,
+    report_tmf, request_sense, reserve, reserve_in, reserve_out, timestamp,
 };
 use scsi_core::spec::{Access, CommandSpec, Row, Table};
 
@@ -28,7 +28,8 @@ pub const COMMANDS: Table<Command> = Table(&[
     spc(reserve::RESERVE_6, SpcCommand::Reserve),
     spc(reserve::RELEASE_6, SpcCommand::Release),
     spc(mode_sense::SPEC_6, SpcCommand::ModeSense),
-    spc(self_test::SPEC, SpcCommand::SelfTest),
+    spc(diagnostic::RECEIVE, SpcCommand::ReceiveDiagnostic),
+    spc(diagnostic::SEND, SpcCommand::SendDiagnostic),
     spc(prevent::SPEC, SpcCommand::Prevent),
     row(position::SPEC, Command::PositionToElement),
     row(initialize::RANGE, Command::InitializeElementStatus),

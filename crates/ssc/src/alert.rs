@@ -1,64 +1,92 @@
 //! TapeAlert flags of a drive (SSC-5 annex A).
 
+use scsi_core::nexus::NexusId;
+use std::collections::BTreeMap;
+
 scsi_core::named_values! {
     /// A flag by its number, 1 to 64.
     pub struct Alert(u8);
+    READ_WARNING = 1, "Read warning";
+    WRITE_WARNING = 2, "Write warning";
     HARD_ERROR = 3, "Hard error";
+    MEDIA = 4, "Media";
     READ_FAILURE = 5, "Read failure";
     WRITE_FAILURE = 6, "Write failure";
+    MEDIA_LIFE = 7, "Media life";
+    NOT_DATA_GRADE = 8, "Not data grade";
     WRITE_PROTECT = 9, "Write protect";
     NO_REMOVAL = 10, "No removal";
     CLEANING_MEDIA = 11, "Cleaning media";
     UNSUPPORTED_FORMAT = 12, "Unsupported format";
+    RECOVERABLE_CARTRIDGE_FAILURE = 13, "Recoverable mechanical cartridge failure";
+    UNRECOVERABLE_CARTRIDGE_FAILURE = 14, "Unrecoverable mechanical cartridge failure";
     MEMORY_CHIP = 15, "Memory chip in cartridge failure";
+    FORCED_EJECT = 16, "Forced eject";
     READ_ONLY_FORMAT = 17, "Read-only format";
+    DIRECTORY_CORRUPTED = 18, "Tape directory corrupted on load";
+    NEARING_MEDIA_LIFE = 19, "Nearing media life";
+    CLEAN_NOW = 20, "Clean now";
+    CLEAN_PERIODIC = 21, "Clean periodic";
+    EXPIRED_CLEANING_MEDIA = 22, "Expired cleaning media";
+    INVALID_CLEANING_TAPE = 23, "Invalid cleaning tape";
+    RETENSION_REQUESTED = 24, "Retension requested";
+    MULTI_PORT_INTERFACE_ERROR = 25, "Multi-port interface error on a primary port";
+    COOLING_FAN_FAILURE = 26, "Cooling fan failure";
+    POWER_SUPPLY_FAILURE = 27, "Power supply failure";
+    POWER_CONSUMPTION = 28, "Power consumption";
+    PREVENTIVE_MAINTENANCE = 29, "Drive preventive maintenance required";
+    HARDWARE_A = 30, "Hardware A";
+    HARDWARE_B = 31, "Hardware B";
+    PRIMARY_INTERFACE = 32, "Primary interface";
+    EJECT_MEDIA = 33, "Eject media";
+    MICROCODE_UPDATE_FAIL = 34, "Microcode update fail";
+    DRIVE_HUMIDITY = 35, "Drive humidity";
+    DRIVE_TEMPERATURE = 36, "Drive temperature";
+    DRIVE_VOLTAGE = 37, "Drive voltage";
+    PREDICTIVE_FAILURE = 38, "Predictive failure";
+    DIAGNOSTICS_REQUIRED = 39, "Diagnostics required";
+    LOADER_HARDWARE_A = 40, "Loader hardware A";
+    LOADER_STRAY_TAPE = 41, "Loader stray tape";
+    LOADER_HARDWARE_B = 42, "Loader hardware B";
+    LOADER_DOOR = 43, "Loader door";
+    LOADER_HARDWARE_C = 44, "Loader hardware C";
+    LOADER_MAGAZINE = 45, "Loader magazine";
+    LOADER_PREDICTIVE_FAILURE = 46, "Loader predictive failure";
+    ENCRYPTION_CONTROL_COMMUNICATION = 47, "External data encryption control: communications failure";
+    ENCRYPTION_KEY_MANAGER = 48, "External data encryption control: key manager returned an error";
+    DIMINISHED_CAPACITY = 49, "Diminished native capacity";
+    LOST_STATISTICS = 50, "Lost statistics";
     DIRECTORY_INVALID = 51, "Tape directory invalid at unload";
-    LOADING_FAILURE = 55, "Loading failure";
+    SYSTEM_AREA_WRITE_FAILURE = 52, "Tape system area write failure";
+    SYSTEM_AREA_READ_FAILURE = 53, "Tape system area read failure";
+    NO_START_OF_DATA = 54, "No start of data";
+    LOADING_FAILURE = 55, "Loading or threading failure";
+    UNLOAD_FAILURE = 56, "Unrecoverable unload failure";
+    AUTOMATION_INTERFACE_FAILURE = 57, "Automation interface failure";
+    FIRMWARE_FAILURE = 58, "Microcode failure";
+    WORM_INTEGRITY = 59, "WORM volume - integrity check failed";
+    WORM_OVERWRITE_ATTEMPTED = 60, "WORM volume - overwrite attempted";
+    ENCRYPTION_POLICY_VIOLATION = 61, "Encryption policy violation";
 }
 
-/// The flags that are set.
+/// A set of flags.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Alerts(u64);
 
 impl Alerts {
-    /// Flags that go when the cartridge does.
-    const OF_MEDIUM: [Alert; 10] = [
-        Alert::HARD_ERROR,
-        Alert::READ_FAILURE,
-        Alert::WRITE_FAILURE,
-        Alert::WRITE_PROTECT,
-        Alert::NO_REMOVAL,
-        Alert::CLEANING_MEDIA,
-        Alert::UNSUPPORTED_FORMAT,
-        Alert::MEMORY_CHIP,
-        Alert::READ_ONLY_FORMAT,
-        Alert::LOADING_FAILURE,
-    ];
-
     const fn bit(alert: Alert) -> u64 {
         1 << (64 - alert.0)
     }
 
-    /// Raises a flag.
-    pub const fn raise(&mut self, alert: Alert) {
-        self.0 |= Self::bit(alert);
-    }
-
-    /// The cartridge was removed.
-    pub fn medium_removed(&mut self) {
-        for alert in Self::OF_MEDIUM {
-            self.0 &= !Self::bit(alert);
+    /// These flags.
+    #[must_use]
+    pub const fn of(alerts: &[Alert]) -> Self {
+        let (mut bits, mut rest) = (0, alerts);
+        while let [first, others @ ..] = rest {
+            bits |= Self::bit(*first);
+            rest = others;
         }
-    }
-
-    /// The next cartridge is loaded.
-    pub const fn loading(&mut self) {
-        self.0 &= !Self::bit(Alert::DIRECTORY_INVALID);
-    }
-
-    /// All flags go.
-    pub const fn clear(&mut self) {
-        self.0 = 0;
+        Self(bits)
     }
 
     /// Whether a flag is set.
@@ -71,5 +99,111 @@ impl Alerts {
     #[must_use]
     pub const fn bits(self) -> u64 {
         self.0
+    }
+}
+
+/// Flags that go when the cartridge does.
+const OF_MEDIUM: Alerts = Alerts::of(&[
+    Alert::READ_WARNING,
+    Alert::WRITE_WARNING,
+    Alert::HARD_ERROR,
+    Alert::MEDIA,
+    Alert::READ_FAILURE,
+    Alert::WRITE_FAILURE,
+    Alert::MEDIA_LIFE,
+    Alert::NOT_DATA_GRADE,
+    Alert::WRITE_PROTECT,
+    Alert::NO_REMOVAL,
+    Alert::CLEANING_MEDIA,
+    Alert::UNSUPPORTED_FORMAT,
+    Alert::RECOVERABLE_CARTRIDGE_FAILURE,
+    Alert::MEMORY_CHIP,
+    Alert::READ_ONLY_FORMAT,
+    Alert::DIRECTORY_CORRUPTED,
+    Alert::NEARING_MEDIA_LIFE,
+    Alert::EXPIRED_CLEANING_MEDIA,
+    Alert::INVALID_CLEANING_TAPE,
+    Alert::RETENSION_REQUESTED,
+    Alert::EJECT_MEDIA,
+    Alert::DIMINISHED_CAPACITY,
+    Alert::NO_START_OF_DATA,
+    Alert::LOADING_FAILURE,
+    Alert::WORM_INTEGRITY,
+    Alert::WORM_OVERWRITE_ATTEMPTED,
+]);
+
+/// Flags that go when the next cartridge is loaded.
+const UNTIL_LOAD: Alerts = Alerts::of(&[
+    Alert::FORCED_EJECT,
+    Alert::LOST_STATISTICS,
+    Alert::DIRECTORY_INVALID,
+    Alert::SYSTEM_AREA_WRITE_FAILURE,
+    Alert::SYSTEM_AREA_READ_FAILURE,
+]);
+
+/// The flags of a drive, and who has read them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TapeAlert {
+    raised: Alerts,
+    /// Flags that a nexus has read on page 2Eh since they were raised: it does not see them again.
+    seen: BTreeMap<NexusId, u64>,
+    /// A flag was raised that no informational exception has told of.
+    fresh: bool,
+}
+
+impl TapeAlert {
+    /// Raises a flag, for every nexus.
+    pub(crate) fn raise(&mut self, alert: Alert) {
+        let bit = Alerts::bit(alert);
+        self.fresh |= self.raised.0 & bit == 0;
+        self.raised.0 |= bit;
+        self.seen.values_mut().for_each(|seen| *seen &= !bit);
+    }
+
+    /// What raised a flag is over.
+    pub(crate) const fn lower(&mut self, alert: Alert) {
+        self.raised.0 &= !Alerts::bit(alert);
+    }
+
+    /// Flags of page 2Eh for a nexus.
+    pub(crate) fn of(&self, nexus: NexusId) -> Alerts {
+        Alerts(self.raised.0 & !self.seen.get(&nexus).copied().unwrap_or(0))
+    }
+
+    /// All flags, read or not.
+    pub(crate) const fn all(&self) -> Alerts {
+        self.raised
+    }
+
+    /// A nexus has read page 2Eh.
+    pub(crate) fn read(&mut self, nexus: NexusId) {
+        *self.seen.entry(nexus).or_default() |= self.raised.0;
+    }
+
+    /// The nexus is gone.
+    pub(crate) fn forget(&mut self, nexus: NexusId) {
+        self.seen.remove(&nexus);
+    }
+
+    /// The cartridge was removed.
+    pub(crate) const fn medium_removed(&mut self) {
+        self.raised.0 &= !OF_MEDIUM.0;
+    }
+
+    /// The next cartridge is loaded.
+    pub(crate) const fn loading(&mut self) {
+        self.raised.0 &= !UNTIL_LOAD.0;
+    }
+
+    /// All flags go, for everyone.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Whether a flag was raised since this was last asked.
+    pub(crate) const fn take_fresh(&mut self) -> bool {
+        let fresh = self.fresh;
+        self.fresh = false;
+        fresh
     }
 }

@@ -13,6 +13,10 @@ pub(crate) struct Counters {
     pub(crate) from_medium: u64,
     /// Filemarks written.
     pub(crate) filemarks: u64,
+    /// Blocks written.
+    pub(crate) blocks_written: u64,
+    /// Blocks read.
+    pub(crate) blocks_read: u64,
     /// Objects that could not be read.
     pub(crate) read_failures: u64,
     /// Objects that could not be written.
@@ -28,6 +32,8 @@ impl Counters {
             to_host: self.to_host - base.to_host,
             from_medium: self.from_medium - base.from_medium,
             filemarks: self.filemarks - base.filemarks,
+            blocks_written: self.blocks_written - base.blocks_written,
+            blocks_read: self.blocks_read - base.blocks_read,
             read_failures: self.read_failures - base.read_failures,
             write_failures: self.write_failures - base.write_failures,
         }

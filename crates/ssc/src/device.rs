@@ -1,23 +1,41 @@
 //! The facts of a drive as SPC commands read them.
 
-use crate::alert::Alerts;
+use crate::alert::{Alert, TapeAlert};
 use crate::drive::DriveConfig;
 use crate::encryption::Encryption;
+use crate::lifetime::Lifetime;
 use crate::load::Load;
+use crate::operation::Operation;
 use crate::profile::DriveProfile;
+use crate::protection::{Method, Protection, Protections};
 use crate::{log, mode, table};
 use scsi_core::fault::Outcome;
 use scsi_core::identity::Identity;
 use scsi_core::inquiry::Inquiry;
 use scsi_core::log::{LogId, LogWriter};
 use scsi_core::lu::Device;
-use scsi_core::mode::{Header, PageControl, PageId};
+use scsi_core::mode::{Header, PageControl, PageId, exceptions_1c};
 use scsi_core::nexus::NexusId;
 use scsi_core::sense::Sense;
 use scsi_core::spec::CommandSpec;
+use scsi_core::target::Request;
+use scsi_core::time::{Instant, Now};
 use scsi_core::writer::PageWriter;
 use std::sync::Arc;
 use tape_store::workers::Workers;
+
+/// What a drive reads from its mode pages.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Settings {
+    /// Blocks are compressed.
+    pub(crate) compress: bool,
+    /// Append-only mode.
+    pub(crate) append_only: bool,
+    /// Bytes before early warning at which to warn as well.
+    pub(crate) warn_before: u64,
+    /// How informational exceptions are reported.
+    pub(crate) exceptions: exceptions_1c::Method,
+}
 
 /// A drive without its SPC state.
 pub(crate) struct State {
@@ -30,11 +48,25 @@ pub(crate) struct State {
     pub(crate) block_length: u32,
     /// BUFFERED MODE: 0 makes every write durable before its status.
     pub(crate) buffered_mode: u8,
-    /// DCE of the data compression page.
-    pub(crate) compress: bool,
+    pub(crate) settings: Settings,
+    /// What each nexus has asked of logical block protection.
+    pub(crate) protections: Protections,
     pub(crate) encryption: Encryption,
-    pub(crate) alerts: Alerts,
+    pub(crate) alerts: TapeAlert,
+    /// Loads since power on.
     pub(crate) loads: u64,
+    pub(crate) lifetime: Lifetime,
+    pub(crate) diagnostics: log::Diagnostics,
+    /// When it was powered on, as far as anyone has told it the time.
+    pub(crate) power_on: Option<Instant>,
+    /// Serial number, for the pages that show it.
+    pub(crate) serial: String,
+    /// Some nexus prevents removal.
+    pub(crate) removal_prevented: bool,
+    /// An informational exception that was not reported yet; whether it was a test.
+    pub(crate) exception: Option<bool>,
+    /// What an immediate command began.
+    pub(crate) operation: Option<Operation>,
 }
 
 impl State {
@@ -46,11 +78,41 @@ impl State {
             load: Load::Empty,
             block_length: 0,
             buffered_mode: 1,
-            compress: true,
+            settings: Settings::default(),
+            protections: Protections::default(),
             encryption: Encryption::default(),
-            alerts: Alerts::default(),
+            alerts: TapeAlert::default(),
             loads: 0,
+            lifetime: Lifetime::default(),
+            diagnostics: log::Diagnostics::default(),
+            power_on: None,
+            serial: String::new(),
+            removal_prevented: false,
+            exception: None,
+            operation: None,
         }
+    }
+
+    /// What a nexus has asked of logical block protection.
+    pub(crate) fn protection_of(&self, nexus: NexusId) -> Option<Protection> {
+        self.protections.get(&nexus).copied()
+    }
+
+    /// Whether the drive asks to be cleaned.
+    pub(crate) const fn wants_cleaning(&self) -> bool {
+        let alerts = self.alerts.all();
+        alerts.is_set(Alert::CLEAN_NOW) || alerts.is_set(Alert::CLEAN_PERIODIC)
+    }
+
+    /// Since power on.
+    pub(crate) fn power_on_ms(&self, now: Now) -> u64 {
+        let since = self.power_on.unwrap_or(now.mono);
+        now.mono.0.saturating_sub(since.0) / 1000
+    }
+
+    /// Since power on.
+    pub(crate) fn power_on_seconds(&self, now: Now) -> u64 {
+        self.power_on_ms(now) / 1000
     }
 
     /// Density of the mounted medium; 0 without one.
@@ -62,6 +124,18 @@ impl State {
     }
 }
 
+/// Method 0 (none) and those there are: each for WRITE and READ, none for RECOVER BUFFERED DATA.
+fn protection_methods<'a>(methods: &[Method], w: &'a mut PageWriter) -> &'a mut PageWriter {
+    const LBP_W_C_LBP_R_C: u8 = 0xc0;
+    // Descriptors begin at byte 8 of the page.
+    w.zeros(4);
+    w.u8(7).u8(0).u8(0).u8(LBP_W_C_LBP_R_C).zeros(4);
+    for method in methods {
+        w.u8(7).u8(method.code()).u8(4).u8(LBP_W_C_LBP_R_C).zeros(4);
+    }
+    w
+}
+
 /// Longest block (LTO: READ BLOCK LIMITS says 800000h).
 pub(crate) const MAX_BLOCK_LENGTH: u32 = 0x0080_0000;
 
@@ -71,7 +145,7 @@ impl Device for State {
     }
 
     fn commands(&self) -> Vec<CommandSpec> {
-        table::COMMANDS.specs()
+        table::COMMANDS.specs().into_iter().filter(|spec| !self.profile.lacks(spec)).collect()
     }
 
     fn vpd_pages(&self) -> &'static [u8] {
@@ -80,18 +154,23 @@ impl Device for State {
 
     fn vpd(&self, page: u8, identity: &Identity, w: &mut PageWriter) {
         match page {
-            // Sequential-access capabilities: neither WORM nor TSMC.
-            0xb0 => w.zeros(2),
+            // Sequential-access capabilities: WORM.
+            0xb0 => w.u8(u8::from(self.profile.worm)).u8(0),
             0xb1 | 0xb3 => w.bytes(identity.serial.as_bytes()),
             // TapeAlert flags that this drive may raise.
             0xb2 => w.u64(log::supported_alerts()),
-            _ => w,
+            0xb4 => w.zeros(2),
+            0xb5 => protection_methods(self.profile.protection, w),
+            _ => {
+                (self.profile.vendor_vpd)(page, identity, w);
+                w
+            }
         };
     }
 
     fn mode_header(&self) -> (u8, u8) {
         let (medium_type, protected) = match &self.load {
-            Load::Mounted(mounted) => (mounted.cartridge.media().medium_type, mounted.protected.is_some()),
+            Load::Mounted(mounted) => (self.profile.medium_type(&mounted.cartridge), mounted.protected.is_some()),
             _ => (0, false),
         };
         (medium_type, (u8::from(protected) << 7) | (self.buffered_mode << 4))
@@ -112,7 +191,7 @@ impl Device for State {
     }
 
     fn check_mode(&self, id: PageId, page: &[u8]) -> Result<(), usize> {
-        if id == mode::partition_11::ID { mode::partition_11::check(self, page) } else { Ok(()) }
+        mode::check(self, id, page)
     }
 
     fn check_header(&self, header: &Header) -> Result<(), Option<usize>> {
@@ -128,7 +207,7 @@ impl Device for State {
         if [b0, b1, b2] != [0; 3] {
             return Err(Some(1));
         }
-        if u32::from_be_bytes([0, l0, l1, l2]) > MAX_BLOCK_LENGTH {
+        if u32::from_be_bytes([0, l0, l1, l2]) > MAX_BLOCK_LENGTH + 4 {
             return Err(Some(5));
         }
         Ok(())
@@ -147,13 +226,13 @@ impl Device for State {
         self.profile.log_pages
     }
 
-    fn log(&self, id: LogId, w: &mut LogWriter) {
-        log::write(self, id, w);
+    fn log(&self, id: LogId, request: &Request<'_>, w: &mut LogWriter) {
+        log::write(self, id, request, w);
     }
 
-    fn log_read(&mut self, id: LogId, _nexus: NexusId) {
+    fn log_read(&mut self, id: LogId, nexus: NexusId) {
         if id == log::TAPE_ALERT {
-            self.alerts.clear();
+            self.alerts.read(nexus);
         }
     }
 
@@ -161,8 +240,20 @@ impl Device for State {
         log::reset(self, id)
     }
 
+    fn protects(&self) -> bool {
+        !self.profile.protection.is_empty()
+    }
+
+    fn microcode_refused(&mut self) {
+        self.alerts.raise(Alert::MICROCODE_UPDATE_FAIL);
+    }
+
     fn condition(&self) -> Option<Sense> {
-        None
+        if let Some(operation) = &self.operation {
+            return Some(operation.condition());
+        }
+        let exception = self.exception.filter(|_| self.settings.exceptions == exceptions_1c::Method::OnRequest);
+        exception.map(|is_test| exceptions_1c::sense(self.settings.exceptions, is_test))
     }
 
     fn self_test(&mut self) -> Outcome {

@@ -1,24 +1,31 @@
 //! The drive as a logical unit: the checks of SPC, then one arm per command.
 #![deny(clippy::wildcard_enum_match_arm)]
 
-use crate::alert::Alerts;
+use crate::alert::{Alert, Alerts};
 use crate::command::{self, Command};
-use crate::device::State;
+use crate::device::{Settings, State};
+use crate::lifetime::Lifetime;
 use crate::load::Load;
+use crate::log::When;
+use crate::mode::{compression_0f, config_extension_1001, protection_0af0};
 use crate::profile::DriveProfile;
 use crate::table::COMMANDS;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::command::SpcCommand;
 use scsi_core::data::Data;
-use scsi_core::fault::{Completion, Fault, Outcome};
+use scsi_core::fault::{Completion, Fault, Outcome, Save};
 use scsi_core::identity::Identity;
 use scsi_core::lu::{self, Lu};
+use scsi_core::mode::exceptions_1c;
 use scsi_core::nexus::NexusId;
+use scsi_core::sense::{Sense, SenseKey};
+use scsi_core::spec::{Attention, Row};
 use scsi_core::target::{Event, LogicalUnit, Request};
 use scsi_core::time::Now;
 use std::sync::Arc;
 use tape_store::cartridge::{Cartridge, Refused, WhyNot};
+use tape_store::mam::AttrId;
 use tape_store::medium::Codec;
 use tape_store::workers::Workers;
 
@@ -66,7 +73,10 @@ impl Drive {
     pub fn new(profile: &'static DriveProfile, identity: Identity, config: DriveConfig, saved: lu::Saved) -> Self {
         let lu = Lu::new(identity, profile.mode_pages, profile.order, saved);
         let mut drive = Self { lu, state: State::new(profile, config) };
-        drive.follow_mode_pages();
+        drive.state.serial.clone_from(&drive.lu.identity.serial);
+        drive.state.lifetime = Lifetime::new(drive.lu.counters.clone());
+        drive.state.lifetime.add(Lifetime::POWER_CYCLES, 1);
+        drive.follow_mode_pages(None);
         drive
     }
 
@@ -75,10 +85,34 @@ impl Drive {
         &mut self.lu
     }
 
-    /// TapeAlert flags.
+    /// TapeAlert flags, whoever has read them.
     #[must_use]
     pub const fn alerts(&self) -> Alerts {
-        self.state.alerts
+        self.state.alerts.all()
+    }
+
+    /// Raises a TapeAlert flag, as if its cause had come about.
+    pub fn raise_alert(&mut self, alert: Alert) {
+        self.state.alerts.raise(alert);
+    }
+
+    /// Lowers a TapeAlert flag, as if its cause were gone.
+    pub const fn lower_alert(&mut self, alert: Alert) {
+        self.state.alerts.lower(alert);
+    }
+
+    /// Whether an operation goes on after its command was answered.
+    #[must_use]
+    pub const fn is_working(&self) -> bool {
+        self.state.operation.is_some()
+    }
+
+    /// Takes an operation that goes on after its command was answered one step further; says whether it goes on still.
+    pub fn work(&mut self) -> bool {
+        if let Some((nexus, sense)) = self.state.step() {
+            self.lu.defer(nexus, sense);
+        }
+        self.is_working()
     }
 
     /// The cartridge inside, and what has become of it.
@@ -89,6 +123,7 @@ impl Drive {
             Load::Ejected(cartridge) => Some((cartridge, Threaded::Ejected)),
             Load::Unusable(cartridge, _) => Some((cartridge, Threaded::No)),
             Load::Mounted(mounted) => Some((&mounted.cartridge, Threaded::Yes)),
+            Load::Held(held) => Some((&held.cartridge, Threaded::No)),
         }
     }
 
@@ -101,7 +136,7 @@ impl Drive {
             return Err(Box::new(Refused { cartridge, why: "the drive is full" }));
         }
         self.lu.mode.restore(crate::mode::partition_11::ID);
-        self.state.mount(cartridge, &self.name());
+        self.state.mount(cartridge, &crate::load::drive_name(&self.lu));
         if matches!(self.state.load, Load::Mounted(_)) {
             self.lu.attention.raise_all(Asc::NOT_READY_TO_READY_CHANGE_MEDIUM_MAY_HAVE_CHANGED);
         }
@@ -139,26 +174,45 @@ impl Drive {
         }
     }
 
-    fn name(&self) -> String {
-        let identity = &self.lu.identity;
-        format!("{:<8}{}", identity.model.vendor, identity.serial)
+    fn run(&mut self, request: &Request<'_>, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
+        let found = self.find(cdb);
+        self.lu.admit(request, cdb, found.as_ref().map(|row| &row.spec))?;
+        let row = found?;
+        self.work();
+        let outcome = self.dispatch(row.run, cdb, request, data);
+        self.finish(row, cdb, request, &outcome);
+        match outcome {
+            Ok(()) if row.spec.attention == Attention::Report => self.report_exception(),
+            other => other,
+        }
     }
 
-    fn run(&mut self, request: &Request<'_>, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
-        let found = COMMANDS.find(cdb);
-        let admitted = found.as_ref().map(|row| &row.spec);
-        self.lu.admit(request, cdb, admitted)?;
-        let row = found?;
+    /// The row of a command, if this model has it.
+    fn find(&self, cdb: &Cdb) -> Result<&'static Row<Command>, Sense> {
+        let row = COMMANDS.find(cdb)?;
+        if self.state.profile.lacks(&row.spec) {
+            return Err(Sense::illegal(Asc::INVALID_COMMAND_OPERATION_CODE));
+        }
+        Ok(row)
+    }
+
+    fn dispatch(&mut self, run: Command, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
         let Self { lu, state } = self;
+        state.removal_prevented = lu.removal_prevented();
         if let Load::Mounted(mounted) = &mut state.load
-            && matches!(row.run, Command::Spc(SpcCommand::LogSense) | Command::ReadAttribute)
+            && matches!(run, Command::Spc(SpcCommand::LogSense) | Command::ReadAttribute)
         {
             mounted.settle();
         }
-        let outcome = match row.run {
+        match run {
             Command::Spc(run) => lu.run(run, cdb, request, state, data),
             Command::TestUnitReady => state.ready().map(|_| ()),
             Command::Rewind => command::rewind::run(state),
+            Command::ReadReverse => command::read_reverse::run(state, cdb, request, data),
+            Command::RecoverBufferedData => command::recover::run(state, cdb),
+            Command::SetCapacity => command::set_capacity::run(lu, state, cdb),
+            Command::AllowOverwrite => command::allow_overwrite::run(state, cdb),
+            Command::EndOfWrap => command::end_of_wrap::run(state, cdb, data),
             Command::ReadBlockLimits => command::limits::run(state, cdb, data),
             Command::Read => command::read::run(state, cdb, request, data),
             Command::Write => command::write::run(state, cdb, request, data),
@@ -166,7 +220,7 @@ impl Drive {
             Command::Space => command::space::run(state, cdb),
             Command::Locate => command::locate::run(state, cdb),
             Command::ReadPosition => command::position::run(state, cdb, data),
-            Command::Erase => command::erase::run(state),
+            Command::Erase => command::erase::run(state, cdb),
             Command::LoadUnload => command::load_unload::run(lu, state, cdb, request),
             Command::ReportDensity => command::density::run(state, cdb, data),
             Command::ReadAttribute => command::read_attribute::run(state, cdb, data),
@@ -176,19 +230,122 @@ impl Drive {
             Command::ReadMediaSerial => command::media_serial::run(state, cdb, data),
             Command::SecurityIn => command::security_in::run(state, cdb, request, data),
             Command::SecurityOut => command::security_out::run(lu, state, cdb, request, data),
-        };
-        if row.run == Command::Spc(SpcCommand::ModeSelect) {
-            self.follow_mode_pages();
         }
-        let told = matches!(&outcome, Err(Fault::Check(sense)) if sense.deferred).then_some(request.nexus);
-        self.note_lost(told);
-        outcome
     }
 
-    /// Settings that live in mode pages are read from there.
-    fn follow_mode_pages(&mut self) {
-        let page = self.lu.mode.current(crate::mode::compression_0f::ID);
-        self.state.compress = crate::mode::compression_0f::enabled(page);
+    /// What a command leaves behind, whatever came of it.
+    fn finish(&mut self, row: &Row<Command>, cdb: &Cdb, request: &Request<'_>, outcome: &Outcome) {
+        if row.run == Command::Spc(SpcCommand::ModeSelect) {
+            self.follow_mode_pages(Some(request.nexus));
+        }
+        let told = matches!(outcome, Err(Fault::Check(sense)) if sense.deferred).then_some(request.nexus);
+        self.note_lost(told);
+        if let Load::Mounted(mounted) = &mut self.state.load
+            && !mounted.medium.position().programmable_warning
+        {
+            // It is given again when the zone is entered again.
+            mounted.warned = false;
+        }
+        self.note_exception();
+        self.note_error(cdb, request, outcome);
+        if std::mem::take(&mut self.state.lifetime.changed) {
+            self.keep_lifetime(request.now);
+        }
+    }
+
+    /// What log page 16h tells of: errors of medium and hardware.
+    fn note_error(&mut self, cdb: &Cdb, request: &Request<'_>, outcome: &Outcome) {
+        let Err(Fault::Check(sense)) = outcome else { return };
+        if !matches!(sense.key, SenseKey::MEDIUM_ERROR | SenseKey::HARDWARE_ERROR) {
+            return;
+        }
+        let State { load, diagnostics, profile, .. } = &mut self.state;
+        let medium = if let Load::Mounted(mounted) = load {
+            let serial = mounted.mam.get(AttrId::SERIAL, 0).unwrap_or_default();
+            Some((mounted.cartridge.media().density, profile.medium_type(&mounted.cartridge), serial))
+        } else {
+            None
+        };
+        let revision = self.lu.identity.model.revision;
+        diagnostics.note(sense, &When { cdb, at: request.now.wall, revision, medium });
+    }
+
+    /// What the drive counts for life is kept, with the next answer.
+    fn keep_lifetime(&mut self, now: Now) {
+        let mut kept = self.state.lifetime.clone();
+        kept.add(Lifetime::POWER_ON_SECONDS, self.state.power_on_seconds(now));
+        self.lu.counters = kept.into_counters();
+        self.lu.save(Save::UNIT);
+    }
+
+    /// A flag that was raised is an informational exception, if a host wants to hear of those.
+    fn note_exception(&mut self) {
+        if !self.state.alerts.take_fresh() || self.state.settings.exceptions == exceptions_1c::Method::None {
+            return;
+        }
+        self.raise_exception(false);
+    }
+
+    fn raise_exception(&mut self, is_test: bool) {
+        match self.state.settings.exceptions {
+            exceptions_1c::Method::None => {}
+            exceptions_1c::Method::Attention => self.lu.attention.raise_all(exceptions_1c::asc(is_test)),
+            exceptions_1c::Method::Recovered | exceptions_1c::Method::NoSense | exceptions_1c::Method::OnRequest => {
+                self.state.exception = Some(is_test);
+            }
+        }
+    }
+
+    /// A command that succeeded tells of an exception, if that is how a host wants to hear of it.
+    fn report_exception(&mut self) -> Outcome {
+        let method = self.state.settings.exceptions;
+        if !matches!(method, exceptions_1c::Method::Recovered | exceptions_1c::Method::NoSense) {
+            return Ok(());
+        }
+        match self.state.exception.take() {
+            Some(is_test) => Err(exceptions_1c::sense(method, is_test).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Settings that live in mode pages are read from there: those that all share, and those of a nexus.
+    fn follow_mode_pages(&mut self, nexus: Option<NexusId>) {
+        let Self { lu, state } = self;
+        let (append_only, warn_before) = config_extension_1001::settings(lu.mode.current(config_extension_1001::ID));
+        let exceptions = lu.mode.current(exceptions_1c::ID);
+        state.settings = Settings {
+            compress: compression_0f::enabled(lu.mode.current(compression_0f::ID)),
+            append_only,
+            warn_before,
+            exceptions: exceptions_1c::method(exceptions),
+        };
+        if let Load::Mounted(mounted) = &mut state.load {
+            mounted.append_only = append_only;
+            mounted.medium.warn_before(warn_before);
+        }
+        let test = exceptions_1c::test(exceptions);
+        if let Some(nexus) = nexus {
+            let page = lu.mode.current_of(protection_0af0::ID, nexus);
+            match protection_0af0::protection(state.profile.protection, page) {
+                Some(protection) => drop(state.protections.insert(nexus, protection)),
+                None => drop(state.protections.remove(&nexus)),
+            }
+            lu.mode.clear(exceptions_1c::ID, 2, exceptions_1c::TEST);
+            test.into_iter().for_each(|test| self.test_alert(test));
+        }
+    }
+
+    /// What the TEST bit of mode page 1Ch asks for.
+    fn test_alert(&mut self, test: exceptions_1c::Test) {
+        let alerts = &mut self.state.alerts;
+        match test {
+            exceptions_1c::Test::Exception => {}
+            exceptions_1c::Test::Raise(0) => (1..=64).for_each(|number| alerts.raise(Alert(number))),
+            exceptions_1c::Test::Raise(number) => alerts.raise(Alert(number)),
+            exceptions_1c::Test::Clear(number) => return alerts.lower(Alert(number)),
+        }
+        alerts.take_fresh();
+        self.raise_exception(true);
     }
 
     /// Data that was accepted and then lost is a deferred error of who wrote it, unless that is who was just told.
@@ -214,6 +371,7 @@ impl LogicalUnit for Drive {
 
     fn event(&mut self, event: Event, now: Now) {
         self.lu.event(&event, now);
+        self.state.power_on.get_or_insert(now.mono);
         match event {
             Event::NexusUp { nexus, returning, .. } => {
                 if !returning && matches!(self.state.load, Load::Mounted(_)) {
@@ -224,9 +382,16 @@ impl LogicalUnit for Drive {
                 self.state.block_length = 0;
                 self.state.buffered_mode = 1;
                 self.state.encryption.clear();
-                self.follow_mode_pages();
+                self.state.protections.clear();
+                self.state.exception = None;
+                self.state.operation = None;
+                self.follow_mode_pages(None);
             }
-            Event::NexusLost(nexus) => self.state.encryption.forget(nexus),
+            Event::NexusLost(nexus) => {
+                self.state.encryption.forget(nexus);
+                self.state.protections.remove(&nexus);
+                self.state.alerts.forget(nexus);
+            }
             Event::TaskSetCleared(_) => {}
         }
     }
@@ -246,5 +411,7 @@ impl LogicalUnit for Drive {
 
 #[cfg(test)]
 mod encryption_tests;
+#[cfg(test)]
+mod rules_tests;
 #[cfg(test)]
 mod tests;

@@ -109,6 +109,11 @@ impl Encryption {
         }
     }
 
+    /// The parameters that are shared.
+    pub(crate) const fn shared(&self) -> &Parameters {
+        &self.shared
+    }
+
     /// ENCRYPTION SCOPE of the parameters that a nexus uses: as they were set.
     pub(crate) fn set_as(&self, nexus: NexusId) -> Scope {
         match self.of(nexus).1 {

@@ -32,10 +32,14 @@ mod device;
 pub mod drive;
 mod encryption;
 mod fault;
+mod lifetime;
 mod load;
 mod log;
 mod mode;
+mod operation;
+mod overwrite;
 pub mod profile;
+pub mod protection;
 pub mod table;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

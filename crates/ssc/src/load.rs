@@ -4,6 +4,8 @@ use crate::alert::Alert;
 use crate::counters::Counters;
 use crate::device::State;
 use crate::fault::{self, Doing};
+use crate::lifetime::Lifetime;
+use crate::overwrite::{Allowed, Change};
 use crate::profile::Format;
 use scsi_core::asc::Asc;
 use scsi_core::fault::Fault;
@@ -25,8 +27,19 @@ pub(crate) enum Load {
     Ejected(Cartridge),
     /// A tape at some position.
     Mounted(Mounted),
+    /// A cartridge that is inside and not threaded; its memory can be reached.
+    Held(Box<Held>),
     /// A cartridge that cannot be used, and why.
     Unusable(Cartridge, Sense),
+}
+
+/// What lifetime counters count.
+const MB: u64 = 1_000_000;
+
+/// A cartridge whose tape is not threaded.
+pub(crate) struct Held {
+    pub(crate) cartridge: Cartridge,
+    pub(crate) mam: Mam,
 }
 
 /// A threaded tape.
@@ -47,20 +60,30 @@ pub(crate) struct Mounted {
     pub(crate) write_failed: bool,
     /// Who wrote last, and so hears of what was lost.
     pub(crate) writer: Option<NexusId>,
+    /// Append-only mode, of mode page 10h/01h.
+    pub(crate) append_only: bool,
+    /// What ALLOW OVERWRITE has allowed in it.
+    pub(crate) allowed: Allowed,
+    /// It is written once, and is not what it was.
+    pub(crate) tampered: bool,
+    /// Programmable early warning was given.
+    pub(crate) warned: bool,
 }
 
 impl Mounted {
-    /// Checks that the medium may be changed, and notes the first change of this load in its memory.
+    /// Checks that the medium may be changed so, and notes the first change of this load in its memory.
     ///
     /// # Errors
-    /// 7/27/00 or 7/30/05 for a protected medium, 3/31/00 after a write that failed, 3/0C/0B if the memory fails.
-    pub(crate) fn before_write(&mut self) -> Result<(), Sense> {
+    /// 7/27/00 or 7/30/05 for a protected medium, what [`Self::may_overwrite`] says, 3/31/00 after a write that failed,
+    /// 3/0C/0B if the memory fails.
+    pub(crate) fn before_write(&mut self, change: Change) -> Result<(), Sense> {
         if let Some(asc) = self.protected {
             return Err(fault::protected(asc));
         }
         if self.write_failed {
             return Err(Sense::new(SenseKey::MEDIUM_ERROR, Asc::MEDIUM_FORMAT_CORRUPTED));
         }
+        self.may_overwrite(change)?;
         if !self.altered {
             let next = self.mam.number(AttrId::VOLUME_CHANGE_REFERENCE).wrapping_add(1) & 0xffff_ffff;
             self.mam.set_number(AttrId::VOLUME_CHANGE_REFERENCE, next.max(1));
@@ -77,9 +100,19 @@ impl Mounted {
     /// # Errors
     /// The store failed.
     pub(crate) fn before_motion(&mut self) -> Result<(), Sense> {
+        self.allowed = Allowed::Nothing;
         self.sync()?;
         self.write_failed = false;
         Ok(())
+    }
+
+    /// Notes that the position changes by reading.
+    ///
+    /// # Errors
+    /// 3/30/0D.
+    pub(crate) fn before_read(&mut self) -> Result<(), Sense> {
+        self.allowed = Allowed::Nothing;
+        self.intact()
     }
 
     /// Makes what was written durable. A failure stands until the position changes: the storage may have dropped
@@ -100,11 +133,46 @@ impl Mounted {
         self.counters.to_medium = self.medium.stored();
     }
 
+    /// Notes where sealed blocks begin and end, of a write that begins at `object`.
+    pub(crate) fn note_sealed(&mut self, partition: u8, object: u64, sealed: bool) {
+        let at = |mam: &Mam, id| mam.get(id, partition).map(|_| mam.number_of(id, partition));
+        let mam = &mut self.mam;
+        for id in [AttrId::FIRST_ENCRYPTED, AttrId::FIRST_CLEAR] {
+            if at(mam, id).is_some_and(|first| object <= first) {
+                mam.set(id, partition, &[]);
+            }
+        }
+        let (first, clear) = (at(mam, AttrId::FIRST_ENCRYPTED), at(mam, AttrId::FIRST_CLEAR));
+        if sealed && first.is_none() {
+            mam.set(AttrId::FIRST_ENCRYPTED, partition, &object.to_be_bytes());
+        } else if !sealed && first.is_some() && clear.is_none() {
+            mam.set(AttrId::FIRST_CLEAR, partition, &object.to_be_bytes());
+        }
+    }
+
+    /// Bytes that it holds: all, or what SET CAPACITY left.
+    pub(crate) fn capacity(&self) -> u64 {
+        let scaled = self.mam.number(AttrId::SCALED);
+        if scaled == 0 { self.cartridge.capacity() } else { scaled }
+    }
+
     /// Notes what is left of the partition that the medium is in.
     pub(crate) fn note_room(&mut self) {
         self.settle();
         if let Ok(usage) = self.medium.usage(self.medium.position().partition) {
             self.mam.set_number(AttrId::REMAINING, usage.capacity.saturating_sub(usage.used));
+        }
+    }
+
+    /// Notes how much of a cartridge that is written once is written.
+    fn note_objects(&mut self) {
+        if self.cartridge.kind() != Kind::Worm || self.tampered {
+            return;
+        }
+        for partition in 0..self.medium.partitions() {
+            let objects = self.medium.usage(partition).map_or(0, |usage| usage.objects);
+            let known = self.mam.number_of(AttrId::WORM_OBJECTS, partition).max(objects);
+            self.mam.set(AttrId::WORM_OBJECTS, partition, &known.to_be_bytes());
         }
     }
 
@@ -114,11 +182,19 @@ impl Mounted {
         self.mam.set_number(AttrId::TAPE_ALERT, alerts);
         self.mam.set_flag(Flags::LOADED, false);
         self.note_room();
+        self.note_objects();
         let (written, read) = (self.counters.from_host, self.counters.to_host);
         for (life, load, count) in
             [(AttrId::LIFE_WRITTEN, AttrId::LOAD_WRITTEN, written), (AttrId::LIFE_READ, AttrId::LOAD_READ, read)]
         {
             self.mam.set_number(load, count);
+            self.mam.set_number(life, self.mam.number(life).saturating_add(count));
+        }
+        let failures = [
+            (AttrId::WRITE_FAILURES, self.counters.write_failures),
+            (AttrId::READ_FAILURES, self.counters.read_failures),
+        ];
+        for (life, count) in failures.into_iter().filter(|(_, count)| *count > 0) {
             self.mam.set_number(life, self.mam.number(life).saturating_add(count));
         }
         let saved = self.cartridge.save_mam(&self.mam);
@@ -127,13 +203,30 @@ impl Mounted {
 }
 
 impl State {
+    /// Takes an operation one step further; who hears of what it met, if that ends it.
+    pub(crate) fn step(&mut self) -> Option<(NexusId, Sense)> {
+        let (operation, Load::Mounted(mounted)) = (self.operation.as_mut()?, &mut self.load) else {
+            self.operation = None;
+            return None;
+        };
+        let (nexus, step) = (operation.nexus, operation.step(mounted));
+        if !matches!(step, Ok(false)) {
+            self.operation = None;
+        }
+        step.err().map(|sense| (nexus, sense))
+    }
+
     /// The mounted tape.
     ///
     /// # Errors
     /// NOT READY with the reason.
     pub(crate) fn ready(&mut self) -> Result<&mut Mounted, Fault> {
+        if let Some(operation) = &self.operation {
+            return Err(operation.not_ready().into());
+        }
         match &mut self.load {
             Load::Mounted(mounted) => Ok(mounted),
+            Load::Held(_) => Err(not_ready(Asc::MEDIUM_NOT_PRESENT_MEDIUM_AUXILIARY_MEMORY_ACCESSIBLE).into()),
             Load::Empty | Load::Ejected(_) => Err(not_ready(Asc::MEDIUM_NOT_PRESENT).into()),
             Load::Unusable(_, sense) => Err(sense.clone().into()),
         }
@@ -152,7 +245,7 @@ impl State {
         let format = self.profile.formats.iter().find(|format| format.media == cartridge.media());
         self.load = match (cartridge.kind(), format) {
             (Kind::Cleaning, _) => {
-                self.alerts.raise(Alert::CLEANING_MEDIA);
+                self.clean(&mut cartridge);
                 Load::Unusable(cartridge, not_ready(Asc::CLEANING_CARTRIDGE_INSTALLED))
             }
             (_, None) => {
@@ -169,7 +262,17 @@ impl State {
                     if !format.writable {
                         self.alerts.raise(Alert::READ_ONLY_FORMAT);
                     }
+                    let tampered = is_tampered(&cartridge, medium.as_ref(), &mam);
+                    if tampered {
+                        tracing::warn!(barcode = %cartridge.barcode(), "cartridge is written once and is not what it was");
+                        self.alerts.raise(Alert::WORM_INTEGRITY);
+                    }
+                    if mam.get(AttrId::SCALED, 0).is_some() {
+                        self.alerts.raise(Alert::DIMINISHED_CAPACITY);
+                    }
+                    medium.warn_before(self.settings.warn_before);
                     self.loads += 1;
+                    self.lifetime.add(Lifetime::LOADS, 1);
                     Load::Mounted(Mounted {
                         cartridge,
                         medium,
@@ -181,6 +284,10 @@ impl State {
                         altered: false,
                         write_failed: false,
                         writer: None,
+                        append_only: self.settings.append_only,
+                        allowed: Allowed::Nothing,
+                        tampered,
+                        warned: false,
                     })
                 }
                 Err(error) => {
@@ -194,11 +301,23 @@ impl State {
 
     /// Takes the cartridge out of the mechanism; what could not be made durable is the error, and it is out all the same.
     pub(crate) fn unmount(&mut self) -> Option<(Cartridge, Result<(), StoreError>)> {
+        self.operation = None;
         match std::mem::replace(&mut self.load, Load::Empty) {
             Load::Empty => None,
             Load::Ejected(cartridge) | Load::Unusable(cartridge, _) => Some((cartridge, Ok(()))),
+            Load::Held(held) => Some((held.cartridge, Ok(()))),
             Load::Mounted(mounted) => {
-                let (cartridge, result) = mounted.finish(self.alerts.bits());
+                let counters = mounted.counters;
+                for (id, count) in [
+                    (Lifetime::MB_WRITTEN, counters.from_host / MB),
+                    (Lifetime::MB_READ, counters.to_host / MB),
+                    (Lifetime::MB_SINCE_CLEAN, (counters.from_host + counters.to_host) / MB),
+                    (Lifetime::WRITE_ERRORS, counters.write_failures),
+                    (Lifetime::READ_ERRORS, counters.read_failures),
+                ] {
+                    self.lifetime.add(id, count);
+                }
+                let (cartridge, result) = mounted.finish(self.alerts.all().bits());
                 if let Err(error) = &result {
                     tracing::warn!(barcode = %cartridge.barcode(), %error, "cartridge was not unloaded cleanly");
                     self.alerts.raise(Alert::DIRECTORY_INVALID);
@@ -209,12 +328,49 @@ impl State {
     }
 }
 
-/// Why nothing may be written, if so: the format, the tab, what was written once, or damage.
+impl State {
+    /// A cleaning cartridge: it takes no time, and one of its uses.
+    fn clean(&mut self, cartridge: &mut Cartridge) {
+        self.alerts.raise(Alert::CLEANING_MEDIA);
+        let Ok(mut mam) = cartridge.mam() else {
+            self.alerts.raise(Alert::MEMORY_CHIP);
+            return;
+        };
+        let (uses, most) = (mam.number(AttrId::LOAD_COUNT), mam.number(AttrId::MEDIUM_TYPE_INFORMATION));
+        if uses >= most {
+            self.alerts.raise(Alert::EXPIRED_CLEANING_MEDIA);
+            return;
+        }
+        mam.set_number(AttrId::LOAD_COUNT, uses + 1);
+        if cartridge.save_mam(&mam).is_err() {
+            self.alerts.raise(Alert::MEMORY_CHIP);
+        }
+        self.lifetime.add(Lifetime::CLEANINGS, 1);
+        self.lifetime.clear(Lifetime::MB_SINCE_CLEAN);
+        self.alerts.lower(Alert::CLEAN_NOW);
+        self.alerts.lower(Alert::CLEAN_PERIODIC);
+    }
+}
+
+/// Whether a cartridge that is written once has lost objects, or has the chip of another.
+fn is_tampered(cartridge: &Cartridge, medium: &dyn Medium, mam: &Mam) -> bool {
+    if cartridge.kind() != Kind::Worm {
+        return false;
+    }
+    let chip = mam.get(AttrId::WORM_IDENTITY, 0);
+    let lost = |partition| {
+        let known = mam.number_of(AttrId::WORM_OBJECTS, partition);
+        medium.usage(partition).map_or(known > 0, |usage| usage.objects < known)
+    };
+    chip.is_some_and(|chip| Some(chip) != mam.get(AttrId::SERIAL, 0)) || (0..4).any(lost)
+}
+
+/// Why nothing may be written, if so: the format, the tab, or damage.
 fn protection(format: &Format, cartridge: &Cartridge, medium: &dyn Medium, mam: &Mam) -> Option<Asc> {
     if !format.writable {
         return Some(Asc::CANNOT_WRITE_MEDIUM_INCOMPATIBLE_FORMAT);
     }
-    let tab = mam.flags().contains(Flags::WRITE_PROTECTED) || cartridge.kind() == Kind::Worm;
+    let tab = mam.flags().contains(Flags::WRITE_PROTECTED);
     if let Some(why) = medium.read_only() {
         tracing::warn!(barcode = %cartridge.barcode(), why, "cartridge takes no writes");
     }
@@ -249,6 +405,11 @@ fn open(cartridge: &mut Cartridge, mut mam: Mam, drive_name: &str) -> Result<(Bo
     mam.set_flag(Flags::LOADED, true);
     cartridge.save_mam(&mam)?;
     Ok((medium, mam))
+}
+
+/// What a cartridge's memory calls a drive: vendor and serial number.
+pub(crate) fn drive_name(lu: &Lu) -> String {
+    format!("{:<8}{}", lu.identity.model.vendor, lu.identity.serial)
 }
 
 pub(crate) const fn not_ready(asc: Asc) -> Sense {

@@ -102,6 +102,14 @@ impl AttrId {
     pub const LOAD_WRITTEN: Self = Self(0x0222);
     /// Bytes read in the current or last load.
     pub const LOAD_READ: Self = Self(0x0223);
+    /// The first object of a partition that is an encrypted block.
+    pub const FIRST_ENCRYPTED: Self = Self(0x0224);
+    /// The first object behind that which is a block in clear.
+    pub const FIRST_CLEAR: Self = Self(0x0225);
+    /// Medium usage history; live.
+    pub const MEDIUM_HISTORY: Self = Self(0x0340);
+    /// Densities the medium can have; live.
+    pub const DENSITIES: Self = Self(0x040b);
     /// Medium manufacturer.
     pub const MANUFACTURER: Self = Self(0x0400);
     /// Medium serial number.
@@ -130,6 +138,18 @@ impl AttrId {
     pub const PARTITION_SIZE: Self = Self(0xf002);
     /// Ours: the medium by the name in its table.
     pub const MEDIUM_NAME: Self = Self(0xf003);
+
+    /// Ours: objects of each partition of a cartridge that is written once, when it was last unloaded.
+    pub const WORM_OBJECTS: Self = Self(0xf004);
+    /// Ours: whose chip this is, of a cartridge that is written once: its serial number when it was made.
+    pub const WORM_IDENTITY: Self = Self(0xf005);
+    /// Ours: bytes that SET CAPACITY left of the cartridge; none if all.
+    pub const SCALED: Self = Self(0xf006);
+
+    /// Ours: objects that could not be written, in the medium's life.
+    pub const WRITE_FAILURES: Self = Self(0xf007);
+    /// Ours: objects that could not be read, in the medium's life.
+    pub const READ_FAILURES: Self = Self(0xf008);
 
     /// Whether it is ours, and so not part of what SCSI counts and lists.
     #[must_use]
@@ -171,6 +191,9 @@ pub const ATTRIBUTES: &[AttrSpec] = &[
     device(0x0221, "read in its life", Format::Binary, 8),
     device(0x0222, "written in the last load", Format::Binary, 8),
     device(0x0223, "read in the last load", Format::Binary, 8),
+    each_partition(device(0x0224, "first encrypted block", Format::Binary, 8)),
+    each_partition(device(0x0225, "first block in clear behind it", Format::Binary, 8)),
+    device(0x0340, "medium usage history", Format::Binary, 90),
     device(0x0400, "medium manufacturer", Format::Ascii, 8),
     device(0x0401, "medium serial number", Format::Ascii, 32),
     device(0x0402, "medium length, m", Format::Binary, 4),
@@ -181,6 +204,7 @@ pub const ATTRIBUTES: &[AttrSpec] = &[
     device(0x0407, "memory capacity", Format::Binary, 8),
     device(0x0408, "medium type", Format::Binary, 1),
     device(0x0409, "medium type information", Format::Binary, 2),
+    device(0x040b, "supported density codes", Format::Binary, 10),
     host(0x0800, "application vendor", Format::Ascii, 8),
     host(0x0801, "application name", Format::Ascii, 32),
     host(0x0802, "application version", Format::Ascii, 8),
@@ -200,6 +224,11 @@ pub const ATTRIBUTES: &[AttrSpec] = &[
     device(0xf001, "flags", Format::Binary, 1),
     each_partition(device(0xf002, "partition size", Format::Binary, 8)),
     up_to(device(0xf003, "medium", Format::Ascii, 16)),
+    each_partition(device(0xf004, "objects written once", Format::Binary, 8)),
+    device(0xf005, "identity of the chip", Format::Ascii, 32),
+    device(0xf006, "scaled capacity", Format::Binary, 8),
+    device(0xf007, "write failures in its life", Format::Binary, 8),
+    device(0xf008, "read failures in its life", Format::Binary, 8),
 ];
 
 /// The facts of an attribute, if it exists.
@@ -262,6 +291,9 @@ impl Mam {
         mam.set_text(AttrId::SERIAL, new.serial);
         mam.set_text(AttrId::MANUFACTURE_DATE, &date(new.made));
         mam.set_kind(new.kind);
+        if new.kind == Kind::Worm {
+            mam.set_text(AttrId::WORM_IDENTITY, new.serial);
+        }
         mam
     }
 
@@ -342,6 +374,12 @@ impl Mam {
     #[must_use]
     pub fn number(&self, id: AttrId) -> u64 {
         big_endian(self.get(id, 0).unwrap_or_default())
+    }
+
+    /// The number in a binary attribute that each partition has of its own.
+    #[must_use]
+    pub fn number_of(&self, id: AttrId, partition: u8) -> u64 {
+        big_endian(self.get(id, partition).unwrap_or_default())
     }
 
     /// Sets a binary attribute in its own width.

@@ -19,6 +19,8 @@ pub struct Position {
     pub file: u64,
     /// Between early warning and the end.
     pub early_warning: bool,
+    /// Behind the warning that [`Medium::warn_before`] set.
+    pub programmable_warning: bool,
 }
 
 /// How a block is to be stored. A block that does not shrink is stored as it is.
@@ -145,6 +147,8 @@ pub struct Usage {
     pub early_warning: u64,
     /// From the beginning to here.
     pub here: u64,
+    /// Blocks and filemarks.
+    pub objects: u64,
 }
 
 /// Objects that were accepted and then could not be stored.
@@ -178,6 +182,10 @@ pub trait Medium: Send {
     }
     /// Where the medium stands.
     fn position(&self) -> Position;
+    /// Whether nothing follows in this partition.
+    fn at_end(&self) -> bool;
+    /// Sets a warning so many bytes before early warning, in every partition; 0 sets none.
+    fn warn_before(&mut self, _bytes: u64) {}
     /// Sizes of a partition.
     ///
     /// # Errors

@@ -22,13 +22,14 @@ pub struct Model {
     capacity: u64,
     early_warning: u64,
     stored: u64,
+    warn_before: u64,
 }
 
 impl Model {
     /// A blank tape of `capacity` bytes, the last `early_warning` of them behind early warning.
     #[must_use]
     pub const fn new(capacity: u64, early_warning: u64) -> Self {
-        Self { records: Vec::new(), at: 0, capacity, early_warning, stored: 0 }
+        Self { records: Vec::new(), at: 0, capacity, early_warning, stored: 0, warn_before: 0 }
     }
 
     /// All objects.
@@ -46,7 +47,11 @@ impl Model {
     }
 
     fn warns(&self) -> bool {
-        Self::bytes(self.before()) > self.capacity.saturating_sub(self.early_warning)
+        Self::bytes(self.before()) > self.warning_at()
+    }
+
+    const fn warning_at(&self) -> u64 {
+        self.capacity.saturating_sub(self.early_warning)
     }
 
     fn push(&mut self, record: Record) -> Written {
@@ -73,7 +78,22 @@ impl Medium for Model {
 
     fn position(&self) -> Position {
         let file = self.before().iter().filter(|record| **record == Record::Filemark).count();
-        Position { partition: 0, object: self.at as u64, file: file as u64, early_warning: self.warns() }
+        Position {
+            partition: 0,
+            object: self.at as u64,
+            file: file as u64,
+            early_warning: self.warns(),
+            programmable_warning: self.warn_before > 0
+                && Self::bytes(self.before()) > self.warning_at() - self.warn_before,
+        }
+    }
+
+    fn at_end(&self) -> bool {
+        self.at == self.records.len()
+    }
+
+    fn warn_before(&mut self, bytes: u64) {
+        self.warn_before = bytes.min(self.warning_at());
     }
 
     fn usage(&self, partition: u8) -> Result<Usage, StoreError> {
@@ -85,6 +105,7 @@ impl Medium for Model {
             capacity: self.capacity,
             early_warning: self.early_warning,
             here: Self::bytes(self.before()),
+            objects: self.records.len() as u64,
         })
     }
 

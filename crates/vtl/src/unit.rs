@@ -102,6 +102,8 @@ struct Work {
     events: VecDeque<Event>,
     /// Someone is running a job.
     busy: bool,
+    /// A command was answered whose work goes on.
+    working: bool,
     stopping: bool,
 }
 
@@ -188,7 +190,8 @@ impl Unit {
     pub(crate) fn serve(&self) {
         loop {
             let mut work = lock(&self.work);
-            while !work.stopping && (work.busy || (work.queue.is_empty() && work.events.is_empty())) {
+            let idle = |work: &Work| work.queue.is_empty() && work.events.is_empty() && !work.working;
+            while !work.stopping && (work.busy || idle(&work)) {
                 work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
             }
             if work.stopping {
@@ -200,12 +203,27 @@ impl Unit {
             self.apply_events(&mut device);
             // Taken only now: what was aborted while the device was held does not run.
             let next = lock(&self.work).queue.pop_front();
-            let done = next.map(|(job, reply)| (self.run(device, job), reply));
+            let done = match next {
+                Some((job, reply)) => Some((self.run(device, job), reply)),
+                None => {
+                    self.go_on(device);
+                    None
+                }
+            };
             lock(&self.work).busy = false;
             if let Some((finished, reply)) = done {
                 reply.done(finished);
             }
         }
+    }
+
+    /// Nothing waits: an operation behind an answer goes on by a step.
+    fn go_on(&self, mut device: MutexGuard<'_, Device>) {
+        let working = match &mut *device {
+            Device::Drive(drive) => drive.work(),
+            Device::Changer(_) => false,
+        };
+        lock(&self.work).working = working;
     }
 
     /// Ends the unit's thread; jobs that wait are dropped.
@@ -292,6 +310,8 @@ impl Unit {
         }
         if (self.may_block)(&cdb) {
             self.publish(&mut device);
+            // What goes on behind its answer came with a command that may block.
+            lock(&self.work).working = matches!(&*device, Device::Drive(drive) if drive.is_working());
         }
         drop(device);
         for victim in completion.abort.drain(..) {

@@ -33,8 +33,11 @@ pub(super) fn run(lu: &Lu, cdb: &Cdb, device: &dyn Device, data: &mut Data<'_, '
     if !evpd && raw.page_code != 0 {
         return Err(Sense::cdb_field(2, None).into());
     }
-    let page =
-        if evpd { vpd::page(raw.page_code, &lu.identity, device)? } else { device.inquiry().render(&lu.identity) };
+    let page = if evpd {
+        vpd::page(raw.page_code, &lu.identity, lu.mode.defs(), device)?
+    } else {
+        device.inquiry().render(&lu.identity)
+    };
     data.room.limit(usize::from(raw.allocation_length.get()));
     data.room.put(page.as_slice());
     Ok(())

@@ -1,13 +1,16 @@
 //! LOG SELECT, SPC-5 §6.8.  Bytes: 0 opcode · 1 PCR(1) · 2 PC(7-6) PAGE CODE(5-0) · 3 SUBPAGE · 7-8 PARAMETER LIST LENGTH · 9 control
 //!
-//! PCR=1 resets the counters of the page, or of all pages with page code 0. Other nexuses hear 2A/02.
+//! PCR=1 resets the counters of the page, or of all pages with page code 0. A parameter list with PC=00b sets thresholds
+//! of error counters (pages 02h to 06h), all of it or nothing; PC=10b and 11b bring defaults back, whatever the list says.
+//! Other nexuses hear 2A/02.
 //!
-//! **Deviations:** thresholds cannot be set; a parameter list is refused with 5/24/00 at its length.
+//! **Deviations:** counters cannot be set to a value (PC=01b); nothing is saved with SP=1, which is refused.
 
 use crate::asc::Asc;
 use crate::cdb::Cdb;
+use crate::data::Data;
 use crate::fault::Outcome;
-use crate::log::LogId;
+use crate::log::{LogId, LogWriter, Thresholds};
 use crate::lu::{Device, Lu};
 use crate::sense::Sense;
 use crate::spec::{Access, CommandSpec};
@@ -17,26 +20,100 @@ use crate::target::Request;
 pub const SPEC: CommandSpec =
     CommandSpec::new("LOG SELECT", &[0x4c, 0x02, 0xff, 0xff, 0x00, 0x00, 0x00, 0xff, 0xff, 0x00], Access::Write);
 
+/// PAGE CONTROL.
+mod control {
+    pub(super) const THRESHOLD: u8 = 0b00;
+    pub(super) const CUMULATIVE: u8 = 0b01;
+    pub(super) const DEFAULT_THRESHOLD: u8 = 0b10;
+}
+
 pub(super) fn list_length(cdb: &Cdb) -> usize {
     let [_, _, _, _, _, _, _, high, low, ..] = *cdb.bytes();
     usize::from(u16::from_be_bytes([high, low]))
 }
 
-pub(super) fn run(lu: &mut Lu, cdb: &Cdb, request: &Request<'_>, device: &mut dyn Device) -> Outcome {
+pub(super) fn run(
+    lu: &mut Lu,
+    cdb: &Cdb,
+    request: &Request<'_>,
+    device: &mut dyn Device,
+    data: &mut Data<'_, '_>,
+) -> Outcome {
     let [_, flags, page, subpage, ..] = *cdb.bytes();
-    if list_length(cdb) != 0 {
-        return Err(Sense::cdb_field(7, None).into());
-    }
-    if flags & 0x02 == 0 {
-        return Ok(());
-    }
+    let (reset, control, length) = (flags & 0x02 != 0, page >> 6, list_length(cdb));
     let id = LogId { page: page & 0x3f, subpage };
     let all = id == LogId::page(0);
+    if reset && length != 0 {
+        return Err(Sense::cdb_field(1, Some(1)).into());
+    }
     if !all && !device.log_pages().contains(&id) {
         return Err(Sense::cdb_field(2, Some(5)).into());
     }
-    if device.log_reset((!all).then_some(id)) {
+    let changed = if length != 0 {
+        if !all {
+            return Err(Sense::cdb_field(2, Some(5)).into());
+        }
+        let list = data.out.list(length).ok_or_else(|| Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR))?;
+        let thresholds = parse(&list, control, request, device)?;
+        thresholds.into_iter().fold(false, |changed, (id, code, value)| lu.thresholds.set(id, code, value) | changed)
+    } else if reset || control == 0b11 {
+        device.log_reset((!all).then_some(id))
+    } else if control == control::DEFAULT_THRESHOLD {
+        lu.thresholds.clear();
+        true
+    } else {
+        false
+    };
+    if changed {
         lu.attention.raise_others(request.nexus, Asc::LOG_PARAMETERS_CHANGED);
+    }
+    Ok(())
+}
+
+/// The thresholds of a list of pages, or where it is wrong.
+fn parse(
+    list: &[u8],
+    control: u8,
+    request: &Request<'_>,
+    device: &dyn Device,
+) -> Result<Vec<(LogId, u16, u64)>, Sense> {
+    let (mut thresholds, mut rest) = (Vec::new(), list);
+    let too_short = || Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR);
+    while !rest.is_empty() {
+        let offset = list.len() - rest.len();
+        let at = |byte: usize| Sense::list_field(u16::try_from(offset + byte).unwrap_or(u16::MAX), None);
+        let ([page, subpage, high, low], after) = rest.split_first_chunk::<4>().ok_or_else(too_short)?;
+        let id = LogId { page: page & 0x3f, subpage: *subpage };
+        if !device.log_pages().contains(&id) {
+            return Err(at(0));
+        }
+        let (body, after) = after.split_at_checked(u16::from_be_bytes([*high, *low]).into()).ok_or_else(too_short)?;
+        if control == control::CUMULATIVE || control == control::THRESHOLD && !Thresholds::has(id) {
+            return Err(at(4));
+        }
+        let mut page = LogWriter::from_pointer(0);
+        device.log(id, request, &mut page);
+        parameters(body, &page.shapes(), |code, value| thresholds.push((id, code, value)))
+            .map_err(|byte| at(4 + byte))?;
+        rest = after;
+    }
+    Ok(if control == control::THRESHOLD { thresholds } else { Vec::new() })
+}
+
+/// Codes and values of parameters that a page has; the byte that is wrong.
+fn parameters(body: &[u8], shapes: &[(u16, usize)], mut take: impl FnMut(u16, u64)) -> Result<(), usize> {
+    let mut rest = body;
+    while !rest.is_empty() {
+        let at = body.len() - rest.len();
+        let ([high, low, _, len], after) = rest.split_first_chunk::<4>().ok_or(at)?;
+        let code = u16::from_be_bytes([*high, *low]);
+        let (_, width) = shapes.iter().find(|(known, _)| *known == code).ok_or(at)?;
+        let (value, after) = after.split_at_checked(usize::from(*len)).ok_or(at + 3)?;
+        if value.len() != *width || *width > 8 {
+            return Err(at + 3);
+        }
+        take(code, value.iter().fold(0, |value, byte| (value << 8) | u64::from(*byte)));
+        rest = after;
     }
     Ok(())
 }

@@ -1,12 +1,15 @@
 //! LOG SENSE, SPC-5 §6.9.  Bytes: 0 opcode · 1 SP(0) · 2 PC(7-6) PAGE CODE(5-0) · 3 SUBPAGE · 5-6 PARAMETER POINTER · 7-8 ALLOCATION LENGTH · 9 control
 //!
-//! **Deviations:** all four values of PC return the current values, as LTO drives do; tools such as tapeinfo ask with 00b.
+//! PC=00b and 10b are thresholds on pages of error counters only (02h to 06h): as on LTO drives, all other pages return
+//! their values, for tools such as tapeinfo ask with 00b.
+//!
+//! **Deviations:** none.
 
 use crate::cdb::Cdb;
 use crate::data::Data;
 use crate::fault::Outcome;
-use crate::log::{LogId, LogWriter};
-use crate::lu::Device;
+use crate::log::{LogId, LogWriter, SELF_TEST_10, Thresholds};
+use crate::lu::{Device, Lu};
 use crate::sense::Sense;
 use crate::spec::{Access, CommandSpec};
 use crate::target::Request;
@@ -31,13 +34,28 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 10);
 
-pub(super) fn run(cdb: &Cdb, request: &Request<'_>, device: &mut dyn Device, data: &mut Data<'_, '_>) -> Outcome {
+pub(super) fn run(
+    lu: &Lu,
+    cdb: &Cdb,
+    request: &Request<'_>,
+    device: &mut dyn Device,
+    data: &mut Data<'_, '_>,
+) -> Outcome {
     let raw: Raw = cdb.layout();
     let id = LogId { page: raw.page & 0x3f, subpage: raw.subpage };
     let mut w = LogWriter::from_pointer(raw.parameter_pointer.get());
+    if Thresholds::has(id) {
+        w = match raw.page >> 6 {
+            0b00 => w.showing(lu.thresholds.clone(), id),
+            0b10 => w.showing(Thresholds::default(), id),
+            _ => w,
+        };
+    }
     let real = device.log_pages().contains(&id);
-    if real {
-        device.log(id, &mut w);
+    if real && id == SELF_TEST_10 {
+        lu.self_tests.write(&mut w);
+    } else if real {
+        device.log(id, request, &mut w);
     } else if !list(id, device.log_pages(), &mut w) {
         return Err(Sense::cdb_field(if raw.subpage == 0 { 2 } else { 3 }, None).into());
     }

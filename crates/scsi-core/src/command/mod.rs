@@ -1,5 +1,8 @@
 //! Commands that SPC defines for every device: one file each, and one row of facts each.
 
+pub mod buffer;
+pub mod diagnostic;
+pub mod identifying;
 pub mod inquiry;
 pub mod log_select;
 pub mod log_sense;
@@ -13,7 +16,6 @@ pub mod request_sense;
 pub mod reserve;
 pub mod reserve_in;
 pub mod reserve_out;
-pub mod self_test;
 pub mod timestamp;
 
 use crate::cdb::Cdb;
@@ -49,8 +51,18 @@ pub enum SpcCommand {
     ReserveOut,
     /// PREVENT ALLOW MEDIUM REMOVAL.
     Prevent,
-    /// SEND DIAGNOSTIC, the self-test.
-    SelfTest,
+    /// SEND DIAGNOSTIC.
+    SendDiagnostic,
+    /// RECEIVE DIAGNOSTIC RESULTS.
+    ReceiveDiagnostic,
+    /// READ BUFFER.
+    ReadBuffer,
+    /// WRITE BUFFER.
+    WriteBuffer,
+    /// REPORT IDENTIFYING INFORMATION.
+    ReportIdentifying,
+    /// SET IDENTIFYING INFORMATION.
+    SetIdentifying,
     /// REPORT SUPPORTED OPERATION CODES.
     ReportOpcodes,
     /// REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS.
@@ -73,16 +85,21 @@ pub(crate) fn run(
         SpcCommand::Inquiry => inquiry::run(lu, cdb, device, data),
         SpcCommand::RequestSense => request_sense::run(lu, cdb, request, device, data),
         SpcCommand::ReportLuns => report_luns::run(cdb, &lu.luns, data),
-        SpcCommand::ModeSense => mode_sense::run(lu, cdb, device, data),
+        SpcCommand::ModeSense => mode_sense::run(lu, cdb, request.nexus, device, data),
         SpcCommand::ModeSelect => mode_select::run(lu, cdb, request, device, data),
-        SpcCommand::LogSense => log_sense::run(cdb, request, device, data),
-        SpcCommand::LogSelect => log_select::run(lu, cdb, request, device),
+        SpcCommand::LogSense => log_sense::run(lu, cdb, request, device, data),
+        SpcCommand::LogSelect => log_select::run(lu, cdb, request, device, data),
         SpcCommand::Reserve => reserve::reserve(lu, request),
         SpcCommand::Release => reserve::release(lu, request),
         SpcCommand::ReserveIn => reserve_in::run(lu, cdb, data),
         SpcCommand::ReserveOut => reserve_out::run(lu, cdb, request, data),
         SpcCommand::Prevent => prevent::run(lu, cdb, request),
-        SpcCommand::SelfTest => self_test::run(cdb, device),
+        SpcCommand::SendDiagnostic => diagnostic::send(lu, cdb, device, data),
+        SpcCommand::ReceiveDiagnostic => diagnostic::receive(cdb, data),
+        SpcCommand::ReadBuffer => buffer::read(lu, cdb, request, data),
+        SpcCommand::WriteBuffer => buffer::write(lu, cdb, request, device, data),
+        SpcCommand::ReportIdentifying => identifying::report(lu, cdb, data),
+        SpcCommand::SetIdentifying => identifying::set(lu, cdb, request.nexus, data),
         SpcCommand::ReportOpcodes => report_opcodes::run(cdb, device, data),
         SpcCommand::ReportTmf => report_tmf::run(cdb, data),
         SpcCommand::ReportTimestamp => timestamp::report(lu, cdb, request, data),
@@ -98,6 +115,9 @@ pub fn expected_data_out(command: SpcCommand, cdb: &Cdb) -> usize {
         SpcCommand::LogSelect => log_select::list_length(cdb),
         SpcCommand::ReserveOut => reserve_out::list_length(cdb),
         SpcCommand::SetTimestamp => timestamp::list_length(cdb),
+        SpcCommand::SetIdentifying => identifying::list_length(cdb),
+        SpcCommand::SendDiagnostic => diagnostic::list_length(cdb),
+        SpcCommand::WriteBuffer => buffer::list_length(cdb),
         _ => 0,
     }
 }

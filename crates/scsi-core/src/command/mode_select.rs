@@ -49,13 +49,13 @@ pub(super) fn run(
     }
     let offset = list.len() - pages.len();
     device.check_header(&header).map_err(|at| header_fault(at, short))?;
-    let change = lu.mode.check(pages, offset, device, save)?;
+    let change = lu.mode.check(pages, offset, (device, request.nexus), save)?;
     let header_changed = device.apply_header(&header);
-    let changed = lu.mode.apply(change, save);
+    let changed = lu.mode.apply(change, request.nexus, save);
     if save && !pages.is_empty() {
         lu.save(Save::UNIT);
     }
-    if header_changed || !changed.is_empty() {
+    if header_changed || changed {
         lu.attention.raise_others(request.nexus, Asc::MODE_PARAMETERS_CHANGED);
     }
     Ok(())

@@ -8,6 +8,7 @@ use crate::data::Data;
 use crate::fault::Outcome;
 use crate::lu::{Device, Lu};
 use crate::mode::{PageControl, PageId};
+use crate::nexus::NexusId;
 use crate::spec::{Access, CommandSpec};
 use crate::writer::PageWriter;
 
@@ -17,12 +18,12 @@ pub const SPEC_6: CommandSpec = CommandSpec::new("MODE SENSE(6)", &[0x1a, 0x08, 
 pub const SPEC_10: CommandSpec =
     CommandSpec::new("MODE SENSE(10)", &[0x5a, 0x08, 0xff, 0xff, 0x00, 0x00, 0x00, 0xff, 0xff, 0x00], Access::Read);
 
-pub(super) fn run(lu: &Lu, cdb: &Cdb, device: &dyn Device, data: &mut Data<'_, '_>) -> Outcome {
+pub(super) fn run(lu: &Lu, cdb: &Cdb, nexus: NexusId, device: &dyn Device, data: &mut Data<'_, '_>) -> Outcome {
     let [opcode, flags, page, subpage, length_6, _, _, high, low, ..] = *cdb.bytes();
     let short = Opcode(opcode) == Opcode::MODE_SENSE_6;
     let wanted = PageId { page: page & 0x3f, subpage };
     let mut pages = PageWriter::new();
-    lu.mode.sense(wanted, PageControl::from_bits(page >> 6), device, &mut pages)?;
+    lu.mode.sense(wanted, PageControl::from_bits(page >> 6), (device, nexus), &mut pages)?;
     let block = if flags & 0x08 == 0 { device.block_descriptor() } else { None };
     let block = block.as_ref().map_or(&[][..], |block| block.as_slice());
     let answer = frame(short, device.mode_header(), block, pages.as_slice());

@@ -1,6 +1,7 @@
-//! Log pages: framing, the parameter pointer, and the lists of pages (SPC-5 §7.3).
+//! Log pages: framing, the parameter pointer, thresholds, and the lists of pages (SPC-5 §7.3).
 
 use crate::writer::PageWriter;
+use std::collections::BTreeMap;
 
 /// PAGE CODE and SUBPAGE CODE of a log page.
 pub type LogId = crate::mode::PageId;
@@ -11,12 +12,49 @@ pub const LIST: u8 = 0x43;
 pub const COUNTER: u8 = 0x40;
 /// Control byte of an ASCII list parameter.
 pub const TEXT: u8 = 0x41;
+/// Self-test results, the page that any unit keeps (SPC-5 §7.3.22).
+pub const SELF_TEST_10: LogId = LogId::page(0x10);
+
+/// Pages of error counters, whose thresholds can be set: what is written, read, read in reverse and verified, and errors
+/// that are none of the medium.
+const WITH_THRESHOLDS: [LogId; 5] =
+    [LogId::page(0x02), LogId::page(0x03), LogId::page(0x04), LogId::page(0x05), LogId::page(0x06)];
+
+/// Thresholds that hosts have set; all others are as high as can be.
+#[derive(Clone, Debug, Default)]
+pub struct Thresholds(BTreeMap<(LogId, u16), u64>);
+
+impl Thresholds {
+    /// Whether the counters of a page have any.
+    #[must_use]
+    pub fn has(id: LogId) -> bool {
+        WITH_THRESHOLDS.contains(&id)
+    }
+
+    /// Sets one; says whether it was another.
+    pub(crate) fn set(&mut self, id: LogId, code: u16, value: u64) -> bool {
+        self.0.insert((id, code), value) != Some(value)
+    }
+
+    /// All are as high as can be.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// What a counter is shown as.
+#[derive(Clone, Debug)]
+enum Show {
+    Value,
+    Threshold(Thresholds, LogId),
+}
 
 /// Collects the parameters of one page from PARAMETER POINTER on.
 #[derive(Debug)]
 pub struct LogWriter {
     pointer: u16,
     highest: Option<u16>,
+    show: Show,
     body: PageWriter,
 }
 
@@ -24,7 +62,14 @@ impl LogWriter {
     /// A writer that skips parameters below `pointer`.
     #[must_use]
     pub const fn from_pointer(pointer: u16) -> Self {
-        Self { pointer, highest: None, body: PageWriter::new() }
+        Self { pointer, highest: None, show: Show::Value, body: PageWriter::new() }
+    }
+
+    /// Shows thresholds in the place of counters.
+    #[must_use]
+    pub(crate) fn showing(mut self, thresholds: Thresholds, id: LogId) -> Self {
+        self.show = Show::Threshold(thresholds, id);
+        self
     }
 
     /// Adds a parameter; codes must ascend.
@@ -41,8 +86,20 @@ impl LogWriter {
     /// Adds a counter of `width` bytes, saturated.
     pub fn counter(&mut self, code: u16, width: usize, value: u64) -> &mut Self {
         let most = if width >= 8 { u64::MAX } else { (1 << (8 * width)) - 1 };
+        let value = match &self.show {
+            Show::Value => value,
+            Show::Threshold(thresholds, id) => thresholds.0.get(&(*id, code)).copied().unwrap_or(u64::MAX),
+        };
         let bytes = value.min(most).to_be_bytes();
         self.parameter(code, COUNTER, bytes.get(8 - width.min(8)..).unwrap_or_default())
+    }
+
+    /// Adds counters of one width with codes in a row.
+    pub fn counters(&mut self, first: u16, width: usize, values: &[u64]) -> &mut Self {
+        for (code, value) in (first..).zip(values) {
+            self.counter(code, width, *value);
+        }
+        self
     }
 
     /// Adds bytes of a page that has no parameters (the lists 00h and xx/FFh).
@@ -62,5 +119,16 @@ impl LogWriter {
             w.bytes(self.body.as_slice());
         });
         Some(page)
+    }
+
+    /// Codes and widths of the parameters so far.
+    pub(crate) fn shapes(&self) -> Vec<(u16, usize)> {
+        let mut shapes = Vec::new();
+        let mut rest = self.body.as_slice();
+        while let Some(([high, low, _, len], after)) = rest.split_first_chunk::<4>() {
+            shapes.push((u16::from_be_bytes([*high, *low]), usize::from(*len)));
+            rest = after.get(usize::from(*len)..).unwrap_or_default();
+        }
+        shapes
     }
 }

@@ -6,12 +6,11 @@ use super::{PageDef, PageId};
 pub const ID: PageId = PageId::page(0x0a);
 
 /// D_SENSE may be set; everything else is fixed. Busy timeout FFFFh as LTO drives have it.
-pub const PAGE: PageDef = PageDef {
-    id: ID,
-    default: &[0x0a, 0x0a, 0, 0x01, 0, 0, 0, 0, 0xff, 0xff, 0, 0],
-    changeable: &[0x0a, 0x0a, 0x04, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-    saveable: false,
-};
+pub const PAGE: PageDef = PageDef::new(
+    ID,
+    &[0x0a, 0x0a, 0, 0x01, 0, 0, 0, 0, 0xff, 0xff, 0, 0],
+    &[0x0a, 0x0a, 0x04, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+);
 
 /// Whether D_SENSE asks for descriptor format.
 #[must_use]

@@ -3,9 +3,8 @@
 use super::{PageDef, PageId};
 
 /// All fields zero and fixed.
-pub const PAGE: PageDef = PageDef {
-    id: PageId::page(0x02),
-    default: &[0x02, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-    changeable: &[0x02, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-    saveable: false,
-};
+pub const PAGE: PageDef = PageDef::new(
+    PageId::page(0x02),
+    &[0x02, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    &[0x02, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+);

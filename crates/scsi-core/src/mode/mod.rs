@@ -7,7 +7,9 @@ pub mod exceptions_1c;
 mod select;
 mod sense;
 
+use crate::nexus::NexusId;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// PAGE CODE and SUBPAGE CODE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -63,9 +65,31 @@ pub struct PageDef {
     pub changeable: &'static [u8],
     /// MODE SELECT with SP=1 saves the page.
     pub saveable: bool,
+    /// Each I_T nexus has its own (VPD page 87h); a reset and the end of the nexus bring the default back.
+    pub per_nexus: bool,
 }
 
 impl PageDef {
+    /// A page that all nexuses share and that is not saved.
+    #[must_use]
+    pub const fn new(id: PageId, default: &'static [u8], changeable: &'static [u8]) -> Self {
+        Self { id, default, changeable, saveable: false, per_nexus: false }
+    }
+
+    /// The page can be saved.
+    #[must_use]
+    pub const fn saveable(mut self) -> Self {
+        self.saveable = true;
+        self
+    }
+
+    /// Each nexus has its own.
+    #[must_use]
+    pub const fn per_nexus(mut self) -> Self {
+        self.per_nexus = true;
+        self
+    }
+
     const fn header_len(&self) -> usize {
         if self.id.subpage == 0 { 2 } else { 4 }
     }
@@ -99,13 +123,15 @@ pub struct ModePages {
     defs: &'static [PageDef],
     current: Vec<Vec<u8>>,
     saved: Vec<SavedPage>,
+    /// Pages of which each nexus has its own, where they differ from the default.
+    own: BTreeMap<(NexusId, PageId), Vec<u8>>,
 }
 
 impl ModePages {
     /// The pages of a profile, with saved values in the place of defaults where they fit.
     #[must_use]
     pub fn new(defs: &'static [PageDef], saved: Vec<SavedPage>) -> Self {
-        let mut pages = Self { defs, current: Vec::new(), saved };
+        let mut pages = Self { defs, current: Vec::new(), saved, own: BTreeMap::new() };
         pages.saved.retain(|page| {
             defs.iter().any(|def| def.id == page.id && def.saveable && def.default.len() == page.bytes.len())
         });
@@ -115,7 +141,13 @@ impl ModePages {
 
     /// A reset brings saved or default values back.
     pub fn reset(&mut self) {
-        self.current = self.defs.iter().map(|def| self.stored(def, PageControl::Saved)).collect();
+        self.own.clear();
+        self.current = self.defs.iter().map(|def| self.stored(def, PageControl::Saved, None)).collect();
+    }
+
+    /// The nexus is gone, and with it what was its own.
+    pub(crate) fn forget(&mut self, nexus: NexusId) {
+        self.own.retain(|(owner, _), _| *owner != nexus);
     }
 
     /// Brings the default of one page back: what was selected is done, or of no meaning any more.
@@ -123,6 +155,14 @@ impl ModePages {
         if let Some((def, page)) = self.defs.iter().zip(&mut self.current).find(|(def, _)| def.id == id) {
             page.clear();
             page.extend_from_slice(def.default);
+        }
+    }
+
+    /// Clears bits of a page: what they asked for is done.
+    pub fn clear(&mut self, id: PageId, byte: usize, bits: u8) {
+        let page = self.defs.iter().zip(&mut self.current).find(|(def, _)| def.id == id);
+        if let Some(slot) = page.and_then(|(_, page)| page.get_mut(byte)) {
+            *slot &= !bits;
         }
     }
 
@@ -139,9 +179,21 @@ impl ModePages {
         at.and_then(|at| self.current.get(at)).map_or(&[], Vec::as_slice)
     }
 
-    fn stored(&self, def: &PageDef, control: PageControl) -> Vec<u8> {
+    /// As [`Self::current`], of a page that each nexus has of its own.
+    #[must_use]
+    pub fn current_of(&self, id: PageId, nexus: NexusId) -> &[u8] {
+        self.own.get(&(nexus, id)).map_or_else(|| self.current(id), Vec::as_slice)
+    }
+
+    /// The facts of the pages, ascending.
+    #[must_use]
+    pub const fn defs(&self) -> &'static [PageDef] {
+        self.defs
+    }
+
+    fn stored(&self, def: &PageDef, control: PageControl, nexus: Option<NexusId>) -> Vec<u8> {
         let bytes = match control {
-            PageControl::Current => self.current(def.id),
+            PageControl::Current => nexus.map_or_else(|| self.current(def.id), |nexus| self.current_of(def.id, nexus)),
             PageControl::Changeable => def.changeable,
             PageControl::Default => def.default,
             PageControl::Saved => {

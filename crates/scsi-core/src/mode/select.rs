@@ -3,6 +3,7 @@
 use super::{ModePages, PageControl, PageId, SavedPage};
 use crate::asc::Asc;
 use crate::lu::Device;
+use crate::nexus::NexusId;
 use crate::sense::Sense;
 use std::cmp::Ordering;
 
@@ -24,7 +25,7 @@ impl ModePages {
         &self,
         mut list: &[u8],
         mut offset: usize,
-        device: &dyn Device,
+        (device, nexus): (&dyn Device, NexusId),
         save: bool,
     ) -> Result<Change, Sense> {
         let mut pages = Vec::new();
@@ -33,7 +34,7 @@ impl ModePages {
             let (id, len) = frame(list).ok_or_else(truncated)?;
             let (page, rest) = list.split_at_checked(len).ok_or_else(truncated)?;
             let at = self.defs.iter().position(|def| def.id == id).ok_or_else(|| field(offset, Some(5)))?;
-            pages.push(self.check_page(at, page, offset, device)?);
+            pages.push(self.check_page(at, page, offset, (device, nexus))?);
             if save && !self.defs.get(at).is_some_and(|def| def.saveable) {
                 return Err(Sense::cdb_field(1, Some(0)));
             }
@@ -43,10 +44,16 @@ impl ModePages {
         Ok(Change { pages })
     }
 
-    fn check_page(&self, at: usize, page: &[u8], offset: usize, device: &dyn Device) -> Result<CheckedPage, Sense> {
+    fn check_page(
+        &self,
+        at: usize,
+        page: &[u8],
+        offset: usize,
+        (device, nexus): (&dyn Device, NexusId),
+    ) -> Result<CheckedPage, Sense> {
         let Some(def) = self.defs.get(at) else { return Err(field(offset, None)) };
         let wrong_length = || field(offset + def.header_len() - 1, None);
-        let mut current = self.stored(def, PageControl::Current);
+        let mut current = self.stored(def, PageControl::Current, Some(nexus));
         device.render_mode(def.id, PageControl::Current, &mut current);
         // A page whose end may be left out keeps what it has there, and its own length.
         let whole = match page.len().cmp(&def.default.len()) {
@@ -72,14 +79,16 @@ impl ModePages {
         Ok(CheckedPage { at, bytes: whole, differs })
     }
 
-    /// Applies checked pages; says whether any value differs from before.
-    pub(crate) fn apply(&mut self, change: Change, save: bool) -> Vec<PageId> {
-        let mut changed = Vec::new();
+    /// Applies checked pages; says whether any value that other nexuses share differs from before.
+    pub(crate) fn apply(&mut self, change: Change, nexus: NexusId, save: bool) -> bool {
+        let mut changed = false;
         for CheckedPage { at, bytes, differs } in change.pages {
             let (Some(def), Some(slot)) = (self.defs.get(at), self.current.get_mut(at)) else { continue };
-            if differs {
-                changed.push(def.id);
+            if def.per_nexus {
+                self.own.insert((nexus, def.id), bytes);
+                continue;
             }
+            changed |= differs;
             if save {
                 self.saved.retain(|saved| saved.id != def.id);
                 self.saved.push(SavedPage { id: def.id, bytes: bytes.clone() });

@@ -2,6 +2,7 @@
 
 use super::{ModePages, PageControl, PageDef, PageId};
 use crate::lu::Device;
+use crate::nexus::NexusId;
 use crate::sense::Sense;
 use crate::writer::PageWriter;
 
@@ -17,7 +18,7 @@ impl ModePages {
         &self,
         wanted: PageId,
         control: PageControl,
-        device: &dyn Device,
+        (device, nexus): (&dyn Device, NexusId),
         w: &mut PageWriter,
     ) -> Result<(), Sense> {
         let selects = |def: &&PageDef| {
@@ -29,7 +30,7 @@ impl ModePages {
         }
         let mut found = wanted == NO_PAGE;
         for def in self.defs.iter().filter(selects) {
-            let mut page = self.stored(def, control);
+            let mut page = self.stored(def, control, Some(nexus));
             device.render_mode(def.id, control, &mut page);
             w.bytes(&page);
             found = true;

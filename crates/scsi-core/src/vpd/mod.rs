@@ -2,6 +2,7 @@
 
 use crate::identity::Identity;
 use crate::lu::Device;
+use crate::mode::PageDef;
 use crate::sense::Sense;
 use crate::writer::PageWriter;
 
@@ -11,6 +12,8 @@ pub const SUPPORTED_00: u8 = 0x00;
 pub const SERIAL_80: u8 = 0x80;
 /// Device identification.
 pub const DEVICE_ID_83: u8 = 0x83;
+/// Mode page policy.
+pub const MODE_POLICY_87: u8 = 0x87;
 /// Extended INQUIRY data.
 pub const EXTENDED_86: u8 = 0x86;
 
@@ -18,7 +21,7 @@ pub const EXTENDED_86: u8 = 0x86;
 ///
 /// # Errors
 /// 5/24/00 at byte 2 for a page that the device does not list.
-pub fn page(code: u8, identity: &Identity, device: &dyn Device) -> Result<PageWriter, Sense> {
+pub fn page(code: u8, identity: &Identity, pages: &[PageDef], device: &dyn Device) -> Result<PageWriter, Sense> {
     if !device.vpd_pages().contains(&code) {
         return Err(Sense::cdb_field(2, None));
     }
@@ -32,13 +35,23 @@ pub fn page(code: u8, identity: &Identity, device: &dyn Device) -> Result<PageWr
             w.bytes(identity.serial.as_bytes());
         }
         DEVICE_ID_83 => identity.designators(w),
-        EXTENDED_86 => extended(w),
+        EXTENDED_86 => extended(device.protects(), w),
+        MODE_POLICY_87 => policy(pages, w),
         _ => device.vpd(code, identity, w),
     });
     Ok(w)
 }
 
-/// SIMPSUP, and a sense length of 18 to 48 bytes; no protection information, no microcode activation.
-fn extended(w: &mut PageWriter) {
-    w.u8(0).u8(0x01).zeros(7).u8(48).zeros(50);
+/// SPT 001b where logical blocks can be protected, SIMPSUP, and a sense length of 18 to 48 bytes; no microcode activation.
+fn extended(protects: bool, w: &mut PageWriter) {
+    w.u8(u8::from(protects) << 3).u8(0x01).zeros(7).u8(48).zeros(50);
+}
+
+/// Each page of which every nexus has its own, then all others (3Fh/FFh), which all share.
+fn policy(pages: &[PageDef], w: &mut PageWriter) {
+    const PER_NEXUS: u8 = 0x03;
+    for page in pages.iter().filter(|page| page.per_nexus) {
+        w.u8(page.id.page).u8(page.id.subpage).u8(PER_NEXUS).u8(0);
+    }
+    w.u8(0x3f).u8(0xff).u8(0).u8(0);
 }

@@ -7,12 +7,11 @@ use scsi_core::mode::{PageDef, PageId};
 pub(crate) const ID: PageId = PageId::page(0x1d);
 
 /// Addresses come from the layout and cannot be changed by a host.
-pub(crate) const PAGE: PageDef = PageDef {
-    id: ID,
-    default: &[0x1d, 0x12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-    changeable: &[0x1d, 0x12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-    saveable: false,
-};
+pub(crate) const PAGE: PageDef = PageDef::new(
+    ID,
+    &[0x1d, 0x12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    &[0x1d, 0x12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+);
 
 /// First address and number of transport, storage, import/export and drive elements.
 pub(crate) fn render(layout: &Layout, page: &mut [u8]) {

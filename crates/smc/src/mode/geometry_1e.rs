@@ -3,5 +3,4 @@
 use scsi_core::mode::{PageDef, PageId};
 
 /// ROTATE=0, member 0.
-pub(crate) const PAGE: PageDef =
-    PageDef { id: PageId::page(0x1e), default: &[0x1e, 0x02, 0, 0], changeable: &[0x1e, 0x02, 0, 0], saveable: false };
+pub(crate) const PAGE: PageDef = PageDef::new(PageId::page(0x1e), &[0x1e, 0x02, 0, 0], &[0x1e, 0x02, 0, 0]);

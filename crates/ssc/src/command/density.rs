@@ -1,34 +1,44 @@
 //! REPORT DENSITY SUPPORT, SSC-5 §7.12.  Bytes: 0 opcode · 1 MEDIUM TYPE(1) MEDIA(0) · 7-8 ALLOCATION LENGTH · 9 control
 //!
-//! **Deviations:** medium type descriptors (MEDIUM TYPE=1) are refused.
+//! Density descriptors, or with MEDIUM TYPE=1 medium type descriptors: of all that the drive takes, or with MEDIA=1 of the
+//! mounted medium.
+//!
+//! **Deviations:** none.
 
 use crate::device::State;
-use crate::profile::Format;
+use crate::profile::{DriveProfile, Format};
 use scsi_core::cdb::Cdb;
 use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
 use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::writer::PageWriter;
+use tape_store::cartridge::Kind;
 
 /// Facts of the command.
 pub(crate) const SPEC: CommandSpec =
-    CommandSpec::new("REPORT DENSITY SUPPORT", &[0x44, 0x01, 0, 0, 0, 0, 0, 0xff, 0xff, 0], Access::Always);
+    CommandSpec::new("REPORT DENSITY SUPPORT", &[0x44, 0x03, 0, 0, 0, 0, 0, 0xff, 0xff, 0], Access::Always);
 
 const WRTOK: u8 = 0x80;
 const DEFLT: u8 = 0x20;
 
 pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
     let [_, flags, _, _, _, _, _, high, low, ..] = *cdb.bytes();
-    let formats = state.profile.formats;
-    let native = state.profile.native;
+    let (by_type, of_medium) = (flags & 0x02 != 0, flags & 0x01 != 0);
+    let profile = state.profile;
+    let mounted = if of_medium { Some(state.ready()?) } else { None };
+    let wanted = |format: &&Format| mounted.as_ref().is_none_or(|mounted| mounted.cartridge.media() == format.media);
     let mut body = PageWriter::new();
-    if flags & 0x01 != 0 {
-        let mounted = state.ready()?;
-        let (media, capacity) = (mounted.cartridge.media(), mounted.cartridge.capacity());
-        let written = formats.iter().filter(|format| format.media == media);
-        written.for_each(|format| descriptor(format, capacity, true, &mut body));
-    } else {
-        formats.iter().for_each(|format| descriptor(format, format.media.capacity, format.media == native, &mut body));
+    for format in profile.formats.iter().filter(wanted) {
+        if by_type {
+            let kinds = mounted.as_ref().map_or(&KINDS[..], |mounted| match mounted.cartridge.kind() {
+                Kind::Worm => &KINDS[1..],
+                _ => &KINDS[..1],
+            });
+            kinds.iter().for_each(|kind| medium_type(profile, format, *kind, &mut body));
+        } else {
+            let capacity = mounted.as_ref().map_or(format.media.capacity, |mounted| mounted.cartridge.capacity());
+            density(format, capacity, of_medium || format.media == profile.native, &mut body);
+        }
     }
     let mut page = PageWriter::new();
     page.length_u16(|w| {
@@ -39,11 +49,27 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outc
     Ok(())
 }
 
-fn descriptor(format: &Format, capacity: u64, default: bool, w: &mut PageWriter) {
+fn density(format: &Format, capacity: u64, default: bool, w: &mut PageWriter) {
     let media = format.media;
     let flags = if format.writable { WRTOK } else { 0 } | if default { DEFLT } else { 0 };
     w.u8(media.density).u8(media.density).u8(flags).u16(0);
     w.u24(media.bits_per_mm).u16(media.width).u16(media.tracks);
     w.u32(u32::try_from(capacity / 1_000_000).unwrap_or(u32::MAX));
     w.ascii(media.organization, 8).ascii(media.density_name, 8).ascii(media.description, 20);
+}
+
+/// What a generation of media comes as.
+const KINDS: [Kind; 2] = [Kind::Data, Kind::Worm];
+
+/// Bytes behind DESCRIPTOR LENGTH.
+const REST: u16 = 52;
+
+fn medium_type(profile: &DriveProfile, format: &Format, kind: Kind, w: &mut PageWriter) {
+    let media = format.media;
+    // "LTO8Data", "Ultrium 8 Data Tape".
+    let generation = media.name.trim_start_matches("LTO-");
+    let (short, long) = if kind == Kind::Worm { ("WORM", "WORM") } else { ("Data", "Data") };
+    w.u8(profile.medium_type_of(media, kind)).u8(0).u16(REST).u8(1).u8(media.density).zeros(8);
+    w.u16(media.width).u16(media.length).u16(0).ascii(media.organization, 8);
+    w.ascii(&format!("LTO{generation}{short}"), 8).ascii(&format!("Ultrium {generation} {long} Tape"), 20);
 }

@@ -1,55 +1,53 @@
 //! WRITE FILEMARKS(6), SSC-5 §7.17.  Bytes: 0 opcode · 1 IMMED(0) · 2-4 FILEMARK COUNT · 5 control
+//! WRITE FILEMARKS(16), SSC-5 §5.9.  Bytes: 0 opcode · 1 FCS(3) LCS(2) IMMED(0) · 3 PARTITION · 4-11 LOGICAL OBJECT IDENTIFIER · 12-14 FILEMARK COUNT · 15 control
 //!
 //! Without IMMED everything written so far is durable before GOOD; a count of zero does only that.
 //!
-//! **Deviations:** none.
+//! **Deviations:** FCS and LCS are accepted and bind nothing.
 
-use super::write::{early_warning, note_alert, overflow};
+use super::transfer::Transfer;
+use super::write::{note_alert, overflow, warn};
 use crate::device::State;
 use crate::fault::{self, Doing};
 use crate::load::Mounted;
+use crate::overwrite::Change;
 use scsi_core::cdb::Cdb;
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
 use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::target::Request;
-use scsi_core::wire::U24;
 use tape_store::medium::Written;
-use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-/// Facts of the command.
-pub(crate) const SPEC: CommandSpec =
+/// Facts of the 6-byte form.
+pub(crate) const SPEC_6: CommandSpec =
     CommandSpec::new("WRITE FILEMARKS(6)", &[0x10, 0x01, 0xff, 0xff, 0xff, 0x00], Access::Write).blocks(60, 1200);
-
-#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
-#[repr(C)]
-struct Raw {
-    opcode: u8,
-    flags: u8,
-    count: U24,
-    control: u8,
-}
-const _: () = assert!(size_of::<Raw>() == 6);
+/// Facts of the 16-byte form.
+pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
+    "WRITE FILEMARKS(16)",
+    &[0x80, 0x0d, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0],
+    Access::Write,
+)
+.blocks(60, 1800);
 
 pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>) -> Outcome {
-    let raw: Raw = cdb.layout();
-    let (immediate, count) = (raw.flags & 0x01 != 0, raw.count.get());
+    // IMMED stands where transfers have FIXED.
+    let Transfer { fixed: immediate, length: count, address, .. } = Transfer::of(cdb);
     let unbuffered = state.buffered_mode == 0;
     let mounted = state.ready()?;
     if immediate && unbuffered {
         return Err(Sense::cdb_field(1, Some(0)).into());
     }
+    address.map_or(Ok(()), |address| address.go(mounted))?;
     let outcome = match count {
         0 => Ok(()),
-        count => mounted.before_write().and_then(|()| marks(mounted, count, request)),
+        count => mounted.before_write(Change::Write).and_then(|()| marks(mounted, count, request)),
     };
     let outcome = match outcome {
         Ok(()) if !immediate => mounted.sync().map_err(|sense| sense.info(count.into())),
         other => other,
     };
-    let warned = count > 0 && mounted.medium.position().early_warning;
     let outcome = match outcome {
-        Ok(()) if warned => Err(early_warning().into()),
+        Ok(()) if count > 0 => warn(mounted).map_err(Into::into),
         other => other.map_err(Into::into),
     };
     note_alert(state, &outcome);

@@ -3,14 +3,14 @@
 //! FORMAT 0h makes one partition; 1h and 2h make those that MODE SELECT of page 11h asked for. All data is gone, and what
 //! the cartridge's memory says of its partitions.
 //!
-//! **Deviations:** where the drive is to choose sizes (FDP, SDP), partitions share evenly; IMMED=1 is answered when all
-//! is done.
+//! **Deviations:** it takes no time, so IMMED=1 is answered when it is done.
 
 use super::write::note_alert;
 use crate::device::State;
 use crate::fault::{self, Doing};
 use crate::load::Mounted;
 use crate::mode::partition_11;
+use crate::overwrite::Change;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::fault::Outcome;
@@ -18,7 +18,7 @@ use scsi_core::lu::Lu;
 use scsi_core::sense::{Sense, SenseKey};
 use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::wire::U16;
-use tape_store::mam::AttrId;
+use tape_store::mam::{AttrId, Mam};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// Facts of the command.
@@ -42,18 +42,14 @@ pub(crate) fn run(lu: &mut Lu, state: &mut State, cdb: &Cdb) -> Outcome {
     if raw.length.get() != 0 {
         return Err(Sense::cdb_field(3, None).into());
     }
-    let at = mounted.medium.position();
-    if (at.partition, at.object) != (0, 0) {
-        return Err(Sense::illegal(Asc::POSITION_PAST_BEGINNING_OF_MEDIUM).into());
-    }
-    let capacity = mounted.cartridge.capacity();
+    at_beginning(mounted)?;
     let sizes = match raw.format {
-        0 => vec![capacity],
-        1 | 2 => partition_11::sizes(lu.mode.current(partition_11::ID), capacity)
+        0 => vec![mounted.capacity()],
+        1 | 2 => partition_11::sizes(lu.mode.current(partition_11::ID), partition_11::Tape::of(mounted))
             .map_err(|_| Sense::illegal(Asc::PARAMETER_VALUE_INVALID))?,
         _ => return Err(Sense::cdb_field(2, Some(3)).into()),
     };
-    let outcome = format(mounted, &sizes).map_err(Into::into);
+    let outcome = format(mounted, &sizes, |_| ()).map_err(Into::into);
     if outcome.is_ok() {
         lu.mode.restore(partition_11::ID);
     }
@@ -64,12 +60,27 @@ pub(crate) fn run(lu: &mut Lu, state: &mut State, cdb: &Cdb) -> Outcome {
 /// Attributes that each partition has of its own, and that say what is no more.
 const OF_PARTITIONS: [AttrId; 2] = [AttrId(0x0809), AttrId(0x080c)];
 
-fn format(mounted: &mut Mounted, sizes: &[u64]) -> Result<(), Sense> {
-    mounted.before_write()?;
+/// Refuses a position other than the beginning of the medium.
+///
+/// # Errors
+/// 5/3B/0C.
+pub(super) fn at_beginning(mounted: &Mounted) -> Result<(), Sense> {
+    let at = mounted.medium.position();
+    if (at.partition, at.object) == (0, 0) {
+        return Ok(());
+    }
+    Err(Sense::illegal(Asc::POSITION_PAST_BEGINNING_OF_MEDIUM))
+}
+
+/// Makes blank partitions of these sizes, and notes them in the memory with what else is to be noted.
+pub(super) fn format(mounted: &mut Mounted, sizes: &[u64], note: impl FnOnce(&mut Mam)) -> Result<(), Sense> {
+    mounted.before_write(Change::Format)?;
     mounted.medium.format(sizes).map_err(|error| fault::sense(&error, Doing::Writing))?;
+    let whole = mounted.cartridge.capacity();
     let mam = &mut mounted.mam;
+    note(mam);
     for partition in 0..4 {
-        let size = sizes.get(usize::from(partition)).filter(|_| sizes.len() > 1);
+        let size = sizes.get(usize::from(partition)).filter(|size| **size != whole);
         mam.set(AttrId::PARTITION_SIZE, partition, &size.map_or_else(Vec::new, |size| size.to_be_bytes().to_vec()));
         OF_PARTITIONS.iter().for_each(|id| mam.set(*id, partition, &[]));
     }

@@ -1,11 +1,13 @@
 //! LOAD UNLOAD, SSC-5 §7.4.  Bytes: 0 opcode · 1 IMMED(0) · 4 HOLD(3) EOT(2) RETEN(1) LOAD(0) · 5 control
 //!
-//! **Deviations:** HOLD=1 and EOT=1 are refused; RETEN is accepted and, as on LTO, moves nothing.
+//! With HOLD=1 the cartridge stays inside, not threaded, and its memory can be read.
+//!
+//! **Deviations:** EOT=1 is refused, as LTO drives do; RETEN is accepted and, as on LTO, moves nothing.
 
 use crate::alert::Alert;
 use crate::device::State;
 use crate::fault::{self, Doing};
-use crate::load::{Load, not_ready};
+use crate::load::{Held, Load, drive_name, not_ready};
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::fault::Outcome;
@@ -17,36 +19,63 @@ use tape_store::cartridge::Cartridge;
 
 /// Facts of the command.
 pub(crate) const SPEC: CommandSpec =
-    CommandSpec::new("LOAD UNLOAD", &[0x1b, 0x01, 0, 0, 0x03, 0], Access::Write).blocks(60, 900);
+    CommandSpec::new("LOAD UNLOAD", &[0x1b, 0x01, 0, 0, 0x0b, 0], Access::Write).blocks(60, 900);
 
 pub(crate) fn run(lu: &mut Lu, state: &mut State, cdb: &Cdb, request: &Request<'_>) -> Outcome {
-    if cdb.bytes()[4] & 0x01 != 0 { load(lu, state, request) } else { unload(lu, state) }
+    let flags = cdb.bytes()[4];
+    let hold = flags & 0x08 != 0;
+    match flags & 0x01 {
+        0 => unload(lu, state, hold),
+        _ => load(lu, state, request, hold),
+    }
 }
 
-fn load(lu: &mut Lu, state: &mut State, request: &Request<'_>) -> Outcome {
+fn load(lu: &mut Lu, state: &mut State, request: &Request<'_>, hold: bool) -> Outcome {
     let cartridge: Cartridge = match std::mem::replace(&mut state.load, Load::Empty) {
         Load::Empty => return Err(not_ready(Asc::MEDIUM_NOT_PRESENT).into()),
         Load::Mounted(mounted) => {
             state.load = Load::Mounted(mounted);
             return super::rewind::run(state);
         }
+        Load::Held(held) => held.cartridge,
         Load::Ejected(cartridge) | Load::Unusable(cartridge, _) => cartridge,
     };
-    let name = format!("{:<8}{}", lu.identity.model.vendor, lu.identity.serial);
-    state.mount(cartridge, &name);
+    if hold {
+        return keep(state, cartridge);
+    }
+    state.mount(cartridge, &drive_name(lu));
     state.ready()?;
     lu.attention.raise_others(request.nexus, Asc::NOT_READY_TO_READY_CHANGE_MEDIUM_MAY_HAVE_CHANGED);
     Ok(())
 }
 
-fn unload(lu: &mut Lu, state: &mut State) -> Outcome {
+/// Keeps a cartridge inside, not threaded.
+fn keep(state: &mut State, mut cartridge: Cartridge) -> Outcome {
+    match cartridge.mam() {
+        Ok(mam) => state.load = Load::Held(Box::new(Held { cartridge, mam })),
+        Err(error) => {
+            state.alerts.raise(Alert::MEMORY_CHIP);
+            let sense = fault::sense(&error, Doing::Loading);
+            state.load = Load::Unusable(cartridge, sense.clone());
+            return Err(sense.into());
+        }
+    }
+    Ok(())
+}
+
+fn unload(lu: &mut Lu, state: &mut State, hold: bool) -> Outcome {
     let inside = !matches!(state.load, Load::Empty | Load::Ejected(_));
-    if inside && lu.removal_prevented() {
+    if inside && !hold && lu.removal_prevented() {
         state.alerts.raise(Alert::NO_REMOVAL);
         return Err(Sense::illegal(Asc::MEDIUM_REMOVAL_PREVENTED).into());
     }
     let Some((cartridge, result)) = state.unmount() else { return Ok(()) };
-    state.load = Load::Ejected(cartridge);
     state.forget_keys(lu);
-    result.map_err(|error| fault::sense(&error, Doing::Writing).into())
+    let kept = if hold && inside {
+        keep(state, cartridge)
+    } else {
+        state.load = Load::Ejected(cartridge);
+        Ok(())
+    };
+    result.map_err(|error| fault::sense(&error, Doing::Writing).into()).and(kept)
 }

@@ -77,6 +77,9 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb) -> Outcome {
     if change && partition >= mounted.medium.partitions() {
         return Err(Sense::cdb_field(partition_byte, None).into());
     }
+    if !matches!(destination, Destination::Object(0) | Destination::File(0)) {
+        mounted.intact()?;
+    }
     mounted.before_motion()?;
     let medium = &mut mounted.medium;
     let partition = if change { partition } else { medium.position().partition };

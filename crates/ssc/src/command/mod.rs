@@ -1,6 +1,8 @@
 //! Commands of SSC: layout, parsing and execution of each in one file.
 
+pub(crate) mod allow_overwrite;
 pub(crate) mod density;
+pub(crate) mod end_of_wrap;
 pub(crate) mod erase;
 pub(crate) mod filemarks;
 pub(crate) mod format_medium;
@@ -11,35 +13,19 @@ pub(crate) mod media_serial;
 pub(crate) mod position;
 pub(crate) mod read;
 pub(crate) mod read_attribute;
+pub(crate) mod read_reverse;
+pub(crate) mod recover;
 pub(crate) mod rewind;
 pub(crate) mod security_in;
 pub(crate) mod security_out;
+pub(crate) mod set_capacity;
 pub(crate) mod space;
+mod transfer;
 pub(crate) mod verify;
 pub(crate) mod write;
 pub(crate) mod write_attribute;
 
 use scsi_core::command::SpcCommand;
-use scsi_core::wire::U24;
-use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
-
-/// The layout that READ(6) and WRITE(6) share.
-#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
-#[repr(C)]
-struct Transfer6 {
-    opcode: u8,
-    flags: u8,
-    transfer_length: U24,
-    control: u8,
-}
-const _: () = assert!(size_of::<Transfer6>() == 6);
-
-impl Transfer6 {
-    /// The length counts blocks of the block length in effect, not bytes.
-    const fn fixed(&self) -> bool {
-        self.flags & 0x01 != 0
-    }
-}
 
 /// What a row of the table runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,11 +38,11 @@ pub enum Command {
     Rewind,
     /// READ BLOCK LIMITS.
     ReadBlockLimits,
-    /// READ(6).
+    /// READ(6) and (16).
     Read,
-    /// WRITE(6).
+    /// WRITE(6) and (16).
     Write,
-    /// WRITE FILEMARKS(6).
+    /// WRITE FILEMARKS(6) and (16).
     WriteFilemarks,
     /// SPACE(6) and (16).
     Space,
@@ -64,7 +50,7 @@ pub enum Command {
     Locate,
     /// READ POSITION.
     ReadPosition,
-    /// ERASE(6).
+    /// ERASE(6) and (16).
     Erase,
     /// LOAD UNLOAD.
     LoadUnload,
@@ -76,8 +62,18 @@ pub enum Command {
     WriteAttribute,
     /// FORMAT MEDIUM.
     FormatMedium,
-    /// VERIFY(6).
+    /// VERIFY(6) and (16).
     Verify,
+    /// READ REVERSE(6) and (16).
+    ReadReverse,
+    /// RECOVER BUFFERED DATA.
+    RecoverBufferedData,
+    /// SET CAPACITY.
+    SetCapacity,
+    /// ALLOW OVERWRITE.
+    AllowOverwrite,
+    /// READ END OF WRAP POSITION.
+    EndOfWrap,
     /// READ MEDIA SERIAL NUMBER.
     ReadMediaSerial,
     /// SECURITY PROTOCOL IN.

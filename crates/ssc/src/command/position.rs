@@ -22,13 +22,15 @@ pub(crate) const SPECS: [CommandSpec; 4] = [SPEC.action(0), SPEC.action(1), SPEC
 const BOP: u8 = 0x80;
 const EOP: u8 = 0x40;
 const PERR: u8 = 0x02;
+const BPEW: u8 = 0x01;
 
 pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
     let [_, _, _, _, _, _, _, high, low, ..] = *cdb.bytes();
     let allocation_length = u16::from_be_bytes([high, low]);
     let action = cdb.action().0;
     let at = state.ready()?.medium.position();
-    let flags = if at.object == 0 { BOP } else { 0 } | if at.early_warning { EOP } else { 0 };
+    let flag = |set: bool, bit: u8| if set { bit } else { 0 };
+    let flags = flag(at.object == 0, BOP) | flag(at.early_warning, EOP) | flag(at.programmable_warning, BPEW);
     let mut w = PageWriter::new();
     match action {
         6 => long(&at, flags, &mut w),

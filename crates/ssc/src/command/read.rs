@@ -1,14 +1,17 @@
-//! READ(6), SSC-5 §7.8.  Bytes: 0 opcode · 1 SILI(1) FIXED(0) · 2-4 TRANSFER LENGTH · 5 control
+//! READ(6), SSC-5 §7.8.   Bytes: 0 opcode · 1 SILI(1) FIXED(0) · 2-4 TRANSFER LENGTH · 5 control
+//! READ(16), SSC-5 §5.5.  Bytes: 0 opcode · 1 SILI(1) FIXED(0) · 3 PARTITION · 4-11 LOGICAL OBJECT IDENTIFIER · 12-14 TRANSFER LENGTH · 15 control
 //!
-//! Data and CHECK CONDITION go together: a block of another length is transferred as far as it goes, with ILI.
+//! Data and CHECK CONDITION go together: a block of another length is transferred as far as it goes, with ILI. With
+//! logical block protection on read, the four bytes behind a block are part of it and count.
 //!
 //! **Deviations:** none.
 
-use super::Transfer6;
+use super::transfer::Transfer;
 use crate::alert::Alert;
 use crate::device::State;
 use crate::fault::{self, Doing};
 use crate::load::Mounted;
+use crate::protection::{self, Method, Protection};
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::data::{Data, DataIn};
@@ -16,41 +19,68 @@ use scsi_core::fault::{Fault, Outcome};
 use scsi_core::sense::{Sense, SenseKey};
 use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::target::Request;
+use std::io::IoSliceMut;
 use tape_store::error::StoreError;
 use tape_store::medium::Found;
 use tape_store::seal::Unseal;
 
-/// Facts of the command.
-pub(crate) const SPEC: CommandSpec =
+/// Facts of the 6-byte form.
+pub(crate) const SPEC_6: CommandSpec =
     CommandSpec::new("READ(6)", &[0x08, 0x03, 0xff, 0xff, 0xff, 0x00], Access::Read).within(60, 1200);
+/// Facts of the 16-byte form.
+pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
+    "READ(16)",
+    &[0x88, 0x03, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0],
+    Access::Read,
+)
+.blocks(60, 1800);
+
+/// How blocks are read.
+#[derive(Clone, Copy)]
+pub(super) struct How<'a> {
+    pub(super) unseal: Unseal<'a>,
+    /// Blocks are sent with this behind them.
+    pub(super) method: Option<Method>,
+}
 
 pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
-    let raw: Transfer6 = cdb.layout();
-    let (fixed, sili) = (raw.fixed(), raw.flags & 0x02 != 0);
-    let length = raw.transfer_length.get();
+    let transfer = Transfer::of(cdb);
+    let sili = transfer.flags & 0x02 != 0;
     let block_length = state.block_length;
     let parameters = state.encryption.of(request.nexus).0.clone();
-    let unseal = parameters.unseal();
+    let method = Protection::on_read(state.protection_of(request.nexus));
+    let how = How { unseal: parameters.unseal(), method };
     let mounted = state.ready()?;
-    if length == 0 {
+    check_flags(&transfer, sili, block_length)?;
+    transfer.go(mounted)?;
+    if transfer.length == 0 {
         return Ok(());
     }
-    if fixed && (sili || block_length == 0) {
-        return Err(Sense::cdb_field(1, Some(u8::from(sili))).info(length.into()).into());
-    }
-    let outcome = if fixed {
-        fixed_blocks(mounted, (length, block_length), unseal, &mut data.room)
+    mounted.before_read()?;
+    let outcome = if transfer.fixed {
+        fixed_blocks(mounted, (transfer.length, block_length), how, &mut data.room)
     } else {
-        variable_block(mounted, (length, sili, block_length), unseal, &mut data.room)
+        variable_block(mounted, (transfer.length, sili, block_length), how, &mut data.room)
     };
     note_outcome(state, &outcome);
     outcome
 }
 
+/// SILI does not go with fixed blocks, and those have a length.
+pub(super) fn check_flags(transfer: &Transfer, sili: bool, block_length: u32) -> Result<(), Sense> {
+    if transfer.length != 0 && transfer.fixed && sili {
+        return Err(Sense::cdb_field(1, Some(1)).info(transfer.length.into()));
+    }
+    if transfer.length == 0 { Ok(()) } else { transfer.check_block_length(block_length) }
+}
+
 /// Raises the alert of a medium that cannot be read. Counts wrong keys; a read that went through ends the row.
 pub(super) fn note_outcome(state: &mut State, outcome: &Outcome) {
     match outcome {
-        Err(Fault::Check(sense)) if sense.key == SenseKey::MEDIUM_ERROR => state.alerts.raise(Alert::READ_FAILURE),
+        Err(Fault::Check(sense)) if sense.key == SenseKey::MEDIUM_ERROR => {
+            state.alerts.raise(Alert::HARD_ERROR);
+            state.alerts.raise(Alert::READ_FAILURE);
+        }
         Err(Fault::Check(sense)) if sense.asc == Asc::INCORRECT_DATA_ENCRYPTION_KEY => state.encryption.tried(false),
         Ok(()) => state.encryption.tried(true),
         Err(_) => {}
@@ -60,12 +90,17 @@ pub(super) fn note_outcome(state: &mut State, outcome: &Outcome) {
 fn variable_block(
     mounted: &mut Mounted,
     (length, sili, block_length): (u32, bool, u32),
-    unseal: Unseal<'_>,
+    how: How<'_>,
     room: &mut DataIn<'_, '_>,
 ) -> Outcome {
     let wanted = length as usize;
-    let found = next(mounted, room, (0, wanted), unseal).map_err(|sense| sense.info(length.into()))?;
+    let found = next(mounted, room, (0, wanted), how).map_err(|sense| sense.info(length.into()))?;
     room.fill(found.min(wanted));
+    variable_residue((length, found), sili, block_length)
+}
+
+/// What is said of a block of another length.
+pub(super) fn variable_residue((length, found): (u32, usize), sili: bool, block_length: u32) -> Outcome {
     let residue = i64::from(length) - i64::try_from(found).unwrap_or(i64::MAX);
     let silent = match residue {
         0 => true,
@@ -78,13 +113,13 @@ fn variable_block(
 fn fixed_blocks(
     mounted: &mut Mounted,
     (count, block_length): (u32, u32),
-    unseal: Unseal<'_>,
+    how: How<'_>,
     room: &mut DataIn<'_, '_>,
 ) -> Outcome {
     let size = block_length as usize;
     for done in 0..count {
         let left = i64::from(count - done);
-        match next(mounted, room, (done as usize * size, size), unseal) {
+        match next(mounted, room, (done as usize * size, size), how) {
             Ok(len) if len == size => room.fill(size),
             Ok(_) => return Err(Sense::NONE.with_ili().info(left).into()),
             Err(sense) => return Err(sense.info(left).into()),
@@ -98,12 +133,36 @@ fn next(
     mounted: &mut Mounted,
     room: &mut DataIn<'_, '_>,
     (offset, len): (usize, usize),
-    unseal: Unseal<'_>,
+    how: How<'_>,
 ) -> Result<usize, Sense> {
-    let found = mounted.medium.read_sealed(&mut room.window(offset, len), unseal);
+    let Some(method) = how.method else {
+        let found = mounted.medium.read_sealed(&mut room.window(offset, len), how.unseal);
+        let actual = block_of(mounted, found)?;
+        mounted.counters.to_host += actual.min(len) as u64;
+        return Ok(actual);
+    };
+    let found = mounted.medium.read_sealed(&mut room.window(offset, len.saturating_sub(protection::LEN)), how.unseal);
     let actual = block_of(mounted, found)?;
+    let whole = actual + protection::LEN;
     mounted.counters.to_host += actual.min(len) as u64;
-    Ok(actual)
+    let lies = |slices: &[IoSliceMut<'_>]| slices.iter().map(|slice| slice.len()).sum::<usize>();
+    if whole <= len && lies(&room.window(offset, whole)) == whole {
+        let information = method.of(&room.window(offset, actual));
+        room.copy_at(offset + actual, &information);
+    } else {
+        // Not all of it has room: it is read once more, for what stands behind it is of all of it.
+        let at = mounted.medium.position();
+        let mut block = vec![0; actual];
+        mounted
+            .medium
+            .locate(at.partition, at.object - 1)
+            .and_then(|_| mounted.medium.read_sealed(&mut [IoSliceMut::new(&mut block)], how.unseal))
+            .map_err(|error| fault::sense(&error, Doing::Reading))?;
+        let information = method.of(&[block.as_slice()]);
+        block.extend_from_slice(&information);
+        room.copy_at(offset, block.get(..len).unwrap_or(&block));
+    }
+    Ok(whole)
 }
 
 /// The length of the block that was met, or why there is none.
@@ -111,9 +170,10 @@ pub(super) fn block_of(mounted: &mut Mounted, found: Result<Found, StoreError>) 
     match found {
         Ok(Found::Block { len, stored }) => {
             mounted.counters.from_medium += stored;
+            mounted.counters.blocks_read += 1;
             Ok(len)
         }
-        Ok(Found::Filemark) => Err(Sense::new(SenseKey::NO_SENSE, Asc::FILEMARK_DETECTED).with_filemark()),
+        Ok(Found::Filemark) => Err(filemark()),
         Ok(Found::EndOfData) => Err(end_of_data(mounted)),
         Err(error) => {
             mounted.counters.read_failures += 1;
@@ -122,8 +182,18 @@ pub(super) fn block_of(mounted: &mut Mounted, found: Result<Found, StoreError>) 
     }
 }
 
+/// 0/00/01 with FILEMARK.
+pub(crate) fn filemark() -> Sense {
+    Sense::new(SenseKey::NO_SENSE, Asc::FILEMARK_DETECTED).with_filemark()
+}
+
 /// 8/00/05; EOM only behind early warning.
 pub(crate) fn end_of_data(mounted: &Mounted) -> Sense {
     let eom = mounted.medium.position().early_warning;
     Sense::new(SenseKey::BLANK_CHECK, Asc::END_OF_DATA_DETECTED).with_eom(eom)
+}
+
+/// 0/00/04 with EOM.
+pub(crate) fn beginning() -> Sense {
+    Sense::new(SenseKey::NO_SENSE, Asc::BEGINNING_OF_PARTITION_MEDIUM_DETECTED).with_eom(true)
 }

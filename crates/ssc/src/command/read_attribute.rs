@@ -6,16 +6,18 @@
 //! **Deviations:** CACHE=1 is accepted; the memory is always read from the cache.
 
 use crate::device::State;
-use crate::load::Mounted;
+use crate::load::{Load, Mounted, not_ready};
+use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::data::Data;
-use scsi_core::fault::Outcome;
+use scsi_core::fault::{Fault, Outcome};
 use scsi_core::sense::Sense;
 use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::wire::{U16, U32};
 use scsi_core::writer::PageWriter;
 use std::borrow::Cow;
-use tape_store::mam::{ATTRIBUTES, AttrId, AttrSpec, Format, Writer};
+use tape_store::mam::{ATTRIBUTES, AttrId, AttrSpec, Format, Mam, Writer};
+use tape_store::media::{LTO_9, MediaSpec};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 const SPEC: CommandSpec = CommandSpec::new(
@@ -49,46 +51,122 @@ const MB: u64 = 1_000_000;
 
 pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
     let raw: Raw = cdb.layout();
-    let mounted = state.ready()?;
+    let memory = Memory::of(state)?;
     if raw.volume != 0 {
         return Err(Sense::cdb_field(5, None).into());
     }
-    if raw.partition >= mounted.medium.partitions() {
+    if raw.partition >= memory.partitions {
         return Err(Sense::cdb_field(7, None).into());
     }
     let first = AttrId(raw.first.get());
     let mut w = PageWriter::new();
     match cdb.action().0 {
-        0 => {
-            values(mounted, raw.partition, first, &mut w)?;
-            // The next change after a host has read the volume change reference advances it again.
-            mounted.altered &= first > AttrId::VOLUME_CHANGE_REFERENCE;
-        }
-        1 => identifiers(present(mounted, raw.partition, first), &mut w),
+        0 => values(&memory, raw.partition, first, &mut w)?,
+        1 => identifiers(present(&memory, raw.partition, first), &mut w),
         2 => drop(w.u16(2).u8(0).u8(1)),
-        3 => drop(w.u16(2).u8(0).u8(mounted.medium.partitions())),
+        3 => drop(w.u16(2).u8(0).u8(memory.partitions)),
         _ => identifiers(listed(first), &mut w),
+    }
+    if let (0, Load::Mounted(mounted)) = (cdb.action().0, &mut state.load) {
+        // The next change after a host has read the volume change reference advances it again.
+        mounted.altered &= first > AttrId::VOLUME_CHANGE_REFERENCE;
     }
     data.room.limit(usize::try_from(raw.allocation_length.get()).unwrap_or(usize::MAX));
     data.room.put(w.as_slice());
     Ok(())
 }
 
-fn present(mounted: &Mounted, partition: u8, first: AttrId) -> impl Iterator<Item = &'static AttrSpec> {
-    listed(first).filter(move |spec| value(mounted, spec.id, partition).is_some())
+/// The memory of a cartridge, threaded or not.
+struct Memory<'a> {
+    mam: &'a Mam,
+    media: &'static MediaSpec,
+    partitions: u8,
+    mounted: Option<&'a Mounted>,
+}
+
+impl<'a> Memory<'a> {
+    fn of(state: &'a mut State) -> Result<Self, Fault> {
+        if !matches!(state.load, Load::Held(_)) {
+            state.ready()?;
+        }
+        let state = &*state;
+        if let Load::Held(held) = &state.load {
+            let (mam, media) = (&held.mam, held.cartridge.media());
+            let partitions = u8::try_from(mam.partition_sizes().len().max(1)).unwrap_or(u8::MAX);
+            return Ok(Self { mam, media, partitions, mounted: None });
+        }
+        let Load::Mounted(mounted) = &state.load else { return Err(not_ready(Asc::MEDIUM_NOT_PRESENT).into()) };
+        let (media, partitions) = (mounted.cartridge.media(), mounted.medium.partitions());
+        Ok(Self { mam: &mounted.mam, media, partitions, mounted: Some(mounted) })
+    }
+
+    /// An attribute's value: live where it changes by itself, else from the memory.
+    fn value(&self, id: AttrId, partition: u8) -> Option<Cow<'a, [u8]>> {
+        let number = |value: u64| Some(Cow::Owned(value.to_be_bytes().to_vec()));
+        let usage = self.mounted.and_then(|mounted| mounted.medium.usage(partition).ok());
+        match id {
+            AttrId::REMAINING => {
+                let kept = self.mam.number_of(id, partition);
+                number(usage.map_or(kept, |usage| usage.capacity.saturating_sub(usage.used)) / MIB)
+            }
+            AttrId::MAXIMUM => {
+                let kept = self.mam.partition_sizes().get(usize::from(partition)).copied();
+                let kept = kept.unwrap_or_else(|| self.mam.number(id));
+                number(usage.map_or(kept, |usage| usage.capacity) / MIB)
+            }
+            AttrId::LIFE_WRITTEN | AttrId::LIFE_READ => number(self.total(id) / MB),
+            AttrId::LOAD_WRITTEN => number(self.load().0 / MB),
+            AttrId::LOAD_READ => number(self.load().1 / MB),
+            AttrId::MAM_SPACE => number(self.media.mam_capacity.saturating_sub(self.mam.used())),
+            AttrId::MEDIUM_HISTORY => Some(Cow::Owned(self.history())),
+            AttrId::DENSITIES => (self.media.density >= LTO_9.density).then(|| {
+                let mut densities = vec![0; 10];
+                densities.iter_mut().take(1).for_each(|density| *density = self.media.density);
+                Cow::Owned(densities)
+            }),
+            _ => self.mam.get(id, partition).map(Cow::Borrowed),
+        }
+    }
+
+    /// Bytes written and read in this load.
+    fn load(&self) -> (u64, u64) {
+        let kept = (self.mam.number(AttrId::LOAD_WRITTEN), self.mam.number(AttrId::LOAD_READ));
+        self.mounted.map_or(kept, |mounted| (mounted.counters.from_host, mounted.counters.to_host))
+    }
+
+    /// Bytes written or read in the medium's life, with this load.
+    fn total(&self, id: AttrId) -> u64 {
+        let (written, read) = if self.mounted.is_some() { self.load() } else { (0, 0) };
+        self.mam.number(id).saturating_add(if id == AttrId::LIFE_WRITTEN { written } else { read })
+    }
+
+    /// Medium usage history (SSC-5 table 24), six bytes each: of this load, of the load before (which is not kept), of its
+    /// life; then loads, changes of partition and initializations.
+    fn history(&self) -> Vec<u8> {
+        let (written, read) = self.load();
+        let mut w = PageWriter::new();
+        w.u48(written / MB).u48(0).u48(read / MB).u48(0).zeros(24);
+        w.u48(self.total(AttrId::LIFE_WRITTEN) / MB).u48(0).u48(self.total(AttrId::LIFE_READ) / MB).u48(0);
+        w.u48(self.mam.number(AttrId::LOAD_COUNT)).u48(0).u48(self.mam.number(AttrId::INITIALIZATION_COUNT));
+        w.as_slice().to_vec()
+    }
+}
+
+fn present(memory: &Memory<'_>, partition: u8, first: AttrId) -> impl Iterator<Item = &'static AttrSpec> {
+    listed(first).filter(move |spec| memory.value(spec.id, partition).is_some())
 }
 
 fn listed(first: AttrId) -> impl Iterator<Item = &'static AttrSpec> {
     ATTRIBUTES.iter().filter(move |spec| spec.id >= first && !spec.id.is_private())
 }
 
-fn values(mounted: &Mounted, partition: u8, first: AttrId, w: &mut PageWriter) -> Result<(), Sense> {
-    if first != AttrId(0) && value(mounted, first, partition).is_none() {
+fn values(memory: &Memory<'_>, partition: u8, first: AttrId, w: &mut PageWriter) -> Result<(), Sense> {
+    if first != AttrId(0) && memory.value(first, partition).is_none() {
         return Err(Sense::cdb_field(8, None));
     }
     w.length_u32(|w| {
-        for spec in present(mounted, partition, first) {
-            let value = value(mounted, spec.id, partition).unwrap_or_default();
+        for spec in present(memory, partition, first) {
+            let value = memory.value(spec.id, partition).unwrap_or_default();
             w.u16(spec.id.0).u8(format_byte(spec)).length_u16(|w| {
                 w.bytes(&value);
             });
@@ -117,20 +195,5 @@ pub(super) const fn format_bits(format: Format) -> u8 {
         Format::Binary => 0b00,
         Format::Ascii => 0b01,
         Format::Text => 0b10,
-    }
-}
-
-/// An attribute's value: live where it changes by itself, else from the memory.
-fn value(mounted: &Mounted, id: AttrId, partition: u8) -> Option<Cow<'_, [u8]>> {
-    let number = |value: u64| Some(Cow::Owned(value.to_be_bytes().to_vec()));
-    let usage = mounted.medium.usage(partition).ok()?;
-    match id {
-        AttrId::REMAINING => number(usage.capacity.saturating_sub(usage.used) / MIB),
-        AttrId::MAXIMUM => number(usage.capacity / MIB),
-        AttrId::LIFE_WRITTEN | AttrId::LIFE_READ | AttrId::LOAD_WRITTEN | AttrId::LOAD_READ => {
-            number(mounted.mam.number(id) / MB)
-        }
-        AttrId::MAM_SPACE => number(mounted.cartridge.media().mam_capacity.saturating_sub(mounted.mam.used())),
-        _ => mounted.mam.get(id, partition).map(Cow::Borrowed),
     }
 }

@@ -71,6 +71,7 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb) -> Outcome {
     if unit.is_some() && count == 0 {
         return Ok(());
     }
+    mounted.intact()?;
     mounted.before_motion()?;
     match unit {
         None => mounted.medium.space_to_end().map_err(|error| fault::sense(&error, Doing::Moving).into()),

@@ -1,12 +1,18 @@
 //! WRITE(6), SSC-5 §7.16.  Bytes: 0 opcode · 1 FIXED(0) · 2-4 TRANSFER LENGTH · 5 control
+//! WRITE(16), SSC-5 §5.8.  Bytes: 0 opcode · 1 FCS(3) LCS(2) FIXED(0) · 3 PARTITION · 4-11 LOGICAL OBJECT IDENTIFIER · 12-14 TRANSFER LENGTH · 15 control
 //!
-//! **Deviations:** none.
+//! With logical block protection on write, the last four bytes of each block are checked before it reaches the medium, and
+//! are no part of it there.
+//!
+//! **Deviations:** FCS and LCS are accepted and bind nothing.
 
-use super::Transfer6;
+use super::transfer::Transfer;
 use crate::alert::Alert;
 use crate::device::{MAX_BLOCK_LENGTH, State};
 use crate::fault::{self, Doing};
 use crate::load::Mounted;
+use crate::overwrite::Change;
+use crate::protection::{self, Method, Protection};
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::data::{Data, DataOut};
@@ -17,43 +23,59 @@ use scsi_core::target::Request;
 use tape_store::medium::{Codec, Written};
 use tape_store::seal::Seal;
 
-/// Facts of the command.
-pub(crate) const SPEC: CommandSpec =
+/// Facts of the 6-byte form.
+pub(crate) const SPEC_6: CommandSpec =
     CommandSpec::new("WRITE(6)", &[0x0a, 0x01, 0xff, 0xff, 0xff, 0x00], Access::Write).within(60, 1200);
+/// Facts of the 16-byte form.
+pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
+    "WRITE(16)",
+    &[0x8a, 0x0d, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0],
+    Access::Write,
+)
+.blocks(60, 1800);
 
 /// Bytes that the CDB asks for.
 pub(crate) fn bytes(cdb: &Cdb, block_length: u32) -> usize {
-    let raw: Transfer6 = cdb.layout();
-    let unit = if raw.fixed() { block_length as usize } else { 1 };
-    (raw.transfer_length.get() as usize).saturating_mul(unit)
+    Transfer::of(cdb).bytes(block_length)
+}
+
+/// How blocks are written.
+struct How<'a> {
+    codec: Codec,
+    seal: Option<&'a Seal>,
+    /// Blocks come with this behind them.
+    method: Option<Method>,
 }
 
 pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
-    let raw: Transfer6 = cdb.layout();
-    let fixed = raw.fixed();
-    let length = raw.transfer_length.get();
+    let transfer = Transfer::of(cdb);
+    let Transfer { fixed, length, .. } = transfer;
     let (block_length, unbuffered) = (state.block_length, state.buffered_mode == 0);
-    let codec = if state.compress { state.config.codec } else { Codec::NONE };
+    let codec = if state.settings.compress { state.config.codec } else { Codec::NONE };
+    let method = Protection::on_write(state.protection_of(request.nexus));
     let allowed = state.encryption.may_write(request.nexus);
     let seal = state.encryption.of(request.nexus).0.seal();
     let mounted = state.ready()?;
     if length == 0 {
-        return Ok(());
+        return transfer.go(mounted).map_err(Into::into);
     }
-    if fixed && block_length == 0 {
-        return Err(Sense::cdb_field(1, Some(0)).info(length.into()).into());
+    transfer.check_block_length(block_length)?;
+    let most = MAX_BLOCK_LENGTH + method.map_or(0, |_| 4);
+    if !fixed && length > most {
+        let byte = if transfer.address.is_some() { 12 } else { 2 };
+        return Err(Sense::cdb_field(byte, None).into());
     }
-    if !fixed && length > MAX_BLOCK_LENGTH {
-        return Err(Sense::cdb_field(2, None).into());
-    }
-    let (count, size) = if fixed { (length, block_length) } else { (1, length) };
-    if !data.out.require((count as usize).saturating_mul(size as usize)) {
+    if !data.out.require(transfer.bytes(block_length)) {
         return Err(Sense::illegal(Asc::INVALID_FIELD_IN_COMMAND_INFORMATION_UNIT).into());
     }
-    let outcome = match allowed.and_then(|()| mounted.before_write()) {
+    transfer.go(mounted)?;
+    let outcome = match allowed.and_then(|()| mounted.before_write(Change::Write)) {
         Ok(()) => {
             mounted.writer = Some(request.nexus);
-            blocks(mounted, (count, size), (codec, seal.as_ref()), &mut data.out)
+            let at = mounted.medium.position();
+            mounted.note_sealed(at.partition, at.object, seal.is_some());
+            let how = How { codec, seal: seal.as_ref(), method };
+            blocks(mounted, transfer.blocks(block_length), &how, &mut data.out)
         }
         Err(sense) => Err(sense.info(length.into()).into()),
     };
@@ -62,31 +84,32 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mu
         Ok(()) if unbuffered => mounted.sync().map_err(|sense| sense.info(length.into()).into()),
         other => other,
     };
+    let outcome = outcome.and_then(|()| warn(mounted).map_err(Into::into));
     note_alert(state, &outcome);
     outcome
 }
 
-/// Appends the blocks; beyond early warning they are all written, and then it is said.
-fn blocks(
-    mounted: &mut Mounted,
-    (count, size): (u32, u32),
-    (codec, seal): (Codec, Option<&Seal>),
-    out: &mut DataOut<'_>,
-) -> Outcome {
-    let mut warned = false;
+/// Appends the blocks.
+fn blocks(mounted: &mut Mounted, (count, size): (u32, u32), how: &How<'_>, out: &mut DataOut<'_>) -> Outcome {
+    let size = size as usize;
     for done in 0..count {
-        let block = out.window(done as usize * size as usize, size as usize);
+        let at = done as usize * size;
         let left = i64::from(count - done);
-        let written = match seal {
-            None => mounted.medium.append(&block, codec),
-            Some(seal) => mounted.medium.append_sealed(&block, codec, seal),
+        let len = match how.method {
+            None => size,
+            Some(method) => unprotected(out, (at, size), method).map_err(|sense| sense.info(left))?,
+        };
+        let block = out.window(at, len);
+        let written = match how.seal {
+            None => mounted.medium.append(&block, how.codec),
+            Some(seal) => mounted.medium.append_sealed(&block, how.codec, seal),
         };
         match written {
-            Ok(Written::Done { early_warning }) => {
-                out.consume(size as usize);
-                mounted.counters.from_host += u64::from(size);
+            Ok(Written::Done { .. }) => {
+                out.consume(size);
+                mounted.counters.from_host += len as u64;
+                mounted.counters.blocks_written += 1;
                 mounted.counters.to_medium = mounted.medium.stored();
-                warned = early_warning;
             }
             Ok(Written::Full) => {
                 return Err(overflow(left).into());
@@ -98,7 +121,20 @@ fn blocks(
             }
         }
     }
-    if warned { Err(early_warning().into()) } else { Ok(()) }
+    Ok(())
+}
+
+/// The length of a block without its protection information, which must be right.
+///
+/// # Errors
+/// 4/10/01.
+pub(super) fn unprotected(out: &DataOut<'_>, (at, size): (usize, usize), method: Method) -> Result<usize, Sense> {
+    let failed = || Sense::new(SenseKey::HARDWARE_ERROR, Asc::LOGICAL_BLOCK_GUARD_CHECK_FAILED);
+    // No block is shorter than one byte.
+    let len = size.checked_sub(protection::LEN).filter(|len| *len > 0).ok_or_else(failed)?;
+    let sent = out.window(at + len, protection::LEN);
+    let right = method.of(&out.window(at, len));
+    if sent.iter().flat_map(|slice| slice.iter()).eq(&right) { Ok(len) } else { Err(failed()) }
 }
 
 /// INFORMATION counts blocks in fixed mode and bytes otherwise.
@@ -112,9 +148,19 @@ fn residue(fault: Fault, fixed: bool, length: u32) -> Fault {
     }
 }
 
-/// 0/00/02 with EOM: everything was written, and the end is near.
-pub(crate) fn early_warning() -> Sense {
-    Sense::new(SenseKey::NO_SENSE, Asc::END_OF_PARTITION_MEDIUM_DETECTED).with_eom(true).info(0)
+/// 0/00/07 once behind the warning that mode page 10h/01h asks for, then 0/00/02 at each write behind early warning; with
+/// EOM, and everything was written.
+pub(super) fn warn(mounted: &mut Mounted) -> Result<(), Sense> {
+    let at = mounted.medium.position();
+    let asc = if at.programmable_warning && !mounted.warned {
+        mounted.warned = true;
+        Asc::PROGRAMMABLE_EARLY_WARNING_DETECTED
+    } else if at.early_warning {
+        Asc::END_OF_PARTITION_MEDIUM_DETECTED
+    } else {
+        return Ok(());
+    };
+    Err(Sense::new(SenseKey::NO_SENSE, asc).with_eom(true).info(0))
 }
 
 /// D/00/02 with EOM: so much was not written, for want of room.
@@ -124,11 +170,18 @@ pub(crate) fn overflow(left: i64) -> Sense {
 
 /// TapeAlert flags of a write that failed.
 pub(crate) fn note_alert(state: &mut State, outcome: &Outcome) {
-    if let Err(Fault::Check(sense)) = outcome {
-        match sense.key {
-            SenseKey::DATA_PROTECT => state.alerts.raise(Alert::WRITE_PROTECT),
-            SenseKey::MEDIUM_ERROR => state.alerts.raise(Alert::WRITE_FAILURE),
-            _ => {}
+    let Err(Fault::Check(sense)) = outcome else { return };
+    match sense.asc {
+        Asc::WORM_MEDIUM_OVERWRITE_ATTEMPTED => state.alerts.raise(Alert::WORM_OVERWRITE_ATTEMPTED),
+        // It was raised when the cartridge was loaded.
+        Asc::WORM_MEDIUM_INTEGRITY_CHECK => {}
+        _ if sense.key == SenseKey::MEDIUM_ERROR => {
+            state.alerts.raise(Alert::HARD_ERROR);
+            state.alerts.raise(Alert::WRITE_FAILURE);
         }
+        _ if sense.key == SenseKey::DATA_PROTECT && !matches!(sense.asc.code(), 0x2a | 0x26 | 0x74) => {
+            state.alerts.raise(Alert::WRITE_PROTECT);
+        }
+        _ => {}
     }
 }

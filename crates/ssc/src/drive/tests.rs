@@ -85,7 +85,7 @@ pub(super) fn check(drive: &mut Drive, cdb: &str, out: &[u8], room: usize, sense
 const NOT_READY: &str = "70 00 02 00 00 00 00 0a 00 00 00 00 3a 00 00 00 00 00";
 
 /// Blocks of 3, 5 and 4 bytes, a filemark behind the second, then end of data; at the beginning.
-fn three_blocks() -> Drive {
+pub(super) fn three_blocks() -> Drive {
     let mut drive = loaded(1 << 30);
     good(&mut drive, "0a 00 00 00 03 00", b"abc");
     good(&mut drive, "0a 00 00 00 05 00", b"defgh");
@@ -293,7 +293,15 @@ fn loading_unloading_and_prevention() {
     good(&mut drive, "00 00 00 00 00 00", b"");
     let attention = bytes("70 00 06 00 00 00 00 0a 00 00 00 00 28 00 00 00 00 00");
     assert_eq!(run_as(&mut drive, OTHER, "00 00 00 00 00 00", &[], 0), (2, attention, vec![]));
-    check(&mut drive, "1b 00 00 00 08 00", &[], 0, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 cb 00 04", b"");
+    check(&mut drive, "1b 00 00 00 04 00", &[], 0, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 ca 00 04", b"");
+    // HOLD keeps it inside, not threaded; its memory can be read.
+    good(&mut drive, "1b 00 00 00 08 00", b"");
+    check(&mut drive, "00 00 00 00 00 00", &[], 0, "70 00 02 00 00 00 00 0a 00 00 00 00 3a 04 00 00 00 00", b"");
+    assert_eq!(run(&mut drive, "8c 00 00 00 00 00 00 00 04 01 00 00 00 29 00 00", &[], 41).2[9..11], *b"S1");
+    good(&mut drive, "1b 00 00 00 09 00", b"");
+    check(&mut drive, "08 00 00 00 01 00", &[], 1, "70 00 02 00 00 00 00 0a 00 00 00 00 3a 04 00 00 00 00", b"");
+    good(&mut drive, "1b 00 00 00 01 00", b"");
+    good(&mut drive, "00 00 00 00 00 00", b"");
 }
 
 #[test]
@@ -310,7 +318,7 @@ fn mode_pages_and_the_other_nexus() {
     // A bit that may not change: 26/00 with its place in the list.
     let wrong = bytes("00 00 10 00 0f 0e 40 00 00 00 00 ff 00 00 00 ff 00 00 00 00");
     check(&mut drive, "15 10 00 00 14 00", &wrong, 0, "70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 8f 00 07", b"");
-    let long = bytes("00 00 10 08 00 00 00 00 00 80 00 01");
+    let long = bytes("00 00 10 08 00 00 00 00 00 80 00 05");
     check(&mut drive, "15 10 00 00 0c 00", &long, 0, "70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 09", b"");
     let density = bytes("00 00 10 08 58 00 00 00 00 00 00 00");
     check(&mut drive, "15 10 00 00 0c 00", &density, 0, "70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 04", b"");
@@ -331,7 +339,7 @@ fn mode_pages_and_the_other_nexus() {
 #[test]
 fn what_is_not_there_is_refused() {
     let mut drive = loaded(1 << 30);
-    for opcode in ["0b", "0f", "82", "93", "ff"] {
+    for opcode in ["06", "83", "84", "c0", "ff"] {
         let cdb = format!("{opcode} 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00");
         check(&mut drive, &cdb, &[], 0, "70 00 05 00 00 00 00 0a 00 00 00 00 20 00 00 00 00 00", b"");
     }
@@ -454,16 +462,16 @@ fn partition_page(drive: &mut Drive) -> Vec<u8> {
 #[test]
 fn formatting_and_partitions() {
     let mut drive = loaded(100_000_000_000);
-    assert_eq!(partition_page(&mut drive), bytes("11 0e 03 00 1c 03 09 00 00 64 00 00 00 00 00 00"));
+    assert_eq!(partition_page(&mut drive), bytes("11 0e 03 00 1c 03 19 00 00 64 00 00 00 00 00 00"));
     good(&mut drive, "0a 00 00 00 03 00", b"old");
     good(&mut drive, "01 00 00 00 00 00", &[]);
-    // Two partitions: 10 GB, and the rest.
+    // Two partitions: 10 GB, which is 11 pairs of wraps, and the rest but one pair between them.
     let select = "15 10 00 00 14 00";
     let page = "00 00 10 00 11 0e 03 01 3c 03 09 00 00 0a ff ff 00 00 00 00";
     good(&mut drive, select, &bytes(page));
     assert_eq!(partition_page(&mut drive)[3..12], bytes("01 3c 03 09 00 00 0a ff ff"));
     good(&mut drive, "04 00 01 00 00 00", &[]);
-    assert_eq!(partition_page(&mut drive), bytes("11 0e 03 01 1c 03 09 00 00 0a 00 5a 00 00 00 00"));
+    assert_eq!(partition_page(&mut drive), bytes("11 0e 03 01 1c 03 19 00 00 0a 00 58 00 00 00 00"));
     check(&mut drive, "08 00 00 00 03 00", &[], 3, "f0 00 08 00 00 00 03 0a 00 00 00 00 00 05 00 00 00 00", &[]);
     // Objects of both, and the way between them.
     good(&mut drive, "0a 00 00 00 04 00", b"zero");
@@ -480,7 +488,7 @@ fn formatting_and_partitions() {
     // Sizes of each in MiB, after a reload as well.
     good(&mut drive, "1b 00 00 00 00 00", &[]);
     good(&mut drive, "1b 00 00 00 01 00", &[]);
-    for (partition, size) in [("00", "00 00 00 00 00 00 25 40"), ("01", "00 00 00 00 00 01 4f 46")] {
+    for (partition, size) in [("00", "00 00 00 00 00 00 27 66"), ("01", "00 00 00 00 00 01 49 8b")] {
         let cdb = format!("8c 00 00 00 00 00 00 {partition} 00 01 00 00 00 11 00 00");
         assert_eq!(run(&mut drive, &cdb, &[], 17).2[9..], bytes(size));
     }
@@ -500,11 +508,11 @@ fn formatting_and_partitions() {
         check(&mut drive, select, &bytes(page), 0, &sense, &[]);
     }
     good(&mut drive, "04 00 00 00 00 00", &[]);
-    assert_eq!(partition_page(&mut drive), bytes("11 0e 03 00 1c 03 09 00 00 64 00 00 00 00 00 00"));
+    assert_eq!(partition_page(&mut drive), bytes("11 0e 03 00 1c 03 19 00 00 64 00 00 00 00 00 00"));
     // A shorter page, as Linux sends it: as many sizes as partitions.
     good(&mut drive, "15 10 00 00 10 00", &bytes("00 00 10 00 11 0a 03 01 3c 03 09 00 ff ff 00 0a"));
     good(&mut drive, "04 00 01 00 00 00", &[]);
-    assert_eq!(partition_page(&mut drive), bytes("11 0e 03 01 1c 03 09 00 00 5a 00 0a 00 00 00 00"));
+    assert_eq!(partition_page(&mut drive), bytes("11 0e 03 01 1c 03 19 00 00 58 00 0a 00 00 00 00"));
     good(&mut drive, "04 00 00 00 00 00", &[]);
     // It counts as an initialization of the medium.
     assert_eq!(run(&mut drive, "8c 00 00 00 00 00 00 00 00 07 00 00 00 0b 00 00", &[], 11).2[9..], bytes("00 05"));
@@ -538,24 +546,16 @@ fn a_cartridge_for_mhvtl() {
     assert_eq!(maximum[9..], bytes("00 00 00 00 00 00 01 f4"));
 }
 
+/// The data of a NULL medium is gone, but not that there was a block.
 #[test]
-fn what_is_protected_takes_no_writes() {
-    for kind in [Kind::Worm, Kind::Null] {
-        let mut drive = empty("ULT3580-TD8");
-        drive.insert(cartridge(&LTO_8, kind, 1 << 30)).unwrap();
-        settle(&mut drive);
-        let written = run(&mut drive, "0a 00 00 00 03 00", b"abc", 0);
-        match kind {
-            Kind::Worm => assert_eq!(written.1[2..13], bytes("07 00 00 00 03 0a 00 00 00 00 27")),
-            Kind::Data | Kind::Null | Kind::Cleaning => {
-                assert_eq!(written.0, 0);
-                good(&mut drive, "01 00 00 00 00 00", &[]);
-                // The data of a NULL medium is gone, but not that there was a block.
-                assert_eq!(run(&mut drive, "08 00 00 00 03 00", &[], 3).1[12..14], bytes("11 00"));
-                assert_eq!(position(&mut drive), 1);
-            }
-        }
-    }
+fn a_medium_that_keeps_nothing() {
+    let mut drive = empty("ULT3580-TD8");
+    drive.insert(cartridge(&LTO_8, Kind::Null, 1 << 30)).unwrap();
+    settle(&mut drive);
+    good(&mut drive, "0a 00 00 00 03 00", b"abc");
+    good(&mut drive, "01 00 00 00 00 00", &[]);
+    assert_eq!(run(&mut drive, "08 00 00 00 03 00", &[], 3).1[12..14], bytes("11 00"));
+    assert_eq!(position(&mut drive), 1);
 }
 
 #[test]

@@ -8,12 +8,12 @@ pub(crate) const ID: PageId = PageId::page(0x0f);
 const DCE: u8 = 0x80;
 
 /// DCE may be changed; DCC says that the drive compresses, DDE that it decompresses.
-pub(crate) const PAGE: PageDef = PageDef {
-    id: ID,
-    default: &[0x0f, 0x0e, 0xc0, 0x80, 0, 0, 0, 0xff, 0, 0, 0, 0xff, 0, 0, 0, 0],
-    changeable: &[0x0f, 0x0e, DCE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-    saveable: false,
-};
+pub(crate) const PAGE: PageDef =
+    PageDef::new(ID, &[0x0f, 0x0e, 0xc0, 0x80, 0, 0, 0, 0xff, 0, 0, 0, 0xff, 0, 0, 0, 0], CHANGEABLE);
+/// HP names the default algorithm (LTO-3 reference).
+pub(crate) const HP: PageDef =
+    PageDef::new(ID, &[0x0f, 0x0e, 0xc0, 0x80, 0, 0, 0, 0x01, 0, 0, 0, 0x01, 0, 0, 0, 0], CHANGEABLE);
+const CHANGEABLE: &[u8] = &[0x0f, 0x0e, DCE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// Whether blocks are to be compressed.
 pub(crate) fn enabled(page: &[u8]) -> bool {

@@ -7,13 +7,13 @@ use scsi_core::mode::{PageDef, PageId};
 /// Identifier of the page.
 pub(crate) const ID: PageId = PageId::page(0x10);
 
-/// Nothing may be changed; it can be saved as it is, as the real drives' PS bit says.
-pub(crate) const PAGE: PageDef = PageDef {
-    id: ID,
-    default: &[0x10, 0x0e, 0, 0, 0, 0, 0x01, 0x2c, 0x40, 0, 0x10, 0, 0, 0, 0x01, 0x90],
-    changeable: &[0x10, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-    saveable: true,
-};
+/// SELECT DATA COMPRESSION may be changed; it can be saved, as the real drives' PS bit says.
+pub(crate) const PAGE: PageDef =
+    PageDef::new(ID, &[0x10, 0x0e, 0, 0, 0, 0, 0x01, 0x2c, 0x40, 0, 0x10, 0, 0, 0, 0x01, 0x90], CHANGEABLE).saveable();
+/// HP: REWIND ON RESET 00b (LTO-4 reference).
+pub(crate) const HP: PageDef =
+    PageDef::new(ID, &[0x10, 0x0e, 0, 0, 0, 0, 0x01, 0x2c, 0x40, 0, 0x10, 0, 0, 0, 0x01, 0x80], CHANGEABLE).saveable();
+const CHANGEABLE: &[u8] = &[0x10, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01, 0];
 
 /// ACTIVE PARTITION, and SELECT DATA COMPRESSION as page 0Fh has it.
 pub(crate) fn render(state: &State, page: &mut [u8]) {
@@ -21,6 +21,6 @@ pub(crate) fn render(state: &State, page: &mut [u8]) {
         *partition = mounted.medium.position().partition;
     }
     if let Some(compression) = page.get_mut(14) {
-        *compression = u8::from(state.compress);
+        *compression = u8::from(state.settings.compress);
     }
 }

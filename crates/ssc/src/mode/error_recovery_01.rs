@@ -1,11 +1,12 @@
-//! Read-write error recovery mode page, 01h (SSC-5 §8.3.5).
+//! Read-write error recovery mode page, 01h (SSC-5 §8.3.5). IBM's values as captured from LTO-9 and LTO-10 drives, HP's as
+//! its LTO-3 reference prints them.
 
 use scsi_core::mode::{PageDef, PageId};
 
-/// All fields zero and fixed: the drive's own recovery.
-pub(crate) const PAGE: PageDef = PageDef {
-    id: PageId::page(0x01),
-    default: &[0x01, 0x0a, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-    changeable: &[0x01, 0x0a, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-    saveable: false,
-};
+const ID: PageId = PageId::page(0x01);
+const FIXED: &[u8] = &[0x01, 0x0a, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+/// TB and EER; the drive's own recovery, which nobody changes.
+pub(crate) const PAGE: PageDef = PageDef::new(ID, &[0x01, 0x0a, 0x28, 0xff, 0, 0, 0, 0, 0, 0, 0, 0], FIXED);
+/// Retries in numbers.
+pub(crate) const HP: PageDef = PageDef::new(ID, &[0x01, 0x0a, 0, 0x15, 0, 0, 0, 0, 0x0a, 0, 0, 0], FIXED);

@@ -2,22 +2,83 @@
 
 pub(crate) mod compression_0f;
 pub(crate) mod config_10;
-pub(crate) mod error_recovery_01;
+pub(crate) mod config_extension_1001;
+mod control_extension_0a01;
+mod encryption_24;
+mod error_recovery_01;
+mod medium_config_1d;
 pub(crate) mod partition_11;
+mod power_1a;
+pub(crate) mod protection_0af0;
+mod vendor;
 
 use crate::device::State;
 use scsi_core::mode::{PageControl, PageDef, PageId, control_0a, disconnect_02, exceptions_1c};
 
-/// Pages of an LTO drive, ascending.
-pub(crate) const LTO_PAGES: &[PageDef] = &[
+/// Pages of IBM's LTO drives, ascending.
+pub(crate) const IBM_PAGES: &[PageDef] = &[
     error_recovery_01::PAGE,
     disconnect_02::PAGE,
     control_0a::PAGE,
+    control_extension_0a01::PAGE,
+    protection_0af0::PAGE,
     compression_0f::PAGE,
     config_10::PAGE,
+    config_extension_1001::PAGE,
     partition_11::PAGE,
-    exceptions_1c::PAGE,
+    vendor::UNIT_18,
+    vendor::PORT_19,
+    power_1a::PAGE,
+    exceptions_1c::OF_TAPE_ALERT,
+    medium_config_1d::PAGE,
+    encryption_24::PAGE,
+    vendor::BEHAVIOUR_2F,
 ];
+
+/// Pages of the LTO drives that HP built itself, ascending.
+pub(crate) const HP_PAGES: &[PageDef] = &[
+    error_recovery_01::HP,
+    disconnect_02::PAGE,
+    control_0a::PAGE,
+    control_extension_0a01::PAGE,
+    protection_0af0::PAGE,
+    compression_0f::HP,
+    config_10::HP,
+    config_extension_1001::PAGE,
+    partition_11::PAGE,
+    power_1a::PAGE,
+    exceptions_1c::OF_TAPE_ALERT,
+    medium_config_1d::PAGE,
+];
+
+/// A page of `N` bytes, header included, that is zero but for these bytes.
+const fn page<const N: usize>(id: PageId, len: usize, bytes: &[(usize, u8)]) -> [u8; N] {
+    assert!(len == N && N >= 2 && N < 0x100 && id.subpage == 0);
+    #[expect(clippy::cast_possible_truncation, reason = "asserted above; evaluated at compile time")]
+    set([0; N], [(0, id.page), (1, (N - 2) as u8)].as_slice(), bytes)
+}
+
+/// As [`page`], of a subpage.
+const fn subpage<const N: usize>(id: PageId, len: usize, bytes: &[(usize, u8)]) -> [u8; N] {
+    assert!(len == N && N >= 4 && N < 0x100 && id.subpage != 0);
+    #[expect(clippy::cast_possible_truncation, reason = "asserted above; evaluated at compile time")]
+    set([0; N], [(0, id.page | 0x40), (1, id.subpage), (3, (N - 4) as u8)].as_slice(), bytes)
+}
+
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time: a byte beyond the page does not build")]
+const fn set<const N: usize>(mut page: [u8; N], header: &[(usize, u8)], bytes: &[(usize, u8)]) -> [u8; N] {
+    let mut at = 0;
+    while at < header.len() {
+        page[header[at].0] = header[at].1;
+        at += 1;
+    }
+    at = 0;
+    while at < bytes.len() {
+        page[bytes[at].0] = bytes[at].1;
+        at += 1;
+    }
+    page
+}
 
 /// Writes live values over the stored ones.
 pub(crate) fn render(state: &State, id: PageId, control: PageControl, page: &mut [u8]) {
@@ -27,6 +88,19 @@ pub(crate) fn render(state: &State, id: PageId, control: PageControl, page: &mut
     match id {
         config_10::ID => config_10::render(state, page),
         partition_11::ID => partition_11::render(state, page),
+        medium_config_1d::ID => medium_config_1d::render(state, page),
+        encryption_24::ID => encryption_24::render(state, page),
         _ => {}
+    }
+}
+
+/// Checks a page beyond its changeable bits; the byte that is wrong.
+pub(crate) fn check(state: &State, id: PageId, page: &[u8]) -> Result<(), usize> {
+    match id {
+        partition_11::ID => partition_11::check(state, page),
+        config_extension_1001::ID => config_extension_1001::check(state, page),
+        protection_0af0::ID => protection_0af0::check(state.profile.protection, page),
+        exceptions_1c::ID => exceptions_1c::check(page),
+        _ => Ok(()),
     }
 }

@@ -1,44 +1,52 @@
 //! Medium partition mode page, 11h (SSC-5 §8.3.4). Layout as an LTO-6 or later drive returns it: four sizes.
+//!
+//! LTO drives part a tape by pairs of wraps, and leave some unused between partitions (IBM LTO SCSI reference, §4.4).
 
 use crate::device::State;
-use crate::load::Load;
+use crate::load::{Load, Mounted};
 use scsi_core::mode::{PageDef, PageId};
+use tape_store::media::MediaSpec;
 
 /// Identifier of the page.
 pub(crate) const ID: PageId = PageId::page(0x11);
 
-/// POFM set (partitions come with FORMAT MEDIUM), PSUM 11b, MEDIUM FORMAT RECOGNITION 03h, units of 10^9 bytes.
-pub(crate) const PAGE: PageDef = PageDef {
-    id: ID,
-    default: &[0x11, 0x0e, 0, 0, 0x1c, 0x03, 0x09, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-    changeable: &[0x11, 0x0e, 0, 0xff, 0xf8, 0, 0x0f, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
-    saveable: false,
-};
+/// POFM set (partitions come with FORMAT MEDIUM), PSUM 11b, MEDIUM FORMAT RECOGNITION 03h, wrap-wise, units of 10^9 bytes.
+pub(crate) const PAGE: PageDef = PageDef::new(
+    ID,
+    &[0x11, 0x0e, 0, 0, 0x1c, 0x03, 0x19, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    &[0x11, 0x0e, 0, 0xff, 0xf8, 0, 0xff, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+);
 
 const GB: u64 = 1_000_000_000;
+const MB: u64 = 1_000_000;
+/// So many MB that their number fits.
+const SMALL: u64 = 0xfffe * MB;
 /// FDP, SDP and IDP: who chooses number and sizes. One of them is set in what a host selected.
 const CHOSEN: u8 = 0xe0;
+const FDP: u8 = 0x80;
+const SDP: u8 = 0x40;
 const IDP: u8 = 0x20;
-/// The rest, shared by all partitions that ask for it.
+/// PARTITIONING TYPE: vendor's choice, or wrap-wise.
+const TYPES: std::ops::RangeInclusive<u8> = 0..=1;
+/// The rest, for one partition that asks for it.
 const REST: u16 = 0xffff;
 
 /// MAXIMUM ADDITIONAL PARTITIONS, and what a host selected for the next FORMAT MEDIUM; else the number and the sizes of
 /// the mounted medium.
 pub(crate) fn render(state: &State, page: &mut [u8]) {
-    let [_, _, most, defined, flags, _, _, _, sizes @ ..] = page else { return };
+    let [_, _, most, defined, flags, _, kind, _, sizes @ ..] = page else { return };
+    *most = most_additional(state);
     if *flags & CHOSEN != 0 {
-        *most = most_additional(state);
         return;
     }
-    let Load::Mounted(mounted) = &state.load else {
-        *most = state.profile.native.partitions - 1;
-        return;
-    };
-    *most = mounted.cartridge.media().partitions - 1;
+    let Load::Mounted(mounted) = &state.load else { return };
     *defined = mounted.medium.partitions() - 1;
+    // A small cartridge is told in MB.
+    let (units, exponent) = if mounted.capacity() <= SMALL { (MB, 6) } else { (GB, 9) };
+    *kind = *kind & 0xf0 | exponent;
     for (partition, size) in (0..mounted.medium.partitions()).zip(sizes.chunks_exact_mut(2)) {
         let bytes = mounted.medium.usage(partition).map_or(0, |usage| usage.capacity);
-        let units = u16::try_from(bytes.div_ceil(GB)).unwrap_or(u16::MAX);
+        let units = u16::try_from(bytes / units).unwrap_or(u16::MAX);
         size.copy_from_slice(&units.to_be_bytes());
     }
 }
@@ -53,71 +61,158 @@ fn most_additional(state: &State) -> u8 {
 
 /// Checks what a host selects; the byte that is wrong.
 pub(crate) fn check(state: &State, page: &[u8]) -> Result<(), usize> {
-    let [_, _, _, additional, flags, ..] = page else { return Ok(()) };
+    let [_, _, _, additional, flags, _, kind, ..] = page else { return Ok(()) };
     if *additional > most_additional(state) {
         return Err(3);
     }
     if (flags & CHOSEN).count_ones() > 1 {
         return Err(4);
     }
+    if !TYPES.contains(&(kind >> 4)) {
+        return Err(6);
+    }
     match &state.load {
-        Load::Mounted(mounted) => sizes(page, mounted.cartridge.capacity()).map(drop),
+        Load::Mounted(mounted) => sizes(page, Tape::of(mounted)).map(drop),
         _ => Ok(()),
     }
 }
 
-/// Bytes of each partition that a page asks for, of a cartridge of this capacity; the byte that is wrong.
-///
-/// Where the drive is to choose (FDP, SDP), partitions share evenly.
-pub(crate) fn sizes(page: &[u8], capacity: u64) -> Result<Vec<u64>, usize> {
-    let [_, _, _, additional, flags, _, units, _, values @ ..] = page else { return Ok(vec![capacity]) };
-    let count = usize::from(*additional) + 1;
-    if flags & CHOSEN != IDP {
-        return Ok(vec![capacity / count as u64; count]);
+/// What is to be parted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tape {
+    media: &'static MediaSpec,
+    capacity: u64,
+}
+
+impl Tape {
+    /// The tape of a cartridge, as far as SET CAPACITY left it.
+    pub(crate) fn of(mounted: &Mounted) -> Self {
+        Self { media: mounted.cartridge.media(), capacity: mounted.capacity() }
     }
-    let unit = match (flags >> 3) & 0b11 {
+
+    /// Pairs of wraps: the smallest partition is one. Where there are no wraps, bytes.
+    const fn units(self) -> u64 {
+        if self.media.wraps == 0 { self.capacity } else { self.media.wraps as u64 / 2 }
+    }
+
+    /// Units that are lost at each border between partitions.
+    const fn guard(self) -> u64 {
+        match self.media.wraps {
+            0 => 0,
+            // LTO-9 keeps two pairs free, and those before it one.
+            wraps if wraps >= 280 => 2,
+            _ => 1,
+        }
+    }
+
+    fn bytes(self, units: u64) -> u64 {
+        let bytes = u128::from(self.capacity) * u128::from(units) / u128::from(self.units().max(1));
+        u64::try_from(bytes).unwrap_or(u64::MAX)
+    }
+
+    /// Units that hold so many bytes: a page's sizes are rounded down, so what is less than a unit short is that.
+    fn units_for(self, bytes: u64) -> u64 {
+        let units = (u128::from(bytes) * u128::from(self.units())).div_ceil(u128::from(self.capacity.max(1)));
+        u64::try_from(units).unwrap_or(u64::MAX).max(1)
+    }
+
+    /// Units of `count` partitions together.
+    const fn available(self, count: u64) -> u64 {
+        self.units().saturating_sub(self.guard() * (count - 1))
+    }
+}
+
+/// Bytes of each partition that a page asks for; the byte that is wrong.
+///
+/// FDP makes a second partition of the smallest size. SDP, and a page that chooses nothing, share evenly. With IDP sizes
+/// are those of the page, rounded up to units.
+pub(crate) fn sizes(page: &[u8], tape: Tape) -> Result<Vec<u64>, usize> {
+    let [_, _, _, additional, flags, _, units, _, values @ ..] = page else { return Ok(vec![tape.capacity]) };
+    let count = u64::from(*additional) + 1;
+    let parted = match flags & CHOSEN {
+        FDP if tape.media.partitions > 1 => vec![tape.available(2).saturating_sub(1), 1],
+        IDP if count > 1 => return individual(values, unit(*flags, *units), count, tape),
+        _ if count == 1 => vec![tape.units()],
+        // LTO-9 needs no guard between halves or quarters.
+        SDP if tape.guard() == 2 && count != 3 => return Ok(vec![tape.capacity / count; usize::from(*additional) + 1]),
+        _ => evenly(count, tape.available(count)),
+    };
+    Ok(parted.into_iter().map(|units| tape.bytes(units)).collect())
+}
+
+/// PSUM and PARTITION UNITS, in bytes.
+fn unit(flags: u8, units: u8) -> u64 {
+    match (flags >> 3) & 0b11 {
         0 => 1,
         1 => 1000,
         2 => 1_000_000,
         _ => 10_u64.saturating_pow(u32::from(units & 0x0f)),
-    };
-    let values: Vec<u16> =
-        values.as_chunks().0.iter().take(count).map(|bytes: &[u8; 2]| u16::from_be_bytes(*bytes)).collect();
+    }
+}
+
+fn evenly(count: u64, mut units: u64) -> Vec<u64> {
+    let mut parts = Vec::new();
+    for left in (1..=count).rev() {
+        parts.push(units / left);
+        units -= units / left;
+    }
+    parts
+}
+
+fn individual(values: &[u8], unit: u64, count: u64, tape: Tape) -> Result<Vec<u64>, usize> {
+    let values: Vec<u16> = values.as_chunks().0.iter().map(|bytes: &[u8; 2]| u16::from_be_bytes(*bytes)).collect();
+    let values = values.get(..usize::try_from(count).unwrap_or(usize::MAX)).ok_or(3_usize)?;
     if let Some(zero) = values.iter().position(|value| *value == 0) {
         return Err(8 + 2 * zero);
     }
-    let fixed: u64 =
-        values.iter().filter(|value| **value != REST).map(|value| unit.saturating_mul((*value).into())).sum();
-    let rests = values.iter().filter(|value| **value == REST).count() as u64;
-    let rest = capacity.checked_sub(fixed).ok_or(8_usize)?.checked_div(rests).unwrap_or(0);
-    if rests > 0 && rest == 0 {
+    let rests: Vec<usize> = values.iter().enumerate().filter(|(_, value)| **value == REST).map(|(at, _)| at).collect();
+    if let [_, second, ..] = rests.as_slice() {
+        return Err(8 + 2 * second);
+    }
+    let fixed = |value: u16| tape.units_for(unit.saturating_mul(value.into()));
+    let taken =
+        values.iter().filter(|value| **value != REST).fold(0_u64, |sum, value| sum.saturating_add(fixed(*value)));
+    let rest = tape.available(count).checked_sub(taken).ok_or(8_usize)?;
+    if !rests.is_empty() && rest == 0 {
         return Err(8);
     }
-    Ok(values.iter().map(|value| if *value == REST { rest } else { unit.saturating_mul((*value).into()) }).collect())
+    Ok(values.iter().map(|value| tape.bytes(if *value == REST { rest } else { fixed(*value) })).collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::sizes;
+    use super::{Tape, sizes};
+    use tape_store::media::{LTO_5, LTO_6, LTO_8, LTO_9, MediaSpec};
 
-    fn page(additional: u8, flags: u8, units: u8, values: [u16; 4]) -> Vec<u8> {
+    fn of(
+        media: &'static MediaSpec,
+        additional: u8,
+        flags: u8,
+        units: u8,
+        values: [u16; 4],
+    ) -> Result<Vec<u64>, usize> {
         let head = [0x11, 0x0e, 3, additional, flags, 3, units, 0];
-        head.into_iter().chain(values.iter().flat_map(|value| value.to_be_bytes())).collect()
+        let page: Vec<u8> = head.into_iter().chain(values.iter().flat_map(|value| value.to_be_bytes())).collect();
+        let sizes = sizes(&page, Tape { media, capacity: media.capacity })?;
+        Ok(sizes.into_iter().map(|bytes| bytes / 1_000_000).collect())
     }
 
+    /// MB, as the tables of the IBM LTO SCSI reference have them (tables 9 and 10), and as drives report them.
     #[test]
     fn sizes_by_units() {
-        let of = |additional, flags, units, values| sizes(&page(additional, flags, units, values), 12_000_000_000_000);
-        assert_eq!(of(0, 0x1c, 9, [0; 4]), Ok(vec![12_000_000_000_000]));
-        assert_eq!(of(1, 0x3c, 9, [38, 0xffff, 0, 0]), Ok(vec![38_000_000_000, 11_962_000_000_000]));
-        assert_eq!(of(1, 0x34, 0, [500, 2, 0, 0]), Ok(vec![500_000_000, 2_000_000]));
-        assert_eq!(
-            of(2, 0x3c, 10, [0xffff, 100, 0xffff, 0]),
-            Ok(vec![5_500_000_000_000, 1_000_000_000_000, 5_500_000_000_000])
-        );
-        assert_eq!(of(3, 0x5c, 9, [0; 4]), Ok(vec![3_000_000_000_000; 4]));
-        assert_eq!(of(1, 0x3c, 9, [13_000, 0xffff, 0, 0]), Err(8));
-        assert_eq!(of(1, 0x3c, 9, [12_000, 0xffff, 0, 0]), Err(8));
-        assert_eq!(of(1, 0x3c, 9, [1, 0, 0, 0]), Err(10));
+        assert_eq!(of(&LTO_8, 0, 0x1c, 9, [0; 4]), Ok(vec![12_000_000]));
+        assert_eq!(of(&LTO_8, 1, 0x3c, 9, [38, 0xffff, 0, 0]), Ok(vec![115_384, 11_769_230]));
+        assert_eq!(of(&LTO_8, 1, 0x3c, 9, [0x73, 0x2df9, 0, 0]), Ok(vec![115_384, 11_769_230]));
+        assert_eq!(of(&LTO_6, 1, 0x3c, 9, [1, 0xffff, 0, 0]), Ok(vec![36_764, 2_426_470]));
+        assert_eq!(of(&LTO_9, 1, 0x3c, 9, [0x80, 0x44ce, 0, 0]), Ok(vec![128_571, 17_614_285]));
+        assert_eq!(of(&LTO_5, 1, 0x34, 0, [0xffff, 2, 0, 0]), Ok(vec![1_425_000, 37_500]));
+        assert_eq!(of(&LTO_8, 0, 0x9c, 9, [0; 4]), Ok(vec![11_769_230, 115_384]));
+        assert_eq!(of(&LTO_8, 3, 0x5c, 9, [0; 4]), Ok(vec![2_884_615, 2_884_615, 2_884_615, 3_000_000]));
+        assert_eq!(of(&LTO_9, 3, 0x5c, 9, [0; 4]), Ok(vec![4_500_000; 4]));
+        assert_eq!(of(&LTO_9, 2, 0x5c, 9, [0; 4]), Ok(vec![5_785_714, 5_785_714, 5_914_285]));
+        assert_eq!(of(&LTO_8, 1, 0x3c, 9, [13_000, 0xffff, 0, 0]), Err(8));
+        assert_eq!(of(&LTO_8, 1, 0x3c, 9, [12_000, 0xffff, 0, 0]), Err(8));
+        assert_eq!(of(&LTO_8, 1, 0x3c, 9, [1, 0, 0, 0]), Err(10));
+        assert_eq!(of(&LTO_8, 2, 0x3c, 9, [0xffff, 1, 0xffff, 0]), Err(12));
     }
 }

@@ -62,6 +62,7 @@ const fn row(
         medium_type: 0,
         bits_per_mm,
         tracks,
+        wraps: 0,
         width,
         length,
         capacity: gigabytes * 1_000_000_000,

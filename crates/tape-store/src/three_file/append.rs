@@ -36,6 +36,16 @@ impl ThreeFile {
         self.physical.end.map_or(logical, |end| logical.min(end.saturating_sub(FREE_RESERVE)))
     }
 
+    /// Offset behind which the warning that was asked for is given.
+    pub(super) fn programmable_at(&self) -> u64 {
+        self.warning_at().saturating_sub(self.warn_before)
+    }
+
+    /// Whether this offset lies behind the warning that was asked for.
+    pub(super) fn is_warned(&self, offset: u64) -> bool {
+        self.warn_before > 0 && offset > self.programmable_at()
+    }
+
     /// First offset at which nothing fits. What a cut here frees counts as room.
     fn limit(&mut self, here: u64, ask: bool) -> Result<u64, StoreError> {
         if ask || here >= self.physical.ask_at || here + ASK_EVERY < self.physical.ask_at {
@@ -200,7 +210,7 @@ impl ThreeFile {
             self.go(target)?;
         }
         let partition = u8::try_from(at).unwrap_or(u8::MAX);
-        let lost_from = Position { partition, object: first, file: self.file, early_warning: false };
+        let lost_from = Position { partition, object: first, file: self.file, ..Position::default() };
         self.deferred = Some(Deferred { lost_from, cause: cause.clone() });
         Err(StoreError::Lost { partition, object: first, cause: Box::new(cause) })
     }

@@ -53,6 +53,8 @@ pub struct ThreeFile {
     stored: u64,
     deferred: Option<Deferred>,
     physical: Physical,
+    /// Bytes before early warning at which to warn as well; 0 for none.
+    warn_before: u64,
 }
 
 /// What is known of a tape before its files are opened.
@@ -152,6 +154,7 @@ impl ThreeFile {
             stored: 0,
             deferred: None,
             physical: Physical::default(),
+            warn_before: 0,
         };
         Ok((tape, recovery))
     }
@@ -224,14 +227,25 @@ impl Medium for ThreeFile {
             object: self.object,
             file: self.file,
             early_warning: self.offset > self.warning_at(),
+            programmable_warning: self.is_warned(self.offset),
         }
+    }
+
+    fn at_end(&self) -> bool {
+        let objects = self.partitions.get(self.current).map_or(0, Partition::objects);
+        self.is_appending() || self.object >= objects
+    }
+
+    fn warn_before(&mut self, bytes: u64) {
+        self.warn_before = bytes;
     }
 
     fn usage(&self, partition: u8) -> Result<Usage, StoreError> {
         let part = self.partitions.get(usize::from(partition)).ok_or(StoreError::NoPartition(partition))?;
         let capacity = self.partition_capacity(usize::from(partition));
         let here = if usize::from(partition) == self.current { self.offset } else { 0 };
-        Ok(Usage { used: part.end(), capacity, early_warning: media::early_warning(capacity), here })
+        let early_warning = media::early_warning(capacity);
+        Ok(Usage { used: part.end(), capacity, early_warning, here, objects: part.objects() })
     }
 
     fn append(&mut self, block: &[IoSlice<'_>], codec: Codec) -> Result<Written, StoreError> {

@@ -87,6 +87,11 @@ impl Pipeline {
 }
 
 impl ThreeFile {
+    /// Whether blocks are under way to the tape, so that nothing follows them.
+    pub(super) fn is_appending(&self) -> bool {
+        self.pipeline.purpose == Purpose::Write
+    }
+
     /// Whether blocks of this kind go to the workers.
     fn hands_over(&self, len: usize, codec: Codec) -> bool {
         let places = self.pipeline.free.len() + self.pipeline.under_way.len();
@@ -110,7 +115,9 @@ impl ThreeFile {
         }
         let worst = (len + if seal.is_some() { MOST_OVERHEAD } else { 0 }) as u64;
         let end = self.offset + self.pipeline.worst + worst;
-        if end > self.warning_at() || !self.fits(self.offset, self.pipeline.worst + worst)? {
+        // The next boundary that something is said of.
+        let boundary = if self.is_warned(self.offset) { self.warning_at() } else { self.programmable_at() };
+        if end > boundary || !self.fits(self.offset, self.pipeline.worst + worst)? {
             self.settle()?;
             return Ok(None);
         }
@@ -194,7 +201,7 @@ impl ThreeFile {
         let target = self.object.min(first);
         self.go(target)?;
         let partition = self.position().partition;
-        let lost_from = Position { partition, object: target, file: self.file, early_warning: false };
+        let lost_from = Position { partition, object: target, file: self.file, ..Position::default() };
         self.deferred = Some(Deferred { lost_from, cause: cause.clone() });
         Err(StoreError::Lost { partition, object: target, cause: Box::new(cause) })
     }

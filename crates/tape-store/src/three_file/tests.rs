@@ -815,7 +815,7 @@ fn partitions() {
         let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), shape).unwrap();
         assert_eq!(tape.partitions(), 2);
         assert!(tape.locate_file(1, 2).unwrap());
-        assert_eq!(tape.position(), Position { partition: 1, object: 4, file: 2, early_warning: false });
+        assert_eq!(tape.position(), Position { partition: 1, object: 4, file: 2, ..Position::default() });
         if level == Level::Mhvtl {
             table_is_whole(&folder);
             assert_eq!(folder.bytes("indx.1")[144], 1);

@@ -1,0 +1,177 @@
+//! READ BUFFER(10), SPC-5 §6.18, and WRITE BUFFER, SPC-5 §6.57.
+//! Bytes: 0 opcode · 1 MODE SPECIFIC(7-5) MODE(4-0) · 2 BUFFER ID · 3-5 BUFFER OFFSET · 6-8 ALLOCATION or PARAMETER LIST LENGTH · 9 control
+//!
+//! Modes 00h (with header) and 02h: one buffer of 64 KiB, number 0, that all nexuses share. Mode 03h describes it. Modes
+//! 0Ah and 0Bh: an echo buffer for each nexus. Microcode (04h to 07h, 0Dh to 0Fh) is taken in and refused with 5/26/00,
+//! as a drive refuses an image that is not for it.
+//!
+//! **Deviations:** there is no drive dump and no error history.
+
+use crate::asc::Asc;
+use crate::cdb::Cdb;
+use crate::data::Data;
+use crate::fault::Outcome;
+use crate::lu::{Device, Lu};
+use crate::nexus::NexusId;
+use crate::sense::Sense;
+use crate::spec::{Access, CommandSpec};
+use crate::target::Request;
+use crate::wire::U24;
+use crate::writer::PageWriter;
+use std::collections::BTreeMap;
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+
+const USAGE: [u8; 9] = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00];
+const fn usage(opcode: u8) -> [u8; 10] {
+    let [a, b, c, d, e, f, g, h, i] = USAGE;
+    [opcode, a, b, c, d, e, f, g, h, i]
+}
+/// Facts of READ BUFFER.
+pub const READ: CommandSpec = CommandSpec::new("READ BUFFER(10)", &usage(0x3c), Access::Read);
+/// Facts of WRITE BUFFER.
+pub const WRITE: CommandSpec = CommandSpec::new("WRITE BUFFER", &usage(0x3b), Access::Write).within(1, 600);
+
+#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct Raw {
+    opcode: u8,
+    mode: u8,
+    id: u8,
+    offset: U24,
+    length: U24,
+    control: u8,
+}
+const _: () = assert!(size_of::<Raw>() == 10);
+
+impl Raw {
+    const fn mode(&self) -> u8 {
+        self.mode & 0x1f
+    }
+}
+
+mod mode {
+    pub(super) const COMBINED: u8 = 0x00;
+    pub(super) const DATA: u8 = 0x02;
+    pub(super) const DESCRIPTOR: u8 = 0x03;
+    pub(super) const MICROCODE: [u8; 6] = [0x04, 0x05, 0x06, 0x07, 0x0d, 0x0e];
+    pub(super) const ECHO: u8 = 0x0a;
+    pub(super) const ECHO_DESCRIPTOR: u8 = 0x0b;
+    pub(super) const ACTIVATE: u8 = 0x0f;
+}
+
+/// Bytes of the shared buffer, and of each echo buffer.
+const CAPACITY: u32 = 64 * 1024;
+const ECHO_CAPACITY: u16 = 4096;
+/// Before the data in mode 00h.
+const HEADER: usize = 4;
+
+/// What WRITE BUFFER left.
+#[derive(Debug, Default)]
+pub struct Buffers {
+    shared: Vec<u8>,
+    echo: BTreeMap<NexusId, Vec<u8>>,
+}
+
+impl Buffers {
+    /// The nexus is gone, and with it its echo buffer.
+    pub(crate) fn forget(&mut self, nexus: NexusId) {
+        self.echo.remove(&nexus);
+    }
+
+    /// After a reset all are empty.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+pub(super) fn list_length(cdb: &Cdb) -> usize {
+    cdb.layout::<Raw>().length.get() as usize
+}
+
+pub(super) fn read(lu: &Lu, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
+    let raw: Raw = cdb.layout();
+    let offset = raw.offset.get();
+    let mut page = PageWriter::new();
+    let shared = |from: u32| lu.buffers.shared.get(from as usize..).unwrap_or_default();
+    if raw.mode & 0xe0 != 0 {
+        return Err(Sense::cdb_field(1, Some(7)).into());
+    }
+    match raw.mode() {
+        mode::COMBINED | mode::DATA | mode::DESCRIPTOR if raw.id != 0 => return Err(Sense::cdb_field(2, None).into()),
+        mode::COMBINED if offset != 0 => return Err(Sense::cdb_field(3, None).into()),
+        mode::COMBINED => drop(page.u8(0).u24(CAPACITY).bytes(shared(0))),
+        mode::DATA if offset > CAPACITY => return Err(Sense::cdb_field(3, None).into()),
+        mode::DATA => {
+            page.bytes(shared(offset));
+            // What was never written is zero.
+            page.zeros((CAPACITY - offset) as usize - page.as_slice().len());
+        }
+        // OFFSET BOUNDARY 2^0.
+        mode::DESCRIPTOR => drop(page.u8(0).u24(CAPACITY)),
+        mode::ECHO => {
+            let echo = lu.buffers.echo.get(&request.nexus);
+            page.bytes(echo.ok_or_else(|| Sense::illegal(Asc::COMMAND_SEQUENCE_ERROR))?);
+        }
+        mode::ECHO_DESCRIPTOR => drop(page.u16(0).u16(ECHO_CAPACITY)),
+        _ => return Err(Sense::cdb_field(1, Some(4)).into()),
+    }
+    data.room.limit(raw.length.get() as usize);
+    data.room.put(page.as_slice());
+    Ok(())
+}
+
+pub(super) fn write(
+    lu: &mut Lu,
+    cdb: &Cdb,
+    request: &Request<'_>,
+    device: &mut dyn Device,
+    data: &mut Data<'_, '_>,
+) -> Outcome {
+    let raw: Raw = cdb.layout();
+    let mode = raw.mode();
+    let microcode = mode::MICROCODE.contains(&mode);
+    if !microcode && raw.mode & 0xe0 != 0 {
+        return Err(Sense::cdb_field(1, Some(7)).into());
+    }
+    if mode == mode::ACTIVATE {
+        // Nothing was downloaded that could be activated.
+        return Err(Sense::illegal(Asc::COMMAND_SEQUENCE_ERROR).into());
+    }
+    if !microcode && ![mode::COMBINED, mode::DATA, mode::ECHO].contains(&mode) {
+        return Err(Sense::cdb_field(1, Some(4)).into());
+    }
+    if raw.id != 0 && !microcode && mode != mode::ECHO {
+        return Err(Sense::cdb_field(2, None).into());
+    }
+    let (offset, length) = (raw.offset.get() as usize, list_length(cdb));
+    let most = match mode {
+        mode::COMBINED => CAPACITY as usize + HEADER,
+        mode::ECHO => ECHO_CAPACITY.into(),
+        _ => CAPACITY as usize,
+    };
+    if !microcode && (mode != mode::DATA && offset != 0 || offset > most) {
+        return Err(Sense::cdb_field(3, None).into());
+    }
+    if !microcode && offset + length > most {
+        return Err(Sense::cdb_field(6, None).into());
+    }
+    let list = data.out.list(length).ok_or_else(|| Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR))?;
+    if microcode {
+        if length > 0 {
+            device.microcode_refused();
+            return Err(Sense::list_field(0, None).into());
+        }
+        return Ok(());
+    }
+    if mode == mode::ECHO {
+        lu.buffers.echo.insert(request.nexus, list);
+        return Ok(());
+    }
+    let bytes = if mode == mode::COMBINED { list.get(HEADER..).unwrap_or_default() } else { list.as_slice() };
+    let shared = &mut lu.buffers.shared;
+    shared.resize(shared.len().max(offset + bytes.len()), 0);
+    if let Some(slot) = shared.get_mut(offset..offset + bytes.len()) {
+        slot.copy_from_slice(bytes);
+    }
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! ALLOW OVERWRITE, SSC-5 §7.1.  Bytes: 0 opcode · 2 ALLOW OVERWRITE(3-0) · 3 PARTITION · 4-11 LOGICAL OBJECT IDENTIFIER · 15 control
+//!
+//! In append-only mode: 0h nothing, 1h a write at the current position, which the CDB must name, 2h FORMAT MEDIUM. It holds
+//! until the position changes, a write begins, or this command fails.
+//!
+//! **Deviations:** none.
+
+use crate::device::State;
+use crate::overwrite::Allowed;
+use scsi_core::asc::Asc;
+use scsi_core::cdb::Cdb;
+use scsi_core::fault::Outcome;
+use scsi_core::sense::Sense;
+use scsi_core::spec::{Access, CommandSpec};
+use scsi_core::wire::U64;
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+
+/// Facts of the command.
+pub(crate) const SPEC: CommandSpec = CommandSpec::new(
+    "ALLOW OVERWRITE",
+    &[0x82, 0, 0x0f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0],
+    Access::Write,
+);
+
+#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct Raw {
+    opcode: u8,
+    _reserved_1: u8,
+    allow: u8,
+    partition: u8,
+    object: U64,
+    _reserved_12: [u8; 3],
+    control: u8,
+}
+const _: () = assert!(size_of::<Raw>() == 16);
+
+pub(crate) fn run(state: &mut State, cdb: &Cdb) -> Outcome {
+    let raw: Raw = cdb.layout();
+    let mounted = state.ready()?;
+    mounted.allowed = Allowed::Nothing;
+    if !mounted.append_only {
+        return Err(Sense::illegal(Asc::ILLEGAL_COMMAND_WHEN_NOT_IN_APPEND_ONLY_MODE).into());
+    }
+    let at = mounted.medium.position();
+    mounted.allowed = match raw.allow {
+        0 => Allowed::Nothing,
+        1 if (raw.partition, raw.object.get()) == (at.partition, at.object) => Allowed::At(at.partition, at.object),
+        1 => return Err(Sense::illegal(Asc::SEQUENTIAL_POSITIONING_ERROR).into()),
+        2 => Allowed::Format,
+        _ => return Err(Sense::cdb_field(2, Some(3)).into()),
+    };
+    Ok(())
+}

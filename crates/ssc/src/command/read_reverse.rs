@@ -1,0 +1,105 @@
+//! READ REVERSE(6), SSC-5 §7.11.  Bytes: 0 opcode · 1 BYTORD(2) SILI(1) FIXED(0) · 2-4 TRANSFER LENGTH · 5 control
+//! READ REVERSE(16), SSC-5 §5.6.  Bytes: 0 opcode · 1 as above · 3 PARTITION · 4-11 LOGICAL OBJECT IDENTIFIER · 12-14 TRANSFER LENGTH · 15 control
+//!
+//! Reads the blocks before the position, nearest first, and ends on their beginning side. BYTORD=0 sends the bytes of each
+//! block from last to first, BYTORD=1 as READ does.
+//!
+//! **Deviations:** none.
+
+use super::read::{self, How, beginning, block_of, filemark, note_outcome, variable_residue};
+use super::transfer::Transfer;
+use crate::device::State;
+use crate::fault::{self, Doing};
+use crate::load::Mounted;
+use crate::protection::Protection;
+use scsi_core::cdb::Cdb;
+use scsi_core::data::{Data, DataIn};
+use scsi_core::fault::Outcome;
+use scsi_core::sense::Sense;
+use scsi_core::spec::{Access, CommandSpec};
+use scsi_core::target::Request;
+use std::io::IoSliceMut;
+use tape_store::medium::{Stop, Unit};
+
+/// Facts of the 6-byte form.
+pub(crate) const SPEC_6: CommandSpec =
+    CommandSpec::new("READ REVERSE(6)", &[0x0f, 0x07, 0xff, 0xff, 0xff, 0x00], Access::Read).blocks(60, 1800);
+/// Facts of the 16-byte form.
+pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
+    "READ REVERSE(16)",
+    &[0x81, 0x07, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0],
+    Access::Read,
+)
+.blocks(60, 1800);
+
+pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
+    let transfer = Transfer::of(cdb);
+    let (sili, as_read) = (transfer.flags & 0x02 != 0, transfer.flags & 0x04 != 0);
+    let block_length = state.block_length;
+    let parameters = state.encryption.of(request.nexus).0.clone();
+    let method = Protection::on_read(state.protection_of(request.nexus));
+    let how = How { unseal: parameters.unseal(), method };
+    let mounted = state.ready()?;
+    read::check_flags(&transfer, sili, block_length)?;
+    transfer.go(mounted)?;
+    if transfer.length == 0 {
+        return Ok(());
+    }
+    mounted.before_read()?;
+    let outcome = blocks(mounted, &transfer, (sili, as_read), block_length, how, &mut data.room);
+    note_outcome(state, &outcome);
+    outcome
+}
+
+fn blocks(
+    mounted: &mut Mounted,
+    transfer: &Transfer,
+    (sili, as_read): (bool, bool),
+    block_length: u32,
+    how: How<'_>,
+    room: &mut DataIn<'_, '_>,
+) -> Outcome {
+    let (count, size) = transfer.blocks(block_length);
+    for done in 0..count {
+        let left = if transfer.fixed { count - done } else { transfer.length };
+        let mut block = before(mounted, how).map_err(|sense| sense.info(left.into()))?;
+        if !as_read {
+            block.reverse();
+        }
+        let len = block.len();
+        block.truncate(size as usize);
+        if !transfer.fixed {
+            room.put(&block);
+            return variable_residue((size, len), sili, block_length);
+        }
+        if len != size as usize {
+            return Err(Sense::NONE.with_ili().info(left.into()).into());
+        }
+        room.put(&block);
+    }
+    Ok(())
+}
+
+/// The block before the position, which is then before the block.
+fn before(mounted: &mut Mounted, how: How<'_>) -> Result<Vec<u8>, Sense> {
+    let moved = |error| fault::sense(&error, Doing::Moving);
+    match mounted.medium.space(Unit::Blocks, -1).map_err(moved)?.stopped_by {
+        Stop::Filemark => return Err(filemark()),
+        Stop::Beginning => return Err(beginning()),
+        Stop::Count | Stop::EndOfData => {}
+    }
+    let at = mounted.medium.position();
+    let found = mounted.medium.read_sealed(&mut [], how.unseal);
+    let len = block_of(mounted, found)?;
+    mounted.medium.locate(at.partition, at.object).map_err(moved)?;
+    let mut block = vec![0; len];
+    let read = mounted.medium.read_sealed(&mut [IoSliceMut::new(&mut block)], how.unseal);
+    read.map_err(|error| fault::sense(&error, Doing::Reading))?;
+    mounted.medium.locate(at.partition, at.object).map_err(moved)?;
+    mounted.counters.to_host += len as u64;
+    if let Some(method) = how.method {
+        let information = method.of(&[block.as_slice()]);
+        block.extend_from_slice(&information);
+    }
+    Ok(block)
+}

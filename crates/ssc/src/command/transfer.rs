@@ -1,0 +1,109 @@
+//! What READ, READ REVERSE, WRITE and VERIFY share: a length in blocks or bytes, and in the 16-byte forms the place.
+//!
+//! Both forms may be mixed; a 16-byte command goes to its object first, and is refused there if there is none.
+
+use super::read::end_of_data;
+use crate::fault::{self, Doing};
+use crate::load::Mounted;
+use scsi_core::cdb::Cdb;
+use scsi_core::sense::Sense;
+use scsi_core::wire::{U24, U64};
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+
+#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct Raw6 {
+    opcode: u8,
+    flags: u8,
+    length: U24,
+    control: u8,
+}
+const _: () = assert!(size_of::<Raw6>() == 6);
+
+#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct Raw16 {
+    opcode: u8,
+    flags: u8,
+    _reserved_2: u8,
+    partition: u8,
+    object: U64,
+    length: U24,
+    control: u8,
+}
+const _: () = assert!(size_of::<Raw16>() == 16);
+
+/// Where a command of the 16-byte form is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Address {
+    pub(super) partition: u8,
+    pub(super) object: u64,
+}
+
+/// A transfer as its CDB asks for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Transfer {
+    /// The length counts blocks of the block length in effect, not bytes.
+    pub(super) fixed: bool,
+    /// All other flags of byte 1.
+    pub(super) flags: u8,
+    pub(super) length: u32,
+    pub(super) address: Option<Address>,
+}
+
+impl Transfer {
+    pub(super) fn of(cdb: &Cdb) -> Self {
+        let short = cdb.opcode().0 < 0x20;
+        let (flags, length, address) = if short {
+            let raw: Raw6 = cdb.layout();
+            (raw.flags, raw.length.get(), None)
+        } else {
+            let raw: Raw16 = cdb.layout();
+            let address = Address { partition: raw.partition, object: raw.object.get() };
+            (raw.flags, raw.length.get(), Some(address))
+        };
+        Self { fixed: flags & 0x01 != 0, flags, length, address }
+    }
+
+    /// Bytes that it moves.
+    pub(super) const fn bytes(&self, block_length: u32) -> usize {
+        let unit = if self.fixed { block_length as usize } else { 1 };
+        (self.length as usize).saturating_mul(unit)
+    }
+
+    /// Number and size of its blocks.
+    pub(super) const fn blocks(&self, block_length: u32) -> (u32, u32) {
+        if self.fixed { (self.length, block_length) } else { (1, self.length) }
+    }
+
+    /// Refuses fixed blocks of no length.
+    pub(super) fn check_block_length(&self, block_length: u32) -> Result<(), Sense> {
+        if self.fixed && block_length == 0 {
+            return Err(Sense::cdb_field(1, Some(0)).info(self.length.into()));
+        }
+        Ok(())
+    }
+
+    /// Goes to where the command is to be; PARTITION NUMBER is byte 3.
+    pub(super) fn go(&self, mounted: &mut Mounted) -> Result<(), Sense> {
+        self.address.map_or(Ok(()), |address| address.go(mounted).map_err(|sense| sense.info(self.length.into())))
+    }
+}
+
+impl Address {
+    pub(super) fn go(self, mounted: &mut Mounted) -> Result<(), Sense> {
+        let at = mounted.medium.position();
+        if self.partition >= mounted.medium.partitions() {
+            return Err(Sense::cdb_field(3, None));
+        }
+        if (at.partition, at.object) == (self.partition, self.object) {
+            return Ok(());
+        }
+        mounted.before_motion()?;
+        match mounted.medium.locate(self.partition, self.object) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(end_of_data(mounted)),
+            Err(error) => Err(fault::sense(&error, Doing::Moving)),
+        }
+    }
+}

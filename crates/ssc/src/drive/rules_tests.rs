@@ -1,0 +1,463 @@
+//! Where and how a medium may be written and read: protection, WORM, append-only mode, warnings, explicit addresses. Literal
+//! bytes, as in `tests.rs`.
+
+use super::tests::*;
+use super::*;
+use crate::alert::Alert;
+use tape_store::cartridge::Kind;
+use tape_store::media::LTO_8;
+
+/// MODE SELECT of the control data protection page: method, length, LBP_W and LBP_R.
+fn protect(drive: &mut Drive, nexus: NexusId, method: &str, flags: &str) -> (u8, Vec<u8>, Vec<u8>) {
+    let page = format!("00 00 10 00 4a f0 00 1c {method} 04 {flags}");
+    let mut list = bytes(&page);
+    list.resize(4 + 32, 0);
+    run_as(drive, nexus, "15 10 00 00 24 00", &list, 0)
+}
+
+const GUARD: &str = "f0 00 04 00 00 00 07 0a 00 00 00 00 10 01 00 00 00 00";
+
+#[test]
+fn logical_block_protection() {
+    let mut drive = loaded(1 << 30);
+    let inquiry = run(&mut drive, "12 00 00 00 60 00", &[], 96).2;
+    assert_eq!(inquiry[5] & 1, 1);
+    assert_eq!(run(&mut drive, "12 01 86 00 ff 00", &[], 255).2[4], 0x08);
+    let methods = "01 b5 00 1c 00 00 00 00 07 00 00 c0 00 00 00 00 07 01 04 c0 00 00 00 00 07 02 04 c0 00 00 00 00";
+    assert_eq!(run(&mut drive, "12 01 b5 00 ff 00", &[], 255).2, bytes(methods));
+    assert_eq!(protect(&mut drive, HOST, "02", "c0").0, 0);
+    // It is this nexus's own: no attention for the other, which writes and reads as ever.
+    assert_eq!(run_as(&mut drive, OTHER, "00 00 00 00 00 00", &[], 0).0, 0);
+    // CRC-32C of "abc" is 364B3FB7h, least significant byte first.
+    good(&mut drive, "0a 00 00 00 07 00", b"abc\xb7\x3f\x4b\x36");
+    // What does not check is not written, nor is a block of no byte.
+    check(&mut drive, "0a 00 00 00 07 00", b"abd\xb7\x3f\x4b\x36", 0, GUARD, b"");
+    let short = GUARD.replacen("07", "04", 1);
+    check(&mut drive, "0a 00 00 00 04 00", &[0; 4], 0, &short, b"");
+    assert_eq!(position(&mut drive), 1);
+    good(&mut drive, "01 00 00 00 00 00", b"");
+    assert_eq!(run(&mut drive, "08 00 00 00 07 00", &[], 7).2, b"abc\xb7\x3f\x4b\x36");
+    good(&mut drive, "01 00 00 00 00 00", b"");
+    // Lengths count the four bytes: shorter and longer.
+    let ili = "f0 00 20 00 00 00 02 0a 00 00 00 00 00 00 00 00 00 00";
+    check(&mut drive, "08 00 00 00 09 00", &[], 9, ili, b"abc\xb7\x3f\x4b\x36");
+    good(&mut drive, "01 00 00 00 00 00", b"");
+    let over = "f0 00 20 ff ff ff fe 0a 00 00 00 00 00 00 00 00 00 00";
+    check(&mut drive, "08 00 00 00 05 00", &[], 5, over, b"abc\xb7\x3f");
+    assert_eq!(position(&mut drive), 1);
+    // The other nexus reads the block alone.
+    good(&mut drive, "01 00 00 00 00 00", b"");
+    assert_eq!(run_as(&mut drive, OTHER, "08 00 00 00 03 00", &[], 3).2, b"abc");
+    // VERIFY checks what is sent, then compares; VLBPM needs a method.
+    good(&mut drive, "01 00 00 00 00 00", b"");
+    good(&mut drive, "13 02 00 00 07 00", b"abc\xb7\x3f\x4b\x36");
+    good(&mut drive, "01 00 00 00 00 00", b"");
+    check(&mut drive, "13 02 00 00 07 00", b"abc\xb7\x3f\x4b\x37", 0, GUARD, b"");
+    good(&mut drive, "13 10 00 00 03 00", b"");
+    // Reed-Solomon, fixed blocks: the good ones before the bad are written.
+    assert_eq!(protect(&mut drive, HOST, "01", "80").0, 0);
+    good(&mut drive, "15 10 00 00 0c 00", &bytes("00 00 10 08 00 00 00 00 00 00 00 0d"));
+    good(&mut drive, "01 00 00 00 00 00", b"");
+    let fixed = "f0 00 04 00 00 00 01 0a 00 00 00 00 10 01 00 00 00 00";
+    let two = b"123456789\x4b\x4f\x67\x3a123456789\x4b\x4f\x67\x3b";
+    check(&mut drive, "0a 01 00 00 02 00", two, 0, fixed, b"");
+    assert_eq!(position(&mut drive), 1);
+    // A method that is not there, one without a direction, a wrong length.
+    for (method, flags, byte) in [("03", "c0", 8), ("01", "00", 10), ("00", "80", 10)] {
+        let sense = format!("70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 {byte:02x}");
+        assert_eq!(protect(&mut drive, HOST, method, flags), (2, bytes(&sense), vec![]), "{method} {flags}");
+    }
+    assert_eq!(protect(&mut drive, HOST, "00", "00").0, 0);
+    // LTO-5 and LTO-6 know Reed-Solomon only.
+    assert_eq!(protect(&mut empty("ULT3580-TD6"), HOST, "02", "c0").0, 2);
+}
+
+const OVERWRITE: &str = "f0 00 07 00 00 00 01 0a 00 00 00 00 30 0c 00 00 00 00";
+const OVERWRITE_NO_INFO: &str = "70 00 07 00 00 00 00 0a 00 00 00 00 30 0c 00 00 00 00";
+
+fn worm() -> Drive {
+    let mut drive = empty("ULT3580-TD8");
+    drive.insert(cartridge(&LTO_8, Kind::Worm, 1 << 30)).unwrap();
+    settle(&mut drive);
+    drive
+}
+
+#[test]
+fn written_once() {
+    let mut drive = worm();
+    assert_eq!(run(&mut drive, "1a 00 00 00 0c 00", &[], 12).2[1..3], [0x8c, 0x10]);
+    assert_eq!(run(&mut drive, "1a 08 1d 00 ff 00", &[], 255).2[4..10], bytes("1d 1e 01 00 01 02"));
+    assert_eq!(run(&mut drive, "12 01 b0 00 ff 00", &[], 255).2, bytes("01 b0 00 02 01 00"));
+    // Labels: one block and filemarks behind it may be written again, as may two.
+    good(&mut drive, "0a 00 00 00 01 00", b"a");
+    good(&mut drive, "10 00 00 00 01 00", b"");
+    good(&mut drive, "01 00 00 00 00 00", b"");
+    good(&mut drive, "0a 00 00 00 01 00", b"b");
+    good(&mut drive, "0a 00 00 00 01 00", b"c");
+    good(&mut drive, "10 00 00 00 02 00", b"");
+    // The last filemark may be overwritten, not the one before it.
+    good(&mut drive, "11 01 ff ff ff 00", b"");
+    good(&mut drive, "0a 00 00 00 01 00", b"d");
+    assert_eq!(position(&mut drive), 4);
+    good(&mut drive, "10 00 00 00 01 00", b"");
+    good(&mut drive, "11 01 ff ff ff 00", b"");
+    check(&mut drive, "0a 00 00 00 01 00", b"x", 0, OVERWRITE, b"");
+    check(&mut drive, "10 00 00 00 01 00", &[], 0, OVERWRITE_NO_INFO, b"");
+    assert!(drive.alerts().is_set(Alert::WORM_OVERWRITE_ATTEMPTED));
+    // Nor may anything at the beginning, now that there are three blocks.
+    good(&mut drive, "01 00 00 00 00 00", b"");
+    for cdb in ["0a 00 00 00 01 00", "10 00 00 00 01 00", "19 00 00 00 00 00", "04 00 00 00 00 00", "0b 00 00 80 00 00"]
+    {
+        let (status, sense, _) = run(&mut drive, cdb, b"x", 0);
+        assert_eq!((status, &sense[12..14]), (2, &[0x30, 0x0c][..]), "{cdb}");
+    }
+    // What is there is there.
+    good(&mut drive, "01 00 00 00 00 00", b"");
+    assert_eq!(run(&mut drive, "08 00 00 00 01 00", &[], 1).2, b"b");
+    good(&mut drive, "11 03 00 00 00 00", b"");
+    assert_eq!(position(&mut drive), 5);
+    good(&mut drive, "0a 00 00 00 01 00", b"e");
+}
+
+#[test]
+fn what_was_written_once_and_is_less() {
+    let mut drive = worm();
+    good(&mut drive, "0a 00 00 00 01 00", b"a");
+    good(&mut drive, "0a 00 00 00 01 00", b"b");
+    good(&mut drive, "1b 00 00 00 00 00", b"");
+    let mut cartridge = drive.remove().unwrap();
+    // Someone cuts the tape behind the drive's back.
+    {
+        let (mut tape, _) = cartridge.open().unwrap();
+        tape.locate(0, 1).unwrap();
+        tape.truncate().unwrap();
+        tape.close().unwrap();
+    }
+    drive.insert(cartridge).unwrap();
+    settle(&mut drive);
+    assert!(drive.alerts().is_set(Alert::WORM_INTEGRITY));
+    let tampered = "f0 00 07 00 00 00 01 0a 00 00 00 00 30 0d 00 00 00 00";
+    check(&mut drive, "0a 00 00 00 01 00", b"x", 0, tampered, b"");
+    check(&mut drive, "08 00 00 00 01 00", &[], 1, "70 00 03 00 00 00 00 0a 00 00 00 00 30 0d 00 00 00 00", b"");
+    check(
+        &mut drive,
+        "2b 00 00 00 00 00 01 00 00 00",
+        &[],
+        0,
+        "70 00 03 00 00 00 00 0a 00 00 00 00 30 0d 00 00 00 00",
+        b"",
+    );
+    for cdb in ["01 00 00 00 00 00", "2b 00 00 00 00 00 00 00 00 00", "1b 00 00 00 00 00"] {
+        good(&mut drive, cdb, b"");
+    }
+}
+
+/// MODE SELECT of the device configuration extension page: WRITE MODE and PEWS.
+fn extension(drive: &mut Drive, mode: &str, pews: &str) -> (u8, Vec<u8>, Vec<u8>) {
+    let mut list = bytes(&format!("00 00 10 00 50 01 00 1c 00 {mode} {pews}"));
+    list.resize(4 + 32, 0);
+    run(drive, "15 10 00 00 24 00", &list, 0)
+}
+
+const APPEND_ONLY: &str = "f0 00 07 00 00 00 01 0a 00 00 00 00 5a 02 00 00 00 00";
+
+#[test]
+fn append_only_mode() {
+    let mut drive = loaded(1 << 30);
+    let off = "70 00 05 00 00 00 00 0a 00 00 00 00 20 0c 00 00 00 00";
+    check(&mut drive, "82 00 01 00 00 00 00 00 00 00 00 00 00 00 00 00", &[], 0, off, b"");
+    good(&mut drive, "0a 00 00 00 01 00", b"a");
+    good(&mut drive, "0a 00 00 00 01 00", b"b");
+    assert_eq!(extension(&mut drive, "12", "00 00").0, 0);
+    assert_eq!(run(&mut drive, "1a 08 10 01 ff 00", &[], 255).2[4..12], bytes("50 01 00 1c 00 12 00 00"));
+    good(&mut drive, "0a 00 00 00 01 00", b"c");
+    good(&mut drive, "2b 00 00 00 00 00 01 00 00 00", b"");
+    check(&mut drive, "0a 00 00 00 01 00", b"x", 0, APPEND_ONLY, b"");
+    assert!(drive.alerts().is_set(Alert::WRITE_PROTECT));
+    check(
+        &mut drive,
+        "19 00 00 00 00 00",
+        &[],
+        0,
+        &APPEND_ONLY.replacen("f0 00 07 00 00 00 01", "70 00 07 00 00 00 00", 1),
+        b"",
+    );
+    // Allowed where the position is, once, and until it changes.
+    let elsewhere = "70 00 05 00 00 00 00 0a 00 00 00 00 3b 00 00 00 00 00";
+    check(&mut drive, "82 00 01 00 00 00 00 00 00 00 00 02 00 00 00 00", &[], 0, elsewhere, b"");
+    good(&mut drive, "82 00 01 00 00 00 00 00 00 00 00 01 00 00 00 00", b"");
+    good(&mut drive, "2b 00 00 00 00 00 01 00 00 00", b"");
+    check(&mut drive, "0a 00 00 00 01 00", b"x", 0, APPEND_ONLY, b"");
+    good(&mut drive, "82 00 01 00 00 00 00 00 00 00 00 01 00 00 00 00", b"");
+    good(&mut drive, "0a 00 00 00 01 00", b"x");
+    good(&mut drive, "0a 00 00 00 01 00", b"y");
+    // A format needs its own leave.
+    good(&mut drive, "01 00 00 00 00 00", b"");
+    let refused = "70 00 07 00 00 00 00 0a 00 00 00 00 5a 02 00 00 00 00";
+    check(&mut drive, "04 00 00 00 00 00", &[], 0, refused, b"");
+    good(&mut drive, "82 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00", b"");
+    good(&mut drive, "04 00 00 00 00 00", b"");
+    // It lasts while a volume is mounted.
+    let sense = bytes("70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 09");
+    assert_eq!(extension(&mut drive, "02", "00 00"), (2, sense, vec![]));
+    good(&mut drive, "1b 00 00 00 00 00", b"");
+    assert_eq!(extension(&mut drive, "02", "00 00").0, 0);
+}
+
+#[test]
+fn programmable_early_warning() {
+    // 32 MB, of which the last 2 are behind early warning; warned 4 MB before.
+    let mut drive = loaded(32_000_000);
+    assert_eq!(extension(&mut drive, "02", "00 04").0, 0);
+    let block = vec![9; 5_000_000];
+    for _ in 0..5 {
+        good(&mut drive, "0a 00 4c 4b 40 00", &block);
+    }
+    let warned = "f0 00 40 00 00 00 00 0a 00 00 00 00 00 07 00 00 00 00";
+    let early = "f0 00 40 00 00 00 00 0a 00 00 00 00 00 02 00 00 00 00";
+    let flags = |drive: &mut Drive| run(drive, "34 00 00 00 00 00 00 00 00 00", &[], 20).2[0];
+    assert_eq!(flags(&mut drive), 0x00);
+    check(&mut drive, "0a 00 1e 84 80 00", &block[..2_000_000], 0, warned, b"");
+    assert_eq!(flags(&mut drive), 0x01);
+    good(&mut drive, "0a 00 00 00 01 00", b"x");
+    check(&mut drive, "0a 00 3d 09 00 00", &block[..4_000_000], 0, early, b"");
+    assert_eq!(flags(&mut drive), 0x41);
+    // Left and entered again, this time past both: the first write tells of the one, the next of the other.
+    good(&mut drive, "2b 00 00 00 00 00 05 00 00 00", b"");
+    assert_eq!(flags(&mut drive), 0x00);
+    check(
+        &mut drive,
+        "0a 00 4c 4b 41 00",
+        &[9; 5_000_001],
+        0,
+        early.replacen("00 02 00 00", "00 07 00 00", 1).as_str(),
+        b"",
+    );
+    check(&mut drive, "10 00 00 00 01 00", &[], 0, early, b"");
+}
+
+#[test]
+fn explicit_addresses() {
+    let mut drive = loaded(1 << 30);
+    // WRITE(16) with FCS and LCS; TRANSFER LENGTH stands in bytes 12 to 14.
+    good(&mut drive, "8a 0c 00 00 00 00 00 00 00 00 00 00 00 00 03 00", b"abc");
+    good(&mut drive, "8a 0c 00 00 00 00 00 00 00 00 00 01 00 00 05 00", b"defgh");
+    good(&mut drive, "80 0c 00 00 00 00 00 00 00 00 00 02 00 00 01 00", b"");
+    assert_eq!(position(&mut drive), 3);
+    assert_eq!(run(&mut drive, "88 00 00 00 00 00 00 00 00 00 00 01 00 00 05 00", &[], 5).2, b"defgh");
+    assert_eq!(run(&mut drive, "88 02 00 00 00 00 00 00 00 00 00 00 00 00 09 00", &[], 9).2, b"abc");
+    // An object that is not there, a partition that is not there.
+    let end = "f0 00 08 00 00 00 05 0a 00 00 00 00 00 05 00 00 00 00";
+    check(&mut drive, "88 00 00 00 00 00 00 00 00 00 00 09 00 00 05 00", &[], 5, end, b"");
+    let partition = "f0 00 05 00 00 00 05 0a 00 00 00 00 24 00 00 c0 00 03";
+    check(&mut drive, "88 00 00 01 00 00 00 00 00 00 00 00 00 00 05 00", &[], 5, partition, b"");
+    check(&mut drive, "8a 00 00 01 00 00 00 00 00 00 00 00 00 00 05 00", b"defgh", 0, partition, b"");
+    good(&mut drive, "8f 02 00 00 00 00 00 00 00 00 00 00 00 00 03 00", b"abc");
+    good(&mut drive, "93 00 00 00 00 00 00 00 00 00 00 01 00 00 00 00", b"");
+    good(&mut drive, "11 03 00 00 00 00", b"");
+    assert_eq!(position(&mut drive), 1);
+}
+
+#[test]
+fn reading_in_reverse() {
+    let mut drive = three_blocks();
+    good(&mut drive, "11 03 00 00 00 00", b"");
+    assert_eq!(run(&mut drive, "0f 04 00 00 04 00", &[], 4).2, b"ijkl");
+    assert_eq!(position(&mut drive), 3);
+    let filemark = "f0 00 80 00 00 00 05 0a 00 00 00 00 00 01 00 00 00 00";
+    check(&mut drive, "0f 00 00 00 05 00", &[], 5, filemark, b"");
+    assert_eq!(position(&mut drive), 2);
+    assert_eq!(run(&mut drive, "0f 00 00 00 05 00", &[], 5).2, b"hgfed");
+    let short = "f0 00 20 00 00 00 02 0a 00 00 00 00 00 00 00 00 00 00";
+    check(&mut drive, "0f 00 00 00 05 00", &[], 5, short, b"cba");
+    check(&mut drive, "0f 00 00 00 05 00", &[], 5, "f0 00 40 00 00 00 05 0a 00 00 00 00 00 04 00 00 00 00", b"");
+    assert_eq!(run(&mut drive, "81 04 00 00 00 00 00 00 00 00 00 02 00 00 05 00", &[], 5).2, b"defgh");
+    let empty = "f0 00 40 00 00 00 05 0a 00 00 00 00 00 02 00 00 00 00";
+    check(&mut drive, "14 00 00 00 05 00", &[], 5, empty, b"");
+    good(&mut drive, "14 00 00 00 00 00", b"");
+}
+
+#[test]
+fn a_smaller_capacity() {
+    let mut drive = loaded(10_000_000_000);
+    let maximum = "8c 00 00 00 00 00 00 00 00 01 00 00 00 11 00 00";
+    good(&mut drive, "0a 00 00 00 01 00", b"x");
+    check(&mut drive, "0b 00 00 80 00 00", &[], 0, "70 00 05 00 00 00 00 0a 00 00 00 00 3b 0c 00 00 00 00", b"");
+    good(&mut drive, "01 00 00 00 00 00", b"");
+    good(&mut drive, "0b 00 00 80 00 00", b"");
+    // 10 GB * 8000h / FFFFh, in MiB; all is gone, and it says so.
+    assert_eq!(run(&mut drive, maximum, &[], 17).2[9..], bytes("00 00 00 00 00 00 12 a0"));
+    assert!(drive.alerts().is_set(Alert::DIMINISHED_CAPACITY));
+    good(&mut drive, "11 03 00 00 00 00", b"");
+    assert_eq!(position(&mut drive), 0);
+    good(&mut drive, "1b 00 00 00 00 00", b"");
+    good(&mut drive, "1b 00 00 00 01 00", b"");
+    assert_eq!(run(&mut drive, maximum, &[], 17).2[9..], bytes("00 00 00 00 00 00 12 a0"));
+    // Five in a hundred at least; and all of it again.
+    good(&mut drive, "0b 00 00 00 00 00", b"");
+    assert_eq!(run(&mut drive, maximum, &[], 17).2[9..], bytes("00 00 00 00 00 00 01 dc"));
+    good(&mut drive, "0b 00 00 ff ff 00", b"");
+    assert_eq!(run(&mut drive, maximum, &[], 17).2[9..], bytes("00 00 00 00 00 00 25 40"));
+    assert!(!drive.alerts().is_set(Alert::DIMINISHED_CAPACITY));
+}
+
+#[test]
+fn verifying_behind_the_answer() {
+    let mut drive = three_blocks();
+    good(&mut drive, "13 24 00 00 00 00", b"");
+    // It is done with the next command, which sees where it ended.
+    assert_eq!(position(&mut drive), 4);
+    // A failure is told of later.
+    good(&mut drive, "01 00 00 00 00 00", b"");
+    good(&mut drive, "13 0c 00 00 05 00", b"");
+    let deferred = "f1 00 08 00 00 00 04 0a 00 00 00 00 00 05 00 00 00 00";
+    assert!(!drive.work());
+    check(&mut drive, "00 00 00 00 00 00", &[], 0, deferred, b"");
+    good(&mut drive, "00 00 00 00 00 00", b"");
+    // 160 MiB take three steps: until then the drive is not ready, and says how far it is.
+    let mut drive = loaded(1 << 30);
+    let block = vec![5; 8 << 20];
+    for _ in 0..20 {
+        good(&mut drive, "0a 00 80 00 00 00", &block);
+    }
+    good(&mut drive, "01 00 00 00 00 00", b"");
+    good(&mut drive, "13 24 00 00 00 00", b"");
+    let busy = run(&mut drive, "00 00 00 00 00 00", &[], 0).1;
+    assert_eq!((busy[2], &busy[12..14], busy[15]), (0x02, &[0x04, 0x07][..], 0x80));
+    let progress = run(&mut drive, "03 00 00 00 12 00", &[], 18).2;
+    assert_eq!((progress[2], &progress[12..14], progress[15]), (0x00, &[0x00, 0x1c][..], 0x80));
+    assert!(progress[16..18] > busy[16..18], "{progress:02x?} {busy:02x?}");
+    while drive.work() {}
+    assert_eq!(position(&mut drive), 20);
+}
+
+#[test]
+fn informational_exceptions() {
+    let select = |drive: &mut Drive, flags: &str, mrie: &str, number: &str| {
+        let list = bytes(&format!("00 00 10 00 1c 0a {flags} {mrie} 00 00 00 00 {number}"));
+        run(drive, "15 10 00 00 10 00", &list, 0)
+    };
+    let mut drive = loaded(1 << 30);
+    // A unit attention for everyone.
+    assert_eq!(select(&mut drive, "00", "02", "00 00 00 00").0, 0);
+    settle(&mut drive);
+    drive.raise_alert(Alert::DRIVE_TEMPERATURE);
+    good(&mut drive, "00 00 00 00 00 00", b"");
+    let attention = bytes("70 00 06 00 00 00 00 0a 00 00 00 00 5d 00 00 00 00 00");
+    assert_eq!(run(&mut drive, "00 00 00 00 00 00", &[], 0).1, attention);
+    assert_eq!(run_as(&mut drive, OTHER, "00 00 00 00 00 00", &[], 0).1, attention);
+    // RECOVERED ERROR once, with a command that went through.
+    assert_eq!(select(&mut drive, "00", "04", "00 00 00 00").0, 0);
+    drive.raise_alert(Alert::COOLING_FAN_FAILURE);
+    check(&mut drive, "01 00 00 00 00 00", &[], 0, "70 00 01 00 00 00 00 0a 00 00 00 00 5d 00 00 00 00 00", b"");
+    good(&mut drive, "01 00 00 00 00 00", b"");
+    // A test: the flag, and 5D/FF.
+    assert_eq!(
+        select(&mut drive, "04", "05", "00 00 00 14").1,
+        bytes("70 00 00 00 00 00 00 0a 00 00 00 00 5d ff 00 00 00 00")
+    );
+    assert!(drive.alerts().is_set(Alert::CLEAN_NOW));
+    assert_eq!(select(&mut drive, "04", "05", "ff ff ff ec").0, 0);
+    assert!(!drive.alerts().is_set(Alert::CLEAN_NOW));
+    // Only on request.
+    assert_eq!(select(&mut drive, "00", "06", "00 00 00 00").0, 0);
+    drive.raise_alert(Alert::DRIVE_VOLTAGE);
+    good(&mut drive, "00 00 00 00 00 00", b"");
+    assert_eq!(run(&mut drive, "03 00 00 00 12 00", &[], 18).2[12..14], [0x5d, 0x00]);
+    // A test of what is disabled, a flag that cannot be, a method that is not.
+    for (flags, mrie, number, byte) in
+        [("0c", "04", "00 00 00 00", 6), ("04", "04", "00 00 00 41", 12), ("00", "01", "00 00 00 00", 7)]
+    {
+        let sense = format!("70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 {byte:02x}");
+        assert_eq!(select(&mut drive, flags, mrie, number).1, bytes(&sense), "{flags} {mrie} {number}");
+    }
+}
+
+#[test]
+fn tape_alert_of_each_nexus() {
+    let mut drive = loaded(1 << 30);
+    drive.raise_alert(Alert::MEDIA_LIFE);
+    let flag = |drive: &mut Drive, nexus| run_as(drive, nexus, "4d 00 6e 00 00 00 07 00 09 00", &[], 9).2[8];
+    assert_eq!((flag(&mut drive, HOST), flag(&mut drive, HOST), flag(&mut drive, OTHER)), (1, 0, 1));
+    // Page 12h shows what is, whoever read it.
+    assert_eq!(run(&mut drive, "4d 00 52 00 00 00 00 00 10 00", &[], 16).2[8..], bytes("02 00 00 00 00 00 00 00"));
+    // Raised anew it is seen anew; LOG SELECT clears it for all.
+    drive.raise_alert(Alert::MEDIA_LIFE);
+    assert_eq!(flag(&mut drive, HOST), 1);
+    drive.raise_alert(Alert::MEDIA_LIFE);
+    good(&mut drive, "4c 02 6e 00 00 00 00 00 00 00", b"");
+    assert_eq!((flag(&mut drive, HOST), drive.alerts().bits()), (0, 0));
+}
+
+#[test]
+fn buffers_and_diagnostics() {
+    let mut drive = loaded(1 << 30);
+    assert_eq!(run(&mut drive, "3c 03 00 00 00 00 00 00 04 00", &[], 4).2, bytes("00 01 00 00"));
+    good(&mut drive, "3b 02 00 00 00 10 00 00 03 00", b"abc");
+    assert_eq!(run(&mut drive, "3c 02 00 00 00 0f 00 00 05 00", &[], 5).2, b"\0abc\0");
+    good(&mut drive, "3b 00 00 00 00 00 00 00 06 00", b"\0\0\0\0xy");
+    assert_eq!(run(&mut drive, "3c 00 00 00 00 00 00 00 06 00", &[], 6).2, b"\0\x01\0\0xy");
+    let sequence = "70 00 05 00 00 00 00 0a 00 00 00 00 2c 00 00 00 00 00";
+    check(&mut drive, "3c 0a 00 00 00 00 00 00 08 00", &[], 8, sequence, b"");
+    good(&mut drive, "3b 0a 00 00 00 00 00 00 04 00", b"echo");
+    assert_eq!(run(&mut drive, "3c 0a 00 00 00 00 00 00 08 00", &[], 8).2, b"echo");
+    assert_eq!(run(&mut drive, "3c 0b 00 00 00 00 00 00 04 00", &[], 4).2, bytes("00 00 10 00"));
+    // The other nexus has an echo buffer of its own.
+    assert_eq!(run_as(&mut drive, OTHER, "3c 0a 00 00 00 00 00 00 08 00", &[], 8).0, 2);
+    for (cdb, pointer) in [
+        ("3c 02 01 00 00 00 00 00 04 00", "c0 00 02"),
+        ("3c 02 00 01 00 01 00 00 04 00", "c0 00 03"),
+        ("3c 1d 00 00 00 00 00 00 04 00", "cc 00 01"),
+        ("3b 02 00 00 ff ff 00 00 02 00", "c0 00 06"),
+        ("3b 0a 00 00 00 00 00 10 01 00", "c0 00 06"),
+    ] {
+        let sense = format!("70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 {pointer}");
+        check(&mut drive, cdb, b"xx", 4, &sense, b"");
+    }
+    // Microcode is looked at, and is not ours.
+    let image = "70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 00";
+    check(&mut drive, "3b 05 00 00 00 00 00 00 04 00", b"code", 0, image, b"");
+    assert!(drive.alerts().is_set(Alert::MICROCODE_UPDATE_FAIL));
+    // Self-tests, and the page that keeps them.
+    good(&mut drive, "1d 04 00 00 00 00", b"");
+    good(&mut drive, "1d 20 00 00 00 00", b"");
+    good(&mut drive, "1d c0 00 00 00 00", b"");
+    let results = run(&mut drive, "4d 00 50 00 00 00 00 01 94 00", &[], 404).2;
+    assert_eq!((results.len(), &results[4..9], results[28]), (404, &bytes("00 01 43 10 c0")[..], 0x20));
+    assert_eq!(results[48], 0);
+    good(&mut drive, "1d 10 00 00 04 00", &bytes("00 00 00 00"));
+    assert_eq!(run(&mut drive, "1c 00 00 00 ff 00", &[], 255).2, bytes("00 00 00 01 00"));
+    check(&mut drive, "1c 01 80 00 ff 00", &[], 255, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c0 00 02", b"");
+    check(&mut drive, "1d 10 00 00 04 00", &bytes("80 00 00 00"), 0, image, b"");
+}
+
+#[test]
+fn medium_types_and_names() {
+    let mut drive = loaded(1 << 30);
+    let types = run(&mut drive, "44 02 00 00 00 00 00 ff ff 00", &[], 1024).2;
+    assert_eq!((types.len(), &types[..4]), (4 + 4 * 56, &bytes("00 e2 00 00")[..]));
+    assert_eq!(types[4..22], bytes("78 00 00 34 01 5c 00 00 00 00 00 00 00 00 00 7f 03 c0"));
+    assert_eq!(&types[24..60], b"LTO-CVE LTO7DataUltrium 7 Data Tape ");
+    assert_eq!(types[60], 0x7c);
+    let mounted = run(&mut drive, "44 03 00 00 00 00 00 ff ff 00", &[], 1024).2;
+    assert_eq!((mounted.len(), mounted[4], mounted[9]), (60, 0x88, 0x5e));
+    // A name and a text that hosts give it.
+    good(&mut drive, "a4 06 00 00 00 00 00 00 00 05 00 00", b"drive");
+    assert_eq!(run(&mut drive, "a3 05 00 00 00 00 00 00 00 ff 00 00", &[], 255).2, b"\0\0\0\x05drive");
+    let attention = bytes("70 00 06 00 00 00 00 0a 00 00 00 00 3f 05 00 00 00 00");
+    assert_eq!(run_as(&mut drive, OTHER, "00 00 00 00 00 00", &[], 0).1, attention);
+    assert_eq!(
+        run(&mut drive, "a3 05 00 00 00 00 00 00 00 ff fe 00", &[], 255).2,
+        bytes("00 00 00 08 00 00 00 40 04 00 01 00")
+    );
+    // Where wraps end: one wrap holds data, and ends with it.
+    good(&mut drive, "0a 00 00 00 01 00", b"x");
+    assert_eq!(
+        run(&mut drive, "a3 1f 45 00 00 00 00 00 00 ff 00 00", &[], 255).2,
+        bytes("00 08 00 00 00 00 00 00 00 01")
+    );
+    let all = run(&mut drive, "a3 1f 45 02 00 00 00 00 00 ff 00 00", &[], 255).2;
+    assert_eq!(all, bytes("00 0e 00 00 00 00 00 00 00 00 00 00 00 00 00 01"));
+    let unknown = "70 00 05 00 00 00 00 0a 00 00 00 00 20 00 00 00 00 00";
+    check(&mut empty("ULT3580-TD6"), "a3 1f 45 00 00 00 00 00 00 ff 00 00", &[], 255, unknown, b"");
+}

@@ -1,0 +1,22 @@
+//! Page 31h, tape capacity: MiB of two partitions, remaining and then maximum; of two more if there are.
+
+use super::{FLAGS, MIB, Source};
+use scsi_core::log::LogWriter;
+
+pub(super) fn write(source: &Source<'_>, w: &mut LogWriter) {
+    let usage = |number| source.mounted.and_then(|mounted| mounted.medium.usage(number).ok()).unwrap_or_default();
+    let partitions = source.mounted.map_or(1, |mounted| mounted.medium.partitions());
+    let pairs = if partitions > 2 { 2_u8 } else { 1 };
+    for pair in 0..pairs {
+        let [first, second] = [2 * pair, 2 * pair + 1].map(usage);
+        let values = [
+            first.capacity.saturating_sub(first.used),
+            second.capacity.saturating_sub(second.used),
+            first.capacity,
+            second.capacity,
+        ];
+        for (code, bytes) in (u16::from(pair) * 4 + 1..).zip(values) {
+            w.parameter(code, FLAGS, &u32::try_from(bytes / MIB).unwrap_or(u32::MAX).to_be_bytes());
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Page 16h, tape diagnostic data (SSC-5 §8.2.8): the last errors, newest first.
+
+use scsi_core::cdb::Cdb;
+use scsi_core::log::{LIST, LogWriter};
+use scsi_core::sense::Sense;
+use scsi_core::time::Timestamp;
+use scsi_core::writer::PageWriter;
+use std::collections::VecDeque;
+
+/// Errors that are kept; the page has a parameter for each, zero where there was none.
+const KEPT: usize = 12;
+/// Bytes of a parameter.
+const LEN: usize = 68;
+/// TIMESTAMP ORIGIN: set by a method outside the standard.
+const ORIGIN: u8 = 0x03;
+
+/// The last errors.
+#[derive(Debug, Default)]
+pub(crate) struct Diagnostics(VecDeque<Vec<u8>>);
+
+/// What was going on when an error came.
+pub(crate) struct When<'a> {
+    pub(crate) cdb: &'a Cdb,
+    pub(crate) at: Timestamp,
+    pub(crate) revision: &'a str,
+    /// Density, medium type and serial number of the mounted medium.
+    pub(crate) medium: Option<(u8, u8, &'a [u8])>,
+}
+
+impl Diagnostics {
+    /// Keeps an error.
+    pub(crate) fn note(&mut self, sense: &Sense, when: &When<'_>) {
+        let (density, medium_type, serial) = when.medium.unwrap_or_default();
+        let mut entry = PageWriter::new();
+        entry.u16(0).u8(density).u8(medium_type).u32(0).u8(0).u8(sense.key.0).u16(sense.asc.0).u32(0);
+        entry.ascii(when.revision, 4).u32(0).u8(when.cdb.opcode().0).u8(0).u16(0);
+        let id = serial.iter().copied().chain(std::iter::repeat(b' ')).take(32).collect::<Vec<u8>>();
+        entry.bytes(&id).u8(ORIGIN).u8(0).u48(when.at.0);
+        self.0.truncate(KEPT - 1);
+        self.0.push_front(entry.as_slice().to_vec());
+    }
+
+    pub(super) fn write(&self, w: &mut LogWriter) {
+        let none = vec![0; LEN];
+        for (number, entry) in (0..12_u16).zip(self.0.iter().chain(std::iter::repeat(&none))) {
+            w.parameter(number, LIST, entry);
+        }
+    }
+}

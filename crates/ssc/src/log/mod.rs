@@ -1,0 +1,226 @@
+//! Log pages of a drive (SSC-5 §8.2): a page or a family of pages is a file. Lists, lengths and control bytes are those that
+//! LTO-6, LTO-7 and LTO-9 drives report in the field.
+
+mod capacity_31;
+mod compression_32;
+mod diagnostics_16;
+mod environment_0d;
+mod errors_02;
+mod sequential_0c;
+mod statistics_14;
+mod status_11;
+mod usage_30;
+mod vendor;
+mod volume_17;
+
+pub(crate) use diagnostics_16::{Diagnostics, When};
+
+use crate::alert::{Alert, Alerts};
+use crate::counters::Counters;
+use crate::device::State;
+use crate::load::{Load, Mounted};
+use scsi_core::log::{LIST, LogId, LogWriter, SELF_TEST_10};
+use scsi_core::mode::exceptions_1c;
+use scsi_core::target::Request;
+
+const WRITE_ERRORS: LogId = LogId::page(0x02);
+const READ_ERRORS: LogId = LogId::page(0x03);
+const NON_MEDIUM_ERRORS: LogId = LogId::page(0x06);
+const SEQUENTIAL: LogId = LogId::page(0x0c);
+const TEMPERATURE: LogId = LogId::page(0x0d);
+const ENVIRONMENT: LogId = LogId { page: 0x0d, subpage: 0x01 };
+const DEVICE_STATUS: LogId = LogId::page(0x11);
+const ALERT_RESPONSE: LogId = LogId::page(0x12);
+const RECOVERY: LogId = LogId::page(0x13);
+const STATISTICS: LogId = LogId::page(0x14);
+const SERVICE_BUFFERS: LogId = LogId::page(0x15);
+const DIAGNOSTICS: LogId = LogId::page(0x16);
+const VOLUME: LogId = LogId::page(0x17);
+const PORT: LogId = LogId::page(0x18);
+const POWER: LogId = LogId::page(0x1a);
+const DATA_COMPRESSION: LogId = LogId::page(0x1b);
+/// TapeAlert, whose flags a nexus sees once.
+pub(crate) const TAPE_ALERT: LogId = LogId::page(0x2e);
+const EXCEPTIONS: LogId = LogId::page(0x2f);
+const USAGE: LogId = LogId::page(0x30);
+const CAPACITY: LogId = LogId::page(0x31);
+const COMPRESSION: LogId = LogId::page(0x32);
+const WRITE_COUNTERS: LogId = LogId::page(0x33);
+const READ_COUNTERS: LogId = LogId::page(0x34);
+const DEVICE_ERROR: LogId = LogId::page(0x35);
+const PERFORMANCE: LogId = LogId::page(0x37);
+const BLOCKS: LogId = LogId::page(0x38);
+const PORT_0: LogId = LogId::page(0x39);
+const PORT_1: LogId = LogId::page(0x3b);
+const DRIVE_USAGE: LogId = LogId::page(0x3c);
+const SUBSYSTEM: LogId = LogId::page(0x3d);
+const DEVICE: LogId = LogId::page(0x3e);
+
+/// Pages of IBM's LTO-5 to LTO-8 drives, ascending; 10h and 2Fh are ours, so that self-tests and exceptions can be read.
+pub(crate) const IBM_PAGES: &[LogId] = &[
+    WRITE_ERRORS,
+    READ_ERRORS,
+    NON_MEDIUM_ERRORS,
+    SEQUENTIAL,
+    SELF_TEST_10,
+    DEVICE_STATUS,
+    ALERT_RESPONSE,
+    STATISTICS,
+    DIAGNOSTICS,
+    VOLUME,
+    PORT,
+    POWER,
+    DATA_COMPRESSION,
+    TAPE_ALERT,
+    EXCEPTIONS,
+    USAGE,
+    CAPACITY,
+    COMPRESSION,
+    WRITE_COUNTERS,
+    READ_COUNTERS,
+    PERFORMANCE,
+    BLOCKS,
+    PORT_0,
+    PORT_1,
+    DRIVE_USAGE,
+    SUBSYSTEM,
+];
+
+/// Pages of IBM's LTO-9 drives: those, and the environment.
+pub(crate) const IBM_9_PAGES: &[LogId] = &[
+    WRITE_ERRORS,
+    READ_ERRORS,
+    NON_MEDIUM_ERRORS,
+    SEQUENTIAL,
+    ENVIRONMENT,
+    SELF_TEST_10,
+    DEVICE_STATUS,
+    ALERT_RESPONSE,
+    STATISTICS,
+    DIAGNOSTICS,
+    VOLUME,
+    PORT,
+    POWER,
+    DATA_COMPRESSION,
+    TAPE_ALERT,
+    EXCEPTIONS,
+    USAGE,
+    CAPACITY,
+    COMPRESSION,
+    WRITE_COUNTERS,
+    READ_COUNTERS,
+    PERFORMANCE,
+    BLOCKS,
+    PORT_0,
+    PORT_1,
+    DRIVE_USAGE,
+    SUBSYSTEM,
+];
+
+/// Pages of the LTO-5 and LTO-6 drives that HP built itself (an LTO-6 drive's list), and again 10h and 2Fh.
+pub(crate) const HP_PAGES: &[LogId] = &[
+    WRITE_ERRORS,
+    READ_ERRORS,
+    SEQUENTIAL,
+    TEMPERATURE,
+    SELF_TEST_10,
+    DEVICE_STATUS,
+    ALERT_RESPONSE,
+    RECOVERY,
+    STATISTICS,
+    SERVICE_BUFFERS,
+    DIAGNOSTICS,
+    VOLUME,
+    PORT,
+    DATA_COMPRESSION,
+    TAPE_ALERT,
+    EXCEPTIONS,
+    USAGE,
+    CAPACITY,
+    COMPRESSION,
+    WRITE_COUNTERS,
+    READ_COUNTERS,
+    DEVICE_ERROR,
+    DEVICE,
+];
+
+const MB: u64 = 1_000_000;
+const MIB: u64 = 1 << 20;
+
+/// Control byte of counters and flags that are not saved and not compared.
+const FLAGS: u8 = 0xc0;
+
+/// What a page is written from.
+struct Source<'a> {
+    state: &'a State,
+    mounted: Option<&'a Mounted>,
+    /// Since the load, or since LOG SELECT reset the page.
+    counters: Counters,
+}
+
+/// Writes the parameters of one page.
+pub(crate) fn write(state: &State, id: LogId, request: &Request<'_>, w: &mut LogWriter) {
+    let mounted = if let Load::Mounted(mounted) = &state.load { Some(mounted) } else { None };
+    let since = |mounted: &Mounted| mounted.counters.since(mounted.bases.get(&id).copied().unwrap_or_default());
+    let source = Source { state, mounted, counters: mounted.map(since).unwrap_or_default() };
+    match id {
+        WRITE_ERRORS => errors_02::written(&source, w),
+        READ_ERRORS => errors_02::read(&source, w),
+        NON_MEDIUM_ERRORS => drop(w.counter(0, 4, 0)),
+        SEQUENTIAL => sequential_0c::write(&source, request.now, w),
+        TEMPERATURE => environment_0d::temperature(w),
+        ENVIRONMENT => environment_0d::report(w),
+        DEVICE_STATUS => status_11::write(&source, w),
+        ALERT_RESPONSE => drop(w.parameter(0, LIST, &state.alerts.all().bits().to_be_bytes())),
+        RECOVERY => drop(w.parameter(0, LIST, &[0])),
+        STATISTICS => statistics_14::write(&source, request.now, w),
+        DIAGNOSTICS => state.diagnostics.write(w),
+        VOLUME => volume_17::write(&source, w),
+        // Relative port 1, of iSCSI, which defines nothing more.
+        PORT => drop(w.parameter(1, LIST, &[0x05, 0, 0, 0])),
+        // Active, and idle_c, which never is.
+        POWER => drop(w.counter(1, 4, 1).counter(4, 4, 0)),
+        DATA_COMPRESSION => compression_32::standard(&source, w),
+        TAPE_ALERT => flags(state.alerts.of(request.nexus), w),
+        EXCEPTIONS => exceptions(state, w),
+        USAGE => usage_30::write(&source, w),
+        CAPACITY => capacity_31::write(&source, w),
+        COMPRESSION => compression_32::write(&source.counters, w),
+        _ => vendor::write(&source, id, w),
+    }
+}
+
+/// Resets what LOG SELECT can reset: TapeAlert flags, and the counters of this load as the page shows them.
+pub(crate) fn reset(state: &mut State, id: Option<LogId>) -> bool {
+    let resets = |page: LogId| id.is_none_or(|id| id == page);
+    let mut changed = false;
+    if resets(TAPE_ALERT) || resets(ALERT_RESPONSE) {
+        changed |= state.alerts.all() != Alerts::default();
+        state.alerts.clear();
+    }
+    let Load::Mounted(mounted) = &mut state.load else { return changed };
+    let counted = [WRITE_ERRORS, READ_ERRORS, SEQUENTIAL, DATA_COMPRESSION, COMPRESSION, BLOCKS];
+    for page in counted.into_iter().filter(|page| resets(*page)) {
+        mounted.bases.insert(page, mounted.counters);
+        changed = true;
+    }
+    changed
+}
+
+/// Bits of the flags that this drive may raise, flag 1 in the highest.
+pub(crate) fn supported_alerts() -> u64 {
+    (1..=64).map(Alert).filter(|alert| alert.name().is_some()).fold(0, |bits, alert| bits | Alerts::of(&[alert]).bits())
+}
+
+fn flags(alerts: Alerts, w: &mut LogWriter) {
+    for number in 1..=64_u8 {
+        w.parameter(number.into(), FLAGS, &[u8::from(alerts.is_set(Alert(number)))]);
+    }
+}
+
+/// Page 2Fh (SPC-5 §7.3.15): the exception that was not reported yet, and the temperature.
+fn exceptions(state: &State, w: &mut LogWriter) {
+    let asc = state.exception.map_or(0, |is_test| exceptions_1c::asc(is_test).0);
+    let [code, qualifier] = asc.to_be_bytes();
+    w.parameter(0, LIST, &[code, qualifier, environment_0d::CELSIUS, 0]);
+}

@@ -1,0 +1,29 @@
+//! Page 0Ch, sequential-access device (SSC-5 §8.2.2).
+
+use super::{MB, Source};
+use crate::lifetime::Lifetime;
+use scsi_core::log::LogWriter;
+use scsi_core::time::Now;
+
+/// What is shown where nothing is known.
+const UNKNOWN: u64 = u32::MAX as u64;
+
+pub(super) fn write(source: &Source<'_>, now: Now, w: &mut LogWriter) {
+    let counters = &source.counters;
+    w.counters(0, 8, &[counters.from_host, counters.to_medium, counters.from_medium, counters.to_host]);
+    let usage = source.mounted.and_then(|mounted| mounted.medium.usage(mounted.medium.position().partition).ok());
+    match usage {
+        Some(usage) => {
+            let before = (usage.capacity - usage.early_warning) / MB;
+            w.counters(4, 4, &[usage.used / MB, before, usage.early_warning / MB, usage.here / MB]);
+        }
+        None => drop(w.counters(4, 4, &[UNKNOWN; 4])),
+    }
+    w.counter(8, 4, 0).counter(0x0100, 8, u64::from(source.state.wants_cleaning()));
+    let lifetime = &source.state.lifetime;
+    w.counter(0x8000, 4, lifetime.get(Lifetime::MB_SINCE_CLEAN)).counter(0x8001, 4, lifetime.get(Lifetime::LOADS));
+    w.counter(0x8002, 4, lifetime.get(Lifetime::CLEANINGS));
+    if !source.state.profile.is_hp() {
+        w.counter(0x8003, 4, source.state.power_on_seconds(now));
+    }
+}

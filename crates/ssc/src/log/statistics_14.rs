@@ -1,0 +1,43 @@
+//! Page 14h, device statistics (SSC-5 §8.2.6): what the drive counts for life, and since power on.
+
+use super::Source;
+use crate::lifetime::Lifetime;
+use crate::load::Load;
+use scsi_core::log::{LIST, LogWriter, TEXT};
+use scsi_core::time::Now;
+use scsi_core::writer::PageWriter;
+use tape_store::cartridge::Kind;
+
+/// Control byte of the table of medium types.
+const TABLE: u8 = 0x03;
+
+pub(super) fn write(source: &Source<'_>, now: Now, w: &mut LogWriter) {
+    let state = source.state;
+    let of = |id| state.lifetime.get(id);
+    let hours = (of(Lifetime::POWER_ON_SECONDS) + state.power_on_seconds(now)) / 3600;
+    // Loads, cleanings, hours; no tape moves, so no hours and metres of motion, and none since the last cleanings.
+    w.counters(0x00, 4, &[of(Lifetime::LOADS), of(Lifetime::CLEANINGS), hours, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    w.counters(0x0c, 4, &[of(Lifetime::POWER_CYCLES), state.loads]);
+    w.counters(0x0e, 4, &[of(Lifetime::WRITE_ERRORS), of(Lifetime::READ_ERRORS)]);
+    // A sample since power on, in ms: reading and writing take none of it; no volume, or ready.
+    let sample = state.power_on_ms(now);
+    let ready = if matches!(state.load, Load::Mounted(_)) { sample } else { 0 };
+    w.counter(0x10, 8, sample).counters(0x11, 4, &[0, 0, 0, sample - ready, ready]);
+    let mut serial = PageWriter::new();
+    serial.ascii(&state.serial, 12);
+    w.parameter(0x40, TEXT, serial.as_slice()).parameter(0x41, TEXT, serial.as_slice());
+    w.parameter(0x80, LIST, &[u8::from(state.removal_prevented)]).parameter(0x81, LIST, &[0]);
+    w.parameter(0x1000, TABLE, &motion(source));
+}
+
+/// Hours of motion for each kind of medium: none.
+fn motion(source: &Source<'_>) -> Vec<u8> {
+    let profile = source.state.profile;
+    let mut table = PageWriter::new();
+    for format in profile.formats {
+        for kind in [Kind::Data, Kind::Worm] {
+            table.u16(0).u8(format.media.density).u8(profile.medium_type_of(format.media, kind)).u32(0);
+        }
+    }
+    table.as_slice().to_vec()
+}

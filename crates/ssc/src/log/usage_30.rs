@@ -1,0 +1,30 @@
+//! Page 30h, tape usage, of the mounted volume.
+
+use super::{FLAGS, Source};
+use scsi_core::log::LogWriter;
+use tape_store::mam::AttrId;
+
+pub(super) fn write(source: &Source<'_>, w: &mut LogWriter) {
+    let threads = source.mounted.map_or(0, |mounted| mounted.mam.number(AttrId::LOAD_COUNT));
+    let c = &source.counters;
+    let written = c.blocks_written + c.filemarks;
+    let values = [
+        (1, 4, threads),
+        (2, 8, written),
+        (3, 4, 0),
+        (4, 2, c.write_failures),
+        (5, 2, 0),
+        (6, 2, 0),
+        (7, 8, c.blocks_read),
+        (8, 4, 0),
+        (9, 2, c.read_failures),
+        (10, 2, 0),
+        (11, 2, 0),
+    ];
+    // HP's drives have nine of them.
+    let count = if source.state.profile.is_hp() { 9 } else { values.len() };
+    for (code, width, value) in values.into_iter().take(count) {
+        let most = if width >= 8 { u64::MAX } else { (1 << (8 * width)) - 1 };
+        w.parameter(code, FLAGS, value.min(most).to_be_bytes().get(8 - width..).unwrap_or_default());
+    }
+}

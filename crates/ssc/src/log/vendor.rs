@@ -1,0 +1,82 @@
+//! Pages of the makers. Codes and lengths are as captured; what nobody has said the meaning of is zero.
+
+use super::{
+    BLOCKS, DEVICE, DEVICE_ERROR, DRIVE_USAGE, MB, PERFORMANCE, PORT_0, PORT_1, READ_COUNTERS, SUBSYSTEM, Source,
+    WRITE_COUNTERS,
+};
+use crate::lifetime::Lifetime;
+use scsi_core::log::{LogId, LogWriter};
+use tape_store::mam::AttrId;
+
+const KIB: u64 = 1024;
+/// Control byte of page 37h.
+const MEASURES: u8 = 0x60;
+
+pub(super) fn write(source: &Source<'_>, id: LogId, w: &mut LogWriter) {
+    match id {
+        WRITE_COUNTERS => drop(w.counters(0, 2, &[0; 0x12])),
+        READ_COUNTERS => drop(w.counters(0, 2, &[0; 0x1f])),
+        DEVICE_ERROR => drop(w.counter(0, 4, 0)),
+        PERFORMANCE => performance(w),
+        BLOCKS => blocks(source, w),
+        PORT_0 | PORT_1 => drop(w.counter(0, 2, 0).counters(7, 2, &[0; 4]).counter(0x10, 4, 0)),
+        DRIVE_USAGE => drop(w.counters(1, 8, &[0; 5])),
+        SUBSYSTEM => subsystem(source, w),
+        DEVICE => device(source, w),
+        _ => {}
+    }
+}
+
+/// Page 37h: efficiency of drive, medium, host ports and library; low is good, 80h is not known.
+fn performance(w: &mut LogWriter) {
+    for (code, value) in [(0x00, 0), (0x01, 0), (0x10, 0x80), (0x11, 0x80), (0x12, 0), (0x1a, 0)] {
+        w.parameter(code, MEASURES, &[value]);
+    }
+}
+
+/// Page 38h: blocks and KiB that the host wrote and read, and that went to the medium; capacities and how far it is.
+fn blocks(source: &Source<'_>, w: &mut LogWriter) {
+    let c = &source.counters;
+    w.counters(0, 8, &[c.blocks_written, c.from_host / KIB, c.blocks_read, c.to_host / KIB]);
+    let pairs = [
+        (c.blocks_written + c.filemarks, c.to_medium),
+        (c.blocks_read, c.from_medium),
+        (c.blocks_written, c.from_host),
+        (c.blocks_read, c.to_host),
+    ];
+    for (code, (blocks, bytes)) in (2..).zip(pairs) {
+        w.counter(2 * code, 4, blocks).counter(2 * code + 1, 6, bytes / KIB);
+    }
+    let usages = |mounted: &crate::load::Mounted| {
+        (0..mounted.medium.partitions()).filter_map(|part| mounted.medium.usage(part).ok()).collect::<Vec<_>>()
+    };
+    let all = source.mounted.map(usages).unwrap_or_default();
+    let here = source.mounted.map_or(0, |mounted| mounted.medium.position().partition);
+    let partition = all.get(usize::from(here)).copied().unwrap_or_default();
+    let sum = |of: fn(&tape_store::medium::Usage) -> u64| all.iter().map(of).sum::<u64>();
+    // In 256ths.
+    let share = |part: u64, whole: u64| part.saturating_mul(0xff).checked_div(whole).unwrap_or(0);
+    let whole = sum(|usage| usage.capacity);
+    w.counter(0x0c, 8, partition.capacity / KIB).counter(0x0d, 1, share(partition.here, partition.capacity));
+    w.counter(0x0e, 8, whole / KIB).counter(0x0f, 1, share(sum(|usage| usage.here), whole));
+    w.counter(0x10, 8, whole.saturating_sub(sum(|usage| usage.used)) / KIB);
+    w.counter(0x11, 8, partition.capacity.saturating_sub(partition.used) / KIB);
+}
+
+/// Page 3Dh: mounts and MB of the volume, loads and MB of the drive.
+fn subsystem(source: &Source<'_>, w: &mut LogWriter) {
+    let of = |id| source.mounted.map_or(0, |mounted| mounted.mam.number(id));
+    let lifetime = &source.state.lifetime;
+    w.counter(0x20, 4, of(AttrId::LOAD_COUNT));
+    w.counter(0x21, 8, of(AttrId::LIFE_WRITTEN) / MB).counter(0x22, 8, of(AttrId::LIFE_READ) / MB);
+    w.counter(0x40, 4, lifetime.get(Lifetime::LOADS));
+    w.counter(0x41, 8, lifetime.get(Lifetime::MB_WRITTEN)).counter(0x42, 8, lifetime.get(Lifetime::MB_READ));
+}
+
+/// Page 3Eh of HP's drives: status, loads, cleaning uses that are left.
+fn device(source: &Source<'_>, w: &mut LogWriter) {
+    /// Medium present and as it should be.
+    const MEDIUM_OK: u64 = 0x01 << 8;
+    let status = if source.mounted.is_some() { MEDIUM_OK } else { 0 };
+    w.counters(0, 4, &[0, status, source.state.lifetime.get(Lifetime::LOADS), u32::MAX.into(), 0]);
+}

@@ -1,0 +1,103 @@
+//! Page 17h, volume statistics (SSC-5 §8.2.9): of the mounted volume, or only "not valid".
+
+use super::{MB, Source};
+use crate::counters::Counters;
+use crate::load::Mounted;
+use scsi_core::log::{LIST, LogWriter, TEXT};
+use scsi_core::writer::PageWriter;
+use tape_store::cartridge::Kind;
+use tape_store::mam::AttrId;
+use tape_store::medium::Usage;
+
+/// No object is encrypted, or none follows that is not.
+const NONE: u64 = 0xffff_ffff_ffff;
+
+pub(super) fn write(source: &Source<'_>, w: &mut LogWriter) {
+    w.parameter(0x0000, LIST, &[u8::from(source.mounted.is_some())]);
+    let Some(mounted) = source.mounted else { return };
+    let counters = &source.counters;
+    let mam = &mounted.mam;
+    let total = |id, now: u64| mam.number(id).saturating_add(now) / MB;
+    let number = |w: &mut LogWriter, code: u16, width: usize, value: u64| {
+        let most = if width >= 8 { u64::MAX } else { (1 << (8 * width)) - 1 };
+        w.parameter(code, LIST, value.min(most).to_be_bytes().get(8 - width..).unwrap_or_default());
+    };
+    for (code, width, value) in [
+        (0x01, 4, mam.number(AttrId::LOAD_COUNT)),
+        (0x02, 8, counters.blocks_written + counters.filemarks),
+        (0x03, 4, 0),
+        (0x04, 2, mam.number(AttrId::WRITE_FAILURES) + counters.write_failures),
+        (0x05, 2, 0),
+        (0x06, 2, 0),
+        (0x07, 8, counters.blocks_read),
+        (0x08, 4, 0),
+        (0x09, 2, mam.number(AttrId::READ_FAILURES) + counters.read_failures),
+        (0x0c, 2, counters.write_failures),
+        (0x0d, 2, counters.read_failures),
+        (0x0e, 4, counters.from_host / MB),
+        (0x0f, 4, counters.to_host / MB),
+        (0x10, 8, total(AttrId::LIFE_WRITTEN, counters.from_host)),
+        (0x11, 8, total(AttrId::LIFE_READ, counters.to_host)),
+        (0x12, 2, Counters::ratio(counters.from_host, counters.to_medium)),
+        (0x13, 2, Counters::ratio(counters.to_host, counters.from_medium)),
+        (0x14, 6, 0),
+        (0x15, 6, 0),
+    ] {
+        number(w, code, width, value);
+    }
+    let usages: Vec<_> =
+        (0..mounted.medium.partitions()).filter_map(|number| mounted.medium.usage(number).ok()).collect();
+    let sum = |of: fn(&Usage) -> u64| usages.iter().map(of).sum::<u64>() / MB;
+    number(w, 0x16, 4, sum(|usage| usage.capacity));
+    number(w, 0x17, 4, sum(|usage| usage.used));
+    number(w, 0x18, 4, sum(|usage| usage.capacity));
+    number(w, 0x19, 1, 100);
+    identity(source, mounted, w);
+    w.parameter(0x0080, LIST, &[u8::from(mounted.protected.is_some())]);
+    w.parameter(0x0081, LIST, &[u8::from(mounted.cartridge.kind() == Kind::Worm)]).parameter(0x0082, LIST, &[0]);
+    number(w, 0x0101, 4, mam.number(AttrId::LOAD_COUNT));
+    number(w, 0x0102, 4, mam.number(AttrId::LOAD_COUNT));
+    encrypted(mounted, w);
+    let records = |of: fn(&Usage) -> u64| {
+        let mut records = PageWriter::new();
+        for (number, usage) in (0..).zip(&usages) {
+            records.u8(7).u8(0).u16(number).u32(u32::try_from(of(usage) / MB).unwrap_or(u32::MAX));
+        }
+        records.as_slice().to_vec()
+    };
+    w.parameter(0x0202, LIST, &records(|usage| usage.capacity));
+    w.parameter(0x0203, LIST, &records(|usage| usage.used));
+    w.parameter(0x0204, LIST, &records(|usage| usage.capacity.saturating_sub(usage.used + usage.early_warning)));
+}
+
+/// Serial number, lot, barcode, manufacturer, license code and personality.
+fn identity(source: &Source<'_>, mounted: &Mounted, w: &mut LogWriter) {
+    let mut text = |code: u16, text: &str, len: usize| {
+        let mut value = PageWriter::new();
+        value.ascii(text, len);
+        w.parameter(code, TEXT, value.as_slice());
+    };
+    let attribute = |id| String::from_utf8_lossy(mounted.mam.get(id, 0).unwrap_or_default()).into_owned();
+    let generation = mounted.cartridge.media().name.trim_start_matches("LTO-");
+    let drive = source.state.profile.native.name.trim_start_matches("LTO-");
+    text(0x0040, &attribute(AttrId::SERIAL), 32);
+    text(0x0041, "", 8);
+    text(0x0042, mounted.cartridge.barcode().as_str(), 32);
+    text(0x0043, &attribute(AttrId::MANUFACTURER), 8);
+    text(0x0044, &format!("{drive:0>2}{generation:0>2}"), 4);
+    text(0x0045, &format!("Ultrium-{generation}"), 9);
+}
+
+/// First encrypted block, and first behind it that is not, of each partition.
+fn encrypted(mounted: &Mounted, w: &mut LogWriter) {
+    let records = |id: AttrId| {
+        let mut records = PageWriter::new();
+        for number in 0..mounted.medium.partitions() {
+            let object = mounted.mam.get(id, number).map_or(NONE, |_| mounted.mam.number_of(id, number));
+            records.u8(9).u8(0).u16(number.into()).u48(object);
+        }
+        records.as_slice().to_vec()
+    };
+    w.parameter(0x0200, LIST, &records(AttrId::FIRST_ENCRYPTED));
+    w.parameter(0x0201, LIST, &records(AttrId::FIRST_CLEAR));
+}

@@ -1,0 +1,31 @@
+//! Device configuration extension mode page, 10h/01h (SSC-5 §8.3.8): append-only mode and programmable early warning.
+
+use crate::device::State;
+use crate::load::Load;
+use scsi_core::mode::{PageDef, PageId};
+
+/// Identifier of the page.
+pub(crate) const ID: PageId = PageId { page: 0x10, subpage: 0x01 };
+/// SHORT ERASE MODE 2h: an end of data is written.
+const DEFAULT: [u8; 32] = super::subpage(ID, 32, &[(5, 0x02)]);
+const CHANGEABLE: [u8; 32] = super::subpage(ID, 32, &[(5, 0xf0), (6, 0xff), (7, 0xff)]);
+
+/// WRITE MODE and PEWS may be changed.
+pub(crate) const PAGE: PageDef = PageDef::new(ID, &DEFAULT, &CHANGEABLE);
+
+/// Unit of PEWS.
+const MB: u64 = 1_000_000;
+
+/// Checks what a host selects; the byte that is wrong. Append-only mode lasts while a volume is mounted.
+pub(crate) fn check(state: &State, page: &[u8]) -> Result<(), usize> {
+    let [_, _, _, _, _, modes, ..] = page else { return Ok(()) };
+    let mounted = matches!(state.load, Load::Mounted(_));
+    let ends = mounted && state.settings.append_only && modes >> 4 == 0;
+    if modes >> 4 > 1 || ends { Err(5) } else { Ok(()) }
+}
+
+/// Append-only mode, and how many bytes before early warning is to be warned.
+pub(crate) fn settings(page: &[u8]) -> (bool, u64) {
+    let [_, _, _, _, _, modes, high, low, ..] = page else { return (false, 0) };
+    (modes >> 4 == 1, u64::from(u16::from_be_bytes([*high, *low])) * MB)
+}

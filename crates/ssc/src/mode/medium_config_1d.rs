@@ -1,0 +1,28 @@
+//! Medium configuration mode page, 1Dh (SSC-5 §8.3.7): whether the medium is written once.
+
+use crate::device::State;
+use crate::load::Load;
+use scsi_core::mode::{PageDef, PageId};
+use tape_store::cartridge::Kind;
+
+/// Identifier of the page.
+pub(crate) const ID: PageId = PageId::page(0x1d);
+/// As an empty LTO-10 drive reports it: some format labels may not be overwritten, and any number of filemarks before end
+/// of data may be but the one nearest the beginning.
+const DEFAULT: [u8; 32] = super::page(ID, 32, &[(4, 0x01), (5, 0x02)]);
+
+/// Nothing may be changed.
+pub(crate) const PAGE: PageDef = PageDef::new(ID, &DEFAULT, &[0; 32]);
+
+/// WORMM.
+const WORM: u8 = 0x01;
+
+/// Whether the mounted medium is written once.
+pub(crate) fn render(state: &State, page: &mut [u8]) {
+    let Load::Mounted(mounted) = &state.load else { return };
+    if mounted.cartridge.kind() == Kind::Worm
+        && let Some(worm) = page.get_mut(2)
+    {
+        *worm = WORM;
+    }
+}

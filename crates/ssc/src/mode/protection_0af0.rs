@@ -1,0 +1,36 @@
+//! Control data protection mode page, 0Ah/F0h (SSC-5 §8.3.9): logical block protection, of each nexus.
+
+use crate::protection::{LEN, Method, Protection};
+use scsi_core::mode::{PageDef, PageId};
+
+/// Identifier of the page.
+pub(crate) const ID: PageId = PageId { page: 0x0a, subpage: 0xf0 };
+const DEFAULT: [u8; 32] = super::subpage(ID, 32, &[]);
+const CHANGEABLE: [u8; 32] = super::subpage(ID, 32, &[(4, 0xff), (5, 0x3f), (6, LBP_W | LBP_R)]);
+
+/// Off. RBDP is fixed at zero: nothing is ever recovered from a buffer.
+pub(crate) const PAGE: PageDef = PageDef::new(ID, &DEFAULT, &CHANGEABLE).per_nexus();
+
+const LBP_W: u8 = 0x80;
+const LBP_R: u8 = 0x40;
+
+/// Checks what a host selects; the byte that is wrong.
+pub(crate) fn check(methods: &[Method], page: &[u8]) -> Result<(), usize> {
+    let [_, _, _, _, method, length, flags, ..] = page else { return Ok(()) };
+    let on = *method != 0;
+    if on && !methods.iter().any(|known| known.code() == *method) {
+        return Err(4);
+    }
+    if on && usize::from(*length) != LEN || !on && !matches!(*length, 0 | 4) {
+        return Err(5);
+    }
+    // A method without a direction protects nothing, and a direction needs a method.
+    if on == (*flags == 0) { Err(6) } else { Ok(()) }
+}
+
+/// What the page asks for.
+pub(crate) fn protection(methods: &[Method], page: &[u8]) -> Option<Protection> {
+    let [_, _, _, _, method, _, flags, ..] = page else { return None };
+    let method = methods.iter().copied().find(|known| known.code() == *method)?;
+    Some(Protection { method, write: flags & LBP_W != 0, read: flags & LBP_R != 0 })
+}

@@ -1,0 +1,119 @@
+//! Where a medium may be written: append-only mode (SSC-5 §4.2.17) and cartridges that are written once (§4.2.18).
+
+use crate::fault::{self, Doing};
+use crate::load::Mounted;
+use scsi_core::asc::Asc;
+use scsi_core::sense::Sense;
+use tape_store::cartridge::Kind;
+use tape_store::medium::{Position, Stop, Unit};
+
+/// What ALLOW OVERWRITE has allowed in append-only mode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Allowed {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// A write at this object of this partition.
+    At(u8, u64),
+    /// FORMAT MEDIUM.
+    Format,
+}
+
+/// What is about to happen to a medium.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Blocks or filemarks are written at the position.
+    Write,
+    /// What follows the position is erased.
+    Erase,
+    /// All of it becomes blank.
+    Format,
+}
+
+/// What follows the position.
+struct Tail {
+    objects: u64,
+    filemarks: u64,
+}
+
+impl Mounted {
+    /// Refuses to overwrite what must not be.
+    ///
+    /// # Errors
+    /// 7/30/0C and 7/30/0D for a cartridge that is written once, 7/5A/02 in append-only mode.
+    pub(crate) fn may_overwrite(&mut self, change: Change) -> Result<(), Sense> {
+        if self.cartridge.kind() == Kind::Worm {
+            if self.tampered {
+                return Err(fault::protected(Asc::WORM_MEDIUM_INTEGRITY_CHECK));
+            }
+            if !self.is_open_to(change, true)? {
+                return Err(fault::protected(Asc::WORM_MEDIUM_OVERWRITE_ATTEMPTED));
+            }
+        }
+        if self.append_only {
+            let at = self.medium.position();
+            let allowed = match (std::mem::take(&mut self.allowed), change) {
+                (Allowed::At(partition, object), Change::Write | Change::Erase) => {
+                    (partition, object) == (at.partition, at.object)
+                }
+                (Allowed::Format, Change::Format) => true,
+                _ => false,
+            };
+            if !allowed && !self.is_open_to(change, false)? {
+                return Err(fault::protected(Asc::OPERATOR_SELECTED_WRITE_PROTECT));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the change takes nothing that is written: at end of data; with only filemarks to follow, behind one that
+    /// stays; and, for labels, at the beginning of one or two blocks with only filemarks behind them.
+    fn is_open_to(&mut self, change: Change, labels: bool) -> Result<bool, Sense> {
+        if change == Change::Format {
+            return Ok((0..self.medium.partitions()).all(|part| self.medium.usage(part).is_ok_and(|u| u.objects == 0)));
+        }
+        if self.medium.at_end() {
+            return Ok(true);
+        }
+        if change == Change::Erase {
+            return Ok(false);
+        }
+        let moved = |error| fault::sense(&error, Doing::Moving);
+        let at = self.medium.position();
+        let tail = self.tail(at)?;
+        let only_filemarks = tail.objects == tail.filemarks;
+        let open = match at.object {
+            0 => {
+                let blocks = tail.objects - tail.filemarks;
+                let leading =
+                    self.medium.space(Unit::Blocks, i64::try_from(blocks).unwrap_or(i64::MAX)).map_err(moved)?;
+                labels && (only_filemarks || blocks <= 2 && leading.stopped_by == Stop::Count)
+            }
+            _ => {
+                let before = self.medium.space(Unit::Blocks, -1).map_err(moved)?;
+                only_filemarks && before.stopped_by == Stop::Filemark
+            }
+        };
+        self.medium.locate(at.partition, at.object).map_err(moved)?;
+        Ok(open)
+    }
+
+    fn tail(&mut self, at: Position) -> Result<Tail, Sense> {
+        let moved = |error| fault::sense(&error, Doing::Moving);
+        self.medium.space_to_end().map_err(moved)?;
+        let end = self.medium.position();
+        self.medium.locate(at.partition, at.object).map_err(moved)?;
+        Ok(Tail { objects: end.object - at.object, filemarks: end.file - at.file })
+    }
+
+    /// Refuses to read a cartridge that was written once and is not what it was.
+    ///
+    /// # Errors
+    /// 3/30/0D.
+    pub(crate) fn intact(&self) -> Result<(), Sense> {
+        if !self.tampered {
+            return Ok(());
+        }
+        Err(Sense::new(scsi_core::sense::SenseKey::MEDIUM_ERROR, Asc::WORM_MEDIUM_INTEGRITY_CHECK))
+    }
+}

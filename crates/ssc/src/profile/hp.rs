@@ -1,0 +1,122 @@
+//! HP and HPE StoreEver Ultrium drives: LTO-5 and LTO-6 as HP built them, LTO-7 and LTO-8 as IBM built them for HP. One
+//! product name for full and half height.
+//!
+//! Sources: HP LTO Ultrium drives technical reference manuals (LTO-3, LTO-4 and LTO-5, volume 3); an LTO-6 drive's lists of
+//! VPD and log pages; captures of LTO-7 drives (INQUIRY, VPD, mode and log pages), which answer as IBM's. LTO-8 lies
+//! between those and captured LTO-9 drives of the same kind.
+
+use super::{BOTH, DriveProfile, Format, Maker, REED_SOLOMON, ibm, ro, rw};
+use crate::{log, mode};
+use scsi_core::identity::{Identity, Model};
+use scsi_core::inquiry::Inquiry;
+use scsi_core::lu::{HP_ORDER, IBM_ORDER};
+use scsi_core::writer::PageWriter;
+use tape_store::media::{LTO_3, LTO_4, LTO_5, LTO_6, LTO_7, LTO_8, MediaSpec};
+
+/// Length 96 as the LTO-3 reference has it; byte 40 says that it takes WORM cartridges.
+const INQUIRY: Inquiry = Inquiry {
+    device_type: 0x01,
+    version: 0x06,
+    format: 0x02,
+    flags: [0x01, 0x10, 0x02],
+    vendor_specific: [0, 0, 0, 0, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    serial_at: None,
+    descriptors: &[0x00a0, 0x0960, 0x0460, 0x0520],
+    length: 96,
+};
+
+/// As captured from an LTO-7 drive: bytes 38, 40 to 42.
+const INQUIRY_OF_IBM: Inquiry = Inquiry {
+    vendor_specific: [0, 0, 0x6a, 0, 0x01, 0x6c, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    ..ibm::INQUIRY
+};
+
+/// An LTO-6 drive's list without those of serial attached SCSI and the management network (85h, 88h, 90h) and C8h; with B2h,
+/// and B5h since it protects blocks.
+const VPD_PAGES: &[u8] =
+    &[0x00, 0x80, 0x83, 0x86, 0x87, 0xb0, 0xb1, 0xb2, 0xb3, 0xb4, 0xb5, 0xc0, 0xc1, 0xc2, 0xc3, 0xc4];
+
+/// Pages C0h to C4h: component, version, date and variant of each, 92 bytes.
+fn vendor_vpd(page: u8, identity: &Identity, w: &mut PageWriter) {
+    const COMPONENTS: [&str; 5] = ["Firmware", "Hardware", "PCA", "Mechanism", "Head Assy"];
+    let component = page.checked_sub(0xc0).and_then(|at| COMPONENTS.get(usize::from(at)));
+    let Some(component) = component else { return };
+    let version = if page == 0xc0 { identity.model.revision } else { "1" };
+    // Each ends with a zero.
+    let mut field = |text: &str, len: usize| {
+        let text = text.as_bytes().get(..len - 1).unwrap_or(text.as_bytes());
+        w.bytes(text).zeros(len - text.len());
+    };
+    field(component, 26);
+    field(version, 19);
+    field("2012/01/01 00:00", 24);
+    field("", 23);
+}
+
+struct Generation {
+    native: &'static MediaSpec,
+    formats: &'static [Format],
+}
+
+const fn built_by_hp(product: &'static str, revision: &'static str, generation: &Generation) -> DriveProfile {
+    let Generation { native, formats } = generation;
+    DriveProfile {
+        model: Model { vendor: "HP", product, revision },
+        maker: Maker::Hp,
+        inquiry: INQUIRY,
+        formats,
+        native,
+        mode_pages: mode::HP_PAGES,
+        log_pages: log::HP_PAGES,
+        vpd_pages: VPD_PAGES,
+        vendor_vpd,
+        order: HP_ORDER,
+        algorithm: (1, &[]),
+        protection: REED_SOLOMON,
+        worm: true,
+        end_of_wrap: false,
+    }
+}
+
+const fn built_by_ibm(model: Model, generation: &Generation) -> DriveProfile {
+    let Generation { native, formats } = generation;
+    DriveProfile {
+        model,
+        maker: Maker::Ibm,
+        inquiry: INQUIRY_OF_IBM,
+        formats,
+        native,
+        mode_pages: mode::IBM_PAGES,
+        log_pages: log::IBM_PAGES,
+        vpd_pages: ibm::VPD_PAGES,
+        vendor_vpd: ibm::vendor_vpd,
+        order: IBM_ORDER,
+        algorithm: (1, &[]),
+        protection: BOTH,
+        worm: true,
+        end_of_wrap: true,
+    }
+}
+
+/// LTO-5: writes LTO-5 and LTO-4, reads LTO-3.
+pub const ULTRIUM_5: DriveProfile = built_by_hp(
+    "Ultrium 5-SCSI",
+    "Z6ED",
+    &Generation { native: &LTO_5, formats: &[ro(&LTO_3), rw(&LTO_4), rw(&LTO_5)] },
+);
+/// LTO-6: writes LTO-6 and LTO-5, reads LTO-4.
+pub const ULTRIUM_6: DriveProfile = built_by_hp(
+    "Ultrium 6-SCSI",
+    "35GD",
+    &Generation { native: &LTO_6, formats: &[ro(&LTO_4), rw(&LTO_5), rw(&LTO_6)] },
+);
+/// LTO-7: writes LTO-7 and LTO-6, reads LTO-5.
+pub const ULTRIUM_7: DriveProfile = built_by_ibm(
+    Model { vendor: "HP", product: "Ultrium 7-SCSI", revision: "Q387" },
+    &Generation { native: &LTO_7, formats: &[ro(&LTO_5), rw(&LTO_6), rw(&LTO_7)] },
+);
+/// LTO-8: writes LTO-8 and LTO-7. Its revision is one of IBM's of that generation.
+pub const ULTRIUM_8: DriveProfile = built_by_ibm(
+    Model { vendor: "HPE", product: "Ultrium 8-SCSI", revision: "MA71" },
+    &Generation { native: &LTO_8, formats: &[rw(&LTO_7), rw(&LTO_8)] },
+);
