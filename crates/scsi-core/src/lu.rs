@@ -293,6 +293,13 @@ impl Lu {
         if mode::control_0a::descriptor_sense(page) { Format::Descriptor } else { Format::Fixed }
     }
 
+    /// Nexuses that hold a persistent reservation.
+    #[must_use]
+    pub fn holders(&self) -> Vec<NexusId> {
+        let holds = |port: &TransportId| self.reservations.persistent.holds(port);
+        self.nexuses.iter().filter(|(_, port)| holds(port)).map(|(nexus, _)| *nexus).collect()
+    }
+
     /// Whether any nexus prevents removal.
     #[must_use]
     pub fn removal_prevented(&self) -> bool {

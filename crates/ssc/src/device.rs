@@ -23,6 +23,7 @@ use scsi_core::time::{Instant, Now};
 use scsi_core::writer::PageWriter;
 use std::sync::Arc;
 use tape_store::workers::Workers;
+use tape_store::wrap::Wrapping;
 
 /// What a drive reads from its mode pages.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,6 +53,8 @@ pub(crate) struct State {
     /// What each nexus has asked of logical block protection.
     pub(crate) protections: Protections,
     pub(crate) encryption: Encryption,
+    /// The key pair that hosts wrap keys for, once one has asked.
+    pub(crate) wrapping: Option<Wrapping>,
     pub(crate) alerts: TapeAlert,
     /// Loads since power on.
     pub(crate) loads: u64,
@@ -81,6 +84,7 @@ impl State {
             settings: Settings::default(),
             protections: Protections::default(),
             encryption: Encryption::default(),
+            wrapping: None,
             alerts: TapeAlert::default(),
             loads: 0,
             lifetime: Lifetime::default(),

@@ -179,8 +179,10 @@ impl Drive {
         self.lu.admit(request, cdb, found.as_ref().map(|row| &row.spec))?;
         let row = found?;
         self.work();
+        let held = self.reservations(row);
         let outcome = self.dispatch(row.run, cdb, request, data);
         self.finish(row, cdb, request, &outcome);
+        held.into_iter().for_each(|held| self.note_reservations(&held, cdb));
         match outcome {
             Ok(()) if row.spec.attention == Attention::Report => self.report_exception(),
             other => other,
@@ -230,6 +232,23 @@ impl Drive {
             Command::ReadMediaSerial => command::media_serial::run(state, cdb, data),
             Command::SecurityIn => command::security_in::run(state, cdb, request, data),
             Command::SecurityOut => command::security_out::run(lu, state, cdb, request, data),
+        }
+    }
+
+    /// Who holds a reservation, before a command that may change that.
+    fn reservations(&self, row: &Row<Command>) -> Option<Vec<NexusId>> {
+        (row.run == Command::Spc(SpcCommand::ReserveOut)).then(|| self.lu.holders())
+    }
+
+    /// Keys that go with a reservation go with it: CKORP and CKORL.
+    fn note_reservations(&mut self, held: &[NexusId], cdb: &Cdb) {
+        /// PREEMPT, and PREEMPT AND ABORT.
+        const PREEMPT: [u16; 2] = [0x04, 0x05];
+        let holders = self.lu.holders();
+        let lost: Vec<NexusId> = held.iter().copied().filter(|nexus| !holders.contains(nexus)).collect();
+        if !lost.is_empty() {
+            let gone = self.state.encryption.reservation_lost(&lost, PREEMPT.contains(&cdb.action().0));
+            self.state.tell_of_keys(&mut self.lu, gone);
         }
     }
 
@@ -411,6 +430,8 @@ impl LogicalUnit for Drive {
 
 #[cfg(test)]
 mod encryption_tests;
+#[cfg(test)]
+mod model_tests;
 #[cfg(test)]
 mod rules_tests;
 #[cfg(test)]

@@ -25,6 +25,8 @@ pub(crate) enum Encrypt {
     /// Blocks are written in clear.
     #[default]
     Disable,
+    /// Blocks come sealed.
+    External,
     /// Blocks are sealed.
     Seal,
 }
@@ -35,6 +37,8 @@ pub(crate) enum Decrypt {
     /// Sealed blocks are not read.
     #[default]
     Disable,
+    /// They are read as they are.
+    Raw,
     /// Only sealed blocks are read.
     Only,
     /// Both are.
@@ -53,6 +57,26 @@ pub(crate) enum Scope {
     All,
 }
 
+/// CEEM: blocks that are not read because of how they came to be sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// They came sealed.
+    External,
+    /// The drive sealed them.
+    Sealed,
+}
+
+/// What takes a key away, besides another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Clear {
+    /// CKOD: the volume is demounted.
+    pub(crate) on_demount: bool,
+    /// CKORP: the reservation of who set it is preempted.
+    pub(crate) on_preempt: bool,
+    /// CKORL: the reservation of who set it is lost, however.
+    pub(crate) on_loss: bool,
+}
+
 /// A set of parameters.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Parameters {
@@ -62,8 +86,12 @@ pub(crate) struct Parameters {
     pub(crate) key: Option<Key>,
     pub(crate) kads: Kads,
     pub(crate) kad_format: u8,
-    /// The key goes when the volume does.
-    pub(crate) clear_on_demount: bool,
+    pub(crate) clear: Clear,
+    /// RDMD: blocks are written so that they cannot be read raw.
+    pub(crate) protected: bool,
+    /// CEEM as it was set, and what it refuses.
+    pub(crate) ceem: u8,
+    pub(crate) refused: Option<Refused>,
     /// KEY INSTANCE COUNTER.
     pub(crate) instance: u32,
 }
@@ -72,7 +100,7 @@ impl Parameters {
     /// How blocks are written.
     pub(crate) fn seal(&self) -> Option<Seal> {
         let key = self.key.clone().filter(|_| self.encrypt == Encrypt::Seal)?;
-        Some(Seal { key, kads: self.kads.clone() })
+        Some(Seal { key, kads: self.kads.clone(), protected: self.protected })
     }
 
     /// How blocks are read.
@@ -80,6 +108,7 @@ impl Parameters {
         match (self.decrypt, &self.key) {
             (Decrypt::Only, Some(key)) => Unseal::Only(key),
             (Decrypt::Mixed, Some(key)) => Unseal::Also(key),
+            (Decrypt::Raw, _) => Unseal::Raw,
             (Decrypt::Disable, _) | (_, None) => Unseal::Never,
         }
     }
@@ -186,13 +215,25 @@ impl Encryption {
     /// The volume is gone: keys that were to go with it, go. Says whether the shared one did, and whose own did.
     pub(crate) fn demounted(&mut self) -> (bool, Vec<NexusId>) {
         self.wrong_keys = 0;
-        let shared = self.shared.clear_on_demount;
+        self.take(|_, clear| clear.on_demount)
+    }
+
+    /// Reservations changed: keys whose owners lost one go, if they were to. Says what [`Self::demounted`] says.
+    pub(crate) fn reservation_lost(&mut self, lost: &[NexusId], preempted: bool) -> (bool, Vec<NexusId>) {
+        self.take(|nexus, clear| {
+            nexus.is_some_and(|nexus| lost.contains(&nexus)) && (clear.on_loss || preempted && clear.on_preempt)
+        })
+    }
+
+    /// Takes the parameters away of which `goes` says so.
+    fn take(&mut self, goes: impl Fn(Option<NexusId>, Clear) -> bool) -> (bool, Vec<NexusId>) {
+        let shared = goes(self.owner, self.shared.clear);
         if shared {
             self.shared = Parameters { instance: self.next_instance(), ..Parameters::default() };
             self.owner = None;
         }
-        let gone: Vec<NexusId> =
-            self.local.iter().filter(|(_, own)| own.clear_on_demount).map(|(nexus, _)| *nexus).collect();
+        let local = self.local.iter().filter(|(nexus, own)| goes(Some(**nexus), own.clear));
+        let gone: Vec<NexusId> = local.map(|(nexus, _)| *nexus).collect();
         gone.iter().for_each(|nexus| drop(self.local.remove(nexus)));
         (shared, gone)
     }
@@ -212,9 +253,9 @@ impl Encryption {
 mod tests {
     use super::*;
 
-    fn keyed(seed: u8, clear_on_demount: bool) -> Parameters {
-        let key = Key::new(&[seed; 32]);
-        Parameters { encrypt: Encrypt::Seal, decrypt: Decrypt::Mixed, key, clear_on_demount, ..Parameters::default() }
+    fn keyed(seed: u8, on_demount: bool) -> Parameters {
+        let (key, clear) = (Key::new(&[seed; 32]), Clear { on_demount, ..Clear::default() });
+        Parameters { encrypt: Encrypt::Seal, decrypt: Decrypt::Mixed, key, clear, ..Parameters::default() }
     }
 
     #[test]

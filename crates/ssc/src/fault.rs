@@ -32,12 +32,13 @@ pub(crate) fn sense(error: &StoreError, doing: Doing) -> Sense {
                 Locked::NoKey => Asc::UNABLE_TO_DECRYPT_DATA,
                 Locked::Clear => Asc::UNENCRYPTED_DATA_ENCOUNTERED_WHILE_DECRYPTING,
                 Locked::WrongKey => Asc::INCORRECT_DATA_ENCRYPTION_KEY,
+                Locked::Protected => Asc::ENCRYPTED_BLOCK_NOT_RAW_READ_ENABLED,
             };
             return protected(asc);
         }
         StoreError::ReadOnly(_) => return protected(Asc::WRITE_PROTECTED),
         StoreError::TooLong { .. } => return Sense::illegal(Asc::INVALID_FIELD_IN_CDB),
-        StoreError::NoSeal => return protected(Asc::ENCRYPTION_PARAMETERS_NOT_USEABLE),
+        StoreError::NoSeal | StoreError::NotSealed => return protected(Asc::ENCRYPTION_PARAMETERS_NOT_USEABLE),
         StoreError::TooMany { .. } => {
             return Sense::new(SenseKey::VOLUME_OVERFLOW, Asc::END_OF_PARTITION_MEDIUM_DETECTED).with_eom(true);
         }

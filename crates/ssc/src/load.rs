@@ -380,7 +380,12 @@ fn protection(format: &Format, cartridge: &Cartridge, medium: &dyn Medium, mam: 
 impl State {
     /// The volume is demounted: keys that were to go with it, go, and who used them hears of it.
     pub(crate) fn forget_keys(&mut self, lu: &mut Lu) {
-        let (shared, own) = self.encryption.demounted();
+        let gone = self.encryption.demounted();
+        self.tell_of_keys(lu, gone);
+    }
+
+    /// Who used keys that are gone, shared ones or their own, hears of it.
+    pub(crate) fn tell_of_keys(&self, lu: &mut Lu, (shared, own): (bool, Vec<NexusId>)) {
         let encryption = &self.encryption;
         lu.attention.raise_where(Asc::DATA_ENCRYPTION_PARAMETERS_CHANGED_BY_VENDOR_SPECIFIC_EVENT, |nexus| {
             own.contains(&nexus) || (shared && !encryption.is_local(nexus))

@@ -39,6 +39,9 @@ pub enum StoreError {
     /// The tape's format has no place for sealed blocks.
     #[error("cartridges for mhvtl cannot be encrypted: it would keep the key beside the data")]
     NoSeal,
+    /// What was to be written as a sealed block is none that was read raw.
+    #[error("it is no sealed block that was read raw")]
+    NotSealed,
     /// A file of a cartridge cannot be understood.
     #[error("{file}: {what}")]
     Format {
@@ -148,7 +151,12 @@ impl StoreError {
     pub const fn is_refusal(&self) -> bool {
         matches!(
             self,
-            Self::Attribute { .. } | Self::ReadOnly(_) | Self::TooLong { .. } | Self::TooMany { .. } | Self::NoSeal
+            Self::Attribute { .. }
+                | Self::ReadOnly(_)
+                | Self::TooLong { .. }
+                | Self::TooMany { .. }
+                | Self::NoSeal
+                | Self::NotSealed
         )
     }
 

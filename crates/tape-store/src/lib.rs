@@ -41,3 +41,4 @@ pub mod shelf;
 pub mod testing;
 pub mod three_file;
 pub mod workers;
+pub mod wrap;

@@ -1,7 +1,7 @@
 //! The logical tape: what a drive does to a mounted medium.
 
 use crate::error::StoreError;
-use crate::seal::{Kads, Seal, Unseal};
+use crate::seal::{Seal, Sealing, Unseal};
 use crate::workers::Workers;
 use std::io::{IoSlice, IoSliceMut};
 
@@ -203,6 +203,13 @@ pub trait Medium: Send {
     fn append_sealed(&mut self, _block: &[IoSlice<'_>], _codec: Codec, _seal: &Seal) -> Result<Written, StoreError> {
         Err(StoreError::NoSeal)
     }
+    /// Writes a sealed block here as it was read raw ([`Unseal::Raw`]), and drops what followed.
+    ///
+    /// # Errors
+    /// [`StoreError::NotSealed`], [`StoreError::NoSeal`], or as [`Self::append`].
+    fn append_raw(&mut self, _capsule: &[IoSlice<'_>]) -> Result<Written, StoreError> {
+        Err(StoreError::NoSeal)
+    }
     /// Writes a filemark here and drops what followed. Needs no room.
     ///
     /// # Errors
@@ -220,11 +227,11 @@ pub trait Medium: Send {
     /// # Errors
     /// [`StoreError::Locked`], or as [`Self::read`].
     fn read_sealed(&mut self, into: &mut [IoSliceMut<'_>], unseal: Unseal<'_>) -> Result<Found, StoreError>;
-    /// The key-associated data of the next object, if it is a sealed block.
+    /// How the next object is sealed, if it is a sealed block.
     ///
     /// # Errors
     /// As [`Self::read`]; the medium does not move.
-    fn next_seal(&mut self) -> Result<Option<Kads>, StoreError> {
+    fn next_seal(&mut self) -> Result<Option<Sealing>, StoreError> {
         Ok(None)
     }
     /// Moves by `count` units, towards the beginning if negative.

@@ -5,7 +5,7 @@
 //! a folder that was restored from a copy: the salt will be another. Partition, object, length, codec and the
 //! key-associated data are authenticated with the block. The layout is in `docs/format.md`.
 
-use crate::medium::CodecId;
+use crate::medium::{CodecId, MAX_BLOCK};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use std::fmt;
@@ -21,6 +21,8 @@ pub const SALT: usize = 32;
 const TAG: usize = 16;
 /// Salt, counter, and the lengths of three kinds of key-associated data.
 const FIXED: usize = SALT + 8 + 4;
+/// The last byte of the fixed part: not to be read raw.
+const PROTECTED: u8 = 1;
 const INFO: &[u8] = b"ferric sealed block 1";
 
 /// The system's random bytes.
@@ -43,6 +45,12 @@ impl Key {
     #[must_use]
     pub fn new(bytes: &[u8]) -> Option<Self> {
         (1..=Self::MAX).contains(&bytes.len()).then(|| Self(Zeroizing::new(bytes.to_vec())))
+    }
+
+    /// Whether it is as long as a key that seals.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.0.len() == Self::MAX
     }
 
     /// Whether it is the same.
@@ -90,6 +98,8 @@ pub struct Seal {
     pub key: Key,
     /// And this beside it.
     pub kads: Kads,
+    /// It is not to be read raw.
+    pub protected: bool,
 }
 
 /// How sealed blocks are to be read.
@@ -101,6 +111,19 @@ pub enum Unseal<'a> {
     Only(&'a Key),
     /// With this key; blocks that are not sealed are read as well.
     Also(&'a Key),
+    /// As they are, in a [`capsule`](Sealing), if they are not protected from that; blocks that are not sealed as ever.
+    Raw,
+}
+
+/// How a block is sealed, as far as can be known without its key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sealing {
+    /// What was given with the key.
+    pub kads: Kads,
+    /// It is not to be read raw.
+    pub protected: bool,
+    /// It was read raw elsewhere, and came here as it was: a capsule, which is the place it was sealed for, and itself.
+    pub external: bool,
 }
 
 /// Why a block cannot be read with what was given.
@@ -115,6 +138,9 @@ pub enum Locked {
     /// It is not sealed, and only sealed ones are wanted.
     #[error("it is not sealed")]
     Clear,
+    /// It may not be read as it is.
+    #[error("it is protected from being read raw")]
+    Protected,
 }
 
 /// Where a block is and what it is: authenticated with it.
@@ -159,7 +185,7 @@ impl Session {
         let mut header = salt.to_vec();
         header.extend_from_slice(&[0; 8]);
         header.extend_from_slice(&lengths);
-        header.push(0);
+        header.push(if seal.protected { PROTECTED } else { 0 });
         seal.kads.all().iter().for_each(|kad| header.extend_from_slice(kad));
         Ok(Self { seal: seal.clone(), header, subkey, counter: 0 })
     }
@@ -207,12 +233,13 @@ struct Parts<'a> {
     salt: &'a [u8],
     counter: u64,
     kads: Kads,
+    protected: bool,
 }
 
 fn parts(sealed: &[u8]) -> Option<Parts<'_>> {
     let (salt, rest) = sealed.split_at_checked(SALT)?;
     let (counter, rest) = rest.split_first_chunk::<8>()?;
-    let ([u, a, m, _], rest) = rest.split_first_chunk::<4>()?;
+    let ([u, a, m, flags], rest) = rest.split_first_chunk::<4>()?;
     let (unauthenticated, rest) = rest.split_at_checked(usize::from(*u))?;
     let (authenticated, rest) = rest.split_at_checked(usize::from(*a))?;
     let (metadata, rest) = rest.split_at_checked(usize::from(*m))?;
@@ -222,12 +249,44 @@ fn parts(sealed: &[u8]) -> Option<Parts<'_>> {
         authenticated: authenticated.to_vec(),
         metadata: metadata.to_vec(),
     };
-    Some(Parts { header, salt, counter: u64::from_le_bytes(*counter), kads })
+    Some(Parts { header, salt, counter: u64::from_le_bytes(*counter), kads, protected: flags & PROTECTED != 0 })
 }
 
-/// The key-associated data of a sealed block, from its first bytes.
-pub(crate) fn kads(sealed: &[u8]) -> Option<Kads> {
-    parts(sealed).map(|parts| parts.kads)
+/// How a block is sealed, from its first bytes.
+pub(crate) fn sealing(sealed: &[u8]) -> Option<Sealing> {
+    parts(sealed).map(|parts| Sealing { kads: parts.kads, protected: parts.protected, external: false })
+}
+
+/// Before a sealed block that was read raw: what it is, and the place it was sealed for.
+pub(crate) const CAPSULE: usize = 16;
+const CAPSULE_MAGIC: [u8; 2] = *b"FR";
+
+impl Context {
+    /// The beginning of a capsule.
+    pub(crate) fn capsule(&self) -> [u8; CAPSULE] {
+        let mut bytes = [0; CAPSULE];
+        let fields = [
+            &CAPSULE_MAGIC[..],
+            &[self.partition, self.codec.0],
+            &self.object.to_le_bytes(),
+            &self.length.to_le_bytes(),
+        ];
+        bytes.iter_mut().zip(fields.concat()).for_each(|(slot, byte)| *slot = byte);
+        bytes
+    }
+
+    /// The place that a capsule's block was sealed for, and the block; `None` if it is no capsule.
+    pub(crate) fn of_capsule(capsule: &[u8]) -> Option<(Self, &[u8])> {
+        let (head, sealed) = capsule.split_first_chunk::<CAPSULE>()?;
+        let [m0, m1, partition, codec, o0, o1, o2, o3, o4, o5, o6, o7, l0, l1, l2, l3] = *head;
+        let object = u64::from_le_bytes([o0, o1, o2, o3, o4, o5, o6, o7]);
+        let length = u32::from_le_bytes([l0, l1, l2, l3]);
+        let context = Self { partition, object, length, codec: CodecId(codec) };
+        let known = [CodecId::NONE, CodecId::ZLIB, CodecId::ZSTD].contains(&context.codec);
+        let possible = usize::try_from(length).is_ok_and(|len| (1..=MAX_BLOCK).contains(&len)) && known;
+        let whole = parts(sealed).is_some_and(|parts| sealed.len() >= parts.header.len() + TAG);
+        ([m0, m1] == CAPSULE_MAGIC && possible && whole).then_some((context, sealed))
+    }
 }
 
 /// What was last opened: the next block is mostly of the same session.
@@ -261,7 +320,7 @@ mod tests {
 
     fn session() -> Session {
         let kads = Kads { unauthenticated: b"u".to_vec(), authenticated: b"auth".to_vec(), metadata: Vec::new() };
-        Session::begin(&Seal { key: key(1), kads }, system_entropy).unwrap()
+        Session::begin(&Seal { key: key(1), kads, protected: false }, system_entropy).unwrap()
     }
 
     #[test]
@@ -270,7 +329,7 @@ mod tests {
         session.seal(b"hello", PLACE, &mut sealed).unwrap();
         assert_eq!(sealed.len(), 44 + 5 + 5 + 16);
         assert!(!sealed.windows(5).any(|window| window == b"hello"));
-        assert_eq!(kads(&sealed).unwrap().authenticated, b"auth");
+        assert_eq!(sealing(&sealed).unwrap().kads.authenticated, b"auth");
         let open = |key: &Key, context, mut bytes: Vec<u8>| {
             Opened::default().open(key, context, &mut bytes).map(<[u8]>::to_vec)
         };
@@ -305,7 +364,11 @@ mod tests {
             }
         }
         assert!(
-            Session::begin(&Seal { key: Key::new(b"short").unwrap(), kads: Kads::default() }, system_entropy).is_err()
+            Session::begin(
+                &Seal { key: Key::new(b"short").unwrap(), kads: Kads::default(), protected: false },
+                system_entropy
+            )
+            .is_err()
         );
         assert!(Key::new(&[0; 33]).is_none() && Key::new(&[]).is_none());
         assert_eq!(format!("{:?}", key(9)), "Key(32 bytes)");

@@ -312,7 +312,7 @@ fn a_labelled_block_wants_its_key() {
     assert_eq!(read(Unseal::Also(&keys[1])), Err((0, Locked::WrongKey)));
     assert_eq!(read(Unseal::Also(&keys[0])), Ok(Found::Block { len: 500, stored: 500 }));
     let kads = tape.next_seal().unwrap().unwrap();
-    assert_eq!((kads.unauthenticated, kads.authenticated), (Vec::new(), b"akad-bytes12".to_vec()));
+    assert_eq!((kads.kads.unauthenticated, kads.kads.authenticated), (Vec::new(), b"akad-bytes12".to_vec()));
     tape.locate(0, 4).unwrap();
     let mut read = |unseal| tape.read_sealed(&mut [IoSliceMut::new(&mut buffer)], unseal);
     assert!(matches!(read(Unseal::Only(&keys[0])), Err(StoreError::Locked { why: Locked::Clear, .. })));

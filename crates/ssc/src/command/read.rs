@@ -9,6 +9,7 @@
 use super::transfer::Transfer;
 use crate::alert::Alert;
 use crate::device::State;
+use crate::encryption::Refused;
 use crate::fault::{self, Doing};
 use crate::load::Mounted;
 use crate::protection::{self, Method, Protection};
@@ -39,8 +40,27 @@ pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
 #[derive(Clone, Copy)]
 pub(super) struct How<'a> {
     pub(super) unseal: Unseal<'a>,
+    /// Blocks that are not read because of how they came to be sealed.
+    pub(super) refused: Option<Refused>,
     /// Blocks are sent with this behind them.
     pub(super) method: Option<Method>,
+}
+
+impl How<'_> {
+    /// Refuses the next block if it came to be sealed in a way that is not wanted.
+    ///
+    /// # Errors
+    /// 7/74/09.
+    pub(super) fn admits(&self, mounted: &mut Mounted) -> Result<(), Sense> {
+        let Some(refused) = self.refused else { return Ok(()) };
+        let sealing = mounted.medium.next_seal().map_err(|error| fault::sense(&error, Doing::Reading))?;
+        match sealing {
+            Some(sealing) if sealing.external == (refused == Refused::External) => {
+                Err(fault::protected(Asc::ENCRYPTION_MODE_MISMATCH_ON_READ))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
@@ -49,7 +69,7 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mu
     let block_length = state.block_length;
     let parameters = state.encryption.of(request.nexus).0.clone();
     let method = Protection::on_read(state.protection_of(request.nexus));
-    let how = How { unseal: parameters.unseal(), method };
+    let how = How { unseal: parameters.unseal(), refused: parameters.refused, method };
     let mounted = state.ready()?;
     check_flags(&transfer, sili, block_length)?;
     transfer.go(mounted)?;
@@ -135,6 +155,7 @@ fn next(
     (offset, len): (usize, usize),
     how: How<'_>,
 ) -> Result<usize, Sense> {
+    how.admits(mounted)?;
     let Some(method) = how.method else {
         let found = mounted.medium.read_sealed(&mut room.window(offset, len), how.unseal);
         let actual = block_of(mounted, found)?;

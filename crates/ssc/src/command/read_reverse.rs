@@ -38,7 +38,7 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mu
     let block_length = state.block_length;
     let parameters = state.encryption.of(request.nexus).0.clone();
     let method = Protection::on_read(state.protection_of(request.nexus));
-    let how = How { unseal: parameters.unseal(), method };
+    let how = How { unseal: parameters.unseal(), refused: parameters.refused, method };
     let mounted = state.ready()?;
     read::check_flags(&transfer, sili, block_length)?;
     transfer.go(mounted)?;
@@ -89,6 +89,7 @@ fn before(mounted: &mut Mounted, how: How<'_>) -> Result<Vec<u8>, Sense> {
         Stop::Count | Stop::EndOfData => {}
     }
     let at = mounted.medium.position();
+    how.admits(mounted)?;
     let found = mounted.medium.read_sealed(&mut [], how.unseal);
     let len = block_of(mounted, found)?;
     mounted.medium.locate(at.partition, at.object).map_err(moved)?;

@@ -2,25 +2,27 @@
 //!
 //! Protocol 00h: 0000h the protocols, 0001h the certificate, of which there is none. Protocol 20h (SSC-5 §8.5.2): 0000h and
 //! 0001h the pages in and out, 0010h capabilities, 0011h key formats, 0012h key management, 0020h status, 0021h status of
-//! the next block.
+//! the next block, 0022h management attributes (none), 0030h a random number, 0031h the key that keys are wrapped for.
 //!
-//! **Deviations:** pages 0022h, 0030h and 0031h are refused.
+//! **Deviations:** none.
 
-use super::security_out::{Raw, SET_DATA_ENCRYPTION, TAPE_DATA_ENCRYPTION};
+use super::security_out::{KEY_FORMATS, Raw, SET_DATA_ENCRYPTION, TAPE_DATA_ENCRYPTION};
 use crate::device::State;
 use crate::encryption::{AES_256_GCM, Decrypt, Encrypt, MAX_A_KAD, MAX_M_KAD, MAX_U_KAD, Parameters, Scope};
 use crate::fault::{self, Doing};
 use crate::load::Load;
+use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::data::Data;
 use scsi_core::fault::{Fault, Outcome};
-use scsi_core::sense::Sense;
+use scsi_core::sense::{Sense, SenseKey};
 use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::target::Request;
 use scsi_core::writer::PageWriter;
 use tape_store::error::StoreError;
 use tape_store::medium::Found;
-use tape_store::seal::{Kads, Key, Locked, Unseal};
+use tape_store::seal::{Kads, Key, Locked, Sealing, Unseal, system_entropy};
+use tape_store::wrap::Wrapping;
 
 /// Facts of the command.
 pub(crate) const SPEC: CommandSpec = CommandSpec::new(
@@ -59,13 +61,19 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mu
 }
 
 /// The pages that are read.
-const PAGES_IN: [u16; 7] = [0x0000, 0x0001, 0x0010, 0x0011, 0x0012, 0x0020, 0x0021];
+const PAGES_IN: [u16; 10] = [0x0000, 0x0001, 0x0010, 0x0011, 0x0012, 0x0020, 0x0021, 0x0022, 0x0030, 0x0031];
 
 fn page(state: &mut State, code: u16, request: &Request<'_>, w: &mut PageWriter) -> Outcome {
     if !PAGES_IN.contains(&code) {
         return Err(Sense::cdb_field(2, None).into());
     }
+    if code == 0x0022 {
+        // The length stands behind three reserved bytes and CAOD; no attributes follow.
+        w.u16(code).zeros(4).u16(0);
+        return Ok(());
+    }
     let next = if code == 0x0021 { Some(next_block(state, request)?) } else { None };
+    let fresh = if matches!(code, 0x0030 | 0x0031) { Some(fresh(state, code)?) } else { None };
     let (parameters, scope) = state.encryption.of(request.nexus);
     let (index, _) = state.profile.algorithm;
     w.u16(code).length_u16(|w| match code {
@@ -79,16 +87,38 @@ fn page(state: &mut State, code: u16, request: &Request<'_>, w: &mut PageWriter)
         }
         0x0010 => capabilities(state, w),
         0x0011 => {
-            w.u8(0x00);
+            w.bytes(&KEY_FORMATS);
         }
-        // Keys cleared on demount; scopes of all three kinds, and the lock.
+        // Keys cleared on demount, and with reservations; scopes of all three kinds, and the lock.
         0x0012 => {
-            w.u8(0x01).u8(0x04).u8(0).u8(0x07).zeros(8);
+            w.u8(0x01).u8(0x07).u8(0).u8(0x07).zeros(8);
         }
         0x0020 => status(parameters, (scope, state.encryption.set_as(request.nexus)), index, w),
-        _ => next.iter().for_each(|next| next.write(index, w)),
+        0x0021 => next.iter().for_each(|next| next.write(index, w)),
+        _ => {
+            w.bytes(fresh.as_deref().unwrap_or_default());
+        }
     });
     Ok(())
+}
+
+/// Thirty-two random bytes, or the public key: RSA-2048, modulus and exponent.
+fn fresh(state: &mut State, code: u16) -> Result<Vec<u8>, Sense> {
+    let failed = || Sense::new(SenseKey::HARDWARE_ERROR, Asc::INTERNAL_TARGET_FAILURE);
+    if code == 0x0030 {
+        let mut random = [0; 32];
+        system_entropy(&mut random).map_err(|_| failed())?;
+        return Ok(random.to_vec());
+    }
+    if state.wrapping.is_none() {
+        state.wrapping = Wrapping::generate();
+    }
+    let public = state.wrapping.as_ref().ok_or_else(failed)?.public();
+    let mut w = PageWriter::new();
+    w.u32(0).u32(0).length_u16(|w| {
+        w.bytes(&public);
+    });
+    Ok(w.as_slice().to_vec())
 }
 
 /// Whether the volume takes sealed blocks; `None` without one.
@@ -114,8 +144,9 @@ fn capabilities(state: &State, w: &mut PageWriter) {
         // NONCE_C 01b: the drive makes nonces; KADF_C; lengths of U-KAD and A-KAD may vary.
         w.u8(at_position | 0x10 | 0x08);
         w.u16(u16_of(MAX_U_KAD)).u16(u16_of(MAX_A_KAD)).u16(u16_of(Key::MAX));
-        // DKAD_C 01b: not required; RDMC_C 1h: raw decryption is not there.
-        w.u8(0x40 | 0x02).u8(0).u16(0).u16(u16_of(MAX_M_KAD)).zeros(2).u32(AES_256_GCM);
+        // DKAD_C 01b: not required; EEMC_C 10b: blocks may come sealed; RDMC_C 4h: raw reads are allowed where a block says so;
+        // EAREM: it is known which came sealed.
+        w.u8(0x40 | 0x20 | 0x08 | 0x01).u8(0).u16(0).u16(u16_of(MAX_M_KAD)).zeros(2).u32(AES_256_GCM);
     });
 }
 
@@ -134,17 +165,20 @@ const fn scope_code(scope: Scope) -> u8 {
 fn status(parameters: &Parameters, (nexus, set_as): (Scope, Scope), index: u8, w: &mut PageWriter) {
     let encrypt = match parameters.encrypt {
         Encrypt::Disable => 0,
+        Encrypt::External => 1,
         Encrypt::Seal => 2,
     };
     let decrypt = match parameters.decrypt {
         Decrypt::Disable => 0,
+        Decrypt::Raw => 1,
         Decrypt::Only => 2,
         Decrypt::Mixed => 3,
     };
     let algorithm = if parameters.key.is_some() { index } else { 0 };
     w.u8(scope_code(nexus) << 5 | scope_code(set_as)).u8(encrypt).u8(decrypt).u8(algorithm);
-    // PARAMETERS CONTROL 001b: not exclusively external.
-    w.u32(parameters.instance).u8(0x10).u8(parameters.kad_format).u16(0).zeros(8);
+    // PARAMETERS CONTROL 001b: not exclusively external; CEEMS and RDMD.
+    let protected = u8::from(parameters.encrypt == Encrypt::Seal && parameters.protected);
+    w.u32(parameters.instance).u8(0x10 | parameters.ceem << 1 | protected).u8(parameters.kad_format).u16(0).zeros(8);
     // 001b: U-KAD is not covered; what is reported of A-KAD and M-KAD was not read from the medium.
     descriptors(&parameters.kads, [0, 0, 0], w);
 }
@@ -165,7 +199,7 @@ fn descriptors(kads: &Kads, [u, a, m]: [u8; 3], w: &mut PageWriter) {
 struct NextBlock {
     object: u64,
     encryption: u8,
-    kads: Kads,
+    sealing: Sealing,
 }
 
 /// ENCRYPTION STATUS.
@@ -179,26 +213,27 @@ fn next_block(state: &mut State, request: &Request<'_>) -> Result<NextBlock, Fau
     let unseal_of = state.encryption.of(request.nexus).0.clone();
     let mounted = state.ready()?;
     let at = mounted.medium.position();
-    let kads = mounted.medium.next_seal().map_err(fail)?;
+    let sealing = mounted.medium.next_seal().map_err(fail)?;
     // Looked at, and back to where it was.
     let read = mounted.medium.read_sealed(&mut [], unseal_of.key.as_ref().map_or(Unseal::Never, Unseal::Also));
     mounted.medium.locate(at.partition, at.object).map_err(fail)?;
     let encryption = match read {
         Ok(Found::Filemark | Found::EndOfData) => NOT_A_BLOCK,
-        Ok(Found::Block { .. }) if kads.is_none() => NOT_ENCRYPTED,
+        Ok(Found::Block { .. }) if sealing.is_none() => NOT_ENCRYPTED,
         Ok(Found::Block { .. }) => READABLE,
         Err(StoreError::Locked { why: Locked::NoKey | Locked::WrongKey, .. }) => OTHER_KEY,
         Err(other) => return Err(fail(other).into()),
     };
-    Ok(NextBlock { object: at.object, encryption, kads: kads.unwrap_or_default() })
+    Ok(NextBlock { object: at.object, encryption, sealing: sealing.unwrap_or_default() })
 }
 
 impl NextBlock {
     fn write(&self, index: u8, w: &mut PageWriter) {
         let algorithm = if matches!(self.encryption, READABLE | OTHER_KEY) { index } else { 0 };
-        // COMPRESSION STATUS 0h: not known.
-        w.u64(self.object).u8(self.encryption).u8(algorithm).u8(0).u8(0);
+        // COMPRESSION STATUS 0h: not known; then EMES and RDMDS.
+        let how = u8::from(self.sealing.external) << 1 | u8::from(self.sealing.protected);
+        w.u64(self.object).u8(self.encryption).u8(algorithm).u8(how).u8(0);
         let [a, m] = if self.encryption == READABLE { [3, 3] } else { [2, 2] };
-        descriptors(&self.kads, [1, a, m], w);
+        descriptors(&self.sealing.kads, [1, a, m], w);
     }
 }

@@ -1,13 +1,13 @@
 //! SECURITY PROTOCOL OUT, SPC-5 §6.41.  Bytes: 0 opcode · 1 SECURITY PROTOCOL · 2-3 SECURITY PROTOCOL SPECIFIC · 4 INC_512(7) · 6-9 TRANSFER LENGTH · 11 control
 //!
 //! Protocol 20h, tape data encryption: page 0010h, Set Data Encryption (SSC-5 §8.5.3.2). The key is taken from the list
-//! and is nowhere else.
+//! and is nowhere else; it may come wrapped for the key of page 0031h. A block in external mode is what a raw read returned:
+//! it says which place it was sealed for, and goes to the medium as it is.
 //!
-//! **Deviations:** ENCRYPTION MODE external, DECRYPTION MODE raw, SDK, CKORP and CKORL are refused, as page 0012h and the
-//! algorithm's descriptor say.
+//! **Deviations:** SDK is refused, as the algorithm's descriptor says, and a signature behind a wrapped key.
 
 use crate::device::State;
-use crate::encryption::{Decrypt, Encrypt, MAX_A_KAD, MAX_M_KAD, MAX_U_KAD, Parameters, Scope};
+use crate::encryption::{Clear, Decrypt, Encrypt, MAX_A_KAD, MAX_M_KAD, MAX_U_KAD, Parameters, Refused, Scope};
 use crate::load::Load;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
@@ -110,7 +110,8 @@ pub(crate) fn run(
     }
     let list = Zeroizing::new(data.out.list(length).ok_or_else(too_short)?);
     state.encryption.may_try()?;
-    let (scope, lock, parameters) = parse(&list, state)?;
+    let reserved = lu.holders().contains(&request.nexus);
+    let (scope, lock, parameters) = parse(&list, reserved, state)?;
     if state.encryption.set(request.nexus, scope, lock, parameters) {
         let encryption = &state.encryption;
         lu.attention.raise_where(Asc::DATA_ENCRYPTION_PARAMETERS_CHANGED_BY_ANOTHER_I_T_NEXUS, |nexus| {
@@ -121,7 +122,7 @@ pub(crate) fn run(
 }
 
 /// The scope, the lock and the parameters of a page.
-fn parse(list: &[u8], state: &State) -> Result<(Scope, bool, Parameters), Sense> {
+fn parse(list: &[u8], reserved: bool, state: &State) -> Result<(Scope, bool, Parameters), Sense> {
     let at = |byte: u16| Sense::list_field(byte, None);
     let too_short = || Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR);
     let (page, rest) = Page::ref_from_prefix(list).map_err(|_| too_short())?;
@@ -144,30 +145,48 @@ fn parse(list: &[u8], state: &State) -> Result<(Scope, bool, Parameters), Sense>
         // All other fields are ignored.
         return Ok((scope, lock, Parameters::default()));
     }
-    modes(page, rest, state).map(|parameters| (scope, lock, parameters))
+    modes(page, rest, reserved, state).map(|parameters| (scope, lock, parameters))
 }
 
-/// CEEM 00b and 01b change nothing without an external mode; RDMC 00b and 11b neither without raw decryption.
-const CEEM: u8 = 0xc0;
-const RDMC: u8 = 0x30;
+const SDK: u8 = 0x08;
 const CKOD: u8 = 0x04;
+const CKORP: u8 = 0x02;
+const CKORL: u8 = 0x01;
+/// KEY FORMAT: as it is, or wrapped for the key of page 0031h.
+pub(super) const KEY_FORMATS: [u8; 2] = [0x00, 0x02];
 
-fn modes(page: &Page, rest: &[u8], state: &State) -> Result<Parameters, Sense> {
+fn modes(page: &Page, rest: &[u8], reserved: bool, state: &State) -> Result<Parameters, Sense> {
     let at = |byte: u16| Sense::list_field(byte, None);
-    if page.flags & !(CEEM | RDMC | CKOD) != 0 || page.flags & RDMC == 0x10 {
+    let clear = Clear {
+        on_demount: page.flags & CKOD != 0,
+        on_preempt: page.flags & CKORP != 0,
+        on_loss: page.flags & CKORL != 0,
+    };
+    let mounted = matches!(state.load, Load::Mounted(_));
+    if page.flags & SDK != 0 || clear.on_demount && !mounted || (clear.on_preempt || clear.on_loss) && !reserved {
         return Err(at(5));
     }
-    let clear_on_demount = page.flags & CKOD != 0;
-    if clear_on_demount && !matches!(state.load, Load::Mounted(_)) {
-        return Err(at(5));
-    }
+    let protected = match (page.flags >> 4) & 0b11 {
+        // The algorithm's default: not to be read raw.
+        0b00 | 0b11 => true,
+        0b10 => false,
+        _ => return Err(at(5)),
+    };
+    let ceem = page.flags >> 6;
+    let refused = match ceem {
+        2 => Some(Refused::External),
+        3 => Some(Refused::Sealed),
+        _ => None,
+    };
     let encrypt = match page.encrypt {
         0 => Encrypt::Disable,
+        1 => Encrypt::External,
         2 => Encrypt::Seal,
         _ => return Err(at(6)),
     };
     let decrypt = match page.decrypt {
         0 => Decrypt::Disable,
+        1 => Decrypt::Raw,
         2 => Decrypt::Only,
         3 => Decrypt::Mixed,
         _ => return Err(at(7)),
@@ -176,26 +195,55 @@ fn modes(page: &Page, rest: &[u8], state: &State) -> Result<Parameters, Sense> {
     if page.algorithm != index && !aliases.contains(&page.algorithm) {
         return Err(at(8));
     }
-    if page.key_format != 0 {
+    if !KEY_FORMATS.contains(&page.key_format) {
         return Err(at(9));
     }
     if page.kad_format > 2 {
         return Err(at(10));
     }
     let (key, kads) = rest.split_at_checked(page.key_length.get().into()).ok_or_else(|| at(18))?;
-    let needed = encrypt == Encrypt::Seal || decrypt != Decrypt::Disable;
-    if needed && key.len() != Key::MAX {
-        return Err(at(18));
-    }
-    let key = if needed { Key::new(key) } else { None };
-    let kads = if encrypt == Encrypt::Seal {
+    let needed = encrypt == Encrypt::Seal || matches!(decrypt, Decrypt::Only | Decrypt::Mixed);
+    let key = match page.key_format {
+        _ if !needed => None,
+        0 if key.len() == Key::MAX => Key::new(key),
+        0 => return Err(at(18)),
+        _ => Some(unwrapped(key, state)?),
+    };
+    let kads = if encrypt != Encrypt::Disable {
         descriptors(kads, list_offset(rest, kads))?
     } else if kads.is_empty() {
         Kads::default()
     } else {
         return Err(at(20));
     };
-    Ok(Parameters { encrypt, decrypt, key, kads, kad_format: page.kad_format, clear_on_demount, instance: 0 })
+    let kad_format = page.kad_format;
+    Ok(Parameters { encrypt, decrypt, key, kads, kad_format, clear, protected, ceem, refused, instance: 0 })
+}
+
+/// PARAMETER SET: RSA-2048.
+const RSA_2048: u16 = 0x0000;
+
+/// A wrapped key: parameter set, label, wrapped key, and a signature that is not there, each but the first behind its length.
+fn unwrapped(field: &[u8], state: &State) -> Result<Key, Sense> {
+    let at = |byte: usize| Sense::list_field(u16::try_from(size_of::<Page>() + byte).unwrap_or(u16::MAX), None);
+    let end = || at(field.len());
+    let counted = |from: usize| {
+        let (len, rest) = field.get(from..)?.split_first_chunk::<2>()?;
+        rest.get(..u16::from_be_bytes(*len).into())
+    };
+    let set = field.first_chunk::<2>().ok_or_else(end)?;
+    if u16::from_be_bytes(*set) != RSA_2048 {
+        return Err(at(0));
+    }
+    let label = counted(2).ok_or_else(end)?;
+    let key_at = 4 + label.len();
+    let wrapped = counted(key_at).ok_or_else(end)?;
+    let signature_at = key_at + 2 + wrapped.len();
+    if !matches!(field.get(signature_at..), Some([] | [0, 0])) {
+        return Err(at(signature_at));
+    }
+    let key = state.wrapping.as_ref().and_then(|wrapping| wrapping.unwrap_key(wrapped, label));
+    key.filter(Key::is_whole).ok_or_else(|| at(key_at))
 }
 
 fn list_offset(rest: &[u8], kads: &[u8]) -> usize {

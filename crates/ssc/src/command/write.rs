@@ -9,6 +9,7 @@
 use super::transfer::Transfer;
 use crate::alert::Alert;
 use crate::device::{MAX_BLOCK_LENGTH, State};
+use crate::encryption::Encrypt;
 use crate::fault::{self, Doing};
 use crate::load::Mounted;
 use crate::overwrite::Change;
@@ -43,6 +44,8 @@ pub(crate) fn bytes(cdb: &Cdb, block_length: u32) -> usize {
 struct How<'a> {
     codec: Codec,
     seal: Option<&'a Seal>,
+    /// Blocks come sealed.
+    external: bool,
     /// Blocks come with this behind them.
     method: Option<Method>,
 }
@@ -54,7 +57,8 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mu
     let codec = if state.settings.compress { state.config.codec } else { Codec::NONE };
     let method = Protection::on_write(state.protection_of(request.nexus));
     let allowed = state.encryption.may_write(request.nexus);
-    let seal = state.encryption.of(request.nexus).0.seal();
+    let parameters = state.encryption.of(request.nexus).0;
+    let (seal, external) = (parameters.seal(), parameters.encrypt == Encrypt::External);
     let mounted = state.ready()?;
     if length == 0 {
         return transfer.go(mounted).map_err(Into::into);
@@ -73,8 +77,8 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mu
         Ok(()) => {
             mounted.writer = Some(request.nexus);
             let at = mounted.medium.position();
-            mounted.note_sealed(at.partition, at.object, seal.is_some());
-            let how = How { codec, seal: seal.as_ref(), method };
+            mounted.note_sealed(at.partition, at.object, external || seal.is_some());
+            let how = How { codec, seal: seal.as_ref(), external, method };
             blocks(mounted, transfer.blocks(block_length), &how, &mut data.out)
         }
         Err(sense) => Err(sense.info(length.into()).into()),
@@ -101,6 +105,7 @@ fn blocks(mounted: &mut Mounted, (count, size): (u32, u32), how: &How<'_>, out: 
         };
         let block = out.window(at, len);
         let written = match how.seal {
+            _ if how.external => mounted.medium.append_raw(&block),
             None => mounted.medium.append(&block, how.codec),
             Some(seal) => mounted.medium.append_sealed(&block, how.codec, seal),
         };

@@ -42,19 +42,22 @@ fn what_a_drive_can_do() {
     let mut drive = loaded(1 << 30);
     let protocols = run(&mut drive, "a2 00 00 00 00 00 00 00 00 40 00 00", &[], 64).2;
     assert_eq!(protocols, bytes("00 00 00 00 00 00 00 02 00 20"));
-    assert_eq!(page(&mut drive, "00"), bytes("00 00 00 0e 00 00 00 01 00 10 00 11 00 12 00 20 00 21"));
+    assert_eq!(
+        page(&mut drive, "00"),
+        bytes("00 00 00 14 00 00 00 01 00 10 00 11 00 12 00 20 00 21 00 22 00 30 00 31")
+    );
     assert_eq!(page(&mut drive, "01"), bytes("00 01 00 02 00 10"));
     let capabilities = "00 10 00 28 05 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 \
-        01 00 00 14 ba 98 00 20 00 0c 00 20 42 00 00 00 00 40 00 00 00 01 00 14";
+        01 00 00 14 ba 98 00 20 00 0c 00 20 69 00 00 00 00 40 00 00 00 01 00 14";
     assert_eq!(page(&mut drive, "10"), bytes(capabilities));
-    assert_eq!(page(&mut drive, "11"), bytes("00 11 00 01 00"));
-    assert_eq!(page(&mut drive, "12"), bytes("00 12 00 0c 01 04 00 07 00 00 00 00 00 00 00 00"));
+    assert_eq!(page(&mut drive, "11"), bytes("00 11 00 02 00 02"));
+    assert_eq!(page(&mut drive, "12"), bytes("00 12 00 0c 01 07 00 07 00 00 00 00 00 00 00 00"));
     let clear = "00 20 00 14 00 00 00 00 00 00 00 00 10 00 00 00 00 00 00 00 00 00 00 00";
     assert_eq!(page(&mut drive, "20"), bytes(clear));
     // Cut to the allocation length; INC_512 counts pieces and pads.
-    assert_eq!(run(&mut drive, "a2 20 00 12 00 00 00 00 00 06 00 00", &[], 512).2, bytes("00 12 00 0c 01 04"));
+    assert_eq!(run(&mut drive, "a2 20 00 12 00 00 00 00 00 06 00 00", &[], 512).2, bytes("00 12 00 0c 01 07"));
     assert_eq!(run(&mut drive, "a2 20 00 12 80 00 00 00 00 01 00 00", &[], 512).2.len(), 512);
-    for (cdb, byte) in [("a2 20 00 30 00 00 00 00 00 40 00 00", 2), ("a2 21 00 00 00 00 00 00 00 40 00 00", 1)] {
+    for (cdb, byte) in [("a2 20 00 32 00 00 00 00 00 40 00 00", 2), ("a2 21 00 00 00 00 00 00 00 40 00 00", 1)] {
         let sense = run(&mut drive, cdb, &[], 64).1;
         assert_eq!((sense[2], sense[12], sense[15], sense[17]), (5, 0x24, 0xc0, byte), "{cdb}");
     }
@@ -67,7 +70,7 @@ fn a_key_on_write_and_on_read() {
     // ALL I_T NEXUS, encrypt, mixed, with a U-KAD and an A-KAD.
     let kads = "00 00 00 04 6b 65 79 31 01 00 00 02 aa bb";
     assert_eq!(send(&mut drive, HOST, &set("40 00 02 03", &key, kads)), GOOD);
-    let status = "00 20 00 22 42 02 03 01 00 00 00 01 10 00 00 00 00 00 00 00 00 00 00 00 \
+    let status = "00 20 00 22 42 02 03 01 00 00 00 01 11 00 00 00 00 00 00 00 00 00 00 00 \
         00 00 00 04 6b 65 79 31 01 00 00 02 aa bb";
     assert_eq!(page(&mut drive, "20"), bytes(status));
     good(&mut drive, "0a 00 00 00 05 00", b"hello");
@@ -79,7 +82,7 @@ fn a_key_on_write_and_on_read() {
     // Without a key, with another, with one that takes nothing in clear; the medium stays before the block.
     assert_eq!(codes(&run(&mut drive, read, &[], 5)), (7, 0x74, 0x01));
     let next = page(&mut drive, "21");
-    assert_eq!(next[4..16], bytes("00 00 00 00 00 00 00 00 06 01 00 00"));
+    assert_eq!(next[4..16], bytes("00 00 00 00 00 00 00 00 06 01 01 00"));
     assert_eq!(next[16..24], bytes("00 01 00 04 6b 65 79 31"));
     assert_eq!(send(&mut drive, HOST, &set("40 00 00 03", &wrong, "")), GOOD);
     assert_eq!(codes(&run(&mut drive, read, &[], 5)), (7, 0x74, 0x03));
@@ -150,8 +153,10 @@ fn a_list_that_is_wrong_changes_nothing() {
         (set("42 00 02 03", &key, ""), 4),
         (set("40 08 02 03", &key, ""), 5),
         (set("40 10 02 03", &key, ""), 5),
-        (set("40 00 01 03", &key, ""), 6),
-        (set("40 00 02 01", &key, ""), 7),
+        (set("40 02 02 03", &key, ""), 5),
+        (set("40 01 02 03", &key, ""), 5),
+        (set("40 00 03 03", &key, ""), 6),
+        (set("40 00 02 04", &key, ""), 7),
         (set("40 00 02 03", &key[1..], ""), 18),
         (set("40 00 02 03", &[], ""), 18),
         (set("40 00 02 03", &key, "02 00 00 01 aa"), 52),
@@ -223,4 +228,108 @@ fn a_reset_forgets_and_a_volume_for_mhvtl_is_not_sealed() {
     assert_eq!(codes(&run(&mut drive, "0a 00 00 00 01 00", b"x", 0)), (7, 0x74, 0x07));
     assert_eq!(position(&mut drive), 0);
     let _ = cartridge(&LTO_8, Kind::Data, 1 << 20);
+}
+
+#[test]
+fn blocks_as_they_are() {
+    let mut drive = loaded(1 << 30);
+    // One block that may be read raw, one that may not.
+    assert_eq!(send(&mut drive, HOST, &set("40 20 02 03", &[1; 32], "03 00 00 04 6d 6b 61 64")), GOOD);
+    good(&mut drive, "0a 00 00 00 05 00", b"hello");
+    assert_eq!(send(&mut drive, HOST, &set("40 30 02 03", &[1; 32], "")), GOOD);
+    good(&mut drive, "0a 00 00 00 05 00", b"secret"[..5].as_ref());
+    good(&mut drive, "01 00 00 00 00 00", &[]);
+    assert_eq!(send(&mut drive, HOST, &set("40 00 00 01", &[], "")), GOOD);
+    let (status, sense, raw) = run(&mut drive, "08 02 00 02 00 00", &[], 512);
+    assert_eq!((status, sense), (0, vec![]));
+    assert!(!raw.windows(5).any(|window| window == b"hello"));
+    assert_eq!(codes(&run(&mut drive, "08 02 00 02 00 00", &[], 512)), (7, 0x74, 0x0a));
+    assert_eq!(position(&mut drive), 1);
+    // It goes to another place as it is, marked as such, and is read there with its key.
+    assert_eq!(send(&mut drive, HOST, &set("40 00 01 01", &[], "")), GOOD);
+    good(&mut drive, "11 03 00 00 00 00", &[]);
+    good(&mut drive, &format!("0a 00 00 00 {:02x} 00", raw.len()), &raw);
+    let wrong = run(&mut drive, "0a 00 00 00 05 00", b"hello", 0);
+    assert_eq!((codes(&wrong), position(&mut drive)), ((7, 0x74, 0x07), 3));
+    good(&mut drive, "2b 00 00 00 00 00 02 00 00 00", &[]);
+    assert_eq!(page(&mut drive, "21")[12..24], bytes("06 01 02 00 03 02 00 04 6d 6b 61 64"));
+    assert_eq!(send(&mut drive, HOST, &set("40 00 00 02", &[1; 32], "")), GOOD);
+    assert_eq!(run(&mut drive, "08 00 00 00 05 00", &[], 5).2, b"hello");
+    // CEEM: blocks that came sealed are not wanted, then those that the drive sealed.
+    let read = "08 00 00 00 05 00";
+    assert_eq!(send(&mut drive, HOST, &set("40 80 00 02", &[1; 32], "")), GOOD);
+    assert_eq!(page(&mut drive, "20")[12], 0x14);
+    good(&mut drive, "2b 00 00 00 00 00 02 00 00 00", &[]);
+    assert_eq!(codes(&run(&mut drive, read, &[], 5)), (7, 0x74, 0x09));
+    good(&mut drive, "01 00 00 00 00 00", &[]);
+    assert_eq!(run(&mut drive, read, &[], 5).2, b"hello");
+    assert_eq!(send(&mut drive, HOST, &set("40 c0 00 02", &[1; 32], "")), GOOD);
+    assert_eq!(codes(&run(&mut drive, read, &[], 5)), (7, 0x74, 0x09));
+    // Which blocks are sealed, in the memory: from the first on, and no other in between.
+    let first = run(&mut drive, "8c 00 00 00 00 00 00 00 02 24 00 00 00 11 00 00", &[], 17).2;
+    assert_eq!(first[4..], bytes("02 24 80 00 08 00 00 00 00 00 00 00 00"));
+}
+
+#[test]
+fn keys_that_go_with_a_reservation() {
+    let register = |drive: &mut super::Drive, nexus, key: u8| {
+        let mut list = vec![0; 24];
+        list[15] = key;
+        run_as(drive, nexus, "5f 06 00 00 00 00 00 00 18 00", &list, 0).0
+    };
+    let out = |drive: &mut super::Drive, nexus, action: u8, key: u8, other: u8| {
+        let mut list = vec![0; 24];
+        (list[7], list[15]) = (key, other);
+        run_as(drive, nexus, &format!("5f {action:02x} 05 00 00 00 00 00 18 00"), &list, 0).0
+    };
+    for (flags, release, preempt) in [("02", false, true), ("01", true, true)] {
+        for take in [false, true] {
+            let mut drive = loaded(1 << 30);
+            assert_eq!((register(&mut drive, HOST, 1), register(&mut drive, OTHER, 2)), (0, 0));
+            // Without a reservation there is nothing for the key to go with.
+            let list = set(&format!("40 {flags} 02 03"), &[1; 32], "");
+            assert_eq!(send(&mut drive, HOST, &list).1[15..18], bytes("80 00 05"));
+            assert_eq!(out(&mut drive, HOST, 1, 1, 0), 0);
+            assert_eq!(send(&mut drive, HOST, &list), GOOD);
+            settle(&mut drive);
+            let done = if take { out(&mut drive, OTHER, 4, 2, 1) } else { out(&mut drive, HOST, 2, 1, 0) };
+            assert_eq!(done, 0);
+            settle(&mut drive);
+            let kept = page(&mut drive, "20")[5] == 2;
+            assert_eq!(kept, !(if take { preempt } else { release }), "{flags} {take}");
+        }
+    }
+}
+
+#[test]
+fn wrapped_keys_and_random_numbers() {
+    let mut drive = loaded(1 << 30);
+    let random = page(&mut drive, "30");
+    assert_eq!((&random[..4], random.len()), (&bytes("00 30 00 20")[..], 36));
+    assert_ne!(random, page(&mut drive, "30"));
+    assert_eq!(page(&mut drive, "22"), bytes("00 22 00 00 00 00 00 00"));
+    let public = run(&mut drive, "a2 20 00 31 00 00 00 00 04 00 00 00", &[], 1024).2;
+    assert_eq!((&public[..14], public.len()), (&bytes("00 31 02 0a 00 00 00 00 00 00 00 00 02 00")[..], 14 + 512));
+    assert_eq!(public, run(&mut drive, "a2 20 00 31 00 00 00 00 04 00 00 00", &[], 1024).2);
+    // Parameter set, label, wrapped key, no signature.
+    let wrapped = tape_store::wrap::wrap_for(&public[14..], &[1; 32], b"label");
+    let mut field = bytes("00 00 00 05");
+    field.extend_from_slice(b"label");
+    field.extend_from_slice(&bytes("01 00"));
+    field.extend_from_slice(&wrapped);
+    field.extend_from_slice(&[0, 0]);
+    let mut list = set("40 00 02 03", &field, "");
+    list[9] = 2;
+    assert_eq!(send(&mut drive, HOST, &list), GOOD);
+    good(&mut drive, "0a 00 00 00 05 00", b"hello");
+    good(&mut drive, "01 00 00 00 00 00", &[]);
+    assert_eq!(send(&mut drive, HOST, &set("40 00 00 02", &[1; 32], "")), GOOD);
+    assert_eq!(run(&mut drive, "08 00 00 00 05 00", &[], 5).2, b"hello");
+    // Another label, another set, a field that ends too soon.
+    for (at, value, byte) in [(24, b'L', 29), (20, 1, 20), (23, 0xff, 20 + 269)] {
+        let mut bad = list.clone();
+        bad[at] = value;
+        let (_, sense) = send(&mut drive, HOST, &bad);
+        assert_eq!((&sense[12..16], u16::from_be_bytes([sense[16], sense[17]])), (&bytes("26 00 00 80")[..], byte));
+    }
 }

@@ -118,6 +118,19 @@ impl ThreeFile {
         written
     }
 
+    /// A block that comes sealed stays as it is, with the place it was sealed for.
+    pub(super) fn append_capsule(&mut self, capsule: &[IoSlice<'_>]) -> Result<Written, StoreError> {
+        let bytes = capsule.iter().map(|slice| &**slice).collect::<Vec<_>>().concat();
+        let (context, _) = Context::of_capsule(&bytes).ok_or(StoreError::NotSealed)?;
+        let len = context.length as usize;
+        self.admit(len)?;
+        if !self.shape.level.seals() {
+            return Err(StoreError::NoSeal);
+        }
+        self.settle()?;
+        self.append_stored(&[IoSlice::new(&bytes)], context.codec, Sealed::Capsule, crc32c(&bytes), len)
+    }
+
     pub(super) fn append_stored(
         &mut self,
         stored: &[IoSlice<'_>],

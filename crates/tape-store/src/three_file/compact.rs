@@ -31,8 +31,9 @@ fn crc(partition: u8, object: u64, body: &[u8]) -> u32 {
 
 const BLOCK: u8 = 1;
 const FILEMARK: u8 = 2;
-/// Flags: sealed.
+/// Flags: sealed, and with the place it was sealed for.
 const SEALED: u8 = 1;
+const CAPSULE: u8 = 3;
 
 pub(super) fn encode(record: &Record, partition: u8, object: u64) -> [u8; SIZE] {
     let mut raw = Raw {
@@ -42,7 +43,11 @@ pub(super) fn encode(record: &Record, partition: u8, object: u64) -> [u8; SIZE] 
         files: record.files.into(),
         kind: if record.kind == Kind::Block { BLOCK } else { FILEMARK },
         codec: record.codec.0,
-        flags: [if record.sealed == Sealed::Aes { SEALED } else { 0 }, 0],
+        flags: match record.sealed {
+            Sealed::Aes => [SEALED, 0],
+            Sealed::Capsule => [CAPSULE, 0],
+            Sealed::No | Sealed::Labelled => [0, 0],
+        },
         data_crc: record.data_crc.unwrap_or_default().into(),
         record_crc: U32::ZERO,
     };
@@ -64,6 +69,7 @@ pub(super) fn decode(partition: u8, object: u64, bytes: &[u8]) -> Option<Record>
     let sealed = match raw.flags {
         [0, 0] => Sealed::No,
         [SEALED, 0] if kind == Kind::Block => Sealed::Aes,
+        [CAPSULE, 0] if kind == Kind::Block => Sealed::Capsule,
         _ => return None,
     };
     let possible = raw.offset.get() <= MAX_OFFSET

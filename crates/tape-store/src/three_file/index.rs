@@ -21,6 +21,8 @@ pub(super) enum Sealed {
     No,
     /// Encrypted.
     Aes,
+    /// Encrypted for another place, of which it says which.
+    Capsule,
     /// In clear, with the key it asks for in its record: mhvtl's way.
     Labelled,
 }

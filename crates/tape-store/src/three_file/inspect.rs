@@ -55,7 +55,7 @@ impl ThreeFile {
         let record = part.record(number)?;
         let protection = match record.sealed {
             Sealed::No => Protection::None,
-            Sealed::Aes => Protection::Sealed,
+            Sealed::Aes | Sealed::Capsule => Protection::Sealed,
             Sealed::Labelled => Protection::Labelled,
         };
         Ok(Some(Object {
@@ -100,7 +100,7 @@ impl ThreeFile {
         }
         let label = wide::label(&part.bytes_of(object)?).ok_or_else(|| part.damaged(object, Damage::Index))?;
         let kads = Kads { unauthenticated: label.ukad, authenticated: label.akad, metadata: Vec::new() };
-        Ok(Key::new(&label.key).map(|key| Seal { key, kads }))
+        Ok(Key::new(&label.key).map(|key| Seal { key, kads, protected: false }))
     }
 
     /// What would be lost if a partition ended before an object: so many objects, as far as anything counts them, and

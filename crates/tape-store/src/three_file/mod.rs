@@ -25,7 +25,7 @@ use crate::backend::Folder;
 use crate::cartridge::Level;
 use crate::error::StoreError;
 use crate::medium::{Codec, Deferred, Found, MAX_BLOCK, Medium, Position, Spaced, Unit, Usage, Written};
-use crate::seal::{Entropy, Kads, Seal, Session, Unseal, system_entropy};
+use crate::seal::{Entropy, Seal, Sealing, Session, Unseal, system_entropy};
 use crate::workers::Workers;
 use crate::{media, mhvtl};
 use append::Physical;
@@ -264,7 +264,11 @@ impl Medium for ThreeFile {
         self.read_object(into, unseal)
     }
 
-    fn next_seal(&mut self) -> Result<Option<Kads>, StoreError> {
+    fn append_raw(&mut self, capsule: &[IoSlice<'_>]) -> Result<Written, StoreError> {
+        self.append_capsule(capsule)
+    }
+
+    fn next_seal(&mut self) -> Result<Option<Sealing>, StoreError> {
         self.seal_of_next()
     }
 

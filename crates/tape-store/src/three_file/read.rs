@@ -8,7 +8,7 @@ use crate::compress::Codecs;
 use crate::error::{Damage, StoreError};
 use crate::integrity::{crc32c, crc32c_slices};
 use crate::medium::{CodecId, Found};
-use crate::seal::{self, Context, Kads, Locked, MOST_OVERHEAD, Opened, Unseal};
+use crate::seal::{self, CAPSULE, Context, Kads, Locked, MOST_OVERHEAD, Opened, Sealing, Unseal};
 use smallvec::SmallVec;
 use std::io::IoSliceMut;
 
@@ -63,6 +63,14 @@ impl ThreeFile {
         match record.kind {
             Kind::Filemark => Ok(Found::Filemark),
             Kind::Block => {
+                let sealed = matches!(record.sealed, Sealed::Aes | Sealed::Capsule);
+                if sealed && matches!(unseal, Unseal::Raw) {
+                    let read = self.buffers.read_raw(part, object, &record, into);
+                    if let Err(StoreError::Locked { .. }) = read {
+                        (self.object, self.offset, self.file) = before;
+                    }
+                    return Ok(Found::Block { len: read?, stored: record.stored.into() });
+                }
                 let read = self.buffers.read(part, object, &record, into, unseal);
                 if let Err(StoreError::Locked { .. }) = read {
                     (self.object, self.offset, self.file) = before;
@@ -77,7 +85,7 @@ impl ThreeFile {
 impl Buffers {
     /// Checks one block against its checksum, as far as that can be without a key.
     pub(super) fn check(&mut self, part: &mut Partition, object: u64, record: &Record) -> Result<(), StoreError> {
-        if record.sealed == Sealed::Aes {
+        if matches!(record.sealed, Sealed::Aes | Sealed::Capsule) {
             return self.fetch_sealed(part, object, record);
         }
         self.read(part, object, record, &mut [], Unseal::Never)
@@ -94,7 +102,7 @@ impl Buffers {
     ) -> Result<(), StoreError> {
         let len = record.length as usize;
         let room: usize = into.iter().map(|slice| slice.len()).sum();
-        if record.sealed == Sealed::Aes {
+        if matches!(record.sealed, Sealed::Aes | Sealed::Capsule) {
             return self.read_aes(part, object, record, into, unseal);
         }
         if record.codec == CodecId::NONE && room >= len {
@@ -135,6 +143,27 @@ impl Buffers {
         verdict(part, object, record, complete, crc32c(&self.stored))
     }
 
+    /// Reads a sealed block as it is, with the place it was sealed for; how long that is.
+    fn read_raw(
+        &mut self,
+        part: &mut Partition,
+        object: u64,
+        record: &Record,
+        into: &mut [IoSliceMut<'_>],
+    ) -> Result<usize, StoreError> {
+        self.fetch_sealed(part, object, record)?;
+        let context = Context { partition: part.number, object, length: record.length, codec: record.codec };
+        let mut capsule = if record.sealed == Sealed::Capsule { Vec::new() } else { context.capsule().to_vec() };
+        capsule.extend_from_slice(&self.stored);
+        let sealed = capsule.get(CAPSULE..).unwrap_or_default();
+        let sealing = seal::sealing(sealed).ok_or_else(|| part.damaged(object, Damage::Short))?;
+        if sealing.protected {
+            return Err(StoreError::Locked { partition: part.number, object, why: Locked::Protected });
+        }
+        scatter(&capsule, into);
+        Ok(capsule.len())
+    }
+
     fn read_aes(
         &mut self,
         part: &mut Partition,
@@ -147,8 +176,13 @@ impl Buffers {
         let locked = |why| StoreError::Locked { partition, object, why };
         let (Unseal::Only(key) | Unseal::Also(key)) = unseal else { return Err(locked(Locked::NoKey)) };
         self.fetch_sealed(part, object, record)?;
-        let context = Context { partition, object, length: record.length, codec: record.codec };
-        let content = self.opened.open(key, context, &mut self.stored).ok_or_else(|| locked(Locked::WrongKey))?;
+        let mut context = Context { partition, object, length: record.length, codec: record.codec };
+        let mut sealed = self.stored.as_mut_slice();
+        if record.sealed == Sealed::Capsule {
+            (context, _) = Context::of_capsule(sealed).ok_or_else(|| part.damaged(object, Damage::Short))?;
+            sealed = sealed.get_mut(CAPSULE..).unwrap_or_default();
+        }
+        let content = self.opened.open(key, context, sealed).ok_or_else(|| locked(Locked::WrongKey))?;
         if record.codec == CodecId::NONE {
             if content.len() != record.length as usize {
                 return Err(part.damaged(object, Damage::Short));
@@ -166,7 +200,7 @@ impl Buffers {
 }
 
 impl ThreeFile {
-    pub(super) fn seal_of_next(&mut self) -> Result<Option<Kads>, StoreError> {
+    pub(super) fn seal_of_next(&mut self) -> Result<Option<Sealing>, StoreError> {
         self.settle()?;
         let object = self.object;
         let part = self.part()?;
@@ -179,12 +213,17 @@ impl ThreeFile {
             Sealed::Labelled => {
                 let label = wide::label(&part.bytes_of(object)?).ok_or_else(|| part.damaged(object, Damage::Index))?;
                 let (unauthenticated, authenticated) = (label.ukad, label.akad);
-                Ok(Some(Kads { unauthenticated, authenticated, metadata: Vec::new() }))
+                let kads = Kads { unauthenticated, authenticated, metadata: Vec::new() };
+                Ok(Some(Sealing { kads, ..Sealing::default() }))
             }
-            Sealed::Aes => {
-                let mut head = vec![0; MOST_OVERHEAD.min(record.stored as usize)];
+            Sealed::Aes | Sealed::Capsule => {
+                let external = record.sealed == Sealed::Capsule;
+                let begin = if external { CAPSULE } else { 0 };
+                let mut head = vec![0; (begin + MOST_OVERHEAD).min(record.stored as usize)];
                 part.read_data(&record, &mut [IoSliceMut::new(&mut head)])?;
-                Ok(Some(seal::kads(&head).ok_or_else(|| part.damaged(object, Damage::Short))?))
+                let sealing = seal::sealing(head.get(begin..).unwrap_or_default());
+                let sealing = sealing.ok_or_else(|| part.damaged(object, Damage::Short))?;
+                Ok(Some(Sealing { external, ..sealing }))
             }
         }
     }
@@ -194,10 +233,13 @@ impl Partition {
     /// Whether a block may be read with this key, as far as its record says.
     fn admits(&mut self, object: u64, record: &Record, unseal: Unseal<'_>) -> Result<Result<(), Locked>, StoreError> {
         Ok(match (record.sealed, unseal) {
-            (Sealed::No, Unseal::Never | Unseal::Also(_)) => Ok(()),
+            (Sealed::No, Unseal::Never | Unseal::Also(_) | Unseal::Raw)
+            | (Sealed::Aes | Sealed::Capsule, Unseal::Raw) => Ok(()),
             (Sealed::No, Unseal::Only(_)) => Err(Locked::Clear),
             (_, Unseal::Never) => Err(Locked::NoKey),
-            (Sealed::Aes, _) => Ok(()),
+            // What mhvtl only labelled has no other form.
+            (Sealed::Labelled, Unseal::Raw) => Err(Locked::Protected),
+            (Sealed::Aes | Sealed::Capsule, _) => Ok(()),
             (Sealed::Labelled, Unseal::Only(key) | Unseal::Also(key)) => {
                 let label = wide::label(&self.bytes_of(object)?).ok_or_else(|| self.damaged(object, Damage::Index))?;
                 if key.is(&label.key) { Ok(()) } else { Err(Locked::WrongKey) }

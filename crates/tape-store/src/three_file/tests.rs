@@ -3,8 +3,8 @@ use super::*;
 use crate::backend::faulty::FaultyFolder;
 use crate::backend::memory::MemoryFolder;
 use crate::model::{Model, Record};
-use crate::seal::Key;
 use crate::seal::Locked;
+use crate::seal::{Kads, Key};
 use crate::workers::Inline;
 use proptest::prelude::*;
 use std::io::ErrorKind;
@@ -613,7 +613,7 @@ fn key(seed: u8) -> Key {
 }
 
 fn seal() -> Seal {
-    Seal { key: key(1), kads: Kads { authenticated: b"akad".to_vec(), ..Kads::default() } }
+    Seal { key: key(1), kads: Kads { authenticated: b"akad".to_vec(), ..Kads::default() }, protected: false }
 }
 
 fn open_large(folder: &MemoryFolder, width: usize) -> ThreeFile {
@@ -650,7 +650,7 @@ fn sealed_blocks_want_their_key() {
         let mut buffer = vec![0; 50_000];
         let raw = crate::backend::Folder::read(&mut folder.clone(), "data.0").unwrap().unwrap();
         for (at, seed) in (0..5).chain(20..23).enumerate() {
-            assert_eq!(tape.next_seal().unwrap(), Some(seal().kads));
+            assert_eq!(tape.next_seal().unwrap(), Some(Sealing { kads: seal().kads, ..Sealing::default() }));
             for (unseal, why) in [
                 (Unseal::Never, Locked::NoKey),
                 (Unseal::Only(&key(2)), Locked::WrongKey),
@@ -680,6 +680,47 @@ fn sealed_blocks_want_their_key() {
     // mhvtl would have to keep the key.
     let mut tape = open(&blank(Level::Mhvtl), Level::Mhvtl).unwrap().0;
     assert!(matches!(tape.append_sealed(&[IoSlice::new(b"x")], Codec::NONE, &seal()), Err(StoreError::NoSeal)));
+}
+
+/// A sealed block that is read raw and written elsewhere is opened there with its key.
+#[test]
+fn sealed_blocks_travel_as_they_are() {
+    for (width, codec) in SEALED {
+        let mut tape = open_large(&sealed_tape(width, codec), width);
+        let elsewhere = MemoryFolder::default();
+        let mut other = open_large(&elsewhere, width);
+        other.append(&[IoSlice::new(b"something before")], codec).unwrap();
+        let mut buffer = vec![0; 70_000];
+        for _ in 0..3 {
+            let read = tape.read_sealed(&mut [IoSliceMut::new(&mut buffer)], Unseal::Raw).unwrap();
+            let Found::Block { len, .. } = read else { panic!("{read:?}") };
+            other.append_raw(&[IoSlice::new(&buffer[..len])]).unwrap();
+        }
+        other.close().unwrap();
+        drop(other);
+        let mut other = open_large(&elsewhere, width);
+        other.locate(0, 1).unwrap();
+        assert_eq!(other.next_seal().unwrap(), Some(Sealing { kads: seal().kads, protected: false, external: true }));
+        let first = tape.locate(0, 0).and_then(|_| tape.read_sealed(&mut [IoSliceMut::new(&mut buffer)], Unseal::Raw));
+        let Ok(Found::Block { len, .. }) = first else { panic!("{first:?}") };
+        let mut again = vec![0; len];
+        other.read_sealed(&mut [IoSliceMut::new(&mut again)], Unseal::Raw).unwrap();
+        assert_eq!(again, buffer[..len]);
+        other.locate(0, 1).unwrap();
+        for seed in 0..3 {
+            let found = other.read_sealed(&mut [IoSliceMut::new(&mut buffer)], Unseal::Only(&key(1))).unwrap();
+            assert!(matches!(found, Found::Block { len: 50_000, .. }));
+            assert_eq!(buffer[..50_000], block(seed, 50_000));
+        }
+        // What is none is not taken, and what is protected is not given.
+        for bad in [&b"x"[..], &again[1..], &again[..30]] {
+            assert!(matches!(other.append_raw(&[IoSlice::new(bad)]), Err(StoreError::NotSealed)));
+        }
+        other.append_sealed(&[IoSlice::new(b"secret")], codec, &Seal { protected: true, ..seal() }).unwrap();
+        other.locate(0, 4).unwrap();
+        let error = other.read_sealed(&mut [IoSliceMut::new(&mut buffer)], Unseal::Raw).unwrap_err();
+        assert!(matches!(error, StoreError::Locked { why: Locked::Protected, object: 4, .. }), "{error}");
+    }
 }
 
 /// A copy from before is put back and written on: as if what came between had never been.
