@@ -9,7 +9,7 @@ says "lsscsi: the changer" 'mediumx STK +L700 +0310' lsscsi
 says "lsscsi: two drives" 'tape +IBM +ULT3580-TD8 +MA21.*tape +IBM +ULT3580-TD8 +MA21' lsscsi
 says "sg_inq of a drive" 'IBM.*ULT3580-TD8.*MA21.*Unit serial number: [0-9A-F]{10}' sg_inq "$TAPE_SG"
 says "sg_inq of the changer" 'medium changer.*STK.*L700' sg_inq "$CHANGER"
-for page in sv sn di ei 0xb0 0xb1 0xb2 0xb3; do runs "sg_vpd -p $page" sg_vpd -p $page "$TAPE_SG"; done
+for page in sv sn di ei mpp 0xb0 0xb1 0xb2 0xb3 0xb4 0xb5 0xc0 0xc1; do runs "sg_vpd -p $page" sg_vpd -p $page "$TAPE_SG"; done
 says "sg_vpd: identifiers" 'vendor id: IBM.*Relative target port: 0x1.*SCSI name string' sg_vpd -p di "$TAPE_SG"
 fails "sg_vpd of a page that is not there" sg_vpd -p 0xc8 "$TAPE_SG"
 runs "sg_luns" sg_luns "$CHANGER"
@@ -22,7 +22,7 @@ says "sg_opcodes: task management" 'Abort task' sg_opcodes -t "$TAPE_SG"
 echo "# changer"
 says "mtx inquiry" "Medium Changer.*STK" mtx -f "$CHANGER" inquiry
 says "mtx status: shape" '2 Drives, 24 Slots \( 4 Import/Export \)' mtx -f "$CHANGER" status
-says "mtx status: barcodes" 'Storage Element 1:Full :VolumeTag=V00001L8.*Storage Element 9:Empty.*IMPORT/EXPORT:Empty' mtx -f "$CHANGER" status
+says "mtx status: barcodes" 'Storage Element 1:Full :VolumeTag=V00001L8.*Storage Element 9:Full :VolumeTag=W00001LY.*Storage Element 10:Empty.*IMPORT/EXPORT:Empty' mtx -f "$CHANGER" status
 runs "mtx load" mtx -f "$CHANGER" load 1 0
 says "mtx status: loaded" 'Data Transfer Element 0:Full \(Storage Element 1 Loaded\):VolumeTag = V00001L8' mtx -f "$CHANGER" status
 says "mtx load into a full drive" 'Full|full' mtx -f "$CHANGER" load 2 0
@@ -75,8 +75,46 @@ runs "tapeinfo" tapeinfo -f "$TAPE_SG"
 says "tapeinfo: what it prints" "Product ID: 'ULT3580-TD8.*MaxBlock: 8388608.*DataCompEnabled: yes" tapeinfo -f "$TAPE_SG"
 runs "sg_modes, all pages" sg_modes -a "$TAPE_SG"
 runs "sg_logs, list" sg_logs "$TAPE_SG"
-for page in 0x2 0x3 0xc 0x12 0x17 0x2e 0x30 0x31 0x32; do runs "sg_logs -p $page" sg_logs -p $page "$TAPE_SG"; done
+for page in 0x2 0x3 0x6 0xc 0x10 0x11 0x12 0x14 0x16 0x17 0x18 0x1a 0x1b 0x2e 0x2f 0x30 0x31 0x32 0x33 0x34 0x37 0x38 0x39 0x3b 0x3c 0x3d; do
+  runs "sg_logs -p $page" sg_logs -p $page "$TAPE_SG"
+done
+runs "sg_logs, all pages" sg_logs -a "$TAPE_SG"
+says "sg_logs: volume statistics" 'Thread count: [1-9]|Mount' sg_logs -p 0x17 "$TAPE_SG"
+says "sg_logs: TapeAlert" 'Write protect: 0' sg_logs -p 0x2e "$TAPE_SG"
 says "sg_read_attr" 'Medium serial number|medium serial number' sg_read_attr "$TAPE_SG"
+says "sg_read_attr: where it has been" 'Load count: [1-9].*IBM' sg_read_attr "$TAPE_SG"
+runs "sg_read_attr: the list" sg_read_attr -s 1 "$TAPE_SG"
+says "sg_read_attr: partitions" 'number of partitions|Number of partitions|partition' sg_read_attr -s 3 "$TAPE_SG"
+runs "sg_senddiag: default self-test" sg_senddiag -t "$TAPE_SG"
+runs "sg_senddiag: short self-test" sg_senddiag -s 5 "$TAPE_SG"
+says "sg_logs: its result" '[Cc]ompleted without error' sg_logs -p 0x10 "$TAPE_SG"
+runs "sg_senddiag: pages" sg_senddiag -l "$TAPE_SG"
+says "sg_read_buffer: descriptor" '65536|0x10000' sg_read_buffer -m desc "$TAPE_SG"
+head -c 512 /dev/urandom > /tmp/buffer
+runs "sg_write_buffer: data" sg_write_buffer -m data -l 512 -I /tmp/buffer "$TAPE_SG"
+runs "sg_read_buffer: data" sh -c "sg_read_buffer -m data -l 512 -r $TAPE_SG | cmp - /tmp/buffer"
+fails "sg_write_buffer: microcode that is not ours" sg_write_buffer -m dmc_save -l 512 -I /tmp/buffer "$TAPE_SG"
+runs "sg_ident: set" sh -c "echo tape-one | sg_ident -S $TAPE_SG"
+says "sg_ident" 'tape-one' sg_ident -A "$TAPE_SG"
+runs "sg_timestamp" sg_timestamp "$TAPE_SG"
+says "mt densities" '0x5e +LTO-8' mt-st densities
+runs "mt setdensity" mt-st -f "$TAPE" setdensity 0x5e
+fails "mt setdensity of another" mt-st -f "$TAPE" setdensity 0x58
+runs "mt drvbuffer 0" mt-st -f "$TAPE" drvbuffer 0
+says "writes are not buffered" '00 +[0-9a-f]+ 88 00|0b 88 00 08' sg_raw -r 12 "$TAPE_SG" 1a 00 00 00 0c 00
+runs "mt drvbuffer 1" mt-st -f "$TAPE" drvbuffer 1
+for option in buffer-writes async-writes read-ahead two-fms fast-eod no-blklimits scsi2logical sysv; do
+  runs "mt stsetoptions $option" mt-st -f "$TAPE" stsetoptions $option
+done
+runs "mt rewind with all of them" mt-st -f "$TAPE" rewind
+runs "tar with all of them" tar -b 64 -C / -cf "$TAPE" etc
+says "mt tell, logical" 'At block [1-9]' mt-st -f "$TAPE" tell
+runs "mt rewind" mt-st -f "$TAPE" rewind
+runs "tar compares" tar -b 64 -C / -df "$TAPE"
+runs "mt eod with all of them" mt-st -f "$TAPE" eod
+for option in two-fms fast-eod no-blklimits scsi2logical sysv; do mt-st -f "$TAPE" stclearoptions $option; done
+runs "mt defblksize" mt-st -f "$TAPE" defblksize 0
+runs "mt defcompression" mt-st -f "$TAPE" defcompression -1
 says "sg_read_block_limits" 'Maximum block size: 8388608' sg_read_block_limits "$TAPE_SG"
 runs "sg_requests" sg_requests "$TAPE_SG"
 says "REPORT DENSITY SUPPORT" '5c 5c 80.*5e 5e a0' sg_raw -r 200 "$TAPE_SG" 44 00 00 00 00 00 00 00 c8 00
@@ -111,6 +149,24 @@ runs "mt rewind" mt-st -f "$TAPE" rewind
 runs "mt mkpartition 0" mt-st -f "$TAPE" mkpartition 0
 says "the page has one partition" '11 0e 03 00' sg_raw -r 255 "$TAPE_SG" 1a 08 11 00 ff 00
 runs "mt no can-partitions" mt-st -f "$TAPE" stclearoptions can-partitions
+
+echo "# logical block protection, capacity"
+# CRC-32C of "abc" is 364b3fb7; the drive takes it off and checks it.
+runs "mt rewind" mt-st -f "$TAPE" rewind
+printf '\0\0\020\0\112\360\0\034\002\004\300' > /tmp/lbp; head -c 25 /dev/zero >> /tmp/lbp
+runs "protection on" sg_raw -s 36 -i /tmp/lbp "$TAPE_SG" 15 10 00 00 24 00
+printf 'abc\267\077\113\066' > /tmp/protected
+runs "a protected block" sg_raw -s 7 -i /tmp/protected "$TAPE_SG" 0a 00 00 00 07 00
+printf 'abd\267\077\113\066' > /tmp/broken
+fails "a broken block" sg_raw -s 7 -i /tmp/broken "$TAPE_SG" 0a 00 00 00 07 00
+runs "rewind" sg_raw "$TAPE_SG" 01 00 00 00 00 00
+says "the block and its protection" '61 62 63 b7 3f 4b 36' sg_raw -r 7 "$TAPE_SG" 08 00 00 00 07 00
+printf '\0\0\020\0\112\360\0\034\0\004\0' > /tmp/lbp; head -c 25 /dev/zero >> /tmp/lbp
+runs "protection off" sg_raw -s 36 -i /tmp/lbp "$TAPE_SG" 15 10 00 00 24 00
+runs "rewind" sg_raw "$TAPE_SG" 01 00 00 00 00 00
+runs "half the capacity" sg_raw "$TAPE_SG" 0b 00 00 80 00 00
+says "the alert of it" 'Diminished native capacity: 1' sg_logs -p 0x2e "$TAPE_SG"
+runs "all of the capacity" sg_raw "$TAPE_SG" 0b 00 00 ff ff 00
 
 echo "# encryption"
 printf '%s\nkey one\n' "$(printf '11%.0s' $(seq 32))" > /tmp/key-1
@@ -150,6 +206,22 @@ runs "what came back is what went" diff -r --no-dereference $TREE /tmp/restored/
 rm -rf /tmp/restored
 runs "mt offline" mt-st -f "$TAPE" offline
 runs "mtx unload" mtx -f "$CHANGER" unload 1 0
+
+echo "# a cartridge that is written once"
+runs "load it" mtx -f "$CHANGER" load 9 0
+runs "mt rewind" mt-st -f "$TAPE" rewind
+says "it is one" '1d 1e 01' sg_raw -r 255 "$TAPE_SG" 1a 08 1d 00 ff 00
+says "sg_read_attr: it is one" 'WORM|[Ww]rite-once' sg_read_attr "$TAPE_SG"
+runs "tar to it" tar -b 64 -C / -cf "$TAPE" etc
+runs "and once more behind it" tar -b 64 -C / -cf "$TAPE" etc/passwd
+runs "mt rewind" mt-st -f "$TAPE" rewind
+fails "tar over it" tar -b 64 -C / -cf "$TAPE" etc
+says "the alert of it" 'WORM.*overwrite attempted: 1' sg_logs -p 0x2e "$TAPE_SG"
+fails "mt erase" mt-st -f "$TAPE" erase
+runs "mt rewind" mt-st -f "$TAPE" rewind
+runs "what was written is there" tar -b 64 -C / -df "$TAPE"
+runs "mt offline" mt-st -f "$TAPE" offline
+runs "mtx unload" mtx -f "$CHANGER" unload 9 0
 
 echo "# one archive over two cartridges, by end of medium"
 cat > /tmp/next-volume <<'S'

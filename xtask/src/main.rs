@@ -41,6 +41,9 @@ fn test() -> Outcome {
     // Every loss of power in every history of four steps: a quarter of a million disks, so optimised.
     let crashes = ["--package", "tape-store", "--all-features", "--lib", "--quiet", "every_loss", "--", "--ignored"];
     shell::run("cargo", ["test", "--release"].into_iter().chain(crashes))?;
+    // A million operations of a whole drive against its model.
+    let model = ["--package", "ssc", "--lib", "--quiet", "a_million", "--", "--ignored"];
+    shell::run("cargo", ["test", "--release"].into_iter().chain(model))?;
     guest::build_daemon()?;
     libiscsi::run()?;
     guest::run()

@@ -171,8 +171,7 @@ impl Mounted {
         }
         for partition in 0..self.medium.partitions() {
             let objects = self.medium.usage(partition).map_or(0, |usage| usage.objects);
-            let known = self.mam.number_of(AttrId::WORM_OBJECTS, partition).max(objects);
-            self.mam.set(AttrId::WORM_OBJECTS, partition, &known.to_be_bytes());
+            self.mam.set(AttrId::WORM_OBJECTS, partition, &objects.to_be_bytes());
         }
     }
 

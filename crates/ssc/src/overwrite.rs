@@ -3,8 +3,9 @@
 use crate::fault::{self, Doing};
 use crate::load::Mounted;
 use scsi_core::asc::Asc;
-use scsi_core::sense::Sense;
+use scsi_core::sense::{Sense, SenseKey};
 use tape_store::cartridge::Kind;
+use tape_store::mam::AttrId;
 use tape_store::medium::{Position, Stop, Unit};
 
 /// What ALLOW OVERWRITE has allowed in append-only mode.
@@ -49,6 +50,7 @@ impl Mounted {
             if !self.is_open_to(change, true)? {
                 return Err(fault::protected(Asc::WORM_MEDIUM_OVERWRITE_ATTEMPTED));
             }
+            self.note_fewer_objects()?;
         }
         if self.append_only {
             let at = self.medium.position();
@@ -64,6 +66,17 @@ impl Mounted {
             }
         }
         Ok(())
+    }
+
+    /// A label is overwritten: the cartridge's memory must not miss, after a crash, what is to go now.
+    fn note_fewer_objects(&mut self) -> Result<(), Sense> {
+        let at = self.medium.position();
+        if self.mam.number_of(AttrId::WORM_OBJECTS, at.partition) <= at.object {
+            return Ok(());
+        }
+        self.mam.set(AttrId::WORM_OBJECTS, at.partition, &at.object.to_be_bytes());
+        let failed = |_| Sense::new(SenseKey::MEDIUM_ERROR, Asc::AUXILIARY_MEMORY_WRITE_ERROR);
+        self.cartridge.save_mam(&self.mam).map_err(failed)
     }
 
     /// Whether the change takes nothing that is written: at end of data; with only filemarks to follow, behind one that
@@ -114,6 +127,6 @@ impl Mounted {
         if !self.tampered {
             return Ok(());
         }
-        Err(Sense::new(scsi_core::sense::SenseKey::MEDIUM_ERROR, Asc::WORM_MEDIUM_INTEGRITY_CHECK))
+        Err(Sense::new(SenseKey::MEDIUM_ERROR, Asc::WORM_MEDIUM_INTEGRITY_CHECK))
     }
 }

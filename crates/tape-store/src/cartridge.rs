@@ -31,8 +31,12 @@ impl Barcode {
     /// What the label says of its cartridge: the generation by its last two characters, and what it is for.
     #[must_use]
     pub fn media(&self) -> Option<(&'static MediaSpec, Kind)> {
-        let media = media::by_suffix(self.0.get(self.0.len().checked_sub(2)?..)?)?;
-        let kind = if self.0.starts_with("CLN") { Kind::Cleaning } else { Kind::Data };
+        let (media, once) = media::by_suffix(self.0.get(self.0.len().checked_sub(2)?..)?)?;
+        let kind = match once {
+            _ if self.0.starts_with("CLN") => Kind::Cleaning,
+            true => Kind::Worm,
+            false => Kind::Data,
+        };
         Some((media, kind))
     }
 }

@@ -12,6 +12,8 @@ pub struct MediaSpec {
     pub name: &'static str,
     /// The last two characters of a data cartridge's barcode.
     pub suffix: &'static str,
+    /// Those of one that is written once; empty where there is none.
+    pub worm_suffix: &'static str,
     /// Density code.
     pub density: u8,
     /// MEDIUM TYPE of a data cartridge as IBM drives report it.
@@ -44,6 +46,7 @@ const fn lto(generation: &Generation) -> MediaSpec {
     MediaSpec {
         name: generation.name,
         suffix: generation.suffix,
+        worm_suffix: generation.worm_suffix,
         density: generation.density,
         medium_type: generation.medium_type,
         bits_per_mm: generation.bits_per_mm,
@@ -63,6 +66,7 @@ const fn lto(generation: &Generation) -> MediaSpec {
 struct Generation {
     name: &'static str,
     suffix: &'static str,
+    worm_suffix: &'static str,
     density: u8,
     medium_type: u8,
     bits_per_mm: u32,
@@ -80,6 +84,7 @@ struct Generation {
 pub const LTO_1: MediaSpec = lto(&Generation {
     name: "LTO-1",
     suffix: "L1",
+    worm_suffix: "",
     density: 0x40,
     medium_type: 0x18,
     bits_per_mm: 4880,
@@ -96,6 +101,7 @@ pub const LTO_1: MediaSpec = lto(&Generation {
 pub const LTO_2: MediaSpec = lto(&Generation {
     name: "LTO-2",
     suffix: "L2",
+    worm_suffix: "",
     density: 0x42,
     medium_type: 0x28,
     bits_per_mm: 7398,
@@ -112,6 +118,7 @@ pub const LTO_2: MediaSpec = lto(&Generation {
 pub const LTO_3: MediaSpec = lto(&Generation {
     name: "LTO-3",
     suffix: "L3",
+    worm_suffix: "LT",
     density: 0x44,
     medium_type: 0x38,
     bits_per_mm: 9638,
@@ -128,6 +135,7 @@ pub const LTO_3: MediaSpec = lto(&Generation {
 pub const LTO_4: MediaSpec = lto(&Generation {
     name: "LTO-4",
     suffix: "L4",
+    worm_suffix: "LU",
     density: 0x46,
     medium_type: 0x48,
     bits_per_mm: 12725,
@@ -144,6 +152,7 @@ pub const LTO_4: MediaSpec = lto(&Generation {
 pub const LTO_5: MediaSpec = lto(&Generation {
     name: "LTO-5",
     suffix: "L5",
+    worm_suffix: "LV",
     density: 0x58,
     medium_type: 0x58,
     bits_per_mm: 15142,
@@ -160,6 +169,7 @@ pub const LTO_5: MediaSpec = lto(&Generation {
 pub const LTO_6: MediaSpec = lto(&Generation {
     name: "LTO-6",
     suffix: "L6",
+    worm_suffix: "LW",
     density: 0x5a,
     medium_type: 0x68,
     bits_per_mm: 15142,
@@ -176,6 +186,7 @@ pub const LTO_6: MediaSpec = lto(&Generation {
 pub const LTO_7: MediaSpec = lto(&Generation {
     name: "LTO-7",
     suffix: "L7",
+    worm_suffix: "LX",
     density: 0x5c,
     medium_type: 0x78,
     bits_per_mm: 19107,
@@ -192,6 +203,7 @@ pub const LTO_7: MediaSpec = lto(&Generation {
 pub const LTO_8: MediaSpec = lto(&Generation {
     name: "LTO-8",
     suffix: "L8",
+    worm_suffix: "LY",
     density: 0x5e,
     medium_type: 0x88,
     bits_per_mm: 20669,
@@ -208,6 +220,7 @@ pub const LTO_8: MediaSpec = lto(&Generation {
 pub const LTO_9: MediaSpec = lto(&Generation {
     name: "LTO-9",
     suffix: "L9",
+    worm_suffix: "LZ",
     density: 0x60,
     medium_type: 0x98,
     bits_per_mm: 23031,
@@ -231,10 +244,11 @@ pub const fn early_warning(capacity: u64) -> u64 {
     if share < 49_000_000 { share } else { 49_000_000 }
 }
 
-/// The generation whose data cartridges carry this suffix.
+/// The generation whose cartridges carry this suffix, and whether those are written once.
 #[must_use]
-pub fn by_suffix(suffix: &str) -> Option<&'static MediaSpec> {
-    ALL.iter().copied().find(|spec| spec.suffix == suffix)
+pub fn by_suffix(suffix: &str) -> Option<(&'static MediaSpec, bool)> {
+    let data = ALL.iter().find(|spec| spec.suffix == suffix).map(|spec| (*spec, false));
+    data.or_else(|| ALL.iter().find(|spec| !suffix.is_empty() && spec.worm_suffix == suffix).map(|spec| (*spec, true)))
 }
 
 /// The medium of this name: a generation of ours, or one that only mhvtl makes.
@@ -260,7 +274,8 @@ mod tests {
     #[test]
     fn densities_and_suffixes_are_unique_and_ascend() {
         assert!(ALL.windows(2).all(|pair| pair[0].density < pair[1].density && pair[0].suffix < pair[1].suffix));
-        assert_eq!(by_suffix("L8").map(|spec| spec.capacity), Some(12_000_000_000_000));
-        assert!(by_suffix("LY").is_none());
+        assert_eq!(by_suffix("L8"), Some((&LTO_8, false)));
+        assert_eq!(by_suffix("LY"), Some((&LTO_8, true)));
+        assert!(by_suffix("").is_none() && by_suffix("XX").is_none());
     }
 }

@@ -58,6 +58,7 @@ const fn row(
     let stored = MediaSpec {
         name,
         suffix: "",
+        worm_suffix: "",
         density,
         medium_type: 0,
         bits_per_mm,
