@@ -1,7 +1,7 @@
 //! Bodies of fuzz targets, and a drive to run them on. Their corpus is replayed by `cargo test`.
 
 use crate::drive::{Drive, DriveConfig};
-use crate::profile;
+use crate::profile::{self, DriveProfile};
 use scsi_core::data::Data;
 use scsi_core::fault::Completion;
 use scsi_core::identity::Identity;
@@ -11,33 +11,51 @@ use scsi_core::target::{Event, LogicalUnit, Request};
 use scsi_core::time::Now;
 use std::io::{IoSlice, IoSliceMut};
 use tape_store::backend::memory::MemoryShelves;
-use tape_store::cartridge::{Barcode, Cartridge, Kind};
-use tape_store::media::LTO_8;
+use tape_store::cartridge::{Barcode, Cartridge, Kind, Level};
+use tape_store::media::{LTO_8, MediaSpec};
 use tape_store::medium::Codec;
 use tape_store::shelf::{NewCartridge, TapeStore};
 
 /// A data cartridge in memory of this size.
 #[must_use]
 pub fn cartridge(name: &str, size: u64) -> Option<Cartridge> {
+    cartridge_of(name, &LTO_8, Kind::Data, Level::Ferric, size)
+}
+
+/// A cartridge in memory.
+#[must_use]
+pub fn cartridge_of(
+    name: &str,
+    media: &'static MediaSpec,
+    kind: Kind,
+    level: Level,
+    capacity: u64,
+) -> Option<Cartridge> {
     let store = TapeStore::new(Box::new(MemoryShelves::default()));
     let barcode = Barcode::new(name)?;
-    store.create(&barcode, &NewCartridge { capacity: size, ..NewCartridge::data(&LTO_8) }).ok()?;
-    Some(store.cartridge(&barcode, &LTO_8, Kind::Data, size))
+    store.create(&barcode, &NewCartridge { media, kind, level, capacity, ..NewCartridge::data(media) }).ok()?;
+    Some(store.cartridge(&barcode, media, kind, capacity))
 }
 
 /// An LTO-8 drive with a cartridge of this size and two nexuses, 1 and 2.
 #[must_use]
 pub fn drive(size: u64, codec: Codec) -> Drive {
-    let profile = &profile::ULT3580_TD8;
+    let mut drive = empty(&profile::ULT3580_TD8, codec);
+    if let Some(cartridge) = cartridge("T00001", size) {
+        let _ = drive.insert(cartridge);
+    }
+    drive
+}
+
+/// An empty drive with two nexuses, 1 and 2.
+#[must_use]
+pub fn empty(profile: &'static DriveProfile, codec: Codec) -> Drive {
     let identity =
         Identity { model: profile.model, serial: "0123456789".into(), naa: 0x3000_0000_0000_0001, port: None };
     let mut drive = Drive::new(profile, identity, DriveConfig { codec }, lu::Saved::default());
     for number in [1, 2] {
         let port = TransportId::local(number);
         drive.event(Event::NexusUp { nexus: NexusId(number), port, returning: false }, Now::default());
-    }
-    if let Some(cartridge) = cartridge("T00001", size) {
-        let _ = drive.insert(cartridge);
     }
     drive
 }
@@ -77,7 +95,16 @@ pub fn session(unit: &mut dyn LogicalUnit, mut data: &[u8]) {
     }
 }
 
-/// Fuzz body: a session with a live drive.
+/// Fuzz body: a session with a live drive; the last byte chooses the model, and what is in it.
 pub fn drive_session(data: &[u8]) {
-    session(&mut drive(1 << 20, Codec::zstd(1)), data);
+    let Some((choice, data)) = data.split_last() else { return };
+    let models = profile::ALL;
+    let Some(profile) = models.get(usize::from(choice >> 2) % models.len()) else { return };
+    let mut drive = empty(profile, Codec::zstd(1));
+    let kind = if choice & 1 == 0 { Kind::Data } else { Kind::Worm };
+    let level = if choice & 2 == 0 { Level::Ferric } else { Level::Mhvtl };
+    if let Some(cartridge) = cartridge_of("T00001", profile.native, kind, level, 1 << 20) {
+        let _ = drive.insert(cartridge);
+    }
+    session(&mut drive, data);
 }

@@ -46,10 +46,10 @@ fn faults_name_line_key_and_remedy() {
             "has 1 digits, but the last number is 12",
         ),
         (
-            "[[cartridges]]\npattern = \"V1LY\"\n",
+            "[[cartridges]]\npattern = \"V1ZZ\"\n",
             2,
             "cartridges.pattern",
-            "V1LY does not end in a media identifier: L1",
+            "V1ZZ does not end in a media identifier: L1",
         ),
         (
             "[[cartridges]]\npattern = \"V1L8\"\nlevel = \"tar\"\n",
