@@ -155,29 +155,32 @@ const CKORL: u8 = 0x01;
 /// KEY FORMAT: as it is, or wrapped for the key of page 0031h.
 pub(super) const KEY_FORMATS: [u8; 2] = [0x00, 0x02];
 
-fn modes(page: &Page, rest: &[u8], reserved: bool, state: &State) -> Result<Parameters, Sense> {
-    let at = |byte: u16| Sense::list_field(byte, None);
-    let clear = Clear {
-        on_demount: page.flags & CKOD != 0,
-        on_preempt: page.flags & CKORP != 0,
-        on_loss: page.flags & CKORL != 0,
-    };
-    let mounted = matches!(state.load, Load::Mounted(_));
-    if page.flags & SDK != 0 || clear.on_demount && !mounted || (clear.on_preempt || clear.on_loss) && !reserved {
-        return Err(at(5));
+/// What byte 5 says: when the key goes, who may read blocks raw, and which blocks are not read.
+fn rules(flags: u8, mounted: bool, reserved: bool) -> Option<Parameters> {
+    let clear = Clear { on_demount: flags & CKOD != 0, on_preempt: flags & CKORP != 0, on_loss: flags & CKORL != 0 };
+    // A key goes with what is there.
+    if flags & SDK != 0 || clear.on_demount && !mounted || (clear.on_preempt || clear.on_loss) && !reserved {
+        return None;
     }
-    let protected = match (page.flags >> 4) & 0b11 {
+    let protected = match (flags >> 4) & 0b11 {
         // The algorithm's default: not to be read raw.
         0b00 | 0b11 => true,
         0b10 => false,
-        _ => return Err(at(5)),
+        _ => return None,
     };
-    let ceem = page.flags >> 6;
+    let ceem = flags >> 6;
     let refused = match ceem {
         2 => Some(Refused::External),
         3 => Some(Refused::Sealed),
         _ => None,
     };
+    Some(Parameters { clear, protected, ceem, refused, ..Parameters::default() })
+}
+
+fn modes(page: &Page, rest: &[u8], reserved: bool, state: &State) -> Result<Parameters, Sense> {
+    let at = |byte: u16| Sense::list_field(byte, None);
+    let mounted = matches!(state.load, Load::Mounted(_));
+    let parameters = rules(page.flags, mounted, reserved).ok_or_else(|| at(5))?;
     let encrypt = match page.encrypt {
         0 => Encrypt::Disable,
         1 => Encrypt::External,
@@ -217,7 +220,7 @@ fn modes(page: &Page, rest: &[u8], reserved: bool, state: &State) -> Result<Para
         return Err(at(20));
     };
     let kad_format = page.kad_format;
-    Ok(Parameters { encrypt, decrypt, key, kads, kad_format, clear, protected, ceem, refused, instance: 0 })
+    Ok(Parameters { encrypt, decrypt, key, kads, kad_format, ..parameters })
 }
 
 /// PARAMETER SET: RSA-2048.
