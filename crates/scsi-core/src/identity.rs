@@ -40,6 +40,19 @@ pub struct Identity {
 /// RELATIVE TARGET PORT IDENTIFIER of the only port.
 pub const RELATIVE_PORT: u16 = 1;
 
+/// PIV and ASSOCIATION of a designator: target port, and target device.
+const OF_PORT: u8 = 0x90;
+const OF_DEVICE: u8 = 0xa0;
+
+impl Port {
+    /// A SCSI name string, which ends with a zero and is padded to a multiple of four.
+    fn name(&self, association: u8, name: &str, w: &mut PageWriter) {
+        w.u8((self.protocol << 4) | 0x03).u8(association | 0x08).u8(0).length_u8(|w| {
+            w.bytes(name.as_bytes()).zeros((name.len() + 1).next_multiple_of(4) - name.len());
+        });
+    }
+}
+
 impl Identity {
     /// VENDOR, PRODUCT and serial, as a T10 vendor ID designator holds them.
     pub fn t10_name(&self, w: &mut PageWriter) {
@@ -56,11 +69,16 @@ impl Identity {
         w.u8((port.protocol << 4) | 0x01).u8(0x94).u8(0).length_u8(|w| {
             w.u16(0).u16(RELATIVE_PORT);
         });
-        for (association, name) in [(0x90, &port.port), (0xa0, &port.device)] {
-            w.u8((port.protocol << 4) | 0x03).u8(association | 0x08).u8(0).length_u8(|w| {
-                w.bytes(name.as_bytes())
-                    .zeros(name.len().next_multiple_of(4).max(name.len() + 1).next_multiple_of(4) - name.len());
-            });
-        }
+        port.name(OF_PORT, &port.port, w);
+        port.name(OF_DEVICE, &port.device, w);
+    }
+
+    /// VPD page 88h (SPC-5 §7.7.14): the one target port, by its name.
+    pub fn ports(&self, w: &mut PageWriter) {
+        w.u16(0).u16(RELATIVE_PORT).u16(0).u16(0).u16(0).length_u16(|w| {
+            if let Some(port) = &self.port {
+                port.name(OF_PORT, &port.port, w);
+            }
+        });
     }
 }

@@ -236,66 +236,76 @@ impl State {
         matches!(self.load, Load::Empty)
     }
 
-    /// Threads a cartridge: at the beginning of partition 0, with its memory updated.
+    /// Takes a cartridge in: a tape is threaded at the beginning of partition 0, with its memory updated.
     pub(crate) fn mount(&mut self, mut cartridge: Cartridge, drive_name: &str) {
         self.alerts.loading();
         // The memory knows better than the label what this is.
         let known = cartridge.mam();
-        let format = self.profile.formats.iter().find(|format| format.media == cartridge.media());
-        self.load = match (cartridge.kind(), format) {
-            (Kind::Cleaning, _) => {
-                self.clean(&mut cartridge);
-                Load::Unusable(cartridge, not_ready(Asc::CLEANING_CARTRIDGE_INSTALLED))
-            }
-            (_, None) => {
-                self.alerts.raise(Alert::UNSUPPORTED_FORMAT);
-                Load::Unusable(cartridge, Sense::new(SenseKey::MEDIUM_ERROR, Asc::INCOMPATIBLE_MEDIUM_INSTALLED))
-            }
-            (_, Some(format)) => match known.and_then(|mam| open(&mut cartridge, mam, drive_name)) {
-                Ok((mut medium, mam)) => {
-                    if let Some(workers) = &self.workers {
-                        medium.employ(workers.as_ref());
-                    }
-                    let level = cartridge.level().unwrap_or(Level::Ferric);
-                    let protected = protection(format, &cartridge, medium.as_ref(), &mam);
-                    if !format.writable {
-                        self.alerts.raise(Alert::READ_ONLY_FORMAT);
-                    }
-                    let tampered = is_tampered(&cartridge, medium.as_ref(), &mam);
-                    if tampered {
-                        tracing::warn!(barcode = %cartridge.barcode(), "cartridge is written once and is not what it was");
-                        self.alerts.raise(Alert::WORM_INTEGRITY);
-                    }
-                    if mam.get(AttrId::SCALED, 0).is_some() {
-                        self.alerts.raise(Alert::DIMINISHED_CAPACITY);
-                    }
-                    medium.warn_before(self.settings.warn_before);
-                    self.loads += 1;
-                    self.lifetime.add(Lifetime::LOADS, 1);
-                    Load::Mounted(Mounted {
-                        cartridge,
-                        medium,
-                        mam,
-                        level,
-                        protected,
-                        counters: Counters::default(),
-                        bases: BTreeMap::new(),
-                        altered: false,
-                        write_failed: false,
-                        writer: None,
-                        append_only: self.settings.append_only,
-                        allowed: Allowed::Nothing,
-                        tampered,
-                        warned: false,
-                    })
-                }
-                Err(error) => {
-                    tracing::warn!(barcode = %cartridge.barcode(), %error, "cartridge cannot be mounted");
-                    self.alerts.raise(Alert::LOADING_FAILURE);
-                    Load::Unusable(cartridge, fault::sense(&error, Doing::Loading))
-                }
-            },
+        if known.is_err() {
+            self.alerts.raise(Alert::MEMORY_CHIP);
+        }
+        if cartridge.kind() == Kind::Cleaning {
+            self.clean(&mut cartridge);
+            self.load = Load::Unusable(cartridge, not_ready(Asc::CLEANING_CARTRIDGE_INSTALLED));
+            return;
+        }
+        let Some(format) = self.profile.formats.iter().find(|format| format.media == cartridge.media()) else {
+            self.alerts.raise(Alert::UNSUPPORTED_FORMAT);
+            let sense = Sense::new(SenseKey::MEDIUM_ERROR, Asc::INCOMPATIBLE_MEDIUM_INSTALLED);
+            self.load = Load::Unusable(cartridge, sense);
+            return;
         };
+        self.load = match known.and_then(|mam| open(&mut cartridge, mam, drive_name)) {
+            Ok(opened) => Load::Mounted(self.thread(cartridge, opened, format)),
+            Err(error) => {
+                tracing::warn!(barcode = %cartridge.barcode(), %error, "cartridge cannot be mounted");
+                self.alerts.raise(Alert::LOADING_FAILURE);
+                Load::Unusable(cartridge, fault::sense(&error, Doing::Loading))
+            }
+        };
+    }
+
+    /// A tape that was opened, as it stands in the drive; what became of it before is told as alerts.
+    fn thread(&mut self, mut cartridge: Cartridge, opened: Opened, format: &Format) -> Mounted {
+        let Opened { mut medium, mam, lost_statistics, damaged } = opened;
+        if let Some(workers) = &self.workers {
+            medium.employ(workers.as_ref());
+        }
+        medium.warn_before(self.settings.warn_before);
+        let level = cartridge.level().unwrap_or(Level::Ferric);
+        let tampered = is_tampered(&cartridge, medium.as_ref(), &mam);
+        if tampered {
+            tracing::warn!(barcode = %cartridge.barcode(), "cartridge is written once and is not what it was");
+        }
+        for (is, alert) in [
+            (lost_statistics, Alert::LOST_STATISTICS),
+            (damaged, Alert::DIRECTORY_CORRUPTED),
+            (!format.writable, Alert::READ_ONLY_FORMAT),
+            (tampered, Alert::WORM_INTEGRITY),
+            (mam.get(AttrId::SCALED, 0).is_some(), Alert::DIMINISHED_CAPACITY),
+        ] {
+            if is {
+                self.alerts.raise(alert);
+            }
+        }
+        self.loads += 1;
+        self.lifetime.add(Lifetime::LOADS, 1);
+        Mounted {
+            protected: protection(format, &cartridge, medium.as_ref(), &mam),
+            cartridge,
+            medium,
+            mam,
+            level,
+            counters: Counters::default(),
+            bases: BTreeMap::new(),
+            altered: false,
+            write_failed: false,
+            writer: None,
+            append_only: self.settings.append_only,
+            allowed: Allowed::Nothing,
+            tampered,
+            warned: false,
+        }
     }
 
     /// Takes the cartridge out of the mechanism; what could not be made durable is the error, and it is out all the same.
@@ -392,9 +402,19 @@ impl State {
     }
 }
 
+/// A tape that was opened.
+struct Opened {
+    medium: Box<dyn Medium>,
+    mam: Mam,
+    /// It was not unloaded in order, so what its last load counted is not in its memory.
+    lost_statistics: bool,
+    damaged: bool,
+}
+
 /// Opens the tape and notes the load in its memory: count, history of drives, counters of this load.
-fn open(cartridge: &mut Cartridge, mut mam: Mam, drive_name: &str) -> Result<(Box<dyn Medium>, Mam), StoreError> {
+fn open(cartridge: &mut Cartridge, mut mam: Mam, drive_name: &str) -> Result<Opened, StoreError> {
     let (medium, recovery) = cartridge.open()?;
+    let lost_statistics = mam.flags().contains(Flags::LOADED);
     if recovery.dropped > 0 {
         tracing::warn!(barcode = %cartridge.barcode(), dropped = recovery.dropped, "objects that were never synchronised are gone");
     }
@@ -407,8 +427,10 @@ fn open(cartridge: &mut Cartridge, mut mam: Mam, drive_name: &str) -> Result<(Bo
     }
     mam.set_text(AttrId::LAST_DRIVE, drive_name);
     mam.set_flag(Flags::LOADED, true);
+    let label = cartridge.barcode().to_string();
+    mam.set_text(AttrId::VOLUME_IDENTIFIER, &label);
     cartridge.save_mam(&mam)?;
-    Ok((medium, mam))
+    Ok(Opened { medium, mam, lost_statistics, damaged: recovery.damaged })
 }
 
 /// What a cartridge's memory calls a drive: vendor and serial number.

@@ -108,6 +108,8 @@ impl AttrId {
     pub const FIRST_CLEAR: Self = Self(0x0225);
     /// Medium usage history; live.
     pub const MEDIUM_HISTORY: Self = Self(0x0340);
+    /// Partition usage history; live.
+    pub const PARTITION_HISTORY: Self = Self(0x0341);
     /// Densities the medium can have; live.
     pub const DENSITIES: Self = Self(0x040b);
     /// Medium manufacturer.
@@ -194,6 +196,7 @@ pub const ATTRIBUTES: &[AttrSpec] = &[
     each_partition(device(0x0224, "first encrypted block", Format::Binary, 8)),
     each_partition(device(0x0225, "first block in clear behind it", Format::Binary, 8)),
     device(0x0340, "medium usage history", Format::Binary, 90),
+    each_partition(device(0x0341, "partition usage history", Format::Binary, 60)),
     device(0x0400, "medium manufacturer", Format::Ascii, 8),
     device(0x0401, "medium serial number", Format::Ascii, 32),
     device(0x0402, "medium length, m", Format::Binary, 4),

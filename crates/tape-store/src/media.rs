@@ -199,6 +199,23 @@ pub const LTO_7: MediaSpec = lto(&Generation {
     partitions: 4,
     mam_capacity: 16384,
 });
+/// LTO-7 type M: an LTO-7 cartridge that an LTO-8 drive initialised at the density of its own.
+pub const LTO_7M: MediaSpec = lto(&Generation {
+    name: "LTO-7M",
+    suffix: "M8",
+    worm_suffix: "",
+    density: 0x5d,
+    medium_type: 0x78,
+    bits_per_mm: 19107,
+    tracks: 5376,
+    channels: 32,
+    length: 960,
+    gigabytes: 9000,
+    density_name: "U-732",
+    description: "Ultrium M8/32T",
+    partitions: 4,
+    mam_capacity: 16384,
+});
 /// LTO-8.
 pub const LTO_8: MediaSpec = lto(&Generation {
     name: "LTO-8",
@@ -235,7 +252,7 @@ pub const LTO_9: MediaSpec = lto(&Generation {
 });
 
 /// Every generation, oldest first.
-pub const ALL: &[&MediaSpec] = &[&LTO_1, &LTO_2, &LTO_3, &LTO_4, &LTO_5, &LTO_6, &LTO_7, &LTO_8, &LTO_9];
+pub const ALL: &[&MediaSpec] = &[&LTO_1, &LTO_2, &LTO_3, &LTO_4, &LTO_5, &LTO_6, &LTO_7, &LTO_7M, &LTO_8, &LTO_9];
 
 /// Between early warning and the end an LTO-9 drive reports 49 MB; a small cartridge keeps a sixteenth.
 #[must_use]
@@ -273,7 +290,10 @@ mod tests {
 
     #[test]
     fn densities_and_suffixes_are_unique_and_ascend() {
-        assert!(ALL.windows(2).all(|pair| pair[0].density < pair[1].density && pair[0].suffix < pair[1].suffix));
+        assert!(ALL.windows(2).all(|pair| pair[0].density < pair[1].density));
+        let suffixes: Vec<_> =
+            ALL.iter().flat_map(|spec| [spec.suffix, spec.worm_suffix]).filter(|suffix| !suffix.is_empty()).collect();
+        assert!(suffixes.iter().all(|suffix| suffixes.iter().filter(|other| *other == suffix).count() == 1));
         assert_eq!(by_suffix("L8"), Some((&LTO_8, false)));
         assert_eq!(by_suffix("LY"), Some((&LTO_8, true)));
         assert!(by_suffix("").is_none() && by_suffix("XX").is_none());

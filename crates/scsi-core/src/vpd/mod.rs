@@ -12,6 +12,10 @@ pub const SUPPORTED_00: u8 = 0x00;
 pub const SERIAL_80: u8 = 0x80;
 /// Device identification.
 pub const DEVICE_ID_83: u8 = 0x83;
+/// SCSI ports.
+pub const PORTS_88: u8 = 0x88;
+/// Management network addresses: none, for a drive's are its library's.
+pub const MANAGEMENT_85: u8 = 0x85;
 /// Mode page policy.
 pub const MODE_POLICY_87: u8 = 0x87;
 /// Extended INQUIRY data.
@@ -37,6 +41,8 @@ pub fn page(code: u8, identity: &Identity, pages: &[PageDef], device: &dyn Devic
         DEVICE_ID_83 => identity.designators(w),
         EXTENDED_86 => extended(device.protects(), w),
         MODE_POLICY_87 => policy(pages, w),
+        PORTS_88 => identity.ports(w),
+        MANAGEMENT_85 => {}
         _ => device.vpd(code, identity, w),
     });
     Ok(w)

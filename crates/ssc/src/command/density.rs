@@ -30,7 +30,8 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outc
     let mut body = PageWriter::new();
     for format in profile.formats.iter().filter(wanted) {
         if by_type {
-            let kinds = mounted.as_ref().map_or(&KINDS[..], |mounted| match mounted.cartridge.kind() {
+            let all = if format.media.worm_suffix.is_empty() { &KINDS[..1] } else { &KINDS[..] };
+            let kinds = mounted.as_ref().map_or(all, |mounted| match mounted.cartridge.kind() {
                 Kind::Worm => &KINDS[1..],
                 _ => &KINDS[..1],
             });

@@ -82,6 +82,8 @@ struct Memory<'a> {
     media: &'static MediaSpec,
     partitions: u8,
     mounted: Option<&'a Mounted>,
+    /// TapeAlert flags of this load, or of the last.
+    alerts: u64,
 }
 
 impl<'a> Memory<'a> {
@@ -93,11 +95,12 @@ impl<'a> Memory<'a> {
         if let Load::Held(held) = &state.load {
             let (mam, media) = (&held.mam, held.cartridge.media());
             let partitions = u8::try_from(mam.partition_sizes().len().max(1)).unwrap_or(u8::MAX);
-            return Ok(Self { mam, media, partitions, mounted: None });
+            return Ok(Self { mam, media, partitions, mounted: None, alerts: mam.number(AttrId::TAPE_ALERT) });
         }
         let Load::Mounted(mounted) = &state.load else { return Err(not_ready(Asc::MEDIUM_NOT_PRESENT).into()) };
         let (media, partitions) = (mounted.cartridge.media(), mounted.medium.partitions());
-        Ok(Self { mam: &mounted.mam, media, partitions, mounted: Some(mounted) })
+        let alerts = state.alerts.all().bits();
+        Ok(Self { mam: &mounted.mam, media, partitions, mounted: Some(mounted), alerts })
     }
 
     /// An attribute's value: live where it changes by itself, else from the memory.
@@ -118,7 +121,9 @@ impl<'a> Memory<'a> {
             AttrId::LOAD_WRITTEN => number(self.load().0 / MB),
             AttrId::LOAD_READ => number(self.load().1 / MB),
             AttrId::MAM_SPACE => number(self.media.mam_capacity.saturating_sub(self.mam.used())),
+            AttrId::TAPE_ALERT => number(self.alerts),
             AttrId::MEDIUM_HISTORY => Some(Cow::Owned(self.history())),
+            AttrId::PARTITION_HISTORY => Some(Cow::Owned(self.partition_history(partition))),
             AttrId::DENSITIES => (self.media.density >= LTO_9.density).then(|| {
                 let mut densities = vec![0; 10];
                 densities.iter_mut().take(1).for_each(|density| *density = self.media.density);
@@ -138,6 +143,18 @@ impl<'a> Memory<'a> {
     fn total(&self, id: AttrId) -> u64 {
         let (written, read) = if self.mounted.is_some() { self.load() } else { (0, 0) };
         self.mam.number(id).saturating_add(if id == AttrId::LIFE_WRITTEN { written } else { read })
+    }
+
+    /// Partition usage history (SSC-5 table 25), four bytes each: of this load and the load before (which are counted for
+    /// the medium only), of its life; then loads, changes of partition and initializations.
+    fn partition_history(&self, partition: u8) -> Vec<u8> {
+        let written =
+            self.mounted.and_then(|mounted| mounted.medium.usage(partition).ok()).map_or(0, |usage| usage.used);
+        let number = |id| u32::try_from(self.mam.number(id)).unwrap_or(u32::MAX);
+        let mut w = PageWriter::new();
+        w.zeros(32).u32(u32::try_from(written / MB).unwrap_or(u32::MAX)).zeros(12);
+        w.u32(number(AttrId::LOAD_COUNT)).u32(0).u32(number(AttrId::INITIALIZATION_COUNT));
+        w.as_slice().to_vec()
     }
 
     /// Medium usage history (SSC-5 table 24), six bytes each: of this load, of the load before (which is not kept), of its

@@ -435,7 +435,7 @@ fn buffers_and_diagnostics() {
 fn medium_types_and_names() {
     let mut drive = loaded(1 << 30);
     let types = run(&mut drive, "44 02 00 00 00 00 00 ff ff 00", &[], 1024).2;
-    assert_eq!((types.len(), &types[..4]), (4 + 4 * 56, &bytes("00 e2 00 00")[..]));
+    assert_eq!((types.len(), &types[..4]), (4 + 5 * 56, &bytes("01 1a 00 00")[..]));
     assert_eq!(types[4..22], bytes("78 00 00 34 01 5c 00 00 00 00 00 00 00 00 00 7f 03 c0"));
     assert_eq!(&types[24..60], b"LTO-CVE LTO7DataUltrium 7 Data Tape ");
     assert_eq!(types[60], 0x7c);

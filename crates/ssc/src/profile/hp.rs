@@ -11,7 +11,7 @@ use scsi_core::identity::{Identity, Model};
 use scsi_core::inquiry::Inquiry;
 use scsi_core::lu::{HP_ORDER, IBM_ORDER};
 use scsi_core::writer::PageWriter;
-use tape_store::media::{LTO_3, LTO_4, LTO_5, LTO_6, LTO_7, LTO_8, MediaSpec};
+use tape_store::media::{LTO_3, LTO_4, LTO_5, LTO_6, LTO_7, LTO_7M, LTO_8, MediaSpec};
 
 /// Length 96 as the LTO-3 reference has it; byte 40 says that it takes WORM cartridges.
 const INQUIRY: Inquiry = Inquiry {
@@ -31,10 +31,10 @@ const INQUIRY_OF_IBM: Inquiry = Inquiry {
     ..ibm::INQUIRY
 };
 
-/// An LTO-6 drive's list without those of serial attached SCSI and the management network (85h, 88h, 90h) and C8h; with B2h,
+/// An LTO-6 drive's list without that of serial attached SCSI (90h) and C8h; with B2h,
 /// and B5h since it protects blocks.
 const VPD_PAGES: &[u8] =
-    &[0x00, 0x80, 0x83, 0x86, 0x87, 0xb0, 0xb1, 0xb2, 0xb3, 0xb4, 0xb5, 0xc0, 0xc1, 0xc2, 0xc3, 0xc4];
+    &[0x00, 0x80, 0x83, 0x85, 0x86, 0x87, 0x88, 0xb0, 0xb1, 0xb2, 0xb3, 0xb4, 0xb5, 0xc0, 0xc1, 0xc2, 0xc3, 0xc4];
 
 /// Pages C0h to C4h: component, version, date and variant of each, 92 bytes.
 fn vendor_vpd(page: u8, identity: &Identity, w: &mut PageWriter) {
@@ -115,8 +115,8 @@ pub const ULTRIUM_7: DriveProfile = built_by_ibm(
     Model { vendor: "HP", product: "Ultrium 7-SCSI", revision: "Q387" },
     &Generation { native: &LTO_7, formats: &[ro(&LTO_5), rw(&LTO_6), rw(&LTO_7)] },
 );
-/// LTO-8: writes LTO-8 and LTO-7. Its revision is one of IBM's of that generation.
+/// LTO-8: writes LTO-8, LTO-7 and LTO-7 of type M. Its revision is one of IBM's of that generation.
 pub const ULTRIUM_8: DriveProfile = built_by_ibm(
     Model { vendor: "HPE", product: "Ultrium 8-SCSI", revision: "MA71" },
-    &Generation { native: &LTO_8, formats: &[rw(&LTO_7), rw(&LTO_8)] },
+    &Generation { native: &LTO_8, formats: &[rw(&LTO_7), rw(&LTO_7M), rw(&LTO_8)] },
 );

@@ -11,7 +11,7 @@ use scsi_core::inquiry::Inquiry;
 use scsi_core::log::LogId;
 use scsi_core::lu::IBM_ORDER;
 use scsi_core::writer::PageWriter;
-use tape_store::media::{LTO_3, LTO_4, LTO_5, LTO_6, LTO_7, LTO_8, LTO_9, MediaSpec};
+use tape_store::media::{LTO_3, LTO_4, LTO_5, LTO_6, LTO_7, LTO_7M, LTO_8, LTO_9, MediaSpec};
 
 /// SPC-4, HISUP, PROTECT, MULTIP, CMDQUE; SAM-5, iSCSI, SPC-4 and SSC-4.
 pub(super) const INQUIRY: Inquiry = Inquiry {
@@ -25,9 +25,10 @@ pub(super) const INQUIRY: Inquiry = Inquiry {
     length: 70,
 };
 
-/// An LTO-7 drive's list, without those of serial attached SCSI (88h, 90h) and those of which only the name is known (03h,
+/// An LTO-7 drive's list, without that of serial attached SCSI (90h) and those of which only the name is known (03h,
 /// C2h, C3h, C7h, C8h); with B2h.
-pub(super) const VPD_PAGES: &[u8] = &[0x00, 0x80, 0x83, 0x86, 0x87, 0xb0, 0xb1, 0xb2, 0xb3, 0xb4, 0xb5, 0xc0, 0xc1];
+pub(super) const VPD_PAGES: &[u8] =
+    &[0x00, 0x80, 0x83, 0x86, 0x87, 0x88, 0xb0, 0xb1, 0xb2, 0xb3, 0xb4, 0xb5, 0xc0, 0xc1];
 
 /// Component levels (C0h: name, time, date and platform of the code) and drive serial numbers (C1h).
 pub(super) fn vendor_vpd(page: u8, identity: &Identity, w: &mut PageWriter) {
@@ -80,7 +81,7 @@ const fn ultrium(product: &'static str, revision: &'static str, generation: &Gen
 const GENERATION_5: Generation = Generation { native: &LTO_5, formats: &[ro(&LTO_3), rw(&LTO_4), rw(&LTO_5)] };
 const GENERATION_6: Generation = Generation { native: &LTO_6, formats: &[ro(&LTO_4), rw(&LTO_5), rw(&LTO_6)] };
 const GENERATION_7: Generation = Generation { native: &LTO_7, formats: &[ro(&LTO_5), rw(&LTO_6), rw(&LTO_7)] };
-const GENERATION_8: Generation = Generation { native: &LTO_8, formats: &[rw(&LTO_7), rw(&LTO_8)] };
+const GENERATION_8: Generation = Generation { native: &LTO_8, formats: &[rw(&LTO_7), rw(&LTO_7M), rw(&LTO_8)] };
 const GENERATION_9: Generation = Generation { native: &LTO_9, formats: &[rw(&LTO_8), rw(&LTO_9)] };
 
 /// LTO-5: writes LTO-5 and LTO-4, reads LTO-3.
@@ -89,7 +90,7 @@ pub const ULT3580_TD5: DriveProfile = ultrium("ULT3580-TD5", "H971", &GENERATION
 pub const ULT3580_TD6: DriveProfile = ultrium("ULT3580-TD6", "KAJ8", &GENERATION_6);
 /// LTO-7: writes LTO-7 and LTO-6, reads LTO-5.
 pub const ULT3580_TD7: DriveProfile = ultrium("ULT3580-TD7", "MA71", &GENERATION_7);
-/// LTO-8: writes LTO-8 and LTO-7.
+/// LTO-8: writes LTO-8, LTO-7, and LTO-7 cartridges initialised as type M.
 pub const ULT3580_TD8: DriveProfile = ultrium("ULT3580-TD8", "MA21", &GENERATION_8);
 /// LTO-9: writes LTO-9 and LTO-8.
 pub const ULT3580_TD9: DriveProfile = ultrium("ULT3580-TD9", "PA60", &GENERATION_9);

