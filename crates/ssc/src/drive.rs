@@ -431,8 +431,12 @@ impl LogicalUnit for Drive {
 #[cfg(test)]
 mod encryption_tests;
 #[cfg(test)]
-mod model_tests;
+mod models_tests;
+#[cfg(test)]
+mod oracle_tests;
 #[cfg(test)]
 mod rules_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transcript_tests;

@@ -1,0 +1,168 @@
+//! Every model answers for itself: whatever it lists is there, whole, and of the length it says.
+
+use super::tests::*;
+use super::*;
+use crate::profile;
+use tape_store::cartridge::Kind;
+
+fn word(bytes: &[u8]) -> usize {
+    usize::from(u16::from_be_bytes(bytes[..2].try_into().unwrap()))
+}
+
+/// A drive of a model with a cartridge of its own generation.
+fn ready(product: &str) -> Drive {
+    let mut drive = empty(product);
+    let native = profile::by_product(product).unwrap().native;
+    drive.insert(cartridge(native, Kind::Data, 1 << 30)).unwrap();
+    settle(&mut drive);
+    drive
+}
+
+#[test]
+fn what_a_model_lists_is_there() {
+    for profile in profile::ALL {
+        let product = profile.model.product;
+        for mut drive in [empty(product), ready(product)] {
+            let inquiry = run(&mut drive, "12 00 00 00 ff 00", &[], 255).2;
+            assert_eq!(inquiry.len(), usize::from(inquiry[4]) + 5, "{product}");
+            assert_eq!(inquiry[8..32], *format!("{:<8}{product:<16}", profile.model.vendor).as_bytes());
+            let pages = run(&mut drive, "12 01 00 00 ff 00", &[], 255).2;
+            for code in &pages[4..] {
+                let (status, _, page) = run(&mut drive, &format!("12 01 {code:02x} 02 00 00"), &[], 512);
+                assert_eq!((status, page[1], page.len()), (0, *code, word(&page[2..]) + 4), "{product} VPD {code:02x}");
+            }
+            let logs = run(&mut drive, "4d 00 40 ff 00 00 00 ff ff 00", &[], 1024).2;
+            for id in logs[4..].chunks(2).filter(|id| id[1] != 0xff) {
+                let cdb = format!("4d 00 {:02x} {:02x} 00 00 00 ff ff 00", 0x40 | id[0], id[1]);
+                let (status, _, page) = run(&mut drive, &cdb, &[], 4096);
+                assert_eq!((status, page.len()), (0, word(&page[2..]) + 4), "{product} log {id:02x?}");
+                let mut rest = &page[4..];
+                while id != [0, 0] && !rest.is_empty() {
+                    assert!(rest.len() >= 4 + usize::from(rest[3]), "{product} log {id:02x?}");
+                    rest = &rest[4 + usize::from(rest[3])..];
+                }
+            }
+            // Current, changeable, default and saved values of all mode pages are as long as each other.
+            let sizes: Vec<usize> = ["3f", "7f", "bf", "ff"]
+                .map(|page| run(&mut drive, &format!("5a 08 {page} ff 00 00 00 ff ff 00"), &[], 4096).2.len())
+                .to_vec();
+            assert!(sizes.windows(2).all(|pair| pair[0] == pair[1]), "{product} {sizes:?}");
+            let opcodes = run(&mut drive, "a3 0c 80 00 00 00 00 00 ff ff 00 00", &[], 8192).2;
+            assert_eq!((opcodes.len() - 4) % 20, 0, "{product}");
+            assert!(opcodes.len() < 4096, "LTFS takes no more");
+        }
+    }
+}
+
+/// What differs from model to model, as bytes.
+#[test]
+fn what_models_are() {
+    let mode = |product: &str| run(&mut ready(product), "1a 00 00 00 0c 00", &[], 12).2[1];
+    assert_eq!(["ULT3580-TD5", "ULT3580-HH6", "ULT3580-TD9"].map(mode), [0x58, 0x68, 0x98]);
+    assert_eq!(["Ultrium 5-SCSI", "Ultrium 6-SCSI", "Ultrium 7-SCSI", "Ultrium 8-SCSI"].map(mode), [0, 0, 0x78, 0x88]);
+    let page = |product: &str, cdb: &str| run(&mut empty(product), cdb, &[], 255).2;
+    assert_eq!(page("Ultrium 6-SCSI", "1a 08 01 00 ff 00")[4..], bytes("01 0a 00 15 00 00 00 00 0a 00 00 00"));
+    assert_eq!(page("ULT3580-TD6", "1a 08 01 00 ff 00")[4..], bytes("01 0a 28 ff 00 00 00 00 00 00 00 00"));
+    assert_eq!(page("Ultrium 7-SCSI", "12 00 00 00 ff 00")[36..44], bytes("00 00 6a 00 01 6c 0e 00"));
+    assert_eq!(page("Ultrium 5-SCSI", "12 01 c0 00 ff 00")[..12], *b"\x01\xc0\x00\x5cFirmware");
+    // HP's drives look at the CDB before they tell of an attention; IBM's tell first.
+    let first = |product: &str| {
+        let mut drive = empty(product);
+        drive.lu().attention.raise_all(Asc::MODE_PARAMETERS_CHANGED);
+        run(&mut drive, "00 00 00 00 01 00", &[], 0).1[2]
+    };
+    assert_eq!((first("Ultrium 5-SCSI"), first("ULT3580-TD5")), (0x05, 0x06));
+    // stenc's index 0: IBM takes it for 1, HP does not.
+    let mut list = bytes("00 10 00 30 40 00 02 03 00 00 00 00 00 00 00 00 00 00 00 20");
+    list.resize(52, 7);
+    let set = |product: &str| run(&mut ready(product), "b5 20 00 10 00 00 00 00 00 34 00 00", &list, 0).0;
+    assert_eq!((set("ULT3580-TD5"), set("Ultrium 6-SCSI")), (0, 2));
+}
+
+#[test]
+fn thresholds_of_error_counters() {
+    let mut drive = loaded(1 << 30);
+    good(&mut drive, "0a 00 00 00 03 00", b"abc");
+    let read =
+        |drive: &mut Drive, control: &str| run(drive, &format!("4d 00 {control} 00 00 00 05 ff ff 00"), &[], 512).2;
+    // Parameter 5: bytes, its threshold, the default threshold.
+    assert_eq!(read(&mut drive, "42")[4..14], bytes("00 05 40 06 00 00 00 00 00 03"));
+    assert_eq!(read(&mut drive, "02")[8..14], [0xff; 6]);
+    let list = bytes("02 00 00 12 00 05 40 06 00 00 00 00 01 00 00 06 40 04 00 00 00 09");
+    good(&mut drive, "4c 00 00 00 00 00 00 00 16 00", &list);
+    assert_eq!(read(&mut drive, "02")[8..14], bytes("00 00 00 00 01 00"));
+    assert_eq!(read(&mut drive, "82")[8..14], [0xff; 6]);
+    let attention = bytes("70 00 06 00 00 00 00 0a 00 00 00 00 2a 02 00 00 00 00");
+    assert_eq!(run_as(&mut drive, OTHER, "00 00 00 00 00 00", &[], 0).1, attention);
+    // A parameter that is not there, another length, a page without thresholds, values that cannot be set.
+    for (cdb, list, byte) in [
+        ("4c 00 00 00 00 00 00 00 0c 00", "02 00 00 08 00 55 40 04 00 00 00 01", 4),
+        ("4c 00 00 00 00 00 00 00 0a 00", "02 00 00 06 00 06 40 02 00 01", 7),
+        ("4c 00 00 00 00 00 00 00 09 00", "2e 00 00 05 00 01 40 01 01", 4),
+        ("4c 00 40 00 00 00 00 00 0c 00", "02 00 00 08 00 06 40 04 00 00 00 01", 4),
+    ] {
+        let sense = format!("70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 {byte:02x}");
+        check(&mut drive, cdb, &bytes(list), 0, &sense, b"");
+    }
+    // Both at once, and a reset to the defaults.
+    check(
+        &mut drive,
+        "4c 02 00 00 00 00 00 00 16 00",
+        &list,
+        0,
+        "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c9 00 01",
+        b"",
+    );
+    good(&mut drive, "4c 00 80 00 00 00 00 00 00 00", b"");
+    assert_eq!(read(&mut drive, "02")[8..14], [0xff; 6]);
+}
+
+#[test]
+fn what_is_counted_for_life() {
+    let mut drive = loaded(1 << 30);
+    good(&mut drive, "0a 00 1e 84 80 00", &vec![1; 2_000_000]);
+    good(&mut drive, "1b 00 00 00 00 00", b"");
+    good(&mut drive, "1b 00 00 00 01 00", b"");
+    let statistics = |drive: &mut Drive| run(drive, "4d 00 54 00 00 00 00 ff ff 00", &[], 1024).2;
+    let page = statistics(&mut drive);
+    assert_eq!(
+        (&page[4..12], &page[4 + 13 * 8..12 + 13 * 8]),
+        (&bytes("00 00 40 04 00 00 00 02")[..], &bytes("00 0d 40 04 00 00 00 02")[..])
+    );
+    // The next power cycle: loads of its life stay, loads since then begin anew; one more power cycle.
+    let saved = drive.lu().saved();
+    let profile = &profile::ULT3580_TD8;
+    let identity = Identity { model: profile.model, serial: "1234567890".into(), naa: 1, port: None };
+    let mut again = Drive::new(profile, identity, DriveConfig { codec: Codec::NONE }, saved);
+    let port = scsi_core::nexus::TransportId::local(1);
+    again.event(Event::NexusUp { nexus: HOST, port, returning: false }, Now::default());
+    let _ = run(&mut again, "03 00 00 00 12 00", &[], 18);
+    let page = statistics(&mut again);
+    let value = |code: usize| u32::from_be_bytes(page[8 + code * 8..12 + code * 8].try_into().unwrap());
+    assert_eq!((value(0), value(12), value(13)), (2, 2, 0));
+    // The volume's own life, in its memory and on page 17h: 2 MB in one load, none in this.
+    let life = run(&mut drive, "8c 00 00 00 00 00 00 00 02 20 00 00 00 11 00 00", &[], 17).2;
+    assert_eq!(life[9..], bytes("00 00 00 00 00 00 00 02"));
+    let volume = run(&mut drive, "4d 00 57 00 00 00 10 00 10 00", &[], 16).2;
+    assert_eq!(volume[4..], bytes("00 10 43 08 00 00 00 00 00 00 00 02"));
+}
+
+#[test]
+fn what_the_last_load_left() {
+    let mut drive = loaded(1 << 30);
+    // The library's label is the volume's identifier.
+    let label = run(&mut drive, "8c 00 00 00 00 00 00 00 00 08 00 00 00 29 00 00", &[], 41).2;
+    assert_eq!(label[4..15], *b"\x00\x08\x81\x00\x20T00001");
+    assert_eq!(drive.alerts().bits(), 0);
+    drive.raise_alert(crate::alert::Alert::MEDIA);
+    let alerts = run(&mut drive, "8c 00 00 00 00 00 00 00 00 02 00 00 00 11 00 00", &[], 17).2;
+    assert_eq!(alerts[9..], bytes("10 00 00 00 00 00 00 00"));
+    // A cartridge that nobody unloaded: its statistics are lost, and that is said.
+    let mut cartridge = cartridge(&tape_store::media::LTO_8, Kind::Data, 1 << 30);
+    let mut mam = cartridge.mam().unwrap();
+    mam.set_flag(tape_store::mam::Flags::LOADED, true);
+    cartridge.save_mam(&mam).unwrap();
+    let mut drive = empty("ULT3580-TD8");
+    drive.insert(cartridge).unwrap();
+    assert!(drive.alerts().is_set(crate::alert::Alert::LOST_STATISTICS));
+}
