@@ -68,6 +68,8 @@ pub(crate) struct Mounted {
     pub(crate) tampered: bool,
     /// Programmable early warning was given.
     pub(crate) warned: bool,
+    /// There is, or was in this load, a sealed block.
+    pub(crate) sealed: bool,
 }
 
 impl Mounted {
@@ -135,6 +137,10 @@ impl Mounted {
 
     /// Notes where sealed blocks begin and end, of a write that begins at `object`.
     pub(crate) fn note_sealed(&mut self, partition: u8, object: u64, sealed: bool) {
+        if !sealed && !self.sealed {
+            return;
+        }
+        self.sealed |= sealed;
         let at = |mam: &Mam, id| mam.get(id, partition).map(|_| mam.number_of(id, partition));
         let mam = &mut self.mam;
         for id in [AttrId::FIRST_ENCRYPTED, AttrId::FIRST_CLEAR] {
@@ -288,6 +294,7 @@ impl State {
                 self.alerts.raise(alert);
             }
         }
+        let sealed = (0..4).any(|partition| mam.get(AttrId::FIRST_ENCRYPTED, partition).is_some());
         self.loads += 1;
         self.lifetime.add(Lifetime::LOADS, 1);
         Mounted {
@@ -305,6 +312,7 @@ impl State {
             allowed: Allowed::Nothing,
             tampered,
             warned: false,
+            sealed,
         }
     }
 

@@ -85,13 +85,18 @@ impl LogWriter {
 
     /// Adds a counter of `width` bytes, saturated.
     pub fn counter(&mut self, code: u16, width: usize, value: u64) -> &mut Self {
-        let most = if width >= 8 { u64::MAX } else { (1 << (8 * width)) - 1 };
         let value = match &self.show {
             Show::Value => value,
             Show::Threshold(thresholds, id) => thresholds.0.get(&(*id, code)).copied().unwrap_or(u64::MAX),
         };
+        self.number(code, COUNTER, width, value)
+    }
+
+    /// Adds a number of `width` bytes, saturated.
+    pub fn number(&mut self, code: u16, control: u8, width: usize, value: u64) -> &mut Self {
+        let most = if width >= 8 { u64::MAX } else { (1 << (8 * width)) - 1 };
         let bytes = value.min(most).to_be_bytes();
-        self.parameter(code, COUNTER, bytes.get(8 - width.min(8)..).unwrap_or_default())
+        self.parameter(code, control, bytes.get(8 - width.min(8)..).unwrap_or_default())
     }
 
     /// Adds counters of one width with codes in a row.

@@ -31,13 +31,14 @@ pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
 
 pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>) -> Outcome {
     // IMMED stands where transfers have FIXED.
-    let Transfer { fixed: immediate, length: count, address, .. } = Transfer::of(cdb);
+    let transfer = Transfer::of(cdb);
+    let (immediate, count) = (transfer.fixed, transfer.length);
     let unbuffered = state.buffered_mode == 0;
     let mounted = state.ready()?;
     if immediate && unbuffered {
         return Err(Sense::cdb_field(1, Some(0)).into());
     }
-    address.map_or(Ok(()), |address| address.go(mounted))?;
+    transfer.arrive(mounted)?;
     let outcome = match count {
         0 => Ok(()),
         count => mounted.before_write(Change::Write).and_then(|()| marks(mounted, count, request)),

@@ -1,4 +1,4 @@
-//! What READ, READ REVERSE, WRITE and VERIFY share: a length in blocks or bytes, and in the 16-byte forms the place.
+//! What commands share that move blocks, or are at a place: a length in blocks or bytes, and in the 16-byte forms the place.
 //!
 //! Both forms may be mixed; a 16-byte command goes to its object first, and is refused there if there is none.
 
@@ -36,8 +36,8 @@ const _: () = assert!(size_of::<Raw16>() == 16);
 /// Where a command of the 16-byte form is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Address {
-    pub(super) partition: u8,
-    pub(super) object: u64,
+    partition: u8,
+    object: u64,
 }
 
 /// A transfer as its CDB asks for it.
@@ -86,12 +86,17 @@ impl Transfer {
 
     /// Goes to where the command is to be; PARTITION NUMBER is byte 3.
     pub(super) fn go(&self, mounted: &mut Mounted) -> Result<(), Sense> {
-        self.address.map_or(Ok(()), |address| address.go(mounted).map_err(|sense| sense.info(self.length.into())))
+        self.arrive(mounted).map_err(|sense| sense.info(self.length.into()))
+    }
+
+    /// As [`Self::go`], of a command without INFORMATION.
+    pub(super) fn arrive(&self, mounted: &mut Mounted) -> Result<(), Sense> {
+        self.address.map_or(Ok(()), |address| address.go(mounted))
     }
 }
 
 impl Address {
-    pub(super) fn go(self, mounted: &mut Mounted) -> Result<(), Sense> {
+    fn go(self, mounted: &mut Mounted) -> Result<(), Sense> {
         let at = mounted.medium.position();
         if self.partition >= mounted.medium.partitions() {
             return Err(Sense::cdb_field(3, None));

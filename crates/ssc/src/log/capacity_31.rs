@@ -16,7 +16,7 @@ pub(super) fn write(source: &Source<'_>, w: &mut LogWriter) {
             second.capacity,
         ];
         for (code, bytes) in (u16::from(pair) * 4 + 1..).zip(values) {
-            w.parameter(code, FLAGS, &u32::try_from(bytes / MIB).unwrap_or(u32::MAX).to_be_bytes());
+            w.number(code, FLAGS, 4, bytes / MIB);
         }
     }
 }

@@ -87,35 +87,22 @@ pub(crate) const IBM_PAGES: &[LogId] = &[
 ];
 
 /// Pages of IBM's LTO-9 drives: those, and the environment.
-pub(crate) const IBM_9_PAGES: &[LogId] = &[
-    WRITE_ERRORS,
-    READ_ERRORS,
-    NON_MEDIUM_ERRORS,
-    SEQUENTIAL,
-    ENVIRONMENT,
-    SELF_TEST_10,
-    DEVICE_STATUS,
-    ALERT_RESPONSE,
-    STATISTICS,
-    DIAGNOSTICS,
-    VOLUME,
-    PORT,
-    POWER,
-    DATA_COMPRESSION,
-    TAPE_ALERT,
-    EXCEPTIONS,
-    USAGE,
-    CAPACITY,
-    COMPRESSION,
-    WRITE_COUNTERS,
-    READ_COUNTERS,
-    PERFORMANCE,
-    BLOCKS,
-    PORT_0,
-    PORT_1,
-    DRIVE_USAGE,
-    SUBSYSTEM,
-];
+pub(crate) const IBM_9_PAGES: &[LogId] = &with::<27>(IBM_PAGES, ENVIRONMENT);
+
+/// A list with one page more, at its place.
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time: a list of another length does not build")]
+const fn with<const N: usize>(pages: &[LogId], more: LogId) -> [LogId; N] {
+    assert!(N == pages.len() + 1);
+    let (mut list, mut from, mut to) = ([more; N], 0, 0);
+    while from < pages.len() {
+        if to == from && pages[from].page > more.page {
+            to += 1;
+        }
+        list[to] = pages[from];
+        (from, to) = (from + 1, to + 1);
+    }
+    list
+}
 
 /// Pages of the LTO-5 and LTO-6 drives that HP built itself (an LTO-6 drive's list), and again 10h and 2Fh.
 pub(crate) const HP_PAGES: &[LogId] = &[

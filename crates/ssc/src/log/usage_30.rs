@@ -24,7 +24,6 @@ pub(super) fn write(source: &Source<'_>, w: &mut LogWriter) {
     // HP's drives have nine of them.
     let count = if source.state.profile.is_hp() { 9 } else { values.len() };
     for (code, width, value) in values.into_iter().take(count) {
-        let most = if width >= 8 { u64::MAX } else { (1 << (8 * width)) - 1 };
-        w.parameter(code, FLAGS, value.min(most).to_be_bytes().get(8 - width..).unwrap_or_default());
+        w.number(code, FLAGS, width, value);
     }
 }

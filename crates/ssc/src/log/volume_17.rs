@@ -18,10 +18,6 @@ pub(super) fn write(source: &Source<'_>, w: &mut LogWriter) {
     let counters = &source.counters;
     let mam = &mounted.mam;
     let total = |id, now: u64| mam.number(id).saturating_add(now) / MB;
-    let number = |w: &mut LogWriter, code: u16, width: usize, value: u64| {
-        let most = if width >= 8 { u64::MAX } else { (1 << (8 * width)) - 1 };
-        w.parameter(code, LIST, value.min(most).to_be_bytes().get(8 - width..).unwrap_or_default());
-    };
     for (code, width, value) in [
         (0x01, 4, mam.number(AttrId::LOAD_COUNT)),
         (0x02, 8, counters.blocks_written + counters.filemarks),
@@ -43,20 +39,20 @@ pub(super) fn write(source: &Source<'_>, w: &mut LogWriter) {
         (0x14, 6, 0),
         (0x15, 6, 0),
     ] {
-        number(w, code, width, value);
+        w.number(code, LIST, width, value);
     }
     let usages: Vec<_> =
         (0..mounted.medium.partitions()).filter_map(|number| mounted.medium.usage(number).ok()).collect();
     let sum = |of: fn(&Usage) -> u64| usages.iter().map(of).sum::<u64>() / MB;
-    number(w, 0x16, 4, sum(|usage| usage.capacity));
-    number(w, 0x17, 4, sum(|usage| usage.used));
-    number(w, 0x18, 4, sum(|usage| usage.capacity));
-    number(w, 0x19, 1, 100);
+    w.number(0x16, LIST, 4, sum(|usage| usage.capacity));
+    w.number(0x17, LIST, 4, sum(|usage| usage.used));
+    w.number(0x18, LIST, 4, sum(|usage| usage.capacity));
+    w.number(0x19, LIST, 1, 100);
     identity(source, mounted, w);
     w.parameter(0x0080, LIST, &[u8::from(mounted.protected.is_some())]);
     w.parameter(0x0081, LIST, &[u8::from(mounted.cartridge.kind() == Kind::Worm)]).parameter(0x0082, LIST, &[0]);
-    number(w, 0x0101, 4, mam.number(AttrId::LOAD_COUNT));
-    number(w, 0x0102, 4, mam.number(AttrId::LOAD_COUNT));
+    w.number(0x0101, LIST, 4, mam.number(AttrId::LOAD_COUNT));
+    w.number(0x0102, LIST, 4, mam.number(AttrId::LOAD_COUNT));
     encrypted(mounted, w);
     let records = |of: fn(&Usage) -> u64| {
         let mut records = PageWriter::new();
