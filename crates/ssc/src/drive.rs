@@ -260,6 +260,7 @@ impl Drive {
         let told = matches!(outcome, Err(Fault::Check(sense)) if sense.deferred).then_some(request.nexus);
         self.note_lost(told);
         if let Load::Mounted(mounted) = &mut self.state.load
+            && mounted.warned
             && !mounted.medium.position().programmable_warning
         {
             // It is given again when the zone is entered again.
@@ -340,6 +341,7 @@ impl Drive {
         };
         if let Load::Mounted(mounted) = &mut state.load {
             mounted.append_only = append_only;
+            mounted.warns = warn_before > 0;
             mounted.medium.warn_before(warn_before);
         }
         let test = exceptions_1c::test(exceptions);

@@ -103,7 +103,23 @@ impl Parameters {
         Some(Seal { key, kads: self.kads.clone(), protected: self.protected })
     }
 
-    /// How blocks are read.
+    /// How blocks are read; without a copy of what reading does not need.
+    pub(crate) fn reader(&self) -> Reader {
+        let key = if matches!(self.decrypt, Decrypt::Only | Decrypt::Mixed) { self.key.clone() } else { None };
+        Reader { decrypt: self.decrypt, key, refused: self.refused }
+    }
+}
+
+/// How blocks are read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reader {
+    decrypt: Decrypt,
+    key: Option<Key>,
+    pub(crate) refused: Option<Refused>,
+}
+
+impl Reader {
+    /// As the medium takes it.
     pub(crate) fn unseal(&self) -> Unseal<'_> {
         match (self.decrypt, &self.key) {
             (Decrypt::Only, Some(key)) => Unseal::Only(key),

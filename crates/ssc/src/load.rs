@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use tape_store::cartridge::{Cartridge, Kind, Level};
 use tape_store::error::StoreError;
 use tape_store::mam::{AttrId, Flags, Mam};
-use tape_store::medium::Medium;
+use tape_store::medium::{Medium, Position};
 
 /// What is in the drive.
 pub(crate) enum Load {
@@ -66,6 +66,8 @@ pub(crate) struct Mounted {
     pub(crate) allowed: Allowed,
     /// It is written once, and is not what it was.
     pub(crate) tampered: bool,
+    /// Programmable early warning is asked for.
+    pub(crate) warns: bool,
     /// Programmable early warning was given.
     pub(crate) warned: bool,
     /// There is, or was in this load, a sealed block.
@@ -135,12 +137,13 @@ impl Mounted {
         self.counters.to_medium = self.medium.stored();
     }
 
-    /// Notes where sealed blocks begin and end, of a write that begins at `object`.
-    pub(crate) fn note_sealed(&mut self, partition: u8, object: u64, sealed: bool) {
+    /// Notes where sealed blocks begin and end, of a write that begins here.
+    pub(crate) fn note_sealed(&mut self, sealed: bool) {
         if !sealed && !self.sealed {
             return;
         }
         self.sealed |= sealed;
+        let Position { partition, object, .. } = self.medium.position();
         let at = |mam: &Mam, id| mam.get(id, partition).map(|_| mam.number_of(id, partition));
         let mam = &mut self.mam;
         for id in [AttrId::FIRST_ENCRYPTED, AttrId::FIRST_CLEAR] {
@@ -311,6 +314,7 @@ impl State {
             append_only: self.settings.append_only,
             allowed: Allowed::Nothing,
             tampered,
+            warns: self.settings.warn_before > 0,
             warned: false,
             sealed,
         }

@@ -4,6 +4,7 @@
 //! ([`crate::drive::Drive::work`]). Until it ends, commands that need the medium are refused with 2/04/07, and REQUEST
 //! SENSE says how far it has come.
 
+use crate::encryption::Reader;
 use crate::load::Mounted;
 use scsi_core::asc::Asc;
 use scsi_core::nexus::NexusId;
@@ -21,7 +22,7 @@ pub(crate) struct Operation {
     /// What is left to be verified.
     pub(crate) left: Left,
     /// How blocks that are sealed are read.
-    pub(crate) parameters: crate::encryption::Parameters,
+    pub(crate) reader: Reader,
     /// In 65536ths.
     progress: u16,
 }
@@ -38,8 +39,8 @@ pub(crate) enum Left {
 }
 
 impl Operation {
-    pub(crate) const fn new(nexus: NexusId, left: Left, parameters: crate::encryption::Parameters) -> Self {
-        Self { nexus, left, parameters, progress: 0 }
+    pub(crate) const fn new(nexus: NexusId, left: Left, reader: Reader) -> Self {
+        Self { nexus, left, reader, progress: 0 }
     }
 
     /// 0/00/1C with progress.
@@ -67,7 +68,7 @@ impl Operation {
             if matches!(self.left, Left::Filemarks(0) | Left::Blocks(0, _)) {
                 return Ok(true);
             }
-            let found = mounted.medium.read_sealed(&mut [IoSliceMut::new(&mut scratch)], self.parameters.unseal());
+            let found = mounted.medium.read_sealed(&mut [IoSliceMut::new(&mut scratch)], self.reader.unseal());
             if let Ok(Found::Block { stored, .. }) = found {
                 done += stored;
             }

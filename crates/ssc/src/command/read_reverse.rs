@@ -36,9 +36,9 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mu
     let transfer = Transfer::of(cdb);
     let (sili, as_read) = (transfer.flags & 0x02 != 0, transfer.flags & 0x04 != 0);
     let block_length = state.block_length;
-    let parameters = state.encryption.of(request.nexus).0.clone();
+    let reader = state.encryption.of(request.nexus).0.reader();
     let method = Protection::on_read(state.protection_of(request.nexus));
-    let how = How { unseal: parameters.unseal(), refused: parameters.refused, method };
+    let how = How { unseal: reader.unseal(), refused: reader.refused, method };
     let mounted = state.ready()?;
     read::check_flags(&transfer, sili, block_length)?;
     transfer.go(mounted)?;

@@ -75,7 +75,7 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mu
     let transfer = Transfer::of(cdb);
     let (flags, length) = (Flags(transfer.flags), transfer.length);
     let block_length = state.block_length;
-    let parameters = state.encryption.of(request.nexus).0.clone();
+    let reader = state.encryption.of(request.nexus).0.reader();
     let protection = state.protection_of(request.nexus);
     let mounted = state.ready()?;
     check(&transfer, block_length, protection)?;
@@ -95,10 +95,10 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mu
             _ => Left::Blocks(count, size),
         };
         mounted.before_motion()?;
-        state.operation = Some(Operation::new(request.nexus, left, parameters));
+        state.operation = Some(Operation::new(request.nexus, left, reader));
         return Ok(());
     }
-    let unseal = parameters.unseal();
+    let unseal = reader.unseal();
     let mut scratch = vec![0; MAX_BLOCK];
     let outcome = if flags.to_end() {
         files(mounted, None, unseal, &mut scratch)

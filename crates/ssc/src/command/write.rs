@@ -76,8 +76,7 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mu
     let outcome = match allowed.and_then(|()| mounted.before_write(Change::Write)) {
         Ok(()) => {
             mounted.writer = Some(request.nexus);
-            let at = mounted.medium.position();
-            mounted.note_sealed(at.partition, at.object, external || seal.is_some());
+            mounted.note_sealed(external || seal.is_some());
             let how = How { codec, seal: seal.as_ref(), external, method };
             blocks(mounted, transfer.blocks(block_length), &how, &mut data.out)
         }
@@ -85,17 +84,25 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mu
     };
     let outcome = outcome.map_err(|fault| residue(fault, fixed, length));
     let outcome = match outcome {
-        Ok(()) if unbuffered => mounted.sync().map_err(|sense| sense.info(length.into()).into()),
+        Ok(warned) if unbuffered => mounted.sync().map(|()| warned).map_err(|sense| sense.info(length.into()).into()),
         other => other,
     };
-    let outcome = outcome.and_then(|()| warn(mounted).map_err(Into::into));
+    let outcome = match outcome {
+        Ok(early_warning) if early_warning || mounted.warns => warn(mounted).map_err(Into::into),
+        other => other.map(|_| ()),
+    };
     note_alert(state, &outcome);
     outcome
 }
 
-/// Appends the blocks.
-fn blocks(mounted: &mut Mounted, (count, size): (u32, u32), how: &How<'_>, out: &mut DataOut<'_>) -> Outcome {
-    let size = size as usize;
+/// Appends the blocks; whether the medium is beyond early warning then.
+fn blocks(
+    mounted: &mut Mounted,
+    (count, size): (u32, u32),
+    how: &How<'_>,
+    out: &mut DataOut<'_>,
+) -> Result<bool, Fault> {
+    let (size, mut warned) = (size as usize, false);
     for done in 0..count {
         let at = done as usize * size;
         let left = i64::from(count - done);
@@ -110,7 +117,8 @@ fn blocks(mounted: &mut Mounted, (count, size): (u32, u32), how: &How<'_>, out: 
             Some(seal) => mounted.medium.append_sealed(&block, how.codec, seal),
         };
         match written {
-            Ok(Written::Done { .. }) => {
+            Ok(Written::Done { early_warning }) => {
+                warned = early_warning;
                 out.consume(size);
                 mounted.counters.from_host += len as u64;
                 mounted.counters.blocks_written += 1;
@@ -126,7 +134,7 @@ fn blocks(mounted: &mut Mounted, (count, size): (u32, u32), how: &How<'_>, out: 
             }
         }
     }
-    Ok(())
+    Ok(warned)
 }
 
 /// The length of a block without its protection information, which must be right.
