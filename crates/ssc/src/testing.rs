@@ -74,6 +74,9 @@ pub fn command(unit: &mut dyn LogicalUnit, nexus: u32, cdb: &[u8], out: &[u8], r
     completion
 }
 
+/// SECURITY PROTOCOL IN of the key that keys are wrapped for: making one takes a tenth of a second, and has a test of its own.
+const MAKES_A_KEY: [u8; 4] = [0xa2, 0x20, 0x00, 0x31];
+
 /// A session of commands, taken from the bytes: for each a nexus, a CDB, and data.
 pub fn session(unit: &mut dyn LogicalUnit, mut data: &[u8]) {
     let mut room = vec![0; 4096];
@@ -83,6 +86,9 @@ pub fn session(unit: &mut dyn LogicalUnit, mut data: &[u8]) {
         let (out, rest) = rest.split_at(out_len.min(rest.len()));
         data = rest;
         let _ = unit.expected_data_out(cdb);
+        if cdb.starts_with(&MAKES_A_KEY) {
+            continue;
+        }
         if control & 0x80 == 0 {
             command(unit, 1 + u32::from(control >> 6 & 1), cdb, out, &mut room);
         } else {
