@@ -71,7 +71,7 @@ pub trait Device {
     /// WRITE BUFFER brought microcode, which is not for this device.
     fn microcode_refused(&mut self) {}
     /// The state that REQUEST SENSE reports when nothing is pending: progress of an operation.
-    fn condition(&self) -> Option<Sense>;
+    fn condition(&mut self) -> Option<Sense>;
     /// The default self-test.
     ///
     /// # Errors
@@ -281,6 +281,11 @@ impl Lu {
         completion
     }
 
+    /// Takes what is to be saved and came about without a command.
+    pub fn take_save(&mut self) -> Save {
+        std::mem::take(&mut self.save)
+    }
+
     /// Notes state that must be durable before the status leaves.
     pub fn save(&mut self, what: Save) {
         self.save |= what;
@@ -293,11 +298,12 @@ impl Lu {
         if mode::control_0a::descriptor_sense(page) { Format::Descriptor } else { Format::Fixed }
     }
 
-    /// Nexuses that hold a persistent reservation.
+    /// Ports that hold a persistent reservation, logged in or not.
     #[must_use]
-    pub fn holders(&self) -> Vec<NexusId> {
-        let holds = |port: &TransportId| self.reservations.persistent.holds(port);
-        self.nexuses.iter().filter(|(_, port)| holds(port)).map(|(nexus, _)| *nexus).collect()
+    pub fn holders(&self) -> Vec<TransportId> {
+        let persistent = &self.reservations.persistent;
+        let ports = persistent.registrations().iter().map(|registration| &registration.port);
+        ports.filter(|port| persistent.holds(port)).cloned().collect()
     }
 
     /// Whether any nexus prevents removal.
@@ -314,7 +320,9 @@ impl Lu {
         }
     }
 
-    pub(crate) fn port_of(&self, nexus: NexusId) -> Option<TransportId> {
+    /// The initiator port of a nexus.
+    #[must_use]
+    pub fn port_of(&self, nexus: NexusId) -> Option<TransportId> {
         self.nexuses.get(&nexus).cloned()
     }
 

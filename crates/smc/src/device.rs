@@ -86,7 +86,7 @@ impl Device for State {
         changed
     }
 
-    fn condition(&self) -> Option<Sense> {
+    fn condition(&mut self) -> Option<Sense> {
         None
     }
 

@@ -66,6 +66,8 @@ pub(crate) struct State {
     pub(crate) serial: String,
     /// Some nexus prevents removal.
     pub(crate) removal_prevented: bool,
+    /// When it was last heard of.
+    pub(crate) latest: Now,
     /// An informational exception that was not reported yet; whether it was a test.
     pub(crate) exception: Option<bool>,
     /// What an immediate command began.
@@ -92,6 +94,7 @@ impl State {
             power_on: None,
             serial: String::new(),
             removal_prevented: false,
+            latest: Now::default(),
             exception: None,
             operation: None,
         }
@@ -252,12 +255,17 @@ impl Device for State {
         self.alerts.raise(Alert::MICROCODE_UPDATE_FAIL);
     }
 
-    fn condition(&self) -> Option<Sense> {
+    fn condition(&mut self) -> Option<Sense> {
         if let Some(operation) = &self.operation {
             return Some(operation.condition());
         }
-        let exception = self.exception.filter(|_| self.settings.exceptions == exceptions_1c::Method::OnRequest);
-        exception.map(|is_test| exceptions_1c::sense(self.settings.exceptions, is_test))
+        let method = self.settings.exceptions;
+        let is_test = self.exception.filter(|_| method == exceptions_1c::Method::OnRequest)?;
+        // A test is told of once, an exception while a flag is raised.
+        if is_test || self.alerts.all().bits() == 0 {
+            self.exception = None;
+        }
+        Some(exceptions_1c::sense(method, is_test))
     }
 
     fn self_test(&mut self) -> Outcome {

@@ -8,6 +8,7 @@ use crate::lifetime::Lifetime;
 use crate::load::Load;
 use crate::log::When;
 use crate::mode::{compression_0f, config_extension_1001, protection_0af0};
+use crate::operation;
 use crate::profile::DriveProfile;
 use crate::table::COMMANDS;
 use scsi_core::asc::Asc;
@@ -18,11 +19,11 @@ use scsi_core::fault::{Completion, Fault, Outcome, Save};
 use scsi_core::identity::Identity;
 use scsi_core::lu::{self, Lu};
 use scsi_core::mode::exceptions_1c;
-use scsi_core::nexus::NexusId;
+use scsi_core::nexus::{NexusId, TransportId};
 use scsi_core::sense::{Sense, SenseKey};
 use scsi_core::spec::{Attention, Row};
 use scsi_core::target::{Event, LogicalUnit, Request};
-use scsi_core::time::Now;
+use scsi_core::time::{Now, Timestamp};
 use std::sync::Arc;
 use tape_store::cartridge::{Cartridge, Refused, WhyNot};
 use tape_store::mam::AttrId;
@@ -109,10 +110,17 @@ impl Drive {
 
     /// Takes an operation that goes on after its command was answered one step further; says whether it goes on still.
     pub fn work(&mut self) -> bool {
-        if let Some((nexus, sense)) = self.state.step() {
-            self.lu.defer(nexus, sense);
-        }
+        self.step(operation::LONG);
         self.is_working()
+    }
+
+    fn step(&mut self, bytes: u64) {
+        if let Some((operation, sense)) = self.state.step(bytes) {
+            let outcome = Err(Fault::from(sense.clone()));
+            command::read::note_outcome(&mut self.state, operation.nexus, &outcome);
+            self.note_error(&operation.cdb, self.state.latest.wall, &outcome);
+            self.lu.defer(operation.nexus, sense);
+        }
     }
 
     /// The cartridge inside, and what has become of it.
@@ -152,6 +160,10 @@ impl Drive {
         if self.lu.removal_prevented() && !ejected && !self.state.is_empty() {
             return Err(WhyNot::Prevented);
         }
+        if let Some(operation) = self.state.operation.take() {
+            // Nobody may take the tape as verified.
+            self.lu.defer(operation.nexus, Sense::new(SenseKey::ABORTED_COMMAND, Asc(0)));
+        }
         let writer = if let Load::Mounted(mounted) = &self.state.load { mounted.writer } else { None };
         let (cartridge, result) = self.state.unmount().ok_or(WhyNot::Empty)?;
         self.state.forget_keys(&mut self.lu);
@@ -159,6 +171,7 @@ impl Drive {
             self.lu.defer(writer, crate::fault::sense(&error, crate::fault::Doing::Writing));
         }
         self.state.alerts.medium_removed();
+        self.keep_lifetime();
         Ok(cartridge)
     }
 
@@ -167,7 +180,11 @@ impl Drive {
     /// # Errors
     /// The store failed; the text says how.
     pub fn shut_down(&mut self) -> Result<Option<Cartridge>, String> {
-        match self.state.unmount() {
+        let unmounted = self.state.unmount();
+        // The time since power on counts, whatever else did not.
+        self.state.lifetime.changed = true;
+        self.keep_lifetime();
+        match unmounted {
             None => Ok(None),
             Some((cartridge, Ok(()))) => Ok(Some(cartridge)),
             Some((cartridge, Err(error))) => Err(format!("{}: {error}", cartridge.barcode())),
@@ -175,10 +192,11 @@ impl Drive {
     }
 
     fn run(&mut self, request: &Request<'_>, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
+        self.state.latest = request.now;
+        self.step(operation::SHORT);
         let found = self.find(cdb);
         self.lu.admit(request, cdb, found.as_ref().map(|row| &row.spec))?;
         let row = found?;
-        self.work();
         let held = self.reservations(row);
         let outcome = self.dispatch(row.run, cdb, request, data);
         self.finish(row, cdb, request, &outcome);
@@ -236,16 +254,16 @@ impl Drive {
     }
 
     /// Who holds a reservation, before a command that may change that.
-    fn reservations(&self, row: &Row<Command>) -> Option<Vec<NexusId>> {
+    fn reservations(&self, row: &Row<Command>) -> Option<Vec<TransportId>> {
         (row.run == Command::Spc(SpcCommand::ReserveOut)).then(|| self.lu.holders())
     }
 
     /// Keys that go with a reservation go with it: CKORP and CKORL.
-    fn note_reservations(&mut self, held: &[NexusId], cdb: &Cdb) {
+    fn note_reservations(&mut self, held: &[TransportId], cdb: &Cdb) {
         /// PREEMPT, and PREEMPT AND ABORT.
         const PREEMPT: [u16; 2] = [0x04, 0x05];
         let holders = self.lu.holders();
-        let lost: Vec<NexusId> = held.iter().copied().filter(|nexus| !holders.contains(nexus)).collect();
+        let lost: Vec<TransportId> = held.iter().filter(|port| !holders.contains(port)).cloned().collect();
         if !lost.is_empty() {
             let gone = self.state.encryption.reservation_lost(&lost, PREEMPT.contains(&cdb.action().0));
             self.state.tell_of_keys(&mut self.lu, gone);
@@ -267,14 +285,12 @@ impl Drive {
             mounted.warned = false;
         }
         self.note_exception();
-        self.note_error(cdb, request, outcome);
-        if std::mem::take(&mut self.state.lifetime.changed) {
-            self.keep_lifetime(request.now);
-        }
+        self.note_error(cdb, request.now.wall, outcome);
+        self.keep_lifetime();
     }
 
     /// What log page 16h tells of: errors of medium and hardware.
-    fn note_error(&mut self, cdb: &Cdb, request: &Request<'_>, outcome: &Outcome) {
+    fn note_error(&mut self, cdb: &Cdb, at: Timestamp, outcome: &Outcome) {
         let Err(Fault::Check(sense)) = outcome else { return };
         if !matches!(sense.key, SenseKey::MEDIUM_ERROR | SenseKey::HARDWARE_ERROR) {
             return;
@@ -287,58 +303,31 @@ impl Drive {
             None
         };
         let revision = self.lu.identity.model.revision;
-        diagnostics.note(sense, &When { cdb, at: request.now.wall, revision, medium });
+        diagnostics.note(sense, &When { cdb, at, revision, medium });
     }
 
-    /// What the drive counts for life is kept, with the next answer.
-    fn keep_lifetime(&mut self, now: Now) {
+    /// What the drive counts for life is kept, if it changed: with the next answer, or by who takes [`Lu::take_save`].
+    fn keep_lifetime(&mut self) {
+        if !std::mem::take(&mut self.state.lifetime.changed) {
+            return;
+        }
+        let now = self.state.latest;
         let mut kept = self.state.lifetime.clone();
         kept.add(Lifetime::POWER_ON_SECONDS, self.state.power_on_seconds(now));
         self.lu.counters = kept.into_counters();
         self.lu.save(Save::UNIT);
     }
 
-    /// A flag that was raised is an informational exception, if a host wants to hear of those.
-    fn note_exception(&mut self) {
-        if !self.state.alerts.take_fresh() || self.state.settings.exceptions == exceptions_1c::Method::None {
-            return;
-        }
-        self.raise_exception(false);
-    }
-
-    fn raise_exception(&mut self, is_test: bool) {
-        match self.state.settings.exceptions {
-            exceptions_1c::Method::None => {}
-            exceptions_1c::Method::Attention => self.lu.attention.raise_all(exceptions_1c::asc(is_test)),
-            exceptions_1c::Method::Recovered | exceptions_1c::Method::NoSense | exceptions_1c::Method::OnRequest => {
-                self.state.exception = Some(is_test);
-            }
-        }
-    }
-
-    /// A command that succeeded tells of an exception, if that is how a host wants to hear of it.
-    fn report_exception(&mut self) -> Outcome {
-        let method = self.state.settings.exceptions;
-        if !matches!(method, exceptions_1c::Method::Recovered | exceptions_1c::Method::NoSense) {
-            return Ok(());
-        }
-        match self.state.exception.take() {
-            Some(is_test) => Err(exceptions_1c::sense(method, is_test).into()),
-            None => Ok(()),
-        }
-    }
-
     /// Settings that live in mode pages are read from there: those that all share, and those of a nexus.
     fn follow_mode_pages(&mut self, nexus: Option<NexusId>) {
         let Self { lu, state } = self;
+        let compress = compression_0f::follow(&mut lu.mode, nexus.is_none() || state.settings.compress);
         let (append_only, warn_before) = config_extension_1001::settings(lu.mode.current(config_extension_1001::ID));
         let exceptions = lu.mode.current(exceptions_1c::ID);
-        state.settings = Settings {
-            compress: compression_0f::enabled(lu.mode.current(compression_0f::ID)),
-            append_only,
-            warn_before,
-            exceptions: exceptions_1c::method(exceptions),
-        };
+        if exceptions_1c::method(exceptions) != state.settings.exceptions {
+            state.exception = None;
+        }
+        state.settings = Settings { compress, append_only, warn_before, exceptions: exceptions_1c::method(exceptions) };
         if let Load::Mounted(mounted) = &mut state.load {
             mounted.append_only = append_only;
             mounted.warns = warn_before > 0;
@@ -351,22 +340,9 @@ impl Drive {
                 Some(protection) => drop(state.protections.insert(nexus, protection)),
                 None => drop(state.protections.remove(&nexus)),
             }
-            lu.mode.clear(exceptions_1c::ID, 2, exceptions_1c::TEST);
+            lu.mode.put(exceptions_1c::ID, 2, exceptions_1c::TEST, false);
             test.into_iter().for_each(|test| self.test_alert(test));
         }
-    }
-
-    /// What the TEST bit of mode page 1Ch asks for.
-    fn test_alert(&mut self, test: exceptions_1c::Test) {
-        let alerts = &mut self.state.alerts;
-        match test {
-            exceptions_1c::Test::Exception => {}
-            exceptions_1c::Test::Raise(0) => (1..=64).for_each(|number| alerts.raise(Alert(number))),
-            exceptions_1c::Test::Raise(number) => alerts.raise(Alert(number)),
-            exceptions_1c::Test::Clear(number) => return alerts.lower(Alert(number)),
-        }
-        alerts.take_fresh();
-        self.raise_exception(true);
     }
 
     /// Data that was accepted and then lost is a deferred error of who wrote it, unless that is who was just told.
@@ -393,6 +369,7 @@ impl LogicalUnit for Drive {
     fn event(&mut self, event: Event, now: Now) {
         self.lu.event(&event, now);
         self.state.power_on.get_or_insert(now.mono);
+        self.state.latest = now;
         match event {
             Event::NexusUp { nexus, returning, .. } => {
                 if !returning && matches!(self.state.load, Load::Mounted(_)) {
@@ -403,6 +380,12 @@ impl LogicalUnit for Drive {
                 self.state.block_length = 0;
                 self.state.buffered_mode = 1;
                 self.state.encryption.clear();
+                self.state.forget_used_keys();
+                self.state.alerts_after_reset();
+                if matches!(&self.state.load, Load::Mounted(mounted) if mounted.append_only) {
+                    // It lasts while the volume is mounted.
+                    self.lu.mode.put(config_extension_1001::ID, 5, config_extension_1001::APPEND_ONLY, true);
+                }
                 self.state.protections.clear();
                 self.state.exception = None;
                 self.state.operation = None;
@@ -410,6 +393,8 @@ impl LogicalUnit for Drive {
             }
             Event::NexusLost(nexus) => {
                 self.state.encryption.forget(nexus);
+                self.state.forget_used_keys();
+                self.state.operation.take_if(|operation| operation.nexus == nexus);
                 self.state.protections.remove(&nexus);
                 self.state.alerts.forget(nexus);
             }
@@ -429,6 +414,8 @@ impl LogicalUnit for Drive {
         }
     }
 }
+
+mod exceptions;
 
 #[cfg(test)]
 mod encryption_tests;

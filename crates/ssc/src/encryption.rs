@@ -3,7 +3,7 @@
 //! Keys are here and nowhere else: in memory, forgotten when they are replaced, and never shown.
 
 use scsi_core::asc::Asc;
-use scsi_core::nexus::NexusId;
+use scsi_core::nexus::{NexusId, TransportId};
 use scsi_core::sense::{Sense, SenseKey};
 use std::collections::BTreeMap;
 use tape_store::seal::{Kads, Key, Seal, Unseal};
@@ -92,6 +92,8 @@ pub(crate) struct Parameters {
     /// CEEM as it was set, and what it refuses.
     pub(crate) ceem: u8,
     pub(crate) refused: Option<Refused>,
+    /// The port of who set them.
+    pub(crate) port: Option<TransportId>,
     /// KEY INSTANCE COUNTER.
     pub(crate) instance: u32,
 }
@@ -142,6 +144,8 @@ pub(crate) struct Encryption {
     /// Key instances so far.
     instances: u32,
     wrong_keys: u8,
+    /// The key instance that was last found wrong.
+    last_wrong: Option<u32>,
 }
 
 impl Encryption {
@@ -163,7 +167,7 @@ impl Encryption {
     pub(crate) fn set_as(&self, nexus: NexusId) -> Scope {
         match self.of(nexus).1 {
             Scope::Local => Scope::Local,
-            Scope::All | Scope::Public if self.owner.is_some() => Scope::All,
+            Scope::All | Scope::Public if self.shared.port.is_some() => Scope::All,
             Scope::All | Scope::Public => Scope::Public,
         }
     }
@@ -172,6 +176,7 @@ impl Encryption {
     pub(crate) fn set(&mut self, nexus: NexusId, scope: Scope, lock: bool, mut parameters: Parameters) -> bool {
         self.locks.remove(&nexus);
         self.local.remove(&nexus);
+        self.owner.take_if(|owner| *owner == nexus);
         parameters.instance = self.next_instance();
         match scope {
             // It goes back to what is shared; nothing else counts.
@@ -217,9 +222,20 @@ impl Encryption {
         Err(Sense::new(SenseKey::DATA_PROTECT, Asc::DATA_DECRYPTION_KEY_FAIL_LIMIT_REACHED))
     }
 
-    /// Notes how a sealed block was met.
-    pub(crate) const fn tried(&mut self, right: bool) {
-        self.wrong_keys = if right { 0 } else { self.wrong_keys.saturating_add(1) };
+    /// Notes how the key of a nexus met a sealed block. One key is wrong once, however often it is tried.
+    pub(crate) fn tried(&mut self, nexus: NexusId, right: bool) {
+        let instance = Some(self.of(nexus).0.instance);
+        if right {
+            (self.wrong_keys, self.last_wrong) = (0, None);
+        } else if self.last_wrong != instance {
+            self.wrong_keys = self.wrong_keys.saturating_add(1);
+            self.last_wrong = instance;
+        }
+    }
+
+    /// Whether a right key would end a row of wrong ones.
+    pub(crate) const fn has_failed(&self) -> bool {
+        self.wrong_keys > 0
     }
 
     /// The nexus is gone, and with it what was its own.
@@ -230,25 +246,26 @@ impl Encryption {
 
     /// The volume is gone: keys that were to go with it, go. Says whether the shared one did, and whose own did.
     pub(crate) fn demounted(&mut self) -> (bool, Vec<NexusId>) {
-        self.wrong_keys = 0;
-        self.take(|_, clear| clear.on_demount)
+        (self.wrong_keys, self.last_wrong) = (0, None);
+        self.take(|parameters| parameters.clear.on_demount)
     }
 
     /// Reservations changed: keys whose owners lost one go, if they were to. Says what [`Self::demounted`] says.
-    pub(crate) fn reservation_lost(&mut self, lost: &[NexusId], preempted: bool) -> (bool, Vec<NexusId>) {
-        self.take(|nexus, clear| {
-            nexus.is_some_and(|nexus| lost.contains(&nexus)) && (clear.on_loss || preempted && clear.on_preempt)
+    pub(crate) fn reservation_lost(&mut self, lost: &[TransportId], preempted: bool) -> (bool, Vec<NexusId>) {
+        self.take(|Parameters { clear, port, .. }| {
+            let is_theirs = port.as_ref().is_some_and(|port| lost.contains(port));
+            is_theirs && (clear.on_loss || preempted && clear.on_preempt)
         })
     }
 
     /// Takes the parameters away of which `goes` says so.
-    fn take(&mut self, goes: impl Fn(Option<NexusId>, Clear) -> bool) -> (bool, Vec<NexusId>) {
-        let shared = goes(self.owner, self.shared.clear);
+    fn take(&mut self, goes: impl Fn(&Parameters) -> bool) -> (bool, Vec<NexusId>) {
+        let shared = goes(&self.shared);
         if shared {
             self.shared = Parameters { instance: self.next_instance(), ..Parameters::default() };
             self.owner = None;
         }
-        let local = self.local.iter().filter(|(nexus, own)| goes(Some(**nexus), own.clear));
+        let local = self.local.iter().filter(|(_, own)| goes(own));
         let gone: Vec<NexusId> = local.map(|(nexus, _)| *nexus).collect();
         gone.iter().for_each(|nexus| drop(self.local.remove(nexus)));
         (shared, gone)
@@ -314,7 +331,9 @@ mod tests {
         assert!(encryption.of(a).0.key.is_none() && encryption.of(b).0.key.is_some());
         for _ in 0..10 {
             assert_eq!(encryption.may_try(), Ok(()));
-            encryption.tried(false);
+            encryption.set(b, Scope::Local, false, keyed(2, false));
+            encryption.tried(b, false);
+            encryption.tried(b, false);
         }
         assert!(encryption.may_try().is_err());
         encryption.demounted();

@@ -5,6 +5,7 @@ use crate::counters::Counters;
 use crate::device::State;
 use crate::fault::{self, Doing};
 use crate::lifetime::Lifetime;
+use crate::operation::Operation;
 use crate::overwrite::{Allowed, Change};
 use crate::profile::Format;
 use scsi_core::asc::Asc;
@@ -40,6 +41,13 @@ const MB: u64 = 1_000_000;
 pub(crate) struct Held {
     pub(crate) cartridge: Cartridge,
     pub(crate) mam: Mam,
+}
+
+impl Held {
+    /// Partitions of the tape, as the memory has it.
+    pub(crate) fn partitions(&self) -> u8 {
+        u8::try_from(self.mam.partition_sizes().len().max(1)).unwrap_or(u8::MAX)
+    }
 }
 
 /// A threaded tape.
@@ -137,25 +145,38 @@ impl Mounted {
         self.counters.to_medium = self.medium.stored();
     }
 
-    /// Notes where sealed blocks begin and end, of a write that begins here.
-    pub(crate) fn note_sealed(&mut self, sealed: bool) {
+    /// Notes where sealed blocks begin and end, of a write that began at this position.
+    pub(crate) fn note_sealed(&mut self, first: Position, sealed: bool) {
         if !sealed && !self.sealed {
             return;
         }
+        let Position { partition, object, .. } = first;
+        if (partition, object) == {
+            let here = self.medium.position();
+            (here.partition, here.object)
+        } {
+            // Nothing was written.
+            return;
+        }
+        self.note_gone(partition, object);
         self.sealed |= sealed;
-        let Position { partition, object, .. } = self.medium.position();
         let at = |mam: &Mam, id| mam.get(id, partition).map(|_| mam.number_of(id, partition));
         let mam = &mut self.mam;
-        for id in [AttrId::FIRST_ENCRYPTED, AttrId::FIRST_CLEAR] {
-            if at(mam, id).is_some_and(|first| object <= first) {
-                mam.set(id, partition, &[]);
-            }
-        }
         let (first, clear) = (at(mam, AttrId::FIRST_ENCRYPTED), at(mam, AttrId::FIRST_CLEAR));
         if sealed && first.is_none() {
             mam.set(AttrId::FIRST_ENCRYPTED, partition, &object.to_be_bytes());
         } else if !sealed && first.is_some() && clear.is_none() {
             mam.set(AttrId::FIRST_CLEAR, partition, &object.to_be_bytes());
+        }
+    }
+
+    /// Notes that what was sealed from this object on is gone.
+    pub(crate) fn note_gone(&mut self, partition: u8, object: u64) {
+        for id in [AttrId::FIRST_ENCRYPTED, AttrId::FIRST_CLEAR] {
+            let gone = self.mam.get(id, partition).is_some() && object <= self.mam.number_of(id, partition);
+            if gone {
+                self.mam.set(id, partition, &[]);
+            }
         }
     }
 
@@ -165,11 +186,14 @@ impl Mounted {
         if scaled == 0 { self.cartridge.capacity() } else { scaled }
     }
 
-    /// Notes what is left of the partition that the medium is in.
+    /// Notes what is left of each partition.
     pub(crate) fn note_room(&mut self) {
         self.settle();
-        if let Ok(usage) = self.medium.usage(self.medium.position().partition) {
-            self.mam.set_number(AttrId::REMAINING, usage.capacity.saturating_sub(usage.used));
+        for partition in 0..self.medium.partitions() {
+            if let Ok(usage) = self.medium.usage(partition) {
+                let room = usage.capacity.saturating_sub(usage.used);
+                self.mam.set(AttrId::REMAINING, partition, &room.to_be_bytes());
+            }
         }
     }
 
@@ -190,7 +214,9 @@ impl Mounted {
         self.mam.set_number(AttrId::TAPE_ALERT, alerts);
         self.mam.set_flag(Flags::LOADED, false);
         self.note_room();
-        self.note_objects();
+        if synced.is_ok() {
+            self.note_objects();
+        }
         let (written, read) = (self.counters.from_host, self.counters.to_host);
         for (life, load, count) in
             [(AttrId::LIFE_WRITTEN, AttrId::LOAD_WRITTEN, written), (AttrId::LIFE_READ, AttrId::LOAD_READ, read)]
@@ -211,17 +237,18 @@ impl Mounted {
 }
 
 impl State {
-    /// Takes an operation one step further; who hears of what it met, if that ends it.
-    pub(crate) fn step(&mut self) -> Option<(NexusId, Sense)> {
-        let (operation, Load::Mounted(mounted)) = (self.operation.as_mut()?, &mut self.load) else {
-            self.operation = None;
-            return None;
-        };
-        let (nexus, step) = (operation.nexus, operation.step(mounted));
-        if !matches!(step, Ok(false)) {
-            self.operation = None;
+    /// Takes an operation one step further; it, and what it met, if that ends it.
+    pub(crate) fn step(&mut self, bytes: u64) -> Option<(Operation, Sense)> {
+        let mut operation = self.operation.take()?;
+        let Load::Mounted(mounted) = &mut self.load else { return None };
+        match operation.step(mounted, bytes) {
+            Ok(true) => None,
+            Ok(false) => {
+                self.operation = Some(operation);
+                None
+            }
+            Err(sense) => Some((operation, sense)),
         }
-        step.err().map(|sense| (nexus, sense))
     }
 
     /// The mounted tape.
@@ -276,7 +303,7 @@ impl State {
 
     /// A tape that was opened, as it stands in the drive; what became of it before is told as alerts.
     fn thread(&mut self, mut cartridge: Cartridge, opened: Opened, format: &Format) -> Mounted {
-        let Opened { mut medium, mam, lost_statistics, damaged } = opened;
+        let Opened { mut medium, mut mam, lost_statistics, damaged } = opened;
         if let Some(workers) = &self.workers {
             medium.employ(workers.as_ref());
         }
@@ -285,6 +312,13 @@ impl State {
         let tampered = is_tampered(&cartridge, medium.as_ref(), &mam);
         if tampered {
             tracing::warn!(barcode = %cartridge.barcode(), "cartridge is written once and is not what it was");
+        }
+        if mam.get(AttrId::SCALED, 0).is_none() && medium.partitions() == 1 {
+            // mhvtl's files keep the size of the partition, and not why.
+            let size = medium.usage(0).map_or(0, |usage| usage.capacity);
+            if size > 0 && size < cartridge.capacity() {
+                mam.set_number(AttrId::SCALED, size);
+            }
         }
         for (is, alert) in [
             (lost_statistics, Alert::LOST_STATISTICS),
@@ -405,8 +439,31 @@ impl State {
         self.tell_of_keys(lu, gone);
     }
 
+    /// A reset clears alerts; what is true of the mounted cartridge is raised again.
+    pub(crate) fn alerts_after_reset(&mut self) {
+        self.alerts.clear();
+        let Load::Mounted(mounted) = &self.load else { return };
+        for (is, alert) in [
+            (mounted.protected == Some(Asc::CANNOT_WRITE_MEDIUM_INCOMPATIBLE_FORMAT), Alert::READ_ONLY_FORMAT),
+            (mounted.tampered, Alert::WORM_INTEGRITY),
+            (mounted.mam.get(AttrId::SCALED, 0).is_some(), Alert::DIMINISHED_CAPACITY),
+        ] {
+            if is {
+                self.alerts.raise(alert);
+            }
+        }
+    }
+
+    /// The medium keeps no copy of a key that is to be another.
+    pub(crate) fn forget_used_keys(&mut self) {
+        if let Load::Mounted(mounted) = &mut self.load {
+            mounted.medium.forget_keys();
+        }
+    }
+
     /// Who used keys that are gone, shared ones or their own, hears of it.
-    pub(crate) fn tell_of_keys(&self, lu: &mut Lu, (shared, own): (bool, Vec<NexusId>)) {
+    pub(crate) fn tell_of_keys(&mut self, lu: &mut Lu, (shared, own): (bool, Vec<NexusId>)) {
+        self.forget_used_keys();
         let encryption = &self.encryption;
         lu.attention.raise_where(Asc::DATA_ENCRYPTION_PARAMETERS_CHANGED_BY_VENDOR_SPECIFIC_EVENT, |nexus| {
             own.contains(&nexus) || (shared && !encryption.is_local(nexus))

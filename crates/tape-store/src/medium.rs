@@ -263,6 +263,8 @@ pub trait Medium: Send {
     fn stored(&self) -> u64;
     /// Packs blocks with these workers from here on.
     fn employ(&mut self, _workers: &dyn Workers) {}
+    /// Keeps no copy of a key that was used.
+    fn forget_keys(&mut self) {}
     /// Writes what workers have: sizes are exact then. It need not be durable.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use smc::bay::BayStatus;
 use smc::changer::Changer;
 use ssc::drive::{Drive, Threaded};
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::{IoSlice, IoSliceMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -46,7 +47,6 @@ impl Device {
 }
 
 /// One command, with buffers of its own.
-#[derive(Debug)]
 pub struct Job {
     /// Who asks.
     pub nexus: NexusId,
@@ -60,6 +60,25 @@ pub struct Job {
     pub data_len: usize,
     /// How much the initiator takes.
     pub room: usize,
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What was sent may hold a key.
+        let Self { nexus, tag, cdb, data_len, room, .. } = self;
+        write!(f, "Job({nexus:?}, tag {tag}, {cdb:02x?}, {data_len} bytes out, room for {room})")
+    }
+}
+
+impl Job {
+    /// The buffer, wiped if what it held is a secret: it will be another command's.
+    fn into_buffer(self) -> Vec<u8> {
+        let Self { cdb, mut data_out, .. } = self;
+        if ssc::table::is_secret(&cdb) {
+            data_out.as_mut_slice().zeroize();
+        }
+        data_out
+    }
 }
 
 /// A job that ran.
@@ -230,7 +249,7 @@ impl Unit {
     pub(crate) fn stop(&self) {
         let mut work = lock(&self.work);
         work.stopping = true;
-        work.queue.clear();
+        work.queue.drain(..).for_each(|(job, _)| drop(job.into_buffer()));
         self.wake.notify_all();
     }
 
@@ -245,7 +264,7 @@ impl Unit {
         };
         for (job, reply) in dropped {
             let completion = Completion::new(Ok(()), Format::Fixed);
-            let Job { tag, data_out, .. } = job;
+            let (tag, data_out) = (job.tag, job.into_buffer());
             reply.done(Finished { tag, completion, data_in: Vec::new(), data_out, aborted: true });
         }
     }
@@ -272,6 +291,11 @@ impl Unit {
         self.apply_events(&mut device);
         let result = call(&mut device);
         self.publish(&mut device);
+        if device.lu().take_save().contains(Save::UNIT)
+            && let Err(error) = self.saver.unit(self.lun, &device.lu().saved())
+        {
+            tracing::warn!(lun = self.lun, %error, "state could not be saved");
+        }
         result
     }
 

@@ -54,8 +54,14 @@ pub(super) fn run(
             return Err(Sense::cdb_field(2, Some(5)).into());
         }
         let list = data.out.list(length).ok_or_else(|| Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR))?;
-        let thresholds = parse(&list, control, request, device)?;
-        thresholds.into_iter().fold(false, |changed, (id, code, value)| lu.thresholds.set(id, code, value) | changed)
+        let pages = parse(&list, control, request, device)?;
+        pages.into_iter().fold(false, |changed, (id, thresholds)| match control {
+            control::THRESHOLD => thresholds
+                .into_iter()
+                .fold(changed, |changed, (code, value)| lu.thresholds.set(id, code, value) | changed),
+            control::DEFAULT_THRESHOLD => lu.thresholds.restore(id) | changed,
+            _ => device.log_reset(Some(id)) | changed,
+        })
     } else if reset || control == 0b11 {
         device.log_reset((!all).then_some(id))
     } else if control == control::DEFAULT_THRESHOLD {
@@ -70,14 +76,12 @@ pub(super) fn run(
     Ok(())
 }
 
-/// The thresholds of a list of pages, or where it is wrong.
-fn parse(
-    list: &[u8],
-    control: u8,
-    request: &Request<'_>,
-    device: &dyn Device,
-) -> Result<Vec<(LogId, u16, u64)>, Sense> {
-    let (mut thresholds, mut rest) = (Vec::new(), list);
+/// A page, with codes and values of parameters.
+type PageValues = (LogId, Vec<(u16, u64)>);
+
+/// The pages of a list with the values of their parameters, or where it is wrong.
+fn parse(list: &[u8], control: u8, request: &Request<'_>, device: &dyn Device) -> Result<Vec<PageValues>, Sense> {
+    let (mut pages, mut rest) = (Vec::new(), list);
     let too_short = || Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR);
     while !rest.is_empty() {
         let offset = list.len() - rest.len();
@@ -93,11 +97,12 @@ fn parse(
         }
         let mut page = LogWriter::from_pointer(0);
         device.log(id, request, &mut page);
-        parameters(body, &page.shapes(), |code, value| thresholds.push((id, code, value)))
-            .map_err(|byte| at(4 + byte))?;
+        let mut values = Vec::new();
+        parameters(body, &page.shapes(), |code, value| values.push((code, value))).map_err(|byte| at(4 + byte))?;
+        pages.push((id, values));
         rest = after;
     }
-    Ok(if control == control::THRESHOLD { thresholds } else { Vec::new() })
+    Ok(pages)
 }
 
 /// Codes and values of parameters that a page has; the byte that is wrong.

@@ -20,7 +20,7 @@ pub(super) fn run(
     lu: &mut Lu,
     cdb: &Cdb,
     request: &Request<'_>,
-    device: &dyn Device,
+    device: &mut dyn Device,
     data: &mut Data<'_, '_>,
 ) -> Outcome {
     let [_, flags, _, _, allocation_length, ..] = *cdb.bytes();

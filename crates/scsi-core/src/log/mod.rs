@@ -36,6 +36,13 @@ impl Thresholds {
         self.0.insert((id, code), value) != Some(value)
     }
 
+    /// Those of one page are as high as can be; says whether they were not.
+    pub(crate) fn restore(&mut self, id: LogId) -> bool {
+        let before = self.0.len();
+        self.0.retain(|(page, _), _| *page != id);
+        before != self.0.len()
+    }
+
     /// All are as high as can be.
     pub(crate) fn clear(&mut self) {
         self.0.clear();

@@ -158,11 +158,11 @@ impl ModePages {
         }
     }
 
-    /// Clears bits of a page: what they asked for is done.
-    pub fn clear(&mut self, id: PageId, byte: usize, bits: u8) {
+    /// Sets or clears bits of a page: what they asked for is done, or holds whatever the page says.
+    pub fn put(&mut self, id: PageId, byte: usize, bits: u8, on: bool) {
         let page = self.defs.iter().zip(&mut self.current).find(|(def, _)| def.id == id);
         if let Some(slot) = page.and_then(|(_, page)| page.get_mut(byte)) {
-            *slot &= !bits;
+            *slot = if on { *slot | bits } else { *slot & !bits };
         }
     }
 

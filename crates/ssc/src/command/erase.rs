@@ -38,6 +38,8 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb) -> Outcome {
 
 fn erase(mounted: &mut Mounted) -> Result<(), Sense> {
     mounted.before_write(Change::Erase)?;
+    let at = mounted.medium.position();
+    mounted.note_gone(at.partition, at.object);
     mounted.medium.truncate().map_err(|error| fault::sense(&error, Doing::Writing))?;
     mounted.sync()
 }

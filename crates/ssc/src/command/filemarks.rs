@@ -57,6 +57,8 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>) -> Outcom
 
 fn marks(mounted: &mut Mounted, count: u32, request: &Request<'_>) -> Result<(), Sense> {
     mounted.writer = Some(request.nexus);
+    let at = mounted.medium.position();
+    mounted.note_gone(at.partition, at.object);
     for done in 0..count {
         match mounted.medium.append_filemark() {
             Ok(Written::Done { .. }) => mounted.counters.filemarks += 1,

@@ -1,7 +1,7 @@
 //! FORMAT MEDIUM, SSC-5 §7.1.  Bytes: 0 opcode · 1 VERIFY(1) IMMED(0) · 2 FORMAT(3-0) · 3-4 TRANSFER LENGTH · 5 control
 //!
 //! FORMAT 0h makes one partition; 1h and 2h make those that MODE SELECT of page 11h asked for. All data is gone, and what
-//! the cartridge's memory says of its partitions.
+//! hosts wrote into the cartridge's memory but its barcode.
 //!
 //! **Deviations:** it takes no time, so IMMED=1 is answered when it is done.
 
@@ -18,7 +18,7 @@ use scsi_core::lu::Lu;
 use scsi_core::sense::{Sense, SenseKey};
 use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::wire::U16;
-use tape_store::mam::{AttrId, Mam};
+use tape_store::mam::{ATTRIBUTES, AttrId, Mam, Writer};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// Facts of the command.
@@ -57,8 +57,8 @@ pub(crate) fn run(lu: &mut Lu, state: &mut State, cdb: &Cdb) -> Outcome {
     outcome
 }
 
-/// Attributes that each partition has of its own, and that say what is no more.
-const OF_PARTITIONS: [AttrId; 2] = [AttrId(0x0809), AttrId(0x080c)];
+/// What the drive notes of a partition, and says what is no more.
+const OF_PARTITIONS: [AttrId; 3] = [AttrId::REMAINING, AttrId::FIRST_ENCRYPTED, AttrId::FIRST_CLEAR];
 
 /// Refuses a position other than the beginning of the medium.
 ///
@@ -82,7 +82,10 @@ pub(super) fn format(mounted: &mut Mounted, sizes: &[u64], note: impl FnOnce(&mu
     for partition in 0..4 {
         let size = sizes.get(usize::from(partition)).filter(|size| **size != whole);
         mam.set(AttrId::PARTITION_SIZE, partition, &size.map_or_else(Vec::new, |size| size.to_be_bytes().to_vec()));
-        OF_PARTITIONS.iter().for_each(|id| mam.set(*id, partition, &[]));
+        // Hosts' attributes are of what was written; only the barcode stays.
+        let of_hosts = ATTRIBUTES.iter().filter(|spec| spec.writer == Writer::Host && spec.id != AttrId::BARCODE);
+        let gone = of_hosts.map(|spec| spec.id).chain(OF_PARTITIONS);
+        gone.for_each(|id| mam.set(id, partition, &[]));
     }
     let next = mam.number(AttrId::INITIALIZATION_COUNT).saturating_add(1).min(0xffff);
     mam.set_number(AttrId::INITIALIZATION_COUNT, next);

@@ -2,7 +2,8 @@
 //!
 //! With HOLD=1 the cartridge stays inside, not threaded, and its memory can be read.
 //!
-//! **Deviations:** EOT=1 is refused, as LTO drives do; RETEN is accepted and, as on LTO, moves nothing.
+//! **Deviations:** EOT=1 is refused, as LTO drives do; RETEN is accepted and, as on LTO, moves nothing; a load
+//! is at partition 0, whatever attribute 080Ah allows.
 
 use crate::alert::Alert;
 use crate::device::State;
@@ -64,6 +65,9 @@ fn keep(state: &mut State, mut cartridge: Cartridge) -> Outcome {
 }
 
 fn unload(lu: &mut Lu, state: &mut State, hold: bool) -> Outcome {
+    if let Some(operation) = &state.operation {
+        return Err(operation.not_ready().into());
+    }
     let inside = !matches!(state.load, Load::Empty | Load::Ejected(_));
     if inside && !hold && lu.removal_prevented() {
         state.alerts.raise(Alert::NO_REMOVAL);

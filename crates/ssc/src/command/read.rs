@@ -17,6 +17,7 @@ use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::data::{Data, DataIn};
 use scsi_core::fault::{Fault, Outcome};
+use scsi_core::nexus::NexusId;
 use scsi_core::sense::{Sense, SenseKey};
 use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::target::Request;
@@ -46,20 +47,18 @@ pub(super) struct How<'a> {
     pub(super) method: Option<Method>,
 }
 
-impl How<'_> {
-    /// Refuses the next block if it came to be sealed in a way that is not wanted.
-    ///
-    /// # Errors
-    /// 7/74/09.
-    pub(super) fn admits(&self, mounted: &mut Mounted) -> Result<(), Sense> {
-        let Some(refused) = self.refused else { return Ok(()) };
-        let sealing = mounted.medium.next_seal().map_err(|error| fault::sense(&error, Doing::Reading))?;
-        match sealing {
-            Some(sealing) if sealing.external == (refused == Refused::External) => {
-                Err(fault::protected(Asc::ENCRYPTION_MODE_MISMATCH_ON_READ))
-            }
-            _ => Ok(()),
+/// Refuses the next block if it came to be sealed in a way that is not wanted (CEEM).
+///
+/// # Errors
+/// 7/74/09.
+pub(super) fn admits(refused: Option<Refused>, mounted: &mut Mounted) -> Result<(), Sense> {
+    let Some(refused) = refused else { return Ok(()) };
+    let sealing = mounted.medium.next_seal().map_err(|error| fault::sense(&error, Doing::Reading))?;
+    match sealing {
+        Some(sealing) if sealing.external == (refused == Refused::External) => {
+            Err(fault::protected(Asc::ENCRYPTION_MODE_MISMATCH_ON_READ))
         }
+        _ => Ok(()),
     }
 }
 
@@ -70,6 +69,7 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mu
     let reader = state.encryption.of(request.nexus).0.reader();
     let method = Protection::on_read(state.protection_of(request.nexus));
     let how = How { unseal: reader.unseal(), refused: reader.refused, method };
+    let has_failed = state.encryption.has_failed();
     let mounted = state.ready()?;
     check_flags(&transfer, sili, block_length)?;
     transfer.go(mounted)?;
@@ -77,13 +77,24 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mu
         return Ok(());
     }
     mounted.before_read()?;
+    // A right key ends a row of wrong ones; a block in clear does not.
+    let was_sealed = has_failed && is_sealed(mounted)?;
     let outcome = if transfer.fixed {
         fixed_blocks(mounted, (transfer.length, block_length), how, &mut data.room)
     } else {
         variable_block(mounted, (transfer.length, sili, block_length), how, &mut data.room)
     };
-    note_outcome(state, &outcome);
+    if outcome.is_ok() && was_sealed {
+        state.encryption.tried(request.nexus, true);
+    }
+    note_outcome(state, request.nexus, &outcome);
     outcome
+}
+
+/// Whether the next block is sealed.
+pub(super) fn is_sealed(mounted: &mut Mounted) -> Result<bool, Sense> {
+    let sealing = mounted.medium.next_seal().map_err(|error| fault::sense(&error, Doing::Reading))?;
+    Ok(sealing.is_some())
 }
 
 /// SILI does not go with fixed blocks, and those have a length.
@@ -94,16 +105,17 @@ pub(super) fn check_flags(transfer: &Transfer, sili: bool, block_length: u32) ->
     if transfer.length == 0 { Ok(()) } else { transfer.check_block_length(block_length) }
 }
 
-/// Raises the alert of a medium that cannot be read. Counts wrong keys; a read that went through ends the row.
-pub(super) fn note_outcome(state: &mut State, outcome: &Outcome) {
+/// Raises the alert of a medium that cannot be read. Counts wrong keys.
+pub(crate) fn note_outcome(state: &mut State, nexus: NexusId, outcome: &Outcome) {
     match outcome {
         Err(Fault::Check(sense)) if sense.key == SenseKey::MEDIUM_ERROR => {
             state.alerts.raise(Alert::HARD_ERROR);
             state.alerts.raise(Alert::READ_FAILURE);
         }
-        Err(Fault::Check(sense)) if sense.asc == Asc::INCORRECT_DATA_ENCRYPTION_KEY => state.encryption.tried(false),
-        Ok(()) => state.encryption.tried(true),
-        Err(_) => {}
+        Err(Fault::Check(sense)) if sense.asc == Asc::INCORRECT_DATA_ENCRYPTION_KEY => {
+            state.encryption.tried(nexus, false);
+        }
+        Ok(()) | Err(_) => {}
     }
 }
 
@@ -155,7 +167,7 @@ fn next(
     (offset, len): (usize, usize),
     how: How<'_>,
 ) -> Result<usize, Sense> {
-    how.admits(mounted)?;
+    admits(how.refused, mounted)?;
     let Some(method) = how.method else {
         let found = mounted.medium.read_sealed(&mut room.window(offset, len), how.unseal);
         let actual = block_of(mounted, found)?;

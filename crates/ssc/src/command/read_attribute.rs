@@ -93,8 +93,7 @@ impl<'a> Memory<'a> {
         }
         let state = &*state;
         if let Load::Held(held) = &state.load {
-            let (mam, media) = (&held.mam, held.cartridge.media());
-            let partitions = u8::try_from(mam.partition_sizes().len().max(1)).unwrap_or(u8::MAX);
+            let (mam, media, partitions) = (&held.mam, held.cartridge.media(), held.partitions());
             return Ok(Self { mam, media, partitions, mounted: None, alerts: mam.number(AttrId::TAPE_ALERT) });
         }
         let Load::Mounted(mounted) = &state.load else { return Err(not_ready(Asc::MEDIUM_NOT_PRESENT).into()) };

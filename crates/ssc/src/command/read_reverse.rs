@@ -6,7 +6,7 @@
 //!
 //! **Deviations:** none.
 
-use super::read::{self, How, beginning, block_of, filemark, note_outcome, variable_residue};
+use super::read::{self, How, admits, beginning, block_of, filemark, note_outcome, variable_residue};
 use super::transfer::Transfer;
 use crate::device::State;
 use crate::fault::{self, Doing};
@@ -47,7 +47,7 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mu
     }
     mounted.before_read()?;
     let outcome = blocks(mounted, &transfer, (sili, as_read), block_length, how, &mut data.room);
-    note_outcome(state, &outcome);
+    note_outcome(state, request.nexus, &outcome);
     outcome
 }
 
@@ -89,7 +89,7 @@ fn before(mounted: &mut Mounted, how: How<'_>) -> Result<Vec<u8>, Sense> {
         Stop::Count | Stop::EndOfData => {}
     }
     let at = mounted.medium.position();
-    how.admits(mounted)?;
+    admits(how.refused, mounted)?;
     let found = mounted.medium.read_sealed(&mut [], how.unseal);
     let len = block_of(mounted, found)?;
     mounted.medium.locate(at.partition, at.object).map_err(moved)?;

@@ -210,20 +210,26 @@ const OTHER_KEY: u8 = 6;
 
 fn next_block(state: &mut State, request: &Request<'_>) -> Result<NextBlock, Fault> {
     let fail = |error: StoreError| fault::sense(&error, Doing::Reading);
-    let unseal_of = state.encryption.of(request.nexus).0.clone();
+    let reader = state.encryption.of(request.nexus).0.reader();
     let mounted = state.ready()?;
     let at = mounted.medium.position();
     let sealing = mounted.medium.next_seal().map_err(fail)?;
     // Looked at, and back to where it was.
-    let read = mounted.medium.read_sealed(&mut [], unseal_of.key.as_ref().map_or(Unseal::Never, Unseal::Also));
+    let read = mounted.medium.read_sealed(&mut [], reader.unseal());
     mounted.medium.locate(at.partition, at.object).map_err(fail)?;
-    let encryption = match read {
+    let raw = matches!(reader.unseal(), Unseal::Raw);
+    let encryption = match &read {
         Ok(Found::Filemark | Found::EndOfData) => NOT_A_BLOCK,
-        Ok(Found::Block { .. }) if sealing.is_none() => NOT_ENCRYPTED,
-        Ok(Found::Block { .. }) => READABLE,
-        Err(StoreError::Locked { why: Locked::NoKey | Locked::WrongKey, .. }) => OTHER_KEY,
-        Err(other) => return Err(fail(other).into()),
+        Ok(Found::Block { .. }) | Err(StoreError::Locked { why: Locked::Clear, .. }) if sealing.is_none() => {
+            NOT_ENCRYPTED
+        }
+        Ok(Found::Block { .. }) if !raw => READABLE,
+        Ok(Found::Block { .. }) | Err(StoreError::Locked { .. }) => OTHER_KEY,
+        Err(other) => return Err(fail(other.clone()).into()),
     };
+    if matches!(read, Err(StoreError::Locked { why: Locked::WrongKey, .. })) {
+        state.encryption.tried(request.nexus, false);
+    }
     Ok(NextBlock { object: at.object, encryption, sealing: sealing.unwrap_or_default() })
 }
 

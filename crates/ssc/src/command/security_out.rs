@@ -110,8 +110,11 @@ pub(crate) fn run(
     }
     let list = Zeroizing::new(data.out.list(length).ok_or_else(too_short)?);
     state.encryption.may_try()?;
-    let reserved = lu.holders().contains(&request.nexus);
+    let port = lu.port_of(request.nexus);
+    let reserved = port.as_ref().is_some_and(|port| lu.holders().contains(port));
     let (scope, lock, parameters) = parse(&list, reserved, state)?;
+    let parameters = Parameters { port, ..parameters };
+    state.forget_used_keys();
     if state.encryption.set(request.nexus, scope, lock, parameters) {
         let encryption = &state.encryption;
         lu.attention.raise_where(Asc::DATA_ENCRYPTION_PARAMETERS_CHANGED_BY_ANOTHER_I_T_NEXUS, |nexus| {

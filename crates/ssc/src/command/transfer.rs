@@ -76,6 +76,15 @@ impl Transfer {
         if self.fixed { (self.length, block_length) } else { (1, self.length) }
     }
 
+    /// 5/24/00 at TRANSFER LENGTH, or at FIXED, which makes the length another.
+    pub(super) const fn length_fault(&self) -> Sense {
+        match (self.fixed, self.address) {
+            (true, _) => Sense::cdb_field(1, Some(0)),
+            (false, Some(_)) => Sense::cdb_field(12, None),
+            (false, None) => Sense::cdb_field(2, None),
+        }
+    }
+
     /// Refuses fixed blocks of no length.
     pub(super) fn check_block_length(&self, block_length: u32) -> Result<(), Sense> {
         if self.fixed && block_length == 0 {

@@ -9,12 +9,13 @@
 //!
 //! **Deviations:** none.
 
-use super::read::{block_of, note_outcome};
+use super::read::{admits, block_of, note_outcome};
 use super::transfer::Transfer;
 use super::write::unprotected;
 use crate::device::State;
+use crate::encryption::Reader;
 use crate::load::Mounted;
-use crate::operation::{Left, Operation};
+use crate::operation::Operation;
 use crate::protection::{Method, Protection};
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
@@ -24,9 +25,6 @@ use scsi_core::sense::{Sense, SenseKey};
 use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::target::Request;
 use std::io::IoSliceMut;
-use tape_store::error::StoreError;
-use tape_store::medium::{Found, MAX_BLOCK};
-use tape_store::seal::Unseal;
 
 /// Facts of the 6-byte form.
 pub(crate) const SPEC_6: CommandSpec =
@@ -87,35 +85,20 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mu
         return Err(Sense::illegal(Asc::INVALID_FIELD_IN_COMMAND_INFORMATION_UNIT).into());
     }
     mounted.before_read()?;
-    let (count, size) = transfer.blocks(block_length);
+    let mut verification = Verification::of(&transfer, block_length);
     if flags.immediate() {
-        let left = match flags {
-            flags if flags.to_end() => Left::ToEnd,
-            flags if flags.by_filemarks() => Left::Filemarks(length),
-            _ => Left::Blocks(count, size),
-        };
         mounted.before_motion()?;
-        state.operation = Some(Operation::new(request.nexus, left, reader));
+        state.operation = Some(Operation::new(request.nexus, *cdb, verification, reader));
         return Ok(());
     }
-    let unseal = reader.unseal();
-    let mut scratch = vec![0; MAX_BLOCK];
-    let outcome = if flags.to_end() {
-        files(mounted, None, unseal, &mut scratch)
-    } else if flags.by_filemarks() {
-        files(mounted, Some(length), unseal, &mut scratch)
-    } else {
+    let outcome = if flags.compares() {
         let method = Protection::on_write(protection);
-        let out = flags.compares().then_some((&mut data.out, method));
-        blocks(mounted, (count, size), transfer.fixed, unseal, out, &mut scratch)
+        compare(mounted, (transfer.blocks(block_length), transfer.fixed), &reader, (&mut data.out, method))
+    } else {
+        verification.go(mounted, &reader, u64::MAX).map(drop).map_err(Into::into)
     };
-    note_outcome(state, &outcome);
+    note_outcome(state, request.nexus, &outcome);
     outcome
-}
-
-/// The length of the block that a verification met, or why there is none.
-pub(crate) fn meet(mounted: &mut Mounted, found: Result<Found, StoreError>) -> Result<usize, Sense> {
-    block_of(mounted, found)
 }
 
 /// Which bits go together.
@@ -141,59 +124,115 @@ fn check(transfer: &Transfer, block_length: u32, protection: Option<Protection>)
     transfer.check_block_length(block_length)
 }
 
-/// Verifies all objects up to so many filemarks, or to end of data.
-fn files(mounted: &mut Mounted, count: Option<u32>, unseal: Unseal<'_>, scratch: &mut [u8]) -> Outcome {
-    let mut left = count.unwrap_or(u32::MAX);
-    while left > 0 {
-        let found = mounted.medium.read_sealed(&mut [IoSliceMut::new(scratch)], unseal);
-        match block_of(mounted, found) {
-            Ok(_) => {}
-            Err(sense) if sense.filemark => left -= u32::from(count.is_some()),
-            Err(sense) if sense.key == SenseKey::BLANK_CHECK && count.is_none() => return Ok(()),
-            Err(sense) => return Err(sense.info(count.map_or(0, |_| left.into())).into()),
-        }
-    }
-    Ok(())
+/// What is left to be verified.
+pub(crate) enum Verification {
+    /// All objects to end of data.
+    ToEnd,
+    /// So many filemarks.
+    Filemarks(u32),
+    /// So many blocks of this length.
+    Fixed(u32, u32),
+    /// One block of this length.
+    Variable(u32),
 }
 
-/// Verifies blocks of one size, as READ(6) would read them.
-fn blocks(
+/// What an object counts beside its length, so that short ones and filemarks are not for nothing.
+const OBJECT: u64 = 4096;
+
+impl Verification {
+    fn of(transfer: &Transfer, block_length: u32) -> Self {
+        match Flags(transfer.flags) {
+            flags if flags.to_end() => Self::ToEnd,
+            flags if flags.by_filemarks() => Self::Filemarks(transfer.length),
+            _ if transfer.fixed => Self::Fixed(transfer.length, block_length),
+            _ => Self::Variable(transfer.length),
+        }
+    }
+
+    /// Verifies about so many bytes; whether that was all.
+    ///
+    /// # Errors
+    /// As READ(6) of the same.
+    pub(crate) fn go(&mut self, mounted: &mut Mounted, reader: &Reader, bytes: u64) -> Result<bool, Sense> {
+        // A block is read whole and checked; nothing of it is kept.
+        let mut done = 0;
+        while done < bytes {
+            admits(reader.refused, mounted).map_err(|sense| self.with_residue(sense))?;
+            let found = mounted.medium.read_sealed(&mut [], reader.unseal());
+            let met = block_of(mounted, found);
+            done = done.saturating_add(OBJECT + met.as_ref().map_or(0, |len| *len as u64));
+            if self.met(met)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Counts an object that was met; whether it was the last.
+    fn met(&mut self, met: Result<usize, Sense>) -> Result<bool, Sense> {
+        match (met, &mut *self) {
+            (Ok(_), Self::ToEnd | Self::Filemarks(_)) => Ok(false),
+            (Ok(len), Self::Variable(size)) => {
+                let residue = i64::from(*size) - i64::try_from(len).unwrap_or(i64::MAX);
+                if residue == 0 { Ok(true) } else { Err(Sense::NONE.with_ili().info(residue)) }
+            }
+            (Ok(len), Self::Fixed(left, size)) => {
+                if len != *size as usize {
+                    return Err(Sense::NONE.with_ili().info((*left).into()));
+                }
+                *left -= 1;
+                Ok(*left == 0)
+            }
+            (Err(sense), Self::ToEnd) if sense.filemark => Ok(false),
+            (Err(sense), Self::ToEnd) if sense.key == SenseKey::BLANK_CHECK => Ok(true),
+            (Err(sense), Self::Filemarks(left)) if sense.filemark => {
+                *left -= 1;
+                Ok(*left == 0)
+            }
+            (Err(sense), _) => Err(self.with_residue(sense)),
+        }
+    }
+
+    /// INFORMATION: what was not verified.
+    fn with_residue(&self, sense: Sense) -> Sense {
+        match self {
+            Self::ToEnd => sense.info(0),
+            Self::Filemarks(left) | Self::Fixed(left, _) | Self::Variable(left) => sense.info((*left).into()),
+        }
+    }
+}
+
+/// Compares blocks of one size with what is sent, which may carry protection information.
+fn compare(
     mounted: &mut Mounted,
-    (count, size): (u32, u32),
-    fixed: bool,
-    unseal: Unseal<'_>,
-    mut out: Option<(&mut DataOut<'_>, Option<Method>)>,
-    scratch: &mut [u8],
+    ((count, size), fixed): ((u32, u32), bool),
+    reader: &Reader,
+    (out, method): (&mut DataOut<'_>, Option<Method>),
 ) -> Outcome {
     let size = size as usize;
+    let mut scratch = Vec::new();
     for done in 0..count {
         let left = if fixed { i64::from(count - done) } else { i64::try_from(size).unwrap_or(i64::MAX) };
         let at = done as usize * size;
-        // What is sent is compared without what protects it.
-        let size_on_medium = match &out {
-            Some((out, Some(method))) => unprotected(out, (at, size), *method).map_err(|sense| sense.info(left))?,
-            _ => size,
+        let len = match method {
+            None => size,
+            Some(method) => unprotected(out, (at, size), method).map_err(|sense| sense.info(left))?,
         };
-        let found = mounted.medium.read_sealed(&mut [IoSliceMut::new(scratch)], unseal);
-        let len = block_of(mounted, found).map_err(|sense| sense.info(left))?;
-        let expected = out.as_ref().map(|(out, _)| out.window(at, size_on_medium));
-        if let Some(expected) = &expected {
-            let same =
-                expected.iter().flat_map(|slice| slice.iter()).zip(scratch.iter().take(len)).all(|(a, b)| a == b);
-            if !same {
-                return Err(Sense::new(SenseKey::MISCOMPARE, Asc::MISCOMPARE_DURING_VERIFY_OPERATION)
-                    .info(left)
-                    .into());
-            }
+        scratch.resize(len, 0);
+        admits(reader.refused, mounted).map_err(|sense| sense.info(left))?;
+        let found = mounted.medium.read_sealed(&mut [IoSliceMut::new(&mut scratch)], reader.unseal());
+        let actual = block_of(mounted, found).map_err(|sense| sense.info(left))?;
+        let sent = out.window(at, len);
+        let same = sent.iter().flat_map(|slice| slice.iter()).zip(scratch.iter().take(actual)).all(|(a, b)| a == b);
+        if !same {
+            let sense = Sense::new(SenseKey::MISCOMPARE, Asc::MISCOMPARE_DURING_VERIFY_OPERATION);
+            return Err(sense.info(left).into());
         }
-        if len != size_on_medium {
-            let shorter = i64::try_from(size_on_medium).unwrap_or(i64::MAX) - i64::try_from(len).unwrap_or(i64::MAX);
-            let residue = if fixed { left } else { shorter };
-            return Err(Sense::NONE.with_ili().info(residue).into());
+        if actual != len {
+            let shorter = i64::try_from(len).unwrap_or(i64::MAX) - i64::try_from(actual).unwrap_or(i64::MAX);
+            return Err(Sense::NONE.with_ili().info(if fixed { left } else { shorter }).into());
         }
-        if let Some((out, _)) = &mut out {
-            out.consume(size);
-        }
+        out.consume(size);
     }
     Ok(())
 }

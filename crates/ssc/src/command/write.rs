@@ -65,9 +65,8 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mu
     }
     transfer.check_block_length(block_length)?;
     let most = MAX_BLOCK_LENGTH + method.map_or(0, |_| 4);
-    if !fixed && length > most {
-        let byte = if transfer.address.is_some() { 12 } else { 2 };
-        return Err(Sense::cdb_field(byte, None).into());
+    if transfer.blocks(block_length).1 > most {
+        return Err(transfer.length_fault().into());
     }
     if !data.out.require(transfer.bytes(block_length)) {
         return Err(Sense::illegal(Asc::INVALID_FIELD_IN_COMMAND_INFORMATION_UNIT).into());
@@ -76,9 +75,11 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mu
     let outcome = match allowed.and_then(|()| mounted.before_write(Change::Write)) {
         Ok(()) => {
             mounted.writer = Some(request.nexus);
-            mounted.note_sealed(external || seal.is_some());
             let how = How { codec, seal: seal.as_ref(), external, method };
-            blocks(mounted, transfer.blocks(block_length), &how, &mut data.out)
+            let first = mounted.medium.position();
+            let written = blocks(mounted, transfer.blocks(block_length), &how, &mut data.out);
+            mounted.note_sealed(first, external || seal.is_some());
+            written
         }
         Err(sense) => Err(sense.info(length.into()).into()),
     };

@@ -6,6 +6,7 @@
 
 use super::read_attribute::format_bits;
 use crate::device::State;
+use crate::load::{Load, not_ready};
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::data::Data;
@@ -51,11 +52,21 @@ pub(crate) fn list_length(cdb: &Cdb) -> usize {
 
 pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
     let raw: Raw = cdb.layout();
-    let mounted = state.ready()?;
+    if !matches!(state.load, Load::Held(_)) {
+        state.ready()?;
+    }
+    let (cartridge, mam, partitions) = match &mut state.load {
+        Load::Mounted(mounted) => (&mut mounted.cartridge, &mut mounted.mam, mounted.medium.partitions()),
+        Load::Held(held) => {
+            let partitions = held.partitions();
+            (&mut held.cartridge, &mut held.mam, partitions)
+        }
+        Load::Empty | Load::Ejected(_) | Load::Unusable(..) => return Err(not_ready(Asc::MEDIUM_NOT_PRESENT).into()),
+    };
     if raw.volume != 0 {
         return Err(Sense::cdb_field(5, None).into());
     }
-    if raw.partition >= mounted.medium.partitions() {
+    if raw.partition >= partitions {
         return Err(Sense::cdb_field(7, None).into());
     }
     let length = list_length(cdb);
@@ -71,16 +82,16 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outc
     if usize::try_from(u32::from_be_bytes(*declared)) != Ok(attributes.len()) {
         return Err(Sense::list_field(0, None).into());
     }
-    let changed = apply(&mounted.mam, raw.partition, attributes)?;
-    if changed.used() > mounted.cartridge.media().mam_capacity {
+    let changed = apply(mam, raw.partition, attributes)?;
+    if changed.used() > cartridge.media().mam_capacity {
         return Err(Sense::illegal(Asc::AUXILIARY_MEMORY_OUT_OF_SPACE).into());
     }
     let failed = |error: StoreError| match error {
         StoreError::Attribute { .. } => Sense::illegal(Asc::AUXILIARY_MEMORY_OUT_OF_SPACE),
         _ => Sense::new(SenseKey::MEDIUM_ERROR, Asc::AUXILIARY_MEMORY_WRITE_ERROR),
     };
-    mounted.cartridge.save_mam(&changed).map_err(failed)?;
-    mounted.mam = changed;
+    cartridge.save_mam(&changed).map_err(failed)?;
+    *mam = changed;
     Ok(())
 }
 

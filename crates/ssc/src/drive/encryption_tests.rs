@@ -333,3 +333,112 @@ fn wrapped_keys_and_random_numbers() {
         assert_eq!((&sense[12..16], u16::from_be_bytes([sense[16], sense[17]])), (&bytes("26 00 00 80")[..], byte));
     }
 }
+
+/// READ ATTRIBUTE of one number of a partition; none if it is not there.
+fn attribute(drive: &mut super::Drive, partition: u8, id: &str) -> Option<Vec<u8>> {
+    let cdb = format!("8c 00 00 00 00 00 00 {partition:02x} {id} 00 00 00 11 00 00");
+    let (status, _, data) = run(drive, &cdb, &[], 17);
+    (status == 0).then(|| data[9..].to_vec())
+}
+
+#[test]
+fn what_is_sealed_is_known_only_while_it_is_there() {
+    let mut drive = loaded(1 << 30);
+    assert_eq!(send(&mut drive, HOST, &set("40 00 02 03", &[1; 32], "")), GOOD);
+    good(&mut drive, "0a 00 00 00 01 00", b"x");
+    assert_eq!(attribute(&mut drive, 0, "02 24"), Some(vec![0; 8]));
+    for gone in ["19 00 00 00 00 00", "10 00 00 00 01 00", "04 00 00 00 00 00"] {
+        good(&mut drive, "01 00 00 00 00 00", &[]);
+        good(&mut drive, gone, &[]);
+        assert_eq!(attribute(&mut drive, 0, "02 24"), None, "{gone}");
+        good(&mut drive, "01 00 00 00 00 00", &[]);
+        good(&mut drive, "0a 00 00 00 01 00", b"x");
+        assert_eq!(attribute(&mut drive, 0, "02 24"), Some(vec![0; 8]));
+    }
+    // A write that was refused wrote nothing: a cartridge for mhvtl, whose memory has no place for it.
+    let mut drive = empty("ULT3580-TD8");
+    drive.insert(cartridge_at(Level::Mhvtl, &LTO_8, Kind::Data, 500 << 20)).unwrap();
+    settle(&mut drive);
+    good(&mut drive, "15 10 00 00 14 00", &bytes("00 00 10 00 11 0e 03 01 5c 03 09 00 00 00 00 00 00 00 00 00"));
+    good(&mut drive, "04 00 02 00 00 00", &[]);
+    good(&mut drive, "92 02 00 01 00 00 00 00 00 00 00 00 00 00 00 00", &[]);
+    assert_eq!(send(&mut drive, HOST, &set("40 00 02 03", &[1; 32], "")), GOOD);
+    assert_eq!(codes(&run(&mut drive, "0a 00 00 00 01 00", b"x", 0)), (7, 0x74, 0x07));
+    assert_eq!(attribute(&mut drive, 1, "02 24"), None);
+    good(&mut drive, "1b 00 00 00 00 00", &[]);
+}
+
+#[test]
+fn one_wrong_key_is_wrong_once() {
+    let mut drive = loaded(1 << 30);
+    assert_eq!(send(&mut drive, HOST, &set("40 00 02 03", &[1; 32], "")), GOOD);
+    good(&mut drive, "0a 00 00 00 01 00", b"x");
+    good(&mut drive, "01 00 00 00 00 00", &[]);
+    assert_eq!(send(&mut drive, HOST, &set("40 00 00 03", &[2; 32], "")), GOOD);
+    for _ in 0..20 {
+        assert_eq!(codes(&run(&mut drive, "08 00 00 00 01 00", &[], 1)), (7, 0x74, 0x03));
+    }
+    // However it is tried: READ, VERIFY behind its answer, the status of the next block.
+    for seed in 3..12 {
+        assert_eq!(send(&mut drive, HOST, &set("40 00 00 03", &[seed; 32], "")), GOOD, "{seed}");
+        match seed % 3 {
+            0 => drop(page(&mut drive, "21")),
+            1 => {
+                good(&mut drive, "13 04 00 00 01 00", &[]);
+                // The step before the next command ends it, and that command hears of it.
+                assert_eq!(codes(&run(&mut drive, "01 00 00 00 00 00", &[], 0)), (7, 0x74, 0x03));
+            }
+            _ => assert_eq!(codes(&run(&mut drive, "08 00 00 00 01 00", &[], 1)), (7, 0x74, 0x03)),
+        }
+    }
+    let (_, sense) = send(&mut drive, HOST, &set("40 00 00 03", &[1; 32], ""));
+    assert_eq!((sense[2], sense[12], sense[13]), (7, 0x26, 0x10));
+}
+
+#[test]
+fn what_the_status_says() {
+    let mut drive = loaded(1 << 30);
+    assert_eq!(send(&mut drive, HOST, &set("40 00 02 00", &[1; 32], "")), GOOD);
+    good(&mut drive, "0a 00 00 00 01 00", b"x");
+    good(&mut drive, "01 00 00 00 00 00", &[]);
+    // The key that seals does not read while decryption is disabled.
+    assert_eq!(page(&mut drive, "21")[12], 0x06);
+    assert_eq!(codes(&run(&mut drive, "08 00 00 00 01 00", &[], 1)), (7, 0x74, 0x01));
+    // Who set what all share, and goes back to sharing it, is one who shares.
+    assert_eq!(page(&mut drive, "20")[4], 0x42);
+    assert_eq!(send(&mut drive, HOST, &set("00 00 00 00", &[], "")), GOOD);
+    assert_eq!(page(&mut drive, "20")[4], 0x02);
+    // VERIFY minds CEEM as READ does.
+    assert_eq!(send(&mut drive, HOST, &set("40 c0 00 03", &[1; 32], "")), GOOD);
+    assert_eq!(codes(&run(&mut drive, "13 00 00 00 01 00", &[], 0)), (7, 0x74, 0x09));
+}
+
+#[test]
+fn a_key_goes_with_a_reservation_whose_holder_has_logged_out() {
+    use scsi_core::nexus::{NexusId, TransportId};
+    use scsi_core::target::{Event, LogicalUnit};
+    let mut drive = loaded(1 << 30);
+    let out = |drive: &mut super::Drive, nexus, action: u8, key: u8, other: u8| {
+        let mut list = vec![0; 24];
+        (list[7], list[15]) = (key, other);
+        run_as(drive, nexus, &format!("5f {action:02x} 05 00 00 00 00 00 18 00"), &list, 0).0
+    };
+    assert_eq!(
+        (out(&mut drive, HOST, 6, 0, 1), out(&mut drive, OTHER, 6, 0, 2), out(&mut drive, HOST, 1, 1, 0)),
+        (0, 0, 0)
+    );
+    assert_eq!(send(&mut drive, HOST, &set("40 02 02 03", &[1; 32], "")), GOOD);
+    let now = scsi_core::time::Now::default();
+    drive.event(Event::NexusLost(HOST), now);
+    // It comes back under another handle and keeps its key; then its reservation is taken.
+    drive.event(Event::NexusUp { nexus: NexusId(7), port: TransportId::local(1), returning: true }, now);
+    for nexus in [NexusId(7), OTHER] {
+        while run_as(&mut drive, nexus, "03 00 00 00 12 00", &[], 18).2[2] & 0x0f != 0 {}
+    }
+    let status =
+        |drive: &mut super::Drive| run_as(drive, NexusId(7), "a2 20 00 20 00 00 00 00 02 00 00 00", &[], 512).2;
+    assert_eq!(status(&mut drive)[5], 2);
+    assert_eq!(out(&mut drive, OTHER, 4, 2, 1), 0);
+    while run_as(&mut drive, NexusId(7), "03 00 00 00 12 00", &[], 18).2[2] & 0x0f != 0 {}
+    assert_eq!(status(&mut drive)[5], 0);
+}

@@ -115,6 +115,10 @@ fn thresholds_of_error_counters() {
     );
     good(&mut drive, "4c 00 80 00 00 00 00 00 00 00", b"");
     assert_eq!(read(&mut drive, "02")[8..14], [0xff; 6]);
+    // The same by a list, of the pages that stand in it.
+    good(&mut drive, "4c 00 00 00 00 00 00 00 16 00", &list);
+    good(&mut drive, "4c 00 80 00 00 00 00 00 16 00", &list);
+    assert_eq!(read(&mut drive, "02")[8..14], [0xff; 6]);
 }
 
 #[test]

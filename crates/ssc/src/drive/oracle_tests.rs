@@ -72,6 +72,9 @@ struct Model {
     writes: Option<u8>,
     reads: Option<(u8, bool)>,
     wrong_keys: u8,
+    /// Key instances, and the last that was wrong.
+    instance: u32,
+    last_wrong: u32,
     worm: bool,
     append_only: bool,
     allowed: Option<(usize, usize)>,
@@ -129,7 +132,8 @@ impl Model {
             (None, Some((_, true))) => return Err(ends(7, 0x7402, 0, Some(left))),
             (Some(_), None) => return Err(ends(7, 0x7401, 0, Some(left))),
             (Some(key), Some((other, _))) if key != other => {
-                self.wrong_keys += 1;
+                self.wrong_keys += u8::from(self.last_wrong != self.instance);
+                self.last_wrong = self.instance;
                 return Err(ends(7, 0x7403, 0, Some(left)));
             }
             _ => {}
@@ -142,6 +146,13 @@ impl Model {
         Ok(data)
     }
 
+    /// A sealed block was read: a row of wrong keys ends.
+    fn right_key(&mut self, sealed: bool) {
+        if sealed {
+            (self.wrong_keys, self.last_wrong) = (0, 0);
+        }
+    }
+
     fn read(&mut self, fixed: bool, sili: bool, length: usize) -> Ending {
         if length == 0 {
             return good_with(Vec::new());
@@ -151,6 +162,7 @@ impl Model {
             return ends(5, 0x2400, 0, Some(left));
         }
         self.allowed = None;
+        let sealed = matches!(self.here().get(self.at), Some(Object::Block { key: Some(_), .. }));
         if !fixed {
             let mut data = match self.next(left) {
                 Ok(data) => data,
@@ -160,7 +172,7 @@ impl Model {
             data.truncate(length);
             let silent = residue == 0 || sili && (residue > 0 || self.block_length == 0);
             if silent {
-                self.wrong_keys = 0;
+                self.right_key(sealed);
                 return good_with(data);
             }
             return Ending { key: 0, asc: 0, flags: ILI, info: Some(residue), data };
@@ -174,7 +186,7 @@ impl Model {
                 Err(ending) => return Ending { data: sent, ..ending },
             }
         }
-        self.wrong_keys = 0;
+        self.right_key(sealed);
         good_with(sent)
     }
 
@@ -275,7 +287,6 @@ impl Model {
         let residue = left - i64::try_from(data.len()).unwrap();
         data.truncate(length);
         if residue == 0 {
-            self.wrong_keys = 0;
             return good_with(data);
         }
         Ending { key: 0, asc: 0, flags: ILI, info: Some(residue), data }
@@ -335,6 +346,8 @@ impl Session {
             writes: None,
             reads: None,
             wrong_keys: 0,
+            instance: 1,
+            last_wrong: 0,
             worm,
             append_only,
             allowed: None,
@@ -412,7 +425,8 @@ impl Session {
             18 => {
                 assert_eq!(self.run(&[0x1b, 0, 0, 0, 0, 0], &[], 0), good_with(Vec::new()));
                 let ran = self.run(&[0x1b, 0, 0, 0, 1, 0], &[], 0);
-                (self.model.part, self.model.at, self.model.wrong_keys, self.model.allowed) = (0, 0, 0, None);
+                (self.model.part, self.model.at, self.model.allowed) = (0, 0, None);
+                (self.model.wrong_keys, self.model.last_wrong) = (0, 0);
                 ("reload".into(), ran, good_with(Vec::new()))
             }
             _ => self.format(),
@@ -506,6 +520,7 @@ impl Session {
         let expected = if self.model.wrong_keys >= 10 {
             ends(7, 0x2610, 0, None)
         } else {
+            self.model.instance += 1;
             self.model.writes = (encrypt == 2).then_some(key);
             self.model.reads = (decrypt != 0).then_some((key, decrypt == 2));
             good_with(Vec::new())

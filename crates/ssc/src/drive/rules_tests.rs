@@ -364,6 +364,11 @@ fn informational_exceptions() {
     drive.raise_alert(Alert::DRIVE_VOLTAGE);
     good(&mut drive, "00 00 00 00 00 00", b"");
     assert_eq!(run(&mut drive, "03 00 00 00 12 00", &[], 18).2[12..14], [0x5d, 0x00]);
+    assert_eq!(run(&mut drive, "03 00 00 00 12 00", &[], 18).2[12..14], [0x5d, 0x00]);
+    // A test of that is told of once, and what was pending does not outlive its method.
+    assert_eq!(select(&mut drive, "04", "06", "00 00 00 00").0, 0);
+    assert_eq!(run(&mut drive, "03 00 00 00 12 00", &[], 18).2[12..14], [0x5d, 0xff]);
+    assert_eq!(run(&mut drive, "03 00 00 00 12 00", &[], 18).2[12..14], [0x00, 0x00]);
     // A test of what is disabled, a flag that cannot be, a method that is not.
     for (flags, mrie, number, byte) in
         [("0c", "04", "00 00 00 00", 6), ("04", "04", "00 00 00 41", 12), ("00", "01", "00 00 00 00", 7)]
@@ -460,4 +465,84 @@ fn medium_types_and_names() {
     assert_eq!(all, bytes("00 0e 00 00 00 00 00 00 00 00 00 00 00 00 00 01"));
     let unknown = "70 00 05 00 00 00 00 0a 00 00 00 00 20 00 00 00 00 00";
     check(&mut empty("ULT3580-TD6"), "a3 1f 45 00 00 00 00 00 00 ff 00 00", &[], 255, unknown, b"");
+}
+
+#[test]
+fn a_verification_is_not_cut_short_unseen() {
+    let mut drive = loaded(1 << 30);
+    let block = vec![5; 8 << 20];
+    (0..20).for_each(|_| good(&mut drive, "0a 00 80 00 00 00", &block));
+    good(&mut drive, "01 00 00 00 00 00", b"");
+    good(&mut drive, "13 24 00 00 00 00", b"");
+    let unload = run_as(&mut drive, OTHER, "1b 00 00 00 00 00", &[], 0).1;
+    assert_eq!((unload[2], &unload[12..14]), (2, &[0x04, 0x07][..]));
+    // The robot takes the cartridge all the same: who waits for the verification hears that it ended.
+    assert!(drive.remove().is_ok());
+    let (status, sense, _) = run(&mut drive, "00 00 00 00 00 00", &[], 0);
+    assert_eq!((status, sense[0], sense[2]), (2, 0x71, 0x0b));
+    // INFORMATION as of the same command without IMMED.
+    let mut drive = three_blocks();
+    good(&mut drive, "13 04 00 00 09 00", b"");
+    drive.work();
+    check(&mut drive, "01 00 00 00 00 00", &[], 0, "f1 00 20 00 00 00 06 0a 00 00 00 00 00 00 00 00 00 00", b"");
+}
+
+#[test]
+fn what_a_format_and_a_reset_leave() {
+    let mut drive = loaded(1 << 30);
+    let read =
+        |drive: &mut Drive, id: &str| run(drive, &format!("8c 00 00 00 00 00 00 00 {id} 00 00 00 29 00 00"), &[], 41);
+    let list = bytes(
+        "00 00 00 2b 08 05 00 00 01 81 08 06 01 00 20 42 41 52 43 4f 44 45 20 20 20 20 20 20 20 20 20 20 20 20 20 20 20 20 20 20 20 20 20 20 20 20 20",
+    );
+    good(&mut drive, "8d 00 00 00 00 00 00 00 00 00 00 00 00 2f 00 00", &list);
+    good(&mut drive, "04 00 00 00 00 00", b"");
+    assert_eq!((read(&mut drive, "08 05").0, &read(&mut drive, "08 06").2[9..16]), (2, &b"BARCODE"[..]));
+    // Append-only mode lasts through a reset; TapeAlert flags do not.
+    good(&mut drive, "0a 00 00 00 01 00", b"a");
+    assert_eq!(extension(&mut drive, "12", "00 00").0, 0);
+    drive.raise_alert(Alert::MEDIA);
+    drive.event(Event::UnitReset, Now::default());
+    settle(&mut drive);
+    assert_eq!(drive.alerts().bits(), 0);
+    good(&mut drive, "01 00 00 00 00 00", b"");
+    check(&mut drive, "0a 00 00 00 01 00", b"x", 0, APPEND_ONLY, b"");
+    assert_eq!(run(&mut drive, "1a 08 10 01 ff 00", &[], 255).2[9], 0x12);
+}
+
+#[test]
+fn compression_by_either_page() {
+    let mut drive = loaded(1 << 30);
+    let both = |drive: &mut Drive| {
+        let here = run(drive, "1a 08 0f 00 ff 00", &[], 255).2[6] >> 7;
+        (here, run(drive, "1a 08 10 00 ff 00", &[], 255).2[18])
+    };
+    assert_eq!(both(&mut drive), (1, 1));
+    good(&mut drive, "15 10 00 00 14 00", &bytes("00 00 10 00 10 0e 00 00 00 00 01 2c 40 00 10 00 00 00 00 90"));
+    assert_eq!(both(&mut drive), (0, 0));
+    good(&mut drive, "15 10 00 00 14 00", &bytes("00 00 10 00 0f 0e c0 80 00 00 00 ff 00 00 00 ff 00 00 00 00"));
+    assert_eq!(both(&mut drive), (1, 1));
+}
+
+#[test]
+fn blocks_too_long_and_memory_out_of_reach() {
+    let mut drive = loaded(1 << 30);
+    good(&mut drive, "15 10 00 00 0c 00", &bytes("00 00 10 08 00 00 00 00 00 80 00 04"));
+    let long = vec![0; 0x0080_0004];
+    let sense = "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c8 00 01";
+    check(&mut drive, "0a 01 00 00 01 00", &long, 0, sense, b"");
+    // What is left of each partition, and what hosts write, of a cartridge that is inside and not threaded.
+    good(&mut drive, "15 10 00 00 14 00", &bytes("00 00 10 00 11 0e 03 01 5c 03 09 00 00 00 00 00 00 00 00 00"));
+    good(&mut drive, "04 00 02 00 00 00", b"");
+    good(&mut drive, "92 02 00 01 00 00 00 00 00 00 00 00 00 00 00 00", b"");
+    let room = |drive: &mut Drive, partition: u8| {
+        run(drive, &format!("8c 00 00 00 00 00 00 {partition:02x} 00 00 00 00 00 11 00 00"), &[], 17).2[9..].to_vec()
+    };
+    let before = [room(&mut drive, 0), room(&mut drive, 1)];
+    good(&mut drive, "1b 00 00 00 08 00", b"");
+    assert_eq!([room(&mut drive, 0), room(&mut drive, 1)], before);
+    good(&mut drive, "8d 00 00 00 00 00 00 01 00 00 00 00 00 0a 00 00", &bytes("00 00 00 06 08 0c 00 00 01 55"));
+    good(&mut drive, "1b 00 00 00 01 00", b"");
+    let kept = run(&mut drive, "8c 00 00 00 00 00 00 01 08 0c 00 00 00 0a 00 00", &[], 10).2;
+    assert_eq!(kept, bytes("00 00 00 06 08 0c 00 00 01 55"));
 }

@@ -24,6 +24,7 @@ pub(super) fn write(source: &Source<'_>, now: Now, w: &mut LogWriter) {
     w.counter(0x8000, 4, lifetime.get(Lifetime::MB_SINCE_CLEAN)).counter(0x8001, 4, lifetime.get(Lifetime::LOADS));
     w.counter(0x8002, 4, lifetime.get(Lifetime::CLEANINGS));
     if !source.state.profile.is_hp() {
-        w.counter(0x8003, 4, source.state.power_on_seconds(now));
+        let before = lifetime.get(Lifetime::POWER_ON_SECONDS);
+        w.counter(0x8003, 4, before + source.state.power_on_seconds(now));
     }
 }

@@ -1,6 +1,7 @@
 //! Data compression mode page, 0Fh (SSC-5 §8.3.2). Values as captured from LTO-7, -8 and -9 drives.
 
-use scsi_core::mode::{PageDef, PageId};
+use super::config_10;
+use scsi_core::mode::{ModePages, PageDef, PageId};
 
 /// Identifier of the page.
 pub(crate) const ID: PageId = PageId::page(0x0f);
@@ -15,7 +16,13 @@ pub(crate) const HP: PageDef =
     PageDef::new(ID, &[0x0f, 0x0e, 0xc0, 0x80, 0, 0, 0, 0x01, 0, 0, 0, 0x01, 0, 0, 0, 0], CHANGEABLE);
 const CHANGEABLE: &[u8] = &[0x0f, 0x0e, DCE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
-/// Whether blocks are to be compressed.
-pub(crate) fn enabled(page: &[u8]) -> bool {
-    page.get(2).is_some_and(|byte| byte & DCE != 0)
+/// Whether blocks are to be compressed: DCE here and SELECT DATA COMPRESSION of page 10h are one setting. Whichever was changed
+/// counts, and the other follows.
+pub(crate) fn follow(pages: &mut ModePages, before: bool) -> bool {
+    let bit = |id, byte: usize, bit: u8| pages.current(id).get(byte).is_some_and(|value| value & bit != 0);
+    let (here, there) = (bit(ID, 2, DCE), bit(config_10::ID, 14, config_10::SELECT));
+    let now = if here == before { there } else { here };
+    pages.put(ID, 2, DCE, now);
+    pages.put(config_10::ID, 14, config_10::SELECT, now);
+    now
 }

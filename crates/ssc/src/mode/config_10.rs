@@ -15,12 +15,12 @@ pub(crate) const HP: PageDef =
     PageDef::new(ID, &[0x10, 0x0e, 0, 0, 0, 0, 0x01, 0x2c, 0x40, 0, 0x10, 0, 0, 0, 0x01, 0x80], CHANGEABLE).saveable();
 const CHANGEABLE: &[u8] = &[0x10, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01, 0];
 
-/// ACTIVE PARTITION, and SELECT DATA COMPRESSION as page 0Fh has it.
+/// SELECT DATA COMPRESSION, byte 14.
+pub(super) const SELECT: u8 = 0x01;
+
+/// ACTIVE PARTITION.
 pub(crate) fn render(state: &State, page: &mut [u8]) {
     if let (Some(partition), Load::Mounted(mounted)) = (page.get_mut(3), &state.load) {
         *partition = mounted.medium.position().partition;
-    }
-    if let Some(compression) = page.get_mut(14) {
-        *compression = u8::from(state.settings.compress);
     }
 }

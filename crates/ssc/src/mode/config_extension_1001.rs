@@ -13,6 +13,8 @@ const CHANGEABLE: [u8; 32] = super::subpage(ID, 32, &[(5, 0xf0), (6, 0xff), (7, 
 /// WRITE MODE and PEWS may be changed.
 pub(crate) const PAGE: PageDef = PageDef::new(ID, &DEFAULT, &CHANGEABLE);
 
+/// WRITE MODE 1h, in byte 5.
+pub(crate) const APPEND_ONLY: u8 = 0x10;
 /// Unit of PEWS.
 const MB: u64 = 1_000_000;
 

@@ -128,6 +128,10 @@ pub(crate) struct Chip {
     private: Attributes,
 }
 
+fn is_of_host(id: AttrId) -> bool {
+    spec(id).is_some_and(|spec| spec.writer == Writer::Host)
+}
+
 impl Chip {
     /// Reads `mam` and, if it is there, `mhvtl_data`; of format 4, `mam` is the packed structure.
     ///
@@ -233,7 +237,8 @@ impl Chip {
     pub(crate) fn update(&mut self, mam: &Mam, partitions: u8, density: &Density) -> Result<(), StoreError> {
         let lacks_room = |id: AttrId, partition: u8, len: usize| match id.0 {
             COHERENCY => len > 70,
-            other => partition > 0 && !id.is_private() && length(other).is_none(),
+            // What the drive notes of a partition and mhvtl has no place for is left out.
+            other => partition > 0 && is_of_host(id) && length(other).is_none(),
         };
         if let Some((id, partition, _)) =
             mam.iter().find(|(id, partition, value)| lacks_room(*id, *partition, value.len()))
@@ -249,7 +254,7 @@ impl Chip {
             }
         }
         self.mam.retain(|id, _| !is_extra(*id));
-        for (id, _, value) in mam.iter().filter(|(id, ..)| is_extra(id.0)) {
+        for (id, _, value) in mam.iter().filter(|(id, partition, _)| *partition == 0 && is_extra(id.0)) {
             self.mam.insert(id.0, value.to_vec());
         }
         if mam.kind() == Kind::Null {

@@ -322,6 +322,13 @@ impl Medium for ThreeFile {
         self.pipeline.employ(workers);
     }
 
+    fn forget_keys(&mut self) {
+        // What is under way is sealed with its own key first; if that fails, it is a deferred error.
+        let _ = Self::settle(self);
+        self.session = None;
+        self.buffers.forget_keys();
+    }
+
     fn settle(&mut self) -> Result<(), StoreError> {
         Self::settle(self)
     }

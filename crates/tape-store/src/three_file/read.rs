@@ -83,6 +83,11 @@ impl ThreeFile {
 }
 
 impl Buffers {
+    /// Forgets the key of the last block that was opened.
+    pub(super) fn forget_keys(&mut self) {
+        self.opened = Opened::default();
+    }
+
     /// Checks one block against its checksum, as far as that can be without a key.
     pub(super) fn check(&mut self, part: &mut Partition, object: u64, record: &Record) -> Result<(), StoreError> {
         if matches!(record.sealed, Sealed::Aes | Sealed::Capsule) {
