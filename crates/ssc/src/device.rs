@@ -22,6 +22,8 @@ use scsi_core::target::Request;
 use scsi_core::time::{Instant, Now};
 use scsi_core::writer::PageWriter;
 use std::sync::Arc;
+use tape_store::cartridge::Level;
+use tape_store::media::MediaSpec;
 use tape_store::workers::Workers;
 use tape_store::wrap::Wrapping;
 
@@ -122,10 +124,21 @@ impl State {
         self.power_on_ms(now) / 1000
     }
 
+    /// The medium that the mounted one can be made by writing with this density, if it is another.
+    fn becomes(&self, density: u8) -> Option<&'static MediaSpec> {
+        let Load::Mounted(mounted) = &self.load else { return None };
+        let can = |media: &&&'static MediaSpec| {
+            media.density == density
+                && self.profile.formats.iter().any(|format| format.media == **media && format.writable)
+        };
+        // mhvtl has no such media.
+        mounted.cartridge.media().becomes.iter().find(can).copied().filter(|_| mounted.level == Level::Ferric)
+    }
+
     /// Density of the mounted medium; 0 without one.
     pub(crate) fn density(&self) -> u8 {
         match &self.load {
-            Load::Mounted(mounted) => mounted.cartridge.media().density,
+            Load::Mounted(mounted) => mounted.density(),
             _ => 0,
         }
     }
@@ -208,7 +221,8 @@ impl Device for State {
         let Some([density, b0, b1, b2, _, l0, l1, l2]) = header.block else { return Ok(()) };
         let any_format =
             || self.density() == 0 && self.profile.formats.iter().any(|format| format.media.density == density);
-        if !matches!(density, 0 | 0x7f) && density != self.density() && !any_format() {
+        let possible = density == self.density() || any_format() || self.becomes(density).is_some();
+        if !matches!(density, 0 | 0x7f) && !possible {
             return Err(Some(0));
         }
         if [b0, b1, b2] != [0; 3] {
@@ -221,12 +235,16 @@ impl Device for State {
     }
 
     fn apply_header(&mut self, header: &Header) -> bool {
-        let before = (self.buffered_mode, self.block_length);
+        let before = (self.buffered_mode, self.block_length, self.density());
         self.buffered_mode = (header.device_specific >> 4) & 0x07;
-        if let Some([_, _, _, _, _, a, b, c]) = header.block {
+        if let Some([density, _, _, _, _, a, b, c]) = header.block {
             self.block_length = u32::from_be_bytes([0, a, b, c]);
+            let becomes = self.becomes(density);
+            if let (Load::Mounted(mounted), true) = (&mut self.load, density != 0x7f) {
+                mounted.becomes = becomes;
+            }
         }
-        before != (self.buffered_mode, self.block_length)
+        before != (self.buffered_mode, self.block_length, self.density())
     }
 
     fn log_pages(&self) -> &'static [LogId] {

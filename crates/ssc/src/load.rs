@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use tape_store::cartridge::{Cartridge, Kind, Level};
 use tape_store::error::StoreError;
 use tape_store::mam::{AttrId, Flags, Mam};
+use tape_store::media::MediaSpec;
 use tape_store::medium::{Medium, Position};
 
 /// What is in the drive.
@@ -74,6 +75,8 @@ pub(crate) struct Mounted {
     pub(crate) allowed: Allowed,
     /// It is written once, and is not what it was.
     pub(crate) tampered: bool,
+    /// The density that the next write at the beginning gives it.
+    pub(crate) becomes: Option<&'static MediaSpec>,
     /// Programmable early warning is asked for.
     pub(crate) warns: bool,
     /// Programmable early warning was given.
@@ -96,6 +99,9 @@ impl Mounted {
             return Err(Sense::new(SenseKey::MEDIUM_ERROR, Asc::MEDIUM_FORMAT_CORRUPTED));
         }
         self.may_overwrite(change)?;
+        if change == Change::Write {
+            self.take_density()?;
+        }
         if !self.altered {
             let next = self.mam.number(AttrId::VOLUME_CHANGE_REFERENCE).wrapping_add(1) & 0xffff_ffff;
             self.mam.set_number(AttrId::VOLUME_CHANGE_REFERENCE, next.max(1));
@@ -116,6 +122,29 @@ impl Mounted {
         self.sync()?;
         self.write_failed = false;
         Ok(())
+    }
+
+    /// Gives the medium the density that a host selected, if this is its beginning.
+    fn take_density(&mut self) -> Result<(), Sense> {
+        let at = self.medium.position();
+        if (at.partition, at.object) != (0, 0) {
+            return Ok(());
+        }
+        let Some(media) = self.becomes.take() else { return Ok(()) };
+        self.may_overwrite(Change::Format)?;
+        // The memory first: a tape that is still full has the new density then, and not a blank one the old.
+        self.cartridge.become_of(media, &mut self.mam);
+        let failed = |_| Sense::new(SenseKey::MEDIUM_ERROR, Asc::AUXILIARY_MEMORY_WRITE_ERROR);
+        self.cartridge.save_mam(&self.mam).map_err(failed)?;
+        let whole = [self.cartridge.capacity()];
+        self.medium.format(&whole).map_err(|error| fault::sense(&error, Doing::Writing))
+    }
+
+    /// The density that the next write is at.
+    pub(crate) fn density(&self) -> u8 {
+        let at = self.medium.position();
+        let selected = self.becomes.filter(|_| (at.partition, at.object) == (0, 0));
+        selected.unwrap_or(self.cartridge.media()).density
     }
 
     /// Notes that the position changes by reading.
@@ -348,6 +377,7 @@ impl State {
             append_only: self.settings.append_only,
             allowed: Allowed::Nothing,
             tampered,
+            becomes: None,
             warns: self.settings.warn_before > 0,
             warned: false,
             sealed,

@@ -201,6 +201,19 @@ impl Cartridge {
         self.kind
     }
 
+    /// Makes it one of another density, of as large a part of that as it was of its own: in its memory, which is to be saved,
+    /// and here.
+    pub fn become_of(&mut self, media: &'static MediaSpec, mam: &mut Mam) {
+        let capacity = u128::from(self.capacity) * u128::from(media.capacity) / u128::from(self.media.capacity.max(1));
+        self.capacity = u64::try_from(capacity).unwrap_or(self.capacity);
+        self.media = media;
+        mam.set(AttrId::MEDIUM_NAME, 0, media.name.as_bytes());
+        mam.set_number(AttrId::FORMATTED_DENSITY, media.density.into());
+        mam.set_number(AttrId::MAXIMUM, self.capacity);
+        (0..4).for_each(|partition| mam.set(AttrId::PARTITION_SIZE, partition, &[]));
+        mam.set(AttrId::SCALED, 0, &[]);
+    }
+
     /// Bytes it holds, as stored.
     #[must_use]
     pub const fn capacity(&self) -> u64 {

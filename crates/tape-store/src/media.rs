@@ -40,6 +40,8 @@ pub struct MediaSpec {
     pub partitions: u8,
     /// Bytes of cartridge memory.
     pub mam_capacity: u64,
+    /// Other densities that a drive can give it, for good, by writing at its beginning.
+    pub becomes: &'static [&'static Self],
 }
 
 const fn lto(generation: &Generation) -> MediaSpec {
@@ -60,6 +62,7 @@ const fn lto(generation: &Generation) -> MediaSpec {
         organization: "LTO-CVE",
         partitions: generation.partitions,
         mam_capacity: generation.mam_capacity,
+        becomes: generation.becomes,
     }
 }
 
@@ -78,6 +81,7 @@ struct Generation {
     description: &'static str,
     partitions: u8,
     mam_capacity: u64,
+    becomes: &'static [&'static MediaSpec],
 }
 
 /// LTO-1.
@@ -96,6 +100,7 @@ pub const LTO_1: MediaSpec = lto(&Generation {
     description: "Ultrium 1/8T",
     partitions: 1,
     mam_capacity: 4096,
+    becomes: &[],
 });
 /// LTO-2.
 pub const LTO_2: MediaSpec = lto(&Generation {
@@ -113,6 +118,7 @@ pub const LTO_2: MediaSpec = lto(&Generation {
     description: "Ultrium 2/8T",
     partitions: 1,
     mam_capacity: 4096,
+    becomes: &[],
 });
 /// LTO-3: read by LTO-5 drives.
 pub const LTO_3: MediaSpec = lto(&Generation {
@@ -130,6 +136,7 @@ pub const LTO_3: MediaSpec = lto(&Generation {
     description: "Ultrium 3/16T",
     partitions: 1,
     mam_capacity: 4096,
+    becomes: &[],
 });
 /// LTO-4.
 pub const LTO_4: MediaSpec = lto(&Generation {
@@ -147,6 +154,7 @@ pub const LTO_4: MediaSpec = lto(&Generation {
     description: "Ultrium 4/16T",
     partitions: 1,
     mam_capacity: 8192,
+    becomes: &[],
 });
 /// LTO-5.
 pub const LTO_5: MediaSpec = lto(&Generation {
@@ -164,6 +172,7 @@ pub const LTO_5: MediaSpec = lto(&Generation {
     description: "Ultrium 5/16T",
     partitions: 2,
     mam_capacity: 8192,
+    becomes: &[],
 });
 /// LTO-6.
 pub const LTO_6: MediaSpec = lto(&Generation {
@@ -181,6 +190,7 @@ pub const LTO_6: MediaSpec = lto(&Generation {
     description: "Ultrium 6/16T",
     partitions: 4,
     mam_capacity: 16384,
+    becomes: &[],
 });
 /// LTO-7.
 pub const LTO_7: MediaSpec = lto(&Generation {
@@ -198,6 +208,7 @@ pub const LTO_7: MediaSpec = lto(&Generation {
     description: "Ultrium 7/32T",
     partitions: 4,
     mam_capacity: 16384,
+    becomes: &[&LTO_7M],
 });
 /// LTO-7 type M: an LTO-7 cartridge that an LTO-8 drive initialised at the density of its own.
 pub const LTO_7M: MediaSpec = lto(&Generation {
@@ -215,6 +226,7 @@ pub const LTO_7M: MediaSpec = lto(&Generation {
     description: "Ultrium M8/32T",
     partitions: 4,
     mam_capacity: 16384,
+    becomes: &[],
 });
 /// LTO-8.
 pub const LTO_8: MediaSpec = lto(&Generation {
@@ -232,6 +244,7 @@ pub const LTO_8: MediaSpec = lto(&Generation {
     description: "Ultrium 8/32T",
     partitions: 4,
     mam_capacity: 16384,
+    becomes: &[],
 });
 /// LTO-9.
 pub const LTO_9: MediaSpec = lto(&Generation {
@@ -249,6 +262,7 @@ pub const LTO_9: MediaSpec = lto(&Generation {
     description: "Ultrium 9/32T",
     partitions: 4,
     mam_capacity: 32768,
+    becomes: &[],
 });
 
 /// Every generation, oldest first.

@@ -546,3 +546,36 @@ fn blocks_too_long_and_memory_out_of_reach() {
     let kept = run(&mut drive, "8c 00 00 00 00 00 00 01 08 0c 00 00 00 0a 00 00", &[], 10).2;
     assert_eq!(kept, bytes("00 00 00 06 08 0c 00 00 01 55"));
 }
+
+#[test]
+fn another_density_by_a_write_at_the_beginning() {
+    let mut drive = empty("ULT3580-TD8");
+    drive.insert(cartridge(&tape_store::media::LTO_7, Kind::Data, 600_000_000)).unwrap();
+    settle(&mut drive);
+    let density = |drive: &mut Drive| run(drive, "1a 00 00 00 0c 00", &[], 12).2[4];
+    good(&mut drive, "0a 00 00 00 03 00", b"old");
+    // Selected, it is there at the beginning; a write elsewhere changes nothing.
+    good(&mut drive, "15 10 00 00 0c 00", &bytes("00 00 10 08 5d 00 00 00 00 00 00 00"));
+    good(&mut drive, "0a 00 00 00 03 00", b"old");
+    assert_eq!(density(&mut drive), 0x5c);
+    good(&mut drive, "01 00 00 00 00 00", b"");
+    assert_eq!(density(&mut drive), 0x5d);
+    assert_eq!(run(&mut drive, "08 00 00 00 03 00", &[], 3).2, b"old");
+    good(&mut drive, "01 00 00 00 00 00", b"");
+    good(&mut drive, "0a 00 00 00 03 00", b"new");
+    good(&mut drive, "1b 00 00 00 00 00", b"");
+    good(&mut drive, "1b 00 00 00 01 00", b"");
+    // Half as large again, blank but for the write, and no way back.
+    assert_eq!(density(&mut drive), 0x5d);
+    let maximum = run(&mut drive, "8c 00 00 00 00 00 00 00 00 01 00 00 00 11 00 00", &[], 17).2;
+    assert_eq!(maximum[9..], bytes("00 00 00 00 00 00 03 5a"));
+    assert_eq!(run(&mut drive, "08 00 00 00 03 00", &[], 3).2, b"new");
+    assert_eq!(run(&mut drive, "08 00 00 00 03 00", &[], 3).1[12..14], [0x00, 0x05]);
+    let back = "70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 04";
+    check(&mut drive, "15 10 00 00 0c 00", &bytes("00 00 10 08 5c 00 00 00 00 00 00 00"), 0, back, b"");
+    // An LTO-7 drive takes it no more.
+    let cartridge = drive.remove().unwrap();
+    let mut other = empty("ULT3580-TD7");
+    other.insert(cartridge).unwrap();
+    assert_eq!(run(&mut other, "00 00 00 00 00 00", &[], 0).1[12..14], [0x30, 0x00]);
+}

@@ -64,6 +64,7 @@ const fn row(
         bits_per_mm,
         tracks,
         wraps: 0,
+        becomes: &[],
         width,
         length,
         capacity: gigabytes * 1_000_000_000,
