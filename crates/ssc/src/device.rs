@@ -12,7 +12,7 @@ use crate::{log, mode, table};
 use scsi_core::fault::Outcome;
 use scsi_core::identity::Identity;
 use scsi_core::inquiry::Inquiry;
-use scsi_core::log::{LogId, LogWriter};
+use scsi_core::log::{LogId, LogWriter, Parameter};
 use scsi_core::lu::Device;
 use scsi_core::mode::{Header, PageControl, PageId, exceptions_1c};
 use scsi_core::nexus::NexusId;
@@ -21,6 +21,7 @@ use scsi_core::spec::CommandSpec;
 use scsi_core::target::Request;
 use scsi_core::time::{Instant, Now};
 use scsi_core::writer::PageWriter;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use tape_store::cartridge::Level;
 use tape_store::media::MediaSpec;
@@ -62,6 +63,8 @@ pub(crate) struct State {
     pub(crate) loads: u64,
     pub(crate) lifetime: Lifetime,
     pub(crate) diagnostics: log::Diagnostics,
+    /// Statistics of the volumes before, newest first.
+    pub(crate) volumes: VecDeque<Vec<Parameter>>,
     /// When it was powered on, as far as anyone has told it the time.
     pub(crate) power_on: Option<Instant>,
     /// Serial number, for the pages that show it.
@@ -93,6 +96,7 @@ impl State {
             loads: 0,
             lifetime: Lifetime::default(),
             diagnostics: log::Diagnostics::default(),
+            volumes: VecDeque::new(),
             power_on: None,
             serial: String::new(),
             removal_prevented: false,

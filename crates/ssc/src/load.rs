@@ -392,6 +392,11 @@ impl State {
             Load::Ejected(cartridge) | Load::Unusable(cartridge, _) => Some((cartridge, Ok(()))),
             Load::Held(held) => Some((held.cartridge, Ok(()))),
             Load::Mounted(mounted) => {
+                let mut mounted = mounted;
+                mounted.settle();
+                let statistics = crate::log::of_volume(self, &mounted);
+                self.volumes.truncate(crate::log::VOLUMES - 1);
+                self.volumes.push_front(statistics);
                 let counters = mounted.counters;
                 for (id, count) in [
                     (Lifetime::MB_WRITTEN, counters.from_host / MB),

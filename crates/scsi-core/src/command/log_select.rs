@@ -10,7 +10,7 @@ use crate::asc::Asc;
 use crate::cdb::Cdb;
 use crate::data::Data;
 use crate::fault::Outcome;
-use crate::log::{LogId, LogWriter, Thresholds};
+use crate::log::{LogId, LogWriter, Parameter, Thresholds};
 use crate::lu::{Device, Lu};
 use crate::sense::Sense;
 use crate::spec::{Access, CommandSpec};
@@ -98,7 +98,7 @@ fn parse(list: &[u8], control: u8, request: &Request<'_>, device: &dyn Device) -
         let mut page = LogWriter::from_pointer(0);
         device.log(id, request, &mut page);
         let mut values = Vec::new();
-        parameters(body, &page.shapes(), |code, value| values.push((code, value))).map_err(|byte| at(4 + byte))?;
+        parameters(body, &page.parameters(), |code, value| values.push((code, value))).map_err(|byte| at(4 + byte))?;
         pages.push((id, values));
         rest = after;
     }
@@ -106,15 +106,15 @@ fn parse(list: &[u8], control: u8, request: &Request<'_>, device: &dyn Device) -
 }
 
 /// Codes and values of parameters that a page has; the byte that is wrong.
-fn parameters(body: &[u8], shapes: &[(u16, usize)], mut take: impl FnMut(u16, u64)) -> Result<(), usize> {
+fn parameters(body: &[u8], known: &[Parameter], mut take: impl FnMut(u16, u64)) -> Result<(), usize> {
     let mut rest = body;
     while !rest.is_empty() {
         let at = body.len() - rest.len();
         let ([high, low, _, len], after) = rest.split_first_chunk::<4>().ok_or(at)?;
         let code = u16::from_be_bytes([*high, *low]);
-        let (_, width) = shapes.iter().find(|(known, _)| *known == code).ok_or(at)?;
+        let known = known.iter().find(|known| known.code == code).ok_or(at)?;
         let (value, after) = after.split_at_checked(usize::from(*len)).ok_or(at + 3)?;
-        if value.len() != *width || *width > 8 {
+        if value.len() != known.value.len() || value.len() > 8 {
             return Err(at + 3);
         }
         take(code, value.iter().fold(0, |value, byte| (value << 8) | u64::from(*byte)));

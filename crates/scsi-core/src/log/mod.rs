@@ -56,6 +56,17 @@ enum Show {
     Threshold(Thresholds, LogId),
 }
 
+/// A parameter of a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// PARAMETER CODE.
+    pub code: u16,
+    /// The control byte.
+    pub control: u8,
+    /// Its value.
+    pub value: Vec<u8>,
+}
+
 /// Collects the parameters of one page from PARAMETER POINTER on.
 #[derive(Debug)]
 pub struct LogWriter {
@@ -133,14 +144,17 @@ impl LogWriter {
         Some(page)
     }
 
-    /// Codes and widths of the parameters so far.
-    pub(crate) fn shapes(&self) -> Vec<(u16, usize)> {
-        let mut shapes = Vec::new();
+    /// The parameters so far, to be added to another page.
+    #[must_use]
+    pub fn parameters(&self) -> Vec<Parameter> {
+        let mut parameters = Vec::new();
         let mut rest = self.body.as_slice();
-        while let Some(([high, low, _, len], after)) = rest.split_first_chunk::<4>() {
-            shapes.push((u16::from_be_bytes([*high, *low]), usize::from(*len)));
-            rest = after.get(usize::from(*len)..).unwrap_or_default();
+        while let Some(([high, low, control, len], after)) = rest.split_first_chunk::<4>() {
+            let Some((value, after)) = after.split_at_checked(usize::from(*len)) else { break };
+            let code = u16::from_be_bytes([*high, *low]);
+            parameters.push(Parameter { code, control: *control, value: value.to_vec() });
+            rest = after;
         }
-        shapes
+        parameters
     }
 }

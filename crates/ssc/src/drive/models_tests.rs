@@ -170,3 +170,27 @@ fn what_the_last_load_left() {
     drive.insert(cartridge).unwrap();
     assert!(drive.alerts().is_set(crate::alert::Alert::LOST_STATISTICS));
 }
+
+#[test]
+fn volumes_before_the_last() {
+    let mut drive = empty("ULT3580-TD8");
+    let label = |drive: &mut Drive, subpage: &str| {
+        let page = run(drive, &format!("4d 00 57 {subpage} 00 00 00 ff ff 00"), &[], 1024).2;
+        let barcode = (4..page.len() - 4).find(|at| page[*at..].starts_with(&[0x00, 0x42, 0x41, 0x20]));
+        (page[8], barcode.map(|at| String::from_utf8_lossy(&page[at + 4..at + 10]).into_owned()))
+    };
+    assert_eq!(label(&mut drive, "00"), (0, None));
+    for name in ["A00001", "B00001", "C00001"] {
+        let cartridge = crate::testing::cartridge(name, 1 << 30).unwrap();
+        drive.insert(cartridge).unwrap();
+        settle(&mut drive);
+        assert_eq!(label(&mut drive, "00"), (1, Some(name.into())));
+        drop(drive.remove().unwrap());
+    }
+    let names = ["00", "01", "02"].map(|subpage| label(&mut drive, subpage).1.unwrap());
+    assert_eq!(names, ["C00001", "B00001", "A00001"]);
+    drive.insert(crate::testing::cartridge("D00001", 1 << 30).unwrap()).unwrap();
+    settle(&mut drive);
+    let names = ["00", "01", "02"].map(|subpage| label(&mut drive, subpage).1.unwrap());
+    assert_eq!(names, ["D00001", "C00001", "B00001"]);
+}

@@ -19,7 +19,7 @@ use crate::alert::{Alert, Alerts};
 use crate::counters::Counters;
 use crate::device::State;
 use crate::load::{Load, Mounted};
-use scsi_core::log::{LIST, LogId, LogWriter, SELF_TEST_10};
+use scsi_core::log::{LIST, LogId, LogWriter, Parameter, SELF_TEST_10};
 use scsi_core::mode::exceptions_1c;
 use scsi_core::target::Request;
 
@@ -36,6 +36,9 @@ const STATISTICS: LogId = LogId::page(0x14);
 const SERVICE_BUFFERS: LogId = LogId::page(0x15);
 const DIAGNOSTICS: LogId = LogId::page(0x16);
 const VOLUME: LogId = LogId::page(0x17);
+/// The volumes before: subpages 01h and 02h.
+const VOLUME_1: LogId = LogId { page: 0x17, subpage: 0x01 };
+const VOLUME_2: LogId = LogId { page: 0x17, subpage: 0x02 };
 const PORT: LogId = LogId::page(0x18);
 const POWER: LogId = LogId::page(0x1a);
 const DATA_COMPRESSION: LogId = LogId::page(0x1b);
@@ -56,7 +59,7 @@ const DRIVE_USAGE: LogId = LogId::page(0x3c);
 const SUBSYSTEM: LogId = LogId::page(0x3d);
 const DEVICE: LogId = LogId::page(0x3e);
 
-/// Pages of IBM's LTO-5 to LTO-8 drives, ascending; 10h and 2Fh are ours, so that self-tests and exceptions can be read.
+/// Pages of IBM's LTO-5 and LTO-6 drives, ascending; 10h and 2Fh are ours, so that self-tests and exceptions can be read.
 pub(crate) const IBM_PAGES: &[LogId] = &[
     WRITE_ERRORS,
     READ_ERRORS,
@@ -86,8 +89,10 @@ pub(crate) const IBM_PAGES: &[LogId] = &[
     SUBSYSTEM,
 ];
 
+/// Pages of IBM's LTO-7 and LTO-8 drives: those, and the volumes before.
+pub(crate) const IBM_7_PAGES: &[LogId] = &with::<28>(&with::<27>(IBM_PAGES, VOLUME_1), VOLUME_2);
 /// Pages of IBM's LTO-9 drives: those, and the environment.
-pub(crate) const IBM_9_PAGES: &[LogId] = &with::<27>(IBM_PAGES, ENVIRONMENT);
+pub(crate) const IBM_9_PAGES: &[LogId] = &with::<29>(IBM_7_PAGES, ENVIRONMENT);
 
 /// A list with one page more, at its place.
 #[expect(clippy::indexing_slicing, reason = "evaluated at compile time: a list of another length does not build")]
@@ -162,7 +167,9 @@ pub(crate) fn write(state: &State, id: LogId, request: &Request<'_>, w: &mut Log
         RECOVERY => drop(w.parameter(0, LIST, &[0])),
         STATISTICS => statistics_14::write(&source, request.now, w),
         DIAGNOSTICS => state.diagnostics.write(w),
-        VOLUME => volume_17::write(&source, w),
+        VOLUME => volume_17::current(&source, w),
+        VOLUME_1 => volume_17::before(&source, 1, w),
+        VOLUME_2 => volume_17::before(&source, 2, w),
         // Relative port 1, of iSCSI, which defines nothing more.
         PORT => drop(w.parameter(1, LIST, &[0x05, 0, 0, 0])),
         // Active, and idle_c, which never is.
@@ -176,6 +183,16 @@ pub(crate) fn write(state: &State, id: LogId, request: &Request<'_>, w: &mut Log
         _ => vendor::write(&source, id, w),
     }
 }
+
+/// The statistics of a volume that is about to be demounted.
+pub(crate) fn of_volume(state: &State, mounted: &Mounted) -> Vec<Parameter> {
+    let mut w = LogWriter::from_pointer(0);
+    volume_17::write(&Source { state, mounted: Some(mounted), counters: mounted.counters }, mounted, &mut w);
+    w.parameters()
+}
+
+/// Volumes whose statistics are kept: the last, and two before.
+pub(crate) const VOLUMES: usize = 3;
 
 /// Resets what LOG SELECT can reset: TapeAlert flags, and the counters of this load as the page shows them.
 pub(crate) fn reset(state: &mut State, id: Option<LogId>) -> bool {

@@ -1,4 +1,5 @@
-//! Page 17h, volume statistics (SSC-5 §8.2.9): of the mounted volume, or only "not valid".
+//! Page 17h, volume statistics (SSC-5 §8.2.9): of the mounted volume, or the last; subpages of those before. "Not valid"
+//! where there was none.
 
 use super::{MB, Source};
 use crate::counters::Counters;
@@ -12,9 +13,31 @@ use tape_store::medium::Usage;
 /// No object is encrypted, or none follows that is not.
 const NONE: u64 = 0xffff_ffff_ffff;
 
-pub(super) fn write(source: &Source<'_>, w: &mut LogWriter) {
-    w.parameter(0x0000, LIST, &[u8::from(source.mounted.is_some())]);
-    let Some(mounted) = source.mounted else { return };
+pub(super) fn current(source: &Source<'_>, w: &mut LogWriter) {
+    match source.mounted {
+        Some(mounted) => write(source, mounted, w),
+        None => kept(source, 0, w),
+    }
+}
+
+/// So many volumes before the current or last one.
+pub(super) fn before(source: &Source<'_>, count: usize, w: &mut LogWriter) {
+    kept(source, if source.mounted.is_some() { count - 1 } else { count }, w);
+}
+
+fn kept(source: &Source<'_>, number: usize, w: &mut LogWriter) {
+    match source.state.volumes.get(number) {
+        None => drop(w.parameter(0x0000, LIST, &[0])),
+        Some(volume) => {
+            for kept in volume {
+                w.parameter(kept.code, kept.control, &kept.value);
+            }
+        }
+    }
+}
+
+pub(super) fn write(source: &Source<'_>, mounted: &Mounted, w: &mut LogWriter) {
+    w.parameter(0x0000, LIST, &[1]);
     let counters = &source.counters;
     let mam = &mounted.mam;
     let total = |id, now: u64| mam.number(id).saturating_add(now) / MB;

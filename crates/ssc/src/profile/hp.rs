@@ -87,7 +87,7 @@ const fn built_by_ibm(model: Model, generation: &Generation) -> DriveProfile {
         formats,
         native,
         mode_pages: mode::IBM_PAGES,
-        log_pages: log::IBM_PAGES,
+        log_pages: log::IBM_7_PAGES,
         vpd_pages: ibm::VPD_PAGES,
         vendor_vpd: ibm::vendor_vpd,
         order: IBM_ORDER,

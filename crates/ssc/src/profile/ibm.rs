@@ -58,7 +58,11 @@ struct Generation {
 const fn ultrium(product: &'static str, revision: &'static str, generation: &Generation) -> DriveProfile {
     let Generation { native, formats } = generation;
     let since_7 = native.density >= LTO_7.density;
-    let log_pages: &[LogId] = if native.density >= LTO_9.density { log::IBM_9_PAGES } else { log::IBM_PAGES };
+    let log_pages: &[LogId] = match native.density {
+        density if density >= LTO_9.density => log::IBM_9_PAGES,
+        _ if since_7 => log::IBM_7_PAGES,
+        _ => log::IBM_PAGES,
+    };
     DriveProfile {
         model: Model { vendor: "IBM", product, revision },
         maker: Maker::Ibm,
