@@ -234,10 +234,26 @@ pub const ATTRIBUTES: &[AttrSpec] = &[
     device(0xf008, "read failures in its life", Format::Binary, 8),
 ];
 
+/// What hosts' makers may write as they like (SPC-5 §7.4.2.1): 1400h to 17FFh, but for those of [`ATTRIBUTES`].
+static OF_MAKERS: [AttrSpec; 0x400] = of_makers();
+const FIRST_OF_MAKERS: u16 = 0x1400;
+
+const fn of_makers() -> [AttrSpec; 0x400] {
+    let mut specs = [up_to(host(FIRST_OF_MAKERS, "vendor-specific", Format::Binary, 1023)); 0x400];
+    let mut at = 0_u16;
+    #[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
+    while at < 0x400 {
+        specs[at as usize].id = AttrId(FIRST_OF_MAKERS + at);
+        at += 1;
+    }
+    specs
+}
+
 /// The facts of an attribute, if it exists.
 #[must_use]
 pub fn spec(id: AttrId) -> Option<&'static AttrSpec> {
-    ATTRIBUTES.binary_search_by_key(&id, |spec| spec.id).ok().and_then(|at| ATTRIBUTES.get(at))
+    let named = ATTRIBUTES.binary_search_by_key(&id, |spec| spec.id).ok().and_then(|at| ATTRIBUTES.get(at));
+    named.or_else(|| OF_MAKERS.get(usize::from(id.0.checked_sub(FIRST_OF_MAKERS)?)))
 }
 
 /// MEDIUM TYPE on the wire (SPC-5 §7.4.2.4.10).
@@ -357,6 +373,12 @@ impl Mam {
     #[must_use]
     pub fn get(&self, id: AttrId, partition: u8) -> Option<&[u8]> {
         self.values.get(&Self::key(id, partition)).map(Vec::as_slice)
+    }
+
+    /// Identifiers of what hosts' makers wrote, ascending.
+    pub fn of_makers(&self) -> impl Iterator<Item = &'static AttrSpec> {
+        let ids = self.values.keys().map(|(id, _)| *id).filter(|id| ATTRIBUTES.iter().all(|spec| spec.id != *id));
+        ids.filter_map(spec)
     }
 
     /// All attributes with their partitions, ascending.

@@ -84,7 +84,8 @@ pub(super) fn format(mounted: &mut Mounted, sizes: &[u64], note: impl FnOnce(&mu
         mam.set(AttrId::PARTITION_SIZE, partition, &size.map_or_else(Vec::new, |size| size.to_be_bytes().to_vec()));
         // Hosts' attributes are of what was written; only the barcode stays.
         let of_hosts = ATTRIBUTES.iter().filter(|spec| spec.writer == Writer::Host && spec.id != AttrId::BARCODE);
-        let gone = of_hosts.map(|spec| spec.id).chain(OF_PARTITIONS);
+        let of_makers: Vec<AttrId> = mam.of_makers().map(|spec| spec.id).collect();
+        let gone = of_hosts.map(|spec| spec.id).chain(of_makers).chain(OF_PARTITIONS);
         gone.for_each(|id| mam.set(id, partition, &[]));
     }
     let next = mam.number(AttrId::INITIALIZATION_COUNT).saturating_add(1).min(0xffff);

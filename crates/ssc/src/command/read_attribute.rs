@@ -169,7 +169,10 @@ impl<'a> Memory<'a> {
 }
 
 fn present(memory: &Memory<'_>, partition: u8, first: AttrId) -> impl Iterator<Item = &'static AttrSpec> {
-    listed(first).filter(move |spec| memory.value(spec.id, partition).is_some())
+    let of_makers = memory.mam.of_makers().filter(|spec| spec.id >= first);
+    let mut specs: Vec<_> = listed(first).chain(of_makers).collect();
+    specs.sort_by_key(|spec| spec.id);
+    specs.into_iter().filter(move |spec| memory.value(spec.id, partition).is_some())
 }
 
 fn listed(first: AttrId) -> impl Iterator<Item = &'static AttrSpec> {

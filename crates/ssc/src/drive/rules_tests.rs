@@ -579,3 +579,28 @@ fn another_density_by_a_write_at_the_beginning() {
     other.insert(cartridge).unwrap();
     assert_eq!(run(&mut other, "00 00 00 00 00 00", &[], 0).1[12..14], [0x30, 0x00]);
 }
+
+#[test]
+fn attributes_of_hosts_makers() {
+    let mut drive = loaded(1 << 30);
+    let list = bytes("00 00 00 14 14 05 00 00 03 aa bb cc 16 23 00 00 01 80 17 ff 00 00 01 01");
+    good(&mut drive, "8d 00 00 00 00 00 00 00 00 00 00 00 00 18 00 00", &list);
+    good(&mut drive, "1b 00 00 00 00 00", b"");
+    good(&mut drive, "1b 00 00 00 01 00", b"");
+    let kept = run(&mut drive, "8c 00 00 00 00 00 00 00 14 05 00 00 00 ff 00 00", &[], 255).2;
+    assert_eq!(kept, list);
+    // Length zero removes; the range ends where it ends.
+    good(&mut drive, "8d 00 00 00 00 00 00 00 00 00 00 00 00 09 00 00", &bytes("00 00 00 05 14 05 00 00 00"));
+    assert_eq!(run(&mut drive, "8c 00 00 00 00 00 00 00 14 05 00 00 00 ff 00 00", &[], 255).0, 2);
+    let beyond = "70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 04";
+    check(
+        &mut drive,
+        "8d 00 00 00 00 00 00 00 00 00 00 00 00 0a 00 00",
+        &bytes("00 00 00 06 18 00 00 00 01 aa"),
+        0,
+        beyond,
+        b"",
+    );
+    good(&mut drive, "04 00 00 00 00 00", b"");
+    assert_eq!(run(&mut drive, "8c 00 00 00 00 00 00 00 17 ff 00 00 00 ff 00 00", &[], 255).0, 2);
+}
