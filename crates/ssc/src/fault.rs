@@ -57,6 +57,14 @@ pub(crate) fn sense(error: &StoreError, doing: Doing) -> Sense {
     Sense::new(SenseKey::MEDIUM_ERROR, asc)
 }
 
+/// Sense of a cartridge's memory that could not be written.
+pub(crate) const fn memory(error: &StoreError) -> Sense {
+    match error {
+        StoreError::Attribute { .. } => Sense::illegal(Asc::AUXILIARY_MEMORY_OUT_OF_SPACE),
+        _ => Sense::new(SenseKey::MEDIUM_ERROR, Asc::AUXILIARY_MEMORY_WRITE_ERROR),
+    }
+}
+
 /// Sense of an attempt to write where nothing may be written.
 pub(crate) const fn protected(asc: Asc) -> Sense {
     Sense::new(SenseKey::DATA_PROTECT, asc)

@@ -36,6 +36,7 @@ mod lifetime;
 mod load;
 mod log;
 mod mode;
+mod mounted;
 mod operation;
 mod overwrite;
 pub mod profile;

@@ -1,16 +1,16 @@
-//! The cartridge in the drive: no medium exists outside [`Mounted`], so "not ready" cannot be forgotten.
+//! The cartridge in the drive: empty, held, mounted, ejected; and how it gets from one to the other.
 
 use crate::alert::Alert;
 use crate::counters::Counters;
 use crate::device::State;
 use crate::fault::{self, Doing};
 use crate::lifetime::Lifetime;
+use crate::mounted::Mounted;
 use crate::operation::Operation;
-use crate::overwrite::{Allowed, Change};
+use crate::overwrite::Allowed;
 use crate::profile::Format;
 use scsi_core::asc::Asc;
 use scsi_core::fault::Fault;
-use scsi_core::log::LogId;
 use scsi_core::lu::Lu;
 use scsi_core::nexus::NexusId;
 use scsi_core::sense::{Sense, SenseKey};
@@ -18,8 +18,7 @@ use std::collections::BTreeMap;
 use tape_store::cartridge::{Cartridge, Kind, Level};
 use tape_store::error::StoreError;
 use tape_store::mam::{AttrId, Flags, Mam};
-use tape_store::media::MediaSpec;
-use tape_store::medium::{Medium, Position};
+use tape_store::medium::Medium;
 
 /// What is in the drive.
 pub(crate) enum Load {
@@ -48,220 +47,6 @@ impl Held {
     /// Partitions of the tape, as the memory has it.
     pub(crate) fn partitions(&self) -> u8 {
         u8::try_from(self.mam.partition_sizes().len().max(1)).unwrap_or(u8::MAX)
-    }
-}
-
-/// A threaded tape.
-pub(crate) struct Mounted {
-    pub(crate) cartridge: Cartridge,
-    pub(crate) medium: Box<dyn Medium>,
-    pub(crate) mam: Mam,
-    pub(crate) level: Level,
-    /// Why nothing may be written, if so.
-    pub(crate) protected: Option<Asc>,
-    /// Since this load.
-    pub(crate) counters: Counters,
-    /// What they were when LOG SELECT last reset a page.
-    pub(crate) bases: BTreeMap<LogId, Counters>,
-    /// The volume change reference was advanced since a host last read it.
-    pub(crate) altered: bool,
-    /// A write failed for good: no more until the position changes.
-    pub(crate) write_failed: bool,
-    /// Who wrote last, and so hears of what was lost.
-    pub(crate) writer: Option<NexusId>,
-    /// Append-only mode, of mode page 10h/01h.
-    pub(crate) append_only: bool,
-    /// What ALLOW OVERWRITE has allowed in it.
-    pub(crate) allowed: Allowed,
-    /// It is written once, and is not what it was.
-    pub(crate) tampered: bool,
-    /// The density that the next write at the beginning gives it.
-    pub(crate) becomes: Option<&'static MediaSpec>,
-    /// Programmable early warning is asked for.
-    pub(crate) warns: bool,
-    /// Programmable early warning was given.
-    pub(crate) warned: bool,
-    /// There is, or was in this load, a sealed block.
-    pub(crate) sealed: bool,
-}
-
-impl Mounted {
-    /// Checks that the medium may be changed so, and notes the first change of this load in its memory.
-    ///
-    /// # Errors
-    /// 7/27/00 or 7/30/05 for a protected medium, what [`Self::may_overwrite`] says, 3/31/00 after a write that failed,
-    /// 3/0C/0B if the memory fails.
-    pub(crate) fn before_write(&mut self, change: Change) -> Result<(), Sense> {
-        if let Some(asc) = self.protected {
-            return Err(fault::protected(asc));
-        }
-        if self.write_failed {
-            return Err(Sense::new(SenseKey::MEDIUM_ERROR, Asc::MEDIUM_FORMAT_CORRUPTED));
-        }
-        self.may_overwrite(change)?;
-        if change == Change::Write {
-            self.take_density()?;
-        }
-        if !self.altered {
-            let next = self.mam.number(AttrId::VOLUME_CHANGE_REFERENCE).wrapping_add(1) & 0xffff_ffff;
-            self.mam.set_number(AttrId::VOLUME_CHANGE_REFERENCE, next.max(1));
-            let failed = |_| Sense::new(SenseKey::MEDIUM_ERROR, Asc::AUXILIARY_MEMORY_WRITE_ERROR);
-            self.note_room();
-            self.cartridge.save_mam(&self.mam).map_err(failed)?;
-            self.altered = true;
-        }
-        Ok(())
-    }
-
-    /// Makes what was written durable before the position changes; reports what was lost.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub(crate) fn before_motion(&mut self) -> Result<(), Sense> {
-        self.allowed = Allowed::Nothing;
-        self.sync()?;
-        self.write_failed = false;
-        Ok(())
-    }
-
-    /// Gives the medium the density that a host selected, if this is its beginning.
-    fn take_density(&mut self) -> Result<(), Sense> {
-        let at = self.medium.position();
-        if (at.partition, at.object) != (0, 0) {
-            return Ok(());
-        }
-        let Some(media) = self.becomes.take() else { return Ok(()) };
-        self.may_overwrite(Change::Format)?;
-        // The memory first: a tape that is still full has the new density then, and not a blank one the old.
-        self.cartridge.become_of(media, &mut self.mam);
-        let failed = |_| Sense::new(SenseKey::MEDIUM_ERROR, Asc::AUXILIARY_MEMORY_WRITE_ERROR);
-        self.cartridge.save_mam(&self.mam).map_err(failed)?;
-        let whole = [self.cartridge.capacity()];
-        self.medium.format(&whole).map_err(|error| fault::sense(&error, Doing::Writing))
-    }
-
-    /// The density that the next write is at.
-    pub(crate) fn density(&self) -> u8 {
-        let at = self.medium.position();
-        let selected = self.becomes.filter(|_| (at.partition, at.object) == (0, 0));
-        selected.unwrap_or(self.cartridge.media()).density
-    }
-
-    /// Notes that the position changes by reading.
-    ///
-    /// # Errors
-    /// 3/30/0D.
-    pub(crate) fn before_read(&mut self) -> Result<(), Sense> {
-        self.allowed = Allowed::Nothing;
-        self.intact()
-    }
-
-    /// Makes what was written durable. A failure stands until the position changes: the storage may have dropped
-    /// what it could not write, and would say yes the next time.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub(crate) fn sync(&mut self) -> Result<(), Sense> {
-        self.medium.sync().map_err(|error| {
-            self.write_failed = true;
-            fault::sense(&error, Doing::Writing)
-        })
-    }
-
-    /// Makes sizes exact. What is lost here is told as a deferred error.
-    pub(crate) fn settle(&mut self) {
-        let _ = self.medium.settle();
-        self.counters.to_medium = self.medium.stored();
-    }
-
-    /// Notes where sealed blocks begin and end, of a write that began at this position.
-    pub(crate) fn note_sealed(&mut self, first: Position, sealed: bool) {
-        if !sealed && !self.sealed {
-            return;
-        }
-        let Position { partition, object, .. } = first;
-        if (partition, object) == {
-            let here = self.medium.position();
-            (here.partition, here.object)
-        } {
-            // Nothing was written.
-            return;
-        }
-        self.note_gone(partition, object);
-        self.sealed |= sealed;
-        let at = |mam: &Mam, id| mam.get(id, partition).map(|_| mam.number_of(id, partition));
-        let mam = &mut self.mam;
-        let (first, clear) = (at(mam, AttrId::FIRST_ENCRYPTED), at(mam, AttrId::FIRST_CLEAR));
-        if sealed && first.is_none() {
-            mam.set(AttrId::FIRST_ENCRYPTED, partition, &object.to_be_bytes());
-        } else if !sealed && first.is_some() && clear.is_none() {
-            mam.set(AttrId::FIRST_CLEAR, partition, &object.to_be_bytes());
-        }
-    }
-
-    /// Notes that what was sealed from this object on is gone.
-    pub(crate) fn note_gone(&mut self, partition: u8, object: u64) {
-        for id in [AttrId::FIRST_ENCRYPTED, AttrId::FIRST_CLEAR] {
-            let gone = self.mam.get(id, partition).is_some() && object <= self.mam.number_of(id, partition);
-            if gone {
-                self.mam.set(id, partition, &[]);
-            }
-        }
-    }
-
-    /// Bytes that it holds: all, or what SET CAPACITY left.
-    pub(crate) fn capacity(&self) -> u64 {
-        let scaled = self.mam.number(AttrId::SCALED);
-        if scaled == 0 { self.cartridge.capacity() } else { scaled }
-    }
-
-    /// Notes what is left of each partition.
-    pub(crate) fn note_room(&mut self) {
-        self.settle();
-        for partition in 0..self.medium.partitions() {
-            if let Ok(usage) = self.medium.usage(partition) {
-                let room = usage.capacity.saturating_sub(usage.used);
-                self.mam.set(AttrId::REMAINING, partition, &room.to_be_bytes());
-            }
-        }
-    }
-
-    /// Notes how much of a cartridge that is written once is written.
-    fn note_objects(&mut self) {
-        if self.cartridge.kind() != Kind::Worm || self.tampered {
-            return;
-        }
-        for partition in 0..self.medium.partitions() {
-            let objects = self.medium.usage(partition).map_or(0, |usage| usage.objects);
-            self.mam.set(AttrId::WORM_OBJECTS, partition, &objects.to_be_bytes());
-        }
-    }
-
-    /// Ends the load: everything durable, counters in the cartridge's memory.
-    fn finish(mut self, alerts: u64) -> (Cartridge, Result<(), StoreError>) {
-        let synced = self.medium.close();
-        self.mam.set_number(AttrId::TAPE_ALERT, alerts);
-        self.mam.set_flag(Flags::LOADED, false);
-        self.note_room();
-        if synced.is_ok() {
-            self.note_objects();
-        }
-        let (written, read) = (self.counters.from_host, self.counters.to_host);
-        for (life, load, count) in
-            [(AttrId::LIFE_WRITTEN, AttrId::LOAD_WRITTEN, written), (AttrId::LIFE_READ, AttrId::LOAD_READ, read)]
-        {
-            self.mam.set_number(load, count);
-            self.mam.set_number(life, self.mam.number(life).saturating_add(count));
-        }
-        let failures = [
-            (AttrId::WRITE_FAILURES, self.counters.write_failures),
-            (AttrId::READ_FAILURES, self.counters.read_failures),
-        ];
-        for (life, count) in failures.into_iter().filter(|(_, count)| *count > 0) {
-            self.mam.set_number(life, self.mam.number(life).saturating_add(count));
-        }
-        let saved = self.cartridge.save_mam(&self.mam);
-        (self.cartridge, synced.and(saved))
     }
 }
 

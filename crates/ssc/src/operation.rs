@@ -6,7 +6,7 @@
 
 use crate::command::verify::Verification;
 use crate::encryption::Reader;
-use crate::load::Mounted;
+use crate::mounted::Mounted;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::nexus::NexusId;

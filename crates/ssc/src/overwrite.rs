@@ -1,7 +1,7 @@
 //! Where a medium may be written: append-only mode (SSC-5 §4.2.17) and cartridges that are written once (§4.2.18).
 
 use crate::fault::{self, Doing};
-use crate::load::Mounted;
+use crate::mounted::Mounted;
 use scsi_core::asc::Asc;
 use scsi_core::sense::{Sense, SenseKey};
 use tape_store::cartridge::Kind;
@@ -75,8 +75,7 @@ impl Mounted {
             return Ok(());
         }
         self.mam.set(AttrId::WORM_OBJECTS, at.partition, &at.object.to_be_bytes());
-        let failed = |_| Sense::new(SenseKey::MEDIUM_ERROR, Asc::AUXILIARY_MEMORY_WRITE_ERROR);
-        self.cartridge.save_mam(&self.mam).map_err(failed)
+        self.save_memory()
     }
 
     /// Whether the change takes nothing that is written: at end of data; with only filemarks to follow, behind one that

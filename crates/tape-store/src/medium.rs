@@ -23,6 +23,14 @@ pub struct Position {
     pub programmable_warning: bool,
 }
 
+impl Position {
+    /// Partition and object.
+    #[must_use]
+    pub const fn place(&self) -> (u8, u64) {
+        (self.partition, self.object)
+    }
+}
+
 /// How a block is to be stored. A block that does not shrink is stored as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Codec {

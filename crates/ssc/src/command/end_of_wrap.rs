@@ -8,7 +8,7 @@
 
 use crate::device::State;
 use crate::fault::{self, Doing};
-use crate::load::Mounted;
+use crate::mounted::Mounted;
 use scsi_core::cdb::Cdb;
 use scsi_core::data::Data;
 use scsi_core::fault::Outcome;

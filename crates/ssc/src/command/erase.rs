@@ -10,7 +10,7 @@ use super::transfer::Transfer;
 use super::write::note_alert;
 use crate::device::State;
 use crate::fault::{self, Doing};
-use crate::load::Mounted;
+use crate::mounted::Mounted;
 use crate::overwrite::Change;
 use scsi_core::cdb::Cdb;
 use scsi_core::fault::Outcome;

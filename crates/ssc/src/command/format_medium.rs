@@ -8,14 +8,14 @@
 use super::write::note_alert;
 use crate::device::State;
 use crate::fault::{self, Doing};
-use crate::load::Mounted;
 use crate::mode::partition_11;
+use crate::mounted::Mounted;
 use crate::overwrite::Change;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::fault::Outcome;
 use scsi_core::lu::Lu;
-use scsi_core::sense::{Sense, SenseKey};
+use scsi_core::sense::Sense;
 use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::wire::U16;
 use tape_store::mam::{ATTRIBUTES, AttrId, Mam, Writer};
@@ -65,8 +65,7 @@ const OF_PARTITIONS: [AttrId; 3] = [AttrId::REMAINING, AttrId::FIRST_ENCRYPTED, 
 /// # Errors
 /// 5/3B/0C.
 pub(super) fn at_beginning(mounted: &Mounted) -> Result<(), Sense> {
-    let at = mounted.medium.position();
-    if (at.partition, at.object) == (0, 0) {
+    if mounted.medium.position().place() == (0, 0) {
         return Ok(());
     }
     Err(Sense::illegal(Asc::POSITION_PAST_BEGINNING_OF_MEDIUM))
@@ -91,6 +90,5 @@ pub(super) fn format(mounted: &mut Mounted, sizes: &[u64], note: impl FnOnce(&mu
     let next = mam.number(AttrId::INITIALIZATION_COUNT).saturating_add(1).min(0xffff);
     mam.set_number(AttrId::INITIALIZATION_COUNT, next);
     mounted.note_room();
-    let failed = |_| Sense::new(SenseKey::MEDIUM_ERROR, Asc::AUXILIARY_MEMORY_WRITE_ERROR);
-    mounted.cartridge.save_mam(&mounted.mam).map_err(failed)
+    mounted.save_memory()
 }

@@ -11,7 +11,7 @@ use crate::alert::Alert;
 use crate::device::State;
 use crate::encryption::Refused;
 use crate::fault::{self, Doing};
-use crate::load::Mounted;
+use crate::mounted::Mounted;
 use crate::protection::{self, Method, Protection};
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;

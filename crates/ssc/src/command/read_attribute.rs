@@ -6,7 +6,8 @@
 //! **Deviations:** CACHE=1 is accepted; the memory is always read from the cache.
 
 use crate::device::State;
-use crate::load::{Load, Mounted, not_ready};
+use crate::load::{Load, not_ready};
+use crate::mounted::Mounted;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::data::Data;

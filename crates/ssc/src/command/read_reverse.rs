@@ -10,7 +10,7 @@ use super::read::{self, How, admits, beginning, block_of, filemark, note_outcome
 use super::transfer::Transfer;
 use crate::device::State;
 use crate::fault::{self, Doing};
-use crate::load::Mounted;
+use crate::mounted::Mounted;
 use crate::protection::Protection;
 use scsi_core::cdb::Cdb;
 use scsi_core::data::{Data, DataIn};

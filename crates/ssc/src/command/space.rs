@@ -8,7 +8,7 @@
 use super::read::end_of_data;
 use crate::device::State;
 use crate::fault::{self, Doing};
-use crate::load::Mounted;
+use crate::mounted::Mounted;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::{Cdb, Opcode};
 use scsi_core::fault::Outcome;

@@ -4,7 +4,7 @@
 
 use super::read::end_of_data;
 use crate::fault::{self, Doing};
-use crate::load::Mounted;
+use crate::mounted::Mounted;
 use scsi_core::cdb::Cdb;
 use scsi_core::sense::Sense;
 use scsi_core::wire::{U24, U64};
@@ -110,7 +110,7 @@ impl Address {
         if self.partition >= mounted.medium.partitions() {
             return Err(Sense::cdb_field(3, None));
         }
-        if (at.partition, at.object) == (self.partition, self.object) {
+        if at.place() == (self.partition, self.object) {
             return Ok(());
         }
         mounted.before_motion()?;

@@ -14,7 +14,7 @@ use super::transfer::Transfer;
 use super::write::unprotected;
 use crate::device::State;
 use crate::encryption::Reader;
-use crate::load::Mounted;
+use crate::mounted::Mounted;
 use crate::operation::Operation;
 use crate::protection::{Method, Protection};
 use scsi_core::asc::Asc;

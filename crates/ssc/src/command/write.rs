@@ -11,7 +11,7 @@ use crate::alert::Alert;
 use crate::device::{MAX_BLOCK_LENGTH, State};
 use crate::encryption::Encrypt;
 use crate::fault::{self, Doing};
-use crate::load::Mounted;
+use crate::mounted::Mounted;
 use crate::overwrite::Change;
 use crate::protection::{self, Method, Protection};
 use scsi_core::asc::Asc;

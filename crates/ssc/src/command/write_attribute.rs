@@ -6,15 +6,15 @@
 
 use super::read_attribute::format_bits;
 use crate::device::State;
+use crate::fault;
 use crate::load::{Load, not_ready};
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
-use scsi_core::sense::{Sense, SenseKey};
+use scsi_core::sense::Sense;
 use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::wire::U32;
-use tape_store::error::StoreError;
 use tape_store::mam::{self, AttrId, Mam, Writer};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
@@ -86,11 +86,7 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outc
     if changed.used() > cartridge.media().mam_capacity {
         return Err(Sense::illegal(Asc::AUXILIARY_MEMORY_OUT_OF_SPACE).into());
     }
-    let failed = |error: StoreError| match error {
-        StoreError::Attribute { .. } => Sense::illegal(Asc::AUXILIARY_MEMORY_OUT_OF_SPACE),
-        _ => Sense::new(SenseKey::MEDIUM_ERROR, Asc::AUXILIARY_MEMORY_WRITE_ERROR),
-    };
-    cartridge.save_mam(&changed).map_err(failed)?;
+    cartridge.save_mam(&changed).map_err(|error| fault::memory(&error))?;
     *mam = changed;
     Ok(())
 }

@@ -47,7 +47,7 @@ fn blocks(source: &Source<'_>, w: &mut LogWriter) {
     for (code, (blocks, bytes)) in (2..).zip(pairs) {
         w.counter(2 * code, 4, blocks).counter(2 * code + 1, 6, bytes / KIB);
     }
-    let usages = |mounted: &crate::load::Mounted| {
+    let usages = |mounted: &crate::mounted::Mounted| {
         (0..mounted.medium.partitions()).filter_map(|part| mounted.medium.usage(part).ok()).collect::<Vec<_>>()
     };
     let all = source.mounted.map(usages).unwrap_or_default();

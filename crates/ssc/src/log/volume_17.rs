@@ -3,7 +3,7 @@
 
 use super::{MB, Source};
 use crate::counters::Counters;
-use crate::load::Mounted;
+use crate::mounted::Mounted;
 use scsi_core::log::{LIST, LogWriter, TEXT};
 use scsi_core::writer::PageWriter;
 use tape_store::cartridge::Kind;

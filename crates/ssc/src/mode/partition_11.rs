@@ -3,7 +3,8 @@
 //! LTO drives part a tape by pairs of wraps, and leave some unused between partitions (IBM LTO SCSI reference, §4.4).
 
 use crate::device::State;
-use crate::load::{Load, Mounted};
+use crate::load::Load;
+use crate::mounted::Mounted;
 use scsi_core::mode::{PageDef, PageId};
 use tape_store::media::MediaSpec;
 
