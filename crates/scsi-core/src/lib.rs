@@ -23,6 +23,7 @@
 
 #[macro_use]
 pub mod names;
+pub mod alert;
 pub mod asc;
 pub mod attention;
 pub mod cdb;

@@ -1,7 +1,6 @@
 //! TapeAlert flags of a drive (SSC-5 annex A).
 
-use scsi_core::nexus::NexusId;
-use std::collections::BTreeMap;
+use scsi_core::alert::Alerts;
 
 scsi_core::named_values! {
     /// A flag by its number, 1 to 64.
@@ -69,41 +68,24 @@ scsi_core::named_values! {
     ENCRYPTION_POLICY_VIOLATION = 61, "Encryption policy violation";
 }
 
-/// A set of flags.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Alerts(u64);
-
-impl Alerts {
-    const fn bit(alert: Alert) -> u64 {
-        1 << (64 - alert.0)
-    }
-
-    /// These flags.
-    #[must_use]
-    pub const fn of(alerts: &[Alert]) -> Self {
-        let (mut bits, mut rest) = (0, alerts);
-        while let [first, others @ ..] = rest {
-            bits |= Self::bit(*first);
-            rest = others;
-        }
-        Self(bits)
-    }
-
-    /// Whether a flag is set.
-    #[must_use]
-    pub const fn is_set(self, alert: Alert) -> bool {
-        self.0 & Self::bit(alert) != 0
-    }
-
-    /// All flags as one number, flag 1 in the highest bit.
-    #[must_use]
-    pub const fn bits(self) -> u64 {
-        self.0
+impl From<Alert> for u8 {
+    fn from(alert: Alert) -> Self {
+        alert.0
     }
 }
 
+/// The set of these flags.
+const fn set_of(mut alerts: &[Alert]) -> Alerts {
+    let mut set = Alerts::NONE;
+    while let [first, others @ ..] = alerts {
+        set = set.and(Alerts::one(first.0));
+        alerts = others;
+    }
+    set
+}
+
 /// Flags that go when the cartridge does.
-const OF_MEDIUM: Alerts = Alerts::of(&[
+pub(crate) const OF_MEDIUM: Alerts = set_of(&[
     Alert::READ_WARNING,
     Alert::WRITE_WARNING,
     Alert::HARD_ERROR,
@@ -133,77 +115,10 @@ const OF_MEDIUM: Alerts = Alerts::of(&[
 ]);
 
 /// Flags that go when the next cartridge is loaded.
-const UNTIL_LOAD: Alerts = Alerts::of(&[
+pub(crate) const UNTIL_LOAD: Alerts = set_of(&[
     Alert::FORCED_EJECT,
     Alert::LOST_STATISTICS,
     Alert::DIRECTORY_INVALID,
     Alert::SYSTEM_AREA_WRITE_FAILURE,
     Alert::SYSTEM_AREA_READ_FAILURE,
 ]);
-
-/// The flags of a drive, and who has read them.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct TapeAlert {
-    raised: Alerts,
-    /// Flags that a nexus has read on page 2Eh since they were raised: it does not see them again.
-    seen: BTreeMap<NexusId, u64>,
-    /// A flag was raised that no informational exception has told of.
-    fresh: bool,
-}
-
-impl TapeAlert {
-    /// Raises a flag, for every nexus.
-    pub(crate) fn raise(&mut self, alert: Alert) {
-        let bit = Alerts::bit(alert);
-        self.fresh |= self.raised.0 & bit == 0;
-        self.raised.0 |= bit;
-        self.seen.values_mut().for_each(|seen| *seen &= !bit);
-    }
-
-    /// What raised a flag is over.
-    pub(crate) const fn lower(&mut self, alert: Alert) {
-        self.raised.0 &= !Alerts::bit(alert);
-    }
-
-    /// Flags of page 2Eh for a nexus.
-    pub(crate) fn of(&self, nexus: NexusId) -> Alerts {
-        Alerts(self.raised.0 & !self.seen.get(&nexus).copied().unwrap_or(0))
-    }
-
-    /// All flags, read or not.
-    pub(crate) const fn all(&self) -> Alerts {
-        self.raised
-    }
-
-    /// A nexus has read page 2Eh.
-    pub(crate) fn read(&mut self, nexus: NexusId) {
-        *self.seen.entry(nexus).or_default() |= self.raised.0;
-    }
-
-    /// The nexus is gone.
-    pub(crate) fn forget(&mut self, nexus: NexusId) {
-        self.seen.remove(&nexus);
-    }
-
-    /// The cartridge was removed.
-    pub(crate) const fn medium_removed(&mut self) {
-        self.raised.0 &= !OF_MEDIUM.0;
-    }
-
-    /// The next cartridge is loaded.
-    pub(crate) const fn loading(&mut self) {
-        self.raised.0 &= !UNTIL_LOAD.0;
-    }
-
-    /// All flags go, for everyone.
-    pub(crate) fn clear(&mut self) {
-        *self = Self::default();
-    }
-
-    /// Whether a flag was raised since this was last asked.
-    pub(crate) const fn take_fresh(&mut self) -> bool {
-        let fresh = self.fresh;
-        self.fresh = false;
-        fresh
-    }
-}

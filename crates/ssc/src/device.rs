@@ -1,6 +1,6 @@
 //! The facts of a drive as SPC commands read them.
 
-use crate::alert::{Alert, TapeAlert};
+use crate::alert::Alert;
 use crate::drive::DriveConfig;
 use crate::encryption::Encryption;
 use crate::lifetime::Lifetime;
@@ -9,12 +9,13 @@ use crate::operation::Operation;
 use crate::profile::DriveProfile;
 use crate::protection::{Method, Protection, Protections};
 use crate::{log, mode, table};
+use scsi_core::alert::{Exceptions, TapeAlert};
 use scsi_core::fault::Outcome;
 use scsi_core::identity::Identity;
 use scsi_core::inquiry::Inquiry;
 use scsi_core::log::{LogId, LogWriter, Parameter};
 use scsi_core::lu::Device;
-use scsi_core::mode::{Header, PageControl, PageId, exceptions_1c};
+use scsi_core::mode::{Header, PageControl, PageId};
 use scsi_core::nexus::NexusId;
 use scsi_core::sense::Sense;
 use scsi_core::spec::CommandSpec;
@@ -37,8 +38,6 @@ pub(crate) struct Settings {
     pub(crate) append_only: bool,
     /// Bytes before early warning at which to warn as well.
     pub(crate) warn_before: u64,
-    /// How informational exceptions are reported.
-    pub(crate) exceptions: exceptions_1c::Method,
 }
 
 /// A drive without its SPC state.
@@ -73,8 +72,8 @@ pub(crate) struct State {
     pub(crate) removal_prevented: bool,
     /// When it was last heard of.
     pub(crate) latest: Now,
-    /// An informational exception that was not reported yet; whether it was a test.
-    pub(crate) exception: Option<bool>,
+    /// How flags are told of.
+    pub(crate) exceptions: Exceptions,
     /// What an immediate command began.
     pub(crate) operation: Option<Operation>,
 }
@@ -101,7 +100,7 @@ impl State {
             serial: String::new(),
             removal_prevented: false,
             latest: Now::default(),
-            exception: None,
+            exceptions: Exceptions::default(),
             operation: None,
         }
     }
@@ -112,7 +111,7 @@ impl State {
     }
 
     /// Whether the drive asks to be cleaned.
-    pub(crate) const fn wants_cleaning(&self) -> bool {
+    pub(crate) fn wants_cleaning(&self) -> bool {
         let alerts = self.alerts.all();
         alerts.is_set(Alert::CLEAN_NOW) || alerts.is_set(Alert::CLEAN_PERIODIC)
     }
@@ -281,13 +280,7 @@ impl Device for State {
         if let Some(operation) = &self.operation {
             return Some(operation.condition());
         }
-        let method = self.settings.exceptions;
-        let is_test = self.exception.filter(|_| method == exceptions_1c::Method::OnRequest)?;
-        // A test is told of once, an exception while a flag is raised.
-        if is_test || self.alerts.all().bits() == 0 {
-            self.exception = None;
-        }
-        Some(exceptions_1c::sense(method, is_test))
+        self.exceptions.condition(&self.alerts)
     }
 
     fn self_test(&mut self) -> Outcome {

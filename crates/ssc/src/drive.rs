@@ -1,7 +1,7 @@
 //! The drive as a logical unit: the checks of SPC, then one arm per command.
 #![deny(clippy::wildcard_enum_match_arm)]
 
-use crate::alert::{Alert, Alerts};
+use crate::alert::{self, Alert};
 use crate::command::{self, Command};
 use crate::device::{Settings, State};
 use crate::lifetime::Lifetime;
@@ -11,6 +11,7 @@ use crate::mode::{compression_0f, config_extension_1001, protection_0af0};
 use crate::operation;
 use crate::profile::DriveProfile;
 use crate::table::COMMANDS;
+use scsi_core::alert::Alerts;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::command::SpcCommand;
@@ -98,7 +99,7 @@ impl Drive {
     }
 
     /// Lowers a TapeAlert flag, as if its cause were gone.
-    pub const fn lower_alert(&mut self, alert: Alert) {
+    pub fn lower_alert(&mut self, alert: Alert) {
         self.state.alerts.lower(alert);
     }
 
@@ -170,7 +171,7 @@ impl Drive {
         if let (Err(error), Some(writer)) = (result, writer) {
             self.lu.defer(writer, crate::fault::sense(&error, crate::fault::Doing::Writing));
         }
-        self.state.alerts.medium_removed();
+        self.state.alerts.lower_all(alert::OF_MEDIUM);
         self.keep_lifetime();
         Ok(cartridge)
     }
@@ -202,7 +203,7 @@ impl Drive {
         self.finish(row, cdb, request, &outcome);
         held.into_iter().for_each(|held| self.note_reservations(&held, cdb));
         match outcome {
-            Ok(()) if row.spec.attention == Attention::Report => self.report_exception(),
+            Ok(()) if row.spec.attention == Attention::Report => self.state.exceptions.report(),
             other => other,
         }
     }
@@ -284,7 +285,7 @@ impl Drive {
             // It is given again when the zone is entered again.
             mounted.warned = false;
         }
-        self.note_exception();
+        self.state.exceptions.note(&mut self.state.alerts, &mut self.lu.attention);
         self.note_error(cdb, request.now.wall, outcome);
         self.keep_lifetime();
     }
@@ -324,10 +325,8 @@ impl Drive {
         let compress = compression_0f::follow(&mut lu.mode, nexus.is_none() || state.settings.compress);
         let (append_only, warn_before) = config_extension_1001::settings(lu.mode.current(config_extension_1001::ID));
         let exceptions = lu.mode.current(exceptions_1c::ID);
-        if exceptions_1c::method(exceptions) != state.settings.exceptions {
-            state.exception = None;
-        }
-        state.settings = Settings { compress, append_only, warn_before, exceptions: exceptions_1c::method(exceptions) };
+        state.exceptions.follow(exceptions);
+        state.settings = Settings { compress, append_only, warn_before };
         if let Load::Mounted(mounted) = &mut state.load {
             mounted.append_only = append_only;
             mounted.warns = warn_before > 0;
@@ -341,7 +340,9 @@ impl Drive {
                 None => drop(state.protections.remove(&nexus)),
             }
             lu.mode.put(exceptions_1c::ID, 2, exceptions_1c::TEST, false);
-            test.into_iter().for_each(|test| self.test_alert(test));
+            if let Some(test) = test {
+                state.exceptions.test(test, &mut state.alerts, &mut lu.attention);
+            }
         }
     }
 
@@ -387,7 +388,7 @@ impl LogicalUnit for Drive {
                     self.lu.mode.put(config_extension_1001::ID, 5, config_extension_1001::APPEND_ONLY, true);
                 }
                 self.state.protections.clear();
-                self.state.exception = None;
+                self.state.exceptions.reset();
                 self.state.operation = None;
                 self.follow_mode_pages(None);
             }
@@ -414,8 +415,6 @@ impl LogicalUnit for Drive {
         }
     }
 }
-
-mod exceptions;
 
 #[cfg(test)]
 mod encryption_tests;

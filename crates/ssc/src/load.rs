@@ -1,6 +1,6 @@
 //! The cartridge in the drive: empty, held, mounted, ejected; and how it gets from one to the other.
 
-use crate::alert::Alert;
+use crate::alert::{self, Alert};
 use crate::counters::Counters;
 use crate::device::State;
 use crate::fault::{self, Doing};
@@ -88,7 +88,7 @@ impl State {
 
     /// Takes a cartridge in: a tape is threaded at the beginning of partition 0, with its memory updated.
     pub(crate) fn mount(&mut self, mut cartridge: Cartridge, drive_name: &str) {
-        self.alerts.loading();
+        self.alerts.lower_all(alert::UNTIL_LOAD);
         // The memory knows better than the label what this is.
         let known = cartridge.mam();
         if known.is_err() {

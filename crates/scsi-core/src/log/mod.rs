@@ -10,6 +10,8 @@ pub type LogId = crate::mode::PageId;
 pub const LIST: u8 = 0x43;
 /// Control byte of a bounded counter.
 pub const COUNTER: u8 = 0x40;
+/// Control byte of a flag or a count that is neither updated by LOG SELECT nor compared.
+pub const FLAG: u8 = 0xc0;
 /// Control byte of an ASCII list parameter.
 pub const TEXT: u8 = 0x41;
 /// Self-test results, the page that any unit keeps (SPC-5 §7.3.22).

@@ -1,6 +1,7 @@
 //! Page 31h, tape capacity: MiB of two partitions, remaining and then maximum; of two more if there are.
 
-use super::{FLAGS, MIB, Source};
+use super::{MIB, Source};
+use scsi_core::log::FLAG;
 use scsi_core::log::LogWriter;
 
 pub(super) fn write(source: &Source<'_>, w: &mut LogWriter) {
@@ -16,7 +17,7 @@ pub(super) fn write(source: &Source<'_>, w: &mut LogWriter) {
             second.capacity,
         ];
         for (code, bytes) in (u16::from(pair) * 4 + 1..).zip(values) {
-            w.number(code, FLAGS, 4, bytes / MIB);
+            w.number(code, FLAG, 4, bytes / MIB);
         }
     }
 }

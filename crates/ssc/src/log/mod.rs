@@ -15,13 +15,13 @@ mod volume_17;
 
 pub(crate) use diagnostics_16::{Diagnostics, When};
 
-use crate::alert::{Alert, Alerts};
+use crate::alert::Alert;
 use crate::counters::Counters;
 use crate::device::State;
 use crate::load::Load;
 use crate::mounted::Mounted;
+use scsi_core::alert::Alerts;
 use scsi_core::log::{LIST, LogId, LogWriter, Parameter, SELF_TEST_10};
-use scsi_core::mode::exceptions_1c;
 use scsi_core::target::Request;
 
 const WRITE_ERRORS: LogId = LogId::page(0x02);
@@ -140,9 +140,6 @@ pub(crate) const HP_PAGES: &[LogId] = &[
 const MB: u64 = 1_000_000;
 const MIB: u64 = 1 << 20;
 
-/// Control byte of counters and flags that are not saved and not compared.
-const FLAGS: u8 = 0xc0;
-
 /// What a page is written from.
 struct Source<'a> {
     state: &'a State,
@@ -176,8 +173,8 @@ pub(crate) fn write(state: &State, id: LogId, request: &Request<'_>, w: &mut Log
         // Active, and idle_c, which never is.
         POWER => drop(w.counter(1, 4, 1).counter(4, 4, 0)),
         DATA_COMPRESSION => compression_32::standard(&source, w),
-        TAPE_ALERT => flags(state.alerts.of(request.nexus), w),
-        EXCEPTIONS => exceptions(state, w),
+        TAPE_ALERT => state.alerts.of(request.nexus).write(w),
+        EXCEPTIONS => state.exceptions.write(environment_0d::CELSIUS, w),
         USAGE => usage_30::write(&source, w),
         CAPACITY => capacity_31::write(&source, w),
         COMPRESSION => compression_32::write(&source.counters, w),
@@ -200,7 +197,7 @@ pub(crate) fn reset(state: &mut State, id: Option<LogId>) -> bool {
     let resets = |page: LogId| id.is_none_or(|id| id == page);
     let mut changed = false;
     if resets(TAPE_ALERT) || resets(ALERT_RESPONSE) {
-        changed |= state.alerts.all() != Alerts::default();
+        changed |= state.alerts.all() != Alerts::NONE;
         state.alerts.clear();
     }
     let Load::Mounted(mounted) = &mut state.load else { return changed };
@@ -214,18 +211,6 @@ pub(crate) fn reset(state: &mut State, id: Option<LogId>) -> bool {
 
 /// Bits of the flags that this drive may raise, flag 1 in the highest.
 pub(crate) fn supported_alerts() -> u64 {
-    (1..=64).map(Alert).filter(|alert| alert.name().is_some()).fold(0, |bits, alert| bits | Alerts::of(&[alert]).bits())
-}
-
-fn flags(alerts: Alerts, w: &mut LogWriter) {
-    for number in 1..=64_u8 {
-        w.parameter(number.into(), FLAGS, &[u8::from(alerts.is_set(Alert(number)))]);
-    }
-}
-
-/// Page 2Fh (SPC-5 §7.3.15): the exception that was not reported yet, and the temperature.
-fn exceptions(state: &State, w: &mut LogWriter) {
-    let asc = state.exception.map_or(0, |is_test| exceptions_1c::asc(is_test).0);
-    let [code, qualifier] = asc.to_be_bytes();
-    w.parameter(0, LIST, &[code, qualifier, environment_0d::CELSIUS, 0]);
+    let known = (1..=64).filter(|number| Alert(*number).name().is_some());
+    known.fold(Alerts::NONE, |all, number| all.and(Alerts::one(number))).bits()
 }

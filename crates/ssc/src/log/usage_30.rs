@@ -1,6 +1,7 @@
 //! Page 30h, tape usage, of the mounted volume.
 
-use super::{FLAGS, Source};
+use super::Source;
+use scsi_core::log::FLAG;
 use scsi_core::log::LogWriter;
 use tape_store::mam::AttrId;
 
@@ -24,6 +25,6 @@ pub(super) fn write(source: &Source<'_>, w: &mut LogWriter) {
     // HP's drives have nine of them.
     let count = if source.state.profile.is_hp() { 9 } else { values.len() };
     for (code, width, value) in values.into_iter().take(count) {
-        w.number(code, FLAGS, width, value);
+        w.number(code, FLAG, width, value);
     }
 }
