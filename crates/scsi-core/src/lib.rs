@@ -32,6 +32,7 @@ pub mod data;
 pub mod fault;
 pub mod identity;
 pub mod inquiry;
+pub mod lifetime;
 pub mod log;
 pub mod lu;
 pub mod mode;

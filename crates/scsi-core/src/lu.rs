@@ -34,6 +34,10 @@ pub trait Device {
     fn vpd_pages(&self) -> &'static [u8];
     /// Appends the body of a VPD page that SPC does not render.
     fn vpd(&self, page: u8, identity: &Identity, w: &mut PageWriter);
+    /// Appends the body of page 80h or 83h, if the device has a form of its own for it.
+    fn names_itself(&self, _page: u8, _identity: &Identity, _w: &mut PageWriter) -> bool {
+        false
+    }
     /// MEDIUM TYPE and DEVICE-SPECIFIC PARAMETER of the mode parameter header.
     fn mode_header(&self) -> (u8, u8);
     /// The block descriptor, if the device has one.

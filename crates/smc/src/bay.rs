@@ -1,17 +1,24 @@
 //! The door of a drive, as a robot sees it.
 
 use scsi_core::time::Now;
-use tape_store::cartridge::{Barcode, Cartridge, Refused, WhyNot};
+use tape_store::cartridge::{Barcode, Cartridge, Kind, Refused, WhyNot};
 
 /// What can be seen of a drive without asking it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BayStatus {
     /// The cartridge inside.
     pub barcode: Option<Barcode>,
-    /// It is a cleaning cartridge.
-    pub cleaning: bool,
+    /// What that is for.
+    pub kind: Kind,
     /// It is ejected, so that the robot can take it without help.
     pub accessible: bool,
+}
+
+impl Default for BayStatus {
+    /// An empty drive.
+    fn default() -> Self {
+        Self { barcode: None, kind: Kind::Data, accessible: false }
+    }
 }
 
 /// A drive's name, for the identifier of its element.
@@ -31,6 +38,8 @@ pub trait Bay: Send {
     fn status(&self) -> BayStatus;
     /// Whether a host keeps the cartridge in.
     fn locked(&self) -> bool;
+    /// Takes the drive off line, or brings it back.
+    fn set_online(&mut self, online: bool);
     /// Puts a cartridge in; the drive threads it.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Elements: where a cartridge can be.
 
-use tape_store::cartridge::{Barcode, Cartridge, Kind};
+use serde::{Deserialize, Serialize};
+use tape_store::cartridge::{Barcode, Kind};
 
 scsi_core::named_values! {
     /// ELEMENT TYPE CODE.
@@ -12,8 +13,29 @@ scsi_core::named_values! {
 }
 
 /// An ELEMENT ADDRESS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Address(pub u16);
+
+/// What keeps an element from being used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trouble {
+    /// An operator has disabled it: 5/3B/18.
+    Disabled,
+    /// The robot cannot get there: 4/15/01.
+    Blocked,
+}
+
+/// What the barcode reader makes of a label that it cannot read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Label {
+    /// There is none.
+    Missing,
+    /// It is damaged.
+    Unreadable,
+}
 
 /// Addresses of one type: the first, and how many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,12 +111,14 @@ impl Layout {
 }
 
 /// What an element shows of its cartridge, wherever that is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
-    /// The label.
-    pub barcode: Option<Barcode>,
-    /// It is a cleaning cartridge.
-    pub cleaning: bool,
+    /// Who it is, label or not.
+    pub barcode: Barcode,
+    /// What the barcode reader sees instead of that, if it cannot read it.
+    pub label: Option<Label>,
+    /// What it is for.
+    pub kind: Kind,
     /// The storage element it came from.
     pub source: Option<Address>,
     /// An operator put it here, not the robot.
@@ -102,11 +126,10 @@ pub struct Content {
 }
 
 impl Content {
-    /// What a cartridge shows.
+    /// What the barcode reader reads.
     #[must_use]
-    pub fn of(cartridge: &Cartridge, source: Option<Address>, by_operator: bool) -> Self {
-        let cleaning = cartridge.kind() == Kind::Cleaning;
-        Self { barcode: Some(cartridge.barcode().clone()), cleaning, source, by_operator }
+    pub fn tag(&self) -> Option<&Barcode> {
+        self.label.is_none().then_some(&self.barcode)
     }
 }
 

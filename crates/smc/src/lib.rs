@@ -5,6 +5,7 @@
 //! and time in, bytes and a status out.
 #![forbid(unsafe_code)]
 
+pub mod alert;
 pub mod bay;
 pub mod changer;
 pub mod command;
@@ -12,8 +13,11 @@ mod device;
 pub mod element;
 mod fault;
 pub mod library;
+mod log;
 mod mode;
+mod operator;
 pub mod profile;
+pub mod robot;
 pub mod table;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

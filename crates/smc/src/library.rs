@@ -1,24 +1,35 @@
 //! The elements of one library and the moves between them. It knows nothing of commands.
 
 use crate::bay::{Bay, BayStatus};
-use crate::element::{Address, Content, ElementType, Layout};
+use crate::element::{Address, Content, ElementType, Layout, Trouble};
+use crate::profile::Capabilities;
+use crate::robot::{Condition, Failure, lifetime};
+use scsi_core::lifetime::Lifetime;
 use scsi_core::time::Now;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tape_store::cartridge::{Barcode, Cartridge, WhyNot};
 
-/// Why a move was not made. Nothing has changed.
+/// Why a move was not made. Every cartridge is where it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MoveError {
     /// No such element, or not one that holds cartridges.
     NoElement(Address),
+    /// The library makes no such move; to this element.
+    NotPossible(Address),
+    /// An operator has disabled the element.
+    Disabled(Address),
+    /// The station of this import/export element is open.
+    StationOpen,
     /// The source is empty.
     SourceEmpty,
     /// The destination is full.
     DestinationFull,
     /// A host of the drive prevents removal.
     Prevented,
-    /// The drive did not take the cartridge; it is back where it was.
+    /// The drive did not take the cartridge.
     DriveRefused,
+    /// The robot failed.
+    Failed(Failure),
 }
 
 /// Where a cartridge came from, and who put it where it is.
@@ -41,19 +52,39 @@ pub struct Place {
     pub origin: Origin,
 }
 
-/// All elements. Slots and import/export elements hold cartridges themselves, bays have them in a drive.
+/// All elements. Slots and import/export elements hold cartridges themselves, bays have them in a drive, or, if that
+/// does not take one back, in its mouth.
 pub struct Library {
     layout: Layout,
+    capabilities: Capabilities,
+    /// Also the mouths of drives.
     slots: BTreeMap<Address, Cartridge>,
     bays: Vec<Box<dyn Bay>>,
     origins: BTreeMap<Address, Origin>,
+    whereabouts: BTreeMap<Barcode, Address>,
+    /// Cartridges that came or went since the owner last asked.
+    touched: BTreeSet<Barcode>,
+    pub(crate) condition: Condition,
+    pub(crate) statistics: Lifetime,
+    failures: VecDeque<Failure>,
 }
 
 impl Library {
-    /// An empty library of this layout, one bay per drive element.
+    /// An empty library of this layout, one bay per drive element, that moves what these capabilities say.
     #[must_use]
-    pub const fn new(layout: Layout, bays: Vec<Box<dyn Bay>>) -> Self {
-        Self { layout, slots: BTreeMap::new(), bays, origins: BTreeMap::new() }
+    pub fn new(layout: Layout, capabilities: Capabilities, bays: Vec<Box<dyn Bay>>) -> Self {
+        Self {
+            layout,
+            capabilities,
+            slots: BTreeMap::new(),
+            bays,
+            origins: BTreeMap::new(),
+            whereabouts: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            condition: Condition::default(),
+            statistics: Lifetime::default(),
+            failures: VecDeque::new(),
+        }
     }
 
     /// Where its elements are.
@@ -62,36 +93,83 @@ impl Library {
         &self.layout
     }
 
+    /// What operators have done to it.
+    #[must_use]
+    pub const fn condition(&self) -> &Condition {
+        &self.condition
+    }
+
     /// The bay of a drive element.
     #[must_use]
     pub fn bay(&self, address: Address) -> Option<&dyn Bay> {
         self.bays.get(self.layout.drives.index(address)?).map(AsRef::as_ref)
     }
 
+    pub(crate) fn bay_mut(&mut self, address: Address) -> Option<&mut (dyn Bay + 'static)> {
+        self.bays.get_mut(self.layout.drives.index(address)?).map(AsMut::as_mut)
+    }
+
     /// What an element holds, if it holds anything.
     #[must_use]
     pub fn content(&self, address: Address) -> Option<Content> {
-        let origin = self.origins.get(&address).copied().unwrap_or_default();
-        if let Some(cartridge) = self.slots.get(&address) {
-            return Some(Content::of(cartridge, origin.source, origin.by_operator));
-        }
-        let BayStatus { barcode, cleaning, .. } = self.bay(address)?.status();
-        barcode.map(|barcode| Content { barcode: Some(barcode), cleaning, source: origin.source, by_operator: false })
+        let (barcode, kind) = match self.slots.get(&address) {
+            Some(cartridge) => (cartridge.barcode().clone(), cartridge.kind()),
+            None => {
+                let BayStatus { barcode, kind, .. } = self.bay(address)?.status();
+                (barcode?, kind)
+            }
+        };
+        let Origin { source, by_operator } = self.origins.get(&address).copied().unwrap_or_default();
+        let label = self.condition.labels.get(&barcode).copied();
+        Some(Content { barcode, label, kind, source, by_operator })
     }
 
-    /// What is where, ascending by address.
+    /// Whether an element holds a cartridge.
+    #[must_use]
+    pub fn is_full(&self, address: Address) -> bool {
+        self.slots.contains_key(&address) || self.bay(address).is_some_and(|bay| bay.status().barcode.is_some())
+    }
+
+    /// The place of a cartridge, if it is in the library.
+    #[must_use]
+    pub fn place_of(&self, barcode: &Barcode) -> Option<Place> {
+        let address = *self.whereabouts.get(barcode)?;
+        let origin = self.origins.get(&address).copied().unwrap_or_default();
+        Some(Place { address, barcode: barcode.clone(), origin })
+    }
+
+    /// What is where, ascending by barcode.
     #[must_use]
     pub fn places(&self) -> Vec<Place> {
-        let all = self.layout.ranges().into_iter().flat_map(|(_, range)| range.addresses());
-        let mut places: Vec<Place> = all
-            .filter_map(|address| {
-                let barcode = self.content(address)?.barcode?;
-                let origin = self.origins.get(&address).copied().unwrap_or_default();
-                Some(Place { address, barcode, origin })
-            })
-            .collect();
-        places.sort_by_key(|place| place.address);
-        places
+        self.whereabouts.keys().filter_map(|barcode| self.place_of(barcode)).collect()
+    }
+
+    /// How many cartridges there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.whereabouts.len()
+    }
+
+    /// Cartridges that came, went or moved since this was last asked; without a place they are outside.
+    pub fn take_touched(&mut self) -> Vec<(Barcode, Option<Place>)> {
+        let touched = std::mem::take(&mut self.touched);
+        touched.into_iter().map(|barcode| (barcode.clone(), self.place_of(&barcode))).collect()
+    }
+
+    /// The next time that the robot does such a thing, it fails.
+    pub fn fail_next(&mut self, failure: Failure) {
+        self.failures.push_back(failure);
+    }
+
+    /// Takes a failure that is due, if this is one.
+    fn fails(&mut self, failure: Failure) -> Result<(), MoveError> {
+        match self.failures.iter().position(|due| *due == failure) {
+            Some(at) => {
+                self.failures.remove(at);
+                Err(MoveError::Failed(failure))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Puts a cartridge in an element from outside: at start, or by an operator.
@@ -105,15 +183,18 @@ impl Library {
         origin: Origin,
         now: Now,
     ) -> Result<(), (MoveError, Box<Cartridge>)> {
-        if self.content(address).is_some() {
+        if self.is_full(address) {
             return Err((MoveError::DestinationFull, Box::new(cartridge)));
         }
+        let barcode = cartridge.barcode().clone();
         match self.layout.element_type(address) {
             Some(ElementType::DRIVE) => self.insert(address, cartridge, now)?,
             Some(_) => drop(self.slots.insert(address, cartridge)),
             None => return Err((MoveError::NoElement(address), Box::new(cartridge))),
         }
         self.origins.insert(address, origin);
+        self.touched.insert(barcode.clone());
+        self.whereabouts.insert(barcode, address);
         Ok(())
     }
 
@@ -122,17 +203,19 @@ impl Library {
     /// # Errors
     /// There is none, or a drive must keep it.
     pub fn take(&mut self, address: Address, now: Now) -> Result<(Cartridge, Origin), MoveError> {
-        let cartridge = match self.layout.element_type(address) {
-            Some(ElementType::DRIVE) => self.remove(address, now)?,
-            Some(_) => self.slots.remove(&address).ok_or(MoveError::SourceEmpty)?,
-            None => return Err(MoveError::NoElement(address)),
+        let cartridge = match (self.slots.remove(&address), self.layout.element_type(address)) {
+            (Some(cartridge), _) => cartridge,
+            (None, Some(ElementType::DRIVE)) => self.remove(address, now)?,
+            (None, Some(_)) => return Err(MoveError::SourceEmpty),
+            (None, None) => return Err(MoveError::NoElement(address)),
         };
+        self.whereabouts.remove(cartridge.barcode());
+        self.touched.insert(cartridge.barcode().clone());
         Ok((cartridge, self.origins.remove(&address).unwrap_or_default()))
     }
 
     fn insert(&mut self, address: Address, cartridge: Cartridge, now: Now) -> Result<(), (MoveError, Box<Cartridge>)> {
-        let bay = self.layout.drives.index(address).and_then(|index| self.bays.get_mut(index));
-        match bay {
+        match self.bay_mut(address) {
             Some(bay) => {
                 bay.insert(cartridge, now).map_err(|refused| (MoveError::DriveRefused, Box::new(refused.cartridge)))
             }
@@ -141,19 +224,32 @@ impl Library {
     }
 
     fn remove(&mut self, address: Address, now: Now) -> Result<Cartridge, MoveError> {
-        let bay = self.layout.drives.index(address).and_then(|index| self.bays.get_mut(index));
-        bay.ok_or(MoveError::NoElement(address))?.remove(now).map_err(|why| match why {
+        self.bay_mut(address).ok_or(MoveError::NoElement(address))?.remove(now).map_err(|why| match why {
             WhyNot::Empty => MoveError::SourceEmpty,
             WhyNot::Prevented => MoveError::Prevented,
         })
     }
 
-    /// Whether an element can hold a cartridge at the end of a move.
-    fn holds(&self, address: Address) -> Result<(), MoveError> {
-        match self.layout.element_type(address) {
-            Some(kind) if kind != ElementType::TRANSPORT => Ok(()),
-            _ => Err(MoveError::NoElement(address)),
+    /// The type of an element that can be an end of a move now.
+    fn end(&self, address: Address) -> Result<ElementType, MoveError> {
+        let kind = self.layout.element_type(address).filter(|kind| *kind != ElementType::TRANSPORT);
+        let kind = kind.ok_or(MoveError::NoElement(address))?;
+        if self.condition.troubles.get(&address) == Some(&Trouble::Disabled)
+            || self.condition.drives_offline.contains(&address)
+        {
+            return Err(MoveError::Disabled(address));
         }
+        Ok(kind)
+    }
+
+    /// Whether the robot gets to these elements.
+    fn reaches(&self, ends: &[Address]) -> Result<(), MoveError> {
+        let kind = |address: &Address| self.layout.element_type(*address);
+        if self.condition.station_open && ends.iter().any(|end| kind(end) == Some(ElementType::IMPORT_EXPORT)) {
+            return Err(MoveError::StationOpen);
+        }
+        let blocked = |end: &Address| self.condition.troubles.get(end) == Some(&Trouble::Blocked);
+        if ends.iter().any(blocked) { Err(MoveError::Failed(Failure::Pick)) } else { Ok(()) }
     }
 
     /// Moves a cartridge. A source that is its own destination is a move of nothing, and allowed.
@@ -161,18 +257,21 @@ impl Library {
     /// # Errors
     /// See [`MoveError`]; the cartridge is where it was.
     pub fn move_medium(&mut self, source: Address, destination: Address, now: Now) -> Result<(), MoveError> {
-        self.holds(source)?;
-        self.holds(destination)?;
-        if self.content(source).is_none() {
+        let (from, to) = (self.end(source)?, self.end(destination)?);
+        if source != destination && !self.capabilities.moves(from, to) {
+            return Err(MoveError::NotPossible(destination));
+        }
+        if !self.is_full(source) {
             return Err(MoveError::SourceEmpty);
         }
         if source == destination {
             return Ok(());
         }
-        if self.content(destination).is_some() {
+        if self.is_full(destination) {
             return Err(MoveError::DestinationFull);
         }
-        let (cartridge, origin) = self.take(source, now)?;
+        self.reaches(&[source, destination])?;
+        let (cartridge, origin) = self.pick(source, now)?;
         self.place(source, destination, cartridge, origin, now)
     }
 
@@ -181,13 +280,16 @@ impl Library {
     /// # Errors
     /// See [`MoveError`]; every cartridge is where it was.
     pub fn exchange(&mut self, source: Address, first: Address, second: Address, now: Now) -> Result<(), MoveError> {
-        for address in [source, first, second] {
-            self.holds(address)?;
+        let [from, to, away] = [self.end(source)?, self.end(first)?, self.end(second)?];
+        for (from, to, end) in [(from, to, first), (to, away, second)] {
+            if !self.capabilities.exchanges(from, to) {
+                return Err(MoveError::NotPossible(end));
+            }
         }
-        if self.content(source).is_none() || self.content(first).is_none() {
+        if !self.is_full(source) || !self.is_full(first) {
             return Err(MoveError::SourceEmpty);
         }
-        if second != source && self.content(second).is_some() {
+        if second != source && self.is_full(second) {
             return Err(MoveError::DestinationFull);
         }
         let locked = |address| self.bay(address).is_some_and(Bay::locked);
@@ -197,8 +299,9 @@ impl Library {
         if source == first {
             return self.move_medium(first, second, now);
         }
-        let (displaced, displaced_origin) = self.take(first, now)?;
-        let (cartridge, origin) = match self.take(source, now) {
+        self.reaches(&[source, first, second])?;
+        let (displaced, displaced_origin) = self.pick(first, now)?;
+        let (cartridge, origin) = match self.pick(source, now) {
             Ok(taken) => taken,
             Err(why) => {
                 self.put_back(first, displaced, displaced_origin, now);
@@ -212,6 +315,19 @@ impl Library {
         self.place(first, second, displaced, displaced_origin, now)
     }
 
+    /// Grips the cartridge of an element.
+    fn pick(&mut self, source: Address, now: Now) -> Result<(Cartridge, Origin), MoveError> {
+        let is_drive = self.layout.element_type(source) == Some(ElementType::DRIVE);
+        let gripped = self.fails(if is_drive { Failure::Unload } else { Failure::Pick });
+        if gripped.is_err() {
+            self.statistics.add(lifetime::PICK_RETRIES, 1);
+        }
+        gripped?;
+        let taken = self.take(source, now)?;
+        self.statistics.add(lifetime::PICKS, 1);
+        Ok(taken)
+    }
+
     /// Puts a cartridge that was taken from `source` into `destination`, or back.
     fn place(
         &mut self,
@@ -221,10 +337,20 @@ impl Library {
         old: Origin,
         now: Now,
     ) -> Result<(), MoveError> {
+        let is_drive = self.layout.element_type(destination) == Some(ElementType::DRIVE);
+        if let Err(why) = self.fails(if is_drive { Failure::Load } else { Failure::Place }) {
+            self.statistics.add(lifetime::PLACE_RETRIES, 1);
+            self.put_back(source, cartridge, old, now);
+            return Err(why);
+        }
         let from_storage = self.layout.element_type(source) == Some(ElementType::STORAGE);
         let origin = Origin { source: if from_storage { Some(source) } else { old.source }, by_operator: false };
         match self.put(destination, cartridge, origin, now) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.statistics.add(lifetime::PLACES, 1);
+                self.statistics.add(lifetime::MOVES, 1);
+                Ok(())
+            }
             Err((why, cartridge)) => {
                 self.put_back(source, *cartridge, old, now);
                 Err(why)
@@ -232,13 +358,14 @@ impl Library {
         }
     }
 
-    /// Undoes a `take`. If even the source no longer takes it, it stays in the transport element, where it is seen.
+    /// Undoes a `take`. If the drive it came from does not take it any more, it stays in the mouth of that.
     fn put_back(&mut self, source: Address, cartridge: Cartridge, origin: Origin, now: Now) {
+        let barcode = cartridge.barcode().clone();
         if let Err((_, cartridge)) = self.put(source, cartridge, origin, now) {
-            let transport = Address(self.layout.transport.first);
-            tracing::warn!(barcode = %cartridge.barcode(), "cartridge is left in the transport element");
-            self.slots.insert(transport, *cartridge);
-            self.origins.insert(transport, origin);
+            tracing::warn!(%barcode, "cartridge is left in the mouth of a drive");
+            self.slots.insert(source, *cartridge);
+            self.origins.insert(source, origin);
+            self.whereabouts.insert(barcode, source);
         }
     }
 }

@@ -1,9 +1,12 @@
 //! Every command of a changer, ascending: one row of facts each.
 
-use crate::command::{Command, element_status, exchange, initialize, move_medium, position};
+use crate::command::{
+    Command, element_information, element_status, exchange, import_export, initialize, move_medium, position,
+    volume_tag,
+};
 use scsi_core::command::SpcCommand;
 use scsi_core::command::{
-    diagnostic, inquiry, log_select, log_sense, mode_select, mode_sense, prevent, report_luns, report_opcodes,
+    buffer, diagnostic, inquiry, log_select, log_sense, mode_select, mode_sense, prevent, report_luns, report_opcodes,
     report_tmf, request_sense, reserve, reserve_in, reserve_out, timestamp,
 };
 use scsi_core::spec::{Access, CommandSpec, Row, Table};
@@ -28,11 +31,14 @@ pub const COMMANDS: Table<Command> = Table(&[
     spc(reserve::RESERVE_6, SpcCommand::Reserve),
     spc(reserve::RELEASE_6, SpcCommand::Release),
     spc(mode_sense::SPEC_6, SpcCommand::ModeSense),
+    row(import_export::SPEC, Command::OpenCloseImportExport),
     spc(diagnostic::RECEIVE, SpcCommand::ReceiveDiagnostic),
     spc(diagnostic::SEND, SpcCommand::SendDiagnostic),
     spc(prevent::SPEC, SpcCommand::Prevent),
     row(position::SPEC, Command::PositionToElement),
-    row(initialize::RANGE, Command::InitializeElementStatus),
+    row(initialize::RANGE, Command::InitializeRange),
+    spc(buffer::WRITE, SpcCommand::WriteBuffer),
+    spc(buffer::READ, SpcCommand::ReadBuffer),
     spc(log_select::SPEC, SpcCommand::LogSelect),
     spc(log_sense::SPEC, SpcCommand::LogSense),
     spc(mode_select::SPEC_10, SpcCommand::ModeSelect),
@@ -51,6 +57,7 @@ pub const COMMANDS: Table<Command> = Table(&[
     spc(reserve_out::SPECS[5], SpcCommand::ReserveOut),
     spc(reserve_out::SPECS[6], SpcCommand::ReserveOut),
     spc(reserve_out::SPECS[7], SpcCommand::ReserveOut),
+    row(element_information::SPEC, Command::ReportElementInformation),
     spc(report_luns::SPEC, SpcCommand::ReportLuns),
     spc(report_opcodes::SPEC, SpcCommand::ReportOpcodes),
     spc(report_tmf::SPEC, SpcCommand::ReportTmf),
@@ -58,7 +65,10 @@ pub const COMMANDS: Table<Command> = Table(&[
     spc(timestamp::SET, SpcCommand::SetTimestamp),
     row(move_medium::SPEC, Command::MoveMedium),
     row(exchange::SPEC, Command::ExchangeMedium),
+    row(volume_tag::REQUEST, Command::RequestVolumeElementAddress),
+    row(volume_tag::SEND, Command::SendVolumeTag),
     row(element_status::SPEC, Command::ReadElementStatus),
+    row(initialize::OLD_RANGE, Command::InitializeRange),
 ]);
 
 /// Whether a command may wait for a disk or a robot, so that a door must not run it on its own thread.

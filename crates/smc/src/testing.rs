@@ -2,9 +2,8 @@
 
 use crate::bay::{Bay, BayName, BayStatus};
 use crate::changer::Changer;
-use crate::element::Address;
 use crate::library::{Library, Origin};
-use crate::profile;
+use crate::profile::{self, ChangerProfile};
 use scsi_core::identity::Identity;
 use scsi_core::lu;
 use scsi_core::nexus::{NexusId, TransportId};
@@ -12,8 +11,7 @@ use scsi_core::target::{Event, LogicalUnit};
 use scsi_core::time::Now;
 use tape_store::backend::Folder;
 use tape_store::backend::memory::MemoryFolder;
-use tape_store::cartridge::{Barcode, Cartridge, Kind, Refused, WhyNot};
-use tape_store::media::LTO_8;
+use tape_store::cartridge::{Barcode, Cartridge, Refused, WhyNot};
 
 /// A drive that is nothing but its door.
 #[derive(Default)]
@@ -32,6 +30,8 @@ impl Bay for Door {
         false
     }
 
+    fn set_online(&mut self, _online: bool) {}
+
     fn insert(&mut self, cartridge: Cartridge, _now: Now) -> Result<(), Box<Refused>> {
         self.0 = Some(cartridge);
         Ok(())
@@ -43,22 +43,26 @@ impl Bay for Door {
 }
 
 /// An STK L700 with six slots, the first three full, two import/export elements and two doors; nexuses 1 and 2.
-///
-/// # Panics
-/// Never: the layout is one that the model has.
 #[must_use]
 pub fn changer() -> Changer {
-    let profile = &profile::STK_L700;
-    let identity =
-        Identity { model: profile.model, serial: "0123456789".into(), naa: 0x3000_0000_0000_0002, port: None };
+    changer_of(&profile::STK_L700)
+}
+
+/// As [`changer`], of another model.
+///
+/// # Panics
+/// Never: every model has such a layout.
+#[must_use]
+pub fn changer_of(profile: &'static ChangerProfile) -> Changer {
+    let serial = profile.unit_serial("0123456789", 0);
+    let identity = Identity { model: profile.model, serial, naa: 0x3000_0000_0000_0002, port: None };
     #[expect(clippy::expect_used, reason = "a constant layout")]
-    let layout = profile.layout(6, 2, 2).expect("six slots fit an L700");
-    let mut library = Library::new(layout, vec![Box::<Door>::default(), Box::<Door>::default()]);
-    for (address, name) in [(1000, "A00001L8"), (1001, "A00002L8"), (1002, "A00003L8")] {
-        let Some(barcode) = Barcode::new(name) else { continue };
-        let open = || Ok(Box::new(MemoryFolder::default()) as Box<dyn Folder>);
-        let cartridge = Cartridge::new(barcode, &LTO_8, Kind::Data, 1 << 20, Box::new(open));
-        let _ = library.put(Address(address), cartridge, Origin::default(), Now::default());
+    let layout = profile.layout(6, 2, 2).expect("six slots fit every model");
+    let bays: Vec<Box<dyn Bay>> = vec![Box::<Door>::default(), Box::<Door>::default()];
+    let mut library = Library::new(layout, profile.capabilities, bays);
+    for (slot, name) in layout.storage.addresses().zip(["A00001L8", "A00002L8", "A00003L8"]) {
+        let Some(cartridge) = cartridge(name) else { continue };
+        let _ = library.put(slot, cartridge, Origin::default(), Now::default());
     }
     let mut changer = Changer::new(profile, identity, library, lu::Saved::default());
     for number in [1, 2] {
@@ -66,6 +70,15 @@ pub fn changer() -> Changer {
         changer.event(Event::NexusUp { nexus: NexusId(number), port, returning: false }, Now::default());
     }
     changer
+}
+
+/// A cartridge in memory, of what its label says.
+#[must_use]
+pub fn cartridge(name: &str) -> Option<Cartridge> {
+    let barcode = Barcode::new(name)?;
+    let (media, kind) = barcode.media()?;
+    let open = || Ok(Box::new(MemoryFolder::default()) as Box<dyn Folder>);
+    Some(Cartridge::new(barcode, media, kind, 1 << 20, Box::new(open)))
 }
 
 /// What must hold of a changer from [`changer`] at any time: its cartridges are the three it had.

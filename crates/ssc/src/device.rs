@@ -3,7 +3,6 @@
 use crate::alert::Alert;
 use crate::drive::DriveConfig;
 use crate::encryption::Encryption;
-use crate::lifetime::Lifetime;
 use crate::load::Load;
 use crate::operation::Operation;
 use crate::profile::DriveProfile;
@@ -13,6 +12,7 @@ use scsi_core::alert::{Exceptions, TapeAlert};
 use scsi_core::fault::Outcome;
 use scsi_core::identity::Identity;
 use scsi_core::inquiry::Inquiry;
+use scsi_core::lifetime::Lifetime;
 use scsi_core::log::{LogId, LogWriter, Parameter};
 use scsi_core::lu::Device;
 use scsi_core::mode::{Header, PageControl, PageId};
@@ -70,6 +70,8 @@ pub(crate) struct State {
     pub(crate) serial: String,
     /// Some nexus prevents removal.
     pub(crate) removal_prevented: bool,
+    /// An operator has taken it off line.
+    pub(crate) offline: bool,
     /// When it was last heard of.
     pub(crate) latest: Now,
     /// How flags are told of.
@@ -99,6 +101,7 @@ impl State {
             power_on: None,
             serial: String::new(),
             removal_prevented: false,
+            offline: false,
             latest: Now::default(),
             exceptions: Exceptions::default(),
             operation: None,

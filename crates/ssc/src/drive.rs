@@ -4,7 +4,7 @@
 use crate::alert::{self, Alert};
 use crate::command::{self, Command};
 use crate::device::{Settings, State};
-use crate::lifetime::Lifetime;
+use crate::lifetime;
 use crate::load::Load;
 use crate::log::When;
 use crate::mode::{compression_0f, config_extension_1001, protection_0af0};
@@ -18,6 +18,7 @@ use scsi_core::command::SpcCommand;
 use scsi_core::data::Data;
 use scsi_core::fault::{Completion, Fault, Outcome, Save};
 use scsi_core::identity::Identity;
+use scsi_core::lifetime::Lifetime;
 use scsi_core::lu::{self, Lu};
 use scsi_core::mode::exceptions_1c;
 use scsi_core::nexus::{NexusId, TransportId};
@@ -77,7 +78,7 @@ impl Drive {
         let mut drive = Self { lu, state: State::new(profile, config) };
         drive.state.serial.clone_from(&drive.lu.identity.serial);
         drive.state.lifetime = Lifetime::new(drive.lu.counters.clone());
-        drive.state.lifetime.add(Lifetime::POWER_CYCLES, 1);
+        drive.state.lifetime.add(lifetime::POWER_CYCLES, 1);
         drive.follow_mode_pages(None);
         drive
     }
@@ -101,6 +102,11 @@ impl Drive {
     /// Lowers a TapeAlert flag, as if its cause were gone.
     pub fn lower_alert(&mut self, alert: Alert) {
         self.state.alerts.lower(alert);
+    }
+
+    /// Takes the drive off line (2/04/12 to every command of a tape), or brings it back.
+    pub const fn set_online(&mut self, online: bool) {
+        self.state.offline = !online;
     }
 
     /// Whether an operation goes on after its command was answered.
@@ -183,7 +189,7 @@ impl Drive {
     pub fn shut_down(&mut self) -> Result<Option<Cartridge>, String> {
         let unmounted = self.state.unmount();
         // The time since power on counts, whatever else did not.
-        self.state.lifetime.changed = true;
+        self.state.lifetime.touch();
         self.keep_lifetime();
         match unmounted {
             None => Ok(None),
@@ -198,6 +204,9 @@ impl Drive {
         let found = self.find(cdb);
         self.lu.admit(request, cdb, found.as_ref().map(|row| &row.spec))?;
         let row = found?;
+        if self.state.offline && !matches!(row.run, Command::Spc(_)) {
+            return Err(Sense::new(SenseKey::NOT_READY, Asc::LOGICAL_UNIT_NOT_READY_OFFLINE).into());
+        }
         let held = self.reservations(row);
         let outcome = self.dispatch(row.run, cdb, request, data);
         self.finish(row, cdb, request, &outcome);
@@ -309,12 +318,12 @@ impl Drive {
 
     /// What the drive counts for life is kept, if it changed: with the next answer, or by who takes [`Lu::take_save`].
     fn keep_lifetime(&mut self) {
-        if !std::mem::take(&mut self.state.lifetime.changed) {
+        if !self.state.lifetime.take_changed() {
             return;
         }
         let now = self.state.latest;
         let mut kept = self.state.lifetime.clone();
-        kept.add(Lifetime::POWER_ON_SECONDS, self.state.power_on_seconds(now));
+        kept.add(lifetime::POWER_ON_SECONDS, self.state.power_on_seconds(now));
         self.lu.counters = kept.into_counters();
         self.lu.save(Save::UNIT);
     }

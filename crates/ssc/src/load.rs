@@ -4,7 +4,7 @@ use crate::alert::{self, Alert};
 use crate::counters::Counters;
 use crate::device::State;
 use crate::fault::{self, Doing};
-use crate::lifetime::Lifetime;
+use crate::lifetime;
 use crate::mounted::Mounted;
 use crate::operation::Operation;
 use crate::overwrite::Allowed;
@@ -147,7 +147,7 @@ impl State {
         }
         let sealed = (0..4).any(|partition| mam.get(AttrId::FIRST_ENCRYPTED, partition).is_some());
         self.loads += 1;
-        self.lifetime.add(Lifetime::LOADS, 1);
+        self.lifetime.add(lifetime::LOADS, 1);
         Mounted {
             protected: protection(format, &cartridge, medium.as_ref(), &mam),
             cartridge,
@@ -184,11 +184,11 @@ impl State {
                 self.volumes.push_front(statistics);
                 let counters = mounted.counters;
                 for (id, count) in [
-                    (Lifetime::MB_WRITTEN, counters.from_host / MB),
-                    (Lifetime::MB_READ, counters.to_host / MB),
-                    (Lifetime::MB_SINCE_CLEAN, (counters.from_host + counters.to_host) / MB),
-                    (Lifetime::WRITE_ERRORS, counters.write_failures),
-                    (Lifetime::READ_ERRORS, counters.read_failures),
+                    (lifetime::MB_WRITTEN, counters.from_host / MB),
+                    (lifetime::MB_READ, counters.to_host / MB),
+                    (lifetime::MB_SINCE_CLEAN, (counters.from_host + counters.to_host) / MB),
+                    (lifetime::WRITE_ERRORS, counters.write_failures),
+                    (lifetime::READ_ERRORS, counters.read_failures),
                 ] {
                     self.lifetime.add(id, count);
                 }
@@ -220,8 +220,8 @@ impl State {
         if cartridge.save_mam(&mam).is_err() {
             self.alerts.raise(Alert::MEMORY_CHIP);
         }
-        self.lifetime.add(Lifetime::CLEANINGS, 1);
-        self.lifetime.clear(Lifetime::MB_SINCE_CLEAN);
+        self.lifetime.add(lifetime::CLEANINGS, 1);
+        self.lifetime.clear(lifetime::MB_SINCE_CLEAN);
         self.alerts.lower(Alert::CLEAN_NOW);
         self.alerts.lower(Alert::CLEAN_PERIODIC);
     }

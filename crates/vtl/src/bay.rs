@@ -36,6 +36,14 @@ impl Bay for DriveBay {
         self.unit.with(|device| device.lu().removal_prevented())
     }
 
+    fn set_online(&mut self, online: bool) {
+        self.unit.with(|device| {
+            if let Device::Drive(drive) = device {
+                drive.set_online(online);
+            }
+        });
+    }
+
     fn insert(&mut self, cartridge: Cartridge, _now: Now) -> Result<(), Box<Refused>> {
         self.unit.with(|device| match device {
             Device::Drive(drive) => drive.insert(cartridge),

@@ -128,10 +128,10 @@ impl Library {
             drives.push(Arc::new(Unit::new(lun, device, saver.clone(), Arc::clone(&buffers), ssc::table::may_block)));
         }
         let bays = drives.iter().map(|unit| Box::new(DriveBay::new(Arc::clone(unit))) as Box<dyn Bay>).collect();
-        let mut elements = smc::library::Library::new(config.layout, bays);
+        let mut elements = smc::library::Library::new(config.layout, config.changer.capabilities, bays);
         fill(&mut elements, &inventory, &store)?;
         let mut changer_identity = identity(config.changer.model, &identities.changer);
-        changer_identity.serial = config.changer.unit_serial(&changer_identity.serial);
+        changer_identity.serial = config.changer.unit_serial(&changer_identity.serial, 0);
         let mut changer = Changer::new(config.changer, changer_identity, elements, data.unit(0)?);
         changer.lu().luns.clone_from(&luns);
         let device = Device::Changer(Box::new(changer));
@@ -306,6 +306,7 @@ impl Library {
 fn door_error(why: DoorError, address: Address) -> LibraryError {
     let what = match why {
         DoorError::Prevented => "is locked by a host",
+        DoorError::Closed => "is behind the closed access door",
         DoorError::Element(smc::library::MoveError::SourceEmpty) => "is empty",
         DoorError::Element(smc::library::MoveError::DestinationFull) => "is full",
         DoorError::Element(_) => "is not an import/export element",

@@ -308,7 +308,7 @@ impl Unit {
         let Device::Drive(drive) = device else { return };
         let status = drive.loaded().map_or_else(BayStatus::default, |(cartridge, threaded)| BayStatus {
             barcode: Some(cartridge.barcode().clone()),
-            cleaning: cartridge.kind() == tape_store::cartridge::Kind::Cleaning,
+            kind: cartridge.kind(),
             accessible: threaded == Threaded::Ejected,
         });
         *lock(&self.bay) = status;

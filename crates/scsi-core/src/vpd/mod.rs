@@ -32,6 +32,7 @@ pub fn page(code: u8, identity: &Identity, pages: &[PageDef], device: &dyn Devic
     let mut w = PageWriter::new();
     w.u8(device.inquiry().device_type).u8(code);
     w.length_u16(|w| match code {
+        SERIAL_80 | DEVICE_ID_83 if device.names_itself(code, identity, w) => {}
         SUPPORTED_00 => {
             w.bytes(device.vpd_pages());
         }

@@ -1,20 +1,23 @@
 //! READ ELEMENT STATUS, SMC-3 §6.11.  Bytes: 0 opcode · 1 VOLTAG(4) ELEMENT TYPE CODE(3-0) · 2-3 STARTING ELEMENT ADDRESS · 4-5 NUMBER OF ELEMENTS · 6 CURDATA(1) DVCID(0) · 7-9 ALLOCATION LENGTH · 11 control
 //!
 //! Bits 7-5 of byte 1 held the LUN once, and some programs still put it there: they are ignored. Descriptors are whole
-//! or absent; the header's counts are of all of them.
+//! or absent; the header's counts are of all of them. Nothing moves for it, with or without CURDATA: what is where is
+//! always known.
 //!
-//! **Deviations:** MIXED is refused.
+//! **Deviations:** MIXED (byte 6 bit 2) is refused, as every library refuses it.
 
 use crate::device::State;
-use crate::element::{Address, Content, ElementType};
+use crate::element::{Address, Content, ElementType, Label, Trouble};
 use crate::profile::DriveIdentifier;
+use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
-use scsi_core::data::Data;
+use scsi_core::data::DataIn;
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
 use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::wire::{U16, U24};
 use scsi_core::writer::PageWriter;
+use tape_store::cartridge::Kind;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// Facts of the command.
@@ -38,64 +41,70 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 12);
 
+/// Byte 6: nothing may move for this.
+pub(crate) const CURRENT: u8 = 0x02;
+
 /// What of each descriptor was asked for.
 #[derive(Clone, Copy)]
-struct Wanted {
-    tags: bool,
-    identifiers: bool,
+pub(super) struct Wanted {
+    pub(super) tags: bool,
+    pub(super) identifiers: bool,
 }
 
 const FULL: u8 = 0x01;
-const IMPORTED: u8 = 0x02;
+const BY_OPERATOR: u8 = 0x02;
+const EXCEPTION: u8 = 0x04;
 const ACCESS: u8 = 0x08;
 const EXPORT_ENABLED: u8 = 0x10;
 const IMPORT_ENABLED: u8 = 0x20;
+/// Byte 9.
 const SOURCE_VALID: u8 = 0x80;
-const MEDIUM_DATA: u8 = 0x01;
-const MEDIUM_CLEANING: u8 = 0x02;
+const ELEMENT_DISABLED: u8 = 0x08;
+/// Everything before the tags.
+const HEAD: usize = 12;
 /// A primary volume tag: the label in 32 bytes, two reserved, and a sequence number.
 const TAG: usize = 36;
 
-pub(crate) fn run(state: &State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
+pub(crate) fn run(state: &State, cdb: &Cdb, room: &mut DataIn<'_, '_>) -> Outcome {
     let raw: Raw = cdb.layout();
-    let kind = raw.kind & 0x0f;
-    if kind > ElementType::DRIVE.0 {
-        return Err(Sense::cdb_field(1, Some(3)).into());
-    }
+    let kind = element_type(raw.kind)?;
     let wanted = Wanted { tags: raw.kind & 0x10 != 0, identifiers: raw.flags & 0x01 != 0 };
-    let selected = select(state, kind, raw.start.get(), raw.count.get());
-    let pages: Vec<_> = selected.iter().map(|(kind, addresses)| page(state, *kind, addresses, wanted)).collect();
-    let allocation_length = raw.allocation_length.get() as usize;
-    data.room.limit(allocation_length);
-    let first = selected.first().and_then(|(_, addresses)| addresses.first()).map_or(0, |address| address.0);
-    let number = selected.iter().map(|(_, addresses)| addresses.len()).sum::<usize>();
-    let bytes: usize = pages.iter().map(|page| page.iter().map(PageWriter::len).sum::<usize>()).sum();
-    let mut header = PageWriter::new();
-    header.u16(first).u16(u16::try_from(number).unwrap_or(u16::MAX)).u8(0);
-    header.u24(u32::try_from(bytes).unwrap_or(u32::MAX));
-    data.room.put(header.as_slice());
-    let mut left = allocation_length.saturating_sub(header.len());
-    for part in pages.iter().flatten() {
-        if part.len() > left {
-            break;
-        }
-        left -= part.len();
-        data.room.put(part.as_slice());
-    }
+    let selected = select(state, kind, raw.start.get(), raw.count.get(), |_| true);
+    room.limit(raw.allocation_length.get() as usize);
+    report(state, &selected, wanted, 0, raw.allocation_length.get() as usize, room);
     Ok(())
 }
 
+/// ELEMENT TYPE CODE in byte 1; none is all.
+pub(super) fn element_type(byte: u8) -> Result<Option<ElementType>, Sense> {
+    match byte & 0x0f {
+        0 => Ok(None),
+        code if code <= ElementType::DRIVE.0 => Ok(Some(ElementType(code))),
+        _ => Err(Sense::cdb_field(1, Some(3))),
+    }
+}
+
+/// Elements of one type, in order of address.
+pub(super) type Group = (ElementType, Vec<Address>);
+
 /// Elements of the type from the starting address on, as many as asked for, grouped by type in order of address.
-fn select(state: &State, kind: u8, start: u16, count: u16) -> Vec<(ElementType, Vec<Address>)> {
+pub(super) fn select(
+    state: &State,
+    kind: Option<ElementType>,
+    start: u16,
+    count: u16,
+    include: impl Fn(Address) -> bool,
+) -> Vec<Group> {
     let mut ranges = state.library.layout().ranges();
     ranges.sort_by_key(|(_, range)| range.first);
     let mut left = usize::from(count);
     let mut groups = Vec::new();
     for (element_type, range) in ranges {
-        if kind != 0 && kind != element_type.0 {
+        if kind.is_some_and(|kind| kind != element_type) {
             continue;
         }
-        let addresses: Vec<_> = range.addresses().filter(|address| address.0 >= start).take(left).collect();
+        let from_start = range.addresses().filter(|address| address.0 >= start && include(*address));
+        let addresses: Vec<_> = from_start.take(left).collect();
         left -= addresses.len();
         if !addresses.is_empty() {
             groups.push((element_type, addresses));
@@ -104,61 +113,153 @@ fn select(state: &State, kind: u8, start: u16, count: u16) -> Vec<(ElementType, 
     groups
 }
 
-/// The header of a page, and then each of its descriptors.
-fn page(state: &State, kind: ElementType, addresses: &[Address], wanted: Wanted) -> Vec<PageWriter> {
-    let descriptors: Vec<_> = addresses.iter().map(|address| descriptor(state, kind, *address, wanted)).collect();
-    let length = descriptors.first().map_or(0, PageWriter::len);
-    let mut header = PageWriter::new();
-    header.u8(kind.0).u8(u8::from(wanted.tags) << 7).u16(u16::try_from(length).unwrap_or(u16::MAX)).u8(0);
-    header.u24(u32::try_from(length * addresses.len()).unwrap_or(u32::MAX));
-    std::iter::once(header).chain(descriptors).collect()
+/// Writes header, pages and descriptors as far as they fit whole; says which elements did. `action` is the SEND ACTION
+/// CODE that REQUEST VOLUME ELEMENT ADDRESS repeats.
+pub(super) fn report(
+    state: &State,
+    groups: &[Group],
+    wanted: Wanted,
+    action: u8,
+    allocation_length: usize,
+    room: &mut DataIn<'_, '_>,
+) -> Vec<Address> {
+    let first = groups.first().and_then(|(_, addresses)| addresses.first()).map_or(0, |address| address.0);
+    let number = groups.iter().map(|(_, addresses)| addresses.len()).sum::<usize>();
+    let bytes: usize = groups.iter().map(|(kind, addresses)| 8 + length(state, *kind, wanted) * addresses.len()).sum();
+    let mut w = PageWriter::new();
+    w.u16(first).u16(u16::try_from(number).unwrap_or(u16::MAX)).u8(action);
+    w.u24(u32::try_from(bytes).unwrap_or(u32::MAX));
+    let mut sent = Vec::new();
+    'pages: for (kind, addresses) in groups {
+        let length = length(state, *kind, wanted);
+        if w.len() + 8 > allocation_length {
+            break;
+        }
+        w.u8(kind.0).u8(u8::from(wanted.tags) << 7).u16(u16::try_from(length).unwrap_or(u16::MAX)).u8(0);
+        w.u24(u32::try_from(length * addresses.len()).unwrap_or(u32::MAX));
+        for address in addresses {
+            if w.len() + length > allocation_length {
+                break 'pages;
+            }
+            descriptor(state, *kind, *address, wanted, &mut w);
+            sent.push(*address);
+        }
+    }
+    room.put(w.as_slice());
+    sent
 }
 
-fn descriptor(state: &State, kind: ElementType, address: Address, wanted: Wanted) -> PageWriter {
-    let content = state.library.content(address);
-    let mut w = PageWriter::new();
-    w.u16(address.0).u8(flags(state, kind, address, content.as_ref())).zeros(6);
-    let source = content.as_ref().and_then(|content| content.source);
-    let medium = content.as_ref().map_or(0, |content| if content.cleaning { MEDIUM_CLEANING } else { MEDIUM_DATA });
-    w.u8(if source.is_some() { SOURCE_VALID } else { 0 } | medium).u16(source.map_or(0, |source| source.0));
-    if wanted.tags {
-        match content.and_then(|content| content.barcode) {
-            Some(barcode) => w.ascii(barcode.as_str(), 32).zeros(TAG - 32),
-            None => w.zeros(TAG),
-        };
+/// Length of each descriptor of a page.
+fn length(state: &State, kind: ElementType, wanted: Wanted) -> usize {
+    let tag = if wanted.tags { TAG } else { 0 };
+    HEAD + tag + state.profile.descriptors.tail + if names(kind, wanted) { identifier_width(state) } else { 0 }
+}
+
+const fn names(kind: ElementType, wanted: Wanted) -> bool {
+    kind.0 == ElementType::DRIVE.0 && wanted.identifiers
+}
+
+const fn identifier_width(state: &State) -> usize {
+    match state.profile.descriptors.drive {
+        DriveIdentifier::T10(width) | DriveIdentifier::Serial(width) => width,
     }
-    identifier(state, kind, address, wanted, &mut w);
-    w
+}
+
+fn descriptor(state: &State, kind: ElementType, address: Address, wanted: Wanted, w: &mut PageWriter) {
+    let content = state.library.content(address);
+    let exception = exception(state, address, content.as_ref());
+    let mut flags = flags(state, kind, address, content.as_ref());
+    if exception.is_some() {
+        flags |= EXCEPTION;
+    }
+    w.u16(address.0).u8(flags).u8(0).u16(exception.map_or(0, |asc| asc.0)).zeros(3);
+    let source = content.as_ref().and_then(|content| content.source);
+    let medium = content.as_ref().map_or(0, |content| medium_type(content.kind));
+    let disabled = if is_disabled(state, address) { ELEMENT_DISABLED } else { 0 };
+    let valid = if source.is_some() { SOURCE_VALID } else { 0 };
+    w.u8(valid | disabled | medium).u16(source.map_or(0, |source| source.0));
+    if wanted.tags {
+        let descriptors = &state.profile.descriptors;
+        match content.as_ref().and_then(Content::tag) {
+            Some(barcode) => {
+                let label = barcode.as_str();
+                w.ascii(label.get(..descriptors.label).unwrap_or(label), 32);
+            }
+            None => drop(w.bytes(&[descriptors.empty_tag; 32])),
+        }
+        w.zeros(TAG - 32);
+    }
+    identifier(state, kind, address, wanted, w);
+}
+
+/// MEDIUM TYPE.
+const fn medium_type(kind: Kind) -> u8 {
+    match kind {
+        Kind::Data | Kind::Null => 1,
+        Kind::Cleaning => 2,
+        Kind::Worm => 4,
+    }
+}
+
+pub(super) fn is_disabled(state: &State, address: Address) -> bool {
+    let condition = state.library.condition();
+    condition.troubles.get(&address) == Some(&Trouble::Disabled) || condition.drives_offline.contains(&address)
+}
+
+/// What is abnormal about an element.
+pub(super) fn exception(state: &State, address: Address, content: Option<&Content>) -> Option<Asc> {
+    let condition = state.library.condition();
+    let (missing, unreadable) = state.profile.descriptors.without_label;
+    if condition.drives_offline.contains(&address) {
+        return Some(Asc::LOGICAL_UNIT_NOT_READY_OFFLINE);
+    }
+    match (condition.troubles.get(&address), content.and_then(|content| content.label)) {
+        (Some(Trouble::Disabled), _) => Some(Asc::ELEMENT_DISABLED),
+        (Some(Trouble::Blocked), _) => Some(Asc::MEDIUM_MAGAZINE_NOT_ACCESSIBLE),
+        (None, Some(Label::Missing)) => Some(missing),
+        (None, Some(Label::Unreadable)) => Some(unreadable),
+        (None, None) => None,
+    }
+}
+
+/// Whether the robot gets to an element as it is.
+pub(super) fn is_accessible(state: &State, kind: ElementType, address: Address, is_full: bool) -> bool {
+    let condition = state.library.condition();
+    let free = !condition.troubles.contains_key(&address) && !condition.drives_offline.contains(&address);
+    free && match kind {
+        ElementType::IMPORT_EXPORT => !condition.station_open,
+        ElementType::DRIVE => !is_full || state.library.bay(address).is_some_and(|bay| bay.status().accessible),
+        _ => true,
+    }
 }
 
 fn flags(state: &State, kind: ElementType, address: Address, content: Option<&Content>) -> u8 {
     let full = if content.is_some() { FULL } else { 0 };
-    let imported = if content.is_some_and(|content| content.by_operator) { IMPORTED } else { 0 };
+    let access = if is_accessible(state, kind, address, content.is_some()) { ACCESS } else { 0 };
     match kind {
-        ElementType::STORAGE => full | ACCESS,
-        ElementType::IMPORT_EXPORT => full | imported | ACCESS | EXPORT_ENABLED | IMPORT_ENABLED,
-        ElementType::DRIVE => {
-            let reachable = state.library.bay(address).is_some_and(|bay| bay.status().accessible);
-            full | if reachable || content.is_none() { ACCESS } else { 0 }
+        ElementType::TRANSPORT => full,
+        ElementType::IMPORT_EXPORT => {
+            let by_operator = if content.is_some_and(|content| content.by_operator) { BY_OPERATOR } else { 0 };
+            full | by_operator | access | EXPORT_ENABLED | IMPORT_ENABLED
         }
-        _ => full,
+        _ => full | access,
     }
 }
 
 /// The identification descriptor behind everything else: four bytes at least, in the form the model has it.
 fn identifier(state: &State, kind: ElementType, address: Address, wanted: Wanted, w: &mut PageWriter) {
-    let profile = state.profile;
-    if kind != ElementType::DRIVE || !wanted.identifiers {
-        w.zeros(profile.descriptor_tail);
+    let descriptors = &state.profile.descriptors;
+    if !names(kind, wanted) {
+        w.zeros(descriptors.tail);
         return;
     }
     let name = state.library.bay(address).map(crate::bay::Bay::name).unwrap_or_default();
-    let (code, text, width) = match profile.drive_identifier {
-        DriveIdentifier::T10 => (0x01, String::from_utf8_lossy(&name.t10).into_owned(), 34),
-        DriveIdentifier::Serial => (0x00, name.serial, 32),
+    let (code, text) = match descriptors.drive {
+        DriveIdentifier::T10(_) => (0x01, String::from_utf8_lossy(&name.t10).into_owned()),
+        DriveIdentifier::Serial(_) => (0x00, name.serial),
     };
     w.u8(0x02).u8(code).u8(0).length_u8(|w| {
-        w.ascii(&text, width);
+        w.ascii(&text, identifier_width(state));
     });
-    w.zeros(profile.descriptor_tail.saturating_sub(4));
+    w.zeros(descriptors.tail.saturating_sub(4));
 }

@@ -2,12 +2,12 @@
 //!
 //! **Deviations:** INV1 and INV2 are refused; these media have one side.
 
-use super::transport;
+use super::{check_export, moved, transport};
 use crate::device::State;
 use crate::element::Address;
-use crate::fault;
 use scsi_core::cdb::Cdb;
 use scsi_core::fault::Outcome;
+use scsi_core::lu::Lu;
 use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::target::Request;
 use scsi_core::wire::U16;
@@ -35,7 +35,7 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 12);
 
-pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>) -> Outcome {
+pub(crate) fn run(state: &mut State, lu: &Lu, cdb: &Cdb, request: &Request<'_>) -> Outcome {
     let raw: Raw = cdb.layout();
     let [source, first, second] = [raw.source, raw.first, raw.second].map(|address| Address(address.get()));
     transport(&state.library, Address(raw.transport.get()))?;
@@ -44,6 +44,8 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>) -> Outcom
         address if address == first => 6,
         _ => 8,
     };
-    let exchanged = state.library.exchange(source, first, second, request.now);
-    Ok(exchanged.map_err(|error| fault::sense(error, field))?)
+    check_export(state, lu, first)?;
+    check_export(state, lu, second)?;
+    let result = state.library.exchange(source, first, second, request.now);
+    moved(state, result, field)
 }

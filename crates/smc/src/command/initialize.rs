@@ -1,11 +1,23 @@
 //! INITIALIZE ELEMENT STATUS, SMC-3 §6.2.             Bytes: 0 opcode · 5 control
 //! INITIALIZE ELEMENT STATUS WITH RANGE, SMC-3 §6.3.  Bytes: 0 opcode · 1 FAST(1) RANGE(0) · 2-3 STARTING ELEMENT ADDRESS · 6-7 NUMBER OF ELEMENTS · 9 control
+//! The same as older libraries have it, E7h.          Bytes: as before · 9 NBL(7)
 //!
-//! The inventory is always known and exact, so a scan finds what is known.
+//! The inventory is always known and exact, so a scan finds what is known, and counts the labels that it reads. NUMBER
+//! OF ELEMENTS 0 is all from the starting address on; libraries with a scanner read labels whatever FAST and NBL say.
 //!
 //! **Deviations:** none.
 
+use crate::alert::Alert;
+use crate::device::State;
+use crate::element::Address;
+use crate::robot::lifetime;
+use scsi_core::asc::Asc;
+use scsi_core::cdb::Cdb;
+use scsi_core::fault::Outcome;
+use scsi_core::sense::Sense;
 use scsi_core::spec::{Access, CommandSpec};
+use scsi_core::wire::U16;
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// Facts of the form without range.
 pub(crate) const SPEC: CommandSpec =
@@ -17,3 +29,63 @@ pub(crate) const RANGE: CommandSpec = CommandSpec::new(
     Access::Write,
 )
 .within(60, 1800);
+/// Facts of the older form.
+pub(crate) const OLD_RANGE: CommandSpec = CommandSpec::new(
+    "INITIALIZE ELEMENT STATUS WITH RANGE (E7h)",
+    &[0xe7, 0x03, 0xff, 0xff, 0, 0, 0xff, 0xff, 0, 0x80],
+    Access::Write,
+)
+.within(60, 1800);
+
+#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct Raw {
+    opcode: u8,
+    flags: u8,
+    start: U16,
+    _reserved_4: [u8; 2],
+    count: U16,
+    _reserved_8: u8,
+    control: u8,
+}
+const _: () = assert!(size_of::<Raw>() == 10);
+
+/// Scans the whole library.
+pub(crate) fn all(state: &mut State) -> Outcome {
+    state.library.statistics.add(lifetime::SCANS, 1);
+    scan(state, 0, usize::MAX);
+    Ok(())
+}
+
+/// Scans a range, if RANGE asks for one.
+pub(crate) fn range(state: &mut State, cdb: &Cdb) -> Outcome {
+    let raw: Raw = cdb.layout();
+    if raw.flags & 0x01 == 0 {
+        return all(state);
+    }
+    if state.library.layout().element_type(Address(raw.start.get())).is_none() {
+        return Err(Sense::illegal(Asc::INVALID_ELEMENT_ADDRESS).at(true, 2, None).into());
+    }
+    let count = raw.count.get();
+    scan(state, raw.start.get(), if count == 0 { usize::MAX } else { count.into() });
+    Ok(())
+}
+
+fn scan(state: &mut State, start: u16, count: usize) {
+    let mut ranges = state.library.layout().ranges();
+    ranges.sort_by_key(|(_, range)| range.first);
+    let addresses = ranges.into_iter().flat_map(|(_, range)| range.addresses());
+    let (mut read, mut invalid) = (0, 0);
+    for address in addresses.filter(|address| address.0 >= start).take(count) {
+        match state.library.content(address) {
+            Some(content) if content.label.is_none() => read += 1,
+            Some(_) => invalid += 1,
+            None => {}
+        }
+    }
+    state.library.statistics.add(lifetime::TAGS_READ, read);
+    state.library.statistics.add(lifetime::INVALID_TAGS, invalid);
+    if invalid > 0 {
+        state.alerts.raise(Alert::UNREADABLE_LABELS);
+    }
+}

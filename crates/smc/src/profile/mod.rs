@@ -1,17 +1,35 @@
 //! Identities of real libraries, as data.
 
-use crate::element::{Layout, Range};
-use scsi_core::identity::Model;
-use scsi_core::inquiry::Inquiry;
-use scsi_core::lu::{Check, DEFAULT_ORDER};
+mod adic;
+mod hp;
+mod ibm;
+mod spectra;
+mod stk;
 
-/// How a model names a drive in READ ELEMENT STATUS with DVCID.
+pub use crate::mode::capabilities_1f::Capabilities;
+pub use adic::ADIC_SCALAR_I500;
+pub use hp::HP_MSL_G3;
+pub use ibm::{IBM_3573_TL, IBM_03584L32};
+pub use spectra::SPECTRA_PYTHON;
+pub use stk::{STK_L180, STK_L700};
+
+use crate::element::{Layout, Range};
+use scsi_core::asc::Asc;
+use scsi_core::identity::{Identity, Model};
+use scsi_core::inquiry::Inquiry;
+use scsi_core::log::LogId;
+use scsi_core::lu::Check;
+use scsi_core::mode::PageDef;
+use scsi_core::spec::CommandSpec;
+use scsi_core::writer::PageWriter;
+
+/// How a model names a drive in READ ELEMENT STATUS with DVCID: what, and in how many bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DriveIdentifier {
-    /// Vendor, product and serial, 34 bytes.
-    T10,
-    /// Serial alone, 32 bytes.
-    Serial,
+    /// Vendor, product and serial.
+    T10(usize),
+    /// Serial alone.
+    Serial(usize),
 }
 
 /// How a model makes its unit serial number.
@@ -21,6 +39,32 @@ pub enum SerialForm {
     Plain,
     /// Twelve characters, zeros in front, and the first storage address in four hexadecimal digits.
     WithFirstStorage,
+    /// Twelve characters, zeros in front, and the number of the logical library.
+    WithLibrary,
+}
+
+/// VPD pages 80h and 83h.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// The serial number; T10 name, NAA and port.
+    Standard,
+    /// The vendor runs into the serial number, in 24 characters, and is not part of it in page 83h.
+    VendorBefore,
+}
+
+/// What SMC leaves open in READ ELEMENT STATUS.
+#[derive(Clone, Copy, Debug)]
+pub struct Descriptors {
+    /// How drives are named.
+    pub drive: DriveIdentifier,
+    /// Bytes at the end of each element descriptor: an empty identification descriptor, media domain and type.
+    pub tail: usize,
+    /// What fills the volume tag of an empty element.
+    pub empty_tag: u8,
+    /// So many characters of a label are reported.
+    pub label: usize,
+    /// EXCEPT and this code where a label is missing, and where it cannot be read.
+    pub without_label: (Asc, Asc),
 }
 
 /// Facts of one model.
@@ -38,25 +82,57 @@ pub struct ChangerProfile {
     pub most: [u16; 3],
     /// How its serial number is made.
     pub serial: SerialForm,
+    /// How VPD pages carry it.
+    pub naming: Naming,
     /// VPD pages, ascending.
     pub vpd_pages: &'static [u8],
-    /// How drives are named.
-    pub drive_identifier: DriveIdentifier,
-    /// Bytes at the end of each element descriptor: an empty identification descriptor, media domain and type.
-    pub descriptor_tail: usize,
+    /// Bodies of VPD pages of its own.
+    pub vpd_vendor: &'static [(u8, &'static [u8])],
+    /// Mode pages, ascending.
+    pub mode_pages: &'static [PageDef],
+    /// MODE SENSE without DBD shows a block descriptor, of zeros.
+    pub block_descriptor: bool,
+    /// Log pages, ascending.
+    pub log_pages: &'static [LogId],
+    /// What it moves.
+    pub capabilities: Capabilities,
+    /// Names of the commands it does not have.
+    pub lacks: &'static [&'static str],
+    /// READ ELEMENT STATUS.
+    pub descriptors: Descriptors,
+    /// While a host prevents removal, nothing is moved to an import/export element either.
+    pub prevents_export: bool,
     /// Order of the checks before a command.
     pub order: &'static [Check],
 }
 
 impl ChangerProfile {
-    /// The unit serial number that a device with this number reports.
+    /// The unit serial number that a device with this number reports, in the logical library of this index.
     #[must_use]
-    pub fn unit_serial(&self, number: &str) -> String {
+    pub fn unit_serial(&self, number: &str, library: usize) -> String {
         let [_, first_storage, ..] = self.first;
         match self.serial {
             SerialForm::Plain => number.into(),
             SerialForm::WithFirstStorage => format!("{number:0>12}{first_storage:04X}"),
+            SerialForm::WithLibrary => format!("{number:0>12}_LL{:X}", library & 0x0f),
         }
+    }
+
+    /// Whether this model does not have a command.
+    pub(crate) fn lacks(&self, spec: &CommandSpec) -> bool {
+        self.lacks.contains(&spec.name)
+    }
+
+    /// VPD page 80h of a model whose vendor is part of the number.
+    pub(crate) fn serial_page(&self, identity: &Identity, w: &mut PageWriter) {
+        w.ascii(&format!("{}{}", self.model.vendor, identity.serial), 24);
+    }
+
+    /// VPD page 83h of such a model: one designator, vendor and number.
+    pub(crate) fn designator_page(&self, identity: &Identity, w: &mut PageWriter) {
+        w.u8(0x02).u8(0x01).u8(0).length_u8(|w| {
+            w.ascii(self.model.vendor, 8).ascii(&identity.serial, 24);
+        });
     }
 
     /// Addresses of a library of this model.
@@ -83,59 +159,9 @@ impl ChangerProfile {
     }
 }
 
-/// StorageTek L700. Addresses and counts: L700e/L180 SCSI reference, 8th edition (cells 1000 to 1677, drives 500 to
-/// 519, CAP 10 to 55, hand 0); identification and descriptor tail: ACSLS SCSI reference for the same family. Byte 55
-/// bit 0 says that there is a barcode reader, as tools of the time look for it.
-pub const STK_L700: ChangerProfile = ChangerProfile {
-    name: "STK L700",
-    model: Model { vendor: "STK", product: "L700", revision: "0310" },
-    inquiry: Inquiry {
-        device_type: 0x08,
-        version: 0x03,
-        format: 0x02,
-        flags: [0x00, 0x00, 0x02],
-        vendor_specific: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01],
-        serial_at: None,
-        descriptors: &[],
-        length: 56,
-    },
-    first: [0, 1000, 10, 500],
-    most: [678, 46, 20],
-    serial: SerialForm::Plain,
-    vpd_pages: &[0x00, 0x80, 0x83],
-    drive_identifier: DriveIdentifier::Serial,
-    descriptor_tail: 8,
-    order: DEFAULT_ORDER,
-};
-
-/// IBM TS3500 (3584) frame L32. INQUIRY, DVCID and drive addresses: IBM's SCSI reference for the 3584 and its
-/// successors; revision 2C02 and version 3 as reported by such a library; storage and import/export addresses as its
-/// addressing of drives (0101h) suggests.
-pub const IBM_03584L32: ChangerProfile = ChangerProfile {
-    name: "IBM 03584L32",
-    model: Model { vendor: "IBM", product: "03584L32", revision: "2C02" },
-    inquiry: Inquiry {
-        device_type: 0x08,
-        version: 0x03,
-        format: 0x02,
-        flags: [0x00, 0x20, 0x02],
-        // Plant of manufacture, serial number, and two ASCII zeros.
-        vendor_specific: *b"00            00\0\0\0\0",
-        serial_at: Some(38),
-        descriptors: &[],
-        length: 58,
-    },
-    first: [1, 0x0401, 0x0301, 0x0101],
-    most: [6887, 255, 192],
-    serial: SerialForm::WithFirstStorage,
-    vpd_pages: &[0x00, 0x80, 0x83],
-    drive_identifier: DriveIdentifier::T10,
-    descriptor_tail: 4,
-    order: DEFAULT_ORDER,
-};
-
 /// Every model.
-pub const ALL: &[&ChangerProfile] = &[&STK_L700, &IBM_03584L32];
+pub const ALL: &[&ChangerProfile] =
+    &[&STK_L180, &STK_L700, &IBM_03584L32, &IBM_3573_TL, &HP_MSL_G3, &SPECTRA_PYTHON, &ADIC_SCALAR_I500];
 
 /// The model with this configuration name.
 #[must_use]
@@ -146,6 +172,7 @@ pub fn by_name(name: &str) -> Option<&'static ChangerProfile> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::COMMANDS;
 
     #[test]
     fn the_largest_library_of_each_model_has_room_for_its_addresses() {
@@ -153,7 +180,26 @@ mod tests {
             let [storage, import_export, drives] = profile.most;
             assert_eq!(profile.layout(storage, import_export, drives).unwrap().conflict(), None, "{}", profile.name);
             assert_eq!(profile.layout(storage + 1, 0, 1), Err(("slots", storage)), "{}", profile.name);
-            assert_eq!(profile.model.revision.len(), 4);
+        }
+    }
+
+    #[test]
+    fn every_profile_is_consistent() {
+        for profile in ALL {
+            let Model { vendor, product, revision } = profile.model;
+            assert!(vendor.len() <= 8 && product.len() <= 16 && revision.len() == 4, "{}", profile.name);
+            assert!(profile.mode_pages.iter().all(PageDef::is_consistent), "{}", profile.name);
+            assert!(profile.mode_pages.windows(2).all(|pair| pair[0].id < pair[1].id), "{}", profile.name);
+            assert!(profile.vpd_pages.windows(2).all(|pair| pair[0] < pair[1]), "{}", profile.name);
+            assert!(profile.log_pages.windows(2).all(|pair| pair[0] < pair[1]), "{}", profile.name);
+            let vendor_pages = profile.vpd_vendor.iter().map(|(page, _)| page);
+            assert!(vendor_pages.clone().all(|page| profile.vpd_pages.contains(page)), "{}", profile.name);
+            for name in profile.lacks {
+                assert!(COMMANDS.specs().iter().any(|spec| spec.name == *name), "{}: {name}", profile.name);
+            }
+            // A library that never exchanges does not have the command, and the other way round.
+            assert_eq!(profile.capabilities.exchanges_at_all(), !profile.lacks.contains(&"EXCHANGE MEDIUM"));
+            assert!(profile.descriptors.tail == 0 || profile.descriptors.tail >= 4, "{}", profile.name);
         }
     }
 }

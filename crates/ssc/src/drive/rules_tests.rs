@@ -604,3 +604,16 @@ fn attributes_of_hosts_makers() {
     good(&mut drive, "04 00 00 00 00 00", b"");
     assert_eq!(run(&mut drive, "8c 00 00 00 00 00 00 00 17 ff 00 00 00 ff 00 00", &[], 255).0, 2);
 }
+
+#[test]
+fn off_line() {
+    let mut drive = loaded(1 << 30);
+    drive.set_online(false);
+    let offline = "70 00 02 00 00 00 00 0a 00 00 00 00 04 12 00 00 00 00";
+    for cdb in ["00 00 00 00 00 00", "08 00 00 00 07 00", "1b 00 00 00 00 00"] {
+        check(&mut drive, cdb, &[], 16, offline, b"");
+    }
+    assert_eq!(run(&mut drive, "12 00 00 00 24 00", &[], 36).0, 0);
+    drive.set_online(true);
+    good(&mut drive, "00 00 00 00 00 00", b"");
+}

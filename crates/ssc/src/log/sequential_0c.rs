@@ -1,7 +1,7 @@
 //! Page 0Ch, sequential-access device (SSC-5 §8.2.2).
 
 use super::{MB, Source};
-use crate::lifetime::Lifetime;
+use crate::lifetime;
 use scsi_core::log::LogWriter;
 use scsi_core::time::Now;
 
@@ -21,10 +21,10 @@ pub(super) fn write(source: &Source<'_>, now: Now, w: &mut LogWriter) {
     }
     w.counter(8, 4, 0).counter(0x0100, 8, u64::from(source.state.wants_cleaning()));
     let lifetime = &source.state.lifetime;
-    w.counter(0x8000, 4, lifetime.get(Lifetime::MB_SINCE_CLEAN)).counter(0x8001, 4, lifetime.get(Lifetime::LOADS));
-    w.counter(0x8002, 4, lifetime.get(Lifetime::CLEANINGS));
+    w.counter(0x8000, 4, lifetime.get(lifetime::MB_SINCE_CLEAN)).counter(0x8001, 4, lifetime.get(lifetime::LOADS));
+    w.counter(0x8002, 4, lifetime.get(lifetime::CLEANINGS));
     if !source.state.profile.is_hp() {
-        let before = lifetime.get(Lifetime::POWER_ON_SECONDS);
+        let before = lifetime.get(lifetime::POWER_ON_SECONDS);
         w.counter(0x8003, 4, before + source.state.power_on_seconds(now));
     }
 }

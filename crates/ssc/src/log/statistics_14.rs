@@ -1,7 +1,7 @@
 //! Page 14h, device statistics (SSC-5 §8.2.6): what the drive counts for life, and since power on.
 
 use super::Source;
-use crate::lifetime::Lifetime;
+use crate::lifetime;
 use crate::load::Load;
 use scsi_core::log::{LIST, LogWriter, TEXT};
 use scsi_core::time::Now;
@@ -14,11 +14,11 @@ const TABLE: u8 = 0x03;
 pub(super) fn write(source: &Source<'_>, now: Now, w: &mut LogWriter) {
     let state = source.state;
     let of = |id| state.lifetime.get(id);
-    let hours = (of(Lifetime::POWER_ON_SECONDS) + state.power_on_seconds(now)) / 3600;
+    let hours = (of(lifetime::POWER_ON_SECONDS) + state.power_on_seconds(now)) / 3600;
     // Loads, cleanings, hours; no tape moves, so no hours and metres of motion, and none since the last cleanings.
-    w.counters(0x00, 4, &[of(Lifetime::LOADS), of(Lifetime::CLEANINGS), hours, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    w.counters(0x0c, 4, &[of(Lifetime::POWER_CYCLES), state.loads]);
-    w.counters(0x0e, 4, &[of(Lifetime::WRITE_ERRORS), of(Lifetime::READ_ERRORS)]);
+    w.counters(0x00, 4, &[of(lifetime::LOADS), of(lifetime::CLEANINGS), hours, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    w.counters(0x0c, 4, &[of(lifetime::POWER_CYCLES), state.loads]);
+    w.counters(0x0e, 4, &[of(lifetime::WRITE_ERRORS), of(lifetime::READ_ERRORS)]);
     // A sample since power on, in ms: reading and writing take none of it; no volume, or ready.
     let sample = state.power_on_ms(now);
     let ready = if matches!(state.load, Load::Mounted(_)) { sample } else { 0 };

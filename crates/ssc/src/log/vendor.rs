@@ -4,7 +4,7 @@ use super::{
     BLOCKS, DEVICE, DEVICE_ERROR, DRIVE_USAGE, MB, PERFORMANCE, PORT_0, PORT_1, READ_COUNTERS, SUBSYSTEM, Source,
     WRITE_COUNTERS,
 };
-use crate::lifetime::Lifetime;
+use crate::lifetime;
 use scsi_core::log::{LogId, LogWriter};
 use tape_store::mam::AttrId;
 
@@ -69,8 +69,8 @@ fn subsystem(source: &Source<'_>, w: &mut LogWriter) {
     let lifetime = &source.state.lifetime;
     w.counter(0x20, 4, of(AttrId::LOAD_COUNT));
     w.counter(0x21, 8, of(AttrId::LIFE_WRITTEN) / MB).counter(0x22, 8, of(AttrId::LIFE_READ) / MB);
-    w.counter(0x40, 4, lifetime.get(Lifetime::LOADS));
-    w.counter(0x41, 8, lifetime.get(Lifetime::MB_WRITTEN)).counter(0x42, 8, lifetime.get(Lifetime::MB_READ));
+    w.counter(0x40, 4, lifetime.get(lifetime::LOADS));
+    w.counter(0x41, 8, lifetime.get(lifetime::MB_WRITTEN)).counter(0x42, 8, lifetime.get(lifetime::MB_READ));
 }
 
 /// Page 3Eh of HP's drives: status, loads, cleaning uses that are left.
@@ -78,5 +78,5 @@ fn device(source: &Source<'_>, w: &mut LogWriter) {
     /// Medium present and as it should be.
     const MEDIUM_OK: u64 = 0x01 << 8;
     let status = if source.mounted.is_some() { MEDIUM_OK } else { 0 };
-    w.counters(0, 4, &[0, status, source.state.lifetime.get(Lifetime::LOADS), u32::MAX.into(), 0]);
+    w.counters(0, 4, &[0, status, source.state.lifetime.get(lifetime::LOADS), u32::MAX.into(), 0]);
 }

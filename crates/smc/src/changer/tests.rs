@@ -1,0 +1,462 @@
+//! Every command of SMC and its refusals, in literal bytes.
+
+use super::*;
+use crate::alert::Alert;
+use crate::element::{Label, Trouble};
+use crate::profile;
+use crate::robot::Failure;
+use crate::testing::{cartridge, changer_of};
+use scsi_core::nexus::NexusId;
+use std::io::{IoSlice, IoSliceMut};
+
+const HOST: NexusId = NexusId(1);
+const OTHER: NexusId = NexusId(2);
+
+fn bytes(text: &str) -> Vec<u8> {
+    text.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
+}
+
+fn run_as(changer: &mut Changer, nexus: NexusId, cdb: &str, out: &[u8], room: usize) -> (u8, Vec<u8>, Vec<u8>) {
+    let (cdb, mut data) = (bytes(cdb), vec![0; room]);
+    let out = [IoSlice::new(out)];
+    let mut into = [IoSliceMut::new(&mut data)];
+    let request = Request { nexus, cdb: &cdb, now: Now::default() };
+    let done = changer.execute(&request, Data::new(&out, &mut into));
+    data.truncate(done.data_in);
+    (done.status.0, done.sense.map(|sense| sense.as_slice().to_vec()).unwrap_or_default(), data)
+}
+
+fn run(changer: &mut Changer, cdb: &str, out: &[u8], room: usize) -> (u8, Vec<u8>, Vec<u8>) {
+    run_as(changer, HOST, cdb, out, room)
+}
+
+/// A library whose hosts have heard of the power on.
+fn ready_of(profile: &'static ChangerProfile) -> Changer {
+    let mut changer = changer_of(profile);
+    for nexus in [HOST, OTHER] {
+        assert_eq!(run_as(&mut changer, nexus, "00 00 00 00 00 00", &[], 0).0, 2);
+    }
+    changer
+}
+
+fn ready() -> Changer {
+    ready_of(&profile::STK_L700)
+}
+
+#[track_caller]
+fn good(changer: &mut Changer, cdb: &str, expected: &str) {
+    assert_eq!(run(changer, cdb, &[], 4096), (0, vec![], bytes(expected)), "{cdb}");
+}
+
+#[track_caller]
+fn check(changer: &mut Changer, cdb: &str, sense: &str) {
+    assert_eq!(run(changer, cdb, &[], 4096), (2, bytes(sense), vec![]), "{cdb}");
+}
+
+/// Sense without any specifics.
+#[track_caller]
+fn fails(changer: &mut Changer, cdb: &str, key: u8, asc: u8, ascq: u8) {
+    check(changer, cdb, &format!("70 00 {key:02x} 00 00 00 00 0a 00 00 00 00 {asc:02x} {ascq:02x} 00 00 00 00"));
+}
+
+/// ILLEGAL REQUEST that points at a byte of the CDB, and at a bit of it.
+#[track_caller]
+fn illegal(changer: &mut Changer, cdb: &str, asc: &str, specific: &str, byte: u8) {
+    check(changer, cdb, &format!("70 00 05 00 00 00 00 0a 00 00 00 00 {asc} 00 {specific} 00 {byte:02x}"));
+}
+
+#[track_caller]
+fn attention(changer: &mut Changer, nexus: NexusId, asc: u8, ascq: u8) {
+    let sense = bytes(&format!("70 00 06 00 00 00 00 0a 00 00 00 00 {asc:02x} {ascq:02x} 00 00 00 00"));
+    assert_eq!(run_as(changer, nexus, "00 00 00 00 00 00", &[], 0), (2, sense, vec![]));
+}
+
+const TEST: &str = "00 00 00 00 00 00";
+/// Slot 1000 to drive 500, and back.
+const LOAD: &str = "a5 00 00 00 03 e8 01 f4 00 00 00 00";
+const UNLOAD: &str = "a5 00 00 00 01 f4 03 e8 00 00 00 00";
+
+#[test]
+fn moves() {
+    let mut changer = ready();
+    good(&mut changer, LOAD, "");
+    fails(&mut changer, LOAD, 5, 0x3b, 0x0e);
+    fails(&mut changer, "a5 00 00 00 03 e9 01 f4 00 00 00 00", 5, 0x3b, 0x0d);
+    // Nothing at 2000; no such hand; the hand is no end of a move.
+    illegal(&mut changer, "a5 00 00 00 07 d0 01 f4 00 00 00 00", "21 01", "c0", 4);
+    illegal(&mut changer, "a5 00 00 00 03 e9 07 d0 00 00 00 00", "21 01", "c0", 6);
+    illegal(&mut changer, "a5 00 00 07 03 e9 01 f5 00 00 00 00", "21 01", "c0", 2);
+    illegal(&mut changer, "a5 00 00 00 03 e9 00 00 00 00 00 00", "21 01", "c0", 6);
+    // INVERT; reserved bytes.
+    illegal(&mut changer, "a5 00 00 00 03 e9 01 f5 00 00 01 00", "24 00", "c8", 10);
+    // A source that is its destination.
+    good(&mut changer, "a5 00 00 00 03 e9 03 e9 00 00 00 00", "");
+    good(&mut changer, "a5 00 00 00 01 f4 00 0a 00 00 00 00", "");
+    good(&mut changer, "a5 00 00 00 00 0a 03 ed 00 00 00 00", "");
+}
+
+#[test]
+fn exchanges_and_positions() {
+    let mut changer = ready();
+    good(&mut changer, LOAD, "");
+    // 1001 to drive 500, what is there to 1000.
+    good(&mut changer, "a6 00 00 00 03 e9 01 f4 03 e8 00 00", "");
+    assert_eq!(changer.content(Address(500)).unwrap().barcode.as_str(), "A00002L8");
+    assert_eq!(changer.content(Address(1000)).unwrap().barcode.as_str(), "A00001L8");
+    fails(&mut changer, "a6 00 00 00 03 ed 01 f4 03 e8 00 00", 5, 0x3b, 0x0e);
+    fails(&mut changer, "a6 00 00 00 03 ea 01 f4 03 e8 00 00", 5, 0x3b, 0x0d);
+    illegal(&mut changer, "a6 00 00 00 03 ea 01 f4 07 d0 00 00", "21 01", "c0", 8);
+    illegal(&mut changer, "a6 00 00 00 03 ea 01 f4 03 ed 02 00", "24 00", "c9", 10);
+    good(&mut changer, "2b 00 00 00 03 e8 00 00 00 00", "");
+    illegal(&mut changer, "2b 00 00 00 00 00 00 00 00 00", "21 01", "c0", 4);
+    illegal(&mut changer, "2b 00 00 00 03 e8 00 00 01 00", "24 00", "c8", 8);
+    // A TS3200 makes no exchanges.
+    let mut changer = ready_of(&profile::IBM_3573_TL);
+    fails(&mut changer, "a6 00 00 00 10 00 01 00 10 01 00 00", 5, 0x20, 0);
+}
+
+#[test]
+fn element_status() {
+    let mut changer = ready();
+    good(&mut changer, LOAD, "");
+    // Drive 500, without and with tags; it is loaded and not ejected.
+    good(
+        &mut changer,
+        "b8 04 00 00 00 01 00 00 00 ff 00 00",
+        "01 f4 00 01 00 00 00 1c 04 00 00 14 00 00 00 14 01 f4 01 00 00 00 00 00 00 81 03 e8 00 00 00 00 00 00 00 00",
+    );
+    let tag =
+        "41 30 30 30 30 31 4c 38 20 20 20 20 20 20 20 20 20 20 20 20 20 20 20 20 20 20 20 20 20 20 20 20 00 00 00 00";
+    good(
+        &mut changer,
+        "b8 14 00 00 00 01 00 00 00 ff 00 00",
+        &format!(
+            "01 f4 00 01 00 00 00 40 04 80 00 38 00 00 00 38 01 f4 01 00 00 00 00 00 00 81 03 e8 {tag} 00 00 00 00 00 00 00 00"
+        ),
+    );
+    // DVCID: the drive's serial number in 32 bytes.
+    let answer = run(&mut changer, "b8 04 01 f5 00 01 03 00 00 ff 00 00", &[], 255).2;
+    assert_eq!(answer[8..16], bytes("04 00 00 34 00 00 00 34"));
+    assert_eq!(answer[16..32], bytes("01 f5 08 00 00 00 00 00 00 00 00 00 02 00 00 20"));
+    assert_eq!(answer[32..], *b"0123456789                      \0\0\0\0");
+    // A header alone says how much there is; a page comes whole or not at all.
+    good(&mut changer, "b8 02 00 00 ff ff 00 00 00 08 00 00", "03 e8 00 06 00 00 00 80");
+    good(&mut changer, "b8 02 00 00 ff ff 00 00 00 0f 00 00", "03 e8 00 06 00 00 00 80");
+    assert_eq!(run(&mut changer, "b8 02 00 00 ff ff 00 00 00 37 00 00", &[], 255).2.len(), 8 + 8 + 20);
+    // Nothing from there on, or nothing wanted.
+    good(&mut changer, "b8 02 ff 00 ff ff 00 00 00 ff 00 00", "00 00 00 00 00 00 00 00");
+    good(&mut changer, "b8 02 00 00 00 00 00 00 00 ff 00 00", "00 00 00 00 00 00 00 00");
+    // All types, by address: hand 0, import/export 10, drives 500, slots 1000.
+    let all = run(&mut changer, "b8 00 00 00 ff ff 00 00 10 00 00 00", &[], 4096).2;
+    assert_eq!(all[..16], bytes("00 00 00 0b 00 00 00 fc 01 00 00 14 00 00 00 14"));
+    assert_eq!(
+        all[36..64],
+        bytes("03 00 00 14 00 00 00 28 00 0a 38 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00")
+    );
+    // The old LUN is ignored; type 5 is none; MIXED is refused.
+    assert_eq!(run(&mut changer, "b8 e4 00 00 00 01 00 00 00 ff 00 00", &[], 255).0, 0);
+    illegal(&mut changer, "b8 05 00 00 00 01 00 00 00 ff 00 00", "24 00", "cb", 1);
+    illegal(&mut changer, "b8 04 00 00 00 01 04 00 00 ff 00 00", "24 00", "ca", 6);
+}
+
+#[test]
+fn scans() {
+    let mut changer = ready();
+    good(&mut changer, "07 00 00 00 00 00", "");
+    good(&mut changer, "37 01 03 e8 00 00 00 02 00 00", "");
+    good(&mut changer, "e7 03 03 e8 00 00 00 00 00 80", "");
+    illegal(&mut changer, "37 01 07 d0 00 00 00 02 00 00", "21 01", "c0", 2);
+    // Without RANGE the rest says nothing.
+    good(&mut changer, "37 00 07 d0 00 00 00 02 00 00", "");
+    let page = run(&mut changer, "4d 00 54 00 00 00 00 01 00 00", &[], 256).2;
+    // 3 + 2 + 3 + 3 labels read, two scans of all.
+    assert_eq!(page[4 + 5 * 12..][..12], bytes("00 05 40 08 00 00 00 00 00 00 00 0b"));
+    assert_eq!(page[4 + 9 * 12..][..12], bytes("00 09 40 08 00 00 00 00 00 00 00 02"));
+    // A TS3500 knows only the old form.
+    let mut changer = ready_of(&profile::IBM_03584L32);
+    good(&mut changer, "e7 01 04 01 00 00 00 02 00 00", "");
+    fails(&mut changer, "37 01 04 01 00 00 00 02 00 00", 5, 0x20, 0);
+}
+
+fn send_tag(changer: &mut Changer, nexus: NexusId, template: &str, action: u8) -> (u8, Vec<u8>, Vec<u8>) {
+    let mut list = vec![0; 40];
+    list[..template.len()].copy_from_slice(template.as_bytes());
+    run_as(changer, nexus, &format!("b6 00 00 00 00 {action:02x} 00 00 00 28 00 00"), &list, 0)
+}
+
+#[test]
+fn volume_tags() {
+    let mut changer = ready();
+    const REQUEST: &str = "b5 00 00 00 00 01 00 00 00 ff 00 00";
+    fails(&mut changer, REQUEST, 5, 0x2c, 0);
+    assert_eq!(send_tag(&mut changer, HOST, "A0000?L8", 5).0, 0);
+    // Three found; each is told once, in order, and follows its cartridge.
+    good(&mut changer, "b5 00 00 00 00 09 00 00 00 08 00 00", "03 e8 00 03 05 00 00 44");
+    good(
+        &mut changer,
+        REQUEST,
+        "03 e8 00 01 05 00 00 1c 02 00 00 14 00 00 00 14 03 e8 09 00 00 00 00 00 00 01 00 00 00 00 00 00 00 00 00 00",
+    );
+    good(&mut changer, "a5 00 00 00 03 e9 01 f5 00 00 00 00", "");
+    good(
+        &mut changer,
+        REQUEST,
+        "01 f5 00 01 05 00 00 1c 04 00 00 14 00 00 00 14 01 f5 01 00 00 00 00 00 00 81 03 e9 00 00 00 00 00 00 00 00",
+    );
+    let with_tag = run(&mut changer, "b5 12 00 00 00 09 00 00 00 ff 00 00", &[], 255).2;
+    assert_eq!(with_tag[..16], bytes("03 ea 00 01 05 00 00 40 02 80 00 38 00 00 00 38"));
+    assert_eq!(with_tag[28..36], *b"A00003L8");
+    good(&mut changer, REQUEST, "00 00 00 00 05 00 00 00");
+    // The other nexus has not searched.
+    assert_eq!(run_as(&mut changer, OTHER, REQUEST, &[], 255).0, 2);
+    // Alternate tags there are none; all sequence numbers are zero.
+    assert_eq!(send_tag(&mut changer, HOST, "A*", 6).0, 0);
+    good(&mut changer, REQUEST, "00 00 00 00 06 00 00 00");
+    assert_eq!(send_tag(&mut changer, HOST, "A*", 0).0, 0);
+    good(&mut changer, "b5 00 00 00 00 09 00 00 00 08 00 00", "01 f5 00 03 00 00 00 4c");
+    // An unreadable label is not found.
+    changer.set_label(&Barcode::new("A00001L8").unwrap(), Some(Label::Unreadable));
+    assert_eq!(send_tag(&mut changer, HOST, "*1L8", 5).0, 0);
+    good(&mut changer, REQUEST, "00 00 00 00 05 00 00 00");
+    // Labels are not written; no such action; too short a list.
+    let refused = |byte: &str| bytes(&format!("70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 {byte} 00 05"));
+    assert_eq!(send_tag(&mut changer, HOST, "A", 8), (2, refused("cc"), vec![]));
+    assert_eq!(send_tag(&mut changer, HOST, "A", 3), (2, refused("cc"), vec![]));
+    assert_eq!(run(&mut changer, "b6 00 00 00 00 05 00 00 00 27 00 00", &[0; 39], 0).1[12..14], [0x1a, 0]);
+    // Linux ch sends 255 bytes.
+    assert_eq!(run(&mut changer, "b6 00 00 00 00 05 00 00 00 ff 00 00", &[b'*'; 255], 0).0, 0);
+}
+
+#[test]
+fn import_and_export() {
+    let mut changer = ready();
+    const OPEN: &str = "1b 00 00 0a 00 00";
+    const CLOSE: &str = "1b 00 00 0a 01 00";
+    good(&mut changer, OPEN, "");
+    good(&mut changer, OPEN, "");
+    // The robot does not get there, and READ ELEMENT STATUS says so.
+    fails(&mut changer, "a5 00 00 00 03 e8 00 0a 00 00 00 00", 2, 0x3a, 0x02);
+    assert_eq!(run(&mut changer, "b8 03 00 00 00 01 00 00 00 ff 00 00", &[], 255).2[18], 0x30);
+    assert!(changer.alerts().is_set(Alert::STATION));
+    changer.import(Address(10), cartridge("B00001L8").unwrap(), Now::default()).unwrap();
+    good(&mut changer, CLOSE, "");
+    for nexus in [HOST, OTHER] {
+        attention(&mut changer, nexus, 0x28, 0x01);
+    }
+    assert!(!changer.alerts().is_set(Alert::STATION));
+    assert_eq!(run(&mut changer, "b8 03 00 00 00 01 00 00 00 ff 00 00", &[], 255).2[18], 0x3b);
+    illegal(&mut changer, "1b 00 03 e8 00 00", "21 01", "c0", 2);
+    illegal(&mut changer, "1b 00 00 0a 02 00", "24 00", "cc", 4);
+    // A host that prevents removal keeps it closed, for hosts and hands.
+    assert_eq!(run_as(&mut changer, OTHER, "1e 00 00 00 01 00", &[], 0).0, 0);
+    fails(&mut changer, OPEN, 5, 0x53, 0x02);
+    assert_eq!(changer.set_station(true), Err(DoorError::Prevented));
+    assert_eq!(changer.set_door(true), Err(DoorError::Prevented));
+    assert_eq!(changer.export(Address(10), Now::default()).map(drop), Err(DoorError::Prevented));
+    // The robot may fill the station all the same; a Scalar's may not.
+    good(&mut changer, "a5 00 00 00 03 e8 00 0b 00 00 00 00", "");
+    let mut scalar = ready_of(&profile::ADIC_SCALAR_I500);
+    good(&mut scalar, "1e 00 00 00 01 00", "");
+    fails(&mut scalar, "a5 00 00 00 10 00 00 10 00 00 00 00", 5, 0x53, 0x02);
+    assert_eq!(run_as(&mut changer, OTHER, "1e 00 00 00 00 00", &[], 0).0, 0);
+    let out = changer.export(Address(10), Now::default()).unwrap();
+    assert_eq!(out.barcode().as_str(), "B00001L8");
+    attention(&mut changer, HOST, 0x28, 0x01);
+    let changes = changer.take_changes();
+    assert_eq!(changes.places.iter().filter(|(_, place)| place.is_none()).count(), 1);
+    assert_eq!(changes.condition.map(|condition| condition.station_open), Some(false));
+}
+
+#[test]
+fn doors_and_lines() {
+    let mut changer = ready();
+    changer.set_door(true).unwrap();
+    for cdb in [TEST, LOAD, "07 00 00 00 00 00", "2b 00 00 00 03 e8 00 00 00 00", "b8 00 00 00 ff ff 00 00 00 ff 00 00"]
+    {
+        fails(&mut changer, cdb, 2, 0x04, 0x18);
+    }
+    // What moves nothing is answered.
+    assert_eq!(run(&mut changer, "b8 00 00 00 ff ff 02 00 00 ff 00 00", &[], 255).0, 0);
+    assert_eq!(run(&mut changer, "1a 00 1d 00 ff 00", &[], 255).0, 0);
+    assert_eq!(
+        run(&mut changer, "03 00 00 00 12 00", &[], 18).2,
+        bytes("70 00 02 00 00 00 00 0a 00 00 00 00 04 18 00 00 00 00")
+    );
+    let out = changer.export(Address(1002), Now::default()).unwrap();
+    changer.import(Address(1005), out, Now::default()).unwrap();
+    changer.set_door(false).unwrap();
+    attention(&mut changer, HOST, 0x28, 0);
+    good(&mut changer, TEST, "");
+    assert_eq!(changer.export(Address(1005), Now::default()).map(drop), Err(DoorError::Closed));
+    changer.set_online(false);
+    fails(&mut changer, TEST, 2, 0x04, 0x12);
+    assert!(changer.alerts().is_set(Alert::OFFLINE));
+    changer.set_online(true);
+    attention(&mut changer, HOST, 0x28, 0);
+    good(&mut changer, TEST, "");
+}
+
+#[test]
+fn troubles() {
+    let mut changer = ready();
+    changer.set_trouble(Address(1000), Some(Trouble::Disabled)).unwrap();
+    attention(&mut changer, HOST, 0x3b, 0x18);
+    illegal(&mut changer, LOAD, "3b 18", "c0", 4);
+    // EXCEPT, no ACCESS, 3B/18, ED.
+    assert_eq!(
+        run(&mut changer, "b8 02 00 00 00 01 00 00 00 ff 00 00", &[], 255).2[16..28],
+        bytes("03 e8 05 00 3b 18 00 00 00 09 00 00")
+    );
+    changer.set_trouble(Address(1000), None).unwrap();
+    attention(&mut changer, HOST, 0x3b, 0x19);
+    changer.set_trouble(Address(500), Some(Trouble::Blocked)).unwrap();
+    fails(&mut changer, LOAD, 4, 0x15, 0x01);
+    changer.set_trouble(Address(500), None).unwrap();
+    changer.set_drive_online(Address(500), false).unwrap();
+    illegal(&mut changer, LOAD, "3b 18", "c0", 6);
+    assert_eq!(
+        run(&mut changer, "b8 04 00 00 00 01 00 00 00 ff 00 00", &[], 255).2[16..28],
+        bytes("01 f4 04 00 04 12 00 00 00 08 00 00")
+    );
+    changer.set_drive_online(Address(500), true).unwrap();
+    // A label that cannot be read: no tag, and the reason.
+    changer.set_label(&Barcode::new("A00001L8").unwrap(), Some(Label::Missing));
+    let status = run(&mut changer, "b8 12 00 00 00 01 00 00 00 ff 00 00", &[], 255).2;
+    assert_eq!(status[16..30], bytes("03 e8 0d 00 83 00 00 00 00 01 00 00 00 00"));
+    for (failure, cdb, sense) in [
+        (Failure::Pick, LOAD, (4, 0x15, 0x01)),
+        (Failure::Load, LOAD, (4, 0x53, 0x00)),
+        (Failure::Place, "a5 00 00 00 03 e8 03 ed 00 00 00 00", (4, 0x15, 0x01)),
+    ] {
+        changer.fail_next(failure);
+        fails(&mut changer, cdb, sense.0, sense.1, sense.2);
+        assert_eq!(changer.content(Address(1000)).unwrap().barcode.as_str(), "A00001L8");
+    }
+    good(&mut changer, LOAD, "");
+    changer.fail_next(Failure::Unload);
+    fails(&mut changer, UNLOAD, 4, 0x53, 0x01);
+    good(&mut changer, UNLOAD, "");
+    for alert in [Alert::PICK_RETRY, Alert::PLACE_RETRY, Alert::LOAD_RETRY, Alert::UNREADABLE_LABELS] {
+        assert!(changer.alerts().is_set(alert), "{alert:?}");
+    }
+}
+
+#[test]
+fn alerts_and_counters() {
+    let mut changer = ready();
+    changer.raise_alert(Alert::POWER_SUPPLY);
+    let page = run(&mut changer, "4d 00 6e 00 00 00 00 02 00 00", &[], 512).2;
+    assert_eq!((page.len(), &page[..4]), (324, &bytes("2e 00 01 40")[..]));
+    assert_eq!(page[4 + 27 * 5..][..5], bytes("00 1c c0 01 01"));
+    // Read once, it is gone for this nexus and not for the other.
+    assert_eq!(run(&mut changer, "4d 00 6e 00 00 00 00 02 00 00", &[], 512).2[4 + 27 * 5 + 4], 0);
+    assert_eq!(run_as(&mut changer, OTHER, "4d 00 6e 00 00 00 00 02 00 00", &[], 512).2[4 + 27 * 5 + 4], 1);
+    // As a unit attention, if that is how a host wants to hear: MRIE 2, without DEXCPT.
+    let list = bytes("00 00 00 00 1c 0a 00 02 00 00 00 00 00 00 00 00");
+    assert_eq!(run(&mut changer, "15 10 00 00 10 00", &list, 0).0, 0);
+    changer.raise_alert(Alert::COOLING_FAN);
+    attention(&mut changer, HOST, 0x5d, 0);
+    good(&mut changer, LOAD, "");
+    let page = run(&mut changer, "4d 00 54 00 00 00 00 01 00 00", &[], 256).2;
+    assert_eq!(page[..16], bytes("14 00 00 78 00 00 40 08 00 00 00 00 00 00 00 01"));
+}
+
+#[test]
+fn element_information() {
+    let mut changer = ready();
+    changer.import(Address(10), cartridge("B00001L8").unwrap(), Now::default()).unwrap();
+    attention(&mut changer, HOST, 0x28, 0x01);
+    good(
+        &mut changer,
+        "9e 10 00 03 00 00 00 00 00 00 00 00 00 ff 00 00",
+        "00 00 00 00 00 00 00 07 03 00 00 03 00 02 03",
+    );
+    good(
+        &mut changer,
+        "9e 10 02 02 00 00 00 00 03 e9 00 00 00 ff 00 00",
+        "02 00 00 0c 00 00 00 0c 00 00 03 e9 00 00 00 05 02 00 00 00",
+    );
+    good(
+        &mut changer,
+        "9e 10 03 00 00 00 00 00 00 0a 00 00 00 ff 03 00",
+        "03 00 00 08 00 00 00 18 00 00 00 0a 03 62 00 00 00 00 00 0b 03 82 00 00 00 00 01 f4 04 82 00 00",
+    );
+    illegal(&mut changer, "9e 10 04 00 00 00 00 00 00 00 00 00 00 ff 01 00", "24 00", "c0", 2);
+    illegal(&mut changer, "9e 10 03 05 00 00 00 00 00 00 00 00 00 ff 01 00", "24 00", "cb", 3);
+    illegal(&mut changer, "9e 11 03 00 00 00 00 00 00 00 00 00 00 ff 01 00", "24 00", "cc", 1);
+}
+
+#[test]
+fn reservations() {
+    let mut changer = ready();
+    assert_eq!(run_as(&mut changer, OTHER, "16 00 00 00 00 00", &[], 0).0, 0);
+    assert_eq!(run(&mut changer, LOAD, &[], 0).0, 0x18);
+    assert_eq!(run(&mut changer, "b8 00 00 00 ff ff 00 00 00 ff 00 00", &[], 255).0, 0x18);
+    assert_eq!(run(&mut changer, "b8 00 00 00 ff ff 02 00 00 ff 00 00", &[], 255).0, 0);
+    assert_eq!(run(&mut changer, "9e 10 00 00 00 00 00 00 00 00 00 00 00 ff 00 00", &[], 255).0, 0);
+    // A reservation of elements, obsolete since SMC-2, is refused.
+    assert_eq!(run_as(&mut changer, OTHER, "17 00 00 00 00 00", &[], 0).0, 0);
+    illegal(&mut changer, "16 01 00 00 06 00", "24 00", "c8", 1);
+}
+
+#[test]
+fn models() {
+    // Vendor and product; version; VPD 80h; pages 1Dh and 1Fh; the descriptor of a drive with its tag and its name.
+    let rows = [
+        (&profile::STK_L180, "STK     L180            ", 3, "0123456789", "0e 02 00 0e 0e 0e", 0x58),
+        (&profile::STK_L700, "STK     L700            ", 3, "0123456789", "0e 02 00 0e 0e 0e", 0x58),
+        (&profile::IBM_03584L32, "IBM     03584L32        ", 3, "0012345678 9", "0e 00 00 0e 0e 0e", 0x56),
+        (&profile::IBM_3573_TL, "IBM     3573-TL         ", 5, "000123456789_LL0", "0e 02 00 0e 0a 0e", 0x56),
+        (&profile::HP_MSL_G3, "HP      MSL G3 Series   ", 5, "0123456789", "0a 07 0a 0e 0a 0e", 0x56),
+        (&profile::SPECTRA_PYTHON, "SPECTRA PYTHON          ", 2, "0123456789", "0e 00 00 0e 0e 0e", 0x54),
+        (&profile::ADIC_SCALAR_I500, "ADIC    Scalar i500     ", 3, "ADIC00012345", "0e 00 06 0e 0e 0e", 0x74),
+    ];
+    for (profile, names, version, serial, capabilities, length) in rows {
+        let mut changer = ready_of(profile);
+        let inquiry = run(&mut changer, "12 00 00 00 60 00", &[], 96).2;
+        assert_eq!((inquiry[0], inquiry[2], &inquiry[8..32]), (8, version, names.as_bytes()), "{names}");
+        let page = run(&mut changer, "12 01 80 00 ff 00", &[], 255).2;
+        let first = if *profile.name == *"IBM 03584L32" { "0001234567890401" } else { serial };
+        assert!(page[4..].starts_with(first.as_bytes()), "{names}: {:?}", String::from_utf8_lossy(&page[4..]));
+        let list = run(&mut changer, "12 01 00 00 ff 00", &[], 255).2;
+        for code in &list[4..] {
+            assert_eq!(run(&mut changer, &format!("12 01 {code:02x} 00 ff 00"), &[], 255).0, 0, "{names} {code:02x}");
+        }
+        let page = run(&mut changer, "1a 08 1f 00 ff 00", &[], 255).2;
+        assert_eq!(page[6..12], bytes(capabilities), "{names}");
+        let page = run(&mut changer, "1a 08 1d 00 ff 00", &[], 255).2;
+        let addresses: Vec<u16> = page[6..22].chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
+        let [mt, st, ie, dt] = profile.first;
+        assert_eq!(addresses, [mt, 1, st, 6, ie, 2, dt, 2], "{names}");
+        let status = run(&mut changer, "b8 14 00 00 00 01 01 00 00 ff 00 00", &[], 255).2;
+        assert_eq!(u16::from_be_bytes([status[10], status[11]]), length, "{names}");
+        assert_eq!(status.len(), 16 + usize::from(length), "{names}");
+        // Every page it lists is there, and every command.
+        assert_eq!(run(&mut changer, "1a 08 3f 00 ff 00", &[], 255).0, 0, "{names}");
+        let logs = run(&mut changer, "4d 00 40 00 00 00 00 00 ff 00", &[], 255).2;
+        for code in &logs[4..] {
+            assert_eq!(run(&mut changer, &format!("4d 00 {:02x} 00 00 00 00 02 00 00", code | 0x40), &[], 512).0, 0);
+        }
+        for name in profile.lacks {
+            let spec = COMMANDS.specs().into_iter().find(|spec| spec.name == *name).unwrap();
+            let mut cdb = vec![0; spec.usage.len()];
+            cdb[0] = spec.opcode.0;
+            cdb[1] = spec.action.map_or(0, |action| u8::try_from(action.0).unwrap());
+            let text: Vec<_> = cdb.iter().map(|byte| format!("{byte:02x}")).collect();
+            fails(&mut changer, &text.join(" "), 5, 0x20, 0);
+        }
+    }
+    // An MSL shows a block descriptor of zeros; a Spectra shows ten characters of a label.
+    let mut changer = ready_of(&profile::HP_MSL_G3);
+    assert_eq!(
+        run(&mut changer, "1a 00 1e 00 ff 00", &[], 255).2,
+        bytes("0f 00 00 08 00 00 00 00 00 00 00 00 1e 02 00 00")
+    );
+    let mut changer = ready_of(&profile::SPECTRA_PYTHON);
+    changer.import(Address(0x10), cartridge("SPECTRA00001L8").unwrap(), Now::default()).unwrap();
+    attention(&mut changer, HOST, 0x28, 0x01);
+    let status = run(&mut changer, "b8 13 00 00 00 02 00 00 00 ff 00 00", &[], 255).2;
+    assert_eq!(status[28..60], *b"SPECTRA000                      ");
+    // An empty element's tag is spaces there, and zeros at an L700.
+    assert_eq!(status[80..112], [b' '; 32]);
+}

@@ -1,0 +1,50 @@
+//! OPEN/CLOSE IMPORT/EXPORT ELEMENT, SMC-3 §6.8.  Bytes: 0 opcode · 2-3 ELEMENT ADDRESS · 4 ACTION CODE(4-0) · 5 control
+//!
+//! All import/export elements are behind one door. Opening an open one and closing a closed one changes nothing.
+//!
+//! **Deviations:** none.
+
+use crate::device::State;
+use crate::element::{Address, ElementType};
+use scsi_core::asc::Asc;
+use scsi_core::cdb::Cdb;
+use scsi_core::fault::Outcome;
+use scsi_core::lu::Lu;
+use scsi_core::sense::Sense;
+use scsi_core::spec::{Access, CommandSpec};
+use scsi_core::wire::U16;
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+
+/// Facts of the command.
+pub(crate) const SPEC: CommandSpec =
+    CommandSpec::new("OPEN/CLOSE IMPORT/EXPORT ELEMENT", &[0x1b, 0, 0xff, 0xff, 0x1f, 0], Access::Write)
+        .blocks(10, 120);
+
+#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct Raw {
+    opcode: u8,
+    _reserved_1: u8,
+    element: U16,
+    action: u8,
+    control: u8,
+}
+const _: () = assert!(size_of::<Raw>() == 6);
+
+pub(crate) fn run(state: &mut State, lu: &mut Lu, cdb: &Cdb) -> Outcome {
+    let raw: Raw = cdb.layout();
+    let kind = state.library.layout().element_type(Address(raw.element.get()));
+    if kind != Some(ElementType::IMPORT_EXPORT) {
+        return Err(Sense::illegal(Asc::INVALID_ELEMENT_ADDRESS).at(true, 2, None).into());
+    }
+    let open = match raw.action {
+        0 => true,
+        1 => false,
+        _ => return Err(Sense::cdb_field(4, Some(4)).into()),
+    };
+    if open && lu.removal_prevented() {
+        return Err(Sense::illegal(Asc::MEDIUM_REMOVAL_PREVENTED).into());
+    }
+    state.set_station(lu, open);
+    Ok(())
+}

@@ -1,0 +1,201 @@
+//! SEND VOLUME TAG, SMC-3 §6.15.  Bytes: 0 opcode · 1 ELEMENT TYPE CODE(3-0) · 2-3 STARTING ELEMENT ADDRESS · 5 SEND ACTION CODE(4-0) · 8-9 PARAMETER LIST LENGTH · 11 control
+//! REQUEST VOLUME ELEMENT ADDRESS, SMC-3 §6.14.  Bytes: 0 opcode · 1 VOLTAG(4) ELEMENT TYPE CODE(3-0) · 2-3 STARTING ELEMENT ADDRESS · 4-5 NUMBER OF ELEMENTS · 7-9 ALLOCATION LENGTH · 11 control
+//!
+//! A search and its result, for each nexus on its own. In the template `?` is any character and `*` any run of them; it
+//! ends at its first zero or with its last character that is no space. A result follows its cartridges, ascends by
+//! address, and gives each of them once.
+//!
+//! **Deviations:** labels are what they are: to assert, replace or undefine a tag (actions 8h to Dh) is refused. There are
+//! no alternate tags to be found, and all sequence numbers are zero.
+
+use super::element_status::{self, Wanted};
+use crate::device::State;
+use crate::element::{Address, Content, ElementType};
+use scsi_core::asc::Asc;
+use scsi_core::cdb::Cdb;
+use scsi_core::data::Data;
+use scsi_core::fault::Outcome;
+use scsi_core::nexus::NexusId;
+use scsi_core::sense::Sense;
+use scsi_core::spec::{Access, CommandSpec};
+use scsi_core::wire::{U16, U24};
+use std::collections::BTreeSet;
+use tape_store::cartridge::Barcode;
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+
+/// Facts of SEND VOLUME TAG.
+pub(crate) const SEND: CommandSpec =
+    CommandSpec::new("SEND VOLUME TAG", &[0xb6, 0x0f, 0xff, 0xff, 0, 0x1f, 0, 0, 0xff, 0xff, 0, 0], Access::Write);
+/// Facts of REQUEST VOLUME ELEMENT ADDRESS.
+pub(crate) const REQUEST: CommandSpec = CommandSpec::new(
+    "REQUEST VOLUME ELEMENT ADDRESS",
+    &[0xb5, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0xff, 0xff, 0xff, 0, 0],
+    Access::Write,
+);
+
+#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct RawSend {
+    opcode: u8,
+    kind: u8,
+    start: U16,
+    _reserved_4: u8,
+    action: u8,
+    _reserved_6: [u8; 2],
+    list_length: U16,
+    _reserved_10: u8,
+    control: u8,
+}
+const _: () = assert!(size_of::<RawSend>() == 12);
+
+#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct RawRequest {
+    opcode: u8,
+    kind: u8,
+    start: U16,
+    count: U16,
+    _reserved_6: u8,
+    allocation_length: U24,
+    _reserved_10: u8,
+    control: u8,
+}
+const _: () = assert!(size_of::<RawRequest>() == 12);
+
+#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct List {
+    template: [u8; 32],
+    _reserved_32: [u8; 2],
+    least: U16,
+    _reserved_36: [u8; 2],
+    most: U16,
+}
+const _: () = assert!(size_of::<List>() == 40);
+
+/// What a nexus searched for last.
+#[derive(Debug)]
+pub(crate) struct Search {
+    action: u8,
+    /// Found, and not reported yet.
+    found: BTreeSet<Barcode>,
+}
+
+/// Bytes that the parameter list has.
+pub(crate) fn list_length(cdb: &Cdb) -> usize {
+    cdb.layout::<RawSend>().list_length.get().into()
+}
+
+pub(crate) fn send(state: &mut State, cdb: &Cdb, nexus: NexusId, data: &mut Data<'_, '_>) -> Outcome {
+    let raw: RawSend = cdb.layout();
+    let kind = element_status::element_type(raw.kind)?;
+    // Bits 1-0: all, primary or alternate tags; bit 2: sequence numbers do not count.
+    let (which, by_sequence) = (raw.action & 0x03, raw.action & 0x04 == 0);
+    if raw.action > 0x06 || which == 3 {
+        return Err(Sense::cdb_field(5, Some(4)).into());
+    }
+    let length = usize::from(raw.list_length.get());
+    if length == 0 {
+        return Ok(());
+    }
+    // Linux `ch` sends 255 bytes.
+    if length < size_of::<List>() {
+        return Err(Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR).into());
+    }
+    let list = data.out.list(length).ok_or(Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR))?;
+    let Ok((list, _)) = List::read_from_prefix(&list) else { return Ok(()) };
+    let template = template(&list.template);
+    let sequence_fits = !by_sequence || list.least.get() == 0;
+    let start = Address(raw.start.get());
+    let wanted = |(address, content): &(Address, Content)| {
+        let of_kind = kind.is_none_or(|kind| state.library.layout().element_type(*address) == Some(kind));
+        let tagged = content.tag().is_some_and(|tag| matches(template, tag.as_str().as_bytes()));
+        *address >= start && of_kind && tagged
+    };
+    let places = state.library.places().into_iter();
+    let contents = places.filter_map(|place| Some((place.address, state.library.content(place.address)?)));
+    let found = if which == 2 || !sequence_fits {
+        BTreeSet::new()
+    } else {
+        contents.filter(wanted).map(|(_, content)| content.barcode).collect()
+    };
+    state.searches.insert(nexus, Search { action: raw.action, found });
+    Ok(())
+}
+
+/// A template without what pads it.
+fn template(bytes: &[u8; 32]) -> &[u8] {
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    bytes.get(..end).unwrap_or(bytes).trim_ascii_end()
+}
+
+/// Whether a label matches a template. The work is the product of both lengths at most.
+fn matches(template: &[u8], label: &[u8]) -> bool {
+    let (mut at, mut read) = (0, 0);
+    let mut retry: Option<(usize, usize)> = None;
+    while read < label.len() {
+        match template.get(at) {
+            Some(b'*') => {
+                retry = Some((at, read));
+                at += 1;
+            }
+            Some(wanted) if *wanted == b'?' || Some(wanted) == label.get(read) => (at, read) = (at + 1, read + 1),
+            _ => match &mut retry {
+                // The run that the last * stands for is one longer.
+                Some((star, taken)) => {
+                    *taken += 1;
+                    (at, read) = (*star + 1, *taken);
+                }
+                None => return false,
+            },
+        }
+    }
+    template.get(at..).unwrap_or_default().iter().all(|rest| *rest == b'*')
+}
+
+pub(crate) fn request(state: &mut State, cdb: &Cdb, nexus: NexusId, data: &mut Data<'_, '_>) -> Outcome {
+    let raw: RawRequest = cdb.layout();
+    let kind: Option<ElementType> = element_status::element_type(raw.kind)?;
+    let search = state.searches.get(&nexus).ok_or(Sense::illegal(Asc::COMMAND_SEQUENCE_ERROR))?;
+    let addresses: BTreeSet<Address> =
+        search.found.iter().filter_map(|barcode| Some(state.library.place_of(barcode)?.address)).collect();
+    let selected = element_status::select(state, kind, raw.start.get(), raw.count.get(), |at| addresses.contains(&at));
+    let wanted = Wanted { tags: raw.kind & 0x10 != 0, identifiers: false };
+    let allocation_length = raw.allocation_length.get() as usize;
+    data.room.limit(allocation_length);
+    let sent = element_status::report(state, &selected, wanted, search.action, allocation_length, &mut data.room);
+    let told: Vec<_> = sent.into_iter().filter_map(|address| Some(state.library.content(address)?.barcode)).collect();
+    if let Some(search) = state.searches.get_mut(&nexus) {
+        search.found.retain(|barcode| !told.contains(barcode));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates() {
+        for (pattern, label, expected) in [
+            ("*", "A00001L8", true),
+            ("A*", "A00001L8", true),
+            ("*L8", "A00001L8", true),
+            ("*L7", "A00001L8", false),
+            ("A?000?L8", "A00001L8", true),
+            ("A?000?L", "A00001L8", false),
+            ("A*1*8", "A00001L8", true),
+            ("A00001L8", "A00001L8", true),
+            ("A00001L8*", "A00001L8", true),
+            ("A00001L8?", "A00001L8", false),
+            ("", "A", false),
+        ] {
+            assert_eq!(matches(pattern.as_bytes(), label.as_bytes()), expected, "{pattern} {label}");
+        }
+        let mut padded = [b' '; 32];
+        padded[..3].copy_from_slice(b"AB*");
+        assert_eq!(template(&padded), b"AB*");
+        padded[2] = 0;
+        assert_eq!(template(&padded), b"AB");
+    }
+}

@@ -1,0 +1,227 @@
+//! What people do at a library: doors, labels, elements and drives taken out of use, and cartridges put in and taken out.
+
+use crate::alert::Alert;
+use crate::changer::{Changer, DoorError};
+use crate::element::{Address, ElementType, Label, Trouble};
+use crate::library::{MoveError, Origin};
+use crate::robot::{Condition, Failure, lifetime};
+use scsi_core::asc::Asc;
+use scsi_core::fault::Save;
+use scsi_core::time::Now;
+use tape_store::cartridge::{Barcode, Cartridge};
+
+impl Changer {
+    /// Brings back what operators had set before a restart.
+    pub fn restore(&mut self, condition: Condition) {
+        for address in &condition.drives_offline {
+            if let Some(bay) = self.state.library.bay_mut(*address) {
+                bay.set_online(false);
+            }
+        }
+        self.state.library.condition = condition;
+        self.raise_conditions();
+        self.settle();
+    }
+
+    /// Flags stand for as long as their causes do.
+    fn raise_conditions(&mut self) {
+        let condition = &self.state.library.condition;
+        let causes = [
+            (Alert::OFFLINE, condition.offline),
+            (Alert::DOOR, condition.door_open),
+            (Alert::STATION, condition.station_open),
+            (Alert::DRIVE_OFFLINE, !condition.drives_offline.is_empty()),
+            (Alert::UNREADABLE_LABELS, !condition.labels.is_empty()),
+        ];
+        for (alert, is) in causes {
+            if is && !self.state.alerts.all().is_set(alert) {
+                self.state.alerts.raise(alert);
+            } else if !is {
+                self.state.alerts.lower(alert);
+            }
+        }
+    }
+
+    /// A condition was set: flags follow, and the owner keeps it.
+    fn conditions_changed(&mut self) {
+        self.state.condition_changed = true;
+        self.lu.save(Save::INVENTORY);
+        self.raise_conditions();
+        self.settle();
+    }
+
+    /// Takes the robot off line (2/04/12), or brings it back: then every nexus hears 28/00.
+    pub fn set_online(&mut self, online: bool) {
+        if self.state.library.condition.offline == online {
+            self.state.library.condition.offline = !online;
+            if online {
+                self.lu.attention.raise_all(Asc::NOT_READY_TO_READY_CHANGE_MEDIUM_MAY_HAVE_CHANGED);
+            }
+            self.conditions_changed();
+        }
+    }
+
+    /// Opens the access door (2/04/18), or closes it: then the library is scanned and every nexus hears 28/00.
+    ///
+    /// # Errors
+    /// A host keeps it locked.
+    pub fn set_door(&mut self, open: bool) -> Result<(), DoorError> {
+        if self.state.library.condition.door_open == open {
+            return Ok(());
+        }
+        if open && self.lu.removal_prevented() {
+            return Err(DoorError::Prevented);
+        }
+        self.state.library.condition.door_open = open;
+        if open {
+            self.state.library.statistics.add(lifetime::DOOR_OPENS, 1);
+        } else {
+            self.state.library.statistics.add(lifetime::SCANS, 1);
+            self.lu.attention.raise_all(Asc::NOT_READY_TO_READY_CHANGE_MEDIUM_MAY_HAVE_CHANGED);
+        }
+        self.conditions_changed();
+        Ok(())
+    }
+
+    /// Opens the import/export station, or closes it: then every nexus hears 28/01.
+    ///
+    /// # Errors
+    /// A host keeps it locked.
+    pub fn set_station(&mut self, open: bool) -> Result<(), DoorError> {
+        if open && self.lu.removal_prevented() {
+            return Err(DoorError::Prevented);
+        }
+        self.state.set_station(&mut self.lu, open);
+        self.settle();
+        Ok(())
+    }
+
+    /// Puts an element out of use, or back into use: every nexus hears 3B/18 or 3B/19 where hosts could not use it.
+    ///
+    /// # Errors
+    /// There is no such element.
+    pub fn set_trouble(&mut self, address: Address, trouble: Option<Trouble>) -> Result<(), DoorError> {
+        self.known(address)?;
+        let troubles = &mut self.state.library.condition.troubles;
+        let before = match trouble {
+            Some(trouble) => troubles.insert(address, trouble),
+            None => troubles.remove(&address),
+        };
+        if before != trouble {
+            let asc = match (before, trouble) {
+                (_, Some(Trouble::Disabled)) => Some(Asc::ELEMENT_DISABLED),
+                (Some(Trouble::Disabled), _) => Some(Asc::ELEMENT_ENABLED),
+                _ => None,
+            };
+            asc.into_iter().for_each(|asc| self.lu.attention.raise_all(asc));
+            self.conditions_changed();
+        }
+        Ok(())
+    }
+
+    /// Takes a drive off line, for the robot and for its hosts, or brings it back.
+    ///
+    /// # Errors
+    /// There is no such drive.
+    pub fn set_drive_online(&mut self, address: Address, online: bool) -> Result<(), DoorError> {
+        let bay = self.state.library.bay_mut(address).ok_or(DoorError::Element(MoveError::NoElement(address)))?;
+        bay.set_online(online);
+        let offline = &mut self.state.library.condition.drives_offline;
+        let changed = if online { offline.remove(&address) } else { offline.insert(address) };
+        if changed {
+            self.conditions_changed();
+        }
+        Ok(())
+    }
+
+    /// Damages a label or takes it off; none makes it readable again.
+    pub fn set_label(&mut self, barcode: &Barcode, label: Option<Label>) {
+        let labels = &mut self.state.library.condition.labels;
+        let before = match label {
+            Some(label) => labels.insert(barcode.clone(), label),
+            None => labels.remove(barcode),
+        };
+        if before != label {
+            self.conditions_changed();
+        }
+    }
+
+    /// The next time that the robot does such a thing, it fails.
+    pub fn fail_next(&mut self, failure: Failure) {
+        self.state.library.fail_next(failure);
+    }
+
+    /// Raises a TapeAlert flag, as if its cause had come about.
+    pub fn raise_alert(&mut self, alert: Alert) {
+        self.state.alerts.raise(alert);
+        self.settle();
+    }
+
+    /// Lowers a TapeAlert flag, as if its cause were gone.
+    pub fn lower_alert(&mut self, alert: Alert) {
+        self.state.alerts.lower(alert);
+    }
+
+    /// Puts a cartridge into an import/export element, or through the open access door into a slot. Every nexus hears of
+    /// it: 28/01 where the station was closed before and is closed again; else when its door is closed.
+    ///
+    /// # Errors
+    /// Doors are locked or closed, the element full or none; the cartridge comes back.
+    pub fn import(
+        &mut self,
+        address: Address,
+        cartridge: Cartridge,
+        now: Now,
+    ) -> Result<(), (DoorError, Box<Cartridge>)> {
+        if let Err(error) = self.reach(address) {
+            return Err((error, Box::new(cartridge)));
+        }
+        let origin = Origin { source: None, by_operator: true };
+        let put = self.state.library.put(address, cartridge, origin, now);
+        put.map_err(|(error, cartridge)| (DoorError::Element(error), cartridge))?;
+        self.reached(address);
+        Ok(())
+    }
+
+    /// Takes the cartridge out of an import/export element, or through the open access door out of a slot. Every nexus
+    /// hears of it, as for [`Self::import`].
+    ///
+    /// # Errors
+    /// Doors are locked or closed, the element empty or none.
+    pub fn export(&mut self, address: Address, now: Now) -> Result<Cartridge, DoorError> {
+        self.reach(address)?;
+        let (cartridge, _) = self.state.library.take(address, now).map_err(DoorError::Element)?;
+        self.reached(address);
+        Ok(cartridge)
+    }
+
+    fn known(&self, address: Address) -> Result<ElementType, DoorError> {
+        let kind = self.state.library.layout().element_type(address);
+        kind.ok_or(DoorError::Element(MoveError::NoElement(address)))
+    }
+
+    /// Whether hands get to an element.
+    fn reach(&self, address: Address) -> Result<(), DoorError> {
+        let condition = &self.state.library.condition;
+        match self.known(address)? {
+            ElementType::IMPORT_EXPORT if condition.station_open || condition.door_open => Ok(()),
+            ElementType::IMPORT_EXPORT if self.lu.removal_prevented() => Err(DoorError::Prevented),
+            ElementType::IMPORT_EXPORT => Ok(()),
+            ElementType::STORAGE if condition.door_open => Ok(()),
+            ElementType::STORAGE => Err(DoorError::Closed),
+            _ => Err(DoorError::Element(MoveError::NoElement(address))),
+        }
+    }
+
+    /// Hands were in there.
+    fn reached(&mut self, address: Address) {
+        let condition = &self.state.library.condition;
+        if !condition.station_open && !condition.door_open {
+            self.state.library.statistics.add(lifetime::STATION_OPENS, 1);
+            self.lu.attention.raise_all(Asc::IMPORT_OR_EXPORT_ELEMENT_ACCESSED);
+        }
+        tracing::debug!(element = address.0, "reached into by an operator");
+        self.lu.save(Save::INVENTORY);
+        self.settle();
+    }
+}
