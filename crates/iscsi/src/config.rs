@@ -60,11 +60,11 @@ impl Default for Limits {
     }
 }
 
-/// A target.
+/// The targets behind a portal.
 #[derive(Clone, Debug)]
 pub struct TargetConfig {
-    /// Its iSCSI name.
-    pub name: String,
+    /// Their iSCSI names.
+    pub names: Vec<String>,
     /// TargetAlias.
     pub alias: String,
     /// Who may log in; everyone without credentials if empty.
@@ -83,11 +83,11 @@ pub struct TargetConfig {
 pub const PORTAL_GROUP: u16 = 1;
 
 impl TargetConfig {
-    /// A target that is open to everyone.
+    /// One target that is open to everyone.
     #[must_use]
     pub fn new(name: impl Into<String>, alias: impl Into<String>) -> Self {
         Self {
-            name: name.into(),
+            names: vec![name.into()],
             alias: alias.into(),
             users: Vec::new(),
             mutual: None,

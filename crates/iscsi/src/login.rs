@@ -111,6 +111,8 @@ pub struct Login {
     first: bool,
     /// InitiatorName.
     pub initiator: String,
+    /// TargetName, one of those there are; empty for a discovery.
+    pub target: String,
     /// SessionType is Discovery.
     pub discovery: bool,
     /// What was agreed so far.
@@ -128,6 +130,7 @@ impl Login {
             random,
             first: true,
             initiator: String::new(),
+            target: String::new(),
             discovery: false,
             params,
             declared: false,
@@ -195,9 +198,11 @@ impl Login {
         if self.discovery {
             return Ok(());
         }
-        if find("TargetName").ok_or(Refusal::MISSING_PARAMETER)? != config.name {
+        let target = find("TargetName").ok_or(Refusal::MISSING_PARAMETER)?;
+        if !config.names.iter().any(|name| name == target) {
             return Err(Refusal::NOT_FOUND);
         }
+        self.target = target.into();
         text::push(out, "TargetAlias", &config.alias);
         text::push(out, "TargetPortalGroupTag", &PORTAL_GROUP.to_string());
         Ok(())

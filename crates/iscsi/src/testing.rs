@@ -90,10 +90,14 @@ fn feed(connection: &mut Connection, mut data: &[u8], piece: usize) {
 /// A login request in one PDU.
 #[must_use]
 pub fn login() -> Vec<u8> {
+    login_with(&[("InitiatorName", "iqn.i"), ("TargetName", "iqn.t"), ("InitialR2T", "No"), ("MaxBurstLength", "8192")])
+}
+
+/// A login request with these keys, straight to full feature.
+#[must_use]
+pub fn login_with(pairs: &[(&str, &str)]) -> Vec<u8> {
     let mut keys = Vec::new();
-    for (key, value) in
-        [("InitiatorName", "iqn.i"), ("TargetName", "iqn.t"), ("InitialR2T", "No"), ("MaxBurstLength", "8192")]
-    {
+    for (key, value) in pairs {
         text::push(&mut keys, key, value);
     }
     let mut pdu = vec![0; crate::wire::BHS];

@@ -21,6 +21,7 @@ use scsi_core::sense::Sense;
 use scsi_core::spec::{Attention, Row};
 use scsi_core::target::{Event, LogicalUnit, Request};
 use scsi_core::time::Now;
+use std::fmt;
 use tape_store::cartridge::Barcode;
 
 /// A medium changer.
@@ -29,15 +30,28 @@ pub struct Changer {
     pub(crate) state: State,
 }
 
-/// Why an operator cannot put in or take out.
+/// Why an operator cannot do something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DoorError {
     /// A host prevents removal, so doors are locked.
     Prevented,
     /// A slot is reached through the access door, and that is closed.
     Closed,
+    /// The robot is off line, or the access door open.
+    NotReady,
     /// The element is none that an operator reaches, full, or empty.
     Element(MoveError),
+}
+
+impl fmt::Display for DoorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Prevented => f.write_str("a host prevents removal"),
+            Self::Closed => f.write_str("slots are reached through the access door, and that is closed"),
+            Self::NotReady => f.write_str("the robot is off line or the access door open"),
+            Self::Element(error) => error.fmt(f),
+        }
+    }
 }
 
 /// What the owner of a changer keeps.

@@ -7,6 +7,7 @@ use crate::robot::{Condition, Failure, lifetime};
 use scsi_core::lifetime::Lifetime;
 use scsi_core::time::Now;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
 use tape_store::cartridge::{Barcode, Cartridge, WhyNot};
 
 /// Why a move was not made. Every cartridge is where it was.
@@ -30,6 +31,22 @@ pub enum MoveError {
     DriveRefused,
     /// The robot failed.
     Failed(Failure),
+}
+
+impl fmt::Display for MoveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoElement(address) => write!(f, "element {} holds no cartridges", address.0),
+            Self::NotPossible(address) => write!(f, "this model makes no such move to element {}", address.0),
+            Self::Disabled(address) => write!(f, "element {} is disabled", address.0),
+            Self::StationOpen => f.write_str("the import/export station is open"),
+            Self::SourceEmpty => f.write_str("the source is empty"),
+            Self::DestinationFull => f.write_str("the destination is full"),
+            Self::Prevented => f.write_str("a host of the drive prevents removal"),
+            Self::DriveRefused => f.write_str("the drive does not take the cartridge"),
+            Self::Failed(failure) => write!(f, "the robot failed ({failure:?})"),
+        }
+    }
 }
 
 /// Where a cartridge came from, and who put it where it is.

@@ -195,6 +195,23 @@ impl Changer {
         Ok(cartridge)
     }
 
+    /// Has the robot move a cartridge, as MOVE MEDIUM does.
+    ///
+    /// # Errors
+    /// The robot cannot work, or the move cannot be made; the cartridge is where it was.
+    pub fn move_medium(&mut self, source: Address, destination: Address, now: Now) -> Result<(), DoorError> {
+        if self.state.not_ready().is_some() {
+            return Err(DoorError::NotReady);
+        }
+        self.lu.save(Save::INVENTORY);
+        let moved = self.state.library.move_medium(source, destination, now);
+        if let Some(alert) = moved.err().and_then(crate::fault::alert) {
+            self.state.alerts.raise(alert);
+        }
+        self.settle();
+        moved.map_err(DoorError::Element)
+    }
+
     fn known(&self, address: Address) -> Result<ElementType, DoorError> {
         let kind = self.state.library.layout().element_type(address);
         kind.ok_or(DoorError::Element(MoveError::NoElement(address)))

@@ -84,11 +84,13 @@ pub struct IscsiSetup {
     pub mutual: Option<User>,
 }
 
-/// Where a file gives the shape of the library, for faults that only show beside the data directory.
+/// Where a file gives the shape of a library, for faults that only show beside the data directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShapeLines {
     /// The file.
     pub file: String,
+    /// Line of the library.
+    pub library: usize,
     /// Line of `library.slots`; 1 if it is not given, as for the others.
     pub slots: usize,
     /// Line of `library.import_export`.
@@ -97,9 +99,11 @@ pub struct ShapeLines {
     pub drives: usize,
 }
 
-/// An effective configuration, checked.
+/// One logical library.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub struct LibrarySetup {
+    /// Its name, unlike every other's.
+    pub name: String,
     /// Where its shape is written.
     pub lines: ShapeLines,
     /// Model of the changer.
@@ -110,16 +114,30 @@ pub struct Config {
     pub drives: Vec<DriveSetup>,
     /// Cartridges that are made if they are not there.
     pub cartridges: Vec<CartridgeSetup>,
+    /// Where cartridges are that left it.
+    pub shelf: String,
+    /// The target it is behind: libraries that name the same one share it. A whole iSCSI name, or the end of one.
+    pub target: Option<String>,
+    /// Its first LUN there; the next that is free if it is not given.
+    pub lun: Option<usize>,
+}
+
+/// An effective configuration, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The libraries, at least one.
+    pub libraries: Vec<LibrarySetup>,
     /// The iSCSI door.
     pub iscsi: IscsiSetup,
 }
 
-impl Config {
+impl LibrarySetup {
     /// A fault of the shape, which the elements of one type have.
     pub(crate) fn shape_error(&self, kind: ElementType, message: String) -> ConfigError {
         let (line, key) = match kind {
             ElementType::IMPORT_EXPORT => (self.lines.import_export, "library.import_export"),
             ElementType::DRIVE => (self.lines.drives, "drive"),
+            ElementType::TRANSPORT => (self.lines.library, "library"),
             _ => (self.lines.slots, "library.slots"),
         };
         ConfigError { file: self.lines.file.clone(), line, key: key.into(), message }

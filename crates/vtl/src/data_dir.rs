@@ -1,7 +1,9 @@
-//! The directory of a library: who uses it, who its units are, where its cartridges are, and what hosts had saved.
+//! Where a site keeps everything: a directory that one process holds, or memory.
 //!
-//! Every file is replaced as a whole, atomically and durably. `cartridges/` is the shelf; it is never rearranged.
+//! `cartridges/` is the shelf of all cartridges, wherever they are; it is never rearranged. `state.redb` is the rest.
 
+use crate::inventory::{Entry, Where};
+use crate::keeper::{Change, KeepError, Keeper};
 use rustix::fs::{FlockOperation, flock};
 use scsi_core::lu;
 use serde::de::DeserializeOwned;
@@ -10,9 +12,11 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use tape_store::backend::file::{OsShelves, replace};
+use tape_store::backend::file::{OsFolder, OsShelves};
+use tape_store::backend::memory::{MemoryFolder, MemoryShelves};
+use tape_store::backend::{Folder, Shelves};
 
-/// Why a data directory cannot be used.
+/// Why a place cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
@@ -42,72 +46,35 @@ pub enum DataError {
     },
 }
 
-/// Names that are made once and never change.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identities {
-    /// What tells this directory's target from every other's.
-    pub suffix: String,
-    /// Of the changer.
-    pub changer: UnitIdentity,
-    /// Of the drives, in order.
-    pub drives: Vec<UnitIdentity>,
+/// Where a site keeps what it has.
+pub struct Data {
+    /// Folders of cartridges.
+    pub(crate) shelves: Box<dyn Shelves>,
+    /// Folder of the state.
+    pub(crate) folder: Box<dyn Folder>,
+    path: Option<PathBuf>,
+    /// Held as long as the site lives.
+    pub(crate) lock: Option<File>,
 }
 
-/// Numbers of one unit.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UnitIdentity {
-    /// Unit serial number, ten characters.
-    pub serial: String,
-    /// NAA designator, sixteen hexadecimal digits.
-    pub naa: String,
-}
+impl Data {
+    /// In memory, gone with the site.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::of(Box::new(MemoryShelves::default()), Box::new(MemoryFolder::default()))
+    }
 
-/// Where a cartridge is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Whereabouts {
-    /// Its element address; none if it is outside the library.
-    pub element: Option<u16>,
-    /// The storage element it came from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<u16>,
-    /// An operator put it where it is.
-    #[serde(default)]
-    pub by_operator: bool,
-    /// Bytes it holds.
-    pub size: u64,
-}
+    /// On folders of somebody's own.
+    #[must_use]
+    pub fn of(shelves: Box<dyn Shelves>, folder: Box<dyn Folder>) -> Self {
+        Self { shelves, folder, path: None, lock: None }
+    }
 
-/// Every cartridge that this directory has ever had, by barcode.
-pub type Inventory = BTreeMap<String, Whereabouts>;
-
-/// A file's content with the version of its meaning.
-#[derive(Serialize, Deserialize)]
-struct Versioned<T> {
-    version: u32,
-    #[serde(flatten)]
-    content: T,
-}
-
-#[derive(Serialize, Deserialize)]
-struct InventoryFile {
-    cartridges: Inventory,
-}
-
-const VERSION: u32 = 1;
-
-/// A data directory that this process holds.
-#[derive(Debug)]
-pub struct DataDir {
-    path: PathBuf,
-    _lock: File,
-}
-
-impl DataDir {
     /// Takes a directory, made if it is not there.
     ///
     /// # Errors
     /// It cannot be made, or someone else holds it.
-    pub fn open(path: &Path) -> Result<Self, DataError> {
+    pub fn at(path: &Path) -> Result<Self, DataError> {
         let failed = |source| DataError::Io { path: path.into(), source };
         fs::create_dir_all(path).map_err(failed)?;
         let mut options = OpenOptions::new();
@@ -121,85 +88,114 @@ impl DataDir {
         let holder = format!("process {}\n", std::process::id());
         lock.set_len(0).and_then(|()| lock.seek(SeekFrom::Start(0))).map_err(failed)?;
         lock.write_all(holder.as_bytes()).map_err(failed)?;
-        Ok(Self { path: path.into(), _lock: lock })
+        let shelves = OsShelves::at(&path.join("cartridges")).map_err(failed)?;
+        let folder = OsFolder::at(path.into());
+        Ok(Self { shelves: Box::new(shelves), folder: Box::new(folder), path: Some(path.into()), lock: Some(lock) })
     }
 
-    /// The shelf of its cartridges.
-    ///
-    /// # Errors
-    /// The directory cannot be made.
-    pub fn shelves(&self) -> Result<OsShelves, DataError> {
-        let path = self.path.join("cartridges");
-        OsShelves::at(&path).map_err(|source| DataError::Io { path, source })
-    }
-
-    /// Names of units; empty before the first start.
-    ///
-    /// # Errors
-    /// The file cannot be read or understood.
-    pub fn identities(&self) -> Result<Option<Identities>, DataError> {
-        self.read("identities.json")
-    }
-
-    /// Keeps the names of units.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn save_identities(&self, identities: &Identities) -> Result<(), DataError> {
-        self.write("identities.json", identities)
-    }
-
-    /// Where the cartridges are; empty before the first start.
-    ///
-    /// # Errors
-    /// The file cannot be read or understood.
-    pub fn inventory(&self) -> Result<Inventory, DataError> {
-        Ok(self.read::<InventoryFile>("inventory.json")?.map(|file| file.cartridges).unwrap_or_default())
-    }
-
-    /// Keeps where the cartridges are.
-    ///
-    /// # Errors
-    /// The file cannot be written; the old one stands.
-    pub fn save_inventory(&self, inventory: &Inventory) -> Result<(), DataError> {
-        self.write("inventory.json", &InventoryFile { cartridges: inventory.clone() })
-    }
-
-    /// What hosts had a unit save.
-    ///
-    /// # Errors
-    /// The file cannot be read or understood.
-    pub fn unit(&self, lun: usize) -> Result<lu::Saved, DataError> {
-        Ok(self.read(&format!("unit-{lun}.json"))?.unwrap_or_default())
-    }
-
-    /// Keeps what a host had a unit save.
-    ///
-    /// # Errors
-    /// The file cannot be written; the old one stands.
-    pub fn save_unit(&self, lun: usize, saved: &lu::Saved) -> Result<(), DataError> {
-        self.write(&format!("unit-{lun}.json"), saved)
-    }
-
-    fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, DataError> {
-        let path = self.path.join(name);
-        let text = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            read => read.map_err(|source| DataError::Io { path: path.clone(), source })?,
-        };
-        let wrong = |what: String| DataError::Format { path: path.clone(), what };
-        let file: Versioned<T> = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-        if file.version != VERSION {
-            return Err(wrong(format!("version {} is not known; this program knows {VERSION}", file.version)));
+    /// Takes over what a directory of the first version keeps in files of its own, for its one library of this name.
+    pub(crate) fn take_over(&self, library: &str, keeper: &Keeper) -> Result<(), TakeOverError> {
+        let mut change = Change::default();
+        if let Some(path) = &self.path {
+            first_version(path, library, &mut change)?;
         }
-        Ok(Some(file.content))
+        Ok(keeper.found(change)?)
     }
+}
 
-    fn write<T: Serialize>(&self, name: &str, content: &T) -> Result<(), DataError> {
-        let path = self.path.join(name);
-        let file = Versioned { version: VERSION, content };
-        let text = serde_json::to_vec_pretty(&file)
-            .map_err(|error| DataError::Format { path: path.clone(), what: error.to_string() })?;
-        replace(&path, &text).map_err(|source| DataError::Io { path, source })
+/// Why what was there cannot be taken over.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TakeOverError {
+    /// A file of the first version.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The database.
+    #[error(transparent)]
+    Keep(#[from] KeepError),
+}
+
+/// Names that are made once and never change.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnitIdentity {
+    /// Unit serial number, ten characters.
+    pub serial: String,
+    /// NAA designator, sixteen hexadecimal digits.
+    pub naa: String,
+    /// The target it is behind, and its LUN there; none yet if empty.
+    #[serde(default)]
+    pub target: String,
+    /// See there.
+    #[serde(default)]
+    pub lun: usize,
+}
+
+#[derive(Deserialize)]
+struct Versioned<T> {
+    version: u32,
+    #[serde(flatten)]
+    content: T,
+}
+
+#[derive(Deserialize)]
+struct Identities {
+    suffix: String,
+    changer: UnitIdentity,
+    drives: Vec<UnitIdentity>,
+}
+
+#[derive(Deserialize)]
+struct Whereabouts {
+    element: Option<u16>,
+    #[serde(default)]
+    source: Option<u16>,
+    #[serde(default)]
+    by_operator: bool,
+    size: u64,
+}
+
+#[derive(Deserialize)]
+struct FirstInventory {
+    cartridges: BTreeMap<String, Whereabouts>,
+}
+
+/// Files of the first version, one by one; they stay where they are, and are not looked at again.
+fn first_version(path: &Path, library: &str, change: &mut Change) -> Result<(), TakeOverError> {
+    if let Some(Identities { suffix, changer, drives }) = read(&path.join("identities.json"))? {
+        change.set("site", &suffix)?;
+        change.set(format!("identity/{library}/changer"), &changer)?;
+        for (index, drive) in drives.iter().enumerate() {
+            change.set(format!("identity/{library}/drive/{index}"), drive)?;
+            if let Some(saved) = read::<lu::Saved>(&path.join(format!("unit-{}.json", index + 1)))? {
+                change.set(format!("unit/{library}/drive/{index}"), &saved)?;
+            }
+        }
+        if let Some(saved) = read::<lu::Saved>(&path.join("unit-0.json"))? {
+            change.set(format!("unit/{library}/changer"), &saved)?;
+        }
     }
+    let inventory: Option<FirstInventory> = read(&path.join("inventory.json"))?;
+    for (barcode, old) in inventory.into_iter().flat_map(|inventory| inventory.cartridges) {
+        let Whereabouts { element, source, by_operator, size } = old;
+        let place = match element {
+            Some(address) => Where::Element { library: library.into(), address, source, by_operator },
+            None => Where::Shelf(library.into()),
+        };
+        crate::inventory::note(change, &barcode, &Entry { place, size })?;
+    }
+    Ok(())
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, DataError> {
+    const FIRST: u32 = 1;
+    let text = match fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(|source| DataError::Io { path: path.into(), source })?,
+    };
+    let wrong = |what: String| DataError::Format { path: path.into(), what };
+    let file: Versioned<T> = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    if file.version != FIRST {
+        return Err(wrong(format!("version {} is not known; this program knows {FIRST}", file.version)));
+    }
+    Ok(Some(file.content))
 }

@@ -1,8 +1,9 @@
-//! A whole tape library as one value: a changer, its drives, its cartridges, and the directory that keeps them.
+//! Tape libraries as values: changers, their drives, their cartridges, and the place that keeps them.
 //!
-//! [`config::Config`] says what it is; [`library::Library`] is it. Each logical unit has an owner ([`unit::Unit`]) that
-//! runs one command at a time: on the thread that brought it if that cannot block and nothing waits, else on the unit's
-//! own thread. Whatever a host was promised is on disk before its answer leaves ([`data_dir`]).
+//! [`config::Config`] says what there is; [`site::Site`] is it: [`library::Library`]s behind [`target::Target`]s, and the
+//! shelves between them. Each logical unit has an owner ([`unit::Unit`]) that runs one command at a time: on the thread
+//! that brought it if that cannot block and nothing waits, else on the unit's own thread. Whatever a host was promised is
+//! on disk before its answer leaves ([`keeper`]).
 #![forbid(unsafe_code)]
 
 mod bay;
@@ -10,8 +11,13 @@ pub mod buffers;
 pub mod clock;
 pub mod config;
 pub mod data_dir;
+pub mod events;
+pub mod inventory;
+pub mod keeper;
 pub mod library;
 mod nexuses;
 pub mod pool;
-mod saver;
+mod shared;
+pub mod site;
+pub mod target;
 pub mod unit;

@@ -25,6 +25,11 @@ impl Nexuses {
         (nexus, returning)
     }
 
+    /// Those that are there.
+    pub(crate) fn present(&self) -> impl Iterator<Item = (&NexusId, &TransportId)> {
+        self.present.iter()
+    }
+
     /// The nexus is lost.
     pub(crate) fn remove(&mut self, nexus: NexusId) {
         if let Some(port) = self.present.remove(&nexus) {

@@ -1,11 +1,11 @@
 //! The owner of one logical unit: commands one at a time, in order, on the caller's thread where that cannot block.
 
-use crate::buffers::Buffers;
 use crate::clock;
-use crate::saver::Saver;
+use crate::keeper::KeepError;
+use crate::shared::{Owner, Shared};
 use scsi_core::asc::Asc;
 use scsi_core::data::Data;
-use scsi_core::fault::{Completion, Save};
+use scsi_core::fault::Completion;
 use scsi_core::lu::Lu;
 use scsi_core::nexus::NexusId;
 use scsi_core::sense::{Format, Sense, SenseKey};
@@ -128,13 +128,12 @@ struct Work {
 
 /// A logical unit and its owner.
 pub struct Unit {
-    lun: usize,
+    owner: Owner,
     device: Mutex<Device>,
     work: Mutex<Work>,
     wake: Condvar,
     bay: Mutex<BayStatus>,
-    saver: Saver,
-    buffers: Arc<Buffers>,
+    shared: Arc<Shared>,
     may_block: fn(&[u8]) -> bool,
 }
 
@@ -149,21 +148,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Unit {
-    pub(crate) fn new(
-        lun: usize,
-        device: Device,
-        saver: Saver,
-        buffers: Arc<Buffers>,
-        may_block: fn(&[u8]) -> bool,
-    ) -> Self {
+    pub(crate) fn new(owner: Owner, device: Device, shared: Arc<Shared>) -> Self {
+        let may_block = match &device {
+            Device::Drive(_) => ssc::table::may_block,
+            Device::Changer(_) => smc::table::may_block,
+        };
         let unit = Self {
-            lun,
+            owner,
             device: Mutex::new(device),
             work: Mutex::default(),
             wake: Condvar::new(),
             bay: Mutex::default(),
-            saver,
-            buffers,
+            shared,
             may_block,
         };
         unit.publish(&mut lock(&unit.device));
@@ -285,18 +281,30 @@ impl Unit {
         }
     }
 
-    /// The device, between two commands.
+    /// What it is called: its library, and its place there.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.owner.library, self.owner.unit)
+    }
+
+    /// The device, between two commands. What changes is kept; if that fails, it stays due.
     pub fn with<T>(&self, call: impl FnOnce(&mut Device) -> T) -> T {
+        let (result, kept) = self.change(call);
+        if let Err(error) = kept {
+            tracing::warn!(unit = self.name(), %error, "state could not be saved");
+        }
+        result
+    }
+
+    /// As [`Self::with`], and says whether what changed is durable.
+    pub(crate) fn change<T>(&self, call: impl FnOnce(&mut Device) -> T) -> (T, Result<(), KeepError>) {
         let mut device = lock(&self.device);
         self.apply_events(&mut device);
         let result = call(&mut device);
         self.publish(&mut device);
-        if device.lu().take_save().contains(Save::UNIT)
-            && let Err(error) = self.saver.unit(self.lun, &device.lu().saved())
-        {
-            tracing::warn!(lun = self.lun, %error, "state could not be saved");
-        }
-        result
+        let save = device.lu().take_save();
+        let kept = if save.is_empty() { Ok(()) } else { self.shared.keep(&self.owner, &mut device, save) };
+        (result, kept)
     }
 
     /// What can be seen of a drive from outside.
@@ -316,7 +324,7 @@ impl Unit {
 
     fn run(&self, mut device: MutexGuard<'_, Device>, job: Job) -> Finished {
         let Job { nexus, tag, cdb, mut data_out, data_len, room } = job;
-        let mut data_in = if room == 0 { Vec::new() } else { self.buffers.take(room) };
+        let mut data_in = if room == 0 { Vec::new() } else { self.shared.buffers.take(room) };
         let now = clock::now();
         self.apply_events(&mut device);
         let out = [IoSlice::new(data_out.get(..data_len).unwrap_or(&data_out))];
@@ -346,17 +354,8 @@ impl Unit {
 
     /// What changed is durable before the status leaves; if that fails, the status says so.
     fn save(&self, device: &mut Device, completion: &mut Completion) {
-        let mut result = Ok(());
-        if completion.save.contains(Save::UNIT) {
-            result = self.saver.unit(self.lun, &device.lu().saved());
-        }
-        if completion.save.contains(Save::INVENTORY)
-            && let Device::Changer(changer) = device
-        {
-            result = result.and(self.saver.places(&changer.places()));
-        }
-        if let Err(error) = result {
-            tracing::warn!(lun = self.lun, %error, "state could not be saved");
+        if let Err(error) = self.shared.keep(&self.owner, device, completion.save) {
+            tracing::warn!(unit = self.name(), %error, "state could not be saved");
             *completion = internal_failure();
         }
     }

@@ -1,5 +1,5 @@
 //! A library in a directory, through its Rust API.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use scsi_core::nexus::{NexusId, TransportId};
 use smc::element::Address;
@@ -9,7 +9,8 @@ use std::time::Duration;
 use tape_store::cartridge::Barcode;
 use tempfile::tempdir;
 use vtl::config::parse;
-use vtl::library::Library;
+use vtl::site::Site;
+use vtl::target::Target;
 use vtl::unit::{Finished, Job, Reply, Submitted};
 
 const CONFIG: &str = "[[cartridges]]\npattern = \"V#####L8\"\ncount = 3\nsize = \"64MB\"\n";
@@ -23,7 +24,7 @@ impl Reply for Door {
 }
 
 /// Runs a command and waits for it, on whichever thread it runs.
-fn run(library: &Library, nexus: NexusId, lun: u64, cdb: &[u8], room: usize) -> (u8, Vec<u8>, Vec<u8>) {
+fn run(library: &Target, nexus: NexusId, lun: u64, cdb: &[u8], room: usize) -> (u8, Vec<u8>, Vec<u8>) {
     let (sender, receiver) = channel();
     let reply: Arc<dyn Reply> = Arc::new(Door(sender));
     let mut padded = [0; 16];
@@ -52,18 +53,19 @@ fn a_shape_too_small_is_refused_with_its_line() {
     };
     let refused = |text: &str| {
         let config = parse("f.toml", text).unwrap();
-        Library::open(dir.path(), &config).map(drop).unwrap_err().to_string()
+        Site::open(dir.path(), &config).map(drop).unwrap_err().to_string()
     };
     assert_eq!(
         refused(&text(2, 2, 3)),
         "f.toml:2: library.slots: no slot of 2 is left for cartridge V00003L8; give more slots or list fewer cartridges"
     );
-    let library = Library::open(dir.path(), &parse("f.toml", &text(3, 2, 3)).unwrap()).unwrap();
+    let site = Site::open(dir.path(), &parse("f.toml", &text(3, 2, 3)).unwrap()).unwrap();
+    let library = &site.targets()[0];
     let nexus = library.login(&TransportId::local(1));
-    run(&library, nexus, 0, &[0], 0);
-    assert_eq!(run(&library, nexus, 0, &[0xa5, 0, 0, 0, 0x03, 0xe8, 0x01, 0xf5, 0, 0, 0, 0], 0).0, 0);
-    library.shut_down().unwrap();
-    drop(library);
+    run(library, nexus, 0, &[0], 0);
+    assert_eq!(run(library, nexus, 0, &[0xa5, 0, 0, 0, 0x03, 0xe8, 0x01, 0xf5, 0, 0, 0, 0], 0).0, 0);
+    site.shut_down().unwrap();
+    drop(site);
     assert_eq!(
         refused(&text(2, 2, 1)),
         "f.toml:2: library.slots: slot at element 1002 is gone, but holds cartridge V00003L8; keep it, or move the \
@@ -82,32 +84,34 @@ fn operators_import_and_export() {
     let config = parse("test", CONFIG).unwrap();
     let barcode = Barcode::new("V00001L8").unwrap();
     {
-        let library = Library::open(dir.path(), &config).unwrap();
+        let site = Site::open(dir.path(), &config).unwrap();
+        let (library, robot) = (&site.targets()[0], &site.libraries()[0]);
         let nexus = library.login(&TransportId::local(1));
-        assert_eq!(codes(&run(&library, nexus, 0, &[0], 0).1), (6, 0x29, 0x01));
+        assert_eq!(codes(&run(library, nexus, 0, &[0], 0).1), (6, 0x29, 0x01));
         let to_door = [0xa5, 0, 0, 0, 0x03, 0xe8, 0, 10, 0, 0, 0, 0];
-        assert_eq!(run(&library, nexus, 0, &to_door, 0).0, 0);
+        assert_eq!(run(library, nexus, 0, &to_door, 0).0, 0);
         // A host that prevents removal locks the door.
-        assert_eq!(run(&library, nexus, 0, &[0x1e, 0, 0, 0, 1, 0], 0).0, 0);
-        assert_eq!(library.export(Address(10)).unwrap_err().to_string(), "element 10 is locked by a host");
-        assert_eq!(run(&library, nexus, 0, &[0x1e, 0, 0, 0, 0, 0], 0).0, 0);
-        assert_eq!(library.export(Address(10)).unwrap(), barcode);
-        assert_eq!(codes(&run(&library, nexus, 0, &[0], 0).1), (6, 0x28, 0x01));
-        assert_eq!(library.export(Address(10)).unwrap_err().to_string(), "element 10 is empty");
+        assert_eq!(run(library, nexus, 0, &[0x1e, 0, 0, 0, 1, 0], 0).0, 0);
+        assert_eq!(robot.export(Address(10)).unwrap_err().to_string(), "element 10: a host prevents removal");
+        assert_eq!(run(library, nexus, 0, &[0x1e, 0, 0, 0, 0, 0], 0).0, 0);
+        assert_eq!(robot.export(Address(10)).unwrap(), barcode);
+        assert_eq!(codes(&run(library, nexus, 0, &[0], 0).1), (6, 0x28, 0x01));
+        assert_eq!(robot.export(Address(10)).unwrap_err().to_string(), "element 10: the source is empty");
         assert_eq!(
-            library.export(Address(1000)).unwrap_err().to_string(),
-            "element 1000 is not an import/export element"
+            robot.export(Address(1000)).unwrap_err().to_string(),
+            "element 1000: slots are reached through the access door, and that is closed"
         );
-        library.shut_down().unwrap();
+        site.shut_down().unwrap();
     }
-    let library = Library::open(dir.path(), &config).unwrap();
+    let site = Site::open(dir.path(), &config).unwrap();
+    let (library, robot) = (&site.targets()[0], &site.libraries()[0]);
     let nexus = library.login(&TransportId::local(1));
-    run(&library, nexus, 0, &[0], 0);
-    assert!(library.import(Address(11), &Barcode::new("V00002L8").unwrap()).is_err());
-    library.import(Address(11), &barcode).unwrap();
-    assert!(library.import(Address(12), &barcode).is_err());
-    assert_eq!(codes(&run(&library, nexus, 0, &[0], 0).1), (6, 0x28, 0x01));
-    let status = run(&library, nexus, 0, &[0xb8, 0x13, 0, 11, 0, 1, 2, 0, 0, 255, 0, 0], 255).2;
+    run(library, nexus, 0, &[0], 0);
+    assert!(robot.import(Address(11), &Barcode::new("V00002L8").unwrap()).is_err());
+    robot.import(Address(11), &barcode).unwrap();
+    assert!(robot.import(Address(12), &barcode).is_err());
+    assert_eq!(codes(&run(library, nexus, 0, &[0], 0).1), (6, 0x28, 0x01));
+    let status = run(library, nexus, 0, &[0xb8, 0x13, 0, 11, 0, 1, 2, 0, 0, 255, 0, 0], 255).2;
     // ImpExp: an operator put it there. Full, accessible, import and export enabled.
     assert_eq!((status[18], &status[28..36]), (0x3b, &b"V00001L8"[..]));
 }
@@ -115,24 +119,25 @@ fn operators_import_and_export() {
 #[test]
 fn element_status_in_literal_bytes() {
     let dir = tempdir().unwrap();
-    let library = Library::open(dir.path(), &parse("test", CONFIG).unwrap()).unwrap();
+    let site = Site::open(dir.path(), &parse("test", CONFIG).unwrap()).unwrap();
+    let library = &site.targets()[0];
     let nexus = library.login(&TransportId::local(1));
-    run(&library, nexus, 0, &[0], 0);
+    run(library, nexus, 0, &[0], 0);
     // Sizing probe: header only, with the counts of everything.
-    let probe = run(&library, nexus, 0, &[0xb8, 0x12, 0, 0, 0xff, 0xff, 0, 0, 0, 8, 0, 0], 8).2;
+    let probe = run(library, nexus, 0, &[0xb8, 0x12, 0, 0, 0xff, 0xff, 0, 0, 0, 8, 0, 0], 8).2;
     assert_eq!(probe, [0x03, 0xe8, 0, 20, 0, 0, 0x04, 0x68]);
     // Two slots: page header, then descriptors of 12 + 36 + 8 bytes.
-    let two = run(&library, nexus, 0, &[0xb8, 0x12, 0x03, 0xea, 0, 2, 0, 0, 0x04, 0, 0, 0], 1024).2;
+    let two = run(library, nexus, 0, &[0xb8, 0x12, 0x03, 0xea, 0, 2, 0, 0, 0x04, 0, 0, 0], 1024).2;
     assert_eq!(two[..16], [0x03, 0xea, 0, 2, 0, 0, 0, 120, 2, 0x80, 0, 56, 0, 0, 0, 112]);
     assert_eq!((&two[16..19], &two[28..37], two[16 + 56 + 2]), (&[0x03, 0xea, 0x09][..], &b"V00003L8 "[..], 0x08));
     // Truncation leaves whole descriptors.
-    let cut = run(&library, nexus, 0, &[0xb8, 0x12, 0x03, 0xea, 0, 2, 0, 0, 0, 100, 0, 0], 1024).2;
+    let cut = run(library, nexus, 0, &[0xb8, 0x12, 0x03, 0xea, 0, 2, 0, 0, 0, 100, 0, 0], 1024).2;
     assert_eq!(cut.len(), 16 + 56);
     // A drive with its identifier, and without a volume tag.
-    let drive = run(&library, nexus, 0, &[0xb8, 0x04, 0, 0, 0, 1, 1, 0, 1, 0, 0, 0], 256).2;
+    let drive = run(library, nexus, 0, &[0xb8, 0x04, 0, 0, 0, 1, 1, 0, 1, 0, 0, 0], 256).2;
     assert_eq!(drive[8..12], [4, 0, 0, 52]);
     assert_eq!(drive[28..32], [2, 0, 0, 32]);
-    let mode = run(&library, nexus, 0, &[0x1a, 8, 0x1d, 0, 255, 0], 255).2;
+    let mode = run(library, nexus, 0, &[0x1a, 8, 0x1d, 0, 255, 0], 255).2;
     let expected = [23, 0, 0, 0, 0x1d, 0x12, 0, 0, 0, 1, 0x03, 0xe8, 0, 20, 0, 10, 0, 4, 0x01, 0xf4, 0, 2, 0, 0];
     assert_eq!(mode, expected);
 }
@@ -140,12 +145,13 @@ fn element_status_in_literal_bytes() {
 #[test]
 fn moves_that_cannot_be() {
     let dir = tempdir().unwrap();
-    let library = Library::open(dir.path(), &parse("test", CONFIG).unwrap()).unwrap();
+    let site = Site::open(dir.path(), &parse("test", CONFIG).unwrap()).unwrap();
+    let library = &site.targets()[0];
     let nexus = library.login(&TransportId::local(1));
-    run(&library, nexus, 0, &[0], 0);
+    run(library, nexus, 0, &[0], 0);
     let go = |from: u16, to: u16| {
         let ([a, b], [c, d]) = (from.to_be_bytes(), to.to_be_bytes());
-        let (status, sense, _) = run(&library, nexus, 0, &[0xa5, 0, 0, 0, a, b, c, d, 0, 0, 0, 0], 0);
+        let (status, sense, _) = run(library, nexus, 0, &[0xa5, 0, 0, 0, a, b, c, d, 0, 0, 0, 0], 0);
         (status == 2).then(|| (codes(&sense), sense[15..18].to_vec()))
     };
     assert_eq!(go(1000, 1001), Some(((5, 0x3b, 0x0d), vec![0, 0, 0])));
@@ -154,12 +160,103 @@ fn moves_that_cannot_be() {
     assert_eq!(go(1000, 0), Some(((5, 0x21, 0x01), vec![0xc0, 0, 6])));
     assert_eq!(go(1000, 500), None);
     let drive = library.login(&TransportId::local(2));
-    while run(&library, drive, 1, &[0], 0).0 != 0 {}
-    assert_eq!(run(&library, drive, 1, &[0x1e, 0, 0, 0, 1, 0], 0).0, 0);
+    while run(library, drive, 1, &[0], 0).0 != 0 {}
+    assert_eq!(run(library, drive, 1, &[0x1e, 0, 0, 0, 1, 0], 0).0, 0);
     assert_eq!(go(500, 1000), Some(((5, 0x53, 0x03), vec![0, 0, 0])));
-    let invert = run(&library, nexus, 0, &[0xa5, 0, 0, 0, 0x03, 0xe8, 0, 10, 0, 0, 1, 0], 0).1;
+    let invert = run(library, nexus, 0, &[0xa5, 0, 0, 0, 0x03, 0xe8, 0, 10, 0, 0, 1, 0], 0).1;
     assert_eq!((codes(&invert), &invert[15..18]), ((5, 0x24, 0), &[0xc8, 0, 10][..]));
     // The lock goes with its nexus.
     library.logout(drive);
     assert_eq!(go(500, 1000), None);
+}
+
+#[test]
+fn many_libraries_targets_and_luns() {
+    let dir = tempdir().unwrap();
+    let text = "[iscsi]\niqn = \"iqn.2026-01.com.example:tape\"\n\
+        [[library]]\nslots = 3\nshelf = \"vault\"\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n\
+        [[library.cartridges]]\npattern = \"A####1L8\"\nsize = \"64MB\"\n\
+        [[library]]\nname = \"two\"\nmodel = \"IBM 3573-TL\"\nslots = 4\nimport_export = 3\nshelf = \"vault\"\n\
+        [[library.drive]]\nmodel = \"ULT3580-TD7\"\ncount = 2\n\
+        [[library]]\nname = \"three\"\ntarget = \"two\"\nlun = 300\n[[library.drive]]\nmodel = \"ULT3580-TD6\"\n";
+    let text = text.replace("A####1L8", "A#L8");
+    let config = parse("f.toml", &text).unwrap();
+    {
+        let site = Site::open(dir.path(), &config).unwrap();
+        let names: Vec<_> = site.targets().iter().map(|target| target.name()).collect();
+        assert_eq!(names, ["iqn.2026-01.com.example:tape", "iqn.2026-01.com.example:tape:two"]);
+        assert_eq!(site.targets()[0].luns(), [0, 1]);
+        let two = &site.targets()[1];
+        assert_eq!(two.luns(), [0, 1, 2, 300, 301]);
+        let nexus = two.login(&TransportId::local(1));
+        // REPORT LUNS: beyond 255 by flat addressing, and so are commands.
+        let luns = run(two, nexus, 0, &[0xa0, 0, 0, 0, 0, 0, 0, 0, 0, 64, 0, 0], 64).2;
+        assert_eq!(luns[..4], [0, 0, 0, 40]);
+        assert_eq!(luns[32..34], [0x41, 0x2c]);
+        let inquiry = run(two, nexus, 0x412c, &[0x12, 0, 0, 0, 36, 0], 36).2;
+        assert_eq!(&inquiry[8..32], b"STK     L700            ");
+        // A cartridge leaves one library by the shelf they share, and comes into the other; not into the third.
+        let [one, two, three] = site.libraries() else { panic!("three") };
+        let barcode = Barcode::new("A1L8").unwrap();
+        one.move_medium(Address(1000), Address(10)).unwrap();
+        assert_eq!(one.export(Address(10)).unwrap(), barcode);
+        assert!(three.import(Address(10), &barcode).is_err());
+        two.import(Address(0x10), &barcode).unwrap();
+        assert!(one.import(Address(10), &barcode).is_err());
+        two.operate(|changer| changer.set_door(true)).unwrap();
+        assert_eq!(
+            two.move_medium(Address(0x10), Address(0x1000)).unwrap_err().to_string(),
+            "the robot is off line or the access door open"
+        );
+        site.shut_down().unwrap();
+    }
+    // All of it is there again, the door too; what a robot counts for life goes on.
+    let site = Site::open(dir.path(), &config).unwrap();
+    let two = site.library("two").unwrap();
+    assert_eq!(two.changer(|changer| changer.content(Address(0x10)).unwrap().barcode.to_string()), "A1L8");
+    assert!(two.changer(|changer| changer.library().condition().door_open));
+    assert_eq!(two.target().luns(), [0, 1, 2, 300, 301]);
+    two.operate(|changer| changer.set_door(false)).unwrap();
+    two.move_medium(Address(0x10), Address(0x1000)).unwrap();
+    drop(site);
+    // A library that is taken away must not hold anything.
+    let fewer = text.split("[[library]]\nname = \"two\"").next().unwrap();
+    let refused = Site::open(dir.path(), &parse("f.toml", fewer).unwrap()).map(drop).unwrap_err().to_string();
+    assert!(refused.contains("library \"two\" is gone, but holds cartridge A1L8"), "{refused}");
+}
+
+#[test]
+fn a_directory_of_the_first_version_is_taken_over() {
+    let dir = tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    write(
+        "identities.json",
+        r#"{"version":1,"suffix":"abcd","changer":{"serial":"0000000001","naa":"3000000000000001"},
+            "drives":[{"serial":"0000000002","naa":"3000000000000002"}]}"#,
+    );
+    write("unit-1.json", r#"{"version":1,"counters":{"loads":7}}"#);
+    write(
+        "inventory.json",
+        r#"{"version":1,"cartridges":{"V00001L8":{"element":1002,"source":1000,"size":64000000},
+            "V00002L8":{"element":null,"size":64000000}}}"#,
+    );
+    std::fs::create_dir(dir.path().join("cartridges")).unwrap();
+    let store = tape_store::shelf::TapeStore::new(Box::new(
+        tape_store::backend::file::OsShelves::at(&dir.path().join("cartridges")).unwrap(),
+    ));
+    let new = tape_store::shelf::NewCartridge::data(&tape_store::media::LTO_8);
+    for name in ["V00001L8", "V00002L8"] {
+        store.create(&Barcode::new(name).unwrap(), &new).unwrap();
+    }
+    let text = "cartridges = []\n[[drive]]\nmodel = \"ULT3580-TD8\"\n";
+    for _ in 0..2 {
+        let site = Site::open(dir.path(), &parse("f.toml", text).unwrap()).unwrap();
+        assert_eq!(site.targets()[0].name(), "iqn.2026-01.org.ferric-vtl:abcd");
+        let library = &site.libraries()[0];
+        let content = library.changer(|changer| changer.content(Address(1002))).unwrap();
+        assert_eq!((content.barcode.as_str(), content.source), ("V00001L8", Some(Address(1000))));
+        assert_eq!(site.overview(library.target())[1].serial, "0000000002");
+        assert_eq!(site.inventory()["V00002L8"].place, vtl::inventory::Where::Shelf("main".into()));
+        library.drives()[0].with(|device| assert_eq!(device.lu().counters["loads"], 7));
+    }
 }

@@ -3,7 +3,8 @@
 use crate::sessions::{Granted, Mailbox, Sessions};
 use iscsi::config::TargetConfig;
 use iscsi::connection::Slices;
-use iscsi::connection::{Answer, Command, Connection, Event, Function, TaskManagement};
+use iscsi::connection::{Answer, Command, Connection, Event, Function, LoginRequest, TaskManagement};
+use iscsi::login::Refusal;
 use iscsi::pool::Pool;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use scsi_core::target::Event as UnitEvent;
@@ -12,7 +13,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use vtl::buffers::Buffers;
 use vtl::clock;
-use vtl::library::Library;
+use vtl::site::Site;
+use vtl::target::Target;
 use vtl::unit::{Finished, Job, Reply, Submitted};
 
 /// Small PDUs are read through this much memory, many at a time.
@@ -41,12 +43,12 @@ struct Pending {
 struct Server<'a> {
     stream: TcpStream,
     protocol: Connection,
-    library: &'a Library,
+    site: &'a Site,
     sessions: &'a Sessions,
     mailbox: &'a Arc<Mailbox>,
     reply: Arc<dyn Reply>,
     pool: Shared,
-    session: Option<Granted>,
+    session: Option<(Granted, Arc<Target>)>,
     pending: Vec<Pending>,
     finished: Vec<Finished>,
     read_ahead: Box<[u8]>,
@@ -59,11 +61,10 @@ struct Server<'a> {
 /// Serves a connection to its end.
 pub(crate) fn serve(
     stream: TcpStream,
-    library: &Arc<Library>,
-    target: &Arc<TargetConfig>,
+    site: &Arc<Site>,
+    config: &Arc<TargetConfig>,
     sessions: &Sessions,
     mailbox: &Arc<Mailbox>,
-    number: usize,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
     stream.set_nonblocking(true)?;
@@ -73,12 +74,12 @@ pub(crate) fn serve(
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     let mut server = Server {
         stream,
-        protocol: Connection::new(Arc::clone(target), portal, random, clock::now().mono.0),
-        library,
+        protocol: Connection::new(Arc::clone(config), portal, random, clock::now().mono.0),
+        site,
         sessions,
         mailbox,
         reply: Arc::clone(mailbox) as Arc<dyn Reply>,
-        pool: Shared(Arc::clone(library.buffers())),
+        pool: Shared(Arc::clone(site.buffers())),
         session: None,
         pending: Vec::new(),
         finished: Vec::new(),
@@ -88,8 +89,8 @@ pub(crate) fn serve(
         drops_others: false,
     };
     let result = server.run();
-    if server.drops_others {
-        sessions.drop_others(number);
+    if let Some((_, target)) = server.session.as_ref().filter(|_| server.drops_others) {
+        sessions.drop_others(mailbox, target.name());
     }
     result
 }
@@ -98,8 +99,8 @@ impl Drop for Server<'_> {
     /// However the thread ends, the session is given back.
     fn drop(&mut self) {
         self.protocol.abandon(&self.pool);
-        if let Some(granted) = &self.session {
-            self.sessions.logout(self.library, granted);
+        if let Some((granted, target)) = &self.session {
+            self.sessions.logout(target, granted);
         }
     }
 }
@@ -226,23 +227,30 @@ impl Server<'_> {
             match event {
                 Event::Command(command) => self.command(command),
                 Event::Login(request) if request.discovery => self.protocol.admit(self.sessions.handle()),
-                Event::Login(request) => match self.sessions.login(self.library, &request, self.mailbox) {
-                    Ok(granted) => {
-                        self.protocol.admit(granted.tsih);
-                        self.session = Some(granted);
-                    }
-                    Err(refusal) => self.protocol.refuse(refusal),
-                },
+                Event::Login(request) => self.log_in(&request),
                 Event::TaskManagement(request) => self.task_management(request),
             }
         }
     }
 
+    fn log_in(&mut self, request: &LoginRequest) {
+        let Some(target) = self.site.target(&request.target).cloned() else {
+            return self.protocol.refuse(Refusal::NOT_FOUND);
+        };
+        match self.sessions.login(&target, request, self.mailbox) {
+            Ok(granted) => {
+                self.protocol.admit(granted.tsih);
+                self.session = Some((granted, target));
+            }
+            Err(refusal) => self.protocol.refuse(refusal),
+        }
+    }
+
     fn command(&mut self, command: Command) {
-        let Some(granted) = &self.session else { return };
+        let Some((granted, target)) = &self.session else { return };
         let Command { task, lun, cdb, data_out, data_len, room } = command;
         let job = Job { nexus: granted.nexus, tag: task, cdb, data_out, data_len, room };
-        if let Submitted::Done(finished) = self.library.submit(lun, job, &self.reply) {
+        if let Submitted::Done(finished) = target.submit(lun, job, &self.reply) {
             self.answer(finished);
         }
     }
@@ -288,29 +296,31 @@ impl Server<'_> {
     /// Devices are told at once; the answer waits until the tasks that they were running are dead.
     fn task_management(&mut self, request: TaskManagement) {
         const NO_SUCH_LUN: u8 = 2;
-        let Some(nexus) = self.session.as_ref().map(|granted| granted.nexus) else { return };
+        let Some((nexus, target)) = self.session.as_ref().map(|(granted, target)| (granted.nexus, target)) else {
+            return;
+        };
         let TaskManagement { tag, function, lun, tasks } = request;
         match function {
-            Function::AbortTaskSet if self.library.unit(lun).is_none() => {
+            Function::AbortTaskSet if target.unit(lun).is_none() => {
                 return self.protocol.task_management_done(tag, NO_SUCH_LUN);
             }
             Function::AbortTask | Function::AbortTaskSet => {
-                for unit in self.library.units() {
+                for unit in target.units() {
                     unit.abort(|owner, task| owner == nexus && tasks.contains(&task));
                 }
             }
             Function::ClearTaskSet | Function::LunReset => {
-                let Some(unit) = self.library.unit(lun) else {
+                let Some(unit) = target.unit(lun) else {
                     return self.protocol.task_management_done(tag, NO_SUCH_LUN);
                 };
-                self.sessions.clear_others(self.mailbox, Some(lun));
+                self.sessions.clear_others(self.mailbox, target.name(), Some(lun));
                 unit.abort(|_, _| true);
                 let reset = function == Function::LunReset;
                 unit.post(if reset { UnitEvent::UnitReset } else { UnitEvent::TaskSetCleared(nexus) });
             }
             Function::WarmReset | Function::ColdReset => {
-                self.sessions.clear_others(self.mailbox, None);
-                for unit in self.library.units() {
+                self.sessions.clear_others(self.mailbox, target.name(), None);
+                for unit in target.units() {
                     unit.abort(|_, _| true);
                     unit.post(UnitEvent::TargetReset);
                 }

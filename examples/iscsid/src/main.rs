@@ -1,19 +1,14 @@
-//! `ferric-iscsid`: a tape library behind an iSCSI target. Arguments, a socket loop, and [`vtl::library::Library`].
-
-mod connection;
-mod server;
-mod sessions;
+//! `ferric-iscsid`: tape libraries behind iSCSI targets. Arguments, a [`Site`], and its [`Door`].
 
 use clap::Parser;
-use iscsi::config::{Credentials, Limits, Secret, TargetConfig};
-use sessions::Sessions;
+use iscsid::Door;
 use std::io::{self, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use vtl::config::{Config, IscsiSetup, User};
-use vtl::library::Library;
+use vtl::config::Config;
+use vtl::site::Site;
 
 /// Serves a virtual tape library over iSCSI: a medium changer at LUN 0, tape drives from LUN 1.
 #[derive(Parser)]
@@ -66,17 +61,14 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT])
         .map_err(|error| format!("signals cannot be caught: {error}"))?;
     raise_descriptor_limit();
-    let library = Arc::new(Library::open(&arguments.data, &config).map_err(|error| error.to_string())?);
-    let listener = listen(&config.iscsi.bind)?;
-    let address = listener.local_addr().map_err(|error| error.to_string())?;
-    let target = Arc::new(target(&config.iscsi, library.iqn()));
-    let sessions = Arc::new(Sessions::default());
-    server::start(listener, Arc::clone(&library), target, Arc::clone(&sessions)).map_err(|error| error.to_string())?;
-    let shown = config.iscsi.advertise.clone().unwrap_or_else(|| reachable(address).to_string());
-    greet(&library, address, &shown).map_err(|error| error.to_string())?;
+    let site = Arc::new(Site::open(&arguments.data, &config).map_err(|error| error.to_string())?);
+    let bind = &config.iscsi.bind;
+    let door = Door::open(&site, &config.iscsi).map_err(|error| format!("cannot listen on {bind}: {error}"))?;
+    let shown = config.iscsi.advertise.clone().unwrap_or_else(|| reachable(door.address()).to_string());
+    greet(&site, door.address(), &shown).map_err(|error| error.to_string())?;
     signals.forever().next();
-    sessions.close_all();
-    library.shut_down().map_err(|error| error.to_string())
+    door.close();
+    site.shut_down().map_err(|error| error.to_string())
 }
 
 /// Each connection takes two descriptors, each loaded cartridge three: take as many as the system allows.
@@ -93,53 +85,34 @@ fn read_config(arguments: &Arguments) -> Result<Config, String> {
     vtl::config::parse(&name, &text).map_err(|error| error.to_string())
 }
 
-fn listen(bind: &str) -> Result<TcpListener, String> {
-    let failed = |error: io::Error| format!("cannot listen on {bind}: {error}");
-    let address = bind.to_socket_addrs().map_err(failed)?.next().ok_or_else(|| format!("{bind} names no address"))?;
-    let socket =
-        socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None).map_err(failed)?;
-    socket.set_reuse_address(true).map_err(failed)?;
-    socket.bind(&address.into()).map_err(failed)?;
-    socket.listen(128).map_err(failed)?;
-    Ok(socket.into())
-}
-
-fn target(setup: &IscsiSetup, iqn: &str) -> TargetConfig {
-    let credentials = |user: &User| Credentials { name: user.name.clone(), secret: Secret(user.secret.clone()) };
-    TargetConfig {
-        name: iqn.into(),
-        alias: "Ferric tape library".into(),
-        users: setup.users.iter().map(credentials).collect(),
-        mutual: setup.mutual.as_ref().map(credentials),
-        initiators: setup.initiators.clone(),
-        advertise: setup.advertise.clone(),
-        limits: Limits::default(),
-    }
-}
-
 /// An address that a person can connect to, where the daemon listens on all of them.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let local: IpAddr = if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
     SocketAddr::new(if address.ip().is_unspecified() { local } else { address.ip() }, address.port())
 }
 
-/// What people see goes to stderr, then one line for programs to stdout.
-fn greet(library: &Library, address: SocketAddr, shown: &str) -> io::Result<()> {
-    let iqn = library.iqn();
+/// What people see goes to stderr, then one line for programs to stdout: the address, and every target's name.
+fn greet(site: &Site, address: SocketAddr, shown: &str) -> io::Result<()> {
     let mut people = io::stderr().lock();
-    writeln!(people, "LUN  Vendor   Product           Rev   Serial      Loaded")?;
-    for unit in library.overview() {
-        let model = unit.model;
-        writeln!(
-            people,
-            "{:>3}  {:<8} {:<16}  {:<4}  {:<10}  {}",
-            unit.lun, model.vendor, model.product, model.revision, unit.serial, unit.content
-        )?;
+    for target in site.targets() {
+        writeln!(people, "{}\nLUN  Vendor   Product           Rev   Serial      Loaded", target.name())?;
+        for unit in site.overview(target) {
+            let model = unit.model;
+            writeln!(
+                people,
+                "{:>3}  {:<8} {:<16}  {:<4}  {:<10}  {}",
+                unit.lun, model.vendor, model.product, model.revision, unit.serial, unit.content
+            )?;
+        }
+        writeln!(people)?;
     }
-    writeln!(people, "\nTo connect from Linux:")?;
+    let names: Vec<&str> = site.targets().iter().map(|target| target.name()).collect();
+    writeln!(people, "To connect from Linux:")?;
     writeln!(people, "  iscsiadm -m discovery -t sendtargets -p {shown}")?;
-    writeln!(people, "  iscsiadm -m node -T {iqn} -p {shown} --login")?;
-    writeln!(io::stdout(), "ready iscsi {address} {iqn}")?;
+    for name in &names {
+        writeln!(people, "  iscsiadm -m node -T {name} -p {shown} --login")?;
+    }
+    writeln!(io::stdout(), "ready iscsi {address} {}", names.join(" "))?;
     io::stdout().flush()?;
     // Without a supervisor that asked for it this does nothing.
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);

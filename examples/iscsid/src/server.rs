@@ -8,7 +8,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::Builder;
 use std::time::Duration;
-use vtl::library::Library;
+use vtl::site::Site;
 
 /// After a connection that could not be taken.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -28,13 +28,13 @@ impl Drop for Place<'_> {
 /// Serves the listener from a thread of its own.
 pub(crate) fn start(
     listener: TcpListener,
-    library: Arc<Library>,
+    site: Arc<Site>,
     target: Arc<TargetConfig>,
     sessions: Arc<Sessions>,
 ) -> io::Result<()> {
     let accept = move || {
         for stream in listener.incoming() {
-            let result = stream.and_then(|stream| spawn(stream, &library, &target, &sessions));
+            let result = stream.and_then(|stream| spawn(stream, &site, &target, &sessions));
             if let Err(error) = result {
                 tracing::debug!(%error, "connection not accepted");
                 // Out of descriptors, most likely: asking again at once would only burn time.
@@ -49,22 +49,17 @@ pub(crate) fn start(
     Builder::new().name("accept".into()).spawn(accept).map(drop)
 }
 
-fn spawn(
-    stream: TcpStream,
-    library: &Arc<Library>,
-    target: &Arc<TargetConfig>,
-    sessions: &Arc<Sessions>,
-) -> io::Result<()> {
+fn spawn(stream: TcpStream, site: &Arc<Site>, target: &Arc<TargetConfig>, sessions: &Arc<Sessions>) -> io::Result<()> {
     let mailbox = Arc::new(Mailbox::new()?);
     let Some(number) = sessions.connect(&mailbox) else {
         tracing::debug!("too many connections");
         return Ok(());
     };
-    let (library, target, sessions) = (Arc::clone(library), Arc::clone(target), Arc::clone(sessions));
+    let (site, target, sessions) = (Arc::clone(site), Arc::clone(target), Arc::clone(sessions));
     let owner = Arc::clone(&sessions);
     let serve = move || {
         let _place = Place { sessions: &sessions, number };
-        if let Err(error) = connection::serve(stream, &library, &target, &sessions, &mailbox, number) {
+        if let Err(error) = connection::serve(stream, &site, &target, &sessions, &mailbox) {
             tracing::debug!(%error, "connection ended");
         }
     };

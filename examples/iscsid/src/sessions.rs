@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use vtl::library::Library;
+use vtl::target::Target;
 use vtl::unit::{Finished, Reply};
 
 /// How other threads reach a connection's thread.
@@ -77,7 +77,8 @@ impl Reply for Mailbox {
     }
 }
 
-type Name = (String, [u8; 6]);
+/// An I_T nexus: the initiator's name and ISID, and the target's name.
+type Name = (String, [u8; 6], String);
 
 struct Session {
     mailbox: Arc<Mailbox>,
@@ -153,11 +154,11 @@ impl Sessions {
     /// Grants a session. One of the same initiator port ends first (RFC 7143 §6.3.5).
     pub(crate) fn login(
         &self,
-        library: &Library,
+        target: &Target,
         request: &iscsi::connection::LoginRequest,
         mailbox: &Arc<Mailbox>,
     ) -> Result<Granted, Refusal> {
-        let name = (request.initiator.clone(), request.isid);
+        let name = (request.initiator.clone(), request.isid, request.target.clone());
         let mut state = self.lock();
         if request.tsih != 0 {
             // The connection of a living session may be made anew; a second one may not.
@@ -181,13 +182,13 @@ impl Sessions {
         let tsih = if request.tsih == 0 { state.next_handle() } else { request.tsih };
         state.sessions.insert(name.clone(), Session { mailbox: Arc::clone(mailbox), tsih, cid: request.cid });
         drop(state);
-        let nexus = library.login(&TransportId::iscsi(&name.0, name.1));
+        let nexus = target.login(&TransportId::iscsi(&name.0, name.1));
         Ok(Granted { name, nexus, tsih })
     }
 
     /// The session is over.
-    pub(crate) fn logout(&self, library: &Library, granted: &Granted) {
-        library.logout(granted.nexus);
+    pub(crate) fn logout(&self, target: &Target, granted: &Granted) {
+        target.logout(granted.nexus);
         self.lock().sessions.remove(&granted.name);
         self.changed.notify_all();
     }
@@ -197,18 +198,23 @@ impl Sessions {
         self.lock().next_handle()
     }
 
-    /// Tells every other session that tasks were ended.
-    pub(crate) fn clear_others(&self, mine: &Arc<Mailbox>, lun: Option<u64>) {
-        let state = self.lock();
-        for mailbox in state.connections.values().filter(|mailbox| !Arc::ptr_eq(mailbox, mine)) {
+    /// Tells every other session of a target that tasks were ended.
+    pub(crate) fn clear_others(&self, mine: &Arc<Mailbox>, target: &str, lun: Option<u64>) {
+        self.others(mine, target, |mailbox| {
             mailbox.clears.lock().unwrap_or_else(PoisonError::into_inner).push(lun);
             mailbox.ring();
-        }
+        });
     }
 
-    /// Ends every connection but this one.
-    pub(crate) fn drop_others(&self, number: usize) {
-        self.lock().connections.iter().filter(|(other, _)| **other != number).for_each(|(_, mailbox)| mailbox.close());
+    /// Ends every other session of a target.
+    pub(crate) fn drop_others(&self, mine: &Arc<Mailbox>, target: &str) {
+        self.others(mine, target, Mailbox::close);
+    }
+
+    fn others(&self, mine: &Arc<Mailbox>, target: &str, call: impl Fn(&Mailbox)) {
+        let state = self.lock();
+        let of_target = state.sessions.iter().filter(|((_, _, name), _)| name == target);
+        of_target.filter(|(_, other)| !Arc::ptr_eq(&other.mailbox, mine)).for_each(|(_, other)| call(&other.mailbox));
     }
 
     /// Ends every connection and waits for them.

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 use vtl::buffers::Buffers;
-use vtl::library::Library;
+use vtl::site::Site;
+use vtl::target::Target;
 use vtl::unit::{Finished, Job, Reply, Submitted};
 use zerocopy::IntoBytes;
 
@@ -39,7 +40,7 @@ impl Reply for Door {
 
 struct Rig {
     connection: Connection,
-    library: Library,
+    library: Arc<Target>,
     nexus: NexusId,
     pool: Shared,
     reply: Arc<dyn Reply>,
@@ -131,7 +132,7 @@ impl Rig {
 }
 
 /// Logs in, takes the attentions, and moves the first cartridge into the drive.
-fn rig(library: Library) -> Rig {
+fn rig(library: Arc<Target>) -> Rig {
     const MOVE_SLOT_1000_TO_DRIVE_500: [u8; 12] = [0xa5, 0, 0, 0, 0x03, 0xe8, 0x01, 0xf4, 0, 0, 0, 0];
     let nexus = library.login(&TransportId::local(1));
     let (sender, later) = channel();
@@ -164,8 +165,8 @@ fn records_are_written_and_read_without_the_allocator() {
     for codec in ["none", "zlib", "zstd"] {
         let dir = tempfile::tempdir().unwrap();
         let config = format!("[[drive]]\nmodel = \"ULT3580-TD8\"\ncompression = \"{codec}\"\n");
-        let library = Library::open(dir.path(), &vtl::config::parse("test", &config).unwrap()).unwrap();
-        let mut rig = rig(library);
+        let site = Site::open(dir.path(), &vtl::config::parse("test", &config).unwrap()).unwrap();
+        let mut rig = rig(Arc::clone(&site.targets()[0]));
         let count = |rig: &mut Rig, one: fn(&mut Rig)| {
             (0..200).for_each(|_| one(rig));
             allocation_counter::measure(|| (0..2000).for_each(|_| one(rig))).count_total

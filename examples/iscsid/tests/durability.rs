@@ -252,8 +252,8 @@ fn the_file_owns_shape_and_the_directory_owns_cartridges() {
     assert_eq!(barcode_in(&mut session, 2, SLOT).as_deref(), Some("N1L8"));
     daemon.kill();
     // Damage in a file of the directory is named, not repaired by forgetting.
-    std::fs::write(data.join("inventory.json"), "{").unwrap();
-    assert!(refusal(&data, other).contains("inventory.json"));
+    std::fs::write(data.join("state.redb"), "{").unwrap();
+    assert!(refusal(&data, other).contains("state.redb"));
 }
 
 #[test]

@@ -194,11 +194,23 @@ impl Connection {
         let Ok(pairs) = text::parse(&keys) else {
             return self.reject(request, Reason::PROTOCOL_ERROR, Vec::new(), pool);
         };
-        let answer = self.answer_text(&pairs);
+        let mut answer = std::mem::take(&mut self.text_left);
+        answer.extend(self.answer_text(&pairs));
+        let segment = self.params.max_send_segment as usize;
+        if answer.len() > segment {
+            self.text_left = answer.split_off(segment);
+        }
         let mut header = self.target_header(Opcode::TEXT_RESPONSE, request.itt.get(), true);
-        // The initiator says when it has nothing more; until then the exchange has a tag.
-        let last = request.flags & FINAL != 0;
-        header.flags = if last { FINAL } else { 0 };
+        // The initiator says when it has nothing more, and we when there is more; until then the exchange has a tag.
+        let more = !self.text_left.is_empty();
+        let last = request.flags & FINAL != 0 && !more;
+        header.flags = if last {
+            FINAL
+        } else if more {
+            CONTINUE
+        } else {
+            0
+        };
         header.ttt = if last { NO_TAG } else { TEXT_TAG }.into();
         let len = answer.len();
         wire::set_data_length(&mut header.data_length, len);
@@ -224,16 +236,17 @@ impl Connection {
     /// `All` only for who discovers; a name, or nothing for the session's own target, for everyone.
     fn send_targets(&self, wanted: &str, out: &mut Vec<u8>) {
         let discovery = matches!(self.phase, Phase::Full { discovery: true, .. });
-        match wanted {
+        let wanted = match wanted {
             "All" if !discovery => return text::push(out, "SendTargets", "Reject"),
-            "All" => {}
-            "" if !discovery => {}
-            name if name == self.config.name => {}
-            _ => return,
-        }
+            "" if discovery => return,
+            "" => &self.target,
+            other => other,
+        };
         let address = self.config.advertise.as_deref().unwrap_or(&self.portal);
-        text::push(out, "TargetName", &self.config.name);
-        text::push(out, "TargetAddress", &format!("{address},{PORTAL_GROUP}"));
+        for name in self.config.names.iter().filter(|name| wanted == "All" || *name == wanted) {
+            text::push(out, "TargetName", name);
+            text::push(out, "TargetAddress", &format!("{address},{PORTAL_GROUP}"));
+        }
     }
 
     /// Ends the session, or its one connection: §11.14 and §11.15.

@@ -92,6 +92,7 @@ impl Connection {
         }
         let event = LoginRequest {
             initiator: phase.login.initiator.clone(),
+            target: phase.login.target.clone(),
             isid: request.isid,
             tsih: request.tsih.get(),
             cid: request.cid.get(),
@@ -108,6 +109,7 @@ impl Connection {
         let Phase::Admission(phase) = &mut self.phase else { return };
         let Some((request, answer)) = phase.last.take() else { return };
         let (params, discovery) = (phase.login.params, phase.login.discovery);
+        self.target.clone_from(&phase.login.target);
         let current = Stage::from_bits(request.flags >> 2).unwrap_or(Stage::Operational);
         self.params = params;
         self.open_window();

@@ -63,6 +63,8 @@ pub struct Answer {
 pub struct LoginRequest {
     /// The initiator's name.
     pub initiator: String,
+    /// The target's name; empty for a discovery.
+    pub target: String,
     /// Its ISID.
     pub isid: [u8; 6],
     /// TSIH: zero asks for a new session.
@@ -140,6 +142,8 @@ pub type Slices<'a> = smallvec::SmallVec<[std::io::IoSlice<'a>; 64]>;
 /// One connection.
 pub struct Connection {
     config: Arc<TargetConfig>,
+    /// The target of the session; empty before, and for a discovery.
+    target: String,
     /// `address:port` that the initiator connected to.
     portal: String,
     phase: Phase,
@@ -161,6 +165,8 @@ pub struct Connection {
     buffered: usize,
     next_ttt: u32,
     text: Vec<u8>,
+    /// What is left of an answer that is longer than a segment of the initiator.
+    text_left: Vec<u8>,
     last_heard: u64,
     pinged: bool,
 }
@@ -171,6 +177,7 @@ impl Connection {
     pub fn new(config: Arc<TargetConfig>, portal: String, random: [u8; 32], now: u64) -> Self {
         Self {
             config,
+            target: String::new(),
             portal,
             phase: Phase::Login(LoginPhase::new(random, now)),
             params: Params::default(),
@@ -187,6 +194,7 @@ impl Connection {
             buffered: 0,
             next_ttt: 0,
             text: Vec::new(),
+            text_left: Vec::new(),
             last_heard: now,
             pinged: false,
         }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::pool::NoPool;
-use crate::testing::{answer, login, target};
+use crate::testing::{answer, login, login_with, target};
 use crate::wire::{BHS, Opcode, layout};
 
 fn connection() -> Connection {
@@ -199,4 +199,37 @@ fn only_its_own_connection_is_logged_out() {
     };
     assert_eq!(logout(0, 7), (1, true));
     assert_eq!(logout(1, 0), (0, false));
+}
+
+#[test]
+fn a_list_of_targets_longer_than_a_segment_comes_in_parts() {
+    let names: Vec<String> = (0..60).map(|number| format!("iqn.t:{number}")).collect();
+    let config = TargetConfig { names: names.clone(), ..target() };
+    let mut connection = Connection::new(Arc::new(config), "127.0.0.1:3260".into(), [3; 32], 0);
+    let keys = [("InitiatorName", "iqn.i"), ("SessionType", "Discovery"), ("MaxRecvDataSegmentLength", "512")];
+    feed(&mut connection, &login_with(&keys));
+    answer(&mut connection);
+    sent(&mut connection);
+    let mut ask = |number: u32, tag: u32, keys: &[u8]| {
+        let mut request: wire::Request = wire::empty(Opcode::TEXT);
+        (request.flags, request.itt, request.ttt, request.cmd_sn) = (0x80, 5.into(), tag.into(), number.into());
+        wire::set_data_length(&mut request.data_length, keys.len());
+        let mut bytes = zerocopy::IntoBytes::as_bytes(&request).to_vec();
+        bytes.extend_from_slice(keys);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        feed(&mut connection, &bytes);
+        sent(&mut connection).remove(0)
+    };
+    let (mut header, mut whole) = ask(0, wire::NO_TAG, b"SendTargets=All\0");
+    let mut number = 0;
+    while header.flags & 0x80 == 0 {
+        assert_eq!((header.flags, whole.len() % 512), (0x40, 0));
+        number += 1;
+        let (next, part) = ask(number, header.ttt.get(), b"");
+        header = next;
+        whole.extend(part);
+    }
+    assert!(number > 3);
+    let found: Vec<_> = whole.split(|byte| *byte == 0).filter_map(|pair| pair.strip_prefix(b"TargetName=")).collect();
+    assert_eq!(found, names.iter().map(|name| name.as_bytes()).collect::<Vec<_>>());
 }

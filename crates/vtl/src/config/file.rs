@@ -1,6 +1,7 @@
 //! The file as it is written, and its translation with errors that name line and key.
 
-use super::{CartridgeSetup, Config, ConfigError, DriveSetup, IscsiSetup, ShapeLines, User, barcodes};
+use super::{CartridgeSetup, Config, ConfigError, DriveSetup, IscsiSetup, LibrarySetup, ShapeLines, User, barcodes};
+use crate::target::LUNS;
 use serde::Deserialize;
 use tape_store::cartridge::{Barcode, Level, parse_size};
 use tape_store::medium::Codec;
@@ -9,18 +10,55 @@ use toml::Spanned;
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 struct File {
-    library: LibraryTable,
+    library: OneOrMany,
     drive: Option<Vec<DriveTable>>,
     cartridges: Option<Vec<CartridgeTable>>,
     iscsi: IscsiTable,
 }
 
+/// `[library]`, or `[[library]]` for each of several.
+#[derive(Default)]
+struct OneOrMany(Vec<Spanned<LibraryTable>>);
+
+impl<'de> Deserialize<'de> for OneOrMany {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Tables;
+        impl<'de> serde::de::Visitor<'de> for Tables {
+            type Value = OneOrMany;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a table [library], or tables [[library]]")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<OneOrMany, A::Error> {
+                let table = LibraryTable::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+                Ok(OneOrMany(vec![Spanned::new(0..0, table)]))
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut tables: A) -> Result<OneOrMany, A::Error> {
+                let mut all = Vec::new();
+                while let Some(table) = tables.next_element()? {
+                    all.push(table);
+                }
+                Ok(OneOrMany(all))
+            }
+        }
+        from.deserialize_any(Tables)
+    }
+}
+
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 struct LibraryTable {
+    name: Option<Spanned<String>>,
     model: Option<Spanned<String>>,
     slots: Option<Spanned<u16>>,
     import_export: Option<Spanned<u16>>,
+    shelf: Option<Spanned<String>>,
+    target: Option<Spanned<String>>,
+    lun: Option<Spanned<u16>>,
+    drive: Option<Vec<DriveTable>>,
+    cartridges: Option<Vec<CartridgeTable>>,
 }
 
 #[derive(Deserialize)]
@@ -96,32 +134,112 @@ pub fn parse(file: &str, text: &str) -> Result<Config, ConfigError> {
         let key = line.split('=').next().unwrap_or(line).trim();
         source.error(at, if key.is_empty() { "(file)" } else { key }, error.message())
     })?;
-    let changer = changer(&source, &raw.library)?;
-    let line = |at: Option<usize>| at.map_or(1, |at| source.line(at));
-    let lines = ShapeLines {
-        file: file.into(),
-        slots: line(raw.library.slots.as_ref().map(|slots| slots.span().start)),
-        import_export: line(raw.library.import_export.as_ref().map(|slots| slots.span().start)),
-        drives: line(raw.drive.as_ref().and_then(|tables| tables.last()).map(|table| table.model.span().start)),
-    };
-    let drives = drives(&source, raw.drive)?;
-    let slots = raw.library.slots.as_ref().map_or(20, |slots| *slots.get_ref());
-    let cartridges = cartridges(&source, raw.cartridges, slots)?;
-    let import_export = raw.library.import_export.as_ref().map_or(4, |slots| *slots.get_ref());
-    let count = u16::try_from(drives.len()).unwrap_or(u16::MAX);
-    let layout = changer.layout(slots, import_export, count).map_err(|(kind, most)| {
-        let at = raw.library.slots.as_ref().map_or(0, |slots| slots.span().start);
-        source.error(at, "library", format!("{} has at most {most} {kind}", changer.name))
-    })?;
-    if count == 0 {
-        return Err(source.error(0, "drive", "a library needs at least one drive: [[drive]] with a model"));
+    let mut tables = raw.library.0;
+    if tables.is_empty() {
+        tables.push(Spanned::new(0..0, LibraryTable::default()));
     }
-    if slots == 0 {
-        let at = raw.library.slots.as_ref().map_or(0, |slots| slots.span().start);
-        return Err(source.error(at, "library.slots", "a library needs at least one slot"));
+    if let [only] = tables.as_mut_slice() {
+        // A file of one library may have its drives and cartridges beside it.
+        let only = only.get_mut();
+        only.drive = only.drive.take().or(raw.drive);
+        only.cartridges = only.cartridges.take().or(raw.cartridges);
+    } else if raw.drive.is_some() || raw.cartridges.is_some() {
+        let message = "with several libraries, write [[library.drive]] and [[library.cartridges]] behind each";
+        return Err(source.error(0, "drive", message));
+    }
+    let mut libraries: Vec<LibrarySetup> = Vec::new();
+    for table in tables {
+        let number = libraries.len() + 1;
+        let setup = library(&source, table, number)?;
+        check_against(&source, &libraries, &setup)?;
+        libraries.push(setup);
     }
     let iscsi = iscsi(&source, raw.iscsi)?;
-    Ok(Config { lines, changer, layout, drives, cartridges, iscsi })
+    Ok(Config { libraries, iscsi })
+}
+
+/// One library; the first is called `main` if it has no name, others need one.
+fn library(source: &Source<'_>, table: Spanned<LibraryTable>, number: usize) -> Result<LibrarySetup, ConfigError> {
+    let at = table.span().start;
+    let table = table.into_inner();
+    let changer = changer(source, &table)?;
+    let line = |at: Option<usize>| at.map_or(1, |at| source.line(at));
+    let lines = ShapeLines {
+        file: source.file.into(),
+        library: source.line(at),
+        slots: line(table.slots.as_ref().map(|slots| slots.span().start)),
+        import_export: line(table.import_export.as_ref().map(|slots| slots.span().start)),
+        drives: line(table.drive.as_ref().and_then(|tables| tables.last()).map(|table| table.model.span().start)),
+    };
+    let name = match &table.name {
+        Some(name) => word(source, name, "library.name")?,
+        None if number == 1 => "main".into(),
+        None => return Err(source.error(at, "library.name", "each of several libraries needs a name")),
+    };
+    let shelf = table.shelf.as_ref().map(|shelf| word(source, shelf, "library.shelf")).transpose()?;
+    let target = table.target.as_ref().map(|target| target_name(source, target)).transpose()?;
+    let lun = match &table.lun {
+        Some(lun) if usize::from(*lun.get_ref()) >= LUNS => {
+            let message = format!("{} is too high: LUNs are below {LUNS}", lun.get_ref());
+            return Err(source.error(lun.span().start, "library.lun", message));
+        }
+        lun => lun.as_ref().map(|lun| usize::from(*lun.get_ref())),
+    };
+    let slots = table.slots.as_ref().map_or(20, |slots| *slots.get_ref());
+    let import_export = table.import_export.as_ref().map_or(4, |slots| *slots.get_ref());
+    let shape_at = table.slots.as_ref().map_or(at, |slots| slots.span().start);
+    let drives = drives(source, table.drive)?;
+    // Names that are made up here would be those of the first library again.
+    let listed = if number == 1 { table.cartridges } else { Some(table.cartridges.unwrap_or_default()) };
+    let cartridges = cartridges(source, listed, slots)?;
+    let count = u16::try_from(drives.len()).unwrap_or(u16::MAX);
+    let layout = changer.layout(slots, import_export, count).map_err(|(kind, most)| {
+        source.error(shape_at, "library", format!("{} has at most {most} {kind}", changer.name))
+    })?;
+    if count == 0 {
+        return Err(source.error(at, "drive", "a library needs at least one drive: [[drive]] with a model"));
+    }
+    if slots == 0 {
+        return Err(source.error(shape_at, "library.slots", "a library needs at least one slot"));
+    }
+    let shelf = shelf.unwrap_or_else(|| name.clone());
+    Ok(LibrarySetup { name, lines, changer, layout, drives, cartridges, shelf, target, lun })
+}
+
+/// A name of ours: 1 to 32 of a-z, 0-9, `-` and `_`.
+fn word(source: &Source<'_>, text: &Spanned<String>, key: &str) -> Result<String, ConfigError> {
+    let name = text.get_ref();
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+    if (1..=32).contains(&name.len()) && name.bytes().all(plain) {
+        return Ok(name.clone());
+    }
+    let message = format!("{name:?} is no name: 1 to 32 of a-z, 0-9, - and _");
+    Err(source.error(text.span().start, key, message))
+}
+
+fn target_name(source: &Source<'_>, text: &Spanned<String>) -> Result<String, ConfigError> {
+    if is_iscsi_name(text.get_ref()) { Ok(text.get_ref().clone()) } else { word(source, text, "library.target") }
+}
+
+/// What two libraries cannot both have.
+fn check_against(source: &Source<'_>, others: &[LibrarySetup], new: &LibrarySetup) -> Result<(), ConfigError> {
+    let error = |key: &str, message: String| ConfigError {
+        file: source.file.into(),
+        line: new.lines.library,
+        key: key.into(),
+        message,
+    };
+    if others.iter().any(|other| other.name == new.name) {
+        return Err(error("library.name", format!("there are two libraries {:?}", new.name)));
+    }
+    for other in others {
+        let twice = |setup: &&CartridgeSetup| new.cartridges.iter().any(|mine| mine.barcode == setup.barcode);
+        if let Some(setup) = other.cartridges.iter().find(twice) {
+            let message = format!("barcode {} is given twice, here and in library {:?}", setup.barcode, other.name);
+            return Err(error("cartridges.pattern", message));
+        }
+    }
+    Ok(())
 }
 
 fn changer(source: &Source<'_>, table: &LibraryTable) -> Result<&'static smc::profile::ChangerProfile, ConfigError> {

@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn the_default_library() {
-    let config = Config::default();
+    let config = &Config::default().libraries[0];
     assert_eq!(config.changer.name, "STK L700");
     assert_eq!((config.layout.storage.count, config.layout.import_export.count, config.drives.len()), (20, 4, 2));
     assert_eq!(config.cartridges.len(), 20);
@@ -20,9 +20,9 @@ fn what_is_printed_is_what_was_read() {
     let printed = config.to_string();
     let again = parse("printed", &printed).unwrap();
     assert_eq!(again.to_string(), printed);
-    assert_eq!(again.cartridges[1].barcode.as_str(), "A08L5");
-    assert_eq!(again.cartridges[1].size, 64 << 20);
-    assert_eq!(again.drives.len(), 2);
+    assert_eq!(again.libraries[0].cartridges[1].barcode.as_str(), "A08L5");
+    assert_eq!(again.libraries[0].cartridges[1].size, 64 << 20);
+    assert_eq!(again.libraries[0].drives.len(), 2);
 }
 
 #[test]

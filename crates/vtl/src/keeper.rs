@@ -1,0 +1,255 @@
+//! What must not be lost: one database, in which each change is whole and durable before anyone hears of it.
+//!
+//! A key names what is kept, its value is JSON. A change that could not be written stays due, and goes with the next.
+
+use redb::{Builder, Database, ReadableDatabase, StorageBackend, TableDefinition};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tape_store::backend::{Backend, Folder};
+
+const FILE: &str = "state.redb";
+/// A database in the making, which takes its place when it is whole.
+const NEW: &str = "state.new";
+const TABLE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("state");
+const VERSION_KEY: &str = "version";
+const VERSION: u32 = 2;
+/// Pages that the database keeps in memory; what is kept is small.
+const CACHE: usize = 4 << 20;
+
+/// Why something could not be kept or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeepError {
+    /// The file cannot be opened.
+    #[error("{FILE}: {0}")]
+    Io(#[from] io::Error),
+    /// The database refused.
+    #[error("{FILE}: {0}")]
+    Database(#[from] Box<redb::Error>),
+    /// What is kept cannot be understood.
+    #[error("{FILE}: {key}: {what}")]
+    Format {
+        /// The key.
+        key: String,
+        /// What is wrong with its value.
+        what: String,
+    },
+}
+
+fn refused(error: impl Into<redb::Error>) -> KeepError {
+    KeepError::Database(Box::new(error.into()))
+}
+
+/// What is to be kept, all of it or nothing. `None` removes a key.
+#[derive(Clone, Debug, Default)]
+pub struct Change(BTreeMap<String, Option<Vec<u8>>>);
+
+impl Change {
+    /// Keeps a value.
+    ///
+    /// # Errors
+    /// The value has no form in JSON.
+    pub fn set<T: Serialize>(&mut self, key: impl Into<String>, value: &T) -> Result<(), KeepError> {
+        let key = key.into();
+        let format = |error: serde_json::Error| KeepError::Format { key: key.clone(), what: error.to_string() };
+        let value = serde_json::to_vec(value).map_err(format)?;
+        self.0.insert(key, Some(value));
+        Ok(())
+    }
+
+    /// Forgets a value.
+    pub fn remove(&mut self, key: impl Into<String>) {
+        self.0.insert(key.into(), None);
+    }
+
+    /// Whether there is nothing to be kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The database and what is due to be written to it.
+pub struct Keeper {
+    folder: Mutex<Box<dyn Folder>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    database: Option<Database>,
+    due: Change,
+}
+
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Keeper {
+    /// Opens the database in a folder, made if it is not there. Says whether it was made.
+    ///
+    /// # Errors
+    /// It cannot be opened, or is of a version that this program does not know.
+    pub fn open(folder: Box<dyn Folder>) -> Result<(Self, bool), KeepError> {
+        let keeper = Self { folder: Mutex::new(folder), state: Mutex::default() };
+        let version: Option<u32> = keeper.get(VERSION_KEY)?;
+        match version {
+            Some(VERSION) => Ok((keeper, false)),
+            Some(other) => {
+                let what = format!("version {other} is not known; this program knows {VERSION}");
+                Err(KeepError::Format { key: VERSION_KEY.into(), what })
+            }
+            None => Ok((keeper, true)),
+        }
+    }
+
+    /// The first change of a new database, which makes it one of this version.
+    ///
+    /// # Errors
+    /// As [`Self::keep`].
+    pub fn found(&self, mut first: Change) -> Result<(), KeepError> {
+        first.set(VERSION_KEY, &VERSION)?;
+        self.keep(first)
+    }
+
+    fn connect(&self) -> Result<Database, KeepError> {
+        let mut folder = lock(&self.folder);
+        if folder.view(FILE)?.is_none() {
+            folder.remove(NEW)?;
+            drop(database(folder.as_mut(), NEW)?);
+            folder.rename(NEW, FILE)?;
+        }
+        database(folder.as_mut(), FILE)
+    }
+
+    /// Runs a call on the database, opened anew if the last one failed: it trusts no file that did.
+    fn with<T>(&self, state: &mut State, call: impl FnOnce(&Database) -> Result<T, KeepError>) -> Result<T, KeepError> {
+        let database = match &mut state.database {
+            Some(database) => database,
+            none => none.insert(self.connect()?),
+        };
+        let result = call(database);
+        if result.is_err() {
+            state.database = None;
+        }
+        result
+    }
+
+    /// Makes a change durable, and with it whatever is due.
+    ///
+    /// # Errors
+    /// The storage failed. The change stays due.
+    pub fn keep(&self, change: Change) -> Result<(), KeepError> {
+        let mut state = lock(&self.state);
+        state.due.0.extend(change.0);
+        if state.due.is_empty() {
+            return Ok(());
+        }
+        let due = state.due.clone();
+        self.with(&mut state, |database| write(database, &due))?;
+        state.due.0.clear();
+        Ok(())
+    }
+
+    /// What is kept under a key.
+    ///
+    /// # Errors
+    /// The storage failed, or the value cannot be understood.
+    pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, KeepError> {
+        let mut state = lock(&self.state);
+        let found = self.with(&mut state, |database| read(database, key))?.into_iter().find(|(found, _)| found == key);
+        let wrong = |error: serde_json::Error| KeepError::Format { key: key.into(), what: error.to_string() };
+        found.map(|(_, value)| serde_json::from_slice(&value).map_err(wrong)).transpose()
+    }
+
+    /// What is kept under all keys with a prefix, by the rest of the key.
+    ///
+    /// # Errors
+    /// The storage failed, or a value cannot be understood.
+    pub fn all<T: DeserializeOwned>(&self, prefix: &str) -> Result<BTreeMap<String, T>, KeepError> {
+        let mut state = lock(&self.state);
+        let raw = self.with(&mut state, |database| read(database, prefix))?;
+        let understand = |(key, value): (String, Vec<u8>)| {
+            let wrong = |error: serde_json::Error| KeepError::Format { key: key.clone(), what: error.to_string() };
+            let value = serde_json::from_slice(&value).map_err(wrong)?;
+            Ok((key.get(prefix.len()..).unwrap_or_default().to_owned(), value))
+        };
+        raw.into_iter().map(understand).collect()
+    }
+}
+
+fn database(folder: &mut dyn Folder, name: &str) -> Result<Database, KeepError> {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE);
+    builder.create_with_backend(Store(Mutex::new(folder.open(name)?))).map_err(refused)
+}
+
+fn write(database: &Database, change: &Change) -> Result<(), KeepError> {
+    let transaction = database.begin_write().map_err(refused)?;
+    {
+        let mut table = transaction.open_table(TABLE).map_err(refused)?;
+        for (key, value) in &change.0 {
+            match value {
+                Some(value) => drop(table.insert(key.as_str(), value.as_slice()).map_err(refused)?),
+                None => drop(table.remove(key.as_str()).map_err(refused)?),
+            }
+        }
+    }
+    transaction.commit().map_err(refused)
+}
+
+fn read(database: &Database, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, KeepError> {
+    let transaction = database.begin_read().map_err(refused)?;
+    let table = match transaction.open_table(TABLE) {
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+        table => table.map_err(refused)?,
+    };
+    let mut found = Vec::new();
+    for entry in table.range(prefix..).map_err(refused)? {
+        let (key, value) = entry.map_err(refused)?;
+        if !key.value().starts_with(prefix) {
+            break;
+        }
+        found.push((key.value().to_owned(), value.value().to_vec()));
+    }
+    Ok(found)
+}
+
+/// A file of the store as the database uses it.
+struct Store(Mutex<Box<dyn Backend>>);
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(FILE)
+    }
+}
+
+impl StorageBackend for Store {
+    fn len(&self) -> io::Result<u64> {
+        lock(&self.0).len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let wanted = out.len();
+        let read = lock(&self.0).read_at(offset, &mut [IoSliceMut::new(out)])?;
+        if read == wanted { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        lock(&self.0).set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        lock(&self.0).sync()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        lock(&self.0).write_at(offset, &[IoSlice::new(data)])
+    }
+}
+
+#[cfg(test)]
+mod tests;

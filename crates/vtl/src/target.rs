@@ -1,0 +1,167 @@
+//! A target: what initiators log in to, and the units behind its LUNs.
+
+use crate::buffers::Buffers;
+use crate::nexuses::Nexuses;
+use crate::unit::{Finished, Job, Reply, Submitted, Unit};
+use scsi_core::asc::Asc;
+use scsi_core::data::Data;
+use scsi_core::fault::Completion;
+use scsi_core::nexus::{NexusId, TransportId};
+use scsi_core::status::Status;
+use scsi_core::target::{Event, missing_lun};
+use std::collections::BTreeMap;
+use std::io::{IoSlice, IoSliceMut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+/// A target.
+pub struct Target {
+    name: String,
+    units: RwLock<BTreeMap<usize, Arc<Unit>>>,
+    nexuses: Mutex<Nexuses>,
+    buffers: Arc<Buffers>,
+}
+
+/// The LUN in the first two bytes of its eight: peripheral device or flat addressing, one level.
+#[must_use]
+pub fn lun_number(lun: u64) -> Option<usize> {
+    let [first, second, rest @ ..] = lun.to_be_bytes();
+    let method_is_simple = matches!(first >> 6, 0b00 | 0b01);
+    (method_is_simple && rest == [0; 6]).then(|| usize::from(u16::from_be_bytes([first & 0x3f, second])))
+}
+
+/// The eight bytes of a LUN: peripheral device addressing up to 255, flat beyond.
+#[must_use]
+pub fn lun_bytes(number: usize) -> u64 {
+    let number = u64::try_from(number).unwrap_or(0) & 0x3fff;
+    if number < 256 { number << 48 } else { (number | 0x4000) << 48 }
+}
+
+/// LUNs of a target are below this: fourteen bits of flat addressing.
+pub const LUNS: usize = 0x4000;
+
+impl Target {
+    pub(crate) fn new(name: String, buffers: Arc<Buffers>) -> Self {
+        Self { name, units: RwLock::default(), nexuses: Mutex::default(), buffers }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The buffers of this process.
+    #[must_use]
+    pub const fn buffers(&self) -> &Arc<Buffers> {
+        &self.buffers
+    }
+
+    fn nexuses(&self) -> MutexGuard<'_, Nexuses> {
+        self.nexuses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts units at LUNs. Every unit learns the list; who is logged in hears 3F/0E from the units there were.
+    pub(crate) fn attach(&self, new: impl IntoIterator<Item = (usize, Arc<Unit>)>) {
+        let nexuses = self.nexuses();
+        let mut units = self.units.write().unwrap_or_else(PoisonError::into_inner);
+        let before: Vec<Arc<Unit>> = units.values().cloned().collect();
+        let mut added = Vec::new();
+        for (lun, unit) in new {
+            units.insert(lun, Arc::clone(&unit));
+            added.push(unit);
+        }
+        let luns: Vec<u64> = units.keys().map(|lun| lun_bytes(*lun)).collect();
+        for unit in before {
+            unit.with(|device| {
+                device.lu().luns.clone_from(&luns);
+                device.lu().attention.raise_all(Asc::REPORTED_LUNS_DATA_HAS_CHANGED);
+            });
+        }
+        for unit in added {
+            unit.with(|device| device.lu().luns.clone_from(&luns));
+            for (nexus, port) in nexuses.present() {
+                unit.post(Event::NexusUp { nexus: *nexus, port: port.clone(), returning: false });
+            }
+        }
+    }
+
+    /// A session of this initiator port begins; every unit hears of it.
+    pub fn login(&self, port: &TransportId) -> NexusId {
+        let mut nexuses = self.nexuses();
+        let (nexus, returning) = nexuses.add(port);
+        for unit in self.units() {
+            unit.post(Event::NexusUp { nexus, port: port.clone(), returning });
+        }
+        nexus
+    }
+
+    /// A session is lost: its waiting commands go, and every unit hears of it.
+    pub fn logout(&self, nexus: NexusId) {
+        let mut nexuses = self.nexuses();
+        for unit in self.units() {
+            unit.abort(|other, _| other == nexus);
+            unit.post(Event::NexusLost(nexus));
+        }
+        nexuses.remove(nexus);
+    }
+
+    /// The unit at a LUN.
+    #[must_use]
+    pub fn unit(&self, lun: u64) -> Option<Arc<Unit>> {
+        self.units.read().unwrap_or_else(PoisonError::into_inner).get(&lun_number(lun)?).cloned()
+    }
+
+    /// Every unit, by LUN.
+    #[must_use]
+    pub fn units(&self) -> Vec<Arc<Unit>> {
+        self.units.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Its LUNs, ascending.
+    #[must_use]
+    pub fn luns(&self) -> Vec<usize> {
+        self.units.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
+    }
+
+    /// Runs a command, or queues it.
+    pub fn submit(&self, lun: u64, job: Job, reply: &Arc<dyn Reply>) -> Submitted {
+        match self.unit(lun) {
+            Some(unit) => unit.submit(job, reply).unwrap_or_else(|job| {
+                let mut completion = Completion::new(Ok(()), scsi_core::sense::Format::Fixed);
+                completion.status = Status::TASK_SET_FULL;
+                Submitted::Done(Finished {
+                    tag: job.tag,
+                    completion,
+                    data_in: Vec::new(),
+                    data_out: job.data_out,
+                    aborted: false,
+                })
+            }),
+            None => Submitted::Done(self.answer_missing(job)),
+        }
+    }
+
+    fn answer_missing(&self, job: Job) -> Finished {
+        let mut data_in = if job.room == 0 { Vec::new() } else { self.buffers.take(job.room) };
+        let out = [IoSlice::new(job.data_out.get(..job.data_len).unwrap_or_default())];
+        let mut into = [IoSliceMut::new(data_in.get_mut(..job.room).unwrap_or_default())];
+        let luns: Vec<u64> = self.luns().into_iter().map(lun_bytes).collect();
+        let completion = missing_lun(&job.cdb, &luns, Data::new(&out, &mut into));
+        Finished { tag: job.tag, completion, data_in, data_out: job.data_out, aborted: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn luns_beyond_255_are_flat() {
+        for (number, bytes) in [(0, 0), (255, 0x00ff << 48), (256, 0x4100 << 48), (1000, 0x43e8 << 48)] {
+            assert_eq!((lun_bytes(number), lun_number(bytes)), (bytes, Some(number)));
+        }
+        // Flat addressing of a small number is the same unit; deeper levels and other methods are none.
+        assert_eq!(lun_number(0x4001 << 48), Some(1));
+        assert_eq!((lun_number(0x8000 << 48), lun_number(1)), (None, None));
+    }
+}
