@@ -10,6 +10,7 @@ mod bay;
 pub mod buffers;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod data_dir;
 pub mod events;
 pub mod inventory;

@@ -162,6 +162,18 @@ impl Library {
         &self.target
     }
 
+    /// Who its changer is.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        self.changer.identity()
+    }
+
+    /// LUN of its changer.
+    #[must_use]
+    pub fn lun(&self) -> usize {
+        self.target.lun_of(&self.changer).unwrap_or_default()
+    }
+
     /// Its drives, in order of their elements.
     #[must_use]
     pub fn drives(&self) -> &[Arc<Unit>] {

@@ -132,16 +132,13 @@ impl Site {
     #[must_use]
     pub fn overview(&self, target: &Target) -> Vec<UnitInfo> {
         let row = |(lun, unit): (usize, Arc<Unit>)| {
-            unit.with(|device| {
-                let content = match device {
-                    Device::Changer(changer) => format!("{} cartridges", changer.library().count()),
-                    Device::Drive(drive) => {
-                        drive.loaded().map_or_else(|| "empty".into(), |(cartridge, _)| cartridge.barcode().to_string())
-                    }
-                };
-                let identity = &device.lu().identity;
-                UnitInfo { lun, model: identity.model, serial: identity.serial.clone(), content }
-            })
+            let content = unit.with(|device| match device {
+                Device::Changer(changer) => format!("{} cartridges", changer.library().count()),
+                Device::Drive(drive) => {
+                    drive.loaded().map_or_else(|| "empty".into(), |(cartridge, _)| cartridge.barcode().to_string())
+                }
+            });
+            UnitInfo { lun, model: unit.identity().model, serial: unit.identity().serial.clone(), content }
         };
         target.luns().into_iter().zip(target.units()).map(row).collect()
     }

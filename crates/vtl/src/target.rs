@@ -117,6 +117,13 @@ impl Target {
         self.units.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
+    /// The LUN of a unit.
+    #[must_use]
+    pub fn lun_of(&self, unit: &Arc<Unit>) -> Option<usize> {
+        let units = self.units.read().unwrap_or_else(PoisonError::into_inner);
+        units.iter().find(|(_, other)| Arc::ptr_eq(other, unit)).map(|(lun, _)| *lun)
+    }
+
     /// Its LUNs, ascending.
     #[must_use]
     pub fn luns(&self) -> Vec<usize> {

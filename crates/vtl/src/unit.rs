@@ -6,6 +6,7 @@ use crate::shared::{Owner, Shared};
 use scsi_core::asc::Asc;
 use scsi_core::data::Data;
 use scsi_core::fault::Completion;
+use scsi_core::identity::Identity;
 use scsi_core::lu::Lu;
 use scsi_core::nexus::NexusId;
 use scsi_core::sense::{Format, Sense, SenseKey};
@@ -129,6 +130,7 @@ struct Work {
 /// A logical unit and its owner.
 pub struct Unit {
     owner: Owner,
+    identity: Identity,
     device: Mutex<Device>,
     work: Mutex<Work>,
     wake: Condvar,
@@ -148,13 +150,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Unit {
-    pub(crate) fn new(owner: Owner, device: Device, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(owner: Owner, mut device: Device, shared: Arc<Shared>) -> Self {
+        let identity = device.lu().identity.clone();
         let may_block = match &device {
             Device::Drive(_) => ssc::table::may_block,
             Device::Changer(_) => smc::table::may_block,
         };
         let unit = Self {
             owner,
+            identity,
             device: Mutex::new(device),
             work: Mutex::default(),
             wake: Condvar::new(),
@@ -279,6 +283,12 @@ impl Unit {
         for event in events {
             device.unit().event(event, clock::now());
         }
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// What it is called: its library, and its place there.

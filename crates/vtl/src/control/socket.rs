@@ -1,0 +1,140 @@
+//! The control socket: a line of JSON for each request, a line for each answer (`{"ok": …}` or `{"error": "…"}`).
+//!
+//! Whoever runs the daemon, and root, may use it; everyone else is turned away.
+
+use super::Request;
+use crate::site::Site;
+use rustix::net::sockopt::socket_peercred;
+use rustix::process::geteuid;
+use serde_json::{Value, json};
+use std::fs::{self, Permissions};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::Builder;
+
+/// The file of the socket in a data directory.
+pub const FILE: &str = "control.sock";
+/// The longest request.
+const LONGEST: u64 = 64 * 1024;
+/// Connections at one time.
+const CONNECTIONS: usize = 64;
+
+/// A socket that is served; its file goes with it.
+#[derive(Debug)]
+pub struct Control {
+    path: PathBuf,
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl Control {
+    /// Serves a site on a socket at a path. What is left there of a daemon that was killed is replaced.
+    ///
+    /// # Errors
+    /// The socket cannot be made.
+    pub fn open(path: &Path, site: &Arc<Site>) -> io::Result<Self> {
+        // The data directory is held by this process, so nobody is listening on what is there.
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(path)?;
+        fs::set_permissions(path, Permissions::from_mode(0o600))?;
+        let (site, open) = (Arc::clone(site), Arc::new(AtomicUsize::new(0)));
+        let accept = move || {
+            for stream in listener.incoming().flatten() {
+                let served = Served::new(&open);
+                if served.number > CONNECTIONS || !is_ours(&stream) {
+                    continue;
+                }
+                let site = Arc::clone(&site);
+                let serve = move || {
+                    let _served = served;
+                    if let Err(error) = serve(&stream, &site) {
+                        tracing::debug!(%error, "control connection ended");
+                    }
+                };
+                let _ = Builder::new().name("control".into()).spawn(serve);
+            }
+        };
+        Builder::new().name("control".into()).spawn(accept)?;
+        Ok(Self { path: path.into() })
+    }
+}
+
+/// A connection's place among all.
+struct Served {
+    open: Arc<AtomicUsize>,
+    number: usize,
+}
+
+impl Served {
+    fn new(open: &Arc<AtomicUsize>) -> Self {
+        Self { number: open.fetch_add(1, Ordering::AcqRel) + 1, open: Arc::clone(open) }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.open.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn is_ours(stream: &UnixStream) -> bool {
+    socket_peercred(stream).is_ok_and(|peer| peer.uid == geteuid() || peer.uid.is_root())
+}
+
+fn serve(mut stream: &UnixStream, site: &Site) -> io::Result<()> {
+    let mut lines = BufReader::new(stream.try_clone()?);
+    loop {
+        let mut line = Vec::new();
+        lines.by_ref().take(LONGEST).read_until(b'\n', &mut line)?;
+        if line.is_empty() {
+            return Ok(());
+        }
+        let request = match serde_json::from_slice::<Request>(&line) {
+            Ok(request) => request,
+            Err(error) => {
+                answer(stream, &json!({ "error": format!("the request: {error}") }))?;
+                // What is no line may be the beginning of anything.
+                if line.last() != Some(&b'\n') {
+                    return Ok(());
+                }
+                continue;
+            }
+        };
+        if request == Request::Events {
+            return follow(stream, site);
+        }
+        let said = match site.control(&request) {
+            Ok(value) => json!({ "ok": value }),
+            Err(error) => json!({ "error": error.to_string() }),
+        };
+        answer(stream, &said)?;
+        stream.flush()?;
+    }
+}
+
+fn answer(mut stream: &UnixStream, value: &Value) -> io::Result<()> {
+    let mut line = value.to_string();
+    line.push('\n');
+    stream.write_all(line.as_bytes())
+}
+
+/// Events until the other side has gone.
+fn follow(stream: &UnixStream, site: &Site) -> io::Result<()> {
+    let events = site.follow();
+    answer(stream, &json!({ "ok": null }))?;
+    for event in events {
+        answer(stream, &serde_json::to_value(&event).unwrap_or_default())?;
+    }
+    Ok(())
+}

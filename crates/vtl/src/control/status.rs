@@ -1,0 +1,173 @@
+//! What a site looks like at one moment.
+
+use crate::inventory::Where;
+use crate::library::Library;
+use crate::site::Site;
+use serde::{Deserialize, Serialize};
+use smc::changer::Changer;
+use smc::element::{Address, ElementType, Label, Trouble};
+use std::collections::BTreeMap;
+use tape_store::cartridge::Kind;
+
+/// Everything there is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteStatus {
+    /// The libraries.
+    pub libraries: Vec<LibraryStatus>,
+    /// Cartridges on each shelf.
+    pub shelves: BTreeMap<String, Vec<String>>,
+}
+
+/// A library.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LibraryStatus {
+    /// Its name.
+    pub name: String,
+    /// Its model.
+    pub model: String,
+    /// Unit serial number of its changer.
+    pub serial: String,
+    /// The target it is behind.
+    pub target: String,
+    /// LUN of its changer.
+    pub lun: usize,
+    /// Its shelf.
+    pub shelf: String,
+    /// The robot works.
+    pub online: bool,
+    /// The access door is open.
+    pub door_open: bool,
+    /// The import/export station is open.
+    pub station_open: bool,
+    /// Names of the TapeAlert flags that are raised.
+    pub alerts: Vec<String>,
+    /// Its drives.
+    pub drives: Vec<DriveStatus>,
+    /// Its import/export elements.
+    pub ports: Vec<ElementStatus>,
+    /// Its slots.
+    pub slots: Vec<ElementStatus>,
+}
+
+/// A drive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriveStatus {
+    /// Its element.
+    #[serde(flatten)]
+    pub element: ElementStatus,
+    /// Its model.
+    pub model: String,
+    /// Unit serial number.
+    pub serial: String,
+    /// LUN.
+    pub lun: usize,
+    /// Hosts and robot can use it.
+    pub online: bool,
+    /// Its cartridge waits to be taken.
+    pub ejected: bool,
+}
+
+/// An element.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ElementStatus {
+    /// Its number among its kind, from 1.
+    pub number: usize,
+    /// Its address.
+    pub address: u16,
+    /// The cartridge in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cartridge: Option<String>,
+    /// What that is for: `data`, `worm`, `cleaning`, `null`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// The storage element it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<u16>,
+    /// What is wrong with its label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<Label>,
+    /// What is wrong with the element.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<Trouble>,
+}
+
+impl Site {
+    /// What everything looks like now.
+    #[must_use]
+    pub fn status(&self) -> SiteStatus {
+        let mut shelves: BTreeMap<String, Vec<String>> =
+            self.libraries().iter().map(|library| (library.shelf().to_owned(), Vec::new())).collect();
+        for (barcode, entry) in self.inventory() {
+            if let Where::Shelf(shelf) = entry.place {
+                shelves.entry(shelf).or_default().push(barcode);
+            }
+        }
+        SiteStatus { libraries: self.libraries().iter().map(|library| library.status()).collect(), shelves }
+    }
+}
+
+impl Library {
+    /// What it looks like now.
+    #[must_use]
+    pub fn status(&self) -> LibraryStatus {
+        self.changer(|changer| {
+            let elements = |kind| elements(changer, kind);
+            let drives = elements(ElementType::DRIVE).into_iter().zip(self.drives());
+            let condition = changer.library().condition();
+            let drive = |(element, unit): (ElementStatus, &std::sync::Arc<crate::unit::Unit>)| DriveStatus {
+                online: !condition.drives_offline.contains(&Address(element.address)),
+                ejected: unit.bay_status().accessible,
+                element,
+                model: unit.identity().model.product.into(),
+                serial: unit.identity().serial.clone(),
+                lun: self.target().lun_of(unit).unwrap_or_default(),
+            };
+            let alerts = (1..=64_u8).filter(|flag| changer.alerts().is_set(*flag));
+            let name = |flag| smc::alert::Alert(flag).name().map_or_else(|| format!("flag {flag}"), str::to_owned);
+            LibraryStatus {
+                name: self.name().into(),
+                model: self.profile().name.into(),
+                serial: self.identity().serial.clone(),
+                target: self.target().name().into(),
+                lun: self.lun(),
+                shelf: self.shelf().into(),
+                online: !condition.offline,
+                door_open: condition.door_open,
+                station_open: condition.station_open,
+                alerts: alerts.map(name).collect(),
+                drives: drives.map(drive).collect(),
+                ports: elements(ElementType::IMPORT_EXPORT),
+                slots: elements(ElementType::STORAGE),
+            }
+        })
+    }
+}
+
+fn elements(changer: &Changer, kind: ElementType) -> Vec<ElementStatus> {
+    let layout = changer.library().layout();
+    let range = layout.ranges().into_iter().find(|(other, _)| *other == kind);
+    let addresses = range.into_iter().flat_map(|(_, range)| range.addresses());
+    let troubles = &changer.library().condition().troubles;
+    let status = |(index, address): (usize, Address)| {
+        let content = changer.content(address);
+        ElementStatus {
+            number: index + 1,
+            address: address.0,
+            cartridge: content.as_ref().map(|content| content.barcode.to_string()),
+            kind: content.as_ref().map(|content| name(content.kind).into()),
+            source: content.as_ref().and_then(|content| content.source).map(|source| source.0),
+            label: content.as_ref().and_then(|content| content.label),
+            trouble: troubles.get(&address).copied(),
+        }
+    };
+    addresses.enumerate().map(status).collect()
+}
+
+const fn name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Data => "data",
+        Kind::Worm => "worm",
+        Kind::Null => "null",
+        Kind::Cleaning => "cleaning",
+    }
+}
