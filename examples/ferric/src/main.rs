@@ -1,8 +1,9 @@
-//! `ferric`: cartridges from the command line, over their files alone. No daemon is needed, and one that uses a
-//! cartridge is not disturbed.
+//! `ferric`: running libraries from the command line, by their control socket; and cartridges, over their files alone:
+//! for those no daemon is needed, and one that uses a cartridge is not disturbed.
 
 mod failure;
 mod output;
+mod site;
 mod tape;
 
 use clap::{Parser, Subcommand};
@@ -10,7 +11,7 @@ use failure::Failure;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-/// Tape cartridges from the command line.
+/// Tape libraries and cartridges from the command line.
 #[derive(Parser)]
 #[command(name = "ferric", version)]
 struct Arguments {
@@ -23,11 +24,17 @@ enum What {
     /// Cartridges: make, look at, check, mend, convert, import and export them
     #[command(subcommand)]
     Tape(tape::Command),
+    #[command(flatten)]
+    Site(site::Site),
 }
 
 fn main() -> ExitCode {
-    let What::Tape(command) = Arguments::parse().what;
-    match tape::run(command) {
+    let Arguments { what } = Arguments::parse();
+    let done = match what {
+        What::Tape(command) => tape::run(command),
+        What::Site(command) => site::run(command),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         // Who reads our output has gone: not worth a word.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use vtl::config::Config;
+use vtl::control::socket::{self, Control};
 use vtl::site::Site;
 
 /// Serves a virtual tape library over iSCSI: a medium changer at LUN 0, tape drives from LUN 1.
@@ -64,6 +65,8 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let site = Arc::new(Site::open(&arguments.data, &config).map_err(|error| error.to_string())?);
     let bind = &config.iscsi.bind;
     let door = Door::open(&site, &config.iscsi).map_err(|error| format!("cannot listen on {bind}: {error}"))?;
+    let control = arguments.data.join(socket::FILE);
+    let _control = Control::open(&control, &site).map_err(|error| format!("{}: {error}", control.display()))?;
     let shown = config.iscsi.advertise.clone().unwrap_or_else(|| reachable(door.address()).to_string());
     greet(&site, door.address(), &shown).map_err(|error| error.to_string())?;
     signals.forever().next();

@@ -1,0 +1,320 @@
+//! Two libraries and the shelf between them against a model: moves, exchanges, doors, reservations, failures of robot and
+//! disk, restarts and losses of power. Whatever happens, every cartridge is in one place, and in the one it should be in.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
+use proptest::prelude::*;
+use scsi_core::nexus::{NexusId, TransportId};
+use smc::element::Address;
+use smc::robot::Failure;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+use tape_store::backend::faulty::{Fate, FaultyFolder};
+use tape_store::backend::memory::MemoryShelves;
+use tape_store::cartridge::Barcode;
+use vtl::config::{Config, parse};
+use vtl::data_dir::Data;
+use vtl::inventory::Where;
+use vtl::site::Site;
+use vtl::unit::{Finished, Job, Reply, Submitted};
+
+const TEXT: &str = "[[library]]\nslots = 4\nimport_export = 2\nshelf = \"vault\"\n[[library.drive]]\n\
+    model = \"ULT3580-TD8\"\ncount = 2\n[[library.cartridges]]\npattern = \"A#L8\"\ncount = 3\nsize = \"64MB\"\n\
+    [[library]]\nname = \"two\"\nmodel = \"ADIC Scalar i500\"\nslots = 3\nimport_export = 1\nshelf = \"vault\"\n\
+    [[library.drive]]\nmodel = \"ULT3580-TD8\"\n[[library.cartridges]]\npattern = \"B#L8\"\ncount = 2\nsize = \"64MB\"\n";
+/// Elements of both libraries: slots, import/export elements, drives, and one that is none.
+const PLACES: [[u16; 9]; 2] =
+    [[1000, 1001, 1002, 1003, 10, 11, 500, 501, 99], [0x1000, 0x1001, 0x1002, 0x10, 0x100, 0x1000, 0x10, 0x100, 99]];
+
+#[derive(Clone, Debug)]
+enum Op {
+    Move(usize, usize, usize),
+    Exchange(usize, usize, usize, usize),
+    Import(usize, usize, usize),
+    Export(usize, usize),
+    Reserve(usize, bool),
+    Prevent(usize, bool),
+    PreventDrive(bool),
+    Door(usize, bool),
+    Station(usize, bool),
+    Online(usize, bool),
+    Fail(usize, Failure),
+    DiskFails(u64),
+    Restart,
+    PowerLoss(u8),
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let failure = prop_oneof![Just(Failure::Pick), Just(Failure::Place), Just(Failure::Load), Just(Failure::Unload)];
+    let (library, place) = (0..2_usize, 0..9_usize);
+    prop_oneof![
+        12 => (library.clone(), place.clone(), place.clone()).prop_map(|(l, a, b)| Op::Move(l, a, b)),
+        3 => (library.clone(), place.clone(), place.clone(), place.clone()).prop_map(|(l, a, b, c)| Op::Exchange(l, a, b, c)),
+        4 => (library.clone(), place.clone(), 0..5_usize).prop_map(|(l, a, c)| Op::Import(l, a, c)),
+        4 => (library.clone(), place).prop_map(|(l, a)| Op::Export(l, a)),
+        1 => (library.clone(), any::<bool>()).prop_map(|(l, on)| Op::Reserve(l, on)),
+        1 => (library.clone(), any::<bool>()).prop_map(|(l, on)| Op::Prevent(l, on)),
+        1 => any::<bool>().prop_map(Op::PreventDrive),
+        1 => (library.clone(), any::<bool>()).prop_map(|(l, on)| Op::Door(l, on)),
+        1 => (library.clone(), any::<bool>()).prop_map(|(l, on)| Op::Station(l, on)),
+        1 => (library.clone(), any::<bool>()).prop_map(|(l, on)| Op::Online(l, on)),
+        1 => (library, failure).prop_map(|(l, failure)| Op::Fail(l, failure)),
+        1 => (0..12_u64).prop_map(Op::DiskFails),
+        1 => Just(Op::Restart),
+        1 => any::<u8>().prop_map(Op::PowerLoss),
+    ]
+}
+
+struct Waiting(std::sync::mpsc::Sender<Finished>);
+
+impl Reply for Waiting {
+    fn done(&self, finished: Finished) {
+        let _ = self.0.send(finished);
+    }
+}
+
+/// A site and the disk below it.
+struct World {
+    config: Config,
+    shelves: MemoryShelves,
+    disk: FaultyFolder,
+    site: Option<Site>,
+    hosts: Vec<[NexusId; 2]>,
+}
+
+type Places = BTreeMap<String, Where>;
+
+impl World {
+    fn new() -> Self {
+        let config = parse("model", TEXT).unwrap();
+        let mut world = Self {
+            config,
+            shelves: MemoryShelves::default(),
+            disk: FaultyFolder::default(),
+            site: None,
+            hosts: Vec::new(),
+        };
+        world.open();
+        world
+    }
+
+    fn open(&mut self) {
+        let data = Data::of(Box::new(self.shelves.clone()), Box::new(self.disk.clone()));
+        let site = Site::of(data, &self.config).unwrap();
+        let login = |target: &Arc<vtl::target::Target>| [1, 2].map(|port| target.login(&TransportId::local(port)));
+        self.hosts = site.targets().iter().map(login).collect();
+        self.site = Some(site);
+        for library in 0..2 {
+            for host in 0..2 {
+                for lun in [0, 1] {
+                    while self
+                        .run(library, host, lun, &[0x03, 0, 0, 0, 18, 0], 18)
+                        .1
+                        .get(2)
+                        .is_some_and(|key| key & 15 == 6)
+                    {}
+                }
+            }
+        }
+    }
+
+    fn site(&self) -> &Site {
+        self.site.as_ref().unwrap()
+    }
+
+    /// Status, and what came with it.
+    fn run(&self, library: usize, host: usize, lun: u64, cdb: &[u8], room: usize) -> (u8, Vec<u8>) {
+        let (sender, receiver) = channel();
+        let reply: Arc<dyn Reply> = Arc::new(Waiting(sender));
+        let mut padded = [0; 16];
+        padded[..cdb.len()].copy_from_slice(cdb);
+        let nexus = self.hosts[library][host];
+        let job = Job { nexus, tag: 1, cdb: padded, data_out: Vec::new(), data_len: 0, room };
+        let done = match self.site().targets()[library].submit(lun << 48, job, &reply) {
+            Submitted::Done(done) => done,
+            Submitted::Queued => receiver.recv_timeout(Duration::from_secs(10)).unwrap(),
+        };
+        let sense = done.completion.sense.map(|sense| sense.as_slice().to_vec());
+        (done.completion.status.0, sense.unwrap_or_else(|| done.data_in[..done.completion.data_in].to_vec()))
+    }
+
+    /// As [`Self::run`] by the first host, whose unit attentions are taken first.
+    fn ask(&self, library: usize, lun: u64, cdb: &[u8]) -> (u8, Vec<u8>) {
+        while self.run(library, 0, lun, &[0x03, 0, 0, 0, 18, 0], 18).1.get(2).is_some_and(|key| key & 15 == 6) {}
+        self.run(library, 0, lun, cdb, 0)
+    }
+
+    /// Where everything is, as the libraries themselves have it, and the inventory for what is outside.
+    fn places(&self) -> Places {
+        let mut places = Places::new();
+        for library in self.site().libraries() {
+            for place in library.changer(|changer| changer.places()) {
+                let found = Where::Element {
+                    library: library.name().into(),
+                    address: place.address.0,
+                    source: place.origin.source.map(|source| source.0),
+                    by_operator: place.origin.by_operator,
+                };
+                let before = places.insert(place.barcode.to_string(), found);
+                assert!(before.is_none(), "{} is in two places", place.barcode);
+            }
+        }
+        for (barcode, entry) in self.site().inventory() {
+            if matches!(entry.place, Where::Shelf(_)) {
+                let before = places.insert(barcode.clone(), entry.place);
+                assert!(before.is_none(), "{barcode} is on the shelf and in a library");
+            }
+        }
+        places
+    }
+}
+
+fn address(bytes: &mut Vec<u8>, address: u16) {
+    bytes.extend(address.to_be_bytes());
+}
+
+/// What a move does to the places, if it succeeds.
+fn moved(places: &mut Places, library: &str, from: u16, to: u16) {
+    if from == to {
+        return;
+    }
+    let at =
+        |place: &Where| matches!(place, Where::Element { library: l, address, .. } if l == library && *address == from);
+    let entry = places.values_mut().find(|place| at(place)).unwrap();
+    let Where::Element { source, .. } = entry.clone() else { panic!("outside") };
+    let storage = if library == "two" { 0x1000..0x1003 } else { 1000..1004 };
+    let source = if storage.contains(&from) { Some(from) } else { source };
+    *entry = Where::Element { library: library.into(), address: to, source, by_operator: false };
+}
+
+const NAMES: [&str; 5] = ["A1L8", "A2L8", "A3L8", "B1L8", "B2L8"];
+const LIBRARIES: [&str; 2] = ["main", "two"];
+
+/// The robot at the wish of a host. The model follows what succeeds.
+fn carry(world: &World, places: &mut Places, op: &Op) {
+    match op {
+        Op::Move(library, from, to) => {
+            let (from, to) = (PLACES[*library][*from], PLACES[*library][*to]);
+            let mut cdb = vec![0xa5, 0, 0, 0];
+            address(&mut cdb, from);
+            address(&mut cdb, to);
+            cdb.extend([0; 4]);
+            if world.ask(*library, 0, &cdb).0 == 0 {
+                moved(places, LIBRARIES[*library], from, to);
+            }
+        }
+        Op::Exchange(library, from, to, away) => {
+            let [from, to, away] = [from, to, away].map(|at| PLACES[*library][*at]);
+            let mut cdb = vec![0xa6, 0, 0, 0];
+            [from, to, away].into_iter().for_each(|at| address(&mut cdb, at));
+            cdb.extend([0; 2]);
+            let status = world.ask(*library, 0, &cdb).0;
+            assert!(*library == 0 || status != 0, "a Scalar exchanges");
+            if status == 0 {
+                exchanged(places, from, to, away);
+            }
+        }
+        _ => panic!("{op:?} moves nothing"),
+    }
+}
+
+/// What an exchange does to the places.
+fn exchanged(places: &mut Places, from: u16, to: u16, away: u16) {
+    const AIR: u16 = 0xffff;
+    if from == to {
+        return moved(places, "main", to, away);
+    }
+    moved(places, "main", to, AIR);
+    moved(places, "main", from, to);
+    let displaced = places.values_mut().find(|place| matches!(place, Where::Element { address: AIR, .. })).unwrap();
+    let Where::Element { address, .. } = displaced else { unreachable!() };
+    *address = away;
+}
+
+/// An operator at the shelf or at the switches.
+fn operate(world: &World, places: &mut Places, op: &Op) {
+    let here = |library: usize| &world.site().libraries()[library];
+    match op {
+        Op::Import(library, to, name) => {
+            let to = PLACES[*library][*to];
+            if here(*library).import(Address(to), &Barcode::new(NAMES[*name]).unwrap()).is_ok() {
+                let library = LIBRARIES[*library].into();
+                let place = Where::Element { library, address: to, source: None, by_operator: true };
+                assert_eq!(places.insert(NAMES[*name].into(), place), Some(Where::Shelf("vault".into())));
+            }
+        }
+        Op::Export(library, from) => {
+            if let Ok(barcode) = here(*library).export(Address(PLACES[*library][*from])) {
+                places.insert(barcode.to_string(), Where::Shelf("vault".into()));
+            }
+        }
+        Op::Reserve(library, on) => drop(world.run(*library, 1, 0, &[if *on { 0x16 } else { 0x17 }, 0, 0, 0, 0, 0], 0)),
+        Op::Prevent(library, on) => drop(world.run(*library, 1, 0, &[0x1e, 0, 0, 0, u8::from(*on), 0], 0)),
+        Op::PreventDrive(on) => drop(world.run(0, 1, 1, &[0x1e, 0, 0, 0, u8::from(*on), 0], 0)),
+        Op::Door(library, open) => drop(here(*library).operate(|changer| changer.set_door(*open))),
+        Op::Station(library, open) => drop(here(*library).operate(|changer| changer.set_station(*open))),
+        Op::Online(library, online) => here(*library).changer(|changer| changer.set_online(*online)),
+        Op::Fail(library, failure) => here(*library).changer(|changer| changer.fail_next(*failure)),
+        _ => panic!("{op:?} is not an operator's"),
+    }
+}
+
+/// A disk that fails in the middle of a move: what happened stands in the libraries, and is kept with the next change.
+fn fail_disk(world: &World, at: u64) -> Places {
+    world.disk.fail_at(Some(world.disk.calls() + at), io::ErrorKind::StorageFull);
+    let _ = world.site().libraries()[0].move_medium(Address(1000), Address(1003));
+    world.disk.fail_at(None, io::ErrorKind::Other);
+    world.site().libraries().iter().for_each(|library| library.changer(|changer| changer.set_online(true)));
+    world.places()
+}
+
+/// Power lost in the middle of a move: what was acknowledged before is there, the move is made or not.
+fn lose_power(world: &mut World, fate: u8) -> Places {
+    let before = world.places();
+    let files = world.disk.record();
+    let _ = world.site().libraries()[0].move_medium(Address(1001), Address(1002));
+    let history = world.disk.history(files);
+    let after = world.places();
+    drop(world.site.take());
+    let moment = usize::from(fate) * history.moments() / 256;
+    let fate = [Fate::Kept, Fate::Dropped, Fate::Torn][usize::from(fate) % 3];
+    world.disk = history.crash(moment, &vec![fate; history.loose_changes(moment)]);
+    world.open();
+    let found = world.places();
+    assert!(found == before || found == after, "{found:?} is neither {before:?} nor {after:?}");
+    found
+}
+
+fn play(ops: Vec<Op>) {
+    let mut world = World::new();
+    let mut places = world.places();
+    for op in ops {
+        let before = places.clone();
+        match &op {
+            Op::Move(..) | Op::Exchange(..) => carry(&world, &mut places, &op),
+            Op::DiskFails(at) => places = fail_disk(&world, *at),
+            Op::PowerLoss(fate) => places = lose_power(&mut world, *fate),
+            Op::Restart => {
+                world.site().shut_down().unwrap();
+                drop(world.site.take());
+                world.open();
+            }
+            _ => operate(&world, &mut places, &op),
+        }
+        assert_eq!(world.places(), places, "{op:?} after {before:?}");
+        let kept: Places = world.site().inventory().into_iter().map(|(name, entry)| (name, entry.place)).collect();
+        assert_eq!(kept, places, "{op:?}: the inventory");
+        assert_eq!(places.keys().map(String::as_str).collect::<Vec<_>>(), NAMES, "{op:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_cartridge_is_lost_copied_or_elsewhere(ops in prop::collection::vec(op(), 1..80)) {
+        play(ops);
+    }
+}

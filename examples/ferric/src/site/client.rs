@@ -1,0 +1,53 @@
+//! The other end of the control socket.
+
+use crate::failure::Failure;
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use vtl::control::Request;
+
+pub(super) struct Client {
+    stream: UnixStream,
+    lines: BufReader<UnixStream>,
+    path: String,
+}
+
+impl Client {
+    pub(super) fn connect(path: &Path) -> Result<Self, Failure> {
+        let name = path.display().to_string();
+        let failed = |error: std::io::Error| Failure::Usage(format!("no daemon answers at {name}: {error}"));
+        let stream = UnixStream::connect(path).map_err(failed)?;
+        let lines = BufReader::new(stream.try_clone().map_err(failed)?);
+        Ok(Self { stream, lines, path: name })
+    }
+
+    /// One request and its answer.
+    pub(super) fn ask(&mut self, request: &Request) -> Result<Value, Failure> {
+        let mut line = serde_json::to_vec(request)?;
+        line.push(b'\n');
+        let gone = |error: std::io::Error| Failure::Usage(format!("{}: {error}", self.path));
+        self.stream.write_all(&line).map_err(gone)?;
+        let mut said = self.next()?.ok_or_else(|| Failure::Usage(format!("{}: the daemon has gone", self.path)))?;
+        match said.get("error").and_then(Value::as_str) {
+            Some(error) => Err(Failure::Usage(error.into())),
+            None => Ok(said.get_mut("ok").map(Value::take).unwrap_or_default()),
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<Value>, Failure> {
+        let mut line = String::new();
+        let read = self.lines.read_line(&mut line);
+        let read = read.map_err(|error| Failure::Usage(format!("{}: {error}", self.path)))?;
+        if read == 0 { Ok(None) } else { Ok(Some(serde_json::from_str(&line)?)) }
+    }
+
+    /// Every event, until the daemon ends.
+    pub(super) fn follow(&mut self, each: impl Fn(&Value) -> Result<(), Failure>) -> Result<(), Failure> {
+        self.ask(&Request::Events)?;
+        while let Some(event) = self.next()? {
+            each(&event)?;
+        }
+        Ok(())
+    }
+}

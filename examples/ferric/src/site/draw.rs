@@ -1,0 +1,130 @@
+//! A site as a person sees it at a glance.
+
+use crate::failure::Failure;
+use crate::output::{count, line};
+use smc::element::{Label, Trouble};
+use vtl::control::{DriveStatus, ElementStatus, LibraryStatus, SiteStatus};
+
+/// Elements beside each other; a label has ten characters and more only seldom.
+const WIDE: usize = 6;
+
+/// Every library with all that is in it, and the shelves.
+pub(super) fn site(status: &SiteStatus) -> Result<(), Failure> {
+    for library in &status.libraries {
+        line(title(library))?;
+        for drive in &library.drives {
+            line(format!("  drive {:>3}  {}  {}", drive.element.number, cell(&drive.element), about(drive)))?;
+        }
+        rows("port", &library.ports)?;
+        rows("slot", &library.slots)?;
+        line("")?;
+    }
+    for (shelf, cartridges) in &status.shelves {
+        let all = if cartridges.is_empty() { "empty".into() } else { cartridges.join(" ") };
+        line(format!("shelf {shelf}: {all}"))?;
+    }
+    Ok(())
+}
+
+fn title(library: &LibraryStatus) -> String {
+    let mut state = Vec::new();
+    if !library.online {
+        state.push("off line");
+    }
+    if library.door_open {
+        state.push("door open");
+    }
+    if library.station_open {
+        state.push("station open");
+    }
+    state.extend(library.alerts.iter().map(String::as_str));
+    let state = if state.is_empty() { "ready".into() } else { state.join(", ") };
+    let full = library.slots.iter().filter(|slot| slot.cartridge.is_some()).count();
+    let LibraryStatus { name, model, serial, target, lun, slots, .. } = library;
+    format!(
+        "{name}  {model}  {serial}  {target} LUN {lun}\n  {state}; {full} of {} full",
+        count(slots.len() as u64, "slot")
+    )
+}
+
+fn about(drive: &DriveStatus) -> String {
+    let state = match (&drive.element.cartridge, drive.online, drive.ejected) {
+        (_, false, _) => "off line",
+        (None, ..) => "empty",
+        (Some(_), _, true) => "ejected",
+        (Some(_), _, false) => "loaded",
+    };
+    format!("{}  {}  LUN {}  {state}", drive.model, drive.serial, drive.lun)
+}
+
+/// What is in an element: a label, marked where something is wrong with it or the element.
+fn cell(element: &ElementStatus) -> String {
+    let mark = match (element.trouble, element.label) {
+        (Some(Trouble::Disabled), _) => "x",
+        (Some(Trouble::Blocked), _) => "!",
+        (None, Some(Label::Missing | Label::Unreadable)) => "?",
+        (None, None) => " ",
+    };
+    format!("{:<10}{mark}", element.cartridge.as_deref().unwrap_or("."))
+}
+
+fn rows(name: &str, elements: &[ElementStatus]) -> Result<(), Failure> {
+    for row in elements.chunks(WIDE) {
+        // A row where nothing is says nothing, unless it is the first.
+        let first = row.first().map_or(0, |element| element.number);
+        let plain = |element: &ElementStatus| element.cartridge.is_none() && element.trouble.is_none();
+        if first > 1 && row.iter().all(plain) {
+            continue;
+        }
+        let cells: Vec<String> = row.iter().map(cell).collect();
+        line(format!("  {name:<5} {first:>3}  {}", cells.join(" ").trim_end()))?;
+    }
+    Ok(())
+}
+
+pub(super) fn libraries(status: &SiteStatus) -> Result<(), Failure> {
+    for library in &status.libraries {
+        line(title(library))?;
+    }
+    Ok(())
+}
+
+pub(super) fn drives(status: &SiteStatus) -> Result<(), Failure> {
+    for library in &status.libraries {
+        for drive in &library.drives {
+            let DriveStatus { element, .. } = drive;
+            line(format!(
+                "{}  drive{}  {}  {}  {}",
+                library.name,
+                element.number,
+                element.address,
+                cell(element),
+                about(drive)
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn slots(status: &SiteStatus) -> Result<(), Failure> {
+    for library in &status.libraries {
+        for (kind, elements) in [("slot", &library.slots), ("port", &library.ports)] {
+            for element in elements {
+                line(
+                    format!("{}  {kind}{}  {}  {}", library.name, element.number, element.address, cell(element))
+                        .trim_end(),
+                )?;
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn alerts(status: &SiteStatus) -> Result<(), Failure> {
+    for library in &status.libraries {
+        for alert in &library.alerts {
+            line(format!("{}  {alert}", library.name))?;
+        }
+    }
+    Ok(())
+}
