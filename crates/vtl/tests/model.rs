@@ -266,7 +266,9 @@ fn fail_disk(world: &World, at: u64) -> Places {
     world.disk.fail_at(Some(world.disk.calls() + at), io::ErrorKind::StorageFull);
     let _ = world.site().libraries()[0].move_medium(Address(1000), Address(1003));
     world.disk.fail_at(None, io::ErrorKind::Other);
-    world.site().libraries().iter().for_each(|library| library.changer(|changer| changer.set_online(true)));
+    for online in [false, true] {
+        world.site().libraries()[0].changer(|changer| changer.set_online(online));
+    }
     world.places()
 }
 
