@@ -11,7 +11,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
-use tape_store::backend::faulty::{Fate, FaultyFolder};
+use tape_store::backend::faulty::{Fate, FaultyFolder, History};
 use tape_store::backend::memory::MemoryShelves;
 use tape_store::cartridge::Barcode;
 use vtl::config::{Config, parse};
@@ -281,12 +281,48 @@ fn lose_power(world: &mut World, fate: u8) -> Places {
     let after = world.places();
     drop(world.site.take());
     let moment = usize::from(fate) * history.moments() / 256;
-    let fate = [Fate::Kept, Fate::Dropped, Fate::Torn][usize::from(fate) % 3];
-    world.disk = history.crash(moment, &vec![fate; history.loose_changes(moment)]);
-    world.open();
+    reopen(world, &history, moment, FATES[usize::from(fate) % 3]);
     let found = world.places();
     assert!(found == before || found == after, "{found:?} is neither {before:?} nor {after:?}");
     found
+}
+
+const FATES: [Fate; 3] = [Fate::Kept, Fate::Dropped, Fate::Torn];
+
+fn reopen(world: &mut World, history: &History, moment: usize, fate: Fate) {
+    world.disk = history.crash(moment, &vec![fate; history.loose_changes(moment)]);
+    world.open();
+}
+
+/// The whole way of a cartridge, through a drive and the import/export element to the shelf and back, with the power lost
+/// at each write and each synchronisation of it.
+#[test]
+fn a_cartridge_is_in_one_place_at_every_moment() {
+    const STEPS: [fn(&Site); 5] = [
+        |site| site.libraries()[0].move_medium(Address(1000), Address(500)).unwrap(),
+        |site| site.libraries()[0].move_medium(Address(500), Address(10)).unwrap(),
+        |site| drop(site.libraries()[0].export(Address(10)).unwrap()),
+        |site| site.libraries()[1].import(Address(0x10), &Barcode::new("A1L8").unwrap()).unwrap(),
+        |site| site.libraries()[1].move_medium(Address(0x10), Address(0x1002)).unwrap(),
+    ];
+    let mut world = World::new();
+    for step in STEPS {
+        let before = world.places();
+        let files = world.disk.record();
+        step(world.site());
+        let history = world.disk.history(files);
+        let after = world.places();
+        assert_ne!(before, after);
+        for moment in 0..history.moments() {
+            for fate in FATES {
+                drop(world.site.take());
+                reopen(&mut world, &history, moment, fate);
+                let found = world.places();
+                let done = moment + 1 == history.moments();
+                assert!(found == after || !done && found == before, "at {moment}, {fate:?}: {found:?}");
+            }
+        }
+    }
 }
 
 fn play(ops: Vec<Op>) {

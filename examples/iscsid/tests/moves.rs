@@ -1,0 +1,84 @@
+//! The daemon is killed in a loop of moves: each cartridge is where the last answered move put it.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use common::Daemon;
+use initiator::{Initiator, Reply, Transfer};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tempfile::tempdir;
+
+const CONFIG: &str = "[library]\nslots = 6\nimport_export = 2\n[[drive]]\nmodel = \"ULT3580-TD8\"\ncount = 2\n\
+    [[cartridges]]\npattern = \"M#L8\"\ncount = 6\nsize = \"64MB\"\n";
+const ELEMENTS: [u16; 10] = [1000, 1001, 1002, 1003, 1004, 1005, 10, 11, 500, 501];
+
+type Places = BTreeMap<u16, String>;
+
+/// Every element that is full, and with what.
+fn places(session: &mut Initiator) -> Places {
+    let cdb = [0xb8, 0x10, 0, 0, 0xff, 0xff, 0, 0, 0x10, 0, 0, 0];
+    let data = session.command(0, &cdb, Transfer::In(4096)).unwrap().data;
+    let word = |at: usize| u16::from_be_bytes([data[at], data[at + 1]]);
+    let (mut at, mut places) = (8, Places::new());
+    while at < data.len() {
+        let (stride, bytes) = (usize::from(word(at + 2)), usize::from(word(at + 6)));
+        at += 8;
+        for descriptor in data[at..at + bytes].chunks(stride).filter(|descriptor| descriptor[2] & 1 != 0) {
+            let label = String::from_utf8_lossy(&descriptor[12..44]).trim().to_owned();
+            places.insert(u16::from_be_bytes([descriptor[0], descriptor[1]]), label);
+        }
+        at += bytes;
+    }
+    places
+}
+
+/// Moves until the connection breaks. What is known of the places, and what they are too if the last move was made.
+fn run(mut session: Initiator, mut places: Places, mut random: impl FnMut() -> usize) -> (Places, Places) {
+    loop {
+        let from = *places.keys().nth(random() % places.len()).unwrap();
+        let free: Vec<u16> = ELEMENTS.into_iter().filter(|address| !places.contains_key(address)).collect();
+        let to = free[random() % free.len()];
+        let mut after = places.clone();
+        let label = after.remove(&from).unwrap();
+        after.insert(to, label);
+        let ([a, b], [c, d]) = (from.to_be_bytes(), to.to_be_bytes());
+        match session.command(0, &[0xa5, 0, 0, 0, a, b, c, d, 0, 0, 0, 0], Transfer::None) {
+            Ok(reply) => assert_eq!(reply, Reply::default()),
+            Err(_) => return (places, after),
+        }
+        places = after;
+    }
+}
+
+#[test]
+fn every_cartridge_is_where_it_was_put() {
+    let dir = tempdir().unwrap();
+    let data = dir.path().join("d");
+    let mut seed = 11_u32;
+    let mut random = move || {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 8) as usize
+    };
+    let mut known: Option<(Places, Places)> = None;
+    let mut moves = 0;
+    for _ in 0..40 {
+        let daemon = Daemon::start(&data, CONFIG);
+        let mut session = daemon.login(1);
+        let found = places(&mut session);
+        if let Some((before, after)) = &known {
+            assert!(found == *before || found == *after, "{found:?} is neither {before:?} nor {after:?}");
+        }
+        let delay = Duration::from_millis(random() as u64 % 40);
+        known = Some(std::thread::scope(|scope| {
+            let start = found.clone();
+            let mover = scope.spawn(|| run(session, start, &mut random));
+            #[expect(clippy::disallowed_methods, reason = "a kill comes at any time")]
+            std::thread::sleep(delay);
+            daemon.kill();
+            mover.join().unwrap()
+        }));
+        moves += usize::from(known.as_ref().is_some_and(|(before, _)| *before != found));
+    }
+    assert!(moves > 10, "moves were made in only {moves} rounds");
+}
