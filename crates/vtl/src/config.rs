@@ -4,10 +4,14 @@
 mod barcodes;
 mod file;
 mod print;
+mod reference;
+mod tables;
 
+pub use barcodes::Pattern;
 pub use file::parse;
+pub use reference::reference;
 
-use smc::element::{ElementType, Layout};
+use smc::element::{Address, ElementType, Layout};
 use smc::profile::ChangerProfile;
 use ssc::profile::DriveProfile;
 use tape_store::cartridge::{Barcode, Kind, Level};
@@ -28,9 +32,47 @@ pub struct ConfigError {
     pub message: String,
 }
 
+/// Names of a unit that are given. Others are made once, and kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// Unit serial number.
+    pub serial: Option<String>,
+    /// NAA designator, sixteen hexadecimal digits.
+    pub naa: Option<String>,
+}
+
+/// Who carries cartridges between import/export elements and the shelf.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum When {
+    /// An operator, or a program in the place of one.
+    #[default]
+    Operator,
+    /// The site, as soon as there is something to carry.
+    AtOnce,
+}
+
+/// Cartridges whose labels are of one pattern.
+#[derive(Clone, Debug)]
+pub struct PoolSetup {
+    /// Its name, unlike every other's.
+    pub name: String,
+    /// Labels of its cartridges.
+    pub pattern: Pattern,
+    /// Bytes that a new one holds.
+    pub size: u64,
+    /// How files of a new one are written.
+    pub level: Level,
+    /// The library where new ones appear.
+    pub library: String,
+    /// So many blank ones are kept there.
+    pub scratch: u16,
+}
+
 /// One drive.
 #[derive(Clone, Debug)]
 pub struct DriveSetup {
+    /// Names that are given.
+    pub names: Names,
     /// Its model.
     pub profile: &'static DriveProfile,
     /// How it stores blocks while a host lets it compress.
@@ -50,6 +92,8 @@ pub struct CartridgeSetup {
     pub size: u64,
     /// How its files are written.
     pub level: Level,
+    /// The element where it is put at first, if one is given.
+    pub at: Option<Address>,
 }
 
 /// A user with a secret. The secret does not show itself.
@@ -104,6 +148,8 @@ pub struct ShapeLines {
 pub struct LibrarySetup {
     /// Its name, unlike every other's.
     pub name: String,
+    /// Names of its changer that are given.
+    pub names: Names,
     /// Where its shape is written.
     pub lines: ShapeLines,
     /// Model of the changer.
@@ -120,6 +166,10 @@ pub struct LibrarySetup {
     pub target: Option<String>,
     /// Its first LUN there; the next that is free if it is not given.
     pub lun: Option<usize>,
+    /// Who takes cartridges from its import/export elements to the shelf.
+    pub export: When,
+    /// Who brings what comes to its shelf from elsewhere.
+    pub import: When,
 }
 
 /// An effective configuration, checked.
@@ -127,6 +177,8 @@ pub struct LibrarySetup {
 pub struct Config {
     /// The libraries, at least one.
     pub libraries: Vec<LibrarySetup>,
+    /// The pools.
+    pub pools: Vec<PoolSetup>,
     /// The iSCSI door.
     pub iscsi: IscsiSetup,
 }

@@ -17,6 +17,7 @@ use smc::element::{Address, ElementType, Layout};
 use smc::profile::ChangerProfile;
 use smc::robot::Condition;
 use ssc::drive::{Drive, DriveConfig};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use tape_store::cartridge::{Barcode, Cartridge, Level};
 use tape_store::error::StoreError;
@@ -273,16 +274,23 @@ fn stock(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
     let mut inventory = shared.inventory();
     let taken: Vec<Address> =
         inventory.values().filter_map(|entry| Some(entry.place.element_of(&setup.name)?.0)).collect();
-    let taken: std::collections::BTreeSet<_> = taken.into_iter().collect();
-    let mut free = setup.layout.storage.addresses().filter(|address| !taken.contains(address));
+    let mut taken: BTreeSet<_> = taken.into_iter().collect();
+    let is_new = |cartridge: &&CartridgeSetup| !inventory.contains_key(cartridge.barcode.as_str());
+    let new: Vec<&CartridgeSetup> = setup.cartridges.iter().filter(is_new).collect();
+    // Who has a place of their own comes before those who take what is free.
+    let meant: BTreeSet<Address> = new.iter().filter_map(|cartridge| cartridge.at).collect();
+    let mut free = setup
+        .layout
+        .storage
+        .addresses()
+        .filter(|at| !taken.contains(at) && !meant.contains(at))
+        .collect::<VecDeque<_>>();
     let mut change = Change::default();
     let made = i64::try_from(clock::now().wall.0 / 1000).unwrap_or(i64::MAX);
-    for cartridge in &setup.cartridges {
+    for cartridge in new {
         let name = cartridge.barcode.as_str();
-        if inventory.contains_key(name) {
-            continue;
-        }
-        let Address(address) = free.next().ok_or_else(|| {
+        let own = cartridge.at.filter(|at| taken.insert(*at));
+        let Address(address) = own.or_else(|| free.pop_front()).ok_or_else(|| {
             let message = format!(
                 "no slot of {} is left for cartridge {name}; give more slots or list fewer cartridges",
                 setup.layout.storage.count

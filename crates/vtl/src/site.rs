@@ -209,13 +209,14 @@ fn known_places(config: &Config, inventory: &Inventory) -> Result<(), LibraryErr
 fn identities(shared: &Shared, setup: &LibrarySetup, target: &Target) -> Result<Identities, LibraryError> {
     let mut change = Change::default();
     let mut taken: BTreeSet<usize> = target.luns().into_iter().collect();
-    let units =
-        std::iter::once("changer".to_owned()).chain((0..setup.drives.len()).map(|index| format!("drive/{index}")));
+    let drives = setup.drives.iter().enumerate().map(|(index, drive)| (format!("drive/{index}"), &drive.names));
     let mut named = Vec::new();
-    for unit in units {
+    for (unit, given) in std::iter::once(("changer".to_owned(), &setup.names)).chain(drives) {
         let key = format!("identity/{}/{unit}", setup.name);
         let known: Option<UnitIdentity> = shared.keeper.get(&key)?;
-        let identity = known.clone().map_or_else(unit_identity, Ok)?;
+        let mut identity = known.clone().map_or_else(unit_identity, Ok)?;
+        given.serial.iter().for_each(|serial| identity.serial.clone_from(serial));
+        given.naa.iter().for_each(|naa| identity.naa.clone_from(naa));
         named.push((key, known, identity));
     }
     // Units that have their LUN keep it; those that are new find one behind them.

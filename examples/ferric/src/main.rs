@@ -1,6 +1,7 @@
 //! `ferric`: running libraries from the command line, by their control socket; and cartridges, over their files alone:
 //! for those no daemon is needed, and one that uses a cartridge is not disturbed.
 
+mod config;
 mod failure;
 mod output;
 mod site;
@@ -24,6 +25,9 @@ enum What {
     /// Cartridges: make, look at, check, mend, convert, import and export them
     #[command(subcommand)]
     Tape(tape::Command),
+    /// Configurations: check them, list what can be written in them
+    #[command(subcommand)]
+    Config(config::Command),
     #[command(flatten)]
     Site(site::Site),
 }
@@ -32,6 +36,7 @@ fn main() -> ExitCode {
     let Arguments { what } = Arguments::parse();
     let done = match what {
         What::Tape(command) => tape::run(command),
+        What::Config(command) => config::run(command),
         What::Site(command) => site::run(command),
     };
     match done {

@@ -1,31 +1,112 @@
 //! Barcode patterns: a run of `#` stands for a number.
 
+use std::fmt;
 use tape_store::cartridge::Barcode;
 
-/// The barcodes of a pattern such as `V####1L8`… with `#` counted up from `first`.
+/// A pattern of labels such as `V#####L8`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    before: String,
+    /// Digits of the number.
+    width: usize,
+    behind: String,
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { before, width, behind } = self;
+        write!(f, "{before}{}{behind}", "#".repeat(*width))
+    }
+}
+
+impl Pattern {
+    /// The pattern, if it is one that counts.
+    ///
+    /// # Errors
+    /// What is wrong with it, as text.
+    pub fn new(text: &str) -> Result<Self, String> {
+        let width = text.bytes().filter(|byte| *byte == b'#').count();
+        let (before, behind) = text
+            .split_once(&"#".repeat(width))
+            .filter(|_| width > 0)
+            .ok_or_else(|| format!("{text:?} has no run of # to count with, or more than one; write \"V#####L8\""))?;
+        if width > 9 {
+            return Err(format!("{text:?} has more than nine digits"));
+        }
+        Ok(Self { before: before.into(), width, behind: behind.into() })
+    }
+
+    /// The label of a number.
+    ///
+    /// # Errors
+    /// The number has too many digits, or what comes out is no barcode.
+    pub fn label(&self, number: u32) -> Result<Barcode, String> {
+        let Self { before, width, behind } = self;
+        if number.to_string().len() > *width {
+            return Err(format!("\"{self}\" has {width} digits, but the last number is {number}"));
+        }
+        let text = format!("{before}{number:0width$}{behind}");
+        Barcode::new(&text).ok_or_else(|| format!("{text:?} is no barcode: 1 to 16 of A-Z, 0-9, - and _"))
+    }
+
+    /// The number in a label, if it is one of this pattern.
+    #[must_use]
+    pub fn number(&self, label: &str) -> Option<u32> {
+        let digits = label.strip_prefix(&self.before)?.strip_suffix(&self.behind)?;
+        (digits.len() == self.width && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?
+    }
+
+    /// The highest number.
+    #[must_use]
+    pub fn last(&self) -> u32 {
+        (1..self.width).fold(9, |last, _| last * 10 + 9)
+    }
+
+    /// Whether a label can be of both.
+    #[must_use]
+    pub fn meets(&self, other: &Self) -> bool {
+        let (mine, theirs) = (self.to_string(), other.to_string());
+        let fits = |(a, b): (u8, u8)| {
+            let digit = |byte: u8| byte == b'#' || byte.is_ascii_digit();
+            a == b || (a == b'#' && digit(b)) || (b == b'#' && digit(a))
+        };
+        mine.len() == theirs.len() && mine.bytes().zip(theirs.bytes()).all(fits)
+    }
+}
+
+/// The barcodes of a pattern, with `#` counted up from `first`; or the one of a text without.
 ///
 /// # Errors
 /// What is wrong with the pattern, as text.
-pub(super) fn expand(pattern: &str, first: u32, count: u32) -> Result<Vec<Barcode>, String> {
-    let start = pattern.find('#');
-    let width = pattern.bytes().filter(|byte| *byte == b'#').count();
-    let run = "#".repeat(width);
-    if width > 0 && !pattern.contains(&run) {
-        return Err(format!("{pattern:?} has more than one run of #; write one, as in \"V#####L8\""));
+pub(super) fn expand(text: &str, first: u32, count: u32) -> Result<Vec<Barcode>, String> {
+    if !text.contains('#') {
+        if count != 1 {
+            return Err(format!("{text:?} has no # to count {count} cartridges with, as in \"V#####L8\""));
+        }
+        let label = Barcode::new(text);
+        return Ok(vec![label.ok_or_else(|| format!("{text:?} is no barcode: 1 to 16 of A-Z, 0-9, - and _"))?]);
     }
-    let last = u64::from(first) + u64::from(count.saturating_sub(1));
-    if start.is_none() && count != 1 {
-        return Err(format!("{pattern:?} has no # to count {count} cartridges with, as in \"V#####L8\""));
+    let pattern = Pattern::new(text)?;
+    let end = first.checked_add(count).ok_or_else(|| format!("{text:?}: {first} and {count} are too many"))?;
+    pattern.label(end.saturating_sub(1).max(first))?;
+    (first..end).map(|number| pattern.label(number)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_and_their_labels() {
+        let pattern = Pattern::new("V###L8").unwrap();
+        assert_eq!(pattern.label(7).unwrap().as_str(), "V007L8");
+        assert_eq!(
+            (pattern.number("V042L8"), pattern.number("V42L8"), pattern.number("V0x2L8")),
+            (Some(42), None, None)
+        );
+        assert_eq!(pattern.last(), 999);
+        assert!(pattern.label(1000).is_err() && Pattern::new("V#A#L8").is_err() && Pattern::new("V1L8").is_err());
+        assert!(pattern.meets(&Pattern::new("V1##L8").unwrap()) && !pattern.meets(&Pattern::new("V##L8").unwrap()));
+        assert!(!pattern.meets(&Pattern::new("W###L8").unwrap()));
     }
-    if start.is_some() && last.to_string().len() > width {
-        return Err(format!("{pattern:?} has {width} digits, but the last number is {last}"));
-    }
-    let name =
-        |number: u64| if width > 0 { pattern.replacen(&run, &format!("{number:0width$}"), 1) } else { pattern.into() };
-    (0..u64::from(count))
-        .map(|step| {
-            let text = name(u64::from(first) + step);
-            Barcode::new(&text).ok_or_else(|| format!("{text:?} is no barcode: 1 to 16 of A-Z, 0-9, - and _"))
-        })
-        .collect()
 }

@@ -1,108 +1,15 @@
-//! The file as it is written, and its translation with errors that name line and key.
+//! What the file says, checked, with errors that name line and key.
 
-use super::{CartridgeSetup, Config, ConfigError, DriveSetup, IscsiSetup, LibrarySetup, ShapeLines, User, barcodes};
+use super::barcodes::{self, Pattern};
+use super::tables::{CartridgeTable, DriveTable, File, IscsiTable, LibraryTable, Number, PoolTable, Text, UserTable};
+use super::{
+    CartridgeSetup, Config, ConfigError, DriveSetup, IscsiSetup, LibrarySetup, Names, PoolSetup, ShapeLines, User, When,
+};
 use crate::target::LUNS;
-use serde::Deserialize;
+use smc::element::{Address, Layout};
 use tape_store::cartridge::{Barcode, Level, parse_size};
 use tape_store::medium::Codec;
 use toml::Spanned;
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-struct File {
-    library: OneOrMany,
-    drive: Option<Vec<DriveTable>>,
-    cartridges: Option<Vec<CartridgeTable>>,
-    iscsi: IscsiTable,
-}
-
-/// `[library]`, or `[[library]]` for each of several.
-#[derive(Default)]
-struct OneOrMany(Vec<Spanned<LibraryTable>>);
-
-impl<'de> Deserialize<'de> for OneOrMany {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Tables;
-        impl<'de> serde::de::Visitor<'de> for Tables {
-            type Value = OneOrMany;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a table [library], or tables [[library]]")
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<OneOrMany, A::Error> {
-                let table = LibraryTable::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
-                Ok(OneOrMany(vec![Spanned::new(0..0, table)]))
-            }
-
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut tables: A) -> Result<OneOrMany, A::Error> {
-                let mut all = Vec::new();
-                while let Some(table) = tables.next_element()? {
-                    all.push(table);
-                }
-                Ok(OneOrMany(all))
-            }
-        }
-        from.deserialize_any(Tables)
-    }
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-struct LibraryTable {
-    name: Option<Spanned<String>>,
-    model: Option<Spanned<String>>,
-    slots: Option<Spanned<u16>>,
-    import_export: Option<Spanned<u16>>,
-    shelf: Option<Spanned<String>>,
-    target: Option<Spanned<String>>,
-    lun: Option<Spanned<u16>>,
-    drive: Option<Vec<DriveTable>>,
-    cartridges: Option<Vec<CartridgeTable>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DriveTable {
-    model: Spanned<String>,
-    #[serde(default = "one")]
-    count: u16,
-    compression: Option<Spanned<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CartridgeTable {
-    pattern: Spanned<String>,
-    #[serde(default = "one")]
-    count: u16,
-    #[serde(default = "one")]
-    first: u16,
-    size: Option<Spanned<String>>,
-    level: Option<Spanned<String>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-struct IscsiTable {
-    bind: Option<Spanned<String>>,
-    iqn: Option<Spanned<String>>,
-    advertise: Option<Spanned<String>>,
-    initiators: Vec<Spanned<String>>,
-    user: Vec<UserTable>,
-    mutual: Option<UserTable>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct UserTable {
-    name: String,
-    secret: Spanned<String>,
-}
-
-const fn one() -> u16 {
-    1
-}
 
 /// The text being read, for lines in errors.
 struct Source<'a> {
@@ -154,8 +61,13 @@ pub fn parse(file: &str, text: &str) -> Result<Config, ConfigError> {
         check_against(&source, &libraries, &setup)?;
         libraries.push(setup);
     }
+    let mut pools = Vec::new();
+    for table in raw.pool {
+        let setup = pool(&source, table, &libraries, &pools)?;
+        pools.push(setup);
+    }
     let iscsi = iscsi(&source, raw.iscsi)?;
-    Ok(Config { libraries, iscsi })
+    Ok(Config { libraries, pools, iscsi })
 }
 
 /// One library; the first is called `main` if it has no name, others need one.
@@ -169,8 +81,17 @@ fn library(source: &Source<'_>, table: Spanned<LibraryTable>, number: usize) -> 
         library: source.line(at),
         slots: line(table.slots.as_ref().map(|slots| slots.span().start)),
         import_export: line(table.import_export.as_ref().map(|slots| slots.span().start)),
-        drives: line(table.drive.as_ref().and_then(|tables| tables.last()).map(|table| table.model.span().start)),
+        drives: line(
+            table.drive.as_ref().and_then(|tables| tables.last()?.model.as_ref()).map(|text| text.span().start),
+        ),
     };
+    let names = names(source, "library", table.serial.as_ref(), table.naa.as_ref())?;
+    let (export, import) =
+        (when(source, &table.export, "library.export")?, when(source, &table.import, "library.import")?);
+    if export == When::AtOnce && import == When::AtOnce {
+        let message = "what goes to the shelf at once would come back at once; let one of both be for operators";
+        return Err(source.error(table.import.map_or(at, |text| text.span().start), "library.import", message));
+    }
     let name = match &table.name {
         Some(name) => word(source, name, "library.name")?,
         None if number == 1 => "main".into(),
@@ -191,7 +112,6 @@ fn library(source: &Source<'_>, table: Spanned<LibraryTable>, number: usize) -> 
     let drives = drives(source, table.drive)?;
     // Names that are made up here would be those of the first library again.
     let listed = if number == 1 { table.cartridges } else { Some(table.cartridges.unwrap_or_default()) };
-    let cartridges = cartridges(source, listed, slots)?;
     let count = u16::try_from(drives.len()).unwrap_or(u16::MAX);
     let layout = changer.layout(slots, import_export, count).map_err(|(kind, most)| {
         source.error(shape_at, "library", format!("{} has at most {most} {kind}", changer.name))
@@ -202,8 +122,92 @@ fn library(source: &Source<'_>, table: Spanned<LibraryTable>, number: usize) -> 
     if slots == 0 {
         return Err(source.error(shape_at, "library.slots", "a library needs at least one slot"));
     }
+    let cartridges = cartridges(source, listed, &layout)?;
     let shelf = shelf.unwrap_or_else(|| name.clone());
-    Ok(LibrarySetup { name, lines, changer, layout, drives, cartridges, shelf, target, lun })
+    Ok(LibrarySetup { name, names, lines, changer, layout, drives, cartridges, shelf, target, lun, export, import })
+}
+
+/// A serial number and a world wide name, as far as they are given.
+fn names(
+    source: &Source<'_>,
+    table: &str,
+    serial: Option<&Spanned<String>>,
+    naa: Option<&Spanned<String>>,
+) -> Result<Names, ConfigError> {
+    let number = |text: &Spanned<String>| {
+        let serial = text.get_ref();
+        if (1..=SERIAL).contains(&serial.len()) && serial.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Ok(serial.clone());
+        }
+        let message = format!("{serial:?} is no serial number: 1 to {SERIAL} characters, no blanks");
+        Err(source.error(text.span().start, &format!("{table}.serial"), message))
+    };
+    let name = |text: &Spanned<String>| {
+        let naa = text.get_ref().to_ascii_lowercase();
+        let known = matches!(naa.bytes().next(), Some(b'2' | b'3' | b'5'));
+        if naa.len() == 16 && known && naa.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Ok(naa);
+        }
+        let message = format!("{naa:?} is no world wide name: 16 hexadecimal digits, the first 2, 3 or 5");
+        Err(source.error(text.span().start, &format!("{table}.naa"), message))
+    };
+    Ok(Names { serial: serial.map(number).transpose()?, naa: naa.map(name).transpose()? })
+}
+
+/// The longest unit serial number.
+const SERIAL: usize = 15;
+
+fn when(source: &Source<'_>, text: &Text, key: &str) -> Result<When, ConfigError> {
+    let Some(text) = text else { return Ok(When::Operator) };
+    match text.get_ref().as_str() {
+        "operator" => Ok(When::Operator),
+        "at once" => Ok(When::AtOnce),
+        other => {
+            Err(source.error(text.span().start, key, format!("{other:?} is neither \"operator\" nor \"at once\"")))
+        }
+    }
+}
+
+/// What must be given.
+fn needed<'a>(source: &Source<'_>, text: &'a Text, key: &str, at: usize) -> Result<&'a Spanned<String>, ConfigError> {
+    text.as_ref().ok_or_else(|| source.error(at, key, "is needed here"))
+}
+
+fn or_one(number: &Number) -> u16 {
+    number.as_ref().map_or(1, |number| *number.get_ref())
+}
+
+fn pool(
+    source: &Source<'_>,
+    table: PoolTable,
+    libraries: &[LibrarySetup],
+    others: &[PoolSetup],
+) -> Result<PoolSetup, ConfigError> {
+    let name_at = needed(source, &table.name, "pool.name", 0)?;
+    let at = name_at.span().start;
+    let name = word(source, name_at, "pool.name")?;
+    if others.iter().any(|other| other.name == name) {
+        return Err(source.error(at, "pool.name", format!("there are two pools {name:?}")));
+    }
+    let text = needed(source, &table.pattern, "pool.pattern", at)?;
+    let wrong = |message: String| source.error(text.span().start, "pool.pattern", message);
+    let pattern = Pattern::new(text.get_ref()).map_err(wrong)?;
+    if let Some(other) = others.iter().find(|other| other.pattern.meets(&pattern)) {
+        return Err(wrong(format!("labels of {:?} can be those of pool {:?}, too", text.get_ref(), other.name)));
+    }
+    let first = pattern.label(1).map_err(wrong)?;
+    let (media, _) = media(&first).map_err(wrong)?;
+    let size = size(source, &table.size, "pool.size")?;
+    let level = level(source, table.level.as_ref(), "pool.level")?;
+    let library = match &table.library {
+        None => libraries.first(),
+        Some(text) => Some(libraries.iter().find(|library| library.name == *text.get_ref()).ok_or_else(|| {
+            source.error(text.span().start, "pool.library", format!("there is no library {:?}", text.get_ref()))
+        })?),
+    };
+    let scratch = table.scratch.map_or(0, |number| *number.get_ref());
+    let library = library.map(|library| library.name.clone()).unwrap_or_default();
+    Ok(PoolSetup { name, pattern, size: size.unwrap_or(media.capacity), level, library, scratch })
 }
 
 /// A name of ours: 1 to 32 of a-z, 0-9, `-` and `_`.
@@ -253,16 +257,23 @@ fn changer(source: &Source<'_>, table: &LibraryTable) -> Result<&'static smc::pr
 
 fn drives(source: &Source<'_>, tables: Option<Vec<DriveTable>>) -> Result<Vec<DriveSetup>, ConfigError> {
     let Some(tables) = tables else {
-        return Ok(vec![DriveSetup { profile: &ssc::profile::ULT3580_TD8, codec: Codec::zstd(1) }; 2]);
+        let (profile, codec) = (&ssc::profile::ULT3580_TD8, Codec::zstd(1));
+        return Ok(vec![DriveSetup { profile, codec, names: Names::default() }; 2]);
     };
     let mut drives = Vec::new();
     for table in tables {
-        let model = table.model.get_ref();
+        let text = needed(source, &table.model, "drive.model", 0)?;
+        let model = text.get_ref();
         let profile = ssc::profile::by_product(model).ok_or_else(|| {
             let known: Vec<_> = ssc::profile::ALL.iter().map(|profile| profile.model.product).collect();
             let message = format!("unknown drive {model:?}; known are {}", known.join(", "));
-            source.error(table.model.span().start, "drive.model", message)
+            source.error(text.span().start, "drive.model", message)
         })?;
+        let names = names(source, "drive", table.serial.as_ref(), table.naa.as_ref())?;
+        let count = or_one(&table.count);
+        if count > 1 && names != Names::default() {
+            return Err(source.error(text.span().start, "drive.count", "one name cannot be that of several drives"));
+        }
         let codec = match &table.compression {
             None => Codec::zstd(1),
             Some(text) => Codec::parse(text.get_ref()).ok_or_else(|| {
@@ -271,7 +282,7 @@ fn drives(source: &Source<'_>, tables: Option<Vec<DriveTable>>) -> Result<Vec<Dr
                 source.error(text.span().start, "drive.compression", message)
             })?,
         };
-        drives.extend(std::iter::repeat_n(DriveSetup { profile, codec }, table.count.into()));
+        drives.extend(std::iter::repeat_n(DriveSetup { profile, codec, names }, count.into()));
     }
     Ok(drives)
 }
@@ -279,11 +290,12 @@ fn drives(source: &Source<'_>, tables: Option<Vec<DriveTable>>) -> Result<Vec<Dr
 fn cartridges(
     source: &Source<'_>,
     tables: Option<Vec<CartridgeTable>>,
-    slots: u16,
+    layout: &Layout,
 ) -> Result<Vec<CartridgeSetup>, ConfigError> {
     let mut cartridges: Vec<CartridgeSetup> = Vec::new();
     let Some(tables) = tables else {
         // As many as there are slots, one of them for cleaning, up to twenty.
+        let slots = layout.storage.count;
         let cleaning = u16::from(slots > 1);
         for (pattern, count) in [("V#####L8", slots.min(20) - cleaning), ("CLN001L8", cleaning)] {
             if count == 0 {
@@ -296,20 +308,15 @@ fn cartridges(
         return Ok(cartridges);
     };
     for table in tables {
-        let size = match &table.size {
-            None => None,
-            Some(text) => Some(parse_size(text.get_ref()).ok_or_else(|| {
-                let message = format!(
-                    "{:?} is no size; write for example \"100MB\", \"2.5GB\" or \"64MiB\", at least 1MB",
-                    text.get_ref()
-                );
-                source.error(text.span().start, "cartridges.size", message)
-            })?),
-        };
-        let level = level(source, table.level.as_ref())?;
-        let at = table.pattern.span().start;
-        let made = of_pattern(table.pattern.get_ref(), table.first, table.count, size, level)
+        let size = size(source, &table.size, "cartridges.size")?;
+        let level = level(source, table.level.as_ref(), "cartridges.level")?;
+        let pattern = needed(source, &table.pattern, "cartridges.pattern", 0)?;
+        let at = pattern.span().start;
+        let mut made = of_pattern(pattern.get_ref(), or_one(&table.first), or_one(&table.count), size, level)
             .map_err(|message| source.error(at, "cartridges.pattern", message))?;
+        if let Some(text) = &table.at {
+            place(source, layout, text, &mut made)?;
+        }
         for cartridge in made {
             if cartridges.iter().any(|other| other.barcode == cartridge.barcode) {
                 let message = format!("barcode {} is given twice", cartridge.barcode);
@@ -321,12 +328,53 @@ fn cartridges(
     Ok(cartridges)
 }
 
-fn level(source: &Source<'_>, text: Option<&Spanned<String>>) -> Result<Level, ConfigError> {
+/// Gives cartridges the places that are meant for them.
+fn place(
+    source: &Source<'_>,
+    layout: &Layout,
+    text: &Spanned<String>,
+    made: &mut [CartridgeSetup],
+) -> Result<(), ConfigError> {
+    let wrong = |message: String| source.error(text.span().start, "cartridges.at", message);
+    let (range, number) = [("slot", layout.storage), ("port", layout.import_export)]
+        .into_iter()
+        .find_map(|(word, range)| Some((range, text.get_ref().strip_prefix(word)?.parse::<u16>().ok()?)))
+        .filter(|(_, number)| *number > 0)
+        .ok_or_else(|| wrong(format!("{:?} is neither slot1 nor port1, nor another of them", text.get_ref())))?;
+    for (step, cartridge) in (number - 1..).zip(made) {
+        if step >= range.count {
+            return Err(wrong(format!("there is no room for {}: there are {}", cartridge.barcode, range.count)));
+        }
+        cartridge.at = Some(Address(range.first + step));
+    }
+    Ok(())
+}
+
+fn size(source: &Source<'_>, text: &Text, key: &str) -> Result<Option<u64>, ConfigError> {
+    let Some(text) = text else { return Ok(None) };
+    let size = parse_size(text.get_ref()).ok_or_else(|| {
+        let message = format!(
+            "{:?} is no size; write for example \"100MB\", \"2.5GB\" or \"64MiB\", at least 1MB",
+            text.get_ref()
+        );
+        source.error(text.span().start, key, message)
+    })?;
+    Ok(Some(size))
+}
+
+fn level(source: &Source<'_>, text: Option<&Spanned<String>>, key: &str) -> Result<Level, ConfigError> {
     let Some(text) = text else { return Ok(Level::Ferric) };
     let known = [Level::Ferric, Level::Mhvtl].into_iter().find(|level| level.name() == text.get_ref());
     known.ok_or_else(|| {
         let message = format!("{:?} is neither ferric nor mhvtl", text.get_ref());
-        source.error(text.span().start, "cartridges.level", message)
+        source.error(text.span().start, key, message)
+    })
+}
+
+fn media(barcode: &Barcode) -> Result<(&'static tape_store::media::MediaSpec, tape_store::cartridge::Kind), String> {
+    barcode.media().ok_or_else(|| {
+        let known: Vec<_> = tape_store::media::ALL.iter().map(|media| media.suffix).collect();
+        format!("{barcode} does not end in a media identifier: {}", known.join(", "))
     })
 }
 
@@ -338,11 +386,8 @@ fn of_pattern(
     level: Level,
 ) -> Result<Vec<CartridgeSetup>, String> {
     let setup = |barcode: Barcode| {
-        let Some((media, kind)) = barcode.media() else {
-            let known: Vec<_> = tape_store::media::ALL.iter().map(|media| media.suffix).collect();
-            return Err(format!("{barcode} does not end in a media identifier: {}", known.join(", ")));
-        };
-        Ok(CartridgeSetup { barcode, media, kind, size: size.unwrap_or(media.capacity), level })
+        let (media, kind) = media(&barcode)?;
+        Ok(CartridgeSetup { barcode, media, kind, size: size.unwrap_or(media.capacity), level, at: None })
     };
     barcodes::expand(pattern, first.into(), count.into())?.into_iter().map(setup).collect()
 }
@@ -383,16 +428,17 @@ fn iscsi(source: &Source<'_>, table: IscsiTable) -> Result<IscsiSetup, ConfigErr
     }
     let bind = table.bind.map_or_else(|| "127.0.0.1:3260".into(), Spanned::into_inner);
     let user = |key: &str, table: UserTable| {
-        let at = table.secret.span().start;
-        let secret = table.secret.into_inner();
-        if secret.len() < 12 {
-            return Err(source.error(at, key, "a CHAP secret has at least 12 characters"));
+        let name = needed(source, &table.name, &format!("{key}.name"), 0)?;
+        let secret = needed(source, &table.secret, &format!("{key}.secret"), name.span().start)?;
+        if secret.get_ref().len() < 12 {
+            let message = "a CHAP secret has at least 12 characters";
+            return Err(source.error(secret.span().start, &format!("{key}.secret"), message));
         }
-        Ok(User { name: table.name, secret })
+        Ok(User { name: name.get_ref().clone(), secret: secret.get_ref().clone() })
     };
-    let secret_at = table.mutual.as_ref().map_or(0, |mutual| mutual.secret.span().start);
-    let mutual = table.mutual.map(|table| user("iscsi.mutual.secret", table)).transpose()?;
-    let users = table.user.into_iter().map(|table| user("iscsi.user.secret", table)).collect::<Result<Vec<_>, _>>()?;
+    let secret_at = table.mutual.as_ref().and_then(|mutual| mutual.secret.as_ref()).map_or(0, |text| text.span().start);
+    let mutual = table.mutual.map(|table| user("iscsi.mutual", table)).transpose()?;
+    let users = table.user.into_iter().map(|table| user("iscsi.user", table)).collect::<Result<Vec<_>, _>>()?;
     if mutual.as_ref().is_some_and(|mutual| users.iter().any(|user| user.secret == mutual.secret)) {
         return Err(source.error(
             secret_at,

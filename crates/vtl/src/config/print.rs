@@ -1,12 +1,13 @@
 //! The effective configuration as a file: what `--print-config` shows. Secrets are left out.
 
-use super::{Config, IscsiSetup, LibrarySetup};
+use super::{Config, IscsiSetup, LibrarySetup, PoolSetup, When};
 use std::fmt;
 use tape_store::medium::{Codec, CodecId};
 
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.libraries.iter().try_for_each(|library| writeln!(f, "{library}"))?;
+        self.pools.iter().try_for_each(|pool| writeln!(f, "{pool}"))?;
         write!(f, "{}", self.iscsi)
     }
 }
@@ -15,28 +16,56 @@ impl fmt::Display for LibrarySetup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "[[library]]\nname = {:?}", self.name)?;
         writeln!(f, "model = {:?}", self.changer.name)?;
+        given(f, "serial", self.names.serial.as_deref())?;
+        given(f, "naa", self.names.naa.as_deref())?;
         writeln!(f, "slots = {}", self.layout.storage.count)?;
         writeln!(f, "import_export = {}", self.layout.import_export.count)?;
         writeln!(f, "shelf = {:?}", self.shelf)?;
-        if let Some(target) = &self.target {
-            writeln!(f, "target = {target:?}")?;
-        }
+        given(f, "target", self.target.as_deref())?;
         if let Some(lun) = self.lun {
             writeln!(f, "lun = {lun}")?;
         }
+        writeln!(f, "export = {:?}\nimport = {:?}", when(self.export), when(self.import))?;
         for drive in &self.drives {
             writeln!(f, "\n[[library.drive]]\nmodel = {:?}", drive.profile.model.product)?;
             writeln!(f, "compression = {:?}", codec(drive.codec))?;
+            given(f, "serial", drive.names.serial.as_deref())?;
+            given(f, "naa", drive.names.naa.as_deref())?;
         }
         for cartridge in &self.cartridges {
             writeln!(f, "\n[[library.cartridges]]\npattern = \"{}\"", cartridge.barcode)?;
-            match cartridge.size % 1_000_000 {
-                0 => writeln!(f, "size = \"{}MB\"", cartridge.size / 1_000_000)?,
-                _ => writeln!(f, "size = \"{}KiB\"", cartridge.size / 1024)?,
-            }
+            writeln!(f, "size = {:?}", size(cartridge.size))?;
             writeln!(f, "level = {:?}", cartridge.level.name())?;
+            let place = cartridge.at.and_then(|at| {
+                let slot = self.layout.storage.index(at).map(|index| format!("slot{}", index + 1));
+                slot.or_else(|| Some(format!("port{}", self.layout.import_export.index(at)? + 1)))
+            });
+            given(f, "at", place.as_deref())?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for PoolSetup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "[[pool]]\nname = {:?}\npattern = \"{}\"", self.name, self.pattern)?;
+        writeln!(f, "size = {:?}\nlevel = {:?}", size(self.size), self.level.name())?;
+        writeln!(f, "library = {:?}\nscratch = {}", self.library, self.scratch)
+    }
+}
+
+fn given(f: &mut fmt::Formatter<'_>, key: &str, value: Option<&str>) -> fmt::Result {
+    value.map_or(Ok(()), |value| writeln!(f, "{key} = {value:?}"))
+}
+
+fn size(bytes: u64) -> String {
+    if bytes.is_multiple_of(1_000_000) { format!("{}MB", bytes / 1_000_000) } else { format!("{}KiB", bytes / 1024) }
+}
+
+const fn when(when: When) -> &'static str {
+    match when {
+        When::Operator => "operator",
+        When::AtOnce => "at once",
     }
 }
 

@@ -79,12 +79,44 @@ fn faults_name_line_key_and_remedy() {
         ("drive = []\n", 1, "drive", "needs at least one drive"),
         ("library = 3 4\n", 1, "library", ""),
     ];
+    faulty(&cases);
+}
+
+fn faulty(cases: &[(&str, usize, &str, &str)]) {
     for (text, line, key, message) in cases {
         let error = parse("f.toml", text).unwrap_err();
-        assert_eq!((error.line, error.key.as_str()), (line, key), "{error}");
+        assert_eq!((error.line, error.key.as_str()), (*line, *key), "{error}");
         assert!(error.message.contains(message), "{error}");
         assert!(error.to_string().starts_with(&format!("f.toml:{line}: ")), "{error}");
     }
+}
+
+#[test]
+fn faults_of_names_places_and_pools() {
+    faulty(&[
+        ("\n[[drive]]\ncount = 2\n", 1, "drive.model", "is needed here"),
+        (
+            "[[drive]]\nmodel = \"ULT3580-TD8\"\ncount = 2\nserial = \"A1\"\n",
+            2,
+            "drive.count",
+            "one name cannot be that of several drives",
+        ),
+        ("[library]\nserial = \"A 1\"\n", 2, "library.serial", "\"A 1\" is no serial number"),
+        ("[library]\nnaa = \"9000\"\n", 2, "library.naa", "\"9000\" is no world wide name"),
+        ("[library]\nexport = \"soon\"\n", 2, "library.export", "neither \"operator\" nor \"at once\""),
+        ("[library]\nexport = \"at once\"\nimport = \"at once\"\n", 3, "library.import", "would come back at once"),
+        ("[[cartridges]]\npattern = \"V1L8\"\nat = \"drive1\"\n", 3, "cartridges.at", "neither slot1 nor port1"),
+        ("[[cartridges]]\npattern = \"V#L8\"\ncount = 2\nat = \"port4\"\n", 4, "cartridges.at", "no room for V2L8"),
+        ("[[pool]]\nname = \"a\"\n", 2, "pool.pattern", "is needed here"),
+        ("[[pool]]\nname = \"a\"\npattern = \"V1L8\"\n", 3, "pool.pattern", "has no run of #"),
+        ("[[pool]]\nname = \"a\"\npattern = \"V#L8\"\nlibrary = \"b\"\n", 4, "pool.library", "no library \"b\""),
+        (
+            "[[pool]]\nname = \"a\"\npattern = \"V##L8\"\n[[pool]]\nname = \"b\"\npattern = \"V1#L8\"\n",
+            6,
+            "pool.pattern",
+            "can be those of pool \"a\"",
+        ),
+    ]);
 }
 
 #[test]

@@ -1,0 +1,69 @@
+//! The documentation of the file, from its tables.
+
+use super::tables::{TABLES, Table};
+use std::fmt::Write;
+
+const INTRODUCTION: &str = "# Configuration
+
+One TOML file, given to the daemon with `--config`; every key is optional unless it says that it is needed, and so is the
+file. It owns the *shape* of a site: libraries, drives, elements, pools. The data directory owns what is in it:
+cartridges, where they are, serial numbers, the target's name. This page is made from the code: `ferric config reference`
+prints it.
+
+- `ferric config check FILE` says what is wrong with a file, with line and key, and nothing else.
+- `ferric-iscsid --config FILE --print-config` shows what is in effect.
+- `ferric reload`, or SIGHUP, has a running daemon read its file again. Libraries, drives, slots, cartridges and pools that
+  are new appear, and hosts hear of it (UNIT ATTENTION 3Fh/0Eh, 28h/00h); running commands are not disturbed. What would
+  take something away, or change what is there, is refused, and nothing is changed: it takes a restart.
+- At a restart a slot or drive that the file no longer has, and that holds a cartridge, is an error that names both.
+- The end of the file system counts as the end of the tape, with early warning 256 MiB before.
+
+```toml
+[[library]]
+model = \"STK L700\"
+slots = 40
+
+[[library.drive]]
+model = \"ULT3580-TD8\"
+count = 2
+
+[[library.cartridges]]
+pattern = \"CLN###L8\"
+count = 2
+
+[[pool]]
+name = \"scratch\"
+pattern = \"S#####L8\"
+size = \"100GB\"
+scratch = 10
+
+[iscsi]
+bind = \"0.0.0.0:3260\"
+```
+";
+
+/// The page that documents the configuration, as Markdown.
+#[must_use]
+pub fn reference() -> String {
+    let mut page = String::from(INTRODUCTION);
+    for Table { header, about, keys } in TABLES {
+        let about: String = about.concat();
+        let _ = write!(page, "\n## `{header}`\n\n{}\n\n| key | takes | meaning |\n|---|---|---|\n", about.trim());
+        for key in keys.iter().filter(|key| !key.takes.is_empty()) {
+            let _ = writeln!(page, "| `{}` | {} | {} |", key.name, key.takes, key.about.concat().trim());
+        }
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    /// If it is not, print it: `cargo run -p ferric -- config reference > docs/configuration.md`.
+    #[test]
+    fn the_page_is_what_the_types_say() {
+        assert!(
+            include_str!("../../../../docs/configuration.md") == super::reference(),
+            "docs/configuration.md is old"
+        );
+    }
+}

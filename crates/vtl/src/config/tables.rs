@@ -1,0 +1,229 @@
+//! The file as it is written: each table, its keys and what they mean. The parser and the documentation both read this.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+/// A key, for the documentation.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    /// What it takes; empty for a table of its own.
+    pub(super) takes: &'static str,
+    pub(super) about: &'static [&'static str],
+}
+
+/// A table, for the documentation.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Table {
+    pub(super) header: &'static str,
+    pub(super) about: &'static [&'static str],
+    pub(super) keys: &'static [Key],
+}
+
+/// What a key takes, by its type.
+trait Takes {
+    const TAKES: &'static str;
+}
+
+pub(super) type Text = Option<Spanned<String>>;
+pub(super) type Number = Option<Spanned<u16>>;
+pub(super) type Texts = Vec<Spanned<String>>;
+
+impl Takes for Text {
+    const TAKES: &'static str = "text";
+}
+
+impl Takes for Number {
+    const TAKES: &'static str = "number";
+}
+
+impl Takes for Texts {
+    const TAKES: &'static str = "list of texts";
+}
+
+macro_rules! tables {
+    ($($(#[doc = $about:literal])+ $table:ident = $header:literal {
+        $($(#[doc = $doc:literal])+ $key:ident: $type:ty),+ $(,)?
+    })+) => {
+        $($(#[doc = $about])+
+        #[derive(Deserialize, Default)]
+        #[serde(deny_unknown_fields, default)]
+        pub(super) struct $table {
+            $($(#[doc = $doc])+ pub(super) $key: $type),+
+        }
+
+        impl Takes for Option<Vec<$table>> {
+            const TAKES: &'static str = "";
+        }
+
+        impl Takes for Vec<$table> {
+            const TAKES: &'static str = "";
+        }
+
+        impl Takes for Option<$table> {
+            const TAKES: &'static str = "";
+        })+
+
+        /// Every table of the file, in the order in which people meet them.
+        pub(super) const TABLES: &[Table] = &[$(Table {
+            header: $header,
+            about: &[$($about),+],
+            keys: &[$(Key {
+                name: stringify!($key),
+                takes: <$type as Takes>::TAKES,
+                about: &[$($doc),+],
+            }),+],
+        }),+];
+    };
+}
+
+tables! {
+    /// One logical library. A file of one library may write `[library]`, and `[[drive]]` and `[[cartridges]]` beside it.
+    LibraryTable = "[[library]]" {
+        /// Its name: 1 to 32 of a-z, 0-9, `-` and `_`. The first is `main` if it has none; others need one.
+        name: Text,
+        /// Its model, `STK L700` if none is given. `ferric config models` lists them.
+        model: Text,
+        /// Serial number of the changer, up to 15 characters. Made once per data directory if none is given.
+        serial: Text,
+        /// World wide name of the changer, 16 hexadecimal digits. Made once per data directory if none is given.
+        naa: Text,
+        /// Storage elements: 20 if it is not given.
+        slots: Number,
+        /// Import/export elements: 4 if it is not given.
+        import_export: Number,
+        /// The shelf where cartridges are that left it. Libraries that name the same one share it. Its own name if none is
+        /// given.
+        shelf: Text,
+        /// The target it is behind: an iSCSI name, or what follows the site's own. Libraries that name the same one share
+        /// it, in LUN ranges. The first library is behind the site's own name, others behind that and their own.
+        target: Text,
+        /// First LUN there: the changer's; its drives follow. The next that is free if it is not given.
+        lun: Number,
+        /// `operator`, or `at once`: what the robot puts into an import/export element goes to the shelf.
+        export: Text,
+        /// `operator`, or `at once`: what comes to the shelf from elsewhere is put into an import/export element.
+        import: Text,
+        /// Its drives.
+        drive: Option<Vec<DriveTable>>,
+        /// Its cartridges.
+        cartridges: Option<Vec<CartridgeTable>>,
+    }
+
+    /// Drives, which take the elements and LUNs in order. Two `ULT3580-TD8` if none are given.
+    DriveTable = "[[library.drive]]" {
+        /// Their model, such as `ULT3580-TD8`. `ferric config models` lists them. Needed.
+        model: Text,
+        /// How many: 1 if it is not given.
+        count: Number,
+        /// How blocks are stored while a host leaves compression on: `none`, `zlib` to `zlib:9`, `zstd` to `zstd:19`.
+        /// `zstd:1` if it is not given.
+        compression: Text,
+        /// Serial number, of one drive. Made once per data directory if none is given.
+        serial: Text,
+        /// World wide name, 16 hexadecimal digits, of one drive. Made once per data directory if none is given.
+        naa: Text,
+    }
+
+    /// Cartridges that are made, and put into the first free slots, if they are not there. One that is no longer listed
+    /// stays.
+    CartridgeTable = "[[library.cartridges]]" {
+        /// Their labels: one run of `#` counts. The last two characters are the generation (`L5` to `L9`, `LV` to `LZ` for
+        /// those written once); what begins with `CLN` is for cleaning. Needed.
+        pattern: Text,
+        /// How many: 1 if it is not given.
+        count: Number,
+        /// Number of the first: 1 if it is not given.
+        first: Number,
+        /// Bytes that each holds, as written: `100GB`, `2.5TB`, `64MiB`. The generation's capacity if it is not given.
+        size: Text,
+        /// How its files are written: `ferric`, or `mhvtl` for what mhvtl 1.8 reads.
+        level: Text,
+        /// Where the first of them is put, `slot3` or `port1`; the others follow. The first free slots if it is not given.
+        at: Text,
+    }
+
+    /// A pool: cartridges whose labels are of one pattern, and so many blank ones of them at hand.
+    PoolTable = "[[pool]]" {
+        /// Its name, as that of a library. Needed.
+        name: Text,
+        /// Labels: one run of `#` counts. Needed.
+        pattern: Text,
+        /// Bytes that each new one holds. The generation's capacity if it is not given.
+        size: Text,
+        /// How files of new ones are written: `ferric` or `mhvtl`.
+        level: Text,
+        /// The library where new ones appear: in a slot, or on its shelf if it has no free slot. The first if none is given.
+        library: Text,
+        /// So many blank cartridges are kept in that library and on its shelf, not counting those in drives; what is missing
+        /// is made. 0 if it is not given: none are made.
+        scratch: Number,
+    }
+
+    /// The iSCSI door.
+    IscsiTable = "[iscsi]" {
+        /// `ADDRESS:PORT` to listen on: `127.0.0.1:3260` if it is not given. Port 0 takes a free one.
+        bind: Text,
+        /// The site's target name. Made once per data directory if none is given.
+        iqn: Text,
+        /// What SendTargets says instead of the address connected to.
+        advertise: Text,
+        /// Initiators that may log in: everyone if none are given.
+        initiators: Texts,
+        /// Who may log in, by CHAP.
+        user: Vec<UserTable>,
+        /// How the target proves itself to who asks.
+        mutual: Option<UserTable>,
+    }
+
+    /// A CHAP user; no authentication if there is none. `[iscsi.mutual]`, with the same keys, is what the target proves
+    /// itself with.
+    UserTable = "[[iscsi.user]]" {
+        /// Its name. Needed.
+        name: Text,
+        /// Its secret, at least 12 characters. Needed.
+        secret: Text,
+    }
+}
+
+/// The whole file.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct File {
+    pub(super) library: OneOrMany,
+    pub(super) drive: Option<Vec<DriveTable>>,
+    pub(super) cartridges: Option<Vec<CartridgeTable>>,
+    pub(super) pool: Vec<PoolTable>,
+    pub(super) iscsi: IscsiTable,
+}
+
+/// `[library]`, or `[[library]]` for each of several.
+#[derive(Default)]
+pub(super) struct OneOrMany(pub(super) Vec<Spanned<LibraryTable>>);
+
+impl<'de> Deserialize<'de> for OneOrMany {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Tables;
+        impl<'de> serde::de::Visitor<'de> for Tables {
+            type Value = OneOrMany;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a table [library], or tables [[library]]")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<OneOrMany, A::Error> {
+                let table = LibraryTable::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+                Ok(OneOrMany(vec![Spanned::new(0..0, table)]))
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut tables: A) -> Result<OneOrMany, A::Error> {
+                let mut all = Vec::new();
+                while let Some(table) = tables.next_element()? {
+                    all.push(table);
+                }
+                Ok(OneOrMany(all))
+            }
+        }
+        from.deserialize_any(Tables)
+    }
+}

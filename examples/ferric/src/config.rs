@@ -1,0 +1,46 @@
+//! `ferric config`: configurations, without a daemon.
+
+use crate::failure::Failure;
+use crate::output::line;
+use std::path::PathBuf;
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Say what is wrong with a configuration, if anything is
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+    /// Print what every key means, as Markdown
+    Reference,
+    /// List the models of libraries and drives
+    Models,
+}
+
+pub(crate) fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Check { file } => {
+            let name = file.display().to_string();
+            let text = std::fs::read_to_string(&file).map_err(|error| Failure::Usage(format!("{name}: {error}")))?;
+            let config = vtl::config::parse(&name, &text).map_err(|error| Failure::Usage(error.to_string()))?;
+            let drives: usize = config.libraries.iter().map(|library| library.drives.len()).sum();
+            line(format!("{name}: {} libraries, {drives} drives, {} pools", config.libraries.len(), config.pools.len()))
+        }
+        Command::Reference => line(vtl::config::reference().trim_end()),
+        Command::Models => models(),
+    }
+}
+
+fn models() -> Result<(), Failure> {
+    for profile in smc::profile::ALL {
+        let [slots, import_export, drives] = profile.most;
+        line(format!(
+            "library  {:<18} up to {slots} slots, {import_export} import/export, {drives} drives",
+            profile.name
+        ))?;
+    }
+    for profile in ssc::profile::ALL {
+        line(format!("drive    {:<18} {}", profile.model.product, profile.model.vendor))?;
+    }
+    Ok(())
+}
