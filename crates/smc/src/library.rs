@@ -110,6 +110,19 @@ impl Library {
         &self.layout
     }
 
+    /// Takes a layout with more elements, and the bays of new drives. False if it moves, or takes away, what there is.
+    pub(crate) fn extend(&mut self, layout: Layout, bays: Vec<Box<dyn Bay>>) -> bool {
+        let grown = self.layout.ranges().into_iter().zip(layout.ranges());
+        let keeps = grown.into_iter().all(|((_, old), (_, new))| old.first == new.first && old.count <= new.count);
+        let drives = self.bays.len() + bays.len() == usize::from(layout.drives.count);
+        let extends = keeps && drives && layout.conflict().is_none();
+        if extends {
+            self.layout = layout;
+            self.bays.extend(bays);
+        }
+        extends
+    }
+
     /// What operators have done to it.
     #[must_use]
     pub const fn condition(&self) -> &Condition {

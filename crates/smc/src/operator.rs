@@ -1,8 +1,9 @@
 //! What people do at a library: doors, labels, elements and drives taken out of use, and cartridges put in and taken out.
 
 use crate::alert::Alert;
+use crate::bay::Bay;
 use crate::changer::{Changer, DoorError};
-use crate::element::{Address, ElementType, Label, Trouble};
+use crate::element::{Address, ElementType, Label, Layout, Trouble};
 use crate::library::{MoveError, Origin};
 use crate::robot::{Condition, Failure, lifetime};
 use scsi_core::asc::Asc;
@@ -181,6 +182,43 @@ impl Changer {
         put.map_err(|(error, cartridge)| (DoorError::Element(error), cartridge))?;
         self.reached(address);
         Ok(())
+    }
+
+    /// Puts a cartridge that is new into an empty slot, as if the library had been filled and scanned: every nexus hears
+    /// 28/00.
+    ///
+    /// # Errors
+    /// The element is no slot, or full; the cartridge comes back.
+    pub fn stock(
+        &mut self,
+        address: Address,
+        cartridge: Cartridge,
+        now: Now,
+    ) -> Result<(), (DoorError, Box<Cartridge>)> {
+        if self.state.library.layout().storage.index(address).is_none() {
+            return Err((DoorError::Element(MoveError::NoElement(address)), Box::new(cartridge)));
+        }
+        let put = self.state.library.put(address, cartridge, Origin::default(), now);
+        put.map_err(|(error, cartridge)| (DoorError::Element(error), cartridge))?;
+        self.scanned();
+        Ok(())
+    }
+
+    /// Gives the library more elements: a layout in which every element that there is keeps its address, and the bays of
+    /// the drives that are new. Every nexus hears 28/00. False, and nothing is done, if the layout is another.
+    pub fn extend(&mut self, layout: Layout, bays: Vec<Box<dyn Bay>>) -> bool {
+        let extended = self.state.library.extend(layout, bays);
+        if extended {
+            self.scanned();
+        }
+        extended
+    }
+
+    /// What is where is not what it was.
+    fn scanned(&mut self) {
+        self.lu.attention.raise_all(Asc::NOT_READY_TO_READY_CHANGE_MEDIUM_MAY_HAVE_CHANGED);
+        self.lu.save(Save::INVENTORY);
+        self.settle();
     }
 
     /// Takes the cartridge out of an import/export element, or through the open access door out of a slot. Every nexus

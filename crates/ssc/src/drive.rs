@@ -229,10 +229,11 @@ impl Drive {
     fn dispatch(&mut self, run: Command, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
         let Self { lu, state } = self;
         state.removal_prevented = lu.removal_prevented();
-        if let Load::Mounted(mounted) = &mut state.load
-            && matches!(run, Command::Spc(SpcCommand::LogSense) | Command::ReadAttribute)
-        {
-            mounted.settle();
+        if let Load::Mounted(mounted) = &mut state.load {
+            mounted.today = request.now.wall.0 / 1000;
+            if matches!(run, Command::Spc(SpcCommand::LogSense) | Command::ReadAttribute) {
+                mounted.settle();
+            }
         }
         match run {
             Command::Spc(run) => lu.run(run, cdb, request, state, data),

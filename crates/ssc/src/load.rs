@@ -150,6 +150,8 @@ impl State {
         self.lifetime.add(lifetime::LOADS, 1);
         Mounted {
             protected: protection(format, &cartridge, medium.as_ref(), &mam),
+            retained_until: mam.number(AttrId::RETAINED_UNTIL),
+            today: self.latest.wall.0 / 1000,
             cartridge,
             medium,
             mam,

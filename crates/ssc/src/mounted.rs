@@ -36,6 +36,9 @@ pub(crate) struct Mounted {
     pub(crate) append_only: bool,
     /// What ALLOW OVERWRITE has allowed in it.
     pub(crate) allowed: Allowed,
+    /// Seconds since 1970 until which nothing may be overwritten, and what time it is.
+    pub(crate) retained_until: u64,
+    pub(crate) today: u64,
     /// It is written once, and is not what it was.
     pub(crate) tampered: bool,
     /// The density that the next write at the beginning gives it.

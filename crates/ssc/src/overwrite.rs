@@ -1,4 +1,5 @@
-//! Where a medium may be written: append-only mode (SSC-5 §4.2.17) and cartridges that are written once (§4.2.18).
+//! Where a medium may be written: append-only mode (SSC-5 §4.2.17), cartridges that are written once (§4.2.18), and those
+//! that are retained until a date, which is ours.
 
 use crate::fault::{self, Doing};
 use crate::mounted::Mounted;
@@ -41,7 +42,8 @@ impl Mounted {
     /// Refuses to overwrite what must not be.
     ///
     /// # Errors
-    /// 7/30/0C and 7/30/0D for a cartridge that is written once, 7/5A/02 in append-only mode.
+    /// 7/30/0C and 7/30/0D for a cartridge that is written once, 7/27/04 for one that is retained, 7/5A/02 in append-only
+    /// mode.
     pub(crate) fn may_overwrite(&mut self, change: Change) -> Result<(), Sense> {
         if self.cartridge.kind() == Kind::Worm {
             if self.tampered {
@@ -51,6 +53,9 @@ impl Mounted {
                 return Err(fault::protected(Asc::WORM_MEDIUM_OVERWRITE_ATTEMPTED));
             }
             self.note_fewer_objects()?;
+        }
+        if self.retained_until > self.today && !self.is_open_to(change, false)? {
+            return Err(fault::protected(Asc::PERSISTENT_WRITE_PROTECT));
         }
         if self.append_only {
             let at = self.medium.position();

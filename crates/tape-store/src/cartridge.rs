@@ -323,15 +323,16 @@ impl Cartridge {
         Ok(memory::read(self.folder.open()?.as_mut())?.level())
     }
 
-    /// Why nothing is to be written on it, if so.
+    /// Why nothing is to be written on it at a time, in seconds since 1970, if so.
     ///
     /// # Errors
     /// As [`Self::mam`].
-    pub fn protection(&mut self) -> Result<Option<&'static str>, StoreError> {
+    pub fn protection(&mut self, now: u64) -> Result<Option<&'static str>, StoreError> {
         let mam = self.mam()?;
         Ok(match self.kind {
             Kind::Cleaning => Some("it is for cleaning"),
             Kind::Worm => Some("it is written once"),
+            _ if mam.number(AttrId::RETAINED_UNTIL) > now => Some("it is retained"),
             Kind::Data | Kind::Null => {
                 mam.flags().contains(Flags::WRITE_PROTECTED).then_some("its write-protect tab is set")
             }
@@ -346,6 +347,34 @@ impl Cartridge {
         let mut folder = self.folder.open()?;
         folder.lock(false).map_err(StoreError::lock)?;
         memory::write(folder.as_mut(), mam)
+    }
+
+    /// Sets or clears the write-protect tab, while nobody uses the cartridge.
+    ///
+    /// # Errors
+    /// As [`Self::set_mam`].
+    pub fn set_tab(&mut self, on: bool) -> Result<(), StoreError> {
+        let mut mam = self.mam()?;
+        mam.set_flag(Flags::WRITE_PROTECTED, on);
+        self.set_mam(&mam)
+    }
+
+    /// Locks what is written on it until a time, in seconds since 1970. Nobody makes that earlier.
+    ///
+    /// # Errors
+    /// It is locked for longer already, mhvtl's files have no place for it, or as [`Self::set_mam`].
+    pub fn retain(&mut self, until: u64) -> Result<(), StoreError> {
+        let barcode = self.barcode.to_string();
+        let refused = |what| Err(StoreError::Cartridge { barcode, what });
+        if self.level()? == Level::Mhvtl {
+            return refused("files of level mhvtl have no place for a retention date");
+        }
+        let mut mam = self.mam()?;
+        if mam.number(AttrId::RETAINED_UNTIL) > until {
+            return refused("is retained for longer already");
+        }
+        mam.set_number(AttrId::RETAINED_UNTIL, until);
+        self.set_mam(&mam)
     }
 
     /// Notes that the tape was written outside a drive: what is left of it, and the volume change reference.

@@ -153,6 +153,9 @@ impl AttrId {
     /// Ours: objects that could not be read, in the medium's life.
     pub const READ_FAILURES: Self = Self(0xf008);
 
+    /// Ours: seconds since 1970 until which nothing on it may be overwritten.
+    pub const RETAINED_UNTIL: Self = Self(0xf009);
+
     /// Whether it is ours, and so not part of what SCSI counts and lists.
     #[must_use]
     pub const fn is_private(self) -> bool {
@@ -232,6 +235,7 @@ pub const ATTRIBUTES: &[AttrSpec] = &[
     device(0xf006, "scaled capacity", Format::Binary, 8),
     device(0xf007, "write failures in its life", Format::Binary, 8),
     device(0xf008, "read failures in its life", Format::Binary, 8),
+    device(0xf009, "retained until", Format::Binary, 8),
 ];
 
 /// What hosts' makers may write as they like (SPC-5 §7.4.2.1): 1400h to 17FFh, but for those of [`ATTRIBUTES`].

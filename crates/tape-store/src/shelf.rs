@@ -89,6 +89,14 @@ impl TapeStore {
         }
     }
 
+    /// Removes a cartridge with all that is on it. Whoever calls sees to it that nobody has it.
+    ///
+    /// # Errors
+    /// The storage failed; some of its files may be gone.
+    pub fn remove(&self, barcode: &Barcode) -> Result<(), StoreError> {
+        self.with("removing a cartridge", |shelves| shelves.remove(barcode.as_str()))
+    }
+
     /// The one value of a cartridge. Whoever calls sees to it that there is only one.
     #[must_use]
     pub fn cartridge(&self, barcode: &Barcode, media: &'static MediaSpec, kind: Kind, capacity: u64) -> Cartridge {

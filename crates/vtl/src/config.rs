@@ -79,6 +79,13 @@ pub struct DriveSetup {
     pub codec: Codec,
 }
 
+impl PartialEq for DriveSetup {
+    fn eq(&self, other: &Self) -> bool {
+        let key = |setup: &Self| (setup.names.clone(), setup.profile.model, setup.codec);
+        key(self) == key(other)
+    }
+}
+
 /// One cartridge that the library is to have.
 #[derive(Clone, Debug)]
 pub struct CartridgeSetup {
@@ -112,7 +119,7 @@ impl std::fmt::Debug for User {
 }
 
 /// The iSCSI door.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IscsiSetup {
     /// `ADDRESS:PORT` to listen on.
     pub bind: String,

@@ -4,7 +4,7 @@ pub mod socket;
 mod spot;
 mod status;
 
-pub use status::{DriveStatus, ElementStatus, LibraryStatus, SiteStatus};
+pub use status::{CartridgeStatus, DriveStatus, ElementStatus, LibraryStatus, PoolStatus, SiteStatus};
 
 use crate::library::{Library, LibraryError};
 use crate::site::Site;
@@ -137,6 +137,38 @@ pub enum Request {
         /// Or lowers.
         raised: bool,
     },
+    /// All cartridges: a list of [`CartridgeStatus`].
+    Cartridges,
+    /// All pools: a list of [`PoolStatus`].
+    Pools,
+    /// Makes blank cartridges of a pool.
+    Make {
+        /// Its name.
+        pool: String,
+        /// How many.
+        count: usize,
+    },
+    /// Sets or clears the write-protect tab of a cartridge that is in no drive.
+    Protect {
+        /// Which.
+        cartridge: String,
+        /// Or clears.
+        on: bool,
+    },
+    /// Locks what is on a cartridge until a time.
+    Retain {
+        /// Which.
+        cartridge: String,
+        /// Seconds since 1970.
+        until: u64,
+    },
+    /// Throws away a cartridge that is on a shelf, with all that is on it.
+    Delete {
+        /// Which.
+        cartridge: String,
+    },
+    /// Has the daemon read its configuration again.
+    Reload,
     /// Everything that happens from now on, a line each; the socket answers nothing else afterwards.
     Events,
 }
@@ -185,8 +217,28 @@ impl Site {
                 let barcode = library.export(library.spot(from)?)?;
                 Ok(json!({ "cartridge": barcode.as_str(), "shelf": library.shelf() }))
             }
+            Request::Cartridges | Request::Pools | Request::Make { .. } => self.media(request),
+            Request::Protect { .. } | Request::Retain { .. } | Request::Delete { .. } => self.media(request),
+            Request::Reload => Err(LibraryError::Unknown("this site was not made from a configuration file".into())),
             _ => self.operate(request),
         }
+    }
+
+    /// What is asked of cartridges wherever they are.
+    fn media(&self, request: &Request) -> Result<Value, LibraryError> {
+        match request {
+            Request::Cartridges => return Ok(serde_json::to_value(self.cartridges()).unwrap_or_default()),
+            Request::Pools => return Ok(serde_json::to_value(self.pool_status()).unwrap_or_default()),
+            Request::Make { pool, count } => {
+                let made = self.make(pool, *count)?;
+                return Ok(json!({ "made": made.iter().map(Barcode::as_str).collect::<Vec<_>>() }));
+            }
+            Request::Protect { cartridge, on } => self.protect(&barcode(cartridge)?, *on)?,
+            Request::Retain { cartridge, until } => self.retain(&barcode(cartridge)?, *until)?,
+            Request::Delete { cartridge } => self.delete(&barcode(cartridge)?)?,
+            _ => {}
+        }
+        Ok(Value::Null)
     }
 
     /// What operators do to a library that moves no cartridge.
@@ -241,14 +293,15 @@ impl Site {
     }
 
     /// The library of a name, or the only one.
-    fn named(&self, name: Option<&str>) -> Result<&Arc<Library>, LibraryError> {
-        let names = || self.libraries().iter().map(|library| library.name()).collect::<Vec<_>>().join(", ");
-        match (name, self.libraries()) {
+    fn named(&self, name: Option<&str>) -> Result<Arc<Library>, LibraryError> {
+        let libraries = self.libraries();
+        let names = || libraries.iter().map(|library| library.name()).collect::<Vec<_>>().join(", ");
+        match (name, libraries.as_slice()) {
             (Some(name), _) => {
                 let unknown = || LibraryError::Unknown(format!("there is no library {name:?}; there are {}", names()));
                 self.library(name).ok_or_else(unknown)
             }
-            (None, [only]) => Ok(only),
+            (None, [only]) => Ok(Arc::clone(only)),
             (None, _) => Err(LibraryError::Unknown(format!("name one of the libraries {}", names()))),
         }
     }
@@ -288,7 +341,7 @@ impl Library {
 
     fn alert_drive(&self, drive: &str, flag: u8, raised: bool) -> Result<(), LibraryError> {
         let address = self.spot(drive)?;
-        let unit = self.layout().drives.index(address).and_then(|index| self.drives().get(index));
+        let unit = self.layout().drives.index(address).and_then(|index| self.drives().get(index).cloned());
         let unit = unit.ok_or_else(|| LibraryError::Unknown(format!("element {} is no drive", address.0)))?;
         unit.with(|device| match device {
             Device::Drive(drive) if raised => drive.raise_alert(ssc::alert::Alert(flag)),

@@ -4,7 +4,7 @@ use crate::inventory::Where;
 use serde::Serialize;
 use smc::robot::Condition;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -26,6 +26,20 @@ pub enum Event {
         /// All that is set there now.
         condition: Condition,
     },
+    /// A cartridge was made.
+    Made {
+        /// Which.
+        barcode: String,
+        /// In this pool.
+        pool: String,
+    },
+    /// A cartridge was thrown away.
+    Deleted {
+        /// Which.
+        barcode: String,
+    },
+    /// The configuration was read again.
+    Reloaded,
 }
 
 /// So many events wait for who does not listen; whoever is further behind is dropped.
@@ -33,19 +47,40 @@ const WAITING: usize = 1024;
 
 /// Who follows.
 #[derive(Debug, Default)]
-pub struct Events(Mutex<Vec<SyncSender<Event>>>);
+pub struct Events(Mutex<Followers>);
+
+#[derive(Debug, Default)]
+struct Followers {
+    all: Vec<SyncSender<Event>>,
+    ended: bool,
+}
 
 impl Events {
-    /// Everything that happens from now on. It ends for who does not keep up.
+    /// Everything that happens from now on. It ends with the site, and for who does not keep up.
     #[must_use]
     pub fn follow(&self) -> Receiver<Event> {
         let (sender, receiver) = sync_channel(WAITING);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+        let mut followers = self.followers();
+        if !followers.ended {
+            followers.all.push(sender);
+        }
         receiver
     }
 
     pub(crate) fn tell(&self, event: Event) {
-        let mut followers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        followers.retain(|follower| follower.try_send(event.clone()).is_ok());
+        self.followers().all.retain(|follower| follower.try_send(event.clone()).is_ok());
+    }
+
+    /// Nothing happens any more.
+    pub(crate) fn end(&self) {
+        *self.followers() = Followers { all: Vec::new(), ended: true };
+    }
+
+    pub(crate) fn have_ended(&self) -> bool {
+        self.followers().ended
+    }
+
+    fn followers(&self) -> MutexGuard<'_, Followers> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -57,16 +57,56 @@ pub struct Entry {
     pub place: Where,
     /// Bytes it holds.
     pub size: u64,
+    /// Nothing is written on it; unknown since it was last in a drive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blank: Option<bool>,
+    /// The library that it left for the shelf.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<String>,
+}
+
+impl Entry {
+    /// A new cartridge at a place.
+    pub(crate) const fn new(place: Where, size: u64) -> Self {
+        Self { place, size, blank: Some(true), left: None }
+    }
+
+    /// It came from there to where it is now, in or out of this library.
+    pub(crate) fn note_move(&mut self, library: &str, from: &Where, is_drive: impl Fn(Address) -> bool) {
+        self.left = matches!(self.place, Where::Shelf(_)).then(|| library.into());
+        let was_in_drive = |place: &Where| place.element_of(library).is_some_and(|(address, _)| is_drive(address));
+        if was_in_drive(from) || was_in_drive(&self.place) {
+            self.blank = None;
+        }
+    }
 }
 
 /// Every cartridge that a site has, by barcode.
 pub type Inventory = BTreeMap<String, Entry>;
 
 const PREFIX: &str = "cartridge/";
+/// Cartridges that an operator has thrown away.
+const GOING: &str = "going/";
 
 /// Reads it.
 pub(crate) fn read(keeper: &Keeper) -> Result<Inventory, KeepError> {
     keeper.all(PREFIX)
+}
+
+/// A cartridge is no more; its files are to go.
+pub(crate) fn forget(change: &mut Change, barcode: &str) -> Result<(), KeepError> {
+    change.remove(format!("{PREFIX}{barcode}"));
+    change.set(format!("{GOING}{barcode}"), &true)
+}
+
+/// Its files have gone.
+pub(crate) fn forgotten(change: &mut Change, barcode: &str) {
+    change.remove(format!("{GOING}{barcode}"));
+}
+
+/// Cartridges whose files are to go.
+pub(crate) fn going(keeper: &Keeper) -> Result<Vec<String>, KeepError> {
+    Ok(keeper.all::<bool>(GOING)?.into_keys().collect())
 }
 
 /// Notes where a cartridge is.

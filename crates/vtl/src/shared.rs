@@ -86,6 +86,7 @@ impl Shared {
         if let Some(condition) = &condition {
             change.set(condition_key(&owner.library), condition)?;
         }
+        let layout = *changer.library().layout();
         // Held until it is durable: what is kept follows what happens.
         let mut inventory = self.inventory();
         let mut events = Vec::new();
@@ -97,6 +98,7 @@ impl Shared {
             let name = barcode.as_str();
             let Some(entry) = inventory.get_mut(name) else { continue };
             let from = std::mem::replace(&mut entry.place, place);
+            entry.note_move(&owner.library, &from, |address| layout.drives.index(address).is_some());
             inventory::note(&mut change, name, entry)?;
             if from != entry.place {
                 events.push(Event::Moved { barcode: name.into(), from, to: entry.place.clone() });

@@ -1,22 +1,23 @@
 //! All libraries of a process, the shelves between them, and the targets they are behind.
 
 use crate::buffers::Buffers;
-use crate::config::{Config, LibrarySetup};
-use crate::data_dir::{Data, UnitIdentity};
+use crate::config::{Config, LibrarySetup, PoolSetup};
+use crate::data_dir::Data;
 use crate::events::Event;
 use crate::inventory::{self, Inventory};
 use crate::keeper::{Change, Keeper};
-use crate::library::{Identities, Library, LibraryError, Parts, random_hex, unit_identity};
+use crate::library::{Library, LibraryError, Parts, identities, random_hex};
 use crate::shared::Shared;
-use crate::target::{LUNS, Target};
+use crate::target::Target;
 use crate::unit::{Device, Unit};
 use scsi_core::identity::Model;
 use smc::element::ElementType;
-use std::collections::BTreeSet;
 use std::fs::File;
+use std::ops::Deref;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::JoinHandle;
 use tape_store::shelf::TapeStore;
 
@@ -35,11 +36,39 @@ pub struct UnitInfo {
 
 /// Everything that one process serves.
 pub struct Site {
-    libraries: Vec<Arc<Library>>,
-    targets: Vec<Arc<Target>>,
-    shared: Arc<Shared>,
+    /// The name of its targets, as far as all have it.
+    base: String,
+    libraries: RwLock<Vec<Arc<Library>>>,
+    targets: RwLock<Vec<Arc<Target>>>,
+    pools: RwLock<Vec<PoolSetup>>,
+    pub(crate) shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Held by who makes cartridges.
+    making: Mutex<()>,
+    /// It was shut down.
+    ended: AtomicBool,
+}
+
+/// A site that was opened. It is shut down in order when this is dropped; [`Site::shut_down`] also says what was wrong.
+pub struct Running {
+    site: Arc<Site>,
     _lock: Option<File>,
+}
+
+impl Deref for Running {
+    type Target = Arc<Site>;
+
+    fn deref(&self) -> &Arc<Site> {
+        &self.site
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Err(error) = self.site.shut_down() {
+            tracing::warn!(%error, "the site was not closed cleanly");
+        }
+    }
 }
 
 impl Site {
@@ -47,7 +76,7 @@ impl Site {
     ///
     /// # Errors
     /// The directory is in use or damaged, or holds what the configuration has no place for.
-    pub fn open(path: &Path, config: &Config) -> Result<Self, LibraryError> {
+    pub fn open(path: &Path, config: &Config) -> Result<Running, LibraryError> {
         Self::of(Data::at(path)?, config)
     }
 
@@ -55,7 +84,7 @@ impl Site {
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn of(mut data: Data, config: &Config) -> Result<Self, LibraryError> {
+    pub fn of(mut data: Data, config: &Config) -> Result<Running, LibraryError> {
         let folder = data.folder.again().map_err(crate::keeper::KeepError::Io)?;
         let (keeper, new) = Keeper::open(folder)?;
         if new {
@@ -67,47 +96,155 @@ impl Site {
         known_places(config, &inventory)?;
         let lock = data.lock.take();
         let shared = Arc::new(Shared::new(keeper, inventory, TapeStore::new(data.shelves)));
-        let (mut libraries, mut targets) = (Vec::new(), Vec::<Arc<Target>>::new());
-        for (number, setup) in config.libraries.iter().enumerate() {
-            let name = target_name(&base, number, setup);
-            let target = match targets.iter().find(|target| target.name() == name) {
-                Some(target) => Arc::clone(target),
-                None => {
-                    let target = Arc::new(Target::new(name, Arc::clone(&shared.buffers)));
-                    targets.push(Arc::clone(&target));
-                    target
-                }
-            };
-            let identities = identities(&shared, setup, &target)?;
-            let parts = Parts { shared: Arc::clone(&shared), target, identities, number };
-            libraries.push(Arc::new(Library::open(setup, parts)?));
+        let site = Arc::new(Self {
+            ended: AtomicBool::new(false),
+            base,
+            libraries: RwLock::default(),
+            targets: RwLock::default(),
+            pools: RwLock::new(config.pools.clone()),
+            shared,
+            threads: Mutex::default(),
+            making: Mutex::default(),
+        });
+        let running = Running { site: Arc::clone(&site), _lock: lock };
+        site.finish_deletions()?;
+        for setup in &config.libraries {
+            site.found(setup)?;
         }
-        let threads = Mutex::new(start(libraries.iter().flat_map(|library| library.units()))?);
-        Ok(Self { libraries, targets, shared, threads, _lock: lock })
+        site.look_after();
+        site.keep_house()?;
+        Ok(running)
+    }
+
+    /// A library that is new here, and its target if that is, too.
+    pub(crate) fn found(&self, setup: &LibrarySetup) -> Result<(), LibraryError> {
+        let number = read(&self.libraries).len();
+        let name = target_name(&self.base, number, setup);
+        let known = self.target(&name);
+        let target = known.clone().unwrap_or_else(|| Arc::new(Target::new(name, Arc::clone(&self.shared.buffers))));
+        let taken = target.luns().into_iter().collect();
+        let identities = identities(&self.shared, setup, &target, taken)?;
+        let parts = Parts { shared: Arc::clone(&self.shared), target: Arc::clone(&target), identities, number };
+        let library = Arc::new(Library::open(setup, parts)?);
+        self.employ(&library.units())?;
+        if known.is_none() {
+            write(&self.targets).push(target);
+        }
+        write(&self.libraries).push(library);
+        Ok(())
+    }
+
+    /// One thread per unit, for what may block.
+    fn employ(&self, units: &[Arc<Unit>]) -> Result<(), LibraryError> {
+        for unit in units {
+            let (name, unit) = (unit.name(), Arc::clone(unit));
+            let thread = std::thread::Builder::new().name(name).spawn(move || unit.serve());
+            self.threads().push(thread.map_err(LibraryError::Thread)?);
+        }
+        Ok(())
+    }
+
+    /// Has someone keep house, whenever something happens: see [`Self::tidy`].
+    fn keep_house(self: &Arc<Self>) -> Result<(), LibraryError> {
+        let (site, mut events) = (Arc::downgrade(self), self.follow());
+        let keep = move || {
+            loop {
+                let told = events.recv().is_ok();
+                events.try_iter().for_each(drop);
+                let Some(site) = site.upgrade() else { return };
+                if !told {
+                    if site.shared.events.have_ended() {
+                        return;
+                    }
+                    // Too much happened at once.
+                    events = site.follow();
+                }
+                site.look_after();
+            }
+        };
+        let thread = std::thread::Builder::new().name("site".into()).spawn(keep).map_err(LibraryError::Thread)?;
+        self.threads().push(thread);
+        Ok(())
+    }
+
+    fn look_after(&self) {
+        if let Err(error) = self.tidy() {
+            tracing::warn!(%error, "the site is not as it is configured");
+        }
+    }
+
+    pub(crate) fn making(&self) -> MutexGuard<'_, ()> {
+        self.making.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over a configuration while everything works: what is new in it appears, and hosts hear of it. All is checked
+    /// before anything is done.
+    ///
+    /// # Errors
+    /// It changes or takes away what there is, which takes a restart; or what is new cannot be made.
+    pub fn reload(&self, config: &Config) -> Result<(), LibraryError> {
+        let refused = |message: String| Err(LibraryError::Door(message));
+        if config.iscsi.iqn.as_ref().is_some_and(|iqn| *iqn != self.base) {
+            return refused("to change iscsi.iqn takes a restart; nothing was changed".into());
+        }
+        for (number, library) in self.libraries().iter().enumerate() {
+            let setup = config.libraries.get(number).filter(|setup| setup.name == library.name());
+            let Some(setup) = setup else {
+                let name = library.name();
+                return refused(format!(
+                    "library {name:?} is not where it was; that takes a restart, and nothing was changed"
+                ));
+            };
+            if let Some(why) = library.differs(setup, &target_name(&self.base, number, setup)) {
+                return refused(why);
+            }
+        }
+        let libraries = self.libraries();
+        for (library, setup) in libraries.iter().zip(&config.libraries) {
+            let own = library.luns();
+            let taken = library.target().luns().into_iter().filter(|lun| !own.contains(lun)).collect();
+            let identities = identities(&self.shared, setup, library.target(), taken)?;
+            self.employ(&library.grow(setup, identities)?)?;
+        }
+        for setup in config.libraries.iter().skip(libraries.len()) {
+            self.found(setup)?;
+        }
+        write(&self.pools).clone_from(&config.pools);
+        self.shared.events.tell(Event::Reloaded);
+        Ok(())
     }
 
     /// The libraries, in the order of the configuration.
     #[must_use]
-    pub fn libraries(&self) -> &[Arc<Library>] {
-        &self.libraries
+    pub fn libraries(&self) -> Vec<Arc<Library>> {
+        read(&self.libraries).clone()
     }
 
     /// The library of a name.
     #[must_use]
-    pub fn library(&self, name: &str) -> Option<&Arc<Library>> {
-        self.libraries.iter().find(|library| library.name() == name)
+    pub fn library(&self, name: &str) -> Option<Arc<Library>> {
+        read(&self.libraries).iter().find(|library| library.name() == name).cloned()
     }
 
     /// The targets.
     #[must_use]
-    pub fn targets(&self) -> &[Arc<Target>] {
-        &self.targets
+    pub fn targets(&self) -> Vec<Arc<Target>> {
+        read(&self.targets).clone()
     }
 
     /// The target of a name.
     #[must_use]
-    pub fn target(&self, name: &str) -> Option<&Arc<Target>> {
-        self.targets.iter().find(|target| target.name() == name)
+    pub fn target(&self, name: &str) -> Option<Arc<Target>> {
+        read(&self.targets).iter().find(|target| target.name() == name).cloned()
+    }
+
+    /// The pools, in the order of the configuration.
+    pub(crate) fn pools(&self) -> Vec<PoolSetup> {
+        read(&self.pools).clone()
     }
 
     /// The buffers of this process.
@@ -143,18 +280,24 @@ impl Site {
         target.luns().into_iter().zip(target.units()).map(row).collect()
     }
 
-    /// Synchronises and closes every medium; cartridges stay where they are. No command runs afterwards.
+    /// Synchronises and closes every medium; cartridges stay where they are. No command runs afterwards; a second call does
+    /// nothing.
     ///
     /// # Errors
     /// What could not be made durable.
     pub fn shut_down(&self) -> Result<(), LibraryError> {
-        let units = || self.libraries.iter().flat_map(|library| library.units());
-        units().for_each(|unit| unit.stop());
-        for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        if self.ended.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.shared.events.end();
+        let units: Vec<Arc<Unit>> = self.libraries().iter().flat_map(|library| library.units()).collect();
+        units.iter().for_each(|unit| unit.stop());
+        let threads = std::mem::take(&mut *self.threads());
+        for thread in threads {
             let _ = thread.join();
         }
         let mut faults = Vec::new();
-        for unit in units() {
+        for unit in units {
             let (closed, kept) = unit.change(|device| match device {
                 Device::Drive(drive) => drive.shut_down().map(drop),
                 Device::Changer(_) => Ok(()),
@@ -205,56 +348,10 @@ fn known_places(config: &Config, inventory: &Inventory) -> Result<(), LibraryErr
     Ok(())
 }
 
-/// Names and LUNs of a library's units, made for each that is new.
-fn identities(shared: &Shared, setup: &LibrarySetup, target: &Target) -> Result<Identities, LibraryError> {
-    let mut change = Change::default();
-    let mut taken: BTreeSet<usize> = target.luns().into_iter().collect();
-    let drives = setup.drives.iter().enumerate().map(|(index, drive)| (format!("drive/{index}"), &drive.names));
-    let mut named = Vec::new();
-    for (unit, given) in std::iter::once(("changer".to_owned(), &setup.names)).chain(drives) {
-        let key = format!("identity/{}/{unit}", setup.name);
-        let known: Option<UnitIdentity> = shared.keeper.get(&key)?;
-        let mut identity = known.clone().map_or_else(unit_identity, Ok)?;
-        given.serial.iter().for_each(|serial| identity.serial.clone_from(serial));
-        given.naa.iter().for_each(|naa| identity.naa.clone_from(naa));
-        named.push((key, known, identity));
-    }
-    // Units that have their LUN keep it; those that are new find one behind them.
-    let keeps = |identity: &UnitIdentity, taken: &BTreeSet<usize>| {
-        let in_range = setup.lun.is_none_or(|first| identity.lun >= first);
-        identity.target == target.name() && in_range && !taken.contains(&identity.lun)
-    };
-    for (_, _, identity) in &mut named {
-        if keeps(identity, &taken) {
-            taken.insert(identity.lun);
-        } else {
-            identity.target.clear();
-        }
-    }
-    for (key, known, identity) in &mut named {
-        if identity.target.is_empty() {
-            let after = taken.last().map_or(0, |last| last + 1);
-            let first = setup.lun.unwrap_or(after);
-            let lun = (first..LUNS).find(|lun| !taken.contains(lun)).ok_or_else(|| {
-                let message = format!("target {} has no LUN left", target.name());
-                setup.shape_error(ElementType::TRANSPORT, message)
-            })?;
-            (identity.lun, identity.target) = (lun, target.name().into());
-            taken.insert(lun);
-        }
-        if known.as_ref() != Some(identity) {
-            change.set(key.as_str(), identity)?;
-        }
-    }
-    shared.keeper.keep(change)?;
-    Ok(Identities(named.into_iter().map(|(_, _, identity)| identity).collect()))
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One thread per unit, for what may block.
-fn start<'a>(units: impl Iterator<Item = &'a Arc<Unit>>) -> Result<Vec<JoinHandle<()>>, LibraryError> {
-    let spawn = |unit: &Arc<Unit>| {
-        let (name, unit) = (unit.name(), Arc::clone(unit));
-        std::thread::Builder::new().name(name).spawn(move || unit.serve()).map_err(LibraryError::Thread)
-    };
-    units.map(spawn).collect()
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
 }

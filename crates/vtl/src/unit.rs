@@ -173,11 +173,14 @@ impl Unit {
     /// Runs a job, now and here if it cannot block and nothing waits before it.
     ///
     /// # Errors
-    /// Too many wait already; the job comes back.
+    /// Too many wait already, or the site is shut down; the job comes back.
     pub fn submit(&self, job: Job, reply: &Arc<dyn Reply>) -> Result<Submitted, Job> {
         let blocks = (self.may_block)(&job.cdb);
         {
             let mut work = lock(&self.work);
+            if work.stopping {
+                return Err(job);
+            }
             if blocks || work.busy || !work.queue.is_empty() {
                 if work.queue.len() >= QUEUE {
                     return Err(job);

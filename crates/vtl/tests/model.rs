@@ -3,22 +3,19 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use proptest::prelude::*;
-use scsi_core::nexus::{NexusId, TransportId};
 use smc::element::Address;
 use smc::robot::Failure;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
-use std::time::Duration;
 use tape_store::backend::faulty::{Fate, FaultyFolder, History};
 use tape_store::backend::memory::MemoryShelves;
 use tape_store::cartridge::Barcode;
 use vtl::config::{Config, parse};
 use vtl::data_dir::Data;
+use vtl::host::{Answer, Host};
 use vtl::inventory::Where;
-use vtl::site::Site;
-use vtl::unit::{Finished, Job, Reply, Submitted};
+use vtl::site::{Running, Site};
 
 const TEXT: &str = "[[library]]\nslots = 4\nimport_export = 2\nshelf = \"vault\"\n[[library.drive]]\n\
     model = \"ULT3580-TD8\"\ncount = 2\n[[library.cartridges]]\npattern = \"A#L8\"\ncount = 3\nsize = \"64MB\"\n\
@@ -67,21 +64,13 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-struct Waiting(std::sync::mpsc::Sender<Finished>);
-
-impl Reply for Waiting {
-    fn done(&self, finished: Finished) {
-        let _ = self.0.send(finished);
-    }
-}
-
 /// A site and the disk below it.
 struct World {
     config: Config,
     shelves: MemoryShelves,
     disk: FaultyFolder,
-    site: Option<Site>,
-    hosts: Vec<[NexusId; 2]>,
+    site: Option<Running>,
+    hosts: Vec<[Host; 2]>,
 }
 
 type Places = BTreeMap<String, Where>;
@@ -103,47 +92,23 @@ impl World {
     fn open(&mut self) {
         let data = Data::of(Box::new(self.shelves.clone()), Box::new(self.disk.clone()));
         let site = Site::of(data, &self.config).unwrap();
-        let login = |target: &Arc<vtl::target::Target>| [1, 2].map(|port| target.login(&TransportId::local(port)));
-        self.hosts = site.targets().iter().map(login).collect();
+        self.hosts = site.targets().iter().map(|target| [1, 2].map(|number| Host::login(target, number))).collect();
+        self.hosts.iter().flatten().for_each(Host::settle);
         self.site = Some(site);
-        for library in 0..2 {
-            for host in 0..2 {
-                for lun in [0, 1] {
-                    while self
-                        .run(library, host, lun, &[0x03, 0, 0, 0, 18, 0], 18)
-                        .1
-                        .get(2)
-                        .is_some_and(|key| key & 15 == 6)
-                    {}
-                }
-            }
-        }
     }
 
     fn site(&self) -> &Site {
         self.site.as_ref().unwrap()
     }
 
-    /// Status, and what came with it.
-    fn run(&self, library: usize, host: usize, lun: u64, cdb: &[u8], room: usize) -> (u8, Vec<u8>) {
-        let (sender, receiver) = channel();
-        let reply: Arc<dyn Reply> = Arc::new(Waiting(sender));
-        let mut padded = [0; 16];
-        padded[..cdb.len()].copy_from_slice(cdb);
-        let nexus = self.hosts[library][host];
-        let job = Job { nexus, tag: 1, cdb: padded, data_out: Vec::new(), data_len: 0, room };
-        let done = match self.site().targets()[library].submit(lun << 48, job, &reply) {
-            Submitted::Done(done) => done,
-            Submitted::Queued => receiver.recv_timeout(Duration::from_secs(10)).unwrap(),
-        };
-        let sense = done.completion.sense.map(|sense| sense.as_slice().to_vec());
-        (done.completion.status.0, sense.unwrap_or_else(|| done.data_in[..done.completion.data_in].to_vec()))
+    fn run(&self, library: usize, host: usize, lun: usize, cdb: &[u8]) -> Answer {
+        self.hosts[library][host].command(lun, cdb, 0)
     }
 
-    /// As [`Self::run`] by the first host, whose unit attentions are taken first.
-    fn ask(&self, library: usize, lun: u64, cdb: &[u8]) -> (u8, Vec<u8>) {
-        while self.run(library, 0, lun, &[0x03, 0, 0, 0, 18, 0], 18).1.get(2).is_some_and(|key| key & 15 == 6) {}
-        self.run(library, 0, lun, cdb, 0)
+    /// As [`Self::run`] by the first host, whose unit attentions are taken first. Whether it was GOOD.
+    fn ask(&self, library: usize, cdb: &[u8]) -> bool {
+        self.hosts[library][0].settle();
+        self.run(library, 0, 0, cdb).good().is_ok()
     }
 
     /// Where everything is, as the libraries themselves have it, and the inventory for what is outside.
@@ -201,7 +166,7 @@ fn carry(world: &World, places: &mut Places, op: &Op) {
             address(&mut cdb, from);
             address(&mut cdb, to);
             cdb.extend([0; 4]);
-            if world.ask(*library, 0, &cdb).0 == 0 {
+            if world.ask(*library, &cdb) {
                 moved(places, LIBRARIES[*library], from, to);
             }
         }
@@ -210,9 +175,9 @@ fn carry(world: &World, places: &mut Places, op: &Op) {
             let mut cdb = vec![0xa6, 0, 0, 0];
             [from, to, away].into_iter().for_each(|at| address(&mut cdb, at));
             cdb.extend([0; 2]);
-            let status = world.ask(*library, 0, &cdb).0;
-            assert!(*library == 0 || status != 0, "a Scalar exchanges");
-            if status == 0 {
+            let good = world.ask(*library, &cdb);
+            assert!(*library == 0 || !good, "a Scalar exchanges");
+            if good {
                 exchanged(places, from, to, away);
             }
         }
@@ -235,7 +200,7 @@ fn exchanged(places: &mut Places, from: u16, to: u16, away: u16) {
 
 /// An operator at the shelf or at the switches.
 fn operate(world: &World, places: &mut Places, op: &Op) {
-    let here = |library: usize| &world.site().libraries()[library];
+    let here = |library: usize| Arc::clone(&world.site().libraries()[library]);
     match op {
         Op::Import(library, to, name) => {
             let to = PLACES[*library][*to];
@@ -250,9 +215,9 @@ fn operate(world: &World, places: &mut Places, op: &Op) {
                 places.insert(barcode.to_string(), Where::Shelf("vault".into()));
             }
         }
-        Op::Reserve(library, on) => drop(world.run(*library, 1, 0, &[if *on { 0x16 } else { 0x17 }, 0, 0, 0, 0, 0], 0)),
-        Op::Prevent(library, on) => drop(world.run(*library, 1, 0, &[0x1e, 0, 0, 0, u8::from(*on), 0], 0)),
-        Op::PreventDrive(on) => drop(world.run(0, 1, 1, &[0x1e, 0, 0, 0, u8::from(*on), 0], 0)),
+        Op::Reserve(library, on) => drop(world.run(*library, 1, 0, &[if *on { 0x16 } else { 0x17 }, 0, 0, 0, 0, 0])),
+        Op::Prevent(library, on) => drop(world.run(*library, 1, 0, &[0x1e, 0, 0, 0, u8::from(*on), 0])),
+        Op::PreventDrive(on) => drop(world.run(0, 1, 1, &[0x1e, 0, 0, 0, u8::from(*on), 0])),
         Op::Door(library, open) => drop(here(*library).operate(|changer| changer.set_door(*open))),
         Op::Station(library, open) => drop(here(*library).operate(|changer| changer.set_station(*open))),
         Op::Online(library, online) => here(*library).changer(|changer| changer.set_online(*online)),
@@ -279,6 +244,7 @@ fn lose_power(world: &mut World, fate: u8) -> Places {
     let _ = world.site().libraries()[0].move_medium(Address(1001), Address(1002));
     let history = world.disk.history(files);
     let after = world.places();
+    world.hosts.clear();
     drop(world.site.take());
     let moment = usize::from(fate) * history.moments() / 256;
     reopen(world, &history, moment, FATES[usize::from(fate) % 3]);
@@ -315,6 +281,7 @@ fn a_cartridge_is_in_one_place_at_every_moment() {
         assert_ne!(before, after);
         for moment in 0..history.moments() {
             for fate in FATES {
+                world.hosts.clear();
                 drop(world.site.take());
                 reopen(&mut world, &history, moment, fate);
                 let found = world.places();
@@ -336,6 +303,7 @@ fn play(ops: Vec<Op>) {
             Op::PowerLoss(fate) => places = lose_power(&mut world, *fate),
             Op::Restart => {
                 world.site().shut_down().unwrap();
+                world.hosts.clear();
                 drop(world.site.take());
                 world.open();
             }

@@ -234,7 +234,7 @@ impl Server<'_> {
     }
 
     fn log_in(&mut self, request: &LoginRequest) {
-        let Some(target) = self.site.target(&request.target).cloned() else {
+        let Some(target) = self.site.target(&request.target) else {
             return self.protocol.refuse(Refusal::NOT_FOUND);
         };
         match self.sessions.login(&target, request, self.mailbox) {

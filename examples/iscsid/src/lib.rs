@@ -11,13 +11,14 @@ use iscsi::config::{Credentials, Limits, Secret, TargetConfig};
 use sessions::Sessions;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use vtl::config::{IscsiSetup, User};
 use vtl::site::Site;
 
 /// An open door. It stays open until [`Door::close`], or the end of the process.
 pub struct Door {
     address: SocketAddr,
+    target: Arc<RwLock<Arc<TargetConfig>>>,
     sessions: Arc<Sessions>,
 }
 
@@ -30,8 +31,22 @@ impl Door {
         let listener = listen(&setup.bind)?;
         let address = listener.local_addr()?;
         let sessions = Arc::new(Sessions::default());
-        server::start(listener, Arc::clone(site), Arc::new(targets(setup, site)), Arc::clone(&sessions))?;
-        Ok(Self { address, sessions })
+        let target = Arc::new(RwLock::new(Arc::new(targets(setup, site))));
+        server::start(listener, Arc::clone(site), Arc::clone(&target), Arc::clone(&sessions))?;
+        Ok(Self { address, target, sessions })
+    }
+
+    /// Serves every target of a site on a free port of this host, to everyone.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn on_free_port(site: &Arc<Site>) -> io::Result<Self> {
+        Self::open(site, &IscsiSetup { bind: "127.0.0.1:0".into(), ..IscsiSetup::default() })
+    }
+
+    /// Takes over who may log in, and the targets that there are now. Sessions go on as they began.
+    pub fn refresh(&self, site: &Site, setup: &IscsiSetup) {
+        *self.target.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(targets(setup, site));
     }
 
     /// Where it listens.

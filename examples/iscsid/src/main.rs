@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use iscsid::Door;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -11,8 +12,8 @@ use vtl::config::Config;
 use vtl::control::socket::{self, Control};
 use vtl::site::Site;
 
-/// Serves a virtual tape library over iSCSI: a medium changer at LUN 0, tape drives from LUN 1.
-#[derive(Parser)]
+/// Serves virtual tape libraries over iSCSI: a medium changer at LUN 0, tape drives from LUN 1.
+#[derive(Clone, Parser)]
 #[command(name = "ferric-iscsid", version, after_help = EXAMPLES)]
 struct Arguments {
     /// Directory that keeps the library: cartridges, their places, serial numbers
@@ -59,19 +60,47 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         return write!(io::stdout(), "{config}").map_err(|error| error.to_string());
     }
     // Signals are caught before anything is opened, so that none ends the process unsynchronised.
-    let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT])
+    let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|error| format!("signals cannot be caught: {error}"))?;
     raise_descriptor_limit();
-    let site = Arc::new(Site::open(&arguments.data, &config).map_err(|error| error.to_string())?);
+    let site = Site::open(&arguments.data, &config).map_err(|error| error.to_string())?;
     let bind = &config.iscsi.bind;
     let door = Door::open(&site, &config.iscsi).map_err(|error| format!("cannot listen on {bind}: {error}"))?;
+    let door = Arc::new(door);
+    let reload = {
+        let (arguments, site, door) = (arguments.clone(), Arc::clone(&site), Arc::clone(&door));
+        let bind = config.iscsi.bind.clone();
+        Arc::new(move || reload(&arguments, &site, &door, &bind))
+    };
     let control = arguments.data.join(socket::FILE);
-    let _control = Control::open(&control, &site).map_err(|error| format!("{}: {error}", control.display()))?;
+    let _control = Control::open(&control, &site, Arc::clone(&reload) as _)
+        .map_err(|error| format!("{}: {error}", control.display()))?;
     let shown = config.iscsi.advertise.clone().unwrap_or_else(|| reachable(door.address()).to_string());
     greet(&site, door.address(), &shown).map_err(|error| error.to_string())?;
-    signals.forever().next();
+    for signal in signals.forever() {
+        if signal != SIGHUP {
+            break;
+        }
+        if let Err(error) = reload() {
+            tracing::error!(%error, "the configuration was not taken over");
+        }
+    }
     door.close();
     site.shut_down().map_err(|error| error.to_string())
+}
+
+/// Reads the configuration again and takes it over.
+fn reload(arguments: &Arguments, site: &Site, door: &Door, bind: &str) -> Result<(), String> {
+    if arguments.config.is_none() {
+        return Err("the daemon was started without a configuration file".into());
+    }
+    let config = read_config(arguments)?;
+    if arguments.bind.is_none() && config.iscsi.bind != bind {
+        return Err("to change iscsi.bind takes a restart; nothing was changed".into());
+    }
+    site.reload(&config).map_err(|error| error.to_string())?;
+    door.refresh(site, &config.iscsi);
+    Ok(())
 }
 
 /// Each connection takes two descriptors, each loaded cartridge three: take as many as the system allows.
@@ -99,7 +128,7 @@ fn greet(site: &Site, address: SocketAddr, shown: &str) -> io::Result<()> {
     let mut people = io::stderr().lock();
     for target in site.targets() {
         writeln!(people, "{}\nLUN  Vendor   Product           Rev   Serial      Loaded", target.name())?;
-        for unit in site.overview(target) {
+        for unit in site.overview(&target) {
             let model = unit.model;
             writeln!(
                 people,
@@ -109,7 +138,7 @@ fn greet(site: &Site, address: SocketAddr, shown: &str) -> io::Result<()> {
         }
         writeln!(people)?;
     }
-    let names: Vec<&str> = site.targets().iter().map(|target| target.name()).collect();
+    let names: Vec<String> = site.targets().iter().map(|target| target.name().to_owned()).collect();
     writeln!(people, "To connect from Linux:")?;
     writeln!(people, "  iscsiadm -m discovery -t sendtargets -p {shown}")?;
     for name in &names {

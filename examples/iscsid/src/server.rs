@@ -5,7 +5,7 @@ use crate::sessions::{Mailbox, Sessions};
 use iscsi::config::TargetConfig;
 use std::io;
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::Builder;
 use std::time::Duration;
 use vtl::site::Site;
@@ -29,11 +29,13 @@ impl Drop for Place<'_> {
 pub(crate) fn start(
     listener: TcpListener,
     site: Arc<Site>,
-    target: Arc<TargetConfig>,
+    target: Arc<RwLock<Arc<TargetConfig>>>,
     sessions: Arc<Sessions>,
 ) -> io::Result<()> {
     let accept = move || {
         for stream in listener.incoming() {
+            // What a session began with, it keeps.
+            let target = Arc::clone(&target.read().unwrap_or_else(PoisonError::into_inner));
             let result = stream.and_then(|stream| spawn(stream, &site, &target, &sessions));
             if let Err(error) = result {
                 tracing::debug!(%error, "connection not accepted");

@@ -4,6 +4,8 @@
 use super::tests::*;
 use super::*;
 use crate::alert::Alert;
+use scsi_core::time::Timestamp;
+use std::io::IoSlice;
 use tape_store::cartridge::Kind;
 use tape_store::media::LTO_8;
 
@@ -150,6 +152,53 @@ fn what_was_written_once_and_is_less() {
     for cdb in ["01 00 00 00 00 00", "2b 00 00 00 00 00 00 00 00 00", "1b 00 00 00 00 00"] {
         good(&mut drive, cdb, b"");
     }
+}
+
+/// A command at a time, in seconds since 1970.
+fn at(drive: &mut Drive, seconds: u64, cdb: &str, out: &[u8]) -> (u8, Vec<u8>) {
+    let cdb = bytes(cdb);
+    let now = Now { wall: Timestamp(seconds * 1000), ..Now::default() };
+    let out = [IoSlice::new(out)];
+    let done = drive.execute(&Request { nexus: HOST, cdb: &cdb, now }, Data::new(&out, &mut []));
+    (done.status.0, done.sense.map(|sense| sense.as_slice().to_vec()).unwrap_or_default())
+}
+
+#[test]
+fn retained_until_a_date() {
+    let mut cartridge = cartridge(&LTO_8, Kind::Data, 1 << 30);
+    cartridge.retain(1000).unwrap();
+    let said = cartridge.retain(999).unwrap_err().to_string();
+    assert!(said.ends_with("is retained for longer already"), "{said}");
+    let mut drive = empty("ULT3580-TD8");
+    drive.insert(cartridge).unwrap();
+    settle(&mut drive);
+    // What is blank may be written, and behind all that is written.
+    for block in [b"a", b"b", b"c"] {
+        assert_eq!(at(&mut drive, 10, "0a 00 00 00 01 00", block).0, 0);
+    }
+    assert_eq!(at(&mut drive, 10, "2b 00 00 00 00 00 01 00 00 00", b"").0, 0);
+    for cdb in ["0a 00 00 00 01 00", "10 00 00 00 01 00", "19 00 00 00 00 00", "19 01 00 00 00 00"] {
+        let (status, sense) = at(&mut drive, 999, cdb, b"x");
+        assert_eq!((status, sense[2], &sense[12..14]), (2, 7, &[0x27, 4][..]), "{cdb}");
+    }
+    assert!(drive.alerts().is_set(Alert::WRITE_PROTECT));
+    assert_eq!(at(&mut drive, 999, "01 00 00 00 00 00", b"").0, 0);
+    for cdb in ["0a 00 00 00 01 00", "04 00 00 00 00 00", "0b 00 00 80 00 00"] {
+        let (status, sense) = at(&mut drive, 999, cdb, b"x");
+        assert_eq!((status, &sense[12..14]), (2, &[0x27, 4][..]), "{cdb}");
+    }
+    // ALLOW OVERWRITE does not help, nor does another drive.
+    let mut cartridge = {
+        assert_eq!(at(&mut drive, 999, "1b 00 00 00 00 00", b"").0, 0);
+        drive.remove().unwrap()
+    };
+    assert_eq!(cartridge.protection(999).unwrap(), Some("it is retained"));
+    assert_eq!(cartridge.protection(1000).unwrap(), None);
+    let mut drive = empty("ULT3580-TD9");
+    drive.insert(cartridge).unwrap();
+    settle(&mut drive);
+    assert_eq!(at(&mut drive, 999, "0a 00 00 00 01 00", b"x").0, 2);
+    assert_eq!(at(&mut drive, 1000, "0a 00 00 00 01 00", b"x"), (0, vec![]));
 }
 
 /// MODE SELECT of the device configuration extension page: WRITE MODE and PEWS.

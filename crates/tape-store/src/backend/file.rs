@@ -193,6 +193,13 @@ impl Shelves for OsShelves {
         sync_folder(&self.0)?;
         Ok(Box::new(OsFolder::at(path)))
     }
+
+    fn remove(&mut self, name: &str) -> io::Result<()> {
+        match fs::remove_dir_all(self.0.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => sync_folder(&self.0),
+        }
+    }
 }
 
 /// Puts a whole file in place, atomically and durably: a new file beside it, synchronised, renamed over it, and the

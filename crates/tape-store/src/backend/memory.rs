@@ -159,4 +159,9 @@ impl Shelves for MemoryShelves {
         folders.insert(name.into(), folder.clone());
         Ok(Box::new(folder))
     }
+
+    fn remove(&mut self, name: &str) -> io::Result<()> {
+        lock(&self.folders).remove(name);
+        Ok(())
+    }
 }

@@ -138,6 +138,11 @@ pub trait Shelves: Send {
     /// # Errors
     /// The storage failed, or it exists.
     fn create(&mut self, name: &str) -> io::Result<Box<dyn Folder>>;
+    /// Removes a folder with its files; none is no fault.
+    ///
+    /// # Errors
+    /// The storage failed; some of the files may be gone.
+    fn remove(&mut self, name: &str) -> io::Result<()>;
 }
 
 /// The longest small file that [`Folder::read`] takes into memory.

@@ -23,6 +23,9 @@ const LONGEST: u64 = 64 * 1024;
 /// Connections at one time.
 const CONNECTIONS: usize = 64;
 
+/// Has the daemon read its configuration again; what is wrong with it, if so.
+pub type Reload = dyn Fn() -> Result<(), String> + Send + Sync;
+
 /// A socket that is served; its file goes with it.
 #[derive(Debug)]
 pub struct Control {
@@ -40,7 +43,7 @@ impl Control {
     ///
     /// # Errors
     /// The socket cannot be made.
-    pub fn open(path: &Path, site: &Arc<Site>) -> io::Result<Self> {
+    pub fn open(path: &Path, site: &Arc<Site>, reload: Arc<Reload>) -> io::Result<Self> {
         // The data directory is held by this process, so nobody is listening on what is there.
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -55,10 +58,10 @@ impl Control {
                 if served.number > CONNECTIONS || !is_ours(&stream) {
                     continue;
                 }
-                let site = Arc::clone(&site);
+                let (site, reload) = (Arc::clone(&site), Arc::clone(&reload));
                 let serve = move || {
                     let _served = served;
-                    if let Err(error) = serve(&stream, &site) {
+                    if let Err(error) = serve(&stream, &site, reload.as_ref()) {
                         tracing::debug!(%error, "control connection ended");
                     }
                 };
@@ -92,7 +95,7 @@ fn is_ours(stream: &UnixStream) -> bool {
     socket_peercred(stream).is_ok_and(|peer| peer.uid == geteuid() || peer.uid.is_root())
 }
 
-fn serve(mut stream: &UnixStream, site: &Site) -> io::Result<()> {
+fn serve(mut stream: &UnixStream, site: &Site, reload: &Reload) -> io::Result<()> {
     let mut lines = BufReader::new(stream.try_clone()?);
     loop {
         let mut line = Vec::new();
@@ -114,9 +117,13 @@ fn serve(mut stream: &UnixStream, site: &Site) -> io::Result<()> {
         if request == Request::Events {
             return follow(stream, site);
         }
-        let said = match site.control(&request) {
+        let done = match request {
+            Request::Reload => reload().map(|()| Value::Null),
+            _ => site.control(&request).map_err(|error| error.to_string()),
+        };
+        let said = match done {
             Ok(value) => json!({ "ok": value }),
-            Err(error) => json!({ "error": error.to_string() }),
+            Err(error) => json!({ "error": error }),
         };
         answer(stream, &said)?;
         stream.flush()?;

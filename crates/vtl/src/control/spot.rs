@@ -28,7 +28,7 @@ impl Library {
     }
 
     /// The first element of a kind that is empty and can be used.
-    pub(super) fn first_empty(&self, kind: ElementType) -> Result<Address, LibraryError> {
+    pub(crate) fn first_empty(&self, kind: ElementType) -> Result<Address, LibraryError> {
         let layout = self.layout();
         let (range, name) = match kind {
             ElementType::DRIVE => (layout.drives, "drive"),

@@ -91,6 +91,49 @@ pub struct ElementStatus {
     pub trouble: Option<Trouble>,
 }
 
+/// A cartridge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CartridgeStatus {
+    /// Its label.
+    pub cartridge: String,
+    /// Where it is.
+    pub place: Where,
+    /// Bytes it holds.
+    pub size: u64,
+    /// Nothing is written on it; unknown since it was last in a drive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blank: Option<bool>,
+    /// The pool that its label is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
+    /// Its write-protect tab is set.
+    pub write_protected: bool,
+    /// What is on it stays, until then: seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retained_until: Option<u64>,
+    /// How often it was loaded; of a cleaning cartridge, how often it cleaned.
+    pub loads: u64,
+}
+
+/// A pool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolStatus {
+    /// Its name.
+    pub pool: String,
+    /// Labels of its cartridges.
+    pub pattern: String,
+    /// Where new ones appear.
+    pub library: String,
+    /// Bytes that a new one holds.
+    pub size: u64,
+    /// How many there are, wherever they are.
+    pub cartridges: usize,
+    /// How many blank ones are at hand.
+    pub scratch: usize,
+    /// How many there are to be.
+    pub wanted: usize,
+}
+
 impl Site {
     /// What everything looks like now.
     #[must_use]
@@ -114,13 +157,13 @@ impl Library {
             let elements = |kind| elements(changer, kind);
             let drives = elements(ElementType::DRIVE).into_iter().zip(self.drives());
             let condition = changer.library().condition();
-            let drive = |(element, unit): (ElementStatus, &std::sync::Arc<crate::unit::Unit>)| DriveStatus {
+            let drive = |(element, unit): (ElementStatus, std::sync::Arc<crate::unit::Unit>)| DriveStatus {
                 online: !condition.drives_offline.contains(&Address(element.address)),
                 ejected: unit.bay_status().accessible,
                 element,
                 model: unit.identity().model.product.into(),
                 serial: unit.identity().serial.clone(),
-                lun: self.target().lun_of(unit).unwrap_or_default(),
+                lun: self.target().lun_of(&unit).unwrap_or_default(),
             };
             let alerts = (1..=64_u8).filter(|flag| changer.alerts().is_set(*flag));
             let name = |flag| smc::alert::Alert(flag).name().map_or_else(|| format!("flag {flag}"), str::to_owned);

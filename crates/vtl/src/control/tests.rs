@@ -1,13 +1,14 @@
 use super::*;
 use crate::config::parse;
 use crate::data_dir::Data;
+use crate::site::Running;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 
-fn site() -> Arc<Site> {
+fn site() -> Running {
     let text = "[library]\nslots = 4\nimport_export = 1\n[[drive]]\nmodel = \"ULT3580-TD8\"\ncount = 2\n\
         [[cartridges]]\npattern = \"A#L8\"\ncount = 3\nsize = \"64MB\"\n";
-    Arc::new(Site::of(Data::in_memory(), &parse("f", text).unwrap()).unwrap())
+    Site::of(Data::in_memory(), &parse("f", text).unwrap()).unwrap()
 }
 
 fn ask(site: &Site, text: &str) -> Result<Value, String> {
@@ -78,7 +79,7 @@ fn the_socket() {
     let (site, dir) = (site(), tempfile::tempdir().unwrap());
     let path = dir.path().join("control.sock");
     std::fs::write(&path, "left over").unwrap();
-    let control = socket::Control::open(&path, &site).unwrap();
+    let control = socket::Control::open(&path, &site, Arc::new(|| Err("no file".into()))).unwrap();
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
     let connect = || {

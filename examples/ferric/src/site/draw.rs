@@ -3,7 +3,8 @@
 use crate::failure::Failure;
 use crate::output::{count, line};
 use smc::element::{Label, Trouble};
-use vtl::control::{DriveStatus, ElementStatus, LibraryStatus, SiteStatus};
+use vtl::control::{CartridgeStatus, DriveStatus, ElementStatus, LibraryStatus, PoolStatus, SiteStatus};
+use vtl::inventory::Where;
 
 /// Elements beside each other; a label has ten characters and more only seldom.
 const WIDE: usize = 6;
@@ -118,6 +119,37 @@ pub(super) fn slots(status: &SiteStatus) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+pub(super) fn pools(pools: &[PoolStatus]) -> Result<(), Failure> {
+    for PoolStatus { pool, pattern, library, size, cartridges, scratch, wanted } in pools {
+        let size = crate::output::size(*size);
+        let many = count(*cartridges as u64, "cartridge");
+        line(format!("{pool}  {pattern}  {size}  {library}  {many}, {scratch} blank at hand, {wanted} wanted"))?;
+    }
+    Ok(())
+}
+
+pub(super) fn cartridges(cartridges: &[CartridgeStatus]) -> Result<(), Failure> {
+    for cartridge in cartridges {
+        let place = match &cartridge.place {
+            Where::Element { library, address, .. } => format!("{library} element {address}"),
+            Where::Shelf(shelf) => format!("shelf {shelf}"),
+        };
+        let mut words = vec![format!("{:<10}", cartridge.cartridge), crate::output::size(cartridge.size), place];
+        words.extend(cartridge.pool.as_ref().map(|pool| format!("pool {pool}")));
+        words.extend(cartridge.blank.filter(|blank| *blank).map(|_| "blank".into()));
+        words.extend(cartridge.write_protected.then(|| "write-protected".into()));
+        words.extend(cartridge.retained_until.map(|until| format!("retained until {}", day(until))));
+        line(words.join("  "))?;
+    }
+    Ok(())
+}
+
+/// A time in seconds since 1970 as a day.
+fn day(seconds: u64) -> String {
+    let time = i64::try_from(seconds).ok().and_then(|seconds| time::OffsetDateTime::from_unix_timestamp(seconds).ok());
+    time.map_or_else(|| seconds.to_string(), |time| time.date().to_string())
 }
 
 pub(super) fn alerts(status: &SiteStatus) -> Result<(), Failure> {

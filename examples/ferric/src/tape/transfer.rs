@@ -99,7 +99,7 @@ pub(crate) fn import(arguments: &Import) -> Result<(), Failure> {
     found.is_free()?;
     let level = found.cartridge.level().map_err(&failed)?;
     let codec = arguments.codec.unwrap_or_else(|| usual_codec(level));
-    let protected = found.cartridge.protection().map_err(&failed)?;
+    let protected = found.cartridge.protection(vtl::clock::now().wall.0 / 1000).map_err(&failed)?;
     if let Some(why) = protected {
         return Err(failed(StoreError::ReadOnly(why)));
     }

@@ -1,0 +1,124 @@
+//! A host without a transport: commands as bytes, answers as bytes. For tests, and for programs that embed a library.
+
+use crate::target::Target;
+use crate::unit::{Finished, Job, Reply, Submitted};
+use scsi_core::nexus::{NexusId, TransportId};
+use scsi_core::status::Status;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+
+/// What a command came to.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// SCSI status: 0 is GOOD, 2 CHECK CONDITION, 18h RESERVATION CONFLICT.
+    pub status: Status,
+    /// Sense data; none with GOOD.
+    pub sense: Vec<u8>,
+    /// Data for the host.
+    pub data: Vec<u8>,
+}
+
+impl Answer {
+    /// Sense key, ASC and ASCQ, if there is sense data in fixed format.
+    #[must_use]
+    pub fn codes(&self) -> Option<(u8, u8, u8)> {
+        match self.sense.as_slice() {
+            [0x70 | 0x71 | 0xf0 | 0xf1, _, key, _, _, _, _, _, _, _, _, _, asc, ascq, ..] => {
+                Some((key & 0x0f, *asc, *ascq))
+            }
+            _ => None,
+        }
+    }
+
+    /// The data, of a command that ended with GOOD.
+    ///
+    /// # Errors
+    /// The answer, if it did not.
+    pub fn good(self) -> Result<Vec<u8>, Self> {
+        if self.status == Status::GOOD { Ok(self.data) } else { Err(self) }
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.status)?;
+        match self.codes() {
+            Some((key, asc, ascq)) => write!(f, ", sense {key:x}/{asc:02x}/{ascq:02x}")?,
+            None if !self.sense.is_empty() => write!(f, ", sense {:02x?}", self.sense)?,
+            None => {}
+        }
+        write!(f, ", {} bytes", self.data.len())
+    }
+}
+
+struct Waiting(Sender<Finished>);
+
+impl Reply for Waiting {
+    fn done(&self, finished: Finished) {
+        let _ = self.0.send(finished);
+    }
+}
+
+/// A host that is logged in to a target, until it is dropped.
+pub struct Host {
+    target: Arc<Target>,
+    nexus: NexusId,
+}
+
+impl Host {
+    /// Logs in. Hosts of different numbers are different initiator ports.
+    #[must_use]
+    pub fn login(target: &Arc<Target>, number: u8) -> Self {
+        let nexus = target.login(&TransportId::local(number.into()));
+        Self { target: Arc::clone(target), nexus }
+    }
+
+    /// Sends a command without data, or one that has data for the host: at most `room` bytes.
+    #[must_use]
+    pub fn command(&self, lun: usize, cdb: &[u8], room: usize) -> Answer {
+        self.run(lun, cdb, Vec::new(), room)
+    }
+
+    /// Sends a command with data for the device.
+    #[must_use]
+    pub fn send(&self, lun: usize, cdb: &[u8], data: &[u8]) -> Answer {
+        self.run(lun, cdb, data.to_vec(), 0)
+    }
+
+    fn run(&self, lun: usize, bytes: &[u8], data_out: Vec<u8>, room: usize) -> Answer {
+        let mut cdb = [0; 16];
+        cdb.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        let job = Job { nexus: self.nexus, tag: 1, cdb, data_len: data_out.len(), data_out, room };
+        let (sender, receiver) = channel();
+        let reply: Arc<dyn Reply> = Arc::new(Waiting(sender));
+        let done = match self.target.submit(crate::target::lun_bytes(lun), job, &reply) {
+            Submitted::Done(done) => Some(done),
+            Submitted::Queued => {
+                drop(reply);
+                receiver.recv().ok()
+            }
+        };
+        // Nobody answers any more once the site is shut down.
+        let Some(done) = done else {
+            return Answer { status: Status::TASK_ABORTED, sense: Vec::new(), data: Vec::new() };
+        };
+        let Finished { completion, mut data_in, .. } = done;
+        data_in.truncate(completion.data_in);
+        let sense = completion.sense.map(|sense| sense.as_slice().to_vec()).unwrap_or_default();
+        Answer { status: completion.status, sense, data: data_in }
+    }
+
+    /// Takes what units have to say to a new host: unit attentions, until TEST UNIT READY brings none.
+    pub fn settle(&self) {
+        for lun in self.target.luns() {
+            while self.command(lun, &[0; 6], 0).codes().is_some_and(|(key, ..)| key == 6) {}
+        }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.target.logout(self.nexus);
+    }
+}

@@ -1,0 +1,274 @@
+//! How a library comes about, and grows.
+
+use super::{Library, LibraryError, random_hex, read, write};
+use crate::bay::DriveBay;
+use crate::clock;
+use crate::config::{CartridgeSetup, ConfigError, DriveSetup, LibrarySetup};
+use crate::data_dir::UnitIdentity;
+use crate::inventory::{self, Entry, Inventory, Where};
+use crate::keeper::{Change, KeepError};
+use crate::shared::{Owner, Shared, condition_key};
+use crate::target::Target;
+use crate::unit::{Device, Unit};
+use scsi_core::identity::{Identity, Model, Port};
+use scsi_core::lu;
+use smc::bay::Bay;
+use smc::changer::Changer;
+use smc::element::{Address, ElementType};
+use smc::robot::Condition;
+use ssc::drive::{Drive, DriveConfig};
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, RwLock};
+use tape_store::cartridge::{Barcode, Cartridge, Level};
+use tape_store::shelf::NewCartridge;
+
+/// What a library is made of beside its configuration.
+pub(crate) struct Parts {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) target: Arc<Target>,
+    /// Names of its units: the changer's, then those of its drives.
+    pub(crate) identities: Vec<UnitIdentity>,
+    /// Its number among the logical libraries of the site, for models whose serial number shows it.
+    pub(crate) number: usize,
+}
+
+impl Parts {
+    fn identity(&self, model: Model, unit: usize) -> Identity {
+        let name = self.target.name();
+        let unit = self.identities.get(unit).cloned().unwrap_or_default();
+        Identity {
+            model,
+            serial: unit.serial,
+            naa: u64::from_str_radix(&unit.naa, 16).unwrap_or_default(),
+            port: Some(Port { protocol: 0x05, device: name.into(), port: format!("{name},t,0x0001") }),
+        }
+    }
+
+    fn saved(&self, owner: &Owner) -> Result<lu::Saved, KeepError> {
+        Ok(self.shared.keeper.get(&owner.key())?.unwrap_or_default())
+    }
+
+    fn drive(&self, setup: &LibrarySetup, index: usize, drive: &DriveSetup) -> Result<Arc<Unit>, KeepError> {
+        let owner = owner(setup, format!("drive/{index}"));
+        let identity = self.identity(drive.profile.model, index + 1);
+        let config = DriveConfig { codec: drive.codec };
+        let mut device = Drive::new(drive.profile, identity, config, self.saved(&owner)?);
+        device.employ(Arc::clone(&self.shared.pool) as _);
+        Ok(Arc::new(Unit::new(owner, Device::Drive(Box::new(device)), Arc::clone(&self.shared))))
+    }
+}
+
+fn owner(setup: &LibrarySetup, unit: String) -> Owner {
+    Owner { library: setup.name.clone(), shelf: setup.shelf.clone(), unit }
+}
+
+fn bays(drives: &[Arc<Unit>]) -> Vec<Box<dyn Bay>> {
+    drives.iter().map(|unit| Box::new(DriveBay::new(Arc::clone(unit))) as Box<dyn Bay>).collect()
+}
+
+impl Library {
+    /// Makes what the configuration names and is not there yet, and puts every cartridge where it was.
+    pub(crate) fn open(setup: &LibrarySetup, parts: Parts) -> Result<Self, LibraryError> {
+        let Parts { shared, target, identities, number } = &parts;
+        nothing_lost(setup, &shared.inventory())?;
+        stock(setup, shared)?;
+        let drives = setup.drives.iter().enumerate().map(|(index, drive)| parts.drive(setup, index, drive));
+        let drives = drives.collect::<Result<Vec<_>, _>>()?;
+        let mut elements = smc::library::Library::new(setup.layout, setup.changer.capabilities, bays(&drives));
+        fill(&mut elements, &setup.name, shared)?;
+        let mut identity = parts.identity(setup.changer.model, 0);
+        identity.serial = setup.changer.unit_serial(&identity.serial, *number);
+        let owner = owner(setup, "changer".into());
+        let mut changer = Changer::new(setup.changer, identity, elements, parts.saved(&owner)?);
+        if let Some(condition) = shared.keeper.get::<Condition>(&condition_key(&setup.name))? {
+            changer.restore(condition);
+        }
+        let changer = Arc::new(Unit::new(owner, Device::Changer(Box::new(changer)), Arc::clone(shared)));
+        let luns = identities.iter().map(|identity| identity.lun);
+        target.attach(luns.zip(std::iter::once(&changer).chain(&drives).cloned()));
+        Ok(Self {
+            name: setup.name.clone(),
+            shelf: setup.shelf.clone(),
+            profile: setup.changer,
+            setup: RwLock::new(setup.clone()),
+            changer,
+            drives: RwLock::new(drives),
+            number: *number,
+            target: Arc::clone(target),
+            shared: Arc::clone(shared),
+        })
+    }
+
+    /// Why this library cannot become that of a configuration while it works, if so.
+    pub(crate) fn differs(&self, new: &LibrarySetup, target: &str) -> Option<String> {
+        let old = read(&self.setup);
+        let fewer =
+            old.layout.ranges().into_iter().zip(new.layout.ranges()).any(|((_, old), (_, new))| new.count < old.count);
+        let other_drive = old.drives.iter().zip(&new.drives).position(|(old, new)| old != new);
+        let what = match () {
+            () if new.changer.name != old.changer.name => "its model".to_owned(),
+            () if new.names != old.names => "its names".to_owned(),
+            () if new.shelf != old.shelf => "its shelf".to_owned(),
+            () if target != self.target.name() || new.lun != old.lun => "its target".to_owned(),
+            () if fewer => "what it has less".to_owned(),
+            () => format!("its drive {}", other_drive? + 1),
+        };
+        Some(format!("library {:?}: to change {what} takes a restart; nothing was changed", self.name))
+    }
+
+    /// Takes what a configuration has more than it: slots, import/export elements, drives, cartridges. The drives that are
+    /// new.
+    pub(crate) fn grow(
+        &self,
+        setup: &LibrarySetup,
+        identities: Vec<UnitIdentity>,
+    ) -> Result<Vec<Arc<Unit>>, LibraryError> {
+        let (shared, target, number) = (Arc::clone(&self.shared), Arc::clone(&self.target), self.number);
+        let parts = Parts { shared, target, identities, number };
+        let before = self.drives().len();
+        let new = setup.drives.iter().enumerate().skip(before);
+        let new = new.map(|(index, drive)| parts.drive(setup, index, drive)).collect::<Result<Vec<_>, _>>()?;
+        if self.layout() != setup.layout {
+            let bays = bays(&new);
+            if !self.changer(|changer| changer.extend(setup.layout, bays)) {
+                return Err(LibraryError::Inventory(format!("library {:?} cannot be extended so", self.name)));
+            }
+            write(&self.drives).extend(new.iter().cloned());
+        }
+        *write(&self.setup) = setup.clone();
+        if !new.is_empty() {
+            let luns = parts.identities.iter().skip(before + 1).map(|identity| identity.lun);
+            self.target.attach(luns.zip(new.iter().cloned()));
+        }
+        for cartridge in &setup.cartridges {
+            if !self.shared.inventory().contains_key(cartridge.barcode.as_str()) {
+                self.add(cartridge)?;
+            }
+        }
+        Ok(new)
+    }
+
+    /// Makes a cartridge and puts it into its own or the first free slot, or on the shelf if there is none.
+    pub(crate) fn add(&self, setup: &CartridgeSetup) -> Result<(), LibraryError> {
+        let barcode = &setup.barcode;
+        make(&self.shared, setup, made_now())?;
+        let entry = Entry::new(Where::Shelf(self.shelf.clone()), setup.size);
+        let mut change = Change::default();
+        inventory::note(&mut change, barcode.as_str(), &entry)?;
+        {
+            let mut inventory = self.shared.inventory();
+            self.shared.keeper.keep(change)?;
+            inventory.insert(barcode.to_string(), entry);
+        }
+        let free = |address: &Address| self.changer(|changer| !changer.library().is_full(*address));
+        let storage = self.layout().storage;
+        let own = setup.at.filter(|at| storage.index(*at).is_some()).filter(free);
+        match own.map_or_else(|| self.first_empty(ElementType::STORAGE), Ok) {
+            Ok(address) => self.stock(address, barcode),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+fn made_now() -> i64 {
+    i64::try_from(clock::now().wall.0 / 1000).unwrap_or(i64::MAX)
+}
+
+/// Makes the cartridges that are listed and not there, and gives each new one a slot.
+fn stock(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
+    let mut inventory = shared.inventory();
+    let taken: Vec<Address> =
+        inventory.values().filter_map(|entry| Some(entry.place.element_of(&setup.name)?.0)).collect();
+    let mut taken: BTreeSet<_> = taken.into_iter().collect();
+    let is_new = |cartridge: &&CartridgeSetup| !inventory.contains_key(cartridge.barcode.as_str());
+    let new: Vec<&CartridgeSetup> = setup.cartridges.iter().filter(is_new).collect();
+    // Who has a place of their own comes before those who take what is free.
+    let meant: BTreeSet<Address> = new.iter().filter_map(|cartridge| cartridge.at).collect();
+    let mut free = setup
+        .layout
+        .storage
+        .addresses()
+        .filter(|at| !taken.contains(at) && !meant.contains(at))
+        .collect::<VecDeque<_>>();
+    let mut change = Change::default();
+    let made = made_now();
+    for cartridge in new {
+        let name = cartridge.barcode.as_str();
+        let own = cartridge.at.filter(|at| taken.insert(*at));
+        let Address(address) = own.or_else(|| free.pop_front()).ok_or_else(|| {
+            let message = format!(
+                "no slot of {} is left for cartridge {name}; give more slots or list fewer cartridges",
+                setup.layout.storage.count
+            );
+            setup.shape_error(ElementType::STORAGE, message)
+        })?;
+        make(shared, cartridge, made)?;
+        let place = Where::Element { library: setup.name.clone(), address, source: None, by_operator: false };
+        let entry = Entry::new(place, cartridge.size);
+        inventory::note(&mut change, name, &entry)?;
+        inventory.insert(name.into(), entry);
+    }
+    shared.keeper.keep(change)?;
+    Ok(())
+}
+
+/// Makes the files of a cartridge, if they are not there.
+pub(crate) fn make(shared: &Shared, setup: &CartridgeSetup, made: i64) -> Result<(), LibraryError> {
+    if shared.store.exists(&setup.barcode)? {
+        return Ok(());
+    }
+    let serial = match setup.level {
+        Level::Ferric => random_hex(5)?.to_uppercase(),
+        Level::Mhvtl => format!("{}_{made}", setup.barcode),
+    };
+    let CartridgeSetup { media, kind, size: capacity, level, .. } = *setup;
+    let new = NewCartridge { media, kind, serial: &serial, made, capacity, level };
+    Ok(shared.store.create(&setup.barcode, &new)?)
+}
+
+pub(crate) fn cartridge(shared: &Shared, barcode: &Barcode, size: u64) -> Result<Cartridge, LibraryError> {
+    let unknown = || LibraryError::Inventory(format!("cartridge {barcode} is of no known generation"));
+    let (media, kind) = barcode.media().ok_or_else(unknown)?;
+    if !shared.store.exists(barcode)? {
+        return Err(LibraryError::Inventory(format!("the files of cartridge {barcode} are missing")));
+    }
+    Ok(shared.store.cartridge(barcode, media, kind, size))
+}
+
+/// Refuses a configuration that took away an element which holds a cartridge.
+fn nothing_lost(setup: &LibrarySetup, inventory: &Inventory) -> Result<(), ConfigError> {
+    let [slots, import_export, drives] = setup.changer.most;
+    for (barcode, entry) in inventory {
+        let Some((address, _)) = entry.place.element_of(&setup.name) else { continue };
+        if setup.layout.element_type(address).is_some() {
+            continue;
+        }
+        let widest = setup.changer.layout(slots, import_export, drives).ok();
+        let kind = widest.as_ref().and_then(|layout| layout.element_type(address)).unwrap_or(ElementType::STORAGE);
+        let name = match kind {
+            ElementType::IMPORT_EXPORT => "import/export slot",
+            ElementType::DRIVE => "drive",
+            _ => "slot",
+        };
+        let message = format!(
+            "{name} at element {} is gone, but holds cartridge {barcode}; keep it, or move the cartridge first",
+            address.0
+        );
+        return Err(setup.shape_error(kind, message));
+    }
+    Ok(())
+}
+
+/// Puts every cartridge where the inventory has it.
+fn fill(elements: &mut smc::library::Library, library: &str, shared: &Shared) -> Result<(), LibraryError> {
+    for (name, entry) in shared.inventory().iter() {
+        let Some((address, origin)) = entry.place.element_of(library) else { continue };
+        let barcode =
+            Barcode::new(name).ok_or_else(|| LibraryError::Inventory(format!("inventory: {name:?} is no barcode")))?;
+        let put = elements.put(address, cartridge(shared, &barcode, entry.size)?, origin, clock::now());
+        put.map_err(|(why, _)| {
+            LibraryError::Inventory(format!("cartridge {barcode} cannot be put into element {}: {why}", address.0))
+        })?;
+    }
+    Ok(())
+}

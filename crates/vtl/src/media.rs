@@ -1,0 +1,283 @@
+//! The life of cartridges: made for their pools, carried by policy, protected, retained, thrown away.
+
+use crate::clock;
+use crate::config::{CartridgeSetup, PoolSetup, When};
+use crate::control::{CartridgeStatus, PoolStatus};
+use crate::inventory::{self, Entry, Where};
+use crate::keeper::Change;
+use crate::library::{Library, LibraryError, cartridge};
+use crate::site::Site;
+use smc::element::{Address, ElementType};
+use std::sync::Arc;
+use tape_store::cartridge::{Barcode, Cartridge};
+use tape_store::error::StoreError;
+use tape_store::mam::{AttrId, Flags};
+use tape_store::medium::Medium;
+
+/// Seconds since 1970.
+fn today() -> u64 {
+    clock::now().wall.0 / 1000
+}
+
+impl Site {
+    /// Does what policies and pools ask for: what waits to go out goes to its shelf, what waits to come in comes in, and
+    /// every pool has its blank cartridges. Doors that are locked are tried again when something happens.
+    ///
+    /// # Errors
+    /// Cartridges cannot be made.
+    pub fn tidy(&self) -> Result<(), LibraryError> {
+        for library in self.libraries() {
+            let (export, import) = library.policy();
+            if export == When::AtOnce {
+                self.export_all(&library);
+            }
+            if import == When::AtOnce {
+                self.import_all(&library);
+            }
+        }
+        self.pools().iter().filter(|pool| pool.scratch > 0).try_for_each(|pool| self.replenish(pool))
+    }
+
+    /// What the robot has put into import/export elements goes to the shelf.
+    fn export_all(&self, library: &Library) {
+        let ports = library.layout().import_export.addresses();
+        let waiting =
+            |address: &Address| library.changer(|changer| changer.content(*address).is_some_and(|c| !c.by_operator));
+        for address in ports.filter(waiting) {
+            if let Err(error) = library.export(address) {
+                tracing::debug!(library = library.name(), %error, "not exported yet");
+            }
+        }
+    }
+
+    /// What has come to the shelf from elsewhere goes into import/export elements.
+    fn import_all(&self, library: &Library) {
+        let comes = |entry: &Entry| {
+            entry.place == Where::Shelf(library.shelf().into()) && entry.left.as_deref() != Some(library.name())
+        };
+        let coming = self.inventory().into_iter().filter(|(_, entry)| comes(entry)).map(|(name, _)| name);
+        for barcode in coming.filter_map(|name| Barcode::new(&name)) {
+            let Ok(port) = library.first_empty(ElementType::IMPORT_EXPORT) else { return };
+            if let Err(error) = library.import(port, &barcode) {
+                tracing::debug!(library = library.name(), %error, "not imported yet");
+            }
+        }
+    }
+
+    /// Makes the blank cartridges that a pool is short of.
+    fn replenish(&self, pool: &PoolSetup) -> Result<(), LibraryError> {
+        let Some(library) = self.library(&pool.library) else { return Ok(()) };
+        let blank = self.members(pool).into_iter().filter(|(barcode, entry)| self.is_scratch(&library, barcode, entry));
+        let short = usize::from(pool.scratch).saturating_sub(blank.count());
+        self.make_in(pool, &library, short).map(drop)
+    }
+
+    /// Cartridges of a pool, wherever they are.
+    fn members(&self, pool: &PoolSetup) -> Vec<(Barcode, Entry)> {
+        let inventory = self.shared.inventory();
+        let member = |(name, entry): (&String, &Entry)| {
+            pool.pattern.number(name)?;
+            Some((Barcode::new(name)?, entry.clone()))
+        };
+        inventory.iter().filter_map(member).collect()
+    }
+
+    /// Whether a cartridge is at hand in a library, or on its shelf, and blank.
+    fn is_scratch(&self, library: &Library, barcode: &Barcode, entry: &Entry) -> bool {
+        let at_hand = match &entry.place {
+            Where::Shelf(shelf) => shelf == library.shelf(),
+            Where::Element { library: name, address, .. } => {
+                name == library.name() && library.layout().drives.index(Address(*address)).is_none()
+            }
+        };
+        at_hand && entry.blank.unwrap_or_else(|| self.look(barcode, entry))
+    }
+
+    /// Looks whether a cartridge is blank, and keeps in mind what it saw.
+    fn look(&self, barcode: &Barcode, entry: &Entry) -> bool {
+        let looked = cartridge(&self.shared, barcode, entry.size).and_then(|mut cartridge| {
+            let (tape, _) = cartridge.view()?;
+            let blank = |partition| tape.usage(partition).map(|usage| usage.objects == 0);
+            Ok((0..tape.partitions()).map(blank).collect::<Result<Vec<_>, _>>()?.into_iter().all(|blank| blank))
+        });
+        let Ok(blank) = looked else { return false };
+        let mut inventory = self.shared.inventory();
+        if let Some(known) = inventory.get_mut(barcode.as_str()).filter(|known| known.place == entry.place) {
+            known.blank = Some(blank);
+        }
+        blank
+    }
+
+    /// Makes so many cartridges of a pool.
+    ///
+    /// # Errors
+    /// There is no such pool, it has no numbers left, or the storage failed.
+    pub fn make(&self, pool: &str, count: usize) -> Result<Vec<Barcode>, LibraryError> {
+        let pool = self.pool(pool)?;
+        let library = self.library(&pool.library).ok_or_else(|| {
+            LibraryError::Unknown(format!("pool {:?} is of library {:?}, which is gone", pool.name, pool.library))
+        })?;
+        self.make_in(&pool, &library, count)
+    }
+
+    fn make_in(&self, pool: &PoolSetup, library: &Arc<Library>, count: usize) -> Result<Vec<Barcode>, LibraryError> {
+        let _making = self.making();
+        let mut made = Vec::new();
+        let last = self.members(pool).iter().filter_map(|(barcode, _)| pool.pattern.number(barcode.as_str())).max();
+        let mut number = last.unwrap_or(0);
+        while made.len() < count {
+            number = number.checked_add(1).filter(|number| *number <= pool.pattern.last()).ok_or_else(|| {
+                LibraryError::Unknown(format!("pool {:?} has no label of {} left", pool.name, pool.pattern))
+            })?;
+            let barcode = pool.pattern.label(number).map_err(LibraryError::Unknown)?;
+            // Files that the inventory does not know are not ours to write over.
+            if self.shared.store.exists(&barcode)? {
+                continue;
+            }
+            let (media, kind) =
+                barcode.media().ok_or_else(|| LibraryError::Unknown(format!("{barcode} is of no generation")))?;
+            let setup =
+                CartridgeSetup { barcode: barcode.clone(), media, kind, size: pool.size, level: pool.level, at: None };
+            library.add(&setup)?;
+            self.shared
+                .events
+                .tell(crate::events::Event::Made { barcode: barcode.to_string(), pool: pool.name.clone() });
+            made.push(barcode);
+        }
+        Ok(made)
+    }
+
+    fn pool(&self, name: &str) -> Result<PoolSetup, LibraryError> {
+        let pools = self.pools();
+        let names = || pools.iter().map(|pool| pool.name.as_str()).collect::<Vec<_>>().join(", ");
+        let unknown = || LibraryError::Unknown(format!("there is no pool {name:?}; there are {}", names()));
+        pools.iter().find(|pool| pool.name == name).cloned().ok_or_else(unknown)
+    }
+
+    /// Sets or clears the write-protect tab of a cartridge that is in no drive.
+    ///
+    /// # Errors
+    /// There is no such cartridge, a drive has it, or its memory cannot be written.
+    pub fn protect(&self, barcode: &Barcode, on: bool) -> Result<(), LibraryError> {
+        self.hold(barcode, |cartridge| cartridge.set_tab(on))
+    }
+
+    /// Locks what is on a cartridge until a time, in seconds since 1970: it is not overwritten and not thrown away, by
+    /// nobody. The time can be made later, not earlier.
+    ///
+    /// # Errors
+    /// As [`Self::protect`]; or it is locked for longer.
+    pub fn retain(&self, barcode: &Barcode, until: u64) -> Result<(), LibraryError> {
+        self.hold(barcode, |cartridge| cartridge.retain(until))
+    }
+
+    /// Throws away a cartridge that is on a shelf, with all that is on it.
+    ///
+    /// # Errors
+    /// There is no such cartridge, it is in a library or retained, or its files cannot be removed.
+    pub fn delete(&self, barcode: &Barcode) -> Result<(), LibraryError> {
+        let _hands = self.shared.hands();
+        let entry = self.entry(barcode)?;
+        if !matches!(entry.place, Where::Shelf(_)) {
+            return Err(LibraryError::Door(format!("cartridge {barcode} is in a library; export it first")));
+        }
+        let until = cartridge(&self.shared, barcode, entry.size)?.mam()?.number(AttrId::RETAINED_UNTIL);
+        if until > today() {
+            return Err(LibraryError::Door(format!(
+                "cartridge {barcode} is retained until {until} (seconds since 1970)"
+            )));
+        }
+        let mut change = Change::default();
+        inventory::forget(&mut change, barcode.as_str())?;
+        {
+            let mut inventory = self.shared.inventory();
+            self.shared.keeper.keep(change)?;
+            inventory.remove(barcode.as_str());
+        }
+        self.shared.events.tell(crate::events::Event::Deleted { barcode: barcode.to_string() });
+        self.finish_deletions()
+    }
+
+    /// Removes files of cartridges that were thrown away, also by a process that did not come to it.
+    pub(crate) fn finish_deletions(&self) -> Result<(), LibraryError> {
+        for name in inventory::going(&self.shared.keeper)? {
+            if let Some(barcode) = Barcode::new(&name) {
+                self.shared.store.remove(&barcode)?;
+            }
+            let mut change = Change::default();
+            inventory::forgotten(&mut change, &name);
+            self.shared.keeper.keep(change)?;
+        }
+        Ok(())
+    }
+
+    fn entry(&self, barcode: &Barcode) -> Result<Entry, LibraryError> {
+        let unknown = || LibraryError::Unknown(format!("there is no cartridge {barcode}"));
+        self.shared.inventory().get(barcode.as_str()).cloned().ok_or_else(unknown)
+    }
+
+    /// Does something to a cartridge that no drive has, and sees to it that none gets it meanwhile.
+    fn hold(
+        &self,
+        barcode: &Barcode,
+        call: impl FnOnce(&mut Cartridge) -> Result<(), StoreError>,
+    ) -> Result<(), LibraryError> {
+        let _hands = self.shared.hands();
+        let entry = self.entry(barcode)?;
+        let mut other = cartridge(&self.shared, barcode, entry.size)?;
+        let library = match &entry.place {
+            Where::Shelf(_) => None,
+            Where::Element { library, .. } => self.library(library),
+        };
+        let Some(library) = library else { return Ok(call(&mut other)?) };
+        let drives = library.layout().drives;
+        library.changer(|changer| match changer.library().place_of(barcode) {
+            Some(place) if drives.index(place.address).is_none() => Ok(call(&mut other)?),
+            _ => Err(LibraryError::Door(format!("cartridge {barcode} is in a drive, or on its way"))),
+        })
+    }
+
+    /// All cartridges, as an operator sees them.
+    #[must_use]
+    pub fn cartridges(&self) -> Vec<CartridgeStatus> {
+        let pools = self.pools();
+        let status = |(name, entry): (String, Entry)| {
+            let barcode = Barcode::new(&name)?;
+            let mam = cartridge(&self.shared, &barcode, entry.size).and_then(|mut cartridge| Ok(cartridge.mam()?)).ok();
+            let until = mam.as_ref().map_or(0, |mam| mam.number(AttrId::RETAINED_UNTIL));
+            Some(CartridgeStatus {
+                place: entry.place,
+                size: entry.size,
+                blank: entry.blank,
+                pool: pools.iter().find(|pool| pool.pattern.number(&name).is_some()).map(|pool| pool.name.clone()),
+                write_protected: mam.as_ref().is_some_and(|mam| mam.flags().contains(Flags::WRITE_PROTECTED)),
+                retained_until: (until > today()).then_some(until),
+                loads: mam.as_ref().map_or(0, |mam| mam.number(AttrId::LOAD_COUNT)),
+                cartridge: name,
+            })
+        };
+        self.inventory().into_iter().filter_map(status).collect()
+    }
+
+    /// The pools, as an operator sees them.
+    #[must_use]
+    pub fn pool_status(&self) -> Vec<PoolStatus> {
+        let status = |pool: PoolSetup| {
+            let members = self.members(&pool);
+            let library = self.library(&pool.library);
+            let scratch = |(barcode, entry): &&(Barcode, Entry)| {
+                library.as_ref().is_some_and(|library| self.is_scratch(library, barcode, entry))
+            };
+            PoolStatus {
+                pattern: pool.pattern.to_string(),
+                cartridges: members.len(),
+                scratch: members.iter().filter(scratch).count(),
+                wanted: pool.scratch.into(),
+                library: pool.library,
+                size: pool.size,
+                pool: pool.name,
+            }
+        };
+        self.pools().into_iter().map(status).collect()
+    }
+}

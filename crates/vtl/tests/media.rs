@@ -1,0 +1,203 @@
+//! The life of cartridges, and a configuration that grows while everything works.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
+use smc::element::Address;
+use std::time::Duration;
+use tape_store::backend::faulty::FaultyFolder;
+use tape_store::backend::memory::MemoryShelves;
+use tape_store::cartridge::Barcode;
+use vtl::config::parse;
+use vtl::data_dir::Data;
+use vtl::events::Event;
+use vtl::host::Host;
+use vtl::inventory::Where;
+use vtl::site::{Running, Site};
+
+/// The disk of a site, for a second start.
+#[derive(Clone, Default)]
+struct Disk(MemoryShelves, FaultyFolder);
+
+impl Disk {
+    fn start(&self, text: &str) -> Result<Running, String> {
+        let data = Data::of(Box::new(self.0.clone()), Box::new(self.1.clone()));
+        Site::of(data, &parse("f", text).map_err(|error| error.to_string())?).map_err(|error| error.to_string())
+    }
+}
+
+fn barcode(text: &str) -> Barcode {
+    Barcode::new(text).unwrap()
+}
+
+/// What the site says of a cartridge: where it is, and whether it is blank.
+fn of(site: &Site, name: &str) -> (Where, Option<bool>) {
+    let entry = site.inventory().remove(name).unwrap_or_else(|| panic!("no {name}"));
+    (entry.place, entry.blank)
+}
+
+fn in_slot(library: &str, address: u16) -> Where {
+    Where::Element { library: library.into(), address, source: None, by_operator: false }
+}
+
+const POOL: &str = "[library]\nslots = 3\nimport_export = 1\n[[drive]]\nmodel = \"ULT3580-TD8\"\n[[cartridges]]\n\
+    pattern = \"A#L8\"\nat = \"slot2\"\nsize = \"64MB\"\n[[pool]]\nname = \"scratch\"\npattern = \"S##L8\"\nsize = \"64MB\"\n";
+
+#[test]
+fn a_pool_keeps_blank_cartridges() {
+    let disk = Disk::default();
+    let site = disk.start(&format!("{POOL}scratch = 3\n")).unwrap();
+    // Two slots were free; the third is on the shelf.
+    assert_eq!(of(&site, "S01L8"), (in_slot("main", 1000), Some(true)));
+    assert_eq!(of(&site, "S02L8"), (in_slot("main", 1002), Some(true)));
+    assert_eq!(of(&site, "S03L8"), (Where::Shelf("main".into()), Some(true)));
+    assert_eq!(of(&site, "A1L8").0, in_slot("main", 1001));
+    let pools = site.pool_status();
+    assert_eq!((pools[0].cartridges, pools[0].scratch, pools[0].wanted), (3, 3, 3));
+    // One goes into the drive, and is replaced; it comes back blank, and that is one too many, which stays.
+    let events = site.follow();
+    let library = &site.libraries()[0];
+    library.move_medium(Address(1000), Address(500)).unwrap();
+    let made = events.iter().find(|event| matches!(event, Event::Made { .. }));
+    assert_eq!(made, Some(Event::Made { barcode: "S04L8".into(), pool: "scratch".into() }));
+    site.tidy().unwrap();
+    assert_eq!(of(&site, "S04L8").0, in_slot("main", 1000));
+    drop(site);
+    // Nothing more is made at a start.
+    let site = disk.start(&format!("{POOL}scratch = 3\n")).unwrap();
+    assert_eq!(site.pool_status()[0].cartridges, 4);
+    assert_eq!(site.make("scratch", 2).unwrap(), [barcode("S05L8"), barcode("S06L8")]);
+    assert_eq!(site.make("other", 2).unwrap_err().to_string(), "there is no pool \"other\"; there are scratch");
+    let said = site.make("scratch", 94).unwrap_err().to_string();
+    assert_eq!(said, "pool \"scratch\" has no label of S##L8 left");
+    assert_eq!(site.pool_status()[0].cartridges, 99);
+}
+
+#[test]
+fn what_is_written_is_no_longer_scratch() {
+    let disk = Disk::default();
+    let text = format!("{POOL}scratch = 1\n");
+    let site = disk.start(&text).unwrap();
+    assert_eq!(site.pool_status()[0].cartridges, 1);
+    site.libraries()[0].move_medium(Address(1000), Address(500)).unwrap();
+    site.tidy().unwrap();
+    assert_eq!(site.pool_status()[0].cartridges, 2);
+    site.libraries()[0].move_medium(Address(500), Address(1002)).unwrap();
+    assert_eq!(of(&site, "S01L8").1, None, "it was in a drive");
+    assert_eq!(site.pool_status()[0].scratch, 2);
+    assert_eq!(of(&site, "S01L8").1, Some(true));
+    site.libraries()[0].move_medium(Address(1002), Address(500)).unwrap();
+    let host = Host::login(&site.targets()[0], 1);
+    host.settle();
+    host.send(1, &[0x0a, 0, 0, 0, 4, 0], b"data").good().unwrap();
+    drop(site);
+    assert_eq!(host.command(1, &[0; 6], 0).status, scsi_core::status::Status::TASK_SET_FULL);
+    let site = disk.start(&text).unwrap();
+    site.libraries()[0].move_medium(Address(500), Address(1002)).unwrap();
+    site.tidy().unwrap();
+    let pools = site.pool_status();
+    assert_eq!((pools[0].cartridges, pools[0].scratch), (2, 1), "{:?}", site.inventory());
+}
+
+#[test]
+fn protected_retained_and_thrown_away() {
+    let disk = Disk::default();
+    let site = disk.start(POOL).unwrap();
+    let a1 = barcode("A1L8");
+    let now = vtl::clock::now().wall.0 / 1000;
+    site.protect(&a1, true).unwrap();
+    assert!(site.cartridges()[0].write_protected);
+    site.protect(&a1, false).unwrap();
+    site.retain(&a1, now + 1000).unwrap();
+    assert!(site.retain(&a1, now).unwrap_err().to_string().contains("is retained for longer already"));
+    assert_eq!(site.cartridges()[0].retained_until, Some(now + 1000));
+    assert_eq!(site.delete(&a1).unwrap_err().to_string(), "cartridge A1L8 is in a library; export it first");
+    let library = &site.libraries()[0];
+    library.move_medium(Address(1001), Address(500)).unwrap();
+    assert!(site.protect(&a1, true).unwrap_err().to_string().contains("is in a drive"));
+    library.move_medium(Address(500), Address(10)).unwrap();
+    library.export(Address(10)).unwrap();
+    let said = site.delete(&a1).unwrap_err().to_string();
+    assert_eq!(said, format!("cartridge A1L8 is retained until {} (seconds since 1970)", now + 1000));
+    // Another one can go, and is not there after a restart, nor are its files.
+    site.make("scratch", 1).unwrap();
+    library.move_medium(Address(1000), Address(10)).unwrap();
+    let s1 = library.export(Address(10)).unwrap();
+    site.delete(&s1).unwrap();
+    assert_eq!(site.delete(&s1).unwrap_err().to_string(), "there is no cartridge S01L8");
+    drop(site);
+    let site = disk.start(POOL).unwrap();
+    assert_eq!(site.inventory().keys().collect::<Vec<_>>(), ["A1L8"]);
+    assert_eq!(site.make("scratch", 1).unwrap(), [s1]);
+}
+
+#[test]
+fn cartridges_go_where_policies_send_them() {
+    let text = "[[library]]\nname = \"one\"\nslots = 2\nimport_export = 2\nshelf = \"vault\"\nexport = \"at once\"\n\
+        [[library.drive]]\nmodel = \"ULT3580-TD8\"\n[[library.cartridges]]\npattern = \"A#L8\"\ncount = 2\nsize = \"64MB\"\n\
+        [[library]]\nname = \"two\"\nslots = 2\nimport_export = 1\nshelf = \"vault\"\nimport = \"at once\"\n\
+        [[library.drive]]\nmodel = \"ULT3580-TD8\"\n";
+    let site = Disk::default().start(text).unwrap();
+    let libraries = site.libraries();
+    let events = site.follow();
+    libraries[0].move_medium(Address(1000), Address(10)).unwrap();
+    let arrived =
+        |event: &Event| matches!(event, Event::Moved { to: Where::Element { library, .. }, .. } if library == "two");
+    let mut patience = std::iter::from_fn(|| events.recv_timeout(Duration::from_secs(10)).ok());
+    assert!(patience.any(|event| arrived(&event)));
+    let by_operator = Where::Element { library: "two".into(), address: 10, source: None, by_operator: true };
+    assert_eq!(of(&site, "A1L8").0, by_operator);
+    // The door of the second is full: the next one waits on the shelf until it is not.
+    libraries[0].move_medium(Address(1001), Address(11)).unwrap();
+    site.tidy().unwrap();
+    assert_eq!(of(&site, "A2L8").0, Where::Shelf("vault".into()));
+    libraries[1].move_medium(Address(10), Address(1000)).unwrap();
+    site.tidy().unwrap();
+    assert_eq!(of(&site, "A2L8").0, by_operator);
+    // What an operator of the second takes out stays out.
+    libraries[1].export(Address(10)).unwrap();
+    site.tidy().unwrap();
+    assert_eq!(of(&site, "A2L8").0, Where::Shelf("vault".into()));
+}
+
+#[test]
+fn a_configuration_grows_and_does_not_shrink() {
+    let library = |slots: u16, drives: u16, more: &str| {
+        format!(
+            "[[library]]\nslots = {slots}\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\ncount = {drives}\n\
+             [[library.cartridges]]\npattern = \"A#L8\"\ncount = {slots}\nsize = \"64MB\"\n{more}"
+        )
+    };
+    let disk = Disk::default();
+    let site = disk.start(&library(2, 1, "")).unwrap();
+    let reload = |text: &str| site.reload(&parse("f", text).unwrap()).map_err(|error| error.to_string());
+    site.libraries()[0].move_medium(Address(1000), Address(500)).unwrap();
+    let serial = site.libraries()[0].drives()[0].identity().serial.clone();
+    assert_eq!(reload(&library(2, 1, "")), Ok(()));
+    let second = "[[library]]\nname = \"two\"\n[[library.drive]]\nmodel = \"ULT3580-TD9\"\n";
+    assert_eq!(reload(&library(4, 3, second)), Ok(()));
+    let libraries = site.libraries();
+    assert_eq!((libraries.len(), libraries[0].layout().storage.count, libraries[0].drives().len()), (2, 4, 3));
+    assert_eq!(libraries[0].target().luns(), [0, 1, 2, 3]);
+    assert_eq!(libraries[0].drives()[0].identity().serial, serial);
+    // A3L8 found the slot of A1L8, which is in the drive.
+    assert_eq!((of(&site, "A3L8").0, of(&site, "A4L8").0), (in_slot("main", 1000), in_slot("main", 1002)));
+    libraries[0].move_medium(Address(1002), Address(502)).unwrap();
+    assert_eq!(site.targets()[1].luns(), [0, 1]);
+    for (text, why) in [
+        (library(3, 3, second), "library \"main\": to change what it has less takes a restart; nothing was changed"),
+        (
+            library(4, 3, second).replacen("ULT3580-TD8", "ULT3580-TD9", 1),
+            "library \"main\": to change its drive 1 takes a restart; nothing was changed",
+        ),
+        (library(4, 3, ""), "library \"two\" is not where it was; that takes a restart, and nothing was changed"),
+        (
+            format!("[iscsi]\niqn = \"iqn.2026-01.org.example:x\"\n{}", library(4, 3, second)),
+            "to change iscsi.iqn takes a restart; nothing was changed",
+        ),
+    ] {
+        assert_eq!(reload(&text), Err(why.into()));
+    }
+    drop((libraries, site));
+    let site = disk.start(&library(4, 3, second)).unwrap();
+    assert_eq!(site.libraries()[0].drives()[0].identity().serial, serial);
+    assert_eq!(site.targets()[0].luns(), [0, 1, 2, 3]);
+}
