@@ -3,17 +3,20 @@
 
 mod barcodes;
 mod file;
+pub mod mhvtl;
 mod print;
 mod reference;
-mod tables;
+pub(crate) mod tables;
 
 pub use barcodes::Pattern;
+pub(crate) use file::of_library;
 pub use file::parse;
 pub use reference::reference;
 
 use smc::element::{Address, ElementType, Layout};
 use smc::profile::ChangerProfile;
 use ssc::profile::DriveProfile;
+use std::path::PathBuf;
 use tape_store::cartridge::{Barcode, Kind, Level};
 use tape_store::media::MediaSpec;
 use tape_store::medium::Codec;
@@ -186,6 +189,8 @@ pub struct Config {
     pub libraries: Vec<LibrarySetup>,
     /// The pools.
     pub pools: Vec<PoolSetup>,
+    /// Directories of cartridges, if those are not in the data directory.
+    pub cartridges: Vec<PathBuf>,
     /// The iSCSI door.
     pub iscsi: IscsiSetup,
 }

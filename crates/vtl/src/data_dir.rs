@@ -93,6 +93,21 @@ impl Data {
         Ok(Self { shelves: Box::new(shelves), folder: Box::new(folder), path: Some(path.into()), lock: Some(lock) })
     }
 
+    /// Keeps cartridges in other directories: they are found in any of them, new ones are made in the first.
+    ///
+    /// # Errors
+    /// One of them cannot be made.
+    pub fn with_cartridges(mut self, directories: &[PathBuf]) -> Result<Self, DataError> {
+        let open = |path: &PathBuf| {
+            let failed = |source| DataError::Io { path: path.clone(), source };
+            Ok(Box::new(OsShelves::at(path).map_err(failed)?) as _)
+        };
+        if !directories.is_empty() {
+            self.shelves = Box::new(Several(directories.iter().map(open).collect::<Result<_, DataError>>()?));
+        }
+        Ok(self)
+    }
+
     /// Takes over what a directory of the first version keeps in files of its own, for its one library of this name.
     pub(crate) fn take_over(&self, library: &str, keeper: &Keeper) -> Result<(), TakeOverError> {
         let mut change = Change::default();
@@ -100,6 +115,47 @@ impl Data {
             first_version(path, library, &mut change)?;
         }
         Ok(keeper.found(change)?)
+    }
+}
+
+/// Folders of cartridges in more than one place.
+struct Several(Vec<Box<dyn Shelves>>);
+
+impl Several {
+    /// The folder, if one of the places has it.
+    fn find(&mut self, name: &str) -> io::Result<Option<Box<dyn Folder>>> {
+        for shelves in &mut self.0 {
+            match shelves.open(name) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                found => return found.map(Some),
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Shelves for Several {
+    fn list(&mut self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for shelves in &mut self.0 {
+            names.extend(shelves.list()?);
+        }
+        Ok(names)
+    }
+
+    fn open(&mut self, name: &str) -> io::Result<Box<dyn Folder>> {
+        self.find(name)?.ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn create(&mut self, name: &str) -> io::Result<Box<dyn Folder>> {
+        if self.find(name)?.is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.0.first_mut().ok_or(io::ErrorKind::NotFound)?.create(name)
+    }
+
+    fn remove(&mut self, name: &str) -> io::Result<()> {
+        self.0.iter_mut().try_for_each(|shelves| shelves.remove(name))
     }
 }
 

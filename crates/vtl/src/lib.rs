@@ -24,3 +24,6 @@ mod shared;
 pub mod site;
 pub mod target;
 pub mod unit;
+
+pub use library::Library;
+pub use site::Site;

@@ -1,9 +1,11 @@
 //! One logical library: a changer and its drives.
 
 mod build;
+mod builder;
 mod identities;
 
 pub(crate) use build::{Parts, cartridge};
+pub use builder::Builder;
 pub(crate) use identities::{identities, random_hex};
 
 use crate::clock;

@@ -77,7 +77,7 @@ impl Site {
     /// # Errors
     /// The directory is in use or damaged, or holds what the configuration has no place for.
     pub fn open(path: &Path, config: &Config) -> Result<Running, LibraryError> {
-        Self::of(Data::at(path)?, config)
+        Self::of(Data::at(path)?.with_cartridges(&config.cartridges)?, config)
     }
 
     /// As [`Self::open`], wherever the site keeps what it has.
@@ -214,6 +214,7 @@ impl Site {
             self.found(setup)?;
         }
         write(&self.pools).clone_from(&config.pools);
+        self.look_after();
         self.shared.events.tell(Event::Reloaded);
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use crate::output::line;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 #[derive(clap::Subcommand)]
@@ -10,6 +11,12 @@ pub(crate) enum Command {
     Check {
         /// The file
         file: PathBuf,
+    },
+    /// Turn mhvtl's configuration into one of ours, which goes to the output; what is not as it was goes to the terminal
+    Import {
+        /// Its directory
+        #[arg(default_value = "/etc/mhvtl")]
+        directory: PathBuf,
     },
     /// Print what every key means, as Markdown
     Reference,
@@ -25,6 +32,15 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
             let config = vtl::config::parse(&name, &text).map_err(|error| Failure::Usage(error.to_string()))?;
             let drives: usize = config.libraries.iter().map(|library| library.drives.len()).sum();
             line(format!("{name}: {} libraries, {drives} drives, {} pools", config.libraries.len(), config.pools.len()))
+        }
+        Command::Import { directory } => {
+            let wrong = |error: vtl::config::ConfigError| Failure::Usage(error.to_string());
+            let imported = vtl::config::mhvtl::import(&directory).map_err(wrong)?;
+            vtl::config::parse("what was made of it", &imported.text).map_err(wrong)?;
+            for note in &imported.notes {
+                writeln!(io::stderr(), "ferric: {note}")?;
+            }
+            line(imported.text.trim_end())
         }
         Command::Reference => line(vtl::config::reference().trim_end()),
         Command::Models => models(),

@@ -3,6 +3,10 @@
 //! The daemon `ferric-iscsid` is this and its arguments; whoever embeds libraries opens a door of their own, on a free
 //! port if need be.
 
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/embedding.md")]
+struct Embedding;
+
 mod connection;
 mod server;
 mod sessions;

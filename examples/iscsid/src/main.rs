@@ -22,6 +22,9 @@ struct Arguments {
     /// Configuration (TOML); without one, an STK L700 with two LTO-8 drives
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Configuration of mhvtl in this directory, as it stands, in the place of one of ours; its cartridges, where they are
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    mhvtl_config: Option<PathBuf>,
     /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:3260]
     #[arg(long, value_name = "ADDR:PORT")]
     bind: Option<String>,
@@ -91,7 +94,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
 
 /// Reads the configuration again and takes it over.
 fn reload(arguments: &Arguments, site: &Site, door: &Door, bind: &str) -> Result<(), String> {
-    if arguments.config.is_none() {
+    if arguments.config.is_none() && arguments.mhvtl_config.is_none() {
         return Err("the daemon was started without a configuration file".into());
     }
     let config = read_config(arguments)?;
@@ -111,6 +114,12 @@ fn raise_descriptor_limit() {
 }
 
 fn read_config(arguments: &Arguments) -> Result<Config, String> {
+    if let Some(directory) = &arguments.mhvtl_config {
+        let imported = vtl::config::mhvtl::import(directory).map_err(|error| error.to_string())?;
+        imported.notes.iter().for_each(|note| tracing::warn!("{note}"));
+        let name = format!("what was made of {}", directory.display());
+        return vtl::config::parse(&name, &imported.text).map_err(|error| error.to_string());
+    }
     let Some(path) = &arguments.config else { return Ok(Config::default()) };
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;

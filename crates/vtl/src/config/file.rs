@@ -1,7 +1,9 @@
 //! What the file says, checked, with errors that name line and key.
 
 use super::barcodes::{self, Pattern};
-use super::tables::{CartridgeTable, DriveTable, File, IscsiTable, LibraryTable, Number, PoolTable, Text, UserTable};
+use super::tables::{
+    CartridgeTable, DriveTable, File, IscsiTable, LibraryTable, Number, OneOrMany, PoolTable, Text, UserTable,
+};
 use super::{
     CartridgeSetup, Config, ConfigError, DriveSetup, IscsiSetup, LibrarySetup, Names, PoolSetup, ShapeLines, User, When,
 };
@@ -41,6 +43,16 @@ pub fn parse(file: &str, text: &str) -> Result<Config, ConfigError> {
         let key = line.split('=').next().unwrap_or(line).trim();
         source.error(at, if key.is_empty() { "(file)" } else { key }, error.message())
     })?;
+    of_file(&source, raw)
+}
+
+/// A configuration of one library, said in code.
+pub(crate) fn of_library(name: &str, table: LibraryTable) -> Result<Config, ConfigError> {
+    let library = OneOrMany(vec![Spanned::new(0..0, table)]);
+    of_file(&Source { file: name, text: "" }, File { library, ..File::default() })
+}
+
+fn of_file(source: &Source<'_>, raw: File) -> Result<Config, ConfigError> {
     let mut tables = raw.library.0;
     if tables.is_empty() {
         tables.push(Spanned::new(0..0, LibraryTable::default()));
@@ -57,17 +69,18 @@ pub fn parse(file: &str, text: &str) -> Result<Config, ConfigError> {
     let mut libraries: Vec<LibrarySetup> = Vec::new();
     for table in tables {
         let number = libraries.len() + 1;
-        let setup = library(&source, table, number)?;
-        check_against(&source, &libraries, &setup)?;
+        let setup = library(source, table, number)?;
+        check_against(source, &libraries, &setup)?;
         libraries.push(setup);
     }
     let mut pools = Vec::new();
     for table in raw.pool {
-        let setup = pool(&source, table, &libraries, &pools)?;
+        let setup = pool(source, table, &libraries, &pools)?;
         pools.push(setup);
     }
-    let iscsi = iscsi(&source, raw.iscsi)?;
-    Ok(Config { libraries, pools, iscsi })
+    let iscsi = iscsi(source, raw.iscsi)?;
+    let cartridges = raw.storage.cartridges.into_iter().map(|path| path.into_inner().into()).collect();
+    Ok(Config { libraries, pools, cartridges, iscsi })
 }
 
 /// One library; the first is called `main` if it has no name, others need one.

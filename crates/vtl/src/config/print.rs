@@ -7,6 +7,9 @@ use tape_store::medium::{Codec, CodecId};
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.libraries.iter().try_for_each(|library| writeln!(f, "{library}"))?;
+        if !self.cartridges.is_empty() {
+            writeln!(f, "[storage]\ncartridges = {:?}\n", self.cartridges)?;
+        }
         self.pools.iter().try_for_each(|pool| writeln!(f, "{pool}"))?;
         write!(f, "{}", self.iscsi)
     }

@@ -25,9 +25,9 @@ trait Takes {
     const TAKES: &'static str;
 }
 
-pub(super) type Text = Option<Spanned<String>>;
-pub(super) type Number = Option<Spanned<u16>>;
-pub(super) type Texts = Vec<Spanned<String>>;
+pub(crate) type Text = Option<Spanned<String>>;
+pub(crate) type Number = Option<Spanned<u16>>;
+pub(crate) type Texts = Vec<Spanned<String>>;
 
 impl Takes for Text {
     const TAKES: &'static str = "text";
@@ -48,8 +48,8 @@ macro_rules! tables {
         $($(#[doc = $about])+
         #[derive(Deserialize, Default)]
         #[serde(deny_unknown_fields, default)]
-        pub(super) struct $table {
-            $($(#[doc = $doc])+ pub(super) $key: $type),+
+        pub(crate) struct $table {
+            $($(#[doc = $doc])+ pub(crate) $key: $type),+
         }
 
         impl Takes for Option<Vec<$table>> {
@@ -160,6 +160,13 @@ tables! {
         scratch: Number,
     }
 
+    /// Where data is kept.
+    StorageTable = "[storage]" {
+        /// Directories of cartridges, which are found in any of them; new ones are made in the first. `cartridges` in the
+        /// data directory if none are given.
+        cartridges: Texts,
+    }
+
     /// The iSCSI door.
     IscsiTable = "[iscsi]" {
         /// `ADDRESS:PORT` to listen on: `127.0.0.1:3260` if it is not given. Port 0 takes a free one.
@@ -194,6 +201,7 @@ pub(super) struct File {
     pub(super) drive: Option<Vec<DriveTable>>,
     pub(super) cartridges: Option<Vec<CartridgeTable>>,
     pub(super) pool: Vec<PoolTable>,
+    pub(super) storage: StorageTable,
     pub(super) iscsi: IscsiTable,
 }
 

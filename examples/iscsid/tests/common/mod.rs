@@ -16,13 +16,20 @@ pub(crate) fn command(data: &Path, config: &str) -> Command {
     let file = data.with_extension("toml");
     std::fs::write(&file, config).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_ferric-iscsid"));
-    command.arg("--data").arg(data).arg("--config").arg(file).args(["--bind", "127.0.0.1:0"]);
+    command.arg("--data").arg(data).args(["--bind", "127.0.0.1:0"]);
+    if !config.is_empty() {
+        command.arg("--config").arg(file);
+    }
     command
 }
 
 impl Daemon {
     pub(crate) fn start(data: &Path, config: &str) -> Self {
-        let mut child = command(data, config).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        Self::of(&mut command(data, config))
+    }
+
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -48,10 +55,13 @@ impl Daemon {
         self.child.wait().unwrap();
     }
 
+    pub(crate) fn signal(&self, name: &str) -> bool {
+        Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success()
+    }
+
     /// SIGTERM; the exit code.
     pub(crate) fn terminate(mut self) -> Option<i32> {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(self.signal("-TERM"));
         self.child.wait().unwrap().code()
     }
 

@@ -1,0 +1,245 @@
+//! mhvtl's configuration, read as it stands and said in ours.
+//!
+//! What mhvtl's programs read counts, with their rules: sections end at a blank line, keywords are case-sensitive, unknown
+//! lines mean nothing. What they take and cannot work, or what we cannot be, is an error with its line.
+
+mod contents;
+mod device;
+
+use super::ConfigError;
+use contents::Contents;
+use device::{DriveSection, LibrarySection};
+use smc::profile::ChangerProfile;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::io;
+use std::path::Path;
+use std::time::SystemTime;
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Imported {
+    /// The configuration, as a file of ours.
+    pub text: String,
+    /// What is not as it was, line by line.
+    pub notes: Vec<String>,
+}
+
+/// One line of a file.
+#[derive(Clone, Copy)]
+struct Line<'a> {
+    file: &'a str,
+    number: usize,
+    text: &'a str,
+}
+
+impl<'a> Line<'a> {
+    fn all(file: &'a str, text: &'a str) -> impl Iterator<Item = Self> {
+        // Lines as mhvtl reads them: 511 characters and their end.
+        text.split('\n').zip(1..).map(move |(text, number)| Self { file, number, text: text.trim_end_matches('\r') })
+    }
+
+    fn wrong(&self, key: &str, message: impl Into<String>) -> ConfigError {
+        ConfigError { file: self.file.into(), line: self.number, key: key.into(), message: message.into() }
+    }
+
+    /// What follows a keyword, whose blanks match any white space, also none; nothing if the line is another.
+    fn after(&self, keyword: &str) -> Option<&'a str> {
+        let mut rest = self.text;
+        for word in keyword.split(' ') {
+            rest = rest.trim_start().strip_prefix(word)?;
+        }
+        Some(rest)
+    }
+
+    /// The number that follows a keyword.
+    fn number_after(&self, keyword: &str) -> Option<u32> {
+        let rest = self.after(keyword)?.trim_start();
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        rest.get(..digits)?.parse().ok()
+    }
+
+    /// The first word that follows a keyword.
+    fn word_after(&self, keyword: &str) -> Option<&'a str> {
+        self.after(keyword)?.split_whitespace().next()
+    }
+}
+
+/// Reads the configuration in a directory: `/etc/mhvtl`, or one of its kind.
+///
+/// # Errors
+/// The first fault, with file, line, key and what would be right.
+pub fn import(directory: &Path) -> Result<Imported, ConfigError> {
+    let main = read(&directory.join("mhvtl.conf"))?.unwrap_or_default();
+    let devices_at = directory.join("device.conf");
+    let devices = read(&devices_at)?.ok_or_else(|| failed(&devices_at, &io::ErrorKind::NotFound.into()))?;
+    let name = devices_at.display().to_string();
+    let (libraries, drives) = device::parse(&name, &devices)?;
+    let mut import = Import { main: settings(&main), ..Import::default() };
+    for library in &libraries {
+        let (path, persisted) = contents_of(directory, library)?;
+        let text = read(&path)?.ok_or_else(|| failed(&path, &io::ErrorKind::NotFound.into()))?;
+        let name = path.display().to_string();
+        if persisted {
+            import.notes.push(format!("library {}: as it was when mhvtl ended, from {name}", library.id));
+        }
+        let contents = contents::parse(&name, &text)?;
+        let mine = drives.iter().filter(|drive| drive.library == Some(library.id)).collect();
+        import.library(&name, library, mine, &contents)?;
+    }
+    for drive in drives.iter().filter(|drive| libraries.iter().all(|library| Some(library.id) != drive.library)) {
+        import.notes.push(format!("{name}:{}: drive {} is in no library, and is left out", drive.line, drive.id));
+    }
+    import.finish(&name)
+}
+
+fn failed(path: &Path, error: &io::Error) -> ConfigError {
+    let name = path.display().to_string();
+    ConfigError { file: name, line: 1, key: "(file)".into(), message: error.to_string() }
+}
+
+fn read(path: &Path) -> Result<Option<String>, ConfigError> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed(path, &error)),
+    }
+}
+
+/// The file of a library's contents: what was saved when mhvtl ended, unless the file itself is newer.
+fn contents_of(directory: &Path, library: &LibrarySection) -> Result<(std::path::PathBuf, bool), ConfigError> {
+    let plain = directory.join(format!("library_contents.{}", library.id));
+    let saved = directory.join(format!("library_contents.{}.persist", library.id));
+    let changed = |path: &Path| -> Result<Option<SystemTime>, ConfigError> {
+        match std::fs::metadata(path).and_then(|data| data.modified()) {
+            Ok(time) => Ok(Some(time)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed(path, &error)),
+        }
+    };
+    let newer =
+        library.persists && changed(&saved)?.is_some_and(|saved| changed(&plain).is_ok_and(|at| at <= Some(saved)));
+    Ok(if newer { (saved, true) } else { (plain, false) })
+}
+
+/// Assignments of `mhvtl.conf`, as a shell reads them.
+fn settings(text: &str) -> BTreeMap<String, String> {
+    let assignment = |line: &str| {
+        let (key, value) = line.split_once('=')?;
+        let plain = !key.trim().is_empty() && !line.starts_with('#');
+        plain.then(|| (key.trim().to_owned(), value.trim().trim_matches(['"', '\'']).to_owned()))
+    };
+    text.lines().filter_map(assignment).collect()
+}
+
+#[derive(Default)]
+struct Import {
+    main: BTreeMap<String, String>,
+    text: String,
+    homes: Vec<String>,
+    notes: Vec<String>,
+    barcodes: BTreeMap<String, String>,
+}
+
+impl Import {
+    fn library(
+        &mut self,
+        file: &str,
+        library: &LibrarySection,
+        mut drives: Vec<&DriveSection>,
+        contents: &Contents,
+    ) -> Result<(), ConfigError> {
+        let profile = library.profile()?;
+        self.unlike(library, profile);
+        drives.sort_by_key(|drive| drive.slot);
+        contents.check_drives(file, &drives)?;
+        let name = format!("library{}", library.id);
+        let _ = writeln!(self.text, "\n[[library]]\nname = {name:?}\nmodel = {:?}", profile.name);
+        let _ = writeln!(self.text, "serial = {:?}\nnaa = {:?}", library.names.serial, library.names.naa(14));
+        let _ = writeln!(self.text, "slots = {}\nimport_export = {}", contents.slots.last(), contents.ports.last());
+        for drive in drives {
+            self.drive(drive)?;
+        }
+        let size = self.main.get("CAPACITY").map_or("500", String::as_str).to_owned();
+        for (word, group) in [("slot", &contents.slots), ("port", &contents.ports)] {
+            for run in group.runs() {
+                for (barcode, line) in run.labels() {
+                    let here = format!("{file}:{line}");
+                    if let Some(there) = self.barcodes.insert(barcode.clone(), here) {
+                        let message = format!("barcode {barcode} is given twice, here and at {there}");
+                        return Err(ConfigError { file: file.into(), line, key: word.into(), message });
+                    }
+                }
+                let _ = write!(self.text, "\n[[library.cartridges]]\n{run}");
+                let _ = writeln!(self.text, "at = \"{word}{}\"\nsize = \"{size}MiB\"\nlevel = \"mhvtl\"", run.number);
+            }
+        }
+        if contents.ports.is_empty() && contents.slots.is_empty() {
+            let _ = writeln!(self.text, "cartridges = []");
+        }
+        let home = library.home.clone().unwrap_or_else(|| format!("/opt/mhvtl/{}", library.id));
+        if !self.homes.contains(&home) {
+            self.homes.push(home);
+        }
+        Ok(())
+    }
+
+    fn drive(&mut self, drive: &DriveSection) -> Result<(), ConfigError> {
+        let model = drive.profile()?;
+        let compression = match (drive.factor, drive.lzo) {
+            (None, _) => "none".to_owned(),
+            (Some(factor), lzo) => {
+                if lzo {
+                    let what = "lzo is read, but not written; new blocks are compressed with zlib";
+                    self.notes.push(format!("drive {}: {what}", drive.id));
+                }
+                format!("zlib:{factor}")
+            }
+        };
+        let _ = writeln!(
+            self.text,
+            "\n[[library.drive]]\nmodel = {:?}\ncompression = {compression:?}",
+            model.model.product
+        );
+        let _ = writeln!(self.text, "serial = {:?}\nnaa = {:?}", drive.names.serial, drive.names.naa(10));
+        if let Some(revision) = drive.names.revision.as_deref().filter(|revision| *revision != model.model.revision) {
+            self.notes.push(format!("drive {}: revision {:?} instead of {revision:?}", drive.id, model.model.revision));
+        }
+        Ok(())
+    }
+
+    /// Notes what hosts see otherwise than with mhvtl.
+    fn unlike(&mut self, library: &LibrarySection, profile: &ChangerProfile) {
+        let id = library.id;
+        if let Some(revision) = library.names.revision.as_deref().filter(|revision| *revision != profile.model.revision)
+        {
+            self.notes.push(format!("library {id}: revision {:?} instead of {revision:?}", profile.model.revision));
+        }
+        let [_, slots, ports, drives] = profile.first;
+        if let Some(theirs) = library.first_addresses().filter(|theirs| *theirs != [ports, drives, slots]) {
+            let ours = [ports, drives, slots];
+            self.notes.push(format!(
+                "library {id}: import/export, drives and slots begin at {ours:?}, as the real library has them, not {theirs:?}"
+            ));
+        }
+        if let Some(command) = &library.move_command {
+            self.notes.push(format!("library {id}: movecommand {command:?} is not run"));
+        }
+    }
+
+    fn finish(mut self, file: &str) -> Result<Imported, ConfigError> {
+        if self.text.is_empty() {
+            let message = "there is no library in it";
+            return Err(ConfigError { file: file.into(), line: 1, key: "Library:".into(), message: message.into() });
+        }
+        let homes: Vec<String> = self.homes.iter().map(|home| format!("{home:?}")).collect();
+        let mut text = format!("# From {file}.\n");
+        self.notes.iter().for_each(|note| text.push_str(&format!("# {note}\n")));
+        let _ = write!(text, "\n[storage]\ncartridges = [{}]\n{}", homes.join(", "), self.text);
+        self.text.clear();
+        Ok(Imported { text, notes: self.notes })
+    }
+}
+
+#[cfg(test)]
+mod tests;

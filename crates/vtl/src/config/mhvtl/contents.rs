@@ -1,0 +1,170 @@
+//! `library_contents.N`: elements and barcodes.
+
+use super::device::DriveSection;
+use super::{ConfigError, Line};
+use std::collections::BTreeMap;
+use std::fmt;
+use tape_store::cartridge::Barcode;
+
+/// Elements of one kind: each number that is named, its line, and the cartridge in it.
+#[derive(Default)]
+pub(super) struct Group(BTreeMap<u16, (usize, Option<Barcode>)>);
+
+impl Group {
+    /// How many there are: mhvtl fills what is missing.
+    pub(super) fn last(&self) -> u16 {
+        self.0.keys().last().copied().unwrap_or(0)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.values().all(|(_, barcode)| barcode.is_none())
+    }
+
+    /// Cartridges, those together whose numbers go up as their labels do.
+    pub(super) fn runs(&self) -> Vec<Run> {
+        let mut runs: Vec<Run> = Vec::new();
+        for (number, line, barcode) in
+            self.0.iter().filter_map(|(number, (line, barcode))| Some((*number, *line, barcode.clone()?)))
+        {
+            if !runs.last_mut().is_some_and(|run| run.extend(number, line, &barcode)) {
+                runs.push(Run { number, labels: vec![(barcode.to_string(), line)] });
+            }
+        }
+        runs
+    }
+}
+
+/// Cartridges in a row.
+pub(super) struct Run {
+    /// Element of the first.
+    pub(super) number: u16,
+    labels: Vec<(String, usize)>,
+}
+
+/// A label in three: what is before its number, the number, and the two characters behind.
+fn split(label: &str) -> Option<(&str, &str, &str)> {
+    let (rest, suffix) = label.split_at_checked(label.len().checked_sub(2)?)?;
+    let digits = rest.len() - rest.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+    let (before, number) = rest.split_at_checked(rest.len() - digits.min(4))?;
+    (!number.is_empty()).then_some((before, number, suffix))
+}
+
+impl Run {
+    fn extend(&mut self, number: u16, line: usize, barcode: &Barcode) -> bool {
+        let Some((last, _)) = self.labels.last() else { return false };
+        let follows = match (split(last), split(barcode.as_str())) {
+            (Some((a, one, b)), Some((c, two, d))) => {
+                let next = one.parse::<u32>().ok().map(|one| one + 1);
+                (a, b, one.len()) == (c, d, two.len()) && next == two.parse().ok()
+            }
+            _ => false,
+        };
+        let together = usize::from(number - self.number) == self.labels.len();
+        if follows && together {
+            self.labels.push((barcode.to_string(), line));
+        }
+        follows && together
+    }
+
+    /// Labels, with their lines.
+    pub(super) fn labels(&self) -> Vec<(String, usize)> {
+        self.labels.clone()
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((first, _)) = self.labels.first() else { return Ok(()) };
+        match split(first) {
+            Some((before, number, suffix)) if self.labels.len() > 1 => {
+                let run = "#".repeat(number.len());
+                let first: u16 = number.parse().unwrap_or(1);
+                writeln!(f, "pattern = \"{before}{run}{suffix}\"\nfirst = {first}\ncount = {}", self.labels.len())
+            }
+            _ => writeln!(f, "pattern = {first:?}"),
+        }
+    }
+}
+
+/// What a library has.
+#[derive(Default)]
+pub(super) struct Contents {
+    drives: Group,
+    pub(super) ports: Group,
+    pub(super) slots: Group,
+}
+
+impl Contents {
+    /// Every drive element has its drive, and every drive its element.
+    pub(super) fn check_drives(&self, file: &str, drives: &[&DriveSection]) -> Result<(), ConfigError> {
+        let wrong = |line, message| Err(ConfigError { file: file.into(), line, key: "Drive".into(), message });
+        for number in 1..=self.drives.last() {
+            if drives.iter().all(|drive| drive.slot != u32::from(number)) {
+                let line = self.drives.0.get(&number).map_or(1, |(line, _)| *line);
+                return wrong(line, format!("no drive of device.conf has place {number} in this library"));
+            }
+        }
+        match drives.iter().find(|drive| drive.slot > self.drives.last().into()) {
+            Some(drive) => {
+                wrong(1, format!("drive {} of device.conf has place {}, which is not here", drive.id, drive.slot))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Reads the file.
+pub(super) fn parse(file: &str, text: &str) -> Result<Contents, ConfigError> {
+    let mut contents = Contents::default();
+    for line in Line::all(file, text) {
+        // Keywords begin in the first column; every other line means nothing.
+        let Some((key, group)) = [
+            ("Drive", Some(&mut contents.drives)),
+            ("MAP", Some(&mut contents.ports)),
+            ("Slot", Some(&mut contents.slots)),
+            ("Picker", None),
+        ]
+        .into_iter()
+        .find(|(key, _)| line.text.strip_prefix(key).is_some_and(|rest| rest.starts_with(' '))) else {
+            continue;
+        };
+        element(&line, key, group)?;
+    }
+    if contents.slots.last() == 0 {
+        let message = "there is no slot in it";
+        return Err(ConfigError { file: file.into(), line: 1, key: "Slot".into(), message: message.into() });
+    }
+    Ok(contents)
+}
+
+fn element(line: &Line<'_>, key: &str, group: Option<&mut Group>) -> Result<(), ConfigError> {
+    let Some((number, rest)) = line.text.get(key.len()..).and_then(|rest| rest.split_once(':')) else { return Ok(()) };
+    // mhvtl takes "Slot 4 : X" for an empty slot 4.
+    let empty = number.ends_with(' ');
+    let wrong = || line.wrong(key, format!("{:?} is no number from 1", number.trim()));
+    let number: u16 = number.trim().parse().ok().filter(|number| *number > 0).ok_or_else(wrong)?;
+    let label = rest.split_whitespace().next().filter(|_| !empty);
+    let Some(group) = group else {
+        let held = || line.wrong(key, "a cartridge in the robot's hand; put it into a slot");
+        return label.map_or(Ok(()), |_| Err(held()));
+    };
+    let barcode = match label {
+        None => None,
+        // A drive's word is the serial number, which device.conf has, too.
+        Some(_) if key == "Drive" => None,
+        Some(label) => Some(labelled(line, key, label)?),
+    };
+    match group.0.insert(number, (line.number, barcode)) {
+        Some((before, _)) => Err(line.wrong(key, format!("{key} {number} is given twice, here and in line {before}"))),
+        None => Ok(()),
+    }
+}
+
+fn labelled(line: &Line<'_>, key: &str, label: &str) -> Result<Barcode, ConfigError> {
+    let wrong = |why: &str| line.wrong(key, format!("{label:?} {why}"));
+    let barcode = Barcode::new(label).ok_or_else(|| wrong("is no barcode: 1 to 16 of A-Z, 0-9, - and _"))?;
+    match barcode.media() {
+        Some(_) => Ok(barcode),
+        None => Err(wrong("does not end in a generation that is known")),
+    }
+}

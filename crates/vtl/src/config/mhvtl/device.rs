@@ -1,0 +1,286 @@
+//! `device.conf`: libraries and drives.
+
+use super::{ConfigError, Line};
+use smc::profile::ChangerProfile;
+use ssc::profile::DriveProfile;
+
+/// Who a device is.
+#[derive(Default)]
+pub(super) struct Named {
+    file: String,
+    vendor: Option<(usize, String)>,
+    product: Option<(usize, String)>,
+    pub(super) revision: Option<String>,
+    pub(super) serial: String,
+    naa: Option<String>,
+}
+
+impl Named {
+    /// The NAA name, which mhvtl makes one of type 5; the default comes from the serial number, padded to so many.
+    pub(super) fn naa(&self, padded: usize) -> String {
+        let given = self.naa.clone().unwrap_or_else(|| {
+            let serial = format!("{:<padded$}", self.serial);
+            serial.bytes().skip(serial.len().saturating_sub(8)).map(|byte| format!("{byte:02x}")).collect()
+        });
+        format!("5{}", given.get(1..).unwrap_or_default())
+    }
+
+    /// Takes a line, if it says who the device is.
+    fn take(&mut self, line: &Line<'_>) -> Result<bool, ConfigError> {
+        const VENDOR: &str = "Vendor identification:";
+        const PRODUCT: &str = "Product identification:";
+        const REVISION: &str = "Product revision level:";
+        const SERIAL: &str = "Unit serial number:";
+        self.file = line.file.into();
+        if let Some(word) = line.word_after(VENDOR) {
+            self.vendor = Some((line.number, limited(line, VENDOR, word, 8)?));
+        } else if let Some(rest) = line.after(PRODUCT) {
+            self.product = Some((line.number, limited(line, PRODUCT, rest.trim(), 16)?));
+        } else if let Some(word) = line.word_after(REVISION) {
+            self.revision = Some(limited(line, REVISION, word, 4)?);
+        } else if let Some(word) = line.word_after(SERIAL) {
+            self.serial = limited(line, SERIAL, word, 15)?;
+        } else if let Some(word) = line.word_after("NAA:") {
+            let bytes: Vec<&str> = word.split(':').collect();
+            let hex = |byte: &&str| byte.len() == 2 && byte.bytes().all(|digit| digit.is_ascii_hexdigit());
+            if bytes.len() != 8 || !bytes.iter().all(hex) {
+                return Err(line.wrong("NAA:", format!("{word:?} is not eight bytes such as 50:22:33:44:ab:00:11:00")));
+            }
+            self.naa = Some(bytes.concat().to_lowercase());
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// The line to blame, vendor and product.
+    fn model(&self, header: usize) -> (usize, &str, &str) {
+        let (line, product) = self.product.as_ref().map_or((header, ""), |(line, text)| (*line, text));
+        (line, self.vendor.as_ref().map_or("", |(_, text)| text), product)
+    }
+}
+
+fn limited(line: &Line<'_>, key: &str, text: &str, most: usize) -> Result<String, ConfigError> {
+    if (1..=most).contains(&text.len()) && text.is_ascii() {
+        return Ok(text.into());
+    }
+    Err(line.wrong(key, format!("{text:?} has not 1 to {most} characters")))
+}
+
+/// A library.
+pub(super) struct LibrarySection {
+    pub(super) id: u32,
+    line: usize,
+    pub(super) names: Named,
+    pub(super) home: Option<String>,
+    pub(super) persists: bool,
+    pub(super) move_command: Option<String>,
+}
+
+impl LibrarySection {
+    /// The model that we have of it.
+    pub(super) fn profile(&self) -> Result<&'static ChangerProfile, ConfigError> {
+        let (line, vendor, product) = self.names.model(self.line);
+        let same =
+            |profile: &&ChangerProfile| profile.model.vendor == vendor && profile.model.product.trim() == product;
+        smc::profile::ALL.iter().copied().find(same).ok_or_else(|| {
+            let known: Vec<_> = smc::profile::ALL.iter().map(|profile| profile.name).collect();
+            let message =
+                format!("library {}: {vendor} {product} is not known; known are {}", self.id, known.join(", "));
+            self.wrong(line, message)
+        })
+    }
+
+    fn wrong(&self, line: usize, message: String) -> ConfigError {
+        ConfigError { file: self.names.file.clone(), line, key: "Product identification:".into(), message }
+    }
+
+    /// Where mhvtl begins to count import/export elements, drives and slots of the models that we have, too.
+    pub(super) fn first_addresses(&self) -> Option<[u16; 3]> {
+        let (_, vendor, product) = self.names.model(self.line);
+        match vendor {
+            "STK" => Some([0x0a, 0x1f4, 0x3e8]),
+            "IBM" if product.starts_with("3573-TL") => Some([0x10, 0x100, 0x1000]),
+            "IBM" if product.starts_with("03584") => Some([0x300, 0x101, 0x400]),
+            "HP" if product.starts_with("MSL") => Some([0x1c0, 0x1e0, 0x20]),
+            "SPECTRA" => Some([0x10, 0x100, 0x1000]),
+            _ => Some([0x300, 0x01, 0x400]),
+        }
+    }
+}
+
+/// A drive.
+pub(super) struct DriveSection {
+    pub(super) id: u32,
+    pub(super) line: usize,
+    pub(super) names: Named,
+    /// The library it is in, and its place there, from 1.
+    pub(super) library: Option<u32>,
+    pub(super) slot: u32,
+    /// Compression is on, at this level.
+    pub(super) factor: Option<u32>,
+    pub(super) lzo: bool,
+    enabled: bool,
+    level: u32,
+    codec: bool,
+}
+
+impl DriveSection {
+    pub(super) fn profile(&self) -> Result<&'static DriveProfile, ConfigError> {
+        let (line, _, product) = self.names.model(self.line);
+        ssc::profile::by_product(product).ok_or_else(|| {
+            let known: Vec<_> = ssc::profile::ALL.iter().map(|profile| profile.model.product).collect();
+            let message = format!("drive {}: {product:?} is not known; known are {}", self.id, known.join(", "));
+            ConfigError { file: self.names.file.clone(), line, key: "Product identification:".into(), message }
+        })
+    }
+
+    fn take(&mut self, line: &Line<'_>) -> Result<(), ConfigError> {
+        if let Some(library) = line.number_after("Library ID:") {
+            let slot = line
+                .text
+                .find("Slot:")
+                .and_then(|at| Line { text: line.text.get(at..)?, ..*line }.number_after("Slot:"));
+            let slot = slot.filter(|slot| *slot > 0);
+            self.slot =
+                slot.ok_or_else(|| line.wrong("Library ID:", "Slot: and a number from 1 are needed behind it"))?;
+            self.library = Some(library);
+        } else if let Some(rest) = line.after("Compression type:") {
+            self.codec = true;
+            self.lzo = match rest.trim().to_ascii_lowercase().as_str() {
+                "lzo" => true,
+                "zlib" => false,
+                other => return Err(line.wrong("Compression type:", format!("{other:?} is neither lzo nor zlib"))),
+            };
+        } else if let Some(level) = line.number_after("Compression: factor") {
+            self.level = level_of(line, level)?;
+            let enabled = line.text.split_whitespace().skip_while(|word| *word != "enabled").nth(1);
+            self.enabled = enabled == Some("1");
+        } else if let Some(level) = line.number_after("Compression:") {
+            self.level = level_of(line, level)?;
+        }
+        // Without a type mhvtl stores blocks raw even when compression is on.
+        self.factor = (self.enabled && self.codec).then_some(self.level);
+        Ok(())
+    }
+}
+
+fn level_of(line: &Line<'_>, level: u32) -> Result<u32, ConfigError> {
+    let wrong = || line.wrong("Compression:", format!("{level} is not 1 to 9"));
+    if (1..=9).contains(&level) { Ok(level) } else { Err(wrong()) }
+}
+
+enum Section {
+    None,
+    Library,
+    Drive,
+}
+
+/// Reads the file.
+pub(super) fn parse(file: &str, text: &str) -> Result<(Vec<LibrarySection>, Vec<DriveSection>), ConfigError> {
+    let (mut libraries, mut drives) = (Vec::<LibrarySection>::new(), Vec::<DriveSection>::new());
+    let mut section = Section::None;
+    for line in Line::all(file, text).filter(|line| !line.text.starts_with('#')) {
+        if line.text.is_empty() {
+            section = Section::None;
+        } else if let Some(id) = line.number_after("Drive:").filter(|_| line.text.contains("CHANNEL")) {
+            new(&line, "Drive:", id, &libraries, &drives)?;
+            let names = Named::default();
+            let (library, factor) = (None, None);
+            let line = line.number;
+            drives.push(DriveSection {
+                id,
+                line,
+                names,
+                library,
+                slot: 0,
+                factor,
+                lzo: false,
+                enabled: false,
+                level: 1,
+                codec: false,
+            });
+            section = Section::Drive;
+        } else if let Some(id) = line.number_after("Library:") {
+            new(&line, "Library:", id, &libraries, &drives)?;
+            let names = Named::default();
+            libraries.push(LibrarySection {
+                id,
+                line: line.number,
+                names,
+                home: None,
+                persists: false,
+                move_command: None,
+            });
+            section = Section::Library;
+        } else {
+            match section {
+                Section::Library => {
+                    let Some(library) = libraries.last_mut() else { continue };
+                    take_library(library, &line)?;
+                }
+                Section::Drive => {
+                    let Some(drive) = drives.last_mut() else { continue };
+                    if !drive.names.take(&line)? {
+                        drive.take(&line)?;
+                    }
+                }
+                Section::None => {}
+            }
+        }
+    }
+    whole(&libraries, &drives)?;
+    Ok((libraries, drives))
+}
+
+fn take_library(library: &mut LibrarySection, line: &Line<'_>) -> Result<(), ConfigError> {
+    if library.names.take(line)? {
+        return Ok(());
+    }
+    if let Some(path) = line.word_after("Home directory:") {
+        library.home = Some(path.into());
+    } else if let Some(word) = line.word_after("PERSIST:") {
+        let word = word.to_ascii_lowercase();
+        library.persists = word.starts_with("yes") || word.starts_with("true");
+    } else if let Some(word) = line.word_after("movecommand:") {
+        library.move_command = Some(word.into());
+    }
+    Ok(())
+}
+
+/// A number may be that of one device only.
+fn new(
+    line: &Line<'_>,
+    key: &str,
+    id: u32,
+    libraries: &[LibrarySection],
+    drives: &[DriveSection],
+) -> Result<(), ConfigError> {
+    let library = libraries.iter().find(|other| other.id == id).map(|other| other.line);
+    let drive = drives.iter().find(|other| other.id == id).map(|other| other.line);
+    match library.or(drive) {
+        Some(before) => Err(line.wrong(key, format!("number {id} is given twice, here and in line {before}"))),
+        None => Ok(()),
+    }
+}
+
+/// What every section needs.
+fn whole(libraries: &[LibrarySection], drives: &[DriveSection]) -> Result<(), ConfigError> {
+    let named = libraries.iter().map(|library| (library.line, &library.names));
+    for (line, names) in named.chain(drives.iter().map(|drive| (drive.line, &drive.names))) {
+        if names.serial.is_empty() {
+            let message = "a device without one cannot be told from others";
+            let key = "Unit serial number:".into();
+            return Err(ConfigError { file: names.file.clone(), line, key, message: message.into() });
+        }
+    }
+    for (at, drive) in drives.iter().enumerate() {
+        let same = |other: &&DriveSection| (other.library, other.slot) == (drive.library, drive.slot);
+        if let Some(other) = drives.iter().take(at).find(same).filter(|_| drive.library.is_some()) {
+            let message = format!("drive {} has the same place, line {}", other.id, other.line);
+            let (file, key) = (drive.names.file.clone(), "Library ID:".into());
+            return Err(ConfigError { file, line: drive.line, key, message });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! The daemon and those who run it: configurations that are read again, mhvtl's as they stand, the control socket.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use common::{Daemon, SMALL, command, movement, options, ready};
+use initiator::{Initiator, Reply, Transfer};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::Command;
+use tape_store::backend::file::OsShelves;
+use tape_store::cartridge::Barcode;
+use tape_store::media::LTO_8;
+use tape_store::shelf::TapeStore;
+use tempfile::tempdir;
+
+/// One request, and the answer to it.
+fn ask(data: &Path, request: &str) -> String {
+    let mut stream = UnixStream::connect(data.join("control.sock")).unwrap();
+    writeln!(stream, "{request}").unwrap();
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).unwrap();
+    line.trim().into()
+}
+
+#[test]
+fn a_configuration_is_read_again_under_a_stream() {
+    let dir = tempdir().unwrap();
+    let data = dir.path().join("d");
+    let daemon = Daemon::start(&data, SMALL);
+    let mut session = daemon.login(1);
+    common::load(&mut session);
+    common::write(&mut session, b"before");
+    let more = format!(
+        "{}\n[library]\nslots = 30\n[[pool]]\nname = \"s\"\npattern = \"S#L8\"\nscratch = 2\n",
+        SMALL.replacen("count = 2", "count = 3", 1)
+    );
+    std::fs::write(data.with_extension("toml"), &more).unwrap();
+    assert_eq!(ask(&data, r#"{"do":"reload"}"#), r#"{"ok":null}"#);
+    // The stream goes on; there is a third drive now, and everyone hears of it.
+    let heard = |session: &mut Initiator, lun| {
+        std::iter::from_fn(|| {
+            session.command(lun, &[0; 6], Transfer::None).unwrap().sense_codes().filter(|codes| codes.0 == 6)
+        })
+        .collect::<Vec<_>>()
+    };
+    assert_eq!(heard(&mut session, 1), [(6, 0x3f, 0x0e)]);
+    assert_eq!(heard(&mut session, 0), [(6, 0x28, 0x00), (6, 0x3f, 0x0e)]);
+    assert_eq!(common::write(&mut session, b"behind"), Reply::default());
+    let luns = session.command(0, &[0xa0, 0, 0, 0, 0, 0, 0, 0, 0, 64, 0, 0], Transfer::In(64)).unwrap().data;
+    assert_eq!(luns[..4], [0, 0, 0, 32]);
+    assert_eq!(movement(&mut session, 1001, 502), Reply::default());
+    assert_eq!(heard(&mut session, 3), [(6, 0x29, 0x01), (6, 0x28, 0x00)]);
+    // What is less is refused, by SIGHUP too, and nothing happens.
+    std::fs::write(data.with_extension("toml"), SMALL).unwrap();
+    let said = ask(&data, r#"{"do":"reload"}"#);
+    assert!(said.contains("to change what it has less takes a restart"), "{said}");
+    std::fs::write(data.with_extension("toml"), "[library]\nslotz = 1\n").unwrap();
+    let said = ask(&data, r#"{"do":"reload"}"#);
+    assert!(said.contains(":2: slotz: unknown field"), "{said}");
+    assert_eq!(ready(&mut session), Reply::default());
+    assert!(ask(&data, r#"{"do":"pools"}"#).contains(r#""scratch":2"#));
+}
+
+#[test]
+fn libraries_that_are_new_are_found() {
+    let dir = tempdir().unwrap();
+    let data = dir.path().join("d");
+    let daemon = Daemon::start(&data, "[[library]]\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n");
+    let second = "[[library]]\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n[[library]]\nname = \"two\"\n\
+        [[library.drive]]\nmodel = \"ULT3580-TD9\"\n";
+    std::fs::write(data.with_extension("toml"), second).unwrap();
+    assert!(daemon.signal("-HUP"));
+    // A signal is not answered; a request behind it is.
+    while !ask(&data, r#"{"do":"status"}"#).contains("\"two\"") {}
+    let name = format!("{}:two", daemon.iqn);
+    let login = || Initiator::login(&daemon.portal, &name, options(2));
+    let mut session = std::iter::repeat_with(login).find_map(Result::ok).unwrap();
+    let inquiry = session.command(1, &[0x12, 0, 0, 0, 36, 0], Transfer::In(36)).unwrap().data;
+    assert_eq!(&inquiry[16..32], b"ULT3580-TD9     ");
+}
+
+#[test]
+fn mhvtls_configuration_and_its_cartridges_as_they_stand() {
+    let dir = tempdir().unwrap();
+    let (etc, home) = (dir.path().join("etc"), dir.path().join("home"));
+    std::fs::create_dir(&etc).unwrap();
+    let devices = format!(
+        "VERSION: 5\n\nLibrary: 10 CHANNEL: 00 TARGET: 00 LUN: 00\n Vendor identification: STK\n\
+         Product identification: L700\n Unit serial number: XYZZY_A\n Home directory: {}\n\n\
+         Drive: 11 CHANNEL: 00 TARGET: 01 LUN: 00\n Library ID: 10 Slot: 01\n Vendor identification: IBM\n\
+         Product identification: ULT3580-TD8\n Unit serial number: XYZZY_A1\n NAA: 50:22:33:44:ab:00:01:00\n\n\
+         Drive: 12 CHANNEL: 00 TARGET: 02 LUN: 00\n Library ID: 10 Slot: 02\n Vendor identification: IBM\n\
+         Product identification: ULT3580-TD6\n Unit serial number: XYZZY_A2\n\n",
+        home.display()
+    );
+    std::fs::write(etc.join("device.conf"), devices).unwrap();
+    std::fs::write(etc.join("library_contents.10"), "Drive 1:\nDrive 2:\n\nMAP 1:\n\nSlot 1: E01001L8\nSlot 2:\n").unwrap();
+    let data = dir.path().join("d");
+    let daemon = Daemon::of(command(&data, "").arg("--mhvtl-config").arg(&etc));
+    let mut session = daemon.login(1);
+    let serial = session.command(1, &[0x12, 1, 0x80, 0, 64, 0], Transfer::In(64)).unwrap().data;
+    assert_eq!(serial[4..], *b"XYZZY_A1");
+    common::load(&mut session);
+    common::write(&mut session, b"for mhvtl");
+    assert_eq!(daemon.terminate(), Some(0));
+    let store = TapeStore::new(Box::new(OsShelves::at(&home).unwrap()));
+    let barcode = Barcode::new("E01001L8").unwrap();
+    let mut cartridge = store.cartridge(&barcode, &LTO_8, tape_store::cartridge::Kind::Data, 0);
+    assert_eq!((cartridge.level().unwrap(), cartridge.mam().is_ok()), (tape_store::cartridge::Level::Mhvtl, true));
+    assert_eq!(cartridge.capacity(), 500 << 20);
+}
+
+#[test]
+fn others_are_kept_out() {
+    let dir = tempdir().unwrap();
+    let data = dir.path().join("d");
+    let _daemon = Daemon::start(&data, SMALL);
+    let mode = Command::new("stat").args(["-c", "%a %F"]).arg(data.join("control.sock")).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&mode.stdout).trim(), "600 socket");
+    assert!(ask(&data, r#"{"do":"explode"}"#).contains("unknown variant `explode`"));
+    assert!(ask(&data, "nonsense").contains("error"));
+    assert!(ask(&data, r#"{"do":"status"}"#).starts_with(r#"{"ok":{"libraries":[{"#));
+}
