@@ -67,6 +67,7 @@ impl Site {
     /// Makes the blank cartridges that a pool is short of.
     fn replenish(&self, pool: &PoolSetup) -> Result<(), LibraryError> {
         let Some(library) = self.library(&pool.library) else { return Ok(()) };
+        let _making = self.making();
         let blank = self.members(pool).into_iter().filter(|(barcode, entry)| self.is_scratch(&library, barcode, entry));
         let short = usize::from(pool.scratch).saturating_sub(blank.count());
         self.make_in(pool, &library, short).map(drop)
@@ -117,11 +118,12 @@ impl Site {
         let library = self.library(&pool.library).ok_or_else(|| {
             LibraryError::Unknown(format!("pool {:?} is of library {:?}, which is gone", pool.name, pool.library))
         })?;
+        let _making = self.making();
         self.make_in(&pool, &library, count)
     }
 
+    /// See [`Self::make`]. Who calls is the only one who makes cartridges now.
     fn make_in(&self, pool: &PoolSetup, library: &Arc<Library>, count: usize) -> Result<Vec<Barcode>, LibraryError> {
-        let _making = self.making();
         let mut made = Vec::new();
         let last = self.members(pool).iter().filter_map(|(barcode, _)| pool.pattern.number(barcode.as_str())).max();
         let mut number = last.unwrap_or(0);
