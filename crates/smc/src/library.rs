@@ -338,11 +338,18 @@ impl Library {
                 return Err(why);
             }
         };
-        if let Err(why) = self.place(source, first, cartridge, origin, now) {
-            self.put_back(first, displaced, displaced_origin, now);
+        // Away first: while that fails, both still have a place to go back to.
+        if let Err(why) = self.place(first, second, displaced, displaced_origin, now) {
+            self.put_back(source, cartridge, origin, now);
             return Err(why);
         }
-        self.place(first, second, displaced, displaced_origin, now)
+        let Err((why, cartridge)) = self.set_down(source, first, cartridge, origin, now) else { return Ok(()) };
+        match self.take(second, now) {
+            Ok((displaced, _)) => self.put_back(first, displaced, displaced_origin, now),
+            Err(stays) => tracing::warn!(%stays, element = second.0, "an exchange could not be undone"),
+        }
+        self.put_back(if self.is_full(source) { first } else { source }, *cartridge, origin, now);
+        Err(why)
     }
 
     /// Grips the cartridge of an element.
@@ -367,25 +374,32 @@ impl Library {
         old: Origin,
         now: Now,
     ) -> Result<(), MoveError> {
+        self.set_down(source, destination, cartridge, old, now).map_err(|(why, cartridge)| {
+            self.put_back(source, *cartridge, old, now);
+            why
+        })
+    }
+
+    /// Puts a cartridge that was taken from `source` into `destination`, or gives it back.
+    fn set_down(
+        &mut self,
+        source: Address,
+        destination: Address,
+        cartridge: Cartridge,
+        old: Origin,
+        now: Now,
+    ) -> Result<(), (MoveError, Box<Cartridge>)> {
         let is_drive = self.layout.element_type(destination) == Some(ElementType::DRIVE);
         if let Err(why) = self.fails(if is_drive { Failure::Load } else { Failure::Place }) {
             self.statistics.add(lifetime::PLACE_RETRIES, 1);
-            self.put_back(source, cartridge, old, now);
-            return Err(why);
+            return Err((why, Box::new(cartridge)));
         }
         let from_storage = self.layout.element_type(source) == Some(ElementType::STORAGE);
         let origin = Origin { source: if from_storage { Some(source) } else { old.source }, by_operator: false };
-        match self.put(destination, cartridge, origin, now) {
-            Ok(()) => {
-                self.statistics.add(lifetime::PLACES, 1);
-                self.statistics.add(lifetime::MOVES, 1);
-                Ok(())
-            }
-            Err((why, cartridge)) => {
-                self.put_back(source, *cartridge, old, now);
-                Err(why)
-            }
-        }
+        self.put(destination, cartridge, origin, now)?;
+        self.statistics.add(lifetime::PLACES, 1);
+        self.statistics.add(lifetime::MOVES, 1);
+        Ok(())
     }
 
     /// Undoes a `take`. If the drive it came from does not take it any more, it stays in the mouth of that.

@@ -96,7 +96,8 @@ fn mhvtls_configuration_and_its_cartridges_as_they_stand() {
         home.display()
     );
     std::fs::write(etc.join("device.conf"), devices).unwrap();
-    std::fs::write(etc.join("library_contents.10"), "Drive 1:\nDrive 2:\n\nMAP 1:\n\nSlot 1: E01001L8\nSlot 2:\n").unwrap();
+    std::fs::write(etc.join("library_contents.10"), "Drive 1:\nDrive 2:\n\nMAP 1:\n\nSlot 1: E01001L8\nSlot 2:\n")
+        .unwrap();
     let data = dir.path().join("d");
     let daemon = Daemon::of(command(&data, "").arg("--mhvtl-config").arg(&etc));
     let mut session = daemon.login(1);

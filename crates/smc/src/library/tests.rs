@@ -112,20 +112,44 @@ fn exchanges() {
     assert_eq!((at(&library, 50).as_deref(), at(&library, 100).as_deref()), (Some("A"), Some("B")));
 }
 
+/// Whatever of the robot fails, and when: both cartridges are where they were.
+#[test]
+fn exchanges_that_fail() {
+    let all = [Failure::Pick, Failure::Place, Failure::Load, Failure::Unload];
+    for (source, first, second) in [(101, 50, 102), (101, 50, 101), (50, 101, 51), (50, 101, 50), (50, 101, 102)] {
+        for failure in all {
+            let (mut library, _) = library();
+            go(&mut library, 100, 50).unwrap();
+            let before = library.places();
+            library.fail_next(failure);
+            let [a, b, c] = [source, first, second].map(Address);
+            if library.exchange(a, b, c, Now::default()).is_err() {
+                assert_eq!(library.places(), before, "{source} {first} {second} {failure:?}");
+            } else {
+                assert_eq!(library.count(), 2);
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_cartridge_is_ever_lost_or_copied(moves in prop::collection::vec((0..12_usize, 0..12_usize, 0..12_usize, any::<bool>(), any::<bool>()), 1..60)) {
+    fn no_cartridge_is_ever_lost_or_copied(moves in prop::collection::vec((0..12_usize, 0..12_usize, 0..12_usize, any::<bool>(), any::<bool>(), 0..8_usize), 1..60)) {
         const PLACES: [u16; 12] = [100, 101, 102, 103, 104, 10, 11, 50, 51, 52, 0, 999];
         let (mut library, lock) = library();
-        for (a, b, c, exchange, locked) in moves {
+        for (a, b, c, exchange, locked, failure) in moves {
+            let failures = [Failure::Pick, Failure::Place, Failure::Load, Failure::Unload];
+            failures.get(failure).into_iter().for_each(|failure| library.fail_next(*failure));
             *lock.lock().unwrap() = locked;
             let [a, b, c] = [a, b, c].map(|at| Address(PLACES[at]));
             let _ = if exchange { library.exchange(a, b, c, Now::default()) } else { library.move_medium(a, b, Now::default()) };
             let mut names: Vec<_> = library.places().iter().map(|place| place.barcode.to_string()).collect();
             names.sort();
             prop_assert_eq!(names, ["A", "B"]);
+            let places: BTreeSet<_> = library.places().iter().map(|place| place.address).collect();
+            prop_assert_eq!(places.len(), 2);
         }
     }
 }

@@ -1,0 +1,272 @@
+//! Eight threads move cartridges between three libraries while disks and robots fail and the power goes, and a checker
+//! looks that every cartridge is in one place.
+//!
+//! `cargo run --release -p vtl --example stress -- SECONDS`
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "whatever goes wrong here is a finding"
+)]
+#![expect(clippy::disallowed_methods, reason = "a program, which waits")]
+
+use smc::robot::Failure;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, RwLock};
+use std::time::{Duration, Instant};
+use tape_store::backend::faulty::FaultyFolder;
+use tape_store::backend::memory::MemoryShelves;
+use tape_store::cartridge::Barcode;
+use vtl::config::{Config, parse};
+use vtl::data_dir::Data;
+use vtl::host::Host;
+use vtl::inventory::Where;
+use vtl::site::{Running, Site};
+
+const CONFIG: &str = "[[library]]\nname = \"a\"\nslots = 40\nimport_export = 4\nshelf = \"vault\"\n[[library.drive]]\n\
+    model = \"ULT3580-TD8\"\ncount = 4\n[[library.cartridges]]\npattern = \"A##L8\"\ncount = 30\nsize = \"64MB\"\n\
+    [[library]]\nname = \"b\"\nmodel = \"ADIC Scalar i500\"\nslots = 30\nimport_export = 4\nshelf = \"vault\"\n\
+    [[library.drive]]\nmodel = \"ULT3580-TD8\"\ncount = 2\n[[library.cartridges]]\npattern = \"B##L8\"\ncount = 20\n\
+    size = \"64MB\"\n[[library]]\nname = \"c\"\nmodel = \"Ferric\"\nslots = 60\nimport_export = 8\nshelf = \"vault\"\n\
+    [[library.drive]]\nmodel = \"ULT3580-TD9\"\ncount = 4\n[[library.cartridges]]\npattern = \"C##L9\"\ncount = 30\n\
+    size = \"64MB\"\n";
+const CARTRIDGES: usize = 80;
+const THREADS: u64 = 8;
+
+/// Numbers that look random.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, most: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % most.max(1)
+    }
+}
+
+#[derive(Default)]
+struct Tally {
+    moved: AtomicU64,
+    refused: AtomicU64,
+    carried: AtomicU64,
+    checks: AtomicU64,
+    faults: AtomicU64,
+    restarts: AtomicU64,
+}
+
+impl Tally {
+    fn add(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The site, and the disks below it. Whoever moves holds it for reading; who takes it for writing sees it at rest.
+struct World {
+    config: Config,
+    shelves: MemoryShelves,
+    disk: Mutex<FaultyFolder>,
+    site: RwLock<Option<Running>>,
+    tally: Tally,
+    ends: AtomicBool,
+}
+
+impl World {
+    fn open(&self) -> Running {
+        let disk = self.disk.lock().unwrap().clone();
+        Site::of(Data::of(Box::new(self.shelves.clone()), Box::new(disk)), &self.config).unwrap()
+    }
+
+    fn ended(&self) -> bool {
+        self.ends.load(Ordering::Acquire)
+    }
+}
+
+/// Moves and exchanges as a host asks for them, imports and exports as an operator.
+fn carry(world: &World, seed: u64) {
+    let mut random = Random(seed);
+    while !world.ended() {
+        let guard = world.site.read().unwrap();
+        let site = guard.as_ref().unwrap();
+        let number = random.below(3);
+        let library = &site.libraries()[number];
+        let host = Host::login(library.target(), u8::try_from(seed).unwrap());
+        host.settle();
+        for _ in 0..50 {
+            let layout = library.layout();
+            let elements: Vec<u16> = [layout.storage, layout.storage, layout.import_export, layout.drives]
+                .iter()
+                .flat_map(|range| range.addresses().map(|address| address.0))
+                .collect();
+            let mut any = || elements[random.below(elements.len())];
+            let (from, to, away) = (any(), any(), any());
+            let port = layout.import_export.addresses().nth(random.below(4)).unwrap();
+            let answer = match random.below(12) {
+                0 => {
+                    let mut cdb = vec![0xa6, 0, 0, 0];
+                    [from, to, away].iter().for_each(|address| cdb.extend(address.to_be_bytes()));
+                    host.command(0, &cdb, 0).good().is_ok()
+                }
+                1 => carried(world, library.export(port).is_ok()),
+                2 => {
+                    let shelved =
+                        site.inventory().into_iter().filter(|(_, entry)| matches!(entry.place, Where::Shelf(_)));
+                    let names: Vec<String> = shelved.map(|(name, _)| name).collect();
+                    let name = names.get(random.below(names.len())).and_then(|name| Barcode::new(name));
+                    carried(world, name.is_some_and(|name| library.import(port, &name).is_ok()))
+                }
+                _ => {
+                    let mut cdb = vec![0xa5, 0, 0, 0];
+                    [from, to].iter().for_each(|address| cdb.extend(address.to_be_bytes()));
+                    host.command(0, &cdb, 0).good().is_ok()
+                }
+            };
+            Tally::add(if answer { &world.tally.moved } else { &world.tally.refused });
+        }
+    }
+}
+
+fn carried(world: &World, done: bool) -> bool {
+    if done {
+        Tally::add(&world.tally.carried);
+    }
+    done
+}
+
+/// Robots that drop things, and a disk that is full for a while.
+fn spoil(world: &World) {
+    let mut random = Random(99);
+    while !world.ended() {
+        std::thread::sleep(Duration::from_millis(20));
+        let guard = world.site.read().unwrap();
+        let failure = [Failure::Pick, Failure::Place, Failure::Load, Failure::Unload][random.below(4)];
+        guard.as_ref().unwrap().libraries()[random.below(3)].changer(|changer| changer.fail_next(failure));
+        Tally::add(&world.tally.faults);
+        if random.below(10) == 0 {
+            let disk = world.disk.lock().unwrap().clone();
+            disk.fail_at(Some(disk.calls() + random.below(20) as u64), io::ErrorKind::StorageFull);
+            std::thread::sleep(Duration::from_millis(2));
+            disk.fail_at(None, io::ErrorKind::Other);
+            Tally::add(&world.tally.faults);
+        }
+    }
+}
+
+type Places = BTreeMap<String, Where>;
+
+/// Where everything is at rest: in the libraries, on the shelf; each once, and all of them.
+fn places(site: &Site) -> Places {
+    let mut places = Places::new();
+    for library in site.libraries() {
+        for place in library.changer(|changer| changer.places()) {
+            let found = Where::Element {
+                library: library.name().into(),
+                address: place.address.0,
+                source: place.origin.source.map(|source| source.0),
+                by_operator: place.origin.by_operator,
+            };
+            let before = places.insert(place.barcode.to_string(), found);
+            assert!(before.is_none(), "{} is in two places", place.barcode);
+        }
+    }
+    for (barcode, entry) in site.inventory() {
+        match entry.place {
+            Where::Shelf(_) => assert!(places.insert(barcode, entry.place).is_none(), "in a library and on the shelf"),
+            place => assert_eq!(places.get(&barcode), Some(&place), "{barcode}: the inventory has it elsewhere"),
+        }
+    }
+    assert_eq!(places.len(), CARTRIDGES);
+    places
+}
+
+/// What a library tells hosts, in the middle of everything: no label twice.
+fn ask(site: &Site, number: usize) {
+    let library = &site.libraries()[number];
+    let host = Host::login(library.target(), 200);
+    let ask = || host.command(0, &[0xb8, 0x10, 0, 0, 0xff, 0xff, 0, 1, 0, 0, 0, 0], 65_536);
+    // Others carry things in and out all the time, and hosts hear of that first.
+    let told = std::iter::repeat_with(ask).find(|answer| answer.codes().is_none_or(|(key, ..)| key != 6));
+    let data = told.unwrap().good().unwrap();
+    let word = |at: usize| u16::from_be_bytes([data[at], data[at + 1]]);
+    let (mut at, mut seen, mut elements) = (8, BTreeSet::new(), 0);
+    while at < data.len() {
+        let (stride, bytes) = (usize::from(word(at + 2)), usize::from(word(at + 6)));
+        at += 8;
+        for descriptor in data[at..at + bytes].chunks(stride) {
+            elements += 1;
+            if descriptor[2] & 1 != 0 {
+                assert!(seen.insert(descriptor[12..44].to_vec()), "a label twice");
+            }
+        }
+        at += bytes;
+    }
+    assert_eq!(elements, library.layout().ranges().iter().map(|(_, range)| usize::from(range.count)).sum::<usize>());
+}
+
+/// Looks at hosts' view all the time, at everything in between, and takes the power away now and then.
+fn check(world: &World) {
+    let mut random = Random(7);
+    while !world.ended() {
+        std::thread::sleep(Duration::from_millis(10));
+        ask(world.site.read().unwrap().as_ref().unwrap(), random.below(3));
+        Tally::add(&world.tally.checks);
+        if random.below(20) == 0 {
+            let mut guard = world.site.write().unwrap();
+            let before = places(guard.as_ref().unwrap());
+            if random.below(5) == 0 {
+                // What could not be kept while the disk was full is kept with this.
+                for library in guard.as_ref().unwrap().libraries() {
+                    for online in [false, true] {
+                        library.changer(|changer| changer.set_online(online));
+                    }
+                }
+                let after = world.disk.lock().unwrap().crash(|len| random.below(len + 1));
+                *guard = None;
+                *world.disk.lock().unwrap() = after;
+                *guard = Some(world.open());
+                assert_eq!(places(guard.as_ref().unwrap()), before, "after a loss of power");
+                Tally::add(&world.tally.restarts);
+            }
+        }
+    }
+}
+
+fn main() {
+    let seconds = std::env::args().nth(1).map_or(600, |text| text.parse().unwrap());
+    let world = World {
+        config: parse("stress", CONFIG).unwrap(),
+        shelves: MemoryShelves::default(),
+        disk: Mutex::default(),
+        site: RwLock::default(),
+        tally: Tally::default(),
+        ends: AtomicBool::new(false),
+    };
+    *world.site.write().unwrap() = Some(world.open());
+    let start = Instant::now();
+    let panicked = std::thread::scope(|scope| {
+        let mut threads: Vec<_> = (1..=THREADS)
+            .map(|seed| {
+                scope.spawn({
+                    let world = &world;
+                    move || carry(world, seed)
+                })
+            })
+            .collect();
+        threads.push(scope.spawn(|| spoil(&world)));
+        threads.push(scope.spawn(|| check(&world)));
+        while start.elapsed() < Duration::from_secs(seconds) && !threads.iter().any(|thread| thread.is_finished()) {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        world.ends.store(true, Ordering::Release);
+        threads.into_iter().filter_map(|thread| thread.join().err()).count()
+    });
+    assert_eq!(panicked, 0, "see above");
+    places(world.site.read().unwrap().as_ref().unwrap());
+    let Tally { moved, refused, carried, checks, faults, restarts } = &world.tally;
+    let _ = writeln!(
+        io::stdout(),
+        "{} s: {moved:?} moves made ({carried:?} in or out), {refused:?} refused, {faults:?} faults, {restarts:?} losses of \
+         power, {checks:?} checks: every cartridge is in one place",
+        start.elapsed().as_secs()
+    );
+}
