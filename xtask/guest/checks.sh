@@ -28,3 +28,11 @@ find_devices() {
   TAPE_SGS=($(lsscsi -g | awk '$2=="tape"{print $NF}'))
   TAPE=${TAPES[0]} TAPE_SG=${TAPE_SGS[0]}
 }
+# open-iscsi, ready for iscsiadm.
+start_initiator() {
+  mkdir -p /run/lock/iscsi /var/lib/iscsi
+  echo InitiatorName=iqn.2026-01.org.ferric:guest > /etc/iscsi/initiatorname.iscsi
+  sed -i 's|^iscsid.startup.*|iscsid.startup = /bin/true|' /etc/iscsi/iscsid.conf
+  setsid iscsid -f >/tmp/iscsid.log 2>&1 &
+  for _ in $(seq 100); do grep -q '@ISCSIADM_ABSTRACT_NAMESPACE' /proc/net/unix && break; sleep 0.1; done
+}

@@ -5,11 +5,7 @@ modprobe -a sg st ch iscsi_tcp
 DAEMON=$!
 for _ in $(seq 100); do grep -q ready /tmp/ready && break; sleep 0.1; done
 IQN=$(awk '{print $4}' /tmp/ready)
-mkdir -p /run/lock/iscsi /var/lib/iscsi
-echo InitiatorName=iqn.2026-01.org.ferric:guest > /etc/iscsi/initiatorname.iscsi
-sed -i 's|^iscsid.startup.*|iscsid.startup = /bin/true|' /etc/iscsi/iscsid.conf
-setsid iscsid -f >/tmp/iscsid.log 2>&1 &
-for _ in $(seq 100); do grep -q '@ISCSIADM_ABSTRACT_NAMESPACE' /proc/net/unix && break; sleep 0.1; done
+start_initiator
 says "discovery" "127.0.0.1:3260,1 $IQN" iscsiadm -m discovery -t sendtargets -p 127.0.0.1:3260
 runs "login" iscsiadm -m node -T "$IQN" -p 127.0.0.1:3260 --login
 runs "three units appear" wait_for_devices 3

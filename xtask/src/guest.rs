@@ -82,7 +82,8 @@ pub(crate) fn run() -> Outcome {
     let clients = guest.boot("clients", &daemon.attachments());
     drop(daemon);
     let loopback = guest.boot("loopback", &[]);
-    clients.and(loopback)
+    let libraries = guest.boot("libraries", &[]);
+    clients.and(loopback).and(libraries)
 }
 
 /// The daemon as users run it.
@@ -120,8 +121,8 @@ impl Guest {
         let _ = fs::remove_dir_all(&job);
         fs::create_dir_all(&job).map_err(failed(&job))?;
         let scripts = workspace().join("xtask/guest");
-        for (from, to) in [("stage2.sh", "stage2.sh"), ("checks.sh", "checks.sh"), ("ferric.toml", "ferric.toml")] {
-            fs::copy(scripts.join(from), job.join(to)).map_err(failed(&job))?;
+        for file in ["stage2.sh", "checks.sh", "ferric.toml", "libraries.toml"] {
+            fs::copy(scripts.join(file), job.join(file)).map_err(failed(&job))?;
         }
         fs::copy(scripts.join(format!("{name}.sh")), job.join("job.sh")).map_err(failed(&job))?;
         fs::copy(daemon_binary(), job.join("ferric-iscsid")).map_err(failed(&job))?;
