@@ -43,6 +43,8 @@ pub mod spec;
 pub mod status;
 pub mod target;
 pub mod time;
+#[cfg(feature = "testing")]
+pub mod transcript;
 pub mod vpd;
 pub mod wire;
 pub mod writer;

@@ -153,6 +153,8 @@ pub struct Lu {
     pub luns: Vec<u64>,
     /// What the device counts for life, by names of its own.
     pub counters: BTreeMap<String, u64>,
+    /// It says that it is a device of SCSI-2.
+    pub scsi_2: bool,
     pub(crate) clock: DeviceClock,
     pub(crate) identifying: Identifying,
     pub(crate) buffers: Buffers,
@@ -181,6 +183,7 @@ impl Lu {
             mode: ModePages::new(pages, saved.mode),
             luns: vec![0],
             counters: saved.counters,
+            scsi_2: false,
             clock: DeviceClock::default(),
             identifying: saved.identifying,
             buffers: Buffers::default(),
@@ -228,7 +231,7 @@ impl Lu {
                         return Err(Fault::ReservationConflict);
                     }
                 }
-                Check::Cdb => found.map_err(Clone::clone)?.check(cdb)?,
+                Check::Cdb => found.map_err(Clone::clone)?.check(cdb, self.scsi_2)?,
                 _ => {}
             }
         }

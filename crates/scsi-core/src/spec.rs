@@ -101,11 +101,16 @@ impl CommandSpec {
 
     /// Refuses bits that the command does not define.
     ///
+    /// A host takes a device of SCSI-2 for one that finds its LUN in bits 7 to 5 of byte 1 (SCSI-2 §7.2.2), and before it
+    /// has asked with INQUIRY, whatever is beside such a device, too. There those bits mean nothing.
+    ///
     /// # Errors
     /// 5/24/00 pointing at the most significant bit set that may not be.
-    pub fn check(&self, cdb: &Cdb) -> Result<(), Sense> {
+    pub fn check(&self, cdb: &Cdb, scsi_2: bool) -> Result<(), Sense> {
+        const LUN: u8 = 0xe0;
+        let lun = if scsi_2 || self.opcode == Opcode::INQUIRY { LUN } else { 0 };
         for (index, (byte, mask)) in cdb.bytes().iter().zip(self.usage).enumerate().skip(1) {
-            let wrong = byte & !mask;
+            let wrong = byte & !mask & if index == 1 { !lun } else { 0xff };
             if wrong != 0 {
                 let bit = u8::try_from(wrong.ilog2()).unwrap_or_default();
                 return Err(Sense::cdb_field(u16::try_from(index).unwrap_or_default(), Some(bit)));

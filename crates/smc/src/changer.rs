@@ -24,6 +24,9 @@ use scsi_core::time::Now;
 use std::fmt;
 use tape_store::cartridge::Barcode;
 
+/// VERSION of a device that claims SCSI-2.
+const SCSI_2: u8 = 2;
+
 /// A medium changer.
 pub struct Changer {
     pub(crate) lu: Lu,
@@ -67,7 +70,8 @@ impl Changer {
     /// A changer over this library, after power on.
     #[must_use]
     pub fn new(profile: &'static ChangerProfile, identity: Identity, mut library: Library, saved: lu::Saved) -> Self {
-        let lu = Lu::new(identity, profile.mode_pages, profile.order, saved);
+        let mut lu = Lu::new(identity, profile.mode_pages, profile.order, saved);
+        lu.scsi_2 = profile.inquiry.version <= SCSI_2;
         library.statistics = Lifetime::new(lu.counters.clone());
         // What it was filled with is where its owner has it.
         library.take_touched();

@@ -399,6 +399,18 @@ fn reservations() {
     illegal(&mut changer, "16 01 00 00 06 00", "24 00", "c8", 1);
 }
 
+/// Linux puts the LUN into byte 1 for a device that claims SCSI-2, and for its neighbours until it knows them.
+#[test]
+fn a_lun_in_byte_1() {
+    let mut python = ready_of(&profile::SPECTRA_PYTHON);
+    assert_eq!(run(&mut python, "12 e0 00 00 24 00", &[], 36).0, 0);
+    assert_eq!(run(&mut python, "00 20 00 00 00 00", &[], 0).0, 0);
+    let mut l700 = ready();
+    assert_eq!(run(&mut l700, "12 20 00 00 24 00", &[], 36).0, 0);
+    illegal(&mut l700, "00 20 00 00 00 00", "24 00", "cd", 1);
+    illegal(&mut l700, "12 22 00 00 24 00", "24 00", "c9", 1);
+}
+
 #[test]
 fn models() {
     // Vendor and product; version; VPD 80h; pages 1Dh and 1Fh; the descriptor of a drive with its tag and its name.
