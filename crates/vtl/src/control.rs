@@ -6,6 +6,7 @@ mod status;
 
 pub use status::{CartridgeStatus, DriveStatus, ElementStatus, LibraryStatus, PoolStatus, SiteStatus};
 
+use crate::inventory::Where;
 use crate::library::{Library, LibraryError};
 use crate::site::Site;
 use crate::unit::Device;
@@ -16,7 +17,7 @@ use smc::robot::Failure;
 use std::sync::Arc;
 use tape_store::cartridge::Barcode;
 
-/// A request. The library may be left out where there is only one.
+/// A request. The library may be left out where there is only one, or where the cartridge says which.
 ///
 /// An element is named by its address, by its kind and number from 1 (`slot3`, `drive1`, `port2`), or by the cartridge in
 /// it.
@@ -193,15 +194,15 @@ impl Site {
             Request::Status => Ok(serde_json::to_value(self.status()).unwrap_or_default()),
             Request::Events => Ok(Value::Null),
             Request::Move { library, from, to } => {
-                let library = self.named(library.as_deref())?;
+                let library = self.meant(library.as_deref(), from)?;
                 let (from, to) = (library.spot(from)?, library.spot(to)?);
                 library.move_medium(from, to)?;
                 Ok(json!({ "from": from, "to": to }))
             }
             Request::Load { library, cartridge, drive } => {
-                self.named(library.as_deref())?.load(cartridge, drive.as_deref())
+                self.meant(library.as_deref(), cartridge)?.load(cartridge, drive.as_deref())
             }
-            Request::Unload { library, drive } => self.named(library.as_deref())?.unload(drive),
+            Request::Unload { library, drive } => self.meant(library.as_deref(), drive)?.unload(drive),
             Request::Import { library, cartridge, to } => {
                 let library = self.named(library.as_deref())?;
                 let barcode = barcode(cartridge)?;
@@ -213,7 +214,7 @@ impl Site {
                 Ok(json!({ "to": to }))
             }
             Request::Export { library, from } => {
-                let library = self.named(library.as_deref())?;
+                let library = self.meant(library.as_deref(), from)?;
                 let barcode = library.export(library.spot(from)?)?;
                 Ok(json!({ "cartridge": barcode.as_str(), "shelf": library.shelf() }))
             }
@@ -268,7 +269,7 @@ impl Site {
                 library.operate(|changer| changer.set_trouble(address, *trouble))?;
             }
             Request::Label { library, cartridge, label } => {
-                let (library, barcode) = (self.named(library.as_deref())?, barcode(cartridge)?);
+                let (library, barcode) = (self.meant(library.as_deref(), cartridge)?, barcode(cartridge)?);
                 library.operate(|changer| {
                     changer.set_label(&barcode, *label);
                     Ok(())
@@ -290,6 +291,15 @@ impl Site {
             _ => {}
         }
         Ok(Value::Null)
+    }
+
+    /// The library of a name, the one that has the cartridge which is meant, or the only one.
+    fn meant(&self, name: Option<&str>, cartridge: &str) -> Result<Arc<Library>, LibraryError> {
+        let entry = self.shared.inventory().get(cartridge).map(|entry| entry.place.clone());
+        match (name, entry) {
+            (None, Some(Where::Element { library, .. })) => self.named(Some(&library)),
+            _ => self.named(name),
+        }
     }
 
     /// The library of a name, or the only one.

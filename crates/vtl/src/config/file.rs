@@ -9,6 +9,7 @@ use super::{
 };
 use crate::target::LUNS;
 use smc::element::{Address, Layout};
+use std::collections::BTreeSet;
 use tape_store::cartridge::{Barcode, Level, parse_size};
 use tape_store::medium::Codec;
 use toml::Spanned;
@@ -249,8 +250,9 @@ fn check_against(source: &Source<'_>, others: &[LibrarySetup], new: &LibrarySetu
     if others.iter().any(|other| other.name == new.name) {
         return Err(error("library.name", format!("there are two libraries {:?}", new.name)));
     }
+    let mine: BTreeSet<&Barcode> = new.cartridges.iter().map(|setup| &setup.barcode).collect();
     for other in others {
-        let twice = |setup: &&CartridgeSetup| new.cartridges.iter().any(|mine| mine.barcode == setup.barcode);
+        let twice = |setup: &&CartridgeSetup| mine.contains(&setup.barcode);
         if let Some(setup) = other.cartridges.iter().find(twice) {
             let message = format!("barcode {} is given twice, here and in library {:?}", setup.barcode, other.name);
             return Err(error("cartridges.pattern", message));
@@ -320,6 +322,7 @@ fn cartridges(
         }
         return Ok(cartridges);
     };
+    let mut known = BTreeSet::new();
     for table in tables {
         let size = size(source, &table.size, "cartridges.size")?;
         let level = level(source, table.level.as_ref(), "cartridges.level")?;
@@ -331,7 +334,7 @@ fn cartridges(
             place(source, layout, text, &mut made)?;
         }
         for cartridge in made {
-            if cartridges.iter().any(|other| other.barcode == cartridge.barcode) {
+            if !known.insert(cartridge.barcode.clone()) {
                 let message = format!("barcode {} is given twice", cartridge.barcode);
                 return Err(source.error(at, "cartridges.pattern", message));
             }

@@ -139,6 +139,7 @@ pub(super) fn cartridges(cartridges: &[CartridgeStatus]) -> Result<(), Failure> 
         let mut words = vec![format!("{:<10}", cartridge.cartridge), crate::output::size(cartridge.size), place];
         words.extend(cartridge.pool.as_ref().map(|pool| format!("pool {pool}")));
         words.extend(cartridge.blank.filter(|blank| *blank).map(|_| "blank".into()));
+        words.extend(cartridge.cartridge.starts_with("CLN").then(|| format!("cleaned {} times", cartridge.loads)));
         words.extend(cartridge.write_protected.then(|| "write-protected".into()));
         words.extend(cartridge.retained_until.map(|until| format!("retained until {}", day(until))));
         line(words.join("  "))?;

@@ -4,6 +4,7 @@ mod client;
 mod command;
 mod draw;
 mod request;
+mod rows;
 
 use crate::failure::Failure;
 use crate::output;
@@ -13,7 +14,7 @@ use command::{Alert, Cartridge, Command, Drive, Pool, Slot};
 use request::request;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use vtl::control::{Request, SiteStatus};
 
@@ -74,11 +75,11 @@ pub(crate) fn run(Site { daemon, command }: Site) -> Result<(), Failure> {
     let mut client = Client::connect(&path)?;
     match command {
         Command::Events => return client.follow(|event| output::line(event.to_string())),
-        Command::Status => return show(&daemon, &mut client, draw::site),
-        Command::Library => return show(&daemon, &mut client, draw::libraries),
-        Command::Drive(Drive { drive: None, .. }) => return show(&daemon, &mut client, draw::drives),
-        Command::Slot(Slot { element: None, .. }) => return show(&daemon, &mut client, draw::slots),
-        Command::Alert(Alert { flag: None, .. }) => return show(&daemon, &mut client, draw::alerts),
+        Command::Status => return show(&daemon, &mut client, draw::site, |status| json!(status)),
+        Command::Library => return show(&daemon, &mut client, draw::libraries, |status| json!(status.libraries)),
+        Command::Drive(Drive { drive: None, .. }) => return show(&daemon, &mut client, draw::drives, rows::drives),
+        Command::Slot(Slot { element: None, .. }) => return show(&daemon, &mut client, draw::slots, rows::slots),
+        Command::Alert(Alert { flag: None, .. }) => return show(&daemon, &mut client, draw::alerts, rows::alerts),
         Command::Pool(Pool { pool: None, .. }) => return list(&daemon, &mut client, &Request::Pools, draw::pools),
         Command::Cartridge(Cartridge { cartridge: None, .. }) => {
             return list(&daemon, &mut client, &Request::Cartridges, draw::cartridges);
@@ -113,7 +114,12 @@ fn list<T: DeserializeOwned + Serialize>(
     if daemon.json { output::json(&rows) } else { draw(&rows) }
 }
 
-fn show(daemon: &Daemon, client: &mut Client, draw: fn(&SiteStatus) -> Result<(), Failure>) -> Result<(), Failure> {
+fn show(
+    daemon: &Daemon,
+    client: &mut Client,
+    draw: fn(&SiteStatus) -> Result<(), Failure>,
+    rows: fn(&SiteStatus) -> Value,
+) -> Result<(), Failure> {
     let mut status: SiteStatus = serde_json::from_value(client.ask(&Request::Status)?)?;
     if let Some(name) = &daemon.library {
         status.libraries.retain(|library| library.name == *name);
@@ -121,5 +127,5 @@ fn show(daemon: &Daemon, client: &mut Client, draw: fn(&SiteStatus) -> Result<()
             return Err(Failure::Usage(format!("there is no library {name:?}")));
         }
     }
-    if daemon.json { output::json(&status) } else { draw(&status) }
+    if daemon.json { output::json(&rows(&status)) } else { draw(&status) }
 }

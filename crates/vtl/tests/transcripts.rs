@@ -1,0 +1,35 @@
+//! Golden transcripts: what Linux' programs and its `ch` driver send to each model of library, replayed.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use scsi_core::transcript::{self, Step};
+use vtl::config::parse;
+use vtl::data_dir::Data;
+use vtl::host::Host;
+use vtl::site::Site;
+
+const TRANSCRIPTS: [&str; 8] = [
+    include_str!("transcripts/l700.txt"),
+    include_str!("transcripts/l180.txt"),
+    include_str!("transcripts/i3584.txt"),
+    include_str!("transcripts/i3573.txt"),
+    include_str!("transcripts/msl.txt"),
+    include_str!("transcripts/python.txt"),
+    include_str!("transcripts/i500.txt"),
+    include_str!("transcripts/ferric.txt"),
+];
+
+#[test]
+fn transcripts_replay() {
+    let config = parse("site.toml", include_str!("transcripts/site.toml")).unwrap();
+    let site = Site::of(Data::in_memory(), &config).unwrap();
+    for text in TRANSCRIPTS {
+        let (name, steps) = transcript::parse(text);
+        let library = site.library(name).unwrap();
+        let host = Host::login(library.target(), 1);
+        for Step { line, lun, cdb, out, room, answer } in steps {
+            let got = if out.is_empty() { host.command(lun, &cdb, room) } else { host.send(lun, &cdb, &out) };
+            let got = transcript::Answer { status: got.status.0, sense: got.sense, data: got.data };
+            assert_eq!(got, answer, "{name}.txt:{line}: {cdb:02x?}");
+        }
+    }
+}
