@@ -124,3 +124,43 @@ fn others_are_kept_out() {
     assert!(ask(&data, "nonsense").contains("error"));
     assert!(ask(&data, r#"{"do":"status"}"#).starts_with(r#"{"ok":{"libraries":[{"#));
 }
+
+/// PERSISTENT RESERVE OUT to the changer: register with APTPL, or reserve (exclusive access), with this key.
+fn reserve(session: &mut Initiator, action: u8, key: u64, flags: u8) -> Reply {
+    let mut list = [0; 24];
+    let at = if action == 0 { 8 } else { 0 };
+    list[at..at + 8].copy_from_slice(&key.to_be_bytes());
+    list[20] = flags;
+    session.command(0, &[0x5f, action, 3, 0, 0, 0, 0, 0, 24, 0], Transfer::Out(&list)).unwrap()
+}
+
+#[test]
+fn what_a_changer_keeps_survives_a_kill() {
+    let dir = tempdir().unwrap();
+    let data = dir.path().join("d");
+    let daemon = Daemon::start(&data, SMALL);
+    let mut session = daemon.login(1);
+    assert_eq!(reserve(&mut session, 0, 7, 1), Reply::default());
+    assert_eq!(reserve(&mut session, 1, 7, 0), Reply::default());
+    for request in [
+        r#"{"do":"door","door":"access","open":true}"#,
+        r#"{"do":"online","drive":"drive2","online":false}"#,
+        r#"{"do":"label","cartridge":"V00002L8","label":"missing"}"#,
+        r#"{"do":"element","element":"slot9","trouble":"disabled"}"#,
+    ] {
+        assert_eq!(ask(&data, request), r#"{"ok":null}"#, "{request}");
+    }
+    daemon.kill();
+    let daemon = Daemon::start(&data, SMALL);
+    let (mut one, mut two) = (daemon.login_with(options(1)), daemon.login_with(options(2)));
+    for session in [&mut one, &mut two] {
+        assert_eq!(session.command(0, &[0; 6], Transfer::None).unwrap().sense_codes(), Some((6, 0x29, 0x01)));
+    }
+    assert_eq!(two.command(0, &[0; 6], Transfer::None).unwrap().status, 0x18);
+    assert_eq!(one.command(0, &[0; 6], Transfer::None).unwrap().sense_codes(), Some((2, 0x04, 0x18)));
+    let status = ask(&data, r#"{"do":"status"}"#);
+    for kept in [r#""door_open":true"#, r#""online":false"#, r#""label":"missing""#, r#""trouble":"disabled""#] {
+        assert!(status.contains(kept), "{kept}: {status}");
+    }
+    assert_eq!(movement(&mut two, 1000, 500).status, 0x18);
+}
