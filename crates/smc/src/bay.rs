@@ -28,6 +28,8 @@ pub struct BayName {
     pub t10: Vec<u8>,
     /// Serial number alone.
     pub serial: String,
+    /// World wide name.
+    pub naa: u64,
 }
 
 /// A drive as the robot uses it. Calls go from changer to drive and never back.

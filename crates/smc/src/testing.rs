@@ -19,7 +19,8 @@ struct Door(Option<Cartridge>);
 
 impl Bay for Door {
     fn name(&self) -> BayName {
-        BayName { t10: b"IBM     ULT3580-TD8     0123456789".to_vec(), serial: "0123456789".into() }
+        let t10 = b"IBM     ULT3580-TD8     0123456789".to_vec();
+        BayName { t10, serial: "0123456789".into(), naa: 0x5005_0763_0000_0001 }
     }
 
     fn status(&self) -> BayStatus {

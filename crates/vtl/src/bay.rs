@@ -18,7 +18,7 @@ impl DriveBay {
         let identity = unit.with(|device| device.lu().identity.clone());
         let mut t10 = PageWriter::new();
         identity.t10_name(&mut t10);
-        let name = BayName { t10: t10.as_slice().to_vec(), serial: identity.serial };
+        let name = BayName { t10: t10.as_slice().to_vec(), serial: identity.serial, naa: identity.naa };
         Self { unit, name }
     }
 }

@@ -236,7 +236,7 @@ fn import_and_export() {
     good(&mut changer, OPEN, "");
     // The robot does not get there, and READ ELEMENT STATUS says so.
     fails(&mut changer, "a5 00 00 00 03 e8 00 0a 00 00 00 00", 2, 0x3a, 0x02);
-    assert_eq!(run(&mut changer, "b8 03 00 00 00 01 00 00 00 ff 00 00", &[], 255).2[18], 0x30);
+    assert_eq!(run(&mut changer, "b8 03 00 00 00 01 00 00 00 ff 00 00", &[], 255).2[18], 0xb0);
     assert!(changer.alerts().is_set(Alert::STATION));
     changer.import(Address(10), cartridge("B00001L8").unwrap(), Now::default()).unwrap();
     good(&mut changer, CLOSE, "");
@@ -397,6 +397,16 @@ fn reservations() {
     // A reservation of elements, obsolete since SMC-2, is refused.
     assert_eq!(run_as(&mut changer, OTHER, "17 00 00 00 00 00", &[], 0).0, 0);
     illegal(&mut changer, "16 01 00 00 06 00", "24 00", "c8", 1);
+}
+
+#[test]
+fn drives_by_their_world_wide_names() {
+    let mut ferric = ready_of(&profile::FERRIC);
+    let drive = run(&mut ferric, "b8 04 01 00 00 01 01 00 01 00 00 00", &[], 256).2;
+    assert_eq!(
+        drive[16..],
+        bytes("01 00 08 00 00 00 00 00 00 00 00 00 01 03 00 08 50 05 07 63 00 00 00 01 00 00 00 00")
+    );
 }
 
 /// Linux puts the LUN into byte 1 for a device that claims SCSI-2, and for its neighbours until it knows them.

@@ -57,6 +57,8 @@ const EXCEPTION: u8 = 0x04;
 const ACCESS: u8 = 0x08;
 const EXPORT_ENABLED: u8 = 0x10;
 const IMPORT_ENABLED: u8 = 0x20;
+/// OIR: someone must close the station.
+const OPERATOR_REQUIRED: u8 = 0x80;
 /// Byte 9.
 const SOURCE_VALID: u8 = 0x80;
 const ELEMENT_DISABLED: u8 = 0x08;
@@ -162,6 +164,7 @@ const fn names(kind: ElementType, wanted: Wanted) -> bool {
 const fn identifier_width(state: &State) -> usize {
     match state.profile.descriptors.drive {
         DriveIdentifier::T10(width) | DriveIdentifier::Serial(width) => width,
+        DriveIdentifier::Naa => 8,
     }
 }
 
@@ -240,7 +243,8 @@ fn flags(state: &State, kind: ElementType, address: Address, content: Option<&Co
         ElementType::TRANSPORT => full,
         ElementType::IMPORT_EXPORT => {
             let by_operator = if content.is_some_and(|content| content.by_operator) { BY_OPERATOR } else { 0 };
-            full | by_operator | access | EXPORT_ENABLED | IMPORT_ENABLED
+            let open = if state.library.condition().station_open { OPERATOR_REQUIRED } else { 0 };
+            full | by_operator | access | EXPORT_ENABLED | IMPORT_ENABLED | open
         }
         _ => full | access,
     }
@@ -254,12 +258,16 @@ fn identifier(state: &State, kind: ElementType, address: Address, wanted: Wanted
         return;
     }
     let name = state.library.bay(address).map(crate::bay::Bay::name).unwrap_or_default();
-    let (code, text) = match descriptors.drive {
-        DriveIdentifier::T10(_) => (0x01, String::from_utf8_lossy(&name.t10).into_owned()),
-        DriveIdentifier::Serial(_) => (0x00, name.serial),
+    // Code set and designator type (SPC-5 §7.7.6.1).
+    let (set, code) = match descriptors.drive {
+        DriveIdentifier::T10(_) => (0x02, 0x01),
+        DriveIdentifier::Serial(_) => (0x02, 0x00),
+        DriveIdentifier::Naa => (0x01, 0x03),
     };
-    w.u8(0x02).u8(code).u8(0).length_u8(|w| {
-        w.ascii(&text, identifier_width(state));
+    w.u8(set).u8(code).u8(0).length_u8(|w| match descriptors.drive {
+        DriveIdentifier::T10(width) => drop(w.ascii(&String::from_utf8_lossy(&name.t10), width)),
+        DriveIdentifier::Serial(width) => drop(w.ascii(&name.serial, width)),
+        DriveIdentifier::Naa => drop(w.u64(name.naa)),
     });
     w.zeros(descriptors.tail.saturating_sub(4));
 }

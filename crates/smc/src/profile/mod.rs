@@ -32,6 +32,8 @@ pub enum DriveIdentifier {
     T10(usize),
     /// Serial alone.
     Serial(usize),
+    /// World wide name, eight bytes.
+    Naa,
 }
 
 /// How a model makes its unit serial number.
