@@ -1,0 +1,169 @@
+//! The module of the running kernel.
+
+use crate::abi::{Address, COMMAND, GONE, Header, LUNS, MINORS, SENSE};
+use crate::{Answer, Command, Device, Module, Taken, sys};
+use std::collections::BTreeSet;
+use std::ffi::CString;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// Where the driver is in sysfs; the name of its bus changed with 1.5 and 1.6.
+const DRIVERS: [&str; 3] =
+    ["sys/bus/mhvtl/drivers/mhvtl", "sys/bus/pseudo9/drivers/mhvtl", "sys/bus/pseudo/drivers/mhvtl"];
+
+/// The loaded module.
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    driver: PathBuf,
+    /// The adapter, which has the host.
+    adapter: PathBuf,
+    /// All units of all hosts.
+    scsi: PathBuf,
+    devices: PathBuf,
+    major: u32,
+}
+
+impl Kernel {
+    /// Finds the module.
+    ///
+    /// # Errors
+    /// It is not loaded, or is none that we know.
+    pub fn find() -> io::Result<Self> {
+        Self::below(Path::new("/"))
+    }
+
+    /// As [`Self::find`], below another root.
+    fn below(root: &Path) -> io::Result<Self> {
+        let driver = DRIVERS.iter().map(|path| root.join(path)).find(|path| path.is_dir());
+        let driver = driver.ok_or_else(|| {
+            io::Error::new(io::ErrorKind::NotFound, "the module mhvtl is not loaded: no driver mhvtl below /sys/bus")
+        })?;
+        let path = driver.join("major");
+        let text = fs::read_to_string(&path)?;
+        let major = text.trim().parse().map_err(|_| {
+            let what = format!("{}: {:?} is no number", path.display(), text.trim());
+            io::Error::new(io::ErrorKind::InvalidData, what)
+        })?;
+        let (adapter, scsi) = (driver.join("adapter0"), root.join("sys/class/scsi_device"));
+        Ok(Self { driver, adapter, scsi, devices: root.join("dev"), major })
+    }
+
+    /// Whether the host has a unit at an address.
+    fn has(&self, address: Address) -> io::Result<bool> {
+        let Address { channel, target, lun } = address;
+        for entry in fs::read_dir(self.adapter.as_path())? {
+            let name = entry?.file_name();
+            if let Some(host) = name.to_str().and_then(|name| name.strip_prefix("host")) {
+                return Ok(self.scsi.join(format!("{host}:{channel}:{target}:{lun}")).exists());
+            }
+        }
+        Ok(false)
+    }
+
+    /// Makes the node of a minor, unless it is there. One of another major, left by a module that was loaded before, is
+    /// made anew.
+    fn node(&self, minor: u16) -> io::Result<PathBuf> {
+        let path = self.devices.join(format!("mhvtl{minor}"));
+        let device = libc::makedev(self.major, minor.into());
+        match fs::symlink_metadata(&path) {
+            Ok(found) if found.file_type().is_char_device() && found.rdev() == device => return Ok(path),
+            Ok(found) if found.file_type().is_char_device() => fs::remove_file(&path)?,
+            Ok(_) => {
+                let what = format!("{} is no character device", path.display());
+                return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let name = CString::new(path.as_os_str().as_encoded_bytes())?;
+        match sys::make_node(&name, device) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(path),
+        }
+    }
+}
+
+impl Module for Kernel {
+    type Device = KernelDevice;
+
+    fn open(&self, minor: u16) -> io::Result<KernelDevice> {
+        if minor >= MINORS {
+            let what = format!("minor {minor} cannot be opened: they are below {MINORS}");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        }
+        let file = OpenOptions::new().read(true).write(true).open(self.node(minor)?)?;
+        Ok(KernelDevice { file, handed: BTreeSet::new() })
+    }
+
+    fn add(&self, minor: u16, address: Address) -> io::Result<()> {
+        let Address { channel, target, lun } = address;
+        if lun >= LUNS || minor >= MINORS {
+            let what = format!("minor {minor}, LUN {lun}: minors are below {MINORS}, LUNs below {LUNS}");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        }
+        // The module takes anything and says nothing of failures; the line must be whole.
+        fs::write(self.driver.join("add_lu"), format!("add {minor} {channel} {target} {lun}\n"))?;
+        if self.has(address)? {
+            return Ok(());
+        }
+        let what =
+            format!("the host did not take unit {minor} at {channel}:{target}:{lun}: nobody answered its INQUIRY");
+        Err(io::Error::new(io::ErrorKind::TimedOut, what))
+    }
+}
+
+/// The open device of a minor.
+#[derive(Debug)]
+pub struct KernelDevice {
+    file: File,
+    /// Commands that were handed out. The module falls over a question for data when the minor has no unit, so it is only
+    /// asked about these.
+    handed: BTreeSet<u64>,
+}
+
+impl Device for KernelDevice {
+    fn next(&mut self) -> io::Result<Option<Command>> {
+        let mut header = Header::default();
+        match sys::poll(&self.file, &mut header)? {
+            0 => Ok(None),
+            COMMAND => {
+                self.handed.insert(header.serial);
+                Ok(Some(Command::new(header.serial, header.cdb)))
+            }
+            other => Err(io::Error::other(format!("the module answered a question with {other}"))),
+        }
+    }
+
+    fn fetch(&mut self, serial: u64, into: &mut [u8]) -> io::Result<()> {
+        if !self.handed.contains(&serial) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        match sys::get(&self.file, serial, into) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(match error.raw_os_error() {
+                Some(libc::EIO) => io::ErrorKind::UnexpectedEof.into(),
+                Some(libc::ENOTTY) => io::ErrorKind::NotFound.into(),
+                _ => error,
+            }),
+        }
+    }
+
+    fn complete(&mut self, serial: u64, answer: &Answer<'_>) -> io::Result<Taken> {
+        if !self.handed.remove(&serial) {
+            return Ok(Taken::Gone);
+        }
+        let mut sense = [0; SENSE];
+        sense.iter_mut().zip(answer.sense).for_each(|(to, from)| *to = *from);
+        match sys::put(&self.file, serial, answer.status, answer.data, &sense)? {
+            GONE => Ok(Taken::Gone),
+            _ => Ok(Taken::Answered),
+        }
+    }
+
+    fn remove(&mut self, address: Address) -> io::Result<()> {
+        self.handed.clear();
+        sys::remove(&self.file, address).map(drop)
+    }
+}

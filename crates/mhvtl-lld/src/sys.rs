@@ -1,0 +1,52 @@
+//! The ioctls. All unsafe code of this crate, and why it is sound.
+#![allow(unsafe_code, reason = "ioctl takes addresses")]
+
+use crate::abi::{Address, Data, GET_DATA, Header, POLL, PUT_DATA, REMOVE_LU, SENSE};
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+
+/// The value of an ioctl that did not fail.
+fn checked(result: libc::c_int) -> io::Result<i32> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// Whether there is a command, which is in `header` then.
+pub(crate) fn poll(file: &File, header: &mut Header) -> io::Result<i32> {
+    // SAFETY: the module writes at most the 32 bytes of a `Header`, which takes any bytes; the borrow outlives the call.
+    checked(unsafe { libc::ioctl(file.as_raw_fd(), POLL.into(), std::ptr::from_mut(header)) })
+}
+
+/// Fetches data of a command from its beginning.
+pub(crate) fn get(file: &File, serial: u64, into: &mut [u8]) -> io::Result<i32> {
+    let buffer = into.as_mut_ptr() as u64;
+    let data = Data { buffer, count: length(into), serial, ..Data::default() };
+    // SAFETY: the module reads the 40 bytes of `data`, and writes at most `count` bytes at `buffer`, which is borrowed
+    // mutably for the call and has that many.
+    checked(unsafe { libc::ioctl(file.as_raw_fd(), GET_DATA.into(), std::ptr::from_ref(&data)) })
+}
+
+/// Completes a command.
+pub(crate) fn put(file: &File, serial: u64, status: u8, from: &[u8], sense: &[u8; SENSE]) -> io::Result<i32> {
+    let (buffer, sense) = (from.as_ptr() as u64, sense.as_ptr() as u64);
+    let data = Data { buffer, count: length(from), serial, sense, status, ..Data::default() };
+    // SAFETY: the module reads the 40 bytes of `data`, at most `count` bytes at `buffer` and `SENSE` bytes at `sense`; both
+    // are borrowed for the call and have that many.
+    checked(unsafe { libc::ioctl(file.as_raw_fd(), PUT_DATA.into(), std::ptr::from_ref(&data)) })
+}
+
+/// Removes the unit at an address, if there is one.
+pub(crate) fn remove(file: &File, address: Address) -> io::Result<i32> {
+    // SAFETY: the module reads the 12 bytes of `address`.
+    checked(unsafe { libc::ioctl(file.as_raw_fd(), REMOVE_LU.into(), std::ptr::from_ref(&address)) })
+}
+
+fn length(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).unwrap_or(u32::MAX)
+}
+
+/// Makes a character device, as mhvtl's daemons do: for its owner and group.
+pub(crate) fn make_node(path: &std::ffi::CStr, device: libc::dev_t) -> io::Result<()> {
+    // SAFETY: `path` is a C string that outlives the call.
+    checked(unsafe { libc::mknod(path.as_ptr(), libc::S_IFCHR | 0o660, device) }).map(drop)
+}
