@@ -86,27 +86,41 @@ impl Host {
         self.run(lun, cdb, data.to_vec(), 0)
     }
 
-    fn run(&self, lun: usize, bytes: &[u8], data_out: Vec<u8>, room: usize) -> Answer {
-        let mut cdb = [0; 16];
-        cdb.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-        let job = Job { nexus: self.nexus, tag: 1, cdb, data_len: data_out.len(), data_out, room };
-        let (sender, receiver) = channel();
-        let reply: Arc<dyn Reply> = Arc::new(Waiting(sender));
-        let done = match self.target.submit(crate::target::lun_bytes(lun), job, &reply) {
-            Submitted::Done(done) => Some(done),
-            Submitted::Queued => {
-                drop(reply);
-                receiver.recv().ok()
-            }
-        };
+    fn run(&self, lun: usize, cdb: &[u8], data_out: Vec<u8>, room: usize) -> Answer {
+        let data_len = data_out.len();
         // Nobody answers any more once the site is shut down.
-        let Some(done) = done else {
+        let Some(done) = self.submit(lun, cdb, data_out, data_len, room) else {
             return Answer { status: Status::TASK_ABORTED, sense: Vec::new(), data: Vec::new() };
         };
         let Finished { completion, mut data_in, .. } = done;
         data_in.truncate(completion.data_in);
         let sense = completion.sense.map(|sense| sense.as_slice().to_vec()).unwrap_or_default();
         Answer { status: completion.status, sense, data: data_in }
+    }
+
+    /// As [`Self::command`] and [`Self::send`], with buffers that are used again: what is sent is the beginning of
+    /// `data_out`, and comes back with what the command came to. Nothing, if the site was shut down meanwhile.
+    #[must_use]
+    pub fn submit(
+        &self,
+        lun: usize,
+        bytes: &[u8],
+        data_out: Vec<u8>,
+        data_len: usize,
+        room: usize,
+    ) -> Option<Finished> {
+        let mut cdb = [0; 16];
+        cdb.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        let job = Job { nexus: self.nexus, tag: 1, cdb, data_len, data_out, room };
+        let (sender, receiver) = channel();
+        let reply: Arc<dyn Reply> = Arc::new(Waiting(sender));
+        match self.target.submit(crate::target::lun_bytes(lun), job, &reply) {
+            Submitted::Done(done) => Some(done),
+            Submitted::Queued => {
+                drop(reply);
+                receiver.recv().ok()
+            }
+        }
     }
 
     /// Takes what units have to say to a new host: unit attentions, until TEST UNIT READY brings none.

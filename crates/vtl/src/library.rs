@@ -141,6 +141,12 @@ impl Library {
         units
     }
 
+    /// One of its units: 0 is the changer, the drives follow.
+    #[must_use]
+    pub fn unit(&self, number: usize) -> Option<Arc<Unit>> {
+        self.units().get(number).cloned()
+    }
+
     /// Who carries its cartridges from import/export elements to the shelf, and back.
     pub(crate) fn policy(&self) -> (When, When) {
         let setup = read(&self.setup);

@@ -288,6 +288,12 @@ impl Unit {
         }
     }
 
+    /// Bytes that a command brings, by its CDB and what the unit is set to.
+    #[must_use]
+    pub fn expected_data_out(&self, cdb: &[u8]) -> usize {
+        lock(&self.device).unit().expected_data_out(cdb)
+    }
+
     /// Who it is.
     #[must_use]
     pub const fn identity(&self) -> &Identity {

@@ -23,6 +23,21 @@ pub struct Imported {
     pub text: String,
     /// What is not as it was, line by line.
     pub notes: Vec<String>,
+    /// Where mhvtl's kernel module has each unit.
+    pub seats: Vec<Seat>,
+}
+
+/// Where a unit is at mhvtl's kernel module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seat {
+    /// Its library here.
+    pub library: String,
+    /// Its number among the units of that: 0 is the changer, the drives follow.
+    pub unit: usize,
+    /// Its number in `device.conf`, which is also its minor.
+    pub minor: u32,
+    /// Channel, target and LUN.
+    pub address: [u32; 3],
 }
 
 /// One line of a file.
@@ -57,6 +72,14 @@ impl<'a> Line<'a> {
         let rest = self.after(keyword)?.trim_start();
         let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         rest.get(..digits)?.parse().ok()
+    }
+
+    /// Channel, target and LUN of a header; what is missing is 0.
+    fn address(&self) -> [u32; 3] {
+        ["CHANNEL:", "TARGET:", "LUN:"].map(|key| {
+            let at = self.text.find(key).and_then(|at| self.text.get(at..));
+            at.and_then(|text| Line { text, ..*self }.number_after(key)).unwrap_or(0)
+        })
     }
 
     /// The first word that follows a keyword.
@@ -139,6 +162,7 @@ struct Import {
     homes: Vec<String>,
     notes: Vec<String>,
     barcodes: BTreeMap<String, String>,
+    seats: Vec<Seat>,
 }
 
 impl Import {
@@ -157,7 +181,9 @@ impl Import {
         let _ = writeln!(self.text, "\n[[library]]\nname = {name:?}\nmodel = {:?}", profile.name);
         let _ = writeln!(self.text, "serial = {:?}\nnaa = {:?}", library.names.serial, library.names.naa(14));
         let _ = writeln!(self.text, "slots = {}\nimport_export = {}", contents.slots.last(), contents.ports.last());
-        for drive in drives {
+        self.seats.push(Seat { library: name.clone(), unit: 0, minor: library.id, address: library.address });
+        for (drive, unit) in drives.into_iter().zip(1..) {
+            self.seats.push(Seat { library: name.clone(), unit, minor: drive.id, address: drive.address });
             self.drive(drive)?;
         }
         let size = self.main.get("CAPACITY").map_or("500", String::as_str).to_owned();
@@ -237,7 +263,7 @@ impl Import {
         self.notes.iter().for_each(|note| text.push_str(&format!("# {note}\n")));
         let _ = write!(text, "\n[storage]\ncartridges = [{}]\n{}", homes.join(", "), self.text);
         self.text.clear();
-        Ok(Imported { text, notes: self.notes })
+        Ok(Imported { text, notes: self.notes, seats: self.seats })
     }
 }
 

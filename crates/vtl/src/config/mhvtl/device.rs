@@ -70,6 +70,7 @@ fn limited(line: &Line<'_>, key: &str, text: &str, most: usize) -> Result<String
 /// A library.
 pub(super) struct LibrarySection {
     pub(super) id: u32,
+    pub(super) address: [u32; 3],
     line: usize,
     pub(super) names: Named,
     pub(super) home: Option<String>,
@@ -112,6 +113,7 @@ impl LibrarySection {
 /// A drive.
 pub(super) struct DriveSection {
     pub(super) id: u32,
+    pub(super) address: [u32; 3],
     pub(super) line: usize,
     pub(super) names: Named,
     /// The library it is in, and its place there, from 1.
@@ -187,9 +189,10 @@ pub(super) fn parse(file: &str, text: &str) -> Result<(Vec<LibrarySection>, Vec<
             new(&line, "Drive:", id, &libraries, &drives)?;
             let names = Named::default();
             let (library, factor) = (None, None);
-            let line = line.number;
+            let (address, line) = (line.address(), line.number);
             drives.push(DriveSection {
                 id,
+                address,
                 line,
                 names,
                 library,
@@ -206,6 +209,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<(Vec<LibrarySection>, Vec<
             let names = Named::default();
             libraries.push(LibrarySection {
                 id,
+                address: line.address(),
                 line: line.number,
                 names,
                 home: None,

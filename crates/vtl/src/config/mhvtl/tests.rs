@@ -26,7 +26,9 @@ fn directory(devices: &str, contents: &str) -> TempDir {
 #[test]
 fn what_mhvtl_has_is_ours() {
     let dir = directory(DEVICES, CONTENTS);
-    let Imported { text, notes } = import(dir.path()).unwrap();
+    let Imported { text, notes, seats } = import(dir.path()).unwrap();
+    let seat = |unit: usize| (seats[unit].unit, seats[unit].minor, seats[unit].address);
+    assert_eq!([seat(0), seat(1), seat(2)], [(0, 10, [0, 0, 0]), (1, 11, [0, 1, 0]), (2, 12, [0, 2, 0])]);
     let config = parse("made", &text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let library = &config.libraries[0];
     assert_eq!((library.name.as_str(), library.changer.name), ("library10", "STK L700"));
@@ -62,7 +64,7 @@ fn what_was_saved_last_counts() {
     let dir = directory(&devices, CONTENTS);
     let saved = dir.path().join("library_contents.10.persist");
     fs::write(&saved, "Picker 1: \n\nMAP 1: \n\nDrive 1:\nDrive 2:\n\nSlot 1: \nSlot 2: E01001L8        \n").unwrap();
-    let Imported { text, notes } = import(dir.path()).unwrap();
+    let Imported { text, notes, .. } = import(dir.path()).unwrap();
     assert!(text.contains("pattern = \"E01001L8\"\nat = \"slot2\""), "{text}");
     assert!(notes[0].starts_with("library 10: as it was when mhvtl ended"), "{notes:?}");
     let old = fs::File::options().write(true).open(&saved).unwrap();

@@ -1,0 +1,105 @@
+//! A unit and its thread.
+
+use crate::leave;
+use mhvtl_lld::abi::{Address, TRANSFER};
+use mhvtl_lld::pace::{Wait, wait};
+use mhvtl_lld::{Answer, Command, Device, Taken};
+use scsi_core::asc::Asc;
+use scsi_core::sense::{Format, Sense, SenseKey};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use vtl::buffers::Buffers;
+use vtl::clock;
+use vtl::host::Host;
+use vtl::unit::Unit;
+
+/// CHECK CONDITION.
+const CHECK: u8 = 0x02;
+/// After the module has failed.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A unit that is served.
+pub(crate) struct Served<D> {
+    device: D,
+    unit: Arc<Unit>,
+    host: Arc<Host>,
+    lun: usize,
+    buffers: Arc<Buffers>,
+}
+
+impl<D: Device> Served<D> {
+    pub(crate) const fn new(device: D, unit: Arc<Unit>, host: Arc<Host>, lun: usize, buffers: Arc<Buffers>) -> Self {
+        Self { device, unit, host, lun, buffers }
+    }
+
+    /// Asks for commands and answers them, until it is told to stop.
+    pub(crate) fn serve(mut self, address: Address, stop: &AtomicBool) {
+        let mut last = clock::now().mono.0;
+        while !stop.load(Ordering::Acquire) {
+            match self.device.next() {
+                Ok(Some(command)) => {
+                    if let Err(error) = self.answer(&command) {
+                        tracing::warn!(unit = self.unit.name(), ?command, %error, "a command could not be answered");
+                    }
+                    last = clock::now().mono.0;
+                }
+                Ok(None) => rest(wait(Duration::from_micros(clock::now().mono.0.saturating_sub(last)))),
+                Err(error) => {
+                    tracing::warn!(unit = self.unit.name(), %error, "the module does not answer");
+                    rest(Wait::Sleep(PAUSE));
+                }
+            }
+        }
+        leave(&mut self.device, address);
+    }
+
+    fn answer(&mut self, command: &Command) -> io::Result<()> {
+        let cdb = command.cdb();
+        let expected = self.unit.expected_data_out(cdb).min(TRANSFER + 1);
+        let mut data = if expected == 0 { Vec::new() } else { self.buffers.take(expected) };
+        if expected > 0 {
+            match self.device.fetch(command.serial, data.get_mut(..expected).unwrap_or_default()) {
+                Ok(()) => {}
+                // The host did not send what its CDB says.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    self.buffers.give(data);
+                    return self.refuse(command);
+                }
+                // It has given up.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        let Some(done) = self.host.submit(self.lun, cdb, data, expected, TRANSFER) else { return Ok(()) };
+        let sense = done.completion.sense;
+        let answer = Answer {
+            status: done.completion.status.0,
+            data: done.data_in.get(..done.completion.data_in).unwrap_or_default(),
+            sense: sense.as_ref().map_or(&[], |sense| sense.as_slice()),
+        };
+        let taken = if done.aborted { Ok(Taken::Gone) } else { self.device.complete(command.serial, &answer) };
+        self.buffers.give(done.data_in);
+        self.buffers.give(done.data_out);
+        if taken? == Taken::Gone {
+            tracing::info!(unit = self.unit.name(), ?command, "the host no longer waits for the answer");
+        }
+        Ok(())
+    }
+
+    /// B/4B/00: the data that the CDB announces did not come.
+    fn refuse(&mut self, command: &Command) -> io::Result<()> {
+        let sense = Sense::new(SenseKey::ABORTED_COMMAND, Asc::DATA_PHASE_ERROR).encode(Format::Fixed);
+        let answer = Answer { status: CHECK, sense: sense.as_slice(), data: &[] };
+        self.device.complete(command.serial, &answer).map(drop)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the module cannot wake anyone: this thread's work is to wait and ask")]
+fn rest(wait: Wait) {
+    match wait {
+        Wait::Yield => std::thread::yield_now(),
+        Wait::Sleep(time) => std::thread::sleep(time),
+    }
+}

@@ -1,0 +1,119 @@
+//! Libraries of mhvtl's configuration at a simulated module.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
+use mhvtl_lld::abi::Address;
+use mhvtl_lld::simulator::{Asked, Got, Host, Simulator};
+use mhvtld::Door;
+use std::fs;
+use tempfile::{TempDir, tempdir};
+use vtl::config::mhvtl::{Seat, import};
+use vtl::config::parse;
+use vtl::site::{Running, Site};
+
+/// A library 10 with drives 11 and 12 and three cartridges, in a directory.
+fn site(dir: &TempDir) -> (Running, Vec<Seat>) {
+    let etc = dir.path().join("etc");
+    fs::create_dir_all(&etc).unwrap();
+    let drive = |number: u32| {
+        format!(
+            "Drive: 1{number} CHANNEL: 00 TARGET: 0{number} LUN: 00\n Library ID: 10 Slot: 0{number}\n\
+             Vendor identification: IBM\n Product identification: ULT3580-TD8\n Unit serial number: XYZZY_A{number}\n\n"
+        )
+    };
+    let devices = format!(
+        "Library: 10 CHANNEL: 00 TARGET: 00 LUN: 00\n Vendor identification: STK\n Product identification: L700\n\
+         Unit serial number: XYZZY_A\n Home directory: {}\n\n{}{}",
+        dir.path().join("home").display(),
+        drive(1),
+        drive(2)
+    );
+    fs::write(etc.join("device.conf"), devices).unwrap();
+    let contents = "Drive 1:\nDrive 2:\n\nMAP 1:\n\nSlot 1: E01001L8\nSlot 2: E01002L8\nSlot 3: E01003L8\nSlot 4:\n";
+    fs::write(etc.join("library_contents.10"), contents).unwrap();
+    let imported = import(&etc).unwrap();
+    let config = parse("made", &imported.text).unwrap();
+    (Site::open(&dir.path().join("data"), &config).unwrap(), imported.seats)
+}
+
+fn codes(got: &Got) -> (u8, u8, u8) {
+    (got.sense[2] & 0x0f, got.sense[12], got.sense[13])
+}
+
+fn ready(module: &Simulator, minor: u16) {
+    while module.send(minor, &[0; 6], Asked::Nothing).wait().status != 0 {}
+}
+
+const LOAD: [u8; 12] = [0xa5, 0, 0, 0, 0x03, 0xe8, 0x01, 0xf4, 0, 0, 0, 0];
+
+#[test]
+fn a_library_as_mhvtl_has_it() {
+    let dir = tempdir().unwrap();
+    let (site, seats) = site(&dir);
+    let module = Simulator::default();
+    let door = Door::open(&module, &site, &seats).unwrap();
+    let at = |target| Address { channel: 0, target, lun: 0 };
+    assert_eq!(module.units().into_iter().collect::<Vec<_>>(), [(10, at(0)), (11, at(1)), (12, at(2))]);
+    let inquiry = module.send(10, &[0x12, 0, 0, 0, 36, 0], Asked::In(36)).wait();
+    assert_eq!(&inquiry.data[8..32], b"STK     L700            ");
+    let got = module.send(10, &[0; 6], Asked::Nothing).wait();
+    assert_eq!((got.status, codes(&got)), (2, (6, 0x29, 0x01)));
+    assert_eq!(module.send(10, &LOAD, Asked::Nothing).wait(), Got::default());
+    ready(&module, 11);
+    // Blocks as long as a transfer can be, and short ones; a READ of more than there is.
+    let long: Vec<u8> = (0..512 * 1024_u32).map(|byte| byte.to_le_bytes()[1]).collect();
+    for data in [&long[..], b"short"] {
+        let [_, a, b, c] = u32::try_from(data.len()).unwrap().to_be_bytes();
+        assert_eq!(module.send(11, &[0x0a, 0, a, b, c, 0], Asked::Out(data.to_vec())).wait(), Got::default());
+    }
+    assert_eq!(module.send(11, &[0x10, 0, 0, 0, 1, 0], Asked::Nothing).wait(), Got::default());
+    assert_eq!(module.send(11, &[0x01, 0, 0, 0, 0, 0], Asked::Nothing).wait(), Got::default());
+    let got = module.send(11, &[0x08, 0, 8, 0, 0, 0], Asked::In(512 * 1024)).wait();
+    assert!(got.data == long && got.status == 0);
+    let got = module.send(11, &[0x08, 0, 0, 1, 0, 0], Asked::In(256)).wait();
+    assert_eq!((got.data.as_slice(), got.residual, got.status, got.sense[2]), (&b"short"[..], 251, 2, 0x20));
+    door.close();
+    assert!(module.units().is_empty());
+    assert_eq!(module.send(11, &[0; 6], Asked::Nothing).wait().host, Host::NoConnect);
+}
+
+#[test]
+fn hosts_that_do_not_do_what_they_say() {
+    let dir = tempdir().unwrap();
+    let (site, seats) = site(&dir);
+    let module = Simulator::default();
+    let _door = Door::open(&module, &site, &seats).unwrap();
+    ready(&module, 10);
+    assert_eq!(module.send(10, &LOAD, Asked::Nothing).wait(), Got::default());
+    ready(&module, 11);
+    // Less data than the CDB says, none at all, and more.
+    for asked in [Asked::Out(vec![1; 100]), Asked::Nothing, Asked::In(200)] {
+        let got = module.send(11, &[0x0a, 0, 0, 0, 200, 0], asked).wait();
+        assert_eq!((got.status, codes(&got)), (2, (0x0b, 0x4b, 0x00)));
+    }
+    assert_eq!(module.send(11, &[0x0a, 0, 0, 0, 4, 0], Asked::Out(b"datamore".to_vec())).wait(), Got::default());
+    let position = module.send(11, &[0x34, 0, 0, 0, 0, 0, 0, 0, 0, 0], Asked::In(20)).wait().data;
+    assert_eq!(position[7], 1, "one block was written");
+    // A host that gives up: the next one finds the unit at work.
+    let sent = module.send(11, &[0x01, 0, 0, 0, 0, 0], Asked::Nothing);
+    module.abort(sent.serial());
+    let _ = sent.wait();
+    ready(&module, 11);
+    assert_eq!(module.send(12, &[0; 6], Asked::Nothing).wait().host, Host::Ok);
+}
+
+#[test]
+fn what_cannot_be_served_is_named() {
+    let dir = tempdir().unwrap();
+    let (site, mut seats) = site(&dir);
+    let module = Simulator::default();
+    let refused = |seats: &[Seat]| Door::open(&module, &site, seats).map(drop).unwrap_err().to_string();
+    seats[2].unit = 3;
+    assert_eq!(refused(&seats), "unit 12: library \"library10\" has no unit 3");
+    assert!(module.units().is_empty(), "the others were taken away again");
+    seats.truncate(1);
+    seats[0].minor = 300;
+    assert!(refused(&seats).starts_with("unit 300: "));
+    seats[0].minor = 10;
+    seats[0].address[2] = 32;
+    assert!(refused(&seats).starts_with("unit 10: "));
+}
