@@ -69,6 +69,9 @@ pub struct Place {
     pub origin: Origin,
 }
 
+/// Failures that are due at one time; more are not noted.
+const FAILURES: usize = 64;
+
 /// All elements. Slots and import/export elements hold cartridges themselves, bays have them in a drive, or, if that
 /// does not take one back, in its mouth.
 pub struct Library {
@@ -188,7 +191,9 @@ impl Library {
 
     /// The next time that the robot does such a thing, it fails.
     pub fn fail_next(&mut self, failure: Failure) {
-        self.failures.push_back(failure);
+        if self.failures.len() < FAILURES {
+            self.failures.push_back(failure);
+        }
     }
 
     /// Takes a failure that is due, if this is one.

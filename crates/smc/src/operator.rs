@@ -135,8 +135,12 @@ impl Changer {
         Ok(())
     }
 
-    /// Damages a label or takes it off; none makes it readable again.
-    pub fn set_label(&mut self, barcode: &Barcode, label: Option<Label>) {
+    /// Damages the label of a cartridge in the library or takes it off; none makes it readable again, wherever it is. False
+    /// if there is no such cartridge.
+    pub fn set_label(&mut self, barcode: &Barcode, label: Option<Label>) -> bool {
+        if label.is_some() && self.state.library.place_of(barcode).is_none() {
+            return false;
+        }
         let labels = &mut self.state.library.condition.labels;
         let before = match label {
             Some(label) => labels.insert(barcode.clone(), label),
@@ -145,6 +149,7 @@ impl Changer {
         if before != label {
             self.conditions_changed();
         }
+        true
     }
 
     /// The next time that the robot does such a thing, it fails.

@@ -33,7 +33,8 @@ impl Bay for DriveBay {
     }
 
     fn locked(&self) -> bool {
-        self.unit.with(|device| device.lu().removal_prevented())
+        // What is ejected cannot be held back.
+        !self.unit.bay_status().accessible && self.unit.with(|device| device.lu().removal_prevented())
     }
 
     fn set_online(&mut self, online: bool) {

@@ -6,13 +6,15 @@ mod status;
 
 pub use status::{CartridgeStatus, DriveStatus, ElementStatus, LibraryStatus, PoolStatus, SiteStatus};
 
+use crate::clock;
 use crate::inventory::Where;
 use crate::library::{Library, LibraryError};
 use crate::site::Site;
 use crate::unit::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use smc::element::{ElementType, Label, Trouble};
+use smc::changer::Changer;
+use smc::element::{Address, ElementType, Label, Trouble};
 use smc::robot::Failure;
 use std::sync::Arc;
 use tape_store::cartridge::Barcode;
@@ -195,9 +197,7 @@ impl Site {
             Request::Events => Ok(Value::Null),
             Request::Move { library, from, to } => {
                 let library = self.meant(library.as_deref(), from)?;
-                let (from, to) = (library.spot(from)?, library.spot(to)?);
-                library.move_medium(from, to)?;
-                Ok(json!({ "from": from, "to": to }))
+                library.carry(|changer| Ok((library.find(changer, from)?, library.find(changer, to)?)))
             }
             Request::Load { library, cartridge, drive } => {
                 self.meant(library.as_deref(), cartridge)?.load(cartridge, drive.as_deref())
@@ -270,10 +270,9 @@ impl Site {
             }
             Request::Label { library, cartridge, label } => {
                 let (library, barcode) = (self.meant(library.as_deref(), cartridge)?, barcode(cartridge)?);
-                library.operate(|changer| {
-                    changer.set_label(&barcode, *label);
-                    Ok(())
-                })?;
+                if !library.operate(|changer| Ok(changer.set_label(&barcode, *label)))? {
+                    return Err(LibraryError::Unknown(format!("library {:?} has no {barcode}", library.name())));
+                }
             }
             Request::Fail { library, failure } => {
                 self.named(library.as_deref())?.changer(|changer| changer.fail_next(*failure));
@@ -323,25 +322,38 @@ fn barcode(text: &str) -> Result<Barcode, LibraryError> {
 }
 
 impl Library {
-    fn load(&self, cartridge: &str, drive: Option<&str>) -> Result<Value, LibraryError> {
-        let from = self.spot(cartridge)?;
-        let to = match drive {
-            Some(drive) => self.spot(drive)?,
-            None => self.first_empty(ElementType::DRIVE)?,
-        };
-        self.move_medium(from, to)?;
+    /// Moves from here to there, which are found out while no host moves anything.
+    fn carry(
+        &self,
+        ends: impl FnOnce(&Changer) -> Result<(Address, Address), LibraryError>,
+    ) -> Result<Value, LibraryError> {
+        let (from, to) = self.operate(|changer| {
+            let ends = match ends(changer) {
+                Ok(ends) => ends,
+                Err(error) => return Ok(Err(error)),
+            };
+            changer.move_medium(ends.0, ends.1, clock::now()).map(|()| Ok(ends))
+        })??;
         Ok(json!({ "from": from, "to": to }))
     }
 
+    fn load(&self, cartridge: &str, drive: Option<&str>) -> Result<Value, LibraryError> {
+        self.carry(|changer| {
+            let to = match drive {
+                Some(drive) => self.find(changer, drive)?,
+                None => self.empty(changer, ElementType::DRIVE)?,
+            };
+            Ok((self.find(changer, cartridge)?, to))
+        })
+    }
+
     fn unload(&self, drive: &str) -> Result<Value, LibraryError> {
-        let from = self.spot(drive)?;
-        let home = self.changer(|changer| {
+        self.carry(|changer| {
+            let from = self.find(changer, drive)?;
             let source = changer.content(from).and_then(|content| content.source);
-            source.filter(|source| !changer.library().is_full(*source))
-        });
-        let to = home.map_or_else(|| self.first_empty(ElementType::STORAGE), Ok)?;
-        self.move_medium(from, to)?;
-        Ok(json!({ "from": from, "to": to }))
+            let home = source.filter(|source| !changer.library().is_full(*source));
+            Ok((from, home.map_or_else(|| self.empty(changer, ElementType::STORAGE), Ok)?))
+        })
     }
 
     fn alert(&self, flag: u8, raised: bool) {

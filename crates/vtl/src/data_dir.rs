@@ -155,7 +155,9 @@ impl Shelves for Several {
     }
 
     fn remove(&mut self, name: &str) -> io::Result<()> {
-        self.0.iter_mut().try_for_each(|shelves| shelves.remove(name))
+        // The one that is found, and no other of its name.
+        let has = |shelves: &mut Box<dyn Shelves>| shelves.open(name).is_ok();
+        self.0.iter_mut().find_map(|shelves| has(shelves).then(|| shelves.remove(name))).unwrap_or(Ok(()))
     }
 }
 

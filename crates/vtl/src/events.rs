@@ -38,6 +38,11 @@ pub enum Event {
         /// Which.
         barcode: String,
     },
+    /// No host prevents removal from this library any more.
+    Unlocked {
+        /// Which.
+        library: String,
+    },
     /// The configuration was read again.
     Reloaded,
 }

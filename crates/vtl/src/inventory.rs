@@ -109,7 +109,13 @@ pub(crate) fn going(keeper: &Keeper) -> Result<Vec<String>, KeepError> {
     Ok(keeper.all::<bool>(GOING)?.into_keys().collect())
 }
 
-/// Notes where a cartridge is.
+/// Takes back that a cartridge is there.
+pub(crate) fn withdraw(change: &mut Change, barcode: &str) {
+    change.remove(format!("{PREFIX}{barcode}"));
+}
+
+/// Notes where a cartridge is: its files stay, whatever was meant to become of them.
 pub(crate) fn note(change: &mut Change, barcode: &str, entry: &Entry) -> Result<(), KeepError> {
+    change.remove(format!("{GOING}{barcode}"));
     change.set(format!("{PREFIX}{barcode}"), entry)
 }

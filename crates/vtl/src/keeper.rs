@@ -29,6 +29,9 @@ pub enum KeepError {
     /// The database refused.
     #[error("{FILE}: {0}")]
     Database(#[from] Box<redb::Error>),
+    /// The site was shut down.
+    #[error("{FILE}: the site is shut down")]
+    Closed,
     /// What is kept cannot be understood.
     #[error("{FILE}: {key}: {what}")]
     Format {
@@ -82,6 +85,7 @@ pub struct Keeper {
 struct State {
     database: Option<Database>,
     due: Change,
+    closed: bool,
 }
 
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -128,6 +132,7 @@ impl Keeper {
     /// Runs a call on the database, opened anew if the last one failed: it trusts no file that did.
     fn with<T>(&self, state: &mut State, call: impl FnOnce(&Database) -> Result<T, KeepError>) -> Result<T, KeepError> {
         let database = match &mut state.database {
+            _ if state.closed => return Err(KeepError::Closed),
             Some(database) => database,
             none => none.insert(self.connect()?),
         };
@@ -152,6 +157,12 @@ impl Keeper {
         self.with(&mut state, |database| write(database, &due))?;
         state.due.0.clear();
         Ok(())
+    }
+
+    /// Closes the database: it may be another's from here on. Whatever is asked of it afterwards is refused.
+    pub fn close(&self) {
+        let mut state = lock(&self.state);
+        (state.database, state.closed) = (None, true);
     }
 
     /// What is kept under a key.

@@ -20,6 +20,7 @@ use scsi_core::identity::Identity;
 use smc::changer::{Changer, DoorError};
 use smc::element::{Address, Layout};
 use smc::profile::ChangerProfile;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tape_store::cartridge::{Barcode, Cartridge};
 use tape_store::error::StoreError;
@@ -123,11 +124,6 @@ impl Library {
         self.target.lun_of(&self.changer).unwrap_or_default()
     }
 
-    /// LUNs of its changer and its drives.
-    pub(crate) fn luns(&self) -> Vec<usize> {
-        self.units().iter().filter_map(|unit| self.target.lun_of(unit)).collect()
-    }
-
     /// Its drives, in order of their elements.
     #[must_use]
     pub fn drives(&self) -> Vec<Arc<Unit>> {
@@ -163,6 +159,9 @@ impl Library {
     /// # Errors
     /// It cannot be done, or not be kept.
     pub fn operate<T>(&self, call: impl FnOnce(&mut Changer) -> Result<T, DoorError>) -> Result<T, LibraryError> {
+        // Looked at while the changer is held: shutting down takes it, too, before it empties drives.
+        let ended = || self.shared.ended.load(Ordering::Acquire);
+        let call = |changer: &mut Changer| if ended() { Err(DoorError::NotReady) } else { call(changer) };
         let (done, kept) = self.changer.change(|device| call(changer_of(device)));
         let done = done.map_err(|why| LibraryError::Door(why.to_string()))?;
         kept?;

@@ -14,6 +14,9 @@ use tape_store::error::StoreError;
 use tape_store::mam::{AttrId, Flags};
 use tape_store::medium::Medium;
 
+/// Cartridges that are made at one time.
+const MOST: usize = 10_000;
+
 /// Seconds since 1970.
 fn today() -> u64 {
     clock::now().wall.0 / 1000
@@ -96,17 +99,19 @@ impl Site {
 
     /// Looks whether a cartridge is blank, and keeps in mind what it saw.
     fn look(&self, barcode: &Barcode, entry: &Entry) -> bool {
-        let looked = cartridge(&self.shared, barcode, entry.size).and_then(|mut cartridge| {
+        // Held: a drive that wants it meanwhile would find it in use.
+        let looked = self.hold(barcode, |cartridge| {
             let (tape, _) = cartridge.view()?;
             let blank = |partition| tape.usage(partition).map(|usage| usage.objects == 0);
-            Ok((0..tape.partitions()).map(blank).collect::<Result<Vec<_>, _>>()?.into_iter().all(|blank| blank))
+            let blank =
+                (0..tape.partitions()).map(blank).collect::<Result<Vec<_>, _>>()?.into_iter().all(|blank| blank);
+            let mut inventory = self.shared.inventory();
+            if let Some(known) = inventory.get_mut(barcode.as_str()).filter(|known| known.place == entry.place) {
+                known.blank = Some(blank);
+            }
+            Ok(blank)
         });
-        let Ok(blank) = looked else { return false };
-        let mut inventory = self.shared.inventory();
-        if let Some(known) = inventory.get_mut(barcode.as_str()).filter(|known| known.place == entry.place) {
-            known.blank = Some(blank);
-        }
-        blank
+        looked.unwrap_or(false)
     }
 
     /// Makes so many cartridges of a pool.
@@ -114,6 +119,9 @@ impl Site {
     /// # Errors
     /// There is no such pool, it has no numbers left, or the storage failed.
     pub fn make(&self, pool: &str, count: usize) -> Result<Vec<Barcode>, LibraryError> {
+        if count > MOST {
+            return Err(LibraryError::Unknown(format!("{count} are too many at once: at most {MOST}")));
+        }
         let pool = self.pool(pool)?;
         let library = self.library(&pool.library).ok_or_else(|| {
             LibraryError::Unknown(format!("pool {:?} is of library {:?}, which is gone", pool.name, pool.library))
@@ -127,7 +135,7 @@ impl Site {
         let mut made = Vec::new();
         let last = self.members(pool).iter().filter_map(|(barcode, _)| pool.pattern.number(barcode.as_str())).max();
         let mut number = last.unwrap_or(0);
-        while made.len() < count {
+        while made.len() < count && !self.has_ended() {
             number = number.checked_add(1).filter(|number| *number <= pool.pattern.last()).ok_or_else(|| {
                 LibraryError::Unknown(format!("pool {:?} has no label of {} left", pool.name, pool.pattern))
             })?;
@@ -189,12 +197,20 @@ impl Site {
                 "cartridge {barcode} is retained until {until} (seconds since 1970)"
             )));
         }
-        let mut change = Change::default();
+        let (mut change, mut undo) = (Change::default(), Change::default());
         inventory::forget(&mut change, barcode.as_str())?;
+        inventory::note(&mut undo, barcode.as_str(), &entry)?;
         {
             let mut inventory = self.shared.inventory();
-            self.shared.keeper.keep(change)?;
+            if let Err(error) = self.shared.keeper.keep(change) {
+                // It must not be thrown away later, when nobody expects it.
+                let _ = self.shared.keeper.keep(undo);
+                return Err(error.into());
+            }
             inventory.remove(barcode.as_str());
+        }
+        for library in self.libraries() {
+            library.changer(|changer| changer.set_label(barcode, None));
         }
         self.shared.events.tell(crate::events::Event::Deleted { barcode: barcode.to_string() });
         self.finish_deletions()
@@ -203,7 +219,8 @@ impl Site {
     /// Removes files of cartridges that were thrown away, also by a process that did not come to it.
     pub(crate) fn finish_deletions(&self) -> Result<(), LibraryError> {
         for name in inventory::going(&self.shared.keeper)? {
-            if let Some(barcode) = Barcode::new(&name) {
+            let is_there = self.shared.inventory().contains_key(&name);
+            if let Some(barcode) = Barcode::new(&name).filter(|_| !is_there) {
                 self.shared.store.remove(&barcode)?;
             }
             let mut change = Change::default();
@@ -219,11 +236,11 @@ impl Site {
     }
 
     /// Does something to a cartridge that no drive has, and sees to it that none gets it meanwhile.
-    fn hold(
+    fn hold<T>(
         &self,
         barcode: &Barcode,
-        call: impl FnOnce(&mut Cartridge) -> Result<(), StoreError>,
-    ) -> Result<(), LibraryError> {
+        call: impl FnOnce(&mut Cartridge) -> Result<T, StoreError>,
+    ) -> Result<T, LibraryError> {
         let _hands = self.shared.hands();
         let entry = self.entry(barcode)?;
         let mut other = cartridge(&self.shared, barcode, entry.size)?;

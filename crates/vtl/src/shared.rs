@@ -8,6 +8,7 @@ use crate::pool::Pool;
 use crate::unit::Device;
 use scsi_core::fault::Save;
 use smc::changer::{Changer, Changes};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tape_store::shelf::TapeStore;
 
@@ -19,6 +20,8 @@ pub(crate) struct Shared {
     pub(crate) buffers: Arc<Buffers>,
     pub(crate) pool: Arc<Pool>,
     pub(crate) events: Events,
+    /// The site was shut down: nothing moves any more.
+    pub(crate) ended: AtomicBool,
 }
 
 /// Whose state is kept: a unit by its name, and the library it belongs to.
@@ -54,6 +57,7 @@ impl Shared {
             buffers: Arc::default(),
             pool: Arc::new(Pool::new()),
             events: Events::default(),
+            ended: AtomicBool::new(false),
         }
     }
 

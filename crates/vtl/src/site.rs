@@ -14,8 +14,8 @@ use scsi_core::identity::Model;
 use smc::element::ElementType;
 use std::fs::File;
 use std::ops::Deref;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::JoinHandle;
@@ -41,12 +41,13 @@ pub struct Site {
     libraries: RwLock<Vec<Arc<Library>>>,
     targets: RwLock<Vec<Arc<Target>>>,
     pools: RwLock<Vec<PoolSetup>>,
+    cartridge_folders: Vec<PathBuf>,
     pub(crate) shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held by who makes cartridges.
     making: Mutex<()>,
-    /// It was shut down.
-    ended: AtomicBool,
+    /// Held by who takes over a configuration.
+    reloading: Mutex<()>,
 }
 
 /// A site that was opened. It is shut down in order when this is dropped; [`Site::shut_down`] also says what was wrong.
@@ -97,11 +98,12 @@ impl Site {
         let lock = data.lock.take();
         let shared = Arc::new(Shared::new(keeper, inventory, TapeStore::new(data.shelves)));
         let site = Arc::new(Self {
-            ended: AtomicBool::new(false),
+            reloading: Mutex::default(),
             base,
             libraries: RwLock::default(),
             targets: RwLock::default(),
             pools: RwLock::new(config.pools.clone()),
+            cartridge_folders: config.cartridges.clone(),
             shared,
             threads: Mutex::default(),
             making: Mutex::default(),
@@ -109,7 +111,7 @@ impl Site {
         let running = Running { site: Arc::clone(&site), _lock: lock };
         site.finish_deletions()?;
         for setup in &config.libraries {
-            site.found(setup)?;
+            site.found(setup, &config.libraries)?;
         }
         site.look_after();
         site.keep_house()?;
@@ -117,13 +119,12 @@ impl Site {
     }
 
     /// A library that is new here, and its target if that is, too.
-    pub(crate) fn found(&self, setup: &LibrarySetup) -> Result<(), LibraryError> {
+    fn found(&self, setup: &LibrarySetup, all: &[LibrarySetup]) -> Result<(), LibraryError> {
         let number = read(&self.libraries).len();
         let name = target_name(&self.base, number, setup);
         let known = self.target(&name);
         let target = known.clone().unwrap_or_else(|| Arc::new(Target::new(name, Arc::clone(&self.shared.buffers))));
-        let taken = target.luns().into_iter().collect();
-        let identities = identities(&self.shared, setup, &target, taken)?;
+        let identities = identities(&self.shared, setup, &target, all)?;
         let parts = Parts { shared: Arc::clone(&self.shared), target: Arc::clone(&target), identities, number };
         let library = Arc::new(Library::open(setup, parts)?);
         self.employ(&library.units())?;
@@ -167,6 +168,11 @@ impl Site {
         Ok(())
     }
 
+    /// It was shut down.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.shared.ended.load(Ordering::Acquire)
+    }
+
     fn look_after(&self) {
         if let Err(error) = self.tidy() {
             tracing::warn!(%error, "the site is not as it is configured");
@@ -181,13 +187,20 @@ impl Site {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes over a configuration while everything works: what is new in it appears, and hosts hear of it. All is checked
-    /// before anything is done.
+    /// Takes over a configuration while everything works: what is new in it appears, and hosts hear of it. Whether it
+    /// changes or takes away what there is, is found out before anything is done.
     ///
     /// # Errors
-    /// It changes or takes away what there is, which takes a restart; or what is new cannot be made.
+    /// It does, which takes a restart; or what is new cannot be made, and what came before that is there.
     pub fn reload(&self, config: &Config) -> Result<(), LibraryError> {
+        let _reloading = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let refused = |message: String| Err(LibraryError::Door(message));
+        if self.has_ended() {
+            return refused("the site is shut down".into());
+        }
+        if config.cartridges != self.cartridge_folders {
+            return refused("to change storage.cartridges takes a restart; nothing was changed".into());
+        }
         if config.iscsi.iqn.as_ref().is_some_and(|iqn| *iqn != self.base) {
             return refused("to change iscsi.iqn takes a restart; nothing was changed".into());
         }
@@ -205,13 +218,13 @@ impl Site {
         }
         let libraries = self.libraries();
         for (library, setup) in libraries.iter().zip(&config.libraries) {
-            let own = library.luns();
-            let taken = library.target().luns().into_iter().filter(|lun| !own.contains(lun)).collect();
-            let identities = identities(&self.shared, setup, library.target(), taken)?;
-            self.employ(&library.grow(setup, identities)?)?;
+            let identities = identities(&self.shared, setup, library.target(), &config.libraries)?;
+            let new = library.grow(setup, identities)?;
+            self.employ(&new)?;
+            library.add_listed(setup)?;
         }
         for setup in config.libraries.iter().skip(libraries.len()) {
-            self.found(setup)?;
+            self.found(setup, &config.libraries)?;
         }
         write(&self.pools).clone_from(&config.pools);
         self.look_after();
@@ -287,7 +300,7 @@ impl Site {
     /// # Errors
     /// What could not be made durable.
     pub fn shut_down(&self) -> Result<(), LibraryError> {
-        if self.ended.swap(true, Ordering::AcqRel) {
+        if self.shared.ended.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
         self.shared.events.end();
@@ -308,6 +321,7 @@ impl Site {
         }
         // What could not be kept before has one more chance.
         faults.extend(self.shared.keeper.keep(Change::default()).err().map(|error| error.to_string()));
+        self.shared.keeper.close();
         if faults.is_empty() { Ok(()) } else { Err(LibraryError::Inventory(faults.join("; "))) }
     }
 }

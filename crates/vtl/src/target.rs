@@ -3,7 +3,6 @@
 use crate::buffers::Buffers;
 use crate::nexuses::Nexuses;
 use crate::unit::{Finished, Job, Reply, Submitted, Unit};
-use scsi_core::asc::Asc;
 use scsi_core::data::Data;
 use scsi_core::fault::Completion;
 use scsi_core::nexus::{NexusId, TransportId};
@@ -70,15 +69,14 @@ impl Target {
             units.insert(lun, Arc::clone(&unit));
             added.push(unit);
         }
-        let luns: Vec<u64> = units.keys().map(|lun| lun_bytes(*lun)).collect();
+        let luns: Arc<[u64]> = units.keys().map(|lun| lun_bytes(*lun)).collect();
+        drop(units);
+        // They are told, and not waited for: a unit may be at work for long.
         for unit in before {
-            unit.with(|device| {
-                device.lu().luns.clone_from(&luns);
-                device.lu().attention.raise_all(Asc::REPORTED_LUNS_DATA_HAS_CHANGED);
-            });
+            unit.post_luns(Arc::clone(&luns), true);
         }
         for unit in added {
-            unit.with(|device| device.lu().luns.clone_from(&luns));
+            unit.post_luns(Arc::clone(&luns), false);
             for (nexus, port) in nexuses.present() {
                 unit.post(Event::NexusUp { nexus: *nexus, port: port.clone(), returning: false });
             }

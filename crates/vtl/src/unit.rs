@@ -1,6 +1,7 @@
 //! The owner of one logical unit: commands one at a time, in order, on the caller's thread where that cannot block.
 
 use crate::clock;
+use crate::events;
 use crate::keeper::KeepError;
 use crate::shared::{Owner, Shared};
 use scsi_core::asc::Asc;
@@ -18,6 +19,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::{IoSlice, IoSliceMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use zeroize::Zeroize;
 
@@ -115,11 +117,19 @@ pub enum Submitted {
 /// Jobs that one unit keeps waiting; more end with TASK SET FULL at the door.
 const QUEUE: usize = 4096;
 
+/// What a unit is to hear.
+enum News {
+    /// Of its nexuses, or a reset.
+    Event(Event),
+    /// The LUNs of its target, and whether hosts are told that they have changed.
+    Luns(Arc<[u64]>, bool),
+}
+
 #[derive(Default)]
 struct Work {
     queue: VecDeque<(Job, Arc<dyn Reply>)>,
     /// What happened around the unit and it has not heard of.
-    events: VecDeque<Event>,
+    events: VecDeque<News>,
     /// Someone is running a job.
     busy: bool,
     /// A command was answered whose work goes on.
@@ -135,6 +145,8 @@ pub struct Unit {
     work: Mutex<Work>,
     wake: Condvar,
     bay: Mutex<BayStatus>,
+    /// A host prevents removal from the changer.
+    locked: AtomicBool,
     shared: Arc<Shared>,
     may_block: fn(&[u8]) -> bool,
 }
@@ -163,6 +175,7 @@ impl Unit {
             work: Mutex::default(),
             wake: Condvar::new(),
             bay: Mutex::default(),
+            locked: AtomicBool::new(false),
             shared,
             may_block,
         };
@@ -274,7 +287,16 @@ impl Unit {
 
     /// Tells the unit what happened around it: after the command it is running, and before every other. Does not wait.
     pub fn post(&self, event: Event) {
-        lock(&self.work).events.push_back(event);
+        self.tell(News::Event(event));
+    }
+
+    /// Tells the unit which LUNs its target has, as [`Self::post`] does; with `changed`, every nexus hears 3F/0E.
+    pub(crate) fn post_luns(&self, luns: Arc<[u64]>, changed: bool) {
+        self.tell(News::Luns(luns, changed));
+    }
+
+    fn tell(&self, news: News) {
+        lock(&self.work).events.push_back(news);
         match self.device.try_lock() {
             Ok(mut device) => self.apply_events(&mut device),
             Err(_) => self.wake.notify_one(),
@@ -283,8 +305,28 @@ impl Unit {
 
     fn apply_events(&self, device: &mut Device) {
         let events = std::mem::take(&mut lock(&self.work).events);
-        for event in events {
-            device.unit().event(event, clock::now());
+        for news in events {
+            match news {
+                News::Event(event) => device.unit().event(event, clock::now()),
+                News::Luns(luns, changed) => {
+                    device.lu().luns = luns.to_vec();
+                    if changed {
+                        device.lu().attention.raise_all(Asc::REPORTED_LUNS_DATA_HAS_CHANGED);
+                    }
+                }
+            }
+        }
+        self.note_lock(device);
+    }
+
+    /// Who waited for a host to allow removal hears when it does.
+    fn note_lock(&self, device: &mut Device) {
+        if !matches!(device, Device::Changer(_)) {
+            return;
+        }
+        let locked = device.lu().removal_prevented();
+        if self.locked.swap(locked, Ordering::AcqRel) && !locked {
+            self.shared.events.tell(events::Event::Unlocked { library: self.owner.library.clone() });
         }
     }
 
@@ -359,6 +401,7 @@ impl Unit {
         if !completion.save.is_empty() {
             self.save(&mut device, &mut completion);
         }
+        self.note_lock(&mut device);
         if (self.may_block)(&cdb) {
             self.publish(&mut device);
             // What goes on behind its answer came with a command that may block.

@@ -1,42 +1,15 @@
 //! The life of cartridges, and a configuration that grows while everything works.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod common;
+
+use common::{Disk, barcode, in_slot, of};
 use smc::element::Address;
 use std::time::Duration;
-use tape_store::backend::faulty::FaultyFolder;
-use tape_store::backend::memory::MemoryShelves;
-use tape_store::cartridge::Barcode;
 use vtl::config::parse;
-use vtl::data_dir::Data;
 use vtl::events::Event;
 use vtl::host::Host;
 use vtl::inventory::Where;
-use vtl::site::{Running, Site};
-
-/// The disk of a site, for a second start.
-#[derive(Clone, Default)]
-struct Disk(MemoryShelves, FaultyFolder);
-
-impl Disk {
-    fn start(&self, text: &str) -> Result<Running, String> {
-        let data = Data::of(Box::new(self.0.clone()), Box::new(self.1.clone()));
-        Site::of(data, &parse("f", text).map_err(|error| error.to_string())?).map_err(|error| error.to_string())
-    }
-}
-
-fn barcode(text: &str) -> Barcode {
-    Barcode::new(text).unwrap()
-}
-
-/// What the site says of a cartridge: where it is, and whether it is blank.
-fn of(site: &Site, name: &str) -> (Where, Option<bool>) {
-    let entry = site.inventory().remove(name).unwrap_or_else(|| panic!("no {name}"));
-    (entry.place, entry.blank)
-}
-
-fn in_slot(library: &str, address: u16) -> Where {
-    Where::Element { library: library.into(), address, source: None, by_operator: false }
-}
 
 const POOL: &str = "[library]\nslots = 3\nimport_export = 1\n[[drive]]\nmodel = \"ULT3580-TD8\"\n[[cartridges]]\n\
     pattern = \"A#L8\"\nat = \"slot2\"\nsize = \"64MB\"\n[[pool]]\nname = \"scratch\"\npattern = \"S##L8\"\nsize = \"64MB\"\n";

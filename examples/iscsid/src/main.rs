@@ -101,9 +101,10 @@ fn reload(arguments: &Arguments, site: &Site, door: &Door, bind: &str) -> Result
     if arguments.bind.is_none() && config.iscsi.bind != bind {
         return Err("to change iscsi.bind takes a restart; nothing was changed".into());
     }
-    site.reload(&config).map_err(|error| error.to_string())?;
+    let taken = site.reload(&config).map_err(|error| error.to_string());
+    // Also where something could not be made: what came before it is there.
     door.refresh(site, &config.iscsi);
-    Ok(())
+    taken
 }
 
 /// Each connection takes two descriptors, each loaded cartridge three: take as many as the system allows.

@@ -164,7 +164,8 @@ pub(crate) fn request(state: &mut State, cdb: &Cdb, nexus: NexusId, data: &mut D
     let allocation_length = raw.allocation_length.get() as usize;
     data.room.limit(allocation_length);
     let sent = element_status::report(state, &selected, wanted, search.action, allocation_length, &mut data.room);
-    let told: Vec<_> = sent.into_iter().filter_map(|address| Some(state.library.content(address)?.barcode)).collect();
+    let told: BTreeSet<_> =
+        sent.into_iter().filter_map(|address| Some(state.library.content(address)?.barcode)).collect();
     if let Some(search) = state.searches.get_mut(&nexus) {
         search.found.retain(|barcode| !told.contains(barcode));
     }

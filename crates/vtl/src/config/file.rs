@@ -250,6 +250,14 @@ fn check_against(source: &Source<'_>, others: &[LibrarySetup], new: &LibrarySetu
     if others.iter().any(|other| other.name == new.name) {
         return Err(error("library.name", format!("there are two libraries {:?}", new.name)));
     }
+    let given = |setup: &LibrarySetup| {
+        let all = std::iter::once(&setup.names).chain(setup.drives.iter().map(|drive| &drive.names));
+        all.flat_map(|names| [names.serial.clone(), names.naa.clone()]).flatten().collect::<Vec<_>>()
+    };
+    let mut known: BTreeSet<String> = others.iter().flat_map(given).collect();
+    if let Some(twice) = given(new).into_iter().find(|name| !known.insert(name.clone())) {
+        return Err(error("library", format!("{twice:?} is the name of two units")));
+    }
     let mine: BTreeSet<&Barcode> = new.cartridges.iter().map(|setup| &setup.barcode).collect();
     for other in others {
         let twice = |setup: &&CartridgeSetup| mine.contains(&setup.barcode);

@@ -181,6 +181,9 @@ impl Import {
         let _ = writeln!(self.text, "\n[[library]]\nname = {name:?}\nmodel = {:?}", profile.name);
         let _ = writeln!(self.text, "serial = {:?}\nnaa = {:?}", library.names.serial, library.names.naa(14));
         let _ = writeln!(self.text, "slots = {}\nimport_export = {}", contents.slots.last(), contents.ports.last());
+        if contents.ports.is_empty() && contents.slots.is_empty() {
+            let _ = writeln!(self.text, "cartridges = []");
+        }
         self.seats.push(Seat { library: name.clone(), unit: 0, minor: library.id, address: library.address });
         for (drive, unit) in drives.into_iter().zip(1..) {
             self.seats.push(Seat { library: name.clone(), unit, minor: drive.id, address: drive.address });
@@ -199,9 +202,6 @@ impl Import {
                 let _ = write!(self.text, "\n[[library.cartridges]]\n{run}");
                 let _ = writeln!(self.text, "at = \"{word}{}\"\nsize = \"{size}MiB\"\nlevel = \"mhvtl\"", run.number);
             }
-        }
-        if contents.ports.is_empty() && contents.slots.is_empty() {
-            let _ = writeln!(self.text, "cartridges = []");
         }
         let home = library.home.clone().unwrap_or_else(|| format!("/opt/mhvtl/{}", library.id));
         if !self.homes.contains(&home) {

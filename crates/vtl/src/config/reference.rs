@@ -12,9 +12,10 @@ prints it.
 
 - `ferric config check FILE` says what is wrong with a file, with line and key, and nothing else.
 - `ferric-iscsid --config FILE --print-config` shows what is in effect.
-- `ferric reload`, or SIGHUP, has a running daemon read its file again. Libraries, drives, slots, cartridges and pools that
-  are new appear, and hosts hear of it (UNIT ATTENTION 3Fh/0Eh, 28h/00h); running commands are not disturbed. What would
-  take something away, or change what is there, is refused, and nothing is changed: it takes a restart.
+- `ferric reload`, or SIGHUP, has a running daemon read its file again. Libraries, drives, slots and cartridges that are new
+  appear, and hosts hear of it (UNIT ATTENTION 3Fh/0Eh, 28h/00h); running commands are not disturbed. Pools, policies, and who may log
+  in, are from then on as the file has them. What would take away or change a library, a drive or a slot, or move the
+  cartridges, is refused, and nothing is changed: it takes a restart.
 - At a restart a slot or drive that the file no longer has, and that holds a cartridge, is an error that names both.
 - The end of the file system counts as the end of the tape, with early warning 256 MiB before.
 

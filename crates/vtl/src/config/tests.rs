@@ -101,6 +101,12 @@ fn faults_of_names_places_and_pools() {
             "drive.count",
             "one name cannot be that of several drives",
         ),
+        (
+            "[library]\nserial = \"A1\"\n[[drive]]\nmodel = \"ULT3580-TD8\"\nserial = \"A1\"\n",
+            1,
+            "library",
+            "\"A1\" is the name of two units",
+        ),
         ("[library]\nserial = \"A 1\"\n", 2, "library.serial", "\"A 1\" is no serial number"),
         ("[library]\nnaa = \"9000\"\n", 2, "library.naa", "\"9000\" is no world wide name"),
         ("[library]\nexport = \"soon\"\n", 2, "library.export", "neither \"operator\" nor \"at once\""),

@@ -7,19 +7,26 @@ use crate::site::Site;
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::geteuid;
 use serde_json::{Value, json};
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::thread::Builder;
+use std::time::Duration;
 
 /// The file of the socket in a data directory.
 pub const FILE: &str = "control.sock";
 /// The longest request.
 const LONGEST: u64 = 64 * 1024;
+/// After a connection that could not be taken.
+const PAUSE: Duration = Duration::from_millis(100);
+/// A follower that has gone is noticed within this time.
+const NOTICE: Duration = Duration::from_millis(500);
 /// Connections at one time.
 const CONNECTIONS: usize = 64;
 
@@ -49,11 +56,17 @@ impl Control {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let listener = UnixListener::bind(path)?;
+        let listener = reached(path, |path| UnixListener::bind(path))?;
         fs::set_permissions(path, Permissions::from_mode(0o600))?;
         let (site, open) = (Arc::clone(site), Arc::new(AtomicUsize::new(0)));
         let accept = move || {
-            for stream in listener.incoming().flatten() {
+            for stream in listener.incoming() {
+                let Ok(stream) = stream else {
+                    // Out of descriptors, most likely: asking again at once would only burn time.
+                    #[expect(clippy::disallowed_methods, reason = "the accepting thread has nothing else to do")]
+                    std::thread::sleep(PAUSE);
+                    continue;
+                };
                 let served = Served::new(&open);
                 if served.number > CONNECTIONS || !is_ours(&stream) {
                     continue;
@@ -71,6 +84,20 @@ impl Control {
         Builder::new().name("control".into()).spawn(accept)?;
         Ok(Self { path: path.into() })
     }
+}
+
+/// Calls with a path to a socket that is short enough for one: a long one through its folder.
+///
+/// # Errors
+/// The folder cannot be opened, or the call failed.
+pub fn reached<T>(path: &Path, call: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
+    const LONGEST_NAME: usize = 100;
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return call(path) };
+    if path.as_os_str().len() <= LONGEST_NAME {
+        return call(path);
+    }
+    let folder = File::open(folder)?;
+    call(&Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string()).join(name))
 }
 
 /// A connection's place among all.
@@ -140,8 +167,17 @@ fn answer(mut stream: &UnixStream, value: &Value) -> io::Result<()> {
 fn follow(stream: &UnixStream, site: &Site) -> io::Result<()> {
     let events = site.follow();
     answer(stream, &json!({ "ok": null }))?;
-    for event in events {
-        answer(stream, &serde_json::to_value(&event).unwrap_or_default())?;
+    stream.set_read_timeout(Some(Duration::from_millis(1)))?;
+    loop {
+        match events.recv_timeout(NOTICE) {
+            Ok(event) => answer(stream, &serde_json::to_value(&event).unwrap_or_default())?,
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            Err(RecvTimeoutError::Timeout) => {
+                // Nothing more is asked here; the end of it is that the other side has gone.
+                if matches!((&mut &*stream).read(&mut [0; 64]), Ok(0)) {
+                    return Ok(());
+                }
+            }
+        }
     }
-    Ok(())
 }

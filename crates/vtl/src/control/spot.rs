@@ -1,6 +1,7 @@
 //! How people name an element.
 
 use crate::library::{Library, LibraryError};
+use smc::changer::Changer;
 use smc::element::{Address, ElementType, Range};
 use tape_store::cartridge::Barcode;
 
@@ -10,6 +11,11 @@ impl Library {
     /// # Errors
     /// There is no such element, or no such cartridge in the library.
     pub fn spot(&self, text: &str) -> Result<Address, LibraryError> {
+        self.changer(|changer| self.find(changer, text))
+    }
+
+    /// As [`Self::spot`], for who has the changer.
+    pub(crate) fn find(&self, changer: &Changer, text: &str) -> Result<Address, LibraryError> {
         let unknown = |what: String| LibraryError::Unknown(format!("library {:?} has no {what}", self.name()));
         if let Ok(number) = text.parse::<u16>() {
             let known = self.layout().element_type(Address(number)).is_some();
@@ -21,7 +27,7 @@ impl Library {
                 return nth(range, number).ok_or_else(|| unknown(format!("{text}: there are {}", range.count)));
             }
         }
-        let place = Barcode::new(text).and_then(|barcode| self.changer(|changer| changer.library().place_of(&barcode)));
+        let place = Barcode::new(text).and_then(|barcode| changer.library().place_of(&barcode));
         place
             .map(|place| place.address)
             .ok_or_else(|| unknown(format!("{text:?}: name an address, slot1, drive1, port1, or a cartridge in it")))
@@ -29,20 +35,23 @@ impl Library {
 
     /// The first element of a kind that is empty and can be used.
     pub(crate) fn first_empty(&self, kind: ElementType) -> Result<Address, LibraryError> {
+        self.changer(|changer| self.empty(changer, kind))
+    }
+
+    /// As [`Self::first_empty`], for who has the changer.
+    pub(crate) fn empty(&self, changer: &Changer, kind: ElementType) -> Result<Address, LibraryError> {
         let layout = self.layout();
         let (range, name) = match kind {
             ElementType::DRIVE => (layout.drives, "drive"),
             ElementType::IMPORT_EXPORT => (layout.import_export, "import/export element"),
             _ => (layout.storage, "slot"),
         };
-        let empty = self.changer(|changer| {
-            let library = changer.library();
-            let condition = library.condition();
-            let usable = |address: &Address| {
-                !condition.troubles.contains_key(address) && !condition.drives_offline.contains(address)
-            };
-            range.addresses().find(|address| usable(address) && !library.is_full(*address))
-        });
+        let library = changer.library();
+        let condition = library.condition();
+        let usable = |address: &Address| {
+            !condition.troubles.contains_key(address) && !condition.drives_offline.contains(address)
+        };
+        let empty = range.addresses().find(|address| usable(address) && !library.is_full(*address));
         empty.ok_or_else(|| LibraryError::Door(format!("no {name} of library {:?} is empty", self.name())))
     }
 }

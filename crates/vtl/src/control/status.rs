@@ -3,10 +3,12 @@
 use crate::inventory::Where;
 use crate::library::Library;
 use crate::site::Site;
+use crate::unit::Unit;
 use serde::{Deserialize, Serialize};
 use smc::changer::Changer;
 use smc::element::{Address, ElementType, Label, Trouble};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tape_store::cartridge::Kind;
 
 /// Everything there is.
@@ -153,17 +155,20 @@ impl Library {
     /// What it looks like now.
     #[must_use]
     pub fn status(&self) -> LibraryStatus {
+        // Before the changer is held: whoever changes the LUNs waits for it.
+        let lun = self.lun();
+        let drives: Vec<_> = self.drives().into_iter().map(|unit| (self.target().lun_of(&unit), unit)).collect();
         self.changer(|changer| {
             let elements = |kind| elements(changer, kind);
-            let drives = elements(ElementType::DRIVE).into_iter().zip(self.drives());
+            let drives = elements(ElementType::DRIVE).into_iter().zip(drives);
             let condition = changer.library().condition();
-            let drive = |(element, unit): (ElementStatus, std::sync::Arc<crate::unit::Unit>)| DriveStatus {
+            let drive = |(element, (lun, unit)): (ElementStatus, (Option<usize>, Arc<Unit>))| DriveStatus {
                 online: !condition.drives_offline.contains(&Address(element.address)),
                 ejected: unit.bay_status().accessible,
                 element,
                 model: unit.identity().model.product.into(),
                 serial: unit.identity().serial.clone(),
-                lun: self.target().lun_of(&unit).unwrap_or_default(),
+                lun: lun.unwrap_or_default(),
             };
             let alerts = (1..=64_u8).filter(|flag| changer.alerts().is_set(*flag));
             let name = |flag| smc::alert::Alert(flag).name().map_or_else(|| format!("flag {flag}"), str::to_owned);
@@ -172,7 +177,7 @@ impl Library {
                 model: self.profile().name.into(),
                 serial: self.identity().serial.clone(),
                 target: self.target().name().into(),
-                lun: self.lun(),
+                lun,
                 shelf: self.shelf().into(),
                 online: !condition.offline,
                 door_open: condition.door_open,

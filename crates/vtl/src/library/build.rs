@@ -116,8 +116,7 @@ impl Library {
         Some(format!("library {:?}: to change {what} takes a restart; nothing was changed", self.name))
     }
 
-    /// Takes what a configuration has more than it: slots, import/export elements, drives, cartridges. The drives that are
-    /// new.
+    /// Takes what a configuration has more than it: slots, import/export elements, drives. The drives that are new.
     pub(crate) fn grow(
         &self,
         setup: &LibrarySetup,
@@ -140,12 +139,17 @@ impl Library {
             let luns = parts.identities.iter().skip(before + 1).map(|identity| identity.lun);
             self.target.attach(luns.zip(new.iter().cloned()));
         }
+        Ok(new)
+    }
+
+    /// Makes the cartridges of a configuration that are not there.
+    pub(crate) fn add_listed(&self, setup: &LibrarySetup) -> Result<(), LibraryError> {
         for cartridge in &setup.cartridges {
             if !self.shared.inventory().contains_key(cartridge.barcode.as_str()) {
                 self.add(cartridge)?;
             }
         }
-        Ok(new)
+        Ok(())
     }
 
     /// Makes a cartridge and puts it into its own or the first free slot, or on the shelf if there is none.
@@ -153,11 +157,15 @@ impl Library {
         let barcode = &setup.barcode;
         make(&self.shared, setup, made_now())?;
         let entry = Entry::new(Where::Shelf(self.shelf.clone()), setup.size);
-        let mut change = Change::default();
+        let (mut change, mut undo) = (Change::default(), Change::default());
         inventory::note(&mut change, barcode.as_str(), &entry)?;
+        inventory::withdraw(&mut undo, barcode.as_str());
         {
             let mut inventory = self.shared.inventory();
-            self.shared.keeper.keep(change)?;
+            if let Err(error) = self.shared.keeper.keep(change) {
+                let _ = self.shared.keeper.keep(undo);
+                return Err(error.into());
+            }
             inventory.insert(barcode.to_string(), entry);
         }
         let free = |address: &Address| self.changer(|changer| !changer.library().is_full(*address));
@@ -190,8 +198,7 @@ fn stock(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
         .addresses()
         .filter(|at| !taken.contains(at) && !meant.contains(at))
         .collect::<VecDeque<_>>();
-    let mut change = Change::default();
-    let made = made_now();
+    let mut placed = Vec::new();
     for cartridge in new {
         let name = cartridge.barcode.as_str();
         let own = cartridge.at.filter(|at| taken.insert(*at));
@@ -202,13 +209,20 @@ fn stock(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
             );
             setup.shape_error(ElementType::STORAGE, message)
         })?;
-        make(shared, cartridge, made)?;
         let place = Where::Element { library: setup.name.clone(), address, source: None, by_operator: false };
-        let entry = Entry::new(place, cartridge.size);
-        inventory::note(&mut change, name, &entry)?;
-        inventory.insert(name.into(), entry);
+        placed.push((cartridge, Entry::new(place, cartridge.size)));
     }
-    shared.keeper.keep(change)?;
+    let (mut change, mut undo, made) = (Change::default(), Change::default(), made_now());
+    for (cartridge, entry) in &placed {
+        make(shared, cartridge, made)?;
+        inventory::note(&mut change, cartridge.barcode.as_str(), entry)?;
+        inventory::withdraw(&mut undo, cartridge.barcode.as_str());
+    }
+    if let Err(error) = shared.keeper.keep(change) {
+        let _ = shared.keeper.keep(undo);
+        return Err(error.into());
+    }
+    inventory.extend(placed.into_iter().map(|(cartridge, entry)| (cartridge.barcode.to_string(), entry)));
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use crate::keeper::Change;
 use crate::shared::Shared;
 use crate::target::{LUNS, Target};
 use smc::element::ElementType;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A locally assigned NAA (type 3), and the serial number from its last ten digits, as LTO drives have it.
 fn unit_identity() -> Result<UnitIdentity, LibraryError> {
@@ -22,16 +22,30 @@ pub(crate) fn random_hex(bytes: usize) -> Result<String, LibraryError> {
     Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
+/// LUNs of a target that other libraries of the configuration have, whether or not they are there yet.
+fn luns_of_others(
+    shared: &Shared,
+    setup: &LibrarySetup,
+    target: &Target,
+    all: &[LibrarySetup],
+) -> Result<BTreeSet<usize>, LibraryError> {
+    let mut taken = BTreeSet::new();
+    for other in all.iter().filter(|other| other.name != setup.name) {
+        let units: BTreeMap<String, UnitIdentity> = shared.keeper.all(&format!("identity/{}/", other.name))?;
+        taken.extend(units.into_values().filter(|unit| unit.target == target.name()).map(|unit| unit.lun));
+    }
+    Ok(taken)
+}
+
 /// Names and LUNs of a library's units, made for each that is new.
-///
-/// `taken` are LUNs of the target that other libraries have.
 pub(crate) fn identities(
     shared: &Shared,
     setup: &LibrarySetup,
     target: &Target,
-    mut taken: BTreeSet<usize>,
+    all: &[LibrarySetup],
 ) -> Result<Vec<UnitIdentity>, LibraryError> {
     let mut change = Change::default();
+    let mut taken = luns_of_others(shared, setup, target, all)?;
     let drives = setup.drives.iter().enumerate().map(|(index, drive)| (format!("drive/{index}"), &drive.names));
     let mut named = Vec::new();
     for (unit, given) in std::iter::once(("changer".to_owned(), &setup.names)).chain(drives) {
@@ -43,10 +57,14 @@ pub(crate) fn identities(
         named.push((key, known, identity));
     }
     // Units that have their LUN keep it; those that are new find one behind them.
+    let moves = setup.lun.is_some_and(|first| named.first().is_some_and(|(.., changer)| changer.lun != first));
     let keeps = |identity: &UnitIdentity, taken: &BTreeSet<usize>| {
-        let in_range = setup.lun.is_none_or(|first| identity.lun >= first);
-        identity.target == target.name() && in_range && !taken.contains(&identity.lun)
+        identity.target == target.name() && !moves && !taken.contains(&identity.lun)
     };
+    if let Some(first) = setup.lun.filter(|first| taken.contains(first)) {
+        let message = format!("LUN {first} of target {} is another library's", target.name());
+        return Err(setup.shape_error(ElementType::TRANSPORT, message).into());
+    }
     for (_, _, identity) in &mut named {
         if keeps(identity, &taken) {
             taken.insert(identity.lun);

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use vtl::control::Request;
+use vtl::control::socket::reached;
 
 pub(super) struct Client {
     stream: UnixStream,
@@ -17,7 +18,7 @@ impl Client {
     pub(super) fn connect(path: &Path) -> Result<Self, Failure> {
         let name = path.display().to_string();
         let failed = |error: std::io::Error| Failure::Usage(format!("no daemon answers at {name}: {error}"));
-        let stream = UnixStream::connect(path).map_err(failed)?;
+        let stream = reached(path, |path| UnixStream::connect(path)).map_err(failed)?;
         let lines = BufReader::new(stream.try_clone().map_err(failed)?);
         Ok(Self { stream, lines, path: name })
     }

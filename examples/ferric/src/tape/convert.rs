@@ -37,6 +37,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Err(Failure::Usage(format!("cartridges of level {} have no such codec", level.name())));
     }
     found.is_free()?;
+    if level == Level::Mhvtl {
+        found.is_not_retained()?;
+    }
     let fresh = arguments.path.with_extension("convert");
     let at_fresh = |error: io::Error| Failure::Usage(format!("{}: {error}", fresh.display()));
     fs::remove_dir_all(&fresh).or_else(ignore_missing).map_err(at_fresh)?;

@@ -16,7 +16,7 @@ use std::path::Path;
 use tape_store::backend::file::OsShelves;
 use tape_store::cartridge::{Barcode, Cartridge, Kind, Level};
 use tape_store::error::StoreError;
-use tape_store::mam::Flags;
+use tape_store::mam::{AttrId, Flags};
 use tape_store::media::LTO_9;
 use tape_store::medium::{Codec, CodecId};
 use tape_store::shelf::TapeStore;
@@ -117,6 +117,17 @@ impl Found {
         let loaded = self.cartridge.mam().map_err(&failed)?.flags().contains(Flags::LOADED);
         if level == Level::Mhvtl && loaded {
             let what = "is loaded, or was not unloaded in order; if no drive has it, repair it first";
+            return Err(Failure::Usage(format!("{}: {what}", self.name)));
+        }
+        Ok(())
+    }
+
+    /// Refuses a cartridge that is retained.
+    fn is_not_retained(&mut self) -> Result<(), Failure> {
+        let failed = self.failed();
+        let until = self.cartridge.mam().map_err(&failed)?.number(AttrId::RETAINED_UNTIL);
+        if until > vtl::clock::now().wall.0 / 1000 {
+            let what = "is retained, and that would take away what is on it or the retention; nothing was changed";
             return Err(Failure::Usage(format!("{}: {what}", self.name)));
         }
         Ok(())

@@ -47,6 +47,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let what = "nothing was changed; --truncate ends each partition behind its whole objects";
         return Err(Failure::Usage(format!("{name}: {what}")));
     }
+    if ends.iter().any(End::loses) {
+        found.is_not_retained()?;
+    }
     let mut tape = found.cartridge.salvage(false).map_err(&failed)?;
     for end in ends {
         tape.cut(end.partition, end.whole).map_err(&failed)?;

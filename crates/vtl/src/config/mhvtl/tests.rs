@@ -59,6 +59,14 @@ fn what_mhvtl_has_is_ours() {
 }
 
 #[test]
+fn a_library_without_cartridges() {
+    let empty = "Drive 1:\nDrive 2:\n\nMAP 1:\n\nSlot 1:\nSlot 2:\n";
+    let text = import(directory(DEVICES, empty).path()).unwrap().text;
+    let config = parse("made", &text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assert_eq!((config.libraries[0].cartridges.len(), config.libraries[0].drives.len()), (0, 2));
+}
+
+#[test]
 fn what_was_saved_last_counts() {
     let devices = DEVICES.replace("PERSIST: False", "PERSIST: yes");
     let dir = directory(&devices, CONTENTS);

@@ -1,0 +1,165 @@
+//! Many at the same time, disks that fail in between, and what comes after the end.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use common::{Disk, barcode, in_slot, of};
+use smc::element::Address;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+use vtl::config::parse;
+use vtl::host::Host;
+use vtl::inventory::Where;
+
+const ONE: &str = "[[library]]\nslots = 4\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\ncount = 2\n\
+    [[library.cartridges]]\npattern = \"A#L8\"\ncount = 3\nsize = \"64MB\"\n";
+
+/// Pools look at cartridges only while no drive can get them.
+#[test]
+fn a_look_does_not_keep_a_drive_from_loading() {
+    let pool = "[[pool]]\nname = \"a\"\npattern = \"A#L8\"\nscratch = 3\n";
+    let site = Disk::default().start(&format!("{ONE}{pool}")).unwrap();
+    let host = Host::login(&site.targets()[0], 1);
+    let ends = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ends.load(Ordering::Acquire) {
+                let _ = site.pool_status();
+            }
+        });
+        for _ in 0..200 {
+            let library = &site.libraries()[0];
+            library.move_medium(Address(1000), Address(500)).unwrap();
+            host.settle();
+            host.command(1, &[0; 6], 0).good().unwrap();
+            library.move_medium(Address(500), Address(1000)).unwrap();
+        }
+        ends.store(true, Ordering::Release);
+    });
+}
+
+#[test]
+fn reloads_at_the_same_time_make_one_library() {
+    for _ in 0..5 {
+        let site = Disk::default().start(ONE).unwrap();
+        let two = format!("{ONE}{}", ONE.replace("[[library]]", "[[library]]\nname = \"two\"").replace("A#L8", "B#L8"));
+        let config = parse("f", &two).unwrap();
+        let ends = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !ends.load(Ordering::Acquire) {
+                    let _ = site.status();
+                }
+            });
+            let reloads: Vec<_> = (0..2).map(|_| scope.spawn(|| site.reload(&config))).collect();
+            reloads.into_iter().for_each(|reload| reload.join().unwrap().unwrap());
+            ends.store(true, Ordering::Release);
+        });
+        assert_eq!(site.libraries().len(), 2);
+        assert_eq!(site.targets().len(), 2);
+        assert_eq!(site.inventory().len(), 6);
+    }
+}
+
+#[test]
+fn nothing_moves_after_the_end() {
+    let disk = Disk::default();
+    let site = disk.start(ONE).unwrap();
+    let library = site.libraries()[0].clone();
+    library.move_medium(Address(1000), Address(500)).unwrap();
+    site.shut_down().unwrap();
+    assert!(library.move_medium(Address(1001), Address(500)).is_err());
+    assert!(site.reload(&parse("f", ONE).unwrap()).is_err());
+    // Another may have the directory now; who has the old library does nothing to it.
+    let again = disk.start(ONE).unwrap();
+    again.libraries()[0].move_medium(Address(1001), Address(501)).unwrap();
+    drop((library, site, again));
+    let again = disk.start(ONE).unwrap();
+    let in_drive =
+        |address, source| Where::Element { library: "main".into(), address, source: Some(source), by_operator: false };
+    assert_eq!(of(&again, "A1L8").0, in_drive(500, 1000));
+    assert_eq!(of(&again, "A2L8").0, in_drive(501, 1001));
+}
+
+/// What was refused because the disk was full is not done when it no longer is.
+#[test]
+fn refused_is_refused() {
+    let disk = Disk::default();
+    let site = disk.start(&format!("{ONE}[[pool]]\nname = \"p\"\npattern = \"P#L8\"\nsize = \"64MB\"\n")).unwrap();
+    let library = site.libraries()[0].clone();
+    library.move_medium(Address(1000), Address(10)).unwrap();
+    library.export(Address(10)).unwrap();
+    disk.1.fail_at(Some(disk.1.calls()), io::ErrorKind::StorageFull);
+    assert!(site.delete(&barcode("A1L8")).is_err());
+    assert!(site.make("p", 1).is_err());
+    disk.1.fail_at(None, io::ErrorKind::Other);
+    library.import(Address(10), &barcode("A1L8")).unwrap();
+    drop((library, site));
+    let site = disk.start(ONE).unwrap();
+    assert_eq!(site.inventory().keys().collect::<Vec<_>>(), ["A1L8", "A2L8", "A3L8"]);
+    assert!(matches!(of(&site, "A1L8").0, Where::Element { address: 10, .. }));
+}
+
+#[test]
+fn a_library_that_could_not_be_made_leaves_nothing() {
+    let disk = Disk::default();
+    let site = disk.start(ONE).unwrap();
+    let with = |slots: u16, count: u16| {
+        format!(
+            "{ONE}[[library]]\nname = \"two\"\nslots = {slots}\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n\
+             [[library.cartridges]]\npattern = \"B#L8\"\ncount = {count}\nsize = \"64MB\"\n"
+        )
+    };
+    let said = site.reload(&parse("f", &with(2, 3)).unwrap()).unwrap_err().to_string();
+    assert!(said.contains("no slot of 2 is left for cartridge B3L8"), "{said}");
+    assert_eq!((site.libraries().len(), site.inventory().len()), (1, 3));
+    site.reload(&parse("f", &with(3, 3)).unwrap()).unwrap();
+    drop(site);
+    // Without listing them they are there: they were kept.
+    let unlisted =
+        with(3, 3).replace("pattern = \"B#L8\"\ncount = 3\n", "pattern = \"C1L8\"\n").replace("slots = 3", "slots = 4");
+    let site = disk.start(&unlisted).unwrap();
+    assert_eq!(of(&site, "B1L8").0, in_slot("two", 1000));
+    assert_eq!(of(&site, "C1L8").0, in_slot("two", 1003));
+}
+
+#[test]
+fn luns_stay_when_a_neighbour_grows() {
+    let disk = Disk::default();
+    let text = |drives: u16, lun: &str| {
+        format!(
+            "[[library]]\ntarget = \"t\"\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\ncount = {drives}\n[[library]]\n\
+             name = \"two\"\ntarget = \"t\"\n{lun}[[library.drive]]\nmodel = \"ULT3580-TD8\"\n"
+        )
+    };
+    let luns = |text: &str| {
+        let site = disk.start(text)?;
+        Ok::<_, String>(
+            site.libraries().iter().map(|library| library.lun()).chain(site.targets()[0].luns()).collect::<Vec<_>>(),
+        )
+    };
+    assert_eq!(luns(&text(2, "")).unwrap(), [0, 3, 0, 1, 2, 3, 4]);
+    assert_eq!(luns(&text(3, "")).unwrap(), [0, 3, 0, 1, 2, 3, 4, 5]);
+    // A place that is asked for is that place, or it is refused.
+    assert_eq!(luns(&text(3, "lun = 300\n")).unwrap(), [0, 300, 0, 1, 2, 5, 300, 301]);
+    assert_eq!(luns(&text(3, "lun = 10\n")).unwrap(), [0, 10, 0, 1, 2, 5, 10, 11]);
+    assert!(luns(&text(3, "lun = 5\n")).unwrap_err().contains("LUN 5 of target"), "it is a drive's");
+}
+
+#[test]
+fn what_waits_for_a_lock_goes_when_it_is_gone() {
+    let text = ONE.replace("slots = 4", "slots = 4\nexport = \"at once\"");
+    let site = Disk::default().start(&text).unwrap();
+    let host = Host::login(&site.targets()[0], 1);
+    host.settle();
+    host.command(0, &[0x1e, 0, 0, 0, 1, 0], 0).good().unwrap();
+    let events = site.follow();
+    host.command(0, &[0xa5, 0, 0, 0, 0x03, 0xe8, 0, 10, 0, 0, 0, 0], 0).good().unwrap();
+    site.tidy().unwrap();
+    assert!(matches!(of(&site, "A1L8").0, Where::Element { address: 10, .. }));
+    host.command(0, &[0x1e, 0, 0, 0, 0, 0], 0).good().unwrap();
+    let told = std::iter::from_fn(|| events.recv_timeout(Duration::from_secs(10)).ok());
+    assert!(told.into_iter().any(|event| matches!(event, vtl::events::Event::Moved { to: Where::Shelf(_), .. })));
+}
