@@ -149,6 +149,13 @@ impl Library {
         (setup.export, setup.import)
     }
 
+    /// Every cartridge in it, and where it is.
+    #[must_use]
+    pub fn places(&self) -> Vec<(Barcode, Where)> {
+        let places = self.changer(|changer| changer.places());
+        places.into_iter().map(|place| (place.barcode.clone(), Where::of(&self.name, &place))).collect()
+    }
+
     /// Looks at the changer, between two commands.
     pub fn changer<T>(&self, call: impl FnOnce(&mut Changer) -> T) -> T {
         self.changer.with(|device| call(changer_of(device)))

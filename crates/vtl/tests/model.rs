@@ -115,15 +115,8 @@ impl World {
     fn places(&self) -> Places {
         let mut places = Places::new();
         for library in self.site().libraries() {
-            for place in library.changer(|changer| changer.places()) {
-                let found = Where::Element {
-                    library: library.name().into(),
-                    address: place.address.0,
-                    source: place.origin.source.map(|source| source.0),
-                    by_operator: place.origin.by_operator,
-                };
-                let before = places.insert(place.barcode.to_string(), found);
-                assert!(before.is_none(), "{} is in two places", place.barcode);
+            for (barcode, place) in library.places() {
+                assert!(places.insert(barcode.to_string(), place).is_none(), "{barcode} is in two places");
             }
         }
         for (barcode, entry) in self.site().inventory() {
