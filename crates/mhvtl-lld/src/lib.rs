@@ -33,6 +33,7 @@
 pub mod abi;
 mod kernel;
 pub mod pace;
+pub mod queue;
 pub mod simulator;
 mod sys;
 

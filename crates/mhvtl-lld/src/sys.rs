@@ -50,3 +50,37 @@ pub(crate) fn make_node(path: &std::ffi::CStr, device: libc::dev_t) -> io::Resul
     // SAFETY: `path` is a C string that outlives the call.
     checked(unsafe { libc::mknod(path.as_ptr(), libc::S_IFCHR | 0o660, device) }).map(drop)
 }
+
+/// Opens the queue of a key, made if it is not there, for its owner and group.
+pub(crate) fn queue(key: i32) -> io::Result<i32> {
+    // SAFETY: no memory is passed.
+    checked(unsafe { libc::msgget(key, libc::IPC_CREAT | 0o660) })
+}
+
+/// Removes a queue with what is in it.
+pub(crate) fn remove_queue(queue: i32) -> io::Result<i32> {
+    // SAFETY: with IPC_RMID the buffer is not looked at.
+    checked(unsafe { libc::msgctl(queue, libc::IPC_RMID, std::ptr::null_mut()) })
+}
+
+/// Puts a message into a queue if there is room: its type in the first eight bytes.
+pub(crate) fn send(queue: i32, message: &[u8]) -> io::Result<i32> {
+    let Some(length) = message.len().checked_sub(size_of::<libc::c_long>()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    // SAFETY: the kernel reads a `c_long` and `length` bytes behind it at `message`, which is borrowed and has that many;
+    // it copies bytes, and asks for no alignment.
+    checked(unsafe { libc::msgsnd(queue, message.as_ptr().cast(), length, libc::IPC_NOWAIT) })
+}
+
+/// Takes the first message of a type, cut to the buffer: its type comes first. How many bytes are behind that.
+pub(crate) fn receive(queue: i32, kind: i64, into: &mut [u8]) -> io::Result<usize> {
+    let Some(length) = into.len().checked_sub(size_of::<libc::c_long>()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let flags = libc::IPC_NOWAIT | libc::MSG_NOERROR;
+    // SAFETY: the kernel writes a `c_long` and at most `length` bytes behind it at `into`, which is borrowed mutably and has
+    // that many; any bytes are good there.
+    let got = unsafe { libc::msgrcv(queue, into.as_mut_ptr().cast(), length, kind, flags) };
+    usize::try_from(got).map_err(|_| io::Error::last_os_error())
+}

@@ -1,0 +1,179 @@
+//! mhvtl's message queue: one System V queue, in which the type of a message is its receiver's number.
+//!
+//! Nothing here waits: a queue that is full refuses a message, one without any gives none. So a peer that is dead keeps
+//! nobody.
+
+use crate::sys;
+use std::fmt;
+use std::io;
+
+/// The key that all of mhvtl's programs know.
+pub const KEY: i32 = 0x4d61_726b;
+/// The number of its control tool, which is that of no unit.
+pub const TOOL: u16 = 32_768;
+/// The longest text.
+pub const TEXT: usize = 1024;
+/// Type and sender.
+const HEAD: usize = 16;
+
+/// A message.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Who has sent it: a unit, or [`TOOL`].
+    pub sender: u64,
+    /// What it says.
+    pub text: String,
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} says {:?}", self.sender, self.text)
+    }
+}
+
+/// What was received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// A message.
+    Message(Message),
+    /// Something that is none: too short, without an end, or not of printable characters.
+    Refused(&'static str),
+}
+
+/// The bytes of a message as `msgsnd` takes them: receiver, sender, text and its NUL.
+#[must_use]
+pub fn encode(receiver: u16, sender: u16, text: &str) -> Vec<u8> {
+    let mut bytes = u64::from(receiver).to_le_bytes().to_vec();
+    bytes.extend(u64::from(sender).to_le_bytes());
+    bytes.extend(text.bytes().take(TEXT));
+    bytes.push(0);
+    bytes
+}
+
+/// The message in bytes as `msgrcv` gives them. Programs send eight bytes more than they need, or not: the NUL counts.
+#[must_use]
+pub fn decode(bytes: &[u8]) -> Received {
+    let (Some(sender), Some(rest)) = (bytes.get(8..HEAD).and_then(|bytes| bytes.first_chunk()), bytes.get(HEAD..))
+    else {
+        return Received::Refused("it has no sender");
+    };
+    let Some(end) = rest.iter().position(|byte| *byte == 0) else { return Received::Refused("its text has no end") };
+    let text = rest.get(..end).unwrap_or_default();
+    if text.len() > TEXT {
+        return Received::Refused("its text is too long");
+    }
+    match std::str::from_utf8(text) {
+        Ok(text) if text.bytes().all(|byte| byte == b'\n' || byte == b'\t' || (b' '..0x7f).contains(&byte)) => {
+            Received::Message(Message { sender: u64::from_le_bytes(*sender), text: text.into() })
+        }
+        _ => Received::Refused("its text is not of printable characters"),
+    }
+}
+
+/// The queue.
+#[derive(Debug)]
+pub struct Queue(i32);
+
+impl Queue {
+    /// Opens mhvtl's queue, made if it is not there.
+    ///
+    /// # Errors
+    /// It may not be used by this user, or the system has no room for another.
+    pub fn open() -> io::Result<Self> {
+        sys::queue(KEY).map(Self)
+    }
+
+    /// A queue of nobody else, for tests.
+    ///
+    /// # Errors
+    /// The system has no room for another.
+    pub fn private() -> io::Result<Self> {
+        sys::queue(libc::IPC_PRIVATE).map(Self)
+    }
+
+    /// Sends a message.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] if the queue is full; [`io::ErrorKind::InvalidInput`] if the text is too long or has a
+    /// NUL in it.
+    pub fn send(&self, receiver: u16, sender: u16, text: &str) -> io::Result<()> {
+        if text.len() > TEXT || text.contains('\0') || receiver == 0 {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        sys::send(self.0, &encode(receiver, sender, text)).map(drop)
+    }
+
+    /// The next message for a receiver, if there is one.
+    ///
+    /// # Errors
+    /// The queue was removed.
+    pub fn receive(&self, receiver: u16) -> io::Result<Option<Received>> {
+        // Longer than any that is meant, so that one that is not shows.
+        let mut bytes = [0; HEAD + TEXT + 64];
+        match sys::receive(self.0, receiver.into(), &mut bytes) {
+            Ok(length) => Ok(Some(decode(bytes.get(..8 + length).unwrap_or(&bytes)))),
+            Err(error) if error.raw_os_error() == Some(libc::ENOMSG) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes the queue, with what is in it.
+    ///
+    /// # Errors
+    /// It was removed before.
+    pub fn remove(self) -> io::Result<()> {
+        sys::remove_queue(self.0).map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_in_literal_bytes() {
+        let bytes = encode(10, TOOL, "list map ");
+        assert_eq!(bytes[..16], [10, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(&bytes[16..], b"list map \0");
+        let message = Received::Message(Message { sender: 32_768, text: "list map ".into() });
+        assert_eq!(decode(&bytes), message);
+        // A daemon sends eight NULs more.
+        assert_eq!(decode(&[&bytes[..], &[0; 8]].concat()), message);
+        for (bytes, why) in [
+            (&bytes[..12], "it has no sender"),
+            (&bytes[..20], "its text has no end"),
+            (&[&bytes[..16], &[b'x'; 1025], &[0]].concat(), "its text is too long"),
+            (&[&bytes[..16], b"\x1b[2J\0"].concat(), "its text is not of printable characters"),
+            (&[&bytes[..16], b"\xff\0"].concat(), "its text is not of printable characters"),
+        ] {
+            assert_eq!(decode(bytes), Received::Refused(why));
+        }
+    }
+
+    #[test]
+    fn to_whom_it_is_sent() {
+        let queue = Queue::private().unwrap();
+        queue.send(11, 10, "lload E01001L8").unwrap();
+        queue.send(12, TOOL, "verbose ").unwrap();
+        assert_eq!(queue.receive(10).unwrap(), None);
+        let message = |sender, text: &str| Some(Received::Message(Message { sender, text: text.into() }));
+        assert_eq!(queue.receive(12).unwrap(), message(32_768, "verbose "));
+        assert_eq!(queue.receive(11).unwrap(), message(10, "lload E01001L8"));
+        assert_eq!(queue.receive(11).unwrap(), None);
+        let long = "x".repeat(TEXT);
+        queue.send(11, 10, &long).unwrap();
+        assert_eq!(queue.receive(11).unwrap(), message(10, &long));
+        for text in ["y".repeat(TEXT + 1), "a\0b".into()] {
+            assert_eq!(queue.send(11, 10, &text).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        }
+        // One that is full refuses, and does not wait.
+        let full = std::iter::repeat_with(|| queue.send(11, 10, &long)).take(100_000).find_map(Result::err).unwrap();
+        assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+        // One that is longer than any can be is taken out and refused.
+        while queue.receive(11).unwrap().is_some() {}
+        sys::send(queue.0, &[&encode(11, 10, "")[..16], &[b'x'; 4000]].concat()).unwrap();
+        assert_eq!(queue.receive(11).unwrap(), Some(Received::Refused("its text has no end")));
+        assert_eq!(queue.receive(11).unwrap(), None);
+        queue.remove().unwrap();
+    }
+}
