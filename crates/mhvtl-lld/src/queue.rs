@@ -91,6 +91,12 @@ impl Queue {
         sys::queue(libc::IPC_PRIVATE).map(Self)
     }
 
+    /// The same queue, for another thread.
+    #[must_use]
+    pub const fn another(&self) -> Self {
+        Self(self.0)
+    }
+
     /// Sends a message.
     ///
     /// # Errors

@@ -196,6 +196,14 @@ pub struct Config {
 }
 
 impl LibrarySetup {
+    /// Gives it so many slots.
+    pub(crate) fn with_slots(&mut self, slots: u16) -> Result<(), String> {
+        let Layout { import_export, drives, .. } = self.layout;
+        let layout = self.changer.layout(slots, import_export.count, drives.count);
+        self.layout = layout.map_err(|(kind, most)| format!("{} has at most {most} {kind}", self.changer.name))?;
+        Ok(())
+    }
+
     /// A fault of the shape, which the elements of one type have.
     pub(crate) fn shape_error(&self, kind: ElementType, message: String) -> ConfigError {
         let (line, key) = match kind {

@@ -143,6 +143,11 @@ impl Library {
         self.units().get(number).cloned()
     }
 
+    /// What it was made of, and has grown to.
+    pub(crate) fn setup(&self) -> LibrarySetup {
+        read(&self.setup).clone()
+    }
+
     /// Who carries its cartridges from import/export elements to the shelf, and back.
     pub(crate) fn policy(&self) -> (When, When) {
         let setup = read(&self.setup);

@@ -164,6 +164,22 @@ impl Site {
         pools.iter().find(|pool| pool.name == name).cloned().ok_or_else(unknown)
     }
 
+    /// Takes a cartridge whose files are there, and which this site does not know, onto a shelf. One that it knows stays where
+    /// it is.
+    ///
+    /// # Errors
+    /// There are no such files, or they cannot be read or kept.
+    pub fn adopt(&self, barcode: &Barcode, shelf: &str) -> Result<(), LibraryError> {
+        let _hands = self.shared.hands();
+        if self.entry(barcode).is_ok() {
+            return Ok(());
+        }
+        let mut found = cartridge(&self.shared, barcode, 0)?;
+        found.mam()?;
+        let entry = Entry { blank: None, ..Entry::new(Where::Shelf(shelf.into()), found.capacity()) };
+        self.shared.enter(barcode, entry)
+    }
+
     /// Sets or clears the write-protect tab of a cartridge that is in no drive.
     ///
     /// # Errors

@@ -2,14 +2,16 @@
 
 use crate::buffers::Buffers;
 use crate::events::{Event, Events};
-use crate::inventory::{self, Inventory, Where};
+use crate::inventory::{self, Entry, Inventory, Where};
 use crate::keeper::{Change, KeepError, Keeper};
+use crate::library::LibraryError;
 use crate::pool::Pool;
 use crate::unit::Device;
 use scsi_core::fault::Save;
 use smc::changer::{Changer, Changes};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tape_store::cartridge::Barcode;
 use tape_store::shelf::TapeStore;
 
 pub(crate) struct Shared {
@@ -63,6 +65,21 @@ impl Shared {
 
     pub(crate) fn inventory(&self) -> MutexGuard<'_, Inventory> {
         self.inventory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Enters a cartridge that is new, durably or not at all.
+    pub(crate) fn enter(&self, barcode: &Barcode, entry: Entry) -> Result<(), LibraryError> {
+        let (mut change, mut undo) = (Change::default(), Change::default());
+        inventory::note(&mut change, barcode.as_str(), &entry)?;
+        inventory::withdraw(&mut undo, barcode.as_str());
+        let mut inventory = self.inventory();
+        if let Err(error) = self.keeper.keep(change) {
+            // It must not come later, when nobody expects it.
+            let _ = self.keeper.keep(undo);
+            return Err(error.into());
+        }
+        inventory.insert(barcode.to_string(), entry);
+        Ok(())
     }
 
     /// Held by who carries cartridges between shelves and libraries.

@@ -120,6 +120,7 @@ impl Site {
 
     /// A library that is new here, and its target if that is, too.
     fn found(&self, setup: &LibrarySetup, all: &[LibrarySetup]) -> Result<(), LibraryError> {
+        let setup = &self.with_added_slots(setup)?;
         let number = read(&self.libraries).len();
         let name = target_name(&self.base, number, setup);
         let known = self.target(&name);
@@ -204,8 +205,10 @@ impl Site {
         if config.iscsi.iqn.as_ref().is_some_and(|iqn| *iqn != self.base) {
             return refused("to change iscsi.iqn takes a restart; nothing was changed".into());
         }
+        let setups =
+            config.libraries.iter().map(|setup| self.with_added_slots(setup)).collect::<Result<Vec<_>, _>>()?;
         for (number, library) in self.libraries().iter().enumerate() {
-            let setup = config.libraries.get(number).filter(|setup| setup.name == library.name());
+            let setup = setups.get(number).filter(|setup| setup.name == library.name());
             let Some(setup) = setup else {
                 let name = library.name();
                 return refused(format!(
@@ -217,7 +220,7 @@ impl Site {
             }
         }
         let libraries = self.libraries();
-        for (library, setup) in libraries.iter().zip(&config.libraries) {
+        for (library, setup) in libraries.iter().zip(&setups) {
             let identities = identities(&self.shared, setup, library.target(), &config.libraries)?;
             let new = library.grow(setup, identities)?;
             self.employ(&new)?;
@@ -230,6 +233,37 @@ impl Site {
         self.look_after();
         self.shared.events.tell(Event::Reloaded);
         Ok(())
+    }
+
+    /// Gives a library one more slot, which it keeps. Its number, from 1.
+    ///
+    /// # Errors
+    /// There is no such library, its model has no room for another, or it cannot be kept.
+    pub fn add_slot(&self, name: &str) -> Result<u16, LibraryError> {
+        let _reloading = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let unknown = || LibraryError::Unknown(format!("there is no library {name:?}"));
+        let library = self.library(name).ok_or_else(unknown)?;
+        let mut setup = library.setup();
+        let slots = setup.layout.storage.count.saturating_add(1);
+        setup.with_slots(slots).map_err(|why| LibraryError::Door(format!("library {name:?}: {why}")))?;
+        let mut change = Change::default();
+        change.set(slots_key(name), &slots)?;
+        self.shared.keeper.keep(change)?;
+        library.grow(&setup, Vec::new())?;
+        Ok(slots)
+    }
+
+    /// A library as the configuration has it, with the slots that operators have given it beside.
+    fn with_added_slots(&self, setup: &LibrarySetup) -> Result<LibrarySetup, LibraryError> {
+        let mut setup = setup.clone();
+        let kept: Option<u16> = self.shared.keeper.get(&slots_key(&setup.name))?;
+        if let Some(slots) = kept.filter(|slots| *slots > setup.layout.storage.count) {
+            // A model that has no room for them is another than it was.
+            if let Err(why) = setup.with_slots(slots) {
+                tracing::warn!(library = setup.name, why, "slots that were added are not there");
+            }
+        }
+        Ok(setup)
     }
 
     /// The libraries, in the order of the configuration.
@@ -345,6 +379,11 @@ fn target_name(base: &str, number: usize, setup: &LibrarySetup) -> String {
         None if number == 0 => base.into(),
         None => format!("{base}:{}", setup.name),
     }
+}
+
+/// Key of how many slots a library has, if operators have added some.
+fn slots_key(library: &str) -> String {
+    format!("slots/{library}")
 }
 
 /// Refuses a configuration that took away a library which holds cartridges.

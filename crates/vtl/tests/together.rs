@@ -19,7 +19,7 @@ const ONE: &str = "[[library]]\nslots = 4\n[[library.drive]]\nmodel = \"ULT3580-
 /// Pools look at cartridges only while no drive can get them.
 #[test]
 fn a_look_does_not_keep_a_drive_from_loading() {
-    let pool = "[[pool]]\nname = \"a\"\npattern = \"A#L8\"\nscratch = 3\n";
+    let pool = "[[pool]]\nname = \"a\"\npattern = \"A#L8\"\nscratch = 2\n";
     let site = Disk::default().start(&format!("{ONE}{pool}")).unwrap();
     let host = Host::login(&site.targets()[0], 1);
     let ends = AtomicBool::new(false);
@@ -29,6 +29,7 @@ fn a_look_does_not_keep_a_drive_from_loading() {
                 let _ = site.pool_status();
             }
         });
+        let _end = End(&ends);
         for _ in 0..200 {
             let library = &site.libraries()[0];
             library.move_medium(Address(1000), Address(500)).unwrap();
@@ -36,8 +37,16 @@ fn a_look_does_not_keep_a_drive_from_loading() {
             host.command(1, &[0; 6], 0).good().unwrap();
             library.move_medium(Address(500), Address(1000)).unwrap();
         }
-        ends.store(true, Ordering::Release);
     });
+}
+
+/// Ends the others, also when this thread fails.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 #[test]
@@ -53,9 +62,9 @@ fn reloads_at_the_same_time_make_one_library() {
                     let _ = site.status();
                 }
             });
+            let _end = End(&ends);
             let reloads: Vec<_> = (0..2).map(|_| scope.spawn(|| site.reload(&config))).collect();
             reloads.into_iter().for_each(|reload| reload.join().unwrap().unwrap());
-            ends.store(true, Ordering::Release);
         });
         assert_eq!(site.libraries().len(), 2);
         assert_eq!(site.targets().len(), 2);

@@ -2,7 +2,11 @@
 //!
 //! Each unit has a thread, which asks the module for commands. The daemon `ferric-mhvtld` is this and its arguments.
 
+mod messages;
 mod seat;
+mod verbs;
+
+pub use messages::Messages;
 
 use mhvtl_lld::abi::Address;
 use mhvtl_lld::{Device, Module};
@@ -39,8 +43,8 @@ impl std::error::Error for DoorError {}
 
 /// Units that are served, until this is closed.
 pub struct Door {
-    stop: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
+    /// In the order of their seats.
+    units: Vec<(Arc<AtomicBool>, JoinHandle<()>)>,
 }
 
 fn address(seat: &Seat) -> Address {
@@ -54,7 +58,7 @@ impl Door {
     /// # Errors
     /// A device cannot be opened, the host did not take a unit, or there is no such unit. No unit is served then.
     pub fn open<M: Module + Clone + 'static>(module: &M, site: &Site, seats: &[Seat]) -> Result<Self, DoorError> {
-        let mut door = Self { stop: Arc::default(), threads: Vec::new() };
+        let mut door = Self { units: Vec::new() };
         let mut hosts: Vec<(String, Arc<Host>)> = Vec::new();
         for seat in seats {
             let unknown = || DoorError::Unknown(seat.clone());
@@ -74,9 +78,13 @@ impl Door {
             let minor = u16::try_from(seat.minor).map_err(|_| failed(io::ErrorKind::InvalidInput.into()))?;
             let device = module.open(minor).map_err(failed)?;
             let served = Served::new(device, unit, host, lun, Arc::clone(site.buffers()));
-            let (stop, at) = (Arc::clone(&door.stop), address(seat));
-            let serve = move || served.serve(at, &stop);
-            door.threads.push(Builder::new().name(format!("mhvtl{minor}")).spawn(serve).map_err(failed)?);
+            let (stop, at) = (Arc::<AtomicBool>::default(), address(seat));
+            let serve = {
+                let stop = Arc::clone(&stop);
+                move || served.serve(at, &stop)
+            };
+            let thread = Builder::new().name(format!("mhvtl{minor}")).spawn(serve).map_err(failed)?;
+            door.units.push((stop, thread));
             // The host looks at the unit now, and the thread answers.
             module.add(minor, at).map_err(failed)?;
         }
@@ -89,10 +97,15 @@ impl Door {
     }
 
     fn end(&mut self) {
-        self.stop.store(true, Ordering::Release);
-        for thread in self.threads.drain(..) {
+        self.units.iter().for_each(|(stop, _)| stop.store(true, Ordering::Release));
+        for (_, thread) in self.units.drain(..) {
             let _ = thread.join();
         }
+    }
+
+    /// What ends each unit, in the order of their seats.
+    fn stops(&self) -> Vec<Arc<AtomicBool>> {
+        self.units.iter().map(|(stop, _)| Arc::clone(stop)).collect()
     }
 }
 

@@ -2,7 +2,8 @@
 
 use clap::Parser;
 use mhvtl_lld::Kernel;
-use mhvtld::Door;
+use mhvtl_lld::queue::Queue;
+use mhvtld::{Door, Messages};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -53,9 +54,16 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let _control = Control::open(&control, &site, Arc::new(no_reload))
         .map_err(|error| format!("{}: {error}", control.display()))?;
     let door = Door::open(&module, &site, &imported.seats).map_err(|error| error.to_string())?;
+    let queue = Queue::open().map_err(|error| format!("mhvtl's message queue: {error}"))?;
+    let over = || {
+        // As if someone had ended the daemon.
+        let _ = signal_hook::low_level::raise(SIGTERM);
+    };
+    let messages = Messages::open(queue, &site, &door, &imported.seats, over).map_err(|error| error.to_string())?;
     writeln!(io::stdout(), "ready mhvtl {} units", imported.seats.len()).map_err(|error| error.to_string())?;
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
     signals.forever().next();
+    drop(messages);
     door.close();
     site.shut_down().map_err(|error| error.to_string())
 }

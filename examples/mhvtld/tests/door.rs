@@ -2,9 +2,17 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use mhvtl_lld::abi::Address;
+use mhvtl_lld::queue::{Queue, Received, TOOL};
 use mhvtl_lld::simulator::{Asked, Got, Host, Simulator};
-use mhvtld::Door;
+use mhvtld::{Door, Messages};
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use tape_store::backend::file::OsShelves;
+use tape_store::cartridge::{Barcode, Level};
+use tape_store::media::LTO_8;
+use tape_store::shelf::{NewCartridge, TapeStore};
 use tempfile::{TempDir, tempdir};
 use vtl::config::mhvtl::{Seat, import};
 use vtl::config::parse;
@@ -116,4 +124,73 @@ fn what_cannot_be_served_is_named() {
     seats[0].minor = 10;
     seats[0].address[2] = 32;
     assert!(refused(&seats).starts_with("unit 10: "));
+}
+
+/// Says something to a unit as the control tool, and takes the answer.
+fn tell(queue: &Queue, unit: u16, text: &str) -> String {
+    queue.send(unit, TOOL, text).unwrap();
+    loop {
+        if let Some(Received::Message(message)) = queue.receive(TOOL).unwrap() {
+            assert_eq!(message.sender, u64::from(unit));
+            return message.text;
+        }
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn what_mhvtls_tool_says() {
+    let dir = tempdir().unwrap();
+    let (site, seats) = site(&dir);
+    let module = Simulator::default();
+    let door = Door::open(&module, &site, &seats).unwrap();
+    let queue = Queue::private().unwrap();
+    let over = Arc::<AtomicBool>::default();
+    let listening = queue.another();
+    let told = Arc::clone(&over);
+    let messages =
+        Messages::open(listening, &site, &door, &seats, move || told.store(true, Ordering::Release)).unwrap();
+    assert_eq!(tell(&queue, 10, "list map "), "");
+    assert_eq!(tell(&queue, 10, "load map E01009L8 "), "MAP not opened");
+    assert_eq!(tell(&queue, 10, "empty map "), "Can't empty map while MAP is closed");
+    assert_eq!(tell(&queue, 10, "open map "), "OK");
+    assert_eq!(tell(&queue, 10, "load map -- "), "Bad barcode");
+    assert_eq!(tell(&queue, 10, "load map E01001L8 "), "barcode already in library");
+    assert_eq!(tell(&queue, 10, "load map E01009010090100L8 "), "barcode length too long");
+    assert!(tell(&queue, 10, "load map E01009L8 ").contains("the files of cartridge E01009L8 are missing"));
+    // As mktape leaves it.
+    let home = TapeStore::new(Box::new(OsShelves::at(&dir.path().join("home")).unwrap()));
+    let new = NewCartridge { level: Level::Mhvtl, capacity: 64 << 20, ..NewCartridge::data(&LTO_8) };
+    home.create(&Barcode::new("E01009L8").unwrap(), &new).unwrap();
+    assert_eq!(tell(&queue, 10, "load map E01009L8 "), "OK");
+    assert_eq!(tell(&queue, 10, "load map E01009L8 "), "barcode already in library");
+    assert_eq!(tell(&queue, 10, "list map "), "E01009L8        ");
+    assert_eq!(tell(&queue, 10, "empty map "), "OK");
+    assert_eq!(tell(&queue, 10, "close map "), "OK");
+    assert_eq!(tell(&queue, 10, "add slot "), "slot=5");
+    // What is not answered is done before the next thing that is.
+    queue.send(12, TOOL, "load E01002L8 ").unwrap();
+    assert_eq!(tell(&queue, 12, "unload E01002L8 "), "Unloaded OK");
+    queue.send(10, TOOL, "offline ").unwrap();
+    queue.send(10, TOOL, "TapeAlert 4 ").unwrap();
+    queue.send(10, TOOL, "nonsense ").unwrap();
+    assert_eq!(tell(&queue, 10, "list map "), "");
+    let got = module.send(10, &LOAD, Asked::Nothing).wait();
+    assert_eq!((got.status, codes(&got).0), (2, 6));
+    for unit in [10, 11, 12] {
+        queue.send(unit, TOOL, "exit ").unwrap();
+    }
+    while !over.load(Ordering::Acquire) {
+        thread::yield_now();
+    }
+    drop(messages);
+    door.close();
+    assert!(module.units().is_empty());
+    queue.remove().unwrap();
+    drop(site);
+    // The slot is kept, and so is what was loaded.
+    let (site, _) = self::site(&dir);
+    assert_eq!(site.libraries()[0].layout().storage.count, 5);
+    assert_eq!(site.inventory()["E01009L8"].place, vtl::inventory::Where::Shelf("library10".into()));
+    assert!(site.libraries()[0].changer(|changer| changer.library().condition().offline));
 }

@@ -34,7 +34,10 @@ impl Library {
     }
 
     /// The first element of a kind that is empty and can be used.
-    pub(crate) fn first_empty(&self, kind: ElementType) -> Result<Address, LibraryError> {
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn first_empty(&self, kind: ElementType) -> Result<Address, LibraryError> {
         self.changer(|changer| self.empty(changer, kind))
     }
 

@@ -157,17 +157,7 @@ impl Library {
         let barcode = &setup.barcode;
         make(&self.shared, setup, made_now())?;
         let entry = Entry::new(Where::Shelf(self.shelf.clone()), setup.size);
-        let (mut change, mut undo) = (Change::default(), Change::default());
-        inventory::note(&mut change, barcode.as_str(), &entry)?;
-        inventory::withdraw(&mut undo, barcode.as_str());
-        {
-            let mut inventory = self.shared.inventory();
-            if let Err(error) = self.shared.keeper.keep(change) {
-                let _ = self.shared.keeper.keep(undo);
-                return Err(error.into());
-            }
-            inventory.insert(barcode.to_string(), entry);
-        }
+        self.shared.enter(barcode, entry)?;
         let free = |address: &Address| self.changer(|changer| !changer.library().is_full(*address));
         let storage = self.layout().storage;
         let own = setup.at.filter(|at| storage.index(*at).is_some()).filter(free);
