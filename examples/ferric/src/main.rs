@@ -3,6 +3,7 @@
 
 mod config;
 mod failure;
+mod migrate;
 mod output;
 mod site;
 mod tape;
@@ -28,6 +29,9 @@ enum What {
     /// Configurations: check them, list what can be written in them
     #[command(subcommand)]
     Config(config::Command),
+    /// From another virtual library to ours
+    #[command(subcommand)]
+    Migrate(migrate::Command),
     #[command(flatten)]
     Site(site::Site),
 }
@@ -37,6 +41,7 @@ fn main() -> ExitCode {
     let done = match what {
         What::Tape(command) => tape::run(command),
         What::Config(command) => config::run(command),
+        What::Migrate(command) => migrate::run(command),
         What::Site(command) => site::run(command),
     };
     match done {

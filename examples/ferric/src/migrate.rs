@@ -1,0 +1,107 @@
+//! `ferric migrate`: from another virtual library to ours.
+
+use crate::failure::Failure;
+use crate::output::{count, line};
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use tape_store::backend::file::OsShelves;
+use tape_store::cartridge::Cartridge;
+use tape_store::mam::Flags;
+use tape_store::shelf::TapeStore;
+use vtl::config::{CartridgeSetup, Config, ConfigError, mhvtl, parse};
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// From mhvtl's kernel module to iSCSI: the same libraries, drives, serial numbers and tapes
+    Mhvtl {
+        /// mhvtl's configuration
+        #[arg(long, value_name = "DIR", default_value = "/etc/mhvtl")]
+        config: PathBuf,
+        /// Only say what carries over and what does not, and change nothing
+        #[arg(long)]
+        check: bool,
+        /// The configuration that is written
+        #[arg(long, value_name = "FILE", default_value = "ferric.toml")]
+        output: PathBuf,
+    },
+}
+
+pub(crate) fn run(command: Command) -> Result<(), Failure> {
+    let Command::Mhvtl { config, check, output } = command;
+    let wrong = |error: ConfigError| Failure::Usage(error.to_string());
+    let imported = mhvtl::import(&config).map_err(wrong)?;
+    let found = parse("what was made of it", &imported.text).map_err(wrong)?;
+    carried(&found)?;
+    imported.notes.iter().try_for_each(|note| line(format!("changes     {note}")))?;
+    cartridges(&found)?;
+    if check {
+        return Ok(());
+    }
+    write(&output, &imported.text)?;
+    line(format!("written     {}: stop mhvtl, then ferric-iscsid --config {0}", output.display()))
+}
+
+/// What stays as it is.
+fn carried(config: &Config) -> Result<(), Failure> {
+    for library in &config.libraries {
+        let serial = library.names.serial.as_deref().unwrap_or_default();
+        let slots = count(library.layout.storage.count.into(), "slot");
+        line(format!("carries     {}: {}, serial number {serial}, {slots}", library.name, library.changer.name))?;
+        for (drive, number) in library.drives.iter().zip(1..) {
+            let (serial, naa) = (drive.names.serial.as_deref(), drive.names.naa.as_deref());
+            let [serial, naa] = [serial, naa].map(Option::unwrap_or_default);
+            let model = drive.profile.model.product;
+            line(format!("carries     {}: drive {number}: {model}, serial number {serial}, NAA {naa}", library.name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Cartridges: those that are there are read once, nothing of them is changed.
+fn cartridges(config: &Config) -> Result<(), Failure> {
+    let (mut whole, mut new) = (0, 0);
+    for setup in config.libraries.iter().flat_map(|library| &library.cartridges) {
+        match find(&config.cartridges, setup)? {
+            None => new += 1,
+            Some(mut cartridge) => match problem(&mut cartridge) {
+                None => whole += 1,
+                Some(problem) => line(format!("look at     {}: {problem}", setup.barcode))?,
+            },
+        }
+    }
+    line(format!("carries     {}, in place", count(whole, "cartridge")))?;
+    if new > 0 {
+        line(format!("changes     {} that mhvtl has not made will be made", count(new, "cartridge")))?;
+    }
+    Ok(())
+}
+
+fn find(directories: &[PathBuf], setup: &CartridgeSetup) -> Result<Option<Cartridge>, Failure> {
+    for directory in directories.iter().filter(|directory| directory.is_dir()) {
+        let failed = |error: io::Error| Failure::Usage(format!("{}: {error}", directory.display()));
+        let store = TapeStore::new(Box::new(OsShelves::at(directory).map_err(failed)?));
+        if store.exists(&setup.barcode).map_err(|error| Failure::Cartridge(setup.barcode.to_string(), error))? {
+            return Ok(Some(store.cartridge(&setup.barcode, setup.media, setup.kind, setup.size)));
+        }
+    }
+    Ok(None)
+}
+
+/// What is wrong with a cartridge, if anything is.
+fn problem(cartridge: &mut Cartridge) -> Option<String> {
+    let looked = cartridge.view().map(|(_, recovery)| recovery.damaged);
+    let loaded = cartridge.mam().map(|mam| mam.flags().contains(Flags::LOADED));
+    match (looked, loaded) {
+        (Err(error), _) | (_, Err(error)) => Some(error.to_string()),
+        (Ok(true), _) => Some("it is damaged; ferric tape repair says where".into()),
+        (_, Ok(true)) => Some("mhvtl has it loaded, or did not unload it; stop mhvtl, then ferric tape repair".into()),
+        _ => None,
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::Usage(format!("{}: {error}; nothing was written", path.display()));
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+}
