@@ -2,7 +2,7 @@
 //!
 //! A unit has a number, its *minor*. [`Module::add`] makes it known to the host's SCSI layer; [`Device::next`] hands out its
 //! commands, [`Device::fetch`] what came with one, [`Device::complete`] takes the answer. Nothing of it blocks, and nothing
-//! tells of a command that has come: whoever serves a unit asks, as often as [`pace::Pace`] says.
+//! tells of a command that has come: whoever serves a unit asks, as often as [`pace::wait`] says.
 //!
 //! [`Kernel`] is the real module, [`simulator::Simulator`] one in this process, with all that is peculiar about it.
 //!
