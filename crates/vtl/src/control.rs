@@ -57,7 +57,8 @@ pub enum Request {
         /// The drive, or the cartridge in it.
         drive: String,
     },
-    /// Puts a cartridge from the shelf into an import/export element, the first that is empty if none is named.
+    /// Puts a cartridge from the shelf into an import/export element, the first that is empty if none is named. One whose
+    /// files were made beside the daemon is taken for one of the shelf.
     Import {
         /// Into this library.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -210,6 +211,8 @@ impl Site {
                     Some(to) => library.spot(to)?,
                     None => library.first_empty(ElementType::IMPORT_EXPORT)?,
                 };
+                // One that was made beside the daemon is on the shelf from here on.
+                let _ = self.adopt(&barcode, library.shelf());
                 library.import(to, &barcode)?;
                 Ok(json!({ "to": to }))
             }

@@ -114,6 +114,20 @@ fn mhvtls_configuration_and_its_cartridges_as_they_stand() {
 }
 
 #[test]
+fn a_cartridge_that_was_made_beside_the_daemon() {
+    let dir = tempdir().unwrap();
+    let data = dir.path().join("d");
+    let _daemon = Daemon::start(&data, SMALL);
+    let import = r#"{"do":"import","cartridge":"NEW001L8"}"#;
+    assert_eq!(ask(&data, import), r#"{"error":"there is no cartridge NEW001L8 on the shelf \"main\""}"#);
+    let store = TapeStore::new(Box::new(OsShelves::at(&data.join("cartridges")).unwrap()));
+    let new = tape_store::shelf::NewCartridge::data(&LTO_8);
+    store.create(&Barcode::new("NEW001L8").unwrap(), &new).unwrap();
+    assert_eq!(ask(&data, import), r#"{"ok":{"to":10}}"#);
+    assert!(ask(&data, r#"{"do":"load","cartridge":"NEW001L8"}"#).contains("\"to\":500"));
+}
+
+#[test]
 fn others_are_kept_out() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("d");
