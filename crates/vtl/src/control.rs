@@ -10,7 +10,7 @@ use crate::clock;
 use crate::inventory::Where;
 use crate::library::{Library, LibraryError};
 use crate::site::Site;
-use crate::unit::Device;
+use crate::unit::Unit;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use smc::changer::Changer;
@@ -285,10 +285,7 @@ impl Site {
                     return Err(LibraryError::Unknown(format!("there is no flag {flag}; they are 1 to 64")));
                 }
                 let library = self.named(library.as_deref())?;
-                match drive {
-                    None => library.alert(*flag, *raised),
-                    Some(drive) => library.alert_drive(drive, *flag, *raised)?,
-                }
+                library.flagged(drive.as_deref())?.with(|device| device.set_alert(*flag, *raised));
             }
             _ => {}
         }
@@ -359,21 +356,12 @@ impl Library {
         })
     }
 
-    fn alert(&self, flag: u8, raised: bool) {
-        let alert = smc::alert::Alert(flag);
-        self.changer(|changer| if raised { changer.raise_alert(alert) } else { changer.lower_alert(alert) });
-    }
-
-    fn alert_drive(&self, drive: &str, flag: u8, raised: bool) -> Result<(), LibraryError> {
+    /// Whose TapeAlert flags are meant: a drive's if one is named, else the changer's.
+    fn flagged(&self, drive: Option<&str>) -> Result<Arc<Unit>, LibraryError> {
+        let Some(drive) = drive else { return Ok(self.changer_unit()) };
         let address = self.spot(drive)?;
         let unit = self.layout().drives.index(address).and_then(|index| self.drives().get(index).cloned());
-        let unit = unit.ok_or_else(|| LibraryError::Unknown(format!("element {} is no drive", address.0)))?;
-        unit.with(|device| match device {
-            Device::Drive(drive) if raised => drive.raise_alert(ssc::alert::Alert(flag)),
-            Device::Drive(drive) => drive.lower_alert(ssc::alert::Alert(flag)),
-            Device::Changer(_) => {}
-        });
-        Ok(())
+        unit.ok_or_else(|| LibraryError::Unknown(format!("element {} is no drive", address.0)))
     }
 }
 

@@ -2,12 +2,13 @@
 //!
 //! A key names what is kept, its value is JSON. A change that could not be written stays due, and goes with the next.
 
+use crate::locks::lock;
 use redb::{Builder, Database, ReadableDatabase, StorageBackend, TableDefinition};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice, IoSliceMut};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use tape_store::backend::{Backend, Folder};
 
 const FILE: &str = "state.redb";
@@ -88,10 +89,6 @@ struct State {
     closed: bool,
 }
 
-fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Keeper {
     /// Opens the database in a folder, made if it is not there. Says whether it was made.
     ///
@@ -157,6 +154,15 @@ impl Keeper {
         self.with(&mut state, |database| write(database, &due))?;
         state.due.0.clear();
         Ok(())
+    }
+
+    /// As [`Self::keep`], but what cannot be kept now does not come later, when nobody expects it: `undo` is due in its
+    /// place.
+    ///
+    /// # Errors
+    /// The storage failed.
+    pub fn keep_or(&self, change: Change, undo: Change) -> Result<(), KeepError> {
+        self.keep(change).inspect_err(|_| drop(self.keep(undo)))
     }
 
     /// Closes the database: it may be another's from here on. Whatever is asked of it afterwards is refused.

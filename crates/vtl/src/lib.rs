@@ -17,6 +17,7 @@ pub mod host;
 pub mod inventory;
 pub mod keeper;
 pub mod library;
+mod locks;
 mod media;
 mod nexuses;
 pub mod pool;

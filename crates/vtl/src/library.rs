@@ -13,6 +13,7 @@ use crate::config::{ConfigError, LibrarySetup, When};
 use crate::data_dir::{DataError, TakeOverError};
 use crate::inventory::{Entry, Where};
 use crate::keeper::KeepError;
+use crate::locks::read;
 use crate::shared::Shared;
 use crate::target::Target;
 use crate::unit::{Device, Unit};
@@ -21,7 +22,7 @@ use smc::changer::{Changer, DoorError};
 use smc::element::{Address, Layout};
 use smc::profile::ChangerProfile;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, RwLock};
 use tape_store::cartridge::{Barcode, Cartridge};
 use tape_store::error::StoreError;
 
@@ -122,6 +123,11 @@ impl Library {
     #[must_use]
     pub fn lun(&self) -> usize {
         self.target.lun_of(&self.changer).unwrap_or_default()
+    }
+
+    /// The unit of its changer.
+    pub(crate) fn changer_unit(&self) -> Arc<Unit> {
+        Arc::clone(&self.changer)
     }
 
     /// Its drives, in order of their elements.
@@ -229,14 +235,6 @@ impl Library {
     pub fn move_medium(&self, source: Address, destination: Address) -> Result<(), LibraryError> {
         self.operate(|changer| changer.move_medium(source, destination, clock::now()))
     }
-}
-
-fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
-    lock.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Names the element that an operator could not reach.

@@ -218,11 +218,7 @@ impl Site {
         inventory::note(&mut undo, barcode.as_str(), &entry)?;
         {
             let mut inventory = self.shared.inventory();
-            if let Err(error) = self.shared.keeper.keep(change) {
-                // It must not be thrown away later, when nobody expects it.
-                let _ = self.shared.keeper.keep(undo);
-                return Err(error.into());
-            }
+            self.shared.keeper.keep_or(change, undo)?;
             inventory.remove(barcode.as_str());
         }
         for library in self.libraries() {

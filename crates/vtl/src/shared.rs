@@ -5,12 +5,13 @@ use crate::events::{Event, Events};
 use crate::inventory::{self, Entry, Inventory, Where};
 use crate::keeper::{Change, KeepError, Keeper};
 use crate::library::LibraryError;
+use crate::locks::lock;
 use crate::pool::Pool;
 use crate::unit::Device;
 use scsi_core::fault::Save;
 use smc::changer::{Changer, Changes};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tape_store::cartridge::Barcode;
 use tape_store::shelf::TapeStore;
 
@@ -64,7 +65,7 @@ impl Shared {
     }
 
     pub(crate) fn inventory(&self) -> MutexGuard<'_, Inventory> {
-        self.inventory.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inventory)
     }
 
     /// Enters a cartridge that is new, durably or not at all.
@@ -73,18 +74,14 @@ impl Shared {
         inventory::note(&mut change, barcode.as_str(), &entry)?;
         inventory::withdraw(&mut undo, barcode.as_str());
         let mut inventory = self.inventory();
-        if let Err(error) = self.keeper.keep(change) {
-            // It must not come later, when nobody expects it.
-            let _ = self.keeper.keep(undo);
-            return Err(error.into());
-        }
+        self.keeper.keep_or(change, undo)?;
         inventory.insert(barcode.to_string(), entry);
         Ok(())
     }
 
     /// Held by who carries cartridges between shelves and libraries.
     pub(crate) fn hands(&self) -> MutexGuard<'_, ()> {
-        self.hands.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.hands)
     }
 
     /// Makes durable what a unit says has changed, in one step.

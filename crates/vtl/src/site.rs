@@ -7,6 +7,7 @@ use crate::events::Event;
 use crate::inventory::{self, Inventory};
 use crate::keeper::{Change, Keeper};
 use crate::library::{Library, LibraryError, Parts, identities, random_hex};
+use crate::locks::{lock, read, write};
 use crate::shared::Shared;
 use crate::target::Target;
 use crate::unit::{Device, Unit};
@@ -17,7 +18,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::thread::JoinHandle;
 use tape_store::shelf::TapeStore;
 
@@ -181,11 +182,11 @@ impl Site {
     }
 
     pub(crate) fn making(&self) -> MutexGuard<'_, ()> {
-        self.making.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.making)
     }
 
     fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.threads)
     }
 
     /// Takes over a configuration while everything works: what is new in it appears, and hosts hear of it. Whether it
@@ -194,7 +195,7 @@ impl Site {
     /// # Errors
     /// It does, which takes a restart; or what is new cannot be made, and what came before that is there.
     pub fn reload(&self, config: &Config) -> Result<(), LibraryError> {
-        let _reloading = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let _reloading = lock(&self.reloading);
         let refused = |message: String| Err(LibraryError::Door(message));
         if self.has_ended() {
             return refused("the site is shut down".into());
@@ -240,7 +241,7 @@ impl Site {
     /// # Errors
     /// There is no such library, its model has no room for another, or it cannot be kept.
     pub fn add_slot(&self, name: &str) -> Result<u16, LibraryError> {
-        let _reloading = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let _reloading = lock(&self.reloading);
         let unknown = || LibraryError::Unknown(format!("there is no library {name:?}"));
         let library = self.library(name).ok_or_else(unknown)?;
         let mut setup = library.setup();
@@ -400,12 +401,4 @@ fn known_places(config: &Config, inventory: &Inventory) -> Result<(), LibraryErr
         }
     }
     Ok(())
-}
-
-fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
-    lock.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,6 +3,7 @@
 use crate::clock;
 use crate::events;
 use crate::keeper::KeepError;
+use crate::locks::lock;
 use crate::shared::{Owner, Shared};
 use scsi_core::asc::Asc;
 use scsi_core::data::Data;
@@ -37,6 +38,17 @@ impl Device {
         match self {
             Self::Drive(drive) => drive.as_mut(),
             Self::Changer(changer) => changer.as_mut(),
+        }
+    }
+
+    /// Raises or lowers a TapeAlert flag, 1 to 64, as if its cause had come about or were gone.
+    pub fn set_alert(&mut self, flag: u8, raised: bool) {
+        let (of_drive, of_changer) = (ssc::alert::Alert(flag), smc::alert::Alert(flag));
+        match self {
+            Self::Drive(drive) if raised => drive.raise_alert(of_drive),
+            Self::Drive(drive) => drive.lower_alert(of_drive),
+            Self::Changer(changer) if raised => changer.raise_alert(of_changer),
+            Self::Changer(changer) => changer.lower_alert(of_changer),
         }
     }
 
@@ -155,10 +167,6 @@ pub struct Unit {
 fn internal_failure() -> Completion {
     let sense = Sense::new(SenseKey::HARDWARE_ERROR, Asc::INTERNAL_TARGET_FAILURE);
     Completion::new(Err(sense.into()), Format::Fixed)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Unit {
@@ -305,6 +313,9 @@ impl Unit {
 
     fn apply_events(&self, device: &mut Device) {
         let events = std::mem::take(&mut lock(&self.work).events);
+        if events.is_empty() {
+            return;
+        }
         for news in events {
             match news {
                 News::Event(event) => device.unit().event(event, clock::now()),

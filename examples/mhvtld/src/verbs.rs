@@ -8,7 +8,7 @@ use std::sync::Arc;
 use vtl::control::Request;
 use vtl::library::Library;
 use vtl::site::Site;
-use vtl::unit::{Device, Unit};
+use vtl::unit::Unit;
 
 /// What is done about a text.
 #[derive(Debug, PartialEq, Eq)]
@@ -157,17 +157,7 @@ impl Addressee<'_> {
         let Ok(flags) = u64::from_str_radix(text, 16) else {
             return Heard::Refused(format!("{text:?} is not up to sixteen hexadecimal digits"));
         };
-        let set = (1..=64_u8).map(|number| (number, flags >> (number - 1) & 1 == 1));
-        self.unit.with(|device| match device {
-            Device::Drive(drive) => set.for_each(|(number, raised)| {
-                let alert = ssc::alert::Alert(number);
-                if raised { drive.raise_alert(alert) } else { drive.lower_alert(alert) }
-            }),
-            Device::Changer(changer) => set.for_each(|(number, raised)| {
-                let alert = smc::alert::Alert(number);
-                if raised { changer.raise_alert(alert) } else { changer.lower_alert(alert) }
-            }),
-        });
+        self.unit.with(|device| (1..=64_u8).for_each(|flag| device.set_alert(flag, flags >> (flag - 1) & 1 == 1)));
         Heard::Silent
     }
 }

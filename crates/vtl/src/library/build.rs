@@ -1,12 +1,13 @@
 //! How a library comes about, and grows.
 
-use super::{Library, LibraryError, random_hex, read, write};
+use super::{Library, LibraryError, random_hex};
 use crate::bay::DriveBay;
 use crate::clock;
 use crate::config::{CartridgeSetup, ConfigError, DriveSetup, LibrarySetup};
 use crate::data_dir::UnitIdentity;
 use crate::inventory::{self, Entry, Inventory, Where};
 use crate::keeper::{Change, KeepError};
+use crate::locks::{read, write};
 use crate::shared::{Owner, Shared, condition_key};
 use crate::target::Target;
 use crate::unit::{Device, Unit};
@@ -175,9 +176,8 @@ fn made_now() -> i64 {
 /// Makes the cartridges that are listed and not there, and gives each new one a slot.
 fn stock(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
     let mut inventory = shared.inventory();
-    let taken: Vec<Address> =
+    let mut taken: BTreeSet<Address> =
         inventory.values().filter_map(|entry| Some(entry.place.element_of(&setup.name)?.0)).collect();
-    let mut taken: BTreeSet<_> = taken.into_iter().collect();
     let is_new = |cartridge: &&CartridgeSetup| !inventory.contains_key(cartridge.barcode.as_str());
     let new: Vec<&CartridgeSetup> = setup.cartridges.iter().filter(is_new).collect();
     // Who has a place of their own comes before those who take what is free.
@@ -208,10 +208,7 @@ fn stock(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
         inventory::note(&mut change, cartridge.barcode.as_str(), entry)?;
         inventory::withdraw(&mut undo, cartridge.barcode.as_str());
     }
-    if let Err(error) = shared.keeper.keep(change) {
-        let _ = shared.keeper.keep(undo);
-        return Err(error.into());
-    }
+    shared.keeper.keep_or(change, undo)?;
     inventory.extend(placed.into_iter().map(|(cartridge, entry)| (cartridge.barcode.to_string(), entry)));
     Ok(())
 }
