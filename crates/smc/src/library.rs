@@ -262,6 +262,7 @@ impl Library {
         self.bay_mut(address).ok_or(MoveError::NoElement(address))?.remove(now).map_err(|why| match why {
             WhyNot::Empty => MoveError::SourceEmpty,
             WhyNot::Prevented => MoveError::Prevented,
+            WhyNot::NoAnswer => MoveError::Failed(Failure::Unload),
         })
     }
 

@@ -167,19 +167,33 @@ impl Drive {
         if self.lu.removal_prevented() && !ejected && !self.state.is_empty() {
             return Err(WhyNot::Prevented);
         }
+        self.pull().ok_or(WhyNot::Empty)
+    }
+
+    /// Takes the cartridge out as [`Self::remove`] does, whatever hosts prevent: by hand, with the drive opened.
+    pub fn pull(&mut self) -> Option<Cartridge> {
         if let Some(operation) = self.state.operation.take() {
             // Nobody may take the tape as verified.
             self.lu.defer(operation.nexus, Sense::new(SenseKey::ABORTED_COMMAND, Asc(0)));
         }
         let writer = if let Load::Mounted(mounted) = &self.state.load { mounted.writer } else { None };
-        let (cartridge, result) = self.state.unmount().ok_or(WhyNot::Empty)?;
+        let (cartridge, result) = self.state.unmount()?;
         self.state.forget_keys(&mut self.lu);
         if let (Err(error), Some(writer)) = (result, writer) {
             self.lu.defer(writer, crate::fault::sense(&error, crate::fault::Doing::Writing));
         }
         self.state.alerts.lower_all(alert::OF_MEDIUM);
         self.keep_lifetime();
-        Ok(cartridge)
+        Some(cartridge)
+    }
+
+    /// The button of the drive: the tape is unloaded, and its cartridge waits to be taken.
+    ///
+    /// # Errors
+    /// There is none, or removal is prevented.
+    pub fn eject(&mut self) -> Result<(), WhyNot> {
+        self.state.load = Load::Ejected(self.remove()?);
+        Ok(())
     }
 
     /// The process is about to end: everything durable, whatever hosts prevent.

@@ -144,6 +144,8 @@ pub enum WhyNot {
     Empty,
     /// A host of the drive prevents removal.
     Prevented,
+    /// The drive does not answer.
+    NoAnswer,
 }
 
 /// One cartridge. It cannot be copied: there is one of it, and whoever has the value has the cartridge.

@@ -1,6 +1,7 @@
 //! A drive's door: the unit of a drive as the robot's [`smc::bay::Bay`].
 
 use crate::unit::{Device, Unit};
+use scsi_core::identity::Identity;
 use scsi_core::time::Now;
 use scsi_core::writer::PageWriter;
 use smc::bay::{Bay, BayName, BayStatus};
@@ -15,12 +16,16 @@ pub(crate) struct DriveBay {
 
 impl DriveBay {
     pub(crate) fn new(unit: Arc<Unit>) -> Self {
-        let identity = unit.with(|device| device.lu().identity.clone());
-        let mut t10 = PageWriter::new();
-        identity.t10_name(&mut t10);
-        let name = BayName { t10: t10.as_slice().to_vec(), serial: identity.serial, naa: identity.naa };
+        let name = name(unit.identity());
         Self { unit, name }
     }
+}
+
+/// The name that the door of a drive goes by.
+pub(crate) fn name(identity: &Identity) -> BayName {
+    let mut t10 = PageWriter::new();
+    identity.t10_name(&mut t10);
+    BayName { t10: t10.as_slice().to_vec(), serial: identity.serial.clone(), naa: identity.naa }
 }
 
 impl Bay for DriveBay {

@@ -23,6 +23,7 @@ mod nexuses;
 pub mod pool;
 mod shared;
 pub mod site;
+pub mod standalone;
 pub mod target;
 pub mod unit;
 

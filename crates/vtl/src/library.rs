@@ -4,6 +4,7 @@ mod build;
 mod builder;
 mod identities;
 
+pub use build::Elsewhere;
 pub(crate) use build::{Parts, cartridge};
 pub use builder::Builder;
 pub(crate) use identities::{identities, random_hex};

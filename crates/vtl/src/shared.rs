@@ -1,10 +1,11 @@
 //! What the units of a site share.
 
 use crate::buffers::Buffers;
+use crate::data_dir::Data;
 use crate::events::{Event, Events};
 use crate::inventory::{self, Entry, Inventory, Where};
 use crate::keeper::{Change, KeepError, Keeper};
-use crate::library::LibraryError;
+use crate::library::{Elsewhere, LibraryError};
 use crate::locks::lock;
 use crate::pool::Pool;
 use crate::unit::Device;
@@ -25,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) events: Events,
     /// The site was shut down: nothing moves any more.
     pub(crate) ended: AtomicBool,
+    /// Who makes the doors of drives, if other processes serve those.
+    pub(crate) elsewhere: Option<Elsewhere>,
 }
 
 /// Whose state is kept: a unit by its name, and the library it belongs to.
@@ -51,17 +54,24 @@ pub(crate) fn condition_key(library: &str) -> String {
 }
 
 impl Shared {
-    pub(crate) fn new(keeper: Keeper, inventory: Inventory, store: TapeStore) -> Self {
-        Self {
+    /// Opens what a data directory keeps; one of the first version is taken over for the library of this name.
+    pub(crate) fn open(mut data: Data, library: &str, elsewhere: Option<Elsewhere>) -> Result<Self, LibraryError> {
+        let (keeper, new) = Keeper::open(data.folder.again().map_err(KeepError::Io)?)?;
+        if new {
+            data.take_over(library, &keeper)?;
+        }
+        let inventory = inventory::read(&keeper)?;
+        Ok(Self {
             keeper,
             inventory: Mutex::new(inventory),
             hands: Mutex::default(),
-            store,
+            store: TapeStore::new(data.shelves),
             buffers: Arc::default(),
             pool: Arc::new(Pool::new()),
             events: Events::default(),
             ended: AtomicBool::new(false),
-        }
+            elsewhere,
+        })
     }
 
     pub(crate) fn inventory(&self) -> MutexGuard<'_, Inventory> {

@@ -6,7 +6,7 @@ use crate::data_dir::Data;
 use crate::events::Event;
 use crate::inventory::{self, Inventory};
 use crate::keeper::{Change, Keeper};
-use crate::library::{Library, LibraryError, Parts, identities, random_hex};
+use crate::library::{Elsewhere, Library, LibraryError, Parts, identities, random_hex};
 use crate::locks::{lock, read, write};
 use crate::shared::Shared;
 use crate::target::Target;
@@ -20,7 +20,6 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::thread::JoinHandle;
-use tape_store::shelf::TapeStore;
 
 /// One row of the table that people see.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,18 +85,26 @@ impl Site {
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn of(mut data: Data, config: &Config) -> Result<Running, LibraryError> {
-        let folder = data.folder.again().map_err(crate::keeper::KeepError::Io)?;
-        let (keeper, new) = Keeper::open(folder)?;
-        if new {
-            data.take_over(config.libraries.first().map_or("main", |library| &library.name), &keeper)?;
-        }
-        let suffix = suffix(&keeper)?;
-        let base = config.iscsi.iqn.clone().unwrap_or_else(|| format!("iqn.2026-01.org.ferric-vtl:{suffix}"));
-        let inventory = inventory::read(&keeper)?;
-        known_places(config, &inventory)?;
+    pub fn of(data: Data, config: &Config) -> Result<Running, LibraryError> {
+        Self::with(data, config, None)
+    }
+
+    /// As [`Self::of`], with drives that other processes serve: the site has the changers alone, and reaches each drive
+    /// by the door that is made for it.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn without_drives(data: Data, config: &Config, doors: Elsewhere) -> Result<Running, LibraryError> {
+        Self::with(data, config, Some(doors))
+    }
+
+    fn with(mut data: Data, config: &Config, elsewhere: Option<Elsewhere>) -> Result<Running, LibraryError> {
         let lock = data.lock.take();
-        let shared = Arc::new(Shared::new(keeper, inventory, TapeStore::new(data.shelves)));
+        let name = config.libraries.first().map_or("main", |library| &library.name);
+        let shared = Arc::new(Shared::open(data, name, elsewhere)?);
+        let suffix = suffix(&shared.keeper)?;
+        let base = config.iscsi.iqn.clone().unwrap_or_else(|| format!("iqn.2026-01.org.ferric-vtl:{suffix}"));
+        known_places(config, &shared.inventory())?;
         let site = Arc::new(Self {
             reloading: Mutex::default(),
             base,

@@ -1,7 +1,7 @@
 //! How a library comes about, and grows.
 
 use super::{Library, LibraryError, random_hex};
-use crate::bay::DriveBay;
+use crate::bay::{self, DriveBay};
 use crate::clock;
 use crate::config::{CartridgeSetup, ConfigError, DriveSetup, LibrarySetup};
 use crate::data_dir::UnitIdentity;
@@ -13,7 +13,7 @@ use crate::target::Target;
 use crate::unit::{Device, Unit};
 use scsi_core::identity::{Identity, Model, Port};
 use scsi_core::lu;
-use smc::bay::Bay;
+use smc::bay::{Bay, BayName};
 use smc::changer::Changer;
 use smc::element::{Address, ElementType};
 use smc::robot::Condition;
@@ -33,6 +33,9 @@ pub(crate) struct Parts {
     pub(crate) number: usize,
 }
 
+/// Makes the door of a drive that another process serves: of its library, its number there, from 1, and its name.
+pub type Elsewhere = Box<dyn Fn(&str, usize, BayName) -> Box<dyn Bay> + Send + Sync>;
+
 impl Parts {
     fn identity(&self, model: Model, unit: usize) -> Identity {
         let name = self.target.name();
@@ -49,7 +52,20 @@ impl Parts {
         Ok(self.shared.keeper.get(&owner.key())?.unwrap_or_default())
     }
 
-    fn drive(&self, setup: &LibrarySetup, index: usize, drive: &DriveSetup) -> Result<Arc<Unit>, KeepError> {
+    /// Drives from an index on: their units, unless other processes serve them, and their doors.
+    fn drives(&self, setup: &LibrarySetup, from: usize) -> Result<Drives, KeepError> {
+        let setups = setup.drives.iter().enumerate().skip(from);
+        if let Some(elsewhere) = &self.shared.elsewhere {
+            let name = |index, drive: &DriveSetup| bay::name(&self.identity(drive.profile.model, index + 1));
+            let door = |(index, drive)| elsewhere(&setup.name, index + 1, name(index, drive));
+            return Ok((Vec::new(), setups.map(door).collect()));
+        }
+        let units = setups.map(|(index, drive)| self.drive(setup, index, drive)).collect::<Result<Vec<_>, _>>()?;
+        let bays = units.iter().map(|unit| Box::new(DriveBay::new(Arc::clone(unit))) as Box<dyn Bay>).collect();
+        Ok((units, bays))
+    }
+
+    pub(crate) fn drive(&self, setup: &LibrarySetup, index: usize, drive: &DriveSetup) -> Result<Arc<Unit>, KeepError> {
         let owner = owner(setup, format!("drive/{index}"));
         let identity = self.identity(drive.profile.model, index + 1);
         let config = DriveConfig { codec: drive.codec };
@@ -63,9 +79,7 @@ fn owner(setup: &LibrarySetup, unit: String) -> Owner {
     Owner { library: setup.name.clone(), shelf: setup.shelf.clone(), unit }
 }
 
-fn bays(drives: &[Arc<Unit>]) -> Vec<Box<dyn Bay>> {
-    drives.iter().map(|unit| Box::new(DriveBay::new(Arc::clone(unit))) as Box<dyn Bay>).collect()
-}
+type Drives = (Vec<Arc<Unit>>, Vec<Box<dyn Bay>>);
 
 impl Library {
     /// Makes what the configuration names and is not there yet, and puts every cartridge where it was.
@@ -73,9 +87,8 @@ impl Library {
         let Parts { shared, target, identities, number } = &parts;
         nothing_lost(setup, &shared.inventory())?;
         stock(setup, shared)?;
-        let drives = setup.drives.iter().enumerate().map(|(index, drive)| parts.drive(setup, index, drive));
-        let drives = drives.collect::<Result<Vec<_>, _>>()?;
-        let mut elements = smc::library::Library::new(setup.layout, setup.changer.capabilities, bays(&drives));
+        let (drives, bays) = parts.drives(setup, 0)?;
+        let mut elements = smc::library::Library::new(setup.layout, setup.changer.capabilities, bays);
         fill(&mut elements, &setup.name, shared)?;
         let mut identity = parts.identity(setup.changer.model, 0);
         identity.serial = setup.changer.unit_serial(&identity.serial, *number);
@@ -125,11 +138,9 @@ impl Library {
     ) -> Result<Vec<Arc<Unit>>, LibraryError> {
         let (shared, target, number) = (Arc::clone(&self.shared), Arc::clone(&self.target), self.number);
         let parts = Parts { shared, target, identities, number };
-        let before = self.drives().len();
-        let new = setup.drives.iter().enumerate().skip(before);
-        let new = new.map(|(index, drive)| parts.drive(setup, index, drive)).collect::<Result<Vec<_>, _>>()?;
+        let before = usize::from(self.layout().drives.count);
+        let (new, bays) = parts.drives(setup, before)?;
         if self.layout() != setup.layout {
-            let bays = bays(&new);
             if !self.changer(|changer| changer.extend(setup.layout, bays)) {
                 return Err(LibraryError::Inventory(format!("library {:?} cannot be extended so", self.name)));
             }
@@ -227,6 +238,7 @@ pub(crate) fn make(shared: &Shared, setup: &CartridgeSetup, made: i64) -> Result
     Ok(shared.store.create(&setup.barcode, &new)?)
 }
 
+/// The cartridge of a label, whose files are there.
 pub(crate) fn cartridge(shared: &Shared, barcode: &Barcode, size: u64) -> Result<Cartridge, LibraryError> {
     let unknown = || LibraryError::Inventory(format!("cartridge {barcode} is of no known generation"));
     let (media, kind) = barcode.media().ok_or_else(unknown)?;
