@@ -1,11 +1,13 @@
 //! mhvtl's message queue: one System V queue, in which the type of a message is its receiver's number.
 //!
-//! Nothing here waits: a queue that is full refuses a message, one without any gives none. So a peer that is dead keeps
-//! nobody.
+//! Only [`Queue::wait`] waits: a queue that is full refuses a message, one without any gives none. So a peer that is dead
+//! keeps nobody.
 
 use crate::sys;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 /// The key that all of mhvtl's programs know.
 pub const KEY: i32 = 0x4d61_726b;
@@ -70,9 +72,14 @@ pub fn decode(bytes: &[u8]) -> Received {
     }
 }
 
-/// The queue.
-#[derive(Debug)]
-pub struct Queue(i32);
+/// The queue. Copies are the same queue.
+///
+/// The last of mhvtl's daemons to end removes it. It is made anew then, and what was in it is gone.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    key: i32,
+    id: Arc<AtomicI32>,
+}
 
 impl Queue {
     /// Opens mhvtl's queue, made if it is not there.
@@ -80,7 +87,7 @@ impl Queue {
     /// # Errors
     /// It may not be used by this user, or the system has no room for another.
     pub fn open() -> io::Result<Self> {
-        sys::queue(KEY).map(Self)
+        Self::of(KEY)
     }
 
     /// A queue of nobody else, for tests.
@@ -88,13 +95,22 @@ impl Queue {
     /// # Errors
     /// The system has no room for another.
     pub fn private() -> io::Result<Self> {
-        sys::queue(libc::IPC_PRIVATE).map(Self)
+        Self::of(libc::IPC_PRIVATE)
     }
 
-    /// The same queue, for another thread.
-    #[must_use]
-    pub const fn another(&self) -> Self {
-        Self(self.0)
+    fn of(key: i32) -> io::Result<Self> {
+        Ok(Self { key, id: Arc::new(AtomicI32::new(sys::queue(key)?)) })
+    }
+
+    /// Calls with the number of the queue, once more if it was removed.
+    fn with<T>(&self, call: impl Fn(i32) -> io::Result<T>) -> io::Result<T> {
+        match call(self.id.load(Ordering::Acquire)) {
+            Err(error) if self.key != libc::IPC_PRIVATE && is_gone(&error) => {
+                self.id.store(sys::queue(self.key)?, Ordering::Release);
+                call(self.id.load(Ordering::Acquire))
+            }
+            done => done,
+        }
     }
 
     /// Sends a message.
@@ -106,21 +122,62 @@ impl Queue {
         if text.len() > TEXT || text.contains('\0') || receiver == 0 {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        sys::send(self.0, &encode(receiver, sender, text)).map(drop)
+        let message = encode(receiver, sender, text);
+        self.with(|id| sys::send(id, &message)).map(drop)
     }
 
     /// The next message for a receiver, if there is one.
     ///
     /// # Errors
-    /// The queue was removed.
+    /// The queue cannot be used.
     pub fn receive(&self, receiver: u16) -> io::Result<Option<Received>> {
-        // Longer than any that is meant, so that one that is not shows.
-        let mut bytes = [0; HEAD + TEXT + 64];
-        match sys::receive(self.0, receiver.into(), &mut bytes) {
-            Ok(length) => Ok(Some(decode(bytes.get(..8 + length).unwrap_or(&bytes)))),
+        match self.take(receiver, false) {
+            Ok(received) => Ok(Some(received)),
             Err(error) if error.raw_os_error() == Some(libc::ENOMSG) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The next message for a receiver, waited for. Who wants to end the wait sends it one.
+    ///
+    /// # Errors
+    /// The queue cannot be used.
+    pub fn wait(&self, receiver: u16) -> io::Result<Received> {
+        loop {
+            match self.take(receiver, true) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                done => return done,
+            }
+        }
+    }
+
+    fn take(&self, receiver: u16, wait: bool) -> io::Result<Received> {
+        self.with(|id| {
+            // Longer than any that is meant, so that one that is not shows.
+            let mut bytes = [0; HEAD + TEXT + 64];
+            let length = sys::receive(id, receiver.into(), wait, &mut bytes)?;
+            Ok(decode(bytes.get(..8 + length).unwrap_or(&bytes)))
+        })
+    }
+
+    /// Takes back what a sender has said to a receiver who has not heard it; what others have said is behind what comes
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// The queue cannot be used.
+    pub fn withdraw(&self, receiver: u16, sender: u16) -> io::Result<()> {
+        let mut others = Vec::new();
+        while let Some(received) = self.receive(receiver)? {
+            if let Received::Message(message) = received
+                && message.sender != u64::from(sender)
+            {
+                others.push(message);
+            }
+        }
+        for Message { sender, text } in others {
+            self.send(receiver, u16::try_from(sender).unwrap_or_default(), &text)?;
+        }
+        Ok(())
     }
 
     /// Removes the queue, with what is in it.
@@ -128,8 +185,13 @@ impl Queue {
     /// # Errors
     /// It was removed before.
     pub fn remove(self) -> io::Result<()> {
-        sys::remove_queue(self.0).map(drop)
+        sys::remove_queue(self.id.load(Ordering::Acquire)).map(drop)
     }
+}
+
+/// Whether an error says that the queue was removed.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EIDRM | libc::EINVAL))
 }
 
 #[cfg(test)]
@@ -177,9 +239,32 @@ mod tests {
         assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
         // One that is longer than any can be is taken out and refused.
         while queue.receive(11).unwrap().is_some() {}
-        sys::send(queue.0, &[&encode(11, 10, "")[..16], &[b'x'; 4000]].concat()).unwrap();
+        sys::send(queue.id.load(Ordering::Acquire), &[&encode(11, 10, "")[..16], &[b'x'; 4000]].concat()).unwrap();
         assert_eq!(queue.receive(11).unwrap(), Some(Received::Refused("its text has no end")));
         assert_eq!(queue.receive(11).unwrap(), None);
+        // What one sender has said can be taken back.
+        for (sender, text) in [(10, "lload A"), (TOOL, "verbose "), (10, "lload B")] {
+            queue.send(11, sender, text).unwrap();
+        }
+        queue.withdraw(11, 10).unwrap();
+        assert_eq!(queue.wait(11).unwrap(), message(32_768, "verbose ").unwrap());
+        assert_eq!(queue.receive(11).unwrap(), None);
+        queue.clone().remove().unwrap();
+        assert!(queue.wait(11).is_err(), "one of nobody else is not made anew");
+    }
+
+    #[test]
+    fn one_that_was_removed_is_made_anew() {
+        // A key of no other program here.
+        let key = i32::try_from(std::process::id()).unwrap() | 0x4000_0000;
+        let queue = Queue::of(key).unwrap();
+        let waiting = std::thread::spawn({
+            let queue = queue.clone();
+            move || queue.wait(11).unwrap()
+        });
+        queue.clone().remove().unwrap();
+        queue.send(11, 10, "Register").unwrap();
+        assert_eq!(waiting.join().unwrap(), Received::Message(Message { sender: 10, text: "Register".into() }));
         queue.remove().unwrap();
     }
 }

@@ -73,12 +73,13 @@ pub(crate) fn send(queue: i32, message: &[u8]) -> io::Result<i32> {
     checked(unsafe { libc::msgsnd(queue, message.as_ptr().cast(), length, libc::IPC_NOWAIT) })
 }
 
-/// Takes the first message of a type, cut to the buffer: its type comes first. How many bytes are behind that.
-pub(crate) fn receive(queue: i32, kind: i64, into: &mut [u8]) -> io::Result<usize> {
+/// Takes the first message of a type, cut to the buffer: its type comes first. How many bytes are behind that. It may wait
+/// for one.
+pub(crate) fn receive(queue: i32, kind: i64, wait: bool, into: &mut [u8]) -> io::Result<usize> {
     let Some(length) = into.len().checked_sub(size_of::<libc::c_long>()) else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
-    let flags = libc::IPC_NOWAIT | libc::MSG_NOERROR;
+    let flags = libc::MSG_NOERROR | if wait { 0 } else { libc::IPC_NOWAIT };
     // SAFETY: the kernel writes a `c_long` and at most `length` bytes behind it at `into`, which is borrowed mutably and has
     // that many; any bytes are good there.
     let got = unsafe { libc::msgrcv(queue, into.as_mut_ptr().cast(), length, kind, flags) };

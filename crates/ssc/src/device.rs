@@ -7,6 +7,7 @@ use crate::load::Load;
 use crate::operation::Operation;
 use crate::profile::DriveProfile;
 use crate::protection::{Method, Protection, Protections};
+use crate::timing::Delays;
 use crate::{log, mode, table};
 use scsi_core::alert::{Exceptions, TapeAlert};
 use scsi_core::fault::Outcome;
@@ -78,6 +79,10 @@ pub(crate) struct State {
     pub(crate) exceptions: Exceptions,
     /// What an immediate command began.
     pub(crate) operation: Option<Operation>,
+    /// How long mechanics take.
+    pub(crate) delays: Delays,
+    /// The tape is being threaded until then.
+    pub(crate) threading: Option<Instant>,
 }
 
 impl State {
@@ -105,6 +110,8 @@ impl State {
             latest: Now::default(),
             exceptions: Exceptions::default(),
             operation: None,
+            delays: Delays::default(),
+            threading: None,
         }
     }
 
@@ -282,6 +289,9 @@ impl Device for State {
     fn condition(&mut self) -> Option<Sense> {
         if let Some(operation) = &self.operation {
             return Some(operation.condition());
+        }
+        if self.threading.is_some() {
+            return Some(crate::load::becoming_ready());
         }
         self.exceptions.condition(&self.alerts)
     }

@@ -11,6 +11,7 @@ use crate::mode::{compression_0f, config_extension_1001, protection_0af0};
 use crate::operation;
 use crate::profile::DriveProfile;
 use crate::table::COMMANDS;
+use crate::timing::Delays;
 use scsi_core::alert::Alerts;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
@@ -25,7 +26,7 @@ use scsi_core::nexus::{NexusId, TransportId};
 use scsi_core::sense::{Sense, SenseKey};
 use scsi_core::spec::{Attention, Row};
 use scsi_core::target::{Event, LogicalUnit, Request};
-use scsi_core::time::{Now, Timestamp};
+use scsi_core::time::{Instant, Now, Timestamp};
 use std::sync::Arc;
 use tape_store::cartridge::{Cartridge, Refused, WhyNot};
 use tape_store::mam::AttrId;
@@ -152,10 +153,49 @@ impl Drive {
         }
         self.lu.mode.restore(crate::mode::partition_11::ID);
         self.state.mount(cartridge, &crate::load::drive_name(&self.lu));
-        if matches!(self.state.load, Load::Mounted(_)) {
+        self.tell_of_load();
+        Ok(())
+    }
+
+    /// As [`Self::insert`]; threading takes as long as [`Self::delays_mut`] says, and nexuses hear 28/00 behind that.
+    ///
+    /// # Errors
+    /// As [`Self::insert`].
+    pub fn insert_at(&mut self, cartridge: Cartridge, now: Now) -> Result<(), Box<Refused>> {
+        let delay = u64::try_from(self.state.delays.load.as_micros()).unwrap_or(u64::MAX);
+        if delay > 0 && self.state.is_empty() {
+            self.state.threading = Some(Instant(now.mono.0.saturating_add(delay)));
+        }
+        self.insert(cartridge)
+    }
+
+    fn tell_of_load(&mut self) {
+        if self.state.threading.is_none() && matches!(self.state.load, Load::Mounted(_)) {
             self.lu.attention.raise_all(Asc::NOT_READY_TO_READY_CHANGE_MEDIUM_MAY_HAVE_CHANGED);
         }
-        Ok(())
+    }
+
+    /// How long mechanics take, to be changed.
+    pub const fn delays_mut(&mut self) -> &mut Delays {
+        &mut self.state.delays
+    }
+
+    /// How blocks are stored from now on while data compression is enabled.
+    pub const fn set_codec(&mut self, codec: Codec) {
+        self.state.config.codec = codec;
+    }
+
+    /// Switches append-only mode, whatever is mounted. False if this model does not have it.
+    pub fn set_append_only(&mut self, on: bool) -> bool {
+        let has = !self.lu.mode.current(config_extension_1001::ID).is_empty();
+        self.lu.mode.put(config_extension_1001::ID, 5, config_extension_1001::APPEND_ONLY, on);
+        self.follow_mode_pages(None);
+        has
+    }
+
+    /// Names of the media that it takes, and whether it writes them.
+    pub fn media(&self) -> impl Iterator<Item = (&'static str, bool)> {
+        self.state.profile.formats.iter().map(|format| (format.media.name, format.writable))
     }
 
     /// A robot or a person takes the cartridge out, unloading it first where a host has not.
@@ -214,6 +254,10 @@ impl Drive {
 
     fn run(&mut self, request: &Request<'_>, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
         self.state.latest = request.now;
+        if self.state.threading.is_some_and(|until| until <= request.now.mono) {
+            self.state.threading = None;
+            self.tell_of_load();
+        }
         self.step(operation::SHORT);
         let found = self.find(cdb);
         self.lu.admit(request, cdb, found.as_ref().map(|row| &row.spec))?;

@@ -44,6 +44,7 @@ pub mod protection;
 pub mod table;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod timing;
 
 /// The README's program, compiled and run.
 #[cfg(doctest)]

@@ -73,6 +73,9 @@ impl State {
         if let Some(operation) = &self.operation {
             return Err(operation.not_ready().into());
         }
+        if self.threading.is_some() {
+            return Err(becoming_ready().into());
+        }
         match &mut self.load {
             Load::Mounted(mounted) => Ok(mounted),
             Load::Held(_) => Err(not_ready(Asc::MEDIUM_NOT_PRESENT_MEDIUM_AUXILIARY_MEMORY_ACCESSIBLE).into()),
@@ -173,7 +176,7 @@ impl State {
 
     /// Takes the cartridge out of the mechanism; what could not be made durable is the error, and it is out all the same.
     pub(crate) fn unmount(&mut self) -> Option<(Cartridge, Result<(), StoreError>)> {
-        self.operation = None;
+        (self.operation, self.threading) = (None, None);
         match std::mem::replace(&mut self.load, Load::Empty) {
             Load::Empty => None,
             Load::Ejected(cartridge) | Load::Unusable(cartridge, _) => Some((cartridge, Ok(()))),
@@ -227,6 +230,11 @@ impl State {
         self.alerts.lower(Alert::CLEAN_NOW);
         self.alerts.lower(Alert::CLEAN_PERIODIC);
     }
+}
+
+/// 2/04/01.
+pub(crate) fn becoming_ready() -> Sense {
+    not_ready(Asc::LOGICAL_UNIT_IS_IN_PROCESS_OF_BECOMING_READY)
 }
 
 /// Whether a cartridge that is written once has lost objects, or has the chip of another.

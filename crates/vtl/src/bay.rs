@@ -50,9 +50,9 @@ impl Bay for DriveBay {
         });
     }
 
-    fn insert(&mut self, cartridge: Cartridge, _now: Now) -> Result<(), Box<Refused>> {
+    fn insert(&mut self, cartridge: Cartridge, now: Now) -> Result<(), Box<Refused>> {
         self.unit.with(|device| match device {
-            Device::Drive(drive) => drive.insert(cartridge),
+            Device::Drive(drive) => drive.insert_at(cartridge, now),
             Device::Changer(_) => Err(Box::new(Refused { cartridge, why: "not a drive" })),
         })
     }

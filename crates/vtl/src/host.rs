@@ -74,6 +74,12 @@ impl Host {
         Self { target: Arc::clone(target), nexus }
     }
 
+    /// The target.
+    #[must_use]
+    pub const fn target(&self) -> &Arc<Target> {
+        &self.target
+    }
+
     /// Sends a command without data, or one that has data for the host: at most `room` bytes.
     #[must_use]
     pub fn command(&self, lun: usize, cdb: &[u8], room: usize) -> Answer {

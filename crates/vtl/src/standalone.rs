@@ -1,17 +1,19 @@
 //! A drive without a library: cartridges come and go by hand, or by a robot that another process has.
 
+use crate::clock;
 use crate::config::{ConfigError, LibrarySetup};
 use crate::data_dir::Data;
 use crate::keeper::Change;
 use crate::library::{LibraryError, Parts, cartridge, identities};
+use crate::locks::lock;
 use crate::shared::Shared;
 use crate::target::Target;
 use crate::unit::{Device, Unit};
 use smc::bay::BayStatus;
 use ssc::drive::Drive;
 use std::fs::File;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use tape_store::cartridge::{Barcode, WhyNot};
 
@@ -23,7 +25,7 @@ pub struct Standalone {
     unit: Arc<Unit>,
     target: Arc<Target>,
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
     _lock: Option<File>,
 }
 
@@ -34,7 +36,7 @@ impl Standalone {
     /// # Errors
     /// The data is in use or damaged, or there is no drive in the configuration.
     pub fn open(mut data: Data, setup: &LibrarySetup) -> Result<Self, LibraryError> {
-        let lock = data.lock.take();
+        let held = data.lock.take();
         let shared = Arc::new(Shared::open(data, &setup.name, None)?);
         let target = Arc::new(Target::new(setup.name.clone(), Arc::clone(&shared.buffers)));
         let identities = identities(&shared, setup, &target, &[])?;
@@ -45,8 +47,8 @@ impl Standalone {
         target.attach([(lun, Arc::clone(&unit))]);
         let served = Arc::clone(&unit);
         let thread = std::thread::Builder::new().name(unit.name()).spawn(move || served.serve());
-        let thread = Some(thread.map_err(LibraryError::Thread)?);
-        let drive = Self { unit, target, shared, thread, _lock: lock };
+        let thread = Mutex::new(Some(thread.map_err(LibraryError::Thread)?));
+        let drive = Self { unit, target, shared, thread, _lock: held };
         if let Some(barcode) = drive.shared.keeper.get::<String>(LOADED)?.as_deref().and_then(Barcode::new)
             && let Err(error) = drive.load(&barcode, true)
         {
@@ -87,7 +89,7 @@ impl Standalone {
     /// The drive is full, there is no such cartridge, or that it returns cannot be kept.
     pub fn load(&self, barcode: &Barcode, returns: bool) -> Result<(), LibraryError> {
         let cartridge = cartridge(&self.shared, barcode, 0)?;
-        let put = self.with(|drive| drive.insert(cartridge));
+        let put = self.with(|drive| drive.insert_at(cartridge, clock::now()));
         if let Some(Err(refused)) = put {
             return Err(LibraryError::Door(refused.why.into()));
         }
@@ -122,12 +124,12 @@ impl Standalone {
     ///
     /// # Errors
     /// What could not be made durable.
-    pub fn shut_down(&mut self) -> Result<(), LibraryError> {
+    pub fn shut_down(&self) -> Result<(), LibraryError> {
         if self.shared.ended.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
         self.unit.stop();
-        if let Some(thread) = self.thread.take() {
+        if let Some(thread) = lock(&self.thread).take() {
             let _ = thread.join();
         }
         let (closed, kept) = self.unit.change(|device| match device {
@@ -169,7 +171,7 @@ mod tests {
     #[test]
     fn by_hand() {
         let dir = tempfile::tempdir().unwrap();
-        let mut drive = open(dir.path());
+        let drive = open(dir.path());
         let label = Barcode::new("A00001L8").unwrap();
         assert!(drive.load(&label, true).unwrap_err().to_string().contains("files of cartridge A00001L8 are missing"));
         let new = NewCartridge { capacity: 64 << 20, ..NewCartridge::data(&LTO_8) };

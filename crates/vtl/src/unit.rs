@@ -12,16 +12,19 @@ use scsi_core::identity::Identity;
 use scsi_core::lu::Lu;
 use scsi_core::nexus::NexusId;
 use scsi_core::sense::{Format, Sense, SenseKey};
+use scsi_core::status::Status;
 use scsi_core::target::{Event, LogicalUnit, Request};
 use smc::bay::BayStatus;
 use smc::changer::Changer;
 use ssc::drive::{Drive, Threaded};
+use ssc::timing::{Delays, Motion};
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{IoSlice, IoSliceMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
 use zeroize::Zeroize;
 
 /// What a unit is.
@@ -159,6 +162,9 @@ pub struct Unit {
     bay: Mutex<BayStatus>,
     /// A host prevents removal from the changer.
     locked: AtomicBool,
+    /// How long a drive's mechanics take, and whether they take any time.
+    delays: Mutex<Delays>,
+    delayed: AtomicBool,
     shared: Arc<Shared>,
     may_block: fn(&[u8]) -> bool,
 }
@@ -184,6 +190,8 @@ impl Unit {
             wake: Condvar::new(),
             bay: Mutex::default(),
             locked: AtomicBool::new(false),
+            delays: Mutex::default(),
+            delayed: AtomicBool::new(false),
             shared,
             may_block,
         };
@@ -196,7 +204,7 @@ impl Unit {
     /// # Errors
     /// Too many wait already, or the site is shut down; the job comes back.
     pub fn submit(&self, job: Job, reply: &Arc<dyn Reply>) -> Result<Submitted, Job> {
-        let blocks = (self.may_block)(&job.cdb);
+        let blocks = (self.may_block)(&job.cdb) || !self.delay(&job.cdb).is_zero();
         {
             let mut work = lock(&self.work);
             if work.stopping {
@@ -247,7 +255,14 @@ impl Unit {
             // Taken only now: what was aborted while the device was held does not run.
             let next = lock(&self.work).queue.pop_front();
             let done = match next {
-                Some((job, reply)) => Some((self.run(device, job), reply)),
+                Some((job, reply)) => {
+                    let delay = self.delay(&job.cdb);
+                    let finished = self.run(device, job);
+                    if finished.completion.status == Status::GOOD {
+                        self.wait(delay);
+                    }
+                    Some((finished, reply))
+                }
                 None => {
                     self.go_on(device);
                     None
@@ -258,6 +273,34 @@ impl Unit {
                 reply.done(finished);
             }
         }
+    }
+
+    /// How long the answer of a command waits.
+    fn delay(&self, cdb: &[u8]) -> Duration {
+        if self.delayed.load(Ordering::Acquire) { lock(&self.delays).of_command(cdb) } else { Duration::ZERO }
+    }
+
+    /// Lets the mechanics take their time, unless everything ends.
+    fn wait(&self, delay: Duration) {
+        if !delay.is_zero() {
+            let work = lock(&self.work);
+            let _ = self.wake.wait_timeout_while(work, delay, |work| !work.stopping);
+        }
+    }
+
+    /// Has a motion of a drive take so long from now on.
+    pub fn set_delay(&self, motion: Motion, delay: Duration) {
+        let delays = {
+            let mut delays = lock(&self.delays);
+            *delays.of_mut(motion) = delay;
+            *delays
+        };
+        self.delayed.store(delays != Delays::default(), Ordering::Release);
+        self.with(|device| {
+            if let Device::Drive(drive) = device {
+                *drive.delays_mut() = delays;
+            }
+        });
     }
 
     /// Nothing waits: an operation behind an answer goes on by a step.

@@ -2,11 +2,17 @@
 //!
 //! Each unit has a thread, which asks the module for commands. The daemon `ferric-mhvtld` is this and its arguments.
 
+pub mod daemon;
+pub mod far;
+pub mod log;
+pub mod lone;
 mod messages;
+pub mod robot;
 mod seat;
-mod verbs;
+pub mod site;
+pub mod verbs;
 
-pub use messages::Messages;
+pub use messages::{Ear, Heard, Messages};
 
 use mhvtl_lld::abi::Address;
 use mhvtl_lld::{Device, Module};
@@ -18,6 +24,7 @@ use std::thread::{Builder, JoinHandle};
 use vtl::config::mhvtl::Seat;
 use vtl::host::Host;
 use vtl::site::Site;
+use vtl::unit::Unit;
 
 /// Why units cannot be served.
 #[derive(Debug)]
@@ -43,50 +50,83 @@ impl std::error::Error for DoorError {}
 
 /// Units that are served, until this is closed.
 pub struct Door {
-    /// In the order of their seats.
+    /// In the order that they were given.
     units: Vec<(Arc<AtomicBool>, JoinHandle<()>)>,
 }
 
-fn address(seat: &Seat) -> Address {
-    let [channel, target, lun] = seat.address;
-    Address { channel, target, lun }
+/// A unit that is to be served at the module.
+pub struct Placed {
+    /// Its minor.
+    pub minor: u16,
+    /// Where the host has it.
+    pub address: Address,
+    /// It.
+    pub unit: Arc<Unit>,
+    /// The module's host, as the unit's target knows it.
+    pub host: Arc<Host>,
+    /// Its LUN there.
+    pub lun: usize,
+    /// Called after each command.
+    pub after: Option<Box<dyn FnMut() + Send>>,
+}
+
+impl Placed {
+    /// A unit behind its target, with the module's host logged in there.
+    ///
+    /// # Errors
+    /// The seat's number cannot be a minor, or the target has no such unit.
+    pub fn of(seat: &Seat, unit: Arc<Unit>, host: Arc<Host>) -> Result<Self, DoorError> {
+        let lun = host.target().lun_of(&unit).ok_or_else(|| DoorError::Unknown(seat.clone()))?;
+        let [channel, target, logical_unit] = seat.address;
+        let address = Address { channel, target, lun: logical_unit };
+        Ok(Self { minor: minor(seat)?, address, unit, host, lun, after: None })
+    }
+}
+
+fn minor(seat: &Seat) -> Result<u16, DoorError> {
+    u16::try_from(seat.minor).map_err(|_| DoorError::Module(seat.minor, io::ErrorKind::InvalidInput.into()))
+}
+
+/// Units of a site that have a seat at the module, in the order of their seats.
+///
+/// # Errors
+/// There is no such unit.
+pub fn placed(site: &Site, seats: &[Seat]) -> Result<Vec<Placed>, DoorError> {
+    let mut hosts: Vec<Arc<Host>> = Vec::new();
+    let place = |seat: &Seat| {
+        let unknown = || DoorError::Unknown(seat.clone());
+        let library = site.library(&seat.library).ok_or_else(unknown)?;
+        // There is one initiator, the module's host.
+        let known = hosts.iter().find(|host| host.target().name() == library.target().name()).cloned();
+        let host = known.unwrap_or_else(|| {
+            hosts.push(Arc::new(Host::login(library.target(), 1)));
+            hosts.last().cloned().unwrap_or_else(|| Arc::new(Host::login(library.target(), 1)))
+        });
+        Placed::of(seat, library.unit(seat.unit).ok_or_else(unknown)?, host)
+    };
+    seats.iter().map(place).collect()
 }
 
 impl Door {
-    /// Serves the units of a site that have a seat at the module, and makes them known to its host, one after the other.
+    /// Serves units, and makes them known to the module's host, one after the other.
     ///
     /// # Errors
-    /// A device cannot be opened, the host did not take a unit, or there is no such unit. No unit is served then.
-    pub fn open<M: Module + Clone + 'static>(module: &M, site: &Site, seats: &[Seat]) -> Result<Self, DoorError> {
+    /// A device cannot be opened, or the host did not take a unit. No unit is served then.
+    pub fn open<M: Module + Clone + 'static>(module: &M, placed: Vec<Placed>) -> Result<Self, DoorError> {
         let mut door = Self { units: Vec::new() };
-        let mut hosts: Vec<(String, Arc<Host>)> = Vec::new();
-        for seat in seats {
-            let unknown = || DoorError::Unknown(seat.clone());
-            let failed = |error| DoorError::Module(seat.minor, error);
-            let library = site.library(&seat.library).ok_or_else(unknown)?;
-            // There is one initiator, the module's host.
-            let host = match hosts.iter().find(|(target, _)| target == library.target().name()) {
-                Some((_, host)) => Arc::clone(host),
-                None => {
-                    let host = Arc::new(Host::login(library.target(), 1));
-                    hosts.push((library.target().name().into(), Arc::clone(&host)));
-                    host
-                }
-            };
-            let unit = library.unit(seat.unit).ok_or_else(unknown)?;
-            let lun = library.target().lun_of(&unit).ok_or_else(unknown)?;
-            let minor = u16::try_from(seat.minor).map_err(|_| failed(io::ErrorKind::InvalidInput.into()))?;
-            let device = module.open(minor).map_err(failed)?;
-            let served = Served::new(device, unit, host, lun, Arc::clone(site.buffers()));
-            let (stop, at) = (Arc::<AtomicBool>::default(), address(seat));
+        for unit in placed {
+            let (minor, address) = (unit.minor, unit.address);
+            let failed = |error| DoorError::Module(minor.into(), error);
+            let served = Served::new(module.open(minor).map_err(failed)?, unit);
+            let stop = Arc::<AtomicBool>::default();
             let serve = {
                 let stop = Arc::clone(&stop);
-                move || served.serve(at, &stop)
+                move || served.serve(&stop)
             };
             let thread = Builder::new().name(format!("mhvtl{minor}")).spawn(serve).map_err(failed)?;
             door.units.push((stop, thread));
             // The host looks at the unit now, and the thread answers.
-            module.add(minor, at).map_err(failed)?;
+            module.add(minor, address).map_err(failed)?;
         }
         Ok(door)
     }
@@ -103,8 +143,9 @@ impl Door {
         }
     }
 
-    /// What ends each unit, in the order of their seats.
-    fn stops(&self) -> Vec<Arc<AtomicBool>> {
+    /// What ends each unit, in the order that they were given.
+    #[must_use]
+    pub fn stops(&self) -> Vec<Arc<AtomicBool>> {
         self.units.iter().map(|(stop, _)| Arc::clone(stop)).collect()
     }
 }

@@ -3,9 +3,12 @@
 use clap::Parser;
 use mhvtl_lld::Kernel;
 use mhvtl_lld::queue::Queue;
-use mhvtld::{Door, Messages};
+use mhvtld::daemon::{self, Lock};
+use mhvtld::log::Log;
+use mhvtld::{Door, Messages, placed, site};
 use signal_hook::consts::{SIGINT, SIGTERM};
-use std::io::{self, Write};
+use signal_hook::iterator::Signals;
+use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -23,47 +26,35 @@ struct Arguments {
     /// Directory for what must not be lost: where cartridges are, reservations, counters
     #[arg(long, value_name = "DIR", default_value = "/var/lib/ferric")]
     data: PathBuf,
-    /// What to log: error, warn, info, debug or trace
-    #[arg(long, value_name = "LEVEL", default_value = "warn")]
-    log: tracing::Level,
+    /// How much to log, 0 to 3
+    #[arg(short, value_name = "LEVEL", default_value_t = 0)]
+    verbose: u8,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    tracing_subscriber::fmt().with_max_level(arguments.log).with_writer(io::stderr).init();
-    match run(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            let _ = writeln!(io::stderr(), "ferric-mhvtld: {message}");
-            ExitCode::FAILURE
-        }
-    }
+    daemon::exit("ferric-mhvtld", run(&arguments, &Log::start(arguments.verbose)))
 }
 
-fn run(arguments: &Arguments) -> Result<(), String> {
-    let imported = mhvtl::import(&arguments.mhvtl_config).map_err(|error| error.to_string())?;
+fn run(arguments: &Arguments, log: &Log) -> Result<(), Box<dyn Error>> {
+    let imported = mhvtl::import(&arguments.mhvtl_config)?;
     imported.notes.iter().for_each(|note| tracing::warn!("{note}"));
-    let name = format!("what was made of {}", arguments.mhvtl_config.display());
-    let config = parse(&name, &imported.text).map_err(|error| error.to_string())?;
-    let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT])
-        .map_err(|error| format!("signals cannot be caught: {error}"))?;
-    let module = Kernel::find().map_err(|error| error.to_string())?;
-    let site = Site::open(&arguments.data, &config).map_err(|error| error.to_string())?;
+    let config = parse(&format!("what was made of {}", arguments.mhvtl_config.display()), &imported.text)?;
+    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    let module = Kernel::find()?;
+    let _locks = imported.seats.iter().map(|seat| Lock::take(seat.minor)).collect::<Result<Vec<_>, _>>()?;
+    let site = Site::open(&arguments.data, &config)?;
     let control = arguments.data.join(socket::FILE);
     let no_reload = || Err("mhvtl's configuration is read at the start".into());
     let _control = Control::open(&control, &site, Arc::new(no_reload))
         .map_err(|error| format!("{}: {error}", control.display()))?;
-    let door = Door::open(&module, &site, &imported.seats).map_err(|error| error.to_string())?;
+    let door = Door::open(&module, placed(&site, &imported.seats)?)?;
     let queue = Queue::open().map_err(|error| format!("mhvtl's message queue: {error}"))?;
-    let over = || {
-        // As if someone had ended the daemon.
-        let _ = signal_hook::low_level::raise(SIGTERM);
-    };
-    let messages = Messages::open(queue, &site, &door, &imported.seats, over).map_err(|error| error.to_string())?;
-    writeln!(io::stdout(), "ready mhvtl {} units", imported.seats.len()).map_err(|error| error.to_string())?;
-    let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
+    let ears = site::ears(&site, &door, &imported.seats, log)?;
+    let messages = Messages::open(&queue, ears, daemon::end)?;
+    daemon::ready(&format!("{} units", imported.seats.len()))?;
     signals.forever().next();
     drop(messages);
     door.close();
-    site.shut_down().map_err(|error| error.to_string())
+    Ok(site.shut_down()?)
 }

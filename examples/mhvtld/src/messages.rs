@@ -1,96 +1,129 @@
-//! The thread that listens to mhvtl's message queue for all units.
+//! The threads that listen to mhvtl's message queue, one for each unit.
 
-use crate::verbs::{Addressee, Heard};
-use crate::{Door, DoorError};
 use mhvtl_lld::queue::{Message, Queue, Received};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
-use vtl::config::mhvtl::Seat;
-use vtl::site::Site;
 
-/// Between two looks at the queue, which wakes nobody for several receivers.
-const PAUSE: Duration = Duration::from_millis(20);
+/// After the queue has failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What is done about a text.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// Nothing that the sender waits for.
+    Silent,
+    /// This is said back.
+    Said(String),
+    /// The unit is to end.
+    Exit,
+    /// We do not do that; why, for the log.
+    Refused(String),
+}
+
+impl Heard {
+    /// Says what is to be said, as a unit, to who has sent the message.
+    pub fn answer(self, queue: &Queue, unit: u16, to: &Message) {
+        match self {
+            Self::Silent | Self::Exit => {}
+            Self::Refused(why) => tracing::warn!(unit, text = to.text, why, "a message was not followed"),
+            Self::Said(answer) => {
+                let receiver = u16::try_from(to.sender).map_err(|_| io::ErrorKind::InvalidInput.into());
+                if let Err(error) = receiver.and_then(|receiver| queue.send(receiver, unit, &answer)) {
+                    tracing::warn!(unit, sender = to.sender, %error, "an answer could not be sent");
+                }
+            }
+        }
+    }
+}
+
+/// What a unit does about what is said to it.
+pub struct Ear {
+    /// Its number, which is its minor.
+    pub unit: u16,
+    /// Set when it is told to end.
+    pub ends: Arc<AtomicBool>,
+    /// What it does.
+    pub hear: Box<dyn FnMut(&Message) -> Heard + Send>,
+}
 
 /// Who listens, until this is dropped.
 pub struct Messages {
+    queue: Queue,
     stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<(u16, JoinHandle<()>)>,
 }
 
 impl Messages {
-    /// Listens for the units of a door. `over` is called when the last of them was told to end.
+    /// Listens for units. `over` is called when the last of them was told to end.
     ///
     /// # Errors
     /// There is no thread to be had.
-    pub fn open(
-        queue: Queue,
-        site: &Arc<Site>,
-        door: &Door,
-        seats: &[Seat],
-        over: impl Fn() + Send + 'static,
-    ) -> Result<Self, DoorError> {
-        let stop = Arc::<AtomicBool>::default();
-        let (site, seats, stops) = (Arc::clone(site), seats.to_vec(), door.stops());
-        let listen = {
-            let stop = Arc::clone(&stop);
-            move || {
-                while !stop.load(Ordering::Acquire) {
-                    for (seat, ends) in seats.iter().zip(&stops) {
-                        if let Err(error) = hear_all(&queue, &site, seat, ends) {
-                            tracing::error!(%error, "the message queue is gone");
-                            return;
-                        }
-                    }
-                    if stops.iter().all(|ends| ends.load(Ordering::Acquire)) {
-                        return over();
-                    }
-                    #[expect(clippy::disallowed_methods, reason = "this thread's work is to wait and look")]
-                    std::thread::sleep(PAUSE);
+    pub fn open(queue: &Queue, ears: Vec<Ear>, over: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
+        let mut messages = Self { queue: queue.clone(), stop: Arc::default(), threads: Vec::new() };
+        let left = Arc::new(AtomicUsize::new(ears.len()));
+        let over = Arc::new(over);
+        for mut ear in ears {
+            let (queue, stop, left, over) =
+                (queue.clone(), Arc::clone(&messages.stop), Arc::clone(&left), Arc::clone(&over));
+            let unit = ear.unit;
+            let listen = move || {
+                if ear.listen(&queue, &stop) && left.fetch_sub(1, Ordering::AcqRel) == 1 {
+                    over();
                 }
-            }
-        };
-        let failed = |error| DoorError::Module(0, error);
-        let thread = Builder::new().name("messages".into()).spawn(listen).map_err(failed)?;
-        Ok(Self { stop, thread: Some(thread) })
+            };
+            messages.threads.push((unit, Builder::new().name(format!("ear{unit}")).spawn(listen)?));
+        }
+        Ok(messages)
     }
 }
 
 impl Drop for Messages {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        for (unit, thread) in self.threads.drain(..) {
+            // Who waits for a message looks up.
+            let called = self.queue.send(unit, unit, "").is_ok();
+            if called || thread.is_finished() {
+                let _ = thread.join();
+            }
+            // It may have looked up for another.
+            let _ = self.queue.withdraw(unit, unit);
         }
     }
 }
 
-/// Everything that waits for a unit.
-fn hear_all(queue: &Queue, site: &Site, seat: &Seat, ends: &AtomicBool) -> io::Result<()> {
-    let Ok(minor) = u16::try_from(seat.minor) else { return Ok(()) };
-    while let Some(received) = queue.receive(minor)? {
-        let Message { sender, text } = match received {
-            Received::Message(message) => message,
-            Received::Refused(why) => {
-                tracing::warn!(unit = minor, why, "a message was refused");
-                continue;
-            }
-        };
-        let found = site.library(&seat.library).and_then(|library| Some((library.unit(seat.unit)?, library)));
-        let Some((unit, library)) = found else { continue };
-        match (Addressee { site, library, number: seat.unit, unit }).hear(&text) {
-            Heard::Silent => {}
-            Heard::Exit => ends.store(true, Ordering::Release),
-            Heard::Refused(why) => tracing::warn!(unit = minor, text, why, "a message was not followed"),
-            Heard::Said(answer) => {
-                let sent = u16::try_from(sender).map_err(|_| io::ErrorKind::InvalidInput.into());
-                if let Err(error) = sent.and_then(|sender| queue.send(sender, minor, &answer)) {
-                    tracing::warn!(unit = minor, sender, %error, "an answer could not be sent");
+impl Ear {
+    /// Listens until the unit is told to end, and says so, or until nobody is to listen any more.
+    fn listen(&mut self, queue: &Queue, stop: &AtomicBool) -> bool {
+        while !stop.load(Ordering::Acquire) {
+            let message = match queue.wait(self.unit) {
+                Ok(Received::Message(message)) if message.sender != u64::from(self.unit) => message,
+                Ok(Received::Message(_)) => continue,
+                Ok(Received::Refused(why)) => {
+                    tracing::warn!(unit = self.unit, why, "a message was refused");
+                    continue;
                 }
+                Err(error) => {
+                    tracing::error!(unit = self.unit, %error, "the message queue cannot be read");
+                    rest();
+                    continue;
+                }
+            };
+            let heard = (self.hear)(&message);
+            if heard == Heard::Exit {
+                self.ends.store(true, Ordering::Release);
+                return true;
             }
+            heard.answer(queue, self.unit, &message);
         }
+        false
     }
-    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the thread has nothing to listen to")]
+fn rest() {
+    std::thread::sleep(PAUSE);
 }

@@ -1,7 +1,7 @@
 //! A unit and its thread.
 
-use crate::leave;
-use mhvtl_lld::abi::{Address, TRANSFER};
+use crate::{Placed, leave};
+use mhvtl_lld::abi::TRANSFER;
 use mhvtl_lld::pace::{Wait, wait};
 use mhvtl_lld::{Answer, Command, Device, Taken};
 use scsi_core::asc::Asc;
@@ -12,8 +12,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use vtl::buffers::Buffers;
 use vtl::clock;
-use vtl::host::Host;
-use vtl::unit::Unit;
 
 /// CHECK CONDITION.
 const CHECK: u8 = 0x02;
@@ -23,41 +21,41 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// A unit that is served.
 pub(crate) struct Served<D> {
     device: D,
-    unit: Arc<Unit>,
-    host: Arc<Host>,
-    lun: usize,
+    placed: Placed,
     buffers: Arc<Buffers>,
 }
 
 impl<D: Device> Served<D> {
-    pub(crate) const fn new(device: D, unit: Arc<Unit>, host: Arc<Host>, lun: usize, buffers: Arc<Buffers>) -> Self {
-        Self { device, unit, host, lun, buffers }
+    pub(crate) fn new(device: D, placed: Placed) -> Self {
+        let buffers = Arc::clone(placed.host.target().buffers());
+        Self { device, placed, buffers }
     }
 
     /// Asks for commands and answers them, until it is told to stop.
-    pub(crate) fn serve(mut self, address: Address, stop: &AtomicBool) {
+    pub(crate) fn serve(mut self, stop: &AtomicBool) {
         let mut last = clock::now().mono.0;
         while !stop.load(Ordering::Acquire) {
             match self.device.next() {
                 Ok(Some(command)) => {
                     if let Err(error) = self.answer(&command) {
-                        tracing::warn!(unit = self.unit.name(), ?command, %error, "a command could not be answered");
+                        tracing::warn!(unit = self.placed.minor, ?command, %error, "a command could not be answered");
                     }
+                    self.placed.after.iter_mut().for_each(|after| after());
                     last = clock::now().mono.0;
                 }
                 Ok(None) => rest(wait(Duration::from_micros(clock::now().mono.0.saturating_sub(last)))),
                 Err(error) => {
-                    tracing::warn!(unit = self.unit.name(), %error, "the module does not answer");
+                    tracing::warn!(unit = self.placed.minor, %error, "the module does not answer");
                     rest(Wait::Sleep(PAUSE));
                 }
             }
         }
-        leave(&mut self.device, address);
+        leave(&mut self.device, self.placed.address);
     }
 
     fn answer(&mut self, command: &Command) -> io::Result<()> {
         let cdb = command.cdb();
-        let expected = self.unit.expected_data_out(cdb).min(TRANSFER + 1);
+        let expected = self.placed.unit.expected_data_out(cdb).min(TRANSFER + 1);
         let mut data = if expected == 0 { Vec::new() } else { self.buffers.take(expected) };
         if expected > 0 {
             match self.device.fetch(command.serial, data.get_mut(..expected).unwrap_or_default()) {
@@ -72,7 +70,7 @@ impl<D: Device> Served<D> {
                 Err(error) => return Err(error),
             }
         }
-        let Some(done) = self.host.submit(self.lun, cdb, data, expected, TRANSFER) else { return Ok(()) };
+        let Some(done) = self.placed.host.submit(self.placed.lun, cdb, data, expected, TRANSFER) else { return Ok(()) };
         let sense = done.completion.sense;
         let answer = Answer {
             status: done.completion.status.0,
@@ -83,7 +81,7 @@ impl<D: Device> Served<D> {
         self.buffers.give(done.data_in);
         self.buffers.give(done.data_out);
         if taken? == Taken::Gone {
-            tracing::info!(unit = self.unit.name(), ?command, "the host no longer waits for the answer");
+            tracing::info!(unit = self.placed.minor, ?command, "the host no longer waits for the answer");
         }
         Ok(())
     }

@@ -93,13 +93,22 @@ impl<'a> Line<'a> {
 /// # Errors
 /// The first fault, with file, line, key and what would be right.
 pub fn import(directory: &Path) -> Result<Imported, ConfigError> {
+    import_those(directory, |_| true)
+}
+
+/// As [`import`], of the library with this number alone.
+///
+/// # Errors
+/// As [`import`]; there is no such library.
+pub fn import_library(directory: &Path, id: u32) -> Result<Imported, ConfigError> {
+    import_those(directory, |library| library.id == id)
+}
+
+fn import_those(directory: &Path, wanted: impl Fn(&LibrarySection) -> bool) -> Result<Imported, ConfigError> {
+    let (name, libraries, drives) = devices(directory)?;
     let main = read(&directory.join("mhvtl.conf"))?.unwrap_or_default();
-    let devices_at = directory.join("device.conf");
-    let devices = read(&devices_at)?.ok_or_else(|| failed(&devices_at, &io::ErrorKind::NotFound.into()))?;
-    let name = devices_at.display().to_string();
-    let (libraries, drives) = device::parse(&name, &devices)?;
     let mut import = Import { main: settings(&main), ..Import::default() };
-    for library in &libraries {
+    for library in libraries.iter().filter(|library| wanted(library)) {
         let (path, persisted) = contents_of(directory, library)?;
         let text = read(&path)?.ok_or_else(|| failed(&path, &io::ErrorKind::NotFound.into()))?;
         let name = path.display().to_string();
@@ -114,6 +123,37 @@ pub fn import(directory: &Path) -> Result<Imported, ConfigError> {
         import.notes.push(format!("{name}:{}: drive {} is in no library, and is left out", drive.line, drive.id));
     }
     import.finish(&name)
+}
+
+/// The drive with this number, as the only one of a library that is there for it alone: what
+/// [`crate::standalone::Standalone`] takes. The number of its library in `device.conf`, if it is in one.
+///
+/// # Errors
+/// As [`import`]; there is no such drive.
+pub fn import_drive(directory: &Path, id: u32) -> Result<(Imported, Option<u32>), ConfigError> {
+    let (name, libraries, drives) = devices(directory)?;
+    let drive = drives.iter().find(|drive| drive.id == id).ok_or_else(|| missing(&name, "Drive:", id))?;
+    let mut import = Import::default();
+    let own = format!("drive{id}");
+    let _ = writeln!(import.text, "\n[[library]]\nname = {own:?}\nslots = 1\ncartridges = []");
+    import.seats.push(Seat { library: own, unit: 1, minor: id, address: drive.address });
+    import.drive(drive)?;
+    let library = libraries.iter().find(|library| Some(library.id) == drive.library);
+    import.homes.push(library.map_or_else(|| "/opt/mhvtl".into(), LibrarySection::home_directory));
+    Ok((import.finish(&name)?, library.map(|library| library.id)))
+}
+
+/// `device.conf` and its name.
+fn devices(directory: &Path) -> Result<(String, Vec<LibrarySection>, Vec<DriveSection>), ConfigError> {
+    let path = directory.join("device.conf");
+    let text = read(&path)?.ok_or_else(|| failed(&path, &io::ErrorKind::NotFound.into()))?;
+    let name = path.display().to_string();
+    let (libraries, drives) = device::parse(&name, &text)?;
+    Ok((name, libraries, drives))
+}
+
+fn missing(file: &str, key: &str, id: u32) -> ConfigError {
+    ConfigError { file: file.into(), line: 1, key: key.into(), message: format!("there is no number {id}") }
 }
 
 fn failed(path: &Path, error: &io::Error) -> ConfigError {
@@ -203,7 +243,7 @@ impl Import {
                 let _ = writeln!(self.text, "at = \"{word}{}\"\nsize = \"{size}MiB\"\nlevel = \"mhvtl\"", run.number);
             }
         }
-        let home = library.home.clone().unwrap_or_else(|| format!("/opt/mhvtl/{}", library.id));
+        let home = library.home_directory();
         if !self.homes.contains(&home) {
             self.homes.push(home);
         }

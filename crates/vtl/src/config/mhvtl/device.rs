@@ -96,6 +96,11 @@ impl LibrarySection {
         ConfigError { file: self.names.file.clone(), line, key: "Product identification:".into(), message }
     }
 
+    /// Where its cartridges are.
+    pub(super) fn home_directory(&self) -> String {
+        self.home.clone().unwrap_or_else(|| format!("/opt/mhvtl/{}", self.id))
+    }
+
     /// Where mhvtl begins to count import/export elements, drives and slots of the models that we have, too.
     pub(super) fn first_addresses(&self) -> Option<[u16; 3]> {
         let (_, vendor, product) = self.names.model(self.line);

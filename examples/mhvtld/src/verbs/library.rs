@@ -1,61 +1,23 @@
-//! What mhvtl's control tool says to a unit, and the answers.
-//!
-//! Texts are compared by their beginnings, as mhvtl does; one that means nothing is not answered.
+//! What a library understands.
 
-use scsi_core::asc::Asc;
+use crate::Heard;
 use smc::element::ElementType;
 use std::sync::Arc;
-use vtl::control::Request;
 use vtl::library::Library;
 use vtl::site::Site;
-use vtl::unit::Unit;
 
-/// What is done about a text.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Heard {
-    /// Nothing that the sender waits for.
-    Silent,
-    /// This is said back.
-    Said(String),
-    /// The unit is to end.
-    Exit,
-    /// We do not do that; why, for the log.
-    Refused(String),
+/// A library, as messages mean it.
+pub struct Robot<'a> {
+    /// Where it is.
+    pub site: &'a Site,
+    /// It.
+    pub library: Arc<Library>,
 }
 
-/// A unit, as messages mean it.
-pub(crate) struct Addressee<'a> {
-    pub(crate) site: &'a Site,
-    pub(crate) library: Arc<Library>,
-    /// 0 is the changer, the drives follow.
-    pub(crate) number: usize,
-    pub(crate) unit: Arc<Unit>,
-}
-
-impl Addressee<'_> {
+impl Robot<'_> {
     /// Does what a text asks.
-    pub(crate) fn hear(&self, text: &str) -> Heard {
-        let common = [
-            ("exit", Heard::Exit),
-            // How much is logged is the daemon's, not a unit's.
-            ("verbose", Heard::Silent),
-            ("debug", Heard::Silent),
-            ("dump", Heard::Silent),
-        ];
-        if let Some((_, heard)) = common.into_iter().find(|(verb, _)| text.starts_with(verb)) {
-            return heard;
-        }
-        if let Some(flags) = text.strip_prefix("TapeAlert") {
-            return self.alerts(flags.trim());
-        }
-        if text.starts_with("InquiryDataChange") {
-            self.unit.with(|device| device.lu().attention.raise_all(Asc::INQUIRY_DATA_HAS_CHANGED));
-            return Heard::Silent;
-        }
-        if self.number == 0 { self.library_hears(text) } else { self.drive_hears(text) }
-    }
-
-    fn library_hears(&self, text: &str) -> Heard {
+    #[must_use]
+    pub fn hear(&self, text: &str) -> Heard {
         let said = |done: Result<(), vtl::library::LibraryError>| {
             Heard::Said(done.map_or_else(|error| error.to_string(), |()| "OK".into()))
         };
@@ -131,33 +93,5 @@ impl Addressee<'_> {
         adopted
             .and_then(|()| self.library.import(port, &barcode))
             .map_or_else(|error| error.to_string(), |()| "OK".into())
-    }
-
-    fn drive_hears(&self, text: &str) -> Heard {
-        let library = Some(self.library.name().to_owned());
-        let drive = format!("drive{}", self.number);
-        if let Some(label) = text.strip_prefix("load ") {
-            let cartridge = label.trim().to_owned();
-            return match self.site.control(&Request::Load { library, cartridge, drive: Some(drive) }) {
-                Ok(_) => Heard::Silent,
-                Err(error) => Heard::Refused(error.to_string()),
-            };
-        }
-        if text.starts_with("unload") {
-            return match self.site.control(&Request::Unload { library, drive }) {
-                Ok(_) => Heard::Said("Unloaded OK".into()),
-                Err(error) => Heard::Refused(error.to_string()),
-            };
-        }
-        Heard::Refused("it means nothing to a drive here".into())
-    }
-
-    /// Sets all flags: the lowest bit is flag 1.
-    fn alerts(&self, text: &str) -> Heard {
-        let Ok(flags) = u64::from_str_radix(text, 16) else {
-            return Heard::Refused(format!("{text:?} is not up to sixteen hexadecimal digits"));
-        };
-        self.unit.with(|device| (1..=64_u8).for_each(|flag| device.set_alert(flag, flags >> (flag - 1) & 1 == 1)));
-        Heard::Silent
     }
 }

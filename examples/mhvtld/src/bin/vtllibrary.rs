@@ -1,0 +1,78 @@
+//! `vtllibrary`: one library, whose drives are other processes, with the command line of mhvtl's.
+
+use mhvtl_lld::Kernel;
+use mhvtl_lld::queue::Queue;
+use mhvtld::daemon::{self, Arguments, Lock};
+use mhvtld::far::Far;
+use mhvtld::log::Log;
+use mhvtld::robot::{self, Lines};
+use mhvtld::{Door, Messages, placed};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::Arc;
+use vtl::config::mhvtl::{self, Imported};
+use vtl::config::{Config, parse};
+use vtl::control::socket::{self, Control};
+use vtl::data_dir::Data;
+use vtl::site::Site;
+
+fn main() -> ExitCode {
+    daemon::main("vtllibrary", run)
+}
+
+fn read(arguments: &Arguments) -> Result<(Imported, Config), String> {
+    let directory = &arguments.mhvtl_config;
+    let imported = mhvtl::import_library(directory, arguments.unit.into()).map_err(|error| error.to_string())?;
+    imported.notes.iter().for_each(|note| tracing::warn!("{note}"));
+    let config = parse(&format!("what was made of {}", directory.display()), &imported.text);
+    Ok((imported, config.map_err(|error| error.to_string())?))
+}
+
+fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let (log, unit) = (Log::start(arguments.level()), arguments.unit);
+    let (imported, config) = read(arguments)?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+    let module = Kernel::find()?;
+    let _lock = Lock::take(unit.into())?;
+    let queue = Queue::open().map_err(|error| format!("mhvtl's message queue: {error}"))?;
+    // What was said before it was there is no order.
+    while queue.receive(unit)?.is_some() {}
+    let lines = Lines::of(&queue, unit, &imported.seats);
+    let doors = {
+        let lines = lines.clone();
+        Box::new(move |_: &str, drive, name| Box::new(Far::new(lines.to(drive), name)) as _)
+    };
+    let folder = arguments.folder();
+    let data = Data::at(&folder)?.with_cartridges(&config.cartridges)?;
+    let site = Site::without_drives(data, &config, doors)?;
+    let reload = {
+        let site = Arc::downgrade(&site);
+        let arguments = arguments.clone();
+        move || {
+            let (_, config) = read(&arguments)?;
+            site.upgrade().ok_or("it ends")?.reload(&config).map_err(|error| error.to_string())
+        }
+    };
+    let control = folder.join(socket::FILE);
+    let _control = Control::open(&control, &site, Arc::new(reload.clone()))
+        .map_err(|error| format!("{}: {error}", control.display()))?;
+    let seats: Vec<_> = imported.seats.into_iter().filter(|seat| seat.unit == 0).collect();
+    let door = Door::open(&module, placed(&site, &seats)?)?;
+    let ears = robot::ears(&site, &door, &seats, &lines, &queue, &log)?;
+    let messages = Messages::open(&queue, ears, daemon::end)?;
+    lines.begin();
+    daemon::ready(&format!("library {unit}"))?;
+    for signal in signals.forever() {
+        if signal != SIGHUP {
+            break;
+        }
+        if let Err(error) = reload() {
+            tracing::error!(error, "the configuration was not taken over");
+        }
+    }
+    drop(messages);
+    door.close();
+    Ok(site.shut_down()?)
+}

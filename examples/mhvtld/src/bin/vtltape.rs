@@ -1,0 +1,54 @@
+//! `vtltape`: one drive, whose library is another process, with the command line of mhvtl's.
+
+use mhvtl_lld::Kernel;
+use mhvtl_lld::queue::{Queue, TOOL};
+use mhvtld::daemon::{self, Arguments, Lock};
+use mhvtld::log::Log;
+use mhvtld::lone::Lone;
+use mhvtld::{Door, Ear, Messages, Placed};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::Arc;
+use vtl::config::{mhvtl, parse};
+use vtl::data_dir::Data;
+use vtl::host::Host;
+use vtl::standalone::Standalone;
+
+fn main() -> ExitCode {
+    daemon::main("vtltape", run)
+}
+
+fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let (log, unit) = (Log::start(arguments.level()), arguments.unit);
+    let (imported, library) = mhvtl::import_drive(&arguments.mhvtl_config, unit.into())?;
+    imported.notes.iter().for_each(|note| tracing::warn!("{note}"));
+    let config = parse(&format!("what was made of {}", arguments.mhvtl_config.display()), &imported.text)?;
+    let (Some(setup), Some(seat)) = (config.libraries.first(), imported.seats.first()) else {
+        return Err("there is no drive in it".into());
+    };
+    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    let module = Kernel::find()?;
+    let _lock = Lock::take(unit.into())?;
+    let data = Data::at(&arguments.folder())?.with_cartridges(&config.cartridges)?;
+    let drive = Arc::new(Standalone::open(data, setup)?);
+    let queue = Queue::open().map_err(|error| format!("mhvtl's message queue: {error}"))?;
+    // What was said before it was there is no order; what its library has said is.
+    queue.withdraw(unit, TOOL)?;
+    let library = library.and_then(|library| u16::try_from(library).ok());
+    let mut lone = Lone::new(Arc::clone(&drive), unit, library, &queue, &log);
+    let host = Arc::new(Host::login(drive.target(), 1));
+    let mut placed = Placed::of(seat, Arc::clone(drive.unit()), host)?;
+    placed.after = Some(lone.watch());
+    let door = Door::open(&module, vec![placed])?;
+    let hear = Box::new(move |message: &_| lone.hear(message));
+    let ears = door.stops().into_iter().map(|ends| (ends, unit)).zip([hear]);
+    let ears = ears.map(|((ends, unit), hear)| Ear { unit, ends, hear }).collect();
+    let messages = Messages::open(&queue, ears, daemon::end)?;
+    daemon::ready(&format!("drive {unit}"))?;
+    signals.forever().next();
+    drop(messages);
+    door.close();
+    Ok(drive.shut_down()?)
+}

@@ -1,0 +1,79 @@
+//! How much is logged, which may change while a daemon works.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload::{self, Handle};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Registry, fmt};
+
+/// mhvtl's levels: 0 is quiet, 3 and more says everything.
+const LEVELS: [LevelFilter; 5] =
+    [LevelFilter::WARN, LevelFilter::INFO, LevelFilter::DEBUG, LevelFilter::TRACE, LevelFilter::TRACE];
+
+/// The log of this process, or none.
+#[derive(Clone, Default)]
+pub struct Log {
+    handle: Option<Handle<LevelFilter, Registry>>,
+    level: Arc<AtomicU8>,
+}
+
+impl Log {
+    /// Begins to log to standard error, at a level of mhvtl's. Once in a process.
+    #[must_use]
+    pub fn start(level: u8) -> Self {
+        let (filter, handle) = reload::Layer::new(filter(level));
+        let write = fmt::layer().with_writer(io::stderr);
+        let started = tracing_subscriber::registry().with(filter).with(write).try_init();
+        Self { handle: started.is_ok().then_some(handle), level: Arc::new(AtomicU8::new(level)) }
+    }
+
+    /// One level less; from the lowest to the third.
+    pub fn quieter(&self) {
+        self.change(|level| level.checked_sub(1).unwrap_or(3));
+    }
+
+    /// One level more; from the fourth to the first.
+    pub fn louder(&self) {
+        self.change(|level| if level < 4 { level + 1 } else { 1 });
+    }
+
+    fn change(&self, to: impl Fn(u8) -> u8) {
+        let level = to(self.level.load(Ordering::Acquire));
+        self.level.store(level, Ordering::Release);
+        if let Some(handle) = &self.handle {
+            let _ = handle.reload(filter(level));
+        }
+    }
+}
+
+fn filter(level: u8) -> LevelFilter {
+    LEVELS.get(usize::from(level)).copied().unwrap_or(LevelFilter::TRACE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_go_round() {
+        let log = Log::default();
+        let level = || log.level.load(Ordering::Acquire);
+        let down: Vec<u8> = (0..5)
+            .map(|_| {
+                log.quieter();
+                level()
+            })
+            .collect();
+        assert_eq!(down, [3, 2, 1, 0, 3]);
+        let up: Vec<u8> = (0..3)
+            .map(|_| {
+                log.louder();
+                level()
+            })
+            .collect();
+        assert_eq!(up, [4, 1, 2]);
+    }
+}

@@ -1,0 +1,86 @@
+//! What a drive understands.
+
+use crate::Heard;
+use ssc::timing::Motion;
+use std::time::Duration;
+use tape_store::medium::Codec;
+use vtl::unit::{Device, Unit};
+
+/// Settings of a drive; nothing, if a text is about its cartridge.
+#[must_use]
+pub fn setting(unit: &Unit, text: &str) -> Option<Heard> {
+    let text = text.trim_end().to_ascii_lowercase();
+    if let Some(rest) = text.strip_prefix("delay ") {
+        return Some(delay(unit, rest));
+    }
+    if let Some(codec) = text.strip_prefix("compression ") {
+        return Some(compression(unit, codec.trim()));
+    }
+    if let Some(answer) = text.strip_prefix("append only ") {
+        return Some(append_only(unit, answer.trim()));
+    }
+    text.starts_with("dump").then(|| {
+        of_drive(unit, |drive| {
+            let media: Vec<String> = drive
+                .media()
+                .map(|(name, writes)| format!("{name}{}", if writes { "" } else { " (read only)" }))
+                .collect();
+            tracing::warn!(unit = unit.name(), media = media.join(", "), "media that can be loaded");
+            Heard::Silent
+        })
+    })
+}
+
+fn of_drive(unit: &Unit, call: impl FnOnce(&mut ssc::drive::Drive) -> Heard) -> Heard {
+    unit.with(|device| match device {
+        Device::Drive(drive) => call(drive),
+        Device::Changer(_) => Heard::Refused("this is no drive".into()),
+    })
+}
+
+/// A motion and its seconds: at most 20, 30 of a rewind.
+fn delay(unit: &Unit, text: &str) -> Heard {
+    let mut words = text.split_whitespace();
+    let (Some(what), seconds) = (words.next(), words.next().unwrap_or("0")) else {
+        return Heard::Refused("load, unload, rewind, position or thread, and seconds, are needed".into());
+    };
+    let Ok(seconds) = seconds.parse::<u64>() else {
+        return Heard::Refused(format!("{seconds:?} is no number of seconds"));
+    };
+    let (motions, most): (&[Motion], _) = match what {
+        // Threading is a part of loading.
+        "load" | "thread" => (&[Motion::Load], 20),
+        "unload" => (&[Motion::Unload], 20),
+        "position" => (&[Motion::Position], 20),
+        "rewind" => (&[Motion::Rewind], 30),
+        other => return Heard::Refused(format!("{other:?} is not load, unload, rewind, position or thread")),
+    };
+    motions.iter().for_each(|motion| unit.set_delay(*motion, Duration::from_secs(seconds.min(most))));
+    Heard::Silent
+}
+
+fn compression(unit: &Unit, name: &str) -> Heard {
+    match name {
+        // LZO is read, but not written: mhvtl reads either.
+        "lzo" | "zlib" => of_drive(unit, |drive| {
+            drive.set_codec(Codec::zlib(1));
+            Heard::Silent
+        }),
+        other => Heard::Refused(format!("{other:?} is neither lzo nor zlib")),
+    }
+}
+
+fn append_only(unit: &Unit, answer: &str) -> Heard {
+    let on = match answer {
+        "yes" => true,
+        "no" => false,
+        other => return Heard::Refused(format!("{other:?} is neither Yes nor No")),
+    };
+    of_drive(unit, |drive| {
+        if drive.set_append_only(on) {
+            Heard::Silent
+        } else {
+            Heard::Refused("this model has no append-only mode".into())
+        }
+    })
+}

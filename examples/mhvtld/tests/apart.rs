@@ -1,0 +1,292 @@
+//! A library and its drives as daemons of their own, over a queue, at a simulated module.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use common::{LOAD, codes, etc, ready};
+use mhvtl_lld::queue::{Message, Queue, Received, TOOL};
+use mhvtl_lld::simulator::{Asked, Got, Simulator};
+use mhvtld::far::Far;
+use mhvtld::log::Log;
+use mhvtld::lone::Lone;
+use mhvtld::robot::{self, Lines};
+use mhvtld::{Door, Ear, Messages, Placed, placed};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+use tempfile::tempdir;
+use vtl::config::mhvtl::{import_drive, import_library};
+use vtl::config::parse;
+use vtl::data_dir::Data;
+use vtl::host::Host;
+use vtl::site::{Running, Site};
+use vtl::standalone::Standalone;
+
+const UNLOAD: [u8; 6] = [0x1b, 0, 0, 0, 0, 0];
+const BACK: [u8; 12] = [0xa5, 0, 0, 0, 0x01, 0xf4, 0x03, 0xe8, 0, 0, 0, 0];
+
+/// A drive's daemon; its fields go in this order.
+struct Tape {
+    _messages: Messages,
+    _door: Door,
+    drive: Arc<Standalone>,
+}
+
+fn tape(dir: &Path, module: &Simulator, queue: &Queue, unit: u16) -> Tape {
+    let (imported, library) = import_drive(&dir.join("etc"), unit.into()).unwrap();
+    assert_eq!(library, Some(10));
+    let config = parse("made", &imported.text).unwrap();
+    let data = Data::at(&dir.join(format!("data/{unit}"))).unwrap().with_cartridges(&config.cartridges).unwrap();
+    let drive = Arc::new(Standalone::open(data, &config.libraries[0]).unwrap());
+    let mut lone = Lone::new(Arc::clone(&drive), unit, None, queue, &Log::default());
+    let host = Arc::new(Host::login(drive.target(), 1));
+    let mut placed = Placed::of(&imported.seats[0], Arc::clone(drive.unit()), host).unwrap();
+    placed.after = Some(lone.watch());
+    let door = Door::open(module, vec![placed]).unwrap();
+    let ends = door.stops().remove(0);
+    let ear = Ear { unit, ends, hear: Box::new(move |message| lone.hear(message)) };
+    let messages = Messages::open(queue, vec![ear], || {}).unwrap();
+    Tape { _messages: messages, _door: door, drive }
+}
+
+/// A library's daemon.
+struct Changer {
+    _messages: Messages,
+    _door: Door,
+    site: Running,
+}
+
+fn changer(dir: &Path, module: &Simulator, queue: &Queue, patience: Duration) -> Changer {
+    let imported = import_library(&dir.join("etc"), 10).unwrap();
+    let config = parse("made", &imported.text).unwrap();
+    let lines = Lines::with_patience(queue, 10, &imported.seats, patience);
+    let doors = {
+        let lines = lines.clone();
+        Box::new(move |_: &str, drive, name| Box::new(Far::new(lines.to(drive), name)) as _)
+    };
+    let data = Data::at(&dir.join("data/10")).unwrap().with_cartridges(&config.cartridges).unwrap();
+    let site = Site::without_drives(data, &config, doors).unwrap();
+    let seats = &imported.seats[..1];
+    let door = Door::open(module, placed(&site, seats).unwrap()).unwrap();
+    let ears = robot::ears(&site, &door, seats, &lines, queue, &Log::default()).unwrap();
+    let messages = Messages::open(queue, ears, || {}).unwrap();
+    lines.begin();
+    Changer { _messages: messages, _door: door, site }
+}
+
+const LONG: Duration = Duration::from_secs(30);
+
+fn content(changer: &Changer, element: u16) -> Option<(String, bool)> {
+    changer.site.libraries()[0].changer(|changer| {
+        let address = smc::element::Address(element);
+        let status = changer.library().bay(address).map(smc::bay::Bay::status);
+        let content = changer.content(address)?;
+        Some((content.barcode.to_string(), status.is_some_and(|status| status.accessible)))
+    })
+}
+
+#[test]
+fn ours_with_ours() {
+    let dir = tempdir().unwrap();
+    etc(dir.path());
+    let (module, queue) = (Simulator::default(), Queue::private().unwrap());
+    let changer = self::changer(dir.path(), &module, &queue, LONG);
+    let (one, two) = (tape(dir.path(), &module, &queue, 11), tape(dir.path(), &module, &queue, 12));
+    ready(&module, 10);
+    assert_eq!(module.send(10, &LOAD, Asked::Nothing).wait(), Got::default());
+    ready(&module, 11);
+    assert_eq!(module.send(11, &[0x0a, 0, 0, 0, 4, 0], Asked::Out(b"data".to_vec())).wait(), Got::default());
+    assert_eq!(content(&changer, 500), Some(("E01001L8".into(), false)));
+    // The tool's words go to a library that has drives elsewhere as well.
+    queue.send(10, TOOL, "list map ").unwrap();
+    assert_eq!(queue.wait(TOOL).unwrap(), Received::Message(Message { sender: 10, text: String::new() }));
+    // A host that prevents removal keeps the cartridge in.
+    assert_eq!(module.send(11, &[0x1e, 0, 0, 0, 1, 0], Asked::Nothing).wait(), Got::default());
+    let got = module.send(10, &BACK, Asked::Nothing).wait();
+    assert_eq!((got.status, codes(&got)), (2, (5, 0x53, 0x03)));
+    assert_eq!(module.send(11, &[0x1e, 0, 0, 0, 0, 0], Asked::Nothing).wait(), Got::default());
+    // The library hears when a host has unloaded it.
+    assert_eq!(module.send(11, &UNLOAD, Asked::Nothing).wait(), Got::default());
+    while content(&changer, 500) != Some(("E01001L8".into(), true)) {
+        thread::yield_now();
+    }
+    let to_two = [0xa5, 0, 0, 0, 0x01, 0xf4, 0x01, 0xf5, 0, 0, 0, 0];
+    assert_eq!(module.send(10, &to_two, Asked::Nothing).wait(), Got::default());
+    assert_eq!((one.drive.status().barcode, content(&changer, 501)), (None, Some(("E01001L8".into(), false))));
+    ready(&module, 12);
+    let got = module.send(12, &[0x08, 0, 0, 0, 4, 0], Asked::In(4)).wait();
+    assert_eq!(got.data, b"data");
+    // Whoever of them begins anew, and all of them: it is in the drive still.
+    drop(two);
+    let two = tape(dir.path(), &module, &queue, 12);
+    ready(&module, 12);
+    drop((changer, one, two));
+    let changer = self::changer(dir.path(), &module, &queue, LONG);
+    let two = tape(dir.path(), &module, &queue, 12);
+    ready(&module, 10);
+    ready(&module, 12);
+    assert_eq!(content(&changer, 501), Some(("E01001L8".into(), false)));
+    let home = [0xa5, 0, 0, 0, 0x01, 0xf5, 0x03, 0xe8, 0, 0, 0, 0];
+    assert_eq!(module.send(10, &home, Asked::Nothing).wait(), Got::default());
+    assert_eq!((two.drive.status().barcode, content(&changer, 501)), (None, None));
+    drop((changer, two));
+    queue.remove().unwrap();
+}
+
+/// Hears what is said to a drive, and answers: as mhvtl's drives do.
+fn expect(queue: &Queue, drive: u16, text: &str, answer: Option<&str>) {
+    assert_eq!(queue.wait(drive).unwrap(), Received::Message(Message { sender: 10, text: text.into() }));
+    answer.into_iter().for_each(|answer| queue.send(10, drive, answer).unwrap());
+}
+
+#[test]
+fn our_library_with_drives_of_mhvtl() {
+    let dir = tempdir().unwrap();
+    etc(dir.path());
+    let (module, queue) = (Simulator::default(), Queue::private().unwrap());
+    let changer = self::changer(dir.path(), &module, &queue, Duration::from_millis(300));
+    ready(&module, 10);
+    for drive in [11, 12] {
+        expect(&queue, drive, "Register Ferric", None);
+    }
+    let moving = |cdb: [u8; 12]| {
+        let module = module.clone();
+        thread::spawn(move || module.send(10, &cdb, Asked::Nothing).wait())
+    };
+    let load = moving(LOAD);
+    expect(&queue, 11, "mount_state", Some("Not occupied"));
+    expect(&queue, 11, "Register Ferric", None);
+    // Others may talk meanwhile.
+    queue.send(10, TOOL, "open map ").unwrap();
+    queue.send(10, 12, "eject").unwrap();
+    expect(&queue, 11, "lload E01001L8", Some("Loaded OK: E01001L8"));
+    assert_eq!(load.join().unwrap(), Got::default());
+    assert_eq!(queue.wait(TOOL).unwrap(), Received::Message(Message { sender: 10, text: "OK".into() }));
+    let back = moving(BACK);
+    expect(&queue, 11, "mount_state", Some("occupied"));
+    expect(&queue, 11, "unload E01001L8        ", Some("Unloaded OK"));
+    expect(&queue, 11, "set_empty", Some("Unloaded OK"));
+    assert_eq!(back.join().unwrap(), Got::default());
+    // One that cannot read the medium, and one that is dead: the move fails, and nothing waits for the dead one but a question.
+    let load = moving(LOAD);
+    expect(&queue, 11, "mount_state", Some("Not occupied"));
+    expect(&queue, 11, "Register Ferric", None);
+    expect(&queue, 11, "lload E01001L8", Some("Load failed: E01001L8"));
+    let got = load.join().unwrap();
+    assert_eq!((got.status, codes(&got)), (2, (4, 0x53, 0x00)));
+    let got = moving(LOAD).join().unwrap();
+    assert_eq!((got.status, codes(&got)), (2, (4, 0x53, 0x00)));
+    assert_eq!(queue.receive(11).unwrap(), None);
+    assert_eq!((content(&changer, 500), content(&changer, 1000)), (None, Some(("E01001L8".into(), false))));
+    // One that dies with a cartridge in it keeps it, until it is back and empty.
+    let load = moving(LOAD);
+    expect(&queue, 11, "mount_state", Some("Not occupied"));
+    expect(&queue, 11, "Register Ferric", None);
+    expect(&queue, 11, "lload E01001L8", Some("Loaded OK: E01001L8"));
+    assert_eq!(load.join().unwrap(), Got::default());
+    let got = moving(BACK).join().unwrap();
+    assert_eq!((got.status, codes(&got).0), (2, 4));
+    assert_eq!(content(&changer, 500), Some(("E01001L8".into(), false)));
+    // A library that begins anew has the drive thread what is in it.
+    drop(changer);
+    let changer = self::changer(dir.path(), &module, &queue, Duration::from_millis(300));
+    expect(&queue, 11, "Register Ferric", None);
+    expect(&queue, 11, "mount_state", Some("Not occupied"));
+    expect(&queue, 11, "lload E01001L8", Some("Loaded OK: E01001L8"));
+    assert_eq!(content(&changer, 500), Some(("E01001L8".into(), false)));
+    drop(changer);
+    queue.remove().unwrap();
+}
+
+#[test]
+fn our_drive_with_a_library_of_mhvtl() {
+    let dir = tempdir().unwrap();
+    etc(dir.path());
+    let (module, queue) = (Simulator::default(), Queue::private().unwrap());
+    drop(self::changer(dir.path(), &module, &queue, LONG));
+    while queue.receive(11).unwrap().is_some() {}
+    let drive = tape(dir.path(), &module, &queue, 11);
+    let ask = |text: &str| {
+        queue.send(11, 10, text).unwrap();
+        match queue.wait(10).unwrap() {
+            Received::Message(message) => {
+                assert_eq!(message.sender, 11);
+                message.text
+            }
+            Received::Refused(why) => panic!("{why}"),
+        }
+    };
+    queue.send(11, 10, "Register").unwrap();
+    assert_eq!(ask("mount_state"), "Not occupied");
+    assert_eq!(ask("lload E01009L8"), "Load failed: E01009L8");
+    assert_eq!(ask("lload E01001L8"), "Loaded OK: E01001L8");
+    assert_eq!(ask("lload E01002L8"), "Load failed - E01002L8 is already in mouth of drive");
+    assert_eq!(ask("mount_state"), "occupied");
+    ready(&module, 11);
+    // It unloads whatever a host prevents if a library of mhvtl's takes the cartridge: that asks nobody.
+    assert_eq!(module.send(11, &[0x1e, 0, 0, 0, 1, 0], Asked::Nothing).wait(), Got::default());
+    assert_eq!(ask("unload E01001L8        "), "Unload failed: a host prevents removal");
+    assert_eq!(ask("set_empty"), "Unloaded OK");
+    assert_eq!(module.send(11, &[0x1e, 0, 0, 0, 0, 0], Asked::Nothing).wait(), Got::default());
+    assert_eq!(ask("lload E01002L8"), "Loaded OK: E01002L8");
+    ready(&module, 11);
+    assert_eq!(module.send(11, &UNLOAD, Asked::Nothing).wait(), Got::default());
+    assert_eq!(queue.wait(10).unwrap(), Received::Message(Message { sender: 11, text: "eject".into() }));
+    assert_eq!((ask("mount_state").as_str(), ask("set_empty").as_str()), ("occupied", "Unloaded OK"));
+    // That library puts what is in drives back into slots when it begins anew: so the drive begins empty.
+    assert_eq!(ask("lload E01001L8"), "Loaded OK: E01001L8");
+    drop(drive);
+    let drive = tape(dir.path(), &module, &queue, 11);
+    assert_eq!(ask("mount_state"), "Not occupied");
+    // Without any library: by the tool.
+    queue.send(11, TOOL, "load E01002L8 ").unwrap();
+    assert_eq!(ask("mount_state"), "occupied");
+    queue.send(11, TOOL, "unload E01002L8 ").unwrap();
+    assert_eq!((ask("mount_state").as_str(), drive.drive.status().accessible), ("occupied", true));
+    assert_eq!(queue.receive(TOOL).unwrap(), None);
+    // Settings of a drive, and what is none.
+    for text in
+        ["delay rewind 1 ", "compression lzo ", "Append Only No ", "delay jump 1 ", "compression rar ", "nonsense "]
+    {
+        queue.send(11, TOOL, text).unwrap();
+    }
+    assert_eq!(ask("mount_state"), "occupied");
+    drop(drive);
+    queue.remove().unwrap();
+}
+
+#[test]
+fn delays() {
+    let dir = tempdir().unwrap();
+    etc(dir.path());
+    let (module, queue) = (Simulator::default(), Queue::private().unwrap());
+    drop(self::changer(dir.path(), &module, &queue, LONG));
+    let drive = tape(dir.path(), &module, &queue, 11);
+    for text in ["delay load 1 ", "delay rewind 1 ", "load E01001L8 "] {
+        queue.send(11, TOOL, text).unwrap();
+    }
+    while drive.drive.status().barcode.is_none() {
+        thread::yield_now();
+    }
+    let begun = vtl::clock::now().mono.0;
+    let sense = |got: &Got| (got.status, codes(got));
+    let mut seen = Vec::new();
+    loop {
+        let got = module.send(11, &[0; 6], Asked::Nothing).wait();
+        if got.status == 0 {
+            break;
+        }
+        if seen.last() != Some(&sense(&got)) {
+            seen.push(sense(&got));
+        }
+    }
+    // Power on, becoming ready, and only then a new medium.
+    assert_eq!(seen, [(2, (6, 0x29, 0x01)), (2, (2, 0x04, 0x01)), (2, (6, 0x28, 0x00))]);
+    assert!(vtl::clock::now().mono.0 - begun > 500_000);
+    let begun = vtl::clock::now().mono.0;
+    assert_eq!(module.send(11, &[0x01, 0, 0, 0, 0, 0], Asked::Nothing).wait(), Got::default());
+    assert!(vtl::clock::now().mono.0 - begun >= 1_000_000, "it waits at least as long as it was told");
+    drop(drive);
+    queue.remove().unwrap();
+}
