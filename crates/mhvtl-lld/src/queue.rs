@@ -80,7 +80,15 @@ impl Queue {
     /// # Errors
     /// It may not be used by this user, or the system has no room for another.
     pub fn open() -> io::Result<Self> {
-        sys::queue(KEY).map(Self)
+        sys::queue(KEY, true).map(Self)
+    }
+
+    /// mhvtl's queue, which some daemon has made.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] if none has, or it may not be used by this user.
+    pub fn existing() -> io::Result<Self> {
+        sys::queue(KEY, false).map(Self)
     }
 
     /// A queue of nobody else, for tests.
@@ -88,7 +96,7 @@ impl Queue {
     /// # Errors
     /// The system has no room for another.
     pub fn private() -> io::Result<Self> {
-        sys::queue(libc::IPC_PRIVATE).map(Self)
+        sys::queue(libc::IPC_PRIVATE, true).map(Self)
     }
 
     /// The same queue, for another thread.
@@ -114,10 +122,25 @@ impl Queue {
     /// # Errors
     /// The queue was removed.
     pub fn receive(&self, receiver: u16) -> io::Result<Option<Received>> {
+        Ok(self.take(receiver.into())?.map(|(_, received)| received))
+    }
+
+    /// The next message, and for whom it was, if there is one: it is taken out, whoever waits for it.
+    ///
+    /// # Errors
+    /// The queue was removed.
+    pub fn receive_any(&self) -> io::Result<Option<(u64, Received)>> {
+        self.take(0)
+    }
+
+    fn take(&self, kind: i64) -> io::Result<Option<(u64, Received)>> {
         // Longer than any that is meant, so that one that is not shows.
         let mut bytes = [0; HEAD + TEXT + 64];
-        match sys::receive(self.0, receiver.into(), &mut bytes) {
-            Ok(length) => Ok(Some(decode(bytes.get(..8 + length).unwrap_or(&bytes)))),
+        match sys::receive(self.0, kind, &mut bytes) {
+            Ok(length) => {
+                let receiver = bytes.first_chunk().copied().map_or(0, u64::from_le_bytes);
+                Ok(Some((receiver, decode(bytes.get(..8 + length).unwrap_or(&bytes)))))
+            }
             Err(error) if error.raw_os_error() == Some(libc::ENOMSG) => Ok(None),
             Err(error) => Err(error),
         }
@@ -180,6 +203,11 @@ mod tests {
         sys::send(queue.0, &[&encode(11, 10, "")[..16], &[b'x'; 4000]].concat()).unwrap();
         assert_eq!(queue.receive(11).unwrap(), Some(Received::Refused("its text has no end")));
         assert_eq!(queue.receive(11).unwrap(), None);
+        // Whoever they are for.
+        queue.send(12, 10, "Register").unwrap();
+        let register = Received::Message(Message { sender: 10, text: "Register".into() });
+        assert_eq!(queue.receive_any().unwrap(), Some((12, register)));
+        assert_eq!(queue.receive_any().unwrap(), None);
         queue.remove().unwrap();
     }
 }

@@ -5,6 +5,9 @@
 
 mod contents;
 mod device;
+mod outline;
+
+pub use outline::{Outline, OutlineKind, assignments, directory, labels, outline};
 
 use super::ConfigError;
 use contents::Contents;
@@ -13,7 +16,7 @@ use smc::profile::ChangerProfile;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// What came of it.
@@ -38,6 +41,13 @@ pub struct Seat {
     pub minor: u32,
     /// Channel, target and LUN.
     pub address: [u32; 3],
+}
+
+/// What a section of `device.conf` is of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Library,
+    Drive,
 }
 
 /// One line of a file.
@@ -72,6 +82,12 @@ impl<'a> Line<'a> {
         let rest = self.after(keyword)?.trim_start();
         let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         rest.get(..digits)?.parse().ok()
+    }
+
+    /// The unit whose section begins here, and its number.
+    fn header(&self) -> Option<(Unit, u32)> {
+        let drive = self.number_after("Drive:").filter(|_| self.text.contains("CHANNEL")).map(|id| (Unit::Drive, id));
+        drive.or_else(|| Some((Unit::Library, self.number_after("Library:")?)))
     }
 
     /// Channel, target and LUN of a header; what is missing is 0.
@@ -130,7 +146,7 @@ fn read(path: &Path) -> Result<Option<String>, ConfigError> {
 }
 
 /// The file of a library's contents: what was saved when mhvtl ended, unless the file itself is newer.
-fn contents_of(directory: &Path, library: &LibrarySection) -> Result<(std::path::PathBuf, bool), ConfigError> {
+fn contents_of(directory: &Path, library: &LibrarySection) -> Result<(PathBuf, bool), ConfigError> {
     let plain = directory.join(format!("library_contents.{}", library.id));
     let saved = directory.join(format!("library_contents.{}.persist", library.id));
     let changed = |path: &Path| -> Result<Option<SystemTime>, ConfigError> {
@@ -143,6 +159,11 @@ fn contents_of(directory: &Path, library: &LibrarySection) -> Result<(std::path:
     let newer =
         library.persists && changed(&saved)?.is_some_and(|saved| changed(&plain).is_ok_and(|at| at <= Some(saved)));
     Ok(if newer { (saved, true) } else { (plain, false) })
+}
+
+/// The directory of a library's cartridges.
+fn home_of(library: u32, given: Option<&str>) -> PathBuf {
+    given.map_or_else(|| format!("/opt/mhvtl/{library}").into(), PathBuf::from)
 }
 
 /// Assignments of `mhvtl.conf`, as a shell reads them.
@@ -203,7 +224,7 @@ impl Import {
                 let _ = writeln!(self.text, "at = \"{word}{}\"\nsize = \"{size}MiB\"\nlevel = \"mhvtl\"", run.number);
             }
         }
-        let home = library.home.clone().unwrap_or_else(|| format!("/opt/mhvtl/{}", library.id));
+        let home = home_of(library.id, library.home.as_deref()).display().to_string();
         if !self.homes.contains(&home) {
             self.homes.push(home);
         }
