@@ -62,9 +62,12 @@ impl Kernel {
         Ok(false)
     }
 
-    /// Makes the node of a minor, unless it is there. One of another major, left by a module that was loaded before, is
-    /// made anew.
-    fn node(&self, minor: u16) -> io::Result<PathBuf> {
+    /// Makes the node of a minor, unless it is there, and says where it is. One of another major, left by a module that was
+    /// loaded before, is made anew. Whoever opens a unit need not ask for it.
+    ///
+    /// # Errors
+    /// Something else has its name, or this user may not make it.
+    pub fn node(&self, minor: u16) -> io::Result<PathBuf> {
         let path = self.devices.join(format!("mhvtl{minor}"));
         let device = libc::makedev(self.major, minor.into());
         match fs::symlink_metadata(&path) {

@@ -90,6 +90,14 @@ impl Queue {
         Self::of(KEY)
     }
 
+    /// mhvtl's queue, which some daemon has made. Once removed, it is not made anew.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] if none has, or it may not be used by this user.
+    pub fn existing() -> io::Result<Self> {
+        Ok(Self { key: libc::IPC_PRIVATE, id: Arc::new(AtomicI32::new(sys::queue(KEY, false)?)) })
+    }
+
     /// A queue of nobody else, for tests.
     ///
     /// # Errors
@@ -99,14 +107,14 @@ impl Queue {
     }
 
     fn of(key: i32) -> io::Result<Self> {
-        Ok(Self { key, id: Arc::new(AtomicI32::new(sys::queue(key)?)) })
+        Ok(Self { key, id: Arc::new(AtomicI32::new(sys::queue(key, true)?)) })
     }
 
     /// Calls with the number of the queue, once more if it was removed.
     fn with<T>(&self, call: impl Fn(i32) -> io::Result<T>) -> io::Result<T> {
         match call(self.id.load(Ordering::Acquire)) {
             Err(error) if self.key != libc::IPC_PRIVATE && is_gone(&error) => {
-                self.id.store(sys::queue(self.key)?, Ordering::Release);
+                self.id.store(sys::queue(self.key, true)?, Ordering::Release);
                 call(self.id.load(Ordering::Acquire))
             }
             done => done,
@@ -131,8 +139,20 @@ impl Queue {
     /// # Errors
     /// The queue cannot be used.
     pub fn receive(&self, receiver: u16) -> io::Result<Option<Received>> {
-        match self.take(receiver, false) {
-            Ok(received) => Ok(Some(received)),
+        Ok(self.next(receiver.into())?.map(|(_, received)| received))
+    }
+
+    /// The next message, and for whom it was, if there is one: it is taken out, whoever waits for it.
+    ///
+    /// # Errors
+    /// The queue cannot be used.
+    pub fn receive_any(&self) -> io::Result<Option<(u64, Received)>> {
+        self.next(0)
+    }
+
+    fn next(&self, kind: i64) -> io::Result<Option<(u64, Received)>> {
+        match self.take(kind, false) {
+            Ok(taken) => Ok(Some(taken)),
             Err(error) if error.raw_os_error() == Some(libc::ENOMSG) => Ok(None),
             Err(error) => Err(error),
         }
@@ -144,19 +164,20 @@ impl Queue {
     /// The queue cannot be used.
     pub fn wait(&self, receiver: u16) -> io::Result<Received> {
         loop {
-            match self.take(receiver, true) {
+            match self.take(receiver.into(), true) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                done => return done,
+                done => return done.map(|(_, received)| received),
             }
         }
     }
 
-    fn take(&self, receiver: u16, wait: bool) -> io::Result<Received> {
+    fn take(&self, kind: i64, wait: bool) -> io::Result<(u64, Received)> {
         self.with(|id| {
             // Longer than any that is meant, so that one that is not shows.
             let mut bytes = [0; HEAD + TEXT + 64];
-            let length = sys::receive(id, receiver.into(), wait, &mut bytes)?;
-            Ok(decode(bytes.get(..8 + length).unwrap_or(&bytes)))
+            let length = sys::receive(id, kind, wait, &mut bytes)?;
+            let receiver = bytes.first_chunk().copied().map_or(0, u64::from_le_bytes);
+            Ok((receiver, decode(bytes.get(..8 + length).unwrap_or(&bytes))))
         })
     }
 
@@ -249,6 +270,11 @@ mod tests {
         queue.withdraw(11, 10).unwrap();
         assert_eq!(queue.wait(11).unwrap(), message(32_768, "verbose ").unwrap());
         assert_eq!(queue.receive(11).unwrap(), None);
+        // Whoever they are for.
+        queue.send(12, 10, "Register").unwrap();
+        let register = Received::Message(Message { sender: 10, text: "Register".into() });
+        assert_eq!(queue.receive_any().unwrap(), Some((12, register)));
+        assert_eq!(queue.receive_any().unwrap(), None);
         queue.clone().remove().unwrap();
         assert!(queue.wait(11).is_err(), "one of nobody else is not made anew");
     }

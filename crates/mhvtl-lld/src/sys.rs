@@ -51,10 +51,11 @@ pub(crate) fn make_node(path: &std::ffi::CStr, device: libc::dev_t) -> io::Resul
     checked(unsafe { libc::mknod(path.as_ptr(), libc::S_IFCHR | 0o660, device) }).map(drop)
 }
 
-/// Opens the queue of a key, made if it is not there, for its owner and group.
-pub(crate) fn queue(key: i32) -> io::Result<i32> {
+/// Opens the queue of a key; if it is not there it is made, for its owner and group, or not.
+pub(crate) fn queue(key: i32, make: bool) -> io::Result<i32> {
+    let flags = if make { libc::IPC_CREAT | 0o660 } else { 0 };
     // SAFETY: no memory is passed.
-    checked(unsafe { libc::msgget(key, libc::IPC_CREAT | 0o660) })
+    checked(unsafe { libc::msgget(key, flags) })
 }
 
 /// Removes a queue with what is in it.
@@ -73,8 +74,8 @@ pub(crate) fn send(queue: i32, message: &[u8]) -> io::Result<i32> {
     checked(unsafe { libc::msgsnd(queue, message.as_ptr().cast(), length, libc::IPC_NOWAIT) })
 }
 
-/// Takes the first message of a type, cut to the buffer: its type comes first. How many bytes are behind that. It may wait
-/// for one.
+/// Takes the first message of a type (0 is any), cut to the buffer: its type comes first. How many bytes are behind that.
+/// It may wait for one.
 pub(crate) fn receive(queue: i32, kind: i64, wait: bool, into: &mut [u8]) -> io::Result<usize> {
     let Some(length) = into.len().checked_sub(size_of::<libc::c_long>()) else {
         return Err(io::ErrorKind::InvalidInput.into());

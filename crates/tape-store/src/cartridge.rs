@@ -325,6 +325,15 @@ impl Cartridge {
         Ok(memory::read(self.folder.open()?.as_mut())?.level())
     }
 
+    /// Refuses a cartridge that mhvtl may have loaded: it locks nothing, but notes the load.
+    ///
+    /// # Errors
+    /// [`StoreError::NotUnloaded`], or as [`Self::mam`].
+    pub fn check_free(&mut self) -> Result<(), StoreError> {
+        let noted = self.mam()?.flags().contains(Flags::LOADED) && self.level()? == Level::Mhvtl;
+        if noted { Err(StoreError::NotUnloaded) } else { Ok(()) }
+    }
+
     /// Why nothing is to be written on it at a time, in seconds since 1970, if so.
     ///
     /// # Errors

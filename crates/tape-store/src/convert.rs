@@ -6,7 +6,7 @@ use crate::error::StoreError;
 use crate::medium::{Codec, Found, MAX_BLOCK, Medium, Written};
 use crate::memory;
 use crate::seal::{Locked, Unseal};
-use crate::three_file::inspect::{Object, Protection};
+use crate::three_file::inspect::{Label, Object, Protection};
 use crate::three_file::{Shape, ThreeFile};
 use std::io::{IoSlice, IoSliceMut};
 
@@ -73,7 +73,7 @@ fn copy(
         Protection::None => None,
         // Without its key a sealed block can only be copied as it is, and its place is authenticated with it.
         Protection::Sealed => return Err(at(StoreError::NoSeal)),
-        Protection::Labelled => Some(from.label_of_next()?.ok_or(StoreError::Locked {
+        Protection::Labelled => Some(from.label_of_next()?.and_then(Label::seal).ok_or(StoreError::Locked {
             partition: place.partition,
             object: place.object,
             why: Locked::NoKey,

@@ -53,6 +53,9 @@ pub enum StoreError {
     /// Someone uses the cartridge.
     #[error("the cartridge is in use")]
     InUse,
+    /// mhvtl has the cartridge loaded, or did not unload it.
+    #[error("is loaded, or was not unloaded in order; if no drive has it, repair it first")]
+    NotUnloaded,
     /// The cartridge is not there, or there already.
     #[error("cartridge {barcode}: {what}")]
     Cartridge {

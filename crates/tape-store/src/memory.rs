@@ -89,7 +89,8 @@ pub(crate) fn write(folder: &mut dyn Folder, mam: &Mam) -> Result<(), StoreError
     match read(folder)? {
         Kept::Ferric(_) => replace(folder, FERRIC, &mam.encode()),
         Kept::Mhvtl(mut chip) => {
-            let density = chip.density()?;
+            // A medium that mhvtl does not have is still stored as what it was.
+            let density = mam.media().ok().and_then(mhvtl::media::of).map_or_else(|| chip.density(), Ok)?;
             chip.update(mam, partitions(folder)?, density)?;
             write_chip(folder, &chip)
         }

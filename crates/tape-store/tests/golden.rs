@@ -584,3 +584,34 @@ fn attributes_that_mhvtl_does_not_know_are_kept_or_refused() {
     cartridge.save_mam(&fewer).unwrap();
     assert_eq!(cartridge.mam().unwrap().get(AttrId(0x0820), 0), None);
 }
+
+/// A cartridge that became one of another medium and kind is as if it had been made so.
+#[test]
+fn becoming_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = TapeStore::new(Box::new(OsShelves::at(dir.path()).unwrap()));
+    let make = |name: &str, density: &str, kind| {
+        let media = mhvtl::media::by_name(density).unwrap().media();
+        let new =
+            NewCartridge { level: Level::Mhvtl, serial: "S1", capacity: 1 << 30, kind, ..NewCartridge::data(media) };
+        store.create(&Barcode::new(name).unwrap(), &new).unwrap();
+    };
+    make("A", "LTO8", Kind::Null);
+    let was = files(&dir.path().join("A"));
+    make("B", "E06", Kind::Cleaning);
+    let mut cartridge = cartridge_at(dir.path(), "A");
+    let mut mam = cartridge.mam().unwrap();
+    mhvtl::media::by_name("E06").unwrap().describe(&mut mam);
+    mhvtl::set_kind(&mut mam, Kind::Cleaning);
+    mam.set(AttrId::BARCODE, 0, format!("{:<31}\0", "B").as_bytes());
+    cartridge.set_mam(&mam).unwrap();
+    assert_eq!(files(&dir.path().join("A")), files(&dir.path().join("B")));
+    assert_ne!(was, files(&dir.path().join("A")));
+    // From no data to data.
+    mhvtl::set_kind(&mut mam, Kind::Null);
+    cartridge.set_mam(&mam).unwrap();
+    assert_eq!(cartridge.mam().unwrap().kind(), Kind::Null);
+    mhvtl::set_kind(&mut mam, Kind::Data);
+    cartridge.set_mam(&mam).unwrap();
+    assert_eq!((cartridge.mam().unwrap().kind(), cartridge.media().name), (Kind::Data, "E06"));
+}

@@ -9,6 +9,7 @@ pub use aws::{AwsReader, AwsWriter};
 pub use plain::{PlainReader, PlainWriter};
 pub use simh::{SimhReader, SimhWriter};
 
+use crate::cartridge::Cartridge;
 use crate::error::StoreError;
 use crate::medium::{Codec, Found, MAX_BLOCK, Medium, Written};
 use std::io::{self, IoSlice, IoSliceMut, Read};
@@ -105,6 +106,36 @@ pub fn import(image: &mut dyn ImageReader, tape: &mut dyn Medium, codec: Codec) 
     }
     tape.sync()?;
     Ok(moved)
+}
+
+/// Writes an image on a cartridge, behind what is in a partition or instead of it, and notes in its memory that it was
+/// written outside a drive.
+///
+/// # Errors
+/// The cartridge does not open, or as [`import`].
+pub fn write(
+    image: &mut dyn ImageReader,
+    cartridge: &mut Cartridge,
+    partition: u8,
+    overwrite: bool,
+    codec: Codec,
+) -> Result<Moved, ImageError> {
+    let (mut tape, _) = cartridge.open_files()?;
+    tape.locate(partition, 0)?;
+    if !overwrite {
+        tape.space_to_end()?;
+    }
+    let moved = import(image, &mut tape, codec);
+    if overwrite && matches!(moved, Ok(Moved { blocks: 0, filemarks: 0, .. })) {
+        tape.truncate()?;
+    }
+    let closed = tape.close();
+    let usage = tape.usage(partition)?;
+    drop(tape);
+    // Whatever stopped it, the tape may have changed.
+    let noted = cartridge.note_change(usage);
+    closed.and(noted)?;
+    moved
 }
 
 /// Writes a tape from where it stands to end of data (or, if `one_file`, to the next filemark) as an image.

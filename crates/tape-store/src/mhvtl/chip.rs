@@ -36,6 +36,8 @@ pub(super) mod id {
     pub(in crate::mhvtl) const SIZES: [u16; 4] = [0x000d, 0x000e, 0x000f, 0x0010];
 }
 
+/// Those that describe the density.
+const DESCRIBING: [u16; 4] = [id::BITS_PER_MM, id::TRACKS, id::DENSITY_NAME, id::DESCRIPTION];
 /// FLAGS: write-protected.
 const WRITE_PROTECTED: u16 = 0x0002;
 const COHERENCY: u16 = 0x080c;
@@ -230,7 +232,7 @@ impl Chip {
         self.private.get(&id::FLAGS).and_then(|value| value.first_chunk()).copied().map_or(0, u16::from_le_bytes)
     }
 
-    /// Takes a memory that a drive changed.
+    /// Takes a memory that was changed; `density` is what it is from here on.
     ///
     /// # Errors
     /// [`StoreError::Attribute`]: one that has no room here. Nothing changed then.
@@ -245,6 +247,9 @@ impl Chip {
         {
             return Err(StoreError::Attribute { id: id.0, partition });
         }
+        if self.density().is_ok_and(|was| !std::ptr::eq(was, density)) {
+            self.private.retain(|id, _| !DESCRIBING.contains(id));
+        }
         let before = self.memory();
         for (id, len, form) in ORDER {
             let stored = self.mam.entry(id).or_insert_with(|| vec![0; len.into()]);
@@ -257,8 +262,14 @@ impl Chip {
         for (id, _, value) in mam.iter().filter(|(id, partition, _)| *partition == 0 && is_extra(id.0)) {
             self.mam.insert(id.0, value.to_vec());
         }
+        let stored_null = self.mam.get(&AttrId::MEDIUM_TYPE.0).is_some_and(|value| value.as_slice() == [STORED_NULL]);
         if mam.kind() == Kind::Null {
             self.mam.insert(AttrId::MEDIUM_TYPE.0, vec![STORED_NULL]);
+        } else if stored_null {
+            self.mam.insert(
+                AttrId::MEDIUM_TYPE.0,
+                to_stored(Form::Kind, mam.get(AttrId::MEDIUM_TYPE, 0).unwrap_or_default(), 1),
+            );
         }
         for (id, partition) in id::COHERENCY.into_iter().zip(1..) {
             self.private.insert(id, padded(mam.get(AttrId(COHERENCY), partition).unwrap_or_default(), 70));
@@ -318,31 +329,20 @@ pub(crate) fn blank(barcode: &str, new: &NewCartridge<'_>) -> Result<Chip, Store
     let none =
         || StoreError::Cartridge { barcode: barcode.into(), what: "is of a generation that mhvtl does not have" };
     let density = media::of(new.media).ok_or_else(none)?;
-    let facts = &density.stored;
     let mut chip = Chip { mam: Attributes::new(), private: Attributes::new() };
     let mut mam = Mam::default();
     for id in [0x0002, 0x0003, 0x0007, 0x0009, 0x0220, 0x0221, 0x0222, 0x0223] {
         mam.set_number(AttrId(id), 0);
     }
-    for (id, value) in [
-        (AttrId::REMAINING, new.capacity),
-        (AttrId::MAXIMUM, new.capacity),
-        (AttrId::FORMATTED_DENSITY, facts.density.into()),
-        (AttrId::DENSITY, facts.density.into()),
-        (AttrId::LENGTH, facts.length.into()),
-        (AttrId::WIDTH, facts.width.into()),
-        (AttrId::MAM_CAPACITY, facts.mam_capacity),
-        (AttrId::MEDIUM_TYPE_INFORMATION, if new.kind == Kind::Cleaning { 20 } else { 0 }),
-    ] {
-        mam.set_number(id, value);
-    }
-    mam.set_text(AttrId::ORGANIZATION, facts.organization);
+    mam.set_number(AttrId::REMAINING, new.capacity);
+    mam.set_number(AttrId::MAXIMUM, new.capacity);
+    density.describe(&mut mam);
     mam.set_text(AttrId::MANUFACTURER, "linuxVTL");
     mam.set_text(AttrId::SERIAL, new.serial);
     mam.set(AttrId(0x0800), 0, b"vtl-1.8 ");
     mam.set(AttrId(0x0802), 0, b"6\0\0\0\0\0\0\0");
     mam.set(AttrId::BARCODE, 0, format!("{barcode:<31}\0").as_bytes());
-    mam.set_kind(new.kind);
+    super::set_kind(&mut mam, new.kind);
     chip.update(&mam, density.partitions[1], density)?;
     chip.mam.insert(AttrId::MANUFACTURE_DATE.0, padded(new.made.to_string().as_bytes(), 12));
     Ok(chip)

@@ -1,6 +1,7 @@
 //! What mhvtl writes into the memory of each medium it makes. Several figures are not those of the real media, so they
 //! stay here: what is true of a generation stands in [`crate::media`].
 
+use crate::mam::{AttrId, Mam};
 use crate::media::{self, MediaSpec};
 
 /// One medium that mhvtl can make.
@@ -24,6 +25,22 @@ impl Density {
     pub fn media(&'static self) -> &'static MediaSpec {
         self.known.unwrap_or(&self.stored)
     }
+
+    /// Says in a memory that the cartridge is of this medium. How much it holds stays.
+    pub fn describe(&'static self, mam: &mut Mam) {
+        let facts = &self.stored;
+        for (id, value) in [
+            (AttrId::FORMATTED_DENSITY, facts.density.into()),
+            (AttrId::DENSITY, facts.density.into()),
+            (AttrId::LENGTH, facts.length.into()),
+            (AttrId::WIDTH, facts.width.into()),
+            (AttrId::MAM_CAPACITY, facts.mam_capacity),
+        ] {
+            mam.set_number(id, value);
+        }
+        mam.set_text(AttrId::ORGANIZATION, facts.organization);
+        mam.set(AttrId::MEDIUM_NAME, 0, self.media().name.as_bytes());
+    }
 }
 
 /// The medium that a memory describes. The numbers of media types moved between releases, so density code and description
@@ -34,6 +51,12 @@ pub fn find(code: u8, density: u8, description: &str) -> Option<&'static Density
         || TABLE.iter().filter(|row| row.stored.density == density && row.stored.description == description);
     let by_code = || TABLE.iter().find(|row| row.code == code && row.stored.density == density);
     described().find(|row| row.code == code).or_else(|| described().next()).or_else(by_code)
+}
+
+/// The medium of this name, as mhvtl's tools take it.
+#[must_use]
+pub fn by_name(name: &str) -> Option<&'static Density> {
+    TABLE.iter().find(|row| row.name == name)
 }
 
 /// The row that a generation of this workspace is stored as.

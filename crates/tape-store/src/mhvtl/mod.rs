@@ -6,6 +6,8 @@ pub mod media;
 mod packed;
 
 use crate::backend::Backend;
+use crate::cartridge::Kind;
+use crate::mam::{AttrId, Mam};
 use std::io::{self, IoSliceMut};
 
 pub(crate) use chip::{Chip, blank};
@@ -21,6 +23,15 @@ pub(crate) const PLAIN_META: &str = "meta";
 pub const MAX_BLOCK: usize = 2 << 20;
 /// The last number that mhvtl gives an object.
 pub const MAX_OBJECT: u64 = 0xffff_fff0;
+
+/// How often a cartridge cleans.
+const CLEANINGS: u64 = 20;
+
+/// Says in a memory what its cartridge is for, as mhvtl does.
+pub fn set_kind(mam: &mut Mam, kind: Kind) {
+    mam.set_kind(kind);
+    mam.set_number(AttrId::MEDIUM_TYPE_INFORMATION, if kind == Kind::Cleaning { CLEANINGS } else { 0 });
+}
 
 /// Bytes of cartridge memory before the filemarks: format 3 of mhvtl has it there.
 pub(crate) fn memory_before(meta: &mut dyn Backend) -> io::Result<u64> {

@@ -6,7 +6,8 @@ use super::index::{Kind, Layout, Sealed};
 use super::wide;
 use crate::error::{Damage, StoreError};
 use crate::medium::{CodecId, Found};
-use crate::seal::{Kads, Key, Seal};
+
+pub use super::wide::Label;
 
 /// One object, as the index has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,16 +92,17 @@ impl ThreeFile {
         Ok(Found::Block { len: record.length as usize, stored: record.stored.into() })
     }
 
-    /// What would seal the next block as mhvtl labelled it: its key, and its key-associated data.
-    pub(crate) fn label_of_next(&mut self) -> Result<Option<Seal>, StoreError> {
+    /// What mhvtl labelled the next block with.
+    ///
+    /// # Errors
+    /// Its index record is damaged, or the storage failed.
+    pub fn label_of_next(&mut self) -> Result<Option<Label>, StoreError> {
         let object = self.object;
         let part = self.part()?;
         if !matches!(part.layout, Layout::Wide(_)) {
             return Ok(None);
         }
-        let label = wide::label(&part.bytes_of(object)?).ok_or_else(|| part.damaged(object, Damage::Index))?;
-        let kads = Kads { unauthenticated: label.ukad, authenticated: label.akad, metadata: Vec::new() };
-        Ok(Key::new(&label.key).map(|key| Seal { key, kads, protected: false }))
+        wide::label(&part.bytes_of(object)?).map(Some).ok_or_else(|| part.damaged(object, Damage::Index))
     }
 
     /// What would be lost if a partition ended before an object: so many objects, as far as anything counts them, and

@@ -3,6 +3,7 @@
 use super::index::{Kind, MAX_OFFSET, Record, Sealed};
 use crate::backend::Backend;
 use crate::medium::{CodecId, MAX_BLOCK};
+use crate::seal::{Kads, Key, Seal};
 use std::io::{self, IoSlice, IoSliceMut};
 use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -100,11 +101,24 @@ pub(super) fn decode(partition: u8, object: u64, bytes: &[u8]) -> Option<Record>
     })
 }
 
-/// The key and the key-associated data in a record.
-pub(super) struct Label {
-    pub(super) key: Vec<u8>,
-    pub(super) ukad: Vec<u8>,
-    pub(super) akad: Vec<u8>,
+/// What mhvtl wrote beside a block that it was told to encrypt, in clear.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Label {
+    /// The key.
+    pub key: Vec<u8>,
+    /// Unauthenticated key-associated data.
+    pub ukad: Vec<u8>,
+    /// Authenticated key-associated data.
+    pub akad: Vec<u8>,
+}
+
+impl Label {
+    /// What would seal the block with that.
+    #[must_use]
+    pub fn seal(self) -> Option<Seal> {
+        let kads = Kads { unauthenticated: self.ukad, authenticated: self.akad, metadata: Vec::new() };
+        Key::new(&self.key).map(|key| Seal { key, kads, protected: false })
+    }
 }
 
 /// What a labelled block asks for, if its lengths can be.

@@ -5,6 +5,9 @@
 
 mod contents;
 mod device;
+mod outline;
+
+pub use outline::{Outline, OutlineKind, assignments, directory, labels, outline};
 
 use super::ConfigError;
 use contents::Contents;
@@ -13,7 +16,7 @@ use smc::profile::ChangerProfile;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// What came of it.
@@ -38,6 +41,13 @@ pub struct Seat {
     pub minor: u32,
     /// Channel, target and LUN.
     pub address: [u32; 3],
+}
+
+/// What a section of `device.conf` is of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Library,
+    Drive,
 }
 
 /// One line of a file.
@@ -74,6 +84,12 @@ impl<'a> Line<'a> {
         rest.get(..digits)?.parse().ok()
     }
 
+    /// The unit whose section begins here, and its number.
+    fn header(&self) -> Option<(Unit, u32)> {
+        let drive = self.number_after("Drive:").filter(|_| self.text.contains("CHANNEL")).map(|id| (Unit::Drive, id));
+        drive.or_else(|| Some((Unit::Library, self.number_after("Library:")?)))
+    }
+
     /// Channel, target and LUN of a header; what is missing is 0.
     fn address(&self) -> [u32; 3] {
         ["CHANNEL:", "TARGET:", "LUN:"].map(|key| {
@@ -105,13 +121,12 @@ pub fn import_library(directory: &Path, id: u32) -> Result<Imported, ConfigError
 }
 
 fn import_those(directory: &Path, wanted: impl Fn(&LibrarySection) -> bool) -> Result<Imported, ConfigError> {
+    let mut import = Import { main: assignments(directory)?, ..Import::default() };
+    let directory = &self::directory(directory)?;
     let (name, libraries, drives) = devices(directory)?;
-    let main = read(&directory.join("mhvtl.conf"))?.unwrap_or_default();
-    let mut import = Import { main: settings(&main), ..Import::default() };
     for library in libraries.iter().filter(|library| wanted(library)) {
         let (path, persisted) = contents_of(directory, library)?;
-        let text = read(&path)?.ok_or_else(|| failed(&path, &io::ErrorKind::NotFound.into()))?;
-        let name = path.display().to_string();
+        let (name, text) = outline::text_of(&path)?;
         if persisted {
             import.notes.push(format!("library {}: as it was when mhvtl ended, from {name}", library.id));
         }
@@ -131,7 +146,7 @@ fn import_those(directory: &Path, wanted: impl Fn(&LibrarySection) -> bool) -> R
 /// # Errors
 /// As [`import`]; there is no such drive.
 pub fn import_drive(directory: &Path, id: u32) -> Result<(Imported, Option<u32>), ConfigError> {
-    let (name, libraries, drives) = devices(directory)?;
+    let (name, libraries, drives) = devices(&self::directory(directory)?)?;
     let drive = drives.iter().find(|drive| drive.id == id).ok_or_else(|| missing(&name, "Drive:", id))?;
     let mut import = Import::default();
     let own = format!("drive{id}");
@@ -139,15 +154,14 @@ pub fn import_drive(directory: &Path, id: u32) -> Result<(Imported, Option<u32>)
     import.seats.push(Seat { library: own, unit: 1, minor: id, address: drive.address });
     import.drive(drive)?;
     let library = libraries.iter().find(|library| Some(library.id) == drive.library);
-    import.homes.push(library.map_or_else(|| "/opt/mhvtl".into(), LibrarySection::home_directory));
+    let home = library.map_or_else(|| "/opt/mhvtl".into(), |library| home_of(library.id, library.home.as_deref()));
+    import.homes.push(home.display().to_string());
     Ok((import.finish(&name)?, library.map(|library| library.id)))
 }
 
 /// `device.conf` and its name.
 fn devices(directory: &Path) -> Result<(String, Vec<LibrarySection>, Vec<DriveSection>), ConfigError> {
-    let path = directory.join("device.conf");
-    let text = read(&path)?.ok_or_else(|| failed(&path, &io::ErrorKind::NotFound.into()))?;
-    let name = path.display().to_string();
+    let (name, text) = outline::text_of(&directory.join("device.conf"))?;
     let (libraries, drives) = device::parse(&name, &text)?;
     Ok((name, libraries, drives))
 }
@@ -170,7 +184,7 @@ fn read(path: &Path) -> Result<Option<String>, ConfigError> {
 }
 
 /// The file of a library's contents: what was saved when mhvtl ended, unless the file itself is newer.
-fn contents_of(directory: &Path, library: &LibrarySection) -> Result<(std::path::PathBuf, bool), ConfigError> {
+fn contents_of(directory: &Path, library: &LibrarySection) -> Result<(PathBuf, bool), ConfigError> {
     let plain = directory.join(format!("library_contents.{}", library.id));
     let saved = directory.join(format!("library_contents.{}.persist", library.id));
     let changed = |path: &Path| -> Result<Option<SystemTime>, ConfigError> {
@@ -183,6 +197,11 @@ fn contents_of(directory: &Path, library: &LibrarySection) -> Result<(std::path:
     let newer =
         library.persists && changed(&saved)?.is_some_and(|saved| changed(&plain).is_ok_and(|at| at <= Some(saved)));
     Ok(if newer { (saved, true) } else { (plain, false) })
+}
+
+/// The directory of a library's cartridges.
+fn home_of(library: u32, given: Option<&str>) -> PathBuf {
+    given.map_or_else(|| format!("/opt/mhvtl/{library}").into(), PathBuf::from)
 }
 
 /// Assignments of `mhvtl.conf`, as a shell reads them.
@@ -243,7 +262,7 @@ impl Import {
                 let _ = writeln!(self.text, "at = \"{word}{}\"\nsize = \"{size}MiB\"\nlevel = \"mhvtl\"", run.number);
             }
         }
-        let home = library.home_directory();
+        let home = home_of(library.id, library.home.as_deref()).display().to_string();
         if !self.homes.contains(&home) {
             self.homes.push(home);
         }

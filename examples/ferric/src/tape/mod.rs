@@ -16,7 +16,7 @@ use std::path::Path;
 use tape_store::backend::file::OsShelves;
 use tape_store::cartridge::{Barcode, Cartridge, Kind, Level};
 use tape_store::error::StoreError;
-use tape_store::mam::{AttrId, Flags};
+use tape_store::mam::AttrId;
 use tape_store::media::LTO_9;
 use tape_store::medium::{Codec, CodecId};
 use tape_store::shelf::TapeStore;
@@ -110,16 +110,10 @@ impl Found {
         Ok(Self { name, cartridge })
     }
 
-    /// Refuses a cartridge that mhvtl may have loaded: it locks nothing, but notes the load.
+    /// Refuses a cartridge that mhvtl may have loaded.
     fn is_free(&mut self) -> Result<(), Failure> {
         let failed = self.failed();
-        let level = self.cartridge.level().map_err(&failed)?;
-        let loaded = self.cartridge.mam().map_err(&failed)?.flags().contains(Flags::LOADED);
-        if level == Level::Mhvtl && loaded {
-            let what = "is loaded, or was not unloaded in order; if no drive has it, repair it first";
-            return Err(Failure::Usage(format!("{}: {what}", self.name)));
-        }
-        Ok(())
+        self.cartridge.check_free().map_err(failed)
     }
 
     /// Refuses a cartridge that is retained.

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use tape_store::cartridge::Level;
 use tape_store::error::StoreError;
 use tape_store::image::{
-    self, AwsReader, AwsWriter, ImageReader, ImageWriter, Moved, PlainReader, PlainWriter, SimhReader, SimhWriter,
+    self, AwsReader, AwsWriter, ImageError, ImageReader, ImageWriter, Moved, PlainReader, PlainWriter, SimhReader,
+    SimhWriter,
 };
 use tape_store::medium::{Codec, MAX_BLOCK, Medium};
 
@@ -103,22 +104,11 @@ pub(crate) fn import(arguments: &Import) -> Result<(), Failure> {
     if let Some(why) = protected {
         return Err(failed(StoreError::ReadOnly(why)));
     }
-    let (mut tape, _) = found.cartridge.open_files().map_err(&failed)?;
-    tape.locate(arguments.partition, 0).map_err(&failed)?;
-    if !arguments.overwrite {
-        tape.space_to_end().map_err(&failed)?;
-    }
-    let moved = image::import(reader.as_mut(), &mut tape, codec);
-    if arguments.overwrite && matches!(moved, Ok(Moved { blocks: 0, filemarks: 0, .. })) {
-        tape.truncate().map_err(&failed)?;
-    }
-    let closed = tape.close();
-    let usage = tape.usage(arguments.partition).map_err(&failed)?;
-    drop(tape);
-    // Whatever stopped it, the tape may have changed.
-    let noted = found.cartridge.note_change(usage);
-    closed.and(noted).map_err(&failed)?;
-    output::line(told(moved.map_err(|error| Failure::Image(image_name, error))?))
+    let moved = image::write(reader.as_mut(), &mut found.cartridge, arguments.partition, arguments.overwrite, codec);
+    output::line(told(moved.map_err(|error| match error {
+        ImageError::Tape(error) => failed(error),
+        other => Failure::Image(image_name, other),
+    })?))
 }
 
 pub(crate) fn export(arguments: &Export) -> Result<(), Failure> {

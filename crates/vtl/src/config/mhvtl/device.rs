@@ -1,6 +1,6 @@
 //! `device.conf`: libraries and drives.
 
-use super::{ConfigError, Line};
+use super::{ConfigError, Line, Unit};
 use smc::profile::ChangerProfile;
 use ssc::profile::DriveProfile;
 
@@ -96,11 +96,6 @@ impl LibrarySection {
         ConfigError { file: self.names.file.clone(), line, key: "Product identification:".into(), message }
     }
 
-    /// Where its cartridges are.
-    pub(super) fn home_directory(&self) -> String {
-        self.home.clone().unwrap_or_else(|| format!("/opt/mhvtl/{}", self.id))
-    }
-
     /// Where mhvtl begins to count import/export elements, drives and slots of the models that we have, too.
     pub(super) fn first_addresses(&self) -> Option<[u16; 3]> {
         let (_, vendor, product) = self.names.model(self.line);
@@ -190,7 +185,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<(Vec<LibrarySection>, Vec<
     for line in Line::all(file, text).filter(|line| !line.text.starts_with('#')) {
         if line.text.is_empty() {
             section = Section::None;
-        } else if let Some(id) = line.number_after("Drive:").filter(|_| line.text.contains("CHANNEL")) {
+        } else if let Some((Unit::Drive, id)) = line.header() {
             new(&line, "Drive:", id, &libraries, &drives)?;
             let names = Named::default();
             let (library, factor) = (None, None);
@@ -209,7 +204,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<(Vec<LibrarySection>, Vec<
                 codec: false,
             });
             section = Section::Drive;
-        } else if let Some(id) = line.number_after("Library:") {
+        } else if let Some((Unit::Library, id)) = line.header() {
             new(&line, "Library:", id, &libraries, &drives)?;
             let names = Named::default();
             libraries.push(LibrarySection {

@@ -127,3 +127,29 @@ fn faults_have_their_lines() {
     let empty = tempdir().unwrap();
     assert!(import(empty.path()).unwrap_err().to_string().contains("device.conf:1: (file): entity not found"));
 }
+
+/// What the tools look at, of models that we do not have, too.
+#[test]
+fn the_outline() {
+    let dir = directory(&DEVICES.replace("L700", "L80").replace("Home directory: /opt/mhvtl\n", ""), CONTENTS);
+    let drive = |id, library| Outline { id, kind: OutlineKind::Drive { library } };
+    let library = |home: &str| Outline { id: 10, kind: OutlineKind::Library { home: home.into() } };
+    let units = outline(dir.path()).unwrap();
+    assert_eq!(units, [library("/opt/mhvtl/10"), drive(12, Some(10)), drive(11, Some(10))]);
+    fs::write(
+        dir.path().join("device.conf"),
+        "Drive: 7\nDrive: 8 CHANNEL: 0\n\nLibrary: 010\n Home directory: /x y\n\n Library ID: 3",
+    )
+    .unwrap();
+    assert_eq!(outline(dir.path()).unwrap(), [drive(8, None), library("/x")]);
+    let contents = dir.path().join("library_contents.10");
+    let names: Vec<_> = labels(&contents).unwrap();
+    assert_eq!((names.len(), &names[0], &names[3]), (4, &(11, "E01001L8".into()), &(15, "F01030L6".into())));
+    assert_eq!(directory_of(dir.path()), dir.path());
+    fs::write(dir.path().join("mhvtl.conf"), "#MHVTL_CONFIG_PATH=/a\nMHVTL_CONFIG_PATH = \"/b\"\n").unwrap();
+    assert_eq!(directory_of(dir.path()), Path::new("/b"));
+}
+
+fn directory_of(main: &Path) -> PathBuf {
+    super::directory(main).unwrap()
+}

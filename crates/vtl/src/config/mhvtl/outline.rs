@@ -1,0 +1,96 @@
+//! What mhvtl's tools look at of a configuration: numbers, kinds and directories of units, whatever their models, and
+//! labels. So they work on one that we could not serve.
+
+use super::{ConfigError, Line, Unit, failed, home_of, read, settings};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A unit of `device.conf`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// Its number.
+    pub id: u32,
+    /// What it is.
+    pub kind: OutlineKind,
+}
+
+/// A library or a drive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutlineKind {
+    /// A library.
+    Library {
+        /// The directory of its cartridges.
+        home: PathBuf,
+    },
+    /// A drive.
+    Drive {
+        /// The library that it is in.
+        library: Option<u32>,
+    },
+}
+
+/// The directory of the other files: it itself, unless its `mhvtl.conf` names another.
+///
+/// # Errors
+/// That cannot be read.
+pub fn directory(main: &Path) -> Result<PathBuf, ConfigError> {
+    Ok(assignments(main)?.remove("MHVTL_CONFIG_PATH").map_or_else(|| main.into(), PathBuf::from))
+}
+
+/// What `mhvtl.conf` in a directory assigns; nothing if there is none.
+///
+/// # Errors
+/// It cannot be read.
+pub fn assignments(directory: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
+    Ok(settings(&read(&directory.join("mhvtl.conf"))?.unwrap_or_default()))
+}
+
+/// Units of the `device.conf` in a directory, in its order.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub fn outline(directory: &Path) -> Result<Vec<Outline>, ConfigError> {
+    let (name, text) = text_of(&directory.join("device.conf"))?;
+    let (mut units, mut inside) = (Vec::<Outline>::new(), false);
+    for line in Line::all(&name, &text).filter(|line| !line.text.starts_with('#')) {
+        if let Some((unit, id)) = line.header() {
+            let kind = match unit {
+                Unit::Library => OutlineKind::Library { home: home_of(id, None) },
+                Unit::Drive => OutlineKind::Drive { library: None },
+            };
+            units.push(Outline { id, kind });
+            inside = true;
+        } else if line.text.is_empty() {
+            inside = false;
+        } else if let Some(unit) = units.last_mut().filter(|_| inside) {
+            match &mut unit.kind {
+                OutlineKind::Library { home } => {
+                    *home = line.word_after("Home directory:").map_or(std::mem::take(home), PathBuf::from)
+                }
+                OutlineKind::Drive { library } => *library = line.number_after("Library ID:").or(*library),
+            }
+        }
+    }
+    Ok(units)
+}
+
+/// Labels in the slots of a `library_contents` file, with their lines: each first word behind the number.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub fn labels(path: &Path) -> Result<Vec<(usize, String)>, ConfigError> {
+    let (name, text) = text_of(path)?;
+    let label = |line: Line<'_>| {
+        let (number, rest) = line.text.strip_prefix("Slot ")?.split_once(':')?;
+        // mhvtl takes "Slot 4 : X" for an empty slot 4.
+        let label = rest.split_whitespace().next().filter(|_| !number.ends_with(' '))?;
+        Some((line.number, label.to_owned()))
+    };
+    Ok(Line::all(&name, &text).filter_map(label).collect())
+}
+
+pub(super) fn text_of(path: &Path) -> Result<(String, String), ConfigError> {
+    let text = read(path)?.ok_or_else(|| failed(path, &io::ErrorKind::NotFound.into()))?;
+    Ok((path.display().to_string(), text))
+}

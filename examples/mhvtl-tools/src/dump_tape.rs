@@ -1,0 +1,264 @@
+//! `dump_tape`: a cartridge's memory, and what is on it object by object.
+
+use crate::cartridges::{barcode, failed, find};
+use crate::getopt::Options;
+use crate::{Call, Done, Failure};
+use std::io::{IoSliceMut, Write};
+use tape_store::cartridge::{Barcode, Cartridge, Kind};
+use tape_store::error::{Damage, StoreError};
+use tape_store::mam::{AttrId, Flags, Mam};
+use tape_store::medium::{CodecId, Found, MAX_BLOCK, Medium};
+use tape_store::mhvtl;
+use tape_store::seal::Unseal;
+use tape_store::three_file::ThreeFile;
+use tape_store::three_file::inspect::{Label, Object, Protection};
+
+/// Numbers of kinds of records, and bits of their flags, as mhvtl prints them.
+const BLOCK: u8 = 11;
+const END: u8 = 5;
+const ZLIB: u8 = 0x01;
+const ENCRYPTED: u8 = 0x02;
+const LZO: u8 = 0x04;
+const CRC: u8 = 0x08;
+
+pub(crate) fn usage(name: &str) -> String {
+    format!(
+        "Usage: {name} OPTIONS
+Where OPTIONS are from:
+  -m pcl           The label of the cartridge
+  -l lib_no        The library that it is in [all are looked through]
+  -D               Read every block, too
+  -v               Be verbose: filemarks, and with -D the data
+  -d               The same as -v
+  -h               Print this message and exit
+"
+    )
+}
+
+pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
+    if call.arguments.is_empty() {
+        return Err(Failure::usage("Not enough arguments"));
+    }
+    let given = Options { short: "hdvDl:m:", long: &[] }.parse(call)?;
+    if given.has('h') {
+        return Ok(write!(out, "{}", usage(call.name))?);
+    }
+    let barcode = barcode(given.value('m').ok_or_else(|| Failure::usage("No PCL number supplied"))?)?;
+    let found = find(call, &barcode, given.number('l')?, out)?;
+    let mut cartridge =
+        found.ok_or_else(|| Failure::new(format!("PCL {barcode} cannot be opened, it was not found")))?;
+    let failed = |error: StoreError| failed(&barcode, &error);
+    let mam = cartridge.mam().map_err(failed)?;
+    let (tape, _) = cartridge.view().map_err(failed)?;
+    let verbose = given.has('v') || given.has('d');
+    let (data, is_null) = (given.has('D'), cartridge.kind() == Kind::Null);
+    let mut dump = Dump { barcode: &barcode, tape, out, data, verbose, is_null, damaged: 0, block: Vec::new() };
+    for partition in 0..dump.tape.partitions() {
+        writeln!(dump.out, "Dumping partition {partition}")?;
+        memory(&cartridge, &mam, dump.out)?;
+        dump.partition(partition)?;
+    }
+    match dump.damaged {
+        0 => Ok(()),
+        many => Err(Failure::new(format!("error: {barcode}: damaged objects: {many}"))),
+    }
+}
+
+/// What the memory says the cartridge is.
+fn memory(cartridge: &Cartridge, mam: &Mam, out: &mut dyn Write) -> Done {
+    let row = mhvtl::media::of(cartridge.media());
+    let (code, facts) = row.map_or((0, cartridge.media()), |row| (row.code, &row.stored));
+    let kind = match cartridge.kind() {
+        Kind::Cleaning => "Cleaning media",
+        Kind::Data => "Normal data",
+        Kind::Null => "NULL - Use with caution !!",
+        Kind::Worm => "Write Once Read Many (WORM)",
+    };
+    let access = if mam.flags().contains(Flags::WRITE_PROTECTED) { "Write-protected" } else { "read-write" };
+    let capacity = |bytes: u64| {
+        let (number, unit) = short(bytes);
+        format!("{bytes} ({number} {unit}Bytes)")
+    };
+    writeln!(out, "Media density code: 0x{:02x}", mam.number(AttrId::DENSITY))?;
+    writeln!(out, "Media type code   : 0x{code:02x}")?;
+    writeln!(out, "Media description : {}", facts.description)?;
+    writeln!(out, "Tape Capacity     : {}", capacity(cartridge.capacity()))?;
+    writeln!(out, "Media type        : {kind}")?;
+    writeln!(out, "Media             : {access}")?;
+    Ok(writeln!(out, "Remaining Tape Capacity : {}", capacity(mam.number(AttrId::REMAINING)))?)
+}
+
+/// A number of at most four digits or so, and what it counts.
+fn short(bytes: u64) -> (u64, char) {
+    const ENOUGH: u64 = 5121;
+    let steps = (0..4).find(|steps| bytes >> (10 * steps) <= ENOUGH).unwrap_or(4);
+    (bytes >> (10 * steps), [' ', 'K', 'M', 'G', 'T'].into_iter().nth(steps).unwrap_or('T'))
+}
+
+struct Dump<'a> {
+    barcode: &'a Barcode,
+    tape: ThreeFile,
+    out: &'a mut dyn Write,
+    data: bool,
+    verbose: bool,
+    is_null: bool,
+    damaged: u64,
+    block: Vec<u8>,
+}
+
+impl Dump<'_> {
+    fn failed(&self, error: &StoreError) -> Failure {
+        failed(self.barcode, error)
+    }
+
+    fn partition(&mut self, partition: u8) -> Done {
+        self.tape.locate(partition, 0).map_err(|error| self.failed(&error))?;
+        self.tape.space_to_end().map_err(|error| self.failed(&error))?;
+        let end = self.tape.position();
+        writeln!(self.out, "Total num of filemarks: {}", end.file)?;
+        if self.verbose {
+            self.filemarks(partition, end.file)?;
+        }
+        self.tape.locate(partition, 0).map_err(|error| self.failed(&error))?;
+        while !self.tape.at_end() {
+            let number = self.tape.position().object;
+            match self.object() {
+                Err(StoreError::Damaged { what, .. }) => {
+                    self.damaged += 1;
+                    writeln!(self.out, "Damaged at block : {number}: {what}")?;
+                    // Reading may have stopped before it.
+                    self.tape.locate(partition, number + 1).map_err(|error| self.failed(&error))?;
+                }
+                Err(error) => return Err(self.failed(&error)),
+                Ok(done) => done?,
+            }
+        }
+        let used = self.tape.usage(partition).map_err(|error| self.failed(&error))?.used;
+        Ok(header(self.out, "End of Data", [END, 0], [0, 0], end.object, used, 0)?)
+    }
+
+    fn filemarks(&mut self, partition: u8, count: u64) -> Done {
+        writeln!(self.out, "Dumping filemark meta info")?;
+        for file in 1..=count {
+            self.tape.locate_file(partition, file).map_err(|error| self.failed(&error))?;
+            writeln!(self.out, "Filemark: {}", self.tape.position().object.saturating_sub(1))?;
+        }
+        Ok(())
+    }
+
+    /// The next object; the tape is behind it then.
+    fn object(&mut self) -> Result<Done, StoreError> {
+        let Some(object) = self.tape.peek()? else { return Ok(Ok(())) };
+        if object.is_filemark {
+            self.tape.read(&mut [])?;
+            return Ok(writeln!(self.out, "Filemark at block : {} , skipping", object.number).map_err(Failure::from));
+        }
+        let label = match object.protection {
+            Protection::Labelled => self.tape.label_of_next()?,
+            Protection::None | Protection::Sealed => None,
+        };
+        if let Err(failure) = block(self.out, &object, label.as_ref()) {
+            return Ok(Err(failure));
+        }
+        if !self.data {
+            return self.tape.locate(self.tape.position().partition, object.number + 1).map(|_| Ok(()));
+        }
+        self.read(&object, label)
+    }
+
+    fn read(&mut self, object: &Object, label: Option<Label>) -> Result<Done, StoreError> {
+        self.block.resize(MAX_BLOCK, 0);
+        let seal = label.and_then(Label::seal);
+        let unseal = seal.as_ref().map_or(Unseal::Never, |seal| Unseal::Also(&seal.key));
+        let read = self.tape.read_sealed(&mut [IoSliceMut::new(&mut self.block)], unseal);
+        let got = match read {
+            Ok(Found::Block { len, .. }) => len,
+            Ok(_) => 0,
+            // A NULL medium never had the data.
+            Err(StoreError::Damaged { what: Damage::Short, .. }) if self.is_null => 0,
+            // What is sealed stays so.
+            Err(StoreError::Locked { .. }) => {
+                self.tape.check_next()?;
+                0
+            }
+            Err(error) => return Err(error),
+        };
+        let content = self.block.get(..got).unwrap_or_default();
+        Ok(told(self.out, object.len, content, self.verbose))
+    }
+}
+
+/// What was read of a block.
+fn told(out: &mut dyn Write, wanted: u32, content: &[u8], verbose: bool) -> Done {
+    writeln!(out, "c_pos->blk_size: {wanted}")?;
+    if wanted == 0 {
+        return Ok(writeln!(out, "Data size: 0 - skipping read")?);
+    }
+    if verbose {
+        writeln!(out, "Data:")?;
+        out.write_all(content)?;
+        writeln!(out, "End of data")?;
+    }
+    if content.len() as u64 != u64::from(wanted) {
+        writeln!(out, "Requested {wanted} bytes, received {}", content.len())?;
+    }
+    Ok(writeln!(out, "\n")?)
+}
+
+/// The line of a block, and its keys.
+fn block(out: &mut dyn Write, object: &Object, label: Option<&Label>) -> Done {
+    let (codec, codec_flag) = match object.codec {
+        CodecId::NONE => ("non-compressed".into(), 0),
+        CodecId::ZLIB => ("zlibCompressed".into(), ZLIB),
+        CodecId::LZO => ("lzoCompressed".into(), LZO),
+        CodecId::ZSTD => ("zstdCompressed".into(), 0),
+        CodecId(other) => (format!("codec {other}"), 0),
+    };
+    let (encrypted, key_flag) = if object.protection == Protection::None { ("", 0) } else { ("Encrypt/", ENCRYPTED) };
+    let (crc, crc_flag) = if object.crc.is_some() { (" with crc", CRC) } else { (" no crc", 0) };
+    let flags = codec_flag | key_flag | crc_flag;
+    let sizes = [object.stored, object.len];
+    let crc_value = object.crc.unwrap_or(0);
+    header(out, &format!("{encrypted}{codec}{crc}"), [BLOCK, flags], sizes, object.number, object.offset, crc_value)?;
+    let Some(Label { key, ukad, akad }) = label else { return Ok(()) };
+    let (keys, ukads, akads) = (key.len(), ukad.len(), akad.len());
+    writeln!(out, "   => Encr key length {keys}, ukad length {ukads}, akad length {akads}")?;
+    for (name, bytes) in [("Key", key), ("Ukad", ukad), ("Akad", akad)].iter().filter(|(_, bytes)| !bytes.is_empty()) {
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        writeln!(out, "{name:>12} : {hex:>32}")?;
+    }
+    Ok(())
+}
+
+fn header(
+    out: &mut dyn Write,
+    what: &str,
+    [kind, flags]: [u8; 2],
+    [stored, len]: [u32; 2],
+    number: u64,
+    offset: u64,
+    crc: u32,
+) -> std::io::Result<()> {
+    let what = format!("Hdr:{what}");
+    write!(out, "{what:<35} (0x{kind:02x}/0x{flags:02x}), sz: {stored:>6}/{len:<6}, ")?;
+    writeln!(out, "Blk No.: {number:>7}, data_offset: {offset:>10}, CRC: {crc:08x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short;
+
+    #[test]
+    fn capacities() {
+        for (bytes, said) in [
+            (5121, (5121, ' ')),
+            (5122, (5, 'K')),
+            (524_288_000, (500, 'M')),
+            (100_000_000_000, (93, 'G')),
+            (12_000_000_000_000, (10, 'T')),
+            (u64::MAX, (16_777_215, 'T')),
+        ] {
+            assert_eq!(short(bytes), said);
+        }
+    }
+}

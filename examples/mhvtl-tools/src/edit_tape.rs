@@ -1,0 +1,100 @@
+//! `edit_tape`: what a cartridge's memory says it is.
+
+use crate::cartridges::{barcode, bytes, densities, failed, find, kind};
+use crate::getopt::{Given, Options};
+use crate::{Call, Done, Failure, VERSION, mktape};
+use std::io::Write;
+use tape_store::cartridge::{Barcode, Cartridge};
+use tape_store::error::StoreError;
+use tape_store::mam::{AttrId, Flags, Mam};
+use tape_store::medium::Medium;
+use tape_store::mhvtl;
+
+pub(crate) fn usage(name: &str) -> String {
+    format!(
+        "Usage: {name} -m PCL [-l lib] [-s size] [-t type] [-d density] [-w on|off]
+             'PCL' is the label (barcode)
+             'lib' is the number of its library [all are looked through]
+             'size' is in Megabytes; 0 is what the density holds
+             'type' is data | clean | WORM | null
+             '-w on|off' sets or clears the write protect flag
+             -V prints the version; -v is taken, without effect
+             'density' is one of:
+{}",
+        densities()
+    )
+}
+
+pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
+    let given = Options { short: "d:l:m:s:t:w:Vvh", long: &[] }.parse(call)?;
+    if given.has('h') {
+        return Ok(write!(out, "{}", usage(call.name))?);
+    }
+    if given.has('V') {
+        writeln!(out, "{}: version {VERSION}", call.name)?;
+        if given.value('m').is_none() {
+            return Ok(());
+        }
+    }
+    let label = given.value('m').ok_or_else(|| Failure::usage("Please supply a barcode (-m barcode)"))?;
+    let barcode = barcode(label)?;
+    let library = given.number('l')?;
+    if let Some(library) = library {
+        writeln!(out, "Looking for PCL: {barcode} in library {library}")?;
+    }
+    let found = find(call, &barcode, library, out)?;
+    let mut cartridge =
+        found.ok_or_else(|| Failure::new(format!("PCL {barcode} cannot be dumped, it was not found")))?;
+    let failed = |error: StoreError| failed(&barcode, &error);
+    cartridge.check_free().map_err(failed)?;
+    let mut mam = cartridge.mam().map_err(failed)?;
+    let before = mam.clone();
+    change(&given, &barcode, &mut cartridge, &mut mam, out)?;
+    if mam == before { Ok(()) } else { cartridge.set_mam(&mam).map_err(failed) }
+}
+
+/// Changes a memory as the options say.
+fn change(given: &Given, barcode: &Barcode, cartridge: &mut Cartridge, mam: &mut Mam, out: &mut dyn Write) -> Done {
+    let megabytes: Option<u64> = given.number('s')?;
+    if let Some(megabytes) = megabytes {
+        bytes(megabytes)?;
+        writeln!(out, "New capacity for {barcode}: {megabytes}MB")?;
+    }
+    if let Some(name) = given.value('t') {
+        let kind = kind(name).ok_or_else(|| Failure::usage(format!("Unknown media type: {name}")))?;
+        mhvtl::set_kind(mam, kind);
+    }
+    if let Some(name) = given.value('d') {
+        writeln!(out, "Setting density to {name}")?;
+        mktape::density(name)?.describe(mam);
+    }
+    match megabytes {
+        Some(0) => {
+            let native = native(barcode, mam)?;
+            writeln!(out, "Using native capacity for {barcode}: {}MB", native >> 20)?;
+            resize(barcode, cartridge, mam, native)?;
+        }
+        Some(megabytes) => resize(barcode, cartridge, mam, bytes(megabytes)?)?,
+        None => {}
+    }
+    if let Some(word) = given.value('w') {
+        let on = ["yes", "on"].contains(&word.to_ascii_lowercase().as_str());
+        let what = if on { "Setting write-protect" } else { "Turning off write-protect" };
+        writeln!(out, "{what} for {barcode}")?;
+        mam.set_flag(Flags::WRITE_PROTECTED, on);
+    }
+    Ok(())
+}
+
+/// What the density holds.
+fn native(barcode: &Barcode, mam: &Mam) -> Result<u64, Failure> {
+    let media = mam.media().map_err(|error| failed(barcode, &error))?;
+    Ok(mhvtl::media::of(media).map_or(media.capacity, |density| density.stored.capacity))
+}
+
+fn resize(barcode: &Barcode, cartridge: &mut Cartridge, mam: &mut Mam, capacity: u64) -> Done {
+    let used = cartridge.view().and_then(|(tape, _)| tape.usage(0)).map_err(|error| failed(barcode, &error))?.used;
+    mam.set_number(AttrId::MAXIMUM, capacity);
+    mam.set_number(AttrId::REMAINING, capacity.saturating_sub(used));
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! Options as `getopt` and `getopt_long` take them, which is how mhvtl's tools do.
+
+use crate::{Call, Failure};
+use std::fmt::Display;
+use std::str::FromStr;
+
+/// What options there are.
+pub(crate) struct Options {
+    /// Letters; one colon behind those that want a value, two behind those that may have one in the same word.
+    pub(crate) short: &'static str,
+    /// Long names of letters.
+    pub(crate) long: &'static [(&'static str, char)],
+}
+
+/// Whether an option has a value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Value {
+    None,
+    Wanted,
+    Possible,
+}
+
+/// What was given.
+#[derive(Debug, Default)]
+pub(crate) struct Given {
+    options: Vec<(char, Option<String>)>,
+    /// What is no option.
+    pub(crate) rest: Vec<String>,
+}
+
+impl Options {
+    /// Takes arguments apart, options and others in any order, up to `--`.
+    pub(crate) fn parse(&self, call: &Call<'_>) -> Result<Given, Failure> {
+        let (mut given, mut words) = (Given::default(), call.arguments.iter());
+        while let Some(word) = words.next() {
+            if word == "--" {
+                given.rest.extend(words.by_ref().cloned());
+            } else if let Some(long) = word.strip_prefix("--") {
+                let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
+                let letter = self.letter(name).ok_or_else(|| unknown(call, "unrecognized option", word))?;
+                self.take(call, &mut given, letter, value.unwrap_or_default(), &mut words)?;
+            } else if let Some(letters) = word.strip_prefix('-').filter(|letters| !letters.is_empty()) {
+                let mut letters = letters.chars();
+                while let Some(letter) = letters.next() {
+                    if self.take(call, &mut given, letter, letters.as_str(), &mut words)? {
+                        break;
+                    }
+                }
+            } else {
+                given.rest.push(word.clone());
+            }
+        }
+        Ok(given)
+    }
+
+    /// The letter of a long name, or of the one that begins so.
+    fn letter(&self, name: &str) -> Option<char> {
+        let exact = self.long.iter().find(|(long, _)| *long == name);
+        let mut begin = self.long.iter().filter(|(long, _)| long.starts_with(name));
+        let only = begin.next().filter(|_| begin.next().is_none());
+        exact.or(only).map(|(_, letter)| *letter)
+    }
+
+    fn value(&self, letter: char) -> Option<Value> {
+        let (_, behind) = self.short.split_once(letter).filter(|_| letter != ':')?;
+        Some(match behind.as_bytes() {
+            [b':', b':', ..] => Value::Possible,
+            [b':', ..] => Value::Wanted,
+            _ => Value::None,
+        })
+    }
+
+    /// Takes an option with what is behind it in its word, or the next word; says whether the word was used up.
+    fn take<'a>(
+        &self,
+        call: &Call<'_>,
+        given: &mut Given,
+        letter: char,
+        behind: &str,
+        words: &mut impl Iterator<Item = &'a String>,
+    ) -> Result<bool, Failure> {
+        let value = self.value(letter).ok_or_else(|| unknown(call, "invalid option", letter))?;
+        let text = match value {
+            Value::None => None,
+            _ if !behind.is_empty() => Some(behind.to_owned()),
+            Value::Possible => None,
+            Value::Wanted => {
+                let next = words.next().ok_or_else(|| unknown(call, "option requires an argument", letter))?;
+                Some(next.clone())
+            }
+        };
+        given.options.push((letter, text));
+        Ok(value != Value::None)
+    }
+}
+
+fn unknown(call: &Call<'_>, what: &str, which: impl Display) -> Failure {
+    Failure::usage(format!("{}: {what} -- '{which}'", call.name))
+}
+
+impl Given {
+    /// How often an option was given.
+    pub(crate) fn count(&self, letter: char) -> usize {
+        self.options.iter().filter(|(given, _)| *given == letter).count()
+    }
+
+    /// Whether an option was given.
+    pub(crate) fn has(&self, letter: char) -> bool {
+        self.count(letter) > 0
+    }
+
+    /// The last value of an option.
+    pub(crate) fn value(&self, letter: char) -> Option<&str> {
+        self.options.iter().rev().find(|(given, _)| *given == letter)?.1.as_deref()
+    }
+
+    /// The last value of an option, as a number.
+    pub(crate) fn number<N: FromStr>(&self, letter: char) -> Result<Option<N>, Failure> {
+        let number =
+            |text: &str| text.parse().map_err(|_| Failure::usage(format!("error: -{letter}: {text:?} is no number")));
+        self.value(letter).map(number).transpose()
+    }
+
+    /// Refuses what is no option.
+    pub(crate) fn only_options(&self) -> Result<(), Failure> {
+        match self.rest.first() {
+            Some(word) => Err(Failure::usage(format!("error: too many arguments: {word:?}"))),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(words: &[&str]) -> Result<Given, Failure> {
+        let options = Options { short: "d:vD::", long: &[("dest-dir", 'd'), ("debug", 'D'), ("verbose", 'v')] };
+        let arguments: Vec<String> = words.iter().map(|word| (*word).into()).collect();
+        options.parse(&Call { name: "tool", arguments: &arguments, etc: "".into(), now: 0 })
+    }
+
+    #[test]
+    fn letters_and_words() {
+        let given = parse(&["-vvD5", "a", "-d", "-x", "--verb", "--dest-dir=y", "-D", "--", "-b"]).unwrap();
+        assert_eq!((given.count('v'), given.value('D'), given.count('D')), (3, None, 2));
+        assert_eq!((given.value('d'), given.rest.as_slice()), (Some("y"), &["a".to_owned(), "-b".into()][..]));
+        assert_eq!(parse(&["-dx"]).unwrap().value('d'), Some("x"));
+        assert_eq!(parse(&["--dest-dir", "z"]).unwrap().value('d'), Some("z"));
+        assert!(parse(&["-d", "x"]).unwrap().number::<u32>('d').is_err());
+        for (words, said) in [
+            (&["-vx"][..], "tool: invalid option -- 'x'"),
+            (&["-:"], "tool: invalid option -- ':'"),
+            (&["-d"], "tool: option requires an argument -- 'd'"),
+            (&["--de"], "tool: unrecognized option -- '--de'"),
+        ] {
+            let Err(Failure::Refused { text, code: 1, usage: true }) = parse(words) else { panic!("{words:?}") };
+            assert_eq!(text, said);
+        }
+    }
+}

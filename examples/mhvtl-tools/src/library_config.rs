@@ -1,0 +1,82 @@
+//! `build_library_config`: until 1.5 the script that started mhvtl's daemons, one for each drive and library.
+//!
+//! Ours serves all of them, so this starts that, and waits until the units are there.
+
+use crate::{Call, Done, Failure};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use vtl::config::mhvtl::{assignments, directory, outline};
+
+const DAEMON: &str = "ferric-mhvtld";
+
+pub(crate) fn usage(name: &str) -> String {
+    format!("Usage: {name} [username, which is taken, without effect]\n")
+}
+
+pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
+    if call.arguments.len() > 1 {
+        return Err(Failure::usage(""));
+    }
+    let etc = directory(&call.etc)?;
+    outline(&etc)?;
+    start(&daemon(), &etc, out)
+}
+
+/// The daemon beside this program, or by its name.
+fn daemon() -> PathBuf {
+    let beside = std::env::current_exe().ok().map(|program| program.with_file_name(DAEMON));
+    beside.filter(|path| path.is_file()).unwrap_or_else(|| DAEMON.into())
+}
+
+/// Starts the daemon of a configuration, which stays when we end.
+fn start(daemon: &Path, etc: &Path, out: &mut dyn Write) -> Done {
+    let log = match assignments(etc)?.get("VERBOSE").and_then(|text| text.parse().ok()).unwrap_or(0) {
+        0..=1_u32 => "warn",
+        2 => "info",
+        _ => "debug",
+    };
+    let mut child = Command::new(daemon)
+        .arg("--mhvtl-config")
+        .arg(etc)
+        .args(["--log", log])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .map_err(|error| Failure::at(daemon, error))?;
+    let mut ready = String::new();
+    if let Some(said) = child.stdout.take() {
+        BufReader::new(said).read_line(&mut ready).map_err(|error| Failure::at(daemon, error))?;
+    }
+    if ready.starts_with("ready") {
+        return Ok(out.write_all(ready.as_bytes())?);
+    }
+    let ended = child.wait().map_err(|error| Failure::at(daemon, error))?;
+    Err(Failure::at(daemon, format!("it did not start: {ended}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn it_waits_for_the_units() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("mhvtl.conf"), "VERBOSE=2\n").unwrap();
+        let daemon = dir.path().join("daemon");
+        let with = |script: &str| {
+            fs::write(&daemon, format!("#!/bin/sh\n{script}\n")).unwrap();
+            fs::set_permissions(&daemon, fs::Permissions::from_mode(0o755)).unwrap();
+            let mut out = Vec::new();
+            let done = start(&daemon, dir.path(), &mut out).map_err(|failure| format!("{failure:?}"));
+            done.map(|()| String::from_utf8(out).unwrap())
+        };
+        let etc = dir.path().display();
+        assert_eq!(with("echo ready $*").unwrap(), format!("ready --mhvtl-config {etc} --log info\n"));
+        assert!(with("exit 3").unwrap_err().contains("it did not start: exit status: 3"));
+    }
+}

@@ -1,0 +1,82 @@
+//! `ferric-mhvtl`: the tool by whose name it is called, or that its first argument names.
+
+use mhvtl_tools::{Call, ETC, Failure, Tool, links};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+Usage: ferric-mhvtl [--config-dir DIR] TOOL [ARGUMENTS]
+       ferric-mhvtl links DIR     makes links in DIR by which the tools are called
+
+--config-dir DIR is where mhvtl.conf is looked for [/etc/mhvtl]. Tools:";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let program = arguments.next().unwrap_or_default();
+    let name = Path::new(&program).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let arguments: Vec<String> = arguments.collect();
+    match Tool::named(&name) {
+        Some(tool) => ended(tool, &call(&name, &arguments, ETC.into())),
+        None => by_first_argument(&arguments),
+    }
+}
+
+fn by_first_argument(arguments: &[String]) -> ExitCode {
+    let (etc, arguments) = match arguments {
+        [option, directory, rest @ ..] if option == "--config-dir" => (PathBuf::from(directory), rest),
+        _ => (PathBuf::from(ETC), arguments),
+    };
+    match arguments {
+        [word, directory] if word == "links" => match links(Path::new(directory), &mut io::stdout()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => told("ferric-mhvtl", &failure),
+        },
+        [name, rest @ ..] => match Tool::named(name) {
+            Some(tool) => ended(tool, &call(name, rest, etc)),
+            None => usage(["-h", "--help"].contains(&name.as_str())),
+        },
+        [] => usage(false),
+    }
+}
+
+fn usage(asked: bool) -> ExitCode {
+    let names: String = Tool::all().map(|tool| format!("\n  {}", tool.name)).collect();
+    if asked {
+        let _ = writeln!(io::stdout(), "{USAGE}{names}");
+        return ExitCode::SUCCESS;
+    }
+    let _ = writeln!(io::stderr(), "{USAGE}{names}");
+    ExitCode::FAILURE
+}
+
+fn call<'a>(name: &'a str, arguments: &'a [String], etc: PathBuf) -> Call<'a> {
+    #[expect(clippy::disallowed_methods, reason = "mhvtl's mktape takes the time from there, so that builds repeat")]
+    let given = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|text| text.parse().ok()).filter(|time| *time > 0);
+    let now = given.unwrap_or_else(|| i64::try_from(vtl::clock::now().wall.0 / 1000).unwrap_or(i64::MAX));
+    Call { name, arguments, etc, now }
+}
+
+fn ended(tool: &Tool, call: &Call<'_>) -> ExitCode {
+    match tool.run(call, &mut io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let code = told(tool.name, &failure);
+            if failure.wants_usage() {
+                let _ = write!(io::stderr(), "{}", tool.usage(call));
+            }
+            code
+        }
+    }
+}
+
+/// Says why, unless whoever reads our output has gone: that is not worth a word.
+fn told(name: &str, failure: &Failure) -> ExitCode {
+    match failure {
+        Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+        Failure::Output(error) => drop(writeln!(io::stderr(), "{name}: the output: {error}")),
+        Failure::Refused { text, .. } if text.is_empty() => {}
+        Failure::Refused { text, .. } => drop(writeln!(io::stderr(), "{text}")),
+    }
+    ExitCode::from(failure.code())
+}

@@ -1,0 +1,200 @@
+//! `make_vtl_media`: the cartridges that libraries' contents name.
+
+use crate::cartridges::{barcode, bytes, failed, libraries, shelf};
+use crate::getopt::{Given, Options};
+use crate::mktape::{Wish, make};
+use crate::{Call, Done, Failure};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use tape_store::cartridge::{Barcode, Kind};
+use tape_store::media::{LTO_9, by_suffix};
+use tape_store::mhvtl::media::{Density, by_name, of};
+use vtl::config::mhvtl::{assignments, directory, labels};
+
+/// Last two characters of labels, the density they mean, and whether it is written once. LTO's are those of its generations.
+const SUFFIXES: [(&str, &str, bool); 24] = [
+    ("S1", "SDLT220", false),
+    ("S2", "SDLT320", false),
+    ("S3", "SDLT600", false),
+    ("X1", "AIT1", false),
+    ("X2", "AIT2", false),
+    ("X3", "AIT3", false),
+    ("X4", "AIT4", false),
+    ("D7", "DLT4", false),
+    ("JA", "J1A", false),
+    ("JB", "E05", false),
+    ("JC", "E06", false),
+    ("JK", "E07", false),
+    ("JW", "E05", true),
+    ("JX", "E05", true),
+    ("JY", "E07", true),
+    ("TA", "T10KA", false),
+    ("TB", "T10KB", false),
+    ("TC", "T10KC", false),
+    ("TZ", "9840A", false),
+    ("TY", "9840B", false),
+    ("TX", "9840C", false),
+    ("TW", "9840D", false),
+    ("TV", "9940A", false),
+    ("TU", "9940B", false),
+];
+/// Letters and digits before the last two characters, at least.
+const BEFORE: usize = 6;
+/// Megabytes of a cartridge, if nothing is said.
+const CAPACITY: u64 = 500;
+
+pub(crate) fn usage(name: &str) -> String {
+    format!(
+        "Usage: {name}: [OPTIONS] -- makes the cartridges of all libraries
+where OPTIONS are from:
+  [-h|--help]            -- print this message and exit
+  [-H|--home-dir DIR]    -- directory of the cartridges [default: of each library, as device.conf says]
+  [-C|--config-dir DIR]  -- configuration dir [default /etc/mhvtl]
+  [-f|--force]           -- make those anew that are there: what is on them is lost
+  [-c|--create-dir]      -- make the directory if needed
+  [-m|--mktape-path DIR] -- taken, without effect
+"
+    )
+}
+
+pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
+    let long = &[
+        ("help", 'h'),
+        ("home-dir", 'H'),
+        ("config-dir", 'C'),
+        ("force", 'f'),
+        ("create-dir", 'c'),
+        ("mktape-path", 'm'),
+    ];
+    let given = Options { short: "hH:C:fcm:", long }.parse(call)?;
+    if given.has('h') {
+        return Ok(write!(out, "{}", usage(call.name))?);
+    }
+    given.only_options()?;
+    let etc = given.value('C').map_or_else(|| directory(&call.etc), |etc| Ok(PathBuf::from(etc)))?;
+    let capacity = capacity(&etc)?;
+    let devices = etc.join("device.conf");
+    let mut libraries = libraries(&etc)?;
+    for (_, home) in &mut libraries {
+        if let Some(given) = given.value('H') {
+            *home = given.into();
+        }
+        there(home, given.has('c'))?;
+    }
+    writeln!(out, "===> Reading from {} file to find Tape Libraries and Drives ...", devices.display())?;
+    let mut unknown = Vec::new();
+    for (library, home) in libraries {
+        let contents = etc.join(format!("library_contents.{library}"));
+        writeln!(out, "===> Scanning for 'Slot' entries in {} ...", contents.display())?;
+        let found: BTreeMap<String, usize> =
+            labels(&contents)?.into_iter().map(|(line, label)| (label, line)).collect();
+        for (label, line) in found {
+            match meant(&label) {
+                Some(medium) => one(call, &given, (&home, medium, capacity), out)?,
+                None => {
+                    unknown.push(format!("error: {}:{line}: {label:?} does not say its density", contents.display()))
+                }
+            }
+        }
+    }
+    if unknown.is_empty() { Ok(()) } else { Err(Failure::new(unknown.join("\n"))) }
+}
+
+/// Bytes of each cartridge.
+fn capacity(etc: &Path) -> Result<u64, Failure> {
+    let text = assignments(etc)?.remove("CAPACITY").filter(|text| !text.is_empty());
+    let wrong =
+        |text: &String| Failure::at(&etc.join("mhvtl.conf"), format!("CAPACITY: {text:?} is no number of megabytes"));
+    bytes(text.map_or(Ok(CAPACITY), |text| text.parse().map_err(|_| wrong(&text)))?)
+}
+
+/// Sees to it that a directory is there.
+fn there(home: &Path, create: bool) -> Done {
+    if home.is_dir() {
+        return Ok(());
+    }
+    if !create {
+        return Err(Failure::usage(format!("error: no such directory: {}", home.display())));
+    }
+    let _ = writeln!(io::stderr(), "warning: creating directory: {}", home.display());
+    fs::create_dir_all(home).map_err(|error| Failure::at(home, error))
+}
+
+type Medium = (Barcode, &'static Density, Kind);
+
+/// Makes one cartridge, unless it is there.
+fn one(call: &Call<'_>, given: &Given, (home, medium, capacity): (&Path, Medium, u64), out: &mut dyn Write) -> Done {
+    let (barcode, density, kind) = medium;
+    let folder = home.join(barcode.as_str());
+    if folder.is_dir() {
+        if !given.has('f') {
+            return Ok(writeln!(out, "Directory already exists: {}: skipping", folder.display())?);
+        }
+        remove(home, &barcode)?;
+        writeln!(out, "warning: removing entry: {}", folder.display())?;
+    }
+    writeln!(out, "===> Creating entry: {} ...", folder.display())?;
+    make(call, &Wish { home, barcode, density, kind, capacity }, true, out)
+}
+
+/// Takes a cartridge away, unless a drive has it.
+fn remove(home: &Path, barcode: &Barcode) -> Done {
+    let store = shelf(home)?;
+    if store.exists(barcode).map_err(|error| failed(barcode, &error))? {
+        let mut cartridge = store.cartridge(barcode, &LTO_9, Kind::Data, 0);
+        let free = cartridge.check_free().and_then(|()| cartridge.view().map(drop));
+        free.map_err(|error| failed(barcode, &error))?;
+    }
+    store.remove(barcode).map_err(|error| failed(barcode, &error))
+}
+
+/// What a label means: a density by its end, and what the cartridge is for.
+fn meant(label: &str) -> Option<Medium> {
+    let barcode = barcode(label).ok()?;
+    let (before, suffix) = label.split_at_checked(label.len().checked_sub(2)?)?;
+    let enough = before.bytes().rev().take_while(u8::is_ascii_alphanumeric).count() >= BEFORE;
+    let (density, once) = match SUFFIXES.iter().find(|(known, ..)| *known == suffix) {
+        Some((_, name, once)) => (by_name(name)?, *once),
+        None => by_suffix(suffix).and_then(|(media, once)| Some((of(media)?, once)))?,
+    };
+    let kind = match once {
+        _ if label.starts_with("CLN") => Kind::Cleaning,
+        _ if label.starts_with('W') => Kind::Worm,
+        true => Kind::Worm,
+        false => Kind::Data,
+    };
+    enough.then_some((barcode, density, kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_say_what_they_are() {
+        for (label, density, kind) in [
+            ("E01001L8", "LTO8", Kind::Data),
+            ("E01001L9", "LTO9", Kind::Data),
+            ("E01001LT", "LTO3", Kind::Worm),
+            ("E01001LZ", "LTO9", Kind::Worm),
+            ("LONGER-E01001L1", "LTO1", Kind::Data),
+            ("W01001L4", "LTO4", Kind::Worm),
+            ("CLN101L8", "LTO8", Kind::Cleaning),
+            ("CLN101LU", "LTO4", Kind::Cleaning),
+            ("G03001TA", "T10KA", Kind::Data),
+            ("A00001JX", "E05", Kind::Worm),
+            ("A00001JC", "E06", Kind::Data),
+            ("A00001TU", "9940B", Kind::Data),
+            ("A00001S2", "SDLT320", Kind::Data),
+        ] {
+            let (_, found, what) = meant(label).unwrap_or_else(|| panic!("{label}"));
+            assert_eq!((found.name, what), (density, kind), "{label}");
+        }
+        for label in ["E1001L8", "E01001", "e01001L8", "A00001S4", "A00001M8", "A00001XX", "A-0001L8", ""] {
+            assert!(meant(label).is_none(), "{label}");
+        }
+        assert!(SUFFIXES.iter().all(|(_, name, _)| by_name(name).is_some()));
+    }
+}

@@ -1,0 +1,113 @@
+//! `mktape`: a blank cartridge.
+
+use crate::cartridges::{barcode, bytes, densities, failed, home_of, kind, shelf};
+use crate::getopt::Options;
+use crate::{Call, Done, ETC, Failure, HOME, VERSION};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use tape_store::cartridge::{Barcode, Kind, Level};
+use tape_store::mhvtl::media::{self, Density};
+use tape_store::shelf::NewCartridge;
+use vtl::config::mhvtl::directory;
+
+pub(crate) fn usage(name: &str) -> String {
+    format!(
+        "Usage: {name} [OPTIONS] -l lib -m PCL -s size -t type -d density
+      -l lib      -- number of the library
+      -m PCL      -- label (barcode)
+      -s size     -- Megabytes; 0 is what the density holds
+      -t type     -- data, clean, WORM or NULL
+      -d density  -- one of:
+{}Where OPTIONS are from:
+      -C config-dir -- directory of device.conf [ {ETC} ]
+      -H home-dir   -- directory of the cartridge [ as device.conf says, or {HOME}/lib ]
+      -v    -- say which files are made
+      -D[N] -- taken, without effect
+      -V    -- print the version
+      -h    -- print this
+",
+        densities()
+    )
+}
+
+/// What is to be made.
+pub(crate) struct Wish<'a> {
+    pub(crate) home: &'a Path,
+    pub(crate) barcode: Barcode,
+    pub(crate) density: &'static Density,
+    pub(crate) kind: Kind,
+    /// Bytes; 0 is what the density holds.
+    pub(crate) capacity: u64,
+}
+
+pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
+    let given = Options { short: "d:l:m:s:t:VvD::hC:H:", long: &[] }.parse(call)?;
+    if given.has('h') {
+        return Ok(write!(out, "{}", usage(call.name))?);
+    }
+    if given.has('V') {
+        return Ok(writeln!(out, "{}: version {VERSION}", call.name)?);
+    }
+    if call.arguments.is_empty() {
+        return Err(Failure::usage("error: not enough arguments"));
+    }
+    let wanted =
+        |letter, what: &str| given.value(letter).ok_or_else(|| Failure::usage(format!("error: Please supply {what}")));
+    let label = wanted('m', "a barcode (-m barcode)")?;
+    wanted('s', "media capacity (-s xx)")?;
+    let kind_name = wanted('t', "cart type (-t data|clean|WORM|NULL)")?;
+    wanted('l', "Library number (-l xx)")?;
+    let density = density(wanted('d', "media density (-d xx)")?)?;
+    let kind = kind(kind_name).ok_or_else(|| Failure::usage(format!("error: Unknown media type: {kind_name}")))?;
+    let library = given.number('l')?.filter(|library| *library > 0);
+    let library = library.ok_or_else(|| Failure::new("error: Invalid library number"))?;
+    let home = match (given.value('H'), given.value('C')) {
+        (Some(home), _) => PathBuf::from(home),
+        (None, Some(etc)) => home_of(Path::new(etc), library)?,
+        (None, None) => home_of(&directory(&call.etc)?, library)?,
+    };
+    let capacity = bytes(given.number('s')?.unwrap_or(0))?;
+    make(call, &Wish { home: &home, barcode: barcode(label)?, density, kind, capacity }, given.has('v'), out)
+}
+
+/// The density of a name.
+pub(crate) fn density(name: &str) -> Result<&'static Density, Failure> {
+    media::by_name(name).ok_or_else(|| {
+        let known: Vec<&str> = media::TABLE.iter().map(|density| density.name).collect();
+        Failure::new(format!("error: density {name:?} is not known; known are {}", known.join(", ")))
+    })
+}
+
+/// Makes a cartridge.
+pub(crate) fn make(call: &Call<'_>, wish: &Wish<'_>, verbose: bool, out: &mut dyn Write) -> Done {
+    let Wish { home, barcode, density, kind, capacity } = wish;
+    let store = shelf(home)?;
+    let folder = home.join(barcode.as_str());
+    if verbose {
+        writeln!(out, "Creating tape data ...")?;
+    }
+    // One that lost its memory is not made again over its data.
+    let has_data = folder.join("data.0").metadata().is_ok_and(|data| data.len() > 0);
+    if has_data || store.exists(barcode).map_err(|error| failed(barcode, &error))? {
+        let text = format!("error: Data file already exists for new media: {}", folder.display());
+        return Err(Failure::files(text));
+    }
+    if verbose {
+        say_files(&folder, out)?;
+    }
+    let capacity = if *capacity == 0 { density.stored.capacity } else { *capacity };
+    let serial = format!("{barcode}_{}", call.now);
+    let (media, kind, made, level) = (density.media(), *kind, call.now, Level::Mhvtl);
+    let new = NewCartridge { media, kind, serial: &serial, made, capacity, level };
+    store.create(barcode, &new).map_err(|error| Failure::files(format!("error: {barcode}: {error}")))
+}
+
+fn say_files(folder: &Path, out: &mut dyn Write) -> Done {
+    let path = folder.display();
+    writeln!(out, "Creating new media directory: {path}")?;
+    writeln!(out, "Creating new media mam files: {path}/mam and {path}/mhvtl_data")?;
+    for file in ["data", "indx", "meta"] {
+        writeln!(out, "Creating new media {file} file: {path}/{file}.0")?;
+    }
+    Ok(())
+}

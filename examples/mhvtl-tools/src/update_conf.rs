@@ -1,0 +1,77 @@
+//! `update_device.conf`: the configuration of releases before 0.16, which had one library without a number.
+
+use crate::getopt::Options;
+use crate::{Call, Done, Failure};
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use tape_store::backend::file::replace;
+use vtl::config::mhvtl::directory;
+
+/// The first version that has places of drives.
+const VERSION: u32 = 4;
+
+pub(crate) fn usage(name: &str) -> String {
+    format!("Usage: {name} -- brings the configuration of old releases up to version {VERSION}\n")
+}
+
+pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
+    let given = Options { short: "h", long: &[] }.parse(call)?;
+    if given.has('h') {
+        return Ok(write!(out, "{}", usage(call.name))?);
+    }
+    given.only_options()?;
+    let etc = directory(&call.etc)?;
+    let (devices, contents) = (etc.join("device.conf"), etc.join("library_contents"));
+    let old = read(&devices)?;
+    if is_new(&old) {
+        return Ok(writeln!(out, "Nothing to upgrade.. Exiting")?);
+    }
+    let (text, library) = upgraded(&old).map_err(|what| Failure::at(&devices, what))?;
+    let numbered = etc.join(format!("library_contents.{library}"));
+    if numbered.exists() {
+        return Err(Failure::at(&numbered, "it is there already; nothing was changed"));
+    }
+    // The first that is read last: until then all is as it was.
+    let elements = read(&contents)?;
+    let write = |path: &Path, text: &str| replace(path, text.as_bytes()).map_err(|error| Failure::at(path, error));
+    write(&numbered, &elements)?;
+    write(&devices, &text)?;
+    fs::remove_file(&contents).map_err(|error| Failure::at(&contents, error))
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).map_err(|error| Failure::at(path, error))
+}
+
+fn is_new(text: &str) -> bool {
+    let version = text.lines().find_map(|line| line.strip_prefix("VERSION:")?.trim().parse::<u32>().ok());
+    version.is_some_and(|version| version >= VERSION)
+        || text.lines().any(|line| line.trim_start().starts_with("Library ID:") && line.contains("Slot:"))
+}
+
+/// The new text, and the number of the library: the one behind those of the drives.
+fn upgraded(old: &str) -> Result<(String, usize), String> {
+    let begin = |word: &'static str| move |line: &&str| line.starts_with(word);
+    let libraries = old.lines().filter(begin("Library:")).count();
+    if libraries != 1 {
+        return Err(format!("there are {libraries} libraries in it; old releases had one"));
+    }
+    let number = old.lines().filter(begin("Drive:")).count() + 1;
+    let (mut text, mut slot) = (String::new(), 0);
+    for line in old.lines() {
+        if let Some(rest) = line.strip_prefix("Library:") {
+            let rest = rest.trim_start().trim_start_matches(|c: char| c.is_ascii_digit());
+            text.push_str(&format!("Library: {number}{rest}\n"));
+        } else if line.starts_with("VERSION:") {
+            text.push_str(&format!("VERSION: {VERSION}\n"));
+        } else {
+            text.push_str(&format!("{line}\n"));
+        }
+        if line.starts_with("Drive:") {
+            slot += 1;
+            text.push_str(&format!(" Library ID: {number} Slot: {slot}\n"));
+        }
+    }
+    Ok((text, number))
+}
