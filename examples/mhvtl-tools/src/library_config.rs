@@ -32,15 +32,11 @@ fn daemon() -> PathBuf {
 
 /// Starts the daemon of a configuration, which stays when we end.
 fn start(daemon: &Path, etc: &Path, out: &mut dyn Write) -> Done {
-    let log = match assignments(etc)?.get("VERBOSE").and_then(|text| text.parse().ok()).unwrap_or(0) {
-        0..=1_u32 => "warn",
-        2 => "info",
-        _ => "debug",
-    };
+    let level = assignments(etc)?.get("VERBOSE").and_then(|text| text.parse::<u8>().ok()).unwrap_or(0);
     let mut child = Command::new(daemon)
         .arg("--mhvtl-config")
         .arg(etc)
-        .args(["--log", log])
+        .arg(format!("-v{level}"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .process_group(0)
@@ -76,7 +72,7 @@ mod tests {
             done.map(|()| String::from_utf8(out).unwrap())
         };
         let etc = dir.path().display();
-        assert_eq!(with("echo ready $*").unwrap(), format!("ready --mhvtl-config {etc} --log info\n"));
+        assert_eq!(with("echo ready $*").unwrap(), format!("ready --mhvtl-config {etc} -v2\n"));
         assert!(with("exit 3").unwrap_err().contains("it did not start: exit status: 3"));
     }
 }

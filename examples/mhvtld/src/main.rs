@@ -56,5 +56,6 @@ fn run(arguments: &Arguments, log: &Log) -> Result<(), Box<dyn Error>> {
     signals.forever().next();
     drop(messages);
     door.close();
+    site::save(&site, &imported.saved);
     Ok(site.shut_down()?)
 }

@@ -3,8 +3,9 @@
 use crate::log::Log;
 use crate::verbs::{self, library::Robot};
 use crate::{Door, DoorError, Ear, Heard, minor};
+use std::path::PathBuf;
 use std::sync::Arc;
-use vtl::config::mhvtl::Seat;
+use vtl::config::mhvtl::{self, Seat};
 use vtl::control::Request;
 use vtl::site::Site;
 
@@ -47,4 +48,14 @@ fn cartridge(site: &Site, seat: &Seat, text: &str) -> Heard {
         return site.control(&request).map_or_else(refused, |_| Heard::Silent);
     }
     Heard::Refused("it means nothing to a drive".into())
+}
+
+/// Saves the contents of libraries that are to, as mhvtl's do when they end.
+pub fn save(site: &Site, saved: &[(String, PathBuf)]) {
+    for (name, path) in saved {
+        let Some(library) = site.library(name) else { continue };
+        if let Err(error) = mhvtl::save(&library, path) {
+            tracing::warn!(library = name, path = %path.display(), %error, "contents were not saved");
+        }
+    }
 }

@@ -6,8 +6,10 @@
 mod contents;
 mod device;
 mod outline;
+mod persist;
 
 pub use outline::{Outline, OutlineKind, assignments, directory, labels, outline};
+pub use persist::save;
 
 use super::ConfigError;
 use contents::Contents;
@@ -28,6 +30,8 @@ pub struct Imported {
     pub notes: Vec<String>,
     /// Where mhvtl's kernel module has each unit.
     pub seats: Vec<Seat>,
+    /// Libraries whose contents are saved when they end, and the files: see [`save`].
+    pub saved: Vec<(String, PathBuf)>,
 }
 
 /// Where a unit is at mhvtl's kernel module.
@@ -133,6 +137,9 @@ fn import_those(directory: &Path, wanted: impl Fn(&LibrarySection) -> bool) -> R
         let contents = contents::parse(&name, &text)?;
         let mine = drives.iter().filter(|drive| drive.library == Some(library.id)).collect();
         import.library(&name, library, mine, &contents)?;
+        if library.persists {
+            import.saved.push((format!("library{}", library.id), saved_contents(directory, library)));
+        }
     }
     for drive in drives.iter().filter(|drive| libraries.iter().all(|library| Some(library.id) != drive.library)) {
         import.notes.push(format!("{name}:{}: drive {} is in no library, and is left out", drive.line, drive.id));
@@ -186,7 +193,7 @@ fn read(path: &Path) -> Result<Option<String>, ConfigError> {
 /// The file of a library's contents: what was saved when mhvtl ended, unless the file itself is newer.
 fn contents_of(directory: &Path, library: &LibrarySection) -> Result<(PathBuf, bool), ConfigError> {
     let plain = directory.join(format!("library_contents.{}", library.id));
-    let saved = directory.join(format!("library_contents.{}.persist", library.id));
+    let saved = saved_contents(directory, library);
     let changed = |path: &Path| -> Result<Option<SystemTime>, ConfigError> {
         match std::fs::metadata(path).and_then(|data| data.modified()) {
             Ok(time) => Ok(Some(time)),
@@ -197,6 +204,11 @@ fn contents_of(directory: &Path, library: &LibrarySection) -> Result<(PathBuf, b
     let newer =
         library.persists && changed(&saved)?.is_some_and(|saved| changed(&plain).is_ok_and(|at| at <= Some(saved)));
     Ok(if newer { (saved, true) } else { (plain, false) })
+}
+
+/// Where a library saves its contents when it ends.
+fn saved_contents(directory: &Path, library: &LibrarySection) -> PathBuf {
+    directory.join(format!("library_contents.{}.persist", library.id))
 }
 
 /// The directory of a library's cartridges.
@@ -222,6 +234,7 @@ struct Import {
     notes: Vec<String>,
     barcodes: BTreeMap<String, String>,
     seats: Vec<Seat>,
+    saved: Vec<(String, PathBuf)>,
 }
 
 impl Import {
@@ -322,7 +335,7 @@ impl Import {
         self.notes.iter().for_each(|note| text.push_str(&format!("# {note}\n")));
         let _ = write!(text, "\n[storage]\ncartridges = [{}]\n{}", homes.join(", "), self.text);
         self.text.clear();
-        Ok(Imported { text, notes: self.notes, seats: self.seats })
+        Ok(Imported { text, notes: self.notes, seats: self.seats, saved: self.saved })
     }
 }
 

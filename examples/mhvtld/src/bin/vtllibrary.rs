@@ -6,7 +6,7 @@ use mhvtld::daemon::{self, Arguments, Lock};
 use mhvtld::far::Far;
 use mhvtld::log::Log;
 use mhvtld::robot::{self, Lines};
-use mhvtld::{Door, Messages, placed};
+use mhvtld::{Door, Messages, placed, site};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::error::Error;
@@ -58,7 +58,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let control = folder.join(socket::FILE);
     let _control = Control::open(&control, &site, Arc::new(reload.clone()))
         .map_err(|error| format!("{}: {error}", control.display()))?;
-    let seats: Vec<_> = imported.seats.into_iter().filter(|seat| seat.unit == 0).collect();
+    let seats: Vec<_> = imported.seats.iter().filter(|seat| seat.unit == 0).cloned().collect();
     let door = Door::open(&module, placed(&site, &seats)?)?;
     let ears = robot::ears(&site, &door, &seats, &lines, &queue, &log)?;
     let messages = Messages::open(&queue, ears, daemon::end)?;
@@ -74,5 +74,6 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     }
     drop(messages);
     door.close();
+    site::save(&site, &imported.saved);
     Ok(site.shut_down()?)
 }

@@ -26,7 +26,7 @@ fn directory(devices: &str, contents: &str) -> TempDir {
 #[test]
 fn what_mhvtl_has_is_ours() {
     let dir = directory(DEVICES, CONTENTS);
-    let Imported { text, notes, seats } = import(dir.path()).unwrap();
+    let Imported { text, notes, seats, .. } = import(dir.path()).unwrap();
     let seat = |unit: usize| (seats[unit].unit, seats[unit].minor, seats[unit].address);
     assert_eq!([seat(0), seat(1), seat(2)], [(0, 10, [0, 0, 0]), (1, 11, [0, 1, 0]), (2, 12, [0, 2, 0])]);
     let config = parse("made", &text).unwrap_or_else(|error| panic!("{error}\n{text}"));
