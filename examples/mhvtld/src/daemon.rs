@@ -1,13 +1,11 @@
-//! What the daemons have in common: arguments of mhvtl's, its lock files, beginning and end.
+//! What the daemons have in common: arguments of mhvtl's, beginning and end.
 
 use clap::Parser;
-use rustix::fs::{FlockOperation, flock};
 use signal_hook::consts::SIGTERM;
 use std::error::Error;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
 /// The command line of mhvtl's daemons, and what ours take beside.
@@ -105,89 +103,9 @@ fn detach() -> Result<(), Box<dyn Error>> {
     Err(format!("it did not begin: {}", child.wait()?).into())
 }
 
-/// Where mhvtl's daemons keep a file for each unit that is served.
-const LOCKS: &str = "/var/lock/mhvtl";
-
-/// The lock file of a unit, which keeps daemons of mhvtl and ours off each other; gone when this is dropped.
-pub struct Lock {
-    path: PathBuf,
-    _file: File,
-}
-
-impl Lock {
-    /// Takes the lock of a unit. A file whose process is gone is taken over.
-    ///
-    /// # Errors
-    /// The unit is served by another process, or the file cannot be made.
-    pub fn take(unit: u32) -> Result<Self, String> {
-        Self::take_in(Path::new(LOCKS), unit)
-    }
-
-    fn take_in(folder: &Path, unit: u32) -> Result<Self, String> {
-        let path = folder.join(format!("mhvtl{unit}"));
-        let failed = |error: io::Error| format!("{}: {error}", path.display());
-        fs::create_dir_all(folder).map_err(failed)?;
-        let mut options = OpenOptions::new();
-        let mut file = options.read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
-        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() || server_of(unit).is_some() {
-            let mut holder = String::new();
-            let _ = file.read_to_string(&mut holder);
-            let holder =
-                server_of(unit).map_or_else(|| holder.trim().to_owned(), |process| format!("process {process}"));
-            return Err(format!("{}: unit {unit} is served already, by {holder}", path.display()));
-        }
-        file.set_len(0).map_err(failed)?;
-        writeln!(file, "process {}", std::process::id()).map_err(failed)?;
-        Ok(Self { path, _file: file })
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
-    }
-}
-
-/// The process of mhvtl's that serves a unit: its lock file is empty, and says nothing of whether it lives.
-fn server_of(unit: u32) -> Option<u32> {
-    let serves = |process: u32| {
-        let line = fs::read(format!("/proc/{process}/cmdline")).ok()?;
-        let mut words = line.split(|byte| *byte == 0).map(String::from_utf8_lossy);
-        let program = words.next()?;
-        let named = program.ends_with("vtltape") || program.ends_with("vtllibrary");
-        let words: Vec<_> = words.collect();
-        let number = words.iter().enumerate().find_map(|(at, word)| match word.strip_prefix("-q")? {
-            "" => words.get(at + 1)?.parse::<u32>().ok(),
-            number => number.parse().ok(),
-        });
-        (named && number == Some(unit) && process != std::process::id()).then_some(process)
-    };
-    let processes = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    processes.filter_map(serves).find(|process| !is_parent(*process))
-}
-
-/// Who begins a daemon in the background has its command line.
-fn is_parent(process: u32) -> bool {
-    std::os::unix::process::parent_id() == process
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_server_for_a_unit() {
-        let dir = tempfile::tempdir().unwrap();
-        // What a daemon of mhvtl's has left behind.
-        fs::write(dir.path().join("mhvtl9011"), "").unwrap();
-        let lock = Lock::take_in(dir.path(), 9011).unwrap();
-        let refused = Lock::take_in(dir.path(), 9011).map(drop).unwrap_err();
-        assert!(refused.contains("unit 9011 is served already, by process"), "{refused}");
-        assert!(Lock::take_in(dir.path(), 9012).is_ok());
-        drop(lock);
-        assert!(!dir.path().join("mhvtl9011").exists());
-        assert!(Lock::take_in(dir.path(), 9011).is_ok());
-    }
 
     #[test]
     fn mhvtls_command_lines() {

@@ -4,6 +4,7 @@
 
 pub mod daemon;
 pub mod far;
+pub mod lock;
 pub mod log;
 pub mod lone;
 mod messages;
@@ -14,6 +15,7 @@ pub mod verbs;
 
 pub use messages::{Ear, Heard, Messages};
 
+use lock::Lock;
 use mhvtl_lld::abi::Address;
 use mhvtl_lld::{Device, Module};
 use seat::Served;
@@ -68,6 +70,8 @@ pub struct Placed {
     pub lun: usize,
     /// Called after each command.
     pub after: Option<Box<dyn FnMut() + Send>>,
+    /// Where the command is noted that it is at.
+    pub lock: Option<Lock>,
 }
 
 impl Placed {
@@ -79,7 +83,7 @@ impl Placed {
         let lun = host.target().lun_of(&unit).ok_or_else(|| DoorError::Unknown(seat.clone()))?;
         let [channel, target, logical_unit] = seat.address;
         let address = Address { channel, target, lun: logical_unit };
-        Ok(Self { minor: minor(seat)?, address, unit, host, lun, after: None })
+        Ok(Self { minor: minor(seat)?, address, unit, host, lun, after: None, lock: None })
     }
 }
 

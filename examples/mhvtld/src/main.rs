@@ -3,7 +3,8 @@
 use clap::Parser;
 use mhvtl_lld::Kernel;
 use mhvtl_lld::queue::Queue;
-use mhvtld::daemon::{self, Lock};
+use mhvtld::daemon;
+use mhvtld::lock::Lock;
 use mhvtld::log::Log;
 use mhvtld::{Door, Messages, placed, site};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -42,13 +43,15 @@ fn run(arguments: &Arguments, log: &Log) -> Result<(), Box<dyn Error>> {
     let config = parse(&format!("what was made of {}", arguments.mhvtl_config.display()), &imported.text)?;
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     let module = Kernel::find()?;
-    let _locks = imported.seats.iter().map(|seat| Lock::take(seat.minor)).collect::<Result<Vec<_>, _>>()?;
+    let locks = imported.seats.iter().map(|seat| Lock::take(seat.minor)).collect::<Result<Vec<_>, _>>()?;
     let site = Site::open(&arguments.data, &config)?;
     let control = arguments.data.join(socket::FILE);
     let no_reload = || Err("mhvtl's configuration is read at the start".into());
     let _control = Control::open(&control, &site, Arc::new(no_reload))
         .map_err(|error| format!("{}: {error}", control.display()))?;
-    let door = Door::open(&module, placed(&site, &imported.seats)?)?;
+    let mut placed = placed(&site, &imported.seats)?;
+    placed.iter_mut().zip(locks).for_each(|(unit, lock)| unit.lock = Some(lock));
+    let door = Door::open(&module, placed)?;
     let queue = Queue::open().map_err(|error| format!("mhvtl's message queue: {error}"))?;
     let ears = site::ears(&site, &door, &imported.seats, log)?;
     let messages = Messages::open(&queue, ears, daemon::end)?;

@@ -33,10 +33,12 @@ impl<D: Device> Served<D> {
 
     /// Asks for commands and answers them, until it is told to stop.
     pub(crate) fn serve(mut self, stop: &AtomicBool) {
+        self.abort_left();
         let mut last = clock::now().mono.0;
         while !stop.load(Ordering::Acquire) {
             match self.device.next() {
                 Ok(Some(command)) => {
+                    self.placed.lock.iter_mut().for_each(|lock| lock.note(command.serial));
                     if let Err(error) = self.answer(&command) {
                         tracing::warn!(unit = self.placed.minor, ?command, %error, "a command could not be answered");
                     }
@@ -51,6 +53,19 @@ impl<D: Device> Served<D> {
             }
         }
         leave(&mut self.device, self.placed.address);
+    }
+
+    /// Aborts the command that a process before this one was at when it was killed: nobody else answers it, the host
+    /// waits for it and sends no other, and in the end the module says that it was done.
+    fn abort_left(&mut self) {
+        let Some(lock) = &self.placed.lock else { return };
+        let sense = Sense::new(SenseKey::ABORTED_COMMAND, Asc(0)).encode(Format::Fixed);
+        let answer = Answer { status: CHECK, sense: sense.as_slice(), data: &[] };
+        for serial in lock.left() {
+            if self.device.complete(serial, &answer).is_ok_and(|taken| taken == Taken::Answered) {
+                tracing::warn!(unit = self.placed.minor, serial, "a command that nobody answered was aborted");
+            }
+        }
     }
 
     fn answer(&mut self, command: &Command) -> io::Result<()> {

@@ -2,8 +2,9 @@
 
 use mhvtl_lld::Kernel;
 use mhvtl_lld::queue::Queue;
-use mhvtld::daemon::{self, Arguments, Lock};
+use mhvtld::daemon::{self, Arguments};
 use mhvtld::far::Far;
+use mhvtld::lock::Lock;
 use mhvtld::log::Log;
 use mhvtld::robot::{self, Lines};
 use mhvtld::{Door, Messages, placed, site};
@@ -35,7 +36,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let (imported, config) = read(arguments)?;
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     let module = Kernel::find()?;
-    let _lock = Lock::take(unit.into())?;
+    let lock = Lock::take(unit.into())?;
     let queue = Queue::open().map_err(|error| format!("mhvtl's message queue: {error}"))?;
     // What was said before it was there is no order.
     while queue.receive(unit)?.is_some() {}
@@ -59,7 +60,9 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let _control = Control::open(&control, &site, Arc::new(reload.clone()))
         .map_err(|error| format!("{}: {error}", control.display()))?;
     let seats: Vec<_> = imported.seats.iter().filter(|seat| seat.unit == 0).cloned().collect();
-    let door = Door::open(&module, placed(&site, &seats)?)?;
+    let mut placed = placed(&site, &seats)?;
+    placed.iter_mut().zip([lock]).for_each(|(unit, lock)| unit.lock = Some(lock));
+    let door = Door::open(&module, placed)?;
     let ears = robot::ears(&site, &door, &seats, &lines, &queue, &log)?;
     let messages = Messages::open(&queue, ears, daemon::end)?;
     lines.begin();

@@ -2,7 +2,8 @@
 
 use mhvtl_lld::Kernel;
 use mhvtl_lld::queue::{Queue, TOOL};
-use mhvtld::daemon::{self, Arguments, Lock};
+use mhvtld::daemon::{self, Arguments};
+use mhvtld::lock::Lock;
 use mhvtld::log::Log;
 use mhvtld::lone::Lone;
 use mhvtld::{Door, Ear, Messages, Placed};
@@ -30,7 +31,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     };
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     let module = Kernel::find()?;
-    let _lock = Lock::take(unit.into())?;
+    let lock = Lock::take(unit.into())?;
     let data = Data::at(&arguments.folder())?.with_cartridges(&config.cartridges)?;
     let drive = Arc::new(Standalone::open(data, setup)?);
     let queue = Queue::open().map_err(|error| format!("mhvtl's message queue: {error}"))?;
@@ -41,6 +42,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let host = Arc::new(Host::login(drive.target(), 1));
     let mut placed = Placed::of(seat, Arc::clone(drive.unit()), host)?;
     placed.after = Some(lone.watch());
+    placed.lock = Some(lock);
     let door = Door::open(&module, vec![placed])?;
     let hear = Box::new(move |message: &_| lone.hear(message));
     let ears = door.stops().into_iter().map(|ends| (ends, unit)).zip([hear]);

@@ -1,0 +1,144 @@
+//! Lock files of units.
+
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::ops::RangeInclusive;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// So many commands are between two notes.
+const SPAN: u64 = 4096;
+/// Where mhvtl's daemons keep a file for each unit that is served.
+const LOCKS: &str = "/var/lock/mhvtl";
+
+/// The lock file of a unit, which keeps daemons of mhvtl and ours off each other; gone when this is dropped.
+///
+/// It also remembers about which command the unit was at, for who comes after a process that was killed.
+pub struct Lock {
+    path: PathBuf,
+    file: File,
+    noted: u64,
+}
+
+impl Lock {
+    /// Takes the lock of a unit. A file whose process is gone is taken over.
+    ///
+    /// # Errors
+    /// The unit is served by another process, or the file cannot be made.
+    pub fn take(unit: u32) -> Result<Self, String> {
+        Self::take_in(Path::new(LOCKS), unit)
+    }
+
+    fn take_in(folder: &Path, unit: u32) -> Result<Self, String> {
+        let path = folder.join(format!("mhvtl{unit}"));
+        let failed = |error: io::Error| format!("{}: {error}", path.display());
+        fs::create_dir_all(folder).map_err(failed)?;
+        let mut options = OpenOptions::new();
+        let mut file = options.read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+        let mut before = String::new();
+        file.read_to_string(&mut before).map_err(failed)?;
+        let free = flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+        let server = server_of(unit);
+        if !free || server.is_some() {
+            let holder = server.map_or_else(
+                || before.lines().next().unwrap_or_default().to_owned(),
+                |process| format!("process {process}"),
+            );
+            return Err(format!("{}: unit {unit} is served already, by {holder}", path.display()));
+        }
+        let noted = before.lines().find_map(|line| line.strip_prefix("command ")?.trim().parse().ok()).unwrap_or(0);
+        let mut lock = Self { path, file, noted };
+        lock.write().map_err(|error| format!("{}: {error}", lock.path.display()))?;
+        Ok(lock)
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        // Always as long, so that nobody reads half of it.
+        let text = format!("process {:<10}\ncommand {:<20}\n", std::process::id(), self.noted);
+        self.file.write_all_at(text.as_bytes(), 0)
+    }
+
+    /// Commands among which is the one that a process was at when it was killed.
+    #[must_use]
+    pub const fn left(&self) -> RangeInclusive<u64> {
+        self.noted..=self.noted + SPAN
+    }
+
+    /// The unit is at this command.
+    pub(crate) fn note(&mut self, serial: u64) {
+        if !self.left().contains(&serial) || self.noted == 0 {
+            self.noted = serial;
+            if let Err(error) = self.write() {
+                tracing::warn!(path = %self.path.display(), %error, "the command cannot be noted");
+            }
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// The process of mhvtl's that serves a unit: its lock file is empty, and says nothing of whether it lives.
+fn server_of(unit: u32) -> Option<u32> {
+    let serves = |process: u32| {
+        let line = fs::read(format!("/proc/{process}/cmdline")).ok()?;
+        let mut words = line.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+        let program = words.next()?;
+        let named = program.ends_with("vtltape") || program.ends_with("vtllibrary");
+        let words: Vec<_> = words.collect();
+        let number = words.iter().enumerate().find_map(|(at, word)| match word.strip_prefix("-q")? {
+            "" => words.get(at + 1)?.parse::<u32>().ok(),
+            number => number.parse().ok(),
+        });
+        (named && number == Some(unit) && process != std::process::id()).then_some(process)
+    };
+    let processes = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    processes.filter_map(serves).find(|process| !is_parent(*process))
+}
+
+/// Who begins a daemon in the background has its command line.
+fn is_parent(process: u32) -> bool {
+    std::os::unix::process::parent_id() == process
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_server_for_a_unit() {
+        let dir = tempfile::tempdir().unwrap();
+        // What a daemon of mhvtl's has left behind.
+        fs::write(dir.path().join("mhvtl9011"), "").unwrap();
+        let lock = Lock::take_in(dir.path(), 9011).unwrap();
+        let refused = Lock::take_in(dir.path(), 9011).map(drop).unwrap_err();
+        assert!(refused.contains("unit 9011 is served already, by process"), "{refused}");
+        assert!(Lock::take_in(dir.path(), 9012).is_ok());
+        drop(lock);
+        assert!(!dir.path().join("mhvtl9011").exists());
+        assert!(Lock::take_in(dir.path(), 9011).is_ok());
+    }
+
+    #[test]
+    fn the_command_that_a_unit_was_at() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut lock = Lock::take_in(dir.path(), 9011).unwrap();
+        for serial in [5, 6, 4101, 4102, 9000] {
+            lock.note(serial);
+            assert!(lock.left().contains(&serial), "{serial}");
+            let kept = fs::read_to_string(dir.path().join("mhvtl9011")).unwrap();
+            assert!(kept.contains(&format!("command {:<20}\n", lock.noted)), "{kept}");
+        }
+        assert_eq!(lock.left(), 9000..=13_096);
+        // As if killed.
+        fs::copy(dir.path().join("mhvtl9011"), dir.path().join("mhvtl9012")).unwrap();
+        assert_eq!(Lock::take_in(dir.path(), 9012).unwrap().left(), 9000..=13_096);
+        // The module was loaded anew, and counts from the beginning.
+        lock.note(2);
+        assert_eq!(*lock.left().start(), 2);
+    }
+}
