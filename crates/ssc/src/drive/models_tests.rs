@@ -136,7 +136,7 @@ fn what_is_counted_for_life() {
     // The next power cycle: loads of its life stay, loads since then begin anew; one more power cycle.
     let saved = drive.lu().saved();
     let profile = &profile::ULT3580_TD8;
-    let identity = Identity { model: profile.model, serial: "1234567890".into(), naa: 1, port: None };
+    let identity = Identity { model: profile.model.into(), serial: "1234567890".into(), naa: 1, port: None };
     let mut again = Drive::new(profile, identity, DriveConfig { codec: Codec::NONE }, saved);
     let port = scsi_core::nexus::TransportId::local(1);
     again.event(Event::NexusUp { nexus: HOST, port, returning: false }, Now::default());

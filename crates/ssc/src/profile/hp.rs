@@ -41,7 +41,7 @@ fn vendor_vpd(page: u8, identity: &Identity, w: &mut PageWriter) {
     const COMPONENTS: [&str; 5] = ["Firmware", "Hardware", "PCA", "Mechanism", "Head Assy"];
     let component = page.checked_sub(0xc0).and_then(|at| COMPONENTS.get(usize::from(at)));
     let Some(component) = component else { return };
-    let version = if page == 0xc0 { identity.model.revision } else { "1" };
+    let version = if page == 0xc0 { identity.model.revision.as_str() } else { "1" };
     // Each ends with a zero.
     let mut field = |text: &str, len: usize| {
         let text = text.as_bytes().get(..len - 1).unwrap_or(text.as_bytes());

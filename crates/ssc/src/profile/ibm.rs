@@ -34,9 +34,9 @@ pub(super) const VPD_PAGES: &[u8] =
 pub(super) fn vendor_vpd(page: u8, identity: &Identity, w: &mut PageWriter) {
     match page {
         0xc0 => {
-            let revision = identity.model.revision;
+            let revision = &identity.model.revision;
             // "TD8" or "HH8" ends the product; the platform says which height.
-            let product = identity.model.product;
+            let product = &identity.model.product;
             let generation = product
                 .chars()
                 .find(char::is_ascii_digit)

@@ -8,7 +8,9 @@ use super::{
     CartridgeSetup, Config, ConfigError, DriveSetup, IscsiSetup, LibrarySetup, Names, PoolSetup, ShapeLines, User, When,
 };
 use crate::target::LUNS;
+use scsi_core::identity::{Model, Strings};
 use smc::element::{Address, Layout};
+use smc::profile::ChangerProfile;
 use std::collections::BTreeSet;
 use tape_store::cartridge::{Barcode, Level, parse_size};
 use tape_store::medium::Codec;
@@ -87,7 +89,7 @@ fn of_file(source: &Source<'_>, raw: File) -> Result<Config, ConfigError> {
 /// One library; the first is called `main` if it has no name, others need one.
 fn library(source: &Source<'_>, table: Spanned<LibraryTable>, number: usize) -> Result<LibrarySetup, ConfigError> {
     let at = table.span().start;
-    let table = table.into_inner();
+    let mut table = table.into_inner();
     let changer = changer(source, &table)?;
     let line = |at: Option<usize>| at.map_or(1, |at| source.line(at));
     let lines = ShapeLines {
@@ -113,32 +115,88 @@ fn library(source: &Source<'_>, table: Spanned<LibraryTable>, number: usize) -> 
     };
     let shelf = table.shelf.as_ref().map(|shelf| word(source, shelf, "library.shelf")).transpose()?;
     let target = table.target.as_ref().map(|target| target_name(source, target)).transpose()?;
-    let lun = match &table.lun {
-        Some(lun) if usize::from(*lun.get_ref()) >= LUNS => {
-            let message = format!("{} is too high: LUNs are below {LUNS}", lun.get_ref());
-            return Err(source.error(lun.span().start, "library.lun", message));
-        }
-        lun => lun.as_ref().map(|lun| usize::from(*lun.get_ref())),
-    };
-    let slots = table.slots.as_ref().map_or(20, |slots| *slots.get_ref());
-    let import_export = table.import_export.as_ref().map_or(4, |slots| *slots.get_ref());
-    let shape_at = table.slots.as_ref().map_or(at, |slots| slots.span().start);
-    let drives = drives(source, table.drive)?;
+    let lun = lun(source, &table.lun)?;
+    let given = [&table.vendor, &table.product, &table.revision];
+    let strings = strings(source, "library", given, changer.model)?;
+    let drives = drives(source, table.drive.take())?;
+    let layout = shape(source, at, &table, changer, drives.len())?;
     // Names that are made up here would be those of the first library again.
     let listed = if number == 1 { table.cartridges } else { Some(table.cartridges.unwrap_or_default()) };
-    let count = u16::try_from(drives.len()).unwrap_or(u16::MAX);
-    let layout = changer.layout(slots, import_export, count).map_err(|(kind, most)| {
-        source.error(shape_at, "library", format!("{} has at most {most} {kind}", changer.name))
-    })?;
-    if count == 0 {
-        return Err(source.error(at, "drive", "a library needs at least one drive: [[drive]] with a model"));
-    }
-    if slots == 0 {
-        return Err(source.error(shape_at, "library.slots", "a library needs at least one slot"));
-    }
     let cartridges = cartridges(source, listed, &layout)?;
     let shelf = shelf.unwrap_or_else(|| name.clone());
-    Ok(LibrarySetup { name, names, lines, changer, layout, drives, cartridges, shelf, target, lun, export, import })
+    let moved = table.first.is_some();
+    Ok(LibrarySetup {
+        name,
+        names,
+        strings,
+        lines,
+        changer,
+        layout,
+        moved,
+        drives,
+        cartridges,
+        shelf,
+        target,
+        lun,
+        export,
+        import,
+    })
+}
+
+fn lun(source: &Source<'_>, lun: &Number) -> Result<Option<usize>, ConfigError> {
+    let Some(lun) = lun else { return Ok(None) };
+    let number = usize::from(*lun.get_ref());
+    if number < LUNS {
+        return Ok(Some(number));
+    }
+    let message = format!("{number} is too high: LUNs are below {LUNS}");
+    Err(source.error(lun.span().start, "library.lun", message))
+}
+
+/// Where the elements of a library are, with so many drives.
+fn shape(
+    source: &Source<'_>,
+    at: usize,
+    table: &LibraryTable,
+    changer: &ChangerProfile,
+    drives: usize,
+) -> Result<Layout, ConfigError> {
+    let of = |number: &Number, usual: u16| number.as_ref().map_or(usual, |number| *number.get_ref());
+    let at_slots = table.slots.as_ref().map_or(at, |slots| slots.span().start);
+    let counts = [of(&table.slots, 20), of(&table.import_export, 4), u16::try_from(drives).unwrap_or(u16::MAX)];
+    let first = table.first.as_ref().map(|first| {
+        let given = [&first.robot, &first.slots, &first.import_export, &first.drives];
+        let mut usual = changer.first;
+        usual.iter_mut().zip(given).for_each(|(first, given)| *first = of(given, *first));
+        usual
+    });
+    let layout = super::layout(changer, first, counts).map_err(|message| source.error(at_slots, "library", message))?;
+    if drives == 0 {
+        return Err(source.error(at, "drive", "a library needs at least one drive: [[drive]] with a model"));
+    }
+    if layout.storage.count == 0 {
+        return Err(source.error(at_slots, "library.slots", "a library needs at least one slot"));
+    }
+    Ok(layout)
+}
+
+/// Vendor, product and revision, which are the model's unless others are given.
+fn strings(source: &Source<'_>, table: &str, given: [&Text; 3], model: Model) -> Result<Strings, ConfigError> {
+    let string = |key: &str, text: &Text, most: usize, usual: &str| {
+        let Some(text) = text else { return Ok(usual.to_owned()) };
+        let string = text.get_ref();
+        if string.len() <= most && string.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+            return Ok(string.clone());
+        }
+        let message = format!("{string:?} has not up to {most} characters of ASCII");
+        Err(source.error(text.span().start, &format!("{table}.{key}"), message))
+    };
+    let [vendor, product, revision] = given;
+    Ok(Strings {
+        vendor: string("vendor", vendor, 8, model.vendor)?,
+        product: string("product", product, 16, model.product)?,
+        revision: string("revision", revision, 4, model.revision)?,
+    })
 }
 
 /// A serial number and a world wide name, as far as they are given.
@@ -269,7 +327,7 @@ fn check_against(source: &Source<'_>, others: &[LibrarySetup], new: &LibrarySetu
     Ok(())
 }
 
-fn changer(source: &Source<'_>, table: &LibraryTable) -> Result<&'static smc::profile::ChangerProfile, ConfigError> {
+fn changer(source: &Source<'_>, table: &LibraryTable) -> Result<&'static ChangerProfile, ConfigError> {
     let Some(model) = &table.model else { return Ok(&smc::profile::STK_L700) };
     smc::profile::by_name(model.get_ref()).ok_or_else(|| {
         let known: Vec<_> = smc::profile::ALL.iter().map(|profile| profile.name).collect();
@@ -281,7 +339,8 @@ fn changer(source: &Source<'_>, table: &LibraryTable) -> Result<&'static smc::pr
 fn drives(source: &Source<'_>, tables: Option<Vec<DriveTable>>) -> Result<Vec<DriveSetup>, ConfigError> {
     let Some(tables) = tables else {
         let (profile, codec) = (&ssc::profile::ULT3580_TD8, Codec::zstd(1));
-        return Ok(vec![DriveSetup { profile, codec, names: Names::default() }; 2]);
+        let (names, strings) = (Names::default(), profile.model.into());
+        return Ok(vec![DriveSetup { profile, codec, names, strings }; 2]);
     };
     let mut drives = Vec::new();
     for table in tables {
@@ -293,6 +352,7 @@ fn drives(source: &Source<'_>, tables: Option<Vec<DriveTable>>) -> Result<Vec<Dr
             source.error(text.span().start, "drive.model", message)
         })?;
         let names = names(source, "drive", table.serial.as_ref(), table.naa.as_ref())?;
+        let strings = strings(source, "drive", [&table.vendor, &table.product, &table.revision], profile.model)?;
         let count = or_one(&table.count);
         if count > 1 && names != Names::default() {
             return Err(source.error(text.span().start, "drive.count", "one name cannot be that of several drives"));
@@ -305,7 +365,7 @@ fn drives(source: &Source<'_>, tables: Option<Vec<DriveTable>>) -> Result<Vec<Dr
                 source.error(text.span().start, "drive.compression", message)
             })?,
         };
-        drives.extend(std::iter::repeat_n(DriveSetup { profile, codec, names }, count.into()));
+        drives.extend(std::iter::repeat_n(DriveSetup { profile, codec, names, strings }, count.into()));
     }
     Ok(drives)
 }

@@ -166,7 +166,7 @@ impl Library {
                 online: !condition.drives_offline.contains(&Address(element.address)),
                 ejected: unit.bay_status().accessible,
                 element,
-                model: unit.identity().model.product.into(),
+                model: unit.identity().model.product.clone(),
                 serial: unit.identity().serial.clone(),
                 lun: lun.unwrap_or_default(),
             };

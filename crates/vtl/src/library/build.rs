@@ -11,7 +11,7 @@ use crate::locks::{read, write};
 use crate::shared::{Owner, Shared, condition_key};
 use crate::target::Target;
 use crate::unit::{Device, Unit};
-use scsi_core::identity::{Identity, Model, Port};
+use scsi_core::identity::{Identity, Port, Strings};
 use scsi_core::lu;
 use smc::bay::Bay;
 use smc::changer::Changer;
@@ -34,11 +34,11 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    fn identity(&self, model: Model, unit: usize) -> Identity {
+    fn identity(&self, model: &Strings, unit: usize) -> Identity {
         let name = self.target.name();
         let unit = self.identities.get(unit).cloned().unwrap_or_default();
         Identity {
-            model,
+            model: model.clone(),
             serial: unit.serial,
             naa: u64::from_str_radix(&unit.naa, 16).unwrap_or_default(),
             port: Some(Port { protocol: 0x05, device: name.into(), port: format!("{name},t,0x0001") }),
@@ -51,7 +51,7 @@ impl Parts {
 
     fn drive(&self, setup: &LibrarySetup, index: usize, drive: &DriveSetup) -> Result<Arc<Unit>, KeepError> {
         let owner = owner(setup, format!("drive/{index}"));
-        let identity = self.identity(drive.profile.model, index + 1);
+        let identity = self.identity(&drive.strings, index + 1);
         let config = DriveConfig { codec: drive.codec };
         let mut device = Drive::new(drive.profile, identity, config, self.saved(&owner)?);
         device.employ(Arc::clone(&self.shared.pool) as _);
@@ -77,8 +77,8 @@ impl Library {
         let drives = drives.collect::<Result<Vec<_>, _>>()?;
         let mut elements = smc::library::Library::new(setup.layout, setup.changer.capabilities, bays(&drives));
         fill(&mut elements, &setup.name, shared)?;
-        let mut identity = parts.identity(setup.changer.model, 0);
-        identity.serial = setup.changer.unit_serial(&identity.serial, *number);
+        let mut identity = parts.identity(&setup.strings, 0);
+        identity.serial = setup.changer.unit_serial(&identity.serial, *number, Address(setup.layout.storage.first));
         let owner = owner(setup, "changer".into());
         let mut changer = Changer::new(setup.changer, identity, elements, parts.saved(&owner)?);
         if let Some(condition) = shared.keeper.get::<Condition>(&condition_key(&setup.name))? {
@@ -103,12 +103,14 @@ impl Library {
     /// Why this library cannot become that of a configuration while it works, if so.
     pub(crate) fn differs(&self, new: &LibrarySetup, target: &str) -> Option<String> {
         let old = read(&self.setup);
+        let starts = |setup: &LibrarySetup| setup.layout.ranges().map(|(_, range)| range.first);
         let fewer =
             old.layout.ranges().into_iter().zip(new.layout.ranges()).any(|((_, old), (_, new))| new.count < old.count);
         let other_drive = old.drives.iter().zip(&new.drives).position(|(old, new)| old != new);
         let what = match () {
             () if new.changer.name != old.changer.name => "its model".to_owned(),
-            () if new.names != old.names => "its names".to_owned(),
+            () if new.names != old.names || new.strings != old.strings => "its names".to_owned(),
+            () if starts(new) != starts(&old) => "where its elements begin".to_owned(),
             () if new.shelf != old.shelf => "its shelf".to_owned(),
             () if target != self.target.name() || new.lun != old.lun => "its target".to_owned(),
             () if fewer => "what it has less".to_owned(),
@@ -238,14 +240,12 @@ pub(crate) fn cartridge(shared: &Shared, barcode: &Barcode, size: u64) -> Result
 
 /// Refuses a configuration that took away an element which holds a cartridge.
 fn nothing_lost(setup: &LibrarySetup, inventory: &Inventory) -> Result<(), ConfigError> {
-    let [slots, import_export, drives] = setup.changer.most;
     for (barcode, entry) in inventory {
         let Some((address, _)) = entry.place.element_of(&setup.name) else { continue };
         if setup.layout.element_type(address).is_some() {
             continue;
         }
-        let widest = setup.changer.layout(slots, import_export, drives).ok();
-        let kind = widest.as_ref().and_then(|layout| layout.element_type(address)).unwrap_or(ElementType::STORAGE);
+        let kind = setup.layout.nearest(address);
         let name = match kind {
             ElementType::IMPORT_EXPORT => "import/export slot",
             ElementType::DRIVE => "drive",
