@@ -14,7 +14,7 @@ pub use file::parse;
 pub use reference::reference;
 
 use scsi_core::identity::Strings;
-use smc::element::{Address, ElementType, Layout};
+use smc::element::{Address, ElementType, Label, Layout};
 use smc::profile::ChangerProfile;
 use ssc::profile::DriveProfile;
 use std::path::PathBuf;
@@ -97,9 +97,9 @@ impl PartialEq for DriveSetup {
 pub struct CartridgeSetup {
     /// Its label.
     pub barcode: Barcode,
-    /// Its generation, from the label.
+    /// Its generation.
     pub media: &'static MediaSpec,
-    /// What it is for, from the label.
+    /// What it is for.
     pub kind: Kind,
     /// Bytes it holds.
     pub size: u64,
@@ -107,6 +107,8 @@ pub struct CartridgeSetup {
     pub level: Level,
     /// The element where it is put at first, if one is given.
     pub at: Option<Address>,
+    /// What barcode readers make of its label, if they cannot read it.
+    pub label: Option<Label>,
 }
 
 /// A user with a secret. The secret does not show itself.

@@ -1,10 +1,13 @@
 //! Where every cartridge of a site is: in an element of a library, or on a shelf outside.
 
+use crate::config::CartridgeSetup;
 use crate::keeper::{Change, KeepError, Keeper};
 use serde::{Deserialize, Serialize};
 use smc::element::Address;
 use smc::library::{Origin, Place};
 use std::collections::BTreeMap;
+use tape_store::cartridge::{Barcode, Cartridge, Kind};
+use tape_store::media::MediaSpec;
 
 /// Where a cartridge is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +53,15 @@ impl Where {
     }
 }
 
+/// What a cartridge is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct What {
+    /// The name of its medium.
+    pub medium: String,
+    /// What it is for: the name of that.
+    pub kind: String,
+}
+
 /// A cartridge as its site knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -63,12 +75,36 @@ pub struct Entry {
     /// The library that it left for the shelf.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<String>,
+    /// What it is, unless its label says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub what: Option<What>,
 }
 
 impl Entry {
     /// A new cartridge at a place.
-    pub(crate) const fn new(place: Where, size: u64) -> Self {
-        Self { place, size, blank: Some(true), left: None }
+    pub(crate) fn new(place: Where, setup: &CartridgeSetup) -> Self {
+        let entry = Self { place, size: setup.size, blank: Some(true), left: None, what: None };
+        entry.of(&setup.barcode, setup.media, setup.kind)
+    }
+
+    /// A cartridge that came to be beside the site.
+    pub(crate) fn found(place: Where, cartridge: &Cartridge) -> Self {
+        let entry = Self { place, size: cartridge.capacity(), blank: None, left: None, what: None };
+        entry.of(cartridge.barcode(), cartridge.media(), cartridge.kind())
+    }
+
+    fn of(mut self, barcode: &Barcode, media: &MediaSpec, kind: Kind) -> Self {
+        let what = What { medium: media.name.into(), kind: kind.name().into() };
+        self.what = barcode.media().is_none_or(|label| label != (media, kind)).then_some(what);
+        self
+    }
+
+    /// What the cartridge is, and what it is for.
+    pub(crate) fn media(&self, barcode: &Barcode) -> Option<(&'static MediaSpec, Kind)> {
+        match &self.what {
+            None => barcode.media(),
+            Some(what) => Some((tape_store::media::by_name(&what.medium)?, Kind::by_name(&what.kind)?)),
+        }
     }
 
     /// It came from there to where it is now, in or out of this library.

@@ -9,10 +9,11 @@ use super::{
 };
 use crate::target::LUNS;
 use scsi_core::identity::{Model, Strings};
-use smc::element::{Address, Layout};
+use smc::element::{Address, Label, Layout};
 use smc::profile::ChangerProfile;
 use std::collections::BTreeSet;
-use tape_store::cartridge::{Barcode, Level, parse_size};
+use tape_store::cartridge::{Barcode, Kind, Level, parse_size};
+use tape_store::media::MediaSpec;
 use tape_store::medium::Codec;
 use toml::Spanned;
 
@@ -268,7 +269,7 @@ fn pool(
         return Err(wrong(format!("labels of {:?} can be those of pool {:?}, too", text.get_ref(), other.name)));
     }
     let first = pattern.label(1).map_err(wrong)?;
-    let (media, _) = media(&first).map_err(wrong)?;
+    let media = media(&first).map_err(wrong)?;
     let size = size(source, &table.size, "pool.size")?;
     let level = level(source, table.level.as_ref(), "pool.level")?;
     let library = match &table.library {
@@ -384,7 +385,7 @@ fn cartridges(
             if count == 0 {
                 continue;
             }
-            let made = of_pattern(pattern, 1, count, None, Level::Ferric)
+            let made = of_pattern(pattern, 1, count, &What::default())
                 .map_err(|message| source.error(0, "cartridges", message))?;
             cartridges.extend(made);
         }
@@ -392,11 +393,10 @@ fn cartridges(
     };
     let mut known = BTreeSet::new();
     for table in tables {
-        let size = size(source, &table.size, "cartridges.size")?;
-        let level = level(source, table.level.as_ref(), "cartridges.level")?;
+        let what = what(source, &table)?;
         let pattern = needed(source, &table.pattern, "cartridges.pattern", 0)?;
         let at = pattern.span().start;
-        let mut made = of_pattern(pattern.get_ref(), or_one(&table.first), or_one(&table.count), size, level)
+        let mut made = of_pattern(pattern.get_ref(), or_one(&table.first), or_one(&table.count), &what)
             .map_err(|message| source.error(at, "cartridges.pattern", message))?;
         if let Some(text) = &table.at {
             place(source, layout, text, &mut made)?;
@@ -455,23 +455,53 @@ fn level(source: &Source<'_>, text: Option<&Spanned<String>>, key: &str) -> Resu
     })
 }
 
-fn media(barcode: &Barcode) -> Result<(&'static tape_store::media::MediaSpec, tape_store::cartridge::Kind), String> {
-    barcode.media().ok_or_else(|| {
-        let known: Vec<_> = tape_store::media::ALL.iter().map(|media| media.suffix).collect();
+/// What cartridges are to be, as far as it is given.
+#[derive(Default)]
+struct What {
+    medium: Option<&'static MediaSpec>,
+    kind: Option<Kind>,
+    size: Option<u64>,
+    level: Level,
+    label: Option<Label>,
+}
+
+fn what(source: &Source<'_>, table: &CartridgeTable) -> Result<What, ConfigError> {
+    fn known<T>(
+        source: &Source<'_>,
+        text: &Text,
+        key: &str,
+        by_name: impl Fn(&str) -> Option<T>,
+        names: &[&str],
+    ) -> Result<Option<T>, ConfigError> {
+        let Some(text) = text else { return Ok(None) };
+        let name = text.get_ref();
+        let unknown = || source.error(text.span().start, key, format!("{name:?} is none of {}", names.join(", ")));
+        by_name(name).ok_or_else(unknown).map(Some)
+    }
+    let media: Vec<_> = tape_store::media::names().collect();
+    let label = |name: &str| (name == "missing").then_some(Label::Missing);
+    Ok(What {
+        medium: known(source, &table.medium, "cartridges.medium", tape_store::media::by_name, &media)?,
+        kind: known(source, &table.kind, "cartridges.kind", Kind::by_name, &Kind::ALL.map(Kind::name))?,
+        size: size(source, &table.size, "cartridges.size")?,
+        level: level(source, table.level.as_ref(), "cartridges.level")?,
+        label: known(source, &table.label, "cartridges.label", label, &["missing"])?,
+    })
+}
+
+fn media(barcode: &Barcode) -> Result<&'static MediaSpec, String> {
+    barcode.media().map(|(media, _)| media).ok_or_else(|| {
+        let known: Vec<_> = tape_store::media::suffixes().collect();
         format!("{barcode} does not end in a media identifier: {}", known.join(", "))
     })
 }
 
-fn of_pattern(
-    pattern: &str,
-    first: u16,
-    count: u16,
-    size: Option<u64>,
-    level: Level,
-) -> Result<Vec<CartridgeSetup>, String> {
+fn of_pattern(pattern: &str, first: u16, count: u16, what: &What) -> Result<Vec<CartridgeSetup>, String> {
+    let &What { medium, kind, size, level, label } = what;
     let setup = |barcode: Barcode| {
-        let (media, kind) = media(&barcode)?;
-        Ok(CartridgeSetup { barcode, media, kind, size: size.unwrap_or(media.capacity), level, at: None })
+        let media = medium.map_or_else(|| media(&barcode), Ok)?;
+        let (kind, size) = (kind.unwrap_or(barcode.kind()), size.unwrap_or(media.capacity));
+        Ok(CartridgeSetup { barcode, media, kind, size, level, at: None, label })
     };
     barcodes::expand(pattern, first.into(), count.into())?.into_iter().map(setup).collect()
 }

@@ -45,6 +45,10 @@ impl fmt::Display for LibrarySetup {
         }
         for cartridge in &self.cartridges {
             writeln!(f, "\n[[library.cartridges]]\npattern = \"{}\"", cartridge.barcode)?;
+            if cartridge.barcode.media() != Some((cartridge.media, cartridge.kind)) {
+                writeln!(f, "medium = {:?}\nkind = {:?}", cartridge.media.name, cartridge.kind.name())?;
+            }
+            given(f, "label", cartridge.label.map(|_| "missing"))?;
             writeln!(f, "size = {:?}", size(cartridge.size))?;
             writeln!(f, "level = {:?}", cartridge.level.name())?;
             let place = cartridge.at.and_then(|at| {

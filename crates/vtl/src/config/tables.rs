@@ -158,6 +158,12 @@ tables! {
         /// Their labels: one run of `#` counts. The last two characters are the generation (`L5` to `L9`, `LV` to `LZ` for
         /// those written once); what begins with `CLN` is for cleaning. Needed.
         pattern: Text,
+        /// Their medium, such as `LTO-8` or `T10KB`, if the label does not say it.
+        medium: Text,
+        /// What they are for, if the label does not say it: `data`, `worm`, `null` or `cleaning`.
+        kind: Text,
+        /// `missing`: hosts see no label, and operators still know it.
+        label: Text,
         /// How many: 1 if it is not given.
         count: Number,
         /// Number of the first: 1 if it is not given.

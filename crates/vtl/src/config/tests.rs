@@ -168,6 +168,44 @@ fn a_library_under_other_names_and_addresses() {
 }
 
 #[test]
+fn cartridges_whose_label_does_not_say_what_they_are() {
+    let text = "[[cartridges]]\npattern = \"G030##TA\"\ncount = 2\n[[cartridges]]\npattern = \"ARCHIVE-1\"\nmedium = \"t10kb\"\n\
+        kind = \"null\"\nlabel = \"missing\"\n[[cartridges]]\npattern = \"CLN\"\nmedium = \"LTO-8\"\n\
+        [[cartridges]]\npattern = \"W00001L8\"\nkind = \"worm\"\n";
+    let config = parse("f", text).unwrap();
+    let cartridge = |at: usize| {
+        let cartridge = &config.libraries[0].cartridges[at];
+        (cartridge.media.name, cartridge.kind, cartridge.label)
+    };
+    assert_eq!(
+        [0, 2, 3, 4].map(cartridge),
+        [
+            ("T10KA", Kind::Data, None),
+            ("T10KB", Kind::Null, Some(Label::Missing)),
+            ("LTO-8", Kind::Cleaning, None),
+            ("LTO-8", Kind::Worm, None)
+        ]
+    );
+    let printed = config.to_string();
+    assert_eq!(parse("printed", &printed).unwrap().to_string(), printed);
+    faulty(&[
+        (
+            "[[cartridges]]\npattern = \"A1\"\nmedium = \"LTO-12\"\n",
+            3,
+            "cartridges.medium",
+            "\"LTO-12\" is none of LTO-1, ",
+        ),
+        (
+            "[[cartridges]]\npattern = \"A1L8\"\nkind = \"WORM\"\n",
+            3,
+            "cartridges.kind",
+            "none of data, worm, null, cleaning",
+        ),
+        ("[[cartridges]]\npattern = \"A1L8\"\nlabel = \"\"\n", 3, "cartridges.label", "none of missing"),
+    ]);
+}
+
+#[test]
 fn secrets_do_not_show() {
     let text = "[[iscsi.user]]\nname = \"u\"\nsecret = \"a-long-enough-secret\"\n";
     let config = parse("f", text).unwrap();

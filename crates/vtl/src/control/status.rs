@@ -9,7 +9,6 @@ use smc::changer::Changer;
 use smc::element::{Address, ElementType, Label, Trouble};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tape_store::cartridge::Kind;
 
 /// Everything there is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -202,20 +201,11 @@ fn elements(changer: &Changer, kind: ElementType) -> Vec<ElementStatus> {
             number: index + 1,
             address: address.0,
             cartridge: content.as_ref().map(|content| content.barcode.to_string()),
-            kind: content.as_ref().map(|content| name(content.kind).into()),
+            kind: content.as_ref().map(|content| content.kind.name().into()),
             source: content.as_ref().and_then(|content| content.source).map(|source| source.0),
             label: content.as_ref().and_then(|content| content.label),
             trouble: troubles.get(&address).copied(),
         }
     };
     addresses.enumerate().map(status).collect()
-}
-
-const fn name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Data => "data",
-        Kind::Worm => "worm",
-        Kind::Null => "null",
-        Kind::Cleaning => "cleaning",
-    }
 }

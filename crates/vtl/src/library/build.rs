@@ -18,7 +18,7 @@ use smc::changer::Changer;
 use smc::element::{Address, ElementType};
 use smc::robot::Condition;
 use ssc::drive::{Drive, DriveConfig};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, RwLock};
 use tape_store::cartridge::{Barcode, Cartridge, Level};
 use tape_store::shelf::NewCartridge;
@@ -159,15 +159,19 @@ impl Library {
     pub(crate) fn add(&self, setup: &CartridgeSetup) -> Result<(), LibraryError> {
         let barcode = &setup.barcode;
         make(&self.shared, setup, made_now())?;
-        let entry = Entry::new(Where::Shelf(self.shelf.clone()), setup.size);
+        let entry = Entry::new(Where::Shelf(self.shelf.clone()), setup);
         self.shared.enter(barcode, entry)?;
         let free = |address: &Address| self.changer(|changer| !changer.library().is_full(*address));
         let storage = self.layout().storage;
         let own = setup.at.filter(|at| storage.index(*at).is_some()).filter(free);
         match own.map_or_else(|| self.first_empty(ElementType::STORAGE), Ok) {
-            Ok(address) => self.stock(address, barcode),
-            Err(_) => Ok(()),
+            Ok(address) => self.stock(address, barcode)?,
+            Err(_) => return Ok(()),
         }
+        if setup.label.is_some() {
+            self.operate(|changer| Ok(changer.set_label(barcode, setup.label)))?;
+        }
+        Ok(())
     }
 }
 
@@ -202,13 +206,20 @@ fn stock(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
             setup.shape_error(ElementType::STORAGE, message)
         })?;
         let place = Where::Element { library: setup.name.clone(), address, source: None, by_operator: false };
-        placed.push((cartridge, Entry::new(place, cartridge.size)));
+        placed.push((cartridge, Entry::new(place, cartridge)));
     }
     let (mut change, mut undo, made) = (Change::default(), Change::default(), made_now());
     for (cartridge, entry) in &placed {
         make(shared, cartridge, made)?;
         inventory::note(&mut change, cartridge.barcode.as_str(), entry)?;
         inventory::withdraw(&mut undo, cartridge.barcode.as_str());
+    }
+    let unread = placed.iter().filter_map(|(cartridge, _)| Some((cartridge.barcode.clone(), cartridge.label?)));
+    let unread: BTreeMap<_, _> = unread.collect();
+    if !unread.is_empty() {
+        let mut condition: Condition = shared.keeper.get(&condition_key(&setup.name))?.unwrap_or_default();
+        condition.labels.extend(unread);
+        change.set(condition_key(&setup.name), &condition)?;
     }
     shared.keeper.keep_or(change, undo)?;
     inventory.extend(placed.into_iter().map(|(cartridge, entry)| (cartridge.barcode.to_string(), entry)));
@@ -229,13 +240,13 @@ pub(crate) fn make(shared: &Shared, setup: &CartridgeSetup, made: i64) -> Result
     Ok(shared.store.create(&setup.barcode, &new)?)
 }
 
-pub(crate) fn cartridge(shared: &Shared, barcode: &Barcode, size: u64) -> Result<Cartridge, LibraryError> {
+pub(crate) fn cartridge(shared: &Shared, barcode: &Barcode, entry: &Entry) -> Result<Cartridge, LibraryError> {
     let unknown = || LibraryError::Inventory(format!("cartridge {barcode} is of no known generation"));
-    let (media, kind) = barcode.media().ok_or_else(unknown)?;
+    let (media, kind) = entry.media(barcode).ok_or_else(unknown)?;
     if !shared.store.exists(barcode)? {
         return Err(LibraryError::Inventory(format!("the files of cartridge {barcode} are missing")));
     }
-    Ok(shared.store.cartridge(barcode, media, kind, size))
+    Ok(shared.store.cartridge(barcode, media, kind, entry.size))
 }
 
 /// Refuses a configuration that took away an element which holds a cartridge.
@@ -266,7 +277,7 @@ fn fill(elements: &mut smc::library::Library, library: &str, shared: &Shared) ->
         let Some((address, origin)) = entry.place.element_of(library) else { continue };
         let barcode =
             Barcode::new(name).ok_or_else(|| LibraryError::Inventory(format!("inventory: {name:?} is no barcode")))?;
-        let put = elements.put(address, cartridge(shared, &barcode, entry.size)?, origin, clock::now());
+        let put = elements.put(address, cartridge(shared, &barcode, entry)?, origin, clock::now());
         put.map_err(|(why, _)| {
             LibraryError::Inventory(format!("cartridge {barcode} cannot be put into element {}: {why}", address.0))
         })?;
