@@ -44,6 +44,14 @@ pub struct MediaSpec {
     pub becomes: &'static [&'static Self],
 }
 
+impl MediaSpec {
+    /// The generation of an Ultrium medium: "8", or "7M".
+    #[must_use]
+    pub fn generation(&self) -> Option<&'static str> {
+        self.name.strip_prefix("LTO-")
+    }
+}
+
 const fn lto(generation: &Generation) -> MediaSpec {
     MediaSpec {
         name: generation.name,
