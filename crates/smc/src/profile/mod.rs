@@ -2,6 +2,7 @@
 
 mod adic;
 mod ferric;
+mod generic;
 mod hp;
 mod ibm;
 mod spectra;
@@ -10,6 +11,7 @@ mod stk;
 pub use crate::mode::capabilities_1f::Capabilities;
 pub use adic::ADIC_SCALAR_I500;
 pub use ferric::FERRIC;
+pub use generic::GENERIC;
 pub use hp::HP_MSL_G3;
 pub use ibm::{IBM_3573_TL, IBM_03584L32};
 pub use spectra::SPECTRA_PYTHON;
@@ -158,8 +160,17 @@ impl ChangerProfile {
 }
 
 /// Every model.
-pub const ALL: &[&ChangerProfile] =
-    &[&STK_L180, &STK_L700, &IBM_03584L32, &IBM_3573_TL, &HP_MSL_G3, &SPECTRA_PYTHON, &ADIC_SCALAR_I500, &FERRIC];
+pub const ALL: &[&ChangerProfile] = &[
+    &STK_L180,
+    &STK_L700,
+    &IBM_03584L32,
+    &IBM_3573_TL,
+    &HP_MSL_G3,
+    &SPECTRA_PYTHON,
+    &ADIC_SCALAR_I500,
+    &FERRIC,
+    &GENERIC,
+];
 
 /// The model with this configuration name.
 #[must_use]
