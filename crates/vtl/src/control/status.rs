@@ -151,6 +151,12 @@ impl Site {
 }
 
 impl Library {
+    /// What people call its model.
+    fn model(&self) -> String {
+        let (known, own) = (self.profile(), &self.identity().model);
+        if own.product == known.model.product { known.name.into() } else { format!("{} {}", own.vendor, own.product) }
+    }
+
     /// What it looks like now.
     #[must_use]
     pub fn status(&self) -> LibraryStatus {
@@ -173,7 +179,7 @@ impl Library {
             let name = |flag| smc::alert::Alert(flag).name().map_or_else(|| format!("flag {flag}"), str::to_owned);
             LibraryStatus {
                 name: self.name().into(),
-                model: self.profile().name.into(),
+                model: self.model(),
                 serial: self.identity().serial.clone(),
                 target: self.target().name().into(),
                 lun,
