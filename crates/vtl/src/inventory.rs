@@ -155,3 +155,21 @@ pub(crate) fn note(change: &mut Change, barcode: &str, entry: &Entry) -> Result<
     change.remove(format!("{GOING}{barcode}"));
     change.set(format!("{PREFIX}{barcode}"), entry)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_of_before_have_what_their_labels_say() {
+        let entry: Entry = serde_json::from_str(r#"{"place":{"shelf":"main"},"size":64}"#).unwrap();
+        let media = |name: &str| entry.media(&Barcode::new(name).unwrap()).map(|(media, kind)| (media.name, kind));
+        assert_eq!(media("V00001LY"), Some(("LTO-8", Kind::Worm)));
+        assert_eq!(media("ARCHIVE"), None);
+        let what = r#"{"medium":"T10KB","kind":"cleaning"}"#;
+        let entry: Entry =
+            serde_json::from_str(&format!(r#"{{"place":{{"shelf":"main"}},"size":64,"what":{what}}}"#)).unwrap();
+        let barcode = Barcode::new("V00001L8").unwrap();
+        assert_eq!(entry.media(&barcode).map(|(media, kind)| (media.name, kind)), Some(("T10KB", Kind::Cleaning)));
+    }
+}

@@ -156,7 +156,7 @@ tables! {
     /// stays.
     CartridgeTable = "[[library.cartridges]]" {
         /// Their labels: one run of `#` counts. The last two characters are the generation (`L5` to `L9`, `LV` to `LZ` for
-        /// those written once); what begins with `CLN` is for cleaning. Needed.
+        /// those written once) or another medium (`TA` for T10000A); what begins with `CLN` is for cleaning. Needed.
         pattern: Text,
         /// Their medium, such as `LTO-8` or `T10KB`, if the label does not say it.
         medium: Text,
