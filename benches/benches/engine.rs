@@ -32,7 +32,7 @@ fn drive(path: &Path, codec: Codec, workers: Option<Arc<dyn Workers>>) -> Drive 
     let barcode = Barcode::new("B00001L8").unwrap();
     store.create(&barcode, &NewCartridge::data(&LTO_8)).unwrap();
     let profile = &ssc::profile::ULT3580_TD8;
-    let identity = Identity { model: profile.model, serial: "B".into(), naa: 1, port: None };
+    let identity = Identity { model: profile.model.into(), serial: "B".into(), naa: 1, port: None };
     let mut drive = Drive::new(profile, identity, DriveConfig { codec }, lu::Saved::default());
     if let Some(workers) = workers {
         drive.employ(workers);

@@ -13,6 +13,23 @@ pub struct Model {
     pub revision: &'static str,
 }
 
+/// The strings of one unit: those of its model, or what stands in their place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Strings {
+    /// T10 VENDOR IDENTIFICATION, at most 8 characters of ASCII.
+    pub vendor: String,
+    /// PRODUCT IDENTIFICATION, at most 16.
+    pub product: String,
+    /// PRODUCT REVISION LEVEL, at most 4.
+    pub revision: String,
+}
+
+impl From<Model> for Strings {
+    fn from(model: Model) -> Self {
+        Self { vendor: model.vendor.into(), product: model.product.into(), revision: model.revision.into() }
+    }
+}
+
 /// The target port that leads to a unit, for the designators that name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
@@ -27,8 +44,8 @@ pub struct Port {
 /// One unit among all of its model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The model's strings.
-    pub model: Model,
+    /// What it calls itself.
+    pub model: Strings,
     /// Unit serial number.
     pub serial: String,
     /// NAA designator of the logical unit, eight bytes.
@@ -56,7 +73,7 @@ impl Port {
 impl Identity {
     /// VENDOR, PRODUCT and serial, as a T10 vendor ID designator holds them.
     pub fn t10_name(&self, w: &mut PageWriter) {
-        w.ascii(self.model.vendor, 8).ascii(self.model.product, 16).bytes(self.serial.as_bytes());
+        w.ascii(&self.model.vendor, 8).ascii(&self.model.product, 16).bytes(self.serial.as_bytes());
     }
 
     /// The designators of VPD page 83h (SPC-5 §7.7.6): T10 name and NAA of the unit, then its port and device.

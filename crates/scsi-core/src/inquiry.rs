@@ -32,7 +32,7 @@ impl Inquiry {
         w.u8(self.device_type).u8(0x80).u8(self.version).u8(self.format).u8(self.length.saturating_sub(5));
         w.bytes(&self.flags);
         let model = &identity.model;
-        w.ascii(model.vendor, 8).ascii(model.product, 16).ascii(model.revision, 4);
+        w.ascii(&model.vendor, 8).ascii(&model.product, 16).ascii(&model.revision, 4);
         let mut specific = self.vendor_specific;
         if let Some(at) = self.serial_at {
             let slots = specific.iter_mut().skip(at.saturating_sub(36)).take(12);

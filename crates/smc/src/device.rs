@@ -97,8 +97,8 @@ impl Device for State {
 
     fn names_itself(&self, page: u8, identity: &Identity, w: &mut PageWriter) -> bool {
         match (self.profile.naming, page) {
-            (Naming::VendorBefore, SERIAL_80) => self.profile.serial_page(identity, w),
-            (Naming::VendorBefore, DEVICE_ID_83) => self.profile.designator_page(identity, w),
+            (Naming::VendorBefore, SERIAL_80) => ChangerProfile::serial_page(identity, w),
+            (Naming::VendorBefore, DEVICE_ID_83) => ChangerProfile::designator_page(identity, w),
             _ => return false,
         }
         true

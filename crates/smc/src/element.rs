@@ -74,6 +74,18 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// One robot, and so many storage, import/export and drive elements, from the first address of each of the four.
+    #[must_use]
+    pub const fn new(first: [u16; 4], count: [u16; 3]) -> Self {
+        let ([transport, storage, import_export, drives], [slots, ports, bays]) = (first, count);
+        Self {
+            transport: Range { first: transport, count: 1 },
+            storage: Range { first: storage, count: slots },
+            import_export: Range { first: import_export, count: ports },
+            drives: Range { first: drives, count: bays },
+        }
+    }
+
     /// The type of an address.
     #[must_use]
     pub fn element_type(&self, address: Address) -> Option<ElementType> {
@@ -89,6 +101,13 @@ impl Layout {
             (ElementType::IMPORT_EXPORT, self.import_export),
             (ElementType::DRIVE, self.drives),
         ]
+    }
+
+    /// The type whose elements an address would be among, if there were more of them.
+    #[must_use]
+    pub fn nearest(&self, address: Address) -> ElementType {
+        let below = self.ranges().into_iter().filter(|(_, range)| range.first <= address.0);
+        below.max_by_key(|(_, range)| range.first).map_or(ElementType::STORAGE, |(kind, _)| kind)
     }
 
     /// Two types whose addresses overlap, or a type that runs past the last address.

@@ -2,6 +2,7 @@
 
 use crate::bay::{Bay, BayName, BayStatus};
 use crate::changer::Changer;
+use crate::element::Address;
 use crate::library::{Library, Origin};
 use crate::profile::{self, ChangerProfile};
 use scsi_core::identity::Identity;
@@ -55,8 +56,9 @@ pub fn changer() -> Changer {
 /// Never: every model has such a layout.
 #[must_use]
 pub fn changer_of(profile: &'static ChangerProfile) -> Changer {
-    let serial = profile.unit_serial("0123456789", 0);
-    let identity = Identity { model: profile.model, serial, naa: 0x3000_0000_0000_0002, port: None };
+    let [_, storage, ..] = profile.first;
+    let serial = profile.unit_serial("0123456789", 0, Address(storage));
+    let identity = Identity { model: profile.model.into(), serial, naa: 0x3000_0000_0000_0002, port: None };
     #[expect(clippy::expect_used, reason = "a constant layout")]
     let layout = profile.layout(6, 2, 2).expect("six slots fit every model");
     let bays: Vec<Box<dyn Bay>> = vec![Box::<Door>::default(), Box::<Door>::default()];

@@ -371,7 +371,7 @@ impl Drive {
         } else {
             None
         };
-        let revision = self.lu.identity.model.revision;
+        let revision = self.lu.identity.model.revision.as_str();
         diagnostics.note(sense, &When { cdb, at, revision, medium });
     }
 

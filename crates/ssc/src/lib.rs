@@ -13,7 +13,7 @@
 //! use ssc::drive::{Drive, DriveConfig};
 //!
 //! let profile = ssc::profile::by_product("ULT3580-TD8").unwrap();
-//! let identity = Identity { model: profile.model, serial: "1068000001".into(), naa: 0x5000_0000_0000_0001, port: None };
+//! let identity = Identity { model: profile.model.into(), serial: "1068000001".into(), naa: 0x5000_0000_0000_0001, port: None };
 //! let mut drive = Drive::new(profile, identity, DriveConfig::default(), Default::default());
 //! let (nexus, port) = (NexusId(1), TransportId::local(1));
 //! drive.event(Event::NexusUp { nexus, port, returning: false }, Now::default());

@@ -102,7 +102,10 @@ impl State {
             self.load = Load::Unusable(cartridge, not_ready(Asc::CLEANING_CARTRIDGE_INSTALLED));
             return;
         }
-        let Some(format) = self.profile.formats.iter().find(|format| format.media == cartridge.media()) else {
+        let takes = |format: &&Format| {
+            format.media == cartridge.media() && (self.profile.worm || cartridge.kind() != Kind::Worm)
+        };
+        let Some(format) = self.profile.formats.iter().find(takes) else {
             self.alerts.raise(Alert::UNSUPPORTED_FORMAT);
             let sense = Sense::new(SenseKey::MEDIUM_ERROR, Asc::INCOMPATIBLE_MEDIUM_INSTALLED);
             self.load = Load::Unusable(cartridge, sense);

@@ -51,7 +51,7 @@ pub fn drive(size: u64, codec: Codec) -> Drive {
 #[must_use]
 pub fn empty(profile: &'static DriveProfile, codec: Codec) -> Drive {
     let identity =
-        Identity { model: profile.model, serial: "0123456789".into(), naa: 0x3000_0000_0000_0001, port: None };
+        Identity { model: profile.model.into(), serial: "0123456789".into(), naa: 0x3000_0000_0000_0001, port: None };
     let mut drive = Drive::new(profile, identity, DriveConfig { codec }, lu::Saved::default());
     for number in [1, 2] {
         let port = TransportId::local(number);

@@ -31,13 +31,21 @@ impl Barcode {
     /// What the label says of its cartridge: the generation by its last two characters, and what it is for.
     #[must_use]
     pub fn media(&self) -> Option<(&'static MediaSpec, Kind)> {
-        let (media, once) = media::by_suffix(self.0.get(self.0.len().checked_sub(2)?..)?)?;
-        let kind = match once {
+        Some((self.by_suffix()?.0, self.kind()))
+    }
+
+    /// What the label says that its cartridge is for: data, if nothing else.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self.by_suffix() {
             _ if self.0.starts_with("CLN") => Kind::Cleaning,
-            true => Kind::Worm,
-            false => Kind::Data,
-        };
-        Some((media, kind))
+            Some((_, true)) => Kind::Worm,
+            _ => Kind::Data,
+        }
+    }
+
+    fn by_suffix(&self) -> Option<(&'static MediaSpec, bool)> {
+        media::by_suffix(self.0.get(self.0.len().checked_sub(2)?..)?)
     }
 }
 
@@ -87,10 +95,33 @@ pub enum Kind {
     Cleaning,
 }
 
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Data, Self::Worm, Self::Null, Self::Cleaning];
+
+    /// Its name in configurations and listings.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Worm => "worm",
+            Self::Null => "null",
+            Self::Cleaning => "cleaning",
+        }
+    }
+
+    /// The kind of a name.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
 /// How the files of a cartridge are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Level {
     /// Ours: compact, every codec, real encryption. mhvtl refuses it.
+    #[default]
     Ferric,
     /// As mhvtl 1.8 reads and writes them.
     Mhvtl,

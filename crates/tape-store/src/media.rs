@@ -44,6 +44,14 @@ pub struct MediaSpec {
     pub becomes: &'static [&'static Self],
 }
 
+impl MediaSpec {
+    /// The generation of an Ultrium medium: "8", or "7M".
+    #[must_use]
+    pub fn generation(&self) -> Option<&'static str> {
+        self.name.strip_prefix("LTO-")
+    }
+}
+
 const fn lto(generation: &Generation) -> MediaSpec {
     MediaSpec {
         name: generation.name,
@@ -275,11 +283,50 @@ pub const fn early_warning(capacity: u64) -> u64 {
     if share < 49_000_000 { share } else { 49_000_000 }
 }
 
+/// Suffixes of other families, as mhvtl's labels have them: the medium, and whether it is written once.
+const OTHERS: [(&str, &str, bool); 24] = [
+    ("D7", "DLT4", false),
+    ("JA", "J1A", false),
+    ("JB", "E05", false),
+    ("JC", "E06", false),
+    ("JK", "E07", false),
+    ("JW", "E05", true),
+    ("JX", "E05", true),
+    ("JY", "E07", true),
+    ("S1", "SDLT220", false),
+    ("S2", "SDLT320", false),
+    ("S3", "SDLT600", false),
+    ("TA", "T10KA", false),
+    ("TB", "T10KB", false),
+    ("TC", "T10KC", false),
+    ("TU", "9940B", false),
+    ("TV", "9940A", false),
+    ("TW", "9840D", false),
+    ("TX", "9840C", false),
+    ("TY", "9840B", false),
+    ("TZ", "9840A", false),
+    ("X1", "AIT1", false),
+    ("X2", "AIT2", false),
+    ("X3", "AIT3", false),
+    ("X4", "AIT4", false),
+];
+
 /// The generation whose cartridges carry this suffix, and whether those are written once.
 #[must_use]
 pub fn by_suffix(suffix: &str) -> Option<(&'static MediaSpec, bool)> {
-    let data = ALL.iter().find(|spec| spec.suffix == suffix).map(|spec| (*spec, false));
-    data.or_else(|| ALL.iter().find(|spec| !suffix.is_empty() && spec.worm_suffix == suffix).map(|spec| (*spec, true)))
+    let data = || ALL.iter().find(|spec| spec.suffix == suffix).map(|spec| (*spec, false));
+    let once = || ALL.iter().find(|spec| spec.worm_suffix == suffix).map(|spec| (*spec, true));
+    let other = || {
+        let (_, name, once) = OTHERS.iter().find(|(known, ..)| *known == suffix)?;
+        Some((by_name(name)?, *once))
+    };
+    if suffix.is_empty() { None } else { data().or_else(once).or_else(other) }
+}
+
+/// Every suffix that says what a cartridge is.
+pub fn suffixes() -> impl Iterator<Item = &'static str> {
+    let ours = ALL.iter().flat_map(|spec| [spec.suffix, spec.worm_suffix]).filter(|suffix| !suffix.is_empty());
+    ours.chain(OTHERS.iter().map(|(suffix, ..)| *suffix))
 }
 
 /// The medium of this name: a generation of ours, or one that only mhvtl makes.
@@ -305,8 +352,10 @@ mod tests {
     #[test]
     fn densities_and_suffixes_are_unique_and_ascend() {
         assert!(ALL.windows(2).all(|pair| pair[0].density < pair[1].density));
-        let suffixes: Vec<_> =
-            ALL.iter().flat_map(|spec| [spec.suffix, spec.worm_suffix]).filter(|suffix| !suffix.is_empty()).collect();
+        let suffixes: Vec<_> = suffixes().collect();
+        assert!(suffixes.iter().all(|suffix| by_suffix(suffix).is_some()));
+        assert_eq!(by_suffix("TB").map(|(media, once)| (media.name, once)), Some(("T10KB", false)));
+        assert_eq!(by_suffix("JY").map(|(media, once)| (media.name, once)), Some(("E07", true)));
         assert!(suffixes.iter().all(|suffix| suffixes.iter().filter(|other| *other == suffix).count() == 1));
         assert_eq!(by_suffix("L8"), Some((&LTO_8, false)));
         assert_eq!(by_suffix("LY"), Some((&LTO_8, true)));

@@ -3,6 +3,7 @@
 use crate::backend::Shelves;
 use crate::cartridge::{Barcode, Cartridge, Kind, Level};
 use crate::error::StoreError;
+use crate::mam::AttrId;
 use crate::media::MediaSpec;
 use crate::memory;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -95,6 +96,17 @@ impl TapeStore {
     /// The storage failed; some of its files may be gone.
     pub fn remove(&self, barcode: &Barcode) -> Result<(), StoreError> {
         self.with("removing a cartridge", |shelves| shelves.remove(barcode.as_str()))
+    }
+
+    /// The one value of a cartridge whose files are there, as its memory describes it. Whoever calls sees to it that there
+    /// is only one.
+    ///
+    /// # Errors
+    /// It is not there, or its memory is damaged.
+    pub fn find(&self, barcode: &Barcode) -> Result<Cartridge, StoreError> {
+        let mut folder = self.with("opening a cartridge", |shelves| shelves.open(barcode.as_str()))?;
+        let mam = memory::read(folder.as_mut())?.mam()?;
+        Ok(self.cartridge(barcode, mam.media()?, mam.kind(), mam.number(AttrId::MAXIMUM)))
     }
 
     /// The one value of a cartridge. Whoever calls sees to it that there is only one.

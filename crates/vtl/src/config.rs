@@ -13,7 +13,8 @@ pub(crate) use file::of_library;
 pub use file::parse;
 pub use reference::reference;
 
-use smc::element::{Address, ElementType, Layout};
+use scsi_core::identity::Strings;
+use smc::element::{Address, ElementType, Label, Layout};
 use smc::profile::ChangerProfile;
 use ssc::profile::DriveProfile;
 use std::path::PathBuf;
@@ -76,6 +77,8 @@ pub struct PoolSetup {
 pub struct DriveSetup {
     /// Names that are given.
     pub names: Names,
+    /// What it calls itself.
+    pub strings: Strings,
     /// Its model.
     pub profile: &'static DriveProfile,
     /// How it stores blocks while a host lets it compress.
@@ -84,7 +87,7 @@ pub struct DriveSetup {
 
 impl PartialEq for DriveSetup {
     fn eq(&self, other: &Self) -> bool {
-        let key = |setup: &Self| (setup.names.clone(), setup.profile.model, setup.codec);
+        let key = |setup: &Self| (setup.names.clone(), setup.strings.clone(), setup.profile.model, setup.codec);
         key(self) == key(other)
     }
 }
@@ -94,9 +97,9 @@ impl PartialEq for DriveSetup {
 pub struct CartridgeSetup {
     /// Its label.
     pub barcode: Barcode,
-    /// Its generation, from the label.
+    /// Its generation.
     pub media: &'static MediaSpec,
-    /// What it is for, from the label.
+    /// What it is for.
     pub kind: Kind,
     /// Bytes it holds.
     pub size: u64,
@@ -104,6 +107,8 @@ pub struct CartridgeSetup {
     pub level: Level,
     /// The element where it is put at first, if one is given.
     pub at: Option<Address>,
+    /// What barcode readers make of its label, if they cannot read it.
+    pub label: Option<Label>,
 }
 
 /// A user with a secret. The secret does not show itself.
@@ -160,12 +165,16 @@ pub struct LibrarySetup {
     pub name: String,
     /// Names of its changer that are given.
     pub names: Names,
+    /// What its changer calls itself.
+    pub strings: Strings,
     /// Where its shape is written.
     pub lines: ShapeLines,
     /// Model of the changer.
     pub changer: &'static ChangerProfile,
     /// Addresses of its elements.
     pub layout: Layout,
+    /// They begin elsewhere than the model's, and only they limit how many there are.
+    pub moved: bool,
     /// Its drives, in order of their elements.
     pub drives: Vec<DriveSetup>,
     /// Cartridges that are made if they are not there.
@@ -195,12 +204,28 @@ pub struct Config {
     pub iscsi: IscsiSetup,
 }
 
+/// Addresses of a library: its model's, in the numbers that has, or others.
+fn layout(model: &ChangerProfile, first: Option<[u16; 4]>, counts: [u16; 3]) -> Result<Layout, String> {
+    let [slots, import_export, drives] = counts;
+    let Some(first) = first else {
+        let layout = model.layout(slots, import_export, drives);
+        return layout.map_err(|(kind, most)| format!("{} has at most {most} {kind}", model.name));
+    };
+    let layout = Layout::new(first, counts);
+    let name = |kind: ElementType| kind.name().unwrap_or_default();
+    match layout.conflict() {
+        None => Ok(layout),
+        Some((one, other)) if one == other => Err(format!("{} elements go beyond the last address", name(one))),
+        Some((one, other)) => Err(format!("{} and {} elements have the same addresses", name(one), name(other))),
+    }
+}
+
 impl LibrarySetup {
     /// Gives it so many slots.
     pub(crate) fn with_slots(&mut self, slots: u16) -> Result<(), String> {
-        let Layout { import_export, drives, .. } = self.layout;
-        let layout = self.changer.layout(slots, import_export.count, drives.count);
-        self.layout = layout.map_err(|(kind, most)| format!("{} has at most {most} {kind}", self.changer.name))?;
+        let first = self.layout.ranges().map(|(_, range)| range.first);
+        let counts = [slots, self.layout.import_export.count, self.layout.drives.count];
+        self.layout = layout(self.changer, self.moved.then_some(first), counts)?;
         Ok(())
     }
 

@@ -239,7 +239,7 @@ fn first_version(path: &Path, library: &str, change: &mut Change) -> Result<(), 
             Some(address) => Where::Element { library: library.into(), address, source, by_operator },
             None => Where::Shelf(library.into()),
         };
-        crate::inventory::note(change, &barcode, &Entry { place, size, blank: None, left: None })?;
+        crate::inventory::note(change, &barcode, &Entry { place, size, blank: None, left: None, what: None })?;
     }
     Ok(())
 }

@@ -1,10 +1,13 @@
 //! Where every cartridge of a site is: in an element of a library, or on a shelf outside.
 
+use crate::config::CartridgeSetup;
 use crate::keeper::{Change, KeepError, Keeper};
 use serde::{Deserialize, Serialize};
 use smc::element::Address;
 use smc::library::{Origin, Place};
 use std::collections::BTreeMap;
+use tape_store::cartridge::{Barcode, Cartridge, Kind};
+use tape_store::media::MediaSpec;
 
 /// Where a cartridge is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +53,15 @@ impl Where {
     }
 }
 
+/// What a cartridge is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct What {
+    /// The name of its medium.
+    pub medium: String,
+    /// What it is for: the name of that.
+    pub kind: String,
+}
+
 /// A cartridge as its site knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -63,12 +75,36 @@ pub struct Entry {
     /// The library that it left for the shelf.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<String>,
+    /// What it is, unless its label says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub what: Option<What>,
 }
 
 impl Entry {
     /// A new cartridge at a place.
-    pub(crate) const fn new(place: Where, size: u64) -> Self {
-        Self { place, size, blank: Some(true), left: None }
+    pub(crate) fn new(place: Where, setup: &CartridgeSetup) -> Self {
+        let entry = Self { place, size: setup.size, blank: Some(true), left: None, what: None };
+        entry.of(&setup.barcode, setup.media, setup.kind)
+    }
+
+    /// A cartridge that came to be beside the site.
+    pub(crate) fn found(place: Where, cartridge: &Cartridge) -> Self {
+        let entry = Self { place, size: cartridge.capacity(), blank: None, left: None, what: None };
+        entry.of(cartridge.barcode(), cartridge.media(), cartridge.kind())
+    }
+
+    fn of(mut self, barcode: &Barcode, media: &MediaSpec, kind: Kind) -> Self {
+        let what = What { medium: media.name.into(), kind: kind.name().into() };
+        self.what = barcode.media().is_none_or(|label| label != (media, kind)).then_some(what);
+        self
+    }
+
+    /// What the cartridge is, and what it is for.
+    pub(crate) fn media(&self, barcode: &Barcode) -> Option<(&'static MediaSpec, Kind)> {
+        match &self.what {
+            None => barcode.media(),
+            Some(what) => Some((tape_store::media::by_name(&what.medium)?, Kind::by_name(&what.kind)?)),
+        }
     }
 
     /// It came from there to where it is now, in or out of this library.
@@ -118,4 +154,22 @@ pub(crate) fn withdraw(change: &mut Change, barcode: &str) {
 pub(crate) fn note(change: &mut Change, barcode: &str, entry: &Entry) -> Result<(), KeepError> {
     change.remove(format!("{GOING}{barcode}"));
     change.set(format!("{PREFIX}{barcode}"), entry)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_of_before_have_what_their_labels_say() {
+        let entry: Entry = serde_json::from_str(r#"{"place":{"shelf":"main"},"size":64}"#).unwrap();
+        let media = |name: &str| entry.media(&Barcode::new(name).unwrap()).map(|(media, kind)| (media.name, kind));
+        assert_eq!(media("V00001LY"), Some(("LTO-8", Kind::Worm)));
+        assert_eq!(media("ARCHIVE"), None);
+        let what = r#"{"medium":"T10KB","kind":"cleaning"}"#;
+        let entry: Entry =
+            serde_json::from_str(&format!(r#"{{"place":{{"shelf":"main"}},"size":64,"what":{what}}}"#)).unwrap();
+        let barcode = Barcode::new("V00001L8").unwrap();
+        assert_eq!(entry.media(&barcode).map(|(media, kind)| (media.name, kind)), Some(("T10KB", Kind::Cleaning)));
+    }
 }

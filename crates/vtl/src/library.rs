@@ -212,10 +212,10 @@ impl Library {
     fn on_shelf(&self, barcode: &Barcode) -> Result<Cartridge, LibraryError> {
         let entry = self.shared.inventory().get(barcode.as_str()).cloned();
         let is_there = |entry: &Entry| entry.place == Where::Shelf(self.shelf.clone());
-        let size = entry.filter(is_there).map(|entry| entry.size).ok_or_else(|| {
+        let entry = entry.filter(is_there).ok_or_else(|| {
             LibraryError::Unknown(format!("there is no cartridge {barcode} on the shelf {:?}", self.shelf))
         })?;
-        cartridge(&self.shared, barcode, size)
+        cartridge(&self.shared, barcode, &entry)
     }
 
     /// An operator takes the cartridge out of an import/export element, or through the open access door out of a slot,

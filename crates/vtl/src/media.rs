@@ -146,9 +146,16 @@ impl Site {
             }
             let (media, kind) =
                 barcode.media().ok_or_else(|| LibraryError::Unknown(format!("{barcode} is of no generation")))?;
-            let setup =
-                CartridgeSetup { barcode: barcode.clone(), media, kind, size: pool.size, level: pool.level, at: None };
-            library.add(&setup)?;
+            let (size, level) = (pool.size, pool.level);
+            library.add(&CartridgeSetup {
+                barcode: barcode.clone(),
+                media,
+                kind,
+                size,
+                level,
+                at: None,
+                label: None,
+            })?;
             self.shared
                 .events
                 .tell(crate::events::Event::Made { barcode: barcode.to_string(), pool: pool.name.clone() });
@@ -174,10 +181,11 @@ impl Site {
         if self.entry(barcode).is_ok() {
             return Ok(());
         }
-        let mut found = cartridge(&self.shared, barcode, 0)?;
-        found.mam()?;
-        let entry = Entry { blank: None, ..Entry::new(Where::Shelf(shelf.into()), found.capacity()) };
-        self.shared.enter(barcode, entry)
+        if !self.shared.store.exists(barcode)? {
+            return Err(LibraryError::Inventory(format!("the files of cartridge {barcode} are missing")));
+        }
+        let found = self.shared.store.find(barcode)?;
+        self.shared.enter(barcode, Entry::found(Where::Shelf(shelf.into()), &found))
     }
 
     /// Sets or clears the write-protect tab of a cartridge that is in no drive.
@@ -207,7 +215,7 @@ impl Site {
         if !matches!(entry.place, Where::Shelf(_)) {
             return Err(LibraryError::Door(format!("cartridge {barcode} is in a library; export it first")));
         }
-        let until = cartridge(&self.shared, barcode, entry.size)?.mam()?.number(AttrId::RETAINED_UNTIL);
+        let until = cartridge(&self.shared, barcode, &entry)?.mam()?.number(AttrId::RETAINED_UNTIL);
         if until > today() {
             return Err(LibraryError::Door(format!(
                 "cartridge {barcode} is retained until {until} (seconds since 1970)"
@@ -255,7 +263,7 @@ impl Site {
     ) -> Result<T, LibraryError> {
         let _hands = self.shared.hands();
         let entry = self.entry(barcode)?;
-        let mut other = cartridge(&self.shared, barcode, entry.size)?;
+        let mut other = cartridge(&self.shared, barcode, &entry)?;
         let library = match &entry.place {
             Where::Shelf(_) => None,
             Where::Element { library, .. } => self.library(library),
@@ -274,7 +282,7 @@ impl Site {
         let pools = self.pools();
         let status = |(name, entry): (String, Entry)| {
             let barcode = Barcode::new(&name)?;
-            let mam = cartridge(&self.shared, &barcode, entry.size).and_then(|mut cartridge| Ok(cartridge.mam()?)).ok();
+            let mam = cartridge(&self.shared, &barcode, &entry).and_then(|mut cartridge| Ok(cartridge.mam()?)).ok();
             let until = mam.as_ref().map_or(0, |mam| mam.number(AttrId::RETAINED_UNTIL));
             Some(CartridgeStatus {
                 place: entry.place,

@@ -11,7 +11,7 @@ use crate::locks::{lock, read, write};
 use crate::shared::Shared;
 use crate::target::Target;
 use crate::unit::{Device, Unit};
-use scsi_core::identity::Model;
+use scsi_core::identity::Strings;
 use smc::element::ElementType;
 use std::fs::File;
 use std::ops::Deref;
@@ -27,7 +27,7 @@ pub struct UnitInfo {
     /// Its LUN.
     pub lun: usize,
     /// Vendor, product and revision.
-    pub model: Model,
+    pub model: Strings,
     /// Unit serial number.
     pub serial: String,
     /// Barcode of the cartridge in a drive; for a changer how many cartridges it has.
@@ -331,7 +331,7 @@ impl Site {
                     drive.loaded().map_or_else(|| "empty".into(), |(cartridge, _)| cartridge.barcode().to_string())
                 }
             });
-            UnitInfo { lun, model: unit.identity().model, serial: unit.identity().serial.clone(), content }
+            UnitInfo { lun, model: unit.identity().model.clone(), serial: unit.identity().serial.clone(), content }
         };
         target.luns().into_iter().zip(target.units()).map(row).collect()
     }

@@ -4,7 +4,7 @@ use crate::clock;
 use crate::config::{ConfigError, LibrarySetup};
 use crate::data_dir::Data;
 use crate::keeper::Change;
-use crate::library::{LibraryError, Parts, cartridge, identities};
+use crate::library::{LibraryError, Parts, identities};
 use crate::locks::lock;
 use crate::shared::Shared;
 use crate::target::Target;
@@ -88,7 +88,11 @@ impl Standalone {
     /// # Errors
     /// The drive is full, there is no such cartridge, or that it returns cannot be kept.
     pub fn load(&self, barcode: &Barcode, returns: bool) -> Result<(), LibraryError> {
-        let cartridge = cartridge(&self.shared, barcode, 0)?;
+        let store = &self.shared.store;
+        if !store.exists(barcode)? {
+            return Err(LibraryError::Unknown(format!("the files of cartridge {barcode} are missing")));
+        }
+        let cartridge = store.find(barcode)?;
         let put = self.with(|drive| drive.insert_at(cartridge, clock::now()));
         if let Some(Err(refused)) = put {
             return Err(LibraryError::Door(refused.why.into()));

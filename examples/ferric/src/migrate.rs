@@ -47,12 +47,13 @@ fn carried(config: &Config) -> Result<(), Failure> {
     for library in &config.libraries {
         let serial = library.names.serial.as_deref().unwrap_or_default();
         let slots = count(library.layout.storage.count.into(), "slot");
-        line(format!("carries     {}: {}, serial number {serial}, {slots}", library.name, library.changer.name))?;
+        let (name, model) = (&library.name, &library.strings);
+        line(format!("carries     {name}: {} {}, serial number {serial}, {slots}", model.vendor, model.product))?;
         for (drive, number) in library.drives.iter().zip(1..) {
             let (serial, naa) = (drive.names.serial.as_deref(), drive.names.naa.as_deref());
             let [serial, naa] = [serial, naa].map(Option::unwrap_or_default);
-            let model = drive.profile.model.product;
-            line(format!("carries     {}: drive {number}: {model}, serial number {serial}, NAA {naa}", library.name))?;
+            let model = &drive.strings.product;
+            line(format!("carries     {name}: drive {number}: {model}, serial number {serial}, NAA {naa}"))?;
         }
     }
     Ok(())

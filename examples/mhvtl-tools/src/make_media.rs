@@ -9,37 +9,10 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use tape_store::cartridge::{Barcode, Kind};
-use tape_store::media::{LTO_9, by_suffix};
-use tape_store::mhvtl::media::{Density, by_name, of};
+use tape_store::media::{LTO_7M, LTO_9};
+use tape_store::mhvtl::media::{Density, of};
 use vtl::config::mhvtl::{assignments, directory, labels};
 
-/// Last two characters of labels, the density they mean, and whether it is written once. LTO's are those of its generations.
-const SUFFIXES: [(&str, &str, bool); 24] = [
-    ("S1", "SDLT220", false),
-    ("S2", "SDLT320", false),
-    ("S3", "SDLT600", false),
-    ("X1", "AIT1", false),
-    ("X2", "AIT2", false),
-    ("X3", "AIT3", false),
-    ("X4", "AIT4", false),
-    ("D7", "DLT4", false),
-    ("JA", "J1A", false),
-    ("JB", "E05", false),
-    ("JC", "E06", false),
-    ("JK", "E07", false),
-    ("JW", "E05", true),
-    ("JX", "E05", true),
-    ("JY", "E07", true),
-    ("TA", "T10KA", false),
-    ("TB", "T10KB", false),
-    ("TC", "T10KC", false),
-    ("TZ", "9840A", false),
-    ("TY", "9840B", false),
-    ("TX", "9840C", false),
-    ("TW", "9840D", false),
-    ("TV", "9940A", false),
-    ("TU", "9940B", false),
-];
 /// Letters and digits before the last two characters, at least.
 const BEFORE: usize = 6;
 /// Megabytes of a cartridge, if nothing is said.
@@ -153,19 +126,15 @@ fn remove(home: &Path, barcode: &Barcode) -> Done {
 /// What a label means: a density by its end, and what the cartridge is for.
 fn meant(label: &str) -> Option<Medium> {
     let barcode = barcode(label).ok()?;
-    let (before, suffix) = label.split_at_checked(label.len().checked_sub(2)?)?;
+    let (before, _) = label.split_at_checked(label.len().checked_sub(2)?)?;
     let enough = before.bytes().rev().take_while(u8::is_ascii_alphanumeric).count() >= BEFORE;
-    let (density, once) = match SUFFIXES.iter().find(|(known, ..)| *known == suffix) {
-        Some((_, name, once)) => (by_name(name)?, *once),
-        None => by_suffix(suffix).and_then(|(media, once)| Some((of(media)?, once)))?,
+    // A density that its drives give it is none that it is made with.
+    let (media, _) = barcode.media().filter(|(media, _)| enough && *media != &LTO_7M)?;
+    let kind = match barcode.kind() {
+        Kind::Data if label.starts_with('W') => Kind::Worm,
+        kind => kind,
     };
-    let kind = match once {
-        _ if label.starts_with("CLN") => Kind::Cleaning,
-        _ if label.starts_with('W') => Kind::Worm,
-        true => Kind::Worm,
-        false => Kind::Data,
-    };
-    enough.then_some((barcode, density, kind))
+    Some((barcode, of(media)?, kind))
 }
 
 #[cfg(test)]
@@ -195,6 +164,5 @@ mod tests {
         for label in ["E1001L8", "E01001", "e01001L8", "A00001S4", "A00001M8", "A00001XX", "A-0001L8", ""] {
             assert!(meant(label).is_none(), "{label}");
         }
-        assert!(SUFFIXES.iter().all(|(_, name, _)| by_name(name).is_some()));
     }
 }

@@ -2,6 +2,7 @@
 
 mod adic;
 mod ferric;
+mod generic;
 mod hp;
 mod ibm;
 mod spectra;
@@ -10,12 +11,13 @@ mod stk;
 pub use crate::mode::capabilities_1f::Capabilities;
 pub use adic::ADIC_SCALAR_I500;
 pub use ferric::FERRIC;
+pub use generic::GENERIC;
 pub use hp::HP_MSL_G3;
 pub use ibm::{IBM_3573_TL, IBM_03584L32};
 pub use spectra::SPECTRA_PYTHON;
 pub use stk::{STK_L180, STK_L700};
 
-use crate::element::{Layout, Range};
+use crate::element::{Address, Layout};
 use scsi_core::asc::Asc;
 use scsi_core::identity::{Identity, Model};
 use scsi_core::inquiry::Inquiry;
@@ -111,13 +113,13 @@ pub struct ChangerProfile {
 }
 
 impl ChangerProfile {
-    /// The unit serial number that a device with this number reports, in the logical library of this index.
+    /// The unit serial number that a device with this number reports, in the logical library of this index, whose storage
+    /// begins there.
     #[must_use]
-    pub fn unit_serial(&self, number: &str, library: usize) -> String {
-        let [_, first_storage, ..] = self.first;
+    pub fn unit_serial(&self, number: &str, library: usize, storage: Address) -> String {
         match self.serial {
             SerialForm::Plain => number.into(),
-            SerialForm::WithFirstStorage => format!("{number:0>12}{first_storage:04X}"),
+            SerialForm::WithFirstStorage => format!("{number:0>12}{:04X}", storage.0),
             SerialForm::WithLibrary => format!("{number:0>12}_LL{:X}", library & 0x0f),
         }
     }
@@ -128,14 +130,14 @@ impl ChangerProfile {
     }
 
     /// VPD page 80h of a model whose vendor is part of the number.
-    pub(crate) fn serial_page(&self, identity: &Identity, w: &mut PageWriter) {
-        w.ascii(&format!("{}{}", self.model.vendor, identity.serial), 24);
+    pub(crate) fn serial_page(identity: &Identity, w: &mut PageWriter) {
+        w.ascii(&format!("{}{}", identity.model.vendor, identity.serial), 24);
     }
 
     /// VPD page 83h of such a model: one designator, vendor and number.
-    pub(crate) fn designator_page(&self, identity: &Identity, w: &mut PageWriter) {
+    pub(crate) fn designator_page(identity: &Identity, w: &mut PageWriter) {
         w.u8(0x02).u8(0x01).u8(0).length_u8(|w| {
-            w.ascii(self.model.vendor, 8).ascii(&identity.serial, 24);
+            w.ascii(&identity.model.vendor, 8).ascii(&identity.serial, 24);
         });
     }
 
@@ -153,19 +155,22 @@ impl ChangerProfile {
         if let Some((kind, _, most)) = counts.into_iter().find(|(_, count, most)| count > most) {
             return Err((kind, most));
         }
-        let [transport_first, storage_first, import_export_first, drives_first] = self.first;
-        Ok(Layout {
-            transport: Range { first: transport_first, count: 1 },
-            storage: Range { first: storage_first, count: storage },
-            import_export: Range { first: import_export_first, count: import_export },
-            drives: Range { first: drives_first, count: drives },
-        })
+        Ok(Layout::new(self.first, [storage, import_export, drives]))
     }
 }
 
 /// Every model.
-pub const ALL: &[&ChangerProfile] =
-    &[&STK_L180, &STK_L700, &IBM_03584L32, &IBM_3573_TL, &HP_MSL_G3, &SPECTRA_PYTHON, &ADIC_SCALAR_I500, &FERRIC];
+pub const ALL: &[&ChangerProfile] = &[
+    &STK_L180,
+    &STK_L700,
+    &IBM_03584L32,
+    &IBM_3573_TL,
+    &HP_MSL_G3,
+    &SPECTRA_PYTHON,
+    &ADIC_SCALAR_I500,
+    &FERRIC,
+    &GENERIC,
+];
 
 /// The model with this configuration name.
 #[must_use]

@@ -67,10 +67,13 @@ const REST: u16 = 52;
 
 fn medium_type(profile: &DriveProfile, format: &Format, kind: Kind, w: &mut PageWriter) {
     let media = format.media;
+    let purpose = if kind == Kind::Worm { "WORM" } else { "Data" };
     // "LTO8Data", "Ultrium 8 Data Tape".
-    let generation = media.name.trim_start_matches("LTO-");
-    let (short, long) = if kind == Kind::Worm { ("WORM", "WORM") } else { ("Data", "Data") };
+    let (short, long) = media.generation().map_or_else(
+        || (media.density_name.into(), media.description.into()),
+        |generation| (format!("LTO{generation}{purpose}"), format!("Ultrium {generation} {purpose} Tape")),
+    );
     w.u8(profile.medium_type_of(media, kind)).u8(0).u16(REST).u8(1).u8(media.density).zeros(8);
     w.u16(media.width).u16(media.length).u16(0).ascii(media.organization, 8);
-    w.ascii(&format!("LTO{generation}{short}"), 8).ascii(&format!("Ultrium {generation} {long} Tape"), 20);
+    w.ascii(&short, 8).ascii(&long, 20);
 }

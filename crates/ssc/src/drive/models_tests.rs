@@ -80,6 +80,75 @@ fn what_models_are() {
 }
 
 #[test]
+fn older_drives_do_not_have_what_came_later() {
+    let sense = |product: &str, cdb: &str| {
+        let (status, sense, _) = run(&mut ready(product), cdb, &[], 255);
+        if status == 0 { Vec::new() } else { vec![sense[2], sense[12], sense[13]] }
+    };
+    let missing = bytes("05 20 00");
+    let reservations = "5e 00 00 00 00 00 00 00 08 00";
+    let encryption = "a2 20 00 00 00 00 00 00 00 ff 00 00";
+    for (product, reserves, encrypts) in [
+        ("ULT3580-TD4", true, true),
+        ("ULT3580-TD3", true, false),
+        ("Ultrium 4-SCSI", true, true),
+        ("03592J1A", true, false),
+        ("03592E05", true, true),
+        ("T10000B", true, true),
+        ("T9940B", true, true),
+        ("SDLT600", true, false),
+        ("DLT8000", false, false),
+        ("SDX-300C", false, false),
+        ("SDX-500V", true, false),
+        ("VIRTUAL DRIVE", false, false),
+    ] {
+        assert_eq!(sense(product, reservations) == missing, !reserves, "{product}");
+        assert_eq!(sense(product, encryption) == missing, !encrypts, "{product}");
+        // ALLOW OVERWRITE, and the page of append-only mode.
+        assert_eq!(sense(product, "82 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00"), missing, "{product}");
+        assert_eq!(sense(product, "5a 08 10 01 00 00 00 00 ff 00"), bytes("05 24 00"), "{product}");
+    }
+}
+
+#[test]
+fn drives_of_other_families_take_their_own_media() {
+    let medium = |name: &str| tape_store::media::by_name(name).unwrap();
+    let load = |product: &str, name: &str, kind: Kind| {
+        let mut drive = empty(product);
+        drive.insert(cartridge(medium(name), kind, 1 << 30)).unwrap();
+        settle(&mut drive);
+        let (status, sense, _) = run(&mut drive, "00 00 00 00 00 00", &[], 0);
+        let density = run(&mut drive, "1a 00 00 00 0c 00", &[], 12).2[4];
+        if status == 0 { Ok(density) } else { Err([sense[2], sense[12], sense[13]]) }
+    };
+    let refused = Err([0x03, 0x30, 0x00]);
+    for (product, name, kind, expected) in [
+        ("T10000B", "T10KA", Kind::Data, Ok(0x4a)),
+        ("T10000B", "T10KB", Kind::Worm, Ok(0x4b)),
+        ("T10000A", "T10KA", Kind::Worm, refused),
+        ("T10000B", "T10KC", Kind::Data, refused),
+        // SDLT 600 and T10000A have one density code, as have LTO-2 and 9840A.
+        ("T10000B", "SDLT600", Kind::Data, refused),
+        ("ULT3580-TD2", "9840A", Kind::Data, refused),
+        ("T9840B", "9840A", Kind::Data, Ok(0x42)),
+        ("T9840B", "LTO-2", Kind::Data, refused),
+        ("T9940A", "9940A", Kind::Data, Ok(0x43)),
+        ("VIRTUAL DRIVE", "9840B", Kind::Worm, Ok(0x42)),
+        ("VIRTUAL DRIVE", "DDS4", Kind::Data, Ok(0x26)),
+        ("ULTRIUM-HH4", "LTO-2", Kind::Data, Ok(0x42)),
+        ("ULT3580-TD2", "LTO-2", Kind::Worm, refused),
+        ("03592E07", "J1A", Kind::Data, refused),
+    ] {
+        assert_eq!(load(product, name, kind), expected, "{name} in {product}");
+    }
+    // What a T10000B says of them: its own is the default.
+    let densities = run(&mut empty("T10000B"), "44 00 00 00 00 00 00 00 ff 00", &[], 255).2;
+    assert_eq!(densities[..9], bytes("00 6a 00 00 4a 4a 80 00 00"));
+    assert_eq!(densities[56..59], bytes("4b 4b a0"));
+    assert_eq!(densities[72..92], *b"STK     T10000B STK ");
+}
+
+#[test]
 fn thresholds_of_error_counters() {
     let mut drive = loaded(1 << 30);
     good(&mut drive, "0a 00 00 00 03 00", b"abc");
@@ -136,7 +205,7 @@ fn what_is_counted_for_life() {
     // The next power cycle: loads of its life stay, loads since then begin anew; one more power cycle.
     let saved = drive.lu().saved();
     let profile = &profile::ULT3580_TD8;
-    let identity = Identity { model: profile.model, serial: "1234567890".into(), naa: 1, port: None };
+    let identity = Identity { model: profile.model.into(), serial: "1234567890".into(), naa: 1, port: None };
     let mut again = Drive::new(profile, identity, DriveConfig { codec: Codec::NONE }, saved);
     let port = scsi_core::nexus::TransportId::local(1);
     again.event(Event::NexusUp { nexus: HOST, port, returning: false }, Now::default());

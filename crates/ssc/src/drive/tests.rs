@@ -27,7 +27,7 @@ pub(super) fn cartridge_at(level: Level, media: &'static MediaSpec, kind: Kind, 
 pub(super) fn empty(product: &str) -> Drive {
     let profile = crate::profile::by_product(product).unwrap();
     let identity =
-        Identity { model: profile.model, serial: "1234567890".into(), naa: 0x3001_0203_0405_0607, port: None };
+        Identity { model: profile.model.into(), serial: "1234567890".into(), naa: 0x3001_0203_0405_0607, port: None };
     let config = DriveConfig { codec: Codec::NONE };
     let mut drive = Drive::new(profile, identity, config, lu::Saved::default());
     for nexus in [HOST, OTHER] {

@@ -17,7 +17,7 @@ const TRANSCRIPTS: [(&str, &str); 3] = [
 fn drive(setup: &str) -> Drive {
     let [model, medium, kind] = setup.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{setup}") };
     let profile = crate::profile::by_product(model).unwrap();
-    let identity = Identity { model: profile.model, serial: "1234567890".into(), naa: 1, port: None };
+    let identity = Identity { model: profile.model.into(), serial: "1234567890".into(), naa: 1, port: None };
     let mut drive = Drive::new(profile, identity, DriveConfig { codec: Codec::NONE }, lu::Saved::default());
     let port = TransportId::local(1);
     drive.event(Event::NexusUp { nexus: HOST, port, returning: false }, Now::default());

@@ -137,6 +137,25 @@ pub(crate) const HP_PAGES: &[LogId] = &[
     DEVICE,
 ];
 
+/// Pages that drives of every family have in mhvtl, ascending, and 2Fh.
+pub(crate) const PLAIN_PAGES: &[LogId] = &[
+    WRITE_ERRORS,
+    READ_ERRORS,
+    SEQUENTIAL,
+    TEMPERATURE,
+    SELF_TEST_10,
+    VOLUME,
+    TAPE_ALERT,
+    EXCEPTIONS,
+    USAGE,
+    CAPACITY,
+    COMPRESSION,
+    PERFORMANCE,
+];
+
+/// Those of IBM's LTO drives among them.
+pub(crate) const PLAIN_AND_STATUS: &[LogId] = &with::<13>(PLAIN_PAGES, DEVICE_STATUS);
+
 const MB: u64 = 1_000_000;
 const MIB: u64 = 1 << 20;
 

@@ -97,14 +97,17 @@ fn identity(source: &Source<'_>, mounted: &Mounted, w: &mut LogWriter) {
         w.parameter(code, TEXT, value.as_slice());
     };
     let attribute = |id| String::from_utf8_lossy(mounted.mam.get(id, 0).unwrap_or_default()).into_owned();
-    let generation = mounted.cartridge.media().name.trim_start_matches("LTO-");
-    let drive = source.state.profile.native.name.trim_start_matches("LTO-");
+    let media = mounted.cartridge.media();
+    let (drive, generation) = (source.state.profile.native.generation(), media.generation());
+    let license = drive.zip(generation).map(|(drive, generation)| format!("{drive:0>2}{generation:0>2}"));
+    let personality =
+        generation.map_or_else(|| media.density_name.into(), |generation| format!("Ultrium-{generation}"));
     text(0x0040, &attribute(AttrId::SERIAL), 32);
     text(0x0041, "", 8);
     text(0x0042, mounted.cartridge.barcode().as_str(), 32);
     text(0x0043, &attribute(AttrId::MANUFACTURER), 8);
-    text(0x0044, &format!("{drive:0>2}{generation:0>2}"), 4);
-    text(0x0045, &format!("Ultrium-{generation}"), 9);
+    text(0x0044, &license.unwrap_or_default(), 4);
+    text(0x0045, &personality, 9);
 }
 
 /// First encrypted block, and first behind it that is not, of each partition.

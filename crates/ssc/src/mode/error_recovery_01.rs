@@ -8,5 +8,7 @@ const FIXED: &[u8] = &[0x01, 0x0a, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// TB and EER; the drive's own recovery, which nobody changes.
 pub(crate) const PAGE: PageDef = PageDef::new(ID, &[0x01, 0x0a, 0x28, 0xff, 0, 0, 0, 0, 0, 0, 0, 0], FIXED);
+/// Nothing said.
+pub(crate) const PLAIN: PageDef = PageDef::new(ID, FIXED, FIXED);
 /// Retries in numbers.
 pub(crate) const HP: PageDef = PageDef::new(ID, &[0x01, 0x0a, 0, 0x15, 0, 0, 0, 0, 0x0a, 0, 0, 0], FIXED);

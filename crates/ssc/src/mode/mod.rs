@@ -51,6 +51,78 @@ pub(crate) const HP_PAGES: &[PageDef] = &[
     medium_config_1d::PAGE,
 ];
 
+/// Pages of IBM's LTO-4 drives, ascending.
+pub(crate) const IBM_4_PAGES: &[PageDef] = &[
+    error_recovery_01::PAGE,
+    disconnect_02::PAGE,
+    control_0a::PAGE,
+    control_extension_0a01::PAGE,
+    compression_0f::PAGE,
+    config_10::PAGE,
+    partition_11::PAGE,
+    vendor::UNIT_18,
+    vendor::PORT_19,
+    power_1a::PAGE,
+    exceptions_1c::OF_TAPE_ALERT,
+    medium_config_1d::PAGE,
+    encryption_24::PAGE,
+    vendor::BEHAVIOUR_2F,
+];
+
+/// Pages of IBM's LTO drives before, ascending.
+pub(crate) const IBM_3_PAGES: &[PageDef] = &[
+    error_recovery_01::PAGE,
+    disconnect_02::PAGE,
+    control_0a::PAGE,
+    compression_0f::PAGE,
+    config_10::PAGE,
+    partition_11::PAGE,
+    vendor::UNIT_18,
+    vendor::PORT_19,
+    power_1a::PAGE,
+    exceptions_1c::OF_TAPE_ALERT,
+    medium_config_1d::PAGE,
+    vendor::BEHAVIOUR_2F,
+];
+
+/// Pages of HP's drives up to LTO-4, ascending.
+pub(crate) const HP_4_PAGES: &[PageDef] = &[
+    error_recovery_01::HP,
+    disconnect_02::PAGE,
+    control_0a::PAGE,
+    control_extension_0a01::PAGE,
+    compression_0f::HP,
+    config_10::HP,
+    partition_11::PAGE,
+    power_1a::PAGE,
+    exceptions_1c::OF_TAPE_ALERT,
+    medium_config_1d::PAGE,
+];
+
+/// Pages of drives of other families, ascending.
+pub(crate) const PLAIN_PAGES: &[PageDef] = &[
+    error_recovery_01::PLAIN,
+    disconnect_02::PAGE,
+    control_0a::PAGE,
+    compression_0f::PAGE,
+    config_10::PAGE,
+    partition_11::PAGE,
+    power_1a::PAGE,
+    exceptions_1c::OF_TAPE_ALERT,
+    medium_config_1d::PAGE,
+];
+
+/// Those of the oldest.
+pub(crate) const OLD_PAGES: &[PageDef] = &[
+    error_recovery_01::PLAIN,
+    disconnect_02::PAGE,
+    control_0a::PAGE,
+    compression_0f::PAGE,
+    config_10::PAGE,
+    partition_11::PAGE,
+    exceptions_1c::OF_TAPE_ALERT,
+];
+
 /// A page of `N` bytes, header included, that is zero but for these bytes.
 const fn page<const N: usize>(id: PageId, len: usize, bytes: &[(usize, u8)]) -> [u8; N] {
     assert!(len == N && N >= 2 && N < 0x100 && id.subpage == 0);

@@ -5,7 +5,7 @@
 //! VPD and log pages; captures of LTO-7 drives (INQUIRY, VPD, mode and log pages), which answer as IBM's. LTO-8 lies
 //! between those and captured LTO-9 drives of the same kind.
 
-use super::{BOTH, DriveProfile, Format, Maker, REED_SOLOMON, ibm, ro, rw};
+use super::{BOTH, DriveProfile, Format, Maker, NO_WRAPS, REED_SOLOMON, ibm, ro, rw};
 use crate::{log, mode};
 use scsi_core::identity::{Identity, Model};
 use scsi_core::inquiry::Inquiry;
@@ -14,7 +14,7 @@ use scsi_core::writer::PageWriter;
 use tape_store::media::{LTO_3, LTO_4, LTO_5, LTO_6, LTO_7, LTO_7M, LTO_8, MediaSpec};
 
 /// Length 96 as the LTO-3 reference has it; byte 40 says that it takes WORM cartridges.
-const INQUIRY: Inquiry = Inquiry {
+pub(super) const INQUIRY: Inquiry = Inquiry {
     device_type: 0x01,
     version: 0x06,
     format: 0x02,
@@ -41,7 +41,7 @@ fn vendor_vpd(page: u8, identity: &Identity, w: &mut PageWriter) {
     const COMPONENTS: [&str; 5] = ["Firmware", "Hardware", "PCA", "Mechanism", "Head Assy"];
     let component = page.checked_sub(0xc0).and_then(|at| COMPONENTS.get(usize::from(at)));
     let Some(component) = component else { return };
-    let version = if page == 0xc0 { identity.model.revision } else { "1" };
+    let version = if page == 0xc0 { identity.model.revision.as_str() } else { "1" };
     // Each ends with a zero.
     let mut field = |text: &str, len: usize| {
         let text = text.as_bytes().get(..len - 1).unwrap_or(text.as_bytes());
@@ -74,7 +74,7 @@ const fn built_by_hp(product: &'static str, revision: &'static str, generation: 
         algorithm: (1, &[]),
         protection: REED_SOLOMON,
         worm: true,
-        end_of_wrap: false,
+        lacks: NO_WRAPS,
     }
 }
 
@@ -94,7 +94,7 @@ const fn built_by_ibm(model: Model, generation: &Generation) -> DriveProfile {
         algorithm: (1, &[]),
         protection: BOTH,
         worm: true,
-        end_of_wrap: true,
+        lacks: &[],
     }
 }
 

@@ -4,7 +4,7 @@
 //! attached SCSI), with the version descriptors of iSCSI in the place of SAS; lists of VPD, mode and log pages as captured
 //! from LTO-6 to LTO-10 drives; load matrix of the Ultrium specifications. Full and half height differ in their names.
 
-use super::{BOTH, DriveProfile, Format, Maker, REED_SOLOMON, ro, rw};
+use super::{BOTH, DriveProfile, Format, Maker, NO_WRAPS, REED_SOLOMON, ro, rw};
 use crate::{log, mode};
 use scsi_core::identity::{Identity, Model};
 use scsi_core::inquiry::Inquiry;
@@ -34,9 +34,9 @@ pub(super) const VPD_PAGES: &[u8] =
 pub(super) fn vendor_vpd(page: u8, identity: &Identity, w: &mut PageWriter) {
     match page {
         0xc0 => {
-            let revision = identity.model.revision;
+            let revision = &identity.model.revision;
             // "TD8" or "HH8" ends the product; the platform says which height.
-            let product = identity.model.product;
+            let product = &identity.model.product;
             let generation = product
                 .chars()
                 .find(char::is_ascii_digit)
@@ -78,7 +78,7 @@ const fn ultrium(product: &'static str, revision: &'static str, generation: &Gen
         algorithm: (1, &[0]),
         protection: if since_7 { BOTH } else { REED_SOLOMON },
         worm: true,
-        end_of_wrap: since_7,
+        lacks: if since_7 { &[] } else { NO_WRAPS },
     }
 }
 

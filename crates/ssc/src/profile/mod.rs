@@ -1,13 +1,29 @@
-//! Identities of real drives, as data.
+//! Identities of drives, as data: real ones, and those that mhvtl presents.
 
+mod generic;
 mod hp;
 mod ibm;
+mod ibm_3592;
+mod lto;
+mod quantum;
+mod sony;
+mod stk;
 
+pub use generic::GENERIC;
 pub use hp::{ULTRIUM_5, ULTRIUM_6, ULTRIUM_7, ULTRIUM_8};
 pub use ibm::{
     ULT3580_HH5, ULT3580_HH6, ULT3580_HH7, ULT3580_HH8, ULT3580_HH9, ULT3580_TD5, ULT3580_TD6, ULT3580_TD7,
     ULT3580_TD8, ULT3580_TD9,
 };
+pub use ibm_3592::{E05, E06, E07, J1A};
+pub use lto::{
+    ULT3580_TD1, ULT3580_TD2, ULT3580_TD3, ULT3580_TD4, ULTRIUM_1, ULTRIUM_2, ULTRIUM_3, ULTRIUM_4, ULTRIUM_HH2,
+    ULTRIUM_HH3, ULTRIUM_HH4, ULTRIUM_HH5, ULTRIUM_HH6, ULTRIUM_HH7, ULTRIUM_HH8, ULTRIUM_HH9, ULTRIUM_TD1,
+    ULTRIUM_TD2, ULTRIUM_TD3, ULTRIUM_TD4, ULTRIUM_TD5, ULTRIUM_TD6, ULTRIUM_TD7, ULTRIUM_TD8, ULTRIUM_TD9,
+};
+pub use quantum::{DLT7000, DLT8000, SDLT_320, SDLT_600};
+pub use sony::{SDX_300C, SDX_500C, SDX_500V, SDX_700C, SDX_700V, SDX_900V};
+pub use stk::{T9840A, T9840B, T9840C, T9840D, T9940A, T9940B, T10000A, T10000B, T10000C};
 
 use crate::protection::Method;
 use scsi_core::identity::{Identity, Model};
@@ -37,6 +53,40 @@ const fn ro(media: &'static MediaSpec) -> Format {
     Format { media, writable: false }
 }
 
+/// A medium that only mhvtl makes.
+#[expect(clippy::panic, reason = "evaluated at compile time: a name that is not there does not build")]
+const fn medium(name: &str) -> &'static MediaSpec {
+    match tape_store::mhvtl::media::named(name) {
+        Some(media) => media,
+        None => panic!("there is no such medium"),
+    }
+}
+
+/// A drive under another name.
+const fn named(product: &'static str, drive: DriveProfile) -> DriveProfile {
+    DriveProfile { model: Model { product, ..drive.model }, ..drive }
+}
+
+/// For drives without pages of their own.
+const fn no_vpd(_page: u8, _identity: &Identity, _w: &mut PageWriter) {}
+
+/// What drives lack that cannot tell where a wrap ends.
+const NO_WRAPS: &[&str] = &["READ END OF WRAP POSITION"];
+/// Without append-only mode.
+const BEFORE_LTO_5: &[&str] = &["READ END OF WRAP POSITION", "ALLOW OVERWRITE"];
+/// Without encryption.
+const BEFORE_LTO_4: &[&str] =
+    &["READ END OF WRAP POSITION", "ALLOW OVERWRITE", "SECURITY PROTOCOL IN", "SECURITY PROTOCOL OUT"];
+/// Without persistent reservations.
+const SCSI_2: &[&str] = &[
+    "READ END OF WRAP POSITION",
+    "ALLOW OVERWRITE",
+    "SECURITY PROTOCOL IN",
+    "SECURITY PROTOCOL OUT",
+    "PERSISTENT RESERVE IN",
+    "PERSISTENT RESERVE OUT",
+];
+
 /// Who built the mechanism, and so how the drive speaks beyond the standards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Maker {
@@ -44,6 +94,8 @@ pub enum Maker {
     Ibm,
     /// HP, up to LTO-6.
     Hp,
+    /// Someone else; the drive says no more than the standards ask for.
+    Other,
 }
 
 /// Logical block protection since LTO-5.
@@ -80,8 +132,8 @@ pub struct DriveProfile {
     pub protection: &'static [Method],
     /// It takes cartridges that are written once.
     pub worm: bool,
-    /// It has READ END OF WRAP POSITION.
-    pub end_of_wrap: bool,
+    /// Names of the commands it does not have.
+    pub lacks: &'static [&'static str],
 }
 
 impl DriveProfile {
@@ -91,7 +143,7 @@ impl DriveProfile {
 
     /// Whether a command of the table is not there.
     pub(crate) fn lacks(&self, spec: &CommandSpec) -> bool {
-        !self.end_of_wrap && spec.name == crate::command::end_of_wrap::SPEC.name
+        self.lacks.contains(&spec.name)
     }
 
     /// MEDIUM TYPE of a cartridge.
@@ -106,7 +158,7 @@ impl DriveProfile {
             (Maker::Ibm, Kind::Worm) => media.medium_type | WORM,
             (Maker::Ibm, _) => media.medium_type,
             (Maker::Hp, Kind::Worm) => 0x01,
-            (Maker::Hp, _) => 0x00,
+            (Maker::Hp | Maker::Other, _) => 0x00,
         }
     }
 }
@@ -127,6 +179,55 @@ pub const ALL: &[&DriveProfile] = &[
     &ULTRIUM_6,
     &ULTRIUM_7,
     &ULTRIUM_8,
+    &ULT3580_TD1,
+    &ULT3580_TD2,
+    &ULT3580_TD3,
+    &ULT3580_TD4,
+    &ULTRIUM_TD1,
+    &ULTRIUM_TD2,
+    &ULTRIUM_TD3,
+    &ULTRIUM_TD4,
+    &ULTRIUM_TD5,
+    &ULTRIUM_TD6,
+    &ULTRIUM_TD7,
+    &ULTRIUM_TD8,
+    &ULTRIUM_TD9,
+    &ULTRIUM_HH2,
+    &ULTRIUM_HH3,
+    &ULTRIUM_HH4,
+    &ULTRIUM_HH5,
+    &ULTRIUM_HH6,
+    &ULTRIUM_HH7,
+    &ULTRIUM_HH8,
+    &ULTRIUM_HH9,
+    &ULTRIUM_1,
+    &ULTRIUM_2,
+    &ULTRIUM_3,
+    &ULTRIUM_4,
+    &J1A,
+    &E05,
+    &E06,
+    &E07,
+    &T10000A,
+    &T10000B,
+    &T10000C,
+    &T9840A,
+    &T9840B,
+    &T9840C,
+    &T9840D,
+    &T9940A,
+    &T9940B,
+    &DLT7000,
+    &DLT8000,
+    &SDLT_320,
+    &SDLT_600,
+    &SDX_300C,
+    &SDX_500C,
+    &SDX_500V,
+    &SDX_700C,
+    &SDX_700V,
+    &SDX_900V,
+    &GENERIC,
 ];
 
 /// The model with this product identification.
@@ -138,6 +239,7 @@ pub fn by_product(product: &str) -> Option<&'static DriveProfile> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::COMMANDS;
 
     #[test]
     fn every_profile_is_consistent() {
@@ -150,12 +252,20 @@ mod tests {
             assert!(profile.log_pages.windows(2).all(|pair| pair[0] < pair[1]), "{name}");
             assert!(profile.vpd_pages.windows(2).all(|pair| pair[0] < pair[1]), "{name}");
             let densities: Vec<u8> = profile.formats.iter().map(|format| format.media.density).collect();
-            assert!(densities.windows(2).all(|pair| pair[0] < pair[1]), "{name}");
+            // Media of other families may share a density; they are told apart by what they are.
+            assert!(densities.windows(2).all(|pair| pair[0] <= pair[1]), "{name}");
+            let distinct =
+                |at: usize| profile.formats[..at].iter().all(|other| other.media != profile.formats[at].media);
+            assert!((0..profile.formats.len()).all(distinct), "{name}");
+            for lacking in profile.lacks {
+                assert!(COMMANDS.specs().iter().any(|spec| spec.name == *lacking), "{name}: {lacking}");
+            }
             assert!(profile.formats.iter().any(|format| format.writable && format.media == profile.native), "{name}");
             assert_eq!(profile.inquiry.flags[0] & 1 == 1, !profile.protection.is_empty(), "{name}: PROTECT");
             assert_eq!(profile.vpd_pages.contains(&0xb5), !profile.protection.is_empty(), "{name}: page B5h");
             let crc32c = profile.protection.contains(&Method::Crc32c);
-            assert_eq!(crc32c, profile.native.density >= 0x5c, "{name}: CRC-32C since LTO-7");
+            let since_7 = profile.maker != Maker::Other && profile.native.density >= 0x5c;
+            assert_eq!(crc32c, since_7, "{name}: CRC-32C since LTO-7");
         }
     }
 }

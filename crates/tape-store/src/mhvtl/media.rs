@@ -22,8 +22,11 @@ pub struct Density {
 impl Density {
     /// What it is: the true facts where they are known, else those that mhvtl stores.
     #[must_use]
-    pub fn media(&'static self) -> &'static MediaSpec {
-        self.known.unwrap_or(&self.stored)
+    pub const fn media(&'static self) -> &'static MediaSpec {
+        match self.known {
+            Some(media) => media,
+            None => &self.stored,
+        }
     }
 
     /// Says in a memory that the cartridge is of this medium. How much it holds stays.
@@ -41,6 +44,24 @@ impl Density {
         mam.set_text(AttrId::ORGANIZATION, facts.organization);
         mam.set(AttrId::MEDIUM_NAME, 0, self.media().name.as_bytes());
     }
+}
+
+/// The medium of this name in the table, for tables elsewhere.
+#[must_use]
+#[expect(clippy::indexing_slicing, reason = "slices have no iterators at compile time")]
+pub const fn named(name: &str) -> Option<&'static MediaSpec> {
+    let (name, mut row) = (name.as_bytes(), 0);
+    while row < TABLE.len() {
+        let (other, mut at) = (TABLE[row].name.as_bytes(), 0);
+        while at < name.len() && at < other.len() && name[at] == other[at] {
+            at += 1;
+        }
+        if at == name.len() && at == other.len() {
+            return Some(TABLE[row].media());
+        }
+        row += 1;
+    }
+    None
 }
 
 /// The medium that a memory describes. The numbers of media types moved between releases, so density code and description

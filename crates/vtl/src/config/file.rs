@@ -8,9 +8,12 @@ use super::{
     CartridgeSetup, Config, ConfigError, DriveSetup, IscsiSetup, LibrarySetup, Names, PoolSetup, ShapeLines, User, When,
 };
 use crate::target::LUNS;
-use smc::element::{Address, Layout};
+use scsi_core::identity::{Model, Strings};
+use smc::element::{Address, Label, Layout};
+use smc::profile::ChangerProfile;
 use std::collections::BTreeSet;
-use tape_store::cartridge::{Barcode, Level, parse_size};
+use tape_store::cartridge::{Barcode, Kind, Level, parse_size};
+use tape_store::media::MediaSpec;
 use tape_store::medium::Codec;
 use toml::Spanned;
 
@@ -87,7 +90,7 @@ fn of_file(source: &Source<'_>, raw: File) -> Result<Config, ConfigError> {
 /// One library; the first is called `main` if it has no name, others need one.
 fn library(source: &Source<'_>, table: Spanned<LibraryTable>, number: usize) -> Result<LibrarySetup, ConfigError> {
     let at = table.span().start;
-    let table = table.into_inner();
+    let mut table = table.into_inner();
     let changer = changer(source, &table)?;
     let line = |at: Option<usize>| at.map_or(1, |at| source.line(at));
     let lines = ShapeLines {
@@ -113,32 +116,88 @@ fn library(source: &Source<'_>, table: Spanned<LibraryTable>, number: usize) -> 
     };
     let shelf = table.shelf.as_ref().map(|shelf| word(source, shelf, "library.shelf")).transpose()?;
     let target = table.target.as_ref().map(|target| target_name(source, target)).transpose()?;
-    let lun = match &table.lun {
-        Some(lun) if usize::from(*lun.get_ref()) >= LUNS => {
-            let message = format!("{} is too high: LUNs are below {LUNS}", lun.get_ref());
-            return Err(source.error(lun.span().start, "library.lun", message));
-        }
-        lun => lun.as_ref().map(|lun| usize::from(*lun.get_ref())),
-    };
-    let slots = table.slots.as_ref().map_or(20, |slots| *slots.get_ref());
-    let import_export = table.import_export.as_ref().map_or(4, |slots| *slots.get_ref());
-    let shape_at = table.slots.as_ref().map_or(at, |slots| slots.span().start);
-    let drives = drives(source, table.drive)?;
+    let lun = lun(source, &table.lun)?;
+    let given = [&table.vendor, &table.product, &table.revision];
+    let strings = strings(source, "library", given, changer.model)?;
+    let drives = drives(source, table.drive.take())?;
+    let layout = shape(source, at, &table, changer, drives.len())?;
     // Names that are made up here would be those of the first library again.
     let listed = if number == 1 { table.cartridges } else { Some(table.cartridges.unwrap_or_default()) };
-    let count = u16::try_from(drives.len()).unwrap_or(u16::MAX);
-    let layout = changer.layout(slots, import_export, count).map_err(|(kind, most)| {
-        source.error(shape_at, "library", format!("{} has at most {most} {kind}", changer.name))
-    })?;
-    if count == 0 {
-        return Err(source.error(at, "drive", "a library needs at least one drive: [[drive]] with a model"));
-    }
-    if slots == 0 {
-        return Err(source.error(shape_at, "library.slots", "a library needs at least one slot"));
-    }
     let cartridges = cartridges(source, listed, &layout)?;
     let shelf = shelf.unwrap_or_else(|| name.clone());
-    Ok(LibrarySetup { name, names, lines, changer, layout, drives, cartridges, shelf, target, lun, export, import })
+    let moved = table.first.is_some();
+    Ok(LibrarySetup {
+        name,
+        names,
+        strings,
+        lines,
+        changer,
+        layout,
+        moved,
+        drives,
+        cartridges,
+        shelf,
+        target,
+        lun,
+        export,
+        import,
+    })
+}
+
+fn lun(source: &Source<'_>, lun: &Number) -> Result<Option<usize>, ConfigError> {
+    let Some(lun) = lun else { return Ok(None) };
+    let number = usize::from(*lun.get_ref());
+    if number < LUNS {
+        return Ok(Some(number));
+    }
+    let message = format!("{number} is too high: LUNs are below {LUNS}");
+    Err(source.error(lun.span().start, "library.lun", message))
+}
+
+/// Where the elements of a library are, with so many drives.
+fn shape(
+    source: &Source<'_>,
+    at: usize,
+    table: &LibraryTable,
+    changer: &ChangerProfile,
+    drives: usize,
+) -> Result<Layout, ConfigError> {
+    let of = |number: &Number, usual: u16| number.as_ref().map_or(usual, |number| *number.get_ref());
+    let at_slots = table.slots.as_ref().map_or(at, |slots| slots.span().start);
+    let counts = [of(&table.slots, 20), of(&table.import_export, 4), u16::try_from(drives).unwrap_or(u16::MAX)];
+    let first = table.first.as_ref().map(|first| {
+        let given = [&first.robot, &first.slots, &first.import_export, &first.drives];
+        let mut usual = changer.first;
+        usual.iter_mut().zip(given).for_each(|(first, given)| *first = of(given, *first));
+        usual
+    });
+    let layout = super::layout(changer, first, counts).map_err(|message| source.error(at_slots, "library", message))?;
+    if drives == 0 {
+        return Err(source.error(at, "drive", "a library needs at least one drive: [[drive]] with a model"));
+    }
+    if layout.storage.count == 0 {
+        return Err(source.error(at_slots, "library.slots", "a library needs at least one slot"));
+    }
+    Ok(layout)
+}
+
+/// Vendor, product and revision, which are the model's unless others are given.
+fn strings(source: &Source<'_>, table: &str, given: [&Text; 3], model: Model) -> Result<Strings, ConfigError> {
+    let string = |key: &str, text: &Text, most: usize, usual: &str| {
+        let Some(text) = text else { return Ok(usual.to_owned()) };
+        let string = text.get_ref();
+        if string.len() <= most && string.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+            return Ok(string.clone());
+        }
+        let message = format!("{string:?} has not up to {most} characters of ASCII");
+        Err(source.error(text.span().start, &format!("{table}.{key}"), message))
+    };
+    let [vendor, product, revision] = given;
+    Ok(Strings {
+        vendor: string("vendor", vendor, 8, model.vendor)?,
+        product: string("product", product, 16, model.product)?,
+        revision: string("revision", revision, 4, model.revision)?,
+    })
 }
 
 /// A serial number and a world wide name, as far as they are given.
@@ -210,7 +269,7 @@ fn pool(
         return Err(wrong(format!("labels of {:?} can be those of pool {:?}, too", text.get_ref(), other.name)));
     }
     let first = pattern.label(1).map_err(wrong)?;
-    let (media, _) = media(&first).map_err(wrong)?;
+    let media = media(&first).map_err(wrong)?;
     let size = size(source, &table.size, "pool.size")?;
     let level = level(source, table.level.as_ref(), "pool.level")?;
     let library = match &table.library {
@@ -269,7 +328,7 @@ fn check_against(source: &Source<'_>, others: &[LibrarySetup], new: &LibrarySetu
     Ok(())
 }
 
-fn changer(source: &Source<'_>, table: &LibraryTable) -> Result<&'static smc::profile::ChangerProfile, ConfigError> {
+fn changer(source: &Source<'_>, table: &LibraryTable) -> Result<&'static ChangerProfile, ConfigError> {
     let Some(model) = &table.model else { return Ok(&smc::profile::STK_L700) };
     smc::profile::by_name(model.get_ref()).ok_or_else(|| {
         let known: Vec<_> = smc::profile::ALL.iter().map(|profile| profile.name).collect();
@@ -281,7 +340,8 @@ fn changer(source: &Source<'_>, table: &LibraryTable) -> Result<&'static smc::pr
 fn drives(source: &Source<'_>, tables: Option<Vec<DriveTable>>) -> Result<Vec<DriveSetup>, ConfigError> {
     let Some(tables) = tables else {
         let (profile, codec) = (&ssc::profile::ULT3580_TD8, Codec::zstd(1));
-        return Ok(vec![DriveSetup { profile, codec, names: Names::default() }; 2]);
+        let (names, strings) = (Names::default(), profile.model.into());
+        return Ok(vec![DriveSetup { profile, codec, names, strings }; 2]);
     };
     let mut drives = Vec::new();
     for table in tables {
@@ -293,6 +353,7 @@ fn drives(source: &Source<'_>, tables: Option<Vec<DriveTable>>) -> Result<Vec<Dr
             source.error(text.span().start, "drive.model", message)
         })?;
         let names = names(source, "drive", table.serial.as_ref(), table.naa.as_ref())?;
+        let strings = strings(source, "drive", [&table.vendor, &table.product, &table.revision], profile.model)?;
         let count = or_one(&table.count);
         if count > 1 && names != Names::default() {
             return Err(source.error(text.span().start, "drive.count", "one name cannot be that of several drives"));
@@ -305,7 +366,7 @@ fn drives(source: &Source<'_>, tables: Option<Vec<DriveTable>>) -> Result<Vec<Dr
                 source.error(text.span().start, "drive.compression", message)
             })?,
         };
-        drives.extend(std::iter::repeat_n(DriveSetup { profile, codec, names }, count.into()));
+        drives.extend(std::iter::repeat_n(DriveSetup { profile, codec, names, strings }, count.into()));
     }
     Ok(drives)
 }
@@ -324,7 +385,7 @@ fn cartridges(
             if count == 0 {
                 continue;
             }
-            let made = of_pattern(pattern, 1, count, None, Level::Ferric)
+            let made = of_pattern(pattern, 1, count, &What::default())
                 .map_err(|message| source.error(0, "cartridges", message))?;
             cartridges.extend(made);
         }
@@ -332,11 +393,10 @@ fn cartridges(
     };
     let mut known = BTreeSet::new();
     for table in tables {
-        let size = size(source, &table.size, "cartridges.size")?;
-        let level = level(source, table.level.as_ref(), "cartridges.level")?;
+        let what = what(source, &table)?;
         let pattern = needed(source, &table.pattern, "cartridges.pattern", 0)?;
         let at = pattern.span().start;
-        let mut made = of_pattern(pattern.get_ref(), or_one(&table.first), or_one(&table.count), size, level)
+        let mut made = of_pattern(pattern.get_ref(), or_one(&table.first), or_one(&table.count), &what)
             .map_err(|message| source.error(at, "cartridges.pattern", message))?;
         if let Some(text) = &table.at {
             place(source, layout, text, &mut made)?;
@@ -395,23 +455,53 @@ fn level(source: &Source<'_>, text: Option<&Spanned<String>>, key: &str) -> Resu
     })
 }
 
-fn media(barcode: &Barcode) -> Result<(&'static tape_store::media::MediaSpec, tape_store::cartridge::Kind), String> {
-    barcode.media().ok_or_else(|| {
-        let known: Vec<_> = tape_store::media::ALL.iter().map(|media| media.suffix).collect();
+/// What cartridges are to be, as far as it is given.
+#[derive(Default)]
+struct What {
+    medium: Option<&'static MediaSpec>,
+    kind: Option<Kind>,
+    size: Option<u64>,
+    level: Level,
+    label: Option<Label>,
+}
+
+fn what(source: &Source<'_>, table: &CartridgeTable) -> Result<What, ConfigError> {
+    fn known<T>(
+        source: &Source<'_>,
+        text: &Text,
+        key: &str,
+        by_name: impl Fn(&str) -> Option<T>,
+        names: &[&str],
+    ) -> Result<Option<T>, ConfigError> {
+        let Some(text) = text else { return Ok(None) };
+        let name = text.get_ref();
+        let unknown = || source.error(text.span().start, key, format!("{name:?} is none of {}", names.join(", ")));
+        by_name(name).ok_or_else(unknown).map(Some)
+    }
+    let media: Vec<_> = tape_store::media::names().collect();
+    let label = |name: &str| (name == "missing").then_some(Label::Missing);
+    Ok(What {
+        medium: known(source, &table.medium, "cartridges.medium", tape_store::media::by_name, &media)?,
+        kind: known(source, &table.kind, "cartridges.kind", Kind::by_name, &Kind::ALL.map(Kind::name))?,
+        size: size(source, &table.size, "cartridges.size")?,
+        level: level(source, table.level.as_ref(), "cartridges.level")?,
+        label: known(source, &table.label, "cartridges.label", label, &["missing"])?,
+    })
+}
+
+fn media(barcode: &Barcode) -> Result<&'static MediaSpec, String> {
+    barcode.media().map(|(media, _)| media).ok_or_else(|| {
+        let known: Vec<_> = tape_store::media::suffixes().collect();
         format!("{barcode} does not end in a media identifier: {}", known.join(", "))
     })
 }
 
-fn of_pattern(
-    pattern: &str,
-    first: u16,
-    count: u16,
-    size: Option<u64>,
-    level: Level,
-) -> Result<Vec<CartridgeSetup>, String> {
+fn of_pattern(pattern: &str, first: u16, count: u16, what: &What) -> Result<Vec<CartridgeSetup>, String> {
+    let &What { medium, kind, size, level, label } = what;
     let setup = |barcode: Barcode| {
-        let (media, kind) = media(&barcode)?;
-        Ok(CartridgeSetup { barcode, media, kind, size: size.unwrap_or(media.capacity), level, at: None })
+        let media = medium.map_or_else(|| media(&barcode), Ok)?;
+        let (kind, size) = (kind.unwrap_or(barcode.kind()), size.unwrap_or(media.capacity));
+        Ok(CartridgeSetup { barcode, media, kind, size, level, at: None, label })
     };
     barcodes::expand(pattern, first.into(), count.into())?.into_iter().map(setup).collect()
 }

@@ -1,7 +1,7 @@
 //! mhvtl's configuration, read as it stands and said in ours.
 //!
 //! What mhvtl's programs read counts, with their rules: sections end at a blank line, keywords are case-sensitive, unknown
-//! lines mean nothing. What they take and cannot work, or what we cannot be, is an error with its line.
+//! lines mean nothing. What they take and cannot work is an error with its line; what is otherwise here is noted.
 
 mod contents;
 mod device;
@@ -12,14 +12,16 @@ pub use outline::{Outline, OutlineKind, assignments, directory, labels, outline}
 pub use persist::save;
 
 use super::ConfigError;
-use contents::Contents;
+use contents::{Contents, What};
 use device::{DriveSection, LibrarySection};
-use smc::profile::ChangerProfile;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+use tape_store::backend::file::OsShelves;
+use tape_store::cartridge::{Barcode, Kind};
+use tape_store::shelf::TapeStore;
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,7 +138,7 @@ fn import_those(directory: &Path, wanted: impl Fn(&LibrarySection) -> bool) -> R
         }
         let contents = contents::parse(&name, &text)?;
         let mine = drives.iter().filter(|drive| drive.library == Some(library.id)).collect();
-        import.library(&name, library, mine, &contents)?;
+        import.library(&name, library, mine, contents)?;
         if library.persists {
             import.saved.push((format!("library{}", library.id), saved_contents(directory, library)));
         }
@@ -159,7 +161,9 @@ pub fn import_drive(directory: &Path, id: u32) -> Result<(Imported, Option<u32>)
     let own = format!("drive{id}");
     let _ = writeln!(import.text, "\n[[library]]\nname = {own:?}\nslots = 1\ncartridges = []");
     import.seats.push(Seat { library: own, unit: 1, minor: id, address: drive.address });
-    import.drive(drive)?;
+    let mut written = String::new();
+    import.drive(drive, &mut written);
+    import.text.push_str(&written);
     let library = libraries.iter().find(|library| Some(library.id) == drive.library);
     let home = library.map_or_else(|| "/opt/mhvtl".into(), |library| home_of(library.id, library.home.as_deref()));
     import.homes.push(home.display().to_string());
@@ -226,6 +230,20 @@ fn settings(text: &str) -> BTreeMap<String, String> {
     text.lines().filter_map(assignment).collect()
 }
 
+/// What a cartridge is: by its label, as mhvtl's tools read it, else by its memory.
+fn what(barcode: &Barcode, store: Option<&TapeStore>) -> Option<What> {
+    let (media, kind) = match barcode.media() {
+        Some((media, Kind::Data)) if barcode.as_str().starts_with('W') => (media, Kind::Worm),
+        Some(label) => label,
+        None => {
+            let cartridge = store?.find(barcode).ok()?;
+            (cartridge.media(), cartridge.kind())
+        }
+    };
+    let made = (barcode.media() != Some((media, kind))).then_some((media.name, kind.name()));
+    Some(What { made, unlabelled: barcode.as_str().starts_with("NOBAR") })
+}
+
 #[derive(Default)]
 struct Import {
     main: BTreeMap<String, String>,
@@ -243,47 +261,41 @@ impl Import {
         file: &str,
         library: &LibrarySection,
         mut drives: Vec<&DriveSection>,
-        contents: &Contents,
+        mut contents: Contents,
     ) -> Result<(), ConfigError> {
-        let profile = library.profile()?;
-        self.unlike(library, profile);
+        let (model, first) = library.emulation();
         drives.sort_by_key(|drive| drive.slot);
         contents.check_drives(file, &drives)?;
+        self.notes_of(file, library, &mut contents, first);
         let name = format!("library{}", library.id);
-        let _ = writeln!(self.text, "\n[[library]]\nname = {name:?}\nmodel = {:?}", profile.name);
+        let _ = writeln!(self.text, "\n[[library]]\nname = {name:?}\nmodel = {:?}", model.name);
+        let _ = writeln!(self.text, "{}", library.names.strings());
         let _ = writeln!(self.text, "serial = {:?}\nnaa = {:?}", library.names.serial, library.names.naa(14));
+        let [robot, slots, ports, bays] = first;
+        let _ = writeln!(
+            self.text,
+            "first = {{ robot = {robot}, slots = {slots}, import_export = {ports}, drives = {bays} }}"
+        );
         let _ = writeln!(self.text, "slots = {}\nimport_export = {}", contents.slots.last(), contents.ports.last());
-        if contents.ports.is_empty() && contents.slots.is_empty() {
-            let _ = writeln!(self.text, "cartridges = []");
-        }
         self.seats.push(Seat { library: name.clone(), unit: 0, minor: library.id, address: library.address });
+        let mut written = String::new();
         for (drive, unit) in drives.into_iter().zip(1..) {
             self.seats.push(Seat { library: name.clone(), unit, minor: drive.id, address: drive.address });
-            self.drive(drive)?;
-        }
-        let size = self.main.get("CAPACITY").map_or("500", String::as_str).to_owned();
-        for (word, group) in [("slot", &contents.slots), ("port", &contents.ports)] {
-            for run in group.runs() {
-                for (barcode, line) in run.labels() {
-                    let here = format!("{file}:{line}");
-                    if let Some(there) = self.barcodes.insert(barcode.clone(), here) {
-                        let message = format!("barcode {barcode} is given twice, here and at {there}");
-                        return Err(ConfigError { file: file.into(), line, key: word.into(), message });
-                    }
-                }
-                let _ = write!(self.text, "\n[[library.cartridges]]\n{run}");
-                let _ = writeln!(self.text, "at = \"{word}{}\"\nsize = \"{size}MiB\"\nlevel = \"mhvtl\"", run.number);
-            }
+            self.drive(drive, &mut written);
         }
         let home = home_of(library.id, library.home.as_deref()).display().to_string();
+        self.cartridges(file, &contents, Path::new(&home), &mut written)?;
+        if !written.contains("[[library.cartridges]]") {
+            let _ = writeln!(self.text, "cartridges = []");
+        }
+        self.text.push_str(&written);
         if !self.homes.contains(&home) {
             self.homes.push(home);
         }
         Ok(())
     }
 
-    fn drive(&mut self, drive: &DriveSection) -> Result<(), ConfigError> {
-        let model = drive.profile()?;
+    fn drive(&mut self, drive: &DriveSection, text: &mut String) {
         let compression = match (drive.factor, drive.lzo) {
             (None, _) => "none".to_owned(),
             (Some(factor), lzo) => {
@@ -294,34 +306,60 @@ impl Import {
                 format!("zlib:{factor}")
             }
         };
-        let _ = writeln!(
-            self.text,
-            "\n[[library.drive]]\nmodel = {:?}\ncompression = {compression:?}",
-            model.model.product
-        );
-        let _ = writeln!(self.text, "serial = {:?}\nnaa = {:?}", drive.names.serial, drive.names.naa(10));
-        if let Some(revision) = drive.names.revision.as_deref().filter(|revision| *revision != model.model.revision) {
-            self.notes.push(format!("drive {}: revision {:?} instead of {revision:?}", drive.id, model.model.revision));
+        let model = drive.profile().model.product;
+        let _ = writeln!(text, "\n[[library.drive]]\nmodel = {model:?}\n{}", drive.names.strings());
+        let _ = writeln!(text, "compression = {compression:?}");
+        let _ = writeln!(text, "serial = {:?}\nnaa = {:?}", drive.names.serial, drive.names.naa(10));
+    }
+
+    fn cartridges(
+        &mut self,
+        file: &str,
+        contents: &Contents,
+        home: &Path,
+        text: &mut String,
+    ) -> Result<(), ConfigError> {
+        let shelves = if home.is_dir() { OsShelves::at(home).ok() } else { None };
+        let store = shelves.map(|shelves| TapeStore::new(Box::new(shelves)));
+        let size = self.main.get("CAPACITY").map_or("500", String::as_str);
+        for (word, group) in [("slot", &contents.slots), ("port", &contents.ports)] {
+            for (_, line, barcode) in group.cartridges() {
+                let here = format!("{file}:{line}");
+                if what(barcode, store.as_ref()).is_none() {
+                    let why = "neither its label nor a memory says what it is";
+                    self.notes.push(format!("{here}: cartridge {barcode} is left out: {why}"));
+                }
+                if let Some(there) = self.barcodes.insert(barcode.to_string(), here) {
+                    let message = format!("barcode {barcode} is given twice, here and at {there}");
+                    return Err(ConfigError { file: file.into(), line, key: word.into(), message });
+                }
+            }
+            for run in group.runs(|barcode| what(barcode, store.as_ref())) {
+                let _ = write!(text, "\n[[library.cartridges]]\n{run}");
+                let _ = writeln!(text, "at = \"{word}{}\"\nsize = \"{size}MiB\"\nlevel = \"mhvtl\"", run.number);
+            }
         }
         Ok(())
     }
 
-    /// Notes what hosts see otherwise than with mhvtl.
-    fn unlike(&mut self, library: &LibrarySection, profile: &ChangerProfile) {
+    /// Notes what is otherwise than with mhvtl.
+    fn notes_of(&mut self, file: &str, library: &LibrarySection, contents: &mut Contents, first: [u16; 4]) {
         let id = library.id;
-        if let Some(revision) = library.names.revision.as_deref().filter(|revision| *revision != profile.model.revision)
-        {
-            self.notes.push(format!("library {id}: revision {:?} instead of {revision:?}", profile.model.revision));
-        }
-        let [_, slots, ports, drives] = profile.first;
-        if let Some(theirs) = library.first_addresses().filter(|theirs| *theirs != [ports, drives, slots]) {
-            let ours = [ports, drives, slots];
-            self.notes.push(format!(
-                "library {id}: import/export, drives and slots begin at {ours:?}, as the real library has them, not {theirs:?}"
-            ));
-        }
         if let Some(command) = &library.move_command {
             self.notes.push(format!("library {id}: movecommand {command:?} is not run"));
+        }
+        for (line, label) in &contents.strange {
+            let why = "labels are 1 to 16 of A-Z, 0-9, - and _";
+            self.notes.push(format!("{file}:{line}: cartridge {label:?} is left out: {why}"));
+        }
+        // mhvtl leaves out what would have the address of another element, too.
+        let room = |own: u16| first.into_iter().filter(|other| *other > own).min().unwrap_or(u16::MAX) - own;
+        let [_, slots, ports, _] = first;
+        for (group, own, what) in [(&mut contents.slots, slots, "slots"), (&mut contents.ports, ports, "MAPs")] {
+            let gone = group.cut(room(own));
+            if gone > 0 {
+                self.notes.push(format!("library {id}: the last {gone} {what} have no addresses left, as with mhvtl"));
+            }
         }
     }
 

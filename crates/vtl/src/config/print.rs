@@ -1,6 +1,7 @@
 //! The effective configuration as a file: what `--print-config` shows. Secrets are left out.
 
 use super::{Config, IscsiSetup, LibrarySetup, PoolSetup, When};
+use scsi_core::identity::{Model, Strings};
 use std::fmt;
 use tape_store::medium::{Codec, CodecId};
 
@@ -21,6 +22,12 @@ impl fmt::Display for LibrarySetup {
         writeln!(f, "model = {:?}", self.changer.name)?;
         given(f, "serial", self.names.serial.as_deref())?;
         given(f, "naa", self.names.naa.as_deref())?;
+        strings(f, &self.strings, self.changer.model)?;
+        if self.moved {
+            let [robot, slots, import_export, drives] = self.layout.ranges().map(|(_, range)| range.first);
+            write!(f, "first = {{ robot = {robot}, slots = {slots}, ")?;
+            writeln!(f, "import_export = {import_export}, drives = {drives} }}")?;
+        }
         writeln!(f, "slots = {}", self.layout.storage.count)?;
         writeln!(f, "import_export = {}", self.layout.import_export.count)?;
         writeln!(f, "shelf = {:?}", self.shelf)?;
@@ -34,9 +41,14 @@ impl fmt::Display for LibrarySetup {
             writeln!(f, "compression = {:?}", codec(drive.codec))?;
             given(f, "serial", drive.names.serial.as_deref())?;
             given(f, "naa", drive.names.naa.as_deref())?;
+            strings(f, &drive.strings, drive.profile.model)?;
         }
         for cartridge in &self.cartridges {
             writeln!(f, "\n[[library.cartridges]]\npattern = \"{}\"", cartridge.barcode)?;
+            if cartridge.barcode.media() != Some((cartridge.media, cartridge.kind)) {
+                writeln!(f, "medium = {:?}\nkind = {:?}", cartridge.media.name, cartridge.kind.name())?;
+            }
+            given(f, "label", cartridge.label.map(|_| "missing"))?;
             writeln!(f, "size = {:?}", size(cartridge.size))?;
             writeln!(f, "level = {:?}", cartridge.level.name())?;
             let place = cartridge.at.and_then(|at| {
@@ -59,6 +71,14 @@ impl fmt::Display for PoolSetup {
 
 fn given(f: &mut fmt::Formatter<'_>, key: &str, value: Option<&str>) -> fmt::Result {
     value.map_or(Ok(()), |value| writeln!(f, "{key} = {value:?}"))
+}
+
+/// What is not as the model has it.
+fn strings(f: &mut fmt::Formatter<'_>, strings: &Strings, model: Model) -> fmt::Result {
+    let other = |string: &'_ str, usual: &str| (string != usual).then(|| string.to_owned());
+    given(f, "vendor", other(&strings.vendor, model.vendor).as_deref())?;
+    given(f, "product", other(&strings.product, model.product).as_deref())?;
+    given(f, "revision", other(&strings.revision, model.revision).as_deref())
 }
 
 fn size(bytes: u64) -> String {

@@ -88,10 +88,18 @@ tables! {
         serial: Text,
         /// World wide name of the changer, 16 hexadecimal digits. Made once per data directory if none is given.
         naa: Text,
+        /// Vendor identification, up to 8 characters: the model's if none is given.
+        vendor: Text,
+        /// Product identification, up to 16 characters: the model's if none is given.
+        product: Text,
+        /// Product revision level, up to 4 characters: the model's if none is given.
+        revision: Text,
         /// Storage elements: 20 if it is not given.
         slots: Number,
         /// Import/export elements: 4 if it is not given.
         import_export: Number,
+        /// Where elements begin, if not where the model's do.
+        first: Option<FirstTable>,
         /// The shelf where cartridges are that left it. Libraries that name the same one share it. Its own name if none is
         /// given.
         shelf: Text,
@@ -110,6 +118,19 @@ tables! {
         cartridges: Option<Vec<CartridgeTable>>,
     }
 
+    /// Addresses of first elements; what is not given is the model's. With this table, only addresses limit how many
+    /// elements there are.
+    FirstTable = "[library.first]" {
+        /// Address of the robot.
+        robot: Number,
+        /// Address of the first storage element.
+        slots: Number,
+        /// Address of the first import/export element.
+        import_export: Number,
+        /// Address of the first drive.
+        drives: Number,
+    }
+
     /// Drives, which take the elements and LUNs in order. Two `ULT3580-TD8` if none are given.
     DriveTable = "[[library.drive]]" {
         /// Their model, such as `ULT3580-TD8`. `ferric config models` lists them. Needed.
@@ -123,14 +144,26 @@ tables! {
         serial: Text,
         /// World wide name, 16 hexadecimal digits, of one drive. Made once per data directory if none is given.
         naa: Text,
+        /// Vendor identification, up to 8 characters: the model's if none is given.
+        vendor: Text,
+        /// Product identification, up to 16 characters: the model's if none is given.
+        product: Text,
+        /// Product revision level, up to 4 characters: the model's if none is given.
+        revision: Text,
     }
 
     /// Cartridges that are made, and put into the first free slots, if they are not there. One that is no longer listed
     /// stays.
     CartridgeTable = "[[library.cartridges]]" {
         /// Their labels: one run of `#` counts. The last two characters are the generation (`L5` to `L9`, `LV` to `LZ` for
-        /// those written once); what begins with `CLN` is for cleaning. Needed.
+        /// those written once) or another medium (`TA` for T10000A); what begins with `CLN` is for cleaning. Needed.
         pattern: Text,
+        /// Their medium, such as `LTO-8` or `T10KB`, if the label does not say it.
+        medium: Text,
+        /// What they are for, if the label does not say it: `data`, `worm`, `null` or `cleaning`.
+        kind: Text,
+        /// `missing`: hosts see no label, and operators still know it.
+        label: Text,
         /// How many: 1 if it is not given.
         count: Number,
         /// Number of the first: 1 if it is not given.

@@ -126,6 +126,86 @@ fn faults_of_names_places_and_pools() {
 }
 
 #[test]
+fn a_library_under_other_names_and_addresses() {
+    let text = "[library]\nmodel = \"IBM 3573-TL\"\nvendor = \"DELL\"\nproduct = \"PV-132T\"\nslots = 100\n\
+        first = { robot = 0, slots = 20, drives = 10 }\n\
+        [[drive]]\nmodel = \"ULT3580-TD8\"\nrevision = \"2160\"\ncount = 2\n[[cartridges]]\npattern = \"V1L8\"\nat = \"slot2\"\n";
+    let config = parse("f", text).unwrap();
+    let library = &config.libraries[0];
+    assert_eq!(library.layout, Layout::new([0, 20, 16, 10], [100, 4, 2]));
+    assert_eq!(library.cartridges[0].at, Some(Address(21)));
+    assert_eq!(
+        [&library.strings.vendor, &library.strings.product, &library.strings.revision],
+        ["DELL", "PV-132T", "9.20"]
+    );
+    assert_eq!([&library.drives[1].strings.product, &library.drives[1].strings.revision], ["ULT3580-TD8", "2160"]);
+    let printed = config.to_string();
+    assert_eq!(parse("printed", &printed).unwrap().to_string(), printed);
+    for part in [
+        "vendor = \"DELL\"",
+        "first = { robot = 0, slots = 20, import_export = 16, drives = 10 }",
+        "revision = \"2160\"",
+    ] {
+        assert!(printed.contains(part), "{printed}");
+    }
+    faulty(&[
+        (
+            "[library]\nfirst = { slots = 12 }\n",
+            1,
+            "library",
+            "storage and import/export elements have the same addresses",
+        ),
+        (
+            "[library]\nslots = 600\nfirst = { slots = 65000 }\n",
+            2,
+            "library",
+            "storage elements go beyond the last address",
+        ),
+        ("[library]\nfirst = { slot = 14 }\n", 2, "first", "unknown field `slot`"),
+        ("[library]\nvendor = \"STORAGETEK\"\n", 2, "library.vendor", "\"STORAGETEK\" has not up to 8 characters"),
+        ("[[drive]]\nmodel = \"ULT3580-TD8\"\nrevision = \"MÄ\"\n", 3, "drive.revision", "characters of ASCII"),
+    ]);
+}
+
+#[test]
+fn cartridges_whose_label_does_not_say_what_they_are() {
+    let text = "[[cartridges]]\npattern = \"G030##TA\"\ncount = 2\n[[cartridges]]\npattern = \"ARCHIVE-1\"\nmedium = \"t10kb\"\n\
+        kind = \"null\"\nlabel = \"missing\"\n[[cartridges]]\npattern = \"CLN\"\nmedium = \"LTO-8\"\n\
+        [[cartridges]]\npattern = \"W00001L8\"\nkind = \"worm\"\n";
+    let config = parse("f", text).unwrap();
+    let cartridge = |at: usize| {
+        let cartridge = &config.libraries[0].cartridges[at];
+        (cartridge.media.name, cartridge.kind, cartridge.label)
+    };
+    assert_eq!(
+        [0, 2, 3, 4].map(cartridge),
+        [
+            ("T10KA", Kind::Data, None),
+            ("T10KB", Kind::Null, Some(Label::Missing)),
+            ("LTO-8", Kind::Cleaning, None),
+            ("LTO-8", Kind::Worm, None)
+        ]
+    );
+    let printed = config.to_string();
+    assert_eq!(parse("printed", &printed).unwrap().to_string(), printed);
+    faulty(&[
+        (
+            "[[cartridges]]\npattern = \"A1\"\nmedium = \"LTO-12\"\n",
+            3,
+            "cartridges.medium",
+            "\"LTO-12\" is none of LTO-1, ",
+        ),
+        (
+            "[[cartridges]]\npattern = \"A1L8\"\nkind = \"WORM\"\n",
+            3,
+            "cartridges.kind",
+            "none of data, worm, null, cleaning",
+        ),
+        ("[[cartridges]]\npattern = \"A1L8\"\nlabel = \"\"\n", 3, "cartridges.label", "none of missing"),
+    ]);
+}
+
+#[test]
 fn secrets_do_not_show() {
     let text = "[[iscsi.user]]\nname = \"u\"\nsecret = \"a-long-enough-secret\"\n";
     let config = parse("f", text).unwrap();

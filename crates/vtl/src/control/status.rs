@@ -9,7 +9,6 @@ use smc::changer::Changer;
 use smc::element::{Address, ElementType, Label, Trouble};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tape_store::cartridge::Kind;
 
 /// Everything there is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,6 +151,12 @@ impl Site {
 }
 
 impl Library {
+    /// What people call its model.
+    fn model(&self) -> String {
+        let (known, own) = (self.profile(), &self.identity().model);
+        if own.product == known.model.product { known.name.into() } else { format!("{} {}", own.vendor, own.product) }
+    }
+
     /// What it looks like now.
     #[must_use]
     pub fn status(&self) -> LibraryStatus {
@@ -166,7 +171,7 @@ impl Library {
                 online: !condition.drives_offline.contains(&Address(element.address)),
                 ejected: unit.bay_status().accessible,
                 element,
-                model: unit.identity().model.product.into(),
+                model: unit.identity().model.product.clone(),
                 serial: unit.identity().serial.clone(),
                 lun: lun.unwrap_or_default(),
             };
@@ -174,7 +179,7 @@ impl Library {
             let name = |flag| smc::alert::Alert(flag).name().map_or_else(|| format!("flag {flag}"), str::to_owned);
             LibraryStatus {
                 name: self.name().into(),
-                model: self.profile().name.into(),
+                model: self.model(),
                 serial: self.identity().serial.clone(),
                 target: self.target().name().into(),
                 lun,
@@ -202,20 +207,11 @@ fn elements(changer: &Changer, kind: ElementType) -> Vec<ElementStatus> {
             number: index + 1,
             address: address.0,
             cartridge: content.as_ref().map(|content| content.barcode.to_string()),
-            kind: content.as_ref().map(|content| name(content.kind).into()),
+            kind: content.as_ref().map(|content| content.kind.name().into()),
             source: content.as_ref().and_then(|content| content.source).map(|source| source.0),
             label: content.as_ref().and_then(|content| content.label),
             trouble: troubles.get(&address).copied(),
         }
     };
     addresses.enumerate().map(status).collect()
-}
-
-const fn name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Data => "data",
-        Kind::Worm => "worm",
-        Kind::Null => "null",
-        Kind::Cleaning => "cleaning",
-    }
 }

@@ -11,14 +11,14 @@ use crate::locks::{read, write};
 use crate::shared::{Owner, Shared, condition_key};
 use crate::target::Target;
 use crate::unit::{Device, Unit};
-use scsi_core::identity::{Identity, Model, Port};
+use scsi_core::identity::{Identity, Port, Strings};
 use scsi_core::lu;
 use smc::bay::{Bay, BayName};
 use smc::changer::Changer;
 use smc::element::{Address, ElementType};
 use smc::robot::Condition;
 use ssc::drive::{Drive, DriveConfig};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, RwLock};
 use tape_store::cartridge::{Barcode, Cartridge, Level};
 use tape_store::shelf::NewCartridge;
@@ -37,11 +37,11 @@ pub(crate) struct Parts {
 pub type Elsewhere = Box<dyn Fn(&str, usize, BayName) -> Box<dyn Bay> + Send + Sync>;
 
 impl Parts {
-    fn identity(&self, model: Model, unit: usize) -> Identity {
+    fn identity(&self, model: &Strings, unit: usize) -> Identity {
         let name = self.target.name();
         let unit = self.identities.get(unit).cloned().unwrap_or_default();
         Identity {
-            model,
+            model: model.clone(),
             serial: unit.serial,
             naa: u64::from_str_radix(&unit.naa, 16).unwrap_or_default(),
             port: Some(Port { protocol: 0x05, device: name.into(), port: format!("{name},t,0x0001") }),
@@ -56,7 +56,7 @@ impl Parts {
     fn drives(&self, setup: &LibrarySetup, from: usize) -> Result<Drives, KeepError> {
         let setups = setup.drives.iter().enumerate().skip(from);
         if let Some(elsewhere) = &self.shared.elsewhere {
-            let name = |index, drive: &DriveSetup| bay::name(&self.identity(drive.profile.model, index + 1));
+            let name = |index, drive: &DriveSetup| bay::name(&self.identity(&drive.strings, index + 1));
             let door = |(index, drive)| elsewhere(&setup.name, index + 1, name(index, drive));
             return Ok((Vec::new(), setups.map(door).collect()));
         }
@@ -67,7 +67,7 @@ impl Parts {
 
     pub(crate) fn drive(&self, setup: &LibrarySetup, index: usize, drive: &DriveSetup) -> Result<Arc<Unit>, KeepError> {
         let owner = owner(setup, format!("drive/{index}"));
-        let identity = self.identity(drive.profile.model, index + 1);
+        let identity = self.identity(&drive.strings, index + 1);
         let config = DriveConfig { codec: drive.codec };
         let mut device = Drive::new(drive.profile, identity, config, self.saved(&owner)?);
         device.employ(Arc::clone(&self.shared.pool) as _);
@@ -90,8 +90,8 @@ impl Library {
         let (drives, bays) = parts.drives(setup, 0)?;
         let mut elements = smc::library::Library::new(setup.layout, setup.changer.capabilities, bays);
         fill(&mut elements, &setup.name, shared)?;
-        let mut identity = parts.identity(setup.changer.model, 0);
-        identity.serial = setup.changer.unit_serial(&identity.serial, *number);
+        let mut identity = parts.identity(&setup.strings, 0);
+        identity.serial = setup.changer.unit_serial(&identity.serial, *number, Address(setup.layout.storage.first));
         let owner = owner(setup, "changer".into());
         let mut changer = Changer::new(setup.changer, identity, elements, parts.saved(&owner)?);
         if let Some(condition) = shared.keeper.get::<Condition>(&condition_key(&setup.name))? {
@@ -116,12 +116,14 @@ impl Library {
     /// Why this library cannot become that of a configuration while it works, if so.
     pub(crate) fn differs(&self, new: &LibrarySetup, target: &str) -> Option<String> {
         let old = read(&self.setup);
+        let starts = |setup: &LibrarySetup| setup.layout.ranges().map(|(_, range)| range.first);
         let fewer =
             old.layout.ranges().into_iter().zip(new.layout.ranges()).any(|((_, old), (_, new))| new.count < old.count);
         let other_drive = old.drives.iter().zip(&new.drives).position(|(old, new)| old != new);
         let what = match () {
             () if new.changer.name != old.changer.name => "its model".to_owned(),
-            () if new.names != old.names => "its names".to_owned(),
+            () if new.names != old.names || new.strings != old.strings => "its names".to_owned(),
+            () if starts(new) != starts(&old) => "where its elements begin".to_owned(),
             () if new.shelf != old.shelf => "its shelf".to_owned(),
             () if target != self.target.name() || new.lun != old.lun => "its target".to_owned(),
             () if fewer => "what it has less".to_owned(),
@@ -168,15 +170,19 @@ impl Library {
     pub(crate) fn add(&self, setup: &CartridgeSetup) -> Result<(), LibraryError> {
         let barcode = &setup.barcode;
         make(&self.shared, setup, made_now())?;
-        let entry = Entry::new(Where::Shelf(self.shelf.clone()), setup.size);
+        let entry = Entry::new(Where::Shelf(self.shelf.clone()), setup);
         self.shared.enter(barcode, entry)?;
         let free = |address: &Address| self.changer(|changer| !changer.library().is_full(*address));
         let storage = self.layout().storage;
         let own = setup.at.filter(|at| storage.index(*at).is_some()).filter(free);
         match own.map_or_else(|| self.first_empty(ElementType::STORAGE), Ok) {
-            Ok(address) => self.stock(address, barcode),
-            Err(_) => Ok(()),
+            Ok(address) => self.stock(address, barcode)?,
+            Err(_) => return Ok(()),
         }
+        if setup.label.is_some() {
+            self.operate(|changer| Ok(changer.set_label(barcode, setup.label)))?;
+        }
+        Ok(())
     }
 }
 
@@ -211,13 +217,20 @@ fn stock(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
             setup.shape_error(ElementType::STORAGE, message)
         })?;
         let place = Where::Element { library: setup.name.clone(), address, source: None, by_operator: false };
-        placed.push((cartridge, Entry::new(place, cartridge.size)));
+        placed.push((cartridge, Entry::new(place, cartridge)));
     }
     let (mut change, mut undo, made) = (Change::default(), Change::default(), made_now());
     for (cartridge, entry) in &placed {
         make(shared, cartridge, made)?;
         inventory::note(&mut change, cartridge.barcode.as_str(), entry)?;
         inventory::withdraw(&mut undo, cartridge.barcode.as_str());
+    }
+    let unread = placed.iter().filter_map(|(cartridge, _)| Some((cartridge.barcode.clone(), cartridge.label?)));
+    let unread: BTreeMap<_, _> = unread.collect();
+    if !unread.is_empty() {
+        let mut condition: Condition = shared.keeper.get(&condition_key(&setup.name))?.unwrap_or_default();
+        condition.labels.extend(unread);
+        change.set(condition_key(&setup.name), &condition)?;
     }
     shared.keeper.keep_or(change, undo)?;
     inventory.extend(placed.into_iter().map(|(cartridge, entry)| (cartridge.barcode.to_string(), entry)));
@@ -239,25 +252,23 @@ pub(crate) fn make(shared: &Shared, setup: &CartridgeSetup, made: i64) -> Result
 }
 
 /// The cartridge of a label, whose files are there.
-pub(crate) fn cartridge(shared: &Shared, barcode: &Barcode, size: u64) -> Result<Cartridge, LibraryError> {
+pub(crate) fn cartridge(shared: &Shared, barcode: &Barcode, entry: &Entry) -> Result<Cartridge, LibraryError> {
     let unknown = || LibraryError::Inventory(format!("cartridge {barcode} is of no known generation"));
-    let (media, kind) = barcode.media().ok_or_else(unknown)?;
+    let (media, kind) = entry.media(barcode).ok_or_else(unknown)?;
     if !shared.store.exists(barcode)? {
         return Err(LibraryError::Inventory(format!("the files of cartridge {barcode} are missing")));
     }
-    Ok(shared.store.cartridge(barcode, media, kind, size))
+    Ok(shared.store.cartridge(barcode, media, kind, entry.size))
 }
 
 /// Refuses a configuration that took away an element which holds a cartridge.
 fn nothing_lost(setup: &LibrarySetup, inventory: &Inventory) -> Result<(), ConfigError> {
-    let [slots, import_export, drives] = setup.changer.most;
     for (barcode, entry) in inventory {
         let Some((address, _)) = entry.place.element_of(&setup.name) else { continue };
         if setup.layout.element_type(address).is_some() {
             continue;
         }
-        let widest = setup.changer.layout(slots, import_export, drives).ok();
-        let kind = widest.as_ref().and_then(|layout| layout.element_type(address)).unwrap_or(ElementType::STORAGE);
+        let kind = setup.layout.nearest(address);
         let name = match kind {
             ElementType::IMPORT_EXPORT => "import/export slot",
             ElementType::DRIVE => "drive",
@@ -278,7 +289,7 @@ fn fill(elements: &mut smc::library::Library, library: &str, shared: &Shared) ->
         let Some((address, origin)) = entry.place.element_of(library) else { continue };
         let barcode =
             Barcode::new(name).ok_or_else(|| LibraryError::Inventory(format!("inventory: {name:?} is no barcode")))?;
-        let put = elements.put(address, cartridge(shared, &barcode, entry.size)?, origin, clock::now());
+        let put = elements.put(address, cartridge(shared, &barcode, entry)?, origin, clock::now());
         put.map_err(|(why, _)| {
             LibraryError::Inventory(format!("cartridge {barcode} cannot be put into element {}: {why}", address.0))
         })?;

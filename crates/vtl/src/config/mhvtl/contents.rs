@@ -16,29 +16,49 @@ impl Group {
         self.0.keys().last().copied().unwrap_or(0)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.values().all(|(_, barcode)| barcode.is_none())
+    /// Takes away what is beyond so many elements. How many that are.
+    pub(super) fn cut(&mut self, most: u16) -> u16 {
+        let gone = self.last().saturating_sub(most);
+        if gone > 0 {
+            self.0.retain(|number, _| *number <= most);
+            self.0.entry(most).or_default();
+        }
+        gone
     }
 
-    /// Cartridges, those together whose numbers go up as their labels do.
-    pub(super) fn runs(&self) -> Vec<Run> {
+    /// Cartridges: their elements, lines and labels.
+    pub(super) fn cartridges(&self) -> impl Iterator<Item = (u16, usize, &Barcode)> {
+        self.0.iter().filter_map(|(number, (line, barcode))| Some((*number, *line, barcode.as_ref()?)))
+    }
+
+    /// Cartridges of which it is known what they are: those together whose numbers go up as their labels do.
+    pub(super) fn runs(&self, what: impl Fn(&Barcode) -> Option<What>) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
-        for (number, line, barcode) in
-            self.0.iter().filter_map(|(number, (line, barcode))| Some((*number, *line, barcode.clone()?)))
-        {
-            if !runs.last_mut().is_some_and(|run| run.extend(number, line, &barcode)) {
-                runs.push(Run { number, labels: vec![(barcode.to_string(), line)] });
+        for (number, _, barcode) in self.cartridges() {
+            let Some(what) = what(barcode) else { continue };
+            if !runs.last_mut().is_some_and(|run| run.extend(number, barcode, &what)) {
+                runs.push(Run { number, what, labels: vec![barcode.to_string()] });
             }
         }
         runs
     }
 }
 
+/// What a cartridge is.
+#[derive(PartialEq, Eq)]
+pub(super) struct What {
+    /// Its medium and what it is for, unless the label says so.
+    pub(super) made: Option<(&'static str, &'static str)>,
+    /// Barcode readers see no label.
+    pub(super) unlabelled: bool,
+}
+
 /// Cartridges in a row.
 pub(super) struct Run {
     /// Element of the first.
     pub(super) number: u16,
-    labels: Vec<(String, usize)>,
+    what: What,
+    labels: Vec<String>,
 }
 
 /// A label in three: what is before its number, the number, and the two characters behind.
@@ -50,8 +70,8 @@ fn split(label: &str) -> Option<(&str, &str, &str)> {
 }
 
 impl Run {
-    fn extend(&mut self, number: u16, line: usize, barcode: &Barcode) -> bool {
-        let Some((last, _)) = self.labels.last() else { return false };
+    fn extend(&mut self, number: u16, barcode: &Barcode, what: &What) -> bool {
+        let Some(last) = self.labels.last() else { return false };
         let follows = match (split(last), split(barcode.as_str())) {
             (Some((a, one, b)), Some((c, two, d))) => {
                 let next = one.parse::<u32>().ok().map(|one| one + 1);
@@ -59,22 +79,17 @@ impl Run {
             }
             _ => false,
         };
-        let together = usize::from(number - self.number) == self.labels.len();
+        let together = usize::from(number - self.number) == self.labels.len() && *what == self.what;
         if follows && together {
-            self.labels.push((barcode.to_string(), line));
+            self.labels.push(barcode.to_string());
         }
         follows && together
-    }
-
-    /// Labels, with their lines.
-    pub(super) fn labels(&self) -> Vec<(String, usize)> {
-        self.labels.clone()
     }
 }
 
 impl fmt::Display for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((first, _)) = self.labels.first() else { return Ok(()) };
+        let Some(first) = self.labels.first() else { return Ok(()) };
         match split(first) {
             Some((before, number, suffix)) if self.labels.len() > 1 => {
                 let run = "#".repeat(number.len());
@@ -82,7 +97,11 @@ impl fmt::Display for Run {
                 writeln!(f, "pattern = \"{before}{run}{suffix}\"\nfirst = {first}\ncount = {}", self.labels.len())
             }
             _ => writeln!(f, "pattern = {first:?}"),
+        }?;
+        if let Some((medium, kind)) = self.what.made {
+            writeln!(f, "medium = {medium:?}\nkind = {kind:?}")?;
         }
+        if self.what.unlabelled { writeln!(f, "label = \"missing\"") } else { Ok(()) }
     }
 }
 
@@ -92,6 +111,8 @@ pub(super) struct Contents {
     drives: Group,
     pub(super) ports: Group,
     pub(super) slots: Group,
+    /// Labels that cannot be those of cartridges here, and their lines.
+    pub(super) strange: Vec<(usize, String)>,
 }
 
 impl Contents {
@@ -118,17 +139,10 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Contents, ConfigError> {
     let mut contents = Contents::default();
     for line in Line::all(file, text) {
         // Keywords begin in the first column; every other line means nothing.
-        let Some((key, group)) = [
-            ("Drive", Some(&mut contents.drives)),
-            ("MAP", Some(&mut contents.ports)),
-            ("Slot", Some(&mut contents.slots)),
-            ("Picker", None),
-        ]
-        .into_iter()
-        .find(|(key, _)| line.text.strip_prefix(key).is_some_and(|rest| rest.starts_with(' '))) else {
-            continue;
-        };
-        element(&line, key, group)?;
+        let begins = |key: &&str| line.text.strip_prefix(*key).is_some_and(|rest| rest.starts_with(' '));
+        if let Some(key) = ["Drive", "MAP", "Slot", "Picker"].into_iter().find(begins) {
+            element(&line, key, &mut contents)?;
+        }
     }
     if contents.slots.last() == 0 {
         let message = "there is no slot in it";
@@ -137,34 +151,29 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Contents, ConfigError> {
     Ok(contents)
 }
 
-fn element(line: &Line<'_>, key: &str, group: Option<&mut Group>) -> Result<(), ConfigError> {
+fn element(line: &Line<'_>, key: &str, contents: &mut Contents) -> Result<(), ConfigError> {
     let Some((number, rest)) = line.text.get(key.len()..).and_then(|rest| rest.split_once(':')) else { return Ok(()) };
     // mhvtl takes "Slot 4 : X" for an empty slot 4.
     let empty = number.ends_with(' ');
     let wrong = || line.wrong(key, format!("{:?} is no number from 1", number.trim()));
     let number: u16 = number.trim().parse().ok().filter(|number| *number > 0).ok_or_else(wrong)?;
     let label = rest.split_whitespace().next().filter(|_| !empty);
-    let Some(group) = group else {
-        let held = || line.wrong(key, "a cartridge in the robot's hand; put it into a slot");
-        return label.map_or(Ok(()), |_| Err(held()));
-    };
-    let barcode = match label {
-        None => None,
+    let (group, label) = match key {
         // A drive's word is the serial number, which device.conf has, too.
-        Some(_) if key == "Drive" => None,
-        Some(label) => Some(labelled(line, key, label)?),
+        "Drive" => (&mut contents.drives, None),
+        "MAP" => (&mut contents.ports, label),
+        "Slot" => (&mut contents.slots, label),
+        _ => {
+            let held = || line.wrong(key, "a cartridge in the robot's hand; put it into a slot");
+            return label.map_or(Ok(()), |_| Err(held()));
+        }
     };
+    let barcode = label.and_then(Barcode::new);
+    if let (Some(label), None) = (label, &barcode) {
+        contents.strange.push((line.number, label.into()));
+    }
     match group.0.insert(number, (line.number, barcode)) {
         Some((before, _)) => Err(line.wrong(key, format!("{key} {number} is given twice, here and in line {before}"))),
         None => Ok(()),
-    }
-}
-
-fn labelled(line: &Line<'_>, key: &str, label: &str) -> Result<Barcode, ConfigError> {
-    let wrong = |why: &str| line.wrong(key, format!("{label:?} {why}"));
-    let barcode = Barcode::new(label).ok_or_else(|| wrong("is no barcode: 1 to 16 of A-Z, 0-9, - and _"))?;
-    match barcode.media() {
-        Some(_) => Ok(barcode),
-        None => Err(wrong("does not end in a generation that is known")),
     }
 }

@@ -1,16 +1,16 @@
 //! `device.conf`: libraries and drives.
 
 use super::{ConfigError, Line, Unit};
-use smc::profile::ChangerProfile;
+use smc::profile::{ChangerProfile, GENERIC, HP_MSL_G3, IBM_3573_TL, IBM_03584L32, SPECTRA_PYTHON, STK_L700};
 use ssc::profile::DriveProfile;
 
 /// Who a device is.
 #[derive(Default)]
 pub(super) struct Named {
     file: String,
-    vendor: Option<(usize, String)>,
-    product: Option<(usize, String)>,
-    pub(super) revision: Option<String>,
+    vendor: Option<String>,
+    product: Option<String>,
+    revision: Option<String>,
     pub(super) serial: String,
     naa: Option<String>,
 }
@@ -33,9 +33,9 @@ impl Named {
         const SERIAL: &str = "Unit serial number:";
         self.file = line.file.into();
         if let Some(word) = line.word_after(VENDOR) {
-            self.vendor = Some((line.number, limited(line, VENDOR, word, 8)?));
+            self.vendor = Some(limited(line, VENDOR, word, 8)?);
         } else if let Some(rest) = line.after(PRODUCT) {
-            self.product = Some((line.number, limited(line, PRODUCT, rest.trim(), 16)?));
+            self.product = Some(limited(line, PRODUCT, rest.trim(), 16)?);
         } else if let Some(word) = line.word_after(REVISION) {
             self.revision = Some(limited(line, REVISION, word, 4)?);
         } else if let Some(word) = line.word_after(SERIAL) {
@@ -53,10 +53,18 @@ impl Named {
         Ok(true)
     }
 
-    /// The line to blame, vendor and product.
-    fn model(&self, header: usize) -> (usize, &str, &str) {
-        let (line, product) = self.product.as_ref().map_or((header, ""), |(line, text)| (*line, text));
-        (line, self.vendor.as_ref().map_or("", |(_, text)| text), product)
+    fn vendor(&self) -> &str {
+        self.vendor.as_deref().unwrap_or_default()
+    }
+
+    fn product(&self) -> &str {
+        self.product.as_deref().unwrap_or_default()
+    }
+
+    /// What the device calls itself, as keys of ours; without a revision mhvtl says which release it is.
+    pub(super) fn strings(&self) -> String {
+        let revision = self.revision.as_deref().unwrap_or("0108");
+        format!("vendor = {:?}\nproduct = {:?}\nrevision = {revision:?}", self.vendor(), self.product())
     }
 }
 
@@ -78,35 +86,31 @@ pub(super) struct LibrarySection {
     pub(super) move_command: Option<String>,
 }
 
+/// What mhvtl makes of a library: how vendor and product begin, the model of ours that is nearest, and where it begins to
+/// count robot, slots, import/export elements and drives. The first that fits counts.
+const EMULATIONS: [(&str, &str, &ChangerProfile, [u16; 4]); 9] = [
+    ("STK", "", &STK_L700, [0x001, 0x3e8, 0x00a, 0x1f4]),
+    ("IBM", "3573-TL", &IBM_3573_TL, [0x001, 0x1000, 0x010, 0x100]),
+    ("IBM", "03584", &IBM_03584L32, [0x001, 0x400, 0x300, 0x101]),
+    ("HP", "MSL", &HP_MSL_G3, [0x001, 0x020, 0x1c0, 0x1e0]),
+    ("HP", "", &GENERIC, [0x001, 0x3e8, 0x00a, 0x1f4]),
+    ("SPECTRA", "GATOR", &SPECTRA_PYTHON, [0x2c3, 0x01e, 0x001, 0x2a3]),
+    ("SPECTRA", "215", &SPECTRA_PYTHON, [0x056, 0x001, 0x063, 0x01f]),
+    ("SPECTRA", "", &SPECTRA_PYTHON, [0x001, 0x1000, 0x010, 0x100]),
+    ("", "", &GENERIC, [0x2f0, 0x400, 0x300, 0x001]),
+];
+
 impl LibrarySection {
-    /// The model that we have of it.
-    pub(super) fn profile(&self) -> Result<&'static ChangerProfile, ConfigError> {
-        let (line, vendor, product) = self.names.model(self.line);
-        let same =
-            |profile: &&ChangerProfile| profile.model.vendor == vendor && profile.model.product.trim() == product;
-        smc::profile::ALL.iter().copied().find(same).ok_or_else(|| {
-            let known: Vec<_> = smc::profile::ALL.iter().map(|profile| profile.name).collect();
-            let message =
-                format!("library {}: {vendor} {product} is not known; known are {}", self.id, known.join(", "));
-            self.wrong(line, message)
-        })
-    }
-
-    fn wrong(&self, line: usize, message: String) -> ConfigError {
-        ConfigError { file: self.names.file.clone(), line, key: "Product identification:".into(), message }
-    }
-
-    /// Where mhvtl begins to count import/export elements, drives and slots of the models that we have, too.
-    pub(super) fn first_addresses(&self) -> Option<[u16; 3]> {
-        let (_, vendor, product) = self.names.model(self.line);
-        match vendor {
-            "STK" => Some([0x0a, 0x1f4, 0x3e8]),
-            "IBM" if product.starts_with("3573-TL") => Some([0x10, 0x100, 0x1000]),
-            "IBM" if product.starts_with("03584") => Some([0x300, 0x101, 0x400]),
-            "HP" if product.starts_with("MSL") => Some([0x1c0, 0x1e0, 0x20]),
-            "SPECTRA" => Some([0x10, 0x100, 0x1000]),
-            _ => Some([0x300, 0x01, 0x400]),
-        }
+    /// The model that it is here, and where it begins to count.
+    pub(super) fn emulation(&self) -> (&'static ChangerProfile, [u16; 4]) {
+        let (vendor, product) = (self.names.vendor(), self.names.product());
+        let begins =
+            |text: &str, with: &str| text.get(..with.len()).is_some_and(|text| text.eq_ignore_ascii_case(with));
+        let fits = |(one, other, ..): &&(&str, &str, _, _)| begins(vendor, one) && begins(product, other);
+        let (nearest, first) =
+            EMULATIONS.iter().find(fits).map_or((&GENERIC, GENERIC.first), |(.., nearest, first)| (*nearest, *first));
+        let same = |known: &&ChangerProfile| known.model.vendor == vendor && known.model.product == product;
+        (smc::profile::ALL.iter().copied().find(same).unwrap_or(nearest), first)
     }
 }
 
@@ -128,13 +132,9 @@ pub(super) struct DriveSection {
 }
 
 impl DriveSection {
-    pub(super) fn profile(&self) -> Result<&'static DriveProfile, ConfigError> {
-        let (line, _, product) = self.names.model(self.line);
-        ssc::profile::by_product(product).ok_or_else(|| {
-            let known: Vec<_> = ssc::profile::ALL.iter().map(|profile| profile.model.product).collect();
-            let message = format!("drive {}: {product:?} is not known; known are {}", self.id, known.join(", "));
-            ConfigError { file: self.names.file.clone(), line, key: "Product identification:".into(), message }
-        })
+    /// The model that it is here.
+    pub(super) fn profile(&self) -> &'static DriveProfile {
+        ssc::profile::by_product(self.names.product()).unwrap_or(&ssc::profile::GENERIC)
     }
 
     fn take(&mut self, line: &Line<'_>) -> Result<(), ConfigError> {
