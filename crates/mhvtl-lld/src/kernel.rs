@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -97,7 +98,7 @@ impl Module for Kernel {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
         }
         let file = OpenOptions::new().read(true).write(true).open(self.node(minor)?)?;
-        Ok(KernelDevice { file, handed: BTreeSet::new() })
+        Ok(KernelDevice { file, handed: BTreeSet::new(), waiting: None })
     }
 
     fn add(&self, minor: u16, address: Address) -> io::Result<()> {
@@ -124,19 +125,34 @@ pub struct KernelDevice {
     /// Commands that were handed out. The module falls over a question for data when the minor has no unit, so it is only
     /// asked about these.
     handed: BTreeSet<u64>,
+    /// One that came while something else was asked.
+    waiting: Option<Command>,
+}
+
+impl KernelDevice {
+    /// Asks for a command into a header that says nothing, and gives that back if the module has left it alone.
+    fn poll(&mut self) -> io::Result<Option<Header>> {
+        /// No command has this number.
+        const NOTHING: Header = Header { serial: u64::MAX, cdb: [0xff; 16], unused: u64::MAX };
+        let mut header = NOTHING;
+        match sys::poll(&self.file, &mut header)? {
+            0 => Ok((header == NOTHING).then_some(header)),
+            COMMAND => {
+                self.handed.insert(header.serial);
+                self.waiting = Some(Command::new(header.serial, header.cdb));
+                Ok(Some(header))
+            }
+            other => Err(io::Error::other(format!("the module answered a question with {other}"))),
+        }
+    }
 }
 
 impl Device for KernelDevice {
     fn next(&mut self) -> io::Result<Option<Command>> {
-        let mut header = Header::default();
-        match sys::poll(&self.file, &mut header)? {
-            0 => Ok(None),
-            COMMAND => {
-                self.handed.insert(header.serial);
-                Ok(Some(Command::new(header.serial, header.cdb)))
-            }
-            other => Err(io::Error::other(format!("the module answered a question with {other}"))),
+        if self.waiting.is_none() {
+            self.poll()?;
         }
+        Ok(self.waiting.take())
     }
 
     fn fetch(&mut self, serial: u64, into: &mut [u8]) -> io::Result<()> {
@@ -163,6 +179,14 @@ impl Device for KernelDevice {
             GONE => Ok(Taken::Gone),
             _ => Ok(Taken::Answered),
         }
+    }
+
+    fn adopt(&mut self, serials: RangeInclusive<u64>) -> io::Result<()> {
+        // The module clears the header if the minor is no unit, and leaves it alone if there is no command.
+        if self.waiting.is_some() || self.poll()?.is_some() {
+            self.handed.extend(serials);
+        }
+        Ok(())
     }
 
     fn remove(&mut self, address: Address) -> io::Result<()> {

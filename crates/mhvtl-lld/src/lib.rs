@@ -41,6 +41,7 @@ pub use kernel::{Kernel, KernelDevice};
 
 use abi::Address;
 use std::io;
+use std::ops::RangeInclusive;
 
 /// A command of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +130,13 @@ pub trait Device: Send {
     /// # Errors
     /// The module failed.
     fn complete(&mut self, serial: u64, answer: &Answer<'_>) -> io::Result<Taken>;
+
+    /// Takes over commands that were handed out to a process before this one, which is gone: they can be completed now.
+    /// The others among these numbers complete as [`Taken::Gone`]. Nothing is taken over if the minor is no unit.
+    ///
+    /// # Errors
+    /// The module failed.
+    fn adopt(&mut self, serials: RangeInclusive<u64>) -> io::Result<()>;
 
     /// Takes the unit at an address away from the host, this or another; none is no fault.
     ///

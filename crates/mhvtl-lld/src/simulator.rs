@@ -10,6 +10,7 @@ use crate::abi::{Address, LUNS, MINORS, SENSE, TRANSFER};
 use crate::{Answer, Command, Device, Module, Taken};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// What a host wants with a command.
@@ -289,6 +290,13 @@ impl Device for SimulatorDevice {
         drop(state);
         self.simulator.0.changed.notify_all();
         Ok(Taken::Answered)
+    }
+
+    fn adopt(&mut self, serials: RangeInclusive<u64>) -> io::Result<()> {
+        if self.simulator.state().units.contains_key(&self.minor) {
+            self.handed.extend(serials);
+        }
+        Ok(())
     }
 
     fn remove(&mut self, address: Address) -> io::Result<()> {

@@ -193,25 +193,45 @@ impl Library {
     /// # Errors
     /// There is no such cartridge on the shelf, or the element is locked or full.
     pub fn import(&self, address: Address, barcode: &Barcode) -> Result<(), LibraryError> {
+        self.import_if(address, barcode, |_| true)
+    }
+
+    /// Imports a cartridge, if it is still one that is wanted.
+    fn import_if(
+        &self,
+        address: Address,
+        barcode: &Barcode,
+        wanted: impl Fn(&Entry) -> bool,
+    ) -> Result<(), LibraryError> {
         // Two libraries may share the shelf: the cartridge must not be taken twice.
         let _hands = self.shared.hands();
-        let cartridge = self.on_shelf(barcode)?;
+        let cartridge = self.on_shelf(barcode, wanted)?;
         let put = |changer: &mut Changer| changer.import(address, cartridge, clock::now()).map_err(|(why, _)| why);
         self.operate(put).map_err(|error| at(address, error))
+    }
+
+    /// Whether a cartridge has come to its shelf from elsewhere: what left it stays out.
+    pub(crate) fn is_coming(&self, entry: &Entry) -> bool {
+        entry.place == Where::Shelf(self.shelf.clone()) && entry.left.as_deref() != Some(self.name())
+    }
+
+    /// Imports a cartridge that has come to its shelf from elsewhere, if nobody has carried it on meanwhile.
+    pub(crate) fn welcome(&self, address: Address, barcode: &Barcode) -> Result<(), LibraryError> {
+        self.import_if(address, barcode, |entry| self.is_coming(entry))
     }
 
     /// Puts a new cartridge from the shelf into a slot, as if the library had been filled with it.
     pub(crate) fn stock(&self, address: Address, barcode: &Barcode) -> Result<(), LibraryError> {
         let _hands = self.shared.hands();
-        let cartridge = self.on_shelf(barcode)?;
+        let cartridge = self.on_shelf(barcode, |_| true)?;
         let put = |changer: &mut Changer| changer.stock(address, cartridge, clock::now()).map_err(|(why, _)| why);
         self.operate(put).map_err(|error| at(address, error))
     }
 
     /// A cartridge of the shelf. Who calls has the hands of the site.
-    fn on_shelf(&self, barcode: &Barcode) -> Result<Cartridge, LibraryError> {
+    fn on_shelf(&self, barcode: &Barcode, wanted: impl Fn(&Entry) -> bool) -> Result<Cartridge, LibraryError> {
         let entry = self.shared.inventory().get(barcode.as_str()).cloned();
-        let is_there = |entry: &Entry| entry.place == Where::Shelf(self.shelf.clone());
+        let is_there = |entry: &Entry| entry.place == Where::Shelf(self.shelf.clone()) && wanted(entry);
         let entry = entry.filter(is_there).ok_or_else(|| {
             LibraryError::Unknown(format!("there is no cartridge {barcode} on the shelf {:?}", self.shelf))
         })?;

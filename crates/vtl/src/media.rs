@@ -55,13 +55,10 @@ impl Site {
 
     /// What has come to the shelf from elsewhere goes into import/export elements.
     fn import_all(&self, library: &Library) {
-        let comes = |entry: &Entry| {
-            entry.place == Where::Shelf(library.shelf().into()) && entry.left.as_deref() != Some(library.name())
-        };
-        let coming = self.inventory().into_iter().filter(|(_, entry)| comes(entry)).map(|(name, _)| name);
+        let coming = self.inventory().into_iter().filter(|(_, entry)| library.is_coming(entry)).map(|(name, _)| name);
         for barcode in coming.filter_map(|name| Barcode::new(&name)) {
             let Ok(port) = library.first_empty(ElementType::IMPORT_EXPORT) else { return };
-            if let Err(error) = library.import(port, &barcode) {
+            if let Err(error) = library.welcome(port, &barcode) {
                 tracing::debug!(library = library.name(), %error, "not imported yet");
             }
         }

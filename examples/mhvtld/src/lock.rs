@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// So many commands are between two notes.
-const SPAN: u64 = 4096;
+const SPAN: u64 = 32;
 /// Where mhvtl's daemons keep a file for each unit that is served.
 const LOCKS: &str = "/var/lock/mhvtl";
 
@@ -30,7 +30,11 @@ impl Lock {
         Self::take_in(Path::new(LOCKS), unit)
     }
 
-    fn take_in(folder: &Path, unit: u32) -> Result<Self, String> {
+    /// As [`Self::take`], in another folder.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub fn take_in(folder: &Path, unit: u32) -> Result<Self, String> {
         let path = folder.join(format!("mhvtl{unit}"));
         let failed = |error: io::Error| format!("{}: {error}", path.display());
         fs::create_dir_all(folder).map_err(failed)?;
@@ -59,15 +63,15 @@ impl Lock {
         self.file.write_all_at(text.as_bytes(), 0)
     }
 
-    /// Commands among which is the one that a process was at when it was killed.
+    /// Commands among which is the one that a process was at when it was killed, if one was.
     #[must_use]
-    pub const fn left(&self) -> RangeInclusive<u64> {
-        self.noted..=self.noted + SPAN
+    pub fn left(&self) -> Option<RangeInclusive<u64>> {
+        (self.noted > 0).then(|| self.noted..=self.noted.saturating_add(SPAN))
     }
 
     /// The unit is at this command.
     pub(crate) fn note(&mut self, serial: u64) {
-        if !self.left().contains(&serial) || self.noted == 0 {
+        if !self.left().is_some_and(|known| known.contains(&serial)) {
             self.noted = serial;
             if let Err(error) = self.write() {
                 tracing::warn!(path = %self.path.display(), %error, "the command cannot be noted");
@@ -127,18 +131,19 @@ mod tests {
     fn the_command_that_a_unit_was_at() {
         let dir = tempfile::tempdir().unwrap();
         let mut lock = Lock::take_in(dir.path(), 9011).unwrap();
-        for serial in [5, 6, 4101, 4102, 9000] {
+        assert_eq!(lock.left(), None);
+        for serial in [5, 6, 37, 38, 9000] {
             lock.note(serial);
-            assert!(lock.left().contains(&serial), "{serial}");
+            assert!(lock.left().unwrap().contains(&serial), "{serial}");
             let kept = fs::read_to_string(dir.path().join("mhvtl9011")).unwrap();
             assert!(kept.contains(&format!("command {:<20}\n", lock.noted)), "{kept}");
         }
-        assert_eq!(lock.left(), 9000..=13_096);
+        assert_eq!(lock.left(), Some(9000..=9032));
         // As if killed.
         fs::copy(dir.path().join("mhvtl9011"), dir.path().join("mhvtl9012")).unwrap();
-        assert_eq!(Lock::take_in(dir.path(), 9012).unwrap().left(), 9000..=13_096);
+        assert_eq!(Lock::take_in(dir.path(), 9012).unwrap().left(), Some(9000..=9032));
         // The module was loaded anew, and counts from the beginning.
         lock.note(2);
-        assert_eq!(*lock.left().start(), 2);
+        assert_eq!(lock.left(), Some(2..=34));
     }
 }

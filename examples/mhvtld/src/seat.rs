@@ -1,5 +1,6 @@
 //! A unit and its thread.
 
+use crate::lock::Lock;
 use crate::{Placed, leave};
 use mhvtl_lld::abi::TRANSFER;
 use mhvtl_lld::pace::{Wait, wait};
@@ -58,10 +59,13 @@ impl<D: Device> Served<D> {
     /// Aborts the command that a process before this one was at when it was killed: nobody else answers it, the host
     /// waits for it and sends no other, and in the end the module says that it was done.
     fn abort_left(&mut self) {
-        let Some(lock) = &self.placed.lock else { return };
+        let Some(left) = self.placed.lock.as_ref().and_then(Lock::left) else { return };
         let sense = Sense::new(SenseKey::ABORTED_COMMAND, Asc(0)).encode(Format::Fixed);
         let answer = Answer { status: CHECK, sense: sense.as_slice(), data: &[] };
-        for serial in lock.left() {
+        if let Err(error) = self.device.adopt(left.clone()) {
+            tracing::warn!(unit = self.placed.minor, %error, "what was left cannot be answered");
+        }
+        for serial in left {
             if self.device.complete(serial, &answer).is_ok_and(|taken| taken == Taken::Answered) {
                 tracing::warn!(unit = self.placed.minor, serial, "a command that nobody answered was aborted");
             }

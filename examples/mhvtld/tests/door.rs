@@ -7,9 +7,12 @@ use common::{LOAD, codes, etc, ready};
 use mhvtl_lld::abi::Address;
 use mhvtl_lld::queue::{Queue, Received, TOOL};
 use mhvtl_lld::simulator::{Asked, Got, Host, Simulator};
+use mhvtl_lld::{Answer, Device, Module};
+use mhvtld::lock::Lock;
 use mhvtld::log::Log;
 use mhvtld::site::ears;
 use mhvtld::{Door, Messages, placed};
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -170,4 +173,40 @@ fn what_mhvtls_tool_says() {
     assert_eq!(site.libraries()[0].layout().storage.count, 5);
     assert_eq!(site.inventory()["E01009L8"].place, vtl::inventory::Where::Shelf("library10".into()));
     assert!(site.libraries()[0].changer(|changer| changer.library().condition().offline));
+}
+
+#[test]
+fn what_a_killed_daemon_has_left() {
+    let dir = tempdir().unwrap();
+    let (site, seats) = site(&dir);
+    let module = Simulator::default();
+    let locks = dir.path().join("locks");
+    let door = Door::open(&module, placed(&site, &seats).unwrap()).unwrap();
+    // Another takes a command and dies with it, as if the door had: its lock file stays.
+    drop(door);
+    let mut dead = module.open(10).unwrap();
+    let adding = thread::spawn({
+        let module = module.clone();
+        move || module.add(10, Address { channel: 0, target: 0, lun: 0 })
+    });
+    let command = loop {
+        if let Some(command) = dead.next().unwrap() {
+            break command;
+        }
+    };
+    dead.complete(command.serial, &Answer { data: &[0; 36], ..Answer::default() }).unwrap();
+    adding.join().unwrap().unwrap();
+    let waits = module.send(10, &LOAD, Asked::Nothing);
+    assert_eq!(dead.next().unwrap().unwrap().serial, waits.serial());
+    drop(dead);
+    fs::create_dir_all(&locks).unwrap();
+    fs::write(locks.join("mhvtl10"), format!("process 1\ncommand {}\n", waits.serial() - 7)).unwrap();
+    let mut placed = placed(&site, &seats[..1]).unwrap();
+    placed[0].lock = Some(Lock::take_in(&locks, 10).unwrap());
+    let door = Door::open(&module, placed).unwrap();
+    let got = waits.wait();
+    assert_eq!((got.status, codes(&got)), (2, (0x0b, 0, 0)));
+    ready(&module, 10);
+    assert_eq!(module.send(10, &LOAD, Asked::Nothing).wait(), Got::default());
+    drop(door);
 }
