@@ -181,12 +181,16 @@ impl Device for KernelDevice {
         }
     }
 
-    fn adopt(&mut self, serials: RangeInclusive<u64>) -> io::Result<()> {
+    fn adopt(&mut self, serials: RangeInclusive<u64>) -> io::Result<Vec<u64>> {
         // The module clears the header if the minor is no unit, and leaves it alone if there is no command.
-        if self.waiting.is_some() || self.poll()?.is_some() {
-            self.handed.extend(serials);
+        if self.waiting.is_none() && self.poll()?.is_none() {
+            return Ok(Vec::new());
         }
-        Ok(())
+        // One that has just come is nobody's but ours.
+        let new = self.waiting.map(|command| command.serial);
+        let serials: Vec<u64> = serials.filter(|serial| Some(*serial) != new).collect();
+        self.handed.extend(&serials);
+        Ok(serials)
     }
 
     fn remove(&mut self, address: Address) -> io::Result<()> {

@@ -131,12 +131,13 @@ pub trait Device: Send {
     /// The module failed.
     fn complete(&mut self, serial: u64, answer: &Answer<'_>) -> io::Result<Taken>;
 
-    /// Takes over commands that were handed out to a process before this one, which is gone: they can be completed now.
-    /// The others among these numbers complete as [`Taken::Gone`]. Nothing is taken over if the minor is no unit.
+    /// Takes over commands that were handed out to a process before this one, which is gone: those among these numbers that
+    /// may be, which can be completed now. There is none if the minor is no unit. One that no command has completes as
+    /// [`Taken::Gone`].
     ///
     /// # Errors
     /// The module failed.
-    fn adopt(&mut self, serials: RangeInclusive<u64>) -> io::Result<()>;
+    fn adopt(&mut self, serials: RangeInclusive<u64>) -> io::Result<Vec<u64>>;
 
     /// Takes the unit at an address away from the host, this or another; none is no fault.
     ///

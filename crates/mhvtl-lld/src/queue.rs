@@ -187,18 +187,21 @@ impl Queue {
     /// # Errors
     /// The queue cannot be used.
     pub fn withdraw(&self, receiver: u16, sender: u16) -> io::Result<()> {
+        /// More than a queue holds as systems are set up: who goes on sending does not keep us.
+        const MOST: usize = 4096;
         let mut others = Vec::new();
-        while let Some(received) = self.receive(receiver)? {
+        for _ in 0..MOST {
+            let Some(received) = self.receive(receiver)? else { break };
             if let Received::Message(message) = received
-                && message.sender != u64::from(sender)
+                && let Ok(from) = u16::try_from(message.sender)
+                && from != sender
             {
-                others.push(message);
+                others.push((from, message.text));
             }
         }
-        for Message { sender, text } in others {
-            self.send(receiver, u16::try_from(sender).unwrap_or_default(), &text)?;
-        }
-        Ok(())
+        let put_back = |(from, text): (u16, String)| self.send(receiver, from, &text);
+        // Each is tried, whatever became of those before.
+        others.into_iter().map(put_back).fold(Ok(()), Result::and)
     }
 
     /// Removes the queue, with what is in it.

@@ -292,11 +292,15 @@ impl Device for SimulatorDevice {
         Ok(Taken::Answered)
     }
 
-    fn adopt(&mut self, serials: RangeInclusive<u64>) -> io::Result<()> {
-        if self.simulator.state().units.contains_key(&self.minor) {
-            self.handed.extend(serials);
+    fn adopt(&mut self, serials: RangeInclusive<u64>) -> io::Result<Vec<u64>> {
+        let state = self.simulator.state();
+        if !state.units.contains_key(&self.minor) {
+            return Ok(Vec::new());
         }
-        Ok(())
+        let waits = |serial: &u64| state.queue.iter().any(|pending| pending.serial == *serial && !pending.handed);
+        let serials: Vec<u64> = serials.filter(|serial| !waits(serial)).collect();
+        self.handed.extend(&serials);
+        Ok(serials)
     }
 
     fn remove(&mut self, address: Address) -> io::Result<()> {

@@ -10,12 +10,12 @@ use crate::shared::Shared;
 use crate::target::Target;
 use crate::unit::{Device, Unit};
 use smc::bay::BayStatus;
-use ssc::drive::Drive;
+use ssc::drive::{Drive, Threaded};
 use std::fs::File;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use tape_store::cartridge::{Barcode, WhyNot};
+use tape_store::cartridge::{Barcode, Kind, WhyNot};
 
 /// Key of the cartridge that is loaded again after a restart.
 const LOADED: &str = "loaded";
@@ -75,6 +75,12 @@ impl Standalone {
         self.unit.bay_status()
     }
 
+    /// Refuses what comes after the end.
+    fn still_open(&self) -> Result<(), LibraryError> {
+        let ended = self.shared.ended.load(Ordering::Acquire);
+        if ended { Err(LibraryError::Door("the drive is shut down".into())) } else { Ok(()) }
+    }
+
     fn with<T>(&self, call: impl FnOnce(&mut Drive) -> T) -> Option<T> {
         self.unit.with(|device| match device {
             Device::Drive(drive) => Some(call(drive)),
@@ -88,21 +94,38 @@ impl Standalone {
     /// # Errors
     /// The drive is full, there is no such cartridge, or that it returns cannot be kept.
     pub fn load(&self, barcode: &Barcode, returns: bool) -> Result<(), LibraryError> {
+        self.still_open()?;
         let store = &self.shared.store;
         if !store.exists(barcode)? {
             return Err(LibraryError::Unknown(format!("the files of cartridge {barcode} are missing")));
         }
         let cartridge = store.find(barcode)?;
-        let put = self.with(|drive| drive.insert_at(cartridge, clock::now()));
-        if let Some(Err(refused)) = put {
-            return Err(LibraryError::Door(refused.why.into()));
-        }
+        let mut change = Change::default();
         if returns {
-            let mut change = Change::default();
             change.set(LOADED, &barcode.as_str())?;
-            self.shared.keeper.keep(change)?;
+        } else {
+            change.remove(LOADED);
         }
-        Ok(())
+        self.unit.with(|device| {
+            let Device::Drive(drive) = device else { return Ok(()) };
+            if drive.loaded().is_some() {
+                return Err(LibraryError::Door("the drive is full".into()));
+            }
+            // Kept before it is there: one that is not there after all is only looked for in vain.
+            self.shared.keeper.keep(change)?;
+            drive.insert_at(cartridge, clock::now()).map_err(|refused| LibraryError::Door(refused.why.into()))
+        })
+    }
+
+    /// Whether it can use the cartridge in it: the tape is threaded, or it was cleaned with it.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        let usable = |drive: &mut Drive| {
+            drive
+                .loaded()
+                .is_some_and(|(cartridge, threaded)| threaded == Threaded::Yes || cartridge.kind() == Kind::Cleaning)
+        };
+        self.with(usable).unwrap_or(false)
     }
 
     /// The button of the drive: its tape is unloaded, and its cartridge waits to be taken.
@@ -118,6 +141,7 @@ impl Standalone {
     /// # Errors
     /// That it is gone cannot be kept.
     pub fn take(&self) -> Result<Option<Barcode>, LibraryError> {
+        self.still_open()?;
         let mut change = Change::default();
         change.remove(LOADED);
         self.shared.keeper.keep(change)?;

@@ -1,7 +1,8 @@
 //! What the daemons have in common: arguments of mhvtl's, beginning and end.
 
 use clap::Parser;
-use signal_hook::consts::SIGTERM;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::iterator::Signals;
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
@@ -69,6 +70,34 @@ pub fn exit(name: &str, result: Result<(), Box<dyn Error>>) -> ExitCode {
         Err(message) => {
             let _ = writeln!(io::stderr(), "{name}: {message}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// Signals that a daemon lives with.
+pub struct Waiting(Signals);
+
+impl Waiting {
+    /// Catches them from here on.
+    ///
+    /// # Errors
+    /// They cannot be caught.
+    pub fn new() -> io::Result<Self> {
+        Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2]).map(Self)
+    }
+
+    /// Waits until the process is to end. On SIGHUP the configuration is read again, where that means something; other
+    /// signals that mhvtl's daemons survive mean nothing.
+    pub fn until_end(mut self, reload: impl Fn() -> Result<(), String>) {
+        for signal in self.0.forever() {
+            match signal {
+                SIGTERM | SIGINT => return,
+                SIGHUP => match reload() {
+                    Ok(()) => tracing::info!("the configuration was read again"),
+                    Err(error) => tracing::error!(error, "the configuration was not taken over"),
+                },
+                _ => {}
+            }
         }
     }
 }

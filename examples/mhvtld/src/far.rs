@@ -1,23 +1,29 @@
 //! Drives that other processes serve, ours or mhvtl's: the robot reaches them by messages.
 //!
-//! A drive that does not answer in time is a move that failed, and the cartridge is where it was. Nothing is asked of a
-//! drive that has not just said how it stands, so that one which is dead finds no order when it comes back.
+//! What the library knows counts: a drive that has what the library knows elsewhere is emptied, and one that lacks what
+//! the library knows in it is given it again. A drive that does not answer in time is a move that failed, and the cartridge
+//! is where it was; what the drive may have done with it meanwhile is undone by the next message that it reads.
 
 use crate::lone::REGISTER;
 use mhvtl_lld::queue::Queue;
 use scsi_core::time::Now;
 use smc::bay::{Bay, BayName, BayStatus};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tape_store::cartridge::{Cartridge, Refused, WhyNot};
+use tape_store::cartridge::{Barcode, Cartridge, Refused, WhyNot};
+
+/// What drives may have, although they did not say so in time: by the numbers of the drives.
+pub type Doubts = Arc<Mutex<BTreeMap<u16, Barcode>>>;
 
 /// The line to one drive.
 pub struct Line {
     queue: Queue,
     library: u16,
     drive: u16,
-    /// How long an answer may take. The kernel module gives a command 50 s or more.
+    /// How long an answer may take.
     patience: Duration,
+    doubts: Doubts,
     state: Mutex<State>,
     heard: Condvar,
 }
@@ -29,24 +35,34 @@ struct State {
     cartridge: Option<Cartridge>,
     /// A host has unloaded it.
     accessible: bool,
-    /// What the drive has said to what it was asked.
+    /// What the drive is asked: beginnings of the answers to it.
+    asked: Vec<String>,
     answer: Option<String>,
-    asked: bool,
 }
 
 /// What a drive says.
 const OCCUPIED: &str = "occupied";
 const EMPTY: &str = "Not occupied";
 const LOADED: &str = "Loaded OK";
+const FAILED: &str = "Load failed";
 const UNLOADED: &str = "Unloaded OK";
+const KEPT: &str = "Unload failed";
 const EJECT: &str = "eject";
+
+/// What it is told.
+const STATE: &str = "mount_state";
+const SET_EMPTY: &str = "set_empty";
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 impl Line {
     /// A line from a library to a drive, by their numbers.
     #[must_use]
-    pub fn new(queue: &Queue, library: u16, drive: u16, patience: Duration) -> Arc<Self> {
+    pub fn new(queue: &Queue, library: u16, drive: u16, patience: Duration, doubts: &Doubts) -> Arc<Self> {
         let (queue, state, heard) = (queue.clone(), Mutex::default(), Condvar::new());
-        Arc::new(Self { queue, library, drive, patience, state, heard })
+        Arc::new(Self { queue, library, drive, patience, doubts: Arc::clone(doubts), state, heard })
     }
 
     /// The number of the drive.
@@ -55,10 +71,7 @@ impl Line {
         self.drive
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
+    /// Sends, without waiting.
     fn say(&self, text: &str) -> bool {
         let sent = self.queue.send(self.drive, self.library, text);
         if let Err(error) = &sent {
@@ -67,44 +80,64 @@ impl Line {
         sent.is_ok()
     }
 
-    /// The robot begins to work: the drive learns of its library, and what is in it is threaded again if need be. A drive
-    /// that is not there yet finds the messages when it comes.
-    pub fn begin(&self) {
-        self.state().at_work = true;
-        self.say(REGISTER);
-        if self.state().cartridge.is_some() {
-            self.say("mount_state");
+    /// Takes back what the drive has not heard yet.
+    fn withdraw(&self) {
+        if let Err(error) = self.queue.withdraw(self.drive, self.library) {
+            tracing::warn!(drive = self.drive, %error, "messages could not be taken back");
         }
+    }
+
+    /// The robot begins to work: the drive learns of its library, and the library of what is in it. A drive that is not
+    /// there yet finds the messages when it comes, and none of those before.
+    pub fn begin(&self) {
+        locked(&self.state).at_work = true;
+        self.withdraw();
+        self.say(REGISTER);
+        self.say(STATE);
     }
 
     /// The drive has said something.
     pub fn hear(&self, text: &str) {
-        let mut state = self.state();
+        let mut state = locked(&self.state);
+        if text.starts_with(EMPTY) || text.starts_with(UNLOADED) {
+            locked(&self.doubts).remove(&self.drive);
+        }
         if text.starts_with(EJECT) {
             state.accessible = true;
-        } else if state.asked {
+        } else if state.asked.iter().any(|beginning| text.starts_with(beginning)) {
+            state.asked.clear();
             state.answer = Some(text.into());
             self.heard.notify_all();
-        } else if text.starts_with(EMPTY)
-            && let Some(cartridge) = &state.cartridge
-        {
-            // The drive has begun anew, and what is in it is not threaded.
-            let order = format!("lload {}", cartridge.barcode());
-            drop(state);
-            self.say(&order);
-        } else if !text.starts_with(OCCUPIED) && !text.starts_with(LOADED) {
-            tracing::warn!(drive = self.drive, text, "a drive says what nobody asked");
+        } else {
+            self.put_right(&state, text);
         }
     }
 
-    /// Asks, and waits for the answer. Nothing, if none comes.
-    fn ask(&self, text: &str) -> Option<String> {
+    /// What nobody asked for now: of the beginning, or too late. Said while the state is held, so that no move is between.
+    fn put_right(&self, state: &State, text: &str) {
+        match &state.cartridge {
+            Some(cartridge) if text.starts_with(EMPTY) => {
+                self.say(REGISTER);
+                self.say(&format!("lload {}", cartridge.barcode()));
+            }
+            None if (text.starts_with(OCCUPIED) || text.starts_with(LOADED)) && state.asked.is_empty() => {
+                tracing::warn!(drive = self.drive, text, "a drive has what is not in it here, and is emptied");
+                self.say(SET_EMPTY);
+            }
+            _ => tracing::info!(drive = self.drive, text, "a drive says what nobody asked"),
+        }
+    }
+
+    /// Asks, and waits for an answer that begins so. Nothing, if none comes; what was asked is taken back then, unless the
+    /// drive has heard it.
+    fn ask(&self, text: &str, answers: &[&str]) -> Option<String> {
         {
-            let mut state = self.state();
-            (state.asked, state.answer) = (true, None);
+            let mut state = locked(&self.state);
+            state.asked = answers.iter().map(|&answer| answer.into()).collect();
+            state.answer = None;
         }
         let sent = self.say(text);
-        let mut state = self.state();
+        let mut state = locked(&self.state);
         if sent {
             let waits = |state: &mut State| state.answer.is_none();
             state = match self.heard.wait_timeout_while(state, self.patience, waits) {
@@ -112,55 +145,63 @@ impl Line {
                 Err(poisoned) => poisoned.into_inner().0,
             };
         }
-        state.asked = false;
+        state.asked.clear();
         let answer = state.answer.take();
         drop(state);
         if answer.is_none() {
             tracing::warn!(drive = self.drive, text, "a drive does not answer");
-            if sent && let Err(error) = self.queue.withdraw(self.drive, self.library) {
-                tracing::warn!(drive = self.drive, %error, "an order could not be taken back");
-            }
+            self.withdraw();
         }
         answer
     }
 
     /// Whether there is a cartridge in the drive, if it answers.
     fn is_full(&self) -> Option<bool> {
-        let answer = self.ask("mount_state")?;
-        match answer.as_str() {
-            text if text.starts_with(EMPTY) => Some(false),
-            text if text.starts_with(OCCUPIED) => Some(true),
-            other => {
-                tracing::warn!(drive = self.drive, other, "a drive does not say how it stands");
-                None
+        self.ask(STATE, &[EMPTY, OCCUPIED]).map(|answer| answer.starts_with(OCCUPIED))
+    }
+
+    fn load(&self, barcode: &Barcode) -> Result<(), &'static str> {
+        const SILENT: &str = "the drive does not answer";
+        if locked(&self.doubts).values().any(|doubtful| doubtful == barcode) {
+            return Err("another drive may have the cartridge, and does not answer");
+        }
+        if self.is_full().ok_or(SILENT)? {
+            // Of before a crash, or of somebody's hand; the library knows of none.
+            tracing::warn!(drive = self.drive, "the drive has what is not in it here, and is emptied");
+            self.empty().map_err(|_| "the drive is full")?;
+        }
+        // A drive that began anew does not know its library any more, and would not answer.
+        self.say(REGISTER);
+        locked(&self.doubts).insert(self.drive, barcode.clone());
+        let answers = [format!("{LOADED}: {barcode}"), format!("{FAILED}: {barcode}"), format!("{FAILED} - {barcode}")];
+        let answer = self.ask(&format!("lload {barcode}"), &answers.each_ref().map(String::as_str));
+        match answer {
+            None => {
+                // If the drive has heard the one, it hears the other behind it.
+                self.say(SET_EMPTY);
+                Err(SILENT)
+            }
+            Some(answer) => {
+                locked(&self.doubts).remove(&self.drive);
+                if answer.starts_with(LOADED) { Ok(()) } else { Err("the drive does not take the cartridge") }
             }
         }
     }
 
-    fn load(&self, cartridge: &Cartridge) -> Result<(), &'static str> {
-        match self.is_full() {
-            None => return Err("the drive does not answer"),
-            Some(true) => return Err("the drive is full"),
-            Some(false) => {}
-        }
-        // A drive that began anew does not know its library any more, and would not answer.
-        self.say(REGISTER);
-        let answer = self.ask(&format!("lload {}", cartridge.barcode())).ok_or("the drive does not answer")?;
-        if answer.starts_with(LOADED) { Ok(()) } else { Err("the drive does not take the cartridge") }
-    }
-
-    fn unload(&self, cartridge: &Cartridge, accessible: bool) -> Result<(), WhyNot> {
+    fn unload(&self, barcode: &Barcode, accessible: bool) -> Result<(), WhyNot> {
         let full = self.is_full().ok_or(WhyNot::NoAnswer)?;
         if full && !accessible {
-            let answer = self.ask(&format!("unload {:<16}", cartridge.barcode())).ok_or(WhyNot::NoAnswer)?;
+            let answer = self.ask(&format!("unload {barcode:<16}"), &[UNLOADED, KEPT]).ok_or(WhyNot::NoAnswer)?;
             if !answer.starts_with(UNLOADED) {
                 return Err(WhyNot::Prevented);
             }
         }
-        if full {
-            self.ask("set_empty").ok_or(WhyNot::NoAnswer)?;
-        }
-        Ok(())
+        if full { self.empty() } else { Ok(()) }
+    }
+
+    fn empty(&self) -> Result<(), WhyNot> {
+        let answer = self.ask(SET_EMPTY, &[UNLOADED, KEPT]).ok_or(WhyNot::NoAnswer)?;
+        if answer.starts_with(UNLOADED) { Ok(()) } else { Err(WhyNot::NoAnswer) }
     }
 }
 
@@ -184,7 +225,7 @@ impl Bay for Far {
     }
 
     fn status(&self) -> BayStatus {
-        let state = self.line.state();
+        let state = locked(&self.line.state);
         state.cartridge.as_ref().map_or_else(BayStatus::default, |cartridge| BayStatus {
             barcode: Some(cartridge.barcode().clone()),
             kind: cartridge.kind(),
@@ -205,30 +246,30 @@ impl Bay for Far {
 
     fn insert(&mut self, cartridge: Cartridge, _now: Now) -> Result<(), Box<Refused>> {
         let (full, at_work) = {
-            let state = self.line.state();
+            let state = locked(&self.line.state);
             (state.cartridge.is_some(), state.at_work)
         };
         let put = match (full, at_work) {
             (true, _) => Err("the drive is full"),
             (false, false) => Ok(()),
-            (false, true) => self.line.load(&cartridge),
+            (false, true) => self.line.load(cartridge.barcode()),
         };
         if let Err(why) = put {
             tracing::warn!(drive = self.line.drive, barcode = %cartridge.barcode(), why, "a cartridge was refused");
             return Err(Box::new(Refused { cartridge, why }));
         }
-        let mut state = self.line.state();
+        let mut state = locked(&self.line.state);
         (state.cartridge, state.accessible) = (Some(cartridge), false);
         Ok(())
     }
 
     fn remove(&mut self, _now: Now) -> Result<Cartridge, WhyNot> {
         let (cartridge, accessible) = {
-            let mut state = self.line.state();
+            let mut state = locked(&self.line.state);
             (state.cartridge.take().ok_or(WhyNot::Empty)?, state.accessible)
         };
-        let taken = self.line.unload(&cartridge, accessible);
-        let mut state = self.line.state();
+        let taken = self.line.unload(cartridge.barcode(), accessible);
+        let mut state = locked(&self.line.state);
         match taken {
             Ok(()) => {
                 state.accessible = false;

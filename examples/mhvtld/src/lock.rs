@@ -1,10 +1,11 @@
 //! Lock files of units.
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::process::geteuid;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::ops::RangeInclusive;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// So many commands are between two notes.
@@ -37,27 +38,29 @@ impl Lock {
     pub fn take_in(folder: &Path, unit: u32) -> Result<Self, String> {
         let path = folder.join(format!("mhvtl{unit}"));
         let failed = |error: io::Error| format!("{}: {error}", path.display());
-        fs::create_dir_all(folder).map_err(failed)?;
-        let mut options = OpenOptions::new();
-        let mut file = options.read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
-        let mut before = String::new();
-        file.read_to_string(&mut before).map_err(failed)?;
-        let free = flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
-        let server = server_of(unit);
-        if !free || server.is_some() {
-            let holder = server.map_or_else(
-                || before.lines().next().unwrap_or_default().to_owned(),
-                |process| format!("process {process}"),
-            );
-            return Err(format!("{}: unit {unit} is served already, by {holder}", path.display()));
+        let held = |holder: &str| format!("{}: unit {unit} is served already, by {holder}", path.display());
+        if let Some(process) = server_of(unit) {
+            return Err(held(&format!("process {process}")));
         }
+        ours(folder).map_err(failed)?;
+        let (file, before) = loop {
+            let (file, before) = open(&path).map_err(failed)?;
+            if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+                return Err(held(before.lines().next().unwrap_or_default().trim()));
+            }
+            // Who had it may have removed it meanwhile.
+            let same = fs::metadata(&path).is_ok_and(|now| file.metadata().is_ok_and(|file| file.ino() == now.ino()));
+            if same {
+                break (file, before);
+            }
+        };
         let noted = before.lines().find_map(|line| line.strip_prefix("command ")?.trim().parse().ok()).unwrap_or(0);
-        let mut lock = Self { path, file, noted };
+        let lock = Self { path, file, noted };
         lock.write().map_err(|error| format!("{}: {error}", lock.path.display()))?;
         Ok(lock)
     }
 
-    fn write(&mut self) -> io::Result<()> {
+    fn write(&self) -> io::Result<()> {
         // Always as long, so that nobody reads half of it.
         let text = format!("process {:<10}\ncommand {:<20}\n", std::process::id(), self.noted);
         self.file.write_all_at(text.as_bytes(), 0)
@@ -80,6 +83,36 @@ impl Lock {
     }
 }
 
+/// Makes the folder, and looks whether it is one that nobody else can play tricks in.
+fn ours(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let owner = fs::symlink_metadata(folder)?;
+    if owner.is_dir() && is_trusted(owner.uid()) {
+        return Ok(());
+    }
+    Err(io::Error::other("its folder is another user's"))
+}
+
+/// The superuser, and who this process is.
+fn is_trusted(user: u32) -> bool {
+    user == 0 || user == geteuid().as_raw()
+}
+
+/// Opens a lock file, made if it is not there, and reads it as far as it can be one.
+fn open(path: &Path) -> io::Result<(File, String)> {
+    const MOST: u64 = 4096;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).unwrap_or_default();
+    let file = options.custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    let mut bytes = Vec::new();
+    (&file).take(MOST).read_to_end(&mut bytes)?;
+    Ok((file, String::from_utf8_lossy(&bytes).into_owned()))
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
@@ -89,6 +122,10 @@ impl Drop for Lock {
 /// The process of mhvtl's that serves a unit: its lock file is empty, and says nothing of whether it lives.
 fn server_of(unit: u32) -> Option<u32> {
     let serves = |process: u32| {
+        let user = fs::metadata(format!("/proc/{process}")).ok()?.uid();
+        if !is_trusted(user) {
+            return None;
+        }
         let line = fs::read(format!("/proc/{process}/cmdline")).ok()?;
         let mut words = line.split(|byte| *byte == 0).map(String::from_utf8_lossy);
         let program = words.next()?;

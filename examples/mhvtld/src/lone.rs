@@ -12,6 +12,9 @@ use vtl::standalone::Standalone;
 /// knows what is in its drives after a restart of either.
 pub const REGISTER: &str = "Register Ferric";
 
+/// Numbers of units are below this.
+const UNITS: u16 = 1025;
+
 /// A drive of its own, as messages mean it.
 pub struct Lone {
     drive: Arc<Standalone>,
@@ -85,20 +88,39 @@ impl Lone {
     }
 
     fn registered(&mut self, message: &Message) {
-        let library = u16::try_from(message.sender).unwrap_or(0);
+        let Some(library) = self.library_of(message) else { return };
         self.library.store(library, Ordering::Release);
         self.returns = message.text.starts_with(REGISTER);
         tracing::info!(unit = self.unit, library, "a library has this drive");
     }
 
+    /// Who may be a library: units have low numbers, and the control tool is none.
+    fn library_of(&self, message: &Message) -> Option<u16> {
+        let library = u16::try_from(message.sender).ok().filter(|library| (1..UNITS).contains(library));
+        if library.is_none() {
+            tracing::warn!(unit = self.unit, sender = message.sender, text = message.text, "no library says so");
+        }
+        library
+    }
+
     /// The answers are mhvtl's.
     fn load_for_library(&mut self, message: &Message, label: &str) -> String {
         // Whoever moves cartridges into it is its library.
-        self.library.store(u16::try_from(message.sender).unwrap_or(0), Ordering::Release);
+        if let Some(library) = self.library_of(message) {
+            self.library.store(library, Ordering::Release);
+        }
         if self.drive.status().barcode.is_some() {
             return format!("Load failed - {label} is already in mouth of drive");
         }
-        match self.load(label, self.returns) {
+        let loaded = self.load(label, self.returns).and_then(|()| {
+            if self.drive.is_usable() {
+                return Ok(());
+            }
+            // mhvtl's drives do not keep what they cannot use, and their library puts it back.
+            let taken = self.drive.take().map_err(|error| error.to_string());
+            taken.and(Err("the drive cannot use it".into()))
+        });
+        match loaded {
             Ok(()) => format!("Loaded OK: {label}"),
             Err(why) => {
                 tracing::warn!(unit = self.unit, label, why, "a cartridge was not loaded");

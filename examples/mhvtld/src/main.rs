@@ -3,12 +3,10 @@
 use clap::Parser;
 use mhvtl_lld::Kernel;
 use mhvtl_lld::queue::Queue;
-use mhvtld::daemon;
+use mhvtld::daemon::{self, Waiting};
 use mhvtld::lock::Lock;
 use mhvtld::log::Log;
 use mhvtld::{Door, Messages, placed, site};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -41,7 +39,7 @@ fn run(arguments: &Arguments, log: &Log) -> Result<(), Box<dyn Error>> {
     let imported = mhvtl::import(&arguments.mhvtl_config)?;
     imported.notes.iter().for_each(|note| tracing::warn!("{note}"));
     let config = parse(&format!("what was made of {}", arguments.mhvtl_config.display()), &imported.text)?;
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    let waiting = Waiting::new()?;
     let module = Kernel::find()?;
     let locks = imported.seats.iter().map(|seat| Lock::take(seat.minor)).collect::<Result<Vec<_>, _>>()?;
     let site = Site::open(&arguments.data, &config)?;
@@ -56,9 +54,9 @@ fn run(arguments: &Arguments, log: &Log) -> Result<(), Box<dyn Error>> {
     let ears = site::ears(&site, &door, &imported.seats, log)?;
     let messages = Messages::open(&queue, ears, daemon::end)?;
     daemon::ready(&format!("{} units", imported.seats.len()))?;
-    signals.forever().next();
-    drop(messages);
+    waiting.until_end(|| Err("units come and go with a restart".into()));
     door.close();
+    drop(messages);
     site::save(&site, &imported.saved);
     Ok(site.shut_down()?)
 }

@@ -10,6 +10,10 @@ use std::time::Duration;
 /// After the queue has failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How often, and how long after one another, a thread is called that waits for messages.
+const CALLS: usize = 50;
+const CALL: Duration = Duration::from_millis(20);
+
 /// What is done about a text.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Heard {
@@ -70,9 +74,11 @@ impl Messages {
                 (queue.clone(), Arc::clone(&messages.stop), Arc::clone(&left), Arc::clone(&over));
             let unit = ear.unit;
             let listen = move || {
-                if ear.listen(&queue, &stop) && left.fetch_sub(1, Ordering::AcqRel) == 1 {
-                    over();
-                }
+                ear.listen(&queue, &stop, || {
+                    if left.fetch_sub(1, Ordering::AcqRel) == 1 {
+                        over();
+                    }
+                });
             };
             messages.threads.push((unit, Builder::new().name(format!("ear{unit}")).spawn(listen)?));
         }
@@ -84,10 +90,13 @@ impl Drop for Messages {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
         for (unit, thread) in self.threads.drain(..) {
-            // Who waits for a message looks up.
-            let called = self.queue.send(unit, unit, "").is_ok();
-            if called || thread.is_finished() {
-                let _ = thread.join();
+            // Who waits for a message looks up. A queue that others have filled may have no room for long.
+            for _ in 0..CALLS {
+                if thread.is_finished() || self.queue.send(unit, unit, "").is_ok() {
+                    let _ = thread.join();
+                    break;
+                }
+                rest(CALL);
             }
             // It may have looked up for another.
             let _ = self.queue.withdraw(unit, unit);
@@ -96,8 +105,8 @@ impl Drop for Messages {
 }
 
 impl Ear {
-    /// Listens until the unit is told to end, and says so, or until nobody is to listen any more.
-    fn listen(&mut self, queue: &Queue, stop: &AtomicBool) -> bool {
+    /// Listens until nobody is to listen any more. Who is told to end listens on: what it is doing may need an answer.
+    fn listen(&mut self, queue: &Queue, stop: &AtomicBool, ends: impl Fn()) {
         while !stop.load(Ordering::Acquire) {
             let message = match queue.wait(self.unit) {
                 Ok(Received::Message(message)) if message.sender != u64::from(self.unit) => message,
@@ -108,22 +117,20 @@ impl Ear {
                 }
                 Err(error) => {
                     tracing::error!(unit = self.unit, %error, "the message queue cannot be read");
-                    rest();
+                    rest(PAUSE);
                     continue;
                 }
             };
             let heard = (self.hear)(&message);
-            if heard == Heard::Exit {
-                self.ends.store(true, Ordering::Release);
-                return true;
+            if heard == Heard::Exit && !self.ends.swap(true, Ordering::AcqRel) {
+                ends();
             }
             heard.answer(queue, self.unit, &message);
         }
-        false
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the thread has nothing to listen to")]
-fn rest() {
-    std::thread::sleep(PAUSE);
+fn rest(time: Duration) {
+    std::thread::sleep(time);
 }

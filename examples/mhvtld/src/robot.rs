@@ -1,41 +1,65 @@
 //! A library whose drives are other processes: what is said to it.
 
-use crate::far::Line;
+use crate::far::{Doubts, Line};
 use crate::log::Log;
 use crate::{Door, DoorError, Ear, Heard, minor, site};
 use mhvtl_lld::queue::{Message, Queue};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
 use std::time::Duration;
 use vtl::config::mhvtl::Seat;
 use vtl::site::Site;
 
-/// How long a drive may take for an answer: longer than any delay that can be set, and within the module's time.
-const PATIENCE: Duration = Duration::from_secs(35);
+/// How long a drive may take for an answer: longer than any delay that can be set. With one that is slow and one that is
+/// silent, a move ends before the module gives it up, which is after 50 s at the least.
+const PATIENCE: Duration = Duration::from_secs(22);
+/// Messages that wait for a move to end; more are refused.
+const WAITING: usize = 64;
 
 /// The lines to the drives of a library.
 #[derive(Clone)]
 pub struct Lines {
     queue: Queue,
     library: u16,
+    patience: Duration,
+    doubts: Doubts,
     /// In the order of their elements.
     lines: Arc<Mutex<Vec<Arc<Line>>>>,
 }
 
 impl Lines {
     /// Lines to the drives that have seats.
-    #[must_use]
-    pub fn of(queue: &Queue, library: u16, seats: &[Seat]) -> Self {
+    ///
+    /// # Errors
+    /// The number of a drive cannot be a unit's.
+    pub fn of(queue: &Queue, library: u16, seats: &[Seat]) -> Result<Self, DoorError> {
         Self::with_patience(queue, library, seats, PATIENCE)
     }
 
     /// As [`Self::of`], with another patience.
-    #[must_use]
-    pub fn with_patience(queue: &Queue, library: u16, seats: &[Seat], patience: Duration) -> Self {
-        let minors = seats.iter().filter(|seat| seat.unit > 0).filter_map(|seat| minor(seat).ok());
-        let lines = minors.map(|drive| Line::new(queue, library, drive, patience)).collect();
-        Self { queue: queue.clone(), library, lines: Arc::new(Mutex::new(lines)) }
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub fn with_patience(queue: &Queue, library: u16, seats: &[Seat], patience: Duration) -> Result<Self, DoorError> {
+        let (queue, lines, doubts) = (queue.clone(), Arc::default(), Arc::default());
+        let lines = Self { queue, library, patience, doubts, lines };
+        lines.grow(seats)?;
+        Ok(lines)
+    }
+
+    /// Adds the lines to drives that have come; those there are stay. The new ones.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub fn grow(&self, seats: &[Seat]) -> Result<Vec<Arc<Line>>, DoorError> {
+        let minors = seats.iter().filter(|seat| seat.unit > 0).map(minor).collect::<Result<Vec<u16>, _>>()?;
+        let mut lines = self.all();
+        let line = |drive: &u16| Line::new(&self.queue, self.library, *drive, self.patience, &self.doubts);
+        let new: Vec<Arc<Line>> = minors.iter().skip(lines.len()).map(line).collect();
+        lines.extend(new.iter().cloned());
+        *self.lines.lock().unwrap_or_else(PoisonError::into_inner) = lines;
+        Ok(new)
     }
 
     fn all(&self) -> Vec<Arc<Line>> {
@@ -46,7 +70,7 @@ impl Lines {
     #[must_use]
     pub fn to(&self, drive: usize) -> Arc<Line> {
         // One that nobody has a number for does not answer.
-        let nobody = || Line::new(&self.queue, self.library, 0, Duration::ZERO);
+        let nobody = || Line::new(&self.queue, self.library, 0, Duration::ZERO, &self.doubts);
         drive.checked_sub(1).and_then(|index| self.all().get(index).cloned()).unwrap_or_else(nobody)
     }
 
@@ -86,16 +110,18 @@ pub fn ears(
             if message.text.starts_with("exit") {
                 return Heard::Exit;
             }
-            let _ = desk.send(message.clone());
-            Heard::Silent
+            match desk.try_send(message.clone()) {
+                Ok(()) => Heard::Silent,
+                Err(_) => Heard::Refused("too many wait already".into()),
+            }
         });
     }
     Ok(ears)
 }
 
 /// A thread that does what an ear did, and answers.
-fn desk(ear: &mut Ear, queue: &Queue) -> std::io::Result<Sender<Message>> {
-    let (sender, messages) = channel::<Message>();
+fn desk(ear: &mut Ear, queue: &Queue) -> std::io::Result<SyncSender<Message>> {
+    let (sender, messages) = sync_channel::<Message>(WAITING);
     let mut hear = std::mem::replace(&mut ear.hear, Box::new(|_| Heard::Silent));
     let (queue, unit) = (queue.clone(), ear.unit);
     let work = move || messages.iter().for_each(|message| hear(&message).answer(&queue, unit, &message));

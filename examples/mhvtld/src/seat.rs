@@ -62,9 +62,10 @@ impl<D: Device> Served<D> {
         let Some(left) = self.placed.lock.as_ref().and_then(Lock::left) else { return };
         let sense = Sense::new(SenseKey::ABORTED_COMMAND, Asc(0)).encode(Format::Fixed);
         let answer = Answer { status: CHECK, sense: sense.as_slice(), data: &[] };
-        if let Err(error) = self.device.adopt(left.clone()) {
+        let left = self.device.adopt(left).unwrap_or_else(|error| {
             tracing::warn!(unit = self.placed.minor, %error, "what was left cannot be answered");
-        }
+            Vec::new()
+        });
         for serial in left {
             if self.device.complete(serial, &answer).is_ok_and(|taken| taken == Taken::Answered) {
                 tracing::warn!(unit = self.placed.minor, serial, "a command that nobody answered was aborted");
@@ -76,18 +77,13 @@ impl<D: Device> Served<D> {
         let cdb = command.cdb();
         let expected = self.placed.unit.expected_data_out(cdb).min(TRANSFER + 1);
         let mut data = if expected == 0 { Vec::new() } else { self.buffers.take(expected) };
-        if expected > 0 {
-            match self.device.fetch(command.serial, data.get_mut(..expected).unwrap_or_default()) {
-                Ok(()) => {}
-                // The host did not send what its CDB says.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    self.buffers.give(data);
-                    return self.refuse(command);
-                }
-                // It has given up.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-                Err(error) => return Err(error),
-            }
+        if expected > 0
+            && let Err(error) = self.device.fetch(command.serial, data.get_mut(..expected).unwrap_or_default())
+        {
+            // The host did not send what its CDB says, has given up, or the module failed.
+            tracing::debug!(unit = self.placed.minor, ?command, %error, "data did not come");
+            self.buffers.give(data);
+            return self.refuse(command);
         }
         let Some(done) = self.placed.host.submit(self.placed.lun, cdb, data, expected, TRANSFER) else { return Ok(()) };
         let sense = done.completion.sense;

@@ -60,7 +60,7 @@ struct Changer {
 fn changer(dir: &Path, module: &Simulator, queue: &Queue, patience: Duration) -> Changer {
     let imported = import_library(&dir.join("etc"), 10).unwrap();
     let config = parse("made", &imported.text).unwrap();
-    let lines = Lines::with_patience(queue, 10, &imported.seats, patience);
+    let lines = Lines::with_patience(queue, 10, &imported.seats, patience).unwrap();
     let doors = {
         let lines = lines.clone();
         Box::new(move |_: &str, drive, name| Box::new(Far::new(lines.to(drive), name)) as _)
@@ -149,6 +149,7 @@ fn our_library_with_drives_of_mhvtl() {
     ready(&module, 10);
     for drive in [11, 12] {
         expect(&queue, drive, "Register Ferric", None);
+        expect(&queue, drive, "mount_state", Some("Not occupied"));
     }
     let moving = |cdb: [u8; 12]| {
         let module = module.clone();
@@ -177,7 +178,7 @@ fn our_library_with_drives_of_mhvtl() {
     assert_eq!((got.status, codes(&got)), (2, (4, 0x53, 0x00)));
     let got = moving(LOAD).join().unwrap();
     assert_eq!((got.status, codes(&got)), (2, (4, 0x53, 0x00)));
-    assert_eq!(queue.receive(11).unwrap(), None);
+    assert_eq!(queue.receive(11).unwrap(), None, "nothing is left for it to do when it is back");
     assert_eq!((content(&changer, 500), content(&changer, 1000)), (None, Some(("E01001L8".into(), false))));
     // One that dies with a cartridge in it keeps it, until it is back and empty.
     let load = moving(LOAD);
@@ -193,9 +194,103 @@ fn our_library_with_drives_of_mhvtl() {
     let changer = self::changer(dir.path(), &module, &queue, Duration::from_millis(300));
     expect(&queue, 11, "Register Ferric", None);
     expect(&queue, 11, "mount_state", Some("Not occupied"));
+    expect(&queue, 11, "Register Ferric", None);
     expect(&queue, 11, "lload E01001L8", Some("Loaded OK: E01001L8"));
     assert_eq!(content(&changer, 500), Some(("E01001L8".into(), false)));
     drop(changer);
+    queue.remove().unwrap();
+}
+
+/// Answers that come too late, that are of another question, and drives that have what the library knows elsewhere.
+#[test]
+fn what_a_drive_does_in_doubt() {
+    let dir = tempdir().unwrap();
+    etc(dir.path());
+    let (module, queue) = (Simulator::default(), Queue::private().unwrap());
+    // What a library before has said, and nobody has heard.
+    queue.send(11, 10, "lload E01003L8").unwrap();
+    let changer = self::changer(dir.path(), &module, &queue, Duration::from_millis(500));
+    ready(&module, 10);
+    let moving = |cdb: [u8; 12]| {
+        let module = module.clone();
+        thread::spawn(move || module.send(10, &cdb, Asked::Nothing).wait())
+    };
+    // A drive that has what is in a slot is emptied, at the beginning and before it is loaded.
+    for drive in [11, 12] {
+        expect(&queue, drive, "Register Ferric", None);
+        expect(&queue, drive, "mount_state", Some("occupied"));
+        expect(&queue, drive, "set_empty", Some("Unloaded OK"));
+    }
+    let load = moving(LOAD);
+    expect(&queue, 11, "mount_state", Some("occupied"));
+    expect(&queue, 11, "set_empty", Some("Unloaded OK"));
+    expect(&queue, 11, "Register Ferric", None);
+    // It hears the order, and says nothing in time: what it then does is undone, and meanwhile nobody else gets the cartridge.
+    expect(&queue, 11, "lload E01001L8", None);
+    let got = load.join().unwrap();
+    assert_eq!((got.status, codes(&got)), (2, (4, 0x53, 0x00)));
+    let to_two = [0xa5, 0, 0, 0, 0x03, 0xe8, 0x01, 0xf5, 0, 0, 0, 0];
+    let got = moving(to_two).join().unwrap();
+    assert_eq!((got.status, codes(&got)), (2, (4, 0x53, 0x00)));
+    assert_eq!(queue.receive(12).unwrap(), None, "the other drive was not even asked");
+    queue.send(10, 11, "Loaded OK: E01001L8").unwrap();
+    for _ in 0..2 {
+        expect(&queue, 11, "set_empty", Some("Unloaded OK"));
+    }
+    // An answer of before is none to what is asked now.
+    let load = moving(to_two);
+    expect(&queue, 12, "mount_state", Some("Not occupied"));
+    expect(&queue, 12, "Register Ferric", None);
+    queue.send(10, 12, "Not occupied").unwrap();
+    queue.send(10, 12, "Loaded OK: E01002L8").unwrap();
+    expect(&queue, 12, "lload E01001L8", Some("Loaded OK: E01001L8"));
+    assert_eq!(load.join().unwrap(), Got::default());
+    // A drive that does not give it back keeps it.
+    let back = [0xa5, 0, 0, 0, 0x01, 0xf5, 0x03, 0xe8, 0, 0, 0, 0];
+    let unload = moving(back);
+    expect(&queue, 12, "mount_state", Some("occupied"));
+    expect(&queue, 12, "unload E01001L8        ", Some("Unloaded OK"));
+    expect(&queue, 12, "set_empty", Some("Unload failed: it is stuck"));
+    let got = unload.join().unwrap();
+    assert_eq!((got.status, codes(&got)), (2, (4, 0x53, 0x01)));
+    assert_eq!(content(&changer, 501), Some(("E01001L8".into(), false)));
+    drop(changer);
+    queue.remove().unwrap();
+}
+
+/// The end comes while a move waits for its drive: the move is done first.
+#[test]
+fn an_end_in_the_middle_of_a_move() {
+    let dir = tempdir().unwrap();
+    etc(dir.path());
+    let (module, queue) = (Simulator::default(), Queue::private().unwrap());
+    let Changer { _messages, _door, site } = self::changer(dir.path(), &module, &queue, LONG);
+    ready(&module, 10);
+    expect(&queue, 11, "Register Ferric", None);
+    expect(&queue, 11, "mount_state", Some("Not occupied"));
+    let load = thread::spawn({
+        let module = module.clone();
+        move || module.send(10, &LOAD, Asked::Nothing).wait()
+    });
+    expect(&queue, 11, "mount_state", Some("Not occupied"));
+    expect(&queue, 11, "Register Ferric", None);
+    queue.send(10, TOOL, "exit ").unwrap();
+    expect(&queue, 11, "lload E01001L8", None);
+    while !_door.stops()[0].load(std::sync::atomic::Ordering::Acquire) {
+        thread::yield_now();
+    }
+    queue.send(10, 11, "Loaded OK: E01001L8").unwrap();
+    _door.close();
+    assert_eq!(load.join().unwrap(), Got::default());
+    drop(_messages);
+    let drive = vtl::inventory::Where::Element {
+        library: "library10".into(),
+        address: 500,
+        source: Some(1000),
+        by_operator: false,
+    };
+    assert_eq!(site.inventory()["E01001L8"].place, drive);
+    drop(site);
     queue.remove().unwrap();
 }
 
@@ -223,6 +318,8 @@ fn our_drive_with_a_library_of_mhvtl() {
     assert_eq!(ask("lload E01001L8"), "Loaded OK: E01001L8");
     assert_eq!(ask("lload E01002L8"), "Load failed - E01002L8 is already in mouth of drive");
     assert_eq!(ask("mount_state"), "occupied");
+    // Who is no library does not become one.
+    queue.send(11, TOOL, "Register").unwrap();
     ready(&module, 11);
     // It unloads whatever a host prevents if a library of mhvtl's takes the cartridge: that asks nobody.
     assert_eq!(module.send(11, &[0x1e, 0, 0, 0, 1, 0], Asked::Nothing).wait(), Got::default());

@@ -6,7 +6,7 @@ mod common;
 use common::{LOAD, codes, etc, ready};
 use mhvtl_lld::abi::Address;
 use mhvtl_lld::queue::{Queue, Received, TOOL};
-use mhvtl_lld::simulator::{Asked, Got, Host, Simulator};
+use mhvtl_lld::simulator::{Asked, Got, Host, Simulator, SimulatorDevice};
 use mhvtl_lld::{Answer, Device, Module};
 use mhvtld::lock::Lock;
 use mhvtld::log::Log;
@@ -189,20 +189,23 @@ fn what_a_killed_daemon_has_left() {
         let module = module.clone();
         move || module.add(10, Address { channel: 0, target: 0, lun: 0 })
     });
-    let command = loop {
-        if let Some(command) = dead.next().unwrap() {
-            break command;
+    let next = |device: &mut SimulatorDevice| {
+        loop {
+            if let Some(command) = device.next().unwrap() {
+                return command;
+            }
         }
     };
+    let command = next(&mut dead);
     dead.complete(command.serial, &Answer { data: &[0; 36], ..Answer::default() }).unwrap();
     adding.join().unwrap().unwrap();
     let waits = module.send(10, &LOAD, Asked::Nothing);
-    assert_eq!(dead.next().unwrap().unwrap().serial, waits.serial());
+    assert_eq!(next(&mut dead).serial, waits.serial());
     drop(dead);
     fs::create_dir_all(&locks).unwrap();
-    fs::write(locks.join("mhvtl10"), format!("process 1\ncommand {}\n", waits.serial() - 7)).unwrap();
+    fs::write(locks.join("mhvtl9010"), format!("process 1\ncommand {}\n", waits.serial() - 7)).unwrap();
     let mut placed = placed(&site, &seats[..1]).unwrap();
-    placed[0].lock = Some(Lock::take_in(&locks, 10).unwrap());
+    placed[0].lock = Some(Lock::take_in(&locks, 9010).unwrap());
     let door = Door::open(&module, placed).unwrap();
     let got = waits.wait();
     assert_eq!((got.status, codes(&got)), (2, (0x0b, 0, 0)));

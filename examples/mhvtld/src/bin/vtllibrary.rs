@@ -2,14 +2,12 @@
 
 use mhvtl_lld::Kernel;
 use mhvtl_lld::queue::Queue;
-use mhvtld::daemon::{self, Arguments};
+use mhvtld::daemon::{self, Arguments, Waiting};
 use mhvtld::far::Far;
 use mhvtld::lock::Lock;
 use mhvtld::log::Log;
 use mhvtld::robot::{self, Lines};
 use mhvtld::{Door, Messages, placed, site};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -34,13 +32,13 @@ fn read(arguments: &Arguments) -> Result<(Imported, Config), String> {
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let (log, unit) = (Log::start(arguments.level()), arguments.unit);
     let (imported, config) = read(arguments)?;
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+    let waiting = Waiting::new()?;
     let module = Kernel::find()?;
     let lock = Lock::take(unit.into())?;
     let queue = Queue::open().map_err(|error| format!("mhvtl's message queue: {error}"))?;
     // What was said before it was there is no order.
     while queue.receive(unit)?.is_some() {}
-    let lines = Lines::of(&queue, unit, &imported.seats);
+    let lines = Lines::of(&queue, unit, &imported.seats)?;
     let doors = {
         let lines = lines.clone();
         Box::new(move |_: &str, drive, name| Box::new(Far::new(lines.to(drive), name)) as _)
@@ -49,11 +47,13 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let data = Data::at(&folder)?.with_cartridges(&config.cartridges)?;
     let site = Site::without_drives(data, &config, doors)?;
     let reload = {
-        let site = Arc::downgrade(&site);
-        let arguments = arguments.clone();
+        let (site, lines, arguments) = (Arc::downgrade(&site), lines.clone(), arguments.clone());
         move || {
-            let (_, config) = read(&arguments)?;
-            site.upgrade().ok_or("it ends")?.reload(&config).map_err(|error| error.to_string())
+            let (imported, config) = read(&arguments)?;
+            let new = lines.grow(&imported.seats).map_err(|error| error.to_string())?;
+            site.upgrade().ok_or("it ends")?.reload(&config).map_err(|error| error.to_string())?;
+            new.iter().for_each(|line| line.begin());
+            Ok(())
         }
     };
     let control = folder.join(socket::FILE);
@@ -67,16 +67,10 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let messages = Messages::open(&queue, ears, daemon::end)?;
     lines.begin();
     daemon::ready(&format!("library {unit}"))?;
-    for signal in signals.forever() {
-        if signal != SIGHUP {
-            break;
-        }
-        if let Err(error) = reload() {
-            tracing::error!(error, "the configuration was not taken over");
-        }
-    }
-    drop(messages);
+    waiting.until_end(reload);
+    // What is under way may need an answer: nobody is deaf before it is done.
     door.close();
+    drop(messages);
     site::save(&site, &imported.saved);
     Ok(site.shut_down()?)
 }

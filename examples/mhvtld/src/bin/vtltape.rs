@@ -2,13 +2,11 @@
 
 use mhvtl_lld::Kernel;
 use mhvtl_lld::queue::{Queue, TOOL};
-use mhvtld::daemon::{self, Arguments};
+use mhvtld::daemon::{self, Arguments, Waiting};
 use mhvtld::lock::Lock;
 use mhvtld::log::Log;
 use mhvtld::lone::Lone;
 use mhvtld::{Door, Ear, Messages, Placed};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -29,7 +27,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let (Some(setup), Some(seat)) = (config.libraries.first(), imported.seats.first()) else {
         return Err("there is no drive in it".into());
     };
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    let waiting = Waiting::new()?;
     let module = Kernel::find()?;
     let lock = Lock::take(unit.into())?;
     let data = Data::at(&arguments.folder())?.with_cartridges(&config.cartridges)?;
@@ -49,8 +47,10 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let ears = ears.map(|((ends, unit), hear)| Ear { unit, ends, hear }).collect();
     let messages = Messages::open(&queue, ears, daemon::end)?;
     daemon::ready(&format!("drive {unit}"))?;
-    signals.forever().next();
-    drop(messages);
+    // A drive reads its configuration when it begins.
+    waiting.until_end(|| Ok(()));
+    // What is under way may need an answer: nobody is deaf before it is done.
     door.close();
+    drop(messages);
     Ok(drive.shut_down()?)
 }
