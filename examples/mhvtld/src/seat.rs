@@ -82,8 +82,12 @@ impl<D: Device> Served<D> {
         {
             // The host did not send what its CDB says, has given up, or the module failed.
             tracing::debug!(unit = self.placed.minor, ?command, %error, "data did not come");
+            // What came of it may be a part of a key.
+            data.fill(0);
             self.buffers.give(data);
-            return self.refuse(command);
+            let taken = self.refuse(command)?;
+            self.note(command, taken);
+            return Ok(());
         }
         let Some(done) = self.placed.host.submit(self.placed.lun, cdb, data, expected, TRANSFER) else { return Ok(()) };
         let sense = done.completion.sense;
@@ -95,17 +99,25 @@ impl<D: Device> Served<D> {
         let taken = if done.aborted { Ok(Taken::Gone) } else { self.device.complete(command.serial, &answer) };
         self.buffers.give(done.data_in);
         self.buffers.give(done.data_out);
-        if taken? == Taken::Gone {
-            tracing::info!(unit = self.placed.minor, ?command, "the host no longer waits for the answer");
-        }
+        self.note(command, taken?);
         Ok(())
     }
 
+    /// The host has given up a command, or the module has said GOOD in our place because it took too long: whoever goes on
+    /// hears 29/00, and does not take for done what may not be.
+    fn note(&self, command: &Command, taken: Taken) {
+        if taken == Taken::Gone {
+            tracing::warn!(unit = self.placed.minor, ?command, "nobody waits for the answer any more");
+            let occurred = Asc::POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED;
+            self.placed.unit.with(|device| device.lu().attention.raise_all(occurred));
+        }
+    }
+
     /// B/4B/00: the data that the CDB announces did not come.
-    fn refuse(&mut self, command: &Command) -> io::Result<()> {
+    fn refuse(&mut self, command: &Command) -> io::Result<Taken> {
         let sense = Sense::new(SenseKey::ABORTED_COMMAND, Asc::DATA_PHASE_ERROR).encode(Format::Fixed);
         let answer = Answer { status: CHECK, sense: sense.as_slice(), data: &[] };
-        self.device.complete(command.serial, &answer).map(drop)
+        self.device.complete(command.serial, &answer)
     }
 }
 

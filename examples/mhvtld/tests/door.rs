@@ -1,5 +1,11 @@
 //! Libraries of mhvtl's configuration at a simulated module.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
 
 mod common;
 
@@ -80,11 +86,21 @@ fn hosts_that_do_not_do_what_they_say() {
     assert_eq!(module.send(11, &[0x0a, 0, 0, 0, 4, 0], Asked::Out(b"datamore".to_vec())).wait(), Got::default());
     let position = module.send(11, &[0x34, 0, 0, 0, 0, 0, 0, 0, 0, 0], Asked::In(20)).wait().data;
     assert_eq!(position[7], 1, "one block was written");
-    // A host that gives up: the next one finds the unit at work.
-    let sent = module.send(11, &[0x01, 0, 0, 0, 0, 0], Asked::Nothing);
-    module.abort(sent.serial());
-    let _ = sent.wait();
-    ready(&module, 11);
+    // A host that gives up, and a command that the module says GOOD to, since it took too long: the next one hears of it.
+    site.libraries()[0].drives()[0].set_delay(ssc::timing::Motion::Rewind, std::time::Duration::from_millis(400));
+    for expired in [false, true] {
+        let sent = module.send(11, &[0x01, 0, 0, 0, 0, 0], Asked::Nothing);
+        thread::sleep(std::time::Duration::from_millis(200));
+        if expired {
+            module.expire();
+        } else {
+            module.abort(sent.serial());
+        }
+        assert_eq!(sent.wait().status, 0);
+        let got = module.send(11, &[0; 6], Asked::Nothing).wait();
+        assert_eq!((got.status, codes(&got)), (2, (6, 0x29, 0x00)));
+        ready(&module, 11);
+    }
     assert_eq!(module.send(12, &[0; 6], Asked::Nothing).wait().host, Host::Ok);
 }
 
