@@ -219,7 +219,7 @@ fn what_a_killed_daemon_has_left() {
     assert_eq!(next(&mut dead).serial, waits.serial());
     drop(dead);
     fs::create_dir_all(&locks).unwrap();
-    fs::write(locks.join("mhvtl9010"), format!("process 1\ncommand {}\n", waits.serial() - 7)).unwrap();
+    fs::write(locks.join("mhvtl9010"), format!("process 1\ncommand {}\n", waits.serial() - 2)).unwrap();
     let mut placed = placed(&site, &seats[..1]).unwrap();
     placed[0].lock = Some(Lock::take_in(&locks, 9010).unwrap());
     let door = Door::open(&module, placed).unwrap();
