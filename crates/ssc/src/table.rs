@@ -107,6 +107,12 @@ pub fn is_secret(cdb: &[u8]) -> bool {
     COMMANDS.find(&scsi_core::cdb::Cdb::new(cdb)).is_ok_and(|row| row.run == Command::SecurityOut)
 }
 
+/// The name of a command, if drives have it.
+#[must_use]
+pub fn name(cdb: &[u8]) -> Option<&'static str> {
+    COMMANDS.find(&scsi_core::cdb::Cdb::new(cdb)).ok().map(|row| row.spec.name)
+}
+
 /// Whether a command may wait for a disk or a robot, so that a door must not run it on its own thread.
 #[must_use]
 pub fn may_block(cdb: &[u8]) -> bool {

@@ -20,7 +20,8 @@ use crate::target::Target;
 use crate::unit::{Device, Unit};
 use scsi_core::identity::Identity;
 use smc::changer::{Changer, DoorError};
-use smc::element::{Address, Layout};
+use smc::element::{Address, Content, Layout};
+use smc::library::MoveError;
 use smc::profile::ChangerProfile;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, RwLock};
@@ -244,8 +245,20 @@ impl Library {
     /// # Errors
     /// The element is locked or empty.
     pub fn export(&self, address: Address) -> Result<Barcode, LibraryError> {
+        self.export_if(address, |_| true)
+    }
+
+    /// Exports what the robot has put there, and nobody else meanwhile.
+    pub(crate) fn dismiss(&self, address: Address) -> Result<Barcode, LibraryError> {
+        self.export_if(address, |content| !content.by_operator)
+    }
+
+    fn export_if(&self, address: Address, wanted: impl Fn(&Content) -> bool) -> Result<Barcode, LibraryError> {
         let _hands = self.shared.hands();
-        let take = |changer: &mut Changer| changer.export(address, clock::now());
+        let take = |changer: &mut Changer| match changer.content(address) {
+            Some(content) if !wanted(&content) => Err(DoorError::Element(MoveError::SourceEmpty)),
+            _ => changer.export(address, clock::now()),
+        };
         Ok(self.operate(take).map_err(|error| at(address, error))?.barcode().clone())
     }
 

@@ -47,7 +47,7 @@ impl Site {
         let waiting =
             |address: &Address| library.changer(|changer| changer.content(*address).is_some_and(|c| !c.by_operator));
         for address in ports.filter(waiting) {
-            if let Err(error) = library.export(address) {
+            if let Err(error) = library.dismiss(address) {
                 tracing::debug!(library = library.name(), %error, "not exported yet");
             }
         }
@@ -315,5 +315,24 @@ impl Site {
             }
         };
         self.pools().into_iter().map(status).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was seen to be carried, and was carried by somebody else before.
+    #[test]
+    fn nobody_carries_what_is_no_longer_meant() {
+        let site = Library::builder().slots(2).cartridges("A#L8", 2, "64MB").open().unwrap();
+        let library = &site.libraries()[0];
+        let (port, label) = (library.layout().import_export.first, Barcode::new("A1L8").unwrap());
+        library.move_medium(Address(library.layout().storage.first), Address(port)).unwrap();
+        library.export(Address(port)).unwrap();
+        assert!(library.welcome(Address(port), &label).is_err(), "it has left this library");
+        library.import(Address(port), &label).unwrap();
+        assert!(library.dismiss(Address(port)).is_err(), "an operator has put it there");
+        library.export(Address(port)).unwrap();
     }
 }

@@ -11,12 +11,10 @@ use std::path::{Path, PathBuf};
 use tape_store::cartridge::{Barcode, Kind};
 use tape_store::media::{LTO_7M, LTO_9};
 use tape_store::mhvtl::media::{Density, of};
-use vtl::config::mhvtl::{assignments, directory, labels};
+use vtl::config::mhvtl::{capacity, directory, labels};
 
 /// Letters and digits before the last two characters, at least.
 const BEFORE: usize = 6;
-/// Megabytes of a cartridge, if nothing is said.
-const CAPACITY: u64 = 500;
 
 pub(crate) fn usage(name: &str) -> String {
     format!(
@@ -47,7 +45,7 @@ pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
     }
     given.only_options()?;
     let etc = given.value('C').map_or_else(|| directory(&call.etc), |etc| Ok(PathBuf::from(etc)))?;
-    let capacity = capacity(&etc)?;
+    let capacity = bytes(capacity(&etc)?)?;
     let devices = etc.join("device.conf");
     let mut libraries = libraries(&etc)?;
     for (_, home) in &mut libraries {
@@ -73,14 +71,6 @@ pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
         }
     }
     if unknown.is_empty() { Ok(()) } else { Err(Failure::new(unknown.join("\n"))) }
-}
-
-/// Bytes of each cartridge.
-fn capacity(etc: &Path) -> Result<u64, Failure> {
-    let text = assignments(etc)?.remove("CAPACITY").filter(|text| !text.is_empty());
-    let wrong =
-        |text: &String| Failure::at(&etc.join("mhvtl.conf"), format!("CAPACITY: {text:?} is no number of megabytes"));
-    bytes(text.map_or(Ok(CAPACITY), |text| text.parse().map_err(|_| wrong(&text)))?)
 }
 
 /// Sees to it that a directory is there.

@@ -4,6 +4,7 @@
 
 pub mod daemon;
 pub mod far;
+pub mod fifo;
 pub mod lock;
 pub mod log;
 pub mod lone;
@@ -56,6 +57,9 @@ pub struct Door {
     units: Vec<(Arc<AtomicBool>, JoinHandle<()>)>,
 }
 
+/// What is done before a command, with its CDB.
+pub type Before = Box<dyn FnMut(&[u8]) + Send>;
+
 /// A unit that is to be served at the module.
 pub struct Placed {
     /// Its minor.
@@ -68,6 +72,8 @@ pub struct Placed {
     pub host: Arc<Host>,
     /// Its LUN there.
     pub lun: usize,
+    /// Called before each command, with its CDB.
+    pub before: Option<Before>,
     /// Called after each command.
     pub after: Option<Box<dyn FnMut() + Send>>,
     /// Where the command is noted that it is at.
@@ -83,7 +89,7 @@ impl Placed {
         let lun = host.target().lun_of(&unit).ok_or_else(|| DoorError::Unknown(seat.clone()))?;
         let [channel, target, logical_unit] = seat.address;
         let address = Address { channel, target, lun: logical_unit };
-        Ok(Self { minor: minor(seat)?, address, unit, host, lun, after: None, lock: None })
+        Ok(Self { minor: minor(seat)?, address, unit, host, lun, before: None, after: None, lock: None })
     }
 }
 

@@ -1,7 +1,8 @@
 //! A drive whose robot is another process, ours or mhvtl's: what is said to it.
 
+use crate::fifo::{Fifo, doing};
 use crate::log::Log;
-use crate::{Heard, verbs};
+use crate::{Before, Heard, verbs};
 use mhvtl_lld::queue::{Message, Queue, TOOL};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -25,14 +26,28 @@ pub struct Lone {
     library: Arc<AtomicU16>,
     /// The library knows what is in the drive after a restart.
     returns: bool,
+    fifo: Fifo,
 }
 
 impl Lone {
     /// A drive of this number, and of the library that `device.conf` names.
     #[must_use]
-    pub fn new(drive: Arc<Standalone>, unit: u16, library: Option<u16>, queue: &Queue, log: &Log) -> Self {
+    pub fn new(drive: Arc<Standalone>, unit: u16, library: Option<u16>, queue: &Queue, log: &Log, fifo: &Fifo) -> Self {
         let library = Arc::new(AtomicU16::new(library.unwrap_or(0)));
-        Self { drive, unit, queue: queue.clone(), log: log.clone(), library, returns: false }
+        let (queue, log, fifo) = (queue.clone(), log.clone(), fifo.clone());
+        Self { drive, unit, queue, log, library, returns: false, fifo }
+    }
+
+    /// What is done before each command: the pipe hears of the state.
+    #[must_use]
+    pub fn announce(&self) -> Before {
+        /// LOAD, in the fifth byte of LOAD UNLOAD.
+        const LOAD: u8 = 0x01;
+        let fifo = self.fifo.clone();
+        Box::new(move |cdb| {
+            let loads = cdb.get(4).is_some_and(|flags| flags & LOAD != 0);
+            ssc::table::name(cdb).and_then(|name| doing(name, loads)).into_iter().for_each(|state| fifo.tell(state));
+        })
     }
 
     /// What is done after each command: the library hears when a host has unloaded the tape.
@@ -131,10 +146,14 @@ impl Lone {
 
     fn load(&self, label: &str, returns: bool) -> Result<(), String> {
         let barcode = Barcode::new(label).ok_or_else(|| format!("{label:?} is no barcode"))?;
-        self.drive.load(&barcode, returns).map_err(|error| error.to_string())
+        self.fifo.tell("Loading");
+        let loaded = self.drive.load(&barcode, returns).map_err(|error| error.to_string());
+        self.fifo.tell(if loaded.is_ok() && self.drive.is_usable() { "Loaded" } else { "Load failed" });
+        loaded
     }
 
     fn unload(&self, message: &Message) -> Heard {
+        self.fifo.tell("Unloading");
         let unloaded = match self.drive.eject() {
             // mhvtl's drives answer so to an empty drive as well.
             Ok(()) | Err(WhyNot::Empty) => Ok("Unloaded OK"),

@@ -40,6 +40,7 @@ impl<D: Device> Served<D> {
             match self.device.next() {
                 Ok(Some(command)) => {
                     self.placed.lock.iter_mut().for_each(|lock| lock.note(command.serial));
+                    self.placed.before.iter_mut().for_each(|before| before(command.cdb()));
                     if let Err(error) = self.answer(&command) {
                         tracing::warn!(unit = self.placed.minor, ?command, %error, "a command could not be answered");
                     }

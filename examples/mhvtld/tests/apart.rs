@@ -7,6 +7,7 @@ use common::{LOAD, codes, etc, ready};
 use mhvtl_lld::queue::{Message, Queue, Received, TOOL};
 use mhvtl_lld::simulator::{Asked, Got, Simulator};
 use mhvtld::far::Far;
+use mhvtld::fifo::Fifo;
 use mhvtld::log::Log;
 use mhvtld::lone::Lone;
 use mhvtld::robot::{self, Lines};
@@ -39,7 +40,7 @@ fn tape(dir: &Path, module: &Simulator, queue: &Queue, unit: u16) -> Tape {
     let config = parse("made", &imported.text).unwrap();
     let data = Data::at(&dir.join(format!("data/{unit}"))).unwrap().with_cartridges(&config.cartridges).unwrap();
     let drive = Arc::new(Standalone::open(data, &config.libraries[0]).unwrap());
-    let mut lone = Lone::new(Arc::clone(&drive), unit, None, queue, &Log::default());
+    let mut lone = Lone::new(Arc::clone(&drive), unit, None, queue, &Log::default(), &Fifo::default());
     let host = Arc::new(Host::login(drive.target(), 1));
     let mut placed = Placed::of(&imported.seats[0], Arc::clone(drive.unit()), host).unwrap();
     placed.after = Some(lone.watch());

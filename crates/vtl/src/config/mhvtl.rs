@@ -8,7 +8,7 @@ mod device;
 mod outline;
 mod persist;
 
-pub use outline::{Outline, OutlineKind, assignments, directory, labels, outline};
+pub use outline::{Outline, OutlineKind, assignments, capacity, directory, labels, outline};
 pub use persist::save;
 
 use super::ConfigError;
@@ -47,6 +47,8 @@ pub struct Seat {
     pub minor: u32,
     /// Channel, target and LUN.
     pub address: [u32; 3],
+    /// A named pipe that hears of its state.
+    pub fifo: Option<PathBuf>,
 }
 
 /// What a section of `device.conf` is of.
@@ -127,7 +129,7 @@ pub fn import_library(directory: &Path, id: u32) -> Result<Imported, ConfigError
 }
 
 fn import_those(directory: &Path, wanted: impl Fn(&LibrarySection) -> bool) -> Result<Imported, ConfigError> {
-    let mut import = Import { main: assignments(directory)?, ..Import::default() };
+    let mut import = Import { megabytes: capacity(directory)?, ..Import::default() };
     let directory = &self::directory(directory)?;
     let (name, libraries, drives) = devices(directory)?;
     for library in libraries.iter().filter(|library| wanted(library)) {
@@ -139,7 +141,10 @@ fn import_those(directory: &Path, wanted: impl Fn(&LibrarySection) -> bool) -> R
         let contents = contents::parse(&name, &text)?;
         let mine = drives.iter().filter(|drive| drive.library == Some(library.id)).collect();
         import.library(&name, library, mine, contents)?;
-        if library.persists {
+        if library.persists && import.lacks {
+            let why = "what is left out would be lost to mhvtl";
+            import.notes.push(format!("library {}: contents are not saved when it ends: {why}", library.id));
+        } else if library.persists {
             import.saved.push((format!("library{}", library.id), saved_contents(directory, library)));
         }
     }
@@ -160,7 +165,8 @@ pub fn import_drive(directory: &Path, id: u32) -> Result<(Imported, Option<u32>)
     let mut import = Import::default();
     let own = format!("drive{id}");
     let _ = writeln!(import.text, "\n[[library]]\nname = {own:?}\nslots = 1\ncartridges = []");
-    import.seats.push(Seat { library: own, unit: 1, minor: id, address: drive.address });
+    let fifo = drive.names.fifo.clone();
+    import.seats.push(Seat { library: own, unit: 1, minor: id, address: drive.address, fifo });
     let mut written = String::new();
     import.drive(drive, &mut written);
     import.text.push_str(&written);
@@ -246,13 +252,16 @@ fn what(barcode: &Barcode, store: Option<&TapeStore>) -> Option<What> {
 
 #[derive(Default)]
 struct Import {
-    main: BTreeMap<String, String>,
+    /// Of a cartridge that is made.
+    megabytes: u64,
     text: String,
     homes: Vec<String>,
     notes: Vec<String>,
     barcodes: BTreeMap<String, String>,
     seats: Vec<Seat>,
     saved: Vec<(String, PathBuf)>,
+    /// Something of the library is left out.
+    lacks: bool,
 }
 
 impl Import {
@@ -277,10 +286,12 @@ impl Import {
             "first = {{ robot = {robot}, slots = {slots}, import_export = {ports}, drives = {bays} }}"
         );
         let _ = writeln!(self.text, "slots = {}\nimport_export = {}", contents.slots.last(), contents.ports.last());
-        self.seats.push(Seat { library: name.clone(), unit: 0, minor: library.id, address: library.address });
+        let (minor, address, fifo) = (library.id, library.address, library.names.fifo.clone());
+        self.seats.push(Seat { library: name.clone(), unit: 0, minor, address, fifo });
         let mut written = String::new();
         for (drive, unit) in drives.into_iter().zip(1..) {
-            self.seats.push(Seat { library: name.clone(), unit, minor: drive.id, address: drive.address });
+            let (minor, address, fifo) = (drive.id, drive.address, drive.names.fifo.clone());
+            self.seats.push(Seat { library: name.clone(), unit, minor, address, fifo });
             self.drive(drive, &mut written);
         }
         let home = home_of(library.id, library.home.as_deref()).display().to_string();
@@ -321,11 +332,12 @@ impl Import {
     ) -> Result<(), ConfigError> {
         let shelves = if home.is_dir() { OsShelves::at(home).ok() } else { None };
         let store = shelves.map(|shelves| TapeStore::new(Box::new(shelves)));
-        let size = self.main.get("CAPACITY").map_or("500", String::as_str);
+        let size = self.megabytes;
         for (word, group) in [("slot", &contents.slots), ("port", &contents.ports)] {
             for (_, line, barcode) in group.cartridges() {
                 let here = format!("{file}:{line}");
                 if what(barcode, store.as_ref()).is_none() {
+                    self.lacks = true;
                     let why = "neither its label nor a memory says what it is";
                     self.notes.push(format!("{here}: cartridge {barcode} is left out: {why}"));
                 }
@@ -348,6 +360,7 @@ impl Import {
         if let Some(command) = &library.move_command {
             self.notes.push(format!("library {id}: movecommand {command:?} is not run"));
         }
+        self.lacks = !contents.strange.is_empty();
         for (line, label) in &contents.strange {
             let why = "labels are 1 to 16 of A-Z, 0-9, - and _";
             self.notes.push(format!("{file}:{line}: cartridge {label:?} is left out: {why}"));
@@ -358,6 +371,7 @@ impl Import {
         for (group, own, what) in [(&mut contents.slots, slots, "slots"), (&mut contents.ports, ports, "MAPs")] {
             let gone = group.cut(room(own));
             if gone > 0 {
+                self.lacks = true;
                 self.notes.push(format!("library {id}: the last {gone} {what} have no addresses left, as with mhvtl"));
             }
         }
@@ -368,10 +382,10 @@ impl Import {
             let message = "there is no library in it";
             return Err(ConfigError { file: file.into(), line: 1, key: "Library:".into(), message: message.into() });
         }
-        let homes: Vec<String> = self.homes.iter().map(|home| format!("{home:?}")).collect();
+        let homes = toml::Value::from(self.homes.clone());
         let mut text = format!("# From {file}.\n");
         self.notes.iter().for_each(|note| text.push_str(&format!("# {note}\n")));
-        let _ = write!(text, "\n[storage]\ncartridges = [{}]\n{}", homes.join(", "), self.text);
+        let _ = write!(text, "\n[storage]\ncartridges = {homes}\n{}", self.text);
         self.text.clear();
         Ok(Imported { text, notes: self.notes, seats: self.seats, saved: self.saved })
     }

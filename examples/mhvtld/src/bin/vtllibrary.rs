@@ -4,6 +4,7 @@ use mhvtl_lld::Kernel;
 use mhvtl_lld::queue::Queue;
 use mhvtld::daemon::{self, Arguments, Waiting};
 use mhvtld::far::Far;
+use mhvtld::fifo::Fifo;
 use mhvtld::lock::Lock;
 use mhvtld::log::Log;
 use mhvtld::robot::{self, Lines};
@@ -60,6 +61,9 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let _control = Control::open(&control, &site, Arc::new(reload.clone()))
         .map_err(|error| format!("{}: {error}", control.display()))?;
     let seats: Vec<_> = imported.seats.iter().filter(|seat| seat.unit == 0).cloned().collect();
+    let own = seats.first().and_then(|seat| seat.fifo.as_deref());
+    let fifo = Fifo::make(unit, arguments.fifo.as_deref().or(own))?;
+    site.libraries().iter().try_for_each(|library| fifo.follow(&site, library))?;
     let mut placed = placed(&site, &seats)?;
     placed.iter_mut().zip([lock]).for_each(|(unit, lock)| unit.lock = Some(lock));
     let door = Door::open(&module, placed)?;

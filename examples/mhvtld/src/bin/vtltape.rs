@@ -3,6 +3,7 @@
 use mhvtl_lld::Kernel;
 use mhvtl_lld::queue::{Queue, TOOL};
 use mhvtld::daemon::{self, Arguments, Waiting};
+use mhvtld::fifo::Fifo;
 use mhvtld::lock::Lock;
 use mhvtld::log::Log;
 use mhvtld::lone::Lone;
@@ -36,9 +37,11 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     // What was said before it was there is no order; what its library has said is.
     queue.withdraw(unit, TOOL)?;
     let library = library.and_then(|library| u16::try_from(library).ok());
-    let mut lone = Lone::new(Arc::clone(&drive), unit, library, &queue, &log);
+    let fifo = Fifo::make(unit, arguments.fifo.as_deref().or(seat.fifo.as_deref()))?;
+    let mut lone = Lone::new(Arc::clone(&drive), unit, library, &queue, &log, &fifo);
     let host = Arc::new(Host::login(drive.target(), 1));
     let mut placed = Placed::of(seat, Arc::clone(drive.unit()), host)?;
+    placed.before = Some(lone.announce());
     placed.after = Some(lone.watch());
     placed.lock = Some(lock);
     let door = Door::open(&module, vec![placed])?;

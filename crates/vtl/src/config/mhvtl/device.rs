@@ -3,6 +3,7 @@
 use super::{ConfigError, Line, Unit};
 use smc::profile::{ChangerProfile, GENERIC, HP_MSL_G3, IBM_3573_TL, IBM_03584L32, SPECTRA_PYTHON, STK_L700};
 use ssc::profile::DriveProfile;
+use std::path::PathBuf;
 
 /// Who a device is.
 #[derive(Default)]
@@ -13,6 +14,8 @@ pub(super) struct Named {
     revision: Option<String>,
     pub(super) serial: String,
     naa: Option<String>,
+    /// A named pipe that hears of its state.
+    pub(super) fifo: Option<PathBuf>,
 }
 
 impl Named {
@@ -40,6 +43,8 @@ impl Named {
             self.revision = Some(limited(line, REVISION, word, 4)?);
         } else if let Some(word) = line.word_after(SERIAL) {
             self.serial = limited(line, SERIAL, word, 15)?;
+        } else if let Some(word) = line.word_after("fifo:") {
+            self.fifo = Some(word.into());
         } else if let Some(word) = line.word_after("NAA:") {
             let bytes: Vec<&str> = word.split(':').collect();
             let hex = |byte: &&str| byte.len() == 2 && byte.bytes().all(|digit| digit.is_ascii_hexdigit());

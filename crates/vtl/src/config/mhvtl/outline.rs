@@ -46,6 +46,27 @@ pub fn assignments(directory: &Path) -> Result<BTreeMap<String, String>, ConfigE
     Ok(settings(&read(&directory.join("mhvtl.conf"))?.unwrap_or_default()))
 }
 
+/// Megabytes of a new cartridge, as `mhvtl.conf` in a directory has them.
+///
+/// # Errors
+/// It cannot be read, or has something else.
+pub fn capacity(directory: &Path) -> Result<u64, ConfigError> {
+    const DEFAULT: u64 = 500;
+    /// 1 PiB.
+    const MOST: u64 = 1 << 30;
+    let path = directory.join("mhvtl.conf");
+    let text = read(&path)?.unwrap_or_default();
+    let Some(given) = settings(&text).remove("CAPACITY").filter(|given| !given.is_empty()) else { return Ok(DEFAULT) };
+    // What a shell takes for a comment.
+    let number = given.split_once(" #").map_or(given.as_str(), |(number, _)| number).trim();
+    let line = text.lines().position(|line| line.trim_start().starts_with("CAPACITY")).map_or(1, |at| at + 1);
+    let wrong = || {
+        let message = format!("{given:?} is no number of megabytes, 1 to {MOST}");
+        ConfigError { file: path.display().to_string(), line, key: "CAPACITY".into(), message }
+    };
+    number.parse().ok().filter(|number| (1..=MOST).contains(number)).ok_or_else(wrong)
+}
+
 /// Units of the `device.conf` in a directory, in its order.
 ///
 /// # Errors

@@ -4,19 +4,16 @@ use crate::library::Library;
 use smc::element::{Address, Range};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use tape_store::backend::file::replace;
 
 /// Writes the file of a library: its elements, cartridges in drives back in the slots that they came from.
 ///
 /// # Errors
 /// It cannot be written; the one before is still there then.
 pub fn save(library: &Library, path: &Path) -> io::Result<()> {
-    let new = path.with_extension("new");
-    fs::write(&new, text(library))?;
-    File::open(&new)?.sync_all()?;
-    fs::rename(&new, path)
+    replace(path, text(library).as_bytes())
 }
 
 fn text(library: &Library) -> String {
@@ -74,7 +71,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("library_contents.10.persist");
         save(library, &path).unwrap();
-        let saved = fs::read_to_string(&path).unwrap();
+        let saved = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = saved.lines().collect();
         assert_eq!(
             lines,
