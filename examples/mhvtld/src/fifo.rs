@@ -3,6 +3,7 @@
 //! The words are those that mhvtl means; from the sixth on it prints the one before. Who does not read misses lines, and
 //! keeps nobody.
 
+use crate::Before;
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -57,6 +58,18 @@ impl Fifo {
         }
     }
 
+    /// What is done before each command of a drive: its state is told.
+    #[must_use]
+    pub fn announce(&self) -> Before {
+        /// LOAD, in the fifth byte of LOAD UNLOAD.
+        const LOAD: u8 = 0x01;
+        let fifo = self.clone();
+        Box::new(move |cdb| {
+            let loads = cdb.get(4).is_some_and(|flags| flags & LOAD != 0);
+            ssc::table::name(cdb).and_then(|name| doing(name, loads)).into_iter().for_each(|state| fifo.tell(state));
+        })
+    }
+
     /// Tells of what happens in a library, until its site ends.
     ///
     /// # Errors
@@ -108,8 +121,7 @@ fn element(library: &Library, place: &Where) -> Option<String> {
 }
 
 /// What a drive does about a command of this name.
-#[must_use]
-pub fn doing(command: &str, loads: bool) -> Option<&'static str> {
+fn doing(command: &str, loads: bool) -> Option<&'static str> {
     let name = command.split('(').next().unwrap_or_default();
     Some(match name {
         "READ" | "READ REVERSE" | "RECOVER BUFFERED DATA" => "Reading",

@@ -1,8 +1,8 @@
 //! A drive whose robot is another process, ours or mhvtl's: what is said to it.
 
-use crate::fifo::{Fifo, doing};
+use crate::fifo::Fifo;
 use crate::log::Log;
-use crate::{Before, Heard, verbs};
+use crate::{Heard, verbs};
 use mhvtl_lld::queue::{Message, Queue, TOOL};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -36,18 +36,6 @@ impl Lone {
         let library = Arc::new(AtomicU16::new(library.unwrap_or(0)));
         let (queue, log, fifo) = (queue.clone(), log.clone(), fifo.clone());
         Self { drive, unit, queue, log, library, returns: false, fifo }
-    }
-
-    /// What is done before each command: the pipe hears of the state.
-    #[must_use]
-    pub fn announce(&self) -> Before {
-        /// LOAD, in the fifth byte of LOAD UNLOAD.
-        const LOAD: u8 = 0x01;
-        let fifo = self.fifo.clone();
-        Box::new(move |cdb| {
-            let loads = cdb.get(4).is_some_and(|flags| flags & LOAD != 0);
-            ssc::table::name(cdb).and_then(|name| doing(name, loads)).into_iter().for_each(|state| fifo.tell(state));
-        })
     }
 
     /// What is done after each command: the library hears when a host has unloaded the tape.

@@ -4,6 +4,7 @@ use clap::Parser;
 use mhvtl_lld::Kernel;
 use mhvtl_lld::queue::Queue;
 use mhvtld::daemon::{self, Waiting};
+use mhvtld::fifo::Fifo;
 use mhvtld::lock::Lock;
 use mhvtld::log::Log;
 use mhvtld::{Door, Messages, placed, site};
@@ -49,6 +50,13 @@ fn run(arguments: &Arguments, log: &Log) -> Result<(), Box<dyn Error>> {
         .map_err(|error| format!("{}: {error}", control.display()))?;
     let mut placed = placed(&site, &imported.seats)?;
     placed.iter_mut().zip(locks).for_each(|(unit, lock)| unit.lock = Some(lock));
+    for (unit, seat) in placed.iter_mut().zip(&imported.seats) {
+        let fifo = Fifo::make(unit.minor, seat.fifo.as_deref())?;
+        match site.library(&seat.library) {
+            Some(library) if seat.unit == 0 => fifo.follow(&site, &library)?,
+            _ => unit.before = Some(fifo.announce()),
+        }
+    }
     let door = Door::open(&module, placed)?;
     let queue = Queue::open().map_err(|error| format!("mhvtl's message queue: {error}"))?;
     let ears = site::ears(&site, &door, &imported.seats, log)?;

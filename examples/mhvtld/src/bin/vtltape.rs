@@ -41,7 +41,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let mut lone = Lone::new(Arc::clone(&drive), unit, library, &queue, &log, &fifo);
     let host = Arc::new(Host::login(drive.target(), 1));
     let mut placed = Placed::of(seat, Arc::clone(drive.unit()), host)?;
-    placed.before = Some(lone.announce());
+    placed.before = Some(fifo.announce());
     placed.after = Some(lone.watch());
     placed.lock = Some(lock);
     let door = Door::open(&module, vec![placed])?;
