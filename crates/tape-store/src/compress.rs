@@ -5,11 +5,15 @@ use crate::medium::{Codec, CodecId};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use std::io::IoSlice;
 
-/// zlib spends 2 ms on a record that does not shrink, so of a long one it first tries four pieces of this size. What is
-/// stored depends on the block alone, not on those before it.
+/// zlib spends 2 ms on a record that does not shrink. So one whose bytes look like noise is not tried, if it is short; of a
+/// long one, four pieces of this size are, first. What is stored depends on the block alone, not on those before it.
 const PIECE: usize = 4 * 1024;
-/// A shorter block is not probed.
+/// From this length on.
 const WORTH_A_PROBE: usize = 16 * PIECE;
+/// Bytes that are looked at for noise: four times so many, spread over the block.
+const SAMPLE: usize = 1024;
+/// Of fewer, nobody can say.
+const LEAST: usize = 512;
 
 /// Contexts and buffers of one medium, kept from block to block.
 #[derive(Default)]
@@ -62,10 +66,13 @@ impl Codecs {
         }
     }
 
-    /// Whether four pieces of a long block do not shrink.
+    /// Whether a block looks like noise, and, if it is long, four pieces of it do not shrink.
     fn is_hopeless(&mut self, block: &[u8], level: u8) -> bool {
-        if block.len() < WORTH_A_PROBE {
+        if !looks_like_noise(block) {
             return false;
+        }
+        if block.len() < WORTH_A_PROBE {
+            return true;
         }
         let mut pieces = std::mem::take(&mut self.pieces);
         pieces.clear();
@@ -127,6 +134,30 @@ impl Codecs {
     }
 }
 
+/// Whether bytes are spread as chance spreads them. Of n bytes of noise, the squares of how often each of the 256 values
+/// comes sum to n²/256 + n, give or take n/11; what repeats or is coded in fewer values has more, what is counted up less.
+fn looks_like_noise(block: &[u8]) -> bool {
+    let mut counts = [[0_u32; 256]; 4];
+    let mut looked_at = 0_u64;
+    for part in block.chunks(block.len().div_ceil(4).max(1)) {
+        let sample = part.get(..SAMPLE).unwrap_or(part);
+        looked_at += sample.len() as u64;
+        // Four tables, so that equal bytes in a row do not wait for each other.
+        for bytes in sample.chunks(4) {
+            for (table, byte) in counts.iter_mut().zip(bytes) {
+                if let Some(count) = table.get_mut(usize::from(*byte)) {
+                    *count += 1;
+                }
+            }
+        }
+    }
+    let [one, two, three, four] = &counts;
+    let all = one.iter().zip(two).zip(three).zip(four).map(|(((a, b), c), d)| u64::from(a + b + c + d));
+    let squares: u64 = all.map(|count| count * count).sum();
+    let (expected, slack) = (looked_at * looked_at / 256 + looked_at, looked_at * 4 / 11);
+    looked_at >= LEAST as u64 && squares.abs_diff(expected) <= slack
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,6 +197,23 @@ mod tests {
             }
         }
         assert_eq!(codecs.decompress(b"x", CodecId(9), &mut [0]), Err(Damage::Codec(9)));
+    }
+
+    #[test]
+    fn noise_and_what_only_looks_so() {
+        let random = noise(100_000);
+        for len in [512, 1000, 4096, 65_536, 100_000] {
+            assert!(looks_like_noise(&random[..len]), "{len}");
+        }
+        let counted: Vec<u8> = (0..=u8::MAX).cycle().take(4096).collect();
+        let twice = [&random[..2048], &random[..2048]].concat();
+        let hexadecimal: Vec<u8> = random.iter().map(|byte| b"0123456789abcdef"[usize::from(byte & 15)]).collect();
+        let half = [&random[..4096], &[0; 4096]].concat();
+        for (what, block) in [("counted", &counted), ("twice", &twice), ("hex", &hexadecimal), ("half", &half)] {
+            assert!(!looks_like_noise(block), "{what}");
+            assert!(Codecs::default().compress(&[IoSlice::new(block)], Codec::zlib(1)).is_some(), "{what}");
+        }
+        assert!(!looks_like_noise(&[]) && !looks_like_noise(&random[..511]));
     }
 
     #[test]
