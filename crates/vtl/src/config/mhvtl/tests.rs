@@ -251,3 +251,75 @@ fn labels_that_say_little() {
     assert_eq!(note(0), "8: cartridge \"lower1L8\" is left out: labels are 1 to 16 of A-Z, 0-9, - and _");
     assert_eq!(note(1), "9: cartridge NOWHERE is left out: neither its label nor a memory says what it is");
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(512))]
+
+    /// Whatever files say, it is understood or refused; what is understood is a configuration of ours.
+    #[test]
+    fn no_file_makes_it_fall(
+        devices in proptest::collection::vec(proptest::sample::select(WORDS), 0..60),
+        contents in proptest::collection::vec(proptest::sample::select(WORDS), 0..40),
+    ) {
+        let dir = directory(&format!("Library: 10 CHANNEL: 0 TARGET: 0 LUN: 0\n{}", devices.concat()), &contents.concat());
+        if let Ok(imported) = import(dir.path()) {
+            // What only shows beside the others, such as a name that is given twice, has its line.
+            let _ = parse("made", &imported.text);
+        }
+        let _ = (import_drive(dir.path(), 11), outline(dir.path()), super::capacity(dir.path()));
+    }
+}
+
+/// Pieces of files, whole and broken.
+const WORDS: &[&str] = &[
+    "\n",
+    "\n\n",
+    " ",
+    ":",
+    "\0",
+    "\u{e4}",
+    "\"",
+    "\\",
+    "=",
+    "#",
+    "99999999999999999999",
+    "0",
+    "1",
+    "10",
+    "11",
+    "70000",
+    "Library: 10 CHANNEL: 00 TARGET: 00 LUN: 00\n",
+    "Drive: 11 CHANNEL: 00 TARGET: 01 LUN: 00\n",
+    "Drive: 12 CHANNEL:",
+    " Library ID: 10 Slot: 01\n",
+    " Library ID: 10 Slot: 02\n",
+    " Vendor identification: IBM\n",
+    " Product identification: ULT3580-TD8\n",
+    " Product identification: \n",
+    " Product revision level: 12345\n",
+    " Unit serial number: A1\n",
+    " Unit serial number: A2\n",
+    " NAA: 50:22:33:44:ab:00:11:00\n",
+    " NAA: 5\n",
+    " Home directory: /nowhere\n",
+    " Home directory: \n",
+    " PERSIST: yes\n",
+    " fifo: /run/state\n",
+    " Compression: factor 9 enabled 1\n",
+    " Compression: 0\n",
+    " Compression type: lzo\n",
+    " Backoff: 1\n",
+    "Drive 1:\n",
+    "Drive 2: A1\n",
+    "MAP 1: E01001L8\n",
+    "MAP 300:\n",
+    "Picker 1: E01002L8\n",
+    "Slot 1: E01003L8\n",
+    "Slot 2: lower\n",
+    "Slot 65535: CLN001L8\n",
+    "Slot 0:\n",
+    "Slot 4 : X\n",
+    "Slot 3: NOBAR1\n",
+    "Slot",
+    "VERSION: 2\n",
+];
