@@ -3,7 +3,7 @@
 use crate::cartridges::{barcode, bytes, densities, failed, home_of, kind, shelf};
 use crate::getopt::Options;
 use crate::{Call, Done, ETC, Failure, HOME, VERSION};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use tape_store::cartridge::{Barcode, Kind, Level};
 use tape_store::mhvtl::media::{self, Density};
@@ -89,8 +89,9 @@ pub(crate) fn make(call: &Call<'_>, wish: &Wish<'_>, verbose: bool, out: &mut dy
     // One that lost its memory is not made again over its data.
     let has_data = folder.join("data.0").metadata().is_ok_and(|data| data.len() > 0);
     if has_data || store.exists(barcode).map_err(|error| failed(barcode, &error))? {
-        let text = format!("error: Data file already exists for new media: {}", folder.display());
-        return Err(Failure::files(text));
+        // No failure, as with mhvtl, which says so only if asked: scripts make what may be there.
+        let _ = writeln!(io::stderr(), "warning: Data file already exists for new media: {}", folder.display());
+        return Ok(());
     }
     if verbose {
         say_files(&folder, out)?;
