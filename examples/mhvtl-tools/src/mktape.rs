@@ -86,12 +86,18 @@ pub(crate) fn make(call: &Call<'_>, wish: &Wish<'_>, verbose: bool, out: &mut dy
     if verbose {
         writeln!(out, "Creating tape data ...")?;
     }
+    const THERE: &str = "Data file already exists for new media";
+    if store.exists(barcode).map_err(|error| failed(barcode, &error))? {
+        // No failure, as with mhvtl: scripts make what may be there.
+        return if verbose {
+            Ok(writeln!(out, "error: {THERE}")?)
+        } else {
+            Ok(writeln!(io::stderr(), "warning: {THERE}: {}", folder.display())?)
+        };
+    }
     // One that lost its memory is not made again over its data.
-    let has_data = folder.join("data.0").metadata().is_ok_and(|data| data.len() > 0);
-    if has_data || store.exists(barcode).map_err(|error| failed(barcode, &error))? {
-        // No failure, as with mhvtl, which says so only if asked: scripts make what may be there.
-        let _ = writeln!(io::stderr(), "warning: Data file already exists for new media: {}", folder.display());
-        return Ok(());
+    if folder.join("data.0").metadata().is_ok_and(|data| data.len() > 0) {
+        return Err(Failure::files(format!("error: {THERE}: {}", folder.display())));
     }
     if verbose {
         say_files(&folder, out)?;
