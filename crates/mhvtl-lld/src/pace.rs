@@ -17,13 +17,20 @@ const STREAMING: Duration = Duration::from_micros(150);
 const PART: u32 = 32;
 /// The shortest sleep that a kernel keeps.
 const SHORTEST: Duration = Duration::from_micros(30);
-/// The longest: four questions a second. mhvtl's daemons ask as seldom after a minute.
-const LONGEST: Duration = Duration::from_millis(250);
+/// The longest, and this part of the time of who has not been wanted for minutes; but never longer than the last. mhvtl's
+/// daemons never ask less often than this.
+const LONG: Duration = Duration::from_millis(250);
+const PART_OF_LONG: u32 = 300;
+const LONGEST: Duration = Duration::from_secs(1);
 
 /// The wait of a unit that has had no command for so long.
 #[must_use]
 pub fn wait(idle: Duration) -> Wait {
-    if idle < STREAMING { Wait::Yield } else { Wait::Sleep((idle / PART).clamp(SHORTEST, LONGEST)) }
+    if idle < STREAMING {
+        return Wait::Yield;
+    }
+    let most = (idle / PART_OF_LONG).clamp(LONG, LONGEST);
+    Wait::Sleep((idle / PART).clamp(SHORTEST, most))
 }
 
 #[cfg(test)]
@@ -37,6 +44,8 @@ mod tests {
         assert_eq!(wait(Duration::from_micros(150)), Wait::Sleep(Duration::from_micros(30)));
         assert_eq!(wait(Duration::from_millis(32)), Wait::Sleep(Duration::from_millis(1)));
         assert_eq!(wait(Duration::from_secs(60)), Wait::Sleep(Duration::from_millis(250)));
+        assert_eq!(wait(Duration::from_secs(150)), Wait::Sleep(Duration::from_millis(500)));
+        assert_eq!(wait(Duration::from_secs(1000)), Wait::Sleep(Duration::from_secs(1)));
         // So many questions in the first second, and in each one behind it.
         let mut idle = STREAMING;
         let mut questions = 0;
@@ -46,5 +55,11 @@ mod tests {
             questions += 1;
         }
         assert!(questions < 300, "{questions}");
+        // mhvtl's daemons wait 400 us longer each time: so long, after so much time.
+        for seconds in 1..1200_u32 {
+            let theirs = (0.0008 * f64::from(seconds)).sqrt();
+            let Wait::Sleep(ours) = wait(Duration::from_secs(u64::from(seconds))) else { panic!("it streams") };
+            assert!(ours.as_secs_f64() >= theirs, "{seconds} s: {ours:?} and {theirs} s");
+        }
     }
 }
