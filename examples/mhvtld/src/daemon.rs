@@ -4,6 +4,7 @@ use clap::Parser;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use std::error::Error;
+use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -36,6 +37,11 @@ pub struct Arguments {
 }
 
 impl Arguments {
+    /// Reads a command line. Empty words mean nothing: systemd makes one of an option that is not set.
+    fn given(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        Self::try_parse_from(words.into_iter().filter(|word| !word.is_empty()))
+    }
+
     /// How much to log.
     #[must_use]
     pub fn level(&self) -> u8 {
@@ -52,7 +58,7 @@ impl Arguments {
 /// Runs a daemon of mhvtl's: here if it is to stay in the foreground, else as a process of its own, whose beginning is
 /// waited for.
 pub fn main(name: &str, run: impl FnOnce(&Arguments) -> Result<(), Box<dyn Error>>) -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::given(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(error) => {
             let _ = error.print();
@@ -138,7 +144,10 @@ mod tests {
 
     #[test]
     fn mhvtls_command_lines() {
-        let read = |line: &str| Arguments::try_parse_from(line.split(' '));
+        let read = |line: &str| Arguments::given(line.split(' ').map(OsString::from));
+        // As mhvtl's units have it, without DAEMON_DEBUG.
+        assert!(read("vtltape -F -q11 -v0 ").unwrap().foreground);
+        assert_eq!(read("vtltape -F -q11 -v ").unwrap().level(), 1);
         let unit = read("vtltape -F -q11 -v1").unwrap();
         assert_eq!((unit.unit, unit.foreground, unit.level()), (11, true, 1));
         assert_eq!(read("vtltape -q 11 -v -v").unwrap().level(), 2);
