@@ -1,6 +1,6 @@
 //! How much is logged, which may change while a daemon works.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use tracing::level_filters::LevelFilter;
@@ -25,7 +25,7 @@ impl Log {
     #[must_use]
     pub fn start(level: u8) -> Self {
         let (filter, handle) = reload::Layer::new(filter(level));
-        let write = fmt::layer().with_writer(io::stderr);
+        let write = fmt::layer().with_ansi(io::stderr().is_terminal()).with_writer(io::stderr);
         let started = tracing_subscriber::registry().with(filter).with(write).try_init();
         Self { handle: started.is_ok().then_some(handle), level: Arc::new(AtomicU8::new(level)) }
     }
