@@ -53,7 +53,8 @@ const EJECT: &str = "eject";
 const STATE: &str = "mount_state";
 const SET_EMPTY: &str = "set_empty";
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// The guard of a mutex, also after a panic of who had it.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

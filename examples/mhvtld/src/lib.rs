@@ -107,10 +107,11 @@ pub fn placed(site: &Site, seats: &[Seat]) -> Result<Vec<Placed>, DoorError> {
         let unknown = || DoorError::Unknown(seat.clone());
         let library = site.library(&seat.library).ok_or_else(unknown)?;
         // There is one initiator, the module's host.
-        let known = hosts.iter().find(|host| host.target().name() == library.target().name()).cloned();
+        let known = hosts.iter().find(|host| Arc::ptr_eq(host.target(), library.target())).cloned();
         let host = known.unwrap_or_else(|| {
-            hosts.push(Arc::new(Host::login(library.target(), 1)));
-            hosts.last().cloned().unwrap_or_else(|| Arc::new(Host::login(library.target(), 1)))
+            let host = Arc::new(Host::login(library.target(), 1));
+            hosts.push(Arc::clone(&host));
+            host
         });
         Placed::of(seat, library.unit(seat.unit).ok_or_else(unknown)?, host)
     };

@@ -1,11 +1,11 @@
 //! A library whose drives are other processes: what is said to it.
 
-use crate::far::{Doubts, Line};
+use crate::far::{Doubts, Line, locked};
 use crate::log::Log;
 use crate::{Door, DoorError, Ear, Heard, minor, site};
 use mhvtl_lld::queue::{Message, Queue};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::Builder;
 use std::time::Duration;
 use vtl::config::mhvtl::Seat;
@@ -58,12 +58,12 @@ impl Lines {
         let line = |drive: &u16| Line::new(&self.queue, self.library, *drive, self.patience, &self.doubts);
         let new: Vec<Arc<Line>> = minors.iter().skip(lines.len()).map(line).collect();
         lines.extend(new.iter().cloned());
-        *self.lines.lock().unwrap_or_else(PoisonError::into_inner) = lines;
+        *locked(&self.lines) = lines;
         Ok(new)
     }
 
     fn all(&self) -> Vec<Arc<Line>> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        locked(&self.lines).clone()
     }
 
     /// The line to a drive, by its number in the library.

@@ -47,15 +47,15 @@ fn delay(unit: &Unit, text: &str) -> Heard {
     let Ok(seconds) = seconds.parse::<u64>() else {
         return Heard::Refused(format!("{seconds:?} is no number of seconds"));
     };
-    let (motions, most): (&[Motion], _) = match what {
+    let (motion, most) = match what {
         // Threading is a part of loading.
-        "load" | "thread" => (&[Motion::Load], 20),
-        "unload" => (&[Motion::Unload], 20),
-        "position" => (&[Motion::Position], 20),
-        "rewind" => (&[Motion::Rewind], 30),
+        "load" | "thread" => (Motion::Load, 20),
+        "unload" => (Motion::Unload, 20),
+        "position" => (Motion::Position, 20),
+        "rewind" => (Motion::Rewind, 30),
         other => return Heard::Refused(format!("{other:?} is not load, unload, rewind, position or thread")),
     };
-    motions.iter().for_each(|motion| unit.set_delay(*motion, Duration::from_secs(seconds.min(most))));
+    unit.set_delay(motion, Duration::from_secs(seconds.min(most)));
     Heard::Silent
 }
 
