@@ -23,6 +23,14 @@ runs "1 MiB records" dd if=/dev/zero of="$TAPE" bs=1M count=8
 runs "mt offline" mt-st -f "$TAPE" offline
 runs "mtx unload" mtx -f "$CHANGER" unload 1 0
 runs "logout" iscsiadm -m node -T "$IQN" -p 127.0.0.1:3260 --logout
+
+echo "# README.md, line by line"
+ln -s "$(command -v mt-st)" /usr/local/bin/mt
+while IFS= read -r line; do
+  eval "$line" >/tmp/typed 2>&1 </dev/null
+  note "$line" $? "$(cat /tmp/typed)"
+  case $line in *--login*) wait_for_devices 3 ;; esac
+done </job/readme.txt
 iscsiadm -k 0
 kill -TERM $DAEMON
 wait $DAEMON

@@ -3,7 +3,8 @@
 //! The guest's root is an overlay of the host's root and a folder of unpacked packages, both read-only over 9p, so host
 //! programs and fresh builds run in it and nothing of the host changes. `xtask/guest/` holds its scripts.
 
-use crate::shell::{check, output, run as shell, say};
+use crate::pages;
+use crate::shell::{check, failed, output, run as shell, say};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -41,17 +42,12 @@ const LIMIT: &str = "600";
 
 type Outcome<T = ()> = Result<T, String>;
 
-fn workspace() -> PathBuf {
+pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).to_path_buf()
 }
 
 fn folder() -> PathBuf {
     workspace().join("target/guest")
-}
-
-fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> String {
-    let path = path.display().to_string();
-    move |error| format!("{path}: {error}")
 }
 
 /// Installs what the host lacks. Needs root only if something is missing.
@@ -125,6 +121,7 @@ impl Guest {
             fs::copy(scripts.join(file), job.join(file)).map_err(failed(&job))?;
         }
         fs::copy(scripts.join(format!("{name}.sh")), job.join("job.sh")).map_err(failed(&job))?;
+        fs::write(job.join("readme.txt"), pages::guest_lines()?).map_err(failed(&job))?;
         fs::copy(daemon_binary(), job.join("ferric-iscsid")).map_err(failed(&job))?;
         say(&format!("\nring 2, {name}:"));
         let booted = check("qemu", self.qemu(&job).args(attachments));

@@ -3,6 +3,7 @@
 mod ci;
 mod guest;
 mod libiscsi;
+mod pages;
 mod purity;
 mod shell;
 
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 const USAGE: &str = "cargo xtask COMMAND
   test      install what the tests need, run all of them: both rings
   guest     only ring 2: Debian's kernel and clients in QEMU against the daemon
+  pages     type the shell lines of README.md and docs/*.md, in order
   ci        formatting, lints, documentation, purity, licences, builds of benches and fuzz targets
   purity    the pure crates touch no clock, thread, socket, environment or file
 ";
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
     let outcome = match std::env::args().nth(1).as_deref() {
         Some("test") => test(),
         Some("guest") => guest::run(),
+        Some("pages") => pages::type_pages(),
         Some("ci") => ci::run(),
         Some("purity") => purity::run(),
         _ => Err(USAGE.into()),
@@ -44,6 +47,7 @@ fn test() -> Outcome {
     // A million operations of a whole drive against its model.
     let model = ["--package", "ssc", "--lib", "--quiet", "a_million", "--", "--ignored"];
     shell::run("cargo", ["test", "--release"].into_iter().chain(model))?;
+    pages::type_pages()?;
     guest::build_daemon()?;
     libiscsi::run()?;
     guest::run()

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Runs a program to its end, its output shown.
@@ -35,4 +36,10 @@ pub(crate) fn output<S: AsRef<OsStr>>(
 /// A line for whoever watches.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// Names the file in an error.
+pub(crate) fn failed(path: &Path) -> impl FnOnce(io::Error) -> String {
+    let path = path.display().to_string();
+    move |error| format!("{path}: {error}")
 }

@@ -1,0 +1,215 @@
+//! Types the shell lines of README.md and docs/*.md, in order, as a reader would.
+//!
+//! Each page gets an empty directory and one shell. A line that ends with another exit code than 0 fails the run, with page
+//! and line number. Blocks tagged `sh guest` need Linux's SCSI drivers: the guest types those (`xtask/guest/loopback.sh`).
+//! A `json` block is a conversation on the control socket: each request is sent, and the line below it is the answer.
+
+use crate::guest::workspace;
+use crate::shell::{failed, run, say};
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+/// How a line is typed that is not simply run to its end.
+enum Typing {
+    /// Not at all, for this reason.
+    Skipped(&'static str),
+    /// In the background until the page ends; the line counts as done when the program says `ready`.
+    Background,
+    /// For two seconds: it runs until it is interrupted.
+    Interrupted,
+}
+
+/// Lines, by how they begin, that are not run to their end.
+const SPECIAL: [(&str, Typing); 9] = [
+    ("git clone", Typing::Skipped("the tests run in a clone")),
+    ("cargo install", Typing::Skipped("would build everything a second time")),
+    ("cargo xtask test", Typing::Skipped("is what is running")),
+    ("apt-get install", Typing::Skipped("the guest has the packages")),
+    ("ferric-mhvtld", Typing::Skipped("needs mhvtl's kernel module")),
+    ("vtlcmd", Typing::Skipped("needs a running mhvtl daemon")),
+    ("ferric events", Typing::Interrupted),
+    ("ferric-iscsid", Typing::Background),
+    ("cargo run --release", Typing::Background),
+];
+
+/// The last line of what a line printed, before its exit code.
+const MARK: &str = "typed, exit code ";
+
+type Outcome<T = ()> = Result<T, String>;
+
+/// A fenced block of a page.
+struct Block {
+    /// The words behind the fence, such as `sh guest`.
+    tag: String,
+    /// Number and text of each line.
+    lines: Vec<(usize, String)>,
+}
+
+/// Types every page.
+pub(crate) fn type_pages() -> Outcome {
+    run("cargo", ["build", "--quiet", "--workspace", "--bins"])?;
+    let docs = workspace().join("docs");
+    let mut pages: Vec<PathBuf> =
+        fs::read_dir(&docs).map_err(failed(&docs))?.flatten().map(|page| page.path()).collect();
+    pages.retain(|page| page.extension().is_some_and(|extension| extension == "md"));
+    pages.push(workspace().join("README.md"));
+    pages.sort();
+    say("\npages, typed line by line:");
+    pages.iter().try_for_each(|page| type_page(page))
+}
+
+/// The lines of README.md that the guest types, one to a line.
+pub(crate) fn guest_lines() -> Outcome<String> {
+    let blocks = blocks(&workspace().join("README.md"))?;
+    let lines = blocks.iter().filter(|block| block.tag == "sh guest").flat_map(|block| &block.lines);
+    let typed = lines.filter(|(_, line)| !matches!(typing(line), Some(Typing::Skipped(_))));
+    let lines: Vec<&str> = typed.map(|(_, line)| line.as_str()).collect();
+    if lines.is_empty() { Err("README.md has no block `sh guest`".into()) } else { Ok(lines.join("\n") + "\n") }
+}
+
+fn blocks(page: &Path) -> Outcome<Vec<Block>> {
+    let text = fs::read_to_string(page).map_err(failed(page))?;
+    let mut blocks = Vec::new();
+    let mut open: Option<Block> = None;
+    for (number, line) in (1..).zip(text.lines()) {
+        match (line.strip_prefix("```"), open.as_mut()) {
+            (Some(_), Some(_)) => blocks.extend(open.take()),
+            (Some(tag), None) => open = Some(Block { tag: tag.into(), lines: Vec::new() }),
+            (None, Some(_)) if line.trim().is_empty() || line.starts_with('#') => {}
+            (None, Some(block)) => block.lines.push((number, line.into())),
+            (None, None) => {}
+        }
+    }
+    Ok(blocks)
+}
+
+fn typing(line: &str) -> Option<&'static Typing> {
+    let ends = ["--help", "--version", "--print-config"];
+    let (_, typing) = SPECIAL.iter().find(|(begin, _)| line.starts_with(begin))?;
+    if matches!(typing, Typing::Background) && ends.iter().any(|end| line.contains(end)) { None } else { Some(typing) }
+}
+
+fn type_page(page: &Path) -> Outcome {
+    let name = page.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let blocks: Vec<Block> =
+        blocks(page)?.into_iter().filter(|block| ["sh", "json"].contains(&block.tag.as_str())).collect();
+    if blocks.is_empty() {
+        return Ok(());
+    }
+    let mut shell = Shell::start(&name)?;
+    let (mut typed, mut skipped) = (0, Vec::new());
+    for block in &blocks {
+        if block.tag == "json" {
+            typed += converse(&name, block, &shell.directory.join("ferric-data/control.sock"))?;
+            continue;
+        }
+        for (number, line) in &block.lines {
+            match typing(line) {
+                Some(Typing::Skipped(reason)) => skipped.push(format!("skip  {name}:{number}: {line}: {reason}")),
+                special => {
+                    shell.type_line(line, special).map_err(|said| format!("{name}:{number}: {line}\n{said}"))?;
+                    typed += 1;
+                }
+            }
+        }
+    }
+    say(&format!("ok    {name}: {typed} lines"));
+    skipped.iter().for_each(|line| say(line));
+    Ok(())
+}
+
+/// Sends the requests of a block, and compares the answers. How many there were.
+fn converse(name: &str, block: &Block, socket: &Path) -> Outcome<usize> {
+    let connect = || -> std::io::Result<_> {
+        let stream = UnixStream::connect(socket)?;
+        Ok((stream.try_clone()?, BufReader::new(stream)))
+    };
+    let (mut sender, mut answers) = connect().map_err(failed(socket))?;
+    let mut requests = 0;
+    for (number, line) in &block.lines {
+        let stated: Value = serde_json::from_str(line).map_err(|error| format!("{name}:{number}: {line}: {error}"))?;
+        if stated.get("do").is_some() {
+            writeln!(sender, "{line}").map_err(failed(socket))?;
+            requests += 1;
+            continue;
+        }
+        let mut answer = String::new();
+        answers.read_line(&mut answer).map_err(failed(socket))?;
+        let given: Value =
+            serde_json::from_str(&answer).map_err(|error| format!("{name}:{number}: {answer}: {error}"))?;
+        if given != stated {
+            return Err(format!("{name}:{number}: {line}\nthe daemon answers {}", answer.trim_end()));
+        }
+    }
+    Ok(requests)
+}
+
+/// A shell in an empty directory, with the programs of this build on its path.
+struct Shell {
+    directory: PathBuf,
+    process: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Shell {
+    fn start(page: &str) -> Outcome<Self> {
+        let directory = workspace().join("target/pages").join(page);
+        let _ = fs::remove_dir_all(&directory);
+        fs::create_dir_all(&directory).map_err(failed(&directory))?;
+        let programs = workspace().join("target/debug");
+        let mut shell = Command::new("timeout");
+        shell.args(["300", "bash", "--noprofile", "--norc"]).current_dir(&directory).env("HOME", &directory);
+        shell.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = shell.spawn().map_err(|error| format!("bash: {error}"))?;
+        match (process.stdin.take(), process.stdout.take()) {
+            (Some(input), Some(output)) => {
+                let mut shell = Self { directory, process, input: Some(input), output: BufReader::new(output) };
+                shell.type_line(&format!("PATH={}:$PATH", programs.display()), None)?;
+                Ok(shell)
+            }
+            _ => Err("bash: no pipes".into()),
+        }
+    }
+
+    /// Types a line and waits for its end. On failure, what it printed.
+    fn type_line(&mut self, line: &str, special: Option<&Typing>) -> Outcome {
+        // The daemon of `cargo run --release` is the one that is built already.
+        let line = line.replacen("cargo run --release", "ferric-iscsid", 1);
+        let script = match special {
+            Some(Typing::Background) => format!(
+                "{{ exec {line}\n}} >daemon.out 2>daemon.err </dev/null &\n\
+                 for _ in $(seq 600); do grep -q ready daemon.out && break; kill -0 $! 2>/dev/null || break; sleep 0.1; done\n\
+                 grep -q ready daemon.out || {{ cat daemon.err; false; }}\n"
+            ),
+            Some(Typing::Interrupted) => format!("timeout 2 {line} </dev/null 2>&1\n[ $? = 124 ]\n"),
+            _ => format!("{{ {line}\n}} </dev/null 2>&1\n"),
+        };
+        let input = self.input.as_mut().ok_or("the shell has ended")?;
+        writeln!(input, "{script}echo \"{MARK}$?\"").map_err(|error| format!("bash: {error}"))?;
+        let mut said = String::new();
+        loop {
+            let mut line = String::new();
+            let read = self.output.read_line(&mut line).map_err(|error| format!("bash: {error}"))?;
+            match line.trim_end().rsplit_once(MARK) {
+                Some((rest, "0")) => return if rest.contains("panicked") { Err(rest.into()) } else { Ok(()) },
+                Some((rest, code)) => return Err(format!("{said}{rest}\nexit code {code}")),
+                None if read == 0 => return Err(format!("{said}\nthe shell ended")),
+                None => said.push_str(&line),
+            }
+        }
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        if let Some(mut input) = self.input.take() {
+            let _ = writeln!(input, "kill $(jobs -p) 2>/dev/null; wait");
+        }
+        let _ = self.process.wait();
+    }
+}
