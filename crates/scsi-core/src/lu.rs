@@ -347,7 +347,11 @@ impl Lu {
             Event::NexusUp { nexus, port, returning } => {
                 self.nexuses.insert(*nexus, port.clone());
                 self.attention.add(*nexus);
-                let asc = if *returning { Asc::I_T_NEXUS_LOSS_OCCURRED } else { Asc::POWER_ON_OCCURRED };
+                let asc = if *returning {
+                    Asc::I_T_NEXUS_LOSS_OCCURRED
+                } else {
+                    Asc::POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED
+                };
                 self.attention.raise(*nexus, asc);
             }
             Event::NexusLost(nexus) => {

@@ -28,7 +28,7 @@ pub enum Event {
         nexus: NexusId,
         /// Its initiator port.
         port: TransportId,
-        /// It was lost and is back: 29/07 instead of 29/01.
+        /// It was lost and is back: 29/07 instead of 29/00.
         returning: bool,
     },
     /// The nexus is lost: logout, reinstatement, connection gone.

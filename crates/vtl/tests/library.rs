@@ -55,7 +55,7 @@ fn operators_import_and_export() {
         let site = Site::open(dir.path(), &config).unwrap();
         let (library, robot) = (&site.targets()[0], &site.libraries()[0]);
         let host = Host::login(library, 1);
-        assert_eq!(host.command(0, &[0], 0).codes().unwrap(), (6, 0x29, 0x01));
+        assert_eq!(host.command(0, &[0], 0).codes().unwrap(), (6, 0x29, 0x00));
         let to_door = [0xa5, 0, 0, 0, 0x03, 0xe8, 0, 10, 0, 0, 0, 0];
         host.command(0, &to_door, 0).good().unwrap();
         // A host that prevents removal locks the door.

@@ -50,7 +50,7 @@ fn sigterm_closes_everything_and_the_tape_waits_at_its_beginning() {
     let daemon = Daemon::start(&data, SMALL);
     assert_eq!(daemon.iqn, iqn);
     let mut session = daemon.login_with(options(1));
-    assert_eq!(ready(&mut session).sense_codes(), Some((6, 0x29, 0x01)));
+    assert_eq!(ready(&mut session).sense_codes(), Some((6, 0x29, 0x00)));
     assert_eq!(ready(&mut session).sense_codes(), Some((6, 0x28, 0x00)));
     assert_eq!(ready(&mut session), Reply::default());
     assert_eq!(read(&mut session, 100).data, record(4, 100));

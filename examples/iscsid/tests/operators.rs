@@ -51,7 +51,7 @@ fn a_configuration_is_read_again_under_a_stream() {
     let luns = session.command(0, &[0xa0, 0, 0, 0, 0, 0, 0, 0, 0, 64, 0, 0], Transfer::In(64)).unwrap().data;
     assert_eq!(luns[..4], [0, 0, 0, 32]);
     assert_eq!(movement(&mut session, 1001, 502), Reply::default());
-    assert_eq!(heard(&mut session, 3), [(6, 0x29, 0x01), (6, 0x28, 0x00)]);
+    assert_eq!(heard(&mut session, 3), [(6, 0x29, 0x00), (6, 0x28, 0x00)]);
     // What is less is refused, by SIGHUP too, and nothing happens.
     std::fs::write(data.with_extension("toml"), SMALL).unwrap();
     let said = ask(&data, r#"{"do":"reload"}"#);
@@ -168,7 +168,7 @@ fn what_a_changer_keeps_survives_a_kill() {
     let daemon = Daemon::start(&data, SMALL);
     let (mut one, mut two) = (daemon.login_with(options(1)), daemon.login_with(options(2)));
     for session in [&mut one, &mut two] {
-        assert_eq!(session.command(0, &[0; 6], Transfer::None).unwrap().sense_codes(), Some((6, 0x29, 0x01)));
+        assert_eq!(session.command(0, &[0; 6], Transfer::None).unwrap().sense_codes(), Some((6, 0x29, 0x00)));
     }
     assert_eq!(one.command(0, &[0; 6], Transfer::None).unwrap().sense_codes(), Some((2, 0x04, 0x18)));
     let status = ask(&data, r#"{"do":"status"}"#);

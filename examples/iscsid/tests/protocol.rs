@@ -35,7 +35,7 @@ fn identities_luns_and_first_attentions() {
     for (lun, name) in [(0, &b"STK     L700            "[..]), (1, b"IBM     ULT3580-TD8     ")] {
         let inquiry = session.command(lun, &[0x12, 0, 0, 0, 255, 0], Transfer::In(255)).unwrap();
         assert_eq!(&inquiry.data[8..32], name);
-        assert_eq!(ready_at(&mut session, lun).sense_codes(), Some((6, 0x29, 0x01)));
+        assert_eq!(ready_at(&mut session, lun).sense_codes(), Some((6, 0x29, 0x00)));
     }
     assert_eq!(ready_at(&mut session, 0), Reply::default());
     assert_eq!(ready_at(&mut session, 1).sense_codes(), Some((2, 0x3a, 0x00)));

@@ -381,7 +381,7 @@ fn delays() {
         }
     }
     // Power on, becoming ready, and only then a new medium.
-    assert_eq!(seen, [(2, (6, 0x29, 0x01)), (2, (2, 0x04, 0x01)), (2, (6, 0x28, 0x00))]);
+    assert_eq!(seen, [(2, (6, 0x29, 0x00)), (2, (2, 0x04, 0x01)), (2, (6, 0x28, 0x00))]);
     assert!(vtl::clock::now().mono.0 - begun > 500_000);
     let begun = vtl::clock::now().mono.0;
     assert_eq!(module.send(11, &[0x01, 0, 0, 0, 0, 0], Asked::Nothing).wait(), Got::default());

@@ -49,7 +49,7 @@ fn a_library_as_mhvtl_has_it() {
     let inquiry = module.send(10, &[0x12, 0, 0, 0, 36, 0], Asked::In(36)).wait();
     assert_eq!(&inquiry.data[8..32], b"STK     L700            ");
     let got = module.send(10, &[0; 6], Asked::Nothing).wait();
-    assert_eq!((got.status, codes(&got)), (2, (6, 0x29, 0x01)));
+    assert_eq!((got.status, codes(&got)), (2, (6, 0x29, 0x00)));
     assert_eq!(module.send(10, &LOAD, Asked::Nothing).wait(), Got::default());
     ready(&module, 11);
     // Blocks as long as a transfer can be, and short ones; a READ of more than there is.
