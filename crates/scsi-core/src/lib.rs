@@ -30,6 +30,7 @@ pub mod cdb;
 pub mod command;
 pub mod data;
 pub mod fault;
+pub mod field;
 pub mod identity;
 pub mod inquiry;
 pub mod lifetime;

@@ -10,10 +10,11 @@ use crate::command::identifying::Identifying;
 use crate::command::{self, SpcCommand};
 use crate::data::Data;
 use crate::fault::{Completion, Fault, Outcome, Save};
+use crate::field::Field;
 use crate::identity::Identity;
 use crate::inquiry::Inquiry;
 use crate::log::{LogId, LogWriter, Thresholds};
-use crate::mode::{self, Header, ModePages, PageControl, PageDef, PageId, SavedPage};
+use crate::mode::{self, Header, HeaderField, ModePages, PageControl, PageDef, PageId, SavedPage};
 use crate::nexus::{NexusId, TransportId};
 use crate::reservation::{self, Reservations};
 use crate::sense::{Format, Sense, SenseKey};
@@ -51,13 +52,13 @@ pub trait Device {
     /// Checks a mode page beyond its changeable mask.
     ///
     /// # Errors
-    /// The index of the byte at fault (5/26/00).
-    fn check_mode(&self, id: PageId, page: &[u8]) -> Result<(), usize>;
-    /// Checks the header of a MODE SELECT.
+    /// The field of the page at fault (5/26/00).
+    fn check_mode(&self, id: PageId, page: &[u8]) -> Result<(), Field>;
+    /// Checks the header of a MODE SELECT. Reserved bits of the block descriptor have been checked.
     ///
     /// # Errors
-    /// `None`: DEVICE-SPECIFIC PARAMETER is at fault; `Some(n)`: byte `n` of the block descriptor is.
-    fn check_header(&self, header: &Header) -> Result<(), Option<usize>>;
+    /// The field at fault (5/26/00).
+    fn check_header(&self, header: &Header) -> Result<(), HeaderField>;
     /// Takes the header of a MODE SELECT that passed; says whether anything changed.
     fn apply_header(&mut self, header: &Header) -> bool;
     /// Pages of LOG SENSE, ascending, without the list pages.

@@ -3,6 +3,7 @@
 
 use crate::asc::Asc;
 use crate::cdb::{Cdb, Opcode, ServiceAction};
+use crate::field;
 use crate::sense::Sense;
 
 /// How reservations of other nexuses bear on a command (SPC-5 table 66, SSC-5 table 6, SMC-3 table 3).
@@ -109,12 +110,12 @@ impl CommandSpec {
     pub fn check(&self, cdb: &Cdb, scsi_2: bool) -> Result<(), Sense> {
         const LUN: u8 = 0xe0;
         let lun = if scsi_2 || self.opcode == Opcode::INQUIRY { LUN } else { 0 };
-        for (index, (byte, mask)) in cdb.bytes().iter().zip(self.usage).enumerate().skip(1) {
-            let wrong = byte & !mask & if index == 1 { !lun } else { 0xff };
-            if wrong != 0 {
-                let bit = u8::try_from(wrong.ilog2()).unwrap_or_default();
-                return Err(Sense::cdb_field(u16::try_from(index).unwrap_or_default(), Some(bit)));
-            }
+        let more = |index: usize| if index == 1 { lun } else { 0 };
+        let usage = self.usage.iter().enumerate().map(|(index, mask)| mask | more(index));
+        let bytes = cdb.bytes().iter().copied().zip(usage);
+        // The operation code is what found this row.
+        if let Some(field) = field::undefined(bytes.skip(1)) {
+            return Err(Sense::cdb_field(field.after(1).pointer(), field.bit));
         }
         Ok(())
     }

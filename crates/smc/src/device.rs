@@ -10,11 +10,12 @@ use crate::{mode, table};
 use scsi_core::alert::{Exceptions, TapeAlert};
 use scsi_core::asc::Asc;
 use scsi_core::fault::{Outcome, Save};
+use scsi_core::field::Field;
 use scsi_core::identity::Identity;
 use scsi_core::inquiry::Inquiry;
 use scsi_core::log::{LogId, LogWriter};
 use scsi_core::lu::{Device, Lu};
-use scsi_core::mode::{Header, PageControl, PageId, exceptions_1c};
+use scsi_core::mode::{Header, HeaderField, PageControl, PageId, exceptions_1c};
 use scsi_core::nexus::NexusId;
 use scsi_core::sense::{Sense, SenseKey};
 use scsi_core::spec::CommandSpec;
@@ -116,14 +117,19 @@ impl Device for State {
         mode::render(self, id, control, page);
     }
 
-    fn check_mode(&self, id: PageId, page: &[u8]) -> Result<(), usize> {
+    fn check_mode(&self, id: PageId, page: &[u8]) -> Result<(), Field> {
         if id == exceptions_1c::ID { exceptions_1c::check(page) } else { Ok(()) }
     }
 
-    fn check_header(&self, header: &Header) -> Result<(), Option<usize>> {
-        match header.block {
-            Some(block) if self.profile.block_descriptor && block == [0; 8] => Ok(()),
-            Some(_) => Err(Some(0)),
+    fn check_header(&self, header: &Header) -> Result<(), HeaderField> {
+        // Changers define nothing in DEVICE-SPECIFIC PARAMETER, and no field of a block descriptor.
+        if header.device_specific != 0 {
+            return Err(HeaderField::DeviceSpecific(header.device_specific));
+        }
+        let Some(block) = header.block else { return Ok(()) };
+        let wrong = block.iter().position(|byte| *byte != 0);
+        match wrong.or((!self.profile.block_descriptor).then_some(0)) {
+            Some(byte) => Err(HeaderField::Block(Field::byte(byte))),
             None => Ok(()),
         }
     }

@@ -11,12 +11,13 @@ use crate::timing::Delays;
 use crate::{log, mode, table};
 use scsi_core::alert::{Exceptions, TapeAlert};
 use scsi_core::fault::Outcome;
+use scsi_core::field::Field;
 use scsi_core::identity::Identity;
 use scsi_core::inquiry::Inquiry;
 use scsi_core::lifetime::Lifetime;
 use scsi_core::log::{LogId, LogWriter, Parameter};
 use scsi_core::lu::Device;
-use scsi_core::mode::{Header, PageControl, PageId};
+use scsi_core::mode::{Header, HeaderField, PageControl, PageId};
 use scsi_core::nexus::NexusId;
 use scsi_core::sense::Sense;
 use scsi_core::spec::CommandSpec;
@@ -169,6 +170,10 @@ fn protection_methods<'a>(methods: &[Method], w: &'a mut PageWriter) -> &'a mut 
     w
 }
 
+/// BUFFERED MODE and SPEED in DEVICE-SPECIFIC PARAMETER.
+const BUFFERED_MODE: u8 = 0x70;
+const SPEED: u8 = 0x0f;
+
 /// Longest block (LTO: READ BLOCK LIMITS says 800000h).
 pub(crate) const MAX_BLOCK_LENGTH: u32 = 0x0080_0000;
 
@@ -223,26 +228,31 @@ impl Device for State {
         id == mode::partition_11::ID && len >= 8 && len.is_multiple_of(2)
     }
 
-    fn check_mode(&self, id: PageId, page: &[u8]) -> Result<(), usize> {
+    fn check_mode(&self, id: PageId, page: &[u8]) -> Result<(), Field> {
         mode::check(self, id, page)
     }
 
-    fn check_header(&self, header: &Header) -> Result<(), Option<usize>> {
-        if (header.device_specific >> 4) & 0x07 > 1 || header.device_specific & 0x0f != 0 {
-            return Err(None);
+    fn check_header(&self, header: &Header) -> Result<(), HeaderField> {
+        // WP is ignored; BUFFERED MODE is 0h or 1h, and there is one SPEED.
+        let block = |byte| Err(HeaderField::Block(Field::byte(byte)));
+        if header.device_specific & BUFFERED_MODE > 0x10 {
+            return Err(HeaderField::DeviceSpecific(BUFFERED_MODE));
+        }
+        if header.device_specific & SPEED != 0 {
+            return Err(HeaderField::DeviceSpecific(SPEED));
         }
         let Some([density, b0, b1, b2, _, l0, l1, l2]) = header.block else { return Ok(()) };
         let any_format =
             || self.density() == 0 && self.profile.formats.iter().any(|format| format.media.density == density);
         let possible = density == self.density() || any_format() || self.becomes(density).is_some();
         if !matches!(density, 0 | 0x7f) && !possible {
-            return Err(Some(0));
+            return block(0);
         }
         if [b0, b1, b2] != [0; 3] {
-            return Err(Some(1));
+            return block(1);
         }
         if u32::from_be_bytes([0, l0, l1, l2]) > MAX_BLOCK_LENGTH + 4 {
-            return Err(Some(5));
+            return block(5);
         }
         Ok(())
     }

@@ -487,6 +487,8 @@ impl LogicalUnit for Drive {
 #[cfg(test)]
 mod encryption_tests;
 #[cfg(test)]
+mod list_tests;
+#[cfg(test)]
 mod models_tests;
 #[cfg(test)]
 mod oracle_tests;

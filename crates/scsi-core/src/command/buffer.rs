@@ -11,6 +11,7 @@ use crate::asc::Asc;
 use crate::cdb::Cdb;
 use crate::data::Data;
 use crate::fault::Outcome;
+use crate::field::check_reserved;
 use crate::lu::{Device, Lu};
 use crate::nexus::NexusId;
 use crate::sense::Sense;
@@ -162,6 +163,9 @@ pub(super) fn write(
             return Err(Sense::list_field(0, None).into());
         }
         return Ok(());
+    }
+    if mode == mode::COMBINED {
+        check_reserved(&list, &[0; HEADER], 0)?;
     }
     if mode == mode::ECHO {
         lu.buffers.echo.insert(request.nexus, list);

@@ -11,6 +11,7 @@ use crate::asc::Asc;
 use crate::cdb::Cdb;
 use crate::data::Data;
 use crate::fault::{Fault, Outcome};
+use crate::field::check_reserved;
 use crate::log::{LIST, LogWriter};
 use crate::lu::{Device, Lu};
 use crate::sense::{Sense, SenseKey};
@@ -115,6 +116,9 @@ fn pages(length: usize, page_format: bool, data: &mut Data<'_, '_>) -> Outcome {
         return Err(Sense::cdb_field(1, Some(4)).into());
     }
     let list = data.out.list(length).ok_or_else(|| Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR))?;
+    if let [SUPPORTED_PAGES, ..] = list.as_slice() {
+        check_reserved(&list, &[0xff, 0x00], 0)?;
+    }
     match list.as_slice() {
         [SUPPORTED_PAGES, _, 0, 0] => Ok(()),
         [SUPPORTED_PAGES, _, _, _, ..] => Err(Sense::list_field(2, None).into()),

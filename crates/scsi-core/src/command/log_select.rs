@@ -10,6 +10,7 @@ use crate::asc::Asc;
 use crate::cdb::Cdb;
 use crate::data::Data;
 use crate::fault::Outcome;
+use crate::field::{Field, check_reserved};
 use crate::log::{LogId, LogWriter, Parameter, Thresholds};
 use crate::lu::{Device, Lu};
 use crate::sense::Sense;
@@ -76,6 +77,9 @@ pub(super) fn run(
     Ok(())
 }
 
+/// SPF, byte 0 of a page: it has a subpage.
+const SPF: u8 = 0x40;
+
 /// A page, with codes and values of parameters.
 type PageValues = (LogId, Vec<(u16, u64)>);
 
@@ -88,8 +92,13 @@ fn parse(list: &[u8], control: u8, request: &Request<'_>, device: &dyn Device) -
         let at = |byte: usize| Sense::list_field(u16::try_from(offset + byte).unwrap_or(u16::MAX), None);
         let ([page, subpage, high, low], after) = rest.split_first_chunk::<4>().ok_or_else(too_short)?;
         let id = LogId { page: page & 0x3f, subpage: *subpage };
-        if !device.log_pages().contains(&id) {
-            return Err(at(0));
+        let spf = page & SPF != 0;
+        if !spf {
+            // Without SPF the second byte is reserved.
+            check_reserved(&[*page, *subpage], &[0xff, 0x00], offset)?;
+        }
+        if spf == (id.subpage == 0) || !device.log_pages().contains(&id) {
+            return Err(if spf && id.subpage == 0 { Field::bits(offset, SPF).into() } else { at(0) });
         }
         let (body, after) = after.split_at_checked(u16::from_be_bytes([*high, *low]).into()).ok_or_else(too_short)?;
         if control == control::CUMULATIVE || control == control::THRESHOLD && !Thresholds::has(id) {

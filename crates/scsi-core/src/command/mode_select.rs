@@ -3,14 +3,16 @@
 //!
 //! All of the list is checked before anything changes. Every other nexus hears 2A/01 if anything did.
 //!
-//! **Deviations:** PF=0 is accepted when the list has no pages, as a drive before SPC would; MEDIUM TYPE is ignored.
+//! **Deviations:** PF=0 is accepted when the list has no pages, as a drive before SPC would; MEDIUM TYPE is ignored, and so is
+//! the PS bit of a page, which is reserved here.
 
 use crate::asc::Asc;
 use crate::cdb::{Cdb, Opcode};
 use crate::data::Data;
 use crate::fault::{Outcome, Save};
+use crate::field::{Field, check_reserved};
 use crate::lu::{Device, Lu};
-use crate::mode::Header;
+use crate::mode::{Header, HeaderField};
 use crate::sense::Sense;
 use crate::spec::{Access, CommandSpec};
 use crate::target::Request;
@@ -48,7 +50,7 @@ pub(super) fn run(
         return Err(Sense::cdb_field(1, Some(4)).into());
     }
     let offset = list.len() - pages.len();
-    device.check_header(&header).map_err(|at| header_fault(at, short))?;
+    device.check_header(&header).map_err(|field| Sense::from(header_fault(field, short)))?;
     let change = lu.mode.check(pages, offset, (device, request.nexus), save)?;
     let header_changed = device.apply_header(&header);
     let changed = lu.mode.apply(change, request.nexus, save);
@@ -61,33 +63,38 @@ pub(super) fn run(
     Ok(())
 }
 
+/// Bits of the headers and of the block descriptor that may be set. MODE DATA LENGTH is reserved and ignored, as SPC-5 §7.5.6
+/// says, and so is MEDIUM TYPE.
+const USAGE_6: &[u8] = &[0xff, 0xff, 0xff, 0xff];
+const USAGE_10: &[u8] = &[0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0xff, 0xff];
+const USAGE_BLOCK: &[u8] = &[0xff, 0xff, 0xff, 0xff, 0x00, 0xff, 0xff, 0xff];
+
 /// The header, its block descriptor and the pages behind it; `None` if the list ends inside them.
 fn split(short: bool, list: &[u8]) -> Result<Option<(Header, &[u8])>, Sense> {
     let (device_specific, block_length, rest) = match list {
         [_, _, device_specific, block_length, rest @ ..] if short => (*device_specific, u16::from(*block_length), rest),
-        [_, _, _, device_specific, long_lba, _, high, low, rest @ ..] if !short => {
-            if long_lba & 0x01 != 0 {
-                return Err(Sense::list_field(4, Some(0)));
-            }
+        [_, _, _, device_specific, _, _, high, low, rest @ ..] if !short => {
             (*device_specific, u16::from_be_bytes([*high, *low]), rest)
         }
         _ => return Ok(None),
     };
+    check_reserved(list, if short { USAGE_6 } else { USAGE_10 }, 0)?;
     match block_length {
         0 => Ok(Some((Header { device_specific, block: None }, rest))),
         8 => {
-            Ok(rest.split_first_chunk().map(|(block, pages)| (Header { device_specific, block: Some(*block) }, pages)))
+            let Some((block, pages)) = rest.split_first_chunk() else { return Ok(None) };
+            check_reserved(block, USAGE_BLOCK, list.len() - rest.len())?;
+            Ok(Some((Header { device_specific, block: Some(*block) }, pages)))
         }
-        _ => Err(Sense::list_field(if short { 3 } else { 6 }, None)),
+        _ => Err(Field::byte(if short { 3 } else { 6 }).into()),
     }
 }
 
-fn header_fault(at: Option<usize>, short: bool) -> Sense {
-    let byte = match (at, short) {
-        (Some(byte), true) => 4 + byte,
-        (Some(byte), false) => 8 + byte,
-        (None, true) => 2,
-        (None, false) => 3,
-    };
-    Sense::list_field(u16::try_from(byte).unwrap_or_default(), None)
+fn header_fault(field: HeaderField, short: bool) -> Field {
+    match (field, short) {
+        (HeaderField::Block(field), true) => field.after(4),
+        (HeaderField::Block(field), false) => field.after(8),
+        (HeaderField::DeviceSpecific(mask), true) => Field::bits(2, mask),
+        (HeaderField::DeviceSpecific(mask), false) => Field::bits(3, mask),
+    }
 }

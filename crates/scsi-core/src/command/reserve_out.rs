@@ -6,6 +6,7 @@ use crate::asc::Asc;
 use crate::cdb::Cdb;
 use crate::data::Data;
 use crate::fault::{Fault, Outcome, Save};
+use crate::field::check_reserved;
 use crate::lu::Lu;
 use crate::nexus::TransportId;
 use crate::reservation::{Effects, Kind, Request as Reserve};
@@ -40,7 +41,8 @@ struct Basic {
     action_key: U64,
     _obsolete_16: [u8; 4],
     flags: u8,
-    _reserved_21: [u8; 3],
+    _reserved_21: u8,
+    _obsolete_22: [u8; 2],
 }
 const _: () = assert!(size_of::<Basic>() == BASIC);
 /// The list of REGISTER AND MOVE, without its TransportID.
@@ -56,6 +58,14 @@ struct Move {
 }
 const _: () = assert!(size_of::<Move>() == BASIC);
 const BASIC: usize = 24;
+/// Bits that may be set: SPEC_I_PT, ALL_TG_PT and APTPL; bytes 16 to 19 and 22 to 23 are obsolete and ignored.
+const USAGE: &[u8] = &[
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0xff, 0x0d, 0x00,
+];
+/// Of REGISTER AND MOVE: UNREG and APTPL.
+const USAGE_MOVE: &[u8] =
+    &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00, 0x03];
 /// A list may name every port that can register, and no more.
 const LONGEST: usize = BASIC + 4 + 256 * 256;
 
@@ -71,6 +81,7 @@ pub(super) fn run(lu: &mut Lu, cdb: &Cdb, request: &Request<'_>, data: &mut Data
         return Err(too_short().into());
     }
     let list = data.out.list(length).ok_or_else(too_short)?;
+    check_reserved(&list, if cdb.action().0 == 7 { USAGE_MOVE } else { USAGE }, 0)?;
     let caller = lu.port_of(request.nexus).ok_or(Fault::ReservationConflict)?;
     let effects = match cdb.action().0 {
         7 => register_and_move(lu, &caller, &list)?,

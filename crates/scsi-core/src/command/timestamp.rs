@@ -9,6 +9,7 @@ use crate::asc::Asc;
 use crate::cdb::Cdb;
 use crate::data::Data;
 use crate::fault::Outcome;
+use crate::field::check_reserved;
 use crate::lu::Lu;
 use crate::sense::Sense;
 use crate::spec::{Access, CommandSpec};
@@ -24,6 +25,8 @@ pub const SET: CommandSpec = CommandSpec::new("SET TIMESTAMP", USAGE_OUT, Access
 
 /// Length of the SET TIMESTAMP parameter list.
 const LIST: usize = 12;
+/// Bits of it that may be set: TIMESTAMP.
+const USAGE_LIST: &[u8] = &[0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0];
 
 fn length(cdb: &Cdb) -> u32 {
     let [_, _, _, _, _, _, a, b, c, d, ..] = *cdb.bytes();
@@ -57,6 +60,7 @@ pub(super) fn set(lu: &mut Lu, cdb: &Cdb, request: &Request<'_>, data: &mut Data
         return Err(too_short().into());
     }
     let list = data.out.list(LIST).ok_or_else(too_short)?;
+    check_reserved(&list, USAGE_LIST, 0)?;
     let set_to = list.get(4..10).unwrap_or_default().iter().fold(0_i64, |value, byte| (value << 8) | i64::from(*byte));
     lu.clock.offset = Some(set_to - i64::try_from(request.now.wall.0).unwrap_or(i64::MAX));
     lu.attention.raise_others(request.nexus, Asc::TIMESTAMP_CHANGED);

@@ -2,6 +2,7 @@
 
 use super::{PageDef, PageId};
 use crate::asc::Asc;
+use crate::field::Field;
 use crate::sense::{Sense, SenseKey};
 
 /// Identifier of the page.
@@ -51,21 +52,21 @@ pub enum Test {
 /// All flags at once.
 const ALL_FLAGS: i32 = 32767;
 
-/// Checks what a host selects; the byte that is wrong.
+/// Checks what a host selects.
 ///
 /// # Errors
-/// TEST with DEXCPT, an MRIE that does not exist, or a flag that does not.
-pub fn check(page: &[u8]) -> Result<(), usize> {
+/// The field at fault: TEST with DEXCPT, an MRIE that does not exist, or a flag that does not.
+pub fn check(page: &[u8]) -> Result<(), Field> {
     let [_, _, flags, mrie, ..] = page else { return Ok(()) };
     if flags & TEST != 0 && flags & DEXCPT != 0 {
-        return Err(2);
+        return Err(Field::bits(2, TEST));
     }
     if !matches!(mrie & 0x0f, 0 | 2..=6) {
-        return Err(3);
+        return Err(Field::bits(3, 0x0f));
     }
     let number = number(page);
     let known = flags & TEST == 0 || (-64..=64).contains(&number) || number == ALL_FLAGS;
-    if known { Ok(()) } else { Err(8) }
+    if known { Ok(()) } else { Err(Field::byte(8)) }
 }
 
 fn number(page: &[u8]) -> i32 {

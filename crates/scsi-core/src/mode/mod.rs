@@ -7,6 +7,7 @@ pub mod exceptions_1c;
 mod select;
 mod sense;
 
+use crate::field::Field;
 use crate::nexus::NexusId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -220,4 +221,13 @@ pub struct Header {
     pub device_specific: u8,
     /// The block descriptor.
     pub block: Option<[u8; 8]>,
+}
+
+/// The field of a MODE SELECT header at fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderField {
+    /// Bits of DEVICE-SPECIFIC PARAMETER.
+    DeviceSpecific(u8),
+    /// A field of the block descriptor.
+    Block(Field),
 }

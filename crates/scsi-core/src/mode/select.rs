@@ -2,6 +2,7 @@
 
 use super::{ModePages, PageControl, PageId, SavedPage};
 use crate::asc::Asc;
+use crate::field::{self, Field};
 use crate::lu::Device;
 use crate::nexus::NexusId;
 use crate::sense::Sense;
@@ -33,7 +34,7 @@ impl ModePages {
             let truncated = || Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR);
             let (id, len) = frame(list).ok_or_else(truncated)?;
             let (page, rest) = list.split_at_checked(len).ok_or_else(truncated)?;
-            let at = self.defs.iter().position(|def| def.id == id).ok_or_else(|| field(offset, Some(5)))?;
+            let at = self.defs.iter().position(|def| def.id == id).ok_or(Field::bits(offset, 0x3f))?;
             pages.push(self.check_page(at, page, offset, (device, nexus))?);
             if save && !self.defs.get(at).is_some_and(|def| def.saveable) {
                 return Err(Sense::cdb_field(1, Some(0)));
@@ -51,8 +52,8 @@ impl ModePages {
         offset: usize,
         (device, nexus): (&dyn Device, NexusId),
     ) -> Result<CheckedPage, Sense> {
-        let Some(def) = self.defs.get(at) else { return Err(field(offset, None)) };
-        let wrong_length = || field(offset + def.header_len() - 1, None);
+        let Some(def) = self.defs.get(at) else { return Err(Field::byte(offset).into()) };
+        let wrong_length = || Field::byte(offset + def.header_len() - 1).into();
         let mut current = self.stored(def, PageControl::Current, Some(nexus));
         device.render_mode(def.id, PageControl::Current, &mut current);
         // A page whose end may be left out keeps what it has there, and its own length.
@@ -66,15 +67,12 @@ impl ModePages {
             Ordering::Less | Ordering::Greater => return Err(wrong_length()),
         };
         let page = whole.as_slice();
-        for (index, ((new, old), mask)) in
-            page.iter().zip(&current).zip(def.changeable).enumerate().skip(def.header_len())
-        {
-            let wrong = (new ^ old) & !mask;
-            if wrong != 0 {
-                return Err(field(offset + index, u8::try_from(wrong.ilog2()).ok()));
-            }
+        // Reserved bits are zero in what is reported, and not changeable.
+        let differing = page.iter().zip(&current).map(|(new, old)| new ^ old).zip(def.changeable.iter().copied());
+        if let Some(field) = field::undefined(differing.skip(def.header_len())) {
+            return Err(field.after(offset + def.header_len()).into());
         }
-        device.check_mode(def.id, page).map_err(|index| field(offset + index, None))?;
+        device.check_mode(def.id, page).map_err(|field| Sense::from(field.after(offset)))?;
         let differs = page.get(def.header_len()..) != current.get(def.header_len()..);
         Ok(CheckedPage { at, bytes: whole, differs })
     }
@@ -109,8 +107,4 @@ fn frame(list: &[u8]) -> Option<(PageId, usize)> {
         [page, len, ..] if page & 0x40 == 0 => Some((PageId::page(page & 0x3f), usize::from(*len) + 2)),
         _ => None,
     }
-}
-
-fn field(byte: usize, bit: Option<u8>) -> Sense {
-    Sense::list_field(u16::try_from(byte).unwrap_or(u16::MAX), bit)
 }

@@ -223,8 +223,17 @@ fn volume_tags() {
     assert_eq!(send_tag(&mut changer, HOST, "A", 8), (2, refused("cc"), vec![]));
     assert_eq!(send_tag(&mut changer, HOST, "A", 3), (2, refused("cc"), vec![]));
     assert_eq!(run(&mut changer, "b6 00 00 00 00 05 00 00 00 27 00 00", &[0; 39], 0).1[12..14], [0x1a, 0]);
-    // Linux ch sends 255 bytes.
-    assert_eq!(run(&mut changer, "b6 00 00 00 00 05 00 00 00 ff 00 00", &[b'*'; 255], 0).0, 0);
+    // Linux ch sends 255 bytes: the template, and zeros.
+    let mut list = [0; 255];
+    list[..32].fill(b'*');
+    assert_eq!(run(&mut changer, "b6 00 00 00 00 05 00 00 00 ff 00 00", &list, 0).0, 0);
+    // Bytes 32 and 33, and 36 and 37, are reserved.
+    for byte in [32, 33, 36, 37] {
+        let mut list = [0; 40];
+        list[byte] = 0x10;
+        let sense = format!("70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 8c 00 {byte:02x}");
+        assert_eq!(run(&mut changer, "b6 00 00 00 00 05 00 00 00 28 00 00", &list, 0), (2, bytes(&sense), vec![]));
+    }
 }
 
 #[test]
@@ -481,4 +490,31 @@ fn models() {
     assert_eq!(status[28..60], *b"SPECTRA000                      ");
     // An empty element's tag is spaces there, and zeros at an L700.
     assert_eq!(status[80..112], [b' '; 32]);
+}
+
+#[test]
+fn reserved_bits_of_mode_lists_are_refused_by_byte_and_bit() {
+    for profile in profile::ALL {
+        let mut changer = ready_of(profile);
+        let refused = |bit: u8, byte: usize| {
+            bytes(&format!("70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 {:02x} 00 {byte:02x}", 0x88 | bit))
+        };
+        // MODE DATA LENGTH and MEDIUM TYPE are ignored; DEVICE-SPECIFIC PARAMETER has no bit that a changer knows.
+        assert_eq!(run(&mut changer, "15 10 00 00 04 00", &bytes("12 34 00 00"), 0).0, 0, "{}", profile.name);
+        assert_eq!(run(&mut changer, "15 10 00 00 04 00", &bytes("00 00 10 00"), 0).1, refused(4, 2));
+        for def in profile.mode_pages {
+            let sense = |changer: &mut Changer, page: u8| {
+                run(changer, &format!("1a 08 {page:02x} 00 ff 00"), &[], 255).2[4..].to_vec()
+            };
+            let (mut current, mask) = (sense(&mut changer, def.id.page), sense(&mut changer, 0x40 | def.id.page));
+            current[0] &= 0x7f;
+            let bits = (2..current.len()).flat_map(|byte| (0..8).map(move |bit| (byte, bit)));
+            for (byte, bit) in bits.filter(|(byte, bit)| mask[*byte] >> bit & 1 == 0) {
+                let mut list = [&[0; 4], current.as_slice()].concat();
+                list[4 + byte] ^= 1 << bit;
+                let got = run(&mut changer, &format!("15 10 00 00 {:02x} 00", list.len()), &list, 0);
+                assert_eq!(got.1, refused(bit, 4 + byte), "{} page {:02x}h", profile.name, def.id.page);
+            }
+        }
+    }
 }

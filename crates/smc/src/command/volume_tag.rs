@@ -15,6 +15,7 @@ use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
+use scsi_core::field::check_reserved;
 use scsi_core::nexus::NexusId;
 use scsi_core::sense::Sense;
 use scsi_core::spec::{Access, CommandSpec};
@@ -73,6 +74,13 @@ struct List {
 }
 const _: () = assert!(size_of::<List>() == 40);
 
+/// Bits of the list that may be set: the template and both sequence numbers.
+const USAGE_LIST: [u8; size_of::<List>()] = {
+    let mut usage = [0xff; size_of::<List>()];
+    (usage[32], usage[33], usage[36], usage[37]) = (0, 0, 0, 0);
+    usage
+};
+
 /// What a nexus searched for last.
 #[derive(Debug)]
 pub(crate) struct Search {
@@ -103,6 +111,7 @@ pub(crate) fn send(state: &mut State, cdb: &Cdb, nexus: NexusId, data: &mut Data
         return Err(Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR).into());
     }
     let list = data.out.list(length).ok_or(Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR))?;
+    check_reserved(&list, &USAGE_LIST, 0)?;
     let Ok((list, _)) = List::read_from_prefix(&list) else { return Ok(()) };
     let template = template(&list.template);
     let sequence_fits = !by_sequence || list.least.get() == 0;

@@ -8,7 +8,7 @@
 
 use super::security_out::{KEY_FORMATS, Raw, SET_DATA_ENCRYPTION, TAPE_DATA_ENCRYPTION};
 use crate::device::State;
-use crate::encryption::{AES_256_GCM, Decrypt, Encrypt, MAX_A_KAD, MAX_M_KAD, MAX_U_KAD, Parameters, Scope};
+use crate::encryption::{AES_256_GCM, Decrypt, Encrypt, MAX_A_KAD, MAX_U_KAD, Parameters, Scope};
 use crate::fault::{self, Doing};
 use crate::load::Load;
 use scsi_core::asc::Asc;
@@ -129,6 +129,11 @@ fn volume_seals(state: &State) -> Option<bool> {
     }
 }
 
+/// Byte 12 of the algorithm's descriptor.
+const DKAD_C: u8 = 0xc0;
+const EEMC_C: u8 = 0x20;
+const EAREM: u8 = 0x01;
+
 /// One algorithm, done in hardware as far as a host can tell, and changed by SECURITY PROTOCOL OUT.
 fn capabilities(state: &State, w: &mut PageWriter) {
     let (valid, at_position) = match volume_seals(state) {
@@ -136,6 +141,8 @@ fn capabilities(state: &State, w: &mut PageWriter) {
         Some(false) => (0x00, 0x40),
         Some(true) => (0x80, 0x80),
     };
+    // RDMC_C: RDMC is taken; without it blocks cannot be read raw (4h), or can (5h).
+    let raw_reads = if state.profile.raw_reads { 0b101 } else { 0b100 };
     // EXTDECC 01b: no external control; CFG_P 01b: may be changed.
     w.u8(0x05).zeros(15);
     w.u8(state.profile.algorithm.0).u8(0).length_u16(|w| {
@@ -144,9 +151,11 @@ fn capabilities(state: &State, w: &mut PageWriter) {
         // NONCE_C 01b: the drive makes nonces; KADF_C; lengths of U-KAD and A-KAD may vary.
         w.u8(at_position | 0x10 | 0x08);
         w.u16(u16_of(MAX_U_KAD)).u16(u16_of(MAX_A_KAD)).u16(u16_of(Key::MAX));
-        // DKAD_C 01b: not required; EEMC_C 10b: blocks may come sealed; RDMC_C 4h: raw reads are allowed where a block says so;
-        // EAREM: it is known which came sealed.
-        w.u8(0x40 | 0x20 | 0x08 | 0x01).u8(0).u16(0).u16(u16_of(MAX_M_KAD)).zeros(2).u32(AES_256_GCM);
+        // DKAD_C 11b: a key that decrypts may come with key-associated data; EEMC_C 10b: blocks may come encrypted; EAREM: the
+        // medium tells which did.
+        w.u8(DKAD_C | EEMC_C | raw_reads << 1 | EAREM);
+        // No externally encrypted data keys, and no supplemental decryption keys.
+        w.zeros(7).u32(AES_256_GCM);
     });
 }
 

@@ -13,6 +13,7 @@ use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
+use scsi_core::field::{Field, check_reserved};
 use scsi_core::lu::Lu;
 use scsi_core::sense::Sense;
 use scsi_core::spec::{Access, CommandSpec};
@@ -126,7 +127,7 @@ pub(crate) fn run(
 
 /// The scope, the lock and the parameters of a page.
 fn parse(list: &[u8], reserved: bool, state: &State) -> Result<(Scope, bool, Parameters), Sense> {
-    let at = |byte: u16| Sense::list_field(byte, None);
+    let at = |byte| Sense::from(Field::byte(byte));
     let too_short = || Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR);
     let (page, rest) = Page::ref_from_prefix(list).map_err(|_| too_short())?;
     if page.code.get() != SET_DATA_ENCRYPTION {
@@ -138,19 +139,28 @@ fn parse(list: &[u8], reserved: bool, state: &State) -> Result<(Scope, bool, Par
         0 => Scope::Public,
         1 => Scope::Local,
         2 => Scope::All,
-        _ => return Err(at(4)),
+        _ => return Err(Field::bits(4, SCOPE).into()),
     };
-    let lock = page.scope & 0x01 != 0;
-    if page.scope & 0x1e != 0 {
-        return Err(at(4));
-    }
+    let lock = page.scope & LOCK != 0;
+    check_reserved(list, if scope == Scope::Public { USAGE_PUBLIC } else { USAGE }, 0)?;
     if scope == Scope::Public {
-        // All other fields are ignored.
         return Ok((scope, lock, Parameters::default()));
     }
     modes(page, rest, reserved, state).map(|parameters| (scope, lock, parameters))
 }
 
+/// Bits of the page before its key that may be set.
+const USAGE: &[u8] =
+    &[0xff, 0xff, 0xff, 0xff, SCOPE | LOCK, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+const _: () = assert!(USAGE.len() == size_of::<Page>());
+/// Of the public scope all other fields are ignored.
+const USAGE_PUBLIC: &[u8] = USAGE.split_at(5).0;
+/// Bits that may be set in byte 1 of a key-associated data descriptor: AUTHENTICATED, which is ignored.
+const USAGE_KAD: &[u8] = &[0xff, 0x07];
+
+const SCOPE: u8 = 0xe0;
+const LOCK: u8 = 0x01;
+const RDMC: u8 = 0x30;
 const SDK: u8 = 0x08;
 const CKOD: u8 = 0x04;
 const CKORP: u8 = 0x02;
@@ -158,32 +168,40 @@ const CKORL: u8 = 0x01;
 /// KEY FORMAT: as it is, or wrapped for the key of page 0031h.
 pub(super) const KEY_FORMATS: [u8; 2] = [0x00, 0x02];
 
-/// What byte 5 says: when the key goes, who may read blocks raw, and which blocks are not read.
-fn rules(flags: u8, mounted: bool, reserved: bool) -> Option<Parameters> {
+/// Byte 5: when the key is cleared, whether blocks can be read raw, and which blocks are not read.
+///
+/// # Errors
+/// The bits at fault.
+fn rules(flags: u8, reserved: bool, state: &State) -> Result<Parameters, u8> {
     let clear = Clear { on_demount: flags & CKOD != 0, on_preempt: flags & CKORP != 0, on_loss: flags & CKORL != 0 };
-    // A key goes with what is there.
-    if flags & SDK != 0 || clear.on_demount && !mounted || (clear.on_preempt || clear.on_loss) && !reserved {
-        return None;
-    }
-    let protected = match (flags >> 4) & 0b11 {
-        // The algorithm's default: not to be read raw.
-        0b00 | 0b11 => true,
+    let protected = match (flags & RDMC) >> 4 {
+        0b00 => !state.profile.raw_reads,
+        0b11 => true,
         0b10 => false,
-        _ => return None,
+        _ => return Err(RDMC),
     };
+    if flags & SDK != 0 {
+        return Err(SDK);
+    }
+    // A key is cleared together with something that exists now.
+    if clear.on_demount && !matches!(state.load, Load::Mounted(_)) {
+        return Err(CKOD);
+    }
+    if !reserved && (clear.on_preempt || clear.on_loss) {
+        return Err(if clear.on_preempt { CKORP } else { CKORL });
+    }
     let ceem = flags >> 6;
     let refused = match ceem {
         2 => Some(Refused::External),
         3 => Some(Refused::Sealed),
         _ => None,
     };
-    Some(Parameters { clear, protected, ceem, refused, ..Parameters::default() })
+    Ok(Parameters { clear, protected, ceem, refused, ..Parameters::default() })
 }
 
 fn modes(page: &Page, rest: &[u8], reserved: bool, state: &State) -> Result<Parameters, Sense> {
-    let at = |byte: u16| Sense::list_field(byte, None);
-    let mounted = matches!(state.load, Load::Mounted(_));
-    let parameters = rules(page.flags, mounted, reserved).ok_or_else(|| at(5))?;
+    let at = |byte| Sense::from(Field::byte(byte));
+    let parameters = rules(page.flags, reserved, state).map_err(|bits| Field::bits(5, bits))?;
     let encrypt = match page.encrypt {
         0 => Encrypt::Disable,
         1 => Encrypt::External,
@@ -215,13 +233,9 @@ fn modes(page: &Page, rest: &[u8], reserved: bool, state: &State) -> Result<Para
         0 => return Err(at(18)),
         _ => Some(unwrapped(key, state)?),
     };
-    let kads = if encrypt != Encrypt::Disable {
-        descriptors(kads, list_offset(rest, kads))?
-    } else if kads.is_empty() {
-        Kads::default()
-    } else {
-        return Err(at(20));
-    };
+    // DKAD_C 11b: descriptors may come with a key that only decrypts, which does not need them.
+    let kads = descriptors(kads, list_offset(rest, kads))?;
+    let kads = if encrypt == Encrypt::Disable { Kads::default() } else { kads };
     let kad_format = page.kad_format;
     Ok(Parameters { encrypt, decrypt, key, kads, kad_format, ..parameters })
 }
@@ -231,7 +245,7 @@ const RSA_2048: u16 = 0x0000;
 
 /// A wrapped key: parameter set, label, wrapped key, and a signature that is not there, each but the first behind its length.
 fn unwrapped(field: &[u8], state: &State) -> Result<Key, Sense> {
-    let at = |byte: usize| Sense::list_field(u16::try_from(size_of::<Page>() + byte).unwrap_or(u16::MAX), None);
+    let at = |byte: usize| Sense::from(Field::byte(size_of::<Page>() + byte));
     let end = || at(field.len());
     let counted = |from: usize| {
         let (len, rest) = field.get(from..)?.split_first_chunk::<2>()?;
@@ -260,8 +274,9 @@ fn list_offset(rest: &[u8], kads: &[u8]) -> usize {
 fn descriptors(mut list: &[u8], mut offset: usize) -> Result<Kads, Sense> {
     let (mut kads, mut last) = (Kads::default(), None);
     while !list.is_empty() {
-        let at = |byte: usize| Sense::list_field(u16::try_from(offset + byte).unwrap_or(u16::MAX), None);
+        let at = |byte: usize| Sense::from(Field::byte(offset + byte));
         let ([kind, _, high, low], after) = list.split_first_chunk::<4>().ok_or_else(|| at(0))?;
+        check_reserved(list, USAGE_KAD, offset)?;
         let len = usize::from(u16::from_be_bytes([*high, *low]));
         let (value, after) = after.split_at_checked(len).ok_or_else(|| at(2))?;
         let (slot, most) = match kind {

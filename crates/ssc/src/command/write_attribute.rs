@@ -12,6 +12,7 @@ use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
+use scsi_core::field::{Field, check_reserved};
 use scsi_core::sense::Sense;
 use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::wire::U32;
@@ -41,6 +42,10 @@ struct Raw {
     control: u8,
 }
 const _: () = assert!(size_of::<Raw>() == 16);
+
+/// READ ONLY, which is ignored, and FORMAT, in byte 2 of an attribute.
+const USAGE_FORMAT: u8 = 0x83;
+const FORMAT: u8 = 0x03;
 
 /// The longest list: every attribute of the largest memory, and more than fits any of them.
 const LONGEST: usize = 64 * 1024;
@@ -107,8 +112,9 @@ fn apply(mam: &Mam, partition: u8, list: &[u8]) -> Result<Mam, Sense> {
         if last.is_some_and(|last| id <= last) {
             return Err(fault(0));
         }
-        if format & 0x03 != format_bits(spec.format) {
-            return Err(fault(2));
+        check_reserved(&[*format], &[USAGE_FORMAT], at + 2)?;
+        if format & FORMAT != format_bits(spec.format) {
+            return Err(Field::bits(at + 2, FORMAT).into());
         }
         let fits = len == 0 || len == usize::from(spec.len) || (spec.variable && len <= usize::from(spec.len));
         if !fits {

@@ -48,7 +48,7 @@ fn what_a_drive_can_do() {
     );
     assert_eq!(page(&mut drive, "01"), bytes("00 01 00 02 00 10"));
     let capabilities = "00 10 00 28 05 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 \
-        01 00 00 14 ba 98 00 20 00 0c 00 20 69 00 00 00 00 40 00 00 00 01 00 14";
+        01 00 00 14 ba 98 00 20 00 0c 00 20 e9 00 00 00 00 00 00 00 00 01 00 14";
     assert_eq!(page(&mut drive, "10"), bytes(capabilities));
     assert_eq!(page(&mut drive, "11"), bytes("00 11 00 02 00 02"));
     assert_eq!(page(&mut drive, "12"), bytes("00 12 00 0c 01 07 00 07 00 00 00 00 00 00 00 00"));
@@ -137,7 +137,7 @@ fn keys_that_go_with_the_volume() {
     assert_eq!(codes(&run(&mut drive, "00 00 00 00 00 00", &[], 0)), (6, 0x2a, 0x12));
     assert_eq!(page(&mut drive, "20")[4..8], bytes("00 00 00 00"));
     // It needs a volume to go with.
-    assert_eq!(send(&mut drive, HOST, &set("40 04 02 03", &[1; 32], "")).1[12..18], bytes("26 00 00 80 00 05"));
+    assert_eq!(send(&mut drive, HOST, &set("40 04 02 03", &[1; 32], "")).1[12..18], bytes("26 00 00 8a 00 05"));
     // Without it, a key stays through loads.
     assert_eq!(send(&mut drive, HOST, &set("40 00 02 03", &[1; 32], "")), GOOD);
     good(&mut drive, "1b 00 00 00 01 00", &[]);
@@ -148,27 +148,39 @@ fn keys_that_go_with_the_volume() {
 fn a_list_that_is_wrong_changes_nothing() {
     let mut drive = loaded(1 << 30);
     let key = [7; 32];
-    for (list, byte) in [
-        (set("60 00 02 03", &key, ""), 4),
-        (set("42 00 02 03", &key, ""), 4),
-        (set("40 08 02 03", &key, ""), 5),
-        (set("40 10 02 03", &key, ""), 5),
-        (set("40 02 02 03", &key, ""), 5),
-        (set("40 01 02 03", &key, ""), 5),
-        (set("40 00 03 03", &key, ""), 6),
-        (set("40 00 02 04", &key, ""), 7),
-        (set("40 00 02 03", &key[1..], ""), 18),
-        (set("40 00 02 03", &[], ""), 18),
-        (set("40 00 02 03", &key, "02 00 00 01 aa"), 52),
-        (set("40 00 02 03", &key, "01 00 00 01 aa 00 00 00 01 bb"), 57),
-        (set("40 00 02 03", &key, "01 00 00 01 aa 01 00 00 01 bb"), 57),
-        (set("40 00 02 03", &key, "01 00 00 0d 00 00 00 00 00 00 00 00 00 00 00 00 00"), 54),
-        (set("40 00 02 03", &key, "00 00 00 09 aa"), 54),
-        (set("40 00 00 03", &key, "00 00 00 01 aa"), 20),
+    // SENSE-KEY SPECIFIC: SKSV, BPV and the most significant bit of a field that is smaller than a byte; then its byte.
+    for (list, specific, byte) in [
+        (set("60 00 02 03", &key, ""), 0x8f, 4),
+        (set("42 00 02 03", &key, ""), 0x89, 4),
+        (set("10 00 00 00", &[], ""), 0x8c, 4),
+        (set("40 08 02 03", &key, ""), 0x8b, 5),
+        (set("40 10 02 03", &key, ""), 0x8d, 5),
+        (set("40 02 02 03", &key, ""), 0x89, 5),
+        (set("40 01 02 03", &key, ""), 0x88, 5),
+        (set("40 00 03 03", &key, ""), 0x80, 6),
+        (set("40 00 02 04", &key, ""), 0x80, 7),
+        (set("40 00 02 03", &key[1..], ""), 0x80, 18),
+        (set("40 00 02 03", &[], ""), 0x80, 18),
+        (set("40 00 02 03", &key, "02 00 00 01 aa"), 0x80, 52),
+        (set("40 00 02 03", &key, "00 f8 00 01 aa"), 0x8f, 53),
+        (set("40 00 02 03", &key, "00 00 00 01 aa 01 08 00 01 bb"), 0x8b, 58),
+        (set("40 00 00 03", &key, "00 f8 00 01 aa"), 0x8f, 53),
+        (set("40 00 02 03", &key, "01 00 00 01 aa 00 00 00 01 bb"), 0x80, 57),
+        (set("40 00 02 03", &key, "01 00 00 01 aa 01 00 00 01 bb"), 0x80, 57),
+        (set("40 00 02 03", &key, "01 00 00 0d 00 00 00 00 00 00 00 00 00 00 00 00 00"), 0x80, 54),
+        (set("40 00 02 03", &key, "00 00 00 09 aa"), 0x80, 54),
     ] {
         let (status, sense) = send(&mut drive, HOST, &list);
-        assert_eq!((status, sense[2], sense[12], sense[13], sense[15]), (2, 5, 0x26, 0, 0x80), "byte {byte}");
+        assert_eq!((status, sense[2], sense[12], sense[13], sense[15]), (2, 5, 0x26, 0, specific), "byte {byte}");
         assert_eq!(u16::from_be_bytes([sense[16], sense[17]]), byte);
+    }
+    // Reserved bytes 11 to 17, of every scope but the public one, of which only SCOPE and LOCK count.
+    for byte in 11..18_u8 {
+        let mut list = set("40 00 02 03", &key, "");
+        list[usize::from(byte)] = 0x04;
+        assert_eq!(send(&mut drive, HOST, &list).1[12..18], [0x26, 0, 0, 0x8a, 0, byte]);
+        list[4] = 0;
+        assert_eq!(send(&mut drive, HOST, &list), GOOD);
     }
     let mut other = set("40 00 02 03", &key, "");
     other[8] = 2;
@@ -288,7 +300,10 @@ fn keys_that_go_with_a_reservation() {
             assert_eq!((register(&mut drive, HOST, 1), register(&mut drive, OTHER, 2)), (0, 0));
             // Without a reservation there is nothing for the key to go with.
             let list = set(&format!("40 {flags} 02 03"), &[1; 32], "");
-            assert_eq!(send(&mut drive, HOST, &list).1[15..18], bytes("80 00 05"));
+            assert_eq!(
+                send(&mut drive, HOST, &list).1[15..18],
+                bytes(if flags == "02" { "89 00 05" } else { "88 00 05" })
+            );
             assert_eq!(out(&mut drive, HOST, 1, 1, 0), 0);
             assert_eq!(send(&mut drive, HOST, &list), GOOD);
             settle(&mut drive);

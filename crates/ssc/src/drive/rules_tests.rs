@@ -65,8 +65,8 @@ fn logical_block_protection() {
     check(&mut drive, "0a 01 00 00 02 00", two, 0, fixed, b"");
     assert_eq!(position(&mut drive), 1);
     // A method that is not there, one without a direction, a wrong length.
-    for (method, flags, byte) in [("03", "c0", 8), ("01", "00", 10), ("00", "80", 10)] {
-        let sense = format!("70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 {byte:02x}");
+    for (method, flags, at) in [("03", "c0", "80 00 08"), ("01", "00", "8f 00 0a"), ("00", "80", "8f 00 0a")] {
+        let sense = format!("70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 {at}");
         assert_eq!(protect(&mut drive, HOST, method, flags), (2, bytes(&sense), vec![]), "{method} {flags}");
     }
     assert_eq!(protect(&mut drive, HOST, "00", "00").0, 0);
@@ -247,7 +247,7 @@ fn append_only_mode() {
     good(&mut drive, "82 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00", b"");
     good(&mut drive, "04 00 00 00 00 00", b"");
     // It lasts while a volume is mounted.
-    let sense = bytes("70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 09");
+    let sense = bytes("70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 8f 00 09");
     assert_eq!(extension(&mut drive, "02", "00 00"), (2, sense, vec![]));
     good(&mut drive, "1b 00 00 00 00 00", b"");
     assert_eq!(extension(&mut drive, "02", "00 00").0, 0);
@@ -419,10 +419,12 @@ fn informational_exceptions() {
     assert_eq!(run(&mut drive, "03 00 00 00 12 00", &[], 18).2[12..14], [0x5d, 0xff]);
     assert_eq!(run(&mut drive, "03 00 00 00 12 00", &[], 18).2[12..14], [0x00, 0x00]);
     // A test of what is disabled, a flag that cannot be, a method that is not.
-    for (flags, mrie, number, byte) in
-        [("0c", "04", "00 00 00 00", 6), ("04", "04", "00 00 00 41", 12), ("00", "01", "00 00 00 00", 7)]
-    {
-        let sense = format!("70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 {byte:02x}");
+    for (flags, mrie, number, at) in [
+        ("0c", "04", "00 00 00 00", "8a 00 06"),
+        ("04", "04", "00 00 00 41", "80 00 0c"),
+        ("00", "01", "00 00 00 00", "8b 00 07"),
+    ] {
+        let sense = format!("70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 {at}");
         assert_eq!(select(&mut drive, flags, mrie, number).1, bytes(&sense), "{flags} {mrie} {number}");
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::device::State;
 use crate::load::Load;
+use scsi_core::field::Field;
 use scsi_core::mode::{PageDef, PageId};
 
 /// Identifier of the page.
@@ -18,12 +19,12 @@ pub(crate) const APPEND_ONLY: u8 = 0x10;
 /// Unit of PEWS.
 const MB: u64 = 1_000_000;
 
-/// Checks what a host selects; the byte that is wrong. Append-only mode lasts while a volume is mounted.
-pub(crate) fn check(state: &State, page: &[u8]) -> Result<(), usize> {
+/// Checks what a host selects; the field at fault. Append-only mode lasts while a volume is mounted.
+pub(crate) fn check(state: &State, page: &[u8]) -> Result<(), Field> {
     let [_, _, _, _, _, modes, ..] = page else { return Ok(()) };
     let mounted = matches!(state.load, Load::Mounted(_));
     let ends = mounted && state.settings.append_only && modes >> 4 == 0;
-    if modes >> 4 > 1 || ends { Err(5) } else { Ok(()) }
+    if modes >> 4 > 1 || ends { Err(Field::bits(5, 0xf0)) } else { Ok(()) }
 }
 
 /// Append-only mode, and how many bytes before early warning is to be warned.

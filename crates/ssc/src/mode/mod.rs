@@ -13,6 +13,7 @@ pub(crate) mod protection_0af0;
 mod vendor;
 
 use crate::device::State;
+use scsi_core::field::Field;
 use scsi_core::mode::{PageControl, PageDef, PageId, control_0a, disconnect_02, exceptions_1c};
 
 /// Pages of IBM's LTO drives, ascending.
@@ -166,8 +167,11 @@ pub(crate) fn render(state: &State, id: PageId, control: PageControl, page: &mut
     }
 }
 
-/// Checks a page beyond its changeable bits; the byte that is wrong.
-pub(crate) fn check(state: &State, id: PageId, page: &[u8]) -> Result<(), usize> {
+/// Checks a page beyond its changeable bits.
+///
+/// # Errors
+/// The field at fault.
+pub(crate) fn check(state: &State, id: PageId, page: &[u8]) -> Result<(), Field> {
     match id {
         partition_11::ID => partition_11::check(state, page),
         config_extension_1001::ID => config_extension_1001::check(state, page),

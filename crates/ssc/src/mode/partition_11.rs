@@ -5,6 +5,7 @@
 use crate::device::State;
 use crate::load::Load;
 use crate::mounted::Mounted;
+use scsi_core::field::Field;
 use scsi_core::mode::{PageDef, PageId};
 use tape_store::media::MediaSpec;
 
@@ -60,20 +61,20 @@ fn most_additional(state: &State) -> u8 {
     media.partitions - 1
 }
 
-/// Checks what a host selects; the byte that is wrong.
-pub(crate) fn check(state: &State, page: &[u8]) -> Result<(), usize> {
+/// Checks what a host selects; the field at fault.
+pub(crate) fn check(state: &State, page: &[u8]) -> Result<(), Field> {
     let [_, _, _, additional, flags, _, kind, ..] = page else { return Ok(()) };
     if *additional > most_additional(state) {
-        return Err(3);
+        return Err(Field::byte(3));
     }
     if (flags & CHOSEN).count_ones() > 1 {
-        return Err(4);
+        return Err(Field::bits(4, CHOSEN));
     }
     if !TYPES.contains(&(kind >> 4)) {
-        return Err(6);
+        return Err(Field::bits(6, 0xf0));
     }
     match &state.load {
-        Load::Mounted(mounted) => sizes(page, Tape::of(mounted)).map(drop),
+        Load::Mounted(mounted) => sizes(page, Tape::of(mounted)).map(drop).map_err(Field::byte),
         _ => Ok(()),
     }
 }

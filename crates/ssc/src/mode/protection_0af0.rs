@@ -1,6 +1,7 @@
 //! Control data protection mode page, 0Ah/F0h (SSC-5 §8.3.9): logical block protection, of each nexus.
 
 use crate::protection::{LEN, Method, Protection};
+use scsi_core::field::Field;
 use scsi_core::mode::{PageDef, PageId};
 
 /// Identifier of the page.
@@ -14,18 +15,18 @@ pub(crate) const PAGE: PageDef = PageDef::new(ID, &DEFAULT, &CHANGEABLE).per_nex
 const LBP_W: u8 = 0x80;
 const LBP_R: u8 = 0x40;
 
-/// Checks what a host selects; the byte that is wrong.
-pub(crate) fn check(methods: &[Method], page: &[u8]) -> Result<(), usize> {
+/// Checks what a host selects; the field at fault.
+pub(crate) fn check(methods: &[Method], page: &[u8]) -> Result<(), Field> {
     let [_, _, _, _, method, length, flags, ..] = page else { return Ok(()) };
     let on = *method != 0;
     if on && !methods.iter().any(|known| known.code() == *method) {
-        return Err(4);
+        return Err(Field::byte(4));
     }
     if on && usize::from(*length) != LEN || !on && !matches!(*length, 0 | 4) {
-        return Err(5);
+        return Err(Field::bits(5, 0x3f));
     }
     // A method without a direction protects nothing, and a direction needs a method.
-    if on == (*flags == 0) { Err(6) } else { Ok(()) }
+    if on == (*flags == 0) { Err(Field::bits(6, LBP_W)) } else { Ok(()) }
 }
 
 /// What the page asks for.

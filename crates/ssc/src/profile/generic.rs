@@ -73,6 +73,7 @@ pub const GENERIC: DriveProfile = DriveProfile {
     vendor_vpd: no_vpd,
     order: DEFAULT_ORDER,
     algorithm: (1, &[]),
+    raw_reads: false,
     protection: &[],
     worm: true,
     lacks: SCSI_2,

@@ -72,6 +72,8 @@ const fn built_by_hp(product: &'static str, revision: &'static str, generation: 
         vendor_vpd,
         order: HP_ORDER,
         algorithm: (1, &[]),
+        // An LTO-6 drive as stenc shows it.
+        raw_reads: true,
         protection: REED_SOLOMON,
         worm: true,
         lacks: NO_WRAPS,
@@ -92,6 +94,7 @@ const fn built_by_ibm(model: Model, generation: &Generation) -> DriveProfile {
         vendor_vpd: ibm::vendor_vpd,
         order: IBM_ORDER,
         algorithm: (1, &[]),
+        raw_reads: false,
         protection: BOTH,
         worm: true,
         lacks: &[],

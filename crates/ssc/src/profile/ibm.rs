@@ -76,6 +76,7 @@ const fn ultrium(product: &'static str, revision: &'static str, generation: &Gen
         order: IBM_ORDER,
         // stenc names index 0 unless told otherwise; IBM's drives take it, HP's want 1.
         algorithm: (1, &[0]),
+        raw_reads: false,
         protection: if since_7 { BOTH } else { REED_SOLOMON },
         worm: true,
         lacks: if since_7 { &[] } else { NO_WRAPS },

@@ -128,6 +128,8 @@ pub struct DriveProfile {
     pub order: &'static [Check],
     /// The ALGORITHM INDEX that SECURITY PROTOCOL IN names, and others that SECURITY PROTOCOL OUT takes for it.
     pub algorithm: (u8, &'static [u8]),
+    /// Blocks that are written without RDMC can be read raw (RDMC_C 5h; else 4h).
+    pub raw_reads: bool,
     /// Methods of logical block protection.
     pub protection: &'static [Method],
     /// It takes cartridges that are written once.
