@@ -22,15 +22,13 @@ use crate::writer::PageWriter;
 use std::collections::BTreeMap;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-const USAGE: [u8; 9] = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00];
-const fn usage(opcode: u8) -> [u8; 10] {
-    let [a, b, c, d, e, f, g, h, i] = USAGE;
-    [opcode, a, b, c, d, e, f, g, h, i]
-}
-/// Facts of READ BUFFER.
-pub const READ: CommandSpec = CommandSpec::new("READ BUFFER(10)", &usage(0x3c), Access::Read);
+/// Facts of READ BUFFER, without MODE SPECIFIC.
+pub const READ: CommandSpec =
+    CommandSpec::new("READ BUFFER(10)", &[0x3c, 0x1f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00], Access::Read);
 /// Facts of WRITE BUFFER.
-pub const WRITE: CommandSpec = CommandSpec::new("WRITE BUFFER", &usage(0x3b), Access::Write).within(1, 600);
+pub const WRITE: CommandSpec =
+    CommandSpec::new("WRITE BUFFER", &[0x3b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00], Access::Write)
+        .within(1, 600);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -94,9 +92,6 @@ pub(super) fn read(lu: &Lu, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_
     let offset = raw.offset.get();
     let mut page = PageWriter::new();
     let shared = |from: u32| lu.buffers.shared.get(from as usize..).unwrap_or_default();
-    if raw.mode & 0xe0 != 0 {
-        return Err(Sense::cdb_field(1, Some(7)).into());
-    }
     match raw.mode() {
         mode::COMBINED | mode::DATA | mode::DESCRIPTOR if raw.id != 0 => return Err(Sense::cdb_field(2, None).into()),
         mode::COMBINED if offset != 0 => return Err(Sense::cdb_field(3, None).into()),
