@@ -51,16 +51,22 @@ pub fn changer() -> Changer {
 }
 
 /// As [`changer`], of another model.
-///
-/// # Panics
-/// Never: every model has such a layout.
 #[must_use]
 pub fn changer_of(profile: &'static ChangerProfile) -> Changer {
+    changer_with(profile, 2)
+}
+
+/// As [`changer_of`], with this number of import/export elements.
+///
+/// # Panics
+/// If the model cannot have as many.
+#[must_use]
+pub fn changer_with(profile: &'static ChangerProfile, import_export: u16) -> Changer {
     let [_, storage, ..] = profile.first;
     let serial = profile.unit_serial("0123456789", 0, Address(storage));
     let identity = Identity { model: profile.model.into(), serial, naa: 0x3000_0000_0000_0002, port: None };
     #[expect(clippy::expect_used, reason = "a constant layout")]
-    let layout = profile.layout(6, 2, 2).expect("six slots fit every model");
+    let layout = profile.layout(6, import_export, 2).expect("six slots fit every model");
     let bays: Vec<Box<dyn Bay>> = vec![Box::<Door>::default(), Box::<Door>::default()];
     let mut library = Library::new(layout, profile.capabilities, bays);
     for (slot, name) in layout.storage.addresses().zip(["A00001L8", "A00002L8", "A00003L8"]) {

@@ -3,9 +3,10 @@
 use super::*;
 use crate::alert::Alert;
 use crate::element::{Label, Trouble};
+use crate::library::Origin;
 use crate::profile;
 use crate::robot::Failure;
-use crate::testing::{cartridge, changer_of};
+use crate::testing::{cartridge, changer_of, changer_with};
 use scsi_core::nexus::NexusId;
 use std::io::{IoSlice, IoSliceMut};
 
@@ -514,6 +515,90 @@ fn reserved_bits_of_mode_lists_are_refused_by_byte_and_bit() {
                 list[4 + byte] ^= 1 << bit;
                 let got = run(&mut changer, &format!("15 10 00 00 {:02x} 00", list.len()), &list, 0);
                 assert_eq!(got.1, refused(bit, 4 + byte), "{} page {:02x}h", profile.name, def.id.page);
+            }
+        }
+    }
+}
+
+/// Mode page 1Fh: every move and exchange between types of elements is made if the page says so, and refused otherwise.
+#[test]
+fn device_capabilities_keep_their_promises() {
+    for (profile, import_export) in profile::ALL.iter().flat_map(|profile| [(*profile, 2), (*profile, 0)]) {
+        let fresh = || {
+            let mut changer = changer_with(profile, import_export);
+            assert_eq!(run(&mut changer, TEST, &[], 0).0, 2);
+            changer
+        };
+        let sense =
+            if profile.name == "SPECTRA PYTHON" { "1a 08 1f 00 ff 00" } else { "5a 08 1f 00 00 00 00 00 ff 00" };
+        let at = if sense.starts_with("1a") { 4 } else { 8 };
+        let page = run(&mut fresh(), sense, &[], 255).2[at..].to_vec();
+        let layout = profile.layout(6, import_export, 2).unwrap();
+        let types: Vec<(usize, Vec<u16>)> = layout
+            .ranges()
+            .iter()
+            .enumerate()
+            .skip(1)
+            .map(|(bit, (_, range))| (bit, range.addresses().map(|address| address.0).collect()))
+            .collect();
+        for ((from, sources), (to, destinations)) in
+            types.iter().flat_map(|from| types.iter().map(move |to| (from, to)))
+        {
+            let promised = page[4 + from] >> to & 1 == 1;
+            let (Some(source), Some(destination)) = (sources.first(), destinations.last()) else {
+                assert!(!promised, "{} {from} {to}: there are no such elements", profile.name);
+                continue;
+            };
+            let mut changer = fresh();
+            if *from != 1 {
+                let moved = cartridge("B00001L8").unwrap();
+                changer.state.library.put(Address(*source), moved, Origin::default(), Now::default()).unwrap();
+            }
+            let [s, d] = [source, destination].map(|address| format!("{:02x} {:02x}", address >> 8, address & 0xff));
+            let hand = format!("{:02x} {:02x}", profile.first[0] >> 8, profile.first[0] & 0xff);
+            let (status, got, _) = run(&mut changer, &format!("a5 00 {hand} {s} {d} 00 00 00 00"), &[], 0);
+            assert_eq!(status == 0, promised, "{} {from} {to}: {got:02x?}", profile.name);
+            if import_export == 0 || profile.lacks.contains(&"EXCHANGE MEDIUM") {
+                continue;
+            }
+            // What was moved goes to the destination, what is there to where the first came from.
+            let promised = page[12 + from] >> to & 1 == 1 && page[12 + to] >> from & 1 == 1;
+            let mut changer = fresh();
+            for (address, name) in [(source, "B00001L8"), (destination, "B00002L8")] {
+                let put = cartridge(name).unwrap();
+                drop(changer.state.library.take(Address(*address), Now::default()));
+                changer.state.library.put(Address(*address), put, Origin::default(), Now::default()).unwrap();
+            }
+            let (status, got, _) = run(&mut changer, &format!("a6 00 {hand} {s} {d} {s} 00 00"), &[], 0);
+            assert_eq!(status == 0, promised, "{} exchange {from} {to}: {got:02x?}", profile.name);
+        }
+    }
+}
+
+/// CDB USAGE DATA of each command: a bit that it does not have is refused where it stands.
+#[test]
+fn usage_of_each_command() {
+    for profile in [&profile::STK_L700, &profile::IBM_03584L32, &profile::HP_MSL_G3] {
+        let mut changer = ready_of(profile);
+        let list = run(&mut changer, "a3 0c 00 00 00 00 00 00 ff ff 00 00", &[], 8192).2;
+        for command in list[4..].chunks(8) {
+            let has_action = command[5] & 0x01 == 1;
+            let options = if has_action { 2 } else { 1 };
+            let [opcode, high, low] = [command[0], command[2], command[3]];
+            let ask = format!("a3 0c {options:02x} {opcode:02x} {high:02x} {low:02x} 00 00 01 00 00 00");
+            let usage = run(&mut changer, &ask, &[], 256).2[4..].to_vec();
+            for (byte, bit) in (1..usage.len()).flat_map(|byte| (0..8).map(move |bit| (byte, bit))) {
+                let lun = opcode == 0x12 && byte == 1 && bit > 4;
+                if has_action && byte == 1 && bit < 5 || usage[byte] >> bit & 1 == 1 || lun {
+                    continue;
+                }
+                let mut cdb = vec![0; usage.len()];
+                (cdb[0], cdb[1]) = (opcode, low);
+                cdb[byte] |= 1 << bit;
+                let text = cdb.iter().map(|byte| format!("{byte:02x} ")).collect::<String>();
+                let (status, sense, _) = run(&mut changer, &text, &[], 64);
+                let at = [0x24, 0, 0, 0xc8 | bit, 0, u8::try_from(byte).unwrap()];
+                assert_eq!((status, &sense[12..18]), (2, &at[..]), "{} {text}", profile.name);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Device capabilities mode page, 1Fh (SMC-3 §7.3.3): what this library really can do. Moves are checked against it.
 
-use crate::element::ElementType;
+use crate::element::{ElementType, Layout};
 use scsi_core::mode::{PageDef, PageId};
 
 /// Identifier of the page.
@@ -44,6 +44,25 @@ impl Capabilities {
     #[must_use]
     pub fn exchanges_at_all(&self) -> bool {
         self.exchanges != [0; 4]
+    }
+
+    /// Those of a library with this layout: a type without elements stores nothing, and nothing is moved from or to it.
+    pub(crate) fn of(&self, layout: &Layout) -> Self {
+        let counts = layout.ranges().map(|(_, range)| range.count);
+        let bits = counts.iter().rev().fold(0, |bits, count| bits << 1 | u8::from(*count > 0));
+        let only = |rows: [u8; 4]| {
+            let mut rows = rows;
+            for (row, count) in rows.iter_mut().zip(counts) {
+                *row &= if count > 0 { bits } else { 0 };
+            }
+            rows
+        };
+        Self {
+            stores: self.stores & bits,
+            features: self.features,
+            moves: only(self.moves),
+            exchanges: only(self.exchanges),
+        }
     }
 
     /// Fills the page.

@@ -51,7 +51,7 @@ pub(crate) fn render(state: &State, id: PageId, control: PageControl, page: &mut
     }
     match id {
         addresses_1d::ID => addresses_1d::render(state.library.layout(), page),
-        capabilities_1f::ID => state.profile.capabilities.render(page),
+        capabilities_1f::ID => state.profile.capabilities.of(state.library.layout()).render(page),
         _ => {}
     }
 }
