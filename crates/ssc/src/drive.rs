@@ -497,6 +497,8 @@ mod oracle_tests;
 #[cfg(test)]
 mod rules_tests;
 #[cfg(test)]
+mod saved_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod transcript_tests;

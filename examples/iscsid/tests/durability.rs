@@ -57,6 +57,26 @@ fn sigterm_closes_everything_and_the_tape_waits_at_its_beginning() {
     assert_eq!(read(&mut session, 70_000).data, last);
 }
 
+/// MODE SELECT with SP=1: durable before GOOD.
+#[test]
+fn a_saved_mode_page_survives_kill() {
+    let dir = tempdir().unwrap();
+    let data = dir.path().join("d");
+    let daemon = Daemon::start(&data, SMALL);
+    let mut session = daemon.login(1);
+    // Device configuration extension: programmable early warning at 1234h MB.
+    let mut list = vec![0, 0, 0x10, 0, 0x50, 0x01, 0, 0x1c, 0, 0x02, 0x12, 0x34];
+    list.resize(36, 0);
+    assert_eq!(session.command(1, &[0x15, 0x11, 0, 0, 36, 0], Transfer::Out(&list)).unwrap(), Reply::default());
+    daemon.kill();
+    let daemon = Daemon::start(&data, SMALL);
+    let mut session = daemon.login(1);
+    for (control, early_warning) in [(0x00, [0x12, 0x34]), (0x80, [0, 0]), (0xc0, [0x12, 0x34])] {
+        let page = session.command(1, &[0x1a, 0x08, control | 0x10, 0x01, 36, 0], Transfer::In(36)).unwrap();
+        assert_eq!((&page.data[4..8], &page.data[10..12]), (&[0xd0, 0x01, 0, 0x1c][..], &early_warning[..]));
+    }
+}
+
 #[test]
 fn a_second_instance_is_refused_by_name() {
     let dir = tempdir().unwrap();

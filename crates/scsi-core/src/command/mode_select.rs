@@ -1,7 +1,8 @@
 //! MODE SELECT(6), SPC-5 §6.12.   Bytes: 0 opcode · 1 PF(4) SP(0) · 4 PARAMETER LIST LENGTH · 5 control
 //! MODE SELECT(10), SPC-5 §6.13.  Bytes: 0 opcode · 1 PF(4) SP(0) · 7-8 PARAMETER LIST LENGTH · 9 control
 //!
-//! All of the list is checked before anything changes. Every other nexus hears 2A/01 if anything did.
+//! All of the list is checked before anything changes. Every other nexus hears 2A/01 if anything did. SP=1 is refused with a page
+//! whose PS is zero; the values are durable before GOOD and are the ones after power on and a reset.
 //!
 //! **Deviations:** PF=0 is accepted when the list has no pages, as a drive before SPC would; MEDIUM TYPE is ignored, and so is
 //! the PS bit of a page, which is reserved here.
@@ -40,6 +41,9 @@ pub(super) fn run(
     let (page_format, save) = (flags & 0x10 != 0, flags & 0x01 != 0);
     let short = Opcode(opcode) == Opcode::MODE_SELECT_6;
     let length = list_length(cdb);
+    if save && !lu.mode.can_save() {
+        return Err(Sense::cdb_field(1, Some(0)).into());
+    }
     if length == 0 {
         return Ok(());
     }
@@ -54,7 +58,7 @@ pub(super) fn run(
     let change = lu.mode.check(pages, offset, (device, request.nexus), save)?;
     let header_changed = device.apply_header(&header);
     let changed = lu.mode.apply(change, request.nexus, save);
-    if save && !pages.is_empty() {
+    if save {
         lu.save(Save::UNIT);
     }
     if header_changed || changed {

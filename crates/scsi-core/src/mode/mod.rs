@@ -167,6 +167,11 @@ impl ModePages {
         }
     }
 
+    /// Whether any page can be saved.
+    pub(crate) fn can_save(&self) -> bool {
+        self.defs.iter().any(|def| def.saveable)
+    }
+
     /// The saved pages.
     #[must_use]
     pub fn saved(&self) -> &[SavedPage] {

@@ -74,10 +74,14 @@ impl ModePages {
         }
         device.check_mode(def.id, page).map_err(|field| Sense::from(field.after(offset)))?;
         let differs = page.get(def.header_len()..) != current.get(def.header_len()..);
-        Ok(CheckedPage { at, bytes: whole, differs })
+        // What only shows state (the active partition) is not kept.
+        let kept = self.stored(def, PageControl::Current, Some(nexus));
+        let bytes = page.iter().zip(&kept).zip(def.changeable).map(|((new, old), mask)| new & mask | old & !mask);
+        Ok(CheckedPage { at, bytes: bytes.collect(), differs })
     }
 
-    /// Applies checked pages; says whether any value that other nexuses share differs from before.
+    /// Applies checked pages; says whether any value that other nexuses share differs from before. With `save` all pages that
+    /// can be saved are, also those that were not sent (SPC-5 §6.12).
     pub(crate) fn apply(&mut self, change: Change, nexus: NexusId, save: bool) -> bool {
         let mut changed = false;
         for CheckedPage { at, bytes, differs } in change.pages {
@@ -87,11 +91,11 @@ impl ModePages {
                 continue;
             }
             changed |= differs;
-            if save {
-                self.saved.retain(|saved| saved.id != def.id);
-                self.saved.push(SavedPage { id: def.id, bytes: bytes.clone() });
-            }
             *slot = bytes;
+        }
+        if save {
+            let pages = self.defs.iter().zip(&self.current).filter(|(def, _)| def.saveable);
+            self.saved = pages.map(|(def, bytes)| SavedPage { id: def.id, bytes: bytes.clone() }).collect();
         }
         changed
     }

@@ -21,14 +21,14 @@ pub(crate) const STANDARD: &[PageDef] = &[
 pub(crate) const SHORT: &[PageDef] =
     &[exceptions_1c::OF_TAPE_ALERT, addresses_1d::PAGE, geometry_1e::PAGE, capabilities_1f::SHORT];
 
-/// Capture of an MSL: DEXCPT and LOGERR set, no page 0Ah.
+/// Capture of an MSL: DEXCPT and LOGERR set, no page 0Ah; PS on page 1Dh alone.
 pub(crate) const HP: &[PageDef] = &[
     PageDef::new(
         exceptions_1c::ID,
         &[0x1c, 0x0a, 0x09, 0, 0, 0, 0, 0, 0, 0, 0, 0],
         exceptions_1c::OF_TAPE_ALERT.changeable,
     ),
-    addresses_1d::PAGE,
+    addresses_1d::PAGE.saveable(),
     geometry_1e::PAGE,
     capabilities_1f::PAGE,
 ];

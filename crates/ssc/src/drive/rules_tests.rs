@@ -218,7 +218,7 @@ fn append_only_mode() {
     good(&mut drive, "0a 00 00 00 01 00", b"a");
     good(&mut drive, "0a 00 00 00 01 00", b"b");
     assert_eq!(extension(&mut drive, "12", "00 00").0, 0);
-    assert_eq!(run(&mut drive, "1a 08 10 01 ff 00", &[], 255).2[4..12], bytes("50 01 00 1c 00 12 00 00"));
+    assert_eq!(run(&mut drive, "1a 08 10 01 ff 00", &[], 255).2[4..12], bytes("d0 01 00 1c 00 12 00 00"));
     good(&mut drive, "0a 00 00 00 01 00", b"c");
     good(&mut drive, "2b 00 00 00 00 00 01 00 00 00", b"");
     check(&mut drive, "0a 00 00 00 01 00", b"x", 0, APPEND_ONLY, b"");

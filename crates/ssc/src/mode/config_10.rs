@@ -13,6 +13,8 @@ pub(crate) const PAGE: PageDef =
 /// HP: REWIND ON RESET 00b (LTO-4 reference).
 pub(crate) const HP: PageDef =
     PageDef::new(ID, &[0x10, 0x0e, 0, 0, 0, 0, 0x01, 0x2c, 0x40, 0, 0x10, 0, 0, 0, 0x01, 0x80], CHANGEABLE).saveable();
+/// DLT: nothing is saved (DLT4000 user's manual, 8.4.9.2).
+pub(crate) const DLT: PageDef = PageDef { saveable: false, ..PAGE };
 const CHANGEABLE: &[u8] = &[0x10, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01, 0];
 
 /// SELECT DATA COMPRESSION, byte 14.

@@ -11,8 +11,8 @@ pub(crate) const ID: PageId = PageId { page: 0x10, subpage: 0x01 };
 const DEFAULT: [u8; 32] = super::subpage(ID, 32, &[(5, 0x02)]);
 const CHANGEABLE: [u8; 32] = super::subpage(ID, 32, &[(5, 0xf0), (6, 0xff), (7, 0xff)]);
 
-/// WRITE MODE and PEWS may be changed.
-pub(crate) const PAGE: PageDef = PageDef::new(ID, &DEFAULT, &CHANGEABLE);
+/// WRITE MODE and PEWS may be changed, and saved: PS as captured from an LTO-9 drive (D0 01 00 1C).
+pub(crate) const PAGE: PageDef = PageDef::new(ID, &DEFAULT, &CHANGEABLE).saveable();
 
 /// WRITE MODE 1h, in byte 5.
 pub(crate) const APPEND_ONLY: u8 = 0x10;

@@ -124,6 +124,17 @@ pub(crate) const OLD_PAGES: &[PageDef] = &[
     exceptions_1c::OF_TAPE_ALERT,
 ];
 
+/// Those of DLT.
+pub(crate) const DLT_PAGES: &[PageDef] = &[
+    error_recovery_01::PLAIN,
+    disconnect_02::PAGE,
+    control_0a::PAGE,
+    compression_0f::PAGE,
+    config_10::DLT,
+    partition_11::PAGE,
+    exceptions_1c::OF_TAPE_ALERT,
+];
+
 /// A page of `N` bytes, header included, that is zero but for these bytes.
 const fn page<const N: usize>(id: PageId, len: usize, bytes: &[(usize, u8)]) -> [u8; N] {
     assert!(len == N && N >= 2 && N < 0x100 && id.subpage == 0);

@@ -12,7 +12,7 @@ const fn dlt(product: &'static str) -> DriveProfile {
         model: Model { vendor: "QUANTUM", product, revision: "0100" },
         formats: DLT,
         native: medium("DLT4"),
-        mode_pages: mode::OLD_PAGES,
+        mode_pages: mode::DLT_PAGES,
         vpd_pages: &[0x00, 0x80, 0x83],
         worm: false,
         ..GENERIC
