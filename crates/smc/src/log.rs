@@ -2,18 +2,17 @@
 
 use crate::device::State;
 use crate::robot::lifetime;
-use scsi_core::log::{LogId, LogWriter};
+use scsi_core::log::{EXCEPTIONS_2F as EXCEPTIONS, LogId, LogWriter};
 use scsi_core::nexus::NexusId;
 
 const TEMPERATURE: LogId = LogId::page(0x0d);
 const STATISTICS: LogId = LogId::page(0x14);
 const TAPE_ALERT: LogId = LogId::page(0x2e);
-const EXCEPTIONS: LogId = LogId::page(0x2f);
 
 /// Where nothing says otherwise.
-pub(crate) const STANDARD: &[LogId] = &[TEMPERATURE, scsi_core::log::SELF_TEST_10, STATISTICS, TAPE_ALERT, EXCEPTIONS];
-/// TapeAlert, and what lets self-tests and exceptions be read.
-pub(crate) const ALERTS: &[LogId] = &[scsi_core::log::SELF_TEST_10, TAPE_ALERT, EXCEPTIONS];
+pub(crate) const STANDARD: &[LogId] = &[TEMPERATURE, STATISTICS, TAPE_ALERT];
+/// TapeAlert alone.
+pub(crate) const ALERTS: &[LogId] = &[TAPE_ALERT];
 
 /// Degrees at which a library stands.
 const CELSIUS: u8 = 22;

@@ -487,6 +487,8 @@ impl LogicalUnit for Drive {
 #[cfg(test)]
 mod capability_tests;
 #[cfg(test)]
+mod captured_tests;
+#[cfg(test)]
 mod encryption_tests;
 #[cfg(test)]
 mod list_tests;

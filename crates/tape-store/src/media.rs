@@ -269,7 +269,8 @@ pub const LTO_9: MediaSpec = lto(&Generation {
     density_name: "U-932",
     description: "Ultrium 9/32T",
     partitions: 4,
-    mam_capacity: 32768,
+    // As tools read it from a cartridge.
+    mam_capacity: 32736,
     becomes: &[],
 });
 

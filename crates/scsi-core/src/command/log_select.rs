@@ -6,6 +6,7 @@
 //!
 //! **Deviations:** counters cannot be set to a value (PC=01b); nothing is saved with SP=1, which is refused.
 
+use super::log_sense::has;
 use crate::asc::Asc;
 use crate::cdb::Cdb;
 use crate::data::Data;
@@ -47,7 +48,7 @@ pub(super) fn run(
     if reset && length != 0 {
         return Err(Sense::cdb_field(1, Some(1)).into());
     }
-    if !all && !device.log_pages().contains(&id) {
+    if !all && !has(device, id) {
         return Err(Sense::cdb_field(2, Some(5)).into());
     }
     let changed = if length != 0 {
@@ -97,7 +98,7 @@ fn parse(list: &[u8], control: u8, request: &Request<'_>, device: &dyn Device) -
             // Without SPF the second byte is reserved.
             check_reserved(&[*page, *subpage], &[0xff, 0x00], offset)?;
         }
-        if spf == (id.subpage == 0) || !device.log_pages().contains(&id) {
+        if spf == (id.subpage == 0) || !has(device, id) {
             return Err(if spf && id.subpage == 0 { Field::bits(offset, SPF).into() } else { at(0) });
         }
         let (body, after) = after.split_at_checked(u16::from_be_bytes([*high, *low]).into()).ok_or_else(too_short)?;

@@ -3,12 +3,12 @@
 //! PC=00b and 10b are thresholds on pages of error counters only (02h to 06h): as on LTO drives, all other pages return
 //! their values, for tools such as tapeinfo ask with 00b.
 //!
-//! **Deviations:** none.
+//! **Deviations:** pages 10h (self-tests) and 2Fh (informational exceptions) are answered and not listed.
 
 use crate::cdb::Cdb;
 use crate::data::Data;
 use crate::fault::Outcome;
-use crate::log::{LogId, LogWriter, SELF_TEST_10, Thresholds};
+use crate::log::{LogId, LogWriter, SELF_TEST_10, Thresholds, UNLISTED};
 use crate::lu::{Device, Lu};
 use crate::sense::Sense;
 use crate::spec::{Access, CommandSpec};
@@ -51,7 +51,7 @@ pub(super) fn run(
             _ => w,
         };
     }
-    let real = device.log_pages().contains(&id);
+    let real = has(device, id);
     if real && id == SELF_TEST_10 {
         lu.self_tests.write(&mut w);
     } else if real {
@@ -66,6 +66,11 @@ pub(super) fn run(
         device.log_read(id, request.nexus);
     }
     Ok(())
+}
+
+/// Whether a page with parameters is there, listed or not.
+pub(super) fn has(device: &dyn Device, id: LogId) -> bool {
+    device.log_pages().contains(&id) || UNLISTED.contains(&id)
 }
 
 /// Page 00h (codes of all pages), 00h/FFh (all pages and subpages) and xx/FFh (subpages of one page).

@@ -17,6 +17,13 @@ pub const TEXT: u8 = 0x41;
 /// Self-test results, the page that any unit keeps (SPC-5 §7.3.22).
 pub const SELF_TEST_10: LogId = LogId::page(0x10);
 
+/// Informational exceptions (SPC-5 §7.3.15).
+pub const EXCEPTIONS_2F: LogId = LogId::page(0x2f);
+
+/// Pages that any unit answers and that no list names, as the captured drives and libraries do not list them: without them the
+/// results of self-tests and of exceptions could not be read.
+pub const UNLISTED: [LogId; 2] = [SELF_TEST_10, EXCEPTIONS_2F];
+
 /// Pages of error counters, whose thresholds can be set: what is written, read, read in reverse and verified, and errors
 /// that are none of the medium.
 const WITH_THRESHOLDS: [LogId; 5] =

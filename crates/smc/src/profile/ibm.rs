@@ -86,7 +86,8 @@ pub const IBM_3573_TL: ChangerProfile = ChangerProfile {
         tail: 4,
         empty_tag: b' ',
         label: 32,
-        without_label: (Asc(0x8301), Asc(0x8300)),
+        // 83/00 is an element that was not scanned yet.
+        without_label: (Asc(0x8301), Asc(0x8301)),
     },
     ..IBM_03584L32
 };

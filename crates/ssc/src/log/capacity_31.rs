@@ -4,11 +4,17 @@ use super::{MIB, Source};
 use scsi_core::log::FLAG;
 use scsi_core::log::LogWriter;
 
+/// Control byte of the second two of an HP drive.
+const MEASURE: u8 = 0x60;
+
 pub(super) fn write(source: &Source<'_>, w: &mut LogWriter) {
     let usage = |number| source.mounted.and_then(|mounted| mounted.medium.usage(number).ok()).unwrap_or_default();
     let partitions = source.mounted.map_or(1, |mounted| mounted.medium.partitions());
-    let pairs = if partitions > 2 { 2_u8 } else { 1 };
-    for pair in 0..pairs {
+    let profile = source.state.profile;
+    // An HP LTO-6 drive always has the second two.
+    let four = partitions > 2 || profile.is_hp() && profile.native.partitions > 2;
+    for pair in 0..if four { 2_u8 } else { 1 } {
+        let control = if profile.is_hp() && pair == 1 { MEASURE } else { FLAG };
         let [first, second] = [2 * pair, 2 * pair + 1].map(usage);
         let values = [
             first.capacity.saturating_sub(first.used),
@@ -17,7 +23,7 @@ pub(super) fn write(source: &Source<'_>, w: &mut LogWriter) {
             second.capacity,
         ];
         for (code, bytes) in (u16::from(pair) * 4 + 1..).zip(values) {
-            w.number(code, FLAG, 4, bytes / MIB);
+            w.number(code, control, 4, bytes / MIB);
         }
     }
 }

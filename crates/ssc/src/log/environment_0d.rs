@@ -1,6 +1,7 @@
 //! Page 0Dh, temperature, and subpage 01h, environmental reporting (SPC-5 §7.3.8 and §7.3.24). No sensor is modelled: a drive
 //! is in a room as it should be.
 
+use super::Source;
 use scsi_core::log::{LIST, LogWriter};
 
 /// What the drive has inside.
@@ -10,8 +11,11 @@ const REFERENCE: u8 = 50;
 /// Relative humidity in percent.
 const HUMIDITY: u8 = 45;
 
-pub(super) fn temperature(w: &mut LogWriter) {
-    w.parameter(0, LIST, &[0, CELSIUS]).parameter(1, LIST, &[0, REFERENCE]);
+/// Page 0Dh; HP's drives do not tell the reference.
+pub(super) fn temperature(source: &Source<'_>, w: &mut LogWriter) {
+    const NOT_KNOWN: u8 = 0xff;
+    let reference = if source.state.profile.is_hp() { NOT_KNOWN } else { REFERENCE };
+    w.parameter(0, LIST, &[0, CELSIUS]).parameter(1, LIST, &[0, reference]);
 }
 
 /// Now; the most and least in its life, and since power on; two more that are vendor's.

@@ -21,7 +21,7 @@ use crate::device::State;
 use crate::load::Load;
 use crate::mounted::Mounted;
 use scsi_core::alert::Alerts;
-use scsi_core::log::{LIST, LogId, LogWriter, Parameter, SELF_TEST_10};
+use scsi_core::log::{EXCEPTIONS_2F as EXCEPTIONS, LIST, LogId, LogWriter, Parameter};
 use scsi_core::target::Request;
 
 const WRITE_ERRORS: LogId = LogId::page(0x02);
@@ -45,7 +45,6 @@ const POWER: LogId = LogId::page(0x1a);
 const DATA_COMPRESSION: LogId = LogId::page(0x1b);
 /// TapeAlert, whose flags a nexus sees once.
 pub(crate) const TAPE_ALERT: LogId = LogId::page(0x2e);
-const EXCEPTIONS: LogId = LogId::page(0x2f);
 const USAGE: LogId = LogId::page(0x30);
 const CAPACITY: LogId = LogId::page(0x31);
 const COMPRESSION: LogId = LogId::page(0x32);
@@ -60,13 +59,12 @@ const DRIVE_USAGE: LogId = LogId::page(0x3c);
 const SUBSYSTEM: LogId = LogId::page(0x3d);
 const DEVICE: LogId = LogId::page(0x3e);
 
-/// Pages of IBM's LTO-5 and LTO-6 drives, ascending; 10h and 2Fh are ours, so that self-tests and exceptions can be read.
+/// Pages of IBM's LTO-5 and LTO-6 drives, ascending: an LTO-7 drive's without the volumes before and the subpages of page 37h.
 pub(crate) const IBM_PAGES: &[LogId] = &[
     WRITE_ERRORS,
     READ_ERRORS,
     NON_MEDIUM_ERRORS,
     SEQUENTIAL,
-    SELF_TEST_10,
     DEVICE_STATUS,
     ALERT_RESPONSE,
     STATISTICS,
@@ -76,7 +74,6 @@ pub(crate) const IBM_PAGES: &[LogId] = &[
     POWER,
     DATA_COMPRESSION,
     TAPE_ALERT,
-    EXCEPTIONS,
     USAGE,
     CAPACITY,
     COMPRESSION,
@@ -90,33 +87,56 @@ pub(crate) const IBM_PAGES: &[LogId] = &[
     SUBSYSTEM,
 ];
 
-/// Pages of IBM's LTO-7 and LTO-8 drives: those, and the volumes before.
-pub(crate) const IBM_7_PAGES: &[LogId] = &with::<28>(&with::<27>(IBM_PAGES, VOLUME_1), VOLUME_2);
-/// Pages of IBM's LTO-9 drives: those, and the environment.
-pub(crate) const IBM_9_PAGES: &[LogId] = &with::<29>(IBM_7_PAGES, ENVIRONMENT);
+/// Pages of IBM's LTO-7 and LTO-8 drives, as captured from two LTO-7 drives.
+pub(crate) const IBM_7_PAGES: &[LogId] = &with::<34>(IBM_PAGES, SINCE_LTO_7);
+/// Pages of IBM's LTO-9 drives, as captured from two of them: those, and the environment.
+pub(crate) const IBM_9_PAGES: &[LogId] = &with::<35>(IBM_7_PAGES, &[ENVIRONMENT]);
 
-/// A list with one page more, at its place.
+const SINCE_LTO_7: &[LogId] = &[
+    VOLUME_1,
+    VOLUME_2,
+    performance_of(0x10),
+    performance_of(0x20),
+    performance_of(0x40),
+    performance_of(0x50),
+    performance_of(0x60),
+    performance_of(0x80),
+    performance_of(0x90),
+    performance_of(0xa0),
+];
+
+/// Subpages of page 37h, of which only the names are known.
+const fn performance_of(subpage: u8) -> LogId {
+    LogId { page: 0x37, subpage }
+}
+
+/// Both lists, which ascend, as one that does.
 #[expect(clippy::indexing_slicing, reason = "evaluated at compile time: a list of another length does not build")]
-const fn with<const N: usize>(pages: &[LogId], more: LogId) -> [LogId; N] {
-    assert!(N == pages.len() + 1);
-    let (mut list, mut from, mut to) = ([more; N], 0, 0);
-    while from < pages.len() {
-        if to == from && pages[from].page > more.page {
-            to += 1;
+const fn with<const N: usize>(pages: &[LogId], more: &[LogId]) -> [LogId; N] {
+    assert!(N == pages.len() + more.len());
+    let (mut list, mut from, mut added) = ([WRITE_ERRORS; N], 0, 0);
+    while from + added < N {
+        let next = added < more.len() && (from == pages.len() || is_before(more[added], pages[from]));
+        list[from + added] = if next { more[added] } else { pages[from] };
+        if next {
+            added += 1;
+        } else {
+            from += 1;
         }
-        list[to] = pages[from];
-        (from, to) = (from + 1, to + 1);
     }
     list
 }
 
-/// Pages of the LTO-5 and LTO-6 drives that HP built itself (an LTO-6 drive's list), and again 10h and 2Fh.
+const fn is_before(a: LogId, b: LogId) -> bool {
+    a.page < b.page || a.page == b.page && a.subpage < b.subpage
+}
+
+/// Pages of the LTO-5 and LTO-6 drives that HP built itself, as an LTO-6 drive lists them.
 pub(crate) const HP_PAGES: &[LogId] = &[
     WRITE_ERRORS,
     READ_ERRORS,
     SEQUENTIAL,
     TEMPERATURE,
-    SELF_TEST_10,
     DEVICE_STATUS,
     ALERT_RESPONSE,
     RECOVERY,
@@ -127,26 +147,22 @@ pub(crate) const HP_PAGES: &[LogId] = &[
     PORT,
     DATA_COMPRESSION,
     TAPE_ALERT,
-    EXCEPTIONS,
     USAGE,
     CAPACITY,
     COMPRESSION,
-    WRITE_COUNTERS,
     READ_COUNTERS,
     DEVICE_ERROR,
     DEVICE,
 ];
 
-/// Pages that drives of every family have in mhvtl, ascending, and 2Fh.
+/// Pages that drives of every family have in mhvtl, ascending.
 pub(crate) const PLAIN_PAGES: &[LogId] = &[
     WRITE_ERRORS,
     READ_ERRORS,
     SEQUENTIAL,
     TEMPERATURE,
-    SELF_TEST_10,
     VOLUME,
     TAPE_ALERT,
-    EXCEPTIONS,
     USAGE,
     CAPACITY,
     COMPRESSION,
@@ -154,7 +170,7 @@ pub(crate) const PLAIN_PAGES: &[LogId] = &[
 ];
 
 /// Those of IBM's LTO drives among them.
-pub(crate) const PLAIN_AND_STATUS: &[LogId] = &with::<13>(PLAIN_PAGES, DEVICE_STATUS);
+pub(crate) const PLAIN_AND_STATUS: &[LogId] = &with::<11>(PLAIN_PAGES, &[DEVICE_STATUS]);
 
 const MB: u64 = 1_000_000;
 const MIB: u64 = 1 << 20;
@@ -177,7 +193,7 @@ pub(crate) fn write(state: &State, id: LogId, request: &Request<'_>, w: &mut Log
         READ_ERRORS => errors_02::read(&source, w),
         NON_MEDIUM_ERRORS => drop(w.counter(0, 4, 0)),
         SEQUENTIAL => sequential_0c::write(&source, request.now, w),
-        TEMPERATURE => environment_0d::temperature(w),
+        TEMPERATURE => environment_0d::temperature(&source, w),
         ENVIRONMENT => environment_0d::report(w),
         DEVICE_STATUS => status_11::write(&source, w),
         ALERT_RESPONSE => drop(w.parameter(0, LIST, &state.alerts.all().bits().to_be_bytes())),

@@ -4,6 +4,7 @@ use super::{MB, Source};
 use crate::lifetime;
 use scsi_core::log::LogWriter;
 use scsi_core::time::Now;
+use tape_store::media::{LTO_6, LTO_9};
 
 /// What is shown where nothing is known.
 const UNKNOWN: u64 = u32::MAX as u64;
@@ -19,12 +20,23 @@ pub(super) fn write(source: &Source<'_>, now: Now, w: &mut LogWriter) {
         }
         None => drop(w.counters(4, 4, &[UNKNOWN; 4])),
     }
-    w.counter(8, 4, 0).counter(0x0100, 8, u64::from(source.state.wants_cleaning()));
+    w.counter(8, 4, buffer(source)).counter(0x0100, 8, u64::from(source.state.wants_cleaning()));
     let lifetime = &source.state.lifetime;
     w.counter(0x8000, 4, lifetime.get(lifetime::MB_SINCE_CLEAN)).counter(0x8001, 4, lifetime.get(lifetime::LOADS));
     w.counter(0x8002, 4, lifetime.get(lifetime::CLEANINGS));
     if !source.state.profile.is_hp() {
         let before = lifetime.get(lifetime::POWER_ON_SECONDS);
         w.counter(0x8003, 4, before + source.state.power_on_seconds(now));
+    }
+}
+
+/// MB of the drive's buffer, where a drive of the generation was captured.
+fn buffer(source: &Source<'_>) -> u64 {
+    let profile = source.state.profile;
+    match profile.native {
+        native if profile.is_ibm_since_lto_7() && native.density >= LTO_9.density => 0x287,
+        _ if profile.is_ibm_since_lto_7() => 0x256,
+        native if profile.is_hp() && native.density == LTO_6.density => 418,
+        _ => 0,
     }
 }

@@ -1,6 +1,6 @@
 //! Page 14h, device statistics (SSC-5 §8.2.6): what the drive counts for life, and since power on.
 
-use super::Source;
+use super::{MB, Source};
 use crate::lifetime;
 use crate::load::Load;
 use scsi_core::log::{LIST, LogWriter, TEXT};
@@ -19,10 +19,13 @@ pub(super) fn write(source: &Source<'_>, now: Now, w: &mut LogWriter) {
     w.counters(0x00, 4, &[of(lifetime::LOADS), of(lifetime::CLEANINGS), hours, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     w.counters(0x0c, 4, &[of(lifetime::POWER_CYCLES), state.loads]);
     w.counters(0x0e, 4, &[of(lifetime::WRITE_ERRORS), of(lifetime::READ_ERRORS)]);
-    // A sample since power on, in ms: reading and writing take none of it; no volume, or ready.
-    let sample = state.power_on_ms(now);
-    let ready = if matches!(state.load, Load::Mounted(_)) { sample } else { 0 };
-    w.counter(0x10, 8, sample).counters(0x11, 4, &[0, 0, 0, sample - ready, ready]);
+    // The sample since power on in ms, and shares of it in percent: reading, writing and both take no time; no volume, or ready.
+    let ready = if matches!(state.load, Load::Mounted(_)) { 100 } else { 0 };
+    w.counter(0x10, 8, state.power_on_ms(now)).counters(0x11, 4, &[0, 0, 0, 100 - ready, ready]);
+    if state.profile.is_hp() {
+        // MB from and to the host in the sample.
+        w.counters(0x16, 8, &[source.counters.from_host / MB, source.counters.to_host / MB]);
+    }
     let mut serial = PageWriter::new();
     serial.ascii(&state.serial, 12);
     w.parameter(0x40, TEXT, serial.as_slice()).parameter(0x41, TEXT, serial.as_slice());

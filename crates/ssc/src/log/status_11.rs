@@ -2,14 +2,13 @@
 
 use super::Source;
 use crate::load::Load;
+use crate::profile::Maker;
 use scsi_core::log::{LIST, LogWriter};
 use scsi_core::writer::PageWriter;
 
-/// Milliseconds between polls.
-const POLLING_DELAY: u16 = 500;
-
 /// Very high frequency data, byte 0.
 mod byte_0 {
+    pub(super) const PAMR: u8 = 0x80;
     pub(super) const MACC: u8 = 0x20;
     pub(super) const CMPR: u8 = 0x10;
     pub(super) const WRTP: u8 = 0x08;
@@ -23,8 +22,12 @@ mod byte_1 {
     pub(super) const MTHRD: u8 = 0x02;
     pub(super) const MOUNTED: u8 = 0x01;
 }
-/// Byte 3: TapeAlert flags are raised.
+/// Byte 3: TapeAlert flags are raised, the interface has changed, and the maker has parameters of its own.
 const TAFC: u8 = 0x01;
+const INTFC: u8 = 0x02;
+const VS: u8 = 0x80;
+/// Control byte of what the makers added.
+const MAKER: u8 = 0x03;
 /// DT DEVICE ACTIVITY: none, or verifying, which is other.
 const ACTIVITY: (u8, u8) = (0x00, 0x0c);
 
@@ -34,6 +37,7 @@ pub(super) fn write(source: &Source<'_>, w: &mut LogWriter) {
     let memory = source.mounted.is_some() || matches!(state.load, Load::Held(_));
     let protected = source.mounted.is_some_and(|mounted| mounted.protected.is_some());
     let first = byte_0::DINIT
+        | flag(state.removal_prevented, byte_0::PAMR)
         | flag(memory, byte_0::MACC)
         | flag(state.settings.compress, byte_0::CMPR)
         | flag(protected, byte_0::WRTP)
@@ -46,13 +50,51 @@ pub(super) fn write(source: &Source<'_>, w: &mut LogWriter) {
     };
     let activity = if state.operation.is_some() { ACTIVITY.1 } else { ACTIVITY.0 };
     let alerts = flag(state.alerts.all().bits() != 0, TAFC);
-    w.parameter(0, LIST, &[first, second, activity, alerts]);
-    w.parameter(1, LIST, &POLLING_DELAY.to_be_bytes());
-    w.parameter(2, LIST, &[0; 8]).parameter(3, LIST, &[0; 12]).parameter(0x0101, LIST, &[0; 12]);
-    if !state.profile.is_hp() {
-        let mut label = PageWriter::new();
-        let barcode = source.mounted.map_or_else(String::new, |mounted| mounted.cartridge.barcode().to_string());
-        label.ascii(&barcode, 8);
-        w.parameter(0x8000, LIST, label.as_slice());
+    let frequent = [first, second, activity, alerts];
+    match state.profile.maker {
+        Maker::Hp => of_hp(frequent, w),
+        _ if state.profile.is_ibm_since_lto_7() => of_ibm_since_lto_7(frequent, w),
+        Maker::Ibm | Maker::Other => of_ibm(source, frequent, w),
     }
+}
+
+/// Milliseconds between polls.
+fn polling(delay: u16, control: u8, w: &mut LogWriter) {
+    w.parameter(1, control, &delay.to_be_bytes());
+}
+
+/// As captured from LTO-7 and LTO-9 drives. The state of ports is that of serial attached SCSI there, and not known here; what
+/// only the drive's maker knows is as captured or zero.
+fn of_ibm_since_lto_7(frequent: [u8; 4], w: &mut LogWriter) {
+    w.parameter(0, LIST, &frequent);
+    polling(500, LIST, w);
+    w.parameter(2, LIST, &[0; 8]).parameter(3, LIST, &[0; 12]);
+    let [a, b, c, d] = frequent;
+    w.parameter(4, MAKER, &[a, b, c, d, 0, 1, 3, 0]);
+    w.parameter(0x0101, LIST, &[0; 12]).parameter(0x0102, LIST, &[0; 12]);
+    w.parameter(0x0200, MAKER, &[1]).parameter(0x0201, MAKER, &[0; 43]);
+    w.parameter(0x8000, LIST, &[b' '; 8]).parameter(0x8001, LIST, &[0; 4]).parameter(0x8100, LIST, &[0, 3, 0, 0]);
+    w.parameter(0x9101, LIST, &[0; 4]).parameter(0x9102, LIST, &[0; 4]).parameter(0xe000, LIST, &[0; 255]);
+}
+
+/// As captured from an LTO-6 drive.
+fn of_hp([first, second, activity, alerts]: [u8; 4], w: &mut LogWriter) {
+    let frequent = [first, second, activity, alerts | VS | INTFC];
+    w.parameter(0, MAKER, &frequent);
+    polling(16, MAKER, w);
+    w.parameter(0x0101, MAKER, &[0; 12]).parameter(0x0102, MAKER, &[0; 12]);
+    let [a, b, c, d] = frequent;
+    w.parameter(0x8000, MAKER, &[a, b, c, d, 0, 6]).parameter(0x8010, MAKER, &[1, 0, 0, 0, 0, 0, 0, 0]);
+    w.parameter(0xb101, MAKER, &[0; 16]).parameter(0xb102, MAKER, &[0; 16]);
+}
+
+/// LTO-5 and LTO-6, not captured.
+fn of_ibm(source: &Source<'_>, frequent: [u8; 4], w: &mut LogWriter) {
+    w.parameter(0, LIST, &frequent);
+    polling(500, LIST, w);
+    w.parameter(2, LIST, &[0; 8]).parameter(3, LIST, &[0; 12]).parameter(0x0101, LIST, &[0; 12]);
+    let mut label = PageWriter::new();
+    let barcode = source.mounted.map_or_else(String::new, |mounted| mounted.cartridge.barcode().to_string());
+    label.ascii(&barcode, 8);
+    w.parameter(0x8000, LIST, label.as_slice());
 }

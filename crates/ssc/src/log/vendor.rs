@@ -5,18 +5,21 @@ use super::{
     WRITE_COUNTERS,
 };
 use crate::lifetime;
-use scsi_core::log::{LogId, LogWriter};
+use scsi_core::log::{COUNTER, LogId, LogWriter};
 use tape_store::mam::AttrId;
 
 const KIB: u64 = 1024;
-/// Control byte of page 37h.
+/// Control byte of page 37h, and of some counts of HP's.
 const MEASURES: u8 = 0x60;
+/// Control byte of page 35h.
+const DUMP: u8 = 0x03;
 
 pub(super) fn write(source: &Source<'_>, id: LogId, w: &mut LogWriter) {
     match id {
         WRITE_COUNTERS => drop(w.counters(0, 2, &[0; 0x12])),
+        READ_COUNTERS if source.state.profile.is_hp() => read_errors_of_hp(w),
         READ_COUNTERS => drop(w.counters(0, 2, &[0; 0x1f])),
-        DEVICE_ERROR => drop(w.counter(0, 4, 0)),
+        DEVICE_ERROR => drop(w.parameter(0, DUMP, &[0; 0x16]).parameter(1, DUMP, &[0; 0x56])),
         PERFORMANCE => performance(w),
         BLOCKS => blocks(source, w),
         PORT_0 | PORT_1 => drop(w.counter(0, 2, 0).counters(7, 2, &[0; 4]).counter(0x10, 4, 0)),
@@ -61,6 +64,9 @@ fn blocks(source: &Source<'_>, w: &mut LogWriter) {
     w.counter(0x0e, 8, whole / KIB).counter(0x0f, 1, share(sum(|usage| usage.here), whole));
     w.counter(0x10, 8, whole.saturating_sub(sum(|usage| usage.used)) / KIB);
     w.counter(0x11, 8, partition.capacity.saturating_sub(partition.used) / KIB);
+    if source.state.profile.is_ibm_since_lto_7() {
+        w.parameter(0x0100, COUNTER, &[0; 26]);
+    }
 }
 
 /// Page 3Dh: mounts and MB of the volume, loads and MB of the drive.
@@ -73,10 +79,19 @@ fn subsystem(source: &Source<'_>, w: &mut LogWriter) {
     w.counter(0x41, 8, lifetime.get(lifetime::MB_WRITTEN)).counter(0x42, 8, lifetime.get(lifetime::MB_READ));
 }
 
+/// Page 34h of HP's drives: four counts of errors, and a fifth value, as captured.
+fn read_errors_of_hp(w: &mut LogWriter) {
+    for code in 0..4 {
+        w.number(code, MEASURES, 2, 0);
+    }
+    w.counter(4, 2, 0x0640);
+}
+
 /// Page 3Eh of HP's drives: status, loads, cleaning uses that are left.
 fn device(source: &Source<'_>, w: &mut LogWriter) {
     /// Medium present and as it should be.
     const MEDIUM_OK: u64 = 0x01 << 8;
     let status = if source.mounted.is_some() { MEDIUM_OK } else { 0 };
-    w.counters(0, 4, &[0, status, source.state.lifetime.get(lifetime::LOADS), u32::MAX.into(), 0]);
+    w.counters(0, 4, &[0, status]).number(2, MEASURES, 4, source.state.lifetime.get(lifetime::LOADS));
+    w.counters(3, 4, &[u32::MAX.into(), 0]);
 }

@@ -69,8 +69,11 @@ pub(super) fn write(source: &Source<'_>, mounted: &Mounted, w: &mut LogWriter) {
     let sum = |of: fn(&Usage) -> u64| usages.iter().map(of).sum::<u64>() / MB;
     w.number(0x16, LIST, 4, sum(|usage| usage.capacity));
     w.number(0x17, LIST, 4, sum(|usage| usage.used));
-    w.number(0x18, LIST, 4, sum(|usage| usage.capacity));
-    w.number(0x19, LIST, 1, 100);
+    let of_hp = source.state.profile.is_hp();
+    if !of_hp {
+        w.number(0x18, LIST, 4, sum(|usage| usage.capacity));
+        w.number(0x19, LIST, 1, 100);
+    }
     identity(source, mounted, w);
     w.parameter(0x0080, LIST, &[u8::from(mounted.protected.is_some())]);
     w.parameter(0x0081, LIST, &[u8::from(mounted.cartridge.kind() == Kind::Worm)]).parameter(0x0082, LIST, &[0]);
@@ -86,7 +89,25 @@ pub(super) fn write(source: &Source<'_>, mounted: &Mounted, w: &mut LogWriter) {
     };
     w.parameter(0x0202, LIST, &records(|usage| usage.capacity));
     w.parameter(0x0203, LIST, &records(|usage| usage.used));
-    w.parameter(0x0204, LIST, &records(|usage| usage.capacity.saturating_sub(usage.used + usage.early_warning)));
+    if of_hp {
+        mount_history(mounted, w);
+        w.parameter(0xf000, LIST, &[0x00, 0x01]);
+    } else {
+        w.parameter(0x0204, LIST, &records(|usage| usage.capacity.saturating_sub(usage.used + usage.early_warning)));
+    }
+}
+
+/// The drives of this load and of those before, as the cartridge memory has them: index, vendor and serial number.
+fn mount_history(mounted: &Mounted, w: &mut LogWriter) {
+    let mut records = PageWriter::new();
+    for index in 0..4 {
+        let drive = mounted.mam.get(AttrId(AttrId::LAST_DRIVE.0 + index), 0).unwrap_or_default();
+        if !drive.is_empty() {
+            // The length does not count itself.
+            records.u8(43).u8(0).u16(index).ascii(&String::from_utf8_lossy(drive), 40);
+        }
+    }
+    w.parameter(0x0300, LIST, records.as_slice());
 }
 
 /// Serial number, lot, barcode, manufacturer, license code and personality.
@@ -100,14 +121,21 @@ fn identity(source: &Source<'_>, mounted: &Mounted, w: &mut LogWriter) {
     let media = mounted.cartridge.media();
     let (drive, generation) = (source.state.profile.native.generation(), media.generation());
     let license = drive.zip(generation).map(|(drive, generation)| format!("{drive:0>2}{generation:0>2}"));
-    let personality =
-        generation.map_or_else(|| media.density_name.into(), |generation| format!("Ultrium-{generation}"));
+    // Captured from LTO-7 and LTO-9 drives: an LTO-9 cartridge has a name of its own.
+    let personality = match generation {
+        Some("9") => "LTOL9G9".into(),
+        Some(generation) => format!("Ultrium-{generation}"),
+        None => media.density_name.into(),
+    };
     text(0x0040, &attribute(AttrId::SERIAL), 32);
     text(0x0041, "", 8);
     text(0x0042, mounted.cartridge.barcode().as_str(), 32);
     text(0x0043, &attribute(AttrId::MANUFACTURER), 8);
     text(0x0044, &license.unwrap_or_default(), 4);
     text(0x0045, &personality, 9);
+    if source.state.profile.is_hp() {
+        text(0x0046, &attribute(AttrId::MANUFACTURE_DATE), 8);
+    }
 }
 
 /// First encrypted block, and first behind it that is not, of each partition.

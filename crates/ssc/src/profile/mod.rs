@@ -34,7 +34,7 @@ use scsi_core::mode::PageDef;
 use scsi_core::spec::CommandSpec;
 use scsi_core::writer::PageWriter;
 use tape_store::cartridge::{Cartridge, Kind};
-use tape_store::media::MediaSpec;
+use tape_store::media::{LTO_7, MediaSpec};
 
 /// A generation of media that a drive takes.
 #[derive(Debug)]
@@ -141,6 +141,11 @@ pub struct DriveProfile {
 impl DriveProfile {
     pub(crate) fn is_hp(&self) -> bool {
         self.maker == Maker::Hp
+    }
+
+    /// LTO-7 and later, all of which IBM built.
+    pub(crate) fn is_ibm_since_lto_7(&self) -> bool {
+        self.maker == Maker::Ibm && self.native.density >= LTO_7.density
     }
 
     /// Whether a command of the table is not there.
