@@ -54,11 +54,11 @@ pub trait Device {
     /// # Errors
     /// The field of the page at fault (5/26/00).
     fn check_mode(&self, id: PageId, page: &[u8]) -> Result<(), Field>;
-    /// Checks the header of a MODE SELECT. Reserved bits of the block descriptor have been checked.
+    /// Checks the header of a MODE SELECT from this nexus. Reserved bits of the block descriptor have been checked.
     ///
     /// # Errors
     /// The field at fault (5/26/00).
-    fn check_header(&self, header: &Header) -> Result<(), HeaderField>;
+    fn check_header(&self, header: &Header, nexus: NexusId) -> Result<(), HeaderField>;
     /// Takes the header of a MODE SELECT that passed; says whether anything changed.
     fn apply_header(&mut self, header: &Header) -> bool;
     /// Pages of LOG SENSE, ascending, without the list pages.

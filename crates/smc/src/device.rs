@@ -121,7 +121,7 @@ impl Device for State {
         if id == exceptions_1c::ID { exceptions_1c::check(page) } else { Ok(()) }
     }
 
-    fn check_header(&self, header: &Header) -> Result<(), HeaderField> {
+    fn check_header(&self, header: &Header, _nexus: NexusId) -> Result<(), HeaderField> {
         // Changers define nothing in DEVICE-SPECIFIC PARAMETER, and no field of a block descriptor.
         if header.device_specific != 0 {
             return Err(HeaderField::DeviceSpecific(header.device_specific));

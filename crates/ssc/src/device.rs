@@ -138,6 +138,17 @@ impl State {
         self.power_on_ms(now) / 1000
     }
 
+    /// MAXIMUM BLOCK LENGTH of READ BLOCK LIMITS, above which MODE SELECT takes no BLOCK LENGTH.
+    pub(crate) fn max_block_length(&self) -> u32 {
+        match &self.load {
+            // A cartridge that mhvtl is to read holds shorter blocks than the drive.
+            Load::Mounted(mounted) => {
+                u32::try_from(mounted.medium.max_block()).map_or(MAX_BLOCK_LENGTH, |most| most.min(MAX_BLOCK_LENGTH))
+            }
+            _ => MAX_BLOCK_LENGTH,
+        }
+    }
+
     /// The medium that the mounted one can be made by writing with this density, if it is another.
     fn becomes(&self, density: u8) -> Option<&'static MediaSpec> {
         let Load::Mounted(mounted) = &self.load else { return None };
@@ -169,6 +180,9 @@ fn protection_methods<'a>(methods: &[Method], w: &'a mut PageWriter) -> &'a mut 
     }
     w
 }
+
+/// Bytes that logical block protection adds to a block.
+const PROTECTION_LENGTH: u32 = 4;
 
 /// BUFFERED MODE and SPEED in DEVICE-SPECIFIC PARAMETER.
 const BUFFERED_MODE: u8 = 0x70;
@@ -232,7 +246,7 @@ impl Device for State {
         mode::check(self, id, page)
     }
 
-    fn check_header(&self, header: &Header) -> Result<(), HeaderField> {
+    fn check_header(&self, header: &Header, nexus: NexusId) -> Result<(), HeaderField> {
         // WP is ignored; BUFFERED MODE is 0h or 1h, and there is one SPEED.
         let block = |byte| Err(HeaderField::Block(Field::byte(byte)));
         if header.device_specific & BUFFERED_MODE > 0x10 {
@@ -251,7 +265,8 @@ impl Device for State {
         if [b0, b1, b2] != [0; 3] {
             return block(1);
         }
-        if u32::from_be_bytes([0, l0, l1, l2]) > MAX_BLOCK_LENGTH + 4 {
+        let protection = if self.protection_of(nexus).is_some() { PROTECTION_LENGTH } else { 0 };
+        if u32::from_be_bytes([0, l0, l1, l2]) > self.max_block_length() + protection {
             return block(5);
         }
         Ok(())

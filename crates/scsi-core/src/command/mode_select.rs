@@ -54,7 +54,7 @@ pub(super) fn run(
         return Err(Sense::cdb_field(1, Some(4)).into());
     }
     let offset = list.len() - pages.len();
-    device.check_header(&header).map_err(|field| Sense::from(header_fault(field, short)))?;
+    device.check_header(&header, request.nexus).map_err(|field| Sense::from(header_fault(field, short)))?;
     let change = lu.mode.check(pages, offset, (device, request.nexus), save)?;
     let header_changed = device.apply_header(&header);
     let changed = lu.mode.apply(change, request.nexus, save);

@@ -4,7 +4,7 @@
 //!
 //! **Deviations:** none.
 
-use crate::device::{MAX_BLOCK_LENGTH, State};
+use crate::device::State;
 use scsi_core::cdb::Cdb;
 use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
@@ -34,11 +34,8 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outc
         data.room.put(page.as_slice());
         return Ok(());
     }
-    // A cartridge that mhvtl is to read holds shorter blocks than the drive.
-    let medium = state.ready().ok().and_then(|mounted| u32::try_from(mounted.medium.max_block()).ok());
-    let most = medium.map_or(MAX_BLOCK_LENGTH, |most| most.min(MAX_BLOCK_LENGTH));
     let mut page = PageWriter::new();
-    page.u8(0).u24(most).u16(1);
+    page.u8(0).u24(state.max_block_length()).u16(1);
     data.room.put(page.as_slice());
     Ok(())
 }

@@ -578,7 +578,19 @@ fn compression_by_either_page() {
 #[test]
 fn blocks_too_long_and_memory_out_of_reach() {
     let mut drive = loaded(1 << 30);
-    good(&mut drive, "15 10 00 00 0c 00", &bytes("00 00 10 08 00 00 00 00 00 80 00 04"));
+    // MODE SELECT takes no more than READ BLOCK LIMITS says, and the four bytes of logical block protection with it.
+    let select = "15 10 00 00 0c 00";
+    let too_long = "70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 09";
+    assert_eq!(run(&mut drive, "05 00 00 00 00 00", &[], 6).2, bytes("00 80 00 00 00 01"));
+    good(&mut drive, select, &bytes("00 00 10 08 00 00 00 00 00 80 00 00"));
+    check(&mut drive, select, &bytes("00 00 10 08 00 00 00 00 00 80 00 01"), 0, too_long, b"");
+    check(&mut drive, select, &bytes("00 00 10 08 00 00 00 00 00 ff ff ff"), 0, too_long, b"");
+    assert_eq!(protect(&mut drive, HOST, "01", "80").0, 0);
+    good(&mut drive, select, &bytes("00 00 10 08 00 00 00 00 00 80 00 04"));
+    check(&mut drive, select, &bytes("00 00 10 08 00 00 00 00 00 80 00 05"), 0, too_long, b"");
+    assert_eq!(run_as(&mut drive, OTHER, select, &bytes("00 00 10 08 00 00 00 00 00 80 00 04"), 0).0, 2);
+    assert_eq!(protect(&mut drive, HOST, "00", "00").0, 0);
+    // A block that was too long before it was protected no more.
     let long = vec![0; 0x0080_0004];
     let sense = "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c8 00 01";
     check(&mut drive, "0a 01 00 00 01 00", &long, 0, sense, b"");

@@ -536,6 +536,11 @@ fn a_cartridge_for_mhvtl() {
     settle(&mut drive);
     // It takes blocks of 2 MiB, and not one byte more.
     assert_eq!(run(&mut drive, "05 00 00 00 00 00", &[], 6).2, bytes("00 20 00 00 00 01"));
+    let select = "15 10 00 00 0c 00";
+    good(&mut drive, select, &bytes("00 00 10 08 00 00 00 00 00 20 00 00"));
+    let too_long = "70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 09";
+    check(&mut drive, select, &bytes("00 00 10 08 00 00 00 00 00 20 00 01"), 0, too_long, &[]);
+    good(&mut drive, select, &bytes("00 00 10 08 00 00 00 00 00 00 00 00"));
     good(&mut drive, "0a 00 20 00 00 00", &vec![7; 2 << 20]);
     let long = "f0 00 05 00 20 00 01 0a 00 00 00 00 24 00 00 00 00 00";
     check(&mut drive, "0a 00 20 00 01 00", &vec![7; (2 << 20) + 1], 0, long, &[]);
