@@ -2,6 +2,7 @@
 
 use scsi_core::asc::Asc;
 use scsi_core::sense::{Sense, SenseKey};
+use std::io;
 use tape_store::error::{Damage, StoreError};
 use tape_store::seal::Locked;
 
@@ -49,12 +50,26 @@ pub(crate) fn sense(error: &StoreError, doing: Doing) -> Sense {
         (StoreError::Damaged { what: Damage::Codec(_), .. }, _) => Asc::CANNOT_DECOMPRESS_USING_DECLARED_ALGORITHM,
         (StoreError::Damaged { what: Damage::Index, .. }, Doing::Moving) => Asc::RECORDED_ENTITY_NOT_FOUND,
         (StoreError::Format { .. } | StoreError::Cartridge { .. }, _) => Asc::MEDIUM_FORMAT_CORRUPTED,
+        (StoreError::Io { source, .. }, Doing::Loading) if has_no_files(source) => Asc::MEDIUM_FORMAT_CORRUPTED,
         (_, Doing::Reading) => Asc::UNRECOVERED_READ_ERROR,
         (_, Doing::Writing) => Asc::WRITE_ERROR,
         (_, Doing::Moving) => Asc::LOCATE_OPERATION_FAILURE,
         (_, Doing::Loading) => Asc::MEDIA_LOAD_OR_EJECT_FAILED,
     };
     Sense::new(SenseKey::MEDIUM_ERROR, asc)
+}
+
+/// Whether the files of a cartridge are missing, or are something else than such files; not that a device failed.
+fn has_no_files(error: &io::Error) -> bool {
+    const ELOOP: i32 = 40;
+    let kinds = [
+        io::ErrorKind::NotFound,
+        io::ErrorKind::NotADirectory,
+        io::ErrorKind::IsADirectory,
+        io::ErrorKind::PermissionDenied,
+        io::ErrorKind::InvalidData,
+    ];
+    kinds.contains(&error.kind()) || error.raw_os_error() == Some(ELOOP)
 }
 
 /// Sense of a cartridge's memory that could not be written.

@@ -18,6 +18,7 @@ pub mod inventory;
 pub mod keeper;
 pub mod library;
 mod locks;
+pub mod log_writer;
 mod media;
 mod nexuses;
 pub mod pool;

@@ -38,7 +38,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
             let imported = vtl::config::mhvtl::import(&directory).map_err(wrong)?;
             vtl::config::parse("what was made of it", &imported.text).map_err(wrong)?;
             for note in &imported.notes {
-                writeln!(io::stderr(), "ferric: {note}")?;
+                let _ = writeln!(io::stderr(), "ferric: {note}");
             }
             line(imported.text.trim_end())
         }

@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 use failure::Failure;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use tape_store::image::ImageError;
 
 /// Tape libraries and cartridges from the command line.
 #[derive(Parser)]
@@ -46,8 +47,9 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        // Who reads our output has gone: not worth a word.
+        // The reader of a listing has seen enough; an image that was cut short is a failure all the same.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(Failure::Image(_, ImageError::Io(error))) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
         Err(failure) => {
             let _ = writeln!(io::stderr(), "ferric: {failure}");
             ExitCode::FAILURE

@@ -32,13 +32,15 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     let wrong = |error: ConfigError| Failure::Usage(error.to_string());
     let imported = mhvtl::import(&config).map_err(wrong)?;
     let found = parse("what was made of it", &imported.text).map_err(wrong)?;
+    if !check {
+        write(&output, &imported.text)?;
+    }
     carried(&found)?;
     imported.notes.iter().try_for_each(|note| line(format!("changes     {note}")))?;
     cartridges(&found)?;
     if check {
         return Ok(());
     }
-    write(&output, &imported.text)?;
     line(format!("written     {}: stop mhvtl, then ferric-iscsid --config {0}", output.display()))
 }
 

@@ -75,12 +75,15 @@ fn main() -> Result<(), Error> {
     let seconds = start.elapsed().as_secs_f64();
     let megabytes = moved / 1e6;
     let rate = f64::from(arguments.count) / seconds;
-    writeln!(
+    let written = writeln!(
         io::stdout(),
         "{{\"MB\": {megabytes:.1}, \"s\": {seconds:.3}, \"MB/s\": {:.1}, \"records/s\": {rate:.0}}}",
         megabytes / seconds
-    )?;
-    Ok(())
+    );
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// TEST UNIT READY through unit attentions and a load under way; nothing else goes by itself.

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use vtl::config::Config;
 use vtl::control::socket::{self, Control};
+use vtl::log_writer::{self, LogGuard, LogWriter};
 use vtl::site::Site;
 
 /// Serves virtual tape libraries over iSCSI: a medium changer at LUN 0, tape drives from LUN 1.
@@ -44,8 +45,13 @@ const EXAMPLES: &str = "Examples:
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let colours = io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_max_level(arguments.log).with_ansi(colours).with_writer(io::stderr).init();
+    let _log = match start_log(arguments.log) {
+        Ok(guard) => guard,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "ferric-iscsid: no thread for the log: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
@@ -55,13 +61,26 @@ fn main() -> ExitCode {
     }
 }
 
+/// Begins to log to standard error.
+fn start_log(level: tracing::Level) -> io::Result<LogGuard> {
+    let (writer, guard) = LogWriter::stderr()?;
+    let colours = io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_max_level(level).with_ansi(colours).log_internal_errors(false);
+    log.with_writer(move || writer.clone()).init();
+    log_writer::log_panics();
+    Ok(guard)
+}
+
 fn run(arguments: &Arguments) -> Result<(), String> {
     let mut config = read_config(arguments)?;
     if let Some(bind) = &arguments.bind {
         config.iscsi.bind.clone_from(bind);
     }
     if arguments.print_config {
-        return write!(io::stdout(), "{config}").map_err(|error| error.to_string());
+        return match write!(io::stdout(), "{config}") {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("standard output: {error}")),
+            _ => Ok(()),
+        };
     }
     // Signals are caught before anything is opened, so that none ends the process unsynchronised.
     let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT, SIGHUP])
@@ -80,7 +99,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let _control = Control::open(&control, &site, Arc::clone(&reload) as _)
         .map_err(|error| format!("{}: {error}", control.display()))?;
     let shown = config.iscsi.advertise.clone().unwrap_or_else(|| reachable(door.address()).to_string());
-    greet(&site, door.address(), &shown).map_err(|error| error.to_string())?;
+    greet(&site, door.address(), &shown);
     for signal in signals.forever() {
         if signal != SIGHUP {
             break;
@@ -134,30 +153,34 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(if address.ip().is_unspecified() { local } else { address.ip() }, address.port())
 }
 
-/// What people see goes to stderr, then one line for programs to stdout: the address, and every target's name.
-fn greet(site: &Site, address: SocketAddr, shown: &str) -> io::Result<()> {
-    let mut people = io::stderr().lock();
-    for target in site.targets() {
-        writeln!(people, "{}\nLUN  Vendor   Product           Rev   Serial      Loaded", target.name())?;
-        for unit in site.overview(&target) {
-            let model = unit.model;
-            writeln!(
-                people,
-                "{:>3}  {:<8} {:<16}  {:<4}  {:<10}  {}",
-                unit.lun, model.vendor, model.product, model.revision, unit.serial, unit.content
-            )?;
-        }
-        writeln!(people)?;
-    }
+/// What people read goes to stderr, then one line for programs to stdout: the address, and every target's name. Output
+/// that cannot be written changes nothing.
+fn greet(site: &Site, address: SocketAddr, shown: &str) {
+    let _ = io::stderr().write_all(overview(site, shown).as_bytes());
     let names: Vec<String> = site.targets().iter().map(|target| target.name().to_owned()).collect();
-    writeln!(people, "To connect from Linux:")?;
-    writeln!(people, "  iscsiadm -m discovery -t sendtargets -p {shown}")?;
-    for name in &names {
-        writeln!(people, "  iscsiadm -m node -T {name} -p {shown} --login")?;
-    }
-    writeln!(io::stdout(), "ready iscsi {address} {}", names.join(" "))?;
-    io::stdout().flush()?;
+    let _ = writeln!(io::stdout(), "ready iscsi {address} {}", names.join(" "));
+    let _ = io::stdout().flush();
     // Without a supervisor that asked for it this does nothing.
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
-    Ok(())
+}
+
+/// Every unit, and how to connect from Linux.
+fn overview(site: &Site, shown: &str) -> String {
+    let mut text = String::new();
+    for target in site.targets() {
+        text += &format!("{}\nLUN  Vendor   Product           Rev   Serial      Loaded\n", target.name());
+        for unit in site.overview(&target) {
+            let model = unit.model;
+            text += &format!(
+                "{:>3}  {:<8} {:<16}  {:<4}  {:<10}  {}\n",
+                unit.lun, model.vendor, model.product, model.revision, unit.serial, unit.content
+            );
+        }
+        text += "\n";
+    }
+    text += &format!("To connect from Linux:\n  iscsiadm -m discovery -t sendtargets -p {shown}\n");
+    for target in site.targets() {
+        text += &format!("  iscsiadm -m node -T {} -p {shown} --login\n", target.name());
+    }
+    text
 }

@@ -58,7 +58,9 @@ fn call<'a>(name: &'a str, arguments: &'a [String], etc: PathBuf) -> Call<'a> {
 }
 
 fn ended(tool: &Tool, call: &Call<'_>) -> ExitCode {
-    match tool.run(call, &mut io::stdout().lock()) {
+    let mut out = Output::new(tool);
+    let done = tool.run(call, &mut out);
+    match done.and_then(|()| out.failed.map_or(Ok(()), |error| Err(Failure::Output(error)))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let code = told(tool.name, &failure);
@@ -67,6 +69,41 @@ fn ended(tool: &Tool, call: &Call<'_>) -> ExitCode {
             }
             code
         }
+    }
+}
+
+/// Standard output. What a tool does, it does to the end, although its output cannot be written; a tool that only shows
+/// something ends there.
+struct Output {
+    shows: bool,
+    failed: Option<io::Error>,
+}
+
+impl Output {
+    fn new(tool: &Tool) -> Self {
+        Self { shows: ["dump_tape", "dump_messageQ"].contains(&tool.name), failed: None }
+    }
+
+    fn end(&mut self, written: io::Result<()>) -> io::Result<()> {
+        match written {
+            Err(error) if !self.shows => {
+                self.failed.get_or_insert(error);
+                Ok(())
+            }
+            written => written,
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = if self.failed.is_none() { io::stdout().write_all(bytes) } else { Ok(()) };
+        self.end(written).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = if self.failed.is_none() { io::stdout().flush() } else { Ok(()) };
+        self.end(flushed)
     }
 }
 

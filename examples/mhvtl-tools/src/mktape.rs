@@ -92,7 +92,8 @@ pub(crate) fn make(call: &Call<'_>, wish: &Wish<'_>, verbose: bool, out: &mut dy
         return if verbose {
             Ok(writeln!(out, "error: {THERE}")?)
         } else {
-            Ok(writeln!(io::stderr(), "warning: {THERE}: {}", folder.display())?)
+            let _ = writeln!(io::stderr(), "warning: {THERE}: {}", folder.display());
+            Ok(())
         };
     }
     // One that lost its memory is not made again over its data.

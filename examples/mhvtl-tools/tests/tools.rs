@@ -266,3 +266,22 @@ fn links_call_their_tools() {
     assert!(place.session(&["links bin"]).contains("bin/mktape: something else has this name; it stays"));
     assert_eq!(place.read("bin/mktape"), "of someone else");
 }
+
+#[test]
+fn output_that_cannot_be_written_changes_nothing() {
+    let place = Place::new();
+    let make = |barcode: &str, output: std::process::Stdio| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_ferric-mhvtl"));
+        let words =
+            ["--config-dir", "etc", "mktape", "-v", "-l", "10", "-s", "50", "-t", "data", "-d", "LTO5", "-m", barcode];
+        program.args(words).current_dir(place.0.path()).stdout(output).output().unwrap()
+    };
+    let gone = make("A00001L5", std::io::pipe().unwrap().1.into());
+    assert_eq!((gone.status.code(), String::from_utf8(gone.stderr).unwrap().as_str()), (Some(0), ""));
+    let full = make("A00002L5", fs::File::options().write(true).open("/dev/full").unwrap().into());
+    assert_eq!(full.status.code(), Some(1));
+    assert!(String::from_utf8(full.stderr).unwrap().contains("mktape: the output: No space left on device"));
+    for barcode in ["A00001L5", "A00002L5"] {
+        assert!(place.at("home").join(barcode).join("mam").exists(), "{barcode}");
+    }
+}

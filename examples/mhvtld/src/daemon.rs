@@ -113,14 +113,11 @@ pub fn end() {
     let _ = signal_hook::low_level::raise(SIGTERM);
 }
 
-/// Says that everything is there.
-///
-/// # Errors
-/// Nobody listens.
-pub fn ready(what: &str) -> io::Result<()> {
+/// Says that everything is there. Output that cannot be written changes nothing.
+pub fn ready(what: &str) {
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
-    // Who has begun this process in the background goes away when it has read this.
-    writeln!(io::stdout(), "{READY} {what}")
+    // The process that has started this one in the background ends when it has read this.
+    let _ = writeln!(io::stdout(), "{READY} {what}");
 }
 
 const READY: &str = "ready mhvtl";

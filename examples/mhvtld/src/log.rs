@@ -8,6 +8,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt};
+use vtl::log_writer::{self, LogGuard, LogWriter};
 
 /// mhvtl's levels: 0 is quiet, 3 and more says everything.
 const LEVELS: [LevelFilter; 5] =
@@ -17,6 +18,8 @@ const LEVELS: [LevelFilter; 5] =
 #[derive(Clone, Default)]
 pub struct Log {
     handle: Option<Handle<LevelFilter, Registry>>,
+    /// Lines that wait are written when the last one that has it is dropped.
+    _guard: Option<Arc<LogGuard>>,
     level: Arc<AtomicU8>,
 }
 
@@ -25,9 +28,15 @@ impl Log {
     #[must_use]
     pub fn start(level: u8) -> Self {
         let (filter, handle) = reload::Layer::new(filter(level));
-        let write = fmt::layer().with_ansi(io::stderr().is_terminal()).with_writer(io::stderr);
-        let started = tracing_subscriber::registry().with(filter).with(write).try_init();
-        Self { handle: started.is_ok().then_some(handle), level: Arc::new(AtomicU8::new(level)) }
+        let level = Arc::new(AtomicU8::new(level));
+        let Ok((writer, guard)) = LogWriter::stderr() else { return Self { level, ..Self::default() } };
+        let write = fmt::layer().with_ansi(io::stderr().is_terminal()).log_internal_errors(false);
+        let write = write.with_writer(move || writer.clone());
+        let started = tracing_subscriber::registry().with(filter).with(write).try_init().is_ok();
+        if started {
+            log_writer::log_panics();
+        }
+        Self { handle: started.then_some(handle), _guard: Some(Arc::new(guard)), level }
     }
 
     /// One level less; from the lowest to the third.

@@ -61,7 +61,7 @@ fn run(arguments: &Arguments, log: &Log) -> Result<(), Box<dyn Error>> {
     let queue = Queue::open().map_err(|error| format!("mhvtl's message queue: {error}"))?;
     let ears = site::ears(&site, &door, &imported.seats, log)?;
     let messages = Messages::open(&queue, ears, daemon::end)?;
-    daemon::ready(&format!("{} units", imported.seats.len()))?;
+    daemon::ready(&format!("{} units", imported.seats.len()));
     waiting.until_end(|| Err("units come and go with a restart".into()));
     door.close();
     drop(messages);

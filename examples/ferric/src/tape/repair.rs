@@ -51,13 +51,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         found.is_not_retained()?;
     }
     let mut tape = found.cartridge.salvage(false).map_err(&failed)?;
-    for end in ends {
+    for end in &ends {
         tape.cut(end.partition, end.whole).map_err(&failed)?;
-        output::line(end.told("kept", "dropped"))?;
     }
     tape.close().map_err(&failed)?;
     drop(tape);
-    unload(&mut found)
+    unload(&mut found)?;
+    ends.iter().try_for_each(|end| output::line(end.told("kept", "dropped")))
 }
 
 /// Where the whole objects of a partition end, and what is behind them.

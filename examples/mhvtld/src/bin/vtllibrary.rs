@@ -70,7 +70,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let ears = robot::ears(&site, &door, &seats, &lines, &queue, &log)?;
     let messages = Messages::open(&queue, ears, daemon::end)?;
     lines.begin();
-    daemon::ready(&format!("library {unit}"))?;
+    daemon::ready(&format!("library {unit}"));
     waiting.until_end(reload);
     // What is under way may need an answer: nobody is deaf before it is done.
     door.close();

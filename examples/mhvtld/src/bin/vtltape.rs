@@ -49,7 +49,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let ears = door.stops().into_iter().map(|ends| (ends, unit)).zip([hear]);
     let ears = ears.map(|((ends, unit), hear)| Ear { unit, ends, hear }).collect();
     let messages = Messages::open(&queue, ears, daemon::end)?;
-    daemon::ready(&format!("drive {unit}"))?;
+    daemon::ready(&format!("drive {unit}"));
     // A drive reads its configuration when it begins.
     waiting.until_end(|| Ok(()));
     // What is under way may need an answer: nobody is deaf before it is done.

@@ -1,0 +1,110 @@
+//! Output that cannot be written changes nothing: a full disk, a reader that has gone, a reader that has stopped.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use common::{DRIVE, Daemon, SLOT, SMALL, command, filemark, load, movement, record, write};
+use initiator::{Reply, Transfer};
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use tempfile::tempdir;
+
+/// Moves that log a warning, and a backup beside: all as if the log could be written.
+fn works(daemon: &Daemon, data: &Path) {
+    let mut session = daemon.login(1);
+    load(&mut session);
+    assert_eq!(write(&mut session, &record(1, 70_000)), Reply::default());
+    assert_eq!(filemark(&mut session), Reply::default());
+    // What is loaded now cannot be mounted, and the log says so.
+    std::fs::remove_dir_all(data.join("cartridges/V00002L8")).unwrap();
+    assert_eq!(movement(&mut session, SLOT + 1, DRIVE + 1), Reply::default());
+    assert_eq!(session.command(2, &[0; 6], Transfer::None).unwrap().sense_codes(), Some((3, 0x31, 0x00)));
+    assert_eq!(movement(&mut session, DRIVE + 1, SLOT + 1), Reply::default());
+    assert_eq!(movement(&mut session, SLOT + 1, 10), Reply::default());
+}
+
+fn traced(data: &Path) -> Command {
+    let mut command = command(data, SMALL);
+    command.args(["--log", "trace"]);
+    command
+}
+
+#[test]
+fn a_log_on_a_full_disk() {
+    let dir = tempdir().unwrap();
+    let data = dir.path().join("d");
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let daemon = Daemon::logging(&mut traced(&data), full.into());
+    works(&daemon, &data);
+    assert_eq!(daemon.terminate(), Some(0));
+}
+
+#[test]
+fn a_log_whose_reader_has_gone() {
+    let dir = tempdir().unwrap();
+    let data = dir.path().join("d");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let daemon = Daemon::logging(&mut traced(&data), writer.into());
+    works(&daemon, &data);
+    assert_eq!(daemon.terminate(), Some(0));
+}
+
+#[test]
+fn a_log_whose_reader_has_stopped() {
+    let dir = tempdir().unwrap();
+    let data = dir.path().join("d");
+    let (_reader, writer) = std::io::pipe().unwrap();
+    let daemon = Daemon::logging(&mut traced(&data), writer.into());
+    works(&daemon, &data);
+    let mut session = daemon.login(2);
+    // More than a pipe holds.
+    for _ in 0..2000 {
+        assert_eq!(session.command(0, &[0; 6], Transfer::None).unwrap(), Reply::default());
+    }
+    assert_eq!(daemon.terminate(), Some(0));
+}
+
+#[test]
+fn a_ready_line_that_cannot_be_written() {
+    for full in [false, true] {
+        let dir = tempdir().unwrap();
+        let data = dir.path().join("d");
+        let output: Stdio = if full {
+            OpenOptions::new().write(true).open("/dev/full").unwrap().into()
+        } else {
+            std::io::pipe().unwrap().1.into()
+        };
+        let mut child = command(&data, SMALL).stdout(output).stderr(Stdio::null()).spawn().unwrap();
+        let socket = data.join("control.sock");
+        let mut stream = loop {
+            assert!(child.try_wait().unwrap().is_none(), "the daemon has ended");
+            match UnixStream::connect(&socket) {
+                Ok(stream) => break stream,
+                Err(_) => std::thread::yield_now(),
+            }
+        };
+        stream.write_all(b"{\"do\":\"status\"}\n").unwrap();
+        let mut answer = String::new();
+        BufReader::new(&stream).read_line(&mut answer).unwrap();
+        assert!(answer.starts_with("{\"ok\":"), "{answer}");
+        assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
+}
+
+#[test]
+fn a_configuration_that_is_printed_in_part() {
+    let dir = tempdir().unwrap();
+    let data = dir.path().join("d");
+    let said = command(&data, SMALL).arg("--print-config").stdout(std::io::pipe().unwrap().1).output().unwrap();
+    assert_eq!((said.status.code(), said.stderr.as_slice()), (Some(0), &b""[..]));
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let said = command(&data, SMALL).arg("--print-config").stdout(full).output().unwrap();
+    let text = String::from_utf8(said.stderr).unwrap();
+    assert_eq!(said.status.code(), Some(1));
+    assert_eq!(text, "ferric-iscsid: standard output: No space left on device (os error 28)\n");
+}
