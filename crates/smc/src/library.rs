@@ -410,13 +410,71 @@ impl Library {
 
     /// Undoes a `take`. If the drive it came from does not take it any more, it stays in the mouth of that.
     fn put_back(&mut self, source: Address, cartridge: Cartridge, origin: Origin, now: Now) {
-        let barcode = cartridge.barcode().clone();
         if let Err((_, cartridge)) = self.put(source, cartridge, origin, now) {
+            let barcode = cartridge.barcode().clone();
+            self.put_down(source, *cartridge, origin);
             tracing::warn!(%barcode, "cartridge is left in the mouth of a drive");
-            self.slots.insert(source, *cartridge);
-            self.origins.insert(source, origin);
-            self.whereabouts.insert(barcode, source);
         }
+    }
+
+    /// Puts a cartridge into an element, or the mouth of a drive, whose bay is not called.
+    fn put_down(&mut self, address: Address, cartridge: Cartridge, origin: Origin) {
+        let barcode = cartridge.barcode().clone();
+        self.slots.insert(address, cartridge);
+        self.origins.insert(address, origin);
+        self.touched.insert(barcode.clone());
+        self.whereabouts.insert(barcode, address);
+    }
+
+    /// Puts every cartridge back to its place after an operation that was cut short, possibly by a panic: one that is
+    /// elsewhere is taken from there, one whose value was lost comes from `find`, and one that has no place is taken out.
+    /// Without `drives`, no bay is called: what belongs into a drive stays in the mouth of that. Returns the cartridges that
+    /// were taken out.
+    pub fn restore(
+        &mut self,
+        places: &[Place],
+        drives: bool,
+        now: Now,
+        mut find: impl FnMut(&Barcode) -> Option<Cartridge>,
+    ) -> Vec<Barcode> {
+        self.rescan();
+        let wanted: BTreeMap<&Barcode, Address> = places.iter().map(|place| (&place.barcode, place.address)).collect();
+        let is_misplaced = |(barcode, address): &(&Barcode, &Address)| wanted.get(*barcode) != Some(*address);
+        let misplaced: Vec<Address> =
+            self.whereabouts.iter().filter(is_misplaced).map(|(_, address)| *address).collect();
+        let mut taken = BTreeMap::new();
+        for address in misplaced {
+            if !drives && !self.slots.contains_key(&address) {
+                continue;
+            }
+            if let Ok((cartridge, _)) = self.take(address, now) {
+                taken.insert(cartridge.barcode().clone(), cartridge);
+            }
+        }
+        for place in places {
+            if self.whereabouts.contains_key(&place.barcode) {
+                continue;
+            }
+            let Some(cartridge) = taken.remove(&place.barcode).or_else(|| find(&place.barcode)) else { continue };
+            if drives {
+                self.put_back(place.address, cartridge, place.origin, now);
+            } else {
+                self.put_down(place.address, cartridge, place.origin);
+            }
+        }
+        taken.into_keys().collect()
+    }
+
+    /// Looks which elements hold which cartridges.
+    fn rescan(&mut self) {
+        self.whereabouts = self.slots.iter().map(|(address, held)| (held.barcode().clone(), *address)).collect();
+        for address in self.layout.drives.addresses() {
+            if let Some(barcode) = self.bay(address).and_then(|bay| bay.status().barcode) {
+                self.whereabouts.entry(barcode).or_insert(address);
+            }
+        }
+        let full: BTreeSet<Address> = self.whereabouts.values().copied().collect();
+        self.origins.retain(|address, _| full.contains(address));
     }
 }
 

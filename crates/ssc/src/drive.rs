@@ -236,6 +236,24 @@ impl Drive {
         Ok(())
     }
 
+    /// A command panicked. Its effects are not continued: a loaded cartridge is closed without writing to it, and commands
+    /// of the tape answer 4/44/00 until it is loaded again. Raises TapeAlert 58.
+    pub fn fail(&mut self) {
+        self.state.fail();
+    }
+
+    /// Gives back the cartridge that a command which panicked has lost. It answers 4/44/00 until it is loaded again.
+    ///
+    /// # Errors
+    /// There is another one inside; the cartridge comes back.
+    pub fn give_back(&mut self, cartridge: Cartridge) -> Result<(), Box<Refused>> {
+        if !self.state.is_empty() {
+            return Err(Box::new(Refused { cartridge, why: "the drive is full" }));
+        }
+        self.state.hold_failed(cartridge);
+        Ok(())
+    }
+
     /// The process is about to end: everything durable, whatever hosts prevent.
     ///
     /// # Errors

@@ -212,6 +212,23 @@ impl State {
 }
 
 impl State {
+    /// A command panicked: what it left half done is not continued. The tape is closed as it is, without writing to it.
+    pub(crate) fn fail(&mut self) {
+        (self.operation, self.threading) = (None, None);
+        self.alerts.raise(Alert::FIRMWARE_FAILURE);
+        match std::mem::replace(&mut self.load, Load::Empty) {
+            Load::Mounted(mounted) => self.hold_failed(mounted.cartridge),
+            Load::Held(held) => self.hold_failed(held.cartridge),
+            other => self.load = other,
+        }
+    }
+
+    /// Holds a cartridge that answers 4/44/00 until it is loaded again.
+    pub(crate) fn hold_failed(&mut self, cartridge: Cartridge) {
+        let sense = Sense::new(SenseKey::HARDWARE_ERROR, Asc::INTERNAL_TARGET_FAILURE);
+        self.load = Load::Unusable(cartridge, sense);
+    }
+
     /// A cleaning cartridge: it takes no time, and one of its uses.
     fn clean(&mut self, cartridge: &mut Cartridge) {
         self.alerts.raise(Alert::CLEANING_MEDIA);

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice, IoSliceMut};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use tape_store::backend::{Backend, Folder};
 
@@ -30,6 +31,9 @@ pub enum KeepError {
     /// The database refused.
     #[error("{FILE}: {0}")]
     Database(#[from] Box<redb::Error>),
+    /// The database failed in a way that it does not report.
+    #[error("{FILE}: internal error of the database")]
+    Panicked,
     /// The site was shut down.
     #[error("{FILE}: the site is shut down")]
     Closed,
@@ -128,16 +132,23 @@ impl Keeper {
 
     /// Runs a call on the database, opened anew if the last one failed: it trusts no file that did.
     fn with<T>(&self, state: &mut State, call: impl FnOnce(&Database) -> Result<T, KeepError>) -> Result<T, KeepError> {
-        let database = match &mut state.database {
-            _ if state.closed => return Err(KeepError::Closed),
-            Some(database) => database,
-            none => none.insert(self.connect()?),
-        };
-        let result = call(database);
-        if result.is_err() {
-            state.database = None;
+        if state.closed {
+            return Err(KeepError::Closed);
         }
-        result
+        let database = state.database.take().map_or_else(|| self.connect(), Ok)?;
+        match catch_unwind(AssertUnwindSafe(|| call(&database))) {
+            Ok(result) => {
+                if result.is_ok() {
+                    state.database = Some(database);
+                }
+                result
+            }
+            Err(_) => {
+                // Closing it would use what its panic has left half done.
+                std::mem::forget(database);
+                Err(KeepError::Panicked)
+            }
+        }
     }
 
     /// Makes a change durable, and with it whatever is due.
@@ -244,27 +255,35 @@ impl std::fmt::Debug for Store {
     }
 }
 
+impl Store {
+    /// Calls the file. A panic of it is an error for the database, which would be unusable after one.
+    fn call<T>(&self, call: impl FnOnce(&mut dyn Backend) -> io::Result<T>) -> io::Result<T> {
+        let called = catch_unwind(AssertUnwindSafe(|| call(lock(&self.0).as_mut())));
+        called.unwrap_or_else(|_| Err(io::Error::other("internal error")))
+    }
+}
+
 impl StorageBackend for Store {
     fn len(&self) -> io::Result<u64> {
-        lock(&self.0).len()
+        self.call(|file| file.len())
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let wanted = out.len();
-        let read = lock(&self.0).read_at(offset, &mut [IoSliceMut::new(out)])?;
+        let read = self.call(|file| file.read_at(offset, &mut [IoSliceMut::new(out)]))?;
         if read == wanted { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        lock(&self.0).set_len(len)
+        self.call(|file| file.set_len(len))
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        lock(&self.0).sync()
+        self.call(|file| file.sync())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        lock(&self.0).write_at(offset, &[IoSlice::new(data)])
+        self.call(|file| file.write_at(offset, &[IoSlice::new(data)]))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the units of a site share.
 
 use crate::buffers::Buffers;
+use crate::clock;
 use crate::data_dir::Data;
 use crate::events::{Event, Events};
 use crate::inventory::{self, Entry, Inventory, Where};
@@ -11,9 +12,11 @@ use crate::pool::Pool;
 use crate::unit::Device;
 use scsi_core::fault::Save;
 use smc::changer::{Changer, Changes};
+use smc::library::Place;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard};
-use tape_store::cartridge::Barcode;
+use tape_store::cartridge::{Barcode, Cartridge};
 use tape_store::shelf::TapeStore;
 
 pub(crate) struct Shared {
@@ -108,34 +111,85 @@ impl Shared {
         self.keeper.keep(change)
     }
 
-    /// As [`Self::keep`], for what happened in a library.
+    /// As [`Self::keep`], for what happened in a library. What cannot be kept is undone: cartridges go back to where they
+    /// were.
     fn keep_changes(&self, owner: &Owner, changer: &mut Changer, mut change: Change) -> Result<(), KeepError> {
         let Changes { places, condition } = changer.take_changes();
         if let Some(condition) = &condition {
             change.set(condition_key(&owner.library), condition)?;
         }
         let layout = *changer.library().layout();
-        // Held until it is durable: what is kept follows what happens.
+        // Held until it is durable: the inventory follows what is kept.
         let mut inventory = self.inventory();
-        let mut events = Vec::new();
+        let (mut moved, mut events) = (Vec::new(), Vec::new());
         for (barcode, place) in places {
             let place = match &place {
                 Some(place) => Where::of(&owner.library, place),
                 None => Where::Shelf(owner.shelf.clone()),
             };
             let name = barcode.as_str();
-            let Some(entry) = inventory.get_mut(name) else { continue };
+            let Some(mut entry) = inventory.get(name).cloned() else { continue };
             let from = std::mem::replace(&mut entry.place, place);
             entry.note_move(&owner.library, &from, |address| layout.drives.index(address).is_some());
-            inventory::note(&mut change, name, entry)?;
+            inventory::note(&mut change, name, &entry)?;
             if from != entry.place {
                 events.push(Event::Moved { barcode: name.into(), from, to: entry.place.clone() });
             }
+            moved.push((barcode.to_string(), entry));
         }
         events.extend(condition.map(|condition| Event::Condition { library: owner.library.clone(), condition }));
+        let moves = !moved.is_empty();
         let kept = self.keeper.keep(change);
+        if kept.is_ok() {
+            inventory.extend(moved);
+        }
         drop(inventory);
-        events.into_iter().for_each(|event| self.events.tell(event));
+        match &kept {
+            Err(_) if moves => self.restore_places(owner, changer),
+            _ => events.into_iter().for_each(|event| self.events.tell(event)),
+        }
         kept
+    }
+
+    /// Puts the cartridges of a library back to where the inventory has them, after something was cut short or could not be
+    /// kept. Where that cannot be, the inventory follows.
+    pub(crate) fn restore_places(&self, owner: &Owner, changer: &mut Changer) {
+        let place = |(name, entry): (&String, &Entry)| {
+            let (address, origin) = entry.place.element_of(&owner.library)?;
+            Some(Place { address, barcode: Barcode::new(name)?, origin })
+        };
+        let places: Vec<Place> = self.inventory().iter().filter_map(place).collect();
+        let mut restore = |drives| {
+            let restore = || changer.library_mut().restore(&places, drives, clock::now(), |barcode| self.find(barcode));
+            catch_unwind(AssertUnwindSafe(restore))
+        };
+        // A drive that fails while it gives its cartridge back gives it at the second try; one that cannot take its cartridge
+        // has it in its mouth.
+        let mut involved = [true, true, false].into_iter().find_map(|drives| restore(drives).ok()).unwrap_or_default();
+        changer.library_mut().take_touched();
+        involved.extend(places.into_iter().map(|place| place.barcode));
+        let mut inventory = self.inventory();
+        for place in changer.places() {
+            if let Some(entry) = inventory.get_mut(place.barcode.as_str()) {
+                entry.place = Where::of(&owner.library, &place);
+            }
+        }
+        // Whatever of the failed change is due to be written, this replaces it.
+        let mut change = Change::default();
+        for barcode in involved {
+            if let Some(entry) = inventory.get(barcode.as_str()) {
+                let _ = inventory::note(&mut change, barcode.as_str(), entry);
+            }
+        }
+        let _ = self.keeper.keep(change);
+    }
+
+    /// A value of a cartridge whose value was lost.
+    pub(crate) fn find(&self, barcode: &Barcode) -> Option<Cartridge> {
+        let entry = self.inventory().get(barcode.as_str()).cloned();
+        match entry.and_then(|entry| Some((entry.media(barcode)?, entry.size))) {
+            Some(((media, kind), size)) => Some(self.store.cartridge(barcode, media, kind, size)),
+            None => self.store.find(barcode).ok(),
+        }
     }
 }

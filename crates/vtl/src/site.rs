@@ -15,6 +15,7 @@ use scsi_core::identity::Strings;
 use smc::element::ElementType;
 use std::fs::File;
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
@@ -169,7 +170,7 @@ impl Site {
                     // Too much happened at once.
                     events = site.follow();
                 }
-                site.look_after();
+                let _ = catch_unwind(AssertUnwindSafe(|| site.look_after()));
             }
         };
         let thread = std::thread::Builder::new().name("site".into()).spawn(keep).map_err(LibraryError::Thread)?;

@@ -18,10 +18,11 @@ use smc::bay::BayStatus;
 use smc::changer::Changer;
 use ssc::drive::{Drive, Threaded};
 use ssc::timing::{Delays, Motion};
+use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{IoSlice, IoSliceMut};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
@@ -169,6 +170,22 @@ pub struct Unit {
     may_block: fn(&[u8]) -> bool,
 }
 
+/// What a call panicked with.
+type Panic = Box<dyn Any + Send>;
+
+/// The right to run a job of a unit; it is given back whatever happens.
+struct Busy<'a>(&'a Unit);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        let mut work = lock(&self.0.work);
+        work.busy = false;
+        if !work.queue.is_empty() || !work.events.is_empty() {
+            self.0.wake.notify_one();
+        }
+    }
+}
+
 /// 4/44/00.
 fn internal_failure() -> Completion {
     let sense = Sense::new(SenseKey::HARDWARE_ERROR, Asc::INTERNAL_TARGET_FAILURE);
@@ -220,6 +237,7 @@ impl Unit {
             }
             work.busy = true;
         }
+        let busy = Busy(self);
         // A robot may have the drive although no command is running: then this thread must not wait either.
         let finished = match self.device.try_lock() {
             Ok(device) => Some(self.run(device, job)),
@@ -229,11 +247,7 @@ impl Unit {
                 None
             }
         };
-        let mut work = lock(&self.work);
-        work.busy = false;
-        if !work.queue.is_empty() || !work.events.is_empty() {
-            self.wake.notify_one();
-        }
+        drop(busy);
         Ok(finished.map_or(Submitted::Queued, Submitted::Done))
     }
 
@@ -250,29 +264,59 @@ impl Unit {
             }
             work.busy = true;
             drop(work);
-            let mut device = lock(&self.device);
-            self.apply_events(&mut device);
-            // Taken only now: what was aborted while the device was held does not run.
-            let next = lock(&self.work).queue.pop_front();
-            let done = match next {
-                Some((job, reply)) => {
-                    let delay = self.delay(&job.cdb);
-                    let finished = self.run(device, job);
-                    if finished.completion.status == Status::GOOD {
-                        self.wait(delay);
-                    }
-                    Some((finished, reply))
-                }
-                None => {
-                    self.go_on(device);
-                    None
-                }
-            };
-            lock(&self.work).busy = false;
-            if let Some((finished, reply)) = done {
-                reply.done(finished);
+            // This thread serves the unit for as long as the site is open, whatever panics in it.
+            let busy = Busy(self);
+            let done = catch_unwind(AssertUnwindSafe(|| self.next()));
+            drop(busy);
+            if let Ok(Some((finished, reply))) = done {
+                let _ = catch_unwind(AssertUnwindSafe(|| reply.done(finished)));
             }
         }
+    }
+
+    /// Runs the job that is first in the queue; without one, an operation behind an answer goes on by a step.
+    fn next(&self) -> Option<(Finished, Arc<dyn Reply>)> {
+        let mut device = lock(&self.device);
+        let _ = self.guarded(&mut device, |device| self.apply_events(device));
+        // Taken only now: what was aborted while the device was held does not run.
+        let next = lock(&self.work).queue.pop_front();
+        let Some((job, reply)) = next else {
+            self.go_on(device);
+            return None;
+        };
+        let delay = self.delay(&job.cdb);
+        let finished = self.run(device, job);
+        if finished.completion.status == Status::GOOD {
+            self.wait(delay);
+        }
+        Some((finished, reply))
+    }
+
+    /// Calls with the device. After a panic, the device is put into a defined state: see [`Self::recover`].
+    fn guarded<T>(&self, device: &mut Device, call: impl FnOnce(&mut Device) -> T) -> Result<T, Panic> {
+        catch_unwind(AssertUnwindSafe(|| call(device))).inspect_err(|_| self.recover(device))
+    }
+
+    /// A call panicked, which is a defect of this program. A drive does not continue what was left half done; a changer
+    /// puts every cartridge back to its place. Nothing here depends on what the log does.
+    fn recover(&self, device: &mut Device) {
+        let inside = self.bay_status().barcode;
+        let repair = |device: &mut Device| match device {
+            Device::Drive(drive) => drive.fail(),
+            Device::Changer(changer) => self.shared.restore_places(&self.owner, changer),
+        };
+        let _ = catch_unwind(AssertUnwindSafe(|| repair(device)));
+        if let Device::Drive(drive) = device {
+            if drive.loaded().is_none()
+                && let Some(cartridge) = inside.and_then(|barcode| self.shared.find(&barcode))
+            {
+                let _ = drive.give_back(cartridge);
+            }
+            lock(&self.work).working = false;
+        }
+        self.publish(device);
+        let log = || tracing::error!(unit = self.name(), "a command was ended by an internal error");
+        let _ = catch_unwind(AssertUnwindSafe(log));
     }
 
     /// How long the answer of a command waits.
@@ -305,11 +349,11 @@ impl Unit {
 
     /// Nothing waits: an operation behind an answer goes on by a step.
     fn go_on(&self, mut device: MutexGuard<'_, Device>) {
-        let working = match &mut *device {
+        let working = self.guarded(&mut device, |device| match device {
             Device::Drive(drive) => drive.work(),
             Device::Changer(_) => false,
-        };
-        lock(&self.work).working = working;
+        });
+        lock(&self.work).working = working.unwrap_or(false);
     }
 
     /// Ends the unit's thread; jobs that wait are dropped.
@@ -349,17 +393,16 @@ impl Unit {
     fn tell(&self, news: News) {
         lock(&self.work).events.push_back(news);
         match self.device.try_lock() {
-            Ok(mut device) => self.apply_events(&mut device),
+            Ok(mut device) => drop(self.guarded(&mut device, |device| self.apply_events(device))),
             Err(_) => self.wake.notify_one(),
         }
     }
 
     fn apply_events(&self, device: &mut Device) {
-        let events = std::mem::take(&mut lock(&self.work).events);
-        if events.is_empty() {
-            return;
-        }
-        for news in events {
+        let mut any = false;
+        // One by one: those behind one that panics are not lost.
+        while let Some(news) = self.next_event() {
+            any = true;
             match news {
                 News::Event(event) => device.unit().event(event, clock::now()),
                 News::Luns(luns, changed) => {
@@ -370,7 +413,13 @@ impl Unit {
                 }
             }
         }
-        self.note_lock(device);
+        if any {
+            self.note_lock(device);
+        }
+    }
+
+    fn next_event(&self) -> Option<News> {
+        lock(&self.work).events.pop_front()
     }
 
     /// Who waited for a host to allow removal hears when it does.
@@ -414,12 +463,17 @@ impl Unit {
     /// As [`Self::with`], and says whether what changed is durable.
     pub(crate) fn change<T>(&self, call: impl FnOnce(&mut Device) -> T) -> (T, Result<(), KeepError>) {
         let mut device = lock(&self.device);
-        self.apply_events(&mut device);
-        let result = call(&mut device);
-        self.publish(&mut device);
-        let save = device.lu().take_save();
-        let kept = if save.is_empty() { Ok(()) } else { self.shared.keep(&self.owner, &mut device, save) };
-        (result, kept)
+        let changed = self.guarded(&mut device, |device| {
+            self.apply_events(device);
+            let result = call(device);
+            self.publish(device);
+            let save = device.lu().take_save();
+            let kept = if save.is_empty() { Ok(()) } else { self.shared.keep(&self.owner, device, save) };
+            (result, kept)
+        });
+        // Released first: a lock that is held while its thread panics counts as poisoned.
+        drop(device);
+        changed.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     /// What can be seen of a drive from outside.
@@ -441,31 +495,36 @@ impl Unit {
         let Job { nexus, tag, cdb, mut data_out, data_len, room } = job;
         let mut data_in = if room == 0 { Vec::new() } else { self.shared.buffers.take(room) };
         let now = clock::now();
-        self.apply_events(&mut device);
         let out = [IoSlice::new(data_out.get(..data_len).unwrap_or(&data_out))];
         let mut into = [IoSliceMut::new(data_in.get_mut(..room).unwrap_or_default())];
         let request = Request { nexus, cdb: &cdb, now };
-        // A panic is a bug of ours; it costs this command its answer and nothing else.
-        let run = AssertUnwindSafe(|| device.unit().execute(&request, Data::new(&out, &mut into)));
-        let mut completion = catch_unwind(run).unwrap_or_else(|_| internal_failure());
+        let ran = self.guarded(&mut device, |device| self.execute(device, &request, Data::new(&out, &mut into)));
+        let mut completion = ran.unwrap_or_else(|_| internal_failure());
         if matches!(*device, Device::Drive(_)) && ssc::table::is_secret(&cdb) {
             // The buffer will be another command's.
             data_out.as_mut_slice().zeroize();
-        }
-        if !completion.save.is_empty() {
-            self.save(&mut device, &mut completion);
-        }
-        self.note_lock(&mut device);
-        if (self.may_block)(&cdb) {
-            self.publish(&mut device);
-            // What goes on behind its answer came with a command that may block.
-            lock(&self.work).working = matches!(&*device, Device::Drive(drive) if drive.is_working());
         }
         drop(device);
         for victim in completion.abort.drain(..) {
             self.abort(|nexus, _| nexus == victim);
         }
         Finished { tag, completion, data_in, data_out, aborted: false }
+    }
+
+    /// A command, and what follows from it before its status leaves.
+    fn execute(&self, device: &mut Device, request: &Request<'_>, data: Data<'_, '_>) -> Completion {
+        self.apply_events(device);
+        let mut completion = device.unit().execute(request, data);
+        if !completion.save.is_empty() {
+            self.save(device, &mut completion);
+        }
+        self.note_lock(device);
+        if (self.may_block)(request.cdb) {
+            self.publish(device);
+            // What goes on behind its answer came with a command that may block.
+            lock(&self.work).working = matches!(&*device, Device::Drive(drive) if drive.is_working());
+        }
+        completion
     }
 
     /// What changed is durable before the status leaves; if that fails, the status says so.

@@ -2,6 +2,7 @@
 
 use mhvtl_lld::queue::{Message, Queue, Received};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{Builder, JoinHandle};
@@ -121,7 +122,8 @@ impl Ear {
                     continue;
                 }
             };
-            let heard = (self.hear)(&message);
+            // A message whose handling panics is not answered; those behind it are.
+            let Ok(heard) = catch_unwind(AssertUnwindSafe(|| (self.hear)(&message))) else { continue };
             if heard == Heard::Exit && !self.ends.swap(true, Ordering::AcqRel) {
                 ends();
             }

@@ -12,6 +12,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -144,10 +145,12 @@ fn serve(mut stream: &UnixStream, site: &Site, reload: &Reload) -> io::Result<()
         if request == Request::Events {
             return follow(stream, site);
         }
-        let done = match request {
+        let call = || match request {
             Request::Reload => reload().map(|()| Value::Null),
             _ => site.control(&request).map_err(|error| error.to_string()),
         };
+        let done = catch_unwind(AssertUnwindSafe(call));
+        let done = done.unwrap_or_else(|_| Err("internal error; the log of the daemon has more".into()));
         let said = match done {
             Ok(value) => json!({ "ok": value }),
             Err(error) => json!({ "error": error }),

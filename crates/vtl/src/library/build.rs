@@ -285,7 +285,9 @@ fn nothing_lost(setup: &LibrarySetup, inventory: &Inventory) -> Result<(), Confi
 
 /// Puts every cartridge where the inventory has it.
 fn fill(elements: &mut smc::library::Library, library: &str, shared: &Shared) -> Result<(), LibraryError> {
-    for (name, entry) in shared.inventory().iter() {
+    // Not held meanwhile: drives may need it.
+    let inventory = shared.inventory().clone();
+    for (name, entry) in &inventory {
         let Some((address, origin)) = entry.place.element_of(library) else { continue };
         let barcode =
             Barcode::new(name).ok_or_else(|| LibraryError::Inventory(format!("inventory: {name:?} is no barcode")))?;
