@@ -142,6 +142,8 @@ pub struct Content {
     pub source: Option<Address>,
     /// An operator put it here, not the robot.
     pub by_operator: bool,
+    /// No drive can use it.
+    pub unusable: bool,
 }
 
 impl Content {

@@ -87,6 +87,8 @@ pub struct Library {
     pub(crate) condition: Condition,
     pub(crate) statistics: Lifetime,
     failures: VecDeque<Failure>,
+    /// Cartridges that no drive can use.
+    unusable: BTreeSet<Barcode>,
 }
 
 impl Library {
@@ -104,6 +106,7 @@ impl Library {
             condition: Condition::default(),
             statistics: Lifetime::default(),
             failures: VecDeque::new(),
+            unusable: BTreeSet::new(),
         }
     }
 
@@ -154,7 +157,8 @@ impl Library {
         };
         let Origin { source, by_operator } = self.origins.get(&address).copied().unwrap_or_default();
         let label = self.condition.labels.get(&barcode).copied();
-        Some(Content { barcode, label, kind, source, by_operator })
+        let unusable = self.unusable.contains(&barcode);
+        Some(Content { barcode, label, kind, source, by_operator, unusable })
     }
 
     /// Whether an element holds a cartridge.
@@ -187,6 +191,11 @@ impl Library {
     pub fn take_touched(&mut self) -> Vec<(Barcode, Option<Place>)> {
         let touched = std::mem::take(&mut self.touched);
         touched.into_iter().map(|barcode| (barcode.clone(), self.place_of(&barcode))).collect()
+    }
+
+    /// Names the cartridges that no drive can use: their elements are reported with an exception, 30h/00h.
+    pub fn set_unusable(&mut self, cartridges: BTreeSet<Barcode>) {
+        self.unusable = cartridges;
     }
 
     /// The next time that the robot does such a thing, it fails.

@@ -238,6 +238,20 @@ impl Changer {
         Ok(cartridge)
     }
 
+    /// Takes a cartridge out of a slot or an import/export element, whatever doors are closed, because the site does not
+    /// know it any more. Raises UNIT ATTENTION 28h/00h.
+    ///
+    /// # Errors
+    /// It is in a drive, or the element is empty.
+    pub fn forget(&mut self, address: Address, now: Now) -> Result<(), DoorError> {
+        if self.known(address)? == ElementType::DRIVE {
+            return Err(DoorError::Element(MoveError::NotPossible(address)));
+        }
+        self.state.library.take(address, now).map_err(DoorError::Element)?;
+        self.scanned();
+        Ok(())
+    }
+
     /// Has the robot move a cartridge, as MOVE MEDIUM does.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use crate::alert::Alert;
 use crate::drive::DriveConfig;
 use crate::encryption::Encryption;
 use crate::load::Load;
+use crate::load::MediumFault;
 use crate::operation::Operation;
 use crate::profile::DriveProfile;
 use crate::protection::{Method, Protection, Protections};
@@ -84,6 +85,8 @@ pub(crate) struct State {
     pub(crate) delays: Delays,
     /// The tape is being threaded until then.
     pub(crate) threading: Option<Instant>,
+    /// What was found to be wrong with cartridges, until the owner takes it.
+    pub(crate) faults: Vec<MediumFault>,
 }
 
 impl State {
@@ -113,6 +116,7 @@ impl State {
             operation: None,
             delays: Delays::default(),
             threading: None,
+            faults: Vec::new(),
         }
     }
 

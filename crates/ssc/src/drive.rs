@@ -6,6 +6,7 @@ use crate::command::{self, Command};
 use crate::device::{Settings, State};
 use crate::lifetime;
 use crate::load::Load;
+pub use crate::load::MediumFault;
 use crate::log::When;
 use crate::mode::{compression_0f, config_extension_1001, protection_0af0};
 use crate::operation;
@@ -254,6 +255,11 @@ impl Drive {
         Ok(())
     }
 
+    /// What was found to be wrong with cartridges since this was last called.
+    pub fn take_faults(&mut self) -> Vec<MediumFault> {
+        std::mem::take(&mut self.state.faults)
+    }
+
     /// The process is about to end: everything durable, whatever hosts prevent.
     ///
     /// # Errors
@@ -437,10 +443,12 @@ impl Drive {
         let Load::Mounted(mounted) = &mut self.state.load else { return };
         let Some(lost) = mounted.medium.take_deferred() else { return };
         mounted.write_failed = true;
-        self.state.alerts.raise(crate::alert::Alert::WRITE_FAILURE);
+        let (barcode, reason) = (mounted.cartridge.barcode().clone(), format!("written data is lost: {}", lost.cause));
         if let Some(writer) = mounted.writer.filter(|writer| Some(*writer) != told) {
             self.lu.defer(writer, crate::fault::sense(&lost.cause, crate::fault::Doing::Writing));
         }
+        self.state.report(MediumFault { barcode, reason, unusable: false });
+        self.state.alerts.raise(crate::alert::Alert::WRITE_FAILURE);
     }
 }
 

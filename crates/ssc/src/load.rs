@@ -15,7 +15,7 @@ use scsi_core::lu::Lu;
 use scsi_core::nexus::NexusId;
 use scsi_core::sense::{Sense, SenseKey};
 use std::collections::BTreeMap;
-use tape_store::cartridge::{Cartridge, Kind, Level};
+use tape_store::cartridge::{Barcode, Cartridge, Kind, Level};
 use tape_store::error::StoreError;
 use tape_store::mam::{AttrId, Flags, Mam};
 use tape_store::medium::Medium;
@@ -32,6 +32,17 @@ pub(crate) enum Load {
     Held(Box<Held>),
     /// A cartridge that cannot be used, and why.
     Unusable(Cartridge, Sense),
+}
+
+/// What is wrong with a cartridge, for the owner of the drive to report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediumFault {
+    /// The cartridge.
+    pub barcode: Barcode,
+    /// What is wrong with it.
+    pub reason: String,
+    /// It cannot be mounted; otherwise something written to it may be lost.
+    pub unusable: bool,
 }
 
 /// What lifetime counters count.
@@ -94,9 +105,13 @@ impl State {
         self.alerts.lower_all(alert::UNTIL_LOAD);
         // The memory knows better than the label what this is.
         let known = cartridge.mam();
-        if known.is_err() {
-            self.alerts.raise(Alert::MEMORY_CHIP);
-        }
+        let known = match known {
+            Ok(mam) => mam,
+            Err(error) => {
+                self.alerts.raise(Alert::MEMORY_CHIP);
+                return self.refuse(cartridge, &error);
+            }
+        };
         if cartridge.kind() == Kind::Cleaning {
             self.clean(&mut cartridge);
             self.load = Load::Unusable(cartridge, not_ready(Asc::CLEANING_CARTRIDGE_INSTALLED));
@@ -111,14 +126,30 @@ impl State {
             self.load = Load::Unusable(cartridge, sense);
             return;
         };
-        self.load = match known.and_then(|mam| open(&mut cartridge, mam, drive_name)) {
-            Ok(opened) => Load::Mounted(self.thread(cartridge, opened, format)),
-            Err(error) => {
-                tracing::warn!(barcode = %cartridge.barcode(), %error, "cartridge cannot be mounted");
-                self.alerts.raise(Alert::LOADING_FAILURE);
-                Load::Unusable(cartridge, fault::sense(&error, Doing::Loading))
-            }
-        };
+        match open(&mut cartridge, known, drive_name) {
+            Ok(opened) => self.load = Load::Mounted(self.thread(cartridge, opened, format)),
+            Err(error) => self.refuse(cartridge, &error),
+        }
+    }
+
+    /// Keeps a fault for the owner of the drive.
+    pub(crate) fn report(&mut self, fault: MediumFault) {
+        const MOST: usize = 64;
+        if self.faults.len() < MOST {
+            self.faults.push(fault);
+        }
+    }
+
+    /// Holds a cartridge that cannot be mounted, and answers every command of a tape with the reason.
+    fn refuse(&mut self, cartridge: Cartridge, error: &StoreError) {
+        self.alerts.raise(Alert::LOADING_FAILURE);
+        if matches!(error, StoreError::Format { .. }) {
+            self.alerts.raise(Alert::UNSUPPORTED_FORMAT);
+        }
+        self.report(MediumFault { barcode: cartridge.barcode().clone(), reason: error.to_string(), unusable: true });
+        let barcode = cartridge.barcode().to_string();
+        self.load = Load::Unusable(cartridge, fault::sense(error, Doing::Loading));
+        tracing::warn!(barcode, %error, "cartridge cannot be mounted");
     }
 
     /// A tape that was opened, as it stands in the drive; what became of it before is told as alerts.
@@ -202,6 +233,8 @@ impl State {
                 }
                 let (cartridge, result) = mounted.finish(self.alerts.all().bits());
                 if let Err(error) = &result {
+                    let (barcode, reason) = (cartridge.barcode().clone(), format!("not unloaded cleanly: {error}"));
+                    self.report(MediumFault { barcode, reason, unusable: false });
                     tracing::warn!(barcode = %cartridge.barcode(), %error, "cartridge was not unloaded cleanly");
                     self.alerts.raise(Alert::DIRECTORY_INVALID);
                 }

@@ -6,6 +6,7 @@ use crate::error::StoreError;
 use crate::mam::AttrId;
 use crate::media::MediaSpec;
 use crate::memory;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// All cartridges of a library, wherever in it they are.
@@ -68,7 +69,8 @@ impl TapeStore {
         let mut folder = match self.with("making a cartridge", |shelves| shelves.create(name)) {
             Ok(folder) => folder,
             Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {
-                self.with("opening a cartridge", |shelves| shelves.open(name))?
+                let opened = self.with("opening a cartridge", |shelves| shelves.open(name));
+                opened.map_err(|error| missing(barcode, error))?
             }
             Err(other) => return Err(other),
         };
@@ -86,7 +88,7 @@ impl TapeStore {
         match self.with("opening a cartridge", |shelves| shelves.open(barcode.as_str())) {
             Ok(mut folder) => memory::exists(folder.as_mut()),
             Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(false),
-            Err(other) => Err(other),
+            Err(other) => Err(missing(barcode, other)),
         }
     }
 
@@ -104,7 +106,8 @@ impl TapeStore {
     /// # Errors
     /// It is not there, or its memory is damaged.
     pub fn find(&self, barcode: &Barcode) -> Result<Cartridge, StoreError> {
-        let mut folder = self.with("opening a cartridge", |shelves| shelves.open(barcode.as_str()))?;
+        let opened = self.with("opening a cartridge", |shelves| shelves.open(barcode.as_str()));
+        let mut folder = opened.map_err(|error| missing(barcode, error))?;
         let mam = memory::read(folder.as_mut())?.mam()?;
         Ok(self.cartridge(barcode, mam.media()?, mam.kind(), mam.number(AttrId::MAXIMUM)))
     }
@@ -116,8 +119,19 @@ impl TapeStore {
         let name = barcode.clone();
         let open = move || {
             let what = format!("opening cartridge {name}");
-            shelves.with(&what, |shelves| shelves.open(name.as_str()))
+            shelves.with(&what, |shelves| shelves.open(name.as_str())).map_err(|error| missing(&name, error))
         };
         Cartridge::new(barcode.clone(), media, kind, capacity, Box::new(open))
     }
+}
+
+/// Says of a cartridge whose folder does not exist, or is something else, what is wrong with it.
+fn missing(barcode: &Barcode, error: StoreError) -> StoreError {
+    let StoreError::Io { source, .. } = &error else { return error };
+    let what = match source.kind() {
+        io::ErrorKind::NotFound => "its files are missing",
+        io::ErrorKind::NotADirectory => "a file is in the place of its folder",
+        _ => return error,
+    };
+    StoreError::Cartridge { barcode: barcode.to_string(), what }
 }

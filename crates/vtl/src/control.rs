@@ -171,6 +171,11 @@ pub enum Request {
         /// Which.
         cartridge: String,
     },
+    /// Forgets a cartridge that is in no drive; its files stay as they are.
+    Forget {
+        /// Which.
+        cartridge: String,
+    },
     /// Has the daemon read its configuration again.
     Reload,
     /// Everything that happens from now on, a line each; the socket answers nothing else afterwards.
@@ -222,7 +227,8 @@ impl Site {
                 Ok(json!({ "cartridge": barcode.as_str(), "shelf": library.shelf() }))
             }
             Request::Cartridges | Request::Pools | Request::Make { .. } => self.media(request),
-            Request::Protect { .. } | Request::Retain { .. } | Request::Delete { .. } => self.media(request),
+            Request::Protect { .. } | Request::Retain { .. } => self.media(request),
+            Request::Delete { .. } | Request::Forget { .. } => self.media(request),
             Request::Reload => Err(LibraryError::Unknown("this site was not made from a configuration file".into())),
             _ => self.operate(request),
         }
@@ -240,6 +246,7 @@ impl Site {
             Request::Protect { cartridge, on } => self.protect(&barcode(cartridge)?, *on)?,
             Request::Retain { cartridge, until } => self.retain(&barcode(cartridge)?, *until)?,
             Request::Delete { cartridge } => self.delete(&barcode(cartridge)?)?,
+            Request::Forget { cartridge } => self.forget(&barcode(cartridge)?)?,
             _ => {}
         }
         Ok(Value::Null)

@@ -88,7 +88,7 @@ impl Data {
         let holder = format!("process {}\n", std::process::id());
         lock.set_len(0).and_then(|()| lock.seek(SeekFrom::Start(0))).map_err(failed)?;
         lock.write_all(holder.as_bytes()).map_err(failed)?;
-        let shelves = OsShelves::at(&path.join("cartridges")).map_err(failed)?;
+        let shelves = shelves_at(&path.join("cartridges"));
         let folder = OsFolder::at(path.into());
         Ok(Self { shelves: Box::new(shelves), folder: Box::new(folder), path: Some(path.into()), lock: Some(lock) })
     }
@@ -96,12 +96,9 @@ impl Data {
     /// Keeps cartridges in other directories: they are found in any of them, new ones are made in the first.
     ///
     /// # Errors
-    /// One of them cannot be made.
+    /// None at present: a directory that cannot be used has cartridges that cannot be used.
     pub fn with_cartridges(mut self, directories: &[PathBuf]) -> Result<Self, DataError> {
-        let open = |path: &PathBuf| {
-            let failed = |source| DataError::Io { path: path.clone(), source };
-            Ok(Box::new(OsShelves::at(path).map_err(failed)?) as _)
-        };
+        let open = |path: &PathBuf| Ok(Box::new(shelves_at(path)) as _);
         if !directories.is_empty() {
             self.shelves = Box::new(Several(directories.iter().map(open).collect::<Result<_, DataError>>()?));
         }
@@ -118,29 +115,44 @@ impl Data {
     }
 }
 
+/// A directory of cartridges, created if it does not exist. One that cannot be used does not stop the site.
+fn shelves_at(path: &Path) -> OsShelves {
+    OsShelves::at(path).unwrap_or_else(|error| {
+        tracing::error!(path = %path.display(), %error, "directory of cartridges cannot be used");
+        OsShelves::unchecked(path)
+    })
+}
+
 /// Folders of cartridges in more than one place.
 struct Several(Vec<Box<dyn Shelves>>);
 
 impl Several {
     /// The folder, if one of the places has it.
     fn find(&mut self, name: &str) -> io::Result<Option<Box<dyn Folder>>> {
+        // A place that cannot be used hides none of the others.
+        let mut failed = None;
         for shelves in &mut self.0 {
             match shelves.open(name) {
+                Ok(found) => return Ok(Some(found)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                found => return found.map(Some),
+                Err(error) => failed = failed.or(Some(error)),
             }
         }
-        Ok(None)
+        failed.map_or(Ok(None), Err)
     }
 }
 
 impl Shelves for Several {
     fn list(&mut self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
+        let mut failed = None;
         for shelves in &mut self.0 {
-            names.extend(shelves.list()?);
+            match shelves.list() {
+                Ok(more) => names.extend(more),
+                Err(error) => failed = Some(error),
+            }
         }
-        Ok(names)
+        failed.filter(|_| names.is_empty()).map_or(Ok(names), Err)
     }
 
     fn open(&mut self, name: &str) -> io::Result<Box<dyn Folder>> {

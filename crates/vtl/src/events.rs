@@ -38,6 +38,30 @@ pub enum Event {
         /// Which.
         barcode: String,
     },
+    /// A cartridge cannot be used by any drive.
+    Unusable {
+        /// Which.
+        barcode: String,
+        /// Why.
+        reason: String,
+    },
+    /// A cartridge that could not be used can be used again.
+    Usable {
+        /// Which.
+        barcode: String,
+    },
+    /// Something that was written to a cartridge is lost, or may be.
+    Damaged {
+        /// Which.
+        barcode: String,
+        /// Why.
+        reason: String,
+    },
+    /// The site does not know a cartridge any more; its files are where they were.
+    Forgotten {
+        /// Which.
+        barcode: String,
+    },
     /// No host prevents removal from this library any more.
     Unlocked {
         /// Which.

@@ -13,6 +13,7 @@ pub mod config;
 pub mod control;
 pub mod data_dir;
 pub mod events;
+mod faults;
 pub mod host;
 pub mod inventory;
 pub mod keeper;

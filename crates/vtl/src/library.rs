@@ -5,7 +5,7 @@ mod builder;
 mod identities;
 
 pub use build::Elsewhere;
-pub(crate) use build::{Parts, cartridge};
+pub(crate) use build::{Parts, cartridge, value_of};
 pub use builder::Builder;
 pub(crate) use identities::{identities, random_hex};
 
@@ -167,6 +167,11 @@ impl Library {
     pub fn places(&self) -> Vec<(Barcode, Where)> {
         let places = self.changer(|changer| changer.places());
         places.into_iter().map(|place| (place.barcode.clone(), Where::of(&self.name, &place))).collect()
+    }
+
+    /// Why no drive can use a cartridge, if so.
+    pub(crate) fn unusable(&self, barcode: &Barcode) -> Option<String> {
+        self.shared.faults.reason(barcode)
     }
 
     /// Looks at the changer, between two commands.

@@ -29,6 +29,7 @@ impl Site {
     /// # Errors
     /// Cartridges cannot be made.
     pub fn tidy(&self) -> Result<(), LibraryError> {
+        self.check_unusable();
         for library in self.libraries() {
             let (export, import) = library.policy();
             if export == When::AtOnce {
@@ -91,7 +92,9 @@ impl Site {
                 name == library.name() && library.layout().drives.index(Address(*address)).is_none()
             }
         };
-        at_hand && entry.blank.unwrap_or_else(|| self.look(barcode, entry))
+        at_hand
+            && self.shared.faults.reason(barcode).is_none()
+            && entry.blank.unwrap_or_else(|| self.look(barcode, entry))
     }
 
     /// Looks whether a cartridge is blank, and keeps in mind what it saw.
@@ -137,9 +140,12 @@ impl Site {
                 LibraryError::Unknown(format!("pool {:?} has no label of {} left", pool.name, pool.pattern))
             })?;
             let barcode = pool.pattern.label(number).map_err(LibraryError::Unknown)?;
-            // Files that the inventory does not know are not ours to write over.
-            if self.shared.store.exists(&barcode)? {
-                continue;
+            // Files that the inventory does not know are not ours to write over; nor is whatever else has that name.
+            match self.shared.store.exists(&barcode) {
+                Ok(false) => {}
+                Ok(true) => continue,
+                Err(_) if self.shared.store.list().is_ok() => continue,
+                Err(error) => return Err(error.into()),
             }
             let (media, kind) =
                 barcode.media().ok_or_else(|| LibraryError::Unknown(format!("{barcode} is of no generation")))?;
@@ -233,12 +239,58 @@ impl Site {
         self.finish_deletions()
     }
 
+    /// Forgets a cartridge, wherever it is but in a drive. Its files stay as they are: this is for cartridges whose files are
+    /// lost or cannot be used.
+    ///
+    /// # Errors
+    /// There is no such cartridge, it is in a drive, or the change cannot be kept.
+    pub fn forget(&self, barcode: &Barcode) -> Result<(), LibraryError> {
+        let _hands = self.shared.hands();
+        let entry = self.entry(barcode)?;
+        let library = match &entry.place {
+            Where::Shelf(_) => None,
+            Where::Element { library, .. } => self.library(library),
+        };
+        let (mut change, mut undo) = (Change::default(), Change::default());
+        inventory::withdraw(&mut change, barcode.as_str());
+        inventory::note(&mut undo, barcode.as_str(), &entry)?;
+        let keep = || {
+            let mut inventory = self.shared.inventory();
+            self.shared.keeper.keep_or(change, undo)?;
+            inventory.remove(barcode.as_str());
+            Ok::<_, LibraryError>(())
+        };
+        match library {
+            None => keep()?,
+            Some(library) => library.operate(|changer| {
+                let place = changer.library().place_of(barcode).map(|place| place.address);
+                let drives = changer.library().layout().drives;
+                let address = place.filter(|address| drives.index(*address).is_none());
+                let Some(address) = address else {
+                    let why = format!("cartridge {barcode} is in a drive; unload it first");
+                    return Ok(Err(LibraryError::Door(why)));
+                };
+                Ok(keep().and_then(|()| {
+                    changer.forget(address, clock::now()).map_err(|error| LibraryError::Door(error.to_string()))
+                }))
+            })??,
+        }
+        for library in self.libraries() {
+            library.changer(|changer| changer.set_label(barcode, None));
+        }
+        self.shared.faults.remove(barcode);
+        self.shared.events.tell(crate::events::Event::Forgotten { barcode: barcode.to_string() });
+        Ok(())
+    }
+
     /// Removes files of cartridges that were thrown away, also by a process that did not come to it.
     pub(crate) fn finish_deletions(&self) -> Result<(), LibraryError> {
         for name in inventory::going(&self.shared.keeper)? {
             let is_there = self.shared.inventory().contains_key(&name);
-            if let Some(barcode) = Barcode::new(&name).filter(|_| !is_there) {
-                self.shared.store.remove(&barcode)?;
+            let barcode = Barcode::new(&name).filter(|_| !is_there);
+            if let Some(Err(error)) = barcode.map(|barcode| self.shared.store.remove(&barcode)) {
+                tracing::warn!(barcode = name, %error, "files of a deleted cartridge cannot be removed; the next start tries again");
+                continue;
             }
             let mut change = Change::default();
             inventory::forgotten(&mut change, &name);
@@ -288,6 +340,7 @@ impl Site {
                 pool: pools.iter().find(|pool| pool.pattern.number(&name).is_some()).map(|pool| pool.name.clone()),
                 write_protected: mam.as_ref().is_some_and(|mam| mam.flags().contains(Flags::WRITE_PROTECTED)),
                 retained_until: (until > today()).then_some(until),
+                unusable: self.shared.faults.reason(&barcode),
                 loads: mam.as_ref().map_or(0, |mam| mam.number(AttrId::LOAD_COUNT)),
                 cartridge: name,
             })

@@ -4,6 +4,7 @@ use crate::buffers::Buffers;
 use crate::clock;
 use crate::data_dir::Data;
 use crate::events::{Event, Events};
+use crate::faults::Faults;
 use crate::inventory::{self, Entry, Inventory, Where};
 use crate::keeper::{Change, KeepError, Keeper};
 use crate::library::{Elsewhere, LibraryError};
@@ -27,6 +28,7 @@ pub(crate) struct Shared {
     pub(crate) buffers: Arc<Buffers>,
     pub(crate) pool: Arc<Pool>,
     pub(crate) events: Events,
+    pub(crate) faults: Faults,
     /// The site was shut down: nothing moves any more.
     pub(crate) ended: AtomicBool,
     /// Who makes the doors of drives, if other processes serve those.
@@ -72,6 +74,7 @@ impl Shared {
             buffers: Arc::default(),
             pool: Arc::new(Pool::new()),
             events: Events::default(),
+            faults: Faults::default(),
             ended: AtomicBool::new(false),
             elsewhere,
         })

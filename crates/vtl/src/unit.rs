@@ -483,6 +483,10 @@ impl Unit {
 
     fn publish(&self, device: &mut Device) {
         let Device::Drive(drive) = device else { return };
+        self.shared.note_faults(drive.take_faults());
+        if let Some((cartridge, Threaded::Yes)) = drive.loaded() {
+            self.shared.note_usable(cartridge.barcode());
+        }
         let status = drive.loaded().map_or_else(BayStatus::default, |(cartridge, threaded)| BayStatus {
             barcode: Some(cartridge.barcode().clone()),
             kind: cartridge.kind(),

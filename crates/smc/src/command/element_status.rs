@@ -221,6 +221,7 @@ pub(super) fn exception(state: &State, address: Address, content: Option<&Conten
         (Some(Trouble::Blocked), _) => Some(Asc::MEDIUM_MAGAZINE_NOT_ACCESSIBLE),
         (None, Some(Label::Missing)) => Some(missing),
         (None, Some(Label::Unreadable)) => Some(unreadable),
+        (None, None) if content.is_some_and(|content| content.unusable) => Some(Asc::INCOMPATIBLE_MEDIUM_INSTALLED),
         (None, None) => None,
     }
 }

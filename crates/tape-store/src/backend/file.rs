@@ -177,6 +177,14 @@ impl OsShelves {
     }
 }
 
+impl OsShelves {
+    /// The directory at `path`, whether it exists or not: what is wrong with it is an error of each call.
+    #[must_use]
+    pub fn unchecked(path: &Path) -> Self {
+        Self(path.to_path_buf())
+    }
+}
+
 impl Shelves for OsShelves {
     fn list(&mut self) -> io::Result<Vec<String>> {
         names(&self.0, |kind| kind.is_dir())
@@ -184,7 +192,8 @@ impl Shelves for OsShelves {
 
     fn open(&mut self, name: &str) -> io::Result<Box<dyn Folder>> {
         let path = self.0.join(name);
-        if path.is_dir() { Ok(Box::new(OsFolder::at(path))) } else { Err(io::ErrorKind::NotFound.into()) }
+        let is_folder = fs::metadata(&path)?.is_dir();
+        if is_folder { Ok(Box::new(OsFolder::at(path))) } else { Err(io::ErrorKind::NotADirectory.into()) }
     }
 
     fn create(&mut self, name: &str) -> io::Result<Box<dyn Folder>> {

@@ -9,6 +9,7 @@ use smc::changer::Changer;
 use smc::element::{Address, ElementType, Label, Trouble};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tape_store::cartridge::Barcode;
 
 /// Everything there is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +91,9 @@ pub struct ElementStatus {
     /// What is wrong with the element.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<Trouble>,
+    /// Why no drive can use the cartridge in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unusable: Option<String>,
 }
 
 /// A cartridge.
@@ -112,6 +116,9 @@ pub struct CartridgeStatus {
     /// What is on it stays, until then: seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retained_until: Option<u64>,
+    /// Why no drive can use it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unusable: Option<String>,
     /// How often it was loaded; of a cleaning cartridge, how often it cleaned.
     pub loads: u64,
 }
@@ -164,7 +171,7 @@ impl Library {
         let lun = self.lun();
         let drives: Vec<_> = self.drives().into_iter().map(|unit| (self.target().lun_of(&unit), unit)).collect();
         self.changer(|changer| {
-            let elements = |kind| elements(changer, kind);
+            let elements = |kind| elements(changer, kind, |barcode| self.unusable(barcode));
             let drives = elements(ElementType::DRIVE).into_iter().zip(drives);
             let condition = changer.library().condition();
             let drive = |(element, (lun, unit)): (ElementStatus, (Option<usize>, Arc<Unit>))| DriveStatus {
@@ -196,7 +203,7 @@ impl Library {
     }
 }
 
-fn elements(changer: &Changer, kind: ElementType) -> Vec<ElementStatus> {
+fn elements(changer: &Changer, kind: ElementType, unusable: impl Fn(&Barcode) -> Option<String>) -> Vec<ElementStatus> {
     let layout = changer.library().layout();
     let range = layout.ranges().into_iter().find(|(other, _)| *other == kind);
     let addresses = range.into_iter().flat_map(|(_, range)| range.addresses());
@@ -211,6 +218,7 @@ fn elements(changer: &Changer, kind: ElementType) -> Vec<ElementStatus> {
             source: content.as_ref().and_then(|content| content.source).map(|source| source.0),
             label: content.as_ref().and_then(|content| content.label),
             trouble: troubles.get(&address).copied(),
+            unusable: content.as_ref().and_then(|content| unusable(&content.barcode)),
         }
     };
     addresses.enumerate().map(status).collect()

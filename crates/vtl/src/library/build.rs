@@ -20,7 +20,8 @@ use smc::robot::Condition;
 use ssc::drive::{Drive, DriveConfig};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, RwLock};
-use tape_store::cartridge::{Barcode, Cartridge, Level};
+use tape_store::cartridge::{Barcode, Cartridge, Kind, Level};
+use tape_store::media::LTO_8;
 use tape_store::shelf::NewCartridge;
 
 /// What a library is made of beside its configuration.
@@ -220,8 +221,24 @@ fn stock(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
         placed.push((cartridge, Entry::new(place, cartridge)));
     }
     let (mut change, mut undo, made) = (Change::default(), Change::default(), made_now());
+    let is_new_site = inventory.is_empty();
+    let mut failed = BTreeSet::new();
+    for (cartridge, _) in &placed {
+        if let Err(error) = make(shared, cartridge, made) {
+            let barcode = &cartridge.barcode;
+            if shared.store.list().is_ok() && !matches!(shared.store.exists(barcode), Ok(false)) {
+                // Something else is in its place: a cartridge that cannot be used.
+                continue;
+            }
+            if is_new_site {
+                return Err(error);
+            }
+            tracing::error!(%barcode, %error, "cartridge cannot be created; the next start tries again");
+            failed.insert(barcode.clone());
+        }
+    }
+    placed.retain(|(cartridge, _)| !failed.contains(&cartridge.barcode));
     for (cartridge, entry) in &placed {
-        make(shared, cartridge, made)?;
         inventory::note(&mut change, cartridge.barcode.as_str(), entry)?;
         inventory::withdraw(&mut undo, cartridge.barcode.as_str());
     }
@@ -261,6 +278,13 @@ pub(crate) fn cartridge(shared: &Shared, barcode: &Barcode, entry: &Entry) -> Re
     Ok(shared.store.cartridge(barcode, media, kind, entry.size))
 }
 
+/// The value of a cartridge, whether its files are there or not. Where nothing says what it is, its memory does, once that
+/// can be read.
+pub(crate) fn value_of(shared: &Shared, barcode: &Barcode, entry: &Entry) -> Cartridge {
+    let (media, kind) = entry.media(barcode).or_else(|| barcode.media()).unwrap_or((&LTO_8, Kind::Data));
+    shared.store.cartridge(barcode, media, kind, entry.size)
+}
+
 /// Refuses a configuration that took away an element which holds a cartridge.
 fn nothing_lost(setup: &LibrarySetup, inventory: &Inventory) -> Result<(), ConfigError> {
     for (barcode, entry) in inventory {
@@ -291,7 +315,10 @@ fn fill(elements: &mut smc::library::Library, library: &str, shared: &Shared) ->
         let Some((address, origin)) = entry.place.element_of(library) else { continue };
         let barcode =
             Barcode::new(name).ok_or_else(|| LibraryError::Inventory(format!("inventory: {name:?} is no barcode")))?;
-        let put = elements.put(address, cartridge(shared, &barcode, entry)?, origin, clock::now());
+        // One that cannot be used has its place all the same.
+        let mut cartridge = value_of(shared, &barcode, entry);
+        shared.check(&mut cartridge);
+        let put = elements.put(address, cartridge, origin, clock::now());
         put.map_err(|(why, _)| {
             LibraryError::Inventory(format!("cartridge {barcode} cannot be put into element {}: {why}", address.0))
         })?;

@@ -143,6 +143,9 @@ pub(crate) struct Action {
     /// Throw it away with all that is on it; it must be on a shelf
     #[arg(long)]
     pub(super) delete: bool,
+    /// Take it out of the inventory, wherever it is but in a drive; its files stay as they are
+    #[arg(long)]
+    pub(super) forget: bool,
 }
 
 /// The beginning of a day, UTC, in seconds since 1970.

@@ -61,6 +61,7 @@ fn about(drive: &DriveStatus) -> String {
 /// What is in an element: a label, marked where something is wrong with it or the element.
 fn cell(element: &ElementStatus) -> String {
     let mark = match (element.trouble, element.label) {
+        (None, None) if element.unusable.is_some() => "!",
         (Some(Trouble::Disabled), _) => "x",
         (Some(Trouble::Blocked), _) => "!",
         (None, Some(Label::Missing | Label::Unreadable)) => "?",
@@ -140,6 +141,7 @@ pub(super) fn cartridges(cartridges: &[CartridgeStatus]) -> Result<(), Failure> 
         words.extend(cartridge.pool.as_ref().map(|pool| format!("pool {pool}")));
         words.extend(cartridge.blank.filter(|blank| *blank).map(|_| "blank".into()));
         words.extend(cartridge.cartridge.starts_with("CLN").then(|| format!("cleaned {} times", cartridge.loads)));
+        words.extend(cartridge.unusable.as_ref().map(|reason| format!("cannot be used: {reason}")));
         words.extend(cartridge.write_protected.then(|| "write-protected".into()));
         words.extend(cartridge.retained_until.map(|until| format!("retained until {}", day(until))));
         line(words.join("  "))?;

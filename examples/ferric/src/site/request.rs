@@ -72,6 +72,7 @@ pub(super) fn request(library: Option<String>, command: Command) -> Request {
             match action {
                 Action { protect: Some(on), .. } => Request::Protect { cartridge, on },
                 Action { retain: Some(until), .. } => Request::Retain { cartridge, until },
+                Action { forget: true, .. } => Request::Forget { cartridge },
                 Action { .. } => Request::Delete { cartridge },
             }
         }

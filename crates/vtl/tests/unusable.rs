@@ -1,0 +1,201 @@
+//! Cartridges whose files are lost, damaged or something else do not stop a site: they are in their places, hosts see an
+//! exception, drives refuse them, and an operator can have them forgotten.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
+use std::fs;
+use std::path::Path;
+use tape_store::cartridge::Barcode;
+use vtl::config::{Config, parse};
+use vtl::control::Request;
+use vtl::events::Event;
+use vtl::host::Host;
+use vtl::site::{Running, Site};
+
+const LIBRARY: &str = "[[library]]\nslots = 4\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n\
+    [[library.cartridges]]\npattern = \"V#####L8\"\ncount = 3\nsize = \"64MB\"\n";
+
+fn config(text: &str) -> Config {
+    parse("f", text).unwrap()
+}
+
+fn open(data: &Path) -> Running {
+    Site::open(data, &config(LIBRARY)).unwrap()
+}
+
+fn barcode(text: &str) -> Barcode {
+    Barcode::new(text).unwrap()
+}
+
+fn host(site: &Site) -> Host {
+    let host = Host::login(&site.targets()[0], 1);
+    host.settle();
+    host
+}
+
+/// Flags, ASC and ASCQ of a storage element, and its volume tag.
+fn slot(host: &Host, address: u16) -> (u8, u8, u8, String) {
+    let [a, b] = address.to_be_bytes();
+    let status = host.command(0, &[0xb8, 0x12, a, b, 0, 1, 0, 0, 0, 0xff, 0, 0], 255).good().unwrap();
+    (status[18], status[20], status[21], String::from_utf8_lossy(&status[28..60]).trim().into())
+}
+
+fn movement(host: &Host, from: u16, to: u16) {
+    let ([a, b], [c, d]) = (from.to_be_bytes(), to.to_be_bytes());
+    host.command(0, &[0xa5, 0, 0, 0, a, b, c, d, 0, 0, 0, 0], 0).good().unwrap();
+}
+
+/// TapeAlert flags of the drive.
+fn alerts(host: &Host) -> Vec<u8> {
+    let page = host.command(1, &[0x4d, 0, 0x6e, 0, 0, 0, 0, 1, 0x44, 0], 324).good().unwrap();
+    page[4..].chunks(5).filter(|parameter| parameter[4] & 1 != 0).map(|parameter| parameter[1]).collect()
+}
+
+/// What happens to the files of a cartridge.
+type Case = (&'static str, fn(&Path));
+
+const CASES: [Case; 5] = [
+    ("no folder", |folder| fs::remove_dir_all(folder).unwrap()),
+    ("an empty folder", |folder| {
+        fs::remove_dir_all(folder).unwrap();
+        fs::create_dir(folder).unwrap();
+    }),
+    ("a file in its place", |folder| {
+        fs::remove_dir_all(folder).unwrap();
+        fs::write(folder, b"something else").unwrap();
+    }),
+    ("a link to itself", |folder| {
+        fs::remove_dir_all(folder).unwrap();
+        std::os::unix::fs::symlink(folder, folder).unwrap();
+    }),
+    ("a folder in the place of its files", |folder| {
+        for file in fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            fs::remove_file(&path).unwrap();
+            fs::create_dir(&path).unwrap();
+        }
+    }),
+];
+
+#[test]
+fn one_bad_cartridge_stops_nothing() {
+    for (case, damage) in CASES {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("cartridges/V00001L8");
+        drop(open(dir.path()));
+        damage(&folder);
+        let site = open(dir.path());
+        let (host, events) = (host(&site), site.follow());
+        // Full, with access and an exception: 30h/00h, and its label can be read.
+        assert_eq!(slot(&host, 1000), (0x0d, 0x30, 0x00, "V00001L8".into()), "{case}");
+        assert_eq!(slot(&host, 1001), (0x09, 0, 0, "V00002L8".into()), "{case}");
+        let status = site.status();
+        assert!(status.libraries[0].slots[0].unusable.is_some(), "{case}");
+        assert!(site.cartridges()[0].unusable.is_some(), "{case}");
+        assert_eq!(site.cartridges()[1].unusable, None, "{case}");
+        // The drive takes it in, refuses it, and gives it back.
+        movement(&host, 1000, 500);
+        assert_eq!(host.command(1, &[0; 6], 0).codes(), Some((3, 0x31, 0x00)), "{case}");
+        let alerts = alerts(&host);
+        assert!(alerts.contains(&15) && alerts.contains(&55), "{case}: {alerts:?}");
+        movement(&host, 500, 1000);
+        // Others work as ever.
+        movement(&host, 1001, 500);
+        host.settle();
+        host.command(1, &[0; 6], 0).good().unwrap();
+        movement(&host, 500, 1001);
+        // It is forgotten; the site does not make it again by itself.
+        site.control(&Request::Forget { cartridge: "V00001L8".into() }).unwrap();
+        assert_eq!(site.inventory().get("V00001L8"), None, "{case}");
+        host.settle();
+        assert_eq!(slot(&host, 1000).0, 0x08, "{case}");
+        let told: Vec<Event> = events.try_iter().collect();
+        assert!(told.contains(&Event::Forgotten { barcode: "V00001L8".into() }), "{case}");
+    }
+}
+
+#[test]
+fn what_is_repaired_can_be_used_without_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, aside) = (dir.path().join("cartridges/V00001L8"), dir.path().join("aside"));
+    let site = open(dir.path());
+    let (host, events) = (host(&site), site.follow());
+    assert_eq!(slot(&host, 1000).0, 0x09);
+    // Lost while the site is open: noticed when it is loaded.
+    fs::rename(&folder, &aside).unwrap();
+    movement(&host, 1000, 500);
+    assert_eq!(host.command(1, &[0; 6], 0).codes(), Some((3, 0x31, 0x00)));
+    let unusable = |event: &Event| {
+        matches!(event, Event::Unusable { barcode, reason }
+        if barcode == "V00001L8" && reason == "cartridge V00001L8: its files are missing")
+    };
+    assert!(events.try_iter().any(|event| unusable(&event)));
+    movement(&host, 500, 1000);
+    site.tidy().unwrap();
+    assert_eq!(slot(&host, 1000), (0x0d, 0x30, 0x00, "V00001L8".into()));
+    fs::rename(&aside, &folder).unwrap();
+    site.tidy().unwrap();
+    assert_eq!(slot(&host, 1000), (0x09, 0, 0, "V00001L8".into()));
+    assert!(events.try_iter().any(|event| event == Event::Usable { barcode: "V00001L8".into() }));
+    movement(&host, 1000, 500);
+    host.settle();
+    host.command(1, &[0; 6], 0).good().unwrap();
+}
+
+#[test]
+fn a_directory_of_cartridges_that_cannot_be_used_stops_nothing() {
+    for elsewhere in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let (data, other) = (dir.path().join("data"), dir.path().join("other"));
+        let text = format!("{LIBRARY}[storage]\ncartridges = [{other:?}]\n");
+        let config = if elsewhere { config(&text) } else { config(LIBRARY) };
+        let cartridges = if elsewhere { other } else { data.join("cartridges") };
+        drop(Site::open(&data, &config).unwrap());
+        fs::rename(&cartridges, dir.path().join("aside")).unwrap();
+        fs::write(&cartridges, b"no directory").unwrap();
+        {
+            let site = Site::open(&data, &config).unwrap();
+            let host = host(&site);
+            for address in 1000..1003 {
+                assert_eq!(slot(&host, address).0, 0x0d);
+            }
+            movement(&host, 1002, 500);
+            assert_eq!(host.command(1, &[0; 6], 0).codes(), Some((3, 0x31, 0x00)));
+        }
+        fs::remove_file(&cartridges).unwrap();
+        fs::rename(dir.path().join("aside"), &cartridges).unwrap();
+        let site = Site::open(&data, &config).unwrap();
+        let host = host(&site);
+        assert_eq!(slot(&host, 1000).0, 0x09);
+        host.command(1, &[0; 6], 0).good().unwrap();
+    }
+}
+
+#[test]
+fn a_new_site_with_remains_of_a_cartridge() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("home");
+    fs::create_dir(&home).unwrap();
+    fs::write(home.join("V00002L8"), b"something else").unwrap();
+    let config = config(&format!("{LIBRARY}[storage]\ncartridges = [{home:?}]\n"));
+    let site = Site::open(&dir.path().join("data"), &config).unwrap();
+    let host = host(&site);
+    assert_eq!([slot(&host, 1000).0, slot(&host, 1001).0, slot(&host, 1002).0], [0x09, 0x0d, 0x09]);
+    assert_eq!(fs::read(home.join("V00002L8")).unwrap(), b"something else");
+}
+
+#[test]
+fn a_cartridge_in_a_drive_is_not_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let site = open(dir.path());
+    let host = host(&site);
+    movement(&host, 1000, 500);
+    let refused = site.forget(&barcode("V00001L8")).unwrap_err().to_string();
+    assert_eq!(refused, "cartridge V00001L8 is in a drive; unload it first");
+    movement(&host, 500, 10);
+    site.forget(&barcode("V00001L8")).unwrap();
+    assert!(dir.path().join("cartridges/V00001L8/ferric.mam").exists());
+    // It comes back by the files that are there.
+    let request = Request::Import { library: None, cartridge: "V00001L8".into(), to: None };
+    site.control(&request).unwrap();
+    assert!(site.inventory().contains_key("V00001L8"));
+}
