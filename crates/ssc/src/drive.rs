@@ -389,6 +389,7 @@ impl Drive {
             return;
         }
         let State { load, diagnostics, profile, .. } = &mut self.state;
+        let failed = if let Load::Mounted(mounted) = load { Some(mounted.cartridge.barcode().clone()) } else { None };
         let medium = if let Load::Mounted(mounted) = load {
             let serial = mounted.mam.get(AttrId::SERIAL, 0).unwrap_or_default();
             Some((mounted.cartridge.media().density, profile.medium_type(&mounted.cartridge), serial))
@@ -397,6 +398,11 @@ impl Drive {
         };
         let revision = self.lu.identity.model.revision.as_str();
         diagnostics.note(sense, &When { cdb, at, revision, medium });
+        if let Some(barcode) = failed.filter(|_| sense.asc == Asc::WRITE_ERROR && !sense.deferred) {
+            self.state.alerts.raise(Alert::WRITE_FAILURE);
+            let reason = "a write failed; the log has more".into();
+            self.state.report(MediumFault { barcode, reason, unusable: false });
+        }
     }
 
     /// What the drive counts for life is kept, if it changed: with the next answer, or by who takes [`Lu::take_save`].

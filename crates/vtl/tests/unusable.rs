@@ -199,3 +199,47 @@ fn a_cartridge_in_a_drive_is_not_forgotten() {
     site.control(&request).unwrap();
     assert!(site.inventory().contains_key("V00001L8"));
 }
+
+fn write(host: &Host, cdb: &[u8], data: &[u8]) -> Option<(u8, u8, u8)> {
+    host.send(1, cdb, data).codes()
+}
+
+/// Files that are removed while a drive has the cartridge: what is lost with them is not acknowledged.
+#[test]
+fn files_removed_under_a_drive() {
+    const WRITE: [u8; 6] = [0x0a, 0, 0, 0, 5, 0];
+    const FILEMARK: [u8; 6] = [0x10, 0, 0, 0, 1, 0];
+    const UNLOAD: [u8; 6] = [0x1b, 0, 0, 0, 0, 0];
+    for name in ["data.0", "indx.0", ""] {
+        let loaded = || {
+            let dir = tempfile::tempdir().unwrap();
+            let site = open(dir.path());
+            let (host, events) = (host(&site), site.follow());
+            movement(&host, 1000, 500);
+            host.settle();
+            assert_eq!(write(&host, &WRITE, b"block"), None);
+            assert_eq!(write(&host, &FILEMARK, b""), None);
+            (dir, site, host, events)
+        };
+        let remove = |data: &Path| match name {
+            "" => fs::remove_dir_all(data.join("cartridges/V00001L8")).unwrap(),
+            name => fs::remove_file(data.join("cartridges/V00001L8").join(name)).unwrap(),
+        };
+        {
+            let (dir, _site, host, events) = loaded();
+            remove(dir.path());
+            assert_eq!(write(&host, &WRITE, b"other"), None, "{name}: it is buffered");
+            assert_eq!(write(&host, &FILEMARK, b""), Some((3, 0x0c, 0x00)), "{name}");
+            assert!(alerts(&host).contains(&6), "{name}");
+            assert!(events.try_iter().any(|event| matches!(event, Event::Damaged { .. })), "{name}");
+        }
+        // Nothing was written since the last synchronisation: the unload notices.
+        let (dir, _site, host, events) = loaded();
+        remove(dir.path());
+        assert_eq!(write(&host, &UNLOAD, b""), Some((3, 0x0c, 0x00)), "{name}");
+        let flags = alerts(&host);
+        assert!(flags.contains(&51), "{name}: {flags:?}");
+        assert!(events.try_iter().any(|event| matches!(event, Event::Damaged { barcode, reason }
+            if barcode == "V00001L8" && reason.starts_with("not unloaded cleanly: "))));
+    }
+}

@@ -8,6 +8,7 @@ use rustix::io::{preadv, pwritev};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::num::NonZeroU64;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Slices in one call, below every system's IOV_MAX.
@@ -72,7 +73,15 @@ impl Backend for OsFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        Ok(fdatasync(&self.0)?)
+        fdatasync(&self.0)?;
+        self.check_linked()
+    }
+
+    fn check_linked(&mut self) -> io::Result<()> {
+        match self.0.metadata()?.nlink() {
+            0 => Err(io::Error::new(io::ErrorKind::NotFound, "the file was removed while it was open")),
+            _ => Ok(()),
+        }
     }
 }
 

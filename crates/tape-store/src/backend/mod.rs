@@ -39,6 +39,13 @@ pub trait Backend: Send {
     /// # Errors
     /// The storage failed: nothing since the last success may be relied upon.
     fn sync(&mut self) -> io::Result<()>;
+    /// Checks that the file is still in its folder: what is written to one that was removed is lost when it is closed.
+    ///
+    /// # Errors
+    /// It was removed, or the storage failed.
+    fn check_linked(&mut self) -> io::Result<()> {
+        Ok(())
+    }
     /// Whether the file is empty.
     ///
     /// # Errors

@@ -398,6 +398,8 @@ impl Partition {
     /// As [`Self::sync`], and the watermark and the table of filemarks too.
     pub(super) fn close(&mut self) -> Result<(), StoreError> {
         self.sync()?;
+        self.data.check_linked().map_err(self.io("closing", "data"))?;
+        self.indx.check_linked().map_err(self.io("closing", "indx"))?;
         self.with_filemarks("synchronising", Filemarks::sync)?;
         if self.marks_since > 0 { self.sync_mark() } else { Ok(()) }
     }
