@@ -200,6 +200,10 @@ pub struct Config {
     pub pools: Vec<PoolSetup>,
     /// Directories of cartridges, if those are not in the data directory.
     pub cartridges: Vec<PathBuf>,
+    /// Group that may read data directory and cartridges, by name or number.
+    pub group: Option<String>,
+    /// Other programs use the directories of cartridges: permissions are theirs.
+    pub shared: bool,
     /// The iSCSI door.
     pub iscsi: IscsiSetup,
 }

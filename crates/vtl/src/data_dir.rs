@@ -2,8 +2,10 @@
 //!
 //! `cartridges/` is the shelf of all cartridges, wherever they are; it is never rearranged. `state.redb` is the rest.
 
+use crate::config::Config;
 use crate::inventory::{Entry, Where};
 use crate::keeper::{Change, KeepError, Keeper};
+use crate::permissions::{Tighten, group_id};
 use rustix::fs::{FlockOperation, flock};
 use scsi_core::lu;
 use serde::de::DeserializeOwned;
@@ -11,8 +13,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use tape_store::backend::file::{OsFolder, OsShelves};
+use tape_store::backend::file::{OsFolder, OsShelves, create_folders};
 use tape_store::backend::memory::{MemoryFolder, MemoryShelves};
 use tape_store::backend::{Folder, Shelves};
 
@@ -76,8 +79,9 @@ impl Data {
     /// It cannot be made, or someone else holds it.
     pub fn at(path: &Path) -> Result<Self, DataError> {
         let failed = |source| DataError::Io { path: path.into(), source };
-        fs::create_dir_all(path).map_err(failed)?;
+        create_folders(path).map_err(failed)?;
         let mut options = OpenOptions::new();
+        options.mode(0o600);
         let mut lock =
             options.read(true).write(true).create(true).truncate(false).open(path.join("lock")).map_err(failed)?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
@@ -93,12 +97,32 @@ impl Data {
         Ok(Self { shelves: Box::new(shelves), folder: Box::new(folder), path: Some(path.into()), lock: Some(lock) })
     }
 
+    /// Takes the data directory of a configuration, and its directories of cartridges. What is created in them is private,
+    /// or readable by the group that is configured; what exists is made so.
+    ///
+    /// # Errors
+    /// As [`Self::at`]; or there is no such group.
+    pub fn configured(path: &Path, config: &Config) -> Result<Self, DataError> {
+        let group = config.group.as_deref().map(group_id).transpose()?;
+        let mut data = Self::at(path)?;
+        let mut tighten = Tighten::new(group);
+        tighten.data(path);
+        data = data.with_cartridges(&config.cartridges, config.shared)?;
+        if !config.shared {
+            tighten.elsewhere(&config.cartridges);
+        }
+        Ok(data)
+    }
+
     /// Keeps cartridges in other directories: they are found in any of them, new ones are made in the first.
     ///
     /// # Errors
     /// None at present: a directory that cannot be used has cartridges that cannot be used.
-    pub fn with_cartridges(mut self, directories: &[PathBuf]) -> Result<Self, DataError> {
-        let open = |path: &PathBuf| Ok(Box::new(shelves_at(path)) as _);
+    fn with_cartridges(mut self, directories: &[PathBuf], shared: bool) -> Result<Self, DataError> {
+        let open = |path: &PathBuf| {
+            let shelves = shelves_at(path);
+            Ok(Box::new(if shared { shelves.by_umask() } else { shelves }) as _)
+        };
         if !directories.is_empty() {
             self.shelves = Box::new(Several(directories.iter().map(open).collect::<Result<_, DataError>>()?));
         }

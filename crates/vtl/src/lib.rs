@@ -22,6 +22,7 @@ mod locks;
 pub mod log_writer;
 mod media;
 mod nexuses;
+mod permissions;
 pub mod pool;
 mod shared;
 pub mod site;

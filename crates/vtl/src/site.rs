@@ -43,6 +43,8 @@ pub struct Site {
     targets: RwLock<Vec<Arc<Target>>>,
     pools: RwLock<Vec<PoolSetup>>,
     cartridge_folders: Vec<PathBuf>,
+    /// Group that may read, and whether directories of cartridges are shared.
+    permissions: (Option<String>, bool),
     pub(crate) shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held by who makes cartridges.
@@ -79,7 +81,7 @@ impl Site {
     /// # Errors
     /// The directory is in use or damaged, or holds what the configuration has no place for.
     pub fn open(path: &Path, config: &Config) -> Result<Running, LibraryError> {
-        Self::of(Data::at(path)?.with_cartridges(&config.cartridges)?, config)
+        Self::of(Data::configured(path, config)?, config)
     }
 
     /// As [`Self::open`], wherever the site keeps what it has.
@@ -113,6 +115,7 @@ impl Site {
             targets: RwLock::default(),
             pools: RwLock::new(config.pools.clone()),
             cartridge_folders: config.cartridges.clone(),
+            permissions: (config.group.clone(), config.shared),
             shared,
             threads: Mutex::default(),
             making: Mutex::default(),
@@ -210,6 +213,9 @@ impl Site {
         }
         if config.cartridges != self.cartridge_folders {
             return refused("to change storage.cartridges takes a restart; nothing was changed".into());
+        }
+        if (&config.group, config.shared) != (&self.permissions.0, self.permissions.1) {
+            return refused("to change storage.group or storage.shared takes a restart; nothing was changed".into());
         }
         if config.iscsi.iqn.as_ref().is_some_and(|iqn| *iqn != self.base) {
             return refused("to change iscsi.iqn takes a restart; nothing was changed".into());

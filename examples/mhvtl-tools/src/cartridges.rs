@@ -56,7 +56,7 @@ pub(crate) fn shelf(home: &Path) -> Result<TapeStore, Failure> {
         return Err(Failure::files(format!("error: no such directory: {}", home.display())));
     }
     umask(umask(Mode::RWXO) | Mode::RWXO);
-    let shelves = OsShelves::at(home).map_err(|error| Failure::at(home, error))?;
+    let shelves = OsShelves::at(home).map_err(|error| Failure::at(home, error))?.by_umask();
     Ok(TapeStore::new(Box::new(shelves)))
 }
 

@@ -38,7 +38,7 @@ fn tape(dir: &Path, module: &Simulator, queue: &Queue, unit: u16) -> Tape {
     let (imported, library) = import_drive(&dir.join("etc"), unit.into()).unwrap();
     assert_eq!(library, Some(10));
     let config = parse("made", &imported.text).unwrap();
-    let data = Data::at(&dir.join(format!("data/{unit}"))).unwrap().with_cartridges(&config.cartridges).unwrap();
+    let data = Data::configured(&dir.join(format!("data/{unit}")), &config).unwrap();
     let drive = Arc::new(Standalone::open(data, &config.libraries[0]).unwrap());
     let mut lone = Lone::new(Arc::clone(&drive), unit, None, queue, &Log::default(), &Fifo::default());
     let host = Arc::new(Host::login(drive.target(), 1));
@@ -66,7 +66,7 @@ fn changer(dir: &Path, module: &Simulator, queue: &Queue, patience: Duration) ->
         let lines = lines.clone();
         Box::new(move |_: &str, drive, name| Box::new(Far::new(lines.to(drive), name)) as _)
     };
-    let data = Data::at(&dir.join("data/10")).unwrap().with_cartridges(&config.cartridges).unwrap();
+    let data = Data::configured(&dir.join("data/10"), &config).unwrap();
     let site = Site::without_drives(data, &config, doors).unwrap();
     let seats = &imported.seats[..1];
     let door = Door::open(module, placed(&site, seats).unwrap()).unwrap();

@@ -5,10 +5,10 @@ use rustix::fs::{
     Advice, CWD, FlockOperation, RenameFlags, StatVfs, fadvise, fdatasync, flock, renameat_with, statvfs,
 };
 use rustix::io::{preadv, pwritev};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::num::NonZeroU64;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 /// Slices in one call, below every system's IOV_MAX.
@@ -87,13 +87,13 @@ impl Backend for OsFile {
 
 /// One directory of files.
 #[derive(Debug)]
-pub struct OsFolder(PathBuf, Option<File>);
+pub struct OsFolder(PathBuf, Option<File>, Access);
 
 impl OsFolder {
-    /// The folder at a path.
+    /// The folder at a path; files that are created in it are private.
     #[must_use]
     pub const fn at(path: PathBuf) -> Self {
-        Self(path, None)
+        Self(path, None, Access::Private)
     }
 }
 
@@ -115,7 +115,7 @@ impl Folder for OsFolder {
     }
 
     fn again(&mut self) -> io::Result<Box<dyn Folder>> {
-        Ok(Box::new(Self::at(self.0.clone())))
+        Ok(Box::new(Self(self.0.clone(), None, self.2)))
     }
 
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
@@ -129,7 +129,7 @@ impl Folder for OsFolder {
         options.read(true).write(true);
         match options.open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let file = options.create(true).truncate(false).open(&path)?;
+                let file = self.2.create(options.create(true).truncate(false), &path)?;
                 sync_folder(&self.0)?;
                 Ok(Box::new(OsFile(file)))
             }
@@ -151,7 +151,7 @@ impl Folder for OsFolder {
     }
 
     fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        replace(&self.0.join(name), bytes)
+        replace_with(&self.0.join(name), bytes, self.2)
     }
 
     fn remove(&mut self, name: &str) -> io::Result<()> {
@@ -173,16 +173,22 @@ impl Folder for OsFolder {
 
 /// A directory of cartridges.
 #[derive(Debug)]
-pub struct OsShelves(PathBuf);
+pub struct OsShelves(PathBuf, Access);
 
 impl OsShelves {
-    /// The directory at `path`, made if it is not there.
+    /// The directory at `path`, created if it does not exist. It, and what is created in it, are private.
     ///
     /// # Errors
-    /// The directory cannot be made.
+    /// The directory cannot be created.
     pub fn at(path: &Path) -> io::Result<Self> {
-        fs::create_dir_all(path)?;
-        Ok(Self(path.to_path_buf()))
+        create_folders(path)?;
+        Ok(Self(path.to_path_buf(), Access::Private))
+    }
+
+    /// Leaves the permissions of what is created in the directory to the umask, for one that other programs use too.
+    #[must_use]
+    pub fn by_umask(self) -> Self {
+        Self(self.0, Access::Umask)
     }
 }
 
@@ -190,7 +196,7 @@ impl OsShelves {
     /// The directory at `path`, whether it exists or not: what is wrong with it is an error of each call.
     #[must_use]
     pub fn unchecked(path: &Path) -> Self {
-        Self(path.to_path_buf())
+        Self(path.to_path_buf(), Access::Private)
     }
 }
 
@@ -202,14 +208,14 @@ impl Shelves for OsShelves {
     fn open(&mut self, name: &str) -> io::Result<Box<dyn Folder>> {
         let path = self.0.join(name);
         let is_folder = fs::metadata(&path)?.is_dir();
-        if is_folder { Ok(Box::new(OsFolder::at(path))) } else { Err(io::ErrorKind::NotADirectory.into()) }
+        if is_folder { Ok(Box::new(OsFolder(path, None, self.1))) } else { Err(io::ErrorKind::NotADirectory.into()) }
     }
 
     fn create(&mut self, name: &str) -> io::Result<Box<dyn Folder>> {
         let path = self.0.join(name);
-        fs::create_dir(&path)?;
+        self.1.create_folder(&path)?;
         sync_folder(&self.0)?;
-        Ok(Box::new(OsFolder::at(path)))
+        Ok(Box::new(OsFolder(path, None, self.1)))
     }
 
     fn remove(&mut self, name: &str) -> io::Result<()> {
@@ -220,14 +226,81 @@ impl Shelves for OsShelves {
     }
 }
 
+/// Who may use the files that are created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    /// The owner; and the group may read, where the directory has the set-group-ID bit.
+    Private,
+    /// Whom the umask lets.
+    Umask,
+}
+
+/// A directory with this bit gives its group to what is created in it.
+const SET_GROUP_ID: u32 = 0o2000;
+
+impl Access {
+    /// Permissions of what is created at a path: with the first mode for the owner alone, with the second for the group too.
+    fn mode(self, path: &Path, [owner, group, umask]: [u32; 3]) -> u32 {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let grants = || fs::metadata(parent).is_ok_and(|parent| parent.mode() & SET_GROUP_ID != 0);
+        match self {
+            Self::Umask => umask,
+            Self::Private if grants() => group,
+            Self::Private => owner,
+        }
+    }
+
+    fn create(self, options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+        let mode = self.mode(path, [0o600, 0o640, 0o666]);
+        let file = options.mode(mode).open(path)?;
+        if self == Self::Private {
+            // The umask may have taken what the group has.
+            file.set_permissions(Permissions::from_mode(mode))?;
+        }
+        Ok(file)
+    }
+
+    fn create_folder(self, path: &Path) -> io::Result<()> {
+        let mode = self.mode(path, [0o700, 0o2750, 0o777]);
+        fs::DirBuilder::new().mode(mode).create(path)?;
+        if self == Self::Private { fs::set_permissions(path, Permissions::from_mode(mode)) } else { Ok(()) }
+    }
+}
+
+/// Creates a directory, and those above it, if they do not exist; they are the owner's alone.
+///
+/// # Errors
+/// One of them cannot be created.
+pub fn create_folders(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.is_dir()) {
+        create_folders(parent)?;
+    }
+    match Access::Private.create_folder(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        created => created,
+    }
+}
+
 /// Puts a whole file in place, atomically and durably: a new file beside it, synchronised, renamed over it, and the
-/// folder synchronised.
+/// folder synchronised. It has the owner and permissions of the old one; without one, the umask decides.
 ///
 /// # Errors
 /// The storage failed; the old content stands.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_with(path, bytes, Access::Umask)
+}
+
+fn replace_with(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
     let fresh = path.with_extension("new");
-    let mut file = File::create(&fresh)?;
+    let mut file = access.create(OpenOptions::new().write(true).create(true).truncate(true), &fresh)?;
+    if let Ok(old) = fs::metadata(path) {
+        // Another owner is root's to give.
+        let _ = fchown(&file, Some(old.uid()), Some(old.gid()));
+        file.set_permissions(Permissions::from_mode(old.mode() & 0o7777))?;
+    }
     file.write_all(bytes)?;
     file.sync_data()?;
     fs::rename(&fresh, path)?;

@@ -84,7 +84,9 @@ fn of_file(source: &Source<'_>, raw: File) -> Result<Config, ConfigError> {
     }
     let iscsi = iscsi(source, raw.iscsi)?;
     let cartridges = raw.storage.cartridges.into_iter().map(|path| path.into_inner().into()).collect();
-    Ok(Config { libraries, pools, cartridges, iscsi })
+    let group = raw.storage.group.map(Spanned::into_inner);
+    let shared = raw.storage.shared.is_some_and(Spanned::into_inner);
+    Ok(Config { libraries, pools, cartridges, group, shared, iscsi })
 }
 
 /// One library; the first is called `main` if it has no name, others need one.

@@ -385,7 +385,7 @@ impl Import {
         let homes = toml::Value::from(self.homes.clone());
         let mut text = format!("# From {file}.\n");
         self.notes.iter().for_each(|note| text.push_str(&format!("# {note}\n")));
-        let _ = write!(text, "\n[storage]\ncartridges = {homes}\n{}", self.text);
+        let _ = write!(text, "\n[storage]\ncartridges = {homes}\nshared = true\n{}", self.text);
         self.text.clear();
         Ok(Imported { text, notes: self.notes, seats: self.seats, saved: self.saved })
     }

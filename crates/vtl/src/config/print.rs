@@ -8,8 +8,16 @@ use tape_store::medium::{Codec, CodecId};
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.libraries.iter().try_for_each(|library| writeln!(f, "{library}"))?;
-        if !self.cartridges.is_empty() {
-            writeln!(f, "[storage]\ncartridges = {:?}\n", self.cartridges)?;
+        if !self.cartridges.is_empty() || self.group.is_some() || self.shared {
+            writeln!(f, "[storage]")?;
+            if !self.cartridges.is_empty() {
+                writeln!(f, "cartridges = {:?}", self.cartridges)?;
+            }
+            given(f, "group", self.group.as_deref())?;
+            if self.shared {
+                writeln!(f, "shared = true")?;
+            }
+            writeln!(f)?;
         }
         self.pools.iter().try_for_each(|pool| writeln!(f, "{pool}"))?;
         write!(f, "{}", self.iscsi)

@@ -28,6 +28,7 @@ trait Takes {
 pub(crate) type Text = Option<Spanned<String>>;
 pub(crate) type Number = Option<Spanned<u16>>;
 pub(crate) type Texts = Vec<Spanned<String>>;
+pub(crate) type Flag = Option<Spanned<bool>>;
 
 impl Takes for Text {
     const TAKES: &'static str = "text";
@@ -35,6 +36,10 @@ impl Takes for Text {
 
 impl Takes for Number {
     const TAKES: &'static str = "number";
+}
+
+impl Takes for Flag {
+    const TAKES: &'static str = "true or false";
 }
 
 impl Takes for Texts {
@@ -198,6 +203,12 @@ tables! {
         /// Directories of cartridges, which are found in any of them; new ones are made in the first. `cartridges` in the
         /// data directory if none are given.
         cartridges: Texts,
+        /// Group, by name or number, that may read the data directory and the cartridges. Only the owner of the daemon may
+        /// if none is given.
+        group: Text,
+        /// Other programs use the directories of cartridges, too: permissions are left to them and to the umask. False if it
+        /// is not given. Configurations of mhvtl are read with true.
+        shared: Flag,
     }
 
     /// The iSCSI door.

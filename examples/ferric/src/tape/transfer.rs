@@ -4,8 +4,9 @@ use super::{Found, convert, parse_codec, path_text, usual_codec};
 use crate::failure::Failure;
 use crate::output;
 use clap::ValueEnum;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use tape_store::cartridge::Level;
 use tape_store::error::StoreError;
@@ -128,7 +129,10 @@ pub(crate) fn export(arguments: &Export) -> Result<(), Failure> {
     let sink: Box<dyn Write> = if to_stdout {
         Box::new(io::stdout())
     } else {
-        Box::new(File::create(&arguments.image).map_err(|error| Failure::Image(image_name.clone(), error.into()))?)
+        // It holds what the tape does: a new one is the owner's alone.
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        Box::new(options.open(&arguments.image).map_err(|error| Failure::Image(image_name.clone(), error.into()))?)
     };
     let sink = BufWriter::with_capacity(1 << 20, sink);
     let mut writer: Box<dyn ImageWriter> = match format {

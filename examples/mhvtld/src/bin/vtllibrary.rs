@@ -45,7 +45,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Box::new(move |_: &str, drive, name| Box::new(Far::new(lines.to(drive), name)) as _)
     };
     let folder = arguments.folder();
-    let data = Data::at(&folder)?.with_cartridges(&config.cartridges)?;
+    let data = Data::configured(&folder, &config)?;
     let site = Site::without_drives(data, &config, doors)?;
     let reload = {
         let (site, lines, arguments) = (Arc::downgrade(&site), lines.clone(), arguments.clone());

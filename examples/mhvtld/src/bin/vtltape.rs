@@ -31,7 +31,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let waiting = Waiting::new()?;
     let module = Kernel::find()?;
     let lock = Lock::take(unit.into())?;
-    let data = Data::at(&arguments.folder())?.with_cartridges(&config.cartridges)?;
+    let data = Data::configured(&arguments.folder(), &config)?;
     let drive = Arc::new(Standalone::open(data, setup)?);
     let queue = Queue::open().map_err(|error| format!("mhvtl's message queue: {error}"))?;
     // What was said before it was there is no order; what its library has said is.

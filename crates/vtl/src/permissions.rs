@@ -1,0 +1,152 @@
+//! Permissions of what a site keeps: the owner's alone, or readable by a group that the configuration names.
+
+use crate::data_dir::DataError;
+use std::fs::{self, Metadata, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
+use std::path::{Path, PathBuf};
+use tape_store::cartridge::Barcode;
+
+/// Names of files in a data directory begin so; others are not ours.
+const OURS: [&str; 6] = ["lock", "control.sock", "state", "identities", "inventory", "unit-"];
+/// Of those, the group has no use for these.
+const OWN: [&str; 2] = ["lock", "control.sock"];
+/// A directory that everyone may write to, such as `/tmp`.
+const STICKY: u32 = 0o1000;
+
+/// The number of a group, by its name in `/etc/group` or as a number.
+///
+/// # Errors
+/// There is no such group, or the file cannot be read.
+pub(crate) fn group_id(group: &str) -> Result<u32, DataError> {
+    if let Ok(number) = group.parse() {
+        return Ok(number);
+    }
+    let path = Path::new("/etc/group");
+    let text = fs::read_to_string(path).map_err(|source| DataError::Io { path: path.into(), source })?;
+    let number = text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next() == Some(group)).then(|| fields.nth(1)?.parse().ok()).flatten()
+    });
+    let what = format!("storage.group: there is no group {group:?}; a number is also taken");
+    number.ok_or_else(|| DataError::Format { path: path.into(), what })
+}
+
+/// Takes permissions away that files and directories of a site have and should not, and gives the group its own.
+pub(crate) struct Tighten {
+    group: Option<u32>,
+    changed: usize,
+}
+
+impl Tighten {
+    /// For the owner alone, or for a group to read.
+    pub(crate) const fn new(group: Option<u32>) -> Self {
+        Self { group, changed: 0 }
+    }
+
+    /// A data directory with its state and its cartridges.
+    pub(crate) fn data(&mut self, path: &Path) {
+        if self.is_shared(path) {
+            return;
+        }
+        self.folder(path);
+        for (name, path) in entries(path) {
+            if OURS.iter().any(|ours| name.starts_with(ours)) {
+                let group = self.group.take_if(|_| OWN.contains(&name.as_str()));
+                self.file(&path);
+                self.group = self.group.or(group);
+            }
+        }
+        let cartridges = path.join("cartridges");
+        self.folder(&cartridges);
+        self.cartridges(&cartridges);
+        self.tell(path);
+    }
+
+    /// Directories of cartridges that are elsewhere. A directory that has other things too is left as it is, and so is what
+    /// is in it but the cartridges.
+    pub(crate) fn elsewhere(&mut self, paths: &[PathBuf]) {
+        for path in paths {
+            let only_cartridges = entries(path).iter().all(|(name, _)| Barcode::new(name).is_some());
+            if only_cartridges && !self.is_shared(path) {
+                self.folder(path);
+            }
+            self.cartridges(path);
+            self.tell(path);
+        }
+    }
+
+    /// Says what was changed.
+    fn tell(&mut self, path: &Path) {
+        let changed = std::mem::take(&mut self.changed);
+        if changed > 0 {
+            tracing::warn!(path = %path.display(), changed, "permissions of existing files and directories were corrected");
+        }
+    }
+
+    /// Whether a directory is everyone's, and so not ours to close.
+    fn is_shared(&self, path: &Path) -> bool {
+        let shared = fs::metadata(path).is_ok_and(|metadata| metadata.mode() & STICKY != 0);
+        if shared {
+            tracing::warn!(path = %path.display(), "the directory is shared by all users: its permissions are left as they are");
+        }
+        shared
+    }
+
+    fn cartridges(&mut self, path: &Path) {
+        for (name, path) in entries(path) {
+            if Barcode::new(&name).is_none() || !fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir()) {
+                continue;
+            }
+            self.folder(&path);
+            for (_, file) in entries(&path) {
+                self.file(&file);
+            }
+        }
+    }
+
+    fn folder(&mut self, path: &Path) {
+        if let Ok(metadata) = fs::metadata(path)
+            && metadata.is_dir()
+        {
+            self.set(path, &metadata, 0o700, 0o2750);
+        }
+    }
+
+    fn file(&mut self, path: &Path) {
+        // A link is not followed: what it leads to may be anything.
+        if let Ok(metadata) = fs::symlink_metadata(path)
+            && !metadata.is_symlink()
+            && !metadata.is_dir()
+        {
+            self.set(path, &metadata, 0o600, 0o640);
+        }
+    }
+
+    /// Without a group, permissions are only taken away.
+    fn set(&mut self, path: &Path, metadata: &Metadata, owner: u32, group: u32) {
+        let old = metadata.mode() & 0o7777;
+        let new = if self.group.is_some() { group } else { old & owner };
+        let other_group = self.group.filter(|group| *group != metadata.gid());
+        if new == old && other_group.is_none() {
+            return;
+        }
+        let given = other_group.map_or(Ok(()), |group| lchown(path, None, Some(group)));
+        let set = given.and_then(|()| fs::set_permissions(path, Permissions::from_mode(new)));
+        match set {
+            Ok(()) => self.changed += 1,
+            Err(error) => tracing::warn!(path = %path.display(), %error, "permissions cannot be corrected"),
+        }
+    }
+}
+
+fn entries(path: &Path) -> Vec<(String, PathBuf)> {
+    let list = || -> io::Result<Vec<(String, PathBuf)>> {
+        let entries = fs::read_dir(path)?.map(|entry| {
+            let entry = entry?;
+            Ok((entry.file_name().to_string_lossy().into_owned(), entry.path()))
+        });
+        entries.collect()
+    };
+    list().unwrap_or_default()
+}

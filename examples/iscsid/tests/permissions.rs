@@ -1,0 +1,135 @@
+//! What the daemon keeps is its owner's alone, or a group's to read; whatever the umask is, and whatever was there before.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use common::{Daemon, SMALL, command, filemark, load, record, write};
+use initiator::Reply;
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::process::Command;
+use tempfile::tempdir;
+
+/// Permissions and group of everything in a directory, and of itself.
+fn modes(path: &Path, into: &mut BTreeMap<String, (u32, u32)>) {
+    let metadata = fs::symlink_metadata(path).unwrap();
+    into.insert(path.display().to_string(), (metadata.mode() & 0o7777, metadata.gid()));
+    if metadata.is_dir() {
+        fs::read_dir(path).unwrap().for_each(|entry| modes(&entry.unwrap().path(), into));
+    }
+}
+
+fn check(path: &Path, directory: u32, file: u32) {
+    let mut found = BTreeMap::new();
+    modes(path, &mut found);
+    for (name, (mode, _)) in &found {
+        let own = ["lock", "control.sock"].iter().any(|own| name.ends_with(own));
+        let wanted = match fs::symlink_metadata(name).unwrap() {
+            metadata if metadata.is_dir() => directory,
+            _ if own => 0o600,
+            _ => file,
+        };
+        assert_eq!(*mode, wanted, "{name}: {mode:o}");
+    }
+}
+
+/// The daemon with a umask, which the shell sets.
+fn masked(data: &Path, config: &str, umask: &str) -> Command {
+    let daemon = command(data, config);
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(format!("umask {umask}; exec \"$0\" \"$@\"")).arg(daemon.get_program()).args(daemon.get_args());
+    shell
+}
+
+fn backup(daemon: &Daemon) {
+    let mut session = daemon.login(1);
+    load(&mut session);
+    assert_eq!(write(&mut session, &record(1, 70_000)), Reply::default());
+    assert_eq!(filemark(&mut session), Reply::default());
+}
+
+/// Everything open to all, as an older version left it.
+fn loosen(path: &Path) {
+    let mut found = BTreeMap::new();
+    modes(path, &mut found);
+    for name in found.keys() {
+        let is_dir = fs::symlink_metadata(name).unwrap().is_dir();
+        fs::set_permissions(name, Permissions::from_mode(if is_dir { 0o755 } else { 0o644 })).unwrap();
+    }
+}
+
+#[test]
+fn all_is_private() {
+    let dir = tempdir().unwrap();
+    let data = dir.path().join("new/d");
+    fs::create_dir(dir.path().join("new")).unwrap();
+    let daemon = Daemon::of(&mut masked(&data, SMALL, "000"));
+    backup(&daemon);
+    check(&data, 0o700, 0o600);
+    assert_eq!(daemon.terminate(), Some(0));
+    loosen(&data);
+    let log = fs::File::create(dir.path().join("log")).unwrap();
+    let daemon = Daemon::logging(&mut masked(&data, SMALL, "022"), log.into());
+    check(&data, 0o700, 0o600);
+    assert_eq!(daemon.terminate(), Some(0));
+    let said = fs::read_to_string(dir.path().join("log")).unwrap();
+    assert!(said.contains("permissions of existing files and directories were corrected"), "{said}");
+}
+
+#[test]
+fn a_group_may_read() {
+    let dir = tempdir().unwrap();
+    let data = dir.path().join("d");
+    let group = rustix::process::getegid().as_raw();
+    let config = format!("{SMALL}[storage]\ngroup = \"{group}\"\n");
+    let daemon = Daemon::of(&mut masked(&data, &config, "077"));
+    backup(&daemon);
+    check(&data, 0o2750, 0o640);
+    assert_eq!(daemon.terminate(), Some(0));
+    // Without the group it is the owner's alone again.
+    let daemon = Daemon::of(&mut masked(&data, SMALL, "022"));
+    check(&data, 0o700, 0o600);
+    assert_eq!(daemon.terminate(), Some(0));
+    let unknown = format!("{SMALL}[storage]\ngroup = \"no such group\"\n");
+    let said = command(&data, &unknown).output().unwrap();
+    let text = String::from_utf8(said.stderr).unwrap();
+    assert!(text.contains("storage.group: there is no group \"no such group\""), "{text}");
+}
+
+#[test]
+fn cartridges_elsewhere() {
+    for shared in [false, true] {
+        let dir = tempdir().unwrap();
+        let (data, home) = (dir.path().join("d"), dir.path().join("home"));
+        fs::create_dir(&home).unwrap();
+        fs::set_permissions(&home, Permissions::from_mode(0o755)).unwrap();
+        let config = format!("{SMALL}[storage]\ncartridges = [{home:?}]\nshared = {shared}\n");
+        for first in [true, false] {
+            let daemon = Daemon::of(&mut masked(&data, &config, "022"));
+            if first {
+                backup(&daemon);
+            }
+            let (directory, file) = if shared { (0o755, 0o644) } else { (0o700, 0o600) };
+            check(&home, directory, file);
+            assert_eq!(daemon.terminate(), Some(0));
+            loosen(&home);
+        }
+    }
+}
+
+#[test]
+fn a_directory_of_everyone_is_left_alone() {
+    let dir = tempdir().unwrap();
+    let data = dir.path().join("d");
+    fs::create_dir(&data).unwrap();
+    fs::set_permissions(&data, Permissions::from_mode(0o1777)).unwrap();
+    fs::write(data.join("mine"), "").unwrap();
+    fs::set_permissions(data.join("mine"), Permissions::from_mode(0o644)).unwrap();
+    let daemon = Daemon::start(&data, SMALL);
+    assert_eq!(fs::metadata(&data).unwrap().mode() & 0o7777, 0o1777);
+    assert_eq!(fs::metadata(data.join("mine")).unwrap().mode() & 0o7777, 0o644);
+    check(&data.join("cartridges/V00001L8"), 0o700, 0o600);
+    assert_eq!(daemon.terminate(), Some(0));
+}
