@@ -523,11 +523,11 @@ mod captured_tests;
 #[cfg(test)]
 mod encryption_tests;
 #[cfg(test)]
-mod list_tests;
-#[cfg(test)]
 mod models_tests;
 #[cfg(test)]
 mod oracle_tests;
+#[cfg(test)]
+mod reserved_tests;
 #[cfg(test)]
 mod rules_tests;
 #[cfg(test)]
