@@ -3,7 +3,7 @@
 
 use crate::attention::Attentions;
 use crate::fault::Outcome;
-use crate::log::{FLAG, LogWriter};
+use crate::log::LogWriter;
 use crate::mode::exceptions_1c::{self, Method, Test};
 use crate::nexus::NexusId;
 use crate::sense::Sense;
@@ -41,10 +41,10 @@ impl Alerts {
         self.0
     }
 
-    /// Writes them as the parameters of log page 2Eh.
-    pub fn write(self, w: &mut LogWriter) {
+    /// Writes them as the parameters of log page 2Eh, with this control byte.
+    pub fn write(self, control: u8, w: &mut LogWriter) {
         for number in 1..=64_u8 {
-            w.parameter(number.into(), FLAG, &[u8::from(self.is_set(number))]);
+            w.parameter(number.into(), control, &[u8::from(self.is_set(number))]);
         }
     }
 }

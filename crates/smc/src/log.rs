@@ -1,6 +1,7 @@
 //! Log pages of a changer. Those of the models that are known list TapeAlert alone; the others have the counters of SMC-3.
 
 use crate::device::State;
+use crate::profile::LogForm;
 use crate::robot::lifetime;
 use scsi_core::log::{EXCEPTIONS_2F as EXCEPTIONS, LogId, LogWriter};
 use scsi_core::nexus::NexusId;
@@ -8,11 +9,24 @@ use scsi_core::nexus::NexusId;
 const TEMPERATURE: LogId = LogId::page(0x0d);
 const STATISTICS: LogId = LogId::page(0x14);
 const TAPE_ALERT: LogId = LogId::page(0x2e);
+const USAGE: LogId = LogId::page(0x30);
 
 /// Where nothing says otherwise.
 pub(crate) const STANDARD: &[LogId] = &[TEMPERATURE, STATISTICS, TAPE_ALERT];
 /// TapeAlert alone.
 pub(crate) const ALERTS: &[LogId] = &[TAPE_ALERT];
+/// As captured from an MSL3040, without 36h and 3Eh, whose contents are the maker's own. 34h, 38h, 3Ah and 3Bh are empty there, and
+/// 07h is while there was no error.
+pub(crate) const MSL3040: &[LogId] = &[
+    LogId::page(0x07),
+    TEMPERATURE,
+    TAPE_ALERT,
+    USAGE,
+    LogId::page(0x34),
+    LogId::page(0x38),
+    LogId::page(0x3a),
+    LogId::page(0x3b),
+];
 
 /// Degrees at which a library stands.
 const CELSIUS: u8 = 22;
@@ -20,11 +34,20 @@ const CELSIUS: u8 = 22;
 /// Writes the parameters of one page.
 pub(crate) fn write(state: &State, id: LogId, nexus: NexusId, w: &mut LogWriter) {
     match id {
-        TEMPERATURE => drop(w.parameter(0, scsi_core::log::LIST, &[0, CELSIUS])),
+        TEMPERATURE => temperature(state.profile.log_form, w),
         STATISTICS => statistics(state, w),
-        TAPE_ALERT => state.alerts.of(nexus).write(w),
+        TAPE_ALERT => state.alerts.of(nexus).write(state.profile.log_form.control.1, w),
+        // Of the first three only the numbers are known.
+        USAGE => drop(w.counters(1, 4, &[0, 0, 0, state.library.statistics.get(lifetime::MOVES)])),
         EXCEPTIONS => state.exceptions.write(CELSIUS, w),
         _ => {}
+    }
+}
+
+fn temperature(form: LogForm, w: &mut LogWriter) {
+    w.parameter(0, form.control.0, &[0, CELSIUS]);
+    if let Some(reference) = form.reference {
+        w.parameter(1, form.control.0, &[0, reference]);
     }
 }
 

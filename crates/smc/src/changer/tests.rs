@@ -603,3 +603,48 @@ fn usage_of_each_command() {
         }
     }
 }
+
+/// An MSL3040 with no import/export elements, as captured; its serial number and world wide name are its own.
+#[test]
+fn an_msl3040_as_captured() {
+    let mut changer = changer_with(&profile::HPE_MSL3040, 0);
+    assert_eq!(run(&mut changer, TEST, &[], 0).0, 2);
+    good(
+        &mut changer,
+        "12 00 00 00 60 00",
+        "08 80 05 02 45 00 11 02 48 50 45 20 20 20 20 20 4d 53 4c 33 30 34 30 20 20 20 20 20 20 20 20 20 33 33 35 30 \
+         00 00 00 00 00 1c 00 01 00 00 00 00 00 00 00 00 00 00 00 01 00 00 00 5c 00 00 03 0f 02 fe 00 00 00 00 00 00 00 00",
+    );
+    good(&mut changer, "12 01 00 00 60 00", "08 00 00 07 00 80 83 85 c0 cc d0");
+    assert_eq!(run(&mut changer, "12 01 80 00 60 00", &[], 96).2, b"\x08\x80\x00\x0f0123456789_LL01");
+    let lengths = ["c0", "cc", "d0"].map(|page| run(&mut changer, &format!("12 01 {page} 00 60 00"), &[], 96).2[3]);
+    assert_eq!(lengths, [0x3c, 0x20, 0x10]);
+    for (page, expected) in [
+        ("1c", "00 1a 00 00 00 00 00 08 00 00 00 00 00 00 00 00 1c 0a 09 00 00 00 00 00 00 00 00 00"),
+        ("1e", "00 12 00 00 00 00 00 08 00 00 00 00 00 00 00 00 1e 02 00 00"),
+        (
+            "1f",
+            "00 22 00 00 00 00 00 08 00 00 00 00 00 00 00 00 1f 12 0a 07 0a 0a 00 0a 00 00 00 00 00 0a 00 0a 00 00 00 00",
+        ),
+        (
+            "1d",
+            "00 22 00 00 00 00 00 08 00 00 00 00 00 00 00 00 9d 12 00 00 00 01 03 e9 00 06 00 65 00 00 00 01 00 02 00 00",
+        ),
+    ] {
+        good(&mut changer, &format!("5a 00 {page} 00 00 00 00 00 ff 00"), expected);
+    }
+    let refused = run(&mut changer, "5a 00 0a 00 00 00 00 00 ff 00", &[], 255);
+    assert_eq!((refused.0, refused.1[2], refused.1[12]), (2, 5, 0x24));
+    good(&mut changer, "4d 00 40 00 00 00 00 00 ff 00", "00 00 00 09 00 07 0d 2e 30 34 38 3a 3b");
+    let temperatures = run(&mut changer, "4d 00 4d 00 00 00 00 00 ff 00", &[], 255).2;
+    assert_eq!((temperatures.len(), &temperatures[4..8]), (16, &[0, 0, 0x40, 2][..]));
+    assert_eq!(temperatures[10..], [0, 1, 0x40, 2, 0, 0x5f]);
+    let alerts = run(&mut changer, "4d 00 6e 00 00 00 00 02 00 00", &[], 512).2;
+    assert_eq!((alerts.len(), &alerts[4..9]), (324, &[0, 1, 0x40, 1, 0][..]));
+    let usage = run(&mut changer, "4d 00 70 00 00 00 00 00 ff 00", &[], 255).2;
+    assert_eq!((usage[..8].to_vec(), usage.len()), (bytes("30 00 00 20 00 01 40 04"), 36));
+    for empty in ["34", "38", "3a", "3b", "07"] {
+        let page = u8::from_str_radix(empty, 16).unwrap();
+        good(&mut changer, &format!("4d 00 {:02x} 00 00 00 00 00 ff 00", 0x40 | page), &format!("{empty} 00 00 00"));
+    }
+}

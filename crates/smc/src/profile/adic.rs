@@ -1,6 +1,6 @@
 //! ADIC, later Quantum.
 
-use super::{Capabilities, ChangerProfile, Descriptors, DriveIdentifier, Naming, SerialForm};
+use super::{Capabilities, ChangerProfile, Descriptors, DriveIdentifier, LogForm, Naming, SerialForm};
 use crate::{log, mode};
 use scsi_core::asc::Asc;
 use scsi_core::identity::Model;
@@ -33,6 +33,7 @@ pub const ADIC_SCALAR_I500: ChangerProfile = ChangerProfile {
     mode_pages: mode::ADIC,
     block_descriptor: false,
     log_pages: log::ALERTS,
+    log_form: LogForm::PLAIN,
     capabilities: Capabilities { stores: 0x0e, features: 0, moves: [0x06, 0x0e, 0x0e, 0x0e], exchanges: [0; 4] },
     lacks: &[
         "EXCHANGE MEDIUM",

@@ -1,10 +1,11 @@
 //! Hewlett-Packard.
 
-use super::{Capabilities, ChangerProfile, Descriptors, DriveIdentifier, Naming, SerialForm};
+use super::{Capabilities, ChangerProfile, Descriptors, DriveIdentifier, LogForm, Naming, SerialForm};
 use crate::{log, mode};
 use scsi_core::asc::Asc;
 use scsi_core::identity::Model;
 use scsi_core::inquiry::Inquiry;
+use scsi_core::log::COUNTER;
 use scsi_core::lu::DEFAULT_ORDER;
 
 /// HP StorageWorks MSL2024, 4048, 8048 and 8096, which call themselves by their generation. Addresses, mode pages with
@@ -32,6 +33,7 @@ pub const HP_MSL_G3: ChangerProfile = ChangerProfile {
     mode_pages: mode::HP,
     block_descriptor: true,
     log_pages: log::STANDARD,
+    log_form: LogForm::PLAIN,
     capabilities: Capabilities {
         stores: 0x0a,
         features: 0x07,
@@ -48,4 +50,30 @@ pub const HP_MSL_G3: ChangerProfile = ChangerProfile {
     },
     prevents_export: false,
     order: DEFAULT_ORDER,
+};
+
+/// HPE StoreEver MSL3040. INQUIRY, VPD, mode and log pages, descriptors and the serial number of a logical library: capture of
+/// revision 3350. VPD page C8h is listed there and its contents are not known, so it is not here. The counts are not from a capture.
+pub const HPE_MSL3040: ChangerProfile = ChangerProfile {
+    name: "HPE MSL3040",
+    model: Model { vendor: "HPE", product: "MSL3040", revision: "3350" },
+    inquiry: Inquiry {
+        flags: [0x00, 0x11, 0x02],
+        vendor_specific: [0, 0, 0, 0, 0, 0x1c, 0, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01],
+        // SAM-2, none, SPC-3, SMC-2.
+        descriptors: &[0x005c, 0, 0x030f, 0x02fe],
+        length: 74,
+        ..HP_MSL_G3.inquiry
+    },
+    most: [640, 80, 48],
+    serial: SerialForm::WithPartition,
+    vpd_pages: &[0x00, 0x80, 0x83, 0x85, 0xc0, 0xcc, 0xd0],
+    vpd_vendor: &[
+        (0xc0, b"\x00\x00\x00\x00258907-26-2024              \x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"),
+        (0xcc, b"\x00\x00\x00\x00HPE     MSL3040         3350"),
+        (0xd0, b"\x00\x00\x01\x00\xc3P\xc3P'\x10\x00\x00\x00\x00\x00\x00"),
+    ],
+    log_pages: log::MSL3040,
+    log_form: LogForm { control: (COUNTER, COUNTER), reference: Some(95) },
+    ..HP_MSL_G3
 };

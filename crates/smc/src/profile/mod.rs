@@ -12,7 +12,7 @@ pub use crate::mode::capabilities_1f::Capabilities;
 pub use adic::ADIC_SCALAR_I500;
 pub use ferric::FERRIC;
 pub use generic::GENERIC;
-pub use hp::HP_MSL_G3;
+pub use hp::{HP_MSL_G3, HPE_MSL3040};
 pub use ibm::{IBM_3573_TL, IBM_03584L32};
 pub use spectra::SPECTRA_PYTHON;
 pub use stk::{STK_L180, STK_L700};
@@ -21,7 +21,7 @@ use crate::element::{Address, Layout};
 use scsi_core::asc::Asc;
 use scsi_core::identity::{Identity, Model};
 use scsi_core::inquiry::Inquiry;
-use scsi_core::log::LogId;
+use scsi_core::log::{FLAG, LIST, LogId};
 use scsi_core::lu::Check;
 use scsi_core::mode::PageDef;
 use scsi_core::spec::CommandSpec;
@@ -47,6 +47,8 @@ pub enum SerialForm {
     WithFirstStorage,
     /// Twelve characters, zeros in front, and the number of the logical library.
     WithLibrary,
+    /// As it is, and the number of the logical library in two digits, from 01 on.
+    WithPartition,
 }
 
 /// VPD pages 80h and 83h.
@@ -56,6 +58,20 @@ pub enum Naming {
     Standard,
     /// The vendor runs into the serial number, in 24 characters, and is not part of it in page 83h.
     VendorBefore,
+}
+
+/// What SPC leaves open in log pages 0Dh and 2Eh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogForm {
+    /// Control bytes of temperatures and of TapeAlert flags.
+    pub control: (u8, u8),
+    /// REFERENCE TEMPERATURE, if it reports one.
+    pub reference: Option<u8>,
+}
+
+impl LogForm {
+    /// Nothing captured.
+    pub const PLAIN: Self = Self { control: (LIST, FLAG), reference: None };
 }
 
 /// What SMC leaves open in READ ELEMENT STATUS.
@@ -100,6 +116,8 @@ pub struct ChangerProfile {
     pub block_descriptor: bool,
     /// Log pages, ascending.
     pub log_pages: &'static [LogId],
+    /// What its log pages look like.
+    pub log_form: LogForm,
     /// What it moves.
     pub capabilities: Capabilities,
     /// Names of the commands it does not have.
@@ -120,6 +138,7 @@ impl ChangerProfile {
         match self.serial {
             SerialForm::Plain => number.into(),
             SerialForm::WithFirstStorage => format!("{number:0>12}{:04X}", storage.0),
+            SerialForm::WithPartition => format!("{number}_LL{:02}", library.saturating_add(1)),
             SerialForm::WithLibrary => format!("{number:0>12}_LL{:X}", library & 0x0f),
         }
     }
@@ -166,6 +185,7 @@ pub const ALL: &[&ChangerProfile] = &[
     &IBM_03584L32,
     &IBM_3573_TL,
     &HP_MSL_G3,
+    &HPE_MSL3040,
     &SPECTRA_PYTHON,
     &ADIC_SCALAR_I500,
     &FERRIC,

@@ -1,6 +1,6 @@
 //! Spectra Logic.
 
-use super::{Capabilities, ChangerProfile, Descriptors, DriveIdentifier, Naming, SerialForm};
+use super::{Capabilities, ChangerProfile, Descriptors, DriveIdentifier, LogForm, Naming, SerialForm};
 use crate::{log, mode};
 use scsi_core::asc::Asc;
 use scsi_core::identity::Model;
@@ -32,6 +32,7 @@ pub const SPECTRA_PYTHON: ChangerProfile = ChangerProfile {
     mode_pages: mode::BARE,
     block_descriptor: false,
     log_pages: log::ALERTS,
+    log_form: LogForm::PLAIN,
     capabilities: Capabilities { stores: 0x0e, features: 0, moves: [0, 0x0e, 0x0e, 0x0e], exchanges: [0; 4] },
     lacks: &[
         "EXCHANGE MEDIUM",

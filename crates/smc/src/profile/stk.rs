@@ -1,6 +1,6 @@
 //! StorageTek.
 
-use super::{Capabilities, ChangerProfile, Descriptors, DriveIdentifier, Naming, SerialForm};
+use super::{Capabilities, ChangerProfile, Descriptors, DriveIdentifier, LogForm, Naming, SerialForm};
 use crate::{log, mode};
 use scsi_core::asc::Asc;
 use scsi_core::identity::Model;
@@ -32,6 +32,7 @@ pub const STK_L700: ChangerProfile = ChangerProfile {
     mode_pages: mode::STANDARD,
     block_descriptor: false,
     log_pages: log::STANDARD,
+    log_form: LogForm::PLAIN,
     capabilities: Capabilities {
         stores: 0x0e,
         features: 0x02,

@@ -58,7 +58,12 @@ fn lists_of_pages() {
     let lto_7 = "00 00 00 ff 02 00 03 00 06 00 0c 00 11 00 12 00 14 00 16 00 17 00 17 01 17 02 18 00 1a 00 1b 00 2e 00 30 00 \
         31 00 32 00 33 00 34 00 37 00 37 10 37 20 37 40 37 50 37 60 37 80 37 90 37 a0 38 00 39 00 3b 00 3c 00 3d 00";
     let lto_9 = lto_7.replace("0c 00 11 00", "0c 00 0d 01 11 00");
-    for (product, list) in [("Ultrium 7-SCSI", lto_7), ("ULT3580-TD8", lto_7), ("ULT3580-TD9", lto_9.as_str())] {
+    for (product, list) in [
+        ("Ultrium 7-SCSI", lto_7),
+        ("ULT3580-TD8", lto_7),
+        ("ULT3580-TD9", lto_9.as_str()),
+        ("Ultrium 9-SCSI", lto_9.as_str()),
+    ] {
         assert_eq!(page(&mut ready(product), "00 ff")[4..], bytes(list), "{product}");
     }
     // Self-tests and exceptions are answered all the same, and page 33h of HP is not.
@@ -122,7 +127,7 @@ fn other_pages_of_an_hp_lto_6() {
 
 #[test]
 fn pages_of_lto_7_and_lto_9() {
-    for product in ["Ultrium 7-SCSI", "ULT3580-TD9", "ULTRIUM-HH8"] {
+    for product in ["Ultrium 7-SCSI", "ULT3580-TD9", "ULTRIUM-HH8", "Ultrium 9-SCSI"] {
         let mut drive = ready(product);
         for (id, expected) in [
             ("02 00", "0000:40/4 0001:40/4 0002:40/4 0003:40/4 0004:40/4 0005:40/6 0006:40/4 8000:40/8 8001:40/4"),
@@ -174,4 +179,29 @@ fn pages_of_lto_7_and_lto_9() {
     assert_eq!(of("Ultrium 7-SCSI", "0c 00", 8), [0, 0, 0x02, 0x56]);
     let capacity = "8c 00 00 00 00 00 00 00 04 07 00 00 00 11 00 00";
     assert_eq!(run(&mut ready("ULT3580-TD9"), capacity, &[], 17).2[9..], bytes("00 00 00 00 00 00 7f e0"));
+}
+
+#[test]
+fn inquiry_of_lto_7_and_lto_9() {
+    let head = "01 80 06 12 41 01 10 02";
+    for (product, vendor, revision, vendor_specific) in [
+        ("Ultrium 9-SCSI", "HPE     ", "S2S1", "00 00 6b 00 01 8c 0e 00 00 00 00 00 00 00 00 00 00 00 00 00"),
+        ("Ultrium 7-SCSI", "HP      ", "Q387", "00 00 6a 00 01 6c 0e 00 00 00 00 00 00 00 00 00 00 00 00 00"),
+    ] {
+        let inquiry = run(&mut empty(product), "12 00 00 00 ff 00", &[], 255).2;
+        assert_eq!(inquiry[..8], bytes(head), "{product}");
+        assert_eq!(inquiry[8..36], *format!("{vendor}{product:<16}{revision}").as_bytes());
+        assert_eq!(inquiry[36..56], bytes(vendor_specific), "{product}");
+    }
+    let mut drive = ready("Ultrium 9-SCSI");
+    for (page, expected) in [
+        ("0a", "0a 0a 00 01 00 00 00 00 ff ff 00 00"),
+        ("0f", "0f 0e c0 80 00 00 00 ff 00 00 00 ff 00 00 00 00"),
+        ("10", "90 0e 00 00 00 00 01 2c 40 00 10 00 00 00 01 90"),
+        ("1c", "1c 0a 08 04 00 00 00 00 00 00 00 00"),
+    ] {
+        let sensed = run(&mut drive, &format!("5a 00 {page} 00 00 00 00 00 ff 00"), &[], 255).2;
+        assert_eq!((&sensed[2..4], &sensed[8..16]), (&bytes("98 10")[..], &bytes("60 00 00 00 00 00 00 00")[..]));
+        assert_eq!(sensed[16..], bytes(expected), "{page}");
+    }
 }

@@ -21,7 +21,7 @@ use crate::device::State;
 use crate::load::Load;
 use crate::mounted::Mounted;
 use scsi_core::alert::Alerts;
-use scsi_core::log::{EXCEPTIONS_2F as EXCEPTIONS, LIST, LogId, LogWriter, Parameter};
+use scsi_core::log::{EXCEPTIONS_2F as EXCEPTIONS, FLAG, LIST, LogId, LogWriter, Parameter};
 use scsi_core::target::Request;
 
 const WRITE_ERRORS: LogId = LogId::page(0x02);
@@ -208,7 +208,7 @@ pub(crate) fn write(state: &State, id: LogId, request: &Request<'_>, w: &mut Log
         // Active, and idle_c, which never is.
         POWER => drop(w.counter(1, 4, 1).counter(4, 4, 0)),
         DATA_COMPRESSION => compression_32::standard(&source, w),
-        TAPE_ALERT => state.alerts.of(request.nexus).write(w),
+        TAPE_ALERT => state.alerts.of(request.nexus).write(FLAG, w),
         EXCEPTIONS => state.exceptions.write(environment_0d::CELSIUS, w),
         USAGE => usage_30::write(&source, w),
         CAPACITY => capacity_31::write(&source, w),

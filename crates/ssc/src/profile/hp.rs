@@ -1,9 +1,9 @@
-//! HP and HPE StoreEver Ultrium drives: LTO-5 and LTO-6 as HP built them, LTO-7 and LTO-8 as IBM built them for HP. One
+//! HP and HPE StoreEver Ultrium drives: LTO-5 and LTO-6 as HP built them, LTO-7 to LTO-9 as IBM built them for HP. One
 //! product name for full and half height.
 //!
 //! Sources: HP LTO Ultrium drives technical reference manuals (LTO-3, LTO-4 and LTO-5, volume 3); an LTO-6 drive's lists of
-//! VPD and log pages; captures of LTO-7 drives (INQUIRY, VPD, mode and log pages), which answer as IBM's. LTO-8 lies
-//! between those and captured LTO-9 drives of the same kind.
+//! VPD and log pages; captures of LTO-7 and LTO-9 drives (INQUIRY, VPD, mode and log pages), which answer as IBM's. LTO-8 lies
+//! between those.
 
 use super::{BOTH, DriveProfile, Format, Maker, NO_WRAPS, REED_SOLOMON, ibm, ro, rw};
 use crate::{log, mode};
@@ -11,7 +11,7 @@ use scsi_core::identity::{Identity, Model};
 use scsi_core::inquiry::Inquiry;
 use scsi_core::lu::{HP_ORDER, IBM_ORDER};
 use scsi_core::writer::PageWriter;
-use tape_store::media::{LTO_3, LTO_4, LTO_5, LTO_6, LTO_7, LTO_7M, LTO_8, MediaSpec};
+use tape_store::media::{LTO_3, LTO_4, LTO_5, LTO_6, LTO_7, LTO_7M, LTO_8, LTO_9, MediaSpec};
 
 /// Length 96 as the LTO-3 reference has it; byte 40 says that it takes WORM cartridges.
 pub(super) const INQUIRY: Inquiry = Inquiry {
@@ -28,6 +28,12 @@ pub(super) const INQUIRY: Inquiry = Inquiry {
 /// As captured from an LTO-7 drive: bytes 38, 40 to 42.
 const INQUIRY_OF_IBM: Inquiry = Inquiry {
     vendor_specific: [0, 0, 0x6a, 0, 0x01, 0x6c, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    ..ibm::INQUIRY
+};
+
+/// As captured from LTO-9 drives.
+const INQUIRY_OF_LTO_9: Inquiry = Inquiry {
+    vendor_specific: [0, 0, 0x6b, 0, 0x01, 0x8c, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
     ..ibm::INQUIRY
 };
 
@@ -123,3 +129,12 @@ pub const ULTRIUM_8: DriveProfile = built_by_ibm(
     Model { vendor: "HPE", product: "Ultrium 8-SCSI", revision: "MA71" },
     &Generation { native: &LTO_8, formats: &[rw(&LTO_7), rw(&LTO_7M), rw(&LTO_8)] },
 );
+/// LTO-9: writes LTO-9 and LTO-8.
+pub const ULTRIUM_9: DriveProfile = DriveProfile {
+    inquiry: INQUIRY_OF_LTO_9,
+    log_pages: log::IBM_9_PAGES,
+    ..built_by_ibm(
+        Model { vendor: "HPE", product: "Ultrium 9-SCSI", revision: "S2S1" },
+        &Generation { native: &LTO_9, formats: &[rw(&LTO_8), rw(&LTO_9)] },
+    )
+};

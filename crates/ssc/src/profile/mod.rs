@@ -10,7 +10,7 @@ mod sony;
 mod stk;
 
 pub use generic::GENERIC;
-pub use hp::{ULTRIUM_5, ULTRIUM_6, ULTRIUM_7, ULTRIUM_8};
+pub use hp::{ULTRIUM_5, ULTRIUM_6, ULTRIUM_7, ULTRIUM_8, ULTRIUM_9};
 pub use ibm::{
     ULT3580_HH5, ULT3580_HH6, ULT3580_HH7, ULT3580_HH8, ULT3580_HH9, ULT3580_TD5, ULT3580_TD6, ULT3580_TD7,
     ULT3580_TD8, ULT3580_TD9,
@@ -186,6 +186,7 @@ pub const ALL: &[&DriveProfile] = &[
     &ULTRIUM_6,
     &ULTRIUM_7,
     &ULTRIUM_8,
+    &ULTRIUM_9,
     &ULT3580_TD1,
     &ULT3580_TD2,
     &ULT3580_TD3,
