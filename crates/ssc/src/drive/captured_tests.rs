@@ -205,3 +205,26 @@ fn inquiry_of_lto_7_and_lto_9() {
         assert_eq!(sensed[16..], bytes(expected), "{page}");
     }
 }
+
+/// Pages that CTA reads from each family, and the parameters that it takes from them.
+#[test]
+fn pages_that_cta_reads() {
+    for (product, pages) in [
+        (
+            "ULT3580-TD9",
+            &["02 00", "03 00", "06 00", "0c 00", "17 00", "2e 00", "32 00", "33 00", "34 00", "38 00"][..],
+        ),
+        ("Ultrium 6-SCSI", &["02 00", "03 00", "0c 00", "17 00", "2e 00", "32 00", "34 00"]),
+        ("03592E07", &["02 00", "03 00", "06 00", "0c 00", "17 00", "2e 00", "38 00"]),
+        ("T10000B", &["02 00", "03 00", "06 00", "0c 00", "17 00", "2e 00"]),
+    ] {
+        let mut drive = ready(product);
+        good(&mut drive, "0a 00 00 10 00 00", &[0x5a; 4096]);
+        for id in pages {
+            assert!(page(&mut drive, id).len() > 4, "{product} {id}");
+        }
+        if pages.contains(&"38 00") {
+            assert_eq!(value(&mut drive, "38 00", 1), [0, 0, 0, 0, 0, 0, 0, 4], "{product}: KiB that the host wrote");
+        }
+    }
+}

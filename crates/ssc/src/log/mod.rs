@@ -172,6 +172,12 @@ pub(crate) const PLAIN_PAGES: &[LogId] = &[
 /// Those of IBM's LTO drives among them.
 pub(crate) const PLAIN_AND_STATUS: &[LogId] = &with::<11>(PLAIN_PAGES, &[DEVICE_STATUS]);
 
+/// Those of a T10000, which CTA asks for errors that are none of the medium.
+pub(crate) const T10000_PAGES: &[LogId] = &with::<11>(PLAIN_PAGES, &[NON_MEDIUM_ERRORS]);
+
+/// Those of a 3592, which CTA asks for blocks and KiB as well; codes and units are those of IBM's LTO drives.
+pub(crate) const IBM_3592_PAGES: &[LogId] = &with::<12>(PLAIN_PAGES, &[NON_MEDIUM_ERRORS, BLOCKS]);
+
 const MB: u64 = 1_000_000;
 const MIB: u64 = 1 << 20;
 

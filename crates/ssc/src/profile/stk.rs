@@ -2,7 +2,7 @@
 //! here, where mhvtl lists those of the 9840A by mistake.
 
 use super::{BEFORE_LTO_5, DriveProfile, Format, GENERIC, generic, medium, ro, rw};
-use crate::mode;
+use crate::{log, mode};
 use scsi_core::identity::Model;
 use scsi_core::inquiry::Inquiry;
 
@@ -30,6 +30,7 @@ const fn t10000(product: &'static str, name: &str, formats: &'static [Format], w
     DriveProfile {
         inquiry: Inquiry { descriptors: &[0x0077, 0x0314, 0x0403, 0x0a11], ..inquiry(0x16) },
         mode_pages: mode::PLAIN_PAGES,
+        log_pages: log::T10000_PAGES,
         worm,
         ..drive(product, name, formats)
     }
