@@ -194,6 +194,11 @@ fn inquiry_of_lto_7_and_lto_9() {
         assert_eq!(inquiry[36..56], bytes(vendor_specific), "{product}");
     }
     let mut drive = ready("Ultrium 9-SCSI");
+    let vpd = |drive: &mut Drive, code: &str| run(drive, &format!("12 01 {code} 00 ff 00"), &[], 255).2;
+    assert_eq!(vpd(&mut drive, "cc"), *b"\x01\xcc\x00\x20\x00\x00\x00\x02HPE     ULTRIUM-9 45000 S2S1");
+    assert_eq!(vpd(&mut drive, "d0"), bytes("01 d0 00 10 00 40 82 00 3c 00 ff ff 00 78 00 00 00 00 00 00"));
+    let mut lto_7 = empty("Ultrium 7-SCSI");
+    assert_eq!(vpd(&mut lto_7, "cc"), *b"\x01\xcc\x00\x20\x00\x00\x00\x02HP      ULTRIUM-7 15000 Q387");
     for (page, expected) in [
         ("0a", "0a 0a 00 01 00 00 00 00 ff ff 00 00"),
         ("0f", "0f 0e c0 80 00 00 00 ff 00 00 00 ff 00 00 00 00"),

@@ -59,6 +59,28 @@ fn vendor_vpd(page: u8, identity: &Identity, w: &mut PageWriter) {
     field("", 23);
 }
 
+/// IBM's list, and two pages that HP's drives of IBM have besides.
+const VPD_PAGES_OF_IBM: &[u8] =
+    &[0x00, 0x80, 0x83, 0x86, 0x87, 0x88, 0xb0, 0xb1, 0xb2, 0xb3, 0xb4, 0xb5, 0xc0, 0xc1, 0xcc, 0xd0];
+
+/// As captured from LTO-7 and LTO-9 drives: CCh has the names of the product family with its compressed capacity in GB, D0h is
+/// the same on both.
+fn vendor_vpd_of_ibm(page: u8, identity: &Identity, w: &mut PageWriter) {
+    match page {
+        0xcc => {
+            let product = match identity.model.product.as_str() {
+                "Ultrium 7-SCSI" => "ULTRIUM-7 15000",
+                "Ultrium 8-SCSI" => "ULTRIUM-8 30000",
+                "Ultrium 9-SCSI" => "ULTRIUM-9 45000",
+                other => other,
+            };
+            w.u32(2).ascii(&identity.model.vendor, 8).ascii(product, 16).ascii(&identity.model.revision, 4);
+        }
+        0xd0 => drop(w.bytes(&[0x00, 0x40, 0x82, 0x00, 0x3c, 0x00, 0xff, 0xff, 0x00, 0x78, 0, 0, 0, 0, 0, 0])),
+        _ => ibm::vendor_vpd(page, identity, w),
+    }
+}
+
 struct Generation {
     native: &'static MediaSpec,
     formats: &'static [Format],
@@ -96,8 +118,8 @@ const fn built_by_ibm(model: Model, generation: &Generation) -> DriveProfile {
         native,
         mode_pages: mode::IBM_PAGES,
         log_pages: log::IBM_7_PAGES,
-        vpd_pages: ibm::VPD_PAGES,
-        vendor_vpd: ibm::vendor_vpd,
+        vpd_pages: VPD_PAGES_OF_IBM,
+        vendor_vpd: vendor_vpd_of_ibm,
         order: IBM_ORDER,
         algorithm: (1, &[]),
         raw_reads: false,
