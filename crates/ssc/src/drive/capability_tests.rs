@@ -278,7 +278,9 @@ fn mode_pages_keep_their_promises() {
             run(drive, &format!("15 10 00 00 {:02x} 00", list.len()), &list, 0).0 == 0
         };
         assert!(!select(&mut drive, medium[2] + 1), "{product}");
-        assert!(select(&mut drive, medium[2]), "{product}");
+        let fixed = run(&mut drive, "1a 08 51 00 ff 00", &[], 255).2[6..] == [0; 14];
+        assert_eq!(select(&mut drive, medium[2]), !fixed, "{product}");
+        assert_eq!(fixed, medium[2] == 0, "{product}: what is one partition stays one");
         assert_eq!(medium[4] & 0x04, 0x04, "{product}: POFM");
         good(&mut drive, "04 00 01 00 00 00", b"");
         assert_eq!(page(&mut drive, 0x11)[3], medium[2], "{product}");
@@ -381,6 +383,37 @@ fn usage_of_each_command() {
                 let lun = opcode == 0x12 && byte == 1 && bit > 4;
                 let value = OF_VALUES.contains(&(opcode, low, byte, bit));
                 assert_eq!(refused, !defined && !lun || value, "{product} {text}: {sense:02x?}");
+            }
+        }
+    }
+}
+
+/// Ones of the changeable values: of each byte that has any, some bit can be changed on its own.
+#[test]
+fn what_can_be_changed_is_changed() {
+    for profile in profile::ALL {
+        let product = profile.model.product;
+        for def in profile.mode_pages {
+            let (page, subpage) = (def.id.page, def.id.subpage);
+            let sense = |drive: &mut Drive, control: u8| {
+                let cdb = format!("5a 08 {:02x} {subpage:02x} 00 00 00 01 00 00", control << 6 | page);
+                run(drive, &cdb, &[], 256).2[8..].to_vec()
+            };
+            let mask = sense(&mut empty(product), 1);
+            let header = if subpage == 0 { 2 } else { 4 };
+            for (byte, mask) in mask.iter().enumerate().skip(header).filter(|(_, mask)| **mask != 0) {
+                // A method of protection comes with its directions.
+                if (page, subpage, byte) == (0x0a, 0xf0, 4) || (page, subpage, byte) == (0x0a, 0xf0, 6) {
+                    continue;
+                }
+                let changed = (0..8).filter(|bit| mask >> bit & 1 == 1).any(|bit| {
+                    let mut drive = ready(product);
+                    let mut list = [&[0, 0, 0, 0x10, 0, 0, 0, 0], sense(&mut drive, 0).as_slice()].concat();
+                    list[8] &= 0x7f;
+                    list[8 + byte] ^= 1 << bit;
+                    run(&mut drive, &format!("55 10 00 00 00 00 00 00 {:02x} 00", list.len()), &list, 0).0 == 0
+                });
+                assert!(changed, "{product}: page {page:02x}/{subpage:02x} byte {byte}");
             }
         }
     }

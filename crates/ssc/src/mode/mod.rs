@@ -60,7 +60,7 @@ pub(crate) const IBM_4_PAGES: &[PageDef] = &[
     control_extension_0a01::PAGE,
     compression_0f::PAGE,
     config_10::PAGE,
-    partition_11::PAGE,
+    partition_11::SINGLE,
     vendor::UNIT_18,
     vendor::PORT_19,
     power_1a::PAGE,
@@ -77,7 +77,7 @@ pub(crate) const IBM_3_PAGES: &[PageDef] = &[
     control_0a::PAGE,
     compression_0f::PAGE,
     config_10::PAGE,
-    partition_11::PAGE,
+    partition_11::SINGLE,
     vendor::UNIT_18,
     vendor::PORT_19,
     power_1a::PAGE,
@@ -94,7 +94,7 @@ pub(crate) const HP_4_PAGES: &[PageDef] = &[
     control_extension_0a01::PAGE,
     compression_0f::HP,
     config_10::HP,
-    partition_11::PAGE,
+    partition_11::SINGLE,
     power_1a::PAGE,
     exceptions_1c::OF_TAPE_ALERT,
     medium_config_1d::PAGE,
@@ -113,6 +113,19 @@ pub(crate) const PLAIN_PAGES: &[PageDef] = &[
     medium_config_1d::PAGE,
 ];
 
+/// Those of drives whose media have one partition.
+pub(crate) const SINGLE_PAGES: &[PageDef] = &[
+    error_recovery_01::PLAIN,
+    disconnect_02::PAGE,
+    control_0a::PAGE,
+    compression_0f::PAGE,
+    config_10::PAGE,
+    partition_11::SINGLE,
+    power_1a::PAGE,
+    exceptions_1c::OF_TAPE_ALERT,
+    medium_config_1d::PAGE,
+];
+
 /// Those of the oldest.
 pub(crate) const OLD_PAGES: &[PageDef] = &[
     error_recovery_01::PLAIN,
@@ -120,7 +133,7 @@ pub(crate) const OLD_PAGES: &[PageDef] = &[
     control_0a::PAGE,
     compression_0f::PAGE,
     config_10::PAGE,
-    partition_11::PAGE,
+    partition_11::SINGLE,
     exceptions_1c::OF_TAPE_ALERT,
 ];
 
@@ -131,7 +144,7 @@ pub(crate) const DLT_PAGES: &[PageDef] = &[
     control_0a::PAGE,
     compression_0f::PAGE,
     config_10::DLT,
-    partition_11::PAGE,
+    partition_11::SINGLE,
     exceptions_1c::OF_TAPE_ALERT,
 ];
 

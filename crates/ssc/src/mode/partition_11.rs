@@ -19,6 +19,9 @@ pub(crate) const PAGE: PageDef = PageDef::new(
     &[0x11, 0x0e, 0, 0xff, 0xf8, 0, 0xff, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
 );
 
+/// Of drives whose media have one partition: nothing can be changed (HP LTO-4 reference, volume 2).
+pub(crate) const SINGLE: PageDef = PageDef { changeable: &[0; 16], ..PAGE };
+
 const GB: u64 = 1_000_000_000;
 const MB: u64 = 1_000_000;
 /// So many MB that their number fits.

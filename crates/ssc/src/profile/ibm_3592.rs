@@ -1,7 +1,7 @@
 //! IBM 3592 J1A and TS1120 to TS1140 (E05 to E07), as mhvtl presents them; not compared with captures.
 
 use super::{BEFORE_LTO_4, BEFORE_LTO_5, DriveProfile, Format, GENERIC, generic, medium, rw};
-use crate::log;
+use crate::{log, mode};
 use scsi_core::identity::Model;
 use scsi_core::inquiry::Inquiry;
 use scsi_core::lu::IBM_ORDER;
@@ -12,6 +12,7 @@ const fn drive(product: &'static str, name: &str, formats: &'static [Format]) ->
         inquiry: Inquiry { version: 0x05, ..generic::INQUIRY },
         formats,
         native: medium(name),
+        mode_pages: mode::SINGLE_PAGES,
         log_pages: log::IBM_3592_PAGES,
         order: IBM_ORDER,
         algorithm: (1, &[0]),

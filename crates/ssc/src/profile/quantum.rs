@@ -27,7 +27,7 @@ const fn sdlt(product: &'static str, family: u8, name: &str, formats: &'static [
         inquiry: Inquiry { version: 0x05, vendor_specific, ..generic::INQUIRY },
         formats,
         native: medium(name),
-        mode_pages: mode::PLAIN_PAGES,
+        mode_pages: mode::SINGLE_PAGES,
         vpd_pages: GENERIC.vpd_pages,
         worm,
         lacks: BEFORE_LTO_4,

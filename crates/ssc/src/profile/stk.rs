@@ -29,7 +29,7 @@ const fn drive(product: &'static str, name: &str, formats: &'static [Format]) ->
 const fn t10000(product: &'static str, name: &str, formats: &'static [Format], worm: bool) -> DriveProfile {
     DriveProfile {
         inquiry: Inquiry { descriptors: &[0x0077, 0x0314, 0x0403, 0x0a11], ..inquiry(0x16) },
-        mode_pages: mode::PLAIN_PAGES,
+        mode_pages: mode::SINGLE_PAGES,
         log_pages: log::T10000_PAGES,
         worm,
         ..drive(product, name, formats)
