@@ -1,7 +1,7 @@
 //! MODE SELECT(6), SPC-5 §6.12.   Bytes: 0 opcode · 1 PF(4) SP(0) · 4 PARAMETER LIST LENGTH · 5 control
 //! MODE SELECT(10), SPC-5 §6.13.  Bytes: 0 opcode · 1 PF(4) SP(0) · 7-8 PARAMETER LIST LENGTH · 9 control
 //!
-//! All of the list is checked before anything changes. Every other nexus hears 2A/01 if anything did. SP=1 is refused with a page
+//! All of the list is checked before anything changes. Every other nexus gets UNIT ATTENTION 2Ah/01h if anything did. SP=1 is refused with a page
 //! whose PS is zero; the values are durable before GOOD and are the ones after power on and a reset.
 //!
 //! **Deviations:** PF=0 is accepted when the list has no pages, as a drive before SPC would; MEDIUM TYPE is ignored, and so is

@@ -152,7 +152,7 @@ fn capabilities(state: &State, w: &mut PageWriter) {
         w.u8(at_position | 0x10 | 0x08);
         w.u16(u16_of(MAX_U_KAD)).u16(u16_of(MAX_A_KAD)).u16(u16_of(Key::MAX));
         // DKAD_C 11b: a key that decrypts may come with key-associated data; EEMC_C 10b: blocks may come encrypted; EAREM: the
-        // medium tells which did.
+        // encryption mode is recorded with each block.
         w.u8(DKAD_C | EEMC_C | raw_reads << 1 | EAREM);
         // No externally encrypted data keys, and no supplemental decryption keys.
         w.zeros(7).u32(AES_256_GCM);

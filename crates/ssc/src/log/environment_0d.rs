@@ -11,7 +11,7 @@ const REFERENCE: u8 = 50;
 /// Relative humidity in percent.
 const HUMIDITY: u8 = 45;
 
-/// Page 0Dh; HP's drives do not tell the reference.
+/// Page 0Dh. HP's drives report no reference temperature (FFh).
 pub(super) fn temperature(source: &Source<'_>, w: &mut LogWriter) {
     const NOT_KNOWN: u8 = 0xff;
     let reference = if source.state.profile.is_hp() { NOT_KNOWN } else { REFERENCE };
