@@ -60,6 +60,19 @@ impl Default for Limits {
     }
 }
 
+/// The TargetAddress that SendTargets gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Advertise {
+    /// The local address of the connection, unless an address translator may be in between and the initiator is known to
+    /// keep the address of its discovery session: such an initiator is given none.
+    #[default]
+    Connection,
+    /// Always this `address:port`.
+    Portal(String),
+    /// None: the initiator uses the address of its discovery session (RFC 7143, appendix C).
+    Nothing,
+}
+
 /// The targets behind a portal.
 #[derive(Clone, Debug)]
 pub struct TargetConfig {
@@ -71,10 +84,10 @@ pub struct TargetConfig {
     pub users: Vec<Credentials>,
     /// How the target proves itself to an initiator that asks.
     pub mutual: Option<Credentials>,
-    /// Names of initiators that may log in; everyone if empty.
-    pub initiators: Vec<String>,
-    /// Replaces the address that SendTargets gives.
-    pub advertise: Option<String>,
+    /// Names of the initiators that may log in: all of them if `None`, none of them if the list is empty.
+    pub initiators: Option<Vec<String>>,
+    /// The address that SendTargets gives.
+    pub advertise: Advertise,
     /// Bounds.
     pub limits: Limits,
 }
@@ -91,8 +104,8 @@ impl TargetConfig {
             alias: alias.into(),
             users: Vec::new(),
             mutual: None,
-            initiators: Vec::new(),
-            advertise: None,
+            initiators: None,
+            advertise: Advertise::default(),
             limits: Limits::default(),
         }
     }
@@ -100,6 +113,6 @@ impl TargetConfig {
     /// Whether an initiator may see and use the target.
     #[must_use]
     pub fn allows(&self, initiator: &str) -> bool {
-        self.initiators.is_empty() || self.initiators.iter().any(|name| name == initiator)
+        self.initiators.as_ref().is_none_or(|names| names.iter().any(|name| name == initiator))
     }
 }

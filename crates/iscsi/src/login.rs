@@ -367,12 +367,17 @@ mod tests {
 
     #[test]
     fn refusals() {
-        let config = TargetConfig { initiators: vec!["iqn.ok".into()], ..config() };
+        let config = TargetConfig { initiators: Some(vec!["iqn.ok".into()]), ..config() };
         let ask = |keys: &[u8]| Login::new([0; 32]).request(&config, Stage::Operational, true, keys).err();
         assert_eq!(ask(b"TargetName=iqn.t\0"), Some(Refusal::MISSING_PARAMETER));
         assert_eq!(ask(b"InitiatorName=iqn.bad\0TargetName=iqn.t\0"), Some(Refusal::NOT_ALLOWED));
         assert_eq!(ask(b"InitiatorName=iqn.ok\0TargetName=iqn.x\0"), Some(Refusal::NOT_FOUND));
         assert_eq!(ask(b"InitiatorName=iqn.ok\0TargetName=iqn.t\0"), None);
+        // An empty list is not no list.
+        let config = TargetConfig { initiators: Some(Vec::new()), ..config };
+        let keys = b"InitiatorName=iqn.ok\0TargetName=iqn.t\0";
+        let refused = Login::new([0; 32]).request(&config, Stage::Operational, true, keys).err();
+        assert_eq!(refused, Some(Refusal::NOT_ALLOWED));
     }
 
     #[test]

@@ -6,12 +6,15 @@ mod file;
 pub mod mhvtl;
 mod print;
 mod reference;
+mod resolve;
 pub(crate) mod tables;
 
 pub use barcodes::Pattern;
 pub(crate) use file::of_library;
-pub use file::parse;
+pub use file::{check_bind, parse, parse_advertise};
 pub use reference::reference;
+pub use resolve::check;
+pub(crate) use resolve::{assign_luns, check_directories, place_new, target_name};
 
 use scsi_core::identity::Strings;
 use smc::element::{Address, ElementType, Label, Layout};
@@ -126,6 +129,18 @@ impl std::fmt::Debug for User {
     }
 }
 
+/// The `TargetAddress` that SendTargets answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Advertise {
+    /// The local address of the connection; none for initiators that keep the address of their discovery session.
+    #[default]
+    Connection,
+    /// Always this `ADDRESS:PORT`.
+    Portal(String),
+    /// No address (RFC 7143, appendix C: the initiator then uses the one it is connected to).
+    Nothing,
+}
+
 /// The iSCSI door.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IscsiSetup {
@@ -133,10 +148,10 @@ pub struct IscsiSetup {
     pub bind: String,
     /// The target's name; the data directory makes one if there is none.
     pub iqn: Option<String>,
-    /// Replaces the address in SendTargets.
-    pub advertise: Option<String>,
-    /// Initiators that may log in; all if empty.
-    pub initiators: Vec<String>,
+    /// The address in SendTargets.
+    pub advertise: Advertise,
+    /// Names of the initiators that may log in; all if none are given, none if the list is empty.
+    pub initiators: Option<Vec<String>>,
     /// CHAP users; no authentication if empty.
     pub users: Vec<User>,
     /// How the target proves itself.
@@ -150,12 +165,29 @@ pub struct ShapeLines {
     pub file: String,
     /// Line of the library.
     pub library: usize,
-    /// Line of `library.slots`; 1 if it is not given, as for the others.
+    /// Line of `library.slots`; that of the library if it is not given, as for the others.
     pub slots: usize,
     /// Line of `library.import_export`.
     pub import_export: usize,
     /// Line of the last `[[drive]]`'s model.
     pub drives: usize,
+    /// Line of `library.first`.
+    pub first: usize,
+    /// Line of `library.lun`.
+    pub lun: usize,
+    /// Line of `library.target`.
+    pub target: usize,
+    /// Line of each cartridge's pattern; none for the cartridges of a library that lists none.
+    pub cartridges: Vec<usize>,
+}
+
+/// Where a file names the directories of cartridges.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StorageLines {
+    /// The file.
+    pub file: String,
+    /// Line of each directory.
+    pub cartridges: Vec<usize>,
 }
 
 /// One logical library.
@@ -206,21 +238,30 @@ pub struct Config {
     pub shared: bool,
     /// The iSCSI door.
     pub iscsi: IscsiSetup,
+    /// Where the directories are written.
+    pub lines: StorageLines,
 }
 
-/// Addresses of a library: its model's, in the numbers that has, or others.
-fn layout(model: &ChangerProfile, first: Option<[u16; 4]>, counts: [u16; 3]) -> Result<Layout, String> {
+/// Addresses of a library: its model's, in the numbers that has, or others. An error names the elements that do not fit.
+fn layout(model: &ChangerProfile, first: Option<[u16; 4]>, counts: [u16; 3]) -> Result<Layout, (ElementType, String)> {
     let [slots, import_export, drives] = counts;
     let Some(first) = first else {
-        let layout = model.layout(slots, import_export, drives);
-        return layout.map_err(|(kind, most)| format!("{} has at most {most} {kind}", model.name));
+        let [most_slots, most_import_export, _] = model.most;
+        return model.layout(slots, import_export, drives).map_err(|(name, most)| {
+            let kind = match () {
+                () if slots > most_slots => ElementType::STORAGE,
+                () if import_export > most_import_export => ElementType::IMPORT_EXPORT,
+                () => ElementType::DRIVE,
+            };
+            (kind, format!("{} has at most {most} {name}", model.name))
+        });
     };
     let layout = Layout::new(first, counts);
     let name = |kind: ElementType| kind.name().unwrap_or_default();
     match layout.conflict() {
         None => Ok(layout),
-        Some((one, other)) if one == other => Err(format!("{} elements go beyond the last address", name(one))),
-        Some((one, other)) => Err(format!("{} and {} elements have the same addresses", name(one), name(other))),
+        Some((one, other)) if one == other => Err((one, format!("{} elements go beyond the last address", name(one)))),
+        Some((one, other)) => Err((one, format!("{} and {} elements have the same addresses", name(one), name(other)))),
     }
 }
 
@@ -229,8 +270,13 @@ impl LibrarySetup {
     pub(crate) fn with_slots(&mut self, slots: u16) -> Result<(), String> {
         let first = self.layout.ranges().map(|(_, range)| range.first);
         let counts = [slots, self.layout.import_export.count, self.layout.drives.count];
-        self.layout = layout(self.changer, self.moved.then_some(first), counts)?;
+        self.layout = layout(self.changer, self.moved.then_some(first), counts).map_err(|(_, message)| message)?;
         Ok(())
+    }
+
+    /// A fault at a line of the file.
+    pub(crate) fn error(&self, line: usize, key: &str, message: String) -> ConfigError {
+        ConfigError { file: self.lines.file.clone(), line, key: key.into(), message }
     }
 
     /// A fault of the shape, which the elements of one type have.
@@ -241,12 +287,12 @@ impl LibrarySetup {
             ElementType::TRANSPORT => (self.lines.library, "library"),
             _ => (self.lines.slots, "library.slots"),
         };
-        ConfigError { file: self.lines.file.clone(), line, key: key.into(), message }
+        self.error(line, key, message)
     }
 }
 
 impl Default for Config {
-    /// STK L700, two ULT3580-TD8, twenty slots with L8 cartridges and one for cleaning, four import/export slots.
+    /// STK L700, two ULT3580-TD8, 24 slots with 19 L8 cartridges and one for cleaning, four import/export slots.
     #[expect(clippy::expect_used, reason = "the built-in configuration is a constant that a test parses")]
     fn default() -> Self {
         parse("the built-in configuration", "").expect("the built-in configuration is valid")

@@ -203,8 +203,14 @@ impl Site {
     /// nobody. The time can be made later, not earlier.
     ///
     /// # Errors
-    /// As [`Self::protect`]; or it is locked for longer.
+    /// As [`Self::protect`]; it is locked for longer, or the time is beyond the year 9999.
     pub fn retain(&self, barcode: &Barcode, until: u64) -> Result<(), LibraryError> {
+        /// The end of the year 9999.
+        const LAST: u64 = 253_402_300_799;
+        if until > LAST {
+            let message = format!("{until} seconds since 1970 is no date: at most {LAST}, the end of the year 9999");
+            return Err(LibraryError::Unknown(message));
+        }
         self.hold(barcode, |cartridge| cartridge.retain(until))
     }
 
@@ -374,6 +380,20 @@ impl Site {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Cartridges are not locked until a time that no calendar has.
+    #[test]
+    fn a_retention_date_is_one_of_the_calendar() {
+        let site = Library::builder().slots(2).cartridges("A#L8", 1, "64MB").open().unwrap();
+        let label = Barcode::new("A1L8").unwrap();
+        for until in [253_402_300_800, u64::MAX] {
+            let said = site.retain(&label, until).unwrap_err().to_string();
+            assert!(said.contains("253402300799, the end of the year 9999"), "{said}");
+        }
+        assert_eq!(site.cartridges()[0].retained_until, None);
+        site.retain(&label, 253_402_300_799).unwrap();
+        assert_eq!(site.cartridges()[0].retained_until, Some(253_402_300_799));
+    }
 
     /// What was seen to be carried, and was carried by somebody else before.
     #[test]

@@ -1,7 +1,7 @@
 //! All libraries of a process, the shelves between them, and the targets they are behind.
 
 use crate::buffers::Buffers;
-use crate::config::{Config, LibrarySetup, PoolSetup};
+use crate::config::{Config, LibrarySetup, PoolSetup, check_directories, target_name};
 use crate::data_dir::Data;
 use crate::events::Event;
 use crate::inventory::{self, Inventory};
@@ -81,6 +81,10 @@ impl Site {
     /// # Errors
     /// The directory is in use or damaged, or holds what the configuration has no place for.
     pub fn open(path: &Path, config: &Config) -> Result<Running, LibraryError> {
+        // A site that is there starts although one of its directories is not.
+        if !path.join("state.redb").exists() {
+            check_directories(config)?;
+        }
         Self::of(Data::configured(path, config)?, config)
     }
 
@@ -134,7 +138,7 @@ impl Site {
     fn found(&self, setup: &LibrarySetup, all: &[LibrarySetup]) -> Result<(), LibraryError> {
         let setup = &self.with_added_slots(setup)?;
         let number = read(&self.libraries).len();
-        let name = target_name(&self.base, number, setup);
+        let name = target_name(&self.base, number, setup)?;
         let known = self.target(&name);
         let target = known.clone().unwrap_or_else(|| Arc::new(Target::new(name, Arc::clone(&self.shared.buffers))));
         let identities = identities(&self.shared, setup, &target, all)?;
@@ -230,7 +234,7 @@ impl Site {
                     "library {name:?} is not where it was; that takes a restart, and nothing was changed"
                 ));
             };
-            if let Some(why) = library.differs(setup, &target_name(&self.base, number, setup)) {
+            if let Some(why) = library.differs(setup, &target_name(&self.base, number, setup)?) {
                 return refused(why);
             }
         }
@@ -384,16 +388,6 @@ fn suffix(keeper: &Keeper) -> Result<String, LibraryError> {
     change.set("site", &suffix)?;
     keeper.keep(change)?;
     Ok(suffix)
-}
-
-/// The first library is behind the site's own name, others behind that and their own, if nothing else is said.
-fn target_name(base: &str, number: usize, setup: &LibrarySetup) -> String {
-    match &setup.target {
-        Some(whole) if whole.contains('.') => whole.clone(),
-        Some(end) => format!("{base}:{end}"),
-        None if number == 0 => base.into(),
-        None => format!("{base}:{}", setup.name),
-    }
 }
 
 /// Key of how many slots a library has, if operators have added some.

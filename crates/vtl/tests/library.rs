@@ -93,7 +93,7 @@ fn element_status_in_literal_bytes() {
     host.settle();
     // Sizing probe: header only, with the counts of everything.
     let probe = host.command(0, &[0xb8, 0x12, 0, 0, 0xff, 0xff, 0, 0, 0, 8, 0, 0], 8).data;
-    assert_eq!(probe, [0x03, 0xe8, 0, 20, 0, 0, 0x04, 0x68]);
+    assert_eq!(probe, [0x03, 0xe8, 0, 24, 0, 0, 0x05, 0x48]);
     // Two slots: page header, then descriptors of 12 + 36 + 8 bytes.
     let two = host.command(0, &[0xb8, 0x12, 0x03, 0xea, 0, 2, 0, 0, 0x04, 0, 0, 0], 1024).data;
     assert_eq!(two[..16], [0x03, 0xea, 0, 2, 0, 0, 0, 120, 2, 0x80, 0, 56, 0, 0, 0, 112]);
@@ -106,7 +106,7 @@ fn element_status_in_literal_bytes() {
     assert_eq!(drive[8..12], [4, 0, 0, 52]);
     assert_eq!(drive[28..32], [2, 0, 0, 32]);
     let mode = host.command(0, &[0x1a, 8, 0x1d, 0, 255, 0], 255).data;
-    let expected = [23, 0, 0, 0, 0x1d, 0x12, 0, 0, 0, 1, 0x03, 0xe8, 0, 20, 0, 10, 0, 4, 0x01, 0xf4, 0, 2, 0, 0];
+    let expected = [23, 0, 0, 0, 0x1d, 0x12, 0, 0, 0, 1, 0x03, 0xe8, 0, 24, 0, 10, 0, 4, 0x01, 0xf4, 0, 2, 0, 0];
     assert_eq!(mode, expected);
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Say what is wrong with a configuration, if anything is
+    /// Check a configuration as a daemon with a new data directory would: report the first fault, if there is one
     Check {
         /// The file
         file: PathBuf,
@@ -29,7 +29,9 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Check { file } => {
             let name = file.display().to_string();
             let text = std::fs::read_to_string(&file).map_err(|error| Failure::Usage(format!("{name}: {error}")))?;
-            let config = vtl::config::parse(&name, &text).map_err(|error| Failure::Usage(error.to_string()))?;
+            let wrong = |error: vtl::config::ConfigError| Failure::Usage(error.to_string());
+            let config = vtl::config::parse(&name, &text).map_err(wrong)?;
+            vtl::config::check(&config).map_err(wrong)?;
             let drives: usize = config.libraries.iter().map(|library| library.drives.len()).sum();
             line(format!("{name}: {} libraries, {drives} drives, {} pools", config.libraries.len(), config.pools.len()))
         }

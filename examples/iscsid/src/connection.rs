@@ -72,9 +72,12 @@ pub(crate) fn serve(
     let portal = SocketAddr::new(local.ip().to_canonical(), local.port()).to_string();
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
+    let peer = stream.peer_addr()?.ip().to_canonical();
+    let mut protocol = Connection::new(Arc::clone(config), portal, random, clock::now().mono.0);
+    protocol.set_remote(!peer.is_loopback() && peer != local.ip().to_canonical());
     let mut server = Server {
         stream,
-        protocol: Connection::new(Arc::clone(config), portal, random, clock::now().mono.0),
+        protocol,
         site,
         sessions,
         mailbox,

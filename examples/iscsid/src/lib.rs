@@ -83,7 +83,11 @@ fn targets(setup: &IscsiSetup, site: &Site) -> TargetConfig {
         users: setup.users.iter().map(credentials).collect(),
         mutual: setup.mutual.as_ref().map(credentials),
         initiators: setup.initiators.clone(),
-        advertise: setup.advertise.clone(),
+        advertise: match &setup.advertise {
+            vtl::config::Advertise::Connection => iscsi::config::Advertise::Connection,
+            vtl::config::Advertise::Portal(address) => iscsi::config::Advertise::Portal(address.clone()),
+            vtl::config::Advertise::Nothing => iscsi::config::Advertise::Nothing,
+        },
         limits: Limits::default(),
     }
 }

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use vtl::config::Config;
+use vtl::config::{Advertise, Config};
 use vtl::control::socket::{self, Control};
 use vtl::log_writer::{self, LogGuard, LogWriter};
 use vtl::site::Site;
@@ -98,7 +98,10 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let control = arguments.data.join(socket::FILE);
     let _control = Control::open(&control, &site, Arc::clone(&reload) as _)
         .map_err(|error| format!("{}: {error}", control.display()))?;
-    let shown = config.iscsi.advertise.clone().unwrap_or_else(|| reachable(door.address()).to_string());
+    let shown = match &config.iscsi.advertise {
+        Advertise::Portal(address) => address.clone(),
+        Advertise::Connection | Advertise::Nothing => reachable(door.address()).to_string(),
+    };
     greet(&site, door.address(), &shown);
     for signal in signals.forever() {
         if signal != SIGHUP {

@@ -2,7 +2,7 @@
 
 use super::receive::Sink;
 use super::{Connection, Early, Phase};
-use crate::config::PORTAL_GROUP;
+use crate::config::{Advertise, PORTAL_GROUP};
 use crate::pool::Pool;
 use crate::text;
 use crate::wire::{self, BHS, Basic, CONTINUE, FINAL, NO_TAG, Opcode, before, layout};
@@ -26,6 +26,12 @@ impl Reason {
 const TEXT: usize = 64 * 1024;
 /// Tag of a text exchange that is not at its end.
 const TEXT_TAG: u32 = 1;
+
+/// Whether an initiator without a TargetAddress uses the address of its discovery session, as RFC 7143, appendix C, has it:
+/// open-iscsi and its relatives, by the OUI in their ISIDs. Others (libiscsi) would not list the target at all.
+const fn keeps_address(isid: [u8; 6]) -> bool {
+    matches!(isid, [0x00, 0x02, 0x3d, ..])
+}
 
 impl Connection {
     /// Where the data segment behind this header goes.
@@ -242,10 +248,17 @@ impl Connection {
             "" => &self.target,
             other => other,
         };
-        let address = self.config.advertise.as_deref().unwrap_or(&self.portal);
+        let address = match &self.config.advertise {
+            Advertise::Portal(address) => Some(address),
+            Advertise::Connection if self.remote && keeps_address(self.isid) => None,
+            Advertise::Connection => Some(&self.portal),
+            Advertise::Nothing => None,
+        };
         for name in self.config.names.iter().filter(|name| wanted == "All" || *name == wanted) {
             text::push(out, "TargetName", name);
-            text::push(out, "TargetAddress", &format!("{address},{PORTAL_GROUP}"));
+            if let Some(address) = address {
+                text::push(out, "TargetAddress", &format!("{address},{PORTAL_GROUP}"));
+            }
         }
     }
 

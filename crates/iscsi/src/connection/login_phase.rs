@@ -99,6 +99,7 @@ impl Connection {
             discovery: phase.login.discovery,
         };
         phase.last = Some((*request, answer));
+        self.isid = request.isid;
         let Phase::Login(phase) = std::mem::replace(&mut self.phase, Phase::Closing) else { return };
         self.phase = Phase::Admission(phase);
         self.events.push_back(Event::Login(event));

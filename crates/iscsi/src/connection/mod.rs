@@ -146,6 +146,10 @@ pub struct Connection {
     target: String,
     /// `address:port` that the initiator connected to.
     portal: String,
+    /// The initiator is on another host.
+    remote: bool,
+    /// ISID of the session.
+    isid: [u8; 6],
     phase: Phase,
     params: Params,
     receiver: Receiver,
@@ -179,6 +183,8 @@ impl Connection {
             config,
             target: String::new(),
             portal,
+            remote: false,
+            isid: [0; 6],
             phase: Phase::Login(LoginPhase::new(random, now)),
             params: Params::default(),
             receiver: Receiver::default(),
@@ -198,6 +204,12 @@ impl Connection {
             last_heard: now,
             pinged: false,
         }
+    }
+
+    /// Says whether the initiator is on another host. Behind an address translator the local address of the connection is
+    /// not the one that the initiator used.
+    pub const fn set_remote(&mut self, remote: bool) {
+        self.remote = remote;
     }
 
     /// Where the next bytes of the stream belong; empty once the connection is to be closed.

@@ -1,6 +1,7 @@
 //! The state machine alone, in virtual time.
 
 use super::*;
+use crate::config::Advertise;
 use crate::pool::NoPool;
 use crate::testing::{answer, login, login_with, target};
 use crate::wire::{BHS, Opcode, layout};
@@ -232,4 +233,38 @@ fn a_list_of_targets_longer_than_a_segment_comes_in_parts() {
     assert!(number > 3);
     let found: Vec<_> = whole.split(|byte| *byte == 0).filter_map(|pair| pair.strip_prefix(b"TargetName=")).collect();
     assert_eq!(found, names.iter().map(|name| name.as_bytes()).collect::<Vec<_>>());
+}
+
+/// What SendTargets answers to an initiator with this ISID.
+fn targets_for(advertise: Advertise, isid: [u8; 6], remote: bool) -> String {
+    let config = TargetConfig { advertise, ..target() };
+    let mut connection = Connection::new(Arc::new(config), "172.17.0.2:3260".into(), [3; 32], 0);
+    connection.set_remote(remote);
+    let mut login = login_with(&[("InitiatorName", "iqn.i"), ("SessionType", "Discovery")]);
+    login[8..14].copy_from_slice(&isid);
+    feed(&mut connection, &login);
+    answer(&mut connection);
+    sent(&mut connection);
+    let mut request: wire::Request = wire::empty(Opcode::TEXT);
+    (request.flags, request.itt, request.ttt, request.cmd_sn) = (0x80, 5.into(), wire::NO_TAG.into(), 0.into());
+    wire::set_data_length(&mut request.data_length, 16);
+    let mut bytes = zerocopy::IntoBytes::as_bytes(&request).to_vec();
+    bytes.extend_from_slice(b"SendTargets=All\0");
+    feed(&mut connection, &bytes);
+    String::from_utf8(sent(&mut connection).remove(0).1).unwrap()
+}
+
+/// Behind NAT only the initiator knows the address that it used. open-iscsi keeps that one if SendTargets gives none.
+#[test]
+fn send_targets_gives_an_address_that_the_initiator_reaches() {
+    const OPEN_ISCSI: [u8; 6] = [0x00, 0x02, 0x3d, 0, 0, 0];
+    const LIBISCSI: [u8; 6] = [0x80, 1, 2, 3, 0, 0];
+    let with = "TargetName=iqn.t\0TargetAddress=172.17.0.2:3260,1\0";
+    let without = "TargetName=iqn.t\0";
+    assert_eq!(targets_for(Advertise::Connection, OPEN_ISCSI, true), without);
+    assert_eq!(targets_for(Advertise::Connection, OPEN_ISCSI, false), with);
+    assert_eq!(targets_for(Advertise::Connection, LIBISCSI, true), with);
+    assert_eq!(targets_for(Advertise::Nothing, LIBISCSI, false), without);
+    let given = targets_for(Advertise::Portal("tape.example.com:3260".into()), OPEN_ISCSI, true);
+    assert_eq!(given, "TargetName=iqn.t\0TargetAddress=tape.example.com:3260,1\0");
 }

@@ -36,6 +36,28 @@ impl Pattern {
         Ok(Self { before: before.into(), width, behind: behind.into() })
     }
 
+    /// The pattern of two labels of which the second follows the first, and the number of the first: the digits that
+    /// differ, and those around them, count.
+    #[must_use]
+    pub fn of_two(first: &str, second: &str) -> Option<(Self, u32)> {
+        /// The highest number that a configuration gives.
+        const MOST: u32 = u16::MAX as u32;
+        let differs = first.bytes().zip(second.bytes()).position(|(a, b)| a != b)?;
+        let digits = |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let behind = differs + digits(first.get(differs..)?);
+        let before = first.get(..differs)?.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+        // Fewer digits, where all of them are too high a number.
+        [before, behind.saturating_sub(4).max(before)].into_iter().find_map(|start| {
+            let pattern = Self {
+                before: first.get(..start)?.into(),
+                width: behind.checked_sub(start).filter(|width| (1..=9).contains(width))?,
+                behind: first.get(behind..)?.into(),
+            };
+            let (one, two) = (pattern.number(first)?, pattern.number(second)?);
+            (one.checked_add(1) == Some(two) && one <= MOST).then_some((pattern, one))
+        })
+    }
+
     /// The label of a number.
     ///
     /// # Errors
@@ -95,6 +117,19 @@ pub(super) fn expand(text: &str, first: u32, count: u32) -> Result<Vec<Barcode>,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn patterns_of_labels_that_follow_each_other() {
+        let two = |a, b| Pattern::of_two(a, b).map(|(pattern, first)| (pattern.to_string(), first));
+        assert_eq!(two("V00001L8", "V00002L8"), Some(("V#####L8".into(), 1)));
+        assert_eq!(two("V00009L8", "V00010L8"), Some(("V#####L8".into(), 9)));
+        assert_eq!(two("9912345678", "9912345679"), Some(("991234####".into(), 5678)));
+        assert_eq!(two("E01009L8", "F01010L8"), None);
+        assert_eq!(two("V1L8", "V3L8"), None);
+        assert_eq!(two("V9L8", "V10L8"), None);
+        assert_eq!(two("V1L8", "V1L8"), None);
+        assert_eq!(two("A1", "A2"), Some(("A#".into(), 1)));
+    }
 
     #[test]
     fn patterns_and_their_labels() {

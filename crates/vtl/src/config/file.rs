@@ -2,16 +2,18 @@
 
 use super::barcodes::{self, Pattern};
 use super::tables::{
-    CartridgeTable, DriveTable, File, IscsiTable, LibraryTable, Number, OneOrMany, PoolTable, Text, UserTable,
+    CartridgeTable, DriveTable, File, IscsiTable, LibraryTable, Number, OneOrMany, PoolTable, Tables, Text, UserTable,
 };
 use super::{
-    CartridgeSetup, Config, ConfigError, DriveSetup, IscsiSetup, LibrarySetup, Names, PoolSetup, ShapeLines, User, When,
+    Advertise, CartridgeSetup, Config, ConfigError, DriveSetup, IscsiSetup, LibrarySetup, Names, PoolSetup, ShapeLines,
+    StorageLines, User, When,
 };
 use crate::target::LUNS;
 use scsi_core::identity::{Model, Strings};
-use smc::element::{Address, Label, Layout};
+use smc::element::{Address, ElementType, Label, Layout};
 use smc::profile::ChangerProfile;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use tape_store::cartridge::{Barcode, Kind, Level, parse_size};
 use tape_store::media::MediaSpec;
 use tape_store::medium::Codec;
@@ -40,40 +42,60 @@ impl Source<'_> {
 /// The first fault, with file, line, key and what would be right.
 pub fn parse(file: &str, text: &str) -> Result<Config, ConfigError> {
     let source = Source { file, text };
-    let raw: File = toml::from_str(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        let start = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1);
-        let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
-        let key = line.split('=').next().unwrap_or(line).trim();
-        source.error(at, if key.is_empty() { "(file)" } else { key }, error.message())
-    })?;
+    let raw: File = toml::from_str(text).map_err(|error| syntax_error(&source, &error))?;
     of_file(&source, raw)
+}
+
+/// An error of the TOML parser. Neither key nor message quotes a value: it could be a secret.
+fn syntax_error(source: &Source<'_>, error: &toml::de::Error) -> ConfigError {
+    let at = error.span().map_or(0, |span| span.start);
+    let start = source.text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1);
+    let line = source.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+    let key = line.split('=').next().filter(|_| line.contains('=')).unwrap_or_default().trim();
+    let plain =
+        |key: &str| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+    let table = line.trim_start().starts_with('[');
+    let secret = key.ends_with("secret") || line.trim_start().starts_with("secret");
+    let message = if secret { super::tables::NOT_A_SECRET } else { error.message() };
+    let key = match () {
+        () if secret => "secret",
+        () if plain(key) => key,
+        () if table => line.trim(),
+        () => "(file)",
+    };
+    source.error(at, key, message)
 }
 
 /// A configuration of one library, said in code.
 pub(crate) fn of_library(name: &str, table: LibraryTable) -> Result<Config, ConfigError> {
     let library = OneOrMany(vec![Spanned::new(0..0, table)]);
-    of_file(&Source { file: name, text: "" }, File { library, ..File::default() })
+    of_file(&Source { file: name, text: "" }, File { library: Some(Spanned::new(0..0, library)), ..File::default() })
 }
 
 fn of_file(source: &Source<'_>, raw: File) -> Result<Config, ConfigError> {
-    let mut tables = raw.library.0;
+    let at_library = raw.library.as_ref().map_or(0, |library| library.span().start);
+    let mut tables = raw.library.map(|library| library.into_inner().0).unwrap_or_default();
     if tables.is_empty() {
         tables.push(Spanned::new(0..0, LibraryTable::default()));
     }
     if let [only] = tables.as_mut_slice() {
         // A file of one library may have its drives and cartridges beside it.
-        let only = only.get_mut();
-        only.drive = only.drive.take().or(raw.drive);
-        only.cartridges = only.cartridges.take().or(raw.cartridges);
+        beside(source, "drive", &mut only.get_mut().drive, raw.drive)?;
+        beside(source, "cartridges", &mut only.get_mut().cartridges, raw.cartridges)?;
     } else if raw.drive.is_some() || raw.cartridges.is_some() {
         let message = "with several libraries, write [[library.drive]] and [[library.cartridges]] behind each";
-        return Err(source.error(0, "drive", message));
+        let first = |at: Option<usize>| at.unwrap_or(usize::MAX);
+        let (drive, cartridges) = (first(place_of(raw.drive.as_ref())), first(place_of(raw.cartridges.as_ref())));
+        let key = if drive < cartridges { "drive" } else { "cartridges" };
+        return Err(source.error(drive.min(cartridges), key, message));
     }
+    unique_names(source, &tables)?;
     let mut libraries: Vec<LibrarySetup> = Vec::new();
     for table in tables {
         let number = libraries.len() + 1;
-        let setup = library(source, table, number)?;
+        // A single [library] has its place in the file only as a whole.
+        let at = if table.span().start == 0 { at_library } else { table.span().start };
+        let setup = library(source, table.into_inner(), at, number)?;
         check_against(source, &libraries, &setup)?;
         libraries.push(setup);
     }
@@ -83,27 +105,90 @@ fn of_file(source: &Source<'_>, raw: File) -> Result<Config, ConfigError> {
         pools.push(setup);
     }
     let iscsi = iscsi(source, raw.iscsi)?;
-    let cartridges = raw.storage.cartridges.into_iter().map(|path| path.into_inner().into()).collect();
+    let (cartridges, lines) = directories(source, raw.storage.cartridges)?;
     let group = raw.storage.group.map(Spanned::into_inner);
     let shared = raw.storage.shared.is_some_and(Spanned::into_inner);
-    Ok(Config { libraries, pools, cartridges, group, shared, iscsi })
+    Ok(Config { libraries, pools, cartridges, group, shared, iscsi, lines })
+}
+
+/// Where the first of several tables begins.
+fn place_of<T>(tables: Option<&Tables<T>>) -> Option<usize> {
+    tables?.first().map(|table| table.span().start)
+}
+
+/// Tables of the only library that are written beside it.
+fn beside<T>(
+    source: &Source<'_>,
+    key: &str,
+    own: &mut Option<Tables<T>>,
+    other: Option<Tables<T>>,
+) -> Result<(), ConfigError> {
+    match (&own, &other) {
+        (Some(_), Some(_)) => {
+            let at = place_of(other.as_ref()).unwrap_or(0);
+            Err(source.error(at, key, format!("[[library.{key}]] is given as well; write all of them as one of both")))
+        }
+        (None, _) => {
+            *own = other;
+            Ok(())
+        }
+        (Some(_), None) => Ok(()),
+    }
+}
+
+/// The directories of cartridges, and their lines.
+fn directories(source: &Source<'_>, given: Vec<Spanned<String>>) -> Result<(Vec<PathBuf>, StorageLines), ConfigError> {
+    const KEY: &str = "storage.cartridges";
+    let mut lines = StorageLines { file: source.file.into(), cartridges: Vec::new() };
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for path in given {
+        let at = path.span().start;
+        let text = path.into_inner();
+        if text.is_empty() || text.contains('\0') {
+            return Err(source.error(at, KEY, format!("{text:?} is no directory")));
+        }
+        if paths.contains(&PathBuf::from(&text)) {
+            return Err(source.error(at, KEY, format!("directory {text:?} is given twice")));
+        }
+        lines.cartridges.push(source.line(at));
+        paths.push(text.into());
+    }
+    Ok((paths, lines))
+}
+
+/// Serial numbers and world wide names, each of one unit only.
+fn unique_names(source: &Source<'_>, tables: &[Spanned<LibraryTable>]) -> Result<(), ConfigError> {
+    let mut known: BTreeMap<(&str, String), usize> = BTreeMap::new();
+    for library in tables.iter().map(Spanned::get_ref) {
+        let own = ("library", &library.serial, &library.naa);
+        let drives = library.drive.iter().flatten().map(Spanned::get_ref);
+        for (table, serial, naa) in std::iter::once(own).chain(drives.map(|drive| ("drive", &drive.serial, &drive.naa)))
+        {
+            for (key, text) in [("serial", serial), ("naa", naa)] {
+                let Some(text) = text else { continue };
+                let (name, at) = (text.get_ref().to_ascii_lowercase(), text.span().start);
+                // Serial numbers differ in case, world wide names do not.
+                let name = if key == "naa" { name } else { text.get_ref().clone() };
+                if let Some(before) = known.insert((key, name), at) {
+                    let line = source.line(before);
+                    let message = format!("{:?} is given to two units, here and in line {line}", text.get_ref());
+                    return Err(source.error(at, &format!("{table}.{key}"), message));
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// One library; the first is called `main` if it has no name, others need one.
-fn library(source: &Source<'_>, table: Spanned<LibraryTable>, number: usize) -> Result<LibrarySetup, ConfigError> {
-    let at = table.span().start;
-    let mut table = table.into_inner();
+fn library(
+    source: &Source<'_>,
+    mut table: LibraryTable,
+    at: usize,
+    number: usize,
+) -> Result<LibrarySetup, ConfigError> {
     let changer = changer(source, &table)?;
-    let line = |at: Option<usize>| at.map_or(1, |at| source.line(at));
-    let lines = ShapeLines {
-        file: source.file.into(),
-        library: source.line(at),
-        slots: line(table.slots.as_ref().map(|slots| slots.span().start)),
-        import_export: line(table.import_export.as_ref().map(|slots| slots.span().start)),
-        drives: line(
-            table.drive.as_ref().and_then(|tables| tables.last()?.model.as_ref()).map(|text| text.span().start),
-        ),
-    };
+    let mut lines = shape_lines(source, &table, at);
     let names = names(source, "library", table.serial.as_ref(), table.naa.as_ref())?;
     let (export, import) =
         (when(source, &table.export, "library.export")?, when(source, &table.import, "library.import")?);
@@ -122,10 +207,10 @@ fn library(source: &Source<'_>, table: Spanned<LibraryTable>, number: usize) -> 
     let given = [&table.vendor, &table.product, &table.revision];
     let strings = strings(source, "library", given, changer.model)?;
     let drives = drives(source, table.drive.take())?;
-    let layout = shape(source, at, &table, changer, drives.len())?;
+    let layout = shape(source, &lines, &table, changer, drives.len())?;
     // Names that are made up here would be those of the first library again.
     let listed = if number == 1 { table.cartridges } else { Some(table.cartridges.unwrap_or_default()) };
-    let cartridges = cartridges(source, listed, &layout)?;
+    let cartridges = cartridges(source, listed, &layout, &mut lines.cartridges)?;
     let shelf = shelf.unwrap_or_else(|| name.clone());
     let moved = table.first.is_some();
     Ok(LibrarySetup {
@@ -146,6 +231,29 @@ fn library(source: &Source<'_>, table: Spanned<LibraryTable>, number: usize) -> 
     })
 }
 
+/// Where the shape of a library is written; what is not given is where the library is.
+fn shape_lines(source: &Source<'_>, table: &LibraryTable, at: usize) -> ShapeLines {
+    let line = |place: Option<usize>| source.line(place.unwrap_or(at));
+    let number = |number: &Number| line(number.as_ref().map(|number| number.span().start));
+    ShapeLines {
+        file: source.file.into(),
+        library: source.line(at),
+        slots: number(&table.slots),
+        import_export: number(&table.import_export),
+        drives: line(
+            table
+                .drive
+                .as_ref()
+                .and_then(|tables| tables.last()?.get_ref().model.as_ref())
+                .map(|text| text.span().start),
+        ),
+        first: line(table.first.as_ref().map(|first| first.span().start)),
+        lun: number(&table.lun),
+        target: line(table.target.as_ref().map(|target| target.span().start)),
+        cartridges: Vec::new(),
+    }
+}
+
 fn lun(source: &Source<'_>, lun: &Number) -> Result<Option<usize>, ConfigError> {
     let Some(lun) = lun else { return Ok(None) };
     let number = usize::from(*lun.get_ref());
@@ -156,31 +264,53 @@ fn lun(source: &Source<'_>, lun: &Number) -> Result<Option<usize>, ConfigError> 
     Err(source.error(lun.span().start, "library.lun", message))
 }
 
+/// Storage elements of a library that are not given: cartridges of the default library leave some of them empty.
+const SLOTS: u16 = 24;
+/// Import/export elements that are not given.
+const IMPORT_EXPORT: u16 = 4;
+
 /// Where the elements of a library are, with so many drives.
 fn shape(
     source: &Source<'_>,
-    at: usize,
+    lines: &ShapeLines,
     table: &LibraryTable,
     changer: &ChangerProfile,
     drives: usize,
 ) -> Result<Layout, ConfigError> {
     let of = |number: &Number, usual: u16| number.as_ref().map_or(usual, |number| *number.get_ref());
-    let at_slots = table.slots.as_ref().map_or(at, |slots| slots.span().start);
-    let counts = [of(&table.slots, 20), of(&table.import_export, 4), u16::try_from(drives).unwrap_or(u16::MAX)];
+    let wrong = |line: usize, key: &str, message: String| ConfigError {
+        file: source.file.into(),
+        line,
+        key: key.into(),
+        message,
+    };
+    // What is not given is never more than the model has.
+    let [most_slots, most_import_export, _] = if table.first.is_some() { [u16::MAX; 3] } else { changer.most };
+    let counts = [
+        of(&table.slots, SLOTS.min(most_slots)),
+        of(&table.import_export, IMPORT_EXPORT.min(most_import_export)),
+        u16::try_from(drives).unwrap_or(u16::MAX),
+    ];
+    if drives == 0 {
+        let message = "a library needs at least one drive: [[drive]] with a model".into();
+        return Err(wrong(lines.library, "drive", message));
+    }
+    if counts[0] == 0 {
+        return Err(wrong(lines.slots, "library.slots", "a library needs at least one slot".into()));
+    }
     let first = table.first.as_ref().map(|first| {
+        let first = first.get_ref();
         let given = [&first.robot, &first.slots, &first.import_export, &first.drives];
         let mut usual = changer.first;
         usual.iter_mut().zip(given).for_each(|(first, given)| *first = of(given, *first));
         usual
     });
-    let layout = super::layout(changer, first, counts).map_err(|message| source.error(at_slots, "library", message))?;
-    if drives == 0 {
-        return Err(source.error(at, "drive", "a library needs at least one drive: [[drive]] with a model"));
-    }
-    if layout.storage.count == 0 {
-        return Err(source.error(at_slots, "library.slots", "a library needs at least one slot"));
-    }
-    Ok(layout)
+    super::layout(changer, first, counts).map_err(|(kind, message)| match kind {
+        _ if first.is_some() && table.slots.is_none() => wrong(lines.first, "library.first", message),
+        ElementType::IMPORT_EXPORT => wrong(lines.import_export, "library.import_export", message),
+        ElementType::DRIVE => wrong(lines.drives, "drive", message),
+        _ => wrong(lines.slots, "library.slots", message),
+    })
 }
 
 /// Vendor, product and revision, which are the model's unless others are given.
@@ -254,11 +384,13 @@ fn or_one(number: &Number) -> u16 {
 
 fn pool(
     source: &Source<'_>,
-    table: PoolTable,
+    table: Spanned<PoolTable>,
     libraries: &[LibrarySetup],
     others: &[PoolSetup],
 ) -> Result<PoolSetup, ConfigError> {
-    let name_at = needed(source, &table.name, "pool.name", 0)?;
+    let table_at = table.span().start;
+    let table = table.into_inner();
+    let name_at = needed(source, &table.name, "pool.name", table_at)?;
     let at = name_at.span().start;
     let name = word(source, name_at, "pool.name")?;
     if others.iter().any(|other| other.name == name) {
@@ -280,9 +412,30 @@ fn pool(
             source.error(text.span().start, "pool.library", format!("there is no library {:?}", text.get_ref()))
         })?),
     };
-    let scratch = table.scratch.map_or(0, |number| *number.get_ref());
+    let scratch = table.scratch.as_ref().map_or(0, |number| *number.get_ref());
     let library = library.map(|library| library.name.clone()).unwrap_or_default();
+    let scratch_at = table.scratch.as_ref().map_or(at, |number| number.span().start);
+    labels_suffice(&pattern, scratch, &library, libraries)
+        .map_err(|message| source.error(scratch_at, "pool.scratch", message))?;
     Ok(PoolSetup { name, pattern, size: size.unwrap_or(media.capacity), level, library, scratch })
+}
+
+/// Whether a pool has labels for the blank cartridges that it keeps, beside those that libraries list.
+fn labels_suffice(pattern: &Pattern, scratch: u16, library: &str, libraries: &[LibrarySetup]) -> Result<(), String> {
+    let numbers = |library: &LibrarySetup| {
+        let number = |setup: &CartridgeSetup| pattern.number(setup.barcode.as_str());
+        library.cartridges.iter().filter_map(number).collect::<Vec<_>>()
+    };
+    let at_hand = libraries.iter().find(|setup| setup.name == library).map_or(0, |setup| numbers(setup).len());
+    let used = libraries.iter().flat_map(numbers).max().unwrap_or(0);
+    let left = usize::try_from(pattern.last().saturating_sub(used)).unwrap_or(usize::MAX);
+    let missing = usize::from(scratch).saturating_sub(at_hand);
+    if missing <= left {
+        return Ok(());
+    }
+    Err(format!(
+        "{scratch} blank cartridges are wanted, but \"{pattern}\" has {left} labels for new ones; use more of #"
+    ))
 }
 
 /// A name of ours: 1 to 32 of a-z, 0-9, `-` and `_`.
@@ -311,20 +464,14 @@ fn check_against(source: &Source<'_>, others: &[LibrarySetup], new: &LibrarySetu
     if others.iter().any(|other| other.name == new.name) {
         return Err(error("library.name", format!("there are two libraries {:?}", new.name)));
     }
-    let given = |setup: &LibrarySetup| {
-        let all = std::iter::once(&setup.names).chain(setup.drives.iter().map(|drive| &drive.names));
-        all.flat_map(|names| [names.serial.clone(), names.naa.clone()]).flatten().collect::<Vec<_>>()
-    };
-    let mut known: BTreeSet<String> = others.iter().flat_map(given).collect();
-    if let Some(twice) = given(new).into_iter().find(|name| !known.insert(name.clone())) {
-        return Err(error("library", format!("{twice:?} is the name of two units")));
-    }
     let mine: BTreeSet<&Barcode> = new.cartridges.iter().map(|setup| &setup.barcode).collect();
     for other in others {
         let twice = |setup: &&CartridgeSetup| mine.contains(&setup.barcode);
         if let Some(setup) = other.cartridges.iter().find(twice) {
             let message = format!("barcode {} is given twice, here and in library {:?}", setup.barcode, other.name);
-            return Err(error("cartridges.pattern", message));
+            let at = new.cartridges.iter().position(|own| own.barcode == setup.barcode);
+            let line = at.and_then(|at| new.lines.cartridges.get(at)).copied().unwrap_or(new.lines.library);
+            return Err(ConfigError { line, ..error("cartridges.pattern", message) });
         }
     }
     Ok(())
@@ -339,7 +486,7 @@ fn changer(source: &Source<'_>, table: &LibraryTable) -> Result<&'static Changer
     })
 }
 
-fn drives(source: &Source<'_>, tables: Option<Vec<DriveTable>>) -> Result<Vec<DriveSetup>, ConfigError> {
+fn drives(source: &Source<'_>, tables: Option<Tables<DriveTable>>) -> Result<Vec<DriveSetup>, ConfigError> {
     let Some(tables) = tables else {
         let (profile, codec) = (&ssc::profile::ULT3580_TD8, Codec::zstd(1));
         let (names, strings) = (Names::default(), profile.model.into());
@@ -347,7 +494,9 @@ fn drives(source: &Source<'_>, tables: Option<Vec<DriveTable>>) -> Result<Vec<Dr
     };
     let mut drives = Vec::new();
     for table in tables {
-        let text = needed(source, &table.model, "drive.model", 0)?;
+        let at = table.span().start;
+        let table = table.into_inner();
+        let text = needed(source, &table.model, "drive.model", at)?;
         let model = text.get_ref();
         let profile = ssc::profile::by_product(model).ok_or_else(|| {
             let known: Vec<_> = ssc::profile::ALL.iter().map(|profile| profile.model.product).collect();
@@ -357,8 +506,12 @@ fn drives(source: &Source<'_>, tables: Option<Vec<DriveTable>>) -> Result<Vec<Dr
         let names = names(source, "drive", table.serial.as_ref(), table.naa.as_ref())?;
         let strings = strings(source, "drive", [&table.vendor, &table.product, &table.revision], profile.model)?;
         let count = or_one(&table.count);
+        let count_at = table.count.as_ref().map_or(at, |count| count.span().start);
+        if count == 0 {
+            return Err(source.error(count_at, "drive.count", "0 is no number of drives: at least 1"));
+        }
         if count > 1 && names != Names::default() {
-            return Err(source.error(text.span().start, "drive.count", "one name cannot be that of several drives"));
+            return Err(source.error(count_at, "drive.count", "one name cannot be that of several drives"));
         }
         let codec = match &table.compression {
             None => Codec::zstd(1),
@@ -375,28 +528,18 @@ fn drives(source: &Source<'_>, tables: Option<Vec<DriveTable>>) -> Result<Vec<Dr
 
 fn cartridges(
     source: &Source<'_>,
-    tables: Option<Vec<CartridgeTable>>,
+    tables: Option<Tables<CartridgeTable>>,
     layout: &Layout,
+    lines: &mut Vec<usize>,
 ) -> Result<Vec<CartridgeSetup>, ConfigError> {
     let mut cartridges: Vec<CartridgeSetup> = Vec::new();
-    let Some(tables) = tables else {
-        // As many as there are slots, one of them for cleaning, up to twenty.
-        let slots = layout.storage.count;
-        let cleaning = u16::from(slots > 1);
-        for (pattern, count) in [("V#####L8", slots.min(20) - cleaning), ("CLN001L8", cleaning)] {
-            if count == 0 {
-                continue;
-            }
-            let made = of_pattern(pattern, 1, count, &What::default())
-                .map_err(|message| source.error(0, "cartridges", message))?;
-            cartridges.extend(made);
-        }
-        return Ok(cartridges);
-    };
-    let mut known = BTreeSet::new();
+    let Some(tables) = tables else { return default_cartridges(source, layout) };
+    let (mut known, mut places) = (BTreeSet::new(), BTreeMap::new());
     for table in tables {
+        let table_at = table.span().start;
+        let table = table.into_inner();
         let what = what(source, &table)?;
-        let pattern = needed(source, &table.pattern, "cartridges.pattern", 0)?;
+        let pattern = needed(source, &table.pattern, "cartridges.pattern", table_at)?;
         let at = pattern.span().start;
         let mut made = of_pattern(pattern.get_ref(), or_one(&table.first), or_one(&table.count), &what)
             .map_err(|message| source.error(at, "cartridges.pattern", message))?;
@@ -408,8 +551,32 @@ fn cartridges(
                 let message = format!("barcode {} is given twice", cartridge.barcode);
                 return Err(source.error(at, "cartridges.pattern", message));
             }
+            let other = cartridge.at.and_then(|place| places.insert(place, cartridge.barcode.clone()));
+            if let Some(other) = other {
+                let at = table.at.as_ref().map_or(at, |text| text.span().start);
+                let message = format!("{} and {other} are put into the same element", cartridge.barcode);
+                return Err(source.error(at, "cartridges.at", message));
+            }
             cartridges.push(cartridge);
+            lines.push(source.line(at));
         }
+    }
+    Ok(cartridges)
+}
+
+/// Up to twenty cartridges, one of them for cleaning; one slot stays empty, for moves from slot to slot.
+fn default_cartridges(source: &Source<'_>, layout: &Layout) -> Result<Vec<CartridgeSetup>, ConfigError> {
+    let slots = layout.storage.count;
+    let all = slots.saturating_sub(1).clamp(1, 20);
+    let cleaning = u16::from(all > 1);
+    let mut cartridges = Vec::new();
+    for (pattern, count) in [("V#####L8", all - cleaning), ("CLN001L8", cleaning)] {
+        if count == 0 {
+            continue;
+        }
+        let made = of_pattern(pattern, 1, count, &What::default())
+            .map_err(|message| source.error(0, "cartridges", message))?;
+        cartridges.extend(made);
     }
     Ok(cartridges)
 }
@@ -422,14 +589,21 @@ fn place(
     made: &mut [CartridgeSetup],
 ) -> Result<(), ConfigError> {
     let wrong = |message: String| source.error(text.span().start, "cartridges.at", message);
-    let (range, number) = [("slot", layout.storage), ("port", layout.import_export)]
+    let groups = [
+        ("slot", layout.storage, "slots"),
+        ("io", layout.import_export, "import/export elements"),
+        ("port", layout.import_export, "import/export elements"),
+        ("drive", layout.drives, "drives"),
+    ];
+    let (range, kind, number) = groups
         .into_iter()
-        .find_map(|(word, range)| Some((range, text.get_ref().strip_prefix(word)?.parse::<u16>().ok()?)))
-        .filter(|(_, number)| *number > 0)
-        .ok_or_else(|| wrong(format!("{:?} is neither slot1 nor port1, nor another of them", text.get_ref())))?;
+        .find_map(|(word, range, kind)| Some((range, kind, text.get_ref().strip_prefix(word)?.parse::<u16>().ok()?)))
+        .filter(|(.., number)| *number > 0)
+        .ok_or_else(|| wrong(format!("{:?} is no element such as slot1, io1 or drive1", text.get_ref())))?;
     for (step, cartridge) in (number - 1..).zip(made) {
         if step >= range.count {
-            return Err(wrong(format!("there is no room for {}: there are {}", cartridge.barcode, range.count)));
+            let message = format!("there is no room for {}: the library has {} {kind}", cartridge.barcode, range.count);
+            return Err(wrong(message));
         }
         cartridge.at = Some(Address(range.first + step));
     }
@@ -510,10 +684,42 @@ fn of_pattern(pattern: &str, first: u16, count: u16, what: &What) -> Result<Vec<
 
 /// Whether a text is `ADDRESS:PORT` or `[ADDRESS]:PORT`; whether the address exists is the system's to say.
 fn is_portal(text: &str) -> bool {
+    let inside =
+        |address: &str| address.strip_prefix('[').and_then(|address| address.strip_suffix(']')).map(str::to_owned);
     text.rsplit_once(':').is_some_and(|(address, port)| {
-        let bracketed = address.starts_with('[') && address.ends_with(']');
-        !address.is_empty() && (bracketed || !address.contains(':')) && port.parse::<u16>().is_ok()
+        let known = match inside(address) {
+            // A zone may follow.
+            Some(address) => address.split('%').next().is_some_and(|it| it.parse::<std::net::Ipv6Addr>().is_ok()),
+            None => {
+                !address.is_empty()
+                    && address.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+            }
+        };
+        known && port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
     })
+}
+
+/// Checks where to listen.
+///
+/// # Errors
+/// What would be right.
+pub fn check_bind(text: &str) -> Result<(), String> {
+    if is_portal(text) {
+        return Ok(());
+    }
+    Err(format!("{text:?} is not ADDRESS:PORT, such as \"0.0.0.0:3260\""))
+}
+
+/// What SendTargets is to say: an address, or none.
+///
+/// # Errors
+/// What would be right.
+pub fn parse_advertise(text: &str) -> Result<Advertise, String> {
+    match text {
+        "none" => Ok(Advertise::Nothing),
+        address if is_portal(address) && !address.ends_with(":0") => Ok(Advertise::Portal(address.into())),
+        other => Err(format!("{other:?} is not ADDRESS:PORT, such as \"tape.example.com:3260\", nor \"none\"")),
+    }
 }
 
 /// Whether a text is the name of an iSCSI node, RFC 3720 form as RFC 7143 §4.2.7 keeps it.
@@ -521,56 +727,76 @@ fn is_iscsi_name(name: &str) -> bool {
     let plain =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || !byte.is_ascii() || b"-.:".contains(&byte);
     let known = ["iqn.", "eui.", "naa."].iter().any(|prefix| name.starts_with(prefix));
-    known && name.len() <= 223 && name.bytes().all(plain)
+    // What is not ASCII is case folded text (RFC 3722): no white space, no control characters.
+    let text = name.chars().all(|c| c.is_ascii() || c.is_alphanumeric());
+    known && (5..=223).contains(&name.len()) && name.bytes().all(plain) && text
 }
 
 fn iscsi(source: &Source<'_>, table: IscsiTable) -> Result<IscsiSetup, ConfigError> {
-    for (key, portal) in [("iscsi.bind", &table.bind), ("iscsi.advertise", &table.advertise)] {
-        if let Some(text) = portal.as_ref().filter(|text| !is_portal(text.get_ref())) {
-            let message = format!("{:?} is not ADDRESS:PORT, such as \"0.0.0.0:3260\"", text.get_ref());
-            return Err(source.error(text.span().start, key, message));
-        }
+    let wrong = |text: &Spanned<String>, key: &str, message| source.error(text.span().start, key, message);
+    if let Some(text) = &table.bind {
+        check_bind(text.get_ref()).map_err(|message| wrong(text, "iscsi.bind", message))?;
     }
-    for (key, name) in table
-        .iqn
-        .iter()
-        .map(|name| ("iscsi.iqn", name))
-        .chain(table.initiators.iter().map(|name| ("iscsi.initiators", name)))
-    {
+    let advertise = |text: &Spanned<String>| {
+        parse_advertise(text.get_ref()).map_err(|message| wrong(text, "iscsi.advertise", message))
+    };
+    let advertise = table.advertise.as_ref().map(advertise).transpose()?.unwrap_or_default();
+    let initiators = table.initiators.iter().flatten().map(|name| ("iscsi.initiators", name));
+    for (key, name) in table.iqn.iter().map(|name| ("iscsi.iqn", name)).chain(initiators) {
         if !is_iscsi_name(name.get_ref()) {
             let message = format!("{:?} is no iSCSI name, such as \"iqn.2026-01.com.example:library\"", name.get_ref());
-            return Err(source.error(name.span().start, key, message));
+            return Err(wrong(name, key, message));
         }
     }
     let bind = table.bind.map_or_else(|| "127.0.0.1:3260".into(), Spanned::into_inner);
-    let user = |key: &str, table: UserTable| {
-        let name = needed(source, &table.name, &format!("{key}.name"), 0)?;
-        let secret = needed(source, &table.secret, &format!("{key}.secret"), name.span().start)?;
-        if secret.get_ref().len() < 12 {
-            let message = "a CHAP secret has at least 12 characters";
-            return Err(source.error(secret.span().start, &format!("{key}.secret"), message));
+    let (users, mutual) = users(source, table.user, table.mutual)?;
+    let initiators = table.initiators.map(|names| names.into_iter().map(Spanned::into_inner).collect());
+    Ok(IscsiSetup { bind, iqn: table.iqn.map(Spanned::into_inner), advertise, initiators, users, mutual })
+}
+
+/// CHAP users, and what the target proves itself with.
+fn users(
+    source: &Source<'_>,
+    tables: Tables<UserTable>,
+    mutual: Option<Spanned<UserTable>>,
+) -> Result<(Vec<User>, Option<User>), ConfigError> {
+    let mut users: Vec<User> = Vec::new();
+    for table in tables {
+        let name_at = table.get_ref().name.as_ref().map_or(table.span().start, |name| name.span().start);
+        let user = user(source, "iscsi.user", table)?;
+        if users.iter().any(|other| other.name == user.name) {
+            return Err(source.error(name_at, "iscsi.user.name", format!("there are two users {:?}", user.name)));
         }
-        Ok(User { name: name.get_ref().clone(), secret: secret.get_ref().clone() })
-    };
-    let secret_at = table.mutual.as_ref().and_then(|mutual| mutual.secret.as_ref()).map_or(0, |text| text.span().start);
-    let mutual = table.mutual.map(|table| user("iscsi.mutual", table)).transpose()?;
-    let users = table.user.into_iter().map(|table| user("iscsi.user", table)).collect::<Result<Vec<_>, _>>()?;
-    if mutual.as_ref().is_some_and(|mutual| users.iter().any(|user| user.secret == mutual.secret)) {
-        return Err(source.error(
-            secret_at,
-            "iscsi.mutual.secret",
-            "the secret of the target must differ from those of the users",
-        ));
+        users.push(user);
     }
-    if mutual.is_some() && users.is_empty() {
+    let Some(table) = mutual else { return Ok((users, None)) };
+    let secret_at = table.get_ref().secret.as_ref().map_or(table.span().start, |text| text.span().start);
+    let mutual = user(source, "iscsi.mutual", table)?;
+    if users.iter().any(|user| user.secret == mutual.secret) {
+        let message = "the secret of the target must differ from those of the users";
+        return Err(source.error(secret_at, "iscsi.mutual.secret", message));
+    }
+    if users.is_empty() {
         return Err(source.error(secret_at, "iscsi.mutual", "mutual CHAP needs at least one [[iscsi.user]]"));
     }
-    Ok(IscsiSetup {
-        bind,
-        iqn: table.iqn.map(Spanned::into_inner),
-        advertise: table.advertise.map(Spanned::into_inner),
-        initiators: table.initiators.into_iter().map(Spanned::into_inner).collect(),
-        users,
-        mutual,
-    })
+    Ok((users, Some(mutual)))
+}
+
+/// A name and its secret. No error shows the secret.
+fn user(source: &Source<'_>, key: &str, table: Spanned<UserTable>) -> Result<User, ConfigError> {
+    let at = table.span().start;
+    let table = table.into_inner();
+    let name = needed(source, &table.name, &format!("{key}.name"), at)?;
+    let text = name.get_ref();
+    if !(1..=255).contains(&text.len()) || text.chars().any(char::is_control) {
+        let message = format!("{text:?} is no name of a user: 1 to 255 characters, none of them a control character");
+        return Err(source.error(name.span().start, &format!("{key}.name"), message));
+    }
+    let key = &format!("{key}.secret");
+    let secret = table.secret.ok_or_else(|| source.error(name.span().start, key, "is needed here"))?;
+    let (at, secret) = (secret.span().start, secret.into_inner().0);
+    if !(12..=255).contains(&secret.len()) {
+        return Err(source.error(at, key, "a CHAP secret has at least 12 characters, and at most 255"));
+    }
+    Ok(User { name: text.clone(), secret })
 }

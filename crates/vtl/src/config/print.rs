@@ -1,6 +1,6 @@
 //! The effective configuration as a file: what `--print-config` shows. Secrets are left out.
 
-use super::{Config, IscsiSetup, LibrarySetup, PoolSetup, When};
+use super::{Advertise, CartridgeSetup, Config, IscsiSetup, LibrarySetup, Pattern, PoolSetup, When};
 use scsi_core::identity::{Model, Strings};
 use std::fmt;
 use tape_store::medium::{Codec, CodecId};
@@ -44,6 +44,9 @@ impl fmt::Display for LibrarySetup {
             writeln!(f, "lun = {lun}")?;
         }
         writeln!(f, "export = {:?}\nimport = {:?}", when(self.export), when(self.import))?;
+        if self.cartridges.is_empty() {
+            writeln!(f, "cartridges = []")?;
+        }
         for drive in &self.drives {
             writeln!(f, "\n[[library.drive]]\nmodel = {:?}", drive.profile.model.product)?;
             writeln!(f, "compression = {:?}", codec(drive.codec))?;
@@ -51,20 +54,7 @@ impl fmt::Display for LibrarySetup {
             given(f, "naa", drive.names.naa.as_deref())?;
             strings(f, &drive.strings, drive.profile.model)?;
         }
-        for cartridge in &self.cartridges {
-            writeln!(f, "\n[[library.cartridges]]\npattern = \"{}\"", cartridge.barcode)?;
-            if cartridge.barcode.media() != Some((cartridge.media, cartridge.kind)) {
-                writeln!(f, "medium = {:?}\nkind = {:?}", cartridge.media.name, cartridge.kind.name())?;
-            }
-            given(f, "label", cartridge.label.map(|_| "missing"))?;
-            writeln!(f, "size = {:?}", size(cartridge.size))?;
-            writeln!(f, "level = {:?}", cartridge.level.name())?;
-            let place = cartridge.at.and_then(|at| {
-                let slot = self.layout.storage.index(at).map(|index| format!("slot{}", index + 1));
-                slot.or_else(|| Some(format!("port{}", self.layout.import_export.index(at)? + 1)))
-            });
-            given(f, "at", place.as_deref())?;
-        }
+        folded(self).iter().try_for_each(|run| cartridges(f, self, run))?;
         Ok(())
     }
 }
@@ -75,6 +65,84 @@ impl fmt::Display for PoolSetup {
         writeln!(f, "size = {:?}\nlevel = {:?}", size(self.size), self.level.name())?;
         writeln!(f, "library = {:?}\nscratch = {}", self.library, self.scratch)
     }
+}
+
+/// Cartridges that one table can list.
+struct Run<'a> {
+    first: &'a CartridgeSetup,
+    last: &'a CartridgeSetup,
+    /// The pattern and the number of the first, if there are several.
+    counted: Option<(Pattern, u32)>,
+    count: u16,
+}
+
+/// The cartridges of a library, those together whose labels count up and which differ in nothing else.
+fn folded(library: &LibrarySetup) -> Vec<Run<'_>> {
+    let mut runs: Vec<Run<'_>> = Vec::new();
+    for cartridge in &library.cartridges {
+        if !runs.last_mut().is_some_and(|run| run.extend(library, cartridge)) {
+            runs.push(Run { first: cartridge, last: cartridge, counted: None, count: 1 });
+        }
+    }
+    runs
+}
+
+impl<'a> Run<'a> {
+    fn extend(&mut self, library: &LibrarySetup, next: &'a CartridgeSetup) -> bool {
+        let said = |setup: &CartridgeSetup| setup.barcode.media() == Some((setup.media, setup.kind));
+        let (a, b) = (self.last, next);
+        let alike = a.media.name == b.media.name
+            && (a.kind, a.size, a.level, a.label, said(a)) == (b.kind, b.size, b.level, b.label, said(b));
+        let behind = match (a.at, b.at) {
+            (None, None) => true,
+            (Some(a), Some(b)) => {
+                let kind = |at| library.layout.element_type(at);
+                a.0.checked_add(1) == Some(b.0) && kind(a) == kind(b)
+            }
+            _ => false,
+        };
+        if !alike || !behind || self.count == u16::MAX {
+            return false;
+        }
+        let (one, two) = (self.first.barcode.as_str(), next.barcode.as_str());
+        let counted = match self.counted.take() {
+            None => Pattern::of_two(one, two),
+            Some((pattern, first)) => {
+                let follows = pattern.number(two) == first.checked_add(self.count.into());
+                if !follows {
+                    self.counted = Some((pattern, first));
+                    return false;
+                }
+                Some((pattern, first))
+            }
+        };
+        self.counted = counted;
+        if self.counted.is_some() {
+            self.last = next;
+            self.count += 1;
+        }
+        self.counted.is_some()
+    }
+}
+
+fn cartridges(f: &mut fmt::Formatter<'_>, library: &LibrarySetup, run: &Run<'_>) -> fmt::Result {
+    let cartridge = run.first;
+    match &run.counted {
+        Some((pattern, first)) => {
+            writeln!(f, "\n[[library.cartridges]]\npattern = \"{pattern}\"\nfirst = {first}\ncount = {}", run.count)?;
+        }
+        None => writeln!(f, "\n[[library.cartridges]]\npattern = \"{}\"", cartridge.barcode)?,
+    }
+    if cartridge.barcode.media() != Some((cartridge.media, cartridge.kind)) {
+        writeln!(f, "medium = {:?}\nkind = {:?}", cartridge.media.name, cartridge.kind.name())?;
+    }
+    given(f, "label", cartridge.label.map(|_| "missing"))?;
+    writeln!(f, "size = {:?}", size(cartridge.size))?;
+    writeln!(f, "level = {:?}", cartridge.level.name())?;
+    let layout = library.layout;
+    let groups = [("slot", layout.storage), ("io", layout.import_export), ("drive", layout.drives)];
+    let name = |at| groups.into_iter().find_map(|(word, range)| Some(format!("{word}{}", range.index(at)? + 1)));
+    given(f, "at", cartridge.at.and_then(name).as_deref())
 }
 
 fn given(f: &mut fmt::Formatter<'_>, key: &str, value: Option<&str>) -> fmt::Result {
@@ -90,7 +158,11 @@ fn strings(f: &mut fmt::Formatter<'_>, strings: &Strings, model: Model) -> fmt::
 }
 
 fn size(bytes: u64) -> String {
-    if bytes.is_multiple_of(1_000_000) { format!("{}MB", bytes / 1_000_000) } else { format!("{}KiB", bytes / 1024) }
+    match (bytes / 1_000_000, bytes % 1_000_000, bytes % 1024) {
+        (megabytes, 0, _) => format!("{megabytes}MB"),
+        (_, _, 0) => format!("{}KiB", bytes / 1024),
+        (megabytes, rest, _) => format!("{megabytes}.{rest:06}MB"),
+    }
 }
 
 const fn when(when: When) -> &'static str {
@@ -107,10 +179,14 @@ impl fmt::Display for IscsiSetup {
             Some(iqn) => writeln!(f, "iqn = {iqn:?}")?,
             None => writeln!(f, "# iqn is made at the first start and kept in the data directory")?,
         }
-        if let Some(advertise) = &self.advertise {
-            writeln!(f, "advertise = {advertise:?}")?;
+        match &self.advertise {
+            Advertise::Connection => {}
+            Advertise::Portal(address) => writeln!(f, "advertise = {address:?}")?,
+            Advertise::Nothing => writeln!(f, "advertise = \"none\"")?,
         }
-        writeln!(f, "initiators = {:?}", self.initiators)?;
+        if let Some(initiators) = &self.initiators {
+            writeln!(f, "initiators = {initiators:?}")?;
+        }
         for user in &self.users {
             writeln!(f, "\n[[iscsi.user]]\nname = {:?}\n# secret is not shown", user.name)?;
         }

@@ -10,7 +10,10 @@ file. It owns the *shape* of a site: libraries, drives, elements, pools. The dat
 cartridges, where they are, serial numbers, the target's name. This page is made from the code: `ferric config reference`
 prints it.
 
-- `ferric config check FILE` says what is wrong with a file, with line and key, and nothing else.
+- `ferric config check FILE` resolves a file as the daemon does that finds a new data directory, and reports the first fault
+  with line and key: also what only shows beside the rest, such as more cartridges than slots, LUNs that overlap, or a
+  directory that does not exist.
+- `ferric config init` writes a file with every key and its meaning, as comments.
 - `ferric-iscsid --config FILE --print-config` shows what is in effect.
 - `ferric reload`, or SIGHUP, has a running daemon read its file again. Libraries, drives, slots and cartridges that are new
   appear, and hosts hear of it (UNIT ATTENTION 3Fh/0Eh, 28h/00h); running commands are not disturbed. Pools, policies, and who may log

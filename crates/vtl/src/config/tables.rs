@@ -29,6 +29,8 @@ pub(crate) type Text = Option<Spanned<String>>;
 pub(crate) type Number = Option<Spanned<u16>>;
 pub(crate) type Texts = Vec<Spanned<String>>;
 pub(crate) type Flag = Option<Spanned<bool>>;
+/// Tables of one name, each with its place in the file.
+pub(crate) type Tables<T> = Vec<Spanned<T>>;
 
 impl Takes for Text {
     const TAKES: &'static str = "text";
@@ -46,6 +48,29 @@ impl Takes for Texts {
     const TAKES: &'static str = "list of texts";
 }
 
+impl Takes for Option<Texts> {
+    const TAKES: &'static str = "list of texts";
+}
+
+/// A secret: any text. Errors of its type never quote the value.
+#[derive(Clone, Default)]
+pub(crate) struct SecretText(pub(crate) String);
+
+impl Takes for Option<Spanned<SecretText>> {
+    const TAKES: &'static str = "text";
+}
+
+/// What is wrong with a secret of another type.
+pub(super) const NOT_A_SECRET: &str = "a secret is text in double quotes";
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        // The error of another type would quote the value.
+        let text = String::deserialize(from).map_err(|_| serde::de::Error::custom(NOT_A_SECRET))?;
+        Ok(Self(text))
+    }
+}
+
 macro_rules! tables {
     ($($(#[doc = $about:literal])+ $table:ident = $header:literal {
         $($(#[doc = $doc:literal])+ $key:ident: $type:ty),+ $(,)?
@@ -57,15 +82,15 @@ macro_rules! tables {
             $($(#[doc = $doc])+ pub(crate) $key: $type),+
         }
 
-        impl Takes for Option<Vec<$table>> {
+        impl Takes for Option<Tables<$table>> {
             const TAKES: &'static str = "";
         }
 
-        impl Takes for Vec<$table> {
+        impl Takes for Tables<$table> {
             const TAKES: &'static str = "";
         }
 
-        impl Takes for Option<$table> {
+        impl Takes for Option<Spanned<$table>> {
             const TAKES: &'static str = "";
         })+
 
@@ -99,12 +124,12 @@ tables! {
         product: Text,
         /// Product revision level, up to 4 characters: the model's if none is given.
         revision: Text,
-        /// Storage elements: 20 if it is not given.
+        /// Storage elements: 24 if it is not given, or as many as the model has.
         slots: Number,
-        /// Import/export elements: 4 if it is not given.
+        /// Import/export elements: 4 if it is not given, or as many as the model has.
         import_export: Number,
         /// Where elements begin, if not where the model's do.
-        first: Option<FirstTable>,
+        first: Option<Spanned<FirstTable>>,
         /// The shelf where cartridges are that left it. Libraries that name the same one share it. Its own name if none is
         /// given.
         shelf: Text,
@@ -118,9 +143,9 @@ tables! {
         /// `operator`, or `at once`: what comes to the shelf from elsewhere is put into an import/export element.
         import: Text,
         /// Its drives.
-        drive: Option<Vec<DriveTable>>,
+        drive: Option<Tables<DriveTable>>,
         /// Its cartridges.
-        cartridges: Option<Vec<CartridgeTable>>,
+        cartridges: Option<Tables<CartridgeTable>>,
     }
 
     /// Addresses of first elements; what is not given is the model's. With this table, only addresses limit how many
@@ -177,7 +202,8 @@ tables! {
         size: Text,
         /// How its files are written: `ferric`, or `mhvtl` for what mhvtl 1.8 reads.
         level: Text,
-        /// Where the first of them is put, `slot3` or `port1`; the others follow. The first free slots if it is not given.
+        /// Element where the first of them is put when it is made: `slot3`, `io1` (or `port1`) or `drive1`; the others follow.
+        /// The first free slots if it is not given.
         at: Text,
     }
 
@@ -200,8 +226,8 @@ tables! {
 
     /// Where data is kept.
     StorageTable = "[storage]" {
-        /// Directories of cartridges, which are found in any of them; new ones are made in the first. `cartridges` in the
-        /// data directory if none are given.
+        /// Existing directories of cartridges, which are found in any of them; new ones are made in the first. `cartridges`
+        /// in the data directory if none are given.
         cartridges: Texts,
         /// Group, by name or number, that may read the data directory and the cartridges. Only the owner of the daemon may
         /// if none is given.
@@ -217,23 +243,25 @@ tables! {
         bind: Text,
         /// The site's target name. Made once per data directory if none is given.
         iqn: Text,
-        /// What SendTargets says instead of the address connected to.
+        /// `ADDRESS:PORT` that SendTargets gives; `none`: SendTargets gives no address, so that the initiator uses the one of
+        /// its discovery session. If the key is not given: `none` for open-iscsi, and the local address of the connection
+        /// for other initiators.
         advertise: Text,
-        /// Initiators that may log in: everyone if none are given.
-        initiators: Texts,
+        /// Names of the initiators that may log in. All may if the key is not given; none may if the list is empty.
+        initiators: Option<Texts>,
         /// Who may log in, by CHAP.
-        user: Vec<UserTable>,
+        user: Tables<UserTable>,
         /// How the target proves itself to who asks.
-        mutual: Option<UserTable>,
+        mutual: Option<Spanned<UserTable>>,
     }
 
     /// A CHAP user; no authentication if there is none. `[iscsi.mutual]`, with the same keys, is what the target proves
     /// itself with.
     UserTable = "[[iscsi.user]]" {
-        /// Its name. Needed.
+        /// Its name, 1 to 255 characters, unlike that of every other user. Needed.
         name: Text,
-        /// Its secret, at least 12 characters. Needed.
-        secret: Text,
+        /// Its secret, 12 to 255 characters. Needed.
+        secret: Option<Spanned<SecretText>>,
     }
 }
 
@@ -241,10 +269,10 @@ tables! {
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct File {
-    pub(super) library: OneOrMany,
-    pub(super) drive: Option<Vec<DriveTable>>,
-    pub(super) cartridges: Option<Vec<CartridgeTable>>,
-    pub(super) pool: Vec<PoolTable>,
+    pub(super) library: Option<Spanned<OneOrMany>>,
+    pub(super) drive: Option<Tables<DriveTable>>,
+    pub(super) cartridges: Option<Tables<CartridgeTable>>,
+    pub(super) pool: Tables<PoolTable>,
     pub(super) storage: StorageTable,
     pub(super) iscsi: IscsiTable,
 }
@@ -265,6 +293,7 @@ impl<'de> Deserialize<'de> for OneOrMany {
 
             fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<OneOrMany, A::Error> {
                 let table = LibraryTable::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+                // The place of the one table is that of the whole.
                 Ok(OneOrMany(vec![Spanned::new(0..0, table)]))
             }
 

@@ -4,7 +4,7 @@ use super::*;
 fn the_default_library() {
     let config = &Config::default().libraries[0];
     assert_eq!(config.changer.name, "STK L700");
-    assert_eq!((config.layout.storage.count, config.layout.import_export.count, config.drives.len()), (20, 4, 2));
+    assert_eq!((config.layout.storage.count, config.layout.import_export.count, config.drives.len()), (24, 4, 2));
     assert_eq!(config.cartridges.len(), 20);
     assert_eq!(config.cartridges[0].barcode.as_str(), "V00001L8");
     assert_eq!(config.cartridges[19].kind, Kind::Cleaning);
@@ -38,7 +38,7 @@ fn faults_name_line_key_and_remedy() {
         ("[[drive]]\nmodel = \"ULT3580-TD8\"\ncompression = \"lzo\"\n", 3, "drive.compression", "\"lzo\" is none of"),
         ("[library]\nslotz = 3\n", 2, "slotz", "unknown field `slotz`"),
         ("[library]\nslots = \"many\"\n", 2, "slots", "invalid type"),
-        ("[library]\nslots = 679\n", 2, "library", "STK L700 has at most 678 slots"),
+        ("[library]\nslots = 679\n", 2, "library.slots", "STK L700 has at most 678 slots"),
         (
             "[[cartridges]]\npattern = \"V#L8\"\ncount = 12\n",
             2,
@@ -94,24 +94,29 @@ fn faulty(cases: &[(&str, usize, &str, &str)]) {
 #[test]
 fn faults_of_names_places_and_pools() {
     faulty(&[
-        ("\n[[drive]]\ncount = 2\n", 1, "drive.model", "is needed here"),
+        ("\n[[drive]]\ncount = 2\n", 2, "drive.model", "is needed here"),
         (
             "[[drive]]\nmodel = \"ULT3580-TD8\"\ncount = 2\nserial = \"A1\"\n",
-            2,
+            3,
             "drive.count",
             "one name cannot be that of several drives",
         ),
         (
             "[library]\nserial = \"A1\"\n[[drive]]\nmodel = \"ULT3580-TD8\"\nserial = \"A1\"\n",
-            1,
-            "library",
-            "\"A1\" is the name of two units",
+            5,
+            "drive.serial",
+            "\"A1\" is given to two units, here and in line 2",
         ),
         ("[library]\nserial = \"A 1\"\n", 2, "library.serial", "\"A 1\" is no serial number"),
         ("[library]\nnaa = \"9000\"\n", 2, "library.naa", "\"9000\" is no world wide name"),
         ("[library]\nexport = \"soon\"\n", 2, "library.export", "neither \"operator\" nor \"at once\""),
         ("[library]\nexport = \"at once\"\nimport = \"at once\"\n", 3, "library.import", "would come back at once"),
-        ("[[cartridges]]\npattern = \"V1L8\"\nat = \"drive1\"\n", 3, "cartridges.at", "neither slot1 nor port1"),
+        (
+            "[[cartridges]]\npattern = \"V1L8\"\nat = \"robot1\"\n",
+            3,
+            "cartridges.at",
+            "no element such as slot1, io1 or drive1",
+        ),
         ("[[cartridges]]\npattern = \"V#L8\"\ncount = 2\nat = \"port4\"\n", 4, "cartridges.at", "no room for V2L8"),
         ("[[pool]]\nname = \"a\"\n", 2, "pool.pattern", "is needed here"),
         ("[[pool]]\nname = \"a\"\npattern = \"V1L8\"\n", 3, "pool.pattern", "has no run of #"),
@@ -151,14 +156,14 @@ fn a_library_under_other_names_and_addresses() {
     faulty(&[
         (
             "[library]\nfirst = { slots = 12 }\n",
-            1,
-            "library",
+            2,
+            "library.first",
             "storage and import/export elements have the same addresses",
         ),
         (
             "[library]\nslots = 600\nfirst = { slots = 65000 }\n",
             2,
-            "library",
+            "library.slots",
             "storage elements go beyond the last address",
         ),
         ("[library]\nfirst = { slot = 14 }\n", 2, "first", "unknown field `slot`"),
@@ -210,4 +215,303 @@ fn secrets_do_not_show() {
     let text = "[[iscsi.user]]\nname = \"u\"\nsecret = \"a-long-enough-secret\"\n";
     let config = parse("f", text).unwrap();
     assert!(!format!("{config} {config:?}").contains("a-long-enough-secret"));
+}
+
+/// A library of two drives, and what is beside it.
+fn library(rest: &str) -> String {
+    format!("[[library]]\n{rest}")
+}
+
+#[test]
+fn each_model_is_a_library_alone() {
+    for profile in smc::profile::ALL {
+        let config = parse("f", &format!("[[library]]\nmodel = \"{}\"\n", profile.name)).unwrap();
+        check(&config).unwrap();
+        let site = crate::site::Site::of(crate::data_dir::Data::in_memory(), &config).unwrap();
+        let layout = site.libraries()[0].layout();
+        let free = usize::from(layout.storage.count) > config.libraries[0].cartridges.len();
+        assert!(free, "{}: no slot is empty", profile.name);
+    }
+    let few = parse("f", "[[library]]\nmodel = \"IBM 3573-TL\"\n").unwrap();
+    assert_eq!((few.libraries[0].layout.storage.count, few.libraries[0].layout.import_export.count), (24, 3));
+}
+
+#[test]
+fn faults_have_the_line_of_their_own() {
+    faulty(&[
+        ("\n\n[[pool]]\nscratch = 1\n", 3, "pool.name", "is needed here"),
+        ("\n[[cartridges]]\ncount = 2\n", 2, "cartridges.pattern", "is needed here"),
+        ("[iscsi]\n[[iscsi.user]]\nsecret = \"123456789012\"\n", 2, "iscsi.user.name", "is needed here"),
+        ("[iscsi]\n[iscsi.mutual]\nsecret = \"123456789012\"\n", 2, "iscsi.mutual.name", "is needed here"),
+        ("# one\n[library]\nmodel = \"STK L700\"\ndrive = []\n", 2, "drive", "needs at least one drive"),
+        ("\n[library]\nimport_export = 47\n", 3, "library.import_export", "at most 46 import/export slots"),
+        ("\n[[drive]]\nmodel = \"ULT3580-TD8\"\ncount = 21\n", 3, "drive", "at most 20 drives"),
+        (
+            "[[library]]\n[[library]]\nname = \"b\"\n[[drive]]\nmodel = \"ULT3580-TD8\"\n",
+            4,
+            "drive",
+            "with several libraries, write",
+        ),
+        (
+            "[[library]]\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n[[drive]]\nmodel = \"ULT3580-TD8\"\n",
+            4,
+            "drive",
+            "[[library.drive]] is given as well",
+        ),
+        (
+            "[[library]]\nnaa = \"5000000000000abc\"\n[[library]]\nname = \"b\"\n[[library.drive]]\n\
+             model = \"ULT3580-TD8\"\nnaa = \"5000000000000ABC\"\n",
+            7,
+            "drive.naa",
+            "is given to two units, here and in line 2",
+        ),
+        (
+            "[[library]]\n[[library.cartridges]]\npattern = \"A1L8\"\n[[library]]\nname = \"b\"\n\
+             [[library.cartridges]]\npattern = \"A#L8\"\n",
+            7,
+            "cartridges.pattern",
+            "barcode A1L8 is given twice, here and in library \"main\"",
+        ),
+        (
+            "[[cartridges]]\npattern = \"A1L8\"\nat = \"slot2\"\n[[cartridges]]\npattern = \"B#L8\"\ncount = 2\nat = \"slot1\"\n",
+            7,
+            "cartridges.at",
+            "B2L8 and A1L8 are put into the same element",
+        ),
+        ("[[cartridges]]\npattern = \"A#L8\"\ncount = 3\nat = \"drive1\"\n", 4, "cartridges.at", "has 2 drives"),
+        ("[storage]\ncartridges = [\"a\",\n\"\"]\n", 3, "storage.cartridges", "\"\" is no directory"),
+        ("[storage]\ncartridges = [\"a\",\n\"a\"]\n", 3, "storage.cartridges", "given twice"),
+    ]);
+}
+
+fn user(name: &str) -> String {
+    format!("[[iscsi.user]]\nname = \"{name}\"\nsecret = \"123456789012\"\n")
+}
+
+#[test]
+fn values_beyond_their_bounds_are_refused() {
+    let refused = [
+        library("slots = 0\n"),
+        library("slots = 65536\n"),
+        library("slots = -1\n"),
+        library("import_export = 65535\n"),
+        library("lun = 16384\n"),
+        library("name = \"\"\n"),
+        library("name = \"a\\u0007\"\n"),
+        library("name = \"abcdefghijklmnopqrstuvwxyzabcdefg\"\n"),
+        library("shelf = \"\"\n"),
+        library("target = \"A\"\n"),
+        library("serial = \"\"\n"),
+        library("serial = \"1234567890123456\"\n"),
+        library("serial = \"a\\u007f\"\n"),
+        library("naa = \"\"\n"),
+        library("vendor = \"a\\tb\"\n"),
+        library("first = { slots = 65535 }\n"),
+        library("slots = 65535\nfirst = { slots = 2 }\n"),
+        "[[drive]]\nmodel = \"ULT3580-TD8\"\ncount = 0\n".into(),
+        "[[drive]]\nmodel = \"ULT3580-TD8\"\ncount = 65535\n".into(),
+        "[[drive]]\nmodel = \"\"\n".into(),
+        "[[drive]]\nmodel = \"ULT3580-TD8\"\ncompression = \"zlib:0\"\n".into(),
+        "[[drive]]\nmodel = \"ULT3580-TD8\"\ncompression = \"zstd:20\"\n".into(),
+        "[[cartridges]]\npattern = \"\"\n".into(),
+        "[[cartridges]]\npattern = \"A####L8\"\nfirst = 65535\n".into(),
+        "[[cartridges]]\npattern = \"A1L8\"\nsize = \"0MB\"\n".into(),
+        "[[cartridges]]\npattern = \"A1L8\"\nsize = \"999999999999TB\"\n".into(),
+        "[[cartridges]]\npattern = \"A1L8\"\nat = \"slot0\"\n".into(),
+        "[[cartridges]]\npattern = \"A1L8\"\nat = \"slot65536\"\n".into(),
+        "[[pool]]\nname = \"p\"\npattern = \"S#L8\"\nscratch = 10\n".into(),
+        "[[pool]]\nname = \"p\"\npattern = \"S##########L8\"\n".into(),
+        "[[pool]]\nname = \"\"\npattern = \"S#L8\"\n".into(),
+        "[iscsi]\nbind = \"\"\n".into(),
+        "[iscsi]\nbind = \"127.0.0.1:65536\"\n".into(),
+        "[iscsi]\nbind = \"127.0.0.1:+1\"\n".into(),
+        "[iscsi]\nbind = \"a b:3260\"\n".into(),
+        "[iscsi]\nbind = \"[]:3260\"\n".into(),
+        "[iscsi]\nadvertise = \"127.0.0.1:0\"\n".into(),
+        "[iscsi]\nadvertise = \"a\\nb:3260\"\n".into(),
+        "[iscsi]\niqn = \"iqn.\"\n".into(),
+        "[iscsi]\niqn = \"iqn.2026-01.org:a\\u0085\"\n".into(),
+        "[iscsi]\ninitiators = [\"\"]\n".into(),
+        user(""),
+        user("a\\u0000"),
+        user(&"a".repeat(256)),
+        format!("{}{}", user("a"), user("a")),
+        "[[iscsi.user]]\nname = \"a\"\nsecret = \"12345678901\"\n".into(),
+        format!("[[iscsi.user]]\nname = \"a\"\nsecret = \"{}\"\n", "s".repeat(256)),
+    ];
+    for text in refused {
+        let error = parse("f", &text).map(|_| ()).expect_err(&text);
+        assert!(error.line > 1 || text.lines().count() == 1, "{error}\n{text}");
+    }
+}
+
+#[test]
+fn values_at_their_bounds_are_taken() {
+    let taken = [
+        library("slots = 678\n"),
+        library("slots = 1\n"),
+        library("slots = 2\n"),
+        library("import_export = 0\n"),
+        library("lun = 16381\n"),
+        library("name = \"abcdefghijklmnopqrstuvwxyzabcdef\"\n"),
+        library("serial = \"123456789012345\"\n"),
+        library("cartridges = []\n"),
+        "[[cartridges]]\npattern = \"A1L8\"\nsize = \"1.000001MB\"\n".into(),
+        "[[cartridges]]\npattern = \"A#####L8\"\nfirst = 65535\nat = \"drive2\"\n".into(),
+        "[[cartridges]]\npattern = \"A#L8\"\nfirst = 0\ncount = 10\n".into(),
+        "[[pool]]\nname = \"p\"\npattern = \"S#L8\"\nscratch = 9\n".into(),
+        "[iscsi]\nbind = \"[fe80::1%eth0]:0\"\nadvertise = \"none\"\ninitiators = []\n".into(),
+        format!("{}{}", user("a"), user("b")),
+    ];
+    for text in taken {
+        let config = parse("f", &text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        check(&config).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let printed = config.to_string();
+        let secrets = "# secret is not shown";
+        let again = parse("printed", &printed.replace(secrets, "secret = \"123456789012\"")).unwrap();
+        assert_eq!(again.to_string(), printed, "{text}");
+    }
+}
+
+/// What only the whole resolution finds. A site says the same when it is opened.
+#[test]
+fn what_cannot_be_fulfilled_is_found_without_a_site() {
+    let two = |first: &str, second: &str| {
+        format!("[[library]]\ntarget = \"t\"\n{first}\n[[library]]\nname = \"b\"\ntarget = \"t\"\n{second}\n")
+    };
+    let cases = [
+        (
+            "[library]\nslots = 2\n[[cartridges]]\npattern = \"A#L8\"\ncount = 3\n".to_owned(),
+            2,
+            "library.slots",
+            "no slot of 2 is left for cartridge A3L8",
+        ),
+        (
+            "\n[[cartridges]]\npattern = \"A##L8\"\ncount = 25\n".to_owned(),
+            3,
+            "cartridges.pattern",
+            "no slot of 24 is left for cartridge A25L8",
+        ),
+        (two("lun = 0", "lun = 2"), 7, "library.lun", "LUN 2 of target"),
+        (two("lun = 2", "lun = 0"), 7, "library.lun", "LUNs 0 to 2 of target"),
+        (two("", "lun = 1"), 7, "library.lun", "LUN 1 of target"),
+        (library("lun = 16382\n"), 2, "library.lun", "would have LUN 16384"),
+        (
+            format!(
+                "[iscsi]\niqn = \"iqn.2026-01.org:{}\"\n[[library]]\n[[library]]\nname = \"bb\"\n",
+                "a".repeat(206)
+            ),
+            4,
+            "library.target",
+            "longer than 223 characters",
+        ),
+    ];
+    for (text, line, key, message) in cases {
+        let config = parse("f.toml", &text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let error = check(&config).expect_err(&text);
+        assert_eq!((error.line, error.key.as_str()), (line, key), "{error}");
+        assert!(error.message.contains(message), "{error}");
+        let opened = crate::site::Site::of(crate::data_dir::Data::in_memory(), &config).map(|_| ());
+        let said = opened.expect_err(&text).to_string();
+        assert!(said.starts_with(&format!("f.toml:{line}: {key}: ")), "{said}");
+    }
+    faulty(&[
+        ("[[pool]]\nname = \"a\"\npattern = \"S#L8\"\nscratch = 10\n", 4, "pool.scratch", "has 9 labels for new ones"),
+        (
+            "[[cartridges]]\npattern = \"S9L8\"\n[[pool]]\nname = \"a\"\npattern = \"S#L8\"\nscratch = 2\n",
+            6,
+            "pool.scratch",
+            "has 0 labels for new ones",
+        ),
+    ]);
+}
+
+#[test]
+fn directories_of_cartridges_exist() {
+    let dir = tempfile::tempdir().unwrap();
+    let (good, missing) = (dir.path().join("a"), dir.path().join("b"));
+    std::fs::create_dir(&good).unwrap();
+    let text = format!("[storage]\ncartridges = [{good:?},\n{missing:?}]\n");
+    let config = parse("f.toml", &text).unwrap();
+    let said = check(&config).unwrap_err().to_string();
+    let expected = format!("f.toml:3: storage.cartridges: directory {} does not exist;", missing.display());
+    assert!(said.starts_with(&expected), "{said}");
+    let opened = crate::site::Site::open(&dir.path().join("data"), &config).map(|_| ());
+    assert_eq!(opened.unwrap_err().to_string(), said);
+    assert!(!missing.exists());
+    std::fs::write(&missing, "").unwrap();
+    assert!(check(&config).unwrap_err().message.ends_with("is no directory"));
+}
+
+#[test]
+fn no_error_shows_a_secret() {
+    const SECRET: &str = "hunter2hunter2";
+    let user = |line: &str| format!("[[iscsi.user]]\nname = \"u\"\n{line}\n");
+    for line in [
+        "secret = hunter2hunter2",
+        "secret = 'hunter2hunter2",
+        "secret = \"hunter2hunter2",
+        "secret: hunter2hunter2",
+        "secret hunter2hunter2",
+        "secret = [\"hunter2hunter2\"]",
+        "secret = { a = \"hunter2hunter2\" }",
+        "secret = hunter2hunter2 = 3",
+        "secret = \"\"\"\nhunter2hunter2",
+        "secret = \"\"\"a\"\"\"\nhunter2hunter2",
+        "secret = \"a\" hunter2hunter2",
+    ] {
+        let error = parse("f", &user(line)).map(|_| ()).expect_err(line);
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+        assert!(error.line >= 3, "{error}");
+    }
+    for value in ["123456789012345", "1979-05-27", "3.14159265358979", "true"] {
+        let error = parse("f", &user(&format!("secret = {value}"))).map(|_| ()).expect_err(value);
+        assert!(!error.to_string().contains(value) && error.key == "secret", "{error}");
+        assert_eq!(error.line, 3, "{error}");
+    }
+    let twice = format!("{0}{0}", user(&format!("secret = \"{SECRET}\"")));
+    assert!(!parse("f", &twice).unwrap_err().to_string().contains(SECRET));
+}
+
+#[test]
+fn an_empty_list_of_initiators_is_not_all_of_them() {
+    assert_eq!(parse("f", "[iscsi]\n").unwrap().iscsi.initiators, None);
+    assert_eq!(parse("f", "[iscsi]\ninitiators = []\n").unwrap().iscsi.initiators, Some(Vec::new()));
+}
+
+#[test]
+fn printed_cartridges_are_patterns() {
+    let printed = Config::default().to_string();
+    let expected = "pattern = \"V#####L8\"\nfirst = 1\ncount = 19\nsize = \"12000000MB\"\nlevel = \"ferric\"\n";
+    assert!(printed.contains(expected), "{printed}");
+    assert_eq!(printed.matches("[[library.cartridges]]").count(), 2, "{printed}");
+    let text = "[library]\nslots = 40\n[[cartridges]]\npattern = \"A##L8\"\ncount = 12\nat = \"slot3\"\n\
+        [[cartridges]]\npattern = \"A99L8\"\nat = \"drive1\"\n[[cartridges]]\npattern = \"B#L8\"\ncount = 2\nsize = \"64MiB\"\n\
+        [[cartridges]]\npattern = \"B3L8\"\n[[cartridges]]\npattern = \"B4L8\"\nkind = \"worm\"\n\
+        [[cartridges]]\npattern = \"C1L8\"\nat = \"io1\"\n[[cartridges]]\npattern = \"C2L8\"\nat = \"io3\"\n";
+    let config = parse("f", text).unwrap();
+    let printed = config.to_string();
+    let again = parse("printed", &printed).unwrap();
+    let all = |config: &Config| {
+        let cartridges = &config.libraries[0].cartridges;
+        cartridges.iter().map(|it| (it.barcode.to_string(), it.kind, it.size, it.at)).collect::<Vec<_>>()
+    };
+    assert_eq!(all(&again), all(&config), "{printed}");
+    assert_eq!(printed.matches("[[library.cartridges]]").count(), 7, "{printed}");
+    assert!(printed.contains("at = \"drive1\"") && printed.contains("at = \"io3\""), "{printed}");
+}
+
+#[test]
+fn a_cartridge_begins_in_a_drive() {
+    let text = "[[cartridges]]\npattern = \"A1L8\"\nat = \"drive2\"\n[[cartridges]]\npattern = \"A2L8\"\n";
+    let site = crate::site::Site::of(crate::data_dir::Data::in_memory(), &parse("f", text).unwrap()).unwrap();
+    let status = site.status();
+    let drives = &status.libraries[0].drives;
+    assert_eq!(drives[1].element.cartridge.as_deref(), Some("A1L8"));
+    assert_eq!((drives[0].element.cartridge.as_deref(), drives[1].ejected), (None, false));
+    assert_eq!(status.libraries[0].slots[0].cartridge.as_deref(), Some("A2L8"));
+    // One that a configuration adds later is carried there.
+    let more = format!("{text}[[cartridges]]\npattern = \"A3L8\"\nat = \"drive1\"\n");
+    site.reload(&parse("f", &more).unwrap()).unwrap();
+    assert_eq!(site.status().libraries[0].drives[0].element.cartridge.as_deref(), Some("A3L8"));
 }

@@ -3,7 +3,7 @@
 use super::{Library, LibraryError, random_hex};
 use crate::bay::{self, DriveBay};
 use crate::clock;
-use crate::config::{CartridgeSetup, ConfigError, DriveSetup, LibrarySetup};
+use crate::config::{CartridgeSetup, ConfigError, DriveSetup, LibrarySetup, place_new};
 use crate::data_dir::UnitIdentity;
 use crate::inventory::{self, Entry, Inventory, Where};
 use crate::keeper::{Change, KeepError};
@@ -18,7 +18,7 @@ use smc::changer::Changer;
 use smc::element::{Address, ElementType};
 use smc::robot::Condition;
 use ssc::drive::{Drive, DriveConfig};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, RwLock};
 use tape_store::cartridge::{Barcode, Cartridge, Kind, Level};
 use tape_store::media::LTO_8;
@@ -176,9 +176,10 @@ impl Library {
         let free = |address: &Address| self.changer(|changer| !changer.library().is_full(*address));
         let storage = self.layout().storage;
         let own = setup.at.filter(|at| storage.index(*at).is_some()).filter(free);
-        match own.map_or_else(|| self.first_empty(ElementType::STORAGE), Ok) {
-            Ok(address) => self.stock(address, barcode)?,
-            Err(_) => return Ok(()),
+        let Ok(address) = own.map_or_else(|| self.first_empty(ElementType::STORAGE), Ok) else { return Ok(()) };
+        self.stock(address, barcode)?;
+        if let Some(drive) = setup.at.filter(|at| self.layout().drives.index(*at).is_some()).filter(free) {
+            self.move_medium(address, drive)?;
         }
         if setup.label.is_some() {
             self.operate(|changer| Ok(changer.set_label(barcode, setup.label)))?;
@@ -194,32 +195,16 @@ fn made_now() -> i64 {
 /// Makes the cartridges that are listed and not there, and gives each new one a slot.
 fn stock(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
     let mut inventory = shared.inventory();
-    let mut taken: BTreeSet<Address> =
+    let taken: BTreeSet<Address> =
         inventory.values().filter_map(|entry| Some(entry.place.element_of(&setup.name)?.0)).collect();
-    let is_new = |cartridge: &&CartridgeSetup| !inventory.contains_key(cartridge.barcode.as_str());
-    let new: Vec<&CartridgeSetup> = setup.cartridges.iter().filter(is_new).collect();
-    // Who has a place of their own comes before those who take what is free.
-    let meant: BTreeSet<Address> = new.iter().filter_map(|cartridge| cartridge.at).collect();
-    let mut free = setup
-        .layout
-        .storage
-        .addresses()
-        .filter(|at| !taken.contains(at) && !meant.contains(at))
-        .collect::<VecDeque<_>>();
-    let mut placed = Vec::new();
-    for cartridge in new {
-        let name = cartridge.barcode.as_str();
-        let own = cartridge.at.filter(|at| taken.insert(*at));
-        let Address(address) = own.or_else(|| free.pop_front()).ok_or_else(|| {
-            let message = format!(
-                "no slot of {} is left for cartridge {name}; give more slots or list fewer cartridges",
-                setup.layout.storage.count
-            );
-            setup.shape_error(ElementType::STORAGE, message)
-        })?;
-        let place = Where::Element { library: setup.name.clone(), address, source: None, by_operator: false };
-        placed.push((cartridge, Entry::new(place, cartridge)));
-    }
+    let is_new = |(_, cartridge): &(usize, &CartridgeSetup)| !inventory.contains_key(cartridge.barcode.as_str());
+    let new: Vec<(usize, &CartridgeSetup)> = setup.cartridges.iter().enumerate().filter(is_new).collect();
+    let entry = |(cartridge, address): (&CartridgeSetup, Address)| {
+        let (library, address) = (setup.name.clone(), address.0);
+        Entry::new(Where::Element { library, address, source: None, by_operator: false }, cartridge)
+    };
+    let placed = place_new(setup, &taken, &new)?;
+    let placed: Vec<_> = placed.into_iter().map(|placed| (placed.0, entry(placed))).collect();
     let (mut change, mut undo, made) = (Change::default(), Change::default(), made_now());
     let is_new_site = inventory.is_empty();
     let mut failed = BTreeSet::new();

@@ -35,7 +35,7 @@ impl Builder {
         self
     }
 
-    /// How many slots: 20 if it is not said.
+    /// How many slots: 24 if it is not said.
     #[must_use]
     pub fn slots(mut self, count: u16) -> Self {
         self.table.slots = said(count);
@@ -53,7 +53,7 @@ impl Builder {
     #[must_use]
     pub fn drives(mut self, model: &str, count: u16) -> Self {
         let drives = DriveTable { model: said(model.into()), count: said(count), ..DriveTable::default() };
-        self.table.drive.get_or_insert_default().push(drives);
+        self.table.drive.get_or_insert_default().push(Spanned::new(0..0, drives));
         self
     }
 
@@ -62,7 +62,7 @@ impl Builder {
     pub fn cartridges(mut self, pattern: &str, count: u16, size: &str) -> Self {
         let (pattern, count, size) = (said(pattern.into()), said(count), said(size.into()));
         let cartridges = CartridgeTable { pattern, count, size, ..CartridgeTable::default() };
-        self.table.cartridges.get_or_insert_default().push(cartridges);
+        self.table.cartridges.get_or_insert_default().push(Spanned::new(0..0, cartridges));
         self
     }
 

@@ -1,12 +1,11 @@
 //! Names that are made once, and LUNs.
 
 use super::LibraryError;
-use crate::config::LibrarySetup;
+use crate::config::{LibrarySetup, assign_luns};
 use crate::data_dir::UnitIdentity;
 use crate::keeper::Change;
 use crate::shared::Shared;
-use crate::target::{LUNS, Target};
-use smc::element::ElementType;
+use crate::target::Target;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A locally assigned NAA (type 3), and the serial number from its last ten digits, as LTO drives have it.
@@ -45,7 +44,6 @@ pub(crate) fn identities(
     all: &[LibrarySetup],
 ) -> Result<Vec<UnitIdentity>, LibraryError> {
     let mut change = Change::default();
-    let mut taken = luns_of_others(shared, setup, target, all)?;
     let drives = setup.drives.iter().enumerate().map(|(index, drive)| (format!("drive/{index}"), &drive.names));
     let mut named = Vec::new();
     for (unit, given) in std::iter::once(("changer".to_owned(), &setup.names)).chain(drives) {
@@ -56,33 +54,11 @@ pub(crate) fn identities(
         given.naa.iter().for_each(|naa| identity.naa.clone_from(naa));
         named.push((key, known, identity));
     }
-    // Units that have their LUN keep it; those that are new find one behind them.
-    let moves = setup.lun.is_some_and(|first| named.first().is_some_and(|(.., changer)| changer.lun != first));
-    let keeps = |identity: &UnitIdentity, taken: &BTreeSet<usize>| {
-        identity.target == target.name() && !moves && !taken.contains(&identity.lun)
-    };
-    if let Some(first) = setup.lun.filter(|first| taken.contains(first)) {
-        let message = format!("LUN {first} of target {} is another library's", target.name());
-        return Err(setup.shape_error(ElementType::TRANSPORT, message).into());
-    }
-    for (_, _, identity) in &mut named {
-        if keeps(identity, &taken) {
-            taken.insert(identity.lun);
-        } else {
-            identity.target.clear();
-        }
-    }
-    for (key, known, identity) in &mut named {
-        if identity.target.is_empty() {
-            let after = taken.last().map_or(0, |last| last + 1);
-            let first = setup.lun.unwrap_or(after);
-            let lun = (first..LUNS).find(|lun| !taken.contains(lun)).ok_or_else(|| {
-                let message = format!("target {} has no LUN left", target.name());
-                setup.shape_error(ElementType::TRANSPORT, message)
-            })?;
-            (identity.lun, identity.target) = (lun, target.name().into());
-            taken.insert(lun);
-        }
+    let here = |identity: &UnitIdentity| (identity.target == target.name()).then_some(identity.lun);
+    let current: Vec<Option<usize>> = named.iter().map(|(.., identity)| here(identity)).collect();
+    let luns = assign_luns(setup, target.name(), &current, luns_of_others(shared, setup, target, all)?)?;
+    for ((key, known, identity), lun) in named.iter_mut().zip(luns) {
+        (identity.lun, identity.target) = (lun, target.name().into());
         if known.as_ref() != Some(identity) {
             change.set(key.as_str(), identity)?;
         }
