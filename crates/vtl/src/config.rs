@@ -27,16 +27,28 @@ use tape_store::medium::Codec;
 
 /// What is wrong with a configuration, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{file}:{line}: {key}: {message}")]
+#[error("{file}:{}{message}", Place(*.line, .key))]
 pub struct ConfigError {
     /// The file.
     pub file: String,
-    /// The line, counted from 1.
+    /// The line, counted from 1; 0 if it is about the file as a whole.
     pub line: usize,
     /// The key, with its table.
     pub key: String,
     /// What was found and what would be right.
     pub message: String,
+}
+
+/// Line and key of an error, unless it is about the file as a whole.
+struct Place<'a>(usize, &'a str);
+
+impl std::fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self(0, _) => write!(f, " "),
+            Self(line, key) => write!(f, "{line}: {key}: "),
+        }
+    }
 }
 
 /// Names of a unit that are given. Others are made once, and kept.

@@ -14,9 +14,8 @@ pub(crate) enum Command {
     },
     /// Turn mhvtl's configuration into one of ours, which goes to the output; what is not as it was goes to the terminal
     Import {
-        /// Its directory
-        #[arg(default_value = "/etc/mhvtl")]
-        directory: PathBuf,
+        /// Its directory; without one, /etc/mhvtl, or the directory that mhvtl.conf there names
+        directory: Option<PathBuf>,
     },
     /// Print what every key means, as Markdown
     Reference,
@@ -37,8 +36,9 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Import { directory } => {
             let wrong = |error: vtl::config::ConfigError| Failure::Usage(error.to_string());
+            let directory = vtl::config::mhvtl::named(directory.as_deref()).map_err(wrong)?;
             let imported = vtl::config::mhvtl::import(&directory).map_err(wrong)?;
-            vtl::config::parse("what was made of it", &imported.text).map_err(wrong)?;
+            imported.config().map_err(wrong)?;
             for note in &imported.notes {
                 let _ = writeln!(io::stderr(), "ferric: {note}");
             }

@@ -9,15 +9,15 @@ use tape_store::backend::file::OsShelves;
 use tape_store::cartridge::Cartridge;
 use tape_store::mam::Flags;
 use tape_store::shelf::TapeStore;
-use vtl::config::{CartridgeSetup, Config, ConfigError, mhvtl, parse};
+use vtl::config::{CartridgeSetup, Config, ConfigError, mhvtl};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
     /// From mhvtl's kernel module to iSCSI: the same libraries, drives, serial numbers and tapes
     Mhvtl {
-        /// mhvtl's configuration
-        #[arg(long, value_name = "DIR", default_value = "/etc/mhvtl")]
-        config: PathBuf,
+        /// mhvtl's configuration; without one, /etc/mhvtl, or the directory that mhvtl.conf there names
+        #[arg(long, value_name = "DIR")]
+        config: Option<PathBuf>,
         /// Only say what carries over and what does not, and change nothing
         #[arg(long)]
         check: bool,
@@ -30,8 +30,8 @@ pub(crate) enum Command {
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
     let Command::Mhvtl { config, check, output } = command;
     let wrong = |error: ConfigError| Failure::Usage(error.to_string());
-    let imported = mhvtl::import(&config).map_err(wrong)?;
-    let found = parse("what was made of it", &imported.text).map_err(wrong)?;
+    let imported = mhvtl::import(&mhvtl::named(config.as_deref()).map_err(wrong)?).map_err(wrong)?;
+    let found = imported.config().map_err(wrong)?;
     if !check {
         write(&output, &imported.text)?;
     }

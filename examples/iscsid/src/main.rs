@@ -86,6 +86,9 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|error| format!("signals cannot be caught: {error}"))?;
     raise_descriptor_limit();
+    if arguments.mhvtl_config.is_some() {
+        vtl::config::mhvtl::create_homes(&config).map_err(|error| error.to_string())?;
+    }
     let site = Site::open(&arguments.data, &config).map_err(|error| error.to_string())?;
     let bind = &config.iscsi.bind;
     let door = Door::open(&site, &config.iscsi).map_err(|error| format!("cannot listen on {bind}: {error}"))?;
@@ -141,8 +144,7 @@ fn read_config(arguments: &Arguments) -> Result<Config, String> {
     if let Some(directory) = &arguments.mhvtl_config {
         let imported = vtl::config::mhvtl::import(directory).map_err(|error| error.to_string())?;
         imported.notes.iter().for_each(|note| tracing::warn!("{note}"));
-        let name = format!("what was made of {}", directory.display());
-        return vtl::config::parse(&name, &imported.text).map_err(|error| error.to_string());
+        return imported.config().map_err(|error| error.to_string());
     }
     let Some(path) = &arguments.config else { return Ok(Config::default()) };
     let name = path.display().to_string();

@@ -28,9 +28,9 @@ pub struct Arguments {
     /// A named pipe that is told of every change of state
     #[arg(short = 'f', value_name = "FIFO")]
     pub fifo: Option<PathBuf>,
-    /// mhvtl's configuration
-    #[arg(long, value_name = "DIR", default_value = "/etc/mhvtl")]
-    pub mhvtl_config: PathBuf,
+    /// mhvtl's configuration; without one, /etc/mhvtl, or the directory that mhvtl.conf there names
+    #[arg(long, value_name = "DIR")]
+    pub mhvtl_config: Option<PathBuf>,
     /// Directory for what must not be lost; each unit has one of its own in it
     #[arg(long, value_name = "DIR", default_value = "/var/lib/ferric/mhvtl")]
     pub data: PathBuf,

@@ -12,7 +12,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use vtl::config::{mhvtl, parse};
+use vtl::config::mhvtl;
 use vtl::control::socket::{self, Control};
 use vtl::site::Site;
 
@@ -20,9 +20,9 @@ use vtl::site::Site;
 #[derive(Parser)]
 #[command(name = "ferric-mhvtld", version)]
 struct Arguments {
-    /// mhvtl's configuration
-    #[arg(long, value_name = "DIR", default_value = "/etc/mhvtl")]
-    mhvtl_config: PathBuf,
+    /// mhvtl's configuration; without one, /etc/mhvtl, or the directory that mhvtl.conf there names
+    #[arg(long, value_name = "DIR")]
+    mhvtl_config: Option<PathBuf>,
     /// Directory for what must not be lost: where cartridges are, reservations, counters
     #[arg(long, value_name = "DIR", default_value = "/var/lib/ferric")]
     data: PathBuf,
@@ -37,12 +37,13 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments, log: &Log) -> Result<(), Box<dyn Error>> {
-    let imported = mhvtl::import(&arguments.mhvtl_config)?;
+    let imported = mhvtl::import(&mhvtl::named(arguments.mhvtl_config.as_deref())?)?;
     imported.notes.iter().for_each(|note| tracing::warn!("{note}"));
-    let config = parse(&format!("what was made of {}", arguments.mhvtl_config.display()), &imported.text)?;
+    let config = imported.config()?;
     let waiting = Waiting::new()?;
     let module = Kernel::find()?;
     let locks = imported.seats.iter().map(|seat| Lock::take(seat.minor)).collect::<Result<Vec<_>, _>>()?;
+    mhvtl::create_homes(&config)?;
     let site = Site::open(&arguments.data, &config)?;
     let control = arguments.data.join(socket::FILE);
     let no_reload = || Err("mhvtl's configuration is read at the start".into());

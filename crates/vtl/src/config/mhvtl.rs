@@ -7,13 +7,15 @@ mod contents;
 mod device;
 mod outline;
 mod persist;
+mod scan;
 
 pub use outline::{Outline, OutlineKind, assignments, capacity, directory, labels, outline};
 pub use persist::save;
 
-use super::ConfigError;
+use super::{Config, ConfigError, parse};
 use contents::{Contents, What};
-use device::{DriveSection, LibrarySection};
+use device::{Devices, DriveSection, LibrarySection};
+use scan::Line;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::io;
@@ -51,6 +53,37 @@ pub struct Seat {
     pub fifo: Option<PathBuf>,
 }
 
+impl Imported {
+    /// The configuration, read. An error names the line of mhvtl's file from which the part that is wrong comes.
+    ///
+    /// # Errors
+    /// A unit cannot be such a one here.
+    pub fn config(&self) -> Result<Config, ConfigError> {
+        parse("(imported)", &self.text).map_err(|error| {
+            let origins = self.text.lines().take(error.line).filter_map(|line| {
+                let (file, line) = line.strip_prefix("# ")?.rsplit_once(':')?;
+                Some((file.to_owned(), line.parse().ok()?))
+            });
+            match origins.last() {
+                Some((file, line)) => ConfigError { file, line, ..error },
+                None => error,
+            }
+        })
+    }
+}
+
+/// Creates the home directories of a configuration that do not exist, as mhvtl's tools do, and warns of each.
+///
+/// # Errors
+/// One of them cannot be created.
+pub fn create_homes(config: &Config) -> Result<(), ConfigError> {
+    for path in config.cartridges.iter().filter(|path| !path.exists()) {
+        tracing::warn!(path = %path.display(), "home directory did not exist, and is created");
+        std::fs::create_dir_all(path).map_err(|error| failed(path, &error))?;
+    }
+    Ok(())
+}
+
 /// What a section of `device.conf` is of.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Unit {
@@ -58,61 +91,56 @@ enum Unit {
     Drive,
 }
 
-/// One line of a file.
-#[derive(Clone, Copy)]
-struct Line<'a> {
-    file: &'a str,
-    number: usize,
-    text: &'a str,
-}
-
-impl<'a> Line<'a> {
-    fn all(file: &'a str, text: &'a str) -> impl Iterator<Item = Self> {
-        // Lines as mhvtl reads them: 511 characters and their end.
-        text.split('\n').zip(1..).map(move |(text, number)| Self { file, number, text: text.trim_end_matches('\r') })
-    }
-
-    fn wrong(&self, key: &str, message: impl Into<String>) -> ConfigError {
-        ConfigError { file: self.file.into(), line: self.number, key: key.into(), message: message.into() }
-    }
-
-    /// What follows a keyword, whose blanks match any white space, also none; nothing if the line is another.
-    fn after(&self, keyword: &str) -> Option<&'a str> {
-        let mut rest = self.text;
-        for word in keyword.split(' ') {
-            rest = rest.trim_start().strip_prefix(word)?;
+/// What of a file mhvtl's programs do not look at, and what is beyond what they know of it: versions, long lines.
+fn oddities(file: &str, text: &str, newest: i64, notes: &mut Vec<String>) {
+    /// A file that is nothing but long lines needs no note about each of them.
+    const MOST: usize = 10;
+    let mut long = 0;
+    for (line, number) in text.split('\n').zip(1..) {
+        let here = Line { file, number, text: line };
+        if let Some(version) = here.number_after("VERSION:").filter(|version| *version > newest) {
+            notes.push(here.note(format!("VERSION {version} is not known: formats up to {newest} are")));
         }
-        Some(rest)
-    }
-
-    /// The number that follows a keyword.
-    fn number_after(&self, keyword: &str) -> Option<u32> {
-        let rest = self.after(keyword)?.trim_start();
-        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        rest.get(..digits)?.parse().ok()
-    }
-
-    /// The unit whose section begins here, and its number.
-    fn header(&self) -> Option<(Unit, u32)> {
-        let drive = self.number_after("Drive:").filter(|_| self.text.contains("CHANNEL")).map(|id| (Unit::Drive, id));
-        drive.or_else(|| Some((Unit::Library, self.number_after("Library:")?)))
-    }
-
-    /// Channel, target and LUN of a header; what is missing is 0.
-    fn address(&self) -> [u32; 3] {
-        ["CHANNEL:", "TARGET:", "LUN:"].map(|key| {
-            let at = self.text.find(key).and_then(|at| self.text.get(at..));
-            at.and_then(|text| Line { text, ..*self }.number_after(key)).unwrap_or(0)
-        })
-    }
-
-    /// The first word that follows a keyword.
-    fn word_after(&self, keyword: &str) -> Option<&'a str> {
-        self.after(keyword)?.split_whitespace().next()
+        if line.len() > scan::LONGEST {
+            long += 1;
+            if long <= MOST {
+                let (len, most) = (line.len(), scan::LONGEST);
+                let what = format!("the line has {len} characters; as with mhvtl, each {most} of them are a line");
+                notes.push(here.note(what));
+            }
+        }
     }
 }
 
-/// Reads the configuration in a directory: `/etc/mhvtl`, or one of its kind.
+/// The unit whose section begins in a line, and its number.
+fn header(line: &Line<'_>) -> Option<(Unit, u32)> {
+    let id = |keyword| line.number_after(keyword).and_then(|id| u32::try_from(id).ok());
+    let drive = id("Drive:").map(|id| (Unit::Drive, id));
+    drive.or_else(|| Some((Unit::Library, id("Library:")?)))
+}
+
+/// Channel, target and LUN of a header; what is missing or cannot be read is 0, and so is what follows it.
+fn address(line: &Line<'_>) -> [u32; 3] {
+    let mut rest = ["Drive:", "Library:"].into_iter().find_map(|keyword| scan::number(line.after(keyword)?));
+    [" CHANNEL:", " TARGET:", " LUN:"].map(|keyword| {
+        let text = rest.map_or("", |(_, text)| text);
+        rest = Line { text, ..*line }.after(keyword).and_then(scan::number);
+        rest.map_or(0, |(number, _)| u32::try_from(number).unwrap_or(0))
+    })
+}
+
+/// The directory that mhvtl's programs look in.
+const USUAL: &str = "/etc/mhvtl";
+
+/// The directory of a configuration: the one that is named, or else the usual one, or where its `mhvtl.conf` points.
+///
+/// # Errors
+/// `mhvtl.conf` cannot be read.
+pub fn named(directory: Option<&Path>) -> Result<PathBuf, ConfigError> {
+    directory.map_or_else(|| self::directory(Path::new(USUAL)), |directory| Ok(directory.into()))
+}
+
+/// Reads the configuration in a directory, and in no other: a `MHVTL_CONFIG_PATH` in its `mhvtl.conf` is not followed.
 ///
 /// # Errors
 /// The first fault, with file, line, key and what would be right.
@@ -130,17 +158,22 @@ pub fn import_library(directory: &Path, id: u32) -> Result<Imported, ConfigError
 
 fn import_those(directory: &Path, wanted: impl Fn(&LibrarySection) -> bool) -> Result<Imported, ConfigError> {
     let mut import = Import { megabytes: capacity(directory)?, ..Import::default() };
-    let directory = &self::directory(directory)?;
-    let (name, libraries, drives) = devices(directory)?;
+    let Devices { name, libraries, drives, notes } = devices(directory)?;
+    import.notes.extend(not_followed(directory)?);
+    import.notes.extend(notes);
     for library in libraries.iter().filter(|library| wanted(library)) {
         let (path, persisted) = contents_of(directory, library)?;
-        let (name, text) = outline::text_of(&path)?;
+        let absent = || library.error(&name, format!("{} does not exist", path.display()));
+        let text = read(&path)?.ok_or_else(absent)?;
+        let devices = name.as_str();
+        let name = path.display().to_string();
         if persisted {
             import.notes.push(format!("library {}: as it was when mhvtl ended, from {name}", library.id));
         }
-        let contents = contents::parse(&name, &text)?;
+        oddities(&name, &text, 2, &mut import.notes);
+        let contents = contents::parse(&name, &text, &mut import.notes)?;
         let mine = drives.iter().filter(|drive| drive.library == Some(library.id)).collect();
-        import.library(&name, library, mine, contents)?;
+        import.library([devices, &name], library, mine, contents)?;
         if library.persists && import.lacks {
             let why = "what is left out would be lost to mhvtl";
             import.notes.push(format!("library {}: contents are not saved when it ends: {why}", library.id));
@@ -160,9 +193,9 @@ fn import_those(directory: &Path, wanted: impl Fn(&LibrarySection) -> bool) -> R
 /// # Errors
 /// As [`import`]; there is no such drive.
 pub fn import_drive(directory: &Path, id: u32) -> Result<(Imported, Option<u32>), ConfigError> {
-    let (name, libraries, drives) = devices(&self::directory(directory)?)?;
+    let Devices { name, libraries, drives, notes } = devices(directory)?;
     let drive = drives.iter().find(|drive| drive.id == id).ok_or_else(|| missing(&name, "Drive:", id))?;
-    let mut import = Import::default();
+    let mut import = Import { notes, ..Import::default() };
     let own = format!("drive{id}");
     let _ = writeln!(import.text, "\n[[library]]\nname = {own:?}\nslots = 1\ncartridges = []");
     let fifo = drive.names.fifo.clone();
@@ -176,11 +209,41 @@ pub fn import_drive(directory: &Path, id: u32) -> Result<(Imported, Option<u32>)
     Ok((import.finish(&name)?, library.map(|library| library.id)))
 }
 
-/// `device.conf` and its name.
-fn devices(directory: &Path) -> Result<(String, Vec<LibrarySection>, Vec<DriveSection>), ConfigError> {
-    let (name, text) = outline::text_of(&directory.join("device.conf"))?;
-    let (libraries, drives) = device::parse(&name, &text)?;
-    Ok((name, libraries, drives))
+/// `device.conf`.
+fn devices(directory: &Path) -> Result<Devices, ConfigError> {
+    let path = directory.join("device.conf");
+    let Some(text) = read(&path)? else {
+        let elsewhere = outline::elsewhere(directory)?;
+        let hint = elsewhere.map_or_else(String::new, |(line, other)| {
+            format!("; mhvtl.conf:{line} names {}: give that directory instead", other.display())
+        });
+        return Err(absent(&path, &hint));
+    };
+    device::parse(&path.display().to_string(), &text)
+}
+
+/// What is to be said if `mhvtl.conf` names another directory than the one that is read.
+fn not_followed(directory: &Path) -> Result<Option<String>, ConfigError> {
+    let same = |other: &Path| other == directory || other.canonicalize().ok() == directory.canonicalize().ok();
+    let elsewhere = outline::elsewhere(directory)?.filter(|(_, other)| !same(other));
+    Ok(elsewhere.map(|(line, other)| {
+        let (conf, other) = (directory.join("mhvtl.conf"), other.display());
+        format!(
+            "{}:{line}: MHVTL_CONFIG_PATH={other} is not followed: {} was named",
+            conf.display(),
+            directory.display()
+        )
+    }))
+}
+
+/// A file that does not exist.
+fn absent(path: &Path, hint: &str) -> ConfigError {
+    ConfigError {
+        file: path.display().to_string(),
+        line: 0,
+        key: String::new(),
+        message: format!("does not exist{hint}"),
+    }
 }
 
 fn missing(file: &str, key: &str, id: u32) -> ConfigError {
@@ -188,8 +251,7 @@ fn missing(file: &str, key: &str, id: u32) -> ConfigError {
 }
 
 fn failed(path: &Path, error: &io::Error) -> ConfigError {
-    let name = path.display().to_string();
-    ConfigError { file: name, line: 1, key: "(file)".into(), message: error.to_string() }
+    ConfigError { file: path.display().to_string(), line: 0, key: String::new(), message: error.to_string() }
 }
 
 fn read(path: &Path) -> Result<Option<String>, ConfigError> {
@@ -230,8 +292,9 @@ fn home_of(library: u32, given: Option<&str>) -> PathBuf {
 fn settings(text: &str) -> BTreeMap<String, String> {
     let assignment = |line: &str| {
         let (key, value) = line.split_once('=')?;
-        let plain = !key.trim().is_empty() && !line.starts_with('#');
-        plain.then(|| (key.trim().to_owned(), value.trim().trim_matches(['"', '\'']).to_owned()))
+        let key = key.trim().trim_start_matches("export ").trim();
+        let plain = !key.is_empty() && !line.trim_start().starts_with('#');
+        plain.then(|| (key.to_owned(), value.trim().trim_matches(['"', '\'']).to_owned()))
     };
     text.lines().filter_map(assignment).collect()
 }
@@ -267,7 +330,7 @@ struct Import {
 impl Import {
     fn library(
         &mut self,
-        file: &str,
+        [devices, file]: [&str; 2],
         library: &LibrarySection,
         mut drives: Vec<&DriveSection>,
         mut contents: Contents,
@@ -277,9 +340,10 @@ impl Import {
         contents.check_drives(file, &drives)?;
         self.notes_of(file, library, &mut contents, first);
         let name = format!("library{}", library.id);
-        let _ = writeln!(self.text, "\n[[library]]\nname = {name:?}\nmodel = {:?}", model.name);
+        let _ = writeln!(self.text, "\n# {devices}:{}", library.line);
+        let _ = writeln!(self.text, "[[library]]\nname = {name:?}\nmodel = {:?}", model.name);
         let _ = writeln!(self.text, "{}", library.names.strings());
-        let _ = writeln!(self.text, "serial = {:?}\nnaa = {:?}", library.names.serial, library.names.naa(14));
+        let _ = writeln!(self.text, "serial = {:?}\nnaa = {:?}", library.names.serial, library.names.naa);
         let [robot, slots, ports, bays] = first;
         let _ = writeln!(
             self.text,
@@ -288,6 +352,10 @@ impl Import {
         let _ = writeln!(self.text, "slots = {}\nimport_export = {}", contents.slots.last(), contents.ports.last());
         let (minor, address, fifo) = (library.id, library.address, library.names.fifo.clone());
         self.seats.push(Seat { library: name.clone(), unit: 0, minor, address, fifo });
+        if drives.is_empty() {
+            // Not the drives of a library that lists none.
+            let _ = writeln!(self.text, "drive = []");
+        }
         let mut written = String::new();
         for (drive, unit) in drives.into_iter().zip(1..) {
             let (minor, address, fifo) = (drive.id, drive.address, drive.names.fifo.clone());
@@ -308,7 +376,7 @@ impl Import {
 
     fn drive(&mut self, drive: &DriveSection, text: &mut String) {
         let compression = match (drive.factor, drive.lzo) {
-            (None, _) => "none".to_owned(),
+            (None | Some(0), _) => "none".to_owned(),
             (Some(factor), lzo) => {
                 if lzo {
                     let what = "lzo is read, but not written; new blocks are compressed with zlib";
@@ -318,9 +386,10 @@ impl Import {
             }
         };
         let model = drive.profile().model.product;
-        let _ = writeln!(text, "\n[[library.drive]]\nmodel = {model:?}\n{}", drive.names.strings());
+        let _ = writeln!(text, "\n# {}:{}", drive.names.file(), drive.line);
+        let _ = writeln!(text, "[[library.drive]]\nmodel = {model:?}\n{}", drive.names.strings());
         let _ = writeln!(text, "compression = {compression:?}");
-        let _ = writeln!(text, "serial = {:?}\nnaa = {:?}", drive.names.serial, drive.names.naa(10));
+        let _ = writeln!(text, "serial = {:?}\nnaa = {:?}", drive.names.serial, drive.names.naa);
     }
 
     fn cartridges(
@@ -347,7 +416,7 @@ impl Import {
                 }
             }
             for run in group.runs(|barcode| what(barcode, store.as_ref())) {
-                let _ = write!(text, "\n[[library.cartridges]]\n{run}");
+                let _ = write!(text, "\n# {file}:{}\n[[library.cartridges]]\n{run}", run.line);
                 let _ = writeln!(text, "at = \"{word}{}\"\nsize = \"{size}MiB\"\nlevel = \"mhvtl\"", run.number);
             }
         }

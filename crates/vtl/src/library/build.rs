@@ -204,7 +204,7 @@ fn stock(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
         Entry::new(Where::Element { library, address, source: None, by_operator: false }, cartridge)
     };
     let placed = place_new(setup, &taken, &new)?;
-    let placed: Vec<_> = placed.into_iter().map(|placed| (placed.0, entry(placed))).collect();
+    let mut placed: Vec<_> = placed.into_iter().map(|placed| (placed.0, entry(placed))).collect();
     let (mut change, mut undo, made) = (Change::default(), Change::default(), made_now());
     let is_new_site = inventory.is_empty();
     let mut failed = BTreeSet::new();

@@ -12,8 +12,8 @@ use mhvtld::{Door, Messages, placed, site};
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
+use vtl::config::Config;
 use vtl::config::mhvtl::{self, Imported};
-use vtl::config::{Config, parse};
 use vtl::control::socket::{self, Control};
 use vtl::data_dir::Data;
 use vtl::site::Site;
@@ -23,11 +23,11 @@ fn main() -> ExitCode {
 }
 
 fn read(arguments: &Arguments) -> Result<(Imported, Config), String> {
-    let directory = &arguments.mhvtl_config;
-    let imported = mhvtl::import_library(directory, arguments.unit.into()).map_err(|error| error.to_string())?;
+    let directory = mhvtl::named(arguments.mhvtl_config.as_deref()).map_err(|error| error.to_string())?;
+    let imported = mhvtl::import_library(&directory, arguments.unit.into()).map_err(|error| error.to_string())?;
     imported.notes.iter().for_each(|note| tracing::warn!("{note}"));
-    let config = parse(&format!("what was made of {}", directory.display()), &imported.text);
-    Ok((imported, config.map_err(|error| error.to_string())?))
+    let config = imported.config().map_err(|error| error.to_string())?;
+    Ok((imported, config))
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {

@@ -11,7 +11,7 @@ use mhvtld::{Door, Ear, Messages, Placed};
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
-use vtl::config::{mhvtl, parse};
+use vtl::config::mhvtl;
 use vtl::data_dir::Data;
 use vtl::host::Host;
 use vtl::standalone::Standalone;
@@ -22,9 +22,9 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let (log, unit) = (Log::start(arguments.level()), arguments.unit);
-    let (imported, library) = mhvtl::import_drive(&arguments.mhvtl_config, unit.into())?;
+    let (imported, library) = mhvtl::import_drive(&mhvtl::named(arguments.mhvtl_config.as_deref())?, unit.into())?;
     imported.notes.iter().for_each(|note| tracing::warn!("{note}"));
-    let config = parse(&format!("what was made of {}", arguments.mhvtl_config.display()), &imported.text)?;
+    let config = imported.config()?;
     let (Some(setup), Some(seat)) = (config.libraries.first(), imported.seats.first()) else {
         return Err("there is no drive in it".into());
     };

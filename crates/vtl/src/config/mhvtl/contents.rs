@@ -1,7 +1,8 @@
 //! `library_contents.N`: elements and barcodes.
 
+use super::ConfigError;
 use super::device::DriveSection;
-use super::{ConfigError, Line};
+use super::scan::{self, Line};
 use std::collections::BTreeMap;
 use std::fmt;
 use tape_store::cartridge::Barcode;
@@ -34,10 +35,10 @@ impl Group {
     /// Cartridges of which it is known what they are: those together whose numbers go up as their labels do.
     pub(super) fn runs(&self, what: impl Fn(&Barcode) -> Option<What>) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
-        for (number, _, barcode) in self.cartridges() {
+        for (number, line, barcode) in self.cartridges() {
             let Some(what) = what(barcode) else { continue };
             if !runs.last_mut().is_some_and(|run| run.extend(number, barcode, &what)) {
-                runs.push(Run { number, what, labels: vec![barcode.to_string()] });
+                runs.push(Run { number, line, what, labels: vec![barcode.to_string()] });
             }
         }
         runs
@@ -57,6 +58,8 @@ pub(super) struct What {
 pub(super) struct Run {
     /// Element of the first.
     pub(super) number: u16,
+    /// Line of the first.
+    pub(super) line: usize,
     what: What,
     labels: Vec<String>,
 }
@@ -135,13 +138,14 @@ impl Contents {
 }
 
 /// Reads the file.
-pub(super) fn parse(file: &str, text: &str) -> Result<Contents, ConfigError> {
+pub(super) fn parse(file: &str, text: &str, notes: &mut Vec<String>) -> Result<Contents, ConfigError> {
     let mut contents = Contents::default();
-    for line in Line::all(file, text) {
+    for line in Line::all(file, text).filter(|line| !line.is_comment()) {
         // Keywords begin in the first column; every other line means nothing.
-        let begins = |key: &&str| line.text.strip_prefix(*key).is_some_and(|rest| rest.starts_with(' '));
-        if let Some(key) = ["Drive", "MAP", "Slot", "Picker"].into_iter().find(begins) {
-            element(&line, key, &mut contents)?;
+        if let Some((key, rest)) =
+            ["Drive ", "MAP ", "Slot ", "Picker "].into_iter().find_map(|key| Some((key, line.after(key)?)))
+        {
+            element(&line, key.trim(), rest, &mut contents, notes)?;
         }
     }
     if contents.slots.last() == 0 {
@@ -151,13 +155,26 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Contents, ConfigError> {
     Ok(contents)
 }
 
-fn element(line: &Line<'_>, key: &str, contents: &mut Contents) -> Result<(), ConfigError> {
-    let Some((number, rest)) = line.text.get(key.len()..).and_then(|rest| rest.split_once(':')) else { return Ok(()) };
-    // mhvtl takes "Slot 4 : X" for an empty slot 4.
-    let empty = number.ends_with(' ');
-    let wrong = || line.wrong(key, format!("{:?} is no number from 1", number.trim()));
-    let number: u16 = number.trim().parse().ok().filter(|number| *number > 0).ok_or_else(wrong)?;
-    let label = rest.split_whitespace().next().filter(|_| !empty);
+fn element(
+    line: &Line<'_>,
+    key: &str,
+    rest: &str,
+    contents: &mut Contents,
+    notes: &mut Vec<String>,
+) -> Result<(), ConfigError> {
+    let Some((number, rest)) = scan::number(rest) else {
+        notes.push(line.note(format!("{:?} has no number, and means nothing", line.text.trim())));
+        return Ok(());
+    };
+    let wrong = || line.wrong(key, format!("{number} is no number from 1"));
+    let number = u16::try_from(number.min(u16::MAX.into())).ok().filter(|number| *number > 0).ok_or_else(wrong)?;
+    // Without a colon right behind the number mhvtl takes the element for empty.
+    let label = rest.strip_prefix(':').and_then(scan::word);
+    if let (None, Some(word)) = (rest.strip_prefix(':'), scan::word(rest.trim_start_matches([' ', ':']))) {
+        notes.push(
+            line.note(format!("{key} {number} is empty, as with mhvtl: {word:?} is not right behind \"{number}:\"")),
+        );
+    }
     let (group, label) = match key {
         // A drive's word is the serial number, which device.conf has, too.
         "Drive" => (&mut contents.drives, None),

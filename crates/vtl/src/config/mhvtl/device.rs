@@ -1,9 +1,14 @@
 //! `device.conf`: libraries and drives.
 
-use super::{ConfigError, Line, Unit};
+use super::scan::{self, Line};
+use super::{ConfigError, Unit, address, header, oddities};
 use smc::profile::{ChangerProfile, GENERIC, HP_MSL_G3, IBM_3573_TL, IBM_03584L32, SPECTRA_PYTHON, STK_L700};
 use ssc::profile::DriveProfile;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+/// The longest serial number: mhvtl takes one character more, and does not use it.
+const SERIAL: usize = 15;
 
 /// Who a device is.
 #[derive(Default)]
@@ -13,49 +18,96 @@ pub(super) struct Named {
     product: Option<String>,
     revision: Option<String>,
     pub(super) serial: String,
-    naa: Option<String>,
+    serial_line: usize,
+    /// The NAA name, unlike that of every other unit.
+    pub(super) naa: String,
+    /// The eight bytes that are written.
+    given_naa: Option<Vec<u8>>,
+    naa_line: Option<usize>,
     /// A named pipe that hears of its state.
     pub(super) fifo: Option<PathBuf>,
 }
 
+/// Eight bytes as a world wide name, which mhvtl makes one of type 5.
+fn name_of(bytes: &[u8]) -> String {
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("5{}", digits.get(1..).unwrap_or_default())
+}
+
 impl Named {
-    /// The NAA name, which mhvtl makes one of type 5; the default comes from the serial number, padded to so many.
-    pub(super) fn naa(&self, padded: usize) -> String {
-        let given = self.naa.clone().unwrap_or_else(|| {
-            let serial = format!("{:<padded$}", self.serial);
-            serial.bytes().skip(serial.len().saturating_sub(8)).map(|byte| format!("{byte:02x}")).collect()
-        });
-        format!("5{}", given.get(1..).unwrap_or_default())
+    /// The file that it is from.
+    pub(super) fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The NAA name that is written, or the default, which comes from the serial number, padded to so many.
+    fn own_naa(&self, padded: usize) -> String {
+        self.given_naa.as_deref().map_or_else(|| self.default_naa(padded), name_of)
+    }
+
+    fn default_naa(&self, padded: usize) -> String {
+        let serial = format!("{:<padded$}", self.serial);
+        name_of(serial.as_bytes().get(serial.len().saturating_sub(8)..).unwrap_or_default())
+    }
+
+    /// Other names for it, one after the other: the default, then those made of the whole serial number.
+    fn other_naas(&self, padded: usize) -> impl Iterator<Item = String> + use<> {
+        // FNV-1a, so that the same serial number always gives the same name.
+        let hash = self
+            .serial
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        let made = (0..).map(move |step: u64| name_of(&hash.wrapping_add(step).to_be_bytes()));
+        std::iter::once(self.default_naa(padded)).chain(made)
     }
 
     /// Takes a line, if it says who the device is.
-    fn take(&mut self, line: &Line<'_>) -> Result<bool, ConfigError> {
+    fn take(&mut self, line: &Line<'_>, unit: Unit, notes: &mut Vec<String>) -> Result<bool, ConfigError> {
         const VENDOR: &str = "Vendor identification:";
-        const PRODUCT: &str = "Product identification:";
         const REVISION: &str = "Product revision level:";
-        const SERIAL: &str = "Unit serial number:";
+        const SERIAL_KEY: &str = "Unit serial number:";
         self.file = line.file.into();
-        if let Some(word) = line.word_after(VENDOR) {
-            self.vendor = Some(limited(line, VENDOR, word, 8)?);
-        } else if let Some(rest) = line.after(PRODUCT) {
-            self.product = Some(limited(line, PRODUCT, rest.trim(), 16)?);
-        } else if let Some(word) = line.word_after(REVISION) {
-            self.revision = Some(limited(line, REVISION, word, 4)?);
-        } else if let Some(word) = line.word_after(SERIAL) {
-            self.serial = limited(line, SERIAL, word, 15)?;
-        } else if let Some(word) = line.word_after("fifo:") {
-            self.fifo = Some(word.into());
-        } else if let Some(word) = line.word_after("NAA:") {
-            let bytes: Vec<&str> = word.split(':').collect();
-            let hex = |byte: &&str| byte.len() == 2 && byte.bytes().all(|digit| digit.is_ascii_hexdigit());
-            if bytes.len() != 8 || !bytes.iter().all(hex) {
-                return Err(line.wrong("NAA:", format!("{word:?} is not eight bytes such as 50:22:33:44:ab:00:11:00")));
+        let is = |key: &str| line.after(&format!(" {key}")).is_some();
+        if is(VENDOR) {
+            self.vendor = word_of(line, VENDOR, 8, unit, notes)?.or(self.vendor.take());
+        } else if line.after(" Product identification:").is_some() {
+            self.product = product(line, unit, notes)?.or(self.product.take());
+        } else if is(REVISION) {
+            self.revision = word_of(line, REVISION, 4, unit, notes)?.or(self.revision.take());
+        } else if is(SERIAL_KEY) {
+            if let Some(mut serial) = word_of(line, SERIAL_KEY, SERIAL + 1, unit, notes)? {
+                if serial.len() > SERIAL {
+                    serial.truncate(SERIAL);
+                    notes.push(line.note(format!("serial number {serial:?}: mhvtl uses {SERIAL} characters of it")));
+                }
+                (self.serial, self.serial_line) = (serial, line.number);
             }
-            self.naa = Some(bytes.concat().to_lowercase());
+        } else if let Some(word) = line.word_after(" fifo:") {
+            self.fifo = Some(word.into());
+        } else if let Some(rest) = line.after(" NAA:") {
+            self.take_naa(line, rest, notes);
         } else {
             return Ok(false);
         }
         Ok(true)
+    }
+
+    /// Takes eight bytes, each of one or two digits. What else there is mhvtl ignores, or takes for none at all.
+    fn take_naa(&mut self, line: &Line<'_>, rest: &str, notes: &mut Vec<String>) {
+        let bytes = scan::bytes(rest);
+        let given = rest.trim();
+        match bytes.len() {
+            8 => (self.given_naa, self.naa_line) = (Some(bytes), Some(line.number)),
+            0 => notes.push(
+                line.note(format!("NAA: {given:?} is ignored: it is not eight bytes such as 50:22:33:44:ab:00:11:00")),
+            ),
+            _ => {
+                (self.given_naa, self.naa_line) = (None, None);
+                notes.push(line.note(format!(
+                    "NAA: {given:?} is not eight bytes: as with mhvtl, the name is made of the serial number"
+                )));
+            }
+        }
     }
 
     fn vendor(&self) -> &str {
@@ -73,18 +125,55 @@ impl Named {
     }
 }
 
+/// The word behind a keyword. mhvtl's drives end where there is none; its libraries take what they read before.
+fn word_of(
+    line: &Line<'_>,
+    key: &str,
+    most: usize,
+    unit: Unit,
+    notes: &mut Vec<String>,
+) -> Result<Option<String>, ConfigError> {
+    match (line.word_after(&format!(" {key}")), unit) {
+        (Some(word), _) => limited(line, key, word, most).map(Some),
+        (None, Unit::Drive) => Err(line.wrong(key, "there is no value: mhvtl's drive ends here")),
+        (None, Unit::Library) => {
+            notes.push(line.note(format!("{key} has no value, and is ignored")));
+            Ok(None)
+        }
+    }
+}
+
+/// The product: the rest of the line. mhvtl's drives end where it has more than 16 characters; its libraries take so many.
+fn product(line: &Line<'_>, unit: Unit, notes: &mut Vec<String>) -> Result<Option<String>, ConfigError> {
+    const KEY: &str = "Product identification:";
+    const MOST: usize = 16;
+    let text = line.after(" Product identification:").unwrap_or_default().trim();
+    match (text.get(..MOST), unit) {
+        _ if text.is_empty() => {
+            notes.push(line.note(format!("{KEY} has no value, and is ignored")));
+            Ok(None)
+        }
+        (Some(first), Unit::Library) if text.len() > MOST => {
+            notes.push(line.note(format!("{KEY} {text:?} has more than {MOST} characters: {first:?} is taken")));
+            limited(line, KEY, first, MOST).map(Some)
+        }
+        _ => limited(line, KEY, text, MOST).map(Some),
+    }
+}
+
 fn limited(line: &Line<'_>, key: &str, text: &str, most: usize) -> Result<String, ConfigError> {
-    if (1..=most).contains(&text.len()) && text.is_ascii() {
+    let plain = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    if (1..=most).contains(&text.len()) && plain {
         return Ok(text.into());
     }
-    Err(line.wrong(key, format!("{text:?} has not 1 to {most} characters")))
+    Err(line.wrong(key, format!("{text:?} has not 1 to {most} characters of printable ASCII")))
 }
 
 /// A library.
 pub(super) struct LibrarySection {
     pub(super) id: u32,
     pub(super) address: [u32; 3],
-    line: usize,
+    pub(super) line: usize,
     pub(super) names: Named,
     pub(super) home: Option<String>,
     pub(super) persists: bool,
@@ -106,6 +195,11 @@ const EMULATIONS: [(&str, &str, &ChangerProfile, [u16; 4]); 9] = [
 ];
 
 impl LibrarySection {
+    /// A fault of the library.
+    pub(super) fn error(&self, file: &str, message: String) -> ConfigError {
+        ConfigError { file: file.into(), line: self.line, key: format!("Library: {}", self.id), message }
+    }
+
     /// The model that it is here, and where it begins to count.
     pub(super) fn emulation(&self) -> (&'static ChangerProfile, [u16; 4]) {
         let (vendor, product) = (self.names.vendor(), self.names.product());
@@ -142,116 +236,148 @@ impl DriveSection {
         ssc::profile::by_product(self.names.product()).unwrap_or(&ssc::profile::GENERIC)
     }
 
-    fn take(&mut self, line: &Line<'_>) -> Result<(), ConfigError> {
-        if let Some(library) = line.number_after("Library ID:") {
-            let slot = line
-                .text
-                .find("Slot:")
-                .and_then(|at| Line { text: line.text.get(at..)?, ..*line }.number_after("Slot:"));
-            let slot = slot.filter(|slot| *slot > 0);
-            self.slot =
-                slot.ok_or_else(|| line.wrong("Library ID:", "Slot: and a number from 1 are needed behind it"))?;
-            self.library = Some(library);
-        } else if let Some(rest) = line.after("Compression type:") {
-            self.codec = true;
-            self.lzo = match rest.trim().to_ascii_lowercase().as_str() {
-                "lzo" => true,
-                "zlib" => false,
-                other => return Err(line.wrong("Compression type:", format!("{other:?} is neither lzo nor zlib"))),
-            };
-        } else if let Some(level) = line.number_after("Compression: factor") {
-            self.level = level_of(line, level)?;
-            let enabled = line.text.split_whitespace().skip_while(|word| *word != "enabled").nth(1);
-            self.enabled = enabled == Some("1");
-        } else if let Some(level) = line.number_after("Compression:") {
-            self.level = level_of(line, level)?;
+    fn take(&mut self, line: &Line<'_>, notes: &mut Vec<String>) {
+        if let Some((library, rest)) = line.after(" Library ID:").and_then(scan::number) {
+            let slot = Line { text: rest, ..*line }.number_after(" Slot:").and_then(|slot| u32::try_from(slot).ok());
+            match (u32::try_from(library), slot.filter(|slot| *slot > 0)) {
+                (Ok(library), Some(slot)) => (self.library, self.slot) = (Some(library), slot),
+                _ => notes.push(line.note("Library ID: without Slot: and a number from 1 is ignored, as with mhvtl")),
+            }
+        } else if let Some(rest) = line.after(" Compression type:") {
+            let word = scan::word(rest).unwrap_or_default().to_ascii_lowercase();
+            match () {
+                () if word.starts_with("lzo") => (self.codec, self.lzo) = (true, true),
+                () if word.starts_with("zlib") => (self.codec, self.lzo) = (true, false),
+                () => {
+                    notes.push(line.note(format!("Compression type: {word:?} is neither lzo nor zlib, and is ignored")))
+                }
+            }
+        } else if let Some((level, rest)) = line.after(" Compression: factor").and_then(scan::number) {
+            self.level = level_of(line, level, notes);
+            let enabled = Line { text: rest, ..*line }.number_after(" enabled");
+            if enabled.is_none() {
+                notes.push(line.note("Compression: without \"enabled\" and a number is taken for enabled"));
+            }
+            self.enabled = enabled != Some(0);
+        } else if let Some(level) = line.number_after(" Compression:") {
+            self.level = if (1..=9).contains(&level) { level_of(line, level, notes) } else { 0 };
         }
         // Without a type mhvtl stores blocks raw even when compression is on.
         self.factor = (self.enabled && self.codec).then_some(self.level);
-        Ok(())
     }
 }
 
-fn level_of(line: &Line<'_>, level: u32) -> Result<u32, ConfigError> {
-    let wrong = || line.wrong("Compression:", format!("{level} is not 1 to 9"));
-    if (1..=9).contains(&level) { Ok(level) } else { Err(wrong()) }
+/// A level of zlib: 0 stores blocks as they are, and what zlib does not have is its nearest.
+fn level_of(line: &Line<'_>, level: i64, notes: &mut Vec<String>) -> u32 {
+    let known = level.clamp(0, 9);
+    if known != level {
+        notes.push(line.note(format!("Compression: {level} is not 0 to 9: {known} is taken")));
+    }
+    u32::try_from(known).unwrap_or(1)
 }
 
-enum Section {
-    None,
-    Library,
-    Drive,
+/// What is in the file.
+pub(super) struct Devices {
+    pub(super) name: String,
+    pub(super) libraries: Vec<LibrarySection>,
+    pub(super) drives: Vec<DriveSection>,
+    /// What is otherwise than it looks, line by line.
+    pub(super) notes: Vec<String>,
 }
 
 /// Reads the file.
-pub(super) fn parse(file: &str, text: &str) -> Result<(Vec<LibrarySection>, Vec<DriveSection>), ConfigError> {
-    let (mut libraries, mut drives) = (Vec::<LibrarySection>::new(), Vec::<DriveSection>::new());
-    let mut section = Section::None;
-    for line in Line::all(file, text).filter(|line| !line.text.starts_with('#')) {
-        if line.text.is_empty() {
-            section = Section::None;
-        } else if let Some((Unit::Drive, id)) = line.header() {
-            new(&line, "Drive:", id, &libraries, &drives)?;
-            let names = Named::default();
-            let (library, factor) = (None, None);
-            let (address, line) = (line.address(), line.number);
-            drives.push(DriveSection {
+pub(super) fn parse(file: &str, text: &str) -> Result<Devices, ConfigError> {
+    let mut devices = Devices { name: file.into(), libraries: Vec::new(), drives: Vec::new(), notes: Vec::new() };
+    oddities(file, text, 5, &mut devices.notes);
+    let mut section = None;
+    for line in Line::all(file, text).filter(|line| !line.is_comment()) {
+        if line.ends_section() {
+            section = None;
+        } else if let Some((unit, id)) = header(&line) {
+            devices.begin(&line, unit, id)?;
+            section = Some(unit);
+        } else {
+            devices.take(&line, section)?;
+        }
+    }
+    devices.whole()?;
+    devices.name_units();
+    Ok(devices)
+}
+
+impl Devices {
+    /// A new section.
+    fn begin(&mut self, line: &Line<'_>, unit: Unit, id: u32) -> Result<(), ConfigError> {
+        let key = if unit == Unit::Drive { "Drive:" } else { "Library:" };
+        new(line, key, id, &self.libraries, &self.drives)?;
+        let (address, names, line) = (address(line), Named { file: line.file.into(), ..Named::default() }, line.number);
+        match unit {
+            Unit::Library => self.libraries.push(LibrarySection {
                 id,
                 address,
                 line,
                 names,
-                library,
+                home: None,
+                persists: false,
+                move_command: None,
+            }),
+            Unit::Drive => self.drives.push(DriveSection {
+                id,
+                address,
+                line,
+                names,
+                library: None,
                 slot: 0,
-                factor,
+                factor: None,
                 lzo: false,
                 enabled: false,
                 level: 1,
                 codec: false,
-            });
-            section = Section::Drive;
-        } else if let Some((Unit::Library, id)) = line.header() {
-            new(&line, "Library:", id, &libraries, &drives)?;
-            let names = Named::default();
-            libraries.push(LibrarySection {
-                id,
-                address: line.address(),
-                line: line.number,
-                names,
-                home: None,
-                persists: false,
-                move_command: None,
-            });
-            section = Section::Library;
-        } else {
-            match section {
-                Section::Library => {
-                    let Some(library) = libraries.last_mut() else { continue };
-                    take_library(library, &line)?;
+            }),
+        }
+        Ok(())
+    }
+
+    /// A line of a section, or of none.
+    fn take(&mut self, line: &Line<'_>, section: Option<Unit>) -> Result<(), ConfigError> {
+        if let Some(path) = line.word_after(" Home directory:") {
+            // A library takes the first that comes, also from a section behind its own.
+            let own = self.libraries.len().checked_sub(1).filter(|_| section == Some(Unit::Library));
+            for (at, library) in self.libraries.iter_mut().enumerate().filter(|(_, library)| library.home.is_none()) {
+                if Some(at) != own {
+                    self.notes
+                        .push(line.note(format!("library {} has this home directory, as with mhvtl", library.id)));
                 }
-                Section::Drive => {
-                    let Some(drive) = drives.last_mut() else { continue };
-                    if !drive.names.take(&line)? {
-                        drive.take(&line)?;
-                    }
-                }
-                Section::None => {}
+                library.home = Some(path.into());
             }
+            return Ok(());
+        }
+        match section {
+            Some(Unit::Library) => match self.libraries.last_mut() {
+                Some(library) => take_library(library, line, &mut self.notes),
+                None => Ok(()),
+            },
+            Some(Unit::Drive) => {
+                let Some(drive) = self.drives.last_mut() else { return Ok(()) };
+                if !drive.names.take(line, Unit::Drive, &mut self.notes)? {
+                    drive.take(line, &mut self.notes);
+                }
+                Ok(())
+            }
+            None => Ok(()),
         }
     }
-    whole(&libraries, &drives)?;
-    Ok((libraries, drives))
 }
 
-fn take_library(library: &mut LibrarySection, line: &Line<'_>) -> Result<(), ConfigError> {
-    if library.names.take(line)? {
+fn take_library(library: &mut LibrarySection, line: &Line<'_>, notes: &mut Vec<String>) -> Result<(), ConfigError> {
+    if library.names.take(line, Unit::Library, notes)? {
         return Ok(());
     }
-    if let Some(path) = line.word_after("Home directory:") {
-        library.home = Some(path.into());
-    } else if let Some(word) = line.word_after("PERSIST:") {
+    if let Some(word) = line.word_after(" PERSIST:") {
+        // Once it is on, no later line turns it off.
         let word = word.to_ascii_lowercase();
-        library.persists = word.starts_with("yes") || word.starts_with("true");
-    } else if let Some(word) = line.word_after("movecommand:") {
+        library.persists |= word.starts_with("yes") || word.starts_with("true");
+    } else if let Some(word) = line.word_after(" movecommand:") {
         library.move_command = Some(word.into());
     }
     Ok(())
@@ -273,23 +399,57 @@ fn new(
     }
 }
 
-/// What every section needs.
-fn whole(libraries: &[LibrarySection], drives: &[DriveSection]) -> Result<(), ConfigError> {
-    let named = libraries.iter().map(|library| (library.line, &library.names));
-    for (line, names) in named.chain(drives.iter().map(|drive| (drive.line, &drive.names))) {
-        if names.serial.is_empty() {
-            let message = "a device without one cannot be told from others";
-            let key = "Unit serial number:".into();
-            return Err(ConfigError { file: names.file.clone(), line, key, message: message.into() });
+impl Devices {
+    /// Gives each unit its NAA name: its own, or one that is made, where a unit before it in the file has that already.
+    fn name_units(&mut self) {
+        let libraries = self.libraries.iter_mut().map(|it| (it.line, format!("library {}", it.id), 14, &mut it.names));
+        let drives = self.drives.iter_mut().map(|it| (it.line, format!("drive {}", it.id), 10, &mut it.names));
+        let mut units: Vec<_> = libraries.chain(drives).collect();
+        units.sort_by_key(|(line, ..)| *line);
+        let mut known: BTreeMap<String, String> = BTreeMap::new();
+        for (line, unit, padded, names) in units {
+            let own = names.own_naa(padded);
+            let all = std::iter::once(own.clone()).chain(names.other_naas(padded));
+            names.naa = all.into_iter().find(|name| !known.contains_key(name)).unwrap_or_else(|| own.clone());
+            if let Some(other) = known.get(&own) {
+                let (line, naa) = (names.naa_line.unwrap_or(line), &names.naa);
+                self.notes.push(format!(
+                    "{}:{line}: NAA {own} of {unit} is that of {other}, too: {unit} is {naa} here",
+                    self.name
+                ));
+            }
+            known.insert(names.naa.clone(), unit);
         }
     }
-    for (at, drive) in drives.iter().enumerate() {
-        let same = |other: &&DriveSection| (other.library, other.slot) == (drive.library, drive.slot);
-        if let Some(other) = drives.iter().take(at).find(same).filter(|_| drive.library.is_some()) {
-            let message = format!("drive {} has the same place, line {}", other.id, other.line);
-            let (file, key) = (drive.names.file.clone(), "Library ID:".into());
-            return Err(ConfigError { file, line: drive.line, key, message });
+
+    /// What every section needs.
+    fn whole(&self) -> Result<(), ConfigError> {
+        let libraries =
+            self.libraries.iter().map(|library| (format!("library {}", library.id), library.line, &library.names));
+        let drives = self.drives.iter().map(|drive| (format!("drive {}", drive.id), drive.line, &drive.names));
+        let mut serials: BTreeMap<&str, (String, usize)> = BTreeMap::new();
+        for (unit, line, names) in libraries.chain(drives) {
+            let wrong = |line, message: String| {
+                let (file, key) = (self.name.clone(), "Unit serial number:".into());
+                Err(ConfigError { file, line, key, message })
+            };
+            if names.serial.is_empty() {
+                return wrong(line, "a device without one cannot be told from others".into());
+            }
+            if let Some((other, line)) = serials.get(names.serial.as_str()) {
+                let message = format!("{:?} of {unit} is that of {other}, line {line}, too", names.serial);
+                return wrong(names.serial_line, message);
+            }
+            serials.insert(&names.serial, (unit, names.serial_line));
         }
+        for (at, drive) in self.drives.iter().enumerate() {
+            let same = |other: &&DriveSection| (other.library, other.slot) == (drive.library, drive.slot);
+            if let Some(other) = self.drives.iter().take(at).find(same).filter(|_| drive.library.is_some()) {
+                let message = format!("drive {} has the same place, line {}", other.id, other.line);
+                let (file, key) = (self.name.clone(), "Library ID:".into());
+                return Err(ConfigError { file, line: drive.line, key, message });
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }

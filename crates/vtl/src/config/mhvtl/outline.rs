@@ -1,9 +1,9 @@
 //! What mhvtl's tools look at of a configuration: numbers, kinds and directories of units, whatever their models, and
 //! labels. So they work on one that we could not serve.
 
-use super::{ConfigError, Line, Unit, failed, home_of, read, settings};
+use super::scan::{self, Line};
+use super::{ConfigError, Unit, absent, header, home_of, read, settings};
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// A unit of `device.conf`.
@@ -35,7 +35,16 @@ pub enum OutlineKind {
 /// # Errors
 /// That cannot be read.
 pub fn directory(main: &Path) -> Result<PathBuf, ConfigError> {
-    Ok(assignments(main)?.remove("MHVTL_CONFIG_PATH").map_or_else(|| main.into(), PathBuf::from))
+    Ok(elsewhere(main)?.map_or_else(|| main.into(), |(_, other)| other))
+}
+
+/// The directory that a `mhvtl.conf` names for the other files, and the line.
+pub(super) fn elsewhere(main: &Path) -> Result<Option<(usize, PathBuf)>, ConfigError> {
+    const KEY: &str = "MHVTL_CONFIG_PATH";
+    let text = read(&main.join("mhvtl.conf"))?.unwrap_or_default();
+    let line = text.lines().position(|line| settings(line).contains_key(KEY)).map_or(1, |at| at + 1);
+    let other = settings(&text).remove(KEY).filter(|other| !other.is_empty());
+    Ok(other.map(|other| (line, other.into())))
 }
 
 /// What `mhvtl.conf` in a directory assigns; nothing if there is none.
@@ -74,22 +83,26 @@ pub fn capacity(directory: &Path) -> Result<u64, ConfigError> {
 pub fn outline(directory: &Path) -> Result<Vec<Outline>, ConfigError> {
     let (name, text) = text_of(&directory.join("device.conf"))?;
     let (mut units, mut inside) = (Vec::<Outline>::new(), false);
-    for line in Line::all(&name, &text).filter(|line| !line.text.starts_with('#')) {
-        if let Some((unit, id)) = line.header() {
+    for line in Line::all(&name, &text).filter(|line| !line.is_comment()) {
+        // The tools look for the whole header of a drive.
+        let whole = |(unit, _): &(Unit, u32)| *unit == Unit::Library || line.text.contains("CHANNEL");
+        if let Some((unit, id)) = header(&line).filter(whole) {
             let kind = match unit {
                 Unit::Library => OutlineKind::Library { home: home_of(id, None) },
                 Unit::Drive => OutlineKind::Drive { library: None },
             };
             units.push(Outline { id, kind });
             inside = true;
-        } else if line.text.is_empty() {
+        } else if line.ends_section() {
             inside = false;
         } else if let Some(unit) = units.last_mut().filter(|_| inside) {
             match &mut unit.kind {
                 OutlineKind::Library { home } => {
-                    *home = line.word_after("Home directory:").map_or(std::mem::take(home), PathBuf::from)
+                    *home = line.word_after(" Home directory:").map_or(std::mem::take(home), PathBuf::from)
                 }
-                OutlineKind::Drive { library } => *library = line.number_after("Library ID:").or(*library),
+                OutlineKind::Drive { library } => {
+                    *library = line.number_after(" Library ID:").and_then(|id| u32::try_from(id).ok()).or(*library);
+                }
             }
         }
     }
@@ -103,15 +116,15 @@ pub fn outline(directory: &Path) -> Result<Vec<Outline>, ConfigError> {
 pub fn labels(path: &Path) -> Result<Vec<(usize, String)>, ConfigError> {
     let (name, text) = text_of(path)?;
     let label = |line: Line<'_>| {
-        let (number, rest) = line.text.strip_prefix("Slot ")?.split_once(':')?;
-        // mhvtl takes "Slot 4 : X" for an empty slot 4.
-        let label = rest.split_whitespace().next().filter(|_| !number.ends_with(' '))?;
+        // The script looks for "Slot" and a blank; mhvtl takes "Slot 4 : X" for an empty slot 4.
+        let (_, rest) = line.text.strip_prefix("Slot ").and_then(scan::number)?;
+        let label = rest.strip_prefix(':').and_then(scan::word)?;
         Some((line.number, label.to_owned()))
     };
     Ok(Line::all(&name, &text).filter_map(label).collect())
 }
 
 pub(super) fn text_of(path: &Path) -> Result<(String, String), ConfigError> {
-    let text = read(path)?.ok_or_else(|| failed(path, &io::ErrorKind::NotFound.into()))?;
+    let text = read(path)?.ok_or_else(|| absent(path, ""))?;
     Ok((path.display().to_string(), text))
 }

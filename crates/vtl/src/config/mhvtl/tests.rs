@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{LibrarySetup, parse};
+use crate::config::{Config, LibrarySetup, parse};
 use scsi_core::identity::Strings;
 use smc::element::Layout;
 use std::fs;
@@ -57,7 +57,11 @@ fn what_mhvtl_has_is_ours() {
     assert_eq!((library.cartridges.len(), library.cartridges[0].size), (5, 800 << 20));
     assert_eq!(config.cartridges, [std::path::PathBuf::from("/opt/mhvtl")]);
     assert!(text.contains("pattern = \"E0####L8\"\nfirst = 1001\ncount = 3\nat = \"slot1\""), "{text}");
-    assert_eq!(notes, ["drive 12: lzo is read, but not written; new blocks are compressed with zlib"]);
+    assert!(
+        notes[0].ends_with("/library_contents.10:17: Slot 7 is empty, as with mhvtl: \"X\" is not right behind \"7:\""),
+        "{notes:?}"
+    );
+    assert_eq!(notes[1..], ["drive 12: lzo is read, but not written; new blocks are compressed with zlib"]);
     // Addresses and revisions are mhvtl's, also where the real library's are others.
     assert_eq!(library.layout, Layout::new([1, 1000, 10, 500], [9, 2, 2]));
     let revisions =
@@ -99,12 +103,19 @@ fn faults_have_their_lines() {
         (devices("Drive: 12", "Drive: 10"), "device.conf:14: Drive:: number 10 is given twice, here and in line 4"),
         (devices("Slot: 02", "Slot: 01"), "device.conf:23: Library ID:: drive 12 has the same place, line 14"),
         (devices(" Unit serial number: XYZZY_A2\n", ""), "device.conf:14: Unit serial number:: a device without one"),
-        (devices("10:22:33:44:ab:00:00:00", "10:22"), "device.conf:9: NAA:: \"10:22\" is not eight bytes"),
-        (devices("factor 3", "factor 12"), "device.conf:19: Compression:: 12 is not 1 to 9"),
         (
-            devices("Compression type: lzo", "Compression type: zip"),
-            "device.conf:20: Compression type:: \"zip\" is neither",
+            devices("XYZZY_A2", "XYZZY_A1"),
+            "device.conf:28: Unit serial number:: \"XYZZY_A1\" of drive 11 is that of drive 12, line 18, too",
         ),
+        (
+            devices("Unit serial number: XYZZY_A2", "Unit serial number:"),
+            "device.conf:18: Unit serial number:: there is no value",
+        ),
+        (
+            devices("ULT3580-TD6", "ULT3580-TD6 of the cellar"),
+            "device.conf:17: Product identification:: \"ULT3580-TD6 of the cellar\"",
+        ),
+        (devices("XYZZY_A\n", "XYZ\u{e4}\n"), "device.conf:8: Unit serial number:: \"XYZ\u{e4}\" has not"),
         (contents("Slot 2:", "Slot 1:"), "library_contents.10:12: Slot: Slot 1 is given twice, here and in line 11"),
         (contents("E01002L8", "E01001L8"), "library_contents.10:12: slot: barcode E01001L8 is given twice"),
         (contents("Drive 2:", "Drive 3:"), "library_contents.10:4: Drive: no drive of device.conf has place 3"),
@@ -113,7 +124,7 @@ fn faults_have_their_lines() {
             "library_contents.10:1: Drive: drive 12 of device.conf has place 2, which is not here",
         ),
         (contents("Picker 1:", "Picker 1: E01007L8"), "library_contents.10:6: Picker: a cartridge in the robot's hand"),
-        (contents("Slot 9:", "Slot x:"), "library_contents.10:16: Slot: \"x\" is no number from 1"),
+        (contents("Slot 9:", "Slot 0:"), "library_contents.10:16: Slot: 0 is no number from 1"),
     ];
     for ((devices, contents), expected) in cases {
         let dir = directory(&devices, &contents);
@@ -122,7 +133,7 @@ fn faults_have_their_lines() {
         assert!(said.strip_prefix(&path).is_some_and(|said| said.starts_with(expected)), "{said}\n{expected}");
     }
     let empty = tempdir().unwrap();
-    assert!(import(empty.path()).unwrap_err().to_string().contains("device.conf:1: (file): entity not found"));
+    assert!(import(empty.path()).unwrap_err().to_string().ends_with("/device.conf: does not exist"));
 }
 
 /// What the tools look at, of models that we do not have, too.
@@ -323,3 +334,364 @@ const WORDS: &[&str] = &[
     "Slot",
     "VERSION: 2\n",
 ];
+
+/// What becomes of [`ONE`] after a part of it was replaced; or the error.
+fn with_line(from: &str, to: &str) -> Result<(Config, Imported), String> {
+    let devices = ONE.replacen(from, to, 1);
+    assert!(ONE.contains(from), "{from}");
+    let dir = directory(&devices, "Drive 1:\n\nMAP 1:\n\nSlot 1: E01001L8\n");
+    let imported = import(dir.path()).map_err(|error| error.to_string())?;
+    let config = imported.config().map_err(|error| error.to_string())?;
+    Ok((config, imported))
+}
+
+/// A library and a drive, with every key that mhvtl reads.
+const ONE: &str = "Library: 10 CHANNEL: 00 TARGET: 08 LUN: 00\n Vendor identification: STK\n Product identification: L700\n \
+Unit serial number: XYZZY_A\n NAA: 30:22:33:44:ab:00:08:00\n Home directory: /h/lib\n PERSIST: False\n Backoff: 400\n\n\
+Drive: 11 CHANNEL: 00 TARGET: 09 LUN: 00\n Library ID: 10 Slot: 01\n Vendor identification: IBM\n \
+Product identification: ULT3580-TD8\n Product revision level: 550V\n Unit serial number: XYZZY_B1\n \
+NAA: 30:22:33:44:ab:00:09:00\n Compression: factor 1 enabled 1\n Compression type: zlib\n Backoff: 400\n\n";
+
+/// A value of a key: what mhvtl's own parser made of it, and what we do. mhvtl 1.8 was built beside and run on each line;
+/// `"!"` where its drive daemon aborts.
+struct Row {
+    /// The value in [`ONE`], and the one in its place.
+    from: &'static str,
+    to: &'static str,
+    /// As mhvtl has it.
+    mhvtl: &'static str,
+    /// As we have it; `"!"` for an error that names the line.
+    ours: &'static str,
+    /// A part of what is said beside it.
+    note: &'static str,
+}
+
+const fn row(from: &'static str, to: &'static str, mhvtl: &'static str, ours: &'static str, note: &'static str) -> Row {
+    Row { from, to, mhvtl, ours, note }
+}
+
+/// Checks rows of one key, given how to read what we have.
+fn table(rows: &[Row], read: impl Fn(&Config, &Imported) -> String) {
+    for Row { from, to, mhvtl, ours, note } in rows {
+        match with_line(from, to) {
+            Ok((config, imported)) => {
+                assert_eq!(read(&config, &imported), *ours, "{to:?}: mhvtl has {mhvtl:?}; {:?}", imported.notes);
+                let said = imported.notes.join("\n");
+                assert!(said.contains(note) && (said.is_empty() == note.is_empty()), "{to:?}: {said}");
+                assert!(note.is_empty() || said.contains("/device.conf:"), "{said}");
+            }
+            Err(error) => {
+                assert!(*ours == "!" && error.contains("/device.conf:") && error.contains(note), "{to:?}: {error}");
+            }
+        }
+    }
+}
+
+fn first_drive(config: &Config) -> &crate::config::DriveSetup {
+    &config.libraries[0].drives[0]
+}
+
+#[test]
+fn world_wide_names_as_mhvtl_reads_them() {
+    const NAA: &str = "NAA: 30:22:33:44:ab:00:09:00";
+    const DEFAULT: &str = "5a5a595f42312020";
+    let rows = [
+        row(NAA, "NAA: 50:11:22:33:ab:1:00:00", "50112233ab010000", "50112233ab010000", ""),
+        row(NAA, "NAA: 5:1:2:3:4:5:6:7", "5501020304050607", "5501020304050607", ""),
+        row(NAA, "NAA: 50:11:22:33:AB:1:00:00", "50112233ab010000", "50112233ab010000", ""),
+        row(NAA, "NAA:50:11:22:33:ab:01:00:00", "50112233ab010000", "50112233ab010000", ""),
+        row(NAA, "NAA: \t50: 11: 22:33:ab:01:00:00", "50112233ab010000", "50112233ab010000", ""),
+        row(NAA, "NAA: 50:11:22:33:ab:01:00:00:99", "50112233ab010000", "50112233ab010000", ""),
+        row(NAA, "NAA: 50:11:22:33:ab:01:00:00 # mine", "50112233ab010000", "50112233ab010000", ""),
+        row(NAA, "NAA: 50:11:22:33:ab:01:00:00\r", "50112233ab010000", "50112233ab010000", ""),
+        row(NAA, "NAA: 50:11:22:33:ab:01:00:0g", "50112233ab010000", "50112233ab010000", ""),
+        row(NAA, "NAA: 50:11:22:33:ab:01:00:0x", "50112233ab010000", "50112233ab010000", ""),
+        row(NAA, "NAA: +5:11:22:33:ab:01:00:00", "55112233ab010000", "55112233ab010000", ""),
+        row(NAA, "NAA: -5:11:22:33:ab:01:00:00", "5b112233ab010000", "5b112233ab010000", ""),
+        row(NAA, "NAA: 50:-1:22:33:ab:01:00:00", "50ff2233ab010000", "50ff2233ab010000", ""),
+        row(NAA, "NAA: 0x50:11:22:33:ab:01:00:00", DEFAULT, DEFAULT, "made of the serial number"),
+        row(NAA, "NAA: 50-11-22-33-ab-01-00-00", DEFAULT, DEFAULT, "made of the serial number"),
+        row(NAA, "NAA: 5011223344ab0100", DEFAULT, DEFAULT, "made of the serial number"),
+        row(NAA, "NAA: 50:11:22:33:ab:01:00", DEFAULT, DEFAULT, "made of the serial number"),
+        row(NAA, "NAA: 50 :11:22:33:ab:01:00:00", DEFAULT, DEFAULT, "made of the serial number"),
+        row(NAA, "NAA: 150:11:22:33:ab:01:00:00", DEFAULT, DEFAULT, "made of the serial number"),
+        row(NAA, "NAA: 50::22:33:44:55:66:77", DEFAULT, DEFAULT, "made of the serial number"),
+        row(NAA, "NAA: 50:11:22:33:ab:01:00:g0", DEFAULT, DEFAULT, "made of the serial number"),
+        row(NAA, "NAA: zz", DEFAULT, DEFAULT, "is ignored"),
+        row(NAA, "NAA:", DEFAULT, DEFAULT, "is ignored"),
+        row(NAA, "NAA: 30:22:33:44:ab:00:09:00\n NAA: zz", "50223344ab000900", "50223344ab000900", "is ignored"),
+        row(NAA, "naa: 50:11:22:33:ab:01:00:00", DEFAULT, DEFAULT, ""),
+    ];
+    table(&rows, |config, _| first_drive(config).names.naa.clone().unwrap());
+}
+
+#[test]
+fn identities_as_mhvtl_reads_them() {
+    const SERIAL: &str = "Unit serial number: XYZZY_B1";
+    let rows = [
+        row(SERIAL, "Unit serial number: ABC DEF", "ABC", "ABC", ""),
+        row(SERIAL, "Unit serial number:ABC", "ABC", "ABC", ""),
+        row(SERIAL, "Unit serial number:\tABC # comment", "ABC", "ABC", ""),
+        row(SERIAL, "Unit serial number: ABC\r", "ABC", "ABC", ""),
+        row(SERIAL, "Unit serial number: ABC\0DEF", "ABC", "ABC", ""),
+        row(SERIAL, "Unit serial number: 123456789012345", "123456789012345", "123456789012345", ""),
+        row(SERIAL, "Unit serial number: 1234567890123456", "123456789012345", "123456789012345", "uses 15 characters"),
+        row(SERIAL, "Unit serial number: 12345678901234567", "!", "!", "Unit serial number:"),
+        row(SERIAL, "Unit serial number: ", "!", "!", "there is no value"),
+        row(SERIAL, "Unit serial number: ONE\n Unit serial number: TWO", "TWO", "TWO", ""),
+        row(SERIAL, "unit serial number: ABC", "", "!", "cannot be told from others"),
+    ];
+    table(&rows, |config, _| first_drive(config).names.serial.clone().unwrap());
+    const PRODUCT: &str = " Product identification: ULT3580-TD8";
+    let rows = [
+        row(PRODUCT, " Product identification: ULT3580-TD8  ", "ULT3580-TD8", "ULT3580-TD8", ""),
+        row(PRODUCT, "\t Product  identification: ULT3580-TD8", "ULT3580-TD8", "ULT3580-TD8", ""),
+        // mhvtl loses the last character; the product is another then.
+        row(PRODUCT, "Product identification: ULT3580-TD8", "ULT3580-TD", "ULT3580-TD8", ""),
+        row(PRODUCT, " Product identification: Ultrium 3-SCSI", "Ultrium 3-SCSI", "Ultrium 3-SCSI", ""),
+        row(PRODUCT, " Product identification: ULT3580-TD8 # x", "ULT3580-TD8 # x", "ULT3580-TD8 # x", ""),
+        row(PRODUCT, " Product identification: 1234567890123456", "1234567890123456", "1234567890123456", ""),
+        row(PRODUCT, " Product identification: 12345678901234567", "!", "!", "Product identification:"),
+        row(PRODUCT, " Product identification: ", "", "", "has no value"),
+        row(PRODUCT, " product identification: X", "", "", ""),
+        row(PRODUCT, " Product identification : X", "", "", ""),
+    ];
+    table(&rows, |config, _| first_drive(config).strings.product.clone());
+    const REVISION: &str = "Product revision level: 550V";
+    let rows = [
+        row(REVISION, "Product revision level: 1", "1", "1", ""),
+        row(REVISION, "Product revision level:12 34", "12", "12", ""),
+        row(REVISION, "Product revision level: 12345", "!", "!", "Product revision level:"),
+        row(REVISION, "Product revision level:", "!", "!", "there is no value"),
+        row(REVISION, "# Product revision level: 12", "0108", "0108", ""),
+    ];
+    table(&rows, |config, _| first_drive(config).strings.revision.clone());
+    const VENDOR: &str = "Vendor identification: IBM";
+    let rows = [
+        row(VENDOR, "Vendor identification: IBM Corp", "IBM", "IBM", ""),
+        row(VENDOR, "Vendor identification: \"IBM\"", "\"IBM\"", "\"IBM\"", ""),
+        row(VENDOR, "Vendor identification: 123456789", "!", "!", "Vendor identification:"),
+        row(VENDOR, "Vendor identification:", "!", "!", "there is no value"),
+    ];
+    table(&rows, |config, _| first_drive(config).strings.vendor.clone());
+}
+
+#[test]
+fn other_keys_as_mhvtl_reads_them() {
+    const PERSIST: &str = "PERSIST: False";
+    let rows = [
+        row(PERSIST, "PERSIST: yes", "1", "true", ""),
+        row(PERSIST, "PERSIST: TRUE", "1", "true", ""),
+        row(PERSIST, "PERSIST:yesterday", "1", "true", ""),
+        row(PERSIST, "PERSIST: y", "0", "false", ""),
+        row(PERSIST, "PERSIST: 1", "0", "false", ""),
+        row(PERSIST, "PERSIST:", "0", "false", ""),
+        row(PERSIST, "PERSIST: yes\n PERSIST: no", "1", "true", ""),
+    ];
+    table(&rows, |_, imported| (!imported.saved.is_empty()).to_string());
+    const HOME: &str = " Home directory: /h/lib\n";
+    let rows = [
+        row(HOME, " Home directory: /a b\n", "/a", "/a", ""),
+        row(HOME, "Home directory:/a # c\n", "/a", "/a", ""),
+        row(HOME, " Home directory: /a\n Home directory: /b\n", "/a", "/a", ""),
+        row(HOME, " Home directory:\n", "/opt/mhvtl/10", "/opt/mhvtl/10", ""),
+    ];
+    table(&rows, |config, _| config.cartridges[0].display().to_string());
+    let rows =
+        [row(" Library ID: 10 Slot: 01", " Library ID: 10 Slot: 01\n Home directory: /late", "/h/lib", "/h/lib", "")];
+    table(&rows, |config, _| config.cartridges[0].display().to_string());
+    let late = with_line(HOME, "").unwrap();
+    assert_eq!(late.0.cartridges[0], Path::new("/opt/mhvtl/10"));
+    const FACTOR: &str = "Compression: factor 1 enabled 1";
+    let rows = [
+        row(FACTOR, "Compression: factor 9 enabled 1", "9, on", "zlib:9", ""),
+        row(FACTOR, "Compression:factor 6enabled7", "6, on", "zlib:6", ""),
+        row(FACTOR, "Compression: factor 9 enabled 0", "9, off", "none", ""),
+        row(FACTOR, "Compression: factor 0 enabled 1", "0, on", "none", ""),
+        row(FACTOR, "Compression: factor 12 enabled 1", "12, on", "zlib:9", "12 is not 0 to 9: 9 is taken"),
+        row(FACTOR, "Compression: factor 9", "9, as memory has it", "zlib:9", "taken for enabled"),
+        row(FACTOR, "Compression: Factor 6 enabled 1", "1, off", "none", ""),
+        row(FACTOR, "Compression: 5", "5, off", "none", ""),
+        row(FACTOR, "Compression: yes", "1, off", "none", ""),
+        row("Compression type: zlib", "Compression type:ZLIB1", "zlib", "zlib:1", ""),
+        row("Compression type: zlib", "Compression type: LZOP", "lzo", "zlib:1", "lzo is read, but not written"),
+        row("Compression type: zlib", "Compression type: zstd", "none", "none", "neither lzo nor zlib"),
+        row("Compression type: zlib", "Compression type:", "none", "none", "neither lzo nor zlib"),
+    ];
+    let printed = |config: &Config| config.to_string();
+    for Row { from, to, mhvtl, ours, note } in rows {
+        let (config, imported) = with_line(from, to).unwrap();
+        let said = imported.notes.join("\n");
+        assert!(printed(&config).contains(&format!("compression = {ours:?}")), "{to:?}: mhvtl has {mhvtl}");
+        assert!(said.contains(note) && said.is_empty() == note.is_empty(), "{to:?}: {said}");
+    }
+}
+
+#[test]
+fn sections_and_lines_as_mhvtl_reads_them() {
+    const HEADER: &str = "Drive: 11 CHANNEL: 00 TARGET: 09 LUN: 00";
+    let address = |_: &Config, imported: &Imported| format!("{:?}", imported.seats[1].address);
+    let rows = [
+        row(HEADER, "Drive: 11", "0:0:0", "[0, 0, 0]", ""),
+        row(HEADER, "Drive:011 CHANNEL:1 TARGET:9 LUN:2", "1:9:2", "[1, 9, 2]", ""),
+        row(HEADER, "Drive: +11 CHANNEL: 00 TARGET: 09 LUN: 00 # x", "0:9:0", "[0, 9, 0]", ""),
+        row(HEADER, "Drive: 11 CHANNEL: 00 LUN: 09", "0:0:0", "[0, 0, 0]", ""),
+        row(HEADER, "Drive: 11 channel: 00 TARGET: 09 LUN: 00", "0:0:0", "[0, 0, 0]", ""),
+        row(HEADER, "Drive: 11 CHANNEL: 00 TARGET: 0x9 LUN: 00", "0:0:0", "[0, 0, 0]", ""),
+    ];
+    table(&rows, address);
+    // No header: the drive is none, and the library lacks it.
+    for header in [" Drive: 11 CHANNEL: 00 TARGET: 09 LUN: 00", "DRIVE: 11 CHANNEL: 00", "Drive : 11 CHANNEL: 00"] {
+        let error = with_line(HEADER, header).err().unwrap();
+        assert!(error.contains("/library_contents.10:1: Drive: no drive of device.conf has place 1"), "{error}");
+    }
+    const REVISION: &str = " Product revision level: 550V\n";
+    let serial = |config: &Config, _: &Imported| first_drive(config).names.serial.clone().unwrap();
+    let long = format!("#{} Product revision level: 9999\n", "x".repeat(510));
+    let long: &'static str = Box::leak(long.into_boxed_str());
+    let rows = [
+        // A line of one character ends a section, whatever it is, and so the rest of the drive is lost.
+        row(REVISION, " \n", "no serial number", "!", "cannot be told from others"),
+        row(REVISION, "x\n", "no serial number", "!", "cannot be told from others"),
+        row(REVISION, "\r\n", "no serial number", "!", "cannot be told from others"),
+        // mhvtl's drive aborts; nothing is to be lost by going on.
+        row(REVISION, "   \n", "!", "XYZZY_B1", ""),
+        row(REVISION, "Unknown: line\n", "XYZZY_B1", "XYZZY_B1", ""),
+        row(REVISION, " # Product revision level: 550V\n", "XYZZY_B1", "XYZZY_B1", ""),
+        row(
+            REVISION,
+            long,
+            "XYZZY_B1",
+            "XYZZY_B1",
+            "the line has 540 characters; as with mhvtl, each 511 of them are a line",
+        ),
+    ];
+    table(&rows, serial);
+    // What is behind the 511th character of a comment is a line of its own.
+    assert_eq!(first_drive(&with_line(REVISION, long).unwrap().0).strings.revision, "9999");
+    let (config, _) = with_line(ONE, &ONE.replace('\n', "\r\n").replace("\r\n\r\n", "\r\n\n")).unwrap();
+    assert_eq!((serial(&config, &with_line("400", "4").unwrap().1), config.libraries.len()), ("XYZZY_B1".into(), 1));
+    let rows = [
+        row("Library ID: 10 Slot: 01", "Library ID:10Slot:1", "10, 1", "1", ""),
+        row("Library ID: 10 Slot: 01", "Library ID: +010 Slot: 01 x", "10, 1", "1", ""),
+    ];
+    table(&rows, |config, _| config.libraries[0].drives.len().to_string());
+    for text in ["Library ID: 10", "Library ID: 10, Slot: 1", "Library ID: 10 SLOT: 1", "Library ID: 10 Slot: 0"] {
+        let dir = directory(&ONE.replace("Library ID: 10 Slot: 01", text), "MAP 1:\n\nSlot 1: E01001L8\n");
+        let imported = import(dir.path()).unwrap();
+        let said = imported.notes.join("\n");
+        assert!(
+            said.contains("device.conf:11: Library ID: without Slot:") && said.contains("drive 11 is in no library"),
+            "{said}"
+        );
+        // A library without drives cannot be here: the line of the library is named.
+        let error = imported.config().map(|_| ()).unwrap_err();
+        assert!(error.file.ends_with("/device.conf") && error.line == 1, "{error}");
+    }
+}
+
+#[test]
+fn contents_as_mhvtl_reads_them() {
+    // The text of a slot, what mhvtl has in slot 1, and a part of what is said.
+    let cases: [(&str, Option<&str>, &str); 19] = [
+        ("Slot 1: E01001L8", Some("E01001L8"), ""),
+        ("Slot 1:E01001L8", Some("E01001L8"), ""),
+        ("Slot1: E01001L8", Some("E01001L8"), ""),
+        ("Slot  01:\tE01001L8", Some("E01001L8"), ""),
+        ("Slot\t+1: E01001L8 # text", Some("E01001L8"), ""),
+        ("Slot 1: E01001L8\r", Some("E01001L8"), ""),
+        ("Slot 1:", None, ""),
+        ("Slot 1 : E01001L8", None, "Slot 1 is empty, as with mhvtl"),
+        ("Slot 1 E01001L8", None, "Slot 1 is empty, as with mhvtl"),
+        ("Slot 1x: E01001L8", None, "Slot 1 is empty, as with mhvtl"),
+        ("Slot 1;: E01001L8", None, "Slot 1 is empty, as with mhvtl"),
+        ("Slot 1: # empty", None, "cartridge \"#\" is left out"),
+        ("Slot 1: 12345678901234567", None, "is left out"),
+        ("Slot x: A\nSlot 1: E01001L8", Some("E01001L8"), "has no number, and means nothing"),
+        ("Slot\nSlot 1: E01001L8", Some("E01001L8"), "has no number, and means nothing"),
+        ("slot 2: A\n Slot 3: B\nSlot 1: E01001L8", Some("E01001L8"), ""),
+        ("# Slot 1: A\nSlot 1: E01001L8", Some("E01001L8"), ""),
+        (
+            "VERSION: 3\nSlot 1: E01001L8",
+            Some("E01001L8"),
+            "library_contents.10:5: VERSION 3 is not known: formats up to 2 are",
+        ),
+        ("Slot 1: E01001L8\nSlot 3:", Some("E01001L8"), ""),
+    ];
+    for (text, label, note) in cases {
+        let dir = directory(ONE, &format!("Drive 1:\n\nMAP 1:\n\n{text}\n"));
+        let imported = import(dir.path()).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let cartridges = imported.config().unwrap().libraries[0].cartridges.clone();
+        assert_eq!(cartridges.first().map(|it| it.barcode.as_str().to_owned()).as_deref(), label, "{text:?}");
+        let said = imported.notes.join("\n");
+        assert!(said.contains(note) && said.is_empty() == note.is_empty(), "{text:?}: {said}");
+        assert!(note.is_empty() || said.contains("/library_contents.10:"), "{said}");
+    }
+}
+
+#[test]
+fn names_that_are_given_twice_are_mended() {
+    let twice = "NAA: 10:22:33:44:ab:00:00:00";
+    let devices = DEVICES.replace("NAA: 10:22:33:44:ab:00:01:00", twice);
+    let dir = directory(&devices, CONTENTS);
+    let imported = import(dir.path()).unwrap();
+    let config = imported.config().unwrap();
+    let naa = |at: usize| config.libraries[0].drives[at].names.naa.clone().unwrap();
+    assert_eq!(config.libraries[0].names.naa.as_deref(), Some("50223344ab000000"));
+    // The name that mhvtl makes of the serial number: 5, then the last eight of "XYZZY_A1  ".
+    assert_eq!(naa(0), "5a5a595f41312020");
+    let said = "/device.conf:29: NAA 50223344ab000000 of drive 11 is that of library 10, too: drive 11 is 5a5a595f41312020 here";
+    assert!(imported.notes.iter().any(|note| note.ends_with(said)), "{:?}", imported.notes);
+    // A drive alone has the same name.
+    let (alone, _) = import_drive(dir.path(), 11).unwrap();
+    assert_eq!(alone.config().unwrap().libraries[0].drives[0].names.naa, Some(naa(0)));
+    // Names that come from long serial numbers of one end, three times.
+    let long = |drive: &str, serial: &str| {
+        format!(
+            "Drive: {drive} CHANNEL: 0\n Library ID: 10 Slot: {drive}\n Product identification: X\n Unit serial number: {serial}\n\n"
+        )
+    };
+    let drives = [("1", "AAAA12345678"), ("2", "BBBB12345678"), ("3", "CCCC12345678")]
+        .map(|(drive, serial)| long(drive, serial));
+    let library = "Library: 10\n Vendor identification: STK\n Product identification: L700\n Unit serial number: S\n\n";
+    let dir = directory(&format!("{library}{}", drives.concat()), "Drive 1:\nDrive 2:\nDrive 3:\n\nSlot 1:\n");
+    let imported = import(dir.path()).unwrap();
+    let config = imported.config().unwrap();
+    let names: std::collections::BTreeSet<_> =
+        config.libraries[0].drives.iter().map(|it| it.names.naa.clone()).collect();
+    assert_eq!((names.len(), imported.notes.len()), (3, 2), "{:?}", imported.notes);
+    assert_eq!(import(dir.path()).unwrap().text, imported.text, "the same names each time");
+}
+
+#[test]
+fn the_directory_that_is_named_is_read() {
+    let (named, other) = (directory(DEVICES, CONTENTS), directory(&DEVICES.replace("XYZZY", "OTHER"), CONTENTS));
+    let conf = format!("# here\nMHVTL_CONFIG_PATH={}\nCAPACITY=500\n", other.path().display());
+    fs::write(named.path().join("mhvtl.conf"), conf).unwrap();
+    let imported = import(named.path()).unwrap();
+    assert!(imported.text.contains("XYZZY_A") && !imported.text.contains("OTHER"));
+    let said = format!("/mhvtl.conf:2: MHVTL_CONFIG_PATH={} is not followed", other.path().display());
+    assert!(imported.notes[0].contains(&said), "{:?}", imported.notes);
+    assert_eq!(super::named(Some(named.path())).unwrap(), named.path());
+    // With nothing else in it, it says where to look.
+    fs::remove_file(named.path().join("device.conf")).unwrap();
+    let error = import(named.path()).unwrap_err().to_string();
+    let expected = format!("device.conf: does not exist; mhvtl.conf:2 names {}: give that", other.path().display());
+    assert!(error.contains(&expected), "{error}");
+}
+
+#[test]
+fn versions_long_lines_and_missing_files_are_named() {
+    let dir = directory(&DEVICES.replace("VERSION: 5", "VERSION: 99"), CONTENTS);
+    let notes = import(dir.path()).unwrap().notes;
+    assert!(notes[0].ends_with("/device.conf:1: VERSION 99 is not known: formats up to 5 are"), "{notes:?}");
+    let long = format!("{CONTENTS}# {}\n", "x".repeat(100_000));
+    let notes = import(directory(DEVICES, &long).path()).unwrap().notes;
+    let said = "/library_contents.10:18: the line has 100002 characters; as with mhvtl, each 511 of them are a line";
+    assert!(notes.iter().any(|note| note.ends_with(said)), "{notes:?}");
+    let dir = directory(DEVICES, CONTENTS);
+    fs::remove_file(dir.path().join("library_contents.10")).unwrap();
+    let error = import(dir.path()).unwrap_err().to_string();
+    let path = dir.path().display();
+    assert_eq!(error, format!("{path}/device.conf:4: Library: 10: {path}/library_contents.10 does not exist"));
+}

@@ -1,0 +1,132 @@
+//! Lines as mhvtl's programs read them, with the rules of C's `fgets` and `sscanf`.
+
+use crate::config::ConfigError;
+
+/// Characters that mhvtl reads of a line at once; what is beyond is a line of its own.
+pub(super) const LONGEST: usize = 511;
+
+/// One line of a file, or a part of one.
+#[derive(Clone, Copy)]
+pub(super) struct Line<'a> {
+    pub(super) file: &'a str,
+    pub(super) number: usize,
+    pub(super) text: &'a str,
+}
+
+/// White space in C.
+fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\x0b' | '\x0c' | '\r')
+}
+
+fn skip_space(text: &str) -> &str {
+    text.trim_start_matches(is_space)
+}
+
+/// What of a long text is beyond its first part.
+fn cut(text: &str) -> (&str, &str) {
+    let end = (0..=LONGEST.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    text.split_at_checked(end).filter(|(part, _)| !part.is_empty()).unwrap_or((text, ""))
+}
+
+impl<'a> Line<'a> {
+    /// The lines of a file.
+    pub(super) fn all(file: &'a str, text: &'a str) -> impl Iterator<Item = Self> {
+        text.split('\n').zip(1..).flat_map(move |(text, number)| {
+            let mut rest = Some(text);
+            std::iter::from_fn(move || {
+                let (part, behind) = cut(rest?);
+                rest = (!behind.is_empty()).then_some(behind);
+                // A string of C ends with its first zero.
+                let text = part.split('\0').next().unwrap_or_default();
+                Some(Self { file, number, text })
+            })
+        })
+    }
+
+    pub(super) fn wrong(&self, key: &str, message: impl Into<String>) -> ConfigError {
+        ConfigError { file: self.file.into(), line: self.number, key: key.into(), message: message.into() }
+    }
+
+    /// A note about this line.
+    pub(super) fn note(&self, what: impl std::fmt::Display) -> String {
+        format!("{}:{}: {what}", self.file, self.number)
+    }
+
+    /// Whether it ends a section: it has at most one character.
+    pub(super) fn ends_section(&self) -> bool {
+        self.text.len() <= 1
+    }
+
+    /// Whether it is a comment.
+    pub(super) fn is_comment(&self) -> bool {
+        self.text.starts_with('#')
+    }
+
+    /// What follows a keyword at the beginning of the line. A blank in the keyword stands for any white space, also for
+    /// none.
+    pub(super) fn after(&self, keyword: &str) -> Option<&'a str> {
+        let mut rest = self.text;
+        for c in keyword.chars() {
+            rest = if c == ' ' { skip_space(rest) } else { rest.strip_prefix(c)? };
+        }
+        Some(rest)
+    }
+
+    /// The number that follows a keyword.
+    pub(super) fn number_after(&self, keyword: &str) -> Option<i64> {
+        number(self.after(keyword)?).map(|(number, _)| number)
+    }
+
+    /// The first word that follows a keyword.
+    pub(super) fn word_after(&self, keyword: &str) -> Option<&'a str> {
+        word(self.after(keyword)?)
+    }
+}
+
+/// `%s`: the first word.
+pub(super) fn word(text: &str) -> Option<&str> {
+    text.split(is_space).find(|word| !word.is_empty())
+}
+
+/// `%d`: a number in decimal, and what is behind it.
+pub(super) fn number(text: &str) -> Option<(i64, &str)> {
+    let text = skip_space(text);
+    let (sign, digits) = match text.strip_prefix(['-', '+']) {
+        Some(rest) => (if text.starts_with('-') { -1 } else { 1 }, rest),
+        None => (1, text),
+    };
+    let end = digits.len() - digits.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (digits, rest) = digits.split_at_checked(end).filter(|(digits, _)| !digits.is_empty())?;
+    // No number of a configuration is nearly as high.
+    Some((sign * digits.parse::<i64>().unwrap_or(i64::MAX), rest))
+}
+
+/// `%02x`: up to two characters of a hexadecimal number, and what is behind it. A sign and `0x` are two of these.
+fn byte(text: &str) -> Option<(u8, &str)> {
+    let text = skip_space(text);
+    let hex = |c: char| c.is_ascii_hexdigit();
+    let taken = match text.as_bytes() {
+        [b'-' | b'+', b, ..] if hex(char::from(*b)) => 2,
+        [b'0', b'x' | b'X', ..] => 2,
+        [a, b, ..] if hex(char::from(*a)) && hex(char::from(*b)) => 2,
+        [a, ..] if hex(char::from(*a)) => 1,
+        _ => return None,
+    };
+    let (value, rest) = text.split_at_checked(taken)?;
+    let digits = value.trim_start_matches(['-', '+']).trim_end_matches(['x', 'X']);
+    let value_of = u8::from_str_radix(digits, 16).ok()?;
+    Some((if value.starts_with('-') { value_of.wrapping_neg() } else { value_of }, rest))
+}
+
+/// Bytes with colons between them, as `NAA:` has them: those that there are, up to eight.
+pub(super) fn bytes(text: &str) -> Vec<u8> {
+    let (mut found, mut rest) = (Vec::new(), text);
+    while let Some((value, behind)) = byte(rest) {
+        found.push(value);
+        match behind.strip_prefix(':') {
+            Some(next) if found.len() < 8 => rest = next,
+            _ => break,
+        }
+    }
+    found
+}
