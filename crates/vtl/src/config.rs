@@ -8,6 +8,7 @@ mod print;
 mod reference;
 mod resolve;
 pub(crate) mod tables;
+mod template;
 
 pub use barcodes::Pattern;
 pub(crate) use file::of_library;
@@ -15,6 +16,7 @@ pub use file::{check_bind, parse, parse_advertise};
 pub use reference::reference;
 pub use resolve::check;
 pub(crate) use resolve::{assign_luns, check_directories, place_new, target_name};
+pub use template::template;
 
 use scsi_core::identity::Strings;
 use smc::element::{Address, ElementType, Label, Layout};
@@ -300,6 +302,27 @@ impl LibrarySetup {
             _ => (self.lines.slots, "library.slots"),
         };
         self.error(line, key, message)
+    }
+}
+
+impl IscsiSetup {
+    /// Whether who may log in is limited by more than a name, which anyone can give.
+    fn is_restricted(&self) -> bool {
+        !self.users.is_empty()
+    }
+
+    /// What an operator should know of the portal, listening on this address.
+    #[must_use]
+    pub fn warnings(&self, address: std::net::IpAddr) -> Vec<String> {
+        let address = address.to_canonical();
+        if address.is_loopback() || self.is_restricted() {
+            return Vec::new();
+        }
+        let who = if self.initiators.is_some() { "any host that gives an allowed initiator name" } else { "any host" };
+        vec![format!(
+            "iscsi.bind = {:?} is open to the network without CHAP: {who} can read and write every tape",
+            self.bind
+        )]
     }
 }
 

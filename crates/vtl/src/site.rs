@@ -45,6 +45,8 @@ pub struct Site {
     cartridge_folders: Vec<PathBuf>,
     /// Group that may read, and whether directories of cartridges are shared.
     permissions: (Option<String>, bool),
+    /// What needs a person.
+    warnings: RwLock<Vec<String>>,
     pub(crate) shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held by who makes cartridges.
@@ -120,6 +122,7 @@ impl Site {
             pools: RwLock::new(config.pools.clone()),
             cartridge_folders: config.cartridges.clone(),
             permissions: (config.group.clone(), config.shared),
+            warnings: RwLock::default(),
             shared,
             threads: Mutex::default(),
             making: Mutex::default(),
@@ -312,6 +315,17 @@ impl Site {
     /// The pools, in the order of the configuration.
     pub(crate) fn pools(&self) -> Vec<PoolSetup> {
         read(&self.pools).clone()
+    }
+
+    /// What needs a person, as the program that serves the site has set it.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        read(&self.warnings).clone()
+    }
+
+    /// Sets what needs a person: the status shows it.
+    pub fn set_warnings(&self, warnings: Vec<String>) {
+        *write(&self.warnings) = warnings;
     }
 
     /// The buffers of this process.

@@ -12,6 +12,12 @@ pub(crate) enum Command {
         /// The file
         file: PathBuf,
     },
+    /// Write a configuration with every key and its meaning, as comments; it is the default library
+    Init {
+        /// The file, which must not exist yet; - for the output
+        #[arg(default_value = "ferric.toml")]
+        file: PathBuf,
+    },
     /// Turn mhvtl's configuration into one of ours, which goes to the output; what is not as it was goes to the terminal
     Import {
         /// Its directory; without one, /etc/mhvtl, or the directory that mhvtl.conf there names
@@ -33,6 +39,11 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
             vtl::config::check(&config).map_err(wrong)?;
             let drives: usize = config.libraries.iter().map(|library| library.drives.len()).sum();
             line(format!("{name}: {} libraries, {drives} drives, {} pools", config.libraries.len(), config.pools.len()))
+        }
+        Command::Init { file } if file.as_os_str() == "-" => line(vtl::config::template().trim_end()),
+        Command::Init { file } => {
+            crate::output::create(&file, &vtl::config::template())?;
+            line(format!("{0}: written; start it with ferric-iscsid --config {0}", file.display()))
         }
         Command::Import { directory } => {
             let wrong = |error: vtl::config::ConfigError| Failure::Usage(error.to_string());

@@ -1,10 +1,9 @@
 //! `ferric migrate`: from another virtual library to ours.
 
 use crate::failure::Failure;
-use crate::output::{count, line};
-use std::fs::OpenOptions;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use crate::output::{count, create, line};
+use std::io;
+use std::path::PathBuf;
 use tape_store::backend::file::OsShelves;
 use tape_store::cartridge::Cartridge;
 use tape_store::mam::Flags;
@@ -33,7 +32,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     let imported = mhvtl::import(&mhvtl::named(config.as_deref()).map_err(wrong)?).map_err(wrong)?;
     let found = imported.config().map_err(wrong)?;
     if !check {
-        write(&output, &imported.text)?;
+        create(&output, &imported.text)?;
     }
     carried(&found)?;
     imported.notes.iter().try_for_each(|note| line(format!("changes     {note}")))?;
@@ -101,10 +100,4 @@ fn problem(cartridge: &mut Cartridge) -> Option<String> {
         (_, Ok(true)) => Some("mhvtl has it loaded, or did not unload it; stop mhvtl, then ferric tape repair".into()),
         _ => None,
     }
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let failed = |error: io::Error| Failure::Usage(format!("{}: {error}; nothing was written", path.display()));
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
 }

@@ -3,7 +3,9 @@
 use crate::failure::Failure;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::path::Path;
 
 /// A line of a listing.
 pub(crate) fn line(text: impl AsRef<str>) -> Result<(), Failure> {
@@ -57,6 +59,13 @@ pub(crate) fn hex(bytes: &[u8]) -> Result<(), Failure> {
         line(format!("  {:08x}  {hex:<48} {text}", row * 16))?;
     }
     Ok(())
+}
+
+/// Writes a file that is not there yet.
+pub(crate) fn create(path: &Path, text: &str) -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::Usage(format!("{}: {error}; nothing was written", path.display()));
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
 }
 
 #[cfg(test)]

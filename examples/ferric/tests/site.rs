@@ -72,3 +72,51 @@ fn at_the_machine() {
     );
     insta::assert_snapshot!(shown);
 }
+
+/// A configuration to begin with is one that is accepted, and nothing is written over.
+#[test]
+fn a_configuration_to_begin_with() {
+    let dir = tempdir().unwrap();
+    let ferric = |arguments: &[&str]| {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_ferric")).args(arguments).current_dir(dir.path()).output().unwrap();
+        let text = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+        (text, output.status.code().unwrap())
+    };
+    let (said, code) = ferric(&["config", "init"]);
+    assert_eq!((said.as_str(), code), ("ferric.toml: written; start it with ferric-iscsid --config ferric.toml\n", 0));
+    let text = std::fs::read_to_string(dir.path().join("ferric.toml")).unwrap();
+    assert!(text.contains("\n#slots = 24\n") && text.contains("\n#secret = "), "{text}");
+    assert_eq!(ferric(&["config", "check", "ferric.toml"]).1, 0);
+    let (said, code) = ferric(&["config", "init"]);
+    assert!(said.contains("ferric.toml: File exists") && said.contains("nothing was written") && code == 1, "{said}");
+    assert_eq!(ferric(&["config", "init", "-"]), (text, 0));
+}
+
+/// What the daemon refuses, the check refuses, and with the same words.
+#[test]
+fn a_check_goes_as_far_as_the_daemon() {
+    let dir = tempdir().unwrap();
+    let file = dir.path().join("f.toml");
+    let check = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_ferric")).args(["config", "check"]).arg(&file).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        said.replace(&file.display().to_string(), "f.toml")
+    };
+    let said = check("[[cartridges]]\npattern = \"A##L8\"\ncount = 30\n");
+    assert!(said.starts_with("ferric: f.toml:2: cartridges.pattern: no slot of 24 is left"), "{said}");
+    let two = "[[library]]\ntarget = \"t\"\nlun = 0\n[[library]]\nname = \"b\"\ntarget = \"t\"\nlun = 1\n";
+    let said = check(two);
+    assert!(said.starts_with("ferric: f.toml:7: library.lun: LUN 1 of target"), "{said}");
+    let said = check("[[pool]]\nname = \"p\"\npattern = \"S#L8\"\nscratch = 10\n");
+    assert!(said.starts_with("ferric: f.toml:4: pool.scratch: 10 blank cartridges are wanted"), "{said}");
+    let said = check("[storage]\ncartridges = [\"/nonexistent/x\"]\n");
+    assert!(
+        said.starts_with("ferric: f.toml:2: storage.cartridges: directory /nonexistent/x does not exist"),
+        "{said}"
+    );
+    let said = check("[[iscsi.user]]\nname = \"u\"\nsecret = hunter2hunter2\n");
+    assert_eq!(said, "ferric: f.toml:3: secret: a secret is text in double quotes\n");
+}

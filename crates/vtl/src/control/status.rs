@@ -18,6 +18,9 @@ pub struct SiteStatus {
     pub libraries: Vec<LibraryStatus>,
     /// Cartridges on each shelf.
     pub shelves: BTreeMap<String, Vec<String>>,
+    /// What needs a person, such as a portal that is open to the network.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// A library.
@@ -153,7 +156,8 @@ impl Site {
                 shelves.entry(shelf).or_default().push(barcode);
             }
         }
-        SiteStatus { libraries: self.libraries().iter().map(|library| library.status()).collect(), shelves }
+        let libraries = self.libraries().iter().map(|library| library.status()).collect();
+        SiteStatus { libraries, shelves, warnings: self.warnings() }
     }
 }
 

@@ -11,6 +11,7 @@ const WIDE: usize = 6;
 
 /// Every library with all that is in it, and the shelves.
 pub(super) fn site(status: &SiteStatus) -> Result<(), Failure> {
+    status.warnings.iter().try_for_each(|warning| line(format!("warning: {warning}")))?;
     for library in &status.libraries {
         line(title(library))?;
         for drive in &library.drives {

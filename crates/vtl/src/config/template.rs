@@ -1,0 +1,145 @@
+//! A configuration to begin with: every key with its meaning, as comments, so that the file is the default library.
+
+use super::tables::{TABLES, Table};
+use std::fmt::Write;
+
+/// Columns of a line of the file.
+const WIDTH: usize = 100;
+
+const INTRODUCTION: &str =
+    "# Configuration of Ferric. As it stands, this is the default library: every key is a comment.
+# Remove the # in front of a key, or of the header of a table with its keys, to set it.
+# \"ferric config check FILE\" checks the file; docs/configuration.md has the same text as a page.
+";
+
+/// Tables whose headers are no comments: without keys they change nothing.
+const OPEN: [&str; 3] = ["[[library]]", "[storage]", "[iscsi]"];
+
+/// A value for each key: the default where there is one.
+const EXAMPLES: [(&str, &str, &str); 50] = [
+    ("[[library]]", "name", "\"main\""),
+    ("[[library]]", "model", "\"STK L700\""),
+    ("[[library]]", "serial", "\"FERRIC0001\""),
+    ("[[library]]", "naa", "\"3000000000000001\""),
+    ("[[library]]", "vendor", "\"STK\""),
+    ("[[library]]", "product", "\"L700\""),
+    ("[[library]]", "revision", "\"0310\""),
+    ("[[library]]", "slots", "24"),
+    ("[[library]]", "import_export", "4"),
+    ("[[library]]", "shelf", "\"main\""),
+    ("[[library]]", "target", "\"tapes\""),
+    ("[[library]]", "lun", "0"),
+    ("[[library]]", "export", "\"operator\""),
+    ("[[library]]", "import", "\"operator\""),
+    ("[library.first]", "robot", "0"),
+    ("[library.first]", "slots", "1000"),
+    ("[library.first]", "import_export", "10"),
+    ("[library.first]", "drives", "500"),
+    ("[[library.drive]]", "model", "\"ULT3580-TD8\""),
+    ("[[library.drive]]", "count", "1"),
+    ("[[library.drive]]", "compression", "\"zstd:1\""),
+    ("[[library.drive]]", "serial", "\"FERRIC0002\""),
+    ("[[library.drive]]", "naa", "\"3000000000000002\""),
+    ("[[library.drive]]", "vendor", "\"IBM\""),
+    ("[[library.drive]]", "product", "\"ULT3580-TD8\""),
+    ("[[library.drive]]", "revision", "\"MA21\""),
+    ("[[library.cartridges]]", "pattern", "\"V#####L8\""),
+    ("[[library.cartridges]]", "medium", "\"LTO-8\""),
+    ("[[library.cartridges]]", "kind", "\"data\""),
+    ("[[library.cartridges]]", "label", "\"missing\""),
+    ("[[library.cartridges]]", "count", "19"),
+    ("[[library.cartridges]]", "first", "1"),
+    ("[[library.cartridges]]", "size", "\"12TB\""),
+    ("[[library.cartridges]]", "level", "\"ferric\""),
+    ("[[library.cartridges]]", "at", "\"slot1\""),
+    ("[[pool]]", "name", "\"scratch\""),
+    ("[[pool]]", "pattern", "\"S#####L8\""),
+    ("[[pool]]", "size", "\"12TB\""),
+    ("[[pool]]", "level", "\"ferric\""),
+    ("[[pool]]", "library", "\"main\""),
+    ("[[pool]]", "scratch", "10"),
+    ("[storage]", "cartridges", "[\"/srv/tapes\"]"),
+    ("[iscsi]", "bind", "\"127.0.0.1:3260\""),
+    ("[iscsi]", "iqn", "\"iqn.2026-01.com.example:tapes\""),
+    ("[iscsi]", "advertise", "\"tape.example.com:3260\""),
+    ("[iscsi]", "initiators", "[\"iqn.2026-01.com.example:host\"]"),
+    ("[[iscsi.user]]", "name", "\"host\""),
+    ("[[iscsi.user]]", "secret", "\"change this secret\""),
+    ("[iscsi.mutual]", "name", "\"target\""),
+    ("[iscsi.mutual]", "secret", "\"and change this one\""),
+];
+
+/// The file.
+#[must_use]
+pub fn template() -> String {
+    let mut file = String::from(INTRODUCTION);
+    for Table { header, about, keys } in TABLES {
+        table(&mut file, header, &about.concat(), keys.iter().map(|key| (key.name, key.about.concat())));
+    }
+    // The table that the last two share.
+    table(
+        &mut file,
+        "[iscsi.mutual]",
+        "What the target proves itself with.",
+        ["name", "secret"].map(|key| (key, String::new())),
+    );
+    file
+}
+
+fn table(file: &mut String, header: &str, about: &str, keys: impl IntoIterator<Item = (&'static str, String)>) {
+    file.push('\n');
+    comment(file, about.trim());
+    let open = OPEN.contains(&header);
+    let _ = writeln!(file, "{}{header}", if open { "" } else { "#" });
+    for (name, about) in keys {
+        let Some((.., example)) = EXAMPLES.iter().find(|(table, key, _)| (*table, *key) == (header, name)) else {
+            continue;
+        };
+        comment(file, about.trim());
+        let _ = writeln!(file, "#{name} = {example}");
+    }
+}
+
+/// Text as comments, in lines that are not too long.
+fn comment(file: &mut String, text: &str) {
+    let mut line = String::from("#");
+    for word in text.split_whitespace() {
+        if line.len() + 1 + word.len() > WIDTH {
+            let _ = writeln!(file, "{line}");
+            line.truncate(1);
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    if line.len() > 1 {
+        let _ = writeln!(file, "{line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, check, parse};
+
+    #[test]
+    fn it_is_the_default_library() {
+        let config = parse("f", &template()).unwrap();
+        check(&config).unwrap();
+        assert_eq!(config.to_string(), Config::default().to_string());
+        assert!(template().lines().all(|line| line.len() <= WIDTH));
+    }
+
+    /// Every key is there, with a value that it takes.
+    #[test]
+    fn each_key_can_be_set() {
+        let set = |line: &str| line.strip_prefix('#').filter(|key| !key.starts_with(' ')).unwrap_or(line).to_owned();
+        let text = template().lines().map(set).collect::<Vec<_>>().join("\n");
+        parse("f", &text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        for Table { header, keys, .. } in TABLES {
+            for key in keys.iter().filter(|key| !key.takes.is_empty()) {
+                let has = EXAMPLES.iter().any(|(table, name, _)| (*table, *name) == (*header, key.name));
+                assert!(has, "{header} {}: no example", key.name);
+            }
+        }
+    }
+}

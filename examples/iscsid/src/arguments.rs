@@ -1,0 +1,97 @@
+//! The command line, and the configuration that it names.
+
+use clap::{Parser, ValueEnum};
+use std::path::PathBuf;
+use vtl::config::{Config, check_bind, mhvtl, parse, parse_advertise};
+
+/// Serves virtual tape libraries over iSCSI: a medium changer at LUN 0, tape drives from LUN 1.
+#[derive(Clone, Parser)]
+#[command(name = "ferric-iscsid", version, after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// Directory that keeps the library: cartridges, their places, serial numbers
+    #[arg(long, value_name = "DIR", default_value = "./ferric-data")]
+    pub(crate) data: PathBuf,
+    /// Keep everything in a temporary directory, and remove it at the end
+    #[arg(long, conflicts_with_all = ["data", "mhvtl_config"])]
+    pub(crate) ephemeral: bool,
+    /// Configuration (TOML); without one, an STK L700 with two LTO-8 drives
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Configuration of mhvtl in this directory, as it stands, in the place of one of ours; its cartridges, where they are
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    pub(crate) mhvtl_config: Option<PathBuf>,
+    /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:3260]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) bind: Option<String>,
+    /// Address that SendTargets gives to initiators; "none" to have them use the address of their discovery session
+    #[arg(long, value_name = "ADDR:PORT")]
+    advertise: Option<String>,
+    /// Show the configuration in effect and exit
+    #[arg(long)]
+    pub(crate) print_config: bool,
+    /// Form of the line that says that the daemon is ready
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Ready::Text)]
+    pub(crate) ready: Ready,
+    /// Write the line that says that the daemon is ready to this open file descriptor, not to the standard output
+    #[arg(long, value_name = "N")]
+    pub(crate) ready_fd: Option<u16>,
+    /// Write the process number to this file when the daemon is ready, and remove the file at the end
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pid_file: Option<PathBuf>,
+    /// What to log: error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL", default_value = "warn")]
+    pub(crate) log: tracing::Level,
+}
+
+/// Forms of the ready line.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ready {
+    /// `ready iscsi ADDR:PORT IQN…`
+    Text,
+    /// An object with ready, address, targets, data, control and pid
+    Json,
+}
+
+const EXAMPLES: &str = "Examples:
+  ferric-iscsid                                   the default library, kept in ./ferric-data
+  ferric-iscsid --data /srv/tapes --bind 0.0.0.0:3260
+  ferric-iscsid --config ferric.toml --print-config
+  ferric-iscsid --bind 127.0.0.1:0                prints \"ready iscsi ADDR:PORT IQN\" with the port it got
+  ferric-iscsid --ephemeral --bind 127.0.0.1:0 --ready json";
+
+impl Arguments {
+    /// Whether there is a file that can be read again.
+    pub(crate) const fn names_a_file(&self) -> bool {
+        self.config.is_some() || self.mhvtl_config.is_some()
+    }
+
+    /// The configuration in effect: what is given on the command line wins.
+    pub(crate) fn read_config(&self) -> Result<Config, String> {
+        let mut config = self.read_file()?;
+        if let Some(bind) = &self.bind {
+            check_bind(bind).map_err(|message| format!("--bind: {message}"))?;
+            config.iscsi.bind.clone_from(bind);
+        }
+        if let Some(advertise) = &self.advertise {
+            config.iscsi.advertise = parse_advertise(advertise).map_err(|message| format!("--advertise: {message}"))?;
+        }
+        if self.ephemeral && !config.cartridges.is_empty() {
+            return Err(
+                "--ephemeral: storage.cartridges names directories that would stay; leave out one of both".into()
+            );
+        }
+        Ok(config)
+    }
+
+    fn read_file(&self) -> Result<Config, String> {
+        if let Some(directory) = &self.mhvtl_config {
+            let imported = mhvtl::import(directory).map_err(|error| error.to_string())?;
+            imported.notes.iter().for_each(|note| tracing::warn!("{note}"));
+            return imported.config().map_err(|error| error.to_string());
+        }
+        let Some(path) = &self.config else { return Ok(Config::default()) };
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
+        parse(&name, &text).map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,189 @@
+//! How the daemon starts: what it is given, what it says, what it leaves behind.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use common::{Daemon, SMALL, command, options, ready};
+use initiator::{Initiator, Reply};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use tempfile::tempdir;
+
+fn program() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_ferric-iscsid"))
+}
+
+/// Starts the daemon; the process, and the first line of its output.
+fn start(command: &mut Command) -> (Child, String) {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (child, line)
+}
+
+fn terminate(mut child: Child) -> bool {
+    Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    child.wait().unwrap().success()
+}
+
+/// The status of the site of a control socket.
+fn status(socket: &Path) -> serde_json::Value {
+    let mut stream = UnixStream::connect(socket).unwrap();
+    writeln!(stream, "{{\"do\":\"status\"}}").unwrap();
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).unwrap();
+    serde_json::from_str(&line).unwrap()
+}
+
+#[test]
+fn the_ready_line_as_json_and_nothing_left_of_an_ephemeral_site() {
+    let dir = tempdir().unwrap();
+    let arguments = ["--ephemeral", "--bind", "127.0.0.1:0", "--ready", "json"];
+    let (child, line) = start(program().args(arguments).env("TMPDIR", dir.path()).current_dir(dir.path()));
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((line["ready"].as_str(), line["pid"].as_u64()), (Some("iscsi"), Some(child.id().into())));
+    let (address, target) = (line["address"].as_str().unwrap(), line["targets"][0].as_str().unwrap());
+    let mut session = Initiator::login(address, target, options(1)).unwrap();
+    assert_eq!(ready(&mut session).status, 2);
+    let data = Path::new(line["data"].as_str().unwrap());
+    assert!(data.starts_with(dir.path()) && data.join("cartridges").is_dir());
+    let socket = line["control"].as_str().unwrap();
+    assert_eq!(status(Path::new(socket))["ok"]["libraries"][0]["name"], "main");
+    assert!(terminate(child));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left");
+}
+
+#[test]
+fn the_ready_line_on_a_descriptor_and_the_process_number_in_a_file() {
+    let dir = tempdir().unwrap();
+    let (said, pid) = (dir.path().join("said"), dir.path().join("pid"));
+    std::fs::write(&pid, "4194304\n").unwrap();
+    let script = "exec 3>>\"$1\"; shift; exec \"$@\"";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, "sh"]).arg(&said).arg(env!("CARGO_BIN_EXE_ferric-iscsid"));
+    command.arg("--data").arg(dir.path().join("d")).args(["--bind", "127.0.0.1:0", "--ready-fd", "3", "--pid-file"]);
+    let mut child = command.arg(&pid).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // The hint for people comes before the line for programs.
+    let mut people = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("--login") {
+        line.clear();
+        assert_ne!(people.read_line(&mut line).unwrap(), 0);
+    }
+    while !std::fs::read_to_string(&said).unwrap().ends_with('\n') {
+        std::thread::yield_now();
+    }
+    let ready = std::fs::read_to_string(&said).unwrap();
+    assert!(ready.starts_with("ready iscsi 127.0.0.1:") && ready.lines().count() == 1, "{ready}");
+    assert_eq!(std::fs::read_to_string(&pid).unwrap(), format!("{}\n", child.id()));
+    let mut out = child.stdout.take().unwrap();
+    assert!(terminate(child));
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    assert_eq!((rest.as_str(), pid.exists()), ("", false));
+}
+
+#[test]
+fn what_cannot_be_is_refused_before_anything_is_made() {
+    let dir = tempdir().unwrap();
+    let data = dir.path().join("d");
+    let config = dir.path().join("c.toml");
+    std::fs::write(&config, "[storage]\ncartridges = [\"/\"]\n").unwrap();
+    let config = config.to_str().unwrap();
+    for (arguments, said) in [
+        (vec!["--bind", "nowhere"], "--bind: \"nowhere\" is not ADDRESS:PORT"),
+        (vec!["--advertise", "tape.example.com"], "--advertise: \"tape.example.com\" is not ADDRESS:PORT"),
+        (vec!["--ephemeral", "--config", config], "--ephemeral: storage.cartridges names directories"),
+    ] {
+        let mut command = program();
+        if !arguments.contains(&"--ephemeral") {
+            command.arg("--data").arg(&data);
+        }
+        let output = command.args(&arguments).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.starts_with(&format!("ferric-iscsid: {said}")) && error.lines().count() == 1, "{error}");
+    }
+    assert!(!data.exists());
+    for arguments in [["--ready", "xml"], ["--ready-fd", "x"], ["--ephemeral", "--data=d"]] {
+        assert_eq!(program().args(arguments).output().unwrap().status.code(), Some(2));
+    }
+    let output =
+        program().arg("--data").arg(&data).args(["--bind", "127.0.0.1:0", "--ready-fd", "77"]).output().unwrap();
+    assert!(String::from_utf8(output.stderr).unwrap().contains("--ready-fd 77: "));
+}
+
+#[test]
+fn a_portal_that_is_open_to_the_network_is_warned_of() {
+    let user = "[[iscsi.user]]\nname = \"host\"\nsecret = \"a secret of some length\"\n";
+    for (bind, config, warns) in [
+        ("127.0.0.1:0", "", false),
+        ("0.0.0.0:0", "", true),
+        ("[::]:0", "[iscsi]\ninitiators = [\"iqn.2026-01.com.example:a\"]\n", true),
+        ("0.0.0.0:0", user, false),
+    ] {
+        let dir = tempdir().unwrap();
+        let data = dir.path().join("d");
+        let mut command = command(&data, &format!("{SMALL}{config}"));
+        let place = command.get_args().position(|argument| argument == "--bind").unwrap();
+        let arguments: Vec<_> = command.get_args().map(std::ffi::OsStr::to_owned).collect();
+        let mut other = program();
+        other.args(
+            arguments
+                .iter()
+                .enumerate()
+                .map(|(at, argument)| if at == place + 1 { bind.as_ref() } else { &**argument }),
+        );
+        command = other;
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.starts_with("ready"), "{line}");
+        let warnings = status(&data.join("control.sock"))["ok"]["warnings"].to_string();
+        assert_eq!(warnings.contains("without CHAP"), warns, "{bind} {config}: {warnings}");
+        let mut log = child.stderr.take().unwrap();
+        assert!(terminate(child));
+        let mut said = String::new();
+        log.read_to_string(&mut said).unwrap();
+        assert_eq!(said.contains("is open to the network without CHAP"), warns, "{bind} {config}: {said}");
+    }
+}
+
+/// Passes connections on to another address, as an address translator does.
+fn translator(to: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let pass = |mut from: TcpStream, mut to: TcpStream| {
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut from, &mut to);
+            let _ = to.shutdown(std::net::Shutdown::Write);
+        });
+    };
+    std::thread::spawn(move || {
+        for near in listener.incoming().map_while(Result::ok) {
+            let Ok(far) = TcpStream::connect(&to) else { continue };
+            pass(near.try_clone().unwrap(), far.try_clone().unwrap());
+            pass(far, near);
+        }
+    });
+    address
+}
+
+/// Behind an address translator the initiator logs in to the address where it has discovered the target.
+#[test]
+fn discovery_and_login_through_an_address_translator() {
+    let dir = tempdir().unwrap();
+    let daemon = Daemon::of(command(&dir.path().join("d"), SMALL).args(["--advertise", "none"]));
+    let outside = translator(daemon.portal.clone());
+    assert_ne!(outside, daemon.portal);
+    let found = Initiator::discover(&outside, options(1)).unwrap();
+    assert_eq!(found, [format!("TargetName={}", daemon.iqn)]);
+    let mut session = Initiator::login(&outside, &daemon.iqn, options(1)).unwrap();
+    assert_ne!(ready(&mut session), Reply::default());
+    let other = Daemon::of(command(&dir.path().join("e"), "").args(["--advertise", "tape.example.com:13260"]));
+    let found = Initiator::discover(&other.portal, options(1)).unwrap();
+    assert_eq!(found[1], "TargetAddress=tape.example.com:13260,1");
+}
