@@ -250,6 +250,8 @@ pub struct Config {
     pub group: Option<String>,
     /// Other programs use the directories of cartridges: permissions are theirs.
     pub shared: bool,
+    /// Those that do not exist are created.
+    pub create: bool,
     /// The iSCSI door.
     pub iscsi: IscsiSetup,
     /// Where the directories are written.

@@ -84,7 +84,7 @@ impl Site {
     /// The directory is in use or damaged, or holds what the configuration has no place for.
     pub fn open(path: &Path, config: &Config) -> Result<Running, LibraryError> {
         // A site that is there starts although one of its directories is not.
-        if !path.join("state.redb").exists() {
+        if is_new(path) {
             check_directories(config)?;
         }
         Self::of(Data::configured(path, config)?, config)
@@ -402,6 +402,12 @@ fn suffix(keeper: &Keeper) -> Result<String, LibraryError> {
     change.set("site", &suffix)?;
     keeper.keep(change)?;
     Ok(suffix)
+}
+
+/// Whether a data directory has no state yet, of whatever version.
+fn is_new(path: &Path) -> bool {
+    let state = |entry: std::fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(b"state.");
+    !std::fs::read_dir(path).is_ok_and(|entries| entries.flatten().any(state))
 }
 
 /// Key of how many slots a library has, if operators have added some.

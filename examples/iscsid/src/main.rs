@@ -11,7 +11,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
-use vtl::config::{IscsiSetup, mhvtl};
+use vtl::config::IscsiSetup;
 use vtl::control::socket::{self, Control};
 use vtl::log_writer::{self, LogGuard, LogWriter};
 use vtl::site::Site;
@@ -58,9 +58,6 @@ fn run(mut arguments: Arguments) -> Result<(), String> {
     raise_descriptor_limit();
     // Removed when everything else is closed.
     let _temporary = ephemeral(&mut arguments)?;
-    if arguments.mhvtl_config.is_some() {
-        mhvtl::create_homes(&config).map_err(|error| error.to_string())?;
-    }
     let site = Site::open(&arguments.data, &config).map_err(|error| error.to_string())?;
     let bind = &config.iscsi.bind;
     let door = Door::open(&site, &config.iscsi).map_err(|error| format!("cannot listen on {bind}: {error}"))?;

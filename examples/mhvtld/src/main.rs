@@ -43,7 +43,6 @@ fn run(arguments: &Arguments, log: &Log) -> Result<(), Box<dyn Error>> {
     let waiting = Waiting::new()?;
     let module = Kernel::find()?;
     let locks = imported.seats.iter().map(|seat| Lock::take(seat.minor)).collect::<Result<Vec<_>, _>>()?;
-    mhvtl::create_homes(&config)?;
     let site = Site::open(&arguments.data, &config)?;
     let control = arguments.data.join(socket::FILE);
     let no_reload = || Err("mhvtl's configuration is read at the start".into());

@@ -56,7 +56,8 @@ fn syntax_error(source: &Source<'_>, error: &toml::de::Error) -> ConfigError {
         |key: &str| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
     let table = line.trim_start().starts_with('[');
     let secret = key.ends_with("secret") || line.trim_start().starts_with("secret");
-    let message = if secret { super::tables::NOT_A_SECRET } else { error.message() };
+    let quotes = error.message() != "duplicate key";
+    let message = if secret && quotes { super::tables::NOT_A_SECRET } else { error.message() };
     let key = match () {
         () if secret => "secret",
         () if plain(key) => key,
@@ -105,10 +106,11 @@ fn of_file(source: &Source<'_>, raw: File) -> Result<Config, ConfigError> {
         pools.push(setup);
     }
     let iscsi = iscsi(source, raw.iscsi)?;
+    let create = raw.storage.create.is_some_and(Spanned::into_inner);
     let (cartridges, lines) = directories(source, raw.storage.cartridges)?;
     let group = raw.storage.group.map(Spanned::into_inner);
     let shared = raw.storage.shared.is_some_and(Spanned::into_inner);
-    Ok(Config { libraries, pools, cartridges, group, shared, iscsi, lines })
+    Ok(Config { libraries, pools, cartridges, create, group, shared, iscsi, lines })
 }
 
 /// Where the first of several tables begins.

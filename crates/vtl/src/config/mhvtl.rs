@@ -72,18 +72,6 @@ impl Imported {
     }
 }
 
-/// Creates the home directories of a configuration that do not exist, as mhvtl's tools do, and warns of each.
-///
-/// # Errors
-/// One of them cannot be created.
-pub fn create_homes(config: &Config) -> Result<(), ConfigError> {
-    for path in config.cartridges.iter().filter(|path| !path.exists()) {
-        tracing::warn!(path = %path.display(), "home directory did not exist, and is created");
-        std::fs::create_dir_all(path).map_err(|error| failed(path, &error))?;
-    }
-    Ok(())
-}
-
 /// What a section of `device.conf` is of.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Unit {
@@ -454,7 +442,7 @@ impl Import {
         let homes = toml::Value::from(self.homes.clone());
         let mut text = format!("# From {file}.\n");
         self.notes.iter().for_each(|note| text.push_str(&format!("# {note}\n")));
-        let _ = write!(text, "\n[storage]\ncartridges = {homes}\nshared = true\n{}", self.text);
+        let _ = write!(text, "\n[storage]\ncartridges = {homes}\ncreate = true\nshared = true\n{}", self.text);
         self.text.clear();
         Ok(Imported { text, notes: self.notes, seats: self.seats, saved: self.saved })
     }

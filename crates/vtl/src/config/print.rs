@@ -8,10 +8,13 @@ use tape_store::medium::{Codec, CodecId};
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.libraries.iter().try_for_each(|library| writeln!(f, "{library}"))?;
-        if !self.cartridges.is_empty() || self.group.is_some() || self.shared {
+        if !self.cartridges.is_empty() || self.group.is_some() || self.shared || self.create {
             writeln!(f, "[storage]")?;
             if !self.cartridges.is_empty() {
                 writeln!(f, "cartridges = {:?}", self.cartridges)?;
+            }
+            if self.create {
+                writeln!(f, "create = true")?;
             }
             given(f, "group", self.group.as_deref())?;
             if self.shared {

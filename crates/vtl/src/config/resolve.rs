@@ -26,14 +26,21 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Refuses directories of cartridges that do not exist.
+/// Refuses directories of cartridges that do not exist, unless they are to be created.
 pub(crate) fn check_directories(config: &Config) -> Result<(), ConfigError> {
     for (at, path) in config.cartridges.iter().enumerate() {
         let message = match std::fs::metadata(path) {
             Ok(data) if data.is_dir() => continue,
             Ok(_) => format!("{} is no directory", path.display()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && config.create => {
+                tracing::warn!(path = %path.display(), "directory of cartridges does not exist yet");
+                continue;
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                format!("directory {} does not exist; create it, or correct the path", path.display())
+                format!(
+                    "directory {} does not exist; create it, correct the path, or set create = true",
+                    path.display()
+                )
             }
             Err(error) => format!("directory {}: {error}", path.display()),
         };

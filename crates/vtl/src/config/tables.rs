@@ -226,8 +226,8 @@ tables! {
 
     /// Where data is kept.
     StorageTable = "[storage]" {
-        /// Existing directories of cartridges, which are found in any of them; new ones are made in the first. `cartridges`
-        /// in the data directory if none are given.
+        /// Directories of cartridges, which are found in any of them; new ones are made in the first. `cartridges` in the
+        /// data directory if none are given.
         cartridges: Texts,
         /// Group, by name or number, that may read the data directory and the cartridges. Only the owner of the daemon may
         /// if none is given.
@@ -235,6 +235,8 @@ tables! {
         /// Other programs use the directories of cartridges, too: permissions are left to them and to the umask. False if it
         /// is not given. Configurations of mhvtl are read with true.
         shared: Flag,
+        /// Create directories of cartridges that do not exist. False if it is not given: they are an error.
+        create: Flag,
     }
 
     /// The iSCSI door.

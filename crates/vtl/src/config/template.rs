@@ -16,7 +16,7 @@ const INTRODUCTION: &str =
 const OPEN: [&str; 3] = ["[[library]]", "[storage]", "[iscsi]"];
 
 /// A value for each key: the default where there is one.
-const EXAMPLES: [(&str, &str, &str); 50] = [
+const EXAMPLES: [(&str, &str, &str); 53] = [
     ("[[library]]", "name", "\"main\""),
     ("[[library]]", "model", "\"STK L700\""),
     ("[[library]]", "serial", "\"FERRIC0001\""),
@@ -59,6 +59,9 @@ const EXAMPLES: [(&str, &str, &str); 50] = [
     ("[[pool]]", "library", "\"main\""),
     ("[[pool]]", "scratch", "10"),
     ("[storage]", "cartridges", "[\"/srv/tapes\"]"),
+    ("[storage]", "create", "false"),
+    ("[storage]", "group", "\"tape\""),
+    ("[storage]", "shared", "false"),
     ("[iscsi]", "bind", "\"127.0.0.1:3260\""),
     ("[iscsi]", "iqn", "\"iqn.2026-01.com.example:tapes\""),
     ("[iscsi]", "advertise", "\"tape.example.com:3260\""),

@@ -439,6 +439,21 @@ fn directories_of_cartridges_exist() {
     let opened = crate::site::Site::open(&dir.path().join("data"), &config).map(|_| ());
     assert_eq!(opened.unwrap_err().to_string(), said);
     assert!(!missing.exists());
+    // A site that is there starts without one of its directories.
+    let data = dir.path().join("known");
+    let empty = parse("f.toml", &format!("{text}[library]\ncartridges = []\n")).unwrap();
+    std::fs::create_dir(&missing).unwrap();
+    drop(crate::site::Site::open(&data, &empty).unwrap());
+    std::fs::remove_dir(&missing).unwrap();
+    drop(crate::site::Site::open(&data, &empty).unwrap());
+    let _ = std::fs::remove_dir(&missing);
+    // One that is to be created.
+    let created = parse("f.toml", &format!("{text}create = true\n")).unwrap();
+    check(&created).unwrap();
+    assert_eq!(parse("printed", &created.to_string()).unwrap().to_string(), created.to_string());
+    drop(crate::site::Site::open(&dir.path().join("third"), &created).unwrap());
+    assert!(missing.is_dir());
+    std::fs::remove_dir_all(&missing).unwrap();
     std::fs::write(&missing, "").unwrap();
     assert!(check(&config).unwrap_err().message.ends_with("is no directory"));
 }
