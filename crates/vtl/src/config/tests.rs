@@ -530,3 +530,59 @@ fn a_cartridge_begins_in_a_drive() {
     site.reload(&parse("f", &more).unwrap()).unwrap();
     assert_eq!(site.status().libraries[0].drives[0].element.cartridge.as_deref(), Some("A3L8"));
 }
+
+/// One library of a random configuration.
+fn some_library() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    let model = prop::sample::select(vec!["STK L700", "IBM 3573-TL", "IBM 03584L32", "SPECTRA PYTHON", "Ferric"]);
+    let shape = (proptest::option::of(1..30_u16), proptest::option::of(0..5_u16), 1..4_u16);
+    let place = (proptest::option::of(0..7_usize), any::<bool>());
+    let at =
+        prop::sample::select(vec!["", "at = \"slot1\"\n", "at = \"slot9\"\n", "at = \"io1\"\n", "at = \"drive1\"\n"]);
+    let cartridges = proptest::collection::vec((0..3_usize, 1..25_u16, at), 0..3);
+    (model, shape, place, cartridges, any::<bool>()).prop_map(
+        |(model, (slots, ports, drives), (lun, shared), cartridges, first)| {
+            let mut text = format!("[[library]]\nname = \"NAME\"\nmodel = \"{model}\"\n");
+            slots.iter().for_each(|slots| text += &format!("slots = {slots}\n"));
+            ports.iter().for_each(|ports| text += &format!("import_export = {ports}\n"));
+            lun.iter().for_each(|lun| text += &format!("lun = {lun}\n"));
+            text += if shared { "target = \"t\"\n" } else { "" };
+            text += if first { "first = { robot = 0, slots = 9, import_export = 40, drives = 1 }\n" } else { "" };
+            text += if cartridges.is_empty() { "cartridges = []\n" } else { "" };
+            text += &format!("[[library.drive]]\nmodel = \"ULT3580-TD8\"\ncount = {drives}\n");
+            for (letter, count, at) in cartridges {
+                let letter = ["A", "S", "NAME"][letter].to_uppercase();
+                text += &format!(
+                    "[[library.cartridges]]\npattern = \"{letter}##L8\"\ncount = {count}\nsize = \"1MB\"\n{at}"
+                );
+            }
+            text
+        },
+    )
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 96, failure_persistence: None, ..Default::default() })]
+
+    /// What the check accepts, a site can be, with all its blank cartridges; what it refuses, no site can.
+    #[test]
+    fn the_check_is_what_a_site_does(
+        one in some_library(),
+        other in proptest::option::of(some_library()),
+        pool in proptest::option::of((1..3_usize, 0..40_u16)),
+    ) {
+        let mut text = one.replace("NAME", "one");
+        other.iter().for_each(|other| text += &other.replace("NAME", "two").replace("ONE", "TWO"));
+        if let Some((digits, scratch)) = pool {
+            let run = "#".repeat(digits);
+            text += &format!("[[pool]]\nname = \"p\"\npattern = \"S{run}L8\"\nsize = \"1MB\"\nscratch = {scratch}\n");
+        }
+        text += "[iscsi]\niqn = \"iqn.2026-01.com.example:t\"\n";
+        if let Ok(config) = parse("f.toml", &text) {
+            let checked = check(&config).map_err(|error| error.to_string());
+            let site = crate::site::Site::of(crate::data_dir::Data::in_memory(), &config);
+            let opened = site.map_err(|error| error.to_string()).and_then(|site| site.tidy().map_err(|error| error.to_string()));
+            assert_eq!(checked, opened, "{text}");
+        }
+    }
+}
