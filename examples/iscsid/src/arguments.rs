@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
     /// Configuration (TOML); without one, an STK L700 with two LTO-8 drives
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Configuration of mhvtl in this directory, as it stands, in the place of one of ours; its cartridges, where they are
+    /// Configuration of mhvtl in this directory, instead of one of ours; its cartridges stay where they are
     #[arg(long, value_name = "DIR", conflicts_with = "config")]
     pub(crate) mhvtl_config: Option<PathBuf>,
     /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:3260]
@@ -29,10 +29,10 @@ pub(crate) struct Arguments {
     /// Show the configuration in effect and exit
     #[arg(long)]
     pub(crate) print_config: bool,
-    /// Form of the line that says that the daemon is ready
+    /// Form of the ready line: text, or json with address, targets, data, control socket and pid
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Ready::Text)]
     pub(crate) ready: Ready,
-    /// Write the line that says that the daemon is ready to this open file descriptor, not to the standard output
+    /// Write the ready line to this open file descriptor, not to the standard output
     #[arg(long, value_name = "N")]
     pub(crate) ready_fd: Option<u16>,
     /// Write the process number to this file when the daemon is ready, and remove the file at the end
@@ -46,9 +46,8 @@ pub(crate) struct Arguments {
 /// Forms of the ready line.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Ready {
-    /// `ready iscsi ADDR:PORT IQN…`
+    // The values need no help of their own.
     Text,
-    /// An object with ready, address, targets, data, control and pid
     Json,
 }
 
