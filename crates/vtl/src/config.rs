@@ -202,6 +202,8 @@ pub struct StorageLines {
     pub file: String,
     /// Line of each directory.
     pub cartridges: Vec<usize>,
+    /// Line of the group; 1 if none is given.
+    pub group: usize,
 }
 
 /// One logical library.

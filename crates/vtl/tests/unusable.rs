@@ -146,7 +146,7 @@ fn a_directory_of_cartridges_that_cannot_be_used_stops_nothing() {
     for elsewhere in [false, true] {
         let dir = tempfile::tempdir().unwrap();
         let (data, other) = (dir.path().join("data"), dir.path().join("other"));
-        let text = format!("{LIBRARY}[storage]\ncartridges = [{other:?}]\n");
+        let text = format!("{LIBRARY}[storage]\ncartridges = [{other:?}]\ncreate = true\n");
         let config = if elsewhere { config(&text) } else { config(LIBRARY) };
         let cartridges = if elsewhere { other } else { data.join("cartridges") };
         drop(Site::open(&data, &config).unwrap());

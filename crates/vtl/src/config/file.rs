@@ -107,7 +107,8 @@ fn of_file(source: &Source<'_>, raw: File) -> Result<Config, ConfigError> {
     }
     let iscsi = iscsi(source, raw.iscsi)?;
     let create = raw.storage.create.is_some_and(Spanned::into_inner);
-    let (cartridges, lines) = directories(source, raw.storage.cartridges)?;
+    let (cartridges, mut lines) = directories(source, raw.storage.cartridges)?;
+    lines.group = source.line(raw.storage.group.as_ref().map_or(0, |group| group.span().start));
     let group = raw.storage.group.map(Spanned::into_inner);
     let shared = raw.storage.shared.is_some_and(Spanned::into_inner);
     Ok(Config { libraries, pools, cartridges, create, group, shared, iscsi, lines })
@@ -141,7 +142,7 @@ fn beside<T>(
 /// The directories of cartridges, and their lines.
 fn directories(source: &Source<'_>, given: Vec<Spanned<String>>) -> Result<(Vec<PathBuf>, StorageLines), ConfigError> {
     const KEY: &str = "storage.cartridges";
-    let mut lines = StorageLines { file: source.file.into(), cartridges: Vec::new() };
+    let mut lines = StorageLines { file: source.file.into(), ..StorageLines::default() };
     let mut paths: Vec<PathBuf> = Vec::new();
     for path in given {
         let at = path.span().start;

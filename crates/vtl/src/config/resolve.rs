@@ -2,6 +2,8 @@
 //! functions, and `ferric config check` runs them for a new data directory.
 
 use super::{CartridgeSetup, Config, ConfigError, LibrarySetup};
+use crate::data_dir::DataError;
+use crate::permissions::group_id;
 use crate::target::LUNS;
 use smc::element::Address;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -15,6 +17,14 @@ const LONGEST_NAME: usize = 223;
 /// The first fault, with file, line, key and what would be right.
 pub fn check(config: &Config) -> Result<(), ConfigError> {
     check_directories(config)?;
+    if let Some(Err(error)) = config.group.as_deref().map(group_id) {
+        let (file, key) = (config.lines.file.clone(), "storage.group".into());
+        let message = match error {
+            DataError::Format { what, .. } => what.trim_start_matches("storage.group: ").into(),
+            other => other.to_string(),
+        };
+        return Err(ConfigError { file, line: config.lines.group, key, message });
+    }
     let base = config.iscsi.iqn.clone().unwrap_or_else(|| "iqn.2026-01.org.ferric-vtl:00000000".into());
     let mut luns: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
     for (number, setup) in config.libraries.iter().enumerate() {

@@ -432,6 +432,9 @@ fn directories_of_cartridges_exist() {
     let (good, missing) = (dir.path().join("a"), dir.path().join("b"));
     std::fs::create_dir(&good).unwrap();
     let text = format!("[storage]\ncartridges = [{good:?},\n{missing:?}]\n");
+    let group = parse("f.toml", "[storage]\n\ngroup = \"no such group\"\n").unwrap();
+    let said = check(&group).unwrap_err().to_string();
+    assert!(said.starts_with("f.toml:3: storage.group: there is no group \"no such group\""), "{said}");
     let config = parse("f.toml", &text).unwrap();
     let said = check(&config).unwrap_err().to_string();
     let expected = format!("f.toml:3: storage.cartridges: directory {} does not exist;", missing.display());
