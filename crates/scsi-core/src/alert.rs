@@ -41,6 +41,12 @@ impl Alerts {
         self.0
     }
 
+    /// The set that [`Self::bits`] gave.
+    #[must_use]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
     /// Writes them as the parameters of log page 2Eh, with this control byte.
     pub fn write(self, control: u8, w: &mut LogWriter) {
         for number in 1..=64_u8 {

@@ -1,33 +1,45 @@
 //! What people and programs ask of a running site: requests and answers as values, which are also the JSON of the socket.
 
+mod alerts;
+mod refusal;
+mod resolve;
+mod robot_moves;
 pub mod socket;
-mod spot;
 mod status;
+mod words;
 
+pub use alerts::AlertStatus;
+pub use resolve::element_name;
 pub use status::{CartridgeStatus, DriveStatus, ElementStatus, LibraryStatus, PoolStatus, SiteStatus};
 
-use crate::clock;
-use crate::inventory::Where;
 use crate::library::{Library, LibraryError};
 use crate::site::Site;
-use crate::unit::Unit;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use smc::changer::Changer;
-use smc::element::{Address, ElementType, Label, Trouble};
+use smc::element::{ElementType, Label, Trouble};
 use smc::robot::Failure;
-use std::sync::Arc;
 use tape_store::cartridge::Barcode;
 
 /// A request. The library may be left out where there is only one, or where the cartridge says which.
 ///
-/// An element is named by its address, by its kind and number from 1 (`slot3`, `drive1`, `port2`), or by the cartridge in
-/// it.
+/// An element is named by its address, by its kind and number from 1 (`slot3`, `drive1`, `io2`), or by the barcode of the
+/// cartridge in it. A request does what it says to what it names, or is refused: a drive is a drive, a cartridge a cartridge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
     /// Everything there is: [`SiteStatus`].
     Status,
+    /// The element that a word names: its library, address and name.
+    Find {
+        /// In this library.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        library: Option<String>,
+        /// The element.
+        element: String,
+        /// It must be a drive.
+        #[serde(default)]
+        drive: bool,
+    },
     /// Has the robot move a cartridge.
     Move {
         /// In this library.
@@ -141,10 +153,30 @@ pub enum Request {
         /// Or lowers.
         raised: bool,
     },
-    /// All cartridges: a list of [`CartridgeStatus`].
-    Cartridges,
-    /// All pools: a list of [`PoolStatus`].
-    Pools,
+    /// TapeAlert flags that are raised, or one flag, raised or not: a list of [`AlertStatus`].
+    Alerts {
+        /// Of this library; of all if none is given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        library: Option<String>,
+        /// Of this drive; of the changers and all drives if none is given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        drive: Option<String>,
+        /// Only this flag, 1 to 64: of the drive that is named, else of the changers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        flag: Option<u8>,
+    },
+    /// All cartridges, or one: a list of [`CartridgeStatus`].
+    Cartridges {
+        /// Only this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cartridge: Option<String>,
+    },
+    /// All pools, or one: a list of [`PoolStatus`].
+    Pools {
+        /// Only this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pool: Option<String>,
+    },
     /// Makes blank cartridges of a pool.
     Make {
         /// Its name.
@@ -201,32 +233,15 @@ impl Site {
         match request {
             Request::Status => Ok(serde_json::to_value(self.status()).unwrap_or_default()),
             Request::Events => Ok(Value::Null),
-            Request::Move { library, from, to } => {
-                let library = self.meant(library.as_deref(), from)?;
-                library.carry(|changer| Ok((library.find(changer, from)?, library.find(changer, to)?)))
-            }
+            Request::Find { library, element, drive } => self.find(library.as_deref(), element, *drive),
+            Request::Move { library, from, to } => self.library_of(library.as_deref(), from)?.move_cartridge(from, to),
             Request::Load { library, cartridge, drive } => {
-                self.meant(library.as_deref(), cartridge)?.load(cartridge, drive.as_deref())
+                self.library_of(library.as_deref(), cartridge)?.load(cartridge, drive.as_deref())
             }
-            Request::Unload { library, drive } => self.meant(library.as_deref(), drive)?.unload(drive),
-            Request::Import { library, cartridge, to } => {
-                let library = self.named(library.as_deref())?;
-                let barcode = barcode(cartridge)?;
-                let to = match to {
-                    Some(to) => library.spot(to)?,
-                    None => library.first_empty(ElementType::IMPORT_EXPORT)?,
-                };
-                // One that was made beside the daemon is on the shelf from here on.
-                let _ = self.adopt(&barcode, library.shelf());
-                library.import(to, &barcode)?;
-                Ok(json!({ "to": to }))
-            }
-            Request::Export { library, from } => {
-                let library = self.meant(library.as_deref(), from)?;
-                let barcode = library.export(library.spot(from)?)?;
-                Ok(json!({ "cartridge": barcode.as_str(), "shelf": library.shelf() }))
-            }
-            Request::Cartridges | Request::Pools | Request::Make { .. } => self.media(request),
+            Request::Unload { library, drive } => self.library_of(library.as_deref(), drive)?.unload(drive),
+            Request::Import { library, cartridge, to } => self.import(library.as_deref(), cartridge, to.as_deref()),
+            Request::Export { library, from } => self.library_of(library.as_deref(), from)?.take_out(from),
+            Request::Cartridges { .. } | Request::Pools { .. } | Request::Make { .. } => self.media(request),
             Request::Protect { .. } | Request::Retain { .. } => self.media(request),
             Request::Delete { .. } | Request::Forget { .. } => self.media(request),
             Request::Reload => Err(LibraryError::Unknown("this site was not made from a configuration file".into())),
@@ -237,16 +252,26 @@ impl Site {
     /// What is asked of cartridges wherever they are.
     fn media(&self, request: &Request) -> Result<Value, LibraryError> {
         match request {
-            Request::Cartridges => return Ok(serde_json::to_value(self.cartridges()).unwrap_or_default()),
-            Request::Pools => return Ok(serde_json::to_value(self.pool_status()).unwrap_or_default()),
+            Request::Cartridges { cartridge } => {
+                let only = cartridge.as_deref().map(|cartridge| self.known_barcode(cartridge)).transpose()?;
+                let mut cartridges = self.cartridges();
+                cartridges.retain(|status| only.as_ref().is_none_or(|only| status.cartridge == only.as_str()));
+                return Ok(json!(cartridges));
+            }
+            Request::Pools { pool } => {
+                let only = pool.as_deref().map(|pool| self.pool(pool)).transpose()?;
+                let mut pools = self.pool_status();
+                pools.retain(|status| only.as_ref().is_none_or(|only| status.pool == only.name));
+                return Ok(json!(pools));
+            }
             Request::Make { pool, count } => {
                 let made = self.make(pool, *count)?;
                 return Ok(json!({ "made": made.iter().map(Barcode::as_str).collect::<Vec<_>>() }));
             }
-            Request::Protect { cartridge, on } => self.protect(&barcode(cartridge)?, *on)?,
-            Request::Retain { cartridge, until } => self.retain(&barcode(cartridge)?, *until)?,
-            Request::Delete { cartridge } => self.delete(&barcode(cartridge)?)?,
-            Request::Forget { cartridge } => self.forget(&barcode(cartridge)?)?,
+            Request::Protect { cartridge, on } => self.protect(&self.known_barcode(cartridge)?, *on)?,
+            Request::Retain { cartridge, until } => self.retain(&self.known_barcode(cartridge)?, *until)?,
+            Request::Delete { cartridge } => self.delete(&self.known_barcode(cartridge)?)?,
+            Request::Forget { cartridge } => self.forget(&self.known_barcode(cartridge)?)?,
             _ => {}
         }
         Ok(Value::Null)
@@ -256,119 +281,95 @@ impl Site {
     fn operate(&self, request: &Request) -> Result<Value, LibraryError> {
         match request {
             Request::Door { library, door, open } => {
-                let set = |changer: &mut smc::changer::Changer| match door {
-                    Door::Access => changer.set_door(*open),
-                    Door::Station => changer.set_station(*open),
-                };
-                self.named(library.as_deref())?.operate(set)?;
+                self.resolve_library(library.as_deref())?.set_door(*door, *open)?
             }
             Request::Online { library, drive: None, online } => {
-                self.named(library.as_deref())?.operate(|changer| {
+                self.resolve_library(library.as_deref())?.operate(|changer| {
                     changer.set_online(*online);
                     Ok(())
                 })?;
             }
             Request::Online { library, drive: Some(drive), online } => {
-                let library = self.named(library.as_deref())?;
-                let address = library.spot(drive)?;
-                library.operate(|changer| changer.set_drive_online(address, *online))?;
+                let library = self.library_of(library.as_deref(), drive)?;
+                let address = library.changer(|changer| library.resolve_drive(changer, drive))?;
+                library.operate_at(Some(address), None, |changer| changer.set_drive_online(address, *online))?;
             }
             Request::Element { library, element, trouble } => {
-                let library = self.named(library.as_deref())?;
-                let address = library.spot(element)?;
-                library.operate(|changer| changer.set_trouble(address, *trouble))?;
+                self.library_of(library.as_deref(), element)?.set_trouble(element, *trouble)?;
             }
             Request::Label { library, cartridge, label } => {
-                let (library, barcode) = (self.meant(library.as_deref(), cartridge)?, barcode(cartridge)?);
-                if !library.operate(|changer| Ok(changer.set_label(&barcode, *label)))? {
-                    return Err(LibraryError::Unknown(format!("library {:?} has no {barcode}", library.name())));
-                }
+                self.set_label(library.as_deref(), &self.known_barcode(cartridge)?, *label)?;
             }
             Request::Fail { library, failure } => {
-                self.named(library.as_deref())?.changer(|changer| changer.fail_next(*failure));
+                self.resolve_library(library.as_deref())?.changer(|changer| changer.fail_next(*failure));
             }
             Request::Alert { library, drive, flag, raised } => {
-                if !(1..=64).contains(flag) {
-                    return Err(LibraryError::Unknown(format!("there is no flag {flag}; they are 1 to 64")));
-                }
-                let library = self.named(library.as_deref())?;
-                library.flagged(drive.as_deref())?.with(|device| device.set_alert(*flag, *raised));
+                alerts::check(*flag)?;
+                let (unit, _) = self.alerting(library.as_deref(), drive.as_deref())?;
+                unit.with(|device| device.set_alert(*flag, *raised));
+            }
+            Request::Alerts { library, drive, flag } => {
+                return Ok(json!(self.alerts(library.as_deref(), drive.as_deref(), *flag)?));
             }
             _ => {}
         }
         Ok(Value::Null)
     }
 
-    /// The library of a name, the one that has the cartridge which is meant, or the only one.
-    fn meant(&self, name: Option<&str>, cartridge: &str) -> Result<Arc<Library>, LibraryError> {
-        let entry = self.shared.inventory().get(cartridge).map(|entry| entry.place.clone());
-        match (name, entry) {
-            (None, Some(Where::Element { library, .. })) => self.named(Some(&library)),
-            _ => self.named(name),
-        }
+    fn find(&self, library: Option<&str>, element: &str, drive: bool) -> Result<Value, LibraryError> {
+        let library = self.library_of(library, element)?;
+        let resolve = if drive { Library::resolve_drive } else { Library::resolve };
+        let address = library.changer(|changer| resolve(&library, changer, element))?;
+        Ok(json!({ "library": library.name(), "address": address, "element": library.element_name(address) }))
     }
 
-    /// The library of a name, or the only one.
-    fn named(&self, name: Option<&str>) -> Result<Arc<Library>, LibraryError> {
-        let libraries = self.libraries();
-        let names = || libraries.iter().map(|library| library.name()).collect::<Vec<_>>().join(", ");
-        match (name, libraries.as_slice()) {
-            (Some(name), _) => {
-                let unknown = || LibraryError::Unknown(format!("there is no library {name:?}; there are {}", names()));
-                self.library(name).ok_or_else(unknown)
+    /// The barcode of a cartridge that the site has.
+    fn known_barcode(&self, text: &str) -> Result<Barcode, LibraryError> {
+        let barcode = self.resolve_barcode(text)?;
+        self.entry(&barcode).map(|_| barcode)
+    }
+
+    /// A damaged label is one in a library; a readable one can be had anywhere.
+    fn set_label(&self, library: Option<&str>, barcode: &Barcode, label: Option<Label>) -> Result<(), LibraryError> {
+        if label.is_none() && matches!(self.entry(barcode)?.place, crate::inventory::Where::Shelf(_)) {
+            for library in self.libraries() {
+                library.operate(|changer| Ok(changer.set_label(barcode, None)))?;
             }
-            (None, [only]) => Ok(Arc::clone(only)),
-            (None, _) => Err(LibraryError::Unknown(format!("name one of the libraries {}", names()))),
+            return Ok(());
         }
+        let library = self.library_of(library, barcode.as_str())?;
+        if library.operate(|changer| Ok(changer.set_label(barcode, label)))? {
+            return Ok(());
+        }
+        Err(LibraryError::Unknown(format!("library {:?} has no {barcode}", library.name())))
     }
-}
-
-fn barcode(text: &str) -> Result<Barcode, LibraryError> {
-    let wrong = || LibraryError::Unknown(format!("{text:?} is no barcode: 1 to 16 of A-Z, 0-9, - and _"));
-    Barcode::new(text).ok_or_else(wrong)
 }
 
 impl Library {
-    /// Moves from here to there, which are found out while no host moves anything.
-    fn carry(
-        &self,
-        ends: impl FnOnce(&Changer) -> Result<(Address, Address), LibraryError>,
-    ) -> Result<Value, LibraryError> {
-        let (from, to) = self.operate(|changer| {
-            let ends = match ends(changer) {
-                Ok(ends) => ends,
-                Err(error) => return Ok(Err(error)),
-            };
-            changer.move_medium(ends.0, ends.1, clock::now()).map(|()| Ok(ends))
-        })??;
-        Ok(json!({ "from": from, "to": to }))
-    }
-
-    fn load(&self, cartridge: &str, drive: Option<&str>) -> Result<Value, LibraryError> {
-        self.carry(|changer| {
-            let to = match drive {
-                Some(drive) => self.find(changer, drive)?,
-                None => self.empty(changer, ElementType::DRIVE)?,
-            };
-            Ok((self.find(changer, cartridge)?, to))
+    fn set_door(&self, door: Door, open: bool) -> Result<(), LibraryError> {
+        if door == Door::Station && self.layout().import_export.count == 0 {
+            return Err(LibraryError::Unknown(format!("library {:?} has no I/O station", self.name())));
+        }
+        self.operate_at(None, None, |changer| match door {
+            Door::Access => changer.set_door(open),
+            Door::Station => changer.set_station(open),
         })
     }
 
-    fn unload(&self, drive: &str) -> Result<Value, LibraryError> {
-        self.carry(|changer| {
-            let from = self.find(changer, drive)?;
-            let source = changer.content(from).and_then(|content| content.source);
-            let home = source.filter(|source| !changer.library().is_full(*source));
-            Ok((from, home.map_or_else(|| self.empty(changer, ElementType::STORAGE), Ok)?))
-        })
-    }
-
-    /// Whose TapeAlert flags are meant: a drive's if one is named, else the changer's.
-    fn flagged(&self, drive: Option<&str>) -> Result<Arc<Unit>, LibraryError> {
-        let Some(drive) = drive else { return Ok(self.changer_unit()) };
-        let address = self.spot(drive)?;
-        let unit = self.layout().drives.index(address).and_then(|index| self.drives().get(index).cloned());
-        unit.ok_or_else(|| LibraryError::Unknown(format!("element {} is no drive", address.0)))
+    /// Slots and I/O elements are taken out of use; a drive is taken off line instead, and so is the robot.
+    fn set_trouble(&self, element: &str, trouble: Option<Trouble>) -> Result<(), LibraryError> {
+        let address = self.resolve_element(element)?;
+        let name = self.element_name(address);
+        let instead = match self.layout().element_type(address) {
+            Some(ElementType::DRIVE) => {
+                format!("{name} is a drive; take it off line instead: ferric drive {name} offline")
+            }
+            Some(ElementType::TRANSPORT) => {
+                "the robot is no slot; take it off line instead: ferric robot offline".into()
+            }
+            _ => return self.operate_at(Some(address), None, |changer| changer.set_trouble(address, trouble)),
+        };
+        Err(LibraryError::Door(instead))
     }
 }
 

@@ -186,11 +186,27 @@ impl Library {
     pub fn operate<T>(&self, call: impl FnOnce(&mut Changer) -> Result<T, DoorError>) -> Result<T, LibraryError> {
         // Looked at while the changer is held: shutting down takes it, too, before it empties drives.
         let ended = || self.shared.ended.load(Ordering::Acquire);
-        let call = |changer: &mut Changer| if ended() { Err(DoorError::NotReady) } else { call(changer) };
+        let call = |changer: &mut Changer| if ended() { None } else { Some(call(changer)) };
         let (done, kept) = self.changer.change(|device| call(changer_of(device)));
+        let done = done.ok_or_else(|| LibraryError::Door("the site is shut down".into()))?;
         let done = done.map_err(|why| LibraryError::Door(why.to_string()))?;
         kept?;
         Ok(done)
+    }
+
+    /// As [`Self::operate`], for what concerns these elements: an error names them and what is in them.
+    pub(crate) fn operate_at<T>(
+        &self,
+        from: Option<Address>,
+        to: Option<Address>,
+        call: impl FnOnce(&mut Changer) -> Result<T, DoorError>,
+    ) -> Result<T, LibraryError> {
+        self.operate(|changer| Ok(call(changer).map_err(|why| self.refusal(changer, why, from, to))))?
+    }
+
+    /// What the units of the site share.
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// An operator puts a cartridge from the shelf into an import/export element, or through the open access door into a
@@ -213,7 +229,7 @@ impl Library {
         let _hands = self.shared.hands();
         let cartridge = self.on_shelf(barcode, wanted)?;
         let put = |changer: &mut Changer| changer.import(address, cartridge, clock::now()).map_err(|(why, _)| why);
-        self.operate(put).map_err(|error| at(address, error))
+        self.operate_at(None, Some(address), put)
     }
 
     /// Whether a cartridge has come to its shelf from elsewhere: what left it stays out.
@@ -231,7 +247,7 @@ impl Library {
         let _hands = self.shared.hands();
         let cartridge = self.on_shelf(barcode, |_| true)?;
         let put = |changer: &mut Changer| changer.stock(address, cartridge, clock::now()).map_err(|(why, _)| why);
-        self.operate(put).map_err(|error| at(address, error))
+        self.operate_at(None, Some(address), put)
     }
 
     /// A cartridge of the shelf. Who calls has the hands of the site.
@@ -258,13 +274,18 @@ impl Library {
         self.export_if(address, |content| !content.by_operator)
     }
 
+    /// Exports this cartridge, if it is still there.
+    pub(crate) fn export_this(&self, address: Address, barcode: &Barcode) -> Result<Barcode, LibraryError> {
+        self.export_if(address, |content| content.barcode == *barcode)
+    }
+
     fn export_if(&self, address: Address, wanted: impl Fn(&Content) -> bool) -> Result<Barcode, LibraryError> {
         let _hands = self.shared.hands();
         let take = |changer: &mut Changer| match changer.content(address) {
             Some(content) if !wanted(&content) => Err(DoorError::Element(MoveError::SourceEmpty)),
             _ => changer.export(address, clock::now()),
         };
-        Ok(self.operate(take).map_err(|error| at(address, error))?.barcode().clone())
+        Ok(self.operate_at(Some(address), None, take)?.barcode().clone())
     }
 
     /// Has the robot move a cartridge.
@@ -272,15 +293,8 @@ impl Library {
     /// # Errors
     /// It cannot be moved; it is where it was.
     pub fn move_medium(&self, source: Address, destination: Address) -> Result<(), LibraryError> {
-        self.operate(|changer| changer.move_medium(source, destination, clock::now()))
-    }
-}
-
-/// Names the element that an operator could not reach.
-fn at(address: Address, error: LibraryError) -> LibraryError {
-    match error {
-        LibraryError::Door(why) => LibraryError::Door(format!("element {}: {why}", address.0)),
-        other => other,
+        let moved = |changer: &mut Changer| changer.move_medium(source, destination, clock::now());
+        self.operate_at(Some(source), Some(destination), moved)
     }
 }
 

@@ -22,6 +22,12 @@ fn today() -> u64 {
     clock::now().wall.0 / 1000
 }
 
+/// The day of a time in seconds since 1970.
+fn day(seconds: u64) -> String {
+    let time = i64::try_from(seconds).ok().and_then(|seconds| time::OffsetDateTime::from_unix_timestamp(seconds).ok());
+    time.map_or_else(|| format!("{seconds} seconds after 1970"), |time| time.date().to_string())
+}
+
 impl Site {
     /// Does what policies and pools ask for: what waits to go out goes to its shelf, what waits to come in comes in, and
     /// every pool has its blank cartridges. Doors that are locked are tried again when something happens.
@@ -120,7 +126,10 @@ impl Site {
     /// There is no such pool, it has no numbers left, or the storage failed.
     pub fn make(&self, pool: &str, count: usize) -> Result<Vec<Barcode>, LibraryError> {
         if count > MOST {
-            return Err(LibraryError::Unknown(format!("{count} are too many at once: at most {MOST}")));
+            return Err(LibraryError::Unknown(format!("cannot make {count} cartridges at once: at most {MOST}")));
+        }
+        if count == 0 {
+            return Err(LibraryError::Unknown("the number of cartridges to make is 0; give 1 or more".into()));
         }
         let pool = self.pool(pool)?;
         let library = self.library(&pool.library).ok_or_else(|| {
@@ -167,11 +176,17 @@ impl Site {
         Ok(made)
     }
 
-    fn pool(&self, name: &str) -> Result<PoolSetup, LibraryError> {
+    /// The pool of a name.
+    pub(crate) fn pool(&self, name: &str) -> Result<PoolSetup, LibraryError> {
         let pools = self.pools();
-        let names = || pools.iter().map(|pool| pool.name.as_str()).collect::<Vec<_>>().join(", ");
-        let unknown = || LibraryError::Unknown(format!("there is no pool {name:?}; there are {}", names()));
-        pools.iter().find(|pool| pool.name == name).cloned().ok_or_else(unknown)
+        let names = || pools.iter().map(|pool| format!("{:?}", pool.name)).collect::<Vec<_>>().join(", ");
+        let similar = || pools.iter().find(|pool| pool.name.eq_ignore_ascii_case(name));
+        let unknown = || match similar() {
+            Some(similar) => format!("there is no pool {name:?}; did you mean {:?}?", similar.name),
+            None if pools.is_empty() => format!("there is no pool {name:?}: there are no pools"),
+            None => format!("there is no pool {name:?}; the site has {}", names()),
+        };
+        pools.iter().find(|pool| pool.name == name).cloned().ok_or_else(|| LibraryError::Unknown(unknown()))
     }
 
     /// Takes a cartridge whose files are there, and which this site does not know, onto a shelf. One that it knows stays where
@@ -222,13 +237,12 @@ impl Site {
         let _hands = self.shared.hands();
         let entry = self.entry(barcode)?;
         if !matches!(entry.place, Where::Shelf(_)) {
-            return Err(LibraryError::Door(format!("cartridge {barcode} is in a library; export it first")));
+            let place = self.place_name(&entry.place);
+            return Err(LibraryError::Door(format!("{barcode} is in {place}; export it first")));
         }
         let until = cartridge(&self.shared, barcode, &entry)?.mam()?.number(AttrId::RETAINED_UNTIL);
         if until > today() {
-            return Err(LibraryError::Door(format!(
-                "cartridge {barcode} is retained until {until} (seconds since 1970)"
-            )));
+            return Err(LibraryError::Door(format!("{barcode} is retained until {}", day(until))));
         }
         let (mut change, mut undo) = (Change::default(), Change::default());
         inventory::forget(&mut change, barcode.as_str())?;
@@ -305,9 +319,15 @@ impl Site {
         Ok(())
     }
 
-    fn entry(&self, barcode: &Barcode) -> Result<Entry, LibraryError> {
-        let unknown = || LibraryError::Unknown(format!("there is no cartridge {barcode}"));
-        self.shared.inventory().get(barcode.as_str()).cloned().ok_or_else(unknown)
+    /// A cartridge that this site has.
+    pub(crate) fn entry(&self, barcode: &Barcode) -> Result<Entry, LibraryError> {
+        let entry = self.shared.inventory().get(barcode.as_str()).cloned();
+        entry.ok_or_else(|| {
+            LibraryError::Unknown(match self.shared.similar(barcode.as_str()) {
+                Some(similar) => format!("there is no cartridge {barcode}; did you mean {similar}?"),
+                None => format!("there is no cartridge {barcode}"),
+            })
+        })
     }
 
     /// Does something to a cartridge that no drive has, and sees to it that none gets it meanwhile.
@@ -327,7 +347,11 @@ impl Site {
         let drives = library.layout().drives;
         library.changer(|changer| match changer.library().place_of(barcode) {
             Some(place) if drives.index(place.address).is_none() => Ok(call(&mut other)?),
-            _ => Err(LibraryError::Door(format!("cartridge {barcode} is in a drive, or on its way"))),
+            Some(place) => {
+                let drive = library.element_name(place.address);
+                Err(LibraryError::Door(format!("{barcode} is in {drive}; unload it first")))
+            }
+            None => Err(LibraryError::Door(format!("{barcode} is being moved; try again"))),
         })
     }
 
@@ -339,7 +363,14 @@ impl Site {
             let barcode = Barcode::new(&name)?;
             let mam = cartridge(&self.shared, &barcode, &entry).and_then(|mut cartridge| Ok(cartridge.mam()?)).ok();
             let until = mam.as_ref().map_or(0, |mam| mam.number(AttrId::RETAINED_UNTIL));
+            let element = match &entry.place {
+                Where::Shelf(_) => None,
+                Where::Element { library, address, .. } => {
+                    self.library(library).map(|library| library.element_name(Address(*address)))
+                }
+            };
             Some(CartridgeStatus {
+                element,
                 place: entry.place,
                 size: entry.size,
                 blank: entry.blank,

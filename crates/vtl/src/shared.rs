@@ -84,6 +84,18 @@ impl Shared {
         lock(&self.inventory)
     }
 
+    /// The barcode of a known cartridge that a text was probably meant for: the same in another case, or the only one that
+    /// begins so.
+    pub(crate) fn similar(&self, text: &str) -> Option<String> {
+        let inventory = self.inventory();
+        if let Some(same) = inventory.keys().find(|name| name.eq_ignore_ascii_case(text)) {
+            return Some(same.clone());
+        }
+        let begins = |name: &&String| name.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text));
+        let mut longer = inventory.keys().filter(begins).filter(|_| !text.is_empty());
+        longer.next().filter(|_| longer.next().is_none()).cloned()
+    }
+
     /// Enters a cartridge that is new, durably or not at all.
     pub(crate) fn enter(&self, barcode: &Barcode, entry: Entry) -> Result<(), LibraryError> {
         let (mut change, mut undo) = (Change::default(), Change::default());

@@ -5,6 +5,7 @@ use crate::events;
 use crate::keeper::KeepError;
 use crate::locks::lock;
 use crate::shared::{Owner, Shared};
+use scsi_core::alert::Alerts;
 use scsi_core::asc::Asc;
 use scsi_core::data::Data;
 use scsi_core::fault::Completion;
@@ -23,7 +24,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::{IoSlice, IoSliceMut};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 use zeroize::Zeroize;
@@ -53,6 +54,15 @@ impl Device {
             Self::Drive(drive) => drive.lower_alert(of_drive),
             Self::Changer(changer) if raised => changer.raise_alert(of_changer),
             Self::Changer(changer) => changer.lower_alert(of_changer),
+        }
+    }
+
+    /// TapeAlert flags, whether hosts have read them or not.
+    #[must_use]
+    pub const fn alerts(&self) -> Alerts {
+        match self {
+            Self::Drive(drive) => drive.alerts(),
+            Self::Changer(changer) => changer.alerts(),
         }
     }
 
@@ -161,6 +171,8 @@ pub struct Unit {
     work: Mutex<Work>,
     wake: Condvar,
     bay: Mutex<BayStatus>,
+    /// TapeAlert flags after the last command, as [`Alerts::bits`].
+    alerts: AtomicU64,
     /// A host prevents removal from the changer.
     locked: AtomicBool,
     /// How long a drive's mechanics take, and whether they take any time.
@@ -206,6 +218,7 @@ impl Unit {
             work: Mutex::default(),
             wake: Condvar::new(),
             bay: Mutex::default(),
+            alerts: AtomicU64::new(0),
             locked: AtomicBool::new(false),
             delays: Mutex::default(),
             delayed: AtomicBool::new(false),
@@ -353,6 +366,7 @@ impl Unit {
             Device::Drive(drive) => drive.work(),
             Device::Changer(_) => false,
         });
+        self.publish_alerts(&device);
         lock(&self.work).working = working.unwrap_or(false);
     }
 
@@ -481,7 +495,18 @@ impl Unit {
         lock(&self.bay).clone()
     }
 
+    /// TapeAlert flags after the last command. Does not wait for the command that is running.
+    #[must_use]
+    pub fn alerts(&self) -> Alerts {
+        Alerts::from_bits(self.alerts.load(Ordering::Acquire))
+    }
+
+    fn publish_alerts(&self, device: &Device) {
+        self.alerts.store(device.alerts().bits(), Ordering::Release);
+    }
+
     fn publish(&self, device: &mut Device) {
+        self.publish_alerts(device);
         let Device::Drive(drive) = device else { return };
         self.shared.note_faults(drive.take_faults());
         if let Some((cartridge, Threaded::Yes)) = drive.loaded() {
@@ -523,6 +548,7 @@ impl Unit {
             self.save(device, &mut completion);
         }
         self.note_lock(device);
+        self.publish_alerts(device);
         if (self.may_block)(request.cdb) {
             self.publish(device);
             // What goes on behind its answer came with a command that may block.

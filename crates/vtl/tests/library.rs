@@ -60,14 +60,17 @@ fn operators_import_and_export() {
         host.command(0, &to_door, 0).good().unwrap();
         // A host that prevents removal locks the door.
         host.command(0, &[0x1e, 0, 0, 0, 1, 0], 0).good().unwrap();
-        assert_eq!(robot.export(Address(10)).unwrap_err().to_string(), "element 10: a host prevents removal");
+        assert_eq!(
+            robot.export(Address(10)).unwrap_err().to_string(),
+            "io1 is locked: a host prevents medium removal (PREVENT ALLOW MEDIUM REMOVAL)"
+        );
         host.command(0, &[0x1e, 0, 0, 0, 0, 0], 0).good().unwrap();
         assert_eq!(robot.export(Address(10)).unwrap(), barcode);
         assert_eq!(host.command(0, &[0], 0).codes().unwrap(), (6, 0x28, 0x01));
-        assert_eq!(robot.export(Address(10)).unwrap_err().to_string(), "element 10: the source is empty");
+        assert_eq!(robot.export(Address(10)).unwrap_err().to_string(), "io1 is empty");
         assert_eq!(
             robot.export(Address(1000)).unwrap_err().to_string(),
-            "element 1000: slots are reached through the access door, and that is closed"
+            "slot1 is reached through the access door, which is closed; use an I/O element, or open it: ferric door access open"
         );
         site.shut_down().unwrap();
     }
@@ -176,7 +179,7 @@ fn many_libraries_targets_and_luns() {
         two.operate(|changer| changer.set_door(true)).unwrap();
         assert_eq!(
             two.move_medium(Address(0x10), Address(0x1000)).unwrap_err().to_string(),
-            "the robot is off line or the access door open"
+            "the access door is open; close it: ferric door access close"
         );
         site.shut_down().unwrap();
     }

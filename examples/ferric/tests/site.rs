@@ -37,39 +37,69 @@ fn session(socket: &Path, commands: &[&str]) -> String {
     shown
 }
 
+/// A line each.
+const COMMANDS: &[&str] = &[
+    "status",
+    "load A02L8",
+    "load slot1",
+    "move slot3 port1 --library main",
+    "export port1 --library main",
+    "label A04L8 unreadable",
+    "slot slot7 disable --library main",
+    "drive drive2 offline --library main",
+    "door access open --library small",
+    "status",
+    "load A04L8",
+    "import A03L8 slot1 --library small",
+    "drive --json --library small",
+    "alert",
+    "alert 28 raise --library main",
+    "alert 5 raise --drive drive1 --library main",
+    "alert",
+    "alert --drive drive1 --library main",
+    "alert --drive drive2 --library main",
+    "alert 28 --library main",
+    "alert 5 --drive A02L8",
+    "alert 65",
+    "status --library main",
+    "drive A02L8",
+    "drive drive1",
+    "drive slot1 --library main",
+    "slot A04L8",
+    "slot io1 --library main",
+    "slot drive1 --library main",
+    "slot slot7 --library main --json",
+    "cartridge A04L8",
+    "cartridge a04l8",
+    "cartridge A04L8 --library small",
+    "cartridge --library small",
+    "pool daily",
+    "pool daily --library main",
+    "pool Daily",
+    "unload slot4 --library main",
+    "unload A02L8",
+    "cartridge A04L8 --protect on",
+    "cartridge A03L8 --delete",
+    "cartridge D01L7 --retain tomorrow",
+    "cartridge",
+    "pool",
+    "pool daily --make 1",
+    "reload",
+    "load nothing",
+    "load a01l8",
+    "status --library Main",
+    "reload --library main",
+    "fault load --library main",
+    "load A01L8",
+];
+
 #[test]
 fn at_the_machine() {
     let dir = tempdir().unwrap();
     let socket = dir.path().join("s");
     let site = Site::of(Data::in_memory(), &parse("f", CONFIG).unwrap()).unwrap();
     let _control = Control::open(&socket, &site, Arc::new(|| Err("no file".into()))).unwrap();
-    let shown = session(
-        &socket,
-        &[
-            "status",
-            "load A02L8",
-            "load slot1",
-            "move slot3 port1 --library main",
-            "export port1 --library main",
-            "label A04L8 unreadable",
-            "slot slot7 disable --library main",
-            "drive drive2 offline --library main",
-            "door access open --library small",
-            "status",
-            "load A04L8",
-            "import A03L8 slot1 --library small",
-            "drive --json --library small",
-            "alert",
-            "cartridge A04L8 --protect on",
-            "cartridge A03L8 --delete",
-            "cartridge D01L7 --retain tomorrow",
-            "cartridge",
-            "pool",
-            "pool daily --make 1",
-            "reload",
-            "load nothing",
-        ],
-    );
+    let shown = session(&socket, COMMANDS);
     insta::assert_snapshot!(shown);
 }
 
@@ -119,4 +149,18 @@ fn a_check_goes_as_far_as_the_daemon() {
     );
     let said = check("[[iscsi.user]]\nname = \"u\"\nsecret = hunter2hunter2\n");
     assert_eq!(said, "ferric: f.toml:3: secret: a secret is text in double quotes\n");
+}
+
+/// No daemon, and one that may not be asked.
+#[test]
+fn nobody_answers() {
+    let dir = tempdir().unwrap();
+    let ask = |path: &Path| session(path, &["status"]).replace(&dir.path().display().to_string(), "DIR");
+    let expected = "$ ferric status\nferric: no daemon answers at DIR/none/s: start ferric-iscsid, or name its data directory \
+                    with --data DIR\n[1]\n";
+    assert_eq!(ask(&dir.path().join("none/s")), expected);
+    // A daemon that was killed leaves its socket.
+    let path = dir.path().join("s");
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    assert_eq!(ask(&path), expected.replace("none/", ""));
 }

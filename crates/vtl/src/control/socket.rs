@@ -131,10 +131,10 @@ fn serve(mut stream: &UnixStream, site: &Site, reload: &Reload) -> io::Result<()
         if line.is_empty() {
             return Ok(());
         }
-        let request = match serde_json::from_slice::<Request>(&line) {
+        let request = match super::words::request(&line) {
             Ok(request) => request,
             Err(error) => {
-                answer(stream, &json!({ "error": format!("the request: {error}") }))?;
+                answer(stream, &json!({ "error": error }))?;
                 // What is no line may be the beginning of anything.
                 if line.last() != Some(&b'\n') {
                     return Ok(());

@@ -70,6 +70,9 @@ pub struct DriveStatus {
     pub online: bool,
     /// Its cartridge waits to be taken.
     pub ejected: bool,
+    /// Names of the TapeAlert flags that are raised.
+    #[serde(default)]
+    pub alerts: Vec<String>,
 }
 
 /// An element.
@@ -106,6 +109,9 @@ pub struct CartridgeStatus {
     pub cartridge: String,
     /// Where it is.
     pub place: Where,
+    /// The name of the element it is in, such as `slot3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub element: Option<String>,
     /// Bytes it holds.
     pub size: u64,
     /// Nothing is written on it; unknown since it was last in a drive.
@@ -173,6 +179,7 @@ impl Library {
     pub fn status(&self) -> LibraryStatus {
         // Before the changer is held: whoever changes the LUNs waits for it.
         let lun = self.lun();
+        let unit = self.changer_unit();
         let drives: Vec<_> = self.drives().into_iter().map(|unit| (self.target().lun_of(&unit), unit)).collect();
         self.changer(|changer| {
             let elements = |kind| elements(changer, kind, |barcode| self.unusable(barcode));
@@ -181,13 +188,12 @@ impl Library {
             let drive = |(element, (lun, unit)): (ElementStatus, (Option<usize>, Arc<Unit>))| DriveStatus {
                 online: !condition.drives_offline.contains(&Address(element.address)),
                 ejected: unit.bay_status().accessible,
+                alerts: super::alerts::names(&unit, true),
                 element,
                 model: unit.identity().model.product.clone(),
                 serial: unit.identity().serial.clone(),
                 lun: lun.unwrap_or_default(),
             };
-            let alerts = (1..=64_u8).filter(|flag| changer.alerts().is_set(*flag));
-            let name = |flag| smc::alert::Alert(flag).name().map_or_else(|| format!("flag {flag}"), str::to_owned);
             LibraryStatus {
                 name: self.name().into(),
                 model: self.model(),
@@ -198,7 +204,7 @@ impl Library {
                 online: !condition.offline,
                 door_open: condition.door_open,
                 station_open: condition.station_open,
-                alerts: alerts.map(name).collect(),
+                alerts: super::alerts::names(&unit, false),
                 drives: drives.map(drive).collect(),
                 ports: elements(ElementType::IMPORT_EXPORT),
                 slots: elements(ElementType::STORAGE),

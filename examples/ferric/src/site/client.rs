@@ -1,12 +1,26 @@
 //! The other end of the control socket.
 
 use crate::failure::Failure;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use vtl::control::Request;
 use vtl::control::socket::reached;
+
+/// Why there is no connection, and what to do about it.
+fn unreachable(path: &str, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::NotADirectory => {
+            format!("no daemon answers at {path}: start ferric-iscsid, or name its data directory with --data DIR")
+        }
+        io::ErrorKind::PermissionDenied => {
+            format!("{path}: permission denied: only root and the user who runs the daemon may use its control socket")
+        }
+        _ => format!("{path}: cannot connect to the daemon: {error}"),
+    }
+}
 
 pub(super) struct Client {
     stream: UnixStream,
@@ -17,19 +31,30 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn connect(path: &Path) -> Result<Self, Failure> {
         let name = path.display().to_string();
-        let failed = |error: std::io::Error| Failure::Usage(format!("no daemon answers at {name}: {error}"));
+        let failed = |error: io::Error| Failure::Usage(unreachable(&name, &error));
         let stream = reached(path, |path| UnixStream::connect(path)).map_err(failed)?;
         let lines = BufReader::new(stream.try_clone().map_err(failed)?);
         Ok(Self { stream, lines, path: name })
+    }
+
+    /// One request and its answer, as a value.
+    pub(super) fn read<T: DeserializeOwned>(&mut self, request: &Request) -> Result<T, Failure> {
+        let answer = self.ask(request)?;
+        serde_json::from_value(answer).map_err(|error| {
+            let what = "the daemon's answer is not understood; is it of this version?";
+            Failure::Usage(format!("{}: {what} ({error})", self.path))
+        })
     }
 
     /// One request and its answer.
     pub(super) fn ask(&mut self, request: &Request) -> Result<Value, Failure> {
         let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');
-        let gone = |error: std::io::Error| Failure::Usage(format!("{}: {error}", self.path));
+        let gone = |error: io::Error| Failure::Usage(format!("{}: {error}", self.path));
         self.stream.write_all(&line).map_err(gone)?;
-        let mut said = self.next()?.ok_or_else(|| Failure::Usage(format!("{}: the daemon has gone", self.path)))?;
+        let mut said = self.next()?.ok_or_else(|| {
+            Failure::Usage(format!("{}: the daemon closed the connection without an answer", self.path))
+        })?;
         match said.get("error").and_then(Value::as_str) {
             Some(error) => Err(Failure::Usage(error.into())),
             None => Ok(said.get_mut("ok").map(Value::take).unwrap_or_default()),

@@ -3,128 +3,126 @@
 use clap::{Args, Subcommand, ValueEnum};
 use time::{Date, Month};
 
-/// What can be done at a running library. An element is an address, `slot3`, `drive1`, `port2`, or a cartridge in it.
+/// What can be done at a running library. An element is `slot3`, `drive1`, `io2`, its address, or the barcode of the cartridge
+/// in it.
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Show what is where
     Status,
     /// List the libraries
     Library,
-    /// List the drives, or take one off line
+    /// List the drives, show one, or take it off line
     Drive(Drive),
-    /// List the slots, or take one out of use
+    /// List the slots and I/O elements, show one, or take it out of use
     Slot(Slot),
-    /// Load a cartridge into a drive, the first empty one if none is named
+    /// Load a cartridge into a drive
     Load {
-        /// The cartridge, or where it is
+        /// The cartridge: its barcode, or the slot or I/O element that holds it
         cartridge: String,
-        /// The drive
+        /// The drive, such as drive1 [default: the first that is empty]
         drive: Option<String>,
     },
-    /// Bring the cartridge of a drive back to its slot
+    /// Bring the cartridge in a drive back to the slot it came from, or to the first empty slot
     Unload {
-        /// The drive, or the cartridge in it
+        /// The drive, such as drive1, or the barcode of the cartridge in it
         drive: String,
     },
-    /// Move a cartridge
+    /// Move a cartridge from one element to another
     Move {
-        /// From here
+        /// The element that holds the cartridge, such as slot3, or its barcode
         from: String,
-        /// To here
+        /// The empty element that it goes to, such as io1
         to: String,
     },
-    /// Put a cartridge from the shelf into the import/export station
+    /// Put a cartridge from the shelf into the I/O station
     Import {
-        /// The cartridge
+        /// Barcode of the cartridge
         cartridge: String,
-        /// The element; a slot if the access door is open
+        /// The element: an I/O element, or a slot while the access door is open [default: the first I/O element that is empty]
         to: Option<String>,
     },
-    /// Take a cartridge out of the import/export station to the shelf
+    /// Take a cartridge out of the I/O station and put it on the shelf
     Export {
-        /// The element, or the cartridge in it
+        /// The I/O element, such as io1 (a slot while the access door is open), or the barcode of the cartridge in it
         from: String,
     },
-    /// Open or close a door
+    /// Open or close the access door or the I/O station
     Door {
-        /// Which
+        /// The door
         door: Doors,
-        /// Whether it is to be open
+        /// Open or close it
         state: State,
     },
     /// Take the robot off line or bring it back
     Robot {
-        /// Which
+        /// Its new state
         state: Line,
     },
-    /// Make a label unreadable, or readable again
+    /// Make the label of a cartridge missing or unreadable to the barcode reader, or readable again
     Label {
-        /// The cartridge
+        /// Barcode of the cartridge
         cartridge: String,
-        /// What is wrong with its label
+        /// What the barcode reader finds
         state: Labels,
     },
-    /// Have the robot fail the next time it does such a thing
-    Fail {
-        /// Which thing
+    /// Inject a fault: the robot fails the next time it does this
+    #[command(alias = "fail")]
+    Fault {
+        /// The step that fails
         failure: Failures,
     },
-    /// List the TapeAlert flags of the libraries, or raise or lower one
+    /// List the TapeAlert flags that are raised, show one, or raise or lower it
     Alert(Alert),
-    /// List the pools, or make blank cartridges of one
+    /// List the pools, show one, or make blank cartridges of it
     Pool(Pool),
-    /// List the cartridges, or protect, retain or throw away one
+    /// List the cartridges, show one, or protect, retain or delete it
     Cartridge(Cartridge),
     /// Have the daemon read its configuration again
     Reload,
-    /// Follow what happens
+    /// Print each event as it happens, as one line of JSON
     Events,
 }
 
 #[derive(Args)]
 pub(crate) struct Drive {
-    /// The drive
-    #[arg(requires = "state")]
+    /// The drive, such as drive1, its address, or the barcode of the cartridge in it [default: list all]
     pub(super) drive: Option<String>,
-    /// Which
+    /// Its new state [default: show it]
     pub(super) state: Option<Line>,
 }
 
 #[derive(Args)]
 pub(crate) struct Slot {
-    /// The slot, or another element
-    #[arg(requires = "state")]
+    /// The slot or I/O element, such as slot3 or io1, or the barcode of the cartridge in it [default: list all]
     pub(super) element: Option<String>,
-    /// What becomes of it
+    /// Its new state [default: show it]
     pub(super) state: Option<Use>,
 }
 
 #[derive(Args)]
 pub(crate) struct Alert {
-    /// The flag, 1 to 64
-    #[arg(requires = "state")]
+    /// The flag, 1 to 64 [default: list those that are raised]
+    #[arg(value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(super) flag: Option<u8>,
-    /// Which
+    /// Raise or lower it [default: show it]
     pub(super) state: Option<Flag>,
-    /// Of this drive instead of the library
+    /// Of this drive [default: of the library; a list has those of the drives as well]
     #[arg(long)]
     pub(super) drive: Option<String>,
 }
 
 #[derive(Args)]
 pub(crate) struct Pool {
-    /// The pool
-    #[arg(requires = "make")]
+    /// The pool [default: list all]
     pub(super) pool: Option<String>,
-    /// Make so many blank cartridges
-    #[arg(long, value_name = "COUNT", requires = "pool")]
-    pub(super) make: Option<usize>,
+    /// Make this many blank cartridges
+    #[arg(long, value_name = "COUNT", requires = "pool", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub(super) make: Option<u16>,
 }
 
 #[derive(Args)]
 pub(crate) struct Cartridge {
-    /// The cartridge
-    #[arg(requires = "action")]
+    /// Barcode of the cartridge [default: list all]
     pub(super) cartridge: Option<String>,
     /// What becomes of it
     #[command(flatten)]
@@ -132,15 +130,15 @@ pub(crate) struct Cartridge {
 }
 
 #[derive(Args)]
-#[group(id = "action", multiple = false)]
+#[group(id = "action", multiple = false, requires = "cartridge")]
 pub(crate) struct Action {
     /// Set or clear the write-protect tab
     #[arg(long, value_name = "on|off", value_parser = clap::builder::BoolishValueParser::new())]
     pub(super) protect: Option<bool>,
-    /// Lock what is on it until this day, YYYY-MM-DD; nobody can make that earlier
+    /// Retain the data on it until this day, YYYY-MM-DD; the day can be made later, not earlier
     #[arg(long, value_name = "DATE", value_parser = day)]
     pub(super) retain: Option<u64>,
-    /// Throw it away with all that is on it; it must be on a shelf
+    /// Delete it with all data on it; it must be on a shelf
     #[arg(long)]
     pub(super) delete: bool,
     /// Take it out of the inventory, wherever it is but in a drive; its files stay as they are
@@ -161,7 +159,10 @@ fn day(text: &str) -> Result<u64, String> {
 
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Doors {
+    /// The access door, behind which all elements are
     Access,
+    /// The I/O station
+    #[value(name = "io-station", alias = "station")]
     Station,
 }
 
@@ -179,8 +180,11 @@ pub(crate) enum Line {
 
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Use {
+    /// It can be used again
     Enable,
+    /// Moves to and from it are refused (5/3B/18)
     Disable,
+    /// The robot cannot reach it (4/15/01)
     Block,
 }
 
@@ -193,9 +197,13 @@ pub(crate) enum Labels {
 
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Failures {
+    /// It does not pick a cartridge from a slot or an I/O element
     Pick,
+    /// It does not place a cartridge in a slot or an I/O element
     Place,
+    /// A drive does not load the cartridge
     Load,
+    /// A drive does not unload its cartridge
     Unload,
 }
 

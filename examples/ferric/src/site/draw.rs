@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::output::{count, line};
 use smc::element::{Label, Trouble};
-use vtl::control::{CartridgeStatus, DriveStatus, ElementStatus, LibraryStatus, PoolStatus, SiteStatus};
+use vtl::control::{AlertStatus, CartridgeStatus, DriveStatus, ElementStatus, LibraryStatus, PoolStatus, SiteStatus};
 use vtl::inventory::Where;
 
 /// Elements beside each other; a label has ten characters and more only seldom.
@@ -16,8 +16,9 @@ pub(super) fn site(status: &SiteStatus) -> Result<(), Failure> {
         line(title(library))?;
         for drive in &library.drives {
             line(format!("  drive {:>3}  {}  {}", drive.element.number, cell(&drive.element), about(drive)))?;
+            drive.alerts.iter().try_for_each(|alert| line(format!("             TapeAlert: {alert}")))?;
         }
-        rows("port", &library.ports)?;
+        rows("io", &library.ports)?;
         rows("slot", &library.slots)?;
         line("")?;
     }
@@ -34,17 +35,20 @@ fn title(library: &LibraryStatus) -> String {
         state.push("off line");
     }
     if library.door_open {
-        state.push("door open");
+        state.push("access door open");
     }
     if library.station_open {
-        state.push("station open");
+        state.push("I/O station open");
     }
-    state.extend(library.alerts.iter().map(String::as_str));
+    let alerts = match library.alerts.as_slice() {
+        [] => String::new(),
+        alerts => format!("\n  TapeAlert: {}", alerts.join(", ")),
+    };
     let state = if state.is_empty() { "ready".into() } else { state.join(", ") };
     let full = library.slots.iter().filter(|slot| slot.cartridge.is_some()).count();
     let LibraryStatus { name, model, serial, target, lun, slots, .. } = library;
     format!(
-        "{name}  {model}  {serial}  {target} LUN {lun}\n  {state}; {full} of {} full",
+        "{name}  {model}  {serial}  {target} LUN {lun}\n  {state}; {full} of {} full{alerts}",
         count(slots.len() as u64, "slot")
     )
 }
@@ -57,6 +61,20 @@ fn about(drive: &DriveStatus) -> String {
         (Some(_), _, false) => "loaded",
     };
     format!("{}  {}  LUN {}  {state}", drive.model, drive.serial, drive.lun)
+}
+
+const fn trouble(trouble: Trouble) -> &'static str {
+    match trouble {
+        Trouble::Disabled => "disabled",
+        Trouble::Blocked => "blocked",
+    }
+}
+
+const fn label(label: Label) -> &'static str {
+    match label {
+        Label::Missing => "label missing",
+        Label::Unreadable => "label unreadable",
+    }
 }
 
 /// What is in an element: a label, marked where something is wrong with it or the element.
@@ -104,6 +122,7 @@ pub(super) fn drives(status: &SiteStatus) -> Result<(), Failure> {
                 cell(element),
                 about(drive)
             ))?;
+            drive.alerts.iter().try_for_each(|alert| line(format!("  TapeAlert: {alert}")))?;
         }
     }
     Ok(())
@@ -111,12 +130,13 @@ pub(super) fn drives(status: &SiteStatus) -> Result<(), Failure> {
 
 pub(super) fn slots(status: &SiteStatus) -> Result<(), Failure> {
     for library in &status.libraries {
-        for (kind, elements) in [("slot", &library.slots), ("port", &library.ports)] {
+        for (kind, elements) in [("slot", &library.slots), ("io", &library.ports)] {
             for element in elements {
-                line(
-                    format!("{}  {kind}{}  {}  {}", library.name, element.number, element.address, cell(element))
-                        .trim_end(),
-                )?;
+                let state = [element.trouble.map(trouble), element.label.map(label)].into_iter().flatten();
+                let state: String = state.map(|state| format!("  {state}")).collect();
+                let (number, address) = (element.number, element.address);
+                let text = format!("{}  {kind}{number}  {address}  {}{state}", library.name, cell(element));
+                line(text.trim_end())?;
             }
         }
     }
@@ -124,10 +144,13 @@ pub(super) fn slots(status: &SiteStatus) -> Result<(), Failure> {
 }
 
 pub(super) fn pools(pools: &[PoolStatus]) -> Result<(), Failure> {
+    if pools.is_empty() {
+        return line("there are no pools");
+    }
     for PoolStatus { pool, pattern, library, size, cartridges, scratch, wanted } in pools {
         let size = crate::output::size(*size);
         let many = count(*cartridges as u64, "cartridge");
-        line(format!("{pool}  {pattern}  {size}  {library}  {many}, {scratch} blank at hand, {wanted} wanted"))?;
+        line(format!("{pool}  {pattern}  {size}  {library}  {many}, {scratch} blank, {wanted} wanted"))?;
     }
     Ok(())
 }
@@ -135,7 +158,10 @@ pub(super) fn pools(pools: &[PoolStatus]) -> Result<(), Failure> {
 pub(super) fn cartridges(cartridges: &[CartridgeStatus]) -> Result<(), Failure> {
     for cartridge in cartridges {
         let place = match &cartridge.place {
-            Where::Element { library, address, .. } => format!("{library} element {address}"),
+            Where::Element { library, address, .. } => match &cartridge.element {
+                Some(element) => format!("{library} {element}"),
+                None => format!("{library} element {address}"),
+            },
             Where::Shelf(shelf) => format!("shelf {shelf}"),
         };
         let mut words = vec![format!("{:<10}", cartridge.cartridge), crate::output::size(cartridge.size), place];
@@ -156,11 +182,14 @@ fn day(seconds: u64) -> String {
     time.map_or_else(|| seconds.to_string(), |time| time.date().to_string())
 }
 
-pub(super) fn alerts(status: &SiteStatus) -> Result<(), Failure> {
-    for library in &status.libraries {
-        for alert in &library.alerts {
-            line(format!("{}  {alert}", library.name))?;
-        }
+pub(super) fn alerts(alerts: &[AlertStatus]) -> Result<(), Failure> {
+    if alerts.is_empty() {
+        return line("no TapeAlert flag is raised");
+    }
+    for AlertStatus { library, drive, flag, name, raised } in alerts {
+        let of = drive.as_deref().unwrap_or("changer");
+        let raised = if *raised { "raised" } else { "not raised" };
+        line(format!("{library}  {of:<8}  {flag:>2}  {name}  {raised}"))?;
     }
     Ok(())
 }

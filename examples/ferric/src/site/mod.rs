@@ -10,13 +10,13 @@ use crate::failure::Failure;
 use crate::output;
 use clap::{ArgMatches, Args, FromArgMatches, Subcommand};
 use client::Client;
-use command::{Alert, Cartridge, Command, Drive, Pool, Slot};
+use command::{Action, Alert, Cartridge, Command, Drive, Pool, Slot};
 use request::request;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use vtl::control::{Request, SiteStatus};
+use vtl::control::{AlertStatus, CartridgeStatus, ElementStatus, PoolStatus, Request, SiteStatus};
+use vtl::inventory::Where;
 
 /// Where the daemon is.
 #[derive(Args)]
@@ -24,10 +24,10 @@ struct Daemon {
     /// Data directory of the daemon
     #[arg(long, value_name = "DIR", default_value = "./ferric-data")]
     data: PathBuf,
-    /// Its control socket, if that is elsewhere
+    /// Control socket of the daemon [default: control.sock in its data directory]
     #[arg(long, value_name = "FILE")]
     socket: Option<PathBuf>,
-    /// The library; not needed where there is only one
+    /// The library; needed if there are several and no cartridge says which
     #[arg(long, value_name = "NAME")]
     library: Option<String>,
     /// Print JSON
@@ -71,47 +71,102 @@ impl FromArgMatches for Site {
 }
 
 pub(crate) fn run(Site { daemon, command }: Site) -> Result<(), Failure> {
+    if daemon.library.is_some() && matches!(command, Command::Reload | Command::Events) {
+        return Err(Failure::Usage("reload and events concern the whole site; leave out --library".into()));
+    }
     let path = daemon.socket.clone().unwrap_or_else(|| daemon.data.join(vtl::control::socket::FILE));
     let mut client = Client::connect(&path)?;
     match command {
-        Command::Events => return client.follow(|event| output::line(event.to_string())),
-        Command::Status => return show(&daemon, &mut client, draw::site, |status| json!(status)),
-        Command::Library => return show(&daemon, &mut client, draw::libraries, |status| json!(status.libraries)),
-        Command::Drive(Drive { drive: None, .. }) => return show(&daemon, &mut client, draw::drives, rows::drives),
-        Command::Slot(Slot { element: None, .. }) => return show(&daemon, &mut client, draw::slots, rows::slots),
-        Command::Alert(Alert { flag: None, .. }) => return show(&daemon, &mut client, draw::alerts, rows::alerts),
-        Command::Pool(Pool { pool: None, .. }) => return list(&daemon, &mut client, &Request::Pools, draw::pools),
-        Command::Cartridge(Cartridge { cartridge: None, .. }) => {
-            return list(&daemon, &mut client, &Request::Cartridges, draw::cartridges);
+        Command::Events => client.follow(|event| output::line(event.to_string())),
+        Command::Status => show(&daemon, &mut client, draw::site, |status| json!(status)),
+        Command::Library => show(&daemon, &mut client, draw::libraries, |status| json!(status.libraries)),
+        Command::Drive(Drive { drive: None, state: None }) => show(&daemon, &mut client, draw::drives, rows::drives),
+        Command::Slot(Slot { element: None, state: None }) => show(&daemon, &mut client, draw::slots, rows::slots),
+        Command::Drive(Drive { state: None, .. }) => {
+            let found = client.read(&request(daemon.library.clone(), command))?;
+            show_one(&daemon, &mut client, &found, draw::drives, rows::drives)
         }
-        _ => {}
+        Command::Slot(Slot { state: None, .. }) => {
+            let found = client.read(&request(daemon.library.clone(), command))?;
+            show_one(&daemon, &mut client, &found, draw::slots, rows::slots)
+        }
+        Command::Alert(Alert { state: None, .. }) => {
+            let alerts = client.read::<Vec<AlertStatus>>(&request(daemon.library, command))?;
+            if daemon.json { output::json(&alerts) } else { draw::alerts(&alerts) }
+        }
+        Command::Pool(Pool { make: None, .. }) => {
+            let mut pools: Vec<PoolStatus> = client.read(&request(None, command))?;
+            if let Some(library) = &daemon.library {
+                status(&daemon, &mut client)?;
+                pools.retain(|pool| pool.library == *library);
+                if pools.is_empty() && !daemon.json {
+                    return Err(Failure::Usage(format!("library {library:?} has no such pool")));
+                }
+            }
+            if daemon.json { output::json(&pools) } else { draw::pools(&pools) }
+        }
+        Command::Cartridge(Cartridge { action: Action { protect: None, retain: None, delete: false, forget: false }, .. }) => {
+            let cartridges = cartridges(&daemon, &mut client, &request(None, command))?;
+            if daemon.json { output::json(&cartridges) } else { draw::cartridges(&cartridges) }
+        }
+        command => {
+            if let Command::Cartridge(Cartridge { cartridge, .. }) = &command {
+                let only = Request::Cartridges { cartridge: cartridge.clone() };
+                cartridges(&daemon, &mut client, &only)?;
+            }
+            let done = client.ask(&request(daemon.library, command))?;
+            if daemon.json { output::json(&done) } else { said(&done) }
+        }
     }
-    let done = client.ask(&request(daemon.library, command))?;
-    if daemon.json { output::json(&done) } else { said(&done) }
+}
+
+/// Cartridges of the site, or of the library that is named.
+fn cartridges(daemon: &Daemon, client: &mut Client, request: &Request) -> Result<Vec<CartridgeStatus>, Failure> {
+    let mut cartridges: Vec<CartridgeStatus> = client.read(request)?;
+    let Some(library) = &daemon.library else { return Ok(cartridges) };
+    let shelves = status(daemon, client)?.shelves;
+    let is_there = |cartridge: &CartridgeStatus| match &cartridge.place {
+        Where::Element { library: name, .. } => name == library,
+        Where::Shelf(shelf) => shelves.contains_key(shelf),
+    };
+    cartridges.retain(is_there);
+    match request {
+        Request::Cartridges { cartridge: Some(one) } if cartridges.is_empty() => {
+            Err(Failure::Usage(format!("{one} is neither in library {library:?} nor on its shelf")))
+        }
+        _ => Ok(cartridges),
+    }
 }
 
 /// What was done, in words, where there is anything to say.
 fn said(done: &Value) -> Result<(), Failure> {
-    let part = |name: &str| done.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+    let part = |name: &str| done.get(name).and_then(Value::as_str);
     if let Some(made) = done.get("made").and_then(Value::as_array) {
         return made.iter().filter_map(Value::as_str).try_for_each(output::line);
     }
-    match (part("from"), part("to"), part("cartridge"), part("shelf")) {
-        (Some(from), Some(to), ..) => output::line(format!("moved from element {from} to {to}")),
-        (None, Some(to), ..) => output::line(format!("imported into element {to}")),
-        (.., Some(cartridge), Some(shelf)) => output::line(format!("{cartridge} is on the shelf {shelf}")),
-        _ => Ok(()),
-    }
+    let Some(cartridge) = part("cartridge") else { return Ok(()) };
+    let shelf = part("shelf").map(|shelf| format!("shelf {shelf}"));
+    let end = |name: &str| part(name).map(str::to_owned).or_else(|| shelf.clone()).unwrap_or_default();
+    output::line(format!("{cartridge}: {} -> {}", end("from_element"), end("to_element")))
 }
 
-fn list<T: DeserializeOwned + Serialize>(
-    daemon: &Daemon,
-    client: &mut Client,
-    request: &Request,
-    draw: fn(&[T]) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let rows: Vec<T> = serde_json::from_value(client.ask(request)?)?;
-    if daemon.json { output::json(&rows) } else { draw(&rows) }
+/// What the daemon has, or only the library that is named and its shelf.
+fn status(daemon: &Daemon, client: &mut Client) -> Result<SiteStatus, Failure> {
+    let mut status: SiteStatus = client.read(&Request::Status)?;
+    if let Some(name) = &daemon.library {
+        let names: Vec<String> = status.libraries.iter().map(|library| format!("{:?}", library.name)).collect();
+        let similar = names.iter().find(|other| other.eq_ignore_ascii_case(&format!("{name:?}")));
+        let instead = match similar {
+            Some(similar) => format!("did you mean {similar}?"),
+            None => format!("the site has {}", names.join(", ")),
+        };
+        status.libraries.retain(|library| library.name == *name);
+        status.shelves.retain(|shelf, _| status.libraries.iter().any(|library| library.shelf == *shelf));
+        if status.libraries.is_empty() {
+            return Err(Failure::Usage(format!("there is no library {name:?}; {instead}")));
+        }
+    }
+    Ok(status)
 }
 
 fn show(
@@ -120,12 +175,43 @@ fn show(
     draw: fn(&SiteStatus) -> Result<(), Failure>,
     rows: fn(&SiteStatus) -> Value,
 ) -> Result<(), Failure> {
-    let mut status: SiteStatus = serde_json::from_value(client.ask(&Request::Status)?)?;
-    if let Some(name) = &daemon.library {
-        status.libraries.retain(|library| library.name == *name);
-        if status.libraries.is_empty() {
-            return Err(Failure::Usage(format!("there is no library {name:?}")));
-        }
+    let status = status(daemon, client)?;
+    if daemon.json { output::json(&rows(&status)) } else { draw(&status) }
+}
+
+/// An element that the daemon has found.
+#[derive(Deserialize)]
+struct Found {
+    library: String,
+    address: u16,
+    element: String,
+}
+
+/// As [`show`], for one element.
+fn show_one(
+    daemon: &Daemon,
+    client: &mut Client,
+    found: &Found,
+    draw: fn(&SiteStatus) -> Result<(), Failure>,
+    rows: fn(&SiteStatus) -> Value,
+) -> Result<(), Failure> {
+    let mut status = status(daemon, client)?;
+    status.libraries.retain(|library| library.name == found.library);
+    let mut shown = false;
+    for library in &mut status.libraries {
+        let mut keep = |element: &ElementStatus| {
+            let is = element.address == found.address;
+            shown |= is;
+            is
+        };
+        library.slots.retain(&mut keep);
+        library.ports.retain(&mut keep);
+        library.drives.retain(|drive| keep(&drive.element));
+    }
+    if !shown || rows(&status).as_array().is_none_or(Vec::is_empty) {
+        let instead = if found.element.starts_with("drive") { "drive" } else { "robot" };
+        let element = &found.element;
+        return Err(Failure::Usage(format!("{element} is neither a slot nor an I/O element: see ferric {instead}")));
     }
     if daemon.json { output::json(&rows(&status)) } else { draw(&status) }
 }

@@ -52,30 +52,32 @@ pub(super) fn request(library: Option<String>, command: Command) -> Request {
         Command::Export { from } => Request::Export { library, from },
         Command::Door { door, state } => Request::Door { library, door: door.into(), open: state == State::Open },
         Command::Robot { state } => Request::Online { library, drive: None, online: state == Line::Online },
-        Command::Drive(Drive { drive, state }) => {
-            Request::Online { library, drive, online: state == Some(Line::Online) }
+        Command::Drive(Drive { drive: Some(drive), state: Some(state) }) => {
+            Request::Online { library, drive: Some(drive), online: state == Line::Online }
         }
-        Command::Slot(Slot { element, state }) => {
-            Request::Element { library, element: element.unwrap_or_default(), trouble: state.and_then(trouble) }
+        Command::Drive(Drive { drive: Some(element), state: None }) => Request::Find { library, element, drive: true },
+        Command::Slot(Slot { element: Some(element), state: Some(state) }) => {
+            Request::Element { library, element, trouble: trouble(state) }
         }
+        Command::Slot(Slot { element: Some(element), state: None }) => Request::Find { library, element, drive: false },
+        Command::Drive(Drive { drive: None, .. }) | Command::Slot(Slot { element: None, .. }) => Request::Status,
         Command::Label { cartridge, state } => Request::Label { library, cartridge, label: label(state) },
-        Command::Fail { failure } => Request::Fail { library, failure: failure.into() },
-        Command::Alert(Alert { flag, state, drive }) => {
-            Request::Alert { library, drive, flag: flag.unwrap_or_default(), raised: state == Some(Flag::Raise) }
+        Command::Fault { failure } => Request::Fail { library, failure: failure.into() },
+        Command::Alert(Alert { flag: Some(flag), state: Some(state), drive }) => {
+            Request::Alert { library, drive, flag, raised: state == Flag::Raise }
         }
+        Command::Alert(Alert { flag, drive, .. }) => Request::Alerts { library, drive, flag },
         Command::Status | Command::Library => Request::Status,
-        Command::Pool(Pool { pool, make }) => {
-            Request::Make { pool: pool.unwrap_or_default(), count: make.unwrap_or_default() }
-        }
-        Command::Cartridge(Cartridge { cartridge, action }) => {
-            let cartridge = cartridge.unwrap_or_default();
-            match action {
-                Action { protect: Some(on), .. } => Request::Protect { cartridge, on },
-                Action { retain: Some(until), .. } => Request::Retain { cartridge, until },
-                Action { forget: true, .. } => Request::Forget { cartridge },
-                Action { .. } => Request::Delete { cartridge },
-            }
-        }
+        Command::Pool(Pool { pool: Some(pool), make: Some(count) }) => Request::Make { pool, count: count.into() },
+        Command::Pool(Pool { pool, .. }) => Request::Pools { pool },
+        Command::Cartridge(Cartridge { cartridge: Some(cartridge), action }) => match action {
+            Action { protect: Some(on), .. } => Request::Protect { cartridge, on },
+            Action { retain: Some(until), .. } => Request::Retain { cartridge, until },
+            Action { forget: true, .. } => Request::Forget { cartridge },
+            Action { delete: true, .. } => Request::Delete { cartridge },
+            Action { .. } => Request::Cartridges { cartridge: Some(cartridge) },
+        },
+        Command::Cartridge(Cartridge { cartridge: None, .. }) => Request::Cartridges { cartridge: None },
         Command::Reload => Request::Reload,
         Command::Events => Request::Events,
     }

@@ -26,14 +26,6 @@ pub(super) fn drives(status: &SiteStatus) -> Value {
 pub(super) fn slots(status: &SiteStatus) -> Value {
     rows(status, |library| {
         let slots = library.slots.iter().map(|slot| ("slot", slot));
-        slots.chain(library.ports.iter().map(|port| ("port", port))).collect()
+        slots.chain(library.ports.iter().map(|port| ("io", port))).collect()
     })
-}
-
-pub(super) fn alerts(status: &SiteStatus) -> Value {
-    let of = |library: &LibraryStatus| {
-        let row = |alert: &String| json!({ "library": library.name, "alert": alert });
-        library.alerts.iter().map(row).collect::<Vec<_>>()
-    };
-    Value::Array(status.libraries.iter().flat_map(of).collect())
 }

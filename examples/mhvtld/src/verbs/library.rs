@@ -80,7 +80,7 @@ impl Robot<'_> {
         if !label.bytes().any(|byte| byte.is_ascii_alphanumeric()) {
             return "Bad barcode".into();
         }
-        if self.library.spot(label).is_ok() {
+        if self.library.resolve_element(label).is_ok() {
             return "barcode already in library".into();
         }
         if label.len() > 16 {

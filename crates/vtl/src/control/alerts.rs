@@ -1,0 +1,112 @@
+//! TapeAlert flags of changers and drives, for operators: raised or not, whether hosts have read them or not.
+
+use crate::library::{Library, LibraryError};
+use crate::site::Site;
+use crate::unit::Unit;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// A TapeAlert flag of a changer or a drive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertStatus {
+    /// The library.
+    pub library: String,
+    /// The drive, such as `drive1`; none for the changer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drive: Option<String>,
+    /// The flag, 1 to 64.
+    pub flag: u8,
+    /// Its name in SSC or SMC; `flag 63` if the standards have none.
+    pub name: String,
+    /// It is raised.
+    pub raised: bool,
+}
+
+/// Refuses what is no flag.
+pub(super) fn check(flag: u8) -> Result<(), LibraryError> {
+    let known = (1..=64).contains(&flag);
+    known
+        .then_some(())
+        .ok_or_else(|| LibraryError::Unknown(format!("there is no TapeAlert flag {flag}; they are 1 to 64")))
+}
+
+fn name(flag: u8, of_drive: bool) -> String {
+    let name = if of_drive { ssc::alert::Alert(flag).name() } else { smc::alert::Alert(flag).name() };
+    name.map_or_else(|| format!("flag {flag}"), str::to_owned)
+}
+
+fn raised(unit: &Unit) -> impl Iterator<Item = u8> + use<> {
+    let alerts = unit.alerts();
+    (1..=64).filter(move |flag| alerts.is_set(*flag))
+}
+
+/// Names of the flags that are raised.
+pub(super) fn names(unit: &Unit, of_drive: bool) -> Vec<String> {
+    raised(unit).map(|flag| name(flag, of_drive)).collect()
+}
+
+/// The flags of one unit: those that are raised, or one.
+fn rows(library: &Library, drive: Option<String>, unit: &Unit, flag: Option<u8>) -> Vec<AlertStatus> {
+    let row = |flag: u8| AlertStatus {
+        library: library.name().into(),
+        drive: drive.clone(),
+        flag,
+        name: name(flag, drive.is_some()),
+        raised: unit.alerts().is_set(flag),
+    };
+    match flag {
+        Some(flag) => vec![row(flag)],
+        None => raised(unit).map(row).collect(),
+    }
+}
+
+impl Site {
+    /// The unit whose flags are meant, and the name of it if it is a drive.
+    pub(super) fn alerting(
+        &self,
+        library: Option<&str>,
+        drive: Option<&str>,
+    ) -> Result<(Arc<Unit>, Option<String>), LibraryError> {
+        match drive {
+            None => Ok((self.resolve_library(library)?.changer_unit(), None)),
+            Some(drive) => self.library_of(library, drive)?.drive_unit(drive).map(|(unit, name)| (unit, Some(name))),
+        }
+    }
+
+    pub(super) fn alerts(
+        &self,
+        library: Option<&str>,
+        drive: Option<&str>,
+        flag: Option<u8>,
+    ) -> Result<Vec<AlertStatus>, LibraryError> {
+        flag.map_or(Ok(()), check)?;
+        if let Some(drive) = drive {
+            let library = self.library_of(library, drive)?;
+            let (unit, name) = library.drive_unit(drive)?;
+            return Ok(rows(&library, Some(name), &unit, flag));
+        }
+        let libraries = match library {
+            Some(_) => vec![self.resolve_library(library)?],
+            None => self.libraries(),
+        };
+        let of = |library: &Arc<Library>| {
+            let mut all = rows(library, None, &library.changer_unit(), flag);
+            // The flags of drives have other meanings.
+            let drives = library.drives().into_iter().zip(1..).filter(|_| flag.is_none());
+            all.extend(drives.flat_map(|(unit, number)| rows(library, Some(format!("drive{number}")), &unit, None)));
+            all
+        };
+        Ok(libraries.iter().flat_map(of).collect())
+    }
+}
+
+impl Library {
+    /// The unit of the drive that a word names, and its name.
+    fn drive_unit(&self, drive: &str) -> Result<(Arc<Unit>, String), LibraryError> {
+        let address = self.changer(|changer| self.resolve_drive(changer, drive))?;
+        let unit = self.layout().drives.index(address).and_then(|index| self.drives().get(index).cloned());
+        let name = self.element_name(address);
+        let unit = unit.ok_or_else(|| LibraryError::Door(format!("{name} is served by another process")))?;
+        Ok((unit, name))
+    }
+}

@@ -1,0 +1,83 @@
+//! Why the robot, or a person at a door, could not do something: in words that name the elements and what is in them.
+
+use crate::library::{Library, LibraryError};
+use smc::changer::{Changer, DoorError};
+use smc::element::{Address, Trouble};
+use smc::library::MoveError;
+use smc::robot::Failure;
+
+impl Library {
+    pub(super) fn is_empty(&self, address: Address) -> String {
+        format!("{} is empty", self.element_name(address))
+    }
+
+    /// The error for an operator, with the ends of what was tried.
+    pub(crate) fn refusal(
+        &self,
+        changer: &Changer,
+        why: DoorError,
+        from: Option<Address>,
+        to: Option<Address>,
+    ) -> LibraryError {
+        let name = |end: Option<Address>| end.map_or_else(|| "the element".into(), |end| self.element_name(end));
+        let condition = changer.library().condition();
+        LibraryError::Door(match why {
+            DoorError::Prevented => {
+                let what = from.or(to).map_or_else(|| "the library".into(), |end| self.element_name(end));
+                format!("{what} is locked: a host prevents medium removal (PREVENT ALLOW MEDIUM REMOVAL)")
+            }
+            DoorError::Closed => format!(
+                "{} is reached through the access door, which is closed; use an I/O element, or open it: ferric door access \
+                 open",
+                name(from.or(to))
+            ),
+            DoorError::NotReady if condition.door_open => {
+                "the access door is open; close it: ferric door access close".into()
+            }
+            DoorError::NotReady => "the robot is off line; bring it back: ferric robot online".into(),
+            DoorError::Element(error) => self.move_refusal(changer, error, from, to),
+        })
+    }
+
+    fn move_refusal(&self, changer: &Changer, error: MoveError, from: Option<Address>, to: Option<Address>) -> String {
+        let name = |end: Option<Address>| end.map_or_else(|| "the element".into(), |end| self.element_name(end));
+        let condition = changer.library().condition();
+        let blocked = |end: &Address| condition.troubles.get(end) == Some(&Trouble::Blocked);
+        match error {
+            MoveError::NoElement(address) => format!("{} holds no cartridges", self.element_name(address)),
+            MoveError::NotPossible(_) => {
+                format!("the model {} moves no cartridge from {} to {}", self.profile().name, name(from), name(to))
+            }
+            MoveError::Disabled(address) if condition.drives_offline.contains(&address) => {
+                let drive = self.element_name(address);
+                format!("{drive} is off line; bring it back: ferric drive {drive} online")
+            }
+            MoveError::Disabled(address) => {
+                let element = self.element_name(address);
+                format!("{element} is disabled; enable it: ferric slot {element} enable")
+            }
+            MoveError::StationOpen => "the I/O station is open; close it: ferric door io-station close".into(),
+            MoveError::SourceEmpty => format!("{} is empty", name(from)),
+            MoveError::DestinationFull => {
+                let content = to.and_then(|to| changer.content(to)).map(|content| content.barcode.to_string());
+                format!("{} holds {}", name(to), content.as_deref().unwrap_or("a cartridge"))
+            }
+            MoveError::Prevented => {
+                format!("a host prevents medium removal from {} (PREVENT ALLOW MEDIUM REMOVAL)", name(from))
+            }
+            MoveError::DriveRefused => format!("{} did not accept the cartridge", name(to)),
+            MoveError::Failed(failure) => match [from, to].into_iter().flatten().find(blocked) {
+                Some(end) => {
+                    let end = self.element_name(end);
+                    format!("the robot cannot reach {end}, which is blocked; unblock it: ferric slot {end} enable")
+                }
+                None => match failure {
+                    Failure::Pick => format!("the robot failed to pick the cartridge from {}", name(from)),
+                    Failure::Place => format!("the robot failed to place the cartridge in {}", name(to)),
+                    Failure::Load => format!("{} failed to load the cartridge", name(to)),
+                    Failure::Unload => format!("{} failed to unload its cartridge", name(from)),
+                },
+            },
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! What the words of an operator name: a library, an element, a cartridge. What they do not name is refused, with what would
+//! be right where that is known.
+
+use crate::inventory::Where;
+use crate::library::{Library, LibraryError};
+use crate::site::Site;
+use smc::changer::Changer;
+use smc::element::{Address, ElementType, Layout, Range};
+use std::sync::Arc;
+use tape_store::cartridge::Barcode;
+
+/// The words for elements, and `port` as the former name of `io`.
+const WORDS: [(&str, ElementType); 4] = [
+    ("slot", ElementType::STORAGE),
+    ("drive", ElementType::DRIVE),
+    ("io", ElementType::IMPORT_EXPORT),
+    ("port", ElementType::IMPORT_EXPORT),
+];
+
+fn range(layout: &Layout, kind: ElementType) -> Range {
+    match kind {
+        ElementType::STORAGE => layout.storage,
+        ElementType::DRIVE => layout.drives,
+        ElementType::IMPORT_EXPORT => layout.import_export,
+        _ => layout.transport,
+    }
+}
+
+fn word(kind: ElementType) -> &'static str {
+    WORDS.iter().find(|(_, other)| *other == kind).map_or("robot", |(word, _)| word)
+}
+
+/// Only digits: `+3` is no number of an element.
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn unknown(what: String) -> LibraryError {
+    LibraryError::Unknown(what)
+}
+
+/// The name of an element: `slot3`, `drive1`, `io2`, `robot`, or its address if the library has no such element.
+#[must_use]
+pub fn element_name(layout: &Layout, address: Address) -> String {
+    let Some(kind) = layout.element_type(address) else { return format!("element {}", address.0) };
+    match range(layout, kind).index(address) {
+        Some(index) if kind != ElementType::TRANSPORT => format!("{}{}", word(kind), index + 1),
+        _ => word(kind).into(),
+    }
+}
+
+/// All elements of a kind: `drive1 to drive4`, `drive1`, `no drive`.
+fn all_of(layout: &Layout, kind: ElementType) -> String {
+    let word = word(kind);
+    match range(layout, kind).count {
+        0 => format!("no {word}"),
+        1 => format!("{word}1"),
+        2 => format!("{word}1 and {word}2"),
+        count => format!("{word}1 to {word}{count}"),
+    }
+}
+
+impl Library {
+    /// The name of an element in commands and messages: `slot3`, `drive1`, `io2`.
+    #[must_use]
+    pub fn element_name(&self, address: Address) -> String {
+        element_name(&self.layout(), address)
+    }
+
+    /// The element that a word names: an address, a kind and a number from 1 (`slot3`, `drive1`, `io2`), or the barcode of
+    /// the cartridge in it.
+    ///
+    /// # Errors
+    /// There is no such element, or no such cartridge in the library.
+    pub fn resolve_element(&self, text: &str) -> Result<Address, LibraryError> {
+        self.changer(|changer| self.resolve(changer, text))
+    }
+
+    /// As [`Self::resolve_element`], for a caller that holds the changer.
+    pub(crate) fn resolve(&self, changer: &Changer, text: &str) -> Result<Address, LibraryError> {
+        let place = Barcode::new(text).and_then(|barcode| changer.library().place_of(&barcode));
+        match (self.by_word(text), place.map(|place| place.address)) {
+            (Some(Ok(element)), Some(place)) if element != place => Err(unknown(format!(
+                "{text} is the address of {} and the barcode of the cartridge in {1}; say {0} or {1}",
+                self.element_name(element),
+                self.element_name(place)
+            ))),
+            (_, Some(place)) => Ok(place),
+            (Some(by_word), None) => by_word,
+            (None, None) => Err(self.no_such(text)),
+        }
+    }
+
+    /// The element of an address, or of a kind and a number. Nothing if the text is neither.
+    fn by_word(&self, text: &str) -> Option<Result<Address, LibraryError>> {
+        let layout = self.layout();
+        let has_no = |what: String| unknown(format!("library {:?} has no {what}", self.name()));
+        if is_number(text) {
+            let address = text.parse().ok().map(Address).filter(|address| layout.element_type(*address).is_some());
+            return Some(address.ok_or_else(|| has_no(format!("element {text}"))));
+        }
+        let (number, kind) = WORDS.iter().find_map(|(word, kind)| Some((text.strip_prefix(word)?, *kind)))?;
+        if !is_number(number) {
+            return None;
+        }
+        let range = range(&layout, kind);
+        let index = number.parse::<u16>().ok().and_then(|number| number.checked_sub(1));
+        let address = index.filter(|index| *index < range.count).map(|index| Address(range.first + index));
+        Some(address.ok_or_else(|| has_no(format!("{text}; it has {}", all_of(&layout, kind)))))
+    }
+
+    /// Why a text names nothing in this library.
+    fn no_such(&self, text: &str) -> LibraryError {
+        let name = self.name();
+        let known = self.shared().inventory().contains_key(text);
+        let lower = text.to_ascii_lowercase();
+        let element = self.by_word(&lower).and_then(Result::ok).map(|_| lower);
+        unknown(match element.or_else(|| self.shared().similar(text)) {
+            _ if known => format!("{text} is not in library {name:?}"),
+            Some(similar) => format!("library {name:?} has no {text:?}; did you mean {similar}?"),
+            None => format!(
+                "library {name:?} has no {text:?}: name an element (slot1, drive1, io1, or an address) or the barcode of a \
+                 cartridge in it"
+            ),
+        })
+    }
+
+    /// The drive that a word names, or the drive that has the cartridge it names.
+    ///
+    /// # Errors
+    /// As [`Self::resolve_element`], or it is no drive.
+    pub(crate) fn resolve_drive(&self, changer: &Changer, text: &str) -> Result<Address, LibraryError> {
+        let address = self.resolve(changer, text)?;
+        let layout = self.layout();
+        if layout.drives.index(address).is_some() {
+            return Ok(address);
+        }
+        let name = element_name(&layout, address);
+        Err(LibraryError::Door(if self.by_word(text).is_some() {
+            let drives = all_of(&layout, ElementType::DRIVE);
+            format!("{name} is not a drive; library {:?} has {drives}", self.name())
+        } else {
+            format!("{text} is in {name}, not in a drive")
+        }))
+    }
+
+    /// The first element of a kind that is empty and can be used.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn first_empty(&self, kind: ElementType) -> Result<Address, LibraryError> {
+        self.changer(|changer| self.empty(changer, kind))
+    }
+
+    /// As [`Self::first_empty`], for a caller that holds the changer.
+    pub(crate) fn empty(&self, changer: &Changer, kind: ElementType) -> Result<Address, LibraryError> {
+        let range = range(&self.layout(), kind);
+        let name = match kind {
+            ElementType::DRIVE => "drive",
+            ElementType::IMPORT_EXPORT => "I/O element",
+            _ => "slot",
+        };
+        let empty =
+            range.addresses().find(|address| is_usable(changer, *address) && !changer.library().is_full(*address));
+        empty.ok_or_else(|| {
+            LibraryError::Door(match range.count {
+                0 => format!("library {:?} has no {name}", self.name()),
+                _ => format!("no {name} of library {:?} is empty and usable", self.name()),
+            })
+        })
+    }
+}
+
+/// Neither disabled, nor blocked, nor off line.
+pub(super) fn is_usable(changer: &Changer, address: Address) -> bool {
+    let condition = changer.library().condition();
+    !condition.troubles.contains_key(&address) && !condition.drives_offline.contains(&address)
+}
+
+impl Site {
+    /// The library of a name, or the only one.
+    pub(super) fn resolve_library(&self, name: Option<&str>) -> Result<Arc<Library>, LibraryError> {
+        let libraries = self.libraries();
+        let names = || libraries.iter().map(|library| format!("{:?}", library.name())).collect::<Vec<_>>().join(", ");
+        match (name, libraries.as_slice()) {
+            (Some(name), _) => self.library(name).ok_or_else(|| {
+                let similar = libraries.iter().find(|library| library.name().eq_ignore_ascii_case(name));
+                unknown(match similar {
+                    Some(similar) => format!("there is no library {name:?}; did you mean {:?}?", similar.name()),
+                    None => format!("there is no library {name:?}; the site has {}", names()),
+                })
+            }),
+            (None, [only]) => Ok(Arc::clone(only)),
+            (None, _) => Err(unknown(format!("there are several libraries; name one of {}", names()))),
+        }
+    }
+
+    /// The library that is named, or the one that has the cartridge which `text` names, or the only one. A cartridge that is
+    /// elsewhere than in the library that is named is refused.
+    pub(super) fn library_of(&self, name: Option<&str>, text: &str) -> Result<Arc<Library>, LibraryError> {
+        let place = self.shared.inventory().get(text).map(|entry| entry.place.clone());
+        let is_address = is_number(text);
+        match (name, place) {
+            (None, Some(Where::Element { library, .. })) => self.resolve_library(Some(&library)),
+            (Some(name), Some(place @ Where::Element { .. })) if !is_address => {
+                let library = self.resolve_library(Some(name))?;
+                match &place {
+                    Where::Element { library: other, .. } if other != name => {
+                        Err(unknown(format!("{text} is in {}, not in library {name:?}", self.place_name(&place))))
+                    }
+                    _ => Ok(library),
+                }
+            }
+            (_, Some(place @ Where::Shelf(_))) if !is_address => Err(unknown(format!(
+                "{text} is on {}, not in a library; import it first: ferric import {text}",
+                self.place_name(&place)
+            ))),
+            (None, None) if self.libraries().len() > 1 => match self.shared.similar(text) {
+                Some(similar) => Err(unknown(format!("there is no cartridge {text:?}; did you mean {similar}?"))),
+                None => self.resolve_library(None),
+            },
+            _ => self.resolve_library(name),
+        }
+    }
+
+    /// Where a cartridge is, in words: `slot3 of library "main"`, `shelf "main"`.
+    pub(crate) fn place_name(&self, place: &Where) -> String {
+        match place {
+            Where::Shelf(shelf) => format!("shelf {shelf:?}"),
+            Where::Element { library, address, .. } => {
+                let element = self.library(library).map(|library| library.element_name(Address(*address)));
+                format!("{} of library {library:?}", element.unwrap_or_else(|| format!("element {address}")))
+            }
+        }
+    }
+
+    /// The barcode that a text is.
+    ///
+    /// # Errors
+    /// It is none, or one of another case.
+    pub(super) fn resolve_barcode(&self, text: &str) -> Result<Barcode, LibraryError> {
+        let barcode = Barcode::new(text);
+        barcode.ok_or_else(|| match self.shared.similar(text) {
+            Some(similar) => unknown(format!("there is no cartridge {text:?}; did you mean {similar}?")),
+            None => unknown(format!("{text:?} is not a barcode: 1 to 16 of A-Z, 0-9, - and _")),
+        })
+    }
+}

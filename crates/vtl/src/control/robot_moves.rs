@@ -1,0 +1,175 @@
+//! What operators have done with cartridges in a library: loaded, unloaded, moved, imported, exported. Each does what it says
+//! to what was named, or nothing.
+
+use super::resolve::is_usable;
+use crate::clock;
+use crate::inventory::Where;
+use crate::library::{Library, LibraryError};
+use crate::site::Site;
+use serde_json::{Value, json};
+use smc::changer::Changer;
+use smc::element::{Address, ElementType};
+use std::sync::Arc;
+use tape_store::cartridge::Barcode;
+
+fn refused<T>(why: String) -> Result<T, LibraryError> {
+    Err(LibraryError::Door(why))
+}
+
+impl Library {
+    /// Moves a cartridge; source and destination are resolved while the changer is held, so that no host moves anything
+    /// meanwhile.
+    fn robot_move(
+        &self,
+        ends: impl FnOnce(&Changer) -> Result<(Address, Address), LibraryError>,
+    ) -> Result<Value, LibraryError> {
+        self.operate(|changer| {
+            Ok(ends(changer).and_then(|(from, to)| {
+                let barcode = self.content(changer, from)?;
+                if from == to {
+                    return refused(format!("{barcode} is in {} already", self.element_name(to)));
+                }
+                let moved = changer.move_medium(from, to, clock::now());
+                moved.map_err(|why| self.refusal(changer, why, Some(from), Some(to)))?;
+                let names = [from, to].map(|address| self.element_name(address));
+                Ok(json!({
+                    "cartridge": barcode.as_str(), "library": self.name(),
+                    "from": from, "from_element": names[0], "to": to, "to_element": names[1],
+                }))
+            }))
+        })?
+    }
+
+    /// The cartridge in an element.
+    fn content(&self, changer: &Changer, address: Address) -> Result<Barcode, LibraryError> {
+        if self.layout().transport.index(address).is_some() {
+            return refused("the robot keeps no cartridge; name a slot, a drive, an I/O element or a barcode".into());
+        }
+        let content = changer.content(address);
+        content.map(|content| content.barcode).ok_or_else(|| LibraryError::Door(self.is_empty(address)))
+    }
+
+    pub(super) fn move_cartridge(&self, from: &str, to: &str) -> Result<Value, LibraryError> {
+        self.robot_move(|changer| Ok((self.resolve(changer, from)?, self.resolve(changer, to)?)))
+    }
+
+    pub(super) fn load(&self, cartridge: &str, drive: Option<&str>) -> Result<Value, LibraryError> {
+        self.robot_move(|changer| {
+            let from = self.resolve(changer, cartridge)?;
+            let barcode = self.content(changer, from)?;
+            if self.layout().drives.index(from).is_some() {
+                let from = self.element_name(from);
+                return refused(format!("{barcode} is in {from} already; for another drive: ferric move {from} DRIVE"));
+            }
+            let to = match drive {
+                Some(drive) => self.resolve_drive(changer, drive)?,
+                None => self.empty(changer, ElementType::DRIVE)?,
+            };
+            Ok((from, to))
+        })
+    }
+
+    pub(super) fn unload(&self, drive: &str) -> Result<Value, LibraryError> {
+        self.robot_move(|changer| {
+            let from = self.resolve_drive(changer, drive).map_err(|error| match error {
+                LibraryError::Door(why) => {
+                    LibraryError::Door(format!("{why}; to move a cartridge elsewhere: ferric move {drive} TO"))
+                }
+                other => other,
+            })?;
+            let source = changer.content(from).and_then(|content| content.source);
+            let is_free = |source: &Address| is_usable(changer, *source) && !changer.library().is_full(*source);
+            // Before a place is looked for: there is nothing to put there.
+            self.content(changer, from)?;
+            Ok((from, source.filter(is_free).map_or_else(|| self.empty(changer, ElementType::STORAGE), Ok)?))
+        })
+    }
+
+    /// The element that a cartridge from the shelf is to come into.
+    fn entrance(&self, to: Option<&str>) -> Result<Address, LibraryError> {
+        let Some(to) = to else {
+            return self.first_empty(ElementType::IMPORT_EXPORT);
+        };
+        let address = self.resolve_element(to)?;
+        match self.layout().element_type(address) {
+            Some(ElementType::IMPORT_EXPORT | ElementType::STORAGE) => Ok(address),
+            _ => refused(format!(
+                "{} is not reached from outside; name an I/O element, or a slot while the access door is open",
+                self.element_name(address)
+            )),
+        }
+    }
+
+    pub(super) fn take_out(&self, from: &str) -> Result<Value, LibraryError> {
+        let (address, barcode) = self.changer(|changer| {
+            let address = self.resolve(changer, from)?;
+            Ok::<_, LibraryError>((address, self.content(changer, address)?))
+        })?;
+        let element = self.element_name(address);
+        if self.layout().drives.index(address).is_some() {
+            return refused(format!("{barcode} is in {element}; unload it first: ferric unload {element}"));
+        }
+        // What an operator named is what goes, even if a host moves cartridges meanwhile.
+        self.export_this(address, &barcode)?;
+        Ok(json!({
+            "cartridge": barcode.as_str(), "library": self.name(),
+            "from": address, "from_element": element, "shelf": self.shelf(),
+        }))
+    }
+}
+
+impl Site {
+    pub(super) fn import(
+        &self,
+        library: Option<&str>,
+        cartridge: &str,
+        to: Option<&str>,
+    ) -> Result<Value, LibraryError> {
+        let barcode = self.resolve_barcode(cartridge)?;
+        let place = self.shared.inventory().get(barcode.as_str()).map(|entry| entry.place.clone());
+        let library = match &place {
+            Some(place @ Where::Element { .. }) => {
+                return refused(format!("{barcode} is in {} already", self.place_name(place)));
+            }
+            Some(Where::Shelf(shelf)) => self.library_with_shelf(library, shelf)?,
+            None => self.resolve_library(library)?,
+        };
+        if let Some(place @ Where::Shelf(shelf)) = &place
+            && shelf != library.shelf()
+        {
+            let place = self.place_name(place);
+            let (name, own) = (library.name(), library.shelf());
+            return refused(format!("{barcode} is on {place}; library {name:?} imports from shelf {own:?}"));
+        }
+        let to = library.entrance(to)?;
+        if place.is_none() {
+            // Its files may have been created beside the daemon.
+            self.take_over_files(&barcode, library.shelf())?;
+        }
+        library.import(to, &barcode)?;
+        Ok(json!({
+            "cartridge": barcode.as_str(), "library": library.name(),
+            "shelf": library.shelf(), "to": to, "to_element": library.element_name(to),
+        }))
+    }
+
+    /// The library that is named, or the only one with this shelf.
+    fn library_with_shelf(&self, name: Option<&str>, shelf: &str) -> Result<Arc<Library>, LibraryError> {
+        let with = self.libraries().into_iter().filter(|library| library.shelf() == shelf);
+        match (name, with.collect::<Vec<_>>().as_slice()) {
+            (None, [only]) => Ok(Arc::clone(only)),
+            _ => self.resolve_library(name),
+        }
+    }
+
+    /// Puts a cartridge on the shelf that the site does not know, but whose files exist.
+    fn take_over_files(&self, barcode: &Barcode, shelf: &str) -> Result<(), LibraryError> {
+        if !self.shared.store.exists(barcode)? {
+            return Err(LibraryError::Unknown(match self.shared.similar(barcode.as_str()) {
+                Some(similar) => format!("there is no cartridge {barcode}; did you mean {similar}?"),
+                None => format!("there is no cartridge {barcode}; ferric cartridge lists those there are"),
+            }));
+        }
+        self.adopt(barcode, shelf)
+    }
+}

@@ -1,0 +1,361 @@
+//! Every command with every wrong kind of target: it is refused with these words, and nothing changes.
+
+use super::*;
+use crate::control::SiteStatus;
+
+/// `main` has an empty slot 4, A2L8 in drive 1, A4L8 at its I/O element 2 of 2, and A5L8 on its shelf; `far` has its own
+/// shelf, with F2L8 on it, and no pool.
+fn two_libraries() -> Running {
+    let text = "[[library]]\nslots = 6\nimport_export = 2\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\ncount = 2\n\
+        [[library.cartridges]]\npattern = \"A#L8\"\ncount = 5\nsize = \"64MB\"\n\
+        [[library.cartridges]]\npattern = \"1000\"\nmedium = \"LTO-8\"\nsize = \"64MB\"\n\
+        [[library]]\nname = \"far\"\nslots = 3\nimport_export = 1\n\
+        [[library.drive]]\nmodel = \"ULT3580-TD8\"\n\
+        [[library.cartridges]]\npattern = \"F#L8\"\ncount = 3\nsize = \"64MB\"\n";
+    let site = Site::of(Data::in_memory(), &parse("f", text).unwrap()).unwrap();
+    for request in [
+        r#"{"do":"load","cartridge":"A2L8"}"#,
+        r#"{"do":"move","from":"A5L8","to":"io1"}"#,
+        r#"{"do":"export","from":"A5L8"}"#,
+        r#"{"do":"move","from":"A4L8","to":"io2"}"#,
+        r#"{"do":"move","from":"F2L8","to":"io1"}"#,
+        r#"{"do":"export","from":"F2L8"}"#,
+    ] {
+        ask(&site, request).unwrap();
+    }
+    site
+}
+
+/// A target, and what a command says of it. The fields of each row: the JSON of the request with `@` for the target.
+fn refused(site: &Running, request: &str, targets: &[(&str, &str)]) {
+    let before: SiteStatus = site.status();
+    for (target, expected) in targets {
+        let request = request.replace('@', target);
+        match ask(site, &request) {
+            Ok(answer) => panic!("{request} was done: {answer}"),
+            Err(error) => assert_eq!(error, *expected, "{request}"),
+        }
+        assert_eq!(site.status(), before, "{request}");
+    }
+}
+
+/// Words that name nothing, or not here.
+const NOWHERE: &[(&str, &str)] = &[
+    ("slot7", r#"library "main" has no slot7; it has slot1 to slot6"#),
+    ("slot0", r#"library "main" has no slot0; it has slot1 to slot6"#),
+    ("drive3", r#"library "main" has no drive3; it has drive1 and drive2"#),
+    ("io3", r#"library "main" has no io3; it has io1 and io2"#),
+    ("port3", r#"library "main" has no port3; it has io1 and io2"#),
+    ("7", r#"library "main" has no element 7"#),
+    ("70000", r#"library "main" has no element 70000"#),
+    ("Slot1", r#"library "main" has no "Slot1"; did you mean slot1?"#),
+    ("DRIVE1", r#"library "main" has no "DRIVE1"; did you mean drive1?"#),
+    ("a1l8", r#"library "main" has no "a1l8"; did you mean A1L8?"#),
+    ("A1", r#"library "main" has no "A1"; did you mean A1L8?"#),
+    ("1000", "1000 is the address of slot1 and the barcode of the cartridge in slot6; say slot1 or slot6"),
+    ("F1L8", r#"F1L8 is in slot1 of library "far", not in library "main""#),
+    ("A5L8", r#"A5L8 is on shelf "main", not in a library; import it first: ferric import A5L8"#),
+    (
+        "+3",
+        "library \"main\" has no \"+3\": name an element (slot1, drive1, io1, or an address) or the barcode of a cartridge in it",
+    ),
+    (
+        "X9L8",
+        "library \"main\" has no \"X9L8\": name an element (slot1, drive1, io1, or an address) or the barcode of a cartridge \
+         in it",
+    ),
+];
+
+#[test]
+fn elements_of_the_wrong_kind_are_refused() {
+    let site = two_libraries();
+    let empty = ("slot4", "slot4 is empty");
+    let robot = ("0", "the robot keeps no cartridge; name a slot, a drive, an I/O element or a barcode");
+    for request in [
+        r#"{"do":"load","library":"main","cartridge":"@"}"#,
+        r#"{"do":"load","library":"main","cartridge":"@","drive":"drive2"}"#,
+        r#"{"do":"move","library":"main","from":"@","to":"slot4"}"#,
+        r#"{"do":"export","library":"main","from":"@"}"#,
+    ] {
+        refused(&site, request, NOWHERE);
+        refused(&site, request, &[empty, robot][usize::from(request.contains("move"))..]);
+    }
+    refused(&site, r#"{"do":"unload","library":"main","drive":"@"}"#, &NOWHERE[..NOWHERE.len()]);
+    refused(&site, r#"{"do":"online","library":"main","drive":"@","online":false}"#, NOWHERE);
+    refused(&site, r#"{"do":"alert","library":"main","drive":"@","flag":3,"raised":true}"#, NOWHERE);
+    refused(&site, r#"{"do":"alerts","library":"main","drive":"@"}"#, NOWHERE);
+    refused(&site, r#"{"do":"find","library":"main","element":"@"}"#, NOWHERE);
+    refused(&site, r#"{"do":"element","library":"main","element":"@","trouble":"disabled"}"#, NOWHERE);
+}
+
+#[test]
+fn what_is_no_drive_is_refused() {
+    let site = two_libraries();
+    refused(
+        &site,
+        r#"{"do":"load","library":"main","cartridge":"@"}"#,
+        &[
+            ("drive1", "A2L8 is in drive1 already; for another drive: ferric move drive1 DRIVE"),
+            ("A2L8", "A2L8 is in drive1 already; for another drive: ferric move drive1 DRIVE"),
+            ("drive2", "drive2 is empty"),
+            ("io1", "io1 is empty"),
+        ],
+    );
+    let no_drive = r#" is not a drive; library "main" has drive1 and drive2"#;
+    refused(
+        &site,
+        r#"{"do":"load","library":"main","cartridge":"A1L8","drive":"@"}"#,
+        &[
+            ("drive1", "drive1 holds A2L8"),
+            ("A2L8", "drive1 holds A2L8"),
+            ("slot4", &format!("slot4{no_drive}")),
+            ("io1", &format!("io1{no_drive}")),
+            ("0", &format!("robot{no_drive}")),
+            ("A3L8", "A3L8 is in slot3, not in a drive"),
+            ("drive9", r#"library "main" has no drive9; it has drive1 and drive2"#),
+        ],
+    );
+    let elsewhere = |target: &str| format!("; to move a cartridge elsewhere: ferric move {target} TO");
+    refused(
+        &site,
+        r#"{"do":"unload","library":"main","drive":"@"}"#,
+        &[
+            ("slot1", &format!("slot1{no_drive}{}", elsewhere("slot1"))),
+            ("slot4", &format!("slot4{no_drive}{}", elsewhere("slot4"))),
+            ("io2", &format!("io2{no_drive}{}", elsewhere("io2"))),
+            ("0", &format!("robot{no_drive}{}", elsewhere("0"))),
+            ("A1L8", &format!("A1L8 is in slot1, not in a drive{}", elsewhere("A1L8"))),
+            ("drive2", "drive2 is empty"),
+        ],
+    );
+    for request in [
+        r#"{"do":"online","library":"main","drive":"@","online":false}"#,
+        r#"{"do":"alert","library":"main","drive":"@","flag":3,"raised":true}"#,
+        r#"{"do":"alerts","library":"main","drive":"@"}"#,
+        r#"{"do":"find","library":"main","element":"@","drive":true}"#,
+    ] {
+        refused(
+            &site,
+            request,
+            &[
+                ("slot1", &format!("slot1{no_drive}")),
+                ("0", &format!("robot{no_drive}")),
+                ("A1L8", "A1L8 is in slot1, not in a drive"),
+            ],
+        );
+    }
+}
+
+#[test]
+fn what_is_no_slot_is_refused() {
+    let site = two_libraries();
+    refused(
+        &site,
+        r#"{"do":"element","library":"main","element":"@","trouble":"blocked"}"#,
+        &[
+            ("drive1", "drive1 is a drive; take it off line instead: ferric drive drive1 offline"),
+            ("A2L8", "drive1 is a drive; take it off line instead: ferric drive drive1 offline"),
+            ("0", "the robot is no slot; take it off line instead: ferric robot offline"),
+        ],
+    );
+}
+
+#[test]
+fn moves_to_the_wrong_place_are_refused() {
+    let site = two_libraries();
+    refused(&site, r#"{"do":"move","library":"main","from":"A1L8","to":"@"}"#, &NOWHERE[..12]);
+    refused(
+        &site,
+        r#"{"do":"move","library":"main","from":"A1L8","to":"@"}"#,
+        &[
+            ("slot3", "slot3 holds A3L8"),
+            ("A3L8", "slot3 holds A3L8"),
+            ("drive1", "drive1 holds A2L8"),
+            ("slot1", "A1L8 is in slot1 already"),
+            ("0", "robot holds no cartridges"),
+        ],
+    );
+    refused(
+        &site,
+        r#"{"do":"export","library":"main","from":"@"}"#,
+        &[
+            ("drive1", "A2L8 is in drive1; unload it first: ferric unload drive1"),
+            (
+                "A1L8",
+                "slot1 is reached through the access door, which is closed; use an I/O element, or open it: ferric door access \
+                 open",
+            ),
+        ],
+    );
+    refused(
+        &site,
+        r#"{"do":"import","library":"main","cartridge":"A5L8","to":"@"}"#,
+        &[
+            (
+                "slot4",
+                "slot4 is reached through the access door, which is closed; use an I/O element, or open it: ferric door access \
+                 open",
+            ),
+            ("io2", "io2 holds A4L8"),
+            (
+                "drive2",
+                "drive2 is not reached from outside; name an I/O element, or a slot while the access door is open",
+            ),
+            ("io9", r#"library "main" has no io9; it has io1 and io2"#),
+        ],
+    );
+    refused(
+        &site,
+        r#"{"do":"import","library":"main","cartridge":"@"}"#,
+        &[
+            ("A1L8", r#"A1L8 is in slot1 of library "main" already"#),
+            ("A2L8", r#"A2L8 is in drive1 of library "main" already"#),
+            ("F1L8", r#"F1L8 is in slot1 of library "far" already"#),
+            ("F2L8", r#"F2L8 is on shelf "far"; library "main" imports from shelf "main""#),
+            ("slot1", r#""slot1" is not a barcode: 1 to 16 of A-Z, 0-9, - and _"#),
+            ("a5l8", r#"there is no cartridge "a5l8"; did you mean A5L8?"#),
+            ("X9L8", "there is no cartridge X9L8; ferric cartridge lists those there are"),
+        ],
+    );
+}
+
+#[test]
+fn what_is_no_cartridge_or_pool_is_refused() {
+    let site = two_libraries();
+    let no_cartridge = [
+        ("a1l8", r#"there is no cartridge "a1l8"; did you mean A1L8?"#),
+        ("A1", "there is no cartridge A1; did you mean A1L8?"),
+        ("X9L8", "there is no cartridge X9L8"),
+        ("slot1", r#""slot1" is not a barcode: 1 to 16 of A-Z, 0-9, - and _"#),
+    ];
+    for request in [
+        r#"{"do":"label","cartridge":"@","label":"missing"}"#,
+        r#"{"do":"label","cartridge":"@"}"#,
+        r#"{"do":"protect","cartridge":"@","on":true}"#,
+        r#"{"do":"retain","cartridge":"@","until":1}"#,
+        r#"{"do":"delete","cartridge":"@"}"#,
+        r#"{"do":"cartridges","cartridge":"@"}"#,
+    ] {
+        refused(&site, request, &no_cartridge);
+    }
+    refused(
+        &site,
+        r#"{"do":"delete","cartridge":"@"}"#,
+        &[("A1L8", r#"A1L8 is in slot1 of library "main"; export it first"#)],
+    );
+    refused(&site, r#"{"do":"protect","cartridge":"@","on":true}"#, &[("A2L8", "A2L8 is in drive1; unload it first")]);
+    refused(
+        &site,
+        r#"{"do":"label","cartridge":"@","label":"missing"}"#,
+        &[("A5L8", r#"A5L8 is on shelf "main", not in a library; import it first: ferric import A5L8"#)],
+    );
+    refused(
+        &site,
+        r#"{"do":"make","pool":"@","count":1}"#,
+        &[("daily", r#"there is no pool "daily": there are no pools"#)],
+    );
+    let pool = "[library]\n[[pool]]\nname = \"daily\"\npattern = \"D##L7\"\nsize = \"64MB\"\n";
+    let site = Site::of(Data::in_memory(), &parse("f", pool).unwrap()).unwrap();
+    for request in [r#"{"do":"make","pool":"@","count":1}"#, r#"{"do":"pools","pool":"@"}"#] {
+        refused(
+            &site,
+            request,
+            &[
+                ("Daily", r#"there is no pool "Daily"; did you mean "daily"?"#),
+                ("x", r#"there is no pool "x"; the site has "daily""#),
+            ],
+        );
+    }
+    refused(
+        &site,
+        r#"{"do":"make","pool":"daily","count":@}"#,
+        &[
+            ("0", "the number of cartridges to make is 0; give 1 or more"),
+            ("10001", "cannot make 10001 cartridges at once: at most 10000"),
+        ],
+    );
+}
+
+#[test]
+fn what_is_no_library_or_flag_is_refused() {
+    let site = two_libraries();
+    for request in [
+        r#"{"do":"door","library":"@","door":"access","open":true}"#,
+        r#"{"do":"online","library":"@","online":false}"#,
+        r#"{"do":"fail","library":"@","failure":"load"}"#,
+        r#"{"do":"alert","library":"@","flag":1,"raised":true}"#,
+        r#"{"do":"load","library":"@","cartridge":"slot1"}"#,
+    ] {
+        refused(
+            &site,
+            request,
+            &[
+                ("Main", r#"there is no library "Main"; did you mean "main"?"#),
+                ("x", r#"there is no library "x"; the site has "main", "far""#),
+            ],
+        );
+        let unnamed = request.replace(r#""library":"@","#, "");
+        assert_eq!(
+            ask(&site, &unnamed),
+            Err(r#"there are several libraries; name one of "main", "far""#.into()),
+            "{unnamed}"
+        );
+    }
+    refused(
+        &site,
+        r#"{"do":"alert","library":"main","flag":@,"raised":true}"#,
+        &[
+            ("0", "there is no TapeAlert flag 0; they are 1 to 64"),
+            ("65", "there is no TapeAlert flag 65; they are 1 to 64"),
+        ],
+    );
+}
+
+/// Elements that are not usable say why.
+#[test]
+fn elements_out_of_use_say_so() {
+    let site = two_libraries();
+    let main = |request: &str| request.replacen('{', r#"{"library":"main","#, 1);
+    for request in [
+        r#"{"do":"element","element":"slot4","trouble":"disabled"}"#,
+        r#"{"do":"element","element":"slot1","trouble":"blocked"}"#,
+        r#"{"do":"online","drive":"drive2","online":false}"#,
+    ] {
+        ask(&site, &main(request)).unwrap();
+    }
+    refused(
+        &site,
+        r#"{"do":"move","library":"main","from":"A3L8","to":"@"}"#,
+        &[
+            ("slot4", "slot4 is disabled; enable it: ferric slot slot4 enable"),
+            ("drive2", "drive2 is off line; bring it back: ferric drive drive2 online"),
+        ],
+    );
+    assert_eq!(
+        ask(&site, &main(r#"{"do":"move","from":"A1L8","to":"slot5"}"#)),
+        Err("the robot cannot reach slot1, which is blocked; unblock it: ferric slot slot1 enable".into())
+    );
+    refused(
+        &site,
+        r#"{"do":"load","library":"main","cartridge":"@"}"#,
+        &[("A3L8", r#"no drive of library "main" is empty and usable"#)],
+    );
+    ask(&site, &main(r#"{"do":"door","door":"access","open":true}"#)).unwrap();
+    refused(
+        &site,
+        r#"{"do":"unload","library":"main","drive":"@"}"#,
+        &[("drive1", "the access door is open; close it: ferric door access close")],
+    );
+    ask(&site, &main(r#"{"do":"door","door":"access","open":false}"#)).unwrap();
+    ask(&site, &main(r#"{"do":"online","online":false}"#)).unwrap();
+    refused(
+        &site,
+        r#"{"do":"unload","library":"main","drive":"@"}"#,
+        &[("drive1", "the robot is off line; bring it back: ferric robot online")],
+    );
+    ask(&site, &main(r#"{"do":"online","online":true}"#)).unwrap();
+    // Its slot is free again, but out of use: another one takes the cartridge.
+    ask(&site, &main(r#"{"do":"element","element":"slot2","trouble":"disabled"}"#)).unwrap();
+    let answer = ask(&site, r#"{"do":"unload","drive":"A2L8"}"#).unwrap();
+    assert_eq!(answer["to_element"], "slot5");
+}
