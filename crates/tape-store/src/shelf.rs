@@ -92,6 +92,33 @@ impl TapeStore {
         }
     }
 
+    /// Whether nothing is written on a cartridge, as far as the lengths of its files say: `Some(true)` if all files of data
+    /// and index are empty, `None` if one is not or the cartridge is in use. Much faster than opening the tape.
+    ///
+    /// # Errors
+    /// It does not exist, or the storage failed.
+    pub fn is_blank(&self, barcode: &Barcode) -> Result<Option<bool>, StoreError> {
+        let mut folder = self.with("opening a cartridge", |shelves| shelves.open(barcode.as_str()))?;
+        let failed = || StoreError::io("looking at a cartridge's files");
+        let names = folder.list().map_err(failed())?;
+        let mut written = names.iter().filter(|name| name.starts_with("data") || name.starts_with("indx")).peekable();
+        if written.peek().is_none() {
+            return Ok(Some(true));
+        }
+        if folder.lock(true).is_err() {
+            return Ok(None);
+        }
+        for name in written {
+            let file = folder.view(name).map_err(failed())?;
+            if let Some(mut file) = file
+                && !file.is_empty().map_err(failed())?
+            {
+                return Ok(None);
+            }
+        }
+        Ok(Some(true))
+    }
+
     /// Removes a cartridge with all that is on it. Whoever calls sees to it that nobody has it.
     ///
     /// # Errors

@@ -139,12 +139,19 @@ impl Data {
     }
 }
 
-/// A directory of cartridges, created if it does not exist. One that cannot be used does not stop the site.
+/// A directory of cartridges that this process serves, created if it does not exist. One that cannot be used does not stop the
+/// site.
 fn shelves_at(path: &Path) -> OsShelves {
-    OsShelves::at(path).unwrap_or_else(|error| {
+    let mut shelves = OsShelves::at(path).unwrap_or_else(|error| {
         tracing::error!(path = %path.display(), %error, "directory of cartridges cannot be used");
         OsShelves::unchecked(path)
-    })
+    });
+    if let Err(error) = shelves.serve()
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(path = %path.display(), %error, "directory of cartridges cannot be locked: tools may change it");
+    }
+    shelves
 }
 
 /// Folders of cartridges in more than one place.

@@ -203,7 +203,8 @@ impl Site {
             return Err(LibraryError::Inventory(format!("the files of cartridge {barcode} are missing")));
         }
         let found = self.shared.store.find(barcode)?;
-        self.shared.enter(barcode, Entry::found(Where::Shelf(shelf.into()), &found))
+        let blank = self.shared.store.is_blank(barcode)?;
+        self.shared.enter(barcode, Entry { blank, ..Entry::found(Where::Shelf(shelf.into()), &found) })
     }
 
     /// Sets or clears the write-protect tab of a cartridge that is in no drive.

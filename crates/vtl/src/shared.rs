@@ -96,6 +96,14 @@ impl Shared {
         longer.next().filter(|_| longer.next().is_none()).cloned()
     }
 
+    /// Looks at each cartridge that was blank: it may have been written while the site was not open. One that is not found
+    /// blank is unknown, until its tape is looked at.
+    pub(crate) fn check_blank(&self) {
+        for (name, entry) in self.inventory().iter_mut().filter(|(_, entry)| entry.blank == Some(true)) {
+            entry.blank = Barcode::new(name).and_then(|barcode| self.store.is_blank(&barcode).ok().flatten());
+        }
+    }
+
     /// Enters a cartridge that is new, durably or not at all.
     pub(crate) fn enter(&self, barcode: &Barcode, entry: Entry) -> Result<(), LibraryError> {
         let (mut change, mut undo) = (Change::default(), Change::default());

@@ -114,6 +114,7 @@ impl Site {
         let suffix = suffix(&shared.keeper)?;
         let base = config.iscsi.iqn.clone().unwrap_or_else(|| format!("iqn.2026-01.org.ferric-vtl:{suffix}"));
         known_places(config, &shared.inventory())?;
+        shared.check_blank();
         let site = Arc::new(Self {
             reloading: Mutex::default(),
             base,

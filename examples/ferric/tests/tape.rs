@@ -238,3 +238,54 @@ fn streams() {
     let export = tool().args(["tape", "export", "V00001L8", "-"]).current_dir(shelf.path()).output().unwrap();
     assert!(export.status.success() && export.stdout == bytes);
 }
+
+/// A daemon relies on what it knows of its cartridges: nothing changes them while it runs, and those who read are told.
+#[test]
+fn a_daemon_serves_the_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("a.tar"), vec![b'x'; 25_000]).unwrap();
+    session(dir.path(), &["create OWN001L8 --serial S1"]);
+    let text = "[library]\nslots = 4\n[[drive]]\nmodel = \"ULT3580-TD8\"\n[[pool]]\nname = \"s\"\npattern = \"S#L8\"\n\
+        size = \"64MB\"\nscratch = 2\n";
+    let config = vtl::config::parse("f", text).unwrap();
+    let data = dir.path().join("data");
+    let site = vtl::Site::open(&data, &config).unwrap();
+    std::os::unix::fs::symlink(data.join("cartridges/S1L8"), dir.path().join("LINK")).unwrap();
+    let own = std::process::id().to_string();
+    let refused = [
+        "import a.tar data/cartridges/S1L8",
+        "import a.tar data/cartridges/S1L8 --overwrite",
+        "attr data/cartridges/S1L8 0806 TEXT",
+        "attr data/cartridges/S1L8 write-protect on",
+        "repair data/cartridges/S1L8",
+        "repair data/cartridges/S1L8 --truncate",
+        "convert data/cartridges/S1L8 --level mhvtl",
+        "attr LINK 0806 TEXT",
+    ];
+    for command in refused {
+        let said = run(dir.path(), command);
+        assert!(said.contains(&format!("(process {own}) serves this directory; stop it")), "{said}");
+        assert!(said.ends_with("[1]\n"), "{said}");
+    }
+    for command in ["show", "verify", "attr", "dump"] {
+        let said = run(dir.path(), &format!("{command} data/cartridges/S1L8"));
+        assert!(said.contains("serves this directory; what it has not synchronised yet is not shown"), "{said}");
+        assert!(said.ends_with("[0]\n"), "{said}");
+    }
+    for command in ["list data", "export data/cartridges/S1L8 out.tap"] {
+        let said = run(dir.path(), command);
+        assert!(said.contains(" serves this directory;") && said.ends_with("[0]\n"), "{said}");
+    }
+    // A new cartridge is none that the daemon knows.
+    assert!(run(dir.path(), "create data/cartridges/NEW001L8").ends_with("[0]\n"));
+    assert!(run(dir.path(), "import a.tar OWN001L8").ends_with("[0]\n"), "a directory of its own");
+    assert_eq!(site.pool_status()[0].scratch, 2);
+    drop(site);
+    let said = run(dir.path(), "import a.tar data/cartridges/S1L8");
+    assert!(said.ends_with("[0]\n") && !said.contains("serves"), "{said}");
+    // What was written meanwhile is no scratch cartridge any more: there is another.
+    let site = vtl::Site::open(&data, &config).unwrap();
+    let blank = |name: &str| site.cartridges().into_iter().find(|one| one.cartridge == name).unwrap().blank;
+    assert_ne!(blank("S1L8"), Some(true));
+    assert_eq!((blank("S2L8"), blank("S3L8")), (Some(true), Some(true)));
+}

@@ -1,11 +1,11 @@
 //! Cartridges, and where mhvtl's configuration has them.
 
-use crate::{Call, Failure};
+use crate::{Call, Done, Failure};
 use rustix::fs::Mode;
 use rustix::process::umask;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use tape_store::backend::file::OsShelves;
+use tape_store::backend::file::{OsShelves, server};
 use tape_store::cartridge::{Barcode, Cartridge, Kind};
 use tape_store::error::StoreError;
 use tape_store::media::LTO_9;
@@ -77,6 +77,15 @@ pub(crate) fn home_of(etc: &Path, library: u32) -> Result<PathBuf, Failure> {
         .ok_or_else(|| Failure::at(&etc.join("device.conf"), format!("there is no library {library}")))
 }
 
+/// The directory of a library, or of all.
+fn homes(call: &Call<'_>, library: Option<u32>) -> Result<Vec<PathBuf>, Failure> {
+    let etc = directory(&call.etc)?;
+    match library {
+        Some(library) => Ok(vec![home_of(&etc, library)?]),
+        None => Ok(libraries(&etc)?.into_iter().map(|(_, home)| home).collect()),
+    }
+}
+
 /// Looks for a cartridge, in a library or in all.
 pub(crate) fn find(
     call: &Call<'_>,
@@ -84,11 +93,7 @@ pub(crate) fn find(
     library: Option<u32>,
     out: &mut dyn Write,
 ) -> Result<Option<Cartridge>, Failure> {
-    let etc = directory(&call.etc)?;
-    let homes = match library {
-        Some(library) => vec![home_of(&etc, library)?],
-        None => libraries(&etc)?.into_iter().map(|(_, home)| home).collect(),
-    };
+    let homes = homes(call, library)?;
     for home in homes.iter().filter(|home| home.is_dir()) {
         writeln!(out, "mam from {}", home.join(barcode.as_str()).join("mam").display())?;
         let store = shelf(home)?;
@@ -100,6 +105,29 @@ pub(crate) fn find(
         }
     }
     Ok(None)
+}
+
+/// Looks for a cartridge that is to be changed: as [`find`], but refuses one that a Ferric daemon serves.
+pub(crate) fn find_to_change(
+    call: &Call<'_>,
+    barcode: &Barcode,
+    library: Option<u32>,
+    out: &mut dyn Write,
+) -> Result<Option<Cartridge>, Failure> {
+    let homes = homes(call, library)?;
+    let home = homes.iter().find(|home| home.join(barcode.as_str()).is_dir());
+    home.map_or(Ok(()), |home| is_not_served(home))?;
+    find(call, barcode, library, out)
+}
+
+/// Refuses to change the cartridges of a directory that a Ferric daemon serves.
+pub(crate) fn is_not_served(home: &Path) -> Done {
+    match server(home).ok().flatten() {
+        None => Ok(()),
+        Some(server) => {
+            Err(Failure::new(format!("error: {}: {server} serves this directory; stop it first", home.display())))
+        }
+    }
 }
 
 /// Names the cartridge in an error.

@@ -1,6 +1,6 @@
 //! `make_vtl_media`: the cartridges that libraries' contents name.
 
-use crate::cartridges::{barcode, bytes, failed, libraries, shelf};
+use crate::cartridges::{barcode, bytes, failed, is_not_served, libraries, shelf};
 use crate::getopt::{Given, Options};
 use crate::mktape::{Wish, make};
 use crate::{Call, Done, Failure};
@@ -104,6 +104,7 @@ fn one(call: &Call<'_>, given: &Given, (home, medium, capacity): (&Path, Medium,
 
 /// Takes a cartridge away, unless a drive has it.
 fn remove(home: &Path, barcode: &Barcode) -> Done {
+    is_not_served(home)?;
     let store = shelf(home)?;
     if store.exists(barcode).map_err(|error| failed(barcode, &error))? {
         let mut cartridge = store.cartridge(barcode, &LTO_9, Kind::Data, 0);

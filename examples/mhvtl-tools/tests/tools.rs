@@ -285,3 +285,28 @@ fn output_that_cannot_be_written_changes_nothing() {
         assert!(place.at("home").join(barcode).join("mam").exists(), "{barcode}");
     }
 }
+
+/// What a running Ferric daemon serves is not changed beside it; a new cartridge is made all the same.
+#[test]
+fn a_daemon_serves_the_cartridges() {
+    let place = Place::new();
+    fs::write(place.at("file"), "data").unwrap();
+    place.run(&["mktape", "-l", "10", "-m", "E01001L8", "-s", "64", "-t", "data", "-d", "LTO8"]);
+    let mut served = tape_store::backend::file::OsShelves::at(&place.at("home")).unwrap();
+    served.serve().unwrap();
+    fs::write(place.at("etc/library_contents.10"), "Slot 1: E01001L8\n").unwrap();
+    let own = std::process::id();
+    for line in [
+        "edit_tape -m E01001L8 -w on",
+        "preload_tape -m E01001L8 -F file -b 10 -c NONE",
+        "make_vtl_media -f",
+    ] {
+        let said = place.session(&[line]);
+        assert!(said.contains("error: DIR/home: "), "{said}");
+        assert!(said.ends_with(&format!("(process {own}) serves this directory; stop it first\n[1]\n")), "{said}");
+    }
+    let said = place.session(&["mktape -l 10 -m E01002L8 -s 64 -t data -d LTO8", "dump_tape -m E01001L8"]);
+    assert!(!said.contains("serves") && said.ends_with("[0]\n"), "{said}");
+    drop(served);
+    assert!(place.session(&["edit_tape -m E01001L8 -w on"]).ends_with("[0]\n"));
+}

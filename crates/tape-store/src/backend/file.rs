@@ -173,7 +173,7 @@ impl Folder for OsFolder {
 
 /// A directory of cartridges.
 #[derive(Debug)]
-pub struct OsShelves(PathBuf, Access);
+pub struct OsShelves(PathBuf, Access, Option<File>);
 
 impl OsShelves {
     /// The directory at `path`, created if it does not exist. It, and what is created in it, are private.
@@ -182,13 +182,13 @@ impl OsShelves {
     /// The directory cannot be created.
     pub fn at(path: &Path) -> io::Result<Self> {
         create_folders(path)?;
-        Ok(Self(path.to_path_buf(), Access::Private))
+        Ok(Self(path.to_path_buf(), Access::Private, None))
     }
 
     /// Leaves the permissions of what is created in the directory to the umask, for one that other programs use too.
     #[must_use]
     pub fn by_umask(self) -> Self {
-        Self(self.0, Access::Umask)
+        Self(self.0, Access::Umask, self.2)
     }
 }
 
@@ -196,8 +196,75 @@ impl OsShelves {
     /// The directory at `path`, whether it exists or not: what is wrong with it is an error of each call.
     #[must_use]
     pub fn unchecked(path: &Path) -> Self {
-        Self(path.to_path_buf(), Access::Private)
+        Self(path.to_path_buf(), Access::Private, None)
     }
+
+    /// For a daemon: as long as the value lives, [`server`] says that the directory is served. Several processes may serve one
+    /// directory.
+    ///
+    /// # Errors
+    /// The directory cannot be opened, another program has locked it for itself, or its file system has no locks.
+    pub fn serve(&mut self) -> io::Result<()> {
+        let directory = File::open(&self.0)?;
+        lock_shared(&directory)?;
+        self.2 = Some(directory);
+        Ok(())
+    }
+}
+
+/// Attempts at a lock that [`server`] may hold for a moment.
+const ATTEMPTS: usize = 1000;
+
+fn lock_shared(directory: &File) -> io::Result<()> {
+    let mut locked = flock(directory, FlockOperation::NonBlockingLockShared);
+    for _ in 1..ATTEMPTS {
+        if locked != Err(rustix::io::Errno::WOULDBLOCK) {
+            break;
+        }
+        std::thread::yield_now();
+        locked = flock(directory, FlockOperation::NonBlockingLockShared);
+    }
+    Ok(locked?)
+}
+
+/// The process that serves the cartridges of a directory, in words, if one does: a daemon, which does not expect that another
+/// process changes them.
+///
+/// # Errors
+/// The directory cannot be opened.
+pub fn server(path: &Path) -> io::Result<Option<String>> {
+    let directory = File::open(path)?;
+    // One that asks as we do holds the lock for a moment: then nobody has it in common.
+    for _ in 0..ATTEMPTS {
+        if flock(&directory, FlockOperation::NonBlockingLockExclusive) != Err(rustix::io::Errno::WOULDBLOCK) {
+            return Ok(None);
+        }
+        if flock(&directory, FlockOperation::NonBlockingLockShared).is_ok() {
+            flock(&directory, FlockOperation::Unlock)?;
+            return Ok(Some(holder(&directory).unwrap_or_else(|| "another process".into())));
+        }
+        std::thread::yield_now();
+    }
+    Ok(None)
+}
+
+/// The process that has a shared lock on a directory: its name and number, as the system's table of locks has it.
+fn holder(directory: &File) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    let inode = directory.metadata().ok()?.ino().to_string();
+    let own = std::process::id().to_string();
+    let of_line = |line: &str| {
+        // `5: FLOCK  ADVISORY  READ 31984 fe:00:10133507 0 EOF`
+        let mut words = line.split_whitespace().skip(1);
+        let (kind, _, access, process) = (words.next()?, words.next()?, words.next()?, words.next()?);
+        let of_inode = words.next()?.rsplit(':').next()? == inode;
+        (kind == "FLOCK" && access == "READ" && of_inode).then(|| process.to_owned())
+    };
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    let holders: Vec<String> = locks.lines().filter_map(of_line).collect();
+    let process = holders.iter().find(|process| **process != own).or(holders.first())?;
+    let name = fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
+    Some(format!("{} (process {process})", name.trim()))
 }
 
 impl Shelves for OsShelves {

@@ -170,8 +170,8 @@ impl Library {
     /// Makes a cartridge and puts it into its own or the first free slot, or on the shelf if there is none.
     pub(crate) fn add(&self, setup: &CartridgeSetup) -> Result<(), LibraryError> {
         let barcode = &setup.barcode;
-        make(&self.shared, setup, made_now())?;
-        let entry = Entry::new(Where::Shelf(self.shelf.clone()), setup);
+        let blank = make(&self.shared, setup, made_now())?;
+        let entry = Entry { blank, ..Entry::new(Where::Shelf(self.shelf.clone()), setup) };
         self.shared.enter(barcode, entry)?;
         let free = |address: &Address| self.changer(|changer| !changer.library().is_full(*address));
         let storage = self.layout().storage;
@@ -208,18 +208,22 @@ fn stock(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
     let (mut change, mut undo, made) = (Change::default(), Change::default(), made_now());
     let is_new_site = inventory.is_empty();
     let mut failed = BTreeSet::new();
-    for (cartridge, _) in &placed {
-        if let Err(error) = make(shared, cartridge, made) {
-            let barcode = &cartridge.barcode;
-            if shared.store.list().is_ok() && !matches!(shared.store.exists(barcode), Ok(false)) {
-                // Something else is in its place: a cartridge that cannot be used.
-                continue;
+    for (cartridge, entry) in &mut placed {
+        match make(shared, cartridge, made) {
+            Ok(blank) => entry.blank = blank,
+            Err(error) => {
+                entry.blank = None;
+                let barcode = &cartridge.barcode;
+                if shared.store.list().is_ok() && !matches!(shared.store.exists(barcode), Ok(false)) {
+                    // Something else is in its place: a cartridge that cannot be used.
+                    continue;
+                }
+                if is_new_site {
+                    return Err(error);
+                }
+                tracing::error!(%barcode, %error, "cartridge cannot be created; the next start tries again");
+                failed.insert(barcode.clone());
             }
-            if is_new_site {
-                return Err(error);
-            }
-            tracing::error!(%barcode, %error, "cartridge cannot be created; the next start tries again");
-            failed.insert(barcode.clone());
         }
     }
     placed.retain(|(cartridge, _)| !failed.contains(&cartridge.barcode));
@@ -239,10 +243,10 @@ fn stock(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
     Ok(())
 }
 
-/// Makes the files of a cartridge, if they are not there.
-pub(crate) fn make(shared: &Shared, setup: &CartridgeSetup, made: i64) -> Result<(), LibraryError> {
+/// Creates the files of a cartridge, if they do not exist. Whether it is blank; nothing if that is not known.
+fn make(shared: &Shared, setup: &CartridgeSetup, made: i64) -> Result<Option<bool>, LibraryError> {
     if shared.store.exists(&setup.barcode)? {
-        return Ok(());
+        return Ok(shared.store.is_blank(&setup.barcode)?);
     }
     let serial = match setup.level {
         Level::Ferric => random_hex(5)?.to_uppercase(),
@@ -250,7 +254,8 @@ pub(crate) fn make(shared: &Shared, setup: &CartridgeSetup, made: i64) -> Result
     };
     let CartridgeSetup { media, kind, size: capacity, level, .. } = *setup;
     let new = NewCartridge { media, kind, serial: &serial, made, capacity, level };
-    Ok(shared.store.create(&setup.barcode, &new)?)
+    shared.store.create(&setup.barcode, &new)?;
+    Ok(Some(true))
 }
 
 /// The cartridge of a label, whose files are there.

@@ -22,7 +22,8 @@ pub(crate) struct Arguments {
 const TAB: &str = "write-protect";
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let mut found = Found::at(&arguments.path)?;
+    let mut found =
+        if arguments.value.is_none() { Found::to_read(&arguments.path) } else { Found::at(&arguments.path) }?;
     let failed = found.failed();
     let mut mam = found.cartridge.mam().map_err(&failed)?;
     match (&arguments.attribute, &arguments.value) {

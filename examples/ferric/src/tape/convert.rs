@@ -28,6 +28,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut found = Found::at(&arguments.path)?;
     let failed = found.failed();
+    found.is_not_served()?;
     let (name, level) = (found.name.clone(), Level::from(arguments.level));
     if found.cartridge.level().map_err(&failed)? == level {
         return output::line(format!("{name}: it is of level {} already", level.name()));
@@ -55,7 +56,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 /// Copies a cartridge into a new folder at a level.
 pub(super) fn copy(from: &Path, to: &Path, level: Level, codec: Option<Codec>) -> Result<(), Failure> {
-    let mut found = Found::at(from)?;
+    let mut found = Found::to_read(from)?;
     let target = to.display().to_string();
     if to.exists() {
         return Err(Failure::Usage(format!("{target}: it is there already; a cartridge is copied to a new folder")));

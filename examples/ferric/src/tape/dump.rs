@@ -48,7 +48,7 @@ struct Row {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let mut found = Found::at(&arguments.path)?;
+    let mut found = Found::to_read(&arguments.path)?;
     let failed = found.failed();
     let (mut tape, _) = found.cartridge.view().map_err(&failed)?;
     let partitions = match arguments.partition {

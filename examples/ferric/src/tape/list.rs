@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::output;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use tape_store::backend::file::OsShelves;
+use tape_store::backend::file::{self, OsShelves};
 use tape_store::mam::AttrId;
 use tape_store::shelf::TapeStore;
 
@@ -48,6 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if !shelf.is_dir() {
         return Err(Failure::Usage(format!("{name}: there is no such directory")));
     }
+    super::note_server(file::server(&shelf).ok().flatten());
     let shelves = OsShelves::at(&shelf).map_err(|error| Failure::Usage(format!("{name}: {error}")))?;
     let barcodes = TapeStore::new(Box::new(shelves)).list().map_err(|error| Failure::Cartridge(name, error))?;
     let rows: Vec<Row> = barcodes

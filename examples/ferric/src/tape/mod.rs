@@ -12,8 +12,9 @@ mod verify;
 
 use crate::failure::Failure;
 use clap::{Subcommand, ValueEnum};
-use std::path::Path;
-use tape_store::backend::file::OsShelves;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use tape_store::backend::file::{self, OsShelves};
 use tape_store::cartridge::{Barcode, Cartridge, Kind, Level};
 use tape_store::error::StoreError;
 use tape_store::mam::AttrId;
@@ -91,13 +92,28 @@ fn place(path: &Path) -> Result<(TapeStore, Barcode), Failure> {
     Ok((TapeStore::new(Box::new(shelves)), barcode))
 }
 
+/// The process that serves the directory of a cartridge, if one does.
+fn server(path: &Path) -> Option<String> {
+    // A link to a cartridge leads to the directory that it is in.
+    let folder = path.canonicalize().ok()?;
+    file::server(folder.parent()?).ok().flatten()
+}
+
 /// A cartridge that is there, with its memory read.
 struct Found {
     name: String,
+    path: PathBuf,
     cartridge: Cartridge,
 }
 
 impl Found {
+    /// A cartridge to be read. If a daemon serves it, a note says that what is shown may be out of date.
+    fn to_read(path: &Path) -> Result<Self, Failure> {
+        let found = Self::at(path)?;
+        note_server(server(path));
+        Ok(found)
+    }
+
     fn at(path: &Path) -> Result<Self, Failure> {
         let name = path.display().to_string();
         if !path.is_dir() {
@@ -107,13 +123,26 @@ impl Found {
         // The memory says what it is.
         let mut cartridge = store.cartridge(&barcode, &LTO_9, Kind::Data, 0);
         cartridge.mam().map_err(|error| Failure::Cartridge(name.clone(), error))?;
-        Ok(Self { name, cartridge })
+        Ok(Self { name, path: path.into(), cartridge })
     }
 
-    /// Refuses a cartridge that mhvtl may have loaded.
+    /// Refuses a cartridge that mhvtl may have loaded, or that a daemon serves.
     fn is_free(&mut self) -> Result<(), Failure> {
+        self.is_not_served()?;
         let failed = self.failed();
         self.cartridge.check_free().map_err(failed)
+    }
+
+    /// Refuses a cartridge in a directory that a daemon serves: it knows what is on its cartridges, and would go on as if
+    /// nothing had changed.
+    fn is_not_served(&self) -> Result<(), Failure> {
+        match server(&self.path) {
+            None => Ok(()),
+            Some(server) => Err(Failure::Usage(format!(
+                "{}: {server} serves this directory; stop it, or work on a copy of the cartridge elsewhere",
+                self.name
+            ))),
+        }
     }
 
     /// Refuses a cartridge that is retained.
@@ -131,6 +160,14 @@ impl Found {
     fn failed(&self) -> impl Fn(StoreError) -> Failure + use<> {
         let name = self.name.clone();
         move |error| Failure::Cartridge(name.clone(), error)
+    }
+}
+
+/// Says that a daemon may have written what is not in the files yet.
+fn note_server(server: Option<String>) {
+    if let Some(server) = server {
+        let note = "what it has not synchronised yet is not shown";
+        let _ = writeln!(io::stderr(), "ferric: note: {server} serves this directory; {note}");
     }
 }
 

@@ -20,6 +20,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut found = Found::at(&arguments.path)?;
+    found.is_not_served()?;
     let failed = found.failed();
     let name = found.name.clone();
     match found.cartridge.open_files() {

@@ -67,7 +67,7 @@ struct Attribute {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let mut found = Found::at(&arguments.path)?;
+    let mut found = Found::to_read(&arguments.path)?;
     let failed = found.failed();
     let mam = found.cartridge.mam().map_err(&failed)?;
     let level = found.cartridge.level().map_err(&failed)?.name();

@@ -117,7 +117,7 @@ pub(crate) fn export(arguments: &Export) -> Result<(), Failure> {
     if format == Format::Mhvtl {
         return convert::copy(&arguments.path, &arguments.image, Level::Mhvtl, None);
     }
-    let mut found = Found::at(&arguments.path)?;
+    let mut found = Found::to_read(&arguments.path)?;
     let failed = found.failed();
     let image_name = path_text(&arguments.image);
     let (mut tape, _) = found.cartridge.view().map_err(&failed)?;

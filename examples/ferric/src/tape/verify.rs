@@ -35,7 +35,7 @@ struct Damage {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let mut found = Found::at(&arguments.path)?;
+    let mut found = Found::to_read(&arguments.path)?;
     let failed = found.failed();
     let (mut tape, recovery) = found.cartridge.view().map_err(&failed)?;
     let partitions = 0..tape.partitions();
