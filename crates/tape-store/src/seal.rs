@@ -130,16 +130,16 @@ pub struct Sealing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Locked {
     /// It is sealed, and there is no key.
-    #[error("it is sealed, and no key was given")]
+    #[error("the block is encrypted, and no key was given")]
     NoKey,
     /// It is sealed with another key.
-    #[error("it is sealed with another key")]
+    #[error("the block is encrypted with another key")]
     WrongKey,
     /// It is not sealed, and only sealed ones are wanted.
-    #[error("it is not sealed")]
+    #[error("the block is not encrypted")]
     Clear,
     /// It may not be read as it is.
-    #[error("it is protected from being read raw")]
+    #[error("the block is encrypted and must not be read raw")]
     Protected,
 }
 

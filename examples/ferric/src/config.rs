@@ -1,7 +1,7 @@
 //! `ferric config`: configurations, without a daemon.
 
 use crate::failure::Failure;
-use crate::output::line;
+use crate::output::{count, line};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -38,7 +38,12 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
             let config = vtl::config::parse(&name, &text).map_err(wrong)?;
             vtl::config::check(&config).map_err(wrong)?;
             let drives: usize = config.libraries.iter().map(|library| library.drives.len()).sum();
-            line(format!("{name}: {} libraries, {drives} drives, {} pools", config.libraries.len(), config.pools.len()))
+            let libraries = match config.libraries.len() {
+                1 => "1 library".to_owned(),
+                many => format!("{many} libraries"),
+            };
+            let (drives, pools) = (count(drives as u64, "drive"), count(config.pools.len() as u64, "pool"));
+            line(format!("{name}: {libraries}, {drives}, {pools}"))
         }
         Command::Init { file } if file.as_os_str() == "-" => line(vtl::config::template().trim_end()),
         Command::Init { file } => {

@@ -21,20 +21,15 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     line(serde_json::to_string_pretty(value)?)
 }
 
-/// Bytes as people say them: `12 TB`, `500 MiB`, `1.5 GB`, and below a thousand in full.
+/// Bytes in decimal units with a tenth: `12 TB`, `1.5 GB`; below 1000 in full.
 pub(crate) fn size(bytes: u64) -> String {
-    const BINARY: [(&str, u64); 4] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
-    const DECIMAL: [(&str, u64); 4] =
-        [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000)];
-    let fits = |units: &[(&'static str, u64); 4]| units.iter().find(|(_, unit)| bytes >= *unit).copied();
-    let exact = |(_, unit): &(&str, u64)| bytes.is_multiple_of(*unit);
-    let Some((name, unit)) = fits(&DECIMAL) else { return format!("{bytes} bytes") };
-    if let Some((name, unit)) = fits(&BINARY).filter(exact) {
-        return format!("{} {name}", bytes / unit);
-    }
-    let tenths = bytes / (unit / 10);
-    let fraction = if tenths.is_multiple_of(10) { String::new() } else { format!(".{}", tenths % 10) };
-    format!("{}{fraction} {name}", tenths / 10)
+    const UNITS: [(&str, u64); 4] = [("kB", 1000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("TB", 1_000_000_000_000)];
+    let tenths = |unit: u64| bytes.saturating_add(unit / 20) / (unit / 10);
+    // 999,950 bytes are 1 MB, not 1000 kB.
+    let fits = |(_, unit): &&(&str, u64)| tenths(*unit) < 10_000 || *unit == 1_000_000_000_000;
+    let Some((name, unit)) = UNITS.iter().find(fits).filter(|_| bytes >= 1000) else { return format!("{bytes} bytes") };
+    let (whole, tenth) = (tenths(*unit) / 10, tenths(*unit) % 10);
+    if tenth == 0 { format!("{whole} {name}") } else { format!("{whole}.{tenth} {name}") }
 }
 
 /// How many there are of something.
@@ -45,7 +40,9 @@ pub(crate) fn count(number: u64, one: &str) -> String {
 /// A bar over so many bytes; nothing where nobody watches.
 pub(crate) fn bar(bytes: u64) -> ProgressBar {
     let bar = ProgressBar::new(bytes);
-    let style = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left");
+    let style = ProgressStyle::with_template(
+        "{bar:40} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}, {eta} left",
+    );
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar
 }
@@ -77,13 +74,18 @@ mod tests {
         for (bytes, text) in [
             (0, "0 bytes"),
             (999, "999 bytes"),
-            (1024, "1 KiB"),
             (1000, "1 kB"),
+            (1024, "1 kB"),
             (1500, "1.5 kB"),
-            (1025 * 1024, "1 MB"),
-            (524_288_000, "500 MiB"),
+            (999_949, "999.9 kB"),
+            (999_950, "1 MB"),
+            (524_288_000, "524.3 MB"),
             (12_000_000_000_000, "12 TB"),
-            (2_550_000_000, "2.5 GB"),
+            (2_549_999_999, "2.5 GB"),
+            (2_550_000_000, "2.6 GB"),
+            (999_949_999_999, "999.9 GB"),
+            (999_950_000_000, "1 TB"),
+            (u64::MAX, "18446744 TB"),
         ] {
             assert_eq!(size(bytes), text);
         }

@@ -289,3 +289,51 @@ fn a_daemon_serves_the_directory() {
     assert_ne!(blank("S1L8"), Some(true));
     assert_eq!((blank("S2L8"), blank("S3L8")), (Some(true), Some(true)));
 }
+
+/// Encrypted blocks are exported and dumped with their key, from a file or the standard input.
+#[test]
+fn encrypted_blocks() {
+    use std::io::{IoSlice, Write};
+    use tape_store::seal::{Kads, Key, Seal};
+    let dir = tempfile::tempdir().unwrap();
+    session(dir.path(), &["create V00001L8 --serial S1"]);
+    let store =
+        tape_store::shelf::TapeStore::new(Box::new(tape_store::backend::file::OsShelves::at(dir.path()).unwrap()));
+    let mut cartridge = store.find(&tape_store::cartridge::Barcode::new("V00001L8").unwrap()).unwrap();
+    let (mut tape, _) = cartridge.open().unwrap();
+    let seal = Seal { key: Key::new(&[7; 32]).unwrap(), kads: Kads::default(), protected: false };
+    tape.append_sealed(&[IoSlice::new(b"secret text")], tape_store::medium::Codec::NONE, &seal).unwrap();
+    tape.append(&[IoSlice::new(b" and clear text")], tape_store::medium::Codec::NONE).unwrap();
+    tape.close().unwrap();
+    drop(tape);
+    let digits = "07".repeat(32);
+    for (name, content) in
+        [("right", digits.as_str()), ("wrong", &"08".repeat(32)), ("short", "0708"), ("none", "key!")]
+    {
+        fs::write(dir.path().join(name), content).unwrap();
+    }
+    let commands = [
+        "export V00001L8 out",
+        "export V00001L8 out --key-file wrong",
+        "export V00001L8 out --key-file short",
+        "export V00001L8 out --key-file none",
+        "export V00001L8 out --key-file missing",
+        "export V00001L8 out --key-file right",
+        "dump V00001L8 --data --key-file wrong",
+        "dump V00001L8 --data --key-file right",
+    ];
+    let shown = session(dir.path(), &commands);
+    // The checksum covers the salt.
+    let shown: Vec<&str> = shown.lines().filter(|line| !line.contains(" block     ")).collect();
+    insta::assert_snapshot!(shown.join("\n"));
+    assert_eq!(fs::read(dir.path().join("out")).unwrap(), b"secret text and clear text");
+    let mut export = Command::new(env!("CARGO_BIN_EXE_ferric"))
+        .args(["tape", "export", "V00001L8", "-", "--key-file", "-"])
+        .current_dir(dir.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    export.stdin.take().unwrap().write_all(digits.as_bytes()).unwrap();
+    assert_eq!(export.wait_with_output().unwrap().stdout, b"secret text and clear text");
+}

@@ -12,6 +12,7 @@ pub use simh::{SimhReader, SimhWriter};
 use crate::cartridge::Cartridge;
 use crate::error::StoreError;
 use crate::medium::{Codec, Found, MAX_BLOCK, Medium, Written};
+use crate::seal::Unseal;
 use std::io::{self, IoSlice, IoSliceMut, Read};
 
 /// What an image holds.
@@ -138,14 +139,20 @@ pub fn write(
     moved
 }
 
-/// Writes a tape from where it stands to end of data (or, if `one_file`, to the next filemark) as an image.
+/// Writes a tape from where it stands to end of data (or, if `one_file`, to the next filemark) as an image. Encrypted blocks
+/// are read as `unseal` says.
 ///
 /// # Errors
 /// The first object that cannot be read or written.
-pub fn export(tape: &mut dyn Medium, image: &mut dyn ImageWriter, one_file: bool) -> Result<Moved, ImageError> {
+pub fn export(
+    tape: &mut dyn Medium,
+    image: &mut dyn ImageWriter,
+    one_file: bool,
+    unseal: Unseal<'_>,
+) -> Result<Moved, ImageError> {
     let (mut block, mut moved) = (vec![0; MAX_BLOCK], Moved::default());
     loop {
-        match tape.read(&mut [IoSliceMut::new(&mut block)])? {
+        match tape.read_sealed(&mut [IoSliceMut::new(&mut block)], unseal)? {
             Found::Block { len, .. } => {
                 image.block(block.get(..len).unwrap_or_default())?;
                 (moved.blocks, moved.bytes) = (moved.blocks + 1, moved.bytes + len as u64);
@@ -229,8 +236,8 @@ mod tests {
         #[test]
         fn there_and_back(records in records()) {
             let (mut simh, mut aws) = (Vec::new(), Vec::new());
-            let moved = export(&mut tape(&records), &mut SimhWriter::new(&mut simh), false).unwrap();
-            export(&mut tape(&records), &mut AwsWriter::new(&mut aws), false).unwrap();
+            let moved = export(&mut tape(&records), &mut SimhWriter::new(&mut simh), false, Unseal::Never).unwrap();
+            export(&mut tape(&records), &mut AwsWriter::new(&mut aws), false, Unseal::Never).unwrap();
             let mut again = Model::new(1 << 40, 0);
             prop_assert_eq!(import(&mut SimhReader::new(&simh[..]), &mut again, Codec::NONE).unwrap(), moved);
             prop_assert_eq!(again.records(), &records[..]);
@@ -256,7 +263,7 @@ mod tests {
         tape.append(&[IoSlice::new(b"behind")], Codec::NONE).unwrap();
         tape.locate(0, 0).unwrap();
         let mut out = Vec::new();
-        export(&mut tape, &mut PlainWriter::new(&mut out), true).unwrap();
+        export(&mut tape, &mut PlainWriter::new(&mut out), true, Unseal::Never).unwrap();
         assert_eq!(out, bytes);
     }
 }

@@ -124,7 +124,8 @@ fn parsed(spec: &AttrSpec, value: &str) -> Result<Vec<u8>, Failure> {
     Ok(bytes.into_iter().chain(std::iter::repeat(pad)).take(padded).collect())
 }
 
-fn hex(digits: &str) -> Option<Vec<u8>> {
+/// The bytes of pairs of hexadecimal digits.
+pub(super) fn hex(digits: &str) -> Option<Vec<u8>> {
     let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
     let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     if rest.is_empty() { pairs.iter().map(byte).collect() } else { None }

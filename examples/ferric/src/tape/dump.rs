@@ -1,5 +1,6 @@
 //! `ferric tape dump`
 
+use super::key::{KeyFile, Reading};
 use super::{Found, codec_name};
 use crate::failure::Failure;
 use crate::output;
@@ -30,6 +31,8 @@ pub(crate) struct Arguments {
     /// As JSON, one object a line
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    key: KeyFile,
 }
 
 #[derive(Serialize)]
@@ -48,6 +51,7 @@ struct Row {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let reading = arguments.key.read()?;
     let mut found = Found::to_read(&arguments.path)?;
     let failed = found.failed();
     let (mut tape, _) = found.cartridge.view().map_err(&failed)?;
@@ -64,7 +68,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     for partition in partitions {
         if tape.locate(partition, arguments.object).map_err(&failed)? {
-            objects(arguments, &mut tape, partition, &failed)?;
+            objects(arguments, &reading, &mut tape, partition, &failed)?;
         }
     }
     Ok(())
@@ -72,6 +76,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 fn objects(
     arguments: &Arguments,
+    reading: &Reading,
     tape: &mut ThreeFile,
     partition: u8,
     failed: &impl Fn(StoreError) -> Failure,
@@ -85,7 +90,7 @@ fn objects(
             Err(StoreError::Damaged { what, .. }) => damaged(arguments, partition, number, &what.to_string())?,
             Err(other) => return Err(failed(other)),
         }
-        let read = tape.read(&mut [IoSliceMut::new(&mut block)]);
+        let read = tape.read_sealed(&mut [IoSliceMut::new(&mut block)], reading.unseal());
         match (arguments.data, read) {
             (Some(most), Ok(tape_store::medium::Found::Block { len, .. })) if !arguments.json => {
                 output::hex(block.get(..len.min(most)).unwrap_or_default())?;

@@ -4,6 +4,7 @@ mod attr;
 mod convert;
 mod create;
 mod dump;
+mod key;
 mod list;
 mod repair;
 mod show;

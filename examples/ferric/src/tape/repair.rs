@@ -83,7 +83,7 @@ impl End {
     fn told(&self, kept: &str, lost: &str) -> String {
         let Self { partition, whole, objects, bytes } = self;
         let behind = if self.loses() {
-            format!("; {lost}: {} and {} of data", output::count(*objects, "object"), output::size(*bytes))
+            format!("; {lost}: {} and {} stored", output::count(*objects, "object"), output::size(*bytes))
         } else {
             String::new()
         };

@@ -149,7 +149,7 @@ fn print(shown: &Shown) -> Result<(), Failure> {
         output::row(
             &format!("partition {number}"),
             format!(
-                "{} of {} ({share} %), {}, {}",
+                "{} of {} stored ({share} %), {}, {}",
                 output::size(*used),
                 output::size(*capacity),
                 output::count(objects.saturating_sub(*filemarks), "block"),

@@ -1,5 +1,6 @@
 //! `ferric tape import` and `ferric tape export`
 
+use super::key::KeyFile;
 use super::{Found, convert, parse_codec, path_text, usual_codec};
 use crate::failure::Failure;
 use crate::output;
@@ -67,6 +68,8 @@ pub(crate) struct Export {
     /// For a plain stream: which tape file, counted from 0
     #[arg(long, default_value_t = 0)]
     file: u64,
+    #[command(flatten)]
+    key: KeyFile,
 }
 
 fn format_of(given: Option<Format>, image: &Path) -> Format {
@@ -117,6 +120,7 @@ pub(crate) fn export(arguments: &Export) -> Result<(), Failure> {
     if format == Format::Mhvtl {
         return convert::copy(&arguments.path, &arguments.image, Level::Mhvtl, None);
     }
+    let reading = arguments.key.read()?;
     let mut found = Found::to_read(&arguments.path)?;
     let failed = found.failed();
     let image_name = path_text(&arguments.image);
@@ -140,13 +144,19 @@ pub(crate) fn export(arguments: &Export) -> Result<(), Failure> {
         Format::Aws => Box::new(AwsWriter::new(sink)),
         Format::Plain | Format::Mhvtl => Box::new(PlainWriter::new(sink)),
     };
-    let moved = image::export(&mut tape, writer.as_mut(), format == Format::Plain);
-    let moved = moved.map_err(|error| Failure::Image(image_name, error))?;
+    let moved = image::export(&mut tape, writer.as_mut(), format == Format::Plain, reading.unseal());
+    let moved = moved.map_err(|error| match error {
+        ImageError::Tape(error @ StoreError::Locked { .. }) => {
+            Failure::Usage(format!("{}: {error}; {}", found.name, reading.advice()))
+        }
+        ImageError::Tape(error) => failed(error),
+        other => Failure::Image(image_name, other),
+    })?;
     if to_stdout { Ok(()) } else { output::line(told(moved)) }
 }
 
 fn told(moved: Moved) -> String {
     let Moved { blocks, filemarks, bytes } = moved;
     let (blocks, filemarks) = (output::count(blocks, "block"), output::count(filemarks, "filemark"));
-    format!("{blocks} ({}) and {filemarks}", output::size(bytes))
+    format!("{blocks} ({} of data) and {filemarks}", output::size(bytes))
 }

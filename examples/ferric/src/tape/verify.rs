@@ -84,7 +84,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn print(report: &Report, torn: u64) -> Result<(), Failure> {
     let Report { blocks, filemarks, stored, damaged, .. } = report;
     let (blocks, filemarks) = (output::count(*blocks, "block"), output::count(*filemarks, "filemark"));
-    output::line(format!("whole: {blocks} ({}) and {filemarks}", output::size(*stored)))?;
+    output::line(format!("whole: {blocks} ({} stored) and {filemarks}", output::size(*stored)))?;
     if torn > 0 {
         let torn = output::count(torn, "object");
         output::line(format!("torn: {torn} behind the last synchronised one; the next load drops them"))?;
