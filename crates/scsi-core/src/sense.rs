@@ -1,5 +1,7 @@
 //! Sense data: what goes with CHECK CONDITION and what REQUEST SENSE returns (SPC-5 §4.4).
 
+mod decode;
+
 use crate::asc::Asc;
 
 named_values! {

@@ -1,4 +1,15 @@
-//! A host without a transport: commands as bytes, answers as bytes. For tests, and for programs that embed a library.
+//! A host without a transport, for tests and for programs that embed a library: commands as bytes ([`Host::command`],
+//! [`Host::send`]), and typed ones for what hosts do most ([`Host::read`], [`Host::move_medium`], and others).
+
+mod error;
+mod library;
+mod pages;
+mod tape;
+
+pub use error::HostError;
+pub use library::Element;
+pub use pages::Inquiry;
+pub use tape::{Position, ReadOutcome, SpaceUnit, WriteOutcome};
 
 use crate::target::Target;
 use crate::unit::{Finished, Job, Reply, Submitted};
@@ -92,6 +103,11 @@ impl Host {
         self.run(lun, cdb, data.to_vec(), 0)
     }
 
+    /// Sends a command of this name, and takes the data of its answer if that is GOOD.
+    fn run_named(&self, name: &'static str, lun: usize, cdb: &[u8], room: usize) -> Result<Vec<u8>, HostError> {
+        self.command(lun, cdb, room).good().map_err(|answer| HostError::of(name, lun, &answer))
+    }
+
     fn run(&self, lun: usize, cdb: &[u8], data_out: Vec<u8>, room: usize) -> Answer {
         let data_len = data_out.len();
         // Nobody answers any more once the site is shut down.
@@ -135,6 +151,11 @@ impl Host {
             while self.command(lun, &[0; 6], 0).codes().is_some_and(|(key, ..)| key == 6) {}
         }
     }
+}
+
+/// So many bytes at an offset.
+fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..)?.first_chunk().copied()
 }
 
 impl Drop for Host {

@@ -30,5 +30,15 @@ pub mod standalone;
 pub mod target;
 pub mod unit;
 
+// What a program or a test that embeds a library needs: this crate is its only dependency.
+pub use host::Host;
 pub use library::Library;
+pub use scsi_core::asc::Asc;
+pub use scsi_core::sense::{Sense, SenseKey};
+pub use scsi_core::status::Status;
 pub use site::Site;
+pub use smc::element::{Address, ElementType, Label, Trouble};
+pub use smc::robot::Failure;
+pub use ssc::timing::Motion;
+pub use tape_store::cartridge::Barcode;
+pub use {scsi_core, smc, ssc, tape_store};

@@ -1,0 +1,106 @@
+//! Sense data as a host reads it, in either format.
+
+use super::{Sense, SenseKey, Specific};
+use crate::asc::Asc;
+
+impl Sense {
+    /// Reads sense data in fixed or descriptor format (SPC-5 §4.4.2, §4.4.3). Nothing if it is neither, or cut short before
+    /// the additional sense code.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        match bytes.first()? & 0x7f {
+            0x70 | 0x71 => fixed(bytes),
+            0x72 | 0x73 => descriptor(bytes),
+            _ => None,
+        }
+    }
+}
+
+fn number(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |number, byte| (number << 8) | u64::from(*byte))
+}
+
+fn fixed(bytes: &[u8]) -> Option<Sense> {
+    let (first, flags) = (*bytes.first()?, *bytes.get(2)?);
+    let key = SenseKey(flags & 0x0f);
+    let mut sense = Sense::new(key, Asc(u16::from_be_bytes([*bytes.get(12)?, *bytes.get(13)?])));
+    sense.deferred = first & 1 == 1;
+    (sense.filemark, sense.eom, sense.ili) = (flags & 0x80 != 0, flags & 0x40 != 0, flags & 0x20 != 0);
+    // Four bytes, signed.
+    sense.information = (first & 0x80 != 0).then(|| i64::from(i32::from_be_bytes(information(bytes))));
+    sense.specific = bytes.get(15..18).and_then(|bytes| specific(key, bytes));
+    Some(sense)
+}
+
+fn information(bytes: &[u8]) -> [u8; 4] {
+    bytes.get(3..7).and_then(|bytes| bytes.try_into().ok()).unwrap_or_default()
+}
+
+fn descriptor(bytes: &[u8]) -> Option<Sense> {
+    let key = SenseKey(bytes.get(1)? & 0x0f);
+    let mut sense = Sense::new(key, Asc(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?])));
+    sense.deferred = bytes.first()? & 1 == 1;
+    let mut rest = bytes.get(8..).unwrap_or_default();
+    while let [kind, len, following @ ..] = rest {
+        let Some((body, next)) = following.split_at_checked(usize::from(*len)) else { break };
+        match kind {
+            0x00 if body.first().is_some_and(|valid| valid & 0x80 != 0) => {
+                sense.information = body.get(2..10).map(|value| number(value).cast_signed());
+            }
+            0x02 => sense.specific = body.get(2..5).and_then(|bytes| specific(key, bytes)),
+            0x04 => {
+                let flags = body.get(1).copied().unwrap_or_default();
+                (sense.filemark, sense.eom, sense.ili) = (flags & 0x80 != 0, flags & 0x40 != 0, flags & 0x20 != 0);
+            }
+            _ => {}
+        }
+        rest = next;
+    }
+    Some(sense)
+}
+
+fn specific(key: SenseKey, bytes: &[u8]) -> Option<Specific> {
+    let [flags, high, low] = bytes else { return None };
+    let value = u16::from_be_bytes([*high, *low]);
+    match key {
+        _ if flags & 0x80 == 0 => None,
+        SenseKey::ILLEGAL_REQUEST => {
+            Some(Specific::Field { cdb: flags & 0x40 != 0, byte: value, bit: (flags & 0x08 != 0).then_some(flags & 7) })
+        }
+        SenseKey::NO_SENSE | SenseKey::NOT_READY => Some(Specific::Progress(value)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_formats_are_read() {
+        let filemark = [0xf0, 0, 0x80, 0, 0, 0, 5, 10, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+        let sense = Sense::decode(&filemark).unwrap();
+        assert_eq!((sense.key.0, sense.asc.0, sense.filemark, sense.information), (0, 0x0001, true, Some(5)));
+        let overlength = [0xf0, 0, 0x20, 0xff, 0xff, 0xff, 0xfe, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let sense = Sense::decode(&overlength).unwrap();
+        assert_eq!((sense.ili, sense.information), (true, Some(-2)));
+        let field = [0x70, 0, 5, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x24, 0, 0, 0xcb, 0, 4];
+        let sense = Sense::decode(&field).unwrap();
+        assert_eq!(sense.specific, Some(Specific::Field { cdb: true, byte: 4, bit: Some(3) }));
+        assert_eq!(sense.information, None);
+        let blank = [0x73, 8, 0, 5, 0, 0, 0, 16, 0, 10, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 9, 4, 2, 0, 0x40];
+        let sense = Sense::decode(&blank).unwrap();
+        assert_eq!((sense.key.0, sense.asc.0, sense.deferred), (8, 0x0005, true));
+        assert_eq!((sense.information, sense.eom, sense.filemark), (Some(9), true, false));
+        for short in [&[][..], &[0x70], &[0x70; 13], &[0x72, 5, 0x24], &[0x7e; 20]] {
+            assert_eq!(Sense::decode(short), None);
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_is_read() {
+        let sense = Sense::illegal(Asc(0x2600)).at(false, 12, Some(7)).info(-300).with_ili().with_eom(true).deferred();
+        assert_eq!(Sense::decode(sense.fixed().as_slice()), Some(sense.clone()));
+        assert_eq!(Sense::decode(sense.descriptor().as_slice()), Some(sense));
+    }
+}

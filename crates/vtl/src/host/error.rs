@@ -1,0 +1,59 @@
+//! Why a command of a [`Host`](super::Host) was not done.
+
+use super::Answer;
+use scsi_core::asc::Asc;
+use scsi_core::sense::Sense;
+use scsi_core::status::Status;
+use std::fmt;
+
+/// A command that did not end with GOOD, or whose answer has less data than its command promises.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostError {
+    /// The command, as the standards name it.
+    pub command: &'static str,
+    /// The LUN that it was sent to.
+    pub lun: usize,
+    /// SCSI status; GOOD if it is the data that is too short.
+    pub status: Status,
+    /// Sense data of CHECK CONDITION.
+    pub sense: Option<Sense>,
+}
+
+impl HostError {
+    /// Sense key, ASC and ASCQ, if there is sense data.
+    #[must_use]
+    pub fn codes(&self) -> Option<(u8, u8, u8)> {
+        let sense = self.sense.as_ref()?;
+        Some((sense.key.0, sense.asc.code(), sense.asc.qualifier()))
+    }
+
+    /// An argument that the command has no room for: 5/24/00, as if the unit had refused it.
+    pub(super) const fn invalid_field(command: &'static str, lun: usize) -> Self {
+        let sense = Some(Sense::illegal(Asc::INVALID_FIELD_IN_CDB));
+        Self { command, lun, status: Status::CHECK_CONDITION, sense }
+    }
+
+    pub(super) const fn short(command: &'static str, lun: usize) -> Self {
+        Self { command, lun, status: Status::GOOD, sense: None }
+    }
+
+    pub(super) fn of(command: &'static str, lun: usize, answer: &Answer) -> Self {
+        Self { command, lun, status: answer.status, sense: Sense::decode(&answer.sense) }
+    }
+}
+
+impl fmt::Display for HostError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to LUN {}: ", self.command, self.lun)?;
+        if self.status == Status::GOOD {
+            return f.write_str("the data of the answer is too short");
+        }
+        f.write_str(self.status.name().unwrap_or("unknown status"))?;
+        let Some(sense) = &self.sense else { return Ok(()) };
+        let (asc, ascq) = (sense.asc.code(), sense.asc.qualifier());
+        write!(f, ", {} {asc:02X}h/{ascq:02X}h", sense.key.name().unwrap_or("unknown sense key"))?;
+        sense.asc.name().map_or(Ok(()), |name| write!(f, " ({name})"))
+    }
+}
+
+impl std::error::Error for HostError {}

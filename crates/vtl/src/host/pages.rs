@@ -1,0 +1,163 @@
+//! Commands that every unit has: INQUIRY, log and mode pages; and the attributes of a cartridge.
+
+use super::{Host, HostError, array};
+use scsi_core::sense::{Sense, Specific};
+use std::collections::BTreeMap;
+
+/// As much as a page or an attribute has.
+const ROOM: u16 = u16::MAX;
+
+/// Standard INQUIRY data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inquiry {
+    /// PERIPHERAL DEVICE TYPE: 1 is a drive, 8 a changer.
+    pub device_type: u8,
+    /// T10 VENDOR IDENTIFICATION, without trailing spaces.
+    pub vendor: String,
+    /// PRODUCT IDENTIFICATION, without trailing spaces.
+    pub product: String,
+    /// PRODUCT REVISION LEVEL, without trailing spaces.
+    pub revision: String,
+}
+
+fn text(bytes: Option<&[u8]>) -> Option<String> {
+    Some(String::from_utf8_lossy(bytes?).trim_end().to_owned())
+}
+
+impl Host {
+    /// Whether the unit is ready (TEST UNIT READY).
+    ///
+    /// # Errors
+    /// It is not, or has a unit attention for this host.
+    pub fn test_unit_ready(&self, lun: usize) -> Result<(), HostError> {
+        self.run_named("TEST UNIT READY", lun, &[0; 6], 0).map(drop)
+    }
+
+    /// What the unit is (INQUIRY).
+    ///
+    /// # Errors
+    /// It does not answer GOOD.
+    pub fn inquiry(&self, lun: usize) -> Result<Inquiry, HostError> {
+        let data = self.run_named("INQUIRY", lun, &[0x12, 0, 0, 0, 96, 0], 96)?;
+        let parse = || {
+            let [device_type] = array(&data, 0)?;
+            let (vendor, product) = (text(data.get(8..16))?, text(data.get(16..32))?);
+            Some(Inquiry { device_type: device_type & 0x1f, vendor, product, revision: text(data.get(32..36))? })
+        };
+        parse().ok_or_else(|| HostError::short("INQUIRY", lun))
+    }
+
+    /// A page of vital product data, with its header of four bytes (INQUIRY with EVPD).
+    ///
+    /// # Errors
+    /// The unit has no such page (5/24/00).
+    pub fn vpd_page(&self, lun: usize, page: u8) -> Result<Vec<u8>, HostError> {
+        let [a, b] = ROOM.to_be_bytes();
+        self.run_named("INQUIRY", lun, &[0x12, 1, page, a, b, 0], ROOM.into())
+    }
+
+    /// The parameters of a log page by their codes: current cumulative values (LOG SENSE).
+    ///
+    /// # Errors
+    /// The unit has no such page (5/24/00).
+    pub fn log_page(&self, lun: usize, page: u8, subpage: u8) -> Result<BTreeMap<u16, Vec<u8>>, HostError> {
+        let ([a, b], name) = (ROOM.to_be_bytes(), "LOG SENSE");
+        let cdb = [0x4d, 0, 0x40 | (page & 0x3f), subpage, 0, 0, 0, a, b, 0];
+        let data = self.run_named(name, lun, &cdb, ROOM.into())?;
+        let (mut parameters, mut rest) = (BTreeMap::new(), data.get(4..).unwrap_or_default());
+        while let [a, b, _, len, following @ ..] = rest {
+            let parts = following.split_at_checked((*len).into());
+            let (value, next) = parts.ok_or_else(|| HostError::short(name, lun))?;
+            parameters.insert(u16::from_be_bytes([*a, *b]), value.to_vec());
+            rest = next;
+        }
+        Ok(parameters)
+    }
+
+    /// TapeAlert flags, 1 to 64, that are raised and that this host has not read yet (log page 2Eh).
+    ///
+    /// # Errors
+    /// As [`Self::log_page`].
+    pub fn tape_alerts(&self, lun: usize) -> Result<Vec<u16>, HostError> {
+        let raised = |(code, value): (u16, Vec<u8>)| value.first().is_some_and(|value| value & 1 == 1).then_some(code);
+        Ok(self.log_page(lun, 0x2e, 0)?.into_iter().filter_map(raised).collect())
+    }
+
+    /// A mode page with its header of two bytes, or four if it is a subpage: current values (MODE SENSE(10) without block
+    /// descriptors).
+    ///
+    /// # Errors
+    /// The unit has no such page (5/24/00).
+    pub fn mode_page(&self, lun: usize, page: u8, subpage: u8) -> Result<Vec<u8>, HostError> {
+        let ([a, b], name) = (ROOM.to_be_bytes(), "MODE SENSE(10)");
+        let cdb = [0x5a, 0x08, page & 0x3f, subpage, 0, 0, 0, a, b, 0];
+        let data = self.run_named(name, lun, &cdb, ROOM.into())?;
+        data.get(8..).map(<[u8]>::to_vec).ok_or_else(|| HostError::short(name, lun))
+    }
+
+    /// Changes a mode page: all of it, with its header, as [`Self::mode_page`] gives it (MODE SELECT(10), not saved).
+    ///
+    /// # Errors
+    /// A field cannot be changed so (5/26/00), or a reservation conflicts.
+    pub fn set_mode_page(&self, lun: usize, page: &[u8]) -> Result<(), HostError> {
+        let name = "MODE SELECT(10)";
+        let [first, following @ ..] = page else { return Err(HostError::invalid_field(name, lun)) };
+        // The buffered mode stays as it is; drives have it in byte 3 of the header.
+        let sense = [0x5a, 0x08, first & 0x3f, 0, 0, 0, 0, 0, 8, 0];
+        let header = self.run_named("MODE SENSE(10)", lun, &sense, 8)?;
+        let mut list = vec![0, 0, 0, header.get(3).copied().unwrap_or_default() & 0x70, 0, 0, 0, 0];
+        // Bit 7 of the first byte, PS, is reserved in a list.
+        list.push(first & 0x7f);
+        list.extend(following);
+        let len = u16::try_from(list.len()).map_err(|_| HostError::invalid_field(name, lun))?;
+        let [a, b] = len.to_be_bytes();
+        let answer = self.send(lun, &[0x55, 0x10, 0, 0, 0, 0, 0, a, b, 0], &list);
+        answer.good().map(drop).map_err(|answer| HostError::of(name, lun, &answer))
+    }
+
+    /// An attribute of the cartridge's memory, such as 0401h, the medium serial number; nothing if the cartridge has none
+    /// (READ ATTRIBUTE).
+    ///
+    /// # Errors
+    /// There is no cartridge in the drive, or no such partition (5/24/00).
+    pub fn attribute(&self, lun: usize, partition: u8, id: u16) -> Result<Option<Vec<u8>>, HostError> {
+        let ([a, b], [c, d], name) = (id.to_be_bytes(), ROOM.to_be_bytes(), "READ ATTRIBUTE");
+        let cdb = [0x8c, 0, 0, 0, 0, 0, 0, partition, a, b, 0, 0, c, d, 0, 0];
+        let data = match self.run_named(name, lun, &cdb, ROOM.into()) {
+            // Byte 8 of the CDB: neither this attribute nor one with a higher identifier.
+            Err(HostError {
+                sense: Some(Sense { specific: Some(Specific::Field { cdb: true, byte: 8, .. }), .. }),
+                ..
+            }) => {
+                return Ok(None);
+            }
+            answer => answer?,
+        };
+        let Some(first) = data.get(4..).filter(|rest| rest.get(..2) == Some(&[a, b])) else { return Ok(None) };
+        let value = || {
+            let len = usize::from(u16::from_be_bytes(array(first, 3)?));
+            first.get(5..)?.get(..len)
+        };
+        value().map(|value| Some(value.to_vec())).ok_or_else(|| HostError::short(name, lun))
+    }
+
+    /// Writes an attribute of the cartridge's memory, such as 0806h, the barcode; an empty value removes it (WRITE ATTRIBUTE).
+    /// The format is that of the identifier: text for 0800h and above but 0804h and 0805h.
+    ///
+    /// # Errors
+    /// Hosts cannot write the attribute (5/26/00), or the cartridge is write-protected.
+    pub fn write_attribute(&self, lun: usize, partition: u8, id: u16, value: &[u8]) -> Result<(), HostError> {
+        let name = "WRITE ATTRIBUTE";
+        let format = tape_store::mam::spec(tape_store::mam::AttrId(id)).map_or(0, |spec| spec.format as u8);
+        let len = u16::try_from(value.len()).map_err(|_| HostError::invalid_field(name, lun))?;
+        let mut list = (u32::from(len) + 5).to_be_bytes().to_vec();
+        list.extend(id.to_be_bytes());
+        list.push(format);
+        list.extend(len.to_be_bytes());
+        list.extend(value);
+        let [a, b, c, d] = (u32::from(len) + 9).to_be_bytes();
+        let cdb = [0x8d, 0, 0, 0, 0, 0, 0, partition, 0, 0, a, b, c, d, 0, 0];
+        let answer = self.send(lun, &cdb, &list);
+        answer.good().map(drop).map_err(|answer| HostError::of(name, lun, &answer))
+    }
+}
