@@ -23,6 +23,8 @@ impl fmt::Display for Failure {
         match self {
             Self::Usage(what) => f.write_str(what),
             Self::Cartridge(path, error) => write!(f, "{path}: {error}"),
+            // The path says that it is the image.
+            Self::Image(path, ImageError::Io(error)) => write!(f, "{path}: {error}"),
             Self::Image(path, error) => write!(f, "{path}: {error}"),
             Self::Output(error) => write!(f, "the output: {error}"),
         }
