@@ -284,12 +284,15 @@ impl Site {
         match library {
             None => keep()?,
             Some(library) => library.operate(|changer| {
-                let place = changer.library().place_of(barcode).map(|place| place.address);
                 let drives = changer.library().layout().drives;
-                let address = place.filter(|address| drives.index(*address).is_none());
-                let Some(address) = address else {
-                    let why = format!("cartridge {barcode} is in a drive; unload it first");
-                    return Ok(Err(LibraryError::Door(why)));
+                let why = match changer.library().place_of(barcode).map(|place| place.address) {
+                    Some(address) if drives.index(address).is_none() => Ok(address),
+                    Some(address) => Err(format!("{barcode} is in {}; unload it first", library.element_name(address))),
+                    None => Err(format!("{barcode} is being moved; try again")),
+                };
+                let address = match why {
+                    Ok(address) => address,
+                    Err(why) => return Ok(Err(LibraryError::Door(why))),
                 };
                 Ok(keep().and_then(|()| {
                     changer.forget(address, clock::now()).map_err(|error| LibraryError::Door(error.to_string()))

@@ -72,7 +72,7 @@ fn a_cartridge_made_beside_the_site_is_what_its_memory_says() {
     for (name, medium) in [("BESIDE", by_name("T10KA").unwrap()), ("OTHER", &LTO_6)] {
         store.create(&barcode(name), &NewCartridge { kind: Kind::Worm, ..NewCartridge::data(medium) }).unwrap();
         site.adopt(&barcode(name), "stk").unwrap();
-        assert_eq!(of(&site, name), (Where::Shelf("stk".into()), None));
+        assert_eq!(of(&site, name), (Where::Shelf("stk".into()), Some(true)));
     }
     assert_eq!(
         site.adopt(&barcode("NOWHERE"), "stk").unwrap_err().to_string(),

@@ -190,7 +190,7 @@ fn a_cartridge_in_a_drive_is_not_forgotten() {
     let host = host(&site);
     movement(&host, 1000, 500);
     let refused = site.forget(&barcode("V00001L8")).unwrap_err().to_string();
-    assert_eq!(refused, "cartridge V00001L8 is in a drive; unload it first");
+    assert_eq!(refused, "V00001L8 is in drive1; unload it first");
     movement(&host, 500, 10);
     site.forget(&barcode("V00001L8")).unwrap();
     assert!(dir.path().join("cartridges/V00001L8/ferric.mam").exists());

@@ -296,11 +296,7 @@ fn a_daemon_serves_the_cartridges() {
     served.serve().unwrap();
     fs::write(place.at("etc/library_contents.10"), "Slot 1: E01001L8\n").unwrap();
     let own = std::process::id();
-    for line in [
-        "edit_tape -m E01001L8 -w on",
-        "preload_tape -m E01001L8 -F file -b 10 -c NONE",
-        "make_vtl_media -f",
-    ] {
+    for line in ["edit_tape -m E01001L8 -w on", "preload_tape -m E01001L8 -F file -b 10 -c NONE", "make_vtl_media -f"] {
         let said = place.session(&[line]);
         assert!(said.contains("error: DIR/home: "), "{said}");
         assert!(said.ends_with(&format!("(process {own}) serves this directory; stop it first\n[1]\n")), "{said}");

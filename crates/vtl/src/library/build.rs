@@ -206,9 +206,33 @@ fn stock(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
     let placed = place_new(setup, &taken, &new)?;
     let mut placed: Vec<_> = placed.into_iter().map(|placed| (placed.0, entry(placed))).collect();
     let (mut change, mut undo, made) = (Change::default(), Change::default(), made_now());
-    let is_new_site = inventory.is_empty();
+    make_listed(shared, &mut placed, made, inventory.is_empty())?;
+    for (cartridge, entry) in &placed {
+        inventory::note(&mut change, cartridge.barcode.as_str(), entry)?;
+        inventory::withdraw(&mut undo, cartridge.barcode.as_str());
+    }
+    let unread = placed.iter().filter_map(|(cartridge, _)| Some((cartridge.barcode.clone(), cartridge.label?)));
+    let unread: BTreeMap<_, _> = unread.collect();
+    if !unread.is_empty() {
+        let mut condition: Condition = shared.keeper.get(&condition_key(&setup.name))?.unwrap_or_default();
+        condition.labels.extend(unread);
+        change.set(condition_key(&setup.name), &condition)?;
+    }
+    shared.keeper.keep_or(change, undo)?;
+    inventory.extend(placed.into_iter().map(|(cartridge, entry)| (cartridge.barcode.to_string(), entry)));
+    Ok(())
+}
+
+/// Creates the files of cartridges that do not exist, and notes which are blank. One that cannot be created is left out, or
+/// fails a site that is new.
+fn make_listed(
+    shared: &Shared,
+    placed: &mut Vec<(&CartridgeSetup, Entry)>,
+    made: i64,
+    is_new_site: bool,
+) -> Result<(), LibraryError> {
     let mut failed = BTreeSet::new();
-    for (cartridge, entry) in &mut placed {
+    for (cartridge, entry) in &mut *placed {
         match make(shared, cartridge, made) {
             Ok(blank) => entry.blank = blank,
             Err(error) => {
@@ -227,19 +251,6 @@ fn stock(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
         }
     }
     placed.retain(|(cartridge, _)| !failed.contains(&cartridge.barcode));
-    for (cartridge, entry) in &placed {
-        inventory::note(&mut change, cartridge.barcode.as_str(), entry)?;
-        inventory::withdraw(&mut undo, cartridge.barcode.as_str());
-    }
-    let unread = placed.iter().filter_map(|(cartridge, _)| Some((cartridge.barcode.clone(), cartridge.label?)));
-    let unread: BTreeMap<_, _> = unread.collect();
-    if !unread.is_empty() {
-        let mut condition: Condition = shared.keeper.get(&condition_key(&setup.name))?.unwrap_or_default();
-        condition.labels.extend(unread);
-        change.set(condition_key(&setup.name), &condition)?;
-    }
-    shared.keeper.keep_or(change, undo)?;
-    inventory.extend(placed.into_iter().map(|(cartridge, entry)| (cartridge.barcode.to_string(), entry)));
     Ok(())
 }
 

@@ -105,7 +105,10 @@ pub(crate) fn run(Site { daemon, command }: Site) -> Result<(), Failure> {
             }
             if daemon.json { output::json(&pools) } else { draw::pools(&pools) }
         }
-        Command::Cartridge(Cartridge { action: Action { protect: None, retain: None, delete: false, forget: false }, .. }) => {
+        Command::Cartridge(Cartridge {
+            action: Action { protect: None, retain: None, delete: false, forget: false },
+            ..
+        }) => {
             let cartridges = cartridges(&daemon, &mut client, &request(None, command))?;
             if daemon.json { output::json(&cartridges) } else { draw::cartridges(&cartridges) }
         }

@@ -234,6 +234,7 @@ fn what_is_no_cartridge_or_pool_is_refused() {
         r#"{"do":"protect","cartridge":"@","on":true}"#,
         r#"{"do":"retain","cartridge":"@","until":1}"#,
         r#"{"do":"delete","cartridge":"@"}"#,
+        r#"{"do":"forget","cartridge":"@"}"#,
         r#"{"do":"cartridges","cartridge":"@"}"#,
     ] {
         refused(&site, request, &no_cartridge);
@@ -243,7 +244,9 @@ fn what_is_no_cartridge_or_pool_is_refused() {
         r#"{"do":"delete","cartridge":"@"}"#,
         &[("A1L8", r#"A1L8 is in slot1 of library "main"; export it first"#)],
     );
-    refused(&site, r#"{"do":"protect","cartridge":"@","on":true}"#, &[("A2L8", "A2L8 is in drive1; unload it first")]);
+    for request in [r#"{"do":"protect","cartridge":"@","on":true}"#, r#"{"do":"forget","cartridge":"@"}"#] {
+        refused(&site, request, &[("A2L8", "A2L8 is in drive1; unload it first")]);
+    }
     refused(
         &site,
         r#"{"do":"label","cartridge":"@","label":"missing"}"#,
