@@ -78,8 +78,11 @@ fn protection_and_early_warning() {
     host.settle();
     let refused = host.write(1, b"no").unwrap_err();
     assert_eq!(refused.to_string(), "WRITE(6) to LUN 1: CHECK CONDITION, DATA PROTECT 27h/00h (Write protected)");
+    assert_eq!(site.status().libraries[0].drives[0].alerts, ["Write protect"]);
     assert!(host.tape_alerts(1).unwrap().contains(&9));
     assert!(!host.tape_alerts(1).unwrap().contains(&9), "this host has read it");
+    // An operator sees it as long as it stands.
+    assert_eq!(site.status().libraries[0].drives[0].alerts, ["Write protect"]);
 }
 
 #[test]

@@ -77,3 +77,22 @@ impl Client {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_fails_says_what_to_do() {
+        let error = |kind: io::ErrorKind| unreachable("d/control.sock", &kind.into());
+        assert_eq!(
+            error(io::ErrorKind::NotFound),
+            "no daemon answers at d/control.sock: start ferric-iscsid, or name its data directory with --data DIR"
+        );
+        assert_eq!(
+            error(io::ErrorKind::PermissionDenied),
+            "d/control.sock: permission denied: only root and the user who runs the daemon may use its control socket"
+        );
+        assert!(error(io::ErrorKind::OutOfMemory).starts_with("d/control.sock: cannot connect to the daemon: "));
+    }
+}

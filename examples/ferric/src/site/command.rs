@@ -133,7 +133,7 @@ pub(crate) struct Cartridge {
 #[group(id = "action", multiple = false, requires = "cartridge")]
 pub(crate) struct Action {
     /// Set or clear the write-protect tab
-    #[arg(long, value_name = "on|off", value_parser = clap::builder::BoolishValueParser::new())]
+    #[arg(long, value_name = "on|off", value_parser = clap::builder::BoolishValueParser::new(), hide_possible_values = true)]
     pub(super) protect: Option<bool>,
     /// Retain the data on it until this day, YYYY-MM-DD; the day can be made later, not earlier
     #[arg(long, value_name = "DATE", value_parser = day)]

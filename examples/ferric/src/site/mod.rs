@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use vtl::control::{AlertStatus, CartridgeStatus, ElementStatus, PoolStatus, Request, SiteStatus};
 use vtl::inventory::Where;
 
-/// Where the daemon is.
+// Where the daemon is. Not a doc comment: that would become the help text of every command.
 #[derive(Args)]
 struct Daemon {
     /// Data directory of the daemon
