@@ -23,6 +23,7 @@ pub mod log_writer;
 mod media;
 mod nexuses;
 mod permissions;
+mod plain;
 pub mod pool;
 mod shared;
 pub mod site;

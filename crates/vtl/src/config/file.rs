@@ -32,7 +32,8 @@ impl Source<'_> {
     }
 
     fn error(&self, at: usize, key: &str, message: impl Into<String>) -> ConfigError {
-        ConfigError { file: self.file.into(), line: self.line(at), key: key.into(), message: message.into() }
+        let message = crate::plain::words(message.into());
+        ConfigError { file: self.file.into(), line: self.line(at), key: key.into(), message }
     }
 }
 

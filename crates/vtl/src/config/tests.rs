@@ -37,7 +37,7 @@ fn faults_name_line_key_and_remedy() {
         ("\n\n[[drive]]\nmodel = \"TD8\"\n", 4, "drive.model", "unknown drive \"TD8\"; known are ULT3580-TD5"),
         ("[[drive]]\nmodel = \"ULT3580-TD8\"\ncompression = \"lzo\"\n", 3, "drive.compression", "\"lzo\" is none of"),
         ("[library]\nslotz = 3\n", 2, "slotz", "unknown field `slotz`"),
-        ("[library]\nslots = \"many\"\n", 2, "slots", "invalid type"),
+        ("[library]\nslots = \"many\"\n", 2, "slots", "expected a number from 0 to 65535, not \"many\""),
         ("[library]\nslots = 679\n", 2, "library.slots", "STK L700 has at most 678 slots"),
         (
             "[[cartridges]]\npattern = \"V#L8\"\ncount = 12\n",

@@ -1,6 +1,7 @@
 //! What is wrong with a request, in the words of those who write requests.
 
 use super::Request;
+use crate::plain::wrong_value;
 use serde_json::Value;
 
 /// Reads a request.
@@ -40,14 +41,9 @@ fn plain(error: &str, request: &Value) -> String {
         };
         return format!("{what}; known are {}", listed(known));
     }
-    for kind in ["invalid type: ", "invalid value: "] {
-        let Some((found, expected)) = error.strip_prefix(kind).and_then(|rest| rest.split_once(", expected ")) else {
-            continue;
-        };
-        // `string "x"`, `integer `70000``, `boolean `true``, `null`, `map`, `sequence`
-        let found = found.split_once(' ').map_or(found, |(_, value)| value).trim_matches('`');
+    if let Some((found, expected)) = wrong_value(error) {
         let value = serde_json::from_str(found).unwrap_or_else(|_| Value::from(found));
-        return format!("{}expected {}, not {found}", place(request, &value), type_name(expected));
+        return format!("{}expected {expected}, not {found}", place(request, &value));
     }
     error.into()
 }
@@ -59,17 +55,6 @@ fn place(request: &Value, value: &Value) -> String {
     match (with.next(), with.next()) {
         (Some(only), None) => format!("{only:?}: "),
         _ => String::new(),
-    }
-}
-
-fn type_name(expected: &str) -> &str {
-    match expected {
-        "u8" => "a number from 0 to 255",
-        "u16" => "a number from 0 to 65535",
-        "u32" | "u64" | "usize" => "a number that is not negative",
-        "a boolean" => "true or false",
-        "a string" | "string" => "a text",
-        other => other,
     }
 }
 
@@ -101,7 +86,7 @@ mod tests {
             ),
             (
                 r#"{"do":"make","pool":"s","count":"many"}"#,
-                r#"the request: "count": expected a number that is not negative, not "many""#,
+                r#"the request: "count": expected a number from 0, not "many""#,
             ),
             (
                 r#"{"do":"alert","flag":700,"raised":true}"#,
