@@ -312,6 +312,9 @@ fn encrypted_blocks() {
     {
         fs::write(dir.path().join(name), content).unwrap();
     }
+    fs::write(dir.path().join("kept"), "an image of before").unwrap();
+    assert!(run(dir.path(), "export V00001L8 kept --key-file wrong").ends_with("[1]\n"));
+    assert_eq!(fs::read(dir.path().join("kept")).unwrap(), b"an image of before");
     let commands = [
         "export V00001L8 out",
         "export V00001L8 out --key-file wrong",

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::output;
 use clap::ValueEnum;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, IoSliceMut, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use tape_store::cartridge::Level;
@@ -124,11 +124,19 @@ pub(crate) fn export(arguments: &Export) -> Result<(), Failure> {
     let mut found = Found::to_read(&arguments.path)?;
     let failed = found.failed();
     let image_name = path_text(&arguments.image);
+    let explained = |error: ImageError| match error {
+        ImageError::Tape(error @ StoreError::Locked { .. }) => {
+            Failure::Usage(format!("{}: {error}; {}", found.name, reading.advice()))
+        }
+        ImageError::Tape(error) => Failure::Cartridge(found.name.clone(), error),
+        other => Failure::Image(image_name.clone(), other),
+    };
     let (mut tape, _) = found.cartridge.view().map_err(&failed)?;
-    tape.locate(arguments.partition, 0).map_err(&failed)?;
-    if !tape.locate_file(arguments.partition, arguments.file).map_err(&failed)? {
-        return Err(Failure::Usage(format!("{}: there is no tape file {}", found.name, arguments.file)));
-    }
+    to_file(&mut tape, arguments, &found.name)?;
+    // A wrong key is found before an image that exists is replaced.
+    let first = tape.read_sealed(&mut [IoSliceMut::new(&mut vec![0; MAX_BLOCK])], reading.unseal());
+    first.map_err(|error| explained(error.into()))?;
+    to_file(&mut tape, arguments, &found.name)?;
     let to_stdout = image_name == "-";
     let sink: Box<dyn Write> = if to_stdout {
         Box::new(io::stdout())
@@ -136,7 +144,7 @@ pub(crate) fn export(arguments: &Export) -> Result<(), Failure> {
         // It holds what the tape does: a new one is the owner's alone.
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
-        Box::new(options.open(&arguments.image).map_err(|error| Failure::Image(image_name.clone(), error.into()))?)
+        Box::new(options.open(&arguments.image).map_err(|error| explained(error.into()))?)
     };
     let sink = BufWriter::with_capacity(1 << 20, sink);
     let mut writer: Box<dyn ImageWriter> = match format {
@@ -145,14 +153,18 @@ pub(crate) fn export(arguments: &Export) -> Result<(), Failure> {
         Format::Plain | Format::Mhvtl => Box::new(PlainWriter::new(sink)),
     };
     let moved = image::export(&mut tape, writer.as_mut(), format == Format::Plain, reading.unseal());
-    let moved = moved.map_err(|error| match error {
-        ImageError::Tape(error @ StoreError::Locked { .. }) => {
-            Failure::Usage(format!("{}: {error}; {}", found.name, reading.advice()))
-        }
-        ImageError::Tape(error) => failed(error),
-        other => Failure::Image(image_name, other),
-    })?;
+    let moved = moved.map_err(explained)?;
     if to_stdout { Ok(()) } else { output::line(told(moved)) }
+}
+
+/// Goes to the tape file that is to be exported.
+fn to_file(tape: &mut impl Medium, arguments: &Export, name: &str) -> Result<(), Failure> {
+    let failed = |error| Failure::Cartridge(name.into(), error);
+    tape.locate(arguments.partition, 0).map_err(failed)?;
+    match tape.locate_file(arguments.partition, arguments.file).map_err(failed)? {
+        true => Ok(()),
+        false => Err(Failure::Usage(format!("{name}: there is no tape file {}", arguments.file))),
+    }
 }
 
 fn told(moved: Moved) -> String {
