@@ -8,10 +8,11 @@
 use crate::medium::{CodecId, MAX_BLOCK};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
+use secret_memory::SecretBox;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
 
 /// Where salts come from: fills all of it with random bytes.
 pub type Entropy = fn(&mut [u8; SALT]) -> io::Result<()>;
@@ -33,9 +34,12 @@ pub fn system_entropy(salt: &mut [u8; SALT]) -> io::Result<()> {
     aws_lc_rs::rand::fill(salt).map_err(|_| io::Error::other("the system gives no random bytes"))
 }
 
-/// A key. It forgets itself when dropped, compares in constant time, and does not show itself.
+/// A key. It is left out of core dumps, overwritten when dropped, compared in constant time, and not shown.
 #[derive(Clone)]
-pub struct Key(Zeroizing<Vec<u8>>);
+pub struct Key {
+    bytes: Arc<SecretBox<[u8; Self::MAX]>>,
+    len: usize,
+}
 
 impl Key {
     /// The longest key.
@@ -44,25 +48,31 @@ impl Key {
     /// A key of 1 to 32 bytes; only one of 32 seals.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Option<Self> {
-        (1..=Self::MAX).contains(&bytes.len()).then(|| Self(Zeroizing::new(bytes.to_vec())))
+        let mut room = SecretBox::new([0; Self::MAX])?;
+        room.get_mut(..bytes.len()).filter(|room| !room.is_empty())?.copy_from_slice(bytes);
+        Some(Self { bytes: Arc::new(room), len: bytes.len() })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
     }
 
     /// Whether it is as long as a key that seals.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.0.len() == Self::MAX
+        self.len == Self::MAX
     }
 
     /// Whether it is the same.
     #[must_use]
     pub fn is(&self, bytes: &[u8]) -> bool {
-        self.0.as_slice().ct_eq(bytes).into()
+        self.bytes().ct_eq(bytes).into()
     }
 }
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        self.is(&other.0)
+        self.is(other.bytes())
     }
 }
 
@@ -70,7 +80,7 @@ impl Eq for Key {}
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Key({} bytes)", self.0.len())
+        write!(f, "Key({} bytes)", self.len)
     }
 }
 
@@ -166,7 +176,7 @@ pub(crate) const MOST_OVERHEAD: usize = FIXED + 3 * 255 + TAG;
 pub(crate) struct Session {
     seal: Seal,
     header: Vec<u8>,
-    subkey: LessSafeKey,
+    subkey: SecretBox<LessSafeKey>,
     counter: u64,
 }
 
@@ -175,7 +185,7 @@ impl Session {
     pub(crate) fn begin(seal: &Seal, entropy: Entropy) -> io::Result<Self> {
         let unusable =
             || io::Error::new(io::ErrorKind::InvalidInput, "a key that seals has 32 bytes, its data at most 255");
-        if seal.key.0.len() != Key::MAX || seal.kads.all().iter().any(|kad| kad.len() > 255) {
+        if !seal.key.is_whole() || seal.kads.all().iter().any(|kad| kad.len() > 255) {
             return Err(unusable());
         }
         let mut salt = [0; SALT];
@@ -222,9 +232,9 @@ fn nonce(counter: u64) -> Nonce {
     Nonce::assume_unique_for_key(bytes)
 }
 
-fn derive(key: &Key, salt: &[u8]) -> Option<LessSafeKey> {
-    let prk = Salt::new(HKDF_SHA256, salt).extract(&key.0);
-    Some(LessSafeKey::new(UnboundKey::from(prk.expand(&[INFO], &AES_256_GCM).ok()?)))
+fn derive(key: &Key, salt: &[u8]) -> Option<SecretBox<LessSafeKey>> {
+    let prk = Salt::new(HKDF_SHA256, salt).extract(key.bytes());
+    SecretBox::new(LessSafeKey::new(UnboundKey::from(prk.expand(&[INFO], &AES_256_GCM).ok()?)))
 }
 
 /// A sealed block, taken apart.
@@ -291,7 +301,7 @@ impl Context {
 
 /// What was last opened: the next block is mostly of the same session.
 #[derive(Default)]
-pub(crate) struct Opened(Option<(Key, Vec<u8>, LessSafeKey)>);
+pub(crate) struct Opened(Option<(Key, Vec<u8>, SecretBox<LessSafeKey>)>);
 
 impl Opened {
     /// Opens a sealed block in its place; `None` if the key is not its own.
@@ -299,7 +309,7 @@ impl Opened {
         let parts = parts(sealed)?;
         let aad = Aad::from(context.authenticated(parts.header));
         let (counter, begin) = (parts.counter, parts.header.len());
-        if !self.0.as_ref().is_some_and(|(known, salt, _)| known.is(&key.0) && salt == parts.salt) {
+        if !self.0.as_ref().is_some_and(|(known, salt, _)| known.is(key.bytes()) && salt == parts.salt) {
             self.0 = Some((key.clone(), parts.salt.to_vec(), derive(key, parts.salt)?));
         }
         let (_, _, subkey) = self.0.as_ref()?;

@@ -11,6 +11,7 @@ pub mod buffers;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod core_dumps;
 pub mod data_dir;
 pub mod events;
 mod faults;

@@ -1,6 +1,7 @@
 //! The command line, and the configuration that it names.
 
 use clap::{Parser, ValueEnum};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use vtl::config::{Config, check_bind, mhvtl, parse, parse_advertise};
 
@@ -38,6 +39,9 @@ pub(crate) struct Arguments {
     /// Write the process number to this file when the daemon is ready, and remove the file at the end
     #[arg(long, value_name = "FILE")]
     pub(crate) pid_file: Option<PathBuf>,
+    /// Allow core dumps and debuggers, for the search for a defect; encryption keys are left out of dumps all the same
+    #[arg(long)]
+    pub(crate) allow_core_dumps: bool,
     /// What to log: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "warn")]
     pub(crate) log: tracing::Level,
@@ -91,6 +95,12 @@ impl Arguments {
         let Some(path) = &self.config else { return Ok(Config::default()) };
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
-        parse(&name, &text).map_err(|error| error.to_string())
+        let config = parse(&name, &text).map_err(|error| error.to_string())?;
+        let has_secrets = !config.iscsi.users.is_empty() || config.iscsi.mutual.is_some();
+        let others = std::fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode() & 0o077);
+        if has_secrets && others != 0 {
+            tracing::warn!(file = name, "the file holds CHAP secrets and is not its owner's alone: chmod 600");
+        }
+        Ok(config)
     }
 }

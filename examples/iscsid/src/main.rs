@@ -25,6 +25,9 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if !arguments.allow_core_dumps {
+        vtl::core_dumps::forbid();
+    }
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Daemon, SMALL, command, filemark, load, record, write};
-use initiator::Reply;
+use initiator::{Reply, Transfer};
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -132,4 +132,46 @@ fn a_directory_of_everyone_is_left_alone() {
     assert_eq!(fs::metadata(data.join("mine")).unwrap().mode() & 0o7777, 0o644);
     check(&data.join("cartridges/V00001L8"), 0o700, 0o600);
     assert_eq!(daemon.terminate(), Some(0));
+}
+
+/// A key that a host gives the drive.
+const KEY: [u8; 32] = *b"\x07Never\x13In\x99A Dump\xfe of\x81 Memory! \xc3\x5a";
+
+/// The core dump of a daemon that holds a key and is killed, if there is one.
+fn core_of(directory: &Path, argument: Option<&str>) -> Option<Vec<u8>> {
+    let mut daemon = command(&directory.join("d"), SMALL);
+    daemon.args(argument);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -c unlimited; exec \"$0\" \"$@\""]).arg(daemon.get_program()).args(daemon.get_args());
+    let daemon = Daemon::of(shell.current_dir(directory));
+    let mut session = daemon.login(1);
+    load(&mut session);
+    // SECURITY PROTOCOL OUT, set data encryption: all I_T nexuses, encrypt and decrypt, with this key.
+    let mut page = vec![0x00, 0x10, 0x00, 0x30, 0x40, 0x00, 0x02, 0x02, 0x01, 0x00, 0, 0, 0, 0, 0, 0, 0, 0, 0x00, 0x20];
+    page.extend(KEY);
+    let cdb = [0xb5, 0x20, 0x00, 0x10, 0, 0, 0, 0, 0, 52, 0, 0];
+    assert_eq!(session.command(1, &cdb, Transfer::Out(&page)).unwrap(), Reply::default());
+    assert_eq!(write(&mut session, &record(1, 70_000)), Reply::default());
+    assert_eq!(filemark(&mut session), Reply::default());
+    daemon.abort();
+    let core = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let core = core.into_iter().find(|path| path.file_name().unwrap().to_string_lossy().starts_with("core"));
+    core.map(|path| fs::read(path).unwrap())
+}
+
+#[test]
+fn core_dumps_are_off_and_never_hold_keys() {
+    let dir = tempdir().unwrap();
+    assert!(core_of(dir.path(), None).is_none());
+    // Elsewhere the kernel's pattern may send dumps to a program, and the limit may not be raised.
+    let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
+    if pattern.trim() != "core" || !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let dir = tempdir().unwrap();
+    let core = core_of(dir.path(), Some("--allow-core-dumps")).unwrap();
+    // What is written is in it; the key is not.
+    let has = |bytes: &[u8]| core.windows(bytes.len()).any(|window| window == bytes);
+    assert!(has(b"V00001L8"));
+    assert!(!has(&KEY));
 }

@@ -34,6 +34,9 @@ pub struct Arguments {
     /// Directory for what must not be lost; each unit has one of its own in it
     #[arg(long, value_name = "DIR", default_value = "/var/lib/ferric/mhvtl")]
     pub data: PathBuf,
+    /// Allow core dumps and debuggers; encryption keys are left out of dumps all the same
+    #[arg(long)]
+    pub allow_core_dumps: bool,
 }
 
 impl Arguments {
@@ -66,6 +69,9 @@ pub fn main(name: &str, run: impl FnOnce(&Arguments) -> Result<(), Box<dyn Error
             return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         }
     };
+    if !arguments.allow_core_dumps {
+        vtl::core_dumps::forbid();
+    }
     if arguments.foreground || arguments.debug { exit(name, run(&arguments)) } else { exit(name, detach()) }
 }
 

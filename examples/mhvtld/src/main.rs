@@ -26,6 +26,9 @@ struct Arguments {
     /// Directory for what must not be lost: where cartridges are, reservations, counters
     #[arg(long, value_name = "DIR", default_value = "/var/lib/ferric")]
     data: PathBuf,
+    /// Allow core dumps and debuggers; encryption keys are left out of dumps all the same
+    #[arg(long)]
+    allow_core_dumps: bool,
     /// How much to log, 0 to 3
     #[arg(short, value_name = "LEVEL", default_value_t = 0)]
     verbose: u8,
@@ -33,7 +36,11 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    daemon::exit("ferric-mhvtld", run(&arguments, &Log::start(arguments.verbose)))
+    let log = Log::start(arguments.verbose);
+    if !arguments.allow_core_dumps {
+        vtl::core_dumps::forbid();
+    }
+    daemon::exit("ferric-mhvtld", run(&arguments, &log))
 }
 
 fn run(arguments: &Arguments, log: &Log) -> Result<(), Box<dyn Error>> {

@@ -60,6 +60,12 @@ impl Daemon {
         self.child.wait().unwrap();
     }
 
+    /// Ends it by SIGABRT.
+    pub(crate) fn abort(mut self) {
+        assert!(self.signal("-ABRT"));
+        self.child.wait().unwrap();
+    }
+
     pub(crate) fn signal(&self, name: &str) -> bool {
         Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success()
     }
