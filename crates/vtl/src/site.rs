@@ -380,10 +380,17 @@ impl Site {
         }
         let mut faults = Vec::new();
         for unit in units {
-            let (closed, kept) = unit.change(|device| match device {
-                Device::Drive(drive) => drive.shut_down().map(drop),
-                Device::Changer(_) => Ok(()),
-            });
+            let close = || {
+                unit.change(|device| match device {
+                    Device::Drive(drive) => drive.shut_down().map(drop),
+                    Device::Changer(_) => Ok(()),
+                })
+            };
+            // Whatever happens to one drive, the others are closed.
+            let Ok((closed, kept)) = catch_unwind(AssertUnwindSafe(close)) else {
+                faults.push(format!("{}: internal error", unit.name()));
+                continue;
+            };
             faults.extend(closed.err());
             faults.extend(kept.err().map(|error| error.to_string()));
         }

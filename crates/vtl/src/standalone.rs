@@ -12,6 +12,7 @@ use crate::unit::{Device, Unit};
 use smc::bay::BayStatus;
 use ssc::drive::{Drive, Threaded};
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -142,10 +143,18 @@ impl Standalone {
     /// That it is gone cannot be kept.
     pub fn take(&self) -> Result<Option<Barcode>, LibraryError> {
         self.still_open()?;
+        let returns: Option<String> = self.shared.keeper.get(LOADED)?;
         let mut change = Change::default();
         change.remove(LOADED);
         self.shared.keeper.keep(change)?;
-        Ok(self.with(Drive::pull).flatten().map(|cartridge| cartridge.barcode().clone()))
+        let pulled = catch_unwind(AssertUnwindSafe(|| self.with(Drive::pull))).unwrap_or_else(|panic| {
+            // It is in the drive still, and so it will be after a restart.
+            let mut undo = Change::default();
+            let kept = returns.map(|barcode| undo.set(LOADED, &barcode).and_then(|()| self.shared.keeper.keep(undo)));
+            drop(kept);
+            resume_unwind(panic)
+        });
+        Ok(pulled.flatten().map(|cartridge| cartridge.barcode().clone()))
     }
 
     /// Synchronises and closes the medium. No command runs afterwards; a second call does nothing.

@@ -9,7 +9,7 @@ use smc::element::Address;
 use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
+use std::sync::{Mutex, Once, PoisonError};
 use tape_store::backend::faulty::FaultyFolder;
 use tape_store::backend::memory::MemoryShelves;
 use tape_store::cartridge::Barcode;
@@ -22,6 +22,9 @@ use vtl::site::{Running, Site};
 /// Slots from 1000, import/export elements from 10, a drive at 500.
 const TEXT: &str = "[[library]]\nslots = 4\nimport_export = 2\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n\
     [[library.cartridges]]\npattern = \"A#L8\"\ncount = 2\nsize = \"64MB\"\n";
+
+/// There is one countdown for all tests.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// Where each cartridge is: an element, or 0 for the shelf.
 type Places = BTreeMap<String, u16>;
@@ -221,14 +224,39 @@ fn play(scenario: &Scenario, at: i64, full: bool) -> bool {
 
 #[test]
 fn a_cartridge_is_in_one_place_whatever_panics() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for scenario in SCENARIOS {
-        for full in [false, true] {
+        // Two faults at once are tried at every fifth step.
+        for (full, stride) in [(false, 1), (true, 5)] {
             let mut steps = 0;
             while play(&scenario, steps, full) {
-                steps += 1;
+                steps += stride;
             }
             println!("{}: {steps} steps", scenario.name);
             assert!(steps > 5, "{}: {steps} steps", scenario.name);
+        }
+    }
+}
+
+/// The end of a site: what panics while one drive is closed keeps nothing else from being closed.
+#[test]
+fn a_site_ends_whatever_panics() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for at in 0.. {
+        let mut world = World::new();
+        loaded(&world);
+        world.host.as_ref().unwrap().send(1, &[0x0a, 0, 0, 0, 5, 0], b"other").good().unwrap();
+        let before = world.places();
+        arm(at);
+        let ended = catch_unwind(AssertUnwindSafe(|| world.site().shut_down()));
+        let panicked = disarm();
+        assert!(ended.unwrap().is_ok() || panicked, "at {at}");
+        world.restart();
+        assert_eq!(world.places(), before, "at {at}");
+        answers(&world, "a restart");
+        if !panicked {
+            assert!(at > 5, "{at} steps");
+            return;
         }
     }
 }

@@ -118,7 +118,9 @@ impl Found {
     fn at(path: &Path) -> Result<Self, Failure> {
         let name = path.display().to_string();
         if !path.is_dir() {
-            return Err(Failure::Usage(format!("{name}: there is no such cartridge")));
+            let what =
+                if path.exists() { "a file, and not the folder of a cartridge" } else { "there is no such cartridge" };
+            return Err(Failure::Usage(format!("{name}: {what}")));
         }
         let (store, barcode) = place(path)?;
         // The memory says what it is.
