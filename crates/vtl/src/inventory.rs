@@ -5,7 +5,7 @@ use crate::keeper::{Change, KeepError, Keeper};
 use serde::{Deserialize, Serialize};
 use smc::element::Address;
 use smc::library::{Origin, Place};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tape_store::cartridge::{Barcode, Cartridge, Kind};
 use tape_store::media::MediaSpec;
 
@@ -124,6 +124,20 @@ const PREFIX: &str = "cartridge/";
 /// Cartridges that an operator has thrown away.
 const GOING: &str = "going/";
 
+/// Cartridges that an operator has had forgotten: a configuration that lists them does not bring them back.
+const DISMISSED: &str = "dismissed/";
+
+/// A cartridge is not to be known any more; its files stay.
+pub(crate) fn dismiss(change: &mut Change, barcode: &str) -> Result<(), KeepError> {
+    change.remove(format!("{PREFIX}{barcode}"));
+    change.set(format!("{DISMISSED}{barcode}"), &true)
+}
+
+/// Cartridges that were dismissed and have not come back.
+pub(crate) fn dismissed(keeper: &Keeper) -> Result<BTreeSet<String>, KeepError> {
+    Ok(keeper.all::<bool>(DISMISSED)?.into_keys().collect())
+}
+
 /// Reads it.
 pub(crate) fn read(keeper: &Keeper) -> Result<Inventory, KeepError> {
     keeper.all(PREFIX)
@@ -153,6 +167,7 @@ pub(crate) fn withdraw(change: &mut Change, barcode: &str) {
 /// Notes where a cartridge is: its files stay, whatever was meant to become of them.
 pub(crate) fn note(change: &mut Change, barcode: &str, entry: &Entry) -> Result<(), KeepError> {
     change.remove(format!("{GOING}{barcode}"));
+    change.remove(format!("{DISMISSED}{barcode}"));
     change.set(format!("{PREFIX}{barcode}"), entry)
 }
 

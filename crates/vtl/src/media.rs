@@ -273,7 +273,7 @@ impl Site {
             Where::Element { library, .. } => self.library(library),
         };
         let (mut change, mut undo) = (Change::default(), Change::default());
-        inventory::withdraw(&mut change, barcode.as_str());
+        inventory::dismiss(&mut change, barcode.as_str())?;
         inventory::note(&mut undo, barcode.as_str(), &entry)?;
         let keep = || {
             let mut inventory = self.shared.inventory();

@@ -110,6 +110,11 @@ fn one_bad_cartridge_stops_nothing() {
         assert_eq!(slot(&host, 1000).0, 0x08, "{case}");
         let told: Vec<Event> = events.try_iter().collect();
         assert!(told.contains(&Event::Forgotten { barcode: "V00001L8".into() }), "{case}");
+        // Although the configuration lists it.
+        drop((host, events, site));
+        let site = open(dir.path());
+        site.reload(&config(LIBRARY)).unwrap();
+        assert_eq!(site.inventory().keys().collect::<Vec<_>>(), ["V00002L8", "V00003L8"], "{case}");
     }
 }
 

@@ -159,8 +159,10 @@ impl Library {
 
     /// Makes the cartridges of a configuration that are not there.
     pub(crate) fn add_listed(&self, setup: &LibrarySetup) -> Result<(), LibraryError> {
+        let dismissed = inventory::dismissed(&self.shared.keeper)?;
         for cartridge in &setup.cartridges {
-            if !self.shared.inventory().contains_key(cartridge.barcode.as_str()) {
+            let name = cartridge.barcode.as_str();
+            if !dismissed.contains(name) && !self.shared.inventory().contains_key(name) {
                 self.add(cartridge)?;
             }
         }
@@ -197,7 +199,11 @@ fn stock(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
     let mut inventory = shared.inventory();
     let taken: BTreeSet<Address> =
         inventory.values().filter_map(|entry| Some(entry.place.element_of(&setup.name)?.0)).collect();
-    let is_new = |(_, cartridge): &(usize, &CartridgeSetup)| !inventory.contains_key(cartridge.barcode.as_str());
+    let dismissed = inventory::dismissed(&shared.keeper)?;
+    let is_new = |(_, cartridge): &(usize, &CartridgeSetup)| {
+        let name = cartridge.barcode.as_str();
+        !inventory.contains_key(name) && !dismissed.contains(name)
+    };
     let new: Vec<(usize, &CartridgeSetup)> = setup.cartridges.iter().enumerate().filter(is_new).collect();
     let entry = |(cartridge, address): (&CartridgeSetup, Address)| {
         let (library, address) = (setup.name.clone(), address.0);
@@ -255,7 +261,7 @@ fn make_listed(
 }
 
 /// Creates the files of a cartridge, if they do not exist. Whether it is blank; nothing if that is not known.
-fn make(shared: &Shared, setup: &CartridgeSetup, made: i64) -> Result<Option<bool>, LibraryError> {
+pub(crate) fn make(shared: &Shared, setup: &CartridgeSetup, made: i64) -> Result<Option<bool>, LibraryError> {
     if shared.store.exists(&setup.barcode)? {
         return Ok(shared.store.is_blank(&setup.barcode)?);
     }

@@ -57,6 +57,7 @@ fn about(drive: &DriveStatus) -> String {
     let state = match (&drive.element.cartridge, drive.online, drive.ejected) {
         (_, false, _) => "off line",
         (None, ..) => "empty",
+        (Some(_), ..) if drive.element.unusable.is_some() => "cartridge cannot be used",
         (Some(_), _, true) => "ejected",
         (Some(_), _, false) => "loaded",
     };
@@ -166,7 +167,7 @@ pub(super) fn cartridges(cartridges: &[CartridgeStatus]) -> Result<(), Failure> 
         };
         let mut words = vec![format!("{:<10}", cartridge.cartridge), crate::output::size(cartridge.size), place];
         words.extend(cartridge.pool.as_ref().map(|pool| format!("pool {pool}")));
-        words.extend(cartridge.blank.filter(|blank| *blank).map(|_| "blank".into()));
+        words.extend(cartridge.blank.filter(|blank| *blank && cartridge.unusable.is_none()).map(|_| "blank".into()));
         words.extend(cartridge.cartridge.starts_with("CLN").then(|| format!("cleaned {} times", cartridge.loads)));
         words.extend(cartridge.unusable.as_ref().map(|reason| format!("cannot be used: {reason}")));
         words.extend(cartridge.write_protected.then(|| "write-protected".into()));
