@@ -29,16 +29,22 @@ pub(super) struct Physical {
 }
 
 impl ThreeFile {
-    /// Offset behind which early warning is given.
-    pub(super) fn warning_at(&self) -> u64 {
+    /// Offset of early warning on the tape, whatever the file system has room for.
+    fn warning_of_tape(&self) -> u64 {
         let capacity = self.partition_capacity(self.current);
-        let logical = capacity - media::early_warning(capacity);
-        self.physical.end.map_or(logical, |end| logical.min(end.saturating_sub(FREE_RESERVE)))
+        capacity - media::early_warning(capacity)
     }
 
-    /// Offset behind which the warning that was asked for is given.
+    /// Offset behind which early warning is given.
+    pub(super) fn warning_at(&self) -> u64 {
+        let tape = self.warning_of_tape();
+        self.physical.end.map_or(tape, |end| tape.min(end.saturating_sub(FREE_RESERVE)))
+    }
+
+    /// Offset of programmable early warning. The zone that a host asks for is measured on the tape: a file system
+    /// that ends first has its own reserve, and gives both warnings there.
     pub(super) fn programmable_at(&self) -> u64 {
-        self.warning_at().saturating_sub(self.warn_before)
+        self.warning_of_tape().saturating_sub(self.warn_before).min(self.warning_at())
     }
 
     /// Whether this offset lies behind the warning that was asked for.

@@ -602,6 +602,36 @@ fn the_end_of_the_disk_is_the_end_of_the_tape() {
     assert!(matches!(tape.append(&[IoSlice::new(&bytes)], Codec::NONE).unwrap(), Written::Done { .. }));
 }
 
+/// LTFS asks for a zone of up to 65,535 MB, and writes no user data behind its beginning.
+#[test]
+fn the_zone_of_programmable_early_warning_is_measured_on_the_tape() {
+    let folder = FaultyFolder::default();
+    let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), Shape::ferric(12_000_000_000_000)).unwrap();
+    tape.warn_before(65_535_000_000);
+    folder.set_available(FREE_RESERVE + 10_000_000);
+    let bytes = block(1, 1_000_000);
+    let mut warned = Vec::new();
+    for _ in 0..12 {
+        tape.append(&[IoSlice::new(&bytes)], Codec::NONE).unwrap();
+        let at = tape.position();
+        warned.push((at.programmable_warning, at.early_warning));
+    }
+    // Both come where the file system has no more than its reserve.
+    assert_eq!(warned[..9], [(false, false); 9]);
+    assert_eq!(warned[11], (true, true));
+    assert!(warned.iter().all(|(programmable, early)| *programmable || !early));
+    // On the tape it comes so much before early warning.
+    let (mut tape, _) = ThreeFile::open(Box::new(FaultyFolder::default()), Shape::ferric(32_000_000)).unwrap();
+    tape.warn_before(4_000_000);
+    let warned: Vec<bool> = (0..30)
+        .map(|_| {
+            tape.append(&[IoSlice::new(&bytes)], Codec::NONE).unwrap();
+            tape.position().programmable_warning
+        })
+        .collect();
+    assert_eq!(warned.iter().filter(|warned| !**warned).count(), 26);
+}
+
 /// Salt and counter of a sealed block that begins here in `data.0`.
 fn nonce_at(folder: &MemoryFolder, offset: u64) -> Vec<u8> {
     let bytes = crate::backend::Folder::read(&mut folder.clone(), "data.0").unwrap().unwrap();
