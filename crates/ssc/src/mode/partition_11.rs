@@ -121,6 +121,14 @@ impl Tape {
         u64::try_from(units).unwrap_or(u64::MAX).max(1)
     }
 
+    /// Bytes of the smallest partition that a cartridge of its generation has at full size.
+    const fn smallest(self) -> u64 {
+        match self.media.wraps {
+            0 => 0,
+            wraps => self.media.capacity / (wraps as u64 / 2),
+        }
+    }
+
     /// Units of `count` partitions together.
     const fn available(self, count: u64) -> u64 {
         self.units().saturating_sub(self.guard() * (count - 1))
@@ -174,14 +182,22 @@ fn individual(values: &[u8], unit: u64, count: u64, tape: Tape) -> Result<Vec<u6
     if let [_, second, ..] = rests.as_slice() {
         return Err(8 + 2 * second);
     }
-    let fixed = |value: u16| tape.units_for(unit.saturating_mul(value.into()));
-    let taken =
-        values.iter().filter(|value| **value != REST).fold(0_u64, |sum, value| sum.saturating_add(fixed(*value)));
-    let rest = tape.available(count).checked_sub(taken).ok_or(8_usize)?;
-    if !rests.is_empty() && rest == 0 {
-        return Err(8);
-    }
-    Ok(values.iter().map(|value| tape.bytes(if *value == REST { rest } else { fixed(*value) })).collect())
+    let asked = |value: u16| unit.saturating_mul(value.into());
+    let as_asked = |value: u16| tape.units_for(asked(value));
+    // LTFS asks for 1 GB of any tape. On a cartridge with less room than that, what is no more than the smallest
+    // partition of its generation is the smallest of this one.
+    let scaled = |value: u16| if asked(value) <= tape.smallest() { 1 } else { as_asked(value) };
+    let parted = shared_out(&values, &as_asked, tape.available(count), rests.len());
+    let parted = parted.or_else(|| shared_out(&values, &scaled, tape.available(count), rests.len()));
+    Ok(parted.ok_or(8_usize)?.into_iter().map(|units| tape.bytes(units)).collect())
+}
+
+/// Units of each partition, if all fit.
+fn shared_out(values: &[u16], fixed: &dyn Fn(u16) -> u64, available: u64, rests: usize) -> Option<Vec<u64>> {
+    let units = |value: &u16| if *value == REST { 0 } else { fixed(*value) };
+    let taken = values.iter().map(units).fold(0_u64, u64::saturating_add);
+    let rest = available.checked_sub(taken).filter(|rest| rests == 0 || *rest > 0)?;
+    Some(values.iter().map(|value| if *value == REST { rest } else { units(value) }).collect())
 }
 
 #[cfg(test)]
@@ -219,5 +235,26 @@ mod tests {
         assert_eq!(of(&LTO_8, 1, 0x3c, 9, [12_000, 0xffff, 0, 0]), Err(8));
         assert_eq!(of(&LTO_8, 1, 0x3c, 9, [1, 0, 0, 0]), Err(10));
         assert_eq!(of(&LTO_8, 2, 0x3c, 9, [0xffff, 1, 0xffff, 0]), Err(12));
+    }
+
+    /// What LTFS asks for, 1 GB and the rest, of cartridges that have little more room than that, or less.
+    #[test]
+    fn small_cartridges_are_parted() {
+        let parted = |media: &'static MediaSpec, capacity: u64, additional: u8, units: u8, values: [u16; 4]| {
+            let head = [0x11, 0x0e, 3, additional, 0x3c, 3, units, 0];
+            let page: Vec<u8> = head.into_iter().chain(values.iter().flat_map(|value| value.to_be_bytes())).collect();
+            let sizes = sizes(&page, Tape { media, capacity })?;
+            Ok(sizes.into_iter().map(|bytes| bytes / 100_000).collect::<Vec<u64>>())
+        };
+        const GB: u64 = 1_000_000_000;
+        // A pair of wraps is 1/104 of an LTO-8 tape: 9.6 MB here, 38.4 MB there.
+        assert_eq!(parted(&LTO_8, GB, 1, 9, [1, 0xffff, 0, 0]), Ok(vec![96, 9807]));
+        assert_eq!(parted(&LTO_8, GB, 1, 9, [0xffff, 1, 0, 0]), Ok(vec![9807, 96]));
+        assert_eq!(parted(&LTO_5, 100_000_000, 1, 9, [1, 0xffff, 0, 0]), Ok(vec![25, 950]));
+        assert_eq!(parted(&LTO_9, 64_000_000, 1, 9, [1, 0xffff, 0, 0]), Ok(vec![4, 626]));
+        // What fits is as large as it was asked for.
+        assert_eq!(parted(&LTO_8, 4 * GB, 1, 9, [1, 0xffff, 0, 0]), Ok(vec![10_000, 29_615]));
+        // More than a cartridge of this generation could call its smallest partition is refused, as ever.
+        assert_eq!(parted(&LTO_8, GB, 1, 9, [200, 0xffff, 0, 0]), Err(8));
     }
 }
