@@ -1,5 +1,7 @@
 //! A command's data as cursors over borrowed slice lists: what a socket, a guest's memory or a `Vec` offer.
 
+use crate::list;
+use crate::sense::Sense;
 use smallvec::SmallVec;
 use std::io::{IoSlice, IoSliceMut};
 
@@ -74,15 +76,22 @@ impl<'a> DataOut<'a> {
         out
     }
 
-    /// A parameter list: the first `len` bytes, copied, or `None` if fewer were offered.
-    #[must_use]
-    pub fn list(&mut self, len: usize) -> Option<Vec<u8>> {
+    /// The first `len` bytes, copied, or `None` if fewer were offered.
+    fn list(&mut self, len: usize) -> Option<Vec<u8>> {
         if len > self.len {
             self.missing = len - self.len;
             return None;
         }
         self.consumed = len;
         Some(self.window(0, len).iter().flat_map(|slice| slice.iter().copied()).collect())
+    }
+
+    /// A parameter list of `len` bytes, copied.
+    ///
+    /// # Errors
+    /// 5/1A/00: the initiator sent fewer.
+    pub fn parameters(&mut self, len: usize) -> Result<Vec<u8>, Sense> {
+        self.list(len).ok_or_else(list::length_error)
     }
 
     /// Counts `len` bytes more as taken by the device.

@@ -9,6 +9,7 @@ use crate::command::diagnostic::SelfTests;
 use crate::command::identifying::Identifying;
 use crate::command::{self, SpcCommand};
 use crate::data::Data;
+use crate::dump::{DumpSupport, Dumps};
 use crate::fault::{Completion, Fault, Outcome, Save};
 use crate::field::Field;
 use crate::identity::Identity;
@@ -75,6 +76,14 @@ pub trait Device {
     }
     /// WRITE BUFFER brought microcode, which is not for this device.
     fn microcode_refused(&mut self) {}
+    /// How hosts get at its diagnostic dump.
+    fn dump_support(&self) -> DumpSupport {
+        DumpSupport::NONE
+    }
+    /// A diagnostic dump of its present state: no keys, no user data.
+    fn dump(&self, _identity: &Identity) -> Vec<u8> {
+        Vec::new()
+    }
     /// The state that REQUEST SENSE reports when nothing is pending: progress of an operation.
     fn condition(&mut self) -> Option<Sense>;
     /// The default self-test.
@@ -159,6 +168,7 @@ pub struct Lu {
     pub(crate) clock: DeviceClock,
     pub(crate) identifying: Identifying,
     pub(crate) buffers: Buffers,
+    pub(crate) dumps: Dumps,
     pub(crate) self_tests: SelfTests,
     /// Thresholds that LOG SELECT set.
     pub(crate) thresholds: Thresholds,
@@ -188,6 +198,7 @@ impl Lu {
             clock: DeviceClock::default(),
             identifying: saved.identifying,
             buffers: Buffers::default(),
+            dumps: Dumps::default(),
             self_tests: SelfTests::default(),
             thresholds: Thresholds::default(),
             save: Save::empty(),
@@ -361,6 +372,7 @@ impl Lu {
                 self.prevents.remove(nexus);
                 self.mode.forget(*nexus);
                 self.buffers.forget(*nexus);
+                self.dumps.forget(*nexus);
                 self.reservations.legacy.release(*nexus);
                 self.deferred.take_if(|(owner, _)| owner == nexus);
             }
@@ -378,6 +390,7 @@ impl Lu {
         self.deferred = None;
         self.mode.reset();
         self.buffers.clear();
+        self.dumps.nexus = None;
         self.thresholds.clear();
         self.attention.raise_all(asc);
     }

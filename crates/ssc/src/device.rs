@@ -2,6 +2,7 @@
 
 use crate::alert::Alert;
 use crate::drive::DriveConfig;
+use crate::dump::{self, History};
 use crate::encryption::Encryption;
 use crate::load::Load;
 use crate::load::MediumFault;
@@ -11,6 +12,7 @@ use crate::protection::{Method, Protection, Protections};
 use crate::timing::Delays;
 use crate::{log, mode, table};
 use scsi_core::alert::{Exceptions, TapeAlert};
+use scsi_core::dump::DumpSupport;
 use scsi_core::fault::Outcome;
 use scsi_core::field::Field;
 use scsi_core::identity::Identity;
@@ -65,6 +67,8 @@ pub(crate) struct State {
     pub(crate) loads: u64,
     pub(crate) lifetime: Lifetime,
     pub(crate) diagnostics: log::Diagnostics,
+    /// The last commands, for the diagnostic dump.
+    pub(crate) history: History,
     /// Statistics of the volumes before, newest first.
     pub(crate) volumes: VecDeque<Vec<Parameter>>,
     /// When it was powered on, as far as anyone has told it the time.
@@ -106,6 +110,7 @@ impl State {
             loads: 0,
             lifetime: Lifetime::default(),
             diagnostics: log::Diagnostics::default(),
+            history: History::default(),
             volumes: VecDeque::new(),
             power_on: None,
             serial: String::new(),
@@ -309,6 +314,14 @@ impl Device for State {
 
     fn protects(&self) -> bool {
         !self.profile.protection.is_empty()
+    }
+
+    fn dump_support(&self) -> DumpSupport {
+        self.profile.dumps
+    }
+
+    fn dump(&self, identity: &Identity) -> Vec<u8> {
+        dump::render(self, identity)
     }
 
     fn microcode_refused(&mut self) {

@@ -462,7 +462,13 @@ impl LogicalUnit for Drive {
     fn execute(&mut self, request: &Request<'_>, mut data: Data<'_, '_>) -> Completion {
         let cdb = Cdb::new(request.cdb);
         let outcome = self.run(request, &cdb, &mut data);
+        let failed = matches!(&outcome, Err(Fault::Check(sense))
+            if matches!(sense.key, SenseKey::MEDIUM_ERROR | SenseKey::HARDWARE_ERROR));
         let completion = self.lu.complete(outcome, &data);
+        self.state.history.note(request, &cdb, &completion);
+        if failed {
+            self.lu.dump_after_error(&self.state);
+        }
         tracing::trace!(opcode = ?cdb.opcode(), nexus = request.nexus.0, status = ?completion.status, sense = ?completion.sense);
         completion
     }
@@ -521,7 +527,11 @@ mod capability_tests;
 #[cfg(test)]
 mod captured_tests;
 #[cfg(test)]
+mod dump_tests;
+#[cfg(test)]
 mod encryption_tests;
+#[cfg(test)]
+mod length_tests;
 #[cfg(test)]
 mod models_tests;
 #[cfg(test)]

@@ -30,6 +30,7 @@ pub mod command;
 mod counters;
 mod device;
 pub mod drive;
+mod dump;
 mod encryption;
 mod fault;
 mod lifetime;

@@ -5,11 +5,16 @@
 //! 0Ah and 0Bh: an echo buffer for each nexus. Microcode (04h to 07h, 0Dh to 0Fh) is taken in and refused with 5/26/00,
 //! as a drive refuses an image that is not for it.
 //!
-//! **Deviations:** there is no drive dump and no error history.
+//! The diagnostic dump is where the model has it: modes 02h and 03h of a buffer of its own, mode 1Ch (error history).
+//! Where that is buffer 0, it holds the dump from when one was taken until the next WRITE BUFFER.
+//!
+//! **Deviations:** none.
 
+use super::error_history;
 use crate::asc::Asc;
 use crate::cdb::Cdb;
 use crate::data::Data;
+use crate::dump::Cause;
 use crate::fault::Outcome;
 use crate::field::check_reserved;
 use crate::lu::{Device, Lu};
@@ -32,12 +37,12 @@ pub const WRITE: CommandSpec =
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
-struct Raw {
+pub(super) struct Raw {
     opcode: u8,
     mode: u8,
-    id: u8,
-    offset: U24,
-    length: U24,
+    pub(super) id: u8,
+    pub(super) offset: U24,
+    pub(super) length: U24,
     control: u8,
 }
 const _: () = assert!(size_of::<Raw>() == 10);
@@ -56,8 +61,11 @@ mod mode {
     pub(super) const ECHO: u8 = 0x0a;
     pub(super) const ECHO_DESCRIPTOR: u8 = 0x0b;
     pub(super) const ACTIVATE: u8 = 0x0f;
+    pub(super) const ERROR_HISTORY: u8 = 0x1c;
 }
 
+/// BUFFER ID of the buffer that all nexuses share.
+const SHARED: u8 = 0;
 /// Bytes of the shared buffer, and of each echo buffer.
 const CAPACITY: u32 = 64 * 1024;
 const ECHO_CAPACITY: u16 = 4096;
@@ -87,10 +95,31 @@ pub(super) fn list_length(cdb: &Cdb) -> usize {
     cdb.layout::<Raw>().length.get() as usize
 }
 
-pub(super) fn read(lu: &Lu, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
+pub(super) fn read(
+    lu: &mut Lu,
+    cdb: &Cdb,
+    request: &Request<'_>,
+    device: &dyn Device,
+    data: &mut Data<'_, '_>,
+) -> Outcome {
     let raw: Raw = cdb.layout();
     let offset = raw.offset.get();
     let mut page = PageWriter::new();
+    if raw.mode() == mode::ERROR_HISTORY && device.dump_support().error_history {
+        return error_history::read(lu, &raw, request.nexus, device, data);
+    }
+    data.room.limit(raw.length.get() as usize);
+    if matches!(raw.mode(), mode::DATA | mode::DESCRIPTOR)
+        && let Some(dump) = dump_in(lu, raw.id, device)
+    {
+        if raw.mode() == mode::DESCRIPTOR {
+            page.u8(0).u24(u32::try_from(dump.len()).unwrap_or(u32::MAX));
+        } else {
+            page.bytes(dump.get(offset as usize..).ok_or(Sense::cdb_field(3, None))?);
+        }
+        data.room.put(page.as_slice());
+        return Ok(());
+    }
     let shared = |from: u32| lu.buffers.shared.get(from as usize..).unwrap_or_default();
     match raw.mode() {
         mode::COMBINED | mode::DATA | mode::DESCRIPTOR if raw.id != 0 => return Err(Sense::cdb_field(2, None).into()),
@@ -111,9 +140,19 @@ pub(super) fn read(lu: &Lu, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_
         mode::ECHO_DESCRIPTOR => drop(page.u16(0).u16(ECHO_CAPACITY)),
         _ => return Err(Sense::cdb_field(1, Some(4)).into()),
     }
-    data.room.limit(raw.length.get() as usize);
     data.room.put(page.as_slice());
     Ok(())
+}
+
+/// The dump, if this buffer holds it. A buffer that is for nothing else takes one when it holds none.
+fn dump_in<'a>(lu: &'a mut Lu, id: u8, device: &dyn Device) -> Option<&'a [u8]> {
+    if device.dump_support().buffer != Some(id) {
+        return None;
+    }
+    if lu.dumps.held.is_none() && id != SHARED {
+        lu.dumps.hold(device.dump(&lu.identity), Cause::Device);
+    }
+    lu.dumps.held.as_ref().map(|dump| dump.bytes.as_slice())
 }
 
 pub(super) fn write(
@@ -151,7 +190,7 @@ pub(super) fn write(
     if !microcode && offset + length > most {
         return Err(Sense::cdb_field(6, None).into());
     }
-    let list = data.out.list(length).ok_or_else(|| Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR))?;
+    let list = data.out.parameters(length)?;
     if microcode {
         if length > 0 {
             device.microcode_refused();
@@ -165,6 +204,9 @@ pub(super) fn write(
     if mode == mode::ECHO {
         lu.buffers.echo.insert(request.nexus, list);
         return Ok(());
+    }
+    if device.dump_support().buffer == Some(SHARED) {
+        lu.dumps.held = None;
     }
     let bytes = if mode == mode::COMBINED { list.get(HEADER..).unwrap_or_default() } else { list.as_slice() };
     let shared = &mut lu.buffers.shared;

@@ -2,16 +2,18 @@
 //! RECEIVE DIAGNOSTIC RESULTS, SPC-5 §6.33.  Bytes: 0 opcode · 1 PCV(0) · 2 PAGE CODE · 3-4 ALLOCATION LENGTH · 5 control
 //!
 //! The default self-test and the short and extended ones, in the foreground or background, all check the same, and take
-//! no time: a background test is done before the status. The last twenty are log page 10h. The one diagnostic page is 00h,
-//! the list of pages.
+//! no time: a background test is done before the status. The last twenty are log page 10h. Diagnostic page 00h is the list
+//! of pages; page 80h of IBM drives takes a dump (diagnostic 0160h, IBM LTO SCSI reference: force dump).
 //!
 //! **Deviations:** none.
 
 use crate::asc::Asc;
 use crate::cdb::Cdb;
 use crate::data::Data;
+use crate::dump::Cause;
 use crate::fault::{Fault, Outcome};
 use crate::field::check_reserved;
+use crate::list::{self, ListReader};
 use crate::log::{LIST, LogWriter};
 use crate::lu::{Device, Lu};
 use crate::sense::{Sense, SenseKey};
@@ -28,6 +30,12 @@ pub const RECEIVE: CommandSpec =
 
 /// The page that lists pages, and the list.
 const SUPPORTED_PAGES: u8 = 0x00;
+/// IBM: runs a diagnostic, whose identifier is in bytes 4 and 5.
+const RUN_DIAGNOSTIC: u8 = 0x80;
+/// Bits of both pages that are defined: page code, length, identifier, flags.
+const USAGE_PAGE: &[u8] = &[0xff, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00];
+/// The diagnostic that takes a dump.
+const FORCE_DUMP: [u8; 2] = [0x01, 0x60];
 
 /// Results that are kept.
 const KEPT: usize = 20;
@@ -93,7 +101,7 @@ pub(super) fn send(lu: &mut Lu, cdb: &Cdb, device: &mut dyn Device, data: &mut D
     }
     match code {
         0 if default_test => {}
-        0 => return pages(length, page_format, data),
+        0 => return pages(lu, device, length, page_format, data),
         1 | 2 | 5 | 6 => {}
         // Nothing runs in the background that could be aborted.
         ABORT => return Ok(()),
@@ -107,34 +115,56 @@ pub(super) fn send(lu: &mut Lu, cdb: &Cdb, device: &mut dyn Device, data: &mut D
     if matches!(code, 1 | 2) { Ok(()) } else { outcome }
 }
 
-/// A list of diagnostic pages: 00h alone, which asks for itself.
-fn pages(length: usize, page_format: bool, data: &mut Data<'_, '_>) -> Outcome {
+/// A list of one diagnostic page: 00h, which asks for itself, or 80h where there is one.
+fn pages(lu: &mut Lu, device: &dyn Device, length: usize, page_format: bool, data: &mut Data<'_, '_>) -> Outcome {
     if length == 0 {
         return Ok(());
     }
     if !page_format {
         return Err(Sense::cdb_field(1, Some(4)).into());
     }
-    let list = data.out.list(length).ok_or_else(|| Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR))?;
-    if let [SUPPORTED_PAGES, ..] = list.as_slice() {
-        check_reserved(&list, &[0xff, 0x00], 0)?;
+    let page = data.out.parameters(length)?;
+    let mut list = ListReader::new(&page);
+    let page_fault = list.fault(0);
+    let length_fault = list.fault(2);
+    let [code, _, high, low] = list.array()?;
+    let expected = match code {
+        SUPPORTED_PAGES => 0,
+        RUN_DIAGNOSTIC if device.dump_support().forced => 4,
+        _ => return Err(page_fault.into()),
+    };
+    check_reserved(&page, USAGE_PAGE, 0)?;
+    if u16::from_be_bytes([high, low]) != expected {
+        return Err(length_fault.into());
     }
-    match list.as_slice() {
-        [SUPPORTED_PAGES, _, 0, 0] => Ok(()),
-        [SUPPORTED_PAGES, _, _, _, ..] => Err(Sense::list_field(2, None).into()),
-        [_, _, _, _, ..] => Err(Sense::list_field(0, None).into()),
-        _ => Err(Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR).into()),
+    if code == RUN_DIAGNOSTIC {
+        let diagnostic_fault = list.fault(0);
+        let [a, b, _flags, _reserved] = list.array()?;
+        if [a, b] != FORCE_DUMP {
+            return Err(diagnostic_fault.into());
+        }
     }
+    if !list.is_empty() {
+        return Err(list::length_error().into());
+    }
+    if code == RUN_DIAGNOSTIC {
+        lu.dumps.hold(device.dump(&lu.identity), Cause::Device);
+    }
+    Ok(())
 }
 
-pub(super) fn receive(cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
+pub(super) fn receive(cdb: &Cdb, device: &dyn Device, data: &mut Data<'_, '_>) -> Outcome {
     let [_, flags, page, ..] = *cdb.bytes();
+    // Page 80h has no results: a dump is read with READ BUFFER.
     if flags & 0x01 != 0 && page != SUPPORTED_PAGES {
         return Err(Sense::cdb_field(2, None).into());
     }
     let mut w = PageWriter::new();
     w.u8(SUPPORTED_PAGES).u8(0).length_u16(|w| {
         w.u8(SUPPORTED_PAGES);
+        if device.dump_support().forced {
+            w.u8(RUN_DIAGNOSTIC);
+        }
     });
     data.room.limit(list_length(cdb));
     data.room.put(w.as_slice());

@@ -9,6 +9,7 @@ use crate::asc::Asc;
 use crate::cdb::Cdb;
 use crate::data::Data;
 use crate::fault::{Outcome, Save};
+use crate::list;
 use crate::lu::Lu;
 use crate::sense::Sense;
 use crate::spec::{Access, CommandSpec};
@@ -72,11 +73,10 @@ pub(super) fn set(lu: &mut Lu, cdb: &Cdb, nexus: crate::nexus::NexusId, data: &m
         _ => return Err(Sense::cdb_field(10, Some(7)).into()),
     };
     let length = list_length(cdb);
-    let wrong_length = || Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR);
     if length > most.into() {
-        return Err(wrong_length().into());
+        return Err(list::length_error().into());
     }
-    let list = data.out.list(length).ok_or_else(wrong_length)?;
+    let list = data.out.parameters(length)?;
     // A text ends with a zero, and is nothing without one.
     if information == TEXT.0 && !list.is_empty() && list.last() != Some(&0) {
         return Err(Sense::list_field(u16::try_from(length - 1).unwrap_or_default(), None).into());

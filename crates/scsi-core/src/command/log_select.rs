@@ -55,7 +55,7 @@ pub(super) fn run(
         if !all {
             return Err(Sense::cdb_field(2, Some(5)).into());
         }
-        let list = data.out.list(length).ok_or_else(|| Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR))?;
+        let list = data.out.parameters(length)?;
         let pages = parse(&list, control, request, device)?;
         pages.into_iter().fold(false, |changed, (id, thresholds)| match control {
             control::THRESHOLD => thresholds

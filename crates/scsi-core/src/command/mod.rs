@@ -2,6 +2,7 @@
 
 pub mod buffer;
 pub mod diagnostic;
+mod error_history;
 pub mod identifying;
 pub mod inquiry;
 pub mod log_select;
@@ -95,8 +96,8 @@ pub(crate) fn run(
         SpcCommand::ReserveOut => reserve_out::run(lu, cdb, request, data),
         SpcCommand::Prevent => prevent::run(lu, cdb, request),
         SpcCommand::SendDiagnostic => diagnostic::send(lu, cdb, device, data),
-        SpcCommand::ReceiveDiagnostic => diagnostic::receive(cdb, data),
-        SpcCommand::ReadBuffer => buffer::read(lu, cdb, request, data),
+        SpcCommand::ReceiveDiagnostic => diagnostic::receive(cdb, device, data),
+        SpcCommand::ReadBuffer => buffer::read(lu, cdb, request, device, data),
         SpcCommand::WriteBuffer => buffer::write(lu, cdb, request, device, data),
         SpcCommand::ReportIdentifying => identifying::report(lu, cdb, data),
         SpcCommand::SetIdentifying => identifying::set(lu, cdb, request.nexus, data),

@@ -12,6 +12,7 @@ use crate::cdb::{Cdb, Opcode};
 use crate::data::Data;
 use crate::fault::{Outcome, Save};
 use crate::field::{Field, check_reserved};
+use crate::list;
 use crate::lu::{Device, Lu};
 use crate::mode::{Header, HeaderField};
 use crate::sense::Sense;
@@ -47,9 +48,8 @@ pub(super) fn run(
     if length == 0 {
         return Ok(());
     }
-    let too_short = Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR);
-    let list = data.out.list(length).ok_or_else(|| too_short.clone())?;
-    let (header, pages) = split(short, &list)?.ok_or(too_short)?;
+    let list = data.out.parameters(length)?;
+    let (header, pages) = split(short, &list)?.ok_or_else(list::length_error)?;
     if !page_format && !pages.is_empty() {
         return Err(Sense::cdb_field(1, Some(4)).into());
     }

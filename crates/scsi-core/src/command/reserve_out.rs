@@ -2,11 +2,11 @@
 //!
 //! **Deviations:** REPLACE LOST RESERVATION is refused with 5/24/00: this unit does not lose reservations.
 
-use crate::asc::Asc;
 use crate::cdb::Cdb;
 use crate::data::Data;
 use crate::fault::{Fault, Outcome, Save};
 use crate::field::check_reserved;
+use crate::list;
 use crate::lu::Lu;
 use crate::nexus::TransportId;
 use crate::reservation::{Effects, Kind, Request as Reserve};
@@ -75,12 +75,11 @@ pub(super) fn list_length(cdb: &Cdb) -> usize {
 }
 
 pub(super) fn run(lu: &mut Lu, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
-    let too_short = || Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR);
     let length = list_length(cdb);
     if !(BASIC..=LONGEST).contains(&length) {
-        return Err(too_short().into());
+        return Err(list::length_error().into());
     }
-    let list = data.out.list(length).ok_or_else(too_short)?;
+    let list = data.out.parameters(length)?;
     check_reserved(&list, if cdb.action().0 == 7 { USAGE_MOVE } else { USAGE }, 0)?;
     let caller = lu.port_of(request.nexus).ok_or(Fault::ReservationConflict)?;
     let effects = match cdb.action().0 {
@@ -93,7 +92,7 @@ pub(super) fn run(lu: &mut Lu, cdb: &Cdb, request: &Request<'_>, data: &mut Data
 
 fn basic(lu: &mut Lu, caller: &TransportId, action: u16, cdb: &Cdb, list: &[u8]) -> Result<Effects, Fault> {
     let Ok((raw, rest)) = Basic::read_from_prefix(list) else {
-        return Err(Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR).into());
+        return Err(list::length_error().into());
     };
     let registers = matches!(action, 0 | 6);
     if action == 6 && raw.flags & 0x08 != 0 {
@@ -101,7 +100,7 @@ fn basic(lu: &mut Lu, caller: &TransportId, action: u16, cdb: &Cdb, list: &[u8])
     }
     let also = if registers && raw.flags & 0x08 != 0 { named_ports(lu, rest)? } else { Vec::new() };
     if rest.is_empty() == (registers && raw.flags & 0x08 != 0) {
-        return Err(Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR).into());
+        return Err(list::length_error().into());
     }
     let kind = scope_and_type(cdb, matches!(action, 1 | 2 | 4 | 5))?;
     let request = Reserve {
@@ -125,9 +124,13 @@ fn basic(lu: &mut Lu, caller: &TransportId, action: u16, cdb: &Cdb, list: &[u8])
 
 fn register_and_move(lu: &mut Lu, caller: &TransportId, list: &[u8]) -> Result<Effects, Fault> {
     let Ok((raw, rest)) = Move::read_from_prefix(list) else {
-        return Err(Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR).into());
+        return Err(list::length_error().into());
     };
-    if usize::try_from(raw.id_length.get()) != Ok(rest.len()) {
+    let id_length = usize::try_from(raw.id_length.get()).unwrap_or(usize::MAX);
+    if id_length > rest.len() {
+        return Err(list::length_error().into());
+    }
+    if id_length < rest.len() {
         return Err(Sense::list_field(20, None).into());
     }
     if raw.relative_port.get() != crate::identity::RELATIVE_PORT {
@@ -164,10 +167,9 @@ fn scope_and_type(cdb: &Cdb, uses_type: bool) -> Result<Kind, Sense> {
 
 /// The TransportIDs of SPEC_I_PT, behind their length.
 fn named_ports(lu: &Lu, rest: &[u8]) -> Result<Vec<TransportId>, Sense> {
-    let too_short = || Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR);
-    let (length, mut ids) = rest.split_first_chunk::<4>().ok_or_else(too_short)?;
+    let (length, mut ids) = rest.split_first_chunk::<4>().ok_or_else(list::length_error)?;
     if usize::try_from(u32::from_be_bytes(*length)) != Ok(ids.len()) {
-        return Err(too_short());
+        return Err(list::length_error());
     }
     let mut ports = Vec::new();
     while !ids.is_empty() {

@@ -10,8 +10,8 @@ use crate::cdb::Cdb;
 use crate::data::Data;
 use crate::fault::Outcome;
 use crate::field::check_reserved;
+use crate::list;
 use crate::lu::Lu;
-use crate::sense::Sense;
 use crate::spec::{Access, CommandSpec};
 use crate::target::Request;
 use crate::writer::PageWriter;
@@ -55,11 +55,10 @@ pub(super) fn set(lu: &mut Lu, cdb: &Cdb, request: &Request<'_>, data: &mut Data
     if length == 0 {
         return Ok(());
     }
-    let too_short = || Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR);
     if length != LIST {
-        return Err(too_short().into());
+        return Err(list::length_error().into());
     }
-    let list = data.out.list(LIST).ok_or_else(too_short)?;
+    let list = data.out.parameters(LIST)?;
     check_reserved(&list, USAGE_LIST, 0)?;
     let set_to = list.get(4..10).unwrap_or_default().iter().fold(0_i64, |value, byte| (value << 8) | i64::from(*byte));
     lu.clock.offset = Some(set_to - i64::try_from(request.now.wall.0).unwrap_or(i64::MAX));

@@ -16,6 +16,7 @@ use scsi_core::cdb::Cdb;
 use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
 use scsi_core::field::check_reserved;
+use scsi_core::list;
 use scsi_core::nexus::NexusId;
 use scsi_core::sense::Sense;
 use scsi_core::spec::{Access, CommandSpec};
@@ -108,9 +109,9 @@ pub(crate) fn send(state: &mut State, cdb: &Cdb, nexus: NexusId, data: &mut Data
     }
     // Linux `ch` sends 255 bytes.
     if length < size_of::<List>() {
-        return Err(Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR).into());
+        return Err(list::length_error().into());
     }
-    let list = data.out.list(length).ok_or(Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR))?;
+    let list = data.out.parameters(length)?;
     check_reserved(&list, &USAGE_LIST, 0)?;
     let Ok((list, _)) = List::read_from_prefix(&list) else { return Ok(()) };
     let template = template(&list.template);

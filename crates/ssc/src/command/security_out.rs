@@ -14,6 +14,7 @@ use scsi_core::cdb::Cdb;
 use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
 use scsi_core::field::{Field, check_reserved};
+use scsi_core::list;
 use scsi_core::lu::Lu;
 use scsi_core::sense::Sense;
 use scsi_core::spec::{Access, CommandSpec};
@@ -105,11 +106,10 @@ pub(crate) fn run(
     if length == 0 {
         return Ok(());
     }
-    let too_short = || Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR);
     if length > LONGEST {
         return Err(Sense::cdb_field(6, None).into());
     }
-    let list = Zeroizing::new(data.out.list(length).ok_or_else(too_short)?);
+    let list = Zeroizing::new(data.out.parameters(length)?);
     state.encryption.may_try()?;
     let port = lu.port_of(request.nexus);
     let reserved = port.as_ref().is_some_and(|port| lu.holders().contains(port));
@@ -128,13 +128,13 @@ pub(crate) fn run(
 /// The scope, the lock and the parameters of a page.
 fn parse(list: &[u8], reserved: bool, state: &State) -> Result<(Scope, bool, Parameters), Sense> {
     let at = |byte| Sense::from(Field::byte(byte));
-    let too_short = || Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR);
-    let (page, rest) = Page::ref_from_prefix(list).map_err(|_| too_short())?;
+    let (page, rest) = Page::ref_from_prefix(list).map_err(|_| list::length_error())?;
     if page.code.get() != SET_DATA_ENCRYPTION {
         return Err(at(0));
     }
     let declared = usize::from(page.length.get()) + 4;
-    let rest = list.get(..declared).ok_or_else(too_short)?.get(list.len() - rest.len()..).ok_or_else(|| at(2))?;
+    let rest =
+        list.get(..declared).ok_or_else(list::length_error)?.get(list.len() - rest.len()..).ok_or_else(|| at(2))?;
     let scope = match page.scope >> 5 {
         0 => Scope::Public,
         1 => Scope::Local,

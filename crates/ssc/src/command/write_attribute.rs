@@ -1,6 +1,8 @@
 //! WRITE ATTRIBUTE, SPC-5 §6.56.  Bytes: 0 opcode · 1 WTC(0) · 5 LOGICAL VOLUME NUMBER · 7 PARTITION NUMBER · 10-13 PARAMETER LIST LENGTH · 15 control
 //!
 //! All of the list is checked before any attribute changes, and the memory is durable before GOOD. Length zero removes.
+//! PARAMETER DATA LENGTH in the list is ignored, because it repeats PARAMETER LIST LENGTH (SPC-5 §6.56; HP LTO reference,
+//! volume 3): LTFS counts the field itself in it. An attribute that the end of the list cuts short is 5/1A/00.
 //!
 //! **Deviations:** none; WTC=0 writes through as well.
 
@@ -13,6 +15,7 @@ use scsi_core::cdb::Cdb;
 use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
 use scsi_core::field::{Field, check_reserved};
+use scsi_core::list::{self, ListReader};
 use scsi_core::sense::Sense;
 use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::wire::U32;
@@ -78,16 +81,11 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outc
     if length == 0 {
         return Ok(());
     }
-    let too_short = || Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR);
     if length > LONGEST {
-        return Err(too_short().into());
+        return Err(list::length_error().into());
     }
-    let list = data.out.list(length).ok_or_else(too_short)?;
-    let (declared, attributes) = list.split_first_chunk::<4>().ok_or_else(too_short)?;
-    if usize::try_from(u32::from_be_bytes(*declared)) != Ok(attributes.len()) {
-        return Err(Sense::list_field(0, None).into());
-    }
-    let changed = apply(mam, raw.partition, attributes)?;
+    let list = data.out.parameters(length)?;
+    let changed = apply(mam, raw.partition, ListReader::new(&list))?;
     if changed.used() > cartridge.media().mam_capacity {
         return Err(Sense::illegal(Asc::AUXILIARY_MEMORY_OUT_OF_SPACE).into());
     }
@@ -97,32 +95,29 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outc
 }
 
 /// The memory with all attributes of the list changed, or where the list is wrong.
-fn apply(mam: &Mam, partition: u8, list: &[u8]) -> Result<Mam, Sense> {
-    let mut changed = mam.clone();
-    let (mut rest, mut last) = (list, None);
-    while !rest.is_empty() {
-        let at = 4 + list.len() - rest.len();
-        let fault = |byte: usize| Sense::list_field(u16::try_from(at + byte).unwrap_or(u16::MAX), None);
-        let ([id_high, id_low, format, len_high, len_low], after) =
-            rest.split_first_chunk::<5>().ok_or_else(|| fault(0))?;
-        let id = AttrId(u16::from_be_bytes([*id_high, *id_low]));
-        let len = usize::from(u16::from_be_bytes([*len_high, *len_low]));
-        let (value, after) = after.split_at_checked(len).ok_or_else(|| fault(3))?;
-        let spec = mam::spec(id).filter(|spec| spec.writer == Writer::Host).ok_or_else(|| fault(0))?;
+fn apply(mam: &Mam, partition: u8, mut list: ListReader<'_>) -> Result<Mam, Sense> {
+    let (mut changed, mut last) = (mam.clone(), None);
+    let _parameter_data_length = list.array::<4>()?;
+    while !list.is_empty() {
+        let start = list;
+        let [id_high, id_low, format, len_high, len_low] = list.array()?;
+        let id = AttrId(u16::from_be_bytes([id_high, id_low]));
+        let len = usize::from(u16::from_be_bytes([len_high, len_low]));
+        let value = list.take(len)?;
+        let spec = mam::spec(id).filter(|spec| spec.writer == Writer::Host).ok_or_else(|| start.fault(0))?;
         if last.is_some_and(|last| id <= last) {
-            return Err(fault(0));
+            return Err(start.fault(0));
         }
-        check_reserved(&[*format], &[USAGE_FORMAT], at + 2)?;
+        check_reserved(&[format], &[USAGE_FORMAT], start.offset() + 2)?;
         if format & FORMAT != format_bits(spec.format) {
-            return Err(Field::bits(at + 2, FORMAT).into());
+            return Err(Field::bits(start.offset() + 2, FORMAT).into());
         }
         let fits = len == 0 || len == usize::from(spec.len) || (spec.variable && len <= usize::from(spec.len));
         if !fits {
-            return Err(fault(3));
+            return Err(start.fault(3));
         }
         changed.set(id, partition, value);
         last = Some(id);
-        rest = after;
     }
     Ok(changed)
 }

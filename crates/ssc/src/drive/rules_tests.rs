@@ -461,7 +461,7 @@ fn buffers_and_diagnostics() {
     // The other nexus has an echo buffer of its own.
     assert_eq!(run_as(&mut drive, OTHER, "3c 0a 00 00 00 00 00 00 08 00", &[], 8).0, 2);
     for (cdb, pointer) in [
-        ("3c 02 01 00 00 00 00 00 04 00", "c0 00 02"),
+        ("3c 02 02 00 00 00 00 00 04 00", "c0 00 02"),
         ("3c 02 00 01 00 01 00 00 04 00", "c0 00 03"),
         ("3c 1d 00 00 00 00 00 00 04 00", "cc 00 01"),
         ("3b 02 00 00 ff ff 00 00 02 00", "c0 00 06"),
@@ -482,9 +482,9 @@ fn buffers_and_diagnostics() {
     assert_eq!((results.len(), &results[4..9], results[28]), (404, &bytes("00 01 43 10 c0")[..], 0x20));
     assert_eq!(results[48], 0);
     good(&mut drive, "1d 10 00 00 04 00", &bytes("00 00 00 00"));
-    assert_eq!(run(&mut drive, "1c 00 00 00 ff 00", &[], 255).2, bytes("00 00 00 01 00"));
+    assert_eq!(run(&mut drive, "1c 00 00 00 ff 00", &[], 255).2, bytes("00 00 00 02 00 80"));
     check(&mut drive, "1c 01 80 00 ff 00", &[], 255, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c0 00 02", b"");
-    check(&mut drive, "1d 10 00 00 04 00", &bytes("80 00 00 00"), 0, image, b"");
+    check(&mut drive, "1d 10 00 00 04 00", &bytes("81 00 00 00"), 0, image, b"");
 }
 
 #[test]

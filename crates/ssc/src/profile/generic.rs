@@ -2,6 +2,7 @@
 
 use super::{DriveProfile, Format, Maker, SCSI_2, medium, no_vpd, rw};
 use crate::{log, mode};
+use scsi_core::dump::DumpSupport;
 use scsi_core::identity::Model;
 use scsi_core::inquiry::Inquiry;
 use scsi_core::lu::DEFAULT_ORDER;
@@ -76,5 +77,6 @@ pub const GENERIC: DriveProfile = DriveProfile {
     raw_reads: false,
     protection: &[],
     worm: true,
+    dumps: DumpSupport::NONE,
     lacks: SCSI_2,
 };

@@ -5,7 +5,7 @@
 //! VPD and log pages; captures of LTO-7 and LTO-9 drives (INQUIRY, VPD, mode and log pages), which answer as IBM's. LTO-8 lies
 //! between those.
 
-use super::{BOTH, DriveProfile, Format, Maker, NO_WRAPS, REED_SOLOMON, ibm, ro, rw};
+use super::{BOTH, DriveProfile, Format, HP_DUMPS, IBM_DUMPS, Maker, NO_WRAPS, REED_SOLOMON, ibm, ro, rw};
 use crate::{log, mode};
 use scsi_core::identity::{Identity, Model};
 use scsi_core::inquiry::Inquiry;
@@ -104,6 +104,7 @@ const fn built_by_hp(product: &'static str, revision: &'static str, generation: 
         raw_reads: true,
         protection: REED_SOLOMON,
         worm: true,
+        dumps: HP_DUMPS,
         lacks: NO_WRAPS,
     }
 }
@@ -125,6 +126,7 @@ const fn built_by_ibm(model: Model, generation: &Generation) -> DriveProfile {
         raw_reads: false,
         protection: BOTH,
         worm: true,
+        dumps: IBM_DUMPS,
         lacks: &[],
     }
 }

@@ -4,7 +4,7 @@
 //! attached SCSI), with the version descriptors of iSCSI in the place of SAS; lists of VPD, mode and log pages as captured
 //! from LTO-6 to LTO-10 drives; load matrix of the Ultrium specifications. Full and half height differ in their names.
 
-use super::{BOTH, DriveProfile, Format, Maker, NO_WRAPS, REED_SOLOMON, ro, rw};
+use super::{BOTH, DriveProfile, Format, IBM_DUMPS, Maker, NO_WRAPS, REED_SOLOMON, ro, rw};
 use crate::{log, mode};
 use scsi_core::identity::{Identity, Model};
 use scsi_core::inquiry::Inquiry;
@@ -79,6 +79,7 @@ const fn ultrium(product: &'static str, revision: &'static str, generation: &Gen
         raw_reads: false,
         protection: if since_7 { BOTH } else { REED_SOLOMON },
         worm: true,
+        dumps: IBM_DUMPS,
         lacks: if since_7 { &[] } else { NO_WRAPS },
     }
 }

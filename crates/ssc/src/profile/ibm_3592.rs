@@ -1,6 +1,6 @@
 //! IBM 3592 J1A and TS1120 to TS1140 (E05 to E07), as mhvtl presents them; not compared with captures.
 
-use super::{BEFORE_LTO_4, BEFORE_LTO_5, DriveProfile, Format, GENERIC, generic, medium, rw};
+use super::{BEFORE_LTO_4, BEFORE_LTO_5, DriveProfile, Format, GENERIC, IBM_3592_DUMP, generic, medium, rw};
 use crate::{log, mode};
 use scsi_core::identity::Model;
 use scsi_core::inquiry::Inquiry;
@@ -16,6 +16,7 @@ const fn drive(product: &'static str, name: &str, formats: &'static [Format]) ->
         log_pages: log::IBM_3592_PAGES,
         order: IBM_ORDER,
         algorithm: (1, &[0]),
+        dumps: IBM_3592_DUMP,
         lacks: BEFORE_LTO_5,
         ..GENERIC
     }

@@ -3,8 +3,9 @@
 //! As mhvtl presents them (load matrix, capabilities, lists of pages), in what later generations by the same maker answer.
 //! Not compared with captures.
 
-use super::{BEFORE_LTO_4, BEFORE_LTO_5, DriveProfile, Format, hp, ibm, named, ro, rw};
+use super::{BEFORE_LTO_4, BEFORE_LTO_5, DriveProfile, Format, IBM_DUMP, hp, ibm, named, ro, rw};
 use crate::{log, mode};
+use scsi_core::dump::DumpSupport;
 use scsi_core::identity::Model;
 use scsi_core::inquiry::Inquiry;
 use tape_store::media::{LTO_1, LTO_2, LTO_3, LTO_4, MediaSpec};
@@ -36,6 +37,7 @@ const fn of_ibm(product: &'static str, generation: &Generation) -> DriveProfile 
         vpd_pages: &[0x00, 0x80, 0x83, 0x86, 0xb0, 0xb1, 0xb2, 0xc0, 0xc1],
         protection: &[],
         worm,
+        dumps: IBM_DUMP,
         lacks: if encrypts { BEFORE_LTO_5 } else { BEFORE_LTO_4 },
         ..ibm::ULT3580_TD5
     }
@@ -57,6 +59,7 @@ const fn of_hp(product: &'static str, generation: &Generation) -> DriveProfile {
         vpd_pages: &[0x00, 0x80, 0x83, 0x86, 0xb0, 0xb1, 0xb2, 0xc0, 0xc1, 0xc2, 0xc3, 0xc4],
         protection: &[],
         worm,
+        dumps: DumpSupport::NONE,
         lacks: if encrypts { BEFORE_LTO_5 } else { BEFORE_LTO_4 },
         ..hp::ULTRIUM_5
     }

@@ -26,6 +26,7 @@ pub use sony::{SDX_300C, SDX_500C, SDX_500V, SDX_700C, SDX_700V, SDX_900V};
 pub use stk::{T9840A, T9840B, T9840C, T9840D, T9940A, T9940B, T10000A, T10000B, T10000C};
 
 use crate::protection::Method;
+use scsi_core::dump::DumpSupport;
 use scsi_core::identity::{Identity, Model};
 use scsi_core::inquiry::Inquiry;
 use scsi_core::log::LogId;
@@ -103,6 +104,15 @@ const REED_SOLOMON: &[Method] = &[Method::ReedSolomon];
 /// Since LTO-7.
 const BOTH: &[Method] = &[Method::ReedSolomon, Method::Crc32c];
 
+/// IBM LTO before LTO-5: force dump, read from buffer 01h (IBM Ultrium SCSI reference; LTFS).
+const IBM_DUMP: DumpSupport = DumpSupport { forced: true, buffer: Some(0x01), error_history: false };
+/// IBM LTO since LTO-5: error history as well.
+const IBM_DUMPS: DumpSupport = DumpSupport { error_history: true, ..IBM_DUMP };
+/// IBM 3592: buffer 00h (LTFS).
+const IBM_3592_DUMP: DumpSupport = DumpSupport { buffer: Some(0x00), ..IBM_DUMP };
+/// HP LTO since LTO-5: error history alone.
+const HP_DUMPS: DumpSupport = DumpSupport { error_history: true, ..DumpSupport::NONE };
+
 /// Facts of one model.
 #[derive(Debug)]
 pub struct DriveProfile {
@@ -134,6 +144,8 @@ pub struct DriveProfile {
     pub protection: &'static [Method],
     /// It takes cartridges that are written once.
     pub worm: bool,
+    /// How hosts get at its diagnostic dump.
+    pub dumps: DumpSupport,
     /// Names of the commands it does not have.
     pub lacks: &'static [&'static str],
 }

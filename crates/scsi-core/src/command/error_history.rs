@@ -1,0 +1,91 @@
+//! READ BUFFER mode 1Ch: error history (SPC-5 §6.18.9). The snapshot is the unit's dump, in buffer 10h.
+//!
+//! BUFFER ID 00h to 03h return the directory; 01h and 03h create a snapshot, 02h and 03h make the nexus the error history
+//! I_T nexus. FEh and FFh clear that nexus; FFh releases the snapshot too. While a snapshot exists, only 02h and 03h are
+//! open to other nexuses: 5/00/16.
+
+use super::buffer::Raw;
+use crate::asc::Asc;
+use crate::data::Data;
+use crate::dump::{Cause, Dump};
+use crate::fault::Outcome;
+use crate::lu::{Device, Lu};
+use crate::nexus::NexusId;
+use crate::sense::Sense;
+use crate::writer::PageWriter;
+
+/// BUFFER ID: directory, with a new snapshot, with a new nexus, with both.
+const DIRECTORY: u8 = 0x00;
+const NEW_SNAPSHOT: u8 = 0x01;
+const NEW_NEXUS: u8 = 0x02;
+const NEW_BOTH: u8 = 0x03;
+/// The one buffer of the snapshot.
+const SNAPSHOT: u8 = 0x10;
+const CLEAR_NEXUS: u8 = 0xfe;
+const RELEASE: u8 = 0xff;
+/// Every BUFFER ID that the directory lists.
+const LISTED: [u8; 5] = [DIRECTORY, NEW_SNAPSHOT, NEW_NEXUS, NEW_BOTH, SNAPSHOT];
+/// Bytes of the directory.
+const DIRECTORY_LEN: u32 = 32 + 8 * 5;
+
+pub(super) fn read(lu: &mut Lu, raw: &Raw, nexus: NexusId, device: &dyn Device, data: &mut Data<'_, '_>) -> Outcome {
+    let (id, offset) = (raw.id, raw.offset.get());
+    if !LISTED.contains(&id) && !matches!(id, CLEAR_NEXUS | RELEASE) {
+        return Err(Sense::cdb_field(2, None).into());
+    }
+    let open_to_all = matches!(id, NEW_NEXUS | NEW_BOTH);
+    let taken = lu.dumps.held.is_some() && lu.dumps.nexus.is_some_and(|owner| owner != nexus);
+    if taken && !open_to_all {
+        return Err(Sense::illegal(Asc::OPERATION_IN_PROGRESS).into());
+    }
+    let mut page = PageWriter::new();
+    match id {
+        CLEAR_NEXUS | RELEASE => {
+            lu.dumps.nexus = None;
+            match &mut lu.dumps.held {
+                Some(dump) if id == CLEAR_NEXUS => dump.retrieved = true,
+                held => *held = None,
+            }
+        }
+        SNAPSHOT => {
+            let dump = lu.dumps.held.as_ref().ok_or(Sense::illegal(Asc::COMMAND_SEQUENCE_ERROR))?;
+            let bytes = dump.bytes.get(offset as usize..).ok_or(Sense::cdb_field(3, None))?;
+            page.bytes(bytes);
+        }
+        _ if offset != 0 => return Err(Sense::cdb_field(3, None).into()),
+        _ => {
+            if open_to_all || lu.dumps.nexus.is_none() {
+                lu.dumps.nexus = Some(nexus);
+            }
+            let create = matches!(id, NEW_SNAPSHOT | NEW_BOTH) || lu.dumps.held.is_none();
+            if create {
+                lu.dumps.hold(device.dump(&lu.identity), Cause::ErrorHistory);
+            }
+            if let Some(dump) = &lu.dumps.held {
+                directory(&lu.identity.model.vendor, dump, create, &mut page);
+            }
+        }
+    }
+    data.room.limit(raw.length.get() as usize);
+    data.room.put(page.as_slice());
+    Ok(())
+}
+
+/// The error history directory (SPC-5 table 233) with an entry for each buffer.
+fn directory(vendor: &str, dump: &Dump, created: bool, page: &mut PageWriter) {
+    /// EHS_RETRIEVED: a host has asked to clear the nexus since, or none has.
+    const RETRIEVED: (u8, u8) = (0b01, 0b10);
+    let retrieved = if dump.retrieved { RETRIEVED.0 } else { RETRIEVED.1 };
+    let source = match dump.cause {
+        Cause::Device => 0b00,
+        Cause::ErrorHistory if created => 0b01,
+        Cause::ErrorHistory => 0b10,
+    };
+    page.ascii(vendor, 8).u8(1).u8(retrieved << 3 | source << 1).zeros(20);
+    page.length_u16(|w| {
+        for id in LISTED {
+            let len = if id == SNAPSHOT { u32::try_from(dump.bytes.len()).unwrap_or(u32::MAX) } else { DIRECTORY_LEN };
+            w.u8(id).zeros(3).u32(len);
+        }
+    });
+}

@@ -1,0 +1,136 @@
+//! The diagnostic dump of a drive: identity, medium, position, TapeAlert flags, and the last commands with their sense.
+//!
+//! It is text, a `name=value` list to a line, and ends with the line `end`. It holds no user data and no keys; of a
+//! command whose data is secret only the operation code is shown.
+
+use crate::device::State;
+use crate::load::Load;
+use crate::mounted::Mounted;
+use scsi_core::cdb::Cdb;
+use scsi_core::fault::Completion;
+use scsi_core::identity::Identity;
+use scsi_core::nexus::NexusId;
+use scsi_core::sense::SenseBytes;
+use scsi_core::status::Status;
+use scsi_core::target::Request;
+use scsi_core::time::Timestamp;
+use std::collections::VecDeque;
+use std::fmt::{self, Write};
+use tape_store::cartridge::Cartridge;
+
+/// Commands that are kept.
+const KEPT: usize = 64;
+
+/// The last commands, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct History(VecDeque<Entry>);
+
+#[derive(Debug)]
+struct Entry {
+    at: Timestamp,
+    nexus: NexusId,
+    cdb: Cdb,
+    len: usize,
+    status: Status,
+    sense: Option<SenseBytes>,
+}
+
+impl History {
+    /// Notes a command and how it ended.
+    pub(crate) fn note(&mut self, request: &Request<'_>, cdb: &Cdb, completion: &Completion) {
+        if self.0.len() == KEPT {
+            self.0.pop_front();
+        }
+        self.0.push_back(Entry {
+            at: request.now.wall,
+            nexus: request.nexus,
+            cdb: *cdb,
+            len: request.cdb.len().min(Cdb::MAX),
+            status: completion.status,
+            sense: completion.sense,
+        });
+    }
+}
+
+/// A dump of the drive's present state.
+pub(crate) fn render(state: &State, identity: &Identity) -> Vec<u8> {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write(state, identity, &mut text);
+    text.into_bytes()
+}
+
+fn write(state: &State, identity: &Identity, w: &mut String) -> fmt::Result {
+    let model = &identity.model;
+    writeln!(w, "drive dump version=1")?;
+    writeln!(
+        w,
+        "vendor={} product={} revision={} serial={}",
+        model.vendor, model.product, model.revision, identity.serial
+    )?;
+    writeln!(w, "time_ms={} power_on_s={}", state.latest.wall.0, state.power_on_seconds(state.latest))?;
+    writeln!(w, "loads={} online={} tape_alert={:016x}", state.loads, !state.offline, state.alerts.all().bits())?;
+    writeln!(w, "block_length={} buffered_mode={}", state.block_length, state.buffered_mode)?;
+    match &state.load {
+        Load::Empty => writeln!(w, "medium=none")?,
+        Load::Ejected(cartridge) => medium(cartridge, "ejected", w)?,
+        Load::Held(held) => medium(&held.cartridge, "loaded, not threaded", w)?,
+        Load::Unusable(cartridge, sense) => {
+            medium(cartridge, "unusable", w)?;
+            writeln!(w, "medium_sense={}", hex(sense.fixed().as_slice()))?;
+        }
+        Load::Mounted(mounted) => {
+            medium(&mounted.cartridge, "mounted", w)?;
+            threaded(mounted, w)?;
+        }
+    }
+    writeln!(w, "commands={}", state.history.0.len())?;
+    for entry in &state.history.0 {
+        command(entry, w)?;
+    }
+    writeln!(w, "end")
+}
+
+fn medium(cartridge: &Cartridge, state: &str, w: &mut String) -> fmt::Result {
+    let (barcode, media) = (cartridge.barcode(), cartridge.media());
+    writeln!(w, "medium={barcode} type={} kind={:?} state=\"{state}\"", media.name, cartridge.kind())
+}
+
+fn threaded(mounted: &Mounted, w: &mut String) -> fmt::Result {
+    let at = mounted.medium.position();
+    let (early, programmable) = (at.early_warning, at.programmable_warning);
+    writeln!(
+        w,
+        "partition={} object={} file={} early_warning={early} programmable_early_warning={programmable}",
+        at.partition, at.object, at.file
+    )?;
+    let (protected, append_only) = (mounted.protected.is_some(), mounted.append_only);
+    writeln!(w, "write_protected={protected} write_failed={} append_only={append_only}", mounted.write_failed)?;
+    for partition in 0..mounted.medium.partitions() {
+        if let Ok(usage) = mounted.medium.usage(partition) {
+            let (capacity, used, objects) = (usage.capacity, usage.used, usage.objects);
+            writeln!(w, "usage partition={partition} capacity={capacity} used={used} objects={objects}")?;
+        }
+    }
+    let counters = &mounted.counters;
+    writeln!(w, "bytes_written={} bytes_read={}", counters.from_host, counters.to_host)?;
+    writeln!(w, "write_failures={} read_failures={}", counters.write_failures, counters.read_failures)
+}
+
+fn command(entry: &Entry, w: &mut String) -> fmt::Result {
+    let cdb = entry.cdb.bytes().get(..entry.len).unwrap_or_default();
+    let shown = if crate::table::is_secret(cdb) { cdb.get(..1).unwrap_or_default() } else { cdb };
+    write!(w, "time_ms={} nexus={} cdb={} status={:02x}", entry.at.0, entry.nexus.0, hex(shown), entry.status.0)?;
+    if let Some(sense) = &entry.sense {
+        write!(w, " sense={}", hex(sense.as_slice()))?;
+    }
+    writeln!(w)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
