@@ -187,8 +187,8 @@ fn individual(values: &[u8], unit: u64, count: u64, tape: Tape) -> Result<Vec<u6
     // LTFS asks for 1 GB of any tape. On a cartridge with less room than that, what is no more than the smallest
     // partition of its generation is the smallest of this one.
     let scaled = |value: u16| if asked(value) <= tape.smallest() { 1 } else { as_asked(value) };
-    let parted = shared_out(&values, &as_asked, tape.available(count), rests.len());
-    let parted = parted.or_else(|| shared_out(&values, &scaled, tape.available(count), rests.len()));
+    let parted = shared_out(values, &as_asked, tape.available(count), rests.len());
+    let parted = parted.or_else(|| shared_out(values, &scaled, tape.available(count), rests.len()));
     Ok(parted.ok_or(8_usize)?.into_iter().map(|units| tape.bytes(units)).collect())
 }
 
