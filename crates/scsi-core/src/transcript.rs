@@ -1,8 +1,10 @@
 //! Golden transcripts: what a host sent and what it got, as text. For tests.
 //!
 //! Lines that begin with `#` mean nothing; the first other one is `@` and what the device is, as its reader understands
-//! it. `> [lun N] CDB [out BYTES] [room N]` is a command, `< STATUS [sense BYTES] [in BYTES]` its answer; bytes are
-//! hexadecimal.
+//! it. `> [lun N] CDB [out BYTES] [room N]` is a command, `< STATUS [sense BYTES] [in BYTES]` its answer.
+//!
+//! BYTES are words: `5e` is a byte, `00*512` the same byte 512 times, `'VOL1` the characters behind the apostrophe. Data
+//! that ends with `..` is compared as far as it is given.
 
 use std::fmt;
 
@@ -45,6 +47,19 @@ pub struct Step {
     pub room: usize,
     /// What it got.
     pub answer: Answer,
+    /// Only the beginning of its data is given.
+    pub partial: bool,
+}
+
+impl Step {
+    /// The part of an answer that is compared with [`Self::answer`].
+    #[must_use]
+    pub fn compared(&self, mut got: Answer) -> Answer {
+        if self.partial {
+            got.data.truncate(self.answer.data.len());
+        }
+        got
+    }
 }
 
 /// The words behind `name`, up to the next name.
@@ -55,7 +70,17 @@ fn part<'a>(line: &'a str, name: &str) -> Vec<&'a str> {
 }
 
 fn bytes(words: &[&str]) -> Vec<u8> {
-    words.iter().map_while(|word| u8::from_str_radix(word, 16).ok()).collect()
+    let mut bytes = Vec::new();
+    for word in words {
+        if let Some(text) = word.strip_prefix('\'') {
+            bytes.extend_from_slice(text.as_bytes());
+            continue;
+        }
+        let (byte, count) = word.split_once('*').unwrap_or((word, "1"));
+        let (Ok(byte), Ok(count)) = (u8::from_str_radix(byte, 16), count.parse::<usize>()) else { break };
+        bytes.resize(bytes.len() + count, byte);
+    }
+    bytes
 }
 
 /// The device and the steps of a transcript.
@@ -89,7 +114,28 @@ pub fn parse(text: &str) -> (&str, Vec<Step>) {
             out: bytes(&part(command, "out")),
             room: number("room").unwrap_or(0),
             answer: Answer { status, sense: bytes(&part(answer, "sense")), data: bytes(&part(answer, "in")) },
+            partial: part(answer, "in").last() == Some(&".."),
         });
     }
     (setup, steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_bytes() {
+        let text = "# a comment\n@ here\n> lun 3 0a 00 out 'VOL1 20*3 0a room 4\n< 02 sense 70 00*2 in 01 ..\n> 00\n< 00 in 02\n";
+        let (setup, steps) = parse(text);
+        let [first, second] = steps.as_slice() else { panic!("{steps:?}") };
+        assert_eq!((setup, first.line, first.lun, first.room), ("here", 3, 3, 4));
+        assert_eq!((first.cdb.as_slice(), first.out.as_slice()), (&[0x0a, 0][..], &b"VOL1   \n"[..]));
+        assert_eq!((first.answer.status, first.answer.sense.as_slice()), (2, &[0x70, 0, 0][..]));
+        assert_eq!((first.answer.data.as_slice(), first.partial), (&[1][..], true));
+        assert_eq!((second.answer.data.as_slice(), second.partial), (&[2][..], false));
+        let got = Answer { status: 2, sense: vec![0x70, 0, 0], data: vec![1, 9] };
+        assert_eq!(first.compared(got.clone()), first.answer);
+        assert_eq!(second.compared(got.clone()), got);
+    }
 }

@@ -1,7 +1,7 @@
 //! Golden transcripts: what Linux' programs and its `ch` driver send to each model of library, replayed.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use scsi_core::transcript::{self, Step};
+use scsi_core::transcript;
 use vtl::config::parse;
 use vtl::data_dir::Data;
 use vtl::host::Host;
@@ -26,10 +26,12 @@ fn transcripts_replay() {
         let (name, steps) = transcript::parse(text);
         let library = site.library(name).unwrap();
         let host = Host::login(library.target(), 1);
-        for Step { line, lun, cdb, out, room, answer } in steps {
-            let got = if out.is_empty() { host.command(lun, &cdb, room) } else { host.send(lun, &cdb, &out) };
+        for step in steps {
+            let (lun, cdb) = (step.lun, step.cdb.as_slice());
+            let got =
+                if step.out.is_empty() { host.command(lun, cdb, step.room) } else { host.send(lun, cdb, &step.out) };
             let got = transcript::Answer { status: got.status.0, sense: got.sense, data: got.data };
-            assert_eq!(got, answer, "{name}.txt:{line}: {cdb:02x?}");
+            assert_eq!(step.compared(got), step.answer, "{name}.txt:{}: {cdb:02x?}", step.line);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! LOAD UNLOAD, SSC-5 §7.4.  Bytes: 0 opcode · 1 IMMED(0) · 4 HOLD(3) EOT(2) RETEN(1) LOAD(0) · 5 control
 //!
-//! With HOLD=1 the cartridge stays inside, not threaded, and its memory can be read.
+//! With HOLD=1 the cartridge stays inside, not threaded, and its memory can be read. A load of a tape that is threaded
+//! positions it at the beginning of partition 0, as any load does: LTFS relies on it before SET CAPACITY and FORMAT MEDIUM.
 //!
 //! **Deviations:** EOT=1 is refused, as LTO drives do; RETEN is accepted and, as on LTO, moves nothing; a load
 //! is at partition 0, whatever attribute 080Ah allows.
@@ -36,7 +37,8 @@ fn load(lu: &mut Lu, state: &mut State, request: &Request<'_>, hold: bool) -> Ou
         Load::Empty => return Err(not_ready(Asc::MEDIUM_NOT_PRESENT).into()),
         Load::Mounted(mounted) => {
             state.load = Load::Mounted(mounted);
-            return super::rewind::run(state);
+            let mounted = state.ready()?;
+            return super::rewind::to_beginning_of(mounted, 0);
         }
         Load::Held(held) => held.cartridge,
         Load::Ejected(cartridge) | Load::Unusable(cartridge, _) => cartridge,

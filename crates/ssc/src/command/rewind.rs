@@ -4,6 +4,7 @@
 
 use crate::device::State;
 use crate::fault::{self, Doing};
+use crate::mounted::Mounted;
 use scsi_core::fault::Outcome;
 use scsi_core::spec::{Access, CommandSpec};
 
@@ -13,8 +14,13 @@ pub(crate) const SPEC: CommandSpec =
 
 pub(crate) fn run(state: &mut State) -> Outcome {
     let mounted = state.ready()?;
-    mounted.before_motion()?;
     let partition = mounted.medium.position().partition;
+    to_beginning_of(mounted, partition)
+}
+
+/// Positions the tape at the beginning of a partition.
+pub(super) fn to_beginning_of(mounted: &mut Mounted, partition: u8) -> Outcome {
+    mounted.before_motion()?;
     mounted.medium.locate(partition, 0).map_err(|error| fault::sense(&error, Doing::Moving))?;
     Ok(())
 }

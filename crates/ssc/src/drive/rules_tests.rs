@@ -285,6 +285,22 @@ fn programmable_early_warning() {
     check(&mut drive, "10 00 00 00 01 00", &[], 0, early, b"");
 }
 
+/// LTFS loads a tape that is threaded to come to the beginning of partition 0; REWIND stays in its partition.
+#[test]
+fn a_load_is_at_partition_0() {
+    let mut drive = loaded(100_000_000_000);
+    good(&mut drive, "15 10 00 00 14 00", &bytes("00 00 10 00 11 0e 03 01 3c 03 09 00 00 0a ff ff 00 00 00 00"));
+    good(&mut drive, "04 00 01 00 00 00", b"");
+    let place = |drive: &mut Drive| run(drive, "34 06 00 00 00 00 00 00 00 00", &[], 32).2[4..16].to_vec();
+    good(&mut drive, "92 02 00 01 00 00 00 00 00 00 00 00 00 00 00 00", b"");
+    good(&mut drive, "0a 00 00 00 01 00", b"x");
+    good(&mut drive, "01 00 00 00 00 00", b"");
+    assert_eq!(place(&mut drive), bytes("00 00 00 01 00 00 00 00 00 00 00 00"));
+    good(&mut drive, "1b 00 00 00 01 00", b"");
+    assert_eq!(place(&mut drive), bytes("00 00 00 00 00 00 00 00 00 00 00 00"));
+    good(&mut drive, "04 00 00 00 00 00", b"");
+}
+
 #[test]
 fn explicit_addresses() {
     let mut drive = loaded(1 << 30);

@@ -1,10 +1,10 @@
-//! Golden transcripts: sessions of real hosts, command by command, replayed on a drive. `@ MODEL MEDIUM KIND` is the drive
-//! and what is in it.
+//! Golden transcripts: sessions of real hosts, command by command, replayed on a drive. `@ MODEL, MEDIUM KIND [BYTES]` is
+//! the drive and the cartridge in it; one without a size has that of its generation.
 
 use super::tests::{HOST, cartridge, run_as};
 use super::*;
 use scsi_core::nexus::TransportId;
-use scsi_core::transcript::{self, Answer, Step};
+use scsi_core::transcript::{self, Answer};
 use tape_store::cartridge::Kind;
 
 const TRANSCRIPTS: [(&str, &str); 3] = [
@@ -15,7 +15,9 @@ const TRANSCRIPTS: [(&str, &str); 3] = [
 
 /// A drive after power on, with its cartridge; the nexus has heard of neither.
 fn drive(setup: &str) -> Drive {
-    let [model, medium, kind] = setup.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{setup}") };
+    let (model, cartridge_of) = setup.split_once(", ").unwrap();
+    let words = cartridge_of.split_whitespace().collect::<Vec<_>>();
+    let [medium, kind, ref size @ ..] = words[..] else { panic!("{setup}") };
     let profile = crate::profile::by_product(model).unwrap();
     let identity = Identity { model: profile.model.into(), serial: "1234567890".into(), naa: 1, port: None };
     let mut drive = Drive::new(profile, identity, DriveConfig { codec: Codec::NONE }, lu::Saved::default());
@@ -23,7 +25,8 @@ fn drive(setup: &str) -> Drive {
     drive.event(Event::NexusUp { nexus: HOST, port, returning: false }, Now::default());
     let media = tape_store::media::by_name(medium).unwrap();
     let kind = if kind == "worm" { Kind::Worm } else { Kind::Data };
-    drive.insert(cartridge(media, kind, media.capacity)).unwrap();
+    let size = size.first().map_or(media.capacity, |size| size.parse().unwrap());
+    drive.insert(cartridge(media, kind, size)).unwrap();
     drive
 }
 
@@ -32,10 +35,11 @@ fn transcripts_replay() {
     for (name, text) in TRANSCRIPTS {
         let (setup, steps) = transcript::parse(text);
         let mut drive = drive(setup);
-        for Step { line, cdb, out, room, answer, .. } in steps {
-            let cdb: String = cdb.iter().map(|byte| format!("{byte:02x} ")).collect();
-            let (status, sense, data) = run_as(&mut drive, HOST, &cdb, &out, room);
-            assert_eq!(Answer { status, sense, data }, answer, "{name}.txt:{line}: {cdb}");
+        for step in steps {
+            let cdb: String = step.cdb.iter().map(|byte| format!("{byte:02x} ")).collect();
+            let (status, sense, data) = run_as(&mut drive, HOST, &cdb, &step.out, step.room);
+            let got = step.compared(Answer { status, sense, data });
+            assert_eq!(got, step.answer, "{name}.txt:{}: {cdb}", step.line);
         }
     }
 }
