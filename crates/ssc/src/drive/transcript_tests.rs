@@ -7,10 +7,13 @@ use scsi_core::nexus::TransportId;
 use scsi_core::transcript::{self, Answer};
 use tape_store::cartridge::Kind;
 
-const TRANSCRIPTS: [(&str, &str); 3] = [
+const TRANSCRIPTS: [(&str, &str); 6] = [
     ("st", include_str!("transcripts/st.txt")),
-    ("ltfs", include_str!("transcripts/ltfs.txt")),
     ("worm", include_str!("transcripts/worm.txt")),
+    ("ltfs_lto5", include_str!("transcripts/ltfs_lto5.txt")),
+    ("ltfs_lto9", include_str!("transcripts/ltfs_lto9.txt")),
+    ("ltfs_hp6", include_str!("transcripts/ltfs_hp6.txt")),
+    ("ltfs_hpe8", include_str!("transcripts/ltfs_hpe8.txt")),
 ];
 
 /// A drive after power on, with its cartridge; the nexus has heard of neither.
