@@ -7,13 +7,14 @@ use scsi_core::nexus::TransportId;
 use scsi_core::transcript::{self, Answer};
 use tape_store::cartridge::Kind;
 
-const TRANSCRIPTS: [(&str, &str); 6] = [
+const TRANSCRIPTS: [(&str, &str); 7] = [
     ("st", include_str!("transcripts/st.txt")),
     ("worm", include_str!("transcripts/worm.txt")),
     ("ltfs_lto5", include_str!("transcripts/ltfs_lto5.txt")),
     ("ltfs_lto9", include_str!("transcripts/ltfs_lto9.txt")),
     ("ltfs_hp6", include_str!("transcripts/ltfs_hp6.txt")),
     ("ltfs_hpe8", include_str!("transcripts/ltfs_hpe8.txt")),
+    ("ltfs_recovery", include_str!("transcripts/ltfs_recovery.txt")),
 ];
 
 /// A drive after power on, with its cartridge; the nexus has heard of neither.
