@@ -224,6 +224,9 @@ fn volume_tags() {
     assert_eq!(send_tag(&mut changer, HOST, "A", 8), (2, refused("cc"), vec![]));
     assert_eq!(send_tag(&mut changer, HOST, "A", 3), (2, refused("cc"), vec![]));
     assert_eq!(run(&mut changer, "b6 00 00 00 00 05 00 00 00 27 00 00", &[0; 39], 0).1[12..14], [0x1a, 0]);
+    // Less data than the CDB says; no list, which changes nothing.
+    assert_eq!(run(&mut changer, "b6 00 00 00 00 05 00 00 00 28 00 00", &[0; 39], 0).1[12..14], [0x1a, 0]);
+    assert_eq!(run(&mut changer, "b6 00 00 00 00 05 00 00 00 00 00 00", b"", 0), (0, vec![], vec![]));
     // Linux ch sends 255 bytes: the template, and zeros.
     let mut list = [0; 255];
     list[..32].fill(b'*');
