@@ -128,6 +128,9 @@ impl Drive {
             let outcome = Err(Fault::from(sense.clone()));
             command::read::note_outcome(&mut self.state, operation.nexus, &outcome);
             self.note_error(&operation.cdb, self.state.latest.wall, &outcome);
+            if failure(&outcome).is_some() {
+                self.lu.dump_after_error(&self.state);
+            }
             self.lu.defer(operation.nexus, sense);
         }
     }
@@ -384,10 +387,7 @@ impl Drive {
 
     /// What log page 16h tells of: errors of medium and hardware.
     fn note_error(&mut self, cdb: &Cdb, at: Timestamp, outcome: &Outcome) {
-        let Err(Fault::Check(sense)) = outcome else { return };
-        if !matches!(sense.key, SenseKey::MEDIUM_ERROR | SenseKey::HARDWARE_ERROR) {
-            return;
-        }
+        let Some(sense) = failure(outcome) else { return };
         let State { load, diagnostics, profile, .. } = &mut self.state;
         let failed = if let Load::Mounted(mounted) = load { Some(mounted.cartridge.barcode().clone()) } else { None };
         let medium = if let Load::Mounted(mounted) = load {
@@ -458,12 +458,21 @@ impl Drive {
     }
 }
 
+/// The sense of an error of the medium or the hardware.
+fn failure(outcome: &Outcome) -> Option<&Sense> {
+    match outcome {
+        Err(Fault::Check(sense)) if matches!(sense.key, SenseKey::MEDIUM_ERROR | SenseKey::HARDWARE_ERROR) => {
+            Some(sense)
+        }
+        _ => None,
+    }
+}
+
 impl LogicalUnit for Drive {
     fn execute(&mut self, request: &Request<'_>, mut data: Data<'_, '_>) -> Completion {
         let cdb = Cdb::new(request.cdb);
         let outcome = self.run(request, &cdb, &mut data);
-        let failed = matches!(&outcome, Err(Fault::Check(sense))
-            if matches!(sense.key, SenseKey::MEDIUM_ERROR | SenseKey::HARDWARE_ERROR));
+        let failed = failure(&outcome).is_some();
         let completion = self.lu.complete(outcome, &data);
         self.state.history.note(request, &cdb, &completion);
         if failed {
