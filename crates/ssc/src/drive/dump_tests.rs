@@ -97,6 +97,23 @@ fn a_buffer_that_was_never_filled_takes_a_dump() {
 }
 
 #[test]
+fn the_last_64_commands_are_in_a_dump() {
+    let mut drive = loaded(1 << 30);
+    good(&mut drive, "1e 00 00 00 00 00", b"");
+    for _ in 0..63 {
+        good(&mut drive, "00 00 00 00 00 00", b"");
+    }
+    good(&mut drive, "1d 10 00 00 08 00", &bytes("80 00 00 04 01 60 00 00"));
+    let dump = ibm_dump(&mut drive);
+    assert!(dump.contains("commands=64\n") && dump.contains("cdb=1e0000000000 "), "{dump}");
+    assert_eq!(dump.matches("cdb=").count(), 64);
+    // Taken again, with the force and two reads in the place of the oldest.
+    good(&mut drive, "1d 10 00 00 08 00", &bytes("80 00 00 04 01 60 00 00"));
+    let dump = ibm_dump(&mut drive);
+    assert!(dump.contains("commands=64\n") && !dump.contains("cdb=1e0000000000 "), "{dump}");
+}
+
+#[test]
 fn an_error_of_the_medium_takes_a_dump() {
     let mut drive = loaded(1 << 30);
     good(&mut drive, "1d 10 00 00 08 00", &bytes("80 00 00 04 01 60 00 00"));
