@@ -7,11 +7,12 @@ use scsi_core::nexus::TransportId;
 use scsi_core::transcript::{self, Answer};
 use tape_store::cartridge::Kind;
 
-const TRANSCRIPTS: [(&str, &str); 9] = [
+const TRANSCRIPTS: [(&str, &str); 10] = [
     ("st", include_str!("transcripts/st.txt")),
     ("worm", include_str!("transcripts/worm.txt")),
     ("ltfs_lto5", include_str!("transcripts/ltfs_lto5.txt")),
     ("ltfs_lto9", include_str!("transcripts/ltfs_lto9.txt")),
+    ("ltfs_hp5", include_str!("transcripts/ltfs_hp5.txt")),
     ("ltfs_hp6", include_str!("transcripts/ltfs_hp6.txt")),
     ("ltfs_hpe8", include_str!("transcripts/ltfs_hpe8.txt")),
     ("ltfs_recovery", include_str!("transcripts/ltfs_recovery.txt")),
