@@ -4,8 +4,8 @@
 
 use crate::config::Config;
 use crate::inventory::{Entry, Where};
-use crate::keeper::{Change, KeepError, Keeper};
 use crate::permissions::{Tighten, group_id};
+use crate::state_store::{Change, StateError, StateStore};
 use rustix::fs::{FlockOperation, flock};
 use scsi_core::lu;
 use serde::de::DeserializeOwned;
@@ -130,12 +130,12 @@ impl Data {
     }
 
     /// Takes over what a directory of the first version keeps in files of its own, for its one library of this name.
-    pub(crate) fn take_over(&self, library: &str, keeper: &Keeper) -> Result<(), TakeOverError> {
+    pub(crate) fn take_over(&self, library: &str, state: &StateStore) -> Result<(), TakeOverError> {
         let mut change = Change::default();
         if let Some(path) = &self.path {
             first_version(path, library, &mut change)?;
         }
-        Ok(keeper.found(change)?)
+        Ok(state.create(change)?)
     }
 }
 
@@ -213,7 +213,7 @@ pub enum TakeOverError {
     Data(#[from] DataError),
     /// The database.
     #[error(transparent)]
-    Keep(#[from] KeepError),
+    State(#[from] StateError),
 }
 
 /// Names that are made once and never change.

@@ -1,7 +1,7 @@
 //! Where every cartridge of a site is: in an element of a library, or on a shelf outside.
 
 use crate::config::CartridgeSetup;
-use crate::keeper::{Change, KeepError, Keeper};
+use crate::state_store::{Change, StateError, StateStore};
 use serde::{Deserialize, Serialize};
 use smc::element::Address;
 use smc::library::{Origin, Place};
@@ -139,12 +139,12 @@ pub(crate) fn dismissed(keeper: &Keeper) -> Result<BTreeSet<String>, KeepError> 
 }
 
 /// Reads it.
-pub(crate) fn read(keeper: &Keeper) -> Result<Inventory, KeepError> {
-    keeper.all(PREFIX)
+pub(crate) fn read(state: &StateStore) -> Result<Inventory, StateError> {
+    state.all(PREFIX)
 }
 
 /// A cartridge is no more; its files are to go.
-pub(crate) fn forget(change: &mut Change, barcode: &str) -> Result<(), KeepError> {
+pub(crate) fn forget(change: &mut Change, barcode: &str) -> Result<(), StateError> {
     change.remove(format!("{PREFIX}{barcode}"));
     change.set(format!("{GOING}{barcode}"), &true)
 }
@@ -155,8 +155,8 @@ pub(crate) fn forgotten(change: &mut Change, barcode: &str) {
 }
 
 /// Cartridges whose files are to go.
-pub(crate) fn going(keeper: &Keeper) -> Result<Vec<String>, KeepError> {
-    Ok(keeper.all::<bool>(GOING)?.into_keys().collect())
+pub(crate) fn going(state: &StateStore) -> Result<Vec<String>, StateError> {
+    Ok(state.all::<bool>(GOING)?.into_keys().collect())
 }
 
 /// Takes back that a cartridge is there.
@@ -165,7 +165,7 @@ pub(crate) fn withdraw(change: &mut Change, barcode: &str) {
 }
 
 /// Notes where a cartridge is: its files stay, whatever was meant to become of them.
-pub(crate) fn note(change: &mut Change, barcode: &str, entry: &Entry) -> Result<(), KeepError> {
+pub(crate) fn note(change: &mut Change, barcode: &str, entry: &Entry) -> Result<(), StateError> {
     change.remove(format!("{GOING}{barcode}"));
     change.remove(format!("{DISMISSED}{barcode}"));
     change.set(format!("{PREFIX}{barcode}"), entry)

@@ -3,7 +3,7 @@
 //! [`config::Config`] says what there is; [`site::Site`] is it: [`library::Library`]s behind [`target::Target`]s, and the
 //! shelves between them. Each logical unit has an owner ([`unit::Unit`]) that runs one command at a time: on the thread
 //! that brought it if that cannot block and nothing waits, else on the unit's own thread. Whatever a host was promised is
-//! on disk before its answer leaves ([`keeper`]).
+//! on disk before its answer leaves ([`state_store`]).
 #![forbid(unsafe_code)]
 
 mod bay;
@@ -17,7 +17,6 @@ pub mod events;
 mod faults;
 pub mod host;
 pub mod inventory;
-pub mod keeper;
 pub mod library;
 mod locks;
 pub mod log_writer;
@@ -29,6 +28,7 @@ pub mod pool;
 mod shared;
 pub mod site;
 pub mod standalone;
+pub mod state_store;
 pub mod target;
 pub mod unit;
 

@@ -13,9 +13,9 @@ use crate::clock;
 use crate::config::{ConfigError, LibrarySetup, When};
 use crate::data_dir::{DataError, TakeOverError};
 use crate::inventory::{Entry, Where};
-use crate::keeper::KeepError;
 use crate::locks::read;
 use crate::shared::Shared;
+use crate::state_store::StateError;
 use crate::target::Target;
 use crate::unit::{Device, Unit};
 use scsi_core::identity::Identity;
@@ -37,7 +37,7 @@ pub enum LibraryError {
     Data(#[from] DataError),
     /// What must not be lost.
     #[error(transparent)]
-    Keep(#[from] KeepError),
+    State(#[from] StateError),
     /// A cartridge.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -65,7 +65,7 @@ impl From<TakeOverError> for LibraryError {
     fn from(error: TakeOverError) -> Self {
         match error {
             TakeOverError::Data(error) => Self::Data(error),
-            TakeOverError::Keep(error) => Self::Keep(error),
+            TakeOverError::State(error) => Self::State(error),
         }
     }
 }

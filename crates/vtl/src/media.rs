@@ -4,9 +4,9 @@ use crate::clock;
 use crate::config::{CartridgeSetup, PoolSetup, When};
 use crate::control::{CartridgeStatus, PoolStatus};
 use crate::inventory::{self, Entry, Where};
-use crate::keeper::Change;
 use crate::library::{Library, LibraryError, cartridge};
 use crate::site::Site;
+use crate::state_store::Change;
 use smc::element::{Address, ElementType};
 use std::sync::Arc;
 use tape_store::cartridge::{Barcode, Cartridge};
@@ -250,7 +250,7 @@ impl Site {
         inventory::note(&mut undo, barcode.as_str(), &entry)?;
         {
             let mut inventory = self.shared.inventory();
-            self.shared.keeper.keep_or(change, undo)?;
+            self.shared.state.commit_or_undo(change, undo)?;
             inventory.remove(barcode.as_str());
         }
         for library in self.libraries() {
@@ -277,7 +277,7 @@ impl Site {
         inventory::note(&mut undo, barcode.as_str(), &entry)?;
         let keep = || {
             let mut inventory = self.shared.inventory();
-            self.shared.keeper.keep_or(change, undo)?;
+            self.shared.state.commit_or_undo(change, undo)?;
             inventory.remove(barcode.as_str());
             Ok::<_, LibraryError>(())
         };
@@ -309,7 +309,7 @@ impl Site {
 
     /// Removes files of cartridges that were thrown away, also by a process that did not come to it.
     pub(crate) fn finish_deletions(&self) -> Result<(), LibraryError> {
-        for name in inventory::going(&self.shared.keeper)? {
+        for name in inventory::going(&self.shared.state)? {
             let is_there = self.shared.inventory().contains_key(&name);
             let barcode = Barcode::new(&name).filter(|_| !is_there);
             if let Some(Err(error)) = barcode.map(|barcode| self.shared.store.remove(&barcode)) {
@@ -318,7 +318,7 @@ impl Site {
             }
             let mut change = Change::default();
             inventory::forgotten(&mut change, &name);
-            self.shared.keeper.keep(change)?;
+            self.shared.state.commit(change)?;
         }
         Ok(())
     }

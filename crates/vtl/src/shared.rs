@@ -6,10 +6,10 @@ use crate::data_dir::Data;
 use crate::events::{Event, Events};
 use crate::faults::Faults;
 use crate::inventory::{self, Entry, Inventory, Where};
-use crate::keeper::{Change, KeepError, Keeper};
 use crate::library::{Elsewhere, LibraryError};
 use crate::locks::lock;
 use crate::pool::Pool;
+use crate::state_store::{Change, StateError, StateStore};
 use crate::unit::Device;
 use scsi_core::fault::Save;
 use smc::changer::{Changer, Changes};
@@ -21,7 +21,7 @@ use tape_store::cartridge::{Barcode, Cartridge};
 use tape_store::shelf::TapeStore;
 
 pub(crate) struct Shared {
-    pub(crate) keeper: Keeper,
+    pub(crate) state: StateStore,
     inventory: Mutex<Inventory>,
     hands: Mutex<()>,
     pub(crate) store: TapeStore,
@@ -61,13 +61,13 @@ pub(crate) fn condition_key(library: &str) -> String {
 impl Shared {
     /// Opens what a data directory keeps; one of the first version is taken over for the library of this name.
     pub(crate) fn open(mut data: Data, library: &str, elsewhere: Option<Elsewhere>) -> Result<Self, LibraryError> {
-        let (keeper, new) = Keeper::open(data.folder.again().map_err(KeepError::Io)?)?;
+        let (state, new) = StateStore::open(data.folder.again().map_err(StateError::Io)?)?;
         if new {
-            data.take_over(library, &keeper)?;
+            data.take_over(library, &state)?;
         }
-        let inventory = inventory::read(&keeper)?;
+        let inventory = inventory::read(&state)?;
         Ok(Self {
-            keeper,
+            state,
             inventory: Mutex::new(inventory),
             hands: Mutex::default(),
             store: TapeStore::new(data.shelves),
@@ -110,7 +110,7 @@ impl Shared {
         inventory::note(&mut change, barcode.as_str(), &entry)?;
         inventory::withdraw(&mut undo, barcode.as_str());
         let mut inventory = self.inventory();
-        self.keeper.keep_or(change, undo)?;
+        self.state.commit_or_undo(change, undo)?;
         inventory.insert(barcode.to_string(), entry);
         Ok(())
     }
@@ -121,7 +121,7 @@ impl Shared {
     }
 
     /// Makes durable what a unit says has changed, in one step.
-    pub(crate) fn keep(&self, owner: &Owner, device: &mut Device, save: Save) -> Result<(), KeepError> {
+    pub(crate) fn commit(&self, owner: &Owner, device: &mut Device, save: Save) -> Result<(), StateError> {
         let mut change = Change::default();
         if save.contains(Save::UNIT) {
             change.set(owner.key(), &device.lu().saved())?;
@@ -129,14 +129,14 @@ impl Shared {
         if save.contains(Save::INVENTORY)
             && let Device::Changer(changer) = device
         {
-            return self.keep_changes(owner, changer, change);
+            return self.commit_changes(owner, changer, change);
         }
-        self.keeper.keep(change)
+        self.state.commit(change)
     }
 
-    /// As [`Self::keep`], for what happened in a library. What cannot be kept is undone: cartridges go back to where they
+    /// As [`Self::commit`], for what happened in a library. What cannot be kept is undone: cartridges go back to where they
     /// were.
-    fn keep_changes(&self, owner: &Owner, changer: &mut Changer, mut change: Change) -> Result<(), KeepError> {
+    fn commit_changes(&self, owner: &Owner, changer: &mut Changer, mut change: Change) -> Result<(), StateError> {
         let Changes { places, condition } = changer.take_changes();
         if let Some(condition) = &condition {
             change.set(condition_key(&owner.library), condition)?;
@@ -162,7 +162,7 @@ impl Shared {
         }
         events.extend(condition.map(|condition| Event::Condition { library: owner.library.clone(), condition }));
         let moves = !moved.is_empty();
-        let kept = self.keeper.keep(change);
+        let kept = self.state.commit(change);
         if kept.is_ok() {
             inventory.extend(moved);
         }
@@ -204,7 +204,7 @@ impl Shared {
                 let _ = inventory::note(&mut change, barcode.as_str(), entry);
             }
         }
-        let _ = self.keeper.keep(change);
+        let _ = self.state.commit(change);
     }
 
     /// A value of a cartridge whose value was lost.

@@ -5,10 +5,10 @@ use crate::config::{Config, LibrarySetup, PoolSetup, check_directories, target_n
 use crate::data_dir::Data;
 use crate::events::Event;
 use crate::inventory::{self, Inventory};
-use crate::keeper::{Change, Keeper};
 use crate::library::{Elsewhere, Library, LibraryError, Parts, identities, random_hex};
 use crate::locks::{lock, read, write};
 use crate::shared::Shared;
+use crate::state_store::{Change, StateStore};
 use crate::target::Target;
 use crate::unit::{Device, Unit};
 use scsi_core::identity::Strings;
@@ -111,7 +111,7 @@ impl Site {
         let lock = data.lock.take();
         let name = config.libraries.first().map_or("main", |library| &library.name);
         let shared = Arc::new(Shared::open(data, name, elsewhere)?);
-        let suffix = suffix(&shared.keeper)?;
+        let suffix = suffix(&shared.state)?;
         let base = config.iscsi.iqn.clone().unwrap_or_else(|| format!("iqn.2026-01.org.ferric-vtl:{suffix}"));
         known_places(config, &shared.inventory())?;
         shared.check_blank();
@@ -271,7 +271,7 @@ impl Site {
         setup.with_slots(slots).map_err(|why| LibraryError::Door(format!("library {name:?}: {why}")))?;
         let mut change = Change::default();
         change.set(slots_key(name), &slots)?;
-        self.shared.keeper.keep(change)?;
+        self.shared.state.commit(change)?;
         library.grow(&setup, Vec::new())?;
         Ok(slots)
     }
@@ -279,7 +279,7 @@ impl Site {
     /// A library as the configuration has it, with the slots that operators have given it beside.
     fn with_added_slots(&self, setup: &LibrarySetup) -> Result<LibrarySetup, LibraryError> {
         let mut setup = setup.clone();
-        let kept: Option<u16> = self.shared.keeper.get(&slots_key(&setup.name))?;
+        let kept: Option<u16> = self.shared.state.get(&slots_key(&setup.name))?;
         if let Some(slots) = kept.filter(|slots| *slots > setup.layout.storage.count) {
             // A model that has no room for them is another than it was.
             if let Err(why) = setup.with_slots(slots) {
@@ -395,20 +395,20 @@ impl Site {
             faults.extend(kept.err().map(|error| error.to_string()));
         }
         // What could not be kept before has one more chance.
-        faults.extend(self.shared.keeper.keep(Change::default()).err().map(|error| error.to_string()));
-        self.shared.keeper.close();
+        faults.extend(self.shared.state.commit(Change::default()).err().map(|error| error.to_string()));
+        self.shared.state.close();
         if faults.is_empty() { Ok(()) } else { Err(LibraryError::Inventory(faults.join("; "))) }
     }
 }
 
 /// What tells this site's targets from every other's; made once.
-fn suffix(keeper: &Keeper) -> Result<String, LibraryError> {
-    if let Some(suffix) = keeper.get("site")? {
+fn suffix(state: &StateStore) -> Result<String, LibraryError> {
+    if let Some(suffix) = state.get("site")? {
         return Ok(suffix);
     }
     let (suffix, mut change) = (random_hex(4)?, Change::default());
     change.set("site", &suffix)?;
-    keeper.keep(change)?;
+    state.commit(change)?;
     Ok(suffix)
 }
 

@@ -3,10 +3,10 @@
 use crate::clock;
 use crate::config::{ConfigError, LibrarySetup};
 use crate::data_dir::Data;
-use crate::keeper::Change;
 use crate::library::{LibraryError, Parts, identities};
 use crate::locks::lock;
 use crate::shared::Shared;
+use crate::state_store::Change;
 use crate::target::Target;
 use crate::unit::{Device, Unit};
 use smc::bay::BayStatus;
@@ -50,7 +50,7 @@ impl Standalone {
         let thread = std::thread::Builder::new().name(unit.name()).spawn(move || served.serve());
         let thread = Mutex::new(Some(thread.map_err(LibraryError::Thread)?));
         let drive = Self { unit, target, shared, thread, _lock: held };
-        if let Some(barcode) = drive.shared.keeper.get::<String>(LOADED)?.as_deref().and_then(Barcode::new)
+        if let Some(barcode) = drive.shared.state.get::<String>(LOADED)?.as_deref().and_then(Barcode::new)
             && let Err(error) = drive.load(&barcode, true)
         {
             tracing::warn!(%barcode, %error, "what was in the drive is not in it any more");
@@ -113,7 +113,7 @@ impl Standalone {
                 return Err(LibraryError::Door("the drive is full".into()));
             }
             // Kept before it is there: one that is not there after all is only looked for in vain.
-            self.shared.keeper.keep(change)?;
+            self.shared.state.commit(change)?;
             drive.insert_at(cartridge, clock::now()).map_err(|refused| LibraryError::Door(refused.why.into()))
         })
     }
@@ -143,14 +143,14 @@ impl Standalone {
     /// That it is gone cannot be kept.
     pub fn take(&self) -> Result<Option<Barcode>, LibraryError> {
         self.still_open()?;
-        let returns: Option<String> = self.shared.keeper.get(LOADED)?;
+        let returns: Option<String> = self.shared.state.get(LOADED)?;
         let mut change = Change::default();
         change.remove(LOADED);
-        self.shared.keeper.keep(change)?;
+        self.shared.state.commit(change)?;
         let pulled = catch_unwind(AssertUnwindSafe(|| self.with(Drive::pull))).unwrap_or_else(|panic| {
             // It is in the drive still, and so it will be after a restart.
             let mut undo = Change::default();
-            let kept = returns.map(|barcode| undo.set(LOADED, &barcode).and_then(|()| self.shared.keeper.keep(undo)));
+            let kept = returns.map(|barcode| undo.set(LOADED, &barcode).and_then(|()| self.shared.state.commit(undo)));
             drop(kept);
             resume_unwind(panic)
         });
@@ -173,7 +173,7 @@ impl Standalone {
             Device::Drive(drive) => drive.shut_down().map(drop),
             Device::Changer(_) => Ok(()),
         });
-        self.shared.keeper.close();
+        self.shared.state.close();
         closed.map_err(LibraryError::Inventory)?;
         Ok(kept?)
     }

@@ -2,10 +2,10 @@
 
 use crate::clock;
 use crate::events;
-use crate::keeper::KeepError;
 use crate::locks::lock;
 use crate::shared::{Owner, Shared};
 use scsi_core::alert::Alerts;
+use crate::state_store::StateError;
 use scsi_core::asc::Asc;
 use scsi_core::data::Data;
 use scsi_core::fault::Completion;
@@ -475,14 +475,14 @@ impl Unit {
     }
 
     /// As [`Self::with`], and says whether what changed is durable.
-    pub(crate) fn change<T>(&self, call: impl FnOnce(&mut Device) -> T) -> (T, Result<(), KeepError>) {
+    pub(crate) fn change<T>(&self, call: impl FnOnce(&mut Device) -> T) -> (T, Result<(), StateError>) {
         let mut device = lock(&self.device);
         let changed = self.guarded(&mut device, |device| {
             self.apply_events(device);
             let result = call(device);
             self.publish(device);
             let save = device.lu().take_save();
-            let kept = if save.is_empty() { Ok(()) } else { self.shared.keep(&self.owner, device, save) };
+            let kept = if save.is_empty() { Ok(()) } else { self.shared.commit(&self.owner, device, save) };
             (result, kept)
         });
         // Released first: a lock that is held while its thread panics counts as poisoned.
@@ -559,7 +559,7 @@ impl Unit {
 
     /// What changed is durable before the status leaves; if that fails, the status says so.
     fn save(&self, device: &mut Device, completion: &mut Completion) {
-        if let Err(error) = self.shared.keep(&self.owner, device, completion.save) {
+        if let Err(error) = self.shared.commit(&self.owner, device, completion.save) {
             tracing::warn!(unit = self.name(), %error, "state could not be saved");
             *completion = internal_failure();
         }

@@ -6,9 +6,9 @@ use crate::clock;
 use crate::config::{CartridgeSetup, ConfigError, DriveSetup, LibrarySetup, place_new};
 use crate::data_dir::UnitIdentity;
 use crate::inventory::{self, Entry, Inventory, Where};
-use crate::keeper::{Change, KeepError};
 use crate::locks::{read, write};
 use crate::shared::{Owner, Shared, condition_key};
+use crate::state_store::{Change, StateError};
 use crate::target::Target;
 use crate::unit::{Device, Unit};
 use scsi_core::identity::{Identity, Port, Strings};
@@ -49,12 +49,12 @@ impl Parts {
         }
     }
 
-    fn saved(&self, owner: &Owner) -> Result<lu::Saved, KeepError> {
-        Ok(self.shared.keeper.get(&owner.key())?.unwrap_or_default())
+    fn saved(&self, owner: &Owner) -> Result<lu::Saved, StateError> {
+        Ok(self.shared.state.get(&owner.key())?.unwrap_or_default())
     }
 
     /// Drives from an index on: their units, unless other processes serve them, and their doors.
-    fn drives(&self, setup: &LibrarySetup, from: usize) -> Result<Drives, KeepError> {
+    fn drives(&self, setup: &LibrarySetup, from: usize) -> Result<Drives, StateError> {
         let setups = setup.drives.iter().enumerate().skip(from);
         if let Some(elsewhere) = &self.shared.elsewhere {
             let name = |index, drive: &DriveSetup| bay::name(&self.identity(&drive.strings, index + 1));
@@ -66,7 +66,12 @@ impl Parts {
         Ok((units, bays))
     }
 
-    pub(crate) fn drive(&self, setup: &LibrarySetup, index: usize, drive: &DriveSetup) -> Result<Arc<Unit>, KeepError> {
+    pub(crate) fn drive(
+        &self,
+        setup: &LibrarySetup,
+        index: usize,
+        drive: &DriveSetup,
+    ) -> Result<Arc<Unit>, StateError> {
         let owner = owner(setup, format!("drive/{index}"));
         let identity = self.identity(&drive.strings, index + 1);
         let config = DriveConfig { codec: drive.codec };
@@ -95,7 +100,7 @@ impl Library {
         identity.serial = setup.changer.unit_serial(&identity.serial, *number, Address(setup.layout.storage.first));
         let owner = owner(setup, "changer".into());
         let mut changer = Changer::new(setup.changer, identity, elements, parts.saved(&owner)?);
-        if let Some(condition) = shared.keeper.get::<Condition>(&condition_key(&setup.name))? {
+        if let Some(condition) = shared.state.get::<Condition>(&condition_key(&setup.name))? {
             changer.restore(condition);
         }
         let changer = Arc::new(Unit::new(owner, Device::Changer(Box::new(changer)), Arc::clone(shared)));
@@ -159,7 +164,7 @@ impl Library {
 
     /// Makes the cartridges of a configuration that are not there.
     pub(crate) fn add_listed(&self, setup: &LibrarySetup) -> Result<(), LibraryError> {
-        let dismissed = inventory::dismissed(&self.shared.keeper)?;
+        let dismissed = inventory::dismissed(&self.shared.state)?;
         for cartridge in &setup.cartridges {
             let name = cartridge.barcode.as_str();
             if !dismissed.contains(name) && !self.shared.inventory().contains_key(name) {
@@ -199,7 +204,7 @@ fn stock(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
     let mut inventory = shared.inventory();
     let taken: BTreeSet<Address> =
         inventory.values().filter_map(|entry| Some(entry.place.element_of(&setup.name)?.0)).collect();
-    let dismissed = inventory::dismissed(&shared.keeper)?;
+    let dismissed = inventory::dismissed(&shared.state)?;
     let is_new = |(_, cartridge): &(usize, &CartridgeSetup)| {
         let name = cartridge.barcode.as_str();
         !inventory.contains_key(name) && !dismissed.contains(name)
@@ -220,11 +225,11 @@ fn stock(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
     let unread = placed.iter().filter_map(|(cartridge, _)| Some((cartridge.barcode.clone(), cartridge.label?)));
     let unread: BTreeMap<_, _> = unread.collect();
     if !unread.is_empty() {
-        let mut condition: Condition = shared.keeper.get(&condition_key(&setup.name))?.unwrap_or_default();
+        let mut condition: Condition = shared.state.get(&condition_key(&setup.name))?.unwrap_or_default();
         condition.labels.extend(unread);
         change.set(condition_key(&setup.name), &condition)?;
     }
-    shared.keeper.keep_or(change, undo)?;
+    shared.state.commit_or_undo(change, undo)?;
     inventory.extend(placed.into_iter().map(|(cartridge, entry)| (cartridge.barcode.to_string(), entry)));
     Ok(())
 }

@@ -3,8 +3,8 @@
 use super::LibraryError;
 use crate::config::{LibrarySetup, assign_luns};
 use crate::data_dir::UnitIdentity;
-use crate::keeper::Change;
 use crate::shared::Shared;
+use crate::state_store::Change;
 use crate::target::Target;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,7 +30,7 @@ fn luns_of_others(
 ) -> Result<BTreeSet<usize>, LibraryError> {
     let mut taken = BTreeSet::new();
     for other in all.iter().filter(|other| other.name != setup.name) {
-        let units: BTreeMap<String, UnitIdentity> = shared.keeper.all(&format!("identity/{}/", other.name))?;
+        let units: BTreeMap<String, UnitIdentity> = shared.state.all(&format!("identity/{}/", other.name))?;
         taken.extend(units.into_values().filter(|unit| unit.target == target.name()).map(|unit| unit.lun));
     }
     Ok(taken)
@@ -48,7 +48,7 @@ pub(crate) fn identities(
     let mut named = Vec::new();
     for (unit, given) in std::iter::once(("changer".to_owned(), &setup.names)).chain(drives) {
         let key = format!("identity/{}/{unit}", setup.name);
-        let known: Option<UnitIdentity> = shared.keeper.get(&key)?;
+        let known: Option<UnitIdentity> = shared.state.get(&key)?;
         let mut identity = known.clone().map_or_else(unit_identity, Ok)?;
         given.serial.iter().for_each(|serial| identity.serial.clone_from(serial));
         given.naa.iter().for_each(|naa| identity.naa.clone_from(naa));
@@ -63,6 +63,6 @@ pub(crate) fn identities(
             change.set(key.as_str(), identity)?;
         }
     }
-    shared.keeper.keep(change)?;
+    shared.state.commit(change)?;
     Ok(named.into_iter().map(|(_, _, identity)| identity).collect())
 }

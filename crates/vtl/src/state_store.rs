@@ -1,6 +1,6 @@
 //! What must not be lost: one database, in which each change is whole and durable before anyone hears of it.
 //!
-//! A key names what is kept, its value is JSON. A change that could not be written stays due, and goes with the next.
+//! A key names what is kept, its value is JSON. A change that could not be written stays pending, and goes with the next.
 
 use crate::locks::lock;
 use redb::{Builder, Database, ReadableDatabase, StorageBackend, TableDefinition};
@@ -24,7 +24,7 @@ const CACHE: usize = 4 << 20;
 /// Why something could not be kept or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum KeepError {
+pub enum StateError {
     /// The file cannot be opened.
     #[error("{FILE}: {0}")]
     Io(#[from] io::Error),
@@ -47,8 +47,8 @@ pub enum KeepError {
     },
 }
 
-fn refused(error: impl Into<redb::Error>) -> KeepError {
-    KeepError::Database(Box::new(error.into()))
+fn refused(error: impl Into<redb::Error>) -> StateError {
+    StateError::Database(Box::new(error.into()))
 }
 
 /// What is to be kept, all of it or nothing. `None` removes a key.
@@ -60,9 +60,9 @@ impl Change {
     ///
     /// # Errors
     /// The value has no form in JSON.
-    pub fn set<T: Serialize>(&mut self, key: impl Into<String>, value: &T) -> Result<(), KeepError> {
+    pub fn set<T: Serialize>(&mut self, key: impl Into<String>, value: &T) -> Result<(), StateError> {
         let key = key.into();
-        let format = |error: serde_json::Error| KeepError::Format { key: key.clone(), what: error.to_string() };
+        let format = |error: serde_json::Error| StateError::Format { key: key.clone(), what: error.to_string() };
         let value = serde_json::to_vec(value).map_err(format)?;
         self.0.insert(key, Some(value));
         Ok(())
@@ -80,8 +80,8 @@ impl Change {
     }
 }
 
-/// The database and what is due to be written to it.
-pub struct Keeper {
+/// The database and what is pending to be written to it.
+pub struct StateStore {
     folder: Mutex<Box<dyn Folder>>,
     state: Mutex<State>,
 }
@@ -89,38 +89,38 @@ pub struct Keeper {
 #[derive(Default)]
 struct State {
     database: Option<Database>,
-    due: Change,
+    pending: Change,
     closed: bool,
 }
 
-impl Keeper {
+impl StateStore {
     /// Opens the database in a folder, made if it is not there. Says whether it was made.
     ///
     /// # Errors
     /// It cannot be opened, or is of a version that this program does not know.
-    pub fn open(folder: Box<dyn Folder>) -> Result<(Self, bool), KeepError> {
-        let keeper = Self { folder: Mutex::new(folder), state: Mutex::default() };
-        let version: Option<u32> = keeper.get(VERSION_KEY)?;
+    pub fn open(folder: Box<dyn Folder>) -> Result<(Self, bool), StateError> {
+        let state = Self { folder: Mutex::new(folder), state: Mutex::default() };
+        let version: Option<u32> = state.get(VERSION_KEY)?;
         match version {
-            Some(VERSION) => Ok((keeper, false)),
+            Some(VERSION) => Ok((state, false)),
             Some(other) => {
                 let what = format!("version {other} is not known; this program knows {VERSION}");
-                Err(KeepError::Format { key: VERSION_KEY.into(), what })
+                Err(StateError::Format { key: VERSION_KEY.into(), what })
             }
-            None => Ok((keeper, true)),
+            None => Ok((state, true)),
         }
     }
 
     /// The first change of a new database, which makes it one of this version.
     ///
     /// # Errors
-    /// As [`Self::keep`].
-    pub fn found(&self, mut first: Change) -> Result<(), KeepError> {
+    /// As [`Self::commit`].
+    pub fn create(&self, mut first: Change) -> Result<(), StateError> {
         first.set(VERSION_KEY, &VERSION)?;
-        self.keep(first)
+        self.commit(first)
     }
 
-    fn connect(&self) -> Result<Database, KeepError> {
+    fn connect(&self) -> Result<Database, StateError> {
         let mut folder = lock(&self.folder);
         if folder.view(FILE)?.is_none() {
             folder.remove(NEW)?;
@@ -131,9 +131,13 @@ impl Keeper {
     }
 
     /// Runs a call on the database, opened anew if the last one failed: it trusts no file that did.
-    fn with<T>(&self, state: &mut State, call: impl FnOnce(&Database) -> Result<T, KeepError>) -> Result<T, KeepError> {
+    fn with<T>(
+        &self,
+        state: &mut State,
+        call: impl FnOnce(&Database) -> Result<T, StateError>,
+    ) -> Result<T, StateError> {
         if state.closed {
-            return Err(KeepError::Closed);
+            return Err(StateError::Closed);
         }
         let database = state.database.take().map_or_else(|| self.connect(), Ok)?;
         match catch_unwind(AssertUnwindSafe(|| call(&database))) {
@@ -146,34 +150,34 @@ impl Keeper {
             Err(_) => {
                 // Closing it would use what its panic has left half done.
                 std::mem::forget(database);
-                Err(KeepError::Panicked)
+                Err(StateError::Panicked)
             }
         }
     }
 
-    /// Makes a change durable, and with it whatever is due.
+    /// Makes a change durable, and with it whatever is pending.
     ///
     /// # Errors
-    /// The storage failed. The change stays due.
-    pub fn keep(&self, change: Change) -> Result<(), KeepError> {
+    /// The storage failed. The change stays pending.
+    pub fn commit(&self, change: Change) -> Result<(), StateError> {
         let mut state = lock(&self.state);
-        state.due.0.extend(change.0);
-        if state.due.is_empty() {
+        state.pending.0.extend(change.0);
+        if state.pending.is_empty() {
             return Ok(());
         }
-        let due = state.due.clone();
-        self.with(&mut state, |database| write(database, &due))?;
-        state.due.0.clear();
+        let pending = state.pending.clone();
+        self.with(&mut state, |database| write(database, &pending))?;
+        state.pending.0.clear();
         Ok(())
     }
 
-    /// As [`Self::keep`], but what cannot be kept now does not come later, when nobody expects it: `undo` is due in its
+    /// As [`Self::commit`], but what cannot be kept now does not come later, when nobody expects it: `undo` is pending in its
     /// place.
     ///
     /// # Errors
     /// The storage failed.
-    pub fn keep_or(&self, change: Change, undo: Change) -> Result<(), KeepError> {
-        self.keep(change).inspect_err(|_| drop(self.keep(undo)))
+    pub fn commit_or_undo(&self, change: Change, undo: Change) -> Result<(), StateError> {
+        self.commit(change).inspect_err(|_| drop(self.commit(undo)))
     }
 
     /// Closes the database: it may be another's from here on. Whatever is asked of it afterwards is refused.
@@ -186,10 +190,10 @@ impl Keeper {
     ///
     /// # Errors
     /// The storage failed, or the value cannot be understood.
-    pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, KeepError> {
+    pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StateError> {
         let mut state = lock(&self.state);
         let found = self.with(&mut state, |database| read(database, key))?.into_iter().find(|(found, _)| found == key);
-        let wrong = |error: serde_json::Error| KeepError::Format { key: key.into(), what: error.to_string() };
+        let wrong = |error: serde_json::Error| StateError::Format { key: key.into(), what: error.to_string() };
         found.map(|(_, value)| serde_json::from_slice(&value).map_err(wrong)).transpose()
     }
 
@@ -197,11 +201,11 @@ impl Keeper {
     ///
     /// # Errors
     /// The storage failed, or a value cannot be understood.
-    pub fn all<T: DeserializeOwned>(&self, prefix: &str) -> Result<BTreeMap<String, T>, KeepError> {
+    pub fn all<T: DeserializeOwned>(&self, prefix: &str) -> Result<BTreeMap<String, T>, StateError> {
         let mut state = lock(&self.state);
         let raw = self.with(&mut state, |database| read(database, prefix))?;
         let understand = |(key, value): (String, Vec<u8>)| {
-            let wrong = |error: serde_json::Error| KeepError::Format { key: key.clone(), what: error.to_string() };
+            let wrong = |error: serde_json::Error| StateError::Format { key: key.clone(), what: error.to_string() };
             let value = serde_json::from_slice(&value).map_err(wrong)?;
             Ok((key.get(prefix.len()..).unwrap_or_default().to_owned(), value))
         };
@@ -209,13 +213,13 @@ impl Keeper {
     }
 }
 
-fn database(folder: &mut dyn Folder, name: &str) -> Result<Database, KeepError> {
+fn database(folder: &mut dyn Folder, name: &str) -> Result<Database, StateError> {
     let mut builder = Builder::new();
     builder.set_cache_size(CACHE);
     builder.create_with_backend(Store(Mutex::new(folder.open(name)?))).map_err(refused)
 }
 
-fn write(database: &Database, change: &Change) -> Result<(), KeepError> {
+fn write(database: &Database, change: &Change) -> Result<(), StateError> {
     let transaction = database.begin_write().map_err(refused)?;
     {
         let mut table = transaction.open_table(TABLE).map_err(refused)?;
@@ -229,7 +233,7 @@ fn write(database: &Database, change: &Change) -> Result<(), KeepError> {
     transaction.commit().map_err(refused)
 }
 
-fn read(database: &Database, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, KeepError> {
+fn read(database: &Database, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StateError> {
     let transaction = database.begin_read().map_err(refused)?;
     let table = match transaction.open_table(TABLE) {
         Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),

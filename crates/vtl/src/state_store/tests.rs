@@ -11,8 +11,8 @@ fn step(number: u32) -> Change {
 
 /// Both values, which must be the same: a change is whole or not there.
 fn seen(folder: FaultyFolder) -> Option<u32> {
-    let (keeper, _) = Keeper::open(Box::new(folder)).unwrap();
-    let all: BTreeMap<String, u32> = keeper.all("cartridge/").unwrap();
+    let (state, _) = StateStore::open(Box::new(folder)).unwrap();
+    let all: BTreeMap<String, u32> = state.all("cartridge/").unwrap();
     let values: Vec<_> = all.values().copied().collect();
     assert!(values.is_empty() || (values.len() == 2 && values[0] == values[1]), "{all:?}");
     values.first().copied()
@@ -21,16 +21,16 @@ fn seen(folder: FaultyFolder) -> Option<u32> {
 #[test]
 fn a_loss_of_power_leaves_the_last_change_or_the_one_before() {
     let folder = FaultyFolder::default();
-    let (keeper, new) = Keeper::open(Box::new(folder.clone())).unwrap();
+    let (state, new) = StateStore::open(Box::new(folder.clone())).unwrap();
     assert!(new);
     let before = folder.record();
-    keeper.found(step(0)).unwrap();
+    state.create(step(0)).unwrap();
     let mut durable = vec![(folder.recorded(), 0)];
     for number in 1..6 {
-        keeper.keep(step(number)).unwrap();
+        state.commit(step(number)).unwrap();
         durable.push((folder.recorded(), number));
     }
-    drop(keeper);
+    drop(state);
     let history = folder.history(before);
     for moment in 1..history.moments() {
         // What was acknowledged at this moment, and what may be there already.
@@ -54,19 +54,19 @@ fn a_loss_of_power_leaves_the_last_change_or_the_one_before() {
 }
 
 #[test]
-fn what_could_not_be_written_stays_due() {
+fn what_could_not_be_written_stays_pending() {
     let folder = FaultyFolder::default();
-    let (keeper, _) = Keeper::open(Box::new(folder.clone())).unwrap();
-    keeper.found(step(0)).unwrap();
+    let (state, _) = StateStore::open(Box::new(folder.clone())).unwrap();
+    state.create(step(0)).unwrap();
     let mut failures = 0;
     for number in 1..60 {
         folder.fail_at(Some(folder.calls() + u64::from(number % 7)), io::ErrorKind::StorageFull);
-        failures += u32::from(keeper.keep(step(number)).is_err());
+        failures += u32::from(state.commit(step(number)).is_err());
         folder.fail_at(None, io::ErrorKind::Other);
         let mut change = Change::default();
         change.set("other", &number).unwrap();
-        keeper.keep(change).unwrap();
-        let all: BTreeMap<String, u32> = keeper.all("cartridge/").unwrap();
+        state.commit(change).unwrap();
+        let all: BTreeMap<String, u32> = state.all("cartridge/").unwrap();
         assert_eq!(all.into_values().collect::<Vec<_>>(), [number, number]);
     }
     assert!(failures > 10, "{failures}");
@@ -75,11 +75,11 @@ fn what_could_not_be_written_stays_due() {
 #[test]
 fn another_version_is_refused() {
     let folder = MemoryFolder::default();
-    let (keeper, _) = Keeper::open(Box::new(folder.clone())).unwrap();
+    let (state, _) = StateStore::open(Box::new(folder.clone())).unwrap();
     let mut change = Change::default();
     change.set(VERSION_KEY, &9).unwrap();
-    keeper.keep(change).unwrap();
-    drop(keeper);
-    let error = Keeper::open(Box::new(folder)).map(drop).unwrap_err().to_string();
+    state.commit(change).unwrap();
+    drop(state);
+    let error = StateStore::open(Box::new(folder)).map(drop).unwrap_err().to_string();
     assert_eq!(error, "state.redb: version: version 9 is not known; this program knows 2");
 }
