@@ -1,6 +1,7 @@
 //! Where a site keeps everything: a directory that one process holds, or memory.
 //!
-//! `cartridges/` is the shelf of all cartridges, wherever they are; it is never rearranged. `state.redb` is the rest.
+//! `cartridges/` is the shelf of all cartridges, wherever they are; it is never rearranged. `state.1` and `state.2` are the
+//! rest, and `identities.toml` repeats the names.
 
 use crate::config::Config;
 use crate::inventory::{Entry, Where};
@@ -58,6 +59,9 @@ pub struct Data {
     path: Option<PathBuf>,
     /// Held as long as the site lives.
     pub(crate) lock: Option<File>,
+    /// The cartridges are elsewhere: they may have been there before the site.
+    cartridges_elsewhere: bool,
+    new_site: bool,
 }
 
 impl Data {
@@ -70,7 +74,7 @@ impl Data {
     /// On folders of somebody's own.
     #[must_use]
     pub fn of(shelves: Box<dyn Shelves>, folder: Box<dyn Folder>) -> Self {
-        Self { shelves, folder, path: None, lock: None }
+        Self { shelves, folder, path: None, lock: None, cartridges_elsewhere: false, new_site: false }
     }
 
     /// Takes a directory, made if it is not there.
@@ -92,9 +96,9 @@ impl Data {
         let holder = format!("process {}\n", std::process::id());
         lock.set_len(0).and_then(|()| lock.seek(SeekFrom::Start(0))).map_err(failed)?;
         lock.write_all(holder.as_bytes()).map_err(failed)?;
-        let shelves = shelves_at(&path.join("cartridges"));
-        let folder = OsFolder::at(path.into());
-        Ok(Self { shelves: Box::new(shelves), folder: Box::new(folder), path: Some(path.into()), lock: Some(lock) })
+        let shelves = Box::new(shelves_at(&path.join("cartridges")));
+        let folder = Box::new(OsFolder::at(path.into()));
+        Ok(Self { path: Some(path.into()), lock: Some(lock), ..Self::of(shelves, folder) })
     }
 
     /// Takes the data directory of a configuration, and its directories of cartridges. What is created in them is private,
@@ -118,24 +122,84 @@ impl Data {
     ///
     /// # Errors
     /// None at present: a directory that cannot be used has cartridges that cannot be used.
-    fn with_cartridges(mut self, directories: &[PathBuf], shared: bool) -> Result<Self, DataError> {
+    pub(crate) fn with_cartridges(mut self, directories: &[PathBuf], shared: bool) -> Result<Self, DataError> {
         let open = |path: &PathBuf| {
             let shelves = shelves_at(path);
             Ok(Box::new(if shared { shelves.by_umask() } else { shelves }) as _)
         };
         if !directories.is_empty() {
             self.shelves = Box::new(Several(directories.iter().map(open).collect::<Result<_, DataError>>()?));
+            self.cartridges_elsewhere = true;
         }
         Ok(self)
     }
 
-    /// Takes over what a directory of the first version keeps in files of its own, for its one library of this name.
-    pub(crate) fn take_over(&self, library: &str, state: &StateStore) -> Result<(), TakeOverError> {
-        let mut change = Change::default();
-        if let Some(path) = &self.path {
-            first_version(path, library, &mut change)?;
+    /// Whether a new site is made where cartridges or identities are without a state. Where there is a state, this changes
+    /// nothing.
+    #[must_use]
+    pub const fn with_new_site(mut self, allowed: bool) -> Self {
+        self.new_site = allowed;
+        self
+    }
+
+    /// What is put before names of files in messages.
+    pub(crate) fn place(&self) -> String {
+        self.path.as_ref().map(|path| format!("{}/", path.display())).unwrap_or_default()
+    }
+
+    /// Opens the state, or makes one in a directory that has nothing. What a directory of the first version has in files
+    /// of its own is taken over, for its one library of this name.
+    pub(crate) fn open_state(&mut self, library: &str) -> Result<StateStore, TakeOverError> {
+        let place = self.place();
+        let failed = |source| StateError::Io { file: place.clone(), source };
+        let open = StateStore::open(self.folder.again().map_err(failed)?, &place)?;
+        let mut first = Change::default();
+        if open.is_none() {
+            let remains = StateStore::remains(self.folder.as_mut(), &place)?;
+            if let Some(path) = self.path.as_ref().filter(|_| remains.is_empty()) {
+                first_version(path, library, &mut first)?;
+            }
+            if first.is_empty() {
+                self.start_anew(&remains)?;
+            }
         }
-        Ok(state.create(change)?)
+        let made = |state| Ok::<_, StateError>(state);
+        let create = || StateStore::create(self.folder.again().map_err(failed)?, &place, first);
+        let state = open.map_or_else(create, made)?;
+        // Not to be taken over once more, when there is a state that is not theirs.
+        self.path.iter().try_for_each(|path| set_aside_first_version(path))?;
+        Ok(state)
+    }
+
+    /// Refuses to make a new site where there was one, unless that is wanted.
+    fn start_anew(&mut self, remains: &[&'static str]) -> Result<(), TakeOverError> {
+        let place = self.place();
+        let cartridges = match self.shelves.list() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            list => list.map_err(|source| StateError::Io { file: format!("{place}cartridges"), source })?.len(),
+        };
+        let note = |name: &str| if name.starts_with("state") { " (empty)" } else { "" };
+        let mut found: Vec<String> = remains.iter().map(|name| format!("{name}{}", note(name))).collect();
+        if cartridges > 0 {
+            if self.cartridges_elsewhere {
+                tracing::info!("{place}: a new site, with {cartridges} cartridges that were made before it");
+            } else {
+                found.push(format!("{cartridges} cartridges"));
+            }
+        }
+        if found.is_empty() {
+            return Ok(());
+        }
+        if self.new_site {
+            return Ok(StateStore::set_aside(self.folder.as_mut(), &place)?);
+        }
+        let directory = self.path.as_ref().map_or_else(|| "the folder".into(), |path| path.display().to_string());
+        let what = format!(
+            "the state of the site (state.1, state.2) is lost: what is left is {}; `ferric site recover {directory}` \
+             restores it as far as possible, --new-site starts a new site",
+            found.join(", ")
+        );
+        Err(StateError::Refused { file: directory, what }.into())
     }
 }
 
@@ -260,7 +324,23 @@ struct FirstInventory {
     cartridges: BTreeMap<String, Whereabouts>,
 }
 
-/// Files of the first version, one by one; they stay where they are, and are not looked at again.
+/// Files of the first version: those that decide whether there is a site.
+const FIRST_VERSION: [&str; 2] = ["identities.json", "inventory.json"];
+
+fn set_aside_first_version(path: &Path) -> Result<(), DataError> {
+    for name in FIRST_VERSION {
+        let file = path.join(name);
+        match fs::rename(&file, path.join(format!("{name}.upgraded"))) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(DataError::Io { path: file, source });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Files of the first version, one by one.
 fn first_version(path: &Path, library: &str, change: &mut Change) -> Result<(), TakeOverError> {
     if let Some(Identities { suffix, changer, drives }) = read(&path.join("identities.json"))? {
         change.set("site", &suffix)?;

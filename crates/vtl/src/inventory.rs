@@ -128,14 +128,29 @@ const GOING: &str = "going/";
 const DISMISSED: &str = "dismissed/";
 
 /// A cartridge is not to be known any more; its files stay.
-pub(crate) fn dismiss(change: &mut Change, barcode: &str) -> Result<(), KeepError> {
-    change.remove(format!("{PREFIX}{barcode}"));
+pub(crate) fn dismiss(change: &mut Change, barcode: &str) -> Result<(), StateError> {
+    change.remove(key_of(barcode));
     change.set(format!("{DISMISSED}{barcode}"), &true)
 }
 
 /// Cartridges that were dismissed and have not come back.
-pub(crate) fn dismissed(keeper: &Keeper) -> Result<BTreeSet<String>, KeepError> {
-    Ok(keeper.all::<bool>(DISMISSED)?.into_keys().collect())
+pub(crate) fn dismissed(state: &StateStore) -> Result<BTreeSet<String>, StateError> {
+    Ok(state.all::<bool>(DISMISSED)?.into_keys().collect())
+}
+
+/// Key of a cartridge.
+pub(crate) fn key_of(barcode: &str) -> String {
+    format!("{PREFIX}{barcode}")
+}
+
+/// The cartridge of a key, if it is one's.
+pub(crate) fn barcode_of(key: &str) -> Option<&str> {
+    key.strip_prefix(PREFIX)
+}
+
+/// Key of a cartridge whose files are to go.
+pub(crate) fn going_key(barcode: &str) -> String {
+    format!("{GOING}{barcode}")
 }
 
 /// Reads it.
@@ -145,13 +160,13 @@ pub(crate) fn read(state: &StateStore) -> Result<Inventory, StateError> {
 
 /// A cartridge is no more; its files are to go.
 pub(crate) fn forget(change: &mut Change, barcode: &str) -> Result<(), StateError> {
-    change.remove(format!("{PREFIX}{barcode}"));
-    change.set(format!("{GOING}{barcode}"), &true)
+    change.remove(key_of(barcode));
+    change.set(going_key(barcode), &true)
 }
 
 /// Its files have gone.
 pub(crate) fn forgotten(change: &mut Change, barcode: &str) {
-    change.remove(format!("{GOING}{barcode}"));
+    change.remove(going_key(barcode));
 }
 
 /// Cartridges whose files are to go.
@@ -161,14 +176,14 @@ pub(crate) fn going(state: &StateStore) -> Result<Vec<String>, StateError> {
 
 /// Takes back that a cartridge is there.
 pub(crate) fn withdraw(change: &mut Change, barcode: &str) {
-    change.remove(format!("{PREFIX}{barcode}"));
+    change.remove(key_of(barcode));
 }
 
 /// Notes where a cartridge is: its files stay, whatever was meant to become of them.
 pub(crate) fn note(change: &mut Change, barcode: &str, entry: &Entry) -> Result<(), StateError> {
-    change.remove(format!("{GOING}{barcode}"));
+    change.remove(going_key(barcode));
     change.remove(format!("{DISMISSED}{barcode}"));
-    change.set(format!("{PREFIX}{barcode}"), entry)
+    change.set(key_of(barcode), entry)
 }
 
 #[cfg(test)]

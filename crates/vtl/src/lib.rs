@@ -25,6 +25,7 @@ mod nexuses;
 mod permissions;
 mod plain;
 pub mod pool;
+pub mod recover;
 mod shared;
 pub mod site;
 pub mod standalone;

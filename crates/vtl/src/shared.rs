@@ -61,10 +61,7 @@ pub(crate) fn condition_key(library: &str) -> String {
 impl Shared {
     /// Opens what a data directory keeps; one of the first version is taken over for the library of this name.
     pub(crate) fn open(mut data: Data, library: &str, elsewhere: Option<Elsewhere>) -> Result<Self, LibraryError> {
-        let (state, new) = StateStore::open(data.folder.again().map_err(StateError::Io)?)?;
-        if new {
-            data.take_over(library, &state)?;
-        }
+        let state = data.open_state(library)?;
         let inventory = inventory::read(&state)?;
         Ok(Self {
             state,

@@ -1,62 +1,76 @@
-//! What must not be lost: one database, in which each change is whole and durable before anyone hears of it.
+//! The state of a site that must not be lost: keys and JSON values, in two files that each have all of it.
 //!
-//! A key names what is kept, its value is JSON. A change that could not be written stays pending, and goes with the next.
+//! A commit is appended to both files, one after the other, and durable in both before it is answered. Each line has a
+//! checksum over key, value and commit. At start the two files are put together: what is damaged in one is taken from
+//! the other, and where neither has what was acknowledged last, the site does not start (ADR 0020). The names that
+//! hosts know a site by are in a third file besides, which people can read. A change that could not be written stays
+//! pending, and is written with the next.
+
+mod copies;
+mod files;
+mod identities;
+mod line;
+mod merge;
+mod quiet;
+mod salvage;
+mod upgrade;
 
 use crate::locks::lock;
-use redb::{Builder, Database, ReadableDatabase, StorageBackend, TableDefinition};
+use files::Files;
+use identities::is_identity;
+use merge::Values;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
-use tape_store::backend::{Backend, Folder};
+use tape_store::backend::Folder;
 
-const FILE: &str = "state.redb";
-/// A database in the making, which takes its place when it is whole.
-const NEW: &str = "state.new";
-const TABLE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("state");
-const VERSION_KEY: &str = "version";
-const VERSION: u32 = 2;
-/// Pages that the database keeps in memory; what is kept is small.
-const CACHE: usize = 4 << 20;
+pub(crate) use salvage::Salvage;
 
-/// Why something could not be kept or read.
+/// Why the state could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StateError {
-    /// The file cannot be opened.
-    #[error("{FILE}: {0}")]
-    Io(#[from] io::Error),
-    /// The database refused.
-    #[error("{FILE}: {0}")]
-    Database(#[from] Box<redb::Error>),
-    /// The database failed in a way that it does not report.
-    #[error("{FILE}: internal error of the database")]
+    /// The storage failed.
+    #[error("{file}: {source}")]
+    Io {
+        /// The file.
+        file: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file is damaged, missing or of another version or site, and nothing else has what it held.
+    #[error("{file}: {what}")]
+    Refused {
+        /// The file, or the files.
+        file: String,
+        /// What is wrong, and what can be done.
+        what: String,
+    },
+    /// The storage panicked.
+    #[error("state: internal error of the storage")]
     Panicked,
     /// The site was shut down.
-    #[error("{FILE}: the site is shut down")]
+    #[error("the site is shut down")]
     Closed,
-    /// What is kept cannot be understood.
-    #[error("{FILE}: {key}: {what}")]
+    /// A value cannot be understood.
+    #[error("state: {key}: {what}")]
     Format {
-        /// The key.
+        /// Its key.
         key: String,
-        /// What is wrong with its value.
+        /// What is wrong with it.
         what: String,
     },
 }
 
-fn refused(error: impl Into<redb::Error>) -> StateError {
-    StateError::Database(Box::new(error.into()))
-}
-
-/// What is to be kept, all of it or nothing. `None` removes a key.
+/// What is to be committed, all of it or nothing. `None` removes a key.
 #[derive(Clone, Debug, Default)]
 pub struct Change(BTreeMap<String, Option<Vec<u8>>>);
 
 impl Change {
-    /// Keeps a value.
+    /// Sets a value.
     ///
     /// # Errors
     /// The value has no form in JSON.
@@ -68,91 +82,110 @@ impl Change {
         Ok(())
     }
 
-    /// Forgets a value.
+    /// Removes a value.
     pub fn remove(&mut self, key: impl Into<String>) {
         self.0.insert(key.into(), None);
     }
 
-    /// Whether there is nothing to be kept.
+    /// Whether it changes nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    fn apply(&self, values: &mut Values) {
+        for (key, value) in &self.0 {
+            match value {
+                Some(value) => drop(values.insert(key.clone(), value.clone())),
+                None => drop(values.remove(key)),
+            }
+        }
+    }
 }
 
-/// The database and what is pending to be written to it.
+impl From<Values> for Change {
+    fn from(values: Values) -> Self {
+        Self(values.into_iter().map(|(key, value)| (key, Some(value))).collect())
+    }
+}
+
+/// The state, and the change that is not written yet.
 pub struct StateStore {
-    folder: Mutex<Box<dyn Folder>>,
     state: Mutex<State>,
+    repairs: Vec<String>,
 }
 
-#[derive(Default)]
 struct State {
-    database: Option<Database>,
+    files: Files,
+    /// What is durable.
+    values: Values,
     pending: Change,
+    /// `identities.toml` is not as the state has it.
+    identities_pending: bool,
     closed: bool,
 }
 
 impl StateStore {
-    /// Opens the database in a folder, made if it is not there. Says whether it was made.
+    /// Opens the state in a folder; `None` if there is none. `place` is put before names of files in messages.
     ///
     /// # Errors
-    /// It cannot be opened, or is of a version that this program does not know.
-    pub fn open(folder: Box<dyn Folder>) -> Result<(Self, bool), StateError> {
-        let state = Self { folder: Mutex::new(folder), state: Mutex::default() };
-        let version: Option<u32> = state.get(VERSION_KEY)?;
-        match version {
-            Some(VERSION) => Ok((state, false)),
-            Some(other) => {
-                let what = format!("version {other} is not known; this program knows {VERSION}");
-                Err(StateError::Format { key: VERSION_KEY.into(), what })
-            }
-            None => Ok((state, true)),
+    /// The state cannot be read; or it is not certain to have everything that was acknowledged.
+    pub fn open(folder: Box<dyn Folder>, place: &str) -> Result<Option<Self>, StateError> {
+        let mut files = Files::at(folder, place);
+        let Some(values) = files.open()? else { return Ok(None) };
+        let repairs = files.take_repairs();
+        for repair in &repairs {
+            tracing::warn!("{repair}");
         }
+        let state = State { files, values, pending: Change::default(), identities_pending: false, closed: false };
+        Ok(Some(Self { state: Mutex::new(state), repairs }))
     }
 
-    /// The first change of a new database, which makes it one of this version.
+    /// Makes a new state in a folder, in the place of whatever is there.
     ///
     /// # Errors
-    /// As [`Self::commit`].
-    pub fn create(&self, mut first: Change) -> Result<(), StateError> {
-        first.set(VERSION_KEY, &VERSION)?;
-        self.commit(first)
+    /// The storage failed.
+    pub fn create(folder: Box<dyn Folder>, place: &str, first: Change) -> Result<Self, StateError> {
+        let store = new_store(place)?;
+        Self::create_as(Files::new(folder, place, store, 0), first)
     }
 
-    fn connect(&self) -> Result<Database, StateError> {
-        let mut folder = lock(&self.folder);
-        if folder.view(FILE)?.is_none() {
-            folder.remove(NEW)?;
-            drop(database(folder.as_mut(), NEW)?);
-            folder.rename(NEW, FILE)?;
-        }
-        database(folder.as_mut(), FILE)
+    fn create_as(mut files: Files, first: Change) -> Result<Self, StateError> {
+        let mut values = files::with_version(Values::new());
+        first.apply(&mut values);
+        files.replace(&values)?;
+        let identities_pending = values.keys().any(|key| is_identity(key));
+        let mut state = State { files, values, pending: Change::default(), identities_pending, closed: false };
+        state.write_identities()?;
+        Ok(Self { state: Mutex::new(state), repairs: Vec::new() })
     }
 
-    /// Runs a call on the database, opened anew if the last one failed: it trusts no file that did.
-    fn with<T>(
-        &self,
-        state: &mut State,
-        call: impl FnOnce(&Database) -> Result<T, StateError>,
-    ) -> Result<T, StateError> {
-        if state.closed {
-            return Err(StateError::Closed);
+    /// Files of a state that a folder has, where there is no state to open.
+    ///
+    /// # Errors
+    /// The storage failed.
+    pub(crate) fn remains(folder: &mut dyn Folder, place: &str) -> Result<Vec<&'static str>, StateError> {
+        let names = folder.list().map_err(|source| StateError::Io { file: place.into(), source })?;
+        Ok(files::ALL.into_iter().filter(|own| names.iter().any(|name| name == own)).collect())
+    }
+
+    /// Gives those files other names.
+    ///
+    /// # Errors
+    /// The storage failed.
+    pub(crate) fn set_aside(folder: &mut dyn Folder, place: &str) -> Result<(), StateError> {
+        for name in Self::remains(folder, place)? {
+            let failed = |source| StateError::Io { file: format!("{place}{name}"), source };
+            let aside = salvage::free_name(folder, name).map_err(failed)?;
+            folder.rename(name, &aside).map_err(failed)?;
         }
-        let database = state.database.take().map_or_else(|| self.connect(), Ok)?;
-        match catch_unwind(AssertUnwindSafe(|| call(&database))) {
-            Ok(result) => {
-                if result.is_ok() {
-                    state.database = Some(database);
-                }
-                result
-            }
-            Err(_) => {
-                // Closing it would use what its panic has left half done.
-                std::mem::forget(database);
-                Err(StateError::Panicked)
-            }
-        }
+        Ok(())
+    }
+
+    /// What was damaged when the state was opened, and is as it was.
+    #[must_use]
+    pub fn repairs(&self) -> &[String] {
+        &self.repairs
     }
 
     /// Makes a change durable, and with it whatever is pending.
@@ -162,17 +195,18 @@ impl StateStore {
     pub fn commit(&self, change: Change) -> Result<(), StateError> {
         let mut state = lock(&self.state);
         state.pending.0.extend(change.0);
-        if state.pending.is_empty() {
+        if state.pending.is_empty() && !state.identities_pending {
             return Ok(());
         }
-        let pending = state.pending.clone();
-        self.with(&mut state, |database| write(database, &pending))?;
-        state.pending.0.clear();
-        Ok(())
+        if state.closed {
+            return Err(StateError::Closed);
+        }
+        // Where it panics, the files are not trusted any more: see `Files::append`.
+        catch_unwind(AssertUnwindSafe(|| state.commit())).unwrap_or(Err(StateError::Panicked))
     }
 
-    /// As [`Self::commit`], but what cannot be kept now does not come later, when nobody expects it: `undo` is pending in its
-    /// place.
+    /// As [`Self::commit`], but what cannot be written now is not written later, when it is no longer expected: `undo`
+    /// is pending in its place.
     ///
     /// # Errors
     /// The storage failed.
@@ -180,114 +214,75 @@ impl StateStore {
         self.commit(change).inspect_err(|_| drop(self.commit(undo)))
     }
 
-    /// Closes the database: it may be another's from here on. Whatever is asked of it afterwards is refused.
+    /// Closes the files: another process may use them from here on. Whatever is asked of the store afterwards is
+    /// refused. Files that were damaged meanwhile are written again.
     pub fn close(&self) {
         let mut state = lock(&self.state);
-        (state.database, state.closed) = (None, true);
+        if std::mem::replace(&mut state.closed, true) {
+            return;
+        }
+        let State { files, values, .. } = &mut *state;
+        let closed = catch_unwind(AssertUnwindSafe(|| files.close(values)));
+        if let Err(error) = closed.unwrap_or(Err(StateError::Panicked)) {
+            tracing::warn!(%error, "the state was not closed cleanly");
+        }
     }
 
-    /// What is kept under a key.
+    /// The value of a key.
     ///
     /// # Errors
-    /// The storage failed, or the value cannot be understood.
+    /// The site was shut down, or the value cannot be understood.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StateError> {
-        let mut state = lock(&self.state);
-        let found = self.with(&mut state, |database| read(database, key))?.into_iter().find(|(found, _)| found == key);
-        let wrong = |error: serde_json::Error| StateError::Format { key: key.into(), what: error.to_string() };
-        found.map(|(_, value)| serde_json::from_slice(&value).map_err(wrong)).transpose()
+        let state = lock(&self.state);
+        let values = state.open_values()?;
+        values.get(key).map(|value| understand(key, value)).transpose()
     }
 
-    /// What is kept under all keys with a prefix, by the rest of the key.
+    /// The values of all keys with a prefix, by the rest of the key.
     ///
     /// # Errors
-    /// The storage failed, or a value cannot be understood.
+    /// The site was shut down, or a value cannot be understood.
     pub fn all<T: DeserializeOwned>(&self, prefix: &str) -> Result<BTreeMap<String, T>, StateError> {
-        let mut state = lock(&self.state);
-        let raw = self.with(&mut state, |database| read(database, prefix))?;
-        let understand = |(key, value): (String, Vec<u8>)| {
-            let wrong = |error: serde_json::Error| StateError::Format { key: key.clone(), what: error.to_string() };
-            let value = serde_json::from_slice(&value).map_err(wrong)?;
-            Ok((key.get(prefix.len()..).unwrap_or_default().to_owned(), value))
-        };
-        raw.into_iter().map(understand).collect()
+        let state = lock(&self.state);
+        let values = state.open_values()?.range(prefix.to_owned()..);
+        let own = values.map_while(|(key, value)| Some((key, key.strip_prefix(prefix)?, value)));
+        own.map(|(key, rest, value)| Ok((rest.to_owned(), understand(key, value)?))).collect()
     }
 }
 
-fn database(folder: &mut dyn Folder, name: &str) -> Result<Database, StateError> {
-    let mut builder = Builder::new();
-    builder.set_cache_size(CACHE);
-    builder.create_with_backend(Store(Mutex::new(folder.open(name)?))).map_err(refused)
+/// A name for a store, unlike every other's.
+fn new_store(place: &str) -> Result<String, StateError> {
+    let mut random = [0; 4];
+    let failed = |error: getrandom::Error| StateError::Io { file: place.into(), source: io::Error::other(error) };
+    getrandom::fill(&mut random).map_err(failed)?;
+    Ok(format!("{:08x}", u32::from_be_bytes(random)))
 }
 
-fn write(database: &Database, change: &Change) -> Result<(), StateError> {
-    let transaction = database.begin_write().map_err(refused)?;
-    {
-        let mut table = transaction.open_table(TABLE).map_err(refused)?;
-        for (key, value) in &change.0 {
-            match value {
-                Some(value) => drop(table.insert(key.as_str(), value.as_slice()).map_err(refused)?),
-                None => drop(table.remove(key.as_str()).map_err(refused)?),
-            }
+fn understand<T: DeserializeOwned>(key: &str, value: &[u8]) -> Result<T, StateError> {
+    serde_json::from_slice(value).map_err(|error| StateError::Format { key: key.into(), what: error.to_string() })
+}
+
+impl State {
+    fn open_values(&self) -> Result<&Values, StateError> {
+        if self.closed { Err(StateError::Closed) } else { Ok(&self.values) }
+    }
+
+    fn commit(&mut self) -> Result<(), StateError> {
+        if !self.pending.is_empty() {
+            self.files.append(&self.pending, &self.values)?;
+            self.pending.apply(&mut self.values);
+            self.identities_pending |= self.pending.0.keys().any(|key| is_identity(key));
+            self.pending.0.clear();
         }
+        self.write_identities()
     }
-    transaction.commit().map_err(refused)
-}
 
-fn read(database: &Database, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StateError> {
-    let transaction = database.begin_read().map_err(refused)?;
-    let table = match transaction.open_table(TABLE) {
-        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-        table => table.map_err(refused)?,
-    };
-    let mut found = Vec::new();
-    for entry in table.range(prefix..).map_err(refused)? {
-        let (key, value) = entry.map_err(refused)?;
-        if !key.value().starts_with(prefix) {
-            break;
+    fn write_identities(&mut self) -> Result<(), StateError> {
+        if self.identities_pending {
+            self.files.write_identities(&self.values)?;
+            self.identities_pending = false;
         }
-        found.push((key.value().to_owned(), value.value().to_vec()));
-    }
-    Ok(found)
-}
-
-/// A file of the store as the database uses it.
-struct Store(Mutex<Box<dyn Backend>>);
-
-impl std::fmt::Debug for Store {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(FILE)
-    }
-}
-
-impl Store {
-    /// Calls the file. A panic of it is an error for the database, which would be unusable after one.
-    fn call<T>(&self, call: impl FnOnce(&mut dyn Backend) -> io::Result<T>) -> io::Result<T> {
-        let called = catch_unwind(AssertUnwindSafe(|| call(lock(&self.0).as_mut())));
-        called.unwrap_or_else(|_| Err(io::Error::other("internal error")))
-    }
-}
-
-impl StorageBackend for Store {
-    fn len(&self) -> io::Result<u64> {
-        self.call(|file| file.len())
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let wanted = out.len();
-        let read = self.call(|file| file.read_at(offset, &mut [IoSliceMut::new(out)]))?;
-        if read == wanted { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.call(|file| file.set_len(len))
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.call(|file| file.sync())
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.call(|file| file.write_at(offset, &[IoSlice::new(data)]))
+        Ok(())
     }
 }
 

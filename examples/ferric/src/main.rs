@@ -5,6 +5,7 @@ mod config;
 mod failure;
 mod migrate;
 mod output;
+mod recover;
 mod site;
 mod tape;
 
@@ -33,6 +34,9 @@ enum What {
     /// From another virtual library to ours
     #[command(subcommand)]
     Migrate(migrate::Command),
+    /// A site without its daemon: restore its state
+    #[command(subcommand, name = "site")]
+    Offline(recover::Command),
     #[command(flatten)]
     Site(site::Site),
 }
@@ -43,6 +47,7 @@ fn main() -> ExitCode {
         What::Tape(command) => tape::run(command),
         What::Config(command) => config::run(command),
         What::Migrate(command) => migrate::run(command),
+        What::Offline(command) => recover::run(command),
         What::Site(command) => site::run(command),
     };
     match done {

@@ -27,6 +27,9 @@ pub(crate) struct Arguments {
     /// Address that SendTargets gives to initiators; "none" to have them use the address of their discovery session
     #[arg(long, value_name = "ADDR:PORT")]
     advertise: Option<String>,
+    /// Start a new site although DIR has cartridges or identities without a state
+    #[arg(long)]
+    pub(crate) new_site: bool,
     /// Show the configuration in effect and exit
     #[arg(long)]
     pub(crate) print_config: bool,

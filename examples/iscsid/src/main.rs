@@ -11,10 +11,12 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
-use vtl::config::IscsiSetup;
+use vtl::config::{Config, IscsiSetup};
 use vtl::control::socket::{self, Control};
+use vtl::data_dir::Data;
+use vtl::library::LibraryError;
 use vtl::log_writer::{self, LogGuard, LogWriter};
-use vtl::site::Site;
+use vtl::site::{Running, Site};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -61,7 +63,7 @@ fn run(mut arguments: Arguments) -> Result<(), String> {
     raise_descriptor_limit();
     // Removed when everything else is closed.
     let _temporary = ephemeral(&mut arguments)?;
-    let site = Site::open(&arguments.data, &config).map_err(|error| error.to_string())?;
+    let site = open(&arguments, &config).map_err(|error| error.to_string())?;
     let bind = &config.iscsi.bind;
     let door = Door::open(&site, &config.iscsi).map_err(|error| format!("cannot listen on {bind}: {error}"))?;
     let door = Arc::new(door);
@@ -105,6 +107,11 @@ fn warn(site: &Site, door: &Door, setup: &IscsiSetup) {
     let warnings = setup.warnings(door.address().ip());
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     site.set_warnings(warnings);
+}
+
+fn open(arguments: &Arguments, config: &Config) -> Result<Running, LibraryError> {
+    let data = Data::configured(&arguments.data, config)?;
+    Site::of(data.with_new_site(arguments.new_site), config)
 }
 
 /// Reads the configuration again and takes it over.

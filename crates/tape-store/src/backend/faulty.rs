@@ -8,13 +8,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[derive(Clone, Debug)]
 enum Change {
-    Write { at: usize, bytes: Vec<u8> },
+    Write {
+        at: usize,
+        bytes: Vec<u8>,
+    },
     SetLen(usize),
+    /// The whole file, by another that takes its name.
+    Replace(Vec<u8>),
 }
 
 fn apply(image: &mut Vec<u8>, change: &Change) {
     match change {
         Change::SetLen(len) => image.resize(*len, 0),
+        Change::Replace(bytes) => image.clone_from(bytes),
         Change::Write { at, bytes } => {
             let end = at + bytes.len();
             if image.len() < end {
@@ -185,8 +191,8 @@ impl FaultyFolder {
             let mut image = file.durable.clone();
             for change in &file.since {
                 match change {
-                    Change::SetLen(_) if choose(1) == 0 => {}
-                    Change::SetLen(_) => apply(&mut image, change),
+                    Change::SetLen(_) | Change::Replace(_) if choose(1) == 0 => {}
+                    Change::SetLen(_) | Change::Replace(_) => apply(&mut image, change),
                     Change::Write { at, bytes } => {
                         let kept = bytes.get(..choose(bytes.len()).min(bytes.len())).unwrap_or_default().to_vec();
                         if !kept.is_empty() {
@@ -291,9 +297,13 @@ impl Folder for FaultyFolder {
     }
 
     fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.change(name, None)?;
+        self.change(name, Some(Change::Replace(bytes.to_vec())))?;
+        let mut disk = self.disk();
+        if let Some(log) = &mut disk.log {
+            log.push((name.into(), None));
+        }
         let whole = FileState { durable: bytes.to_vec(), since: Vec::new(), live: bytes.to_vec() };
-        self.disk().files.insert(name.into(), whole);
+        disk.files.insert(name.into(), whole);
         Ok(())
     }
 

@@ -9,24 +9,34 @@ fn step(number: u32) -> Change {
     change
 }
 
-/// Both values, which must be the same: a change is whole or not there.
+fn create(folder: &FaultyFolder) -> StateStore {
+    StateStore::create(Box::new(folder.clone()), "", step(0)).unwrap()
+}
+
+/// Both values, which must be the same: a commit is whole or not there.
 fn seen(folder: FaultyFolder) -> Option<u32> {
-    let (state, _) = StateStore::open(Box::new(folder)).unwrap();
+    let state = StateStore::open(Box::new(folder), "").unwrap()?;
     let all: BTreeMap<String, u32> = state.all("cartridge/").unwrap();
     let values: Vec<_> = all.values().copied().collect();
-    assert!(values.is_empty() || (values.len() == 2 && values[0] == values[1]), "{all:?}");
+    assert!(values.len() == 2 && values[0] == values[1], "{all:?}");
     values.first().copied()
 }
 
 #[test]
-fn a_loss_of_power_leaves_the_last_change_or_the_one_before() {
+fn a_loss_of_power_leaves_the_last_commit_or_the_one_before() {
     let folder = FaultyFolder::default();
-    let (state, new) = StateStore::open(Box::new(folder.clone())).unwrap();
-    assert!(new);
     let before = folder.record();
-    state.create(step(0)).unwrap();
+    let state = create(&folder);
     let mut durable = vec![(folder.recorded(), 0)];
     for number in 1..6 {
+        state.commit(step(number)).unwrap();
+        durable.push((folder.recorded(), number));
+    }
+    // Closed, opened again, and with the files written anew in between.
+    state.close();
+    let state = StateStore::open(Box::new(folder.clone()), "").unwrap().unwrap();
+    for number in 6..10 {
+        lock(&state.state).files.write_anew();
         state.commit(step(number)).unwrap();
         durable.push((folder.recorded(), number));
     }
@@ -56,18 +66,21 @@ fn a_loss_of_power_leaves_the_last_change_or_the_one_before() {
 #[test]
 fn what_could_not_be_written_stays_pending() {
     let folder = FaultyFolder::default();
-    let (state, _) = StateStore::open(Box::new(folder.clone())).unwrap();
-    state.create(step(0)).unwrap();
+    let state = create(&folder);
     let mut failures = 0;
     for number in 1..60 {
         folder.fail_at(Some(folder.calls() + u64::from(number % 7)), io::ErrorKind::StorageFull);
         failures += u32::from(state.commit(step(number)).is_err());
+        // Whatever came of it: the commit before, or this one.
+        let found = seen(folder.crash(|len| len)).unwrap();
+        assert!(found == number || found == number - 1, "{number}: {found}");
         folder.fail_at(None, io::ErrorKind::Other);
         let mut change = Change::default();
         change.set("other", &number).unwrap();
         state.commit(change).unwrap();
         let all: BTreeMap<String, u32> = state.all("cartridge/").unwrap();
         assert_eq!(all.into_values().collect::<Vec<_>>(), [number, number]);
+        assert_eq!(seen(folder.crash(|_| 0)), Some(number));
     }
     assert!(failures > 10, "{failures}");
 }
@@ -75,11 +88,9 @@ fn what_could_not_be_written_stays_pending() {
 #[test]
 fn another_version_is_refused() {
     let folder = MemoryFolder::default();
-    let (state, _) = StateStore::open(Box::new(folder.clone())).unwrap();
-    let mut change = Change::default();
-    change.set(VERSION_KEY, &9).unwrap();
-    state.commit(change).unwrap();
-    drop(state);
-    let error = StateStore::open(Box::new(folder)).map(drop).unwrap_err().to_string();
-    assert_eq!(error, "state.redb: version: version 9 is not known; this program knows 2");
+    for name in copies::NAMES {
+        Folder::replace(&mut folder.clone(), name, b"e9da41b0 ferric-state 9\n").unwrap();
+    }
+    let error = StateStore::open(Box::new(folder), "/d/").map(drop).unwrap_err().to_string();
+    assert_eq!(error, "/d/state.1: version 9 is not known; this program knows 3");
 }

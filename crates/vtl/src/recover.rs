@@ -1,0 +1,154 @@
+//! A site whose state is lost or damaged: restored from what is left of its state files, its identities and its
+//! cartridges.
+
+use crate::config::{Config, LibrarySetup};
+use crate::data_dir::{Data, DataError};
+use crate::inventory::{self, Entry, Where};
+use crate::library::LibraryError;
+use crate::state_store::{Salvage, StateError};
+use smc::element::Address;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::Path;
+use tape_store::backend::Folder;
+use tape_store::cartridge::Barcode;
+use tape_store::shelf::TapeStore;
+
+/// What a recovery will do. The directory is held while this lives.
+pub struct Recovery {
+    folder: Box<dyn Folder>,
+    salvage: Salvage,
+    values: BTreeMap<String, Vec<u8>>,
+    plan: Vec<String>,
+    _lock: Option<File>,
+}
+
+impl Recovery {
+    /// Looks what is left of the site in a directory. Cartridges that are in no state file go where this configuration
+    /// has them. Nothing is changed.
+    ///
+    /// # Errors
+    /// There is no such directory, a process uses it, or it cannot be read.
+    pub fn plan(path: &Path, config: &Config) -> Result<Self, LibraryError> {
+        if !path.is_dir() {
+            return Err(DataError::Format { path: path.into(), what: "is not a directory".into() }.into());
+        }
+        let data = Data::at(path)?.with_cartridges(&config.cartridges, config.shared)?;
+        let place = data.place();
+        let Data { shelves, mut folder, lock, .. } = data;
+        let again = folder.again().map_err(|source| StateError::Io { file: place.clone(), source })?;
+        let mut salvage = Salvage::read(again, &place)?;
+        let mut plan = std::mem::take(&mut salvage.notes);
+        if !salvage.values.contains_key("site") {
+            plan.push("no file has the suffix of the iSCSI names: the site gets a new name".into());
+        }
+        let mut entries = entries(&salvage, config, &mut plan);
+        let store = TapeStore::new(shelves);
+        let listed = store.list()?;
+        for barcode in &listed {
+            let known = entries.contains_key(barcode.as_str());
+            if !known
+                && !salvage.values.contains_key(&inventory::going_key(barcode.as_str()))
+                && let Some(entry) = unknown(&store, barcode, config, &mut plan)
+            {
+                entries.insert(barcode.to_string(), entry);
+            }
+        }
+        for (name, entry) in &entries {
+            let missing = listed.iter().all(|barcode| barcode.as_str() != name);
+            let note = if missing { "; its files are missing" } else { "" };
+            plan.push(format!("{name}: {}{note}", place_name(&entry.place, config)));
+        }
+        let mut values: BTreeMap<_, _> =
+            salvage.values.iter().map(|(key, (_, value))| (key.clone(), value.clone())).collect();
+        values.retain(|key, _| inventory::barcode_of(key).is_none());
+        for (name, entry) in &entries {
+            let value = serde_json::to_vec(entry)
+                .map_err(|error| StateError::Format { key: name.clone(), what: error.to_string() })?;
+            values.insert(inventory::key_of(name), value);
+        }
+        Ok(Self { folder, salvage, values, plan, _lock: lock })
+    }
+
+    /// Nothing is wrong with the state: there is nothing to restore.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.salvage.is_whole
+    }
+
+    /// What is left, what is lost, and where each cartridge will be: a line each.
+    #[must_use]
+    pub fn lines(&self) -> &[String] {
+        &self.plan
+    }
+
+    /// Writes the new state. The old files get other names, which are returned.
+    ///
+    /// # Errors
+    /// The storage failed.
+    pub fn apply(self) -> Result<Vec<String>, LibraryError> {
+        Ok(self.salvage.write(self.folder, self.values)?)
+    }
+}
+
+/// The cartridges of a state; of two in one element, the one that came last stays there.
+fn entries(salvage: &Salvage, config: &Config, plan: &mut Vec<String>) -> BTreeMap<String, Entry> {
+    let mut entries: Vec<(u64, String, Entry)> = Vec::new();
+    for (key, (commit, value)) in &salvage.values {
+        let Some(name) = inventory::barcode_of(key) else { continue };
+        match serde_json::from_slice(value) {
+            Ok(entry) => entries.push((*commit, name.into(), entry)),
+            Err(error) => plan.push(format!("{name}: what was known of it cannot be understood: {error}")),
+        }
+    }
+    entries.sort_by_key(|(commit, ..)| std::cmp::Reverse(*commit));
+    let mut taken = BTreeSet::new();
+    let mut kept = BTreeMap::new();
+    for (_, name, mut entry) in entries {
+        if let Where::Element { library, address, .. } = entry.place.clone()
+            && !taken.insert((library.clone(), address))
+        {
+            plan.push(format!("{name}: another cartridge was moved to its element {address} later"));
+            let setup = config.libraries.iter().find(|setup| setup.name == library);
+            entry.place = Where::Shelf(setup.map_or(library, |setup| setup.shelf.clone()));
+        }
+        kept.insert(name, entry);
+    }
+    kept
+}
+
+/// Where a cartridge goes that no state file knows: those that are listed go into free slots at the next start, others on
+/// the shelf of the first library.
+fn unknown(store: &TapeStore, barcode: &Barcode, config: &Config, plan: &mut Vec<String>) -> Option<Entry> {
+    let lists = |setup: &&LibrarySetup| setup.cartridges.iter().any(|cartridge| cartridge.barcode == *barcode);
+    if let Some(setup) = config.libraries.iter().find(lists) {
+        plan.push(format!("{barcode}: in no state file; put into a free slot of {} at the next start", setup.name));
+        return None;
+    }
+    let setup = config.libraries.first()?;
+    match store.find(barcode) {
+        Ok(cartridge) => {
+            plan.push(format!("{barcode}: in no state file"));
+            Some(Entry::found(Where::Shelf(setup.shelf.clone()), &cartridge))
+        }
+        Err(error) => {
+            plan.push(format!("{barcode}: in no state file, and left out: {error}"));
+            None
+        }
+    }
+}
+
+/// A place as operators name it.
+fn place_name(place: &Where, config: &Config) -> String {
+    let (library, address) = match place {
+        Where::Shelf(shelf) => return format!("on the shelf {shelf}"),
+        Where::Element { library, address, .. } => (library, Address(*address)),
+    };
+    let named = config.libraries.iter().find(|setup| setup.name == *library).and_then(|setup| {
+        let layout = setup.layout;
+        let kinds = [("slot", layout.storage), ("drive", layout.drives), ("io", layout.import_export)];
+        kinds.into_iter().find_map(|(kind, range)| Some(format!("{kind}{}", range.index(address)? + 1)))
+    });
+    let unknown = || format!("element {}, which the configuration does not have", address.0);
+    format!("in library {library}, {}", named.unwrap_or_else(unknown))
+}

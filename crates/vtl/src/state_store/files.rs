@@ -1,0 +1,318 @@
+//! The files of a state: written, and read and mended at start.
+
+use super::copies::{Copy, NAMES, contents};
+use super::identities::{self, Identities};
+use super::line::{Record, VERSION, header};
+use super::merge::{Merged, Values, merge};
+use super::{Change, StateError, upgrade};
+use std::io::{self, IoSlice};
+use tape_store::backend::{Backend, Folder};
+
+/// Every file that a state has or had.
+pub(super) const ALL: [&str; 4] = [NAMES[0], NAMES[1], identities::FILE, upgrade::FILE];
+/// The database of before, when it has been read.
+const UPGRADED: &str = "state.redb.upgraded";
+/// Files grow by so much at a time, so that an append does not have to make a new length durable.
+const STEP: u64 = 64 << 10;
+/// A file is written anew when the changes in it are as long as what they change, and this.
+const SLACK: u64 = 1 << 20;
+
+/// One file, open for appending.
+struct Tail {
+    file: Box<dyn Backend>,
+    end: u64,
+    len: u64,
+}
+
+/// Both files of a state, and that of the identities.
+pub(super) struct Files {
+    folder: Box<dyn Folder>,
+    place: String,
+    store: String,
+    /// Number of the last commit that was tried.
+    commit: u64,
+    /// Where the next change goes; none if the files are written anew first.
+    tails: Option<[Tail; 2]>,
+    /// Length of what was last written anew.
+    base: u64,
+    /// `identities.toml` as it was last written or read.
+    identities: Option<Identities>,
+    repairs: Vec<String>,
+}
+
+impl Files {
+    /// Files that are to be opened.
+    pub(super) fn at(folder: Box<dyn Folder>, place: &str) -> Self {
+        Self::new(folder, place, String::new(), 0)
+    }
+
+    /// Files that are to be written, with commits behind a number.
+    pub(super) fn new(folder: Box<dyn Folder>, place: &str, store: String, commit: u64) -> Self {
+        Self { folder, place: place.into(), store, commit, tails: None, base: 0, identities: None, repairs: Vec::new() }
+    }
+
+    /// Has the next change write both files anew.
+    #[cfg(test)]
+    pub(super) fn write_anew(&mut self) {
+        self.tails = None;
+    }
+
+    /// What was mended.
+    pub(super) fn take_repairs(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.repairs)
+    }
+
+    fn io(&self, name: &str) -> impl Fn(io::Error) -> StateError + use<> {
+        let file = format!("{}{name}", self.place);
+        move |source| StateError::Io { file: file.clone(), source }
+    }
+
+    fn refused(&self, file: &str, what: &str) -> StateError {
+        let file = format!("{}{file}", self.place);
+        let what = format!("{what}; `ferric site recover` shows what can be restored");
+        StateError::Refused { file, what }
+    }
+
+    /// Reads both files.
+    pub(super) fn copies(&mut self) -> Result<[Copy; 2], StateError> {
+        let [first, second] = NAMES;
+        let mut read = |name| Copy::read(self.folder.as_mut(), &self.place, name);
+        Ok([read(first)?, read(second)?])
+    }
+
+    /// Reads the identities; what is wrong with them, if there are none.
+    pub(super) fn identities(&mut self) -> Result<Result<Identities, String>, StateError> {
+        let bytes = contents(self.folder.as_mut(), &self.place, identities::FILE)?;
+        Ok(bytes.map_or_else(|| Err("is missing".into()), |bytes| Identities::decode(&bytes)))
+    }
+
+    /// The database of before, if there is one.
+    pub(super) fn database(&mut self, lenient: bool) -> Result<Option<Values>, StateError> {
+        upgrade::read(self.folder.as_mut(), &self.place, lenient)
+    }
+
+    /// Reads the state and mends the files; `None` if there is none.
+    ///
+    /// # Errors
+    /// The storage failed, or the files are not certain to have what was acknowledged.
+    pub(super) fn open(&mut self) -> Result<Option<Values>, StateError> {
+        let (copies, known) = (self.copies()?, self.identities()?);
+        if copies.iter().all(|copy| !copy.filled) {
+            let new = identities::FILE;
+            let there = copies.iter().any(|copy| copy.exists) || self.folder.view(new).map_err(self.io(new))?.is_some();
+            return if there { Ok(None) } else { self.upgrade() };
+        }
+        let expected = known.as_ref().ok().map(|known| known.store.as_str());
+        let both = NAMES.join(" and ");
+        let merged = merge(&copies, expected).map_err(|what| self.refused(&both, &faults(&what, &copies)))?;
+        let Merged { store, commit, values } = merged;
+        (self.store, self.commit) = (store, commit);
+        if let Some(known) = known.as_ref().ok().filter(|known| known.commit > commit) {
+            let what =
+                format!("have commit {commit} as their last, but {} has seen {}", identities::FILE, known.commit);
+            return Err(self.refused(&both, &faults(&what, &copies)));
+        }
+        self.mend(&copies, &values)?;
+        self.mend_identities(known, &values)?;
+        self.set_aside_database()?;
+        Ok(Some(values))
+    }
+
+    /// Writes each file anew that is not as the other, and opens both.
+    fn mend(&mut self, copies: &[Copy; 2], values: &Values) -> Result<(), StateError> {
+        let image = self.base_image(values);
+        self.base = image.len() as u64;
+        let mut ends = [(0, 0); 2];
+        for (copy, end) in copies.iter().zip(&mut ends) {
+            let foreign = copy.records.iter().any(|record| record.store != self.store);
+            let (last, commit, is_second) = (copy.last(), self.commit, copy.name == NAMES[1]);
+            let fault = if foreign { Some("holds the state of another site".into()) } else { copy.fault() };
+            if fault.is_none() && last == commit {
+                *end = (copy.end, copy.len);
+                continue;
+            }
+            // The process ended while it wrote one file after the other: no fault of either.
+            let interrupted = last > commit || (is_second && last + 1 == commit);
+            let fault = fault.or_else(|| (!interrupted).then(|| format!("ends with commit {last} of {commit}")));
+            if let Some(fault) = fault {
+                let (place, name, other) = (&self.place, copy.name, if is_second { NAMES[0] } else { NAMES[1] });
+                self.repairs.push(format!("{place}{name} {fault}: written again from {other}, and nothing was lost"));
+            }
+            self.folder.replace(copy.name, &image).map_err(self.io(copy.name))?;
+            *end = (self.base, self.base);
+        }
+        self.open_tails(ends)
+    }
+
+    /// Opens both files behind what they hold, where that ends and how long they are.
+    fn open_tails(&mut self, ends: [(u64, u64); 2]) -> Result<(), StateError> {
+        let [first, second] = ends;
+        let mut tail = |name, (end, len)| {
+            let file = self.folder.open(name).map_err(self.io(name))?;
+            Ok::<_, StateError>(Tail { file, end, len })
+        };
+        self.tails = Some([tail(NAMES[0], first)?, tail(NAMES[1], second)?]);
+        Ok(())
+    }
+
+    fn mend_identities(&mut self, known: Result<Identities, String>, values: &Values) -> Result<(), StateError> {
+        let now = Identities::of(&self.store, self.commit, values);
+        match known {
+            Ok(known) if known.same_names(&now) => self.identities = Some(known),
+            // The process ended before it had written the names that the last commit has.
+            Ok(_) => self.write_identities(values)?,
+            Err(_) if now.has_none() => {}
+            Err(why) => {
+                self.repairs.push(format!("{}{} {why}: written again from the state", self.place, identities::FILE));
+                self.write_identities(values)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over the database of before, which is then set aside.
+    fn upgrade(&mut self) -> Result<Option<Values>, StateError> {
+        let read = self.database(false).map_err(|error| match error {
+            StateError::Refused { what, .. } => self.refused(upgrade::FILE, &what),
+            other => other,
+        })?;
+        let Some(values) = read else { return Ok(None) };
+        self.store = super::new_store(&self.place)?;
+        let values = with_version(values);
+        self.replace(&values)?;
+        self.write_identities(&values)?;
+        self.set_aside_database()?;
+        Ok(Some(values))
+    }
+
+    /// The database is not to be taken for the state once more.
+    fn set_aside_database(&mut self) -> Result<(), StateError> {
+        if self.folder.view(upgrade::FILE).map_err(self.io(upgrade::FILE))?.is_none() {
+            return Ok(());
+        }
+        tracing::info!("{}{} was taken over, and is {UPGRADED} now", self.place, upgrade::FILE);
+        self.folder.rename(upgrade::FILE, UPGRADED).map_err(self.io(upgrade::FILE))
+    }
+
+    fn lines<'a>(
+        &self,
+        base: bool,
+        changes: impl ExactSizeIterator<Item = (&'a String, Option<&'a Vec<u8>>)>,
+    ) -> Vec<u8> {
+        let parts = u32::try_from(changes.len()).unwrap_or(u32::MAX);
+        let mut lines = Vec::new();
+        for (part, (key, value)) in (1..).zip(changes) {
+            let (store, commit) = (self.store.clone(), self.commit);
+            let record = Record { store, commit, part, parts, base, key: key.clone(), value: value.cloned() };
+            lines.extend(record.encode());
+        }
+        lines
+    }
+
+    /// A whole file.
+    fn base_image(&self, values: &Values) -> Vec<u8> {
+        let mut image = header();
+        image.extend(self.lines(true, values.iter().map(|(key, value)| (key, Some(value)))));
+        image
+    }
+
+    /// Writes both files anew, with a new commit.
+    ///
+    /// # Errors
+    /// The storage failed.
+    pub(super) fn replace(&mut self, values: &Values) -> Result<(), StateError> {
+        self.tails = None;
+        self.commit += 1;
+        let image = self.base_image(values);
+        for name in NAMES {
+            self.folder.replace(name, &image).map_err(self.io(name))?;
+        }
+        self.base = image.len() as u64;
+        self.open_tails([(self.base, self.base); 2])
+    }
+
+    /// Makes a change of the state durable in both files.
+    ///
+    /// # Errors
+    /// The storage failed. Neither file is trusted any more: the next change writes them anew.
+    pub(super) fn append(&mut self, change: &Change, values: &Values) -> Result<(), StateError> {
+        let long = |tail: &Tail| tail.end > 2 * self.base + SLACK;
+        let Some(mut tails) = self.tails.take().filter(|tails| !tails.iter().any(long)) else {
+            let mut values = values.clone();
+            change.apply(&mut values);
+            return self.replace(&values);
+        };
+        self.commit += 1;
+        let lines = self.lines(false, change.0.iter().map(|(key, value)| (key, value.as_ref())));
+        for (tail, name) in tails.iter_mut().zip(NAMES) {
+            tail.append(&lines).map_err(self.io(name))?;
+        }
+        self.tails = Some(tails);
+        Ok(())
+    }
+
+    /// Writes the identities of a state.
+    ///
+    /// # Errors
+    /// The storage failed.
+    pub(super) fn write_identities(&mut self, values: &Values) -> Result<(), StateError> {
+        let identities = Identities::of(&self.store, self.commit, values);
+        let failed = self.io(identities::FILE);
+        let text = identities.encode().map_err(|error| failed(io::Error::other(error)))?;
+        self.folder.replace(identities::FILE, text.as_bytes()).map_err(failed)?;
+        self.identities = Some(identities);
+        Ok(())
+    }
+
+    /// Looks that both files are as they were written, and has the identities name the last commit: files of an older
+    /// state are known for what they are.
+    ///
+    /// # Errors
+    /// The storage failed.
+    pub(super) fn close(&mut self, values: &Values) -> Result<(), StateError> {
+        let commit = self.commit;
+        let whole = |copy: &Copy| copy.fault().is_none() && copy.clean_tail && copy.last() == commit;
+        let copies = self.copies()?;
+        let faults = copies.iter().filter(|copy| !whole(copy)).map(|copy| copy.name).collect::<Vec<_>>().join(" and ");
+        if !faults.is_empty() {
+            // Where the last commit failed, the files are not as they should be, and that was said.
+            if self.tails.is_some() {
+                tracing::warn!("{}{faults}: damaged while in use, and written again", self.place);
+            }
+            self.replace(values)?;
+        }
+        self.tails = None;
+        if self.identities.as_ref().is_none_or(|known| known.commit != self.commit) {
+            self.write_identities(values)?;
+        }
+        Ok(())
+    }
+}
+
+impl Tail {
+    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        let end = self.end + lines.len() as u64;
+        let mut padding = Vec::new();
+        if end > self.len {
+            self.len = end.next_multiple_of(STEP);
+            padding.resize(usize::try_from(self.len - end).unwrap_or_default(), 0);
+        }
+        self.file.write_at(self.end, &[IoSlice::new(lines), IoSlice::new(&padding)])?;
+        self.file.sync()?;
+        self.end = end;
+        Ok(())
+    }
+}
+
+/// A state always has a key, and so a line: its version.
+pub(super) fn with_version(mut values: Values) -> Values {
+    values.insert("version".into(), VERSION.to_string().into_bytes());
+    values
+}
+
+/// What is wrong with the files together, and with each.
+fn faults(what: &str, copies: &[Copy; 2]) -> String {
+    let each = copies.iter().filter_map(|copy| Some(format!("{} {}", copy.name, copy.fault()?)));
+    let each = each.collect::<Vec<_>>().join(", ");
+    if each.is_empty() { what.into() } else { format!("{what} ({each})") }
+}

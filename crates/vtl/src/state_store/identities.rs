@@ -1,0 +1,131 @@
+//! `identities.toml`: the names that hosts know a site by, in a second place, for people to read.
+
+use super::merge::Values;
+use crate::data_dir::UnitIdentity;
+use serde::{Deserialize, Serialize};
+use tape_store::integrity::crc32c;
+
+/// The file.
+pub(super) const FILE: &str = "identities.toml";
+const FORMAT: u32 = 1;
+const SITE: &str = "site";
+const PREFIX: &str = "identity/";
+const INTRODUCTION: &str =
+    "# The identities of this site: a copy that the program writes. A file that was edited is not used.\n";
+
+/// What the file holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Identities {
+    format: u32,
+    /// The store that the state files belong to.
+    pub(crate) store: String,
+    /// A commit that the state has for certain.
+    pub(crate) commit: u64,
+    /// Suffix of the iSCSI names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) site: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    unit: Vec<Unit>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Unit {
+    name: String,
+    #[serde(flatten)]
+    identity: UnitIdentity,
+}
+
+/// Whether a key is one of those that the file repeats.
+pub(super) fn is_identity(key: &str) -> bool {
+    key == SITE || key.starts_with(PREFIX)
+}
+
+impl Identities {
+    /// The identities of a state.
+    pub(super) fn of(store: &str, commit: u64, values: &Values) -> Self {
+        let site = values.get(SITE).and_then(|value| serde_json::from_slice(value).ok());
+        let unit = |(key, value): (&String, &Vec<u8>)| {
+            let name = key.strip_prefix(PREFIX)?.to_owned();
+            Some(Unit { name, identity: serde_json::from_slice(value).ok()? })
+        };
+        Self { format: FORMAT, store: store.into(), commit, site, unit: values.iter().filter_map(unit).collect() }
+    }
+
+    /// As keys and values of a state.
+    pub(crate) fn values(&self) -> Result<Values, serde_json::Error> {
+        let site = self.site.iter().map(|site| Ok((SITE.into(), serde_json::to_vec(site)?)));
+        let units =
+            self.unit.iter().map(|unit| Ok((format!("{PREFIX}{}", unit.name), serde_json::to_vec(&unit.identity)?)));
+        site.chain(units).collect()
+    }
+
+    /// There are none yet.
+    pub(super) const fn has_none(&self) -> bool {
+        self.site.is_none() && self.unit.is_empty()
+    }
+
+    /// The same names, whatever the commit.
+    pub(super) fn same_names(&self, other: &Self) -> bool {
+        (&self.store, &self.site, &self.unit) == (&other.store, &other.site, &other.unit)
+    }
+
+    /// The file.
+    ///
+    /// # Errors
+    /// The identities have no form in TOML.
+    pub(super) fn encode(&self) -> Result<String, toml::ser::Error> {
+        let body = toml::to_string(self)?;
+        Ok(format!("{INTRODUCTION}checksum = \"{:08x}\"\n{body}", crc32c(body.as_bytes())))
+    }
+
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, String> {
+        let damaged = || "fails its checksum".to_owned();
+        if bytes.iter().all(|byte| *byte == 0) {
+            return Err("is empty".into());
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| damaged())?;
+        let rest = text.strip_prefix(INTRODUCTION).and_then(|rest| rest.strip_prefix("checksum = \""));
+        let (checksum, body) = rest.and_then(|rest| rest.split_once("\"\n")).ok_or_else(damaged)?;
+        if checksum != format!("{:08x}", crc32c(body.as_bytes())) {
+            return Err(damaged());
+        }
+        let read: Self = toml::from_str(body).map_err(|error| error.message().to_owned())?;
+        match read.format {
+            FORMAT => Ok(read),
+            other => Err(format!("format {other} is not known; this program knows {FORMAT}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_can_read_it_and_no_changed_bit_is_overlooked() {
+        let unit = br#"{"serial":"0123456789","naa":"3000000123456789","target":"iqn.x","lun":3}"#;
+        let values = Values::from([
+            ("site".into(), b"\"1234abcd\"".to_vec()),
+            ("identity/main/drive/0".into(), unit.to_vec()),
+            ("cartridge/A".into(), b"1".to_vec()),
+        ]);
+        let identities = Identities::of("00c0ffee", 17, &values);
+        let text = identities.encode().unwrap();
+        let expected = "format = 1\nstore = \"00c0ffee\"\ncommit = 17\nsite = \"1234abcd\"\n\n[[unit]]\n\
+            name = \"main/drive/0\"\nserial = \"0123456789\"\nnaa = \"3000000123456789\"\ntarget = \"iqn.x\"\nlun = 3\n";
+        assert!(text.ends_with(expected), "{text}");
+        assert_eq!(Identities::decode(text.as_bytes()).as_ref(), Ok(&identities));
+        let kept: Vec<String> = identities.values().unwrap().into_keys().collect();
+        assert_eq!(kept, ["identity/main/drive/0", "site"]);
+        for bit in 0..text.len() * 8 {
+            let mut damaged = text.clone().into_bytes();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert!(Identities::decode(&damaged).is_err(), "bit {bit}");
+        }
+        assert_eq!(Identities::decode(b""), Err("is empty".into()));
+    }
+}

@@ -1,0 +1,159 @@
+//! One state from two files: what either has whole counts, and nothing that was acknowledged is left out.
+
+use super::copies::Copy;
+use super::line::Record;
+use std::collections::BTreeMap;
+
+/// Keys and values of a state.
+pub(crate) type Values = BTreeMap<String, Vec<u8>>;
+
+/// Values by key, with the number of the commit that set each.
+pub(crate) type Dated = BTreeMap<String, (u64, Vec<u8>)>;
+
+/// A state as two files have it.
+#[derive(Debug, Default)]
+pub(super) struct Merged {
+    pub(super) store: String,
+    /// Number of its last commit.
+    pub(super) commit: u64,
+    pub(super) values: Values,
+}
+
+/// The lines of one commit, from both files.
+#[derive(Default)]
+struct Commit<'a> {
+    parts: u32,
+    lines: BTreeMap<u32, &'a Record>,
+}
+
+impl Commit<'_> {
+    fn is_whole(&self) -> bool {
+        self.parts > 0 && self.lines.len() == usize::try_from(self.parts).unwrap_or(usize::MAX)
+    }
+
+    fn apply(&self, values: &mut Values) {
+        for record in self.lines.values() {
+            match &record.value {
+                Some(value) => drop(values.insert(record.key.clone(), value.clone())),
+                None => drop(values.remove(&record.key)),
+            }
+        }
+    }
+}
+
+/// Commits by number: bases, and changes.
+#[derive(Default)]
+struct Commits<'a> {
+    bases: BTreeMap<u64, Commit<'a>>,
+    changes: BTreeMap<u64, Commit<'a>>,
+}
+
+impl<'a> Commits<'a> {
+    fn of(copies: &'a [Copy; 2], store: &str) -> Result<Self, String> {
+        let mut commits = Self::default();
+        for record in copies.iter().flat_map(|copy| &copy.records).filter(|record| record.store == store) {
+            let kind = if record.base { &mut commits.bases } else { &mut commits.changes };
+            let commit = kind.entry(record.commit).or_default();
+            let other = commit.lines.insert(record.part, record);
+            if other.is_some_and(|other| other != record) || (commit.parts != 0 && commit.parts != record.parts) {
+                return Err(format!("contradict each other in commit {}", record.commit));
+            }
+            commit.parts = record.parts;
+        }
+        Ok(commits)
+    }
+
+    /// The latest state that can be put together: of each whole base, with the whole changes that follow it.
+    fn latest(&self) -> Option<(u64, Values)> {
+        let reach = |base: u64| {
+            let mut last = base;
+            while let Some(next) = last.checked_add(1).filter(|next| self.whole_change(*next).is_some()) {
+                last = next;
+            }
+            (last, base)
+        };
+        let bases = self.bases.iter().filter(|(_, base)| base.is_whole());
+        let (last, base) = bases.map(|(number, _)| reach(*number)).max()?;
+        let mut values = Values::new();
+        self.bases.get(&base)?.apply(&mut values);
+        (base + 1..=last).filter_map(|number| self.whole_change(number)).for_each(|change| change.apply(&mut values));
+        Some((last, values))
+    }
+
+    fn whole_change(&self, number: u64) -> Option<&Commit<'a>> {
+        self.changes.get(&number).filter(|change| change.is_whole())
+    }
+
+    /// The last commit of which there is a line.
+    fn last(&self) -> u64 {
+        let last = |commits: &BTreeMap<u64, Commit<'_>>| commits.keys().next_back().copied().unwrap_or(0);
+        last(&self.bases).max(last(&self.changes))
+    }
+}
+
+/// Which store the files are of. `expected` is the one that the identities are of, if that is known.
+pub(super) fn store_of(copies: &[Copy; 2], expected: Option<&str>) -> Result<String, String> {
+    let mut stores: Vec<&str> =
+        copies.iter().flat_map(|copy| &copy.records).map(|record| record.store.as_str()).collect();
+    stores.dedup();
+    stores.sort_unstable();
+    stores.dedup();
+    match (expected, stores.as_slice()) {
+        (_, []) => Err("hold no line that passes its checksum".into()),
+        (Some(expected), found) if found.contains(&expected) => Ok(expected.into()),
+        (Some(_), _) => Err("are another site's, as identities.toml has it".into()),
+        (None, [one]) => Ok((*one).into()),
+        (None, _) => Err("are of two different sites".into()),
+    }
+}
+
+/// The state that both files have together.
+///
+/// A commit is acknowledged when it is durable in both files, in the order of their names. So a file that is whole has
+/// all that was acknowledged, and what only the first has at its end need not have been.
+///
+/// # Errors
+/// Why it cannot be said what was acknowledged last.
+pub(super) fn merge(copies: &[Copy; 2], expected: Option<&str>) -> Result<Merged, String> {
+    let store = store_of(copies, expected)?;
+    let commits = Commits::of(copies, &store)?;
+    let (commit, values) = commits.latest().ok_or("hold no whole state")?;
+    let [_, second] = copies;
+    let own = |copy: &&Copy| copy.records.last().is_some_and(|record| record.store == store);
+    let ends_whole = |copy: &Copy| copy.clean_tail && own(&copy);
+    let last = commits.last();
+    // Power was lost while the first file was written: the second has nothing of that commit yet.
+    let torn = last == commit + 1 && second.last() <= commit && ends_whole(second);
+    if last > commit && !torn {
+        return Err(format!("have no whole commit {}, but lines of commit {last}", commit + 1));
+    }
+    if !copies.iter().any(ends_whole) {
+        return Err(format!("are both damaged behind commit {commit}"));
+    }
+    Ok(Merged { store, commit, values })
+}
+
+/// Everything that any line still says, with the commit that said it last; and what is certain to be missing.
+pub(super) fn salvage(copies: &[Copy; 2], store: &str) -> (Dated, Vec<String>) {
+    let (mut found, mut lost) = (BTreeMap::new(), Vec::new());
+    let whole = Commits::of(copies, store).ok().and_then(|commits| commits.latest());
+    let after = whole.as_ref().map_or(0, |(commit, _)| *commit);
+    if let Some((commit, values)) = whole {
+        found.extend(values.into_iter().map(|(key, value)| (key, (commit, value))));
+    } else {
+        lost.push("no whole state: keys whose lines are damaged are missing".into());
+    }
+    let mut rest: Vec<&Record> = copies.iter().flat_map(|copy| &copy.records).collect();
+    rest.retain(|record| record.store == store && record.commit > after);
+    rest.sort_by_key(|record| (record.commit, record.part));
+    if let Some(last) = rest.last() {
+        lost.push(format!("commits {} to {} are not whole: some of their changes are lost", after + 1, last.commit));
+    }
+    for record in rest {
+        match &record.value {
+            Some(value) => drop(found.insert(record.key.clone(), (record.commit, value.clone()))),
+            None => drop(found.remove(&record.key)),
+        }
+    }
+    (found, lost)
+}

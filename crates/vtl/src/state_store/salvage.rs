@@ -1,0 +1,128 @@
+//! What can still be read of a damaged state, and a new one made of it.
+
+use super::copies::contents;
+use super::files::{ALL, Files};
+use super::merge::{Dated, Values, merge, salvage, store_of};
+use super::{Change, StateError, StateStore, new_store, upgrade};
+use std::io;
+use tape_store::backend::Folder;
+
+/// What is left of a state.
+pub(crate) struct Salvage {
+    files: Files,
+    place: String,
+    store: Option<String>,
+    /// No commit that was ever made has a number above it.
+    commit: u64,
+    /// Values by key, with the number of the commit that set them.
+    pub(crate) values: Dated,
+    /// Where they come from, and what is lost.
+    pub(crate) notes: Vec<String>,
+    /// Nothing is wrong with the state.
+    pub(crate) is_whole: bool,
+}
+
+/// A name for a file that is set aside.
+pub(super) fn free_name(folder: &mut dyn Folder, name: &str) -> io::Result<String> {
+    let names = folder.list()?;
+    let all = std::iter::once(format!("{name}.old")).chain((2_u32..).map(|number| format!("{name}.old.{number}")));
+    let mut free = all.filter(|candidate| !names.contains(candidate));
+    free.next().ok_or_else(|| io::ErrorKind::AlreadyExists.into())
+}
+
+impl Salvage {
+    /// Reads whatever is left in a folder.
+    ///
+    /// # Errors
+    /// The storage failed, or a file is of another version.
+    pub(crate) fn read(folder: Box<dyn Folder>, place: &str) -> Result<Self, StateError> {
+        let mut files = Files::at(folder, place);
+        let (copies, known) = (files.copies()?, files.identities()?);
+        let expected = known.as_ref().ok().map(|known| known.store.clone());
+        let mut notes = copies.iter().filter_map(|copy| Some(format!("{} {}", copy.name, copy.fault()?))).collect();
+        let mut read = Self {
+            files,
+            place: place.into(),
+            store: expected.clone(),
+            commit: known.as_ref().map_or(0, |known| known.commit),
+            values: Dated::new(),
+            notes: Vec::new(),
+            is_whole: false,
+        };
+        read.notes.append(&mut notes);
+        match store_of(&copies, expected.as_deref()) {
+            Ok(store) => {
+                let (values, lost) = salvage(&copies, &store);
+                let merged = merge(&copies, Some(&store));
+                read.is_whole = known.as_ref().is_ok_and(|known| {
+                    merged.as_ref().is_ok_and(|merged| merged.commit >= known.commit) && read.notes.is_empty()
+                });
+                read.notes.extend(merged.err().map(|why| format!("state.1 and state.2 {why}")));
+                read.notes.extend(lost);
+                read.values = values;
+                read.commit = read.commit.max(copies.iter().map(super::copies::Copy::last).max().unwrap_or(0));
+                read.store = Some(store);
+            }
+            Err(why) => read.notes.push(format!("state.1 and state.2 {why}: they are not used")),
+        }
+        if read.values.is_empty() {
+            read.read_database()?;
+        }
+        match known {
+            Ok(known) => {
+                let names = known
+                    .values()
+                    .map_err(|error| StateError::Format { key: "identities".into(), what: error.to_string() })?;
+                let mut taken = 0;
+                for (key, value) in names {
+                    let older = read.values.get(&key).is_none_or(|(commit, _)| *commit < known.commit);
+                    if older {
+                        taken += 1;
+                        read.values.insert(key, (known.commit, value));
+                    }
+                }
+                read.notes.push(format!("identities.toml is whole: {taken} names are taken from it"));
+            }
+            Err(why) => read.notes.push(format!("identities.toml {why}")),
+        }
+        Ok(read)
+    }
+
+    fn read_database(&mut self) -> Result<(), StateError> {
+        match self.files.database(true) {
+            Ok(Some(values)) => {
+                self.notes.push(format!("{} is read as far as it is whole", upgrade::FILE));
+                self.values = values.into_iter().map(|(key, value)| (key, (0, value))).collect();
+            }
+            Ok(None) => {}
+            Err(StateError::Refused { what, .. }) => self.notes.push(format!("{} {what}", upgrade::FILE)),
+            Err(other) => return Err(other),
+        }
+        Ok(())
+    }
+
+    /// Makes a new state, and sets the old files aside. Their new names.
+    ///
+    /// # Errors
+    /// The storage failed.
+    pub(crate) fn write(self, mut folder: Box<dyn Folder>, values: Values) -> Result<Vec<String>, StateError> {
+        let Self { files, place, store, commit, .. } = self;
+        drop(files);
+        let mut aside = Vec::new();
+        // Copied, not renamed: at no moment the folder is one without a state.
+        for name in ALL {
+            let failed = |source| StateError::Io { file: format!("{place}{name}"), source };
+            let Some(bytes) = contents(folder.as_mut(), &place, name)? else { continue };
+            let other = free_name(folder.as_mut(), name).map_err(failed)?;
+            folder.replace(&other, &bytes).map_err(failed)?;
+            aside.push(other);
+        }
+        let failed = |source| StateError::Io { file: format!("{place}{}", upgrade::FILE), source };
+        let again = folder.again().map_err(failed)?;
+        let store = store.map_or_else(|| new_store(&place), Ok)?;
+        let made = StateStore::create_as(Files::new(again, &place, store, commit), Change::from(values))?;
+        folder.remove(upgrade::FILE).map_err(failed)?;
+        made.close();
+        Ok(aside)
+    }
+}

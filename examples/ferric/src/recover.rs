@@ -1,0 +1,64 @@
+//! `ferric site recover`: a site whose state is lost or damaged, without a daemon.
+
+use crate::failure::Failure;
+use crate::output::line;
+use std::path::PathBuf;
+use vtl::config::{Config, mhvtl, parse};
+use vtl::recover::Recovery;
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Restore a site whose state files are lost or damaged, from what is left of them, its identities and its
+    /// cartridges
+    Recover(Recover),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Recover {
+    /// Data directory; no daemon may use it
+    directory: PathBuf,
+    /// Configuration of the daemon; the default one if it has none
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Configuration of mhvtl, if the daemon has that
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    mhvtl_config: Option<PathBuf>,
+    /// Show what would be done and change nothing
+    #[arg(long, conflicts_with = "yes")]
+    dry_run: bool,
+    /// Do it; the old files are kept under other names
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(crate) fn run(Command::Recover(options): Command) -> Result<(), Failure> {
+    let refused = |error: vtl::library::LibraryError| Failure::Usage(error.to_string());
+    let recovery = Recovery::plan(&options.directory, &configuration(&options)?).map_err(refused)?;
+    let directory = options.directory.display();
+    if recovery.is_whole() {
+        return line(format!("{directory}: the state is whole; there is nothing to restore"));
+    }
+    recovery.lines().iter().try_for_each(line)?;
+    if options.dry_run {
+        return Ok(());
+    }
+    if !options.yes {
+        return Err(Failure::Usage(format!(
+            "{directory}: nothing was changed; add --yes to restore the site like this"
+        )));
+    }
+    let aside = recovery.apply().map_err(refused)?;
+    line(format!("{directory}: restored; the old files are {}", aside.join(", ")))
+}
+
+fn configuration(options: &Recover) -> Result<Config, Failure> {
+    let wrong = |error: vtl::config::ConfigError| Failure::Usage(error.to_string());
+    if let Some(directory) = &options.mhvtl_config {
+        let imported = mhvtl::import(directory).map_err(wrong)?;
+        return parse(&directory.display().to_string(), &imported.text).map_err(wrong);
+    }
+    let Some(path) = &options.config else { return Ok(Config::default()) };
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::Usage(format!("{name}: {error}")))?;
+    parse(&name, &text).map_err(wrong)
+}
