@@ -102,7 +102,12 @@ impl History {
         let fates: BTreeMap<usize, Fate> = self.loose(moment).into_iter().zip(fates.iter().copied()).collect();
         let mut images = self.before.clone();
         for (at, (name, change)) in self.log.get(..moment).unwrap_or_default().iter().enumerate() {
-            let (Some(change), image) = (change, images.entry(name.clone()).or_default()) else { continue };
+            let Some(change) = change else { continue };
+            // A file that did not take its name is not there.
+            if matches!((fates.get(&at), change), (Some(Fate::Torn | Fate::Dropped), Change::Replace(_))) {
+                continue;
+            }
+            let image = images.entry(name.clone()).or_default();
             match (fates.get(&at), change) {
                 (None | Some(Fate::Kept), _) => apply(image, change),
                 (Some(Fate::Torn), Change::Write { at, bytes }) => {

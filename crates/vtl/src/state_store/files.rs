@@ -124,9 +124,8 @@ impl Files {
         self.base = image.len() as u64;
         let mut ends = [(0, 0); 2];
         for (copy, end) in copies.iter().zip(&mut ends) {
-            let foreign = copy.records.iter().any(|record| record.store != self.store);
             let (last, commit, is_second) = (copy.last(), self.commit, copy.name == NAMES[1]);
-            let fault = if foreign { Some("holds the state of another site".into()) } else { copy.fault() };
+            let fault = copy.fault();
             if fault.is_none() && last == commit {
                 *end = (copy.end, copy.len);
                 continue;

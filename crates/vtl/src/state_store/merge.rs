@@ -2,7 +2,7 @@
 
 use super::copies::Copy;
 use super::line::Record;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys and values of a state.
 pub(crate) type Values = BTreeMap<String, Vec<u8>>;
@@ -91,17 +91,19 @@ impl<'a> Commits<'a> {
     }
 }
 
-/// Which store the files are of. `expected` is the one that the identities are of, if that is known.
-pub(super) fn store_of(copies: &[Copy; 2], expected: Option<&str>) -> Result<String, String> {
-    let mut stores: Vec<&str> =
+/// Which stores the files are of.
+fn stores(copies: &[Copy; 2]) -> Vec<&str> {
+    let all: BTreeSet<&str> =
         copies.iter().flat_map(|copy| &copy.records).map(|record| record.store.as_str()).collect();
-    stores.dedup();
-    stores.sort_unstable();
-    stores.dedup();
-    match (expected, stores.as_slice()) {
+    all.into_iter().collect()
+}
+
+/// The store whose lines are to be used: the one that the identities are of, if that is known.
+pub(super) fn store_of(copies: &[Copy; 2], expected: Option<&str>) -> Result<String, String> {
+    match (expected, stores(copies).as_slice()) {
         (_, []) => Err("hold no line that passes its checksum".into()),
         (Some(expected), found) if found.contains(&expected) => Ok(expected.into()),
-        (Some(_), _) => Err("are another site's, as identities.toml has it".into()),
+        (Some(_), _) => Err("are another site's than identities.toml".into()),
         (None, [one]) => Ok((*one).into()),
         (None, _) => Err("are of two different sites".into()),
     }
@@ -116,18 +118,20 @@ pub(super) fn store_of(copies: &[Copy; 2], expected: Option<&str>) -> Result<Str
 /// Why it cannot be said what was acknowledged last.
 pub(super) fn merge(copies: &[Copy; 2], expected: Option<&str>) -> Result<Merged, String> {
     let store = store_of(copies, expected)?;
+    // Written over, a file of another site would be lost to that.
+    if let Some(other) = copies.iter().find(|copy| copy.records.iter().any(|record| record.store != store)) {
+        return Err(format!("are of two different sites: remove {}, if it is the wrong one", other.name));
+    }
     let commits = Commits::of(copies, &store)?;
     let (commit, values) = commits.latest().ok_or("hold no whole state")?;
     let [_, second] = copies;
-    let own = |copy: &&Copy| copy.records.last().is_some_and(|record| record.store == store);
-    let ends_whole = |copy: &Copy| copy.clean_tail && own(&copy);
     let last = commits.last();
     // Power was lost while the first file was written: the second has nothing of that commit yet.
-    let torn = last == commit + 1 && second.last() <= commit && ends_whole(second);
+    let torn = last == commit + 1 && second.last() <= commit && second.clean_tail;
     if last > commit && !torn {
         return Err(format!("have no whole commit {}, but lines of commit {last}", commit + 1));
     }
-    if !copies.iter().any(ends_whole) {
+    if !copies.iter().any(|copy| copy.clean_tail) {
         return Err(format!("are both damaged behind commit {commit}"));
     }
     Ok(Merged { store, commit, values })

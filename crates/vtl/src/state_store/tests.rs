@@ -94,3 +94,109 @@ fn another_version_is_refused() {
     let error = StateStore::open(Box::new(folder), "/d/").map(drop).unwrap_err().to_string();
     assert_eq!(error, "/d/state.1: version 9 is not known; this program knows 3");
 }
+
+type Images = BTreeMap<String, Vec<u8>>;
+
+/// A folder that has only a database of the version before.
+fn old_folder() -> FaultyFolder {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state.redb");
+    let database = redb::Database::create(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    {
+        let table: redb::TableDefinition<'_, &str, &[u8]> = redb::TableDefinition::new("state");
+        let mut table = transaction.open_table(table).unwrap();
+        for (key, value) in [("version", "2"), ("cartridge/A", "7"), ("cartridge/B", "7"), ("site", "\"1234abcd\"")] {
+            table.insert(key, value.as_bytes()).unwrap();
+        }
+    }
+    transaction.commit().unwrap();
+    drop(database);
+    FaultyFolder::of(Images::from([("state.redb".into(), std::fs::read(path).unwrap())]))
+}
+
+#[test]
+fn a_loss_of_power_does_not_spoil_taking_over_the_database_of_before() {
+    let folder = old_folder();
+    let before = folder.record();
+    assert_eq!(seen(folder.clone()), Some(7));
+    let history = folder.history(before);
+    assert!(history.moments() > 6);
+    for moment in 0..history.moments() {
+        for fate in [Fate::Kept, Fate::Dropped, Fate::Torn] {
+            let fates = vec![fate; history.loose_changes(moment)];
+            let crashed = history.crash(moment, &fates);
+            assert_eq!(seen(crashed.clone()), Some(7), "{moment} {fate:?}");
+            // It is not taken over twice.
+            assert!(StateStore::remains(&mut crashed.clone(), "").unwrap().iter().all(|name| *name != "state.redb"));
+            assert_eq!(seen(crashed), Some(7));
+        }
+    }
+    assert_eq!(folder.bytes("identities.toml")[..2], *b"# ");
+}
+
+/// A state whose last commit is damaged in both files.
+fn damaged_folder() -> FaultyFolder {
+    let folder = FaultyFolder::default();
+    let mut first = step(7);
+    first.set("site", &"1234abcd").unwrap();
+    let state = StateStore::create(Box::new(folder.clone()), "", first).unwrap();
+    let mut last = Change::default();
+    last.set("other", &5).unwrap();
+    state.commit(last).unwrap();
+    state.close();
+    let mut images: Images = copies::NAMES.iter().map(|name| ((*name).to_owned(), folder.bytes(name))).collect();
+    for image in images.values_mut() {
+        let at = image.iter().rposition(|byte| *byte == b'5').unwrap();
+        image[at] = b'6';
+    }
+    images.insert("identities.toml".into(), folder.bytes("identities.toml"));
+    FaultyFolder::of(images)
+}
+
+fn salvaged(folder: &FaultyFolder) -> Salvage {
+    Salvage::read(Box::new(folder.clone()), "").unwrap()
+}
+
+fn restore(folder: &FaultyFolder) -> Vec<String> {
+    let salvage = salvaged(folder);
+    let values = salvage.values.iter().map(|(key, (_, value))| (key.clone(), value.clone())).collect();
+    salvage.write(Box::new(folder.clone()), values).unwrap()
+}
+
+#[test]
+fn a_loss_of_power_does_not_spoil_a_recovery() {
+    let folder = damaged_folder();
+    let error = StateStore::open(Box::new(folder.clone()), "/d/").map(drop).unwrap_err().to_string();
+    let damage = "state.1 line 6 fails its checksum, state.2 line 6 fails its checksum";
+    assert!(error.starts_with("/d/state.1 and state.2: ") && error.contains(damage), "{error}");
+    let before = folder.record();
+    assert_eq!(restore(&folder), ["state.1.old", "state.2.old", "identities.toml.old"]);
+    assert_eq!(seen(folder.clone()), Some(7));
+    let history = folder.history(before);
+    for moment in 0..history.moments() {
+        for fate in [Fate::Kept, Fate::Dropped, Fate::Torn] {
+            let fates = vec![fate; history.loose_changes(moment)];
+            let crashed = history.crash(moment, &fates);
+            // Either it was restored, or it is refused as before and can be restored once more.
+            if StateStore::open(Box::new(crashed.clone()), "").is_err() {
+                restore(&crashed);
+            }
+            let state = StateStore::open(Box::new(crashed), "").unwrap().unwrap();
+            assert_eq!(state.get::<u32>("cartridge/A").unwrap(), Some(7), "{moment} {fate:?}");
+            assert_eq!(state.get::<String>("site").unwrap().as_deref(), Some("1234abcd"), "{moment} {fate:?}");
+            assert_eq!(state.get::<u32>("other").unwrap(), None, "{moment} {fate:?}");
+        }
+    }
+}
+
+#[test]
+fn names_are_restored_from_the_identities_alone() {
+    let folder = damaged_folder();
+    let lost = FaultyFolder::of(Images::from([("identities.toml".into(), folder.bytes("identities.toml"))]));
+    assert!(StateStore::open(Box::new(lost.clone()), "").unwrap().is_none());
+    restore(&lost);
+    let state = StateStore::open(Box::new(lost), "").unwrap().unwrap();
+    assert_eq!(state.get::<String>("site").unwrap().as_deref(), Some("1234abcd"));
+    assert_eq!(state.get::<u32>("cartridge/A").unwrap(), None);
+}

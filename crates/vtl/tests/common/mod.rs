@@ -33,3 +33,8 @@ pub(crate) fn of(site: &Site, name: &str) -> (Where, Option<bool>) {
 pub(crate) fn in_slot(library: &str, address: u16) -> Where {
     Where::Element { library: library.into(), address, source: None, by_operator: false }
 }
+
+/// In an element, where the robot brought it.
+pub(crate) fn in_slot_from(library: &str, address: u16, source: u16) -> Where {
+    Where::Element { library: library.into(), address, source: Some(source), by_operator: false }
+}
