@@ -1,0 +1,121 @@
+//! `ferric site recover`: a site is as it was, or as far as its files still say; the old files are kept.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
+use smc::element::Address;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use tempfile::{TempDir, tempdir};
+use vtl::config::parse;
+use vtl::inventory::Where;
+use vtl::site::{Running, Site};
+
+const CONFIG: &str = "[library]\nslots = 6\nshelf = \"vault\"\n[[drive]]\nmodel = \"ULT3580-TD8\"\n[[cartridges]]\n\
+    pattern = \"A##L8\"\ncount = 3\nsize = \"64MB\"\n[[pool]]\nname = \"daily\"\npattern = \"D##L8\"\nsize = \"64MB\"\n\
+    scratch = 1\n";
+
+fn open(directory: &Path) -> Result<Running, String> {
+    Site::open(directory, &parse("f", CONFIG).unwrap()).map_err(|error| error.to_string())
+}
+
+fn recover(dir: &TempDir, options: &[&str]) -> (i32, String) {
+    let (data, config) = (dir.path().join("d"), dir.path().join("c.toml"));
+    let output = Command::new(env!("CARGO_BIN_EXE_ferric"))
+        .args(["site", "recover"])
+        .arg(&data)
+        .arg("--config")
+        .arg(&config)
+        .args(options)
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+    (output.status.code().unwrap(), text.replace(data.to_str().unwrap(), "DIR"))
+}
+
+/// A site with a cartridge in its drive, and the names that hosts know it by.
+fn site() -> (TempDir, Vec<String>) {
+    let dir = tempdir().unwrap();
+    fs::write(dir.path().join("c.toml"), CONFIG).unwrap();
+    let site = open(&dir.path().join("d")).unwrap();
+    let library = &site.libraries()[0];
+    library.move_medium(Address(library.layout().storage.first), Address(library.layout().drives.first)).unwrap();
+    let names = names(&site);
+    (dir, names)
+}
+
+fn names(site: &Site) -> Vec<String> {
+    let target = &site.targets()[0];
+    let units = site.overview(target).into_iter().map(|unit| format!("{} {}", unit.lun, unit.serial));
+    std::iter::once(target.name().to_owned()).chain(units).collect()
+}
+
+fn place(site: &Site, name: &str) -> Where {
+    site.inventory()[name].place.clone()
+}
+
+#[test]
+fn a_whole_site_is_left_alone_and_one_in_use_is_refused() {
+    let (dir, _) = site();
+    let data = dir.path().join("d");
+    let before = fs::read(data.join("state.1")).unwrap();
+    let (code, text) = recover(&dir, &["--yes"]);
+    assert_eq!((code, text.as_str()), (0, "DIR: the state is whole; there is nothing to restore\n"));
+    assert_eq!(fs::read(data.join("state.1")).unwrap(), before);
+    let _site = open(&data).unwrap();
+    let (code, text) = recover(&dir, &["--yes"]);
+    assert!(code == 1 && text.contains("is in use by process "), "{text}");
+    let nothing = tempdir().unwrap();
+    fs::write(nothing.path().join("c.toml"), CONFIG).unwrap();
+    let (code, text) = recover(&nothing, &[]);
+    assert!(code == 1 && text.contains("is not a directory"), "{text}");
+}
+
+#[test]
+fn what_both_files_have_damaged_is_the_only_loss() {
+    let (dir, known) = site();
+    let data = dir.path().join("d");
+    for name in ["state.1", "state.2"] {
+        let mut bytes = fs::read(data.join(name)).unwrap();
+        // The line of the move into the drive.
+        let key = b"\"cartridge/A01L8\"";
+        let at = bytes.windows(key.len()).rposition(|window| window == key).unwrap();
+        bytes[at + key.len() + 2] ^= 1;
+        fs::write(data.join(name), &bytes).unwrap();
+    }
+    let refused = open(&data).map(drop).unwrap_err();
+    assert!(refused.contains("state.1 and state.2") && refused.contains("ferric site recover"), "{refused}");
+    let (code, text) = recover(&dir, &[]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("DIR: nothing was changed; add --yes"), "{text}");
+    assert!(text.contains("A01L8: in library main, slot1"), "{text}");
+    assert_eq!(recover(&dir, &["--dry-run"]).0, 0);
+    assert_eq!(open(&data).map(drop).unwrap_err(), refused);
+    let (code, text) = recover(&dir, &["--yes"]);
+    assert_eq!(code, 0, "{text}");
+    assert!(
+        text.ends_with("DIR: restored; the old files are state.1.old, state.2.old, identities.toml.old\n"),
+        "{text}"
+    );
+    let site = open(&data).unwrap();
+    assert_eq!(names(&site), known);
+    let slot = site.libraries()[0].layout().storage.first;
+    assert!(matches!(place(&site, "A01L8"), Where::Element { address, .. } if address == slot));
+}
+
+#[test]
+fn a_site_without_state_files_has_its_names_and_cartridges_again() {
+    let (dir, known) = site();
+    let data = dir.path().join("d");
+    fs::remove_file(data.join("state.1")).unwrap();
+    fs::write(data.join("state.2"), "").unwrap();
+    let refused = open(&data).map(drop).unwrap_err();
+    assert!(refused.contains("state.2 (empty), identities.toml, 4 cartridges"), "{refused}");
+    let (code, text) = recover(&dir, &["--yes"]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("A01L8: in no state file; put into a free slot of main at the next start"), "{text}");
+    assert!(text.contains("D01L8: on the shelf vault"), "{text}");
+    let site = open(&data).unwrap();
+    assert_eq!(names(&site), known);
+    assert!(matches!(place(&site, "A01L8"), Where::Element { .. }));
+    assert_eq!(place(&site, "D01L8"), Where::Shelf("vault".into()));
+}
