@@ -230,17 +230,25 @@ impl Files {
         self.open_tails([(self.base, self.base); 2])
     }
 
-    /// Makes a change of the state durable in both files.
+    /// Makes a change of the state durable in both files. A file that takes no change any more, as one that was removed, is
+    /// written anew.
     ///
     /// # Errors
     /// The storage failed. Neither file is trusted any more: the next change writes them anew.
     pub(super) fn append(&mut self, change: &Change, values: &Values) -> Result<(), StateError> {
         let long = |tail: &Tail| tail.end > 2 * self.base + SLACK;
-        let Some(mut tails) = self.tails.take().filter(|tails| !tails.iter().any(long)) else {
-            let mut values = values.clone();
-            change.apply(&mut values);
-            return self.replace(&values);
-        };
+        if let Some(tails) = self.tails.take().filter(|tails| !tails.iter().any(long)) {
+            match self.append_to(tails, change) {
+                Ok(()) => return Ok(()),
+                Err(error) => tracing::warn!(%error, "the state files are written anew"),
+            }
+        }
+        let mut values = values.clone();
+        change.apply(&mut values);
+        self.replace(&values)
+    }
+
+    fn append_to(&mut self, mut tails: [Tail; 2], change: &Change) -> Result<(), StateError> {
         self.commit += 1;
         let lines = self.lines(false, change.0.iter().map(|(key, value)| (key, value.as_ref())));
         for (tail, name) in tails.iter_mut().zip(NAMES) {

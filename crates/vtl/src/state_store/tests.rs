@@ -200,3 +200,34 @@ fn names_are_restored_from_the_identities_alone() {
     assert_eq!(state.get::<String>("site").unwrap().as_deref(), Some("1234abcd"));
     assert_eq!(state.get::<u32>("cartridge/A").unwrap(), None);
 }
+
+#[test]
+fn a_file_that_is_removed_while_it_is_in_use_is_written_again() {
+    for name in copies::NAMES {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = || Box::new(tape_store::backend::file::OsFolder::at(dir.path().into()));
+        let state = StateStore::create(folder(), "", step(1)).unwrap();
+        std::fs::remove_file(dir.path().join(name)).unwrap();
+        state.commit(step(2)).unwrap();
+        drop(state);
+        let state = StateStore::open(folder(), "").unwrap().unwrap();
+        assert_eq!(state.repairs(), [""; 0]);
+        assert_eq!(state.get::<u32>("cartridge/A").unwrap(), Some(2));
+    }
+}
+
+#[test]
+fn a_damaged_database_is_refused_and_read_by_a_recovery() {
+    let folder = old_folder();
+    let mut bytes = folder.bytes("state.redb");
+    // The number of the commit in the slot that does not count.
+    let other = 64 + 128 * (1 - usize::from(bytes[9] & 1));
+    bytes[other + 104 + 5] = 1;
+    let folder = FaultyFolder::of(Images::from([("state.redb".into(), bytes)]));
+    let error = StateStore::open(Box::new(folder.clone()), "/d/").map(drop).unwrap_err().to_string();
+    let damage = "/d/state.redb: is damaged: its header names the commit before the last; `ferric site recover`";
+    assert!(error.starts_with(damage), "{error}");
+    assert_eq!(restore(&folder), ["state.redb.old"]);
+    assert_eq!(seen(folder.clone()), Some(7));
+    assert!(folder.bytes("state.redb").is_empty());
+}
