@@ -232,4 +232,10 @@ fn a_directory_of_the_first_version_is_taken_over() {
         assert_eq!(site.inventory()["V00002L8"].place, vtl::inventory::Where::Shelf("main".into()));
         library.drives()[0].with(|device| assert_eq!(device.lu().counters["loads"], 7));
     }
+    // A truth of long ago is not taken for that of a state that was lost.
+    for name in ["state.1", "state.2", "identities.toml"] {
+        std::fs::remove_file(dir.path().join(name)).unwrap();
+    }
+    let refused = Site::open(dir.path(), &parse("f.toml", text).unwrap()).map(drop).unwrap_err().to_string();
+    assert!(refused.contains("what is left is 2 cartridges; "), "{refused}");
 }

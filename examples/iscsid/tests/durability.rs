@@ -272,8 +272,34 @@ fn the_file_owns_shape_and_the_directory_owns_cartridges() {
     assert_eq!(barcode_in(&mut session, 2, SLOT).as_deref(), Some("N1L8"));
     daemon.kill();
     // Damage in a file of the directory is named, not repaired by forgetting.
-    std::fs::write(data.join("state.redb"), "{").unwrap();
-    assert!(refusal(&data, other).contains("state.redb"));
+    std::fs::write(data.join("state.1"), "{").unwrap();
+    let daemon = Daemon::start(&data, other);
+    assert_eq!(barcode_in(&mut daemon.login(1), 4, DRIVE + 1).as_deref(), Some("V00001L8"));
+    daemon.kill();
+    ["state.1", "state.2"].iter().for_each(|name| std::fs::write(data.join(name), "{").unwrap());
+    assert!(refusal(&data, other).contains("state.1 and state.2: hold no line that passes its checksum"));
+    ["state.1", "state.2"].iter().for_each(|name| std::fs::remove_file(data.join(name)).unwrap());
+    let said = refusal(&data, other);
+    assert!(said.contains("identities.toml") && said.contains("--new-site"), "{said}");
+}
+
+#[test]
+fn a_new_site_is_started_where_one_was_only_if_asked_to() {
+    let dir = tempdir().unwrap();
+    let data = dir.path().join("d");
+    let daemon = Daemon::start(&data, SMALL);
+    let iqn = daemon.iqn.clone();
+    daemon.kill();
+    ["state.1", "state.2"].iter().for_each(|name| std::fs::write(data.join(name), "").unwrap());
+    assert!(refusal(&data, SMALL).contains("state.1 (empty), state.2 (empty), identities.toml, "));
+    let daemon = Daemon::of(command(&data, SMALL).arg("--new-site"));
+    assert_ne!(daemon.iqn, iqn);
+    let iqn = daemon.iqn.clone();
+    daemon.kill();
+    // It stays in the unit file: a site that is there is started, not replaced.
+    let daemon = Daemon::of(command(&data, SMALL).arg("--new-site"));
+    assert_eq!(daemon.iqn, iqn);
+    daemon.kill();
 }
 
 #[test]
