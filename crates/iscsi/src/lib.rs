@@ -16,6 +16,7 @@ pub mod config;
 pub mod connection;
 pub mod digest;
 pub mod login;
+pub mod name;
 pub mod pool;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -2,7 +2,7 @@
 
 use crate::chap::Algorithm;
 use crate::config::{Credentials, PORTAL_GROUP, TargetConfig};
-use crate::text;
+use crate::{name, text};
 use subtle::ConstantTimeEq as _;
 
 /// Class and detail of a login response that refuses (RFC 7143 §11.13.5).
@@ -117,6 +117,8 @@ pub struct Login {
     pub discovery: bool,
     /// What was agreed so far.
     pub params: Params,
+    /// Why the login was refused, if there is more to say than the [`Refusal`] does.
+    pub reason: String,
     declared: bool,
 }
 
@@ -133,6 +135,7 @@ impl Login {
             target: String::new(),
             discovery: false,
             params,
+            reason: String::new(),
             declared: false,
         }
     }
@@ -149,7 +152,7 @@ impl Login {
         data: &[u8],
     ) -> Result<Vec<u8>, Refusal> {
         let pairs = text::parse(data).map_err(|error| {
-            tracing::debug!(%error, "login refused");
+            self.reason = error.to_string();
             Refusal::INITIATOR_ERROR
         })?;
         let mut out = Vec::new();
@@ -176,6 +179,11 @@ impl Login {
         Ok(out)
     }
 
+    fn because(&mut self, refusal: Refusal, reason: &str) -> Refusal {
+        self.reason = reason.into();
+        refusal
+    }
+
     /// Whether the initiator may leave the security stage.
     #[must_use]
     pub fn authenticated(&self, config: &TargetConfig) -> bool {
@@ -184,23 +192,26 @@ impl Login {
 
     fn identify(&mut self, config: &TargetConfig, pairs: &[(&str, &str)], out: &mut Vec<u8>) -> Result<(), Refusal> {
         let find = |wanted: &str| pairs.iter().find(|(key, _)| *key == wanted).map(|(_, value)| *value);
-        let initiator = find("InitiatorName").filter(|name| !name.is_empty() && name.len() <= 223);
-        self.initiator = initiator.ok_or(Refusal::MISSING_PARAMETER)?.into();
+        let initiator =
+            find("InitiatorName").ok_or_else(|| self.because(Refusal::MISSING_PARAMETER, "no InitiatorName"))?;
+        name::check(initiator)
+            .map_err(|error| self.because(Refusal::INITIATOR_ERROR, &format!("InitiatorName: {error}")))?;
+        self.initiator = initiator.into();
         self.discovery = match find("SessionType") {
             None | Some("Normal") => false,
             Some("Discovery") => true,
             Some(_) => return Err(Refusal::INITIATOR_ERROR),
         };
         if !config.allows(&self.initiator) {
-            tracing::debug!(initiator = self.initiator, "initiator is not on the list");
-            return Err(Refusal::NOT_ALLOWED);
+            return Err(self.because(Refusal::NOT_ALLOWED, "the initiator is not in iscsi.initiators"));
         }
         if self.discovery {
             return Ok(());
         }
-        let target = find("TargetName").ok_or(Refusal::MISSING_PARAMETER)?;
+        let target = find("TargetName").ok_or_else(|| self.because(Refusal::MISSING_PARAMETER, "no TargetName"))?;
+        name::check(target).map_err(|error| self.because(Refusal::NOT_FOUND, &format!("TargetName: {error}")))?;
         if !config.names.iter().any(|name| name == target) {
-            return Err(Refusal::NOT_FOUND);
+            return Err(self.because(Refusal::NOT_FOUND, &format!("there is no target {target:?}")));
         }
         self.target = target.into();
         text::push(out, "TargetAlias", &config.alias);
@@ -249,8 +260,7 @@ impl Login {
         let user = config.users.iter().find(|user| user.name == name);
         let proven = |user: &Credentials| algorithm.verify(id, user.secret.0.as_bytes(), &challenge, response);
         if !user.is_some_and(proven) {
-            tracing::debug!(initiator = self.initiator, "CHAP failed");
-            return Err(Refusal::AUTHENTICATION);
+            return Err(self.because(Refusal::AUTHENTICATION, &format!("CHAP failed for the user {name:?}")));
         }
         if let (Some(their_id), Some(their_challenge)) = theirs {
             let mutual = config.mutual.as_ref().ok_or(Refusal::AUTHENTICATION)?;

@@ -42,6 +42,8 @@ pub fn answer(connection: &mut Connection) {
                 connection.complete(command.task, answer, &NoPool);
             }
             Event::TaskManagement(request) => connection.task_management_done(request.tag, 0),
+            Event::Logout => connection.logged_out(),
+            Event::LoginRefused(_) => {}
         }
     }
 }

@@ -252,10 +252,17 @@ impl Unit {
         }
         let busy = Busy(self);
         // A robot may have the drive although no command is running: then this thread must not wait either.
-        let finished = match self.device.try_lock() {
-            Ok(device) => Some(self.run(device, job)),
-            Err(TryLockError::Poisoned(poisoned)) => Some(self.run(poisoned.into_inner(), job)),
-            Err(TryLockError::WouldBlock) => {
+        let device = match self.device.try_lock() {
+            Ok(device) => Some(device),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        };
+        let finished = match device {
+            Some(mut device) => {
+                let _ = self.guarded(&mut device, |device| self.apply_events(device));
+                Some(self.run(device, job))
+            }
+            None => {
                 lock(&self.work).queue.push_front((job, Arc::clone(reply)));
                 None
             }
@@ -290,9 +297,16 @@ impl Unit {
     /// Runs the job that is first in the queue; without one, an operation behind an answer goes on by a step.
     fn next(&self) -> Option<(Finished, Arc<dyn Reply>)> {
         let mut device = lock(&self.device);
-        let _ = self.guarded(&mut device, |device| self.apply_events(device));
-        // Taken only now: what was aborted while the device was held does not run.
-        let next = lock(&self.work).queue.pop_front();
+        // Taken only now: what was aborted while the device was held does not run. And only when no event waits: the loss of a
+        // nexus that comes later is applied behind a command of that nexus, not before it, where the command could leave a
+        // reservation of a nexus that is gone.
+        let next = loop {
+            let _ = self.guarded(&mut device, |device| self.apply_events(device));
+            let mut work = lock(&self.work);
+            if work.events.is_empty() {
+                break work.queue.pop_front();
+            }
+        };
         let Some((job, reply)) = next else {
             self.go_on(device);
             return None;
@@ -542,7 +556,6 @@ impl Unit {
 
     /// A command, and what follows from it before its status leaves.
     fn execute(&self, device: &mut Device, request: &Request<'_>, data: Data<'_, '_>) -> Completion {
-        self.apply_events(device);
         let mut completion = device.unit().execute(request, data);
         if !completion.save.is_empty() {
             self.save(device, &mut completion);

@@ -3,7 +3,7 @@
 use crate::sessions::{Granted, Mailbox, Sessions};
 use iscsi::config::TargetConfig;
 use iscsi::connection::Slices;
-use iscsi::connection::{Answer, Command, Connection, Event, Function, LoginRequest, TaskManagement};
+use iscsi::connection::{Answer, Command, Connection, Event, Function, LoginRequest, RefusedLogin, TaskManagement};
 use iscsi::login::Refusal;
 use iscsi::pool::Pool;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -42,6 +42,7 @@ struct Pending {
 
 struct Server<'a> {
     stream: TcpStream,
+    peer: SocketAddr,
     protocol: Connection,
     site: &'a Site,
     sessions: &'a Sessions,
@@ -69,14 +70,16 @@ pub(crate) fn serve(
     stream.set_nodelay(true)?;
     stream.set_nonblocking(true)?;
     let local = stream.local_addr()?;
+    let peer = stream.peer_addr()?;
+    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let portal = SocketAddr::new(local.ip().to_canonical(), local.port()).to_string();
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
-    let peer = stream.peer_addr()?.ip().to_canonical();
     let mut protocol = Connection::new(Arc::clone(config), portal, random, clock::now().mono.0);
-    protocol.set_remote(!peer.is_loopback() && peer != local.ip().to_canonical());
+    protocol.set_remote(!peer.ip().is_loopback() && peer.ip() != local.ip().to_canonical());
     let mut server = Server {
         stream,
+        peer,
         protocol,
         site,
         sessions,
@@ -102,13 +105,19 @@ impl Drop for Server<'_> {
     /// However the thread ends, the session is given back.
     fn drop(&mut self) {
         self.protocol.abandon(&self.pool);
-        if let Some((granted, target)) = &self.session {
-            self.sessions.logout(target, granted);
-        }
+        self.end_session();
     }
 }
 
 impl Server<'_> {
+    /// Ends the session, if there is one. When this returns, every unit applies the loss of the I_T nexus before it runs
+    /// another command.
+    fn end_session(&mut self) {
+        if let Some((granted, target)) = self.session.take() {
+            self.sessions.logout(&target, &granted);
+        }
+    }
+
     fn run(&mut self) -> io::Result<()> {
         loop {
             self.collect_finished();
@@ -232,8 +241,19 @@ impl Server<'_> {
                 Event::Login(request) if request.discovery => self.protocol.admit(self.sessions.handle()),
                 Event::Login(request) => self.log_in(&request),
                 Event::TaskManagement(request) => self.task_management(request),
+                Event::Logout => {
+                    self.end_session();
+                    self.protocol.logged_out();
+                }
+                Event::LoginRefused(refused) => self.log_refusal(&refused),
             }
         }
+    }
+
+    fn log_refusal(&self, refused: &RefusedLogin) {
+        let RefusedLogin { initiator, refusal: Refusal(class, detail), reason } = refused;
+        let status = format!("{class:02x}{detail:02x}");
+        tracing::warn!(address = %self.peer, ?initiator, status, reason, "login refused");
     }
 
     fn log_in(&mut self, request: &LoginRequest) {
@@ -250,8 +270,10 @@ impl Server<'_> {
     }
 
     fn command(&mut self, command: Command) {
-        let Some((granted, target)) = &self.session else { return };
         let Command { task, lun, cdb, data_out, data_len, room } = command;
+        let Some((granted, target)) = &self.session else {
+            return self.protocol.discard(task, data_out, &self.pool);
+        };
         let job = Job { nexus: granted.nexus, tag: task, cdb, data_out, data_len, room };
         if let Submitted::Done(finished) = target.submit(lun, job, &self.reply) {
             self.answer(finished);

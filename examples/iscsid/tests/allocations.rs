@@ -72,7 +72,7 @@ impl Rig {
                     continue;
                 }
                 Event::Command(command) => command,
-                Event::TaskManagement(_) => panic!("nobody asked for that"),
+                Event::TaskManagement(_) | Event::Logout | Event::LoginRefused(_) => panic!("unexpected event"),
             };
             let iscsi::connection::Command { task, lun, cdb, data_out, data_len, room } = command;
             let job = Job { nexus: self.nexus, tag: task, cdb, data_out, data_len, room };

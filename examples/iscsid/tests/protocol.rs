@@ -220,6 +220,39 @@ fn a_session_makes_way_for_its_successor() {
 }
 
 #[test]
+fn a_logout_is_answered_after_the_reservation_is_gone() {
+    let dir = tempdir().unwrap();
+    let daemon = Daemon::start(&dir.path().join("d"), SMALL);
+    let mut other = daemon.login(2);
+    load(&mut other);
+    for round in 0..200 {
+        let mut session = daemon.login_with(options(1));
+        while ready(&mut session).status != 0 {}
+        assert_eq!(session.command(1, &[0x16, 0, 0, 0, 0, 0], Transfer::None).unwrap(), Reply::default());
+        assert_eq!(ready(&mut other).status, 0x18, "round {round}");
+        session.logout().unwrap();
+        assert_eq!(ready(&mut other), Reply::default(), "round {round}");
+    }
+}
+
+#[test]
+fn initiator_names_that_rfc_3722_prohibits_are_refused() {
+    let dir = tempdir().unwrap();
+    let daemon = Daemon::start(&dir.path().join("d"), SMALL);
+    let login = |name: &str| {
+        let options = Options { name: name.into(), ..options(1) };
+        Initiator::login(&daemon.portal, &daemon.iqn, options).map(drop).map_err(|error| error.to_string())
+    };
+    for bad in ["", "iqn.a\nb", "iqn.a\u{1b}[31m", "iqn.a b", "host", &format!("iqn.{}", "x".repeat(220))] {
+        assert_eq!(login(bad), Err("login refused: 0200".into()), "{bad:?}");
+    }
+    for good in ["iqn.2001-04.com.example:host_1", "eui.02004567A425678D", &format!("iqn.{}", "x".repeat(219))] {
+        assert_eq!(login(good), Ok(()), "{good:?}");
+    }
+    assert!(Initiator::discover(&daemon.portal, Options { name: "iqn.a\tb".into(), ..options(1) }).is_err());
+}
+
+#[test]
 fn resets_and_aborts() {
     let dir = tempdir().unwrap();
     let daemon = Daemon::start(&dir.path().join("d"), SMALL);

@@ -1,7 +1,7 @@
 //! Requests of a session: their order, and those that are no commands.
 
 use super::receive::Sink;
-use super::{Connection, Early, Phase};
+use super::{Connection, Early, Event, Phase};
 use crate::config::{Advertise, PORTAL_GROUP};
 use crate::pool::Pool;
 use crate::text;
@@ -21,6 +21,9 @@ impl Reason {
     pub(super) const TASK_IN_PROGRESS: Self = Self(0x07);
     pub(super) const INVALID_FIELD: Self = Self(0x09);
 }
+
+/// The session was closed (RFC 7143 §11.15.1).
+const LOGOUT_DONE: u8 = 0;
 
 /// Keys of one text request, gathered over its PDUs.
 const TEXT: usize = 64 * 1024;
@@ -56,8 +59,8 @@ impl Connection {
     pub(super) fn dispatch(&mut self, header: &Basic, sink: Sink, len: usize, intact: bool, pool: &dyn Pool) {
         match self.phase {
             Phase::Login(_) => return self.login_pdu(header, sink, len, pool),
-            Phase::Full { .. } => {}
-            Phase::Admission(_) | Phase::Closing => {
+            Phase::Full { .. } if self.logout.is_none() => {}
+            Phase::Full { .. } | Phase::Admission(_) | Phase::Closing => {
                 self.phase = Phase::Closing;
                 return;
             }
@@ -266,23 +269,35 @@ impl Connection {
     fn logout(&mut self, request: &Basic) {
         const CLOSE_SESSION: u8 = 0;
         const CLOSE_CONNECTION: u8 = 1;
-        const DONE: u8 = 0;
         const NO_SUCH_CID: u8 = 1;
         const RECOVERY_UNSUPPORTED: u8 = 2;
-        let mut header = self.target_header(Opcode::LOGOUT_RESPONSE, request.itt.get(), true);
         let [high, low, ..] = request.specific_20;
         let ours = matches!(self.phase, Phase::Full { cid, .. } if cid == u16::from_be_bytes([high, low]));
-        header.response = match request.flags & 0x7f {
-            CLOSE_SESSION => DONE,
-            CLOSE_CONNECTION if ours => DONE,
+        let response = match request.flags & 0x7f {
+            CLOSE_SESSION => LOGOUT_DONE,
+            CLOSE_CONNECTION if ours => LOGOUT_DONE,
             CLOSE_CONNECTION => NO_SUCH_CID,
             _ => RECOVERY_UNSUPPORTED,
         };
-        let closes = header.response == DONE;
+        if response == LOGOUT_DONE {
+            self.logout = Some(request.itt.get());
+            return self.events.push_back(Event::Logout);
+        }
+        self.send_logout_response(request.itt.get(), response);
+    }
+
+    fn send_logout_response(&mut self, tag: u32, response: u8) {
+        let mut header = self.target_header(Opcode::LOGOUT_RESPONSE, tag, true);
+        header.response = response;
         // Time2Wait 2 s, Time2Retain 0.
         header.word_40 = (2 << 16).into();
         self.send(&header, None, 0);
-        if closes {
+    }
+
+    /// The owner has ended the session: the initiator is told, and the connection closes.
+    pub fn logged_out(&mut self) {
+        if let Some(tag) = self.logout.take() {
+            self.send_logout_response(tag, LOGOUT_DONE);
             self.phase = Phase::Closing;
         }
     }

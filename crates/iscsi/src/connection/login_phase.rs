@@ -1,15 +1,15 @@
 //! Logging in: requests gathered, stages moved through, and the session asked of the owner.
 
 use super::receive::Sink;
-use super::{Connection, Event, LoginRequest, Phase};
+use super::{Connection, Event, LoginRequest, Phase, RefusedLogin};
 use crate::login::{Login, Refusal, Stage};
 use crate::pool::Pool;
 use crate::wire::{self, Basic, CONTINUE, FINAL, LoginResponse, Opcode, layout};
 use zerocopy::IntoBytes;
 
-/// Requests that one login may take, and bytes of keys in one of them.
+/// Requests that one login may take, and bytes of keys in one of them: what RFC 7143 §6.2 has every target take.
 const REQUESTS: u32 = 50;
-const KEYS: usize = 64 * 1024;
+const KEYS: usize = 16 * 1024;
 
 pub(super) struct LoginPhase {
     pub(super) started: u64,
@@ -128,8 +128,12 @@ impl Connection {
         }
     }
 
-    fn refuse_with(&mut self, request: &wire::Login, Refusal(class, detail): Refusal) {
-        tracing::debug!(class, detail, "login refused");
+    fn refuse_with(&mut self, request: &wire::Login, refusal: Refusal) {
+        let Refusal(class, detail) = refusal;
+        if let Phase::Login(phase) | Phase::Admission(phase) = &mut self.phase {
+            let (initiator, reason) = (phase.login.initiator.clone(), std::mem::take(&mut phase.login.reason));
+            self.events.push_back(Event::LoginRefused(RefusedLogin { initiator, refusal, reason }));
+        }
         let mut header = self.login_response(request);
         (header.status_class, header.status_detail) = (class, detail);
         self.send(&header, None, 0);

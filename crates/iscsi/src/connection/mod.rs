@@ -10,7 +10,7 @@ mod tests;
 mod transmit;
 
 use crate::config::TargetConfig;
-use crate::login::Params;
+use crate::login::{Params, Refusal};
 use crate::pool::Pool;
 use crate::wire::{Basic, before};
 use data_out::Task;
@@ -75,6 +75,17 @@ pub struct LoginRequest {
     pub discovery: bool,
 }
 
+/// A login that was refused, for a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedLogin {
+    /// The initiator's name; empty if it gave none that is valid.
+    pub initiator: String,
+    /// The status that it was sent.
+    pub refusal: Refusal,
+    /// Why, in words, if there is more to say than the status does.
+    pub reason: String,
+}
+
 /// Task management functions (RFC 7143 §11.5.1) that concern devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Function {
@@ -114,6 +125,11 @@ pub enum Event {
     Command(Command),
     /// Answer with [`Connection::task_management_done`].
     TaskManagement(TaskManagement),
+    /// The session, or its one connection, is to end. Answer with [`Connection::logged_out`] once no other initiator
+    /// can meet what this I_T nexus held.
+    Logout,
+    /// A login was refused. There is nothing to answer.
+    LoginRefused(RefusedLogin),
 }
 
 /// A request that came before its turn.
@@ -173,6 +189,8 @@ pub struct Connection {
     text_left: Vec<u8>,
     last_heard: u64,
     pinged: bool,
+    /// Task tag of a logout request that the owner has not answered.
+    logout: Option<u32>,
 }
 
 impl Connection {
@@ -203,6 +221,7 @@ impl Connection {
             text_left: Vec::new(),
             last_heard: now,
             pinged: false,
+            logout: None,
         }
     }
 

@@ -196,10 +196,25 @@ fn only_its_own_connection_is_logged_out() {
         let mut request: wire::Request = wire::empty(Opcode::LOGOUT);
         (request.flags, request.itt, request.ttt, request.cmd_sn) = (0x81, 5.into(), (cid << 16).into(), number.into());
         feed(&mut connection, zerocopy::IntoBytes::as_bytes(&request));
-        (sent(&mut connection)[0].0.response, connection.is_full_feature())
+        let asked = matches!(connection.next_event(), Some(Event::Logout));
+        // Nothing is answered before the owner has ended the session.
+        assert!(!asked || (!connection.has_output() && connection.is_full_feature()));
+        connection.logged_out();
+        (asked, sent(&mut connection)[0].0.response, connection.is_full_feature())
     };
-    assert_eq!(logout(0, 7), (1, true));
-    assert_eq!(logout(1, 0), (0, false));
+    assert_eq!(logout(0, 7), (false, 1, true));
+    assert_eq!(logout(1, 0), (true, 0, false));
+}
+
+#[test]
+fn a_refused_login_says_why() {
+    let mut connection = connection();
+    feed(&mut connection, &login_with(&[("InitiatorName", "iqn.a\u{7}b"), ("TargetName", "iqn.t")]));
+    let Some(Event::LoginRefused(refused)) = connection.next_event() else { panic!("no event") };
+    assert_eq!((refused.initiator.as_str(), refused.refusal.0, refused.refusal.1), ("", 2, 0));
+    assert!(refused.reason.contains(r#"InitiatorName: "iqn.a\u{7}b" has a character"#), "{}", refused.reason);
+    let bytes = sent(&mut connection);
+    assert_eq!((bytes[0].0.opcode, connection.is_closing()), (0x23, true));
 }
 
 #[test]

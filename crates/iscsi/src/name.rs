@@ -1,0 +1,103 @@
+//! Names of iSCSI nodes: RFC 7143 §4.2.7, with the characters that RFC 3722 leaves.
+
+/// The longest name, in bytes of UTF-8.
+pub const LONGEST: usize = 223;
+
+/// Why a text is not an iSCSI name. Its `Display` shows control characters escaped.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// It has no characters.
+    #[error("the name is empty")]
+    Empty,
+    /// It is longer than [`LONGEST`].
+    #[error("the name has {0} bytes, more than 223: {1:?}...")]
+    TooLong(usize, String),
+    /// A character that RFC 3722 prohibits.
+    #[error("{0:?} has a character that is not allowed in an iSCSI name: {1:?} at byte {2}")]
+    Character(String, char, usize),
+    /// None of the three types of name.
+    #[error("{0:?} does not begin with \"iqn.\", \"eui.\" or \"naa.\"")]
+    Type(String),
+    /// An `eui.` or `naa.` name whose rest is not a number of the right length.
+    #[error("{0:?} needs {1} hexadecimal digits after its type")]
+    Digits(String, &'static str),
+}
+
+/// Whether RFC 3722 leaves a character. Upper case is folded by it and the underscore prohibited; both are common in
+/// initiators' names, and taken as they are.
+fn is_allowed(character: char) -> bool {
+    if character.is_ascii() {
+        character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | ':' | '_')
+    } else {
+        character.is_alphanumeric()
+    }
+}
+
+/// Checks the name of an initiator or a target.
+///
+/// # Errors
+/// The rule that it breaks.
+pub fn check(name: &str) -> Result<(), NameError> {
+    if name.is_empty() {
+        return Err(NameError::Empty);
+    }
+    if name.len() > LONGEST {
+        return Err(NameError::TooLong(name.len(), name.chars().take(80).collect()));
+    }
+    if let Some((at, character)) = name.char_indices().find(|(_, character)| !is_allowed(*character)) {
+        return Err(NameError::Character(name.into(), character, at));
+    }
+    let kind = name.get(..4).map(str::to_ascii_lowercase);
+    let rest = name.get(4..).unwrap_or_default();
+    let hexadecimal = rest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match kind.as_deref() {
+        Some("iqn.") if !rest.is_empty() => Ok(()),
+        Some("eui.") if hexadecimal && rest.len() == 16 => Ok(()),
+        Some("eui.") => Err(NameError::Digits(name.into(), "16")),
+        Some("naa.") if hexadecimal && matches!(rest.len(), 16 | 32) => Ok(()),
+        Some("naa.") => Err(NameError::Digits(name.into(), "16 or 32")),
+        _ => Err(NameError::Type(name.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_initiators_use() {
+        for name in [
+            "iqn.1993-08.org.debian:01:9a8b7c6d5e4f",
+            "iqn.1991-05.com.microsoft:backup-server.example.com",
+            "iqn.1998-01.com.vmware:esx_01-4a5b6c7d",
+            "IQN.2001-04.com.example:Storage",
+            "iqn.2001-04.com.example:b\u{e4}nder",
+            "eui.02004567A425678D",
+            "naa.52004567BA64678D",
+            "naa.62004567BA64678D0123456789ABCDEF",
+        ] {
+            assert_eq!(check(name), Ok(()), "{name}");
+        }
+        assert_eq!(check(&format!("iqn.{}", "a".repeat(219))), Ok(()));
+    }
+
+    #[test]
+    fn names_that_are_refused() {
+        let message = |name: &str| check(name).unwrap_err().to_string();
+        assert_eq!(message(""), "the name is empty");
+        assert_eq!(
+            message("iqn.a\u{1b}[2J"),
+            r#""iqn.a\u{1b}[2J" has a character that is not allowed in an iSCSI name: '\u{1b}' at byte 5"#
+        );
+        for bad in ["iqn.a\nb", "iqn.a b", "iqn.a\u{7f}", "iqn.a\u{85}b", "iqn.a\u{202e}b", "iqn.a/b", "iqn.a\"b"] {
+            assert!(matches!(check(bad), Err(NameError::Character(..))), "{bad:?}");
+        }
+        assert!(message(&"i".repeat(224)).starts_with("the name has 224 bytes, more than 223: \"iiii"));
+        for bad in ["iqn.", "host", "iqn", "eui", "x"] {
+            assert!(matches!(check(bad), Err(NameError::Type(_))), "{bad:?}");
+        }
+        for bad in ["eui.123", "eui.02004567A425678G", "naa.5", "naa.62004567BA64678D0123"] {
+            assert!(matches!(check(bad), Err(NameError::Digits(..))), "{bad:?}");
+        }
+    }
+}
