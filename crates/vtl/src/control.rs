@@ -1,6 +1,7 @@
 //! What people and programs ask of a running site: requests and answers as values, which are also the JSON of the socket.
 
 mod alerts;
+mod clients;
 mod refusal;
 mod resolve;
 mod robot_moves;

@@ -3,6 +3,8 @@
 //! Whoever runs the daemon, and root, may use it; everyone else is turned away.
 
 use super::Request;
+use super::clients::{Clients, Place};
+use crate::clock;
 use crate::site::Site;
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::geteuid;
@@ -15,7 +17,6 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::thread::Builder;
 use std::time::Duration;
@@ -23,13 +24,15 @@ use std::time::Duration;
 /// The file of the socket in a data directory.
 pub const FILE: &str = "control.sock";
 /// The longest request.
-const LONGEST: u64 = 64 * 1024;
+const LONGEST: usize = 64 * 1024;
 /// After a connection that could not be taken.
 const PAUSE: Duration = Duration::from_millis(100);
 /// A follower that has gone is noticed within this time.
 const NOTICE: Duration = Duration::from_millis(500);
-/// Connections at one time.
-const CONNECTIONS: usize = 64;
+/// Microseconds in which a request that has begun must have come to its end.
+const LINE_US: u64 = 10_000_000;
+/// An answer or an event that is not taken for so long ends the connection.
+const WRITE: Duration = Duration::from_secs(10);
 
 /// Has the daemon read its configuration again; what is wrong with it, if so.
 pub type Reload = dyn Fn() -> Result<(), String> + Send + Sync;
@@ -59,7 +62,7 @@ impl Control {
         }
         let listener = reached(path, |path| UnixListener::bind(path))?;
         fs::set_permissions(path, Permissions::from_mode(0o600))?;
-        let (site, open) = (Arc::clone(site), Arc::new(AtomicUsize::new(0)));
+        let (site, clients) = (Arc::clone(site), Clients::default());
         let accept = move || {
             for stream in listener.incoming() {
                 let Ok(stream) = stream else {
@@ -68,14 +71,17 @@ impl Control {
                     std::thread::sleep(PAUSE);
                     continue;
                 };
-                let served = Served::new(&open);
-                if served.number > CONNECTIONS || !is_ours(&stream) {
+                if !is_ours(&stream) {
                     continue;
                 }
+                let Some(place) = clients.admit(&stream) else {
+                    let _ = stream.set_nonblocking(true);
+                    let _ = answer(&stream, &json!({ "error": "too many control connections are busy" }));
+                    continue;
+                };
                 let (site, reload) = (Arc::clone(&site), Arc::clone(&reload));
                 let serve = move || {
-                    let _served = served;
-                    if let Err(error) = serve(&stream, &site, reload.as_ref()) {
+                    if let Err(error) = serve(&stream, &place, &site, reload.as_ref()) {
                         tracing::debug!(%error, "control connection ended");
                     }
                 };
@@ -101,36 +107,57 @@ pub fn reached<T>(path: &Path, call: impl FnOnce(&Path) -> io::Result<T>) -> io:
     call(&Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string()).join(name))
 }
 
-/// A connection's place among all.
-struct Served {
-    open: Arc<AtomicUsize>,
-    number: usize,
-}
-
-impl Served {
-    fn new(open: &Arc<AtomicUsize>) -> Self {
-        Self { number: open.fetch_add(1, Ordering::AcqRel) + 1, open: Arc::clone(open) }
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        self.open.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
 fn is_ours(stream: &UnixStream) -> bool {
     socket_peercred(stream).is_ok_and(|peer| peer.uid == geteuid() || peer.uid.is_root())
 }
 
-fn serve(mut stream: &UnixStream, site: &Site, reload: &Reload) -> io::Result<()> {
+/// The next line, with its end; one that is too long without it, and nothing at the end of the connection. Between two lines
+/// it waits for as long as it takes, within a line for `limit` microseconds.
+fn read_line(lines: &mut BufReader<UnixStream>, limit: u64) -> io::Result<Vec<u8>> {
+    let (mut line, mut until) = (Vec::new(), None);
+    loop {
+        let ahead = match lines.fill_buf() {
+            Ok(ahead) => ahead,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(half_a_request()),
+            Err(error) => return Err(error),
+        };
+        if ahead.is_empty() {
+            return Ok(line);
+        }
+        let len = ahead.iter().position(|byte| *byte == b'\n').map_or(ahead.len(), |end| end + 1);
+        let len = len.min(LONGEST - line.len());
+        line.extend(ahead.iter().take(len));
+        lines.consume(len);
+        if line.ends_with(b"\n") || line.len() >= LONGEST {
+            if until.is_some() {
+                lines.get_ref().set_read_timeout(None)?;
+            }
+            return Ok(line);
+        }
+        let now = clock::now().mono.0;
+        let left = until.get_or_insert(now + limit).saturating_sub(now);
+        if left == 0 {
+            return Err(half_a_request());
+        }
+        lines.get_ref().set_read_timeout(Some(Duration::from_micros(left)))?;
+    }
+}
+
+fn half_a_request() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "a request was begun and not sent to its end")
+}
+
+fn serve(mut stream: &UnixStream, place: &Place, site: &Site, reload: &Reload) -> io::Result<()> {
+    stream.set_write_timeout(Some(WRITE))?;
     let mut lines = BufReader::new(stream.try_clone()?);
     loop {
-        let mut line = Vec::new();
-        lines.by_ref().take(LONGEST).read_until(b'\n', &mut line)?;
+        place.idle();
+        let line = read_line(&mut lines, LINE_US)?;
         if line.is_empty() {
             return Ok(());
         }
+        place.busy();
         let request = match super::words::request(&line) {
             Ok(request) => request,
             Err(error) => {
@@ -143,7 +170,11 @@ fn serve(mut stream: &UnixStream, site: &Site, reload: &Reload) -> io::Result<()
             }
         };
         if request == Request::Events {
-            return follow(stream, site);
+            match place.subscribe() {
+                Ok(()) => return follow(stream, site),
+                Err(error) => answer(stream, &json!({ "error": error }))?,
+            }
+            continue;
         }
         let call = || match request {
             Request::Reload => reload().map(|()| Value::Null),
@@ -182,5 +213,35 @@ fn follow(stream: &UnixStream, site: &Site) -> io::Result<()> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_request_has_a_time_limit() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut lines = BufReader::new(ours);
+        theirs.write_all(b"one\ntwo").unwrap();
+        assert_eq!(read_line(&mut lines, 1000).unwrap(), b"one\n");
+        let error = read_line(&mut lines, 1000).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn a_line_without_an_end() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut lines = BufReader::new(ours);
+        let sent = std::thread::spawn(move || {
+            theirs.write_all(&[b'x'; LONGEST + 5]).unwrap();
+            theirs.write_all(b"y\nlast").unwrap();
+        });
+        assert_eq!(read_line(&mut lines, LINE_US).unwrap().len(), LONGEST);
+        assert_eq!(read_line(&mut lines, LINE_US).unwrap(), b"xxxxxy\n");
+        assert_eq!(read_line(&mut lines, LINE_US).unwrap(), b"last");
+        assert!(read_line(&mut lines, LINE_US).unwrap().is_empty());
+        sent.join().unwrap();
     }
 }

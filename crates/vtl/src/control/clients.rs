@@ -1,0 +1,139 @@
+//! The connections of the control socket, of which there are only so many.
+
+use crate::locks::lock;
+use std::collections::BTreeMap;
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// Connections at one time.
+const CONNECTIONS: usize = 64;
+/// Connections that receive events, of those.
+const SUBSCRIBERS: usize = 32;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// No request of it is being answered: it has sent none, or a part of one.
+    Idle,
+    Busy,
+    Subscribed,
+}
+
+struct Client {
+    stream: UnixStream,
+    state: State,
+    /// Counts changes of state: the smaller, the longer it has been in its state.
+    since: u64,
+}
+
+#[derive(Default)]
+struct Table {
+    clients: BTreeMap<u64, Client>,
+    last: u64,
+}
+
+/// All connections.
+#[derive(Clone, Default)]
+pub(super) struct Clients(Arc<Mutex<Table>>);
+
+/// One connection's place among all; it is free again when this is dropped.
+pub(super) struct Place {
+    clients: Clients,
+    number: u64,
+}
+
+impl Clients {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        lock(&self.0)
+    }
+
+    /// A place for a connection. If there is none, the connection that has been idle for the longest is closed; if none is
+    /// idle, there is no place.
+    pub(super) fn admit(&self, stream: &UnixStream) -> Option<Place> {
+        let stream = stream.try_clone().ok()?;
+        let mut table = self.table();
+        if table.clients.len() >= CONNECTIONS {
+            let idle = table.clients.iter().filter(|(_, client)| client.state == State::Idle);
+            let number = *idle.min_by_key(|(_, client)| client.since)?.0;
+            let closed = table.clients.remove(&number)?;
+            let _ = closed.stream.shutdown(Shutdown::Both);
+            tracing::warn!("closed the control connection that was idle for the longest: there are {CONNECTIONS}");
+        }
+        table.last += 1;
+        let number = table.last;
+        table.clients.insert(number, Client { stream, state: State::Idle, since: number });
+        Some(Place { clients: self.clone(), number })
+    }
+}
+
+impl Place {
+    fn set(&self, state: State) {
+        let mut table = self.clients.table();
+        table.last += 1;
+        let since = table.last;
+        if let Some(client) = table.clients.get_mut(&self.number) {
+            (client.state, client.since) = (state, since);
+        }
+    }
+
+    pub(super) fn idle(&self) {
+        self.set(State::Idle);
+    }
+
+    pub(super) fn busy(&self) {
+        self.set(State::Busy);
+    }
+
+    /// From now on it receives events.
+    ///
+    /// # Errors
+    /// There are too many that do.
+    pub(super) fn subscribe(&self) -> Result<(), String> {
+        let count = self.clients.table().clients.values().filter(|client| client.state == State::Subscribed).count();
+        if count >= SUBSCRIBERS {
+            return Err(format!("{SUBSCRIBERS} connections receive events already, and no more may"));
+        }
+        self.set(State::Subscribed);
+        Ok(())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.clients.table().clients.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    #[test]
+    fn the_longest_idle_connection_makes_place() {
+        let clients = Clients::default();
+        let pairs: Vec<_> = (0..CONNECTIONS).map(|_| UnixStream::pair().unwrap()).collect();
+        let places: Vec<_> = pairs.iter().map(|(ours, _)| clients.admit(ours).unwrap()).collect();
+        // The first has made a request, and the second is making one.
+        places[0].busy();
+        places[0].idle();
+        places[1].busy();
+        let (ours, _) = UnixStream::pair().unwrap();
+        let last = clients.admit(&ours).unwrap();
+        assert_eq!((&pairs[2].1).read(&mut [0; 1]).unwrap(), 0, "the third is closed");
+        places[3..].iter().chain([&last, &places[0]]).for_each(Place::busy);
+        assert!(clients.admit(&ours).is_none(), "all are busy");
+        drop(last);
+        assert!(clients.admit(&ours).is_some());
+    }
+
+    #[test]
+    fn half_of_the_places_are_for_requests() {
+        let clients = Clients::default();
+        let pairs: Vec<_> = (0..40).map(|_| UnixStream::pair().unwrap()).collect();
+        let places: Vec<_> = pairs.iter().map(|(ours, _)| clients.admit(ours).unwrap()).collect();
+        assert_eq!(places.iter().filter(|place| place.subscribe().is_ok()).count(), 32);
+        let message = places[39].subscribe().unwrap_err();
+        assert_eq!(message, "32 connections receive events already, and no more may");
+    }
+}
