@@ -36,13 +36,46 @@ pub struct Limits {
     pub immediate: u32,
     /// Bytes of data-out that a connection buffers.
     pub buffered: usize,
+    /// Bytes of data-in that run or wait to be sent, unless one command alone has more.
+    pub data_in: usize,
     /// The longest transfer of one command.
     pub transfer: usize,
     /// Microseconds for a login.
     pub login_us: u64,
     /// Microseconds of silence after which a connection is asked whether it lives; as long again, and it is dropped.
     pub idle_us: u64,
+    /// Microseconds of silence after which a discovery session ends.
+    pub discovery_us: u64,
 }
+
+impl Limits {
+    /// Bounds for a process whose connections have so many bytes together.
+    #[must_use]
+    pub fn for_memory(total: usize) -> Self {
+        let buffered = (total / 32).clamp(2 << 20, 32 << 20);
+        // Whole 64 KiB, so that no segment needs padding.
+        let first_burst = (buffered / 8).clamp(256 << 10, 1 << 20) >> 16 << 16;
+        let length = u32::try_from(first_burst).unwrap_or(u32::MAX);
+        Self { buffered, first_burst: length, max_recv_segment: length, ..Self::default() }
+    }
+
+    /// The most that one connection asks for from its [`Pool`](crate::pool::Pool), if a buffer has at most a quarter more
+    /// bytes than were asked for: commands in the window and immediate ones with their first bursts, the longest data-out
+    /// of one command with a copy of its first burst, what is being received, and data-in.
+    #[must_use]
+    pub fn most_memory(&self) -> usize {
+        let (burst, segment) = (self.first_burst as usize, self.max_recv_segment as usize);
+        let data_out = self.buffered + (self.immediate as usize + 1) * burst + self.transfer + segment;
+        // Echoes of NOP-Out are read while less than the window waits to be sent.
+        let data_in = self.data_in.max(self.transfer) + self.window as usize * SMALL + DATA_IN_QUEUED + segment;
+        (data_out + data_in) / 4 * 5
+    }
+}
+
+/// Answers of commands with at most so much data-in do not wait for others' to be sent.
+pub(crate) const SMALL: usize = 64 << 10;
+/// Bytes that wait to be sent: beyond these no command runs and no request is read.
+pub(crate) const DATA_IN_QUEUED: usize = 4 << 20;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -53,9 +86,11 @@ impl Default for Limits {
             window: 32,
             immediate: 8,
             buffered: 32 << 20,
+            data_in: 8 << 20,
             transfer: 16 << 20,
             login_us: 30_000_000,
             idle_us: 30_000_000,
+            discovery_us: 30_000_000,
         }
     }
 }

@@ -192,8 +192,8 @@ impl Login {
 
     fn identify(&mut self, config: &TargetConfig, pairs: &[(&str, &str)], out: &mut Vec<u8>) -> Result<(), Refusal> {
         let find = |wanted: &str| pairs.iter().find(|(key, _)| *key == wanted).map(|(_, value)| *value);
-        let initiator =
-            find("InitiatorName").ok_or_else(|| self.because(Refusal::MISSING_PARAMETER, "no InitiatorName"))?;
+        let initiator = find("InitiatorName").filter(|name| !name.is_empty());
+        let initiator = initiator.ok_or_else(|| self.because(Refusal::MISSING_PARAMETER, "no InitiatorName"))?;
         name::check(initiator)
             .map_err(|error| self.because(Refusal::INITIATOR_ERROR, &format!("InitiatorName: {error}")))?;
         self.initiator = initiator.into();

@@ -1,20 +1,21 @@
 //! Where buffers come from and go back to.
 
-/// A source of buffers, shared by the connections of a process.
+/// A source of buffers for one connection.
 pub trait Pool {
-    /// A buffer of at least `len` bytes, with any content.
-    fn take(&self, len: usize) -> Vec<u8>;
-    /// A buffer that is no longer needed.
+    /// A buffer of at least `len` bytes, with any content. `None`: there is none now, and the owner calls
+    /// [`Connection::resume`](crate::connection::Connection::resume) when there may be.
+    fn take(&self, len: usize) -> Option<Vec<u8>>;
+    /// A buffer that [`Self::take`] gave and that is no longer needed. An empty one is none.
     fn give(&self, buffer: Vec<u8>);
 }
 
-/// A pool that keeps nothing.
+/// A pool that keeps nothing and always gives.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoPool;
 
 impl Pool for NoPool {
-    fn take(&self, len: usize) -> Vec<u8> {
-        vec![0; len]
+    fn take(&self, len: usize) -> Option<Vec<u8>> {
+        Some(vec![0; len])
     }
 
     fn give(&self, _buffer: Vec<u8>) {}

@@ -27,7 +27,8 @@ pub fn answer(connection: &mut Connection) {
         match event {
             Event::Login(_) => connection.admit(1),
             Event::Command(command) => {
-                let data_in = vec![0x5a; command.room];
+                let mut data_in = command.data_in;
+                data_in.fill(0x5a);
                 let fails = command.cdb.first() == Some(&0xff);
                 let answer = Answer {
                     status: if fails { 2 } else { 0 },

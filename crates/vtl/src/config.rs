@@ -4,6 +4,7 @@
 mod barcodes;
 mod file;
 pub mod mhvtl;
+mod network;
 mod print;
 mod reference;
 mod resolve;
@@ -13,6 +14,7 @@ mod template;
 pub use barcodes::Pattern;
 pub(crate) use file::of_library;
 pub use file::{check_bind, parse, parse_advertise};
+pub use network::Network;
 pub use reference::reference;
 pub use resolve::check;
 pub(crate) use resolve::{assign_luns, check_directories, place_new, target_name};
@@ -170,6 +172,22 @@ pub struct IscsiSetup {
     pub users: Vec<User>,
     /// How the target proves itself.
     pub mutual: Option<User>,
+    /// Who may connect, and what that may cost.
+    pub limits: IscsiLimits,
+}
+
+/// Limits of the iSCSI portal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IscsiLimits {
+    /// Networks whose addresses may connect; all if none are given, none if the list is empty.
+    pub networks: Option<Vec<Network>>,
+    /// Bytes that the data of all commands may take together, at least 96 MiB;
+    /// [`default_limit`](crate::budget::default_limit) if it is not given.
+    pub buffer_memory: Option<u64>,
+    /// Connections of one address at one time.
+    pub max_connections_per_address: Option<usize>,
+    /// Those of them that are not logged in to a target.
+    pub max_unauthenticated_per_address: Option<usize>,
 }
 
 /// Where a file gives the shape of a library, for faults that only show beside the data directory.
@@ -310,9 +328,10 @@ impl LibrarySetup {
 }
 
 impl IscsiSetup {
-    /// Whether who may log in is limited by more than a name, which anyone can give.
+    /// Whether who may log in is limited by more than a name, which anyone can give: by CHAP, or by addresses.
     fn is_restricted(&self) -> bool {
-        !self.users.is_empty()
+        let networks = self.limits.networks.as_ref();
+        !self.users.is_empty() || networks.is_some_and(|networks| !networks.iter().any(Network::is_everything))
     }
 
     /// What an operator should know of the portal, listening on this address.
@@ -324,7 +343,7 @@ impl IscsiSetup {
         }
         let who = if self.initiators.is_some() { "any host that gives an allowed initiator name" } else { "any host" };
         vec![format!(
-            "iscsi.bind = {:?} is open to the network without CHAP: {who} can read and write every tape",
+            "iscsi.bind = {:?} is open to the network without CHAP or iscsi.networks: {who} can read and write every tape",
             self.bind
         )]
     }

@@ -133,7 +133,7 @@ impl Host {
     ) -> Option<Finished> {
         let mut cdb = [0; 16];
         cdb.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-        let job = Job { nexus: self.nexus, tag: 1, cdb, data_len, data_out, room };
+        let job = Job { nexus: self.nexus, tag: 1, cdb, data_len, data_out, data_in: Vec::new(), room };
         let (sender, receiver) = channel();
         let reply: Arc<dyn Reply> = Arc::new(Waiting(sender));
         match self.target.submit(crate::target::lun_bytes(lun), job, &reply) {

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod bay;
+pub mod budget;
 pub mod buffers;
 pub mod clock;
 pub mod config;

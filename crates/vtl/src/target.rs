@@ -4,9 +4,7 @@ use crate::buffers::Buffers;
 use crate::nexuses::Nexuses;
 use crate::unit::{Finished, Job, Reply, Submitted, Unit};
 use scsi_core::data::Data;
-use scsi_core::fault::Completion;
 use scsi_core::nexus::{NexusId, TransportId};
-use scsi_core::status::Status;
 use scsi_core::target::{Event, missing_lun};
 use std::collections::BTreeMap;
 use std::io::{IoSlice, IoSliceMut};
@@ -131,23 +129,16 @@ impl Target {
     /// Runs a command, or queues it.
     pub fn submit(&self, lun: u64, job: Job, reply: &Arc<dyn Reply>) -> Submitted {
         match self.unit(lun) {
-            Some(unit) => unit.submit(job, reply).unwrap_or_else(|job| {
-                let mut completion = Completion::new(Ok(()), scsi_core::sense::Format::Fixed);
-                completion.status = Status::TASK_SET_FULL;
-                Submitted::Done(Finished {
-                    tag: job.tag,
-                    completion,
-                    data_in: Vec::new(),
-                    data_out: job.data_out,
-                    aborted: false,
-                })
-            }),
+            Some(unit) => unit.submit(job, reply).unwrap_or_else(|job| Submitted::Done(job.refused())),
             None => Submitted::Done(self.answer_missing(job)),
         }
     }
 
-    fn answer_missing(&self, job: Job) -> Finished {
-        let mut data_in = if job.room == 0 { Vec::new() } else { self.buffers.take(job.room) };
+    fn answer_missing(&self, mut job: Job) -> Finished {
+        if !job.make_room(&self.buffers) {
+            return job.refused();
+        }
+        let mut data_in = std::mem::take(&mut job.data_in);
         let out = [IoSlice::new(job.data_out.get(..job.data_len).unwrap_or_default())];
         let mut into = [IoSliceMut::new(data_in.get_mut(..job.room).unwrap_or_default())];
         let luns: Vec<u64> = self.luns().into_iter().map(lun_bytes).collect();

@@ -1,5 +1,6 @@
 //! The owner of one logical unit: commands one at a time, in order, on the caller's thread where that cannot block.
 
+use crate::buffers::Buffers;
 use crate::clock;
 use crate::events;
 use crate::locks::lock;
@@ -87,6 +88,8 @@ pub struct Job {
     pub data_out: Vec<u8>,
     /// How much of the buffer.
     pub data_len: usize,
+    /// A buffer of at least [`Self::room`] bytes for data for the initiator. One that is too short is replaced.
+    pub data_in: Vec<u8>,
     /// How much the initiator takes.
     pub room: usize,
 }
@@ -100,6 +103,23 @@ impl fmt::Debug for Job {
 }
 
 impl Job {
+    /// Gets a buffer for data-in if there is none; false if the system has no memory for it.
+    pub(crate) fn make_room(&mut self, buffers: &Buffers) -> bool {
+        if self.data_in.len() < self.room {
+            let Some(buffer) = buffers.take(self.room) else { return false };
+            self.data_in = buffer;
+        }
+        true
+    }
+
+    /// The answer TASK SET FULL.
+    pub(crate) fn refused(self) -> Finished {
+        let mut completion = Completion::new(Ok(()), Format::Fixed);
+        completion.status = Status::TASK_SET_FULL;
+        let Self { tag, data_in, data_out, .. } = self;
+        Finished { tag, completion, data_in, data_out, aborted: false }
+    }
+
     /// The buffer, wiped if what it held is a secret: it will be another command's.
     fn into_buffer(self) -> Vec<u8> {
         let Self { cdb, mut data_out, .. } = self;
@@ -401,10 +421,10 @@ impl Unit {
             work.queue = kept;
             dropped
         };
-        for (job, reply) in dropped {
+        for (mut job, reply) in dropped {
             let completion = Completion::new(Ok(()), Format::Fixed);
-            let (tag, data_out) = (job.tag, job.into_buffer());
-            reply.done(Finished { tag, completion, data_in: Vec::new(), data_out, aborted: true });
+            let (tag, data_in) = (job.tag, std::mem::take(&mut job.data_in));
+            reply.done(Finished { tag, completion, data_in, data_out: job.into_buffer(), aborted: true });
         }
     }
 
@@ -534,9 +554,11 @@ impl Unit {
         *lock(&self.bay) = status;
     }
 
-    fn run(&self, mut device: MutexGuard<'_, Device>, job: Job) -> Finished {
-        let Job { nexus, tag, cdb, mut data_out, data_len, room } = job;
-        let mut data_in = if room == 0 { Vec::new() } else { self.shared.buffers.take(room) };
+    fn run(&self, mut device: MutexGuard<'_, Device>, mut job: Job) -> Finished {
+        if !job.make_room(&self.shared.buffers) {
+            return job.refused();
+        }
+        let Job { nexus, tag, cdb, mut data_out, data_len, mut data_in, room } = job;
         let now = clock::now();
         let out = [IoSlice::new(data_out.get(..data_len).unwrap_or(&data_out))];
         let mut into = [IoSliceMut::new(data_in.get_mut(..room).unwrap_or_default())];

@@ -1,17 +1,17 @@
 //! One connection's thread: bytes between the socket and the protocol, commands between the protocol and the library.
 
+use crate::memory::Memory;
 use crate::sessions::{Granted, Mailbox, Sessions};
 use iscsi::config::TargetConfig;
 use iscsi::connection::Slices;
 use iscsi::connection::{Answer, Command, Connection, Event, Function, LoginRequest, RefusedLogin, TaskManagement};
 use iscsi::login::Refusal;
-use iscsi::pool::Pool;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use scsi_core::target::Event as UnitEvent;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use vtl::buffers::Buffers;
+use vtl::budget::Budget;
 use vtl::clock;
 use vtl::site::Site;
 use vtl::target::Target;
@@ -22,17 +22,8 @@ const READ_AHEAD: usize = 32 * 1024;
 /// A payload of this size is read to where it belongs.
 const DIRECT: usize = 32 * 1024;
 
-struct Shared(Arc<Buffers>);
-
-impl Pool for Shared {
-    fn take(&self, len: usize) -> Vec<u8> {
-        self.0.take(len)
-    }
-
-    fn give(&self, buffer: Vec<u8>) {
-        self.0.give(buffer);
-    }
-}
+/// Microseconds after which a connection that waits for memory looks whether an initiator leaves some in use.
+const RETRY_US: u64 = 1_000_000;
 
 /// A task management request whose tasks are still running.
 struct Pending {
@@ -48,7 +39,8 @@ struct Server<'a> {
     sessions: &'a Sessions,
     mailbox: &'a Arc<Mailbox>,
     reply: Arc<dyn Reply>,
-    pool: Shared,
+    budget: &'a Arc<Budget>,
+    pool: Memory,
     session: Option<(Granted, Arc<Target>)>,
     pending: Vec<Pending>,
     finished: Vec<Finished>,
@@ -65,6 +57,7 @@ pub(crate) fn serve(
     site: &Arc<Site>,
     config: &Arc<TargetConfig>,
     sessions: &Sessions,
+    budget: &Arc<Budget>,
     mailbox: &Arc<Mailbox>,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
@@ -85,7 +78,8 @@ pub(crate) fn serve(
         sessions,
         mailbox,
         reply: Arc::clone(mailbox) as Arc<dyn Reply>,
-        pool: Shared(Arc::clone(site.buffers())),
+        budget,
+        pool: Memory::new(Arc::clone(site.buffers())),
         session: None,
         pending: Vec::new(),
         finished: Vec::new(),
@@ -121,9 +115,10 @@ impl Server<'_> {
     fn run(&mut self) -> io::Result<()> {
         loop {
             self.collect_finished();
+            self.ask_for_memory();
             let fed = self.feed();
             self.handle_events();
-            if fed && !self.protocol.output_is_full() {
+            if fed && self.reads() {
                 continue;
             }
             let ends = self.mailbox.is_closing();
@@ -134,14 +129,29 @@ impl Server<'_> {
             if ends || (drained && self.protocol.is_closing()) {
                 return Ok(());
             }
-            if !self.ahead.is_empty() && !self.protocol.output_is_full() && !self.protocol.is_closing() {
+            // What was sent may have made place for commands.
+            if self.protocol.has_events() || (self.reads() && !self.ahead.is_empty()) {
                 continue;
             }
-            let reads = !self.socket_empty && !self.protocol.output_is_full() && !self.protocol.is_closing();
-            if reads && self.read()? {
+            if self.reads() && !self.socket_empty && self.read()? {
                 continue;
             }
             self.wait(!drained)?;
+        }
+    }
+
+    /// Whether bytes of the initiator are wanted.
+    fn reads(&self) -> bool {
+        !self.protocol.output_is_full() && !self.protocol.is_closing() && !self.protocol.is_blocked()
+    }
+
+    /// What waits for memory asks again.
+    fn ask_for_memory(&mut self) {
+        if self.protocol.wants_memory() {
+            self.protocol.resume(clock::now().mono.0, &self.pool);
+        }
+        if let Some(account) = self.pool.account.as_ref().filter(|_| !self.protocol.wants_memory()) {
+            account.cancel();
         }
     }
 
@@ -212,16 +222,30 @@ impl Server<'_> {
     /// Waits for the socket, the mailbox, or the time.
     fn wait(&mut self, to_send: bool) -> io::Result<()> {
         let now = clock::now().mono.0;
-        let left = self.protocol.deadline().saturating_sub(now);
+        let mut left = self.protocol.deadline().saturating_sub(now);
+        let (blocked, waits) = (self.protocol.is_blocked(), self.protocol.wants_memory());
+        if let Some(account) = &self.pool.account {
+            let idle = || !waits && self.protocol.running() == 0;
+            account.set_stalled(|| to_send || idle(), now);
+            if waits {
+                self.budget.reclaim(now);
+                left = left.min(RETRY_US);
+            }
+        }
         let mut wanted = PollFlags::empty();
-        wanted.set(PollFlags::IN, !self.protocol.is_closing() && !self.protocol.output_is_full());
+        wanted.set(PollFlags::IN, self.reads());
         wanted.set(PollFlags::OUT, to_send);
+        // While nothing is read, the end of the connection is not either.
+        wanted.set(PollFlags::RDHUP, blocked);
         let mut fds = [PollFd::new(&self.stream, wanted), PollFd::new(self.mailbox.wake(), PollFlags::IN)];
         let seconds = i64::try_from(left / 1_000_000).unwrap_or(i64::MAX);
         let nanoseconds = i64::try_from(left % 1_000_000 * 1000).unwrap_or(0);
         match poll(&mut fds, Some(&Timespec { tv_sec: seconds, tv_nsec: nanoseconds })) {
             Ok(_) => {
                 let [socket, _] = &fds;
+                if blocked && socket.revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::RDHUP) {
+                    return Err(io::ErrorKind::ConnectionReset.into());
+                }
                 self.socket_empty = socket.revents().is_empty();
                 // What the peer has sent is heard before it is called silent.
                 if self.socket_empty {
@@ -252,16 +276,23 @@ impl Server<'_> {
 
     fn log_refusal(&self, refused: &RefusedLogin) {
         let RefusedLogin { initiator, refusal: Refusal(class, detail), reason } = refused;
-        let status = format!("{class:02x}{detail:02x}");
-        tracing::warn!(address = %self.peer, ?initiator, status, reason, "login refused");
+        if let Some(left_out) = self.sessions.logins_logged.admit(clock::now().mono.0) {
+            let status = format!("{class:02x}{detail:02x}");
+            tracing::warn!(address = %self.peer, ?initiator, status, reason, left_out, "login refused");
+        }
     }
 
     fn log_in(&mut self, request: &LoginRequest) {
         let Some(target) = self.site.target(&request.target) else {
             return self.protocol.refuse(Refusal::NOT_FOUND);
         };
+        let Some(account) = self.budget.open(Arc::clone(self.mailbox) as _) else {
+            self.sessions.log_connection(self.peer.ip(), "no memory for another session, see iscsi.buffer_memory");
+            return self.protocol.refuse(Refusal::OUT_OF_RESOURCES);
+        };
         match self.sessions.login(&target, request, self.mailbox) {
             Ok(granted) => {
+                self.pool.account = Some(account);
                 self.protocol.admit(granted.tsih);
                 self.session = Some((granted, target));
             }
@@ -270,11 +301,11 @@ impl Server<'_> {
     }
 
     fn command(&mut self, command: Command) {
-        let Command { task, lun, cdb, data_out, data_len, room } = command;
+        let Command { task, lun, cdb, data_out, data_len, data_in, room } = command;
         let Some((granted, target)) = &self.session else {
-            return self.protocol.discard(task, data_out, &self.pool);
+            return self.protocol.discard(task, data_out, data_in, &self.pool);
         };
-        let job = Job { nexus: granted.nexus, tag: task, cdb, data_out, data_len, room };
+        let job = Job { nexus: granted.nexus, tag: task, cdb, data_out, data_len, data_in, room };
         if let Submitted::Done(finished) = target.submit(lun, job, &self.reply) {
             self.answer(finished);
         }
@@ -295,7 +326,7 @@ impl Server<'_> {
     fn answer(&mut self, finished: Finished) {
         let Finished { tag, completion, data_in, data_out, aborted } = finished;
         if aborted {
-            self.protocol.discard(tag, data_out, &self.pool);
+            self.protocol.discard(tag, data_out, data_in, &self.pool);
         } else {
             let answer = Answer {
                 status: completion.status.0,

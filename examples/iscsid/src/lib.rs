@@ -7,23 +7,30 @@
 #[doc = include_str!("../../../docs/embedding.md")]
 struct Embedding;
 
+mod admission;
 mod connection;
+mod memory;
 mod server;
 mod sessions;
+mod throttle;
 
+use admission::AddressLimits;
 use iscsi::config::{Credentials, Limits, Secret, TargetConfig};
+use server::Policy;
 use sessions::Sessions;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::{Arc, PoisonError, RwLock};
+use vtl::budget::{Budget, default_limit};
 use vtl::config::{IscsiSetup, User};
 use vtl::site::Site;
 
 /// An open door. It stays open until [`Door::close`], or the end of the process.
 pub struct Door {
     address: SocketAddr,
-    target: Arc<RwLock<Arc<TargetConfig>>>,
+    policy: Arc<RwLock<Arc<Policy>>>,
     sessions: Arc<Sessions>,
+    limits: Limits,
 }
 
 impl Door {
@@ -35,9 +42,10 @@ impl Door {
         let listener = listen(&setup.bind)?;
         let address = listener.local_addr()?;
         let sessions = Arc::new(Sessions::default());
-        let target = Arc::new(RwLock::new(Arc::new(targets(setup, site))));
-        server::start(listener, Arc::clone(site), Arc::clone(&target), Arc::clone(&sessions))?;
-        Ok(Self { address, target, sessions })
+        let (limits, budget) = memory(setup, site);
+        let policy = Arc::new(RwLock::new(Arc::new(policy(setup, site, limits))));
+        server::start(listener, Arc::clone(site), Arc::clone(&policy), Arc::clone(&sessions), Arc::new(budget))?;
+        Ok(Self { address, policy, sessions, limits })
     }
 
     /// Serves every target of a site on a free port of this host, to everyone.
@@ -50,7 +58,7 @@ impl Door {
 
     /// Takes over who may log in, and the targets that there are now. Sessions go on as they began.
     pub fn refresh(&self, site: &Site, setup: &IscsiSetup) {
-        *self.target.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(targets(setup, site));
+        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy(setup, site, self.limits));
     }
 
     /// Where it listens.
@@ -75,7 +83,32 @@ fn listen(bind: &str) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-fn targets(setup: &IscsiSetup, site: &Site) -> TargetConfig {
+/// Less memory than this is too little for the longest command.
+const LEAST_MEMORY: usize = 96 << 20;
+
+/// Divides the memory for commands: what buffers are kept for later use, and what connections may hold.
+fn memory(setup: &IscsiSetup, site: &Site) -> (Limits, Budget) {
+    let total = setup.limits.buffer_memory.unwrap_or_else(default_limit);
+    let total = usize::try_from(total).unwrap_or(usize::MAX).max(LEAST_MEMORY);
+    let limits = Limits::for_memory(total);
+    let kept = (total / 8).min(total - limits.most_memory().min(total));
+    site.buffers().keep_at_most(kept);
+    (limits, Budget::new(total - kept, limits.most_memory()))
+}
+
+fn policy(setup: &IscsiSetup, site: &Site, limits: Limits) -> Policy {
+    let of_address = AddressLimits::default();
+    Policy {
+        target: Arc::new(targets(setup, site, limits)),
+        networks: setup.limits.networks.clone(),
+        limits: AddressLimits {
+            connections: setup.limits.max_connections_per_address.unwrap_or(of_address.connections),
+            unauthenticated: setup.limits.max_unauthenticated_per_address.unwrap_or(of_address.unauthenticated),
+        },
+    }
+}
+
+fn targets(setup: &IscsiSetup, site: &Site, limits: Limits) -> TargetConfig {
     let credentials = |user: &User| Credentials { name: user.name.clone(), secret: Secret(user.secret.clone()) };
     TargetConfig {
         names: site.targets().iter().map(|target| target.name().into()).collect(),
@@ -88,6 +121,6 @@ fn targets(setup: &IscsiSetup, site: &Site) -> TargetConfig {
             vtl::config::Advertise::Portal(address) => iscsi::config::Advertise::Portal(address.clone()),
             vtl::config::Advertise::Nothing => iscsi::config::Advertise::Nothing,
         },
-        limits: Limits::default(),
+        limits,
     }
 }

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod ready;
+mod sys;
 
 use arguments::Arguments;
 use clap::Parser;
@@ -19,6 +20,7 @@ use vtl::log_writer::{self, LogGuard, LogWriter};
 use vtl::site::{Running, Site};
 
 fn main() -> ExitCode {
+    sys::limit_arenas();
     let arguments = Arguments::parse();
     let _log = match start_log(arguments.log) {
         Ok(guard) => guard,
@@ -70,8 +72,8 @@ fn run(mut arguments: Arguments) -> Result<(), String> {
     warn(&site, &door, &config.iscsi);
     let reload = {
         let (arguments, site, door) = (arguments.clone(), Arc::clone(&site), Arc::clone(&door));
-        let bind = config.iscsi.bind.clone();
-        Arc::new(move || reload(&arguments, &site, &door, &bind))
+        let (bind, memory) = (config.iscsi.bind.clone(), config.iscsi.limits.buffer_memory);
+        Arc::new(move || reload(&arguments, &site, &door, &bind, memory))
     };
     let control = arguments.data.join(socket::FILE);
     let _control = Control::open(&control, &site, Arc::clone(&reload) as _)
@@ -115,13 +117,16 @@ fn open(arguments: &Arguments, config: &Config) -> Result<Running, LibraryError>
 }
 
 /// Reads the configuration again and takes it over.
-fn reload(arguments: &Arguments, site: &Site, door: &Door, bind: &str) -> Result<(), String> {
+fn reload(arguments: &Arguments, site: &Site, door: &Door, bind: &str, memory: Option<u64>) -> Result<(), String> {
     if !arguments.names_a_file() {
         return Err("the daemon was started without a configuration file".into());
     }
     let config = arguments.read_config()?;
     if arguments.bind.is_none() && config.iscsi.bind != bind {
         return Err("to change iscsi.bind takes a restart; nothing was changed".into());
+    }
+    if config.iscsi.limits.buffer_memory != memory {
+        return Err("to change iscsi.buffer_memory takes a restart; nothing was changed".into());
     }
     let taken = site.reload(&config).map_err(|error| error.to_string());
     // Also where something could not be made: what came before it is there.

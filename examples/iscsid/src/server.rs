@@ -1,5 +1,6 @@
 //! Accepting connections: one thread each.
 
+use crate::admission::AddressLimits;
 use crate::connection;
 use crate::sessions::{Mailbox, Sessions};
 use iscsi::config::TargetConfig;
@@ -8,10 +9,23 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::Builder;
 use std::time::Duration;
+use vtl::budget::Budget;
+use vtl::clock;
+use vtl::config::Network;
 use vtl::site::Site;
 
+/// A connection's thread runs commands, which need no more.
+const STACK: usize = 512 << 10;
 /// After a connection that could not be taken.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// Who may connect, and what the targets are.
+pub(crate) struct Policy {
+    pub(crate) target: Arc<TargetConfig>,
+    /// Networks whose addresses may connect; all if none are given.
+    pub(crate) networks: Option<Vec<Network>>,
+    pub(crate) limits: AddressLimits,
+}
 
 /// A connection's place among all, given up however its thread ends.
 struct Place<'a> {
@@ -29,16 +43,19 @@ impl Drop for Place<'_> {
 pub(crate) fn start(
     listener: TcpListener,
     site: Arc<Site>,
-    target: Arc<RwLock<Arc<TargetConfig>>>,
+    policy: Arc<RwLock<Arc<Policy>>>,
     sessions: Arc<Sessions>,
+    budget: Arc<Budget>,
 ) -> io::Result<()> {
     let accept = move || {
         for stream in listener.incoming() {
             // What a session began with, it keeps.
-            let target = Arc::clone(&target.read().unwrap_or_else(PoisonError::into_inner));
-            let result = stream.and_then(|stream| spawn(stream, &site, &target, &sessions));
-            if let Err(error) = result {
-                tracing::debug!(%error, "connection not accepted");
+            let policy = Arc::clone(&policy.read().unwrap_or_else(PoisonError::into_inner));
+            let shared = Shared { site: &site, policy: &policy, sessions: &sessions, budget: &budget };
+            if let Err(error) = stream.and_then(|stream| spawn(stream, shared)) {
+                if let Some(left_out) = sessions.connections_logged.admit(clock::now().mono.0) {
+                    tracing::warn!(%error, left_out, "iSCSI connection: not accepted");
+                }
                 // Out of descriptors, most likely: asking again at once would only burn time.
                 #[expect(
                     clippy::disallowed_methods,
@@ -51,21 +68,36 @@ pub(crate) fn start(
     Builder::new().name("accept".into()).spawn(accept).map(drop)
 }
 
-fn spawn(stream: TcpStream, site: &Arc<Site>, target: &Arc<TargetConfig>, sessions: &Arc<Sessions>) -> io::Result<()> {
-    let mailbox = Arc::new(Mailbox::new()?);
-    let Some(number) = sessions.connect(&mailbox) else {
-        tracing::debug!("too many connections");
+/// What a connection's thread needs.
+#[derive(Clone, Copy)]
+struct Shared<'a> {
+    site: &'a Arc<Site>,
+    policy: &'a Arc<Policy>,
+    sessions: &'a Arc<Sessions>,
+    budget: &'a Arc<Budget>,
+}
+
+fn spawn(stream: TcpStream, shared: Shared<'_>) -> io::Result<()> {
+    let Shared { site, policy, sessions, budget } = shared;
+    // An initiator that is gone already has no address.
+    let Ok(peer) = stream.peer_addr() else { return Ok(()) };
+    let address = peer.ip().to_canonical();
+    if policy.networks.as_ref().is_some_and(|networks| !networks.iter().any(|network| network.contains(address))) {
+        sessions.log_connection(address, "refused, the address is not in iscsi.networks");
         return Ok(());
-    };
-    let (site, target, sessions) = (Arc::clone(site), Arc::clone(target), Arc::clone(sessions));
+    }
+    let mailbox = Arc::new(Mailbox::new(address)?);
+    let Some(number) = sessions.connect(&mailbox, policy.limits) else { return Ok(()) };
+    let (site, target, sessions) = (Arc::clone(site), Arc::clone(&policy.target), Arc::clone(sessions));
+    let budget = Arc::clone(budget);
     let owner = Arc::clone(&sessions);
     let serve = move || {
         let _place = Place { sessions: &sessions, number };
-        if let Err(error) = connection::serve(stream, &site, &target, &sessions, &mailbox) {
+        if let Err(error) = connection::serve(stream, &site, &target, &sessions, &budget, &mailbox) {
             tracing::debug!(%error, "connection ended");
         }
     };
-    let spawned = Builder::new().name(format!("connection-{number}")).spawn(serve);
+    let spawned = Builder::new().name(format!("connection-{number}")).stack_size(STACK).spawn(serve);
     if spawned.is_err() {
         owner.disconnect(number);
     }

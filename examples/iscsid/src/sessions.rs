@@ -1,11 +1,16 @@
 //! Who is logged in: reinstatement, limits, and the end of all.
 
+use crate::admission::{AddressLimits, Admission, Connections};
+use crate::throttle::Throttle;
 use iscsi::login::Refusal;
 use scsi_core::nexus::{NexusId, TransportId};
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use vtl::budget::Holder;
+use vtl::clock;
 use vtl::target::Target;
 use vtl::unit::{Finished, Reply};
 
@@ -18,10 +23,12 @@ pub(crate) struct Mailbox {
     /// The bell was rung and not yet heard.
     rung: AtomicBool,
     closing: AtomicBool,
+    /// The initiator's address.
+    address: IpAddr,
 }
 
 impl Mailbox {
-    pub(crate) fn new() -> rustix::io::Result<Self> {
+    pub(crate) fn new(address: IpAddr) -> rustix::io::Result<Self> {
         use rustix::event::{EventfdFlags, eventfd};
         let wake = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
         Ok(Self {
@@ -30,6 +37,7 @@ impl Mailbox {
             wake,
             rung: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            address,
         })
     }
 
@@ -77,6 +85,21 @@ impl Reply for Mailbox {
     }
 }
 
+impl Holder for Mailbox {
+    fn memory_freed(&self) {
+        self.ring();
+    }
+
+    fn reclaim(&self, held: usize) {
+        tracing::warn!(
+            address = %self.address,
+            bytes = held,
+            "connection closed: its initiator does not take or send data, and others wait for the memory"
+        );
+        self.close();
+    }
+}
+
 /// An I_T nexus: the initiator's name and ISID, and the target's name.
 type Name = (String, [u8; 6], String);
 
@@ -89,8 +112,7 @@ struct Session {
 #[derive(Default)]
 struct State {
     sessions: HashMap<Name, Session>,
-    connections: HashMap<usize, Arc<Mailbox>>,
-    next: usize,
+    connections: Connections,
     last_tsih: u16,
     closed: bool,
 }
@@ -112,12 +134,11 @@ impl State {
 pub(crate) struct Sessions {
     state: Mutex<State>,
     changed: Condvar,
+    /// Log lines about connections that were refused or closed, and about logins that were refused.
+    pub(crate) connections_logged: Throttle,
+    pub(crate) logins_logged: Throttle,
 }
 
-/// Connections at one time; more are closed as they come.
-const CONNECTIONS: usize = 1024;
-/// Connections that are not logged in, of those.
-const STRANGERS: usize = 128;
 /// How long a session may take to make way for its successor, or all of them to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -134,20 +155,36 @@ impl Sessions {
     }
 
     /// A connection begins; `None` if there are too many, or the daemon is ending.
-    pub(crate) fn connect(&self, mailbox: &Arc<Mailbox>) -> Option<usize> {
+    pub(crate) fn connect(&self, mailbox: &Arc<Mailbox>, limits: AddressLimits) -> Option<usize> {
         let mut state = self.lock();
-        let strangers = state.connections.len().saturating_sub(state.sessions.len());
-        if state.closed || state.connections.len() >= CONNECTIONS || strangers >= STRANGERS {
+        if state.closed {
             return None;
         }
-        state.next += 1;
-        let number = state.next;
-        state.connections.insert(number, Arc::clone(mailbox));
-        Some(number)
+        let address = mailbox.address;
+        let admission = state.connections.admit(mailbox, address, limits, clock::now().mono.0);
+        drop(state);
+        match admission {
+            Admission::Admitted(number) => Some(number),
+            Admission::InPlaceOf(number, closed) => {
+                self.log_connection(closed, "closed the oldest connection without a login, for a new one");
+                Some(number)
+            }
+            Admission::Refused(why) => {
+                self.log_connection(address, why);
+                None
+            }
+        }
+    }
+
+    /// A warning about a connection of an address, unless there are many.
+    pub(crate) fn log_connection(&self, address: IpAddr, message: &str) {
+        if let Some(left_out) = self.connections_logged.admit(clock::now().mono.0) {
+            tracing::warn!(%address, left_out, "iSCSI connection: {message}");
+        }
     }
 
     pub(crate) fn disconnect(&self, number: usize) {
-        self.lock().connections.remove(&number);
+        self.lock().connections.remove(number);
         self.changed.notify_all();
     }
 
@@ -181,6 +218,7 @@ impl Sessions {
         }
         let tsih = if request.tsih == 0 { state.next_handle() } else { request.tsih };
         state.sessions.insert(name.clone(), Session { mailbox: Arc::clone(mailbox), tsih, cid: request.cid });
+        state.connections.set_logged_in(mailbox, true);
         drop(state);
         let nexus = target.login(&TransportId::iscsi(&name.0, name.1));
         Ok(Granted { name, nexus, tsih })
@@ -189,7 +227,11 @@ impl Sessions {
     /// The session is over.
     pub(crate) fn logout(&self, target: &Target, granted: &Granted) {
         target.logout(granted.nexus);
-        self.lock().sessions.remove(&granted.name);
+        let mut state = self.lock();
+        if let Some(session) = state.sessions.remove(&granted.name) {
+            state.connections.set_logged_in(&session.mailbox, false);
+        }
+        drop(state);
         self.changed.notify_all();
     }
 
@@ -221,7 +263,7 @@ impl Sessions {
     pub(crate) fn close_all(&self) {
         let mut state = self.lock();
         state.closed = true;
-        state.connections.values().for_each(|mailbox| mailbox.close());
+        state.connections.close_all();
         drop(self.changed.wait_timeout_while(state, PATIENCE, |state| !state.connections.is_empty()));
     }
 }

@@ -21,7 +21,7 @@ const RECORD: usize = 8192;
 struct Shared(Arc<Buffers>);
 
 impl Pool for Shared {
-    fn take(&self, len: usize) -> Vec<u8> {
+    fn take(&self, len: usize) -> Option<Vec<u8>> {
         self.0.take(len)
     }
 
@@ -74,8 +74,8 @@ impl Rig {
                 Event::Command(command) => command,
                 Event::TaskManagement(_) | Event::Logout | Event::LoginRefused(_) => panic!("unexpected event"),
             };
-            let iscsi::connection::Command { task, lun, cdb, data_out, data_len, room } = command;
-            let job = Job { nexus: self.nexus, tag: task, cdb, data_out, data_len, room };
+            let iscsi::connection::Command { task, lun, cdb, data_out, data_len, data_in, room } = command;
+            let job = Job { nexus: self.nexus, tag: task, cdb, data_out, data_len, data_in, room };
             let done = match self.library.submit(lun, job, &self.reply) {
                 Submitted::Done(done) => done,
                 Submitted::Queued => self.later.recv_timeout(Duration::from_secs(10)).unwrap(),

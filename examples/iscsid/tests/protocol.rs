@@ -243,7 +243,8 @@ fn initiator_names_that_rfc_3722_prohibits_are_refused() {
         let options = Options { name: name.into(), ..options(1) };
         Initiator::login(&daemon.portal, &daemon.iqn, options).map(drop).map_err(|error| error.to_string())
     };
-    for bad in ["", "iqn.a\nb", "iqn.a\u{1b}[31m", "iqn.a b", "host", &format!("iqn.{}", "x".repeat(220))] {
+    assert_eq!(login(""), Err("login refused: 0207".into()));
+    for bad in ["iqn.a\nb", "iqn.a\u{1b}[31m", "iqn.a b", "host", &format!("iqn.{}", "x".repeat(220))] {
         assert_eq!(login(bad), Err("login refused: 0200".into()), "{bad:?}");
     }
     for good in ["iqn.2001-04.com.example:host_1", "eui.02004567A425678D", &format!("iqn.{}", "x".repeat(219))] {

@@ -7,6 +7,7 @@ use mhvtl_lld::pace::{Wait, wait};
 use mhvtl_lld::{Answer, Command, Device, Taken};
 use scsi_core::asc::Asc;
 use scsi_core::sense::{Format, Sense, SenseKey};
+use scsi_core::status::Status;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -77,7 +78,14 @@ impl<D: Device> Served<D> {
     fn answer(&mut self, command: &Command) -> io::Result<()> {
         let cdb = command.cdb();
         let expected = self.placed.unit.expected_data_out(cdb).min(TRANSFER + 1);
-        let mut data = if expected == 0 { Vec::new() } else { self.buffers.take(expected) };
+        let data = if expected == 0 { Some(Vec::new()) } else { self.buffers.take(expected) };
+        let Some(mut data) = data else {
+            // The system has no memory: the host repeats the command.
+            let busy = Answer { status: Status::BUSY.0, sense: &[], data: &[] };
+            let taken = self.device.complete(command.serial, &busy)?;
+            self.note(command, taken);
+            return Ok(());
+        };
         if expected > 0
             && let Err(error) = self.device.fetch(command.serial, data.get_mut(..expected).unwrap_or_default())
         {

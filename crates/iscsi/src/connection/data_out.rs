@@ -2,6 +2,7 @@
 
 use super::receive::Sink;
 use super::{Answer, Command, Connection, Event};
+use crate::config::{DATA_IN_QUEUED, SMALL};
 use crate::pool::Pool;
 use crate::wire::{self, Basic, FINAL, NO_TAG, Opcode, layout};
 use zerocopy::IntoBytes;
@@ -63,12 +64,25 @@ pub(super) struct Task {
     fault: Option<TransferFault>,
     /// Bytes of the buffer while the owner has it.
     held: usize,
+    /// Bytes of data-in that the owner may produce, while it has the task.
+    running: usize,
     state: State,
 }
 
 impl Task {
     pub(super) fn is_running(&self) -> bool {
         matches!(self.state, State::Running | State::Aborted)
+    }
+
+    /// Whether unsolicited data of this place and length is what comes next.
+    fn takes_unsolicited(&self, offset: usize, len: usize) -> bool {
+        let waits = self.state == State::Collecting && self.unsolicited && self.fault.is_none();
+        waits && offset == self.received && offset + len <= self.data_out_len()
+    }
+
+    /// Bytes that the initiator takes.
+    const fn room(&self) -> usize {
+        if self.reads && self.fault.is_none() { self.expected } else { 0 }
     }
 
     const fn data_out_len(&self) -> usize {
@@ -115,6 +129,7 @@ impl Connection {
             solicited_end: len,
             fault: None,
             held: 0,
+            running: 0,
             state: State::Collecting,
         };
         let forbidden = (len > 0 && !self.params.immediate_data) || (task.unsolicited && self.params.initial_r2t);
@@ -139,32 +154,33 @@ impl Connection {
     }
 
     /// Where the data of a Data-Out PDU goes: into its task if it is what is expected next, else nowhere.
-    pub(super) fn data_out_sink(&mut self, header: &Basic, len: usize, pool: &dyn Pool) -> Sink {
+    /// `None` if there is no memory for it; it is asked for again then.
+    pub(super) fn data_out_sink(&mut self, header: &Basic, len: usize, pool: &dyn Pool) -> Option<Sink> {
         let mut bytes = [0; wire::BHS];
         bytes.copy_from_slice(header.as_bytes());
         let raw: wire::DataOut = layout(&bytes);
         let (tag, offset) = (raw.itt.get(), raw.buffer_offset.get() as usize);
         let first_burst = self.params.first_burst as usize;
-        let Some(task) = self.tasks.get_mut(&tag) else { return Sink::Discard };
-        if task.state != State::Collecting {
-            return Sink::Discard;
-        }
         let unsolicited = raw.ttt.get() == NO_TAG;
+        // What is asked for has its place already. Memory comes first: without it, this is asked again.
+        let needs_room = unsolicited && self.tasks.get(&tag).is_some_and(|task| task.takes_unsolicited(offset, len));
+        if needs_room && offset + len <= first_burst && !self.make_room(tag, offset + len, pool) {
+            return None;
+        }
+        let Some(task) = self.tasks.get_mut(&tag).filter(|task| task.state == State::Collecting) else {
+            return Some(Sink::Discard);
+        };
         let (end, data_sn) = match task.solicited.front_mut() {
             _ if unsolicited && task.unsolicited => (task.data_out_len().min(first_burst), &mut task.unsolicited_sn),
             Some(asked) if asked.ttt == raw.ttt.get() => (asked.end, &mut asked.data_sn),
-            _ => return Sink::Discard,
+            _ => return Some(Sink::Discard),
         };
         let in_order = offset == task.received && *data_sn == raw.data_sn.get();
         *data_sn = data_sn.wrapping_add(1);
         if !in_order || offset + len > end {
             task.fault.get_or_insert(TransferFault::AMOUNT);
         }
-        if task.fault.is_some() {
-            return Sink::Discard;
-        }
-        self.make_room(tag, offset + len, pool);
-        Sink::Task { tag, offset }
+        Some(if task.fault.is_some() { Sink::Discard } else { Sink::Task { tag, offset } })
     }
 
     /// A whole Data-Out PDU has arrived.
@@ -200,18 +216,16 @@ impl Connection {
         self.collect(tag, pool);
     }
 
-    /// A task's buffer holds at least `len` bytes.
-    fn make_room(&mut self, tag: u32, len: usize, pool: &dyn Pool) {
-        let Some(task) = self.tasks.get_mut(&tag) else { return };
-        if task.buffer.len() >= len {
-            return;
-        }
-        let mut larger = pool.take(task.expected.max(len));
+    /// Makes a task's buffer hold at least `len` bytes; false if there is no memory for it.
+    fn make_room(&mut self, tag: u32, len: usize, pool: &dyn Pool) -> bool {
+        let Some(task) = self.tasks.get_mut(&tag).filter(|task| task.buffer.len() < len) else { return true };
+        let Some(mut larger) = pool.take(task.expected.max(len)) else { return false };
         if let (Some(new), Some(old)) = (larger.get_mut(..task.received), task.buffer.get(..task.received)) {
             new.copy_from_slice(old);
         }
         self.buffered += larger.len() - task.buffer.len();
         pool.give(std::mem::replace(&mut task.buffer, larger));
+        true
     }
 
     /// Asks for the next data of a task, or finds it complete.
@@ -235,12 +249,17 @@ impl Connection {
         while let Some(task) = self.tasks.get(&tag) {
             let done = task.fault.is_some() || task.solicited_end >= task.data_out_len();
             let grows = task.expected.saturating_sub(task.buffer.len());
-            let fits = self.buffered + grows <= self.config.limits.buffered || self.waiting.front() == Some(&tag);
+            // What the first command lacks, no later one takes.
+            let later = self.buffered + grows <= self.config.limits.buffered && !self.short_of_memory;
+            let fits = later || self.waiting.front() == Some(&tag);
             if done || task.solicited.len() >= max_r2t || !fits {
                 return;
             }
             let expected = task.expected;
-            self.make_room(tag, expected, pool);
+            if !self.make_room(tag, expected, pool) {
+                self.short_of_memory = true;
+                return;
+            }
             self.send_r2t(tag, max_burst);
         }
     }
@@ -266,8 +285,15 @@ impl Connection {
         self.send(&header, None, 0);
     }
 
+    /// Whether a command with room for so much data-in may run: not while more than a window waits to be sent.
+    fn may_run(&self, room: usize) -> bool {
+        let queued = self.transmitter.waiting();
+        let pending = queued + self.data_in_running;
+        queued <= DATA_IN_QUEUED && (room <= SMALL || pending == 0 || pending + room <= self.config.limits.data_in)
+    }
+
     /// Hands ready tasks to the owner, in order within each LUN.
-    fn hand_over(&mut self, pool: &dyn Pool) {
+    pub(super) fn hand_over(&mut self, pool: &dyn Pool) {
         let mut blocked: Vec<u64> = Vec::new();
         let mut at = 0;
         while let Some(tag) = self.waiting.get(at).copied() {
@@ -280,29 +306,40 @@ impl Connection {
                 at += 1;
                 continue;
             }
+            let room = task.room();
+            if !self.may_run(room) {
+                break;
+            }
+            let data_in = if room == 0 { Some(Vec::new()) } else { pool.take(room) };
+            let Some(data_in) = data_in else {
+                self.short_of_memory = true;
+                break;
+            };
+            let Some(task) = self.tasks.get_mut(&tag) else { return };
             self.waiting.remove(at);
             task.state = State::Running;
-            task.held = task.buffer.len();
+            (task.held, task.running) = (task.buffer.len(), room);
+            self.data_in_running += room;
             let data_out = std::mem::take(&mut task.buffer);
             let data_len = task.received.min(task.data_out_len());
-            let room = if task.reads { task.expected } else { 0 };
             match task.fault {
                 None => {
-                    let command = Command { task: tag, lun: task.lun, cdb: task.cdb, data_out, data_len, room };
+                    let command =
+                        Command { task: tag, lun: task.lun, cdb: task.cdb, data_out, data_len, data_in, room };
                     self.events.push_back(Event::Command(command));
                 }
                 Some(fault) => {
                     let answer = Answer {
                         status: 0x02,
                         sense: fault.sense(),
-                        data_in: Vec::new(),
+                        data_in,
                         produced: 0,
                         wanted: 0,
                         consumed: 0,
                         missing: 0,
                         data_out,
                     };
-                    self.complete(tag, answer, pool);
+                    self.finish(tag, answer, pool);
                 }
             }
         }
@@ -322,20 +359,31 @@ impl Connection {
     }
 
     /// The owner gives a command up without an answer: a device was reset, or another session cleared the task set.
-    pub fn discard(&mut self, tag: u32, data_out: Vec<u8>, pool: &dyn Pool) {
+    pub fn discard(&mut self, tag: u32, data_out: Vec<u8>, data_in: Vec<u8>, pool: &dyn Pool) {
         pool.give(data_out);
+        pool.give(data_in);
         if let Some(task) = self.tasks.remove(&tag) {
             self.buffered -= task.held;
+            self.data_in_running -= task.running;
         }
         self.open_window();
+        self.hand_over(pool);
     }
 
     /// The owner's answer. An aborted task gets none.
     pub fn complete(&mut self, tag: u32, answer: Answer, pool: &dyn Pool) {
+        self.finish(tag, answer, pool);
+        if !self.waiting.is_empty() {
+            self.hand_over(pool);
+        }
+    }
+
+    fn finish(&mut self, tag: u32, answer: Answer, pool: &dyn Pool) {
         let Answer { status, sense, data_in, produced, wanted, consumed, missing, data_out } = answer;
         pool.give(data_out);
         let Some(task) = self.tasks.remove(&tag) else { return pool.give(data_in) };
         self.buffered -= task.held;
+        self.data_in_running -= task.running;
         self.open_window();
         if task.state == State::Aborted || self.is_closing() {
             return pool.give(data_in);
@@ -352,48 +400,6 @@ impl Connection {
             let count = if task.writes { task.r2t_sn } else { data_pdus };
             self.send_response(tag, status, sense, residual, count);
         }
-    }
-
-    /// Data-In PDUs of at most the initiator's segment, sequences of at most MaxBurstLength. Returns how many.
-    fn send_data_in(
-        &mut self,
-        task: &Task,
-        tag: u32,
-        data: Vec<u8>,
-        len: usize,
-        with_status: Option<Residual>,
-        pool: &dyn Pool,
-    ) -> u32 {
-        if len == 0 {
-            pool.give(data);
-            return 0;
-        }
-        let lent = self.transmitter.lend(data);
-        let (segment, burst) = (self.params.max_send_segment as usize, self.params.max_burst as usize);
-        let (mut offset, mut count) = (0, 0);
-        while offset < len {
-            let in_burst = burst - offset % burst;
-            let part = segment.min(in_burst).min(len - offset);
-            let last = offset + part == len;
-            let mut header: wire::DataIn = wire::empty(Opcode::DATA_IN);
-            header.flags = if last || part == in_burst { FINAL } else { 0 };
-            (header.itt, header.ttt) = (tag.into(), NO_TAG.into());
-            let (exp, max) = self.numbers();
-            (header.exp_cmd_sn, header.max_cmd_sn) = (exp.into(), max.into());
-            header.data_sn = count.into();
-            header.buffer_offset = u32::try_from(offset).unwrap_or(u32::MAX).into();
-            if let Some(residual) = with_status.filter(|_| last) {
-                header.flags |= STATUS | residual.flags();
-                header.stat_sn = self.take_stat_sn(true).into();
-                header.residual = residual.count().into();
-            }
-            header.lun = task.lun.into();
-            wire::set_data_length(&mut header.data_length, part);
-            self.send_part(&header, Some((lent, offset, part)), last);
-            offset += part;
-            count += 1;
-        }
-        count
     }
 
     fn send_response(&mut self, tag: u32, status: u8, sense: Vec<u8>, residual: Residual, data_pdus: u32) {
@@ -443,11 +449,9 @@ impl Connection {
     }
 }
 
-const STATUS: u8 = 0x01;
-
 /// Difference between what was offered and what moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Residual {
+pub(super) enum Residual {
     None,
     Underflow(u32),
     Overflow(u32),
@@ -465,7 +469,7 @@ impl Residual {
         }
     }
 
-    const fn flags(self) -> u8 {
+    pub(super) const fn flags(self) -> u8 {
         match self {
             Self::None => 0,
             Self::Underflow(_) => 0x02,
@@ -473,7 +477,7 @@ impl Residual {
         }
     }
 
-    const fn count(self) -> u32 {
+    pub(super) const fn count(self) -> u32 {
         match self {
             Self::None => 0,
             Self::Underflow(count) | Self::Overflow(count) => count,

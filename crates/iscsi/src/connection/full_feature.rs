@@ -26,7 +26,7 @@ impl Reason {
 const LOGOUT_DONE: u8 = 0;
 
 /// Keys of one text request, gathered over its PDUs.
-const TEXT: usize = 64 * 1024;
+pub(super) const TEXT: usize = 64 * 1024;
 /// Tag of a text exchange that is not at its end.
 const TEXT_TAG: u32 = 1;
 
@@ -37,22 +37,22 @@ const fn keeps_address(isid: [u8; 6]) -> bool {
 }
 
 impl Connection {
-    /// Where the data segment behind this header goes.
-    pub(super) fn sink_for(&mut self, header: &Basic, len: usize, pool: &dyn Pool) -> Sink {
-        match header.opcode() {
+    /// Where the data segment behind this header goes; `None` if there is no memory for it.
+    pub(super) fn sink_for(&mut self, header: &Basic, len: usize, pool: &dyn Pool) -> Option<Sink> {
+        Some(match header.opcode() {
             _ if len == 0 => Sink::Discard,
-            Opcode::DATA_OUT if self.is_full_feature() => self.data_out_sink(header, len, pool),
+            Opcode::DATA_OUT if self.is_full_feature() => return self.data_out_sink(header, len, pool),
             Opcode::COMMAND if self.is_full_feature() => {
                 let mut bytes = [0; BHS];
                 bytes.copy_from_slice(header.as_bytes());
                 let expected = layout::<wire::Command>(&bytes).expected_length.get();
                 // Room for the unsolicited data that may follow, so that it needs no second buffer.
                 let follows = expected.min(self.params.first_burst) as usize;
-                Sink::Own(pool.take(follows.max(len)))
+                Sink::Own(pool.take(follows.max(len))?)
             }
-            Opcode::NOP_OUT | Opcode::TEXT | Opcode::LOGIN | Opcode::COMMAND => Sink::Own(pool.take(len)),
+            Opcode::NOP_OUT | Opcode::TEXT | Opcode::LOGIN | Opcode::COMMAND => Sink::Own(pool.take(len)?),
             _ => Sink::Discard,
-        }
+        })
     }
 
     /// A whole PDU has arrived.
@@ -176,7 +176,8 @@ impl Connection {
             pool.give(data);
             return self.send(&header, None, 0);
         }
-        self.send(&header, Some(data), len);
+        let lent = self.transmitter.lend(data, true);
+        self.send_part(&header, Some((lent, 0, len)), true);
     }
 
     /// Asks a silent peer whether it is there.
@@ -187,12 +188,20 @@ impl Connection {
     }
 
     fn text_request(&mut self, request: &Basic, data: Vec<u8>, len: usize, pool: &dyn Pool) {
+        // A request of a new exchange ends the one before, and what was left of its answer; one that goes on with an
+        // exchange asks for the rest of the answer and brings no keys.
+        let goes_on = u32::from_be_bytes(request.specific_20) == TEXT_TAG;
+        if !goes_on {
+            self.text.clear();
+            self.text_left.clear();
+        }
+        if self.text.len() + len > TEXT || (len > 0 && !self.text_left.is_empty()) {
+            self.text.clear();
+            self.text_left.clear();
+            return self.reject(request, Reason::PROTOCOL_ERROR, data, pool);
+        }
         self.text.extend_from_slice(data.get(..len).unwrap_or_default());
         pool.give(data);
-        if self.text.len() > TEXT {
-            self.text.clear();
-            return self.reject(request, Reason::PROTOCOL_ERROR, Vec::new(), pool);
-        }
         if request.flags & CONTINUE != 0 {
             let mut header = self.target_header(Opcode::TEXT_RESPONSE, request.itt.get(), true);
             header.flags = 0;

@@ -1,5 +1,6 @@
 //! One connection and the session on it, as a state machine.
 
+mod data_in;
 mod data_out;
 mod full_feature;
 mod login_phase;
@@ -33,6 +34,8 @@ pub struct Command {
     pub data_out: Vec<u8>,
     /// How much it sent.
     pub data_len: usize,
+    /// A buffer for what the device sends, if [`Self::room`] is not zero.
+    pub data_in: Vec<u8>,
     /// How much the initiator takes.
     pub room: usize,
 }
@@ -183,6 +186,10 @@ pub struct Connection {
     given_up: BTreeSet<u32>,
     /// Bytes of data-out buffers.
     buffered: usize,
+    /// Bytes of data-in for commands that the owner has.
+    data_in_running: usize,
+    /// A command waits for memory.
+    short_of_memory: bool,
     next_ttt: u32,
     text: Vec<u8>,
     /// What is left of an answer that is longer than a segment of the initiator.
@@ -216,6 +223,8 @@ impl Connection {
             early: BTreeMap::new(),
             given_up: BTreeSet::new(),
             buffered: 0,
+            data_in_running: 0,
+            short_of_memory: false,
             next_ttt: 0,
             text: Vec::new(),
             text_left: Vec::new(),
@@ -231,7 +240,8 @@ impl Connection {
         self.remote = remote;
     }
 
-    /// Where the next bytes of the stream belong; empty once the connection is to be closed.
+    /// Where the next bytes of the stream belong; empty once the connection is to be closed, and while
+    /// [`Self::is_blocked`].
     pub fn space(&mut self) -> &mut [u8] {
         match self.phase {
             Phase::Closing => &mut [],
@@ -249,6 +259,12 @@ impl Connection {
     /// What the owner has to act on next.
     pub fn next_event(&mut self) -> Option<Event> {
         self.events.pop_front()
+    }
+
+    /// Whether [`Self::next_event`] has one.
+    #[must_use]
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
     }
 
     /// Whether bytes wait to be sent.
@@ -271,6 +287,35 @@ impl Connection {
     /// The first `len` bytes of [`Self::output`] were sent.
     pub fn sent(&mut self, len: usize, pool: &dyn Pool) {
         self.transmitter.sent(len, pool);
+        if !self.waiting.is_empty() {
+            self.hand_over(pool);
+        }
+    }
+
+    /// Whether something waits for memory of the pool: [`Self::resume`] has it ask again.
+    #[must_use]
+    pub const fn wants_memory(&self) -> bool {
+        self.short_of_memory || self.receiver.is_blocked()
+    }
+
+    /// Whether no more bytes can be received before there is memory for them. The peer is not silent meanwhile.
+    #[must_use]
+    pub const fn is_blocked(&self) -> bool {
+        self.receiver.is_blocked()
+    }
+
+    /// The pool may have memory again, at `now`.
+    pub fn resume(&mut self, now: u64, pool: &dyn Pool) {
+        let was_blocked = self.is_blocked();
+        self.short_of_memory = false;
+        // In the order of the commands: what the first one lacks, no later one takes.
+        self.hand_over(pool);
+        if !self.short_of_memory {
+            self.unblock(pool);
+        }
+        if was_blocked {
+            (self.last_heard, self.pinged) = (now, false);
+        }
     }
 
     /// Whether the connection is to be closed as soon as its output is sent.
@@ -295,6 +340,9 @@ impl Connection {
     #[must_use]
     pub fn deadline(&self) -> u64 {
         match &self.phase {
+            // What it sends cannot be read, so it is not silent.
+            Phase::Full { .. } if self.is_blocked() => u64::MAX,
+            Phase::Full { discovery: true, .. } => self.last_heard + self.config.limits.discovery_us,
             Phase::Login(login) | Phase::Admission(login) => login.started + self.config.limits.login_us,
             Phase::Full { .. } => self.last_heard + self.config.limits.idle_us * if self.pinged { 2 } else { 1 },
             Phase::Closing => self.last_heard + self.config.limits.login_us,
@@ -314,7 +362,7 @@ impl Connection {
             return;
         }
         match self.phase {
-            Phase::Full { .. } if !self.pinged => {
+            Phase::Full { discovery: false, .. } if !self.pinged => {
                 self.ping(pool);
                 self.pinged = true;
             }
@@ -331,6 +379,9 @@ impl Connection {
         self.transmitter.clear(pool);
         for (_, task) in self.tasks.drain() {
             pool.give(task.buffer);
+        }
+        while let Some((_, early)) = self.early.pop_first() {
+            pool.give(early.data);
         }
         self.receiver.abandon(pool);
     }

@@ -27,6 +27,8 @@ pub(super) enum Sink {
 
 enum Stage {
     Head,
+    /// The head is here, and there is no memory for the data segment.
+    Blocked,
     Data,
     Tail,
 }
@@ -64,6 +66,7 @@ impl Receiver {
         let left = self.data_len - self.data_have;
         let space = match (&self.stage, &mut self.sink) {
             (Stage::Head, _) => self.head.get_mut(self.have..self.need),
+            (Stage::Blocked, _) => None,
             (Stage::Tail, _) => self.tail.get_mut(self.have..self.need),
             (Stage::Data, Sink::Own(buffer)) => buffer.get_mut(self.data_have..self.data_len),
             (Stage::Data, Sink::Task { tag, offset }) => {
@@ -73,6 +76,10 @@ impl Receiver {
             (Stage::Data, Sink::Discard) => self.discard.get_mut(..left.min(DISCARD)),
         };
         space.unwrap_or_default()
+    }
+
+    pub(super) const fn is_blocked(&self) -> bool {
+        matches!(self.stage, Stage::Blocked)
     }
 
     pub(super) fn abandon(&mut self, pool: &dyn Pool) {
@@ -116,9 +123,10 @@ impl Connection {
                 }
                 match receiver.stage {
                     Stage::Head => self.head_grows(pool),
-                    Stage::Data | Stage::Tail => self.pdu_complete(pool),
+                    Stage::Data | Stage::Tail | Stage::Blocked => self.pdu_complete(pool),
                 }
             }
+            Stage::Blocked => {}
         }
     }
 
@@ -151,17 +159,38 @@ impl Connection {
             return;
         }
         let len = header.data_len();
-        let most = if self.is_full_feature() { self.config.limits.max_recv_segment as usize } else { LOGIN_SEGMENT };
+        let most = match self.phase {
+            Phase::Full { discovery: false, .. } => self.config.limits.max_recv_segment as usize,
+            Phase::Full { .. } => super::full_feature::TEXT,
+            _ => LOGIN_SEGMENT,
+        };
         if len > most {
             return self.protocol_error(&header, pool, "data segment longer than declared");
         }
-        let sink = self.sink_for(&header, len, pool);
+        self.begin_data(&header, len, pool);
+    }
+
+    /// The data segment comes next, as soon as there is memory for it.
+    fn begin_data(&mut self, header: &Basic, len: usize, pool: &dyn Pool) {
+        let Some(sink) = self.sink_for(header, len, pool) else {
+            self.receiver.stage = Stage::Blocked;
+            return;
+        };
         let receiver = &mut self.receiver;
         (receiver.data_len, receiver.data_have, receiver.sink) = (len, 0, sink);
         if len == 0 {
             self.pdu_complete(pool);
         } else {
             receiver.stage = Stage::Data;
+        }
+    }
+
+    /// There may be memory for the data segment that was blocked.
+    pub(super) fn unblock(&mut self, pool: &dyn Pool) {
+        if self.receiver.is_blocked() {
+            self.receiver.stage = Stage::Head;
+            let header: Basic = layout(&self.receiver.header());
+            self.begin_data(&header, header.data_len(), pool);
         }
     }
 

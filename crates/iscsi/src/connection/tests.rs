@@ -1,5 +1,7 @@
 //! The state machine alone, in virtual time.
 
+mod memory;
+
 use super::*;
 use crate::config::Advertise;
 use crate::pool::NoPool;
@@ -23,13 +25,17 @@ fn feed(connection: &mut Connection, mut bytes: &[u8]) {
 
 /// Everything the connection wants to send, as headers with their data.
 fn sent(connection: &mut Connection) -> Vec<(wire::Target, Vec<u8>)> {
+    sent_from(connection, &NoPool)
+}
+
+fn sent_from(connection: &mut Connection, pool: &dyn Pool) -> Vec<(wire::Target, Vec<u8>)> {
     let mut bytes = Vec::new();
     while connection.has_output() {
         let mut slices = Slices::new();
         connection.output(&mut slices);
         let part: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
         drop(slices);
-        connection.sent(part.len(), &NoPool);
+        connection.sent(part.len(), pool);
         bytes.extend(part);
     }
     let mut pdus = Vec::new();
@@ -176,7 +182,7 @@ fn an_aborted_task_gets_no_answer() {
     let done = Answer {
         status: 0,
         sense: Vec::new(),
-        data_in: vec![0; 4],
+        data_in: running.data_in,
         produced: 4,
         wanted: 4,
         consumed: 0,

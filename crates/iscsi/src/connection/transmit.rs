@@ -1,6 +1,8 @@
 //! What waits to be sent: headers by value, payload by reference to the buffer it was produced in.
 
+use super::data_in::{DataIn, Part};
 use super::{Connection, Phase, Slices};
+use crate::config::DATA_IN_QUEUED;
 use crate::digest::{digest, padded_digest};
 use crate::pool::Pool;
 use crate::wire::BHS;
@@ -11,14 +13,21 @@ use zerocopy::{Immutable, IntoBytes};
 /// Slices of one system call.
 const SLICES: usize = 64;
 
-/// Answers that wait for a slow reader: no more commands are read beyond this.
-const BYTES: usize = 4 << 20;
+/// So many PDUs are made before they are sent: what one call takes.
+const MADE: usize = SLICES / 3 + 1;
+
+/// Whether headers and data carry digests.
+#[derive(Clone, Copy)]
+pub(super) struct Digests {
+    header: bool,
+    data: bool,
+}
 
 struct Pdu {
     head: [u8; BHS + 4],
     head_len: usize,
     /// Which buffer, and where in it.
-    payload: Option<(usize, usize, usize)>,
+    payload: Option<(Lent, usize, usize)>,
     tail: [u8; 8],
     tail_len: usize,
     /// The buffer is not needed behind this PDU.
@@ -31,14 +40,23 @@ impl Pdu {
     }
 }
 
+/// What comes behind the PDUs that are made.
+enum Later {
+    Pdu(Pdu),
+    Data(DataIn),
+}
+
 #[derive(Default)]
 pub(super) struct Transmitter {
+    /// PDUs that are made.
     queue: VecDeque<Pdu>,
+    later: VecDeque<Later>,
     /// Bytes of the first PDU that are sent.
     sent: usize,
-    /// Bytes of all PDUs in the queue.
+    /// Bytes of all PDUs in the queue, and of the data behind it.
     bytes: usize,
-    buffers: Vec<Option<Vec<u8>>>,
+    /// Buffers that are lent, and whether they came from the pool and go back there.
+    buffers: Vec<Option<(Vec<u8>, bool)>>,
 }
 
 /// A buffer lent to the transmitter for one or more PDUs.
@@ -51,17 +69,22 @@ impl Transmitter {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.queue.len() >= SLICES / 3 || self.bytes >= BYTES
+        self.queue.len() + self.later.len() >= SLICES / 3 || self.bytes >= DATA_IN_QUEUED
     }
 
-    pub(super) fn lend(&mut self, buffer: Vec<u8>) -> Lent {
+    /// Bytes that wait to be sent.
+    pub(super) const fn waiting(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn lend(&mut self, buffer: Vec<u8>, pooled: bool) -> Lent {
         let free = self.buffers.iter().position(Option::is_none);
         let slot = free.unwrap_or_else(|| {
             self.buffers.push(None);
             self.buffers.len() - 1
         });
         if let Some(entry) = self.buffers.get_mut(slot) {
-            *entry = Some(buffer);
+            *entry = Some((buffer, pooled));
         }
         Lent(slot)
     }
@@ -70,14 +93,14 @@ impl Transmitter {
         self.buffers
             .get(slot)
             .and_then(Option::as_ref)
-            .and_then(|buffer| buffer.get(start..start + len))
+            .and_then(|(buffer, _)| buffer.get(start..start + len))
             .unwrap_or_default()
     }
 
     pub(super) fn output<'a>(&'a self, slices: &mut Slices<'a>) {
         let mut skip = self.sent;
         for pdu in &self.queue {
-            let payload = pdu.payload.map_or(&[][..], |(slot, start, len)| self.payload(slot, start, len));
+            let payload = pdu.payload.map_or(&[][..], |(Lent(slot), start, len)| self.payload(slot, start, len));
             let parts = [pdu.head.get(..pdu.head_len), Some(payload), pdu.tail.get(..pdu.tail_len)];
             for part in parts.into_iter().flatten() {
                 let rest = part.get(skip.min(part.len())..).unwrap_or_default();
@@ -100,31 +123,95 @@ impl Transmitter {
             }
             self.sent -= first.len();
             self.bytes -= first.len();
-            let done = self.queue.pop_front();
-            self.release(done, pool);
+            if let Some(Pdu { payload: Some((Lent(slot), ..)), last: true, .. }) = self.queue.pop_front() {
+                self.release(slot, pool);
+            }
+            self.make();
         }
+    }
+
+    fn queue(&mut self, pdu: Pdu) {
+        self.bytes += pdu.len();
+        if self.later.is_empty() { self.queue.push_back(pdu) } else { self.later.push_back(Later::Pdu(pdu)) }
+    }
+
+    /// Queues the data of an answer.
+    pub(super) fn queue_data(&mut self, data: DataIn) {
+        self.bytes += data.left();
+        self.later.push_back(Later::Data(data));
+        self.make();
+    }
+
+    /// Makes as many PDUs as one call sends.
+    fn make(&mut self) {
+        while self.queue.len() < MADE {
+            let (pdu, ends) = match self.later.front_mut() {
+                None => return,
+                Some(Later::Pdu(_)) => {
+                    if let Some(Later::Pdu(pdu)) = self.later.pop_front() {
+                        self.queue.push_back(pdu);
+                    }
+                    continue;
+                }
+                Some(Later::Data(data)) => {
+                    let (lent, digests) = (data.lent, data.digests);
+                    let Part { header, start, len, last } = data.next();
+                    (self.pdu(header.as_bytes(), Some((lent, start, len)), last, digests), last)
+                }
+            };
+            if ends {
+                self.later.pop_front();
+            }
+            self.bytes += pdu.len() - pdu.payload.map_or(0, |(_, _, len)| len);
+            self.queue.push_back(pdu);
+        }
+    }
+
+    /// A PDU with a header and a part of a lent buffer.
+    fn pdu(&self, header: &[u8], payload: Option<(Lent, usize, usize)>, last: bool, digests: Digests) -> Pdu {
+        let mut head = [0; BHS + 4];
+        for (slot, byte) in head.iter_mut().zip(header) {
+            *slot = *byte;
+        }
+        let mut head_len = BHS;
+        if digests.header {
+            let crc = digest(header);
+            head.iter_mut().skip(BHS).zip(crc).for_each(|(slot, byte)| *slot = byte);
+            head_len += 4;
+        }
+        let (mut tail, mut tail_len) = ([0; 8], 0);
+        if let Some((Lent(slot), start, len)) = payload {
+            tail_len = len.next_multiple_of(4) - len;
+            if digests.data && len > 0 {
+                let crc = padded_digest(self.payload(slot, start, len));
+                tail.iter_mut().skip(tail_len).zip(crc).for_each(|(slot, byte)| *slot = byte);
+                tail_len += 4;
+            }
+        }
+        Pdu { head, head_len, payload, tail, tail_len, last }
     }
 
     pub(super) fn clear(&mut self, pool: &dyn Pool) {
-        while let Some(pdu) = self.queue.pop_front() {
-            self.release(Some(pdu), pool);
-        }
+        self.queue.clear();
+        self.later.clear();
         (self.sent, self.bytes) = (0, 0);
+        for slot in 0..self.buffers.len() {
+            self.release(slot, pool);
+        }
     }
 
-    fn release(&mut self, pdu: Option<Pdu>, pool: &dyn Pool) {
-        if let Some(Pdu { payload: Some((slot, _, _)), last: true, .. }) = pdu
-            && let Some(buffer) = self.buffers.get_mut(slot).and_then(Option::take)
-        {
+    /// The buffer in a slot is not needed any more.
+    fn release(&mut self, slot: usize, pool: &dyn Pool) {
+        if let Some((buffer, true)) = self.buffers.get_mut(slot).and_then(Option::take) {
             pool.give(buffer);
         }
     }
 }
 
 impl Connection {
-    /// Queues a PDU without data, or with one buffer of its own.
+    /// Queues a PDU without data, or with data that is in no buffer of the pool.
     pub(super) fn send(&mut self, header: &(impl IntoBytes + Immutable), data: Option<Vec<u8>>, len: usize) {
-        let payload = data.map(|data| (self.transmitter.lend(data), 0, len));
+        let payload = data.map(|data| (self.transmitter.lend(data, false), 0, len));
         self.send_part(header, payload, true);
     }
 
@@ -135,29 +222,14 @@ impl Connection {
         payload: Option<(Lent, usize, usize)>,
         last: bool,
     ) {
+        let digests = self.digests_to_send();
+        let pdu = self.transmitter.pdu(header.as_bytes(), payload, last, digests);
+        self.transmitter.queue(pdu);
+    }
+
+    /// Whether what is queued now carries digests: not in the login phase.
+    pub(super) const fn digests_to_send(&self) -> Digests {
         let in_full = matches!(self.phase, Phase::Full { .. });
-        let mut head = [0; BHS + 4];
-        for (slot, byte) in head.iter_mut().zip(header.as_bytes()) {
-            *slot = *byte;
-        }
-        let mut head_len = BHS;
-        if in_full && self.params.header_digest {
-            let crc = digest(header.as_bytes());
-            head.iter_mut().skip(BHS).zip(crc).for_each(|(slot, byte)| *slot = byte);
-            head_len += 4;
-        }
-        let payload = payload.map(|(Lent(slot), start, len)| (slot, start, len));
-        let (mut tail, mut tail_len) = ([0; 8], 0);
-        if let Some((slot, start, len)) = payload {
-            tail_len = len.next_multiple_of(4) - len;
-            if in_full && self.params.data_digest && len > 0 {
-                let crc = padded_digest(self.transmitter.payload(slot, start, len));
-                tail.iter_mut().skip(tail_len).zip(crc).for_each(|(slot, byte)| *slot = byte);
-                tail_len += 4;
-            }
-        }
-        let pdu = Pdu { head, head_len, payload, tail, tail_len, last };
-        self.transmitter.bytes += pdu.len();
-        self.transmitter.queue.push_back(pdu);
+        Digests { header: in_full && self.params.header_digest, data: in_full && self.params.data_digest }
     }
 }

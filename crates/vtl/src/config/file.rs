@@ -5,8 +5,8 @@ use super::tables::{
     CartridgeTable, DriveTable, File, IscsiTable, LibraryTable, Number, OneOrMany, PoolTable, Tables, Text, UserTable,
 };
 use super::{
-    Advertise, CartridgeSetup, Config, ConfigError, DriveSetup, IscsiSetup, LibrarySetup, Names, PoolSetup, ShapeLines,
-    StorageLines, User, When,
+    Advertise, CartridgeSetup, Config, ConfigError, DriveSetup, IscsiLimits, IscsiSetup, LibrarySetup, Names, Network,
+    PoolSetup, ShapeLines, StorageLines, User, When,
 };
 use crate::target::LUNS;
 use scsi_core::identity::{Model, Strings};
@@ -736,6 +736,32 @@ fn is_iscsi_name(name: &str) -> bool {
     known && (5..=223).contains(&name.len()) && name.bytes().all(plain) && text
 }
 
+/// The smallest `iscsi.buffer_memory`.
+const LEAST_MEMORY: u64 = 96 << 20;
+
+fn limits(source: &Source<'_>, table: &IscsiTable) -> Result<IscsiLimits, ConfigError> {
+    let network = |text: &Spanned<String>| {
+        let network: Result<Network, String> = text.get_ref().parse();
+        network.map_err(|message| source.error(text.span().start, "iscsi.networks", message))
+    };
+    let networks = table.networks.as_ref().map(|texts| texts.iter().map(network).collect()).transpose()?;
+    let key = "iscsi.buffer_memory";
+    let buffer_memory = size(source, &table.buffer_memory, key)?;
+    if let (Some(bytes), Some(text)) = (buffer_memory.filter(|bytes| *bytes < LEAST_MEMORY), &table.buffer_memory) {
+        let message = format!("{:?} is {bytes} bytes; at least 96MiB are needed", text.get_ref());
+        return Err(source.error(text.span().start, key, message));
+    }
+    let count = |number: &Number, key: &str| match number {
+        Some(number) if *number.get_ref() == 0 => Err(source.error(number.span().start, key, "0 admits no initiator")),
+        number => Ok(number.as_ref().map(|number| usize::from(*number.get_ref()))),
+    };
+    let key = "iscsi.max_connections_per_address";
+    let max_connections_per_address = count(&table.max_connections_per_address, key)?;
+    let key = "iscsi.max_unauthenticated_per_address";
+    let max_unauthenticated_per_address = count(&table.max_unauthenticated_per_address, key)?;
+    Ok(IscsiLimits { networks, buffer_memory, max_connections_per_address, max_unauthenticated_per_address })
+}
+
 fn iscsi(source: &Source<'_>, table: IscsiTable) -> Result<IscsiSetup, ConfigError> {
     let wrong = |text: &Spanned<String>, key: &str, message| source.error(text.span().start, key, message);
     if let Some(text) = &table.bind {
@@ -752,10 +778,11 @@ fn iscsi(source: &Source<'_>, table: IscsiTable) -> Result<IscsiSetup, ConfigErr
             return Err(wrong(name, key, message));
         }
     }
+    let limits = limits(source, &table)?;
     let bind = table.bind.map_or_else(|| "127.0.0.1:3260".into(), Spanned::into_inner);
     let (users, mutual) = users(source, table.user, table.mutual)?;
     let initiators = table.initiators.map(|names| names.into_iter().map(Spanned::into_inner).collect());
-    Ok(IscsiSetup { bind, iqn: table.iqn.map(Spanned::into_inner), advertise, initiators, users, mutual })
+    Ok(IscsiSetup { bind, iqn: table.iqn.map(Spanned::into_inner), advertise, initiators, users, mutual, limits })
 }
 
 /// CHAP users, and what the target proves itself with.

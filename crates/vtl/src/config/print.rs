@@ -1,6 +1,6 @@
 //! The effective configuration as a file: what `--print-config` shows. Secrets are left out.
 
-use super::{Advertise, CartridgeSetup, Config, IscsiSetup, LibrarySetup, Pattern, PoolSetup, When};
+use super::{Advertise, CartridgeSetup, Config, IscsiLimits, IscsiSetup, LibrarySetup, Pattern, PoolSetup, When};
 use scsi_core::identity::{Model, Strings};
 use std::fmt;
 use tape_store::medium::{Codec, CodecId};
@@ -190,6 +190,7 @@ impl fmt::Display for IscsiSetup {
         if let Some(initiators) = &self.initiators {
             writeln!(f, "initiators = {initiators:?}")?;
         }
+        limits(f, &self.limits)?;
         for user in &self.users {
             writeln!(f, "\n[[iscsi.user]]\nname = {:?}\n# secret is not shown", user.name)?;
         }
@@ -198,6 +199,25 @@ impl fmt::Display for IscsiSetup {
         }
         Ok(())
     }
+}
+
+fn limits(f: &mut fmt::Formatter<'_>, limits: &IscsiLimits) -> fmt::Result {
+    if let Some(networks) = &limits.networks {
+        let networks: Vec<String> = networks.iter().map(ToString::to_string).collect();
+        writeln!(f, "networks = {networks:?}")?;
+    }
+    if let Some(bytes) = limits.buffer_memory {
+        writeln!(f, "buffer_memory = {:?}", size(bytes))?;
+    }
+    for (key, number) in [
+        ("max_connections_per_address", limits.max_connections_per_address),
+        ("max_unauthenticated_per_address", limits.max_unauthenticated_per_address),
+    ] {
+        if let Some(number) = number {
+            writeln!(f, "{key} = {number}")?;
+        }
+    }
+    Ok(())
 }
 
 fn codec(codec: Codec) -> String {

@@ -255,6 +255,18 @@ tables! {
         user: Tables<UserTable>,
         /// How the target proves itself to who asks.
         mutual: Option<Spanned<UserTable>>,
+        /// Networks whose addresses may connect, such as `["10.0.0.0/8", "::1"]`. All may if the key is not given; none may
+        /// if the list is empty. It holds for SendTargets too, and for connections that are made after a reload.
+        networks: Option<Texts>,
+        /// Bytes that the data of all commands may take together, at least 96MiB: commands that need more wait. A quarter of
+        /// the physical memory, of the limit of the control group or of `RLIMIT_AS`, whichever is the smallest, if it is not
+        /// given.
+        buffer_memory: Text,
+        /// Connections of one address at one time: 512 if it is not given.
+        max_connections_per_address: Number,
+        /// Connections of one address, at one time, that are not logged in to a target: 32 if it is not given. The oldest is
+        /// closed for a new one.
+        max_unauthenticated_per_address: Number,
     }
 
     /// A CHAP user; no authentication if there is none. `[iscsi.mutual]`, with the same keys, is what the target proves

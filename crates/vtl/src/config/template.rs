@@ -16,7 +16,7 @@ const INTRODUCTION: &str =
 const OPEN: [&str; 3] = ["[[library]]", "[storage]", "[iscsi]"];
 
 /// A value for each key: the default where there is one.
-const EXAMPLES: [(&str, &str, &str); 53] = [
+const EXAMPLES: [(&str, &str, &str); 57] = [
     ("[[library]]", "name", "\"main\""),
     ("[[library]]", "model", "\"STK L700\""),
     ("[[library]]", "serial", "\"FERRIC0001\""),
@@ -66,6 +66,10 @@ const EXAMPLES: [(&str, &str, &str); 53] = [
     ("[iscsi]", "iqn", "\"iqn.2026-01.com.example:tapes\""),
     ("[iscsi]", "advertise", "\"tape.example.com:3260\""),
     ("[iscsi]", "initiators", "[\"iqn.2026-01.com.example:host\"]"),
+    ("[iscsi]", "networks", "[\"10.0.0.0/8\", \"::1\"]"),
+    ("[iscsi]", "buffer_memory", "\"2GiB\""),
+    ("[iscsi]", "max_connections_per_address", "512"),
+    ("[iscsi]", "max_unauthenticated_per_address", "32"),
     ("[[iscsi.user]]", "name", "\"host\""),
     ("[[iscsi.user]]", "secret", "\"change this secret\""),
     ("[iscsi.mutual]", "name", "\"target\""),

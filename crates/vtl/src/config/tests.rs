@@ -67,6 +67,9 @@ fn faults_name_line_key_and_remedy() {
         ),
         ("[iscsi]\niqn = \"Tape\"\n", 2, "iscsi.iqn", "is no iSCSI name"),
         ("[[iscsi.user]]\nname = \"u\"\nsecret = \"short\"\n", 3, "iscsi.user.secret", "at least 12 characters"),
+        ("[iscsi]\nnetworks = [\"::1\",\n\"10.0.0.1/8\"]\n", 3, "iscsi.networks", "bits set behind its prefix of 8"),
+        ("[iscsi]\nbuffer_memory = \"64MiB\"\n", 2, "iscsi.buffer_memory", "at least 96MiB"),
+        ("[iscsi]\nmax_connections_per_address = 0\n", 2, "iscsi.max_connections_per_address", "0 admits no initiator"),
         ("[iscsi]\nbind = \"3260\"\n", 2, "iscsi.bind", "\"3260\" is not ADDRESS:PORT"),
         ("[iscsi]\nbind = \"::1:3260\"\n", 2, "iscsi.bind", "is not ADDRESS:PORT"),
         ("[iscsi]\n\nadvertise = \"tape.example.com\"\n", 3, "iscsi.advertise", "is not ADDRESS:PORT"),
@@ -588,4 +591,24 @@ proptest::proptest! {
             assert_eq!(checked, opened, "{text}");
         }
     }
+}
+
+#[test]
+fn limits_of_the_portal() {
+    let text = "[iscsi]\nnetworks = [\"10.0.0.0/8\", \"::1\"]\nbuffer_memory = \"256MiB\"\n\
+        max_connections_per_address = 9\nmax_unauthenticated_per_address = 3\n";
+    let config = parse("f", text).unwrap();
+    let limits = &config.iscsi.limits;
+    assert_eq!(limits.buffer_memory, Some(268_435_456));
+    assert_eq!((limits.max_connections_per_address, limits.max_unauthenticated_per_address), (Some(9), Some(3)));
+    let networks = limits.networks.as_ref().unwrap();
+    assert!(networks[0].contains("10.9.8.7".parse().unwrap()) && networks[1].contains("::1".parse().unwrap()));
+    assert_eq!(parse("printed", &config.to_string()).unwrap().iscsi, config.iscsi);
+    // A list that is empty admits none; without the key all may connect.
+    assert_eq!(parse("f", "[iscsi]\nnetworks = []\n").unwrap().iscsi.limits.networks, Some(Vec::new()));
+    assert_eq!(parse("f", "").unwrap().iscsi.limits, IscsiLimits::default());
+    // A portal that is open to the network is a warning, unless addresses are limited.
+    let warns = |text: &str| !parse("f", text).unwrap().iscsi.warnings("0.0.0.0".parse().unwrap()).is_empty();
+    assert!(warns("") && warns("[iscsi]\nnetworks = [\"0.0.0.0/0\"]\n"));
+    assert!(!warns("[iscsi]\nnetworks = [\"10.0.0.0/8\"]\n"));
 }

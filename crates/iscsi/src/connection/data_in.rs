@@ -1,0 +1,105 @@
+//! Data for initiators: the PDUs of one answer, made as they are sent. There are many of them where the initiator takes
+//! small segments.
+
+use super::data_out::{Residual, Task};
+use super::transmit::{Digests, Lent};
+use super::{Connection, Phase};
+use crate::pool::Pool;
+use crate::wire::{self, FINAL, NO_TAG, Opcode};
+
+const STATUS: u8 = 0x01;
+
+/// The data of one answer, of which some PDUs are still to be made.
+pub(super) struct DataIn {
+    /// What all headers have in common.
+    header: wire::DataIn,
+    pub(super) lent: Lent,
+    pub(super) digests: Digests,
+    len: usize,
+    offset: usize,
+    segment: usize,
+    burst: usize,
+    count: u32,
+    /// StatSN and residual for the last PDU, if that carries the status.
+    status: Option<(u32, Residual)>,
+}
+
+/// One PDU of an answer.
+pub(super) struct Part {
+    pub(super) header: wire::DataIn,
+    pub(super) start: usize,
+    pub(super) len: usize,
+    pub(super) last: bool,
+}
+
+impl DataIn {
+    /// Bytes of which no PDU was made.
+    pub(super) const fn left(&self) -> usize {
+        self.len - self.offset
+    }
+
+    /// How many PDUs it takes, of at most a segment each, in sequences of at most a burst.
+    fn pdus(&self) -> u32 {
+        let whole = (self.len / self.burst) * self.burst.div_ceil(self.segment);
+        u32::try_from(whole + (self.len % self.burst).div_ceil(self.segment)).unwrap_or(u32::MAX)
+    }
+
+    /// The next PDU.
+    pub(super) fn next(&mut self) -> Part {
+        let in_burst = self.burst - self.offset % self.burst;
+        let (start, len) = (self.offset, self.segment.min(in_burst).min(self.left()));
+        let last = start + len == self.len;
+        let mut header = self.header;
+        header.flags = if last || len == in_burst { FINAL } else { 0 };
+        header.data_sn = self.count.into();
+        header.buffer_offset = u32::try_from(start).unwrap_or(u32::MAX).into();
+        if let Some((stat_sn, residual)) = self.status.filter(|_| last) {
+            header.flags |= STATUS | residual.flags();
+            header.stat_sn = stat_sn.into();
+            header.residual = residual.count().into();
+        }
+        wire::set_data_length(&mut header.data_length, len);
+        self.offset += len;
+        self.count += 1;
+        Part { header, start, len, last }
+    }
+}
+
+impl Connection {
+    /// Queues the first `len` bytes of a buffer, with the status if nothing more is to be said. Returns how many PDUs they
+    /// take.
+    pub(super) fn send_data_in(
+        &mut self,
+        task: &Task,
+        tag: u32,
+        data: Vec<u8>,
+        len: usize,
+        with_status: Option<Residual>,
+        pool: &dyn Pool,
+    ) -> u32 {
+        if len == 0 || !matches!(self.phase, Phase::Full { .. }) {
+            pool.give(data);
+            return 0;
+        }
+        let mut header: wire::DataIn = wire::empty(Opcode::DATA_IN);
+        (header.itt, header.ttt, header.lun) = (tag.into(), NO_TAG.into(), task.lun.into());
+        let (exp, max) = self.numbers();
+        (header.exp_cmd_sn, header.max_cmd_sn) = (exp.into(), max.into());
+        // Whatever is queued later is sent later, so the number of the status is taken now.
+        let status = with_status.map(|residual| (self.take_stat_sn(true), residual));
+        let data = DataIn {
+            header,
+            lent: self.transmitter.lend(data, true),
+            digests: self.digests_to_send(),
+            len,
+            offset: 0,
+            segment: self.params.max_send_segment as usize,
+            burst: self.params.max_burst as usize,
+            count: 0,
+            status,
+        };
+        let count = data.pdus();
+        self.transmitter.queue_data(data);
+        count
+    }
+}

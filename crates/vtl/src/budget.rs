@@ -1,0 +1,305 @@
+//! How much memory the commands of all connections of a process may hold together.
+//!
+//! The budget has two parts. Every session has a *guarantee*, which no other session can use. What a session holds beyond
+//! its guarantee comes from the *shared* part, in the order in which sessions ask; a session that finds none waits.
+//!
+//! Why a session that waits is served in the end:
+//! * A command has its data-out and the room for its data-in before a unit gets it, so a command that runs never asks for
+//!   memory, and nothing waits for memory with a unit's lock held.
+//! * A command that fits the guarantee of its session waits for that session's own commands alone.
+//! * A session may hold memory of one command while it waits for that of another, and it may have to read the second's
+//!   data before the first's can arrive. So one session at a time, the first that waits, may use the *reserve*: the end of
+//!   the shared part, large enough for all that one connection can ask for. It needs nothing that another session holds.
+//! * What a session holds beyond its guarantee goes back when its initiator takes the data-in or sends the data-out that
+//!   was asked for. An initiator that does neither, while others wait, loses its connection ([`Budget::reclaim`]).
+//!
+//! Half of the shared part, and the first places in the queue, are for sessions that have given shared memory back before,
+//! and a quarter, and the places behind those, for sessions that ask for little: initiators that ask for much and take
+//! nothing do not delay those that work.
+
+mod limit;
+
+pub use limit::default_limit;
+
+use crate::locks::lock;
+use std::cell::Cell;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// A guarantee is a share of what is left for guarantees, between these.
+const SMALLEST_GUARANTEE: usize = 256 << 10;
+const LARGEST_GUARANTEE: usize = 4 << 20;
+const GUARANTEE_DIVISOR: usize = 256;
+/// A session that asks for no more than this beyond its guarantee goes before those that ask for more.
+const LITTLE: usize = 2 << 20;
+/// Microseconds that an initiator may leave shared memory in use while others wait, and the bytes that it has to move in
+/// each further second.
+const STALL_US: u64 = 30_000_000;
+const SLOWEST: u64 = 256 << 10;
+
+/// A session, as the budget reaches it from another session's thread.
+pub trait Holder: Send + Sync {
+    /// Memory has become free: what waits for it may ask again.
+    fn memory_freed(&self);
+    /// The connection is to be closed: its initiator leaves so many bytes in use that others wait for.
+    fn reclaim(&self, held: usize);
+}
+
+/// Who goes before whom.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// Has given shared memory back.
+    Proven,
+    /// Asks for little.
+    Little,
+    Other,
+}
+
+struct Entry {
+    holder: Arc<dyn Holder>,
+    /// Bytes held beyond the guarantee.
+    shared: usize,
+    /// Has given shared memory back.
+    proven: bool,
+    /// Its place in the queue, if it is in it.
+    rank: Rank,
+    /// Since when what it holds waits for the initiator.
+    stalled: Option<u64>,
+    /// It was told to close.
+    reclaimed: bool,
+}
+
+struct State {
+    /// Bytes that are promised to no session.
+    unpromised: usize,
+    /// Bytes of the shared part that are in use, without those of the user of the reserve.
+    shared: usize,
+    /// Who uses the reserve.
+    reserve: Option<u64>,
+    queue: VecDeque<u64>,
+    entries: HashMap<u64, Entry>,
+    next: u64,
+}
+
+/// The memory for commands of one process.
+pub struct Budget {
+    /// The shared part without the reserve.
+    open: usize,
+    reserve: usize,
+    state: Mutex<State>,
+}
+
+/// What a session has of the budget. It goes back when this is dropped.
+pub struct Account {
+    budget: Arc<Budget>,
+    id: u64,
+    guarantee: usize,
+    held: Cell<usize>,
+    queued: Cell<bool>,
+    stalled: Cell<Option<u64>>,
+}
+
+impl Budget {
+    /// A budget of `total` bytes. `reserve` is the most that one connection can ask for.
+    #[must_use]
+    pub fn new(total: usize, reserve: usize) -> Self {
+        let rest = total.saturating_sub(reserve);
+        let guarantees = (rest / 4 * 3).max(SMALLEST_GUARANTEE);
+        let state = State {
+            unpromised: guarantees,
+            shared: 0,
+            reserve: None,
+            queue: VecDeque::new(),
+            entries: HashMap::new(),
+            next: 0,
+        };
+        Self { open: rest.saturating_sub(guarantees), reserve, state: Mutex::new(state) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// A session begins; `None` if nothing is left that could be guaranteed to it.
+    #[must_use]
+    pub fn open(self: &Arc<Self>, holder: Arc<dyn Holder>) -> Option<Account> {
+        let mut state = self.state();
+        let share = (state.unpromised / GUARANTEE_DIVISOR).clamp(SMALLEST_GUARANTEE, LARGEST_GUARANTEE);
+        state.unpromised = state.unpromised.checked_sub(share)?;
+        state.next += 1;
+        let id = state.next;
+        let entry = Entry { holder, shared: 0, proven: false, rank: Rank::Other, stalled: None, reclaimed: false };
+        state.entries.insert(id, entry);
+        drop(state);
+        let (held, queued, stalled) = (Cell::new(0), Cell::new(false), Cell::new(None));
+        Some(Account { budget: Arc::clone(self), id, guarantee: share, held, queued, stalled })
+    }
+
+    /// Closes connections whose initiators have left shared memory in use for long, if others wait for it.
+    pub fn reclaim(&self, now: u64) {
+        let mut state = self.state();
+        if state.queue.is_empty() {
+            return;
+        }
+        let late = |entry: &Entry| {
+            let allowed = STALL_US + u64::try_from(entry.shared).unwrap_or(u64::MAX) * 1_000_000 / SLOWEST;
+            entry.shared > 0 && !entry.reclaimed && entry.stalled.is_some_and(|since| now >= since + allowed)
+        };
+        let mut closing = Vec::new();
+        for entry in state.entries.values_mut().filter(|entry| late(entry)) {
+            entry.reclaimed = true;
+            closing.push((Arc::clone(&entry.holder), entry.shared));
+        }
+        drop(state);
+        closing.into_iter().for_each(|(holder, held)| holder.reclaim(held));
+    }
+}
+
+impl State {
+    /// Wakes the session that is first in the queue.
+    fn wake_first(&self) {
+        if let Some(entry) = self.queue.front().and_then(|id| self.entries.get(id)) {
+            entry.holder.memory_freed();
+        }
+    }
+
+    fn leave_queue(&mut self, id: u64) {
+        self.queue.retain(|other| *other != id);
+        self.wake_first();
+    }
+
+    /// Sets what a session holds of the shared part.
+    fn set_shared(&mut self, id: u64, shared: usize) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let before = std::mem::replace(&mut entry.shared, shared);
+        if self.reserve != Some(id) {
+            self.shared = (self.shared + shared).saturating_sub(before);
+        }
+    }
+
+    /// The user of the reserve gives it up as soon as all that it holds has a place without it.
+    fn leave_reserve(&mut self, id: u64, open: usize) {
+        let Some(entry) = self.entries.get(&id).filter(|_| self.reserve == Some(id)) else { return };
+        if self.shared + entry.shared <= open {
+            self.shared += entry.shared;
+            self.reserve = None;
+        }
+    }
+}
+
+impl Account {
+    /// Takes `len` bytes, or is put into the queue: [`Holder::memory_freed`] says when to ask again.
+    #[must_use]
+    pub fn take(&self, len: usize) -> bool {
+        let held = self.held.get() + len;
+        let wanted = held.saturating_sub(self.guarantee);
+        if wanted > 0 && !self.take_shared(wanted) {
+            return false;
+        }
+        self.held.set(held);
+        true
+    }
+
+    fn take_shared(&self, wanted: usize) -> bool {
+        let Budget { open, reserve, .. } = *self.budget;
+        let mut state = self.budget.state();
+        let Some(entry) = state.entries.get_mut(&self.id) else { return false };
+        let (rank, limit) = match () {
+            () if entry.proven => (Rank::Proven, open),
+            () if wanted <= LITTLE => (Rank::Little, open / 2),
+            () => (Rank::Other, open / 4),
+        };
+        entry.rank = rank;
+        let extra = wanted.saturating_sub(entry.shared);
+        if state.reserve == Some(self.id) {
+            // By the size of the reserve it always fits.
+            let fits = wanted <= reserve;
+            if fits {
+                state.set_shared(self.id, wanted);
+            }
+            return fits;
+        }
+        let behind = |id: &u64| *id == self.id || state.entries.get(id).is_none_or(|other| other.rank > rank);
+        let first = state.queue.front().is_none_or(behind);
+        if first && state.shared + extra <= limit {
+            state.set_shared(self.id, wanted);
+        } else if first && state.reserve.is_none() && wanted <= reserve {
+            state.set_shared(self.id, 0);
+            state.reserve = Some(self.id);
+            state.set_shared(self.id, wanted);
+        } else {
+            if !self.queued.replace(true) {
+                let later = |id: &u64| state.entries.get(id).is_none_or(|other| other.rank > rank);
+                let at = state.queue.iter().position(later).unwrap_or(state.queue.len());
+                state.queue.insert(at, self.id);
+            }
+            return false;
+        }
+        if self.queued.take() {
+            state.leave_queue(self.id);
+        }
+        true
+    }
+
+    /// Gives `len` bytes back.
+    pub fn give(&self, len: usize) {
+        let before = self.held.get();
+        let held = before.saturating_sub(len);
+        self.held.set(held);
+        if before <= self.guarantee {
+            return;
+        }
+        let mut state = self.budget.state();
+        state.set_shared(self.id, held.saturating_sub(self.guarantee));
+        state.leave_reserve(self.id, self.budget.open);
+        if let Some(entry) = state.entries.get_mut(&self.id) {
+            entry.proven = true;
+            entry.stalled = None;
+        }
+        self.stalled.set(None);
+        state.wake_first();
+    }
+
+    /// Nothing of this session waits any more.
+    pub fn cancel(&self) {
+        if self.queued.take() {
+            self.budget.state().leave_queue(self.id);
+        }
+    }
+
+    /// Notes whether what the session holds waits for its initiator, at `now`. It is asked only of a session that holds
+    /// memory of the shared part.
+    pub fn set_stalled(&self, stalled: impl FnOnce() -> bool, now: u64) {
+        let stalled = self.held.get() > self.guarantee && stalled();
+        if stalled == self.stalled.get().is_some() {
+            return;
+        }
+        let since = stalled.then_some(now);
+        self.stalled.set(since);
+        if let Some(entry) = self.budget.state().entries.get_mut(&self.id) {
+            entry.stalled = since;
+        }
+    }
+
+    /// The budget.
+    #[must_use]
+    pub const fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        let mut state = self.budget.state();
+        state.set_shared(self.id, 0);
+        if state.reserve == Some(self.id) {
+            state.reserve = None;
+        }
+        state.entries.remove(&self.id);
+        state.unpromised += self.guarantee;
+        state.leave_queue(self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests;

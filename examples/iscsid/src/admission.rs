@@ -1,0 +1,220 @@
+//! Which connections there may be: limits for all, for one address, and for those that are not logged in.
+
+use crate::sessions::Mailbox;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+
+/// Connections at one time.
+const CONNECTIONS: usize = 1024;
+/// Connections that are not logged in to a target, of those: logins that go on, and discovery sessions.
+const MAX_UNAUTHENTICATED: usize = 128;
+/// Many initiators may log in at one moment. So connections that are younger than this, in microseconds, count only when
+/// there are so many times as many as the limit says.
+const YOUNG_US: u64 = 2_000_000;
+const BURST: usize = 4;
+/// Connections that were told to close, and have not.
+const CLOSING: usize = 128;
+
+/// Limits for one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AddressLimits {
+    /// Connections.
+    pub(crate) connections: usize,
+    /// Those of them that are not logged in to a target.
+    pub(crate) unauthenticated: usize,
+}
+
+impl Default for AddressLimits {
+    fn default() -> Self {
+        Self { connections: 512, unauthenticated: 32 }
+    }
+}
+
+/// What counts as one address: of IPv6 the first 64 bits, since a host has all of the rest.
+fn origin(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+    }
+}
+
+struct Connection {
+    mailbox: Arc<Mailbox>,
+    address: IpAddr,
+    logged_in: bool,
+    since: u64,
+    /// It was told to close for a newer one.
+    yields: bool,
+}
+
+/// What became of a new connection.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// It is there, under this number.
+    Admitted(usize),
+    /// It is there, and the connection of this address, which was not logged in, is closed for it.
+    InPlaceOf(usize, IpAddr),
+    /// There are too many, for this reason.
+    Refused(&'static str),
+}
+
+/// All connections, the oldest first.
+#[derive(Default)]
+pub(crate) struct Connections {
+    all: BTreeMap<usize, Connection>,
+    last: usize,
+}
+
+impl Connections {
+    /// Admits a connection. Where a limit is reached, the oldest that is not logged in makes place: of the same address if
+    /// the limit is that of one address.
+    pub(crate) fn admit(
+        &mut self,
+        mailbox: &Arc<Mailbox>,
+        address: IpAddr,
+        limits: AddressLimits,
+        now: u64,
+    ) -> Admission {
+        let count = |wanted: &dyn Fn(&Connection) -> bool| {
+            self.all.values().filter(|connection| !connection.yields && wanted(connection)).count()
+        };
+        let same = |connection: &Connection| origin(connection.address) == origin(address);
+        let too_many = |limit: usize, of: &dyn Fn(&Connection) -> bool| {
+            let stranger = |connection: &Connection| of(connection) && !connection.logged_in;
+            let old = |connection: &Connection| stranger(connection) && now >= connection.since + YOUNG_US;
+            count(&old) >= limit || count(&stranger) >= limit * BURST
+        };
+        let of_address = count(&same) >= limits.connections || too_many(limits.unauthenticated, &same);
+        let of_all = count(&|_| true) >= CONNECTIONS || too_many(MAX_UNAUTHENTICATED, &|_| true);
+        if self.all.len() >= CONNECTIONS + CLOSING {
+            return Admission::Refused("too many connections are being closed");
+        }
+        let mut yielded = None;
+        if of_address || of_all {
+            let mut all = self.all.values_mut();
+            let oldest = all.find(|other| {
+                !other.yields && !other.logged_in && (!of_address || origin(other.address) == origin(address))
+            });
+            let Some(oldest) = oldest else {
+                return Admission::Refused(if of_address {
+                    "iscsi.max_connections_per_address is reached"
+                } else {
+                    "the limit of 1024 connections is reached"
+                });
+            };
+            oldest.yields = true;
+            oldest.mailbox.close();
+            yielded = Some(oldest.address);
+        }
+        self.last += 1;
+        let mailbox = Arc::clone(mailbox);
+        let connection = Connection { mailbox, address, logged_in: false, since: now, yields: false };
+        self.all.insert(self.last, connection);
+        match yielded {
+            Some(other) => Admission::InPlaceOf(self.last, other),
+            None => Admission::Admitted(self.last),
+        }
+    }
+
+    /// The connection is logged in to a target, or no longer.
+    pub(crate) fn set_logged_in(&mut self, mailbox: &Arc<Mailbox>, logged_in: bool) {
+        let mut all = self.all.values_mut();
+        if let Some(connection) = all.find(|connection| Arc::ptr_eq(&connection.mailbox, mailbox)) {
+            connection.logged_in = logged_in;
+        }
+    }
+
+    pub(crate) fn remove(&mut self, number: usize) {
+        self.all.remove(&number);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    pub(crate) fn close_all(&self) {
+        self.all.values().for_each(|connection| connection.mailbox.close());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    const LIMITS: AddressLimits = AddressLimits { connections: 14, unauthenticated: 3 };
+
+    fn address(last: u8) -> IpAddr {
+        Ipv4Addr::new(192, 0, 2, last).into()
+    }
+
+    fn mailbox() -> Arc<Mailbox> {
+        Arc::new(Mailbox::new(address(0)).unwrap())
+    }
+
+    #[test]
+    fn the_oldest_stranger_of_an_address_makes_place() {
+        let mut all = Connections::default();
+        let boxes: Vec<_> = (0..4).map(|_| mailbox()).collect();
+        for (number, mailbox) in boxes.iter().enumerate().take(3) {
+            assert_eq!(all.admit(mailbox, address(1), LIMITS, 0), Admission::Admitted(number + 1));
+        }
+        // Another address is not concerned.
+        assert_eq!(all.admit(&mailbox(), address(2), LIMITS, 2_000_000), Admission::Admitted(4));
+        all.set_logged_in(&boxes[0], true);
+        assert_eq!(all.admit(&boxes[3], address(1), LIMITS, 2_000_000), Admission::Admitted(5));
+        let later = all.admit(&mailbox(), address(1), LIMITS, 4_000_000);
+        assert_eq!(later, Admission::InPlaceOf(6, address(1)));
+        assert_eq!(boxes.iter().map(|mailbox| mailbox.is_closing()).collect::<Vec<_>>(), [false, true, false, false]);
+    }
+
+    #[test]
+    fn initiators_that_log_in_at_one_moment_do_not_displace_each_other() {
+        let mut all = Connections::default();
+        for number in 1..=12 {
+            assert_eq!(all.admit(&mailbox(), address(1), LIMITS, 1_999_999), Admission::Admitted(number));
+        }
+        assert_eq!(all.admit(&mailbox(), address(1), LIMITS, 1_999_999), Admission::InPlaceOf(13, address(1)));
+    }
+
+    #[test]
+    fn sessions_of_one_address_do_not_take_all_places() {
+        let mut all = Connections::default();
+        for _ in 0..14 {
+            let mailbox = mailbox();
+            assert!(matches!(all.admit(&mailbox, address(1), LIMITS, 0), Admission::Admitted(_)));
+            all.set_logged_in(&mailbox, true);
+        }
+        let refused = Admission::Refused("iscsi.max_connections_per_address is reached");
+        assert_eq!(all.admit(&mailbox(), address(1), LIMITS, 0), refused);
+        assert!(matches!(all.admit(&mailbox(), address(2), LIMITS, 0), Admission::Admitted(_)));
+    }
+
+    #[test]
+    fn addresses_of_one_ipv6_network_count_together() {
+        let mut all = Connections::default();
+        let of = |text: &str| text.parse::<IpAddr>().unwrap();
+        for last in 1..=3 {
+            let admitted = all.admit(&mailbox(), of(&format!("2001:db8::{last}")), LIMITS, 0);
+            assert_eq!(admitted, Admission::Admitted(last));
+        }
+        let now = 2_000_000;
+        let fourth = all.admit(&mailbox(), of("2001:db8::4:0:0:9"), LIMITS, now);
+        assert_eq!(fourth, Admission::InPlaceOf(4, of("2001:db8::1")));
+        assert_eq!(all.admit(&mailbox(), of("2001:db8:0:1::1"), LIMITS, now), Admission::Admitted(5));
+    }
+
+    #[test]
+    fn the_oldest_stranger_of_all_makes_place() {
+        let mut all = Connections::default();
+        let boxes: Vec<_> = (0..128).map(|_| mailbox()).collect();
+        for (number, mailbox) in boxes.iter().enumerate() {
+            let last = u8::try_from(number / 3).unwrap();
+            assert!(matches!(all.admit(mailbox, address(last), LIMITS, 0), Admission::Admitted(_)));
+        }
+        assert_eq!(all.admit(&mailbox(), address(99), LIMITS, 1_999_999), Admission::Admitted(129));
+        assert_eq!(all.admit(&mailbox(), address(99), LIMITS, 2_000_000), Admission::InPlaceOf(130, address(0)));
+        assert!(boxes[0].is_closing() && !boxes[1].is_closing());
+    }
+}

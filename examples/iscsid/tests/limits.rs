@@ -1,0 +1,236 @@
+//! What initiators may cost: memory, connections, and what becomes of those that take more than their part.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use common::{Daemon, SMALL, command, movement, options, record};
+use initiator::{Initiator, Options, Reply, Transfer};
+use socket2::{Domain, Socket, Type};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use tempfile::tempdir;
+
+/// A connection from an address of this machine.
+fn connect_from(last: u8, portal: &str) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)).into()).unwrap();
+    socket.connect(&portal.parse::<SocketAddr>().unwrap().into()).unwrap();
+    let stream: TcpStream = socket.into();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream
+}
+
+/// Whether the target has closed a connection; it does so without an answer.
+fn is_closed(mut stream: &TcpStream) -> bool {
+    matches!(stream.read(&mut [0; 1]), Ok(0) | Err(_))
+}
+
+fn works(daemon: &Daemon) -> bool {
+    let mut session = daemon.login_with(options(7));
+    let inquiry = session.command(1, &[0x12, 0, 0, 0, 36, 0], Transfer::In(36)).unwrap();
+    inquiry.status == 0 && session.logout().is_ok()
+}
+
+/// What a daemon had logged at its end.
+fn log_of(daemon: Daemon, path: &Path) -> String {
+    assert_eq!(daemon.terminate(), Some(0));
+    std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn half_open_connections_lock_no_initiator_out() {
+    let dir = tempdir().unwrap();
+    let log = dir.path().join("log");
+    let daemon = Daemon::logging(&mut command(&dir.path().join("d"), SMALL), File::create(&log).unwrap().into());
+    let mut open: Vec<TcpStream> = (0..140).map(|_| connect_from(1, &daemon.portal)).collect();
+    assert!(works(&daemon), "behind 140 of its own address");
+    assert!(is_closed(&open[0]), "the oldest made place");
+    for last in 2..6 {
+        for _ in 0..120 {
+            let mut stream = connect_from(last, &daemon.portal);
+            // A part of a header.
+            stream.write_all(&[0x43, 0x87, 0, 0]).unwrap();
+            open.push(stream);
+        }
+    }
+    assert!(works(&daemon), "behind 480 of other addresses");
+    let log = log_of(daemon, &log);
+    assert!(log.contains("WARN") && log.contains("address=127.0.0.1"), "{log}");
+    assert!(log.matches("closed the oldest connection without a login").count() <= 10, "{log}");
+}
+
+#[test]
+fn idle_discovery_sessions_lock_no_initiator_out() {
+    let dir = tempdir().unwrap();
+    let daemon = Daemon::start(&dir.path().join("d"), SMALL);
+    let keys = b"InitiatorName=iqn.i\0SessionType=Discovery\0";
+    let mut header = [0; 48];
+    (header[0], header[1], header[7]) = (0x43, 0x87, u8::try_from(keys.len()).unwrap());
+    let discovery = |last: u8| {
+        let mut stream = connect_from(last, &daemon.portal);
+        stream.write_all(&header).unwrap();
+        stream.write_all(keys).unwrap();
+        stream.write_all(&vec![0; keys.len().next_multiple_of(4) - keys.len()]).unwrap();
+        let mut answer = [0; 48];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!((answer[0], answer[36]), (0x23, 0));
+        stream
+    };
+    let open: Vec<TcpStream> = (0..150).map(|number| discovery(2 + number / 25)).collect();
+    assert!(works(&daemon));
+    assert_eq!(Initiator::discover(&daemon.portal, options(3)).unwrap().len(), 2);
+    drop(open);
+}
+
+#[test]
+fn only_addresses_of_the_networks_connect() {
+    let dir = tempdir().unwrap();
+    let log = dir.path().join("log");
+    let config = "[iscsi]\nnetworks = [\"127.0.0.1\", \"127.1.0.0/16\"]\n";
+    let daemon = Daemon::logging(&mut command(&dir.path().join("d"), config), File::create(&log).unwrap().into());
+    assert!(works(&daemon));
+    assert!(is_closed(&connect_from(2, &daemon.portal)));
+    let log = log_of(daemon, &log);
+    assert!(
+        log.contains("refused, the address is not in iscsi.networks") && log.contains("address=127.0.0.2"),
+        "{log}"
+    );
+    let none = Daemon::start(&dir.path().join("e"), "[iscsi]\nnetworks = []\n");
+    assert!(Initiator::login(&none.portal, &none.iqn, options(1)).is_err());
+}
+
+#[test]
+fn one_address_has_its_part_of_the_connections() {
+    let dir = tempdir().unwrap();
+    let config = format!("{SMALL}[iscsi]\nmax_connections_per_address = 3\n");
+    let daemon = Daemon::start(&dir.path().join("d"), &config);
+    let sessions: Vec<_> = (1..=3).map(|port| daemon.login_with(options(port))).collect();
+    assert!(Initiator::login(&daemon.portal, &daemon.iqn, options(4)).is_err());
+    drop(connect_from(2, &daemon.portal));
+    drop(sessions);
+    // The places are free when the target has noticed, and no later.
+    assert!((0..1000).any(|_| Initiator::login(&daemon.portal, &daemon.iqn, options(4)).is_ok()));
+}
+
+#[test]
+fn a_refused_login_is_logged_with_the_name_escaped() {
+    let dir = tempdir().unwrap();
+    let log = dir.path().join("log");
+    let daemon = Daemon::logging(&mut command(&dir.path().join("d"), SMALL), File::create(&log).unwrap().into());
+    let bad = Options { name: "iqn.a\u{1b}[31m\nb".into(), ..options(1) };
+    assert!(Initiator::login(&daemon.portal, &daemon.iqn, bad).is_err());
+    let log = log_of(daemon, &log);
+    let line = log.lines().find(|line| line.contains("login refused")).unwrap();
+    assert!(line.contains("0200") && line.contains("address=127.0.0.1:") && line.contains("u{1b}"), "{line}");
+    assert!(!line.contains('\u{1b}'), "{line}");
+}
+
+#[test]
+fn idle_control_connections_lock_no_operator_out() {
+    let dir = tempdir().unwrap();
+    let data = dir.path().join("d");
+    let _daemon = Daemon::start(&data, SMALL);
+    let connect = || UnixStream::connect(data.join("control.sock")).unwrap();
+    let ask = |mut stream: &UnixStream, request: &str| {
+        writeln!(stream, "{request}").unwrap();
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).unwrap();
+        line
+    };
+    let mut open: Vec<UnixStream> = (0..80).map(|_| connect()).collect();
+    for mut half in (0..80).map(|_| connect()) {
+        half.write_all(b"{\"do\":").unwrap();
+        open.push(half);
+    }
+    assert!(ask(&connect(), r#"{"do":"status"}"#).starts_with("{\"ok\":"));
+    // Those that receive events keep to their half.
+    let events: Vec<UnixStream> = (0..40).map(|_| connect()).collect();
+    let taken = events.iter().filter(|stream| ask(stream, r#"{"do":"events"}"#).starts_with("{\"ok\":")).count();
+    assert_eq!(taken, 32);
+    assert!(ask(&connect(), r#"{"do":"status"}"#).starts_with("{\"ok\":"));
+}
+
+/// Bytes of address space that a daemon may have.
+const SPACE: u64 = 1_500_000_000;
+const HOSTILE: u16 = 200;
+const BLOCK: [u8; 3] = [0x80, 0, 0];
+const BLOCK_LEN: usize = 8 << 20;
+
+/// A daemon that cannot have more address space, with an 8 MiB record in the first drive and an empty cartridge in the
+/// second.
+fn limited_daemon(data: &Path) -> (Daemon, Initiator) {
+    let config = SMALL.replace("64MB", "640MB");
+    let plain = command(data, &config);
+    let mut limited = Command::new("sh");
+    limited.args(["-c", &format!("ulimit -v {}; exec \"$@\"", SPACE / 1024), "sh"]);
+    limited.arg(plain.get_program()).args(plain.get_args());
+    let daemon = Daemon::logging(&mut limited, Stdio::inherit());
+    let mut good = daemon.login(1);
+    for (slot, drive) in [(1000, 500), (1001, 501)] {
+        assert_eq!(movement(&mut good, slot, drive), Reply::default());
+    }
+    for lun in 1..=2 {
+        while good.command(lun, &[0; 6], Transfer::None).unwrap().status != 0 {}
+    }
+    let [a, b, c] = BLOCK;
+    let long = record(1, BLOCK_LEN);
+    assert_eq!(good.command(1, &[0x0a, 0, a, b, c, 0], Transfer::Out(&long)).unwrap(), Reply::default());
+    (daemon, good)
+}
+
+/// Asks for much and takes nothing, or announces much and sends nothing.
+fn hostile(daemon: &Daemon, number: u16) -> Initiator {
+    let [high, low] = number.to_be_bytes();
+    let options = Options { isid: [0x80, 0, 0, 1, high, low], ..Options::default() };
+    let mut session = Initiator::login(&daemon.portal, &daemon.iqn, options).unwrap();
+    while session.command(1, &[0; 6], Transfer::None).unwrap().status != 0 {}
+    let [a, b, c] = BLOCK;
+    let part = vec![0; BLOCK_LEN];
+    session.stream().set_write_timeout(Some(Duration::from_millis(100))).unwrap();
+    for _ in 0..15 {
+        // That the target reads no more of this is what is wanted.
+        let _ = session.start(1, &[0x01, 0, 0, 0, 0, 0], Transfer::None);
+        let sent = if number % 4 == 3 {
+            session.start(1, &[0x3b, 0x02, 0, 0, 0, 0, a, b, c, 0], Transfer::Out(&part))
+        } else {
+            session.start(1, &[0x08, 0, a, b, c, 0], Transfer::In(BLOCK_LEN))
+        };
+        if sent.is_err() {
+            break;
+        }
+    }
+    session
+}
+
+#[test]
+fn hostile_initiators_cost_bounded_memory_and_stop_no_other() {
+    let dir = tempdir().unwrap();
+    let (daemon, mut good) = limited_daemon(&dir.path().join("d"));
+    let hostile: Vec<Initiator> = (0..HOSTILE).map(|number| hostile(&daemon, number)).collect();
+    // 256 KiB fit the guarantee of every session. A new session works like one that was there before.
+    let mut late = daemon.login_with(options(2));
+    while late.command(2, &[0; 6], Transfer::None).unwrap().status != 0 {}
+    for (seed, session) in [(10, &mut good), (500, &mut late)] {
+        session.command(2, &[0x01, 0, 0, 0, 0, 0], Transfer::None).unwrap();
+        let records: Vec<Vec<u8>> = (seed..seed + 8).map(|seed| record(seed, 262_144)).collect();
+        for record in records.iter().cycle().take(100) {
+            let reply = session.command(2, &[0x0a, 0, 0x04, 0, 0, 0], Transfer::Out(record)).unwrap();
+            assert_eq!(reply, Reply::default());
+        }
+        session.command(2, &[0x01, 0, 0, 0, 0, 0], Transfer::None).unwrap();
+        for record in records.iter().cycle().take(100) {
+            let reply = session.command(2, &[0x08, 0, 0x04, 0, 0, 0], Transfer::In(262_144)).unwrap();
+            assert!(reply.status == 0 && reply.data == *record);
+        }
+    }
+    // A quarter of the address space for commands, and what a daemon with 200 threads needs besides.
+    let resident = daemon.resident() * 1024;
+    assert!(resident < SPACE / 4 + 150_000_000, "{resident} bytes resident");
+    drop(hostile);
+    assert_eq!(daemon.terminate(), Some(0));
+}
