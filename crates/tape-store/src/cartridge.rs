@@ -7,6 +7,7 @@ use crate::media::{self, MediaSpec};
 use crate::medium::{Codec, CodecId, Medium, Usage};
 use crate::memory::{self, Kept};
 use crate::seal;
+use crate::shelf::NewCartridge;
 use crate::three_file::{Recovery, Shape, ThreeFile};
 use std::fmt;
 
@@ -267,7 +268,8 @@ impl Cartridge {
     /// As [`Self::open`].
     pub fn open_files(&mut self) -> Result<(ThreeFile, Recovery), StoreError> {
         let mut folder = self.folder.open()?;
-        if memory::is_old(folder.as_mut())? && memory::read(folder.as_mut())?.level() == Level::Mhvtl {
+        let of_mhvtl = memory::read(folder.as_mut()).is_ok_and(|kept| kept.level() == Level::Mhvtl);
+        if of_mhvtl && memory::is_old(folder.as_mut())? {
             // What is damaged is left as it is.
             let (tape, recovery) = self.view()?;
             if recovery.damaged {
@@ -276,6 +278,10 @@ impl Cartridge {
             drop(tape);
             folder.lock(false).map_err(StoreError::lock)?;
             memory::upgrade(folder.as_mut())?;
+        }
+        // A drive does not take a cartridge without a memory; one that is damaged says at least that it is a cartridge.
+        if let Err(missing @ StoreError::NoMemory) = memory::read(folder.as_mut()) {
+            return Err(missing);
         }
         self.mount(folder, false, false)
     }
@@ -303,17 +309,23 @@ impl Cartridge {
         self.mount(folder, look_only, true).map(|(tape, _)| tape)
     }
 
+    /// The folder of its files, opened anew.
+    pub(crate) fn folder(&mut self) -> Result<Box<dyn Folder>, StoreError> {
+        self.folder.open()
+    }
+
     fn mount(
         &mut self,
         mut folder: Box<dyn Folder>,
         read_only: bool,
         salvage: bool,
     ) -> Result<(ThreeFile, Recovery), StoreError> {
-        let kept = memory::read(folder.as_mut())?;
-        let mam = self.take_facts(&kept)?;
-        let ours = kept.level() == Level::Ferric || memory::is_ours(folder.as_mut())?;
+        let Known { level, mam, damage } = self.know(folder.as_mut())?;
+        let ours = level == Level::Ferric || memory::is_ours(folder.as_mut())?;
+        // Without its memory nothing says whether it may be written.
+        let read_only = read_only || damage.is_some();
         let shape = Shape {
-            level: kept.level(),
+            level,
             capacity: self.capacity,
             sizes: mam.partition_sizes(),
             read_only,
@@ -328,6 +340,59 @@ impl Cartridge {
             memory::claim(files.as_mut())?;
         }
         Ok((tape, recovery))
+    }
+
+    /// The memory, and how the files are written; if it is missing or damaged, what can be known of it all the same: its second
+    /// copy, or what the label and the files say.
+    fn know(&mut self, folder: &mut dyn Folder) -> Result<Known, StoreError> {
+        let damage = match memory::read(folder).and_then(|kept| Ok((kept.level(), self.take_facts(&kept)?))) {
+            Ok((level, mam)) => return Ok(Known { level, mam, damage: None }),
+            Err(damage @ (StoreError::Format { .. } | StoreError::NoMemory)) => damage,
+            Err(other) => return Err(other),
+        };
+        if !memory::exists(folder)? {
+            return Err(damage);
+        }
+        let (level, partitions) = memory::layout(folder)?;
+        let copy = memory::read_copy(folder)?.filter(|copy| level == Level::Ferric && copy.media().is_ok());
+        let mam = match copy {
+            Some(copy) => self.take_facts(&Kept::Ferric(copy))?,
+            None => self.rebuilt(level, partitions),
+        };
+        Ok(Known { level, mam, damage: Some(damage) })
+    }
+
+    /// A memory of what the label says, or who made this value, and the number of partitions. Nothing may be written by it.
+    fn rebuilt(&mut self, level: Level, partitions: u8) -> Mam {
+        if let (Some((media, kind)), 0) = (self.barcode.media(), self.capacity) {
+            (self.media, self.kind) = (media, kind);
+        }
+        if self.capacity == 0 {
+            self.capacity = self.media.capacity;
+        }
+        let Self { media, kind, capacity, .. } = *self;
+        let mut mam = Mam::new(&NewCartridge { media, kind, serial: "", made: 0, capacity, level });
+        // When it was made, by whom and with which number is not known.
+        for id in [AttrId::SERIAL, AttrId::MANUFACTURE_DATE, AttrId::MANUFACTURER, AttrId::WORM_IDENTITY] {
+            mam.set(id, 0, &[]);
+        }
+        if partitions > 1 {
+            let share = capacity / u64::from(partitions);
+            (0..partitions).for_each(|partition| mam.set(AttrId::PARTITION_SIZE, partition, &share.to_be_bytes()));
+        }
+        mam.set_flag(Flags::WRITE_PROTECTED, true);
+        mam
+    }
+
+    /// The cartridge's memory; if it is missing or damaged, what can be known of it all the same, and the damage. Then the
+    /// tape can be read, and nothing can be written, until it is repaired.
+    ///
+    /// # Errors
+    /// There is no cartridge, or the storage failed.
+    pub fn mam_or_rebuilt(&mut self) -> Result<(Mam, Option<StoreError>), StoreError> {
+        let mut folder = self.folder.open()?;
+        let Known { mam, damage, .. } = self.know(folder.as_mut())?;
+        Ok((mam, damage))
     }
 
     /// Reads the cartridge's memory. What it says of the cartridge counts from here on.
@@ -353,7 +418,8 @@ impl Cartridge {
     /// # Errors
     /// As [`Self::mam`].
     pub fn level(&mut self) -> Result<Level, StoreError> {
-        Ok(memory::read(self.folder.open()?.as_mut())?.level())
+        let mut folder = self.folder.open()?;
+        Ok(self.know(folder.as_mut())?.level)
     }
 
     /// Refuses a cartridge that mhvtl may have loaded: it locks nothing, but notes the load.
@@ -388,7 +454,7 @@ impl Cartridge {
     pub fn set_mam(&mut self, mam: &Mam) -> Result<(), StoreError> {
         let mut folder = self.folder.open()?;
         folder.lock(false).map_err(StoreError::lock)?;
-        memory::write(folder.as_mut(), mam)
+        memory::write_both(folder.as_mut(), mam)
     }
 
     /// Sets or clears the write-protect tab, while nobody uses the cartridge.
@@ -438,6 +504,22 @@ impl Cartridge {
     pub fn save_mam(&mut self, mam: &Mam) -> Result<(), StoreError> {
         memory::write(self.folder.open()?.as_mut(), mam)
     }
+
+    /// As [`Self::save_mam`], and the second copy of it too.
+    ///
+    /// # Errors
+    /// The storage failed.
+    pub fn save_mam_and_copy(&mut self, mam: &Mam) -> Result<(), StoreError> {
+        memory::write_both(self.folder.open()?.as_mut(), mam)
+    }
+}
+
+/// What is known of a cartridge.
+struct Known {
+    level: Level,
+    mam: Mam,
+    /// What is wrong with its memory, if so: then the rest is from elsewhere.
+    damage: Option<StoreError>,
 }
 
 impl fmt::Debug for Cartridge {

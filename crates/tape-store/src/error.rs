@@ -50,6 +50,17 @@ pub enum StoreError {
         /// What was found and what would be right.
         what: String,
     },
+    /// A file of a cartridge is of a version that this program does not know.
+    #[error("{file}: {what}")]
+    Unsupported {
+        /// The file.
+        file: String,
+        /// Its version, and what is known.
+        what: String,
+    },
+    /// The cartridge has no cartridge memory.
+    #[error("ferric.mam and mam are missing: this is no cartridge, or it has lost its cartridge memory")]
+    NoMemory,
     /// Someone uses the cartridge.
     #[error("the cartridge is in use")]
     InUse,

@@ -35,6 +35,7 @@ pub mod medium;
 mod memory;
 pub mod mhvtl;
 pub mod model;
+pub mod repair;
 pub mod seal;
 pub mod shelf;
 #[cfg(any(test, feature = "testing"))]

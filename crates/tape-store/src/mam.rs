@@ -467,7 +467,7 @@ impl Mam {
         let (version, mut rest) = rest.split_first_chunk::<4>().ok_or_else(|| fault("shorter than its header"))?;
         if u32::from_le_bytes(*version) != VERSION {
             let what = format!("version {}; this program knows {VERSION}", u32::from_le_bytes(*version));
-            return Err(fault(&what));
+            return Err(StoreError::Unsupported { file: file.into(), what });
         }
         let mut mam = Self::default();
         while let Some(([id_low, id_high, partition, _, len_low, len_high], after)) = rest.split_first_chunk::<6>() {

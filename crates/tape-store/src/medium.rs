@@ -188,6 +188,10 @@ pub trait Medium: Send {
     fn max_block(&self) -> usize {
         MAX_BLOCK
     }
+    /// Whether what ends is the storage below, and not the medium.
+    fn is_storage_full(&self) -> bool {
+        false
+    }
     /// Where the medium stands.
     fn position(&self) -> Position;
     /// Whether nothing follows in this partition.

@@ -7,10 +7,12 @@ use crate::integrity::crc32c;
 use crate::mam::{AttrId, Mam};
 use crate::mhvtl::{self, Chip};
 use crate::shelf::NewCartridge;
-use std::io::IoSliceMut;
+use std::io::{self, IoSliceMut};
 
 /// The file of attributes at level `ferric`; without `mam` and `meta`, mhvtl refuses the cartridge instead of misreading it.
 pub(crate) const FERRIC: &str = "ferric.mam";
+/// A second copy of it, as of the last unload: what is used if the first is damaged.
+pub(crate) const COPY: &str = "ferric.mam.copy";
 /// What mhvtl's files were when we last wrote them.
 const OWNER: &str = "ferric.owner";
 /// Bytes of filemarks that are copied; more are made from the index.
@@ -47,13 +49,67 @@ impl Kept {
 }
 
 fn small(folder: &mut dyn Folder, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-    folder.read(name).map_err(StoreError::io(format!("reading {name}")))
+    folder.read(name).map_err(|error| match error.kind() {
+        // It is longer than any of them can be.
+        io::ErrorKind::InvalidData => StoreError::Format { file: name.into(), what: error.to_string() },
+        _ => StoreError::io(format!("reading {name}"))(error),
+    })
 }
 
-/// Whether a cartridge is there: its memory is the last thing that making one writes.
+/// Whether a cartridge is there: its memory is the last thing that making one writes. One that has lost its memory and
+/// still has data is there too, and is not made again.
 pub(crate) fn exists(folder: &mut dyn Folder) -> Result<bool, StoreError> {
     let names = folder.list().map_err(StoreError::io("listing a cartridge's files"))?;
-    Ok(names.iter().any(|name| [FERRIC, mhvtl::MAM, mhvtl::PLAIN_META].contains(&name.as_str())))
+    if names.iter().any(|name| [FERRIC, COPY, mhvtl::MAM, mhvtl::PLAIN_META].contains(&name.as_str())) {
+        return Ok(true);
+    }
+    for name in names.iter().filter(|name| is_of_tape(name)) {
+        let failed = || StoreError::io(format!("measuring {name}"));
+        let len = folder.view(name).and_then(|file| file.map_or(Ok(0), |mut file| file.len())).map_err(failed())?;
+        if len > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a file of this name holds objects, or says of them.
+fn is_of_tape(name: &str) -> bool {
+    ["data", "indx", "mark"].contains(&name.split('.').next().unwrap_or_default())
+}
+
+/// How the files of a cartridge are written that has lost its memory, and how many partitions it has.
+pub(crate) fn layout(folder: &mut dyn Folder) -> Result<(Level, u8), StoreError> {
+    let names = folder.list().map_err(StoreError::io("listing a cartridge's files"))?;
+    let of_mhvtl = |name: &String| {
+        [mhvtl::MAM, mhvtl::PRIVATE, OWNER, "data", "indx"].contains(&name.as_str())
+            || name.starts_with(mhvtl::PLAIN_META)
+    };
+    let ours = names.iter().any(|name| [FERRIC, COPY].contains(&name.as_str()));
+    let level = if !ours && names.iter().any(of_mhvtl) { Level::Mhvtl } else { Level::Ferric };
+    let last = (1..4).rev().find(|number| names.contains(&format!("data.{number}")));
+    Ok((level, last.map_or(1, |last| last + 1)))
+}
+
+/// The files of a memory.
+pub(crate) const fn files(level: Level) -> &'static [&'static str] {
+    match level {
+        Level::Ferric => &[FERRIC],
+        Level::Mhvtl => &[mhvtl::MAM, mhvtl::PRIVATE],
+    }
+}
+
+/// Whether there is a second copy, whole or not.
+pub(crate) fn has_copy(folder: &mut dyn Folder) -> Result<bool, StoreError> {
+    Ok(folder.list().map_err(StoreError::io("listing a cartridge's files"))?.iter().any(|name| name == COPY))
+}
+
+/// The second copy of a memory of level `ferric`, if it is whole.
+pub(crate) fn read_copy(folder: &mut dyn Folder) -> Result<Option<Mam>, StoreError> {
+    match small(folder, COPY) {
+        Err(StoreError::Format { .. }) => Ok(None),
+        read => Ok(read?.and_then(|bytes| Mam::decode(COPY, &bytes).ok())),
+    }
 }
 
 /// Reads a cartridge's memory.
@@ -74,8 +130,7 @@ pub(crate) fn read(folder: &mut dyn Folder) -> Result<Kept, StoreError> {
         let got = meta.read_at(0, &mut [IoSliceMut::new(&mut head)]).map_err(failed())?;
         return Ok(Kept::Mhvtl(Chip::of_meta(head.get(..got).unwrap_or_default())?));
     }
-    let what = "and mam are missing: this is no cartridge, or has lost its memory".into();
-    Err(StoreError::Format { file: FERRIC.into(), what })
+    Err(StoreError::NoMemory)
 }
 
 /// Writes a cartridge's memory, atomically and durably, in the way it is kept.
@@ -97,13 +152,23 @@ pub(crate) fn write(folder: &mut dyn Folder, mam: &Mam) -> Result<(), StoreError
     }
 }
 
-/// Makes the files of a new cartridge; its memory comes last.
+/// As [`write`], and its second copy too.
+///
+/// # Errors
+/// The storage failed.
+pub(crate) fn write_both(folder: &mut dyn Folder, mam: &Mam) -> Result<(), StoreError> {
+    write(folder, mam)?;
+    let names = folder.list().map_err(StoreError::io("listing a cartridge's files"))?;
+    if names.iter().any(|name| name == FERRIC) { replace(folder, COPY, &mam.encode()) } else { Ok(()) }
+}
+
+/// Makes the files of a new cartridge; its memory comes last, but for the copy of it.
 ///
 /// # Errors
 /// mhvtl has no such medium, or the storage failed.
 pub(crate) fn create(folder: &mut dyn Folder, barcode: &str, new: &NewCartridge<'_>) -> Result<(), StoreError> {
     match new.level {
-        Level::Ferric => replace(folder, FERRIC, &Mam::new(new).encode()),
+        Level::Ferric => put_ferric(folder, &Mam::new(new)),
         Level::Mhvtl => {
             let chip = mhvtl::blank(barcode, new)?;
             prepare(folder, new.level, 1)?;
@@ -127,9 +192,15 @@ pub(crate) fn prepare(folder: &mut dyn Folder, level: Level, partitions: u8) -> 
 /// Writes a memory that came from another cartridge: the last file of one that is made.
 pub(crate) fn put(folder: &mut dyn Folder, level: Level, mam: &Mam, partitions: u8) -> Result<(), StoreError> {
     match level {
-        Level::Ferric => replace(folder, FERRIC, &mam.encode()),
+        Level::Ferric => put_ferric(folder, mam),
         Level::Mhvtl => write_chip(folder, &Chip::of(mam, partitions)?),
     }
+}
+
+/// A memory of level `ferric`, and then its copy: one without the other is a copy that is missing.
+pub(crate) fn put_ferric(folder: &mut dyn Folder, mam: &Mam) -> Result<(), StoreError> {
+    replace(folder, FERRIC, &mam.encode())?;
+    replace(folder, COPY, &mam.encode())
 }
 
 fn replace(folder: &mut dyn Folder, name: &str, bytes: &[u8]) -> Result<(), StoreError> {

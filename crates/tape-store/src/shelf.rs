@@ -131,12 +131,20 @@ impl TapeStore {
     /// is only one.
     ///
     /// # Errors
-    /// It is not there, or its memory is damaged.
+    /// It is not there, or its memory is damaged and its label says nothing of what it is.
     pub fn find(&self, barcode: &Barcode) -> Result<Cartridge, StoreError> {
         let opened = self.with("opening a cartridge", |shelves| shelves.open(barcode.as_str()));
         let mut folder = opened.map_err(|error| missing(barcode, error))?;
-        let mam = memory::read(folder.as_mut())?.mam()?;
-        Ok(self.cartridge(barcode, mam.media()?, mam.kind(), mam.number(AttrId::MAXIMUM)))
+        match memory::read(folder.as_mut()).and_then(|kept| kept.mam()).and_then(|mam| Ok((mam.media()?, mam))) {
+            Ok((media, mam)) => Ok(self.cartridge(barcode, media, mam.kind(), mam.number(AttrId::MAXIMUM))),
+            Err(damage) => {
+                let (media, kind) = barcode.media().ok_or_else(|| damage.clone())?;
+                let mut cartridge = self.cartridge(barcode, media, kind, 0);
+                // What else is known of it counts; without anything, it is no cartridge.
+                cartridge.mam_or_rebuilt().map_err(|_| damage)?;
+                Ok(cartridge)
+            }
+        }
     }
 
     /// The one value of a cartridge. Whoever calls sees to it that there is only one.

@@ -2,6 +2,7 @@
 
 use super::ThreeFile;
 use super::compact;
+use super::frame;
 use super::index::{Kind, Record, Sealed};
 use super::partition::Partition;
 use crate::error::StoreError;
@@ -55,12 +56,17 @@ impl ThreeFile {
     /// First offset at which nothing fits. What a cut here frees counts as room.
     fn limit(&mut self, here: u64, ask: bool) -> Result<u64, StoreError> {
         if ask || here >= self.physical.ask_at || here + ASK_EVERY < self.physical.ask_at {
-            let end = self.part()?.end();
+            let end = self.part()?.payload();
             self.physical.end = self.folder.available().map(|free| end.saturating_add(free));
             self.physical.ask_at = here + ASK_EVERY;
         }
         let capacity = self.partition_capacity(self.current);
         Ok(self.physical.end.map_or(capacity, |end| capacity.min(end)))
+    }
+
+    /// Whether the file system ends before the partition does, as far as it was asked.
+    pub(super) fn ends_early(&self) -> bool {
+        self.physical.end.is_some_and(|end| end < self.partition_capacity(self.current))
     }
 
     pub(super) fn fits(&mut self, here: u64, len: u64) -> Result<bool, StoreError> {
@@ -147,12 +153,14 @@ impl ThreeFile {
     ) -> Result<Written, StoreError> {
         let stored_len: usize = stored.iter().map(|slice| slice.len()).sum();
         let (here, object, file) = (self.offset, self.object, self.file);
-        if !self.fits(here, stored_len as u64)? {
+        let on_tape = self.on_tape();
+        if !self.fits(on_tape, stored_len as u64)? {
             return Ok(Written::Full);
         }
         self.make_way(stored_len)?;
+        let (framed, overhead) = self.framing()?;
         let record = Record {
-            offset: here,
+            offset: here + overhead,
             length: u32::try_from(len).unwrap_or(u32::MAX),
             stored: u32::try_from(stored_len).unwrap_or(u32::MAX),
             files: u32::try_from(file).unwrap_or(u32::MAX),
@@ -160,10 +168,15 @@ impl ThreeFile {
             codec,
             sealed,
             data_crc: Some(crc),
+            framed,
         };
-        match self.part()?.store(stored, stored_len) {
+        match self.part()?.store(&record, stored, stored_len) {
             Ok(()) => self.appended(&record, object),
-            Err(error) if error.is_full() => Ok(Written::Full),
+            Err(error) if error.is_full() => {
+                // Whatever it said before; it is asked again for the next block.
+                self.physical.end = Some(on_tape);
+                Ok(Written::Full)
+            }
             Err(error) => Err(error),
         }
     }
@@ -188,23 +201,37 @@ impl ThreeFile {
         self.settle()?;
         let (offset, object, file) = (self.offset, self.object, self.file);
         // Filemarks take no room on the tape, but their number must end somewhere.
-        let marks = (file * compact::SIZE as u64).saturating_sub(MARKS_ROOM);
-        if !self.fits(offset.min(self.partition_capacity(self.current)), marks)? {
+        let marks = (file * (compact::SIZE + frame::SIZE) as u64).saturating_sub(MARKS_ROOM);
+        let on_tape = self.on_tape().min(self.partition_capacity(self.current));
+        if !self.fits(on_tape, marks)? {
             return Ok(Written::Full);
         }
         self.make_way(0)?;
+        let (framed, overhead) = self.framing()?;
         let files = u32::try_from(file).unwrap_or(u32::MAX);
         let kind = Kind::Filemark;
         let (codec, sealed) = (CodecId::NONE, Sealed::No);
-        let record = Record { offset, length: 0, stored: 0, files, kind, codec, sealed, data_crc: None };
+        let offset = offset + overhead;
+        let record = Record { offset, length: 0, stored: 0, files, kind, codec, sealed, data_crc: None, framed };
+        self.part()?.store(&record, &[], 0)?;
         self.appended(&record, object)
+    }
+
+    /// Whether the next object gets a frame, and the bytes that takes in the file.
+    fn framing(&mut self) -> Result<(bool, u64), StoreError> {
+        let layout = &self.part()?.layout;
+        Ok((layout.is_framed(), layout.overhead()))
     }
 
     /// Drops what follows and makes room in memory. What fails here is not about the object to come.
     pub(super) fn make_way(&mut self, len: usize) -> Result<(), StoreError> {
         let object = self.object;
-        let part = self.part()?;
-        let ready = part.truncate(object).and_then(|()| part.prepare(len));
+        let Self { partitions, buffers, current, shape, .. } = self;
+        let part = partitions.get_mut(*current).ok_or(StoreError::NoPartition(u8::MAX))?;
+        let ready = part
+            .mend(buffers, shape.discards_data)
+            .and_then(|()| part.truncate(object))
+            .and_then(|()| part.prepare(len));
         ready.or_else(|cause| self.lost(self.current, cause))
     }
 
@@ -213,7 +240,7 @@ impl ThreeFile {
         self.object = object + 1;
         (self.offset, self.file) = (record.end(), record.files_behind());
         self.stored += u64::from(record.stored);
-        Ok(Written::Done { early_warning: self.offset > self.warning_at() })
+        Ok(Written::Done { early_warning: self.on_tape() > self.warning_at() })
     }
 
     /// A write or synchronisation failed: what memory held is gone. If that was acknowledged, it is a deferred error.
@@ -239,7 +266,10 @@ impl ThreeFile {
         at: usize,
         how: fn(&mut Partition) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let synced = self.partitions.get_mut(at).map_or(Ok(()), how);
+        let Self { partitions, buffers, shape, .. } = self;
+        let synced = partitions
+            .get_mut(at)
+            .map_or(Ok(()), |part| part.mend(buffers, shape.discards_data).and_then(|()| how(part)));
         synced.or_else(|cause| self.lost(at, cause))
     }
 }

@@ -1,7 +1,7 @@
 //! Level `ferric`: the record of one object in `indx.P` is 32 bytes, little-endian, checked on its own.
 
 use super::index::{Kind, MAX_OFFSET, Record, Sealed};
-use crate::integrity::crc32c_slices;
+use crate::integrity::crc32c;
 use crate::medium::{CodecId, MAX_BLOCK};
 use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -25,8 +25,14 @@ struct Raw {
 const _: () = assert!(size_of::<Raw>() == SIZE);
 
 /// A record at the wrong place does not check: the CRC covers where it belongs.
-fn crc(partition: u8, object: u64, body: &[u8]) -> u32 {
-    crc32c_slices(&[&[partition][..], &object.to_le_bytes(), body])
+fn crc(partition: u8, object: u64, body: &[u8; SIZE - 4]) -> u32 {
+    // In one piece: it is computed for each object that is written or read.
+    let mut bytes = [partition; 1 + 8 + SIZE - 4];
+    let (_, rest) = bytes.split_at_mut(1);
+    let (number, rest) = rest.split_at_mut(8);
+    number.copy_from_slice(&object.to_le_bytes());
+    rest.copy_from_slice(body);
+    crc32c(&bytes)
 }
 
 const BLOCK: u8 = 1;
@@ -34,6 +40,8 @@ const FILEMARK: u8 = 2;
 /// Flags: sealed, and with the place it was sealed for.
 const SEALED: u8 = 1;
 const CAPSULE: u8 = 3;
+/// The last byte before the checksums: a frame lies before the data.
+const FRAMED: u8 = 1;
 
 pub(super) fn encode(record: &Record, partition: u8, object: u64) -> [u8; SIZE] {
     let mut raw = Raw {
@@ -43,11 +51,14 @@ pub(super) fn encode(record: &Record, partition: u8, object: u64) -> [u8; SIZE] 
         files: record.files.into(),
         kind: if record.kind == Kind::Block { BLOCK } else { FILEMARK },
         codec: record.codec.0,
-        flags: match record.sealed {
-            Sealed::Aes => [SEALED, 0],
-            Sealed::Capsule => [CAPSULE, 0],
-            Sealed::No | Sealed::Labelled => [0, 0],
-        },
+        flags: [
+            match record.sealed {
+                Sealed::Aes => SEALED,
+                Sealed::Capsule => CAPSULE,
+                Sealed::No | Sealed::Labelled => 0,
+            },
+            if record.framed { FRAMED } else { 0 },
+        ],
         data_crc: record.data_crc.unwrap_or_default().into(),
         record_crc: U32::ZERO,
     };
@@ -59,22 +70,29 @@ pub(super) fn encode(record: &Record, partition: u8, object: u64) -> [u8; SIZE] 
 /// The record, if these are its bytes, unharmed and at their place.
 pub(super) fn decode(partition: u8, object: u64, bytes: &[u8]) -> Option<Record> {
     let raw = Raw::read_from_bytes(bytes).ok()?;
-    let body = bytes.get(..SIZE - 4)?;
+    let body = bytes.first_chunk::<{ SIZE - 4 }>()?;
     let kind = match raw.kind {
         BLOCK => Kind::Block,
         FILEMARK => Kind::Filemark,
         _ => return None,
     };
     let (length, stored) = (raw.length.get(), raw.stored.get());
-    let sealed = match raw.flags {
-        [0, 0] => Sealed::No,
-        [SEALED, 0] if kind == Kind::Block => Sealed::Aes,
-        [CAPSULE, 0] if kind == Kind::Block => Sealed::Capsule,
+    let [protection, framing] = raw.flags;
+    let sealed = match protection {
+        0 => Sealed::No,
+        SEALED if kind == Kind::Block => Sealed::Aes,
+        CAPSULE if kind == Kind::Block => Sealed::Capsule,
+        _ => return None,
+    };
+    let framed = match framing {
+        0 => false,
+        FRAMED => true,
         _ => return None,
     };
     let possible = raw.offset.get() <= MAX_OFFSET
         && usize::try_from(length).is_ok_and(|len| len <= MAX_BLOCK)
-        && usize::try_from(stored).is_ok_and(|len| len <= 2 * MAX_BLOCK);
+        && usize::try_from(stored).is_ok_and(|len| len <= 2 * MAX_BLOCK)
+        && (!framed || raw.offset.get() >= super::frame::SIZE as u64);
     if !possible || crc(partition, object, body) != raw.record_crc.get() {
         return None;
     }
@@ -87,6 +105,7 @@ pub(super) fn decode(partition: u8, object: u64, bytes: &[u8]) -> Option<Record>
         codec: CodecId(raw.codec),
         data_crc: Some(raw.data_crc.get()),
         sealed,
+        framed,
     })
 }
 
@@ -105,6 +124,7 @@ mod tests {
             codec: CodecId::ZSTD,
             data_crc: Some(0xdead_beef),
             sealed: Sealed::No,
+            framed: false,
         };
         let bytes = encode(&record, 1, 9);
         assert_eq!(bytes[..24], [6, 5, 4, 3, 2, 1, 0, 0, 0, 0, 16, 0, 77, 0, 0, 0, 5, 0, 0, 0, 1, 2, 0, 0]);

@@ -1,6 +1,7 @@
 //! What the index says of one object, however it is laid out.
 
 use super::compact;
+use super::frame;
 use super::wide::{self, Filemarks};
 use crate::integrity::crc32c;
 use crate::medium::CodecId;
@@ -43,10 +44,17 @@ pub(super) struct Record {
     pub(super) sealed: Sealed,
     /// CRC-32C of the block as it was written (sealed: as it is stored); none if its writer made none.
     pub(super) data_crc: Option<u32>,
+    /// A [frame](super::frame) lies before its data.
+    pub(super) framed: bool,
 }
 
 impl Record {
-    /// Where the data of the next object begins.
+    /// Where the object begins in `data.P`: its frame, or its data if it has none.
+    pub(super) const fn start(&self) -> u64 {
+        self.offset.saturating_sub(if self.framed { frame::SIZE as u64 } else { 0 })
+    }
+
+    /// Where the next object begins.
     pub(super) fn end(&self) -> u64 {
         self.offset.saturating_add(self.stored.into())
     }
@@ -59,8 +67,11 @@ impl Record {
 
 /// How records lie in `indx.P`.
 pub(super) enum Layout {
-    /// 32 bytes, each with the number of filemarks before it.
-    Compact,
+    /// 32 bytes, each with the number of filemarks before it. Objects of newer tapes have a frame in `data.P`.
+    Compact {
+        /// Whether objects that are appended get a frame.
+        framed: bool,
+    },
     /// 512 bytes as mhvtl has them, and a table of filemarks.
     Wide(Filemarks),
 }
@@ -69,15 +80,25 @@ impl Layout {
     /// Bytes of one record.
     pub(super) const fn size(&self) -> usize {
         match self {
-            Self::Compact => compact::SIZE,
+            Self::Compact { .. } => compact::SIZE,
             Self::Wide(_) => wide::SIZE,
         }
+    }
+
+    /// Whether objects that are appended get a frame.
+    pub(super) const fn is_framed(&self) -> bool {
+        matches!(self, Self::Compact { framed: true })
+    }
+
+    /// Bytes of `data.P` that each object takes beside its data.
+    pub(super) const fn overhead(&self) -> u64 {
+        if self.is_framed() { frame::SIZE as u64 } else { 0 }
     }
 
     /// The record, if these are its bytes, unharmed and at their place.
     pub(super) fn decode(&self, partition: u8, object: u64, bytes: &[u8]) -> Option<Record> {
         match self {
-            Self::Compact => compact::decode(partition, object, bytes),
+            Self::Compact { .. } => compact::decode(partition, object, bytes),
             Self::Wide(marks) => wide::decode(partition, object, bytes)
                 .map(|record| Record { files: u32::try_from(marks.before(object)).unwrap_or(u32::MAX), ..record }),
         }
@@ -86,7 +107,7 @@ impl Layout {
     /// Appends the record's bytes, at end of data.
     pub(super) fn push(&mut self, record: &Record, partition: u8, object: u64, bytes: &mut Vec<u8>) {
         match self {
-            Self::Compact => bytes.extend_from_slice(&compact::encode(record, partition, object)),
+            Self::Compact { .. } => bytes.extend_from_slice(&compact::encode(record, partition, object)),
             Self::Wide(marks) => {
                 bytes.extend_from_slice(&wide::encode(record, partition, object));
                 if record.kind == Kind::Filemark {
@@ -99,7 +120,7 @@ impl Layout {
     /// What a watermark keeps of the last record.
     pub(super) fn tag(&self, record: &[u8]) -> u32 {
         match self {
-            Self::Compact => record.last_chunk().copied().map_or(0, u32::from_le_bytes),
+            Self::Compact { .. } => record.last_chunk().copied().map_or(0, u32::from_le_bytes),
             Self::Wide(_) => crc32c(record),
         }
     }

@@ -41,6 +41,19 @@ pub enum Protection {
     Labelled,
 }
 
+/// What is wrong with the index of a partition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// Why the partition takes no appends but at its beginning, if so.
+    pub broken: Option<&'static str>,
+    /// Index records that are damaged.
+    pub records: u64,
+    /// The object of the first of them.
+    pub first: Option<u64>,
+    /// Frames in the data that are damaged, of objects whose record is whole.
+    pub frames: u64,
+}
+
 impl ThreeFile {
     /// The next object; `None` at end of data. The tape does not move.
     ///
@@ -82,7 +95,7 @@ impl ThreeFile {
         self.object += 1;
         (self.offset, self.file) = (record.end(), record.files_behind());
         let part = self.partitions.get_mut(self.current).ok_or(StoreError::NoPartition(u8::MAX))?;
-        if record.offset != place {
+        if record.start() != place {
             return Err(part.damaged(object, Damage::Index));
         }
         if record.kind == Kind::Filemark {
@@ -125,6 +138,50 @@ impl ThreeFile {
         let part = self.part()?;
         part.cut_here(object)?;
         self.go(object)
+    }
+
+    /// Looks through the index of a partition, and the frames in its data.
+    ///
+    /// # Errors
+    /// [`StoreError::NoPartition`], or the storage failed.
+    pub fn condition(&mut self, partition: u8) -> Result<Condition, StoreError> {
+        self.enter(partition)?;
+        let discards = self.shape.discards_data;
+        let part = self.part()?;
+        let mut condition = Condition { broken: part.broken(), ..Condition::default() };
+        for object in 0..part.objects() {
+            match part.record(object) {
+                Ok(record) if discards || part.has_frame(object, &record)? => {}
+                Ok(_) => condition.frames += 1,
+                Err(StoreError::Damaged { .. }) => {
+                    condition.records += 1;
+                    condition.first.get_or_insert(object);
+                }
+                Err(storage) => return Err(storage),
+            }
+        }
+        Ok(condition)
+    }
+
+    /// Writes the frames of a partition that are damaged anew, from the index; says how many.
+    ///
+    /// # Errors
+    /// [`StoreError::ReadOnly`], [`StoreError::NoPartition`], or the storage failed.
+    pub fn mend_frames(&mut self, partition: u8) -> Result<u64, StoreError> {
+        if let Some(why) = self.read_only {
+            return Err(StoreError::ReadOnly(why));
+        }
+        self.enter(partition)?;
+        self.part()?.mend_frames()
+    }
+
+    /// Where an object begins in the data file of a partition.
+    ///
+    /// # Errors
+    /// [`StoreError::NoPartition`], or neither it nor the object before can be read.
+    pub fn offset_of(&mut self, partition: u8, object: u64) -> Result<u64, StoreError> {
+        self.enter(partition)?;
+        Ok(self.part()?.place(object)?.0)
     }
 
     /// Where the first object that is not whole is, in a partition; its end of data if all are.

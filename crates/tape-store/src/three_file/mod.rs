@@ -9,11 +9,13 @@
 mod append;
 mod compact;
 mod format;
+mod frame;
 mod index;
 pub mod inspect;
 mod partition;
 mod pipeline;
 mod read;
+pub(crate) mod rebuild;
 mod recover;
 mod seek;
 #[cfg(test)]
@@ -34,6 +36,8 @@ use pipeline::Pipeline;
 use std::io::{IoSlice, IoSliceMut};
 
 pub use append::FREE_RESERVE;
+pub use rebuild::Rebuilt;
+pub(crate) use recover::{NO_MARK, SHORT_DATA};
 
 /// A mounted tape in a folder.
 pub struct ThreeFile {
@@ -42,7 +46,7 @@ pub struct ThreeFile {
     current: usize,
     object: u64,
     file: u64,
-    /// Where the data of `object` begins.
+    /// Where `object` begins in `data.P`.
     offset: u64,
     shape: Shape,
     limits: Limits,
@@ -125,9 +129,8 @@ impl ThreeFile {
     pub fn open(mut folder: Box<dyn Folder>, shape: Shape) -> Result<(Self, Recovery), StoreError> {
         folder.lock(shape.read_only).map_err(StoreError::lock)?;
         let names = folder.list().map_err(StoreError::io("listing the cartridge's files"))?;
-        let exists = |number: &u8| names.iter().any(|name| *name == format!("data.{number}"));
         present(&names, &shape)?;
-        let last = (0..4_u8).take_while(exists).last().unwrap_or(0);
+        let last = last_partition(&names, shape.level);
         let mut buffers = read::Buffers::default();
         let recovery = Recovery::default();
         let mut opener = recover::Opener { folder: folder.as_mut(), shape: &shape, buffers: &mut buffers, recovery };
@@ -138,6 +141,7 @@ impl ThreeFile {
             Level::Mhvtl => Limits { block: mhvtl::MAX_BLOCK, object: mhvtl::MAX_OBJECT },
         };
         let opened_so = shape.read_only.then_some("it was opened so");
+        let read_only = if recovery.damaged && shape.level == Level::Mhvtl { Some(DAMAGED) } else { opened_so };
         let tape = Self {
             folder,
             partitions,
@@ -147,7 +151,7 @@ impl ThreeFile {
             offset: 0,
             shape,
             limits,
-            read_only: if recovery.damaged { Some(DAMAGED) } else { opened_so },
+            read_only,
             buffers,
             session: None,
             pipeline: Pipeline::default(),
@@ -172,6 +176,21 @@ impl ThreeFile {
         Ok(())
     }
 
+    /// Moves to the object that `find` names in a partition. If that fails, the position stays, in its partition too.
+    fn arrive<T>(
+        &mut self,
+        partition: u8,
+        find: impl FnOnce(&mut Partition) -> Result<(u64, T), StoreError>,
+    ) -> Result<T, StoreError> {
+        let before = self.current;
+        self.enter(partition)?;
+        let arrived = self.part().and_then(find).and_then(|(target, found)| self.go(target).map(|()| found));
+        if arrived.is_err() {
+            self.current = before;
+        }
+        arrived
+    }
+
     fn enter(&mut self, partition: u8) -> Result<(), StoreError> {
         if usize::from(partition) >= self.partitions.len() {
             return Err(StoreError::NoPartition(partition));
@@ -180,11 +199,28 @@ impl ThreeFile {
         Ok(())
     }
 
+    /// Bytes of the tape before the position: data alone, without what describes it in the file.
+    fn on_tape(&self) -> u64 {
+        let overhead = self.partitions.get(self.current).map_or(0, |part| part.layout.overhead());
+        let stored = self.object.saturating_sub(self.under_way());
+        self.offset.saturating_sub(overhead.saturating_mul(stored))
+    }
+
     /// Bytes of a partition.
     fn partition_capacity(&self, number: usize) -> u64 {
         let share = self.shape.capacity / (self.partitions.len() as u64).max(1);
         self.shape.sizes.get(number).copied().unwrap_or(share)
     }
+}
+
+/// The last partition. At level `ferric` one is there if any of its files is: it has lost the others.
+fn last_partition(names: &[String], level: Level) -> u8 {
+    let exists = |part: &str, number: &u8| names.contains(&format!("{part}.{number}"));
+    let last = match level {
+        Level::Ferric => (0..4).filter(|number| ["data", "indx", "mark"].iter().any(|part| exists(part, number))).max(),
+        Level::Mhvtl => (0..4).take_while(|number| exists("data", number)).last(),
+    };
+    last.unwrap_or(0)
 }
 
 /// The files without which a cartridge is not blank, or shorter, but broken.
@@ -197,7 +233,10 @@ fn present(names: &[String], shape: &Shape) -> Result<(), StoreError> {
     }
     for number in 1..4 {
         let data = format!("data.{number}");
-        if !has(&data) && ["indx", "meta", "mark"].iter().any(|name| has(&format!("{name}.{number}"))) {
+        if shape.level == Level::Mhvtl
+            && !has(&data)
+            && ["indx", "meta", "mark"].iter().any(|name| has(&format!("{name}.{number}")))
+        {
             return Err(StoreError::Format { file: data, what: "is missing".into() });
         }
     }
@@ -221,13 +260,17 @@ impl Medium for ThreeFile {
         self.limits.block
     }
 
+    fn is_storage_full(&self) -> bool {
+        self.ends_early()
+    }
+
     fn position(&self) -> Position {
         Position {
             partition: u8::try_from(self.current).unwrap_or(u8::MAX),
             object: self.object,
             file: self.file,
-            early_warning: self.offset > self.warning_at(),
-            programmable_warning: self.is_warned(self.offset),
+            early_warning: self.on_tape() > self.warning_at(),
+            programmable_warning: self.is_warned(self.on_tape()),
         }
     }
 
@@ -243,9 +286,9 @@ impl Medium for ThreeFile {
     fn usage(&self, partition: u8) -> Result<Usage, StoreError> {
         let part = self.partitions.get(usize::from(partition)).ok_or(StoreError::NoPartition(partition))?;
         let capacity = self.partition_capacity(usize::from(partition));
-        let here = if usize::from(partition) == self.current { self.offset } else { 0 };
+        let here = if usize::from(partition) == self.current { self.on_tape() } else { 0 };
         let early_warning = media::early_warning(capacity);
-        Ok(Usage { used: part.end(), capacity, early_warning, here, objects: part.objects() })
+        Ok(Usage { used: part.payload(), capacity, early_warning, here, objects: part.objects() })
     }
 
     fn append(&mut self, block: &[IoSlice<'_>], codec: Codec) -> Result<Written, StoreError> {
@@ -285,20 +328,18 @@ impl Medium for ThreeFile {
 
     fn locate(&mut self, partition: u8, object: u64) -> Result<bool, StoreError> {
         self.settle()?;
-        self.enter(partition)?;
-        let target = object.min(self.part()?.objects());
-        self.go(target)?;
-        Ok(target == object)
+        self.arrive(partition, |part| {
+            let target = object.min(part.objects());
+            Ok((target, target == object))
+        })
     }
 
     fn locate_file(&mut self, partition: u8, file: u64) -> Result<bool, StoreError> {
         self.settle()?;
-        self.enter(partition)?;
-        let part = self.part()?;
-        let found = file <= part.files();
-        let target = if found { part.behind_filemark(file)? } else { part.objects() };
-        self.go(target)?;
-        Ok(found)
+        self.arrive(partition, |part| {
+            let found = file <= part.files();
+            Ok((if found { part.behind_filemark(file)? } else { part.objects() }, found))
+        })
     }
 
     fn truncate(&mut self) -> Result<(), StoreError> {
@@ -306,8 +347,11 @@ impl Medium for ThreeFile {
             return Err(StoreError::ReadOnly(why));
         }
         self.settle()?;
-        let object = self.object;
-        self.part()?.truncate(object)
+        let (object, at) = (self.object, self.current);
+        let Self { partitions, buffers, shape, .. } = self;
+        partitions
+            .get_mut(at)
+            .map_or(Ok(()), |part| part.mend(buffers, shape.discards_data).and_then(|()| part.truncate(object)))
     }
 
     fn format(&mut self, sizes: &[u64]) -> Result<(), StoreError> {

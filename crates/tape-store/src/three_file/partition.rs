@@ -3,7 +3,10 @@
 //! Order of writes: data before the index records that point at it, both durable before the watermark that counts
 //! them; a cut lowers the watermark first. `docs/format.md` says why.
 
-use super::index::{Layout, Record};
+use super::compact;
+use super::frame::{self, Frame};
+use super::index::{Kind, Layout, Record};
+use super::read::Buffers;
 use super::watermark::{SLOT, Slot, Watermark};
 use super::wide::{self, Filemarks};
 use crate::backend::Backend;
@@ -55,11 +58,33 @@ pub(super) struct Partition {
     /// The slot whose watermark is durable, and how many came since in the other.
     durable_slot: Slot,
     marks_since: u32,
-    /// A synchronisation failed, so nothing that the files say can be relied upon until the tape is opened again.
-    unreliable: bool,
+    /// The watermark is in its file, though perhaps not durable.
+    mark_is_written: bool,
+    trouble: Trouble,
+    /// Why nothing may be appended but at the beginning, if so: what the files hold is not what was synchronised.
+    broken: Option<&'static str>,
+    /// The checksum of the last index record, if it is known.
+    last_tag: Option<u32>,
+    /// The index record of the object whose frame was stored last, until it is pushed.
+    encoded: Option<[u8; compact::SIZE]>,
     /// Records read ahead: the first one's number, and their bytes.
     ahead: (u64, Vec<u8>),
 }
+
+/// What a failure left behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Trouble {
+    #[default]
+    None,
+    /// A synchronisation failed. The system may have dropped what it could not write: all since the last one that succeeded
+    /// must be written again before anything else is.
+    Unsynchronised,
+    /// A cut may be half durable. Nothing is written until the tape is opened again.
+    HalfCut,
+}
+
+/// Bytes that are written again at a time.
+const PIECE: usize = 1 << 20;
 
 /// The files of a partition.
 pub(super) struct Files {
@@ -93,7 +118,11 @@ impl Partition {
             mark,
             durable_slot,
             marks_since: 0,
-            unreliable: false,
+            mark_is_written: true,
+            trouble: Trouble::None,
+            broken: None,
+            last_tag: None,
+            encoded: None,
             ahead: (0, Vec::new()),
         }
     }
@@ -143,8 +172,22 @@ impl Partition {
             marks.forget(object);
         }
         self.set_extent(object, end, files);
+        if object == 0 {
+            self.set_framed(true);
+        }
         self.expected = object;
+        self.broken = None;
         self.agree()
+    }
+
+    /// Refuses appends but at the beginning from here on: the files do not hold what was synchronised.
+    pub(super) const fn break_off(&mut self, why: &'static str) {
+        self.broken = Some(why);
+    }
+
+    /// Why nothing may be appended but at the beginning, if so.
+    pub(super) const fn broken(&self) -> Option<&'static str> {
+        self.broken
     }
 
     /// Takes the size that recovery found.
@@ -153,14 +196,23 @@ impl Partition {
         (self.indx_flushed, self.data_flushed, self.write_back) = (objects, end, end);
         // What was read ahead may lie behind the new end, where other records will be.
         self.ahead.1.clear();
+        self.last_tag = None;
+    }
+
+    /// Whether objects get frames from here on; a tape without them gets them when it is written anew.
+    pub(super) const fn set_framed(&mut self, on: bool) {
+        if let Layout::Compact { framed } = &mut self.layout {
+            *framed = on;
+        }
     }
 
     pub(super) const fn objects(&self) -> u64 {
         self.objects
     }
 
-    pub(super) const fn end(&self) -> u64 {
-        self.end
+    /// Bytes of data, without frames.
+    pub(super) const fn payload(&self) -> u64 {
+        self.end.saturating_sub(self.layout.overhead().saturating_mul(self.objects))
     }
 
     pub(super) const fn files(&self) -> u64 {
@@ -230,11 +282,11 @@ impl Partition {
         match &self.layout {
             _ if object >= self.objects => Ok(self.files),
             Layout::Wide(marks) => Ok(marks.before(object)),
-            Layout::Compact => Ok(self.probe(object)?.files.into()),
+            Layout::Compact { .. } => Ok(self.place(object)?.1),
         }
     }
 
-    /// Where the data of an object begins, and how many filemarks are before it: what its predecessor says, so that a
+    /// Where an object begins, and how many filemarks are before it: what its predecessor says, so that a
     /// damaged object can be overwritten.
     pub(super) fn place(&mut self, object: u64) -> Result<(u64, u64), StoreError> {
         match object.checked_sub(1) {
@@ -243,7 +295,7 @@ impl Partition {
             Some(before) => match self.probe(before) {
                 Ok(record) => Ok((record.end(), record.files_behind())),
                 // Its predecessor is damaged; then it says itself where it is.
-                Err(damage) => self.probe(object).map(|own| (own.offset, own.files.into())).map_err(|_| damage),
+                Err(damage) => self.probe(object).map(|own| (own.start(), own.files.into())).map_err(|_| damage),
             },
         }
     }
@@ -266,13 +318,15 @@ impl Partition {
         match (file.checked_sub(1), &self.layout) {
             (None, _) => Ok(0),
             (Some(before), Layout::Wide(marks)) => Ok(marks.object(before).map_or(self.objects, |mark| mark + 1)),
-            (Some(before), Layout::Compact) => self.first_behind(before, 0, self.objects),
+            (Some(before), Layout::Compact { .. }) => self.first_behind(before, 0, self.objects),
         }
     }
 
-    /// Makes room in memory for the next object. A failure here is about objects that were accepted before.
+    /// Makes room in memory for the next object, whose data has this length. A failure here is about objects that were
+    /// accepted before.
     pub(super) fn prepare(&mut self, len: usize) -> Result<(), StoreError> {
         self.reliable()?;
+        let len = len + usize::try_from(self.layout.overhead()).unwrap_or_default();
         if self.indx_pending.len() >= RECORDS * self.layout.size() {
             self.flush()?;
         }
@@ -282,9 +336,24 @@ impl Partition {
         if self.end - self.mark.data_len.min(self.end) >= CHECKPOINT { self.sync() } else { Ok(()) }
     }
 
-    /// Stores the data of the next block: gathered if small, from where it lies if large. A failure is about this block
-    /// alone.
-    pub(super) fn store(&mut self, stored: &[IoSlice<'_>], len: usize) -> Result<(), StoreError> {
+    /// Stores the data of the next object, with its frame: gathered if small, from where it lies if large. A failure is
+    /// about this object alone.
+    pub(super) fn store(&mut self, record: &Record, stored: &[IoSlice<'_>], len: usize) -> Result<(), StoreError> {
+        self.encoded = None;
+        if record.framed {
+            let frame = Frame { object: self.objects, record: *record, previous: self.last_tag()? };
+            let bytes = compact::encode(record, self.number, self.objects);
+            let frame = frame.encode(self.number, &bytes);
+            self.encoded = Some(bytes);
+            let mut all: SmallVec<[IoSlice<'_>; 8]> = SmallVec::new();
+            all.push(IoSlice::new(&frame));
+            all.extend(stored.iter().copied());
+            return self.store_bytes(&all, frame.len() + len);
+        }
+        self.store_bytes(stored, len)
+    }
+
+    fn store_bytes(&mut self, stored: &[IoSlice<'_>], len: usize) -> Result<(), StoreError> {
         if len < DIRECT {
             stored.iter().for_each(|slice| self.data_pending.extend_from_slice(slice));
             return Ok(());
@@ -296,9 +365,24 @@ impl Partition {
         Ok(())
     }
 
+    /// The checksum of the last index record; 0 if there is none.
+    fn last_tag(&mut self) -> Result<u32, StoreError> {
+        if let Some(tag) = self.last_tag {
+            return Ok(tag);
+        }
+        let Some(last) = self.objects.checked_sub(1) else { return Ok(0) };
+        let bytes = self.bytes_of(last)?;
+        Ok(self.layout.tag(&bytes))
+    }
+
     /// Adds a record whose data is stored, at end of data.
     pub(super) fn push(&mut self, record: &Record) {
-        self.layout.push(record, self.number, self.objects, &mut self.indx_pending);
+        let before = self.indx_pending.len();
+        match self.encoded.take() {
+            Some(bytes) => self.indx_pending.extend_from_slice(&bytes),
+            None => self.layout.push(record, self.number, self.objects, &mut self.indx_pending),
+        }
+        self.last_tag = self.indx_pending.get(before..).map(|bytes| self.layout.tag(bytes));
         self.objects += 1;
         self.end = record.end();
         self.files = record.files_behind();
@@ -349,8 +433,9 @@ impl Partition {
         let first = flushed + kept as u64;
         let lost = self.indx_pending.get(kept * size..(kept + 1) * size);
         if let Some(record) = lost.and_then(|bytes| self.layout.decode(number, first, bytes)) {
-            (self.end, self.files) = (record.offset, record.files.into());
+            (self.end, self.files) = (record.start(), record.files.into());
         }
+        self.last_tag = None;
         self.indx_pending.truncate(kept * size);
         if let Layout::Wide(marks) = &mut self.layout {
             marks.forget(first);
@@ -363,6 +448,10 @@ impl Partition {
     /// Makes everything durable, and then says so in the watermark. The watermark itself may reach the disk later:
     /// an older one only means more to verify.
     pub(super) fn sync(&mut self) -> Result<(), StoreError> {
+        if self.broken.is_some() {
+            // Nothing was written, and what is there is not to be relied on.
+            return Ok(());
+        }
         self.reliable()?;
         self.flush()?;
         let mark = self.mark_at(self.objects, self.end, self.files)?;
@@ -373,12 +462,41 @@ impl Partition {
         self.write_mark(mark)
     }
 
+    /// Writes again all that followed the last synchronisation that succeeded, after one that failed, and makes it durable:
+    /// the system may have dropped what it could not write, and would not say so the next time.
+    ///
+    /// # Errors
+    /// The storage still fails, or something cannot be read back as it was: then it is lost, and the tape must be opened
+    /// again.
+    pub(super) fn mend(&mut self, buffers: &mut Buffers, discards: bool) -> Result<(), StoreError> {
+        if self.trouble != Trouble::Unsynchronised {
+            return Ok(());
+        }
+        for object in self.mark.objects..self.indx_flushed {
+            let record = self.record(object)?;
+            if record.kind == Kind::Block && !discards {
+                buffers.check(self, object, &record)?;
+            }
+        }
+        let size = self.layout.size() as u64;
+        let (data, indx) = (self.mark.data_len..self.data_flushed, self.mark.objects * size..self.indx_flushed * size);
+        if !discards {
+            write_again(self.data.as_mut(), data).map_err(self.io("writing", "data"))?;
+        }
+        write_again(self.indx.as_mut(), indx).map_err(self.io("writing", "indx"))?;
+        self.durable()?;
+        self.trouble = Trouble::None;
+        Ok(())
+    }
+
     /// A synchronisation that fails once says nothing the next time: the system may have dropped what it could not write.
     fn durable(&mut self) -> Result<(), StoreError> {
         let data = self.data.sync().map_err(self.io("synchronising", "data"));
         let indx = data.and_then(|()| self.indx.sync().map_err(self.io("synchronising", "indx")));
         let result = indx.and_then(|()| self.with_filemarks("writing", Filemarks::write));
-        self.unreliable |= result.is_err();
+        if result.is_err() && self.trouble == Trouble::None {
+            self.trouble = Trouble::Unsynchronised;
+        }
         result
     }
 
@@ -390,7 +508,7 @@ impl Partition {
     ) -> Result<(), StoreError> {
         let failed = self.io(what, "meta");
         match &mut self.layout {
-            Layout::Compact => Ok(()),
+            Layout::Compact { .. } => Ok(()),
             Layout::Wide(marks) => call(marks).map_err(failed),
         }
     }
@@ -398,6 +516,9 @@ impl Partition {
     /// As [`Self::sync`], and the watermark and the table of filemarks too.
     pub(super) fn close(&mut self) -> Result<(), StoreError> {
         self.sync()?;
+        if self.broken.is_some() {
+            return Ok(());
+        }
         self.data.check_linked().map_err(self.io("closing", "data"))?;
         self.indx.check_linked().map_err(self.io("closing", "indx"))?;
         self.with_filemarks("synchronising", Filemarks::sync)?;
@@ -413,23 +534,36 @@ impl Partition {
             }
             None => 0,
         };
-        Ok(Watermark { sequence: self.mark.sequence, objects, data_len: end, files, last_crc })
+        let framed = self.layout.is_framed();
+        Ok(Watermark { sequence: self.mark.sequence, objects, data_len: end, files, last_crc, framed })
     }
 
     fn write_mark(&mut self, mark: Watermark) -> Result<(), StoreError> {
-        let mark = Watermark { sequence: self.mark.sequence + 1, ..mark };
-        let slot = self.durable_slot.other();
-        let written = self.mark_file.write_at(slot.offset(), &[IoSlice::new(&mark.encode(self.number))]);
-        written.map_err(self.io("writing", "mark"))?;
-        self.mark = mark;
+        self.mark = Watermark { sequence: self.mark.sequence + 1, ..mark };
+        // Until the call below succeeds, nothing is known of what the slot holds.
+        self.mark_is_written = false;
         self.marks_since += 1;
+        self.put_mark()?;
         if self.marks_since >= MARKS { self.sync_mark() } else { Ok(()) }
     }
 
+    /// Writes the watermark to the slot that is not known to be durable.
+    fn put_mark(&mut self) -> Result<(), StoreError> {
+        let slot = self.durable_slot.other();
+        let written = self.mark_file.write_at(slot.offset(), &[IoSlice::new(&self.mark.encode(self.number))]);
+        written.map_err(self.io("writing", "mark"))?;
+        self.mark_is_written = true;
+        Ok(())
+    }
+
     fn sync_mark(&mut self) -> Result<(), StoreError> {
-        let synced = self.mark_file.sync().map_err(self.io("synchronising", "mark"));
-        self.unreliable |= synced.is_err();
-        synced?;
+        if !self.mark_is_written {
+            self.put_mark()?;
+        }
+        // If that fails, the watermark before is durable still, and this one is written again before it counts.
+        self.mark_is_written = false;
+        self.mark_file.sync().map_err(self.io("synchronising", "mark"))?;
+        self.mark_is_written = true;
         self.durable_slot = self.durable_slot.other();
         self.marks_since = 0;
         Ok(())
@@ -438,21 +572,26 @@ impl Partition {
     /// Drops everything from an object on. The watermark goes down first and the cut is durable before anything is
     /// written behind it, so that old and new objects never mix.
     pub(super) fn truncate(&mut self, object: u64) -> Result<(), StoreError> {
-        if object >= self.objects {
+        if let (Some(why), true) = (self.broken, object > 0) {
+            return Err(StoreError::Format { file: format!("partition {}", self.number), what: why.into() });
+        }
+        if object >= self.objects && self.broken.is_none() {
             return Ok(());
         }
         self.reliable()?;
         self.flush()?;
         let (end, files) = self.place(object)?;
-        // Half a cut is for the next open to understand, not for more writes.
-        self.unreliable = true;
-        if object < self.mark.objects {
+        if object < self.mark.objects || self.broken.is_some() {
             let mark = self.mark_at(object, end, files)?;
-            self.write_mark(mark)?;
+            let framed = mark.framed || object == 0;
+            self.mark_file.set_len(2 * SLOT).map_err(self.io("making", "mark"))?;
+            self.write_mark(Watermark { framed, ..mark })?;
         }
         if self.marks_since > 0 {
             self.sync_mark()?;
         }
+        // Half a cut is for the next open to understand, not for more writes.
+        self.trouble = Trouble::HalfCut;
         self.with_filemarks("cutting", |marks| marks.count_before(object))?;
         self.indx.set_len(object * self.layout.size() as u64).map_err(self.io("cutting", "indx"))?;
         // From here on the cut is made, whatever else fails.
@@ -460,24 +599,29 @@ impl Partition {
             marks.forget(object);
         }
         self.set_extent(object, end, files);
+        if object == 0 {
+            self.set_framed(true);
+        }
         self.with_filemarks("cutting", Filemarks::trim)?;
         self.indx.sync().map_err(self.io("synchronising", "indx"))?;
         self.data.set_len(end).map_err(self.io("cutting", "data"))?;
-        self.unreliable = false;
+        (self.trouble, self.broken) = (Trouble::None, None);
         Ok(())
     }
 
     /// Whether the files are as they should be, and may be written.
     fn reliable(&self) -> Result<(), StoreError> {
-        if self.unreliable {
-            return Err(self.io("writing", "data")(io::Error::other("an earlier cut or synchronisation failed")));
-        }
-        Ok(())
+        let why = match self.trouble {
+            Trouble::None => return Ok(()),
+            Trouble::Unsynchronised => "an earlier synchronisation failed",
+            Trouble::HalfCut => "an earlier cut failed; the cartridge must be loaded again",
+        };
+        Err(self.io("writing", "data")(io::Error::other(why)))
     }
 
     /// Has the disk read what follows, as long as blocks are read one after the other.
     fn announce(&mut self, record: &Record) {
-        let sequential = record.offset == self.read_until;
+        let sequential = record.start() == self.read_until;
         self.read_until = record.end();
         if !sequential {
             self.announced = record.end();
@@ -486,6 +630,45 @@ impl Partition {
             self.announced = record.end() + ANNOUNCE;
             self.data.will_read(from, self.announced - from);
         }
+    }
+
+    /// Whether an object has its frame, or needs none.
+    pub(super) fn has_frame(&mut self, object: u64, record: &Record) -> Result<bool, StoreError> {
+        if !record.framed {
+            return Ok(true);
+        }
+        if record.offset > self.data_flushed {
+            self.flush_data()?;
+        }
+        let found = self.frame_at(record.start())?;
+        Ok(found.is_some_and(|frame| frame.object == object && frame.record == *record))
+    }
+
+    /// The frame at an offset of the data, if one is there.
+    pub(super) fn frame_at(&mut self, at: u64) -> Result<Option<Frame>, StoreError> {
+        let mut bytes = [0; frame::SIZE];
+        let got = self.data.read_at(at, &mut [IoSliceMut::new(&mut bytes)]).map_err(self.io("reading", "data"))?;
+        Ok(Frame::decode(self.number, at, bytes.get(..got).unwrap_or_default()))
+    }
+
+    /// Writes the frames that are damaged anew, from the index.
+    pub(super) fn mend_frames(&mut self) -> Result<u64, StoreError> {
+        let (mut mended, mut previous) = (0, 0);
+        for object in 0..self.objects {
+            if let Ok(record) = self.record(object)
+                && !self.has_frame(object, &record)?
+            {
+                let bytes = compact::encode(&record, self.number, object);
+                let frame = Frame { object, record, previous }.encode(self.number, &bytes);
+                let written = self.data.write_at(record.start(), &[IoSlice::new(&frame)]);
+                written.map_err(self.io("writing", "data"))?;
+                mended += 1;
+            }
+            let bytes = self.bytes_of(object)?;
+            previous = self.layout.tag(&bytes);
+        }
+        self.data.sync().map_err(self.io("synchronising", "data"))?;
+        Ok(mended)
     }
 
     /// Fills the slices with an object's stored bytes.
@@ -498,4 +681,20 @@ impl Partition {
         let got = self.data.read_at(record.offset, into).map_err(self.io("reading", "data"))?;
         Ok(got == wanted)
     }
+}
+
+/// Reads these bytes of a file and writes them where they are: so that the system has to store them, even if it lost them.
+fn write_again(file: &mut dyn Backend, range: std::ops::Range<u64>) -> io::Result<()> {
+    let (mut at, mut piece) = (range.start, vec![0; PIECE]);
+    while at < range.end {
+        let wanted = usize::try_from(range.end - at).unwrap_or(PIECE).min(PIECE);
+        let window = piece.get_mut(..wanted).unwrap_or_default();
+        let got = file.read_at(at, &mut [IoSliceMut::new(window)])?;
+        if got == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        file.write_at(at, &[IoSlice::new(piece.get(..got).unwrap_or_default())])?;
+        at += got as u64;
+    }
+    Ok(())
 }

@@ -92,6 +92,11 @@ impl ThreeFile {
         self.pipeline.purpose == Purpose::Write
     }
 
+    /// Blocks that count in the position and are not stored yet.
+    pub(super) fn under_way(&self) -> u64 {
+        if self.is_appending() { self.pipeline.under_way.len() as u64 } else { 0 }
+    }
+
     /// Whether blocks of this kind go to the workers.
     fn hands_over(&self, len: usize, codec: Codec) -> bool {
         let places = self.pipeline.free.len() + self.pipeline.under_way.len();
@@ -114,10 +119,11 @@ impl ThreeFile {
             self.settle()?;
         }
         let worst = (len + if seal.is_some() { MOST_OVERHEAD } else { 0 }) as u64;
-        let end = self.offset + self.pipeline.worst + worst;
+        let here = self.on_tape();
+        let end = here + self.pipeline.worst + worst;
         // The next boundary that something is said of.
-        let boundary = if self.is_warned(self.offset) { self.warning_at() } else { self.programmable_at() };
-        if end > boundary || !self.fits(self.offset, self.pipeline.worst + worst)? {
+        let boundary = if self.is_warned(here) { self.warning_at() } else { self.programmable_at() };
+        if end > boundary || !self.fits(here, self.pipeline.worst + worst)? {
             self.settle()?;
             return Ok(None);
         }

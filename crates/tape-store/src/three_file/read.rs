@@ -34,7 +34,7 @@ impl ThreeFile {
         let record = part.record(object);
         if record.is_err() {
             // Its successor says where we are then.
-            let next = part.record(object + 1).map(|next| (next.offset, next.files.into()));
+            let next = part.record(object + 1).map(|next| (next.start(), next.files.into()));
             (self.offset, self.file) = next.unwrap_or((self.offset, self.file));
             self.object += 1;
         }

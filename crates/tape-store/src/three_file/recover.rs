@@ -21,6 +21,12 @@ struct Extent {
     files: u64,
 }
 
+/// Why a partition takes no appends but at its beginning.
+const SHORT_INDEX: &str = "its index is shorter than what was synchronised";
+pub(crate) const SHORT_DATA: &str = "its data is shorter than what was synchronised";
+const OTHER_INDEX: &str = "its index is not the one that was synchronised";
+pub(crate) const NO_MARK: &str = "its watermark is missing or damaged, or its index is";
+
 const NOTHING: Extent = Extent { objects: 0, end: 0, files: 0 };
 
 /// Where a partition's files are and how they are to be opened.
@@ -33,33 +39,40 @@ pub(super) struct Opener<'a> {
 
 impl Opener<'_> {
     pub(super) fn open(&mut self, number: u8) -> Result<Partition, StoreError> {
+        let was_there = self.was_there(number)?;
         let (mut files, skip) = self.files(number)?;
         let length = |file: &mut Box<dyn Backend>| {
             file.len().map_err(StoreError::io(format!("measuring the files of partition {number}")))
         };
         let (data_len, indx_len) = (length(&mut files.data)?, length(&mut files.indx)?);
-        let blank = data_len == 0 && indx_len == 0 && is_zero(files.mark.as_mut(), number)?;
+        let blank = was_there && data_len == 0 && indx_len == 0 && is_zero(files.mark.as_mut(), number)?;
         match self.shape.level {
             _ if self.shape.salvage => self.unmarked(number, files, [data_len, indx_len]),
             Level::Ferric if blank => blank_partition(number, files, self.shape.read_only),
-            Level::Ferric => {
-                let (mark, slot) = read_mark(files.mark.as_mut(), number, self.shape.read_only)?.ok_or_else(|| {
-                    let file = format!("mark.{number}");
-                    StoreError::Format { file, what: "neither of its two watermarks is whole".into() }
-                })?;
-                self.marked(number, files, mark, slot, [data_len, indx_len])
-            }
+            Level::Ferric => match read_mark(files.mark.as_mut(), number, self.shape.read_only)? {
+                Some((mark, slot)) => self.marked(number, files, mark, slot, [data_len, indx_len]),
+                None => self.unmarked(number, files, [data_len, indx_len]),
+            },
             Level::Mhvtl => self.mhvtl(number, files, skip, [data_len, indx_len]),
         }
+    }
+
+    /// Whether the data file of a partition is there, or no tape at all yet.
+    fn was_there(&mut self, number: u8) -> Result<bool, StoreError> {
+        let names = self.folder.list().map_err(StoreError::io("listing the cartridge's files"))?;
+        let of_tape = |name: &String| ["data.", "indx.", "mark."].iter().any(|part| name.starts_with(part));
+        Ok(names.contains(&format!("data.{number}")) || !names.iter().any(of_tape))
     }
 
     /// The files by their names, and how many bytes of `meta` are not its own. Formats 3 to 5 of mhvtl have no numbers.
     fn files(&mut self, number: u8) -> Result<(Files, u64), StoreError> {
         let wide = self.shape.level == Level::Mhvtl;
+        // The data first: without it, the others are what is left of a partition.
+        let data = self.file("data", number)?;
+        let data = if self.shape.discards_data { Box::new(Discard) } else { data };
         let (indx, mark) = (self.file("indx", number)?, self.file("mark", number)?);
-        let data = if self.shape.discards_data { Box::new(Discard) } else { self.file("data", number)? };
         if !wide {
-            return Ok((Files { data, indx, mark, layout: Layout::Compact }, 0));
+            return Ok((Files { data, indx, mark, layout: Layout::Compact { framed: true } }, 0));
         }
         let mut meta = self.file("meta", number)?;
         let skip = mhvtl::memory_before(meta.as_mut()).map_err(StoreError::io(format!("reading meta.{number}")))?;
@@ -90,19 +103,26 @@ impl Opener<'_> {
     ) -> Result<Partition, StoreError> {
         let size = files.layout.size() as u64;
         let records = indx_len / size;
-        let short = |file: &str, have: u64, need: u64| StoreError::Format {
-            file: format!("{file}.{number}"),
-            what: format!("has {have} bytes, but {need} were synchronised"),
-        };
-        if records < mark.objects {
-            return Err(short("indx", indx_len, mark.objects * size));
-        }
-        if data_len < mark.data_len && !self.shape.discards_data {
-            return Err(short("data", data_len, mark.data_len));
-        }
         let mut part = Partition::new(number, files, mark, slot);
         part.set_extent(records, data_len, 0);
-        let synced = synchronised_extent(&mut part, &mark)?;
+        let synced = Extent { objects: mark.objects, end: mark.data_len, files: mark.files };
+        let broken = if records < mark.objects {
+            Some(SHORT_INDEX)
+        } else if data_len < mark.data_len && !self.shape.discards_data {
+            Some(SHORT_DATA)
+        } else if is_synchronised(&mut part, &mark)? {
+            None
+        } else {
+            Some(OTHER_INDEX)
+        };
+        if let Some(why) = broken {
+            tracing::warn!(partition = number, why, "partition is damaged: what can be read is read");
+            part.set_extent(synced.objects, synced.end, synced.files);
+            part.set_framed(mark.framed);
+            part.break_off(why);
+            self.recovery.damaged = true;
+            return Ok(part);
+        }
         let whole = self.verify_tail(&mut part, synced, records)?;
         self.recovery.kept += whole.objects - mark.objects;
         self.recovery.dropped += records - whole.objects;
@@ -111,6 +131,13 @@ impl Opener<'_> {
             cut(&mut part, &whole)?;
         }
         part.set_extent(whole.objects, whole.end, whole.files);
+        let framed = match whole.objects {
+            0 => true,
+            _ if mark.objects > 0 => mark.framed,
+            // It was written anew since, and maybe by another version.
+            _ => part.record(0)?.framed,
+        };
+        part.set_framed(framed);
         Ok(part)
     }
 
@@ -118,7 +145,7 @@ impl Opener<'_> {
     fn verify_tail(&mut self, part: &mut Partition, mut at: Extent, records: u64) -> Result<Extent, StoreError> {
         while at.objects < records {
             let Ok(record) = part.record(at.objects) else { break };
-            let follows = record.offset == at.end && u64::from(record.files) == at.files;
+            let follows = record.start() == at.end && u64::from(record.files) == at.files;
             if !follows || !self.is_whole(part, at.objects, &record)? {
                 break;
             }
@@ -134,6 +161,9 @@ impl Opener<'_> {
     }
 
     fn is_whole(&mut self, part: &mut Partition, object: u64, record: &Record) -> Result<bool, StoreError> {
+        if !self.shape.discards_data && !part.has_frame(object, record)? {
+            return Ok(false);
+        }
         if record.kind == Kind::Filemark {
             return Ok(record.stored == 0);
         }
@@ -158,7 +188,7 @@ impl Opener<'_> {
         if !readable || marks.before(mark.objects) != mark.files {
             let mut part = Partition::new(number, files, mark, slot);
             part.set_extent(mark.objects, u64::MAX, 0);
-            let (_, numbers, _) = survey(&mut part, mark.objects)?;
+            let Survey { numbers, .. } = survey(&mut part, mark.objects)?;
             files = part.into_files();
             if let Layout::Wide(marks) = &mut files.layout {
                 marks.set(numbers);
@@ -167,7 +197,7 @@ impl Opener<'_> {
             marks.forget(mark.objects);
         }
         let part = self.marked(number, files, mark, slot, lens)?;
-        self.settle(part)
+        if part.broken().is_some() { Ok(part) } else { self.settle(part) }
     }
 
     /// Looks through the whole index of a tape that mhvtl wrote, or whose watermark is lost. Nothing is cut: who knows what was synchronised?
@@ -186,15 +216,24 @@ impl Opener<'_> {
         let mark = Watermark { sequence: stale.sequence, ..Watermark::default() };
         let mut part = Partition::new(number, files, mark, slot);
         part.set_extent(records, u64::MAX, 0);
-        let (at, numbers, mut damaged) = survey(&mut part, records)?;
-        damaged |= indx_len % size != 0 || self.shape.salvage;
+        let Survey { mut at, numbers, mut damaged, framed, ends } = survey(&mut part, records)?;
+        // Without a watermark, a tape of level `ferric` may have lost objects at its end.
+        damaged |= indx_len % size != 0 || self.shape.salvage || self.shape.level == Level::Ferric;
         damaged |= data_len < at.end && !self.shape.discards_data;
         damaged |= records == 0 && (data_len > 0 || counted > 0);
         if let Layout::Wide(marks) = &mut part.layout {
             marks.set(numbers);
         }
+        if !ends && self.shape.level == Level::Ferric {
+            // What the last object had is not known; nothing of it is cut.
+            at.end = at.end.max(data_len);
+        }
         part.set_extent(at.objects, at.end, at.files);
         part.expect(if self.shape.ours { stale.objects } else { 0 });
+        part.set_framed(framed);
+        if damaged {
+            part.break_off(NO_MARK);
+        }
         self.recovery.damaged |= damaged;
         if damaged { Ok(part) } else { self.settle(part) }
     }
@@ -209,25 +248,43 @@ impl Opener<'_> {
     }
 }
 
+/// What an index has.
+struct Survey {
+    at: Extent,
+    /// Filemarks.
+    numbers: Vec<u32>,
+    /// A record is not as it should be.
+    damaged: bool,
+    /// Objects have frames.
+    framed: bool,
+    /// The last record can be read, and says where the data ends.
+    ends: bool,
+}
+
 /// Looks at the first `objects` records: where they end, which are filemarks, and whether one is not as it should be.
-fn survey(part: &mut Partition, objects: u64) -> Result<(Extent, Vec<u32>, bool), StoreError> {
+fn survey(part: &mut Partition, objects: u64) -> Result<Survey, StoreError> {
     let (mut at, mut numbers, mut damaged) = (NOTHING, Vec::new(), false);
+    // A tape without a record that says otherwise gets frames.
+    let (mut framed, mut ends, counts) = (true, true, matches!(part.layout, Layout::Compact { .. }));
     while at.objects < objects {
         match part.record(at.objects) {
             Ok(record) => {
-                damaged |= record.offset != at.end;
-                at.end = record.end();
+                damaged |= record.start() != at.end;
+                (framed, ends) = (record.framed, true);
+                (at.end, at.files) = (record.end(), record.files_behind());
                 if record.kind == Kind::Filemark {
                     numbers.push(u32::try_from(at.objects).unwrap_or(u32::MAX));
                 }
             }
-            Err(StoreError::Damaged { .. }) => damaged = true,
+            Err(StoreError::Damaged { .. }) => (damaged, ends) = (true, false),
             Err(storage) => return Err(storage),
         }
         at.objects += 1;
     }
-    at.files = numbers.len() as u64;
-    Ok((at, numbers, damaged))
+    if !counts {
+        at.files = numbers.len() as u64;
+    }
+    Ok(Survey { at, numbers, damaged, framed, ends })
 }
 
 /// Whether a `mark.P` holds nothing yet: its making may have been cut short.
@@ -262,25 +319,18 @@ fn read_mark(mark: &mut dyn Backend, number: u8, read_only: bool) -> Result<Opti
     Ok(Watermark::newest(number, bytes.get(..got).unwrap_or_default()))
 }
 
-/// The extent at the watermark, if the last synchronised record is what it was.
-fn synchronised_extent(part: &mut Partition, mark: &Watermark) -> Result<Extent, StoreError> {
-    let Some(last) = mark.objects.checked_sub(1) else { return Ok(NOTHING) };
-    let marked = Extent { objects: mark.objects, end: mark.data_len, files: mark.files };
+/// Whether the last synchronised record is what it was.
+fn is_synchronised(part: &mut Partition, mark: &Watermark) -> Result<bool, StoreError> {
+    let Some(last) = mark.objects.checked_sub(1) else { return Ok(true) };
     let record = match part.record(last) {
         Ok(record) => record,
         // Damage of one object: it is told there, and the others are where they were.
-        Err(StoreError::Damaged { .. }) => return Ok(marked),
+        Err(StoreError::Damaged { .. }) => return Ok(true),
         Err(storage) => return Err(storage),
     };
-    let tag = {
-        let bytes = part.bytes_of(last)?;
-        part.layout.tag(&bytes)
-    };
-    if tag != mark.last_crc || record.end() != mark.data_len || record.files_behind() != mark.files {
-        let what = format!("record {last} is not the one that was synchronised");
-        return Err(StoreError::Format { file: format!("indx.{}", part.number), what });
-    }
-    Ok(marked)
+    let bytes = part.bytes_of(last)?;
+    let tag = part.layout.tag(&bytes);
+    Ok(tag == mark.last_crc && record.end() == mark.data_len && record.files_behind() == mark.files)
 }
 
 fn cut(part: &mut Partition, whole: &Extent) -> Result<(), StoreError> {

@@ -437,10 +437,27 @@ fn damage_is_reported_at_its_object_and_not_healed() {
     assert_eq!(error.to_string(), "partition 0, object 1: its checksum is wrong");
     assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap(), Found::Block { len: 1000, stored: 1000 });
     drop(tape);
-    for (file, cut) in [("indx.0", 64), ("data.0", 2999), ("mark.0", 0)] {
+    // What is left is read, what is not is an error at its place, and nothing but the beginning takes writes.
+    for (file, cut, good) in [("indx.0", 64, 2), ("data.0", 3 * 1064 - 1, 2), ("mark.0", 0, 3), ("data.0", 0, 0)] {
         let broken = copy_of(&folder);
         crate::backend::Folder::open(&mut broken.clone(), file).unwrap().set_len(cut).unwrap();
-        assert!(ThreeFile::open(Box::new(broken), Shape::ferric(CAPACITY)).is_err(), "{file} cut to {cut}");
+        let (mut tape, recovery) = ThreeFile::open(Box::new(broken.clone()), Shape::ferric(CAPACITY)).unwrap();
+        assert!(recovery.damaged, "{file} cut to {cut}");
+        for object in 0..3 {
+            let read = tape.read(&mut [IoSliceMut::new(&mut buffer)]);
+            // The second has been damaged before.
+            assert_eq!(read.is_ok(), object < good && object != 1, "{file} cut to {cut}, object {object}");
+        }
+        assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap(), Found::EndOfData);
+        let refused = tape.append(&[IoSlice::new(b"x")], Codec::NONE).unwrap_err();
+        assert!(matches!(refused, StoreError::Format { .. }), "{refused}");
+        tape.close().unwrap();
+        tape.locate(0, 0).unwrap();
+        tape.append(&[IoSlice::new(b"anew")], Codec::NONE).unwrap();
+        tape.close().unwrap();
+        drop(tape);
+        let (mut tape, recovery) = ThreeFile::open(Box::new(broken), Shape::ferric(CAPACITY)).unwrap();
+        assert_eq!((recovery.damaged, contents(&mut tape).len()), (false, 1), "{file} cut to {cut}");
     }
 }
 
@@ -451,6 +468,65 @@ fn copy_of(folder: &MemoryFolder) -> MemoryFolder {
         to.replace(&name, &bytes).unwrap();
     }
     to
+}
+
+/// One call fails, a synchronisation too, and drops what it should have stored; then the disk is whole again. What was not lost
+/// and said so is there after a loss of power, without the tape being opened in between.
+#[test]
+fn after_a_failure_the_tape_goes_on() {
+    for (level, error) in
+        LEVELS.into_iter().flat_map(|level| [(level, ErrorKind::StorageFull), (level, ErrorKind::Other)])
+    {
+        let mut failures = 0;
+        for at in 0..80 {
+            let folder = blank(level);
+            let mut tape = open_with(&folder, level, 0);
+            folder.fail_at(Some(folder.calls() + at), error);
+            let (mut expected, mut failed) = (Vec::new(), false);
+            for number in 0..24_u8 {
+                let bytes = block(number, if number % 5 == 1 { 70_000 } else { 100 });
+                loop {
+                    let done = match number % 4 {
+                        3 => tape.append_filemark(),
+                        _ => tape.append(&[IoSlice::new(&bytes)], Codec::NONE),
+                    };
+                    if matches!(done, Ok(Written::Done { .. })) {
+                        break;
+                    }
+                    assert!(!failed, "{level:?} {error} call {at}: {done:?}");
+                    failed = true;
+                    folder.fail_at(None, error);
+                    if let Some(lost) = tape.take_deferred() {
+                        assert_eq!(tape.position().object, lost.lost_from.object, "{level:?} call {at}");
+                        expected.truncate(usize::try_from(lost.lost_from.object).unwrap());
+                    }
+                }
+                expected.push(if number % 4 == 3 { Record::Filemark } else { Record::Block(bytes) });
+                if number % 4 == 3
+                    && let Err(cause) = tape.sync()
+                {
+                    assert!(!failed, "{level:?} {error} call {at}: {cause}");
+                    failed = true;
+                    folder.fail_at(None, error);
+                    if let Some(lost) = tape.take_deferred() {
+                        expected.truncate(usize::try_from(lost.lost_from.object).unwrap());
+                    }
+                    // Nothing else was written in between.
+                    tape.sync().unwrap_or_else(|cause| panic!("{level:?} {error} call {at}: {cause}"));
+                }
+            }
+            if let Err(cause) = tape.close() {
+                assert!(!failed, "{level:?} {error} call {at}: {cause}");
+                folder.fail_at(None, error);
+                tape.close().unwrap_or_else(|cause| panic!("{level:?} {error} call {at}: {cause}"));
+            }
+            failures += u32::from(failed);
+            drop(tape);
+            let found = contents(&mut open(&folder.crash(|_| 0), level).unwrap().0);
+            assert!(found == expected, "{level:?} {error} call {at}: {} of {}", found.len(), expected.len());
+        }
+        assert!(failures > 20, "{level:?}: {failures}");
+    }
 }
 
 #[test]
@@ -702,7 +778,7 @@ fn sealed_blocks_want_their_key() {
         assert!(matches!(read(Unseal::Also(&key)), Ok(Found::Block { len: 8, .. })));
         // Damage is told from a wrong key: the checksum covers what is stored.
         let mut data = crate::backend::Folder::open(&mut folder.clone(), "data.0").unwrap();
-        data.write_at(60, &[IoSlice::new(&[0xff, 0xff])]).unwrap();
+        data.write_at(124, &[IoSlice::new(&[0xff, 0xff])]).unwrap();
         tape.locate(0, 0).unwrap();
         let error = tape.read_sealed(&mut [IoSliceMut::new(&mut buffer)], Unseal::Also(&key)).unwrap_err();
         assert!(matches!(error, StoreError::Damaged { object: 0, .. }), "{error}");
@@ -906,6 +982,31 @@ fn partitions() {
 }
 
 /// A formatting that stops anywhere leaves a cartridge that opens.
+/// A position that cannot be found leaves the tape where it was, not at the same number in another partition.
+#[test]
+fn a_motion_that_fails_stays_in_its_partition() {
+    let folder = blank(Level::Ferric);
+    let mut tape = open(&folder, Level::Ferric).unwrap().0;
+    tape.format(&[CAPACITY / 2; 2]).unwrap();
+    for partition in 0..2 {
+        tape.locate(partition, 0).unwrap();
+        for n in 0..6 {
+            tape.append(&[IoSlice::new(&block(n, 100))], Codec::NONE).unwrap();
+        }
+    }
+    tape.close().unwrap();
+    drop(tape);
+    let mut indx = crate::backend::Folder::open(&mut folder.clone(), "indx.1").unwrap();
+    indx.write_at(2 * 32, &[IoSlice::new(&[0xff; 64])]).unwrap();
+    let mut tape = open(&folder, Level::Ferric).unwrap().0;
+    tape.locate(0, 4).unwrap();
+    assert!(tape.locate(1, 3).is_err());
+    assert_eq!(tape.position().place(), (0, 4));
+    tape.append(&[IoSlice::new(b"here")], Codec::NONE).unwrap();
+    tape.locate(1, 6).unwrap();
+    assert!(tape.at_end());
+}
+
 #[test]
 fn a_formatting_that_stops_leaves_a_blank_tape() {
     for level in LEVELS {

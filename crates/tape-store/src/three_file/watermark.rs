@@ -10,7 +10,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 const SIZE: usize = 56;
 pub(super) const SLOT: u64 = 512;
 const MAGIC: [u8; 8] = *b"FERRICTP";
-const VERSION: u32 = 2;
+/// Objects have no frames, and have.
+const PLAIN: u32 = 2;
+const FRAMED: u32 = 3;
 
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -40,13 +42,15 @@ pub(super) struct Watermark {
     pub(super) files: u64,
     /// What [`super::index::Layout::tag`] keeps of the last object's record; 0 if there is none.
     pub(super) last_crc: u32,
+    /// Objects have frames in `data.P`.
+    pub(super) framed: bool,
 }
 
 impl Watermark {
     pub(super) fn encode(&self, partition: u8) -> [u8; SIZE] {
         let mut raw = Raw {
             magic: MAGIC,
-            version: VERSION.into(),
+            version: if self.framed { FRAMED } else { PLAIN }.into(),
             partition: u32::from(partition).into(),
             sequence: self.sequence.into(),
             objects: self.objects.into(),
@@ -63,7 +67,7 @@ impl Watermark {
         let bytes = slot.get(..SIZE)?;
         let raw = Raw::read_from_bytes(bytes).ok()?;
         let whole = raw.magic == MAGIC
-            && raw.version.get() == VERSION
+            && [PLAIN, FRAMED].contains(&raw.version.get())
             && raw.objects.get() <= MAX_OFFSET / 64
             && raw.data_len.get() <= MAX_OFFSET
             && raw.files.get() <= raw.objects.get()
@@ -76,6 +80,7 @@ impl Watermark {
             data_len: raw.data_len.get(),
             files: raw.files.get(),
             last_crc: raw.last_crc.get(),
+            framed: raw.version.get() == FRAMED,
         })
     }
 
@@ -116,8 +121,8 @@ mod tests {
 
     #[test]
     fn the_newer_whole_slot_counts() {
-        let old = Watermark { sequence: 4, objects: 1, data_len: 2, files: 0, last_crc: 3 };
-        let new = Watermark { sequence: 5, objects: 7, data_len: 8, files: 2, last_crc: 9 };
+        let old = Watermark { sequence: 4, objects: 1, data_len: 2, files: 0, last_crc: 3, framed: false };
+        let new = Watermark { sequence: 5, objects: 7, data_len: 8, files: 2, last_crc: 9, framed: true };
         let mut file = vec![0; 1024];
         file[..56].copy_from_slice(&old.encode(2));
         file[512..568].copy_from_slice(&new.encode(2));

@@ -1,0 +1,105 @@
+//! Frames: what makes `data.P` of level `ferric` describe itself. Each object of a newer tape, filemarks too, has one
+//! before its data: its number, its index record, and the checksum of the record before it. So the index can be rebuilt from the data.
+
+use super::compact;
+use super::index::Record;
+use crate::integrity::crc32c;
+use zerocopy::byteorder::little_endian::{U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+/// Bytes of one frame: a multiple of what processors copy at a time, so that data stays aligned.
+pub(super) const SIZE: usize = 64;
+pub(super) const MAGIC: [u8; 8] = *b"FERRICOB";
+
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct Raw {
+    magic: [u8; 8],
+    object: U64,
+    record: [u8; compact::SIZE],
+    previous: U32,
+    partition: u8,
+    _reserved_53: [u8; 7],
+    crc: U32,
+}
+const _: () = assert!(size_of::<Raw>() == SIZE);
+
+/// A frame as it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Frame {
+    /// The number of the object.
+    pub(super) object: u64,
+    /// Its index record.
+    pub(super) record: Record,
+    /// The checksum of the index record before it; 0 for the first object.
+    pub(super) previous: u32,
+}
+
+impl Frame {
+    /// The frame's bytes, of a record whose bytes are given.
+    pub(super) fn encode(&self, partition: u8, record: &[u8; compact::SIZE]) -> [u8; SIZE] {
+        let mut raw = Raw {
+            magic: MAGIC,
+            object: self.object.into(),
+            record: *record,
+            previous: self.previous.into(),
+            partition,
+            _reserved_53: [0; 7],
+            crc: U32::ZERO,
+        };
+        raw.crc = crc(raw.as_bytes()).into();
+        zerocopy::transmute!(raw)
+    }
+
+    /// The frame, if these bytes are one of this partition and lie at this offset of `data.P`.
+    pub(super) fn decode(partition: u8, at: u64, bytes: &[u8]) -> Option<Self> {
+        let raw = Raw::ref_from_bytes(bytes).ok()?;
+        if raw.magic != MAGIC || raw.partition != partition || raw.crc.get() != crc(bytes) {
+            return None;
+        }
+        let object = raw.object.get();
+        let record = compact::decode(partition, object, &raw.record)?;
+        (record.framed && record.start() == at).then_some(Self { object, record, previous: raw.previous.get() })
+    }
+}
+
+fn crc(bytes: &[u8]) -> u32 {
+    crc32c(bytes.get(..SIZE - 4).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::medium::CodecId;
+    use crate::three_file::index::{Kind, Sealed};
+
+    #[test]
+    fn layout_and_place() {
+        let record = Record {
+            offset: 0x0106,
+            length: 5,
+            stored: 5,
+            files: 1,
+            kind: Kind::Block,
+            codec: CodecId::NONE,
+            data_crc: Some(7),
+            sealed: Sealed::No,
+            framed: true,
+        };
+        let frame = Frame { object: 3, record, previous: 0x0102_0304 };
+        let bytes = frame.encode(0, &compact::encode(&record, 0, 3));
+        assert_eq!(bytes[..16], *b"FERRICOB\x03\0\0\0\0\0\0\0");
+        assert_eq!(bytes[16..26], [0x06, 0x01, 0, 0, 0, 0, 0, 0, 5, 0]);
+        // Block, codec none, no protection, framed.
+        assert_eq!(bytes[36..40], [1, 0, 0, 1]);
+        assert_eq!(bytes[48..60], [4, 3, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(Frame::decode(0, 0x0106 - 64, &bytes), Some(frame));
+        assert_eq!(Frame::decode(0, 0x0106, &bytes), None);
+        assert_eq!(Frame::decode(1, 0x0106 - 64, &bytes), None);
+        for bit in 0..512 {
+            let mut bad = bytes;
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Frame::decode(0, 0x0106 - 64, &bad), None, "bit {bit}");
+        }
+    }
+}

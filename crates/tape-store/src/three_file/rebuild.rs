@@ -1,0 +1,286 @@
+//! Rebuilding `indx.P` of level `ferric` from the frames in `data.P`, with what the old index still has.
+//!
+//! The walk follows the frames from the first object. Where one is damaged, the record of the old index takes its place; where
+//! that is damaged too, the next frame is looked for. Objects between get a record that is known to be damaged, so that reading
+//! one is an error at its place, and all others keep their numbers.
+
+use super::compact;
+use super::frame::{self, Frame};
+use super::index::{Kind, Record, Sealed};
+use super::watermark::Watermark;
+use crate::backend::{Backend, Folder};
+use crate::error::StoreError;
+use crate::medium::CodecId;
+use std::io::{self, IoSlice, IoSliceMut};
+
+/// Bytes that are looked through at a time.
+const PIECE: usize = 1 << 20;
+/// A record of an object that is lost: it decodes as none.
+const HOLE: [u8; compact::SIZE] = [0; compact::SIZE];
+
+/// What a partition's index would be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// Objects, with those that are lost.
+    pub objects: u64,
+    /// Filemarks among them, as far as they are known.
+    pub filemarks: u64,
+    /// Objects that are lost: reading one is an error.
+    pub lost: u64,
+    /// The first of them.
+    pub first_lost: Option<u64>,
+    /// Where the last object ends in `data.P`.
+    pub end: u64,
+}
+
+/// Takes the records of the new index.
+struct Output {
+    file: Box<dyn Backend>,
+    at: u64,
+    pending: Vec<u8>,
+}
+
+impl Output {
+    fn put(&mut self, record: &[u8; compact::SIZE]) -> io::Result<()> {
+        self.pending.extend_from_slice(record);
+        if self.pending.len() >= PIECE { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.write_at(self.at, &[IoSlice::new(&self.pending)])?;
+        self.at += self.pending.len() as u64;
+        self.pending.clear();
+        Ok(())
+    }
+}
+
+struct Walk<'a> {
+    partition: u8,
+    data: Box<dyn Backend>,
+    data_len: u64,
+    old: Box<dyn Backend>,
+    old_records: u64,
+    /// What was synchronised, if that is known.
+    mark: Option<Watermark>,
+    output: Option<&'a mut Output>,
+    object: u64,
+    at: u64,
+    files: u64,
+    /// The last four bytes of the record before; none behind a lost one.
+    tag: Option<u32>,
+    found: Rebuilt,
+}
+
+/// The index of a partition as its data has it, written to a file if one is given; `None` if the data does not describe itself.
+///
+/// # Errors
+/// The storage failed.
+pub(crate) fn rebuild(
+    folder: &mut dyn Folder,
+    partition: u8,
+    output: Option<Box<dyn Backend>>,
+) -> Result<Option<Rebuilt>, StoreError> {
+    let failed = || StoreError::io(format!("rebuilding indx.{partition}"));
+    let mut view = |name: &str| {
+        let found = folder.view(&format!("{name}.{partition}")).map_err(failed())?;
+        Ok::<_, StoreError>(found.unwrap_or_else(|| Box::new(crate::backend::memory::MemoryFile::default())))
+    };
+    let (mut data, mut old, mut mark) = (view("data")?, view("indx")?, view("mark")?);
+    let mut output = output.map(|file| Output { file, at: 0, pending: Vec::new() });
+    let mut slots = [0; 1024];
+    let got = mark.read_at(0, &mut [IoSliceMut::new(&mut slots)]).map_err(failed())?;
+    let mark = Watermark::newest(partition, slots.get(..got).unwrap_or_default()).map(|(mark, _)| mark);
+    let data_len = data.len().map_err(failed())?;
+    let old_records = old.len().map_err(failed())? / compact::SIZE as u64;
+    let mut walk = Walk {
+        partition,
+        data,
+        data_len,
+        old,
+        old_records,
+        mark,
+        output: output.as_mut(),
+        object: 0,
+        at: 0,
+        files: 0,
+        tag: Some(0),
+        found: Rebuilt::default(),
+    };
+    let is_framed = walk.is_framed().and_then(|framed| if framed { walk.run().map(|()| true) } else { Ok(false) });
+    let (is_framed, found) = (is_framed.map_err(failed())?, walk.found);
+    if let Some(output) = &mut output {
+        output.flush().and_then(|()| output.file.sync()).map_err(failed())?;
+    }
+    Ok(is_framed.then_some(found))
+}
+
+impl Walk<'_> {
+    /// Whether objects of this partition have frames: its watermark says so, or there is one.
+    fn is_framed(&mut self) -> io::Result<bool> {
+        match self.mark {
+            Some(mark) if mark.objects > 0 => Ok(mark.framed),
+            _ => Ok(self.next_frame(0)?.is_some()),
+        }
+    }
+
+    fn run(&mut self) -> io::Result<()> {
+        while self.at < self.data_len {
+            let next = match self.frame(self.at)?.filter(|frame| self.follows(frame)) {
+                Some(frame) => Some(frame.record),
+                None => self.old_record(self.object)?.filter(|record| self.is_next(record)),
+            };
+            match next {
+                Some(record) if record.end() <= self.data_len => self.take(&record)?,
+                // Its data is cut short, and nothing can follow.
+                Some(_) => return self.end(),
+                None => {
+                    let Some((object, at, files)) = self.resume()? else { return self.end() };
+                    self.lose(object, at, files)?;
+                }
+            }
+        }
+        self.end()
+    }
+
+    /// Whether a record is that of the object to come.
+    fn is_next(&self, record: &Record) -> bool {
+        record.framed && record.start() == self.at && (self.tag.is_none() || u64::from(record.files) == self.files)
+    }
+
+    /// Whether a frame is that of the object to come, and not what is left of a tape that was written over.
+    fn follows(&self, frame: &Frame) -> bool {
+        let durable = self.mark.is_some_and(|mark| frame.object < mark.objects);
+        frame.object == self.object
+            && self.is_next(&frame.record)
+            && (durable || self.tag.is_none_or(|tag| tag == frame.previous))
+    }
+
+    fn frame(&mut self, at: u64) -> io::Result<Option<Frame>> {
+        let mut bytes = [0; frame::SIZE];
+        let got = self.data.read_at(at, &mut [IoSliceMut::new(&mut bytes)])?;
+        Ok(Frame::decode(self.partition, at, bytes.get(..got).unwrap_or_default()))
+    }
+
+    fn old_record(&mut self, object: u64) -> io::Result<Option<Record>> {
+        if object >= self.old_records {
+            return Ok(None);
+        }
+        let mut bytes = [0; compact::SIZE];
+        let got = self.old.read_at(object * compact::SIZE as u64, &mut [IoSliceMut::new(&mut bytes)])?;
+        Ok(compact::decode(self.partition, object, bytes.get(..got).unwrap_or_default()))
+    }
+
+    fn take(&mut self, record: &Record) -> io::Result<()> {
+        let bytes = compact::encode(record, self.partition, self.object);
+        self.put(&bytes)?;
+        self.tag = bytes.last_chunk().copied().map(u32::from_le_bytes);
+        (self.at, self.files) = (record.end(), record.files_behind());
+        if record.kind == Kind::Filemark {
+            self.found.filemarks += 1;
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, bytes: &[u8; compact::SIZE]) -> io::Result<()> {
+        self.object += 1;
+        self.output.as_mut().map_or(Ok(()), |output| output.put(bytes))
+    }
+
+    /// The next object behind the one that is lost: its number, where it begins, and the filemarks before it.
+    fn resume(&mut self) -> io::Result<Option<(u64, u64, u64)>> {
+        let framed = self.next_frame(self.at + 1)?.map(|frame| (frame.object, frame.record));
+        let mut indexed = None;
+        for object in self.object + 1..self.old_records {
+            let Some(record) = self.old_record(object)? else { continue };
+            // A record that lies before the frame that was found, or whose frame was missed.
+            let before = framed.is_none_or(|(_, found)| record.start() < found.start());
+            if before && self.is_possible(object, &record) {
+                indexed = Some((object, record));
+            }
+            break;
+        }
+        let next = indexed.or(framed);
+        Ok(next.map(|(object, record)| (object, record.start(), record.files.into())))
+    }
+
+    /// Whether an object can lie where its record says: each object before it takes its frame at least.
+    fn is_possible(&self, object: u64, record: &Record) -> bool {
+        let room = record.start().saturating_sub(self.at) / frame::SIZE as u64;
+        record.framed
+            && object > self.object
+            && object - self.object <= room
+            && record.start() < self.data_len
+            && u64::from(record.files) >= self.files
+            && u64::from(record.files) - self.files <= object - self.object
+    }
+
+    /// The first frame at or behind an offset that can follow.
+    fn next_frame(&mut self, from: u64) -> io::Result<Option<Frame>> {
+        let mut piece = vec![0; PIECE];
+        let mut at = from;
+        while at < self.data_len {
+            let got = self.data.read_at(at, &mut [IoSliceMut::new(&mut piece)])?;
+            let bytes = piece.get(..got).unwrap_or_default();
+            for (offset, window) in (at..).zip(bytes.windows(frame::MAGIC.len())) {
+                if window != frame::MAGIC {
+                    continue;
+                }
+                let frame = self.frame(offset)?;
+                let first = from == 0 && offset == 0;
+                if let Some(frame) = frame.filter(|frame| first || self.is_possible(frame.object, &frame.record)) {
+                    return Ok(Some(frame));
+                }
+            }
+            if got < frame::SIZE {
+                return Ok(None);
+            }
+            // One may begin at the end of this piece.
+            at += (got - frame::MAGIC.len() + 1) as u64;
+        }
+        Ok(None)
+    }
+
+    /// Objects up to this one are lost, but for a filemark that can be nothing else.
+    fn lose(&mut self, object: u64, at: u64, files: u64) -> io::Result<()> {
+        let frame = frame::SIZE as u64;
+        if object - self.object == 1 && self.tag.is_some() && at - self.at == frame && files == self.files + 1 {
+            let (kind, codec, sealed) = (Kind::Filemark, CodecId::NONE, Sealed::No);
+            let before = u32::try_from(self.files).unwrap_or(u32::MAX);
+            let record = Record {
+                offset: at,
+                length: 0,
+                stored: 0,
+                files: before,
+                kind,
+                codec,
+                sealed,
+                data_crc: None,
+                framed: true,
+            };
+            return self.take(&record);
+        }
+        self.lose_until(object)?;
+        (self.at, self.files) = (at, files);
+        Ok(())
+    }
+
+    fn lose_until(&mut self, object: u64) -> io::Result<()> {
+        while self.object < object {
+            self.found.first_lost.get_or_insert(self.object);
+            self.found.lost += 1;
+            self.put(&HOLE)?;
+        }
+        self.tag = None;
+        Ok(())
+    }
+
+    /// What is behind the last object that was found is lost: as many objects as there are known to have been, and one at least
+    /// if there is data.
+    fn end(&mut self) -> io::Result<()> {
+        let left = u64::from(self.at < self.data_len);
+        let known = self.mark.map_or(0, |mark| mark.objects).max(self.object + left);
+        self.lose_until(known)?;
+        (self.found.objects, self.found.end) = (self.object, self.data_len.max(self.at));
+        Ok(())
+    }
+}

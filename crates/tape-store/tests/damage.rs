@@ -1,0 +1,321 @@
+//! Each file of a small cartridge, each byte changed, and the file cut at each length: what is read is right, or its place is
+//! named, or the cartridge is refused. The counts are the table of `docs/format.md`.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::io::{IoSlice, IoSliceMut};
+use std::path::Path;
+use tape_store::backend::memory::MemoryShelves;
+use tape_store::backend::{Folder, Shelves};
+use tape_store::cartridge::{Barcode, Cartridge, Kind};
+use tape_store::error::StoreError;
+use tape_store::media::LTO_8;
+use tape_store::medium::{Codec, Found, Medium};
+use tape_store::seal::{Kads, Key, Seal, Unseal};
+use tape_store::shelf::{NewCartridge, TapeStore};
+
+type Files = BTreeMap<String, Vec<u8>>;
+
+const LABEL: &str = "D00001L8";
+
+fn key() -> Key {
+    Key::new(&[7; 32]).unwrap()
+}
+
+/// A cartridge of these files, and the folder they lie in.
+fn cartridge_of(label: &str, files: &Files) -> (Cartridge, Box<dyn Folder>) {
+    let mut shelves = MemoryShelves::default();
+    let mut folder = shelves.create(label).unwrap();
+    for (name, bytes) in files {
+        folder.replace(name, bytes).unwrap();
+    }
+    let store = TapeStore::new(Box::new(shelves));
+    (store.cartridge(&Barcode::new(label).unwrap(), &LTO_8, Kind::Data, 0), folder)
+}
+
+fn files_in(folder: &mut dyn Folder) -> Files {
+    let names = folder.list().unwrap();
+    names.into_iter().map(|name| (name.clone(), folder.read(&name).unwrap().unwrap())).collect()
+}
+
+/// An object as it was read.
+#[derive(Clone, PartialEq, Eq)]
+enum Object {
+    Block(Vec<u8>),
+    Filemark,
+    /// Its place was named in an error.
+    Damaged,
+}
+
+/// All objects of each partition. A tape that does not end is a failure.
+fn read(tape: &mut dyn Medium, most: usize) -> Result<Vec<Vec<Object>>, StoreError> {
+    let (key, mut buffer, mut all) = (key(), vec![0; 1 << 16], Vec::new());
+    for partition in 0..tape.partitions() {
+        tape.locate(partition, 0)?;
+        let mut objects = Vec::new();
+        loop {
+            assert!(objects.len() <= most, "no end of data after {most} objects");
+            let here = tape.position().object;
+            let found = tape.read_sealed(&mut [IoSliceMut::new(&mut buffer)], Unseal::Also(&key));
+            objects.push(match found {
+                Ok(Found::EndOfData) => break,
+                Ok(Found::Filemark) => Object::Filemark,
+                Ok(Found::Block { len, .. }) => Object::Block(buffer[..len].to_vec()),
+                Err(StoreError::Damaged { object, .. } | StoreError::Locked { object, .. }) => {
+                    assert_eq!(object, here, "the place that is named");
+                    if tape.position().object == here && !tape.locate(partition, here + 1).unwrap_or(false) {
+                        objects.push(Object::Damaged);
+                        break;
+                    }
+                    Object::Damaged
+                }
+                Err(other) => return Err(other),
+            });
+        }
+        all.push(objects);
+    }
+    Ok(all)
+}
+
+/// What became of a damaged cartridge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// Every object is read.
+    Whole,
+    /// Each is read, or its place is named.
+    Named,
+    /// The cartridge is not opened.
+    Refused,
+    /// There are fewer objects, and nothing says so.
+    Short,
+    /// An object is not what was written. Level `ferric` never is; mhvtl's files do not check everything.
+    Wrong,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    cases: u32,
+    whole: u32,
+    named: u32,
+    refused: u32,
+    short: u32,
+    wrong: u32,
+    /// Whole after a repair, and named.
+    mended: u32,
+    kept: u32,
+}
+
+impl Counts {
+    fn note(&mut self, loaded: Outcome, repaired: Outcome) {
+        self.cases += 1;
+        match loaded {
+            Outcome::Whole => self.whole += 1,
+            Outcome::Named => self.named += 1,
+            Outcome::Refused => self.refused += 1,
+            Outcome::Short => self.short += 1,
+            Outcome::Wrong => self.wrong += 1,
+        }
+        match repaired {
+            Outcome::Whole => self.mended += 1,
+            Outcome::Named => self.kept += 1,
+            Outcome::Refused | Outcome::Short | Outcome::Wrong => {}
+        }
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cases, whole, named, refused, short, wrong, mended, kept } = self;
+        write!(f, "{cases} | {whole} | {named} | {refused} | {short} | {wrong} | {mended} | {kept}")
+    }
+}
+
+/// Loads a cartridge and compares what is read with what was written. `what` says which damage it is.
+fn load(cartridge: &mut Cartridge, written: &[Vec<Object>], what: &str) -> Outcome {
+    let most = written.iter().map(Vec::len).max().unwrap();
+    let Ok((mut tape, recovery)) = cartridge.open() else { return Outcome::Refused };
+    let read = match read(tape.as_mut(), most) {
+        Ok(read) => read,
+        Err(error) => panic!("{what}: {error}"),
+    };
+    let (mut outcome, mut fewer) = (Outcome::Whole, read.len() < written.len());
+    for (read, written) in read.iter().zip(written) {
+        for (number, (read, written)) in read.iter().zip(written).enumerate() {
+            match read {
+                Object::Damaged => outcome = Outcome::Named,
+                read if read == written => {}
+                _ => {
+                    println!("{what}: object {number} is not what was written");
+                    return Outcome::Wrong;
+                }
+            }
+        }
+        if read.len() > written.len() {
+            println!("{what}: there are {} objects of {}", read.len(), written.len());
+            return Outcome::Wrong;
+        }
+        fewer |= read.len() < written.len();
+    }
+    let reported = recovery.damaged || recovery.dropped > 0 || tape.read_only().is_some();
+    match fewer {
+        true if reported => Outcome::Named,
+        true => Outcome::Short,
+        false => outcome,
+    }
+}
+
+/// Every damage of one file: its bytes, and what it is. These bits are changed in each byte.
+fn damages(bytes: &[u8], changes: &[u8]) -> Vec<(Option<Vec<u8>>, String)> {
+    let changed = (0..bytes.len()).flat_map(|at| changes.iter().map(move |bits| (at, bits)));
+    let changed = changed.map(|(at, bits)| {
+        let mut damaged = bytes.to_vec();
+        damaged[at] ^= bits;
+        (Some(damaged), format!("byte {at} changed by {bits:02X}h"))
+    });
+    let cut = (0..bytes.len()).map(|len| (Some(bytes[..len].to_vec()), format!("cut to {len} bytes")));
+    changed.chain(cut).chain([(None, "removed".to_owned())]).collect()
+}
+
+/// Tries every damage of every file.
+fn try_all(label: &str, files: &Files, written: &[Vec<Object>], changes: &[u8]) -> BTreeMap<String, Counts> {
+    let mut all = BTreeMap::new();
+    for (name, bytes) in files {
+        let counts: &mut Counts = all.entry(name.clone()).or_default();
+        for (damaged, how) in damages(bytes, changes) {
+            let what = format!("{label}/{name}, {how}");
+            let mut files = files.clone();
+            match damaged {
+                Some(bytes) => files.insert(name.clone(), bytes),
+                None => files.remove(name),
+            };
+            let loaded = load(&mut cartridge_of(label, &files).0, written, &what);
+            let (mut cartridge, _) = cartridge_of(label, &files);
+            let repaired = match cartridge.repair() {
+                Ok(_) => load(&mut cartridge, written, &format!("{what}, repaired")),
+                Err(_) => Outcome::Refused,
+            };
+            counts.note(loaded, repaired);
+        }
+    }
+    all
+}
+
+fn write_blocks(tape: &mut dyn Medium) {
+    let words: Vec<u8> = b"tape words ".iter().copied().cycle().take(300).collect();
+    let kads = Kads { unauthenticated: b"u".to_vec(), ..Kads::default() };
+    let seal = Seal { key: key(), kads, protected: false };
+    tape.append(&[IoSlice::new(b"VOL1")], Codec::NONE).unwrap();
+    tape.append(&[IoSlice::new(&words)], Codec::zstd(1)).unwrap();
+    tape.append_filemark().unwrap();
+    tape.append_sealed(&[IoSlice::new(&words[1..])], Codec::zstd(1), &seal).unwrap();
+    tape.append_filemark().unwrap();
+    tape.append_filemark().unwrap();
+    tape.append(&[IoSlice::new(&words[2..])], Codec::zlib(1)).unwrap();
+    tape.sync().unwrap();
+    tape.append_sealed(&[IoSlice::new(b"last")], Codec::NONE, &seal).unwrap();
+    tape.locate(1, 0).unwrap();
+    tape.append(&[IoSlice::new(&words[..40])], Codec::NONE).unwrap();
+    tape.append_filemark().unwrap();
+    tape.append(&[IoSlice::new(&words[3..])], Codec::zstd(1)).unwrap();
+}
+
+/// A cartridge of level `ferric` with everything that there is: codecs, encryption, filemarks, two partitions.
+fn native() -> (Files, Vec<Vec<Object>>) {
+    let shelves = MemoryShelves::default();
+    let store = TapeStore::new(Box::new(shelves.clone()));
+    let barcode = Barcode::new(LABEL).unwrap();
+    let new = NewCartridge { serial: "S1", capacity: 1 << 24, ..NewCartridge::data(&LTO_8) };
+    store.create(&barcode, &new).unwrap();
+    let mut cartridge = store.find(&barcode).unwrap();
+    let (mut tape, _) = cartridge.open().unwrap();
+    tape.format(&[1 << 23, 1 << 23]).unwrap();
+    write_blocks(tape.as_mut());
+    tape.close().unwrap();
+    let written = read(tape.as_mut(), 20).unwrap();
+    assert_eq!(written.iter().map(Vec::len).collect::<Vec<_>>(), [8, 3]);
+    let mut mam = cartridge.mam().unwrap();
+    for partition in 0..2 {
+        mam.set(tape_store::mam::AttrId::PARTITION_SIZE, partition, &(1_u64 << 23).to_be_bytes());
+    }
+    cartridge.save_mam_and_copy(&mam).unwrap();
+    let mut shelves = shelves;
+    (files_in(shelves.open(LABEL).unwrap().as_mut()), written)
+}
+
+fn table(all: &BTreeMap<String, Counts>) -> String {
+    all.iter().map(|(name, counts)| format!("| `{name}` | {counts} |\n")).collect()
+}
+
+/// The rows of the table in `docs/format.md` behind this line.
+fn documented(heading: &str) -> String {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/format.md")).unwrap();
+    let (_, section) = text.split_once(heading).unwrap_or_else(|| panic!("{heading}"));
+    let rows = section.lines().skip_while(|line| !line.starts_with("| `")).take_while(|line| line.starts_with("| `"));
+    rows.map(|row| format!("{row}\n")).collect()
+}
+
+#[test]
+fn every_damage_of_a_native_cartridge() {
+    let (files, written) = native();
+    let all = try_all(LABEL, &files, &written, &[0x01, 0x08, 0xff]);
+    print!("{}", table(&all));
+    // Without its memory a cartridge is not loaded.
+    assert_eq!(all["ferric.mam"].refused, 1);
+    assert_eq!(all.values().map(|counts| counts.refused + counts.short + counts.wrong).sum::<u32>(), 1);
+    assert_eq!(table(&all), documented("#### Level `ferric`, three changes of each byte"));
+}
+
+/// The files of a directory of fixtures.
+fn fixture(path: &str) -> Files {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(path);
+    let read = |entry: fs::DirEntry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap());
+    fs::read_dir(folder).unwrap().map(|entry| read(entry.unwrap())).collect()
+}
+
+/// What is on a cartridge that is whole, and its files when it was loaded once.
+fn whole(label: &str, files: &Files) -> (Vec<Vec<Object>>, Files) {
+    let (mut cartridge, mut folder) = cartridge_of(label, files);
+    let (mut tape, _) = cartridge.open().unwrap();
+    let objects = read(tape.as_mut(), 200).unwrap();
+    tape.close().unwrap();
+    (objects, files_in(folder.as_mut()))
+}
+
+/// Tapes of releases before frames: read and repaired as far as their index goes.
+#[test]
+fn every_damage_of_a_native_cartridge_without_frames() {
+    let files = fixture("ferric-1/D00001L8");
+    let (written, _) = whole(LABEL, &files);
+    assert!(written == native().1);
+    let all = try_all(LABEL, &files, &written, &[0x08]);
+    print!("{}", table(&all));
+    // Without its memory a cartridge is not loaded.
+    assert_eq!(all["ferric.mam"].refused, 1);
+    assert_eq!(all.values().map(|counts| counts.refused + counts.short + counts.wrong).sum::<u32>(), 1);
+    assert_eq!(table(&all), documented("#### Level `ferric` without frames, one change of each byte"));
+}
+
+fn mhvtl(label: &str, loaded: bool, heading: &str) {
+    let made = fixture(&format!("mhvtl-1.8/{label}"));
+    let (written, ours) = whole(label, &made);
+    let all = try_all(label, if loaded { &ours } else { &made }, &written, &[0x08]);
+    print!("{}", table(&all));
+    assert_eq!(table(&all), documented(heading));
+}
+
+#[test]
+fn every_damage_of_a_cartridge_of_mhvtl() {
+    mhvtl("PAR002L6", false, "#### As mhvtl left it (`PAR002L6`)");
+}
+
+#[test]
+fn every_damage_of_a_cartridge_of_mhvtl_that_we_loaded() {
+    mhvtl("PAR002L6", true, "#### The same, loaded once");
+}
+
+#[test]
+fn every_damage_of_an_old_cartridge_of_mhvtl() {
+    mhvtl("V3A001L6", false, "#### mhvtl's format 3 (`V3A001L6`)");
+}
