@@ -30,6 +30,7 @@ use scsi_core::target::{Event, LogicalUnit, Request};
 use scsi_core::time::{Instant, Now, Timestamp};
 use std::sync::Arc;
 use tape_store::cartridge::{Cartridge, Refused, WhyNot};
+use tape_store::error::StoreError;
 use tape_store::mam::AttrId;
 use tape_store::medium::Codec;
 use tape_store::workers::Workers;
@@ -382,7 +383,22 @@ impl Drive {
         }
         self.state.exceptions.note(&mut self.state.alerts, &mut self.lu.attention);
         self.note_error(cdb, request.now.wall, outcome);
+        self.note_full();
         self.keep_lifetime();
+    }
+
+    /// Reports to the owner, once, that the file system ends before the tape does.
+    fn note_full(&mut self) {
+        let Load::Mounted(mounted) = &mut self.state.load else { return };
+        if mounted.storage_full == mounted.full_reported {
+            return;
+        }
+        mounted.full_reported = mounted.storage_full;
+        if mounted.storage_full {
+            let barcode = mounted.cartridge.barcode().clone();
+            let reason = "the file system is full: the tape ends before its capacity".into();
+            self.state.report(MediumFault { barcode, reason, unusable: false });
+        }
     }
 
     /// What log page 16h tells of: errors of medium and hardware.
@@ -448,13 +464,20 @@ impl Drive {
     fn note_lost(&mut self, told: Option<NexusId>) {
         let Load::Mounted(mounted) = &mut self.state.load else { return };
         let Some(lost) = mounted.medium.take_deferred() else { return };
-        mounted.write_failed = true;
+        if mounted.write_failed.is_none() {
+            // No command met it.
+            let (partition, object) = lost.lost_from.place();
+            mounted.note_failure(&StoreError::Lost { partition, object, cause: Box::new(lost.cause.clone()) });
+        }
         let (barcode, reason) = (mounted.cartridge.barcode().clone(), format!("written data is lost: {}", lost.cause));
         if let Some(writer) = mounted.writer.filter(|writer| Some(*writer) != told) {
             self.lu.defer(writer, crate::fault::sense(&lost.cause, crate::fault::Doing::Writing));
         }
         self.state.report(MediumFault { barcode, reason, unusable: false });
-        self.state.alerts.raise(crate::alert::Alert::WRITE_FAILURE);
+        self.state.alerts.raise(Alert::WRITE_FAILURE);
+        if !lost.cause.is_full() {
+            self.state.alerts.raise(Alert::HARD_ERROR);
+        }
     }
 }
 
@@ -536,9 +559,13 @@ mod capability_tests;
 #[cfg(test)]
 mod captured_tests;
 #[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
 mod dump_tests;
 #[cfg(test)]
 mod encryption_tests;
+#[cfg(test)]
+mod failure_tests;
 #[cfg(test)]
 mod length_tests;
 #[cfg(test)]

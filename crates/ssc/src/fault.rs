@@ -17,15 +17,11 @@ pub(crate) enum Doing {
 
 /// Key, code and qualifier for a fault of the store.
 pub(crate) fn sense(error: &StoreError, doing: Doing) -> Sense {
-    if error.is_full() {
-        return Sense::new(SenseKey::VOLUME_OVERFLOW, Asc::END_OF_PARTITION_MEDIUM_DETECTED).with_eom(true);
-    }
     if let StoreError::Lost { cause, .. } = error {
-        if cause.is_full() {
-            let full = Sense::new(SenseKey::VOLUME_OVERFLOW, Asc::END_OF_PARTITION_MEDIUM_DETECTED);
-            return full.with_eom(true).deferred();
-        }
-        return Sense::new(SenseKey::MEDIUM_ERROR, Asc::WRITE_ERROR).deferred();
+        return sense(cause, doing).deferred();
+    }
+    if error.is_full() {
+        return full();
     }
     match error {
         StoreError::Locked { why, .. } => {
@@ -49,7 +45,13 @@ pub(crate) fn sense(error: &StoreError, doing: Doing) -> Sense {
         (StoreError::Damaged { what: Damage::Compression, .. }, _) => Asc::DE_COMPRESSION_CRC_ERROR,
         (StoreError::Damaged { what: Damage::Codec(_), .. }, _) => Asc::CANNOT_DECOMPRESS_USING_DECLARED_ALGORITHM,
         (StoreError::Damaged { what: Damage::Index, .. }, Doing::Moving) => Asc::RECORDED_ENTITY_NOT_FOUND,
-        (StoreError::Format { .. } | StoreError::Cartridge { .. }, _) => Asc::MEDIUM_FORMAT_CORRUPTED,
+        (
+            StoreError::Format { .. }
+            | StoreError::Unsupported { .. }
+            | StoreError::NoMemory
+            | StoreError::Cartridge { .. },
+            _,
+        ) => Asc::MEDIUM_FORMAT_CORRUPTED,
         (StoreError::Io { source, .. }, Doing::Loading) if has_no_files(source) => Asc::MEDIUM_FORMAT_CORRUPTED,
         (_, Doing::Reading) => Asc::UNRECOVERED_READ_ERROR,
         (_, Doing::Writing) => Asc::WRITE_ERROR,
@@ -72,9 +74,20 @@ fn has_no_files(error: &io::Error) -> bool {
     kinds.contains(&error.kind()) || error.raw_os_error() == Some(ELOOP)
 }
 
-/// Sense of a cartridge's memory that could not be written.
-pub(crate) const fn memory(error: &StoreError) -> Sense {
+/// D/00/02 with EOM: the storage has no room.
+fn full() -> Sense {
+    Sense::new(SenseKey::VOLUME_OVERFLOW, Asc::END_OF_PARTITION_MEDIUM_DETECTED).with_eom(true)
+}
+
+/// Sense of a cartridge memory that could not be written before the medium was.
+pub(crate) fn memory_before_write(error: &StoreError) -> Sense {
+    if error.is_full() { full() } else { memory(error) }
+}
+
+/// Sense of a cartridge memory that could not be written.
+pub(crate) fn memory(error: &StoreError) -> Sense {
     match error {
+        _ if error.is_full() => Sense::illegal(Asc::AUXILIARY_MEMORY_OUT_OF_SPACE),
         StoreError::Attribute { .. } => Sense::illegal(Asc::AUXILIARY_MEMORY_OUT_OF_SPACE),
         _ => Sense::new(SenseKey::MEDIUM_ERROR, Asc::AUXILIARY_MEMORY_WRITE_ERROR),
     }

@@ -104,14 +104,16 @@ impl State {
     pub(crate) fn mount(&mut self, mut cartridge: Cartridge, drive_name: &str) {
         self.alerts.lower_all(alert::UNTIL_LOAD);
         // The memory knows better than the label what this is.
-        let known = cartridge.mam();
-        let known = match known {
-            Ok(mam) => mam,
+        let (known, damage) = match cartridge.mam_or_rebuilt() {
+            Ok((known, damage)) => (known, damage),
             Err(error) => {
                 self.alerts.raise(Alert::MEMORY_CHIP);
                 return self.refuse(cartridge, &error);
             }
         };
+        if damage.is_some() {
+            self.alerts.raise(Alert::MEMORY_CHIP);
+        }
         if cartridge.kind() == Kind::Cleaning {
             self.clean(&mut cartridge);
             self.load = Load::Unusable(cartridge, not_ready(Asc::CLEANING_CARTRIDGE_INSTALLED));
@@ -126,9 +128,21 @@ impl State {
             self.load = Load::Unusable(cartridge, sense);
             return;
         };
-        match open(&mut cartridge, known, drive_name) {
+        match open(&mut cartridge, known, damage, drive_name) {
             Ok(opened) => self.load = Load::Mounted(self.thread(cartridge, opened, format)),
             Err(error) => self.refuse(cartridge, &error),
+        }
+    }
+
+    /// Reports what of a cartridge that is mounted is damaged.
+    fn report_damage(&mut self, barcode: &Barcode, memory: bool, partition: bool) {
+        for (is, reason) in [
+            (memory, "its cartridge memory is damaged: it can only be read"),
+            (partition, "a partition is damaged: what can be read is read"),
+        ] {
+            if is {
+                self.report(MediumFault { barcode: barcode.clone(), reason: reason.into(), unusable: false });
+            }
         }
     }
 
@@ -143,7 +157,7 @@ impl State {
     /// Holds a cartridge that cannot be mounted, and answers every command of a tape with the reason.
     fn refuse(&mut self, cartridge: Cartridge, error: &StoreError) {
         self.alerts.raise(Alert::LOADING_FAILURE);
-        if matches!(error, StoreError::Format { .. }) {
+        if matches!(error, StoreError::Format { .. } | StoreError::Unsupported { .. } | StoreError::NoMemory) {
             self.alerts.raise(Alert::UNSUPPORTED_FORMAT);
         }
         self.report(MediumFault { barcode: cartridge.barcode().clone(), reason: error.to_string(), unusable: true });
@@ -154,7 +168,7 @@ impl State {
 
     /// A tape that was opened, as it stands in the drive; what became of it before is told as alerts.
     fn thread(&mut self, mut cartridge: Cartridge, opened: Opened, format: &Format) -> Mounted {
-        let Opened { mut medium, mut mam, lost_statistics, damaged } = opened;
+        let Opened { mut medium, mut mam, lost_statistics, damaged, memory_failed } = opened;
         if let Some(workers) = &self.workers {
             medium.employ(workers.as_ref());
         }
@@ -182,6 +196,7 @@ impl State {
                 self.alerts.raise(alert);
             }
         }
+        self.report_damage(cartridge.barcode(), memory_failed, damaged);
         let sealed = (0..4).any(|partition| mam.get(AttrId::FIRST_ENCRYPTED, partition).is_some());
         self.loads += 1;
         self.lifetime.add(lifetime::LOADS, 1);
@@ -196,7 +211,11 @@ impl State {
             counters: Counters::default(),
             bases: BTreeMap::new(),
             altered: false,
-            write_failed: false,
+            write_failed: None,
+            unsynchronised: false,
+            storage_full: false,
+            full_reported: false,
+            memory_failed,
             writer: None,
             append_only: self.settings.append_only,
             allowed: Allowed::Nothing,
@@ -329,6 +348,7 @@ impl State {
         for (is, alert) in [
             (mounted.protected == Some(Asc::CANNOT_WRITE_MEDIUM_INCOMPATIBLE_FORMAT), Alert::READ_ONLY_FORMAT),
             (mounted.tampered, Alert::WORM_INTEGRITY),
+            (mounted.memory_failed, Alert::MEMORY_CHIP),
             (mounted.mam.get(AttrId::SCALED, 0).is_some(), Alert::DIMINISHED_CAPACITY),
         ] {
             if is {
@@ -361,12 +381,23 @@ struct Opened {
     /// It was not unloaded in order, so what its last load counted is not in its memory.
     lost_statistics: bool,
     damaged: bool,
+    /// The memory is damaged, and what is here was rebuilt.
+    memory_failed: bool,
 }
 
 /// Opens the tape and notes the load in its memory: count, history of drives, counters of this load.
-fn open(cartridge: &mut Cartridge, mut mam: Mam, drive_name: &str) -> Result<Opened, StoreError> {
+/// With a memory that is damaged the tape is only read, and the memory stays as it is.
+fn open(
+    cartridge: &mut Cartridge,
+    mut mam: Mam,
+    damage: Option<StoreError>,
+    drive_name: &str,
+) -> Result<Opened, StoreError> {
     let (medium, recovery) = cartridge.open()?;
     let lost_statistics = mam.flags().contains(Flags::LOADED);
+    if let Some(damage) = &damage {
+        tracing::warn!(barcode = %cartridge.barcode(), error = %damage, "cartridge memory is damaged: the cartridge is write-protected");
+    }
     if recovery.dropped > 0 {
         tracing::warn!(barcode = %cartridge.barcode(), dropped = recovery.dropped, "objects that were never synchronised are gone");
     }
@@ -381,8 +412,11 @@ fn open(cartridge: &mut Cartridge, mut mam: Mam, drive_name: &str) -> Result<Ope
     mam.set_flag(Flags::LOADED, true);
     let label = cartridge.barcode().to_string();
     mam.set_text(AttrId::VOLUME_IDENTIFIER, &label);
-    cartridge.save_mam(&mam)?;
-    Ok(Opened { medium, mam, lost_statistics, damaged: recovery.damaged })
+    if damage.is_none() {
+        cartridge.save_mam(&mam)?;
+    }
+    let memory_failed = damage.is_some();
+    Ok(Opened { medium, mam, lost_statistics, damaged: recovery.damaged, memory_failed })
 }
 
 /// What a cartridge's memory calls a drive: vendor and serial number.

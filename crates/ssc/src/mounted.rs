@@ -28,8 +28,16 @@ pub(crate) struct Mounted {
     pub(crate) bases: BTreeMap<LogId, Counters>,
     /// The volume change reference was advanced since a host last read it.
     pub(crate) altered: bool,
-    /// A write failed for good: no more until the position changes.
-    pub(crate) write_failed: bool,
+    /// What was accepted is lost: this answers every write until the position changes.
+    pub(crate) write_failed: Option<Sense>,
+    /// The last synchronisation failed, and that was reported.
+    pub(crate) unsynchronised: bool,
+    /// The storage has no room, though the tape has.
+    pub(crate) storage_full: bool,
+    /// That was reported to the owner of the drive.
+    pub(crate) full_reported: bool,
+    /// The cartridge memory is damaged: what is here was rebuilt, and is not saved.
+    pub(crate) memory_failed: bool,
     /// Who wrote last, and so hears of what was lost.
     pub(crate) writer: Option<NexusId>,
     /// Append-only mode, of mode page 10h/01h.
@@ -55,14 +63,14 @@ impl Mounted {
     /// Checks that the medium may be changed so, and notes the first change of this load in its memory.
     ///
     /// # Errors
-    /// 7/27/00 or 7/30/05 for a protected medium, what [`Self::may_overwrite`] says, 3/31/00 after a write that failed,
-    /// 3/0C/0B if the memory fails.
+    /// 7/27/00 or 7/30/05 for a protected medium, what [`Self::may_overwrite`] says, D/00/02 or 3/0C/00 after a write whose
+    /// blocks were lost, 3/0C/0B or D/00/02 if the memory cannot be saved.
     pub(crate) fn before_write(&mut self, change: Change) -> Result<(), Sense> {
         if let Some(asc) = self.protected {
             return Err(fault::protected(asc));
         }
-        if self.write_failed {
-            return Err(Sense::new(SenseKey::MEDIUM_ERROR, Asc::MEDIUM_FORMAT_CORRUPTED));
+        if let Some(sense) = &self.write_failed {
+            return Err(sense.clone());
         }
         self.may_overwrite(change)?;
         if change == Change::Write {
@@ -81,9 +89,45 @@ impl Mounted {
     /// Writes the cartridge's memory, durably.
     ///
     /// # Errors
-    /// 3/0C/0B.
+    /// 3/0C/0B; D/00/02 if the storage has no room.
     pub(crate) fn save_memory(&mut self) -> Result<(), Sense> {
-        self.cartridge.save_mam(&self.mam).map_err(|error| fault::memory(&error))
+        if self.memory_failed {
+            return Err(Sense::new(SenseKey::MEDIUM_ERROR, Asc::AUXILIARY_MEMORY_WRITE_ERROR));
+        }
+        self.cartridge.save_mam(&self.mam).map_err(|error| {
+            self.note_failure(&error);
+            fault::memory_before_write(&error)
+        })
+    }
+
+    /// Notes a write or synchronisation that failed: in the log, and as what answers the next write.
+    pub(crate) fn note_failure(&mut self, error: &StoreError) {
+        if error.is_refusal() {
+            return;
+        }
+        let at = self.medium.position();
+        let (barcode, partition, object) = (self.cartridge.barcode(), at.partition, at.object);
+        let cause = if let StoreError::Lost { cause, .. } = error { cause } else { error };
+        self.storage_full = cause.is_full();
+        if matches!(error, StoreError::Lost { .. }) {
+            tracing::error!(%barcode, partition, object, %error, "write failed: buffered objects are lost");
+            self.write_failed = Some(fault::sense(cause, Doing::Writing));
+        } else if self.storage_full {
+            tracing::warn!(%barcode, partition, object, %error, "write failed: the file system is full");
+        } else {
+            tracing::warn!(%barcode, partition, object, %error, "write failed");
+        }
+    }
+
+    /// Notes that nothing more fits; whether it is the storage that is full, and not the tape, is logged once.
+    pub(crate) fn note_full(&mut self) {
+        let full = self.medium.is_storage_full();
+        if full && !self.storage_full {
+            let at = self.medium.position();
+            let (barcode, partition, object) = (self.cartridge.barcode(), at.partition, at.object);
+            tracing::warn!(%barcode, partition, object, "end of medium: the file system is full");
+        }
+        self.storage_full = full;
     }
 
     /// Makes what was written durable before the position changes; reports what was lost.
@@ -92,8 +136,15 @@ impl Mounted {
     /// The store failed.
     pub(crate) fn before_motion(&mut self) -> Result<(), Sense> {
         self.allowed = Allowed::Nothing;
-        self.sync()?;
-        self.write_failed = false;
+        let reported = self.unsynchronised;
+        match self.try_sync() {
+            // What failed is still not durable, and that was reported: what is on the tape can be read all the same.
+            Err(error) if !reported || matches!(error, StoreError::Lost { .. }) => {
+                return Err(fault::sense(&error, Doing::Writing));
+            }
+            Ok(()) | Err(_) => {}
+        }
+        self.write_failed = None;
         Ok(())
     }
 
@@ -126,16 +177,21 @@ impl Mounted {
         self.intact()
     }
 
-    /// Makes what was written durable. A failure stands until the position changes: the storage may have dropped
-    /// what it could not write, and would say yes the next time.
+    /// Makes what was written durable. After a failure the medium writes again what is not durable before it takes more.
     ///
     /// # Errors
     /// The store failed.
     pub(crate) fn sync(&mut self) -> Result<(), Sense> {
-        self.medium.sync().map_err(|error| {
-            self.write_failed = true;
-            fault::sense(&error, Doing::Writing)
-        })
+        self.try_sync().map_err(|error| fault::sense(&error, Doing::Writing))
+    }
+
+    fn try_sync(&mut self) -> Result<(), StoreError> {
+        let synced = self.medium.sync();
+        if let Err(error) = &synced {
+            self.note_failure(error);
+        }
+        self.unsynchronised = synced.is_err();
+        synced
     }
 
     /// Makes sizes exact. What is lost here is told as a deferred error.
@@ -227,7 +283,7 @@ impl Mounted {
         for (life, count) in failures.into_iter().filter(|(_, count)| *count > 0) {
             self.mam.set_number(life, self.mam.number(life).saturating_add(count));
         }
-        let saved = self.cartridge.save_mam(&self.mam);
+        let saved = if self.memory_failed { Ok(()) } else { self.cartridge.save_mam_and_copy(&self.mam) };
         (self.cartridge, synced.and(saved))
     }
 }

@@ -80,7 +80,8 @@ impl Mounted {
             return Ok(());
         }
         self.mam.set(AttrId::WORM_OBJECTS, at.partition, &at.object.to_be_bytes());
-        self.save_memory()
+        // Its copy too: it must not ask for more objects than there are.
+        self.cartridge.save_mam_and_copy(&self.mam).map_err(|error| fault::memory_before_write(&error))
     }
 
     /// Whether the change takes nothing that is written: at end of data; with only filemarks to follow, behind one that

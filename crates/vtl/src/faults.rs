@@ -9,6 +9,7 @@ use ssc::drive::MediumFault;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use tape_store::cartridge::{Barcode, Cartridge};
+use tape_store::error::StoreError;
 
 /// Why each of them cannot be used, by barcode.
 #[derive(Debug, Default)]
@@ -38,10 +39,17 @@ impl Faults {
 impl Shared {
     /// Looks whether a cartridge can be used, as far as its memory says.
     pub(crate) fn check(&self, cartridge: &mut Cartridge) {
-        if let Err(error) = cartridge.mam() {
-            let barcode = cartridge.barcode().clone();
-            tracing::warn!(%barcode, %error, "cartridge cannot be used");
-            self.note_unusable(&barcode, &error.to_string());
+        let barcode = cartridge.barcode().clone();
+        match cartridge.mam_or_rebuilt() {
+            Ok((_, None)) => {}
+            Ok((_, Some(error @ StoreError::Format { .. }))) => {
+                tracing::warn!(%barcode, %error, "cartridge memory is damaged: the cartridge can only be read");
+                self.events.tell(Event::Damaged { barcode: barcode.to_string(), reason: error.to_string() });
+            }
+            Ok((_, Some(error))) | Err(error) => {
+                tracing::warn!(%barcode, %error, "cartridge cannot be used");
+                self.note_unusable(&barcode, &error.to_string());
+            }
         }
     }
 
@@ -76,7 +84,7 @@ impl Site {
         for barcode in self.shared.faults.barcodes() {
             let entry = self.shared.inventory().get(barcode.as_str()).cloned();
             match entry {
-                Some(entry) if value_of(&self.shared, &barcode, &entry).view().is_err() => {}
+                Some(entry) if !can_be_mounted(&mut value_of(&self.shared, &barcode, &entry)) => {}
                 _ => self.shared.note_usable(&barcode),
             }
         }
@@ -85,4 +93,9 @@ impl Site {
             library.changer(|changer| changer.library_mut().set_unusable(unusable.clone()));
         }
     }
+}
+
+/// Whether a drive would mount it, though perhaps to be read only.
+fn can_be_mounted(cartridge: &mut Cartridge) -> bool {
+    !matches!(cartridge.mam(), Err(StoreError::NoMemory)) && cartridge.view().is_ok()
 }

@@ -61,10 +61,16 @@ fn marks(mounted: &mut Mounted, count: u32, request: &Request<'_>) -> Result<(),
     mounted.note_gone(at.partition, at.object);
     for done in 0..count {
         match mounted.medium.append_filemark() {
-            Ok(Written::Done { .. }) => mounted.counters.filemarks += 1,
-            Ok(Written::Full) => return Err(overflow((count - done).into())),
+            Ok(Written::Done { .. }) => {
+                mounted.storage_full = false;
+                mounted.counters.filemarks += 1;
+            }
+            Ok(Written::Full) => {
+                mounted.note_full();
+                return Err(overflow((count - done).into()));
+            }
             Err(error) => {
-                mounted.write_failed = !error.is_full() && !error.is_refusal();
+                mounted.note_failure(&error);
                 return Err(fault::sense(&error, Doing::Writing).info((count - done).into()));
             }
         }

@@ -54,8 +54,13 @@ fn load(lu: &mut Lu, state: &mut State, request: &Request<'_>, hold: bool) -> Ou
 
 /// Keeps a cartridge inside, not threaded.
 fn keep(state: &mut State, mut cartridge: Cartridge) -> Outcome {
-    match cartridge.mam() {
-        Ok(mam) => state.load = Load::Held(Box::new(Held { cartridge, mam })),
+    match cartridge.mam_or_rebuilt() {
+        Ok((mam, damage)) => {
+            if damage.is_some() {
+                state.alerts.raise(Alert::MEMORY_CHIP);
+            }
+            state.load = Load::Held(Box::new(Held { cartridge, mam }));
+        }
         Err(error) => {
             state.alerts.raise(Alert::MEMORY_CHIP);
             let sense = fault::sense(&error, Doing::Loading);

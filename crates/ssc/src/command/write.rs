@@ -11,6 +11,7 @@ use crate::alert::Alert;
 use crate::device::{MAX_BLOCK_LENGTH, State};
 use crate::encryption::Encrypt;
 use crate::fault::{self, Doing};
+use crate::load::Load;
 use crate::mounted::Mounted;
 use crate::overwrite::Change;
 use crate::protection::{self, Method, Protection};
@@ -119,18 +120,19 @@ fn blocks(
         };
         match written {
             Ok(Written::Done { early_warning }) => {
-                warned = early_warning;
+                (warned, mounted.storage_full) = (early_warning, false);
                 out.consume(size);
                 mounted.counters.from_host += len as u64;
                 mounted.counters.blocks_written += 1;
                 mounted.counters.to_medium = mounted.medium.stored();
             }
             Ok(Written::Full) => {
+                mounted.note_full();
                 return Err(overflow(left).into());
             }
             Err(error) => {
                 mounted.counters.write_failures += 1;
-                mounted.write_failed = !error.is_full() && !error.is_refusal();
+                mounted.note_failure(&error);
                 return Err(fault::sense(&error, Doing::Writing).info(left).into());
             }
         }
@@ -189,6 +191,12 @@ pub(crate) fn note_alert(state: &mut State, outcome: &Outcome) {
         Asc::WORM_MEDIUM_OVERWRITE_ATTEMPTED => state.alerts.raise(Alert::WORM_OVERWRITE_ATTEMPTED),
         // It was raised when the cartridge was loaded.
         Asc::WORM_MEDIUM_INTEGRITY_CHECK => {}
+        // Less fits than the tape could hold; what fits is there.
+        _ if sense.key == SenseKey::VOLUME_OVERFLOW => {
+            if matches!(&state.load, Load::Mounted(mounted) if mounted.storage_full) {
+                state.alerts.raise(Alert::WRITE_WARNING);
+            }
+        }
         _ if sense.key == SenseKey::MEDIUM_ERROR => {
             state.alerts.raise(Alert::HARD_ERROR);
             state.alerts.raise(Alert::WRITE_FAILURE);

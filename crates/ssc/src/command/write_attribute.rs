@@ -16,7 +16,7 @@ use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
 use scsi_core::field::{Field, check_reserved};
 use scsi_core::list::{self, ListReader};
-use scsi_core::sense::Sense;
+use scsi_core::sense::{Sense, SenseKey};
 use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::wire::U32;
 use tape_store::mam::{self, AttrId, Mam, Writer};
@@ -88,6 +88,10 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outc
     let changed = apply(mam, raw.partition, ListReader::new(&list))?;
     if changed.used() > cartridge.media().mam_capacity {
         return Err(Sense::illegal(Asc::AUXILIARY_MEMORY_OUT_OF_SPACE).into());
+    }
+    if cartridge.mam().is_err() {
+        // What is here was rebuilt, and must not take the place of what is damaged.
+        return Err(Sense::new(SenseKey::MEDIUM_ERROR, Asc::AUXILIARY_MEMORY_WRITE_ERROR).into());
     }
     cartridge.save_mam(&changed).map_err(|error| fault::memory(&error))?;
     *mam = changed;
