@@ -191,7 +191,7 @@ fn mending() {
         "attr DRT001L8 0806 X",
         "repair DRT001L8",
         "attr DRT001L8 0806 X",
-        "show V00001L8",
+        "verify V00001L8",
         "repair V00001L8",
         "verify V00001L8",
         "repair OVW001L8 --truncate",

@@ -123,9 +123,10 @@ impl Found {
             return Err(Failure::Usage(format!("{name}: {what}")));
         }
         let (store, barcode) = place(path)?;
-        // The memory says what it is.
-        let mut cartridge = store.cartridge(&barcode, &LTO_9, Kind::Data, 0);
-        cartridge.mam().map_err(|error| Failure::Cartridge(name.clone(), error))?;
+        // The memory says what it is; if that is damaged, its copy or the label does.
+        let (media, kind) = barcode.media().unwrap_or((&LTO_9, Kind::Data));
+        let mut cartridge = store.cartridge(&barcode, media, kind, 0);
+        cartridge.mam_or_rebuilt().map_err(|error| Failure::Cartridge(name.clone(), error))?;
         Ok(Self { name, path: path.into(), cartridge })
     }
 

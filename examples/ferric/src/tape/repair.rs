@@ -4,9 +4,11 @@ use super::Found;
 use crate::failure::Failure;
 use crate::output;
 use std::path::PathBuf;
+use tape_store::cartridge::Level;
 use tape_store::error::StoreError;
 use tape_store::mam::Flags;
 use tape_store::medium::Medium;
+use tape_store::repair::{Finding, Remedy};
 use tape_store::three_file::ThreeFile;
 
 #[derive(clap::Args)]
@@ -23,12 +25,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     found.is_not_served()?;
     let failed = found.failed();
     let name = found.name.clone();
+    let findings = found.cartridge.repair().map_err(&failed)?;
+    let mended: Vec<&Finding> = findings.iter().filter(|finding| finding.remedy != Remedy::Truncate).collect();
+    for Finding { file, what, remedy } in &mended {
+        output::line(format!("{name}: {file}: {what}: {remedy}"))?;
+    }
     match found.cartridge.open_files() {
         Ok((mut tape, recovery)) if !recovery.damaged => {
             tape.close().map_err(&failed)?;
             drop(tape);
             unload(&mut found)?;
             let what = match recovery.dropped {
+                0 if !mended.is_empty() => return Ok(()),
                 0 => "nothing to mend".to_owned(),
                 torn => format!("dropped {} behind the last synchronised one", output::count(torn, "torn object")),
             };
@@ -37,8 +45,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Ok(_) | Err(StoreError::Format { .. } | StoreError::Damaged { .. }) => {}
         Err(other) => return Err(failed(other)),
     }
+    let ours = found.cartridge.level().map_err(&failed)? == Level::Ferric;
     let mut tape = found.cartridge.salvage(true).map_err(&failed)?;
-    let ends = (0..tape.partitions()).map(|partition| End::of(&mut tape, partition)).collect::<Result<Vec<_>, _>>();
+    // At level `ferric` the other partitions are as they should be.
+    let wanted = |partition: &u8| {
+        let file = |name: &str| format!("{name}.{partition}");
+        let of_it = |finding: &Finding| ["data", "indx", "mark"].iter().any(|name| finding.file == file(name));
+        !ours || findings.iter().any(|finding| finding.remedy == Remedy::Truncate && of_it(finding))
+    };
+    let partitions = (0..tape.partitions()).filter(wanted);
+    let ends = partitions.map(|partition| End::of(&mut tape, partition)).collect::<Result<Vec<_>, _>>();
     let ends = ends.map_err(&failed)?;
     drop(tape);
     if !arguments.truncate && ends.iter().any(End::loses) {
@@ -50,6 +66,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     if ends.iter().any(End::loses) {
         found.is_not_retained()?;
+    }
+    for end in ends.iter().filter(|end| end.loses()) {
+        found.cartridge.set_aside(end.partition, end.whole).map_err(&failed)?;
     }
     let mut tape = found.cartridge.salvage(false).map_err(&failed)?;
     for end in &ends {

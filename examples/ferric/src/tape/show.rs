@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::output;
 use serde::Serialize;
 use std::path::PathBuf;
+use tape_store::error::StoreError;
 use tape_store::mam::{AttrId, Flags, Mam, spec};
 use tape_store::medium::Medium;
 use tape_store::three_file::{Recovery, ThreeFile};
@@ -39,7 +40,7 @@ struct Shown {
     /// What a crash left behind the last synchronised object, if it did.
     unsynchronised: Option<Unsynchronised>,
     /// Why nothing can be written, if so.
-    damage: Option<&'static str>,
+    damage: Option<String>,
     attributes: Vec<Attribute>,
 }
 
@@ -69,7 +70,7 @@ struct Attribute {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut found = Found::to_read(&arguments.path)?;
     let failed = found.failed();
-    let mam = found.cartridge.mam().map_err(&failed)?;
+    let (mam, memory_damage) = found.cartridge.mam_or_rebuilt().map_err(&failed)?;
     let level = found.cartridge.level().map_err(&failed)?.name();
     let (mut tape, recovery) = found.cartridge.view().map_err(&failed)?;
     let partitions = (0..tape.partitions()).map(|number| partition(&mut tape, number));
@@ -92,7 +93,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         last_drive: text(&mam, AttrId::LAST_DRIVE),
         partitions,
         unsynchronised: unsynchronised(recovery),
-        damage: recovery.damaged.then_some("index and data do not agree; ferric tape verify says where"),
+        damage: damage(memory_damage.as_ref(), recovery),
         attributes: attributes(&mam),
     };
     if arguments.json { output::json(&shown) } else { print(&shown) }
@@ -103,6 +104,13 @@ fn partition(tape: &mut ThreeFile, number: u8) -> Result<Partition, tape_store::
     tape.space_to_end()?;
     let (usage, end) = (tape.usage(number)?, tape.position());
     Ok(Partition { number, capacity: usage.capacity, used: usage.used, objects: end.object, filemarks: end.file })
+}
+
+/// What is damaged, in a line.
+fn damage(memory: Option<&StoreError>, recovery: Recovery) -> Option<String> {
+    let index = recovery.damaged.then(|| "index and data do not agree; ferric tape verify says where".to_owned());
+    let memory = memory.map(|error| format!("{error}; what is shown of it was rebuilt"));
+    [memory, index].into_iter().flatten().reduce(|memory, index| format!("{memory}; {index}"))
 }
 
 const fn unsynchronised(recovery: Recovery) -> Option<Unsynchronised> {
@@ -163,7 +171,7 @@ fn print(shown: &Shown) -> Result<(), Failure> {
     if let Some(Unsynchronised { whole, torn }) = shown.unsynchronised {
         output::row("note", format!("behind the last synchronised object: {whole} whole, {torn} torn"))?;
     }
-    if let Some(damage) = shown.damage {
+    if let Some(damage) = &shown.damage {
         output::row("damage", damage)?;
     }
     Ok(())

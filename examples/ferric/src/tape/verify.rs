@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use tape_store::cartridge::Kind;
 use tape_store::error::StoreError;
 use tape_store::medium::{self, Medium};
+use tape_store::repair::Finding;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -24,7 +25,17 @@ struct Report {
     filemarks: u64,
     stored: u64,
     index_is_whole: bool,
+    files: Vec<File>,
     damaged: Vec<Damage>,
+}
+
+/// A file that is damaged.
+#[derive(Serialize)]
+struct File {
+    file: String,
+    what: String,
+    /// What `ferric tape repair` does with it.
+    repair: String,
 }
 
 #[derive(Serialize)]
@@ -37,6 +48,7 @@ struct Damage {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut found = Found::to_read(&arguments.path)?;
     let failed = found.failed();
+    let findings = found.cartridge.examine().map_err(&failed)?;
     let (mut tape, recovery) = found.cartridge.view().map_err(&failed)?;
     let partitions = 0..tape.partitions();
     let used = partitions.clone().filter_map(|number| tape.usage(number).ok()).map(|usage| usage.used).sum();
@@ -67,14 +79,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     bar.finish_and_clear();
     report.index_is_whole = !recovery.damaged;
+    let files = findings.into_iter();
+    let file = |Finding { file, what, remedy }| File { file, what, repair: remedy.to_string() };
+    report.files = files.map(file).collect();
     if arguments.json {
         output::json(&report)?;
     } else {
         print(&report, recovery.dropped)?;
     }
     match report.damaged.len() {
-        0 if recovery.damaged => {
+        0 if recovery.damaged && report.files.is_empty() => {
             Err(Failure::Usage(format!("{}: index and data do not agree; ferric tape repair says how", found.name)))
+        }
+        0 if !report.files.is_empty() => {
+            let files = output::count(report.files.len() as u64, "file");
+            Err(Failure::Usage(format!("{}: damaged: {files}; every object is whole", found.name)))
         }
         0 => Ok(()),
         many => Err(Failure::Usage(format!("{}: damaged: {}", found.name, output::count(many as u64, "object")))),
@@ -82,12 +101,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn print(report: &Report, torn: u64) -> Result<(), Failure> {
-    let Report { blocks, filemarks, stored, damaged, .. } = report;
+    let Report { blocks, filemarks, stored, files, damaged, .. } = report;
     let (blocks, filemarks) = (output::count(*blocks, "block"), output::count(*filemarks, "filemark"));
     output::line(format!("whole: {blocks} ({} stored) and {filemarks}", output::size(*stored)))?;
     if torn > 0 {
         let torn = output::count(torn, "object");
         output::line(format!("torn: {torn} behind the last synchronised one; the next load drops them"))?;
+    }
+    for File { file, what, repair } in files {
+        output::line(format!("{file}: {what}; with ferric tape repair: {repair}"))?;
     }
     for Damage { partition, object, what } in damaged {
         output::line(format!("partition {partition}, object {object}: {what}"))?;
