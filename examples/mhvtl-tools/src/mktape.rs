@@ -87,6 +87,11 @@ pub(crate) fn make(call: &Call<'_>, wish: &Wish<'_>, verbose: bool, out: &mut dy
         writeln!(out, "Creating tape data ...")?;
     }
     const THERE: &str = "Data file already exists for new media";
+    // One that lost its memory is not made again over its data.
+    let has_memory = ["mam", "meta", "ferric.mam"].iter().any(|name| folder.join(name).exists());
+    if !has_memory && folder.join("data.0").metadata().is_ok_and(|data| data.len() > 0) {
+        return Err(Failure::files(format!("error: {THERE}: {}", folder.display())));
+    }
     if store.exists(barcode).map_err(|error| failed(barcode, &error))? {
         // No failure, as with mhvtl: scripts make what may be there.
         return if verbose {
@@ -95,10 +100,6 @@ pub(crate) fn make(call: &Call<'_>, wish: &Wish<'_>, verbose: bool, out: &mut dy
             let _ = writeln!(io::stderr(), "warning: {THERE}: {}", folder.display());
             Ok(())
         };
-    }
-    // One that lost its memory is not made again over its data.
-    if folder.join("data.0").metadata().is_ok_and(|data| data.len() > 0) {
-        return Err(Failure::files(format!("error: {THERE}: {}", folder.display())));
     }
     if verbose {
         say_files(&folder, out)?;
