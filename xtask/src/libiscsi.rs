@@ -8,8 +8,10 @@ pub(crate) fn run() -> Result<(), String> {
     let daemon = Daemon::start()?;
     let portal = format!("iscsi://{}", daemon.portal);
     let unit = |lun: u8| format!("{portal}/{}/{lun}", daemon.iqn);
-    let checks: [(&str, Vec<String>, &[&str]); 5] = [
+    let checks: [(&str, Vec<String>, &[&str]); 6] = [
         ("iscsi-ls", vec![portal.clone()], &[&daemon.iqn]),
+        // It retries 29h/00h, the power-on condition, and ends at any other unit attention.
+        ("iscsi-ls", vec!["-s".into(), portal.clone()], &["Lun:0", "MEDIA_CHANGER", "Lun:2", "SEQUENTIAL_ACCESS"]),
         ("iscsi-inq", vec![unit(0)], &["MEDIA_CHANGER", "L700"]),
         ("iscsi-inq", vec![unit(1)], &["SEQUENTIAL_ACCESS", "ULT3580-TD8"]),
         (

@@ -105,7 +105,11 @@ fn threaded(mounted: &Mounted, w: &mut String) -> fmt::Result {
         at.partition, at.object, at.file
     )?;
     let (protected, append_only) = (mounted.protected.is_some(), mounted.append_only);
-    writeln!(w, "write_protected={protected} write_failed={} append_only={append_only}", mounted.write_failed.is_some())?;
+    writeln!(
+        w,
+        "write_protected={protected} write_failed={} append_only={append_only}",
+        mounted.write_failed.is_some()
+    )?;
     for partition in 0..mounted.medium.partitions() {
         if let Ok(usage) = mounted.medium.usage(partition) {
             let (capacity, used, objects) = (usage.capacity, usage.used, usage.objects);

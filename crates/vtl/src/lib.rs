@@ -4,6 +4,8 @@
 //! shelves between them. Each logical unit has an owner ([`unit::Unit`]) that runs one command at a time: on the thread
 //! that brought it if that cannot block and nothing waits, else on the unit's own thread. Whatever a host was promised is
 //! on disk before its answer leaves ([`state_store`]).
+//!
+//! [`guide`] shows how to embed a library in a program or a test.
 #![forbid(unsafe_code)]
 
 mod bay;
@@ -33,6 +35,11 @@ pub mod standalone;
 pub mod state_store;
 pub mod target;
 pub mod unit;
+
+/// How to embed a library in a program or a test.
+// The examples in it run as tests of `iscsid`, which some of them need.
+#[cfg_attr(all(doc, not(doctest)), doc = include_str!("../../../docs/embedding.md"))]
+pub mod guide {}
 
 // What a program or a test that embeds a library needs: this crate is its only dependency.
 pub use host::Host;
