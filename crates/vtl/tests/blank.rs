@@ -9,6 +9,7 @@ use tape_store::medium::Codec;
 use tape_store::shelf::{NewCartridge, TapeStore};
 use vtl::Site;
 use vtl::config::parse;
+use vtl::data_dir::Data;
 
 #[test]
 fn blankness_is_looked_at_when_a_site_is_opened() {
@@ -31,7 +32,9 @@ fn blankness_is_looked_at_when_a_site_is_opened() {
     let text = "[library]\nslots = 8\n[[cartridges]]\npattern = \"A#L8\"\ncount = 5\n[[pool]]\nname = \"a\"\npattern = \"A#L8\"\n";
     let config = parse("f", text).unwrap();
     let blank = || {
-        let site = Site::open(dir.path(), &config).unwrap();
+        // The directory has cartridges and no state, at first.
+        let data = Data::configured(dir.path(), &config).unwrap().with_new_site(!dir.path().join("state.1").exists());
+        let site = Site::of(data, &config).unwrap();
         let all: Vec<bool> = site.cartridges().into_iter().map(|one| one.blank == Some(true)).collect();
         assert_eq!(site.pool_status()[0].scratch, all.iter().filter(|blank| **blank).count());
         all
