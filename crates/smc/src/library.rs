@@ -422,7 +422,7 @@ impl Library {
         if let Err((_, cartridge)) = self.put(source, cartridge, origin, now) {
             let barcode = cartridge.barcode().clone();
             self.put_down(source, *cartridge, origin);
-            tracing::warn!(%barcode, "cartridge is left in the mouth of a drive");
+            tracing::warn!(%barcode, "cartridge stays ejected in the drive");
         }
     }
 

@@ -37,7 +37,7 @@ mod by_name {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Barcode, Label>, D::Error> {
         let named = BTreeMap::<String, Label>::deserialize(from)?;
         let check = |(name, label): (String, Label)| {
-            let barcode = Barcode::new(&name).ok_or_else(|| D::Error::custom(format!("{name:?} is no barcode")));
+            let barcode = Barcode::new(&name).ok_or_else(|| D::Error::custom(format!("{name:?} is not a barcode")));
             Ok((barcode?, label))
         };
         named.into_iter().map(check).collect()

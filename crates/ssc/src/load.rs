@@ -176,7 +176,7 @@ impl State {
         let level = cartridge.level().unwrap_or(Level::Ferric);
         let tampered = is_tampered(&cartridge, medium.as_ref(), &mam);
         if tampered {
-            tracing::warn!(barcode = %cartridge.barcode(), "cartridge is written once and is not what it was");
+            tracing::warn!(barcode = %cartridge.barcode(), "WORM cartridge fails the WORM integrity check");
         }
         if mam.get(AttrId::SCALED, 0).is_none() && medium.partitions() == 1 {
             // mhvtl's files keep the size of the partition, and not why.

@@ -439,7 +439,7 @@ impl Cartridge {
         let mam = self.mam()?;
         Ok(match self.kind {
             Kind::Cleaning => Some("it is for cleaning"),
-            Kind::Worm => Some("it is written once"),
+            Kind::Worm => Some("it is a WORM cartridge"),
             _ if mam.number(AttrId::RETAINED_UNTIL) > now => Some("it is retained"),
             Kind::Data | Kind::Null => {
                 mam.flags().contains(Flags::WRITE_PROTECTED).then_some("its write-protect tab is set")

@@ -51,7 +51,7 @@ impl TapeStore {
         call(shelves.as_mut()).map_err(StoreError::io(what))
     }
 
-    /// Barcodes of all cartridges, ascending. Folders whose name is no barcode are not cartridges.
+    /// Barcodes of all cartridges, ascending. Folders whose name is not a barcode are not cartridges.
     ///
     /// # Errors
     /// The storage failed.

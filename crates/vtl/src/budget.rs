@@ -45,7 +45,7 @@ pub trait Holder: Send + Sync {
     fn reclaim(&self, held: usize);
 }
 
-/// Who goes before whom.
+/// Priority in the queue.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     /// Has given shared memory back.
@@ -65,7 +65,7 @@ struct Entry {
     rank: Rank,
     /// Since when what it holds waits for the initiator.
     stalled: Option<u64>,
-    /// It was told to close.
+    /// `Holder::reclaim` was called.
     reclaimed: bool,
 }
 
@@ -74,7 +74,7 @@ struct State {
     unpromised: usize,
     /// Bytes of the shared part that are in use, without those of the user of the reserve.
     shared: usize,
-    /// Who uses the reserve.
+    /// The session that uses the reserve.
     reserve: Option<u64>,
     queue: VecDeque<u64>,
     entries: HashMap<u64, Entry>,
@@ -87,6 +87,11 @@ pub struct Budget {
     open: usize,
     reserve: usize,
     state: Mutex<State>,
+}
+
+/// What the next session is guaranteed, where so much is promised to no session yet.
+fn guarantee_of(unpromised: usize) -> usize {
+    (unpromised / GUARANTEE_DIVISOR).clamp(SMALLEST_GUARANTEE, LARGEST_GUARANTEE)
 }
 
 /// What a session has of the budget. It goes back when this is dropped.
@@ -116,6 +121,18 @@ impl Budget {
         Self { open: rest.saturating_sub(guarantees), reserve, state: Mutex::new(state) }
     }
 
+    /// How many sessions can have a guarantee at one time, as long as none has ended.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        let mut unpromised = self.state().unpromised;
+        let mut sessions = 0;
+        while let Some(rest) = unpromised.checked_sub(guarantee_of(unpromised)) {
+            unpromised = rest;
+            sessions += 1;
+        }
+        sessions
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
@@ -124,7 +141,7 @@ impl Budget {
     #[must_use]
     pub fn open(self: &Arc<Self>, holder: Arc<dyn Holder>) -> Option<Account> {
         let mut state = self.state();
-        let share = (state.unpromised / GUARANTEE_DIVISOR).clamp(SMALLEST_GUARANTEE, LARGEST_GUARANTEE);
+        let share = guarantee_of(state.unpromised);
         state.unpromised = state.unpromised.checked_sub(share)?;
         state.next += 1;
         let id = state.next;

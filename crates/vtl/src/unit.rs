@@ -28,6 +28,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
+use tape_store::cartridge::Barcode;
 use zeroize::Zeroize;
 
 /// What a unit is.
@@ -212,7 +213,8 @@ impl Drop for Busy<'_> {
     fn drop(&mut self) {
         let mut work = lock(&self.0.work);
         work.busy = false;
-        if !work.queue.is_empty() || !work.events.is_empty() {
+        // Also where an operation behind an answer goes on: the unit's thread has waited for this job.
+        if !work.queue.is_empty() || !work.events.is_empty() || work.working {
             self.0.wake.notify_one();
         }
     }
@@ -348,22 +350,26 @@ impl Unit {
     /// puts every cartridge back to its place. Nothing here depends on what the log does.
     fn recover(&self, device: &mut Device) {
         let inside = self.bay_status().barcode;
-        let repair = |device: &mut Device| match device {
+        lock(&self.work).working = false;
+        // Each step by itself: what caused the panic may cause another one.
+        let mut step = |call: &dyn Fn(&mut Device)| drop(catch_unwind(AssertUnwindSafe(|| call(device))));
+        step(&|device| match device {
             Device::Drive(drive) => drive.fail(),
             Device::Changer(changer) => self.shared.restore_places(&self.owner, changer),
-        };
-        let _ = catch_unwind(AssertUnwindSafe(|| repair(device)));
-        if let Device::Drive(drive) = device {
-            if drive.loaded().is_none()
-                && let Some(cartridge) = inside.and_then(|barcode| self.shared.find(&barcode))
-            {
-                let _ = drive.give_back(cartridge);
-            }
-            lock(&self.work).working = false;
+        });
+        step(&|device| self.give_back(device, inside.as_ref()));
+        step(&|device| self.publish(device));
+        step(&|_| tracing::error!(unit = self.name(), "a command was ended by an internal error"));
+    }
+
+    /// Puts back the cartridge that a drive lost in a panic.
+    fn give_back(&self, device: &mut Device, inside: Option<&Barcode>) {
+        if let Device::Drive(drive) = device
+            && drive.loaded().is_none()
+            && let Some(cartridge) = inside.and_then(|barcode| self.shared.find(barcode))
+        {
+            let _ = drive.give_back(cartridge);
         }
-        self.publish(device);
-        let log = || tracing::error!(unit = self.name(), "a command was ended by an internal error");
-        let _ = catch_unwind(AssertUnwindSafe(log));
     }
 
     /// How long the answer of a command waits.
@@ -470,7 +476,7 @@ impl Unit {
         lock(&self.work).events.pop_front()
     }
 
-    /// Who waited for a host to allow removal hears when it does.
+    /// Publishes `Unlocked` when the last host allows medium removal.
     fn note_lock(&self, device: &mut Device) {
         if !matches!(device, Device::Changer(_)) {
             return;

@@ -102,7 +102,7 @@ impl Arguments {
         let has_secrets = !config.iscsi.users.is_empty() || config.iscsi.mutual.is_some();
         let others = std::fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode() & 0o077);
         if has_secrets && others != 0 {
-            tracing::warn!(file = name, "the file holds CHAP secrets and is not its owner's alone: chmod 600");
+            tracing::warn!(file = name, "the file holds CHAP secrets and is readable by other users; run chmod 600");
         }
         Ok(config)
     }

@@ -31,6 +31,8 @@ pub struct Door {
     policy: Arc<RwLock<Arc<Policy>>>,
     sessions: Arc<Sessions>,
     limits: Limits,
+    /// Sessions that the memory budget has guarantees for.
+    capacity: usize,
 }
 
 impl Door {
@@ -43,9 +45,10 @@ impl Door {
         let address = listener.local_addr()?;
         let sessions = Arc::new(Sessions::default());
         let (limits, budget) = memory(setup, site);
-        let policy = Arc::new(RwLock::new(Arc::new(policy(setup, site, limits))));
+        let capacity = budget.sessions();
+        let policy = Arc::new(RwLock::new(Arc::new(policy(setup, site, limits, capacity))));
         server::start(listener, Arc::clone(site), Arc::clone(&policy), Arc::clone(&sessions), Arc::new(budget))?;
-        Ok(Self { address, policy, sessions, limits })
+        Ok(Self { address, policy, sessions, limits, capacity })
     }
 
     /// Serves every target of a site on a free port of this host, to everyone.
@@ -58,7 +61,8 @@ impl Door {
 
     /// Takes over who may log in, and the targets that there are now. Sessions go on as they began.
     pub fn refresh(&self, site: &Site, setup: &IscsiSetup) {
-        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy(setup, site, self.limits));
+        *self.policy.write().unwrap_or_else(PoisonError::into_inner) =
+            Arc::new(policy(setup, site, self.limits, self.capacity));
     }
 
     /// Where it listens.
@@ -96,13 +100,15 @@ fn memory(setup: &IscsiSetup, site: &Site) -> (Limits, Budget) {
     (limits, Budget::new(total - kept, limits.most_memory()))
 }
 
-fn policy(setup: &IscsiSetup, site: &Site, limits: Limits) -> Policy {
+/// Who may connect. An address has half of all sessions at most, unless the configuration says how many.
+fn policy(setup: &IscsiSetup, site: &Site, limits: Limits, capacity: usize) -> Policy {
     let of_address = AddressLimits::default();
+    let connections = of_address.connections.min(capacity / 2).max(1);
     Policy {
         target: Arc::new(targets(setup, site, limits)),
         networks: setup.limits.networks.clone(),
         limits: AddressLimits {
-            connections: setup.limits.max_connections_per_address.unwrap_or(of_address.connections),
+            connections: setup.limits.max_connections_per_address.unwrap_or(connections),
             unauthenticated: setup.limits.max_unauthenticated_per_address.unwrap_or(of_address.unauthenticated),
         },
     }

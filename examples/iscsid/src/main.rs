@@ -10,6 +10,7 @@ use iscsid::Door;
 use ready::PidFile;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::{self, IsTerminal, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
 use vtl::config::{Config, IscsiSetup};
@@ -25,7 +26,7 @@ fn main() -> ExitCode {
     let _log = match start_log(arguments.log) {
         Ok(guard) => guard,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "ferric-iscsid: no thread for the log: {error}");
+            let _ = writeln!(io::stderr(), "ferric-iscsid: cannot start the log thread: {error}");
             return ExitCode::FAILURE;
         }
     };
@@ -65,6 +66,7 @@ fn run(mut arguments: Arguments) -> Result<(), String> {
     raise_descriptor_limit();
     // Removed when everything else is closed.
     let _temporary = ephemeral(&mut arguments)?;
+    let ready = arguments.ready_fd.map(ready::descriptor).transpose().map_err(|error| error.to_string())?;
     let site = open(&arguments, &config).map_err(|error| error.to_string())?;
     let bind = &config.iscsi.bind;
     let door = Door::open(&site, &config.iscsi).map_err(|error| format!("cannot listen on {bind}: {error}"))?;
@@ -80,12 +82,14 @@ fn run(mut arguments: Arguments) -> Result<(), String> {
         .map_err(|error| format!("{}: {error}", control.display()))?;
     let _pid_file = arguments.pid_file.as_deref().map(PidFile::write).transpose()?;
     ready::greet(&site, door.address(), &config.iscsi.advertise);
-    ready::announce(&arguments, &site, door.address(), &control).map_err(|error| error.to_string())?;
+    ready::announce(&arguments, ready, &site, door.address(), &control).map_err(|error| error.to_string())?;
     for signal in signals.forever() {
         if signal != SIGHUP {
             break;
         }
-        if let Err(error) = reload() {
+        // A defect in a reload does not end the service of what is there.
+        let outcome = catch_unwind(AssertUnwindSafe(|| reload())).unwrap_or_else(|_| Err("internal error".into()));
+        if let Err(error) = outcome {
             tracing::error!(%error, "the configuration was not taken over");
         }
     }

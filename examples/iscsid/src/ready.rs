@@ -1,8 +1,9 @@
 //! What the daemon says when it is ready: a table for people, a line for programs, a file with its process number.
 
 use crate::arguments::{Arguments, Ready};
+use crate::sys;
 use serde::Serialize;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -56,8 +57,22 @@ struct Line<'a> {
     pid: u32,
 }
 
+/// The descriptor that `--ready-fd` names, to write to.
+///
+/// # Errors
+/// It is not open.
+pub(crate) fn descriptor(number: u16) -> io::Result<File> {
+    sys::duplicate(number).map_err(|error| io::Error::other(format!("--ready-fd {number}: {error}")))
+}
+
 /// Says to the program that started the daemon that it is ready.
-pub(crate) fn announce(arguments: &Arguments, site: &Site, address: SocketAddr, control: &Path) -> io::Result<()> {
+pub(crate) fn announce(
+    arguments: &Arguments,
+    descriptor: Option<File>,
+    site: &Site,
+    address: SocketAddr,
+    control: &Path,
+) -> io::Result<()> {
     let names: Vec<String> = site.targets().iter().map(|target| target.name().to_owned()).collect();
     let line = match arguments.ready {
         Ready::Text => format!("ready iscsi {address} {}\n", names.join(" ")),
@@ -69,17 +84,14 @@ pub(crate) fn announce(arguments: &Arguments, site: &Site, address: SocketAddr, 
             serde_json::to_string(&line).map_err(io::Error::other)? + "\n"
         }
     };
-    // Output that cannot be written changes nothing; a descriptor that is not open is a mistake.
-    let _ = match arguments.ready_fd {
+    // Output that cannot be written changes nothing.
+    let _ = match descriptor {
         None => {
             let mut out = io::stdout().lock();
             out.write_all(line.as_bytes()).and_then(|()| out.flush())
         }
-        Some(number) => {
-            let failed = |error: io::Error| io::Error::other(format!("--ready-fd {number}: {error}"));
-            let path = format!("/proc/self/fd/{number}");
-            OpenOptions::new().append(true).open(path).map_err(failed)?.write_all(line.as_bytes())
-        }
+        // Closed behind the line: who reads from it sees the end.
+        Some(mut file) => file.write_all(line.as_bytes()),
     };
     // Without a supervisor that asked for it this does nothing.
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);

@@ -1,5 +1,10 @@
-//! What the C library is told about memory. All unsafe code of this program, and why it is sound.
-#![allow(unsafe_code, reason = "mallopt is a function of C")]
+//! What the C library is told about memory, and descriptors that were inherited. All unsafe code of this program, and why it is
+//! sound.
+#![allow(unsafe_code, reason = "mallopt is a function of C, and an inherited descriptor is a number")]
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
 
 /// Keeps the address space of a daemon with many threads small: by default each gets an arena of 64 MiB of addresses, up to eight for
 /// each processor, which a limit on the address space counts; and buffers that were freed stay in the arenas.
@@ -17,3 +22,17 @@ pub(crate) fn limit_arenas() {
 /// Other C libraries have nothing of the kind.
 #[cfg(not(target_env = "gnu"))]
 pub(crate) const fn limit_arenas() {}
+
+/// Another descriptor of what an inherited one refers to: a file, a pipe or a socket.
+///
+/// # Errors
+/// The number is not an open descriptor.
+pub(crate) fn duplicate(number: u16) -> io::Result<File> {
+    // SAFETY: F_DUPFD_CLOEXEC takes numbers only; a number that is not open is an error.
+    let copy = unsafe { libc::fcntl(number.into(), libc::F_DUPFD_CLOEXEC, 3) };
+    if copy < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: fcntl has just made this descriptor, and no other value owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) }.into())
+}

@@ -7,6 +7,7 @@ use common::{Daemon, SMALL, command, options, ready};
 use initiator::{Initiator, Reply};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -87,6 +88,20 @@ fn the_ready_line_on_a_descriptor_and_the_process_number_in_a_file() {
 }
 
 #[test]
+fn the_ready_line_on_a_socket() {
+    let dir = tempdir().unwrap();
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let mut command = program();
+    command.arg("--data").arg(dir.path().join("d")).args(["--bind", "127.0.0.1:0", "--ready-fd", "0"]);
+    let child = command.stdin(OwnedFd::from(theirs)).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Of the child's standard input and the descriptor that it wrote to, only the former is still open.
+    let mut line = String::new();
+    BufReader::new(&mut ours).read_line(&mut line).unwrap();
+    assert!(line.starts_with("ready iscsi 127.0.0.1:") && line.ends_with('\n'), "{line}");
+    assert!(terminate(child));
+}
+
+#[test]
 fn what_cannot_be_is_refused_before_anything_is_made() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("d");
@@ -114,6 +129,7 @@ fn what_cannot_be_is_refused_before_anything_is_made() {
     let output =
         program().arg("--data").arg(&data).args(["--bind", "127.0.0.1:0", "--ready-fd", "77"]).output().unwrap();
     assert!(String::from_utf8(output.stderr).unwrap().contains("--ready-fd 77: "));
+    assert!(!data.exists());
 }
 
 #[test]

@@ -20,7 +20,7 @@ const LONGEST: usize = 16;
 pub(crate) fn barcode(text: &str) -> Result<Barcode, Failure> {
     Barcode::new(text).ok_or_else(|| {
         Failure::usage(match text.len() {
-            0..=LONGEST => format!("error: {text:?} is no barcode: 1 to {LONGEST} of A-Z, 0-9, - and _"),
+            0..=LONGEST => format!("error: {text:?} is not a barcode: 1 to {LONGEST} of A-Z, 0-9, - and _"),
             _ => format!("error: Max barcode length ({LONGEST}) exceeded: {text:?}"),
         })
     })

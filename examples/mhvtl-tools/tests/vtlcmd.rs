@@ -68,7 +68,7 @@ fn what_cannot_be_said() {
         ("10 load map", "Please check command, parameter 'load map' wrong.\n(usage)"),
         ("11 delay load -3", "Please check command, parameter 'delay load' wrong.\n(usage)"),
         ("11 compression zip", "Please check command, parameter 'compression' wrong.\n(usage)"),
-        ("10 load map e01", "error: \"e01\" is no barcode: 1 to 16 of A-Z, 0-9, - and _(usage)"),
+        ("10 load map e01", "error: \"e01\" is not a barcode: 1 to 16 of A-Z, 0-9, - and _(usage)"),
         (
             "10 load map E01001L8",
             "Could not open DIR/home/E01001L8: no cartridge\nHint: Use command 'mktape' to create media first",

@@ -133,7 +133,7 @@ impl Lone {
     }
 
     fn load(&self, label: &str, returns: bool) -> Result<(), String> {
-        let barcode = Barcode::new(label).ok_or_else(|| format!("{label:?} is no barcode"))?;
+        let barcode = Barcode::new(label).ok_or_else(|| format!("{label:?} is not a barcode"))?;
         self.fifo.tell("Loading");
         let loaded = self.drive.load(&barcode, returns).map_err(|error| error.to_string());
         self.fifo.tell(if loaded.is_ok() && self.drive.is_usable() { "Loaded" } else { "Load failed" });

@@ -54,6 +54,7 @@ fn a_guarantee_is_there_whatever_others_hold() {
 #[test]
 fn no_more_sessions_than_guarantees() {
     let budget = budget();
+    assert_eq!(budget.sessions(), 192);
     let mut all: Vec<_> = std::iter::from_fn(|| budget.open(Arc::<Session>::default())).collect();
     assert_eq!(all.len(), 192);
     all.pop();

@@ -61,14 +61,14 @@ impl Pattern {
     /// The label of a number.
     ///
     /// # Errors
-    /// The number has too many digits, or what comes out is no barcode.
+    /// The number has too many digits, or what comes out is not a barcode.
     pub fn label(&self, number: u32) -> Result<Barcode, String> {
         let Self { before, width, behind } = self;
         if number.to_string().len() > *width {
             return Err(format!("\"{self}\" has {width} digits, but the last number is {number}"));
         }
         let text = format!("{before}{number:0width$}{behind}");
-        Barcode::new(&text).ok_or_else(|| format!("{text:?} is no barcode: 1 to 16 of A-Z, 0-9, - and _"))
+        Barcode::new(&text).ok_or_else(|| format!("{text:?} is not a barcode: 1 to 16 of A-Z, 0-9, - and _"))
     }
 
     /// The number in a label, if it is one of this pattern.
@@ -106,7 +106,7 @@ pub(super) fn expand(text: &str, first: u32, count: u32) -> Result<Vec<Barcode>,
             return Err(format!("{text:?} has no # to count {count} cartridges with, as in \"V#####L8\""));
         }
         let label = Barcode::new(text);
-        return Ok(vec![label.ok_or_else(|| format!("{text:?} is no barcode: 1 to 16 of A-Z, 0-9, - and _"))?]);
+        return Ok(vec![label.ok_or_else(|| format!("{text:?} is not a barcode: 1 to 16 of A-Z, 0-9, - and _"))?]);
     }
     let pattern = Pattern::new(text)?;
     let end = first.checked_add(count).ok_or_else(|| format!("{text:?}: {first} and {count} are too many"))?;

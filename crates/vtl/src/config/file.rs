@@ -149,7 +149,7 @@ fn directories(source: &Source<'_>, given: Vec<Spanned<String>>) -> Result<(Vec<
         let at = path.span().start;
         let text = path.into_inner();
         if text.is_empty() || text.contains('\0') {
-            return Err(source.error(at, KEY, format!("{text:?} is no directory")));
+            return Err(source.error(at, KEY, format!("{text:?} is not a directory")));
         }
         if paths.contains(&PathBuf::from(&text)) {
             return Err(source.error(at, KEY, format!("directory {text:?} is given twice")));
@@ -325,7 +325,7 @@ fn strings(source: &Source<'_>, table: &str, given: [&Text; 3], model: Model) ->
         if string.len() <= most && string.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
             return Ok(string.clone());
         }
-        let message = format!("{string:?} has not up to {most} characters of ASCII");
+        let message = format!("{string:?} is longer than {most} characters or not ASCII");
         Err(source.error(text.span().start, &format!("{table}.{key}"), message))
     };
     let [vendor, product, revision] = given;

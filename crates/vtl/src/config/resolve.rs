@@ -41,7 +41,7 @@ pub(crate) fn check_directories(config: &Config) -> Result<(), ConfigError> {
     for (at, path) in config.cartridges.iter().enumerate() {
         let message = match std::fs::metadata(path) {
             Ok(data) if data.is_dir() => continue,
-            Ok(_) => format!("{} is no directory", path.display()),
+            Ok(_) => format!("{} is not a directory", path.display()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && config.create => {
                 tracing::warn!(path = %path.display(), "directory of cartridges does not exist yet");
                 continue;

@@ -262,7 +262,8 @@ tables! {
         /// the physical memory, of the limit of the control group or of `RLIMIT_AS`, whichever is the smallest, if it is not
         /// given.
         buffer_memory: Text,
-        /// Connections of one address at one time: 512 if it is not given.
+        /// Connections of one address at one time: 512 if it is not given, or half of the sessions that `buffer_memory` is enough
+        /// for, if those are fewer.
         max_connections_per_address: Number,
         /// Connections of one address, at one time, that are not logged in to a target: 32 if it is not given. The oldest is
         /// closed for a new one.

@@ -57,7 +57,7 @@ fn faults_name_line_key_and_remedy() {
             "cartridges.level",
             "\"tar\" is neither ferric nor mhvtl",
         ),
-        ("[[cartridges]]\npattern = \"v1L8\"\n", 2, "cartridges.pattern", "is no barcode"),
+        ("[[cartridges]]\npattern = \"v1L8\"\n", 2, "cartridges.pattern", "is not a barcode"),
         ("[[cartridges]]\npattern = \"V1L8\"\nsize = \"10 bits\"\n", 3, "cartridges.size", "is no size"),
         (
             "[[cartridges]]\npattern = \"V1L8\"\n[[cartridges]]\npattern = \"V1L8\"\n",
@@ -170,8 +170,13 @@ fn a_library_under_other_names_and_addresses() {
             "storage elements go beyond the last address",
         ),
         ("[library]\nfirst = { slot = 14 }\n", 2, "first", "unknown field `slot`"),
-        ("[library]\nvendor = \"STORAGETEK\"\n", 2, "library.vendor", "\"STORAGETEK\" has not up to 8 characters"),
-        ("[[drive]]\nmodel = \"ULT3580-TD8\"\nrevision = \"MÄ\"\n", 3, "drive.revision", "characters of ASCII"),
+        (
+            "[library]\nvendor = \"STORAGETEK\"\n",
+            2,
+            "library.vendor",
+            "\"STORAGETEK\" is longer than 8 characters or not ASCII",
+        ),
+        ("[[drive]]\nmodel = \"ULT3580-TD8\"\nrevision = \"MÄ\"\n", 3, "drive.revision", "characters or not ASCII"),
     ]);
 }
 
@@ -282,7 +287,7 @@ fn faults_have_the_line_of_their_own() {
             "B2L8 and A1L8 are put into the same element",
         ),
         ("[[cartridges]]\npattern = \"A#L8\"\ncount = 3\nat = \"drive1\"\n", 4, "cartridges.at", "has 2 drives"),
-        ("[storage]\ncartridges = [\"a\",\n\"\"]\n", 3, "storage.cartridges", "\"\" is no directory"),
+        ("[storage]\ncartridges = [\"a\",\n\"\"]\n", 3, "storage.cartridges", "\"\" is not a directory"),
         ("[storage]\ncartridges = [\"a\",\n\"a\"]\n", 3, "storage.cartridges", "given twice"),
     ]);
 }
@@ -461,7 +466,7 @@ fn directories_of_cartridges_exist() {
     assert!(missing.is_dir());
     std::fs::remove_dir_all(&missing).unwrap();
     std::fs::write(&missing, "").unwrap();
-    assert!(check(&config).unwrap_err().message.ends_with("is no directory"));
+    assert!(check(&config).unwrap_err().message.ends_with("is not a directory"));
 }
 
 #[test]

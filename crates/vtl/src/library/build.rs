@@ -325,8 +325,8 @@ fn fill(elements: &mut smc::library::Library, library: &str, shared: &Shared) ->
     let inventory = shared.inventory().clone();
     for (name, entry) in &inventory {
         let Some((address, origin)) = entry.place.element_of(library) else { continue };
-        let barcode =
-            Barcode::new(name).ok_or_else(|| LibraryError::Inventory(format!("inventory: {name:?} is no barcode")))?;
+        let barcode = Barcode::new(name)
+            .ok_or_else(|| LibraryError::Inventory(format!("inventory: {name:?} is not a barcode")))?;
         // One that cannot be used has its place all the same.
         let mut cartridge = value_of(shared, &barcode, entry);
         shared.check(&mut cartridge);

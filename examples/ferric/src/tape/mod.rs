@@ -86,7 +86,7 @@ fn place(path: &Path) -> Result<(TapeStore, Barcode), Failure> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let barcode = Barcode::new(name).ok_or_else(|| {
         let path = path.display();
-        Failure::Usage(format!("{path}: {name:?} is no barcode: 1 to 16 of A-Z, 0-9, - and _"))
+        Failure::Usage(format!("{path}: {name:?} is not a barcode: 1 to 16 of A-Z, 0-9, - and _"))
     })?;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let shelves = OsShelves::at(parent).map_err(|error| Failure::Usage(format!("{}: {error}", parent.display())))?;
