@@ -68,6 +68,8 @@ fn has_no_files(error: &io::Error) -> bool {
         io::ErrorKind::NotFound,
         io::ErrorKind::NotADirectory,
         io::ErrorKind::IsADirectory,
+        // A FIFO, a socket or a device.
+        io::ErrorKind::InvalidInput,
         io::ErrorKind::PermissionDenied,
         io::ErrorKind::InvalidData,
     ];

@@ -219,13 +219,16 @@ impl Site {
     /// nobody. The time can be made later, not earlier.
     ///
     /// # Errors
-    /// As [`Self::protect`]; it is locked for longer, or the time is beyond the year 9999.
+    /// As [`Self::protect`]; it is locked for longer, or the time is past or beyond the year 9999.
     pub fn retain(&self, barcode: &Barcode, until: u64) -> Result<(), LibraryError> {
         /// The end of the year 9999.
         const LAST: u64 = 253_402_300_799;
         if until > LAST {
             let message = format!("{until} seconds since 1970 is no date: at most {LAST}, the end of the year 9999");
             return Err(LibraryError::Unknown(message));
+        }
+        if until <= today() {
+            return Err(LibraryError::Door(format!("{barcode} cannot be retained until {}: that is past", day(until))));
         }
         self.hold(barcode, |cartridge| cartridge.retain(until))
     }
@@ -425,6 +428,8 @@ mod tests {
             let said = site.retain(&label, until).unwrap_err().to_string();
             assert!(said.contains("253402300799, the end of the year 9999"), "{said}");
         }
+        let said = site.retain(&label, 1_577_836_800).unwrap_err().to_string();
+        assert_eq!(said, "A1L8 cannot be retained until 2020-01-01: that is past");
         assert_eq!(site.cartridges()[0].retained_until, None);
         site.retain(&label, 253_402_300_799).unwrap();
         assert_eq!(site.cartridges()[0].retained_until, Some(253_402_300_799));

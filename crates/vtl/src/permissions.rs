@@ -11,6 +11,8 @@ use tape_store::cartridge::Barcode;
 const OURS: [&str; 6] = ["lock", "control.sock", "state", "identities", "inventory", "unit-"];
 /// Of those, the group has no use for these.
 const OWN: [&str; 2] = ["lock", "control.sock"];
+/// Files that a folder has if it is that of a cartridge: its cartridge memory, in either format, or the copy of it.
+const MEMORIES: [&str; 3] = ["ferric.mam", "ferric.mam.copy", "mam"];
 /// A directory that everyone may write to, such as `/tmp`.
 const STICKY: u32 = 0o1000;
 
@@ -95,7 +97,8 @@ impl Tighten {
 
     fn cartridges(&mut self, path: &Path) {
         for (name, path) in entries(path) {
-            if Barcode::new(&name).is_none() || !fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir()) {
+            let is_folder = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir());
+            if Barcode::new(&name).is_none() || !is_folder || !MEMORIES.iter().any(|file| path.join(file).exists()) {
                 continue;
             }
             self.folder(&path);

@@ -19,6 +19,7 @@ pub(crate) fn wrong_value(error: &str) -> Option<(&str, &str)> {
         "a string" | "string" => "a text",
         "a sequence" => "a list",
         "a map" => "a table",
+        other if other.starts_with("struct ") => "a table",
         other => other,
     };
     Some((found, expected))

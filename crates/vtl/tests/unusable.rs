@@ -53,7 +53,7 @@ fn alerts(host: &Host) -> Vec<u8> {
 /// What happens to the files of a cartridge.
 type Case = (&'static str, fn(&Path));
 
-const CASES: [Case; 5] = [
+const CASES: [Case; 6] = [
     ("no folder", |folder| fs::remove_dir_all(folder).unwrap()),
     ("an empty folder", |folder| {
         fs::remove_dir_all(folder).unwrap();
@@ -72,6 +72,14 @@ const CASES: [Case; 5] = [
             let path = file.unwrap().path();
             fs::remove_file(&path).unwrap();
             fs::create_dir(&path).unwrap();
+        }
+    }),
+    // To open one would wait for a process that writes to it.
+    ("FIFOs in the place of its files", |folder| {
+        for file in fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            fs::remove_file(&path).unwrap();
+            rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).unwrap();
         }
     }),
 ];

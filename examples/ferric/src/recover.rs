@@ -48,14 +48,17 @@ pub(crate) fn run(Command::Recover(options): Command) -> Result<(), Failure> {
         )));
     }
     let aside = recovery.apply().map_err(refused)?;
-    line(format!("{directory}: restored; the old files are {}", aside.join(", ")))
+    match aside.as_slice() {
+        [] => line(format!("{directory}: restored; there were no old files")),
+        files => line(format!("{directory}: restored; the old files are {}", files.join(", "))),
+    }
 }
 
 fn configuration(options: &Recover) -> Result<Config, Failure> {
     let wrong = |error: vtl::config::ConfigError| Failure::Usage(error.to_string());
     if let Some(directory) = &options.mhvtl_config {
         let imported = mhvtl::import(directory).map_err(wrong)?;
-        return parse(&directory.display().to_string(), &imported.text).map_err(wrong);
+        return imported.config().map_err(wrong);
     }
     let Some(path) = &options.config else { return Ok(Config::default()) };
     let name = path.display().to_string();

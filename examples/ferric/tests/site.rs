@@ -84,6 +84,7 @@ const COMMANDS: &[&str] = &[
     "cartridge",
     "pool",
     "pool daily --make 1",
+    "pool daily --make 1 --library main",
     "reload",
     "load nothing",
     "load a01l8",

@@ -9,7 +9,9 @@ use clap::Parser;
 use iscsid::Door;
 use ready::PidFile;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use std::fs::Permissions;
 use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -102,7 +104,7 @@ fn ephemeral(arguments: &mut Arguments) -> Result<Option<tempfile::TempDir>, Str
     if !arguments.ephemeral {
         return Ok(None);
     }
-    let made = tempfile::Builder::new().prefix("ferric-").tempdir();
+    let made = tempfile::Builder::new().prefix("ferric-").permissions(Permissions::from_mode(0o700)).tempdir();
     let made = made.map_err(|error| format!("--ephemeral: no temporary directory: {error}"))?;
     arguments.data = made.path().into();
     Ok(Some(made))

@@ -105,14 +105,25 @@ fn cartridges_elsewhere() {
         let (data, home) = (dir.path().join("d"), dir.path().join("home"));
         fs::create_dir(&home).unwrap();
         fs::set_permissions(&home, Permissions::from_mode(0o755)).unwrap();
+        // Files of others, in a folder whose name could be a barcode.
+        let others = home.join("ISO");
+        fs::create_dir(&others).unwrap();
+        fs::write(others.join("debian.iso"), b"x").unwrap();
         let config = format!("{SMALL}[storage]\ncartridges = [{home:?}]\nshared = {shared}\n");
         for first in [true, false] {
+            loosen(&others);
             let daemon = Daemon::of(&mut masked(&data, &config, "022"));
             if first {
                 backup(&daemon);
             }
             let (directory, file) = if shared { (0o755, 0o644) } else { (0o700, 0o600) };
+            let mut theirs = BTreeMap::new();
+            modes(&others, &mut theirs);
+            assert_eq!(theirs.values().map(|(mode, _)| *mode).collect::<Vec<_>>(), [0o755, 0o644]);
+            fs::remove_dir_all(&others).unwrap();
             check(&home, directory, file);
+            fs::create_dir(&others).unwrap();
+            fs::write(others.join("debian.iso"), b"x").unwrap();
             assert_eq!(daemon.terminate(), Some(0));
             loosen(&home);
         }

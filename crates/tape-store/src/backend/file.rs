@@ -2,7 +2,7 @@
 
 use super::{Backend, Folder, MAX_SMALL_FILE, Shelves};
 use rustix::fs::{
-    Advice, CWD, FlockOperation, RenameFlags, StatVfs, fadvise, fdatasync, flock, renameat_with, statvfs,
+    Advice, CWD, FlockOperation, OFlags, RenameFlags, StatVfs, fadvise, fdatasync, flock, renameat_with, statvfs,
 };
 use rustix::io::{preadv, pwritev};
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -108,7 +108,7 @@ impl Folder for OsFolder {
     }
 
     fn view(&mut self, name: &str) -> io::Result<Option<Box<dyn Backend>>> {
-        match File::open(self.0.join(name)) {
+        match open_regular(OpenOptions::new().read(true), &self.0.join(name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             opened => Ok(Some(Box::new(OsFile(opened?)))),
         }
@@ -127,7 +127,7 @@ impl Folder for OsFolder {
         let path = self.0.join(name);
         let mut options = OpenOptions::new();
         options.read(true).write(true);
-        match options.open(&path) {
+        match open_regular(&mut options, &path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let file = self.2.create(options.create(true).truncate(false), &path)?;
                 sync_folder(&self.0)?;
@@ -138,7 +138,7 @@ impl Folder for OsFolder {
     }
 
     fn read(&mut self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        let file = match File::open(self.0.join(name)) {
+        let file = match open_regular(OpenOptions::new().read(true), &self.0.join(name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
         };
@@ -168,6 +168,16 @@ impl Folder for OsFolder {
     fn available(&mut self) -> Option<u64> {
         let StatVfs { f_bavail, f_frsize, .. } = statvfs(&self.0).ok()?;
         Some(f_bavail.saturating_mul(f_frsize))
+    }
+}
+
+/// Opens a file, and nothing else that has its name: to open a FIFO would wait for another process.
+fn open_regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let file = options.custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
+    match file.metadata()?.file_type() {
+        kind if kind.is_file() => Ok(file),
+        kind if kind.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
     }
 }
 

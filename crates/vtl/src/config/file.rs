@@ -56,16 +56,38 @@ fn syntax_error(source: &Source<'_>, error: &toml::de::Error) -> ConfigError {
     let plain =
         |key: &str| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
     let table = line.trim_start().starts_with('[');
-    let secret = key.ends_with("secret") || line.trim_start().starts_with("secret");
-    let quotes = error.message() != "duplicate key";
-    let message = if secret && quotes { super::tables::NOT_A_SECRET } else { error.message() };
+    let secret = line.contains("secret");
+    let message = match error.message() {
+        message @ "duplicate key" => message.into(),
+        _ if secret => super::tables::NOT_A_SECRET.into(),
+        message if is_of_users(source.text.get(..start).unwrap_or_default(), line) => without_value(message),
+        message => message.into(),
+    };
     let key = match () {
+        () if table => header(line.trim()),
         () if secret => "secret",
         () if plain(key) => key,
-        () if table => line.trim(),
         () => "(file)",
     };
     source.error(at, key, message)
+}
+
+/// The header of a table, without what is behind it on the line.
+fn header(line: &str) -> &str {
+    let end = line.find(']').map_or(line.len(), |at| at + 1);
+    let end = if line.get(end..).is_some_and(|rest| rest.starts_with(']')) { end + 1 } else { end };
+    line.get(..end).unwrap_or(line)
+}
+
+/// Whether a line is about CHAP users: by itself, or by the table that it is in.
+fn is_of_users(before: &str, line: &str) -> bool {
+    let table = before.lines().rev().find(|line| line.trim_start().starts_with('['));
+    [Some(line), table].into_iter().flatten().any(|line| line.contains("user") || line.contains("mutual"))
+}
+
+/// A message of the TOML parser without the value that it quotes.
+fn without_value(message: &str) -> String {
+    crate::plain::wrong_value(message).map_or_else(|| message.into(), |(_, expected)| format!("expected {expected}"))
 }
 
 /// A configuration of one library, said in code.

@@ -495,6 +495,20 @@ fn no_error_shows_a_secret() {
         assert!(!error.to_string().contains(value) && error.key == "secret", "{error}");
         assert_eq!(error.line, 3, "{error}");
     }
+    // The whole table on one line, and values in the place of tables.
+    for (text, key) in [
+        ("[[iscsi.user]] name = \"u\" secret = \"hunter2hunter2\"\n", "[[iscsi.user]]"),
+        ("[iscsi.mutual] hunter2hunter2\n", "[iscsi.mutual]"),
+        ("[iscsi]\nuser = \"u:hunter2hunter2\"\n", "user"),
+        ("[iscsi]\nuser = [\"hunter2hunter2\"]\n", "user"),
+        ("[iscsi]\nmutual = \"hunter2hunter2\"\n", "mutual"),
+        ("[iscsi]\nuser = [{ name = \"u\", secret = 5, x = \"hunter2hunter2\" }]\n", "secret"),
+        ("[[iscsi.user]]\nname = [\"hunter2hunter2\"]\nsecret = \"x\"\n", "name"),
+    ] {
+        let error = parse("f", text).map(|_| ()).expect_err(text);
+        let said = error.to_string();
+        assert!(!said.contains("hunter2") && !said.contains("struct") && error.key == key, "{said}");
+    }
     let twice = format!("{0}{0}", user(&format!("secret = \"{SECRET}\"")));
     assert!(!parse("f", &twice).unwrap_err().to_string().contains(SECRET));
 }

@@ -94,15 +94,8 @@ pub(crate) fn run(Site { daemon, command }: Site) -> Result<(), Failure> {
             let alerts = client.read::<Vec<AlertStatus>>(&request(daemon.library, command))?;
             if daemon.json { output::json(&alerts) } else { draw::alerts(&alerts) }
         }
-        Command::Pool(Pool { make: None, .. }) => {
-            let mut pools: Vec<PoolStatus> = client.read(&request(None, command))?;
-            if let Some(library) = &daemon.library {
-                status(&daemon, &mut client)?;
-                pools.retain(|pool| pool.library == *library);
-                if pools.is_empty() && !daemon.json {
-                    return Err(Failure::Usage(format!("library {library:?} has no such pool")));
-                }
-            }
+        Command::Pool(Pool { make: None, pool }) => {
+            let pools = pools(&daemon, &mut client, pool)?;
             if daemon.json { output::json(&pools) } else { draw::pools(&pools) }
         }
         Command::Cartridge(Cartridge {
@@ -116,6 +109,9 @@ pub(crate) fn run(Site { daemon, command }: Site) -> Result<(), Failure> {
             if let Command::Cartridge(Cartridge { cartridge, .. }) = &command {
                 let only = Request::Cartridges { cartridge: cartridge.clone() };
                 cartridges(&daemon, &mut client, &only)?;
+            }
+            if let Command::Pool(Pool { pool, .. }) = &command {
+                pools(&daemon, &mut client, pool.clone())?;
             }
             let done = client.ask(&request(daemon.library, command))?;
             if daemon.json { output::json(&done) } else { said(&done) }
@@ -138,6 +134,20 @@ fn cartridges(daemon: &Daemon, client: &mut Client, request: &Request) -> Result
             Err(Failure::Usage(format!("{one} is neither in library {library:?} nor on its shelf")))
         }
         _ => Ok(cartridges),
+    }
+}
+
+/// Pools of the site, or of the library that is named.
+fn pools(daemon: &Daemon, client: &mut Client, pool: Option<String>) -> Result<Vec<PoolStatus>, Failure> {
+    let one = pool.clone();
+    let mut pools: Vec<PoolStatus> = client.read(&Request::Pools { pool })?;
+    let Some(library) = &daemon.library else { return Ok(pools) };
+    status(daemon, client)?;
+    pools.retain(|pool| pool.library == *library);
+    match one {
+        Some(one) if pools.is_empty() => Err(Failure::Usage(format!("pool {one} is not of library {library:?}"))),
+        None if pools.is_empty() && !daemon.json => Err(Failure::Usage(format!("library {library:?} has no pools"))),
+        _ => Ok(pools),
     }
 }
 
