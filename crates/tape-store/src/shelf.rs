@@ -1,6 +1,6 @@
 //! A place for cartridges: created, listed and opened by barcode.
 
-use crate::backend::Shelves;
+use crate::backend::{Shelves, UnreadableDirectory};
 use crate::cartridge::{Barcode, Cartridge, Kind, Level};
 use crate::error::StoreError;
 use crate::mam::AttrId;
@@ -92,6 +92,14 @@ impl TapeStore {
         }
     }
 
+    /// Whether a cartridge has this barcode as the name of its folder, or something else has that name.
+    ///
+    /// # Errors
+    /// The storage failed, and it is unknown.
+    pub fn is_occupied(&self, barcode: &Barcode) -> Result<bool, StoreError> {
+        self.with("looking for a cartridge", |shelves| shelves.is_occupied(barcode.as_str()))
+    }
+
     /// Whether nothing is written on a cartridge, as far as the lengths of its files say: `Some(true)` if all files of data
     /// and index are empty, `None` if one is not or the cartridge is in use. Much faster than opening the tape.
     ///
@@ -166,6 +174,9 @@ fn missing(barcode: &Barcode, error: StoreError) -> StoreError {
     let what = match source.kind() {
         io::ErrorKind::NotFound => "its files are missing",
         io::ErrorKind::NotADirectory => "a file is in the place of its folder",
+        _ if source.get_ref().is_some_and(|error| error.is::<UnreadableDirectory>()) => {
+            "a directory of cartridges cannot be read"
+        }
         _ => return error,
     };
     StoreError::Cartridge { barcode: barcode.to_string(), what }

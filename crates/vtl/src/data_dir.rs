@@ -3,7 +3,7 @@
 //! `cartridges/` is the shelf of all cartridges, wherever they are; it is never rearranged. `state.1` and `state.2` are the
 //! rest, and `identities.toml` repeats the names.
 
-use crate::config::Config;
+use crate::config::{Config, ConfigError, check_directories};
 use crate::inventory::{Entry, Where};
 use crate::permissions::{Tighten, group_id};
 use crate::state_store::{Change, StateError, StateStore};
@@ -48,6 +48,9 @@ pub enum DataError {
         /// What is wrong with it.
         what: String,
     },
+    /// The configuration names a directory that a new site cannot use.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
 }
 
 /// Where a site keeps what it has.
@@ -96,7 +99,7 @@ impl Data {
         let holder = format!("process {}\n", std::process::id());
         lock.set_len(0).and_then(|()| lock.seek(SeekFrom::Start(0))).map_err(failed)?;
         lock.write_all(holder.as_bytes()).map_err(failed)?;
-        let shelves = Box::new(shelves_at(&path.join("cartridges")));
+        let shelves = Box::new(shelves_at(&path.join("cartridges"), true));
         let folder = Box::new(OsFolder::at(path.into()));
         Ok(Self { path: Some(path.into()), lock: Some(lock), ..Self::of(shelves, folder) })
     }
@@ -105,33 +108,37 @@ impl Data {
     /// or readable by the group that is configured; what exists is made so.
     ///
     /// # Errors
-    /// As [`Self::at`]; or there is no such group.
+    /// As [`Self::at`]; there is no such group; or the site is new and one of its directories of cartridges does not exist
+    /// or cannot be read.
     pub fn configured(path: &Path, config: &Config) -> Result<Self, DataError> {
+        // An existing site starts although the disk of a directory is not mounted.
+        if is_new(path) {
+            check_directories(config)?;
+        }
         let group = config.group.as_deref().map(group_id).transpose()?;
         let mut data = Self::at(path)?;
         let mut tighten = Tighten::new(group);
         tighten.data(path);
-        data = data.with_cartridges(&config.cartridges, config.shared)?;
+        data = data.with_cartridges(config, config.create);
         if !config.shared {
             tighten.elsewhere(&config.cartridges);
         }
         Ok(data)
     }
 
-    /// Keeps cartridges in other directories: they are found in any of them, new ones are made in the first.
-    ///
-    /// # Errors
-    /// None at present: a directory that cannot be used has cartridges that cannot be used.
-    pub(crate) fn with_cartridges(mut self, directories: &[PathBuf], shared: bool) -> Result<Self, DataError> {
+    /// Keeps cartridges in the directories of a configuration: they are found in any of them, new ones are created in the
+    /// first. With `create`, directories that do not exist are created. Cartridges of a directory that cannot be used cannot
+    /// be used.
+    pub(crate) fn with_cartridges(mut self, config: &Config, create: bool) -> Self {
         let open = |path: &PathBuf| {
-            let shelves = shelves_at(path);
-            Ok(Box::new(if shared { shelves.by_umask() } else { shelves }) as _)
+            let shelves = shelves_at(path, create);
+            Box::new(if config.shared { shelves.by_umask() } else { shelves }) as _
         };
-        if !directories.is_empty() {
-            self.shelves = Box::new(Several(directories.iter().map(open).collect::<Result<_, DataError>>()?));
+        if !config.cartridges.is_empty() {
+            self.shelves = Box::new(Several(config.cartridges.iter().map(open).collect()));
             self.cartridges_elsewhere = true;
         }
-        Ok(self)
+        self
     }
 
     /// Whether a new site is made where cartridges or identities are without a state. Where there is a state, this changes
@@ -203,13 +210,20 @@ impl Data {
     }
 }
 
-/// A directory of cartridges that this process serves, created if it does not exist. One that cannot be used does not stop the
-/// site.
-fn shelves_at(path: &Path) -> OsShelves {
-    let mut shelves = OsShelves::at(path).unwrap_or_else(|error| {
+/// Whether a data directory has no state yet, of whatever version.
+fn is_new(path: &Path) -> bool {
+    let state = |entry: fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(b"state.");
+    !fs::read_dir(path).is_ok_and(|entries| entries.flatten().any(state))
+}
+
+/// A directory of cartridges that this process serves. Without `create` a directory that does not exist is not created: its
+/// disk may not be mounted. One that cannot be used does not stop the site.
+fn shelves_at(path: &Path, create: bool) -> OsShelves {
+    let usable = if create { create_folders(path) } else { fs::read_dir(path).map(drop) };
+    if let Err(error) = usable {
         tracing::error!(path = %path.display(), %error, "directory of cartridges cannot be used");
-        OsShelves::unchecked(path)
-    });
+    }
+    let mut shelves = OsShelves::unchecked(path);
     if let Err(error) = shelves.serve()
         && error.kind() != io::ErrorKind::NotFound
     {
@@ -263,8 +277,28 @@ impl Shelves for Several {
 
     fn remove(&mut self, name: &str) -> io::Result<()> {
         // The one that is found, and no other of its name.
-        let has = |shelves: &mut Box<dyn Shelves>| shelves.open(name).is_ok();
-        self.0.iter_mut().find_map(|shelves| has(shelves).then(|| shelves.remove(name))).unwrap_or(Ok(()))
+        let mut failed = None;
+        for shelves in &mut self.0 {
+            match shelves.open(name) {
+                Ok(_) => return shelves.remove(name),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        // The cartridge may be in a directory that cannot be read.
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn is_occupied(&mut self, name: &str) -> io::Result<bool> {
+        let mut failed = None;
+        for shelves in &mut self.0 {
+            match shelves.is_occupied(name) {
+                Ok(false) => {}
+                Ok(true) => return Ok(true),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        failed.map_or(Ok(false), Err)
     }
 }
 

@@ -5,7 +5,7 @@ mod builder;
 mod identities;
 
 pub use build::Elsewhere;
-pub(crate) use build::{Parts, cartridge, value_of};
+pub(crate) use build::{Parts, cartridge, check_mounted, value_of};
 pub use builder::Builder;
 pub(crate) use identities::{identities, random_hex};
 

@@ -4,7 +4,7 @@ use crate::clock;
 use crate::config::{CartridgeSetup, PoolSetup, When};
 use crate::control::{CartridgeStatus, PoolStatus};
 use crate::inventory::{self, Entry, Where};
-use crate::library::{Library, LibraryError, cartridge};
+use crate::library::{Library, LibraryError, cartridge, check_mounted};
 use crate::site::Site;
 use crate::state_store::Change;
 use smc::element::{Address, ElementType};
@@ -142,6 +142,10 @@ impl Site {
     /// See [`Self::make`]. Who calls is the only one who makes cartridges now.
     fn make_in(&self, pool: &PoolSetup, library: &Arc<Library>, count: usize) -> Result<Vec<Barcode>, LibraryError> {
         let mut made = Vec::new();
+        if count > 0 {
+            let known = self.shared.inventory().len();
+            check_mounted(&self.shared, known)?;
+        }
         let last = self.members(pool).iter().filter_map(|(barcode, _)| pool.pattern.number(barcode.as_str())).max();
         let mut number = last.unwrap_or(0);
         while made.len() < count && !self.has_ended() {

@@ -33,7 +33,7 @@ impl Recovery {
         if !path.is_dir() {
             return Err(DataError::Format { path: path.into(), what: "is not a directory".into() }.into());
         }
-        let data = Data::at(path)?.with_cartridges(&config.cartridges, config.shared)?;
+        let data = Data::at(path)?.with_cartridges(config, false);
         let place = data.place();
         let Data { shelves, mut folder, lock, .. } = data;
         let again = folder.again().map_err(|source| StateError::Io { file: place.clone(), source })?;

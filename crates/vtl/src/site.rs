@@ -1,7 +1,7 @@
 //! All libraries of a process, the shelves between them, and the targets they are behind.
 
 use crate::buffers::Buffers;
-use crate::config::{Config, LibrarySetup, PoolSetup, check_directories, target_name};
+use crate::config::{Config, LibrarySetup, PoolSetup, target_name};
 use crate::data_dir::Data;
 use crate::events::Event;
 use crate::inventory::{self, Inventory};
@@ -83,10 +83,6 @@ impl Site {
     /// # Errors
     /// The directory is in use or damaged, or holds what the configuration has no place for.
     pub fn open(path: &Path, config: &Config) -> Result<Running, LibraryError> {
-        // A site that is there starts although one of its directories is not.
-        if is_new(path) {
-            check_directories(config)?;
-        }
         Self::of(Data::configured(path, config)?, config)
     }
 
@@ -410,12 +406,6 @@ fn suffix(state: &StateStore) -> Result<String, LibraryError> {
     change.set("site", &suffix)?;
     state.commit(change)?;
     Ok(suffix)
-}
-
-/// Whether a data directory has no state yet, of whatever version.
-fn is_new(path: &Path) -> bool {
-    let state = |entry: std::fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(b"state.");
-    !std::fs::read_dir(path).is_ok_and(|entries| entries.flatten().any(state))
 }
 
 /// Key of how many slots a library has, if operators have added some.

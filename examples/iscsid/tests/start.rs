@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Daemon, SMALL, command, options, ready};
+use common::{DRIVE, Daemon, SLOT, SMALL, command, movement, options, ready};
 use initiator::{Initiator, Reply};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -166,6 +166,60 @@ fn a_portal_that_is_open_to_the_network_is_warned_of() {
         log.read_to_string(&mut said).unwrap();
         assert_eq!(said.contains("is open to the network without CHAP"), warns, "{bind} {config}: {said}");
     }
+}
+
+/// What `config check` refuses, the daemon refuses too, and creates nothing.
+#[test]
+fn a_missing_directory_of_cartridges_is_refused_and_not_created() {
+    let dir = tempdir().unwrap();
+    let (data, missing) = (dir.path().join("d"), dir.path().join("nonexistent/x"));
+    let output = command(&data, &format!("{SMALL}[storage]\ncartridges = [{missing:?}]\n")).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(
+        error.contains("d.toml:10: storage.cartridges: directory ") && error.contains(" does not exist"),
+        "{error}"
+    );
+    assert!(!data.exists() && !dir.path().join("nonexistent").exists());
+}
+
+/// The daemon starts without the disk of its cartridges, neither creates the directory nor cartridges in an empty mount point,
+/// and has all cartridges when the disk is back.
+#[test]
+fn a_disk_that_is_not_mounted() {
+    let pool = "[[pool]]\nname = \"scratch\"\npattern = \"P####L8\"\nsize = \"64MB\"\nscratch = 2\n";
+    let dir = tempdir().unwrap();
+    let (data, disk, aside) = (dir.path().join("d"), dir.path().join("disk"), dir.path().join("aside"));
+    std::fs::create_dir(&disk).unwrap();
+    let config = format!("{SMALL}{pool}[storage]\ncartridges = [{disk:?}]\n");
+    let count = |path: &Path| std::fs::read_dir(path).unwrap().count();
+    assert_eq!(Daemon::start(&data, &config).terminate(), Some(0));
+    assert_eq!(count(&disk), 7);
+    let made = [config.clone(), config.replace("count = 5", "count = 6")];
+    for (config, mount_point) in made.iter().flat_map(|config| [(config, false), (config, true)]) {
+        std::fs::rename(&disk, &aside).unwrap();
+        if mount_point {
+            std::fs::create_dir(&disk).unwrap();
+        }
+        let daemon = Daemon::start(&data, config);
+        let mut session = daemon.login(1);
+        assert_eq!(movement(&mut session, SLOT, DRIVE), Reply::default());
+        assert_eq!(ready(&mut session).sense_codes(), Some((3, 0x31, 0x00)), "its files are missing");
+        assert_eq!(movement(&mut session, DRIVE, SLOT), Reply::default());
+        drop(session);
+        assert_eq!(daemon.terminate(), Some(0));
+        assert_eq!(disk.exists(), mount_point, "the directory is not created");
+        if mount_point {
+            assert_eq!(count(&disk), 0, "nothing is created in the mount point");
+            std::fs::remove_dir(&disk).unwrap();
+        }
+        std::fs::rename(&aside, &disk).unwrap();
+        assert_eq!(count(&disk), 7);
+    }
+    let daemon = Daemon::start(&data, &made[1]);
+    let mut session = daemon.login(1);
+    common::load(&mut session);
+    assert_eq!(count(&disk), 8);
 }
 
 /// Passes connections on to another address, as an address translator does.

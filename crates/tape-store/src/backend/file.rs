@@ -1,6 +1,6 @@
 //! Files of the operating system: the only place under the four pure crates where `std::fs` is used.
 
-use super::{Backend, Folder, MAX_SMALL_FILE, Shelves};
+use super::{Backend, Folder, MAX_SMALL_FILE, Shelves, UnreadableDirectory};
 use rustix::fs::{
     Advice, CWD, FlockOperation, OFlags, RenameFlags, StatVfs, fadvise, fdatasync, flock, renameat_with, statvfs,
 };
@@ -220,6 +220,13 @@ impl OsShelves {
         self.2 = Some(directory);
         Ok(())
     }
+
+    /// Fails if the directory itself cannot be read. The error is never `NotFound`: whether a cartridge is in such a
+    /// directory is unknown.
+    fn check(&self) -> io::Result<()> {
+        let named = |error| io::Error::other(UnreadableDirectory(format!("{}: {error}", self.0.display())));
+        fs::read_dir(&self.0).map(drop).map_err(named)
+    }
 }
 
 /// Attempts at a lock that [`server`] may hold for a moment.
@@ -284,7 +291,8 @@ impl Shelves for OsShelves {
 
     fn open(&mut self, name: &str) -> io::Result<Box<dyn Folder>> {
         let path = self.0.join(name);
-        let is_folder = fs::metadata(&path)?.is_dir();
+        let metadata = fs::metadata(&path).or_else(|error| self.check().and(Err(error)));
+        let is_folder = metadata?.is_dir();
         if is_folder { Ok(Box::new(OsFolder(path, None, self.1))) } else { Err(io::ErrorKind::NotADirectory.into()) }
     }
 
@@ -299,6 +307,16 @@ impl Shelves for OsShelves {
         match fs::remove_dir_all(self.0.join(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => sync_folder(&self.0),
+        }
+    }
+
+    fn is_occupied(&mut self, name: &str) -> io::Result<bool> {
+        match fs::symlink_metadata(self.0.join(name)) {
+            Ok(_) => Ok(true),
+            Err(error) => {
+                self.check()?;
+                if error.kind() == io::ErrorKind::NotFound { Ok(false) } else { Err(error) }
+            }
         }
     }
 }

@@ -150,7 +150,24 @@ pub trait Shelves: Send {
     /// # Errors
     /// The storage failed; some of the files may be gone.
     fn remove(&mut self, name: &str) -> io::Result<()>;
+    /// Whether this name is in use: by a folder, or by something else that prevents a folder of this name.
+    ///
+    /// # Errors
+    /// The storage failed, and it is unknown.
+    fn is_occupied(&mut self, name: &str) -> io::Result<bool> {
+        match self.open(name) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
 }
+
+/// The directory of cartridges itself cannot be read, so that it is unknown whether a cartridge is in it: carried by the
+/// errors of [`Shelves`].
+#[derive(Debug, thiserror::Error)]
+#[error("directory {0}")]
+pub(crate) struct UnreadableDirectory(pub(crate) String);
 
 /// The longest small file that [`Folder::read`] takes into memory.
 pub const MAX_SMALL_FILE: u64 = 1 << 20;

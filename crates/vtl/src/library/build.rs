@@ -165,13 +165,16 @@ impl Library {
     /// Makes the cartridges of a configuration that are not there.
     pub(crate) fn add_listed(&self, setup: &LibrarySetup) -> Result<(), LibraryError> {
         let dismissed = inventory::dismissed(&self.shared.state)?;
-        for cartridge in &setup.cartridges {
+        let is_new = |cartridge: &&CartridgeSetup| {
             let name = cartridge.barcode.as_str();
-            if !dismissed.contains(name) && !self.shared.inventory().contains_key(name) {
-                self.add(cartridge)?;
-            }
+            !dismissed.contains(name) && !self.shared.inventory().contains_key(name)
+        };
+        let new: Vec<&CartridgeSetup> = setup.cartridges.iter().filter(is_new).collect();
+        if !new.is_empty() {
+            let known = self.shared.inventory().len();
+            check_mounted(&self.shared, known)?;
         }
-        Ok(())
+        new.into_iter().try_for_each(|cartridge| self.add(cartridge))
     }
 
     /// Makes a cartridge and puts it into its own or the first free slot, or on the shelf if there is none.
@@ -217,7 +220,7 @@ fn stock(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
     let placed = place_new(setup, &taken, &new)?;
     let mut placed: Vec<_> = placed.into_iter().map(|placed| (placed.0, entry(placed))).collect();
     let (mut change, mut undo, made) = (Change::default(), Change::default(), made_now());
-    make_listed(shared, &mut placed, made, inventory.is_empty())?;
+    make_listed(shared, &mut placed, made, inventory.len())?;
     for (cartridge, entry) in &placed {
         inventory::note(&mut change, cartridge.barcode.as_str(), entry)?;
         inventory::withdraw(&mut undo, cartridge.barcode.as_str());
@@ -234,14 +237,35 @@ fn stock(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
     Ok(())
 }
 
+/// Refuses to create cartridges while the site has cartridges and no directory has any: probably a disk is not mounted, and
+/// its mount point is empty.
+pub(crate) fn check_mounted(shared: &Shared, known: usize) -> Result<(), LibraryError> {
+    if known == 0 || !shared.store.list()?.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "the site has {known} cartridges, but the files of all are missing: cannot create others; mount the disk of \
+         storage.cartridges, or forget the cartridges that are lost"
+    );
+    Err(LibraryError::Inventory(message))
+}
+
 /// Creates the files of cartridges that do not exist, and notes which are blank. One that cannot be created is left out, or
 /// fails a site that is new.
 fn make_listed(
     shared: &Shared,
     placed: &mut Vec<(&CartridgeSetup, Entry)>,
     made: i64,
-    is_new_site: bool,
+    known: usize,
 ) -> Result<(), LibraryError> {
+    let is_new_site = known == 0;
+    if !is_new_site
+        && !placed.is_empty()
+        && let Err(error) = check_mounted(shared, known)
+    {
+        tracing::error!(%error, "no cartridge is created; the next start tries again");
+        placed.clear();
+    }
     let mut failed = BTreeSet::new();
     for (cartridge, entry) in &mut *placed {
         match make(shared, cartridge, made) {
