@@ -157,7 +157,7 @@ impl Site {
             match self.shared.store.exists(&barcode) {
                 Ok(false) => {}
                 Ok(true) => continue,
-                Err(_) if self.shared.store.list().is_ok() => continue,
+                Err(_) if matches!(self.shared.store.is_occupied(&barcode), Ok(true)) => continue,
                 Err(error) => return Err(error.into()),
             }
             let (media, kind) =

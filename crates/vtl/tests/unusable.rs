@@ -196,6 +196,36 @@ fn a_new_site_with_remains_of_a_cartridge() {
     assert_eq!(fs::read(home.join("V00002L8")).unwrap(), b"something else");
 }
 
+/// A new cartridge may be in a directory that cannot be read: it is created when the directory can be read again.
+#[test]
+fn new_cartridges_wait_for_a_directory_that_cannot_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, a, b) = (dir.path().join("data"), dir.path().join("a"), dir.path().join("b"));
+    fs::create_dir(&a).unwrap();
+    fs::create_dir(&b).unwrap();
+    let storage = format!("[storage]\ncartridges = [{a:?}, {b:?}]\n");
+    let pool = "[[pool]]\nname = \"p\"\npattern = \"P####L8\"\nsize = \"64MB\"\nscratch = 1\n";
+    let text = LIBRARY.replace("slots = 4", "slots = 6");
+    drop(Site::open(&data, &config(&format!("{text}{storage}"))).unwrap());
+    fs::remove_dir(&b).unwrap();
+    fs::write(&b, b"no directory").unwrap();
+    let more = config(&format!("{}{pool}{storage}", text.replace("count = 3", "count = 4")));
+    let known = |site: &Site| site.inventory().into_keys().collect::<Vec<_>>();
+    {
+        let site = Site::open(&data, &more).unwrap();
+        assert_eq!(known(&site), ["V00001L8", "V00002L8", "V00003L8"]);
+        let error = site.tidy().unwrap_err().to_string();
+        assert_eq!(error, "cartridge P0001L8: a directory of cartridges cannot be read");
+        let host = host(&site);
+        assert_eq!(slot(&host, 1000).0, 0x09, "those of the other directory are used");
+    }
+    fs::remove_file(&b).unwrap();
+    fs::create_dir(&b).unwrap();
+    let site = Site::open(&data, &more).unwrap();
+    assert_eq!(known(&site), ["P0001L8", "V00001L8", "V00002L8", "V00003L8", "V00004L8"]);
+    assert!(site.cartridges().iter().all(|cartridge| cartridge.unusable.is_none()));
+}
+
 #[test]
 fn a_cartridge_in_a_drive_is_not_forgotten() {
     let dir = tempfile::tempdir().unwrap();

@@ -273,8 +273,8 @@ fn make_listed(
             Err(error) => {
                 entry.blank = None;
                 let barcode = &cartridge.barcode;
-                if shared.store.list().is_ok() && !matches!(shared.store.exists(barcode), Ok(false)) {
-                    // Something else is in its place: a cartridge that cannot be used.
+                if matches!(shared.store.is_occupied(barcode), Ok(true)) {
+                    // Its path exists and is something else: a cartridge that cannot be used.
                     continue;
                 }
                 if is_new_site {
