@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Disk, barcode, in_slot, of};
+use common::{Disk, barcode, in_slot, in_slot_from, of};
 use smc::element::Address;
 use std::time::Duration;
 use vtl::config::parse;
@@ -32,7 +32,10 @@ fn a_pool_keeps_blank_cartridges() {
     let made = events.iter().find(|event| matches!(event, Event::Made { .. }));
     assert_eq!(made, Some(Event::Made { barcode: "S04L8".into(), pool: "scratch".into() }));
     site.tidy().unwrap();
-    assert_eq!(of(&site, "S04L8").0, in_slot("main", 1000));
+    // Not in the slot of the loaded one: a host moves that back to its source element.
+    assert_eq!(of(&site, "S04L8").0, Where::Shelf("main".into()));
+    library.move_medium(Address(500), Address(1000)).unwrap();
+    assert_eq!(of(&site, "S01L8").0, in_slot_from("main", 1000, 1000));
     drop(site);
     // Nothing more is made at a start.
     let site = disk.start(&format!("{POOL}scratch = 3\n")).unwrap();
@@ -44,6 +47,22 @@ fn a_pool_keeps_blank_cartridges() {
     assert_eq!(site.pool_status()[0].cartridges, 99);
 }
 
+/// Nor does a cartridge that the configuration lists take the slot of a loaded one, at a start.
+#[test]
+fn a_listed_cartridge_does_not_take_the_slot_of_a_loaded_one() {
+    let disk = Disk::default();
+    let text = POOL.replace("at = \"slot2\"\n", "count = 1\n");
+    let site = disk.start(&text).unwrap();
+    site.libraries()[0].move_medium(Address(1000), Address(500)).unwrap();
+    drop(site);
+    let site = disk.start(&text.replace("count = 1", "count = 2")).unwrap();
+    assert_eq!(of(&site, "A2L8").0, in_slot("main", 1001));
+    drop(site);
+    // There are no other slots.
+    let site = disk.start(&text.replace("count = 1", "count = 4")).unwrap();
+    assert_eq!(of(&site, "A3L8").0, in_slot("main", 1000));
+}
+
 #[test]
 fn what_is_written_is_no_longer_scratch() {
     let disk = Disk::default();
@@ -53,7 +72,7 @@ fn what_is_written_is_no_longer_scratch() {
     site.libraries()[0].move_medium(Address(1000), Address(500)).unwrap();
     site.tidy().unwrap();
     assert_eq!(site.pool_status()[0].cartridges, 2);
-    site.libraries()[0].move_medium(Address(500), Address(1002)).unwrap();
+    site.libraries()[0].move_medium(Address(500), Address(1000)).unwrap();
     // It was in a drive: someone has to look, or has already.
     assert_ne!(of(&site, "S01L8").1, Some(false));
     assert_eq!(site.pool_status()[0].scratch, 2);
@@ -154,8 +173,8 @@ fn a_configuration_grows_and_does_not_shrink() {
     assert_eq!((libraries.len(), libraries[0].layout().storage.count, libraries[0].drives().len()), (2, 4, 3));
     assert_eq!(libraries[0].target().luns(), [0, 1, 2, 3]);
     assert_eq!(libraries[0].drives()[0].identity().serial, serial);
-    // A3L8 found the slot of A1L8, which is in the drive.
-    assert_eq!((of(&site, "A3L8").0, of(&site, "A4L8").0), (in_slot("main", 1000), in_slot("main", 1002)));
+    // The slot of A1L8, which is in the drive, stays free for it.
+    assert_eq!((of(&site, "A3L8").0, of(&site, "A4L8").0), (in_slot("main", 1002), in_slot("main", 1003)));
     libraries[0].move_medium(Address(1002), Address(502)).unwrap();
     assert_eq!(site.targets()[1].luns(), [0, 1]);
     for (text, why) in [

@@ -6,6 +6,7 @@ use crate::library::{Library, LibraryError};
 use crate::site::Site;
 use smc::changer::Changer;
 use smc::element::{Address, ElementType, Layout, Range};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tape_store::cartridge::Barcode;
 
@@ -150,6 +151,21 @@ impl Library {
     /// There is none.
     pub fn first_empty(&self, kind: ElementType) -> Result<Address, LibraryError> {
         self.changer(|changer| self.empty(changer, kind))
+    }
+
+    /// The source elements of the cartridges in drives, which a host moves back there.
+    pub(crate) fn loaded_sources(&self) -> BTreeSet<Address> {
+        let drives = self.layout().drives;
+        self.changer(|changer| drives.addresses().filter_map(|drive| changer.content(drive)?.source).collect())
+    }
+
+    /// The first slot that is empty and usable, and none of these.
+    pub(crate) fn first_unclaimed(&self, claimed: &BTreeSet<Address>) -> Option<Address> {
+        let storage = self.layout().storage;
+        let is_free = |changer: &Changer, address: &Address| {
+            is_usable(changer, *address) && !changer.library().is_full(*address) && !claimed.contains(address)
+        };
+        self.changer(|changer| storage.addresses().find(|address| is_free(changer, address)))
     }
 
     /// As [`Self::first_empty`], for a caller that holds the changer.

@@ -177,16 +177,20 @@ impl Library {
         new.into_iter().try_for_each(|cartridge| self.add(cartridge))
     }
 
-    /// Makes a cartridge and puts it into its own or the first free slot, or on the shelf if there is none.
+    /// Makes a cartridge and puts it into its own or the first free slot, or on the shelf if there is none. The source element
+    /// of a cartridge in a drive stays free for its return.
     pub(crate) fn add(&self, setup: &CartridgeSetup) -> Result<(), LibraryError> {
         let barcode = &setup.barcode;
         let blank = make(&self.shared, setup, made_now())?;
         let entry = Entry { blank, ..Entry::new(Where::Shelf(self.shelf.clone()), setup) };
         self.shared.enter(barcode, entry)?;
-        let free = |address: &Address| self.changer(|changer| !changer.library().is_full(*address));
+        let sources = self.loaded_sources();
+        let free = |address: &Address| {
+            !sources.contains(address) && self.changer(|changer| !changer.library().is_full(*address))
+        };
         let storage = self.layout().storage;
         let own = setup.at.filter(|at| storage.index(*at).is_some()).filter(free);
-        let Ok(address) = own.map_or_else(|| self.first_empty(ElementType::STORAGE), Ok) else { return Ok(()) };
+        let Some(address) = own.or_else(|| self.first_unclaimed(&sources)) else { return Ok(()) };
         self.stock(address, barcode)?;
         if let Some(drive) = setup.at.filter(|at| self.layout().drives.index(*at).is_some()).filter(free) {
             self.move_medium(address, drive)?;
@@ -217,7 +221,14 @@ fn stock(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
         let (library, address) = (setup.name.clone(), address.0);
         Entry::new(Where::Element { library, address, source: None, by_operator: false }, cartridge)
     };
-    let placed = place_new(setup, &taken, &new)?;
+    let is_drive = |address: Address| setup.layout.drives.index(address).is_some();
+    let source = |entry: &Entry| {
+        let (address, origin) = entry.place.element_of(&setup.name)?;
+        origin.source.filter(|_| is_drive(address))
+    };
+    // Loaded cartridges go back to their slots, unless the new ones need those.
+    let sources: BTreeSet<Address> = inventory.values().filter_map(source).collect();
+    let placed = place_new(setup, &(&taken | &sources), &new).or_else(|_| place_new(setup, &taken, &new))?;
     let mut placed: Vec<_> = placed.into_iter().map(|placed| (placed.0, entry(placed))).collect();
     let (mut change, mut undo, made) = (Change::default(), Change::default(), made_now());
     make_listed(shared, &mut placed, made, inventory.len())?;
