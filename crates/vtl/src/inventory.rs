@@ -130,7 +130,12 @@ const DISMISSED: &str = "dismissed/";
 /// A cartridge is not to be known any more; its files stay.
 pub(crate) fn dismiss(change: &mut Change, barcode: &str) -> Result<(), StateError> {
     change.remove(key_of(barcode));
-    change.set(format!("{DISMISSED}{barcode}"), &true)
+    change.set(dismissed_key(barcode), &true)
+}
+
+/// Key of a cartridge that was dismissed.
+pub(crate) fn dismissed_key(barcode: &str) -> String {
+    format!("{DISMISSED}{barcode}")
 }
 
 /// Cartridges that were dismissed and have not come back.
@@ -182,7 +187,7 @@ pub(crate) fn withdraw(change: &mut Change, barcode: &str) {
 /// Notes where a cartridge is: its files stay, whatever was meant to become of them.
 pub(crate) fn note(change: &mut Change, barcode: &str, entry: &Entry) -> Result<(), StateError> {
     change.remove(going_key(barcode));
-    change.remove(format!("{DISMISSED}{barcode}"));
+    change.remove(dismissed_key(barcode));
     change.set(key_of(barcode), entry)
 }
 

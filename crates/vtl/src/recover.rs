@@ -47,7 +47,9 @@ impl Recovery {
         let listed = store.list()?;
         for barcode in &listed {
             let known = entries.contains_key(barcode.as_str());
-            if !known
+            if !known && salvage.values.contains_key(&inventory::dismissed_key(barcode.as_str())) {
+                plan.push(format!("{barcode}: forgotten; stays out"));
+            } else if !known
                 && !salvage.values.contains_key(&inventory::going_key(barcode.as_str()))
                 && let Some(entry) = unknown(&store, barcode, config, &mut plan)
             {

@@ -103,6 +103,31 @@ fn what_both_files_have_damaged_is_the_only_loss() {
 }
 
 #[test]
+fn a_forgotten_cartridge_stays_out() {
+    let (dir, _) = site();
+    let data = dir.path().join("d");
+    let site = open(&data).unwrap();
+    for name in ["A02L8", "D01L8"] {
+        site.forget(&tape_store::cartridge::Barcode::new(name).unwrap()).unwrap();
+    }
+    drop(site);
+    for name in ["state.1", "state.2"] {
+        let mut bytes = fs::read(data.join(name)).unwrap();
+        let key = b"\"cartridge/A01L8\"";
+        let at = bytes.windows(key.len()).position(|window| window == key).unwrap();
+        bytes[at + key.len() + 2] ^= 1;
+        fs::write(data.join(name), &bytes).unwrap();
+    }
+    let (code, text) = recover(&dir, &["--yes"]);
+    assert_eq!(code, 0, "{text}");
+    for name in ["A02L8", "D01L8"] {
+        assert!(text.contains(&format!("{name}: forgotten; stays out\n")), "{text}");
+    }
+    // The pool has one for that which was forgotten.
+    assert_eq!(open(&data).unwrap().inventory().into_keys().collect::<Vec<_>>(), ["A01L8", "A03L8", "D02L8"]);
+}
+
+#[test]
 fn a_site_without_state_files_has_its_names_and_cartridges_again() {
     let (dir, known) = site();
     let data = dir.path().join("d");
