@@ -16,7 +16,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use tape_store::backend::file::{OsFolder, OsShelves, create_folders};
+use tape_store::backend::file::{OsFolder, OsShelves, create_folders, give_to_owner_of};
 use tape_store::backend::memory::{MemoryFolder, MemoryShelves};
 use tape_store::backend::{Folder, Shelves};
 
@@ -85,23 +85,23 @@ impl Data {
     /// # Errors
     /// It cannot be made, or someone else holds it.
     pub fn at(path: &Path) -> Result<Self, DataError> {
-        let failed = |source| DataError::Io { path: path.into(), source };
-        create_folders(path).map_err(failed)?;
-        let mut options = OpenOptions::new();
-        options.mode(0o600);
-        let mut lock =
-            options.read(true).write(true).create(true).truncate(false).open(path.join("lock")).map_err(failed)?;
-        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-            let mut holder = String::new();
-            lock.read_to_string(&mut holder).map_err(failed)?;
-            return Err(DataError::InUse { path: path.into(), holder: holder.trim().into() });
-        }
-        let holder = format!("process {}\n", std::process::id());
-        lock.set_len(0).and_then(|()| lock.seek(SeekFrom::Start(0))).map_err(failed)?;
-        lock.write_all(holder.as_bytes()).map_err(failed)?;
-        let shelves = Box::new(shelves_at(&path.join("cartridges"), true));
+        create_folders(path).map_err(|source| DataError::Io { path: path.into(), source })?;
+        Ok(Self::locked(path, Some(take_lock(path)?), true))
+    }
+
+    /// Takes a directory and creates nothing in it: without a file `lock`, no process has it.
+    ///
+    /// # Errors
+    /// Another process has it.
+    pub(crate) fn unchanged(path: &Path) -> Result<Self, DataError> {
+        let lock = path.join("lock").exists().then(|| take_lock(path)).transpose()?;
+        Ok(Self::locked(path, lock, false))
+    }
+
+    fn locked(path: &Path, lock: Option<File>, create: bool) -> Self {
+        let shelves = Box::new(shelves_at(&path.join("cartridges"), create));
         let folder = Box::new(OsFolder::at(path.into()));
-        Ok(Self { path: Some(path.into()), lock: Some(lock), ..Self::of(shelves, folder) })
+        Self { path: Some(path.into()), lock, ..Self::of(shelves, folder) }
     }
 
     /// Takes the data directory of a configuration, and its directories of cartridges. What is created in them is private,
@@ -208,6 +208,31 @@ impl Data {
         );
         Err(StateError::Refused { file: directory, what }.into())
     }
+}
+
+/// Holds a data directory for this process, as long as the file is open.
+pub(crate) fn take_lock(path: &Path) -> Result<File, DataError> {
+    let failed = |source| DataError::Io { path: path.into(), source };
+    let file = path.join("lock");
+    let mut options = OpenOptions::new();
+    options.mode(0o600).read(true).write(true);
+    let mut lock = match options.clone().create_new(true).open(&file) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => options.open(&file).map_err(failed)?,
+        created => {
+            let created = created.map_err(failed)?;
+            give_to_owner_of(path, &created).map_err(failed)?;
+            created
+        }
+    };
+    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let mut holder = String::new();
+        lock.read_to_string(&mut holder).map_err(failed)?;
+        return Err(DataError::InUse { path: path.into(), holder: holder.trim().into() });
+    }
+    let holder = format!("process {}\n", std::process::id());
+    lock.set_len(0).and_then(|()| lock.seek(SeekFrom::Start(0))).map_err(failed)?;
+    lock.write_all(holder.as_bytes()).map_err(failed)?;
+    Ok(lock)
 }
 
 /// Whether a data directory has no state yet, of whatever version.

@@ -2,14 +2,14 @@
 //! cartridges.
 
 use crate::config::{Config, LibrarySetup};
-use crate::data_dir::{Data, DataError};
+use crate::data_dir::{Data, DataError, take_lock};
 use crate::inventory::{self, Entry, Where};
 use crate::library::LibraryError;
 use crate::state_store::{Salvage, StateError};
 use smc::element::Address;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tape_store::backend::Folder;
 use tape_store::cartridge::Barcode;
 use tape_store::shelf::TapeStore;
@@ -20,7 +20,8 @@ pub struct Recovery {
     salvage: Salvage,
     values: BTreeMap<String, Vec<u8>>,
     plan: Vec<String>,
-    _lock: Option<File>,
+    path: PathBuf,
+    lock: Option<File>,
 }
 
 impl Recovery {
@@ -33,7 +34,7 @@ impl Recovery {
         if !path.is_dir() {
             return Err(DataError::Format { path: path.into(), what: "is not a directory".into() }.into());
         }
-        let data = Data::at(path)?.with_cartridges(config, false);
+        let data = Data::unchanged(path)?.with_cartridges(config, false);
         let place = data.place();
         let Data { shelves, mut folder, lock, .. } = data;
         let again = folder.again().map_err(|source| StateError::Io { file: place.clone(), source })?;
@@ -44,7 +45,9 @@ impl Recovery {
         }
         let mut entries = entries(&salvage, config, &mut plan);
         let store = TapeStore::new(shelves);
-        let listed = store.list()?;
+        // The directory of a site that lost it is created at the next start.
+        let lost = config.cartridges.is_empty() && !path.join("cartridges").exists();
+        let listed = if lost { Vec::new() } else { store.list()? };
         for barcode in &listed {
             let known = entries.contains_key(barcode.as_str());
             if !known && salvage.values.contains_key(&inventory::dismissed_key(barcode.as_str())) {
@@ -69,7 +72,7 @@ impl Recovery {
                 .map_err(|error| StateError::Format { key: name.clone(), what: error.to_string() })?;
             values.insert(inventory::key_of(name), value);
         }
-        Ok(Self { folder, salvage, values, plan, _lock: lock })
+        Ok(Self { folder, salvage, values, plan, path: path.into(), lock })
     }
 
     /// Nothing is wrong with the state: there is nothing to restore.
@@ -89,6 +92,7 @@ impl Recovery {
     /// # Errors
     /// The storage failed.
     pub fn apply(self) -> Result<Vec<String>, LibraryError> {
+        let _lock = self.lock.map_or_else(|| take_lock(&self.path), Ok)?;
         Ok(self.salvage.write(self.folder, self.values)?)
     }
 }

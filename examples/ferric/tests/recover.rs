@@ -3,6 +3,7 @@
 
 use smc::element::Address;
 use std::fs;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::Path;
 use std::process::Command;
 use tempfile::{TempDir, tempdir};
@@ -125,6 +126,37 @@ fn a_forgotten_cartridge_stays_out() {
     }
     // The pool has one for that which was forgotten.
     assert_eq!(open(&data).unwrap().inventory().into_keys().collect::<Vec<_>>(), ["A01L8", "A03L8", "D02L8"]);
+}
+
+fn list(path: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// A recovery that is only shown creates nothing. One that root does creates files of the owner of the directory, whose daemon
+/// opens them.
+#[test]
+fn a_dry_run_creates_nothing_and_new_files_have_the_owner_of_the_directory() {
+    let (dir, _) = site();
+    let data = dir.path().join("d");
+    fs::remove_file(data.join("state.1")).unwrap();
+    fs::remove_file(data.join("state.2")).unwrap();
+    fs::remove_file(data.join("lock")).unwrap();
+    fs::remove_dir_all(data.join("cartridges")).unwrap();
+    let before = list(&data);
+    assert_eq!(recover(&dir, &["--dry-run"]).0, 0);
+    assert_eq!(recover(&dir, &[]).0, 1);
+    assert_eq!(list(&data), before);
+    // Root alone gives files away; for others the owners are the same anyway.
+    let _ = chown(&data, Some(12345), Some(12345));
+    let owner = fs::metadata(&data).unwrap().uid();
+    let (code, text) = recover(&dir, &["--yes"]);
+    assert_eq!(code, 0, "{text}");
+    for name in ["state.1", "state.2", "identities.toml.old", "lock"] {
+        assert_eq!(fs::metadata(data.join(name)).unwrap().uid(), owner, "{name}");
+    }
 }
 
 #[test]

@@ -380,7 +380,8 @@ pub fn create_folders(path: &Path) -> io::Result<()> {
 }
 
 /// Puts a whole file in place, atomically and durably: a new file beside it, synchronised, renamed over it, and the
-/// folder synchronised. It has the owner and permissions of the old one; without one, the umask decides.
+/// folder synchronised. It has the owner and permissions of the old one; without one, the umask decides, and a file that root
+/// creates belongs to the owner of the folder.
 ///
 /// # Errors
 /// The storage failed; the old content stands.
@@ -390,16 +391,34 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 fn replace_with(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
     let fresh = path.with_extension("new");
-    let mut file = access.create(OpenOptions::new().write(true).create(true).truncate(true), &fresh)?;
+    // One that an interrupted call left. What is created is not a link that leads elsewhere.
+    let _ = fs::remove_file(&fresh);
+    let mut file = access.create(OpenOptions::new().write(true).create_new(true), &fresh)?;
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if let Ok(old) = fs::metadata(path) {
         // Another owner is root's to give.
         let _ = fchown(&file, Some(old.uid()), Some(old.gid()));
         file.set_permissions(Permissions::from_mode(old.mode() & 0o7777))?;
+    } else {
+        give_to_owner_of(folder, &file)?;
     }
     file.write_all(bytes)?;
     file.sync_data()?;
     fs::rename(&fresh, path)?;
-    sync_folder(path.parent().unwrap_or(Path::new(".")))
+    sync_folder(folder)
+}
+
+/// Gives a file that root has just created to the owner of its folder: a program of that owner uses it. Without the
+/// privilege the owner stays.
+///
+/// # Errors
+/// The owners cannot be read.
+pub fn give_to_owner_of(folder: &Path, file: &File) -> io::Result<()> {
+    let owner = fs::metadata(folder)?;
+    if owner.uid() != file.metadata()?.uid() {
+        let _ = fchown(file, Some(owner.uid()), Some(owner.gid()));
+    }
+    Ok(())
 }
 
 /// Exchanges two folders of one directory in one step, durably.
