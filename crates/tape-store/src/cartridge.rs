@@ -295,6 +295,20 @@ impl Cartridge {
         self.mount(folder, true, false)
     }
 
+    /// Whether no object is on the tape, in any partition. A damaged tape is not blank: objects may be lost that
+    /// [`Self::repair`] restores.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn is_blank(&mut self) -> Result<bool, StoreError> {
+        let (tape, recovery) = self.view()?;
+        if recovery.damaged {
+            return Ok(false);
+        }
+        let mut partitions = 0..tape.partitions();
+        partitions.try_fold(true, |blank, partition| Ok(blank && tape.usage(partition)?.objects == 0))
+    }
+
     /// Opens a damaged tape by its index alone, whatever its watermarks say. Nothing can be written until
     /// [`ThreeFile::cut`] has made it whole, and not even that if it is only to be looked at.
     ///

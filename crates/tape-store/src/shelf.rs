@@ -4,7 +4,7 @@ use crate::backend::{Shelves, UnreadableDirectory};
 use crate::cartridge::{Barcode, Cartridge, Kind, Level};
 use crate::error::StoreError;
 use crate::mam::AttrId;
-use crate::media::MediaSpec;
+use crate::media::{LTO_8, MediaSpec};
 use crate::memory;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -100,8 +100,8 @@ impl TapeStore {
         self.with("looking for a cartridge", |shelves| shelves.is_occupied(barcode.as_str()))
     }
 
-    /// Whether nothing is written on a cartridge, as far as the lengths of its files say: `Some(true)` if all files of data
-    /// and index are empty, `None` if one is not or the cartridge is in use. Much faster than opening the tape.
+    /// Whether no object is on a cartridge's tape: what [`Cartridge::is_blank`] says, or `None` if that cannot be told at
+    /// once. Files of data or index that are not empty are not opened, so that this is fast.
     ///
     /// # Errors
     /// It does not exist, or the storage failed.
@@ -109,22 +109,16 @@ impl TapeStore {
         let mut folder = self.with("opening a cartridge", |shelves| shelves.open(barcode.as_str()))?;
         let failed = || StoreError::io("looking at a cartridge's files");
         let names = folder.list().map_err(failed())?;
-        let mut written = names.iter().filter(|name| name.starts_with("data") || name.starts_with("indx")).peekable();
-        if written.peek().is_none() {
-            return Ok(Some(true));
-        }
-        if folder.lock(true).is_err() {
-            return Ok(None);
-        }
-        for name in written {
-            let file = folder.view(name).map_err(failed())?;
-            if let Some(mut file) = file
+        for name in names.iter().filter(|name| name.starts_with("data") || name.starts_with("indx")) {
+            if let Some(mut file) = folder.view(name).map_err(failed())?
                 && !file.is_empty().map_err(failed())?
             {
                 return Ok(None);
             }
         }
-        Ok(Some(true))
+        // The memory says what it is; without one, the label does.
+        let (media, kind) = barcode.media().unwrap_or((&LTO_8, Kind::Data));
+        Ok(self.cartridge(barcode, media, kind, 0).is_blank().ok())
     }
 
     /// Removes a cartridge with all that is on it. Whoever calls sees to it that nobody has it.

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use tape_store::cartridge::{Barcode, Cartridge};
 use tape_store::error::StoreError;
 use tape_store::mam::{AttrId, Flags};
-use tape_store::medium::Medium;
 
 /// Cartridges that are made at one time.
 const MOST: usize = 10_000;
@@ -107,10 +106,7 @@ impl Site {
     fn look(&self, barcode: &Barcode, entry: &Entry) -> bool {
         // Held: a drive that wants it meanwhile would find it in use.
         let looked = self.hold(barcode, |cartridge| {
-            let (tape, _) = cartridge.view()?;
-            let blank = |partition| tape.usage(partition).map(|usage| usage.objects == 0);
-            let blank =
-                (0..tape.partitions()).map(blank).collect::<Result<Vec<_>, _>>()?.into_iter().all(|blank| blank);
+            let blank = cartridge.is_blank()?;
             let mut inventory = self.shared.inventory();
             if let Some(known) = inventory.get_mut(barcode.as_str()).filter(|known| known.place == entry.place) {
                 known.blank = Some(blank);

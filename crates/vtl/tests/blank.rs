@@ -1,6 +1,9 @@
 //! Whether a cartridge is blank is looked at when a site is opened.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
+use smc::element::Address;
+use std::fs;
+use std::path::{Path, PathBuf};
 use tape_store::backend::file::OsShelves;
 use tape_store::cartridge::{Barcode, Level};
 use tape_store::image::{PlainReader, write};
@@ -10,6 +13,8 @@ use tape_store::shelf::{NewCartridge, TapeStore};
 use vtl::Site;
 use vtl::config::parse;
 use vtl::data_dir::Data;
+use vtl::host::Host;
+use vtl::site::Running;
 
 #[test]
 fn blankness_is_looked_at_when_a_site_is_opened() {
@@ -43,4 +48,50 @@ fn blankness_is_looked_at_when_a_site_is_opened() {
     put("A3L8");
     put("A4L8");
     assert_eq!(blank(), [false, false, false, false, true]);
+}
+
+const POOL: &str = "[library]\nslots = 8\n[[cartridges]]\npattern = \"A#L8\"\ncount = 3\nsize = \"64MB\"\n\
+    [[pool]]\nname = \"a\"\npattern = \"A#L8\"\n";
+
+/// A site of three cartridges, all blank, and the folder of their files.
+fn site_of(dir: &Path) -> (Running, PathBuf) {
+    let config = parse("f", POOL).unwrap();
+    let data = Data::configured(dir, &config).unwrap().with_new_site(!dir.join("state.1").exists());
+    (Site::of(data, &config).unwrap(), dir.join("cartridges"))
+}
+
+/// What a listing says of A1L8: blank, write-protected.
+fn listed(site: &Site) -> (Option<bool>, bool) {
+    let all = site.cartridges();
+    let cartridge = all.iter().find(|one| one.cartridge == "A1L8").unwrap();
+    (cartridge.blank, cartridge.write_protected)
+}
+
+#[test]
+fn a_damaged_tape_with_data_is_not_scratch() {
+    let dir = tempfile::tempdir().unwrap();
+    let (site, home) = site_of(dir.path());
+    assert_eq!((site.pool_status()[0].scratch, listed(&site)), (3, (Some(true), false)));
+    drop(site);
+    let store = TapeStore::new(Box::new(OsShelves::at(&home).unwrap()));
+    let mut cartridge = store.find(&Barcode::new("A1L8").unwrap()).unwrap();
+    write(&mut PlainReader::new(&[7; 294_000][..], 1000), &mut cartridge, 0, false, Codec::NONE).unwrap();
+    drop((cartridge, store));
+    for name in ["indx.0", "mark.0"] {
+        fs::remove_file(home.join("A1L8").join(name)).unwrap();
+    }
+    let (site, _) = site_of(dir.path());
+    assert_eq!(site.pool_status()[0].scratch, 2);
+    assert_eq!(listed(&site).0, Some(false));
+    // A host reads no blank tape, and cannot label it as one.
+    let library = &site.libraries()[0];
+    library.move_medium(Address(1000), Address(500)).unwrap();
+    let host = Host::login(&site.targets()[0], 1);
+    host.settle();
+    assert_eq!(host.command(1, &[8, 0, 0, 3, 0xe8, 0], 1000).codes(), Some((3, 0x11, 0x00)));
+    host.command(1, &[1, 0, 0, 0, 0, 0], 0).good().unwrap();
+    assert_eq!(host.send(1, &[0x0a, 0, 0, 0, 80, 0], &[b'V'; 80]).codes(), Some((3, 0x31, 0x00)));
+    drop(host);
+    library.move_medium(Address(500), Address(1000)).unwrap();
+    assert_eq!((site.pool_status()[0].scratch, listed(&site).0), (2, Some(false)));
 }

@@ -7,6 +7,7 @@ use super::compact;
 use super::frame::{self, Frame};
 use super::index::{Kind, Layout, Record};
 use super::read::Buffers;
+use super::recover::NO_INDEX;
 use super::watermark::{SLOT, Slot, Watermark};
 use super::wide::{self, Filemarks};
 use crate::backend::Backend;
@@ -572,7 +573,8 @@ impl Partition {
     /// Drops everything from an object on. The watermark goes down first and the cut is durable before anything is
     /// written behind it, so that old and new objects never mix.
     pub(super) fn truncate(&mut self, object: u64) -> Result<(), StoreError> {
-        if let (Some(why), true) = (self.broken, object > 0) {
+        // Where the index is lost, `repair` may restore every object: nothing is cut, not even at the beginning.
+        if let Some(why) = self.broken.filter(|why| object > 0 || *why == NO_INDEX) {
             return Err(StoreError::Format { file: format!("partition {}", self.number), what: why.into() });
         }
         if object >= self.objects && self.broken.is_none() {

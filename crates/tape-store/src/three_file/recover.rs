@@ -24,6 +24,8 @@ struct Extent {
 /// Why a partition takes no appends but at its beginning.
 const SHORT_INDEX: &str = "its index is shorter than what was synchronised";
 pub(crate) const SHORT_DATA: &str = "its data is shorter than what was synchronised";
+/// Why a partition takes no writes at all.
+pub(super) const NO_INDEX: &str = "its index is lost, and its data is not";
 const OTHER_INDEX: &str = "its index is not the one that was synchronised";
 pub(crate) const NO_MARK: &str = "its watermark is missing or damaged, or its index is";
 
@@ -228,11 +230,16 @@ impl Opener<'_> {
             // What the last object had is not known; nothing of it is cut.
             at.end = at.end.max(data_len);
         }
+        // Data without a single record: at least one object is on this tape, and it is not blank.
+        let lost = records == 0 && (data_len > 0 || counted > 0) && !self.shape.salvage;
+        if lost {
+            (at.objects, at.end) = (1, data_len);
+        }
         part.set_extent(at.objects, at.end, at.files);
         part.expect(if self.shape.ours { stale.objects } else { 0 });
         part.set_framed(framed);
         if damaged {
-            part.break_off(NO_MARK);
+            part.break_off(if lost { NO_INDEX } else { NO_MARK });
         }
         self.recovery.damaged |= damaged;
         if damaged { Ok(part) } else { self.settle(part) }
