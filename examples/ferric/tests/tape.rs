@@ -203,6 +203,37 @@ fn mending() {
     insta::assert_snapshot!(session(shelf.path(), &commands));
 }
 
+/// Where the index or the data is lost, what can still be read is not all that was written.
+#[test]
+fn verify_calls_no_tape_whole_that_lost_objects() {
+    let shelf = shelf(&["OVW001L8"]);
+    let make = |barcode: &str| {
+        let import = format!("import OVW001L8/data.0 {barcode} --block-size 100 --codec none");
+        session(shelf.path(), &[&format!("create {barcode} --serial S1"), &import]);
+    };
+    let file = |barcode: &str, name: &str| shelf.path().join(barcode).join(name);
+    for barcode in ["V00001L8", "V00002L8", "V00003L8"] {
+        make(barcode);
+    }
+    fs::write(file("V00001L8", "indx.0"), "").unwrap();
+    fs::write(file("V00001L8", "mark.0"), "").unwrap();
+    fs::write(file("V00002L8", "data.0"), "").unwrap();
+    fs::write(file("V00003L8", "mark.0"), "").unwrap();
+    for barcode in ["V00001L8", "V00002L8", "V00003L8"] {
+        let said = run(shelf.path(), &format!("verify {barcode}"));
+        assert!(!said.contains("whole"), "{said}");
+        assert!(said.ends_with("[1]\n") && said.contains("damaged: "), "{said}");
+    }
+    // Restored from the data: now it is.
+    session(shelf.path(), &["repair V00001L8"]);
+    let said = run(shelf.path(), "verify V00001L8");
+    assert!(said.contains("whole: ") && said.ends_with("[0]\n"), "{said}");
+    // Damage of the cartridge memory alone takes no object.
+    fs::write(file("V00001L8", "ferric.mam"), "no").unwrap();
+    let said = run(shelf.path(), "verify V00001L8");
+    assert!(said.contains("damaged: 1 file; every object is whole"), "{said}");
+}
+
 /// A cartridge that a drive has is not touched.
 #[test]
 fn in_use() {

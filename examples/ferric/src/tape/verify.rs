@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use tape_store::cartridge::Kind;
 use tape_store::error::StoreError;
 use tape_store::medium::{self, Medium};
-use tape_store::repair::Finding;
+use tape_store::repair::{Finding, Remedy};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -79,13 +79,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     bar.finish_and_clear();
     report.index_is_whole = !recovery.damaged;
+    // Then blocks and filemarks that the count does not have may be lost.
+    let index_lost = |finding: &Finding| matches!(finding.remedy, Remedy::Index { .. } | Remedy::Truncate);
+    let complete = !recovery.damaged && !findings.iter().any(index_lost);
     let files = findings.into_iter();
     let file = |Finding { file, what, remedy }| File { file, what, repair: remedy.to_string() };
     report.files = files.map(file).collect();
     if arguments.json {
         output::json(&report)?;
     } else {
-        print(&report, recovery.dropped)?;
+        print(&report, complete, recovery.dropped)?;
     }
     match report.damaged.len() {
         0 if recovery.damaged && report.files.is_empty() => {
@@ -93,17 +96,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         0 if !report.files.is_empty() => {
             let files = output::count(report.files.len() as u64, "file");
-            Err(Failure::Usage(format!("{}: damaged: {files}; every object is whole", found.name)))
+            let whole = if complete { "; every object is whole" } else { "" };
+            Err(Failure::Usage(format!("{}: damaged: {files}{whole}", found.name)))
         }
         0 => Ok(()),
         many => Err(Failure::Usage(format!("{}: damaged: {}", found.name, output::count(many as u64, "object")))),
     }
 }
 
-fn print(report: &Report, torn: u64) -> Result<(), Failure> {
+fn print(report: &Report, complete: bool, torn: u64) -> Result<(), Failure> {
     let Report { blocks, filemarks, stored, files, damaged, .. } = report;
     let (blocks, filemarks) = (output::count(*blocks, "block"), output::count(*filemarks, "filemark"));
-    output::line(format!("whole: {blocks} ({} stored) and {filemarks}", output::size(*stored)))?;
+    let state = if complete { "whole" } else { "readable" };
+    output::line(format!("{state}: {blocks} ({} stored) and {filemarks}", output::size(*stored)))?;
     if torn > 0 {
         let torn = output::count(torn, "object");
         output::line(format!("torn: {torn} behind the last synchronised one; the next load drops them"))?;
