@@ -89,7 +89,7 @@ impl Site {
         inventory.iter().filter_map(member).collect()
     }
 
-    /// Whether a cartridge is at hand in a library, or on its shelf, and blank.
+    /// Whether a cartridge is at hand in a library, or on its shelf, and blank, and a drive would write it.
     fn is_scratch(&self, library: &Library, barcode: &Barcode, entry: &Entry) -> bool {
         let at_hand = match &entry.place {
             Where::Shelf(shelf) => shelf == library.shelf(),
@@ -100,6 +100,14 @@ impl Site {
         at_hand
             && self.shared.faults.reason(barcode).is_none()
             && entry.blank.unwrap_or_else(|| self.look(barcode, entry))
+            && self.is_writable(barcode, entry)
+    }
+
+    /// Whether the memory of a cartridge is undamaged, its write-protect tab is clear, and it is of the kind that its label
+    /// names: data, if nothing else.
+    fn is_writable(&self, barcode: &Barcode, entry: &Entry) -> bool {
+        let memory = cartridge(&self.shared, barcode, entry).and_then(|mut cartridge| Ok(cartridge.mam()?));
+        memory.is_ok_and(|mam| !mam.flags().contains(Flags::WRITE_PROTECTED) && mam.kind() == barcode.kind())
     }
 
     /// Looks whether a cartridge is blank, and keeps in mind what it saw.
@@ -368,7 +376,9 @@ impl Site {
         let pools = self.pools();
         let status = |(name, entry): (String, Entry)| {
             let barcode = Barcode::new(&name)?;
-            let mam = cartridge(&self.shared, &barcode, &entry).and_then(|mut cartridge| Ok(cartridge.mam()?)).ok();
+            // Where the memory is damaged, its copy counts, and drives write-protect the cartridge.
+            let read = cartridge(&self.shared, &barcode, &entry).and_then(|mut found| Ok(found.mam_or_rebuilt()?));
+            let (mam, damage) = read.map_or((None, None), |(mam, damage)| (Some(mam), damage));
             let until = mam.as_ref().map_or(0, |mam| mam.number(AttrId::RETAINED_UNTIL));
             let element = match &entry.place {
                 Where::Shelf(_) => None,
@@ -382,7 +392,8 @@ impl Site {
                 size: entry.size,
                 blank: entry.blank,
                 pool: pools.iter().find(|pool| pool.pattern.number(&name).is_some()).map(|pool| pool.name.clone()),
-                write_protected: mam.as_ref().is_some_and(|mam| mam.flags().contains(Flags::WRITE_PROTECTED)),
+                write_protected: damage.is_some()
+                    || mam.as_ref().is_some_and(|mam| mam.flags().contains(Flags::WRITE_PROTECTED)),
                 retained_until: (until > today()).then_some(until),
                 unusable: self.shared.faults.reason(&barcode),
                 loads: mam.as_ref().map_or(0, |mam| mam.number(AttrId::LOAD_COUNT)),

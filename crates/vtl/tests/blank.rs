@@ -5,7 +5,7 @@ use smc::element::Address;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tape_store::backend::file::OsShelves;
-use tape_store::cartridge::{Barcode, Level};
+use tape_store::cartridge::{Barcode, Kind, Level};
 use tape_store::image::{PlainReader, write};
 use tape_store::media::LTO_8;
 use tape_store::medium::Codec;
@@ -94,4 +94,32 @@ fn a_damaged_tape_with_data_is_not_scratch() {
     drop(host);
     library.move_medium(Address(500), Address(1000)).unwrap();
     assert_eq!((site.pool_status()[0].scratch, listed(&site).0), (2, Some(false)));
+}
+
+#[test]
+fn a_blank_cartridge_that_takes_no_writes_is_not_scratch() {
+    let dir = tempfile::tempdir().unwrap();
+    let (site, home) = site_of(dir.path());
+    let label = Barcode::new("A1L8").unwrap();
+    let scratch = || site.pool_status()[0].scratch;
+    assert_eq!(scratch(), 3);
+    site.protect(&label, true).unwrap();
+    assert_eq!((scratch(), listed(&site)), (2, (Some(true), true)));
+    site.protect(&label, false).unwrap();
+    assert_eq!((scratch(), listed(&site)), (3, (Some(true), false)));
+    // The year 2100. Then its memory is damaged; the copy still says what it said.
+    site.retain(&label, 4_102_444_800).unwrap();
+    let memory = home.join("A1L8/ferric.mam");
+    fs::write(home.join("A1L8/ferric.mam.copy"), fs::read(&memory).unwrap()).unwrap();
+    let mut bytes = fs::read(&memory).unwrap();
+    bytes[100] ^= 1;
+    fs::write(&memory, bytes).unwrap();
+    assert_eq!((scratch(), listed(&site)), (2, (Some(true), true)));
+    assert_eq!(site.cartridges()[0].retained_until, Some(4_102_444_800));
+    // The label says data, the memory WORM.
+    let store = TapeStore::new(Box::new(OsShelves::at(&home).unwrap()));
+    let worm = NewCartridge { kind: Kind::Worm, serial: "S2", capacity: 64 << 20, ..NewCartridge::data(&LTO_8) };
+    fs::remove_dir_all(home.join("A2L8")).unwrap();
+    store.create(&Barcode::new("A2L8").unwrap(), &worm).unwrap();
+    assert_eq!(scratch(), 1);
 }
