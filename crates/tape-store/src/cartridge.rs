@@ -295,6 +295,32 @@ impl Cartridge {
         self.mount(folder, true, false)
     }
 
+    /// Checks that [`Self::open`] would mount the tape, and that its memory could be saved, without changing anything.
+    ///
+    /// # Errors
+    /// Those that a drive would meet.
+    pub fn probe(&mut self) -> Result<(), StoreError> {
+        let mut folder = self.folder.open()?;
+        match self.know(folder.as_mut())?.damage {
+            Some(missing @ StoreError::NoMemory) => return Err(missing),
+            // A drive opens it to be read only.
+            Some(_) => {}
+            None => {
+                folder.lock(false).map_err(StoreError::lock)?;
+                folder.check_writable().map_err(StoreError::io("checking the cartridge's folder"))?;
+                let numbers = 0..4;
+                let names = numbers.flat_map(|number| ["data", "indx", "mark", "meta"].map(|part| (part, number)));
+                for name in names.map(|(part, number)| format!("{part}.{number}")) {
+                    // Opening would create one that does not exist.
+                    let found = folder.view(&name).and_then(|found| found.map(|_| folder.open(&name)).transpose());
+                    found.map_err(StoreError::io(format!("opening {name}")))?;
+                }
+            }
+        }
+        drop(folder);
+        self.view().map(drop)
+    }
+
     /// Whether no object is on the tape, in any partition. A damaged tape is not blank: objects may be lost that
     /// [`Self::repair`] restores.
     ///

@@ -121,6 +121,14 @@ impl TapeStore {
         Ok(self.cartridge(barcode, media, kind, 0).is_blank().ok())
     }
 
+    /// A number that differs after a file of a cartridge was changed in any way, or its folder appeared or went; `None` if
+    /// the storage does not tell.
+    #[must_use]
+    pub fn fingerprint(&self, barcode: &Barcode) -> Option<u64> {
+        let opened = self.with("opening a cartridge", |shelves| shelves.open(barcode.as_str()));
+        opened.map_or(Some(0), |mut folder| folder.fingerprint().unwrap_or(Some(0)))
+    }
+
     /// Removes a cartridge with all that is on it. Whoever calls sees to it that nobody has it.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Cartridges that no drive can use, and why: found when the site is opened, or by a drive.
 
 use crate::events::Event;
+use crate::inventory::Entry;
 use crate::library::value_of;
 use crate::locks::lock;
 use crate::shared::Shared;
@@ -11,23 +12,37 @@ use std::sync::Mutex;
 use tape_store::cartridge::{Barcode, Cartridge};
 use tape_store::error::StoreError;
 
-/// Why each of them cannot be used, by barcode.
+/// Why a cartridge cannot be used.
+#[derive(Debug)]
+struct Fault {
+    reason: String,
+    /// The fingerprint of its files when a drive refused it. As long as they have not changed, the drive is right.
+    refused_at: Option<u64>,
+}
+
+/// The cartridges that cannot be used, by barcode.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Mutex<BTreeMap<Barcode, String>>);
+pub(crate) struct Faults(Mutex<BTreeMap<Barcode, Fault>>);
 
 impl Faults {
     /// Why a cartridge cannot be used, if so.
     pub(crate) fn reason(&self, barcode: &Barcode) -> Option<String> {
-        lock(&self.0).get(barcode).cloned()
+        lock(&self.0).get(barcode).map(|fault| fault.reason.clone())
     }
 
     fn barcodes(&self) -> BTreeSet<Barcode> {
         lock(&self.0).keys().cloned().collect()
     }
 
+    /// The fingerprint of a cartridge's files when a drive refused it, if one did.
+    fn refused_at(&self, barcode: &Barcode) -> Option<u64> {
+        lock(&self.0).get(barcode).and_then(|fault| fault.refused_at)
+    }
+
     /// Whether that is new.
-    fn insert(&self, barcode: &Barcode, reason: &str) -> bool {
-        lock(&self.0).insert(barcode.clone(), reason.into()).as_deref() != Some(reason)
+    fn insert(&self, barcode: &Barcode, reason: &str, refused_at: Option<u64>) -> bool {
+        let fault = Fault { reason: reason.into(), refused_at };
+        lock(&self.0).insert(barcode.clone(), fault).is_none_or(|known| known.reason != reason)
     }
 
     /// Forgets what was wrong with a cartridge; whether something was.
@@ -48,13 +63,13 @@ impl Shared {
             }
             Ok((_, Some(error))) | Err(error) => {
                 tracing::warn!(%barcode, %error, "cartridge cannot be used");
-                self.note_unusable(&barcode, &error.to_string());
+                self.note_unusable(&barcode, &error.to_string(), None);
             }
         }
     }
 
-    fn note_unusable(&self, barcode: &Barcode, reason: &str) {
-        if self.faults.insert(barcode, reason) {
+    fn note_unusable(&self, barcode: &Barcode, reason: &str, refused_at: Option<u64>) {
+        if self.faults.insert(barcode, reason, refused_at) {
             self.events.tell(Event::Unusable { barcode: barcode.to_string(), reason: reason.into() });
         }
     }
@@ -63,7 +78,7 @@ impl Shared {
     pub(crate) fn note_faults(&self, faults: Vec<MediumFault>) {
         for MediumFault { barcode, reason, unusable } in faults {
             if unusable {
-                self.note_unusable(&barcode, &reason);
+                self.note_unusable(&barcode, &reason, self.store.fingerprint(&barcode));
             } else {
                 self.events.tell(Event::Damaged { barcode: barcode.to_string(), reason });
             }
@@ -79,13 +94,13 @@ impl Shared {
 }
 
 impl Site {
-    /// Looks again at cartridges that could not be used, and has the libraries report those that still cannot.
+    /// Probes cartridges that could not be used, and has the libraries report those that still cannot. One that a drive
+    /// refused is probed only after its files have changed.
     pub(crate) fn check_unusable(&self) {
         for barcode in self.shared.faults.barcodes() {
-            let entry = self.shared.inventory().get(barcode.as_str()).cloned();
-            match entry {
-                Some(entry) if !can_be_mounted(&mut value_of(&self.shared, &barcode, &entry)) => {}
-                _ => self.shared.note_usable(&barcode),
+            let known = self.shared.inventory().contains_key(barcode.as_str());
+            if !known || self.is_usable(&barcode) {
+                self.shared.note_usable(&barcode);
             }
         }
         let unusable = self.shared.faults.barcodes();
@@ -93,9 +108,14 @@ impl Site {
             library.changer(|changer| changer.library_mut().set_unusable(unusable.clone()));
         }
     }
-}
 
-/// Whether a drive would mount it, though perhaps to be read only.
-fn can_be_mounted(cartridge: &mut Cartridge) -> bool {
-    !matches!(cartridge.mam(), Err(StoreError::NoMemory)) && cartridge.view().is_ok()
+    /// Whether a drive would mount a cartridge, which is in none.
+    fn is_usable(&self, barcode: &Barcode) -> bool {
+        let refused_at = self.shared.faults.refused_at(barcode);
+        if refused_at.is_some() && self.shared.store.fingerprint(barcode) == refused_at {
+            return false;
+        }
+        let find = |shared: &Shared, barcode: &Barcode, entry: &Entry| Ok(value_of(shared, barcode, entry));
+        self.hold_as(barcode, find, Cartridge::probe).is_ok()
+    }
 }

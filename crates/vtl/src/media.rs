@@ -5,6 +5,7 @@ use crate::config::{CartridgeSetup, PoolSetup, When};
 use crate::control::{CartridgeStatus, PoolStatus};
 use crate::inventory::{self, Entry, Where};
 use crate::library::{Library, LibraryError, cartridge, check_mounted};
+use crate::shared::Shared;
 use crate::site::Site;
 use crate::state_store::Change;
 use smc::element::{Address, ElementType};
@@ -351,9 +352,19 @@ impl Site {
         barcode: &Barcode,
         call: impl FnOnce(&mut Cartridge) -> Result<T, StoreError>,
     ) -> Result<T, LibraryError> {
+        self.hold_as(barcode, cartridge, call)
+    }
+
+    /// As [`Self::hold`], with the value of the cartridge that `find` gives.
+    pub(crate) fn hold_as<T>(
+        &self,
+        barcode: &Barcode,
+        find: impl FnOnce(&Shared, &Barcode, &Entry) -> Result<Cartridge, LibraryError>,
+        call: impl FnOnce(&mut Cartridge) -> Result<T, StoreError>,
+    ) -> Result<T, LibraryError> {
         let _hands = self.shared.hands();
         let entry = self.entry(barcode)?;
-        let mut other = cartridge(&self.shared, barcode, &entry)?;
+        let mut other = find(&self.shared, barcode, &entry)?;
         let library = match &entry.place {
             Where::Shelf(_) => None,
             Where::Element { library, .. } => self.library(library),

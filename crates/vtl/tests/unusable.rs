@@ -155,6 +155,51 @@ fn what_is_repaired_can_be_used_without_a_restart() {
 }
 
 #[test]
+fn what_a_drive_refused_stays_unusable_until_its_files_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("cartridges/V00001L8");
+    let site = open(dir.path());
+    let (host, events) = (host(&site), site.follow());
+    // Another program reads it: a shared lock, with which the files can be looked at, and not mounted.
+    let reader = fs::File::open(&folder).unwrap();
+    reader.lock_shared().unwrap();
+    movement(&host, 1000, 500);
+    assert!(host.command(1, &[0; 6], 0).codes().is_some());
+    site.tidy().unwrap();
+    movement(&host, 500, 1000);
+    site.tidy().unwrap();
+    assert_eq!(slot(&host, 1000).0, 0x0d);
+    // Its files change, and it is still in use.
+    fs::write(folder.join("note"), "x").unwrap();
+    site.tidy().unwrap();
+    assert_eq!(slot(&host, 1000).0, 0x0d);
+    assert!(events.try_iter().all(|event| !matches!(event, Event::Usable { .. })));
+    drop(reader);
+    site.tidy().unwrap();
+    assert_eq!(slot(&host, 1000), (0x09, 0, 0, "V00001L8".into()));
+    assert!(events.try_iter().any(|event| event == Event::Usable { barcode: "V00001L8".into() }));
+}
+
+#[test]
+fn a_drive_that_mounts_what_one_refused_clears_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let site = open(dir.path());
+    let host = host(&site);
+    let reader = fs::File::open(dir.path().join("cartridges/V00001L8")).unwrap();
+    reader.lock_shared().unwrap();
+    movement(&host, 1000, 500);
+    movement(&host, 500, 1000);
+    drop(reader);
+    // Nothing has changed in its files: only a drive tells.
+    site.tidy().unwrap();
+    assert!(site.cartridges()[0].unusable.is_some());
+    movement(&host, 1000, 500);
+    host.settle();
+    host.command(1, &[0; 6], 0).good().unwrap();
+    assert_eq!(site.cartridges()[0].unusable, None);
+}
+
+#[test]
 fn a_directory_of_cartridges_that_cannot_be_used_stops_nothing() {
     for elsewhere in [false, true] {
         let dir = tempfile::tempdir().unwrap();

@@ -5,7 +5,9 @@ use rustix::fs::{
     Advice, CWD, FlockOperation, OFlags, RenameFlags, StatVfs, fadvise, fdatasync, flock, renameat_with, statvfs,
 };
 use rustix::io::{preadv, pwritev};
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, Permissions};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::num::NonZeroU64;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
@@ -168,6 +170,25 @@ impl Folder for OsFolder {
     fn available(&mut self) -> Option<u64> {
         let StatVfs { f_bavail, f_frsize, .. } = statvfs(&self.0).ok()?;
         Some(f_bavail.saturating_mul(f_frsize))
+    }
+
+    fn check_writable(&mut self) -> io::Result<()> {
+        Ok(rustix::fs::access(&self.0, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)?)
+    }
+
+    fn fingerprint(&mut self) -> io::Result<Option<u64>> {
+        let mut hasher = DefaultHasher::new();
+        let mut note = |name: &OsStr, data: &fs::Metadata| {
+            let change = (data.ctime(), data.ctime_nsec());
+            (name, data.dev(), data.ino(), data.len(), data.mode(), change).hash(&mut hasher);
+        };
+        note(self.0.as_os_str(), &fs::metadata(&self.0)?);
+        let mut entries = fs::read_dir(&self.0)?.collect::<io::Result<Vec<_>>>()?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            note(&entry.file_name(), &entry.metadata()?);
+        }
+        Ok(Some(hasher.finish()))
     }
 }
 

@@ -126,6 +126,21 @@ pub trait Folder: Send {
     fn list(&mut self) -> io::Result<Vec<String>>;
     /// Bytes that can still be written here; `None` if there is no such limit.
     fn available(&mut self) -> Option<u64>;
+    /// Checks that files can be created and replaced here, without doing so.
+    ///
+    /// # Errors
+    /// They cannot, or the storage failed.
+    fn check_writable(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+    /// A number that differs after a file was created, removed or changed in any way, its permissions included; `None` if
+    /// the storage does not tell.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn fingerprint(&mut self) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
 }
 
 /// Folders by name.
