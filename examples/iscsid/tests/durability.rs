@@ -269,7 +269,9 @@ fn the_file_owns_shape_and_the_directory_owns_cartridges() {
     let mut session = daemon.login(1);
     assert_eq!(barcode_in(&mut session, 4, DRIVE + 1).as_deref(), Some("V00001L8"));
     assert_eq!(barcode_in(&mut session, 2, SLOT + 1).as_deref(), Some("V00002L8"));
-    assert_eq!(barcode_in(&mut session, 2, SLOT).as_deref(), Some("N1L8"));
+    // Not in the slot that the loaded cartridge came from.
+    assert_eq!(barcode_in(&mut session, 2, SLOT).as_deref(), None);
+    assert_eq!(barcode_in(&mut session, 2, SLOT + 4).as_deref(), Some("N1L8"));
     daemon.kill();
     // Damage in a file of the directory is named, not repaired by forgetting.
     std::fs::write(data.join("state.1"), "{").unwrap();
