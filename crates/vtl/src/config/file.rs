@@ -432,6 +432,7 @@ fn pool(
     let media = media(&first).map_err(wrong)?;
     let size = size(source, &table.size, "pool.size")?;
     let level = level(source, table.level.as_ref(), "pool.level")?;
+    format_has_medium(source, level, table.level.as_ref(), "pool.level", &first, media)?;
     let library = match &table.library {
         None => libraries.first(),
         Some(text) => Some(libraries.iter().find(|library| library.name == *text.get_ref()).ok_or_else(|| {
@@ -573,6 +574,8 @@ fn cartridges(
             place(source, layout, text, &mut made)?;
         }
         for cartridge in made {
+            let (level, barcode) = (cartridge.level, &cartridge.barcode);
+            format_has_medium(source, level, table.level.as_ref(), "cartridges.level", barcode, cartridge.media)?;
             if !known.insert(cartridge.barcode.clone()) {
                 let message = format!("barcode {} is given twice", cartridge.barcode);
                 return Err(source.error(at, "cartridges.pattern", message));
@@ -655,6 +658,23 @@ fn level(source: &Source<'_>, text: Option<&Spanned<String>>, key: &str) -> Resu
         let message = format!("{:?} is neither ferric nor mhvtl", text.get_ref());
         source.error(text.span().start, key, message)
     })
+}
+
+/// Refuses a medium that the format of a new cartridge's files does not have: mhvtl has no LTO-7 Type M.
+fn format_has_medium(
+    source: &Source<'_>,
+    level: Level,
+    text: Option<&Spanned<String>>,
+    key: &str,
+    barcode: &Barcode,
+    media: &MediaSpec,
+) -> Result<(), ConfigError> {
+    if level != Level::Mhvtl || tape_store::mhvtl::media::of(media).is_some() {
+        return Ok(());
+    }
+    let message =
+        format!("\"mhvtl\" has no {} medium, which {barcode} needs; use another medium or \"ferric\"", media.name);
+    Err(source.error(text.map_or(0, |text| text.span().start), key, message))
 }
 
 /// What cartridges are to be, as far as it is given.

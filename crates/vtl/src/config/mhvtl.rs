@@ -287,9 +287,10 @@ fn settings(text: &str) -> BTreeMap<String, String> {
     text.lines().filter_map(assignment).collect()
 }
 
-/// What a cartridge is: by its label, as mhvtl's tools read it, else by its memory.
+/// What a cartridge is: by its label, as mhvtl's tools read it, else by its memory. mhvtl has no medium for the labels of
+/// LTO-7 Type M.
 fn what(barcode: &Barcode, store: Option<&TapeStore>) -> Option<What> {
-    let (media, kind) = match barcode.media() {
+    let (media, kind) = match barcode.media().filter(|(media, _)| tape_store::mhvtl::media::of(media).is_some()) {
         Some((media, Kind::Data)) if barcode.as_str().starts_with('W') => (media, Kind::Worm),
         Some(label) => label,
         None => {

@@ -95,6 +95,27 @@ fn faulty(cases: &[(&str, usize, &str, &str)]) {
 }
 
 #[test]
+fn mhvtl_has_no_lto_7_type_m() {
+    let message = "\"mhvtl\" has no LTO-7M medium, which A01L8 needs; use another medium or \"ferric\"";
+    faulty(&[
+        (
+            "[[cartridges]]\npattern = \"A##L8\"\nmedium = \"LTO-7M\"\nlevel = \"mhvtl\"\n",
+            4,
+            "cartridges.level",
+            message,
+        ),
+        ("[[cartridges]]\nlevel = \"mhvtl\"\npattern = \"A##M8\"\n", 2, "cartridges.level", "which A01M8 needs"),
+        (
+            "[[pool]]\nname = \"s\"\npattern = \"S##M8\"\nlevel = \"mhvtl\"\nscratch = 2\n",
+            4,
+            "pool.level",
+            "\"mhvtl\" has no LTO-7M medium, which S01M8 needs",
+        ),
+    ]);
+    parse("f", "[[cartridges]]\npattern = \"A##M8\"\n[[pool]]\nname = \"s\"\npattern = \"S##M8\"\n").unwrap();
+}
+
+#[test]
 fn faults_of_names_places_and_pools() {
     faulty(&[
         ("\n[[drive]]\ncount = 2\n", 2, "drive.model", "is needed here"),
