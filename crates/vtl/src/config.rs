@@ -211,6 +211,8 @@ pub struct ShapeLines {
     pub target: usize,
     /// Line of each cartridge's pattern; none for the cartridges of a library that lists none.
     pub cartridges: Vec<usize>,
+    /// Line of each cartridge's `at`; that of its pattern if it is not given.
+    pub places: Vec<usize>,
 }
 
 /// Where a file names the directories of cartridges.

@@ -5,9 +5,9 @@ mod builder;
 mod identities;
 
 pub use build::Elsewhere;
-pub(crate) use build::{Parts, cartridge, check_mounted, value_of};
+pub(crate) use build::{Parts, cartridge, check_mounted, check_new_cartridges, value_of};
 pub use builder::Builder;
-pub(crate) use identities::{identities, random_hex};
+pub(crate) use identities::{check_luns, identities, random_hex};
 
 use crate::clock;
 use crate::config::{ConfigError, LibrarySetup, When};

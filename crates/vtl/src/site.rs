@@ -5,7 +5,9 @@ use crate::config::{Config, LibrarySetup, PoolSetup, target_name};
 use crate::data_dir::Data;
 use crate::events::Event;
 use crate::inventory::{self, Inventory};
-use crate::library::{Elsewhere, Library, LibraryError, Parts, identities, random_hex};
+use crate::library::{
+    Elsewhere, Library, LibraryError, Parts, check_luns, check_new_cartridges, identities, random_hex,
+};
 use crate::locks::{lock, read, write};
 use crate::shared::Shared;
 use crate::state_store::{Change, StateStore};
@@ -227,17 +229,25 @@ impl Site {
         let setups =
             config.libraries.iter().map(|setup| self.with_added_slots(setup)).collect::<Result<Vec<_>, _>>()?;
         for (number, library) in self.libraries().iter().enumerate() {
-            let setup = setups.get(number).filter(|setup| setup.name == library.name());
-            let Some(setup) = setup else {
-                let name = library.name();
+            let name = library.name();
+            let Some(setup) = setups.get(number) else {
                 return refused(format!(
-                    "library {name:?} is not where it was; that takes a restart, and nothing was changed"
+                    "library {name:?} is missing: to remove a library takes a restart; nothing was changed"
                 ));
             };
+            if setup.name != name {
+                let message = format!(
+                    "{:?} is in the place of library {name:?}: to rename, remove or reorder libraries takes a restart; \
+                     nothing was changed",
+                    setup.name
+                );
+                return Err(setup.error(setup.lines.library, "library.name", message).into());
+            }
             if let Some(why) = library.differs(setup, &target_name(&self.base, number, setup)?) {
-                return refused(why);
+                return Err(why.into());
             }
         }
+        self.check_new(&setups)?;
         let libraries = self.libraries();
         for (library, setup) in libraries.iter().zip(&setups) {
             let identities = identities(&self.shared, setup, library.target(), &config.libraries)?;
@@ -252,6 +262,14 @@ impl Site {
         self.look_after();
         self.shared.events.tell(Event::Reloaded);
         Ok(())
+    }
+
+    /// Refuses libraries whose LUNs or new cartridges have no place.
+    fn check_new(&self, setups: &[LibrarySetup]) -> Result<(), LibraryError> {
+        let target = |(number, setup)| Ok((setup, target_name(&self.base, number, setup)?));
+        let targets: Vec<_> = setups.iter().enumerate().map(target).collect::<Result<_, LibraryError>>()?;
+        check_luns(&self.shared, &targets, setups)?;
+        setups.iter().try_for_each(|setup| check_new_cartridges(setup, &self.shared))
     }
 
     /// Gives a library one more slot, which it keeps. Its number, from 1.

@@ -178,12 +178,15 @@ fn a_configuration_grows_and_does_not_shrink() {
     libraries[0].move_medium(Address(1002), Address(502)).unwrap();
     assert_eq!(site.targets()[1].luns(), [0, 1]);
     for (text, why) in [
-        (library(3, 3, second), "library \"main\": to change what it has less takes a restart; nothing was changed"),
+        (
+            library(3, 3, second),
+            "f:2: library.slots: library \"main\" has 4 slots, not 3; this takes a restart; nothing was changed",
+        ),
         (
             library(4, 3, second).replacen("ULT3580-TD8", "ULT3580-TD9", 1),
-            "library \"main\": to change its drive 1 takes a restart; nothing was changed",
+            "f:4: drive: library \"main\" has another drive 1; this takes a restart; nothing was changed",
         ),
-        (library(4, 3, ""), "library \"two\" is not where it was; that takes a restart, and nothing was changed"),
+        (library(4, 3, ""), "library \"two\" is missing: to remove a library takes a restart; nothing was changed"),
         (
             format!("[iscsi]\niqn = \"iqn.2026-01.org.example:x\"\n{}", library(4, 3, second)),
             "to change iscsi.iqn takes a restart; nothing was changed",
@@ -191,8 +194,47 @@ fn a_configuration_grows_and_does_not_shrink() {
     ] {
         assert_eq!(reload(&text), Err(why.into()));
     }
+    let renamed = second.replace("two", "three");
+    let said = reload(&library(4, 3, &renamed)).unwrap_err();
+    assert!(said.starts_with("f:10: library.name: \"three\" is in the place of library \"two\""), "{said}");
     drop((libraries, site));
     let site = disk.start(&library(4, 3, second)).unwrap();
     assert_eq!(site.libraries()[0].drives()[0].identity().serial, serial);
     assert_eq!(site.targets()[0].luns(), [0, 1, 2, 3]);
+}
+
+#[test]
+fn a_reload_refuses_what_has_no_place() {
+    let head = "[library]\nslots = 6\nimport_export = 2\n[[drive]]\nmodel = \"ULT3580-TD8\"\n";
+    let text = format!("{head}[[cartridges]]\npattern = \"A#L8\"\ncount = 4\nsize = \"64MB\"\n");
+    let site = Disk::default().start(&text).unwrap();
+    let reload = |text: &str| site.reload(&parse("f", text).unwrap()).map_err(|error| error.to_string());
+    let new = |at: &str| format!("{text}[[cartridges]]\npattern = \"B1L8\"\nsize = \"64MB\"\nat = \"{at}\"\n");
+    for (text, why) in [
+        (
+            text.replace("count = 4", "count = 9"),
+            "f:2: library.slots: no slot of 6 is left for cartridge A7L8; give more slots or list fewer cartridges",
+        ),
+        (
+            new("slot1"),
+            "f:13: cartridges.at: slot1 is the place of cartridge A1L8, so B1L8 cannot be put there; name an empty element, or none",
+        ),
+    ] {
+        assert_eq!(reload(&text), Err(why.into()));
+        assert_eq!(site.inventory().len(), 4);
+    }
+    assert_eq!(reload(&new("io2")), Ok(()));
+    assert_eq!(of(&site, "B1L8").0, in_slot_from("main", 11, 1004));
+}
+
+#[test]
+fn a_reload_refuses_luns_before_it_changes_anything() {
+    let library = |name: &str, slots: u16, more: &str| {
+        format!("[[library]]\nname = \"{name}\"\nslots = {slots}\n{more}[[library.drive]]\nmodel = \"ULT3580-TD8\"\n")
+    };
+    let site = Disk::default().start(&library("one", 2, "target = \"t\"\n")).unwrap();
+    let text = library("one", 5, "target = \"t\"\n") + &library("two", 2, "target = \"t\"\nlun = 1\n");
+    let said = site.reload(&parse("f", &text).unwrap()).unwrap_err().to_string();
+    assert!(said.starts_with("f:11: library.lun: LUN 1 of target "), "{said}");
+    assert_eq!((site.libraries().len(), site.libraries()[0].layout().storage.count), (1, 2));
 }

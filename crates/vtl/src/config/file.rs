@@ -236,7 +236,7 @@ fn library(
     let layout = shape(source, &lines, &table, changer, drives.len())?;
     // Names that are made up here would be those of the first library again.
     let listed = if number == 1 { table.cartridges } else { Some(table.cartridges.unwrap_or_default()) };
-    let cartridges = cartridges(source, listed, &layout, &mut lines.cartridges)?;
+    let cartridges = cartridges(source, listed, &layout, &mut lines)?;
     let shelf = shelf.unwrap_or_else(|| name.clone());
     let moved = table.first.is_some();
     Ok(LibrarySetup {
@@ -277,6 +277,7 @@ fn shape_lines(source: &Source<'_>, table: &LibraryTable, at: usize) -> ShapeLin
         lun: number(&table.lun),
         target: line(table.target.as_ref().map(|target| target.span().start)),
         cartridges: Vec::new(),
+        places: Vec::new(),
     }
 }
 
@@ -557,7 +558,7 @@ fn cartridges(
     source: &Source<'_>,
     tables: Option<Tables<CartridgeTable>>,
     layout: &Layout,
-    lines: &mut Vec<usize>,
+    lines: &mut ShapeLines,
 ) -> Result<Vec<CartridgeSetup>, ConfigError> {
     let mut cartridges: Vec<CartridgeSetup> = Vec::new();
     let Some(tables) = tables else { return default_cartridges(source, layout) };
@@ -587,7 +588,8 @@ fn cartridges(
                 return Err(source.error(at, "cartridges.at", message));
             }
             cartridges.push(cartridge);
-            lines.push(source.line(at));
+            lines.cartridges.push(source.line(at));
+            lines.places.push(source.line(table.at.as_ref().map_or(at, |text| text.span().start)));
         }
     }
     Ok(cartridges)

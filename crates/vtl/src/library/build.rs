@@ -4,6 +4,7 @@ use super::{Library, LibraryError, random_hex};
 use crate::bay::{self, DriveBay};
 use crate::clock;
 use crate::config::{CartridgeSetup, ConfigError, DriveSetup, LibrarySetup, place_new};
+use crate::control::element_name;
 use crate::data_dir::UnitIdentity;
 use crate::inventory::{self, Entry, Inventory, Where};
 use crate::locks::{read, write};
@@ -120,22 +121,47 @@ impl Library {
     }
 
     /// Why this library cannot become that of a configuration while it works, if so.
-    pub(crate) fn differs(&self, new: &LibrarySetup, target: &str) -> Option<String> {
+    pub(crate) fn differs(&self, new: &LibrarySetup, target: &str) -> Option<ConfigError> {
         let old = read(&self.setup);
-        let starts = |setup: &LibrarySetup| setup.layout.ranges().map(|(_, range)| range.first);
+        let restart =
+            |what: String| format!("library {:?} {what}; this takes a restart; nothing was changed", self.name);
         let fewer =
-            old.layout.ranges().into_iter().zip(new.layout.ranges()).any(|((_, old), (_, new))| new.count < old.count);
+            old.layout.ranges().into_iter().zip(new.layout.ranges()).find(|((_, old), (_, new))| new.count < old.count);
+        if let Some(((kind, old), (_, new_range))) = fewer {
+            let elements = match kind {
+                ElementType::IMPORT_EXPORT => "import/export elements",
+                ElementType::DRIVE => "drives",
+                _ => "slots",
+            };
+            return Some(
+                new.shape_error(kind, restart(format!("has {} {elements}, not {}", old.count, new_range.count))),
+            );
+        }
+        let starts = |setup: &LibrarySetup| setup.layout.ranges().map(|(_, range)| range.first);
         let other_drive = old.drives.iter().zip(&new.drives).position(|(old, new)| old != new);
-        let what = match () {
-            () if new.changer.name != old.changer.name => "its model".to_owned(),
-            () if new.names != old.names || new.strings != old.strings => "its names".to_owned(),
-            () if starts(new) != starts(&old) => "where its elements begin".to_owned(),
-            () if new.shelf != old.shelf => "its shelf".to_owned(),
-            () if target != self.target.name() || new.lun != old.lun => "its target".to_owned(),
-            () if fewer => "what it has less".to_owned(),
-            () => format!("its drive {}", other_drive? + 1),
+        let lines = &new.lines;
+        let (line, key, what) = match () {
+            () if new.changer.name != old.changer.name => {
+                (lines.library, "library.model", format!("is a {}, not a {}", old.changer.name, new.changer.name))
+            }
+            () if new.names != old.names => (lines.library, "library", "has another serial or naa".into()),
+            () if new.strings != old.strings => {
+                (lines.library, "library", "has another vendor, product or revision".into())
+            }
+            () if starts(new) != starts(&old) => (lines.first, "library.first", "has other element addresses".into()),
+            () if new.shelf != old.shelf => {
+                (lines.library, "library.shelf", format!("has the shelf {:?}, not {:?}", old.shelf, new.shelf))
+            }
+            () if target != self.target.name() => {
+                (lines.target, "library.target", format!("is behind {}, not {target}", self.target.name()))
+            }
+            () if new.lun != old.lun => (lines.lun, "library.lun", "has another first LUN".into()),
+            () => {
+                let number = other_drive?;
+                (lines.drives, "drive", format!("has another drive {}", number + 1))
+            }
         };
-        Some(format!("library {:?}: to change {what} takes a restart; nothing was changed", self.name))
+        Some(new.error(line, key, restart(what)))
     }
 
     /// Takes what a configuration has more than it: slots, import/export elements, drives. The drives that are new.
@@ -188,12 +214,13 @@ impl Library {
         let free = |address: &Address| {
             !sources.contains(address) && self.changer(|changer| !changer.library().is_full(*address))
         };
-        let storage = self.layout().storage;
-        let own = setup.at.filter(|at| storage.index(*at).is_some()).filter(free);
+        let layout = self.layout();
+        let own = setup.at.filter(|at| layout.storage.index(*at).is_some()).filter(free);
         let Some(address) = own.or_else(|| self.first_unclaimed(&sources)) else { return Ok(()) };
         self.stock(address, barcode)?;
-        if let Some(drive) = setup.at.filter(|at| self.layout().drives.index(*at).is_some()).filter(free) {
-            self.move_medium(address, drive)?;
+        let elsewhere = |at: &Address| layout.drives.index(*at).or(layout.import_export.index(*at)).is_some();
+        if let Some(at) = setup.at.filter(elsewhere).filter(free) {
+            self.move_medium(address, at)?;
         }
         if setup.label.is_some() {
             self.operate(|changer| Ok(changer.set_label(barcode, setup.label)))?;
@@ -204,6 +231,37 @@ impl Library {
 
 fn made_now() -> i64 {
     i64::try_from(clock::now().wall.0 / 1000).unwrap_or(i64::MAX)
+}
+
+/// Refuses a configuration whose new cartridges have no place in a library as it is now.
+pub(crate) fn check_new_cartridges(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
+    let inventory = shared.inventory();
+    nothing_lost(setup, &inventory)?;
+    // The source element of a cartridge in a drive stays free for it.
+    let elements = |(barcode, entry): (_, &Entry)| {
+        let (address, origin) = entry.place.element_of(&setup.name)?;
+        let source = origin.source.filter(|_| setup.layout.drives.index(address).is_some());
+        Some(std::iter::once((address, barcode)).chain(source.map(|source| (source, barcode))))
+    };
+    let held: BTreeMap<Address, &String> = inventory.iter().filter_map(elements).flatten().collect();
+    let dismissed = inventory::dismissed(&shared.state)?;
+    let is_new = |(_, cartridge): &(usize, &CartridgeSetup)| {
+        let name = cartridge.barcode.as_str();
+        !inventory.contains_key(name) && !dismissed.contains(name)
+    };
+    let new: Vec<(usize, &CartridgeSetup)> = setup.cartridges.iter().enumerate().filter(is_new).collect();
+    for (number, cartridge) in &new {
+        let Some((at, other)) = cartridge.at.and_then(|at| held.get_key_value(&at)) else { continue };
+        let line = setup.lines.places.get(*number).copied().unwrap_or(setup.lines.library);
+        let element = element_name(&setup.layout, *at);
+        let message = format!(
+            "{element} is the place of cartridge {other}, so {} cannot be put there; name an empty element, or none",
+            cartridge.barcode
+        );
+        return Err(setup.error(line, "cartridges.at", message).into());
+    }
+    place_new(setup, &held.into_keys().collect(), &new)?;
+    Ok(())
 }
 
 /// Makes the cartridges that are listed and not there, and gives each new one a slot.

@@ -25,13 +25,13 @@ pub(crate) fn random_hex(bytes: usize) -> Result<String, LibraryError> {
 fn luns_of_others(
     shared: &Shared,
     setup: &LibrarySetup,
-    target: &Target,
+    target: &str,
     all: &[LibrarySetup],
 ) -> Result<BTreeSet<usize>, LibraryError> {
     let mut taken = BTreeSet::new();
     for other in all.iter().filter(|other| other.name != setup.name) {
         let units: BTreeMap<String, UnitIdentity> = shared.state.all(&format!("identity/{}/", other.name))?;
-        taken.extend(units.into_values().filter(|unit| unit.target == target.name()).map(|unit| unit.lun));
+        taken.extend(units.into_values().filter(|unit| unit.target == target).map(|unit| unit.lun));
     }
     Ok(taken)
 }
@@ -43,6 +43,36 @@ pub(crate) fn identities(
     target: &Target,
     all: &[LibrarySetup],
 ) -> Result<Vec<UnitIdentity>, LibraryError> {
+    let taken = luns_of_others(shared, setup, target.name(), all)?;
+    let (identities, change) = plan(shared, setup, target.name(), taken)?;
+    shared.state.commit(change)?;
+    Ok(identities)
+}
+
+/// Refuses LUNs that the libraries of a configuration cannot have. Each comes with the name of its target.
+pub(crate) fn check_luns(
+    shared: &Shared,
+    libraries: &[(&LibrarySetup, String)],
+    all: &[LibrarySetup],
+) -> Result<(), LibraryError> {
+    let mut planned: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
+    for (setup, target) in libraries {
+        let before = planned.entry(target).or_default();
+        let mut taken = luns_of_others(shared, setup, target, all)?;
+        taken.extend(before.iter());
+        let (identities, _) = plan(shared, setup, target, taken)?;
+        before.extend(identities.iter().map(|identity| identity.lun));
+    }
+    Ok(())
+}
+
+/// Names and LUNs of a library's units beside those that are taken, and what is to be kept of them.
+fn plan(
+    shared: &Shared,
+    setup: &LibrarySetup,
+    target: &str,
+    taken: BTreeSet<usize>,
+) -> Result<(Vec<UnitIdentity>, Change), LibraryError> {
     let mut change = Change::default();
     let drives = setup.drives.iter().enumerate().map(|(index, drive)| (format!("drive/{index}"), &drive.names));
     let mut named = Vec::new();
@@ -54,15 +84,14 @@ pub(crate) fn identities(
         given.naa.iter().for_each(|naa| identity.naa.clone_from(naa));
         named.push((key, known, identity));
     }
-    let here = |identity: &UnitIdentity| (identity.target == target.name()).then_some(identity.lun);
+    let here = |identity: &UnitIdentity| (identity.target == target).then_some(identity.lun);
     let current: Vec<Option<usize>> = named.iter().map(|(.., identity)| here(identity)).collect();
-    let luns = assign_luns(setup, target.name(), &current, luns_of_others(shared, setup, target, all)?)?;
+    let luns = assign_luns(setup, target, &current, taken)?;
     for ((key, known, identity), lun) in named.iter_mut().zip(luns) {
-        (identity.lun, identity.target) = (lun, target.name().into());
+        (identity.lun, identity.target) = (lun, target.into());
         if known.as_ref() != Some(identity) {
             change.set(key.as_str(), identity)?;
         }
     }
-    shared.state.commit(change)?;
-    Ok(named.into_iter().map(|(_, _, identity)| identity).collect())
+    Ok((named.into_iter().map(|(_, _, identity)| identity).collect(), change))
 }
