@@ -49,8 +49,10 @@ struct Place<'a>(usize, &'a str);
 impl std::fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self(0, _) => write!(f, " "),
-            Self(line, key) => write!(f, "{line}: {key}: "),
+            Self(0, "") => write!(f, " "),
+            Self(0, key) => write!(f, " {}: ", key.trim_end_matches(':')),
+            // Keys of mhvtl's files end with a colon of their own.
+            Self(line, key) => write!(f, "{line}: {}: ", key.trim_end_matches(':')),
         }
     }
 }

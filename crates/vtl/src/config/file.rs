@@ -119,8 +119,9 @@ fn of_file(source: &Source<'_>, raw: File) -> Result<Config, ConfigError> {
         let number = libraries.len() + 1;
         // A single [library] has its place in the file only as a whole.
         let at = if table.span().start == 0 { at_library } else { table.span().start };
+        let name_line = source.line(table.get_ref().name.as_ref().map_or(at, |name| name.span().start));
         let setup = library(source, table.into_inner(), at, number)?;
-        check_against(source, &libraries, &setup)?;
+        check_against(source, &libraries, &setup, name_line)?;
         libraries.push(setup);
     }
     let mut pools = Vec::new();
@@ -482,7 +483,12 @@ fn target_name(source: &Source<'_>, text: &Spanned<String>) -> Result<String, Co
 }
 
 /// What two libraries cannot both have.
-fn check_against(source: &Source<'_>, others: &[LibrarySetup], new: &LibrarySetup) -> Result<(), ConfigError> {
+fn check_against(
+    source: &Source<'_>,
+    others: &[LibrarySetup],
+    new: &LibrarySetup,
+    name_line: usize,
+) -> Result<(), ConfigError> {
     let error = |key: &str, message: String| ConfigError {
         file: source.file.into(),
         line: new.lines.library,
@@ -490,7 +496,8 @@ fn check_against(source: &Source<'_>, others: &[LibrarySetup], new: &LibrarySetu
         message,
     };
     if others.iter().any(|other| other.name == new.name) {
-        return Err(error("library.name", format!("there are two libraries {:?}", new.name)));
+        let message = format!("there are two libraries {:?}", new.name);
+        return Err(ConfigError { line: name_line, ..error("library.name", message) });
     }
     let mine: BTreeSet<&Barcode> = new.cartridges.iter().map(|setup| &setup.barcode).collect();
     for other in others {

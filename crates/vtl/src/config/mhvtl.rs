@@ -235,7 +235,7 @@ fn absent(path: &Path, hint: &str) -> ConfigError {
 }
 
 fn missing(file: &str, key: &str, id: u32) -> ConfigError {
-    ConfigError { file: file.into(), line: 1, key: key.into(), message: format!("there is no number {id}") }
+    ConfigError { file: file.into(), line: 0, key: String::new(), message: format!("there is no line \"{key} {id}\"") }
 }
 
 fn failed(path: &Path, error: &io::Error) -> ConfigError {
@@ -326,7 +326,7 @@ impl Import {
     ) -> Result<(), ConfigError> {
         let (model, first) = library.emulation();
         drives.sort_by_key(|drive| drive.slot);
-        contents.check_drives(file, &drives)?;
+        contents.check_drives([devices, file], &drives)?;
         self.notes_of(file, library, &mut contents, first);
         let name = format!("library{}", library.id);
         let _ = writeln!(self.text, "\n# {devices}:{}", library.line);
@@ -437,8 +437,8 @@ impl Import {
 
     fn finish(mut self, file: &str) -> Result<Imported, ConfigError> {
         if self.text.is_empty() {
-            let message = "there is no library in it";
-            return Err(ConfigError { file: file.into(), line: 1, key: "Library:".into(), message: message.into() });
+            let message = "there is no library in the file: no line begins with \"Library:\" and a number";
+            return Err(ConfigError { file: file.into(), line: 0, key: String::new(), message: message.into() });
         }
         let homes = toml::Value::from(self.homes.clone());
         let mut text = format!("# From {file}.\n");

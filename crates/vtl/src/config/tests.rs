@@ -95,6 +95,13 @@ fn faulty(cases: &[(&str, usize, &str, &str)]) {
 }
 
 #[test]
+fn two_libraries_of_one_name_are_found_where_the_name_is() {
+    let drive = "[[library.drive]]\nmodel = \"ULT3580-TD8\"\n";
+    let text = format!("[[library]]\nname = \"a\"\n{drive}[[library]]\nslots = 3\nname = \"a\"\n{drive}");
+    faulty(&[(&text, 7, "library.name", "there are two libraries \"a\"")]);
+}
+
+#[test]
 fn mhvtl_has_no_lto_7_type_m() {
     let message = "\"mhvtl\" has no LTO-7M medium, which A01L8 needs; use another medium or \"ferric\"";
     faulty(&[

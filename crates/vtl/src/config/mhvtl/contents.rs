@@ -120,17 +120,27 @@ pub(super) struct Contents {
 
 impl Contents {
     /// Every drive element has its drive, and every drive its element.
-    pub(super) fn check_drives(&self, file: &str, drives: &[&DriveSection]) -> Result<(), ConfigError> {
-        let wrong = |line, message| Err(ConfigError { file: file.into(), line, key: "Drive".into(), message });
+    pub(super) fn check_drives(&self, [devices, file]: [&str; 2], drives: &[&DriveSection]) -> Result<(), ConfigError> {
+        let wrong = |file: &str, line, key: &str, message| {
+            Err(ConfigError { file: file.into(), line, key: key.into(), message })
+        };
         for number in 1..=self.drives.last() {
             if drives.iter().all(|drive| drive.slot != u32::from(number)) {
-                let line = self.drives.0.get(&number).map_or(1, |(line, _)| *line);
-                return wrong(line, format!("no drive of device.conf has place {number} in this library"));
+                // mhvtl fills what is missing: a place without a line is there for the sake of the next one with a line.
+                let (named, line) =
+                    self.drives.0.range(number..).next().map_or((number, 0), |(at, (line, _))| (*at, *line));
+                let place = match named == number {
+                    true => format!("place {number}"),
+                    false => format!("place {number}, which comes before \"Drive {named}:\","),
+                };
+                return wrong(file, line, "Drive", format!("no drive of device.conf has {place} in this library"));
             }
         }
         match drives.iter().find(|drive| drive.slot > self.drives.last().into()) {
             Some(drive) => {
-                wrong(1, format!("drive {} of device.conf has place {}, which is not here", drive.id, drive.slot))
+                let (id, slot, line) = (drive.id, drive.slot, drive.place_line);
+                let message = format!("drive {id} has place {slot}, but {file} has no line \"Drive {slot}:\"");
+                wrong(devices, line, "Library ID:", message)
             }
             None => Ok(()),
         }
@@ -149,8 +159,8 @@ pub(super) fn parse(file: &str, text: &str, notes: &mut Vec<String>) -> Result<C
         }
     }
     if contents.slots.last() == 0 {
-        let message = "there is no slot in it";
-        return Err(ConfigError { file: file.into(), line: 1, key: "Slot".into(), message: message.into() });
+        let message = "there is no slot in the file: no line begins with \"Slot 1:\" or another number";
+        return Err(ConfigError { file: file.into(), line: 0, key: String::new(), message: message.into() });
     }
     Ok(contents)
 }

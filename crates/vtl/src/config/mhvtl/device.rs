@@ -222,6 +222,8 @@ pub(super) struct DriveSection {
     /// The library it is in, and its place there, from 1.
     pub(super) library: Option<u32>,
     pub(super) slot: u32,
+    /// The line that says so; that of the drive if none does.
+    pub(super) place_line: usize,
     /// Compression is on, at this level.
     pub(super) factor: Option<u32>,
     pub(super) lzo: bool,
@@ -240,7 +242,9 @@ impl DriveSection {
         if let Some((library, rest)) = line.after(" Library ID:").and_then(scan::number) {
             let slot = Line { text: rest, ..*line }.number_after(" Slot:").and_then(|slot| u32::try_from(slot).ok());
             match (u32::try_from(library), slot.filter(|slot| *slot > 0)) {
-                (Ok(library), Some(slot)) => (self.library, self.slot) = (Some(library), slot),
+                (Ok(library), Some(slot)) => {
+                    (self.library, self.slot, self.place_line) = (Some(library), slot, line.number);
+                }
                 _ => notes.push(line.note("Library ID: without Slot: and a number from 1 is ignored, as with mhvtl")),
             }
         } else if let Some(rest) = line.after(" Compression type:") {
@@ -328,6 +332,7 @@ impl Devices {
                 names,
                 library: None,
                 slot: 0,
+                place_line: line,
                 factor: None,
                 lzo: false,
                 enabled: false,

@@ -42,7 +42,9 @@ pub fn directory(main: &Path) -> Result<PathBuf, ConfigError> {
 pub(super) fn elsewhere(main: &Path) -> Result<Option<(usize, PathBuf)>, ConfigError> {
     const KEY: &str = "MHVTL_CONFIG_PATH";
     let text = read(&main.join("mhvtl.conf"))?.unwrap_or_default();
-    let line = text.lines().position(|line| settings(line).contains_key(KEY)).map_or(1, |at| at + 1);
+    // Of several assignments, a shell takes the last.
+    let line =
+        text.lines().zip(1..).filter(|(line, _)| settings(line).contains_key(KEY)).last().map_or(0, |(_, at)| at);
     let other = settings(&text).remove(KEY).filter(|other| !other.is_empty());
     Ok(other.map(|other| (line, other.into())))
 }
@@ -68,7 +70,8 @@ pub fn capacity(directory: &Path) -> Result<u64, ConfigError> {
     let Some(given) = settings(&text).remove("CAPACITY").filter(|given| !given.is_empty()) else { return Ok(DEFAULT) };
     // What a shell takes for a comment.
     let number = given.split_once(" #").map_or(given.as_str(), |(number, _)| number).trim();
-    let line = text.lines().position(|line| line.trim_start().starts_with("CAPACITY")).map_or(1, |at| at + 1);
+    let assigns = |line: &str| settings(line).contains_key("CAPACITY");
+    let line = text.lines().zip(1..).filter(|(line, _)| assigns(line)).last().map_or(0, |(_, at)| at);
     let wrong = || {
         let message = format!("{given:?} is no number of megabytes, 1 to {MOST}");
         ConfigError { file: path.display().to_string(), line, key: "CAPACITY".into(), message }

@@ -98,31 +98,33 @@ fn faults_have_their_lines() {
     let cases = [
         (
             devices("STK", "STORAGETEK"),
-            "device.conf:5: Vendor identification:: \"STORAGETEK\" has not 1 to 8 characters",
+            "device.conf:5: Vendor identification: \"STORAGETEK\" has not 1 to 8 characters",
         ),
-        (devices("Drive: 12", "Drive: 10"), "device.conf:14: Drive:: number 10 is given twice, here and in line 4"),
-        (devices("Slot: 02", "Slot: 01"), "device.conf:23: Library ID:: drive 12 has the same place, line 14"),
-        (devices(" Unit serial number: XYZZY_A2\n", ""), "device.conf:14: Unit serial number:: a device without one"),
+        (devices("Drive: 12", "Drive: 10"), "device.conf:14: Drive: number 10 is given twice, here and in line 4"),
+        (devices("Slot: 02", "Slot: 01"), "device.conf:23: Library ID: drive 12 has the same place, line 14"),
+        (devices(" Unit serial number: XYZZY_A2\n", ""), "device.conf:14: Unit serial number: a device without one"),
         (
             devices("XYZZY_A2", "XYZZY_A1"),
-            "device.conf:28: Unit serial number:: \"XYZZY_A1\" of drive 11 is that of drive 12, line 18, too",
+            "device.conf:28: Unit serial number: \"XYZZY_A1\" of drive 11 is that of drive 12, line 18, too",
         ),
         (
             devices("Unit serial number: XYZZY_A2", "Unit serial number:"),
-            "device.conf:18: Unit serial number:: there is no value",
+            "device.conf:18: Unit serial number: there is no value",
         ),
         (
             devices("ULT3580-TD6", "ULT3580-TD6 of the cellar"),
-            "device.conf:17: Product identification:: \"ULT3580-TD6 of the cellar\"",
+            "device.conf:17: Product identification: \"ULT3580-TD6 of the cellar\"",
         ),
-        (devices("XYZZY_A\n", "XYZ\u{e4}\n"), "device.conf:8: Unit serial number:: \"XYZ\u{e4}\" has not"),
+        (devices("XYZZY_A\n", "XYZ\u{e4}\n"), "device.conf:8: Unit serial number: \"XYZ\u{e4}\" has not"),
         (contents("Slot 2:", "Slot 1:"), "library_contents.10:12: Slot: Slot 1 is given twice, here and in line 11"),
         (contents("E01002L8", "E01001L8"), "library_contents.10:12: slot: barcode E01001L8 is given twice"),
         (contents("Drive 2:", "Drive 3:"), "library_contents.10:4: Drive: no drive of device.conf has place 3"),
         (
-            contents("Drive 2:", ""),
-            "library_contents.10:1: Drive: drive 12 of device.conf has place 2, which is not here",
+            (DEVICES.replace("Slot: 02", "Slot: 03"), CONTENTS.replacen("Drive 2:", "Drive 3:", 1)),
+            "library_contents.10:4: Drive: no drive of device.conf has place 2, which comes before \"Drive 3:\", in this",
         ),
+        (devices("Library: 10", "Libraries: 10"), "device.conf: there is no library in the file: no line begins with"),
+        (contents("Drive 2:", ""), "device.conf:15: Library ID: drive 12 has place 2, but "),
         (contents("Picker 1:", "Picker 1: E01007L8"), "library_contents.10:6: Picker: a cartridge in the robot's hand"),
         (contents("Slot 9:", "Slot 0:"), "library_contents.10:16: Slot: 0 is no number from 1"),
     ];
@@ -666,7 +668,8 @@ fn names_that_are_given_twice_are_mended() {
 #[test]
 fn the_directory_that_is_named_is_read() {
     let (named, other) = (directory(DEVICES, CONTENTS), directory(&DEVICES.replace("XYZZY", "OTHER"), CONTENTS));
-    let conf = format!("# here\nMHVTL_CONFIG_PATH={}\nCAPACITY=500\n", other.path().display());
+    // A shell takes the last of several assignments.
+    let conf = format!("MHVTL_CONFIG_PATH=/x\nMHVTL_CONFIG_PATH={}\nCAPACITY=500\n", other.path().display());
     fs::write(named.path().join("mhvtl.conf"), conf).unwrap();
     let imported = import(named.path()).unwrap();
     assert!(imported.text.contains("XYZZY_A") && !imported.text.contains("OTHER"));
