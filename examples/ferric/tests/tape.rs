@@ -371,3 +371,34 @@ fn encrypted_blocks() {
     export.stdin.take().unwrap().write_all(digits.as_bytes()).unwrap();
     assert_eq!(export.wait_with_output().unwrap().stdout, b"secret text and clear text");
 }
+
+#[test]
+fn what_cannot_be_looked_at_is_not_missing() {
+    let shelf = shelf(&["B00008L8"]);
+    // A link to itself: it cannot be followed, not even by root.
+    std::os::unix::fs::symlink("LOOP01L8", shelf.path().join("LOOP01L8")).unwrap();
+    for command in ["show LOOP01L8", "verify LOOP01L8", "list LOOP01L8"] {
+        let said = run(shelf.path(), command);
+        assert!(said.contains("ferric: LOOP01L8: Too many levels of symbolic links"), "{said}");
+    }
+    assert!(run(shelf.path(), "show NONE01L8").contains("NONE01L8: there is no such cartridge"));
+    let said = run(&shelf.path().join("B00008L8"), "show .");
+    assert!(said.contains("ferric: .: does not end in a barcode; name the folder of the cartridge"), "{said}");
+}
+
+#[test]
+fn numbers_that_are_out_of_range_are_explained() {
+    let said = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_ferric")).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for value in ["0", "65", "x"] {
+        let said = said(&["alert", value, "on"]);
+        assert!(said.contains("expected the number of a TapeAlert flag, 1 to 64"), "{said}");
+    }
+    for value in ["0", "10001", "many"] {
+        let said = said(&["pool", "s", "--make", value]);
+        assert!(said.contains("expected a number of cartridges, 1 to 10000"), "{said}");
+    }
+}

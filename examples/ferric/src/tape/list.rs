@@ -45,8 +45,13 @@ struct Facts {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let shelf = shelf(&arguments.directory);
     let name = shelf.display().to_string();
-    if !shelf.is_dir() {
-        return Err(Failure::Usage(format!("{name}: there is no such directory")));
+    match std::fs::metadata(&shelf) {
+        Ok(data) if data.is_dir() => {}
+        Ok(_) => return Err(Failure::Usage(format!("{name}: is not a directory"))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Failure::Usage(format!("{name}: there is no such directory")));
+        }
+        Err(error) => return Err(Failure::Usage(format!("{name}: {error}"))),
     }
     super::note_server(file::server(&shelf).ok().flatten());
     let shelves = OsShelves::at(&shelf).map_err(|error| Failure::Usage(format!("{name}: {error}")))?;

@@ -83,8 +83,11 @@ impl From<LevelName> for Level {
 
 /// A cartridge by its folder: the directory it lies in, and its barcode.
 fn place(path: &Path) -> Result<(TapeStore, Barcode), Failure> {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let barcode = Barcode::new(name).ok_or_else(|| {
+    let Some(name) = path.file_name().map(|name| name.to_string_lossy()) else {
+        let what = "does not end in a barcode; name the folder of the cartridge, such as ../E01001L8";
+        return Err(Failure::Usage(format!("{}: {what}", path.display())));
+    };
+    let barcode = Barcode::new(&name).ok_or_else(|| {
         let path = path.display();
         Failure::Usage(format!("{path}: {name:?} is not a barcode: 1 to 16 of A-Z, 0-9, - and _"))
     })?;
@@ -117,9 +120,15 @@ impl Found {
 
     fn at(path: &Path) -> Result<Self, Failure> {
         let name = path.display().to_string();
-        if !path.is_dir() {
-            let what =
-                if path.exists() { "a file, and not the folder of a cartridge" } else { "there is no such cartridge" };
+        let what = match std::fs::metadata(path) {
+            Ok(data) if data.is_dir() => None,
+            Ok(_) => Some("a file, and not the folder of a cartridge".to_owned()),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Some("there is no such cartridge".into())
+            }
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(what) = what {
             return Err(Failure::Usage(format!("{name}: {what}")));
         }
         let (store, barcode) = place(path)?;
