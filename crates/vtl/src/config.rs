@@ -29,6 +29,19 @@ use tape_store::cartridge::{Barcode, Kind, Level};
 use tape_store::media::MediaSpec;
 use tape_store::medium::Codec;
 
+/// Reads the text of a configuration file.
+///
+/// # Errors
+/// It cannot be read, or is not UTF-8: the error names the line.
+pub fn read_text(path: &std::path::Path) -> Result<String, std::io::Error> {
+    String::from_utf8(std::fs::read(path)?).map_err(|error| {
+        let valid = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+        let line = valid.filter(|byte| **byte == b'\n').count() + 1;
+        let message = format!("line {line} has a byte that is not UTF-8; save the file as UTF-8");
+        std::io::Error::new(std::io::ErrorKind::InvalidData, message)
+    })
+}
+
 /// What is wrong with a configuration, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{}{message}", Place(*.line, .key))]

@@ -33,7 +33,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Check { file } => {
             let name = file.display().to_string();
-            let text = std::fs::read_to_string(&file).map_err(|error| Failure::Usage(format!("{name}: {error}")))?;
+            let text = vtl::config::read_text(&file).map_err(|error| Failure::Usage(format!("{name}: {error}")))?;
             let wrong = |error: vtl::config::ConfigError| Failure::Usage(error.to_string());
             let config = vtl::config::parse(&name, &text).map_err(wrong)?;
             vtl::config::check(&config).map_err(wrong)?;

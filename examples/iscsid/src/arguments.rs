@@ -3,7 +3,7 @@
 use clap::{Parser, ValueEnum};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use vtl::config::{Config, check_bind, mhvtl, parse, parse_advertise};
+use vtl::config::{Config, check_bind, mhvtl, parse, parse_advertise, read_text};
 
 /// Serves virtual tape libraries over iSCSI: a medium changer at LUN 0, tape drives from LUN 1.
 #[derive(Clone, Parser)]
@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Ready::Text)]
     pub(crate) ready: Ready,
     /// Write the ready line to this open file descriptor, not to the standard output
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = descriptor)]
     pub(crate) ready_fd: Option<u16>,
     /// Write the process number to this file when the daemon is ready, and remove the file at the end
     #[arg(long, value_name = "FILE")]
@@ -97,7 +97,7 @@ impl Arguments {
         }
         let Some(path) = &self.config else { return Ok(Config::default()) };
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
+        let text = read_text(path).map_err(|error| format!("{name}: {error}"))?;
         let config = parse(&name, &text).map_err(|error| error.to_string())?;
         let has_secrets = !config.iscsi.users.is_empty() || config.iscsi.mutual.is_some();
         let others = std::fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode() & 0o077);
@@ -106,4 +106,9 @@ impl Arguments {
         }
         Ok(config)
     }
+}
+
+/// The number of an open file descriptor.
+fn descriptor(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| "expected the number of an open file descriptor, 0 to 65535".into())
 }

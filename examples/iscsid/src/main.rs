@@ -118,6 +118,9 @@ fn warn(site: &Site, door: &Door, setup: &IscsiSetup) {
 }
 
 fn open(arguments: &Arguments, config: &Config) -> Result<Running, LibraryError> {
+    if std::fs::metadata(&arguments.data).is_ok_and(|data| !data.is_dir()) {
+        return Err(LibraryError::Unknown(format!("--data: {} is not a directory", arguments.data.display())));
+    }
     let data = Data::configured(&arguments.data, config)?;
     Site::of(data.with_new_site(arguments.new_site), config)
 }

@@ -123,6 +123,12 @@ fn what_cannot_be_is_refused_before_anything_is_made() {
         assert!(error.starts_with(&format!("ferric-iscsid: {said}")) && error.lines().count() == 1, "{error}");
     }
     assert!(!data.exists());
+    let output = program().args(["--bind", "127.0.0.1:0", "--data", config]).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(error, format!("ferric-iscsid: --data: {config} is not a directory\n"));
+    let output = program().args(["--ready-fd", "x"]).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("expected the number of an open file descriptor, 0 to 65535"), "{error}");
     for arguments in [["--ready", "xml"], ["--ready-fd", "x"], ["--ephemeral", "--data=d"]] {
         assert_eq!(program().args(arguments).output().unwrap().status.code(), Some(2));
     }

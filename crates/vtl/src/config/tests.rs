@@ -95,6 +95,15 @@ fn faulty(cases: &[(&str, usize, &str, &str)]) {
 }
 
 #[test]
+fn a_file_that_is_not_utf8_is_refused_with_its_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("f.toml");
+    std::fs::write(&path, b"[library]\nname = \"m\xfcll\"\n").unwrap();
+    let said = super::read_text(&path).unwrap_err().to_string();
+    assert_eq!(said, "line 2 has a byte that is not UTF-8; save the file as UTF-8");
+}
+
+#[test]
 fn two_libraries_of_one_name_are_found_where_the_name_is() {
     let drive = "[[library.drive]]\nmodel = \"ULT3580-TD8\"\n";
     let text = format!("[[library]]\nname = \"a\"\n{drive}[[library]]\nslots = 3\nname = \"a\"\n{drive}");

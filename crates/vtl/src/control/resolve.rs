@@ -207,7 +207,10 @@ impl Site {
                 })
             }),
             (None, [only]) => Ok(Arc::clone(only)),
-            (None, _) => Err(unknown(format!("there are several libraries; name one of {}", names()))),
+            (None, _) => Err(unknown(format!(
+                "there are several libraries; name one with --library (\"library\" in a request): {}",
+                names()
+            ))),
         }
     }
 
@@ -233,6 +236,9 @@ impl Site {
             ))),
             (None, None) if self.libraries().len() > 1 => match self.shared.similar(text) {
                 Some(similar) => Err(unknown(format!("there is no cartridge {text:?}; did you mean {similar}?"))),
+                None if Barcode::new(text).is_some() && !is_address => {
+                    Err(unknown(format!("there is no cartridge {text}; ferric cartridge lists those there are")))
+                }
                 None => self.resolve_library(None),
             },
             _ => self.resolve_library(name),

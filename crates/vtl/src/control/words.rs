@@ -9,6 +9,9 @@ use serde_json::Value;
 /// # Errors
 /// What is wrong with it, with the name of the field where that is known.
 pub(super) fn request(line: &[u8]) -> Result<Request, String> {
+    if line.trim_ascii().is_empty() {
+        return Err(r#"the request is an empty line; it must be a JSON object such as {"do":"status"}"#.into());
+    }
     let value: Value = serde_json::from_slice(line).map_err(|error| {
         let what = error.to_string();
         format!("the request is not JSON: {}", what.replace("at line 1 column", "at character"))
@@ -75,6 +78,7 @@ mod tests {
     #[test]
     fn requests_that_are_wrong_are_explained() {
         for (line, expected) in [
+            ("\n", r#"the request is an empty line; it must be a JSON object such as {"do":"status"}"#),
             ("status", "the request is not JSON: expected value at character 1"),
             ("[]", r#"the request is not a JSON object such as {"do":"status"}"#),
             ("{}", r#"the request has no "do", which names what to do, such as "status""#),

@@ -102,7 +102,7 @@ pub(crate) struct Slot {
 #[derive(Args)]
 pub(crate) struct Alert {
     /// The flag, 1 to 64 [default: list those that are raised]
-    #[arg(value_parser = clap::value_parser!(u8).range(1..=64))]
+    #[arg(value_parser = flag)]
     pub(super) flag: Option<u8>,
     /// Raise or lower it [default: show it]
     pub(super) state: Option<Flag>,
@@ -116,7 +116,7 @@ pub(crate) struct Pool {
     /// The pool [default: list all]
     pub(super) pool: Option<String>,
     /// Make this many blank cartridges
-    #[arg(long, value_name = "COUNT", requires = "pool", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    #[arg(long, value_name = "COUNT", requires = "pool", value_parser = cartridges)]
     pub(super) make: Option<u16>,
 }
 
@@ -211,4 +211,16 @@ pub(crate) enum Failures {
 pub(crate) enum Flag {
     Raise,
     Lower,
+}
+
+/// The number of a TapeAlert flag.
+fn flag(text: &str) -> Result<u8, String> {
+    let flag = text.parse().ok().filter(|flag| (1..=64).contains(flag));
+    flag.ok_or_else(|| "expected the number of a TapeAlert flag, 1 to 64".into())
+}
+
+/// The number of cartridges to make at once.
+fn cartridges(text: &str) -> Result<u16, String> {
+    let count = text.parse().ok().filter(|count| (1..=10_000).contains(count));
+    count.ok_or_else(|| "expected a number of cartridges, 1 to 10000".into())
 }

@@ -300,10 +300,14 @@ fn what_is_no_library_or_flag_is_refused() {
         let unnamed = request.replace(r#""library":"@","#, "");
         assert_eq!(
             ask(&site, &unnamed),
-            Err(r#"there are several libraries; name one of "main", "far""#.into()),
+            Err(r#"there are several libraries; name one with --library ("library" in a request): "main", "far""#
+                .into()),
             "{unnamed}"
         );
     }
+    let nowhere = r#"{"do":"load","cartridge":"V00099L8"}"#;
+    let said = ask(&site, nowhere).unwrap_err();
+    assert_eq!(said, "there is no cartridge V00099L8; ferric cartridge lists those there are");
     refused(
         &site,
         r#"{"do":"alert","library":"main","flag":@,"raised":true}"#,
