@@ -271,7 +271,7 @@ fn the_file_owns_shape_and_the_directory_owns_cartridges() {
     assert_eq!(barcode_in(&mut session, 2, SLOT + 1).as_deref(), Some("V00002L8"));
     // Not in the slot that the loaded cartridge came from.
     assert_eq!(barcode_in(&mut session, 2, SLOT).as_deref(), None);
-    assert_eq!(barcode_in(&mut session, 2, SLOT + 4).as_deref(), Some("N1L8"));
+    assert_eq!(barcode_in(&mut session, 2, SLOT + 5).as_deref(), Some("N1L8"));
     daemon.kill();
     // Damage in a file of the directory is named, not repaired by forgetting.
     std::fs::write(data.join("state.1"), "{").unwrap();
