@@ -251,7 +251,7 @@ impl OsShelves {
 }
 
 /// Attempts at a lock that [`server`] may hold for a moment.
-const ATTEMPTS: usize = 1000;
+const ATTEMPTS: usize = 100_000;
 
 fn lock_shared(directory: &File) -> io::Result<()> {
     let mut locked = flock(directory, FlockOperation::NonBlockingLockShared);
@@ -259,7 +259,7 @@ fn lock_shared(directory: &File) -> io::Result<()> {
         if locked != Err(rustix::io::Errno::WOULDBLOCK) {
             break;
         }
-        std::thread::yield_now();
+        std::hint::spin_loop();
         locked = flock(directory, FlockOperation::NonBlockingLockShared);
     }
     Ok(locked?)
@@ -281,7 +281,7 @@ pub fn server(path: &Path) -> io::Result<Option<String>> {
             flock(&directory, FlockOperation::Unlock)?;
             return Ok(Some(holder(&directory).unwrap_or_else(|| "another process".into())));
         }
-        std::thread::yield_now();
+        std::hint::spin_loop();
     }
     Ok(None)
 }
@@ -290,7 +290,7 @@ pub fn server(path: &Path) -> io::Result<Option<String>> {
 fn holder(directory: &File) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
     let inode = directory.metadata().ok()?.ino().to_string();
-    let own = std::process::id().to_string();
+    let own = rustix::process::getpid().to_string();
     let of_line = |line: &str| {
         // `5: FLOCK  ADVISORY  READ 31984 fe:00:10133507 0 EOF`
         let mut words = line.split_whitespace().skip(1);
