@@ -165,7 +165,7 @@ fn what_was_buffered_and_lost() {
     check(&mut drive, "10 00 00 00 01 00", b"", 0, "f1 00 4d 00 00 00 01 0a 00 00 00 00 00 02 00 00 00 00", b"");
     // The tape stands at the first that is lost.
     assert_eq!(position(&mut drive), 2);
-    // No more is taken until the host moves the tape: what it sends would be in the place of what is lost.
+    // Writes are refused until the host moves the tape: new data would take the position of the lost data.
     check(&mut drive, &cdb(200), &[5; 200], 0, "f0 00 4d 00 00 00 c8 0a 00 00 00 00 00 02 00 00 00 00", b"");
     disk.fail_at(None, ErrorKind::StorageFull);
     check(&mut drive, &cdb(200), &[5; 200], 0, "f0 00 4d 00 00 00 c8 0a 00 00 00 00 00 02 00 00 00 00", b"");

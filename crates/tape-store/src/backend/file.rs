@@ -272,7 +272,7 @@ fn lock_shared(directory: &File) -> io::Result<()> {
 /// The directory cannot be opened.
 pub fn server(path: &Path) -> io::Result<Option<String>> {
     let directory = File::open(path)?;
-    // One that asks as we do holds the lock for a moment: then nobody has it in common.
+    // Another caller of this function holds the exclusive lock for a moment; a shared lock then fails too, and this tries again.
     for _ in 0..ATTEMPTS {
         if flock(&directory, FlockOperation::NonBlockingLockExclusive) != Err(rustix::io::Errno::WOULDBLOCK) {
             return Ok(None);
