@@ -4,17 +4,28 @@ use super::tests::*;
 use super::*;
 use crate::alert::Alert;
 use std::io::ErrorKind;
-use tape_store::backend::Folder;
 use tape_store::backend::faulty::FaultyFolder;
-use tape_store::cartridge::{Barcode, Kind};
-use tape_store::mam::Mam;
+use tape_store::backend::memory::MemoryShelves;
+use tape_store::backend::{Folder, Shelves};
+use tape_store::cartridge::{Barcode, Kind, Level};
 use tape_store::media::LTO_8;
-use tape_store::shelf::NewCartridge;
+use tape_store::shelf::{NewCartridge, TapeStore};
 
 /// A drive with a cartridge on a disk that fails when it is told to.
 fn on(disk: &FaultyFolder) -> Drive {
-    let new = NewCartridge { serial: "S1", capacity: 1 << 30, ..NewCartridge::data(&LTO_8) };
-    disk.clone().replace("ferric.mam", &Mam::new(&new).encode()).unwrap();
+    on_with(disk, Level::Ferric)
+}
+
+/// As [`on`], with a cartridge of this format.
+fn on_with(disk: &FaultyFolder, level: Level) -> Drive {
+    let mut shelves = MemoryShelves::default();
+    let store = TapeStore::new(Box::new(shelves.clone()));
+    let new = NewCartridge { serial: "S1", capacity: 1 << 30, level, ..NewCartridge::data(&LTO_8) };
+    store.create(&Barcode::new("T00001L8").unwrap(), &new).unwrap();
+    let (mut made, mut disk_files) = (shelves.open("T00001L8").unwrap(), disk.clone());
+    for name in made.list().unwrap() {
+        disk_files.replace(&name, &made.read(&name).unwrap().unwrap()).unwrap();
+    }
     insert(disk)
 }
 
@@ -97,6 +108,16 @@ fn write_until_it_fails(drive: &mut Drive) -> Story {
 
 #[test]
 fn each_failing_call_is_told_as_what_it_is() {
+    each_failing_call(Level::Ferric);
+}
+
+/// The same of a cartridge of mhvtl's format, whose filemarks are in a file of their own.
+#[test]
+fn each_failing_call_of_a_cartridge_of_mhvtl_is_reported_as_what_it_is() {
+    each_failing_call(Level::Mhvtl);
+}
+
+fn each_failing_call(level: Level) {
     let full = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge];
     let broken = [ErrorKind::Other, ErrorKind::ReadOnlyFilesystem];
     for error in full.into_iter().chain(broken) {
@@ -104,7 +125,7 @@ fn each_failing_call_is_told_as_what_it_is() {
         let mut failures = 0;
         for at in 0..60 {
             let disk = FaultyFolder::default();
-            let mut drive = on(&disk);
+            let mut drive = on_with(&disk, level);
             disk.fail_at(Some(disk.calls() + at), error);
             let mut story = write_until_it_fails(&mut drive);
             if story.senses.is_empty() {
@@ -153,8 +174,13 @@ fn each_failing_call_is_told_as_what_it_is() {
 
 #[test]
 fn what_was_buffered_and_lost() {
+    buffered_and_lost(Level::Ferric);
+    buffered_and_lost(Level::Mhvtl);
+}
+
+fn buffered_and_lost(level: Level) {
     let disk = FaultyFolder::default();
-    let mut drive = on(&disk);
+    let mut drive = on_with(&disk, level);
     good(&mut drive, &cdb(200), &[1; 200]);
     good(&mut drive, "10 00 00 00 01 00", b"");
     // Two blocks in memory, which the next filemark cannot store.
@@ -178,8 +204,13 @@ fn what_was_buffered_and_lost() {
 
 #[test]
 fn a_full_file_system_is_the_end_of_the_tape_for_a_while() {
+    full_for_a_while(Level::Ferric);
+    full_for_a_while(Level::Mhvtl);
+}
+
+fn full_for_a_while(level: Level) {
     let disk = FaultyFolder::default();
-    let mut drive = on(&disk);
+    let mut drive = on_with(&disk, level);
     disk.set_available(60_000);
     // Behind early warning, for the file system has less left than that.
     let warned = "f0 00 40 00 00 00 00 0a 00 00 00 00 00 02 00 00 00 00";
