@@ -86,6 +86,23 @@ impl Mounted {
         Ok(())
     }
 
+    /// Whether blocks can be encrypted on this volume: its medium and its format allow it.
+    pub(crate) const fn can_encrypt(&self) -> bool {
+        self.cartridge.media().encryptable && self.level.seals()
+    }
+
+    /// Checks that encrypted blocks can be written. A volume on which nothing can be written is refused for that reason instead, by
+    /// [`Self::before_write`].
+    ///
+    /// # Errors
+    /// 7/74/07.
+    pub(crate) fn check_encryption(&self, encrypted: bool) -> Result<(), Sense> {
+        if encrypted && self.protected.is_none() && !self.can_encrypt() {
+            return Err(fault::protected(Asc::ENCRYPTION_PARAMETERS_NOT_USEABLE));
+        }
+        Ok(())
+    }
+
     /// Writes the cartridge's memory, durably.
     ///
     /// # Errors

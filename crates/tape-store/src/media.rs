@@ -40,6 +40,8 @@ pub struct MediaSpec {
     pub partitions: u8,
     /// Bytes of cartridge memory.
     pub mam_capacity: u64,
+    /// Whether drives can encrypt blocks on it. For LTO, from LTO-4 on.
+    pub encryptable: bool,
     /// Other densities that a drive can give it, for good, by writing at its beginning.
     pub becomes: &'static [&'static Self],
 }
@@ -70,6 +72,7 @@ const fn lto(generation: &Generation) -> MediaSpec {
         organization: "LTO-CVE",
         partitions: generation.partitions,
         mam_capacity: generation.mam_capacity,
+        encryptable: generation.encryptable,
         becomes: generation.becomes,
     }
 }
@@ -89,6 +92,7 @@ struct Generation {
     description: &'static str,
     partitions: u8,
     mam_capacity: u64,
+    encryptable: bool,
     becomes: &'static [&'static MediaSpec],
 }
 
@@ -108,6 +112,7 @@ pub const LTO_1: MediaSpec = lto(&Generation {
     description: "Ultrium 1/8T",
     partitions: 1,
     mam_capacity: 4096,
+    encryptable: false,
     becomes: &[],
 });
 /// LTO-2.
@@ -126,6 +131,7 @@ pub const LTO_2: MediaSpec = lto(&Generation {
     description: "Ultrium 2/8T",
     partitions: 1,
     mam_capacity: 4096,
+    encryptable: false,
     becomes: &[],
 });
 /// LTO-3: read by LTO-5 drives.
@@ -144,6 +150,7 @@ pub const LTO_3: MediaSpec = lto(&Generation {
     description: "Ultrium 3/16T",
     partitions: 1,
     mam_capacity: 4096,
+    encryptable: false,
     becomes: &[],
 });
 /// LTO-4.
@@ -162,6 +169,7 @@ pub const LTO_4: MediaSpec = lto(&Generation {
     description: "Ultrium 4/16T",
     partitions: 1,
     mam_capacity: 8192,
+    encryptable: true,
     becomes: &[],
 });
 /// LTO-5.
@@ -180,6 +188,7 @@ pub const LTO_5: MediaSpec = lto(&Generation {
     description: "Ultrium 5/16T",
     partitions: 2,
     mam_capacity: 8192,
+    encryptable: true,
     becomes: &[],
 });
 /// LTO-6.
@@ -198,6 +207,7 @@ pub const LTO_6: MediaSpec = lto(&Generation {
     description: "Ultrium 6/16T",
     partitions: 4,
     mam_capacity: 16384,
+    encryptable: true,
     becomes: &[],
 });
 /// LTO-7.
@@ -216,6 +226,7 @@ pub const LTO_7: MediaSpec = lto(&Generation {
     description: "Ultrium 7/32T",
     partitions: 4,
     mam_capacity: 16384,
+    encryptable: true,
     becomes: &[&LTO_7M],
 });
 /// LTO-7 type M: an LTO-7 cartridge that an LTO-8 drive initialised at the density of its own.
@@ -234,6 +245,7 @@ pub const LTO_7M: MediaSpec = lto(&Generation {
     description: "Ultrium M8/32T",
     partitions: 4,
     mam_capacity: 16384,
+    encryptable: true,
     becomes: &[],
 });
 /// LTO-8.
@@ -252,6 +264,7 @@ pub const LTO_8: MediaSpec = lto(&Generation {
     description: "Ultrium 8/32T",
     partitions: 4,
     mam_capacity: 16384,
+    encryptable: true,
     becomes: &[],
 });
 /// LTO-9.
@@ -271,6 +284,7 @@ pub const LTO_9: MediaSpec = lto(&Generation {
     partitions: 4,
     // As tools read it from a cartridge.
     mam_capacity: 32736,
+    encryptable: true,
     becomes: &[],
 });
 

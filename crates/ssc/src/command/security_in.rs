@@ -121,10 +121,10 @@ fn fresh(state: &mut State, code: u16) -> Result<Vec<u8>, Sense> {
     Ok(w.as_slice().to_vec())
 }
 
-/// Whether the volume takes sealed blocks; `None` without one.
-fn volume_seals(state: &State) -> Option<bool> {
+/// Whether blocks can be encrypted on the mounted volume; `None` without one.
+fn volume_encrypts(state: &State) -> Option<bool> {
     match &state.load {
-        Load::Mounted(mounted) => Some(mounted.level.seals()),
+        Load::Mounted(mounted) => Some(mounted.can_encrypt()),
         _ => None,
     }
 }
@@ -136,7 +136,7 @@ const EAREM: u8 = 0x01;
 
 /// One algorithm, done in hardware as far as a host can tell, and changed by SECURITY PROTOCOL OUT.
 fn capabilities(state: &State, w: &mut PageWriter) {
-    let (valid, at_position) = match volume_seals(state) {
+    let (valid, at_position) = match volume_encrypts(state) {
         None => (0x00, 0x00),
         Some(false) => (0x00, 0x40),
         Some(true) => (0x80, 0x80),

@@ -73,13 +73,15 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mu
         return Err(Sense::illegal(Asc::INVALID_FIELD_IN_COMMAND_INFORMATION_UNIT).into());
     }
     transfer.go(mounted)?;
+    let encrypted = external || seal.is_some();
+    let allowed = allowed.and_then(|()| mounted.check_encryption(encrypted));
     let outcome = match allowed.and_then(|()| mounted.before_write(Change::Write)) {
         Ok(()) => {
             mounted.writer = Some(request.nexus);
             let how = How { codec, seal: seal.as_ref(), external, method };
             let first = mounted.medium.position();
             let written = blocks(mounted, transfer.blocks(block_length), &how, &mut data.out);
-            mounted.note_sealed(first, external || seal.is_some());
+            mounted.note_sealed(first, encrypted);
             written
         }
         Err(sense) => Err(sense.info(length.into()).into()),

@@ -4,7 +4,7 @@ use super::tests::{
     HOST, OTHER, bytes, cartridge, cartridge_at, check, empty, good, loaded, position, run, run_as, settle,
 };
 use tape_store::cartridge::{Kind, Level};
-use tape_store::media::LTO_8;
+use tape_store::media::{LTO_3, LTO_4, LTO_8};
 
 /// SECURITY PROTOCOL IN of a page, with room for 512 bytes.
 fn page(drive: &mut super::Drive, code: &str) -> Vec<u8> {
@@ -456,4 +456,46 @@ fn a_key_goes_with_a_reservation_whose_holder_has_logged_out() {
     assert_eq!(out(&mut drive, OTHER, 4, 2, 1), 0);
     while run_as(&mut drive, NexusId(7), "03 00 00 00 12 00", &[], 18).2[2] & 0x0f != 0 {}
     assert_eq!(status(&mut drive)[5], 0);
+}
+
+/// Media older than LTO-4 cannot be encrypted, in a drive that can: page 0010h says so, and an encrypted write is refused with nothing
+/// written, whoever encrypts. Blocks in clear are written.
+#[test]
+fn media_that_cannot_be_encrypted() {
+    for product in ["ULT3580-TD4", "ULTRIUM-TD4", "Ultrium 4-SCSI"] {
+        let mut drive = empty(product);
+        drive.insert(cartridge(&LTO_3, Kind::Data, 1 << 30)).unwrap();
+        settle(&mut drive);
+        // AVFMV 0, AVFCLP 01b: this algorithm cannot be used for the mounted volume.
+        let capabilities = page(&mut drive, "10");
+        assert_eq!((capabilities[24] & 0x80, capabilities[25] & 0xc0), (0, 0x40), "{product}");
+        for (modes, key) in [("40 00 02 03", &[1; 32][..]), ("40 00 01 01", &[])] {
+            // The key can be set: the next volume may be another one.
+            assert_eq!(send(&mut drive, HOST, &set(modes, key, "")), GOOD);
+            assert_eq!(codes(&run(&mut drive, "0a 00 00 00 01 00", b"x", 0)), (7, 0x74, 0x07), "{product}");
+            assert_eq!(position(&mut drive), 0);
+        }
+        assert!(!drive.alerts().is_set(crate::alert::Alert::WRITE_PROTECT));
+        assert_eq!(send(&mut drive, HOST, &set("40 00 00 00", &[], "")), GOOD);
+        good(&mut drive, "0a 00 00 00 01 00", b"x");
+        good(&mut drive, "10 00 00 00 01 00", &[]);
+        assert_eq!(position(&mut drive), 2);
+        good(&mut drive, "1b 00 00 00 00 00", &[]);
+    }
+    // With an LTO-4 cartridge they encrypt.
+    for product in ["ULT3580-TD4", "Ultrium 4-SCSI"] {
+        let mut drive = empty(product);
+        drive.insert(cartridge(&LTO_4, Kind::Data, 1 << 30)).unwrap();
+        settle(&mut drive);
+        let capabilities = page(&mut drive, "10");
+        assert_eq!((capabilities[24] & 0x80, capabilities[25] & 0xc0), (0x80, 0x80), "{product}");
+        assert_eq!(send(&mut drive, HOST, &set("40 00 02 03", &[1; 32], "")), GOOD);
+        good(&mut drive, "0a 00 00 00 01 00", b"x");
+    }
+    // A drive that only reads the medium refuses any write for that reason.
+    let mut drive = empty("ULT3580-TD5");
+    drive.insert(cartridge(&LTO_3, Kind::Data, 1 << 30)).unwrap();
+    settle(&mut drive);
+    assert_eq!(send(&mut drive, HOST, &set("40 00 02 03", &[1; 32], "")), GOOD);
+    assert_eq!(codes(&run(&mut drive, "0a 00 00 00 01 00", b"x", 0)), (7, 0x30, 0x05));
 }
