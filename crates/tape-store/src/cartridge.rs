@@ -397,29 +397,38 @@ impl Cartridge {
         let copy = memory::read_copy(folder)?.filter(|copy| level == Level::Ferric && copy.media().is_ok());
         let mam = match copy {
             Some(copy) => self.take_facts(&Kept::Ferric(copy))?,
-            None => self.rebuilt(level, partitions),
+            None => self.rebuilt(level, &memory::data_lengths(folder, partitions)?),
         };
         Ok(Known { level, mam, damage: Some(damage) })
     }
 
-    /// A memory of what the label says, or who made this value, and the number of partitions. Nothing may be written by it.
-    fn rebuilt(&mut self, level: Level, partitions: u8) -> Mam {
+    /// A memory of what the label says, or who made this value, and of the bytes of data in each partition. Nothing may be written by
+    /// it.
+    fn rebuilt(&mut self, level: Level, data: &[u64]) -> Mam {
         if let (Some((media, kind)), 0) = (self.barcode.media(), self.capacity) {
             (self.media, self.kind) = (media, kind);
         }
         if self.capacity == 0 {
             self.capacity = self.media.capacity;
         }
+        // It held at least what is on it.
+        let used = data.iter().fold(0_u64, |sum, bytes| sum.saturating_add(*bytes));
+        self.capacity = self.capacity.max(used);
         let Self { media, kind, capacity, .. } = *self;
         let mut mam = Mam::new(&NewCartridge { media, kind, serial: "", made: 0, capacity, level });
         // When it was made, by whom and with which number is not known.
         for id in [AttrId::SERIAL, AttrId::MANUFACTURE_DATE, AttrId::MANUFACTURER, AttrId::WORM_IDENTITY] {
             mam.set(id, 0, &[]);
         }
-        if partitions > 1 {
-            let share = capacity / u64::from(partitions);
-            (0..partitions).for_each(|partition| mam.set(AttrId::PARTITION_SIZE, partition, &share.to_be_bytes()));
+        if data.len() > 1 {
+            // How it was divided is not known: each partition holds what is in it, and an equal share of the rest.
+            let share = (capacity - used) / data.len() as u64;
+            for (partition, bytes) in (0..).zip(data) {
+                mam.set(AttrId::PARTITION_SIZE, partition, &(bytes + share).to_be_bytes());
+            }
         }
+        let label = self.barcode.to_string();
+        mam.set_text(AttrId::VOLUME_IDENTIFIER, &label);
         mam.set_flag(Flags::WRITE_PROTECTED, true);
         mam
     }

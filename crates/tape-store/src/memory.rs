@@ -91,6 +91,20 @@ pub(crate) fn layout(folder: &mut dyn Folder) -> Result<(Level, u8), StoreError>
     Ok((level, last.map_or(1, |last| last + 1)))
 }
 
+/// Bytes in the data file of each partition; 0 if one is missing.
+pub(crate) fn data_lengths(folder: &mut dyn Folder, partitions: u8) -> Result<Vec<u64>, StoreError> {
+    let mut length = |name: &str| {
+        let file = folder.view(name).and_then(|file| file.map(|mut file| file.len()).transpose());
+        file.map_err(StoreError::io(format!("measuring {name}")))
+    };
+    let mut of_partition = |number: u8| match length(&format!("data.{number}"))? {
+        // An older format of mhvtl has no number in the name.
+        None if number == 0 => Ok(length("data")?.unwrap_or(0)),
+        found => Ok(found.unwrap_or(0)),
+    };
+    (0..partitions).map(&mut of_partition).collect()
+}
+
 /// The files of a memory.
 pub(crate) const fn files(level: Level) -> &'static [&'static str] {
     match level {

@@ -1,7 +1,7 @@
 //! What is wrong with the files of a cartridge, and mending it without a loss: nothing is removed or written over that cannot be
 //! had again. A file that is replaced keeps its bytes under another name, `NAME.damaged`.
 
-use crate::backend::{Backend, Folder};
+use crate::backend::{Backend, Folder, free_name};
 use crate::cartridge::{Cartridge, Level};
 use crate::error::StoreError;
 use crate::medium::Medium;
@@ -11,6 +11,9 @@ use crate::three_file::rebuild::{self, Rebuilt};
 use crate::three_file::{NO_MARK, SHORT_DATA, ThreeFile};
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
+
+#[cfg(test)]
+mod tests;
 
 /// Bytes that are copied at a time.
 const PIECE: usize = 1 << 20;
@@ -63,7 +66,7 @@ impl fmt::Display for Remedy {
         match self {
             Self::Copy => f.write_str("restored from its second copy, as of the last unload"),
             Self::Label => f.write_str(
-                "rebuilt from the barcode and the files, write-protected; serial number and host attributes are lost",
+                "rebuilt from the barcode and the files, write-protected; serial number, size, counters and host attributes are lost",
             ),
             Self::Memory => f.write_str("written anew from the cartridge memory"),
             Self::Index { rebuilt: Rebuilt { objects, lost: 0, .. }, .. } => {
@@ -121,6 +124,8 @@ impl Cartridge {
             Some(damage) => {
                 let (file, what) = match damage {
                     StoreError::Format { file, what } => (file, what),
+                    StoreError::NoMemory if self.level()? == Level::Mhvtl => ("mam".into(), "is missing".into()),
+                    StoreError::NoMemory => (memory::FERRIC.into(), "is missing".into()),
                     other => (memory::FERRIC.into(), other.to_string()),
                 };
                 (file, what, if copy.is_some() { Remedy::Copy } else { Remedy::Label })
@@ -270,10 +275,8 @@ fn length(folder: &mut dyn Folder, name: &str) -> Result<u64, StoreError> {
 /// Copies a file from an offset on, durably, to the first free one of `NAME.damaged`, `NAME.damaged.1` and so on. One that is not
 /// there or ends before is not copied.
 fn copy_aside(folder: &mut dyn Folder, name: &str, from: u64) -> Result<(), StoreError> {
-    let names = folder.list().map_err(StoreError::io("listing the cartridge's files"))?;
-    let numbered = (1..).map(|number: u32| format!("{name}.damaged.{number}"));
-    let aside = std::iter::once(format!("{name}.damaged")).chain(numbered).find(|aside| !names.contains(aside));
-    let aside = aside.unwrap_or_default();
+    let aside = free_name(folder, &format!("{name}.damaged"));
+    let aside = aside.map_err(StoreError::io("listing the cartridge's files"))?;
     let failed = || StoreError::io(format!("copying {name} to {aside}"));
     let Some(mut source) = folder.view(name).map_err(failed())? else { return Ok(()) };
     if source.len().map_err(failed())? <= from {

@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
-use tape_store::backend::Folder;
+use tape_store::backend::{Folder, free_name};
 
 pub(crate) use salvage::Salvage;
 
@@ -176,7 +176,7 @@ impl StateStore {
     pub(crate) fn set_aside(folder: &mut dyn Folder, place: &str) -> Result<(), StateError> {
         for name in Self::remains(folder, place)? {
             let failed = |source| StateError::Io { file: format!("{place}{name}"), source };
-            let aside = salvage::free_name(folder, name).map_err(failed)?;
+            let aside = free_name(folder, &format!("{name}.old")).map_err(failed)?;
             folder.rename(name, &aside).map_err(failed)?;
         }
         Ok(())

@@ -53,6 +53,13 @@ struct Disk {
     log: Option<Vec<(String, Option<Change>)>>,
 }
 
+impl Disk {
+    /// Whether the call that was counted last fails.
+    fn has_failed(&self) -> bool {
+        self.fails_at.is_some_and(|at| self.calls > at)
+    }
+}
+
 /// What a loss of power does to a change that was not synchronised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -64,7 +71,7 @@ pub enum Fate {
     Torn,
 }
 
-/// Every call that a folder ever got, to look at the disk as it could have been at any moment.
+/// Every change and synchronisation of a file that a folder ever got, renames and removals excepted, to look at the disk as it could have been at any moment.
 #[derive(Clone, Debug)]
 pub struct History {
     before: BTreeMap<String, Vec<u8>>,
@@ -215,7 +222,7 @@ impl FaultyFolder {
     fn change(&self, name: &str, change: Option<Change>) -> io::Result<()> {
         let mut disk = self.disk();
         disk.calls += 1;
-        if disk.fails_at.is_some_and(|at| disk.calls > at) {
+        if disk.has_failed() {
             if let (None, Some(file)) = (&change, disk.files.get_mut(name)) {
                 file.since.clear();
             }
@@ -297,8 +304,12 @@ impl Folder for FaultyFolder {
     }
 
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
-        self.change(from, None)?;
         let mut disk = self.disk();
+        disk.calls += 1;
+        if disk.has_failed() {
+            return Err(disk.error.unwrap_or(io::ErrorKind::Other).into());
+        }
+        // The name is durable at once; what was not synchronised of the bytes is not.
         let file = disk.files.remove(from).ok_or(io::ErrorKind::NotFound)?;
         disk.files.insert(to.into(), file);
         Ok(())
@@ -325,7 +336,12 @@ impl Folder for FaultyFolder {
     }
 
     fn remove(&mut self, name: &str) -> io::Result<()> {
-        self.disk().files.remove(name);
+        let mut disk = self.disk();
+        disk.calls += 1;
+        if disk.has_failed() {
+            return Err(disk.error.unwrap_or(io::ErrorKind::Other).into());
+        }
+        disk.files.remove(name);
         Ok(())
     }
 

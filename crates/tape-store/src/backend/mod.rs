@@ -143,6 +143,17 @@ pub trait Folder: Send {
     }
 }
 
+/// The first of `NAME`, `NAME.1`, `NAME.2` and so on that no file in a folder has.
+///
+/// # Errors
+/// The storage failed.
+pub fn free_name(folder: &mut dyn Folder, name: &str) -> io::Result<String> {
+    let names = folder.list()?;
+    let all = std::iter::once(name.to_owned()).chain((1_u32..).map(|number| format!("{name}.{number}")));
+    let mut free = all.filter(|candidate| !names.contains(candidate));
+    free.next().ok_or_else(|| io::ErrorKind::AlreadyExists.into())
+}
+
 /// Folders by name.
 pub trait Shelves: Send {
     /// Names of all folders.

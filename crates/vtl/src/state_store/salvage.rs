@@ -5,7 +5,7 @@ use super::files::{ALL, Files};
 use super::merge::{Dated, Values, merge, salvage, store_of};
 use super::{Change, StateError, StateStore, new_store, upgrade};
 use std::io;
-use tape_store::backend::Folder;
+use tape_store::backend::{Folder, free_name};
 
 /// What is left of a state.
 pub(crate) struct Salvage {
@@ -20,14 +20,6 @@ pub(crate) struct Salvage {
     pub(crate) notes: Vec<String>,
     /// Nothing is wrong with the state.
     pub(crate) is_whole: bool,
-}
-
-/// A name for a file that is set aside.
-pub(super) fn free_name(folder: &mut dyn Folder, name: &str) -> io::Result<String> {
-    let names = folder.list()?;
-    let all = std::iter::once(format!("{name}.old")).chain((2_u32..).map(|number| format!("{name}.old.{number}")));
-    let mut free = all.filter(|candidate| !names.contains(candidate));
-    free.next().ok_or_else(|| io::ErrorKind::AlreadyExists.into())
 }
 
 impl Salvage {
@@ -113,7 +105,7 @@ impl Salvage {
         for name in ALL {
             let failed = |source| StateError::Io { file: format!("{place}{name}"), source };
             let Some(bytes) = contents(folder.as_mut(), &place, name)? else { continue };
-            let other = free_name(folder.as_mut(), name).map_err(failed)?;
+            let other = free_name(folder.as_mut(), &format!("{name}.old")).map_err(failed)?;
             folder.replace(&other, &bytes).map_err(failed)?;
             aside.push(other);
         }

@@ -1,0 +1,196 @@
+//! A loss of power at each storage call of a repair: what could be read before can be read after, and another repair completes.
+
+use super::*;
+use crate::backend::faulty::FaultyFolder;
+use crate::backend::memory::MemoryShelves;
+use crate::backend::{Folder, Shelves};
+use crate::cartridge::{Barcode, Kind};
+use crate::mam::Mam;
+use crate::media::LTO_8;
+use crate::medium::{Codec, Found};
+use crate::shelf::{NewCartridge, TapeStore};
+use std::collections::BTreeMap;
+
+type Files = BTreeMap<String, Vec<u8>>;
+
+fn cartridge(disk: &FaultyFolder) -> Cartridge {
+    let disk = disk.clone();
+    let open = move || Ok(Box::new(disk.clone()) as Box<dyn Folder>);
+    Cartridge::new(Barcode::new("D00001L8").unwrap(), &LTO_8, Kind::Data, 0, Box::new(open))
+}
+
+/// The files of a cartridge with two partitions.
+fn files(level: Level) -> Files {
+    let mut shelves = MemoryShelves::default();
+    let store = TapeStore::new(Box::new(shelves.clone()));
+    let barcode = Barcode::new("D00001L8").unwrap();
+    let new = NewCartridge { serial: "S1", capacity: 1 << 24, level, ..NewCartridge::data(&LTO_8) };
+    store.create(&barcode, &new).unwrap();
+    let mut cartridge = store.find(&barcode).unwrap();
+    let (mut tape, _) = cartridge.open().unwrap();
+    tape.format(&[1 << 23, 1 << 23]).unwrap();
+    for partition in 0..2 {
+        tape.locate(partition, 0).unwrap();
+        for number in 0..5_u8 {
+            tape.append(&[IoSlice::new(&[number; 200])], Codec::NONE).unwrap();
+            tape.append_filemark().unwrap();
+        }
+    }
+    tape.close().unwrap();
+    drop(tape);
+    let mut mam = cartridge.mam().unwrap();
+    for partition in 0..2 {
+        mam.set(crate::mam::AttrId::PARTITION_SIZE, partition, &(1_u64 << 23).to_be_bytes());
+    }
+    cartridge.save_mam_and_copy(&mam).unwrap();
+    let mut folder = shelves.open("D00001L8").unwrap();
+    let names = folder.list().unwrap();
+    names.into_iter().map(|name| (name.clone(), folder.read(&name).unwrap().unwrap())).collect()
+}
+
+/// Each object of each partition that can be read, in a few words.
+fn readable(cartridge: &mut Cartridge) -> Vec<Vec<Option<String>>> {
+    let (mut tape, _) = cartridge.view().unwrap();
+    let mut buffer = [0; 300];
+    let mut all = Vec::new();
+    for partition in 0..tape.partitions() {
+        let mut objects = Vec::new();
+        for object in 0..40 {
+            if !tape.locate(partition, object).unwrap_or(true) {
+                break;
+            }
+            let found = tape.read(&mut [IoSliceMut::new(&mut buffer)]);
+            match found {
+                Ok(Found::EndOfData) => break,
+                Ok(Found::Filemark) => objects.push(Some("filemark".into())),
+                Ok(Found::Block { len, .. }) => objects.push(Some(format!("{:?}", &buffer[..len]))),
+                Err(_) => objects.push(None),
+            }
+        }
+        all.push(objects);
+    }
+    all
+}
+
+/// What is on a tape and in its memory, and what is wrong with it.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    objects: Vec<Vec<Option<String>>>,
+    mam: Mam,
+    findings: Vec<Finding>,
+}
+
+fn see(disk: &FaultyFolder) -> Seen {
+    let mut cartridge = cartridge(disk);
+    let (mam, _) = cartridge.mam_or_rebuilt().unwrap();
+    let findings = cartridge.examine().unwrap();
+    Seen { objects: readable(&mut cartridge), mam, findings }
+}
+
+fn loses_nothing(before: &Seen, after: &Seen, what: &str) {
+    assert!(after.objects.len() >= before.objects.len(), "{what}");
+    for (partition, (before, after)) in before.objects.iter().zip(&after.objects).enumerate() {
+        for (object, found) in before.iter().enumerate().filter(|(_, found)| found.is_some()) {
+            assert_eq!(after.get(object), Some(found), "{what}: partition {partition}, object {object}");
+        }
+    }
+}
+
+/// Cuts the power at each call of a repair, with what was not synchronised lost, whole on the disk, or half.
+fn cut_power(damaged: &Files, what: &str) -> u64 {
+    let disk = FaultyFolder::of(damaged.clone());
+    let (before, start) = (see(&disk), disk.calls());
+    assert!(!before.findings.is_empty(), "{what}: nothing to repair");
+    cartridge(&disk).repair().unwrap();
+    let (repaired, calls) = (see(&disk), disk.calls() - start);
+    loses_nothing(&before, &repaired, what);
+    assert!(calls > 0 && repaired.findings.is_empty(), "{what}: {:?}", repaired.findings);
+    for at in 0..calls {
+        for (fate, reaches) in [("lost", (|_| 0) as fn(usize) -> usize), ("kept", |len| len), ("torn", |len| len / 2)] {
+            let what = format!("{what}, power lost at call {at}, the rest {fate}");
+            let disk = FaultyFolder::of(damaged.clone());
+            disk.fail_at(Some(disk.calls() + at), io::ErrorKind::Other);
+            assert!(cartridge(&disk).repair().is_err(), "{what}: the repair did not notice");
+            let disk = disk.crash(reaches);
+            let cut = see(&disk);
+            loses_nothing(&before, &cut, &what);
+            assert!(cut.mam == before.mam || cut.mam == repaired.mam, "{what}: the memory is a mixture");
+            cartridge(&disk).repair().unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert_eq!(see(&disk), repaired, "{what}, repaired again");
+            let (_, recovery) = cartridge(&disk).open().unwrap();
+            assert!(!recovery.damaged && recovery.dropped == 0, "{what}: {recovery:?}");
+        }
+    }
+    calls
+}
+
+fn flip(files: &mut Files, name: &str, at: usize) {
+    files.get_mut(name).unwrap()[at] ^= 1;
+}
+
+#[test]
+fn a_loss_of_power_during_a_repair_loses_nothing() {
+    type Damage = fn(&mut Files);
+    let damages: [(&str, Damage); 12] = [
+        ("damaged memory", |files| flip(files, "ferric.mam", 40)),
+        ("lost memory", |files| drop(files.remove("ferric.mam"))),
+        ("lost memory and copy", |files| files.retain(|name, _| !name.starts_with("ferric.mam"))),
+        ("damaged memory and no copy", |files| {
+            flip(files, "ferric.mam", 40);
+            files.remove("ferric.mam.copy");
+        }),
+        ("damaged copy", |files| flip(files, "ferric.mam.copy", 40)),
+        ("short index", |files| files.get_mut("indx.0").unwrap().truncate(100)),
+        ("empty index", |files| files.get_mut("indx.0").unwrap().clear()),
+        ("lost index", |files| drop(files.remove("indx.1"))),
+        ("damaged record", |files| flip(files, "indx.0", 3 * 32)),
+        ("lost watermark", |files| files.get_mut("mark.0").unwrap().fill(0)),
+        ("damaged frames", |files| {
+            flip(files, "data.0", 0);
+            flip(files, "data.1", 264 + 64);
+        }),
+        ("everything", |files| {
+            flip(files, "ferric.mam", 40);
+            files.remove("ferric.mam.copy");
+            files.get_mut("indx.0").unwrap().truncate(100);
+            files.get_mut("mark.1").unwrap().fill(0);
+            flip(files, "data.1", 0);
+        }),
+    ];
+    let whole = files(Level::Ferric);
+    let mut calls = 0;
+    for (what, damage) in damages {
+        let mut damaged = whole.clone();
+        damage(&mut damaged);
+        calls += cut_power(&damaged, what);
+    }
+    assert!(calls > 60, "{calls} calls");
+    let mut damaged = files(Level::Mhvtl);
+    damaged.get_mut("mam").unwrap().truncate(6);
+    assert!(cut_power(&damaged, "damaged memory of mhvtl") > 3);
+}
+
+/// Each partition of a memory that is rebuilt holds what is in it, however unequal, and the barcode is the volume identifier.
+#[test]
+fn a_rebuilt_memory_has_room_for_the_data() {
+    let mut damaged = files(Level::Ferric);
+    damaged.retain(|name, _| !name.starts_with("ferric.mam"));
+    let of_data = |partition: &str| damaged[partition].len() as u64;
+    assert_eq!((of_data("data.0"), of_data("data.1")), (5 * 200 + 10 * 64, 5 * 200 + 10 * 64));
+    let disk = FaultyFolder::of(damaged);
+    // A sparse file in memory is as long as it is; more than an even share of a small cartridge.
+    disk.clone().open("data.1").unwrap().set_len(3_000_000).unwrap();
+    let small = |disk: &FaultyFolder, capacity| {
+        let disk = disk.clone();
+        let open = move || Ok(Box::new(disk.clone()) as Box<dyn Folder>);
+        Cartridge::new(Barcode::new("D00001L8").unwrap(), &LTO_8, Kind::Data, capacity, Box::new(open))
+    };
+    let (mam, damage) = small(&disk, 4_000_000).mam_or_rebuilt().unwrap();
+    assert!(damage.is_some());
+    assert_eq!(mam.partition_sizes(), [500_820, 3_499_180]);
+    assert_eq!(mam.get(crate::mam::AttrId::VOLUME_IDENTIFIER, 0).unwrap(), b"D00001L8                        ");
+    // More data than the cartridge was made for: it held that.
+    let mut cartridge = small(&disk, 2_000_000);
+    assert_eq!(cartridge.mam_or_rebuilt().unwrap().0.partition_sizes(), [1_640, 3_000_000]);
+    assert_eq!(cartridge.capacity(), 3_001_640);
+}
