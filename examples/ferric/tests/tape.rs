@@ -402,3 +402,154 @@ fn numbers_that_are_out_of_range_are_explained() {
         assert!(said.contains("expected a number of cartridges, 1 to 10000"), "{said}");
     }
 }
+
+/// Partition, object, tape file, attribute, block size and directory by a name that nothing has: an error that says what there is, and
+/// nothing is written.
+#[test]
+fn names_that_nothing_has() {
+    let shelf = shelf(&["PAR002L6", "B00008L8"]);
+    fs::write(shelf.path().join("a.tar"), vec![b'x'; 3_000_000]).unwrap();
+    session(shelf.path(), &["create V00001L8 --serial S1", "import a.tar V00001L8 --block-size 1000000"]);
+    session(shelf.path(), &["create M00001L8 --level mhvtl --serial S2", "import a.tar M00001L8"]);
+    let commands = [
+        ("dump V00001L8 --object 4", "V00001L8: object 4 does not exist: partition 0 has 4 objects, numbered from 0"),
+        ("dump V00001L8 --object 99 --json", "V00001L8: object 99 does not exist: partition 0 has 4 objects"),
+        ("dump B00008L8 --object 0", "B00008L8: object 0 does not exist: partition 0 has 0 objects"),
+        ("dump V00001L8 --partition 1", "V00001L8: partition 1 does not exist: the tape has partition 0 only"),
+        ("dump PAR002L6 --object 99", "PAR002L6: object 99 does not exist: partition 0 has "),
+        ("dump PAR002L6 --partition 2", "PAR002L6: partition 2 does not exist: the tape has partitions 0 to 1"),
+        ("export V00001L8 out --partition 1", "V00001L8: partition 1 does not exist"),
+        (
+            "export V00001L8 out --file 1",
+            "V00001L8: tape file 1 does not exist: partition 0 has 1 tape file, numbered from 0",
+        ),
+        ("export V00001L8 out.tap --file 9", "V00001L8: tape file 9 does not exist: partition 0 has 1 tape file"),
+        ("export B00008L8 out --file 0", "B00008L8: tape file 0 does not exist: partition 0 has 0 tape files"),
+        ("export V00001L8 OUT001L8 --format mhvtl --file 0", "--file does not apply to format mhvtl"),
+        ("export V00001L8 OUT001L8 --format mhvtl --partition 0", "--partition does not apply to format mhvtl"),
+        ("export V00001L8 no/out", "no/out: No such file or directory"),
+        ("export V00001L8 no/OUT001L8 --format mhvtl", "no: there is no such directory"),
+        ("import a.tar V00001L8 --partition 3", "V00001L8: partition 3 does not exist: the tape has partition 0 only"),
+        ("import PAR002L6 NEW001L6 --block-size 512", "--block-size does not apply to format mhvtl"),
+        ("import a.tap V00001L8 --block-size 512", "--block-size is for plain streams"),
+        (
+            "import a.tar M00001L8 --overwrite --block-size 2097153",
+            "a block of 2097153 bytes; this tape holds at most 2097152",
+        ),
+        ("import PAR002L6 no/NEW001L6", "no: there is no such directory"),
+        ("attr V00001L8 0224 --partition 1", "V00001L8: partition 1 does not exist"),
+        (
+            "attr V00001L8 0809 text --partition 1",
+            "V00001L8: partition 1 does not exist: the tape has partition 0 only",
+        ),
+        ("attr V00001L8 --partition 1", "V00001L8: partition 1 does not exist"),
+        ("attr PAR002L6 0806 text --partition 1", "attribute 0806h is of the whole cartridge, not of partition 1"),
+        ("attr PAR002L6 write-protect on --partition 1", "write-protect is of the whole cartridge, not of partition 1"),
+        ("attr V00001L8 0999", "\"0999\" is no attribute"),
+        ("attr V00001L8 0806", "V00001L8: the memory has no attribute 0806"),
+        ("create no/where/V00002L8", "no/where: there is no such directory"),
+        ("create a.tar/V00002L8", "a.tar: is not a directory"),
+        ("create V00003L8 --serial 123456789012345678901234567890123", "is not a medium serial number: at most 32"),
+    ];
+    let before = session(shelf.path(), &["verify V00001L8", "verify M00001L8", "attr V00001L8", "attr PAR002L6"]);
+    for (command, expected) in commands {
+        let said = run(shelf.path(), command);
+        let errors: Vec<_> = said.lines().filter(|line| line.starts_with("ferric: ")).collect();
+        assert!(errors.len() == 1 && errors[0].contains(expected), "{said}");
+        assert!(said.ends_with("[1]\n"), "{said}");
+    }
+    assert_eq!(
+        session(shelf.path(), &["verify V00001L8", "verify M00001L8", "attr V00001L8", "attr PAR002L6"]),
+        before
+    );
+    for name in ["no", "out", "out.tap", "OUT001L8", "NEW001L6", "V00002L8", "V00003L8"] {
+        assert!(!shelf.path().join(name).exists(), "{name}");
+    }
+    // What exists in one of the partitions is shown; a blank tape has an empty first tape file.
+    assert!(run(shelf.path(), "dump PAR002L6 --object 1").ends_with("[0]\n"));
+    assert!(run(shelf.path(), "export B00008L8 empty").ends_with("[0]\n"));
+    assert!(run(shelf.path(), "export V00001L8 out --file 0").ends_with("[0]\n"));
+    assert_eq!(fs::read(shelf.path().join("out")).unwrap().len(), 3_000_000);
+    assert!(run(shelf.path(), "dump V00001L8 --count 0").ends_with("[2]\n"));
+}
+
+/// No repair makes a cartridge of what has no files of one: the error says what to do instead, and changes nothing.
+#[test]
+fn what_no_repair_can_mend() {
+    let shelf = tempfile::tempdir().unwrap();
+    let path = |name: &str| shelf.path().join(name);
+    let fifo = |path: PathBuf| assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    fs::create_dir(path("EMPTY1L8")).unwrap();
+    fs::write(path("FILE01L8"), "").unwrap();
+    fifo(path("FIFO01L8"));
+    for barcode in ["FOLDERL8", "PIPE01L8", "INDEX1L8"] {
+        session(shelf.path(), &[&format!("create {barcode} --serial S1")]);
+    }
+    fs::remove_file(path("FOLDERL8/ferric.mam")).unwrap();
+    fs::create_dir(path("FOLDERL8/ferric.mam")).unwrap();
+    fs::remove_file(path("PIPE01L8/ferric.mam")).unwrap();
+    fifo(path("PIPE01L8/ferric.mam"));
+    fs::create_dir(path("INDEX1L8/indx.0")).unwrap();
+    let commands = [
+        ("EMPTY1L8", "this folder has no files of a cartridge, so nothing can be repaired"),
+        ("FILE01L8", "a file, and not the folder of a cartridge; nothing can be repaired"),
+        ("FIFO01L8", "a file, and not the folder of a cartridge; nothing can be repaired"),
+        ("NONE01L8", "there is no such cartridge; nothing can be repaired"),
+        (
+            "FOLDERL8",
+            "reading ferric.mam failed: Is a directory (os error 21); move it out of the folder FOLDERL8, then repair",
+        ),
+        (
+            "PIPE01L8",
+            "reading ferric.mam failed: it is not a regular file; move it out of the folder PIPE01L8, then repair",
+        ),
+        ("INDEX1L8", "indx.0 failed: Is a directory (os error 21); move it out of the folder INDEX1L8, then repair"),
+    ];
+    for (barcode, what) in commands {
+        for option in ["", " --truncate"] {
+            let said = run(shelf.path(), &format!("repair {barcode}{option}"));
+            assert!(said.contains(&format!("ferric: {barcode}: ")) && said.contains(what), "{said}");
+            let forget = format!("to take it out of a site's inventory: ferric cartridge {barcode} --forget\n[1]\n");
+            assert!(said.ends_with(&forget), "{said}");
+        }
+    }
+    // The advice is right.
+    fs::remove_dir(path("FOLDERL8/ferric.mam")).unwrap();
+    assert!(run(shelf.path(), "repair FOLDERL8").ends_with("[0]\n"));
+    assert!(run(shelf.path(), "verify FOLDERL8").ends_with("[0]\n"));
+}
+
+/// Without the second copy of a lost memory, the barcode and the data files say what they can, and the user learns the rest.
+#[test]
+fn a_lost_memory_without_its_copy() {
+    let shelf = tempfile::tempdir().unwrap();
+    fs::write(shelf.path().join("a.tar"), vec![b'x'; 25_000]).unwrap();
+    for (barcode, options, now) in [
+        ("V00001L8", "", "it is now LTO-8 data of 12 TB, as its barcode says"),
+        ("V00002LY", "", "it is now LTO-8 WORM of 12 TB, as its barcode says"),
+        ("TAPE", " --media LTO-5", "it is now LTO-9 data of 18 TB, which is assumed, for its barcode does not say it"),
+    ] {
+        session(shelf.path(), &[&format!("create {barcode} --serial S1 --size 100MB{options}")]);
+        if !barcode.ends_with("LY") {
+            session(shelf.path(), &[&format!("import a.tar {barcode}")]);
+        }
+        // An empty WORM cartridge has no data file; the files of data alone say that a cartridge is there.
+        if barcode.ends_with("LY") {
+            fs::write(shelf.path().join(barcode).join("ferric.mam.copy"), "damaged").unwrap();
+        }
+        fs::remove_file(shelf.path().join(barcode).join("ferric.mam")).unwrap();
+        if !barcode.ends_with("LY") {
+            fs::remove_file(shelf.path().join(barcode).join("ferric.mam.copy")).unwrap();
+        }
+        let said = run(shelf.path(), &format!("repair {barcode}"));
+        assert!(
+            said.contains(&format!("{barcode}: ferric.mam: is missing: rebuilt from the barcode and the files")),
+            "{said}"
+        );
+        assert!(said.contains("write-protected; serial number, size, counters and host attributes are lost"), "{said}");
+        assert!(said.contains(&format!("{barcode}: {now}\n")), "{said}");
+        assert!(said.contains(&format!("allow writes: ferric tape attr {barcode} write-protect off")), "{said}");
+        assert!(run(shelf.path(), &format!("attr {barcode} write-protect")).contains("\non\n"));
+        assert!(run(shelf.path(), &format!("attr {barcode} write-protect off")).ends_with("[0]\n"));
+    }
+}

@@ -1,10 +1,11 @@
 //! `ferric tape attr`
 
-use super::Found;
+use super::{Found, check_partition};
 use crate::failure::Failure;
 use crate::output;
 use std::path::PathBuf;
 use tape_store::mam::{AttrId, AttrSpec, Flags, Format, Mam, Writer, spec};
+use tape_store::medium::Medium;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -14,9 +15,9 @@ pub(crate) struct Arguments {
     attribute: Option<String>,
     /// What it is to be: text, 0x and hexadecimal digits, or nothing to remove it; on or off for write-protect
     value: Option<String>,
-    /// Partition, for attributes of which each has its own
-    #[arg(long, default_value_t = 0)]
-    partition: u8,
+    /// Partition, for attributes of which each has its own [default: 0; in the list: all]
+    #[arg(long)]
+    partition: Option<u8>,
 }
 
 const TAB: &str = "write-protect";
@@ -26,8 +27,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         if arguments.value.is_none() { Found::to_read(&arguments.path) } else { Found::at(&arguments.path) }?;
     let failed = found.failed();
     let mut mam = found.cartridge.mam().map_err(&failed)?;
+    if let Some(partition) = arguments.partition.filter(|partition| *partition > 0) {
+        let (tape, _) = found.cartridge.view().map_err(&failed)?;
+        check_partition(&found.name, partition, tape.partitions())?;
+    }
+    let partition = arguments.partition.unwrap_or(0);
     match (&arguments.attribute, &arguments.value) {
-        (None, _) => list(&mam),
+        (None, _) => list(&mam, arguments.partition),
+        (Some(name), _) if name == TAB && partition > 0 => {
+            Err(Failure::Usage(format!("{TAB} is of the whole cartridge, not of partition {partition}")))
+        }
         (Some(name), None) if name == TAB => {
             output::line(if mam.flags().contains(Flags::WRITE_PROTECTED) { "on" } else { "off" })
         }
@@ -36,24 +45,28 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             if name == TAB {
                 mam.set_flag(Flags::WRITE_PROTECTED, tab(value)?);
             } else {
-                let (id, spec) = named(name)?;
-                mam.set(id, arguments.partition, &parsed(spec, value)?);
+                let (id, spec) = named(name, partition)?;
+                mam.set(id, partition, &parsed(spec, value)?);
             }
             found.cartridge.set_mam(&mam).map_err(&failed)
         }
         (Some(name), None) => {
-            let (id, _) = named(name)?;
-            let value = mam.get(id, arguments.partition);
+            let (id, _) = named(name, partition)?;
+            let value = mam.get(id, partition);
             let missing = || Failure::Usage(format!("{}: the memory has no attribute {name}", found.name));
             output::line(printed(id, value.ok_or_else(missing)?))
         }
     }
 }
 
-fn list(mam: &Mam) -> Result<(), Failure> {
+/// All attributes; or, of a partition, those that it has of its own.
+fn list(mam: &Mam, only: Option<u8>) -> Result<(), Failure> {
     for (id, partition, value) in mam.iter().filter(|(id, ..)| !id.is_private()) {
         let name = spec(id).map_or("", |spec| spec.name);
         let own = spec(id).is_some_and(|spec| spec.per_partition);
+        if only.is_some_and(|only| !own || only != partition) {
+            continue;
+        }
         let place = if own { format!("[{partition}]") } else { String::new() };
         let id_text = format!("{:04X}{place}", id.0);
         output::line(format!("{id_text:<9}{name:<40}{}", printed(id, value)).trim_end())?;
@@ -76,11 +89,19 @@ pub(super) fn printed(id: AttrId, value: &[u8]) -> String {
     }
 }
 
-fn named(name: &str) -> Result<(AttrId, &'static AttrSpec), Failure> {
+/// An attribute by its number, and its facts. One of the whole cartridge is refused for any partition but 0.
+fn named(name: &str, partition: u8) -> Result<(AttrId, &'static AttrSpec), Failure> {
     let digits = name.trim_start_matches("0x").trim_end_matches(['h', 'H']);
     let id = u16::from_str_radix(digits, 16).ok().map(AttrId).filter(|id| !id.is_private());
     let known = id.and_then(|id| Some((id, spec(id)?)));
-    known.ok_or_else(|| Failure::Usage(format!("{name:?} is no attribute; give four hexadecimal digits, such as 0806")))
+    match known {
+        Some((id, spec)) if partition > 0 && !spec.per_partition => {
+            let what = format!("attribute {:04X}h is of the whole cartridge, not of partition {partition}", id.0);
+            Err(Failure::Usage(what))
+        }
+        Some(known) => Ok(known),
+        None => Err(Failure::Usage(format!("{name:?} is no attribute; give four hexadecimal digits, such as 0806"))),
+    }
 }
 
 fn tab(value: &str) -> Result<bool, Failure> {
@@ -101,7 +122,7 @@ fn parsed(spec: &AttrSpec, value: &str) -> Result<Vec<u8>, Failure> {
     let bytes = match value.strip_prefix("0x") {
         _ if value.is_empty() => return Ok(Vec::new()),
         Some(digits) => {
-            hex(digits).ok_or_else(|| Failure::Usage(format!("{value:?} is no pairs of hexadecimal digits")))?
+            from_hex(digits).ok_or_else(|| Failure::Usage(format!("{value:?} is no pairs of hexadecimal digits")))?
         }
         None if spec.format == Format::Binary && width <= 8 => {
             let number = value.parse::<u64>().map_err(|_| Failure::Usage(format!("{value:?} is no number")))?;
@@ -125,7 +146,7 @@ fn parsed(spec: &AttrSpec, value: &str) -> Result<Vec<u8>, Failure> {
 }
 
 /// The bytes of pairs of hexadecimal digits.
-pub(super) fn hex(digits: &str) -> Option<Vec<u8>> {
+pub(super) fn from_hex(digits: &str) -> Option<Vec<u8>> {
     let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
     let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     if rest.is_empty() { pairs.iter().map(byte).collect() } else { None }

@@ -73,7 +73,7 @@ fn write(found: &mut Found, folder: &Path, level: Level, codec: Codec) -> Result
     let failed = found.failed();
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let made = OsShelves::at(parent).and_then(|mut shelves| shelves.create(name));
+    let made = OsShelves::unchecked(parent).create(name);
     let files = made.map_err(|error| Failure::Usage(format!("{}: {error}", folder.display())))?;
     let bar = output::bar(stored(found)?);
     let done = convert(&mut found.cartridge, files, level, codec, &mut |stored| bar.inc(stored));

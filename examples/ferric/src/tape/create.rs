@@ -12,7 +12,7 @@ use tape_store::shelf::NewCartridge;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Folder of the new cartridge; its name is the barcode, such as V00001L8
+    /// Folder of the new cartridge; its name is the barcode, such as V00001L8. The directory that it is to be in must exist
     path: PathBuf,
     /// Generation, such as LTO-8 [default: from the barcode]
     #[arg(long)]
@@ -30,6 +30,9 @@ pub(crate) struct Arguments {
     #[arg(long)]
     serial: Option<String>,
 }
+
+/// Bytes of attribute 0401h, the medium serial number.
+const LONGEST_SERIAL: usize = 32;
 
 #[derive(Clone, Copy, ValueEnum)]
 enum KindName {
@@ -69,6 +72,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let made = i64::try_from(since_epoch).unwrap_or(i64::MAX);
     let serial = arguments.serial.clone().unwrap_or_else(|| format!("{barcode}_{made}"));
+    if serial.len() > LONGEST_SERIAL || !serial.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+        let what =
+            format!("{serial:?} is not a medium serial number: at most {LONGEST_SERIAL} printable ASCII characters");
+        return Err(Failure::Usage(what));
+    }
     let capacity = arguments.size.unwrap_or(media.capacity);
     let level = Level::from(arguments.level);
     let new = NewCartridge { media, kind, serial: &serial, made, capacity, level };

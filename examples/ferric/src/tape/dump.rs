@@ -1,11 +1,12 @@
 //! `ferric tape dump`
 
 use super::key::{KeyFile, Reading};
-use super::{Found, codec_name};
+use super::{Found, check_partition, codec_name};
 use crate::failure::Failure;
 use crate::output;
 use serde::Serialize;
 use std::io::IoSliceMut;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use tape_store::error::StoreError;
 use tape_store::medium::{MAX_BLOCK, Medium};
@@ -19,11 +20,11 @@ pub(crate) struct Arguments {
     /// Only this partition [default: all]
     #[arg(long)]
     partition: Option<u8>,
-    /// First object
-    #[arg(long, default_value_t = 0)]
-    object: u64,
-    /// How many objects [default: all]
+    /// First object [default: 0]
     #[arg(long)]
+    object: Option<u64>,
+    /// How many objects [default: all]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
     /// The bytes too, so many of each block [default with no number: 256]
     #[arg(long, value_name = "BYTES", num_args = 0..=1, default_missing_value = "256")]
@@ -56,10 +57,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let failed = found.failed();
     let (mut tape, _) = found.cartridge.view().map_err(&failed)?;
     let partitions = match arguments.partition {
-        Some(one) if one >= tape.partitions() => return Err(failed(StoreError::NoPartition(one))),
-        Some(one) => one..=one,
+        Some(one) => {
+            check_partition(&found.name, one, tape.partitions())?;
+            one..=one
+        }
         None => 0..=tape.partitions().saturating_sub(1),
     };
+    if let Some(object) = arguments.object {
+        check_object(&found.name, &tape, partitions.clone(), object)?;
+    }
     if !arguments.json {
         output::line(format!(
             "{:>4} {:>10} {:<9} {:>9} {:>9} {:>14} {:<7} {}",
@@ -67,11 +73,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         ))?;
     }
     for partition in partitions {
-        if tape.locate(partition, arguments.object).map_err(&failed)? {
+        if tape.locate(partition, arguments.object.unwrap_or(0)).map_err(&failed)? {
             objects(arguments, &reading, &mut tape, partition, &failed)?;
         }
     }
     Ok(())
+}
+
+/// Refuses an object that none of these partitions has.
+fn check_object(name: &str, tape: &ThreeFile, partitions: RangeInclusive<u8>, object: u64) -> Result<(), Failure> {
+    let (mut exists, mut counts) = (false, Vec::new());
+    for partition in partitions {
+        let usage = tape.usage(partition).map_err(|error| Failure::Cartridge(name.into(), error))?;
+        exists |= object < usage.objects;
+        counts.push(format!("partition {partition} has {}", output::count(usage.objects, "object")));
+    }
+    if exists {
+        return Ok(());
+    }
+    let counts = counts.join(", ");
+    Err(Failure::Usage(format!("{name}: object {object} does not exist: {counts}, numbered from 0")))
 }
 
 fn objects(

@@ -37,6 +37,10 @@ impl Reading {
 }
 
 impl KeyFile {
+    pub(super) const fn is_given(&self) -> bool {
+        self.key_file.is_some()
+    }
+
     pub(super) fn read(&self) -> Result<Reading, Failure> {
         self.key_file.as_deref().map(key).transpose().map(Reading)
     }
@@ -58,7 +62,7 @@ fn key(path: &Path) -> Result<Key, Failure> {
 
 fn of_digits(text: &[u8]) -> Option<Key> {
     let digits = std::str::from_utf8(text).ok()?.trim();
-    Key::new(&Zeroizing::new(super::attr::hex(digits)?))
+    Key::new(&Zeroizing::new(super::attr::from_hex(digits)?))
 }
 
 #[cfg(test)]

@@ -45,17 +45,10 @@ struct Facts {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let shelf = shelf(&arguments.directory);
     let name = shelf.display().to_string();
-    match std::fs::metadata(&shelf) {
-        Ok(data) if data.is_dir() => {}
-        Ok(_) => return Err(Failure::Usage(format!("{name}: is not a directory"))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(Failure::Usage(format!("{name}: there is no such directory")));
-        }
-        Err(error) => return Err(Failure::Usage(format!("{name}: {error}"))),
-    }
+    super::check_directory(&shelf)?;
     super::note_server(file::server(&shelf).ok().flatten());
-    let shelves = OsShelves::at(&shelf).map_err(|error| Failure::Usage(format!("{name}: {error}")))?;
-    let barcodes = TapeStore::new(Box::new(shelves)).list().map_err(|error| Failure::Cartridge(name, error))?;
+    let store = TapeStore::new(Box::new(OsShelves::unchecked(&shelf)));
+    let barcodes = store.list().map_err(|error| Failure::Cartridge(name, error))?;
     let rows: Vec<Row> = barcodes
         .iter()
         .map(|barcode| Row { barcode: barcode.to_string(), facts: known(&shelf.join(barcode.as_str())) })

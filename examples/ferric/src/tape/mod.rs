@@ -92,8 +92,32 @@ fn place(path: &Path) -> Result<(TapeStore, Barcode), Failure> {
         Failure::Usage(format!("{path}: {name:?} is not a barcode: 1 to 16 of A-Z, 0-9, - and _"))
     })?;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let shelves = OsShelves::at(parent).map_err(|error| Failure::Usage(format!("{}: {error}", parent.display())))?;
-    Ok((TapeStore::new(Box::new(shelves)), barcode))
+    // It is not created: a mistyped name would start another directory of cartridges.
+    check_directory(parent)?;
+    Ok((TapeStore::new(Box::new(OsShelves::unchecked(parent))), barcode))
+}
+
+/// Refuses a directory that does not exist, or is something else.
+fn check_directory(path: &Path) -> Result<(), Failure> {
+    let what = match std::fs::metadata(path) {
+        Ok(data) if data.is_dir() => return Ok(()),
+        Ok(_) => "is not a directory".into(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => "there is no such directory".into(),
+        Err(error) => error.to_string(),
+    };
+    Err(Failure::Usage(format!("{}: {what}", path.display())))
+}
+
+/// Refuses a partition that a tape does not have.
+fn check_partition(name: &str, partition: u8, partitions: u8) -> Result<(), Failure> {
+    if partition < partitions {
+        return Ok(());
+    }
+    let there_are = match partitions {
+        1 => "the tape has partition 0 only".into(),
+        many => format!("the tape has partitions 0 to {}", many - 1),
+    };
+    Err(Failure::Usage(format!("{name}: partition {partition} does not exist: {there_are}")))
 }
 
 /// The process that serves the directory of a cartridge, if one does.

@@ -1,10 +1,11 @@
 //! `ferric tape repair`
 
-use super::Found;
+use super::{Found, kind_name};
 use crate::failure::Failure;
 use crate::output;
-use std::path::PathBuf;
-use tape_store::cartridge::Level;
+use std::io;
+use std::path::{Path, PathBuf};
+use tape_store::cartridge::{Barcode, Level};
 use tape_store::error::StoreError;
 use tape_store::mam::Flags;
 use tape_store::medium::Medium;
@@ -21,6 +22,55 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    repair(arguments).map_err(|failure| advised(&arguments.path, failure))
+}
+
+/// Adds to a failure that no repair can change what else can be done.
+fn advised(path: &Path, failure: Failure) -> Failure {
+    let Some(barcode) = path.file_name().and_then(|name| Barcode::new(&name.to_string_lossy())) else { return failure };
+    let forget = format!("to take it out of a site's inventory: ferric cartridge {barcode} --forget");
+    match failure {
+        Failure::Cartridge(name, StoreError::NoMemory) => {
+            let what = "this folder has no files of a cartridge, so nothing can be repaired";
+            Failure::Usage(format!("{name}: {what}; {forget}"))
+        }
+        Failure::Cartridge(name, StoreError::Io { what, source })
+            if matches!(source.kind(), io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput) =>
+        {
+            let advice = format!("move it out of the folder {name}, then repair again; or, {forget}");
+            Failure::Usage(format!("{name}: {what} failed: {source}; {advice}"))
+        }
+        Failure::Usage(what) if is_no_folder(path) => {
+            Failure::Usage(format!("{what}; nothing can be repaired; {forget}"))
+        }
+        other => other,
+    }
+}
+
+/// Whether no folder is there, so that no file can be in it.
+fn is_no_folder(path: &Path) -> bool {
+    match std::fs::metadata(path) {
+        Ok(data) => !data.is_dir(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
+}
+
+/// What a memory that was rebuilt without its copy says, to be checked by a person.
+fn rebuilt(found: &mut Found) -> Result<(), Failure> {
+    let (name, failed) = (found.name.clone(), found.failed());
+    found.cartridge.mam().map_err(&failed)?;
+    let cartridge = &found.cartridge;
+    let (medium, kind, size) =
+        (cartridge.media().name, kind_name(cartridge.kind()), output::size(cartridge.capacity()));
+    let origin = match cartridge.barcode().media() {
+        Some(_) => "as its barcode says",
+        None => "which is assumed, for its barcode does not say it",
+    };
+    output::line(format!("{name}: it is now {medium} {kind} of {size}, {origin}"))?;
+    output::line(format!("{name}: if that is right, allow writes: ferric tape attr {name} write-protect off"))
+}
+
+fn repair(arguments: &Arguments) -> Result<(), Failure> {
     let mut found = Found::at(&arguments.path)?;
     found.is_not_served()?;
     let failed = found.failed();
@@ -29,6 +79,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mended: Vec<&Finding> = findings.iter().filter(|finding| finding.remedy != Remedy::Truncate).collect();
     for Finding { file, what, remedy } in &mended {
         output::line(format!("{name}: {file}: {what}: {remedy}"))?;
+    }
+    if mended.iter().any(|finding| finding.remedy == Remedy::Label) {
+        rebuilt(&mut found)?;
     }
     match found.cartridge.open_files() {
         Ok((mut tape, recovery)) if !recovery.damaged => {

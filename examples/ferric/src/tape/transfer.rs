@@ -1,7 +1,7 @@
 //! `ferric tape import` and `ferric tape export`
 
 use super::key::KeyFile;
-use super::{Found, convert, parse_codec, path_text, usual_codec};
+use super::{Found, check_partition, convert, parse_codec, path_text, usual_codec};
 use crate::failure::Failure;
 use crate::output;
 use clap::ValueEnum;
@@ -16,6 +16,9 @@ use tape_store::image::{
     SimhWriter,
 };
 use tape_store::medium::{Codec, MAX_BLOCK, Medium};
+
+/// Bytes of a block of a plain stream, as tar has them.
+const BLOCK_SIZE: u32 = 10_240;
 
 /// Forms of a tape in one file.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -39,15 +42,15 @@ pub(crate) struct Import {
     /// Form of the image [default: by its name: .tap, .aws, mhvtl for a folder, else plain]
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Partition to append to
-    #[arg(long, default_value_t = 0)]
-    partition: u8,
+    /// Partition to append to [default: 0]
+    #[arg(long)]
+    partition: Option<u8>,
     /// Write over what is there from the beginning, instead of behind it
     #[arg(long)]
     overwrite: bool,
-    /// Bytes of a block, of a plain stream
-    #[arg(long, default_value_t = 10_240, value_parser = clap::value_parser!(u32).range(1..=MAX_BLOCK as i64))]
-    block_size: u32,
+    /// Bytes of a block, of a plain stream [default: 10240]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=MAX_BLOCK as i64))]
+    block_size: Option<u32>,
     /// How blocks are compressed: none, zlib:1 to zlib:9, zstd:1 to zstd:19 [default: zstd:1, for mhvtl zlib:1]
     #[arg(long, value_parser = parse_codec)]
     codec: Option<Codec>,
@@ -62,12 +65,12 @@ pub(crate) struct Export {
     /// Form of the image; for mhvtl it is a new folder [default: by its name: .tap, .aws, else plain]
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Partition to read
-    #[arg(long, default_value_t = 0)]
-    partition: u8,
-    /// For a plain stream: which tape file, counted from 0
-    #[arg(long, default_value_t = 0)]
-    file: u64,
+    /// Partition to read [default: 0]
+    #[arg(long)]
+    partition: Option<u8>,
+    /// Which tape file, counted from 0: a plain stream is this one, other images begin with it [default: 0]
+    #[arg(long)]
+    file: Option<u64>,
     #[command(flatten)]
     key: KeyFile,
 }
@@ -83,8 +86,17 @@ fn format_of(given: Option<Format>, image: &Path) -> Format {
 
 pub(crate) fn import(arguments: &Import) -> Result<(), Failure> {
     let format = format_of(arguments.format, &arguments.image);
+    let Import { partition, block_size, overwrite, .. } = *arguments;
     if format == Format::Mhvtl {
+        refuse_options(&[
+            ("--partition", partition.is_some()),
+            ("--overwrite", overwrite),
+            ("--block-size", block_size.is_some()),
+        ])?;
         return convert::copy(&arguments.image, &arguments.path, Level::Ferric, arguments.codec);
+    }
+    if format != Format::Plain && block_size.is_some() {
+        return Err(Failure::Usage("--block-size is for plain streams: a SIMH or AWS image has its own blocks".into()));
     }
     let mut found = Found::at(&arguments.path)?;
     let failed = found.failed();
@@ -95,7 +107,7 @@ pub(crate) fn import(arguments: &Import) -> Result<(), Failure> {
         Box::new(File::open(&arguments.image).map_err(|error| Failure::Image(image_name.clone(), error.into()))?)
     };
     let source = BufReader::with_capacity(1 << 20, source);
-    let size = usize::try_from(arguments.block_size).unwrap_or(MAX_BLOCK);
+    let size = usize::try_from(block_size.unwrap_or(BLOCK_SIZE)).unwrap_or(MAX_BLOCK);
     let mut reader: Box<dyn ImageReader> = match format {
         Format::Simh => Box::new(SimhReader::new(source)),
         Format::Aws => Box::new(AwsReader::new(source)),
@@ -108,7 +120,14 @@ pub(crate) fn import(arguments: &Import) -> Result<(), Failure> {
     if let Some(why) = protected {
         return Err(failed(StoreError::ReadOnly(why)));
     }
-    let moved = image::write(reader.as_mut(), &mut found.cartridge, arguments.partition, arguments.overwrite, codec);
+    let partition = partition.unwrap_or(0);
+    let (tape, _) = found.cartridge.view().map_err(&failed)?;
+    check_partition(&found.name, partition, tape.partitions())?;
+    if format == Format::Plain && size > tape.max_block() {
+        return Err(failed(StoreError::TooLong { len: size, most: tape.max_block() }));
+    }
+    drop(tape);
+    let moved = image::write(reader.as_mut(), &mut found.cartridge, partition, overwrite, codec);
     output::line(told(moved.map_err(|error| match error {
         ImageError::Tape(error) => failed(error),
         other => Failure::Image(image_name, other),
@@ -118,6 +137,11 @@ pub(crate) fn import(arguments: &Import) -> Result<(), Failure> {
 pub(crate) fn export(arguments: &Export) -> Result<(), Failure> {
     let format = format_of(arguments.format, &arguments.image);
     if format == Format::Mhvtl {
+        refuse_options(&[
+            ("--partition", arguments.partition.is_some()),
+            ("--file", arguments.file.is_some()),
+            ("--key-file", arguments.key.is_given()),
+        ])?;
         return convert::copy(&arguments.path, &arguments.image, Level::Mhvtl, None);
     }
     let reading = arguments.key.read()?;
@@ -157,13 +181,31 @@ pub(crate) fn export(arguments: &Export) -> Result<(), Failure> {
     if to_stdout { Ok(()) } else { output::line(told(moved)) }
 }
 
-/// Goes to the tape file that is to be exported.
+/// Goes to the tape file that is to be exported. Without a number it is the first one, which may be empty.
 fn to_file(tape: &mut impl Medium, arguments: &Export, name: &str) -> Result<(), Failure> {
     let failed = |error| Failure::Cartridge(name.into(), error);
-    tape.locate(arguments.partition, 0).map_err(failed)?;
-    match tape.locate_file(arguments.partition, arguments.file).map_err(failed)? {
-        true => Ok(()),
-        false => Err(Failure::Usage(format!("{name}: there is no tape file {}", arguments.file))),
+    let partition = arguments.partition.unwrap_or(0);
+    check_partition(name, partition, tape.partitions())?;
+    let Some(file) = arguments.file else { return tape.locate(partition, 0).map(drop).map_err(failed) };
+    if tape.locate_file(partition, file).map_err(failed)? && !tape.at_end() {
+        return Ok(());
+    }
+    // Behind the last filemark there is a tape file if there are blocks.
+    tape.space_to_end().map_err(failed)?;
+    let end = tape.position();
+    let last = tape.locate_file(partition, end.file).map_err(failed)? && !tape.at_end();
+    let files = output::count(end.file + u64::from(last), "tape file");
+    let what = format!("tape file {file} does not exist: partition {partition} has {files}, numbered from 0");
+    Err(Failure::Usage(format!("{name}: {what}")))
+}
+
+/// Refuses options that do not apply when a whole cartridge is copied.
+fn refuse_options(options: &[(&str, bool)]) -> Result<(), Failure> {
+    match options.iter().find(|(_, given)| *given) {
+        Some((option, _)) => {
+            Err(Failure::Usage(format!("{option} does not apply to format mhvtl: the whole cartridge is copied")))
+        }
+        None => Ok(()),
     }
 }
 
