@@ -1,5 +1,6 @@
 //! What the owner of a target decides.
 
+use crate::name::normalised;
 use std::fmt;
 
 /// A secret that never shows itself.
@@ -145,9 +146,15 @@ impl TargetConfig {
         }
     }
 
-    /// Whether an initiator may see and use the target.
+    /// Whether an initiator may see and use the target, by its [normalised](normalised) name.
     #[must_use]
     pub fn allows(&self, initiator: &str) -> bool {
-        self.initiators.as_ref().is_none_or(|names| names.iter().any(|name| name == initiator))
+        self.initiators.as_ref().is_none_or(|names| names.iter().any(|name| normalised(name) == initiator))
+    }
+
+    /// The target of a name as an initiator sent it, in the form that the configuration has.
+    pub(crate) fn target(&self, sent: &str) -> Option<&str> {
+        let sent = normalised(sent);
+        self.names.iter().map(String::as_str).find(|name| normalised(name) == sent)
     }
 }

@@ -109,7 +109,7 @@ pub struct Login {
     auth: Auth,
     random: [u8; 32],
     first: bool,
-    /// InitiatorName.
+    /// InitiatorName, normalised.
     pub initiator: String,
     /// TargetName, one of those there are; empty for a discovery.
     pub target: String,
@@ -194,9 +194,10 @@ impl Login {
         let find = |wanted: &str| pairs.iter().find(|(key, _)| *key == wanted).map(|(_, value)| *value);
         let initiator = find("InitiatorName").filter(|name| !name.is_empty());
         let initiator = initiator.ok_or_else(|| self.because(Refusal::MISSING_PARAMETER, "no InitiatorName"))?;
-        name::check(initiator)
+        self.initiator = name::check(initiator)
+            .map(|()| name::normalised(initiator))
+            .and_then(|name| name::check(&name).map(|()| name))
             .map_err(|error| self.because(Refusal::INITIATOR_ERROR, &format!("InitiatorName: {error}")))?;
-        self.initiator = initiator.into();
         self.discovery = match find("SessionType") {
             None | Some("Normal") => false,
             Some("Discovery") => true,
@@ -210,10 +211,9 @@ impl Login {
         }
         let target = find("TargetName").ok_or_else(|| self.because(Refusal::MISSING_PARAMETER, "no TargetName"))?;
         name::check(target).map_err(|error| self.because(Refusal::NOT_FOUND, &format!("TargetName: {error}")))?;
-        if !config.names.iter().any(|name| name == target) {
-            return Err(self.because(Refusal::NOT_FOUND, &format!("there is no target {target:?}")));
-        }
-        self.target = target.into();
+        let found = config.target(target);
+        self.target =
+            found.ok_or_else(|| self.because(Refusal::NOT_FOUND, &format!("there is no target {target:?}")))?.into();
         text::push(out, "TargetAlias", &config.alias);
         text::push(out, "TargetPortalGroupTag", &PORTAL_GROUP.to_string());
         Ok(())
@@ -383,6 +383,14 @@ mod tests {
         assert_eq!(ask(b"InitiatorName=iqn.bad\0TargetName=iqn.t\0"), Some(Refusal::NOT_ALLOWED));
         assert_eq!(ask(b"InitiatorName=iqn.ok\0TargetName=iqn.x\0"), Some(Refusal::NOT_FOUND));
         assert_eq!(ask(b"InitiatorName=iqn.ok\0TargetName=iqn.t\0"), None);
+        // Names are compared without regard to case (RFC 3722), those of the configuration too.
+        assert_eq!(ask(b"InitiatorName=IQN.Ok\0TargetName=iqn.T\0"), None);
+        let upper =
+            TargetConfig { initiators: Some(vec!["iqn.OK".into()]), names: vec!["iqn.T".into()], ..config.clone() };
+        let mut login = Login::new([0; 32]);
+        let keys = b"InitiatorName=iqn.ok\0TargetName=iqn.t\0";
+        assert!(login.request(&upper, Stage::Operational, true, keys).is_ok());
+        assert_eq!((login.initiator.as_str(), login.target.as_str()), ("iqn.ok", "iqn.T"));
         // An empty list is not no list.
         let config = TargetConfig { initiators: Some(Vec::new()), ..config };
         let keys = b"InitiatorName=iqn.ok\0TargetName=iqn.t\0";

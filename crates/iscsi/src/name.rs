@@ -23,8 +23,8 @@ pub enum NameError {
     Digits(String, &'static str),
 }
 
-/// Whether RFC 3722 leaves a character. Upper case is folded by it and the underscore prohibited; both are common in
-/// initiators' names, and taken as they are.
+/// Whether RFC 3722 leaves a character. It prohibits the underscore, which is common in initiators' names and therefore
+/// allowed here; upper case is mapped to lower case by [`normalised`].
 fn is_allowed(character: char) -> bool {
     if character.is_ascii() {
         character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | ':' | '_')
@@ -60,6 +60,19 @@ pub fn check(name: &str) -> Result<(), NameError> {
     }
 }
 
+/// A name as RFC 3722 has it compared: in lower case. Names are equal if their normalised forms are the same bytes
+/// (RFC 7143 §4.2.7.2). The compatibility forms of Unicode (NFKC) are left to the initiator, which has to send a name in
+/// its normalised form.
+#[must_use]
+pub fn normalised(name: &str) -> String {
+    let lower = |character: char| {
+        let mut mapped = character.to_lowercase();
+        // One character in all of Unicode has two in lower case, of which RFC 3722 prohibits one.
+        mapped.next().filter(|_| mapped.next().is_none()).unwrap_or(character)
+    };
+    name.chars().map(lower).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +92,19 @@ mod tests {
             assert_eq!(check(name), Ok(()), "{name}");
         }
         assert_eq!(check(&format!("iqn.{}", "a".repeat(219))), Ok(()));
+    }
+
+    #[test]
+    fn names_are_compared_in_lower_case() {
+        for (name, normal) in [
+            ("IQN.2001-04.com.Example:Storage", "iqn.2001-04.com.example:storage"),
+            ("iqn.2001-04.com.example:B\u{c4}NDER", "iqn.2001-04.com.example:b\u{e4}nder"),
+            ("eui.02004567A425678D", "eui.02004567a425678d"),
+            ("iqn.\u{130}", "iqn.\u{130}"),
+            ("iqn.1998-01.com.vmware:esx_01-4a5b6c7d", "iqn.1998-01.com.vmware:esx_01-4a5b6c7d"),
+        ] {
+            assert_eq!(normalised(name), normal);
+        }
     }
 
     #[test]

@@ -8,8 +8,28 @@ pub struct NexusId(pub u32);
 
 /// An initiator port as its TransportID, the bytes that PERSISTENT RESERVE IN and OUT carry (SPC-5 §7.6.4).
 /// Reservations hold this name and not a [`NexusId`], so they outlive a session and a restart.
+/// An iSCSI name in it is in lower case: names that differ in case alone name one port (RFC 3722).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "Vec<u8>")]
 pub struct TransportId(Vec<u8>);
+
+impl From<Vec<u8>> for TransportId {
+    fn from(bytes: Vec<u8>) -> Self {
+        let id = Self(bytes);
+        let first = id.0.first().copied().unwrap_or_default();
+        let Ok(name) = std::str::from_utf8(id.text()) else { return id };
+        if first & 0x0f != Self::ISCSI || name.chars().all(|character| lower(character) == character) {
+            return id;
+        }
+        Self::framed(first, name.chars().map(lower).collect::<String>().as_bytes())
+    }
+}
+
+/// A character in lower case; the one that has two characters there stays as it is.
+fn lower(character: char) -> char {
+    let mut mapped = character.to_lowercase();
+    mapped.next().filter(|_| mapped.next().is_none()).unwrap_or(character)
+}
 
 impl TransportId {
     const ISCSI: u8 = 0x05;
@@ -22,7 +42,7 @@ impl TransportId {
     pub fn iscsi(name: &str, isid: [u8; 6]) -> Self {
         let [a, b, c, d, e, f] = isid;
         let text = format!("{name},i,0x{a:02x}{b:02x}{c:02x}{d:02x}{e:02x}{f:02x}");
-        Self::framed(Self::ISCSI | Self::WITH_ISID, text.as_bytes())
+        Self::framed(Self::ISCSI | Self::WITH_ISID, text.as_bytes()).0.into()
     }
 
     /// A port of a transport without names of its own: a numbered door in this process.
@@ -53,7 +73,7 @@ impl TransportId {
             return None;
         }
         let (id, rest) = list.split_at_checked(len)?;
-        Some((Self(id.to_vec()), rest))
+        Some((id.to_vec().into(), rest))
     }
 
     /// The bytes as they stand in parameter data.
@@ -85,6 +105,8 @@ impl TransportId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde::de::IntoDeserializer as _;
+    use serde::de::value::Error;
 
     #[test]
     fn iscsi_port_name_is_padded_to_four() {
@@ -103,6 +125,27 @@ mod tests {
         assert!(any.names(&port));
         assert!(!TransportId::framed(0x05, b"iqn.b").names(&port));
         assert!(!port.names(&any));
+    }
+
+    #[test]
+    fn case_of_an_iscsi_name_makes_no_other_port() {
+        let port = TransportId::iscsi("iqn.2001-04.com.example:host", [0x40, 1, 2, 3, 4, 0xab]);
+        assert_eq!(TransportId::iscsi("IQN.2001-04.com.Example:Host", [0x40, 1, 2, 3, 4, 0xab]), port);
+        let mut sent = vec![0x45, 0, 0, 48];
+        sent.extend_from_slice(b"iqn.2001-04.com.example:HOST,i,0x4001020304AB\0\0\0");
+        let (read, rest) = TransportId::split_from(&sent).unwrap();
+        assert_eq!((&read, rest), (&port, &[][..]));
+        // A registration that an older version kept.
+        let kept: Result<TransportId, Error> = TransportId::deserialize(sent.into_deserializer());
+        assert_eq!(kept.unwrap(), port);
+        let mut sent = vec![0x05, 0, 0, 32];
+        sent.extend_from_slice(b"IQN.2001-04.com.example:host\0\0\0\0");
+        assert!(TransportId::split_from(&sent).unwrap().0.names(&port));
+        // The names of other transports are no text.
+        let mut sas = vec![0x06, 0, 0, 0];
+        sas.extend_from_slice(b"ABCDEFGH");
+        sas.resize(24, 0);
+        assert_eq!(TransportId::split_from(&sas).unwrap().0.as_bytes(), sas);
     }
 
     #[test]

@@ -266,7 +266,8 @@ impl Connection {
             Advertise::Connection => Some(&self.portal),
             Advertise::Nothing => None,
         };
-        for name in self.config.names.iter().filter(|name| wanted == "All" || *name == wanted) {
+        let one = self.config.target(wanted);
+        for name in self.config.names.iter().filter(|name| wanted == "All" || Some(name.as_str()) == one) {
             text::push(out, "TargetName", name);
             if let Some(address) = address {
                 text::push(out, "TargetAddress", &format!("{address},{PORTAL_GROUP}"));
