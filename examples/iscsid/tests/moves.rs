@@ -6,12 +6,16 @@ mod common;
 use common::Daemon;
 use initiator::{Initiator, Reply, Transfer};
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use tempfile::tempdir;
 
 const CONFIG: &str = "[library]\nslots = 6\nimport_export = 2\n[[drive]]\nmodel = \"ULT3580-TD8\"\ncount = 2\n\
     [[cartridges]]\npattern = \"M#L8\"\ncount = 6\nsize = \"64MB\"\n";
 const ELEMENTS: [u16; 10] = [1000, 1001, 1002, 1003, 1004, 1005, 10, 11, 500, 501];
+
+/// How often the daemon is killed, and after how many moves at most.
+const ROUNDS: usize = 40;
+const MOST_MOVES: usize = 6;
 
 type Places = BTreeMap<u16, String>;
 
@@ -33,8 +37,14 @@ fn places(session: &mut Initiator) -> Places {
     places
 }
 
-/// Moves until the connection breaks. What is known of the places, and what they are too if the last move was made.
-fn run(mut session: Initiator, mut places: Places, mut random: impl FnMut() -> usize) -> (Places, Places) {
+/// Moves until the connection breaks, and reports each move that was answered. What is known of the
+/// places, and what they are too if the last move was made.
+fn run(
+    mut session: Initiator,
+    mut places: Places,
+    mut random: impl FnMut() -> usize,
+    answered: &SyncSender<()>,
+) -> (Places, Places) {
     loop {
         let from = *places.keys().nth(random() % places.len()).unwrap();
         let free: Vec<u16> = ELEMENTS.into_iter().filter(|address| !places.contains_key(address)).collect();
@@ -48,6 +58,7 @@ fn run(mut session: Initiator, mut places: Places, mut random: impl FnMut() -> u
             Err(_) => return (places, after),
         }
         places = after;
+        let _ = answered.try_send(());
     }
 }
 
@@ -62,23 +73,25 @@ fn every_cartridge_is_where_it_was_put() {
     };
     let mut known: Option<(Places, Places)> = None;
     let mut moves = 0;
-    for _ in 0..40 {
+    for _ in 0..ROUNDS {
         let daemon = Daemon::start(&data, CONFIG);
         let mut session = daemon.login(1);
         let found = places(&mut session);
         if let Some((before, after)) = &known {
             assert!(found == *before || found == *after, "{found:?} is neither {before:?} nor {after:?}");
         }
-        let delay = Duration::from_millis(random() as u64 % 40);
+        // The kill comes after some moves were answered, while the next one goes on.
+        let (answered, moved) = sync_channel(MOST_MOVES);
+        let count = 1 + random() % MOST_MOVES;
+        let mut made = 0;
         known = Some(std::thread::scope(|scope| {
             let start = found.clone();
-            let mover = scope.spawn(|| run(session, start, &mut random));
-            #[expect(clippy::disallowed_methods, reason = "a kill comes at any time")]
-            std::thread::sleep(delay);
+            let mover = scope.spawn(|| run(session, start, &mut random, &answered));
+            made = moved.iter().take(count).count();
             daemon.kill();
             mover.join().unwrap()
         }));
-        moves += usize::from(known.as_ref().is_some_and(|(before, _)| *before != found));
+        moves += made;
     }
-    assert!(moves > 10, "moves were made in only {moves} rounds");
+    assert!(moves > ROUNDS, "{moves} moves");
 }
