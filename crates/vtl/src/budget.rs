@@ -277,6 +277,12 @@ impl Account {
         state.wake_first();
     }
 
+    /// Whether the session holds no memory.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.held.get() == 0
+    }
+
     /// Nothing of this session waits any more.
     pub fn cancel(&self) {
         if self.queued.take() {

@@ -99,6 +99,8 @@ impl Drop for Server<'_> {
     /// However the thread ends, the session is given back.
     fn drop(&mut self) {
         self.protocol.abandon(&self.pool);
+        // Before the end of the session, for which the login that replaces it may be waiting.
+        self.pool.account = None;
         self.end_session();
     }
 }
@@ -266,6 +268,8 @@ impl Server<'_> {
                 Event::Login(request) => self.log_in(&request),
                 Event::TaskManagement(request) => self.task_management(request),
                 Event::Logout => {
+                    // What waits to be sent is accounted for until the connection ends.
+                    self.pool.account.take_if(|account| account.is_empty());
                     self.end_session();
                     self.protocol.logged_out();
                 }
@@ -286,12 +290,15 @@ impl Server<'_> {
         let Some(target) = self.site.target(&request.target) else {
             return self.protocol.refuse(Refusal::NOT_FOUND);
         };
-        let Some(account) = self.budget.open(Arc::clone(self.mailbox) as _) else {
-            self.sessions.log_connection(self.peer.ip(), "no memory for another session, see iscsi.buffer_memory");
-            return self.protocol.refuse(Refusal::OUT_OF_RESOURCES);
+        let open = || {
+            let account = self.budget.open(Arc::clone(self.mailbox) as _);
+            if account.is_none() {
+                self.sessions.log_connection(self.peer.ip(), "no memory for another session, see iscsi.buffer_memory");
+            }
+            account
         };
-        match self.sessions.login(&target, request, self.mailbox) {
-            Ok(granted) => {
+        match self.sessions.login(&target, request, self.mailbox, open) {
+            Ok((granted, account)) => {
                 self.pool.account = Some(account);
                 self.protocol.admit(granted.tsih);
                 self.session = Some((granted, target));

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use vtl::budget::Holder;
+use vtl::budget::{Account, Holder};
 use vtl::clock;
 use vtl::target::Target;
 use vtl::unit::{Finished, Reply};
@@ -188,13 +188,15 @@ impl Sessions {
         self.changed.notify_all();
     }
 
-    /// Grants a session. One of the same initiator port ends first (RFC 7143 §6.3.5).
+    /// Grants a session. One of the same initiator port ends first (RFC 7143 §6.3.5), and its memory is released before
+    /// `open` opens the account of the new one.
     pub(crate) fn login(
         &self,
         target: &Target,
         request: &iscsi::connection::LoginRequest,
         mailbox: &Arc<Mailbox>,
-    ) -> Result<Granted, Refusal> {
+        open: impl FnOnce() -> Option<Account>,
+    ) -> Result<(Granted, Account), Refusal> {
         let name = (request.initiator.clone(), request.isid, request.target.clone());
         let mut state = self.lock();
         if request.tsih != 0 {
@@ -216,12 +218,13 @@ impl Sessions {
                 return Err(Refusal::OUT_OF_RESOURCES);
             }
         }
+        let account = open().ok_or(Refusal::OUT_OF_RESOURCES)?;
         let tsih = if request.tsih == 0 { state.next_handle() } else { request.tsih };
         state.sessions.insert(name.clone(), Session { mailbox: Arc::clone(mailbox), tsih, cid: request.cid });
         state.connections.set_logged_in(mailbox, true);
         drop(state);
         let nexus = target.login(&TransportId::iscsi(&name.0, name.1));
-        Ok(Granted { name, nexus, tsih })
+        Ok((Granted { name, nexus, tsih }, account))
     }
 
     /// The session is over.

@@ -118,6 +118,30 @@ fn one_address_has_its_part_of_the_connections() {
 }
 
 #[test]
+fn a_session_is_replaced_when_all_memory_is_guaranteed() {
+    let dir = tempdir().unwrap();
+    let config = format!("{SMALL}[iscsi]\nbuffer_memory = \"104MB\"\nmax_connections_per_address = 1000\n");
+    let daemon = Daemon::start(&dir.path().join("d"), &config);
+    let port = |number: u16| {
+        let [high, low] = number.to_be_bytes();
+        Options { isid: [0x80, 0, 0, 2, high, low], ..Options::default() }
+    };
+    let mut sessions: Vec<_> =
+        (0..1000).map_while(|number| Initiator::login(&daemon.portal, &daemon.iqn, port(number)).ok()).collect();
+    assert!(sessions.len() > 20 && sessions.len() < 1000, "{} sessions have a guarantee", sessions.len());
+    // The target takes the old session for alive: its connection is open.
+    for number in [0, 3, 0, 0] {
+        let mut again = Initiator::login(&daemon.portal, &daemon.iqn, port(number)).unwrap();
+        assert_eq!(again.command(1, &[0x12, 0, 0, 0, 36, 0], Transfer::In(36)).unwrap().status, 0);
+        sessions.push(again);
+    }
+    // A session that has logged out gives its memory back no later than the answer.
+    let again = sessions.pop().unwrap();
+    assert!(again.logout().is_ok());
+    assert!(Initiator::login(&daemon.portal, &daemon.iqn, port(2000)).is_ok());
+}
+
+#[test]
 fn a_refused_login_is_logged_with_the_name_escaped() {
     let dir = tempdir().unwrap();
     let log = dir.path().join("log");
