@@ -15,6 +15,13 @@ const SAMPLE: usize = 1024;
 /// Of fewer, nobody can say.
 const LEAST: usize = 512;
 
+/// Frees a buffer of more than `most` bytes.
+pub(crate) fn trim(buffer: &mut Vec<u8>, most: usize) {
+    if buffer.capacity() > most {
+        *buffer = Vec::new();
+    }
+}
+
 /// Contexts and buffers of one medium, kept from block to block.
 #[derive(Default)]
 pub struct Codecs {
@@ -27,7 +34,24 @@ pub struct Codecs {
     output: Vec<u8>,
 }
 
+/// Bytes of output for a block of this length: a deflate stream can be longer than what it packs.
+const fn output_len(len: usize) -> usize {
+    len + len / 8 + 64
+}
+
 impl Codecs {
+    /// Bytes of buffers for a block of `len` bytes in one piece; with 0, those that are there.
+    pub(crate) fn memory(&self, len: usize) -> usize {
+        self.gathered.capacity() + self.pieces.capacity() + self.output.capacity().max(output_len(len))
+    }
+
+    /// Frees buffers of more than `most` bytes.
+    pub(crate) fn trim(&mut self, most: usize) {
+        for buffer in [&mut self.gathered, &mut self.output] {
+            trim(buffer, most);
+        }
+    }
+
     /// The block in its stored form, or `None` if it is to be stored as it is.
     pub fn compress(&mut self, block: &[IoSlice<'_>], codec: Codec) -> Option<&[u8]> {
         if codec.id == CodecId::NONE {
@@ -49,8 +73,9 @@ impl Codecs {
     fn compress_one(&mut self, block: &[u8], codec: Codec) -> Option<usize> {
         let room = block.len().checked_sub(1)?;
         // A deflate stream is always let to its end: a context that is reset before it packs the next block otherwise.
-        let whole = block.len() + block.len() / 8 + 64;
+        let whole = output_len(block.len());
         if self.output.len() < whole {
+            self.output.reserve_exact(whole - self.output.len());
             self.output.resize(whole, 0);
         }
         match codec.id {

@@ -17,6 +17,11 @@ pub trait Workers: Send + Sync {
 
 /// A place for one job.
 pub trait Slot: Send {
+    /// A job for a block of at most `len` bytes; `None` if the workers have no memory left for it. Its memory is in use until
+    /// [`Slot::release`].
+    fn acquire(&mut self, len: usize) -> Option<Box<Job>>;
+    /// Gives a job back that [`Slot::acquire`] gave.
+    fn release(&mut self, job: Box<Job>);
     /// Hands a job over; the one before was taken back.
     fn start(&mut self, job: Box<Job>);
     /// Whether it can be taken back without waiting.
@@ -32,7 +37,12 @@ pub struct Job {
     pub(crate) output: Vec<u8>,
     pub(crate) task: Task,
     codecs: Codecs,
+    /// Bytes that whoever provides the workers counts for it.
+    pub charged: usize,
 }
+
+/// Bytes of the contexts of a codec, about.
+const CONTEXTS: usize = 1 << 20;
 
 /// What is to be done, and then what came of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,6 +64,17 @@ pub(crate) enum Task {
 }
 
 impl Job {
+    /// Bytes of memory that the job takes with a block of `len` bytes; with 0, what it has.
+    #[must_use]
+    pub fn memory(&self, len: usize) -> usize {
+        self.input.capacity().max(len) + self.output.capacity().max(len) + self.codecs.memory(len) + CONTEXTS
+    }
+
+    /// Makes it a job that failed, without buffers.
+    pub fn fail(&mut self) {
+        *self = Self { charged: self.charged, ..Self::default() };
+    }
+
     /// Does it.
     pub fn run(&mut self) {
         self.task = match self.task {
@@ -61,10 +82,12 @@ impl Job {
                 let packed = self.codecs.compress(&[IoSlice::new(&self.input)], codec);
                 let shrank = packed.is_some();
                 self.output.clear();
+                self.output.reserve_exact(packed.map_or(0, <[u8]>::len));
                 self.output.extend_from_slice(packed.unwrap_or_default());
                 Task::Packed { crc: crc32c(&self.input), codec: if shrank { codec.id } else { CodecId::NONE } }
             }
             Task::Unpack { codec, len, crc } => {
+                self.output.reserve_exact(len.saturating_sub(self.output.len()));
                 self.output.resize(len, 0);
                 let unpacked = self.codecs.decompress(&self.input, codec, &mut self.output);
                 let whole = || crc.is_none_or(|crc| crc == crc32c(&self.output));
@@ -100,6 +123,12 @@ impl Workers for Inline {
 struct InlineSlot(Option<Box<Job>>);
 
 impl Slot for InlineSlot {
+    fn acquire(&mut self, _len: usize) -> Option<Box<Job>> {
+        Some(Box::default())
+    }
+
+    fn release(&mut self, _job: Box<Job>) {}
+
     fn start(&mut self, mut job: Box<Job>) {
         job.run();
         self.0 = Some(job);

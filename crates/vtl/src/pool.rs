@@ -1,5 +1,6 @@
 //! Threads that pack and unpack blocks for all drives of a process.
 
+use crate::budget::default_limit;
 use std::collections::VecDeque;
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,6 +10,10 @@ use tape_store::workers::{Job, Slot, Workers};
 
 /// More would not be fed by one connection, and drives share them.
 const MOST: usize = 8;
+
+/// Bytes of the blocks that workers have: enough for one of the longest, and for two of 4 MiB for each worker.
+const LEAST_MEMORY: usize = 16 << 20;
+const MOST_MEMORY: usize = 256 << 20;
 
 /// A pool of workers; they end with it.
 #[derive(Debug)]
@@ -21,6 +26,39 @@ pub struct Pool {
 struct Shared {
     work: Mutex<Work>,
     wake: Condvar,
+    jobs: Mutex<Jobs>,
+}
+
+/// Jobs that are not in use, and the memory of all.
+#[derive(Default)]
+struct Jobs {
+    #[expect(clippy::vec_box, reason = "a box is what goes from thread to thread")]
+    free: Vec<Box<Job>>,
+    /// Bytes of all jobs, in use or not.
+    memory: usize,
+    limit: usize,
+}
+
+impl Jobs {
+    fn acquire(&mut self, len: usize) -> Option<Box<Job>> {
+        let mut job = self.free.pop().unwrap_or_default();
+        let needed = job.memory(len);
+        self.memory = self.memory.saturating_sub(job.charged);
+        while self.memory + needed > self.limit {
+            let other = self.free.pop()?;
+            self.memory = self.memory.saturating_sub(other.charged);
+        }
+        job.charged = needed;
+        self.memory += needed;
+        Some(job)
+    }
+
+    fn release(&mut self, mut job: Box<Job>) {
+        self.memory = self.memory.saturating_sub(job.charged);
+        job.charged = job.memory(0);
+        self.memory += job.charged;
+        self.free.push(job);
+    }
 }
 
 impl std::fmt::Debug for Shared {
@@ -47,11 +85,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Pool {
-    /// One worker for each processor; none where there is only one, since it has enough to do.
+    /// One worker for each processor; none where there is only one, since it has enough to do. The blocks that they have for
+    /// all drives take a quarter of [`default_limit`] at most: drives that find no memory pack their blocks themselves.
     #[must_use]
     pub fn new() -> Self {
+        let limit = usize::try_from(default_limit() / 4).unwrap_or(usize::MAX);
+        Self::with_memory(limit.clamp(LEAST_MEMORY, MOST_MEMORY))
+    }
+
+    fn with_memory(limit: usize) -> Self {
         let processors = thread::available_parallelism().map_or(1, NonZero::get);
-        let shared = Arc::new(Shared::default());
+        let jobs = Mutex::new(Jobs { limit, ..Jobs::default() });
+        let shared = Arc::new(Shared { jobs, ..Shared::default() });
         let count = if processors == 1 { 0 } else { processors.min(MOST) };
         let spawn = |number: usize| {
             let shared = Arc::clone(&shared);
@@ -73,7 +118,10 @@ impl Shared {
         while let Some((mut job, place)) = self.next() {
             // A job that panics comes back undone, which is a failed write; whoever waits for it must not wait for ever.
             let ran = catch_unwind(AssertUnwindSafe(|| job.run()));
-            *lock(&place.job) = Some(if ran.is_ok() { job } else { Box::default() });
+            if ran.is_err() {
+                job.fail();
+            }
+            *lock(&place.job) = Some(job);
             place.done.notify_one();
         }
     }
@@ -108,6 +156,14 @@ struct PoolSlot {
 }
 
 impl Slot for PoolSlot {
+    fn acquire(&mut self, len: usize) -> Option<Box<Job>> {
+        lock(&self.shared.jobs).acquire(len)
+    }
+
+    fn release(&mut self, job: Box<Job>) {
+        lock(&self.shared.jobs).release(job);
+    }
+
     fn start(&mut self, mut job: Box<Job>) {
         let mut work = lock(&self.shared.work);
         if work.stopping {
@@ -173,6 +229,26 @@ impl Drop for Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_memory_of_all_jobs_is_bounded() {
+        let pool = Pool::with_memory(40 << 20);
+        let mut drives: Vec<_> = (0..4).map(|_| pool.slot()).collect();
+        // 4 MiB of input, of output and of the codec's output each, and 1.5 MiB.
+        let mut jobs: Vec<_> = drives.iter_mut().filter_map(|drive| drive.acquire(4 << 20)).collect();
+        assert_eq!(jobs.len(), 2);
+        assert!(drives[0].acquire(1 << 20).is_some(), "less still fits");
+        assert!(jobs.iter().all(|job| job.charged > 13 << 20));
+        drives[0].release(jobs.pop().unwrap());
+        let again = drives[1].acquire(4 << 20);
+        assert!(again.is_some());
+        // A job that failed has no buffers, and its memory is free again.
+        let mut failed = again.unwrap();
+        failed.fail();
+        assert!(failed.charged > 13 << 20);
+        drives[2].release(failed);
+        assert!(drives[3].acquire(4 << 20).is_some());
+    }
 
     #[test]
     fn jobs_come_back_even_after_the_pool_is_gone() {

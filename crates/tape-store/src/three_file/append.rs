@@ -103,6 +103,7 @@ impl ThreeFile {
             Some(seal) => self.append_seal(content, codec, seal, len),
         };
         self.buffers.codecs = codecs;
+        self.buffers.trim();
         written
     }
 

@@ -28,9 +28,6 @@ pub(super) struct Pipeline {
     free: Vec<Box<dyn Slot>>,
     /// Slots with one, in order of their objects.
     under_way: VecDeque<UnderWay>,
-    /// Jobs to be used again.
-    #[expect(clippy::vec_box, reason = "a box is what goes from hand to hand")]
-    jobs: Vec<Box<Job>>,
     purpose: Purpose,
     /// What the blocks to be written can take at most.
     worst: u64,
@@ -58,13 +55,21 @@ impl Pipeline {
     pub(super) fn employ(&mut self, workers: &dyn Workers) {
         let places = if workers.width() == 0 { 0 } else { workers.width() * 2 };
         self.free = (0..places).map(|_| workers.slot()).collect();
-        self.jobs = (0..places).map(|_| Box::default()).collect();
     }
 
-    fn start(&mut self, object: u64, stored: u64, fill: impl FnOnce(&mut Job)) {
+    /// A job for a block of at most `len` bytes, if there is a free slot and memory for it.
+    fn acquire(&mut self, len: usize) -> Option<Box<Job>> {
+        self.free.last_mut()?.acquire(len)
+    }
+
+    fn release(&mut self, job: Box<Job>) {
+        if let Some(slot) = self.free.last_mut() {
+            slot.release(job);
+        }
+    }
+
+    fn start(&mut self, object: u64, stored: u64, job: Box<Job>) {
         if let Some(mut slot) = self.free.pop() {
-            let mut job = self.jobs.pop().unwrap_or_default();
-            fill(&mut job);
             slot.start(job);
             self.under_way.push_back(UnderWay { slot, object, stored });
         }
@@ -80,9 +85,16 @@ impl Pipeline {
     /// Takes everything back and forgets it.
     fn drop_all(&mut self) {
         while let Some((job, _)) = self.finish() {
-            self.jobs.push(job);
+            self.release(job);
         }
         (self.purpose, self.worst, self.seal) = (Purpose::None, 0, None);
+    }
+}
+
+impl Drop for Pipeline {
+    /// The memory of what is under way goes back to the workers.
+    fn drop(&mut self) {
+        self.drop_all();
     }
 }
 
@@ -135,11 +147,21 @@ impl ThreeFile {
         while self.pipeline.free.is_empty() || self.pipeline.worst + worst > MOST_UNDER_WAY {
             self.collect()?;
         }
-        self.pipeline.start(self.object, 0, |job| {
-            job.input.clear();
-            block.iter().for_each(|slice| job.input.extend_from_slice(slice));
-            job.task = Task::Pack(codec);
-        });
+        let mut job = loop {
+            match self.pipeline.acquire(len) {
+                Some(job) => break job,
+                None if self.pipeline.under_way.is_empty() => {
+                    self.settle()?;
+                    return Ok(None);
+                }
+                None => self.collect()?,
+            }
+        };
+        job.input.clear();
+        job.input.reserve_exact(len);
+        block.iter().for_each(|slice| job.input.extend_from_slice(slice));
+        job.task = Task::Pack(codec);
+        self.pipeline.start(self.object, 0, job);
         self.pipeline.worst += worst;
         self.object += 1;
         while self.pipeline.under_way.front().is_some_and(|first| first.slot.is_done()) {
@@ -173,7 +195,7 @@ impl ThreeFile {
         let seal = self.pipeline.seal.take();
         self.object -= self.pipeline.under_way.len() as u64 + 1;
         let written = self.store_packed(&job, seal.as_ref(), len);
-        self.pipeline.jobs.push(job);
+        self.pipeline.release(job);
         self.pipeline.seal = seal;
         let overhead = if self.pipeline.seal.is_some() { MOST_OVERHEAD } else { 0 };
         self.pipeline.worst = self.pipeline.worst.saturating_sub((len + overhead) as u64);
@@ -238,7 +260,7 @@ impl ThreeFile {
             super::read::scatter(&job.output, into);
             Found::Block { len: job.output.len(), stored }
         });
-        self.pipeline.jobs.push(job);
+        self.pipeline.release(job);
         if found.is_some() {
             let object = self.object;
             let record = self.part()?.record(object)?;
@@ -262,19 +284,22 @@ impl ThreeFile {
             let worth_it = record.kind == Kind::Block
                 && record.sealed == Sealed::No
                 && record.codec != CodecId::NONE
-                && (WORTH_IT..=TOO_LONG).contains(&len);
+                && (WORTH_IT..=TOO_LONG).contains(&len)
+                && self.pipeline.under_way.len() as u64 * (len as u64) < MOST_UNDER_WAY;
             if !worth_it {
                 return;
             }
-            let mut job = self.pipeline.jobs.pop().unwrap_or_default();
-            job.input.resize(record.stored as usize, 0);
+            let stored = record.stored as usize;
+            let Some(mut job) = self.pipeline.acquire(len.max(stored)) else { return };
+            job.input.clear();
+            job.input.reserve_exact(stored);
+            job.input.resize(stored, 0);
             job.task = Task::Unpack { codec: record.codec, len, crc: record.data_crc };
             let whole = self.part().and_then(|part| part.read_data(&record, &mut [IoSliceMut::new(&mut job.input)]));
-            self.pipeline.jobs.push(job);
             if !matches!(whole, Ok(true)) {
-                return;
+                return self.pipeline.release(job);
             }
-            self.pipeline.start(next, record.stored.into(), |_| {});
+            self.pipeline.start(next, record.stored.into(), job);
             next += 1;
         }
     }

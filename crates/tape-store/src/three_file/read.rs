@@ -4,7 +4,7 @@ use super::ThreeFile;
 use super::index::{Kind, Record, Sealed};
 use super::partition::Partition;
 use super::wide;
-use crate::compress::Codecs;
+use crate::compress::{Codecs, trim};
 use crate::error::{Damage, StoreError};
 use crate::integrity::{crc32c, crc32c_slices};
 use crate::medium::{CodecId, Found};
@@ -21,6 +21,19 @@ pub(super) struct Buffers {
     /// A block being sealed.
     pub(super) sealed: Vec<u8>,
     pub(super) opened: Opened,
+}
+
+/// Longer buffers are freed behind the block that took them.
+const KEPT: usize = 4 << 20;
+
+impl Buffers {
+    /// Frees what only the longest blocks need, so that a drive that has met some does not hold memory for them.
+    pub(super) fn trim(&mut self) {
+        self.codecs.trim(KEPT);
+        for buffer in [&mut self.stored, &mut self.whole, &mut self.sealed] {
+            trim(buffer, KEPT);
+        }
+    }
 }
 
 impl ThreeFile {
@@ -66,12 +79,14 @@ impl ThreeFile {
                 let sealed = matches!(record.sealed, Sealed::Aes | Sealed::Capsule);
                 if sealed && matches!(unseal, Unseal::Raw) {
                     let read = self.buffers.read_raw(part, object, &record, into);
+                    self.buffers.trim();
                     if let Err(StoreError::Locked { .. }) = read {
                         (self.object, self.offset, self.file) = before;
                     }
                     return Ok(Found::Block { len: read?, stored: record.stored.into() });
                 }
                 let read = self.buffers.read(part, object, &record, into, unseal);
+                self.buffers.trim();
                 if let Err(StoreError::Locked { .. }) = read {
                     (self.object, self.offset, self.file) = before;
                 }
