@@ -54,7 +54,7 @@ impl Door {
     /// Serves every target of a site on a free port of this host, to everyone.
     ///
     /// # Errors
-    /// There is none.
+    /// The system has no free port.
     pub fn on_free_port(site: &Arc<Site>) -> io::Result<Self> {
         Self::open(site, &IscsiSetup { bind: "127.0.0.1:0".into(), ..IscsiSetup::default() })
     }

@@ -1,17 +1,17 @@
 //! `ferric-iscsid`: tape libraries behind iSCSI targets. Arguments, a [`Site`], and its [`Door`].
 
 mod arguments;
+mod ephemeral;
 mod ready;
 mod sys;
 
 use arguments::Arguments;
 use clap::Parser;
+use ephemeral::Ephemeral;
 use iscsid::Door;
 use ready::PidFile;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use std::fs::Permissions;
 use std::io::{self, IsTerminal, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -100,14 +100,13 @@ fn run(mut arguments: Arguments) -> Result<(), String> {
 }
 
 /// The temporary directory of a site that is not kept, which becomes that of the data.
-fn ephemeral(arguments: &mut Arguments) -> Result<Option<tempfile::TempDir>, String> {
+fn ephemeral(arguments: &mut Arguments) -> Result<Option<Ephemeral>, String> {
     if !arguments.ephemeral {
         return Ok(None);
     }
-    let made = tempfile::Builder::new().prefix("ferric-").permissions(Permissions::from_mode(0o700)).tempdir();
-    let made = made.map_err(|error| format!("--ephemeral: no temporary directory: {error}"))?;
-    arguments.data = made.path().into();
-    Ok(Some(made))
+    let created = Ephemeral::create().map_err(|error| format!("--ephemeral: no temporary directory: {error}"))?;
+    arguments.data = created.path().into();
+    Ok(Some(created))
 }
 
 /// Logs what an operator should know of the portal, and has the status show it.

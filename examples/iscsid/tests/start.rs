@@ -228,6 +228,31 @@ fn a_disk_that_is_not_mounted() {
     assert_eq!(count(&disk), 8);
 }
 
+/// The next ephemeral site removes the directory of one that was killed, and neither that of one that runs nor anything else.
+#[test]
+fn an_ephemeral_site_that_was_killed() {
+    let dir = tempdir().unwrap();
+    let run = || {
+        let arguments = ["--ephemeral", "--bind", "127.0.0.1:0", "--ready", "json"];
+        let (child, line) = start(program().args(arguments).env("TMPDIR", dir.path()).current_dir(dir.path()));
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        (child, std::path::PathBuf::from(line["data"].as_str().unwrap()))
+    };
+    // A directory of a user, which has a free lock but is not an ephemeral site.
+    let own = dir.path().join("ferric-ephemeral-mine");
+    std::fs::create_dir(&own).unwrap();
+    std::fs::write(own.join("lock"), "").unwrap();
+    let ((mut killed, left), (alive, used)) = (run(), run());
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert!(left.join("cartridges").is_dir());
+    let (last, latest) = run();
+    assert!(!left.exists(), "the directory of the killed site is removed");
+    assert!(used.join("cartridges").is_dir() && latest.join("cartridges").is_dir() && own.is_dir());
+    assert!(terminate(alive) && terminate(last));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "only the directory of the user stays");
+}
+
 /// Passes connections on to another address, as an address translator does.
 fn translator(to: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
