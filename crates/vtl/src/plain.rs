@@ -6,7 +6,9 @@ pub(crate) fn wrong_value(error: &str) -> Option<(&str, &str)> {
     let rest = error.strip_prefix("invalid type: ").or_else(|| error.strip_prefix("invalid value: "))?;
     let (found, expected) = rest.rsplit_once(", expected ")?;
     let found = match found.find(['"', '`']).and_then(|at| found.get(at..)) {
-        Some(value) => value.trim_matches('`'),
+        // A number may be followed by the type that has no room for it: `99999999999999999999` as i128.
+        Some(value) if value.starts_with('`') => value.split('`').nth(1).unwrap_or(value),
+        Some(value) => value,
         None if found == "map" => "a table",
         None if found == "sequence" => "a list",
         None => found,
@@ -42,6 +44,10 @@ mod tests {
         for (error, expected) in [
             ("invalid type: string \"many\", expected u16", "expected a number from 0 to 65535, not \"many\""),
             ("invalid value: integer `70000`, expected u16", "expected a number from 0 to 65535, not 70000"),
+            (
+                "invalid value: integer `99999999999999999999` as i128, expected u16",
+                "expected a number from 0 to 65535, not 99999999999999999999",
+            ),
             ("invalid type: floating point `1.5`, expected u8", "expected a number from 0 to 255, not 1.5"),
             ("invalid type: boolean `true`, expected a string", "expected a text, not true"),
             ("invalid type: map, expected a boolean", "expected true or false, not a table"),

@@ -149,7 +149,7 @@ fn a_check_goes_as_far_as_the_daemon() {
         "{said}"
     );
     let said = check("[[iscsi.user]]\nname = \"u\"\nsecret = hunter2hunter2\n");
-    assert_eq!(said, "ferric: f.toml:3: secret: a secret is text in double quotes\n");
+    assert_eq!(said, "ferric: f.toml:3: iscsi.user.secret: a secret is text in double quotes\n");
 }
 
 /// No daemon, and one that may not be asked.

@@ -64,12 +64,41 @@ fn syntax_error(source: &Source<'_>, error: &toml::de::Error) -> ConfigError {
         message => message.into(),
     };
     let key = match () {
-        () if table => header(line.trim()),
-        () if secret => "secret",
-        () if plain(key) => key,
-        () => "(file)",
+        () if table => header(line.trim()).to_owned(),
+        () if line.trim_start().starts_with("secret") => {
+            in_table(source.text.get(..start).unwrap_or_default(), "secret")
+        }
+        () if secret => "secret".to_owned(),
+        () if plain(key) => in_table(source.text.get(..start).unwrap_or_default(), key),
+        () => "(file)".to_owned(),
     };
-    source.error(at, key, message)
+    source.error(at, &key, message)
+}
+
+/// A key with the name of the table that it is in, as other errors have it.
+fn in_table(before: &str, key: &str) -> String {
+    // What looks like a header in a value is none, and could be part of a secret.
+    const TABLES: [&str; 11] = [
+        "library",
+        "library.first",
+        "library.drive",
+        "library.cartridges",
+        "drive",
+        "cartridges",
+        "pool",
+        "storage",
+        "iscsi",
+        "iscsi.user",
+        "iscsi.mutual",
+    ];
+    let table = before.lines().map(str::trim).rfind(|line| line.starts_with('[') && line.contains(']'));
+    let name = table.map_or("", |table| header(table).trim_matches(['[', ']', ' ']));
+    let name = match name {
+        "library.drive" => "drive",
+        "library.cartridges" => "cartridges",
+        name => name,
+    };
+    if TABLES.contains(&name) { format!("{name}.{key}") } else { key.into() }
 }
 
 /// The header of a table, without what is behind it on the line.
@@ -349,7 +378,7 @@ fn strings(source: &Source<'_>, table: &str, given: [&Text; 3], model: Model) ->
         if string.len() <= most && string.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
             return Ok(string.clone());
         }
-        let message = format!("{string:?} is longer than {most} characters or not ASCII");
+        let message = format!("{string:?} is not up to {most} characters of printable ASCII");
         Err(source.error(text.span().start, &format!("{table}.{key}"), message))
     };
     let [vendor, product, revision] = given;
@@ -706,7 +735,11 @@ fn what(source: &Source<'_>, table: &CartridgeTable) -> Result<What, ConfigError
     ) -> Result<Option<T>, ConfigError> {
         let Some(text) = text else { return Ok(None) };
         let name = text.get_ref();
-        let unknown = || source.error(text.span().start, key, format!("{name:?} is none of {}", names.join(", ")));
+        let expected = match names {
+            [only] => format!("{name:?} is not {only:?}"),
+            several => format!("{name:?} is none of {}", several.join(", ")),
+        };
+        let unknown = || source.error(text.span().start, key, expected);
         by_name(name).ok_or_else(unknown).map(Some)
     }
     let media: Vec<_> = tape_store::media::names().collect();

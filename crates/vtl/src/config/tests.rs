@@ -36,8 +36,20 @@ fn faults_name_line_key_and_remedy() {
         ),
         ("\n\n[[drive]]\nmodel = \"TD8\"\n", 4, "drive.model", "unknown drive \"TD8\"; known are ULT3580-TD5"),
         ("[[drive]]\nmodel = \"ULT3580-TD8\"\ncompression = \"lzo\"\n", 3, "drive.compression", "\"lzo\" is none of"),
-        ("[library]\nslotz = 3\n", 2, "slotz", "unknown field `slotz`"),
-        ("[library]\nslots = \"many\"\n", 2, "slots", "expected a number from 0 to 65535, not \"many\""),
+        ("[library]\nslotz = 3\n", 2, "library.slotz", "unknown field `slotz`"),
+        ("[[pool]]\nname = 5\n", 2, "pool.name", "expected a text, not 5"),
+        ("[[library.drive]]\nmodel = \"ULT3580-TD8\"\ncount = -1\n", 3, "drive.count", "0 to 65535, not -1"),
+        ("[[cartridges]]\npattern = \"V1L8\"\nfirst = true\n", 3, "cartridges.first", "not true"),
+        ("[library.first]\nrobot = []\n", 2, "library.first.robot", "not a list"),
+        ("[storage]\ncreate = 1\n", 2, "storage.create", "expected true or false, not 1"),
+        ("[iscsi]\nbind = 3260\n", 2, "iscsi.bind", "expected a text, not 3260"),
+        (
+            "[[cartridges]]\npattern = \"V1L8\"\nlabel = \"none\"\n",
+            3,
+            "cartridges.label",
+            "\"none\" is not \"missing\"",
+        ),
+        ("[library]\nslots = \"many\"\n", 2, "library.slots", "expected a number from 0 to 65535, not \"many\""),
         ("[library]\nslots = 679\n", 2, "library.slots", "STK L700 has at most 678 slots"),
         (
             "[[cartridges]]\npattern = \"V#L8\"\ncount = 12\n",
@@ -206,14 +218,19 @@ fn a_library_under_other_names_and_addresses() {
             "library.slots",
             "storage elements go beyond the last address",
         ),
-        ("[library]\nfirst = { slot = 14 }\n", 2, "first", "unknown field `slot`"),
+        ("[library]\nfirst = { slot = 14 }\n", 2, "library.first", "unknown field `slot`"),
         (
             "[library]\nvendor = \"STORAGETEK\"\n",
             2,
             "library.vendor",
-            "\"STORAGETEK\" is longer than 8 characters or not ASCII",
+            "\"STORAGETEK\" is not up to 8 characters of printable ASCII",
         ),
-        ("[[drive]]\nmodel = \"ULT3580-TD8\"\nrevision = \"MÄ\"\n", 3, "drive.revision", "characters or not ASCII"),
+        (
+            "[[drive]]\nmodel = \"ULT3580-TD8\"\nrevision = \"MÄ\"\n",
+            3,
+            "drive.revision",
+            "characters of printable ASCII",
+        ),
     ]);
 }
 
@@ -251,7 +268,7 @@ fn cartridges_whose_label_does_not_say_what_they_are() {
             "cartridges.kind",
             "none of data, worm, null, cleaning",
         ),
-        ("[[cartridges]]\npattern = \"A1L8\"\nlabel = \"\"\n", 3, "cartridges.label", "none of missing"),
+        ("[[cartridges]]\npattern = \"A1L8\"\nlabel = \"\"\n", 3, "cartridges.label", "\"\" is not \"missing\""),
     ]);
 }
 
@@ -529,18 +546,18 @@ fn no_error_shows_a_secret() {
     }
     for value in ["123456789012345", "1979-05-27", "3.14159265358979", "true"] {
         let error = parse("f", &user(&format!("secret = {value}"))).map(|_| ()).expect_err(value);
-        assert!(!error.to_string().contains(value) && error.key == "secret", "{error}");
+        assert!(!error.to_string().contains(value) && error.key == "iscsi.user.secret", "{error}");
         assert_eq!(error.line, 3, "{error}");
     }
     // The whole table on one line, and values in the place of tables.
     for (text, key) in [
         ("[[iscsi.user]] name = \"u\" secret = \"hunter2hunter2\"\n", "[[iscsi.user]]"),
         ("[iscsi.mutual] hunter2hunter2\n", "[iscsi.mutual]"),
-        ("[iscsi]\nuser = \"u:hunter2hunter2\"\n", "user"),
-        ("[iscsi]\nuser = [\"hunter2hunter2\"]\n", "user"),
-        ("[iscsi]\nmutual = \"hunter2hunter2\"\n", "mutual"),
+        ("[iscsi]\nuser = \"u:hunter2hunter2\"\n", "iscsi.user"),
+        ("[iscsi]\nuser = [\"hunter2hunter2\"]\n", "iscsi.user"),
+        ("[iscsi]\nmutual = \"hunter2hunter2\"\n", "iscsi.mutual"),
         ("[iscsi]\nuser = [{ name = \"u\", secret = 5, x = \"hunter2hunter2\" }]\n", "secret"),
-        ("[[iscsi.user]]\nname = [\"hunter2hunter2\"]\nsecret = \"x\"\n", "name"),
+        ("[[iscsi.user]]\nname = [\"hunter2hunter2\"]\nsecret = \"x\"\n", "iscsi.user.name"),
     ] {
         let error = parse("f", text).map(|_| ()).expect_err(text);
         let said = error.to_string();
