@@ -2,6 +2,7 @@
 //! is in it.
 
 mod barcodes;
+mod directories;
 mod file;
 pub mod mhvtl;
 mod network;
@@ -12,12 +13,13 @@ pub(crate) mod tables;
 mod template;
 
 pub use barcodes::Pattern;
+pub(crate) use directories::{check_directories, group_number};
 pub(crate) use file::of_library;
 pub use file::{check_bind, parse, parse_advertise};
 pub use network::Network;
 pub use reference::reference;
 pub use resolve::check;
-pub(crate) use resolve::{assign_luns, check_directories, place_new, target_name};
+pub(crate) use resolve::{assign_luns, place_new, target_name};
 pub use template::template;
 
 use scsi_core::identity::Strings;

@@ -3,9 +3,9 @@
 //! `cartridges/` is the shelf of all cartridges, wherever they are; it is never rearranged. `state.1` and `state.2` are the
 //! rest, and `identities.toml` repeats the names.
 
-use crate::config::{Config, ConfigError, check_directories};
+use crate::config::{Config, ConfigError, check_directories, group_number};
 use crate::inventory::{Entry, Where};
-use crate::permissions::{Tighten, group_id};
+use crate::permissions::Tighten;
 use crate::state_store::{Change, StateError, StateStore};
 use rustix::fs::{FlockOperation, flock};
 use scsi_core::lu;
@@ -62,8 +62,8 @@ pub struct Data {
     path: Option<PathBuf>,
     /// Held as long as the site lives.
     pub(crate) lock: Option<File>,
-    /// The cartridges are elsewhere: they may have been there before the site.
-    cartridges_elsewhere: bool,
+    /// Directories of cartridges that the configuration names: their cartridges may have been there before the site.
+    pub(crate) directories: Vec<PathBuf>,
     new_site: bool,
 }
 
@@ -77,7 +77,7 @@ impl Data {
     /// On folders of somebody's own.
     #[must_use]
     pub fn of(shelves: Box<dyn Shelves>, folder: Box<dyn Folder>) -> Self {
-        Self { shelves, folder, path: None, lock: None, cartridges_elsewhere: false, new_site: false }
+        Self { shelves, folder, path: None, lock: None, directories: Vec::new(), new_site: false }
     }
 
     /// Takes a directory, made if it is not there.
@@ -108,14 +108,14 @@ impl Data {
     /// or readable by the group that is configured; what exists is made so.
     ///
     /// # Errors
-    /// As [`Self::at`]; there is no such group; or the site is new and one of its directories of cartridges does not exist
-    /// or cannot be read.
+    /// As [`Self::at`]; there is no such group; or the site is new and one of its directories of cartridges does not exist,
+    /// cannot be read, or cannot have the cartridges that the configuration lists.
     pub fn configured(path: &Path, config: &Config) -> Result<Self, DataError> {
         // An existing site starts although the disk of a directory is not mounted.
         if is_new(path) {
             check_directories(config)?;
         }
-        let group = config.group.as_deref().map(group_id).transpose()?;
+        let group = group_number(config)?;
         let mut data = Self::at(path)?;
         let mut tighten = Tighten::new(group);
         tighten.data(path);
@@ -136,7 +136,7 @@ impl Data {
         };
         if !config.cartridges.is_empty() {
             self.shelves = Box::new(Several(config.cartridges.iter().map(open).collect()));
-            self.cartridges_elsewhere = true;
+            self.directories.clone_from(&config.cartridges);
         }
         self
     }
@@ -188,7 +188,7 @@ impl Data {
         let note = |name: &str| if name.starts_with("state") { " (empty)" } else { "" };
         let mut found: Vec<String> = remains.iter().map(|name| format!("{name}{}", note(name))).collect();
         if cartridges > 0 {
-            if self.cartridges_elsewhere {
+            if !self.directories.is_empty() {
                 tracing::info!("{place}: a new site, with {cartridges} cartridges that were made before it");
             } else {
                 found.push(format!("{cartridges} cartridges"));

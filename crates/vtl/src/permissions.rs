@@ -1,6 +1,5 @@
 //! Permissions of what a site keeps: the owner's alone, or readable by a group that the configuration names.
 
-use crate::data_dir::DataError;
 use std::fs::{self, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
@@ -20,18 +19,16 @@ const STICKY: u32 = 0o1000;
 ///
 /// # Errors
 /// There is no such group, or the file cannot be read.
-pub(crate) fn group_id(group: &str) -> Result<u32, DataError> {
+pub(crate) fn group_id(group: &str) -> Result<u32, String> {
     if let Ok(number) = group.parse() {
         return Ok(number);
     }
-    let path = Path::new("/etc/group");
-    let text = fs::read_to_string(path).map_err(|source| DataError::Io { path: path.into(), source })?;
+    let text = fs::read_to_string("/etc/group").map_err(|error| format!("/etc/group: {error}"))?;
     let number = text.lines().find_map(|line| {
         let mut fields = line.split(':');
         (fields.next() == Some(group)).then(|| fields.nth(1)?.parse().ok()).flatten()
     });
-    let what = format!("storage.group: there is no group {group:?}; a number is also taken");
-    number.ok_or_else(|| DataError::Format { path: path.into(), what })
+    number.ok_or_else(|| format!("there is no group {group:?} in /etc/group; a number is also taken"))
 }
 
 /// Takes permissions away that files and directories of a site have and should not, and gives the group its own.

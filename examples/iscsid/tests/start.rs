@@ -187,6 +187,12 @@ fn a_missing_directory_of_cartridges_is_refused_and_not_created() {
         "{error}"
     );
     assert!(!data.exists() && !dir.path().join("nonexistent").exists());
+    // A file system that has no cartridges is named, with the line.
+    let output = command(&data, &format!("{SMALL}[storage]\ncartridges = [\"/proc\"]\n")).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    let expected = "d.toml:10: storage.cartridges: cartridges cannot be created in directory /proc: ";
+    assert!(error.contains(expected) && !data.exists(), "{error}");
 }
 
 /// The daemon starts without the disk of its cartridges, neither creates the directory nor cartridges in an empty mount point,

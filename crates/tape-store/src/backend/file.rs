@@ -319,7 +319,8 @@ impl Shelves for OsShelves {
 
     fn create(&mut self, name: &str) -> io::Result<Box<dyn Folder>> {
         let path = self.0.join(name);
-        self.1.create_folder(&path)?;
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        self.1.create_folder(&path).map_err(named)?;
         sync_folder(&self.0)?;
         Ok(Box::new(OsFolder(path, None, self.1)))
     }

@@ -12,7 +12,8 @@ prints it.
 
 - `ferric config check FILE` resolves a file as the daemon does that finds a new data directory, and reports the first fault
   with line and key: also what only shows beside the rest, such as more cartridges than slots, LUNs that overlap, or a
-  directory that does not exist.
+  directory of cartridges that does not exist, or where no cartridge can be created (it creates a directory there, and
+  removes it).
 - `ferric config init` writes a file with every key and its meaning, as comments.
 - `ferric-iscsid --config FILE --print-config` shows what is in effect.
 - `ferric reload`, or SIGHUP, has a running daemon read its file again. Libraries, drives, slots and cartridges that are new

@@ -1,9 +1,8 @@
 //! What a configuration becomes: directories, targets and LUNs, places of new cartridges. A site is opened with these
 //! functions, and `ferric config check` runs them for a new data directory.
 
+use super::directories::{check_directories, group_number};
 use super::{CartridgeSetup, Config, ConfigError, LibrarySetup};
-use crate::data_dir::DataError;
-use crate::permissions::group_id;
 use crate::target::LUNS;
 use smc::element::Address;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -17,14 +16,7 @@ const LONGEST_NAME: usize = 223;
 /// The first fault, with file, line, key and what would be right.
 pub fn check(config: &Config) -> Result<(), ConfigError> {
     check_directories(config)?;
-    if let Some(Err(error)) = config.group.as_deref().map(group_id) {
-        let (file, key) = (config.lines.file.clone(), "storage.group".into());
-        let message = match error {
-            DataError::Format { what, .. } => what.trim_start_matches("storage.group: ").into(),
-            other => other.to_string(),
-        };
-        return Err(ConfigError { file, line: config.lines.group, key, message });
-    }
+    group_number(config)?;
     let base = config.iscsi.iqn.clone().unwrap_or_else(|| "iqn.2026-01.org.ferric-vtl:00000000".into());
     let mut luns: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
     for (number, setup) in config.libraries.iter().enumerate() {
@@ -32,30 +24,6 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
         let taken = luns.entry(target.clone()).or_default();
         taken.extend(assign_luns(setup, &target, &vec![None; setup.drives.len() + 1], taken.clone())?);
         place_new(setup, &BTreeSet::new(), &setup.cartridges.iter().enumerate().collect::<Vec<_>>())?;
-    }
-    Ok(())
-}
-
-/// Refuses directories of cartridges that do not exist, unless they are to be created.
-pub(crate) fn check_directories(config: &Config) -> Result<(), ConfigError> {
-    for (at, path) in config.cartridges.iter().enumerate() {
-        let message = match std::fs::metadata(path) {
-            Ok(data) if data.is_dir() => continue,
-            Ok(_) => format!("{} is not a directory", path.display()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && config.create => {
-                tracing::warn!(path = %path.display(), "directory of cartridges does not exist yet");
-                continue;
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                format!(
-                    "directory {} does not exist; create it, correct the path, or set create = true",
-                    path.display()
-                )
-            }
-            Err(error) => format!("directory {}: {error}", path.display()),
-        };
-        let line = config.lines.cartridges.get(at).copied().unwrap_or(1);
-        return Err(ConfigError { file: config.lines.file.clone(), line, key: "storage.cartridges".into(), message });
     }
     Ok(())
 }
