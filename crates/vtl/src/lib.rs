@@ -11,6 +11,7 @@
 mod bay;
 pub mod budget;
 pub mod buffers;
+mod cartridge_directories;
 pub mod clock;
 pub mod config;
 pub mod control;

@@ -148,8 +148,7 @@ impl Site {
     fn make_in(&self, pool: &PoolSetup, library: &Arc<Library>, count: usize) -> Result<Vec<Barcode>, LibraryError> {
         let mut made = Vec::new();
         if count > 0 {
-            let known = self.shared.inventory().len();
-            check_mounted(&self.shared, known)?;
+            check_mounted(&self.shared, &self.shared.inventory())?;
         }
         let last = self.members(pool).iter().filter_map(|(barcode, _)| pool.pattern.number(barcode.as_str())).max();
         let mut number = last.unwrap_or(0);

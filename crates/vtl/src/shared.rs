@@ -15,6 +15,7 @@ use scsi_core::fault::Save;
 use smc::changer::{Changer, Changes};
 use smc::library::Place;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tape_store::cartridge::{Barcode, Cartridge};
@@ -25,6 +26,8 @@ pub(crate) struct Shared {
     inventory: Mutex<Inventory>,
     hands: Mutex<()>,
     pub(crate) store: TapeStore,
+    /// Directories of cartridges that the configuration names.
+    pub(crate) directories: Vec<PathBuf>,
     pub(crate) buffers: Arc<Buffers>,
     pub(crate) pool: Arc<Pool>,
     pub(crate) events: Events,
@@ -68,6 +71,7 @@ impl Shared {
             inventory: Mutex::new(inventory),
             hands: Mutex::default(),
             store: TapeStore::new(data.shelves),
+            directories: data.directories,
             buffers: Arc::default(),
             pool: Arc::new(Pool::new()),
             events: Events::default(),
@@ -109,6 +113,11 @@ impl Shared {
         let mut inventory = self.inventory();
         self.state.commit_or_undo(change, undo)?;
         inventory.insert(barcode.to_string(), entry);
+        drop(inventory);
+        // The cartridge is there, whether this is stored or not.
+        if let Err(error) = self.note_first_cartridge() {
+            tracing::warn!(%error, "the directory of the cartridge was not stored");
+        }
         Ok(())
     }
 

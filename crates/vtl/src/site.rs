@@ -112,6 +112,7 @@ impl Site {
         let suffix = suffix(&shared.state)?;
         let base = config.iscsi.iqn.clone().unwrap_or_else(|| format!("iqn.2026-01.org.ferric-vtl:{suffix}"));
         known_places(config, &shared.inventory())?;
+        shared.report_unmounted_directories()?;
         shared.check_blank();
         let site = Arc::new(Self {
             reloading: Mutex::default(),
@@ -132,6 +133,7 @@ impl Site {
             site.found(setup, &config.libraries)?;
         }
         site.look_after();
+        site.shared.note_directories()?;
         site.keep_house()?;
         Ok(running)
     }
@@ -408,6 +410,7 @@ impl Site {
             faults.extend(closed.err());
             faults.extend(kept.err().map(|error| error.to_string()));
         }
+        faults.extend(self.shared.note_directories().err().map(|error| error.to_string()));
         // What could not be kept before has one more chance.
         faults.extend(self.shared.state.commit(Change::default()).err().map(|error| error.to_string()));
         self.shared.state.close();

@@ -234,6 +234,48 @@ fn a_disk_that_is_not_mounted() {
     assert_eq!(count(&disk), 8);
 }
 
+/// Of two directories of cartridges, the disk of one is not mounted: this is logged, nothing is created in the empty mount point
+/// of the first, and all cartridges are usable when the disk is back.
+#[test]
+fn one_of_two_disks_that_is_not_mounted() {
+    let dir = tempdir().unwrap();
+    let (data, log) = (dir.path().join("d"), dir.path().join("log"));
+    let [disk, second, aside] = ["disk", "second", "aside"].map(|name| dir.path().join(name));
+    std::fs::create_dir(&disk).unwrap();
+    std::fs::create_dir(&second).unwrap();
+    let config = format!("{SMALL}[storage]\ncartridges = [{disk:?}, {second:?}]\n");
+    let count = |path: &Path| std::fs::read_dir(path).unwrap().count();
+    let run = |config: &str| {
+        let file = std::fs::File::create(&log).unwrap();
+        let daemon = Daemon::logging(&mut command(&data, config), file.into());
+        assert_eq!(daemon.terminate(), Some(0));
+        std::fs::read_to_string(&log).unwrap()
+    };
+    assert!(!run(&config).contains("ERROR"));
+    assert_eq!(count(&disk), 5);
+    // An operator moves one cartridge: it is not missing.
+    let name = std::fs::read_dir(&disk).unwrap().map(|entry| entry.unwrap().file_name()).min().unwrap();
+    std::fs::rename(disk.join(&name), second.join(&name)).unwrap();
+    assert!(!run(&config).contains("ERROR"));
+    for (gone, left, lost) in [(&disk, &second, "cartridges=4"), (&second, &disk, "cartridges=1")] {
+        std::fs::rename(gone, &aside).unwrap();
+        std::fs::create_dir(gone).unwrap();
+        let before = count(left);
+        let more = config.replace("count = 5", if gone == &disk { "count = 6" } else { "count = 5" });
+        let said = run(&more);
+        let line = "all cartridges of the directory are missing";
+        assert!(
+            said.lines().any(|it| it.contains(line) && it.contains(&gone.display().to_string()) && it.contains(lost)),
+            "{said}"
+        );
+        assert_eq!((count(gone), count(left)), (0, before), "nothing is created");
+        std::fs::remove_dir(gone).unwrap();
+        std::fs::rename(&aside, gone).unwrap();
+    }
+    assert!(!run(&config.replace("count = 5", "count = 6")).contains("ERROR"));
+    assert_eq!((count(&disk), count(&second)), (5, 1));
+}
+
 /// The next ephemeral site removes the directory of one that was killed, and neither that of one that runs nor anything else.
 #[test]
 fn an_ephemeral_site_that_was_killed() {

@@ -197,8 +197,7 @@ impl Library {
         };
         let new: Vec<&CartridgeSetup> = setup.cartridges.iter().filter(is_new).collect();
         if !new.is_empty() {
-            let known = self.shared.inventory().len();
-            check_mounted(&self.shared, known)?;
+            check_mounted(&self.shared, &self.shared.inventory())?;
         }
         new.into_iter().try_for_each(|cartridge| self.add(cartridge))
     }
@@ -289,7 +288,7 @@ fn stock(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
     let placed = place_new(setup, &(&taken | &sources), &new).or_else(|_| place_new(setup, &taken, &new))?;
     let mut placed: Vec<_> = placed.into_iter().map(|placed| (placed.0, entry(placed))).collect();
     let (mut change, mut undo, made) = (Change::default(), Change::default(), made_now());
-    make_listed(shared, &mut placed, made, inventory.len())?;
+    make_listed(shared, &mut placed, made, &inventory)?;
     for (cartridge, entry) in &placed {
         inventory::note(&mut change, cartridge.barcode.as_str(), entry)?;
         inventory::withdraw(&mut undo, cartridge.barcode.as_str());
@@ -306,11 +305,24 @@ fn stock(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
     Ok(())
 }
 
-/// Refuses to create cartridges while the site has cartridges and no directory has any: probably a disk is not mounted, and
-/// its mount point is empty.
-pub(crate) fn check_mounted(shared: &Shared, known: usize) -> Result<(), LibraryError> {
-    if known == 0 || !shared.store.list()?.is_empty() {
+/// Refuses to create cartridges while those that the site has are all missing, or those of the directory where new ones are
+/// created: probably a disk is not mounted, and its mount point is empty.
+pub(crate) fn check_mounted(shared: &Shared, inventory: &Inventory) -> Result<(), LibraryError> {
+    let known = inventory.len();
+    if known == 0 {
         return Ok(());
+    }
+    if !shared.store.list()?.is_empty() {
+        let unmounted = shared.unmounted_directories(inventory)?;
+        let Some((path, count)) = unmounted.into_iter().find(|(path, _)| shared.directories.first() == Some(path))
+        else {
+            return Ok(());
+        };
+        return Err(LibraryError::Inventory(format!(
+            "all {count} cartridges of directory {} are missing: cannot create others there; mount its disk, or forget the \
+             cartridges that are lost",
+            path.display()
+        )));
     }
     let message = format!(
         "the site has {known} cartridges, but the files of all are missing: cannot create others; mount the disk of \
@@ -325,12 +337,12 @@ fn make_listed(
     shared: &Shared,
     placed: &mut Vec<(&CartridgeSetup, Entry)>,
     made: i64,
-    known: usize,
+    inventory: &Inventory,
 ) -> Result<(), LibraryError> {
-    let is_new_site = known == 0;
+    let is_new_site = inventory.is_empty();
     if !is_new_site
         && !placed.is_empty()
-        && let Err(error) = check_mounted(shared, known)
+        && let Err(error) = check_mounted(shared, inventory)
     {
         tracing::error!(%error, "no cartridge is created; the next start tries again");
         placed.clear();
