@@ -276,6 +276,37 @@ fn one_of_two_disks_that_is_not_mounted() {
     assert_eq!((count(&disk), count(&second)), (5, 1));
 }
 
+/// A new cartridge whose element is full at a start is put into a free slot, and the log names barcode, element and slot.
+#[test]
+fn a_new_cartridge_for_an_element_that_is_full() {
+    let dir = tempdir().unwrap();
+    let (data, log) = (dir.path().join("d"), dir.path().join("log"));
+    let shape = "[library]\nslots = 4\n[[drive]]\nmodel = \"ULT3580-TD8\"\n";
+    let cartridge = |label: &str, at: &str| format!("[[cartridges]]\npattern = \"{label}\"\nsize = \"64MB\"\n{at}");
+    let first = format!("{shape}{}", cartridge("A00001L8", ""));
+    assert_eq!(Daemon::start(&data, &first).terminate(), Some(0));
+    let (second, third) = (cartridge("A00002L8", "at = \"slot1\"\n"), cartridge("A00003L8", "at = \"drive1\"\n"));
+    let file = std::fs::File::create(&log).unwrap();
+    let daemon = Daemon::logging(&mut command(&data, &format!("{first}{second}{third}")), file.into());
+    let status = status(&data.join("control.sock"));
+    let library = &status["ok"]["libraries"][0];
+    let text = library.to_string();
+    assert_eq!(daemon.terminate(), Some(0));
+    let said = std::fs::read_to_string(&log).unwrap();
+    let line = said.lines().find(|line| line.contains("A00002L8")).unwrap_or_default();
+    for part in ["WARN", "at=\"slot1\"", "element=\"slot2\"", "occupied_by=\"A00001L8\"", "put into a free slot"] {
+        assert!(line.contains(part), "{part}: {said}");
+    }
+    assert!(!said.lines().any(|line| line.contains("WARN") && line.contains("A00003L8")), "{said}");
+    assert_eq!(library["slots"][0]["cartridge"], "A00001L8", "{text}");
+    assert_eq!(library["slots"][1]["cartridge"], "A00002L8", "{text}");
+    // Two entries of one configuration for one element are refused.
+    let twice = format!("{shape}{second}{}", cartridge("A00003L8", "at = \"slot1\"\n"));
+    let output = command(&dir.path().join("e"), &twice).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("e.toml:12: cartridges.at: A00003L8 and A00002L8 are put into the same element"), "{error}");
+}
+
 /// The next ephemeral site removes the directory of one that was killed, and neither that of one that runs nor anything else.
 #[test]
 fn an_ephemeral_site_that_was_killed() {

@@ -203,7 +203,8 @@ tables! {
         /// How its files are written: `ferric`, or `mhvtl` for what mhvtl 1.8 reads.
         level: Text,
         /// Element where the first of them is put when it is made: `slot3`, `io1` (or `port1`) or `drive1`; the others follow.
-        /// The first free slots if it is not given.
+        /// The first free slots if it is not given. If another cartridge has the element at a start, a free slot with a
+        /// warning in the log; a reload is refused.
         at: Text,
     }
 

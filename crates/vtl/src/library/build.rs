@@ -286,6 +286,7 @@ fn stock(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
     // Loaded cartridges go back to their slots, unless the new ones need those.
     let sources: BTreeSet<Address> = inventory.values().filter_map(source).collect();
     let placed = place_new(setup, &(&taken | &sources), &new).or_else(|_| place_new(setup, &taken, &new))?;
+    warn_of_full_elements(setup, &inventory, &placed);
     let mut placed: Vec<_> = placed.into_iter().map(|placed| (placed.0, entry(placed))).collect();
     let (mut change, mut undo, made) = (Change::default(), Change::default(), made_now());
     make_listed(shared, &mut placed, made, &inventory)?;
@@ -303,6 +304,26 @@ fn stock(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
     shared.state.commit_or_undo(change, undo)?;
     inventory.extend(placed.into_iter().map(|(cartridge, entry)| (cartridge.barcode.to_string(), entry)));
     Ok(())
+}
+
+/// Logs which new cartridges are not in the element that the configuration gives them, because another cartridge has it.
+fn warn_of_full_elements(setup: &LibrarySetup, inventory: &Inventory, placed: &[(&CartridgeSetup, Address)]) {
+    let name = |address| element_name(&setup.layout, address);
+    for (cartridge, address) in placed {
+        let Some(at) = cartridge.at.filter(|at| at != address) else { continue };
+        let holder = inventory.iter().find(|(_, entry)| {
+            let place = entry.place.element_of(&setup.name);
+            place.is_some_and(|(address, origin)| address == at || origin.source == Some(at))
+        });
+        tracing::warn!(
+            library = setup.name,
+            barcode = %cartridge.barcode,
+            at = name(at),
+            element = name(*address),
+            occupied_by = holder.map_or("", |(barcode, _)| barcode.as_str()),
+            "the element that the configuration gives is not free: the new cartridge is put into a free slot"
+        );
+    }
 }
 
 /// Refuses to create cartridges while those that the site has are all missing, or those of the directory where new ones are
