@@ -1,0 +1,47 @@
+//! `[[library.drive]]`.
+
+use super::source::Source;
+use super::values::{names, needed, or_one, strings};
+use crate::config::tables::{DriveTable, Tables};
+use crate::config::{ConfigError, DriveSetup, Names};
+use tape_store::medium::Codec;
+
+pub(super) fn drives(source: &Source<'_>, tables: Option<Tables<DriveTable>>) -> Result<Vec<DriveSetup>, ConfigError> {
+    let Some(tables) = tables else {
+        let (profile, codec) = (&ssc::profile::ULT3580_TD8, Codec::zstd(1));
+        let (names, strings) = (Names::default(), profile.model.into());
+        return Ok(vec![DriveSetup { profile, codec, names, strings }; 2]);
+    };
+    let mut drives = Vec::new();
+    for table in tables {
+        let at = table.span().start;
+        let table = table.into_inner();
+        let text = needed(source, &table.model, "drive.model", at)?;
+        let model = text.get_ref();
+        let profile = ssc::profile::by_product(model).ok_or_else(|| {
+            let known: Vec<_> = ssc::profile::ALL.iter().map(|profile| profile.model.product).collect();
+            let message = format!("unknown drive {model:?}; known are {}", known.join(", "));
+            source.error(text.span().start, "drive.model", message)
+        })?;
+        let names = names(source, "drive", table.serial.as_ref(), table.naa.as_ref())?;
+        let strings = strings(source, "drive", [&table.vendor, &table.product, &table.revision], profile.model)?;
+        let count = or_one(&table.count);
+        let count_at = table.count.as_ref().map_or(at, |count| count.span().start);
+        if count == 0 {
+            return Err(source.error(count_at, "drive.count", "0 is no number of drives: at least 1"));
+        }
+        if count > 1 && names != Names::default() {
+            return Err(source.error(count_at, "drive.count", "one name cannot be that of several drives"));
+        }
+        let codec = match &table.compression {
+            None => Codec::zstd(1),
+            Some(text) => Codec::parse(text.get_ref()).ok_or_else(|| {
+                let message =
+                    format!("{:?} is none of none, zlib, zlib:1 to zlib:9, zstd, zstd:1 to zstd:19", text.get_ref());
+                source.error(text.span().start, "drive.compression", message)
+            })?,
+        };
+        drives.extend(std::iter::repeat_n(DriveSetup { profile, codec, names, strings }, count.into()));
+    }
+    Ok(drives)
+}

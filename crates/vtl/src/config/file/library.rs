@@ -1,0 +1,171 @@
+//! `[[library]]`: a logical library and the shape of it.
+
+use super::cartridges::cartridges;
+use super::drives::drives;
+use super::iscsi::is_iscsi_name;
+use super::source::Source;
+use super::values::{names, strings, word};
+use crate::config::tables::{LibraryTable, Number, Text};
+use crate::config::{ConfigError, LibrarySetup, ShapeLines, When};
+use crate::target::LUNS;
+use smc::element::{ElementType, Layout};
+use smc::profile::ChangerProfile;
+use toml::Spanned;
+
+/// One library; the first is called `main` if it has no name, others need one.
+pub(super) fn library(
+    source: &Source<'_>,
+    mut table: LibraryTable,
+    at: usize,
+    number: usize,
+) -> Result<LibrarySetup, ConfigError> {
+    let changer = changer(source, &table)?;
+    let mut lines = shape_lines(source, &table, at);
+    let names = names(source, "library", table.serial.as_ref(), table.naa.as_ref())?;
+    let (export, import) =
+        (when(source, &table.export, "library.export")?, when(source, &table.import, "library.import")?);
+    if export == When::AtOnce && import == When::AtOnce {
+        let message = "what goes to the shelf at once would come back at once; let one of both be for operators";
+        return Err(source.error(table.import.map_or(at, |text| text.span().start), "library.import", message));
+    }
+    let name = match &table.name {
+        Some(name) => word(source, name, "library.name")?,
+        None if number == 1 => "main".into(),
+        None => return Err(source.error(at, "library.name", "each of several libraries needs a name")),
+    };
+    let shelf = table.shelf.as_ref().map(|shelf| word(source, shelf, "library.shelf")).transpose()?;
+    let target = table.target.as_ref().map(|target| target_name(source, target)).transpose()?;
+    let lun = lun(source, &table.lun)?;
+    let given = [&table.vendor, &table.product, &table.revision];
+    let strings = strings(source, "library", given, changer.model)?;
+    let drives = drives(source, table.drive.take())?;
+    let layout = shape(source, &lines, &table, changer, drives.len())?;
+    // Names that are made up here would be those of the first library again.
+    let listed = if number == 1 { table.cartridges } else { Some(table.cartridges.unwrap_or_default()) };
+    let cartridges = cartridges(source, listed, &layout, &mut lines)?;
+    let shelf = shelf.unwrap_or_else(|| name.clone());
+    let moved = table.first.is_some();
+    Ok(LibrarySetup {
+        name,
+        names,
+        strings,
+        lines,
+        changer,
+        layout,
+        moved,
+        drives,
+        cartridges,
+        shelf,
+        target,
+        lun,
+        export,
+        import,
+    })
+}
+
+/// Where the shape of a library is written; what is not given is where the library is.
+fn shape_lines(source: &Source<'_>, table: &LibraryTable, at: usize) -> ShapeLines {
+    let line = |place: Option<usize>| source.line(place.unwrap_or(at));
+    let number = |number: &Number| line(number.as_ref().map(|number| number.span().start));
+    ShapeLines {
+        file: source.file.into(),
+        library: source.line(at),
+        slots: number(&table.slots),
+        import_export: number(&table.import_export),
+        drives: line(
+            table
+                .drive
+                .as_ref()
+                .and_then(|tables| tables.last()?.get_ref().model.as_ref())
+                .map(|text| text.span().start),
+        ),
+        first: line(table.first.as_ref().map(|first| first.span().start)),
+        lun: number(&table.lun),
+        target: line(table.target.as_ref().map(|target| target.span().start)),
+        cartridges: Vec::new(),
+        places: Vec::new(),
+    }
+}
+
+fn lun(source: &Source<'_>, lun: &Number) -> Result<Option<usize>, ConfigError> {
+    let Some(lun) = lun else { return Ok(None) };
+    let number = usize::from(*lun.get_ref());
+    if number < LUNS {
+        return Ok(Some(number));
+    }
+    let message = format!("{number} is too high: LUNs are below {LUNS}");
+    Err(source.error(lun.span().start, "library.lun", message))
+}
+
+/// Storage elements of a library that are not given: cartridges of the default library leave some of them empty.
+const SLOTS: u16 = 24;
+/// Import/export elements that are not given.
+const IMPORT_EXPORT: u16 = 4;
+
+/// Where the elements of a library are, with so many drives.
+fn shape(
+    source: &Source<'_>,
+    lines: &ShapeLines,
+    table: &LibraryTable,
+    changer: &ChangerProfile,
+    drives: usize,
+) -> Result<Layout, ConfigError> {
+    let of = |number: &Number, usual: u16| number.as_ref().map_or(usual, |number| *number.get_ref());
+    let wrong = |line: usize, key: &str, message: String| ConfigError {
+        file: source.file.into(),
+        line,
+        key: key.into(),
+        message,
+    };
+    // What is not given is never more than the model has.
+    let [most_slots, most_import_export, _] = if table.first.is_some() { [u16::MAX; 3] } else { changer.most };
+    let counts = [
+        of(&table.slots, SLOTS.min(most_slots)),
+        of(&table.import_export, IMPORT_EXPORT.min(most_import_export)),
+        u16::try_from(drives).unwrap_or(u16::MAX),
+    ];
+    if drives == 0 {
+        let message = "a library needs at least one drive: [[drive]] with a model".into();
+        return Err(wrong(lines.library, "drive", message));
+    }
+    if counts[0] == 0 {
+        return Err(wrong(lines.slots, "library.slots", "a library needs at least one slot".into()));
+    }
+    let first = table.first.as_ref().map(|first| {
+        let first = first.get_ref();
+        let given = [&first.robot, &first.slots, &first.import_export, &first.drives];
+        let mut usual = changer.first;
+        usual.iter_mut().zip(given).for_each(|(first, given)| *first = of(given, *first));
+        usual
+    });
+    crate::config::layout(changer, first, counts).map_err(|(kind, message)| match kind {
+        _ if first.is_some() && table.slots.is_none() => wrong(lines.first, "library.first", message),
+        ElementType::IMPORT_EXPORT => wrong(lines.import_export, "library.import_export", message),
+        ElementType::DRIVE => wrong(lines.drives, "drive", message),
+        _ => wrong(lines.slots, "library.slots", message),
+    })
+}
+
+fn when(source: &Source<'_>, text: &Text, key: &str) -> Result<When, ConfigError> {
+    let Some(text) = text else { return Ok(When::Operator) };
+    match text.get_ref().as_str() {
+        "operator" => Ok(When::Operator),
+        "at once" => Ok(When::AtOnce),
+        other => {
+            Err(source.error(text.span().start, key, format!("{other:?} is neither \"operator\" nor \"at once\"")))
+        }
+    }
+}
+
+fn target_name(source: &Source<'_>, text: &Spanned<String>) -> Result<String, ConfigError> {
+    if is_iscsi_name(text.get_ref()) { Ok(text.get_ref().clone()) } else { word(source, text, "library.target") }
+}
+
+fn changer(source: &Source<'_>, table: &LibraryTable) -> Result<&'static ChangerProfile, ConfigError> {
+    let Some(model) = &table.model else { return Ok(&smc::profile::STK_L700) };
+    smc::profile::by_name(model.get_ref()).ok_or_else(|| {
+        let known: Vec<_> = smc::profile::ALL.iter().map(|profile| profile.name).collect();
+        let message = format!("unknown library {:?}; known are {}", model.get_ref(), known.join(", "));
+        source.error(model.span().start, "library.model", message)
+    })
+}

@@ -1,0 +1,66 @@
+//! `[[pool]]`.
+
+use super::cartridges::{format_has_medium, media};
+use super::source::Source;
+use super::values::{level, needed, size, word};
+use crate::config::barcodes::Pattern;
+use crate::config::tables::PoolTable;
+use crate::config::{CartridgeSetup, ConfigError, LibrarySetup, PoolSetup};
+use toml::Spanned;
+
+pub(super) fn pool(
+    source: &Source<'_>,
+    table: Spanned<PoolTable>,
+    libraries: &[LibrarySetup],
+    others: &[PoolSetup],
+) -> Result<PoolSetup, ConfigError> {
+    let table_at = table.span().start;
+    let table = table.into_inner();
+    let name_at = needed(source, &table.name, "pool.name", table_at)?;
+    let at = name_at.span().start;
+    let name = word(source, name_at, "pool.name")?;
+    if others.iter().any(|other| other.name == name) {
+        return Err(source.error(at, "pool.name", format!("there are two pools {name:?}")));
+    }
+    let text = needed(source, &table.pattern, "pool.pattern", at)?;
+    let wrong = |message: String| source.error(text.span().start, "pool.pattern", message);
+    let pattern = Pattern::new(text.get_ref()).map_err(wrong)?;
+    if let Some(other) = others.iter().find(|other| other.pattern.meets(&pattern)) {
+        return Err(wrong(format!("labels of {:?} can be those of pool {:?}, too", text.get_ref(), other.name)));
+    }
+    let first = pattern.label(1).map_err(wrong)?;
+    let media = media(&first).map_err(wrong)?;
+    let size = size(source, &table.size, "pool.size")?;
+    let level = level(source, table.level.as_ref(), "pool.level")?;
+    format_has_medium(source, level, table.level.as_ref(), "pool.level", &first, media)?;
+    let library = match &table.library {
+        None => libraries.first(),
+        Some(text) => Some(libraries.iter().find(|library| library.name == *text.get_ref()).ok_or_else(|| {
+            source.error(text.span().start, "pool.library", format!("there is no library {:?}", text.get_ref()))
+        })?),
+    };
+    let scratch = table.scratch.as_ref().map_or(0, |number| *number.get_ref());
+    let library = library.map(|library| library.name.clone()).unwrap_or_default();
+    let scratch_at = table.scratch.as_ref().map_or(at, |number| number.span().start);
+    labels_suffice(&pattern, scratch, &library, libraries)
+        .map_err(|message| source.error(scratch_at, "pool.scratch", message))?;
+    Ok(PoolSetup { name, pattern, size: size.unwrap_or(media.capacity), level, library, scratch })
+}
+
+/// Whether a pool has labels for the blank cartridges that it keeps, beside those that libraries list.
+fn labels_suffice(pattern: &Pattern, scratch: u16, library: &str, libraries: &[LibrarySetup]) -> Result<(), String> {
+    let numbers = |library: &LibrarySetup| {
+        let number = |setup: &CartridgeSetup| pattern.number(setup.barcode.as_str());
+        library.cartridges.iter().filter_map(number).collect::<Vec<_>>()
+    };
+    let at_hand = libraries.iter().find(|setup| setup.name == library).map_or(0, |setup| numbers(setup).len());
+    let used = libraries.iter().flat_map(numbers).max().unwrap_or(0);
+    let left = usize::try_from(pattern.last().saturating_sub(used)).unwrap_or(usize::MAX);
+    let missing = usize::from(scratch).saturating_sub(at_hand);
+    if missing <= left {
+        return Ok(());
+    }
+    Err(format!(
+        "{scratch} blank cartridges are wanted, but \"{pattern}\" has {left} labels for new ones; use more of #"
+    ))
+}

@@ -1,0 +1,108 @@
+//! Values that several tables have: names, strings, sizes.
+
+use super::source::Source;
+use crate::config::tables::{Number, Text};
+use crate::config::{ConfigError, Names};
+use scsi_core::identity::{Model, Strings};
+use tape_store::cartridge::{Level, parse_size};
+use toml::Spanned;
+
+/// Vendor, product and revision, which are the model's unless others are given.
+pub(super) fn strings(
+    source: &Source<'_>,
+    table: &str,
+    given: [&Text; 3],
+    model: Model,
+) -> Result<Strings, ConfigError> {
+    let string = |key: &str, text: &Text, most: usize, usual: &str| {
+        let Some(text) = text else { return Ok(usual.to_owned()) };
+        let string = text.get_ref();
+        if string.len() <= most && string.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+            return Ok(string.clone());
+        }
+        let message = format!("{string:?} is not up to {most} characters of printable ASCII");
+        Err(source.error(text.span().start, &format!("{table}.{key}"), message))
+    };
+    let [vendor, product, revision] = given;
+    Ok(Strings {
+        vendor: string("vendor", vendor, 8, model.vendor)?,
+        product: string("product", product, 16, model.product)?,
+        revision: string("revision", revision, 4, model.revision)?,
+    })
+}
+
+/// A serial number and a world wide name, as far as they are given.
+pub(super) fn names(
+    source: &Source<'_>,
+    table: &str,
+    serial: Option<&Spanned<String>>,
+    naa: Option<&Spanned<String>>,
+) -> Result<Names, ConfigError> {
+    let number = |text: &Spanned<String>| {
+        let serial = text.get_ref();
+        if (1..=SERIAL).contains(&serial.len()) && serial.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Ok(serial.clone());
+        }
+        let message = format!("{serial:?} is no serial number: 1 to {SERIAL} characters, no blanks");
+        Err(source.error(text.span().start, &format!("{table}.serial"), message))
+    };
+    let name = |text: &Spanned<String>| {
+        let naa = text.get_ref().to_ascii_lowercase();
+        let known = matches!(naa.bytes().next(), Some(b'2' | b'3' | b'5'));
+        if naa.len() == 16 && known && naa.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Ok(naa);
+        }
+        let message = format!("{naa:?} is no world wide name: 16 hexadecimal digits, the first 2, 3 or 5");
+        Err(source.error(text.span().start, &format!("{table}.naa"), message))
+    };
+    Ok(Names { serial: serial.map(number).transpose()?, naa: naa.map(name).transpose()? })
+}
+
+/// The longest unit serial number.
+const SERIAL: usize = 15;
+
+/// What must be given.
+pub(super) fn needed<'a>(
+    source: &Source<'_>,
+    text: &'a Text,
+    key: &str,
+    at: usize,
+) -> Result<&'a Spanned<String>, ConfigError> {
+    text.as_ref().ok_or_else(|| source.error(at, key, "is needed here"))
+}
+
+pub(super) fn or_one(number: &Number) -> u16 {
+    number.as_ref().map_or(1, |number| *number.get_ref())
+}
+
+/// A name of ours: 1 to 32 of a-z, 0-9, `-` and `_`.
+pub(super) fn word(source: &Source<'_>, text: &Spanned<String>, key: &str) -> Result<String, ConfigError> {
+    let name = text.get_ref();
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+    if (1..=32).contains(&name.len()) && name.bytes().all(plain) {
+        return Ok(name.clone());
+    }
+    let message = format!("{name:?} is no name: 1 to 32 of a-z, 0-9, - and _");
+    Err(source.error(text.span().start, key, message))
+}
+
+pub(super) fn size(source: &Source<'_>, text: &Text, key: &str) -> Result<Option<u64>, ConfigError> {
+    let Some(text) = text else { return Ok(None) };
+    let size = parse_size(text.get_ref()).ok_or_else(|| {
+        let message = format!(
+            "{:?} is no size; write for example \"100MB\", \"2.5GB\" or \"64MiB\", at least 1MB",
+            text.get_ref()
+        );
+        source.error(text.span().start, key, message)
+    })?;
+    Ok(Some(size))
+}
+
+pub(super) fn level(source: &Source<'_>, text: Option<&Spanned<String>>, key: &str) -> Result<Level, ConfigError> {
+    let Some(text) = text else { return Ok(Level::Ferric) };
+    let known = [Level::Ferric, Level::Mhvtl].into_iter().find(|level| level.name() == text.get_ref());
+    known.ok_or_else(|| {
+        let message = format!("{:?} is neither ferric nor mhvtl", text.get_ref());
+        source.error(text.span().start, key, message)
+    })
+}
