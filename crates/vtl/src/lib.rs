@@ -35,6 +35,7 @@ pub mod site;
 pub mod standalone;
 pub mod state_store;
 pub mod target;
+pub mod throttle;
 pub mod unit;
 
 /// How to embed a library in a program or a test.

@@ -12,7 +12,6 @@ mod connection;
 mod memory;
 mod server;
 mod sessions;
-mod throttle;
 
 use admission::AddressLimits;
 use iscsi::config::{Credentials, Limits, Secret, TargetConfig};

@@ -1,7 +1,6 @@
 //! Who is logged in: reinstatement, limits, and the end of all.
 
 use crate::admission::{AddressLimits, Admission, Connections};
-use crate::throttle::Throttle;
 use iscsi::login::Refusal;
 use scsi_core::nexus::{NexusId, TransportId};
 use std::collections::HashMap;
@@ -12,6 +11,7 @@ use std::time::Duration;
 use vtl::budget::{Account, Holder};
 use vtl::clock;
 use vtl::target::Target;
+use vtl::throttle::Throttle;
 use vtl::unit::{Finished, Reply};
 
 /// How other threads reach a connection's thread.

@@ -1,6 +1,8 @@
 //! The connections of the control socket, of which there are only so many.
 
+use crate::clock;
 use crate::locks::lock;
+use crate::throttle::Throttle;
 use std::collections::BTreeMap;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
@@ -29,6 +31,7 @@ struct Client {
 #[derive(Default)]
 struct Table {
     clients: BTreeMap<u64, Client>,
+    closed_logged: Throttle,
     last: u64,
 }
 
@@ -57,7 +60,13 @@ impl Clients {
             let number = *idle.min_by_key(|(_, client)| client.since)?.0;
             let closed = table.clients.remove(&number)?;
             let _ = closed.stream.shutdown(Shutdown::Both);
-            tracing::warn!("closed the control connection that was idle for the longest: there are {CONNECTIONS}");
+            if let Some(left_out) = table.closed_logged.admit(clock::now().mono.0) {
+                tracing::warn!(
+                    limit = CONNECTIONS,
+                    left_out,
+                    "too many control connections: closed the one that was idle for the longest"
+                );
+            }
         }
         table.last += 1;
         let number = table.last;

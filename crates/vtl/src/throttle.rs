@@ -1,26 +1,28 @@
-//! Log lines that a stranger can cause, at most so many of them.
+//! Limits log lines that clients can cause.
 
-use std::sync::{Mutex, PoisonError};
+use crate::locks::lock;
+use std::sync::Mutex;
 
 /// So many lines in each interval, in microseconds.
 const LINES: u32 = 5;
 const INTERVAL_US: u64 = 10_000_000;
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     started: u64,
     lines: u32,
     left_out: u64,
 }
 
-/// Limits the lines of one kind.
-#[derive(Default)]
-pub(crate) struct Throttle(Mutex<State>);
+/// Limits the log lines of one kind: five in ten seconds.
+#[derive(Debug, Default)]
+pub struct Throttle(Mutex<State>);
 
 impl Throttle {
-    /// Whether a line may be written at `now`; how many were left out since the last one.
-    pub(crate) fn admit(&self, now: u64) -> Option<u64> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Whether a line may be written at `now`, in microseconds of the monotonic clock: the number of lines that were left out
+    /// since the last one, or nothing if this one is left out, too.
+    pub fn admit(&self, now: u64) -> Option<u64> {
+        let mut state = lock(&self.0);
         if now >= state.started + INTERVAL_US {
             (state.started, state.lines) = (now, 0);
         }
