@@ -160,11 +160,43 @@ fn strings(f: &mut fmt::Formatter<'_>, strings: &Strings, model: Model) -> fmt::
     given(f, "revision", other(&strings.revision, model.revision).as_deref())
 }
 
+/// A size in the largest decimal unit that divides it, or else the largest binary one.
 fn size(bytes: u64) -> String {
-    match (bytes / 1_000_000, bytes % 1_000_000, bytes % 1024) {
-        (megabytes, 0, _) => format!("{megabytes}MB"),
-        (_, _, 0) => format!("{}KiB", bytes / 1024),
-        (megabytes, rest, _) => format!("{megabytes}.{rest:06}MB"),
+    const UNITS: [(&str, u64); 7] = [
+        ("TB", 1_000_000_000_000),
+        ("GB", 1_000_000_000),
+        ("MB", 1_000_000),
+        ("TiB", 1 << 40),
+        ("GiB", 1 << 30),
+        ("MiB", 1 << 20),
+        ("KiB", 1 << 10),
+    ];
+    match UNITS.iter().find(|(_, unit)| bytes.is_multiple_of(*unit)) {
+        Some((name, unit)) => format!("{}{name}", bytes / unit),
+        None => format!("{}.{:06}MB", bytes / 1_000_000, bytes % 1_000_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tape_store::cartridge::parse_size;
+
+    #[test]
+    fn sizes_are_read_back_as_they_were() {
+        for (bytes, text) in [
+            (12_000_000_000_000, "12TB"),
+            (2_500_000_000_000, "2500GB"),
+            (100_000_000_000, "100GB"),
+            (64_000_000, "64MB"),
+            (67_108_864, "64MiB"),
+            (1_073_741_824, "1GiB"),
+            (1_099_511_627_776, "1TiB"),
+            (1_049_600, "1025KiB"),
+            (1_000_001, "1.000001MB"),
+        ] {
+            assert_eq!(super::size(bytes), text);
+            assert_eq!(parse_size(text), Some(bytes), "{text}");
+        }
     }
 }
 
