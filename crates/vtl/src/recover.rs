@@ -2,6 +2,7 @@
 //! cartridges.
 
 use crate::config::{Config, LibrarySetup};
+use crate::control::element_name;
 use crate::data_dir::{Data, DataError, take_lock};
 use crate::inventory::{self, Entry, Where};
 use crate::library::LibraryError;
@@ -29,7 +30,7 @@ impl Recovery {
     /// has them. Nothing is changed.
     ///
     /// # Errors
-    /// There is no such directory, a process uses it, or it cannot be read.
+    /// There is no such directory, a process uses it, it cannot be read, or it has neither cartridges nor a state.
     pub fn plan(path: &Path, config: &Config) -> Result<Self, LibraryError> {
         if !path.is_dir() {
             return Err(DataError::Format { path: path.into(), what: "is not a directory".into() }.into());
@@ -43,11 +44,18 @@ impl Recovery {
         if !salvage.values.contains_key("site") {
             plan.push("no file has the suffix of the iSCSI names: the site gets a new name".into());
         }
+        let has_state = salvage.has_state()?;
         let mut entries = entries(&salvage, config, &mut plan);
         let store = TapeStore::new(shelves);
         // The directory of a site that lost it is created at the next start.
         let lost = config.cartridges.is_empty() && !path.join("cartridges").exists();
-        let listed = if lost { Vec::new() } else { store.list()? };
+        let listed = if lost { Vec::new() } else { store.list().map_err(LibraryError::Store)? };
+        if listed.is_empty() && !has_state {
+            return Err(LibraryError::Inventory(format!(
+                "nothing to recover in {}: it has no cartridges and no state",
+                path.display()
+            )));
+        }
         for barcode in &listed {
             let known = entries.contains_key(barcode.as_str());
             if !known && salvage.values.contains_key(&inventory::dismissed_key(barcode.as_str())) {
@@ -150,11 +158,9 @@ fn place_name(place: &Where, config: &Config) -> String {
         Where::Shelf(shelf) => return format!("on the shelf {shelf}"),
         Where::Element { library, address, .. } => (library, Address(*address)),
     };
-    let named = config.libraries.iter().find(|setup| setup.name == *library).and_then(|setup| {
-        let layout = setup.layout;
-        let kinds = [("slot", layout.storage), ("drive", layout.drives), ("io", layout.import_export)];
-        kinds.into_iter().find_map(|(kind, range)| Some(format!("{kind}{}", range.index(address)? + 1)))
-    });
+    let setup = config.libraries.iter().find(|setup| setup.name == *library);
+    let element = setup.filter(|setup| setup.layout.element_type(address).is_some());
     let unknown = || format!("element {}, which the configuration does not have", address.0);
-    format!("in library {library}, {}", named.unwrap_or_else(unknown))
+    let element = element.map_or_else(unknown, |setup| element_name(&setup.layout, address));
+    format!("in library {library}, {element}")
 }

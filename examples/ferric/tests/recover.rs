@@ -176,3 +176,23 @@ fn a_site_without_state_files_has_its_names_and_cartridges_again() {
     assert!(matches!(place(&site, "A01L8"), Where::Element { .. }));
     assert_eq!(place(&site, "D01L8"), Where::Shelf("vault".into()));
 }
+
+/// An empty directory, or one with other things, is no lost site.
+#[test]
+fn a_directory_without_a_site_has_nothing_to_recover() {
+    let dir = tempdir().unwrap();
+    fs::write(dir.path().join("c.toml"), CONFIG).unwrap();
+    let data = dir.path().join("d");
+    fs::create_dir(&data).unwrap();
+    let said = (1, "ferric: nothing to recover in DIR: it has no cartridges and no state\n".to_owned());
+    for options in [&[][..], &["--dry-run"], &["--yes"]] {
+        assert_eq!(recover(&dir, options), said);
+        assert_eq!(fs::read_dir(&data).unwrap().count(), 0);
+    }
+    fs::write(data.join("notes.txt"), "x").unwrap();
+    fs::create_dir(data.join("cartridges")).unwrap();
+    assert_eq!(recover(&dir, &["--yes"]), said);
+    // A damaged state is not nothing.
+    fs::write(data.join("state.1"), "x").unwrap();
+    assert!(recover(&dir, &["--dry-run"]).1.contains("state.1"));
+}

@@ -86,6 +86,12 @@ impl Files {
         Ok(bytes.map_or_else(|| Err("is missing".into()), |bytes| Identities::decode(&bytes)))
     }
 
+    /// Whether one of the files of a state exists, whole or damaged.
+    pub(super) fn any(&mut self) -> Result<bool, StateError> {
+        let names = self.folder.list().map_err(self.io(""))?;
+        Ok(names.iter().any(|name| ALL.contains(&name.as_str()) || name == UPGRADED))
+    }
+
     /// The database of before, if there is one.
     pub(super) fn database(&mut self, lenient: bool) -> Result<Option<Values>, StateError> {
         upgrade::read(self.folder.as_mut(), &self.place, lenient)

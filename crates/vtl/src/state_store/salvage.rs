@@ -80,6 +80,14 @@ impl Salvage {
         Ok(read)
     }
 
+    /// Whether the folder has a file of a state, whole or damaged.
+    ///
+    /// # Errors
+    /// The storage failed.
+    pub(crate) fn has_state(&mut self) -> Result<bool, StateError> {
+        self.files.any()
+    }
+
     fn read_database(&mut self) -> Result<(), StateError> {
         match self.files.database(true) {
             Ok(Some(values)) => {
