@@ -148,6 +148,16 @@ impl Drive {
         }
     }
 
+    /// The sense data that commands get because the cartridge in the drive cannot be used, if so. A cleaning cartridge is one
+    /// of these: 2/30/03.
+    #[must_use]
+    pub const fn refusal(&self) -> Option<&Sense> {
+        match &self.state.load {
+            Load::Unusable(_, sense) => Some(sense),
+            _ => None,
+        }
+    }
+
     /// A robot or a person puts a cartridge in: it is threaded, and every nexus hears 28/00.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use crate::events::Event;
 use crate::inventory::Entry;
-use crate::library::value_of;
+use crate::library::{LibraryError, value_of};
 use crate::locks::lock;
 use crate::shared::Shared;
 use crate::site::Site;
@@ -22,32 +22,37 @@ struct Fault {
 
 /// The cartridges that cannot be used, by barcode.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Mutex<BTreeMap<Barcode, Fault>>);
+pub(crate) struct Faults {
+    known: Mutex<BTreeMap<Barcode, Fault>>,
+    /// Cartridges in which a drive found damage, or which it could not unload in order: whether they can be used is to be
+    /// probed.
+    suspects: Mutex<BTreeSet<Barcode>>,
+}
 
 impl Faults {
     /// Why a cartridge cannot be used, if so.
     pub(crate) fn reason(&self, barcode: &Barcode) -> Option<String> {
-        lock(&self.0).get(barcode).map(|fault| fault.reason.clone())
+        lock(&self.known).get(barcode).map(|fault| fault.reason.clone())
     }
 
     fn barcodes(&self) -> BTreeSet<Barcode> {
-        lock(&self.0).keys().cloned().collect()
+        lock(&self.known).keys().cloned().collect()
     }
 
     /// The fingerprint of a cartridge's files when a drive refused it, if one did.
     fn refused_at(&self, barcode: &Barcode) -> Option<u64> {
-        lock(&self.0).get(barcode).and_then(|fault| fault.refused_at)
+        lock(&self.known).get(barcode).and_then(|fault| fault.refused_at)
     }
 
     /// Whether that is new.
     fn insert(&self, barcode: &Barcode, reason: &str, refused_at: Option<u64>) -> bool {
         let fault = Fault { reason: reason.into(), refused_at };
-        lock(&self.0).insert(barcode.clone(), fault).is_none_or(|known| known.reason != reason)
+        lock(&self.known).insert(barcode.clone(), fault).is_none_or(|known| known.reason != reason)
     }
 
     /// Forgets what was wrong with a cartridge; whether something was.
     pub(crate) fn remove(&self, barcode: &Barcode) -> bool {
-        lock(&self.0).remove(barcode).is_some()
+        lock(&self.known).remove(barcode).is_some()
     }
 }
 
@@ -81,6 +86,7 @@ impl Shared {
                 self.note_unusable(&barcode, &reason, self.store.fingerprint(&barcode));
             } else {
                 self.events.tell(Event::Damaged { barcode: barcode.to_string(), reason });
+                lock(&self.faults.suspects).insert(barcode);
             }
         }
     }
@@ -103,9 +109,32 @@ impl Site {
                 self.shared.note_usable(&barcode);
             }
         }
+        self.probe_suspects();
         let unusable = self.shared.faults.barcodes();
         for library in self.libraries() {
             library.changer(|changer| changer.library_mut().set_unusable(unusable.clone()));
+        }
+    }
+
+    /// Probes cartridges in which a drive found damage, once they are in no drive.
+    fn probe_suspects(&self) {
+        let suspects = std::mem::take(&mut *lock(&self.shared.faults.suspects));
+        for barcode in suspects {
+            match self.hold_as(
+                &barcode,
+                |shared, barcode, entry| Ok(value_of(shared, barcode, entry)),
+                Cartridge::probe,
+            ) {
+                Err(LibraryError::Cartridge { source, .. } | LibraryError::Store(source)) => {
+                    tracing::warn!(%barcode, error = %source, "cartridge cannot be used");
+                    self.shared.note_unusable(&barcode, &source.to_string(), None);
+                }
+                // It is in a drive, or being moved.
+                Err(LibraryError::Door(_)) => {
+                    lock(&self.shared.faults.suspects).insert(barcode);
+                }
+                Ok(()) | Err(_) => {}
+            }
         }
     }
 

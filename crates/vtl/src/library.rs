@@ -38,9 +38,17 @@ pub enum LibraryError {
     /// What must not be lost.
     #[error(transparent)]
     State(#[from] StateError),
-    /// A cartridge.
+    /// A cartridge, and what is wrong with its files.
+    #[error("cartridge {barcode}: {source}")]
+    Cartridge {
+        /// Its barcode.
+        barcode: String,
+        /// What is wrong with it.
+        source: StoreError,
+    },
+    /// The directories of cartridges, or a cartridge that the error names.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
     /// The configuration does not fit what the data directory holds.
     #[error(transparent)]
     Shape(#[from] ConfigError),
@@ -59,6 +67,17 @@ pub enum LibraryError {
     /// There is no such library, drive, element or cartridge.
     #[error("{0}")]
     Unknown(String),
+}
+
+impl LibraryError {
+    /// Names the cartridge whose files are concerned, for errors that name only the file.
+    pub(crate) fn of(barcode: &Barcode) -> impl Fn(StoreError) -> Self + use<> {
+        let barcode = barcode.to_string();
+        move |source| match source {
+            StoreError::Cartridge { .. } => Self::Store(source),
+            source => Self::Cartridge { barcode: barcode.clone(), source },
+        }
+    }
 }
 
 impl From<TakeOverError> for LibraryError {

@@ -1,18 +1,18 @@
 //! The life of cartridges: made for their pools, carried by policy, protected, retained, thrown away.
 
-use crate::clock;
+use crate::clock::{self, day};
 use crate::config::{CartridgeSetup, PoolSetup, When};
 use crate::control::{CartridgeStatus, PoolStatus};
 use crate::inventory::{self, Entry, Where};
-use crate::library::{Library, LibraryError, cartridge, check_mounted};
+use crate::library::{Library, LibraryError, cartridge, check_mounted, value_of};
 use crate::shared::Shared;
 use crate::site::Site;
 use crate::state_store::Change;
 use smc::element::{Address, ElementType};
 use std::sync::Arc;
-use tape_store::cartridge::{Barcode, Cartridge};
+use tape_store::cartridge::{Barcode, Cartridge, Kind};
 use tape_store::error::StoreError;
-use tape_store::mam::{AttrId, Flags};
+use tape_store::mam::{AttrId, Flags, Mam};
 
 /// Cartridges that are made at one time.
 const MOST: usize = 10_000;
@@ -20,12 +20,6 @@ const MOST: usize = 10_000;
 /// Seconds since 1970.
 fn today() -> u64 {
     clock::now().wall.0 / 1000
-}
-
-/// The day of a time in seconds since 1970.
-fn day(seconds: u64) -> String {
-    let time = i64::try_from(seconds).ok().and_then(|seconds| time::OffsetDateTime::from_unix_timestamp(seconds).ok());
-    time.map_or_else(|| format!("{seconds} seconds after 1970"), |time| time.date().to_string())
 }
 
 impl Site {
@@ -107,8 +101,8 @@ impl Site {
     /// Whether the memory of a cartridge is undamaged, its write-protect tab is clear, and it is of the kind that its label
     /// names: data, if nothing else.
     fn is_writable(&self, barcode: &Barcode, entry: &Entry) -> bool {
-        let memory = cartridge(&self.shared, barcode, entry).and_then(|mut cartridge| Ok(cartridge.mam()?));
-        memory.is_ok_and(|mam| !mam.flags().contains(Flags::WRITE_PROTECTED) && mam.kind() == barcode.kind())
+        let memory = cartridge(&self.shared, barcode, entry).ok().and_then(|mut cartridge| cartridge.mam().ok());
+        memory.is_some_and(|mam| !mam.flags().contains(Flags::WRITE_PROTECTED) && mam.kind() == barcode.kind())
     }
 
     /// Looks whether a cartridge is blank, and keeps in mind what it saw.
@@ -162,7 +156,7 @@ impl Site {
                 Ok(false) => {}
                 Ok(true) => continue,
                 Err(_) if matches!(self.shared.store.is_occupied(&barcode), Ok(true)) => continue,
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(LibraryError::of(&barcode)(error)),
             }
             let (media, kind) =
                 barcode.media().ok_or_else(|| LibraryError::Unknown(format!("{barcode} is of no generation")))?;
@@ -207,11 +201,12 @@ impl Site {
         if self.entry(barcode).is_ok() {
             return Ok(());
         }
-        if !self.shared.store.exists(barcode)? {
+        let failed = LibraryError::of(barcode);
+        if !self.shared.store.exists(barcode).map_err(&failed)? {
             return Err(LibraryError::Inventory(format!("the files of cartridge {barcode} are missing")));
         }
-        let found = self.shared.store.find(barcode)?;
-        let blank = self.shared.store.is_blank(barcode)?;
+        let found = self.shared.store.find(barcode).map_err(&failed)?;
+        let blank = self.shared.store.is_blank(barcode).map_err(failed)?;
         self.shared.enter(barcode, Entry { blank, ..Entry::found(Where::Shelf(shelf.into()), &found) })
     }
 
@@ -252,7 +247,14 @@ impl Site {
             let place = self.place_name(&entry.place);
             return Err(LibraryError::Door(format!("{barcode} is in {place}; export it first")));
         }
-        let until = cartridge(&self.shared, barcode, &entry)?.mam()?.number(AttrId::RETAINED_UNTIL);
+        let memory = value_of(&self.shared, barcode, &entry).mam().map_err(|error| {
+            let error = LibraryError::of(barcode)(error);
+            LibraryError::Door(format!(
+                "{error}; whether it is retained is unknown, so it is not deleted; take it out of the inventory, with its \
+                 files as they are: ferric cartridge {barcode} --forget"
+            ))
+        })?;
+        let until = memory.number(AttrId::RETAINED_UNTIL);
         if until > today() {
             return Err(LibraryError::Door(format!("{barcode} is retained until {}", day(until))));
         }
@@ -368,10 +370,11 @@ impl Site {
             Where::Shelf(_) => None,
             Where::Element { library, .. } => self.library(library),
         };
-        let Some(library) = library else { return Ok(call(&mut other)?) };
+        let failed = LibraryError::of(barcode);
+        let Some(library) = library else { return call(&mut other).map_err(failed) };
         let drives = library.layout().drives;
         library.changer(|changer| match changer.library().place_of(barcode) {
-            Some(place) if drives.index(place.address).is_none() => Ok(call(&mut other)?),
+            Some(place) if drives.index(place.address).is_none() => call(&mut other).map_err(failed),
             Some(place) => {
                 let drive = library.element_name(place.address);
                 Err(LibraryError::Door(format!("{barcode} is in {drive}; unload it first")))
@@ -387,26 +390,40 @@ impl Site {
         let status = |(name, entry): (String, Entry)| {
             let barcode = Barcode::new(&name)?;
             // Where the memory is damaged, its copy counts, and drives write-protect the cartridge.
-            let read = cartridge(&self.shared, &barcode, &entry).and_then(|mut found| Ok(found.mam_or_rebuilt()?));
-            let (mam, damage) = read.map_or((None, None), |(mam, damage)| (Some(mam), damage));
+            let (mam, damage, unreadable) = match value_of(&self.shared, &barcode, &entry).mam_or_rebuilt() {
+                Ok((mam, damage)) => (Some(mam), damage, None),
+                Err(StoreError::InUse) => (None, None, None),
+                Err(error) => (None, None, Some(error.to_string())),
+            };
+            let kind = mam.as_ref().map(Mam::kind).or_else(|| entry.media(&barcode).map(|(_, kind)| kind));
+            let is_cleaning = kind == Some(Kind::Cleaning);
+            let number = |id| mam.as_ref().map_or(0, |mam| mam.number(id));
             let until = mam.as_ref().map_or(0, |mam| mam.number(AttrId::RETAINED_UNTIL));
-            let element = match &entry.place {
+            let library = match &entry.place {
                 Where::Shelf(_) => None,
                 Where::Element { library, address, .. } => {
-                    self.library(library).map(|library| library.element_name(Address(*address)))
+                    self.library(library).map(|library| (library, Address(*address)))
                 }
             };
+            let label = library.as_ref().and_then(|(library, address)| {
+                library.changer(|changer| changer.content(*address)).and_then(|content| content.label)
+            });
+            let element = library.map(|(library, address)| library.element_name(address));
             Some(CartridgeStatus {
                 element,
                 place: entry.place,
                 size: entry.size,
-                blank: entry.blank,
+                kind: kind.map(|kind| kind.name().into()),
+                label,
+                cleanings_left: (is_cleaning && mam.is_some())
+                    .then(|| number(AttrId::MEDIUM_TYPE_INFORMATION).saturating_sub(number(AttrId::LOAD_COUNT))),
+                blank: entry.blank.filter(|_| !is_cleaning),
                 pool: pools.iter().find(|pool| pool.pattern.number(&name).is_some()).map(|pool| pool.name.clone()),
                 write_protected: damage.is_some()
                     || mam.as_ref().is_some_and(|mam| mam.flags().contains(Flags::WRITE_PROTECTED)),
                 retained_until: (until > today()).then_some(until),
-                unusable: self.shared.faults.reason(&barcode),
-                loads: mam.as_ref().map_or(0, |mam| mam.number(AttrId::LOAD_COUNT)),
+                unusable: self.shared.faults.reason(&barcode).or(unreadable),
+                loads: number(AttrId::LOAD_COUNT),
                 cartridge: name,
             })
         };

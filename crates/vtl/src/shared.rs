@@ -85,10 +85,10 @@ impl Shared {
         lock(&self.inventory)
     }
 
-    /// The barcode of a known cartridge that a text was probably meant for: the same in another case, or the only one that
-    /// begins so.
+    /// The barcode of a known cartridge that a text was probably meant for: the same in another case or without blanks, or the
+    /// only one that begins so.
     pub(crate) fn similar(&self, text: &str) -> Option<String> {
-        let inventory = self.inventory();
+        let (inventory, text) = (self.inventory(), text.trim());
         if let Some(same) = inventory.keys().find(|name| name.eq_ignore_ascii_case(text)) {
             return Some(same.clone());
         }

@@ -97,10 +97,10 @@ impl Standalone {
     pub fn load(&self, barcode: &Barcode, returns: bool) -> Result<(), LibraryError> {
         self.still_open()?;
         let store = &self.shared.store;
-        if !store.exists(barcode)? {
+        if !store.exists(barcode).map_err(LibraryError::of(barcode))? {
             return Err(LibraryError::Unknown(format!("the files of cartridge {barcode} are missing")));
         }
-        let cartridge = store.find(barcode)?;
+        let cartridge = store.find(barcode).map_err(LibraryError::of(barcode))?;
         let mut change = Change::default();
         if returns {
             change.set(LOADED, &barcode.as_str())?;

@@ -18,6 +18,7 @@ use scsi_core::status::Status;
 use scsi_core::target::{Event, LogicalUnit, Request};
 use smc::bay::BayStatus;
 use smc::changer::Changer;
+use ssc::alert::Alert;
 use ssc::drive::{Drive, Threaded};
 use ssc::timing::{Delays, Motion};
 use std::any::Any;
@@ -184,6 +185,13 @@ struct Work {
     stopping: bool,
 }
 
+/// What a drive has made of the cartridge in it.
+#[derive(Default)]
+struct MediumStatus {
+    threaded: bool,
+    refused: Option<String>,
+}
+
 /// A logical unit and its owner.
 pub struct Unit {
     owner: Owner,
@@ -192,6 +200,7 @@ pub struct Unit {
     work: Mutex<Work>,
     wake: Condvar,
     bay: Mutex<BayStatus>,
+    medium: Mutex<MediumStatus>,
     /// TapeAlert flags after the last command, as [`Alerts::bits`].
     alerts: AtomicU64,
     /// A host prevents removal from the changer.
@@ -240,6 +249,7 @@ impl Unit {
             work: Mutex::default(),
             wake: Condvar::new(),
             bay: Mutex::default(),
+            medium: Mutex::default(),
             alerts: AtomicU64::new(0),
             locked: AtomicBool::new(false),
             delays: Mutex::default(),
@@ -535,6 +545,30 @@ impl Unit {
         lock(&self.bay).clone()
     }
 
+    /// Why a drive cannot use the cartridge in it, if so. A cleaning cartridge is not refused until it has no use left.
+    pub(crate) fn refused(&self) -> Option<String> {
+        lock(&self.medium).refused.clone()
+    }
+
+    /// Whether a tape is threaded.
+    pub(crate) fn is_threaded(&self) -> bool {
+        lock(&self.medium).threaded
+    }
+
+    fn medium_status(&self, drive: &Drive) -> MediumStatus {
+        let Some((cartridge, threaded)) = drive.loaded() else { return MediumStatus::default() };
+        let refused = drive.refusal().and_then(|sense| match sense.asc {
+            Asc::CLEANING_CARTRIDGE_INSTALLED if !drive.alerts().is_set(Alert::EXPIRED_CLEANING_MEDIA.0) => None,
+            Asc::CLEANING_CARTRIDGE_INSTALLED => Some("the cleaning cartridge has no uses left".into()),
+            Asc::INCOMPATIBLE_MEDIUM_INSTALLED => {
+                let (medium, drive) = (cartridge.media().name, &self.identity.model.product);
+                Some(format!("incompatible medium: {drive} does not take {medium} {}", cartridge.kind().name()))
+            }
+            asc => self.shared.faults.reason(cartridge.barcode()).or_else(|| asc.name().map(str::to_lowercase)),
+        });
+        MediumStatus { threaded: threaded == Threaded::Yes, refused }
+    }
+
     /// TapeAlert flags after the last command. Does not wait for the command that is running.
     #[must_use]
     pub fn alerts(&self) -> Alerts {
@@ -557,7 +591,9 @@ impl Unit {
             kind: cartridge.kind(),
             accessible: threaded == Threaded::Ejected,
         });
+        let medium = self.medium_status(drive);
         *lock(&self.bay) = status;
+        *lock(&self.medium) = medium;
     }
 
     fn run(&self, mut device: MutexGuard<'_, Device>, mut job: Job) -> Finished {

@@ -331,3 +331,96 @@ fn files_removed_under_a_drive() {
             if barcode == "V00001L8" && reason.starts_with("not unloaded cleanly: "))));
     }
 }
+
+/// What an operator sees of a cartridge whose files were removed while a drive had it.
+#[test]
+fn files_removed_under_a_drive_are_a_fault_of_the_cartridge() {
+    for name in ["data.0", ""] {
+        let dir = tempfile::tempdir().unwrap();
+        let site = open(dir.path());
+        let host = host(&site);
+        movement(&host, 1000, 500);
+        host.settle();
+        assert_eq!(write(&host, &[0x0a, 0, 0, 0, 5, 0], b"block"), None);
+        assert_eq!(write(&host, &[0x10, 0, 0, 0, 1, 0], b""), None);
+        match name {
+            "" => fs::remove_dir_all(dir.path().join("cartridges/V00001L8")).unwrap(),
+            name => fs::remove_file(dir.path().join("cartridges/V00001L8").join(name)).unwrap(),
+        }
+        movement(&host, 500, 1000);
+        site.tidy().unwrap();
+        let reason = site.cartridges()[0].unusable.clone();
+        assert!(reason.is_some(), "{name:?}");
+        assert_eq!(site.status().libraries[0].slots[0].unusable, reason, "{name:?}");
+        assert_eq!(slot(&host, 1000), (0x0d, 0x30, 0x00, "V00001L8".into()), "{name:?}");
+    }
+    // Not loaded at all: seen when somebody looks.
+    let dir = tempfile::tempdir().unwrap();
+    let site = open(dir.path());
+    fs::remove_dir_all(dir.path().join("cartridges/V00002L8")).unwrap();
+    assert_eq!(site.cartridges()[1].unusable.as_deref(), Some("cartridge V00002L8: its files are missing"));
+}
+
+/// Every operation on a cartridge whose files are bad names the cartridge and the file.
+#[test]
+fn errors_of_operations_name_the_cartridge_and_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let site = open(dir.path());
+    let folder = dir.path().join("cartridges/V00001L8");
+    site.control(&Request::Door { library: None, door: vtl::control::Door::Access, open: true }).unwrap();
+    let memory = folder.join("ferric.mam");
+    fs::remove_file(&memory).unwrap();
+    fs::create_dir(&memory).unwrap();
+    let cartridge = || "V00001L8".to_owned();
+    for request in [
+        Request::Protect { cartridge: cartridge(), on: true },
+        Request::Retain { cartridge: cartridge(), until: 4_102_444_800 },
+    ] {
+        let error = site.control(&request).unwrap_err().to_string();
+        assert_eq!(error, "cartridge V00001L8: reading ferric.mam failed: Is a directory (os error 21)");
+    }
+    site.control(&Request::Export { library: None, from: cartridge() }).unwrap();
+    let error = site.control(&Request::Delete { cartridge: cartridge() }).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "cartridge V00001L8: reading ferric.mam failed: Is a directory (os error 21); whether it is retained is unknown, so it \
+         is not deleted; take it out of the inventory, with its files as they are: ferric cartridge V00001L8 --forget"
+    );
+    fs::remove_dir_all(&folder).unwrap();
+    fs::create_dir(&folder).unwrap();
+    let error = site.control(&Request::Delete { cartridge: cartridge() }).unwrap_err().to_string();
+    assert!(error.ends_with("ferric cartridge V00001L8 --forget"), "{error}");
+    site.control(&Request::Forget { cartridge: cartridge() }).unwrap();
+}
+
+/// The move is done, and the answer says that the drive cannot use what it got.
+#[test]
+fn a_load_that_the_drive_refuses_says_so() {
+    const MIXED: &str = "[[library]]\nslots = 4\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n\
+        [[library.cartridges]]\npattern = \"V#####L8\"\nsize = \"64MB\"\n\
+        [[library.cartridges]]\npattern = \"A#####L5\"\nsize = \"64MB\"\n\
+        [[library.cartridges]]\npattern = \"CLN001L8\"\n";
+    let dir = tempfile::tempdir().unwrap();
+    let site = Site::open(dir.path(), &config(MIXED)).unwrap();
+    let names = site.inventory().into_keys().collect::<Vec<_>>();
+    fs::remove_file(
+        dir.path().join("cartridges").join(names.iter().find(|name| name.starts_with('V')).unwrap()).join("ferric.mam"),
+    )
+    .unwrap();
+    let refused = |name: &str| {
+        let cartridge = names.iter().find(|known| known.starts_with(name)).unwrap().clone();
+        let answer = site.control(&Request::Load { library: None, cartridge, drive: None }).unwrap();
+        let drive = site.status().libraries[0].drives[0].clone();
+        site.control(&Request::Unload { library: None, drive: "drive1".into() }).unwrap();
+        (answer["refused"].as_str().map(str::to_owned), drive.refused, drive.threaded)
+    };
+    let incompatible = Some("incompatible medium: ULT3580-TD8 does not take LTO-5 data".to_owned());
+    assert_eq!(refused("A"), (incompatible.clone(), incompatible, false));
+    let (answer, status, threaded) = refused("V");
+    assert!(answer.as_deref().is_some_and(|reason| reason.starts_with("ferric.mam and mam are missing")), "{answer:?}");
+    assert_eq!((status, threaded), (answer, false));
+    assert_eq!(refused("CLN"), (None, None, false));
+    let status = site.cartridges();
+    let cleaning = status.iter().find(|cartridge| cartridge.cartridge == "CLN001L8").unwrap();
+    assert_eq!((cleaning.kind.as_deref(), cleaning.cleanings_left, cleaning.blank), (Some("cleaning"), Some(49), None));
+}

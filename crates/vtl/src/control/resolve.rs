@@ -114,7 +114,7 @@ impl Library {
     fn no_such(&self, text: &str) -> LibraryError {
         let name = self.name();
         let known = self.shared().inventory().contains_key(text);
-        let lower = text.to_ascii_lowercase();
+        let lower = text.to_ascii_lowercase().replace(' ', "");
         let element = self.by_word(&lower).and_then(Result::ok).map(|_| lower);
         unknown(match element.or_else(|| self.shared().similar(text)) {
             _ if known => format!("{text} is not in library {name:?}"),
@@ -200,7 +200,7 @@ impl Site {
         let names = || libraries.iter().map(|library| format!("{:?}", library.name())).collect::<Vec<_>>().join(", ");
         match (name, libraries.as_slice()) {
             (Some(name), _) => self.library(name).ok_or_else(|| {
-                let similar = libraries.iter().find(|library| library.name().eq_ignore_ascii_case(name));
+                let similar = libraries.iter().find(|library| library.name().eq_ignore_ascii_case(name.trim()));
                 unknown(match similar {
                     Some(similar) => format!("there is no library {name:?}; did you mean {:?}?", similar.name()),
                     None => format!("there is no library {name:?}; the site has {}", names()),

@@ -32,12 +32,22 @@ impl Library {
                 let moved = changer.move_medium(from, to, clock::now());
                 moved.map_err(|why| self.refusal(changer, why, Some(from), Some(to)))?;
                 let names = [from, to].map(|address| self.element_name(address));
-                Ok(json!({
+                let mut done = json!({
                     "cartridge": barcode.as_str(), "library": self.name(),
                     "from": from, "from_element": names[0], "to": to, "to_element": names[1],
-                }))
+                });
+                if let Some(reason) = self.refused_by_drive(to) {
+                    done["refused"] = reason.into();
+                }
+                Ok(done)
             }))
         })?
+    }
+
+    /// Why the drive at an element cannot use the cartridge in it, if so.
+    fn refused_by_drive(&self, address: Address) -> Option<String> {
+        let index = self.layout().drives.index(address)?;
+        self.drives().get(index)?.refused()
     }
 
     /// The cartridge in an element.
@@ -164,7 +174,7 @@ impl Site {
 
     /// Puts a cartridge on the shelf that the site does not know, but whose files exist.
     fn take_over_files(&self, barcode: &Barcode, shelf: &str) -> Result<(), LibraryError> {
-        if !self.shared.store.exists(barcode)? {
+        if !self.shared.store.exists(barcode).map_err(LibraryError::of(barcode))? {
             return Err(LibraryError::Unknown(match self.shared.similar(barcode.as_str()) {
                 Some(similar) => format!("there is no cartridge {barcode}; did you mean {similar}?"),
                 None => format!("there is no cartridge {barcode}; ferric cartridge lists those there are"),

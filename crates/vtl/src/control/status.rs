@@ -70,6 +70,12 @@ pub struct DriveStatus {
     pub online: bool,
     /// Its cartridge waits to be taken.
     pub ejected: bool,
+    /// Why it cannot use the cartridge in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+    /// A tape is threaded: hosts can read it.
+    #[serde(default)]
+    pub threaded: bool,
     /// Names of the TapeAlert flags that are raised.
     #[serde(default)]
     pub alerts: Vec<String>,
@@ -114,7 +120,16 @@ pub struct CartridgeStatus {
     pub element: Option<String>,
     /// Bytes it holds.
     pub size: u64,
-    /// Nothing is written on it; unknown since it was last in a drive.
+    /// What it is for: `data`, `worm`, `null`, `cleaning`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// What is wrong with its barcode label, if it is in a library.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<Label>,
+    /// Number of cleanings that a cleaning cartridge is still good for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cleanings_left: Option<u64>,
+    /// Nothing is written on it; unknown since it was last in a drive. Not given for a cleaning cartridge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blank: Option<bool>,
     /// The pool that its label is of.
@@ -188,6 +203,8 @@ impl Library {
             let drive = |(element, (lun, unit)): (ElementStatus, (Option<usize>, Arc<Unit>))| DriveStatus {
                 online: !condition.drives_offline.contains(&Address(element.address)),
                 ejected: unit.bay_status().accessible,
+                refused: unit.refused(),
+                threaded: unit.is_threaded(),
                 alerts: super::alerts::names(&unit, true),
                 element,
                 model: unit.identity().model.product.clone(),

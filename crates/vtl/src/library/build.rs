@@ -333,7 +333,7 @@ pub(crate) fn check_mounted(shared: &Shared, inventory: &Inventory) -> Result<()
     if known == 0 {
         return Ok(());
     }
-    if !shared.store.list()?.is_empty() {
+    if !shared.store.list().map_err(LibraryError::Store)?.is_empty() {
         let unmounted = shared.unmounted_directories(inventory)?;
         let Some((path, count)) = unmounted.into_iter().find(|(path, _)| shared.directories.first() == Some(path))
         else {
@@ -393,8 +393,9 @@ fn make_listed(
 
 /// Creates the files of a cartridge, if they do not exist. Whether it is blank; nothing if that is not known.
 pub(crate) fn make(shared: &Shared, setup: &CartridgeSetup, made: i64) -> Result<Option<bool>, LibraryError> {
-    if shared.store.exists(&setup.barcode)? {
-        return Ok(shared.store.is_blank(&setup.barcode)?);
+    let failed = LibraryError::of(&setup.barcode);
+    if shared.store.exists(&setup.barcode).map_err(&failed)? {
+        return shared.store.is_blank(&setup.barcode).map_err(failed);
     }
     let serial = match setup.level {
         Level::Ferric => random_hex(5)?.to_uppercase(),
@@ -402,7 +403,7 @@ pub(crate) fn make(shared: &Shared, setup: &CartridgeSetup, made: i64) -> Result
     };
     let CartridgeSetup { media, kind, size: capacity, level, .. } = *setup;
     let new = NewCartridge { media, kind, serial: &serial, made, capacity, level };
-    shared.store.create(&setup.barcode, &new)?;
+    shared.store.create(&setup.barcode, &new).map_err(failed)?;
     Ok(Some(true))
 }
 
@@ -410,7 +411,7 @@ pub(crate) fn make(shared: &Shared, setup: &CartridgeSetup, made: i64) -> Result
 pub(crate) fn cartridge(shared: &Shared, barcode: &Barcode, entry: &Entry) -> Result<Cartridge, LibraryError> {
     let unknown = || LibraryError::Inventory(format!("cartridge {barcode} is of no known generation"));
     let (media, kind) = entry.media(barcode).ok_or_else(unknown)?;
-    if !shared.store.exists(barcode)? {
+    if !shared.store.exists(barcode).map_err(LibraryError::of(barcode))? {
         return Err(LibraryError::Inventory(format!("the files of cartridge {barcode} are missing")));
     }
     Ok(shared.store.cartridge(barcode, media, kind, entry.size))

@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use crate::output::{count, line};
 use smc::element::{Label, Trouble};
+use vtl::clock::day;
 use vtl::control::{AlertStatus, CartridgeStatus, DriveStatus, ElementStatus, LibraryStatus, PoolStatus, SiteStatus};
 use vtl::inventory::Where;
 
@@ -54,12 +55,16 @@ fn title(library: &LibraryStatus) -> String {
 }
 
 fn about(drive: &DriveStatus) -> String {
-    let state = match (&drive.element.cartridge, drive.online, drive.ejected) {
-        (_, false, _) => "off line",
-        (None, ..) => "empty",
-        (Some(_), ..) if drive.element.unusable.is_some() => "cartridge cannot be used",
-        (Some(_), _, true) => "ejected",
-        (Some(_), _, false) => "loaded",
+    let why = drive.refused.as_ref().or(drive.element.unusable.as_ref());
+    let is_cleaning = drive.element.kind.as_deref() == Some("cleaning");
+    let state = match (&drive.element.cartridge, drive.online, why) {
+        (_, false, _) => "off line".into(),
+        (None, ..) => "empty".into(),
+        (Some(_), _, Some(why)) => format!("cannot use the cartridge: {why}"),
+        (Some(_), ..) if is_cleaning => "cleaning cartridge".to_owned(),
+        (Some(_), ..) if drive.ejected => "ejected".into(),
+        (Some(_), ..) if !drive.threaded => "not threaded".into(),
+        (Some(_), ..) => "loaded".into(),
     };
     format!("{}  {}  LUN {}  {state}", drive.model, drive.serial, drive.lun)
 }
@@ -80,14 +85,11 @@ const fn label(label: Label) -> &'static str {
 
 /// What is in an element: a label, marked where something is wrong with it or the element.
 fn cell(element: &ElementStatus) -> String {
-    let mark = match (element.trouble, element.label) {
-        (None, None) if element.unusable.is_some() => "!",
-        (Some(Trouble::Disabled), _) => "x",
-        (Some(Trouble::Blocked), _) => "!",
-        (None, Some(Label::Missing | Label::Unreadable)) => "?",
-        (None, None) => " ",
-    };
-    format!("{:<10}{mark}", element.cartridge.as_deref().unwrap_or("."))
+    let mut marks = String::new();
+    marks.extend((element.trouble == Some(Trouble::Disabled)).then_some('x'));
+    marks.extend((element.trouble == Some(Trouble::Blocked) || element.unusable.is_some()).then_some('!'));
+    marks.extend(element.label.map(|_| '?'));
+    format!("{:<10}{marks:<1}", element.cartridge.as_deref().unwrap_or("."))
 }
 
 fn rows(name: &str, elements: &[ElementStatus]) -> Result<(), Failure> {
@@ -134,7 +136,10 @@ pub(super) fn slots(status: &SiteStatus) -> Result<(), Failure> {
         for (kind, elements) in [("slot", &library.slots), ("io", &library.ports)] {
             for element in elements {
                 let state = [element.trouble.map(trouble), element.label.map(label)].into_iter().flatten();
-                let state: String = state.map(|state| format!("  {state}")).collect();
+                let mut state: String = state.map(|state| format!("  {state}")).collect();
+                if let Some(reason) = &element.unusable {
+                    state += &format!("  cannot be used: {reason}");
+                }
                 let (number, address) = (element.number, element.address);
                 let text = format!("{}  {kind}{number}  {address}  {}{state}", library.name, cell(element));
                 line(text.trim_end())?;
@@ -165,22 +170,21 @@ pub(super) fn cartridges(cartridges: &[CartridgeStatus]) -> Result<(), Failure> 
             },
             Where::Shelf(shelf) => format!("shelf {shelf}"),
         };
-        let mut words = vec![format!("{:<10}", cartridge.cartridge), crate::output::size(cartridge.size), place];
+        let what = match cartridge.cleanings_left {
+            Some(left) => format!("cleaning cartridge, {} left", count(left, "use")),
+            None if cartridge.kind.as_deref() == Some("cleaning") => "cleaning cartridge".into(),
+            None => crate::output::size(cartridge.size),
+        };
+        let mut words = vec![format!("{:<10}", cartridge.cartridge), what, place];
         words.extend(cartridge.pool.as_ref().map(|pool| format!("pool {pool}")));
         words.extend(cartridge.blank.filter(|blank| *blank && cartridge.unusable.is_none()).map(|_| "blank".into()));
-        words.extend(cartridge.cartridge.starts_with("CLN").then(|| format!("cleaned {} times", cartridge.loads)));
+        words.extend(cartridge.label.map(|state| label(state).into()));
         words.extend(cartridge.unusable.as_ref().map(|reason| format!("cannot be used: {reason}")));
         words.extend(cartridge.write_protected.then(|| "write-protected".into()));
         words.extend(cartridge.retained_until.map(|until| format!("retained until {}", day(until))));
         line(words.join("  "))?;
     }
     Ok(())
-}
-
-/// A time in seconds since 1970 as a day.
-fn day(seconds: u64) -> String {
-    let time = i64::try_from(seconds).ok().and_then(|seconds| time::OffsetDateTime::from_unix_timestamp(seconds).ok());
-    time.map_or_else(|| seconds.to_string(), |time| time.date().to_string())
 }
 
 pub(super) fn alerts(alerts: &[AlertStatus]) -> Result<(), Failure> {

@@ -49,6 +49,8 @@ const NOWHERE: &[(&str, &str)] = &[
     ("7", r#"library "main" has no element 7"#),
     ("70000", r#"library "main" has no element 70000"#),
     ("Slot1", r#"library "main" has no "Slot1"; did you mean slot1?"#),
+    ("slot 1", r#"library "main" has no "slot 1"; did you mean slot1?"#),
+    ("A1L8 ", r#"library "main" has no "A1L8 "; did you mean A1L8?"#),
     ("DRIVE1", r#"library "main" has no "DRIVE1"; did you mean drive1?"#),
     ("a1l8", r#"library "main" has no "a1l8"; did you mean A1L8?"#),
     ("A1", r#"library "main" has no "A1"; did you mean A1L8?"#),
@@ -163,7 +165,7 @@ fn what_is_no_slot_is_refused() {
 #[test]
 fn moves_to_the_wrong_place_are_refused() {
     let site = two_libraries();
-    refused(&site, r#"{"do":"move","library":"main","from":"A1L8","to":"@"}"#, &NOWHERE[..12]);
+    refused(&site, r#"{"do":"move","library":"main","from":"A1L8","to":"@"}"#, &NOWHERE[..14]);
     refused(
         &site,
         r#"{"do":"move","library":"main","from":"A1L8","to":"@"}"#,
@@ -293,6 +295,7 @@ fn what_is_no_library_or_flag_is_refused() {
             &site,
             request,
             &[
+                ("main ", r#"there is no library "main "; did you mean "main"?"#),
                 ("Main", r#"there is no library "Main"; did you mean "main"?"#),
                 ("x", r#"there is no library "x"; the site has "main", "far""#),
             ],
