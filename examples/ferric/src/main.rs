@@ -4,6 +4,7 @@
 mod config;
 mod failure;
 mod migrate;
+mod number;
 mod output;
 mod recover;
 mod site;

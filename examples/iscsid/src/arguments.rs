@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) allow_core_dumps: bool,
     /// What to log: error, warn, info, debug or trace
-    #[arg(long, value_name = "LEVEL", default_value = "warn")]
+    #[arg(long, value_name = "LEVEL", default_value = "warn", value_parser = level)]
     pub(crate) log: tracing::Level,
 }
 
@@ -106,6 +106,11 @@ impl Arguments {
         }
         Ok(config)
     }
+}
+
+/// A log level.
+fn level(text: &str) -> Result<tracing::Level, String> {
+    text.parse().map_err(|_| "expected error, warn, info, debug or trace".into())
 }
 
 /// The number of an open file descriptor.

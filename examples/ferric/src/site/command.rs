@@ -1,5 +1,6 @@
 //! The commands, as people write them.
 
+use crate::number::number;
 use clap::{Args, Subcommand, ValueEnum};
 use time::{Date, Month};
 
@@ -102,7 +103,7 @@ pub(crate) struct Slot {
 #[derive(Args)]
 pub(crate) struct Alert {
     /// The flag, 1 to 64 [default: list those that are raised]
-    #[arg(value_parser = flag)]
+    #[arg(value_parser = number::<u8>("the number of a TapeAlert flag", 1..=64))]
     pub(super) flag: Option<u8>,
     /// Raise or lower it [default: show it]
     pub(super) state: Option<Flag>,
@@ -116,7 +117,7 @@ pub(crate) struct Pool {
     /// The pool [default: list all]
     pub(super) pool: Option<String>,
     /// Make this many blank cartridges
-    #[arg(long, value_name = "COUNT", requires = "pool", value_parser = cartridges)]
+    #[arg(long, value_name = "COUNT", requires = "pool", value_parser = number::<u16>("a number of cartridges", 1..=10_000))]
     pub(super) make: Option<u16>,
 }
 
@@ -133,7 +134,7 @@ pub(crate) struct Cartridge {
 #[group(id = "action", multiple = false, requires = "cartridge")]
 pub(crate) struct Action {
     /// Set or clear the write-protect tab
-    #[arg(long, value_name = "on|off", value_parser = clap::builder::BoolishValueParser::new(), hide_possible_values = true)]
+    #[arg(long, value_name = "on|off", value_parser = on_off)]
     pub(super) protect: Option<bool>,
     /// Retain the data on it until this day, YYYY-MM-DD; the day can be made later, not earlier
     #[arg(long, value_name = "DATE", value_parser = day)]
@@ -146,9 +147,18 @@ pub(crate) struct Action {
     pub(super) forget: bool,
 }
 
+/// Whether a switch is on.
+fn on_off(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "on" | "yes" | "true" | "1" => Ok(true),
+        "off" | "no" | "false" | "0" => Ok(false),
+        _ => Err("expected on or off".into()),
+    }
+}
+
 /// The beginning of a day, UTC, in seconds since 1970.
 fn day(text: &str) -> Result<u64, String> {
-    let wrong = || format!("{text:?} is no day such as 2030-01-31");
+    let wrong = || "expected a day such as 2030-01-31".to_owned();
     let mut parts = text.splitn(3, '-').map(|part| part.parse::<u16>().ok());
     let mut next = || parts.next().flatten().ok_or_else(wrong);
     let (year, month, day) = (next()?, next()?, next()?);
@@ -211,16 +221,4 @@ pub(crate) enum Failures {
 pub(crate) enum Flag {
     Raise,
     Lower,
-}
-
-/// The number of a TapeAlert flag.
-fn flag(text: &str) -> Result<u8, String> {
-    let flag = text.parse().ok().filter(|flag| (1..=64).contains(flag));
-    flag.ok_or_else(|| "expected the number of a TapeAlert flag, 1 to 64".into())
-}
-
-/// The number of cartridges to make at once.
-fn cartridges(text: &str) -> Result<u16, String> {
-    let count = text.parse().ok().filter(|count| (1..=10_000).contains(count));
-    count.ok_or_else(|| "expected a number of cartridges, 1 to 10000".into())
 }

@@ -2,6 +2,7 @@
 
 use super::{Found, check_partition};
 use crate::failure::Failure;
+use crate::number::number;
 use crate::output;
 use std::path::PathBuf;
 use tape_store::mam::{AttrId, AttrSpec, Flags, Format, Mam, Writer, spec};
@@ -16,7 +17,7 @@ pub(crate) struct Arguments {
     /// What it is to be: text, 0x and hexadecimal digits, or nothing to remove it; on or off for write-protect
     value: Option<String>,
     /// Partition, for attributes of which each has its own [default: 0; in the list: all]
-    #[arg(long)]
+    #[arg(long, value_parser = number::<u8>("the number of a partition", 0..=3))]
     partition: Option<u8>,
 }
 

@@ -3,6 +3,7 @@
 use super::key::{KeyFile, Reading};
 use super::{Found, check_partition, codec_name};
 use crate::failure::Failure;
+use crate::number::number;
 use crate::output;
 use serde::Serialize;
 use std::io::IoSliceMut;
@@ -18,16 +19,17 @@ pub(crate) struct Arguments {
     /// Folder of the cartridge
     path: PathBuf,
     /// Only this partition [default: all]
-    #[arg(long)]
+    #[arg(long, value_parser = number::<u8>("the number of a partition", 0..=3))]
     partition: Option<u8>,
     /// First object [default: 0]
-    #[arg(long)]
+    #[arg(long, value_parser = number::<u64>("the number of an object", 0..=u64::MAX))]
     object: Option<u64>,
     /// How many objects [default: all]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
     /// The bytes too, so many of each block [default with no number: 256]
-    #[arg(long, value_name = "BYTES", num_args = 0..=1, default_missing_value = "256")]
+    #[arg(long, value_name = "BYTES", num_args = 0..=1, default_missing_value = "256",
+        value_parser = number::<usize>("a number of bytes", 0..=u64::MAX))]
     data: Option<usize>,
     /// As JSON, one object a line
     #[arg(long)]

@@ -3,6 +3,7 @@
 use super::key::KeyFile;
 use super::{Found, check_partition, convert, parse_codec, path_text, usual_codec};
 use crate::failure::Failure;
+use crate::number::number;
 use crate::output;
 use clap::ValueEnum;
 use std::fs::{File, OpenOptions};
@@ -43,13 +44,13 @@ pub(crate) struct Import {
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// Partition to append to [default: 0]
-    #[arg(long)]
+    #[arg(long, value_parser = number::<u8>("the number of a partition", 0..=3))]
     partition: Option<u8>,
     /// Write over what is there from the beginning, instead of behind it
     #[arg(long)]
     overwrite: bool,
     /// Bytes of a block, of a plain stream [default: 10240]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=MAX_BLOCK as i64))]
+    #[arg(long, value_parser = number::<u32>("a number of bytes", 1..=MAX_BLOCK as u64))]
     block_size: Option<u32>,
     /// How blocks are compressed: none, zlib:1 to zlib:9, zstd:1 to zstd:19 [default: zstd:1, for mhvtl zlib:1]
     #[arg(long, value_parser = parse_codec)]
@@ -66,10 +67,10 @@ pub(crate) struct Export {
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// Partition to read [default: 0]
-    #[arg(long)]
+    #[arg(long, value_parser = number::<u8>("the number of a partition", 0..=3))]
     partition: Option<u8>,
     /// Which tape file, counted from 0: a plain stream is this one, other images begin with it [default: 0]
-    #[arg(long)]
+    #[arg(long, value_parser = number::<u64>("the number of a tape file", 0..=u64::MAX))]
     file: Option<u64>,
     #[command(flatten)]
     key: KeyFile,
