@@ -1,7 +1,7 @@
 //! `ferric config`: configurations, without a daemon.
 
 use crate::failure::Failure;
-use crate::output::{count, line};
+use crate::output::{count, done, line};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -48,7 +48,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Init { file } if file.as_os_str() == "-" => line(vtl::config::template().trim_end()),
         Command::Init { file } => {
             crate::output::create(&file, &vtl::config::template())?;
-            line(format!("{0}: written; start it with ferric-iscsid --config {0}", file.display()))
+            done(line(format!("{0}: written; start it with ferric-iscsid --config {0}", file.display())))
         }
         Command::Import { directory } => {
             let wrong = |error: vtl::config::ConfigError| Failure::Usage(error.to_string());

@@ -1,7 +1,7 @@
 //! `ferric migrate`: from another virtual library to ours.
 
 use crate::failure::Failure;
-use crate::output::{count, create, line};
+use crate::output::{count, create, done, line};
 use std::io;
 use std::path::PathBuf;
 use tape_store::backend::file::OsShelves;
@@ -31,16 +31,17 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     let wrong = |error: ConfigError| Failure::Usage(error.to_string());
     let imported = mhvtl::import(&mhvtl::named(config.as_deref()).map_err(wrong)?).map_err(wrong)?;
     let found = imported.config().map_err(wrong)?;
-    if !check {
-        create(&output, &imported.text)?;
-    }
-    carried(&found)?;
-    imported.notes.iter().try_for_each(|note| line(format!("changes     {note}")))?;
-    cartridges(&found)?;
+    let report = || {
+        carried(&found)?;
+        imported.notes.iter().try_for_each(|note| line(format!("changes     {note}")))?;
+        cartridges(&found)
+    };
     if check {
-        return Ok(());
+        return report();
     }
-    line(format!("written     {}: stop mhvtl, then ferric-iscsid --config {0}", output.display()))
+    create(&output, &imported.text)?;
+    let written = || line(format!("written     {}: stop mhvtl, then ferric-iscsid --config {0}", output.display()));
+    done(report().and_then(|()| written()))
 }
 
 /// What stays as it is.

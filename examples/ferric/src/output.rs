@@ -7,6 +7,16 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
 
+/// The result of a command that has done what it was to do: output that cannot be written does not make it a failure, and a
+/// note on the standard error says so. A reader that has gone needs no note.
+pub(crate) fn done(reported: Result<(), Failure>) -> Result<(), Failure> {
+    let Err(Failure::Output(error)) = reported else { return reported };
+    if error.kind() != io::ErrorKind::BrokenPipe {
+        let _ = writeln!(io::stderr(), "ferric: note: the command was done, but its output cannot be written: {error}");
+    }
+    Ok(())
+}
+
 /// A line of a listing.
 pub(crate) fn line(text: impl AsRef<str>) -> Result<(), Failure> {
     Ok(writeln!(io::stdout(), "{}", text.as_ref())?)

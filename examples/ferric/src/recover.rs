@@ -1,7 +1,7 @@
 //! `ferric site recover`: a site whose state is lost or damaged, without a daemon.
 
 use crate::failure::Failure;
-use crate::output::line;
+use crate::output::{done, line};
 use std::path::PathBuf;
 use vtl::config::{Config, mhvtl, parse};
 use vtl::recover::Recovery;
@@ -48,10 +48,10 @@ pub(crate) fn run(Command::Recover(options): Command) -> Result<(), Failure> {
         )));
     }
     let aside = recovery.apply().map_err(refused)?;
-    match aside.as_slice() {
+    done(match aside.as_slice() {
         [] => line(format!("{directory}: restored; there were no old files")),
         files => line(format!("{directory}: restored; the old files are {}", files.join(", "))),
-    }
+    })
 }
 
 fn configuration(options: &Recover) -> Result<Config, Failure> {

@@ -50,3 +50,81 @@ fn errors_whose_reader_has_gone() {
         }
     }
 }
+
+/// A command that acts has done it, although its output cannot be written.
+#[test]
+fn what_was_done_is_no_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("s");
+    let text = "[library]\nslots = 4\n[[drive]]\nmodel = \"ULT3580-TD8\"\n[[cartridges]]\npattern = \"A#L8\"\ncount = 2\n\
+        size = \"64MB\"\n[[pool]]\nname = \"p\"\npattern = \"P#L8\"\nsize = \"64MB\"\n";
+    let config = vtl::config::parse("f", text).unwrap();
+    let site = vtl::site::Site::of(vtl::data_dir::Data::in_memory(), &config).unwrap();
+    let reload = std::sync::Arc::new(|| Err("no file".into()));
+    let _control = vtl::control::socket::Control::open(&socket, &site, reload).unwrap();
+    let run = |arguments: &str, output: Stdio| {
+        let mut tool = Command::new(env!("CARGO_BIN_EXE_ferric"));
+        tool.args(arguments.split_whitespace()).current_dir(dir.path()).stdout(output);
+        let Output { status, stderr, .. } = tool.output().unwrap();
+        (status.code(), String::from_utf8(stderr).unwrap())
+    };
+    let note =
+        "ferric: note: the command was done, but its output cannot be written: No space left on device (os error 28)\n";
+    for acts in [
+        "load A1L8 --socket s",
+        "unload drive1 --socket s",
+        "load A1L8 --socket s --json",
+        "move drive1 slot1 --socket s",
+        "pool p --make 1 --socket s",
+        "config init",
+    ] {
+        assert_eq!(run(acts, full()), (Some(0), note.into()), "{acts}");
+    }
+    assert!(dir.path().join("ferric.toml").exists());
+    assert_eq!(run("load A2L8 --socket s", gone()), (Some(0), String::new()));
+    // What only shows something has failed.
+    assert_eq!(run("status --socket s", full()).0, Some(1));
+}
+
+/// Numbers and words on the command line: the value, the argument, and what was expected.
+#[test]
+fn wrong_values_are_explained() {
+    for (arguments, expected) in [
+        ("alert 65", "invalid value '65' for '[FLAG]': expected the number of a TapeAlert flag, 1 to 64"),
+        ("alert x", "invalid value 'x' for '[FLAG]': expected the number of a TapeAlert flag, 1 to 64"),
+        (
+            "pool p --make many",
+            "invalid value 'many' for '--make <COUNT>': expected a number of cartridges, 1 to 10000",
+        ),
+        ("cartridge A1L8 --protect maybe", "invalid value 'maybe' for '--protect <on|off>': expected on or off"),
+        (
+            "cartridge A1L8 --retain soon",
+            "invalid value 'soon' for '--retain <DATE>': expected a day such as 2030-01-31",
+        ),
+        (
+            "tape dump A --partition x",
+            "invalid value 'x' for '--partition <PARTITION>': expected the number of a partition, 0 to 3",
+        ),
+        (
+            "tape dump A --object x",
+            "invalid value 'x' for '--object <OBJECT>': expected the number of an object, 0 or more",
+        ),
+        ("tape dump A --count x", "invalid value 'x' for '--count <COUNT>': expected a number of objects, 0 or more"),
+        ("tape dump A --data x", "invalid value 'x' for '--data [<BYTES>]': expected a number of bytes, 0 or more"),
+        (
+            "tape import f A --block-size 0",
+            "invalid value '0' for '--block-size <BLOCK_SIZE>': expected a number of bytes, 1 to",
+        ),
+        (
+            "tape export A f --file x",
+            "invalid value 'x' for '--file <FILE>': expected the number of a tape file, 0 or more",
+        ),
+        ("door access ajar", "invalid value 'ajar' for '<STATE>'\n  [possible values: open, close]"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_ferric")).args(arguments.split_whitespace()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments}: {said}");
+        assert!(said.contains(expected), "{arguments}: {said}");
+        assert!(!said.contains("digit"), "{arguments}: {said}");
+    }
+}

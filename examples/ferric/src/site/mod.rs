@@ -114,7 +114,8 @@ pub(crate) fn run(Site { daemon, command }: Site) -> Result<(), Failure> {
                 pools(&daemon, &mut client, pool.clone())?;
             }
             let done = client.ask(&request(daemon.library, command))?;
-            if daemon.json { output::json(&done) } else { said(&done) }
+            output::done(if daemon.json { output::json(&done) } else { said(&done) })?;
+            refused_by_drive(&done)
         }
     }
 }
@@ -146,7 +147,6 @@ fn pools(daemon: &Daemon, client: &mut Client, pool: Option<String>) -> Result<V
     pools.retain(|pool| pool.library == *library);
     match one {
         Some(one) if pools.is_empty() => Err(Failure::Usage(format!("pool {one} is not of library {library:?}"))),
-        None if pools.is_empty() && !daemon.json => Err(Failure::Usage(format!("library {library:?} has no pools"))),
         _ => Ok(pools),
     }
 }
@@ -163,12 +163,24 @@ fn said(done: &Value) -> Result<(), Failure> {
     output::line(format!("{cartridge}: {} -> {}", end("from_element"), end("to_element")))
 }
 
+/// A cartridge that was moved into a drive which cannot use it: the move was done, and the command fails.
+fn refused_by_drive(done: &Value) -> Result<(), Failure> {
+    let part = |name: &str| done.get(name).and_then(Value::as_str).unwrap_or_default();
+    match part("refused") {
+        "" => Ok(()),
+        reason => {
+            let (drive, cartridge) = (part("to_element"), part("cartridge"));
+            Err(Failure::Usage(format!("{drive} cannot use {cartridge}, which stays in it: {reason}")))
+        }
+    }
+}
+
 /// What the daemon has, or only the library that is named and its shelf.
 fn status(daemon: &Daemon, client: &mut Client) -> Result<SiteStatus, Failure> {
     let mut status: SiteStatus = client.read(&Request::Status)?;
     if let Some(name) = &daemon.library {
         let names: Vec<String> = status.libraries.iter().map(|library| format!("{:?}", library.name)).collect();
-        let similar = names.iter().find(|other| other.eq_ignore_ascii_case(&format!("{name:?}")));
+        let similar = names.iter().find(|other| other.eq_ignore_ascii_case(&format!("{:?}", name.trim())));
         let instead = match similar {
             Some(similar) => format!("did you mean {similar}?"),
             None => format!("the site has {}", names.join(", ")),
