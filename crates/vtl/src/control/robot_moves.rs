@@ -36,8 +36,8 @@ impl Library {
                     "cartridge": barcode.as_str(), "library": self.name(),
                     "from": from, "from_element": names[0], "to": to, "to_element": names[1],
                 });
-                if let Some(reason) = self.refused_by_drive(to) {
-                    done["refused"] = reason.into();
+                if let (Some(reason), Some(fields)) = (self.refused_by_drive(to), done.as_object_mut()) {
+                    fields.insert("refused".into(), reason.into());
                 }
                 Ok(done)
             }))
