@@ -576,7 +576,7 @@ fn an_empty_list_of_initiators_is_not_all_of_them() {
 #[test]
 fn printed_cartridges_are_patterns() {
     let printed = Config::default().to_string();
-    let expected = "pattern = \"V#####L8\"\nfirst = 1\ncount = 19\nsize = \"12000000MB\"\nlevel = \"ferric\"\n";
+    let expected = "pattern = \"V#####L8\"\nfirst = 1\ncount = 19\nsize = \"12TB\"\nlevel = \"ferric\"\n";
     assert!(printed.contains(expected), "{printed}");
     assert_eq!(printed.matches("[[library.cartridges]]").count(), 2, "{printed}");
     let text = "[library]\nslots = 40\n[[cartridges]]\npattern = \"A##L8\"\ncount = 12\nat = \"slot3\"\n\
