@@ -496,6 +496,35 @@ fn models() {
     assert_eq!(status[80..112], [b' '; 32]);
 }
 
+/// TL2000 and TL4000 SCSI reference, tables of additional sense codes behind each element status page.
+#[test]
+fn a_3573_reports_cleaning_cartridges() {
+    const IMPORT_EXPORT: &str = "b8 03 00 10 00 01 00 00 00 ff 00 00";
+    let barcode = Barcode::new("CLNU01L1").unwrap();
+    for (profile, labelled, unlabelled) in [
+        (&profile::IBM_3573_TL, [0x3f, 0x00, 0x30, 0x03], [0x3f, 0x00, 0x30, 0x83]),
+        (&profile::STK_L700, [0x3b, 0x00, 0x00, 0x00], [0x3f, 0x00, 0x83, 0x00]),
+    ] {
+        let mut changer = ready_of(profile);
+        let [_, _, station, _] = profile.first;
+        changer.import(Address(station), cartridge("CLNU01L1").unwrap(), Now::default()).unwrap();
+        attention(&mut changer, HOST, 0x28, 0x01);
+        let status = |changer: &mut Changer| {
+            let cdb = IMPORT_EXPORT.replace("00 10", &format!("{:02x} {:02x}", station >> 8, station & 0xff));
+            let status = run(changer, &cdb, &[], 255).2;
+            assert_eq!(status[25] & 0x07, 2, "MEDIUM TYPE");
+            [status[18], status[19], status[20], status[21]]
+        };
+        assert_eq!(status(&mut changer), labelled, "{}", profile.name);
+        for label in [Label::Missing, Label::Unreadable] {
+            changer.set_label(&barcode, Some(label));
+            assert_eq!(status(&mut changer), unlabelled, "{} {label:?}", profile.name);
+        }
+        changer.set_label(&barcode, None);
+        assert_eq!(status(&mut changer), labelled, "{}", profile.name);
+    }
+}
+
 #[test]
 fn reserved_bits_of_mode_lists_are_refused_by_byte_and_bit() {
     for profile in profile::ALL {

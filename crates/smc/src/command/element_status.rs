@@ -212,7 +212,7 @@ pub(super) fn is_disabled(state: &State, address: Address) -> bool {
 /// What is abnormal about an element.
 pub(super) fn exception(state: &State, address: Address, content: Option<&Content>) -> Option<Asc> {
     let condition = state.library.condition();
-    let (missing, unreadable) = state.profile.descriptors.without_label;
+    let (missing, unreadable) = without_label(state, content);
     if condition.drives_offline.contains(&address) {
         return Some(Asc::LOGICAL_UNIT_NOT_READY_OFFLINE);
     }
@@ -222,8 +222,19 @@ pub(super) fn exception(state: &State, address: Address, content: Option<&Conten
         (None, Some(Label::Missing)) => Some(missing),
         (None, Some(Label::Unreadable)) => Some(unreadable),
         (None, None) if content.is_some_and(|content| content.unusable) => Some(Asc::INCOMPATIBLE_MEDIUM_INSTALLED),
-        (None, None) => None,
+        (None, None) => cleaning(state, content).map(|(labelled, _)| labelled),
     }
+}
+
+/// Codes of a missing and of an unreadable label of this cartridge.
+fn without_label(state: &State, content: Option<&Content>) -> (Asc, Asc) {
+    cleaning(state, content)
+        .map_or(state.profile.descriptors.without_label, |(_, without_label)| (without_label, without_label))
+}
+
+/// Codes of a cleaning cartridge, if this is one and the model reports them.
+fn cleaning(state: &State, content: Option<&Content>) -> Option<(Asc, Asc)> {
+    state.profile.descriptors.cleaning.filter(|_| content.is_some_and(|content| content.kind == Kind::Cleaning))
 }
 
 /// Whether the robot gets to an element as it is.

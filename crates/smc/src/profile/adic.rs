@@ -48,6 +48,7 @@ pub const ADIC_SCALAR_I500: ChangerProfile = ChangerProfile {
         empty_tag: b' ',
         label: 32,
         without_label: (Asc(0x8300), Asc(0x8300)),
+        cleaning: None,
     },
     prevents_export: true,
     order: DEFAULT_ORDER,

@@ -47,6 +47,7 @@ pub const HP_MSL_G3: ChangerProfile = ChangerProfile {
         empty_tag: 0,
         label: 32,
         without_label: (Asc(0x8300), Asc(0x8300)),
+        cleaning: None,
     },
     prevents_export: false,
     order: DEFAULT_ORDER,

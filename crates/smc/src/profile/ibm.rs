@@ -47,6 +47,7 @@ pub const IBM_03584L32: ChangerProfile = ChangerProfile {
         empty_tag: b' ',
         label: 32,
         without_label: (Asc(0x8300), Asc(0x8300)),
+        cleaning: None,
     },
     prevents_export: false,
     order: DEFAULT_ORDER,
@@ -87,8 +88,9 @@ pub const IBM_3573_TL: ChangerProfile = ChangerProfile {
         tail: 4,
         empty_tag: b' ',
         label: 32,
-        // 83/00 is an element that was not scanned yet.
+        // 83h/00h is an element that was not scanned yet, 30h/83h a cleaning cartridge without a label.
         without_label: (Asc(0x8301), Asc(0x8301)),
+        cleaning: Some((Asc::CLEANING_CARTRIDGE_INSTALLED, Asc(0x3083))),
     },
     ..IBM_03584L32
 };

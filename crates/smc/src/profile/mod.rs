@@ -87,6 +87,9 @@ pub struct Descriptors {
     pub label: usize,
     /// EXCEPT and this code where a label is missing, and where it cannot be read.
     pub without_label: (Asc, Asc),
+    /// EXCEPT and this code for a cleaning cartridge with a label that can be read, and for one without: of models that
+    /// report it.
+    pub cleaning: Option<(Asc, Asc)>,
 }
 
 /// Facts of one model.

@@ -50,6 +50,7 @@ pub const SPECTRA_PYTHON: ChangerProfile = ChangerProfile {
         empty_tag: b' ',
         label: 10,
         without_label: (Asc(0x8300), Asc(0x8300)),
+        cleaning: None,
     },
     prevents_export: false,
     order: DEFAULT_ORDER,

@@ -46,6 +46,7 @@ pub const STK_L700: ChangerProfile = ChangerProfile {
         empty_tag: 0,
         label: 32,
         without_label: (Asc(0x8300), Asc(0x8300)),
+        cleaning: None,
     },
     prevents_export: false,
     order: DEFAULT_ORDER,
