@@ -55,6 +55,11 @@ pub trait Device {
     /// # Errors
     /// The field of the page at fault (5/26/00).
     fn check_mode(&self, id: PageId, page: &[u8]) -> Result<(), Field>;
+    /// Whether the device rounds a value of a mode page that passed [`Self::check_mode`] to one that it supports. MODE SELECT
+    /// then takes the page and ends with 1/37/00 ROUNDED PARAMETER.
+    fn rounds_mode(&self, _id: PageId, _page: &[u8]) -> bool {
+        false
+    }
     /// Checks the header of a MODE SELECT from this nexus. Reserved bits of the block descriptor have been checked.
     ///
     /// # Errors

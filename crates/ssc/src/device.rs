@@ -255,6 +255,10 @@ impl Device for State {
         mode::check(self, id, page)
     }
 
+    fn rounds_mode(&self, id: PageId, page: &[u8]) -> bool {
+        id == mode::partition_11::ID && mode::partition_11::rounds(self, page)
+    }
+
     fn check_header(&self, header: &Header, nexus: NexusId) -> Result<(), HeaderField> {
         // WP is ignored; BUFFERED MODE is 0h or 1h, and there is one SPEED.
         let block = |byte| Err(HeaderField::Block(Field::byte(byte)));

@@ -4,6 +4,8 @@
 //! All of the list is checked before anything changes. Every other nexus gets UNIT ATTENTION 2Ah/01h if anything did. SP=1 is refused with a page
 //! whose PS is zero; the values are durable before GOOD and are the ones after power on and a reset.
 //!
+//! If the device rounds a value, the list takes effect all the same and the command ends with 1/37/00 (SPC-5, parameter rounding).
+//!
 //! **Deviations:** PF=0 is accepted when the list has no pages, as a drive before SPC would; MEDIUM TYPE is ignored, and so is
 //! the PS bit of a page, which is reserved here.
 
@@ -15,7 +17,7 @@ use crate::field::{Field, check_reserved};
 use crate::list;
 use crate::lu::{Device, Lu};
 use crate::mode::{Header, HeaderField};
-use crate::sense::Sense;
+use crate::sense::{Sense, SenseKey};
 use crate::spec::{Access, CommandSpec};
 use crate::target::Request;
 
@@ -56,6 +58,7 @@ pub(super) fn run(
     let offset = list.len() - pages.len();
     device.check_header(&header, request.nexus).map_err(|field| Sense::from(header_fault(field, short)))?;
     let change = lu.mode.check(pages, offset, (device, request.nexus), save)?;
+    let rounded = change.rounded;
     let header_changed = device.apply_header(&header);
     let changed = lu.mode.apply(change, request.nexus, save);
     if save {
@@ -63,6 +66,9 @@ pub(super) fn run(
     }
     if header_changed || changed {
         lu.attention.raise_others(request.nexus, Asc::MODE_PARAMETERS_CHANGED);
+    }
+    if rounded {
+        return Err(Sense::new(SenseKey::RECOVERED_ERROR, Asc::ROUNDED_PARAMETER).into());
     }
     Ok(())
 }

@@ -11,6 +11,8 @@ use std::cmp::Ordering;
 /// Pages that passed the check, waiting to be applied.
 pub(crate) struct Change {
     pages: Vec<CheckedPage>,
+    /// The device rounds a value of one of the pages.
+    pub(crate) rounded: bool,
 }
 
 struct CheckedPage {
@@ -18,6 +20,8 @@ struct CheckedPage {
     bytes: Vec<u8>,
     /// Some value differs from the current one.
     differs: bool,
+    /// The device rounds some value.
+    rounded: bool,
 }
 
 impl ModePages {
@@ -42,7 +46,8 @@ impl ModePages {
             offset += len;
             list = rest;
         }
-        Ok(Change { pages })
+        let rounded = pages.iter().any(|page| page.rounded);
+        Ok(Change { pages, rounded })
     }
 
     fn check_page(
@@ -73,18 +78,19 @@ impl ModePages {
             return Err(field.after(offset + def.header_len()).into());
         }
         device.check_mode(def.id, page).map_err(|field| Sense::from(field.after(offset)))?;
+        let rounded = device.rounds_mode(def.id, page);
         let differs = page.get(def.header_len()..) != current.get(def.header_len()..);
         // What only shows state (the active partition) is not kept.
         let kept = self.stored(def, PageControl::Current, Some(nexus));
         let bytes = page.iter().zip(&kept).zip(def.changeable).map(|((new, old), mask)| new & mask | old & !mask);
-        Ok(CheckedPage { at, bytes: bytes.collect(), differs })
+        Ok(CheckedPage { at, bytes: bytes.collect(), differs, rounded })
     }
 
     /// Applies checked pages; says whether any value that other nexuses share differs from before. With `save` all pages that
     /// can be saved are, also those that were not sent (SPC-5 §6.12).
     pub(crate) fn apply(&mut self, change: Change, nexus: NexusId, save: bool) -> bool {
         let mut changed = false;
-        for CheckedPage { at, bytes, differs } in change.pages {
+        for CheckedPage { at, bytes, differs, rounded: _ } in change.pages {
             let (Some(def), Some(slot)) = (self.defs.get(at), self.current.get_mut(at)) else { continue };
             if def.per_nexus {
                 self.own.insert((nexus, def.id), bytes);

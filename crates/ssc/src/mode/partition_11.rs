@@ -82,6 +82,25 @@ pub(crate) fn check(state: &State, page: &[u8]) -> Result<(), Field> {
     }
 }
 
+/// Whether a partition will have another size than the page asks for, told in the units of the page.
+pub(crate) fn rounds(state: &State, page: &[u8]) -> bool {
+    let Load::Mounted(mounted) = &state.load else { return false };
+    rounds_on(page, Tape::of(mounted))
+}
+
+fn rounds_on(page: &[u8], tape: Tape) -> bool {
+    let [_, _, _, _, flags, _, units, _, values @ ..] = page else { return false };
+    let Ok(sizes) = sizes(page, tape) else { return false };
+    let unit = unit(*flags, *units);
+    // FDP and SDP leave the sizes to the drive.
+    flags & CHOSEN == IDP
+        && sizes.len() > 1
+        && values.as_chunks().0.iter().zip(sizes).any(|(bytes, size)| {
+            let asked = u16::from_be_bytes(*bytes);
+            asked != REST && size / unit != u64::from(asked)
+        })
+}
+
 /// What is to be parted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tape {
@@ -235,6 +254,26 @@ mod tests {
         assert_eq!(of(&LTO_8, 1, 0x3c, 9, [12_000, 0xffff, 0, 0]), Err(8));
         assert_eq!(of(&LTO_8, 1, 0x3c, 9, [1, 0, 0, 0]), Err(10));
         assert_eq!(of(&LTO_8, 2, 0x3c, 9, [0xffff, 1, 0xffff, 0]), Err(12));
+    }
+
+    /// LTFS asks for 1 GB and gets a pair of wraps: IBM LTO-7 and LTO-8 drives say 1/37/00 (ltfs issues 358 and 351).
+    #[test]
+    fn sizes_that_are_rounded() {
+        let rounds = |media: &'static MediaSpec, capacity: u64, flags: u8, units: u8, values: [u16; 4]| {
+            let head = [0x11, 0x0e, 3, 1, flags, 3, units, 0];
+            let page: Vec<u8> = head.into_iter().chain(values.iter().flat_map(|value| value.to_be_bytes())).collect();
+            super::rounds_on(&page, Tape { media, capacity })
+        };
+        assert!(rounds(&LTO_8, LTO_8.capacity, 0x3c, 9, [1, 0xffff, 0, 0]));
+        assert!(rounds(&LTO_5, LTO_5.capacity, 0x34, 0, [0xffff, 2, 0, 0]));
+        // What MODE SENSE shows of a tape with two partitions (115 GB and 11,769 GB) can be selected again.
+        assert!(!rounds(&LTO_8, LTO_8.capacity, 0x3c, 9, [0x73, 0x2df9, 0, 0]));
+        // 1 GB is a quarter of this cartridge, and so many pairs of wraps.
+        assert!(!rounds(&LTO_8, 4_000_000_000, 0x3c, 9, [1, 0xffff, 0, 0]));
+        assert!(rounds(&LTO_8, 1_000_000_000, 0x3c, 9, [1, 0xffff, 0, 0]));
+        // FDP and SDP.
+        assert!(!rounds(&LTO_8, LTO_8.capacity, 0x9c, 9, [1, 1, 0, 0]));
+        assert!(!rounds(&LTO_8, LTO_8.capacity, 0x5c, 9, [1, 1, 0, 0]));
     }
 
     /// What LTFS asks for, 1 GB and the rest, of cartridges that have little more room than that, or less.
