@@ -7,7 +7,7 @@ use scsi_core::nexus::TransportId;
 use scsi_core::transcript::{self, Answer};
 use tape_store::cartridge::Kind;
 
-const TRANSCRIPTS: [(&str, &str); 12] = [
+const TRANSCRIPTS: [(&str, &str); 14] = [
     ("st", include_str!("transcripts/st.txt")),
     ("worm", include_str!("transcripts/worm.txt")),
     ("ltfs_lto5", include_str!("transcripts/ltfs_lto5.txt")),
@@ -15,6 +15,8 @@ const TRANSCRIPTS: [(&str, &str); 12] = [
     ("ltfs_hp5", include_str!("transcripts/ltfs_hp5.txt")),
     ("ltfs_hp6", include_str!("transcripts/ltfs_hp6.txt")),
     ("ltfs_hpe8", include_str!("transcripts/ltfs_hpe8.txt")),
+    ("ltfs_hpe9", include_str!("transcripts/ltfs_hpe9.txt")),
+    ("ltfs_18tb", include_str!("transcripts/ltfs_18tb.txt")),
     ("ltfs_recovery", include_str!("transcripts/ltfs_recovery.txt")),
     ("ltfs_full", include_str!("transcripts/ltfs_full.txt")),
     ("ltfs_worm", include_str!("transcripts/ltfs_worm.txt")),
