@@ -1,4 +1,5 @@
-//! Golden transcripts: what Linux' programs and its `ch` driver send to each model of library, replayed.
+//! Golden transcripts: what Linux' programs and its `ch` driver send to each model of library, and what LTFS sends to two
+//! drives at once, replayed.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use scsi_core::transcript;
@@ -7,7 +8,7 @@ use vtl::data_dir::Data;
 use vtl::host::Host;
 use vtl::site::Site;
 
-const TRANSCRIPTS: [&str; 8] = [
+const TRANSCRIPTS: [&str; 9] = [
     include_str!("transcripts/l700.txt"),
     include_str!("transcripts/l180.txt"),
     include_str!("transcripts/i3584.txt"),
@@ -16,6 +17,7 @@ const TRANSCRIPTS: [&str; 8] = [
     include_str!("transcripts/python.txt"),
     include_str!("transcripts/i500.txt"),
     include_str!("transcripts/ferric.txt"),
+    include_str!("transcripts/ltfs.txt"),
 ];
 
 #[test]
