@@ -9,7 +9,7 @@ says "lsscsi: the changer" 'mediumx STK +L700 +0310' lsscsi
 says "lsscsi: two drives" 'tape +IBM +ULT3580-TD8 +MA21.*tape +IBM +ULT3580-TD8 +MA21' lsscsi
 says "sg_inq of a drive" 'IBM.*ULT3580-TD8.*MA21.*Unit serial number: [0-9A-F]{10}' sg_inq "$TAPE_SG"
 says "sg_inq of the changer" 'medium changer.*STK.*L700' sg_inq "$CHANGER"
-for page in sv sn di ei mpp 0xb0 0xb1 0xb2 0xb3 0xb4 0xb5 0xc0 0xc1; do runs "sg_vpd -p $page" sg_vpd -p $page "$TAPE_SG"; done
+for page in sv sn di ei mpp 0xb0 0xb1 0xb3 0xb4 0xb5 0xc0 0xc1; do runs "sg_vpd -p $page" sg_vpd -p $page "$TAPE_SG"; done
 says "sg_vpd: identifiers" 'vendor id: IBM.*Relative target port: 0x1.*SCSI name string' sg_vpd -p di "$TAPE_SG"
 fails "sg_vpd of a page that is not there" sg_vpd -p 0xc8 "$TAPE_SG"
 runs "sg_luns" sg_luns "$CHANGER"

@@ -211,6 +211,23 @@ fn inquiry_of_lto_7_and_lto_9() {
     }
 }
 
+/// LTO-7 and LTO-9 drives list 00 03 80 83 86 87 88 90 B0 B1 B3 B4 B5 C0 C1 C2 C3 C7 C8 CC D0 E0 E1; an LTO-6 drive of HP's has B2h.
+#[test]
+fn lists_of_vpd_pages() {
+    for (product, pages) in [
+        ("Ultrium 9-SCSI", "00 80 83 86 87 88 b0 b1 b3 b4 b5 c0 c1 cc d0"),
+        ("Ultrium 7-SCSI", "00 80 83 86 87 88 b0 b1 b3 b4 b5 c0 c1 cc d0"),
+        ("ULT3580-TD9", "00 80 83 86 87 88 b0 b1 b3 b4 b5 c0 c1"),
+        ("Ultrium 6-SCSI", "00 80 83 85 86 87 88 b0 b1 b2 b3 b4 b5 c0 c1 c2 c3 c4"),
+    ] {
+        let mut drive = empty(product);
+        assert_eq!(run(&mut drive, "12 01 00 00 ff 00", &[], 255).2[4..], bytes(pages), "{product}");
+        let alerts = run(&mut drive, "12 01 b2 00 ff 00", &[], 255);
+        let expected = if pages.contains("b2") { 0 } else { 2 };
+        assert_eq!(alerts.0, expected, "{product}: {:02x?}", alerts.1);
+    }
+}
+
 /// Pages that CTA reads from each family, and the parameters that it takes from them.
 #[test]
 fn pages_that_cta_reads() {

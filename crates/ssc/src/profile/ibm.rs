@@ -26,9 +26,8 @@ pub(super) const INQUIRY: Inquiry = Inquiry {
 };
 
 /// An LTO-7 drive's list, without that of serial attached SCSI (90h) and those of which only the name is known (03h,
-/// C2h, C3h, C7h, C8h); with B2h.
-pub(super) const VPD_PAGES: &[u8] =
-    &[0x00, 0x80, 0x83, 0x86, 0x87, 0x88, 0xb0, 0xb1, 0xb2, 0xb3, 0xb4, 0xb5, 0xc0, 0xc1];
+/// C2h, C3h, C7h, C8h).
+pub(super) const VPD_PAGES: &[u8] = &[0x00, 0x80, 0x83, 0x86, 0x87, 0x88, 0xb0, 0xb1, 0xb3, 0xb4, 0xb5, 0xc0, 0xc1];
 
 /// Component levels (C0h: name, time, date and platform of the code) and drive serial numbers (C1h).
 pub(super) fn vendor_vpd(page: u8, identity: &Identity, w: &mut PageWriter) {
