@@ -5,6 +5,7 @@
 
 mod contents;
 mod device;
+mod keys;
 mod outline;
 mod persist;
 mod scan;
@@ -79,17 +80,30 @@ enum Unit {
     Drive,
 }
 
+impl Unit {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Library => "library",
+            Self::Drive => "drive",
+        }
+    }
+}
+
 /// What of a file mhvtl's programs do not look at, and what is beyond what they know of it: versions, long lines.
 fn oddities(file: &str, text: &str, newest: i64, notes: &mut Vec<String>) {
     /// A file that is nothing but long lines needs no note about each of them.
     const MOST: usize = 10;
     let mut long = 0;
+    if text.starts_with('\u{feff}') {
+        let what = "the file begins with a byte order mark (EF BB BF), which mhvtl takes for a part of the line";
+        notes.push(format!("{file}:1: {what}"));
+    }
     for (line, number) in text.split('\n').zip(1..) {
         let here = Line { file, number, text: line };
         if let Some(version) = here.number_after("VERSION:").filter(|version| *version > newest) {
             notes.push(here.note(format!("VERSION {version} is not known: formats up to {newest} are")));
         }
-        if line.len() > scan::LONGEST {
+        if line.len() >= scan::LONGEST {
             long += 1;
             if long <= MOST {
                 let (len, most) = (line.len(), scan::LONGEST);
@@ -107,14 +121,26 @@ fn header(line: &Line<'_>) -> Option<(Unit, u32)> {
     drive.or_else(|| Some((Unit::Library, id("Library:")?)))
 }
 
-/// Channel, target and LUN of a header; what is missing or cannot be read is 0, and so is what follows it.
-fn address(line: &Line<'_>) -> [u32; 3] {
+/// Channel, target and LUN of a header. A coordinate that is missing or cannot be read is 0, and so are those behind it; a
+/// warning says so, and names text behind the LUN.
+fn address(line: &Line<'_>, notes: &mut Vec<String>) -> [u32; 3] {
     let mut rest = ["Drive:", "Library:"].into_iter().find_map(|keyword| scan::number(line.after(keyword)?));
-    [" CHANNEL:", " TARGET:", " LUN:"].map(|keyword| {
+    let mut whole = true;
+    let address = [" CHANNEL:", " TARGET:", " LUN:"].map(|keyword| {
         let text = rest.map_or("", |(_, text)| text);
         rest = Line { text, ..*line }.after(keyword).and_then(scan::number);
-        rest.map_or(0, |(number, _)| u32::try_from(number).unwrap_or(0))
-    })
+        let coordinate = rest.and_then(|(number, _)| u32::try_from(number).ok());
+        whole &= coordinate.is_some();
+        coordinate.unwrap_or(0)
+    });
+    let [channel, target, lun] = address;
+    if !whole {
+        let expected = "CHANNEL:, TARGET: and LUN:, each with a number, are not all there";
+        notes.push(line.note(format!("{:?}: {expected}: {channel}:{target}:{lun} is used", line.text.trim())));
+    } else if let Some(surplus) = rest.and_then(|(_, rest)| keys::surplus(rest)) {
+        notes.push(line.note(format!("{surplus:?} behind the LUN is ignored, as with mhvtl")));
+    }
+    address
 }
 
 /// The directory that mhvtl's programs look in.
@@ -148,6 +174,7 @@ fn import_those(directory: &Path, wanted: impl Fn(&LibrarySection) -> bool) -> R
     let mut import = Import { megabytes: capacity(directory)?, ..Import::default() };
     let Devices { name, libraries, drives, notes } = devices(directory)?;
     import.notes.extend(not_followed(directory)?);
+    import.notes.extend(outline::setting_notes(directory, &libraries)?);
     import.notes.extend(notes);
     for library in libraries.iter().filter(|library| wanted(library)) {
         let (path, persisted) = contents_of(directory, library)?;
@@ -163,8 +190,9 @@ fn import_those(directory: &Path, wanted: impl Fn(&LibrarySection) -> bool) -> R
         let mine = drives.iter().filter(|drive| drive.library == Some(library.id)).collect();
         import.library([devices, &name], library, mine, contents)?;
         if library.persists && import.lacks {
-            let why = "what is left out would be lost to mhvtl";
-            import.notes.push(format!("library {}: contents are not saved when it ends: {why}", library.id));
+            let (id, line) = (library.id, library.persist_line());
+            let why = "contents are not saved at the end, since mhvtl would lose what is left out here";
+            import.notes.push(format!("{devices}:{line}: PERSIST: library {id}: {why}"));
         } else if library.persists {
             import.saved.push((format!("library{}", library.id), saved_contents(directory, library)));
         }
@@ -276,15 +304,22 @@ fn home_of(library: u32, given: Option<&str>) -> PathBuf {
     given.map_or_else(|| format!("/opt/mhvtl/{library}").into(), PathBuf::from)
 }
 
-/// Assignments of `mhvtl.conf`, as a shell reads them.
-fn settings(text: &str) -> BTreeMap<String, String> {
-    let assignment = |line: &str| {
-        let (key, value) = line.split_once('=')?;
-        let key = key.trim().trim_start_matches("export ").trim();
-        let plain = !key.is_empty() && !line.trim_start().starts_with('#');
-        plain.then(|| (key.to_owned(), value.trim().trim_matches(['"', '\'']).to_owned()))
+/// An assignment of `mhvtl.conf`, as a shell reads it: no blanks around `=`, the value ends at a blank outside of quotes, and
+/// behind it is nothing but a comment.
+fn assignment(line: &str) -> Option<(&str, &str)> {
+    let (key, value) = line.trim().split_once('=')?;
+    let key = key.strip_prefix("export ").map_or(key, str::trim_start);
+    let (value, rest) = match value.chars().next().filter(|c| matches!(c, '"' | '\'')) {
+        Some(quote) => value.get(1..)?.split_once(quote)?,
+        None => value.split_at_checked(value.find([' ', '\t']).unwrap_or(value.len()))?,
     };
-    text.lines().filter_map(assignment).collect()
+    let is_name = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    (is_name && keys::surplus(rest).is_none()).then_some((key, value))
+}
+
+/// Assignments of `mhvtl.conf`. Of several to one variable, the last counts.
+fn settings(text: &str) -> BTreeMap<String, String> {
+    text.lines().filter_map(assignment).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
 /// What a cartridge is: by its label, as mhvtl's tools read it, else by its memory. mhvtl has no medium for the labels of
@@ -327,7 +362,8 @@ impl Import {
         let (model, first) = library.emulation();
         drives.sort_by_key(|drive| drive.slot);
         contents.check_drives([devices, file], &drives)?;
-        self.notes_of(file, library, &mut contents, first);
+        contents.other_serials(file, &drives, &mut self.notes);
+        self.notes_of([devices, file], library, &mut contents, first);
         let name = format!("library{}", library.id);
         let _ = writeln!(self.text, "\n# {devices}:{}", library.line);
         let _ = writeln!(self.text, "[[library]]\nname = {name:?}\nmodel = {:?}", model.name);
@@ -368,8 +404,9 @@ impl Import {
             (None | Some(0), _) => "none".to_owned(),
             (Some(factor), lzo) => {
                 if lzo {
-                    let what = "lzo is read, but not written; new blocks are compressed with zlib";
-                    self.notes.push(format!("drive {}: {what}", drive.id));
+                    let (file, line) = (drive.names.file(), drive.codec_line());
+                    let what = "is read, but not written; new blocks are compressed with zlib";
+                    self.notes.push(format!("{file}:{line}: Compression type: lzo of drive {} {what}", drive.id));
                 }
                 format!("zlib:{factor}")
             }
@@ -413,10 +450,17 @@ impl Import {
     }
 
     /// Notes what is otherwise than with mhvtl.
-    fn notes_of(&mut self, file: &str, library: &LibrarySection, contents: &mut Contents, first: [u16; 4]) {
+    fn notes_of(
+        &mut self,
+        [devices, file]: [&str; 2],
+        library: &LibrarySection,
+        contents: &mut Contents,
+        first: [u16; 4],
+    ) {
         let id = library.id;
         if let Some(command) = &library.move_command {
-            self.notes.push(format!("library {id}: movecommand {command:?} is not run"));
+            let (line, command) = command;
+            self.notes.push(format!("{devices}:{line}: movecommand: {command:?} of library {id} is not run"));
         }
         self.lacks = !contents.strange.is_empty();
         for (line, label) in &contents.strange {
@@ -430,7 +474,8 @@ impl Import {
             let gone = group.cut(room(own));
             if gone > 0 {
                 self.lacks = true;
-                self.notes.push(format!("library {id}: the last {gone} {what} have no addresses left, as with mhvtl"));
+                let why = "have no addresses left, as with mhvtl";
+                self.notes.push(format!("{file}: the last {gone} {what} of library {id} {why}"));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::ConfigError;
 use super::device::DriveSection;
+use super::keys::{self, Ignored};
 use super::scan::{self, Line};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -116,9 +117,22 @@ pub(super) struct Contents {
     pub(super) slots: Group,
     /// Labels that cannot be those of cartridges here, and their lines.
     pub(super) strange: Vec<(usize, String)>,
+    /// Serial numbers of drives: number, line, serial number.
+    serials: Vec<(u16, usize, String)>,
 }
 
 impl Contents {
+    /// Warns of a drive's serial number that is not that of `device.conf`, which counts.
+    pub(super) fn other_serials(&self, file: &str, drives: &[&DriveSection], notes: &mut Vec<String>) {
+        for (number, line, given) in &self.serials {
+            let own = drives.iter().find(|drive| drive.slot == u32::from(*number)).map(|drive| &drive.names.serial);
+            if let Some(own) = own.filter(|own| *own != given) {
+                let why = "device.conf has another serial number for it, which is used, as with mhvtl";
+                notes.push(format!("{file}:{line}: Drive {number}: {given:?} is ignored: {why}: {own:?}"));
+            }
+        }
+    }
+
     /// Every drive element has its drive, and every drive its element.
     pub(super) fn check_drives(&self, [devices, file]: [&str; 2], drives: &[&DriveSection]) -> Result<(), ConfigError> {
         let wrong = |file: &str, line, key: &str, message| {
@@ -149,15 +163,18 @@ impl Contents {
 
 /// Reads the file.
 pub(super) fn parse(file: &str, text: &str, notes: &mut Vec<String>) -> Result<Contents, ConfigError> {
-    let mut contents = Contents::default();
+    let (mut contents, mut ignored) = (Contents::default(), Ignored::default());
     for line in Line::all(file, text).filter(|line| !line.is_comment()) {
         // Keywords begin in the first column; every other line means nothing.
         if let Some((key, rest)) =
             ["Drive ", "MAP ", "Slot ", "Picker "].into_iter().find_map(|key| Some((key, line.after(key)?)))
         {
             element(&line, key.trim(), rest, &mut contents, notes)?;
+        } else {
+            ignored.of_contents(&line, notes);
         }
     }
+    ignored.finish(file, notes);
     if contents.slots.last() == 0 {
         let message = "there is no slot in the file: no line begins with \"Slot 1:\" or another number";
         return Err(ConfigError { file: file.into(), line: 0, key: String::new(), message: message.into() });
@@ -173,7 +190,8 @@ fn element(
     notes: &mut Vec<String>,
 ) -> Result<(), ConfigError> {
     let Some((number, rest)) = scan::number(rest) else {
-        notes.push(line.note(format!("{:?} has no number, and means nothing", line.text.trim())));
+        let text = line.text.trim();
+        notes.push(line.note(format!("{text:?} has no number behind {key:?}, and is ignored: write \"{key} 1:\"")));
         return Ok(());
     };
     let wrong = || line.wrong(key, format!("{number} is no number from 1"));
@@ -185,9 +203,18 @@ fn element(
             line.note(format!("{key} {number} is empty, as with mhvtl: {word:?} is not right behind \"{number}:\"")),
         );
     }
+    if let Some((word, rest)) = rest.strip_prefix(':').and_then(scan::word_and_rest)
+        && let Some(rest) = keys::surplus(rest)
+    {
+        notes
+            .push(line.note(format!("{key} {number}: {word:?} is used: {rest:?} behind it is ignored, as with mhvtl")));
+    }
     let (group, label) = match key {
         // A drive's word is the serial number, which device.conf has, too.
-        "Drive" => (&mut contents.drives, None),
+        "Drive" => {
+            contents.serials.extend(label.map(|serial| (number, line.number, serial.to_owned())));
+            (&mut contents.drives, None)
+        }
         "MAP" => (&mut contents.ports, label),
         "Slot" => (&mut contents.slots, label),
         _ => {

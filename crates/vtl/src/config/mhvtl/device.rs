@@ -1,5 +1,6 @@
 //! `device.conf`: libraries and drives.
 
+use super::keys::{self, Ignored};
 use super::scan::{self, Line};
 use super::{ConfigError, Unit, address, header, oddities};
 use smc::profile::{ChangerProfile, GENERIC, HP_MSL_G3, IBM_3573_TL, IBM_03584L32, SPECTRA_PYTHON, STK_L700};
@@ -82,8 +83,11 @@ impl Named {
                 }
                 (self.serial, self.serial_line) = (serial, line.number);
             }
-        } else if let Some(word) = line.word_after(" fifo:") {
-            self.fifo = Some(word.into());
+        } else if is(keys::FIFO) {
+            match line.word_after(" fifo:") {
+                Some(word) => self.fifo = Some(word.into()),
+                None => notes.push(line.note("fifo: has no value, and is ignored")),
+            }
         } else if let Some(rest) = line.after(" NAA:") {
             self.take_naa(line, rest, notes);
         } else {
@@ -97,7 +101,13 @@ impl Named {
         let bytes = scan::bytes(rest);
         let given = rest.trim();
         match bytes.len() {
-            8 => (self.given_naa, self.naa_line) = (Some(bytes), Some(line.number)),
+            8 => {
+                if !scan::is_plain_bytes(rest) || given.split(':').count() > 8 {
+                    let read = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":");
+                    notes.push(line.note(format!("NAA: {given:?} is read as {read}, as with mhvtl")));
+                }
+                (self.given_naa, self.naa_line) = (Some(bytes), Some(line.number));
+            }
             0 => notes.push(
                 line.note(format!("NAA: {given:?} is ignored: it is not eight bytes such as 50:22:33:44:ab:00:11:00")),
             ),
@@ -177,7 +187,10 @@ pub(super) struct LibrarySection {
     pub(super) names: Named,
     pub(super) home: Option<String>,
     pub(super) persists: bool,
-    pub(super) move_command: Option<String>,
+    /// The line and the program.
+    pub(super) move_command: Option<(usize, String)>,
+    /// The line of each key.
+    seen: BTreeMap<&'static str, usize>,
 }
 
 /// What mhvtl makes of a library: how vendor and product begin, the model of ours that is nearest, and where it begins to
@@ -195,6 +208,11 @@ const EMULATIONS: [(&str, &str, &ChangerProfile, [u16; 4]); 9] = [
 ];
 
 impl LibrarySection {
+    /// The line that has the contents saved.
+    pub(super) fn persist_line(&self) -> usize {
+        self.seen.get(keys::PERSIST).copied().unwrap_or(self.line)
+    }
+
     /// A fault of the library.
     pub(super) fn error(&self, file: &str, message: String) -> ConfigError {
         ConfigError { file: file.into(), line: self.line, key: format!("Library: {}", self.id), message }
@@ -230,9 +248,16 @@ pub(super) struct DriveSection {
     enabled: bool,
     level: u32,
     codec: bool,
+    /// The line of each key.
+    seen: BTreeMap<&'static str, usize>,
 }
 
 impl DriveSection {
+    /// The line of the compression's type.
+    pub(super) fn codec_line(&self) -> usize {
+        self.seen.get(keys::COMPRESSION_TYPE).copied().unwrap_or(self.line)
+    }
+
     /// The model that it is here.
     pub(super) fn profile(&self) -> &'static DriveProfile {
         ssc::profile::by_product(self.names.product()).unwrap_or(&ssc::profile::GENERIC)
@@ -240,7 +265,9 @@ impl DriveSection {
 
     fn take(&mut self, line: &Line<'_>, notes: &mut Vec<String>) {
         if let Some((library, rest)) = line.after(" Library ID:").and_then(scan::number) {
-            let slot = Line { text: rest, ..*line }.number_after(" Slot:").and_then(|slot| u32::try_from(slot).ok());
+            let slot = Line { text: rest, ..*line }.after(" Slot:").and_then(scan::number);
+            surplus_of(line, "Library ID:", slot, notes);
+            let slot = slot.and_then(|(slot, _)| u32::try_from(slot).ok());
             match (u32::try_from(library), slot.filter(|slot| *slot > 0)) {
                 (Ok(library), Some(slot)) => {
                     (self.library, self.slot, self.place_line) = (Some(library), slot, line.number);
@@ -258,16 +285,61 @@ impl DriveSection {
             }
         } else if let Some((level, rest)) = line.after(" Compression: factor").and_then(scan::number) {
             self.level = level_of(line, level, notes);
-            let enabled = Line { text: rest, ..*line }.number_after(" enabled");
-            if enabled.is_none() {
-                notes.push(line.note("Compression: without \"enabled\" and a number is taken for enabled"));
+            let enabled = Line { text: rest, ..*line }.after(" enabled").and_then(scan::number);
+            surplus_of(line, keys::COMPRESSION, enabled, notes);
+            match enabled {
+                None => notes.push(line.note("Compression: without \"enabled\" and a number is taken for enabled")),
+                Some((0 | 1, _)) => {}
+                Some((other, _)) => {
+                    notes.push(line.note(format!("Compression: enabled {other} is not 0 or 1: 1 is used")));
+                }
             }
-            self.enabled = enabled != Some(0);
+            self.enabled = enabled.is_none_or(|(enabled, _)| enabled != 0);
         } else if let Some(level) = line.number_after(" Compression:") {
-            self.level = if (1..=9).contains(&level) { level_of(line, level, notes) } else { 0 };
+            self.level = u32::try_from(level).ok().filter(|level| (1..=9).contains(level)).unwrap_or(0);
+            let (used, why) = (self.level, "and does not turn compression on, as with mhvtl");
+            notes
+                .push(line.note(format!("Compression: {level} sets level {used} {why}; write \"factor 1 enabled 1\"")));
+        } else if let Some(text) = line.after(" Compression:") {
+            let expected = "expected \"factor\", a number, \"enabled\" and 0 or 1";
+            let text = text.trim();
+            notes.push(line.note(format!("Compression: {text:?} is ignored, as with mhvtl: {expected}")));
+        } else if let Some(text) = line.after(" LBP RSCRC BE:") {
+            lbp_notes(line, text, notes);
         }
         // Without a type mhvtl stores blocks raw even when compression is on.
         self.factor = (self.enabled && self.codec).then_some(self.level);
+    }
+}
+
+/// Warns of text behind a number.
+fn surplus_of(line: &Line<'_>, key: &str, number: Option<(i64, &str)>, notes: &mut Vec<String>) {
+    if let Some(rest) = number.and_then(|(_, rest)| keys::surplus(rest)) {
+        notes.push(line.note(format!("{key} {rest:?} behind the value is ignored, as with mhvtl")));
+    }
+}
+
+/// The byte order of the CRC of logical block protection: only mhvtl's default is supported.
+fn lbp_notes(line: &Line<'_>, text: &str, notes: &mut Vec<String>) {
+    let value = scan::number(text);
+    surplus_of(line, keys::LBP, value, notes);
+    let why = match value {
+        Some((1, _)) => return,
+        Some((0, _)) => "is not supported: the CRC is big-endian",
+        Some(_) => "is not 0 or 1: the CRC is big-endian, as with mhvtl",
+        None => "is ignored, as with mhvtl: the CRC is big-endian",
+    };
+    notes.push(line.note(format!("{} {:?} {why}", keys::LBP, text.trim())));
+}
+
+/// `Backoff:` and `commandtimeout:` change nothing here; a warning says what mhvtl ignores, too.
+fn number_notes(line: &Line<'_>, key: &str, lowest: i64, notes: &mut Vec<String>) {
+    const HIGHEST: i64 = 9999;
+    let text = line.after(&format!(" {key}")).unwrap_or_default();
+    let value = scan::number(text);
+    surplus_of(line, key, value, notes);
+    if !value.is_some_and(|(number, _)| (lowest..=HIGHEST).contains(&number)) {
+        notes.push(line.note(format!("{key} {:?} is not a number from {lowest} to {HIGHEST}", text.trim())));
     }
 }
 
@@ -293,28 +365,61 @@ pub(super) struct Devices {
 pub(super) fn parse(file: &str, text: &str) -> Result<Devices, ConfigError> {
     let mut devices = Devices { name: file.into(), libraries: Vec::new(), drives: Vec::new(), notes: Vec::new() };
     oddities(file, text, 5, &mut devices.notes);
-    let mut section = None;
+    let (mut section, mut ignored) = (None, Ignored::default());
     for line in Line::all(file, text).filter(|line| !line.is_comment()) {
         if line.ends_section() {
             section = None;
         } else if let Some((unit, id)) = header(&line) {
-            devices.begin(&line, unit, id)?;
-            section = Some(unit);
-        } else {
-            devices.take(&line, section)?;
+            section = Some((unit, id, devices.begin(&line, unit, id)?));
+        } else if !devices.take(&line, section)? {
+            ignored.of_devices(&line, section.map(|(unit, id, _)| (unit, id)), &mut devices.notes);
         }
     }
+    ignored.finish(file, &mut devices.notes);
     devices.whole()?;
+    devices.codecs();
     devices.name_units();
     Ok(devices)
 }
 
 impl Devices {
-    /// A new section.
-    fn begin(&mut self, line: &Line<'_>, unit: Unit, id: u32) -> Result<(), ConfigError> {
-        let key = if unit == Unit::Drive { "Drive:" } else { "Library:" };
-        new(line, key, id, &self.libraries, &self.drives)?;
-        let (address, names, line) = (address(line), Named { file: line.file.into(), ..Named::default() }, line.number);
+    /// A new section, or one of a unit that has one: its values count then, and the others stay. The unit's index.
+    fn begin(&mut self, line: &Line<'_>, unit: Unit, id: u32) -> Result<usize, ConfigError> {
+        /// mhvtl takes this number for none.
+        const UNUSABLE: u32 = 255;
+        let address = address(line, &mut self.notes);
+        let library = self.libraries.iter().position(|other| other.id == id);
+        let drive = self.drives.iter().position(|other| other.id == id);
+        if id == UNUSABLE {
+            self.notes.push(line.note(format!("{} {id}: mhvtl cannot use this number", unit.name())));
+        }
+        let (index, before) = match (unit, library, drive) {
+            (Unit::Library, Some(index), _) => {
+                (index, self.libraries.get_mut(index).map(|it| (&mut it.address, it.line)))
+            }
+            (Unit::Drive, _, Some(index)) => (index, self.drives.get_mut(index).map(|it| (&mut it.address, it.line))),
+            (_, None, None) => return Ok(self.add(line, unit, id, address)),
+            _ => return Err(self.given_twice(line, unit, id)),
+        };
+        if let Some((place, before)) = before {
+            *place = address;
+            let what = format!("{} {id} is given twice, here and in line {before}", unit.name());
+            self.notes.push(line.note(format!("{what}: it is one {}, and the last values count", unit.name())));
+        }
+        Ok(index)
+    }
+
+    /// A library and a drive of one number.
+    fn given_twice(&self, line: &Line<'_>, unit: Unit, id: u32) -> ConfigError {
+        let library = self.libraries.iter().find(|other| other.id == id).map(|other| other.line);
+        let drive = self.drives.iter().find(|other| other.id == id).map(|other| other.line);
+        let (key, before) = (if unit == Unit::Drive { "Drive:" } else { "Library:" }, library.or(drive).unwrap_or(0));
+        line.wrong(key, format!("number {id} is given twice, here and in line {before}"))
+    }
+
+    /// Adds a unit. Its index.
+    fn add(&mut self, line: &Line<'_>, unit: Unit, id: u32, address: [u32; 3]) -> usize {
+        let (names, line) = (Named { file: line.file.into(), ..Named::default() }, line.number);
         match unit {
             Unit::Library => self.libraries.push(LibrarySection {
                 id,
@@ -324,6 +429,7 @@ impl Devices {
                 home: None,
                 persists: false,
                 move_command: None,
+                seen: BTreeMap::new(),
             }),
             Unit::Drive => self.drives.push(DriveSection {
                 id,
@@ -338,70 +444,109 @@ impl Devices {
                 enabled: false,
                 level: 1,
                 codec: false,
+                seen: BTreeMap::new(),
             }),
         }
-        Ok(())
+        match unit {
+            Unit::Library => self.libraries.len() - 1,
+            Unit::Drive => self.drives.len() - 1,
+        }
     }
 
-    /// A line of a section, or of none.
-    fn take(&mut self, line: &Line<'_>, section: Option<Unit>) -> Result<(), ConfigError> {
-        if let Some(path) = line.word_after(" Home directory:") {
-            // A library takes the first that comes, also from a section behind its own.
-            let own = self.libraries.len().checked_sub(1).filter(|_| section == Some(Unit::Library));
-            for (at, library) in self.libraries.iter_mut().enumerate().filter(|(_, library)| library.home.is_none()) {
-                if Some(at) != own {
-                    self.notes
-                        .push(line.note(format!("library {} has this home directory, as with mhvtl", library.id)));
-                }
-                library.home = Some(path.into());
+    /// A line of a section, or of none; whether mhvtl reads it.
+    fn take(&mut self, line: &Line<'_>, section: Option<(Unit, u32, usize)>) -> Result<bool, ConfigError> {
+        let homeless = self.take_home(line, section);
+        let Some((unit, _, index)) = section else { return Ok(homeless) };
+        let Some(key) = keys::key_of(line, unit) else { return Ok(homeless) };
+        self.notes.extend(keys::other_value(line, key));
+        match (unit, self.libraries.get_mut(index), self.drives.get_mut(index)) {
+            (Unit::Library, Some(library), _) => {
+                repeated(line, key, &mut library.seen, &mut self.notes);
+                take_library(library, line, key, &mut self.notes)?;
             }
-            return Ok(());
+            (Unit::Drive, _, Some(drive)) => {
+                repeated(line, key, &mut drive.seen, &mut self.notes);
+                match key {
+                    keys::BACKOFF => number_notes(line, key, 10, &mut self.notes),
+                    _ if drive.names.take(line, unit, &mut self.notes)? => {}
+                    _ => drive.take(line, &mut self.notes),
+                }
+            }
+            _ => {}
         }
-        match section {
-            Some(Unit::Library) => match self.libraries.last_mut() {
-                Some(library) => take_library(library, line, &mut self.notes),
-                None => Ok(()),
-            },
-            Some(Unit::Drive) => {
-                let Some(drive) = self.drives.last_mut() else { return Ok(()) };
-                if !drive.names.take(line, Unit::Drive, &mut self.notes)? {
-                    drive.take(line, &mut self.notes);
-                }
-                Ok(())
+        Ok(true)
+    }
+
+    /// A home directory. A library takes the first that comes, also from a section behind its own; whether one did.
+    fn take_home(&mut self, line: &Line<'_>, section: Option<(Unit, u32, usize)>) -> bool {
+        let Some(path) = line.word_after(" Home directory:") else { return false };
+        let own = section.filter(|(unit, ..)| *unit == Unit::Library).map(|(.., index)| index);
+        let mut taken = false;
+        for (at, library) in self.libraries.iter_mut().enumerate().filter(|(_, library)| library.home.is_none()) {
+            if Some(at) != own {
+                self.notes.push(line.note(format!("library {} has this home directory, as with mhvtl", library.id)));
             }
-            None => Ok(()),
+            library.home = Some(path.into());
+            taken = true;
+        }
+        taken
+    }
+
+    /// Warns of compression that is on, without the type that mhvtl needs for it.
+    fn codecs(&mut self) {
+        for drive in self.drives.iter().filter(|drive| drive.enabled && !drive.codec) {
+            let line = drive.seen.get(keys::COMPRESSION).copied().unwrap_or(drive.line);
+            let why = "without a \"Compression type:\" blocks are not compressed, as with mhvtl";
+            self.notes.push(format!("{}:{line}: Compression: drive {}: {why}", self.name, drive.id));
         }
     }
 }
 
-fn take_library(library: &mut LibrarySection, line: &Line<'_>, notes: &mut Vec<String>) -> Result<(), ConfigError> {
-    if library.names.take(line, Unit::Library, notes)? {
-        return Ok(());
+/// Warns of a key that its section has already.
+fn repeated(line: &Line<'_>, key: &'static str, seen: &mut BTreeMap<&'static str, usize>, notes: &mut Vec<String>) {
+    if let Some(before) = seen.insert(key, line.number) {
+        let counts = match key {
+            keys::HOME => "the first value counts",
+            keys::PERSIST => "yes in one of them counts",
+            _ => "the last value counts",
+        };
+        notes.push(line.note(format!("{key} is given twice, here and in line {before}: {counts}, as with mhvtl")));
     }
-    if let Some(word) = line.word_after(" PERSIST:") {
-        // Once it is on, no later line turns it off.
-        let word = word.to_ascii_lowercase();
-        library.persists |= word.starts_with("yes") || word.starts_with("true");
-    } else if let Some(word) = line.word_after(" movecommand:") {
-        library.move_command = Some(word.into());
+}
+
+fn take_library(
+    library: &mut LibrarySection,
+    line: &Line<'_>,
+    key: &str,
+    notes: &mut Vec<String>,
+) -> Result<(), ConfigError> {
+    match (key, line.word_after(&format!(" {key}"))) {
+        (keys::BACKOFF, _) => number_notes(line, key, 2, notes),
+        (keys::COMMAND_TIMEOUT, _) => number_notes(line, key, 0, notes),
+        (keys::PERSIST, Some(word)) => library.persists |= persists(line, word, notes),
+        (keys::MOVE_COMMAND, Some(word)) => library.move_command = Some((line.number, word.into())),
+        (keys::HOME, Some(_)) => {}
+        (keys::PERSIST | keys::MOVE_COMMAND | keys::HOME, None) => {
+            notes.push(line.note(format!("{key} has no value, and is ignored")));
+        }
+        _ => drop(library.names.take(line, Unit::Library, notes)?),
     }
     Ok(())
 }
 
-/// A number may be that of one device only.
-fn new(
-    line: &Line<'_>,
-    key: &str,
-    id: u32,
-    libraries: &[LibrarySection],
-    drives: &[DriveSection],
-) -> Result<(), ConfigError> {
-    let library = libraries.iter().find(|other| other.id == id).map(|other| other.line);
-    let drive = drives.iter().find(|other| other.id == id).map(|other| other.line);
-    match library.or(drive) {
-        Some(before) => Err(line.wrong(key, format!("number {id} is given twice, here and in line {before}"))),
-        None => Ok(()),
+/// Whether contents are saved. Once that is on, no later line turns it off.
+fn persists(line: &Line<'_>, word: &str, notes: &mut Vec<String>) -> bool {
+    let lower = word.to_ascii_lowercase();
+    let saves = lower.starts_with("yes") || lower.starts_with("true");
+    let plain = match saves {
+        true => ["yes", "true"].contains(&lower.as_str()),
+        false => ["no", "false", "off", "0", "n", "f"].contains(&lower.as_str()),
+    };
+    if !plain {
+        let used = if saves { "yes" } else { "no" };
+        notes.push(line.note(format!("PERSIST: {word:?} is read as {used}, as with mhvtl: write yes or no")));
     }
+    saves
 }
 
 impl Devices {
@@ -410,7 +555,8 @@ impl Devices {
         let libraries = self.libraries.iter_mut().map(|it| (it.line, format!("library {}", it.id), 14, &mut it.names));
         let drives = self.drives.iter_mut().map(|it| (it.line, format!("drive {}", it.id), 10, &mut it.names));
         let mut units: Vec<_> = libraries.chain(drives).collect();
-        units.sort_by_key(|(line, ..)| *line);
+        // Names that are written come before those that are made of serial numbers.
+        units.sort_by_key(|(line, _, _, names)| (names.given_naa.is_none(), *line));
         let mut known: BTreeMap<String, String> = BTreeMap::new();
         for (line, unit, padded, names) in units {
             let own = names.own_naa(padded);

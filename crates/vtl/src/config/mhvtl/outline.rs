@@ -1,8 +1,10 @@
 //! What mhvtl's tools look at of a configuration: numbers, kinds and directories of units, whatever their models, and
 //! labels. So they work on one that we could not serve.
 
+use super::device::LibrarySection;
+use super::keys::{self, Ignored};
 use super::scan::{self, Line};
-use super::{ConfigError, Unit, absent, header, home_of, read, settings};
+use super::{ConfigError, Unit, absent, assignment, header, home_of, read, settings};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -38,15 +40,52 @@ pub fn directory(main: &Path) -> Result<PathBuf, ConfigError> {
     Ok(elsewhere(main)?.map_or_else(|| main.into(), |(_, other)| other))
 }
 
-/// The directory that a `mhvtl.conf` names for the other files, and the line.
+/// The directory that a line of `mhvtl.conf` names, as mhvtl's daemons read it: the key in the first column, blanks around
+/// `=` or none, the rest of the line. They take quotes, a comment and a carriage return for parts of the name, which no
+/// directory has; so these are left out here.
+fn config_path(line: &str) -> Option<&str> {
+    let value = line.strip_prefix("MHVTL_CONFIG_PATH")?.trim_start().strip_prefix('=')?;
+    let value = value.split_once(" #").map_or(value, |(value, _)| value).trim().trim_matches(['"', '\'']);
+    (!value.is_empty()).then_some(value)
+}
+
+/// The directory that a `mhvtl.conf` names for the other files, and the line: the first that names one.
 pub(super) fn elsewhere(main: &Path) -> Result<Option<(usize, PathBuf)>, ConfigError> {
-    const KEY: &str = "MHVTL_CONFIG_PATH";
     let text = read(&main.join("mhvtl.conf"))?.unwrap_or_default();
-    // Of several assignments, a shell takes the last.
-    let line =
-        text.lines().zip(1..).filter(|(line, _)| settings(line).contains_key(KEY)).last().map_or(0, |(_, at)| at);
-    let other = settings(&text).remove(KEY).filter(|other| !other.is_empty());
-    Ok(other.map(|other| (line, other.into())))
+    Ok(text.lines().zip(1..).find_map(|(line, number)| Some((number, config_path(line)?.into()))))
+}
+
+/// Warnings for `mhvtl.conf`: lines that assign nothing although they seem to, variables that are assigned twice, and a
+/// home directory that only mhvtl's scripts use.
+pub(super) fn setting_notes(directory: &Path, libraries: &[LibrarySection]) -> Result<Vec<String>, ConfigError> {
+    let path = directory.join("mhvtl.conf").display().to_string();
+    let text = read(&directory.join("mhvtl.conf"))?.unwrap_or_default();
+    let (mut notes, mut ignored, mut seen) = (Vec::new(), Ignored::default(), BTreeMap::new());
+    for (text, number) in text.lines().zip(1..) {
+        let line = Line { file: &path, number, text };
+        let key = match (config_path(text), assignment(text)) {
+            (Some(_), _) => "MHVTL_CONFIG_PATH",
+            (None, Some((key, _))) if key != "MHVTL_CONFIG_PATH" && !keys::is_misspelled(key) => key,
+            _ => {
+                ignored.of_settings(&line, &mut notes);
+                continue;
+            }
+        };
+        if let Some(before) = seen.insert(key, number) {
+            let counts = if key == "MHVTL_CONFIG_PATH" { "the first" } else { "the last" };
+            notes.push(line.note(format!("{key} is given twice, here and in line {before}: {counts} value counts")));
+        }
+    }
+    ignored.finish(&path, &mut notes);
+    let home = settings(&text).remove("MHVTL_HOME_PATH").filter(|home| Path::new(home) != Path::new("/opt/mhvtl"));
+    if let (Some(home), Some(number)) = (home, seen.get("MHVTL_HOME_PATH")) {
+        for library in libraries.iter().filter(|library| library.home.is_none()) {
+            let (id, used) = (library.id, home_of(library.id, None).display().to_string());
+            let why = "as with mhvtl's daemons, since it has no \"Home directory:\"";
+            notes.push(format!("{path}:{number}: MHVTL_HOME_PATH={home}: library {id} uses {used}, {why}"));
+        }
+    }
+    Ok(notes)
 }
 
 /// What `mhvtl.conf` in a directory assigns; nothing if there is none.
@@ -68,15 +107,13 @@ pub fn capacity(directory: &Path) -> Result<u64, ConfigError> {
     let path = directory.join("mhvtl.conf");
     let text = read(&path)?.unwrap_or_default();
     let Some(given) = settings(&text).remove("CAPACITY").filter(|given| !given.is_empty()) else { return Ok(DEFAULT) };
-    // What a shell takes for a comment.
-    let number = given.split_once(" #").map_or(given.as_str(), |(number, _)| number).trim();
     let assigns = |line: &str| settings(line).contains_key("CAPACITY");
     let line = text.lines().zip(1..).filter(|(line, _)| assigns(line)).last().map_or(0, |(_, at)| at);
     let wrong = || {
         let message = format!("{given:?} is no number of megabytes, 1 to {MOST}");
         ConfigError { file: path.display().to_string(), line, key: "CAPACITY".into(), message }
     };
-    number.parse().ok().filter(|number| (1..=MOST).contains(number)).ok_or_else(wrong)
+    given.parse().ok().filter(|number| (1..=MOST).contains(number)).ok_or_else(wrong)
 }
 
 /// Units of the `device.conf` in a directory, in its order.

@@ -35,7 +35,8 @@ impl<'a> Line<'a> {
             let mut rest = Some(text);
             std::iter::from_fn(move || {
                 let (part, behind) = cut(rest?);
-                rest = (!behind.is_empty()).then_some(behind);
+                // Behind a part of the full length the line end is read as a line of its own.
+                rest = (part.len() >= LONGEST || !behind.is_empty()).then_some(behind);
                 // A string of C ends with its first zero.
                 let text = part.split('\0').next().unwrap_or_default();
                 Some(Self { file, number, text })
@@ -85,7 +86,14 @@ impl<'a> Line<'a> {
 
 /// `%s`: the first word.
 pub(super) fn word(text: &str) -> Option<&str> {
-    text.split(is_space).find(|word| !word.is_empty())
+    word_and_rest(text).map(|(word, _)| word)
+}
+
+/// `%s`: the first word, and what is behind it.
+pub(super) fn word_and_rest(text: &str) -> Option<(&str, &str)> {
+    let text = skip_space(text);
+    let end = text.find(is_space).unwrap_or(text.len());
+    text.split_at_checked(end).filter(|(word, _)| !word.is_empty())
 }
 
 /// `%d`: a number in decimal, and what is behind it.
@@ -116,6 +124,13 @@ fn byte(text: &str) -> Option<(u8, &str)> {
     let digits = value.trim_start_matches(['-', '+']).trim_end_matches(['x', 'X']);
     let value_of = u8::from_str_radix(digits, 16).ok()?;
     Some((if value.starts_with('-') { value_of.wrapping_neg() } else { value_of }, rest))
+}
+
+/// Whether a text is bytes of one or two hexadecimal digits with colons between them, and nothing else but a comment.
+pub(super) fn is_plain_bytes(text: &str) -> bool {
+    let digits = |byte: &str| matches!(byte.len(), 1 | 2) && byte.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let text = text.split_once(" #").map_or(text, |(text, _)| text);
+    text.split(':').map(str::trim).all(digits)
 }
 
 /// Bytes with colons between them, as `NAA:` has them: those that there are, up to eight.
