@@ -86,38 +86,37 @@ fn homes(call: &Call<'_>, library: Option<u32>) -> Result<Vec<PathBuf>, Failure>
     }
 }
 
+/// What a tool does with a cartridge.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// It reads it.
+    Read,
+    /// It changes it: a cartridge that a Ferric daemon serves is refused.
+    Change,
+}
+
 /// Looks for a cartridge, in a library or in all.
 pub(crate) fn find(
     call: &Call<'_>,
     barcode: &Barcode,
     library: Option<u32>,
+    access: Access,
     out: &mut dyn Write,
 ) -> Result<Option<Cartridge>, Failure> {
-    let homes = homes(call, library)?;
-    for home in homes.iter().filter(|home| home.is_dir()) {
+    for home in homes(call, library)?.iter().filter(|home| home.is_dir()) {
         writeln!(out, "mam from {}", home.join(barcode.as_str()).join("mam").display())?;
         let store = shelf(home)?;
         if store.exists(barcode).map_err(|error| failed(barcode, &error))? {
-            // The memory says what it is.
+            if access == Access::Change {
+                is_not_served(home)?;
+            }
+            // The medium and the kind are in the cartridge's memory.
             let mut cartridge = store.cartridge(barcode, &LTO_9, Kind::Data, 0);
             cartridge.mam().map_err(|error| failed(barcode, &error))?;
             return Ok(Some(cartridge));
         }
     }
     Ok(None)
-}
-
-/// Looks for a cartridge that is to be changed: as [`find`], but refuses one that a Ferric daemon serves.
-pub(crate) fn find_to_change(
-    call: &Call<'_>,
-    barcode: &Barcode,
-    library: Option<u32>,
-    out: &mut dyn Write,
-) -> Result<Option<Cartridge>, Failure> {
-    let homes = homes(call, library)?;
-    let home = homes.iter().find(|home| home.join(barcode.as_str()).is_dir());
-    home.map_or(Ok(()), |home| is_not_served(home))?;
-    find(call, barcode, library, out)
 }
 
 /// Refuses to change the cartridges of a directory that a Ferric daemon serves.

@@ -1,6 +1,6 @@
 //! `dump_tape`: a cartridge's memory, and what is on it object by object.
 
-use crate::cartridges::{barcode, failed, find};
+use crate::cartridges::{Access, barcode, failed, find};
 use crate::getopt::Options;
 use crate::{Call, Done, Failure};
 use std::io::{IoSliceMut, Write};
@@ -44,7 +44,7 @@ pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
         return Ok(write!(out, "{}", usage(call.name))?);
     }
     let barcode = barcode(given.value('m').ok_or_else(|| Failure::usage("No PCL number supplied"))?)?;
-    let found = find(call, &barcode, given.number('l')?, out)?;
+    let found = find(call, &barcode, given.number('l')?, Access::Read, out)?;
     let mut cartridge =
         found.ok_or_else(|| Failure::new(format!("PCL {barcode} cannot be opened, it was not found")))?;
     let failed = |error: StoreError| failed(&barcode, &error);

@@ -1,6 +1,6 @@
 //! `edit_tape`: what a cartridge's memory says it is.
 
-use crate::cartridges::{barcode, bytes, densities, failed, find_to_change, kind};
+use crate::cartridges::{Access, barcode, bytes, densities, failed, find, kind};
 use crate::getopt::{Given, Options};
 use crate::{Call, Done, Failure, VERSION, mktape};
 use std::io::Write;
@@ -42,7 +42,7 @@ pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
     if let Some(library) = library {
         writeln!(out, "Looking for PCL: {barcode} in library {library}")?;
     }
-    let found = find_to_change(call, &barcode, library, out)?;
+    let found = find(call, &barcode, library, Access::Change, out)?;
     let mut cartridge =
         found.ok_or_else(|| Failure::new(format!("PCL {barcode} cannot be dumped, it was not found")))?;
     let failed = |error: StoreError| failed(&barcode, &error);

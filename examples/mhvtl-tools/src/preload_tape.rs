@@ -1,6 +1,6 @@
 //! `preload_tape`: a file as the first blocks of a cartridge.
 
-use crate::cartridges::{barcode, failed, find_to_change};
+use crate::cartridges::{Access, barcode, failed, find};
 use crate::getopt::{Given, Options};
 use crate::{Call, Done, Failure};
 use std::fs::File;
@@ -43,7 +43,7 @@ pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
     wanted('b', "Need to specify a block size")?;
     let (size, codec) = (block_size(&given)?, codec(compression)?);
     let file = File::open(source).map_err(|error| Failure::at(Path::new(source), error))?;
-    let found = find_to_change(call, &barcode, given.number('l')?, out)?;
+    let found = find(call, &barcode, given.number('l')?, Access::Change, out)?;
     let mut cartridge =
         found.ok_or_else(|| Failure::new(format!("PCL {barcode} cannot be opened, it was not found")))?;
     let failed = |error: StoreError| failed(&barcode, &error);

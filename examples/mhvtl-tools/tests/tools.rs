@@ -306,3 +306,23 @@ fn a_daemon_serves_the_cartridges() {
     drop(served);
     assert!(place.session(&["edit_tape -m E01001L8 -w on"]).ends_with("[0]\n"));
 }
+
+/// The directory that is looked at for a daemon is the one that the cartridge is in, although an earlier library's has a
+/// folder of that name.
+#[test]
+fn a_daemon_serves_the_second_library() {
+    let place = Place::new();
+    place.run(&["mktape", "-l", "10", "-m", "E01001L8", "-s", "64", "-t", "data", "-d", "LTO8"]);
+    fs::create_dir_all(place.at("first/E01001L8")).unwrap();
+    let library = |id: u32, home: &str| {
+        format!("Library: {id} CHANNEL: 00 TARGET: 00 LUN: 00\n Home directory: {}\n\n", place.at(home).display())
+    };
+    fs::write(place.at("etc/device.conf"), [library(9, "first"), library(10, "home")].concat()).unwrap();
+    let mut served = tape_store::backend::file::OsShelves::at(&place.at("home")).unwrap();
+    served.serve().unwrap();
+    let said = place.session(&["edit_tape -m E01001L8 -w on"]);
+    assert!(
+        said.contains("error: DIR/home: ") && said.ends_with("serves this directory; stop it first\n[1]\n"),
+        "{said}"
+    );
+}
