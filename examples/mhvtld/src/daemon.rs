@@ -9,6 +9,8 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
+use vtl::config::Config;
+use vtl::data_dir::{Data, DataError};
 
 /// The command line of mhvtl's daemons, and what ours take beside.
 #[derive(Clone, Debug, Parser)]
@@ -34,6 +36,9 @@ pub struct Arguments {
     /// Directory for what must not be lost; each unit has one of its own in it
     #[arg(long, value_name = "DIR", default_value = "/var/lib/ferric/mhvtl")]
     pub data: PathBuf,
+    /// Start a new site although the unit's directory has cartridges or identities without a state
+    #[arg(long)]
+    pub new_site: bool,
     /// Allow core dumps and debuggers; encryption keys are left out of dumps all the same
     #[arg(long)]
     pub allow_core_dumps: bool,
@@ -49,6 +54,14 @@ impl Arguments {
     #[must_use]
     pub fn level(&self) -> u8 {
         if self.debug { 4 } else { self.verbose.iter().copied().fold(0, u8::saturating_add) }
+    }
+
+    /// The unit's data, for a configuration.
+    ///
+    /// # Errors
+    /// As [`Data::configured`].
+    pub fn open_data(&self, config: &Config) -> Result<Data, DataError> {
+        Ok(Data::configured(&self.folder(), config)?.with_new_site(self.new_site))
     }
 
     /// Directory of the unit.
@@ -144,6 +157,26 @@ fn detach() -> Result<(), Box<dyn Error>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vtl::standalone::Standalone;
+
+    #[test]
+    fn a_new_site_is_started_where_one_was_only_if_asked_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = "[[library]]\nname = \"alone\"\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n";
+        let config = vtl::config::parse("test", text).unwrap();
+        let open = |option: &str| {
+            let line = ["vtltape", "-q11", "--data", dir.path().to_str().unwrap(), option];
+            let arguments = Arguments::given(line.map(OsString::from)).unwrap();
+            let drive = Standalone::open(arguments.open_data(&config).unwrap(), &config.libraries[0]);
+            drive.map(|drive| drive.unit().identity().serial.clone()).map_err(|error| error.to_string())
+        };
+        let serial = open("").unwrap();
+        assert_eq!(open("--new-site"), Ok(serial.clone()), "a site that is there is started, not replaced");
+        ["state.1", "state.2"].iter().for_each(|name| std::fs::remove_file(dir.path().join("11").join(name)).unwrap());
+        let refused = open("").unwrap_err();
+        assert!(refused.contains("identities.toml") && refused.contains("--new-site"), "{refused}");
+        assert_ne!(open("--new-site").unwrap(), serial);
+    }
 
     #[test]
     fn mhvtls_command_lines() {

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use vtl::config::mhvtl;
 use vtl::control::socket::{self, Control};
+use vtl::data_dir::Data;
 use vtl::site::Site;
 
 /// Serves the libraries and drives of mhvtl's configuration at mhvtl's kernel module, in the place of its daemons.
@@ -26,6 +27,9 @@ struct Arguments {
     /// Directory for what must not be lost: where cartridges are, reservations, counters
     #[arg(long, value_name = "DIR", default_value = "/var/lib/ferric")]
     data: PathBuf,
+    /// Start a new site although DIR has cartridges or identities without a state
+    #[arg(long)]
+    new_site: bool,
     /// Allow core dumps and debuggers; encryption keys are left out of dumps all the same
     #[arg(long)]
     allow_core_dumps: bool,
@@ -50,7 +54,8 @@ fn run(arguments: &Arguments, log: &Log) -> Result<(), Box<dyn Error>> {
     let waiting = Waiting::new()?;
     let module = Kernel::find()?;
     let locks = imported.seats.iter().map(|seat| Lock::take(seat.minor)).collect::<Result<Vec<_>, _>>()?;
-    let site = Site::open(&arguments.data, &config)?;
+    let data = Data::configured(&arguments.data, &config)?.with_new_site(arguments.new_site);
+    let site = Site::of(data, &config)?;
     let control = arguments.data.join(socket::FILE);
     let no_reload = || Err("mhvtl's configuration is read at the start".into());
     let _control = Control::open(&control, &site, Arc::new(no_reload))

@@ -15,7 +15,6 @@ use std::sync::Arc;
 use vtl::config::Config;
 use vtl::config::mhvtl::{self, Imported};
 use vtl::control::socket::{self, Control};
-use vtl::data_dir::Data;
 use vtl::site::Site;
 
 fn main() -> ExitCode {
@@ -45,7 +44,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Box::new(move |_: &str, drive, name| Box::new(Far::new(lines.to(drive), name)) as _)
     };
     let folder = arguments.folder();
-    let data = Data::configured(&folder, &config)?;
+    let data = arguments.open_data(&config)?;
     let site = Site::without_drives(data, &config, doors)?;
     let reload = {
         let (site, lines, arguments) = (Arc::downgrade(&site), lines.clone(), arguments.clone());

@@ -12,7 +12,6 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
 use vtl::config::mhvtl;
-use vtl::data_dir::Data;
 use vtl::host::Host;
 use vtl::standalone::Standalone;
 
@@ -31,7 +30,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let waiting = Waiting::new()?;
     let module = Kernel::find()?;
     let lock = Lock::take(unit.into())?;
-    let data = Data::configured(&arguments.folder(), &config)?;
+    let data = arguments.open_data(&config)?;
     let drive = Arc::new(Standalone::open(data, setup)?);
     let queue = Queue::open().map_err(|error| format!("mhvtl's message queue: {error}"))?;
     // What was said before it was there is no order; what its library has said is.
