@@ -12,7 +12,7 @@ use crate::unit::{Device, Unit};
 use smc::bay::BayStatus;
 use ssc::drive::{Drive, Threaded};
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -82,11 +82,28 @@ impl Standalone {
         if ended { Err(LibraryError::Door("the drive is shut down".into())) } else { Ok(()) }
     }
 
+    /// Calls with the drive. `None` after a panic, which leaves the drive in a defined state: see `Unit::recover`.
     fn with<T>(&self, call: impl FnOnce(&mut Drive) -> T) -> Option<T> {
-        self.unit.with(|device| match device {
-            Device::Drive(drive) => Some(call(drive)),
-            Device::Changer(_) => None,
-        })
+        let with = || {
+            self.unit.with(|device| match device {
+                Device::Drive(drive) => Some(call(drive)),
+                Device::Changer(_) => None,
+            })
+        };
+        catch_unwind(AssertUnwindSafe(with)).ok().flatten()
+    }
+
+    /// Notes which cartridge is loaded again after a restart. A panic is an error.
+    fn note_loaded(&self, barcode: Option<&str>) -> Result<(), LibraryError> {
+        let note = || {
+            let mut change = Change::default();
+            match barcode {
+                Some(barcode) => change.set(LOADED, &barcode)?,
+                None => change.remove(LOADED),
+            }
+            Ok(self.shared.state.commit(change)?)
+        };
+        catch_unwind(AssertUnwindSafe(note)).unwrap_or_else(|_| Err(internal_error()))
     }
 
     /// Puts a cartridge in, which the drive threads. If it `returns`, it is in the drive again after a restart: who moves
@@ -96,26 +113,35 @@ impl Standalone {
     /// The drive is full, there is no such cartridge, or that it returns cannot be kept.
     pub fn load(&self, barcode: &Barcode, returns: bool) -> Result<(), LibraryError> {
         self.still_open()?;
+        if self.status().barcode.is_some() {
+            return Err(LibraryError::Door("the drive is full".into()));
+        }
         let store = &self.shared.store;
-        if !store.exists(barcode).map_err(LibraryError::of(barcode))? {
-            return Err(LibraryError::Unknown(format!("the files of cartridge {barcode} are missing")));
-        }
-        let cartridge = store.find(barcode).map_err(LibraryError::of(barcode))?;
-        let mut change = Change::default();
-        if returns {
-            change.set(LOADED, &barcode.as_str())?;
-        } else {
-            change.remove(LOADED);
-        }
-        self.unit.with(|device| {
-            let Device::Drive(drive) = device else { return Ok(()) };
+        let find = || {
+            if store.exists(barcode).map_err(LibraryError::of(barcode))? {
+                store.find(barcode).map_err(LibraryError::of(barcode))
+            } else {
+                Err(LibraryError::Unknown(format!("the files of cartridge {barcode} are missing")))
+            }
+        };
+        let cartridge = catch_unwind(AssertUnwindSafe(find)).unwrap_or_else(|_| Err(internal_error()))?;
+        let insert = |drive: &mut Drive| {
             if drive.loaded().is_some() {
                 return Err(LibraryError::Door("the drive is full".into()));
             }
-            // Kept before it is there: one that is not there after all is only looked for in vain.
-            self.shared.state.commit(change)?;
+            // Durable before the cartridge is in the drive: a cartridge that is not in it after all is not found in it.
+            self.note_loaded(returns.then_some(barcode.as_str()))?;
             drive.insert_at(cartridge, clock::now()).map_err(|refused| LibraryError::Door(refused.why.into()))
-        })
+        };
+        let loaded = self.with(insert).unwrap_or_else(|| {
+            self.with(Drive::pull);
+            Err(internal_error())
+        });
+        if loaded.is_err() && self.status().barcode.is_none() {
+            // The caller keeps the cartridge: it is not in the drive after a restart, either.
+            let _ = self.note_loaded(None);
+        }
+        loaded
     }
 
     /// Whether it can use the cartridge in it: the tape is threaded, or it was cleaned with it.
@@ -132,9 +158,9 @@ impl Standalone {
     /// The button of the drive: its tape is unloaded, and its cartridge waits to be taken.
     ///
     /// # Errors
-    /// There is none, or a host prevents removal.
+    /// There is none, a host prevents removal, or an internal error ended it.
     pub fn eject(&self) -> Result<(), WhyNot> {
-        self.with(Drive::eject).unwrap_or(Err(WhyNot::Empty))
+        self.with(Drive::eject).unwrap_or(Err(WhyNot::NoAnswer))
     }
 
     /// Takes the cartridge out by hand, whatever hosts prevent.
@@ -144,17 +170,12 @@ impl Standalone {
     pub fn take(&self) -> Result<Option<Barcode>, LibraryError> {
         self.still_open()?;
         let returns: Option<String> = self.shared.state.get(LOADED)?;
-        let mut change = Change::default();
-        change.remove(LOADED);
-        self.shared.state.commit(change)?;
-        let pulled = catch_unwind(AssertUnwindSafe(|| self.with(Drive::pull))).unwrap_or_else(|panic| {
+        let pulled = self.note_loaded(None).and_then(|()| self.with(Drive::pull).ok_or_else(internal_error));
+        if pulled.is_err() && self.status().barcode.is_some() {
             // It is in the drive still, and so it will be after a restart.
-            let mut undo = Change::default();
-            let kept = returns.map(|barcode| undo.set(LOADED, &barcode).and_then(|()| self.shared.state.commit(undo)));
-            drop(kept);
-            resume_unwind(panic)
-        });
-        Ok(pulled.flatten().map(|cartridge| cartridge.barcode().clone()))
+            let _ = returns.map(|barcode| self.note_loaded(Some(&barcode)));
+        }
+        Ok(pulled?.map(|cartridge| cartridge.barcode().clone()))
     }
 
     /// Synchronises and closes the medium. No command runs afterwards; a second call does nothing.
@@ -169,11 +190,15 @@ impl Standalone {
         if let Some(thread) = lock(&self.thread).take() {
             let _ = thread.join();
         }
-        let (closed, kept) = self.unit.change(|device| match device {
-            Device::Drive(drive) => drive.shut_down().map(drop),
-            Device::Changer(_) => Ok(()),
-        });
-        self.shared.state.close();
+        let close = || {
+            self.unit.change(|device| match device {
+                Device::Drive(drive) => drive.shut_down().map(drop),
+                Device::Changer(_) => Ok(()),
+            })
+        };
+        let closed = catch_unwind(AssertUnwindSafe(close));
+        let _ = catch_unwind(AssertUnwindSafe(|| self.shared.state.close()));
+        let (closed, kept) = closed.map_err(|_| internal_error())?;
         closed.map_err(LibraryError::Inventory)?;
         Ok(kept?)
     }
@@ -185,6 +210,11 @@ impl Drop for Standalone {
             tracing::warn!(%error, "the drive was not closed cleanly");
         }
     }
+}
+
+/// A call panicked; the log has the place.
+fn internal_error() -> LibraryError {
+    LibraryError::Door("an internal error of this program".into())
 }
 
 fn no_drive(setup: &LibrarySetup) -> ConfigError {

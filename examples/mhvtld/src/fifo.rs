@@ -8,6 +8,7 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::FileTypeExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use time::OffsetDateTime;
@@ -80,7 +81,13 @@ impl Fifo {
         }
         let (events, library, fifo) = (site.follow(), Arc::clone(library), self.clone());
         fifo.tell("Online");
-        let tell = move || events.iter().filter_map(|event| said(&library, &event)).for_each(|text| fifo.tell(&text));
+        let write = move |event: &Event| said(&library, event).into_iter().for_each(|text| fifo.tell(&text));
+        let tell = move || {
+            for event in events {
+                // An event whose line panics is lost, those behind it are not.
+                let _ = catch_unwind(AssertUnwindSafe(|| write(&event)));
+            }
+        };
         std::thread::Builder::new().name("fifo".into()).spawn(tell).map(drop)
     }
 }

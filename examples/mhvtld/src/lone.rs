@@ -4,6 +4,7 @@ use crate::fifo::Fifo;
 use crate::log::Log;
 use crate::{Heard, verbs};
 use mhvtl_lld::queue::{Message, Queue, TOOL};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use tape_store::cartridge::{Barcode, WhyNot};
@@ -115,14 +116,13 @@ impl Lone {
         if self.drive.status().barcode.is_some() {
             return format!("Load failed - {label} is already in mouth of drive");
         }
-        let loaded = self.load(label, self.returns).and_then(|()| {
-            if self.drive.is_usable() {
-                return Ok(());
-            }
-            // mhvtl's drives do not keep what they cannot use, and their library puts it back.
-            let taken = self.drive.take().map_err(|error| error.to_string());
-            taken.and(Err("the drive cannot use it".into()))
-        });
+        let load = || {
+            self.load(label, self.returns)?;
+            if self.drive.is_usable() { Ok(()) } else { Err("the drive cannot use it".into()) }
+        };
+        let loaded = catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|_| Err("an internal error".into()));
+        // mhvtl's drives do not keep what they cannot use, and their library puts it back.
+        let loaded = loaded.or_else(|why| self.drive.take().map_err(|error| error.to_string()).and(Err(why)));
         match loaded {
             Ok(()) => format!("Loaded OK: {label}"),
             Err(why) => {

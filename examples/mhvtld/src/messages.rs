@@ -1,6 +1,6 @@
 //! The threads that listen to mhvtl's message queue, one for each unit.
 
-use mhvtl_lld::queue::{Message, Queue, Received};
+use mhvtl_lld::queue::{Message, Queue, Received, TOOL};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -28,7 +28,34 @@ pub enum Heard {
     Refused(String),
 }
 
+/// Commands to which mhvtl's control tool waits for a reply, without a time limit.
+const REPLIED: [&str; 6] = ["add slot", "open map", "close map", "empty map", "list map", "load map"];
+
 impl Heard {
+    /// Handles a message, and sends the reply. A panic in the handler becomes a reply that says so, where the sender waits
+    /// for one; the thread goes on. Whether the unit is to end.
+    pub(crate) fn handle(queue: &Queue, unit: u16, message: &Message, handle: impl FnOnce(&Message) -> Self) -> bool {
+        let handled = catch_unwind(AssertUnwindSafe(|| handle(message)));
+        let reply = handled.unwrap_or_else(|_| Self::after_panic(message));
+        let exits = reply == Self::Exit;
+        let _ = catch_unwind(AssertUnwindSafe(|| reply.answer(queue, unit, message)));
+        exits
+    }
+
+    /// The reply to a message whose handler panicked.
+    fn after_panic(message: &Message) -> Self {
+        const WHY: &str = "internal error";
+        let (text, from_tool) = (message.text.as_str(), message.sender == u64::from(TOOL));
+        match text.strip_prefix("lload ") {
+            Some(label) => Self::Said(format!("Load failed: {}", label.trim())),
+            None if !from_tool && (text.starts_with("unload") || text.starts_with("set_empty")) => {
+                Self::Said(format!("Unload failed: {WHY}"))
+            }
+            None if from_tool && REPLIED.iter().any(|command| text.starts_with(command)) => Self::Said(WHY.into()),
+            None => Self::Refused(WHY.into()),
+        }
+    }
+
     /// Says what is to be said, as a unit, to who has sent the message.
     pub fn answer(self, queue: &Queue, unit: u16, to: &Message) {
         match self {
@@ -109,25 +136,26 @@ impl Ear {
     /// Listens until nobody is to listen any more. Who is told to end listens on: what it is doing may need an answer.
     fn listen(&mut self, queue: &Queue, stop: &AtomicBool, ends: impl Fn()) {
         while !stop.load(Ordering::Acquire) {
-            let message = match queue.wait(self.unit) {
-                Ok(Received::Message(message)) if message.sender != u64::from(self.unit) => message,
-                Ok(Received::Message(_)) => continue,
-                Ok(Received::Refused(why)) => {
-                    tracing::warn!(unit = self.unit, why, "a message was refused");
-                    continue;
+            // The thread receives for as long as the daemon runs, whatever panics in it.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.receive(queue, &ends)));
+        }
+    }
+
+    fn receive(&mut self, queue: &Queue, ends: &impl Fn()) {
+        match queue.wait(self.unit) {
+            Ok(Received::Message(message)) if message.sender != u64::from(self.unit) => {
+                let exits = Heard::handle(queue, self.unit, &message, &mut self.hear);
+                if exits && !self.ends.swap(true, Ordering::AcqRel) {
+                    ends();
                 }
-                Err(error) => {
-                    tracing::error!(unit = self.unit, %error, "the message queue cannot be read");
-                    rest(PAUSE);
-                    continue;
-                }
-            };
-            // A message whose handling panics is not answered; those behind it are.
-            let Ok(heard) = catch_unwind(AssertUnwindSafe(|| (self.hear)(&message))) else { continue };
-            if heard == Heard::Exit && !self.ends.swap(true, Ordering::AcqRel) {
-                ends();
             }
-            heard.answer(queue, self.unit, &message);
+            Ok(Received::Message(_)) => {}
+            Ok(Received::Refused(why)) => tracing::warn!(unit = self.unit, why, "a message was refused"),
+            Err(error) => {
+                let log = || tracing::error!(unit = self.unit, %error, "the message queue cannot be read");
+                let _ = catch_unwind(AssertUnwindSafe(log));
+                rest(PAUSE);
+            }
         }
     }
 }

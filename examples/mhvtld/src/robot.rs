@@ -124,7 +124,11 @@ fn desk(ear: &mut Ear, queue: &Queue) -> std::io::Result<SyncSender<Message>> {
     let (sender, messages) = sync_channel::<Message>(WAITING);
     let mut hear = std::mem::replace(&mut ear.hear, Box::new(|_| Heard::Silent));
     let (queue, unit) = (queue.clone(), ear.unit);
-    let work = move || messages.iter().for_each(|message| hear(&message).answer(&queue, unit, &message));
+    let work = move || {
+        for message in messages {
+            Heard::handle(&queue, unit, &message, &mut hear);
+        }
+    };
     Builder::new().name(format!("desk{unit}")).spawn(work)?;
     Ok(sender)
 }

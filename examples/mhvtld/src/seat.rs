@@ -9,6 +9,7 @@ use scsi_core::asc::Asc;
 use scsi_core::sense::{Format, Sense, SenseKey};
 use scsi_core::status::Status;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -35,27 +36,45 @@ impl<D: Device> Served<D> {
 
     /// Asks for commands and answers them, until it is told to stop.
     pub(crate) fn serve(mut self, stop: &AtomicBool) {
-        self.abort_left();
+        // The unit is served until it is to stop, whatever panics.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.abort_left()));
         let mut last = clock::now().mono.0;
         while !stop.load(Ordering::Acquire) {
-            match self.device.next() {
-                Ok(Some(command)) => {
-                    self.placed.lock.iter_mut().for_each(|lock| lock.note(command.serial));
-                    self.placed.before.iter_mut().for_each(|before| before(command.cdb()));
-                    if let Err(error) = self.answer(&command) {
-                        tracing::warn!(unit = self.placed.minor, ?command, %error, "a command could not be answered");
-                    }
-                    self.placed.after.iter_mut().for_each(|after| after());
-                    last = clock::now().mono.0;
+            let _ = catch_unwind(AssertUnwindSafe(|| self.poll(&mut last)));
+        }
+        let _ = catch_unwind(AssertUnwindSafe(|| leave(&mut self.device, self.placed.address)));
+    }
+
+    /// Runs the next command, or waits a moment for one.
+    fn poll(&mut self, last: &mut u64) {
+        match self.device.next() {
+            Ok(Some(command)) => {
+                if catch_unwind(AssertUnwindSafe(|| self.run(&command))).is_err() {
+                    // 4/44/00, unless it was answered before the panic.
+                    let sense = Sense::new(SenseKey::HARDWARE_ERROR, Asc::INTERNAL_TARGET_FAILURE);
+                    let sense = sense.encode(Format::Fixed);
+                    let answer = Answer { status: CHECK, sense: sense.as_slice(), data: &[] };
+                    let _ = self.device.complete(command.serial, &answer);
                 }
-                Ok(None) => rest(wait(Duration::from_micros(clock::now().mono.0.saturating_sub(last)))),
-                Err(error) => {
-                    tracing::warn!(unit = self.placed.minor, %error, "the module does not answer");
-                    rest(Wait::Sleep(PAUSE));
-                }
+                *last = clock::now().mono.0;
+            }
+            Ok(None) => rest(wait(Duration::from_micros(clock::now().mono.0.saturating_sub(*last)))),
+            Err(error) => {
+                let log = || tracing::warn!(unit = self.placed.minor, %error, "the module does not answer");
+                let _ = catch_unwind(AssertUnwindSafe(log));
+                rest(Wait::Sleep(PAUSE));
             }
         }
-        leave(&mut self.device, self.placed.address);
+    }
+
+    /// Runs a command.
+    fn run(&mut self, command: &Command) {
+        self.placed.lock.iter_mut().for_each(|lock| lock.note(command.serial));
+        self.placed.before.iter_mut().for_each(|before| before(command.cdb()));
+        if let Err(error) = self.answer(command) {
+            tracing::warn!(unit = self.placed.minor, ?command, %error, "a command could not be answered");
+        }
+        self.placed.after.iter_mut().for_each(|after| after());
     }
 
     /// Aborts the command that a process before this one was at when it was killed: nobody else answers it, the host

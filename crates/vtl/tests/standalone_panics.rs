@@ -1,0 +1,137 @@
+//! A panic at every step of what a drive without a library does: at each log line, and before and after each call of the
+//! storage and of the state store. The cartridge is where the result says, the drive answers, and a restart shows the same.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
+#[path = "common/tripwire.rs"]
+mod tripwire;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use tape_store::backend::faulty::FaultyFolder;
+use tape_store::backend::memory::MemoryShelves;
+use tape_store::cartridge::Barcode;
+use tape_store::media::LTO_8;
+use tape_store::shelf::{NewCartridge, TapeStore};
+use tripwire::{Log, Tripwire, arm, disarm};
+use vtl::config::parse;
+use vtl::data_dir::Data;
+use vtl::host::{Answer, Host};
+use vtl::standalone::Standalone;
+
+const TEXT: &str = "[[library]]\nname = \"alone\"\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n";
+const UNLOAD: [u8; 6] = [0x1b, 0, 0, 0, 0, 0];
+const LOAD: [u8; 6] = [0x1b, 0, 0, 0, 1, 0];
+
+#[derive(Default)]
+struct World {
+    shelves: MemoryShelves,
+    state: FaultyFolder,
+}
+
+struct Drive {
+    drive: Standalone,
+    host: Host,
+}
+
+fn label() -> Barcode {
+    Barcode::new("A00001L8").unwrap()
+}
+
+impl World {
+    fn new() -> Self {
+        let world = Self::default();
+        let new = NewCartridge { capacity: 64 << 20, ..NewCartridge::data(&LTO_8) };
+        TapeStore::new(Box::new(world.shelves.clone())).create(&label(), &new).unwrap();
+        world
+    }
+
+    fn open(&self) -> Drive {
+        let shelves = Box::new(Tripwire(Box::new(self.shelves.clone()) as _));
+        let data = Data::of(shelves, tripwire::folder(Box::new(self.state.clone()))).with_new_site(true);
+        let drive = Standalone::open(data, &parse("panics", TEXT).unwrap().libraries[0]).unwrap();
+        let host = Host::login(drive.target(), 1);
+        host.settle();
+        Drive { drive, host }
+    }
+}
+
+impl Drive {
+    fn command(&self, cdb: &[u8]) -> Answer {
+        self.host.command(self.drive.target().luns()[0], cdb, 0)
+    }
+
+    fn write(&self) -> bool {
+        let lun = self.drive.target().luns()[0];
+        self.host.send(lun, &[0x0a, 0, 0, 0, 5, 0], b"block").good().is_ok()
+            && self.command(&[0x10, 0, 0, 0, 1, 0]).good().is_ok()
+    }
+
+    fn is_full(&self) -> bool {
+        self.drive.status().barcode.is_some()
+    }
+
+    /// The drive answers, and works again once its cartridge was loaded again.
+    fn answers(&self, name: &str) {
+        self.host.settle();
+        if self.is_full() {
+            assert!(self.command(&UNLOAD).good().is_ok(), "{name}");
+            assert!(self.command(&LOAD).good().is_ok(), "{name}");
+            self.host.settle();
+            assert!(self.command(&[0; 6]).good().is_ok(), "{name}");
+        } else {
+            assert_eq!(self.command(&[0; 6]).codes(), Some((2, 0x3a, 0)), "{name}");
+        }
+    }
+}
+
+/// A step, whether a cartridge is in the drive before it, and after it if it succeeds.
+type Scenario = (&'static str, bool, bool, fn(&Drive) -> bool);
+
+const SCENARIOS: [Scenario; 7] = [
+    ("load", false, true, |it| it.drive.load(&label(), true).is_ok()),
+    ("take", true, false, |it| it.drive.take().is_ok()),
+    ("eject", true, true, |it| it.drive.eject().is_ok()),
+    ("unload by a host", true, true, |it| it.command(&UNLOAD).good().is_ok()),
+    ("write", true, true, Drive::write),
+    ("shut down", true, true, |it| it.drive.shut_down().is_ok()),
+    ("is usable", true, true, |it| it.drive.is_usable()),
+];
+
+#[test]
+fn a_drive_serves_whatever_panics() {
+    tracing::subscriber::set_global_default(Log).unwrap();
+    // Thousands of panics are wanted.
+    std::panic::set_hook(Box::new(|panic| {
+        if !panic.payload().is::<&str>() {
+            eprintln!("{panic}");
+        }
+    }));
+    for (name, full, after, step) in SCENARIOS {
+        for at in 0.. {
+            let (world, name) = (World::new(), format!("{name} at {at}"));
+            let opened = world.open();
+            if full {
+                opened.drive.load(&label(), true).unwrap();
+                opened.host.settle();
+                assert!(opened.write(), "{name}");
+            }
+            arm(at);
+            let done = catch_unwind(AssertUnwindSafe(|| step(&opened)));
+            let panicked = disarm();
+            let done = done.unwrap_or_else(|_| panic!("{name}: the panic left the call"));
+            assert!(done || panicked, "{name}: it was refused");
+            if !name.starts_with("shut down") {
+                assert_eq!(opened.is_full(), if done { after } else { full }, "{name}: done: {done}");
+                opened.answers(&name);
+            }
+            let now = if name.starts_with("shut down") { after } else { opened.is_full() };
+            drop(opened);
+            let opened = world.open();
+            assert_eq!(opened.is_full(), now, "{name}: after a restart");
+            opened.answers(&name);
+            if !panicked {
+                println!("{name}: the last step");
+                break;
+            }
+        }
+    }
+}

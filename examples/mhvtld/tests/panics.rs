@@ -1,0 +1,182 @@
+//! A panic at every step of what units do about commands of the module and about messages: the sender gets a reply, and the
+//! unit serves what comes next.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+
+#[path = "../../../crates/vtl/tests/common/tripwire.rs"]
+mod tripwire;
+
+use mhvtl_lld::queue::{Queue, Received, TOOL};
+use mhvtl_lld::simulator::{Asked, Simulator};
+use mhvtld::fifo::Fifo;
+use mhvtld::log::Log;
+use mhvtld::lone::Lone;
+use mhvtld::robot::{self, Lines};
+use mhvtld::{Door, Ear, Messages, Placed, placed};
+use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::thread;
+use std::time::Duration;
+use tape_store::backend::memory::{MemoryFolder, MemoryShelves};
+use tape_store::cartridge::Barcode;
+use tape_store::media::LTO_8;
+use tape_store::shelf::{NewCartridge, TapeStore};
+use tripwire::{Tripwire, arm, disarm};
+use vtl::config::mhvtl::Seat;
+use vtl::config::parse;
+use vtl::data_dir::Data;
+use vtl::host::Host;
+use vtl::site::Site;
+use vtl::standalone::Standalone;
+
+/// There is one countdown for all tests.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn prepare() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        tracing::subscriber::set_global_default(tripwire::Log).unwrap();
+        // Thousands of panics are wanted.
+        std::panic::set_hook(Box::new(|panic| {
+            if !panic.payload().is::<&str>() {
+                eprintln!("{panic}");
+            }
+        }));
+    });
+}
+
+fn data(shelves: &MemoryShelves) -> Data {
+    let shelves = Box::new(Tripwire(Box::new(shelves.clone()) as _));
+    Data::of(shelves, tripwire::folder(Box::new(MemoryFolder::default()))).with_new_site(true)
+}
+
+fn seat(unit: usize, minor: u32) -> Seat {
+    Seat { library: "l".into(), unit, minor, address: [0, minor - 10, 0], fifo: None }
+}
+
+/// Says something to a unit, and waits for the reply.
+fn reply(queue: &Queue, unit: u16, from: u16, text: &str) -> String {
+    queue.send(unit, from, text).unwrap();
+    loop {
+        match queue.receive(from).unwrap() {
+            Some(Received::Message(message)) => return message.text,
+            _ => thread::yield_now(),
+        }
+    }
+}
+
+/// What is tried with a panic at each of its steps.
+fn at_each_step(name: &str, mut step: impl FnMut(i64) -> bool) {
+    let steps = (0..).find(|at| !step(*at)).unwrap();
+    println!("{name}: {steps} steps");
+    assert!(steps > 0, "{name} has no step");
+}
+
+#[test]
+fn a_drive_of_its_own_replies_whatever_panics() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    prepare();
+    let text = "[[library]]\nname = \"l\"\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n";
+    let config = parse("panics", text).unwrap();
+    for said in ["Register Ferric", "mount_state", "lload A00001L8", "unload A00001L8", "set_empty"] {
+        at_each_step_of_a_message(said, &config);
+    }
+}
+
+fn at_each_step_of_a_message(said: &str, config: &vtl::config::Config) {
+    for at in 0.. {
+        let shelves = MemoryShelves::default();
+        let new = NewCartridge { capacity: 64 << 20, ..NewCartridge::data(&LTO_8) };
+        let label = Barcode::new("A00001L8").unwrap();
+        TapeStore::new(Box::new(shelves.clone())).create(&label, &new).unwrap();
+        let drive = Arc::new(Standalone::open(data(&shelves), &config.libraries[0]).unwrap());
+        let queue = Queue::private().unwrap();
+        let mut lone = Lone::new(Arc::clone(&drive), 11, Some(10), &queue, &Log::default(), &Fifo::default());
+        let host = Arc::new(Host::login(drive.target(), 1));
+        let placed = Placed::of(&seat(1, 11), Arc::clone(drive.unit()), host).unwrap();
+        let module = Simulator::default();
+        let door = Door::open(&module, vec![placed]).unwrap();
+        let hear = Box::new(move |message: &_| lone.hear(message));
+        let ear = Ear { unit: 11, ends: Arc::clone(&door.stops()[0]), hear };
+        let messages = Messages::open(&queue, vec![ear], || {}).unwrap();
+        if said.contains("unload") || said.contains("empty") {
+            assert_eq!(reply(&queue, 11, 10, "lload A00001L8"), "Loaded OK: A00001L8");
+        }
+        arm(at);
+        if said.starts_with("Register") {
+            queue.send(11, 10, said).unwrap();
+        } else {
+            let text = reply(&queue, 11, 10, said);
+            let full = drive.status().barcode.is_some();
+            match text.as_str() {
+                "Loaded OK: A00001L8" => assert!(full, "{said} at {at}"),
+                "Load failed: A00001L8" => assert!(!full, "{said} at {at}"),
+                "Unloaded OK" => assert!(!full || said.starts_with("unload"), "{said} at {at}"),
+                text if text.starts_with("Unload failed") => {}
+                text => assert!(text == "Not occupied", "{said} at {at}: {text}"),
+            }
+        }
+        // It goes on with the messages behind.
+        let mounted = reply(&queue, 11, 10, "mount_state");
+        let panicked = disarm();
+        assert_eq!(mounted == "occupied", drive.status().barcode.is_some(), "{said} at {at}");
+        assert_eq!(reply(&queue, 11, 10, "set_empty"), "Unloaded OK", "{said} at {at}");
+        assert_eq!(reply(&queue, 11, 10, "lload A00001L8"), "Loaded OK: A00001L8", "{said} at {at}");
+        drop(messages);
+        door.close();
+        queue.remove().unwrap();
+        if !panicked {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_library_replies_whatever_panics() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    prepare();
+    let text = "[[library]]\nname = \"l\"\nslots = 4\nimport_export = 2\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n\
+        [[library.cartridges]]\npattern = \"A#L8\"\ncount = 2\nsize = \"64MB\"\n";
+    let site = Site::of(data(&MemoryShelves::default()), &parse("panics", text).unwrap()).unwrap();
+    let (seats, module, queue) = ([seat(0, 10), seat(1, 11)], Simulator::default(), Queue::private().unwrap());
+    let door = Door::open(&module, placed(&site, &seats).unwrap()).unwrap();
+    let lines = Lines::with_patience(&queue, 10, &[], Duration::ZERO).unwrap();
+    let ears = robot::ears(&site, &door, &seats, &lines, &queue, &Log::default()).unwrap();
+    let messages = Messages::open(&queue, ears, || {}).unwrap();
+    let open = ["open map ", "close map "];
+    at_each_step("open map", |at| {
+        assert_eq!(reply(&queue, 10, TOOL, open[1]), "OK");
+        arm(at);
+        let text = reply(&queue, 10, TOOL, open[0]);
+        let panicked = disarm();
+        assert!(text == "OK" || (panicked && !text.is_empty()), "open map at {at}: {text}");
+        assert_eq!(reply(&queue, 10, TOOL, "list map "), "", "at {at}");
+        panicked
+    });
+    assert_eq!(reply(&queue, 10, TOOL, open[1]), "OK");
+    // Commands of the module: MOVE MEDIUM to the drive and back, WRITE with a filemark, an unknown operation code.
+    let commands: [(u16, &[u8], Asked); 5] = [
+        (10, &[0xa5, 0, 0, 0, 0x03, 0xe8, 0x01, 0xf4, 0, 0, 0, 0], Asked::Nothing),
+        (11, &[0x0a, 0, 0, 0, 5, 0], Asked::Out(b"block".to_vec())),
+        (11, &[0x10, 0, 0, 0, 1, 0], Asked::Nothing),
+        (11, &[0xff, 0, 0, 0, 0, 0], Asked::Nothing),
+        (10, &[0xa5, 0, 0, 0, 0x01, 0xf4, 0x03, 0xe8, 0, 0, 0, 0], Asked::Nothing),
+    ];
+    for (minor, cdb, asked) in commands {
+        for at in 0..60 {
+            for unit in [10, 11] {
+                for _ in 0..8 {
+                    let _ = module.send(unit, &[0; 6], Asked::Nothing).wait();
+                }
+            }
+            arm(at);
+            let got = module.send(minor, cdb, asked.clone()).wait();
+            disarm();
+            assert!(matches!(got.status, 0 | 2), "{cdb:02x?} at {at}: {got:?}");
+            // The robot's and the drive's units answer the next command.
+            assert_eq!(module.send(10, &[0x12, 0, 0, 0, 36, 0], Asked::In(36)).wait().data.len(), 36);
+            assert_eq!(module.send(11, &[0x12, 0, 0, 0, 36, 0], Asked::In(36)).wait().data.len(), 36);
+        }
+    }
+    drop(messages);
+    door.close();
+    queue.remove().unwrap();
+}
