@@ -1,5 +1,6 @@
 //! A panic at every step of what a drive without a library does: at each log line, and before and after each call of the
 //! storage and of the state store. The cartridge is where the result says, the drive answers, and a restart shows the same.
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "the test says how many steps it had, and why it failed")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
 #[path = "common/tripwire.rs"]

@@ -1,5 +1,6 @@
 //! A panic at every step of what units do about commands of the module and about messages: the sender gets a reply, and the
 //! unit serves what comes next.
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "the test says how many steps it had, and why it failed")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
 #[path = "../../../crates/vtl/tests/common/tripwire.rs"]

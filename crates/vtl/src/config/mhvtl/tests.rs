@@ -398,6 +398,7 @@ fn first_drive(config: &Config) -> &crate::config::DriveSetup {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn world_wide_names_as_mhvtl_reads_them() {
     const NAA: &str = "NAA: 30:22:33:44:ab:00:09:00";
     const DEFAULT: &str = "5a5a595f42312020";
@@ -533,6 +534,7 @@ fn identities_as_mhvtl_reads_them() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn other_keys_as_mhvtl_reads_them() {
     const PERSIST: &str = "PERSIST: False";
     let rows = [
@@ -610,6 +612,7 @@ fn other_keys_as_mhvtl_reads_them() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn sections_and_lines_as_mhvtl_reads_them() {
     const HEADER: &str = "Drive: 11 CHANNEL: 00 TARGET: 09 LUN: 00";
     let address = |_: &Config, imported: &Imported| format!("{:?}", imported.seats[1].address);
