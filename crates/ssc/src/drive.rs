@@ -154,7 +154,7 @@ impl Drive {
     pub const fn refusal(&self) -> Option<&Sense> {
         match &self.state.load {
             Load::Unusable(_, sense) => Some(sense),
-            _ => None,
+            Load::Empty | Load::Ejected(_) | Load::Mounted(_) | Load::Held(_) => None,
         }
     }
 

@@ -11,12 +11,7 @@ use tape_store::cartridge::{Barcode, Kind, Level};
 use tape_store::media::LTO_8;
 use tape_store::shelf::{NewCartridge, TapeStore};
 
-/// A drive with a cartridge on a disk that fails when it is told to.
-fn on(disk: &FaultyFolder) -> Drive {
-    on_with(disk, Level::Ferric)
-}
-
-/// As [`on`], with a cartridge of this format.
+/// A drive with a cartridge of this format, on a disk that fails on request.
 fn on_with(disk: &FaultyFolder, level: Level) -> Drive {
     let mut shelves = MemoryShelves::default();
     let store = TapeStore::new(Box::new(shelves.clone()));

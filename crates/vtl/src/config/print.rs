@@ -177,29 +177,6 @@ fn size(bytes: u64) -> String {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use tape_store::cartridge::parse_size;
-
-    #[test]
-    fn sizes_are_read_back_as_they_were() {
-        for (bytes, text) in [
-            (12_000_000_000_000, "12TB"),
-            (2_500_000_000_000, "2500GB"),
-            (100_000_000_000, "100GB"),
-            (64_000_000, "64MB"),
-            (67_108_864, "64MiB"),
-            (1_073_741_824, "1GiB"),
-            (1_099_511_627_776, "1TiB"),
-            (1_049_600, "1025KiB"),
-            (1_000_001, "1.000001MB"),
-        ] {
-            assert_eq!(super::size(bytes), text);
-            assert_eq!(parse_size(text), Some(bytes), "{text}");
-        }
-    }
-}
-
 const fn when(when: When) -> &'static str {
     match when {
         When::Operator => "operator",
@@ -257,5 +234,28 @@ fn codec(codec: Codec) -> String {
         CodecId::ZLIB => format!("zlib:{}", codec.level),
         CodecId::ZSTD => format!("zstd:{}", codec.level),
         _ => "none".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tape_store::cartridge::parse_size;
+
+    #[test]
+    fn sizes_are_read_back_as_they_were() {
+        for (bytes, text) in [
+            (12_000_000_000_000, "12TB"),
+            (2_500_000_000_000, "2500GB"),
+            (100_000_000_000, "100GB"),
+            (64_000_000, "64MB"),
+            (67_108_864, "64MiB"),
+            (1_073_741_824, "1GiB"),
+            (1_099_511_627_776, "1TiB"),
+            (1_049_600, "1025KiB"),
+            (1_000_001, "1.000001MB"),
+        ] {
+            assert_eq!(super::size(bytes), text);
+            assert_eq!(parse_size(text), Some(bytes), "{text}");
+        }
     }
 }

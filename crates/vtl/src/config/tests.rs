@@ -26,6 +26,7 @@ fn what_is_printed_is_what_was_read() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn faults_name_line_key_and_remedy() {
     let cases = [
         (

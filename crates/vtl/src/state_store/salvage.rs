@@ -4,7 +4,6 @@ use super::copies::contents;
 use super::files::{ALL, Files};
 use super::merge::{Dated, Values, merge, salvage, store_of};
 use super::{Change, StateError, StateStore, new_store, upgrade};
-use std::io;
 use tape_store::backend::{Folder, free_name};
 
 /// What is left of a state.

@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_parser = number::<u64>("the number of an object", 0..=u64::MAX))]
     object: Option<u64>,
     /// How many objects [default: all]
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_parser = number::<u64>("a number of objects", 1..=u64::MAX))]
     count: Option<u64>,
     /// The bytes too, so many of each block [default with no number: 256]
     #[arg(long, value_name = "BYTES", num_args = 0..=1, default_missing_value = "256",
