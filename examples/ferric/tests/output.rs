@@ -109,7 +109,7 @@ fn wrong_values_are_explained() {
             "tape dump A --object x",
             "invalid value 'x' for '--object <OBJECT>': expected the number of an object, 0 or more",
         ),
-        ("tape dump A --count x", "invalid value 'x' for '--count <COUNT>': expected a number of objects, 0 or more"),
+        ("tape dump A --count x", "invalid value 'x' for '--count <COUNT>': expected a number of objects, 1 or more"),
         ("tape dump A --data x", "invalid value 'x' for '--data [<BYTES>]': expected a number of bytes, 0 or more"),
         (
             "tape import f A --block-size 0",

@@ -58,7 +58,7 @@ fn a_configuration_is_read_again_under_a_stream() {
     assert!(said.contains("has 30 slots, not 24; this takes a restart"), "{said}");
     std::fs::write(data.with_extension("toml"), "[library]\nslotz = 1\n").unwrap();
     let said = ask(&data, r#"{"do":"reload"}"#);
-    assert!(said.contains(":2: slotz: unknown field"), "{said}");
+    assert!(said.contains(":2: library.slotz: unknown field"), "{said}");
     assert_eq!(ready(&mut session), Reply::default());
     assert!(ask(&data, r#"{"do":"pools"}"#).contains(r#""scratch":2"#));
 }
