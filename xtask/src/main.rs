@@ -6,6 +6,7 @@ mod libiscsi;
 mod pages;
 mod purity;
 mod shell;
+mod words;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -16,6 +17,7 @@ const USAGE: &str = "cargo xtask COMMAND
   pages     type the shell lines of README.md and docs/*.md, in order
   ci        formatting, lints, documentation, purity, licences, builds of benches and fuzz targets
   purity    the pure crates touch no clock, thread, socket, environment or file
+  words     no phrase of xtask/phrases.tsv, and a sentence of documentation for each public item
 ";
 
 type Outcome = Result<(), String>;
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
         Some("pages") => pages::type_pages(),
         Some("ci") => ci::run(),
         Some("purity") => purity::run(),
+        Some("words") => words::run(),
         _ => Err(USAGE.into()),
     };
     match outcome {

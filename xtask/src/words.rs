@@ -1,0 +1,179 @@
+//! Language of the workspace: phrases that a storage engineer has to decode, and public items whose documentation says
+//! next to nothing. Both are listed with their places.
+
+use crate::shell::{failed, output, say};
+use regex::{Regex, RegexBuilder};
+use std::path::{Path, PathBuf};
+use syn::spanned::Spanned;
+use syn::visit::{self, Visit};
+use syn::{Attribute, Expr, ExprLit, Lit, Meta, Visibility};
+
+/// The fewest words that document a public item: what it is, in a sentence.
+const FEWEST_WORDS: usize = 5;
+/// One phrase a line, as a regular expression, then a tab and what to write instead.
+const PHRASES: &str = include_str!("../phrases.tsv");
+
+/// Reads each source, page and configuration of the repository.
+pub(crate) fn run() -> Result<(), String> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let phrases = phrases()?;
+    let mut faults = Vec::new();
+    let mut items = 0;
+    for file in files(&root)? {
+        let path = root.join(&file);
+        let text = std::fs::read_to_string(&path).map_err(failed(&path))?;
+        faults.extend(phrases.iter().flat_map(|phrase| phrase.places(&file, &text)));
+        if file.starts_with("crates/") && file.ends_with(".rs") && !is_test(&file) {
+            let mut public = PublicItems { file: &file, count: 0, faults: &mut faults };
+            public.visit_file(&syn::parse_file(&text).map_err(|error| format!("{file}: {error}"))?);
+            items += public.count;
+        }
+    }
+    if faults.is_empty() {
+        say(&format!("words: {} phrases looked for; {items} public items documented", phrases.len()));
+        return Ok(());
+    }
+    faults.push(format!("words: {} faults; {items} public items", faults.len()));
+    Err(faults.join("\n"))
+}
+
+/// Files under version control that hold sentences, relative to the root; the list of phrases is not one of them.
+fn files(root: &Path) -> Result<Vec<String>, String> {
+    let root = root.display().to_string();
+    let listed = output("git", ["-C", &root, "ls-files", "*.rs", "*.md", "*.toml", "*.sh"])?;
+    Ok(String::from_utf8_lossy(&listed).lines().map(str::to_owned).collect())
+}
+
+fn is_test(file: &str) -> bool {
+    file.contains("/tests/") || file.ends_with("tests.rs")
+}
+
+/// A phrase that is not to be written.
+struct Phrase {
+    pattern: Regex,
+    instead: &'static str,
+}
+
+impl Phrase {
+    /// `file:line: phrase: advice` for each place in a text. A phrase is found across the line breaks of a comment or a
+    /// paragraph, since line breaks and comment marks count as one blank.
+    fn places(&self, file: &str, text: &str) -> Vec<String> {
+        let place = |found: regex::Match<'_>| {
+            let line = text.get(..found.start()).unwrap_or_default().matches('\n').count() + 1;
+            let words: Vec<&str> = found.as_str().split_whitespace().filter(|word| !word.starts_with("//")).collect();
+            format!("{file}:{line}: {:?}: {}", words.join(" "), self.instead)
+        };
+        self.pattern.find_iter(text).map(place).collect()
+    }
+}
+
+fn phrases() -> Result<Vec<Phrase>, String> {
+    let lines = PHRASES.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.map(|line| line.split_once('\t').ok_or_else(|| format!("phrases.tsv: no tab in {line:?}"))).map(parse).collect()
+}
+
+fn parse(line: Result<(&'static str, &'static str), String>) -> Result<Phrase, String> {
+    let (pattern, instead) = line?;
+    let blank = r"(?:[ ]|\s*\n\s*(?:///?!?|\#)?\s*)";
+    let pattern = RegexBuilder::new(&pattern.replace(' ', blank)).case_insensitive(true).build();
+    Ok(Phrase { pattern: pattern.map_err(|error| format!("phrases.tsv: {error}"))?, instead })
+}
+
+/// Counts the public items of a file, and names those with too few words of documentation.
+struct PublicItems<'a> {
+    file: &'a str,
+    count: usize,
+    faults: &'a mut Vec<String>,
+}
+
+impl PublicItems<'_> {
+    fn item(&mut self, name: &str, at: proc_macro2::Span, attributes: &[Attribute]) {
+        self.count += 1;
+        let words = attributes.iter().filter_map(sentence).map(|text| text.split_whitespace().count()).sum::<usize>();
+        if words < FEWEST_WORDS {
+            let line = at.start().line;
+            self.faults.push(format!("{}:{line}: {name}: {words} words of documentation", self.file));
+        }
+    }
+
+    fn public(&mut self, visibility: &Visibility, name: &syn::Ident, attributes: &[Attribute]) {
+        if matches!(visibility, Visibility::Public(_)) {
+            self.item(&name.to_string(), name.span(), attributes);
+        }
+    }
+}
+
+/// The text of a documentation attribute.
+fn sentence(attribute: &Attribute) -> Option<String> {
+    let Meta::NameValue(pair) = &attribute.meta else { return None };
+    match &pair.value {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) if pair.path.is_ident("doc") => Some(text.value()),
+        _ => None,
+    }
+}
+
+impl<'ast> Visit<'ast> for PublicItems<'_> {
+    fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {
+        let for_tests = |attribute: &Attribute| {
+            attribute.path().is_ident("cfg") && matches!(&attribute.meta, Meta::List(list) if list.tokens.to_string() == "test")
+        };
+        if !module.attrs.iter().any(for_tests) {
+            visit::visit_item_mod(self, module);
+        }
+    }
+
+    fn visit_item_fn(&mut self, function: &'ast syn::ItemFn) {
+        self.public(&function.vis, &function.sig.ident, &function.attrs);
+    }
+
+    fn visit_item_struct(&mut self, item: &'ast syn::ItemStruct) {
+        self.public(&item.vis, &item.ident, &item.attrs);
+        visit::visit_item_struct(self, item);
+    }
+
+    fn visit_field(&mut self, field: &'ast syn::Field) {
+        if let Some(name) = &field.ident {
+            self.public(&field.vis, name, &field.attrs);
+        }
+    }
+
+    fn visit_item_enum(&mut self, item: &'ast syn::ItemEnum) {
+        self.public(&item.vis, &item.ident, &item.attrs);
+        if matches!(item.vis, Visibility::Public(_)) {
+            for variant in &item.variants {
+                self.item(&variant.ident.to_string(), variant.span(), &variant.attrs);
+            }
+        }
+    }
+
+    fn visit_item_trait(&mut self, item: &'ast syn::ItemTrait) {
+        self.public(&item.vis, &item.ident, &item.attrs);
+        if matches!(item.vis, Visibility::Public(_)) {
+            visit::visit_item_trait(self, item);
+        }
+    }
+
+    fn visit_trait_item_fn(&mut self, function: &'ast syn::TraitItemFn) {
+        self.item(&function.sig.ident.to_string(), function.sig.ident.span(), &function.attrs);
+    }
+
+    fn visit_impl_item_fn(&mut self, function: &'ast syn::ImplItemFn) {
+        self.public(&function.vis, &function.sig.ident, &function.attrs);
+    }
+
+    fn visit_impl_item_const(&mut self, constant: &'ast syn::ImplItemConst) {
+        self.public(&constant.vis, &constant.ident, &constant.attrs);
+    }
+
+    fn visit_item_const(&mut self, constant: &'ast syn::ItemConst) {
+        self.public(&constant.vis, &constant.ident, &constant.attrs);
+    }
+
+    fn visit_item_static(&mut self, item: &'ast syn::ItemStatic) {
+        self.public(&item.vis, &item.ident, &item.attrs);
+    }
+
+    fn visit_item_type(&mut self, item: &'ast syn::ItemType) {
+        self.public(&item.vis, &item.ident, &item.attrs);
+    }
+}
