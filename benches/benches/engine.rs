@@ -7,7 +7,7 @@ use scsi_core::data::Data;
 use scsi_core::identity::Identity;
 use scsi_core::lu;
 use scsi_core::nexus::{NexusId, TransportId};
-use scsi_core::target::{Event, LogicalUnit, Request};
+use scsi_core::target::{LogicalUnit, Request, TransportEvent};
 use scsi_core::time::Now;
 use ssc::drive::{Drive, DriveConfig};
 use std::fs::File;
@@ -15,31 +15,34 @@ use std::io::{IoSlice, IoSliceMut};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
-use tape_store::backend::file::OsShelves;
-use tape_store::cartridge::{Barcode, Kind};
+use tape_store::backend::file::OsFolderStore;
+use tape_store::cartridge::{Barcode, CartridgeKind};
 use tape_store::media::LTO_8;
 use tape_store::medium::Codec;
-use tape_store::shelf::{NewCartridge, TapeStore};
+use tape_store::store::{NewCartridge, TapeStore};
 use tape_store::workers::Workers;
-use vtl::pool::Pool;
+use vtl::workers::ThreadedWorkers;
 
 const SIZES: [usize; 5] = [512, 8 << 10, 64 << 10, 256 << 10, 1 << 20];
 /// The tape goes back to its beginning after so much, so that the file's pages are touched once and used again.
 const LAP: u64 = 256 << 20;
 
 fn drive(path: &Path, codec: Codec, workers: Option<Arc<dyn Workers>>) -> Drive {
-    let store = TapeStore::new(Box::new(OsShelves::at(path).unwrap()));
+    let store = TapeStore::new(Box::new(OsFolderStore::at(path).unwrap()));
     let barcode = Barcode::new("B00001L8").unwrap();
     store.create(&barcode, &NewCartridge::data(&LTO_8)).unwrap();
     let profile = &ssc::profile::ULT3580_TD8;
-    let identity = Identity { model: profile.model.into(), serial: "B".into(), naa: 1, port: None };
-    let mut drive = Drive::new(profile, identity, DriveConfig { codec }, lu::Saved::default());
+    let identity = Identity { strings: profile.model.into(), serial: "B".into(), naa: 1, port: None };
+    let mut drive = Drive::new(profile, identity, DriveConfig { codec }, lu::SavedState::default());
     if let Some(workers) = workers {
-        drive.employ(workers);
+        drive.set_workers(workers);
     }
-    drive.insert(store.cartridge(&barcode, &LTO_8, Kind::Data, LTO_8.capacity)).unwrap();
+    drive.insert(store.cartridge(&barcode, &LTO_8, CartridgeKind::Data, LTO_8.capacity)).unwrap();
     let port = TransportId::local(1);
-    drive.event(Event::NexusUp { nexus: NexusId(1), port, returning: false }, Now::default());
+    drive.handle_event(
+        TransportEvent::NexusEstablished { nexus: NexusId(1), port, reestablished: false },
+        Now::default(),
+    );
     while run(&mut drive, &[0; 6], &[], &mut []) != 0 {}
     drive
 }
@@ -74,7 +77,7 @@ fn text(len: usize) -> Vec<u8> {
 
 fn engine(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
-    let pool: Arc<dyn Workers> = Arc::new(Pool::new());
+    let pool: Arc<dyn Workers> = Arc::new(ThreadedWorkers::new());
     for (name, codec, workers) in [
         ("none", Codec::NONE, None),
         ("zstd", Codec::zstd(1), None),

@@ -1,6 +1,6 @@
 #![no_main]
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let mut changer = smc::testing::changer();
-    ssc::testing::session(&mut changer, data);
-    smc::testing::check_cartridges(&changer);
+    ssc::testing::run_session(&mut changer, data);
+    smc::testing::assert_no_cartridge_lost(&changer);
 });

@@ -1,2 +1,2 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| iscsi::testing::stream(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| iscsi::testing::run_stream(data));

@@ -1,7 +1,7 @@
 //! What must hold before anything lands, beyond the tests.
 
 use crate::purity;
-use crate::shell::{check, output, run as shell, say};
+use crate::shell::{check, output, print_line, run as shell};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -54,7 +54,7 @@ fn licences() -> Result<(), String> {
         }
     }
     let twice: Vec<&str> = versions.iter().filter(|(_, count)| **count > 1).map(|(name, _)| *name).collect();
-    say(&format!("licences: {} packages; in more than one version: {}", packages.len(), twice.join(", ")));
+    print_line(&format!("licences: {} packages; in more than one version: {}", packages.len(), twice.join(", ")));
     if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
 }
 

@@ -4,7 +4,7 @@
 //! programs and fresh builds run in it and nothing of the host changes. `xtask/guest/` holds its scripts.
 
 use crate::pages;
-use crate::shell::{check, failed, output, run as shell, say};
+use crate::shell::{check, file_error, output, print_line, run as shell};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -59,7 +59,7 @@ pub(crate) fn install() -> Outcome {
     if missing.is_empty() {
         return Ok(());
     }
-    say(&format!("installing {}", missing.join(" ")));
+    print_line(&format!("installing {}", missing.join(" ")));
     let by_hand = |error| format!("{error}\nThe tests need these packages: apt-get install {}", missing.join(" "));
     let mut arguments = vec!["install", "--yes", "--quiet", "--no-install-recommends"];
     arguments.extend(&missing);
@@ -100,7 +100,7 @@ impl Guest {
         let guest =
             Self { root: folder.join("root"), kernel: folder.join("vmlinux"), initrd: folder.join("initrd.gz") };
         if !guest.initrd.exists() {
-            fs::create_dir_all(&folder).map_err(failed(&folder))?;
+            fs::create_dir_all(&folder).map_err(file_error(&folder))?;
             let packages = folder.join("packages");
             download(&packages)?;
             unpack(&packages, &guest.root)?;
@@ -115,18 +115,18 @@ impl Guest {
     fn boot(&self, name: &str, attachments: &[String]) -> Outcome {
         let job = folder().join(format!("job-{name}"));
         let _ = fs::remove_dir_all(&job);
-        fs::create_dir_all(&job).map_err(failed(&job))?;
+        fs::create_dir_all(&job).map_err(file_error(&job))?;
         let scripts = workspace().join("xtask/guest");
         for file in ["stage2.sh", "checks.sh", "ferric.toml", "libraries.toml"] {
-            fs::copy(scripts.join(file), job.join(file)).map_err(failed(&job))?;
+            fs::copy(scripts.join(file), job.join(file)).map_err(file_error(&job))?;
         }
-        fs::copy(scripts.join(format!("{name}.sh")), job.join("job.sh")).map_err(failed(&job))?;
-        fs::write(job.join("readme.txt"), pages::guest_lines()?).map_err(failed(&job))?;
-        fs::copy(daemon_binary(), job.join("ferric-iscsid")).map_err(failed(&job))?;
-        say(&format!("\nring 2, {name}:"));
+        fs::copy(scripts.join(format!("{name}.sh")), job.join("job.sh")).map_err(file_error(&job))?;
+        fs::write(job.join("readme.txt"), pages::guest_lines()?).map_err(file_error(&job))?;
+        fs::copy(daemon_binary(), job.join("ferric-iscsid")).map_err(file_error(&job))?;
+        print_line(&format!("\nring 2, {name}:"));
         let booted = check("qemu", self.qemu(&job).args(attachments));
         if let Ok(report) = fs::read_to_string(job.join("output.log")) {
-            say(report.trim_end());
+            print_line(report.trim_end());
         }
         match fs::read_to_string(job.join("exitcode")).as_deref().map(str::trim) {
             Ok("0") => booted,
@@ -161,14 +161,14 @@ impl Guest {
 }
 
 fn download(packages: &Path) -> Outcome {
-    fs::create_dir_all(packages).map_err(failed(packages))?;
+    fs::create_dir_all(packages).map_err(file_error(packages))?;
     let depends = output("apt-cache", ["depends", "linux-image-amd64"])?;
     let depends = String::from_utf8_lossy(&depends);
     let kernel = depends
         .lines()
         .find_map(|line| line.trim().strip_prefix("Depends: ").filter(|name| name.starts_with("linux-image")));
     let kernel = kernel.ok_or("apt-cache knows no linux-image-amd64: run apt-get update")?;
-    say(&format!("downloading {kernel} and the guest's programs"));
+    print_line(&format!("downloading {kernel} and the guest's programs"));
     let mut apt = Command::new("apt-get");
     apt.args(["download", "--quiet", kernel]).args(GUEST_PACKAGES).current_dir(packages).stderr(Stdio::null());
     check("apt-get download", &mut apt)
@@ -179,17 +179,17 @@ fn unpack(packages: &Path, root: &Path) -> Outcome {
     let _ = fs::remove_dir_all(root);
     for part in ["bin", "sbin", "lib"] {
         let merged = root.join("usr").join(part);
-        fs::create_dir_all(&merged).map_err(failed(&merged))?;
-        std::os::unix::fs::symlink(format!("usr/{part}"), root.join(part)).map_err(failed(root))?;
+        fs::create_dir_all(&merged).map_err(file_error(&merged))?;
+        std::os::unix::fs::symlink(format!("usr/{part}"), root.join(part)).map_err(file_error(root))?;
     }
-    for entry in fs::read_dir(packages).map_err(failed(packages))? {
-        let package = entry.map_err(failed(packages))?.path();
+    for entry in fs::read_dir(packages).map_err(file_error(packages))? {
+        let package = entry.map_err(file_error(packages))?.path();
         let mut archive = Command::new("dpkg-deb")
             .arg("--fsys-tarfile")
             .arg(&package)
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(failed(&package))?;
+            .map_err(file_error(&package))?;
         let Some(stream) = archive.stdout.take() else { return Err("dpkg-deb gave no archive".into()) };
         let mut tar = Command::new("tar");
         let status = tar
@@ -197,8 +197,8 @@ fn unpack(packages: &Path, root: &Path) -> Outcome {
             .arg(root)
             .stdin(stream)
             .status()
-            .map_err(failed(root))?;
-        let listed = archive.wait().map_err(failed(&package))?;
+            .map_err(file_error(root))?;
+        let listed = archive.wait().map_err(file_error(&package))?;
         if !status.success() || !listed.success() {
             return Err(format!("{}: cannot be unpacked", package.display()));
         }
@@ -208,7 +208,7 @@ fn unpack(packages: &Path, root: &Path) -> Outcome {
 
 fn kernel_version(root: &Path) -> Outcome<String> {
     let modules = root.join("usr/lib/modules");
-    let entry = fs::read_dir(&modules).map_err(failed(&modules))?.flatten().next().ok_or("no kernel modules")?;
+    let entry = fs::read_dir(&modules).map_err(file_error(&modules))?.flatten().next().ok_or("no kernel modules")?;
     let version = entry.file_name().to_string_lossy().into_owned();
     shell("depmod", ["-b", &root.display().to_string(), &version])?;
     Ok(version)
@@ -216,7 +216,7 @@ fn kernel_version(root: &Path) -> Outcome<String> {
 
 /// The uncompressed kernel, which QEMU boots 3 s faster: the xz stream at the payload offset of the boot header.
 fn extract_kernel(image: &Path, kernel: &Path) -> Outcome {
-    let bytes = fs::read(image).map_err(failed(image))?;
+    let bytes = fs::read(image).map_err(file_error(image))?;
     let word = |at: usize| bytes.get(at..at + 4).and_then(|word| word.try_into().ok()).map(u32::from_le_bytes);
     let payload = (|| {
         let sectors = usize::from(*bytes.get(0x1f1)?);
@@ -227,8 +227,8 @@ fn extract_kernel(image: &Path, kernel: &Path) -> Outcome {
     let payload =
         payload.filter(|_| bytes.get(0x202..0x206) == Some(b"HdrS")).ok_or("the kernel image has no boot header")?;
     let compressed = kernel.with_extension("xz");
-    fs::write(&compressed, payload).map_err(failed(&compressed))?;
-    let file = File::create(kernel).map_err(failed(kernel))?;
+    fs::write(&compressed, payload).map_err(file_error(&compressed))?;
+    let file = File::create(kernel).map_err(file_error(kernel))?;
     check("xz", Command::new("xz").arg("-dc").arg(&compressed).stdout(file))
 }
 
@@ -237,7 +237,7 @@ fn make_initrd(root: &Path, version: &str, initrd: &Path) -> Outcome {
     let tree = initrd.with_extension("tree");
     let _ = fs::remove_dir_all(&tree);
     for part in ["bin", "dev", "proc", "sys", "mnt", "m"] {
-        fs::create_dir_all(tree.join(part)).map_err(failed(&tree))?;
+        fs::create_dir_all(tree.join(part)).map_err(file_error(&tree))?;
     }
     let mut list = Vec::new();
     for module in MODULES {
@@ -246,15 +246,15 @@ fn make_initrd(root: &Path, version: &str, initrd: &Path) -> Outcome {
             let Some(path) = line.strip_prefix("insmod ").map(str::trim) else { continue };
             let name = Path::new(path).file_stem().unwrap_or_default().to_string_lossy().into_owned();
             if !list.contains(&name) {
-                fs::copy(path, tree.join("m").join(format!("{name}.ko"))).map_err(failed(Path::new(path)))?;
+                fs::copy(path, tree.join("m").join(format!("{name}.ko"))).map_err(file_error(Path::new(path)))?;
                 list.push(name);
             }
         }
     }
-    fs::write(tree.join("modules.list"), list.join("\n")).map_err(failed(&tree))?;
+    fs::write(tree.join("modules.list"), list.join("\n")).map_err(file_error(&tree))?;
     let busybox = output("which", ["busybox"])?;
-    fs::copy(String::from_utf8_lossy(&busybox).trim(), tree.join("bin/busybox")).map_err(failed(&tree))?;
-    fs::copy(workspace().join("xtask/guest/init"), tree.join("init")).map_err(failed(&tree))?;
+    fs::copy(String::from_utf8_lossy(&busybox).trim(), tree.join("bin/busybox")).map_err(file_error(&tree))?;
+    fs::copy(workspace().join("xtask/guest/init"), tree.join("init")).map_err(file_error(&tree))?;
     shell("chmod", ["755", &tree.join("init").display().to_string(), &tree.join("bin/busybox").display().to_string()])?;
     let script = format!(
         "cd '{}' && find . | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet | gzip -1 -n > '{}'",
@@ -282,10 +282,10 @@ impl Daemon {
         let mut command = Command::new(daemon_binary());
         command.arg("--data").arg(&data).arg("--config").arg(workspace().join("xtask/guest/ferric.toml"));
         let mut child =
-            command.args(["--bind", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().map_err(failed(&data))?;
+            command.args(["--bind", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().map_err(file_error(&data))?;
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {
-            BufReader::new(stdout).read_line(&mut line).map_err(failed(&data))?;
+            BufReader::new(stdout).read_line(&mut line).map_err(file_error(&data))?;
         }
         match line.split_whitespace().collect::<Vec<_>>().as_slice() {
             ["ready", "iscsi", portal, iqn] => Ok(Self { child, portal: (*portal).into(), iqn: (*iqn).into() }),

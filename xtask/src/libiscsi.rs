@@ -1,7 +1,7 @@
 //! Ring 1, the outside judge: libiscsi's tools, as Debian ships them, against the daemon.
 
 use crate::guest::Daemon;
-use crate::shell::{output, say};
+use crate::shell::{output, print_line};
 
 /// What each tool must say; the daemon is the one of the guest ring.
 pub(crate) fn run() -> Result<(), String> {
@@ -21,13 +21,13 @@ pub(crate) fn run() -> Result<(), String> {
         ),
         ("iscsi-inq", vec!["-e".into(), "1".into(), "-c".into(), "128".into(), unit(2)], &["Unit Serial Number:["]),
     ];
-    say("\nring 1, libiscsi:");
+    print_line("\nring 1, libiscsi:");
     for (tool, arguments, wanted) in checks {
         let said = String::from_utf8_lossy(&output(tool, &arguments)?).into_owned();
         if let Some(missing) = wanted.iter().find(|wanted| !said.contains(**wanted)) {
             return Err(format!("{tool} {}: no {missing:?} in\n{said}", arguments.join(" ")));
         }
-        say(&format!("ok    {tool} {}", arguments.join(" ")));
+        print_line(&format!("ok    {tool} {}", arguments.join(" ")));
     }
     Ok(())
 }

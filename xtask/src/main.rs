@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     let outcome = match std::env::args().nth(1).as_deref() {
         Some("test") => test(),
         Some("guest") => guest::run(),
-        Some("pages") => pages::type_pages(),
+        Some("pages") => pages::run_pages(),
         Some("ci") => ci::run(),
         Some("purity") => purity::run(),
         Some("words") => words::run(),
@@ -50,7 +50,7 @@ fn test() -> Outcome {
     // A million operations of a whole drive against its model.
     let model = ["--package", "ssc", "--lib", "--quiet", "a_million", "--", "--ignored"];
     shell::run("cargo", ["test", "--release"].into_iter().chain(model))?;
-    pages::type_pages()?;
+    pages::run_pages()?;
     guest::build_daemon()?;
     libiscsi::run()?;
     guest::run()

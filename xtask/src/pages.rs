@@ -5,7 +5,7 @@
 //! A `json` block is a conversation on the control socket: each request is sent, and the line below it is the answer.
 
 use crate::guest::workspace;
-use crate::shell::{failed, run, say};
+use crate::shell::{file_error, print_line, run};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 /// How a line is typed that is not simply run to its end.
-enum Typing {
+enum LineMode {
     /// Not at all, for this reason.
     Skipped(&'static str),
     /// In the background until the page ends; the line counts as done when the program says `ready`.
@@ -24,16 +24,16 @@ enum Typing {
 }
 
 /// Lines, by how they begin, that are not run to their end.
-const SPECIAL: [(&str, Typing); 9] = [
-    ("git clone", Typing::Skipped("the tests run in a clone")),
-    ("cargo install", Typing::Skipped("would build everything a second time")),
-    ("cargo xtask test", Typing::Skipped("is what is running")),
-    ("apt-get install", Typing::Skipped("the guest has the packages")),
-    ("ferric-mhvtld", Typing::Skipped("needs mhvtl's kernel module")),
-    ("vtlcmd", Typing::Skipped("needs a running mhvtl daemon")),
-    ("ferric events", Typing::Interrupted),
-    ("ferric-iscsid", Typing::Background),
-    ("cargo run --release", Typing::Background),
+const SPECIAL: [(&str, LineMode); 9] = [
+    ("git clone", LineMode::Skipped("the tests run in a clone")),
+    ("cargo install", LineMode::Skipped("would build everything a second time")),
+    ("cargo xtask test", LineMode::Skipped("is what is running")),
+    ("apt-get install", LineMode::Skipped("the guest has the packages")),
+    ("ferric-mhvtld", LineMode::Skipped("needs mhvtl's kernel module")),
+    ("vtlcmd", LineMode::Skipped("needs a running mhvtl daemon")),
+    ("ferric events", LineMode::Interrupted),
+    ("ferric-iscsid", LineMode::Background),
+    ("cargo run --release", LineMode::Background),
 ];
 
 /// The last line of what a line printed, before its exit code.
@@ -50,29 +50,29 @@ struct Block {
 }
 
 /// Types every page.
-pub(crate) fn type_pages() -> Outcome {
+pub(crate) fn run_pages() -> Outcome {
     run("cargo", ["build", "--quiet", "--workspace", "--bins"])?;
     let docs = workspace().join("docs");
     let mut pages: Vec<PathBuf> =
-        fs::read_dir(&docs).map_err(failed(&docs))?.flatten().map(|page| page.path()).collect();
+        fs::read_dir(&docs).map_err(file_error(&docs))?.flatten().map(|page| page.path()).collect();
     pages.retain(|page| page.extension().is_some_and(|extension| extension == "md"));
     pages.push(workspace().join("README.md"));
     pages.sort();
-    say("\npages, typed line by line:");
-    pages.iter().try_for_each(|page| type_page(page))
+    print_line("\npages, typed line by line:");
+    pages.iter().try_for_each(|page| run_page(page))
 }
 
 /// The lines of README.md that the guest types, one to a line.
 pub(crate) fn guest_lines() -> Outcome<String> {
     let blocks = blocks(&workspace().join("README.md"))?;
     let lines = blocks.iter().filter(|block| block.tag == "sh guest").flat_map(|block| &block.lines);
-    let typed = lines.filter(|(_, line)| !matches!(typing(line), Some(Typing::Skipped(_))));
+    let typed = lines.filter(|(_, line)| !matches!(line_mode(line), Some(LineMode::Skipped(_))));
     let lines: Vec<&str> = typed.map(|(_, line)| line.as_str()).collect();
     if lines.is_empty() { Err("README.md has no block `sh guest`".into()) } else { Ok(lines.join("\n") + "\n") }
 }
 
 fn blocks(page: &Path) -> Outcome<Vec<Block>> {
-    let text = fs::read_to_string(page).map_err(failed(page))?;
+    let text = fs::read_to_string(page).map_err(file_error(page))?;
     let mut blocks = Vec::new();
     let mut open: Option<Block> = None;
     for (number, line) in (1..).zip(text.lines()) {
@@ -87,13 +87,17 @@ fn blocks(page: &Path) -> Outcome<Vec<Block>> {
     Ok(blocks)
 }
 
-fn typing(line: &str) -> Option<&'static Typing> {
+fn line_mode(line: &str) -> Option<&'static LineMode> {
     let ends = ["--help", "--version", "--print-config"];
     let (_, typing) = SPECIAL.iter().find(|(begin, _)| line.starts_with(begin))?;
-    if matches!(typing, Typing::Background) && ends.iter().any(|end| line.contains(end)) { None } else { Some(typing) }
+    if matches!(typing, LineMode::Background) && ends.iter().any(|end| line.contains(end)) {
+        None
+    } else {
+        Some(typing)
+    }
 }
 
-fn type_page(page: &Path) -> Outcome {
+fn run_page(page: &Path) -> Outcome {
     let name = page.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let blocks: Vec<Block> =
         blocks(page)?.into_iter().filter(|block| ["sh", "json"].contains(&block.tag.as_str())).collect();
@@ -104,41 +108,41 @@ fn type_page(page: &Path) -> Outcome {
     let (mut typed, mut skipped) = (0, Vec::new());
     for block in &blocks {
         if block.tag == "json" {
-            typed += converse(&name, block, &shell.directory.join("ferric-data/control.sock"))?;
+            typed += run_requests(&name, block, &shell.directory.join("ferric-data/control.sock"))?;
             continue;
         }
         for (number, line) in &block.lines {
-            match typing(line) {
-                Some(Typing::Skipped(reason)) => skipped.push(format!("skip  {name}:{number}: {line}: {reason}")),
+            match line_mode(line) {
+                Some(LineMode::Skipped(reason)) => skipped.push(format!("skip  {name}:{number}: {line}: {reason}")),
                 special => {
-                    shell.type_line(line, special).map_err(|said| format!("{name}:{number}: {line}\n{said}"))?;
+                    shell.run_line(line, special).map_err(|said| format!("{name}:{number}: {line}\n{said}"))?;
                     typed += 1;
                 }
             }
         }
     }
-    say(&format!("ok    {name}: {typed} lines"));
-    skipped.iter().for_each(|line| say(line));
+    print_line(&format!("ok    {name}: {typed} lines"));
+    skipped.iter().for_each(|line| print_line(line));
     Ok(())
 }
 
 /// Sends the requests of a block, and compares the answers. How many there were.
-fn converse(name: &str, block: &Block, socket: &Path) -> Outcome<usize> {
+fn run_requests(name: &str, block: &Block, socket: &Path) -> Outcome<usize> {
     let connect = || -> std::io::Result<_> {
         let stream = UnixStream::connect(socket)?;
         Ok((stream.try_clone()?, BufReader::new(stream)))
     };
-    let (mut sender, mut answers) = connect().map_err(failed(socket))?;
+    let (mut sender, mut answers) = connect().map_err(file_error(socket))?;
     let mut requests = 0;
     for (number, line) in &block.lines {
         let stated: Value = serde_json::from_str(line).map_err(|error| format!("{name}:{number}: {line}: {error}"))?;
         if stated.get("do").is_some() {
-            writeln!(sender, "{line}").map_err(failed(socket))?;
+            writeln!(sender, "{line}").map_err(file_error(socket))?;
             requests += 1;
             continue;
         }
         let mut answer = String::new();
-        answers.read_line(&mut answer).map_err(failed(socket))?;
+        answers.read_line(&mut answer).map_err(file_error(socket))?;
         let given: Value =
             serde_json::from_str(&answer).map_err(|error| format!("{name}:{number}: {answer}: {error}"))?;
         if given != stated {
@@ -160,7 +164,7 @@ impl Shell {
     fn start(page: &str) -> Outcome<Self> {
         let directory = workspace().join("target/pages").join(page);
         let _ = fs::remove_dir_all(&directory);
-        fs::create_dir_all(&directory).map_err(failed(&directory))?;
+        fs::create_dir_all(&directory).map_err(file_error(&directory))?;
         let programs = workspace().join("target/debug");
         let mut shell = Command::new("timeout");
         shell.args(["300", "bash", "--noprofile", "--norc"]).current_dir(&directory).env("HOME", &directory);
@@ -169,7 +173,7 @@ impl Shell {
         match (process.stdin.take(), process.stdout.take()) {
             (Some(input), Some(output)) => {
                 let mut shell = Self { directory, process, input: Some(input), output: BufReader::new(output) };
-                shell.type_line(&format!("PATH={}:$PATH", programs.display()), None)?;
+                shell.run_line(&format!("PATH={}:$PATH", programs.display()), None)?;
                 Ok(shell)
             }
             _ => Err("bash: no pipes".into()),
@@ -177,16 +181,16 @@ impl Shell {
     }
 
     /// Types a line and waits for its end. On failure, what it printed.
-    fn type_line(&mut self, line: &str, special: Option<&Typing>) -> Outcome {
+    fn run_line(&mut self, line: &str, special: Option<&LineMode>) -> Outcome {
         // The daemon of `cargo run --release` is the one that is built already.
         let line = line.replacen("cargo run --release", "ferric-iscsid", 1);
         let script = match special {
-            Some(Typing::Background) => format!(
+            Some(LineMode::Background) => format!(
                 "{{ exec {line}\n}} >daemon.out 2>daemon.err </dev/null &\n\
                  for _ in $(seq 600); do grep -q ready daemon.out && break; kill -0 $! 2>/dev/null || break; sleep 0.1; done\n\
                  grep -q ready daemon.out || {{ cat daemon.err; false; }}\n"
             ),
-            Some(Typing::Interrupted) => format!("timeout 2 {line} </dev/null 2>&1\n[ $? = 124 ]\n"),
+            Some(LineMode::Interrupted) => format!("timeout 2 {line} </dev/null 2>&1\n[ $? = 124 ]\n"),
             _ => format!("{{ {line}\n}} </dev/null 2>&1\n"),
         };
         let input = self.input.as_mut().ok_or("the shell has ended")?;

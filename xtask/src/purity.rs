@@ -1,7 +1,7 @@
 //! The four pure crates touch no clock, thread, socket, environment or file, but for the store's file backend. Read from
 //! the symbols that their objects refer to, not from their sources.
 
-use crate::shell::{output, run as shell, say};
+use crate::shell::{output, print_line, run as shell};
 use std::path::PathBuf;
 
 const CRATES: [&str; 4] = ["scsi-core", "tape-store", "ssc", "smc"];
@@ -36,7 +36,7 @@ pub(crate) fn run() -> Result<(), String> {
     }
     faults.extend(sources()?);
     if faults.is_empty() {
-        say("purity: scsi-core, tape-store, ssc and smc touch nothing outside");
+        print_line("purity: scsi-core, tape-store, ssc and smc touch nothing outside");
         return Ok(());
     }
     Err(faults.join("\n"))

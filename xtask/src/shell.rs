@@ -34,12 +34,12 @@ pub(crate) fn output<S: AsRef<OsStr>>(
 }
 
 /// A line for whoever watches.
-pub(crate) fn say(line: &str) {
+pub(crate) fn print_line(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
 /// Names the file in an error.
-pub(crate) fn failed(path: &Path) -> impl FnOnce(io::Error) -> String {
+pub(crate) fn file_error(path: &Path) -> impl FnOnce(io::Error) -> String {
     let path = path.display().to_string();
     move |error| format!("{path}: {error}")
 }

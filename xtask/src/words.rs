@@ -1,7 +1,7 @@
 //! Language of the workspace: phrases that a storage engineer has to decode, and public items whose documentation says
 //! next to nothing. Both are listed with their places.
 
-use crate::shell::{failed, output, say};
+use crate::shell::{file_error, output, print_line};
 use regex::{Regex, RegexBuilder};
 use std::path::{Path, PathBuf};
 use syn::spanned::Spanned;
@@ -21,7 +21,7 @@ pub(crate) fn run() -> Result<(), String> {
     let mut items = 0;
     for file in files(&root)? {
         let path = root.join(&file);
-        let text = std::fs::read_to_string(&path).map_err(failed(&path))?;
+        let text = std::fs::read_to_string(&path).map_err(file_error(&path))?;
         faults.extend(phrases.iter().flat_map(|phrase| phrase.places(&file, &text)));
         if file.starts_with("crates/") && file.ends_with(".rs") && !is_test(&file) {
             let mut public = PublicItems { file: &file, count: 0, faults: &mut faults };
@@ -30,7 +30,7 @@ pub(crate) fn run() -> Result<(), String> {
         }
     }
     if faults.is_empty() {
-        say(&format!("words: {} phrases looked for; {items} public items documented", phrases.len()));
+        print_line(&format!("words: {} phrases looked for; {items} public items documented", phrases.len()));
         return Ok(());
     }
     faults.push(format!("words: {} faults; {items} public items", faults.len()));
@@ -69,7 +69,10 @@ impl Phrase {
 
 fn phrases() -> Result<Vec<Phrase>, String> {
     let lines = PHRASES.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.map(|line| line.split_once('\t').ok_or_else(|| format!("phrases.tsv: no tab in {line:?}"))).map(parse).collect()
+    lines
+        .map(|line| line.split_once('\t').ok_or_else(|| format!("phrases.tsv: no tab in {line:?}")))
+        .map(parse)
+        .collect()
 }
 
 fn parse(line: Result<(&'static str, &'static str), String>) -> Result<Phrase, String> {
@@ -115,7 +118,8 @@ fn sentence(attribute: &Attribute) -> Option<String> {
 impl<'ast> Visit<'ast> for PublicItems<'_> {
     fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {
         let for_tests = |attribute: &Attribute| {
-            attribute.path().is_ident("cfg") && matches!(&attribute.meta, Meta::List(list) if list.tokens.to_string() == "test")
+            attribute.path().is_ident("cfg")
+                && matches!(&attribute.meta, Meta::List(list) if list.tokens.to_string() == "test")
         };
         if !module.attrs.iter().any(for_tests) {
             visit::visit_item_mod(self, module);

@@ -24,7 +24,7 @@ pub struct Credentials {
 
 /// Bounds on what one connection may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct ConnectionLimits {
     /// Our MaxRecvDataSegmentLength.
     pub max_recv_segment: u32,
     /// MaxBurstLength that we offer.
@@ -32,24 +32,24 @@ pub struct Limits {
     /// FirstBurstLength that we offer.
     pub first_burst: u32,
     /// Commands in flight.
-    pub window: u32,
+    pub command_window: u32,
     /// Immediate commands in flight beyond the window.
-    pub immediate: u32,
+    pub immediate_commands: u32,
     /// Bytes of data-out that a connection buffers.
-    pub buffered: usize,
+    pub data_out_bytes: usize,
     /// Bytes of data-in that run or wait to be sent, unless one command alone has more.
-    pub data_in: usize,
+    pub data_in_bytes: usize,
     /// The longest transfer of one command.
-    pub transfer: usize,
+    pub max_transfer: usize,
     /// Microseconds for a login.
-    pub login_us: u64,
+    pub login_timeout_us: u64,
     /// Microseconds of silence after which a connection is asked whether it lives; as long again, and it is dropped.
-    pub idle_us: u64,
+    pub idle_timeout_us: u64,
     /// Microseconds of silence after which a discovery session ends.
-    pub discovery_us: u64,
+    pub discovery_timeout_us: u64,
 }
 
-impl Limits {
+impl ConnectionLimits {
     /// Bounds for a process whose connections have so many bytes together.
     #[must_use]
     pub fn for_memory(total: usize) -> Self {
@@ -57,48 +57,52 @@ impl Limits {
         // Whole 64 KiB, so that no segment needs padding.
         let first_burst = (buffered / 8).clamp(256 << 10, 1 << 20) >> 16 << 16;
         let length = u32::try_from(first_burst).unwrap_or(u32::MAX);
-        Self { buffered, first_burst: length, max_recv_segment: length, ..Self::default() }
+        Self { data_out_bytes: buffered, first_burst: length, max_recv_segment: length, ..Self::default() }
     }
 
     /// The most that one connection asks for from its [`Pool`](crate::pool::Pool), if a buffer has at most a quarter more
     /// bytes than were asked for: commands in the window and immediate ones with their first bursts, the longest data-out
     /// of one command with a copy of its first burst, what is being received, and data-in.
     #[must_use]
-    pub fn most_memory(&self) -> usize {
+    pub fn max_memory(&self) -> usize {
         let (burst, segment) = (self.first_burst as usize, self.max_recv_segment as usize);
-        let data_out = self.buffered + (self.immediate as usize + 1) * burst + self.transfer + segment;
+        let data_out =
+            self.data_out_bytes + (self.immediate_commands as usize + 1) * burst + self.max_transfer + segment;
         // Echoes of NOP-Out are read while less than the window waits to be sent.
-        let data_in = self.data_in.max(self.transfer) + self.window as usize * SMALL + DATA_IN_QUEUED + segment;
+        let data_in = self.data_in_bytes.max(self.max_transfer)
+            + self.command_window as usize * SMALL_DATA_IN
+            + DATA_IN_QUEUED
+            + segment;
         (data_out + data_in) / 4 * 5
     }
 }
 
 /// Answers of commands with at most so much data-in do not wait for others' to be sent.
-pub(crate) const SMALL: usize = 64 << 10;
+pub(crate) const SMALL_DATA_IN: usize = 64 << 10;
 /// Bytes that wait to be sent: beyond these no command runs and no request is read.
 pub(crate) const DATA_IN_QUEUED: usize = 4 << 20;
 
-impl Default for Limits {
+impl Default for ConnectionLimits {
     fn default() -> Self {
         Self {
             max_recv_segment: 1 << 20,
             max_burst: 16_776_192,
             first_burst: 1 << 20,
-            window: 32,
-            immediate: 8,
-            buffered: 32 << 20,
-            data_in: 8 << 20,
-            transfer: 16 << 20,
-            login_us: 30_000_000,
-            idle_us: 30_000_000,
-            discovery_us: 30_000_000,
+            command_window: 32,
+            immediate_commands: 8,
+            data_out_bytes: 32 << 20,
+            data_in_bytes: 8 << 20,
+            max_transfer: 16 << 20,
+            login_timeout_us: 30_000_000,
+            idle_timeout_us: 30_000_000,
+            discovery_timeout_us: 30_000_000,
         }
     }
 }
 
 /// The TargetAddress that SendTargets gives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Advertise {
+pub enum AdvertisedAddress {
     /// The local address of the connection, unless an address translator may be in between and the initiator is known to
     /// keep the address of its discovery session: such an initiator is given none.
     #[default]
@@ -123,9 +127,9 @@ pub struct TargetConfig {
     /// Names of the initiators that may log in: all of them if `None`, none of them if the list is empty.
     pub initiators: Option<Vec<String>>,
     /// The address that SendTargets gives.
-    pub advertise: Advertise,
+    pub advertise: AdvertisedAddress,
     /// Bounds.
-    pub limits: Limits,
+    pub limits: ConnectionLimits,
 }
 
 /// The portal group of every portal.
@@ -141,8 +145,8 @@ impl TargetConfig {
             users: Vec::new(),
             mutual: None,
             initiators: None,
-            advertise: Advertise::default(),
-            limits: Limits::default(),
+            advertise: AdvertisedAddress::default(),
+            limits: ConnectionLimits::default(),
         }
     }
 

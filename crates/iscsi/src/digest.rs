@@ -4,7 +4,7 @@ use crc_fast::{CrcAlgorithm, checksum};
 
 /// The four bytes that follow what they protect.
 #[must_use]
-pub fn digest(bytes: &[u8]) -> [u8; 4] {
+pub fn crc32c_bytes(bytes: &[u8]) -> [u8; 4] {
     u32::try_from(checksum(CrcAlgorithm::Crc32Iscsi, bytes) & 0xffff_ffff).unwrap_or_default().to_le_bytes()
 }
 
@@ -13,7 +13,7 @@ pub fn digest(bytes: &[u8]) -> [u8; 4] {
 pub fn padded_digest(data: &[u8]) -> [u8; 4] {
     let pad = data.len().next_multiple_of(4) - data.len();
     if pad == 0 {
-        return digest(data);
+        return crc32c_bytes(data);
     }
     let mut crc = crc_fast::Digest::new(CrcAlgorithm::Crc32Iscsi);
     crc.update(data);
@@ -28,8 +28,8 @@ mod tests {
     /// RFC 7143 appendix A.4: 32 bytes of zeros.
     #[test]
     fn check_values() {
-        assert_eq!(digest(&[0; 32]), [0xaa, 0x36, 0x91, 0x8a]);
-        assert_eq!(digest(&[0xff; 32]), [0x43, 0xab, 0xa8, 0x62]);
-        assert_eq!(padded_digest(&[1, 2, 3, 4, 5]), digest(&[1, 2, 3, 4, 5, 0, 0, 0]));
+        assert_eq!(crc32c_bytes(&[0; 32]), [0xaa, 0x36, 0x91, 0x8a]);
+        assert_eq!(crc32c_bytes(&[0xff; 32]), [0x43, 0xab, 0xa8, 0x62]);
+        assert_eq!(padded_digest(&[1, 2, 3, 4, 5]), crc32c_bytes(&[1, 2, 3, 4, 5, 0, 0, 0]));
     }
 }

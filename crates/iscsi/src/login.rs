@@ -7,10 +7,10 @@ use subtle::ConstantTimeEq as _;
 
 /// Class and detail of a login response that refuses (RFC 7143 §11.13.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal(pub u8, pub u8);
+pub struct LoginStatus(pub u8, pub u8);
 
 #[expect(missing_docs, reason = "the names of RFC 7143 §11.13.5")]
-impl Refusal {
+impl LoginStatus {
     pub const INITIATOR_ERROR: Self = Self(2, 0);
     pub const AUTHENTICATION: Self = Self(2, 1);
     pub const NOT_ALLOWED: Self = Self(2, 2);
@@ -25,7 +25,7 @@ impl Refusal {
 
 /// What a session uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Params {
+pub struct SessionParams {
     /// HeaderDigest is CRC32C.
     pub header_digest: bool,
     /// DataDigest is CRC32C.
@@ -44,7 +44,7 @@ pub struct Params {
     pub max_r2t: u32,
 }
 
-impl Default for Params {
+impl Default for SessionParams {
     fn default() -> Self {
         Self {
             header_digest: false,
@@ -94,7 +94,7 @@ impl Stage {
 }
 
 #[derive(Clone, Debug)]
-enum Auth {
+enum AuthState {
     /// Nothing said yet.
     Open,
     /// A challenge is out.
@@ -106,9 +106,9 @@ enum Auth {
 /// One login, from its first request to its last response.
 #[derive(Clone, Debug)]
 pub struct Login {
-    auth: Auth,
+    auth: AuthState,
     random: [u8; 32],
-    first: bool,
+    is_first_request: bool,
     /// InitiatorName, normalised.
     pub initiator: String,
     /// TargetName, one of those there are; empty for a discovery.
@@ -116,27 +116,27 @@ pub struct Login {
     /// SessionType is Discovery.
     pub discovery: bool,
     /// What was agreed so far.
-    pub params: Params,
-    /// Why the login was refused, if there is more to say than the [`Refusal`] does.
+    pub params: SessionParams,
+    /// Why the login was refused, if there is more to say than the [`LoginStatus`] does.
     pub reason: String,
-    declared: bool,
+    params_declared: bool,
 }
 
 impl Login {
     /// A login that will use these random bytes for its challenge.
     #[must_use]
     pub fn new(random: [u8; 32]) -> Self {
-        let params = Params::default();
+        let params = SessionParams::default();
         Self {
-            auth: Auth::Open,
+            auth: AuthState::Open,
             random,
-            first: true,
+            is_first_request: true,
             initiator: String::new(),
             target: String::new(),
             discovery: false,
             params,
             reason: String::new(),
-            declared: false,
+            params_declared: false,
         }
     }
 
@@ -144,25 +144,25 @@ impl Login {
     ///
     /// # Errors
     /// The refusal to send before closing.
-    pub fn request(
+    pub fn handle_request(
         &mut self,
         config: &TargetConfig,
         stage: Stage,
         to_full: bool,
         data: &[u8],
-    ) -> Result<Vec<u8>, Refusal> {
+    ) -> Result<Vec<u8>, LoginStatus> {
         let pairs = text::parse(data).map_err(|error| {
             self.reason = error.to_string();
-            Refusal::INITIATOR_ERROR
+            LoginStatus::INITIATOR_ERROR
         })?;
         let mut out = Vec::new();
-        if self.first {
+        if self.is_first_request {
             self.identify(config, &pairs, &mut out)?;
-            self.first = false;
+            self.is_first_request = false;
         }
         match stage {
             Stage::Security => self.security(config, &pairs, &mut out)?,
-            _ if !self.authenticated(config) => return Err(Refusal::AUTHENTICATION),
+            _ if !self.authenticated(config) => return Err(LoginStatus::AUTHENTICATION),
             _ => {}
         }
         // FirstBurstLength is bounded by MaxBurstLength, whichever comes first.
@@ -171,15 +171,15 @@ impl Login {
         for (key, value) in &pairs {
             self.operational(config, key, value, &mut out);
         }
-        if (stage == Stage::Operational || to_full) && !self.declared {
-            text::push(&mut out, "MaxRecvDataSegmentLength", &config.limits.max_recv_segment.to_string());
-            self.declared = true;
+        if (stage == Stage::Operational || to_full) && !self.params_declared {
+            text::push_pair(&mut out, "MaxRecvDataSegmentLength", &config.limits.max_recv_segment.to_string());
+            self.params_declared = true;
         }
         self.params.first_burst = self.params.first_burst.min(self.params.max_burst);
         Ok(out)
     }
 
-    fn because(&mut self, refusal: Refusal, reason: &str) -> Refusal {
+    fn refusal_with_reason(&mut self, refusal: LoginStatus, reason: &str) -> LoginStatus {
         self.reason = reason.into();
         refusal
     }
@@ -187,95 +187,114 @@ impl Login {
     /// Whether the initiator may leave the security stage.
     #[must_use]
     pub fn authenticated(&self, config: &TargetConfig) -> bool {
-        config.users.is_empty() || matches!(self.auth, Auth::Done)
+        config.users.is_empty() || matches!(self.auth, AuthState::Done)
     }
 
-    fn identify(&mut self, config: &TargetConfig, pairs: &[(&str, &str)], out: &mut Vec<u8>) -> Result<(), Refusal> {
+    fn identify(
+        &mut self,
+        config: &TargetConfig,
+        pairs: &[(&str, &str)],
+        out: &mut Vec<u8>,
+    ) -> Result<(), LoginStatus> {
         let find = |wanted: &str| pairs.iter().find(|(key, _)| *key == wanted).map(|(_, value)| *value);
         let initiator = find("InitiatorName").filter(|name| !name.is_empty());
-        let initiator = initiator.ok_or_else(|| self.because(Refusal::MISSING_PARAMETER, "no InitiatorName"))?;
+        let initiator =
+            initiator.ok_or_else(|| self.refusal_with_reason(LoginStatus::MISSING_PARAMETER, "no InitiatorName"))?;
         self.initiator = name::check(initiator)
             .map(|()| name::normalised(initiator))
             .and_then(|name| name::check(&name).map(|()| name))
-            .map_err(|error| self.because(Refusal::INITIATOR_ERROR, &format!("InitiatorName: {error}")))?;
+            .map_err(|error| {
+                self.refusal_with_reason(LoginStatus::INITIATOR_ERROR, &format!("InitiatorName: {error}"))
+            })?;
         self.discovery = match find("SessionType") {
             None | Some("Normal") => false,
             Some("Discovery") => true,
-            Some(_) => return Err(Refusal::INITIATOR_ERROR),
+            Some(_) => return Err(LoginStatus::INITIATOR_ERROR),
         };
         if !config.allows(&self.initiator) {
-            return Err(self.because(Refusal::NOT_ALLOWED, "the initiator is not in iscsi.initiators"));
+            return Err(self.refusal_with_reason(LoginStatus::NOT_ALLOWED, "the initiator is not in iscsi.initiators"));
         }
         if self.discovery {
             return Ok(());
         }
-        let target = find("TargetName").ok_or_else(|| self.because(Refusal::MISSING_PARAMETER, "no TargetName"))?;
-        name::check(target).map_err(|error| self.because(Refusal::NOT_FOUND, &format!("TargetName: {error}")))?;
+        let target = find("TargetName")
+            .ok_or_else(|| self.refusal_with_reason(LoginStatus::MISSING_PARAMETER, "no TargetName"))?;
+        name::check(target)
+            .map_err(|error| self.refusal_with_reason(LoginStatus::NOT_FOUND, &format!("TargetName: {error}")))?;
         let found = config.target(target);
-        self.target =
-            found.ok_or_else(|| self.because(Refusal::NOT_FOUND, &format!("there is no target {target:?}")))?.into();
-        text::push(out, "TargetAlias", &config.alias);
-        text::push(out, "TargetPortalGroupTag", &PORTAL_GROUP.to_string());
+        self.target = found
+            .ok_or_else(|| self.refusal_with_reason(LoginStatus::NOT_FOUND, &format!("there is no target {target:?}")))?
+            .into();
+        text::push_pair(out, "TargetAlias", &config.alias);
+        text::push_pair(out, "TargetPortalGroupTag", &PORTAL_GROUP.to_string());
         Ok(())
     }
 
-    fn security(&mut self, config: &TargetConfig, pairs: &[(&str, &str)], out: &mut Vec<u8>) -> Result<(), Refusal> {
+    fn security(
+        &mut self,
+        config: &TargetConfig,
+        pairs: &[(&str, &str)],
+        out: &mut Vec<u8>,
+    ) -> Result<(), LoginStatus> {
         let find = |wanted: &str| pairs.iter().find(|(key, _)| *key == wanted).map(|(_, value)| *value);
         if let Some(methods) = find("AuthMethod") {
             let wanted = if config.users.is_empty() { "None" } else { "CHAP" };
             if !methods.split(',').any(|method| method.trim() == wanted) {
-                return Err(Refusal::AUTHENTICATION);
+                return Err(LoginStatus::AUTHENTICATION);
             }
-            text::push(out, "AuthMethod", wanted);
+            text::push_pair(out, "AuthMethod", wanted);
         }
         if config.users.is_empty() {
             return Ok(());
         }
         if let Some(algorithms) = find("CHAP_A") {
-            let algorithm = Algorithm::strongest(algorithms).ok_or(Refusal::AUTHENTICATION)?;
+            let algorithm = Algorithm::strongest(algorithms).ok_or(LoginStatus::AUTHENTICATION)?;
             let [id, challenge @ ..] = self.random;
-            text::push(out, "CHAP_A", algorithm.number());
-            text::push(out, "CHAP_I", &id.to_string());
-            text::push(out, "CHAP_C", &text::hex(&challenge));
-            self.auth = Auth::Challenged { algorithm, id, challenge: challenge.to_vec() };
+            text::push_pair(out, "CHAP_A", algorithm.number());
+            text::push_pair(out, "CHAP_I", &id.to_string());
+            text::push_pair(out, "CHAP_C", &text::to_hex(&challenge));
+            self.auth = AuthState::Challenged { algorithm, id, challenge: challenge.to_vec() };
         } else if let Some(name) = find("CHAP_N") {
-            let response = find("CHAP_R").and_then(text::binary).ok_or(Refusal::AUTHENTICATION)?;
-            self.prove(config, name, &response, (find("CHAP_I"), find("CHAP_C")), out)?;
+            let response = find("CHAP_R").and_then(text::parse_binary).ok_or(LoginStatus::AUTHENTICATION)?;
+            self.verify_response(config, name, &response, (find("CHAP_I"), find("CHAP_C")), out)?;
         }
         Ok(())
     }
 
     /// Checks the initiator's response and, if it challenged us, answers that.
-    fn prove(
+    fn verify_response(
         &mut self,
         config: &TargetConfig,
         name: &str,
         response: &[u8],
         theirs: (Option<&str>, Option<&str>),
         out: &mut Vec<u8>,
-    ) -> Result<(), Refusal> {
-        let Auth::Challenged { algorithm, id, challenge } = std::mem::replace(&mut self.auth, Auth::Open) else {
-            return Err(Refusal::AUTHENTICATION);
+    ) -> Result<(), LoginStatus> {
+        let AuthState::Challenged { algorithm, id, challenge } = std::mem::replace(&mut self.auth, AuthState::Open)
+        else {
+            return Err(LoginStatus::AUTHENTICATION);
         };
         let user = config.users.iter().find(|user| user.name == name);
         let proven = |user: &Credentials| algorithm.verify(id, user.secret.0.as_bytes(), &challenge, response);
         if !user.is_some_and(proven) {
-            return Err(self.because(Refusal::AUTHENTICATION, &format!("CHAP failed for the user {name:?}")));
+            return Err(
+                self.refusal_with_reason(LoginStatus::AUTHENTICATION, &format!("CHAP failed for the user {name:?}"))
+            );
         }
         if let (Some(their_id), Some(their_challenge)) = theirs {
-            let mutual = config.mutual.as_ref().ok_or(Refusal::AUTHENTICATION)?;
+            let mutual = config.mutual.as_ref().ok_or(LoginStatus::AUTHENTICATION)?;
             let their_id =
-                text::number(their_id).and_then(|id| u8::try_from(id).ok()).ok_or(Refusal::AUTHENTICATION)?;
-            let their_challenge = text::binary(their_challenge).ok_or(Refusal::AUTHENTICATION)?;
+                text::parse_number(their_id).and_then(|id| u8::try_from(id).ok()).ok_or(LoginStatus::AUTHENTICATION)?;
+            let their_challenge = text::parse_binary(their_challenge).ok_or(LoginStatus::AUTHENTICATION)?;
             let reflected: bool = their_challenge.ct_eq(&challenge).into();
             if reflected || their_challenge.len() > 1024 {
-                return Err(Refusal::AUTHENTICATION);
+                return Err(LoginStatus::AUTHENTICATION);
             }
-            text::push(out, "CHAP_N", &mutual.name);
+            text::push_pair(out, "CHAP_N", &mutual.name);
             let answer = algorithm.response(their_id, mutual.secret.0.as_bytes(), &their_challenge);
-            text::push(out, "CHAP_R", &text::hex(&answer));
+            text::push_pair(out, "CHAP_R", &text::to_hex(&answer));
         }
-        self.auth = Auth::Done;
+        self.auth = AuthState::Done;
         Ok(())
     }
 
@@ -283,17 +302,18 @@ impl Login {
     fn operational(&mut self, config: &TargetConfig, key: &str, value: &str, out: &mut Vec<u8>) {
         let params = &mut self.params;
         let limits = &config.limits;
-        let mut answer = |value: &str| text::push(out, key, value);
+        let mut answer = |value: &str| text::push_pair(out, key, value);
         let yes_no = |value: bool| if value { "Yes" } else { "No" };
-        let mut least = |slot: &mut u32, ours: u32, range: std::ops::RangeInclusive<u32>| match text::number(value)
-            .filter(|number| range.contains(number))
-        {
-            Some(theirs) => {
-                *slot = theirs.min(ours);
-                answer(&slot.to_string());
-            }
-            None => answer("Reject"),
-        };
+        let mut least =
+            |slot: &mut u32, ours: u32, range: std::ops::RangeInclusive<u32>| match text::parse_number(value)
+                .filter(|number| range.contains(number))
+            {
+                Some(theirs) => {
+                    *slot = theirs.min(ours);
+                    answer(&slot.to_string());
+                }
+                None => answer("Reject"),
+            };
         match key {
             "MaxBurstLength" => least(&mut params.max_burst, limits.max_burst, 512..=0x00ff_ffff),
             "FirstBurstLength" => {
@@ -304,11 +324,13 @@ impl Login {
             "DefaultTime2Retain" => least(&mut 0, 0, 0..=3600),
             "ErrorRecoveryLevel" => least(&mut 0, 0, 0..=2),
             "iSCSIProtocolLevel" => least(&mut 0, 1, 0..=31),
-            "MaxRecvDataSegmentLength" => match text::number(value).filter(|len| (512..=0x00ff_ffff).contains(len)) {
-                Some(theirs) => params.max_send_segment = theirs,
-                None => answer("Reject"),
-            },
-            "DefaultTime2Wait" => match text::number(value).filter(|seconds| *seconds <= 3600) {
+            "MaxRecvDataSegmentLength" => {
+                match text::parse_number(value).filter(|len| (512..=0x00ff_ffff).contains(len)) {
+                    Some(theirs) => params.max_send_segment = theirs,
+                    None => answer("Reject"),
+                }
+            }
+            "DefaultTime2Wait" => match text::parse_number(value).filter(|seconds| *seconds <= 3600) {
                 Some(theirs) => answer(&theirs.max(2).to_string()),
                 None => answer("Reject"),
             },
@@ -359,12 +381,12 @@ mod tests {
     }
 
     #[test]
-    fn what_open_iscsi_offers() {
+    fn open_iscsi_login_is_accepted() {
         let mut login = Login::new([7; 32]);
         let offer = b"InitiatorName=iqn.i\0TargetName=iqn.t\0SessionType=Normal\0HeaderDigest=None,CRC32C\0\
             DataDigest=None\0InitialR2T=No\0ImmediateData=Yes\0FirstBurstLength=262144\0MaxBurstLength=16776192\0\
             MaxRecvDataSegmentLength=262144\0MaxOutstandingR2T=1\0ErrorRecoveryLevel=0\0X-foo=1\0IFMarker=No\0";
-        let answer = keys(&login.request(&config(), Stage::Operational, true, offer).unwrap());
+        let answer = keys(&login.handle_request(&config(), Stage::Operational, true, offer).unwrap());
         assert_eq!(answer[..2], ["TargetAlias=a", "TargetPortalGroupTag=1"]);
         for wanted in
             ["HeaderDigest=None", "InitialR2T=No", "FirstBurstLength=262144", "X-foo=NotUnderstood", "IFMarker=No"]
@@ -376,12 +398,12 @@ mod tests {
     }
 
     #[test]
-    fn refusals() {
+    fn invalid_logins_are_rejected() {
         let config = TargetConfig { initiators: Some(vec!["iqn.ok".into()]), ..config() };
-        let ask = |keys: &[u8]| Login::new([0; 32]).request(&config, Stage::Operational, true, keys).err();
-        assert_eq!(ask(b"TargetName=iqn.t\0"), Some(Refusal::MISSING_PARAMETER));
-        assert_eq!(ask(b"InitiatorName=iqn.bad\0TargetName=iqn.t\0"), Some(Refusal::NOT_ALLOWED));
-        assert_eq!(ask(b"InitiatorName=iqn.ok\0TargetName=iqn.x\0"), Some(Refusal::NOT_FOUND));
+        let ask = |keys: &[u8]| Login::new([0; 32]).handle_request(&config, Stage::Operational, true, keys).err();
+        assert_eq!(ask(b"TargetName=iqn.t\0"), Some(LoginStatus::MISSING_PARAMETER));
+        assert_eq!(ask(b"InitiatorName=iqn.bad\0TargetName=iqn.t\0"), Some(LoginStatus::NOT_ALLOWED));
+        assert_eq!(ask(b"InitiatorName=iqn.ok\0TargetName=iqn.x\0"), Some(LoginStatus::NOT_FOUND));
         assert_eq!(ask(b"InitiatorName=iqn.ok\0TargetName=iqn.t\0"), None);
         // Names are compared without regard to case (RFC 3722), those of the configuration too.
         assert_eq!(ask(b"InitiatorName=IQN.Ok\0TargetName=iqn.T\0"), None);
@@ -389,17 +411,17 @@ mod tests {
             TargetConfig { initiators: Some(vec!["iqn.OK".into()]), names: vec!["iqn.T".into()], ..config.clone() };
         let mut login = Login::new([0; 32]);
         let keys = b"InitiatorName=iqn.ok\0TargetName=iqn.t\0";
-        assert!(login.request(&upper, Stage::Operational, true, keys).is_ok());
+        assert!(login.handle_request(&upper, Stage::Operational, true, keys).is_ok());
         assert_eq!((login.initiator.as_str(), login.target.as_str()), ("iqn.ok", "iqn.T"));
         // An empty list is not no list.
         let config = TargetConfig { initiators: Some(Vec::new()), ..config };
         let keys = b"InitiatorName=iqn.ok\0TargetName=iqn.t\0";
-        let refused = Login::new([0; 32]).request(&config, Stage::Operational, true, keys).err();
-        assert_eq!(refused, Some(Refusal::NOT_ALLOWED));
+        let refused = Login::new([0; 32]).handle_request(&config, Stage::Operational, true, keys).err();
+        assert_eq!(refused, Some(LoginStatus::NOT_ALLOWED));
     }
 
     #[test]
-    fn chap_both_ways() {
+    fn mutual_chap() {
         let config = TargetConfig {
             users: vec![user("u", "secret-of-user")],
             mutual: Some(user("t", "secret-of-target")),
@@ -408,25 +430,28 @@ mod tests {
         let mut login = Login::new([9; 32]);
         let first = b"InitiatorName=iqn.i\0TargetName=iqn.t\0AuthMethod=CHAP,None\0";
         assert!(
-            keys(&login.request(&config, Stage::Security, false, first).unwrap())
+            keys(&login.handle_request(&config, Stage::Security, false, first).unwrap())
                 .contains(&"AuthMethod=CHAP".to_owned())
         );
-        assert_eq!(login.clone().request(&config, Stage::Operational, true, b""), Err(Refusal::AUTHENTICATION));
-        let challenge = keys(&login.request(&config, Stage::Security, false, b"CHAP_A=5,7\0").unwrap());
+        assert_eq!(
+            login.clone().handle_request(&config, Stage::Operational, true, b""),
+            Err(LoginStatus::AUTHENTICATION)
+        );
+        let challenge = keys(&login.handle_request(&config, Stage::Security, false, b"CHAP_A=5,7\0").unwrap());
         assert_eq!(challenge[..2], ["CHAP_A=7", "CHAP_I=9"]);
-        let bytes = text::binary(challenge[2].strip_prefix("CHAP_C=").unwrap()).unwrap();
+        let bytes = text::parse_binary(challenge[2].strip_prefix("CHAP_C=").unwrap()).unwrap();
         let mut wrong = login.clone();
         let bad = b"CHAP_N=u\0CHAP_R=0x00\0";
-        assert_eq!(wrong.request(&config, Stage::Security, false, bad), Err(Refusal::AUTHENTICATION));
-        let response = text::hex(&Algorithm::Sha256.response(9, b"secret-of-user", &bytes));
-        let reflected = format!("CHAP_N=u\0CHAP_R={response}\0CHAP_I=1\0CHAP_C={}\0", text::hex(&bytes));
+        assert_eq!(wrong.handle_request(&config, Stage::Security, false, bad), Err(LoginStatus::AUTHENTICATION));
+        let response = text::to_hex(&Algorithm::Sha256.response(9, b"secret-of-user", &bytes));
+        let reflected = format!("CHAP_N=u\0CHAP_R={response}\0CHAP_I=1\0CHAP_C={}\0", text::to_hex(&bytes));
         assert_eq!(
-            login.clone().request(&config, Stage::Security, false, reflected.as_bytes()),
-            Err(Refusal::AUTHENTICATION)
+            login.clone().handle_request(&config, Stage::Security, false, reflected.as_bytes()),
+            Err(LoginStatus::AUTHENTICATION)
         );
         let proof = format!("CHAP_N=u\0CHAP_R={response}\0CHAP_I=1\0CHAP_C=0x0102\0");
-        let answer = keys(&login.request(&config, Stage::Security, false, proof.as_bytes()).unwrap());
-        let expected = text::hex(&Algorithm::Sha256.response(1, b"secret-of-target", &[1, 2]));
+        let answer = keys(&login.handle_request(&config, Stage::Security, false, proof.as_bytes()).unwrap());
+        let expected = text::to_hex(&Algorithm::Sha256.response(1, b"secret-of-target", &[1, 2]));
         assert_eq!(answer, ["CHAP_N=t".to_owned(), format!("CHAP_R={expected}")]);
         assert!(login.authenticated(&config));
     }

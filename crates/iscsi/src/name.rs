@@ -1,7 +1,7 @@
 //! Names of iSCSI nodes: RFC 7143 §4.2.7, with the characters that RFC 3722 leaves.
 
 /// The longest name, in bytes of UTF-8.
-pub const LONGEST: usize = 223;
+pub const MAX_NAME_LENGTH: usize = 223;
 
 /// Why a text is not an iSCSI name. Its `Display` shows control characters escaped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,10 +17,10 @@ pub enum NameError {
     Character(String, char, usize),
     /// None of the three types of name.
     #[error("{0:?} does not begin with \"iqn.\", \"eui.\" or \"naa.\"")]
-    Type(String),
+    UnknownType(String),
     /// An `eui.` or `naa.` name whose rest is not a number of the right length.
     #[error("{0:?} needs {1} hexadecimal digits after its type")]
-    Digits(String, &'static str),
+    BadIdentifier(String, &'static str),
 }
 
 /// Whether RFC 3722 leaves a character. It prohibits the underscore, which is common in initiators' names and therefore
@@ -41,7 +41,7 @@ pub fn check(name: &str) -> Result<(), NameError> {
     if name.is_empty() {
         return Err(NameError::Empty);
     }
-    if name.len() > LONGEST {
+    if name.len() > MAX_NAME_LENGTH {
         return Err(NameError::TooLong(name.len(), name.chars().take(80).collect()));
     }
     if let Some((at, character)) = name.char_indices().find(|(_, character)| !is_allowed(*character)) {
@@ -53,10 +53,10 @@ pub fn check(name: &str) -> Result<(), NameError> {
     match kind.as_deref() {
         Some("iqn.") if !rest.is_empty() => Ok(()),
         Some("eui.") if hexadecimal && rest.len() == 16 => Ok(()),
-        Some("eui.") => Err(NameError::Digits(name.into(), "16")),
+        Some("eui.") => Err(NameError::BadIdentifier(name.into(), "16")),
         Some("naa.") if hexadecimal && matches!(rest.len(), 16 | 32) => Ok(()),
-        Some("naa.") => Err(NameError::Digits(name.into(), "16 or 32")),
-        _ => Err(NameError::Type(name.into())),
+        Some("naa.") => Err(NameError::BadIdentifier(name.into(), "16 or 32")),
+        _ => Err(NameError::UnknownType(name.into())),
     }
 }
 
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_initiators_use() {
+    fn valid_names_are_accepted() {
         for name in [
             "iqn.1993-08.org.debian:01:9a8b7c6d5e4f",
             "iqn.1991-05.com.microsoft:backup-server.example.com",
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_refused() {
+    fn invalid_names_are_rejected() {
         let message = |name: &str| check(name).unwrap_err().to_string();
         assert_eq!(message(""), "the name is empty");
         assert_eq!(
@@ -120,10 +120,10 @@ mod tests {
         }
         assert!(message(&"i".repeat(224)).starts_with("the name has 224 bytes, more than 223: \"iiii"));
         for bad in ["iqn.", "host", "iqn", "eui", "x"] {
-            assert!(matches!(check(bad), Err(NameError::Type(_))), "{bad:?}");
+            assert!(matches!(check(bad), Err(NameError::UnknownType(_))), "{bad:?}");
         }
         for bad in ["eui.123", "eui.02004567A425678G", "naa.5", "naa.62004567BA64678D0123"] {
-            assert!(matches!(check(bad), Err(NameError::Digits(..))), "{bad:?}");
+            assert!(matches!(check(bad), Err(NameError::BadIdentifier(..))), "{bad:?}");
         }
     }
 }

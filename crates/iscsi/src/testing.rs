@@ -1,8 +1,8 @@
 //! Bodies of fuzz targets. Their corpus is replayed by `cargo test`.
 
-use crate::config::{Limits, TargetConfig};
-use crate::connection::{Answer, Connection, Event};
-use crate::pool::NoPool;
+use crate::buffers::HeapBuffers;
+use crate::config::{ConnectionLimits, TargetConfig};
+use crate::connection::{CommandResponse, Connection, ConnectionEvent};
 use crate::text;
 use std::sync::Arc;
 
@@ -10,41 +10,41 @@ use std::sync::Arc;
 #[must_use]
 pub fn target() -> TargetConfig {
     TargetConfig {
-        limits: Limits {
+        limits: ConnectionLimits {
             max_recv_segment: 65_536,
             first_burst: 8192,
-            buffered: 1 << 18,
-            transfer: 65_536,
-            ..Limits::default()
+            data_out_bytes: 1 << 18,
+            max_transfer: 65_536,
+            ..ConnectionLimits::default()
         },
         ..TargetConfig::new("iqn.t", "t")
     }
 }
 
 /// Answers everything as a device would that takes and gives all it can.
-pub fn answer(connection: &mut Connection) {
+pub fn complete_all(connection: &mut Connection) {
     while let Some(event) = connection.next_event() {
         match event {
-            Event::Login(_) => connection.admit(1),
-            Event::Command(command) => {
+            ConnectionEvent::Login(_) => connection.accept_login(1),
+            ConnectionEvent::Command(command) => {
                 let mut data_in = command.data_in;
                 data_in.fill(0x5a);
                 let fails = command.cdb.first() == Some(&0xff);
-                let answer = Answer {
+                let answer = CommandResponse {
                     status: if fails { 2 } else { 0 },
                     sense: if fails { vec![0x70, 0, 5] } else { Vec::new() },
-                    produced: command.room,
-                    wanted: command.room,
+                    data_in_len: command.data_in_capacity,
+                    data_in_wanted: command.data_in_capacity,
                     data_in,
-                    consumed: command.data_len,
-                    missing: 0,
+                    data_out_consumed: command.data_out_len,
+                    data_out_missing: 0,
                     data_out: command.data_out,
                 };
-                connection.complete(command.task, answer, &NoPool);
+                connection.complete_command(command.task_tag, answer, &HeapBuffers);
             }
-            Event::TaskManagement(request) => connection.task_management_done(request.tag, 0),
-            Event::Logout => connection.logged_out(),
-            Event::LoginRefused(_) => {}
+            ConnectionEvent::TaskManagement(request) => connection.task_management_done(request.tag, 0),
+            ConnectionEvent::Logout => connection.finish_logout(),
+            ConnectionEvent::LoginRejected(_) => {}
         }
     }
 }
@@ -54,22 +54,22 @@ pub fn answer(connection: &mut Connection) {
 ///
 /// # Panics
 /// If the connection offers to receive nothing and does not end.
-pub fn stream(data: &[u8]) {
+pub fn run_stream(data: &[u8]) {
     let Some((control, data)) = data.split_first() else { return };
     let mut connection = Connection::new(Arc::new(target()), "127.0.0.1:3260".into(), [3; 32], 0);
     if control & 1 == 1 {
-        feed(&mut connection, &login(), 4096);
+        feed(&mut connection, &login_pdu(), 4096);
         assert!(connection.is_full_feature());
     }
     feed(&mut connection, data, 1 + usize::from(control >> 1));
-    connection.handle_timeout(1 << 40, &NoPool);
-    connection.abandon(&NoPool);
+    connection.handle_timeout(1 << 40, &HeapBuffers);
+    connection.abort(&HeapBuffers);
     assert!(!connection.has_output());
 }
 
 fn feed(connection: &mut Connection, mut data: &[u8], piece: usize) {
     while !data.is_empty() {
-        let space = connection.space();
+        let space = connection.receive_buffer();
         let len = space.len().min(piece).min(data.len());
         if len == 0 {
             assert!(connection.is_closing(), "no room and no end");
@@ -80,28 +80,33 @@ fn feed(connection: &mut Connection, mut data: &[u8], piece: usize) {
             slot.copy_from_slice(now);
         }
         data = later;
-        connection.filled(len, 0, &NoPool);
-        answer(connection);
+        connection.received(len, 0, &HeapBuffers);
+        complete_all(connection);
         let mut slices = crate::connection::Slices::new();
-        connection.output(&mut slices);
+        connection.pending_output(&mut slices);
         let sent = slices.iter().map(|slice| slice.len()).sum();
         drop(slices);
-        connection.sent(sent, &NoPool);
+        connection.sent(sent, &HeapBuffers);
     }
 }
 
 /// A login request in one PDU.
 #[must_use]
-pub fn login() -> Vec<u8> {
-    login_with(&[("InitiatorName", "iqn.i"), ("TargetName", "iqn.t"), ("InitialR2T", "No"), ("MaxBurstLength", "8192")])
+pub fn login_pdu() -> Vec<u8> {
+    login_pdu_with(&[
+        ("InitiatorName", "iqn.i"),
+        ("TargetName", "iqn.t"),
+        ("InitialR2T", "No"),
+        ("MaxBurstLength", "8192"),
+    ])
 }
 
 /// A login request with these keys, straight to full feature.
 #[must_use]
-pub fn login_with(pairs: &[(&str, &str)]) -> Vec<u8> {
+pub fn login_pdu_with(pairs: &[(&str, &str)]) -> Vec<u8> {
     let mut keys = Vec::new();
     for (key, value) in pairs {
-        text::push(&mut keys, key, value);
+        text::push_pair(&mut keys, key, value);
     }
     let mut pdu = vec![0; crate::wire::BHS];
     if let [opcode, flags, _, _, _, _, high, low, ..] = pdu.as_mut_slice() {

@@ -1,11 +1,11 @@
 //! Text keys (RFC 7143 §6.1): `key=value` pairs, each ended by a zero byte.
 
 /// Longest key and longest value that is accepted.
-const LONGEST_KEY: usize = 63;
-const LONGEST_VALUE: usize = 8192;
+const MAX_KEY_LENGTH: usize = 63;
+const MAX_VALUE_LENGTH: usize = 8192;
 
 /// Keys in one list.
-const MOST: usize = 128;
+const MAX_KEYS: usize = 128;
 
 /// A malformed list of keys, with the text at fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,10 +31,10 @@ pub fn parse(data: &[u8]) -> Result<Vec<(&str, &str)>, TextError> {
     for pair in text.split('\0').filter(|pair| !pair.is_empty()) {
         let short = || pair.chars().take(80).collect::<String>();
         let (key, value) = pair.split_once('=').ok_or_else(|| TextError::Malformed(short()))?;
-        if key.is_empty() || key.len() > LONGEST_KEY || value.len() > LONGEST_VALUE {
+        if key.is_empty() || key.len() > MAX_KEY_LENGTH || value.len() > MAX_VALUE_LENGTH {
             return Err(TextError::Malformed(short()));
         }
-        if pairs.len() >= MOST {
+        if pairs.len() >= MAX_KEYS {
             return Err(TextError::Malformed("(too many keys)".into()));
         }
         if pairs.iter().any(|(earlier, _)| *earlier == key) {
@@ -46,7 +46,7 @@ pub fn parse(data: &[u8]) -> Result<Vec<(&str, &str)>, TextError> {
 }
 
 /// Appends one pair.
-pub fn push(out: &mut Vec<u8>, key: &str, value: &str) {
+pub fn push_pair(out: &mut Vec<u8>, key: &str, value: &str) {
     out.extend_from_slice(key.as_bytes());
     out.push(b'=');
     out.extend_from_slice(value.as_bytes());
@@ -55,7 +55,7 @@ pub fn push(out: &mut Vec<u8>, key: &str, value: &str) {
 
 /// A number, decimal or hexadecimal.
 #[must_use]
-pub fn number(value: &str) -> Option<u32> {
+pub fn parse_number(value: &str) -> Option<u32> {
     match value.strip_prefix("0x").or_else(|| value.strip_prefix("0X")) {
         Some(hex) => u32::from_str_radix(hex, 16).ok(),
         None => value.parse().ok(),
@@ -64,7 +64,7 @@ pub fn number(value: &str) -> Option<u32> {
 
 /// Binary as `0x…` or `0b…` (base64).
 #[must_use]
-pub fn binary(value: &str) -> Option<Vec<u8>> {
+pub fn parse_binary(value: &str) -> Option<Vec<u8>> {
     use base64::Engine as _;
     if let Some(encoded) = value.strip_prefix("0b").or_else(|| value.strip_prefix("0B")) {
         return base64::engine::general_purpose::STANDARD.decode(encoded).ok();
@@ -80,7 +80,7 @@ pub fn binary(value: &str) -> Option<Vec<u8>> {
 
 /// Binary as lower-case hexadecimal with its prefix, which every initiator reads.
 #[must_use]
-pub fn hex(bytes: &[u8]) -> String {
+pub fn to_hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::from("0x"), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
@@ -102,11 +102,11 @@ mod tests {
 
     #[test]
     fn numbers_and_binary() {
-        assert_eq!((number("262144"), number("0x40"), number("-1")), (Some(262_144), Some(64), None));
-        assert_eq!(binary("0x0aFF").unwrap(), [0x0a, 0xff]);
-        assert_eq!(binary("0xabc").unwrap(), [0x0a, 0xbc]);
-        assert_eq!(binary("0bAQID").unwrap(), [1, 2, 3]);
-        assert_eq!(binary("12"), None);
-        assert_eq!(hex(&[0x0a, 0xff]), "0x0aff");
+        assert_eq!((parse_number("262144"), parse_number("0x40"), parse_number("-1")), (Some(262_144), Some(64), None));
+        assert_eq!(parse_binary("0x0aFF").unwrap(), [0x0a, 0xff]);
+        assert_eq!(parse_binary("0xabc").unwrap(), [0x0a, 0xbc]);
+        assert_eq!(parse_binary("0bAQID").unwrap(), [1, 2, 3]);
+        assert_eq!(parse_binary("12"), None);
+        assert_eq!(to_hex(&[0x0a, 0xff]), "0x0aff");
     }
 }

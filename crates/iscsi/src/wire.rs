@@ -35,15 +35,15 @@ impl Opcode {
 /// A tag that names nothing.
 pub const NO_TAG: u32 = 0xffff_ffff;
 /// FINAL (or TRANSIT) bit of byte 1.
-pub const FINAL: u8 = 0x80;
+pub const FINAL_FLAG: u8 = 0x80;
 /// CONTINUE bit of login and text.
-pub const CONTINUE: u8 = 0x40;
+pub const CONTINUE_FLAG: u8 = 0x40;
 
 /// What every header begins with.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 #[expect(missing_docs, reason = "fields carry the names of RFC 7143")]
-pub struct Basic {
+pub struct BasicHeader {
     pub opcode: u8,
     pub flags: u8,
     pub specific_2: [u8; 2],
@@ -56,13 +56,13 @@ pub struct Basic {
     pub exp_stat_sn: U32,
     pub specific_32: [u8; 16],
 }
-const _: () = assert!(size_of::<Basic>() == BHS);
+const _: () = assert!(size_of::<BasicHeader>() == BHS);
 
 /// SCSI Command, §11.3.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 #[expect(missing_docs, reason = "fields carry the names of RFC 7143")]
-pub struct Command {
+pub struct ScsiCommand {
     pub opcode: u8,
     pub flags: u8,
     pub reserved_2: [u8; 2],
@@ -75,13 +75,13 @@ pub struct Command {
     pub exp_stat_sn: U32,
     pub cdb: [u8; 16],
 }
-const _: () = assert!(size_of::<Command>() == BHS);
+const _: () = assert!(size_of::<ScsiCommand>() == BHS);
 
 /// SCSI Response, §11.4.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 #[expect(missing_docs, reason = "fields carry the names of RFC 7143")]
-pub struct Response {
+pub struct ScsiResponse {
     pub opcode: u8,
     pub flags: u8,
     pub response: u8,
@@ -98,7 +98,7 @@ pub struct Response {
     pub bidi_residual: U32,
     pub residual: U32,
 }
-const _: () = assert!(size_of::<Response>() == BHS);
+const _: () = assert!(size_of::<ScsiResponse>() == BHS);
 
 /// Task Management Function Request, §11.5.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -125,7 +125,7 @@ const _: () = assert!(size_of::<TaskManagement>() == BHS);
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 #[expect(missing_docs, reason = "fields carry the names of RFC 7143")]
-pub struct Target {
+pub struct TargetHeader {
     pub opcode: u8,
     pub flags: u8,
     pub response: u8,
@@ -142,7 +142,7 @@ pub struct Target {
     pub word_40: U32,
     pub word_44: U32,
 }
-const _: () = assert!(size_of::<Target>() == BHS);
+const _: () = assert!(size_of::<TargetHeader>() == BHS);
 
 /// SCSI Data-Out, §11.7.1.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -239,7 +239,7 @@ const _: () = assert!(size_of::<LoginResponse>() == BHS);
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 #[expect(missing_docs, reason = "fields carry the names of RFC 7143")]
-pub struct Request {
+pub struct RequestHeader {
     pub opcode: u8,
     pub flags: u8,
     pub reserved_2: [u8; 2],
@@ -252,11 +252,11 @@ pub struct Request {
     pub exp_stat_sn: U32,
     pub reserved_32: [u8; 16],
 }
-const _: () = assert!(size_of::<Request>() == BHS);
+const _: () = assert!(size_of::<RequestHeader>() == BHS);
 
 /// A header of zeros, but for its opcode.
 #[must_use]
-pub fn empty<T: FromBytes + IntoBytes>(opcode: Opcode) -> T {
+pub fn with_opcode<T: FromBytes + IntoBytes>(opcode: Opcode) -> T {
     let mut header = T::new_zeroed();
     if let Some(first) = header.as_mut_bytes().first_mut() {
         *first = opcode.0;
@@ -266,11 +266,11 @@ pub fn empty<T: FromBytes + IntoBytes>(opcode: Opcode) -> T {
 
 /// The header as the layout `T` of 48 bytes.
 #[must_use]
-pub fn layout<T: FromBytes + KnownLayout + Immutable + Unaligned>(header: &[u8; BHS]) -> T {
+pub fn as_layout<T: FromBytes + KnownLayout + Immutable + Unaligned>(header: &[u8; BHS]) -> T {
     T::read_from_bytes(header).unwrap_or_else(|_| T::new_zeroed())
 }
 
-impl Basic {
+impl BasicHeader {
     /// Its opcode, without the immediate bit.
     #[must_use]
     pub const fn opcode(&self) -> Opcode {
@@ -299,7 +299,7 @@ pub fn set_data_length(field: &mut [u8; 3], len: usize) {
 
 /// Whether serial number `a` comes before `b` (RFC 1982 arithmetic, as RFC 7143 §4.2.2.1 wants).
 #[must_use]
-pub const fn before(a: u32, b: u32) -> bool {
+pub const fn serial_before(a: u32, b: u32) -> bool {
     a != b && b.wrapping_sub(a) < 0x8000_0000
 }
 
@@ -309,12 +309,12 @@ mod tests {
 
     #[test]
     fn serial_numbers_wrap() {
-        assert!(before(1, 2) && !before(2, 1) && !before(1, 1));
-        assert!(before(0xffff_fffe, 3) && !before(3, 0xffff_fffe));
+        assert!(serial_before(1, 2) && !serial_before(2, 1) && !serial_before(1, 1));
+        assert!(serial_before(0xffff_fffe, 3) && !serial_before(3, 0xffff_fffe));
     }
 
     #[test]
-    fn a_command_by_its_bytes() {
+    fn scsi_command_bytes_match() {
         let mut bytes = [0; BHS];
         bytes[0] = 0x41;
         bytes[1] = 0xc1;
@@ -324,9 +324,9 @@ mod tests {
         bytes[20..24].copy_from_slice(&[0, 4, 0, 0]);
         bytes[24..28].copy_from_slice(&[0, 0, 0, 9]);
         bytes[32] = 0x08;
-        let basic: Basic = layout(&bytes);
+        let basic: BasicHeader = as_layout(&bytes);
         assert!(basic.immediate() && basic.opcode() == Opcode::COMMAND && basic.data_len() == 258);
-        let command: Command = layout(&bytes);
+        let command: ScsiCommand = as_layout(&bytes);
         assert_eq!((command.lun.get(), command.itt.get(), command.expected_length.get()), (3 << 48, 7, 0x4_0000));
         assert_eq!((command.cmd_sn.get(), command.cdb[0]), (9, 8));
     }

@@ -14,23 +14,23 @@ pub const PUT_DATA: u32 = 0x203;
 pub const REMOVE_LU: u32 = 0x205;
 
 /// What POLL returns when there is a command; 0 if there is none.
-pub const COMMAND: i32 = 0xfe;
+pub const POLL_HAS_COMMAND: i32 = 0xfe;
 /// What PUT_DATA returns for a command that is no more: aborted, expired, or answered before.
-pub const GONE: i32 = 1;
+pub const PUT_COMMAND_GONE: i32 = 1;
 
 /// Bytes of sense that the module takes, whatever of them counts.
-pub const SENSE: usize = 96;
+pub const SENSE_LEN: usize = 96;
 /// Bytes of one transfer: 128 segments of a page. More fails at the host.
-pub const TRANSFER: usize = 512 * 1024;
+pub const MAX_TRANSFER: usize = 512 * 1024;
 /// Minors that can be opened are below this.
-pub const MINORS: u16 = 256;
+pub const MAX_MINORS: u16 = 256;
 /// LUNs that the SCSI layer takes are below this.
-pub const LUNS: u32 = 32;
+pub const MAX_LUNS: u32 = 32;
 
 /// A command, as POLL gives it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-pub struct Header {
+pub struct CommandHeader {
     /// Serial number, from 2.
     pub serial: u64,
     /// CDB; bytes behind its own length mean nothing.
@@ -39,12 +39,14 @@ pub struct Header {
     pub unused: u64,
 }
 
-const _: () = assert!(size_of::<Header>() == 32 && offset_of!(Header, cdb) == 8 && offset_of!(Header, unused) == 24);
+const _: () = assert!(
+    size_of::<CommandHeader>() == 32 && offset_of!(CommandHeader, cdb) == 8 && offset_of!(CommandHeader, unused) == 24
+);
 
 /// Data of a command, for GET_DATA and PUT_DATA.
 #[derive(Clone, Copy, Debug, Default, IntoBytes, Immutable)]
 #[repr(C)]
-pub struct Data {
+pub struct DataTransfer {
     /// Address of the buffer.
     pub buffer: u64,
     /// Bytes in it.
@@ -53,7 +55,7 @@ pub struct Data {
     pub padding: u32,
     /// The command's serial number.
     pub serial: u64,
-    /// Address of [`SENSE`] bytes.
+    /// Address of [`SENSE_LEN`] bytes.
     pub sense: u64,
     /// SAM status.
     pub status: u8,
@@ -62,17 +64,17 @@ pub struct Data {
 }
 
 const _: () = assert!(
-    size_of::<Data>() == 40
-        && offset_of!(Data, count) == 8
-        && offset_of!(Data, serial) == 16
-        && offset_of!(Data, sense) == 24
-        && offset_of!(Data, status) == 32
+    size_of::<DataTransfer>() == 40
+        && offset_of!(DataTransfer, count) == 8
+        && offset_of!(DataTransfer, serial) == 16
+        && offset_of!(DataTransfer, sense) == 24
+        && offset_of!(DataTransfer, status) == 32
 );
 
 /// Where a unit is on the module's host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, IntoBytes, Immutable)]
 #[repr(C)]
-pub struct Address {
+pub struct HostAddress {
     /// Channel.
     pub channel: u32,
     /// Target.
@@ -81,7 +83,9 @@ pub struct Address {
     pub lun: u32,
 }
 
-const _: () = assert!(size_of::<Address>() == 12 && offset_of!(Address, target) == 4 && offset_of!(Address, lun) == 8);
+const _: () = assert!(
+    size_of::<HostAddress>() == 12 && offset_of!(HostAddress, target) == 4 && offset_of!(HostAddress, lun) == 8
+);
 
 /// Length of a CDB by the group of its opcode: the module does not say it.
 #[must_use]

@@ -1,7 +1,7 @@
 //! The module of the running kernel.
 
-use crate::abi::{Address, COMMAND, GONE, Header, LUNS, MINORS, SENSE};
-use crate::{Answer, Command, Device, Module, Taken, sys};
+use crate::abi::{CommandHeader, HostAddress, MAX_LUNS, MAX_MINORS, POLL_HAS_COMMAND, PUT_COMMAND_GONE, SENSE_LEN};
+use crate::{Command, CommandResponse, CompletionOutcome, Module, UnitDevice, sys};
 use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
@@ -11,12 +11,12 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// Where the driver is in sysfs; the name of its bus changed with 1.5 and 1.6.
-const DRIVERS: [&str; 3] =
+const DRIVER_PATHS: [&str; 3] =
     ["sys/bus/mhvtl/drivers/mhvtl", "sys/bus/pseudo9/drivers/mhvtl", "sys/bus/pseudo/drivers/mhvtl"];
 
 /// The loaded module.
 #[derive(Clone, Debug)]
-pub struct Kernel {
+pub struct KernelModule {
     driver: PathBuf,
     /// The adapter, which has the host.
     adapter: PathBuf,
@@ -26,7 +26,7 @@ pub struct Kernel {
     major: u32,
 }
 
-impl Kernel {
+impl KernelModule {
     /// Finds the module.
     ///
     /// # Errors
@@ -37,7 +37,7 @@ impl Kernel {
 
     /// As [`Self::find`], below another root.
     fn below(root: &Path) -> io::Result<Self> {
-        let driver = DRIVERS.iter().map(|path| root.join(path)).find(|path| path.is_dir());
+        let driver = DRIVER_PATHS.iter().map(|path| root.join(path)).find(|path| path.is_dir());
         let driver = driver.ok_or_else(|| {
             io::Error::new(io::ErrorKind::NotFound, "the module mhvtl is not loaded: no driver mhvtl below /sys/bus")
         })?;
@@ -52,8 +52,8 @@ impl Kernel {
     }
 
     /// Whether the host has a unit at an address.
-    fn has(&self, address: Address) -> io::Result<bool> {
-        let Address { channel, target, lun } = address;
+    fn has(&self, address: HostAddress) -> io::Result<bool> {
+        let HostAddress { channel, target, lun } = address;
         for entry in fs::read_dir(self.adapter.as_path())? {
             let name = entry?.file_name();
             if let Some(host) = name.to_str().and_then(|name| name.strip_prefix("host")) {
@@ -68,7 +68,7 @@ impl Kernel {
     ///
     /// # Errors
     /// Something else has its name, or this user may not make it.
-    pub fn node(&self, minor: u16) -> io::Result<PathBuf> {
+    pub fn create_node(&self, minor: u16) -> io::Result<PathBuf> {
         let path = self.devices.join(format!("mhvtl{minor}"));
         let device = libc::makedev(self.major, minor.into());
         match fs::symlink_metadata(&path) {
@@ -89,22 +89,22 @@ impl Kernel {
     }
 }
 
-impl Module for Kernel {
+impl Module for KernelModule {
     type Device = KernelDevice;
 
     fn open(&self, minor: u16) -> io::Result<KernelDevice> {
-        if minor >= MINORS {
-            let what = format!("minor {minor} cannot be opened: they are below {MINORS}");
+        if minor >= MAX_MINORS {
+            let what = format!("minor {minor} cannot be opened: they are below {MAX_MINORS}");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
         }
-        let file = OpenOptions::new().read(true).write(true).open(self.node(minor)?)?;
-        Ok(KernelDevice { file, handed: BTreeSet::new(), waiting: None })
+        let file = OpenOptions::new().read(true).write(true).open(self.create_node(minor)?)?;
+        Ok(KernelDevice { file, outstanding: BTreeSet::new(), waiting: None })
     }
 
-    fn add(&self, minor: u16, address: Address) -> io::Result<()> {
-        let Address { channel, target, lun } = address;
-        if lun >= LUNS || minor >= MINORS {
-            let what = format!("minor {minor}, LUN {lun}: minors are below {MINORS}, LUNs below {LUNS}");
+    fn add_unit(&self, minor: u16, address: HostAddress) -> io::Result<()> {
+        let HostAddress { channel, target, lun } = address;
+        if lun >= MAX_LUNS || minor >= MAX_MINORS {
+            let what = format!("minor {minor}, LUN {lun}: minors are below {MAX_MINORS}, LUNs below {MAX_LUNS}");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
         }
         // The module takes anything and says nothing of failures; the line must be whole.
@@ -124,21 +124,21 @@ pub struct KernelDevice {
     file: File,
     /// Commands that were handed out. The module falls over a question for data when the minor has no unit, so it is only
     /// asked about these.
-    handed: BTreeSet<u64>,
+    outstanding: BTreeSet<u64>,
     /// One that came while something else was asked.
     waiting: Option<Command>,
 }
 
 impl KernelDevice {
     /// Asks for a command into a header that says nothing, and gives that back if the module has left it alone.
-    fn poll(&mut self) -> io::Result<Option<Header>> {
+    fn poll(&mut self) -> io::Result<Option<CommandHeader>> {
         /// No command has this number.
-        const NOTHING: Header = Header { serial: u64::MAX, cdb: [0xff; 16], unused: u64::MAX };
+        const NOTHING: CommandHeader = CommandHeader { serial: u64::MAX, cdb: [0xff; 16], unused: u64::MAX };
         let mut header = NOTHING;
         match sys::poll(&self.file, &mut header)? {
             0 => Ok((header == NOTHING).then_some(header)),
-            COMMAND => {
-                self.handed.insert(header.serial);
+            POLL_HAS_COMMAND => {
+                self.outstanding.insert(header.serial);
                 self.waiting = Some(Command::new(header.serial, header.cdb));
                 Ok(Some(header))
             }
@@ -147,19 +147,19 @@ impl KernelDevice {
     }
 }
 
-impl Device for KernelDevice {
-    fn next(&mut self) -> io::Result<Option<Command>> {
+impl UnitDevice for KernelDevice {
+    fn next_command(&mut self) -> io::Result<Option<Command>> {
         if self.waiting.is_none() {
             self.poll()?;
         }
         Ok(self.waiting.take())
     }
 
-    fn fetch(&mut self, serial: u64, into: &mut [u8]) -> io::Result<()> {
-        if !self.handed.contains(&serial) {
+    fn fetch_data(&mut self, serial: u64, into: &mut [u8]) -> io::Result<()> {
+        if !self.outstanding.contains(&serial) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        match sys::get(&self.file, serial, into) {
+        match sys::get_data(&self.file, serial, into) {
             Ok(_) => Ok(()),
             Err(error) => Err(match error.raw_os_error() {
                 Some(libc::EIO) => io::ErrorKind::UnexpectedEof.into(),
@@ -169,19 +169,19 @@ impl Device for KernelDevice {
         }
     }
 
-    fn complete(&mut self, serial: u64, answer: &Answer<'_>) -> io::Result<Taken> {
-        if !self.handed.remove(&serial) {
-            return Ok(Taken::Gone);
+    fn complete(&mut self, serial: u64, answer: &CommandResponse<'_>) -> io::Result<CompletionOutcome> {
+        if !self.outstanding.remove(&serial) {
+            return Ok(CompletionOutcome::CommandGone);
         }
-        let mut sense = [0; SENSE];
+        let mut sense = [0; SENSE_LEN];
         sense.iter_mut().zip(answer.sense).for_each(|(to, from)| *to = *from);
-        match sys::put(&self.file, serial, answer.status, answer.data, &sense)? {
-            GONE => Ok(Taken::Gone),
-            _ => Ok(Taken::Answered),
+        match sys::put_data(&self.file, serial, answer.status, answer.data, &sense)? {
+            PUT_COMMAND_GONE => Ok(CompletionOutcome::CommandGone),
+            _ => Ok(CompletionOutcome::Completed),
         }
     }
 
-    fn adopt(&mut self, serials: RangeInclusive<u64>) -> io::Result<Vec<u64>> {
+    fn take_over(&mut self, serials: RangeInclusive<u64>) -> io::Result<Vec<u64>> {
         // The module clears the header if the minor is no unit, and leaves it alone if there is no command.
         if self.waiting.is_none() && self.poll()?.is_none() {
             return Ok(Vec::new());
@@ -189,12 +189,12 @@ impl Device for KernelDevice {
         // One that has just come is nobody's but ours.
         let new = self.waiting.map(|command| command.serial);
         let serials: Vec<u64> = serials.filter(|serial| Some(*serial) != new).collect();
-        self.handed.extend(&serials);
+        self.outstanding.extend(&serials);
         Ok(serials)
     }
 
-    fn remove(&mut self, address: Address) -> io::Result<()> {
-        self.handed.clear();
-        sys::remove(&self.file, address).map(drop)
+    fn remove_unit(&mut self, address: HostAddress) -> io::Result<()> {
+        self.outstanding.clear();
+        sys::remove_lu(&self.file, address).map(drop)
     }
 }

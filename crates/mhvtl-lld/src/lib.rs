@@ -1,10 +1,10 @@
 //! The character device of mhvtl's kernel module, a SCSI host whose units are programs.
 //!
-//! A unit has a number, its *minor*. [`Module::add`] makes it known to the host's SCSI layer; [`Device::next`] hands out its
-//! commands, [`Device::fetch`] what came with one, [`Device::complete`] takes the answer. Nothing of it blocks, and nothing
-//! tells of a command that has come: whoever serves a unit asks, as often as [`pace::wait`] says.
+//! A unit has a number, its *minor*. [`Module::add_unit`] makes it known to the host's SCSI layer; [`Device::next_command`] hands out its
+//! commands, [`Device::fetch_data`] what came with one, [`Device::complete`] takes the answer. Nothing of it blocks, and nothing
+//! tells of a command that has come: whoever serves a unit asks, as often as [`poll_interval::wait`] says.
 //!
-//! [`Kernel`] is the real module, [`simulator::Simulator`] one in this process, with all that is peculiar about it.
+//! [`KernelModule`] is the real module, [`simulator::Simulator`] one in this process, with all that is peculiar about it.
 //!
 //! ```
 //! use mhvtl_lld::simulator::{Asked, Simulator};
@@ -32,14 +32,14 @@
 
 pub mod abi;
 mod kernel;
-pub mod pace;
+pub mod poll_interval;
 pub mod queue;
 pub mod simulator;
 mod sys;
 
-pub use kernel::{Kernel, KernelDevice};
+pub use kernel::{KernelDevice, KernelModule};
 
-use abi::Address;
+use abi::HostAddress;
 use std::io;
 use std::ops::RangeInclusive;
 
@@ -73,28 +73,28 @@ impl Command {
 
 /// What a command came to.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Answer<'a> {
+pub struct CommandResponse<'a> {
     /// SAM status.
     pub status: u8,
     /// Data for the host; what is more than it takes is cut by the module. Also with sense.
     pub data: &'a [u8],
-    /// Sense data, at most [`abi::SENSE`] bytes.
+    /// Sense data, at most [`abi::SENSE_LEN`] bytes.
     pub sense: &'a [u8],
 }
 
 /// What became of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
+pub enum CompletionOutcome {
     /// The host has it.
-    Answered,
+    Completed,
     /// The command was no more: aborted, or expired and answered GOOD by the module.
-    Gone,
+    CommandGone,
 }
 
 /// The module.
 pub trait Module: Send + Sync {
     /// The unit of a minor.
-    type Device: Device;
+    type Device: UnitDevice;
 
     /// Opens the device of a minor, whether or not it is a unit of the host yet.
     ///
@@ -107,41 +107,41 @@ pub trait Module: Send + Sync {
     ///
     /// # Errors
     /// The address cannot be, or the host did not take the unit.
-    fn add(&self, minor: u16, address: Address) -> io::Result<()>;
+    fn add_unit(&self, minor: u16, address: HostAddress) -> io::Result<()>;
 }
 
 /// A unit, as its server has it.
-pub trait Device: Send {
+pub trait UnitDevice: Send {
     /// The next command, if there is one. Each is handed out once.
     ///
     /// # Errors
     /// The module failed.
-    fn next(&mut self) -> io::Result<Option<Command>>;
+    fn next_command(&mut self) -> io::Result<Option<Command>>;
 
     /// Fetches what came with a command, from its beginning: as much as there is, up to the length of `into`. How much
     /// there is, the module does not say: it is in the CDB.
     ///
     /// # Errors
     /// [`io::ErrorKind::UnexpectedEof`] if there is less, or nothing; [`io::ErrorKind::NotFound`] if the command is no more.
-    fn fetch(&mut self, serial: u64, into: &mut [u8]) -> io::Result<()>;
+    fn fetch_data(&mut self, serial: u64, into: &mut [u8]) -> io::Result<()>;
 
     /// Answers a command.
     ///
     /// # Errors
     /// The module failed.
-    fn complete(&mut self, serial: u64, answer: &Answer<'_>) -> io::Result<Taken>;
+    fn complete(&mut self, serial: u64, answer: &CommandResponse<'_>) -> io::Result<CompletionOutcome>;
 
     /// Takes over commands that were handed out to a process before this one, which is gone: those among these numbers that
     /// may be, which can be completed now. There is none if the minor is no unit. One that no command has completes as
-    /// [`Taken::Gone`].
+    /// [`CompletionOutcome::CommandGone`].
     ///
     /// # Errors
     /// The module failed.
-    fn adopt(&mut self, serials: RangeInclusive<u64>) -> io::Result<Vec<u64>>;
+    fn take_over(&mut self, serials: RangeInclusive<u64>) -> io::Result<Vec<u64>>;
 
     /// Takes the unit at an address away from the host, this or another; none is no fault.
     ///
     /// # Errors
     /// The module failed.
-    fn remove(&mut self, address: Address) -> io::Result<()>;
+    fn remove_unit(&mut self, address: HostAddress) -> io::Result<()>;
 }

@@ -1,6 +1,6 @@
 //! mhvtl's message queue: one System V queue, in which the type of a message is its receiver's number.
 //!
-//! Only [`Queue::wait`] waits: a queue that is full refuses a message, one without any gives none. So a peer that is dead
+//! Only [`Queue::receive_blocking`] waits: a queue that is full refuses a message, one without any gives none. So a peer that is dead
 //! keeps nobody.
 
 use crate::sys;
@@ -12,16 +12,16 @@ use std::sync::atomic::{AtomicI32, Ordering};
 /// The key that all of mhvtl's programs know.
 pub const KEY: i32 = 0x4d61_726b;
 /// The number of its control tool, which is that of no unit.
-pub const TOOL: u16 = 32_768;
+pub const TOOL_ID: u16 = 32_768;
 /// The longest text.
-pub const TEXT: usize = 1024;
+pub const MAX_TEXT: usize = 1024;
 /// Type and sender.
 const HEAD: usize = 16;
 
 /// A message.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Who has sent it: a unit, or [`TOOL`].
+    /// Who has sent it: a unit, or [`TOOL_ID`].
     pub sender: u64,
     /// What it says.
     pub text: String,
@@ -39,7 +39,7 @@ pub enum Received {
     /// A message.
     Message(Message),
     /// Something that is none: too short, without an end, or not of printable characters.
-    Refused(&'static str),
+    Malformed(&'static str),
 }
 
 /// The bytes of a message as `msgsnd` takes them: receiver, sender, text and its NUL.
@@ -47,7 +47,7 @@ pub enum Received {
 pub fn encode(receiver: u16, sender: u16, text: &str) -> Vec<u8> {
     let mut bytes = u64::from(receiver).to_le_bytes().to_vec();
     bytes.extend(u64::from(sender).to_le_bytes());
-    bytes.extend(text.bytes().take(TEXT));
+    bytes.extend(text.bytes().take(MAX_TEXT));
     bytes.push(0);
     bytes
 }
@@ -57,18 +57,18 @@ pub fn encode(receiver: u16, sender: u16, text: &str) -> Vec<u8> {
 pub fn decode(bytes: &[u8]) -> Received {
     let (Some(sender), Some(rest)) = (bytes.get(8..HEAD).and_then(|bytes| bytes.first_chunk()), bytes.get(HEAD..))
     else {
-        return Received::Refused("it has no sender");
+        return Received::Malformed("it has no sender");
     };
-    let Some(end) = rest.iter().position(|byte| *byte == 0) else { return Received::Refused("its text has no end") };
+    let Some(end) = rest.iter().position(|byte| *byte == 0) else { return Received::Malformed("its text has no end") };
     let text = rest.get(..end).unwrap_or_default();
-    if text.len() > TEXT {
-        return Received::Refused("its text is too long");
+    if text.len() > MAX_TEXT {
+        return Received::Malformed("its text is too long");
     }
     match std::str::from_utf8(text) {
         Ok(text) if text.bytes().all(|byte| byte == b'\n' || byte == b'\t' || (b' '..0x7f).contains(&byte)) => {
             Received::Message(Message { sender: u64::from_le_bytes(*sender), text: text.into() })
         }
-        _ => Received::Refused("its text is not of printable characters"),
+        _ => Received::Malformed("its text is not of printable characters"),
     }
 }
 
@@ -87,14 +87,14 @@ impl Queue {
     /// # Errors
     /// It may not be used by this user, or the system has no room for another.
     pub fn open() -> io::Result<Self> {
-        Self::of(KEY)
+        Self::from_key(KEY)
     }
 
     /// mhvtl's queue, which some daemon has made. Once removed, it is not made anew.
     ///
     /// # Errors
     /// [`io::ErrorKind::NotFound`] if none has, or it may not be used by this user.
-    pub fn existing() -> io::Result<Self> {
+    pub fn open_existing() -> io::Result<Self> {
         Ok(Self { key: libc::IPC_PRIVATE, id: Arc::new(AtomicI32::new(sys::queue(KEY, false)?)) })
     }
 
@@ -102,18 +102,18 @@ impl Queue {
     ///
     /// # Errors
     /// The system has no room for another.
-    pub fn private() -> io::Result<Self> {
-        Self::of(libc::IPC_PRIVATE)
+    pub fn open_private() -> io::Result<Self> {
+        Self::from_key(libc::IPC_PRIVATE)
     }
 
-    fn of(key: i32) -> io::Result<Self> {
+    fn from_key(key: i32) -> io::Result<Self> {
         Ok(Self { key, id: Arc::new(AtomicI32::new(sys::queue(key, true)?)) })
     }
 
     /// Calls with the number of the queue, once more if it was removed.
     fn with<T>(&self, call: impl Fn(i32) -> io::Result<T>) -> io::Result<T> {
         match call(self.id.load(Ordering::Acquire)) {
-            Err(error) if self.key != libc::IPC_PRIVATE && is_gone(&error) => {
+            Err(error) if self.key != libc::IPC_PRIVATE && is_removed_error(&error) => {
                 self.id.store(sys::queue(self.key, true)?, Ordering::Release);
                 call(self.id.load(Ordering::Acquire))
             }
@@ -127,7 +127,7 @@ impl Queue {
     /// [`io::ErrorKind::WouldBlock`] if the queue is full; [`io::ErrorKind::InvalidInput`] if the text is too long or has a
     /// NUL in it.
     pub fn send(&self, receiver: u16, sender: u16, text: &str) -> io::Result<()> {
-        if text.len() > TEXT || text.contains('\0') || receiver == 0 {
+        if text.len() > MAX_TEXT || text.contains('\0') || receiver == 0 {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let message = encode(receiver, sender, text);
@@ -139,7 +139,7 @@ impl Queue {
     /// # Errors
     /// The queue cannot be used.
     pub fn receive(&self, receiver: u16) -> io::Result<Option<Received>> {
-        Ok(self.next(receiver.into())?.map(|(_, received)| received))
+        Ok(self.try_receive_type(receiver.into())?.map(|(_, received)| received))
     }
 
     /// The next message, and for whom it was, if there is one: it is taken out, whoever waits for it.
@@ -147,11 +147,11 @@ impl Queue {
     /// # Errors
     /// The queue cannot be used.
     pub fn receive_any(&self) -> io::Result<Option<(u64, Received)>> {
-        self.next(0)
+        self.try_receive_type(0)
     }
 
-    fn next(&self, kind: i64) -> io::Result<Option<(u64, Received)>> {
-        match self.take(kind, false) {
+    fn try_receive_type(&self, kind: i64) -> io::Result<Option<(u64, Received)>> {
+        match self.receive_type(kind, false) {
             Ok(taken) => Ok(Some(taken)),
             Err(error) if error.raw_os_error() == Some(libc::ENOMSG) => Ok(None),
             Err(error) => Err(error),
@@ -162,19 +162,19 @@ impl Queue {
     ///
     /// # Errors
     /// The queue cannot be used.
-    pub fn wait(&self, receiver: u16) -> io::Result<Received> {
+    pub fn receive_blocking(&self, receiver: u16) -> io::Result<Received> {
         loop {
-            match self.take(receiver.into(), true) {
+            match self.receive_type(receiver.into(), true) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 done => return done.map(|(_, received)| received),
             }
         }
     }
 
-    fn take(&self, kind: i64, wait: bool) -> io::Result<(u64, Received)> {
+    fn receive_type(&self, kind: i64, wait: bool) -> io::Result<(u64, Received)> {
         self.with(|id| {
             // Longer than any that is meant, so that one that is not shows.
-            let mut bytes = [0; HEAD + TEXT + 64];
+            let mut bytes = [0; HEAD + MAX_TEXT + 64];
             let length = sys::receive(id, kind, wait, &mut bytes)?;
             let receiver = bytes.first_chunk().copied().map_or(0, u64::from_le_bytes);
             Ok((receiver, decode(bytes.get(..8 + length).unwrap_or(&bytes))))
@@ -186,11 +186,11 @@ impl Queue {
     ///
     /// # Errors
     /// The queue cannot be used.
-    pub fn withdraw(&self, receiver: u16, sender: u16) -> io::Result<()> {
+    pub fn remove_pending(&self, receiver: u16, sender: u16) -> io::Result<()> {
         /// More than a queue holds as systems are set up: who goes on sending does not keep us.
-        const MOST: usize = 4096;
+        const MAX_MESSAGES: usize = 4096;
         let mut others = Vec::new();
-        for _ in 0..MOST {
+        for _ in 0..MAX_MESSAGES {
             let Some(received) = self.receive(receiver)? else { break };
             if let Received::Message(message) = received
                 && let Ok(from) = u16::try_from(message.sender)
@@ -214,7 +214,7 @@ impl Queue {
 }
 
 /// Whether an error says that the queue was removed.
-fn is_gone(error: &io::Error) -> bool {
+fn is_removed_error(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EIDRM | libc::EINVAL))
 }
 
@@ -223,8 +223,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_in_literal_bytes() {
-        let bytes = encode(10, TOOL, "list map ");
+    fn message_bytes_match() {
+        let bytes = encode(10, TOOL_ID, "list map ");
         assert_eq!(bytes[..16], [10, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0, 0, 0, 0, 0, 0]);
         assert_eq!(&bytes[16..], b"list map \0");
         let message = Received::Message(Message { sender: 32_768, text: "list map ".into() });
@@ -238,24 +238,24 @@ mod tests {
             (&[&bytes[..16], b"\x1b[2J\0"].concat(), "its text is not of printable characters"),
             (&[&bytes[..16], b"\xff\0"].concat(), "its text is not of printable characters"),
         ] {
-            assert_eq!(decode(bytes), Received::Refused(why));
+            assert_eq!(decode(bytes), Received::Malformed(why));
         }
     }
 
     #[test]
-    fn to_whom_it_is_sent() {
-        let queue = Queue::private().unwrap();
+    fn messages_reach_their_receiver() {
+        let queue = Queue::open_private().unwrap();
         queue.send(11, 10, "lload E01001L8").unwrap();
-        queue.send(12, TOOL, "verbose ").unwrap();
+        queue.send(12, TOOL_ID, "verbose ").unwrap();
         assert_eq!(queue.receive(10).unwrap(), None);
         let message = |sender, text: &str| Some(Received::Message(Message { sender, text: text.into() }));
         assert_eq!(queue.receive(12).unwrap(), message(32_768, "verbose "));
         assert_eq!(queue.receive(11).unwrap(), message(10, "lload E01001L8"));
         assert_eq!(queue.receive(11).unwrap(), None);
-        let long = "x".repeat(TEXT);
+        let long = "x".repeat(MAX_TEXT);
         queue.send(11, 10, &long).unwrap();
         assert_eq!(queue.receive(11).unwrap(), message(10, &long));
-        for text in ["y".repeat(TEXT + 1), "a\0b".into()] {
+        for text in ["y".repeat(MAX_TEXT + 1), "a\0b".into()] {
             assert_eq!(queue.send(11, 10, &text).unwrap_err().kind(), io::ErrorKind::InvalidInput);
         }
         // One that is full refuses, and does not wait.
@@ -264,14 +264,14 @@ mod tests {
         // One that is longer than any can be is taken out and refused.
         while queue.receive(11).unwrap().is_some() {}
         sys::send(queue.id.load(Ordering::Acquire), &[&encode(11, 10, "")[..16], &[b'x'; 4000]].concat()).unwrap();
-        assert_eq!(queue.receive(11).unwrap(), Some(Received::Refused("its text has no end")));
+        assert_eq!(queue.receive(11).unwrap(), Some(Received::Malformed("its text has no end")));
         assert_eq!(queue.receive(11).unwrap(), None);
         // What one sender has said can be taken back.
-        for (sender, text) in [(10, "lload A"), (TOOL, "verbose "), (10, "lload B")] {
+        for (sender, text) in [(10, "lload A"), (TOOL_ID, "verbose "), (10, "lload B")] {
             queue.send(11, sender, text).unwrap();
         }
-        queue.withdraw(11, 10).unwrap();
-        assert_eq!(queue.wait(11).unwrap(), message(32_768, "verbose ").unwrap());
+        queue.remove_pending(11, 10).unwrap();
+        assert_eq!(queue.receive_blocking(11).unwrap(), message(32_768, "verbose ").unwrap());
         assert_eq!(queue.receive(11).unwrap(), None);
         // Whoever they are for.
         queue.send(12, 10, "Register").unwrap();
@@ -279,17 +279,17 @@ mod tests {
         assert_eq!(queue.receive_any().unwrap(), Some((12, register)));
         assert_eq!(queue.receive_any().unwrap(), None);
         queue.clone().remove().unwrap();
-        assert!(queue.wait(11).is_err(), "one of nobody else is not made anew");
+        assert!(queue.receive_blocking(11).is_err(), "one of nobody else is not made anew");
     }
 
     #[test]
-    fn one_that_was_removed_is_made_anew() {
+    fn removed_queue_is_recreated() {
         // A key of no other program here.
         let key = i32::try_from(std::process::id()).unwrap() | 0x4000_0000;
-        let queue = Queue::of(key).unwrap();
+        let queue = Queue::from_key(key).unwrap();
         let waiting = std::thread::spawn({
             let queue = queue.clone();
-            move || queue.wait(11).unwrap()
+            move || queue.receive_blocking(11).unwrap()
         });
         queue.clone().remove().unwrap();
         queue.send(11, 10, "Register").unwrap();

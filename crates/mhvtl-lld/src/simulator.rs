@@ -1,13 +1,13 @@
 //! The module in this process, for tests, with what is peculiar about the real one:
 //!
 //! - one command at a time for the whole host, whichever unit it is for;
-//! - a command that is not answered in time is completed with GOOD and nothing else ([`Simulator::expire`]);
-//! - a host that gives up tells nobody ([`Simulator::abort`]): the answer comes back as [`Taken::Gone`];
+//! - a command that is not answered in time is completed with GOOD and nothing else ([`Simulator::expire_all`]);
+//! - a host that gives up tells nobody ([`Simulator::abort`]): the answer comes back as [`CompletionOutcome::CommandGone`];
 //! - transfers end at 512 KiB, CDBs at 16 bytes;
 //! - a unit is looked at with INQUIRY when it is added, with its LUN in byte 1, and REPORT LUNS never reaches it.
 
-use crate::abi::{Address, LUNS, MINORS, SENSE, TRANSFER};
-use crate::{Answer, Command, Device, Module, Taken};
+use crate::abi::{HostAddress, MAX_LUNS, MAX_MINORS, MAX_TRANSFER, SENSE_LEN};
+use crate::{Command, CommandResponse, CompletionOutcome, Module, UnitDevice};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::ops::RangeInclusive;
@@ -15,36 +15,36 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// What a host wants with a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum HostTransfer {
     /// No data.
-    Nothing,
+    NoData,
     /// At most so many bytes.
-    In(usize),
+    DataIn(usize),
     /// These bytes are for the unit.
-    Out(Vec<u8>),
+    DataOut(Vec<u8>),
 }
 
 /// How the SCSI layer ends a command that has no status of the unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Host {
+pub enum HostStatus {
     /// The status is the unit's.
     #[default]
-    Ok,
+    Completed,
     /// There is no such unit.
     NoConnect,
     /// It took too long.
-    TimeOut,
+    TimedOut,
     /// The CDB is too long.
-    Abort,
+    Aborted,
     /// The transfer is too long.
     Invalid,
 }
 
 /// What a host got.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Got {
+pub struct HostResult {
     /// How the SCSI layer ended it.
-    pub host: Host,
+    pub host: HostStatus,
     /// SAM status.
     pub status: u8,
     /// Sense: 96 bytes, or none.
@@ -57,27 +57,27 @@ pub struct Got {
 
 /// A command on its way.
 #[derive(Debug)]
-struct Pending {
+struct PendingCommand {
     minor: u16,
     serial: u64,
     cdb: [u8; 16],
-    asked: Asked,
+    transfer: HostTransfer,
     /// Its unit has it.
     handed: bool,
 }
 
 #[derive(Debug)]
-struct State {
-    units: BTreeMap<u16, Address>,
+struct SimulatorState {
+    units: BTreeMap<u16, HostAddress>,
     /// The first is the one that the host has room for.
-    queue: VecDeque<Pending>,
-    got: BTreeMap<u64, Got>,
+    queue: VecDeque<PendingCommand>,
+    got: BTreeMap<u64, HostResult>,
     serial: u64,
 }
 
 #[derive(Debug)]
 struct Shared {
-    state: Mutex<State>,
+    state: Mutex<SimulatorState>,
     changed: Condvar,
 }
 
@@ -87,19 +87,19 @@ pub struct Simulator(Arc<Shared>);
 
 impl Default for Simulator {
     fn default() -> Self {
-        let state = State { units: BTreeMap::new(), queue: VecDeque::new(), got: BTreeMap::new(), serial: 2 };
+        let state = SimulatorState { units: BTreeMap::new(), queue: VecDeque::new(), got: BTreeMap::new(), serial: 2 };
         Self(Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() }))
     }
 }
 
 /// A command that a host has sent.
 #[derive(Debug)]
-pub struct Sent {
+pub struct SentCommand {
     simulator: Simulator,
     serial: u64,
 }
 
-impl Sent {
+impl SentCommand {
     /// The module's number for it.
     #[must_use]
     pub const fn serial(&self) -> u64 {
@@ -108,7 +108,7 @@ impl Sent {
 
     /// Waits until it is answered.
     #[must_use]
-    pub fn wait(self) -> Got {
+    pub fn wait(self) -> HostResult {
         let mut state = self.simulator.state();
         loop {
             if let Some(got) = state.got.remove(&self.serial) {
@@ -119,64 +119,64 @@ impl Sent {
     }
 }
 
-impl State {
+impl SimulatorState {
     /// Puts a command behind those that wait, or ends it where the SCSI layer does.
-    fn send(&mut self, minor: u16, cdb: &[u8], asked: Asked) -> u64 {
+    fn send(&mut self, minor: u16, cdb: &[u8], asked: HostTransfer) -> u64 {
         const REPORT_LUNS: u8 = 0xa0;
         let serial = self.serial;
         self.serial += 1;
         let length = match &asked {
-            Asked::Nothing => 0,
-            Asked::In(length) => *length,
-            Asked::Out(data) => data.len(),
+            HostTransfer::NoData => 0,
+            HostTransfer::DataIn(length) => *length,
+            HostTransfer::DataOut(data) => data.len(),
         };
         let mut padded = [0; 16];
         padded.iter_mut().zip(cdb).for_each(|(to, from)| *to = *from);
-        let ended = |host| Got { host, residual: length, ..Got::default() };
+        let ended = |host| HostResult { host, residual: length, ..HostResult::default() };
         let refused = match self.units.get(&minor) {
-            None => Some(ended(Host::NoConnect)),
-            Some(_) if cdb.len() > padded.len() => Some(ended(Host::Abort)),
-            Some(_) if length > TRANSFER => Some(ended(Host::Invalid)),
+            None => Some(ended(HostStatus::NoConnect)),
+            Some(_) if cdb.len() > padded.len() => Some(ended(HostStatus::Aborted)),
+            Some(_) if length > MAX_TRANSFER => Some(ended(HostStatus::Invalid)),
             Some(_) if cdb.first() == Some(&REPORT_LUNS) => Some(report_luns(length)),
             Some(_) => None,
         };
         match refused {
             Some(got) => drop(self.got.insert(serial, got)),
-            None => self.queue.push_back(Pending { minor, serial, cdb: padded, asked, handed: false }),
+            None => self.queue.push_back(PendingCommand { minor, serial, cdb: padded, transfer: asked, handed: false }),
         }
         serial
     }
 
-    fn take(&mut self, minor: u16, serial: u64) -> Option<Pending> {
+    fn take(&mut self, minor: u16, serial: u64) -> Option<PendingCommand> {
         let at = self.queue.iter().position(|pending| (pending.minor, pending.serial) == (minor, serial))?;
         self.queue.remove(at)
     }
 }
 
 /// The module's own answer: a length of 32 LUNs, and the first fifteen of them.
-fn report_luns(room: usize) -> Got {
+fn report_luns(room: usize) -> HostResult {
     let mut data = vec![0, 0, 1, 0, 0, 0, 0, 0];
     (0..15_u8).for_each(|lun| data.extend([0, lun, 0, 0, 0, 0, 0, 0]));
     data.truncate(room);
-    Got { residual: room - data.len(), data, ..Got::default() }
+    HostResult { residual: room - data.len(), data, ..HostResult::default() }
 }
 
 impl Simulator {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SimulatorState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A host sends a command to a unit.
     #[must_use]
-    pub fn send(&self, minor: u16, cdb: &[u8], asked: Asked) -> Sent {
+    pub fn send(&self, minor: u16, cdb: &[u8], asked: HostTransfer) -> SentCommand {
         let serial = self.state().send(minor, cdb, asked);
         self.0.changed.notify_all();
-        Sent { simulator: self.clone(), serial }
+        SentCommand { simulator: self.clone(), serial }
     }
 
     /// The time of every command that waits is over: the host hears GOOD.
-    pub fn expire(&self) {
-        self.end_all(&Got::default());
+    pub fn expire_all(&self) {
+        self.end_all(&HostResult::default());
     }
 
     /// A host gives up a command. Its unit does not hear of it.
@@ -184,13 +184,13 @@ impl Simulator {
         let mut state = self.state();
         if let Some(at) = state.queue.iter().position(|pending| pending.serial == serial) {
             state.queue.remove(at);
-            state.got.insert(serial, Got { host: Host::TimeOut, ..Got::default() });
+            state.got.insert(serial, HostResult { host: HostStatus::TimedOut, ..HostResult::default() });
         }
         drop(state);
         self.0.changed.notify_all();
     }
 
-    fn end_all(&self, with: &Got) {
+    fn end_all(&self, with: &HostResult) {
         let mut state = self.state();
         for pending in std::mem::take(&mut state.queue) {
             state.got.insert(pending.serial, with.clone());
@@ -201,7 +201,7 @@ impl Simulator {
 
     /// The units that the host has.
     #[must_use]
-    pub fn units(&self) -> BTreeMap<u16, Address> {
+    pub fn units(&self) -> BTreeMap<u16, HostAddress> {
         self.state().units.clone()
     }
 }
@@ -210,14 +210,14 @@ impl Module for Simulator {
     type Device = SimulatorDevice;
 
     fn open(&self, minor: u16) -> io::Result<SimulatorDevice> {
-        if minor >= MINORS {
+        if minor >= MAX_MINORS {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         Ok(SimulatorDevice { simulator: self.clone(), minor, handed: BTreeSet::new() })
     }
 
-    fn add(&self, minor: u16, address: Address) -> io::Result<()> {
-        if address.lun >= LUNS {
+    fn add_unit(&self, minor: u16, address: HostAddress) -> io::Result<()> {
+        if address.lun >= MAX_LUNS {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         if self.state().units.contains_key(&minor) {
@@ -225,8 +225,8 @@ impl Module for Simulator {
         }
         self.state().units.insert(minor, address);
         let lun = u8::try_from(address.lun & 7).unwrap_or_default() << 5;
-        let got = self.send(minor, &[0x12, lun, 0, 0, 36, 0], Asked::In(36)).wait();
-        if got.host == Host::Ok && !got.data.is_empty() {
+        let got = self.send(minor, &[0x12, lun, 0, 0, 36, 0], HostTransfer::DataIn(36)).wait();
+        if got.host == HostStatus::Completed && !got.data.is_empty() {
             return Ok(());
         }
         self.state().units.remove(&minor);
@@ -242,8 +242,8 @@ pub struct SimulatorDevice {
     handed: BTreeSet<u64>,
 }
 
-impl Device for SimulatorDevice {
-    fn next(&mut self) -> io::Result<Option<Command>> {
+impl UnitDevice for SimulatorDevice {
+    fn next_command(&mut self) -> io::Result<Option<Command>> {
         let mut state = self.simulator.state();
         // The host lets one command out at a time, for all units together.
         match state.queue.front_mut() {
@@ -256,43 +256,45 @@ impl Device for SimulatorDevice {
         }
     }
 
-    fn fetch(&mut self, serial: u64, into: &mut [u8]) -> io::Result<()> {
+    fn fetch_data(&mut self, serial: u64, into: &mut [u8]) -> io::Result<()> {
         if !self.handed.contains(&serial) {
             return Err(io::ErrorKind::NotFound.into());
         }
         let state = self.simulator.state();
         let pending = state.queue.iter().find(|pending| pending.serial == serial).ok_or(io::ErrorKind::NotFound)?;
-        let Asked::Out(data) = &pending.asked else { return Err(io::ErrorKind::UnexpectedEof.into()) };
+        let HostTransfer::DataOut(data) = &pending.transfer else { return Err(io::ErrorKind::UnexpectedEof.into()) };
         into.iter_mut().zip(data).for_each(|(to, from)| *to = *from);
         if into.len() > data.len() { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     }
 
-    fn complete(&mut self, serial: u64, answer: &Answer<'_>) -> io::Result<Taken> {
+    fn complete(&mut self, serial: u64, answer: &CommandResponse<'_>) -> io::Result<CompletionOutcome> {
         if !self.handed.remove(&serial) {
-            return Ok(Taken::Gone);
+            return Ok(CompletionOutcome::CommandGone);
         }
         let mut state = self.simulator.state();
-        let Some(pending) = state.take(self.minor, serial) else { return Ok(Taken::Gone) };
-        let (data, residual) = match pending.asked {
-            Asked::In(room) => {
+        let Some(pending) = state.take(self.minor, serial) else { return Ok(CompletionOutcome::CommandGone) };
+        let (data, residual) = match pending.transfer {
+            HostTransfer::DataIn(room) => {
                 let data = answer.data.get(..room).unwrap_or(answer.data).to_vec();
                 let residual = room - data.len();
                 (data, residual)
             }
-            Asked::Nothing | Asked::Out(_) => (Vec::new(), 0),
+            HostTransfer::NoData | HostTransfer::DataOut(_) => (Vec::new(), 0),
         };
         let mut sense = Vec::new();
         if answer.status != 0 {
-            sense = answer.sense.iter().copied().chain(std::iter::repeat(0)).take(SENSE).collect();
+            sense = answer.sense.iter().copied().chain(std::iter::repeat(0)).take(SENSE_LEN).collect();
             sense.iter_mut().take(1).for_each(|first| *first |= 0x70);
         }
-        state.got.insert(serial, Got { host: Host::Ok, status: answer.status, sense, data, residual });
+        state
+            .got
+            .insert(serial, HostResult { host: HostStatus::Completed, status: answer.status, sense, data, residual });
         drop(state);
         self.simulator.0.changed.notify_all();
-        Ok(Taken::Answered)
+        Ok(CompletionOutcome::Completed)
     }
 
-    fn adopt(&mut self, serials: RangeInclusive<u64>) -> io::Result<Vec<u64>> {
+    fn take_over(&mut self, serials: RangeInclusive<u64>) -> io::Result<Vec<u64>> {
         let state = self.simulator.state();
         if !state.units.contains_key(&self.minor) {
             return Ok(Vec::new());
@@ -303,7 +305,7 @@ impl Device for SimulatorDevice {
         Ok(serials)
     }
 
-    fn remove(&mut self, address: Address) -> io::Result<()> {
+    fn remove_unit(&mut self, address: HostAddress) -> io::Result<()> {
         let mut state = self.simulator.state();
         let gone: Vec<u16> = state.units.iter().filter(|(_, at)| **at == address).map(|(minor, _)| *minor).collect();
         for minor in gone {
@@ -312,7 +314,7 @@ impl Device for SimulatorDevice {
                 state.queue.iter().filter(|pending| pending.minor == minor).map(|pending| pending.serial).collect();
             state.queue.retain(|pending| pending.minor != minor);
             for serial in lost {
-                state.got.insert(serial, Got { host: Host::NoConnect, ..Got::default() });
+                state.got.insert(serial, HostResult { host: HostStatus::NoConnect, ..HostResult::default() });
             }
         }
         drop(state);

@@ -1,7 +1,7 @@
 //! The ioctls. All unsafe code of this crate, and why it is sound.
 #![allow(unsafe_code, reason = "ioctl takes addresses")]
 
-use crate::abi::{Address, Data, GET_DATA, Header, POLL, PUT_DATA, REMOVE_LU, SENSE};
+use crate::abi::{CommandHeader, DataTransfer, GET_DATA, HostAddress, POLL, PUT_DATA, REMOVE_LU, SENSE_LEN};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -12,31 +12,31 @@ fn checked(result: libc::c_int) -> io::Result<i32> {
 }
 
 /// Whether there is a command, which is in `header` then.
-pub(crate) fn poll(file: &File, header: &mut Header) -> io::Result<i32> {
+pub(crate) fn poll(file: &File, header: &mut CommandHeader) -> io::Result<i32> {
     // SAFETY: the module writes at most the 32 bytes of a `Header`, which takes any bytes; the borrow outlives the call.
     checked(unsafe { libc::ioctl(file.as_raw_fd(), POLL.into(), std::ptr::from_mut(header)) })
 }
 
 /// Fetches data of a command from its beginning.
-pub(crate) fn get(file: &File, serial: u64, into: &mut [u8]) -> io::Result<i32> {
+pub(crate) fn get_data(file: &File, serial: u64, into: &mut [u8]) -> io::Result<i32> {
     let buffer = into.as_mut_ptr() as u64;
-    let data = Data { buffer, count: length(into), serial, ..Data::default() };
+    let data = DataTransfer { buffer, count: length(into), serial, ..DataTransfer::default() };
     // SAFETY: the module reads the 40 bytes of `data`, and writes at most `count` bytes at `buffer`, which is borrowed
     // mutably for the call and has that many.
     checked(unsafe { libc::ioctl(file.as_raw_fd(), GET_DATA.into(), std::ptr::from_ref(&data)) })
 }
 
 /// Completes a command.
-pub(crate) fn put(file: &File, serial: u64, status: u8, from: &[u8], sense: &[u8; SENSE]) -> io::Result<i32> {
+pub(crate) fn put_data(file: &File, serial: u64, status: u8, from: &[u8], sense: &[u8; SENSE_LEN]) -> io::Result<i32> {
     let (buffer, sense) = (from.as_ptr() as u64, sense.as_ptr() as u64);
-    let data = Data { buffer, count: length(from), serial, sense, status, ..Data::default() };
-    // SAFETY: the module reads the 40 bytes of `data`, at most `count` bytes at `buffer` and `SENSE` bytes at `sense`; both
+    let data = DataTransfer { buffer, count: length(from), serial, sense, status, ..DataTransfer::default() };
+    // SAFETY: the module reads the 40 bytes of `data`, at most `count` bytes at `buffer` and `SENSE_LEN` bytes at `sense`; both
     // are borrowed for the call and have that many.
     checked(unsafe { libc::ioctl(file.as_raw_fd(), PUT_DATA.into(), std::ptr::from_ref(&data)) })
 }
 
 /// Removes the unit at an address, if there is one.
-pub(crate) fn remove(file: &File, address: Address) -> io::Result<i32> {
+pub(crate) fn remove_lu(file: &File, address: HostAddress) -> io::Result<i32> {
     // SAFETY: the module reads the 12 bytes of `address`.
     checked(unsafe { libc::ioctl(file.as_raw_fd(), REMOVE_LU.into(), std::ptr::from_ref(&address)) })
 }

@@ -97,7 +97,7 @@ impl Cdb {
 
     /// SERVICE ACTION, where the opcode has one.
     #[must_use]
-    pub const fn action(&self) -> ServiceAction {
+    pub const fn service_action(&self) -> ServiceAction {
         ServiceAction((self.0[1] & 0x1f) as u16)
     }
 
@@ -109,7 +109,7 @@ impl Cdb {
 
     /// The CDB as the layout `T` of at most sixteen bytes; a longer one reads as zeros.
     #[must_use]
-    pub fn layout<T: FromBytes + FromZeros + KnownLayout + Immutable + Unaligned>(&self) -> T {
+    pub fn as_layout<T: FromBytes + FromZeros + KnownLayout + Immutable + Unaligned>(&self) -> T {
         T::read_from_prefix(&self.0).map_or_else(|_| T::new_zeroed(), |(layout, _)| layout)
     }
 }

@@ -1,6 +1,6 @@
 //! A command's data as cursors over borrowed slice lists: what a socket, a guest's memory or a `Vec` offer.
 
-use crate::list;
+use crate::parameter_list;
 use crate::sense::Sense;
 use smallvec::SmallVec;
 use std::io::{IoSlice, IoSliceMut};
@@ -14,16 +14,16 @@ pub type SlicesMut<'a> = SmallVec<[IoSliceMut<'a>; 4]>;
 #[derive(Debug)]
 pub struct Data<'a, 'b> {
     /// From the initiator; complete before the command runs.
-    pub out: DataOut<'a>,
+    pub data_out: DataOut<'a>,
     /// To the initiator.
-    pub room: DataIn<'a, 'b>,
+    pub data_in: DataIn<'a, 'b>,
 }
 
 impl<'a, 'b> Data<'a, 'b> {
     /// Data of a command whose transport offers these buffers.
     #[must_use]
     pub fn new(out: &'a [IoSlice<'a>], room: &'a mut [IoSliceMut<'b>]) -> Self {
-        Self { out: DataOut::new(out), room: DataIn::new(room) }
+        Self { data_out: DataOut::new(out), data_in: DataIn::new(room) }
     }
 }
 
@@ -77,7 +77,7 @@ impl<'a> DataOut<'a> {
     }
 
     /// The first `len` bytes, copied, or `None` if fewer were offered.
-    fn list(&mut self, len: usize) -> Option<Vec<u8>> {
+    fn copy_front(&mut self, len: usize) -> Option<Vec<u8>> {
         if len > self.len {
             self.missing = len - self.len;
             return None;
@@ -91,7 +91,7 @@ impl<'a> DataOut<'a> {
     /// # Errors
     /// 5/1A/00: the initiator sent fewer.
     pub fn parameters(&mut self, len: usize) -> Result<Vec<u8>, Sense> {
-        self.list(len).ok_or_else(list::length_error)
+        self.copy_front(len).ok_or_else(parameter_list::length_error)
     }
 
     /// Counts `len` bytes more as taken by the device.
@@ -122,7 +122,7 @@ impl<'a> DataOut<'a> {
 #[derive(Debug)]
 pub struct DataIn<'a, 'b> {
     slices: &'a mut [IoSliceMut<'b>],
-    room: usize,
+    capacity: usize,
     limit: usize,
     wanted: usize,
 }
@@ -132,7 +132,7 @@ impl<'a, 'b> DataIn<'a, 'b> {
     #[must_use]
     pub fn new(slices: &'a mut [IoSliceMut<'b>]) -> Self {
         let room = slices.iter().map(|slice| slice.len()).sum();
-        Self { slices, room, limit: usize::MAX, wanted: 0 }
+        Self { slices, capacity: room, limit: usize::MAX, wanted: 0 }
     }
 
     /// Applies an ALLOCATION LENGTH: more than that is neither sent nor missed.
@@ -141,7 +141,7 @@ impl<'a, 'b> DataIn<'a, 'b> {
     }
 
     /// Appends `bytes` as far as ALLOCATION LENGTH and room allow.
-    pub fn put(&mut self, bytes: &[u8]) {
+    pub fn append(&mut self, bytes: &[u8]) {
         let allowed = bytes.get(..self.limit - self.wanted.min(self.limit)).unwrap_or(bytes);
         self.copy_at(self.written(), allowed);
         self.wanted += allowed.len();
@@ -180,20 +180,20 @@ impl<'a, 'b> DataIn<'a, 'b> {
     }
 
     /// Counts `len` bytes more as produced, whether or not there was room for all of them.
-    pub const fn fill(&mut self, len: usize) {
+    pub const fn advance(&mut self, len: usize) {
         self.wanted += len;
     }
 
     /// Room that the transport offers.
     #[must_use]
-    pub const fn room(&self) -> usize {
-        self.room
+    pub const fn capacity(&self) -> usize {
+        self.capacity
     }
 
     /// Bytes that stand in the buffers.
     #[must_use]
     pub fn written(&self) -> usize {
-        self.wanted.min(self.room)
+        self.wanted.min(self.capacity)
     }
 
     /// Bytes produced within ALLOCATION LENGTH, room or not.
@@ -208,26 +208,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn windows_cross_slices() {
+    fn windows_span_slices() {
         let slices = [IoSlice::new(b"abc"), IoSlice::new(b""), IoSlice::new(b"defg")];
         let mut out = DataOut::new(&slices);
         let joined = |window: Slices<'_>| window.iter().flat_map(|s| s.to_vec()).collect::<Vec<u8>>();
         assert_eq!(joined(out.window(2, 3)), b"cde");
         assert_eq!(joined(out.window(5, 9)), b"fg");
         assert_eq!(joined(out.window(9, 1)), b"");
-        assert_eq!(out.list(7).unwrap(), b"abcdefg");
-        assert_eq!(out.list(8), None);
+        assert_eq!(out.copy_front(7).unwrap(), b"abcdefg");
+        assert_eq!(out.copy_front(8), None);
         assert_eq!((out.consumed(), out.missing()), (7, 1));
     }
 
     #[test]
-    fn allocation_length_and_room_truncate_differently() {
+    fn allocation_length_and_buffer_capacity_truncate_differently() {
         let (mut a, mut b) = ([0; 2], [0; 3]);
         let mut slices = [IoSliceMut::new(&mut a), IoSliceMut::new(&mut b)];
         let mut room = DataIn::new(&mut slices);
         room.limit(6);
-        room.put(b"abcd");
-        room.put(b"efgh");
+        room.append(b"abcd");
+        room.append(b"efgh");
         assert_eq!((room.written(), room.wanted()), (5, 6));
         assert_eq!((&a, &b), (b"ab", b"cde"));
     }

@@ -1,7 +1,7 @@
 //! How a command ends.
 
 use crate::nexus::NexusId;
-use crate::sense::{Format, Sense, SenseBytes};
+use crate::sense::{Sense, SenseBytes, SenseFormat};
 use crate::status::Status;
 use bitflags::bitflags;
 
@@ -9,7 +9,7 @@ use bitflags::bitflags;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// CHECK CONDITION with this sense. Data may have moved all the same (a READ with ILI).
-    Check(Box<Sense>),
+    CheckCondition(Box<Sense>),
     /// Another nexus holds a reservation that excludes the command.
     ReservationConflict,
     /// The unit cannot take the command now.
@@ -18,7 +18,7 @@ pub enum Fault {
 
 impl From<Sense> for Fault {
     fn from(sense: Sense) -> Self {
-        Self::Check(Box::new(sense))
+        Self::CheckCondition(Box::new(sense))
     }
 }
 
@@ -54,16 +54,16 @@ pub struct Completion {
     /// State that the host makes durable first.
     pub save: Save,
     /// Nexuses whose other commands are aborted (PREEMPT AND ABORT).
-    pub abort: Vec<NexusId>,
+    pub abort_nexuses: Vec<NexusId>,
 }
 
 impl Completion {
     /// A completion without data.
     #[must_use]
-    pub fn new(outcome: Outcome, format: Format) -> Self {
+    pub fn new(outcome: Outcome, format: SenseFormat) -> Self {
         let (status, sense) = match outcome {
             Ok(()) => (Status::GOOD, None),
-            Err(Fault::Check(sense)) => (Status::CHECK_CONDITION, Some(sense.encode(format))),
+            Err(Fault::CheckCondition(sense)) => (Status::CHECK_CONDITION, Some(sense.encode(format))),
             Err(Fault::ReservationConflict) => (Status::RESERVATION_CONFLICT, None),
             Err(Fault::Busy) => (Status::BUSY, None),
         };
@@ -75,7 +75,7 @@ impl Completion {
             data_out: 0,
             data_out_missing: 0,
             save: Save::empty(),
-            abort: Vec::new(),
+            abort_nexuses: Vec::new(),
         }
     }
 }

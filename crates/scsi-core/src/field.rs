@@ -7,14 +7,14 @@ use crate::sense::Sense;
 
 /// A field of a parameter list at fault, counted from the beginning of its page or descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Field {
+pub struct FieldPointer {
     /// Its first byte.
     pub byte: usize,
     /// Its most significant bit, where it is smaller than a byte (BPV and BIT POINTER, SPC-5 §4.4.2.4.2).
     pub bit: Option<u8>,
 }
 
-impl Field {
+impl FieldPointer {
     /// A field of one byte or more.
     #[must_use]
     pub const fn byte(byte: usize) -> Self {
@@ -29,7 +29,7 @@ impl Field {
 
     /// The same field, counted from `offset` bytes earlier.
     #[must_use]
-    pub const fn after(self, offset: usize) -> Self {
+    pub const fn offset_by(self, offset: usize) -> Self {
         Self { byte: offset.saturating_add(self.byte), bit: self.bit }
     }
 
@@ -39,16 +39,16 @@ impl Field {
     }
 }
 
-impl From<Field> for Sense {
-    fn from(field: Field) -> Self {
-        Self::list_field(field.pointer(), field.bit)
+impl From<FieldPointer> for Sense {
+    fn from(field: FieldPointer) -> Self {
+        Self::invalid_field_in_list(field.pointer(), field.bit)
     }
 }
 
 /// The first byte with a bit that its mask does not have, and the most significant of these bits.
-pub(crate) fn undefined(bytes: impl IntoIterator<Item = (u8, u8)>) -> Option<Field> {
+pub(crate) fn first_undefined(bytes: impl IntoIterator<Item = (u8, u8)>) -> Option<FieldPointer> {
     let wrong = bytes.into_iter().map(|(byte, mask)| byte & !mask);
-    wrong.enumerate().find(|(_, wrong)| *wrong != 0).map(|(at, wrong)| Field::bits(at, wrong))
+    wrong.enumerate().find(|(_, wrong)| *wrong != 0).map(|(at, wrong)| FieldPointer::bits(at, wrong))
 }
 
 /// Refuses reserved bits of a page or descriptor that begins `offset` bytes into its parameter list.
@@ -56,8 +56,8 @@ pub(crate) fn undefined(bytes: impl IntoIterator<Item = (u8, u8)>) -> Option<Fie
 /// # Errors
 /// 5/26/00 pointing at the most significant reserved bit of the first byte that has one set.
 pub fn check_reserved(bytes: &[u8], usage: &[u8], offset: usize) -> Result<(), Sense> {
-    match undefined(bytes.iter().copied().zip(usage.iter().copied())) {
-        Some(field) => Err(field.after(offset).into()),
+    match first_undefined(bytes.iter().copied().zip(usage.iter().copied())) {
+        Some(field) => Err(field.offset_by(offset).into()),
         None => Ok(()),
     }
 }
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reserved_bits_are_named_by_byte_and_bit() {
+    fn reserved_bits_are_reported_by_byte_and_bit() {
         let specific = |list: &[u8]| {
             let sense = check_reserved(list, &[0xff, 0x07, 0x00], 0x34).err()?;
             Some(<[u8; 6]>::try_from(&sense.fixed().as_slice()[12..18]).unwrap())

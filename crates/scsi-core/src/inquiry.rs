@@ -5,7 +5,7 @@ use crate::writer::PageWriter;
 
 /// What a model answers beyond its strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Inquiry {
+pub struct InquiryData {
     /// PERIPHERAL DEVICE TYPE: 01h tape, 08h changer.
     pub device_type: u8,
     /// VERSION: 03h SPC to 07h SPC-5.
@@ -17,24 +17,24 @@ pub struct Inquiry {
     /// Bytes 36 to 55: vendor specific.
     pub vendor_specific: [u8; 20],
     /// Where in bytes 36 to 55 the first twelve characters of the serial number stand, if anywhere.
-    pub serial_at: Option<usize>,
+    pub serial_offset: Option<usize>,
     /// VERSION DESCRIPTORs from byte 58, at most eight.
     pub descriptors: &'static [u16],
     /// Length of all of it.
     pub length: u8,
 }
 
-impl Inquiry {
+impl InquiryData {
     /// The bytes. `length` cuts or pads them and decides ADDITIONAL LENGTH.
     #[must_use]
     pub fn render(&self, identity: &Identity) -> PageWriter {
         let mut w = PageWriter::new();
         w.u8(self.device_type).u8(0x80).u8(self.version).u8(self.format).u8(self.length.saturating_sub(5));
         w.bytes(&self.flags);
-        let model = &identity.model;
+        let model = &identity.strings;
         w.ascii(&model.vendor, 8).ascii(&model.product, 16).ascii(&model.revision, 4);
         let mut specific = self.vendor_specific;
-        if let Some(at) = self.serial_at {
+        if let Some(at) = self.serial_offset {
             let slots = specific.iter_mut().skip(at.saturating_sub(36)).take(12);
             slots.zip(identity.serial.bytes()).for_each(|(slot, byte)| *slot = byte);
         }

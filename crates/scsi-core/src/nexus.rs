@@ -17,11 +17,11 @@ impl From<Vec<u8>> for TransportId {
     fn from(bytes: Vec<u8>) -> Self {
         let id = Self(bytes);
         let first = id.0.first().copied().unwrap_or_default();
-        let Ok(name) = std::str::from_utf8(id.text()) else { return id };
+        let Ok(name) = std::str::from_utf8(id.name_bytes()) else { return id };
         if first & 0x0f != Self::ISCSI || name.chars().all(|character| lower(character) == character) {
             return id;
         }
-        Self::framed(first, name.chars().map(lower).collect::<String>().as_bytes())
+        Self::padded(first, name.chars().map(lower).collect::<String>().as_bytes())
     }
 }
 
@@ -42,7 +42,7 @@ impl TransportId {
     pub fn iscsi(name: &str, isid: [u8; 6]) -> Self {
         let [a, b, c, d, e, f] = isid;
         let text = format!("{name},i,0x{a:02x}{b:02x}{c:02x}{d:02x}{e:02x}{f:02x}");
-        Self::framed(Self::ISCSI | Self::WITH_ISID, text.as_bytes()).0.into()
+        Self::padded(Self::ISCSI | Self::WITH_ISID, text.as_bytes()).0.into()
     }
 
     /// A port of a transport without names of its own: a numbered door in this process.
@@ -52,7 +52,7 @@ impl TransportId {
         Self::iscsi("iqn.2026-01.local.ferric:door", [0, 0, a, b, c, d])
     }
 
-    fn framed(first: u8, text: &[u8]) -> Self {
+    fn padded(first: u8, text: &[u8]) -> Self {
         let padded = (text.len() + 1).next_multiple_of(4).max(20);
         let mut bytes = vec![first, 0];
         bytes.extend_from_slice(&u16::try_from(padded).unwrap_or(u16::MAX).to_be_bytes());
@@ -63,7 +63,7 @@ impl TransportId {
 
     /// Takes one TransportID off the front of `list`, if a whole and plausible one stands there.
     #[must_use]
-    pub fn split_from(list: &[u8]) -> Option<(Self, &[u8])> {
+    pub fn parse_prefix(list: &[u8]) -> Option<(Self, &[u8])> {
         let (&first, length) = (list.first()?, list.get(2..4)?);
         let len = match first & 0x0f {
             Self::ISCSI => 4 + usize::from(u16::from_be_bytes(length.try_into().ok()?)),
@@ -85,18 +85,18 @@ impl TransportId {
     /// Whether `self`, as a host wrote it, names the port `other`: the same port, or (iSCSI format 00b,
     /// without an ISID) any port of the same initiator.
     #[must_use]
-    pub fn names(&self, other: &Self) -> bool {
+    pub fn matches(&self, other: &Self) -> bool {
         if self == other {
             return true;
         }
-        let (mine, theirs) = (self.text(), other.text());
+        let (mine, theirs) = (self.name_bytes(), other.name_bytes());
         self.0.first() == Some(&Self::ISCSI)
             && other.0.first() == Some(&(Self::ISCSI | Self::WITH_ISID))
             && !mine.is_empty()
             && theirs.split(|&byte| byte == b',').next() == Some(mine)
     }
 
-    fn text(&self) -> &[u8] {
+    fn name_bytes(&self) -> &[u8] {
         let text = self.0.get(4..).unwrap_or_default();
         text.split(|&byte| byte == 0).next().unwrap_or_default()
     }
@@ -114,17 +114,17 @@ mod tests {
         assert_eq!(&id.as_bytes()[..4], [0x45, 0, 0, 24]);
         assert_eq!(&id.as_bytes()[4..26], b"iqn.a,i,0x400102030405");
         assert_eq!(id.as_bytes().len(), 28);
-        let (again, rest) = TransportId::split_from(id.as_bytes()).unwrap();
+        let (again, rest) = TransportId::parse_prefix(id.as_bytes()).unwrap();
         assert_eq!((&again, rest), (&id, &[][..]));
     }
 
     #[test]
-    fn an_initiator_without_isid_names_all_its_ports() {
+    fn name_without_isid_matches_all_ports_of_the_initiator() {
         let port = TransportId::iscsi("iqn.a", [0; 6]);
-        let any = TransportId::framed(0x05, b"iqn.a");
-        assert!(any.names(&port));
-        assert!(!TransportId::framed(0x05, b"iqn.b").names(&port));
-        assert!(!port.names(&any));
+        let any = TransportId::padded(0x05, b"iqn.a");
+        assert!(any.matches(&port));
+        assert!(!TransportId::padded(0x05, b"iqn.b").matches(&port));
+        assert!(!port.matches(&any));
     }
 
     #[test]
@@ -133,25 +133,25 @@ mod tests {
         assert_eq!(TransportId::iscsi("IQN.2001-04.com.Example:Host", [0x40, 1, 2, 3, 4, 0xab]), port);
         let mut sent = vec![0x45, 0, 0, 48];
         sent.extend_from_slice(b"iqn.2001-04.com.example:HOST,i,0x4001020304AB\0\0\0");
-        let (read, rest) = TransportId::split_from(&sent).unwrap();
+        let (read, rest) = TransportId::parse_prefix(&sent).unwrap();
         assert_eq!((&read, rest), (&port, &[][..]));
         // A registration that an older version kept.
         let kept: Result<TransportId, Error> = TransportId::deserialize(sent.into_deserializer());
         assert_eq!(kept.unwrap(), port);
         let mut sent = vec![0x05, 0, 0, 32];
         sent.extend_from_slice(b"IQN.2001-04.com.example:host\0\0\0\0");
-        assert!(TransportId::split_from(&sent).unwrap().0.names(&port));
+        assert!(TransportId::parse_prefix(&sent).unwrap().0.matches(&port));
         // The names of other transports are no text.
         let mut sas = vec![0x06, 0, 0, 0];
         sas.extend_from_slice(b"ABCDEFGH");
         sas.resize(24, 0);
-        assert_eq!(TransportId::split_from(&sas).unwrap().0.as_bytes(), sas);
+        assert_eq!(TransportId::parse_prefix(&sas).unwrap().0.as_bytes(), sas);
     }
 
     #[test]
-    fn torn_ids_are_refused() {
-        assert!(TransportId::split_from(&[0x45, 0, 0, 24, 1, 2]).is_none());
-        assert!(TransportId::split_from(&[0x45, 0, 0xff, 0xfc]).is_none());
-        assert!(TransportId::split_from(&[]).is_none());
+    fn truncated_transport_ids_are_rejected() {
+        assert!(TransportId::parse_prefix(&[0x45, 0, 0, 24, 1, 2]).is_none());
+        assert!(TransportId::parse_prefix(&[0x45, 0, 0xff, 0xfc]).is_none());
+        assert!(TransportId::parse_prefix(&[]).is_none());
     }
 }

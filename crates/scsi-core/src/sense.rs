@@ -24,7 +24,7 @@ named_values! {
 
 /// SENSE-KEY SPECIFIC: where the fault is, or how far an operation has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Specific {
+pub enum SenseKeySpecific {
     /// The offending field of an ILLEGAL REQUEST.
     Field {
         /// In the CDB, or else in the parameter list.
@@ -38,7 +38,7 @@ pub enum Specific {
     Progress(u16),
 }
 
-impl Specific {
+impl SenseKeySpecific {
     fn bytes(self) -> [u8; 3] {
         match self {
             Self::Field { cdb, byte, bit } => {
@@ -56,7 +56,7 @@ impl Specific {
 
 /// The format a nexus asked for: D_SENSE of the control page, DESC of REQUEST SENSE.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
+pub enum SenseFormat {
     /// Response codes 70h and 71h.
     #[default]
     Fixed,
@@ -82,7 +82,7 @@ pub struct Sense {
     /// INFORMATION, signed: for a tape mostly a residue.
     pub information: Option<i64>,
     /// SENSE-KEY SPECIFIC.
-    pub specific: Option<Specific>,
+    pub key_specific: Option<SenseKeySpecific>,
 }
 
 impl Sense {
@@ -92,37 +92,46 @@ impl Sense {
     /// A current error with nothing but its codes.
     #[must_use]
     pub const fn new(key: SenseKey, asc: Asc) -> Self {
-        Self { key, asc, deferred: false, filemark: false, eom: false, ili: false, information: None, specific: None }
+        Self {
+            key,
+            asc,
+            deferred: false,
+            filemark: false,
+            eom: false,
+            ili: false,
+            information: None,
+            key_specific: None,
+        }
     }
 
     /// ILLEGAL REQUEST with this code.
     #[must_use]
-    pub const fn illegal(asc: Asc) -> Self {
+    pub const fn illegal_request(asc: Asc) -> Self {
         Self::new(SenseKey::ILLEGAL_REQUEST, asc)
     }
 
     /// 5/24/00, pointing at `byte` of the CDB, or at `bit` of it.
     #[must_use]
-    pub const fn cdb_field(byte: u16, bit: Option<u8>) -> Self {
-        Self::illegal(Asc::INVALID_FIELD_IN_CDB).at(true, byte, bit)
+    pub const fn invalid_field_in_cdb(byte: u16, bit: Option<u8>) -> Self {
+        Self::illegal_request(Asc::INVALID_FIELD_IN_CDB).with_field_pointer(true, byte, bit)
     }
 
     /// 5/26/00, pointing at `byte` of the parameter list, or at `bit` of it.
     #[must_use]
-    pub const fn list_field(byte: u16, bit: Option<u8>) -> Self {
-        Self::illegal(Asc::INVALID_FIELD_IN_PARAMETER_LIST).at(false, byte, bit)
+    pub const fn invalid_field_in_list(byte: u16, bit: Option<u8>) -> Self {
+        Self::illegal_request(Asc::INVALID_FIELD_IN_PARAMETER_LIST).with_field_pointer(false, byte, bit)
     }
 
     /// Points at a field of the CDB or of the parameter list.
     #[must_use]
-    pub const fn at(mut self, cdb: bool, byte: u16, bit: Option<u8>) -> Self {
-        self.specific = Some(Specific::Field { cdb, byte, bit });
+    pub const fn with_field_pointer(mut self, cdb: bool, byte: u16, bit: Option<u8>) -> Self {
+        self.key_specific = Some(SenseKeySpecific::Field { cdb, byte, bit });
         self
     }
 
     /// Sets INFORMATION.
     #[must_use]
-    pub const fn info(mut self, value: i64) -> Self {
+    pub const fn with_information(mut self, value: i64) -> Self {
         self.information = Some(value);
         self
     }
@@ -150,17 +159,17 @@ impl Sense {
 
     /// The same report as an error of an earlier command.
     #[must_use]
-    pub const fn deferred(mut self) -> Self {
+    pub const fn into_deferred(mut self) -> Self {
         self.deferred = true;
         self
     }
 
     /// The bytes in the format asked for.
     #[must_use]
-    pub fn encode(&self, format: Format) -> SenseBytes {
+    pub fn encode(&self, format: SenseFormat) -> SenseBytes {
         match format {
-            Format::Fixed => self.fixed(),
-            Format::Descriptor => self.descriptor(),
+            SenseFormat::Fixed => self.fixed(),
+            SenseFormat::Descriptor => self.descriptor(),
         }
     }
 
@@ -176,7 +185,7 @@ impl Sense {
         out.push(&[code, 0, flags]);
         out.push(&information.unwrap_or_default());
         out.push(&[0x0a, 0, 0, 0, 0, self.asc.code(), self.asc.qualifier(), 0]);
-        out.push(&self.specific.map_or([0; 3], Specific::bytes));
+        out.push(&self.key_specific.map_or([0; 3], SenseKeySpecific::bytes));
         out
     }
 
@@ -188,7 +197,7 @@ impl Sense {
             body.push(&[0x00, 0x0a, 0x80, 0]);
             body.push(&information.to_be_bytes());
         }
-        if let Some(specific) = self.specific {
+        if let Some(specific) = self.key_specific {
             body.push(&[0x02, 0x06, 0, 0]);
             body.push(&specific.bytes());
             body.push(&[0]);
@@ -251,21 +260,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn short_record_in_fixed_format() {
-        let sense = Sense::new(SenseKey::NO_SENSE, Asc(0)).with_ili().info(5);
+    fn short_block_in_fixed_format() {
+        let sense = Sense::new(SenseKey::NO_SENSE, Asc(0)).with_ili().with_information(5);
         let bytes = [0xf0, 0, 0x20, 0, 0, 0, 5, 0x0a, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         assert_eq!(sense.fixed().as_slice(), bytes);
     }
 
     #[test]
-    fn long_record_has_a_negative_residue() {
-        let sense = Sense::new(SenseKey::NO_SENSE, Asc(0)).with_ili().info(-3);
+    fn long_block_has_a_negative_residue() {
+        let sense = Sense::new(SenseKey::NO_SENSE, Asc(0)).with_ili().with_information(-3);
         assert_eq!(&sense.fixed().as_slice()[..8], [0xf0, 0, 0x20, 0xff, 0xff, 0xff, 0xfd, 0x0a]);
     }
 
     #[test]
     fn information_beyond_32_bits_needs_descriptors() {
-        let sense = Sense::new(SenseKey::BLANK_CHECK, Asc(5)).info(1 << 40).with_eom(true);
+        let sense = Sense::new(SenseKey::BLANK_CHECK, Asc(5)).with_information(1 << 40).with_eom(true);
         assert_eq!(&sense.fixed().as_slice()[..7], [0x70, 0, 0x48, 0, 0, 0, 0]);
         let bytes = [0x72, 8, 0, 5, 0, 0, 0, 16, 0, 0x0a, 0x80, 0, 0, 0, 1, 0, 0, 0, 0, 0, 4, 2, 0, 0x40];
         assert_eq!(sense.descriptor().as_slice(), bytes);
@@ -273,11 +282,11 @@ mod tests {
 
     #[test]
     fn field_pointer_and_deferred() {
-        let sense = Sense::cdb_field(1, Some(3));
+        let sense = Sense::invalid_field_in_cdb(1, Some(3));
         let bytes = [0x70, 0, 5, 0, 0, 0, 0, 0x0a, 0, 0, 0, 0, 0x24, 0, 0, 0xcb, 0, 1];
         assert_eq!(sense.fixed().as_slice(), bytes);
-        assert_eq!(sense.deferred().fixed().as_slice()[0], 0x71);
-        let list = Sense::list_field(0x0102, None).descriptor();
+        assert_eq!(sense.into_deferred().fixed().as_slice()[0], 0x71);
+        let list = Sense::invalid_field_in_list(0x0102, None).descriptor();
         assert_eq!(list.as_slice(), [0x72, 5, 0x26, 0, 0, 0, 0, 8, 2, 6, 0, 0, 0x80, 1, 2, 0]);
     }
 }

@@ -10,7 +10,7 @@ use std::fmt;
 
 /// What a command came to.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct Response {
     /// SCSI status.
     pub status: u8,
     /// Sense data.
@@ -19,7 +19,7 @@ pub struct Answer {
     pub data: Vec<u8>,
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "< {:02x}", self.status)?;
         for (name, bytes) in [("sense", &self.sense), ("in", &self.data)] {
@@ -42,11 +42,11 @@ pub struct Step {
     /// Its CDB.
     pub cdb: Vec<u8>,
     /// What the host sends.
-    pub out: Vec<u8>,
+    pub data_out: Vec<u8>,
     /// How much it takes.
-    pub room: usize,
+    pub data_in_capacity: usize,
     /// What it got.
-    pub answer: Answer,
+    pub expected: Response,
     /// Only the beginning of its data is given.
     pub partial: bool,
 }
@@ -54,9 +54,9 @@ pub struct Step {
 impl Step {
     /// The part of an answer that is compared with [`Self::answer`].
     #[must_use]
-    pub fn compared(&self, mut got: Answer) -> Answer {
+    pub fn comparable(&self, mut got: Response) -> Response {
         if self.partial {
-            got.data.truncate(self.answer.data.len());
+            got.data.truncate(self.expected.data.len());
         }
         got
     }
@@ -111,9 +111,9 @@ pub fn parse(text: &str) -> (&str, Vec<Step>) {
             line,
             lun: lun.unwrap_or(0),
             cdb: bytes(&cdb),
-            out: bytes(&part(command, "out")),
-            room: number("room").unwrap_or(0),
-            answer: Answer { status, sense: bytes(&part(answer, "sense")), data: bytes(&part(answer, "in")) },
+            data_out: bytes(&part(command, "out")),
+            data_in_capacity: number("room").unwrap_or(0),
+            expected: Response { status, sense: bytes(&part(answer, "sense")), data: bytes(&part(answer, "in")) },
             partial: part(answer, "in").last() == Some(&".."),
         });
     }
@@ -125,17 +125,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_of_bytes() {
+    fn bytes_are_parsed_from_words() {
         let text = "# a comment\n@ here\n> lun 3 0a 00 out 'VOL1 20*3 0a room 4\n< 02 sense 70 00*2 in 01 ..\n> 00\n< 00 in 02\n";
         let (setup, steps) = parse(text);
         let [first, second] = steps.as_slice() else { panic!("{steps:?}") };
-        assert_eq!((setup, first.line, first.lun, first.room), ("here", 3, 3, 4));
-        assert_eq!((first.cdb.as_slice(), first.out.as_slice()), (&[0x0a, 0][..], &b"VOL1   \n"[..]));
-        assert_eq!((first.answer.status, first.answer.sense.as_slice()), (2, &[0x70, 0, 0][..]));
-        assert_eq!((first.answer.data.as_slice(), first.partial), (&[1][..], true));
-        assert_eq!((second.answer.data.as_slice(), second.partial), (&[2][..], false));
-        let got = Answer { status: 2, sense: vec![0x70, 0, 0], data: vec![1, 9] };
-        assert_eq!(first.compared(got.clone()), first.answer);
-        assert_eq!(second.compared(got.clone()), got);
+        assert_eq!((setup, first.line, first.lun, first.data_in_capacity), ("here", 3, 3, 4));
+        assert_eq!((first.cdb.as_slice(), first.data_out.as_slice()), (&[0x0a, 0][..], &b"VOL1   \n"[..]));
+        assert_eq!((first.expected.status, first.expected.sense.as_slice()), (2, &[0x70, 0, 0][..]));
+        assert_eq!((first.expected.data.as_slice(), first.partial), (&[1][..], true));
+        assert_eq!((second.expected.data.as_slice(), second.partial), (&[2][..], false));
+        let got = Response { status: 2, sense: vec![0x70, 0, 0], data: vec![1, 9] };
+        assert_eq!(first.comparable(got.clone()), first.expected);
+        assert_eq!(second.comparable(got.clone()), got);
     }
 }

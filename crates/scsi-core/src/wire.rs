@@ -37,7 +37,7 @@ impl U24 {
 /// Eight bytes of VENDOR, sixteen of PRODUCT, …: ASCII, left-justified, padded with spaces.
 /// Anything outside 20h-7Eh becomes a space; what does not fit is cut.
 #[must_use]
-pub fn padded<const N: usize>(text: &str) -> [u8; N] {
+pub fn padded_ascii<const N: usize>(text: &str) -> [u8; N] {
     let mut field = [b' '; N];
     for (slot, byte) in field.iter_mut().zip(text.bytes()) {
         *slot = if (0x20..0x7f).contains(&byte) { byte } else { b' ' };
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn text_is_padded_and_cut() {
-        assert_eq!(&padded::<8>("IBM"), b"IBM     ");
-        assert_eq!(&padded::<4>("ULT\u{7}3580"), b"ULT ");
+        assert_eq!(&padded_ascii::<8>("IBM"), b"IBM     ");
+        assert_eq!(&padded_ascii::<4>("ULT\u{7}3580"), b"ULT ");
     }
 }

@@ -66,25 +66,25 @@ impl PageWriter {
 
     /// Appends a one-byte length of what `body` appends, saturated.
     pub fn length_u8(&mut self, body: impl FnOnce(&mut Self)) -> &mut Self {
-        self.guarded(1, body)
+        self.with_length(1, body)
     }
 
     /// Appends a two-byte length of what `body` appends, saturated.
     pub fn length_u16(&mut self, body: impl FnOnce(&mut Self)) -> &mut Self {
-        self.guarded(2, body)
+        self.with_length(2, body)
     }
 
     /// Appends a three-byte length of what `body` appends, saturated.
     pub fn length_u24(&mut self, body: impl FnOnce(&mut Self)) -> &mut Self {
-        self.guarded(3, body)
+        self.with_length(3, body)
     }
 
     /// Appends a four-byte length of what `body` appends, saturated.
     pub fn length_u32(&mut self, body: impl FnOnce(&mut Self)) -> &mut Self {
-        self.guarded(4, body)
+        self.with_length(4, body)
     }
 
-    fn guarded(&mut self, width: usize, body: impl FnOnce(&mut Self)) -> &mut Self {
+    fn with_length(&mut self, width: usize, body: impl FnOnce(&mut Self)) -> &mut Self {
         let start = self.0.len();
         self.zeros(width);
         body(self);

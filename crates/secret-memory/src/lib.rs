@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_not_dumped() {
+    fn mapping_is_excluded_from_core_dumps() {
         let secret = SecretBox::new([0x5a_u8; 100]).unwrap();
         assert_eq!(*secret, [0x5a; 100]);
         let flags = flags(secret.as_ptr() as usize);
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_dropped_once() {
+    fn value_is_dropped_once() {
         struct Counted(Arc<AtomicUsize>);
         impl Drop for Counted {
             fn drop(&mut self) {

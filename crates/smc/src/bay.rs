@@ -1,7 +1,7 @@
 //! The door of a drive, as a robot sees it.
 
 use scsi_core::time::Now;
-use tape_store::cartridge::{Barcode, Cartridge, Kind, Refused, WhyNot};
+use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind, InsertError, RemoveError};
 
 /// What can be seen of a drive without asking it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub struct BayStatus {
     /// The cartridge inside.
     pub barcode: Option<Barcode>,
     /// What that is for.
-    pub kind: Kind,
+    pub kind: CartridgeKind,
     /// It is ejected, so that the robot can take it without help.
     pub accessible: bool,
 }
@@ -17,7 +17,7 @@ pub struct BayStatus {
 impl Default for BayStatus {
     /// An empty drive.
     fn default() -> Self {
-        Self { barcode: None, kind: Kind::Data, accessible: false }
+        Self { barcode: None, kind: CartridgeKind::Data, accessible: false }
     }
 }
 
@@ -39,17 +39,17 @@ pub trait Bay: Send {
     /// What is visible; never waits for the drive's I/O.
     fn status(&self) -> BayStatus;
     /// Whether a host keeps the cartridge in.
-    fn locked(&self) -> bool;
+    fn removal_prevented(&self) -> bool;
     /// Takes the drive off line, or brings it back.
     fn set_online(&mut self, online: bool);
     /// Puts a cartridge in; the drive threads it.
     ///
     /// # Errors
     /// The bay is full; the cartridge comes back.
-    fn insert(&mut self, cartridge: Cartridge, now: Now) -> Result<(), Box<Refused>>;
+    fn insert(&mut self, cartridge: Cartridge, now: Now) -> Result<(), Box<InsertError>>;
     /// Takes the cartridge out, unloading it first if need be.
     ///
     /// # Errors
     /// There is none, or it must stay.
-    fn remove(&mut self, now: Now) -> Result<Cartridge, WhyNot>;
+    fn remove(&mut self, now: Now) -> Result<Cartridge, RemoveError>;
 }

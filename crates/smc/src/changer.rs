@@ -2,24 +2,24 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use crate::command::{self, Command};
-use crate::device::State;
-use crate::element::Address;
-use crate::library::{Library, MoveError, Place};
+use crate::device::ChangerState;
+use crate::element::ElementAddress;
+use crate::library::{CartridgeLocation, Library, MoveError};
 use crate::profile::ChangerProfile;
-use crate::robot::Condition;
+use crate::robot::OperatorState;
 use crate::table::COMMANDS;
-use scsi_core::alert::Alerts;
+use scsi_core::alert::AlertSet;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
+use scsi_core::command_spec::{AttentionPolicy, CommandRow};
 use scsi_core::data::Data;
 use scsi_core::fault::{Completion, Outcome, Save};
 use scsi_core::identity::Identity;
-use scsi_core::lifetime::Lifetime;
+use scsi_core::lifetime_counters::LifetimeCounters;
 use scsi_core::lu::{self, Lu};
-use scsi_core::mode::exceptions_1c;
+use scsi_core::mode::informational_exceptions_1c;
 use scsi_core::sense::Sense;
-use scsi_core::spec::{Attention, Row};
-use scsi_core::target::{Event, LogicalUnit, Request};
+use scsi_core::target::{LogicalUnit, Request, TransportEvent};
 use scsi_core::time::Now;
 use std::fmt;
 use tape_store::cartridge::Barcode;
@@ -30,27 +30,27 @@ const SCSI_2: u8 = 2;
 /// A medium changer.
 pub struct Changer {
     pub(crate) lu: Lu,
-    pub(crate) state: State,
+    pub(crate) state: ChangerState,
 }
 
 /// Why an operator cannot do something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DoorError {
+pub enum OperatorError {
     /// A host prevents removal, so doors are locked.
     Prevented,
     /// A slot is reached through the access door, and that is closed.
-    Closed,
+    AccessDoorClosed,
     /// The robot is off line, or the access door open.
     NotReady,
     /// The element is none that an operator reaches, full, or empty.
     Element(MoveError),
 }
 
-impl fmt::Display for DoorError {
+impl fmt::Display for OperatorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Prevented => f.write_str("a host prevents removal"),
-            Self::Closed => f.write_str("slots are reached through the access door, and that is closed"),
+            Self::AccessDoorClosed => f.write_str("slots are reached through the access door, and that is closed"),
             Self::NotReady => f.write_str("the robot is off line or the access door open"),
             Self::Element(error) => error.fmt(f),
         }
@@ -59,24 +59,29 @@ impl fmt::Display for DoorError {
 
 /// What the owner of a changer keeps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Changes {
+pub struct PendingChanges {
     /// Cartridges that came, went or moved; without a place they are outside.
-    pub places: Vec<(Barcode, Option<Place>)>,
+    pub locations: Vec<(Barcode, Option<CartridgeLocation>)>,
     /// What operators have set, if that changed.
-    pub condition: Option<Condition>,
+    pub operator_state: Option<OperatorState>,
 }
 
 impl Changer {
     /// A changer over this library, after power on.
     #[must_use]
-    pub fn new(profile: &'static ChangerProfile, identity: Identity, mut library: Library, saved: lu::Saved) -> Self {
-        let mut lu = Lu::new(identity, profile.mode_pages, profile.order, saved);
-        lu.scsi_2 = profile.inquiry.version <= SCSI_2;
-        library.statistics = Lifetime::new(lu.counters.clone());
+    pub fn new(
+        profile: &'static ChangerProfile,
+        identity: Identity,
+        mut library: Library,
+        saved: lu::SavedState,
+    ) -> Self {
+        let mut lu = Lu::new(identity, profile.mode_pages, profile.check_order, saved);
+        lu.claims_scsi_2 = profile.inquiry.version <= SCSI_2;
+        library.statistics = LifetimeCounters::new(lu.counters.clone());
         // What it was filled with is where its owner has it.
-        library.take_touched();
-        let mut changer = Self { lu, state: State::new(profile, library) };
-        changer.follow_mode_pages();
+        library.take_dirty();
+        let mut changer = Self { lu, state: ChangerState::new(profile, library) };
+        changer.apply_mode_pages();
         changer
     }
 
@@ -98,22 +103,22 @@ impl Changer {
 
     /// TapeAlert flags, whoever has read them.
     #[must_use]
-    pub const fn alerts(&self) -> Alerts {
-        self.state.alerts.all()
+    pub const fn alerts(&self) -> AlertSet {
+        self.state.alerts.raised_flags()
     }
 
     /// What is to be kept since this was last asked.
-    pub fn take_changes(&mut self) -> Changes {
-        let changed = std::mem::take(&mut self.state.condition_changed);
-        let condition = changed.then(|| self.state.library.condition.clone());
-        Changes { places: self.state.library.take_touched(), condition }
+    pub fn take_changes(&mut self) -> PendingChanges {
+        let changed = std::mem::take(&mut self.state.operator_state_changed);
+        let condition = changed.then(|| self.state.library.operator_state.clone());
+        PendingChanges { locations: self.state.library.take_dirty(), operator_state: condition }
     }
 
     /// The row of a command, if this model has it.
-    fn find(&self, cdb: &Cdb) -> Result<&'static Row<Command>, Sense> {
+    fn find(&self, cdb: &Cdb) -> Result<&'static CommandRow<Command>, Sense> {
         let row = COMMANDS.find(cdb)?;
-        if self.state.profile.lacks(&row.spec) {
-            return Err(Sense::illegal(Asc::INVALID_COMMAND_OPERATION_CODE));
+        if self.state.profile.lacks_command(&row.spec) {
+            return Err(Sense::illegal_request(Asc::INVALID_COMMAND_OPERATION_CODE));
         }
         Ok(row)
     }
@@ -122,15 +127,15 @@ impl Changer {
         let found = self.find(cdb);
         self.lu.admit(request, cdb, found.as_ref().map(|row| &row.spec))?;
         let row = found?;
-        if row.run.needs_robot(cdb)
+        if row.command.needs_robot(cdb)
             && let Some(sense) = self.state.not_ready()
         {
             return Err(sense.into());
         }
-        let outcome = self.dispatch(row.run, cdb, request, data);
-        self.settle();
+        let outcome = self.dispatch(row.command, cdb, request, data);
+        self.update_alerts_and_counters();
         match outcome {
-            Ok(()) if row.spec.attention == Attention::Report => self.state.exceptions.report(),
+            Ok(()) if row.spec.attention == AttentionPolicy::Report => self.state.exceptions.report_after_success(),
             other => other,
         }
     }
@@ -140,7 +145,7 @@ impl Changer {
         match run {
             Command::Spc(run) => {
                 lu.run(run, cdb, request, state, data)?;
-                self.follow_mode_pages();
+                self.apply_mode_pages();
                 Ok(())
             }
             Command::TestUnitReady => Ok(()),
@@ -150,14 +155,14 @@ impl Changer {
             Command::PositionToElement => command::position::run(state, cdb),
             // Saved also after a failure: it may have left a cartridge elsewhere.
             Command::MoveMedium => {
-                lu.save(Save::INVENTORY);
+                lu.request_save(Save::INVENTORY);
                 command::move_medium::run(state, lu, cdb, request)
             }
             Command::ExchangeMedium => {
-                lu.save(Save::INVENTORY);
+                lu.request_save(Save::INVENTORY);
                 command::exchange::run(state, lu, cdb, request)
             }
-            Command::ReadElementStatus => command::element_status::run(state, cdb, &mut data.room),
+            Command::ReadElementStatus => command::element_status::run(state, cdb, &mut data.data_in),
             Command::ReportElementInformation => command::element_information::run(state, cdb, data),
             Command::SendVolumeTag => command::volume_tag::send(state, cdb, request.nexus, data),
             Command::RequestVolumeElementAddress => command::volume_tag::request(state, cdb, request.nexus, data),
@@ -165,34 +170,34 @@ impl Changer {
     }
 
     /// What follows from what was done: flags are told of, and counters kept.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn update_alerts_and_counters(&mut self) {
         let Self { lu, state } = self;
-        state.exceptions.note(&mut state.alerts, &mut lu.attention);
+        state.exceptions.check_alerts(&mut state.alerts, &mut lu.attentions);
         if state.library.statistics.take_changed() {
             lu.counters = state.library.statistics.clone().into_counters();
-            lu.save(Save::UNIT);
+            lu.request_save(Save::UNIT);
         }
     }
 
-    fn follow_mode_pages(&mut self) {
+    fn apply_mode_pages(&mut self) {
         let Self { lu, state } = self;
-        let page = lu.mode.current(exceptions_1c::ID);
-        state.exceptions.follow(page);
-        if let Some(test) = exceptions_1c::test(page) {
-            lu.mode.put(exceptions_1c::ID, 2, exceptions_1c::TEST, false);
-            state.exceptions.test(test, &mut state.alerts, &mut lu.attention);
+        let page = lu.mode.current(informational_exceptions_1c::ID);
+        state.exceptions.apply_mode_page(page);
+        if let Some(test) = informational_exceptions_1c::test(page) {
+            lu.mode.set_bits(informational_exceptions_1c::ID, 2, informational_exceptions_1c::TEST, false);
+            state.exceptions.run_test(test, &mut state.alerts, &mut lu.attentions);
         }
     }
 
     /// What is where.
     #[must_use]
-    pub fn places(&self) -> Vec<Place> {
-        self.state.library.places()
+    pub fn locations(&self) -> Vec<CartridgeLocation> {
+        self.state.library.locations()
     }
 
     /// What an element holds.
     #[must_use]
-    pub fn content(&self, address: Address) -> Option<crate::element::Content> {
+    pub fn content(&self, address: ElementAddress) -> Option<crate::element::ElementContent> {
         self.state.library.content(address)
     }
 }
@@ -206,25 +211,25 @@ impl LogicalUnit for Changer {
         completion
     }
 
-    fn event(&mut self, event: Event, now: Now) {
-        self.lu.event(&event, now);
+    fn handle_event(&mut self, event: TransportEvent, now: Now) {
+        self.lu.handle_event(&event, now);
         match event {
-            Event::NexusLost(nexus) => {
+            TransportEvent::NexusLost(nexus) => {
                 self.state.searches.remove(&nexus);
-                self.state.alerts.forget(nexus);
+                self.state.alerts.remove_nexus(nexus);
             }
-            Event::UnitReset | Event::TargetReset => {
+            TransportEvent::UnitReset | TransportEvent::TargetReset => {
                 self.state.searches.clear();
                 self.state.exceptions.reset();
-                self.follow_mode_pages();
+                self.apply_mode_pages();
             }
-            Event::NexusUp { .. } | Event::TaskSetCleared(_) => {}
+            TransportEvent::NexusEstablished { .. } | TransportEvent::TaskSetCleared(_) => {}
         }
     }
 
     fn expected_data_out(&self, cdb: &[u8]) -> usize {
         let cdb = Cdb::new(cdb);
-        match COMMANDS.find(&cdb).map(|row| row.run) {
+        match COMMANDS.find(&cdb).map(|row| row.command) {
             Ok(Command::Spc(command)) => scsi_core::command::expected_data_out(command, &cdb),
             Ok(Command::SendVolumeTag) => command::volume_tag::list_length(&cdb),
             Ok(_) | Err(_) => 0,

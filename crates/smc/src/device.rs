@@ -1,57 +1,57 @@
 //! The facts of a changer as SPC commands read them.
 
 use crate::alert::Alert;
-use crate::command::volume_tag::Search;
-use crate::element::Trouble;
+use crate::command::volume_tag::VolumeTagSearch;
+use crate::element::ElementFault;
 use crate::library::Library;
-use crate::profile::{ChangerProfile, Naming};
+use crate::profile::{ChangerProfile, VpdNaming};
 use crate::robot::lifetime;
 use crate::{mode, table};
-use scsi_core::alert::{Exceptions, TapeAlert};
+use scsi_core::alert::{InformationalExceptions, TapeAlert};
 use scsi_core::asc::Asc;
+use scsi_core::command_spec::CommandSpec;
 use scsi_core::fault::{Outcome, Save};
-use scsi_core::field::Field;
+use scsi_core::field::FieldPointer;
 use scsi_core::identity::Identity;
-use scsi_core::inquiry::Inquiry;
+use scsi_core::inquiry::InquiryData;
 use scsi_core::log::{LogId, LogWriter};
-use scsi_core::lu::{Device, Lu};
-use scsi_core::mode::{Header, HeaderField, PageControl, PageId, exceptions_1c};
+use scsi_core::lu::{Lu, SpcDevice};
+use scsi_core::mode::{ModeHeader, ModeHeaderField, PageControl, PageId, informational_exceptions_1c};
 use scsi_core::nexus::NexusId;
 use scsi_core::sense::{Sense, SenseKey};
-use scsi_core::spec::CommandSpec;
 use scsi_core::target::Request;
 use scsi_core::vpd::{DEVICE_ID_83, SERIAL_80};
 use scsi_core::writer::PageWriter;
 use std::collections::BTreeMap;
 
 /// A changer without its SPC state.
-pub(crate) struct State {
+pub(crate) struct ChangerState {
     pub(crate) profile: &'static ChangerProfile,
     pub(crate) library: Library,
     pub(crate) alerts: TapeAlert,
     /// How flags are told of.
-    pub(crate) exceptions: Exceptions,
+    pub(crate) exceptions: InformationalExceptions,
     /// What nexuses have searched for.
-    pub(crate) searches: BTreeMap<NexusId, Search>,
+    pub(crate) searches: BTreeMap<NexusId, VolumeTagSearch>,
     /// What an operator has set differs from what the owner has kept.
-    pub(crate) condition_changed: bool,
+    pub(crate) operator_state_changed: bool,
 }
 
-impl State {
+impl ChangerState {
     pub(crate) fn new(profile: &'static ChangerProfile, library: Library) -> Self {
         Self {
             profile,
             library,
             alerts: TapeAlert::default(),
-            exceptions: Exceptions::default(),
+            exceptions: InformationalExceptions::default(),
             searches: BTreeMap::new(),
-            condition_changed: false,
+            operator_state_changed: false,
         }
     }
 
     /// Why the robot cannot work, if it cannot.
     pub(crate) fn not_ready(&self) -> Option<Sense> {
-        let condition = self.library.condition();
+        let condition = self.library.operator_state();
         let asc = match (condition.offline, condition.door_open) {
             (true, _) => Asc::LOGICAL_UNIT_NOT_READY_OFFLINE,
             (false, true) => Asc::LOGICAL_UNIT_NOT_READY_A_DOOR_IS_OPEN,
@@ -61,45 +61,45 @@ impl State {
     }
 
     /// Opens or closes the import/export station; every nexus hears 28/01 when it was closed again.
-    pub(crate) fn set_station(&mut self, lu: &mut Lu, open: bool) {
-        if self.library.condition.station_open == open {
+    pub(crate) fn set_io_station(&mut self, lu: &mut Lu, open: bool) {
+        if self.library.operator_state.station_open == open {
             return;
         }
-        self.library.condition.station_open = open;
-        self.condition_changed = true;
-        lu.save(Save::INVENTORY);
+        self.library.operator_state.station_open = open;
+        self.operator_state_changed = true;
+        lu.request_save(Save::INVENTORY);
         if open {
             self.library.statistics.add(lifetime::STATION_OPENS, 1);
             self.alerts.raise(Alert::STATION);
         } else {
-            self.alerts.lower(Alert::STATION);
-            lu.attention.raise_all(Asc::IMPORT_OR_EXPORT_ELEMENT_ACCESSED);
+            self.alerts.clear_flag(Alert::STATION);
+            lu.attentions.raise_all(Asc::IMPORT_OR_EXPORT_ELEMENT_ACCESSED);
         }
     }
 }
 
-impl Device for State {
-    fn inquiry(&self) -> &Inquiry {
+impl SpcDevice for ChangerState {
+    fn inquiry(&self) -> &InquiryData {
         &self.profile.inquiry
     }
 
-    fn commands(&self) -> Vec<CommandSpec> {
-        table::COMMANDS.specs().into_iter().filter(|spec| !self.profile.lacks(spec)).collect()
+    fn command_specs(&self) -> Vec<CommandSpec> {
+        table::COMMANDS.specs().into_iter().filter(|spec| !self.profile.lacks_command(spec)).collect()
     }
 
     fn vpd_pages(&self) -> &'static [u8] {
         self.profile.vpd_pages
     }
 
-    fn vpd(&self, page: u8, _identity: &Identity, w: &mut PageWriter) {
-        let known = self.profile.vpd_vendor.iter().find(|(code, _)| *code == page);
+    fn write_vpd_page(&self, page: u8, _identity: &Identity, w: &mut PageWriter) {
+        let known = self.profile.vendor_vpd.iter().find(|(code, _)| *code == page);
         w.bytes(known.map_or(&[], |(_, body)| body));
     }
 
-    fn names_itself(&self, page: u8, identity: &Identity, w: &mut PageWriter) -> bool {
-        match (self.profile.naming, page) {
-            (Naming::VendorBefore, SERIAL_80) => ChangerProfile::serial_page(identity, w),
-            (Naming::VendorBefore, DEVICE_ID_83) => ChangerProfile::designator_page(identity, w),
+    fn override_vpd_page(&self, page: u8, identity: &Identity, w: &mut PageWriter) -> bool {
+        match (self.profile.vpd_naming, page) {
+            (VpdNaming::VendorPrefix, SERIAL_80) => ChangerProfile::serial_page(identity, w),
+            (VpdNaming::VendorPrefix, DEVICE_ID_83) => ChangerProfile::designator_page(identity, w),
             _ => return false,
         }
         true
@@ -113,28 +113,28 @@ impl Device for State {
         self.profile.block_descriptor.then_some([0; 8])
     }
 
-    fn render_mode(&self, id: PageId, control: PageControl, page: &mut [u8]) {
+    fn render_mode_page(&self, id: PageId, control: PageControl, page: &mut [u8]) {
         mode::render(self, id, control, page);
     }
 
-    fn check_mode(&self, id: PageId, page: &[u8]) -> Result<(), Field> {
-        if id == exceptions_1c::ID { exceptions_1c::check(page) } else { Ok(()) }
+    fn check_mode_page(&self, id: PageId, page: &[u8]) -> Result<(), FieldPointer> {
+        if id == informational_exceptions_1c::ID { informational_exceptions_1c::check_page(page) } else { Ok(()) }
     }
 
-    fn check_header(&self, header: &Header, _nexus: NexusId) -> Result<(), HeaderField> {
+    fn check_mode_header(&self, header: &ModeHeader, _nexus: NexusId) -> Result<(), ModeHeaderField> {
         // Changers define nothing in DEVICE-SPECIFIC PARAMETER, and no field of a block descriptor.
         if header.device_specific != 0 {
-            return Err(HeaderField::DeviceSpecific(header.device_specific));
+            return Err(ModeHeaderField::DeviceSpecific(header.device_specific));
         }
         let Some(block) = header.block else { return Ok(()) };
         let wrong = block.iter().position(|byte| *byte != 0);
         match wrong.or((!self.profile.block_descriptor).then_some(0)) {
-            Some(byte) => Err(HeaderField::Block(Field::byte(byte))),
+            Some(byte) => Err(ModeHeaderField::Block(FieldPointer::byte(byte))),
             None => Ok(()),
         }
     }
 
-    fn apply_header(&mut self, _header: &Header) -> bool {
+    fn apply_mode_header(&mut self, _header: &ModeHeader) -> bool {
         false
     }
 
@@ -142,20 +142,20 @@ impl Device for State {
         self.profile.log_pages
     }
 
-    fn log(&self, id: LogId, request: &Request<'_>, w: &mut LogWriter) {
+    fn write_log_page(&self, id: LogId, request: &Request<'_>, w: &mut LogWriter) {
         crate::log::write(self, id, request.nexus, w);
     }
 
-    fn log_read(&mut self, id: LogId, nexus: NexusId) {
-        crate::log::was_read(self, id, nexus);
+    fn log_page_read(&mut self, id: LogId, nexus: NexusId) {
+        crate::log::mark_read(self, id, nexus);
     }
 
-    fn log_reset(&mut self, id: Option<LogId>) -> bool {
+    fn reset_log_counters(&mut self, id: Option<LogId>) -> bool {
         crate::log::reset(self, id)
     }
 
-    fn condition(&mut self) -> Option<Sense> {
-        self.not_ready().or_else(|| self.exceptions.condition(&self.alerts))
+    fn pollable_sense(&mut self) -> Option<Sense> {
+        self.not_ready().or_else(|| self.exceptions.pollable_sense(&self.alerts))
     }
 
     fn self_test(&mut self) -> Outcome {
@@ -163,7 +163,7 @@ impl Device for State {
         if let Some(sense) = self.not_ready() {
             return Err(sense.into());
         }
-        if self.library.condition().troubles.values().any(|trouble| *trouble == Trouble::Blocked) {
+        if self.library.operator_state().element_faults.values().any(|trouble| *trouble == ElementFault::Blocked) {
             return Err(Sense::new(SenseKey::HARDWARE_ERROR, Asc::MECHANICAL_POSITIONING_ERROR).into());
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! The robot and the doors around it: what operators and faults have done to a library.
 
-use crate::element::{Address, Label, Trouble};
+use crate::element::{ElementAddress, ElementFault, LabelDefect};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use tape_store::cartridge::Barcode;
@@ -8,7 +8,7 @@ use tape_store::cartridge::Barcode;
 /// What operators have set. It lasts through a loss of power, so the owner keeps it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Condition {
+pub struct OperatorState {
     /// The robot is off line.
     pub offline: bool,
     /// The access door is open.
@@ -16,27 +16,28 @@ pub struct Condition {
     /// The import/export station is open.
     pub station_open: bool,
     /// Elements that cannot be used.
-    pub troubles: BTreeMap<Address, Trouble>,
+    #[serde(rename = "troubles")]
+    pub element_faults: BTreeMap<ElementAddress, ElementFault>,
     /// Drives that are off line.
-    pub drives_offline: BTreeSet<Address>,
+    pub drives_offline: BTreeSet<ElementAddress>,
     /// Labels that cannot be read, by the cartridge's own name.
-    #[serde(with = "by_name")]
-    pub labels: BTreeMap<Barcode, Label>,
+    #[serde(rename = "labels", with = "by_name")]
+    pub label_defects: BTreeMap<Barcode, LabelDefect>,
 }
 
 /// Labels in a file: a barcode is checked as it is read.
 mod by_name {
-    use super::{BTreeMap, Barcode, Deserialize, Label};
+    use super::{BTreeMap, Barcode, Deserialize, LabelDefect};
     use serde::de::Error;
     use serde::{Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(labels: &BTreeMap<Barcode, Label>, to: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(labels: &BTreeMap<Barcode, LabelDefect>, to: S) -> Result<S::Ok, S::Error> {
         to.collect_map(labels.iter().map(|(barcode, label)| (barcode.as_str(), label)))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Barcode, Label>, D::Error> {
-        let named = BTreeMap::<String, Label>::deserialize(from)?;
-        let check = |(name, label): (String, Label)| {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Barcode, LabelDefect>, D::Error> {
+        let named = BTreeMap::<String, LabelDefect>::deserialize(from)?;
+        let check = |(name, label): (String, LabelDefect)| {
             let barcode = Barcode::new(&name).ok_or_else(|| D::Error::custom(format!("{name:?} is not a barcode")));
             Ok((barcode?, label))
         };
@@ -47,7 +48,7 @@ mod by_name {
 /// A failure of the robot that is yet to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Failure {
+pub enum RobotFault {
     /// It cannot grip a cartridge: 4/15/01, which stays where it was.
     Pick,
     /// It cannot put one down: 4/15/01, and brings it back.

@@ -6,23 +6,24 @@ use crate::command::{
 };
 use scsi_core::command::SpcCommand;
 use scsi_core::command::{
-    buffer, diagnostic, inquiry, log_select, log_sense, mode_select, mode_sense, prevent, report_luns, report_opcodes,
-    report_tmf, request_sense, reserve, reserve_in, reserve_out, timestamp,
+    buffer, diagnostic, inquiry, log_select, log_sense, mode_select, mode_sense, persistent_reserve_in,
+    persistent_reserve_out, prevent_allow_removal, report_luns, report_supported_opcodes, report_supported_tmfs,
+    request_sense, reserve, timestamp,
 };
-use scsi_core::spec::{Access, CommandSpec, Row, Table};
+use scsi_core::command_spec::{Access, CommandRow, CommandSpec, CommandTable};
 
 const TEST_UNIT_READY: CommandSpec = CommandSpec::new("TEST UNIT READY", &[0x00, 0, 0, 0, 0, 0], Access::Status);
 
-const fn row(spec: CommandSpec, run: Command) -> Row<Command> {
-    Row { spec, run }
+const fn row(spec: CommandSpec, run: Command) -> CommandRow<Command> {
+    CommandRow { spec, command: run }
 }
 
-const fn spc(spec: CommandSpec, run: SpcCommand) -> Row<Command> {
+const fn spc(spec: CommandSpec, run: SpcCommand) -> CommandRow<Command> {
     row(spec, Command::Spc(run))
 }
 
 /// The commands.
-pub const COMMANDS: Table<Command> = Table(&[
+pub const COMMANDS: CommandTable<Command> = CommandTable(&[
     row(TEST_UNIT_READY, Command::TestUnitReady),
     spc(request_sense::SPEC, SpcCommand::RequestSense),
     row(initialize::SPEC, Command::InitializeElementStatus),
@@ -34,7 +35,7 @@ pub const COMMANDS: Table<Command> = Table(&[
     row(import_export::SPEC, Command::OpenCloseImportExport),
     spc(diagnostic::RECEIVE, SpcCommand::ReceiveDiagnostic),
     spc(diagnostic::SEND, SpcCommand::SendDiagnostic),
-    spc(prevent::SPEC, SpcCommand::Prevent),
+    spc(prevent_allow_removal::SPEC, SpcCommand::PreventAllowMediumRemoval),
     row(position::SPEC, Command::PositionToElement),
     row(initialize::RANGE, Command::InitializeRange),
     spc(buffer::WRITE, SpcCommand::WriteBuffer),
@@ -45,22 +46,22 @@ pub const COMMANDS: Table<Command> = Table(&[
     spc(reserve::RESERVE_10, SpcCommand::Reserve),
     spc(reserve::RELEASE_10, SpcCommand::Release),
     spc(mode_sense::SPEC_10, SpcCommand::ModeSense),
-    spc(reserve_in::SPECS[0], SpcCommand::ReserveIn),
-    spc(reserve_in::SPECS[1], SpcCommand::ReserveIn),
-    spc(reserve_in::SPECS[2], SpcCommand::ReserveIn),
-    spc(reserve_in::SPECS[3], SpcCommand::ReserveIn),
-    spc(reserve_out::SPECS[0], SpcCommand::ReserveOut),
-    spc(reserve_out::SPECS[1], SpcCommand::ReserveOut),
-    spc(reserve_out::SPECS[2], SpcCommand::ReserveOut),
-    spc(reserve_out::SPECS[3], SpcCommand::ReserveOut),
-    spc(reserve_out::SPECS[4], SpcCommand::ReserveOut),
-    spc(reserve_out::SPECS[5], SpcCommand::ReserveOut),
-    spc(reserve_out::SPECS[6], SpcCommand::ReserveOut),
-    spc(reserve_out::SPECS[7], SpcCommand::ReserveOut),
+    spc(persistent_reserve_in::SPECS[0], SpcCommand::PersistentReserveIn),
+    spc(persistent_reserve_in::SPECS[1], SpcCommand::PersistentReserveIn),
+    spc(persistent_reserve_in::SPECS[2], SpcCommand::PersistentReserveIn),
+    spc(persistent_reserve_in::SPECS[3], SpcCommand::PersistentReserveIn),
+    spc(persistent_reserve_out::SPECS[0], SpcCommand::PersistentReserveOut),
+    spc(persistent_reserve_out::SPECS[1], SpcCommand::PersistentReserveOut),
+    spc(persistent_reserve_out::SPECS[2], SpcCommand::PersistentReserveOut),
+    spc(persistent_reserve_out::SPECS[3], SpcCommand::PersistentReserveOut),
+    spc(persistent_reserve_out::SPECS[4], SpcCommand::PersistentReserveOut),
+    spc(persistent_reserve_out::SPECS[5], SpcCommand::PersistentReserveOut),
+    spc(persistent_reserve_out::SPECS[6], SpcCommand::PersistentReserveOut),
+    spc(persistent_reserve_out::SPECS[7], SpcCommand::PersistentReserveOut),
     row(element_information::SPEC, Command::ReportElementInformation),
     spc(report_luns::SPEC, SpcCommand::ReportLuns),
-    spc(report_opcodes::SPEC, SpcCommand::ReportOpcodes),
-    spc(report_tmf::SPEC, SpcCommand::ReportTmf),
+    spc(report_supported_opcodes::SPEC, SpcCommand::ReportSupportedOpcodes),
+    spc(report_supported_tmfs::SPEC, SpcCommand::ReportSupportedTmfs),
     spc(timestamp::REPORT, SpcCommand::ReportTimestamp),
     spc(timestamp::SET, SpcCommand::SetTimestamp),
     row(move_medium::SPEC, Command::MoveMedium),
@@ -68,7 +69,7 @@ pub const COMMANDS: Table<Command> = Table(&[
     row(volume_tag::REQUEST, Command::RequestVolumeElementAddress),
     row(volume_tag::SEND, Command::SendVolumeTag),
     row(element_status::SPEC, Command::ReadElementStatus),
-    row(initialize::OLD_RANGE, Command::InitializeRange),
+    row(initialize::VENDOR_RANGE, Command::InitializeRange),
 ]);
 
 /// Whether a command may wait for a disk or a robot, so that a door must not run it on its own thread.
@@ -83,6 +84,6 @@ mod tests {
 
     #[test]
     fn rows_ascend_and_lengths_fit() {
-        assert_eq!(COMMANDS.fault(), None);
+        assert_eq!(COMMANDS.inconsistency(), None);
     }
 }

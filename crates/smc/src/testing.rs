@@ -2,23 +2,23 @@
 
 use crate::bay::{Bay, BayName, BayStatus};
 use crate::changer::Changer;
-use crate::element::Address;
-use crate::library::{Library, Origin};
+use crate::element::ElementAddress;
+use crate::library::{Library, SourceElement};
 use crate::profile::{self, ChangerProfile};
 use scsi_core::identity::Identity;
 use scsi_core::lu;
 use scsi_core::nexus::{NexusId, TransportId};
-use scsi_core::target::{Event, LogicalUnit};
+use scsi_core::target::{LogicalUnit, TransportEvent};
 use scsi_core::time::Now;
 use tape_store::backend::Folder;
 use tape_store::backend::memory::MemoryFolder;
-use tape_store::cartridge::{Barcode, Cartridge, Refused, WhyNot};
+use tape_store::cartridge::{Barcode, Cartridge, InsertError, RemoveError};
 
 /// A drive that is nothing but its door.
 #[derive(Default)]
-struct Door(Option<Cartridge>);
+struct StubBay(Option<Cartridge>);
 
-impl Bay for Door {
+impl Bay for StubBay {
     fn name(&self) -> BayName {
         let t10 = b"IBM     ULT3580-TD8     0123456789".to_vec();
         BayName { t10, serial: "0123456789".into(), naa: 0x5005_0763_0000_0001 }
@@ -28,19 +28,19 @@ impl Bay for Door {
         BayStatus { barcode: self.0.as_ref().map(|inside| inside.barcode().clone()), ..BayStatus::default() }
     }
 
-    fn locked(&self) -> bool {
+    fn removal_prevented(&self) -> bool {
         false
     }
 
     fn set_online(&mut self, _online: bool) {}
 
-    fn insert(&mut self, cartridge: Cartridge, _now: Now) -> Result<(), Box<Refused>> {
+    fn insert(&mut self, cartridge: Cartridge, _now: Now) -> Result<(), Box<InsertError>> {
         self.0 = Some(cartridge);
         Ok(())
     }
 
-    fn remove(&mut self, _now: Now) -> Result<Cartridge, WhyNot> {
-        self.0.take().ok_or(WhyNot::Empty)
+    fn remove(&mut self, _now: Now) -> Result<Cartridge, RemoveError> {
+        self.0.take().ok_or(RemoveError::Empty)
     }
 }
 
@@ -62,21 +62,24 @@ pub fn changer_of(profile: &'static ChangerProfile) -> Changer {
 /// If the model cannot have as many.
 #[must_use]
 pub fn changer_with(profile: &'static ChangerProfile, import_export: u16) -> Changer {
-    let [_, storage, ..] = profile.first;
-    let serial = profile.unit_serial("0123456789", 0, Address(storage));
-    let identity = Identity { model: profile.model.into(), serial, naa: 0x3000_0000_0000_0002, port: None };
+    let [_, storage, ..] = profile.first_addresses;
+    let serial = profile.unit_serial("0123456789", 0, ElementAddress(storage));
+    let identity = Identity { strings: profile.model.into(), serial, naa: 0x3000_0000_0000_0002, port: None };
     #[expect(clippy::expect_used, reason = "a constant layout")]
     let layout = profile.layout(6, import_export, 2).expect("six slots fit every model");
-    let bays: Vec<Box<dyn Bay>> = vec![Box::<Door>::default(), Box::<Door>::default()];
+    let bays: Vec<Box<dyn Bay>> = vec![Box::<StubBay>::default(), Box::<StubBay>::default()];
     let mut library = Library::new(layout, profile.capabilities, bays);
     for (slot, name) in layout.storage.addresses().zip(["A00001L8", "A00002L8", "A00003L8"]) {
         let Some(cartridge) = cartridge(name) else { continue };
-        let _ = library.put(slot, cartridge, Origin::default(), Now::default());
+        let _ = library.add_cartridge(slot, cartridge, SourceElement::default(), Now::default());
     }
-    let mut changer = Changer::new(profile, identity, library, lu::Saved::default());
+    let mut changer = Changer::new(profile, identity, library, lu::SavedState::default());
     for number in [1, 2] {
         let port = TransportId::local(number);
-        changer.event(Event::NexusUp { nexus: NexusId(number), port, returning: false }, Now::default());
+        changer.handle_event(
+            TransportEvent::NexusEstablished { nexus: NexusId(number), port, reestablished: false },
+            Now::default(),
+        );
     }
     changer
 }
@@ -94,8 +97,8 @@ pub fn cartridge(name: &str) -> Option<Cartridge> {
 ///
 /// # Panics
 /// If one is lost or copied.
-pub fn check_cartridges(changer: &Changer) {
-    let mut names: Vec<String> = changer.places().iter().map(|place| place.barcode.to_string()).collect();
+pub fn assert_no_cartridge_lost(changer: &Changer) {
+    let mut names: Vec<String> = changer.locations().iter().map(|place| place.barcode.to_string()).collect();
     names.sort();
     assert_eq!(names, ["A00001L8", "A00002L8", "A00003L8"]);
 }

@@ -1,6 +1,6 @@
 //! TapeAlert flags of a drive (SSC-5 annex A).
 
-use scsi_core::alert::Alerts;
+use scsi_core::alert::AlertSet;
 
 scsi_core::named_values! {
     /// A flag by its number, 1 to 64.
@@ -75,17 +75,17 @@ impl From<Alert> for u8 {
 }
 
 /// The set of these flags.
-const fn set_of(mut alerts: &[Alert]) -> Alerts {
-    let mut set = Alerts::NONE;
+const fn set_of(mut alerts: &[Alert]) -> AlertSet {
+    let mut set = AlertSet::NONE;
     while let [first, others @ ..] = alerts {
-        set = set.and(Alerts::one(first.0));
+        set = set.merge(AlertSet::from_flag(first.0));
         alerts = others;
     }
     set
 }
 
 /// Flags that go when the cartridge does.
-pub(crate) const OF_MEDIUM: Alerts = set_of(&[
+pub(crate) const CLEARED_AT_UNLOAD: AlertSet = set_of(&[
     Alert::READ_WARNING,
     Alert::WRITE_WARNING,
     Alert::HARD_ERROR,
@@ -115,7 +115,7 @@ pub(crate) const OF_MEDIUM: Alerts = set_of(&[
 ]);
 
 /// Flags that go when the next cartridge is loaded.
-pub(crate) const UNTIL_LOAD: Alerts = set_of(&[
+pub(crate) const CLEARED_AT_LOAD: AlertSet = set_of(&[
     Alert::FORCED_EJECT,
     Alert::LOST_STATISTICS,
     Alert::DIRECTORY_INVALID,

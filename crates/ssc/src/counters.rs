@@ -4,13 +4,13 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counters {
     /// Bytes hosts wrote.
-    pub(crate) from_host: u64,
+    pub(crate) written_by_host: u64,
     /// Bytes that took on the medium.
-    pub(crate) to_medium: u64,
+    pub(crate) written_to_medium: u64,
     /// Bytes hosts read.
-    pub(crate) to_host: u64,
+    pub(crate) read_by_host: u64,
     /// Bytes that took on the medium.
-    pub(crate) from_medium: u64,
+    pub(crate) read_from_medium: u64,
     /// Filemarks written.
     pub(crate) filemarks: u64,
     /// Blocks written.
@@ -27,10 +27,10 @@ impl Counters {
     /// What was counted since `base`.
     pub(crate) const fn since(self, base: Self) -> Self {
         Self {
-            from_host: self.from_host - base.from_host,
-            to_medium: self.to_medium - base.to_medium,
-            to_host: self.to_host - base.to_host,
-            from_medium: self.from_medium - base.from_medium,
+            written_by_host: self.written_by_host - base.written_by_host,
+            written_to_medium: self.written_to_medium - base.written_to_medium,
+            read_by_host: self.read_by_host - base.read_by_host,
+            read_from_medium: self.read_from_medium - base.read_from_medium,
             filemarks: self.filemarks - base.filemarks,
             blocks_written: self.blocks_written - base.blocks_written,
             blocks_read: self.blocks_read - base.blocks_read,

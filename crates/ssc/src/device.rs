@@ -1,52 +1,52 @@
 //! The facts of a drive as SPC commands read them.
 
 use crate::alert::Alert;
+use crate::background::BackgroundVerify;
+use crate::block_protection::{BlockProtection, NexusProtection, ProtectionMethod};
 use crate::drive::DriveConfig;
-use crate::dump::{self, History};
-use crate::encryption::Encryption;
+use crate::dump::{self, CommandHistory};
+use crate::encryption::EncryptionState;
 use crate::load::Load;
 use crate::load::MediumFault;
-use crate::operation::Operation;
 use crate::profile::DriveProfile;
-use crate::protection::{Method, Protection, Protections};
 use crate::timing::Delays;
 use crate::{log, mode, table};
-use scsi_core::alert::{Exceptions, TapeAlert};
+use scsi_core::alert::{InformationalExceptions, TapeAlert};
+use scsi_core::command_spec::CommandSpec;
 use scsi_core::dump::DumpSupport;
 use scsi_core::fault::Outcome;
-use scsi_core::field::Field;
+use scsi_core::field::FieldPointer;
 use scsi_core::identity::Identity;
-use scsi_core::inquiry::Inquiry;
-use scsi_core::lifetime::Lifetime;
+use scsi_core::inquiry::InquiryData;
+use scsi_core::lifetime_counters::LifetimeCounters;
 use scsi_core::log::{LogId, LogWriter, Parameter};
-use scsi_core::lu::Device;
-use scsi_core::mode::{Header, HeaderField, PageControl, PageId};
+use scsi_core::lu::SpcDevice;
+use scsi_core::mode::{ModeHeader, ModeHeaderField, PageControl, PageId};
 use scsi_core::nexus::NexusId;
 use scsi_core::sense::Sense;
-use scsi_core::spec::CommandSpec;
 use scsi_core::target::Request;
 use scsi_core::time::{Instant, Now};
 use scsi_core::writer::PageWriter;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use tape_store::cartridge::Level;
+use tape_store::cartridge::Format;
+use tape_store::key_wrapping::KeyWrappingPair;
 use tape_store::media::MediaSpec;
 use tape_store::workers::Workers;
-use tape_store::wrap::Wrapping;
 
 /// What a drive reads from its mode pages.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Settings {
+pub(crate) struct ModeSettings {
     /// Blocks are compressed.
     pub(crate) compress: bool,
     /// Append-only mode.
     pub(crate) append_only: bool,
     /// Bytes before early warning at which to warn as well.
-    pub(crate) warn_before: u64,
+    pub(crate) programmable_early_warning: u64,
 }
 
 /// A drive without its SPC state.
-pub(crate) struct State {
+pub(crate) struct DriveState {
     pub(crate) profile: &'static DriveProfile,
     pub(crate) config: DriveConfig,
     /// Who packs blocks.
@@ -56,23 +56,23 @@ pub(crate) struct State {
     pub(crate) block_length: u32,
     /// BUFFERED MODE: 0 makes every write durable before its status.
     pub(crate) buffered_mode: u8,
-    pub(crate) settings: Settings,
+    pub(crate) settings: ModeSettings,
     /// What each nexus has asked of logical block protection.
-    pub(crate) protections: Protections,
-    pub(crate) encryption: Encryption,
+    pub(crate) block_protection: NexusProtection,
+    pub(crate) encryption: EncryptionState,
     /// The key pair that hosts wrap keys for, once one has asked.
-    pub(crate) wrapping: Option<Wrapping>,
+    pub(crate) key_wrapping: Option<KeyWrappingPair>,
     pub(crate) alerts: TapeAlert,
     /// Loads since power on.
     pub(crate) loads: u64,
-    pub(crate) lifetime: Lifetime,
+    pub(crate) lifetime: LifetimeCounters,
     pub(crate) diagnostics: log::Diagnostics,
     /// The last commands, for the diagnostic dump.
-    pub(crate) history: History,
+    pub(crate) history: CommandHistory,
     /// Statistics of the volumes before, newest first.
     pub(crate) volumes: VecDeque<Vec<Parameter>>,
     /// When it was powered on, as far as anyone has told it the time.
-    pub(crate) power_on: Option<Instant>,
+    pub(crate) power_on_at: Option<Instant>,
     /// Serial number, for the pages that show it.
     pub(crate) serial: String,
     /// Some nexus prevents removal.
@@ -80,20 +80,20 @@ pub(crate) struct State {
     /// An operator has taken it off line.
     pub(crate) offline: bool,
     /// When it was last heard of.
-    pub(crate) latest: Now,
+    pub(crate) last_seen: Now,
     /// How flags are told of.
-    pub(crate) exceptions: Exceptions,
+    pub(crate) exceptions: InformationalExceptions,
     /// What an immediate command began.
-    pub(crate) operation: Option<Operation>,
+    pub(crate) background: Option<BackgroundVerify>,
     /// How long mechanics take.
     pub(crate) delays: Delays,
     /// The tape is being threaded until then.
-    pub(crate) threading: Option<Instant>,
+    pub(crate) threading_until: Option<Instant>,
     /// What was found to be wrong with cartridges, until the owner takes it.
-    pub(crate) faults: Vec<MediumFault>,
+    pub(crate) pending_faults: Vec<MediumFault>,
 }
 
-impl State {
+impl DriveState {
     pub(crate) fn new(profile: &'static DriveProfile, config: DriveConfig) -> Self {
         Self {
             profile,
@@ -102,43 +102,43 @@ impl State {
             load: Load::Empty,
             block_length: 0,
             buffered_mode: 1,
-            settings: Settings::default(),
-            protections: Protections::default(),
-            encryption: Encryption::default(),
-            wrapping: None,
+            settings: ModeSettings::default(),
+            block_protection: NexusProtection::default(),
+            encryption: EncryptionState::default(),
+            key_wrapping: None,
             alerts: TapeAlert::default(),
             loads: 0,
-            lifetime: Lifetime::default(),
+            lifetime: LifetimeCounters::default(),
             diagnostics: log::Diagnostics::default(),
-            history: History::default(),
+            history: CommandHistory::default(),
             volumes: VecDeque::new(),
-            power_on: None,
+            power_on_at: None,
             serial: String::new(),
             removal_prevented: false,
             offline: false,
-            latest: Now::default(),
-            exceptions: Exceptions::default(),
-            operation: None,
+            last_seen: Now::default(),
+            exceptions: InformationalExceptions::default(),
+            background: None,
             delays: Delays::default(),
-            threading: None,
-            faults: Vec::new(),
+            threading_until: None,
+            pending_faults: Vec::new(),
         }
     }
 
     /// What a nexus has asked of logical block protection.
-    pub(crate) fn protection_of(&self, nexus: NexusId) -> Option<Protection> {
-        self.protections.get(&nexus).copied()
+    pub(crate) fn block_protection_of(&self, nexus: NexusId) -> Option<BlockProtection> {
+        self.block_protection.get(&nexus).copied()
     }
 
     /// Whether the drive asks to be cleaned.
-    pub(crate) fn wants_cleaning(&self) -> bool {
-        let alerts = self.alerts.all();
+    pub(crate) fn requests_cleaning(&self) -> bool {
+        let alerts = self.alerts.raised_flags();
         alerts.is_set(Alert::CLEAN_NOW) || alerts.is_set(Alert::CLEAN_PERIODIC)
     }
 
     /// Since power on.
     pub(crate) fn power_on_ms(&self, now: Now) -> u64 {
-        let since = self.power_on.unwrap_or(now.mono);
+        let since = self.power_on_at.unwrap_or(now.mono);
         now.mono.0.saturating_sub(since.0) / 1000
     }
 
@@ -159,27 +159,27 @@ impl State {
     }
 
     /// The medium that the mounted one can be made by writing with this density, if it is another.
-    fn becomes(&self, density: u8) -> Option<&'static MediaSpec> {
+    fn convertible_to(&self, density: u8) -> Option<&'static MediaSpec> {
         let Load::Mounted(mounted) = &self.load else { return None };
         let can = |media: &&&'static MediaSpec| {
             media.density == density
-                && self.profile.formats.iter().any(|format| format.media == **media && format.writable)
+                && self.profile.supported_media.iter().any(|format| format.media == **media && format.can_write)
         };
         // mhvtl has no such media.
-        mounted.cartridge.media().becomes.iter().find(can).copied().filter(|_| mounted.level == Level::Ferric)
+        mounted.cartridge.media().convertible_to.iter().find(can).copied().filter(|_| mounted.format == Format::Native)
     }
 
     /// Density of the mounted medium; 0 without one.
     pub(crate) fn density(&self) -> u8 {
         match &self.load {
-            Load::Mounted(mounted) => mounted.density(),
+            Load::Mounted(mounted) => mounted.write_density(),
             _ => 0,
         }
     }
 }
 
 /// Method 0 (none) and those there are: each for WRITE and READ, none for RECOVER BUFFERED DATA.
-fn protection_methods<'a>(methods: &[Method], w: &'a mut PageWriter) -> &'a mut PageWriter {
+fn protection_methods<'a>(methods: &[ProtectionMethod], w: &'a mut PageWriter) -> &'a mut PageWriter {
     const LBP_W_C_LBP_R_C: u8 = 0xc0;
     // Descriptors begin at byte 8 of the page.
     w.zeros(4);
@@ -200,20 +200,20 @@ const SPEED: u8 = 0x0f;
 /// Longest block (LTO: READ BLOCK LIMITS says 800000h).
 pub(crate) const MAX_BLOCK_LENGTH: u32 = 0x0080_0000;
 
-impl Device for State {
-    fn inquiry(&self) -> &Inquiry {
+impl SpcDevice for DriveState {
+    fn inquiry(&self) -> &InquiryData {
         &self.profile.inquiry
     }
 
-    fn commands(&self) -> Vec<CommandSpec> {
-        table::COMMANDS.specs().into_iter().filter(|spec| !self.profile.lacks(spec)).collect()
+    fn command_specs(&self) -> Vec<CommandSpec> {
+        table::COMMANDS.specs().into_iter().filter(|spec| !self.profile.lacks_command(spec)).collect()
     }
 
     fn vpd_pages(&self) -> &'static [u8] {
         self.profile.vpd_pages
     }
 
-    fn vpd(&self, page: u8, identity: &Identity, w: &mut PageWriter) {
+    fn write_vpd_page(&self, page: u8, identity: &Identity, w: &mut PageWriter) {
         match page {
             // Sequential-access capabilities: WORM.
             0xb0 => w.u8(u8::from(self.profile.worm)).u8(0),
@@ -221,7 +221,7 @@ impl Device for State {
             // TapeAlert flags that this drive may raise.
             0xb2 => w.u64(log::supported_alerts()),
             0xb4 => w.zeros(2),
-            0xb5 => protection_methods(self.profile.protection, w),
+            0xb5 => protection_methods(self.profile.protection_methods, w),
             _ => {
                 (self.profile.vendor_vpd)(page, identity, w);
                 w
@@ -231,7 +231,9 @@ impl Device for State {
 
     fn mode_header(&self) -> (u8, u8) {
         let (medium_type, protected) = match &self.load {
-            Load::Mounted(mounted) => (self.profile.medium_type(&mounted.cartridge), mounted.protected.is_some()),
+            Load::Mounted(mounted) => {
+                (self.profile.medium_type(&mounted.cartridge), mounted.write_protection.is_some())
+            }
             _ => (0, false),
         };
         (medium_type, (u8::from(protected) << 7) | (self.buffered_mode << 4))
@@ -242,16 +244,16 @@ impl Device for State {
         Some([self.density(), 0, 0, 0, 0, a, b, c])
     }
 
-    fn render_mode(&self, id: PageId, control: PageControl, page: &mut [u8]) {
+    fn render_mode_page(&self, id: PageId, control: PageControl, page: &mut [u8]) {
         mode::render(self, id, control, page);
     }
 
-    fn mode_may_end(&self, id: PageId, len: usize) -> bool {
+    fn accepts_short_page(&self, id: PageId, len: usize) -> bool {
         // Linux sends as many sizes as there are to be partitions.
         id == mode::partition_11::ID && len >= 8 && len.is_multiple_of(2)
     }
 
-    fn check_mode(&self, id: PageId, page: &[u8]) -> Result<(), Field> {
+    fn check_mode_page(&self, id: PageId, page: &[u8]) -> Result<(), FieldPointer> {
         mode::check(self, id, page)
     }
 
@@ -259,40 +261,40 @@ impl Device for State {
         id == mode::partition_11::ID && mode::partition_11::rounds(self, page)
     }
 
-    fn check_header(&self, header: &Header, nexus: NexusId) -> Result<(), HeaderField> {
+    fn check_mode_header(&self, header: &ModeHeader, nexus: NexusId) -> Result<(), ModeHeaderField> {
         // WP is ignored; BUFFERED MODE is 0h or 1h, and there is one SPEED.
-        let block = |byte| Err(HeaderField::Block(Field::byte(byte)));
+        let block = |byte| Err(ModeHeaderField::Block(FieldPointer::byte(byte)));
         if header.device_specific & BUFFERED_MODE > 0x10 {
-            return Err(HeaderField::DeviceSpecific(BUFFERED_MODE));
+            return Err(ModeHeaderField::DeviceSpecific(BUFFERED_MODE));
         }
         if header.device_specific & SPEED != 0 {
-            return Err(HeaderField::DeviceSpecific(SPEED));
+            return Err(ModeHeaderField::DeviceSpecific(SPEED));
         }
         let Some([density, b0, b1, b2, _, l0, l1, l2]) = header.block else { return Ok(()) };
         let any_format =
-            || self.density() == 0 && self.profile.formats.iter().any(|format| format.media.density == density);
-        let possible = density == self.density() || any_format() || self.becomes(density).is_some();
+            || self.density() == 0 && self.profile.supported_media.iter().any(|format| format.media.density == density);
+        let possible = density == self.density() || any_format() || self.convertible_to(density).is_some();
         if !matches!(density, 0 | 0x7f) && !possible {
             return block(0);
         }
         if [b0, b1, b2] != [0; 3] {
             return block(1);
         }
-        let protection = if self.protection_of(nexus).is_some() { PROTECTION_LENGTH } else { 0 };
+        let protection = if self.block_protection_of(nexus).is_some() { PROTECTION_LENGTH } else { 0 };
         if u32::from_be_bytes([0, l0, l1, l2]) > self.max_block_length() + protection {
             return block(5);
         }
         Ok(())
     }
 
-    fn apply_header(&mut self, header: &Header) -> bool {
+    fn apply_mode_header(&mut self, header: &ModeHeader) -> bool {
         let before = (self.buffered_mode, self.block_length, self.density());
         self.buffered_mode = (header.device_specific >> 4) & 0x07;
         if let Some([density, _, _, _, _, a, b, c]) = header.block {
             self.block_length = u32::from_be_bytes([0, a, b, c]);
-            let becomes = self.becomes(density);
+            let becomes = self.convertible_to(density);
             if let (Load::Mounted(mounted), true) = (&mut self.load, density != 0x7f) {
-                mounted.becomes = becomes;
+                mounted.pending_density = becomes;
             }
         }
         before != (self.buffered_mode, self.block_length, self.density())
@@ -302,50 +304,50 @@ impl Device for State {
         self.profile.log_pages
     }
 
-    fn log(&self, id: LogId, request: &Request<'_>, w: &mut LogWriter) {
+    fn write_log_page(&self, id: LogId, request: &Request<'_>, w: &mut LogWriter) {
         log::write(self, id, request, w);
     }
 
-    fn log_read(&mut self, id: LogId, nexus: NexusId) {
+    fn log_page_read(&mut self, id: LogId, nexus: NexusId) {
         if id == log::TAPE_ALERT {
-            self.alerts.read(nexus);
+            self.alerts.mark_read(nexus);
         }
     }
 
-    fn log_reset(&mut self, id: Option<LogId>) -> bool {
+    fn reset_log_counters(&mut self, id: Option<LogId>) -> bool {
         log::reset(self, id)
     }
 
-    fn protects(&self) -> bool {
-        !self.profile.protection.is_empty()
+    fn supports_block_protection(&self) -> bool {
+        !self.profile.protection_methods.is_empty()
     }
 
     fn dump_support(&self) -> DumpSupport {
-        self.profile.dumps
+        self.profile.dump_support
     }
 
-    fn dump(&self, identity: &Identity) -> Vec<u8> {
+    fn diagnostic_dump(&self, identity: &Identity) -> Vec<u8> {
         dump::render(self, identity)
     }
 
-    fn microcode_refused(&mut self) {
+    fn microcode_rejected(&mut self) {
         self.alerts.raise(Alert::MICROCODE_UPDATE_FAIL);
     }
 
-    fn condition(&mut self) -> Option<Sense> {
-        if let Some(operation) = &self.operation {
-            return Some(operation.condition());
+    fn pollable_sense(&mut self) -> Option<Sense> {
+        if let Some(operation) = &self.background {
+            return Some(operation.pollable_sense());
         }
-        if self.threading.is_some() {
+        if self.threading_until.is_some() {
             return Some(crate::load::becoming_ready());
         }
-        self.exceptions.condition(&self.alerts)
+        self.exceptions.pollable_sense(&self.alerts)
     }
 
     fn self_test(&mut self) -> Outcome {
         if let Load::Mounted(mounted) = &mut self.load {
             mounted.sync()?;
-            mounted.cartridge.mam().map_err(|error| crate::fault::sense(&error, crate::fault::Doing::Reading))?;
+            mounted.cartridge.mam().map_err(|error| crate::fault::sense(&error, crate::fault::Operation::Reading))?;
         }
         Ok(())
     }

@@ -2,34 +2,34 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use crate::alert::{self, Alert};
+use crate::background;
 use crate::command::{self, Command};
-use crate::device::{Settings, State};
-use crate::lifetime;
+use crate::device::{DriveState, ModeSettings};
+use crate::lifetime_counters;
 use crate::load::Load;
 pub use crate::load::MediumFault;
-use crate::log::When;
+use crate::log::ErrorContext;
 use crate::mode::{compression_0f, config_extension_1001, protection_0af0};
-use crate::operation;
 use crate::profile::DriveProfile;
 use crate::table::COMMANDS;
 use crate::timing::Delays;
-use scsi_core::alert::Alerts;
+use scsi_core::alert::AlertSet;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::command::SpcCommand;
+use scsi_core::command_spec::{AttentionPolicy, CommandRow};
 use scsi_core::data::Data;
 use scsi_core::fault::{Completion, Fault, Outcome, Save};
 use scsi_core::identity::Identity;
-use scsi_core::lifetime::Lifetime;
+use scsi_core::lifetime_counters::LifetimeCounters;
 use scsi_core::lu::{self, Lu};
-use scsi_core::mode::exceptions_1c;
+use scsi_core::mode::informational_exceptions_1c;
 use scsi_core::nexus::{NexusId, TransportId};
 use scsi_core::sense::{Sense, SenseKey};
-use scsi_core::spec::{Attention, Row};
-use scsi_core::target::{Event, LogicalUnit, Request};
+use scsi_core::target::{LogicalUnit, Request, TransportEvent};
 use scsi_core::time::{Instant, Now, Timestamp};
 use std::sync::Arc;
-use tape_store::cartridge::{Cartridge, Refused, WhyNot};
+use tape_store::cartridge::{Cartridge, InsertError, RemoveError};
 use tape_store::error::StoreError;
 use tape_store::mam::AttrId;
 use tape_store::medium::Codec;
@@ -49,40 +49,40 @@ impl Default for DriveConfig {
 }
 
 /// No command takes more than this from an initiator; one that asks for more is refused when it runs.
-const LONGEST_TRANSFER: usize = 16 << 20;
+const MAX_TRANSFER: usize = 16 << 20;
 
 /// A tape drive.
 pub struct Drive {
     lu: Lu,
-    state: State,
+    state: DriveState,
 }
 
 /// Where a cartridge in a drive stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Threaded {
+pub enum LoadState {
     /// The tape is threaded.
-    Yes,
+    Threaded,
     /// It is inside, but not threaded.
-    No,
+    NotThreaded,
     /// It waits to be taken.
     Ejected,
 }
 
 impl Drive {
     /// Has blocks packed by these workers, from the next load on.
-    pub fn employ(&mut self, workers: Arc<dyn Workers>) {
+    pub fn set_workers(&mut self, workers: Arc<dyn Workers>) {
         self.state.workers = Some(workers);
     }
 
     /// An empty drive after power on.
     #[must_use]
-    pub fn new(profile: &'static DriveProfile, identity: Identity, config: DriveConfig, saved: lu::Saved) -> Self {
-        let lu = Lu::new(identity, profile.mode_pages, profile.order, saved);
-        let mut drive = Self { lu, state: State::new(profile, config) };
+    pub fn new(profile: &'static DriveProfile, identity: Identity, config: DriveConfig, saved: lu::SavedState) -> Self {
+        let lu = Lu::new(identity, profile.mode_pages, profile.check_order, saved);
+        let mut drive = Self { lu, state: DriveState::new(profile, config) };
         drive.state.serial.clone_from(&drive.lu.identity.serial);
-        drive.state.lifetime = Lifetime::new(drive.lu.counters.clone());
-        drive.state.lifetime.add(lifetime::POWER_CYCLES, 1);
-        drive.follow_mode_pages(None);
+        drive.state.lifetime = LifetimeCounters::new(drive.lu.counters.clone());
+        drive.state.lifetime.add(lifetime_counters::POWER_CYCLES, 1);
+        drive.apply_mode_pages(None);
         drive
     }
 
@@ -93,8 +93,8 @@ impl Drive {
 
     /// TapeAlert flags, whoever has read them.
     #[must_use]
-    pub const fn alerts(&self) -> Alerts {
-        self.state.alerts.all()
+    pub const fn alerts(&self) -> AlertSet {
+        self.state.alerts.raised_flags()
     }
 
     /// Raises a TapeAlert flag, as if its cause had come about.
@@ -103,8 +103,8 @@ impl Drive {
     }
 
     /// Lowers a TapeAlert flag, as if its cause were gone.
-    pub fn lower_alert(&mut self, alert: Alert) {
-        self.state.alerts.lower(alert);
+    pub fn clear_alert(&mut self, alert: Alert) {
+        self.state.alerts.clear_flag(alert);
     }
 
     /// Takes the drive off line (2/04/12 to every command of a tape), or brings it back.
@@ -114,37 +114,37 @@ impl Drive {
 
     /// Whether an operation goes on after its command was answered.
     #[must_use]
-    pub const fn is_working(&self) -> bool {
-        self.state.operation.is_some()
+    pub const fn has_background_work(&self) -> bool {
+        self.state.background.is_some()
     }
 
     /// Takes an operation that goes on after its command was answered one step further; says whether it goes on still.
-    pub fn work(&mut self) -> bool {
-        self.step(operation::LONG);
-        self.is_working()
+    pub fn poll_background(&mut self) -> bool {
+        self.step(background::LONG);
+        self.has_background_work()
     }
 
     fn step(&mut self, bytes: u64) {
-        if let Some((operation, sense)) = self.state.step(bytes) {
+        if let Some((operation, sense)) = self.state.step_background(bytes) {
             let outcome = Err(Fault::from(sense.clone()));
-            command::read::note_outcome(&mut self.state, operation.nexus, &outcome);
-            self.note_error(&operation.cdb, self.state.latest.wall, &outcome);
-            if failure(&outcome).is_some() {
+            command::read::record_outcome(&mut self.state, operation.nexus, &outcome);
+            self.record_error(&operation.cdb, self.state.last_seen.wall, &outcome);
+            if medium_or_hardware_error(&outcome).is_some() {
                 self.lu.dump_after_error(&self.state);
             }
-            self.lu.defer(operation.nexus, sense);
+            self.lu.defer_error(operation.nexus, sense);
         }
     }
 
     /// The cartridge inside, and what has become of it.
     #[must_use]
-    pub const fn loaded(&self) -> Option<(&Cartridge, Threaded)> {
+    pub const fn loaded(&self) -> Option<(&Cartridge, LoadState)> {
         match &self.state.load {
             Load::Empty => None,
-            Load::Ejected(cartridge) => Some((cartridge, Threaded::Ejected)),
-            Load::Unusable(cartridge, _) => Some((cartridge, Threaded::No)),
-            Load::Mounted(mounted) => Some((&mounted.cartridge, Threaded::Yes)),
-            Load::Held(held) => Some((&held.cartridge, Threaded::No)),
+            Load::Ejected(cartridge) => Some((cartridge, LoadState::Ejected)),
+            Load::Unusable(cartridge, _) => Some((cartridge, LoadState::NotThreaded)),
+            Load::Mounted(mounted) => Some((&mounted.cartridge, LoadState::Threaded)),
+            Load::LoadedNotThreaded(held) => Some((&held.cartridge, LoadState::NotThreaded)),
         }
     }
 
@@ -154,7 +154,7 @@ impl Drive {
     pub const fn refusal(&self) -> Option<&Sense> {
         match &self.state.load {
             Load::Unusable(_, sense) => Some(sense),
-            Load::Empty | Load::Ejected(_) | Load::Mounted(_) | Load::Held(_) => None,
+            Load::Empty | Load::Ejected(_) | Load::Mounted(_) | Load::LoadedNotThreaded(_) => None,
         }
     }
 
@@ -162,13 +162,13 @@ impl Drive {
     ///
     /// # Errors
     /// There is one already; the cartridge comes back.
-    pub fn insert(&mut self, cartridge: Cartridge) -> Result<(), Box<Refused>> {
+    pub fn insert(&mut self, cartridge: Cartridge) -> Result<(), Box<InsertError>> {
         if !self.state.is_empty() {
-            return Err(Box::new(Refused { cartridge, why: "the drive is full" }));
+            return Err(Box::new(InsertError { cartridge, reason: "the drive is full" }));
         }
-        self.lu.mode.restore(crate::mode::partition_11::ID);
+        self.lu.mode.restore_default(crate::mode::partition_11::ID);
         self.state.mount(cartridge, &crate::load::drive_name(&self.lu));
-        self.tell_of_load();
+        self.notify_load();
         Ok(())
     }
 
@@ -176,17 +176,17 @@ impl Drive {
     ///
     /// # Errors
     /// As [`Self::insert`].
-    pub fn insert_at(&mut self, cartridge: Cartridge, now: Now) -> Result<(), Box<Refused>> {
+    pub fn insert_with_delay(&mut self, cartridge: Cartridge, now: Now) -> Result<(), Box<InsertError>> {
         let delay = u64::try_from(self.state.delays.load.as_micros()).unwrap_or(u64::MAX);
         if delay > 0 && self.state.is_empty() {
-            self.state.threading = Some(Instant(now.mono.0.saturating_add(delay)));
+            self.state.threading_until = Some(Instant(now.mono.0.saturating_add(delay)));
         }
         self.insert(cartridge)
     }
 
-    fn tell_of_load(&mut self) {
-        if self.state.threading.is_none() && matches!(self.state.load, Load::Mounted(_)) {
-            self.lu.attention.raise_all(Asc::NOT_READY_TO_READY_CHANGE_MEDIUM_MAY_HAVE_CHANGED);
+    fn notify_load(&mut self) {
+        if self.state.threading_until.is_none() && matches!(self.state.load, Load::Mounted(_)) {
+            self.lu.attentions.raise_all(Asc::NOT_READY_TO_READY_CHANGE_MEDIUM_MAY_HAVE_CHANGED);
         }
     }
 
@@ -203,42 +203,42 @@ impl Drive {
     /// Switches append-only mode, whatever is mounted. False if this model does not have it.
     pub fn set_append_only(&mut self, on: bool) -> bool {
         let has = !self.lu.mode.current(config_extension_1001::ID).is_empty();
-        self.lu.mode.put(config_extension_1001::ID, 5, config_extension_1001::APPEND_ONLY, on);
-        self.follow_mode_pages(None);
+        self.lu.mode.set_bits(config_extension_1001::ID, 5, config_extension_1001::APPEND_ONLY, on);
+        self.apply_mode_pages(None);
         has
     }
 
     /// Names of the media that it takes, and whether it writes them.
-    pub fn media(&self) -> impl Iterator<Item = (&'static str, bool)> {
-        self.state.profile.formats.iter().map(|format| (format.media.name, format.writable))
+    pub fn supported_media(&self) -> impl Iterator<Item = (&'static str, bool)> {
+        self.state.profile.supported_media.iter().map(|format| (format.media.name, format.can_write))
     }
 
     /// A robot or a person takes the cartridge out, unloading it first where a host has not.
     ///
     /// # Errors
     /// There is none, or removal is prevented.
-    pub fn remove(&mut self) -> Result<Cartridge, WhyNot> {
+    pub fn remove(&mut self) -> Result<Cartridge, RemoveError> {
         let ejected = matches!(self.state.load, Load::Ejected(_));
         if self.lu.removal_prevented() && !ejected && !self.state.is_empty() {
-            return Err(WhyNot::Prevented);
+            return Err(RemoveError::Prevented);
         }
-        self.pull().ok_or(WhyNot::Empty)
+        self.force_remove().ok_or(RemoveError::Empty)
     }
 
     /// Takes the cartridge out as [`Self::remove`] does, whatever hosts prevent: by hand, with the drive opened.
-    pub fn pull(&mut self) -> Option<Cartridge> {
-        if let Some(operation) = self.state.operation.take() {
+    pub fn force_remove(&mut self) -> Option<Cartridge> {
+        if let Some(operation) = self.state.background.take() {
             // Nobody may take the tape as verified.
-            self.lu.defer(operation.nexus, Sense::new(SenseKey::ABORTED_COMMAND, Asc(0)));
+            self.lu.defer_error(operation.nexus, Sense::new(SenseKey::ABORTED_COMMAND, Asc(0)));
         }
-        let writer = if let Load::Mounted(mounted) = &self.state.load { mounted.writer } else { None };
+        let writer = if let Load::Mounted(mounted) = &self.state.load { mounted.last_writer } else { None };
         let (cartridge, result) = self.state.unmount()?;
-        self.state.forget_keys(&mut self.lu);
+        self.state.clear_keys_at_demount(&mut self.lu);
         if let (Err(error), Some(writer)) = (result, writer) {
-            self.lu.defer(writer, crate::fault::sense(&error, crate::fault::Doing::Writing));
+            self.lu.defer_error(writer, crate::fault::sense(&error, crate::fault::Operation::Writing));
         }
-        self.state.alerts.lower_all(alert::OF_MEDIUM);
-        self.keep_lifetime();
+        self.state.alerts.clear_flags(alert::CLEARED_AT_UNLOAD);
+        self.save_lifetime_counters();
         Some(cartridge)
     }
 
@@ -246,32 +246,32 @@ impl Drive {
     ///
     /// # Errors
     /// There is none, or removal is prevented.
-    pub fn eject(&mut self) -> Result<(), WhyNot> {
+    pub fn eject(&mut self) -> Result<(), RemoveError> {
         self.state.load = Load::Ejected(self.remove()?);
         Ok(())
     }
 
     /// A command panicked. Its effects are not continued: a loaded cartridge is closed without writing to it, and commands
     /// of the tape answer 4/44/00 until it is loaded again. Raises TapeAlert 58.
-    pub fn fail(&mut self) {
-        self.state.fail();
+    pub fn fail_after_panic(&mut self) {
+        self.state.close_after_panic();
     }
 
     /// Gives back the cartridge that a command which panicked has lost. It answers 4/44/00 until it is loaded again.
     ///
     /// # Errors
     /// There is another one inside; the cartridge comes back.
-    pub fn give_back(&mut self, cartridge: Cartridge) -> Result<(), Box<Refused>> {
+    pub fn restore_cartridge(&mut self, cartridge: Cartridge) -> Result<(), Box<InsertError>> {
         if !self.state.is_empty() {
-            return Err(Box::new(Refused { cartridge, why: "the drive is full" }));
+            return Err(Box::new(InsertError { cartridge, reason: "the drive is full" }));
         }
-        self.state.hold_failed(cartridge);
+        self.state.mark_unusable(cartridge);
         Ok(())
     }
 
     /// What was found to be wrong with cartridges since this was last called.
     pub fn take_faults(&mut self) -> Vec<MediumFault> {
-        std::mem::take(&mut self.state.faults)
+        std::mem::take(&mut self.state.pending_faults)
     }
 
     /// The process is about to end: everything durable, whatever hosts prevent.
@@ -281,8 +281,8 @@ impl Drive {
     pub fn shut_down(&mut self) -> Result<Option<Cartridge>, String> {
         let unmounted = self.state.unmount();
         // The time since power on counts, whatever else did not.
-        self.state.lifetime.touch();
-        self.keep_lifetime();
+        self.state.lifetime.mark_changed();
+        self.save_lifetime_counters();
         match unmounted {
             None => Ok(None),
             Some((cartridge, Ok(()))) => Ok(Some(cartridge)),
@@ -291,33 +291,33 @@ impl Drive {
     }
 
     fn run(&mut self, request: &Request<'_>, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
-        self.state.latest = request.now;
-        if self.state.threading.is_some_and(|until| until <= request.now.mono) {
-            self.state.threading = None;
-            self.tell_of_load();
+        self.state.last_seen = request.now;
+        if self.state.threading_until.is_some_and(|until| until <= request.now.mono) {
+            self.state.threading_until = None;
+            self.notify_load();
         }
-        self.step(operation::SHORT);
+        self.step(background::SHORT);
         let found = self.find(cdb);
         self.lu.admit(request, cdb, found.as_ref().map(|row| &row.spec))?;
         let row = found?;
-        if self.state.offline && !matches!(row.run, Command::Spc(_)) {
+        if self.state.offline && !matches!(row.command, Command::Spc(_)) {
             return Err(Sense::new(SenseKey::NOT_READY, Asc::LOGICAL_UNIT_NOT_READY_OFFLINE).into());
         }
         let held = self.reservations(row);
-        let outcome = self.dispatch(row.run, cdb, request, data);
+        let outcome = self.dispatch(row.command, cdb, request, data);
         self.finish(row, cdb, request, &outcome);
-        held.into_iter().for_each(|held| self.note_reservations(&held, cdb));
+        held.into_iter().for_each(|held| self.clear_keys_of_lost_reservations(&held, cdb));
         match outcome {
-            Ok(()) if row.spec.attention == Attention::Report => self.state.exceptions.report(),
+            Ok(()) if row.spec.attention == AttentionPolicy::Report => self.state.exceptions.report_after_success(),
             other => other,
         }
     }
 
     /// The row of a command, if this model has it.
-    fn find(&self, cdb: &Cdb) -> Result<&'static Row<Command>, Sense> {
+    fn find(&self, cdb: &Cdb) -> Result<&'static CommandRow<Command>, Sense> {
         let row = COMMANDS.find(cdb)?;
-        if self.state.profile.lacks(&row.spec) {
-            return Err(Sense::illegal(Asc::INVALID_COMMAND_OPERATION_CODE));
+        if self.state.profile.lacks_command(&row.spec) {
+            return Err(Sense::illegal_request(Asc::INVALID_COMMAND_OPERATION_CODE));
         }
         Ok(row)
     }
@@ -328,7 +328,7 @@ impl Drive {
         if let Load::Mounted(mounted) = &mut state.load {
             mounted.today = request.now.wall.0 / 1000;
             if matches!(run, Command::Spc(SpcCommand::LogSense) | Command::ReadAttribute) {
-                mounted.settle();
+                mounted.drain();
             }
         }
         match run {
@@ -336,11 +336,11 @@ impl Drive {
             Command::TestUnitReady => state.ready().map(|_| ()),
             Command::Rewind => command::rewind::run(state),
             Command::ReadReverse => command::read_reverse::run(state, cdb, request, data),
-            Command::RecoverBufferedData => command::recover::run(state, cdb),
+            Command::RecoverBufferedData => command::recover_buffered_data::run(state, cdb),
             Command::SetCapacity => command::set_capacity::run(lu, state, cdb),
             Command::AllowOverwrite => command::allow_overwrite::run(state, cdb),
             Command::EndOfWrap => command::end_of_wrap::run(state, cdb, data),
-            Command::ReadBlockLimits => command::limits::run(state, cdb, data),
+            Command::ReadBlockLimits => command::block_limits::run(state, cdb, data),
             Command::Read => command::read::run(state, cdb, request, data),
             Command::Write => command::write::run(state, cdb, request, data),
             Command::WriteFilemarks => command::filemarks::run(state, cdb, request),
@@ -355,55 +355,55 @@ impl Drive {
             Command::FormatMedium => command::format_medium::run(lu, state, cdb),
             Command::Verify => command::verify::run(state, cdb, request, data),
             Command::ReadMediaSerial => command::media_serial::run(state, cdb, data),
-            Command::SecurityIn => command::security_in::run(state, cdb, request, data),
-            Command::SecurityOut => command::security_out::run(lu, state, cdb, request, data),
+            Command::SecurityIn => command::security_protocol_in::run(state, cdb, request, data),
+            Command::SecurityOut => command::security_protocol_out::run(lu, state, cdb, request, data),
         }
     }
 
     /// Who holds a reservation, before a command that may change that.
-    fn reservations(&self, row: &Row<Command>) -> Option<Vec<TransportId>> {
-        (row.run == Command::Spc(SpcCommand::ReserveOut)).then(|| self.lu.holders())
+    fn reservations(&self, row: &CommandRow<Command>) -> Option<Vec<TransportId>> {
+        (row.command == Command::Spc(SpcCommand::PersistentReserveOut)).then(|| self.lu.reservation_holders())
     }
 
     /// Keys that go with a reservation go with it: CKORP and CKORL.
-    fn note_reservations(&mut self, held: &[TransportId], cdb: &Cdb) {
+    fn clear_keys_of_lost_reservations(&mut self, held: &[TransportId], cdb: &Cdb) {
         /// PREEMPT, and PREEMPT AND ABORT.
         const PREEMPT: [u16; 2] = [0x04, 0x05];
-        let holders = self.lu.holders();
+        let holders = self.lu.reservation_holders();
         let lost: Vec<TransportId> = held.iter().filter(|port| !holders.contains(port)).cloned().collect();
         if !lost.is_empty() {
-            let gone = self.state.encryption.reservation_lost(&lost, PREEMPT.contains(&cdb.action().0));
-            self.state.tell_of_keys(&mut self.lu, gone);
+            let gone = self.state.encryption.reservation_lost(&lost, PREEMPT.contains(&cdb.service_action().0));
+            self.state.notify_key_change(&mut self.lu, gone);
         }
     }
 
     /// What a command leaves behind, whatever came of it.
-    fn finish(&mut self, row: &Row<Command>, cdb: &Cdb, request: &Request<'_>, outcome: &Outcome) {
-        if row.run == Command::Spc(SpcCommand::ModeSelect) {
-            self.follow_mode_pages(Some(request.nexus));
+    fn finish(&mut self, row: &CommandRow<Command>, cdb: &Cdb, request: &Request<'_>, outcome: &Outcome) {
+        if row.command == Command::Spc(SpcCommand::ModeSelect) {
+            self.apply_mode_pages(Some(request.nexus));
         }
-        let told = matches!(outcome, Err(Fault::Check(sense)) if sense.deferred).then_some(request.nexus);
-        self.note_lost(told);
+        let told = matches!(outcome, Err(Fault::CheckCondition(sense)) if sense.deferred).then_some(request.nexus);
+        self.report_lost_data(told);
         if let Load::Mounted(mounted) = &mut self.state.load
-            && mounted.warned
+            && mounted.programmable_warning_reported
             && !mounted.medium.position().programmable_warning
         {
             // It is given again when the zone is entered again.
-            mounted.warned = false;
+            mounted.programmable_warning_reported = false;
         }
-        self.state.exceptions.note(&mut self.state.alerts, &mut self.lu.attention);
-        self.note_error(cdb, request.now.wall, outcome);
-        self.note_full();
-        self.keep_lifetime();
+        self.state.exceptions.check_alerts(&mut self.state.alerts, &mut self.lu.attentions);
+        self.record_error(cdb, request.now.wall, outcome);
+        self.report_storage_full();
+        self.save_lifetime_counters();
     }
 
     /// Reports to the owner, once, that the file system ends before the tape does.
-    fn note_full(&mut self) {
+    fn report_storage_full(&mut self) {
         let Load::Mounted(mounted) = &mut self.state.load else { return };
-        if mounted.storage_full == mounted.full_reported {
+        if mounted.storage_full == mounted.storage_full_reported {
             return;
         }
-        mounted.full_reported = mounted.storage_full;
+        mounted.storage_full_reported = mounted.storage_full;
         if mounted.storage_full {
             let barcode = mounted.cartridge.barcode().clone();
             let reason = "the file system is full: the tape ends before its capacity".into();
@@ -412,9 +412,9 @@ impl Drive {
     }
 
     /// What log page 16h tells of: errors of medium and hardware.
-    fn note_error(&mut self, cdb: &Cdb, at: Timestamp, outcome: &Outcome) {
-        let Some(sense) = failure(outcome) else { return };
-        let State { load, diagnostics, profile, .. } = &mut self.state;
+    fn record_error(&mut self, cdb: &Cdb, at: Timestamp, outcome: &Outcome) {
+        let Some(sense) = medium_or_hardware_error(outcome) else { return };
+        let DriveState { load, diagnostics, profile, .. } = &mut self.state;
         let failed = if let Load::Mounted(mounted) = load { Some(mounted.cartridge.barcode().clone()) } else { None };
         let medium = if let Load::Mounted(mounted) = load {
             let serial = mounted.mam.get(AttrId::SERIAL, 0).unwrap_or_default();
@@ -422,8 +422,8 @@ impl Drive {
         } else {
             None
         };
-        let revision = self.lu.identity.model.revision.as_str();
-        diagnostics.note(sense, &When { cdb, at, revision, medium });
+        let revision = self.lu.identity.strings.revision.as_str();
+        diagnostics.record(sense, &ErrorContext { cdb, at, revision, medium });
         if let Some(barcode) = failed.filter(|_| sense.asc == Asc::WRITE_ERROR && !sense.deferred) {
             self.state.alerts.raise(Alert::WRITE_FAILURE);
             let reason = "a write failed; the log has more".into();
@@ -432,56 +432,60 @@ impl Drive {
     }
 
     /// What the drive counts for life is kept, if it changed: with the next answer, or by who takes [`Lu::take_save`].
-    fn keep_lifetime(&mut self) {
+    fn save_lifetime_counters(&mut self) {
         if !self.state.lifetime.take_changed() {
             return;
         }
-        let now = self.state.latest;
+        let now = self.state.last_seen;
         let mut kept = self.state.lifetime.clone();
-        kept.add(lifetime::POWER_ON_SECONDS, self.state.power_on_seconds(now));
+        kept.add(lifetime_counters::POWER_ON_SECONDS, self.state.power_on_seconds(now));
         self.lu.counters = kept.into_counters();
-        self.lu.save(Save::UNIT);
+        self.lu.request_save(Save::UNIT);
     }
 
     /// Settings that live in mode pages are read from there: those that all share, and those of a nexus.
-    fn follow_mode_pages(&mut self, nexus: Option<NexusId>) {
+    fn apply_mode_pages(&mut self, nexus: Option<NexusId>) {
         let Self { lu, state } = self;
-        let compress = compression_0f::follow(&mut lu.mode, nexus.is_none() || state.settings.compress);
+        let compress = compression_0f::synchronize(&mut lu.mode, nexus.is_none() || state.settings.compress);
         let (append_only, warn_before) = config_extension_1001::settings(lu.mode.current(config_extension_1001::ID));
-        let exceptions = lu.mode.current(exceptions_1c::ID);
-        state.exceptions.follow(exceptions);
-        state.settings = Settings { compress, append_only, warn_before };
+        let exceptions = lu.mode.current(informational_exceptions_1c::ID);
+        state.exceptions.apply_mode_page(exceptions);
+        state.settings = ModeSettings { compress, append_only, programmable_early_warning: warn_before };
         if let Load::Mounted(mounted) = &mut state.load {
             mounted.append_only = append_only;
-            mounted.warns = warn_before > 0;
-            mounted.medium.warn_before(warn_before);
+            mounted.programmable_warning_enabled = warn_before > 0;
+            mounted.medium.set_programmable_early_warning(warn_before);
         }
-        let test = exceptions_1c::test(exceptions);
+        let test = informational_exceptions_1c::test(exceptions);
         if let Some(nexus) = nexus {
-            let page = lu.mode.current_of(protection_0af0::ID, nexus);
-            match protection_0af0::protection(state.profile.protection, page) {
-                Some(protection) => drop(state.protections.insert(nexus, protection)),
-                None => drop(state.protections.remove(&nexus)),
+            let page = lu.mode.current_for(protection_0af0::ID, nexus);
+            match protection_0af0::protection(state.profile.protection_methods, page) {
+                Some(protection) => drop(state.block_protection.insert(nexus, protection)),
+                None => drop(state.block_protection.remove(&nexus)),
             }
-            lu.mode.put(exceptions_1c::ID, 2, exceptions_1c::TEST, false);
+            lu.mode.set_bits(informational_exceptions_1c::ID, 2, informational_exceptions_1c::TEST, false);
             if let Some(test) = test {
-                state.exceptions.test(test, &mut state.alerts, &mut lu.attention);
+                state.exceptions.run_test(test, &mut state.alerts, &mut lu.attentions);
             }
         }
     }
 
     /// Data that was accepted and then lost is a deferred error of who wrote it, unless that is who was just told.
-    fn note_lost(&mut self, told: Option<NexusId>) {
+    fn report_lost_data(&mut self, told: Option<NexusId>) {
         let Load::Mounted(mounted) = &mut self.state.load else { return };
         let Some(lost) = mounted.medium.take_deferred() else { return };
-        if mounted.write_failed.is_none() {
+        if mounted.write_error.is_none() {
             // No command met it.
-            let (partition, object) = lost.lost_from.place();
-            mounted.note_failure(&StoreError::Lost { partition, object, cause: Box::new(lost.cause.clone()) });
+            let (partition, object) = lost.lost_from.partition_and_object();
+            mounted.record_write_failure(&StoreError::LostObjects {
+                partition,
+                object,
+                cause: Box::new(lost.cause.clone()),
+            });
         }
         let (barcode, reason) = (mounted.cartridge.barcode().clone(), format!("written data is lost: {}", lost.cause));
-        if let Some(writer) = mounted.writer.filter(|writer| Some(*writer) != told) {
-            self.lu.defer(writer, crate::fault::sense(&lost.cause, crate::fault::Doing::Writing));
+        if let Some(writer) = mounted.last_writer.filter(|writer| Some(*writer) != told) {
+            self.lu.defer_error(writer, crate::fault::sense(&lost.cause, crate::fault::Operation::Writing));
         }
         self.state.report(MediumFault { barcode, reason, unusable: false });
         self.state.alerts.raise(Alert::WRITE_FAILURE);
@@ -492,9 +496,9 @@ impl Drive {
 }
 
 /// The sense of an error of the medium or the hardware.
-fn failure(outcome: &Outcome) -> Option<&Sense> {
+fn medium_or_hardware_error(outcome: &Outcome) -> Option<&Sense> {
     match outcome {
-        Err(Fault::Check(sense)) if matches!(sense.key, SenseKey::MEDIUM_ERROR | SenseKey::HARDWARE_ERROR) => {
+        Err(Fault::CheckCondition(sense)) if matches!(sense.key, SenseKey::MEDIUM_ERROR | SenseKey::HARDWARE_ERROR) => {
             Some(sense)
         }
         _ => None,
@@ -505,9 +509,9 @@ impl LogicalUnit for Drive {
     fn execute(&mut self, request: &Request<'_>, mut data: Data<'_, '_>) -> Completion {
         let cdb = Cdb::new(request.cdb);
         let outcome = self.run(request, &cdb, &mut data);
-        let failed = failure(&outcome).is_some();
+        let failed = medium_or_hardware_error(&outcome).is_some();
         let completion = self.lu.complete(outcome, &data);
-        self.state.history.note(request, &cdb, &completion);
+        self.state.history.record(request, &cdb, &completion);
         if failed {
             self.lu.dump_after_error(&self.state);
         }
@@ -515,50 +519,50 @@ impl LogicalUnit for Drive {
         completion
     }
 
-    fn event(&mut self, event: Event, now: Now) {
-        self.lu.event(&event, now);
-        self.state.power_on.get_or_insert(now.mono);
-        self.state.latest = now;
+    fn handle_event(&mut self, event: TransportEvent, now: Now) {
+        self.lu.handle_event(&event, now);
+        self.state.power_on_at.get_or_insert(now.mono);
+        self.state.last_seen = now;
         match event {
-            Event::NexusUp { nexus, returning, .. } => {
+            TransportEvent::NexusEstablished { nexus, reestablished: returning, .. } => {
                 if !returning && matches!(self.state.load, Load::Mounted(_)) {
-                    self.lu.attention.raise(nexus, Asc::NOT_READY_TO_READY_CHANGE_MEDIUM_MAY_HAVE_CHANGED);
+                    self.lu.attentions.raise(nexus, Asc::NOT_READY_TO_READY_CHANGE_MEDIUM_MAY_HAVE_CHANGED);
                 }
             }
-            Event::UnitReset | Event::TargetReset => {
+            TransportEvent::UnitReset | TransportEvent::TargetReset => {
                 self.state.block_length = 0;
                 self.state.buffered_mode = 1;
                 self.state.encryption.clear();
-                self.state.forget_used_keys();
+                self.state.clear_medium_keys();
                 self.state.alerts_after_reset();
                 if matches!(&self.state.load, Load::Mounted(mounted) if mounted.append_only) {
                     // It lasts while the volume is mounted.
-                    self.lu.mode.put(config_extension_1001::ID, 5, config_extension_1001::APPEND_ONLY, true);
+                    self.lu.mode.set_bits(config_extension_1001::ID, 5, config_extension_1001::APPEND_ONLY, true);
                 }
-                self.state.protections.clear();
+                self.state.block_protection.clear();
                 self.state.exceptions.reset();
-                self.state.operation = None;
-                self.follow_mode_pages(None);
+                self.state.background = None;
+                self.apply_mode_pages(None);
             }
-            Event::NexusLost(nexus) => {
-                self.state.encryption.forget(nexus);
-                self.state.forget_used_keys();
-                self.state.operation.take_if(|operation| operation.nexus == nexus);
-                self.state.protections.remove(&nexus);
-                self.state.alerts.forget(nexus);
+            TransportEvent::NexusLost(nexus) => {
+                self.state.encryption.remove_nexus(nexus);
+                self.state.clear_medium_keys();
+                self.state.background.take_if(|operation| operation.nexus == nexus);
+                self.state.block_protection.remove(&nexus);
+                self.state.alerts.remove_nexus(nexus);
             }
-            Event::TaskSetCleared(_) => {}
+            TransportEvent::TaskSetCleared(_) => {}
         }
     }
 
     fn expected_data_out(&self, cdb: &[u8]) -> usize {
         let cdb = Cdb::new(cdb);
-        match COMMANDS.find(&cdb).map(|row| row.run) {
-            Ok(Command::Spc(command)) => scsi_core::command::expected_data_out(command, &cdb).min(LONGEST_TRANSFER),
-            Ok(Command::Write) => command::write::bytes(&cdb, self.state.block_length).min(LONGEST_TRANSFER),
-            Ok(Command::Verify) => command::verify::bytes(&cdb, self.state.block_length).min(LONGEST_TRANSFER),
-            Ok(Command::SecurityOut) => command::security_out::list_length(&cdb).min(LONGEST_TRANSFER),
-            Ok(Command::WriteAttribute) => command::write_attribute::list_length(&cdb).min(LONGEST_TRANSFER),
+        match COMMANDS.find(&cdb).map(|row| row.command) {
+            Ok(Command::Spc(command)) => scsi_core::command::expected_data_out(command, &cdb).min(MAX_TRANSFER),
+            Ok(Command::Write) => command::write::bytes(&cdb, self.state.block_length).min(MAX_TRANSFER),
+            Ok(Command::Verify) => command::verify::bytes(&cdb, self.state.block_length).min(MAX_TRANSFER),
+            Ok(Command::SecurityOut) => command::security_protocol_out::list_length(&cdb).min(MAX_TRANSFER),
+            Ok(Command::WriteAttribute) => command::write_attribute::list_length(&cdb).min(MAX_TRANSFER),
             Ok(_) | Err(_) => 0,
         }
     }
@@ -575,19 +579,19 @@ mod dump_tests;
 #[cfg(test)]
 mod encryption_tests;
 #[cfg(test)]
-mod failure_tests;
+mod model_tests;
 #[cfg(test)]
-mod length_tests;
+mod overwrite_rule_tests;
 #[cfg(test)]
-mod models_tests;
+mod parameter_length_tests;
 #[cfg(test)]
-mod oracle_tests;
+mod profile_tests;
 #[cfg(test)]
-mod reserved_tests;
+mod reserved_bit_tests;
 #[cfg(test)]
-mod rules_tests;
+mod saved_page_tests;
 #[cfg(test)]
-mod saved_tests;
+mod storage_failure_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

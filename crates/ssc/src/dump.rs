@@ -3,7 +3,7 @@
 //! It is text, a `name=value` list to a line, and ends with the line `end`. It holds no user data and no keys; of a
 //! command whose data is secret only the operation code is shown.
 
-use crate::device::State;
+use crate::device::DriveState;
 use crate::load::Load;
 use crate::mounted::Mounted;
 use scsi_core::cdb::Cdb;
@@ -23,10 +23,10 @@ const KEPT: usize = 64;
 
 /// The last commands, oldest first.
 #[derive(Debug, Default)]
-pub(crate) struct History(VecDeque<Entry>);
+pub(crate) struct CommandHistory(VecDeque<CommandEntry>);
 
 #[derive(Debug)]
-struct Entry {
+struct CommandEntry {
     at: Timestamp,
     nexus: NexusId,
     cdb: Cdb,
@@ -35,13 +35,13 @@ struct Entry {
     sense: Option<SenseBytes>,
 }
 
-impl History {
+impl CommandHistory {
     /// Notes a command and how it ended.
-    pub(crate) fn note(&mut self, request: &Request<'_>, cdb: &Cdb, completion: &Completion) {
+    pub(crate) fn record(&mut self, request: &Request<'_>, cdb: &Cdb, completion: &Completion) {
         if self.0.len() == KEPT {
             self.0.pop_front();
         }
-        self.0.push_back(Entry {
+        self.0.push_back(CommandEntry {
             at: request.now.wall,
             nexus: request.nexus,
             cdb: *cdb,
@@ -53,28 +53,34 @@ impl History {
 }
 
 /// A dump of the drive's present state.
-pub(crate) fn render(state: &State, identity: &Identity) -> Vec<u8> {
+pub(crate) fn render(state: &DriveState, identity: &Identity) -> Vec<u8> {
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = write(state, identity, &mut text);
     text.into_bytes()
 }
 
-fn write(state: &State, identity: &Identity, w: &mut String) -> fmt::Result {
-    let model = &identity.model;
+fn write(state: &DriveState, identity: &Identity, w: &mut String) -> fmt::Result {
+    let model = &identity.strings;
     writeln!(w, "drive dump version=1")?;
     writeln!(
         w,
         "vendor={} product={} revision={} serial={}",
         model.vendor, model.product, model.revision, identity.serial
     )?;
-    writeln!(w, "time_ms={} power_on_s={}", state.latest.wall.0, state.power_on_seconds(state.latest))?;
-    writeln!(w, "loads={} online={} tape_alert={:016x}", state.loads, !state.offline, state.alerts.all().bits())?;
+    writeln!(w, "time_ms={} power_on_s={}", state.last_seen.wall.0, state.power_on_seconds(state.last_seen))?;
+    writeln!(
+        w,
+        "loads={} online={} tape_alert={:016x}",
+        state.loads,
+        !state.offline,
+        state.alerts.raised_flags().bits()
+    )?;
     writeln!(w, "block_length={} buffered_mode={}", state.block_length, state.buffered_mode)?;
     match &state.load {
         Load::Empty => writeln!(w, "medium=none")?,
         Load::Ejected(cartridge) => medium(cartridge, "ejected", w)?,
-        Load::Held(held) => medium(&held.cartridge, "loaded, not threaded", w)?,
+        Load::LoadedNotThreaded(held) => medium(&held.cartridge, "loaded, not threaded", w)?,
         Load::Unusable(cartridge, sense) => {
             medium(cartridge, "unusable", w)?;
             writeln!(w, "medium_sense={}", hex(sense.fixed().as_slice()))?;
@@ -104,11 +110,11 @@ fn threaded(mounted: &Mounted, w: &mut String) -> fmt::Result {
         "partition={} object={} file={} early_warning={early} programmable_early_warning={programmable}",
         at.partition, at.object, at.file
     )?;
-    let (protected, append_only) = (mounted.protected.is_some(), mounted.append_only);
+    let (protected, append_only) = (mounted.write_protection.is_some(), mounted.append_only);
     writeln!(
         w,
         "write_protected={protected} write_failed={} append_only={append_only}",
-        mounted.write_failed.is_some()
+        mounted.write_error.is_some()
     )?;
     for partition in 0..mounted.medium.partitions() {
         if let Ok(usage) = mounted.medium.usage(partition) {
@@ -117,13 +123,13 @@ fn threaded(mounted: &Mounted, w: &mut String) -> fmt::Result {
         }
     }
     let counters = &mounted.counters;
-    writeln!(w, "bytes_written={} bytes_read={}", counters.from_host, counters.to_host)?;
+    writeln!(w, "bytes_written={} bytes_read={}", counters.written_by_host, counters.read_by_host)?;
     writeln!(w, "write_failures={} read_failures={}", counters.write_failures, counters.read_failures)
 }
 
-fn command(entry: &Entry, w: &mut String) -> fmt::Result {
+fn command(entry: &CommandEntry, w: &mut String) -> fmt::Result {
     let cdb = entry.cdb.bytes().get(..entry.len).unwrap_or_default();
-    let shown = if crate::table::is_secret(cdb) { cdb.get(..1).unwrap_or_default() } else { cdb };
+    let shown = if crate::table::carries_key(cdb) { cdb.get(..1).unwrap_or_default() } else { cdb };
     write!(w, "time_ms={} nexus={} cdb={} status={:02x}", entry.at.0, entry.nexus.0, hex(shown), entry.status.0)?;
     if let Some(sense) = &entry.sense {
         write!(w, " sense={}", hex(sense.as_slice()))?;

@@ -26,6 +26,8 @@
 #![forbid(unsafe_code)]
 
 pub mod alert;
+mod background;
+pub mod block_protection;
 pub mod command;
 mod counters;
 mod device;
@@ -33,15 +35,13 @@ pub mod drive;
 mod dump;
 mod encryption;
 mod fault;
-mod lifetime;
+mod lifetime_counters;
 mod load;
 mod log;
 mod mode;
 mod mounted;
-mod operation;
 mod overwrite;
 pub mod profile;
-pub mod protection;
 pub mod table;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -1,21 +1,21 @@
 //! The cartridge in the drive: empty, held, mounted, ejected; and how it gets from one to the other.
 
 use crate::alert::{self, Alert};
+use crate::background::BackgroundVerify;
 use crate::counters::Counters;
-use crate::device::State;
-use crate::fault::{self, Doing};
-use crate::lifetime;
+use crate::device::DriveState;
+use crate::fault::{self, Operation};
+use crate::lifetime_counters;
 use crate::mounted::Mounted;
-use crate::operation::Operation;
-use crate::overwrite::Allowed;
-use crate::profile::Format;
+use crate::overwrite::AllowedOverwrite;
+use crate::profile::MediaSupport;
 use scsi_core::asc::Asc;
 use scsi_core::fault::Fault;
 use scsi_core::lu::Lu;
 use scsi_core::nexus::NexusId;
 use scsi_core::sense::{Sense, SenseKey};
 use std::collections::BTreeMap;
-use tape_store::cartridge::{Barcode, Cartridge, Kind, Level};
+use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind, Format};
 use tape_store::error::StoreError;
 use tape_store::mam::{AttrId, Flags, Mam};
 use tape_store::medium::Medium;
@@ -29,7 +29,7 @@ pub(crate) enum Load {
     /// A tape at some position.
     Mounted(Mounted),
     /// A cartridge that is inside and not threaded; its memory can be reached.
-    Held(Box<Held>),
+    LoadedNotThreaded(Box<LoadedNotThreaded>),
     /// A cartridge that cannot be used, and why.
     Unusable(Cartridge, Sense),
 }
@@ -49,27 +49,27 @@ pub struct MediumFault {
 const MB: u64 = 1_000_000;
 
 /// A cartridge whose tape is not threaded.
-pub(crate) struct Held {
+pub(crate) struct LoadedNotThreaded {
     pub(crate) cartridge: Cartridge,
     pub(crate) mam: Mam,
 }
 
-impl Held {
+impl LoadedNotThreaded {
     /// Partitions of the tape, as the memory has it.
     pub(crate) fn partitions(&self) -> u8 {
         u8::try_from(self.mam.partition_sizes().len().max(1)).unwrap_or(u8::MAX)
     }
 }
 
-impl State {
+impl DriveState {
     /// Takes an operation one step further; it, and what it met, if that ends it.
-    pub(crate) fn step(&mut self, bytes: u64) -> Option<(Operation, Sense)> {
-        let mut operation = self.operation.take()?;
+    pub(crate) fn step_background(&mut self, bytes: u64) -> Option<(BackgroundVerify, Sense)> {
+        let mut operation = self.background.take()?;
         let Load::Mounted(mounted) = &mut self.load else { return None };
         match operation.step(mounted, bytes) {
             Ok(true) => None,
             Ok(false) => {
-                self.operation = Some(operation);
+                self.background = Some(operation);
                 None
             }
             Err(sense) => Some((operation, sense)),
@@ -81,15 +81,17 @@ impl State {
     /// # Errors
     /// NOT READY with the reason.
     pub(crate) fn ready(&mut self) -> Result<&mut Mounted, Fault> {
-        if let Some(operation) = &self.operation {
+        if let Some(operation) = &self.background {
             return Err(operation.not_ready().into());
         }
-        if self.threading.is_some() {
+        if self.threading_until.is_some() {
             return Err(becoming_ready().into());
         }
         match &mut self.load {
             Load::Mounted(mounted) => Ok(mounted),
-            Load::Held(_) => Err(not_ready(Asc::MEDIUM_NOT_PRESENT_MEDIUM_AUXILIARY_MEMORY_ACCESSIBLE).into()),
+            Load::LoadedNotThreaded(_) => {
+                Err(not_ready(Asc::MEDIUM_NOT_PRESENT_MEDIUM_AUXILIARY_MEMORY_ACCESSIBLE).into())
+            }
             Load::Empty | Load::Ejected(_) => Err(not_ready(Asc::MEDIUM_NOT_PRESENT).into()),
             Load::Unusable(_, sense) => Err(sense.clone().into()),
         }
@@ -102,35 +104,35 @@ impl State {
 
     /// Takes a cartridge in: a tape is threaded at the beginning of partition 0, with its memory updated.
     pub(crate) fn mount(&mut self, mut cartridge: Cartridge, drive_name: &str) {
-        self.alerts.lower_all(alert::UNTIL_LOAD);
+        self.alerts.clear_flags(alert::CLEARED_AT_LOAD);
         // The memory knows better than the label what this is.
         let (known, damage) = match cartridge.mam_or_rebuilt() {
             Ok((known, damage)) => (known, damage),
             Err(error) => {
                 self.alerts.raise(Alert::MEMORY_CHIP);
-                return self.refuse(cartridge, &error);
+                return self.hold_unusable(cartridge, &error);
             }
         };
         if damage.is_some() {
             self.alerts.raise(Alert::MEMORY_CHIP);
         }
-        if cartridge.kind() == Kind::Cleaning {
+        if cartridge.kind() == CartridgeKind::Cleaning {
             self.clean(&mut cartridge);
             self.load = Load::Unusable(cartridge, not_ready(Asc::CLEANING_CARTRIDGE_INSTALLED));
             return;
         }
-        let takes = |format: &&Format| {
-            format.media == cartridge.media() && (self.profile.worm || cartridge.kind() != Kind::Worm)
+        let takes = |format: &&MediaSupport| {
+            format.media == cartridge.media() && (self.profile.worm || cartridge.kind() != CartridgeKind::Worm)
         };
-        let Some(format) = self.profile.formats.iter().find(takes) else {
+        let Some(format) = self.profile.supported_media.iter().find(takes) else {
             self.alerts.raise(Alert::UNSUPPORTED_FORMAT);
             let sense = Sense::new(SenseKey::MEDIUM_ERROR, Asc::INCOMPATIBLE_MEDIUM_INSTALLED);
             self.load = Load::Unusable(cartridge, sense);
             return;
         };
         match open(&mut cartridge, known, damage, drive_name) {
-            Ok(opened) => self.load = Load::Mounted(self.thread(cartridge, opened, format)),
-            Err(error) => self.refuse(cartridge, &error),
+            Ok(opened) => self.load = Load::Mounted(self.thread_tape(cartridge, opened, format)),
+            Err(error) => self.hold_unusable(cartridge, &error),
         }
     }
 
@@ -148,109 +150,112 @@ impl State {
 
     /// Keeps a fault for the owner of the drive.
     pub(crate) fn report(&mut self, fault: MediumFault) {
-        const MOST: usize = 64;
-        if self.faults.len() < MOST {
-            self.faults.push(fault);
+        const MAX_FAULTS: usize = 64;
+        if self.pending_faults.len() < MAX_FAULTS {
+            self.pending_faults.push(fault);
         }
     }
 
     /// Holds a cartridge that cannot be mounted, and answers every command of a tape with the reason.
-    fn refuse(&mut self, cartridge: Cartridge, error: &StoreError) {
+    fn hold_unusable(&mut self, cartridge: Cartridge, error: &StoreError) {
         self.alerts.raise(Alert::LOADING_FAILURE);
-        if matches!(error, StoreError::Format { .. } | StoreError::Unsupported { .. } | StoreError::NoMemory) {
+        if matches!(
+            error,
+            StoreError::Malformed { .. } | StoreError::Unsupported { .. } | StoreError::NoCartridgeMemory
+        ) {
             self.alerts.raise(Alert::UNSUPPORTED_FORMAT);
         }
         self.report(MediumFault { barcode: cartridge.barcode().clone(), reason: error.to_string(), unusable: true });
         let barcode = cartridge.barcode().to_string();
-        self.load = Load::Unusable(cartridge, fault::sense(error, Doing::Loading));
+        self.load = Load::Unusable(cartridge, fault::sense(error, Operation::Loading));
         tracing::warn!(barcode, %error, "cartridge cannot be mounted");
     }
 
     /// A tape that was opened, as it stands in the drive; what became of it before is told as alerts.
-    fn thread(&mut self, mut cartridge: Cartridge, opened: Opened, format: &Format) -> Mounted {
-        let Opened { mut medium, mut mam, lost_statistics, damaged, memory_failed } = opened;
+    fn thread_tape(&mut self, mut cartridge: Cartridge, opened: OpenedTape, format: &MediaSupport) -> Mounted {
+        let OpenedTape { mut medium, mut mam, lost_statistics, damaged, mam_failed: memory_failed } = opened;
         if let Some(workers) = &self.workers {
-            medium.employ(workers.as_ref());
+            medium.set_workers(workers.as_ref());
         }
-        medium.warn_before(self.settings.warn_before);
-        let level = cartridge.level().unwrap_or(Level::Ferric);
-        let tampered = is_tampered(&cartridge, medium.as_ref(), &mam);
+        medium.set_programmable_early_warning(self.settings.programmable_early_warning);
+        let level = cartridge.format().unwrap_or(Format::Native);
+        let tampered = fails_worm_integrity(&cartridge, medium.as_ref(), &mam);
         if tampered {
             tracing::warn!(barcode = %cartridge.barcode(), "WORM cartridge fails the WORM integrity check");
         }
-        if mam.get(AttrId::SCALED, 0).is_none() && medium.partitions() == 1 {
+        if mam.get(AttrId::SET_CAPACITY_BYTES, 0).is_none() && medium.partitions() == 1 {
             // mhvtl's files keep the size of the partition, and not why.
             let size = medium.usage(0).map_or(0, |usage| usage.capacity);
             if size > 0 && size < cartridge.capacity() {
-                mam.set_number(AttrId::SCALED, size);
+                mam.set_number(AttrId::SET_CAPACITY_BYTES, size);
             }
         }
         for (is, alert) in [
             (lost_statistics, Alert::LOST_STATISTICS),
             (damaged, Alert::DIRECTORY_CORRUPTED),
-            (!format.writable, Alert::READ_ONLY_FORMAT),
+            (!format.can_write, Alert::READ_ONLY_FORMAT),
             (tampered, Alert::WORM_INTEGRITY),
-            (mam.get(AttrId::SCALED, 0).is_some(), Alert::DIMINISHED_CAPACITY),
+            (mam.get(AttrId::SET_CAPACITY_BYTES, 0).is_some(), Alert::DIMINISHED_CAPACITY),
         ] {
             if is {
                 self.alerts.raise(alert);
             }
         }
         self.report_damage(cartridge.barcode(), memory_failed, damaged);
-        let sealed = (0..4).any(|partition| mam.get(AttrId::FIRST_ENCRYPTED, partition).is_some());
+        let sealed = (0..4).any(|partition| mam.get(AttrId::FIRST_ENCRYPTED_OBJECT, partition).is_some());
         self.loads += 1;
-        self.lifetime.add(lifetime::LOADS, 1);
+        self.lifetime.add(lifetime_counters::LOADS, 1);
         Mounted {
-            protected: protection(format, &cartridge, medium.as_ref(), &mam),
+            write_protection: write_protection(format, &cartridge, medium.as_ref(), &mam),
             retained_until: mam.number(AttrId::RETAINED_UNTIL),
-            today: self.latest.wall.0 / 1000,
+            today: self.last_seen.wall.0 / 1000,
             cartridge,
             medium,
             mam,
-            level,
+            format: level,
             counters: Counters::default(),
-            bases: BTreeMap::new(),
-            altered: false,
-            write_failed: None,
+            counter_baselines: BTreeMap::new(),
+            change_reference_advanced: false,
+            write_error: None,
             unsynchronised: false,
             storage_full: false,
-            full_reported: false,
-            memory_failed,
-            writer: None,
+            storage_full_reported: false,
+            mam_failed: memory_failed,
+            last_writer: None,
             append_only: self.settings.append_only,
-            allowed: Allowed::Nothing,
-            tampered,
-            becomes: None,
-            warns: self.settings.warn_before > 0,
-            warned: false,
-            sealed,
+            allowed_overwrite: AllowedOverwrite::Nothing,
+            worm_integrity_failed: tampered,
+            pending_density: None,
+            programmable_warning_enabled: self.settings.programmable_early_warning > 0,
+            programmable_warning_reported: false,
+            has_encrypted_blocks: sealed,
         }
     }
 
     /// Takes the cartridge out of the mechanism; what could not be made durable is the error, and it is out all the same.
     pub(crate) fn unmount(&mut self) -> Option<(Cartridge, Result<(), StoreError>)> {
-        (self.operation, self.threading) = (None, None);
+        (self.background, self.threading_until) = (None, None);
         match std::mem::replace(&mut self.load, Load::Empty) {
             Load::Empty => None,
             Load::Ejected(cartridge) | Load::Unusable(cartridge, _) => Some((cartridge, Ok(()))),
-            Load::Held(held) => Some((held.cartridge, Ok(()))),
+            Load::LoadedNotThreaded(held) => Some((held.cartridge, Ok(()))),
             Load::Mounted(mounted) => {
                 let mut mounted = mounted;
-                mounted.settle();
-                let statistics = crate::log::of_volume(self, &mounted);
+                mounted.drain();
+                let statistics = crate::log::volume_statistics(self, &mounted);
                 self.volumes.truncate(crate::log::VOLUMES - 1);
                 self.volumes.push_front(statistics);
                 let counters = mounted.counters;
                 for (id, count) in [
-                    (lifetime::MB_WRITTEN, counters.from_host / MB),
-                    (lifetime::MB_READ, counters.to_host / MB),
-                    (lifetime::MB_SINCE_CLEAN, (counters.from_host + counters.to_host) / MB),
-                    (lifetime::WRITE_ERRORS, counters.write_failures),
-                    (lifetime::READ_ERRORS, counters.read_failures),
+                    (lifetime_counters::MB_WRITTEN, counters.written_by_host / MB),
+                    (lifetime_counters::MB_READ, counters.read_by_host / MB),
+                    (lifetime_counters::MB_SINCE_CLEAN, (counters.written_by_host + counters.read_by_host) / MB),
+                    (lifetime_counters::WRITE_ERRORS, counters.write_failures),
+                    (lifetime_counters::READ_ERRORS, counters.read_failures),
                 ] {
                     self.lifetime.add(id, count);
                 }
-                let (cartridge, result) = mounted.finish(self.alerts.all().bits());
+                let (cartridge, result) = mounted.unload(self.alerts.raised_flags().bits());
                 if let Err(error) = &result {
                     let (barcode, reason) = (cartridge.barcode().clone(), format!("not unloaded cleanly: {error}"));
                     self.report(MediumFault { barcode, reason, unusable: false });
@@ -263,20 +268,20 @@ impl State {
     }
 }
 
-impl State {
+impl DriveState {
     /// A command panicked: what it left half done is not continued. The tape is closed as it is, without writing to it.
-    pub(crate) fn fail(&mut self) {
-        (self.operation, self.threading) = (None, None);
+    pub(crate) fn close_after_panic(&mut self) {
+        (self.background, self.threading_until) = (None, None);
         self.alerts.raise(Alert::FIRMWARE_FAILURE);
         match std::mem::replace(&mut self.load, Load::Empty) {
-            Load::Mounted(mounted) => self.hold_failed(mounted.cartridge),
-            Load::Held(held) => self.hold_failed(held.cartridge),
+            Load::Mounted(mounted) => self.mark_unusable(mounted.cartridge),
+            Load::LoadedNotThreaded(held) => self.mark_unusable(held.cartridge),
             other => self.load = other,
         }
     }
 
     /// Holds a cartridge that answers 4/44/00 until it is loaded again.
-    pub(crate) fn hold_failed(&mut self, cartridge: Cartridge) {
+    pub(crate) fn mark_unusable(&mut self, cartridge: Cartridge) {
         let sense = Sense::new(SenseKey::HARDWARE_ERROR, Asc::INTERNAL_TARGET_FAILURE);
         self.load = Load::Unusable(cartridge, sense);
     }
@@ -297,10 +302,10 @@ impl State {
         if cartridge.save_mam(&mam).is_err() {
             self.alerts.raise(Alert::MEMORY_CHIP);
         }
-        self.lifetime.add(lifetime::CLEANINGS, 1);
-        self.lifetime.clear(lifetime::MB_SINCE_CLEAN);
-        self.alerts.lower(Alert::CLEAN_NOW);
-        self.alerts.lower(Alert::CLEAN_PERIODIC);
+        self.lifetime.add(lifetime_counters::CLEANINGS, 1);
+        self.lifetime.reset(lifetime_counters::MB_SINCE_CLEAN);
+        self.alerts.clear_flag(Alert::CLEAN_NOW);
+        self.alerts.clear_flag(Alert::CLEAN_PERIODIC);
     }
 }
 
@@ -310,21 +315,21 @@ pub(crate) fn becoming_ready() -> Sense {
 }
 
 /// Whether a cartridge that is written once has lost objects, or has the chip of another.
-fn is_tampered(cartridge: &Cartridge, medium: &dyn Medium, mam: &Mam) -> bool {
-    if cartridge.kind() != Kind::Worm {
+fn fails_worm_integrity(cartridge: &Cartridge, medium: &dyn Medium, mam: &Mam) -> bool {
+    if cartridge.kind() != CartridgeKind::Worm {
         return false;
     }
     let chip = mam.get(AttrId::WORM_IDENTITY, 0);
     let lost = |partition| {
-        let known = mam.number_of(AttrId::WORM_OBJECTS, partition);
+        let known = mam.partition_number_value(AttrId::WORM_OBJECTS, partition);
         medium.usage(partition).map_or(known > 0, |usage| usage.objects < known)
     };
     chip.is_some_and(|chip| Some(chip) != mam.get(AttrId::SERIAL, 0)) || (0..4).any(lost)
 }
 
 /// Why nothing may be written, if so: the format, the tab, or damage.
-fn protection(format: &Format, cartridge: &Cartridge, medium: &dyn Medium, mam: &Mam) -> Option<Asc> {
-    if !format.writable {
+fn write_protection(format: &MediaSupport, cartridge: &Cartridge, medium: &dyn Medium, mam: &Mam) -> Option<Asc> {
+    if !format.can_write {
         return Some(Asc::CANNOT_WRITE_MEDIUM_INCOMPATIBLE_FORMAT);
     }
     let tab = mam.flags().contains(Flags::WRITE_PROTECTED);
@@ -334,22 +339,22 @@ fn protection(format: &Format, cartridge: &Cartridge, medium: &dyn Medium, mam: 
     (tab || medium.read_only().is_some()).then_some(Asc::WRITE_PROTECTED)
 }
 
-impl State {
+impl DriveState {
     /// The volume is demounted: keys that were to go with it, go, and who used them hears of it.
-    pub(crate) fn forget_keys(&mut self, lu: &mut Lu) {
-        let gone = self.encryption.demounted();
-        self.tell_of_keys(lu, gone);
+    pub(crate) fn clear_keys_at_demount(&mut self, lu: &mut Lu) {
+        let gone = self.encryption.volume_demounted();
+        self.notify_key_change(lu, gone);
     }
 
     /// A reset clears alerts; what is true of the mounted cartridge is raised again.
     pub(crate) fn alerts_after_reset(&mut self) {
-        self.alerts.clear();
+        self.alerts.clear_all();
         let Load::Mounted(mounted) = &self.load else { return };
         for (is, alert) in [
-            (mounted.protected == Some(Asc::CANNOT_WRITE_MEDIUM_INCOMPATIBLE_FORMAT), Alert::READ_ONLY_FORMAT),
-            (mounted.tampered, Alert::WORM_INTEGRITY),
-            (mounted.memory_failed, Alert::MEMORY_CHIP),
-            (mounted.mam.get(AttrId::SCALED, 0).is_some(), Alert::DIMINISHED_CAPACITY),
+            (mounted.write_protection == Some(Asc::CANNOT_WRITE_MEDIUM_INCOMPATIBLE_FORMAT), Alert::READ_ONLY_FORMAT),
+            (mounted.worm_integrity_failed, Alert::WORM_INTEGRITY),
+            (mounted.mam_failed, Alert::MEMORY_CHIP),
+            (mounted.mam.get(AttrId::SET_CAPACITY_BYTES, 0).is_some(), Alert::DIMINISHED_CAPACITY),
         ] {
             if is {
                 self.alerts.raise(alert);
@@ -358,31 +363,31 @@ impl State {
     }
 
     /// The medium keeps no copy of a key that is to be another.
-    pub(crate) fn forget_used_keys(&mut self) {
+    pub(crate) fn clear_medium_keys(&mut self) {
         if let Load::Mounted(mounted) = &mut self.load {
-            mounted.medium.forget_keys();
+            mounted.medium.clear_keys();
         }
     }
 
     /// Who used keys that are gone, shared ones or their own, hears of it.
-    pub(crate) fn tell_of_keys(&mut self, lu: &mut Lu, (shared, own): (bool, Vec<NexusId>)) {
-        self.forget_used_keys();
+    pub(crate) fn notify_key_change(&mut self, lu: &mut Lu, (shared, own): (bool, Vec<NexusId>)) {
+        self.clear_medium_keys();
         let encryption = &self.encryption;
-        lu.attention.raise_where(Asc::DATA_ENCRYPTION_PARAMETERS_CHANGED_BY_VENDOR_SPECIFIC_EVENT, |nexus| {
+        lu.attentions.raise_matching(Asc::DATA_ENCRYPTION_PARAMETERS_CHANGED_BY_VENDOR_SPECIFIC_EVENT, |nexus| {
             own.contains(&nexus) || (shared && !encryption.is_local(nexus))
         });
     }
 }
 
 /// A tape that was opened.
-struct Opened {
+struct OpenedTape {
     medium: Box<dyn Medium>,
     mam: Mam,
     /// It was not unloaded in order, so what its last load counted is not in its memory.
     lost_statistics: bool,
     damaged: bool,
     /// The memory is damaged, and what is here was rebuilt.
-    memory_failed: bool,
+    mam_failed: bool,
 }
 
 /// Opens the tape and notes the load in its memory: count, history of drives, counters of this load.
@@ -392,14 +397,14 @@ fn open(
     mut mam: Mam,
     damage: Option<StoreError>,
     drive_name: &str,
-) -> Result<Opened, StoreError> {
+) -> Result<OpenedTape, StoreError> {
     let (medium, recovery) = cartridge.open()?;
     let lost_statistics = mam.flags().contains(Flags::LOADED);
     if let Some(damage) = &damage {
         tracing::warn!(barcode = %cartridge.barcode(), error = %damage, "cartridge memory is damaged: the cartridge is write-protected");
     }
-    if recovery.dropped > 0 {
-        tracing::warn!(barcode = %cartridge.barcode(), dropped = recovery.dropped, "objects that were never synchronised are gone");
+    if recovery.dropped_objects > 0 {
+        tracing::warn!(barcode = %cartridge.barcode(), dropped = recovery.dropped_objects, "objects that were never synchronised are gone");
     }
     mam.set_number(AttrId::LOAD_COUNT, mam.number(AttrId::LOAD_COUNT).saturating_add(1));
     mam.set_number(AttrId::LOAD_WRITTEN, 0);
@@ -416,12 +421,12 @@ fn open(
         cartridge.save_mam(&mam)?;
     }
     let memory_failed = damage.is_some();
-    Ok(Opened { medium, mam, lost_statistics, damaged: recovery.damaged, memory_failed })
+    Ok(OpenedTape { medium, mam, lost_statistics, damaged: recovery.damaged, mam_failed: memory_failed })
 }
 
 /// What a cartridge's memory calls a drive: vendor and serial number.
 pub(crate) fn drive_name(lu: &Lu) -> String {
-    format!("{:<8}{}", lu.identity.model.vendor, lu.identity.serial)
+    format!("{:<8}{}", lu.identity.strings.vendor, lu.identity.serial)
 }
 
 pub(crate) const fn not_ready(asc: Asc) -> Sense {

@@ -1,34 +1,35 @@
 //! Every command of a drive, ascending: one row of facts each.
 
 use crate::command::{
-    Command, allow_overwrite, density, end_of_wrap, erase, filemarks, format_medium, limits, load_unload, locate,
-    media_serial, position, read, read_attribute, read_reverse, recover, rewind, security_in, security_out,
-    set_capacity, space, verify, write, write_attribute,
+    Command, allow_overwrite, block_limits, density, end_of_wrap, erase, filemarks, format_medium, load_unload, locate,
+    media_serial, position, read, read_attribute, read_reverse, recover_buffered_data, rewind, security_protocol_in,
+    security_protocol_out, set_capacity, space, verify, write, write_attribute,
 };
 use scsi_core::command::SpcCommand;
 use scsi_core::command::{
-    buffer, diagnostic, identifying, inquiry, log_select, log_sense, mode_select, mode_sense, prevent, report_luns,
-    report_opcodes, report_tmf, request_sense, reserve, reserve_in, reserve_out, timestamp,
+    buffer, diagnostic, identifying_information, inquiry, log_select, log_sense, mode_select, mode_sense,
+    persistent_reserve_in, persistent_reserve_out, prevent_allow_removal, report_luns, report_supported_opcodes,
+    report_supported_tmfs, request_sense, reserve, timestamp,
 };
-use scsi_core::spec::{Access, CommandSpec, Row, Table};
+use scsi_core::command_spec::{Access, CommandRow, CommandSpec, CommandTable};
 
 const TEST_UNIT_READY: CommandSpec = CommandSpec::new("TEST UNIT READY", &[0x00, 0, 0, 0, 0, 0], Access::Status);
 
-const fn row(spec: CommandSpec, run: Command) -> Row<Command> {
-    Row { spec, run }
+const fn row(spec: CommandSpec, run: Command) -> CommandRow<Command> {
+    CommandRow { spec, command: run }
 }
 
-const fn spc(spec: CommandSpec, run: SpcCommand) -> Row<Command> {
+const fn spc(spec: CommandSpec, run: SpcCommand) -> CommandRow<Command> {
     row(spec, Command::Spc(run))
 }
 
 /// The commands.
-pub const COMMANDS: Table<Command> = Table(&[
+pub const COMMANDS: CommandTable<Command> = CommandTable(&[
     row(TEST_UNIT_READY, Command::TestUnitReady),
     row(rewind::SPEC, Command::Rewind),
     spc(request_sense::SPEC, SpcCommand::RequestSense),
     row(format_medium::SPEC, Command::FormatMedium),
-    row(limits::SPEC, Command::ReadBlockLimits),
+    row(block_limits::SPEC, Command::ReadBlockLimits),
     row(read::SPEC_6, Command::Read),
     row(write::SPEC_6, Command::Write),
     row(set_capacity::SPEC, Command::SetCapacity),
@@ -37,7 +38,7 @@ pub const COMMANDS: Table<Command> = Table(&[
     row(space::SPEC_6, Command::Space),
     spc(inquiry::SPEC, SpcCommand::Inquiry),
     row(verify::SPEC_6, Command::Verify),
-    row(recover::SPEC, Command::RecoverBufferedData),
+    row(recover_buffered_data::SPEC, Command::RecoverBufferedData),
     spc(mode_select::SPEC_6, SpcCommand::ModeSelect),
     spc(reserve::RESERVE_6, SpcCommand::Reserve),
     spc(reserve::RELEASE_6, SpcCommand::Release),
@@ -46,7 +47,7 @@ pub const COMMANDS: Table<Command> = Table(&[
     row(load_unload::SPEC, Command::LoadUnload),
     spc(diagnostic::RECEIVE, SpcCommand::ReceiveDiagnostic),
     spc(diagnostic::SEND, SpcCommand::SendDiagnostic),
-    spc(prevent::SPEC, SpcCommand::Prevent),
+    spc(prevent_allow_removal::SPEC, SpcCommand::PreventAllowMediumRemoval),
     row(locate::SPEC_10, Command::Locate),
     row(position::SPECS[0], Command::ReadPosition),
     row(position::SPECS[1], Command::ReadPosition),
@@ -61,18 +62,18 @@ pub const COMMANDS: Table<Command> = Table(&[
     spc(reserve::RESERVE_10, SpcCommand::Reserve),
     spc(reserve::RELEASE_10, SpcCommand::Release),
     spc(mode_sense::SPEC_10, SpcCommand::ModeSense),
-    spc(reserve_in::SPECS[0], SpcCommand::ReserveIn),
-    spc(reserve_in::SPECS[1], SpcCommand::ReserveIn),
-    spc(reserve_in::SPECS[2], SpcCommand::ReserveIn),
-    spc(reserve_in::SPECS[3], SpcCommand::ReserveIn),
-    spc(reserve_out::SPECS[0], SpcCommand::ReserveOut),
-    spc(reserve_out::SPECS[1], SpcCommand::ReserveOut),
-    spc(reserve_out::SPECS[2], SpcCommand::ReserveOut),
-    spc(reserve_out::SPECS[3], SpcCommand::ReserveOut),
-    spc(reserve_out::SPECS[4], SpcCommand::ReserveOut),
-    spc(reserve_out::SPECS[5], SpcCommand::ReserveOut),
-    spc(reserve_out::SPECS[6], SpcCommand::ReserveOut),
-    spc(reserve_out::SPECS[7], SpcCommand::ReserveOut),
+    spc(persistent_reserve_in::SPECS[0], SpcCommand::PersistentReserveIn),
+    spc(persistent_reserve_in::SPECS[1], SpcCommand::PersistentReserveIn),
+    spc(persistent_reserve_in::SPECS[2], SpcCommand::PersistentReserveIn),
+    spc(persistent_reserve_in::SPECS[3], SpcCommand::PersistentReserveIn),
+    spc(persistent_reserve_out::SPECS[0], SpcCommand::PersistentReserveOut),
+    spc(persistent_reserve_out::SPECS[1], SpcCommand::PersistentReserveOut),
+    spc(persistent_reserve_out::SPECS[2], SpcCommand::PersistentReserveOut),
+    spc(persistent_reserve_out::SPECS[3], SpcCommand::PersistentReserveOut),
+    spc(persistent_reserve_out::SPECS[4], SpcCommand::PersistentReserveOut),
+    spc(persistent_reserve_out::SPECS[5], SpcCommand::PersistentReserveOut),
+    spc(persistent_reserve_out::SPECS[6], SpcCommand::PersistentReserveOut),
+    spc(persistent_reserve_out::SPECS[7], SpcCommand::PersistentReserveOut),
     row(filemarks::SPEC_16, Command::WriteFilemarks),
     row(read_reverse::SPEC_16, Command::ReadReverse),
     row(allow_overwrite::SPEC, Command::AllowOverwrite),
@@ -89,27 +90,27 @@ pub const COMMANDS: Table<Command> = Table(&[
     row(locate::SPEC_16, Command::Locate),
     row(erase::SPEC_16, Command::Erase),
     spc(report_luns::SPEC, SpcCommand::ReportLuns),
-    row(security_in::SPEC, Command::SecurityIn),
-    spc(identifying::REPORT, SpcCommand::ReportIdentifying),
-    spc(report_opcodes::SPEC, SpcCommand::ReportOpcodes),
-    spc(report_tmf::SPEC, SpcCommand::ReportTmf),
+    row(security_protocol_in::SPEC, Command::SecurityIn),
+    spc(identifying_information::REPORT, SpcCommand::ReportIdentifyingInformation),
+    spc(report_supported_opcodes::SPEC, SpcCommand::ReportSupportedOpcodes),
+    spc(report_supported_tmfs::SPEC, SpcCommand::ReportSupportedTmfs),
     spc(timestamp::REPORT, SpcCommand::ReportTimestamp),
     row(end_of_wrap::SPEC, Command::EndOfWrap),
-    spc(identifying::SET, SpcCommand::SetIdentifying),
+    spc(identifying_information::SET, SpcCommand::SetIdentifyingInformation),
     spc(timestamp::SET, SpcCommand::SetTimestamp),
     row(media_serial::SPEC, Command::ReadMediaSerial),
-    row(security_out::SPEC, Command::SecurityOut),
+    row(security_protocol_out::SPEC, Command::SecurityOut),
 ]);
 
 /// Whether the data of a command is a secret, so that who holds a buffer of it must wipe it.
 #[must_use]
-pub fn is_secret(cdb: &[u8]) -> bool {
-    COMMANDS.find(&scsi_core::cdb::Cdb::new(cdb)).is_ok_and(|row| row.run == Command::SecurityOut)
+pub fn carries_key(cdb: &[u8]) -> bool {
+    COMMANDS.find(&scsi_core::cdb::Cdb::new(cdb)).is_ok_and(|row| row.command == Command::SecurityOut)
 }
 
 /// The name of a command, if drives have it.
 #[must_use]
-pub fn name(cdb: &[u8]) -> Option<&'static str> {
+pub fn command_name(cdb: &[u8]) -> Option<&'static str> {
     COMMANDS.find(&scsi_core::cdb::Cdb::new(cdb)).ok().map(|row| row.spec.name)
 }
 
@@ -125,6 +126,6 @@ mod tests {
 
     #[test]
     fn rows_ascend_and_lengths_fit() {
-        assert_eq!(COMMANDS.fault(), None);
+        assert_eq!(COMMANDS.inconsistency(), None);
     }
 }

@@ -7,19 +7,19 @@ use scsi_core::fault::Completion;
 use scsi_core::identity::Identity;
 use scsi_core::lu;
 use scsi_core::nexus::{NexusId, TransportId};
-use scsi_core::target::{Event, LogicalUnit, Request};
+use scsi_core::target::{LogicalUnit, Request, TransportEvent};
 use scsi_core::time::Now;
 use std::io::{IoSlice, IoSliceMut};
-use tape_store::backend::memory::MemoryShelves;
-use tape_store::cartridge::{Barcode, Cartridge, Kind, Level};
+use tape_store::backend::memory::MemoryFolderStore;
+use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind, Format};
 use tape_store::media::{LTO_8, MediaSpec};
 use tape_store::medium::Codec;
-use tape_store::shelf::{NewCartridge, TapeStore};
+use tape_store::store::{NewCartridge, TapeStore};
 
 /// A data cartridge in memory of this size.
 #[must_use]
 pub fn cartridge(name: &str, size: u64) -> Option<Cartridge> {
-    cartridge_of(name, &LTO_8, Kind::Data, Level::Ferric, size)
+    cartridge_of(name, &LTO_8, CartridgeKind::Data, Format::Native, size)
 }
 
 /// A cartridge in memory.
@@ -27,13 +27,13 @@ pub fn cartridge(name: &str, size: u64) -> Option<Cartridge> {
 pub fn cartridge_of(
     name: &str,
     media: &'static MediaSpec,
-    kind: Kind,
-    level: Level,
+    kind: CartridgeKind,
+    level: Format,
     capacity: u64,
 ) -> Option<Cartridge> {
-    let store = TapeStore::new(Box::new(MemoryShelves::default()));
+    let store = TapeStore::new(Box::new(MemoryFolderStore::default()));
     let barcode = Barcode::new(name)?;
-    store.create(&barcode, &NewCartridge { media, kind, level, capacity, ..NewCartridge::data(media) }).ok()?;
+    store.create(&barcode, &NewCartridge { media, kind, format: level, capacity, ..NewCartridge::data(media) }).ok()?;
     Some(store.cartridge(&barcode, media, kind, capacity))
 }
 
@@ -51,11 +51,14 @@ pub fn drive(size: u64, codec: Codec) -> Drive {
 #[must_use]
 pub fn empty(profile: &'static DriveProfile, codec: Codec) -> Drive {
     let identity =
-        Identity { model: profile.model.into(), serial: "0123456789".into(), naa: 0x3000_0000_0000_0001, port: None };
-    let mut drive = Drive::new(profile, identity, DriveConfig { codec }, lu::Saved::default());
+        Identity { strings: profile.model.into(), serial: "0123456789".into(), naa: 0x3000_0000_0000_0001, port: None };
+    let mut drive = Drive::new(profile, identity, DriveConfig { codec }, lu::SavedState::default());
     for number in [1, 2] {
         let port = TransportId::local(number);
-        drive.event(Event::NexusUp { nexus: NexusId(number), port, returning: false }, Now::default());
+        drive.handle_event(
+            TransportEvent::NexusEstablished { nexus: NexusId(number), port, reestablished: false },
+            Now::default(),
+        );
     }
     drive
 }
@@ -64,7 +67,7 @@ pub fn empty(profile: &'static DriveProfile, codec: Codec) -> Drive {
 ///
 /// # Panics
 /// If a completion contradicts itself.
-pub fn command(unit: &mut dyn LogicalUnit, nexus: u32, cdb: &[u8], out: &[u8], room: &mut [u8]) -> Completion {
+pub fn run_command(unit: &mut dyn LogicalUnit, nexus: u32, cdb: &[u8], out: &[u8], room: &mut [u8]) -> Completion {
     let request = Request { nexus: NexusId(nexus), cdb, now: Now::default() };
     let size = room.len();
     let completion = unit.execute(&request, Data::new(&[IoSlice::new(out)], &mut [IoSliceMut::new(room)]));
@@ -75,10 +78,10 @@ pub fn command(unit: &mut dyn LogicalUnit, nexus: u32, cdb: &[u8], out: &[u8], r
 }
 
 /// SECURITY PROTOCOL IN of the key that keys are wrapped for: making one takes a tenth of a second, and has a test of its own.
-const MAKES_A_KEY: [u8; 4] = [0xa2, 0x20, 0x00, 0x31];
+const PUBLIC_KEY_PAGE: [u8; 4] = [0xa2, 0x20, 0x00, 0x31];
 
 /// A session of commands, taken from the bytes: for each a nexus, a CDB, and data.
-pub fn session(unit: &mut dyn LogicalUnit, mut data: &[u8]) {
+pub fn run_session(unit: &mut dyn LogicalUnit, mut data: &[u8]) {
     let mut room = vec![0; 4096];
     for _ in 0..256 {
         let Some(([control, cdb @ ..], rest)) = data.split_first_chunk::<17>() else { return };
@@ -86,16 +89,20 @@ pub fn session(unit: &mut dyn LogicalUnit, mut data: &[u8]) {
         let (out, rest) = rest.split_at(out_len.min(rest.len()));
         data = rest;
         let _ = unit.expected_data_out(cdb);
-        if cdb.starts_with(&MAKES_A_KEY) {
+        if cdb.starts_with(&PUBLIC_KEY_PAGE) {
             continue;
         }
         if control & 0x80 == 0 {
-            command(unit, 1 + u32::from(control >> 6 & 1), cdb, out, &mut room);
+            run_command(unit, 1 + u32::from(control >> 6 & 1), cdb, out, &mut room);
         } else {
-            let events =
-                [Event::UnitReset, Event::TargetReset, Event::NexusLost(NexusId(2)), Event::TaskSetCleared(NexusId(1))];
+            let events = [
+                TransportEvent::UnitReset,
+                TransportEvent::TargetReset,
+                TransportEvent::NexusLost(NexusId(2)),
+                TransportEvent::TaskSetCleared(NexusId(1)),
+            ];
             if let Some(event) = events.get(usize::from(control & 3)) {
-                unit.event(event.clone(), Now::default());
+                unit.handle_event(event.clone(), Now::default());
             }
         }
     }
@@ -107,10 +114,10 @@ pub fn drive_session(data: &[u8]) {
     let models = profile::ALL;
     let Some(profile) = models.get(usize::from(choice >> 2) % models.len()) else { return };
     let mut drive = empty(profile, Codec::zstd(1));
-    let kind = if choice & 1 == 0 { Kind::Data } else { Kind::Worm };
-    let level = if choice & 2 == 0 { Level::Ferric } else { Level::Mhvtl };
-    if let Some(cartridge) = cartridge_of("T00001", profile.native, kind, level, 1 << 20) {
+    let kind = if choice & 1 == 0 { CartridgeKind::Data } else { CartridgeKind::Worm };
+    let level = if choice & 2 == 0 { Format::Native } else { Format::Mhvtl };
+    if let Some(cartridge) = cartridge_of("T00001", profile.native_media, kind, level, 1 << 20) {
         let _ = drive.insert(cartridge);
     }
-    session(&mut drive, data);
+    run_session(&mut drive, data);
 }

@@ -36,7 +36,7 @@ pub struct Delays {
 
 impl Delays {
     /// The delay of a motion, to be changed.
-    pub const fn of_mut(&mut self, motion: Motion) -> &mut Duration {
+    pub const fn delay_mut(&mut self, motion: Motion) -> &mut Duration {
         match motion {
             Motion::Load => &mut self.load,
             Motion::Unload => &mut self.unload,
@@ -47,10 +47,10 @@ impl Delays {
 
     /// How long the answer of a command waits.
     #[must_use]
-    pub fn of_command(&self, cdb: &[u8]) -> Duration {
+    pub fn delay_of_command(&self, cdb: &[u8]) -> Duration {
         let cdb = Cdb::new(cdb);
         let [_, _, _, _, flags, ..] = cdb.bytes();
-        match COMMANDS.find(&cdb).map(|row| row.run) {
+        match COMMANDS.find(&cdb).map(|row| row.command) {
             Ok(Command::LoadUnload) if flags & 0x01 == 0 => self.unload,
             Ok(Command::LoadUnload) => self.load,
             Ok(Command::Rewind) => self.rewind,
@@ -65,12 +65,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_waits_for_what() {
+    fn delays_by_command() {
         let mut delays = Delays::default();
         for (motion, seconds) in [(Motion::Load, 1), (Motion::Unload, 2), (Motion::Rewind, 3), (Motion::Position, 4)] {
-            *delays.of_mut(motion) = Duration::from_secs(seconds);
+            *delays.delay_mut(motion) = Duration::from_secs(seconds);
         }
-        let seconds = |cdb: [u8; 16]| delays.of_command(&cdb).as_secs();
+        let seconds = |cdb: [u8; 16]| delays.delay_of_command(&cdb).as_secs();
         for (opcode, flags, expected) in [
             (0x1b, 1, 1),
             (0x1b, 0, 2),

@@ -22,14 +22,14 @@ fn drive_sessions() {
 fn changer_sessions() {
     replay("changer_session", |data| {
         let mut changer = smc::testing::changer();
-        ssc::testing::session(&mut changer, data);
-        smc::testing::check_cartridges(&changer);
+        ssc::testing::run_session(&mut changer, data);
+        smc::testing::assert_no_cartridge_lost(&changer);
     });
 }
 
 #[test]
-fn streams_of_pdus() {
-    replay("iscsi_stream", iscsi::testing::stream);
+fn iscsi_pdu_streams() {
+    replay("iscsi_stream", iscsi::testing::run_stream);
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn tape_files() {
 }
 
 #[test]
-fn codecs_memories_and_images() {
+fn codecs_mams_and_images() {
     replay("store_codecs", tape_store::testing::store_codecs);
 }
 

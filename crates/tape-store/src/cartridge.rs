@@ -1,14 +1,14 @@
 //! What a robot moves and a drive loads.
 
 use crate::backend::Folder;
+use crate::cartridge_memory::{self, StoredMam};
+use crate::encrypt;
 use crate::error::StoreError;
 use crate::mam::{AttrId, Flags, Mam};
 use crate::media::{self, MediaSpec};
-use crate::medium::{Codec, CodecId, Medium, Usage};
-use crate::memory::{self, Kept};
-use crate::seal;
-use crate::shelf::NewCartridge;
-use crate::three_file::{Recovery, Shape, ThreeFile};
+use crate::medium::{Codec, CodecId, Medium, PartitionUsage};
+use crate::store::NewCartridge;
+use crate::three_file::{Recovery, TapeOptions, ThreeFile};
 use std::fmt;
 
 /// The label of a cartridge: 1 to 16 characters of A-Z, 0-9, `-` and `_`.
@@ -31,17 +31,17 @@ impl Barcode {
 
     /// What the label says of its cartridge: the generation by its last two characters, and what it is for.
     #[must_use]
-    pub fn media(&self) -> Option<(&'static MediaSpec, Kind)> {
+    pub fn media(&self) -> Option<(&'static MediaSpec, CartridgeKind)> {
         Some((self.by_suffix()?.0, self.kind()))
     }
 
     /// What the label says that its cartridge is for: data, if nothing else.
     #[must_use]
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> CartridgeKind {
         match self.by_suffix() {
-            _ if self.0.starts_with("CLN") => Kind::Cleaning,
-            Some((_, true)) => Kind::Worm,
-            _ => Kind::Data,
+            _ if self.0.starts_with("CLN") => CartridgeKind::Cleaning,
+            Some((_, true)) => CartridgeKind::Worm,
+            _ => CartridgeKind::Data,
         }
     }
 
@@ -85,7 +85,7 @@ pub fn parse_size(text: &str) -> Option<u64> {
 
 /// What a cartridge is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum CartridgeKind {
     /// Data, to be overwritten at will.
     Data,
     /// Data that is written once.
@@ -96,7 +96,7 @@ pub enum Kind {
     Cleaning,
 }
 
-impl Kind {
+impl CartridgeKind {
     /// Every kind.
     pub const ALL: [Self; 4] = [Self::Data, Self::Worm, Self::Null, Self::Cleaning];
 
@@ -120,77 +120,77 @@ impl Kind {
 
 /// How the files of a cartridge are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Level {
+pub enum Format {
     /// Ours: compact, every codec, real encryption. mhvtl refuses it.
     #[default]
-    Ferric,
+    Native,
     /// As mhvtl 1.8 reads and writes them.
     Mhvtl,
 }
 
-impl Level {
+impl Format {
     /// Its name in configurations and listings.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Ferric => "ferric",
+            Self::Native => "ferric",
             Self::Mhvtl => "mhvtl",
         }
     }
 
     /// What blocks are compressed with if a codec cannot be used.
     #[must_use]
-    pub const fn fallback(self) -> Codec {
+    pub const fn fallback_codec(self) -> Codec {
         Codec::zlib(1)
     }
 
     /// Whether blocks of this level may be written with a codec.
     #[must_use]
-    pub fn takes(self, codec: CodecId) -> bool {
+    pub fn supports_codec(self, codec: CodecId) -> bool {
         match self {
-            Self::Ferric => [CodecId::NONE, CodecId::ZLIB, CodecId::ZSTD].contains(&codec),
+            Self::Native => [CodecId::NONE, CodecId::ZLIB, CodecId::ZSTD].contains(&codec),
             Self::Mhvtl => [CodecId::NONE, CodecId::ZLIB].contains(&codec),
         }
     }
 
     /// Whether blocks of this level may be sealed.
     #[must_use]
-    pub const fn seals(self) -> bool {
-        matches!(self, Self::Ferric)
+    pub const fn supports_encryption(self) -> bool {
+        matches!(self, Self::Native)
     }
 }
 
 /// A cartridge that was not taken.
 #[derive(Debug)]
-pub struct Refused {
+pub struct InsertError {
     /// It, to be kept.
     pub cartridge: Cartridge,
     /// Why, for a log.
-    pub why: &'static str,
+    pub reason: &'static str,
 }
 
 /// Why a drive does not give its cartridge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WhyNot {
+pub enum RemoveError {
     /// There is none.
     Empty,
     /// A host of the drive prevents removal.
     Prevented,
     /// The drive does not answer.
-    NoAnswer,
+    Unavailable,
 }
 
 /// One cartridge. It cannot be copied: there is one of it, and whoever has the value has the cartridge.
 pub struct Cartridge {
     barcode: Barcode,
     media: &'static MediaSpec,
-    kind: Kind,
+    kind: CartridgeKind,
     capacity: u64,
-    folder: Box<dyn OpenFolder>,
+    folder: Box<dyn FolderOpener>,
 }
 
 /// A cartridge's folder, to be opened anew at each load.
-pub trait OpenFolder: Send {
+pub trait FolderOpener: Send {
     /// The folder.
     ///
     /// # Errors
@@ -198,7 +198,7 @@ pub trait OpenFolder: Send {
     fn open(&mut self) -> Result<Box<dyn Folder>, StoreError>;
 }
 
-impl<F: FnMut() -> Result<Box<dyn Folder>, StoreError> + Send> OpenFolder for F {
+impl<F: FnMut() -> Result<Box<dyn Folder>, StoreError> + Send> FolderOpener for F {
     fn open(&mut self) -> Result<Box<dyn Folder>, StoreError> {
         self()
     }
@@ -210,9 +210,9 @@ impl Cartridge {
     pub fn new(
         barcode: Barcode,
         media: &'static MediaSpec,
-        kind: Kind,
+        kind: CartridgeKind,
         capacity: u64,
-        folder: Box<dyn OpenFolder>,
+        folder: Box<dyn FolderOpener>,
     ) -> Self {
         Self { barcode, media, kind, capacity, folder }
     }
@@ -231,21 +231,21 @@ impl Cartridge {
 
     /// What it is for.
     #[must_use]
-    pub const fn kind(&self) -> Kind {
+    pub const fn kind(&self) -> CartridgeKind {
         self.kind
     }
 
     /// Makes it one of another density, of as large a part of that as it was of its own: in its memory, which is to be saved,
     /// and here.
-    pub fn become_of(&mut self, media: &'static MediaSpec, mam: &mut Mam) {
+    pub fn convert_density(&mut self, media: &'static MediaSpec, mam: &mut Mam) {
         let capacity = u128::from(self.capacity) * u128::from(media.capacity) / u128::from(self.media.capacity.max(1));
         self.capacity = u64::try_from(capacity).unwrap_or(self.capacity);
         self.media = media;
         mam.set(AttrId::MEDIUM_NAME, 0, media.name.as_bytes());
         mam.set_number(AttrId::FORMATTED_DENSITY, media.density.into());
-        mam.set_number(AttrId::MAXIMUM, self.capacity);
+        mam.set_number(AttrId::MAXIMUM_CAPACITY, self.capacity);
         (0..4).for_each(|partition| mam.set(AttrId::PARTITION_SIZE, partition, &[]));
-        mam.set(AttrId::SCALED, 0, &[]);
+        mam.set(AttrId::SET_CAPACITY_BYTES, 0, &[]);
     }
 
     /// Bytes it holds, as stored.
@@ -259,28 +259,28 @@ impl Cartridge {
     /// # Errors
     /// [`StoreError::InUse`], what is damaged, or the failure of the storage.
     pub fn open(&mut self) -> Result<(Box<dyn Medium>, Recovery), StoreError> {
-        self.open_files().map(|(tape, recovery)| (Box::new(tape) as _, recovery))
+        self.open_three_file().map(|(tape, recovery)| (Box::new(tape) as _, recovery))
     }
 
     /// As [`Self::open`], for who wants to know more than a drive does.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn open_files(&mut self) -> Result<(ThreeFile, Recovery), StoreError> {
+    pub fn open_three_file(&mut self) -> Result<(ThreeFile, Recovery), StoreError> {
         let mut folder = self.folder.open()?;
-        let of_mhvtl = memory::read(folder.as_mut()).is_ok_and(|kept| kept.level() == Level::Mhvtl);
-        if of_mhvtl && memory::is_old(folder.as_mut())? {
+        let of_mhvtl = cartridge_memory::read(folder.as_mut()).is_ok_and(|kept| kept.format() == Format::Mhvtl);
+        if of_mhvtl && cartridge_memory::is_old_mhvtl_format(folder.as_mut())? {
             // What is damaged is left as it is.
-            let (tape, recovery) = self.view()?;
+            let (tape, recovery) = self.open_read_only()?;
             if recovery.damaged {
                 return Ok((tape, recovery));
             }
             drop(tape);
             folder.lock(false).map_err(StoreError::lock)?;
-            memory::upgrade(folder.as_mut())?;
+            cartridge_memory::upgrade(folder.as_mut())?;
         }
         // A drive does not take a cartridge without a memory; one that is damaged says at least that it is a cartridge.
-        if let Err(missing @ StoreError::NoMemory) = memory::read(folder.as_mut()) {
+        if let Err(missing @ StoreError::NoCartridgeMemory) = cartridge_memory::read(folder.as_mut()) {
             return Err(missing);
         }
         self.mount(folder, false, false)
@@ -290,7 +290,7 @@ impl Cartridge {
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn view(&mut self) -> Result<(ThreeFile, Recovery), StoreError> {
+    pub fn open_read_only(&mut self) -> Result<(ThreeFile, Recovery), StoreError> {
         let folder = self.folder.open()?;
         self.mount(folder, true, false)
     }
@@ -301,8 +301,8 @@ impl Cartridge {
     /// Those that a drive would meet.
     pub fn probe(&mut self) -> Result<(), StoreError> {
         let mut folder = self.folder.open()?;
-        match self.know(folder.as_mut())?.damage {
-            Some(missing @ StoreError::NoMemory) => return Err(missing),
+        match self.read_or_rebuild_facts(folder.as_mut())?.mam_damage {
+            Some(missing @ StoreError::NoCartridgeMemory) => return Err(missing),
             // A drive opens it to be read only.
             Some(_) => {}
             None => {
@@ -312,13 +312,14 @@ impl Cartridge {
                 let names = numbers.flat_map(|number| ["data", "indx", "mark", "meta"].map(|part| (part, number)));
                 for name in names.map(|(part, number)| format!("{part}.{number}")) {
                     // Opening would create one that does not exist.
-                    let found = folder.view(&name).and_then(|found| found.map(|_| folder.open(&name)).transpose());
+                    let found =
+                        folder.open_read_only(&name).and_then(|found| found.map(|_| folder.open(&name)).transpose());
                     found.map_err(StoreError::io(format!("opening {name}")))?;
                 }
             }
         }
         drop(folder);
-        self.view().map(drop)
+        self.open_read_only().map(drop)
     }
 
     /// Whether no object is on the tape, in any partition. A damaged tape is not blank: objects may be lost that
@@ -327,7 +328,7 @@ impl Cartridge {
     /// # Errors
     /// As [`Self::open`].
     pub fn is_blank(&mut self) -> Result<bool, StoreError> {
-        let (tape, recovery) = self.view()?;
+        let (tape, recovery) = self.open_read_only()?;
         if recovery.damaged {
             return Ok(false);
         }
@@ -336,15 +337,15 @@ impl Cartridge {
     }
 
     /// Opens a damaged tape by its index alone, whatever its watermarks say. Nothing can be written until
-    /// [`ThreeFile::cut`] has made it whole, and not even that if it is only to be looked at.
+    /// [`ThreeFile::cut_before`] has made it whole, and not even that if it is only to be looked at.
     ///
     /// # Errors
     /// [`StoreError::InUse`], there is no tape at all, or the storage failed.
     pub fn salvage(&mut self, look_only: bool) -> Result<ThreeFile, StoreError> {
         let mut folder = self.folder.open()?;
-        if !look_only && memory::is_old(folder.as_mut())? {
+        if !look_only && cartridge_memory::is_old_mhvtl_format(folder.as_mut())? {
             folder.lock(false).map_err(StoreError::lock)?;
-            memory::upgrade(folder.as_mut())?;
+            cartridge_memory::upgrade(folder.as_mut())?;
         }
         self.mount(folder, look_only, true).map(|(tape, _)| tape)
     }
@@ -360,51 +361,52 @@ impl Cartridge {
         read_only: bool,
         salvage: bool,
     ) -> Result<(ThreeFile, Recovery), StoreError> {
-        let Known { level, mam, damage } = self.know(folder.as_mut())?;
-        let ours = level == Level::Ferric || memory::is_ours(folder.as_mut())?;
+        let CartridgeFacts { format: level, mam, mam_damage: damage } = self.read_or_rebuild_facts(folder.as_mut())?;
+        let ours = level == Format::Native || cartridge_memory::is_last_writer(folder.as_mut())?;
         // Without its memory nothing says whether it may be written.
         let read_only = read_only || damage.is_some();
-        let shape = Shape {
-            level,
+        let shape = TapeOptions {
+            format: level,
             capacity: self.capacity,
-            sizes: mam.partition_sizes(),
+            partition_sizes: mam.partition_sizes(),
             read_only,
             salvage,
-            ours,
-            discards_data: mam.kind() == Kind::Null,
-            entropy: seal::system_entropy,
+            trust_watermarks: ours,
+            discard_data: mam.kind() == CartridgeKind::Null,
+            entropy: encrypt::system_entropy,
         };
-        let mut files = folder.again().map_err(StoreError::io("opening the cartridge"))?;
+        let mut files = folder.reopen().map_err(StoreError::io("opening the cartridge"))?;
         let (tape, recovery) = ThreeFile::open(folder, shape)?;
         if !ours && !read_only && !recovery.damaged {
-            memory::claim(files.as_mut())?;
+            cartridge_memory::record_ownership(files.as_mut())?;
         }
         Ok((tape, recovery))
     }
 
     /// The memory, and how the files are written; if it is missing or damaged, what can be known of it all the same: its second
     /// copy, or what the label and the files say.
-    fn know(&mut self, folder: &mut dyn Folder) -> Result<Known, StoreError> {
-        let damage = match memory::read(folder).and_then(|kept| Ok((kept.level(), self.take_facts(&kept)?))) {
-            Ok((level, mam)) => return Ok(Known { level, mam, damage: None }),
-            Err(damage @ (StoreError::Format { .. } | StoreError::NoMemory)) => damage,
+    fn read_or_rebuild_facts(&mut self, folder: &mut dyn Folder) -> Result<CartridgeFacts, StoreError> {
+        let damage = match cartridge_memory::read(folder).and_then(|kept| Ok((kept.format(), self.apply_facts(&kept)?)))
+        {
+            Ok((level, mam)) => return Ok(CartridgeFacts { format: level, mam, mam_damage: None }),
+            Err(damage @ (StoreError::Malformed { .. } | StoreError::NoCartridgeMemory)) => damage,
             Err(other) => return Err(other),
         };
-        if !memory::exists(folder)? {
+        if !cartridge_memory::exists(folder)? {
             return Err(damage);
         }
-        let (level, partitions) = memory::layout(folder)?;
-        let copy = memory::read_copy(folder)?.filter(|copy| level == Level::Ferric && copy.media().is_ok());
+        let (level, partitions) = cartridge_memory::detect_format(folder)?;
+        let copy = cartridge_memory::read_copy(folder)?.filter(|copy| level == Format::Native && copy.media().is_ok());
         let mam = match copy {
-            Some(copy) => self.take_facts(&Kept::Ferric(copy))?,
-            None => self.rebuilt(level, &memory::data_lengths(folder, partitions)?),
+            Some(copy) => self.apply_facts(&StoredMam::Native(copy))?,
+            None => self.rebuilt(level, &cartridge_memory::data_lengths(folder, partitions)?),
         };
-        Ok(Known { level, mam, damage: Some(damage) })
+        Ok(CartridgeFacts { format: level, mam, mam_damage: Some(damage) })
     }
 
     /// A memory of what the label says, or who made this value, and of the bytes of data in each partition. Nothing may be written by
     /// it.
-    fn rebuilt(&mut self, level: Level, data: &[u64]) -> Mam {
+    fn rebuilt(&mut self, level: Format, data: &[u64]) -> Mam {
         if let (Some((media, kind)), 0) = (self.barcode.media(), self.capacity) {
             (self.media, self.kind) = (media, kind);
         }
@@ -415,7 +417,7 @@ impl Cartridge {
         let used = data.iter().fold(0_u64, |sum, bytes| sum.saturating_add(*bytes));
         self.capacity = self.capacity.max(used);
         let Self { media, kind, capacity, .. } = *self;
-        let mut mam = Mam::new(&NewCartridge { media, kind, serial: "", made: 0, capacity, level });
+        let mut mam = Mam::new(&NewCartridge { media, kind, serial: "", manufactured: 0, capacity, format: level });
         // When it was made, by whom and with which number is not known.
         for id in [AttrId::SERIAL, AttrId::MANUFACTURE_DATE, AttrId::MANUFACTURER, AttrId::WORM_IDENTITY] {
             mam.set(id, 0, &[]);
@@ -440,7 +442,7 @@ impl Cartridge {
     /// There is no cartridge, or the storage failed.
     pub fn mam_or_rebuilt(&mut self) -> Result<(Mam, Option<StoreError>), StoreError> {
         let mut folder = self.folder.open()?;
-        let Known { mam, damage, .. } = self.know(folder.as_mut())?;
+        let CartridgeFacts { mam, mam_damage: damage, .. } = self.read_or_rebuild_facts(folder.as_mut())?;
         Ok((mam, damage))
     }
 
@@ -449,14 +451,14 @@ impl Cartridge {
     /// # Errors
     /// It is missing or damaged, or the storage failed.
     pub fn mam(&mut self) -> Result<Mam, StoreError> {
-        let kept = memory::read(self.folder.open()?.as_mut())?;
-        self.take_facts(&kept)
+        let kept = cartridge_memory::read(self.folder.open()?.as_mut())?;
+        self.apply_facts(&kept)
     }
 
-    fn take_facts(&mut self, kept: &Kept) -> Result<Mam, StoreError> {
+    fn apply_facts(&mut self, kept: &StoredMam) -> Result<Mam, StoreError> {
         let mam = kept.mam()?;
         (self.media, self.kind) = (mam.media()?, mam.kind());
-        if let Some(capacity) = Some(mam.number(AttrId::MAXIMUM)).filter(|bytes| *bytes > 0) {
+        if let Some(capacity) = Some(mam.number(AttrId::MAXIMUM_CAPACITY)).filter(|bytes| *bytes > 0) {
             self.capacity = capacity;
         }
         Ok(mam)
@@ -466,17 +468,17 @@ impl Cartridge {
     ///
     /// # Errors
     /// As [`Self::mam`].
-    pub fn level(&mut self) -> Result<Level, StoreError> {
+    pub fn format(&mut self) -> Result<Format, StoreError> {
         let mut folder = self.folder.open()?;
-        Ok(self.know(folder.as_mut())?.level)
+        Ok(self.read_or_rebuild_facts(folder.as_mut())?.format)
     }
 
     /// Refuses a cartridge that mhvtl may have loaded: it locks nothing, but notes the load.
     ///
     /// # Errors
     /// [`StoreError::NotUnloaded`], or as [`Self::mam`].
-    pub fn check_free(&mut self) -> Result<(), StoreError> {
-        let noted = self.mam()?.flags().contains(Flags::LOADED) && self.level()? == Level::Mhvtl;
+    pub fn check_unloaded(&mut self) -> Result<(), StoreError> {
+        let noted = self.mam()?.flags().contains(Flags::LOADED) && self.format()? == Format::Mhvtl;
         if noted { Err(StoreError::NotUnloaded) } else { Ok(()) }
     }
 
@@ -484,13 +486,13 @@ impl Cartridge {
     ///
     /// # Errors
     /// As [`Self::mam`].
-    pub fn protection(&mut self, now: u64) -> Result<Option<&'static str>, StoreError> {
+    pub fn write_protection(&mut self, now: u64) -> Result<Option<&'static str>, StoreError> {
         let mam = self.mam()?;
         Ok(match self.kind {
-            Kind::Cleaning => Some("it is for cleaning"),
-            Kind::Worm => Some("it is a WORM cartridge"),
+            CartridgeKind::Cleaning => Some("it is for cleaning"),
+            CartridgeKind::Worm => Some("it is a WORM cartridge"),
             _ if mam.number(AttrId::RETAINED_UNTIL) > now => Some("it is retained"),
-            Kind::Data | Kind::Null => {
+            CartridgeKind::Data | CartridgeKind::Null => {
                 mam.flags().contains(Flags::WRITE_PROTECTED).then_some("its write-protect tab is set")
             }
         })
@@ -500,30 +502,30 @@ impl Cartridge {
     ///
     /// # Errors
     /// [`StoreError::InUse`], or as [`Self::save_mam`].
-    pub fn set_mam(&mut self, mam: &Mam) -> Result<(), StoreError> {
+    pub fn save_mam_exclusive(&mut self, mam: &Mam) -> Result<(), StoreError> {
         let mut folder = self.folder.open()?;
         folder.lock(false).map_err(StoreError::lock)?;
-        memory::write_both(folder.as_mut(), mam)
+        cartridge_memory::write_both(folder.as_mut(), mam)
     }
 
     /// Sets or clears the write-protect tab, while nobody uses the cartridge.
     ///
     /// # Errors
-    /// As [`Self::set_mam`].
-    pub fn set_tab(&mut self, on: bool) -> Result<(), StoreError> {
+    /// As [`Self::save_mam_exclusive`].
+    pub fn set_write_protect_tab(&mut self, on: bool) -> Result<(), StoreError> {
         let mut mam = self.mam()?;
         mam.set_flag(Flags::WRITE_PROTECTED, on);
-        self.set_mam(&mam)
+        self.save_mam_exclusive(&mam)
     }
 
     /// Locks what is written on it until a time, in seconds since 1970. Nobody makes that earlier.
     ///
     /// # Errors
-    /// It is locked for longer already, mhvtl's files have no place for it, or as [`Self::set_mam`].
-    pub fn retain(&mut self, until: u64) -> Result<(), StoreError> {
+    /// It is locked for longer already, mhvtl's files have no place for it, or as [`Self::save_mam_exclusive`].
+    pub fn retain_until(&mut self, until: u64) -> Result<(), StoreError> {
         let barcode = self.barcode.to_string();
-        let refused = |what| Err(StoreError::Cartridge { barcode, what });
-        if self.level()? == Level::Mhvtl {
+        let refused = |what| Err(StoreError::Cartridge { barcode, problem: what });
+        if self.format()? == Format::Mhvtl {
             return refused("files of level mhvtl have no place for a retention date");
         }
         let mut mam = self.mam()?;
@@ -531,19 +533,19 @@ impl Cartridge {
             return refused("is retained for longer already");
         }
         mam.set_number(AttrId::RETAINED_UNTIL, until);
-        self.set_mam(&mam)
+        self.save_mam_exclusive(&mam)
     }
 
     /// Notes that the tape was written outside a drive: what is left of it, and the volume change reference.
     ///
     /// # Errors
-    /// As [`Self::set_mam`].
-    pub fn note_change(&mut self, usage: Usage) -> Result<(), StoreError> {
+    /// As [`Self::save_mam_exclusive`].
+    pub fn record_external_write(&mut self, usage: PartitionUsage) -> Result<(), StoreError> {
         let mut mam = self.mam()?;
-        mam.set_number(AttrId::REMAINING, usage.capacity.saturating_sub(usage.used));
+        mam.set_number(AttrId::REMAINING_CAPACITY, usage.capacity.saturating_sub(usage.used));
         let next = mam.number(AttrId::VOLUME_CHANGE_REFERENCE).wrapping_add(1) & 0xffff_ffff;
         mam.set_number(AttrId::VOLUME_CHANGE_REFERENCE, next.max(1));
-        self.set_mam(&mam)
+        self.save_mam_exclusive(&mam)
     }
 
     /// Writes the cartridge's memory, atomically and durably.
@@ -551,7 +553,7 @@ impl Cartridge {
     /// # Errors
     /// The storage failed; the old memory stands.
     pub fn save_mam(&mut self, mam: &Mam) -> Result<(), StoreError> {
-        memory::write(self.folder.open()?.as_mut(), mam)
+        cartridge_memory::write(self.folder.open()?.as_mut(), mam)
     }
 
     /// As [`Self::save_mam`], and the second copy of it too.
@@ -559,16 +561,16 @@ impl Cartridge {
     /// # Errors
     /// The storage failed.
     pub fn save_mam_and_copy(&mut self, mam: &Mam) -> Result<(), StoreError> {
-        memory::write_both(self.folder.open()?.as_mut(), mam)
+        cartridge_memory::write_both(self.folder.open()?.as_mut(), mam)
     }
 }
 
 /// What is known of a cartridge.
-struct Known {
-    level: Level,
+struct CartridgeFacts {
+    format: Format,
     mam: Mam,
     /// What is wrong with its memory, if so: then the rest is from elsewhere.
-    damage: Option<StoreError>,
+    mam_damage: Option<StoreError>,
 }
 
 impl fmt::Debug for Cartridge {
@@ -582,7 +584,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels() {
+    fn barcodes_are_validated() {
         for good in ["A", "E01001L8", "CLNU01L8", "A-B_C"] {
             assert!(Barcode::new(good).is_some(), "{good}");
         }

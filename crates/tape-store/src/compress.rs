@@ -7,13 +7,13 @@ use std::io::IoSlice;
 
 /// zlib spends 2 ms on a record that does not shrink. So one whose bytes look like noise is not tried, if it is short; of a
 /// long one, four pieces of this size are, first. What is stored depends on the block alone, not on those before it.
-const PIECE: usize = 4 * 1024;
+const PROBE_PIECE_LEN: usize = 4 * 1024;
 /// From this length on.
-const WORTH_A_PROBE: usize = 16 * PIECE;
+const WORTH_A_PROBE: usize = 16 * PROBE_PIECE_LEN;
 /// Bytes that are looked at for noise: four times so many, spread over the block.
 const SAMPLE: usize = 1024;
 /// Of fewer, nobody can say.
-const LEAST: usize = 512;
+const MIN_NOISE_LEN: usize = 512;
 
 /// Frees a buffer of more than `most` bytes.
 pub(crate) fn trim(buffer: &mut Vec<u8>, most: usize) {
@@ -24,12 +24,12 @@ pub(crate) fn trim(buffer: &mut Vec<u8>, most: usize) {
 
 /// Contexts and buffers of one medium, kept from block to block.
 #[derive(Default)]
-pub struct Codecs {
+pub struct CodecContexts {
     zstd: Option<(u8, zstd::bulk::Compressor<'static>)>,
     unzstd: Option<zstd::bulk::Decompressor<'static>>,
     zlib: Option<(u8, Compress)>,
     unzlib: Option<Decompress>,
-    pieces: Vec<u8>,
+    probe_pieces: Vec<u8>,
     gathered: Vec<u8>,
     output: Vec<u8>,
 }
@@ -39,10 +39,10 @@ const fn output_len(len: usize) -> usize {
     len + len / 8 + 64
 }
 
-impl Codecs {
+impl CodecContexts {
     /// Bytes of buffers for a block of `len` bytes in one piece; with 0, those that are there.
     pub(crate) fn memory(&self, len: usize) -> usize {
-        self.gathered.capacity() + self.pieces.capacity() + self.output.capacity().max(output_len(len))
+        self.gathered.capacity() + self.probe_pieces.capacity() + self.output.capacity().max(output_len(len))
     }
 
     /// Frees buffers of more than `most` bytes.
@@ -99,13 +99,13 @@ impl Codecs {
         if block.len() < WORTH_A_PROBE {
             return true;
         }
-        let mut pieces = std::mem::take(&mut self.pieces);
+        let mut pieces = std::mem::take(&mut self.probe_pieces);
         pieces.clear();
         for quarter in block.chunks(block.len().div_ceil(4)) {
-            pieces.extend_from_slice(quarter.get(..PIECE).unwrap_or(quarter));
+            pieces.extend_from_slice(quarter.get(..PROBE_PIECE_LEN).unwrap_or(quarter));
         }
         let hopeless = self.zlib(&pieces, level, pieces.len() - pieces.len() / 32).is_none();
-        self.pieces = pieces;
+        self.probe_pieces = pieces;
         hopeless
     }
 
@@ -180,7 +180,7 @@ fn looks_like_noise(block: &[u8]) -> bool {
     let all = one.iter().zip(two).zip(three).zip(four).map(|(((a, b), c), d)| u64::from(a + b + c + d));
     let squares: u64 = all.map(|count| count * count).sum();
     let (expected, slack) = (looked_at * looked_at / 256 + looked_at, looked_at * 4 / 11);
-    looked_at >= LEAST as u64 && squares.abs_diff(expected) <= slack
+    looked_at >= MIN_NOISE_LEN as u64 && squares.abs_diff(expected) <= slack
 }
 
 #[cfg(test)]
@@ -197,9 +197,9 @@ mod tests {
     }
 
     #[test]
-    fn both_ways() {
+    fn blocks_round_trip() {
         let text = b"a virtual tape is a tape all the same; ".repeat(500);
-        let mut codecs = Codecs::default();
+        let mut codecs = CodecContexts::default();
         for codec in [Codec::zlib(1), Codec::zlib(6), Codec::zstd(1), Codec::zstd(3)] {
             let (front, back) = text.split_at(777);
             let stored = codecs.compress(&[IoSlice::new(front), IoSlice::new(back)], codec).unwrap().to_vec();
@@ -214,8 +214,8 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_shrink_is_left_alone() {
-        let mut codecs = Codecs::default();
+    fn incompressible_blocks_are_stored_as_is() {
+        let mut codecs = CodecContexts::default();
         for codec in [Codec::zlib(1), Codec::zstd(1)] {
             for len in [1, 7, 100_000] {
                 assert!(codecs.compress(&[IoSlice::new(&noise(len))], codec).is_none());
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn noise_and_what_only_looks_so() {
+    fn noise_detection() {
         let random = noise(100_000);
         for len in [512, 1000, 4096, 65_536, 100_000] {
             assert!(looks_like_noise(&random[..len]), "{len}");
@@ -236,14 +236,14 @@ mod tests {
         let half = [&random[..4096], &[0; 4096]].concat();
         for (what, block) in [("counted", &counted), ("twice", &twice), ("hex", &hexadecimal), ("half", &half)] {
             assert!(!looks_like_noise(block), "{what}");
-            assert!(Codecs::default().compress(&[IoSlice::new(block)], Codec::zlib(1)).is_some(), "{what}");
+            assert!(CodecContexts::default().compress(&[IoSlice::new(block)], Codec::zlib(1)).is_some(), "{what}");
         }
         assert!(!looks_like_noise(&[]) && !looks_like_noise(&random[..511]));
     }
 
     #[test]
-    fn what_is_stored_depends_on_the_block_alone() {
-        let mut codecs = Codecs::default();
+    fn stored_bytes_depend_only_on_the_block() {
+        let mut codecs = CodecContexts::default();
         assert!(codecs.compress(&[IoSlice::new(&noise(100_000))], Codec::zlib(1)).is_none());
         assert!(codecs.compress(&[IoSlice::new(&vec![7; 100_000])], Codec::zlib(1)).is_some());
     }

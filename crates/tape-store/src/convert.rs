@@ -1,13 +1,13 @@
 //! A cartridge of one level written anew at the other: every object, the memory, the partitions.
 
 use crate::backend::Folder;
-use crate::cartridge::{Cartridge, Kind, Level};
+use crate::cartridge::{Cartridge, CartridgeKind, Format};
+use crate::cartridge_memory;
+use crate::encrypt::{DecryptError, Decryption};
 use crate::error::StoreError;
-use crate::medium::{Codec, Found, MAX_BLOCK, Medium, Written};
-use crate::memory;
-use crate::seal::{Locked, Unseal};
-use crate::three_file::inspect::{Label, Object, Protection};
-use crate::three_file::{Shape, ThreeFile};
+use crate::medium::{Codec, MAX_BLOCK, Medium, ReadOutcome, WriteOutcome};
+use crate::three_file::inspect::{EmulatedKey, Object, ObjectEncryption};
+use crate::three_file::{TapeOptions, ThreeFile};
 use std::io::{IoSlice, IoSliceMut};
 
 /// Writes all of a cartridge into an empty folder at a level, blocks with this codec. `progress` hears of the bytes of
@@ -19,36 +19,37 @@ use std::io::{IoSlice, IoSliceMut};
 pub fn convert(
     source: &mut Cartridge,
     mut folder: Box<dyn Folder>,
-    level: Level,
+    level: Format,
     codec: Codec,
     progress: &mut dyn FnMut(u64),
 ) -> Result<ThreeFile, StoreError> {
-    let (mut from, recovery) = source.view()?;
+    let (mut from, recovery) = source.open_read_only()?;
     let mam = source.mam()?;
-    if source.kind() == Kind::Null {
+    if source.kind() == CartridgeKind::Null {
         let barcode = source.barcode().as_str().into();
-        return Err(StoreError::Cartridge { barcode, what: "keeps no data that could be converted" });
+        return Err(StoreError::Cartridge { barcode, problem: "keeps no data that could be converted" });
     }
     if recovery.damaged {
         let barcode = source.barcode().as_str().into();
-        return Err(StoreError::Cartridge { barcode, what: "has a damaged index; repair it first" });
+        return Err(StoreError::Cartridge { barcode, problem: "has a damaged index; repair it first" });
     }
-    memory::prepare(folder.as_mut(), level, from.partitions())?;
-    let files = folder.again().map_err(StoreError::io("opening the new cartridge"))?;
-    let shape = Shape { level, sizes: mam.partition_sizes(), ..Shape::ferric(u64::MAX >> 4) };
+    cartridge_memory::prepare(folder.as_mut(), level, from.partitions())?;
+    let files = folder.reopen().map_err(StoreError::io("opening the new cartridge"))?;
+    let shape =
+        TapeOptions { format: level, partition_sizes: mam.partition_sizes(), ..TapeOptions::native(u64::MAX >> 4) };
     let (mut to, _) = ThreeFile::open(folder, shape)?;
     let mut block = vec![0; MAX_BLOCK];
     for partition in 0..from.partitions() {
         from.locate(partition, 0)?;
         to.locate(partition, 0)?;
-        while let Some(object) = from.peek()? {
+        while let Some(object) = from.next_object()? {
             copy(&mut from, &mut to, &object, codec, &mut block)?;
             progress(object.stored.into());
         }
     }
     to.close()?;
     let mut files = files;
-    memory::put(files.as_mut(), level, &mam, from.partitions())?;
+    cartridge_memory::write_imported(files.as_mut(), level, &mam, from.partitions())?;
     Ok(from)
 }
 
@@ -60,7 +61,7 @@ fn copy(
     block: &mut [u8],
 ) -> Result<(), StoreError> {
     let place = from.position();
-    let at = |cause: StoreError| StoreError::Object {
+    let at = |cause: StoreError| StoreError::AtObject {
         partition: place.partition,
         object: place.object,
         cause: Box::new(cause),
@@ -69,29 +70,35 @@ fn copy(
         from.read(&mut [])?;
         return to.append_filemark().map_err(at).and_then(|written| whole(written, object.number));
     }
-    let seal = match object.protection {
-        Protection::None => None,
+    let seal = match object.encryption {
+        ObjectEncryption::None => None,
         // Without its key a sealed block can only be copied as it is, and its place is authenticated with it.
-        Protection::Sealed => return Err(at(StoreError::NoSeal)),
-        Protection::Labelled => Some(from.label_of_next()?.and_then(Label::seal).ok_or(StoreError::Locked {
-            partition: place.partition,
-            object: place.object,
-            why: Locked::NoKey,
-        })?),
+        ObjectEncryption::Encrypted => return Err(at(StoreError::EncryptionUnsupported)),
+        ObjectEncryption::Emulated => {
+            Some(from.next_emulated_key()?.and_then(EmulatedKey::to_encryption).ok_or(StoreError::CannotDecrypt {
+                partition: place.partition,
+                object: place.object,
+                reason: DecryptError::NoKey,
+            })?)
+        }
     };
-    let unseal = seal.as_ref().map_or(Unseal::Never, |seal| Unseal::Also(&seal.key));
-    let Found::Block { len, .. } = from.read_sealed(&mut [IoSliceMut::new(block)], unseal)? else { return Ok(()) };
+    let unseal = seal.as_ref().map_or(Decryption::Disable, |seal| Decryption::Mixed(&seal.key));
+    let ReadOutcome::Block { len, .. } = from.read_decrypting(&mut [IoSliceMut::new(block)], unseal)? else {
+        return Ok(());
+    };
     let content = [IoSlice::new(block.get(..len).unwrap_or_default())];
     let written = match &seal {
         None => to.append(&content, codec),
-        Some(seal) => to.append_sealed(&content, codec, seal),
+        Some(seal) => to.append_encrypted(&content, codec, seal),
     };
     whole(written.map_err(at)?, object.number)
 }
 
-fn whole(written: Written, object: u64) -> Result<(), StoreError> {
+fn whole(written: WriteOutcome, object: u64) -> Result<(), StoreError> {
     match written {
-        Written::Done { .. } => Ok(()),
-        Written::Full => Err(StoreError::Format { file: "data".into(), what: format!("no room for object {object}") }),
+        WriteOutcome::Written { .. } => Ok(()),
+        WriteOutcome::EndOfMedium => {
+            Err(StoreError::Malformed { file: "data".into(), problem: format!("no room for object {object}") })
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What can go wrong with a tape's bytes, with the place and the value.
 
-use crate::seal::Locked;
+use crate::encrypt::DecryptError;
 use std::io;
 use std::sync::Arc;
 
@@ -9,58 +9,58 @@ use std::sync::Arc;
 #[non_exhaustive]
 pub enum StoreError {
     /// The storage refused a call.
-    #[error("{what} failed: {source}")]
+    #[error("{operation} failed: {source}")]
     Io {
         /// The call and the file.
-        what: String,
+        operation: String,
         /// Its error.
         source: Arc<io::Error>,
     },
     /// The bytes of an object are not what was written.
-    #[error("partition {partition}, object {object}: {what}")]
+    #[error("partition {partition}, object {object}: {damage}")]
     Damaged {
         /// Its partition.
         partition: u8,
         /// Its number.
         object: u64,
         /// What does not fit.
-        what: Damage,
+        damage: Damage,
     },
     /// A block cannot be read with the key that was given, or without one; the medium stands before it.
-    #[error("partition {partition}, object {object}: {why}")]
-    Locked {
+    #[error("partition {partition}, object {object}: {reason}")]
+    CannotDecrypt {
         /// Its partition.
         partition: u8,
         /// Its number.
         object: u64,
         /// What is missing.
-        why: Locked,
+        reason: DecryptError,
     },
     /// The tape's format has no place for sealed blocks.
     #[error("cartridges for mhvtl cannot be encrypted: it would keep the key beside the data")]
-    NoSeal,
+    EncryptionUnsupported,
     /// What was to be written as a sealed block is none that was read raw.
     #[error("it is no sealed block that was read raw")]
-    NotSealed,
+    NotRawEncryptedBlock,
     /// A file of a cartridge cannot be understood.
-    #[error("{file}: {what}")]
-    Format {
+    #[error("{file}: {problem}")]
+    Malformed {
         /// The file.
         file: String,
         /// What was found and what would be right.
-        what: String,
+        problem: String,
     },
     /// A file of a cartridge is of a version that this program does not know.
-    #[error("{file}: {what}")]
+    #[error("{file}: {problem}")]
     Unsupported {
         /// The file.
         file: String,
         /// Its version, and what is known.
-        what: String,
+        problem: String,
     },
     /// The cartridge has no cartridge memory.
     #[error("ferric.mam and mam are missing: this is no cartridge, or it has lost its cartridge memory")]
-    NoMemory,
+    NoCartridgeMemory,
     /// Someone uses the cartridge.
     #[error("the cartridge is in use")]
     InUse,
@@ -68,16 +68,16 @@ pub enum StoreError {
     #[error("is loaded, or was not unloaded in order; if no drive has it, repair it first")]
     NotUnloaded,
     /// The cartridge is not there, or there already.
-    #[error("cartridge {barcode}: {what}")]
+    #[error("cartridge {barcode}: {problem}")]
     Cartridge {
         /// Its barcode.
         barcode: String,
         /// What is wrong with it.
-        what: &'static str,
+        problem: &'static str,
     },
     /// Objects that were accepted could not be stored.
     #[error("objects from {object} of partition {partition} on were accepted and are lost: {cause}")]
-    Lost {
+    LostObjects {
         /// Their partition.
         partition: u8,
         /// The first of them; the medium stands there.
@@ -89,16 +89,16 @@ pub enum StoreError {
     #[error("the tape is read-only: {0}")]
     ReadOnly(&'static str),
     /// A block is longer than this tape can hold.
-    #[error("a block of {len} bytes; this tape holds at most {most}")]
-    TooLong {
+    #[error("a block of {len} bytes; this tape holds at most {max}")]
+    BlockTooLong {
         /// Its length.
         len: usize,
         /// The longest that can be.
-        most: usize,
+        max: usize,
     },
     /// The tape's format has no number for a further object.
     #[error("partition {partition} has no number for object {object}")]
-    TooMany {
+    TooManyObjects {
         /// The partition.
         partition: u8,
         /// What its number would be.
@@ -106,7 +106,7 @@ pub enum StoreError {
     },
     /// What an object met.
     #[error("partition {partition}, object {object}: {cause}")]
-    Object {
+    AtObject {
         /// Its partition.
         partition: u8,
         /// Its number.
@@ -116,7 +116,7 @@ pub enum StoreError {
     },
     /// The cartridge's memory has no room for an attribute.
     #[error("attribute {id:04X}h of partition {partition} has no room in this cartridge's memory")]
-    Attribute {
+    AttributeTooLarge {
         /// Its identifier.
         id: u16,
         /// Its partition.
@@ -136,7 +136,7 @@ pub enum Damage {
     Index,
     /// The data file ends before the object does.
     #[error("its data is cut short")]
-    Short,
+    Truncated,
     /// The data's checksum differs.
     #[error("its checksum is wrong")]
     Checksum,
@@ -150,7 +150,7 @@ pub enum Damage {
 
 impl StoreError {
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
-        |source| Self::Io { what: what.into(), source: Arc::new(source) }
+        |source| Self::Io { operation: what.into(), source: Arc::new(source) }
     }
 
     pub(crate) fn lock(error: io::Error) -> Self {
@@ -165,12 +165,12 @@ impl StoreError {
     pub const fn is_refusal(&self) -> bool {
         matches!(
             self,
-            Self::Attribute { .. }
+            Self::AttributeTooLarge { .. }
                 | Self::ReadOnly(_)
-                | Self::TooLong { .. }
-                | Self::TooMany { .. }
-                | Self::NoSeal
-                | Self::NotSealed
+                | Self::BlockTooLong { .. }
+                | Self::TooManyObjects { .. }
+                | Self::EncryptionUnsupported
+                | Self::NotRawEncryptedBlock
         )
     }
 

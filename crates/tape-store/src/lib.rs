@@ -24,22 +24,22 @@
 
 pub mod backend;
 pub mod cartridge;
+mod cartridge_memory;
 pub mod compress;
 pub mod convert;
+pub mod encrypt;
 pub mod error;
 pub mod image;
 pub mod integrity;
+pub mod key_wrapping;
 pub mod mam;
 pub mod media;
 pub mod medium;
-mod memory;
 pub mod mhvtl;
 pub mod model;
 pub mod repair;
-pub mod seal;
-pub mod shelf;
+pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod three_file;
 pub mod workers;
-pub mod wrap;

@@ -3,11 +3,11 @@
 //! Values are kept as READ ATTRIBUTE returns them, but that capacities and counts of bytes (0000h, 0001h, 0220h to
 //! 0223h) are in bytes here; the drive renders those, and those that change by themselves.
 
-use crate::cartridge::Kind;
+use crate::cartridge::CartridgeKind;
 use crate::error::StoreError;
 use crate::integrity::crc32c;
 use crate::media::{self, MediaSpec};
-use crate::shelf::NewCartridge;
+use crate::store::NewCartridge;
 use std::collections::BTreeMap;
 
 /// ATTRIBUTE IDENTIFIER.
@@ -16,7 +16,7 @@ pub struct AttrId(pub u16);
 
 /// FORMAT of an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum AttributeFormat {
     /// Numbers and opaque bytes.
     Binary,
     /// Left-justified, space-padded ASCII.
@@ -27,9 +27,9 @@ pub enum Format {
 
 /// Who may change an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Writer {
+pub enum AttributeWriter {
     /// The drive, or nobody.
-    Device,
+    Drive,
     /// A host.
     Host,
 }
@@ -42,46 +42,62 @@ pub struct AttrSpec {
     /// What people call it.
     pub name: &'static str,
     /// How its bytes are to be read.
-    pub format: Format,
+    pub format: AttributeFormat,
     /// Its length; the longest, if `variable`.
     pub len: u16,
     /// Shorter values are allowed.
     pub variable: bool,
     /// Who writes it.
-    pub writer: Writer,
+    pub writer: AttributeWriter,
     /// Each partition has its own.
-    pub per_partition: bool,
+    pub is_per_partition: bool,
 }
 
-const fn device(id: u16, name: &'static str, format: Format, len: u16) -> AttrSpec {
-    AttrSpec { id: AttrId(id), name, format, len, variable: false, writer: Writer::Device, per_partition: false }
+const fn device(id: u16, name: &'static str, format: AttributeFormat, len: u16) -> AttrSpec {
+    AttrSpec {
+        id: AttrId(id),
+        name,
+        format,
+        len,
+        variable: false,
+        writer: AttributeWriter::Drive,
+        is_per_partition: false,
+    }
 }
 
-const fn host(id: u16, name: &'static str, format: Format, len: u16) -> AttrSpec {
-    AttrSpec { id: AttrId(id), name, format, len, variable: false, writer: Writer::Host, per_partition: false }
+const fn host(id: u16, name: &'static str, format: AttributeFormat, len: u16) -> AttrSpec {
+    AttrSpec {
+        id: AttrId(id),
+        name,
+        format,
+        len,
+        variable: false,
+        writer: AttributeWriter::Host,
+        is_per_partition: false,
+    }
 }
 
-const fn each_partition(mut spec: AttrSpec) -> AttrSpec {
-    spec.per_partition = true;
+const fn per_partition(mut spec: AttrSpec) -> AttrSpec {
+    spec.is_per_partition = true;
     spec
 }
 
-const fn up_to(mut spec: AttrSpec) -> AttrSpec {
+const fn variable_length(mut spec: AttrSpec) -> AttrSpec {
     spec.variable = true;
     spec
 }
 
 impl AttrId {
     /// Remaining capacity in partition: bytes at the last save.
-    pub const REMAINING: Self = Self(0x0000);
+    pub const REMAINING_CAPACITY: Self = Self(0x0000);
     /// Maximum capacity in partition: bytes of the cartridge.
-    pub const MAXIMUM: Self = Self(0x0001);
+    pub const MAXIMUM_CAPACITY: Self = Self(0x0001);
     /// TapeAlert flags of the current or last load.
     pub const TAPE_ALERT: Self = Self(0x0002);
     /// Load count.
     pub const LOAD_COUNT: Self = Self(0x0003);
     /// Bytes left in this memory; live.
-    pub const MAM_SPACE: Self = Self(0x0004);
+    pub const MAM_SPACE_REMAINING: Self = Self(0x0004);
     /// Assigning organization of the format.
     pub const ORGANIZATION: Self = Self(0x0005);
     /// Density code the medium is formatted with.
@@ -103,9 +119,9 @@ impl AttrId {
     /// Bytes read in the current or last load.
     pub const LOAD_READ: Self = Self(0x0223);
     /// The first object of a partition that is an encrypted block.
-    pub const FIRST_ENCRYPTED: Self = Self(0x0224);
+    pub const FIRST_ENCRYPTED_OBJECT: Self = Self(0x0224);
     /// The first object behind that which is a block in clear.
-    pub const FIRST_CLEAR: Self = Self(0x0225);
+    pub const FIRST_UNENCRYPTED: Self = Self(0x0225);
     /// Medium usage history; live.
     pub const MEDIUM_HISTORY: Self = Self(0x0340);
     /// Partition usage history; live.
@@ -146,7 +162,7 @@ impl AttrId {
     /// Ours: whose chip this is, of a cartridge that is written once: its serial number when it was made.
     pub const WORM_IDENTITY: Self = Self(0xf005);
     /// Ours: bytes that SET CAPACITY left of the cartridge; none if all.
-    pub const SCALED: Self = Self(0xf006);
+    pub const SET_CAPACITY_BYTES: Self = Self(0xf006);
 
     /// Ours: objects that could not be written, in the medium's life.
     pub const WRITE_FAILURES: Self = Self(0xf007);
@@ -178,76 +194,77 @@ bitflags::bitflags! {
 
 /// Every attribute, ascending.
 pub const ATTRIBUTES: &[AttrSpec] = &[
-    each_partition(device(0x0000, "remaining capacity", Format::Binary, 8)),
-    each_partition(device(0x0001, "maximum capacity", Format::Binary, 8)),
-    device(0x0002, "TapeAlert flags", Format::Binary, 8),
-    device(0x0003, "load count", Format::Binary, 8),
-    device(0x0004, "memory space remaining", Format::Binary, 8),
-    device(0x0005, "assigning organization", Format::Ascii, 8),
-    device(0x0006, "formatted density code", Format::Binary, 1),
-    device(0x0007, "initialization count", Format::Binary, 2),
-    device(0x0008, "volume identifier", Format::Ascii, 32),
-    device(0x0009, "volume change reference", Format::Binary, 4),
-    device(0x020a, "drive of the last load", Format::Ascii, 40),
-    device(0x020b, "drive of the load before", Format::Ascii, 40),
-    device(0x020c, "drive of the load before that", Format::Ascii, 40),
-    device(0x020d, "drive three loads before the last", Format::Ascii, 40),
-    device(0x0220, "written in its life", Format::Binary, 8),
-    device(0x0221, "read in its life", Format::Binary, 8),
-    device(0x0222, "written in the last load", Format::Binary, 8),
-    device(0x0223, "read in the last load", Format::Binary, 8),
-    each_partition(device(0x0224, "first encrypted block", Format::Binary, 8)),
-    each_partition(device(0x0225, "first block in clear behind it", Format::Binary, 8)),
-    device(0x0340, "medium usage history", Format::Binary, 90),
-    each_partition(device(0x0341, "partition usage history", Format::Binary, 60)),
-    device(0x0400, "medium manufacturer", Format::Ascii, 8),
-    device(0x0401, "medium serial number", Format::Ascii, 32),
-    device(0x0402, "medium length, m", Format::Binary, 4),
-    device(0x0403, "medium width, 0.1 mm", Format::Binary, 4),
-    device(0x0404, "assigning organization of the medium", Format::Ascii, 8),
-    device(0x0405, "medium density code", Format::Binary, 1),
-    device(0x0406, "manufacture date", Format::Ascii, 8),
-    device(0x0407, "memory capacity", Format::Binary, 8),
-    device(0x0408, "medium type", Format::Binary, 1),
-    device(0x0409, "medium type information", Format::Binary, 2),
-    device(0x040b, "supported density codes", Format::Binary, 10),
-    host(0x0800, "application vendor", Format::Ascii, 8),
-    host(0x0801, "application name", Format::Ascii, 32),
-    host(0x0802, "application version", Format::Ascii, 8),
-    host(0x0803, "user medium text label", Format::Text, 160),
-    host(0x0804, "date and time last written", Format::Ascii, 12),
-    host(0x0805, "text localization identifier", Format::Binary, 1),
-    host(0x0806, "barcode", Format::Ascii, 32),
-    host(0x0807, "owning host textual name", Format::Text, 80),
-    host(0x0808, "media pool", Format::Text, 160),
-    each_partition(host(0x0809, "partition user text label", Format::Ascii, 16)),
-    host(0x080a, "load/unload at partition", Format::Binary, 1),
-    host(0x080b, "application format version", Format::Ascii, 16),
-    each_partition(up_to(host(0x080c, "volume coherency information", Format::Binary, 1023))),
-    host(0x0820, "medium globally unique identifier", Format::Binary, 36),
-    host(0x0821, "media pool globally unique identifier", Format::Binary, 36),
-    host(0x1623, "volume locked", Format::Binary, 1),
-    device(0xf001, "flags", Format::Binary, 1),
-    each_partition(device(0xf002, "partition size", Format::Binary, 8)),
-    up_to(device(0xf003, "medium", Format::Ascii, 16)),
-    each_partition(device(0xf004, "objects written once", Format::Binary, 8)),
-    device(0xf005, "identity of the chip", Format::Ascii, 32),
-    device(0xf006, "scaled capacity", Format::Binary, 8),
-    device(0xf007, "write failures in its life", Format::Binary, 8),
-    device(0xf008, "read failures in its life", Format::Binary, 8),
-    device(0xf009, "retained until", Format::Binary, 8),
+    per_partition(device(0x0000, "remaining capacity", AttributeFormat::Binary, 8)),
+    per_partition(device(0x0001, "maximum capacity", AttributeFormat::Binary, 8)),
+    device(0x0002, "TapeAlert flags", AttributeFormat::Binary, 8),
+    device(0x0003, "load count", AttributeFormat::Binary, 8),
+    device(0x0004, "memory space remaining", AttributeFormat::Binary, 8),
+    device(0x0005, "assigning organization", AttributeFormat::Ascii, 8),
+    device(0x0006, "formatted density code", AttributeFormat::Binary, 1),
+    device(0x0007, "initialization count", AttributeFormat::Binary, 2),
+    device(0x0008, "volume identifier", AttributeFormat::Ascii, 32),
+    device(0x0009, "volume change reference", AttributeFormat::Binary, 4),
+    device(0x020a, "drive of the last load", AttributeFormat::Ascii, 40),
+    device(0x020b, "drive of the load before", AttributeFormat::Ascii, 40),
+    device(0x020c, "drive of the load before that", AttributeFormat::Ascii, 40),
+    device(0x020d, "drive three loads before the last", AttributeFormat::Ascii, 40),
+    device(0x0220, "written in its life", AttributeFormat::Binary, 8),
+    device(0x0221, "read in its life", AttributeFormat::Binary, 8),
+    device(0x0222, "written in the last load", AttributeFormat::Binary, 8),
+    device(0x0223, "read in the last load", AttributeFormat::Binary, 8),
+    per_partition(device(0x0224, "first encrypted block", AttributeFormat::Binary, 8)),
+    per_partition(device(0x0225, "first block in clear behind it", AttributeFormat::Binary, 8)),
+    device(0x0340, "medium usage history", AttributeFormat::Binary, 90),
+    per_partition(device(0x0341, "partition usage history", AttributeFormat::Binary, 60)),
+    device(0x0400, "medium manufacturer", AttributeFormat::Ascii, 8),
+    device(0x0401, "medium serial number", AttributeFormat::Ascii, 32),
+    device(0x0402, "medium length, m", AttributeFormat::Binary, 4),
+    device(0x0403, "medium width, 0.1 mm", AttributeFormat::Binary, 4),
+    device(0x0404, "assigning organization of the medium", AttributeFormat::Ascii, 8),
+    device(0x0405, "medium density code", AttributeFormat::Binary, 1),
+    device(0x0406, "manufacture date", AttributeFormat::Ascii, 8),
+    device(0x0407, "memory capacity", AttributeFormat::Binary, 8),
+    device(0x0408, "medium type", AttributeFormat::Binary, 1),
+    device(0x0409, "medium type information", AttributeFormat::Binary, 2),
+    device(0x040b, "supported density codes", AttributeFormat::Binary, 10),
+    host(0x0800, "application vendor", AttributeFormat::Ascii, 8),
+    host(0x0801, "application name", AttributeFormat::Ascii, 32),
+    host(0x0802, "application version", AttributeFormat::Ascii, 8),
+    host(0x0803, "user medium text label", AttributeFormat::Text, 160),
+    host(0x0804, "date and time last written", AttributeFormat::Ascii, 12),
+    host(0x0805, "text localization identifier", AttributeFormat::Binary, 1),
+    host(0x0806, "barcode", AttributeFormat::Ascii, 32),
+    host(0x0807, "owning host textual name", AttributeFormat::Text, 80),
+    host(0x0808, "media pool", AttributeFormat::Text, 160),
+    per_partition(host(0x0809, "partition user text label", AttributeFormat::Ascii, 16)),
+    host(0x080a, "load/unload at partition", AttributeFormat::Binary, 1),
+    host(0x080b, "application format version", AttributeFormat::Ascii, 16),
+    per_partition(variable_length(host(0x080c, "volume coherency information", AttributeFormat::Binary, 1023))),
+    host(0x0820, "medium globally unique identifier", AttributeFormat::Binary, 36),
+    host(0x0821, "media pool globally unique identifier", AttributeFormat::Binary, 36),
+    host(0x1623, "volume locked", AttributeFormat::Binary, 1),
+    device(0xf001, "flags", AttributeFormat::Binary, 1),
+    per_partition(device(0xf002, "partition size", AttributeFormat::Binary, 8)),
+    variable_length(device(0xf003, "medium", AttributeFormat::Ascii, 16)),
+    per_partition(device(0xf004, "objects written once", AttributeFormat::Binary, 8)),
+    device(0xf005, "identity of the chip", AttributeFormat::Ascii, 32),
+    device(0xf006, "scaled capacity", AttributeFormat::Binary, 8),
+    device(0xf007, "write failures in its life", AttributeFormat::Binary, 8),
+    device(0xf008, "read failures in its life", AttributeFormat::Binary, 8),
+    device(0xf009, "retained until", AttributeFormat::Binary, 8),
 ];
 
 /// What hosts' makers may write as they like (SPC-5 §7.4.2.1): 1400h to 17FFh, but for those of [`ATTRIBUTES`].
-static OF_MAKERS: [AttrSpec; 0x400] = of_makers();
-const FIRST_OF_MAKERS: u16 = 0x1400;
+static VENDOR_ATTRIBUTES: [AttrSpec; 0x400] = vendor_attributes();
+const FIRST_VENDOR_ATTRIBUTE: u16 = 0x1400;
 
-const fn of_makers() -> [AttrSpec; 0x400] {
-    let mut specs = [up_to(host(FIRST_OF_MAKERS, "vendor-specific", Format::Binary, 1023)); 0x400];
+const fn vendor_attributes() -> [AttrSpec; 0x400] {
+    let mut specs =
+        [variable_length(host(FIRST_VENDOR_ATTRIBUTE, "vendor-specific", AttributeFormat::Binary, 1023)); 0x400];
     let mut at = 0_u16;
     #[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
     while at < 0x400 {
-        specs[at as usize].id = AttrId(FIRST_OF_MAKERS + at);
+        specs[at as usize].id = AttrId(FIRST_VENDOR_ATTRIBUTE + at);
         at += 1;
     }
     specs
@@ -257,7 +274,7 @@ const fn of_makers() -> [AttrSpec; 0x400] {
 #[must_use]
 pub fn spec(id: AttrId) -> Option<&'static AttrSpec> {
     let named = ATTRIBUTES.binary_search_by_key(&id, |spec| spec.id).ok().and_then(|at| ATTRIBUTES.get(at));
-    named.or_else(|| OF_MAKERS.get(usize::from(id.0.checked_sub(FIRST_OF_MAKERS)?)))
+    named.or_else(|| VENDOR_ATTRIBUTES.get(usize::from(id.0.checked_sub(FIRST_VENDOR_ATTRIBUTE)?)))
 }
 
 /// MEDIUM TYPE on the wire (SPC-5 §7.4.2.4.10).
@@ -290,7 +307,7 @@ impl Mam {
     pub fn new(new: &NewCartridge<'_>) -> Self {
         let mut mam = Self::default();
         let media = new.media;
-        let cleaning = new.kind == Kind::Cleaning;
+        let cleaning = new.kind == CartridgeKind::Cleaning;
         let mut number = |id: AttrId, value: u64| mam.set_number(id, value);
         number(AttrId::LOAD_COUNT, 0);
         number(AttrId::TAPE_ALERT, 0);
@@ -304,17 +321,17 @@ impl Mam {
         number(AttrId::DENSITY, media.density.into());
         number(AttrId::FORMATTED_DENSITY, media.density.into());
         number(AttrId::MAM_CAPACITY, media.mam_capacity);
-        number(AttrId::MAXIMUM, new.capacity);
-        number(AttrId::REMAINING, new.capacity);
+        number(AttrId::MAXIMUM_CAPACITY, new.capacity);
+        number(AttrId::REMAINING_CAPACITY, new.capacity);
         number(AttrId::MEDIUM_TYPE_INFORMATION, if cleaning { 50 } else { 0 });
         mam.set(AttrId::MEDIUM_NAME, 0, media.name.as_bytes());
         mam.set_text(AttrId::ORGANIZATION, media.organization);
         mam.set_text(AttrId::MEDIUM_ORGANIZATION, media.organization);
         mam.set_text(AttrId::MANUFACTURER, "FERRIC");
         mam.set_text(AttrId::SERIAL, new.serial);
-        mam.set_text(AttrId::MANUFACTURE_DATE, &date(new.made));
+        mam.set_text(AttrId::MANUFACTURE_DATE, &date(new.manufactured));
         mam.set_kind(new.kind);
-        if new.kind == Kind::Worm {
+        if new.kind == CartridgeKind::Worm {
             mam.set_text(AttrId::WORM_IDENTITY, new.serial);
         }
         mam
@@ -323,35 +340,35 @@ impl Mam {
     /// What the cartridge is made of.
     ///
     /// # Errors
-    /// [`StoreError::Format`]: it names no medium that is known.
+    /// [`StoreError::Malformed`]: it names no medium that is known.
     pub fn media(&self) -> Result<&'static MediaSpec, StoreError> {
         let name = String::from_utf8_lossy(self.get(AttrId::MEDIUM_NAME, 0).unwrap_or_default());
-        media::by_name(&name).ok_or_else(|| StoreError::Format {
+        media::by_name(&name).ok_or_else(|| StoreError::Malformed {
             file: "cartridge memory".into(),
-            what: format!("its medium {name:?} is not known"),
+            problem: format!("its medium {name:?} is not known"),
         })
     }
 
     /// What the cartridge is for.
     #[must_use]
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> CartridgeKind {
         match self.number(AttrId::MEDIUM_TYPE) {
-            MEDIUM_TYPE_CLEANING => Kind::Cleaning,
-            MEDIUM_TYPE_WORM => Kind::Worm,
-            _ if self.flags().contains(Flags::NULL) => Kind::Null,
-            _ => Kind::Data,
+            MEDIUM_TYPE_CLEANING => CartridgeKind::Cleaning,
+            MEDIUM_TYPE_WORM => CartridgeKind::Worm,
+            _ if self.flags().contains(Flags::NULL) => CartridgeKind::Null,
+            _ => CartridgeKind::Data,
         }
     }
 
     /// Makes the cartridge one for this.
-    pub fn set_kind(&mut self, kind: Kind) {
+    pub fn set_kind(&mut self, kind: CartridgeKind) {
         let medium_type = match kind {
-            Kind::Data | Kind::Null => 0,
-            Kind::Cleaning => MEDIUM_TYPE_CLEANING,
-            Kind::Worm => MEDIUM_TYPE_WORM,
+            CartridgeKind::Data | CartridgeKind::Null => 0,
+            CartridgeKind::Cleaning => MEDIUM_TYPE_CLEANING,
+            CartridgeKind::Worm => MEDIUM_TYPE_WORM,
         };
         self.set_number(AttrId::MEDIUM_TYPE, medium_type);
-        self.set_flag(Flags::NULL, kind == Kind::Null);
+        self.set_flag(Flags::NULL, kind == CartridgeKind::Null);
     }
 
     /// What is true of the cartridge beyond SCSI's attributes.
@@ -380,7 +397,7 @@ impl Mam {
     }
 
     /// Identifiers of what hosts' makers wrote, ascending.
-    pub fn of_makers(&self) -> impl Iterator<Item = &'static AttrSpec> {
+    pub fn vendor_attributes(&self) -> impl Iterator<Item = &'static AttrSpec> {
         let ids = self.values.keys().map(|(id, _)| *id).filter(|id| ATTRIBUTES.iter().all(|spec| spec.id != *id));
         ids.filter_map(spec)
     }
@@ -407,7 +424,7 @@ impl Mam {
 
     /// The number in a binary attribute that each partition has of its own.
     #[must_use]
-    pub fn number_of(&self, id: AttrId, partition: u8) -> u64 {
+    pub fn partition_number_value(&self, id: AttrId, partition: u8) -> u64 {
         big_endian(self.get(id, partition).unwrap_or_default())
     }
 
@@ -426,13 +443,13 @@ impl Mam {
 
     /// Bytes all values take: their lengths and five bytes of header each.
     #[must_use]
-    pub fn used(&self) -> u64 {
+    pub fn used_bytes(&self) -> u64 {
         let seen = self.values.iter().filter(|((id, _), _)| !id.is_private());
         seen.map(|(_, value)| value.len() as u64 + 5).sum()
     }
 
     fn key(id: AttrId, partition: u8) -> (AttrId, u8) {
-        let own = spec(id).is_some_and(|spec| spec.per_partition);
+        let own = spec(id).is_some_and(|spec| spec.is_per_partition);
         (id, if own { partition } else { 0 })
     }
 
@@ -456,9 +473,9 @@ impl Mam {
     /// Reads what [`Self::encode`] wrote. Unknown attributes keep their bytes.
     ///
     /// # Errors
-    /// [`StoreError::Format`] with what is wrong; damage is never read as a fresh memory.
+    /// [`StoreError::Malformed`] with what is wrong; damage is never read as a fresh memory.
     pub fn decode(file: &str, bytes: &[u8]) -> Result<Self, StoreError> {
-        let fault = |what: &str| StoreError::Format { file: file.into(), what: what.into() };
+        let fault = |what: &str| StoreError::Malformed { file: file.into(), problem: what.into() };
         let (body, crc) = bytes.split_last_chunk::<4>().ok_or_else(|| fault("shorter than its header"))?;
         if crc32c(body) != u32::from_le_bytes(*crc) {
             return Err(fault("its checksum is wrong"));
@@ -467,7 +484,7 @@ impl Mam {
         let (version, mut rest) = rest.split_first_chunk::<4>().ok_or_else(|| fault("shorter than its header"))?;
         if u32::from_le_bytes(*version) != VERSION {
             let what = format!("version {}; this program knows {VERSION}", u32::from_le_bytes(*version));
-            return Err(StoreError::Unsupported { file: file.into(), what });
+            return Err(StoreError::Unsupported { file: file.into(), problem: what });
         }
         let mut mam = Self::default();
         while let Some(([id_low, id_high, partition, _, len_low, len_high], after)) = rest.split_first_chunk::<6>() {
@@ -487,13 +504,14 @@ mod tests {
     use crate::media::LTO_8;
 
     #[test]
-    fn the_table_ascends() {
+    fn attribute_table_is_sorted() {
         assert!(ATTRIBUTES.windows(2).all(|pair| pair[0].id < pair[1].id));
     }
 
     #[test]
     fn round_trip_and_damage() {
-        let mut mam = Mam::new(&NewCartridge { serial: "S1", made: 1_700_000_000, ..NewCartridge::data(&LTO_8) });
+        let mut mam =
+            Mam::new(&NewCartridge { serial: "S1", manufactured: 1_700_000_000, ..NewCartridge::data(&LTO_8) });
         mam.set(AttrId(0x080c), 1, b"ltfs");
         mam.set(AttrId(0x080c), 0, b"zero");
         let bytes = mam.encode();
@@ -518,11 +536,11 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_value_removes() {
+    fn empty_value_removes_the_attribute() {
         let mut mam = Mam::default();
         mam.set(AttrId::BARCODE, 0, b"X");
         mam.set(AttrId::BARCODE, 0, b"");
         assert_eq!(mam.get(AttrId::BARCODE, 0), None);
-        assert_eq!(mam.used(), 0);
+        assert_eq!(mam.used_bytes(), 0);
     }
 }

@@ -43,7 +43,7 @@ pub struct MediaSpec {
     /// Whether drives can encrypt blocks on it. For LTO, from LTO-4 on.
     pub encryptable: bool,
     /// Other densities that a drive can give it, for good, by writing at its beginning.
-    pub becomes: &'static [&'static Self],
+    pub convertible_to: &'static [&'static Self],
 }
 
 impl MediaSpec {
@@ -73,7 +73,7 @@ const fn lto(generation: &Generation) -> MediaSpec {
         partitions: generation.partitions,
         mam_capacity: generation.mam_capacity,
         encryptable: generation.encryptable,
-        becomes: generation.becomes,
+        convertible_to: generation.convertible_to,
     }
 }
 
@@ -93,7 +93,7 @@ struct Generation {
     partitions: u8,
     mam_capacity: u64,
     encryptable: bool,
-    becomes: &'static [&'static MediaSpec],
+    convertible_to: &'static [&'static MediaSpec],
 }
 
 /// LTO-1.
@@ -113,7 +113,7 @@ pub const LTO_1: MediaSpec = lto(&Generation {
     partitions: 1,
     mam_capacity: 4096,
     encryptable: false,
-    becomes: &[],
+    convertible_to: &[],
 });
 /// LTO-2.
 pub const LTO_2: MediaSpec = lto(&Generation {
@@ -132,7 +132,7 @@ pub const LTO_2: MediaSpec = lto(&Generation {
     partitions: 1,
     mam_capacity: 4096,
     encryptable: false,
-    becomes: &[],
+    convertible_to: &[],
 });
 /// LTO-3: read by LTO-5 drives.
 pub const LTO_3: MediaSpec = lto(&Generation {
@@ -151,7 +151,7 @@ pub const LTO_3: MediaSpec = lto(&Generation {
     partitions: 1,
     mam_capacity: 4096,
     encryptable: false,
-    becomes: &[],
+    convertible_to: &[],
 });
 /// LTO-4.
 pub const LTO_4: MediaSpec = lto(&Generation {
@@ -170,7 +170,7 @@ pub const LTO_4: MediaSpec = lto(&Generation {
     partitions: 1,
     mam_capacity: 8192,
     encryptable: true,
-    becomes: &[],
+    convertible_to: &[],
 });
 /// LTO-5.
 pub const LTO_5: MediaSpec = lto(&Generation {
@@ -189,7 +189,7 @@ pub const LTO_5: MediaSpec = lto(&Generation {
     partitions: 2,
     mam_capacity: 8192,
     encryptable: true,
-    becomes: &[],
+    convertible_to: &[],
 });
 /// LTO-6.
 pub const LTO_6: MediaSpec = lto(&Generation {
@@ -208,7 +208,7 @@ pub const LTO_6: MediaSpec = lto(&Generation {
     partitions: 4,
     mam_capacity: 16384,
     encryptable: true,
-    becomes: &[],
+    convertible_to: &[],
 });
 /// LTO-7.
 pub const LTO_7: MediaSpec = lto(&Generation {
@@ -227,7 +227,7 @@ pub const LTO_7: MediaSpec = lto(&Generation {
     partitions: 4,
     mam_capacity: 16384,
     encryptable: true,
-    becomes: &[&LTO_7M],
+    convertible_to: &[&LTO_7M],
 });
 /// LTO-7 type M: an LTO-7 cartridge that an LTO-8 drive initialised at the density of its own.
 pub const LTO_7M: MediaSpec = lto(&Generation {
@@ -246,7 +246,7 @@ pub const LTO_7M: MediaSpec = lto(&Generation {
     partitions: 4,
     mam_capacity: 16384,
     encryptable: true,
-    becomes: &[],
+    convertible_to: &[],
 });
 /// LTO-8.
 pub const LTO_8: MediaSpec = lto(&Generation {
@@ -265,7 +265,7 @@ pub const LTO_8: MediaSpec = lto(&Generation {
     partitions: 4,
     mam_capacity: 16384,
     encryptable: true,
-    becomes: &[],
+    convertible_to: &[],
 });
 /// LTO-9.
 pub const LTO_9: MediaSpec = lto(&Generation {
@@ -285,7 +285,7 @@ pub const LTO_9: MediaSpec = lto(&Generation {
     // As tools read it from a cartridge.
     mam_capacity: 32736,
     encryptable: true,
-    becomes: &[],
+    convertible_to: &[],
 });
 
 /// Every generation, oldest first.
@@ -299,7 +299,7 @@ pub const fn early_warning(capacity: u64) -> u64 {
 }
 
 /// Suffixes of other families, as mhvtl's labels have them: the medium, and whether it is written once.
-const OTHERS: [(&str, &str, bool); 24] = [
+const OTHER_SUFFIXES: [(&str, &str, bool); 24] = [
     ("D7", "DLT4", false),
     ("JA", "J1A", false),
     ("JB", "E05", false),
@@ -332,7 +332,7 @@ pub fn by_suffix(suffix: &str) -> Option<(&'static MediaSpec, bool)> {
     let data = || ALL.iter().find(|spec| spec.suffix == suffix).map(|spec| (*spec, false));
     let once = || ALL.iter().find(|spec| spec.worm_suffix == suffix).map(|spec| (*spec, true));
     let other = || {
-        let (_, name, once) = OTHERS.iter().find(|(known, ..)| *known == suffix)?;
+        let (_, name, once) = OTHER_SUFFIXES.iter().find(|(known, ..)| *known == suffix)?;
         Some((by_name(name)?, *once))
     };
     if suffix.is_empty() { None } else { data().or_else(once).or_else(other) }
@@ -341,22 +341,22 @@ pub fn by_suffix(suffix: &str) -> Option<(&'static MediaSpec, bool)> {
 /// Every suffix that says what a cartridge is.
 pub fn suffixes() -> impl Iterator<Item = &'static str> {
     let ours = ALL.iter().flat_map(|spec| [spec.suffix, spec.worm_suffix]).filter(|suffix| !suffix.is_empty());
-    ours.chain(OTHERS.iter().map(|(suffix, ..)| *suffix))
+    ours.chain(OTHER_SUFFIXES.iter().map(|(suffix, ..)| *suffix))
 }
 
 /// The medium of this name: a generation of ours, or one that only mhvtl makes.
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static MediaSpec> {
-    every().find(|spec| spec.name.eq_ignore_ascii_case(name))
+    all_media().find(|spec| spec.name.eq_ignore_ascii_case(name))
 }
 
 /// Names of all media that a cartridge can be made of.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    every().map(|spec| spec.name)
+    all_media().map(|spec| spec.name)
 }
 
-fn every() -> impl Iterator<Item = &'static MediaSpec> {
-    let others = mhvtl::media::TABLE.iter().map(mhvtl::media::Density::media);
+fn all_media() -> impl Iterator<Item = &'static MediaSpec> {
+    let others = mhvtl::media::MHVTL_MEDIA.iter().map(mhvtl::media::MhvtlMedium::media);
     ALL.iter().copied().chain(others.filter(|spec| !ALL.contains(spec)))
 }
 

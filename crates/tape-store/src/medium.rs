@@ -1,7 +1,7 @@
 //! The logical tape: what a drive does to a mounted medium.
 
+use crate::encrypt::{Decryption, Encryption, EncryptionInfo};
 use crate::error::StoreError;
-use crate::seal::{Seal, Sealing, Unseal};
 use crate::workers::Workers;
 use std::io::{IoSlice, IoSliceMut};
 
@@ -19,14 +19,14 @@ pub struct Position {
     pub file: u64,
     /// Between early warning and the end.
     pub early_warning: bool,
-    /// Behind the warning that [`Medium::warn_before`] set.
+    /// Behind the warning that [`Medium::set_programmable_early_warning`] set.
     pub programmable_warning: bool,
 }
 
 impl Position {
     /// Partition and object.
     #[must_use]
-    pub const fn place(&self) -> (u8, u64) {
+    pub const fn partition_and_object(&self) -> (u8, u64) {
         (self.partition, self.object)
     }
 }
@@ -85,7 +85,7 @@ impl CodecId {
 
 /// What READ met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum ReadOutcome {
     /// A block of this length; as much of it as had room stands in the buffers. The medium is behind it.
     Block {
         /// Its whole length.
@@ -101,19 +101,19 @@ pub enum Found {
 
 /// What happened to something appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
+pub enum WriteOutcome {
     /// It is on the medium.
-    Done {
+    Written {
         /// The medium now stands beyond early warning.
-        early_warning: bool,
+        beyond_early_warning: bool,
     },
     /// There was no room, and nothing was written.
-    Full,
+    EndOfMedium,
 }
 
 /// What ended a motion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
+pub enum StopReason {
     /// The count was reached.
     Count,
     /// A filemark, which was crossed.
@@ -126,16 +126,16 @@ pub enum Stop {
 
 /// How a motion ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Spaced {
+pub struct SpaceOutcome {
     /// Objects (or filemarks, as asked) that were crossed.
     pub done: u64,
     /// Why it stopped.
-    pub stopped_by: Stop,
+    pub stopped_by: StopReason,
 }
 
 /// What a motion counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
+pub enum SpaceUnit {
     /// Blocks; a filemark stops it.
     Blocks,
     /// Filemarks.
@@ -146,7 +146,7 @@ pub enum Unit {
 
 /// Sizes of a partition in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
+pub struct PartitionUsage {
     /// From the beginning to end of data, as stored.
     pub used: u64,
     /// From the beginning to the end of the partition.
@@ -154,14 +154,14 @@ pub struct Usage {
     /// From early warning to the end.
     pub early_warning: u64,
     /// From the beginning to here.
-    pub here: u64,
+    pub position: u64,
     /// Blocks and filemarks.
     pub objects: u64,
 }
 
 /// Objects that were accepted and then could not be stored.
 #[derive(Clone, Debug)]
-pub struct Deferred {
+pub struct DeferredLoss {
     /// The first of them; the medium stands there.
     pub lost_from: Position,
     /// Why.
@@ -171,7 +171,7 @@ pub struct Deferred {
 /// A mounted tape.
 ///
 /// Nothing here waits for a clock. What [`Self::append`] accepted may still be in memory; [`Self::sync`] makes it
-/// durable. A failure to store what was accepted is [`StoreError::Lost`] for the call that met it, and stays to be told to
+/// durable. A failure to store what was accepted is [`StoreError::LostObjects`] for the call that met it, and stays to be told to
 /// who wrote it: [`Self::take_deferred`].
 pub trait Medium: Send {
     /// Number of partitions.
@@ -181,7 +181,7 @@ pub trait Medium: Send {
         None
     }
     /// The last number that an object can have.
-    fn max_object(&self) -> u64 {
+    fn max_object_number(&self) -> u64 {
         u64::MAX
     }
     /// The longest block it takes.
@@ -195,62 +195,71 @@ pub trait Medium: Send {
     /// Where the medium stands.
     fn position(&self) -> Position;
     /// Whether nothing follows in this partition.
-    fn at_end(&self) -> bool;
+    fn at_end_of_data(&self) -> bool;
     /// Sets a warning so many bytes before early warning, in every partition; 0 sets none.
-    fn warn_before(&mut self, _bytes: u64) {}
+    fn set_programmable_early_warning(&mut self, _bytes: u64) {}
     /// Sizes of a partition.
     ///
     /// # Errors
     /// [`StoreError::NoPartition`].
-    fn usage(&self, partition: u8) -> Result<Usage, StoreError>;
+    fn usage(&self, partition: u8) -> Result<PartitionUsage, StoreError>;
     /// Writes a block here and drops what followed.
     ///
     /// # Errors
     /// The storage failed; the block is not on the medium.
-    fn append(&mut self, block: &[IoSlice<'_>], codec: Codec) -> Result<Written, StoreError>;
+    fn append(&mut self, block: &[IoSlice<'_>], codec: Codec) -> Result<WriteOutcome, StoreError>;
     /// As [`Self::append`], sealed with a key.
     ///
     /// # Errors
-    /// [`StoreError::NoSeal`], or as [`Self::append`].
-    fn append_sealed(&mut self, _block: &[IoSlice<'_>], _codec: Codec, _seal: &Seal) -> Result<Written, StoreError> {
-        Err(StoreError::NoSeal)
+    /// [`StoreError::EncryptionUnsupported`], or as [`Self::append`].
+    fn append_encrypted(
+        &mut self,
+        _block: &[IoSlice<'_>],
+        _codec: Codec,
+        _seal: &Encryption,
+    ) -> Result<WriteOutcome, StoreError> {
+        Err(StoreError::EncryptionUnsupported)
     }
-    /// Writes a sealed block here as it was read raw ([`Unseal::Raw`]), and drops what followed.
+    /// Writes a sealed block here as it was read raw ([`Decryption::Raw`]), and drops what followed.
     ///
     /// # Errors
-    /// [`StoreError::NotSealed`], [`StoreError::NoSeal`], or as [`Self::append`].
-    fn append_raw(&mut self, _capsule: &[IoSlice<'_>]) -> Result<Written, StoreError> {
-        Err(StoreError::NoSeal)
+    /// [`StoreError::NotRawEncryptedBlock`], [`StoreError::EncryptionUnsupported`], or as [`Self::append`].
+    fn append_raw(&mut self, _capsule: &[IoSlice<'_>]) -> Result<WriteOutcome, StoreError> {
+        Err(StoreError::EncryptionUnsupported)
     }
     /// Writes a filemark here and drops what followed. Needs no room.
     ///
     /// # Errors
     /// The storage failed.
-    fn append_filemark(&mut self) -> Result<Written, StoreError>;
+    fn append_filemark(&mut self) -> Result<WriteOutcome, StoreError>;
     /// Reads the next object.
     ///
     /// # Errors
     /// The object is damaged (the medium is then behind it), or the storage failed.
-    fn read(&mut self, into: &mut [IoSliceMut<'_>]) -> Result<Found, StoreError> {
-        self.read_sealed(into, Unseal::Never)
+    fn read(&mut self, into: &mut [IoSliceMut<'_>]) -> Result<ReadOutcome, StoreError> {
+        self.read_decrypting(into, Decryption::Disable)
     }
     /// As [`Self::read`], with a key.
     ///
     /// # Errors
-    /// [`StoreError::Locked`], or as [`Self::read`].
-    fn read_sealed(&mut self, into: &mut [IoSliceMut<'_>], unseal: Unseal<'_>) -> Result<Found, StoreError>;
+    /// [`StoreError::CannotDecrypt`], or as [`Self::read`].
+    fn read_decrypting(
+        &mut self,
+        into: &mut [IoSliceMut<'_>],
+        unseal: Decryption<'_>,
+    ) -> Result<ReadOutcome, StoreError>;
     /// How the next object is sealed, if it is a sealed block.
     ///
     /// # Errors
     /// As [`Self::read`]; the medium does not move.
-    fn next_seal(&mut self) -> Result<Option<Sealing>, StoreError> {
+    fn next_encryption(&mut self) -> Result<Option<EncryptionInfo>, StoreError> {
         Ok(None)
     }
     /// Moves by `count` units, towards the beginning if negative.
     ///
     /// # Errors
     /// The index is damaged, or the storage failed.
-    fn space(&mut self, unit: Unit, count: i64) -> Result<Spaced, StoreError>;
+    fn space(&mut self, unit: SpaceUnit, count: i64) -> Result<SpaceOutcome, StoreError>;
     /// Moves to end of data.
     ///
     /// # Errors
@@ -272,16 +281,16 @@ pub trait Medium: Send {
     /// The storage failed.
     fn truncate(&mut self) -> Result<(), StoreError>;
     /// Bytes that blocks took on the medium since it was mounted, as far as they are written.
-    fn stored(&self) -> u64;
+    fn stored_bytes(&self) -> u64;
     /// Packs blocks with these workers from here on.
-    fn employ(&mut self, _workers: &dyn Workers) {}
+    fn set_workers(&mut self, _workers: &dyn Workers) {}
     /// Keeps no copy of a key that was used.
-    fn forget_keys(&mut self) {}
+    fn clear_keys(&mut self) {}
     /// Writes what workers have: sizes are exact then. It need not be durable.
     ///
     /// # Errors
     /// As [`Self::sync`].
-    fn settle(&mut self) -> Result<(), StoreError> {
+    fn drain(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
     /// Makes a blank tape of partitions of these sizes in bytes, at least one, and stands at its beginning.
@@ -302,5 +311,5 @@ pub trait Medium: Send {
         self.sync()
     }
     /// Takes the report of objects that were accepted and lost.
-    fn take_deferred(&mut self) -> Option<Deferred>;
+    fn take_deferred(&mut self) -> Option<DeferredLoss>;
 }

@@ -1,8 +1,11 @@
 //! The tape as a `Vec`: the oracle of every test, and a medium in memory.
 
+use crate::encrypt::Decryption;
 use crate::error::StoreError;
-use crate::medium::{Codec, Deferred, Found, MAX_BLOCK, Medium, Position, Spaced, Stop, Unit, Usage, Written};
-use crate::seal::Unseal;
+use crate::medium::{
+    Codec, DeferredLoss, MAX_BLOCK, Medium, PartitionUsage, Position, ReadOutcome, SpaceOutcome, SpaceUnit, StopReason,
+    WriteOutcome,
+};
 use std::io::{IoSlice, IoSliceMut};
 
 /// One object.
@@ -18,18 +21,18 @@ pub enum Record {
 #[derive(Clone, Debug)]
 pub struct Model {
     records: Vec<Record>,
-    at: usize,
+    object: usize,
     capacity: u64,
     early_warning: u64,
     stored: u64,
-    warn_before: u64,
+    programmable_early_warning: u64,
 }
 
 impl Model {
     /// A blank tape of `capacity` bytes, the last `early_warning` of them behind early warning.
     #[must_use]
     pub const fn new(capacity: u64, early_warning: u64) -> Self {
-        Self { records: Vec::new(), at: 0, capacity, early_warning, stored: 0, warn_before: 0 }
+        Self { records: Vec::new(), object: 0, capacity, early_warning, stored: 0, programmable_early_warning: 0 }
     }
 
     /// All objects.
@@ -43,30 +46,30 @@ impl Model {
     }
 
     fn before(&self) -> &[Record] {
-        self.records.get(..self.at).unwrap_or_default()
+        self.records.get(..self.object).unwrap_or_default()
     }
 
     fn warns(&self) -> bool {
-        Self::bytes(self.before()) > self.warning_at()
+        Self::bytes(self.before()) > self.early_warning_offset()
     }
 
-    const fn warning_at(&self) -> u64 {
+    const fn early_warning_offset(&self) -> u64 {
         self.capacity.saturating_sub(self.early_warning)
     }
 
-    fn push(&mut self, record: Record) -> Written {
-        self.records.truncate(self.at);
+    fn push(&mut self, record: Record) -> WriteOutcome {
+        self.records.truncate(self.object);
         self.stored += Self::bytes(std::slice::from_ref(&record));
         self.records.push(record);
-        self.at += 1;
-        Written::Done { early_warning: self.warns() }
+        self.object += 1;
+        WriteOutcome::Written { beyond_early_warning: self.warns() }
     }
 
     /// One step towards the end or the beginning; the object that was crossed.
     fn step(&mut self, forward: bool) -> Option<&Record> {
-        let crossed = if forward { self.at } else { self.at.checked_sub(1)? };
+        let crossed = if forward { self.object } else { self.object.checked_sub(1)? };
         let record = self.records.get(crossed)?;
-        self.at = if forward { crossed + 1 } else { crossed };
+        self.object = if forward { crossed + 1 } else { crossed };
         Some(record)
     }
 }
@@ -80,52 +83,56 @@ impl Medium for Model {
         let file = self.before().iter().filter(|record| **record == Record::Filemark).count();
         Position {
             partition: 0,
-            object: self.at as u64,
+            object: self.object as u64,
             file: file as u64,
             early_warning: self.warns(),
-            programmable_warning: self.warn_before > 0
-                && Self::bytes(self.before()) > self.warning_at() - self.warn_before,
+            programmable_warning: self.programmable_early_warning > 0
+                && Self::bytes(self.before()) > self.early_warning_offset() - self.programmable_early_warning,
         }
     }
 
-    fn at_end(&self) -> bool {
-        self.at == self.records.len()
+    fn at_end_of_data(&self) -> bool {
+        self.object == self.records.len()
     }
 
-    fn warn_before(&mut self, bytes: u64) {
-        self.warn_before = bytes.min(self.warning_at());
+    fn set_programmable_early_warning(&mut self, bytes: u64) {
+        self.programmable_early_warning = bytes.min(self.early_warning_offset());
     }
 
-    fn usage(&self, partition: u8) -> Result<Usage, StoreError> {
+    fn usage(&self, partition: u8) -> Result<PartitionUsage, StoreError> {
         if partition != 0 {
             return Err(StoreError::NoPartition(partition));
         }
-        Ok(Usage {
+        Ok(PartitionUsage {
             used: Self::bytes(&self.records),
             capacity: self.capacity,
             early_warning: self.early_warning,
-            here: Self::bytes(self.before()),
+            position: Self::bytes(self.before()),
             objects: self.records.len() as u64,
         })
     }
 
-    fn append(&mut self, block: &[IoSlice<'_>], _codec: Codec) -> Result<Written, StoreError> {
+    fn append(&mut self, block: &[IoSlice<'_>], _codec: Codec) -> Result<WriteOutcome, StoreError> {
         let block: Vec<u8> = block.iter().flat_map(|slice| slice.iter().copied()).collect();
         let fits = Self::bytes(self.before()) + block.len() as u64 <= self.capacity;
         if !fits || block.is_empty() || block.len() > MAX_BLOCK {
-            return Ok(Written::Full);
+            return Ok(WriteOutcome::EndOfMedium);
         }
         Ok(self.push(Record::Block(block)))
     }
 
-    fn append_filemark(&mut self) -> Result<Written, StoreError> {
+    fn append_filemark(&mut self) -> Result<WriteOutcome, StoreError> {
         Ok(self.push(Record::Filemark))
     }
 
-    fn read_sealed(&mut self, into: &mut [IoSliceMut<'_>], _unseal: Unseal<'_>) -> Result<Found, StoreError> {
+    fn read_decrypting(
+        &mut self,
+        into: &mut [IoSliceMut<'_>],
+        _unseal: Decryption<'_>,
+    ) -> Result<ReadOutcome, StoreError> {
         let found = match self.step(true) {
-            None => Found::EndOfData,
-            Some(Record::Filemark) => Found::Filemark,
+            None => ReadOutcome::EndOfData,
+            Some(Record::Filemark) => ReadOutcome::Filemark,
             Some(Record::Block(block)) => {
                 let mut rest = block.as_slice();
                 for slice in into {
@@ -135,60 +142,62 @@ impl Medium for Model {
                     }
                     rest = later;
                 }
-                Found::Block { len: block.len(), stored: block.len() as u64 }
+                ReadOutcome::Block { len: block.len(), stored: block.len() as u64 }
             }
         };
         Ok(found)
     }
 
-    fn space(&mut self, unit: Unit, count: i64) -> Result<Spaced, StoreError> {
+    fn space(&mut self, unit: SpaceUnit, count: i64) -> Result<SpaceOutcome, StoreError> {
         let (mut done, mut run) = (0, 0);
-        let end = if count > 0 { Stop::EndOfData } else { Stop::Beginning };
+        let end = if count > 0 { StopReason::EndOfData } else { StopReason::Beginning };
         while done < count.unsigned_abs() {
-            let Some(record) = self.step(count > 0) else { return Ok(Spaced { done, stopped_by: end }) };
+            let Some(record) = self.step(count > 0) else { return Ok(SpaceOutcome { done, stopped_by: end }) };
             match (unit, record) {
-                (Unit::Blocks, Record::Filemark) => return Ok(Spaced { done, stopped_by: Stop::Filemark }),
-                (Unit::Blocks, Record::Block(_)) | (Unit::Filemarks, Record::Filemark) => done += 1,
-                (Unit::SequentialFilemarks, Record::Filemark) => {
+                (SpaceUnit::Blocks, Record::Filemark) => {
+                    return Ok(SpaceOutcome { done, stopped_by: StopReason::Filemark });
+                }
+                (SpaceUnit::Blocks, Record::Block(_)) | (SpaceUnit::Filemarks, Record::Filemark) => done += 1,
+                (SpaceUnit::SequentialFilemarks, Record::Filemark) => {
                     run += 1;
                     done = if run == count.unsigned_abs() { run } else { 0 };
                 }
-                (Unit::Filemarks | Unit::SequentialFilemarks, Record::Block(_)) => run = 0,
+                (SpaceUnit::Filemarks | SpaceUnit::SequentialFilemarks, Record::Block(_)) => run = 0,
             }
         }
-        Ok(Spaced { done, stopped_by: Stop::Count })
+        Ok(SpaceOutcome { done, stopped_by: StopReason::Count })
     }
 
     fn space_to_end(&mut self) -> Result<(), StoreError> {
-        self.at = self.records.len();
+        self.object = self.records.len();
         Ok(())
     }
 
     fn locate(&mut self, partition: u8, object: u64) -> Result<bool, StoreError> {
         self.usage(partition)?;
-        self.at = usize::try_from(object).unwrap_or(usize::MAX).min(self.records.len());
-        Ok(self.at as u64 == object)
+        self.object = usize::try_from(object).unwrap_or(usize::MAX).min(self.records.len());
+        Ok(self.object as u64 == object)
     }
 
     fn locate_file(&mut self, partition: u8, file: u64) -> Result<bool, StoreError> {
         self.locate(partition, 0)?;
         let count = i64::try_from(file).unwrap_or(i64::MAX);
-        Ok(self.space(Unit::Filemarks, count)?.stopped_by == Stop::Count)
+        Ok(self.space(SpaceUnit::Filemarks, count)?.stopped_by == StopReason::Count)
     }
 
     fn truncate(&mut self) -> Result<(), StoreError> {
-        self.records.truncate(self.at);
+        self.records.truncate(self.object);
         Ok(())
     }
 
     fn format(&mut self, sizes: &[u64]) -> Result<(), StoreError> {
         let [_] = sizes else { return Err(StoreError::NoPartition(1)) };
         self.records.clear();
-        self.at = 0;
+        self.object = 0;
         Ok(())
     }
 
-    fn stored(&self) -> u64 {
+    fn stored_bytes(&self) -> u64 {
         self.stored
     }
 
@@ -196,7 +205,7 @@ impl Medium for Model {
         Ok(())
     }
 
-    fn take_deferred(&mut self) -> Option<Deferred> {
+    fn take_deferred(&mut self) -> Option<DeferredLoss> {
         None
     }
 }

@@ -1,14 +1,14 @@
 //! What is wrong with the files of a cartridge, and mending it without a loss: nothing is removed or written over that cannot be
-//! had again. A file that is replaced keeps its bytes under another name, `NAME.damaged`.
+//! had again. A file that is replaced keeps its bytes under another name, `DEVICE_INFORMATION.damaged`.
 
 use crate::backend::{Backend, Folder, free_name};
-use crate::cartridge::{Cartridge, Level};
+use crate::cartridge::{Cartridge, Format};
+use crate::cartridge_memory;
 use crate::error::StoreError;
 use crate::medium::Medium;
-use crate::memory;
-use crate::three_file::inspect::Condition;
-use crate::three_file::rebuild::{self, Rebuilt};
-use crate::three_file::{NO_MARK, SHORT_DATA, ThreeFile};
+use crate::three_file::inspect::IndexReport;
+use crate::three_file::rebuild::{self, RebuiltIndex};
+use crate::three_file::{NO_WATERMARK, SHORT_DATA, ThreeFile};
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 
@@ -24,7 +24,7 @@ pub struct Finding {
     /// The file.
     pub file: String,
     /// What is wrong with it.
-    pub what: String,
+    pub problem: String,
     /// What mends it.
     pub remedy: Remedy,
 }
@@ -33,27 +33,27 @@ pub struct Finding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// The cartridge memory is written anew from its second copy.
-    Copy,
+    RestoreMamFromCopy,
     /// The cartridge memory is written anew from the label and the files, with the write-protect tab set.
-    Label,
+    RebuildMamFromLabel,
     /// The second copy of the cartridge memory is written anew from the first.
-    Memory,
+    RewriteMamCopy,
     /// The index is rebuilt from the data.
-    Index {
+    RebuildIndex {
         /// The partition.
         partition: u8,
         /// What the index is then.
-        rebuilt: Rebuilt,
+        rebuilt: RebuiltIndex,
     },
     /// The watermark is written anew: the index is relied on as it is.
-    Watermark {
+    RewriteWatermark {
         /// The partition.
         partition: u8,
         /// Its objects.
         objects: u64,
     },
     /// Frames in the data are written anew from the index.
-    Frames {
+    RewriteFrames {
         /// The partition.
         partition: u8,
     },
@@ -64,15 +64,15 @@ pub enum Remedy {
 impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Copy => f.write_str("restored from its second copy, as of the last unload"),
-            Self::Label => f.write_str(
+            Self::RestoreMamFromCopy => f.write_str("restored from its second copy, as of the last unload"),
+            Self::RebuildMamFromLabel => f.write_str(
                 "rebuilt from the barcode and the files, write-protected; serial number, size, counters and host attributes are lost",
             ),
-            Self::Memory => f.write_str("written anew from the cartridge memory"),
-            Self::Index { rebuilt: Rebuilt { objects, lost: 0, .. }, .. } => {
+            Self::RewriteMamCopy => f.write_str("written anew from the cartridge memory"),
+            Self::RebuildIndex { rebuilt: RebuiltIndex { objects, lost_objects: 0, .. }, .. } => {
                 write!(f, "rebuilt from the data: all {objects} objects")
             }
-            Self::Index { rebuilt: Rebuilt { objects, lost, first_lost, .. }, .. } => {
+            Self::RebuildIndex { rebuilt: RebuiltIndex { objects, lost_objects: lost, first_lost, .. }, .. } => {
                 let first = first_lost.unwrap_or(0);
                 write!(
                     f,
@@ -80,8 +80,8 @@ impl fmt::Display for Remedy {
                     objects - lost
                 )
             }
-            Self::Watermark { objects, .. } => write!(f, "written anew: the index has {objects} objects"),
-            Self::Frames { .. } => f.write_str("written anew from the index"),
+            Self::RewriteWatermark { objects, .. } => write!(f, "written anew: the index has {objects} objects"),
+            Self::RewriteFrames { .. } => f.write_str("written anew from the index"),
             Self::Truncate => {
                 f.write_str("cannot be rebuilt; --truncate ends the partition before its first damaged object")
             }
@@ -96,46 +96,49 @@ impl Cartridge {
     /// There is no cartridge, it is in use, or the storage failed.
     pub fn examine(&mut self) -> Result<Vec<Finding>, StoreError> {
         let mut folder = self.folder()?;
-        let mut findings = self.examine_memory(folder.as_mut())?;
-        if self.level()? == Level::Mhvtl {
+        let mut findings = self.examine_mam(folder.as_mut())?;
+        if self.format()? == Format::Mhvtl {
             // Its index is all that says where objects are.
             return Ok(findings);
         }
-        let (mut tape, _) = self.view()?;
+        let (mut tape, _) = self.open_read_only()?;
         for partition in 0..tape.partitions() {
-            let condition = tape.condition(partition)?;
-            findings.extend(Index::of(&mut tape, partition)?.examine(folder.as_mut(), condition)?);
-            if condition.frames > 0 {
-                let what = format!("{} frames are damaged; every object can be read without them", condition.frames);
+            let condition = tape.check_index(partition)?;
+            findings.extend(IndexExtent::of_partition(&mut tape, partition)?.examine(folder.as_mut(), condition)?);
+            if condition.damaged_frames > 0 {
+                let what =
+                    format!("{} frames are damaged; every object can be read without them", condition.damaged_frames);
                 findings.push(Finding {
                     file: format!("data.{partition}"),
-                    what,
-                    remedy: Remedy::Frames { partition },
+                    problem: what,
+                    remedy: Remedy::RewriteFrames { partition },
                 });
             }
         }
         Ok(findings)
     }
 
-    fn examine_memory(&mut self, folder: &mut dyn Folder) -> Result<Vec<Finding>, StoreError> {
+    fn examine_mam(&mut self, folder: &mut dyn Folder) -> Result<Vec<Finding>, StoreError> {
         let (_, damage) = self.mam_or_rebuilt()?;
-        let copy = memory::read_copy(folder)?;
+        let copy = cartridge_memory::read_copy(folder)?;
         let (file, what, remedy) = match damage {
             Some(damage) => {
                 let (file, what) = match damage {
-                    StoreError::Format { file, what } => (file, what),
-                    StoreError::NoMemory if self.level()? == Level::Mhvtl => ("mam".into(), "is missing".into()),
-                    StoreError::NoMemory => (memory::FERRIC.into(), "is missing".into()),
-                    other => (memory::FERRIC.into(), other.to_string()),
+                    StoreError::Malformed { file, problem: what } => (file, what),
+                    StoreError::NoCartridgeMemory if self.format()? == Format::Mhvtl => {
+                        ("mam".into(), "is missing".into())
+                    }
+                    StoreError::NoCartridgeMemory => (cartridge_memory::NATIVE_FILE.into(), "is missing".into()),
+                    other => (cartridge_memory::NATIVE_FILE.into(), other.to_string()),
                 };
-                (file, what, if copy.is_some() { Remedy::Copy } else { Remedy::Label })
+                (file, what, if copy.is_some() { Remedy::RestoreMamFromCopy } else { Remedy::RebuildMamFromLabel })
             }
-            None if copy.is_none() && memory::has_copy(folder)? => {
-                (memory::COPY.into(), "its checksum is wrong".into(), Remedy::Memory)
+            None if copy.is_none() && cartridge_memory::has_copy(folder)? => {
+                (cartridge_memory::COPY.into(), "its checksum is wrong".into(), Remedy::RewriteMamCopy)
             }
             None => return Ok(Vec::new()),
         };
-        Ok(vec![Finding { file, what, remedy }])
+        Ok(vec![Finding { file, problem: what, remedy }])
     }
 
     /// Mends what can be mended without a loss; returns what was found, and done unless its remedy is [`Remedy::Truncate`]. After
@@ -147,19 +150,19 @@ impl Cartridge {
         let findings = self.examine()?;
         for finding in &findings {
             match finding.remedy {
-                Remedy::Copy | Remedy::Label => self.repair_memory(&finding.file)?,
-                Remedy::Memory => {
+                Remedy::RestoreMamFromCopy | Remedy::RebuildMamFromLabel => self.repair_mam(&finding.file)?,
+                Remedy::RewriteMamCopy => {
                     let mam = self.mam()?;
-                    self.set_mam(&mam)?;
+                    self.save_mam_exclusive(&mam)?;
                 }
-                Remedy::Index { partition, .. } => self.replace_index(partition)?,
-                Remedy::Watermark { .. } | Remedy::Frames { .. } | Remedy::Truncate => {}
+                Remedy::RebuildIndex { partition, .. } => self.replace_index(partition)?,
+                Remedy::RewriteWatermark { .. } | Remedy::RewriteFrames { .. } | Remedy::Truncate => {}
             }
         }
         let relied_on = |finding: &Finding| match finding.remedy {
-            Remedy::Index { partition, rebuilt } => Some((partition, Some(rebuilt.objects))),
-            Remedy::Watermark { partition, objects } => Some((partition, Some(objects))),
-            Remedy::Frames { partition } => Some((partition, None)),
+            Remedy::RebuildIndex { partition, rebuilt } => Some((partition, Some(rebuilt.objects))),
+            Remedy::RewriteWatermark { partition, objects } => Some((partition, Some(objects))),
+            Remedy::RewriteFrames { partition } => Some((partition, None)),
             _ => None,
         };
         let changes: Vec<_> = findings.iter().filter_map(relied_on).collect();
@@ -167,8 +170,8 @@ impl Cartridge {
             let mut tape = self.salvage(false)?;
             for (partition, objects) in changes {
                 match objects {
-                    Some(objects) => tape.cut(partition, objects)?,
-                    None => drop(tape.mend_frames(partition)?),
+                    Some(objects) => tape.cut_before(partition, objects)?,
+                    None => drop(tape.repair_frames(partition)?),
                 }
             }
             tape.close()?;
@@ -176,17 +179,17 @@ impl Cartridge {
         Ok(findings)
     }
 
-    fn repair_memory(&mut self, damaged: &str) -> Result<(), StoreError> {
-        let ((mam, _), level) = (self.mam_or_rebuilt()?, self.level()?);
+    fn repair_mam(&mut self, damaged: &str) -> Result<(), StoreError> {
+        let ((mam, _), level) = (self.mam_or_rebuilt()?, self.format()?);
         let mut folder = self.folder()?;
         folder.lock(false).map_err(StoreError::lock)?;
-        let (_, partitions) = memory::layout(folder.as_mut())?;
-        for name in memory::files(level) {
+        let (_, partitions) = cartridge_memory::detect_format(folder.as_mut())?;
+        for name in cartridge_memory::files(level) {
             // What is still whole of the two files of mhvtl is kept as well.
-            copy_aside(folder.as_mut(), name, 0)?;
+            copy_to_damaged_file(folder.as_mut(), name, 0)?;
         }
         tracing::info!(barcode = %self.barcode(), file = damaged, "cartridge memory is rebuilt");
-        memory::put(folder.as_mut(), level, &mam, partitions)
+        cartridge_memory::write_imported(folder.as_mut(), level, &mam, partitions)
     }
 
     fn replace_index(&mut self, partition: u8) -> Result<(), StoreError> {
@@ -197,7 +200,7 @@ impl Cartridge {
         folder.remove(&fresh).map_err(failed())?;
         let output = folder.open(&fresh).map_err(failed())?;
         rebuild::rebuild(folder.as_mut(), partition, Some(output))?;
-        copy_aside(folder.as_mut(), &name, 0)?;
+        copy_to_damaged_file(folder.as_mut(), &name, 0)?;
         folder.rename(&fresh, &name).map_err(StoreError::io(format!("replacing {name}")))
     }
 
@@ -205,7 +208,7 @@ impl Cartridge {
     ///
     /// # Errors
     /// [`StoreError::InUse`], or the storage failed.
-    pub fn set_aside(&mut self, partition: u8, object: u64) -> Result<(), StoreError> {
+    pub fn save_damaged_tail(&mut self, partition: u8, object: u64) -> Result<(), StoreError> {
         let offset = self.salvage(true)?.offset_of(partition, object)?;
         let mut folder = self.folder()?;
         folder.lock(false).map_err(StoreError::lock)?;
@@ -213,7 +216,7 @@ impl Cartridge {
         for (name, from) in [("indx", 0), ("data", offset)] {
             let name = format!("{name}.{partition}");
             if names.contains(&name) {
-                copy_aside(folder.as_mut(), &name, from)?;
+                copy_to_damaged_file(folder.as_mut(), &name, from)?;
             }
         }
         Ok(())
@@ -221,44 +224,46 @@ impl Cartridge {
 }
 
 /// A partition's index, and where its data ends by it.
-struct Index {
+struct IndexExtent {
     partition: u8,
     objects: u64,
     end: u64,
 }
 
-impl Index {
-    fn of(tape: &mut ThreeFile, partition: u8) -> Result<Self, StoreError> {
+impl IndexExtent {
+    fn of_partition(tape: &mut ThreeFile, partition: u8) -> Result<Self, StoreError> {
         let objects = tape.usage(partition)?.objects;
         Ok(Self { partition, objects, end: tape.offset_of(partition, objects)? })
     }
 
-    fn examine(self, folder: &mut dyn Folder, condition: Condition) -> Result<Option<Finding>, StoreError> {
+    fn examine(self, folder: &mut dyn Folder, condition: IndexReport) -> Result<Option<Finding>, StoreError> {
         let Self { partition, objects, end } = self;
-        let Condition { broken, records, first, .. } = condition;
+        let IndexReport { append_blocked: broken, damaged_records: records, first_damaged: first, .. } = condition;
         if broken.is_none() && records == 0 {
             return Ok(None);
         }
         let file = match broken {
             Some(SHORT_DATA) => format!("data.{partition}"),
-            Some(NO_MARK) if records == 0 && objects > 0 => format!("mark.{partition}"),
+            Some(NO_WATERMARK) if records == 0 && objects > 0 => format!("mark.{partition}"),
             _ => format!("indx.{partition}"),
         };
         let first = first.map_or_else(String::new, |first| format!(", the first is object {first}"));
         let of_records = (records > 0).then(|| format!("damaged records: {records}{first}"));
         let what = [broken.map(str::to_owned), of_records].into_iter().flatten().collect::<Vec<_>>().join("; ");
-        let remedy = |remedy| Ok(Some(Finding { file, what, remedy }));
+        let remedy = |remedy| Ok(Some(Finding { file, problem: what, remedy }));
         if broken == Some(SHORT_DATA) {
             return remedy(Remedy::Truncate);
         }
         let data_len = length(folder, &format!("data.{partition}"))?;
         match rebuild::rebuild(folder, partition, None)? {
-            Some(rebuilt) if broken == Some(NO_MARK) && records == 0 && rebuilt.objects == objects => {
-                remedy(Remedy::Watermark { partition, objects })
+            Some(rebuilt) if broken == Some(NO_WATERMARK) && records == 0 && rebuilt.objects == objects => {
+                remedy(Remedy::RewriteWatermark { partition, objects })
             }
-            Some(rebuilt) if broken.is_some() || rebuilt.lost < records => remedy(Remedy::Index { partition, rebuilt }),
-            None if broken == Some(NO_MARK) && records == 0 && data_len == end => {
-                remedy(Remedy::Watermark { partition, objects })
+            Some(rebuilt) if broken.is_some() || rebuilt.lost_objects < records => {
+                remedy(Remedy::RebuildIndex { partition, rebuilt })
+            }
+            None if broken == Some(NO_WATERMARK) && records == 0 && data_len == end => {
+                remedy(Remedy::RewriteWatermark { partition, objects })
             }
             // Damaged records alone take nothing else with them.
             _ if broken.is_none() => Ok(None),
@@ -268,29 +273,29 @@ impl Index {
 }
 
 fn length(folder: &mut dyn Folder, name: &str) -> Result<u64, StoreError> {
-    let found = folder.view(name).and_then(|file| file.map_or(Ok(0), |mut file| file.len()));
+    let found = folder.open_read_only(name).and_then(|file| file.map_or(Ok(0), |mut file| file.len()));
     found.map_err(StoreError::io(format!("measuring {name}")))
 }
 
-/// Copies a file from an offset on, durably, to the first free one of `NAME.damaged`, `NAME.damaged.1` and so on. One that is not
+/// Copies a file from an offset on, durably, to the first free one of `DEVICE_INFORMATION.damaged`, `DEVICE_INFORMATION.damaged.1` and so on. One that is not
 /// there or ends before is not copied.
-fn copy_aside(folder: &mut dyn Folder, name: &str, from: u64) -> Result<(), StoreError> {
+fn copy_to_damaged_file(folder: &mut dyn Folder, name: &str, from: u64) -> Result<(), StoreError> {
     let aside = free_name(folder, &format!("{name}.damaged"));
     let aside = aside.map_err(StoreError::io("listing the cartridge's files"))?;
     let failed = || StoreError::io(format!("copying {name} to {aside}"));
-    let Some(mut source) = folder.view(name).map_err(failed())? else { return Ok(()) };
+    let Some(mut source) = folder.open_read_only(name).map_err(failed())? else { return Ok(()) };
     if source.len().map_err(failed())? <= from {
         return Ok(());
     }
     let mut target = folder.open(&aside).map_err(failed())?;
-    let copied = copy(source.as_mut(), target.as_mut(), from);
+    let copied = copy_from(source.as_mut(), target.as_mut(), from);
     if copied.is_err() {
         let _ = folder.remove(&aside);
     }
     copied.map_err(failed())
 }
 
-fn copy(source: &mut dyn Backend, target: &mut dyn Backend, mut from: u64) -> io::Result<()> {
+fn copy_from(source: &mut dyn Backend, target: &mut dyn Backend, mut from: u64) -> io::Result<()> {
     let (mut to, mut piece) = (0, vec![0; PIECE]);
     loop {
         let got = source.read_at(from, &mut [IoSliceMut::new(&mut piece)])?;

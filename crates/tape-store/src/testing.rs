@@ -1,18 +1,18 @@
 //! Bodies of fuzz targets. Their corpus is replayed by `cargo test`.
 
-use crate::backend::memory::{MemoryFolder, MemoryShelves};
-use crate::backend::{Folder, Shelves};
-use crate::cartridge::{Barcode, Kind, Level};
-use crate::compress::Codecs;
+use crate::backend::memory::{MemoryFolder, MemoryFolderStore};
+use crate::backend::{Folder, FolderStore};
+use crate::cartridge::{Barcode, CartridgeKind, Format};
+use crate::compress::CodecContexts;
 use crate::error::StoreError;
 use crate::image::{self, AwsReader, SimhReader};
 use crate::mam::Mam;
 use crate::media::LTO_8;
-use crate::medium::{Codec, CodecId, Found, Medium, Unit};
+use crate::medium::{Codec, CodecId, Medium, ReadOutcome, SpaceUnit};
 use crate::model::Model;
-use crate::shelf::{NewCartridge, TapeStore};
-use crate::three_file::{Shape, ThreeFile};
-use crate::workers::Inline;
+use crate::store::{NewCartridge, TapeStore};
+use crate::three_file::{TapeOptions, ThreeFile};
+use crate::workers::InlineWorkers;
 use std::io::{IoSlice, IoSliceMut};
 
 /// Fuzz body: any bytes as the files of a cartridge. The first says which names they have; two-byte lengths divide the
@@ -28,7 +28,7 @@ pub fn store_open(data: &[u8]) {
         2 => &["mam", "mhvtl_data", "meta", "indx", "data"],
         _ => &["meta", "indx", "data"],
     };
-    let mut shelves = MemoryShelves::default();
+    let mut shelves = MemoryFolderStore::default();
     let store = TapeStore::new(Box::new(shelves.clone()));
     let Some(barcode) = Barcode::new("FUZZ") else { return };
     let Ok(mut folder) = shelves.create(barcode.as_str()) else { return };
@@ -41,30 +41,30 @@ pub fn store_open(data: &[u8]) {
     if kind % 4 == 0 {
         let _ = folder.replace("ferric.mam", &Mam::new(&NewCartridge::data(&LTO_8)).encode());
     }
-    let mut cartridge = store.cartridge(&barcode, &LTO_8, Kind::Data, 1 << 30);
+    let mut cartridge = store.cartridge(&barcode, &LTO_8, CartridgeKind::Data, 1 << 30);
     let Ok(mam) = cartridge.mam() else { return };
-    if let Ok((mut tape, _)) = cartridge.view() {
+    if let Ok((mut tape, _)) = cartridge.open_read_only() {
         read_all(&mut tape, data.len());
     }
-    if let Ok((mut tape, _)) = cartridge.open_files() {
+    if let Ok((mut tape, _)) = cartridge.open_three_file() {
         read_all(&mut tape, data.len());
-        walk(&mut tape);
+        read_and_space(&mut tape);
     }
     let _ = cartridge.save_mam(&mam);
     if let Ok(mut tape) = cartridge.salvage(false) {
         let end = tape.first_damaged(0).unwrap_or(0);
-        let _ = tape.cut(0, end);
+        let _ = tape.cut_before(0, end);
     }
 }
 
 fn read_all(tape: &mut ThreeFile, most: usize) {
     let mut buffer = vec![0; 4096];
     for _ in 0..=most {
-        let _ = (tape.peek(), tape.next_seal());
+        let _ = (tape.next_object(), tape.next_encryption());
         match tape.read(&mut [IoSliceMut::new(&mut buffer)]) {
-            Ok(Found::EndOfData) => return,
+            Ok(ReadOutcome::EndOfData) => return,
             // A locked block stays where it is; it can be passed.
-            Err(StoreError::Locked { .. }) => drop(tape.check_next()),
+            Err(StoreError::CannotDecrypt { .. }) => drop(tape.verify_next()),
             _ => {}
         }
     }
@@ -76,17 +76,17 @@ pub fn store_codecs(data: &[u8]) {
     let Some(([kind, len], rest)) = data.split_first_chunk::<2>() else { return };
     let mut into = vec![0; usize::from(*len) * 16];
     match kind % 6 {
-        0 => drop(Codecs::default().decompress(rest, CodecId::LZO, &mut into)),
-        1 => drop(Codecs::default().decompress(rest, CodecId::ZLIB, &mut into)),
-        2 => drop(Codecs::default().decompress(rest, CodecId::ZSTD, &mut into)),
+        0 => drop(CodecContexts::default().decompress(rest, CodecId::LZO, &mut into)),
+        1 => drop(CodecContexts::default().decompress(rest, CodecId::ZLIB, &mut into)),
+        2 => drop(CodecContexts::default().decompress(rest, CodecId::ZSTD, &mut into)),
         3 => drop(Mam::decode("fuzz", rest)),
         4 => drop(image::import(&mut SimhReader::new(rest), &mut Model::new(1 << 30, 0), Codec::NONE)),
         _ => drop(image::import(&mut AwsReader::new(rest), &mut Model::new(1 << 30, 0), Codec::NONE)),
     }
 }
 
-fn walk(tape: &mut ThreeFile) {
-    for unit in [Unit::Blocks, Unit::Filemarks, Unit::SequentialFilemarks] {
+fn read_and_space(tape: &mut ThreeFile) {
+    for unit in [SpaceUnit::Blocks, SpaceUnit::Filemarks, SpaceUnit::SequentialFilemarks] {
         for count in [1, -1, 3, -3, i64::MAX, i64::MIN] {
             let _ = tape.space(unit, count);
         }
@@ -110,16 +110,16 @@ fn panic_if_endless(tape: &ThreeFile) {
 pub fn store_ops(data: &[u8]) {
     let Some(([shape, _], data)) = data.split_first_chunk::<2>() else { return };
     let mut folder = MemoryFolder::default();
-    let level = if shape & 1 == 0 { Level::Ferric } else { Level::Mhvtl };
-    if level == Level::Mhvtl {
+    let level = if shape & 1 == 0 { Format::Native } else { Format::Mhvtl };
+    if level == Format::Mhvtl {
         for (name, bytes) in [("data.0", &[][..]), ("indx.0", &[]), ("meta.0", &[0; 512])] {
             let _ = folder.replace(name, bytes);
         }
     }
     let open = |folder: &MemoryFolder| {
-        let shape_of = Shape { level, ..Shape::ferric(1 << 30) };
+        let shape_of = TapeOptions { format: level, ..TapeOptions::native(1 << 30) };
         let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), shape_of).ok()?;
-        tape.employ(&Inline(usize::from(shape >> 1 & 3)));
+        tape.set_workers(&InlineWorkers(usize::from(shape >> 1 & 3)));
         Some(tape)
     };
     let Some(mut tape) = open(&folder) else { return };
@@ -157,13 +157,17 @@ fn apply(tape: &mut dyn Medium, op: u8, argument: u8) -> String {
         3 => {
             let found = tape.read(&mut [IoSliceMut::new(&mut buffer)]).ok();
             let found = found.map(|found| {
-                if let Found::Block { len, .. } = found { format!("{len} {buffer:?}") } else { format!("{found:?}") }
+                if let ReadOutcome::Block { len, .. } = found {
+                    format!("{len} {buffer:?}")
+                } else {
+                    format!("{found:?}")
+                }
             });
             format!("{found:?}")
         }
-        4 => format!("{:?}", tape.space(Unit::Blocks, count / 8).ok()),
-        5 => format!("{:?}", tape.space(Unit::Filemarks, count / 16).ok()),
-        6 => format!("{:?}", tape.space(Unit::SequentialFilemarks, count / 32).ok()),
+        4 => format!("{:?}", tape.space(SpaceUnit::Blocks, count / 8).ok()),
+        5 => format!("{:?}", tape.space(SpaceUnit::Filemarks, count / 16).ok()),
+        6 => format!("{:?}", tape.space(SpaceUnit::SequentialFilemarks, count / 32).ok()),
         7 => format!("{:?}", tape.locate(0, argument.into()).ok()),
         8 => format!("{:?}", tape.locate_file(0, u64::from(argument) / 8).ok()),
         _ if argument < 16 => format!("{:?}", tape.truncate().is_ok()),

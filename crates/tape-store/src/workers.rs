@@ -1,7 +1,7 @@
 //! Compression beside the tape. A medium hands owned blocks to [`Workers`] and takes them back in order; who runs them,
 //! and on which thread, is the affair of whoever provides the workers.
 
-use crate::compress::Codecs;
+use crate::compress::CodecContexts;
 use crate::error::Damage;
 use crate::integrity::crc32c;
 use crate::medium::{Codec, CodecId};
@@ -10,33 +10,33 @@ use std::io::IoSlice;
 /// What runs jobs.
 pub trait Workers: Send + Sync {
     /// How many jobs run at once; 0 if it is not worth handing any over.
-    fn width(&self) -> usize;
+    fn parallel_jobs(&self) -> usize;
     /// A place for one job at a time. Media keep theirs as long as they are mounted.
-    fn slot(&self) -> Box<dyn Slot>;
+    fn slot(&self) -> Box<dyn WorkerSlot>;
 }
 
 /// A place for one job.
-pub trait Slot: Send {
+pub trait WorkerSlot: Send {
     /// A job for a block of at most `len` bytes; `None` if the workers have no memory left for it. Its memory is in use until
     /// [`Slot::release`].
-    fn acquire(&mut self, len: usize) -> Option<Box<Job>>;
+    fn acquire(&mut self, len: usize) -> Option<Box<CodecJob>>;
     /// Gives a job back that [`Slot::acquire`] gave.
-    fn release(&mut self, job: Box<Job>);
+    fn release(&mut self, job: Box<CodecJob>);
     /// Hands a job over; the one before was taken back.
-    fn start(&mut self, job: Box<Job>);
+    fn start(&mut self, job: Box<CodecJob>);
     /// Whether it can be taken back without waiting.
     fn is_done(&self) -> bool;
     /// Takes the job back, run; waits if need be.
-    fn finish(&mut self) -> Box<Job>;
+    fn finish(&mut self) -> Box<CodecJob>;
 }
 
 /// A block to be packed or unpacked, with all that it takes.
 #[derive(Default)]
-pub struct Job {
+pub struct CodecJob {
     pub(crate) input: Vec<u8>,
     pub(crate) output: Vec<u8>,
-    pub(crate) task: Task,
-    codecs: Codecs,
+    pub(crate) task: CodecTask,
+    codecs: CodecContexts,
     /// Bytes that whoever provides the workers counts for it.
     pub charged: usize,
 }
@@ -46,24 +46,24 @@ const CONTEXTS: usize = 1 << 20;
 
 /// What is to be done, and then what came of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Task {
+pub(crate) enum CodecTask {
     #[default]
     Nothing,
-    Pack(Codec),
+    Compress(Codec),
     /// Its checksum, and the codec of `output`, or none if it is to be stored as it is.
-    Packed {
+    Compressed {
         crc: u32,
         codec: CodecId,
     },
-    Unpack {
+    Decompress {
         codec: CodecId,
         len: usize,
         crc: Option<u32>,
     },
-    Unpacked(Result<(), Damage>),
+    Decompressed(Result<(), Damage>),
 }
 
-impl Job {
+impl CodecJob {
     /// Bytes of memory that the job takes with a block of `len` bytes; with 0, what it has.
     #[must_use]
     pub fn memory(&self, len: usize) -> usize {
@@ -78,20 +78,20 @@ impl Job {
     /// Does it.
     pub fn run(&mut self) {
         self.task = match self.task {
-            Task::Pack(codec) => {
+            CodecTask::Compress(codec) => {
                 let packed = self.codecs.compress(&[IoSlice::new(&self.input)], codec);
                 let shrank = packed.is_some();
                 self.output.clear();
                 self.output.reserve_exact(packed.map_or(0, <[u8]>::len));
                 self.output.extend_from_slice(packed.unwrap_or_default());
-                Task::Packed { crc: crc32c(&self.input), codec: if shrank { codec.id } else { CodecId::NONE } }
+                CodecTask::Compressed { crc: crc32c(&self.input), codec: if shrank { codec.id } else { CodecId::NONE } }
             }
-            Task::Unpack { codec, len, crc } => {
+            CodecTask::Decompress { codec, len, crc } => {
                 self.output.reserve_exact(len.saturating_sub(self.output.len()));
                 self.output.resize(len, 0);
                 let unpacked = self.codecs.decompress(&self.input, codec, &mut self.output);
                 let whole = || crc.is_none_or(|crc| crc == crc32c(&self.output));
-                Task::Unpacked(unpacked.and_then(|()| if whole() { Ok(()) } else { Err(Damage::Checksum) }))
+                CodecTask::Decompressed(unpacked.and_then(|()| if whole() { Ok(()) } else { Err(Damage::Checksum) }))
             }
             other => other,
         };
@@ -100,7 +100,7 @@ impl Job {
     /// The bytes that are to be stored.
     pub(crate) fn packed(&self) -> &[u8] {
         match self.task {
-            Task::Packed { codec: CodecId::NONE, .. } => &self.input,
+            CodecTask::Compressed { codec: CodecId::NONE, .. } => &self.input,
             _ => &self.output,
         }
     }
@@ -108,28 +108,28 @@ impl Job {
 
 /// Runs each job when it is started: no other thread, and still the way that jobs go. For tests.
 #[derive(Clone, Copy, Debug)]
-pub struct Inline(pub usize);
+pub struct InlineWorkers(pub usize);
 
-impl Workers for Inline {
-    fn width(&self) -> usize {
+impl Workers for InlineWorkers {
+    fn parallel_jobs(&self) -> usize {
         self.0
     }
 
-    fn slot(&self) -> Box<dyn Slot> {
+    fn slot(&self) -> Box<dyn WorkerSlot> {
         Box::new(InlineSlot(None))
     }
 }
 
-struct InlineSlot(Option<Box<Job>>);
+struct InlineSlot(Option<Box<CodecJob>>);
 
-impl Slot for InlineSlot {
-    fn acquire(&mut self, _len: usize) -> Option<Box<Job>> {
+impl WorkerSlot for InlineSlot {
+    fn acquire(&mut self, _len: usize) -> Option<Box<CodecJob>> {
         Some(Box::default())
     }
 
-    fn release(&mut self, _job: Box<Job>) {}
+    fn release(&mut self, _job: Box<CodecJob>) {}
 
-    fn start(&mut self, mut job: Box<Job>) {
+    fn start(&mut self, mut job: Box<CodecJob>) {
         job.run();
         self.0 = Some(job);
     }
@@ -139,7 +139,7 @@ impl Slot for InlineSlot {
         false
     }
 
-    fn finish(&mut self) -> Box<Job> {
+    fn finish(&mut self) -> Box<CodecJob> {
         self.0.take().unwrap_or_default()
     }
 }

@@ -2,19 +2,19 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::io::{IoSlice, IoSliceMut};
-use tape_store::backend::Shelves;
-use tape_store::backend::memory::MemoryShelves;
+use tape_store::backend::FolderStore;
+use tape_store::backend::memory::MemoryFolderStore;
 use tape_store::cartridge::Barcode;
 use tape_store::error::StoreError;
 use tape_store::media::LTO_8;
-use tape_store::medium::{Codec, Found};
-use tape_store::shelf::{NewCartridge, TapeStore};
+use tape_store::medium::{Codec, ReadOutcome};
+use tape_store::store::{NewCartridge, TapeStore};
 
 const LABEL: &str = "A00001L8";
 
 /// A cartridge with 294 objects, of which these files are then emptied or removed.
 fn damaged(files: &[&str], remove: bool) -> (TapeStore, Barcode) {
-    let mut shelves = MemoryShelves::default();
+    let mut shelves = MemoryFolderStore::default();
     let (store, barcode) = (TapeStore::new(Box::new(shelves.clone())), Barcode::new(LABEL).unwrap());
     store.create(&barcode, &NewCartridge { capacity: 64 << 20, ..NewCartridge::data(&LTO_8) }).unwrap();
     assert_eq!(store.is_blank(&barcode).unwrap(), Some(true));
@@ -39,7 +39,7 @@ fn damaged(files: &[&str], remove: bool) -> (TapeStore, Barcode) {
 }
 
 #[test]
-fn a_tape_that_lost_its_index_is_not_blank_and_is_not_written_over() {
+fn tape_without_index_is_not_blank_and_refuses_writes() {
     for remove in [true, false] {
         let (store, barcode) = damaged(&["indx.0", "mark.0"], remove);
         assert_ne!(store.is_blank(&barcode).unwrap(), Some(true));
@@ -50,7 +50,7 @@ fn a_tape_that_lost_its_index_is_not_blank_and_is_not_written_over() {
         let mut buffer = [0; 1000];
         let read = tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap_err();
         assert!(matches!(read, StoreError::Damaged { partition: 0, object: 0, .. }), "{read}");
-        assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap(), Found::EndOfData);
+        assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap(), ReadOutcome::EndOfData);
         for object in [0, 1] {
             tape.locate(0, object).unwrap();
             let refused = [
@@ -67,7 +67,7 @@ fn a_tape_that_lost_its_index_is_not_blank_and_is_not_written_over() {
         tape.close().unwrap();
         drop(tape);
         cartridge.repair().unwrap();
-        let (tape, recovery) = cartridge.view().unwrap();
+        let (tape, recovery) = cartridge.open_read_only().unwrap();
         assert!(!recovery.damaged);
         assert_eq!(tape_store::medium::Medium::usage(&tape, 0).unwrap().objects, 294);
     }
@@ -75,7 +75,7 @@ fn a_tape_that_lost_its_index_is_not_blank_and_is_not_written_over() {
 
 /// The watermark still counts the objects.
 #[test]
-fn a_tape_that_lost_its_data_and_its_index_is_not_blank() {
+fn tape_without_data_and_index_is_not_blank() {
     for remove in [true, false] {
         let (store, barcode) = damaged(&["data.0", "indx.0"], remove);
         assert_eq!(store.is_blank(&barcode).unwrap(), Some(false), "{remove}");

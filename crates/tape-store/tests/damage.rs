@@ -7,14 +7,14 @@ use std::fmt;
 use std::fs;
 use std::io::{IoSlice, IoSliceMut};
 use std::path::Path;
-use tape_store::backend::memory::MemoryShelves;
-use tape_store::backend::{Folder, Shelves};
-use tape_store::cartridge::{Barcode, Cartridge, Kind};
+use tape_store::backend::memory::MemoryFolderStore;
+use tape_store::backend::{Folder, FolderStore};
+use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind};
+use tape_store::encrypt::{Decryption, Encryption, Key, KeyAssociatedData};
 use tape_store::error::StoreError;
 use tape_store::media::LTO_8;
-use tape_store::medium::{Codec, Found, Medium};
-use tape_store::seal::{Kads, Key, Seal, Unseal};
-use tape_store::shelf::{NewCartridge, TapeStore};
+use tape_store::medium::{Codec, Medium, ReadOutcome};
+use tape_store::store::{NewCartridge, TapeStore};
 
 type Files = BTreeMap<String, Vec<u8>>;
 
@@ -26,13 +26,13 @@ fn key() -> Key {
 
 /// A cartridge of these files, and the folder they lie in.
 fn cartridge_of(label: &str, files: &Files) -> (Cartridge, Box<dyn Folder>) {
-    let mut shelves = MemoryShelves::default();
+    let mut shelves = MemoryFolderStore::default();
     let mut folder = shelves.create(label).unwrap();
     for (name, bytes) in files {
         folder.replace(name, bytes).unwrap();
     }
     let store = TapeStore::new(Box::new(shelves));
-    (store.cartridge(&Barcode::new(label).unwrap(), &LTO_8, Kind::Data, 0), folder)
+    (store.cartridge(&Barcode::new(label).unwrap(), &LTO_8, CartridgeKind::Data, 0), folder)
 }
 
 fn files_in(folder: &mut dyn Folder) -> Files {
@@ -58,12 +58,12 @@ fn read(tape: &mut dyn Medium, most: usize) -> Result<Vec<Vec<Object>>, StoreErr
         loop {
             assert!(objects.len() <= most, "no end of data after {most} objects");
             let here = tape.position().object;
-            let found = tape.read_sealed(&mut [IoSliceMut::new(&mut buffer)], Unseal::Also(&key));
+            let found = tape.read_decrypting(&mut [IoSliceMut::new(&mut buffer)], Decryption::Mixed(&key));
             objects.push(match found {
-                Ok(Found::EndOfData) => break,
-                Ok(Found::Filemark) => Object::Filemark,
-                Ok(Found::Block { len, .. }) => Object::Block(buffer[..len].to_vec()),
-                Err(StoreError::Damaged { object, .. } | StoreError::Locked { object, .. }) => {
+                Ok(ReadOutcome::EndOfData) => break,
+                Ok(ReadOutcome::Filemark) => Object::Filemark,
+                Ok(ReadOutcome::Block { len, .. }) => Object::Block(buffer[..len].to_vec()),
+                Err(StoreError::Damaged { object, .. } | StoreError::CannotDecrypt { object, .. }) => {
                     assert_eq!(object, here, "the place that is named");
                     if tape.position().object == here && !tape.locate(partition, here + 1).unwrap_or(false) {
                         objects.push(Object::Damaged);
@@ -158,7 +158,7 @@ fn load(cartridge: &mut Cartridge, written: &[Vec<Object>], what: &str) -> Outco
         }
         fewer |= read.len() < written.len();
     }
-    let reported = recovery.damaged || recovery.dropped > 0 || tape.read_only().is_some();
+    let reported = recovery.damaged || recovery.dropped_objects > 0 || tape.read_only().is_some();
     match fewer {
         true if reported => Outcome::Named,
         true => Outcome::Short,
@@ -204,17 +204,17 @@ fn try_all(label: &str, files: &Files, written: &[Vec<Object>], changes: &[u8]) 
 
 fn write_blocks(tape: &mut dyn Medium) {
     let words: Vec<u8> = b"tape words ".iter().copied().cycle().take(300).collect();
-    let kads = Kads { unauthenticated: b"u".to_vec(), ..Kads::default() };
-    let seal = Seal { key: key(), kads, protected: false };
+    let kads = KeyAssociatedData { unauthenticated: b"u".to_vec(), ..KeyAssociatedData::default() };
+    let seal = Encryption { key: key(), kads, raw_read_disabled: false };
     tape.append(&[IoSlice::new(b"VOL1")], Codec::NONE).unwrap();
     tape.append(&[IoSlice::new(&words)], Codec::zstd(1)).unwrap();
     tape.append_filemark().unwrap();
-    tape.append_sealed(&[IoSlice::new(&words[1..])], Codec::zstd(1), &seal).unwrap();
+    tape.append_encrypted(&[IoSlice::new(&words[1..])], Codec::zstd(1), &seal).unwrap();
     tape.append_filemark().unwrap();
     tape.append_filemark().unwrap();
     tape.append(&[IoSlice::new(&words[2..])], Codec::zlib(1)).unwrap();
     tape.sync().unwrap();
-    tape.append_sealed(&[IoSlice::new(b"last")], Codec::NONE, &seal).unwrap();
+    tape.append_encrypted(&[IoSlice::new(b"last")], Codec::NONE, &seal).unwrap();
     tape.locate(1, 0).unwrap();
     tape.append(&[IoSlice::new(&words[..40])], Codec::NONE).unwrap();
     tape.append_filemark().unwrap();
@@ -223,7 +223,7 @@ fn write_blocks(tape: &mut dyn Medium) {
 
 /// A cartridge of level `ferric` with everything that there is: codecs, encryption, filemarks, two partitions.
 fn native() -> (Files, Vec<Vec<Object>>) {
-    let shelves = MemoryShelves::default();
+    let shelves = MemoryFolderStore::default();
     let store = TapeStore::new(Box::new(shelves.clone()));
     let barcode = Barcode::new(LABEL).unwrap();
     let new = NewCartridge { serial: "S1", capacity: 1 << 24, ..NewCartridge::data(&LTO_8) };
@@ -257,7 +257,7 @@ fn documented(heading: &str) -> String {
 }
 
 #[test]
-fn every_damage_of_a_native_cartridge() {
+fn every_damage_of_a_native_cartridge_is_reported() {
     let (files, written) = native();
     let all = try_all(LABEL, &files, &written, &[0x01, 0x08, 0xff]);
     print!("{}", table(&all));
@@ -285,7 +285,7 @@ fn whole(label: &str, files: &Files) -> (Vec<Vec<Object>>, Files) {
 
 /// Tapes of releases before frames: read and repaired as far as their index goes.
 #[test]
-fn every_damage_of_a_native_cartridge_without_frames() {
+fn every_damage_of_a_native_cartridge_without_frames_is_reported() {
     let files = fixture("ferric-1/D00001L8");
     let (written, _) = whole(LABEL, &files);
     assert!(written == native().1);
@@ -306,16 +306,16 @@ fn mhvtl(label: &str, loaded: bool, heading: &str) {
 }
 
 #[test]
-fn every_damage_of_a_cartridge_of_mhvtl() {
+fn every_damage_of_an_mhvtl_cartridge() {
     mhvtl("PAR002L6", false, "#### As mhvtl left it (`PAR002L6`)");
 }
 
 #[test]
-fn every_damage_of_a_cartridge_of_mhvtl_that_we_loaded() {
+fn every_damage_of_an_mhvtl_cartridge_after_load() {
     mhvtl("PAR002L6", true, "#### The same, loaded once");
 }
 
 #[test]
-fn every_damage_of_an_old_cartridge_of_mhvtl() {
+fn every_damage_of_an_old_format_mhvtl_cartridge() {
     mhvtl("V3A001L6", false, "#### mhvtl's format 3 (`V3A001L6`)");
 }

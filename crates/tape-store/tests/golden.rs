@@ -6,16 +6,16 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{IoSlice, IoSliceMut};
 use std::path::{Path, PathBuf};
-use tape_store::backend::file::OsShelves;
-use tape_store::cartridge::{Barcode, Cartridge, Kind, Level};
+use tape_store::backend::file::OsFolderStore;
+use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind, Format};
+use tape_store::encrypt::{DecryptError, Decryption, Key};
 use tape_store::error::StoreError;
 use tape_store::integrity::crc32c;
 use tape_store::mam::{AttrId, Flags, Mam};
 use tape_store::media::LTO_8;
-use tape_store::medium::{Codec, Found, Medium, Written};
+use tape_store::medium::{Codec, Medium, ReadOutcome, WriteOutcome};
 use tape_store::mhvtl;
-use tape_store::seal::{Key, Locked, Unseal};
-use tape_store::shelf::{NewCartridge, TapeStore};
+use tape_store::store::{NewCartridge, TapeStore};
 use tape_store::three_file::Recovery;
 
 fn golden() -> PathBuf {
@@ -27,9 +27,9 @@ fn listing() -> String {
 }
 
 fn cartridge_at(shelves: &Path, barcode: &str) -> Cartridge {
-    let store = TapeStore::new(Box::new(OsShelves::at(shelves).unwrap()));
+    let store = TapeStore::new(Box::new(OsFolderStore::at(shelves).unwrap()));
     // The facts are deliberately wrong: the files know better.
-    store.cartridge(&Barcode::new(barcode).unwrap(), &LTO_8, Kind::Data, 1)
+    store.cartridge(&Barcode::new(barcode).unwrap(), &LTO_8, CartridgeKind::Data, 1)
 }
 
 /// A copy that may be written.
@@ -125,22 +125,27 @@ fn check(tape: &mut dyn Medium, barcode: &str) {
         let mut next_key = keys.iter();
         for object in expected.iter().filter(|object| object.partition == partition) {
             assert_eq!(tape.position().object, object.number, "{barcode}");
-            let unseal = if object.encrypted { Unseal::Only(next_key.next().unwrap()) } else { Unseal::Never };
-            let found = tape.read_sealed(&mut [IoSliceMut::new(&mut buffer)], unseal);
+            let unseal =
+                if object.encrypted { Decryption::Decrypt(next_key.next().unwrap()) } else { Decryption::Disable };
+            let found = tape.read_decrypting(&mut [IoSliceMut::new(&mut buffer)], unseal);
             match &object.pattern {
-                None => assert_eq!(found.unwrap(), Found::Filemark, "{barcode} {object:?}"),
+                None => assert_eq!(found.unwrap(), ReadOutcome::Filemark, "{barcode} {object:?}"),
                 Some(none) if none == "(not stored)" => {
                     assert!(matches!(found, Err(StoreError::Damaged { .. })), "{barcode} {object:?}");
                 }
                 Some(pattern) => {
                     let found = found.unwrap_or_else(|error| panic!("{barcode} {object:?}: {error}"));
-                    assert_eq!(found, Found::Block { len: object.len, stored: object.stored }, "{barcode} {object:?}");
+                    assert_eq!(
+                        found,
+                        ReadOutcome::Block { len: object.len, stored: object.stored },
+                        "{barcode} {object:?}"
+                    );
                     assert!(buffer[..object.len] == content(pattern, object.len), "{barcode} {object:?}");
                     assert_eq!(crc32c(&buffer[..object.len]), object.crc, "{barcode} {object:?}");
                 }
             }
         }
-        assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap(), Found::EndOfData, "{barcode}");
+        assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap(), ReadOutcome::EndOfData, "{barcode}");
         let marks = expected.iter().filter(|object| object.partition == partition && object.pattern.is_none());
         for (file, mark) in (1..).zip(marks) {
             assert!(tape.locate_file(partition, file).unwrap(), "{barcode}");
@@ -163,21 +168,21 @@ fn barcodes() -> Vec<String> {
 }
 
 #[test]
-fn every_cartridge_reads_as_listed_and_is_not_touched() {
+fn every_cartridge_reads_as_listed_and_is_not_modified() {
     for barcode in barcodes() {
         let before = files(&golden().join(&barcode));
         let mut cartridge = cartridge_at(&golden(), &barcode);
-        let (mut tape, recovery) = cartridge.view().unwrap_or_else(|error| panic!("{barcode}: {error}"));
+        let (mut tape, recovery) = cartridge.open_read_only().unwrap_or_else(|error| panic!("{barcode}: {error}"));
         assert!(!recovery.damaged, "{barcode}");
         check(&mut tape, &barcode);
-        assert_eq!(cartridge.level().unwrap(), Level::Mhvtl);
+        assert_eq!(cartridge.format().unwrap(), Format::Mhvtl);
         assert_eq!(files(&golden().join(&barcode)), before, "{barcode}");
     }
 }
 
 /// Opened to be written, closed, and opened again by its watermark; older formats have become the present one.
 #[test]
-fn every_cartridge_opens_for_writing_without_harm() {
+fn every_cartridge_opens_for_writing_without_change() {
     for barcode in barcodes() {
         let shelf = copy(&barcode);
         let mut cartridge = cartridge_at(shelf.path(), &barcode);
@@ -188,7 +193,7 @@ fn every_cartridge_opens_for_writing_without_harm() {
             tape.close().unwrap();
             drop(tape);
             cartridge.save_mam(&mam).unwrap();
-            assert_eq!(told(&cartridge.mam().unwrap()), told(&mam), "{barcode}");
+            assert_eq!(mam_attributes(&cartridge.mam().unwrap()), mam_attributes(&mam), "{barcode}");
         }
         let after = files(&shelf.path().join(&barcode));
         for (name, bytes) in files(&golden().join(&barcode)) {
@@ -205,14 +210,15 @@ fn every_cartridge_opens_for_writing_without_harm() {
 }
 
 /// What a memory says, but for what older releases left out.
-fn told(mam: &Mam) -> Vec<(AttrId, u8, Vec<u8>)> {
-    let filled_in = [AttrId::MAM_SPACE, AttrId::MAM_CAPACITY, AttrId::VOLUME_CHANGE_REFERENCE, AttrId(0x1623)];
+fn mam_attributes(mam: &Mam) -> Vec<(AttrId, u8, Vec<u8>)> {
+    let filled_in =
+        [AttrId::MAM_SPACE_REMAINING, AttrId::MAM_CAPACITY, AttrId::VOLUME_CHANGE_REFERENCE, AttrId(0x1623)];
     let told = mam.iter().filter(|(id, ..)| !filled_in.contains(id));
     told.map(|(id, partition, value)| (id, partition, value.to_vec())).collect()
 }
 
 #[test]
-fn memories_are_as_listed() {
+fn mams_match_the_listing() {
     let text = listing();
     for barcode in barcodes() {
         let Some((_, section)) = text.split_once(&format!("### {barcode}\n")) else { continue };
@@ -221,9 +227,9 @@ fn memories_are_as_listed() {
         let mut cartridge = cartridge_at(&golden(), &barcode);
         let mam = cartridge.mam().unwrap();
         let number = |id| mam.number(id).to_string();
-        assert_eq!(number(AttrId::MAXIMUM), fact(line, "capacity"), "{barcode}");
+        assert_eq!(number(AttrId::MAXIMUM_CAPACITY), fact(line, "capacity"), "{barcode}");
         assert_eq!(cartridge.capacity().to_string(), fact(line, "capacity"), "{barcode}");
-        assert_eq!(number(AttrId::REMAINING), fact(line, "remaining"), "{barcode}");
+        assert_eq!(number(AttrId::REMAINING_CAPACITY), fact(line, "remaining"), "{barcode}");
         assert_eq!(number(AttrId::LOAD_COUNT), fact(line, "load count"), "{barcode}");
         assert_eq!(number(AttrId::VOLUME_CHANGE_REFERENCE), fact(line, "reference"), "{barcode}");
         let (written, read) = fact(line, "in life").split_once('/').unwrap();
@@ -231,9 +237,9 @@ fn memories_are_as_listed() {
         assert_eq!(format!("0x{:x}", mam.number(AttrId::DENSITY)), fact(line, "density"), "{barcode}");
         assert_eq!(mam.flags().contains(Flags::LOADED), fact(line, "record_dirty") == "1", "{barcode}");
         let kind = match fact(line, "medium type") {
-            "0" => Kind::Data,
-            "1" => Kind::Worm,
-            "2" => Kind::Null,
+            "0" => CartridgeKind::Data,
+            "1" => CartridgeKind::Worm,
+            "2" => CartridgeKind::Null,
             other => panic!("{other}"),
         };
         assert_eq!((mam.kind(), cartridge.kind()), (kind, kind), "{barcode}");
@@ -243,7 +249,7 @@ fn memories_are_as_listed() {
 }
 
 #[test]
-fn blank_memories_are_as_listed() {
+fn blank_mams_match_the_listing() {
     let text = listing();
     let rows = text.lines().filter(|line| line.matches('|').count() == 10 && line.contains("| 0x"));
     let mut seen = 0;
@@ -253,16 +259,16 @@ fn blank_memories_are_as_listed() {
         let mut cartridge = cartridge_at(&golden(), barcode);
         let mam = cartridge.mam().unwrap();
         assert_eq!(format!("0x{:02x}", mam.number(AttrId::DENSITY)), density, "{barcode}");
-        assert_eq!(mam.number(AttrId::MAXIMUM).to_string(), capacity, "{barcode}");
+        assert_eq!(mam.number(AttrId::MAXIMUM_CAPACITY).to_string(), capacity, "{barcode}");
         assert_eq!(mam.flags().contains(Flags::WRITE_PROTECTED), flags == "0200", "{barcode}");
         let (most, space) = memory.split_once(" / ").unwrap();
         assert_eq!(mam.number(AttrId::MAM_CAPACITY).to_string(), most, "{barcode}");
-        assert_eq!(mam.number(AttrId::MAM_SPACE).to_string(), space, "{barcode}");
+        assert_eq!(mam.number(AttrId::MAM_SPACE_REMAINING).to_string(), space, "{barcode}");
         let expected = match &kind[..1] {
-            "0" => Kind::Data,
-            "1" => Kind::Worm,
-            "2" => Kind::Null,
-            _ => Kind::Cleaning,
+            "0" => CartridgeKind::Data,
+            "1" => CartridgeKind::Worm,
+            "2" => CartridgeKind::Null,
+            _ => CartridgeKind::Cleaning,
         };
         assert_eq!(mam.kind(), expected, "{barcode}");
         let name = made.split(' ').next().unwrap();
@@ -276,7 +282,7 @@ fn blank_memories_are_as_listed() {
 }
 
 #[test]
-fn attributes_that_hosts_wrote() {
+fn host_attributes_are_read() {
     let mam = cartridge_at(&golden(), "MAM001L8").mam().unwrap();
     let get = |id, partition| mam.get(AttrId(id), partition).unwrap_or_default();
     assert_eq!(get(0x0800, 0), b"ACME    ");
@@ -300,54 +306,58 @@ fn attributes_that_hosts_wrote() {
 }
 
 #[test]
-fn a_labelled_block_wants_its_key() {
-    let (mut tape, _) = cartridge_at(&golden(), "ENC001L8").view().unwrap();
+fn emulated_encryption_needs_its_key() {
+    let (mut tape, _) = cartridge_at(&golden(), "ENC001L8").open_read_only().unwrap();
     let keys = keys();
     let mut buffer = vec![0; 1000];
-    let mut read = |unseal| match tape.read_sealed(&mut [IoSliceMut::new(&mut buffer)], unseal) {
-        Err(StoreError::Locked { object, why, .. }) => Err((object, why)),
+    let mut read = |unseal| match tape.read_decrypting(&mut [IoSliceMut::new(&mut buffer)], unseal) {
+        Err(StoreError::CannotDecrypt { object, reason: why, .. }) => Err((object, why)),
         other => Ok(other.unwrap()),
     };
-    assert_eq!(read(Unseal::Never), Err((0, Locked::NoKey)));
-    assert_eq!(read(Unseal::Also(&keys[1])), Err((0, Locked::WrongKey)));
-    assert_eq!(read(Unseal::Also(&keys[0])), Ok(Found::Block { len: 500, stored: 500 }));
-    let kads = tape.next_seal().unwrap().unwrap();
+    assert_eq!(read(Decryption::Disable), Err((0, DecryptError::NoKey)));
+    assert_eq!(read(Decryption::Mixed(&keys[1])), Err((0, DecryptError::WrongKey)));
+    assert_eq!(read(Decryption::Mixed(&keys[0])), Ok(ReadOutcome::Block { len: 500, stored: 500 }));
+    let kads = tape.next_encryption().unwrap().unwrap();
     assert_eq!((kads.kads.unauthenticated, kads.kads.authenticated), (Vec::new(), b"akad-bytes12".to_vec()));
     tape.locate(0, 4).unwrap();
-    let mut read = |unseal| tape.read_sealed(&mut [IoSliceMut::new(&mut buffer)], unseal);
-    assert!(matches!(read(Unseal::Only(&keys[0])), Err(StoreError::Locked { why: Locked::Clear, .. })));
-    assert!(matches!(read(Unseal::Also(&keys[0])), Ok(Found::Block { len: 800, .. })));
+    let mut read = |unseal| tape.read_decrypting(&mut [IoSliceMut::new(&mut buffer)], unseal);
+    assert!(matches!(
+        read(Decryption::Decrypt(&keys[0])),
+        Err(StoreError::CannotDecrypt { reason: DecryptError::NotEncrypted, .. })
+    ));
+    assert!(matches!(read(Decryption::Mixed(&keys[0])), Ok(ReadOutcome::Block { len: 800, .. })));
 }
 
-fn made(shelf: &Path, barcode: &str, name: &str, kind: Kind, capacity: u64) -> Cartridge {
-    let row = mhvtl::media::TABLE.iter().find(|row| row.name == name).unwrap();
-    let store = TapeStore::new(Box::new(OsShelves::at(shelf).unwrap()));
+fn made(shelf: &Path, barcode: &str, name: &str, kind: CartridgeKind, capacity: u64) -> Cartridge {
+    let row = mhvtl::media::MHVTL_MEDIA.iter().find(|row| row.name == name).unwrap();
+    let store = TapeStore::new(Box::new(OsFolderStore::at(shelf).unwrap()));
     let serial = format!("{barcode}_1700000000");
     // A row that is not the first with its words is told apart by its number alone.
     let media = row.media();
-    let new = NewCartridge { media, kind, serial: &serial, made: 1_700_000_000, capacity, level: Level::Mhvtl };
+    let new =
+        NewCartridge { media, kind, serial: &serial, manufactured: 1_700_000_000, capacity, format: Format::Mhvtl };
     let label = Barcode::new(barcode).unwrap();
     store.create(&label, &new).unwrap();
     store.cartridge(&label, media, kind, capacity)
 }
 
 /// Ours, and no file of mhvtl's.
-fn without_own(mut files: BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
+fn without_ferric_files(mut files: BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
     files.retain(|name, _| !name.starts_with("mark.") && name != "ferric.owner");
     files
 }
 
 #[test]
-fn blank_cartridges_are_the_same_bytes() {
+fn blank_cartridges_are_byte_identical_to_mhvtl() {
     let text = listing();
     for row in text.lines().filter(|line| line.matches('|').count() == 10 && line.contains("| 0x")) {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
         let (name, kind) = cells[1].split_once(' ').unwrap();
         let kind = match kind {
-            "data" => Kind::Data,
-            "clean" => Kind::Cleaning,
-            "WORM" => Kind::Worm,
-            _ => Kind::Null,
+            "data" => CartridgeKind::Data,
+            "clean" => CartridgeKind::Cleaning,
+            "WORM" => CartridgeKind::Worm,
+            _ => CartridgeKind::Null,
         };
         let barcode = cells[0];
         let shelf = tempfile::tempdir().unwrap();
@@ -359,7 +369,7 @@ fn blank_cartridges_are_the_same_bytes() {
             mam.set_flag(Flags::WRITE_PROTECTED, true);
             cartridge.save_mam(&mam).unwrap();
         }
-        let found = without_own(files(&shelf.path().join(barcode)));
+        let found = without_ferric_files(files(&shelf.path().join(barcode)));
         assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "{barcode}");
         for (name, bytes) in &mut expected {
             assert_eq!(&found[name], bytes, "{barcode} {name}");
@@ -369,15 +379,15 @@ fn blank_cartridges_are_the_same_bytes() {
 
 /// What mhvtl wrote without compression and encryption, written by us: the same bytes in every file.
 #[test]
-fn written_cartridges_are_the_same_bytes() {
+fn written_cartridges_are_byte_identical_to_mhvtl() {
     for barcode in ["FIX001L8", "FMK001L8", "LBP001L8", "UNC001L8", "OVW001L8", "ERS001L8"] {
         let shelf = tempfile::tempdir().unwrap();
-        let mut cartridge = made(shelf.path(), barcode, "LTO8", Kind::Data, 524_288_000);
+        let mut cartridge = made(shelf.path(), barcode, "LTO8", CartridgeKind::Data, 524_288_000);
         let theirs = cartridge_at(&golden(), barcode).mam().unwrap();
         let (mut tape, _) = cartridge.open().unwrap();
         let append = |tape: &mut dyn Medium, bytes: &[u8]| {
             let written = tape.append(&[IoSlice::new(bytes)], Codec::NONE).unwrap();
-            assert!(matches!(written, Written::Done { .. }));
+            assert!(matches!(written, WriteOutcome::Written { .. }));
         };
         let objects = objects(barcode);
         for object in &objects {
@@ -402,7 +412,7 @@ fn written_cartridges_are_the_same_bytes() {
         }
         cartridge.save_mam(&mam).unwrap();
         let (found, expected) = (files(&shelf.path().join(barcode)), files(&golden().join(barcode)));
-        let found = without_own(found);
+        let found = without_ferric_files(found);
         assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "{barcode}");
         for (name, bytes) in expected {
             assert!(found[&name] == bytes, "{barcode} {name}");
@@ -412,9 +422,9 @@ fn written_cartridges_are_the_same_bytes() {
 
 /// mhvtl loads the cartridge and writes it: the watermark of before does not count, whatever it says.
 #[test]
-fn a_watermark_that_mhvtl_made_stale_is_ignored() {
+fn stale_watermark_after_mhvtl_is_ignored() {
     let shelf = tempfile::tempdir().unwrap();
-    let mut cartridge = made(shelf.path(), "OVW001L8", "LTO8", Kind::Data, 524_288_000);
+    let mut cartridge = made(shelf.path(), "OVW001L8", "LTO8", CartridgeKind::Data, 524_288_000);
     let (mut tape, _) = cartridge.open().unwrap();
     for _ in 0..20 {
         tape.append(&[IoSlice::new(&[1; 5000])], Codec::NONE).unwrap();
@@ -430,7 +440,7 @@ fn a_watermark_that_mhvtl_made_stale_is_ignored() {
     // An attribute that we write then does not make the watermark count again.
     let mut mam = cartridge.mam().unwrap();
     mam.set_text(AttrId::BARCODE, "OTHER");
-    cartridge.set_mam(&mam).unwrap();
+    cartridge.save_mam_exclusive(&mam).unwrap();
     let (mut tape, recovery) = cartridge.open().unwrap();
     assert!(!recovery.damaged);
     check(tape.as_mut(), "OVW001L8");
@@ -449,7 +459,7 @@ fn a_watermark_that_mhvtl_made_stale_is_ignored() {
 }
 
 #[test]
-fn a_damaged_cartridge_is_never_a_blank_one() {
+fn damaged_cartridge_is_never_blank() {
     type Harm = fn(&Path);
     type Edit = fn(&mut Vec<u8>);
     let refused: [(&str, Harm); 3] = [
@@ -486,7 +496,7 @@ fn a_damaged_cartridge_is_never_a_blank_one() {
         assert!(tape.truncate().is_err(), "{what}");
         tape.close().unwrap();
         drop(tape);
-        assert_eq!(without_own(files(&folder)), before, "{what}");
+        assert_eq!(without_ferric_files(files(&folder)), before, "{what}");
     }
     // Without a memory that can be understood, the tape is read, and nothing is written.
     for mam in [&b""[..], &[9; 1071]] {
@@ -525,9 +535,9 @@ fn load(cartridge: &mut Cartridge) -> (Box<dyn Medium>, Recovery) {
 
 /// mhvtl appended, and then a record was damaged: no load may take it for a torn end.
 #[test]
-fn damage_behind_a_stale_watermark_is_not_cut() {
+fn damage_after_a_stale_watermark_is_not_truncated() {
     let shelf = tempfile::tempdir().unwrap();
-    let mut cartridge = made(shelf.path(), "UNC001L8", "LTO8", Kind::Data, 524_288_000);
+    let mut cartridge = made(shelf.path(), "UNC001L8", "LTO8", CartridgeKind::Data, 524_288_000);
     let (mut tape, _) = cartridge.open().unwrap();
     tape.append(&[IoSlice::new(&content("ramp(0)", 1))], Codec::NONE).unwrap();
     tape.close().unwrap();
@@ -559,7 +569,7 @@ fn damage_behind_a_stale_watermark_is_not_cut() {
 
 /// A damaged tape of an older format is not brought to the present one: nothing of it changes.
 #[test]
-fn a_damaged_old_cartridge_is_left_as_it_is() {
+fn damaged_old_format_cartridge_is_not_modified() {
     for barcode in ["V3A001L6", "V4A001L6", "V5A001L6"] {
         let shelf = copy(barcode);
         let folder = shelf.path().join(barcode);
@@ -575,9 +585,9 @@ fn a_damaged_old_cartridge_is_left_as_it_is() {
 }
 
 #[test]
-fn attributes_that_mhvtl_does_not_know_are_kept_or_refused() {
+fn attributes_unknown_to_mhvtl_are_kept_or_refused() {
     let shelf = tempfile::tempdir().unwrap();
-    let mut cartridge = made(shelf.path(), "MAM001L8", "LTO8", Kind::Data, 524_288_000);
+    let mut cartridge = made(shelf.path(), "MAM001L8", "LTO8", CartridgeKind::Data, 524_288_000);
     let mut mam = cartridge.mam().unwrap();
     mam.set(AttrId(0x0820), 0, &[7; 36]);
     mam.set(AttrId(0x0809), 0, b"partition zero  ");
@@ -590,7 +600,9 @@ fn attributes_that_mhvtl_does_not_know_are_kept_or_refused() {
     for (id, partition, value) in [(0x080c, 0, &[1; 71][..]), (0x080c, 2, &[1; 71]), (0x0809, 1, b"partition one   ")] {
         let mut more = again.clone();
         more.set(AttrId(id), partition, value);
-        assert!(matches!(cartridge.save_mam(&more), Err(StoreError::Attribute { id: other, .. }) if other == id));
+        assert!(
+            matches!(cartridge.save_mam(&more), Err(StoreError::AttributeTooLarge { id: other, .. }) if other == id)
+        );
     }
     let mut fewer = again.clone();
     fewer.set(AttrId(0x0820), 0, &[]);
@@ -600,31 +612,31 @@ fn attributes_that_mhvtl_does_not_know_are_kept_or_refused() {
 
 /// A cartridge that became one of another medium and kind is as if it had been made so.
 #[test]
-fn becoming_another() {
+fn converted_density_equals_a_new_cartridge() {
     let dir = tempfile::tempdir().unwrap();
-    let store = TapeStore::new(Box::new(OsShelves::at(dir.path()).unwrap()));
+    let store = TapeStore::new(Box::new(OsFolderStore::at(dir.path()).unwrap()));
     let make = |name: &str, density: &str, kind| {
         let media = mhvtl::media::by_name(density).unwrap().media();
         let new =
-            NewCartridge { level: Level::Mhvtl, serial: "S1", capacity: 1 << 30, kind, ..NewCartridge::data(media) };
+            NewCartridge { format: Format::Mhvtl, serial: "S1", capacity: 1 << 30, kind, ..NewCartridge::data(media) };
         store.create(&Barcode::new(name).unwrap(), &new).unwrap();
     };
-    make("A", "LTO8", Kind::Null);
+    make("A", "LTO8", CartridgeKind::Null);
     let was = files(&dir.path().join("A"));
-    make("B", "E06", Kind::Cleaning);
+    make("B", "E06", CartridgeKind::Cleaning);
     let mut cartridge = cartridge_at(dir.path(), "A");
     let mut mam = cartridge.mam().unwrap();
-    mhvtl::media::by_name("E06").unwrap().describe(&mut mam);
-    mhvtl::set_kind(&mut mam, Kind::Cleaning);
+    mhvtl::media::by_name("E06").unwrap().describe_in(&mut mam);
+    mhvtl::set_kind(&mut mam, CartridgeKind::Cleaning);
     mam.set(AttrId::BARCODE, 0, format!("{:<31}\0", "B").as_bytes());
-    cartridge.set_mam(&mam).unwrap();
+    cartridge.save_mam_exclusive(&mam).unwrap();
     assert_eq!(files(&dir.path().join("A")), files(&dir.path().join("B")));
     assert_ne!(was, files(&dir.path().join("A")));
     // From no data to data.
-    mhvtl::set_kind(&mut mam, Kind::Null);
-    cartridge.set_mam(&mam).unwrap();
-    assert_eq!(cartridge.mam().unwrap().kind(), Kind::Null);
-    mhvtl::set_kind(&mut mam, Kind::Data);
-    cartridge.set_mam(&mam).unwrap();
-    assert_eq!((cartridge.mam().unwrap().kind(), cartridge.media().name), (Kind::Data, "E06"));
+    mhvtl::set_kind(&mut mam, CartridgeKind::Null);
+    cartridge.save_mam_exclusive(&mam).unwrap();
+    assert_eq!(cartridge.mam().unwrap().kind(), CartridgeKind::Null);
+    mhvtl::set_kind(&mut mam, CartridgeKind::Data);
+    cartridge.save_mam_exclusive(&mam).unwrap();
+    assert_eq!((cartridge.mam().unwrap().kind(), cartridge.media().name), (CartridgeKind::Data, "E06"));
 }

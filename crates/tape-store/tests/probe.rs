@@ -2,18 +2,18 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::fs::{self, File};
-use tape_store::backend::file::OsShelves;
+use tape_store::backend::file::OsFolderStore;
 use tape_store::cartridge::Barcode;
 use tape_store::error::StoreError;
 use tape_store::media::LTO_8;
-use tape_store::shelf::{NewCartridge, TapeStore};
+use tape_store::store::{NewCartridge, TapeStore};
 
 #[test]
-fn a_probe_finds_what_a_drive_would_and_changes_nothing() {
+fn probe_reports_the_load_error_and_changes_nothing() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("A00001L8");
     let (store, barcode) =
-        (TapeStore::new(Box::new(OsShelves::at(home.path()).unwrap())), Barcode::new("A00001L8").unwrap());
+        (TapeStore::new(Box::new(OsFolderStore::at(home.path()).unwrap())), Barcode::new("A00001L8").unwrap());
     assert_eq!(store.fingerprint(&barcode), Some(0));
     store.create(&barcode, &NewCartridge { capacity: 64 << 20, ..NewCartridge::data(&LTO_8) }).unwrap();
     let mut cartridge = store.find(&barcode).unwrap();
@@ -27,7 +27,7 @@ fn a_probe_finds_what_a_drive_would_and_changes_nothing() {
     // In use by another program, which only reads.
     let reader = File::open(&folder).unwrap();
     reader.lock_shared().unwrap();
-    cartridge.view().unwrap();
+    cartridge.open_read_only().unwrap();
     assert!(matches!(cartridge.probe(), Err(StoreError::InUse)));
     assert!(matches!(cartridge.open(), Err(StoreError::InUse)));
     drop(reader);
@@ -43,5 +43,5 @@ fn a_probe_finds_what_a_drive_would_and_changes_nothing() {
     cartridge.probe().unwrap();
     // Without a memory no drive takes it.
     fs::remove_file(folder.join("ferric.mam")).unwrap();
-    assert!(matches!(cartridge.probe(), Err(StoreError::NoMemory)));
+    assert!(matches!(cartridge.probe(), Err(StoreError::NoCartridgeMemory)));
 }

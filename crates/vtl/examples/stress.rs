@@ -10,20 +10,20 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "a program, which waits")]
 
-use smc::robot::Failure;
+use smc::robot::RobotFault;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, RwLock};
 use std::time::{Duration, Instant};
 use tape_store::backend::faulty::FaultyFolder;
-use tape_store::backend::memory::MemoryShelves;
+use tape_store::backend::memory::MemoryFolderStore;
 use tape_store::cartridge::Barcode;
 use vtl::config::{Config, parse};
-use vtl::data_dir::Data;
+use vtl::data_dir::DataDir;
 use vtl::host::Host;
-use vtl::inventory::Where;
-use vtl::site::{Running, Site};
+use vtl::inventory::Location;
+use vtl::site::{OpenSite, Site};
 
 const CONFIG: &str = "[[library]]\nname = \"a\"\nslots = 40\nimport_export = 4\nshelf = \"vault\"\n[[library.drive]]\n\
     model = \"ULT3580-TD8\"\ncount = 4\n[[library.cartridges]]\npattern = \"A##L8\"\ncount = 30\nsize = \"64MB\"\n\
@@ -49,7 +49,7 @@ impl Random {
 struct Tally {
     moved: AtomicU64,
     refused: AtomicU64,
-    carried: AtomicU64,
+    transferred: AtomicU64,
     checks: AtomicU64,
     faults: AtomicU64,
     restarts: AtomicU64,
@@ -62,19 +62,20 @@ impl Tally {
 }
 
 /// The site, and the disks below it. Whoever moves holds it for reading; who takes it for writing sees it at rest.
-struct World {
+struct TestSite {
     config: Config,
-    shelves: MemoryShelves,
+    shelves: MemoryFolderStore,
     disk: Mutex<FaultyFolder>,
-    site: RwLock<Option<Running>>,
+    site: RwLock<Option<OpenSite>>,
     tally: Tally,
     ends: AtomicBool,
 }
 
-impl World {
-    fn open(&self) -> Running {
+impl TestSite {
+    fn open(&self) -> OpenSite {
         let disk = self.disk.lock().unwrap().clone();
-        Site::of(Data::of(Box::new(self.shelves.clone()), Box::new(disk)), &self.config).unwrap()
+        Site::open_data_dir(DataDir::from_folders(Box::new(self.shelves.clone()), Box::new(disk)), &self.config)
+            .unwrap()
     }
 
     fn ended(&self) -> bool {
@@ -83,7 +84,7 @@ impl World {
 }
 
 /// Moves and exchanges as a host asks for them, imports and exports as an operator.
-fn carry(world: &World, seed: u64) {
+fn run_moves(world: &TestSite, seed: u64) {
     let mut random = Random(seed);
     while !world.ended() {
         let guard = world.site.read().unwrap();
@@ -91,7 +92,7 @@ fn carry(world: &World, seed: u64) {
         let number = random.below(3);
         let library = &site.libraries()[number];
         let host = Host::login(library.target(), u8::try_from(seed).unwrap());
-        host.settle();
+        host.clear_unit_attentions();
         for _ in 0..50 {
             let layout = library.layout();
             let elements: Vec<u16> = [layout.storage, layout.storage, layout.import_export, layout.drives]
@@ -105,20 +106,20 @@ fn carry(world: &World, seed: u64) {
                 0 => {
                     let mut cdb = vec![0xa6, 0, 0, 0];
                     [from, to, away].iter().for_each(|address| cdb.extend(address.to_be_bytes()));
-                    host.command(0, &cdb, 0).good().is_ok()
+                    host.command(0, &cdb, 0).into_result().is_ok()
                 }
-                1 => carried(world, library.export(port).is_ok()),
+                1 => count_transfer(world, library.export(port).is_ok()),
                 2 => {
                     let shelved =
-                        site.inventory().into_iter().filter(|(_, entry)| matches!(entry.place, Where::Shelf(_)));
+                        site.inventory().into_iter().filter(|(_, entry)| matches!(entry.location, Location::Shelf(_)));
                     let names: Vec<String> = shelved.map(|(name, _)| name).collect();
                     let name = names.get(random.below(names.len())).and_then(|name| Barcode::new(name));
-                    carried(world, name.is_some_and(|name| library.import(port, &name).is_ok()))
+                    count_transfer(world, name.is_some_and(|name| library.import(port, &name).is_ok()))
                 }
                 _ => {
                     let mut cdb = vec![0xa5, 0, 0, 0];
                     [from, to].iter().for_each(|address| cdb.extend(address.to_be_bytes()));
-                    host.command(0, &cdb, 0).good().is_ok()
+                    host.command(0, &cdb, 0).into_result().is_ok()
                 }
             };
             Tally::add(if answer { &world.tally.moved } else { &world.tally.refused });
@@ -126,21 +127,21 @@ fn carry(world: &World, seed: u64) {
     }
 }
 
-fn carried(world: &World, done: bool) -> bool {
+fn count_transfer(world: &TestSite, done: bool) -> bool {
     if done {
-        Tally::add(&world.tally.carried);
+        Tally::add(&world.tally.transferred);
     }
     done
 }
 
 /// Robots that drop things, and a disk that is full for a while.
-fn spoil(world: &World) {
+fn inject_faults(world: &TestSite) {
     let mut random = Random(99);
     while !world.ended() {
         std::thread::sleep(Duration::from_millis(20));
         let guard = world.site.read().unwrap();
-        let failure = [Failure::Pick, Failure::Place, Failure::Load, Failure::Unload][random.below(4)];
-        guard.as_ref().unwrap().libraries()[random.below(3)].changer(|changer| changer.fail_next(failure));
+        let failure = [RobotFault::Pick, RobotFault::Place, RobotFault::Load, RobotFault::Unload][random.below(4)];
+        guard.as_ref().unwrap().libraries()[random.below(3)].changer(|changer| changer.inject_fault(failure));
         Tally::add(&world.tally.faults);
         if random.below(10) == 0 {
             let disk = world.disk.lock().unwrap().clone();
@@ -152,19 +153,21 @@ fn spoil(world: &World) {
     }
 }
 
-type Places = BTreeMap<String, Where>;
+type Places = BTreeMap<String, Location>;
 
 /// Where everything is at rest: in the libraries, on the shelf; each once, and all of them.
-fn places(site: &Site) -> Places {
+fn locations(site: &Site) -> Places {
     let mut places = Places::new();
     for library in site.libraries() {
-        for (barcode, place) in library.places() {
+        for (barcode, place) in library.locations() {
             assert!(places.insert(barcode.to_string(), place).is_none(), "{barcode} is in two places");
         }
     }
     for (barcode, entry) in site.inventory() {
-        match entry.place {
-            Where::Shelf(_) => assert!(places.insert(barcode, entry.place).is_none(), "in a library and on the shelf"),
+        match entry.location {
+            Location::Shelf(_) => {
+                assert!(places.insert(barcode, entry.location).is_none(), "in a library and on the shelf")
+            }
             place => assert_eq!(places.get(&barcode), Some(&place), "{barcode}: the inventory has it elsewhere"),
         }
     }
@@ -173,13 +176,13 @@ fn places(site: &Site) -> Places {
 }
 
 /// What a library tells hosts, in the middle of everything: no label twice.
-fn ask(site: &Site, number: usize) {
+fn check_host_view(site: &Site, number: usize) {
     let library = &site.libraries()[number];
     let host = Host::login(library.target(), 200);
     let ask = || host.command(0, &[0xb8, 0x10, 0, 0, 0xff, 0xff, 0, 1, 0, 0, 0, 0], 65_536);
     // Others carry things in and out all the time, and hosts hear of that first.
-    let told = std::iter::repeat_with(ask).find(|answer| answer.codes().is_none_or(|(key, ..)| key != 6));
-    let data = told.unwrap().good().unwrap();
+    let told = std::iter::repeat_with(ask).find(|answer| answer.sense_codes().is_none_or(|(key, ..)| key != 6));
+    let data = told.unwrap().into_result().unwrap();
     let word = |at: usize| u16::from_be_bytes([data[at], data[at + 1]]);
     let (mut at, mut seen, mut elements) = (8, BTreeSet::new(), 0);
     while at < data.len() {
@@ -197,15 +200,15 @@ fn ask(site: &Site, number: usize) {
 }
 
 /// Looks at hosts' view all the time, at everything in between, and takes the power away now and then.
-fn check(world: &World) {
+fn check(world: &TestSite) {
     let mut random = Random(7);
     while !world.ended() {
         std::thread::sleep(Duration::from_millis(10));
-        ask(world.site.read().unwrap().as_ref().unwrap(), random.below(3));
+        check_host_view(world.site.read().unwrap().as_ref().unwrap(), random.below(3));
         Tally::add(&world.tally.checks);
         if random.below(20) == 0 {
             let mut guard = world.site.write().unwrap();
-            let before = places(guard.as_ref().unwrap());
+            let before = locations(guard.as_ref().unwrap());
             if random.below(5) == 0 {
                 // What could not be kept while the disk was full is kept with this.
                 for library in guard.as_ref().unwrap().libraries() {
@@ -217,7 +220,7 @@ fn check(world: &World) {
                 *guard = None;
                 *world.disk.lock().unwrap() = after;
                 *guard = Some(world.open());
-                assert_eq!(places(guard.as_ref().unwrap()), before, "after a loss of power");
+                assert_eq!(locations(guard.as_ref().unwrap()), before, "after a loss of power");
                 Tally::add(&world.tally.restarts);
             }
         }
@@ -226,9 +229,9 @@ fn check(world: &World) {
 
 fn main() {
     let seconds = std::env::args().nth(1).map_or(600, |text| text.parse().unwrap());
-    let world = World {
+    let world = TestSite {
         config: parse("stress", CONFIG).unwrap(),
-        shelves: MemoryShelves::default(),
+        shelves: MemoryFolderStore::default(),
         disk: Mutex::default(),
         site: RwLock::default(),
         tally: Tally::default(),
@@ -241,11 +244,11 @@ fn main() {
             .map(|seed| {
                 scope.spawn({
                     let world = &world;
-                    move || carry(world, seed)
+                    move || run_moves(world, seed)
                 })
             })
             .collect();
-        threads.push(scope.spawn(|| spoil(&world)));
+        threads.push(scope.spawn(|| inject_faults(&world)));
         threads.push(scope.spawn(|| check(&world)));
         while start.elapsed() < Duration::from_secs(seconds) && !threads.iter().any(|thread| thread.is_finished()) {
             std::thread::sleep(Duration::from_millis(100));
@@ -254,8 +257,8 @@ fn main() {
         threads.into_iter().filter_map(|thread| thread.join().err()).count()
     });
     assert_eq!(panicked, 0, "see above");
-    places(world.site.read().unwrap().as_ref().unwrap());
-    let Tally { moved, refused, carried, checks, faults, restarts } = &world.tally;
+    locations(world.site.read().unwrap().as_ref().unwrap());
+    let Tally { moved, refused, transferred: carried, checks, faults, restarts } = &world.tally;
     let _ = writeln!(
         io::stdout(),
         "{} s: {moved:?} moves made ({carried:?} in or out), {refused:?} refused, {faults:?} faults, {restarts:?} losses of \

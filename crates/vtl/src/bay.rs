@@ -6,7 +6,7 @@ use scsi_core::time::Now;
 use scsi_core::writer::PageWriter;
 use smc::bay::{Bay, BayName, BayStatus};
 use std::sync::Arc;
-use tape_store::cartridge::{Cartridge, Refused, WhyNot};
+use tape_store::cartridge::{Cartridge, InsertError, RemoveError};
 
 /// The door of one drive. Calls wait for the command that the drive is running, and for nothing else.
 pub(crate) struct DriveBay {
@@ -16,15 +16,15 @@ pub(crate) struct DriveBay {
 
 impl DriveBay {
     pub(crate) fn new(unit: Arc<Unit>) -> Self {
-        let name = name(unit.identity());
+        let name = bay_name(unit.identity());
         Self { unit, name }
     }
 }
 
 /// The name that the door of a drive goes by.
-pub(crate) fn name(identity: &Identity) -> BayName {
+pub(crate) fn bay_name(identity: &Identity) -> BayName {
     let mut t10 = PageWriter::new();
-    identity.t10_name(&mut t10);
+    identity.write_t10_vendor_id(&mut t10);
     BayName { t10: t10.as_slice().to_vec(), serial: identity.serial.clone(), naa: identity.naa }
 }
 
@@ -37,30 +37,30 @@ impl Bay for DriveBay {
         self.unit.bay_status()
     }
 
-    fn locked(&self) -> bool {
+    fn removal_prevented(&self) -> bool {
         // What is ejected cannot be held back.
-        !self.unit.bay_status().accessible && self.unit.with(|device| device.lu().removal_prevented())
+        !self.unit.bay_status().accessible && self.unit.with_device(|device| device.lu().removal_prevented())
     }
 
     fn set_online(&mut self, online: bool) {
-        self.unit.with(|device| {
+        self.unit.with_device(|device| {
             if let Device::Drive(drive) = device {
                 drive.set_online(online);
             }
         });
     }
 
-    fn insert(&mut self, cartridge: Cartridge, now: Now) -> Result<(), Box<Refused>> {
-        self.unit.with(|device| match device {
-            Device::Drive(drive) => drive.insert_at(cartridge, now),
-            Device::Changer(_) => Err(Box::new(Refused { cartridge, why: "not a drive" })),
+    fn insert(&mut self, cartridge: Cartridge, now: Now) -> Result<(), Box<InsertError>> {
+        self.unit.with_device(|device| match device {
+            Device::Drive(drive) => drive.insert_with_delay(cartridge, now),
+            Device::Changer(_) => Err(Box::new(InsertError { cartridge, reason: "not a drive" })),
         })
     }
 
-    fn remove(&mut self, _now: Now) -> Result<Cartridge, WhyNot> {
-        self.unit.with(|device| match device {
+    fn remove(&mut self, _now: Now) -> Result<Cartridge, RemoveError> {
+        self.unit.with_device(|device| match device {
             Device::Drive(drive) => drive.remove(),
-            Device::Changer(_) => Err(WhyNot::Empty),
+            Device::Changer(_) => Err(RemoveError::Empty),
         })
     }
 }

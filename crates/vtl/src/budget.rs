@@ -27,18 +27,18 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// A guarantee is a share of what is left for guarantees, between these.
-const SMALLEST_GUARANTEE: usize = 256 << 10;
-const LARGEST_GUARANTEE: usize = 4 << 20;
+const MIN_GUARANTEE: usize = 256 << 10;
+const MAX_GUARANTEE: usize = 4 << 20;
 const GUARANTEE_DIVISOR: usize = 256;
 /// A session that asks for no more than this beyond its guarantee goes before those that ask for more.
-const LITTLE: usize = 2 << 20;
+const SMALL_REQUEST: usize = 2 << 20;
 /// Microseconds that an initiator may leave shared memory in use while others wait, and the bytes that it has to move in
 /// each further second.
 const STALL_US: u64 = 30_000_000;
-const SLOWEST: u64 = 256 << 10;
+const MIN_DRAIN_RATE: u64 = 256 << 10;
 
 /// A session, as the budget reaches it from another session's thread.
-pub trait Holder: Send + Sync {
+pub trait MemoryClient: Send + Sync {
     /// Memory has become free: what waits for it may ask again.
     fn memory_freed(&self);
     /// The connection is to be closed: its initiator leaves so many bytes in use that others wait for.
@@ -47,51 +47,51 @@ pub trait Holder: Send + Sync {
 
 /// Priority in the queue.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
+enum Priority {
     /// Has given shared memory back.
     Proven,
     /// Asks for little.
-    Little,
+    Small,
     Other,
 }
 
-struct Entry {
-    holder: Arc<dyn Holder>,
+struct SessionUse {
+    holder: Arc<dyn MemoryClient>,
     /// Bytes held beyond the guarantee.
     shared: usize,
     /// Has given shared memory back.
     proven: bool,
     /// Its place in the queue, if it is in it.
-    rank: Rank,
+    rank: Priority,
     /// Since when what it holds waits for the initiator.
-    stalled: Option<u64>,
+    stalled_since: Option<u64>,
     /// `Holder::reclaim` was called.
     reclaimed: bool,
 }
 
 struct State {
     /// Bytes that are promised to no session.
-    unpromised: usize,
+    unreserved: usize,
     /// Bytes of the shared part that are in use, without those of the user of the reserve.
     shared: usize,
     /// The session that uses the reserve.
     reserve: Option<u64>,
     queue: VecDeque<u64>,
-    entries: HashMap<u64, Entry>,
-    next: u64,
+    entries: HashMap<u64, SessionUse>,
+    next_id: u64,
 }
 
 /// The memory for commands of one process.
 pub struct Budget {
     /// The shared part without the reserve.
-    open: usize,
+    shared_limit: usize,
     reserve: usize,
     state: Mutex<State>,
 }
 
 /// What the next session is guaranteed, where so much is promised to no session yet.
-fn guarantee_of(unpromised: usize) -> usize {
-    (unpromised / GUARANTEE_DIVISOR).clamp(SMALLEST_GUARANTEE, LARGEST_GUARANTEE)
+fn guarantee_for(unpromised: usize) -> usize {
+    (unpromised / GUARANTEE_DIVISOR).clamp(MIN_GUARANTEE, MAX_GUARANTEE)
 }
 
 /// What a session has of the budget. It goes back when this is dropped.
@@ -109,24 +109,24 @@ impl Budget {
     #[must_use]
     pub fn new(total: usize, reserve: usize) -> Self {
         let rest = total.saturating_sub(reserve);
-        let guarantees = (rest / 4 * 3).max(SMALLEST_GUARANTEE);
+        let guarantees = (rest / 4 * 3).max(MIN_GUARANTEE);
         let state = State {
-            unpromised: guarantees,
+            unreserved: guarantees,
             shared: 0,
             reserve: None,
             queue: VecDeque::new(),
             entries: HashMap::new(),
-            next: 0,
+            next_id: 0,
         };
-        Self { open: rest.saturating_sub(guarantees), reserve, state: Mutex::new(state) }
+        Self { shared_limit: rest.saturating_sub(guarantees), reserve, state: Mutex::new(state) }
     }
 
     /// How many sessions can have a guarantee at one time, as long as none has ended.
     #[must_use]
-    pub fn sessions(&self) -> usize {
-        let mut unpromised = self.state().unpromised;
+    pub fn max_sessions(&self) -> usize {
+        let mut unpromised = self.state().unreserved;
         let mut sessions = 0;
-        while let Some(rest) = unpromised.checked_sub(guarantee_of(unpromised)) {
+        while let Some(rest) = unpromised.checked_sub(guarantee_for(unpromised)) {
             unpromised = rest;
             sessions += 1;
         }
@@ -139,13 +139,20 @@ impl Budget {
 
     /// A session begins; `None` if nothing is left that could be guaranteed to it.
     #[must_use]
-    pub fn open(self: &Arc<Self>, holder: Arc<dyn Holder>) -> Option<Account> {
+    pub fn open_account(self: &Arc<Self>, holder: Arc<dyn MemoryClient>) -> Option<Account> {
         let mut state = self.state();
-        let share = guarantee_of(state.unpromised);
-        state.unpromised = state.unpromised.checked_sub(share)?;
-        state.next += 1;
-        let id = state.next;
-        let entry = Entry { holder, shared: 0, proven: false, rank: Rank::Other, stalled: None, reclaimed: false };
+        let share = guarantee_for(state.unreserved);
+        state.unreserved = state.unreserved.checked_sub(share)?;
+        state.next_id += 1;
+        let id = state.next_id;
+        let entry = SessionUse {
+            holder,
+            shared: 0,
+            proven: false,
+            rank: Priority::Other,
+            stalled_since: None,
+            reclaimed: false,
+        };
         state.entries.insert(id, entry);
         drop(state);
         let (held, queued, stalled) = (Cell::new(0), Cell::new(false), Cell::new(None));
@@ -158,9 +165,9 @@ impl Budget {
         if state.queue.is_empty() {
             return;
         }
-        let late = |entry: &Entry| {
-            let allowed = STALL_US + u64::try_from(entry.shared).unwrap_or(u64::MAX) * 1_000_000 / SLOWEST;
-            entry.shared > 0 && !entry.reclaimed && entry.stalled.is_some_and(|since| now >= since + allowed)
+        let late = |entry: &SessionUse| {
+            let allowed = STALL_US + u64::try_from(entry.shared).unwrap_or(u64::MAX) * 1_000_000 / MIN_DRAIN_RATE;
+            entry.shared > 0 && !entry.reclaimed && entry.stalled_since.is_some_and(|since| now >= since + allowed)
         };
         let mut closing = Vec::new();
         for entry in state.entries.values_mut().filter(|entry| late(entry)) {
@@ -195,7 +202,7 @@ impl State {
     }
 
     /// The user of the reserve gives it up as soon as all that it holds has a place without it.
-    fn leave_reserve(&mut self, id: u64, open: usize) {
+    fn release_reserve_if_unused(&mut self, id: u64, open: usize) {
         let Some(entry) = self.entries.get(&id).filter(|_| self.reserve == Some(id)) else { return };
         if self.shared + entry.shared <= open {
             self.shared += entry.shared;
@@ -207,24 +214,24 @@ impl State {
 impl Account {
     /// Takes `len` bytes, or is put into the queue: [`Holder::memory_freed`] says when to ask again.
     #[must_use]
-    pub fn take(&self, len: usize) -> bool {
+    pub fn acquire(&self, len: usize) -> bool {
         let held = self.held.get() + len;
         let wanted = held.saturating_sub(self.guarantee);
-        if wanted > 0 && !self.take_shared(wanted) {
+        if wanted > 0 && !self.acquire_shared(wanted) {
             return false;
         }
         self.held.set(held);
         true
     }
 
-    fn take_shared(&self, wanted: usize) -> bool {
-        let Budget { open, reserve, .. } = *self.budget;
+    fn acquire_shared(&self, wanted: usize) -> bool {
+        let Budget { shared_limit: open, reserve, .. } = *self.budget;
         let mut state = self.budget.state();
         let Some(entry) = state.entries.get_mut(&self.id) else { return false };
         let (rank, limit) = match () {
-            () if entry.proven => (Rank::Proven, open),
-            () if wanted <= LITTLE => (Rank::Little, open / 2),
-            () => (Rank::Other, open / 4),
+            () if entry.proven => (Priority::Proven, open),
+            () if wanted <= SMALL_REQUEST => (Priority::Small, open / 2),
+            () => (Priority::Other, open / 4),
         };
         entry.rank = rank;
         let extra = wanted.saturating_sub(entry.shared);
@@ -259,7 +266,7 @@ impl Account {
     }
 
     /// Gives `len` bytes back.
-    pub fn give(&self, len: usize) {
+    pub fn release(&self, len: usize) {
         let before = self.held.get();
         let held = before.saturating_sub(len);
         self.held.set(held);
@@ -268,10 +275,10 @@ impl Account {
         }
         let mut state = self.budget.state();
         state.set_shared(self.id, held.saturating_sub(self.guarantee));
-        state.leave_reserve(self.id, self.budget.open);
+        state.release_reserve_if_unused(self.id, self.budget.shared_limit);
         if let Some(entry) = state.entries.get_mut(&self.id) {
             entry.proven = true;
-            entry.stalled = None;
+            entry.stalled_since = None;
         }
         self.stalled.set(None);
         state.wake_first();
@@ -284,7 +291,7 @@ impl Account {
     }
 
     /// Nothing of this session waits any more.
-    pub fn cancel(&self) {
+    pub fn cancel_wait(&self) {
         if self.queued.take() {
             self.budget.state().leave_queue(self.id);
         }
@@ -300,7 +307,7 @@ impl Account {
         let since = stalled.then_some(now);
         self.stalled.set(since);
         if let Some(entry) = self.budget.state().entries.get_mut(&self.id) {
-            entry.stalled = since;
+            entry.stalled_since = since;
         }
     }
 
@@ -319,7 +326,7 @@ impl Drop for Account {
             state.reserve = None;
         }
         state.entries.remove(&self.id);
-        state.unpromised += self.guarantee;
+        state.unreserved += self.guarantee;
         state.leave_queue(self.id);
     }
 }

@@ -5,86 +5,86 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Sizes are from 4 KiB to 20 MiB, four to a doubling.
-const SMALLEST: usize = 4096;
+const MIN_SIZE: usize = 4096;
 const STEPS: usize = 4;
 const CLASSES: usize = 12 * STEPS + 2;
 /// So many bytes of each size are kept, and of all together.
-const KEPT: usize = 8 << 20;
-const KEPT_OF_ALL: usize = 64 << 20;
+const MAX_CACHED_PER_CLASS: usize = 8 << 20;
+const MAX_CACHED: usize = 64 << 20;
 
 /// The buffers of one process.
 #[derive(Debug)]
 pub struct Buffers {
     classes: [Mutex<Vec<Vec<u8>>>; CLASSES],
-    kept: AtomicUsize,
-    most: AtomicUsize,
+    cached: AtomicUsize,
+    max_cached: AtomicUsize,
 }
 
 impl Default for Buffers {
     fn default() -> Self {
         let classes = std::array::from_fn(|_| Mutex::default());
-        Self { classes, kept: AtomicUsize::new(0), most: AtomicUsize::new(KEPT_OF_ALL) }
+        Self { classes, cached: AtomicUsize::new(0), max_cached: AtomicUsize::new(MAX_CACHED) }
     }
 }
 
 /// The class of a length, and the length of its buffers.
-fn class(len: usize) -> (usize, usize) {
-    let len = len.max(SMALLEST);
+fn size_class(len: usize) -> (usize, usize) {
+    let len = len.max(MIN_SIZE);
     let doubling = len.ilog2() as usize;
     let step = (1 << doubling) / STEPS;
     let steps = (len - (1 << doubling)).div_ceil(step);
-    let number = (doubling - SMALLEST.ilog2() as usize) * STEPS + steps;
+    let number = (doubling - MIN_SIZE.ilog2() as usize) * STEPS + steps;
     (number, (1 << doubling) + steps * step)
 }
 
 impl Buffers {
     /// Keeps at most so many bytes for later use.
-    pub fn keep_at_most(&self, bytes: usize) {
-        self.most.store(bytes.min(KEPT_OF_ALL), Ordering::Relaxed);
+    pub fn set_max_cached(&self, bytes: usize) {
+        self.max_cached.store(bytes.min(MAX_CACHED), Ordering::Relaxed);
     }
 
     /// The length of the buffer that [`Self::take`] gives for `len` bytes.
     #[must_use]
-    pub fn size(len: usize) -> usize {
-        class(len).1
+    pub fn size_for(len: usize) -> usize {
+        size_class(len).1
     }
 
     /// A buffer of at least `len` bytes, with any content; `None` if the system has no memory for it.
     #[must_use]
-    pub fn take(&self, len: usize) -> Option<Vec<u8>> {
-        let (number, size) = class(len);
+    pub fn acquire(&self, len: usize) -> Option<Vec<u8>> {
+        let (number, size) = size_class(len);
         if let Some(buffer) = self.classes.get(number).and_then(|kept| lock(kept).pop()) {
-            self.kept.fetch_sub(size, Ordering::Relaxed);
+            self.cached.fetch_sub(size, Ordering::Relaxed);
             return Some(buffer);
         }
-        new(size).or_else(|| {
-            self.forget();
-            new(size)
+        allocate(size).or_else(|| {
+            self.clear();
+            allocate(size)
         })
     }
 
     /// A buffer that is no longer needed.
-    pub fn give(&self, buffer: Vec<u8>) {
-        let (number, size) = class(buffer.len());
+    pub fn release(&self, buffer: Vec<u8>) {
+        let (number, size) = size_class(buffer.len());
         let Some(kept) = self.classes.get(number).filter(|_| size == buffer.len()) else { return };
         let mut kept = lock(kept);
-        let fits = self.kept.load(Ordering::Relaxed) + size <= self.most.load(Ordering::Relaxed);
-        if fits && (kept.len() + 1) * size <= KEPT.max(size) {
+        let fits = self.cached.load(Ordering::Relaxed) + size <= self.max_cached.load(Ordering::Relaxed);
+        if fits && (kept.len() + 1) * size <= MAX_CACHED_PER_CLASS.max(size) {
             kept.push(buffer);
-            self.kept.fetch_add(size, Ordering::Relaxed);
+            self.cached.fetch_add(size, Ordering::Relaxed);
         }
     }
 
     /// Frees every buffer that is kept for later use.
-    fn forget(&self) {
+    fn clear(&self) {
         for kept in &self.classes {
             let freed: usize = lock(kept).drain(..).map(|buffer| buffer.len()).sum();
-            self.kept.fetch_sub(freed, Ordering::Relaxed);
+            self.cached.fetch_sub(freed, Ordering::Relaxed);
         }
     }
 }
 
-fn new(size: usize) -> Option<Vec<u8>> {
+fn allocate(size: usize) -> Option<Vec<u8>> {
     let mut buffer = Vec::new();
     buffer.try_reserve_exact(size).ok()?;
     buffer.resize(size, 0);
@@ -96,16 +96,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_given_is_taken_again() {
+    fn released_buffer_is_reused() {
         let buffers = Buffers::default();
-        let mut buffer = buffers.take(7000).unwrap();
+        let mut buffer = buffers.acquire(7000).unwrap();
         assert_eq!(buffer.len(), 7168);
         buffer[0] = 9;
-        buffers.give(buffer);
-        assert_eq!(buffers.take(7168).unwrap()[0], 9);
-        buffers.give(vec![0; 100]);
-        buffers.give(vec![0; 64 << 20]);
-        assert_eq!(buffers.take(1).unwrap().len(), 4096);
+        buffers.release(buffer);
+        assert_eq!(buffers.acquire(7168).unwrap()[0], 9);
+        buffers.release(vec![0; 100]);
+        buffers.release(vec![0; 64 << 20]);
+        assert_eq!(buffers.acquire(1).unwrap().len(), 4096);
     }
 
     #[test]
@@ -120,21 +120,21 @@ mod tests {
             (16 << 20, 16 << 20),
             (16_777_217, 20 << 20),
         ] {
-            assert_eq!(Buffers::size(len), size, "{len}");
+            assert_eq!(Buffers::size_for(len), size, "{len}");
         }
     }
 
     #[test]
-    fn what_is_kept_is_bounded() {
+    fn cache_is_bounded() {
         let buffers = Buffers::default();
-        buffers.keep_at_most(10 << 20);
+        buffers.set_max_cached(10 << 20);
         for _ in 0..20 {
-            buffers.give(vec![0; 1 << 20]);
-            buffers.give(vec![0; 2 << 20]);
+            buffers.release(vec![0; 1 << 20]);
+            buffers.release(vec![0; 2 << 20]);
         }
-        assert_eq!(buffers.kept.load(Ordering::Relaxed), 10 << 20);
-        buffers.forget();
-        assert_eq!(buffers.kept.load(Ordering::Relaxed), 0);
-        assert!(buffers.take(usize::MAX / 4).is_none());
+        assert_eq!(buffers.cached.load(Ordering::Relaxed), 10 << 20);
+        buffers.clear();
+        assert_eq!(buffers.cached.load(Ordering::Relaxed), 0);
+        assert!(buffers.acquire(usize::MAX / 4).is_none());
     }
 }

@@ -4,7 +4,7 @@
 use crate::inventory::Inventory;
 use crate::library::LibraryError;
 use crate::shared::Shared;
-use crate::state_store::{Change, StateError};
+use crate::state_store::{StateError, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use tape_store::cartridge::Barcode;
@@ -69,7 +69,7 @@ impl Shared {
             new.insert(key, names);
         }
         if new != old {
-            let mut change = Change::default();
+            let mut change = Transaction::default();
             change.set(KEY.to_owned(), &new)?;
             self.state.commit(change)?;
         }

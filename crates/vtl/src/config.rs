@@ -14,20 +14,20 @@ mod template;
 
 pub use barcodes::Pattern;
 pub(crate) use directories::{check_directories, group_number};
-pub(crate) use file::of_library;
+pub(crate) use file::from_library_table;
 pub use file::{check_bind, parse, parse_advertise};
 pub use network::Network;
 pub use reference::reference;
 pub use resolve::check;
-pub(crate) use resolve::{assign_luns, place_new, target_name};
+pub(crate) use resolve::{assign_elements, assign_luns, target_name};
 pub use template::template;
 
-use scsi_core::identity::Strings;
-use smc::element::{Address, ElementType, Label, Layout};
+use scsi_core::identity::InquiryStrings;
+use smc::element::{ElementAddress, ElementLayout, ElementType, LabelDefect};
 use smc::profile::ChangerProfile;
 use ssc::profile::DriveProfile;
 use std::path::PathBuf;
-use tape_store::cartridge::{Barcode, Kind, Level};
+use tape_store::cartridge::{Barcode, CartridgeKind, Format};
 use tape_store::media::MediaSpec;
 use tape_store::medium::Codec;
 
@@ -46,7 +46,7 @@ pub fn read_text(path: &std::path::Path) -> Result<String, std::io::Error> {
 
 /// What is wrong with a configuration, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{file}:{}{message}", Place(*.line, .key))]
+#[error("{file}:{}{message}", KeyLocation(*.line, .key))]
 pub struct ConfigError {
     /// The file.
     pub file: String,
@@ -59,9 +59,9 @@ pub struct ConfigError {
 }
 
 /// Line and key of an error, unless it is about the file as a whole.
-struct Place<'a>(usize, &'a str);
+struct KeyLocation<'a>(usize, &'a str);
 
-impl std::fmt::Display for Place<'_> {
+impl std::fmt::Display for KeyLocation<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self(0, "") => write!(f, " "),
@@ -74,7 +74,7 @@ impl std::fmt::Display for Place<'_> {
 
 /// Names of a unit that are given. Others are made once, and kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Names {
+pub struct UnitNames {
     /// Unit serial number.
     pub serial: Option<String>,
     /// NAA designator, sixteen hexadecimal digits.
@@ -83,12 +83,12 @@ pub struct Names {
 
 /// Who carries cartridges between import/export elements and the shelf.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum When {
+pub enum TransferPolicy {
     /// An operator, or a program in the place of one.
     #[default]
-    Operator,
+    Manual,
     /// The site, as soon as there is something to carry.
-    AtOnce,
+    Auto,
 }
 
 /// Cartridges whose labels are of one pattern.
@@ -101,7 +101,7 @@ pub struct PoolSetup {
     /// Bytes that a new one holds.
     pub size: u64,
     /// How files of a new one are written.
-    pub level: Level,
+    pub format: Format,
     /// The library where new ones appear.
     pub library: String,
     /// So many blank ones are kept there.
@@ -112,9 +112,9 @@ pub struct PoolSetup {
 #[derive(Clone, Debug)]
 pub struct DriveSetup {
     /// Names that are given.
-    pub names: Names,
+    pub names: UnitNames,
     /// What it calls itself.
-    pub strings: Strings,
+    pub strings: InquiryStrings,
     /// Its model.
     pub profile: &'static DriveProfile,
     /// How it stores blocks while a host lets it compress.
@@ -136,15 +136,15 @@ pub struct CartridgeSetup {
     /// Its generation.
     pub media: &'static MediaSpec,
     /// What it is for.
-    pub kind: Kind,
+    pub kind: CartridgeKind,
     /// Bytes it holds.
     pub size: u64,
     /// How its files are written.
-    pub level: Level,
+    pub format: Format,
     /// The element where it is put at first, if one is given.
-    pub at: Option<Address>,
+    pub element: Option<ElementAddress>,
     /// What barcode readers make of its label, if they cannot read it.
-    pub label: Option<Label>,
+    pub label: Option<LabelDefect>,
 }
 
 /// A user with a secret. The secret does not show itself.
@@ -209,7 +209,7 @@ pub struct IscsiLimits {
 
 /// Where a file gives the shape of a library, for faults that only show beside the data directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShapeLines {
+pub struct LibraryLines {
     /// The file.
     pub file: String,
     /// Line of the library.
@@ -229,7 +229,7 @@ pub struct ShapeLines {
     /// Line of each cartridge's pattern; none for the cartridges of a library that lists none.
     pub cartridges: Vec<usize>,
     /// Line of each cartridge's `at`; that of its pattern if it is not given.
-    pub places: Vec<usize>,
+    pub elements: Vec<usize>,
 }
 
 /// Where a file names the directories of cartridges.
@@ -238,7 +238,7 @@ pub struct StorageLines {
     /// The file.
     pub file: String,
     /// Line of each directory.
-    pub cartridges: Vec<usize>,
+    pub directories: Vec<usize>,
     /// Line of the group; 1 if none is given.
     pub group: usize,
 }
@@ -249,17 +249,17 @@ pub struct LibrarySetup {
     /// Its name, unlike every other's.
     pub name: String,
     /// Names of its changer that are given.
-    pub names: Names,
+    pub names: UnitNames,
     /// What its changer calls itself.
-    pub strings: Strings,
+    pub strings: InquiryStrings,
     /// Where its shape is written.
-    pub lines: ShapeLines,
+    pub lines: LibraryLines,
     /// Model of the changer.
     pub changer: &'static ChangerProfile,
     /// Addresses of its elements.
-    pub layout: Layout,
+    pub layout: ElementLayout,
     /// They begin elsewhere than the model's, and only they limit how many there are.
-    pub moved: bool,
+    pub custom_addresses: bool,
     /// Its drives, in order of their elements.
     pub drives: Vec<DriveSetup>,
     /// Cartridges that are made if they are not there.
@@ -271,9 +271,9 @@ pub struct LibrarySetup {
     /// Its first LUN there; the next that is free if it is not given.
     pub lun: Option<usize>,
     /// Who takes cartridges from its import/export elements to the shelf.
-    pub export: When,
+    pub export: TransferPolicy,
     /// Who brings what comes to its shelf from elsewhere.
-    pub import: When,
+    pub import: TransferPolicy,
 }
 
 /// An effective configuration, checked.
@@ -284,24 +284,28 @@ pub struct Config {
     /// The pools.
     pub pools: Vec<PoolSetup>,
     /// Directories of cartridges, if those are not in the data directory.
-    pub cartridges: Vec<PathBuf>,
+    pub cartridge_directories: Vec<PathBuf>,
     /// Group that may read data directory and cartridges, by name or number.
     pub group: Option<String>,
     /// Other programs use the directories of cartridges: permissions are theirs.
-    pub shared: bool,
+    pub shared_cartridges: bool,
     /// Those that do not exist are created.
-    pub create: bool,
+    pub create_directories: bool,
     /// The iSCSI door.
     pub iscsi: IscsiSetup,
     /// Where the directories are written.
-    pub lines: StorageLines,
+    pub storage_lines: StorageLines,
 }
 
 /// Addresses of a library: its model's, in the numbers that has, or others. An error names the elements that do not fit.
-fn layout(model: &ChangerProfile, first: Option<[u16; 4]>, counts: [u16; 3]) -> Result<Layout, (ElementType, String)> {
+fn build_layout(
+    model: &ChangerProfile,
+    first: Option<[u16; 4]>,
+    counts: [u16; 3],
+) -> Result<ElementLayout, (ElementType, String)> {
     let [slots, import_export, drives] = counts;
     let Some(first) = first else {
-        let [most_slots, most_import_export, _] = model.most;
+        let [most_slots, most_import_export, _] = model.max_elements;
         return model.layout(slots, import_export, drives).map_err(|(name, most)| {
             let kind = match () {
                 () if slots > most_slots => ElementType::STORAGE,
@@ -311,9 +315,9 @@ fn layout(model: &ChangerProfile, first: Option<[u16; 4]>, counts: [u16; 3]) -> 
             (kind, format!("{} has at most {most} {name}", model.name))
         });
     };
-    let layout = Layout::new(first, counts);
+    let layout = ElementLayout::new(first, counts);
     let name = |kind: ElementType| kind.name().unwrap_or_default();
-    match layout.conflict() {
+    match layout.overlap() {
         None => Ok(layout),
         Some((one, other)) if one == other => Err((one, format!("{} elements go beyond the last address", name(one)))),
         Some((one, other)) => Err((one, format!("{} and {} elements have the same addresses", name(one), name(other)))),
@@ -325,7 +329,8 @@ impl LibrarySetup {
     pub(crate) fn with_slots(&mut self, slots: u16) -> Result<(), String> {
         let first = self.layout.ranges().map(|(_, range)| range.first);
         let counts = [slots, self.layout.import_export.count, self.layout.drives.count];
-        self.layout = layout(self.changer, self.moved.then_some(first), counts).map_err(|(_, message)| message)?;
+        self.layout = build_layout(self.changer, self.custom_addresses.then_some(first), counts)
+            .map_err(|(_, message)| message)?;
         Ok(())
     }
 
@@ -348,16 +353,16 @@ impl LibrarySetup {
 
 impl IscsiSetup {
     /// Whether who may log in is limited by more than a name, which anyone can give: by CHAP, or by addresses.
-    fn is_restricted(&self) -> bool {
+    fn restricts_login(&self) -> bool {
         let networks = self.limits.networks.as_ref();
-        !self.users.is_empty() || networks.is_some_and(|networks| !networks.iter().any(Network::is_everything))
+        !self.users.is_empty() || networks.is_some_and(|networks| !networks.iter().any(Network::is_any))
     }
 
     /// What an operator should know of the portal, listening on this address.
     #[must_use]
     pub fn warnings(&self, address: std::net::IpAddr) -> Vec<String> {
         let address = address.to_canonical();
-        if address.is_loopback() || self.is_restricted() {
+        if address.is_loopback() || self.restricts_login() {
             return Vec::new();
         }
         let who = if self.initiators.is_some() { "any host that gives an allowed initiator name" } else { "any host" };

@@ -2,12 +2,12 @@
 
 mod alerts;
 mod clients;
-mod refusal;
+mod operator_errors;
+mod request_parser;
 mod resolve;
 mod robot_moves;
 pub mod socket;
 mod status;
-mod words;
 
 pub use alerts::AlertStatus;
 pub use resolve::element_name;
@@ -17,8 +17,8 @@ use crate::library::{Library, LibraryError};
 use crate::site::Site;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use smc::element::{ElementType, Label, Trouble};
-use smc::robot::Failure;
+use smc::element::{ElementFault, ElementType, LabelDefect};
+use smc::robot::RobotFault;
 use tape_store::cartridge::Barcode;
 
 /// A request. The library may be left out where there is only one, or where the cartridge says which.
@@ -119,8 +119,8 @@ pub enum Request {
         /// The element.
         element: String,
         /// What is wrong with it; nothing if none is given.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        trouble: Option<Trouble>,
+        #[serde(default, alias = "trouble", skip_serializing_if = "Option::is_none")]
+        fault: Option<ElementFault>,
     },
     /// Makes a label unreadable, or readable again.
     Label {
@@ -131,15 +131,17 @@ pub enum Request {
         cartridge: String,
         /// What is wrong with its label; nothing if none is given.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        label: Option<Label>,
+        label: Option<LabelDefect>,
     },
     /// The next time that the robot does such a thing, it fails.
-    Fail {
+    #[serde(alias = "fail")]
+    InjectFault {
         /// In this library.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         library: Option<String>,
         /// Which thing.
-        failure: Failure,
+        #[serde(alias = "failure")]
+        fault: RobotFault,
     },
     /// Raises or lowers a TapeAlert flag of the changer, or of a drive if one is named.
     Alert {
@@ -179,7 +181,8 @@ pub enum Request {
         pool: Option<String>,
     },
     /// Makes blank cartridges of a pool.
-    Make {
+    #[serde(alias = "make")]
+    Create {
         /// Its name.
         pool: String,
         /// How many.
@@ -222,11 +225,12 @@ pub enum Door {
     /// The access door: slots are within reach, and the robot stands still.
     Access,
     /// The import/export station.
-    Station,
+    #[serde(alias = "station")]
+    IoStation,
 }
 
 impl Site {
-    /// Does what a request asks. [`Request::Events`] is answered by [`Site::follow`].
+    /// Does what a request asks. [`Request::Events`] is answered by [`Site::subscribe`].
     ///
     /// # Errors
     /// What cannot be done, and why.
@@ -235,26 +239,32 @@ impl Site {
             Request::Status => Ok(serde_json::to_value(self.status()).unwrap_or_default()),
             Request::Events => Ok(Value::Null),
             Request::Find { library, element, drive } => self.find(library.as_deref(), element, *drive),
-            Request::Move { library, from, to } => self.library_of(library.as_deref(), from)?.move_cartridge(from, to),
-            Request::Load { library, cartridge, drive } => {
-                self.library_of(library.as_deref(), cartridge)?.load(cartridge, drive.as_deref())
+            Request::Move { library, from, to } => {
+                self.resolve_library_for(library.as_deref(), from)?.move_cartridge(from, to)
             }
-            Request::Unload { library, drive } => self.library_of(library.as_deref(), drive)?.unload(drive),
+            Request::Load { library, cartridge, drive } => {
+                self.resolve_library_for(library.as_deref(), cartridge)?.load(cartridge, drive.as_deref())
+            }
+            Request::Unload { library, drive } => self.resolve_library_for(library.as_deref(), drive)?.unload(drive),
             Request::Import { library, cartridge, to } => self.import(library.as_deref(), cartridge, to.as_deref()),
-            Request::Export { library, from } => self.library_of(library.as_deref(), from)?.take_out(from),
-            Request::Cartridges { .. } | Request::Pools { .. } | Request::Make { .. } => self.media(request),
-            Request::Protect { .. } | Request::Retain { .. } => self.media(request),
-            Request::Delete { .. } | Request::Forget { .. } => self.media(request),
+            Request::Export { library, from } => {
+                self.resolve_library_for(library.as_deref(), from)?.export_cartridge(from)
+            }
+            Request::Cartridges { .. } | Request::Pools { .. } | Request::Create { .. } => {
+                self.cartridge_request(request)
+            }
+            Request::Protect { .. } | Request::Retain { .. } => self.cartridge_request(request),
+            Request::Delete { .. } | Request::Forget { .. } => self.cartridge_request(request),
             Request::Reload => Err(LibraryError::Unknown("this site was not made from a configuration file".into())),
-            _ => self.operate(request),
+            _ => self.library_request(request),
         }
     }
 
     /// What is asked of cartridges wherever they are.
-    fn media(&self, request: &Request) -> Result<Value, LibraryError> {
+    fn cartridge_request(&self, request: &Request) -> Result<Value, LibraryError> {
         match request {
             Request::Cartridges { cartridge } => {
-                let only = cartridge.as_deref().map(|cartridge| self.known_barcode(cartridge)).transpose()?;
+                let only = cartridge.as_deref().map(|cartridge| self.resolve_cartridge(cartridge)).transpose()?;
                 let mut cartridges = self.cartridges();
                 cartridges.retain(|status| only.as_ref().is_none_or(|only| status.cartridge == only.as_str()));
                 return Ok(json!(cartridges));
@@ -265,21 +275,23 @@ impl Site {
                 pools.retain(|status| only.as_ref().is_none_or(|only| status.pool == only.name));
                 return Ok(json!(pools));
             }
-            Request::Make { pool, count } => {
-                let made = self.make(pool, *count)?;
+            Request::Create { pool, count } => {
+                let made = self.create_cartridges(pool, *count)?;
                 return Ok(json!({ "made": made.iter().map(Barcode::as_str).collect::<Vec<_>>() }));
             }
-            Request::Protect { cartridge, on } => self.protect(&self.known_barcode(cartridge)?, *on)?,
-            Request::Retain { cartridge, until } => self.retain(&self.known_barcode(cartridge)?, *until)?,
-            Request::Delete { cartridge } => self.delete(&self.known_barcode(cartridge)?)?,
-            Request::Forget { cartridge } => self.forget(&self.known_barcode(cartridge)?)?,
+            Request::Protect { cartridge, on } => self.set_write_protect(&self.resolve_cartridge(cartridge)?, *on)?,
+            Request::Retain { cartridge, until } => {
+                self.retain_cartridge(&self.resolve_cartridge(cartridge)?, *until)?
+            }
+            Request::Delete { cartridge } => self.delete_cartridge(&self.resolve_cartridge(cartridge)?)?,
+            Request::Forget { cartridge } => self.forget_cartridge(&self.resolve_cartridge(cartridge)?)?,
             _ => {}
         }
         Ok(Value::Null)
     }
 
     /// What operators do to a library that moves no cartridge.
-    fn operate(&self, request: &Request) -> Result<Value, LibraryError> {
+    fn library_request(&self, request: &Request) -> Result<Value, LibraryError> {
         match request {
             Request::Door { library, door, open } => {
                 self.resolve_library(library.as_deref())?.set_door(*door, *open)?
@@ -291,23 +303,23 @@ impl Site {
                 })?;
             }
             Request::Online { library, drive: Some(drive), online } => {
-                let library = self.library_of(library.as_deref(), drive)?;
-                let address = library.changer(|changer| library.resolve_drive(changer, drive))?;
+                let library = self.resolve_library_for(library.as_deref(), drive)?;
+                let address = library.changer(|changer| library.resolve_drive_in(changer, drive))?;
                 library.operate_at(Some(address), None, |changer| changer.set_drive_online(address, *online))?;
             }
-            Request::Element { library, element, trouble } => {
-                self.library_of(library.as_deref(), element)?.set_trouble(element, *trouble)?;
+            Request::Element { library, element, fault: trouble } => {
+                self.resolve_library_for(library.as_deref(), element)?.set_element_fault(element, *trouble)?;
             }
             Request::Label { library, cartridge, label } => {
-                self.set_label(library.as_deref(), &self.known_barcode(cartridge)?, *label)?;
+                self.set_label(library.as_deref(), &self.resolve_cartridge(cartridge)?, *label)?;
             }
-            Request::Fail { library, failure } => {
-                self.resolve_library(library.as_deref())?.changer(|changer| changer.fail_next(*failure));
+            Request::InjectFault { library, fault: failure } => {
+                self.resolve_library(library.as_deref())?.changer(|changer| changer.inject_fault(*failure));
             }
             Request::Alert { library, drive, flag, raised } => {
-                alerts::check(*flag)?;
-                let (unit, _) = self.alerting(library.as_deref(), drive.as_deref())?;
-                unit.with(|device| device.set_alert(*flag, *raised));
+                alerts::check_flag(*flag)?;
+                let (unit, _) = self.resolve_alert_unit(library.as_deref(), drive.as_deref())?;
+                unit.with_device(|device| device.set_alert(*flag, *raised));
             }
             Request::Alerts { library, drive, flag } => {
                 return Ok(json!(self.alerts(library.as_deref(), drive.as_deref(), *flag)?));
@@ -318,28 +330,33 @@ impl Site {
     }
 
     fn find(&self, library: Option<&str>, element: &str, drive: bool) -> Result<Value, LibraryError> {
-        let library = self.library_of(library, element)?;
-        let resolve = if drive { Library::resolve_drive } else { Library::resolve };
+        let library = self.resolve_library_for(library, element)?;
+        let resolve = if drive { Library::resolve_drive_in } else { Library::resolve_element_in };
         let address = library.changer(|changer| resolve(&library, changer, element))?;
         Ok(json!({ "library": library.name(), "address": address, "element": library.element_name(address) }))
     }
 
     /// The barcode of a cartridge that the site has.
-    fn known_barcode(&self, text: &str) -> Result<Barcode, LibraryError> {
+    fn resolve_cartridge(&self, text: &str) -> Result<Barcode, LibraryError> {
         let barcode = self.resolve_barcode(text)?;
         self.entry(&barcode).map(|_| barcode)
     }
 
     /// A damaged label is one in a library; a readable one can be had anywhere.
-    fn set_label(&self, library: Option<&str>, barcode: &Barcode, label: Option<Label>) -> Result<(), LibraryError> {
-        if label.is_none() && matches!(self.entry(barcode)?.place, crate::inventory::Where::Shelf(_)) {
+    fn set_label(
+        &self,
+        library: Option<&str>,
+        barcode: &Barcode,
+        label: Option<LabelDefect>,
+    ) -> Result<(), LibraryError> {
+        if label.is_none() && matches!(self.entry(barcode)?.location, crate::inventory::Location::Shelf(_)) {
             for library in self.libraries() {
-                library.operate(|changer| Ok(changer.set_label(barcode, None)))?;
+                library.operate(|changer| Ok(changer.set_label_defect(barcode, None)))?;
             }
             return Ok(());
         }
-        let library = self.library_of(library, barcode.as_str())?;
-        if library.operate(|changer| Ok(changer.set_label(barcode, label)))? {
+        let library = self.resolve_library_for(library, barcode.as_str())?;
+        if library.operate(|changer| Ok(changer.set_label_defect(barcode, label)))? {
             return Ok(());
         }
         Err(LibraryError::Unknown(format!("library {:?} has no {barcode}", library.name())))
@@ -348,17 +365,17 @@ impl Site {
 
 impl Library {
     fn set_door(&self, door: Door, open: bool) -> Result<(), LibraryError> {
-        if door == Door::Station && self.layout().import_export.count == 0 {
+        if door == Door::IoStation && self.layout().import_export.count == 0 {
             return Err(LibraryError::Unknown(format!("library {:?} has no I/O station", self.name())));
         }
         self.operate_at(None, None, |changer| match door {
-            Door::Access => changer.set_door(open),
-            Door::Station => changer.set_station(open),
+            Door::Access => changer.set_access_door(open),
+            Door::IoStation => changer.set_io_station(open),
         })
     }
 
     /// Slots and I/O elements are taken out of use; a drive is taken off line instead, and so is the robot.
-    fn set_trouble(&self, element: &str, trouble: Option<Trouble>) -> Result<(), LibraryError> {
+    fn set_element_fault(&self, element: &str, trouble: Option<ElementFault>) -> Result<(), LibraryError> {
         let address = self.resolve_element(element)?;
         let name = self.element_name(address);
         let instead = match self.layout().element_type(address) {
@@ -368,9 +385,9 @@ impl Library {
             Some(ElementType::TRANSPORT) => {
                 "the robot is no slot; take it off line instead: ferric robot offline".into()
             }
-            _ => return self.operate_at(Some(address), None, |changer| changer.set_trouble(address, trouble)),
+            _ => return self.operate_at(Some(address), None, |changer| changer.set_element_fault(address, trouble)),
         };
-        Err(LibraryError::Door(instead))
+        Err(LibraryError::Refused(instead))
     }
 }
 

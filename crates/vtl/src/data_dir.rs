@@ -4,9 +4,9 @@
 //! rest, and `identities.toml` repeats the names.
 
 use crate::config::{Config, ConfigError, check_directories, group_number};
-use crate::inventory::{Entry, Where};
-use crate::permissions::Tighten;
-use crate::state_store::{Change, StateError, StateStore};
+use crate::inventory::{CartridgeRecord, Location};
+use crate::permissions::PermissionFixer;
+use crate::state_store::{StateError, StateStore, Transaction};
 use rustix::fs::{FlockOperation, flock};
 use scsi_core::lu;
 use serde::de::DeserializeOwned;
@@ -16,14 +16,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use tape_store::backend::file::{OsFolder, OsShelves, create_folders, give_to_owner_of};
-use tape_store::backend::memory::{MemoryFolder, MemoryShelves};
-use tape_store::backend::{Folder, Shelves};
+use tape_store::backend::file::{OsFolder, OsFolderStore, chown_to_folder_owner, create_private_folders};
+use tape_store::backend::memory::{MemoryFolder, MemoryFolderStore};
+use tape_store::backend::{Folder, FolderStore};
 
 /// Why a place cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum DataError {
+pub enum DataDirError {
     /// The file system refused.
     #[error("{path}: {source}")]
     Io {
@@ -41,12 +41,12 @@ pub enum DataError {
         holder: String,
     },
     /// A file in it cannot be understood.
-    #[error("{path}: {what}")]
+    #[error("{path}: {reason}")]
     Format {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        what: String,
+        reason: String,
     },
     /// The configuration names a directory that a new site cannot use.
     #[error(transparent)]
@@ -54,9 +54,9 @@ pub enum DataError {
 }
 
 /// Where a site keeps what it has.
-pub struct Data {
+pub struct DataDir {
     /// Folders of cartridges.
-    pub(crate) shelves: Box<dyn Shelves>,
+    pub(crate) shelves: Box<dyn FolderStore>,
     /// Folder of the state.
     pub(crate) folder: Box<dyn Folder>,
     path: Option<PathBuf>,
@@ -64,44 +64,44 @@ pub struct Data {
     pub(crate) lock: Option<File>,
     /// Directories of cartridges that the configuration names: their cartridges may have been there before the site.
     pub(crate) directories: Vec<PathBuf>,
-    new_site: bool,
+    allow_new_site: bool,
 }
 
-impl Data {
+impl DataDir {
     /// In memory, gone with the site.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self::of(Box::new(MemoryShelves::default()), Box::new(MemoryFolder::default()))
+        Self::from_folders(Box::new(MemoryFolderStore::default()), Box::new(MemoryFolder::default()))
     }
 
     /// On folders of somebody's own.
     #[must_use]
-    pub fn of(shelves: Box<dyn Shelves>, folder: Box<dyn Folder>) -> Self {
-        Self { shelves, folder, path: None, lock: None, directories: Vec::new(), new_site: false }
+    pub fn from_folders(shelves: Box<dyn FolderStore>, folder: Box<dyn Folder>) -> Self {
+        Self { shelves, folder, path: None, lock: None, directories: Vec::new(), allow_new_site: false }
     }
 
     /// Takes a directory, made if it is not there.
     ///
     /// # Errors
     /// It cannot be made, or someone else holds it.
-    pub fn at(path: &Path) -> Result<Self, DataError> {
-        create_folders(path).map_err(|source| DataError::Io { path: path.into(), source })?;
-        Ok(Self::locked(path, Some(take_lock(path)?), true))
+    pub fn open(path: &Path) -> Result<Self, DataDirError> {
+        create_private_folders(path).map_err(|source| DataDirError::Io { path: path.into(), source })?;
+        Ok(Self::with_lock(path, Some(acquire_lock(path)?), true))
     }
 
     /// Takes a directory and creates nothing in it: without a file `lock`, no process has it.
     ///
     /// # Errors
     /// Another process has it.
-    pub(crate) fn unchanged(path: &Path) -> Result<Self, DataError> {
-        let lock = path.join("lock").exists().then(|| take_lock(path)).transpose()?;
-        Ok(Self::locked(path, lock, false))
+    pub(crate) fn open_existing(path: &Path) -> Result<Self, DataDirError> {
+        let lock = path.join("lock").exists().then(|| acquire_lock(path)).transpose()?;
+        Ok(Self::with_lock(path, lock, false))
     }
 
-    fn locked(path: &Path, lock: Option<File>, create: bool) -> Self {
-        let shelves = Box::new(shelves_at(&path.join("cartridges"), create));
+    fn with_lock(path: &Path, lock: Option<File>, create: bool) -> Self {
+        let shelves = Box::new(open_folder_store(&path.join("cartridges"), create));
         let folder = Box::new(OsFolder::at(path.into()));
-        Self { path: Some(path.into()), lock, ..Self::of(shelves, folder) }
+        Self { path: Some(path.into()), lock, ..Self::from_folders(shelves, folder) }
     }
 
     /// Takes the data directory of a configuration, and its directories of cartridges. What is created in them is private,
@@ -110,18 +110,18 @@ impl Data {
     /// # Errors
     /// As [`Self::at`]; there is no such group; or the site is new and one of its directories of cartridges does not exist,
     /// cannot be read, or cannot have the cartridges that the configuration lists.
-    pub fn configured(path: &Path, config: &Config) -> Result<Self, DataError> {
+    pub fn open_configured(path: &Path, config: &Config) -> Result<Self, DataDirError> {
         // An existing site starts although the disk of a directory is not mounted.
         if is_new(path) {
             check_directories(config)?;
         }
         let group = group_number(config)?;
-        let mut data = Self::at(path)?;
-        let mut tighten = Tighten::new(group);
-        tighten.data(path);
-        data = data.with_cartridges(config, config.create);
-        if !config.shared {
-            tighten.elsewhere(&config.cartridges);
+        let mut data = Self::open(path)?;
+        let mut tighten = PermissionFixer::new(group);
+        tighten.fix_data_dir(path);
+        data = data.with_cartridge_directories(config, config.create_directories);
+        if !config.shared_cartridges {
+            tighten.fix_cartridge_directories(&config.cartridge_directories);
         }
         Ok(data)
     }
@@ -129,14 +129,14 @@ impl Data {
     /// Keeps cartridges in the directories of a configuration: they are found in any of them, new ones are created in the
     /// first. With `create`, directories that do not exist are created. Cartridges of a directory that cannot be used cannot
     /// be used.
-    pub(crate) fn with_cartridges(mut self, config: &Config, create: bool) -> Self {
+    pub(crate) fn with_cartridge_directories(mut self, config: &Config, create: bool) -> Self {
         let open = |path: &PathBuf| {
-            let shelves = shelves_at(path, create);
-            Box::new(if config.shared { shelves.by_umask() } else { shelves }) as _
+            let shelves = open_folder_store(path, create);
+            Box::new(if config.shared_cartridges { shelves.with_umask_permissions() } else { shelves }) as _
         };
-        if !config.cartridges.is_empty() {
-            self.shelves = Box::new(Several(config.cartridges.iter().map(open).collect()));
-            self.directories.clone_from(&config.cartridges);
+        if !config.cartridge_directories.is_empty() {
+            self.shelves = Box::new(MergedFolderStore(config.cartridge_directories.iter().map(open).collect()));
+            self.directories.clone_from(&config.cartridge_directories);
         }
         self
     }
@@ -145,42 +145,42 @@ impl Data {
     /// nothing.
     #[must_use]
     pub const fn with_new_site(mut self, allowed: bool) -> Self {
-        self.new_site = allowed;
+        self.allow_new_site = allowed;
         self
     }
 
     /// What is put before names of files in messages.
-    pub(crate) fn place(&self) -> String {
+    pub(crate) fn message_prefix(&self) -> String {
         self.path.as_ref().map(|path| format!("{}/", path.display())).unwrap_or_default()
     }
 
     /// Opens the state, or makes one in a directory that has nothing. What a directory of the first version has in files
     /// of its own is taken over, for its one library of this name.
-    pub(crate) fn open_state(&mut self, library: &str) -> Result<StateStore, TakeOverError> {
-        let place = self.place();
+    pub(crate) fn open_state(&mut self, library: &str) -> Result<StateStore, UpgradeError> {
+        let place = self.message_prefix();
         let failed = |source| StateError::Io { file: place.clone(), source };
-        let open = StateStore::open(self.folder.again().map_err(failed)?, &place)?;
-        let mut first = Change::default();
+        let open = StateStore::open(self.folder.reopen().map_err(failed)?, &place)?;
+        let mut first = Transaction::default();
         if open.is_none() {
-            let remains = StateStore::remains(self.folder.as_mut(), &place)?;
+            let remains = StateStore::leftover_files(self.folder.as_mut(), &place)?;
             if let Some(path) = self.path.as_ref().filter(|_| remains.is_empty()) {
-                first_version(path, library, &mut first)?;
+                read_v1_files(path, library, &mut first)?;
             }
             if first.is_empty() {
-                self.start_anew(&remains)?;
+                self.check_new_site(&remains)?;
             }
         }
         let made = |state| Ok::<_, StateError>(state);
-        let create = || StateStore::create(self.folder.again().map_err(failed)?, &place, first);
+        let create = || StateStore::create(self.folder.reopen().map_err(failed)?, &place, first);
         let state = open.map_or_else(create, made)?;
         // Not to be taken over once more, when there is a state that is not theirs.
-        self.path.iter().try_for_each(|path| set_aside_first_version(path))?;
+        self.path.iter().try_for_each(|path| set_aside_v1_files(path))?;
         Ok(state)
     }
 
     /// Refuses to make a new site where there was one, unless that is wanted.
-    fn start_anew(&mut self, remains: &[&'static str]) -> Result<(), TakeOverError> {
-        let place = self.place();
+    fn check_new_site(&mut self, remains: &[&'static str]) -> Result<(), UpgradeError> {
+        let place = self.message_prefix();
         let cartridges = match self.shelves.list() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
             list => list.map_err(|source| StateError::Io { file: format!("{place}cartridges"), source })?.len(),
@@ -197,7 +197,7 @@ impl Data {
         if found.is_empty() {
             return Ok(());
         }
-        if self.new_site {
+        if self.allow_new_site {
             return Ok(StateStore::set_aside(self.folder.as_mut(), &place)?);
         }
         let directory = self.path.as_ref().map_or_else(|| "the folder".into(), |path| path.display().to_string());
@@ -206,13 +206,13 @@ impl Data {
              restores it as far as possible, --new-site starts a new site",
             found.join(", ")
         );
-        Err(StateError::Refused { file: directory, what }.into())
+        Err(StateError::Unusable { file: directory, reason: what }.into())
     }
 }
 
 /// Holds a data directory for this process, as long as the file is open.
-pub(crate) fn take_lock(path: &Path) -> Result<File, DataError> {
-    let failed = |source| DataError::Io { path: path.into(), source };
+pub(crate) fn acquire_lock(path: &Path) -> Result<File, DataDirError> {
+    let failed = |source| DataDirError::Io { path: path.into(), source };
     let file = path.join("lock");
     let mut options = OpenOptions::new();
     options.mode(0o600).read(true).write(true);
@@ -220,14 +220,14 @@ pub(crate) fn take_lock(path: &Path) -> Result<File, DataError> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => options.open(&file).map_err(failed)?,
         created => {
             let created = created.map_err(failed)?;
-            give_to_owner_of(path, &created).map_err(failed)?;
+            chown_to_folder_owner(path, &created).map_err(failed)?;
             created
         }
     };
     if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
         let mut holder = String::new();
         lock.read_to_string(&mut holder).map_err(failed)?;
-        return Err(DataError::InUse { path: path.into(), holder: holder.trim().into() });
+        return Err(DataDirError::InUse { path: path.into(), holder: holder.trim().into() });
     }
     let holder = format!("process {}\n", std::process::id());
     lock.set_len(0).and_then(|()| lock.seek(SeekFrom::Start(0))).map_err(failed)?;
@@ -243,13 +243,13 @@ fn is_new(path: &Path) -> bool {
 
 /// A directory of cartridges that this process serves. Without `create` a directory that does not exist is not created: its
 /// disk may not be mounted. One that cannot be used does not stop the site.
-fn shelves_at(path: &Path, create: bool) -> OsShelves {
-    let usable = if create { create_folders(path) } else { fs::read_dir(path).map(drop) };
+fn open_folder_store(path: &Path, create: bool) -> OsFolderStore {
+    let usable = if create { create_private_folders(path) } else { fs::read_dir(path).map(drop) };
     if let Err(error) = usable {
         tracing::error!(path = %path.display(), %error, "directory of cartridges cannot be used");
     }
-    let mut shelves = OsShelves::unchecked(path);
-    if let Err(error) = shelves.serve()
+    let mut shelves = OsFolderStore::at_unchecked(path);
+    if let Err(error) = shelves.mark_served()
         && error.kind() != io::ErrorKind::NotFound
     {
         tracing::warn!(path = %path.display(), %error, "directory of cartridges cannot be locked: tools may change it");
@@ -258,9 +258,9 @@ fn shelves_at(path: &Path, create: bool) -> OsShelves {
 }
 
 /// Folders of cartridges in more than one place.
-struct Several(Vec<Box<dyn Shelves>>);
+struct MergedFolderStore(Vec<Box<dyn FolderStore>>);
 
-impl Several {
+impl MergedFolderStore {
     /// The folder, if one of the places has it.
     fn find(&mut self, name: &str) -> io::Result<Option<Box<dyn Folder>>> {
         // A place that cannot be used hides none of the others.
@@ -276,7 +276,7 @@ impl Several {
     }
 }
 
-impl Shelves for Several {
+impl FolderStore for MergedFolderStore {
     fn list(&mut self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         let mut failed = None;
@@ -330,10 +330,10 @@ impl Shelves for Several {
 /// Why what was there cannot be taken over.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum TakeOverError {
+pub enum UpgradeError {
     /// A file of the first version.
     #[error(transparent)]
-    Data(#[from] DataError),
+    Data(#[from] DataDirError),
     /// The database.
     #[error(transparent)]
     State(#[from] StateError),
@@ -362,14 +362,14 @@ struct Versioned<T> {
 }
 
 #[derive(Deserialize)]
-struct Identities {
+struct IdentitiesV1 {
     suffix: String,
     changer: UnitIdentity,
     drives: Vec<UnitIdentity>,
 }
 
 #[derive(Deserialize)]
-struct Whereabouts {
+struct PlacementV1 {
     element: Option<u16>,
     #[serde(default)]
     source: Option<u16>,
@@ -379,19 +379,19 @@ struct Whereabouts {
 }
 
 #[derive(Deserialize)]
-struct FirstInventory {
-    cartridges: BTreeMap<String, Whereabouts>,
+struct InventoryV1 {
+    cartridges: BTreeMap<String, PlacementV1>,
 }
 
 /// Files of the first version: those that decide whether there is a site.
-const FIRST_VERSION: [&str; 2] = ["identities.json", "inventory.json"];
+const V1_FILES: [&str; 2] = ["identities.json", "inventory.json"];
 
-fn set_aside_first_version(path: &Path) -> Result<(), DataError> {
-    for name in FIRST_VERSION {
+fn set_aside_v1_files(path: &Path) -> Result<(), DataDirError> {
+    for name in V1_FILES {
         let file = path.join(name);
         match fs::rename(&file, path.join(format!("{name}.upgraded"))) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                return Err(DataError::Io { path: file, source });
+                return Err(DataDirError::Io { path: file, source });
             }
             _ => {}
         }
@@ -400,39 +400,43 @@ fn set_aside_first_version(path: &Path) -> Result<(), DataError> {
 }
 
 /// Files of the first version, one by one.
-fn first_version(path: &Path, library: &str, change: &mut Change) -> Result<(), TakeOverError> {
-    if let Some(Identities { suffix, changer, drives }) = read(&path.join("identities.json"))? {
+fn read_v1_files(path: &Path, library: &str, change: &mut Transaction) -> Result<(), UpgradeError> {
+    if let Some(IdentitiesV1 { suffix, changer, drives }) = read(&path.join("identities.json"))? {
         change.set("site", &suffix)?;
         change.set(format!("identity/{library}/changer"), &changer)?;
         for (index, drive) in drives.iter().enumerate() {
             change.set(format!("identity/{library}/drive/{index}"), drive)?;
-            if let Some(saved) = read::<lu::Saved>(&path.join(format!("unit-{}.json", index + 1)))? {
+            if let Some(saved) = read::<lu::SavedState>(&path.join(format!("unit-{}.json", index + 1)))? {
                 change.set(format!("unit/{library}/drive/{index}"), &saved)?;
             }
         }
-        if let Some(saved) = read::<lu::Saved>(&path.join("unit-0.json"))? {
+        if let Some(saved) = read::<lu::SavedState>(&path.join("unit-0.json"))? {
             change.set(format!("unit/{library}/changer"), &saved)?;
         }
     }
-    let inventory: Option<FirstInventory> = read(&path.join("inventory.json"))?;
+    let inventory: Option<InventoryV1> = read(&path.join("inventory.json"))?;
     for (barcode, old) in inventory.into_iter().flat_map(|inventory| inventory.cartridges) {
-        let Whereabouts { element, source, by_operator, size } = old;
+        let PlacementV1 { element, source, by_operator, size } = old;
         let place = match element {
-            Some(address) => Where::Element { library: library.into(), address, source, by_operator },
-            None => Where::Shelf(library.into()),
+            Some(address) => Location::Element { library: library.into(), address, source, by_operator },
+            None => Location::Shelf(library.into()),
         };
-        crate::inventory::note(change, &barcode, &Entry { place, size, blank: None, left: None, what: None })?;
+        crate::inventory::insert(
+            change,
+            &barcode,
+            &CartridgeRecord { location: place, size, blank: None, exported_from: None, media_kind: None },
+        )?;
     }
     Ok(())
 }
 
-fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, DataError> {
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, DataDirError> {
     const FIRST: u32 = 1;
     let text = match fs::read_to_string(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        read => read.map_err(|source| DataError::Io { path: path.into(), source })?,
+        read => read.map_err(|source| DataDirError::Io { path: path.into(), source })?,
     };
-    let wrong = |what: String| DataError::Format { path: path.into(), what };
+    let wrong = |what: String| DataDirError::Format { path: path.into(), reason: what };
     let file: Versioned<T> = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
     if file.version != FIRST {
         return Err(wrong(format!("version {} is not known; this program knows {FIRST}", file.version)));

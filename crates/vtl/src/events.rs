@@ -1,8 +1,8 @@
 //! What happens at a site, for whoever follows it.
 
-use crate::inventory::Where;
+use crate::inventory::Location;
 use serde::Serialize;
-use smc::robot::Condition;
+use smc::robot::OperatorState;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -15,19 +15,19 @@ pub enum Event {
         /// Which.
         barcode: String,
         /// Where it was.
-        from: Where,
+        from: Location,
         /// Where it is.
-        to: Where,
+        to: Location,
     },
     /// An operator has set something.
-    Condition {
+    OperatorState {
         /// Where.
         library: String,
         /// All that is set there now.
-        condition: Condition,
+        state: OperatorState,
     },
     /// A cartridge was made.
-    Made {
+    Created {
         /// Which.
         barcode: String,
         /// In this pool.
@@ -63,7 +63,7 @@ pub enum Event {
         barcode: String,
     },
     /// No host prevents removal from this library any more.
-    Unlocked {
+    RemovalAllowed {
         /// Which.
         library: String,
     },
@@ -72,44 +72,44 @@ pub enum Event {
 }
 
 /// So many events wait for who does not listen; whoever is further behind is dropped.
-const WAITING: usize = 1024;
+const SUBSCRIBER_QUEUE_LEN: usize = 1024;
 
 /// Who follows.
 #[derive(Debug, Default)]
-pub struct Events(Mutex<Followers>);
+pub struct Events(Mutex<Subscribers>);
 
 #[derive(Debug, Default)]
-struct Followers {
-    all: Vec<SyncSender<Event>>,
+struct Subscribers {
+    senders: Vec<SyncSender<Event>>,
     ended: bool,
 }
 
 impl Events {
     /// Everything that happens from now on. It ends with the site, and for who does not keep up.
     #[must_use]
-    pub fn follow(&self) -> Receiver<Event> {
-        let (sender, receiver) = sync_channel(WAITING);
-        let mut followers = self.followers();
+    pub fn subscribe(&self) -> Receiver<Event> {
+        let (sender, receiver) = sync_channel(SUBSCRIBER_QUEUE_LEN);
+        let mut followers = self.subscribers();
         if !followers.ended {
-            followers.all.push(sender);
+            followers.senders.push(sender);
         }
         receiver
     }
 
-    pub(crate) fn tell(&self, event: Event) {
-        self.followers().all.retain(|follower| follower.try_send(event.clone()).is_ok());
+    pub(crate) fn notify(&self, event: Event) {
+        self.subscribers().senders.retain(|follower| follower.try_send(event.clone()).is_ok());
     }
 
     /// Nothing happens any more.
-    pub(crate) fn end(&self) {
-        *self.followers() = Followers { all: Vec::new(), ended: true };
+    pub(crate) fn close(&self) {
+        *self.subscribers() = Subscribers { senders: Vec::new(), ended: true };
     }
 
-    pub(crate) fn have_ended(&self) -> bool {
-        self.followers().ended
+    pub(crate) fn is_closed(&self) -> bool {
+        self.subscribers().ended
     }
 
-    fn followers(&self) -> MutexGuard<'_, Followers> {
+    fn subscribers(&self) -> MutexGuard<'_, Subscribers> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,5 +1,5 @@
 //! A host without a transport, for tests and for programs that embed a library: commands as bytes ([`Host::command`],
-//! [`Host::send`]), and typed ones for what hosts do most ([`Host::read`], [`Host::move_medium`], and others).
+//! [`Host::command_with_data`]), and typed ones for what hosts do most ([`Host::read`], [`Host::move_medium`], and others).
 
 mod error;
 mod library;
@@ -12,7 +12,7 @@ pub use pages::Inquiry;
 pub use tape::{Position, ReadOutcome, SpaceUnit, WriteOutcome};
 
 use crate::target::Target;
-use crate::unit::{Finished, Job, Reply, Submitted};
+use crate::unit::{CommandRequest, CompletedCommand, CompletionHandler, Submitted};
 use scsi_core::nexus::{NexusId, TransportId};
 use scsi_core::status::Status;
 use std::fmt;
@@ -21,7 +21,7 @@ use std::sync::mpsc::{Sender, channel};
 
 /// What a command came to.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct CommandResponse {
     /// SCSI status: 0 is GOOD, 2 CHECK CONDITION, 18h RESERVATION CONFLICT.
     pub status: Status,
     /// Sense data; none with GOOD.
@@ -30,10 +30,10 @@ pub struct Answer {
     pub data: Vec<u8>,
 }
 
-impl Answer {
+impl CommandResponse {
     /// Sense key, ASC and ASCQ, if there is sense data in fixed format.
     #[must_use]
-    pub fn codes(&self) -> Option<(u8, u8, u8)> {
+    pub fn sense_codes(&self) -> Option<(u8, u8, u8)> {
         match self.sense.as_slice() {
             [0x70 | 0x71 | 0xf0 | 0xf1, _, key, _, _, _, _, _, _, _, _, _, asc, ascq, ..] => {
                 Some((key & 0x0f, *asc, *ascq))
@@ -46,15 +46,15 @@ impl Answer {
     ///
     /// # Errors
     /// The answer, if it did not.
-    pub fn good(self) -> Result<Vec<u8>, Self> {
+    pub fn into_result(self) -> Result<Vec<u8>, Self> {
         if self.status == Status::GOOD { Ok(self.data) } else { Err(self) }
     }
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for CommandResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.status)?;
-        match self.codes() {
+        match self.sense_codes() {
             Some((key, asc, ascq)) => write!(f, ", sense {key:x}/{asc:02x}/{ascq:02x}")?,
             None if !self.sense.is_empty() => write!(f, ", sense {:02x?}", self.sense)?,
             None => {}
@@ -63,10 +63,10 @@ impl fmt::Debug for Answer {
     }
 }
 
-struct Waiting(Sender<Finished>);
+struct CompletionChannel(Sender<CompletedCommand>);
 
-impl Reply for Waiting {
-    fn done(&self, finished: Finished) {
+impl CompletionHandler for CompletionChannel {
+    fn complete(&self, finished: CompletedCommand) {
         let _ = self.0.send(finished);
     }
 }
@@ -93,31 +93,31 @@ impl Host {
 
     /// Sends a command without data, or one that has data for the host: at most `room` bytes.
     #[must_use]
-    pub fn command(&self, lun: usize, cdb: &[u8], room: usize) -> Answer {
+    pub fn command(&self, lun: usize, cdb: &[u8], room: usize) -> CommandResponse {
         self.run(lun, cdb, Vec::new(), room)
     }
 
     /// Sends a command with data for the device.
     #[must_use]
-    pub fn send(&self, lun: usize, cdb: &[u8], data: &[u8]) -> Answer {
+    pub fn command_with_data(&self, lun: usize, cdb: &[u8], data: &[u8]) -> CommandResponse {
         self.run(lun, cdb, data.to_vec(), 0)
     }
 
     /// Sends a command of this name, and takes the data of its answer if that is GOOD.
-    fn run_named(&self, name: &'static str, lun: usize, cdb: &[u8], room: usize) -> Result<Vec<u8>, HostError> {
-        self.command(lun, cdb, room).good().map_err(|answer| HostError::of(name, lun, &answer))
+    fn run_named_command(&self, name: &'static str, lun: usize, cdb: &[u8], room: usize) -> Result<Vec<u8>, HostError> {
+        self.command(lun, cdb, room).into_result().map_err(|answer| HostError::from_response(name, lun, &answer))
     }
 
-    fn run(&self, lun: usize, cdb: &[u8], data_out: Vec<u8>, room: usize) -> Answer {
+    fn run(&self, lun: usize, cdb: &[u8], data_out: Vec<u8>, room: usize) -> CommandResponse {
         let data_len = data_out.len();
         // Nobody answers any more once the site is shut down.
         let Some(done) = self.submit(lun, cdb, data_out, data_len, room) else {
-            return Answer { status: Status::TASK_ABORTED, sense: Vec::new(), data: Vec::new() };
+            return CommandResponse { status: Status::TASK_ABORTED, sense: Vec::new(), data: Vec::new() };
         };
-        let Finished { completion, mut data_in, .. } = done;
+        let CompletedCommand { completion, mut data_in, .. } = done;
         data_in.truncate(completion.data_in);
         let sense = completion.sense.map(|sense| sense.as_slice().to_vec()).unwrap_or_default();
-        Answer { status: completion.status, sense, data: data_in }
+        CommandResponse { status: completion.status, sense, data: data_in }
     }
 
     /// As [`Self::command`] and [`Self::send`], with buffers that are used again: what is sent is the beginning of
@@ -130,14 +130,15 @@ impl Host {
         data_out: Vec<u8>,
         data_len: usize,
         room: usize,
-    ) -> Option<Finished> {
+    ) -> Option<CompletedCommand> {
         let mut cdb = [0; 16];
         cdb.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-        let job = Job { nexus: self.nexus, tag: 1, cdb, data_len, data_out, data_in: Vec::new(), room };
+        let job =
+            CommandRequest { nexus: self.nexus, tag: 1, cdb, data_len, data_out, data_in: Vec::new(), capacity: room };
         let (sender, receiver) = channel();
-        let reply: Arc<dyn Reply> = Arc::new(Waiting(sender));
-        match self.target.submit(crate::target::lun_bytes(lun), job, &reply) {
-            Submitted::Done(done) => Some(done),
+        let reply: Arc<dyn CompletionHandler> = Arc::new(CompletionChannel(sender));
+        match self.target.submit(crate::target::encode_lun(lun), job, &reply) {
+            Submitted::Completed(done) => Some(done),
             Submitted::Queued => {
                 drop(reply);
                 receiver.recv().ok()
@@ -146,15 +147,15 @@ impl Host {
     }
 
     /// Takes what units have to say to a new host: unit attentions, until TEST UNIT READY brings none.
-    pub fn settle(&self) {
+    pub fn clear_unit_attentions(&self) {
         for lun in self.target.luns() {
-            while self.command(lun, &[0; 6], 0).codes().is_some_and(|(key, ..)| key == 6) {}
+            while self.command(lun, &[0; 6], 0).sense_codes().is_some_and(|(key, ..)| key == 6) {}
         }
     }
 }
 
 /// So many bytes at an offset.
-fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..)?.first_chunk().copied()
 }
 

@@ -4,23 +4,25 @@ mod build;
 mod builder;
 mod identities;
 
-pub use build::Elsewhere;
-pub(crate) use build::{Parts, cartridge, check_mounted, check_new_cartridges, value_of};
-pub use builder::Builder;
+pub use build::RemoteBayFactory;
+pub(crate) use build::{
+    LibraryParts, cartridge_or_placeholder, check_mounted, check_new_cartridges, existing_cartridge,
+};
+pub use builder::LibraryBuilder;
 pub(crate) use identities::{check_luns, identities, random_hex};
 
 use crate::clock;
-use crate::config::{ConfigError, LibrarySetup, When};
-use crate::data_dir::{DataError, TakeOverError};
-use crate::inventory::{Entry, Where};
+use crate::config::{ConfigError, LibrarySetup, TransferPolicy};
+use crate::data_dir::{DataDirError, UpgradeError};
+use crate::inventory::{CartridgeRecord, Location};
 use crate::locks::read;
 use crate::shared::Shared;
 use crate::state_store::StateError;
 use crate::target::Target;
 use crate::unit::{Device, Unit};
 use scsi_core::identity::Identity;
-use smc::changer::{Changer, DoorError};
-use smc::element::{Address, Content, Layout};
+use smc::changer::{Changer, OperatorError};
+use smc::element::{ElementAddress, ElementContent, ElementLayout};
 use smc::library::MoveError;
 use smc::profile::ChangerProfile;
 use std::sync::atomic::Ordering;
@@ -34,7 +36,7 @@ use tape_store::error::StoreError;
 pub enum LibraryError {
     /// The data directory.
     #[error(transparent)]
-    Data(#[from] DataError),
+    Data(#[from] DataDirError),
     /// What must not be lost.
     #[error(transparent)]
     State(#[from] StateError),
@@ -51,10 +53,10 @@ pub enum LibraryError {
     Store(StoreError),
     /// The configuration does not fit what the data directory holds.
     #[error(transparent)]
-    Shape(#[from] ConfigError),
+    Config(#[from] ConfigError),
     /// The data directory contradicts itself, or a medium could not be closed.
     #[error("{0}")]
-    Inventory(String),
+    Inconsistent(String),
     /// Random numbers are not to be had.
     #[error("no random numbers: {0}")]
     Random(getrandom::Error),
@@ -63,7 +65,7 @@ pub enum LibraryError {
     Thread(std::io::Error),
     /// A door is locked, or an element full or empty.
     #[error("{0}")]
-    Door(String),
+    Refused(String),
     /// There is no such library, drive, element or cartridge.
     #[error("{0}")]
     Unknown(String),
@@ -80,11 +82,11 @@ impl LibraryError {
     }
 }
 
-impl From<TakeOverError> for LibraryError {
-    fn from(error: TakeOverError) -> Self {
+impl From<UpgradeError> for LibraryError {
+    fn from(error: UpgradeError) -> Self {
         match error {
-            TakeOverError::Data(error) => Self::Data(error),
-            TakeOverError::State(error) => Self::State(error),
+            UpgradeError::Data(error) => Self::Data(error),
+            UpgradeError::State(error) => Self::State(error),
         }
     }
 }
@@ -98,7 +100,7 @@ pub struct Library {
     setup: RwLock<LibrarySetup>,
     changer: Arc<Unit>,
     drives: RwLock<Vec<Arc<Unit>>>,
-    number: usize,
+    index: usize,
     target: Arc<Target>,
     shared: Arc<Shared>,
 }
@@ -124,7 +126,7 @@ impl Library {
 
     /// Where its elements are.
     #[must_use]
-    pub fn layout(&self) -> Layout {
+    pub fn layout(&self) -> ElementLayout {
         read(&self.setup).layout
     }
 
@@ -158,7 +160,7 @@ impl Library {
     }
 
     /// Changer and drives.
-    pub(crate) fn units(&self) -> Vec<Arc<Unit>> {
+    pub(crate) fn all_units(&self) -> Vec<Arc<Unit>> {
         let mut units = vec![Arc::clone(&self.changer)];
         units.extend(self.drives());
         units
@@ -167,7 +169,7 @@ impl Library {
     /// One of its units: 0 is the changer, the drives follow.
     #[must_use]
     pub fn unit(&self, number: usize) -> Option<Arc<Unit>> {
-        self.units().get(number).cloned()
+        self.all_units().get(number).cloned()
     }
 
     /// What it was made of, and has grown to.
@@ -176,39 +178,39 @@ impl Library {
     }
 
     /// Who carries its cartridges from import/export elements to the shelf, and back.
-    pub(crate) fn policy(&self) -> (When, When) {
+    pub(crate) fn transfer_policies(&self) -> (TransferPolicy, TransferPolicy) {
         let setup = read(&self.setup);
         (setup.export, setup.import)
     }
 
     /// Every cartridge in it, and where it is.
     #[must_use]
-    pub fn places(&self) -> Vec<(Barcode, Where)> {
-        let places = self.changer(|changer| changer.places());
-        places.into_iter().map(|place| (place.barcode.clone(), Where::of(&self.name, &place))).collect()
+    pub fn locations(&self) -> Vec<(Barcode, Location)> {
+        let places = self.changer(|changer| changer.locations());
+        places.into_iter().map(|place| (place.barcode.clone(), Location::from_changer(&self.name, &place))).collect()
     }
 
     /// Why no drive can use a cartridge, if so.
-    pub(crate) fn unusable(&self, barcode: &Barcode) -> Option<String> {
-        self.shared.faults.reason(barcode)
+    pub(crate) fn unusable_reason(&self, barcode: &Barcode) -> Option<String> {
+        self.shared.unusable.reason(barcode)
     }
 
     /// Looks at the changer, between two commands.
     pub fn changer<T>(&self, call: impl FnOnce(&mut Changer) -> T) -> T {
-        self.changer.with(|device| call(changer_of(device)))
+        self.changer.with_device(|device| call(changer_of(device)))
     }
 
     /// What an operator does at the library; durable when it returns.
     ///
     /// # Errors
     /// It cannot be done, or not be kept.
-    pub fn operate<T>(&self, call: impl FnOnce(&mut Changer) -> Result<T, DoorError>) -> Result<T, LibraryError> {
+    pub fn operate<T>(&self, call: impl FnOnce(&mut Changer) -> Result<T, OperatorError>) -> Result<T, LibraryError> {
         // Looked at while the changer is held: shutting down takes it, too, before it empties drives.
         let ended = || self.shared.ended.load(Ordering::Acquire);
         let call = |changer: &mut Changer| if ended() { None } else { Some(call(changer)) };
-        let (done, kept) = self.changer.change(|device| call(changer_of(device)));
-        let done = done.ok_or_else(|| LibraryError::Door("the site is shut down".into()))?;
-        let done = done.map_err(|why| LibraryError::Door(why.to_string()))?;
+        let (done, kept) = self.changer.with_saved(|device| call(changer_of(device)));
+        let done = done.ok_or_else(|| LibraryError::Refused("the site is shut down".into()))?;
+        let done = done.map_err(|why| LibraryError::Refused(why.to_string()))?;
         kept?;
         Ok(done)
     }
@@ -216,11 +218,11 @@ impl Library {
     /// As [`Self::operate`], for what concerns these elements: an error names them and what is in them.
     pub(crate) fn operate_at<T>(
         &self,
-        from: Option<Address>,
-        to: Option<Address>,
-        call: impl FnOnce(&mut Changer) -> Result<T, DoorError>,
+        from: Option<ElementAddress>,
+        to: Option<ElementAddress>,
+        call: impl FnOnce(&mut Changer) -> Result<T, OperatorError>,
     ) -> Result<T, LibraryError> {
-        self.operate(|changer| Ok(call(changer).map_err(|why| self.refusal(changer, why, from, to))))?
+        self.operate(|changer| Ok(call(changer).map_err(|why| self.operator_error(changer, why, from, to))))?
     }
 
     /// What the units of the site share.
@@ -233,50 +235,54 @@ impl Library {
     ///
     /// # Errors
     /// There is no such cartridge on the shelf, or the element is locked or full.
-    pub fn import(&self, address: Address, barcode: &Barcode) -> Result<(), LibraryError> {
+    pub fn import(&self, address: ElementAddress, barcode: &Barcode) -> Result<(), LibraryError> {
         self.import_if(address, barcode, |_| true)
     }
 
     /// Imports a cartridge, if it is still one that is wanted.
     fn import_if(
         &self,
-        address: Address,
+        address: ElementAddress,
         barcode: &Barcode,
-        wanted: impl Fn(&Entry) -> bool,
+        wanted: impl Fn(&CartridgeRecord) -> bool,
     ) -> Result<(), LibraryError> {
         // Two libraries may share the shelf: the cartridge must not be taken twice.
-        let _hands = self.shared.hands();
-        let cartridge = self.on_shelf(barcode, wanted)?;
+        let _hands = self.shared.transfer_lock();
+        let cartridge = self.shelf_cartridge(barcode, wanted)?;
         let put = |changer: &mut Changer| changer.import(address, cartridge, clock::now()).map_err(|(why, _)| why);
         self.operate_at(None, Some(address), put)
     }
 
     /// Whether a cartridge has come to its shelf from elsewhere: what left it stays out.
-    pub(crate) fn is_coming(&self, entry: &Entry) -> bool {
-        entry.place == Where::Shelf(self.shelf.clone()) && entry.left.as_deref() != Some(self.name())
+    pub(crate) fn is_pending_import(&self, entry: &CartridgeRecord) -> bool {
+        entry.location == Location::Shelf(self.shelf.clone()) && entry.exported_from.as_deref() != Some(self.name())
     }
 
     /// Imports a cartridge that has come to its shelf from elsewhere, if nobody has carried it on meanwhile.
-    pub(crate) fn welcome(&self, address: Address, barcode: &Barcode) -> Result<(), LibraryError> {
-        self.import_if(address, barcode, |entry| self.is_coming(entry))
+    pub(crate) fn auto_import(&self, address: ElementAddress, barcode: &Barcode) -> Result<(), LibraryError> {
+        self.import_if(address, barcode, |entry| self.is_pending_import(entry))
     }
 
     /// Puts a new cartridge from the shelf into a slot, as if the library had been filled with it.
-    pub(crate) fn stock(&self, address: Address, barcode: &Barcode) -> Result<(), LibraryError> {
-        let _hands = self.shared.hands();
-        let cartridge = self.on_shelf(barcode, |_| true)?;
-        let put = |changer: &mut Changer| changer.stock(address, cartridge, clock::now()).map_err(|(why, _)| why);
+    pub(crate) fn populate_slot(&self, address: ElementAddress, barcode: &Barcode) -> Result<(), LibraryError> {
+        let _hands = self.shared.transfer_lock();
+        let cartridge = self.shelf_cartridge(barcode, |_| true)?;
+        let put = |changer: &mut Changer| changer.populate(address, cartridge, clock::now()).map_err(|(why, _)| why);
         self.operate_at(None, Some(address), put)
     }
 
     /// A cartridge of the shelf. Who calls has the hands of the site.
-    fn on_shelf(&self, barcode: &Barcode, wanted: impl Fn(&Entry) -> bool) -> Result<Cartridge, LibraryError> {
+    fn shelf_cartridge(
+        &self,
+        barcode: &Barcode,
+        wanted: impl Fn(&CartridgeRecord) -> bool,
+    ) -> Result<Cartridge, LibraryError> {
         let entry = self.shared.inventory().get(barcode.as_str()).cloned();
-        let is_there = |entry: &Entry| entry.place == Where::Shelf(self.shelf.clone()) && wanted(entry);
+        let is_there = |entry: &CartridgeRecord| entry.location == Location::Shelf(self.shelf.clone()) && wanted(entry);
         let entry = entry.filter(is_there).ok_or_else(|| {
             LibraryError::Unknown(format!("there is no cartridge {barcode} on the shelf {:?}", self.shelf))
         })?;
-        cartridge(&self.shared, barcode, &entry)
+        existing_cartridge(&self.shared, barcode, &entry)
     }
 
     /// An operator takes the cartridge out of an import/export element, or through the open access door out of a slot,
@@ -284,24 +290,28 @@ impl Library {
     ///
     /// # Errors
     /// The element is locked or empty.
-    pub fn export(&self, address: Address) -> Result<Barcode, LibraryError> {
+    pub fn export(&self, address: ElementAddress) -> Result<Barcode, LibraryError> {
         self.export_if(address, |_| true)
     }
 
     /// Exports what the robot has put there, and nobody else meanwhile.
-    pub(crate) fn dismiss(&self, address: Address) -> Result<Barcode, LibraryError> {
+    pub(crate) fn auto_export(&self, address: ElementAddress) -> Result<Barcode, LibraryError> {
         self.export_if(address, |content| !content.by_operator)
     }
 
     /// Exports this cartridge, if it is still there.
-    pub(crate) fn export_this(&self, address: Address, barcode: &Barcode) -> Result<Barcode, LibraryError> {
+    pub(crate) fn export_barcode(&self, address: ElementAddress, barcode: &Barcode) -> Result<Barcode, LibraryError> {
         self.export_if(address, |content| content.barcode == *barcode)
     }
 
-    fn export_if(&self, address: Address, wanted: impl Fn(&Content) -> bool) -> Result<Barcode, LibraryError> {
-        let _hands = self.shared.hands();
+    fn export_if(
+        &self,
+        address: ElementAddress,
+        wanted: impl Fn(&ElementContent) -> bool,
+    ) -> Result<Barcode, LibraryError> {
+        let _hands = self.shared.transfer_lock();
         let take = |changer: &mut Changer| match changer.content(address) {
-            Some(content) if !wanted(&content) => Err(DoorError::Element(MoveError::SourceEmpty)),
+            Some(content) if !wanted(&content) => Err(OperatorError::Element(MoveError::SourceEmpty)),
             _ => changer.export(address, clock::now()),
         };
         Ok(self.operate_at(Some(address), None, take)?.barcode().clone())
@@ -311,7 +321,7 @@ impl Library {
     ///
     /// # Errors
     /// It cannot be moved; it is where it was.
-    pub fn move_medium(&self, source: Address, destination: Address) -> Result<(), LibraryError> {
+    pub fn move_medium(&self, source: ElementAddress, destination: ElementAddress) -> Result<(), LibraryError> {
         let moved = |changer: &mut Changer| changer.move_medium(source, destination, clock::now());
         self.operate_at(Some(source), Some(destination), moved)
     }

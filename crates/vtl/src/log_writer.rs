@@ -8,9 +8,9 @@ use std::thread::Builder;
 use std::time::Duration;
 
 /// Lines that wait to be written; more are dropped.
-const WAITING: usize = 4096;
+const MAX_QUEUED_LINES: usize = 4096;
 /// The end of the process waits so long for lines that were not written yet.
-const FLUSH: Duration = Duration::from_secs(1);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 enum Message {
     Line(Vec<u8>),
@@ -34,15 +34,15 @@ impl LogWriter {
     /// # Errors
     /// The operating system gives no thread.
     pub fn stderr() -> io::Result<(Self, LogGuard)> {
-        Self::to(io::stderr())
+        Self::new(io::stderr())
     }
 
     /// A log to any output. Errors of the output are ignored.
     ///
     /// # Errors
     /// The operating system gives no thread.
-    pub fn to(mut output: impl Write + Send + 'static) -> io::Result<(Self, LogGuard)> {
-        let (lines, waiting) = sync_channel(WAITING);
+    pub fn new(mut output: impl Write + Send + 'static) -> io::Result<(Self, LogGuard)> {
+        let (lines, waiting) = sync_channel(MAX_QUEUED_LINES);
         let (end, ended) = sync_channel(1);
         let write = move || {
             while let Ok(Message::Line(line)) = waiting.recv() {
@@ -71,7 +71,7 @@ impl Drop for LogGuard {
     fn drop(&mut self) {
         // A full queue means that its reader has stopped: it is not waited for.
         if self.writer.0.try_send(Message::End).is_ok() {
-            let _ = lock(&self.ended).recv_timeout(FLUSH);
+            let _ = lock(&self.ended).recv_timeout(FLUSH_TIMEOUT);
         }
     }
 }
@@ -113,9 +113,9 @@ mod tests {
     }
 
     #[test]
-    fn an_output_that_fails_is_tried_again_with_the_next_line() {
+    fn failed_output_is_retried_with_next_line() {
         let (said, got) = channel();
-        let (mut writer, guard) = LogWriter::to(Output(said, None)).unwrap();
+        let (mut writer, guard) = LogWriter::new(Output(said, None)).unwrap();
         writer.write_all(b"one\n").unwrap();
         writer.write_all(b"two\n").unwrap();
         drop(guard);
@@ -123,9 +123,9 @@ mod tests {
     }
 
     #[test]
-    fn an_output_that_has_stopped_stops_no_writer() {
+    fn blocked_output_does_not_block_writers() {
         let ((said, got), (_go, stopped)) = (channel(), channel());
-        let (mut writer, guard) = LogWriter::to(Output(said, Some(stopped))).unwrap();
+        let (mut writer, guard) = LogWriter::new(Output(said, Some(stopped))).unwrap();
         for _ in 0..10_000 {
             writer.write_all(b"line\n").unwrap();
         }

@@ -4,7 +4,7 @@ use scsi_core::nexus::{NexusId, TransportId};
 use std::collections::{HashMap, VecDeque};
 
 /// So many names of lost nexuses are remembered.
-const REMEMBERED: usize = 4096;
+const MAX_LOST_NEXUSES: usize = 4096;
 
 /// All nexuses since power on.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ impl Nexuses {
     pub(crate) fn remove(&mut self, nexus: NexusId) {
         if let Some(port) = self.present.remove(&nexus) {
             self.lost.push_back(port);
-            if self.lost.len() > REMEMBERED {
+            if self.lost.len() > MAX_LOST_NEXUSES {
                 self.lost.pop_front();
             }
         }

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use tape_store::cartridge::Barcode;
 
 /// Names of files in a data directory begin so; others are not ours.
-const OURS: [&str; 6] = ["lock", "control.sock", "state", "identities", "inventory", "unit-"];
+const DATA_DIR_FILES: [&str; 6] = ["lock", "control.sock", "state", "identities", "inventory", "unit-"];
 /// Of those, the group has no use for these.
-const OWN: [&str; 2] = ["lock", "control.sock"];
+const OWNER_ONLY_FILES: [&str; 2] = ["lock", "control.sock"];
 /// Files that a folder has if it is that of a cartridge: its cartridge memory, in either format, or the copy of it.
-const MEMORIES: [&str; 3] = ["ferric.mam", "ferric.mam.copy", "mam"];
+const MAM_FILES: [&str; 3] = ["ferric.mam", "ferric.mam.copy", "mam"];
 /// A directory that everyone may write to, such as `/tmp`.
-const STICKY: u32 = 0o1000;
+const STICKY_BIT: u32 = 0o1000;
 
 /// The number of a group, by its name in `/etc/group` or as a number.
 ///
@@ -32,51 +32,51 @@ pub(crate) fn group_id(group: &str) -> Result<u32, String> {
 }
 
 /// Takes permissions away that files and directories of a site have and should not, and gives the group its own.
-pub(crate) struct Tighten {
+pub(crate) struct PermissionFixer {
     group: Option<u32>,
     changed: usize,
 }
 
-impl Tighten {
+impl PermissionFixer {
     /// For the owner alone, or for a group to read.
     pub(crate) const fn new(group: Option<u32>) -> Self {
         Self { group, changed: 0 }
     }
 
     /// A data directory with its state and its cartridges.
-    pub(crate) fn data(&mut self, path: &Path) {
-        if self.is_shared(path) {
+    pub(crate) fn fix_data_dir(&mut self, path: &Path) {
+        if self.is_world_writable(path) {
             return;
         }
-        self.folder(path);
+        self.fix_folder(path);
         for (name, path) in entries(path) {
-            if OURS.iter().any(|ours| name.starts_with(ours)) {
-                let group = self.group.take_if(|_| OWN.contains(&name.as_str()));
-                self.file(&path);
+            if DATA_DIR_FILES.iter().any(|ours| name.starts_with(ours)) {
+                let group = self.group.take_if(|_| OWNER_ONLY_FILES.contains(&name.as_str()));
+                self.fix_file(&path);
                 self.group = self.group.or(group);
             }
         }
         let cartridges = path.join("cartridges");
-        self.folder(&cartridges);
-        self.cartridges(&cartridges);
-        self.tell(path);
+        self.fix_folder(&cartridges);
+        self.fix_cartridges(&cartridges);
+        self.log_changes(path);
     }
 
     /// Directories of cartridges that are elsewhere. A directory that has other things too is left as it is, and so is what
     /// is in it but the cartridges.
-    pub(crate) fn elsewhere(&mut self, paths: &[PathBuf]) {
+    pub(crate) fn fix_cartridge_directories(&mut self, paths: &[PathBuf]) {
         for path in paths {
             let only_cartridges = entries(path).iter().all(|(name, _)| Barcode::new(name).is_some());
-            if only_cartridges && !self.is_shared(path) {
-                self.folder(path);
+            if only_cartridges && !self.is_world_writable(path) {
+                self.fix_folder(path);
             }
-            self.cartridges(path);
-            self.tell(path);
+            self.fix_cartridges(path);
+            self.log_changes(path);
         }
     }
 
     /// Says what was changed.
-    fn tell(&mut self, path: &Path) {
+    fn log_changes(&mut self, path: &Path) {
         let changed = std::mem::take(&mut self.changed);
         if changed > 0 {
             tracing::warn!(path = %path.display(), changed, "permissions of existing files and directories were corrected");
@@ -84,47 +84,47 @@ impl Tighten {
     }
 
     /// Whether a directory is everyone's, and so not ours to close.
-    fn is_shared(&self, path: &Path) -> bool {
-        let shared = fs::metadata(path).is_ok_and(|metadata| metadata.mode() & STICKY != 0);
+    fn is_world_writable(&self, path: &Path) -> bool {
+        let shared = fs::metadata(path).is_ok_and(|metadata| metadata.mode() & STICKY_BIT != 0);
         if shared {
             tracing::warn!(path = %path.display(), "the directory is shared by all users: its permissions are left as they are");
         }
         shared
     }
 
-    fn cartridges(&mut self, path: &Path) {
+    fn fix_cartridges(&mut self, path: &Path) {
         for (name, path) in entries(path) {
             let is_folder = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir());
-            if Barcode::new(&name).is_none() || !is_folder || !MEMORIES.iter().any(|file| path.join(file).exists()) {
+            if Barcode::new(&name).is_none() || !is_folder || !MAM_FILES.iter().any(|file| path.join(file).exists()) {
                 continue;
             }
-            self.folder(&path);
+            self.fix_folder(&path);
             for (_, file) in entries(&path) {
-                self.file(&file);
+                self.fix_file(&file);
             }
         }
     }
 
-    fn folder(&mut self, path: &Path) {
+    fn fix_folder(&mut self, path: &Path) {
         if let Ok(metadata) = fs::metadata(path)
             && metadata.is_dir()
         {
-            self.set(path, &metadata, 0o700, 0o2750);
+            self.set_permissions(path, &metadata, 0o700, 0o2750);
         }
     }
 
-    fn file(&mut self, path: &Path) {
+    fn fix_file(&mut self, path: &Path) {
         // A link is not followed: what it leads to may be anything.
         if let Ok(metadata) = fs::symlink_metadata(path)
             && !metadata.is_symlink()
             && !metadata.is_dir()
         {
-            self.set(path, &metadata, 0o600, 0o640);
+            self.set_permissions(path, &metadata, 0o600, 0o640);
         }
     }
 
     /// Without a group, permissions are only taken away.
-    fn set(&mut self, path: &Path, metadata: &Metadata, owner: u32, group: u32) {
+    fn set_permissions(&mut self, path: &Path, metadata: &Metadata, owner: u32, group: u32) {
         let old = metadata.mode() & 0o7777;
         let new = if self.group.is_some() { group } else { old & owner };
         let other_group = self.group.filter(|group| *group != metadata.gid());

@@ -3,20 +3,20 @@
 
 use crate::config::{Config, LibrarySetup};
 use crate::control::element_name;
-use crate::data_dir::{Data, DataError, take_lock};
-use crate::inventory::{self, Entry, Where};
+use crate::data_dir::{DataDir, DataDirError, acquire_lock};
+use crate::inventory::{self, CartridgeRecord, Location};
 use crate::library::LibraryError;
 use crate::state_store::{Salvage, StateError};
-use smc::element::Address;
+use smc::element::ElementAddress;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use tape_store::backend::Folder;
 use tape_store::cartridge::Barcode;
-use tape_store::shelf::TapeStore;
+use tape_store::store::TapeStore;
 
 /// What a recovery will do. The directory is held while this lives.
-pub struct Recovery {
+pub struct SiteRecovery {
     folder: Box<dyn Folder>,
     salvage: Salvage,
     values: BTreeMap<String, Vec<u8>>,
@@ -25,7 +25,7 @@ pub struct Recovery {
     lock: Option<File>,
 }
 
-impl Recovery {
+impl SiteRecovery {
     /// Looks what is left of the site in a directory. Cartridges that are in no state file go where this configuration
     /// has them. Nothing is changed.
     ///
@@ -33,36 +33,36 @@ impl Recovery {
     /// There is no such directory, a process uses it, it cannot be read, or it has neither cartridges nor a state.
     pub fn plan(path: &Path, config: &Config) -> Result<Self, LibraryError> {
         if !path.is_dir() {
-            return Err(DataError::Format { path: path.into(), what: "is not a directory".into() }.into());
+            return Err(DataDirError::Format { path: path.into(), reason: "is not a directory".into() }.into());
         }
-        let data = Data::unchanged(path)?.with_cartridges(config, false);
-        let place = data.place();
-        let Data { shelves, mut folder, lock, .. } = data;
-        let again = folder.again().map_err(|source| StateError::Io { file: place.clone(), source })?;
+        let data = DataDir::open_existing(path)?.with_cartridge_directories(config, false);
+        let place = data.message_prefix();
+        let DataDir { shelves, mut folder, lock, .. } = data;
+        let again = folder.reopen().map_err(|source| StateError::Io { file: place.clone(), source })?;
         let mut salvage = Salvage::read(again, &place)?;
         let mut plan = std::mem::take(&mut salvage.notes);
         if !salvage.values.contains_key("site") {
             plan.push("no file has the suffix of the iSCSI names: the site gets a new name".into());
         }
         let has_state = salvage.has_state()?;
-        let mut entries = entries(&salvage, config, &mut plan);
+        let mut entries = plan_known_cartridges(&salvage, config, &mut plan);
         let store = TapeStore::new(shelves);
         // The directory of a site that lost it is created at the next start.
-        let lost = config.cartridges.is_empty() && !path.join("cartridges").exists();
+        let lost = config.cartridge_directories.is_empty() && !path.join("cartridges").exists();
         let listed = if lost { Vec::new() } else { store.list().map_err(LibraryError::Store)? };
         if listed.is_empty() && !has_state {
-            return Err(LibraryError::Inventory(format!(
+            return Err(LibraryError::Inconsistent(format!(
                 "nothing to recover in {}: it has no cartridges and no state",
                 path.display()
             )));
         }
         for barcode in &listed {
             let known = entries.contains_key(barcode.as_str());
-            if !known && salvage.values.contains_key(&inventory::dismissed_key(barcode.as_str())) {
+            if !known && salvage.values.contains_key(&inventory::forgotten_key(barcode.as_str())) {
                 plan.push(format!("{barcode}: forgotten; stays out"));
             } else if !known
-                && !salvage.values.contains_key(&inventory::going_key(barcode.as_str()))
-                && let Some(entry) = unknown(&store, barcode, config, &mut plan)
+                && !salvage.values.contains_key(&inventory::deletion_key(barcode.as_str()))
+                && let Some(entry) = plan_unknown_cartridge(&store, barcode, config, &mut plan)
             {
                 entries.insert(barcode.to_string(), entry);
             }
@@ -70,28 +70,28 @@ impl Recovery {
         for (name, entry) in &entries {
             let missing = listed.iter().all(|barcode| barcode.as_str() != name);
             let note = if missing { "; its files are missing" } else { "" };
-            plan.push(format!("{name}: {}{note}", place_name(&entry.place, config)));
+            plan.push(format!("{name}: {}{note}", location_name(&entry.location, config)));
         }
         let mut values: BTreeMap<_, _> =
             salvage.values.iter().map(|(key, (_, value))| (key.clone(), value.clone())).collect();
-        values.retain(|key, _| inventory::barcode_of(key).is_none());
+        values.retain(|key, _| inventory::barcode_from_key(key).is_none());
         for (name, entry) in &entries {
             let value = serde_json::to_vec(entry)
-                .map_err(|error| StateError::Format { key: name.clone(), what: error.to_string() })?;
-            values.insert(inventory::key_of(name), value);
+                .map_err(|error| StateError::Format { key: name.clone(), reason: error.to_string() })?;
+            values.insert(inventory::cartridge_key(name), value);
         }
         Ok(Self { folder, salvage, values, plan, path: path.into(), lock })
     }
 
     /// Nothing is wrong with the state: there is nothing to restore.
     #[must_use]
-    pub const fn is_whole(&self) -> bool {
-        self.salvage.is_whole
+    pub const fn is_intact(&self) -> bool {
+        self.salvage.is_intact
     }
 
     /// What is left, what is lost, and where each cartridge will be: a line each.
     #[must_use]
-    pub fn lines(&self) -> &[String] {
+    pub fn plan_lines(&self) -> &[String] {
         &self.plan
     }
 
@@ -100,16 +100,20 @@ impl Recovery {
     /// # Errors
     /// The storage failed.
     pub fn apply(self) -> Result<Vec<String>, LibraryError> {
-        let _lock = self.lock.map_or_else(|| take_lock(&self.path), Ok)?;
+        let _lock = self.lock.map_or_else(|| acquire_lock(&self.path), Ok)?;
         Ok(self.salvage.write(self.folder, self.values)?)
     }
 }
 
 /// The cartridges of a state; of two in one element, the one that came last stays there.
-fn entries(salvage: &Salvage, config: &Config, plan: &mut Vec<String>) -> BTreeMap<String, Entry> {
-    let mut entries: Vec<(u64, String, Entry)> = Vec::new();
+fn plan_known_cartridges(
+    salvage: &Salvage,
+    config: &Config,
+    plan: &mut Vec<String>,
+) -> BTreeMap<String, CartridgeRecord> {
+    let mut entries: Vec<(u64, String, CartridgeRecord)> = Vec::new();
     for (key, (commit, value)) in &salvage.values {
-        let Some(name) = inventory::barcode_of(key) else { continue };
+        let Some(name) = inventory::barcode_from_key(key) else { continue };
         match serde_json::from_slice(value) {
             Ok(entry) => entries.push((*commit, name.into(), entry)),
             Err(error) => plan.push(format!("{name}: what was known of it cannot be understood: {error}")),
@@ -119,12 +123,12 @@ fn entries(salvage: &Salvage, config: &Config, plan: &mut Vec<String>) -> BTreeM
     let mut taken = BTreeSet::new();
     let mut kept = BTreeMap::new();
     for (_, name, mut entry) in entries {
-        if let Where::Element { library, address, .. } = entry.place.clone()
+        if let Location::Element { library, address, .. } = entry.location.clone()
             && !taken.insert((library.clone(), address))
         {
             plan.push(format!("{name}: another cartridge was moved to its element {address} later"));
             let setup = config.libraries.iter().find(|setup| setup.name == library);
-            entry.place = Where::Shelf(setup.map_or(library, |setup| setup.shelf.clone()));
+            entry.location = Location::Shelf(setup.map_or(library, |setup| setup.shelf.clone()));
         }
         kept.insert(name, entry);
     }
@@ -133,7 +137,12 @@ fn entries(salvage: &Salvage, config: &Config, plan: &mut Vec<String>) -> BTreeM
 
 /// Where a cartridge goes that no state file knows: those that are listed go into free slots at the next start, others on
 /// the shelf of the first library.
-fn unknown(store: &TapeStore, barcode: &Barcode, config: &Config, plan: &mut Vec<String>) -> Option<Entry> {
+fn plan_unknown_cartridge(
+    store: &TapeStore,
+    barcode: &Barcode,
+    config: &Config,
+    plan: &mut Vec<String>,
+) -> Option<CartridgeRecord> {
     let lists = |setup: &&LibrarySetup| setup.cartridges.iter().any(|cartridge| cartridge.barcode == *barcode);
     if let Some(setup) = config.libraries.iter().find(lists) {
         plan.push(format!("{barcode}: in no state file; put into a free slot of {} at the next start", setup.name));
@@ -143,7 +152,7 @@ fn unknown(store: &TapeStore, barcode: &Barcode, config: &Config, plan: &mut Vec
     match store.find(barcode) {
         Ok(cartridge) => {
             plan.push(format!("{barcode}: in no state file"));
-            Some(Entry::found(Where::Shelf(setup.shelf.clone()), &cartridge))
+            Some(CartridgeRecord::from_cartridge(Location::Shelf(setup.shelf.clone()), &cartridge))
         }
         Err(error) => {
             plan.push(format!("{barcode}: in no state file, and left out: {error}"));
@@ -153,10 +162,10 @@ fn unknown(store: &TapeStore, barcode: &Barcode, config: &Config, plan: &mut Vec
 }
 
 /// A place as operators name it.
-fn place_name(place: &Where, config: &Config) -> String {
+fn location_name(place: &Location, config: &Config) -> String {
     let (library, address) = match place {
-        Where::Shelf(shelf) => return format!("on the shelf {shelf}"),
-        Where::Element { library, address, .. } => (library, Address(*address)),
+        Location::Shelf(shelf) => return format!("on the shelf {shelf}"),
+        Location::Element { library, address, .. } => (library, ElementAddress(*address)),
     };
     let setup = config.libraries.iter().find(|setup| setup.name == *library);
     let element = setup.filter(|setup| setup.layout.element_type(address).is_some());

@@ -2,45 +2,45 @@
 
 use crate::buffers::Buffers;
 use crate::clock;
-use crate::data_dir::Data;
+use crate::data_dir::DataDir;
 use crate::events::{Event, Events};
-use crate::faults::Faults;
-use crate::inventory::{self, Entry, Inventory, Where};
-use crate::library::{Elsewhere, LibraryError};
+use crate::inventory::{self, CartridgeRecord, Inventory, Location};
+use crate::library::{LibraryError, RemoteBayFactory};
 use crate::locks::lock;
-use crate::pool::Pool;
-use crate::state_store::{Change, StateError, StateStore};
+use crate::state_store::{StateError, StateStore, Transaction};
 use crate::unit::Device;
+use crate::unusable::UnusableCartridges;
+use crate::workers::ThreadedWorkers;
 use scsi_core::fault::Save;
-use smc::changer::{Changer, Changes};
-use smc::library::Place;
+use smc::changer::{Changer, PendingChanges};
+use smc::library::CartridgeLocation;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tape_store::cartridge::{Barcode, Cartridge};
-use tape_store::shelf::TapeStore;
+use tape_store::store::TapeStore;
 
 pub(crate) struct Shared {
     pub(crate) state: StateStore,
     inventory: Mutex<Inventory>,
-    hands: Mutex<()>,
+    transfer_lock: Mutex<()>,
     pub(crate) store: TapeStore,
     /// Directories of cartridges that the configuration names.
     pub(crate) directories: Vec<PathBuf>,
     pub(crate) buffers: Arc<Buffers>,
-    pub(crate) pool: Arc<Pool>,
+    pub(crate) workers: Arc<ThreadedWorkers>,
     pub(crate) events: Events,
-    pub(crate) faults: Faults,
+    pub(crate) unusable: UnusableCartridges,
     /// The site was shut down: nothing moves any more.
     pub(crate) ended: AtomicBool,
     /// Who makes the doors of drives, if other processes serve those.
-    pub(crate) elsewhere: Option<Elsewhere>,
+    pub(crate) remote_bays: Option<RemoteBayFactory>,
 }
 
 /// Whose state is kept: a unit by its name, and the library it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Owner {
+pub(crate) struct UnitId {
     /// The library.
     pub(crate) library: String,
     /// Where its cartridges go when they leave it.
@@ -49,7 +49,7 @@ pub(crate) struct Owner {
     pub(crate) unit: String,
 }
 
-impl Owner {
+impl UnitId {
     /// Key of the unit's saved state.
     pub(crate) fn key(&self) -> String {
         format!("unit/{}/{}", self.library, self.unit)
@@ -57,27 +57,31 @@ impl Owner {
 }
 
 /// Key of what operators have set in a library.
-pub(crate) fn condition_key(library: &str) -> String {
+pub(crate) fn operator_state_key(library: &str) -> String {
     format!("condition/{library}")
 }
 
 impl Shared {
     /// Opens what a data directory keeps; one of the first version is taken over for the library of this name.
-    pub(crate) fn open(mut data: Data, library: &str, elsewhere: Option<Elsewhere>) -> Result<Self, LibraryError> {
+    pub(crate) fn open(
+        mut data: DataDir,
+        library: &str,
+        elsewhere: Option<RemoteBayFactory>,
+    ) -> Result<Self, LibraryError> {
         let state = data.open_state(library)?;
-        let inventory = inventory::read(&state)?;
+        let inventory = inventory::load(&state)?;
         Ok(Self {
             state,
             inventory: Mutex::new(inventory),
-            hands: Mutex::default(),
+            transfer_lock: Mutex::default(),
             store: TapeStore::new(data.shelves),
             directories: data.directories,
             buffers: Arc::default(),
-            pool: Arc::new(Pool::new()),
+            workers: Arc::new(ThreadedWorkers::new()),
             events: Events::default(),
-            faults: Faults::default(),
+            unusable: UnusableCartridges::default(),
             ended: AtomicBool::new(false),
-            elsewhere,
+            remote_bays: elsewhere,
         })
     }
 
@@ -87,7 +91,7 @@ impl Shared {
 
     /// The barcode of a known cartridge that a text was probably meant for: the same in another case or without blanks, or the
     /// only one that begins so.
-    pub(crate) fn similar(&self, text: &str) -> Option<String> {
+    pub(crate) fn suggest_barcode(&self, text: &str) -> Option<String> {
         let (inventory, text) = (self.inventory(), text.trim());
         if let Some(same) = inventory.keys().find(|name| name.eq_ignore_ascii_case(text)) {
             return Some(same.clone());
@@ -99,17 +103,17 @@ impl Shared {
 
     /// Looks at each cartridge that was blank: it may have been written while the site was not open. One that is not found
     /// blank is unknown, until its tape is looked at.
-    pub(crate) fn check_blank(&self) {
+    pub(crate) fn recheck_blank(&self) {
         for (name, entry) in self.inventory().iter_mut().filter(|(_, entry)| entry.blank == Some(true)) {
             entry.blank = Barcode::new(name).and_then(|barcode| self.store.is_blank(&barcode).ok().flatten());
         }
     }
 
     /// Enters a cartridge that is new, durably or not at all.
-    pub(crate) fn enter(&self, barcode: &Barcode, entry: Entry) -> Result<(), LibraryError> {
-        let (mut change, mut undo) = (Change::default(), Change::default());
-        inventory::note(&mut change, barcode.as_str(), &entry)?;
-        inventory::withdraw(&mut undo, barcode.as_str());
+    pub(crate) fn add_cartridge(&self, barcode: &Barcode, entry: CartridgeRecord) -> Result<(), LibraryError> {
+        let (mut change, mut undo) = (Transaction::default(), Transaction::default());
+        inventory::insert(&mut change, barcode.as_str(), &entry)?;
+        inventory::remove(&mut undo, barcode.as_str());
         let mut inventory = self.inventory();
         self.state.commit_or_undo(change, undo)?;
         inventory.insert(barcode.to_string(), entry);
@@ -122,13 +126,13 @@ impl Shared {
     }
 
     /// Held by who carries cartridges between shelves and libraries.
-    pub(crate) fn hands(&self) -> MutexGuard<'_, ()> {
-        lock(&self.hands)
+    pub(crate) fn transfer_lock(&self) -> MutexGuard<'_, ()> {
+        lock(&self.transfer_lock)
     }
 
     /// Makes durable what a unit says has changed, in one step.
-    pub(crate) fn commit(&self, owner: &Owner, device: &mut Device, save: Save) -> Result<(), StateError> {
-        let mut change = Change::default();
+    pub(crate) fn commit(&self, owner: &UnitId, device: &mut Device, save: Save) -> Result<(), StateError> {
+        let mut change = Transaction::default();
         if save.contains(Save::UNIT) {
             change.set(owner.key(), &device.lu().saved())?;
         }
@@ -142,10 +146,10 @@ impl Shared {
 
     /// As [`Self::commit`], for what happened in a library. What cannot be kept is undone: cartridges go back to where they
     /// were.
-    fn commit_changes(&self, owner: &Owner, changer: &mut Changer, mut change: Change) -> Result<(), StateError> {
-        let Changes { places, condition } = changer.take_changes();
+    fn commit_changes(&self, owner: &UnitId, changer: &mut Changer, mut change: Transaction) -> Result<(), StateError> {
+        let PendingChanges { locations: places, operator_state: condition } = changer.take_changes();
         if let Some(condition) = &condition {
-            change.set(condition_key(&owner.library), condition)?;
+            change.set(operator_state_key(&owner.library), condition)?;
         }
         let layout = *changer.library().layout();
         // Held until it is durable: the inventory follows what is kept.
@@ -153,20 +157,22 @@ impl Shared {
         let (mut moved, mut events) = (Vec::new(), Vec::new());
         for (barcode, place) in places {
             let place = match &place {
-                Some(place) => Where::of(&owner.library, place),
-                None => Where::Shelf(owner.shelf.clone()),
+                Some(place) => Location::from_changer(&owner.library, place),
+                None => Location::Shelf(owner.shelf.clone()),
             };
             let name = barcode.as_str();
             let Some(mut entry) = inventory.get(name).cloned() else { continue };
-            let from = std::mem::replace(&mut entry.place, place);
-            entry.note_move(&owner.library, &from, |address| layout.drives.index(address).is_some());
-            inventory::note(&mut change, name, &entry)?;
-            if from != entry.place {
-                events.push(Event::Moved { barcode: name.into(), from, to: entry.place.clone() });
+            let from = std::mem::replace(&mut entry.location, place);
+            entry.record_move(&owner.library, &from, |address| layout.drives.index(address).is_some());
+            inventory::insert(&mut change, name, &entry)?;
+            if from != entry.location {
+                events.push(Event::Moved { barcode: name.into(), from, to: entry.location.clone() });
             }
             moved.push((barcode.to_string(), entry));
         }
-        events.extend(condition.map(|condition| Event::Condition { library: owner.library.clone(), condition }));
+        events.extend(
+            condition.map(|condition| Event::OperatorState { library: owner.library.clone(), state: condition }),
+        );
         let moves = !moved.is_empty();
         let kept = self.state.commit(change);
         if kept.is_ok() {
@@ -174,47 +180,51 @@ impl Shared {
         }
         drop(inventory);
         match &kept {
-            Err(_) if moves => self.restore_places(owner, changer),
-            _ => events.into_iter().for_each(|event| self.events.tell(event)),
+            Err(_) if moves => self.restore_locations(owner, changer),
+            _ => events.into_iter().for_each(|event| self.events.notify(event)),
         }
         kept
     }
 
     /// Puts the cartridges of a library back to where the inventory has them, after something was cut short or could not be
     /// kept. Where that cannot be, the inventory follows.
-    pub(crate) fn restore_places(&self, owner: &Owner, changer: &mut Changer) {
-        let place = |(name, entry): (&String, &Entry)| {
-            let (address, origin) = entry.place.element_of(&owner.library)?;
-            Some(Place { address, barcode: Barcode::new(name)?, origin })
+    pub(crate) fn restore_locations(&self, owner: &UnitId, changer: &mut Changer) {
+        let place = |(name, entry): (&String, &CartridgeRecord)| {
+            let (address, origin) = entry.location.element_in(&owner.library)?;
+            Some(CartridgeLocation { address, barcode: Barcode::new(name)?, source_element: origin })
         };
-        let places: Vec<Place> = self.inventory().iter().filter_map(place).collect();
+        let places: Vec<CartridgeLocation> = self.inventory().iter().filter_map(place).collect();
         let mut restore = |drives| {
-            let restore = || changer.library_mut().restore(&places, drives, clock::now(), |barcode| self.find(barcode));
+            let restore = || {
+                changer
+                    .library_mut()
+                    .restore_locations(&places, drives, clock::now(), |barcode| self.recreate_cartridge(barcode))
+            };
             catch_unwind(AssertUnwindSafe(restore))
         };
         // A drive that fails while it gives its cartridge back gives it at the second try; one that cannot take its cartridge
         // has it in its mouth.
         let mut involved = [true, true, false].into_iter().find_map(|drives| restore(drives).ok()).unwrap_or_default();
-        changer.library_mut().take_touched();
+        changer.library_mut().take_dirty();
         involved.extend(places.into_iter().map(|place| place.barcode));
         let mut inventory = self.inventory();
-        for place in changer.places() {
+        for place in changer.locations() {
             if let Some(entry) = inventory.get_mut(place.barcode.as_str()) {
-                entry.place = Where::of(&owner.library, &place);
+                entry.location = Location::from_changer(&owner.library, &place);
             }
         }
         // Whatever of the failed change is due to be written, this replaces it.
-        let mut change = Change::default();
+        let mut change = Transaction::default();
         for barcode in involved {
             if let Some(entry) = inventory.get(barcode.as_str()) {
-                let _ = inventory::note(&mut change, barcode.as_str(), entry);
+                let _ = inventory::insert(&mut change, barcode.as_str(), entry);
             }
         }
         let _ = self.state.commit(change);
     }
 
     /// A value of a cartridge whose value was lost.
-    pub(crate) fn find(&self, barcode: &Barcode) -> Option<Cartridge> {
+    pub(crate) fn recreate_cartridge(&self, barcode: &Barcode) -> Option<Cartridge> {
         let entry = self.inventory().get(barcode.as_str()).cloned();
         match entry.and_then(|entry| Some((entry.media(barcode)?, entry.size))) {
             Some(((media, kind), size)) => Some(self.store.cartridge(barcode, media, kind, size)),

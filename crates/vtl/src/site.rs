@@ -2,18 +2,18 @@
 
 use crate::buffers::Buffers;
 use crate::config::{Config, LibrarySetup, PoolSetup, target_name};
-use crate::data_dir::Data;
+use crate::data_dir::DataDir;
 use crate::events::Event;
 use crate::inventory::{self, Inventory};
 use crate::library::{
-    Elsewhere, Library, LibraryError, Parts, check_luns, check_new_cartridges, identities, random_hex,
+    Library, LibraryError, LibraryParts, RemoteBayFactory, check_luns, check_new_cartridges, identities, random_hex,
 };
 use crate::locks::{lock, read, write};
 use crate::shared::Shared;
-use crate::state_store::{Change, StateStore};
+use crate::state_store::{StateStore, Transaction};
 use crate::target::Target;
 use crate::unit::{Device, Unit};
-use scsi_core::identity::Strings;
+use scsi_core::identity::InquiryStrings;
 use smc::element::ElementType;
 use std::fs::File;
 use std::ops::Deref;
@@ -26,11 +26,11 @@ use std::thread::JoinHandle;
 
 /// One row of the table that people see.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnitInfo {
+pub struct UnitSummary {
     /// Its LUN.
     pub lun: usize,
     /// Vendor, product and revision.
-    pub model: Strings,
+    pub model: InquiryStrings,
     /// Unit serial number.
     pub serial: String,
     /// Barcode of the cartridge in a drive; for a changer how many cartridges it has.
@@ -40,11 +40,11 @@ pub struct UnitInfo {
 /// Everything that one process serves.
 pub struct Site {
     /// The name of its targets, as far as all have it.
-    base: String,
+    target_base: String,
     libraries: RwLock<Vec<Arc<Library>>>,
     targets: RwLock<Vec<Arc<Target>>>,
     pools: RwLock<Vec<PoolSetup>>,
-    cartridge_folders: Vec<PathBuf>,
+    cartridge_directories: Vec<PathBuf>,
     /// Group that may read, and whether directories of cartridges are shared.
     permissions: (Option<String>, bool),
     /// What needs a person.
@@ -52,18 +52,18 @@ pub struct Site {
     pub(crate) shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held by who makes cartridges.
-    making: Mutex<()>,
+    creation_lock: Mutex<()>,
     /// Held by who takes over a configuration.
-    reloading: Mutex<()>,
+    reload_lock: Mutex<()>,
 }
 
 /// A site that was opened. It is shut down in order when this is dropped; [`Site::shut_down`] also says what was wrong.
-pub struct Running {
+pub struct OpenSite {
     site: Arc<Site>,
     _lock: Option<File>,
 }
 
-impl Deref for Running {
+impl Deref for OpenSite {
     type Target = Arc<Site>;
 
     fn deref(&self) -> &Arc<Site> {
@@ -71,7 +71,7 @@ impl Deref for Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for OpenSite {
     fn drop(&mut self) {
         if let Err(error) = self.site.shut_down() {
             tracing::warn!(%error, "the site was not closed cleanly");
@@ -84,16 +84,16 @@ impl Site {
     ///
     /// # Errors
     /// The directory is in use or damaged, or holds what the configuration has no place for.
-    pub fn open(path: &Path, config: &Config) -> Result<Running, LibraryError> {
-        Self::of(Data::configured(path, config)?, config)
+    pub fn open(path: &Path, config: &Config) -> Result<OpenSite, LibraryError> {
+        Self::open_data_dir(DataDir::open_configured(path, config)?, config)
     }
 
     /// As [`Self::open`], wherever the site keeps what it has.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn of(data: Data, config: &Config) -> Result<Running, LibraryError> {
-        Self::with(data, config, None)
+    pub fn open_data_dir(data: DataDir, config: &Config) -> Result<OpenSite, LibraryError> {
+        Self::open_inner(data, config, None)
     }
 
     /// As [`Self::of`], with drives that other processes serve: the site has the changers alone, and reaches each drive
@@ -101,54 +101,63 @@ impl Site {
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn without_drives(data: Data, config: &Config, doors: Elsewhere) -> Result<Running, LibraryError> {
-        Self::with(data, config, Some(doors))
+    pub fn open_with_remote_drives(
+        data: DataDir,
+        config: &Config,
+        doors: RemoteBayFactory,
+    ) -> Result<OpenSite, LibraryError> {
+        Self::open_inner(data, config, Some(doors))
     }
 
-    fn with(mut data: Data, config: &Config, elsewhere: Option<Elsewhere>) -> Result<Running, LibraryError> {
+    fn open_inner(
+        mut data: DataDir,
+        config: &Config,
+        elsewhere: Option<RemoteBayFactory>,
+    ) -> Result<OpenSite, LibraryError> {
         let lock = data.lock.take();
         let name = config.libraries.first().map_or("main", |library| &library.name);
         let shared = Arc::new(Shared::open(data, name, elsewhere)?);
-        let suffix = suffix(&shared.state)?;
+        let suffix = site_suffix(&shared.state)?;
         let base = config.iscsi.iqn.clone().unwrap_or_else(|| format!("iqn.2026-01.org.ferric-vtl:{suffix}"));
-        known_places(config, &shared.inventory())?;
+        check_libraries_kept(config, &shared.inventory())?;
         shared.report_unmounted_directories()?;
-        shared.check_blank();
+        shared.recheck_blank();
         let site = Arc::new(Self {
-            reloading: Mutex::default(),
-            base,
+            reload_lock: Mutex::default(),
+            target_base: base,
             libraries: RwLock::default(),
             targets: RwLock::default(),
             pools: RwLock::new(config.pools.clone()),
-            cartridge_folders: config.cartridges.clone(),
-            permissions: (config.group.clone(), config.shared),
+            cartridge_directories: config.cartridge_directories.clone(),
+            permissions: (config.group.clone(), config.shared_cartridges),
             warnings: RwLock::default(),
             shared,
             threads: Mutex::default(),
-            making: Mutex::default(),
+            creation_lock: Mutex::default(),
         });
-        let running = Running { site: Arc::clone(&site), _lock: lock };
+        let running = OpenSite { site: Arc::clone(&site), _lock: lock };
         site.finish_deletions()?;
         for setup in &config.libraries {
-            site.found(setup, &config.libraries)?;
+            site.create_library(setup, &config.libraries)?;
         }
-        site.look_after();
+        site.reconcile_or_warn();
         site.shared.note_directories()?;
-        site.keep_house()?;
+        site.spawn_reconciler()?;
         Ok(running)
     }
 
     /// A library that is new here, and its target if that is, too.
-    fn found(&self, setup: &LibrarySetup, all: &[LibrarySetup]) -> Result<(), LibraryError> {
+    fn create_library(&self, setup: &LibrarySetup, all: &[LibrarySetup]) -> Result<(), LibraryError> {
         let setup = &self.with_added_slots(setup)?;
         let number = read(&self.libraries).len();
-        let name = target_name(&self.base, number, setup)?;
+        let name = target_name(&self.target_base, number, setup)?;
         let known = self.target(&name);
         let target = known.clone().unwrap_or_else(|| Arc::new(Target::new(name, Arc::clone(&self.shared.buffers))));
         let identities = identities(&self.shared, setup, &target, all)?;
-        let parts = Parts { shared: Arc::clone(&self.shared), target: Arc::clone(&target), identities, number };
+        let parts =
+            LibraryParts { shared: Arc::clone(&self.shared), target: Arc::clone(&target), identities, index: number };
         let library = Arc::new(Library::open(setup, parts)?);
-        self.employ(&library.units())?;
+        self.spawn_workers(&library.all_units())?;
         if known.is_none() {
             write(&self.targets).push(target);
         }
@@ -157,31 +166,31 @@ impl Site {
     }
 
     /// One thread per unit, for what may block.
-    fn employ(&self, units: &[Arc<Unit>]) -> Result<(), LibraryError> {
+    fn spawn_workers(&self, units: &[Arc<Unit>]) -> Result<(), LibraryError> {
         for unit in units {
             let (name, unit) = (unit.name(), Arc::clone(unit));
-            let thread = std::thread::Builder::new().name(name).spawn(move || unit.serve());
+            let thread = std::thread::Builder::new().name(name).spawn(move || unit.run_thread());
             self.threads().push(thread.map_err(LibraryError::Thread)?);
         }
         Ok(())
     }
 
-    /// Has someone keep house, whenever something happens: see [`Self::tidy`].
-    fn keep_house(self: &Arc<Self>) -> Result<(), LibraryError> {
-        let (site, mut events) = (Arc::downgrade(self), self.follow());
+    /// Has someone keep house, whenever something happens: see [`Self::reconcile`].
+    fn spawn_reconciler(self: &Arc<Self>) -> Result<(), LibraryError> {
+        let (site, mut events) = (Arc::downgrade(self), self.subscribe());
         let keep = move || {
             loop {
                 let told = events.recv().is_ok();
                 events.try_iter().for_each(drop);
                 let Some(site) = site.upgrade() else { return };
                 if !told {
-                    if site.shared.events.have_ended() {
+                    if site.shared.events.is_closed() {
                         return;
                     }
                     // Too much happened at once.
-                    events = site.follow();
+                    events = site.subscribe();
                 }
-                let _ = catch_unwind(AssertUnwindSafe(|| site.look_after()));
+                let _ = catch_unwind(AssertUnwindSafe(|| site.reconcile_or_warn()));
             }
         };
         let thread = std::thread::Builder::new().name("site".into()).spawn(keep).map_err(LibraryError::Thread)?;
@@ -190,18 +199,18 @@ impl Site {
     }
 
     /// It was shut down.
-    pub(crate) fn has_ended(&self) -> bool {
+    pub(crate) fn is_shut_down(&self) -> bool {
         self.shared.ended.load(Ordering::Acquire)
     }
 
-    fn look_after(&self) {
-        if let Err(error) = self.tidy() {
+    fn reconcile_or_warn(&self) {
+        if let Err(error) = self.reconcile() {
             tracing::warn!(%error, "the site is not as it is configured");
         }
     }
 
-    pub(crate) fn making(&self) -> MutexGuard<'_, ()> {
-        lock(&self.making)
+    pub(crate) fn creation_lock(&self) -> MutexGuard<'_, ()> {
+        lock(&self.creation_lock)
     }
 
     fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
@@ -214,18 +223,18 @@ impl Site {
     /// # Errors
     /// It does, which takes a restart; or what is new cannot be made, and what came before that is there.
     pub fn reload(&self, config: &Config) -> Result<(), LibraryError> {
-        let _reloading = lock(&self.reloading);
-        let refused = |message: String| Err(LibraryError::Door(message));
-        if self.has_ended() {
+        let _reloading = lock(&self.reload_lock);
+        let refused = |message: String| Err(LibraryError::Refused(message));
+        if self.is_shut_down() {
             return refused("the site is shut down".into());
         }
-        if config.cartridges != self.cartridge_folders {
+        if config.cartridge_directories != self.cartridge_directories {
             return refused("to change storage.cartridges takes a restart; nothing was changed".into());
         }
-        if (&config.group, config.shared) != (&self.permissions.0, self.permissions.1) {
+        if (&config.group, config.shared_cartridges) != (&self.permissions.0, self.permissions.1) {
             return refused("to change storage.group or storage.shared takes a restart; nothing was changed".into());
         }
-        if config.iscsi.iqn.as_ref().is_some_and(|iqn| *iqn != self.base) {
+        if config.iscsi.iqn.as_ref().is_some_and(|iqn| *iqn != self.target_base) {
             return refused("to change iscsi.iqn takes a restart; nothing was changed".into());
         }
         let setups =
@@ -245,30 +254,30 @@ impl Site {
                 );
                 return Err(setup.error(setup.lines.library, "library.name", message).into());
             }
-            if let Some(why) = library.differs(setup, &target_name(&self.base, number, setup)?) {
+            if let Some(why) = library.reload_conflict(setup, &target_name(&self.target_base, number, setup)?) {
                 return Err(why.into());
             }
         }
-        self.check_new(&setups)?;
+        self.check_new_libraries(&setups)?;
         let libraries = self.libraries();
         for (library, setup) in libraries.iter().zip(&setups) {
             let identities = identities(&self.shared, setup, library.target(), &config.libraries)?;
-            let new = library.grow(setup, identities)?;
-            self.employ(&new)?;
-            library.add_listed(setup)?;
+            let new = library.add_elements(setup, identities)?;
+            self.spawn_workers(&new)?;
+            library.create_listed_cartridges(setup)?;
         }
         for setup in config.libraries.iter().skip(libraries.len()) {
-            self.found(setup, &config.libraries)?;
+            self.create_library(setup, &config.libraries)?;
         }
         write(&self.pools).clone_from(&config.pools);
-        self.look_after();
-        self.shared.events.tell(Event::Reloaded);
+        self.reconcile_or_warn();
+        self.shared.events.notify(Event::Reloaded);
         Ok(())
     }
 
     /// Refuses libraries whose LUNs or new cartridges have no place.
-    fn check_new(&self, setups: &[LibrarySetup]) -> Result<(), LibraryError> {
-        let target = |(number, setup)| Ok((setup, target_name(&self.base, number, setup)?));
+    fn check_new_libraries(&self, setups: &[LibrarySetup]) -> Result<(), LibraryError> {
+        let target = |(number, setup)| Ok((setup, target_name(&self.target_base, number, setup)?));
         let targets: Vec<_> = setups.iter().enumerate().map(target).collect::<Result<_, LibraryError>>()?;
         check_luns(&self.shared, &targets, setups)?;
         setups.iter().try_for_each(|setup| check_new_cartridges(setup, &self.shared))
@@ -279,16 +288,16 @@ impl Site {
     /// # Errors
     /// There is no such library, its model has no room for another, or it cannot be kept.
     pub fn add_slot(&self, name: &str) -> Result<u16, LibraryError> {
-        let _reloading = lock(&self.reloading);
+        let _reloading = lock(&self.reload_lock);
         let unknown = || LibraryError::Unknown(format!("there is no library {name:?}"));
         let library = self.library(name).ok_or_else(unknown)?;
         let mut setup = library.setup();
         let slots = setup.layout.storage.count.saturating_add(1);
-        setup.with_slots(slots).map_err(|why| LibraryError::Door(format!("library {name:?}: {why}")))?;
-        let mut change = Change::default();
+        setup.with_slots(slots).map_err(|why| LibraryError::Refused(format!("library {name:?}: {why}")))?;
+        let mut change = Transaction::default();
         change.set(slots_key(name), &slots)?;
         self.shared.state.commit(change)?;
-        library.grow(&setup, Vec::new())?;
+        library.add_elements(&setup, Vec::new())?;
         Ok(slots)
     }
 
@@ -359,21 +368,21 @@ impl Site {
 
     /// Everything that happens from now on.
     #[must_use]
-    pub fn follow(&self) -> Receiver<Event> {
-        self.shared.events.follow()
+    pub fn subscribe(&self) -> Receiver<Event> {
+        self.shared.events.subscribe()
     }
 
     /// What people see: one row per unit of a target.
     #[must_use]
-    pub fn overview(&self, target: &Target) -> Vec<UnitInfo> {
+    pub fn overview(&self, target: &Target) -> Vec<UnitSummary> {
         let row = |(lun, unit): (usize, Arc<Unit>)| {
-            let content = unit.with(|device| match device {
-                Device::Changer(changer) => format!("{} cartridges", changer.library().count()),
+            let content = unit.with_device(|device| match device {
+                Device::Changer(changer) => format!("{} cartridges", changer.library().cartridge_count()),
                 Device::Drive(drive) => {
                     drive.loaded().map_or_else(|| "empty".into(), |(cartridge, _)| cartridge.barcode().to_string())
                 }
             });
-            UnitInfo { lun, model: unit.identity().model.clone(), serial: unit.identity().serial.clone(), content }
+            UnitSummary { lun, model: unit.identity().strings.clone(), serial: unit.identity().serial.clone(), content }
         };
         target.luns().into_iter().zip(target.units()).map(row).collect()
     }
@@ -387,8 +396,8 @@ impl Site {
         if self.shared.ended.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        self.shared.events.end();
-        let units: Vec<Arc<Unit>> = self.libraries().iter().flat_map(|library| library.units()).collect();
+        self.shared.events.close();
+        let units: Vec<Arc<Unit>> = self.libraries().iter().flat_map(|library| library.all_units()).collect();
         units.iter().for_each(|unit| unit.stop());
         let threads = std::mem::take(&mut *self.threads());
         for thread in threads {
@@ -397,7 +406,7 @@ impl Site {
         let mut faults = Vec::new();
         for unit in units {
             let close = || {
-                unit.change(|device| match device {
+                unit.with_saved(|device| match device {
                     Device::Drive(drive) => drive.shut_down().map(drop),
                     Device::Changer(_) => Ok(()),
                 })
@@ -412,18 +421,18 @@ impl Site {
         }
         faults.extend(self.shared.note_directories().err().map(|error| error.to_string()));
         // What could not be kept before has one more chance.
-        faults.extend(self.shared.state.commit(Change::default()).err().map(|error| error.to_string()));
+        faults.extend(self.shared.state.commit(Transaction::default()).err().map(|error| error.to_string()));
         self.shared.state.close();
-        if faults.is_empty() { Ok(()) } else { Err(LibraryError::Inventory(faults.join("; "))) }
+        if faults.is_empty() { Ok(()) } else { Err(LibraryError::Inconsistent(faults.join("; "))) }
     }
 }
 
 /// What tells this site's targets from every other's; made once.
-fn suffix(state: &StateStore) -> Result<String, LibraryError> {
+fn site_suffix(state: &StateStore) -> Result<String, LibraryError> {
     if let Some(suffix) = state.get("site")? {
         return Ok(suffix);
     }
-    let (suffix, mut change) = (random_hex(4)?, Change::default());
+    let (suffix, mut change) = (random_hex(4)?, Transaction::default());
     change.set("site", &suffix)?;
     state.commit(change)?;
     Ok(suffix)
@@ -435,15 +444,15 @@ fn slots_key(library: &str) -> String {
 }
 
 /// Refuses a configuration that took away a library which holds cartridges.
-fn known_places(config: &Config, inventory: &Inventory) -> Result<(), LibraryError> {
+fn check_libraries_kept(config: &Config, inventory: &Inventory) -> Result<(), LibraryError> {
     for (barcode, entry) in inventory {
-        let inventory::Where::Element { library, .. } = &entry.place else { continue };
+        let inventory::Location::Element { library, .. } = &entry.location else { continue };
         if config.libraries.iter().all(|setup| setup.name != *library) {
             let message =
                 format!("library {library:?} is gone, but holds cartridge {barcode}; keep it, or export first");
             return Err(match config.libraries.first() {
                 Some(setup) => setup.shape_error(ElementType::TRANSPORT, message).into(),
-                None => LibraryError::Inventory(message),
+                None => LibraryError::Inconsistent(message),
             });
         }
     }

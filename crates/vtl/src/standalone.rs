@@ -2,24 +2,24 @@
 
 use crate::clock;
 use crate::config::{ConfigError, LibrarySetup};
-use crate::data_dir::Data;
-use crate::library::{LibraryError, Parts, identities};
+use crate::data_dir::DataDir;
+use crate::library::{LibraryError, LibraryParts, identities};
 use crate::locks::lock;
 use crate::shared::Shared;
-use crate::state_store::Change;
+use crate::state_store::Transaction;
 use crate::target::Target;
 use crate::unit::{Device, Unit};
 use smc::bay::BayStatus;
-use ssc::drive::{Drive, Threaded};
+use ssc::drive::{Drive, LoadState};
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use tape_store::cartridge::{Barcode, Kind, WhyNot};
+use tape_store::cartridge::{Barcode, CartridgeKind, RemoveError};
 
 /// Key of the cartridge that is loaded again after a restart.
-const LOADED: &str = "loaded";
+const LOADED_KEY: &str = "loaded";
 
 /// A drive of its own, behind a target of its own. It is shut down in order when this is dropped.
 pub struct Standalone {
@@ -36,21 +36,21 @@ impl Standalone {
     ///
     /// # Errors
     /// The data is in use or damaged, or there is no drive in the configuration.
-    pub fn open(mut data: Data, setup: &LibrarySetup) -> Result<Self, LibraryError> {
+    pub fn open(mut data: DataDir, setup: &LibrarySetup) -> Result<Self, LibraryError> {
         let held = data.lock.take();
         let shared = Arc::new(Shared::open(data, &setup.name, None)?);
         let target = Arc::new(Target::new(setup.name.clone(), Arc::clone(&shared.buffers)));
         let identities = identities(&shared, setup, &target, &[])?;
         let lun = identities.get(1).map_or(0, |identity| identity.lun);
-        let parts = Parts { shared: Arc::clone(&shared), target: Arc::clone(&target), identities, number: 0 };
-        let drive = setup.drives.first().ok_or_else(|| no_drive(setup))?;
-        let unit = parts.drive(setup, 0, drive)?;
+        let parts = LibraryParts { shared: Arc::clone(&shared), target: Arc::clone(&target), identities, index: 0 };
+        let drive = setup.drives.first().ok_or_else(|| no_drive_error(setup))?;
+        let unit = parts.build_drive(setup, 0, drive)?;
         target.attach([(lun, Arc::clone(&unit))]);
         let served = Arc::clone(&unit);
-        let thread = std::thread::Builder::new().name(unit.name()).spawn(move || served.serve());
+        let thread = std::thread::Builder::new().name(unit.name()).spawn(move || served.run_thread());
         let thread = Mutex::new(Some(thread.map_err(LibraryError::Thread)?));
         let drive = Self { unit, target, shared, thread, _lock: held };
-        if let Some(barcode) = drive.shared.state.get::<String>(LOADED)?.as_deref().and_then(Barcode::new)
+        if let Some(barcode) = drive.shared.state.get::<String>(LOADED_KEY)?.as_deref().and_then(Barcode::new)
             && let Err(error) = drive.load(&barcode, true)
         {
             tracing::warn!(%barcode, %error, "what was in the drive is not in it any more");
@@ -77,15 +77,15 @@ impl Standalone {
     }
 
     /// Refuses what comes after the end.
-    fn still_open(&self) -> Result<(), LibraryError> {
+    fn check_open(&self) -> Result<(), LibraryError> {
         let ended = self.shared.ended.load(Ordering::Acquire);
-        if ended { Err(LibraryError::Door("the drive is shut down".into())) } else { Ok(()) }
+        if ended { Err(LibraryError::Refused("the drive is shut down".into())) } else { Ok(()) }
     }
 
-    /// Calls with the drive. `None` after a panic, which leaves the drive in a defined state: see `Unit::recover`.
+    /// Calls with the drive. `None` after a panic, which leaves the drive in a defined state: see `Unit::recover_from_panic`.
     fn with<T>(&self, call: impl FnOnce(&mut Drive) -> T) -> Option<T> {
         let with = || {
-            self.unit.with(|device| match device {
+            self.unit.with_device(|device| match device {
                 Device::Drive(drive) => Some(call(drive)),
                 Device::Changer(_) => None,
             })
@@ -96,10 +96,10 @@ impl Standalone {
     /// Notes which cartridge is loaded again after a restart. A panic is an error.
     fn note_loaded(&self, barcode: Option<&str>) -> Result<(), LibraryError> {
         let note = || {
-            let mut change = Change::default();
+            let mut change = Transaction::default();
             match barcode {
-                Some(barcode) => change.set(LOADED, &barcode)?,
-                None => change.remove(LOADED),
+                Some(barcode) => change.set(LOADED_KEY, &barcode)?,
+                None => change.remove(LOADED_KEY),
             }
             Ok(self.shared.state.commit(change)?)
         };
@@ -112,9 +112,9 @@ impl Standalone {
     /// # Errors
     /// The drive is full, there is no such cartridge, or that it returns cannot be kept.
     pub fn load(&self, barcode: &Barcode, returns: bool) -> Result<(), LibraryError> {
-        self.still_open()?;
+        self.check_open()?;
         if self.status().barcode.is_some() {
-            return Err(LibraryError::Door("the drive is full".into()));
+            return Err(LibraryError::Refused("the drive is full".into()));
         }
         let store = &self.shared.store;
         let find = || {
@@ -127,14 +127,16 @@ impl Standalone {
         let cartridge = catch_unwind(AssertUnwindSafe(find)).unwrap_or_else(|_| Err(internal_error()))?;
         let insert = |drive: &mut Drive| {
             if drive.loaded().is_some() {
-                return Err(LibraryError::Door("the drive is full".into()));
+                return Err(LibraryError::Refused("the drive is full".into()));
             }
             // Durable before the cartridge is in the drive: a cartridge that is not in it after all is not found in it.
             self.note_loaded(returns.then_some(barcode.as_str()))?;
-            drive.insert_at(cartridge, clock::now()).map_err(|refused| LibraryError::Door(refused.why.into()))
+            drive
+                .insert_with_delay(cartridge, clock::now())
+                .map_err(|refused| LibraryError::Refused(refused.reason.into()))
         };
         let loaded = self.with(insert).unwrap_or_else(|| {
-            self.with(Drive::pull);
+            self.with(Drive::force_remove);
             Err(internal_error())
         });
         if loaded.is_err() && self.status().barcode.is_none() {
@@ -148,9 +150,9 @@ impl Standalone {
     #[must_use]
     pub fn is_usable(&self) -> bool {
         let usable = |drive: &mut Drive| {
-            drive
-                .loaded()
-                .is_some_and(|(cartridge, threaded)| threaded == Threaded::Yes || cartridge.kind() == Kind::Cleaning)
+            drive.loaded().is_some_and(|(cartridge, threaded)| {
+                threaded == LoadState::Threaded || cartridge.kind() == CartridgeKind::Cleaning
+            })
         };
         self.with(usable).unwrap_or(false)
     }
@@ -159,18 +161,18 @@ impl Standalone {
     ///
     /// # Errors
     /// There is none, a host prevents removal, or an internal error ended it.
-    pub fn eject(&self) -> Result<(), WhyNot> {
-        self.with(Drive::eject).unwrap_or(Err(WhyNot::NoAnswer))
+    pub fn eject(&self) -> Result<(), RemoveError> {
+        self.with(Drive::eject).unwrap_or(Err(RemoveError::Unavailable))
     }
 
     /// Takes the cartridge out by hand, whatever hosts prevent.
     ///
     /// # Errors
     /// That it is gone cannot be kept.
-    pub fn take(&self) -> Result<Option<Barcode>, LibraryError> {
-        self.still_open()?;
-        let returns: Option<String> = self.shared.state.get(LOADED)?;
-        let pulled = self.note_loaded(None).and_then(|()| self.with(Drive::pull).ok_or_else(internal_error));
+    pub fn force_remove(&self) -> Result<Option<Barcode>, LibraryError> {
+        self.check_open()?;
+        let returns: Option<String> = self.shared.state.get(LOADED_KEY)?;
+        let pulled = self.note_loaded(None).and_then(|()| self.with(Drive::force_remove).ok_or_else(internal_error));
         if pulled.is_err() && self.status().barcode.is_some() {
             // It is in the drive still, and so it will be after a restart.
             let _ = returns.map(|barcode| self.note_loaded(Some(&barcode)));
@@ -191,7 +193,7 @@ impl Standalone {
             let _ = thread.join();
         }
         let close = || {
-            self.unit.change(|device| match device {
+            self.unit.with_saved(|device| match device {
                 Device::Drive(drive) => drive.shut_down().map(drop),
                 Device::Changer(_) => Ok(()),
             })
@@ -199,7 +201,7 @@ impl Standalone {
         let closed = catch_unwind(AssertUnwindSafe(close));
         let _ = catch_unwind(AssertUnwindSafe(|| self.shared.state.close()));
         let (closed, kept) = closed.map_err(|_| internal_error())?;
-        closed.map_err(LibraryError::Inventory)?;
+        closed.map_err(LibraryError::Inconsistent)?;
         Ok(kept?)
     }
 }
@@ -214,10 +216,10 @@ impl Drop for Standalone {
 
 /// A call panicked; the log has the place.
 fn internal_error() -> LibraryError {
-    LibraryError::Door("an internal error of this program".into())
+    LibraryError::Refused("an internal error of this program".into())
 }
 
-fn no_drive(setup: &LibrarySetup) -> ConfigError {
+fn no_drive_error(setup: &LibrarySetup) -> ConfigError {
     setup.shape_error(smc::element::ElementType::DRIVE, "there is no drive in it".into())
 }
 
@@ -227,16 +229,16 @@ mod tests {
     use crate::config::parse;
     use crate::host::Host;
     use tape_store::media::LTO_8;
-    use tape_store::shelf::NewCartridge;
+    use tape_store::store::NewCartridge;
 
     fn open(path: &std::path::Path) -> Standalone {
         let config =
             parse("test", "[[library]]\nname = \"alone\"\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n").unwrap();
-        Standalone::open(Data::at(path).unwrap(), &config.libraries[0]).unwrap()
+        Standalone::open(DataDir::open(path).unwrap(), &config.libraries[0]).unwrap()
     }
 
     #[test]
-    fn by_hand() {
+    fn load_eject_and_force_remove() {
         let dir = tempfile::tempdir().unwrap();
         let drive = open(dir.path());
         let label = Barcode::new("A00001L8").unwrap();
@@ -246,10 +248,10 @@ mod tests {
         drive.load(&label, true).unwrap();
         assert!(drive.load(&label, true).is_err());
         let (host, lun) = (Host::login(drive.target(), 1), drive.target().luns()[0]);
-        host.settle();
-        assert_eq!(host.send(lun, &[0x0a, 0, 0, 0, 5, 0], b"block").good(), Ok(Vec::new()));
-        assert_eq!(host.command(lun, &[0x1e, 0, 0, 0, 1, 0], 0).good(), Ok(Vec::new()));
-        assert_eq!(drive.eject(), Err(WhyNot::Prevented));
+        host.clear_unit_attentions();
+        assert_eq!(host.command_with_data(lun, &[0x0a, 0, 0, 0, 5, 0], b"block").into_result(), Ok(Vec::new()));
+        assert_eq!(host.command(lun, &[0x1e, 0, 0, 0, 1, 0], 0).into_result(), Ok(Vec::new()));
+        assert_eq!(drive.eject(), Err(RemoveError::Prevented));
         drop(host);
         // It returns, with what was written, and the drive has its names still.
         let serial = drive.unit().identity().serial.clone();
@@ -258,12 +260,12 @@ mod tests {
         let drive = open(dir.path());
         assert_eq!((drive.status().barcode, drive.unit().identity().serial.clone()), (Some(label.clone()), serial));
         let host = Host::login(drive.target(), 1);
-        host.settle();
-        assert_eq!(host.command(lun, &[0x08, 0, 0, 0, 5, 0], 5).good(), Ok(b"block".to_vec()));
+        host.clear_unit_attentions();
+        assert_eq!(host.command(lun, &[0x08, 0, 0, 0, 5, 0], 5).into_result(), Ok(b"block".to_vec()));
         drive.eject().unwrap();
         assert!(drive.status().accessible);
-        assert_eq!(drive.take().unwrap(), Some(label.clone()));
-        assert_eq!(drive.take().unwrap(), None);
+        assert_eq!(drive.force_remove().unwrap(), Some(label.clone()));
+        assert_eq!(drive.force_remove().unwrap(), None);
         // One that does not return.
         drive.load(&label, false).unwrap();
         drop((host, drive));

@@ -6,13 +6,13 @@
 //! hosts know a site by are in a third file besides, which people can read. A change that could not be written stays
 //! pending, and is written with the next.
 
-mod copies;
+mod catch_panic;
 mod files;
 mod identities;
 mod line;
 mod merge;
-mod quiet;
 mod salvage;
+mod state_file;
 mod upgrade;
 
 use crate::locks::lock;
@@ -42,12 +42,12 @@ pub enum StateError {
         source: io::Error,
     },
     /// A file is damaged, missing or of another version or site, and nothing else has what it held.
-    #[error("{file}: {what}")]
-    Refused {
+    #[error("{file}: {reason}")]
+    Unusable {
         /// The file, or the files.
         file: String,
         /// What is wrong, and what can be done.
-        what: String,
+        reason: String,
     },
     /// The storage panicked.
     #[error("state: internal error of the storage")]
@@ -56,27 +56,27 @@ pub enum StateError {
     #[error("the site is shut down")]
     Closed,
     /// A value cannot be understood.
-    #[error("state: {key}: {what}")]
+    #[error("state: {key}: {reason}")]
     Format {
         /// Its key.
         key: String,
         /// What is wrong with it.
-        what: String,
+        reason: String,
     },
 }
 
 /// What is to be committed, all of it or nothing. `None` removes a key.
 #[derive(Clone, Debug, Default)]
-pub struct Change(BTreeMap<String, Option<Vec<u8>>>);
+pub struct Transaction(BTreeMap<String, Option<Vec<u8>>>);
 
-impl Change {
+impl Transaction {
     /// Sets a value.
     ///
     /// # Errors
     /// The value has no form in JSON.
     pub fn set<T: Serialize>(&mut self, key: impl Into<String>, value: &T) -> Result<(), StateError> {
         let key = key.into();
-        let format = |error: serde_json::Error| StateError::Format { key: key.clone(), what: error.to_string() };
+        let format = |error: serde_json::Error| StateError::Format { key: key.clone(), reason: error.to_string() };
         let value = serde_json::to_vec(value).map_err(format)?;
         self.0.insert(key, Some(value));
         Ok(())
@@ -103,7 +103,7 @@ impl Change {
     }
 }
 
-impl From<Values> for Change {
+impl From<Values> for Transaction {
     fn from(values: Values) -> Self {
         Self(values.into_iter().map(|(key, value)| (key, Some(value))).collect())
     }
@@ -119,9 +119,9 @@ struct State {
     files: Files,
     /// What is durable.
     values: Values,
-    pending: Change,
+    pending: Transaction,
     /// `identities.toml` is not as the state has it.
-    identities_pending: bool,
+    identities_dirty: bool,
     closed: bool,
 }
 
@@ -131,13 +131,13 @@ impl StateStore {
     /// # Errors
     /// The state cannot be read; or it is not certain to have everything that was acknowledged.
     pub fn open(folder: Box<dyn Folder>, place: &str) -> Result<Option<Self>, StateError> {
-        let mut files = Files::at(folder, place);
+        let mut files = Files::existing(folder, place);
         let Some(values) = files.open()? else { return Ok(None) };
         let repairs = files.take_repairs();
         for repair in &repairs {
             tracing::warn!("{repair}");
         }
-        let state = State { files, values, pending: Change::default(), identities_pending: false, closed: false };
+        let state = State { files, values, pending: Transaction::default(), identities_dirty: false, closed: false };
         Ok(Some(Self { state: Mutex::new(state), repairs }))
     }
 
@@ -145,17 +145,23 @@ impl StateStore {
     ///
     /// # Errors
     /// The storage failed.
-    pub fn create(folder: Box<dyn Folder>, place: &str, first: Change) -> Result<Self, StateError> {
-        let store = new_store(place)?;
-        Self::create_as(Files::new(folder, place, store, 0), first)
+    pub fn create(folder: Box<dyn Folder>, place: &str, first: Transaction) -> Result<Self, StateError> {
+        let store = new_store_id(place)?;
+        Self::create_in(Files::new(folder, place, store, 0), first)
     }
 
-    fn create_as(mut files: Files, first: Change) -> Result<Self, StateError> {
+    fn create_in(mut files: Files, first: Transaction) -> Result<Self, StateError> {
         let mut values = files::with_version(Values::new());
         first.apply(&mut values);
-        files.replace(&values)?;
+        files.rewrite(&values)?;
         let identities_pending = values.keys().any(|key| is_identity(key));
-        let mut state = State { files, values, pending: Change::default(), identities_pending, closed: false };
+        let mut state = State {
+            files,
+            values,
+            pending: Transaction::default(),
+            identities_dirty: identities_pending,
+            closed: false,
+        };
         state.write_identities()?;
         Ok(Self { state: Mutex::new(state), repairs: Vec::new() })
     }
@@ -164,9 +170,9 @@ impl StateStore {
     ///
     /// # Errors
     /// The storage failed.
-    pub(crate) fn remains(folder: &mut dyn Folder, place: &str) -> Result<Vec<&'static str>, StateError> {
+    pub(crate) fn leftover_files(folder: &mut dyn Folder, place: &str) -> Result<Vec<&'static str>, StateError> {
         let names = folder.list().map_err(|source| StateError::Io { file: place.into(), source })?;
-        Ok(files::ALL.into_iter().filter(|own| names.iter().any(|name| name == own)).collect())
+        Ok(files::ALL_NAMES.into_iter().filter(|own| names.iter().any(|name| name == own)).collect())
     }
 
     /// Gives those files other names.
@@ -174,7 +180,7 @@ impl StateStore {
     /// # Errors
     /// The storage failed.
     pub(crate) fn set_aside(folder: &mut dyn Folder, place: &str) -> Result<(), StateError> {
-        for name in Self::remains(folder, place)? {
+        for name in Self::leftover_files(folder, place)? {
             let failed = |source| StateError::Io { file: format!("{place}{name}"), source };
             let aside = free_name(folder, &format!("{name}.old")).map_err(failed)?;
             folder.rename(name, &aside).map_err(failed)?;
@@ -192,10 +198,10 @@ impl StateStore {
     ///
     /// # Errors
     /// The storage failed. The change stays pending.
-    pub fn commit(&self, change: Change) -> Result<(), StateError> {
+    pub fn commit(&self, change: Transaction) -> Result<(), StateError> {
         let mut state = lock(&self.state);
         state.pending.0.extend(change.0);
-        if state.pending.is_empty() && !state.identities_pending {
+        if state.pending.is_empty() && !state.identities_dirty {
             return Ok(());
         }
         if state.closed {
@@ -210,7 +216,7 @@ impl StateStore {
     ///
     /// # Errors
     /// The storage failed.
-    pub fn commit_or_undo(&self, change: Change, undo: Change) -> Result<(), StateError> {
+    pub fn commit_or_undo(&self, change: Transaction, undo: Transaction) -> Result<(), StateError> {
         self.commit(change).inspect_err(|_| drop(self.commit(undo)))
     }
 
@@ -234,36 +240,36 @@ impl StateStore {
     /// The site was shut down, or the value cannot be understood.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StateError> {
         let state = lock(&self.state);
-        let values = state.open_values()?;
-        values.get(key).map(|value| understand(key, value)).transpose()
+        let values = state.values_if_open()?;
+        values.get(key).map(|value| decode_value(key, value)).transpose()
     }
 
     /// The values of all keys with a prefix, by the rest of the key.
     ///
     /// # Errors
     /// The site was shut down, or a value cannot be understood.
-    pub fn all<T: DeserializeOwned>(&self, prefix: &str) -> Result<BTreeMap<String, T>, StateError> {
+    pub fn get_prefix<T: DeserializeOwned>(&self, prefix: &str) -> Result<BTreeMap<String, T>, StateError> {
         let state = lock(&self.state);
-        let values = state.open_values()?.range(prefix.to_owned()..);
+        let values = state.values_if_open()?.range(prefix.to_owned()..);
         let own = values.map_while(|(key, value)| Some((key, key.strip_prefix(prefix)?, value)));
-        own.map(|(key, rest, value)| Ok((rest.to_owned(), understand(key, value)?))).collect()
+        own.map(|(key, rest, value)| Ok((rest.to_owned(), decode_value(key, value)?))).collect()
     }
 }
 
 /// A name for a store, unlike every other's.
-fn new_store(place: &str) -> Result<String, StateError> {
+fn new_store_id(place: &str) -> Result<String, StateError> {
     let mut random = [0; 4];
     let failed = |error: getrandom::Error| StateError::Io { file: place.into(), source: io::Error::other(error) };
     getrandom::fill(&mut random).map_err(failed)?;
     Ok(format!("{:08x}", u32::from_be_bytes(random)))
 }
 
-fn understand<T: DeserializeOwned>(key: &str, value: &[u8]) -> Result<T, StateError> {
-    serde_json::from_slice(value).map_err(|error| StateError::Format { key: key.into(), what: error.to_string() })
+fn decode_value<T: DeserializeOwned>(key: &str, value: &[u8]) -> Result<T, StateError> {
+    serde_json::from_slice(value).map_err(|error| StateError::Format { key: key.into(), reason: error.to_string() })
 }
 
 impl State {
-    fn open_values(&self) -> Result<&Values, StateError> {
+    fn values_if_open(&self) -> Result<&Values, StateError> {
         if self.closed { Err(StateError::Closed) } else { Ok(&self.values) }
     }
 
@@ -271,16 +277,16 @@ impl State {
         if !self.pending.is_empty() {
             self.files.append(&self.pending, &self.values)?;
             self.pending.apply(&mut self.values);
-            self.identities_pending |= self.pending.0.keys().any(|key| is_identity(key));
+            self.identities_dirty |= self.pending.0.keys().any(|key| is_identity(key));
             self.pending.0.clear();
         }
         self.write_identities()
     }
 
     fn write_identities(&mut self) -> Result<(), StateError> {
-        if self.identities_pending {
+        if self.identities_dirty {
             self.files.write_identities(&self.values)?;
-            self.identities_pending = false;
+            self.identities_dirty = false;
         }
         Ok(())
     }

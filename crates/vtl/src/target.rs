@@ -2,10 +2,10 @@
 
 use crate::buffers::Buffers;
 use crate::nexuses::Nexuses;
-use crate::unit::{Finished, Job, Reply, Submitted, Unit};
+use crate::unit::{CommandRequest, CompletedCommand, CompletionHandler, Submitted, Unit};
 use scsi_core::data::Data;
 use scsi_core::nexus::{NexusId, TransportId};
-use scsi_core::target::{Event, missing_lun};
+use scsi_core::target::{TransportEvent, missing_lun};
 use std::collections::BTreeMap;
 use std::io::{IoSlice, IoSliceMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -20,7 +20,7 @@ pub struct Target {
 
 /// The LUN in the first two bytes of its eight: peripheral device or flat addressing, one level.
 #[must_use]
-pub fn lun_number(lun: u64) -> Option<usize> {
+pub fn decode_lun(lun: u64) -> Option<usize> {
     let [first, second, rest @ ..] = lun.to_be_bytes();
     let method_is_simple = matches!(first >> 6, 0b00 | 0b01);
     (method_is_simple && rest == [0; 6]).then(|| usize::from(u16::from_be_bytes([first & 0x3f, second])))
@@ -28,13 +28,13 @@ pub fn lun_number(lun: u64) -> Option<usize> {
 
 /// The eight bytes of a LUN: peripheral device addressing up to 255, flat beyond.
 #[must_use]
-pub fn lun_bytes(number: usize) -> u64 {
+pub fn encode_lun(number: usize) -> u64 {
     let number = u64::try_from(number).unwrap_or(0) & 0x3fff;
     if number < 256 { number << 48 } else { (number | 0x4000) << 48 }
 }
 
 /// LUNs of a target are below this: fourteen bits of flat addressing.
-pub const LUNS: usize = 0x4000;
+pub const MAX_LUNS: usize = 0x4000;
 
 impl Target {
     pub(crate) fn new(name: String, buffers: Arc<Buffers>) -> Self {
@@ -67,7 +67,7 @@ impl Target {
             units.insert(lun, Arc::clone(&unit));
             added.push(unit);
         }
-        let luns: Arc<[u64]> = units.keys().map(|lun| lun_bytes(*lun)).collect();
+        let luns: Arc<[u64]> = units.keys().map(|lun| encode_lun(*lun)).collect();
         drop(units);
         // They are told, and not waited for: a unit may be at work for long.
         for unit in before {
@@ -76,7 +76,7 @@ impl Target {
         for unit in added {
             unit.post_luns(Arc::clone(&luns), false);
             for (nexus, port) in nexuses.present() {
-                unit.post(Event::NexusUp { nexus: *nexus, port: port.clone(), returning: false });
+                unit.post(TransportEvent::NexusEstablished { nexus: *nexus, port: port.clone(), reestablished: false });
             }
         }
     }
@@ -86,7 +86,7 @@ impl Target {
         let mut nexuses = self.nexuses();
         let (nexus, returning) = nexuses.add(port);
         for unit in self.units() {
-            unit.post(Event::NexusUp { nexus, port: port.clone(), returning });
+            unit.post(TransportEvent::NexusEstablished { nexus, port: port.clone(), reestablished: returning });
         }
         nexus
     }
@@ -96,7 +96,7 @@ impl Target {
         let mut nexuses = self.nexuses();
         for unit in self.units() {
             unit.abort(|other, _| other == nexus);
-            unit.post(Event::NexusLost(nexus));
+            unit.post(TransportEvent::NexusLost(nexus));
         }
         nexuses.remove(nexus);
     }
@@ -104,7 +104,7 @@ impl Target {
     /// The unit at a LUN.
     #[must_use]
     pub fn unit(&self, lun: u64) -> Option<Arc<Unit>> {
-        self.units.read().unwrap_or_else(PoisonError::into_inner).get(&lun_number(lun)?).cloned()
+        self.units.read().unwrap_or_else(PoisonError::into_inner).get(&decode_lun(lun)?).cloned()
     }
 
     /// Every unit, by LUN.
@@ -127,23 +127,23 @@ impl Target {
     }
 
     /// Runs a command, or queues it.
-    pub fn submit(&self, lun: u64, job: Job, reply: &Arc<dyn Reply>) -> Submitted {
+    pub fn submit(&self, lun: u64, job: CommandRequest, reply: &Arc<dyn CompletionHandler>) -> Submitted {
         match self.unit(lun) {
-            Some(unit) => unit.submit(job, reply).unwrap_or_else(|job| Submitted::Done(job.refused())),
-            None => Submitted::Done(self.answer_missing(job)),
+            Some(unit) => unit.submit(job, reply).unwrap_or_else(|job| Submitted::Completed(job.task_set_full())),
+            None => Submitted::Completed(self.respond_missing_lun(job)),
         }
     }
 
-    fn answer_missing(&self, mut job: Job) -> Finished {
-        if !job.make_room(&self.buffers) {
-            return job.refused();
+    fn respond_missing_lun(&self, mut job: CommandRequest) -> CompletedCommand {
+        if !job.ensure_buffer(&self.buffers) {
+            return job.task_set_full();
         }
         let mut data_in = std::mem::take(&mut job.data_in);
         let out = [IoSlice::new(job.data_out.get(..job.data_len).unwrap_or_default())];
-        let mut into = [IoSliceMut::new(data_in.get_mut(..job.room).unwrap_or_default())];
-        let luns: Vec<u64> = self.luns().into_iter().map(lun_bytes).collect();
+        let mut into = [IoSliceMut::new(data_in.get_mut(..job.capacity).unwrap_or_default())];
+        let luns: Vec<u64> = self.luns().into_iter().map(encode_lun).collect();
         let completion = missing_lun(&job.cdb, &luns, Data::new(&out, &mut into));
-        Finished { tag: job.tag, completion, data_in, data_out: job.data_out, aborted: false }
+        CompletedCommand { tag: job.tag, completion, data_in, data_out: job.data_out, aborted: false }
     }
 }
 
@@ -154,10 +154,10 @@ mod tests {
     #[test]
     fn luns_beyond_255_are_flat() {
         for (number, bytes) in [(0, 0), (255, 0x00ff << 48), (256, 0x4100 << 48), (1000, 0x43e8 << 48)] {
-            assert_eq!((lun_bytes(number), lun_number(bytes)), (bytes, Some(number)));
+            assert_eq!((encode_lun(number), decode_lun(bytes)), (bytes, Some(number)));
         }
         // Flat addressing of a small number is the same unit; deeper levels and other methods are none.
-        assert_eq!(lun_number(0x4001 << 48), Some(1));
-        assert_eq!((lun_number(0x8000 << 48), lun_number(1)), (None, None));
+        assert_eq!(decode_lun(0x4001 << 48), Some(1));
+        assert_eq!((decode_lun(0x8000 << 48), decode_lun(1)), (None, None));
     }
 }

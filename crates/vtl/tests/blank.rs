@@ -1,35 +1,35 @@
 //! Whether a cartridge is blank is looked at when a site is opened.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
-use smc::element::Address;
+use smc::element::ElementAddress;
 use std::fs;
 use std::path::{Path, PathBuf};
-use tape_store::backend::file::OsShelves;
-use tape_store::cartridge::{Barcode, Kind, Level};
-use tape_store::image::{PlainReader, write};
+use tape_store::backend::file::OsFolderStore;
+use tape_store::cartridge::{Barcode, CartridgeKind, Format};
+use tape_store::image::{PlainReader, write_to_cartridge};
 use tape_store::media::LTO_8;
 use tape_store::medium::Codec;
-use tape_store::shelf::{NewCartridge, TapeStore};
+use tape_store::store::{NewCartridge, TapeStore};
 use vtl::Site;
 use vtl::config::parse;
-use vtl::data_dir::Data;
+use vtl::data_dir::DataDir;
 use vtl::host::Host;
-use vtl::site::Running;
+use vtl::site::OpenSite;
 
 #[test]
-fn blankness_is_looked_at_when_a_site_is_opened() {
+fn blank_state_is_rechecked_at_open() {
     let dir = tempfile::tempdir().unwrap();
     let home = dir.path().join("cartridges");
-    let store = || TapeStore::new(Box::new(OsShelves::at(&home).unwrap()));
+    let store = || TapeStore::new(Box::new(OsFolderStore::at(&home).unwrap()));
     let put = |name: &str| {
         let mut cartridge = store().find(&Barcode::new(name).unwrap()).unwrap();
-        write(&mut PlainReader::new(&b"data"[..], 4), &mut cartridge, 0, false, Codec::NONE).unwrap();
+        write_to_cartridge(&mut PlainReader::new(&b"data"[..], 4), &mut cartridge, 0, false, Codec::NONE).unwrap();
     };
     // Two that exist before the site does, of each format; one of them is written.
     for (name, level) in
-        [("A1L8", Level::Mhvtl), ("A2L8", Level::Ferric), ("A3L8", Level::Ferric), ("A4L8", Level::Mhvtl)]
+        [("A1L8", Format::Mhvtl), ("A2L8", Format::Native), ("A3L8", Format::Native), ("A4L8", Format::Mhvtl)]
     {
-        let new = NewCartridge { level, capacity: 64 << 20, ..NewCartridge::data(&LTO_8) };
+        let new = NewCartridge { format: level, capacity: 64 << 20, ..NewCartridge::data(&LTO_8) };
         store().create(&Barcode::new(name).unwrap(), &new).unwrap();
     }
     put("A1L8");
@@ -38,8 +38,9 @@ fn blankness_is_looked_at_when_a_site_is_opened() {
     let config = parse("f", text).unwrap();
     let blank = || {
         // The directory has cartridges and no state, at first.
-        let data = Data::configured(dir.path(), &config).unwrap().with_new_site(!dir.path().join("state.1").exists());
-        let site = Site::of(data, &config).unwrap();
+        let data =
+            DataDir::open_configured(dir.path(), &config).unwrap().with_new_site(!dir.path().join("state.1").exists());
+        let site = Site::open_data_dir(data, &config).unwrap();
         let all: Vec<bool> = site.cartridges().into_iter().map(|one| one.blank == Some(true)).collect();
         assert_eq!(site.pool_status()[0].scratch, all.iter().filter(|blank| **blank).count());
         all
@@ -54,10 +55,10 @@ const POOL: &str = "[library]\nslots = 8\n[[cartridges]]\npattern = \"A#L8\"\nco
     [[pool]]\nname = \"a\"\npattern = \"A#L8\"\n";
 
 /// A site of three cartridges, all blank, and the folder of their files.
-fn site_of(dir: &Path) -> (Running, PathBuf) {
+fn site_of(dir: &Path) -> (OpenSite, PathBuf) {
     let config = parse("f", POOL).unwrap();
-    let data = Data::configured(dir, &config).unwrap().with_new_site(!dir.join("state.1").exists());
-    (Site::of(data, &config).unwrap(), dir.join("cartridges"))
+    let data = DataDir::open_configured(dir, &config).unwrap().with_new_site(!dir.join("state.1").exists());
+    (Site::open_data_dir(data, &config).unwrap(), dir.join("cartridges"))
 }
 
 /// What a listing says of A1L8: blank, write-protected.
@@ -73,9 +74,9 @@ fn a_damaged_tape_with_data_is_not_scratch() {
     let (site, home) = site_of(dir.path());
     assert_eq!((site.pool_status()[0].scratch, listed(&site)), (3, (Some(true), false)));
     drop(site);
-    let store = TapeStore::new(Box::new(OsShelves::at(&home).unwrap()));
+    let store = TapeStore::new(Box::new(OsFolderStore::at(&home).unwrap()));
     let mut cartridge = store.find(&Barcode::new("A1L8").unwrap()).unwrap();
-    write(&mut PlainReader::new(&[7; 294_000][..], 1000), &mut cartridge, 0, false, Codec::NONE).unwrap();
+    write_to_cartridge(&mut PlainReader::new(&[7; 294_000][..], 1000), &mut cartridge, 0, false, Codec::NONE).unwrap();
     drop((cartridge, store));
     for name in ["indx.0", "mark.0"] {
         fs::remove_file(home.join("A1L8").join(name)).unwrap();
@@ -85,30 +86,30 @@ fn a_damaged_tape_with_data_is_not_scratch() {
     assert_eq!(listed(&site).0, Some(false));
     // A host reads no blank tape, and cannot label it as one.
     let library = &site.libraries()[0];
-    library.move_medium(Address(1000), Address(500)).unwrap();
+    library.move_medium(ElementAddress(1000), ElementAddress(500)).unwrap();
     let host = Host::login(&site.targets()[0], 1);
-    host.settle();
-    assert_eq!(host.command(1, &[8, 0, 0, 3, 0xe8, 0], 1000).codes(), Some((3, 0x11, 0x00)));
-    host.command(1, &[1, 0, 0, 0, 0, 0], 0).good().unwrap();
-    assert_eq!(host.send(1, &[0x0a, 0, 0, 0, 80, 0], &[b'V'; 80]).codes(), Some((3, 0x31, 0x00)));
+    host.clear_unit_attentions();
+    assert_eq!(host.command(1, &[8, 0, 0, 3, 0xe8, 0], 1000).sense_codes(), Some((3, 0x11, 0x00)));
+    host.command(1, &[1, 0, 0, 0, 0, 0], 0).into_result().unwrap();
+    assert_eq!(host.command_with_data(1, &[0x0a, 0, 0, 0, 80, 0], &[b'V'; 80]).sense_codes(), Some((3, 0x31, 0x00)));
     drop(host);
-    library.move_medium(Address(500), Address(1000)).unwrap();
+    library.move_medium(ElementAddress(500), ElementAddress(1000)).unwrap();
     assert_eq!((site.pool_status()[0].scratch, listed(&site).0), (2, Some(false)));
 }
 
 #[test]
-fn a_blank_cartridge_that_takes_no_writes_is_not_scratch() {
+fn write_protected_blank_cartridge_is_not_scratch() {
     let dir = tempfile::tempdir().unwrap();
     let (site, home) = site_of(dir.path());
     let label = Barcode::new("A1L8").unwrap();
     let scratch = || site.pool_status()[0].scratch;
     assert_eq!(scratch(), 3);
-    site.protect(&label, true).unwrap();
+    site.set_write_protect(&label, true).unwrap();
     assert_eq!((scratch(), listed(&site)), (2, (Some(true), true)));
-    site.protect(&label, false).unwrap();
+    site.set_write_protect(&label, false).unwrap();
     assert_eq!((scratch(), listed(&site)), (3, (Some(true), false)));
     // The year 2100. Then its memory is damaged; the copy still says what it said.
-    site.retain(&label, 4_102_444_800).unwrap();
+    site.retain_cartridge(&label, 4_102_444_800).unwrap();
     let memory = home.join("A1L8/ferric.mam");
     fs::write(home.join("A1L8/ferric.mam.copy"), fs::read(&memory).unwrap()).unwrap();
     let mut bytes = fs::read(&memory).unwrap();
@@ -117,8 +118,9 @@ fn a_blank_cartridge_that_takes_no_writes_is_not_scratch() {
     assert_eq!((scratch(), listed(&site)), (2, (Some(true), true)));
     assert_eq!(site.cartridges()[0].retained_until, Some(4_102_444_800));
     // The label says data, the memory WORM.
-    let store = TapeStore::new(Box::new(OsShelves::at(&home).unwrap()));
-    let worm = NewCartridge { kind: Kind::Worm, serial: "S2", capacity: 64 << 20, ..NewCartridge::data(&LTO_8) };
+    let store = TapeStore::new(Box::new(OsFolderStore::at(&home).unwrap()));
+    let worm =
+        NewCartridge { kind: CartridgeKind::Worm, serial: "S2", capacity: 64 << 20, ..NewCartridge::data(&LTO_8) };
     fs::remove_dir_all(home.join("A2L8")).unwrap();
     store.create(&Barcode::new("A2L8").unwrap(), &worm).unwrap();
     assert_eq!(scratch(), 1);

@@ -6,14 +6,14 @@ mod common;
 
 use common::Disk;
 use redb::{Database, TableDefinition};
-use smc::element::Address;
+use smc::element::ElementAddress;
 use std::collections::BTreeMap;
 use std::io::IoSlice;
 use tape_store::backend::Folder;
 use tape_store::backend::faulty::FaultyFolder;
-use vtl::data_dir::Data;
+use vtl::data_dir::DataDir;
 use vtl::host::Host;
-use vtl::inventory::Where;
+use vtl::inventory::Location;
 use vtl::site::Site;
 use vtl::state_store::StateStore;
 
@@ -39,26 +39,26 @@ impl Random {
 
 fn host(site: &Site) -> Host {
     let host = Host::login(&site.targets()[0], 7);
-    host.settle();
+    host.clear_unit_attentions();
     host
 }
 
 /// What must be as it was: names, LUNs, places, and a reservation with APTPL.
 #[derive(Debug, PartialEq, Eq)]
-struct Truth {
+struct ExpectedState {
     names: Vec<String>,
-    places: Vec<(String, Where)>,
+    places: Vec<(String, Location)>,
     reservation: Vec<u8>,
 }
 
-impl Truth {
+impl ExpectedState {
     fn of(site: &Site) -> Self {
         let target = &site.targets()[0];
-        let unit = |unit: vtl::site::UnitInfo| format!("{} {} {}", unit.lun, unit.serial, unit.content);
+        let unit = |unit: vtl::site::UnitSummary| format!("{} {} {}", unit.lun, unit.serial, unit.content);
         let names = std::iter::once(target.name().to_owned()).chain(site.overview(target).into_iter().map(unit));
-        let places = site.inventory().into_iter().map(|(name, entry)| (name, entry.place));
+        let places = site.inventory().into_iter().map(|(name, entry)| (name, entry.location));
         // PERSISTENT RESERVE IN, READ FULL STATUS.
-        let status = host(site).command(2, &[0x5e, 3, 0, 0, 0, 0, 0, 0, 64, 0], 64).good().unwrap();
+        let status = host(site).command(2, &[0x5e, 3, 0, 0, 0, 0, 0, 0, 64, 0], 64).into_result().unwrap();
         // Without PRGENERATION, which begins at 0 at each start.
         let reservation = status[8..].to_vec();
         Self { names: names.collect(), places: places.collect(), reservation }
@@ -69,15 +69,15 @@ impl Truth {
 fn reserve(host: &Host, action: u8, key: u64, new: u64, aptpl: u8) {
     let mut list = [key.to_be_bytes(), new.to_be_bytes(), [0; 8]].concat();
     list[20] = aptpl;
-    host.send(2, &[0x5f, action, 3, 0, 0, 0, 0, 0, 24, 0], &list).good().unwrap();
+    host.command_with_data(2, &[0x5f, action, 3, 0, 0, 0, 0, 0, 24, 0], &list).into_result().unwrap();
 }
 
 fn move_medium(site: &Site, from: u16, to: u16) {
-    site.libraries()[0].move_medium(Address(from), Address(to)).unwrap();
+    site.libraries()[0].move_medium(ElementAddress(from), ElementAddress(to)).unwrap();
 }
 
 /// A site with a history: a reservation, a cartridge in a drive, one that was exported, one that moved last.
-fn made() -> (Disk, Truth) {
+fn site_with_history() -> (Disk, ExpectedState) {
     let disk = Disk::default();
     let site = disk.start(SMALL).unwrap();
     let host = host(&site);
@@ -87,7 +87,7 @@ fn made() -> (Disk, Truth) {
     let (slot, port, drive) = (layout.storage.first, layout.import_export.first, layout.drives.first);
     move_medium(&site, slot, drive);
     move_medium(&site, slot + 1, port);
-    site.libraries()[0].export(Address(port)).unwrap();
+    site.libraries()[0].export(ElementAddress(port)).unwrap();
     move_medium(&site, slot + 3, slot + 6);
     move_medium(&site, slot + 6, slot + 3);
     for _ in 0..6 {
@@ -95,8 +95,8 @@ fn made() -> (Disk, Truth) {
         move_medium(&site, slot + 7, slot + 2);
     }
     move_medium(&site, slot + 2, slot + 7);
-    let truth = Truth::of(&site);
-    assert!(truth.places.contains(&("V0002L8".into(), Where::Shelf("main".into()))), "{truth:?}");
+    let truth = ExpectedState::of(&site);
+    assert!(truth.places.contains(&("V0002L8".into(), Location::Shelf("main".into()))), "{truth:?}");
     assert!(truth.reservation[..8] == [0, 0, 0, 0, 0, 0, 0xa, 0xbc], "{truth:?}");
     drop(host);
     site.shut_down().unwrap();
@@ -119,31 +119,31 @@ fn flip(bytes: &mut [u8], bit: usize) {
 
 /// How a start ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+enum Outcome {
     AsBefore,
     Recovered,
     Refused,
 }
 
 /// Starts a site of these files, which is the one that it was or none, and again.
-fn start(disk: &Disk, files: Files, truth: &Truth, what: &str) -> End {
-    let folder = FaultyFolder::of(files);
-    let opened = StateStore::open(Box::new(FaultyFolder::of(list(&folder))), "");
+fn start(disk: &Disk, files: Files, truth: &ExpectedState, what: &str) -> Outcome {
+    let folder = FaultyFolder::from_files(files);
+    let opened = StateStore::open(Box::new(FaultyFolder::from_files(list(&folder))), "");
     let repairs = opened.ok().flatten().map_or(0, |state| state.repairs().len());
     let damaged = Disk(disk.0.clone(), folder);
     match damaged.start(SMALL) {
         Ok(site) => {
-            assert_eq!(Truth::of(&site), *truth, "{what}");
+            assert_eq!(ExpectedState::of(&site), *truth, "{what}");
             site.shut_down().unwrap();
             drop(site);
             let again = StateStore::open(Box::new(damaged.1), "").unwrap().unwrap();
             assert_eq!(again.repairs(), [""; 0], "{what}");
-            if repairs > 0 { End::Recovered } else { End::AsBefore }
+            if repairs > 0 { Outcome::Recovered } else { Outcome::AsBefore }
         }
         Err(error) => {
             assert!(FILES.iter().chain(&["state.redb"]).any(|name| error.contains(name)), "{what}: {error}");
             assert!(error.contains("`ferric site recover"), "{what}: {error}");
-            End::Refused
+            Outcome::Refused
         }
     }
 }
@@ -154,8 +154,8 @@ fn list(folder: &FaultyFolder) -> Files {
 }
 
 #[test]
-fn any_bit_of_any_one_file_can_change() {
-    let (disk, truth) = made();
+fn single_bit_flip_in_one_file_is_repaired() {
+    let (disk, truth) = site_with_history();
     let whole = files(&disk);
     let mut random = Random(13);
     for name in FILES {
@@ -165,14 +165,14 @@ fn any_bit_of_any_one_file_can_change() {
             let bit = random.below(used(bytes) * 8);
             flip(bytes, bit);
             let end = start(&disk, damaged, &truth, &format!("{name}: bit {bit}"));
-            assert_eq!(end, End::Recovered, "{name}: bit {bit}");
+            assert_eq!(end, Outcome::Recovered, "{name}: bit {bit}");
         }
     }
 }
 
 #[test]
-fn two_changed_bits_never_make_another_site() {
-    let (disk, truth) = made();
+fn two_bit_flips_never_change_identity() {
+    let (disk, truth) = site_with_history();
     let whole = files(&disk);
     let (mut random, mut ends) = (Random(29), BTreeMap::new());
     for round in 0..150 {
@@ -190,8 +190,8 @@ fn two_changed_bits_never_make_another_site() {
 }
 
 #[test]
-fn pages_are_zeroed_torn_or_cut_off() {
-    let (disk, truth) = made();
+fn zeroed_torn_or_truncated_pages_are_handled() {
+    let (disk, truth) = site_with_history();
     let whole = files(&disk);
     for name in FILES {
         let used = used(&whole[name]);
@@ -205,21 +205,21 @@ fn pages_are_zeroed_torn_or_cut_off() {
                 let mut damaged = whole.clone();
                 damage(damaged.get_mut(name).unwrap());
                 let end = start(&disk, damaged, &truth, &format!("{name}: {way} at {at}"));
-                assert_eq!(end, End::Recovered, "{name}: {way} at {at}");
+                assert_eq!(end, Outcome::Recovered, "{name}: {way} at {at}");
             }
         }
     }
 }
 
 #[test]
-fn files_are_missing_empty_old_or_of_another_site() {
-    let (disk, truth) = made();
+fn missing_empty_old_or_foreign_files_are_handled() {
+    let (disk, truth) = site_with_history();
     let whole = files(&disk);
-    let (other, _) = made();
+    let (other, _) = site_with_history();
     let other = files(&other);
     // The same site, as it was some moves ago.
     let old = {
-        let disk = Disk(disk.0.clone(), FaultyFolder::of(whole.clone()));
+        let disk = Disk(disk.0.clone(), FaultyFolder::from_files(whole.clone()));
         let site = disk.start(SMALL).unwrap();
         let slot = site.libraries()[0].layout().storage.first;
         (0..3).for_each(|_| {
@@ -253,11 +253,11 @@ fn files_are_missing_empty_old_or_of_another_site() {
             let one = [1, 2, 4].contains(&chosen);
             let expected = match (way, chosen) {
                 // Names that have not changed since.
-                ("old", 4) => End::AsBefore,
-                ("old", 5 | 6) | ("missing" | "empty", 5 | 6) => End::Recovered,
-                ("another site's", _) => End::Refused,
-                _ if one => End::Recovered,
-                _ => End::Refused,
+                ("old", 4) => Outcome::AsBefore,
+                ("old", 5 | 6) | ("missing" | "empty", 5 | 6) => Outcome::Recovered,
+                ("another site's", _) => Outcome::Refused,
+                _ if one => Outcome::Recovered,
+                _ => Outcome::Refused,
             };
             assert_eq!(end, expected, "{what}");
         }
@@ -266,16 +266,16 @@ fn files_are_missing_empty_old_or_of_another_site() {
     let mut swapped = whole.clone();
     swapped.insert("state.1".into(), whole["state.2"].clone());
     swapped.insert("state.2".into(), whole["state.1"].clone());
-    assert_eq!(start(&disk, swapped, &truth, "swapped"), End::AsBefore);
+    assert_eq!(start(&disk, swapped, &truth, "swapped"), Outcome::AsBefore);
 }
 
 #[test]
-fn a_file_may_change_while_it_is_in_use() {
-    let (disk, truth) = made();
+fn file_damaged_in_use_is_rewritten() {
+    let (disk, truth) = site_with_history();
     let whole = files(&disk);
     let mut random = Random(31);
     for round in 0..60 {
-        let disk = Disk(disk.0.clone(), FaultyFolder::of(whole.clone()));
+        let disk = Disk(disk.0.clone(), FaultyFolder::from_files(whole.clone()));
         let site = disk.start(SMALL).unwrap();
         let slot = site.libraries()[0].layout().storage.first;
         let name = FILES[round % 3];
@@ -293,18 +293,22 @@ fn a_file_may_change_while_it_is_in_use() {
         let stopped = list(&disk.1);
         drop(site);
         let what = format!("{name}: bit {at}");
-        assert_eq!(Truth::of(&Disk(disk.0.clone(), FaultyFolder::of(stopped.clone())).start(SMALL).unwrap()), truth);
-        let repairs = StateStore::open(Box::new(FaultyFolder::of(stopped)), "").unwrap().unwrap().repairs().len();
+        assert_eq!(
+            ExpectedState::of(&Disk(disk.0.clone(), FaultyFolder::from_files(stopped.clone())).start(SMALL).unwrap()),
+            truth
+        );
+        let repairs =
+            StateStore::open(Box::new(FaultyFolder::from_files(stopped)), "").unwrap().unwrap().repairs().len();
         assert_eq!(repairs, 0, "{what}: a stop mends what is damaged");
-        let killed = Disk(disk.0.clone(), FaultyFolder::of(files)).start(SMALL).unwrap();
-        assert_eq!(killed.inventory()["V0004L8"].place, common::in_slot_from("main", slot + 6, slot + 3), "{what}");
+        let killed = Disk(disk.0.clone(), FaultyFolder::from_files(files)).start(SMALL).unwrap();
+        assert_eq!(killed.inventory()["V0004L8"].location, common::in_slot_from("main", slot + 6, slot + 3), "{what}");
     }
 }
 
 /// A database as the version before had it: closed, or left by a process that was killed.
 fn database(disk: &Disk, closed: bool) -> Vec<u8> {
-    let state = StateStore::open(Box::new(FaultyFolder::of(files(disk))), "").unwrap().unwrap();
-    let values: BTreeMap<String, serde_json::Value> = state.all("").unwrap();
+    let state = StateStore::open(Box::new(FaultyFolder::from_files(files(disk))), "").unwrap().unwrap();
+    let values: BTreeMap<String, serde_json::Value> = state.get_prefix("").unwrap();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("state.redb");
     let table: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("state");
@@ -338,12 +342,12 @@ fn database(disk: &Disk, closed: bool) -> Vec<u8> {
 }
 
 #[test]
-fn the_database_of_before_is_taken_over_whole_or_refused() {
-    let (disk, truth) = made();
+fn old_database_is_upgraded_completely_or_refused() {
+    let (disk, truth) = site_with_history();
     for closed in [true, false] {
         let bytes = database(&disk, closed);
         let old = Files::from([("state.redb".to_owned(), bytes.clone())]);
-        assert_eq!(start(&disk, old, &truth, "whole"), End::AsBefore);
+        assert_eq!(start(&disk, old, &truth, "whole"), Outcome::AsBefore);
         let (mut random, mut refused) = (Random(41), 0);
         for round in 0..200 {
             let mut damaged = bytes.clone();
@@ -355,7 +359,7 @@ fn the_database_of_before_is_taken_over_whole_or_refused() {
             };
             flip(&mut damaged, at);
             let old = Files::from([("state.redb".to_owned(), damaged)]);
-            refused += u32::from(start(&disk, old, &truth, &format!("closed {closed}, bit {at}")) == End::Refused);
+            refused += u32::from(start(&disk, old, &truth, &format!("closed {closed}, bit {at}")) == Outcome::Refused);
         }
         assert!(refused > 10, "{refused}");
         for at in (0..bytes.len()).step_by(bytes.len() / 4096 / 16 * 4096) {
@@ -369,21 +373,22 @@ fn the_database_of_before_is_taken_over_whole_or_refused() {
 }
 
 #[test]
-fn a_site_begins_anew_only_where_that_is_meant() {
-    let (disk, truth) = made();
+fn new_site_needs_permission() {
+    let (disk, truth) = site_with_history();
     let config = vtl::config::parse("f", SMALL).unwrap();
-    let data = |files: Files| Data::of(Box::new(disk.0.clone()), Box::new(FaultyFolder::of(files)));
-    let error = Site::of(data(Files::new()), &config).map(drop).unwrap_err().to_string();
+    let data =
+        |files: Files| DataDir::from_folders(Box::new(disk.0.clone()), Box::new(FaultyFolder::from_files(files)));
+    let error = Site::open_data_dir(data(Files::new()), &config).map(drop).unwrap_err().to_string();
     assert!(error.contains("6 cartridges") && error.contains("--new-site"), "{error}");
-    let site = Site::of(data(Files::new()).with_new_site(true), &config).unwrap();
-    assert_ne!(Truth::of(&site).names, truth.names);
+    let site = Site::open_data_dir(data(Files::new()).with_new_site(true), &config).unwrap();
+    assert_ne!(ExpectedState::of(&site).names, truth.names);
     drop(site);
     // Where there is a state, the word changes nothing.
-    let site = Site::of(data(files(&disk)).with_new_site(true), &config).unwrap();
-    assert_eq!(Truth::of(&site), truth);
+    let site = Site::open_data_dir(data(files(&disk)).with_new_site(true), &config).unwrap();
+    assert_eq!(ExpectedState::of(&site), truth);
     drop(site);
     let mut damaged = files(&disk);
     ["state.1", "state.2"].iter().for_each(|name| damaged.get_mut(*name).unwrap()[100] ^= 1);
-    let error = Site::of(data(damaged).with_new_site(true), &config).map(drop).unwrap_err().to_string();
+    let error = Site::open_data_dir(data(damaged).with_new_site(true), &config).map(drop).unwrap_err().to_string();
     assert!(error.contains("state.1") && error.contains("ferric site recover"), "{error}");
 }

@@ -1,7 +1,7 @@
 //! A library in a directory, through its Rust API.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
-use smc::element::Address;
+use smc::element::ElementAddress;
 use tape_store::cartridge::Barcode;
 use tempfile::tempdir;
 use vtl::config::parse;
@@ -11,7 +11,7 @@ use vtl::site::Site;
 const CONFIG: &str = "[[cartridges]]\npattern = \"V#####L8\"\ncount = 3\nsize = \"64MB\"\n";
 
 #[test]
-fn a_shape_too_small_is_refused_with_its_line() {
+fn too_few_elements_error_names_its_line() {
     let dir = tempdir().unwrap();
     let text = |slots: u16, drives: u16, count: u16| {
         format!(
@@ -30,8 +30,8 @@ fn a_shape_too_small_is_refused_with_its_line() {
     let site = Site::open(dir.path(), &parse("f.toml", &text(3, 2, 3)).unwrap()).unwrap();
     let library = &site.targets()[0];
     let host = Host::login(library, 1);
-    host.settle();
-    host.command(0, &[0xa5, 0, 0, 0, 0x03, 0xe8, 0x01, 0xf5, 0, 0, 0, 0], 0).good().unwrap();
+    host.clear_unit_attentions();
+    host.command(0, &[0xa5, 0, 0, 0, 0x03, 0xe8, 0x01, 0xf5, 0, 0, 0, 0], 0).into_result().unwrap();
     site.shut_down().unwrap();
     drop(site);
     assert_eq!(
@@ -55,21 +55,21 @@ fn operators_import_and_export() {
         let site = Site::open(dir.path(), &config).unwrap();
         let (library, robot) = (&site.targets()[0], &site.libraries()[0]);
         let host = Host::login(library, 1);
-        assert_eq!(host.command(0, &[0], 0).codes().unwrap(), (6, 0x29, 0x00));
+        assert_eq!(host.command(0, &[0], 0).sense_codes().unwrap(), (6, 0x29, 0x00));
         let to_door = [0xa5, 0, 0, 0, 0x03, 0xe8, 0, 10, 0, 0, 0, 0];
-        host.command(0, &to_door, 0).good().unwrap();
+        host.command(0, &to_door, 0).into_result().unwrap();
         // A host that prevents removal locks the door.
-        host.command(0, &[0x1e, 0, 0, 0, 1, 0], 0).good().unwrap();
+        host.command(0, &[0x1e, 0, 0, 0, 1, 0], 0).into_result().unwrap();
         assert_eq!(
-            robot.export(Address(10)).unwrap_err().to_string(),
+            robot.export(ElementAddress(10)).unwrap_err().to_string(),
             "io1 is locked: a host prevents medium removal (PREVENT ALLOW MEDIUM REMOVAL)"
         );
-        host.command(0, &[0x1e, 0, 0, 0, 0, 0], 0).good().unwrap();
-        assert_eq!(robot.export(Address(10)).unwrap(), barcode);
-        assert_eq!(host.command(0, &[0], 0).codes().unwrap(), (6, 0x28, 0x01));
-        assert_eq!(robot.export(Address(10)).unwrap_err().to_string(), "io1 is empty");
+        host.command(0, &[0x1e, 0, 0, 0, 0, 0], 0).into_result().unwrap();
+        assert_eq!(robot.export(ElementAddress(10)).unwrap(), barcode);
+        assert_eq!(host.command(0, &[0], 0).sense_codes().unwrap(), (6, 0x28, 0x01));
+        assert_eq!(robot.export(ElementAddress(10)).unwrap_err().to_string(), "io1 is empty");
         assert_eq!(
-            robot.export(Address(1000)).unwrap_err().to_string(),
+            robot.export(ElementAddress(1000)).unwrap_err().to_string(),
             "slot1 is reached through the access door, which is closed; use an I/O element, or open it: ferric door access open"
         );
         site.shut_down().unwrap();
@@ -77,11 +77,11 @@ fn operators_import_and_export() {
     let site = Site::open(dir.path(), &config).unwrap();
     let (library, robot) = (&site.targets()[0], &site.libraries()[0]);
     let host = Host::login(library, 1);
-    host.settle();
-    assert!(robot.import(Address(11), &Barcode::new("V00002L8").unwrap()).is_err());
-    robot.import(Address(11), &barcode).unwrap();
-    assert!(robot.import(Address(12), &barcode).is_err());
-    assert_eq!(host.command(0, &[0], 0).codes().unwrap(), (6, 0x28, 0x01));
+    host.clear_unit_attentions();
+    assert!(robot.import(ElementAddress(11), &Barcode::new("V00002L8").unwrap()).is_err());
+    robot.import(ElementAddress(11), &barcode).unwrap();
+    assert!(robot.import(ElementAddress(12), &barcode).is_err());
+    assert_eq!(host.command(0, &[0], 0).sense_codes().unwrap(), (6, 0x28, 0x01));
     let status = host.command(0, &[0xb8, 0x13, 0, 11, 0, 1, 2, 0, 0, 255, 0, 0], 255).data;
     // ImpExp: an operator put it there. Full, accessible, import and export enabled.
     assert_eq!((status[18], &status[28..36]), (0x3b, &b"V00001L8"[..]));
@@ -93,7 +93,7 @@ fn element_status_in_literal_bytes() {
     let site = Site::open(dir.path(), &parse("test", CONFIG).unwrap()).unwrap();
     let library = &site.targets()[0];
     let host = Host::login(library, 1);
-    host.settle();
+    host.clear_unit_attentions();
     // Sizing probe: header only, with the counts of everything.
     let probe = host.command(0, &[0xb8, 0x12, 0, 0, 0xff, 0xff, 0, 0, 0, 8, 0, 0], 8).data;
     assert_eq!(probe, [0x03, 0xe8, 0, 24, 0, 0, 0x05, 0x48]);
@@ -114,16 +114,16 @@ fn element_status_in_literal_bytes() {
 }
 
 #[test]
-fn moves_that_cannot_be() {
+fn impossible_moves_are_refused() {
     let dir = tempdir().unwrap();
     let site = Site::open(dir.path(), &parse("test", CONFIG).unwrap()).unwrap();
     let library = &site.targets()[0];
     let host = Host::login(library, 1);
-    host.settle();
+    host.clear_unit_attentions();
     let go = |from: u16, to: u16| {
         let ([a, b], [c, d]) = (from.to_be_bytes(), to.to_be_bytes());
         let answer = host.command(0, &[0xa5, 0, 0, 0, a, b, c, d, 0, 0, 0, 0], 0);
-        answer.codes().map(|codes| (codes, answer.sense[15..18].to_vec()))
+        answer.sense_codes().map(|codes| (codes, answer.sense[15..18].to_vec()))
     };
     assert_eq!(go(1000, 1001), Some(((5, 0x3b, 0x0d), vec![0, 0, 0])));
     assert_eq!(go(1010, 1011), Some(((5, 0x3b, 0x0e), vec![0, 0, 0])));
@@ -131,11 +131,11 @@ fn moves_that_cannot_be() {
     assert_eq!(go(1000, 0), Some(((5, 0x21, 0x01), vec![0xc0, 0, 6])));
     assert_eq!(go(1000, 500), None);
     let drive = Host::login(library, 2);
-    drive.settle();
-    drive.command(1, &[0x1e, 0, 0, 0, 1, 0], 0).good().unwrap();
+    drive.clear_unit_attentions();
+    drive.command(1, &[0x1e, 0, 0, 0, 1, 0], 0).into_result().unwrap();
     assert_eq!(go(500, 1000), Some(((5, 0x53, 0x03), vec![0, 0, 0])));
     let invert = host.command(0, &[0xa5, 0, 0, 0, 0x03, 0xe8, 0, 10, 0, 0, 1, 0], 0);
-    assert_eq!((invert.codes().unwrap(), &invert.sense[15..18]), ((5, 0x24, 0), &[0xc8, 0, 10][..]));
+    assert_eq!((invert.sense_codes().unwrap(), &invert.sense[15..18]), ((5, 0x24, 0), &[0xc8, 0, 10][..]));
     // The lock goes with its nexus.
     drop(drive);
     assert_eq!(go(500, 1000), None);
@@ -171,14 +171,14 @@ fn many_libraries_targets_and_luns() {
         let libraries = site.libraries();
         let [one, two, three] = libraries.as_slice() else { panic!("three") };
         let barcode = Barcode::new("A1L8").unwrap();
-        one.move_medium(Address(1000), Address(10)).unwrap();
-        assert_eq!(one.export(Address(10)).unwrap(), barcode);
-        assert!(three.import(Address(10), &barcode).is_err());
-        two.import(Address(0x10), &barcode).unwrap();
-        assert!(one.import(Address(10), &barcode).is_err());
-        two.operate(|changer| changer.set_door(true)).unwrap();
+        one.move_medium(ElementAddress(1000), ElementAddress(10)).unwrap();
+        assert_eq!(one.export(ElementAddress(10)).unwrap(), barcode);
+        assert!(three.import(ElementAddress(10), &barcode).is_err());
+        two.import(ElementAddress(0x10), &barcode).unwrap();
+        assert!(one.import(ElementAddress(10), &barcode).is_err());
+        two.operate(|changer| changer.set_access_door(true)).unwrap();
         assert_eq!(
-            two.move_medium(Address(0x10), Address(0x1000)).unwrap_err().to_string(),
+            two.move_medium(ElementAddress(0x10), ElementAddress(0x1000)).unwrap_err().to_string(),
             "the access door is open; close it: ferric door access close"
         );
         site.shut_down().unwrap();
@@ -186,11 +186,11 @@ fn many_libraries_targets_and_luns() {
     // All of it is there again, the door too; what a robot counts for life goes on.
     let site = Site::open(dir.path(), &config).unwrap();
     let two = site.library("two").unwrap();
-    assert_eq!(two.changer(|changer| changer.content(Address(0x10)).unwrap().barcode.to_string()), "A1L8");
-    assert!(two.changer(|changer| changer.library().condition().door_open));
+    assert_eq!(two.changer(|changer| changer.content(ElementAddress(0x10)).unwrap().barcode.to_string()), "A1L8");
+    assert!(two.changer(|changer| changer.library().operator_state().door_open));
     assert_eq!(two.target().luns(), [0, 1, 2, 300, 301]);
-    two.operate(|changer| changer.set_door(false)).unwrap();
-    two.move_medium(Address(0x10), Address(0x1000)).unwrap();
+    two.operate(|changer| changer.set_access_door(false)).unwrap();
+    two.move_medium(ElementAddress(0x10), ElementAddress(0x1000)).unwrap();
     drop(site);
     // A library that is taken away must not hold anything.
     let fewer = text.split("[[library]]\nname = \"two\"").next().unwrap();
@@ -199,7 +199,7 @@ fn many_libraries_targets_and_luns() {
 }
 
 #[test]
-fn a_directory_of_the_first_version_is_taken_over() {
+fn version_1_directory_is_upgraded() {
     let dir = tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
     write(
@@ -214,10 +214,10 @@ fn a_directory_of_the_first_version_is_taken_over() {
             "V00002L8":{"element":null,"size":64000000}}}"#,
     );
     std::fs::create_dir(dir.path().join("cartridges")).unwrap();
-    let store = tape_store::shelf::TapeStore::new(Box::new(
-        tape_store::backend::file::OsShelves::at(&dir.path().join("cartridges")).unwrap(),
+    let store = tape_store::store::TapeStore::new(Box::new(
+        tape_store::backend::file::OsFolderStore::at(&dir.path().join("cartridges")).unwrap(),
     ));
-    let new = tape_store::shelf::NewCartridge::data(&tape_store::media::LTO_8);
+    let new = tape_store::store::NewCartridge::data(&tape_store::media::LTO_8);
     for name in ["V00001L8", "V00002L8"] {
         store.create(&Barcode::new(name).unwrap(), &new).unwrap();
     }
@@ -226,11 +226,11 @@ fn a_directory_of_the_first_version_is_taken_over() {
         let site = Site::open(dir.path(), &parse("f.toml", text).unwrap()).unwrap();
         assert_eq!(site.targets()[0].name(), "iqn.2026-01.org.ferric-vtl:abcd");
         let library = &site.libraries()[0];
-        let content = library.changer(|changer| changer.content(Address(1002))).unwrap();
-        assert_eq!((content.barcode.as_str(), content.source), ("V00001L8", Some(Address(1000))));
+        let content = library.changer(|changer| changer.content(ElementAddress(1002))).unwrap();
+        assert_eq!((content.barcode.as_str(), content.source), ("V00001L8", Some(ElementAddress(1000))));
         assert_eq!(site.overview(library.target())[1].serial, "0000000002");
-        assert_eq!(site.inventory()["V00002L8"].place, vtl::inventory::Where::Shelf("main".into()));
-        library.drives()[0].with(|device| assert_eq!(device.lu().counters["loads"], 7));
+        assert_eq!(site.inventory()["V00002L8"].location, vtl::inventory::Location::Shelf("main".into()));
+        library.drives()[0].with_device(|device| assert_eq!(device.lu().counters["loads"], 7));
     }
     // A truth of long ago is not taken for that of a state that was lost.
     for name in ["state.1", "state.2", "identities.toml"] {

@@ -3,13 +3,13 @@
 
 mod common;
 
-use common::{Disk, barcode, in_slot, in_slot_from, of};
-use smc::element::Address;
+use common::{Disk, barcode, in_slot, in_slot_from, record_of};
+use smc::element::ElementAddress;
 use std::time::Duration;
 use vtl::config::parse;
 use vtl::events::Event;
 use vtl::host::Host;
-use vtl::inventory::Where;
+use vtl::inventory::Location;
 
 const POOL: &str = "[library]\nslots = 3\nimport_export = 1\n[[drive]]\nmodel = \"ULT3580-TD8\"\n[[cartridges]]\n\
     pattern = \"A#L8\"\nat = \"slot2\"\nsize = \"64MB\"\n[[pool]]\nname = \"scratch\"\npattern = \"S##L8\"\nsize = \"64MB\"\n";
@@ -19,30 +19,33 @@ fn a_pool_keeps_blank_cartridges() {
     let disk = Disk::default();
     let site = disk.start(&format!("{POOL}scratch = 3\n")).unwrap();
     // Two slots were free; the third is on the shelf.
-    assert_eq!(of(&site, "S01L8"), (in_slot("main", 1000), Some(true)));
-    assert_eq!(of(&site, "S02L8"), (in_slot("main", 1002), Some(true)));
-    assert_eq!(of(&site, "S03L8"), (Where::Shelf("main".into()), Some(true)));
-    assert_eq!(of(&site, "A1L8").0, in_slot("main", 1001));
+    assert_eq!(record_of(&site, "S01L8"), (in_slot("main", 1000), Some(true)));
+    assert_eq!(record_of(&site, "S02L8"), (in_slot("main", 1002), Some(true)));
+    assert_eq!(record_of(&site, "S03L8"), (Location::Shelf("main".into()), Some(true)));
+    assert_eq!(record_of(&site, "A1L8").0, in_slot("main", 1001));
     let pools = site.pool_status();
     assert_eq!((pools[0].cartridges, pools[0].scratch, pools[0].wanted), (3, 3, 3));
     // One goes into the drive, and is replaced; it comes back blank, and that is one too many, which stays.
-    let events = site.follow();
+    let events = site.subscribe();
     let library = &site.libraries()[0];
-    library.move_medium(Address(1000), Address(500)).unwrap();
-    let made = events.iter().find(|event| matches!(event, Event::Made { .. }));
-    assert_eq!(made, Some(Event::Made { barcode: "S04L8".into(), pool: "scratch".into() }));
-    site.tidy().unwrap();
+    library.move_medium(ElementAddress(1000), ElementAddress(500)).unwrap();
+    let made = events.iter().find(|event| matches!(event, Event::Created { .. }));
+    assert_eq!(made, Some(Event::Created { barcode: "S04L8".into(), pool: "scratch".into() }));
+    site.reconcile().unwrap();
     // Not in the slot of the loaded one: a host moves that back to its source element.
-    assert_eq!(of(&site, "S04L8").0, Where::Shelf("main".into()));
-    library.move_medium(Address(500), Address(1000)).unwrap();
-    assert_eq!(of(&site, "S01L8").0, in_slot_from("main", 1000, 1000));
+    assert_eq!(record_of(&site, "S04L8").0, Location::Shelf("main".into()));
+    library.move_medium(ElementAddress(500), ElementAddress(1000)).unwrap();
+    assert_eq!(record_of(&site, "S01L8").0, in_slot_from("main", 1000, 1000));
     drop(site);
     // Nothing more is made at a start.
     let site = disk.start(&format!("{POOL}scratch = 3\n")).unwrap();
     assert_eq!(site.pool_status()[0].cartridges, 4);
-    assert_eq!(site.make("scratch", 2).unwrap(), [barcode("S05L8"), barcode("S06L8")]);
-    assert_eq!(site.make("other", 2).unwrap_err().to_string(), "there is no pool \"other\"; the site has \"scratch\"");
-    let said = site.make("scratch", 94).unwrap_err().to_string();
+    assert_eq!(site.create_cartridges("scratch", 2).unwrap(), [barcode("S05L8"), barcode("S06L8")]);
+    assert_eq!(
+        site.create_cartridges("other", 2).unwrap_err().to_string(),
+        "there is no pool \"other\"; the site has \"scratch\""
+    );
+    let said = site.create_cartridges("scratch", 94).unwrap_err().to_string();
     assert_eq!(said, "pool \"scratch\" has no label of S##L8 left");
     assert_eq!(site.pool_status()[0].cartridges, 99);
 }
@@ -53,108 +56,108 @@ fn a_listed_cartridge_does_not_take_the_slot_of_a_loaded_one() {
     let disk = Disk::default();
     let text = POOL.replace("at = \"slot2\"\n", "count = 1\n");
     let site = disk.start(&text).unwrap();
-    site.libraries()[0].move_medium(Address(1000), Address(500)).unwrap();
+    site.libraries()[0].move_medium(ElementAddress(1000), ElementAddress(500)).unwrap();
     drop(site);
     let site = disk.start(&text.replace("count = 1", "count = 2")).unwrap();
-    assert_eq!(of(&site, "A2L8").0, in_slot("main", 1001));
+    assert_eq!(record_of(&site, "A2L8").0, in_slot("main", 1001));
     drop(site);
     // There are no other slots.
     let site = disk.start(&text.replace("count = 1", "count = 4")).unwrap();
-    assert_eq!(of(&site, "A3L8").0, in_slot("main", 1000));
+    assert_eq!(record_of(&site, "A3L8").0, in_slot("main", 1000));
 }
 
 #[test]
-fn what_is_written_is_no_longer_scratch() {
+fn written_cartridge_is_not_scratch() {
     let disk = Disk::default();
     let text = format!("{POOL}scratch = 1\n");
     let site = disk.start(&text).unwrap();
     assert_eq!(site.pool_status()[0].cartridges, 1);
-    site.libraries()[0].move_medium(Address(1000), Address(500)).unwrap();
-    site.tidy().unwrap();
+    site.libraries()[0].move_medium(ElementAddress(1000), ElementAddress(500)).unwrap();
+    site.reconcile().unwrap();
     assert_eq!(site.pool_status()[0].cartridges, 2);
-    site.libraries()[0].move_medium(Address(500), Address(1000)).unwrap();
+    site.libraries()[0].move_medium(ElementAddress(500), ElementAddress(1000)).unwrap();
     // It was in a drive: someone has to look, or has already.
-    assert_ne!(of(&site, "S01L8").1, Some(false));
+    assert_ne!(record_of(&site, "S01L8").1, Some(false));
     assert_eq!(site.pool_status()[0].scratch, 2);
-    assert_eq!(of(&site, "S01L8").1, Some(true));
-    site.libraries()[0].move_medium(Address(1002), Address(500)).unwrap();
+    assert_eq!(record_of(&site, "S01L8").1, Some(true));
+    site.libraries()[0].move_medium(ElementAddress(1002), ElementAddress(500)).unwrap();
     let host = Host::login(&site.targets()[0], 1);
-    host.settle();
-    host.send(1, &[0x0a, 0, 0, 0, 4, 0], b"data").good().unwrap();
+    host.clear_unit_attentions();
+    host.command_with_data(1, &[0x0a, 0, 0, 0, 4, 0], b"data").into_result().unwrap();
     drop(site);
     assert_eq!(host.command(1, &[0; 6], 0).status, scsi_core::status::Status::TASK_SET_FULL);
     let site = disk.start(&text).unwrap();
-    site.libraries()[0].move_medium(Address(500), Address(1002)).unwrap();
-    site.tidy().unwrap();
+    site.libraries()[0].move_medium(ElementAddress(500), ElementAddress(1002)).unwrap();
+    site.reconcile().unwrap();
     let pools = site.pool_status();
     assert_eq!((pools[0].cartridges, pools[0].scratch), (2, 1), "{:?}", site.inventory());
 }
 
 #[test]
-fn protected_retained_and_thrown_away() {
+fn protect_retain_and_delete() {
     let disk = Disk::default();
     let site = disk.start(POOL).unwrap();
     let a1 = barcode("A1L8");
     let now = vtl::clock::now().wall.0 / 1000;
-    site.protect(&a1, true).unwrap();
+    site.set_write_protect(&a1, true).unwrap();
     assert!(site.cartridges()[0].write_protected);
-    site.protect(&a1, false).unwrap();
-    site.retain(&a1, now + 1000).unwrap();
-    assert!(site.retain(&a1, now + 500).unwrap_err().to_string().contains("is retained for longer already"));
+    site.set_write_protect(&a1, false).unwrap();
+    site.retain_cartridge(&a1, now + 1000).unwrap();
+    assert!(site.retain_cartridge(&a1, now + 500).unwrap_err().to_string().contains("is retained for longer already"));
     assert_eq!(site.cartridges()[0].retained_until, Some(now + 1000));
-    let refused = site.delete(&a1).unwrap_err().to_string();
+    let refused = site.delete_cartridge(&a1).unwrap_err().to_string();
     assert_eq!(refused, "A1L8 is in slot2 of library \"main\"; export it first");
     let library = &site.libraries()[0];
-    library.move_medium(Address(1001), Address(500)).unwrap();
-    assert!(site.protect(&a1, true).unwrap_err().to_string().contains("A1L8 is in drive1; unload it first"));
-    library.move_medium(Address(500), Address(10)).unwrap();
-    library.export(Address(10)).unwrap();
-    let said = site.delete(&a1).unwrap_err().to_string();
+    library.move_medium(ElementAddress(1001), ElementAddress(500)).unwrap();
+    assert!(site.set_write_protect(&a1, true).unwrap_err().to_string().contains("A1L8 is in drive1; unload it first"));
+    library.move_medium(ElementAddress(500), ElementAddress(10)).unwrap();
+    library.export(ElementAddress(10)).unwrap();
+    let said = site.delete_cartridge(&a1).unwrap_err().to_string();
     let day = said.strip_prefix("A1L8 is retained until ").unwrap_or_else(|| panic!("{said}"));
     assert_eq!((day.len(), day.matches('-').count()), (10, 2), "{said}");
     // Another one can go, and is not there after a restart, nor are its files.
-    site.make("scratch", 1).unwrap();
-    library.move_medium(Address(1000), Address(10)).unwrap();
-    let s1 = library.export(Address(10)).unwrap();
-    site.delete(&s1).unwrap();
-    assert_eq!(site.delete(&s1).unwrap_err().to_string(), "there is no cartridge S01L8");
+    site.create_cartridges("scratch", 1).unwrap();
+    library.move_medium(ElementAddress(1000), ElementAddress(10)).unwrap();
+    let s1 = library.export(ElementAddress(10)).unwrap();
+    site.delete_cartridge(&s1).unwrap();
+    assert_eq!(site.delete_cartridge(&s1).unwrap_err().to_string(), "there is no cartridge S01L8");
     drop(site);
     let site = disk.start(POOL).unwrap();
     assert_eq!(site.inventory().keys().collect::<Vec<_>>(), ["A1L8"]);
-    assert_eq!(site.make("scratch", 1).unwrap(), [s1]);
+    assert_eq!(site.create_cartridges("scratch", 1).unwrap(), [s1]);
 }
 
 #[test]
-fn cartridges_go_where_policies_send_them() {
+fn auto_import_and_auto_export() {
     let text = "[[library]]\nname = \"one\"\nslots = 2\nimport_export = 2\nshelf = \"vault\"\nexport = \"at once\"\n\
         [[library.drive]]\nmodel = \"ULT3580-TD8\"\n[[library.cartridges]]\npattern = \"A#L8\"\ncount = 2\nsize = \"64MB\"\n\
         [[library]]\nname = \"two\"\nslots = 2\nimport_export = 1\nshelf = \"vault\"\nimport = \"at once\"\n\
         [[library.drive]]\nmodel = \"ULT3580-TD8\"\n";
     let site = Disk::default().start(text).unwrap();
     let libraries = site.libraries();
-    let events = site.follow();
-    libraries[0].move_medium(Address(1000), Address(10)).unwrap();
+    let events = site.subscribe();
+    libraries[0].move_medium(ElementAddress(1000), ElementAddress(10)).unwrap();
     let arrived =
-        |event: &Event| matches!(event, Event::Moved { to: Where::Element { library, .. }, .. } if library == "two");
+        |event: &Event| matches!(event, Event::Moved { to: Location::Element { library, .. }, .. } if library == "two");
     let mut patience = std::iter::from_fn(|| events.recv_timeout(Duration::from_secs(10)).ok());
     assert!(patience.any(|event| arrived(&event)));
-    let by_operator = Where::Element { library: "two".into(), address: 10, source: None, by_operator: true };
-    assert_eq!(of(&site, "A1L8").0, by_operator);
+    let by_operator = Location::Element { library: "two".into(), address: 10, source: None, by_operator: true };
+    assert_eq!(record_of(&site, "A1L8").0, by_operator);
     // The door of the second is full: the next one waits on the shelf until it is not.
-    libraries[0].move_medium(Address(1001), Address(11)).unwrap();
-    site.tidy().unwrap();
-    assert_eq!(of(&site, "A2L8").0, Where::Shelf("vault".into()));
-    libraries[1].move_medium(Address(10), Address(1000)).unwrap();
-    site.tidy().unwrap();
-    assert_eq!(of(&site, "A2L8").0, by_operator);
+    libraries[0].move_medium(ElementAddress(1001), ElementAddress(11)).unwrap();
+    site.reconcile().unwrap();
+    assert_eq!(record_of(&site, "A2L8").0, Location::Shelf("vault".into()));
+    libraries[1].move_medium(ElementAddress(10), ElementAddress(1000)).unwrap();
+    site.reconcile().unwrap();
+    assert_eq!(record_of(&site, "A2L8").0, by_operator);
     // What an operator of the second takes out stays out.
-    libraries[1].export(Address(10)).unwrap();
-    site.tidy().unwrap();
-    assert_eq!(of(&site, "A2L8").0, Where::Shelf("vault".into()));
+    libraries[1].export(ElementAddress(10)).unwrap();
+    site.reconcile().unwrap();
+    assert_eq!(record_of(&site, "A2L8").0, Location::Shelf("vault".into()));
 }
 
 #[test]
-fn a_configuration_grows_and_does_not_shrink() {
+fn reload_adds_and_never_removes() {
     let library = |slots: u16, drives: u16, more: &str| {
         format!(
             "[[library]]\nslots = {slots}\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\ncount = {drives}\n\
@@ -164,7 +167,7 @@ fn a_configuration_grows_and_does_not_shrink() {
     let disk = Disk::default();
     let site = disk.start(&library(2, 1, "")).unwrap();
     let reload = |text: &str| site.reload(&parse("f", text).unwrap()).map_err(|error| error.to_string());
-    site.libraries()[0].move_medium(Address(1000), Address(500)).unwrap();
+    site.libraries()[0].move_medium(ElementAddress(1000), ElementAddress(500)).unwrap();
     let serial = site.libraries()[0].drives()[0].identity().serial.clone();
     assert_eq!(reload(&library(2, 1, "")), Ok(()));
     let second = "[[library]]\nname = \"two\"\n[[library.drive]]\nmodel = \"ULT3580-TD9\"\n";
@@ -174,8 +177,11 @@ fn a_configuration_grows_and_does_not_shrink() {
     assert_eq!(libraries[0].target().luns(), [0, 1, 2, 3]);
     assert_eq!(libraries[0].drives()[0].identity().serial, serial);
     // The slot of A1L8, which is in the drive, stays free for it.
-    assert_eq!((of(&site, "A3L8").0, of(&site, "A4L8").0), (in_slot("main", 1002), in_slot("main", 1003)));
-    libraries[0].move_medium(Address(1002), Address(502)).unwrap();
+    assert_eq!(
+        (record_of(&site, "A3L8").0, record_of(&site, "A4L8").0),
+        (in_slot("main", 1002), in_slot("main", 1003))
+    );
+    libraries[0].move_medium(ElementAddress(1002), ElementAddress(502)).unwrap();
     assert_eq!(site.targets()[1].luns(), [0, 1]);
     for (text, why) in [
         (
@@ -204,7 +210,7 @@ fn a_configuration_grows_and_does_not_shrink() {
 }
 
 #[test]
-fn a_reload_refuses_what_has_no_place() {
+fn reload_refuses_configuration_without_room() {
     let head = "[library]\nslots = 6\nimport_export = 2\n[[drive]]\nmodel = \"ULT3580-TD8\"\n";
     let text = format!("{head}[[cartridges]]\npattern = \"A#L8\"\ncount = 4\nsize = \"64MB\"\n");
     let site = Disk::default().start(&text).unwrap();
@@ -224,7 +230,7 @@ fn a_reload_refuses_what_has_no_place() {
         assert_eq!(site.inventory().len(), 4);
     }
     assert_eq!(reload(&new("io2")), Ok(()));
-    assert_eq!(of(&site, "B1L8").0, in_slot_from("main", 11, 1004));
+    assert_eq!(record_of(&site, "B1L8").0, in_slot_from("main", 11, 1004));
 }
 
 #[test]

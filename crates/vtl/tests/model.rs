@@ -3,26 +3,26 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use proptest::prelude::*;
-use smc::element::Address;
-use smc::robot::Failure;
+use smc::element::ElementAddress;
+use smc::robot::RobotFault;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use tape_store::backend::faulty::{Fate, FaultyFolder, History};
-use tape_store::backend::memory::MemoryShelves;
+use tape_store::backend::faulty::{CallHistory, CrashOutcome, FaultyFolder};
+use tape_store::backend::memory::MemoryFolderStore;
 use tape_store::cartridge::Barcode;
 use vtl::config::{Config, parse};
-use vtl::data_dir::Data;
-use vtl::host::{Answer, Host};
-use vtl::inventory::Where;
-use vtl::site::{Running, Site};
+use vtl::data_dir::DataDir;
+use vtl::host::{CommandResponse, Host};
+use vtl::inventory::Location;
+use vtl::site::{OpenSite, Site};
 
 const TEXT: &str = "[[library]]\nslots = 4\nimport_export = 2\nshelf = \"vault\"\n[[library.drive]]\n\
     model = \"ULT3580-TD8\"\ncount = 2\n[[library.cartridges]]\npattern = \"A#L8\"\ncount = 3\nsize = \"64MB\"\n\
     [[library]]\nname = \"two\"\nmodel = \"ADIC Scalar i500\"\nslots = 3\nimport_export = 1\nshelf = \"vault\"\n\
     [[library.drive]]\nmodel = \"ULT3580-TD8\"\n[[library.cartridges]]\npattern = \"B#L8\"\ncount = 2\nsize = \"64MB\"\n";
 /// Elements of both libraries: slots, import/export elements, drives, and one that is none.
-const PLACES: [[u16; 9]; 2] =
+const ELEMENTS: [[u16; 9]; 2] =
     [[1000, 1001, 1002, 1003, 10, 11, 500, 501, 99], [0x1000, 0x1001, 0x1002, 0x10, 0x100, 0x1000, 0x10, 0x100, 99]];
 
 #[derive(Clone, Debug)]
@@ -37,14 +37,15 @@ enum Op {
     Door(usize, bool),
     Station(usize, bool),
     Online(usize, bool),
-    Fail(usize, Failure),
+    InjectFault(usize, RobotFault),
     DiskFails(u64),
     Restart,
     PowerLoss(u8),
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let failure = prop_oneof![Just(Failure::Pick), Just(Failure::Place), Just(Failure::Load), Just(Failure::Unload)];
+    let failure =
+        prop_oneof![Just(RobotFault::Pick), Just(RobotFault::Place), Just(RobotFault::Load), Just(RobotFault::Unload)];
     let (library, place) = (0..2_usize, 0..9_usize);
     prop_oneof![
         12 => (library.clone(), place.clone(), place.clone()).prop_map(|(l, a, b)| Op::Move(l, a, b)),
@@ -57,7 +58,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (library.clone(), any::<bool>()).prop_map(|(l, on)| Op::Door(l, on)),
         1 => (library.clone(), any::<bool>()).prop_map(|(l, on)| Op::Station(l, on)),
         1 => (library.clone(), any::<bool>()).prop_map(|(l, on)| Op::Online(l, on)),
-        1 => (library, failure).prop_map(|(l, failure)| Op::Fail(l, failure)),
+        1 => (library, failure).prop_map(|(l, failure)| Op::InjectFault(l, failure)),
         1 => (0..12_u64).prop_map(Op::DiskFails),
         1 => Just(Op::Restart),
         1 => any::<u8>().prop_map(Op::PowerLoss),
@@ -65,22 +66,22 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 /// A site and the disk below it.
-struct World {
+struct TestSite {
     config: Config,
-    shelves: MemoryShelves,
+    shelves: MemoryFolderStore,
     disk: FaultyFolder,
-    site: Option<Running>,
+    site: Option<OpenSite>,
     hosts: Vec<[Host; 2]>,
 }
 
-type Places = BTreeMap<String, Where>;
+type Places = BTreeMap<String, Location>;
 
-impl World {
+impl TestSite {
     fn new() -> Self {
         let config = parse("model", TEXT).unwrap();
         let mut world = Self {
             config,
-            shelves: MemoryShelves::default(),
+            shelves: MemoryFolderStore::default(),
             disk: FaultyFolder::default(),
             site: None,
             hosts: Vec::new(),
@@ -90,10 +91,10 @@ impl World {
     }
 
     fn open(&mut self) {
-        let data = Data::of(Box::new(self.shelves.clone()), Box::new(self.disk.clone()));
-        let site = Site::of(data, &self.config).unwrap();
+        let data = DataDir::from_folders(Box::new(self.shelves.clone()), Box::new(self.disk.clone()));
+        let site = Site::open_data_dir(data, &self.config).unwrap();
         self.hosts = site.targets().iter().map(|target| [1, 2].map(|number| Host::login(target, number))).collect();
-        self.hosts.iter().flatten().for_each(Host::settle);
+        self.hosts.iter().flatten().for_each(Host::clear_unit_attentions);
         self.site = Some(site);
     }
 
@@ -101,27 +102,27 @@ impl World {
         self.site.as_ref().unwrap()
     }
 
-    fn run(&self, library: usize, host: usize, lun: usize, cdb: &[u8]) -> Answer {
+    fn run(&self, library: usize, host: usize, lun: usize, cdb: &[u8]) -> CommandResponse {
         self.hosts[library][host].command(lun, cdb, 0)
     }
 
     /// As [`Self::run`] by the first host, whose unit attentions are taken first. Whether it was GOOD.
     fn ask(&self, library: usize, cdb: &[u8]) -> bool {
-        self.hosts[library][0].settle();
-        self.run(library, 0, 0, cdb).good().is_ok()
+        self.hosts[library][0].clear_unit_attentions();
+        self.run(library, 0, 0, cdb).into_result().is_ok()
     }
 
     /// Where everything is, as the libraries themselves have it, and the inventory for what is outside.
     fn places(&self) -> Places {
         let mut places = Places::new();
         for library in self.site().libraries() {
-            for (barcode, place) in library.places() {
+            for (barcode, place) in library.locations() {
                 assert!(places.insert(barcode.to_string(), place).is_none(), "{barcode} is in two places");
             }
         }
         for (barcode, entry) in self.site().inventory() {
-            if matches!(entry.place, Where::Shelf(_)) {
-                let before = places.insert(barcode.clone(), entry.place);
+            if matches!(entry.location, Location::Shelf(_)) {
+                let before = places.insert(barcode.clone(), entry.location);
                 assert!(before.is_none(), "{barcode} is on the shelf and in a library");
             }
         }
@@ -138,23 +139,22 @@ fn moved(places: &mut Places, library: &str, from: u16, to: u16) {
     if from == to {
         return;
     }
-    let at =
-        |place: &Where| matches!(place, Where::Element { library: l, address, .. } if l == library && *address == from);
+    let at = |place: &Location| matches!(place, Location::Element { library: l, address, .. } if l == library && *address == from);
     let entry = places.values_mut().find(|place| at(place)).unwrap();
-    let Where::Element { source, .. } = entry.clone() else { panic!("outside") };
+    let Location::Element { source, .. } = entry.clone() else { panic!("outside") };
     let storage = if library == "two" { 0x1000..0x1003 } else { 1000..1004 };
     let source = if storage.contains(&from) { Some(from) } else { source };
-    *entry = Where::Element { library: library.into(), address: to, source, by_operator: false };
+    *entry = Location::Element { library: library.into(), address: to, source, by_operator: false };
 }
 
 const NAMES: [&str; 5] = ["A1L8", "A2L8", "A3L8", "B1L8", "B2L8"];
 const LIBRARIES: [&str; 2] = ["main", "two"];
 
 /// The robot at the wish of a host. The model follows what succeeds.
-fn carry(world: &World, places: &mut Places, op: &Op) {
+fn apply_host_move(world: &TestSite, places: &mut Places, op: &Op) {
     match op {
         Op::Move(library, from, to) => {
-            let (from, to) = (PLACES[*library][*from], PLACES[*library][*to]);
+            let (from, to) = (ELEMENTS[*library][*from], ELEMENTS[*library][*to]);
             let mut cdb = vec![0xa5, 0, 0, 0];
             address(&mut cdb, from);
             address(&mut cdb, to);
@@ -164,7 +164,7 @@ fn carry(world: &World, places: &mut Places, op: &Op) {
             }
         }
         Op::Exchange(library, from, to, away) => {
-            let [from, to, away] = [from, to, away].map(|at| PLACES[*library][*at]);
+            let [from, to, away] = [from, to, away].map(|at| ELEMENTS[*library][*at]);
             let mut cdb = vec![0xa6, 0, 0, 0];
             [from, to, away].into_iter().for_each(|at| address(&mut cdb, at));
             cdb.extend([0; 2]);
@@ -186,43 +186,43 @@ fn exchanged(places: &mut Places, from: u16, to: u16, away: u16) {
     }
     moved(places, "main", to, AIR);
     moved(places, "main", from, to);
-    let displaced = places.values_mut().find(|place| matches!(place, Where::Element { address: AIR, .. })).unwrap();
-    let Where::Element { address, .. } = displaced else { unreachable!() };
+    let displaced = places.values_mut().find(|place| matches!(place, Location::Element { address: AIR, .. })).unwrap();
+    let Location::Element { address, .. } = displaced else { unreachable!() };
     *address = away;
 }
 
 /// An operator at the shelf or at the switches.
-fn operate(world: &World, places: &mut Places, op: &Op) {
+fn apply_operator_action(world: &TestSite, places: &mut Places, op: &Op) {
     let here = |library: usize| Arc::clone(&world.site().libraries()[library]);
     match op {
         Op::Import(library, to, name) => {
-            let to = PLACES[*library][*to];
-            if here(*library).import(Address(to), &Barcode::new(NAMES[*name]).unwrap()).is_ok() {
+            let to = ELEMENTS[*library][*to];
+            if here(*library).import(ElementAddress(to), &Barcode::new(NAMES[*name]).unwrap()).is_ok() {
                 let library = LIBRARIES[*library].into();
-                let place = Where::Element { library, address: to, source: None, by_operator: true };
-                assert_eq!(places.insert(NAMES[*name].into(), place), Some(Where::Shelf("vault".into())));
+                let place = Location::Element { library, address: to, source: None, by_operator: true };
+                assert_eq!(places.insert(NAMES[*name].into(), place), Some(Location::Shelf("vault".into())));
             }
         }
         Op::Export(library, from) => {
-            if let Ok(barcode) = here(*library).export(Address(PLACES[*library][*from])) {
-                places.insert(barcode.to_string(), Where::Shelf("vault".into()));
+            if let Ok(barcode) = here(*library).export(ElementAddress(ELEMENTS[*library][*from])) {
+                places.insert(barcode.to_string(), Location::Shelf("vault".into()));
             }
         }
         Op::Reserve(library, on) => drop(world.run(*library, 1, 0, &[if *on { 0x16 } else { 0x17 }, 0, 0, 0, 0, 0])),
         Op::Prevent(library, on) => drop(world.run(*library, 1, 0, &[0x1e, 0, 0, 0, u8::from(*on), 0])),
         Op::PreventDrive(on) => drop(world.run(0, 1, 1, &[0x1e, 0, 0, 0, u8::from(*on), 0])),
-        Op::Door(library, open) => drop(here(*library).operate(|changer| changer.set_door(*open))),
-        Op::Station(library, open) => drop(here(*library).operate(|changer| changer.set_station(*open))),
+        Op::Door(library, open) => drop(here(*library).operate(|changer| changer.set_access_door(*open))),
+        Op::Station(library, open) => drop(here(*library).operate(|changer| changer.set_io_station(*open))),
         Op::Online(library, online) => here(*library).changer(|changer| changer.set_online(*online)),
-        Op::Fail(library, failure) => here(*library).changer(|changer| changer.fail_next(*failure)),
+        Op::InjectFault(library, failure) => here(*library).changer(|changer| changer.inject_fault(*failure)),
         _ => panic!("{op:?} is not an operator's"),
     }
 }
 
 /// A disk that fails in the middle of a move: what happened stands in the libraries, and is kept with the next change.
-fn fail_disk(world: &World, at: u64) -> Places {
+fn fail_disk(world: &TestSite, at: u64) -> Places {
     world.disk.fail_at(Some(world.disk.calls() + at), io::ErrorKind::StorageFull);
-    let _ = world.site().libraries()[0].move_medium(Address(1000), Address(1003));
+    let _ = world.site().libraries()[0].move_medium(ElementAddress(1000), ElementAddress(1003));
     world.disk.fail_at(None, io::ErrorKind::Other);
     for online in [false, true] {
         world.site().libraries()[0].changer(|changer| changer.set_online(online));
@@ -231,54 +231,54 @@ fn fail_disk(world: &World, at: u64) -> Places {
 }
 
 /// Power lost in the middle of a move: what was acknowledged before is there, the move is made or not.
-fn lose_power(world: &mut World, fate: u8) -> Places {
+fn lose_power(world: &mut TestSite, fate: u8) -> Places {
     let before = world.places();
-    let files = world.disk.record();
-    let _ = world.site().libraries()[0].move_medium(Address(1001), Address(1002));
+    let files = world.disk.start_recording();
+    let _ = world.site().libraries()[0].move_medium(ElementAddress(1001), ElementAddress(1002));
     let history = world.disk.history(files);
     let after = world.places();
     world.hosts.clear();
     drop(world.site.take());
-    let moment = usize::from(fate) * history.moments() / 256;
+    let moment = usize::from(fate) * history.crash_points() / 256;
     reopen(world, &history, moment, FATES[usize::from(fate) % 3]);
     let found = world.places();
     assert!(found == before || found == after, "{found:?} is neither {before:?} nor {after:?}");
     found
 }
 
-const FATES: [Fate; 3] = [Fate::Kept, Fate::Dropped, Fate::Torn];
+const FATES: [CrashOutcome; 3] = [CrashOutcome::Written, CrashOutcome::Dropped, CrashOutcome::Torn];
 
-fn reopen(world: &mut World, history: &History, moment: usize, fate: Fate) {
-    world.disk = history.crash(moment, &vec![fate; history.loose_changes(moment)]);
+fn reopen(world: &mut TestSite, history: &CallHistory, moment: usize, fate: CrashOutcome) {
+    world.disk = history.crash(moment, &vec![fate; history.unsynced_changes(moment)]);
     world.open();
 }
 
 /// The whole way of a cartridge, through a drive and the import/export element to the shelf and back, with the power lost
 /// at each write and each synchronisation of it.
 #[test]
-fn a_cartridge_is_in_one_place_at_every_moment() {
+fn power_loss_never_duplicates_a_cartridge() {
     const STEPS: [fn(&Site); 5] = [
-        |site| site.libraries()[0].move_medium(Address(1000), Address(500)).unwrap(),
-        |site| site.libraries()[0].move_medium(Address(500), Address(10)).unwrap(),
-        |site| drop(site.libraries()[0].export(Address(10)).unwrap()),
-        |site| site.libraries()[1].import(Address(0x10), &Barcode::new("A1L8").unwrap()).unwrap(),
-        |site| site.libraries()[1].move_medium(Address(0x10), Address(0x1002)).unwrap(),
+        |site| site.libraries()[0].move_medium(ElementAddress(1000), ElementAddress(500)).unwrap(),
+        |site| site.libraries()[0].move_medium(ElementAddress(500), ElementAddress(10)).unwrap(),
+        |site| drop(site.libraries()[0].export(ElementAddress(10)).unwrap()),
+        |site| site.libraries()[1].import(ElementAddress(0x10), &Barcode::new("A1L8").unwrap()).unwrap(),
+        |site| site.libraries()[1].move_medium(ElementAddress(0x10), ElementAddress(0x1002)).unwrap(),
     ];
-    let mut world = World::new();
+    let mut world = TestSite::new();
     for step in STEPS {
         let before = world.places();
-        let files = world.disk.record();
+        let files = world.disk.start_recording();
         step(world.site());
         let history = world.disk.history(files);
         let after = world.places();
         assert_ne!(before, after);
-        for moment in 0..history.moments() {
+        for moment in 0..history.crash_points() {
             for fate in FATES {
                 world.hosts.clear();
                 drop(world.site.take());
                 reopen(&mut world, &history, moment, fate);
                 let found = world.places();
-                let done = moment + 1 == history.moments();
+                let done = moment + 1 == history.crash_points();
                 assert!(found == after || !done && found == before, "at {moment}, {fate:?}: {found:?}");
             }
         }
@@ -286,12 +286,12 @@ fn a_cartridge_is_in_one_place_at_every_moment() {
 }
 
 fn play(ops: Vec<Op>) {
-    let mut world = World::new();
+    let mut world = TestSite::new();
     let mut places = world.places();
     for op in ops {
         let before = places.clone();
         match &op {
-            Op::Move(..) | Op::Exchange(..) => carry(&world, &mut places, &op),
+            Op::Move(..) | Op::Exchange(..) => apply_host_move(&world, &mut places, &op),
             Op::DiskFails(at) => places = fail_disk(&world, *at),
             Op::PowerLoss(fate) => places = lose_power(&mut world, *fate),
             Op::Restart => {
@@ -300,10 +300,10 @@ fn play(ops: Vec<Op>) {
                 drop(world.site.take());
                 world.open();
             }
-            _ => operate(&world, &mut places, &op),
+            _ => apply_operator_action(&world, &mut places, &op),
         }
         assert_eq!(world.places(), places, "{op:?} after {before:?}");
-        let kept: Places = world.site().inventory().into_iter().map(|(name, entry)| (name, entry.place)).collect();
+        let kept: Places = world.site().inventory().into_iter().map(|(name, entry)| (name, entry.location)).collect();
         assert_eq!(kept, places, "{op:?}: the inventory");
         assert_eq!(places.keys().map(String::as_str).collect::<Vec<_>>(), NAMES, "{op:?}");
     }

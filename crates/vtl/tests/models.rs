@@ -3,14 +3,14 @@
 
 mod common;
 
-use common::{Disk, barcode, in_slot, of};
-use smc::element::{Address, Label};
-use tape_store::backend::Shelves;
-use tape_store::cartridge::Kind;
+use common::{Disk, barcode, in_slot, record_of};
+use smc::element::{ElementAddress, LabelDefect};
+use tape_store::backend::FolderStore;
+use tape_store::cartridge::CartridgeKind;
 use tape_store::media::{LTO_6, by_name};
-use tape_store::shelf::{NewCartridge, TapeStore};
+use tape_store::store::{NewCartridge, TapeStore};
 use vtl::host::Host;
-use vtl::inventory::Where;
+use vtl::inventory::Location;
 
 /// As mhvtl's configuration has it by default, with one cartridge that these drives do not take and one without a label.
 const LIBRARY: &str = "[library]\nname = \"stk\"\nmodel = \"STK L700\"\nproduct = \"L80\"\nrevision = \"0108\"\n\
@@ -23,9 +23,9 @@ const LIBRARY: &str = "[library]\nname = \"stk\"\nmodel = \"STK L700\"\nproduct 
 
 /// Sense key and codes of TEST UNIT READY, with a cartridge just loaded.
 fn load(site: &vtl::site::Site, host: &Host, from: u16) -> Option<(u8, u8, u8)> {
-    site.libraries()[0].move_medium(Address(from), Address(500)).unwrap();
-    host.settle();
-    host.command(1, &[0; 6], 0).codes()
+    site.libraries()[0].move_medium(ElementAddress(from), ElementAddress(500)).unwrap();
+    host.clear_unit_attentions();
+    host.command(1, &[0; 6], 0).sense_codes()
 }
 
 #[test]
@@ -33,57 +33,59 @@ fn t10000_drives_in_a_library_under_another_name() {
     let disk = Disk::default();
     let site = disk.start(LIBRARY).unwrap();
     let host = Host::login(&site.targets()[0], 1);
-    host.settle();
-    let inquiry = |lun: usize| host.command(lun, &[0x12, 0, 0, 0, 36, 0], 36).good().unwrap();
+    host.clear_unit_attentions();
+    let inquiry = |lun: usize| host.command(lun, &[0x12, 0, 0, 0, 36, 0], 36).into_result().unwrap();
     assert_eq!(inquiry(0)[8..36], *b"STK     L80             0108");
     assert_eq!(inquiry(1)[8..36], *b"STK     T10000B         550V");
     for (slot, data) in [(1000, b"one"), (1001, b"two")] {
         assert_eq!(load(&site, &host, slot), None);
-        host.send(1, &[0x0a, 0, 0, 0, 3, 0], data).good().unwrap();
-        host.send(1, &[0x10, 0, 0, 0, 1, 0], b"").good().unwrap();
-        host.command(1, &[0x01, 0, 0, 0, 0, 0], 0).good().unwrap();
-        assert_eq!(host.command(1, &[0x08, 0, 0, 0, 3, 0], 3).good().unwrap(), data);
-        site.libraries()[0].move_medium(Address(500), Address(slot)).unwrap();
+        host.command_with_data(1, &[0x0a, 0, 0, 0, 3, 0], data).into_result().unwrap();
+        host.command_with_data(1, &[0x10, 0, 0, 0, 1, 0], b"").into_result().unwrap();
+        host.command(1, &[0x01, 0, 0, 0, 0, 0], 0).into_result().unwrap();
+        assert_eq!(host.command(1, &[0x08, 0, 0, 0, 3, 0], 3).into_result().unwrap(), data);
+        site.libraries()[0].move_medium(ElementAddress(500), ElementAddress(slot)).unwrap();
     }
     // MEDIUM ERROR, INCOMPATIBLE MEDIUM INSTALLED: it is an LTO-8.
     assert_eq!(load(&site, &host, 1002), Some((0x03, 0x30, 0x00)));
-    site.libraries()[0].move_medium(Address(500), Address(1002)).unwrap();
+    site.libraries()[0].move_medium(ElementAddress(500), ElementAddress(1002)).unwrap();
     // The one without a label: hosts see a full slot, EXCEPT and the code of a missing label, and no volume tag.
-    let status = host.command(0, &[0xb8, 0x12, 0x03, 0xeb, 0, 1, 0, 0, 1, 0, 0, 0], 256).good().unwrap();
+    let status = host.command(0, &[0xb8, 0x12, 0x03, 0xeb, 0, 1, 0, 0, 1, 0, 0, 0], 256).into_result().unwrap();
     assert_eq!((status[16 + 2], status[16 + 4], status[16 + 5]), (0x0d, 0x83, 0x00), "{status:02x?}");
     assert!(!status.windows(7).any(|bytes| bytes == b"ARCHIVE"));
-    assert_eq!(site.libraries()[0].status().slots[3].label, Some(Label::Missing));
+    assert_eq!(site.libraries()[0].status().slots[3].label, Some(LabelDefect::Missing));
     assert_eq!(load(&site, &host, 1003), None);
     drop((host, site));
     // What it is, is known after a restart.
     let site = disk.start(LIBRARY).unwrap();
     let host = Host::login(&site.targets()[0], 1);
-    host.settle();
-    site.libraries()[0].move_medium(Address(500), Address(1003)).unwrap();
+    host.clear_unit_attentions();
+    site.libraries()[0].move_medium(ElementAddress(500), ElementAddress(1003)).unwrap();
     assert_eq!(load(&site, &host, 1003), None);
 }
 
 #[test]
-fn a_cartridge_made_beside_the_site_is_what_its_memory_says() {
+fn external_cartridge_is_identified_by_its_mam() {
     let disk = Disk::default();
     let site = disk.start(LIBRARY).unwrap();
-    let beside: Box<dyn Shelves> = Box::new(disk.0.clone());
+    let beside: Box<dyn FolderStore> = Box::new(disk.0.clone());
     let store = TapeStore::new(beside);
     for (name, medium) in [("BESIDE", by_name("T10KA").unwrap()), ("OTHER", &LTO_6)] {
-        store.create(&barcode(name), &NewCartridge { kind: Kind::Worm, ..NewCartridge::data(medium) }).unwrap();
-        site.adopt(&barcode(name), "stk").unwrap();
-        assert_eq!(of(&site, name), (Where::Shelf("stk".into()), Some(true)));
+        store
+            .create(&barcode(name), &NewCartridge { kind: CartridgeKind::Worm, ..NewCartridge::data(medium) })
+            .unwrap();
+        site.take_over_cartridge(&barcode(name), "stk").unwrap();
+        assert_eq!(record_of(&site, name), (Location::Shelf("stk".into()), Some(true)));
     }
     assert_eq!(
-        site.adopt(&barcode("NOWHERE"), "stk").unwrap_err().to_string(),
+        site.take_over_cartridge(&barcode("NOWHERE"), "stk").unwrap_err().to_string(),
         "the files of cartridge NOWHERE are missing"
     );
     let library = &site.libraries()[0];
-    library.import(Address(10), &barcode("BESIDE")).unwrap();
-    library.move_medium(Address(10), Address(1004)).unwrap();
+    library.import(ElementAddress(10), &barcode("BESIDE")).unwrap();
+    library.move_medium(ElementAddress(10), ElementAddress(1004)).unwrap();
     assert_eq!(library.status().slots[4].kind.as_deref(), Some("worm"));
     drop(site);
     let site = disk.start(LIBRARY).unwrap();
-    assert!(matches!(of(&site, "BESIDE").0, Where::Element { address: 1004, .. }));
-    assert_eq!(of(&site, "G03001TA").0, in_slot("stk", 1000));
+    assert!(matches!(record_of(&site, "BESIDE").0, Location::Element { address: 1004, .. }));
+    assert_eq!(record_of(&site, "G03001TA").0, in_slot("stk", 1000));
 }

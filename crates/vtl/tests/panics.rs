@@ -5,19 +5,19 @@
 #[path = "common/tripwire.rs"]
 mod tripwire;
 
-use smc::element::Address;
+use smc::element::ElementAddress;
 use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, Once, PoisonError};
 use tape_store::backend::faulty::FaultyFolder;
-use tape_store::backend::memory::MemoryShelves;
+use tape_store::backend::memory::MemoryFolderStore;
 use tape_store::cartridge::Barcode;
-use tripwire::{Log, Tripwire, arm, disarm};
+use tripwire::{Log, Tripwire, disarm_panic, panic_after};
 use vtl::config::parse;
-use vtl::data_dir::Data;
-use vtl::host::{Answer, Host};
-use vtl::site::{Running, Site};
+use vtl::data_dir::DataDir;
+use vtl::host::{CommandResponse, Host};
+use vtl::site::{OpenSite, Site};
 
 /// Slots from 1000, import/export elements from 10, a drive at 500.
 const TEXT: &str = "[[library]]\nslots = 4\nimport_export = 2\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n\
@@ -30,14 +30,14 @@ static ALONE: Mutex<()> = Mutex::new(());
 type Places = BTreeMap<String, u16>;
 
 #[derive(Default)]
-struct World {
-    shelves: MemoryShelves,
+struct TestSite {
+    shelves: MemoryFolderStore,
     state: FaultyFolder,
-    site: Option<Running>,
+    site: Option<OpenSite>,
     host: Option<Host>,
 }
 
-impl World {
+impl TestSite {
     fn new() -> Self {
         static ONCE: Once = Once::new();
         ONCE.call_once(|| {
@@ -51,13 +51,13 @@ impl World {
     }
 
     fn open(&mut self) {
-        let data = Data::of(
+        let data = DataDir::from_folders(
             Box::new(Tripwire(Box::new(self.shelves.clone()) as _)),
             tripwire::folder(Box::new(self.state.clone())),
         );
-        let site = Site::of(data, &parse("panics", TEXT).unwrap()).unwrap();
+        let site = Site::open_data_dir(data, &parse("panics", TEXT).unwrap()).unwrap();
         let host = Host::login(&site.targets()[0], 1);
-        host.settle();
+        host.clear_unit_attentions();
         (self.site, self.host) = (Some(site), Some(host));
     }
 
@@ -70,12 +70,12 @@ impl World {
         self.site.as_ref().unwrap()
     }
 
-    fn command(&self, lun: usize, cdb: &[u8]) -> Answer {
+    fn command(&self, lun: usize, cdb: &[u8]) -> CommandResponse {
         self.host.as_ref().unwrap().command(lun, cdb, 0)
     }
 
-    fn settle(&self) {
-        self.host.as_ref().unwrap().settle();
+    fn clear_unit_attentions(&self) {
+        self.host.as_ref().unwrap().clear_unit_attentions();
     }
 
     /// Every cartridge, as elements and shelf have it: each is in one place.
@@ -83,7 +83,7 @@ impl World {
         let (mut places, status) = (Places::new(), self.site().status());
         for library in status.libraries {
             let drives = library.drives.into_iter().map(|drive| drive.element);
-            for element in drives.chain(library.ports).chain(library.slots) {
+            for element in drives.chain(library.io_elements).chain(library.slots) {
                 if let Some(name) = element.cartridge {
                     assert_eq!(places.insert(name.clone(), element.address), None, "{name} is in two places");
                 }
@@ -98,30 +98,30 @@ impl World {
 
     fn moved(&self, from: u16, to: u16) -> bool {
         let ([a, b], [c, d]) = (from.to_be_bytes(), to.to_be_bytes());
-        self.command(0, &[0xa5, 0, 0, 0, a, b, c, d, 0, 0, 0, 0]).good().is_ok()
+        self.command(0, &[0xa5, 0, 0, 0, a, b, c, d, 0, 0, 0, 0]).into_result().is_ok()
     }
 }
 
 /// Steps that bring a new site to where the step that panics begins, and that step; whether it was done.
 struct Scenario {
     name: &'static str,
-    before: fn(&World),
-    step: fn(&World) -> bool,
+    before: fn(&TestSite),
+    step: fn(&TestSite) -> bool,
 }
 
-fn nothing(_: &World) {}
+fn nothing(_: &TestSite) {}
 
-fn loaded(world: &World) {
+fn loaded(world: &TestSite) {
     assert!(world.moved(1000, 500));
-    world.settle();
+    world.clear_unit_attentions();
     let host = world.host.as_ref().unwrap();
-    host.send(1, &[0x0a, 0, 0, 0, 5, 0], b"block").good().unwrap();
-    host.command(1, &[0x10, 0, 0, 0, 1, 0], 0).good().unwrap();
+    host.command_with_data(1, &[0x0a, 0, 0, 0, 5, 0], b"block").into_result().unwrap();
+    host.command(1, &[0x10, 0, 0, 0, 1, 0], 0).into_result().unwrap();
 }
 
-fn shelved(world: &World) {
+fn shelved(world: &TestSite) {
     assert!(world.moved(1000, 10));
-    world.site().libraries()[0].export(Address(10)).unwrap();
+    world.site().libraries()[0].export(ElementAddress(10)).unwrap();
 }
 
 const UNLOAD: [u8; 6] = [0x1b, 0, 0, 0, 0, 0];
@@ -135,7 +135,7 @@ const SCENARIOS: [Scenario; 10] = [
         name: "unloaded drive to slot",
         before: |world| {
             loaded(world);
-            world.command(1, &UNLOAD).good().unwrap();
+            world.command(1, &UNLOAD).into_result().unwrap();
         },
         step: |world| world.moved(500, 1003),
     },
@@ -144,77 +144,81 @@ const SCENARIOS: [Scenario; 10] = [
         before: loaded,
         step: |world| {
             let ([a, b], [c, d], [e, f]) = (1001_u16.to_be_bytes(), 500_u16.to_be_bytes(), 1000_u16.to_be_bytes());
-            world.command(0, &[0xa6, 0, 0, 0, a, b, c, d, e, f, 0, 0]).good().is_ok()
+            world.command(0, &[0xa6, 0, 0, 0, a, b, c, d, e, f, 0, 0]).into_result().is_ok()
         },
     },
     Scenario {
         name: "export",
         before: |world| assert!(world.moved(1000, 10)),
-        step: |world| world.site().libraries()[0].export(Address(10)).is_ok(),
+        step: |world| world.site().libraries()[0].export(ElementAddress(10)).is_ok(),
     },
     Scenario {
         name: "import",
         before: shelved,
-        step: |world| world.site().libraries()[0].import(Address(11), &Barcode::new("A1L8").unwrap()).is_ok(),
+        step: |world| world.site().libraries()[0].import(ElementAddress(11), &Barcode::new("A1L8").unwrap()).is_ok(),
     },
-    Scenario { name: "unload by a host", before: loaded, step: |world| world.command(1, &UNLOAD).good().is_ok() },
+    Scenario {
+        name: "unload by a host",
+        before: loaded,
+        step: |world| world.command(1, &UNLOAD).into_result().is_ok(),
+    },
     Scenario {
         name: "load by a host",
         before: |world| {
             loaded(world);
-            world.command(1, &UNLOAD).good().unwrap();
+            world.command(1, &UNLOAD).into_result().unwrap();
         },
-        step: |world| world.command(1, &LOAD).good().is_ok(),
+        step: |world| world.command(1, &LOAD).into_result().is_ok(),
     },
     Scenario {
         name: "write",
         before: loaded,
         step: |world| {
             let host = world.host.as_ref().unwrap();
-            let written = host.send(1, &[0x0a, 0, 0, 0, 5, 0], b"other").good().is_ok();
-            written && host.command(1, &[0x10, 0, 0, 0, 1, 0], 0).good().is_ok()
+            let written = host.command_with_data(1, &[0x0a, 0, 0, 0, 5, 0], b"other").into_result().is_ok();
+            written && host.command(1, &[0x10, 0, 0, 0, 1, 0], 0).into_result().is_ok()
         },
     },
 ];
 
 /// The units answer, and the drive works again once its cartridge was loaded again.
-fn answers(world: &World, name: &str) {
-    world.settle();
-    assert!(world.command(0, &[0; 6]).good().is_ok(), "{name}: the changer");
+fn check_units_respond(world: &TestSite, name: &str) {
+    world.clear_unit_attentions();
+    assert!(world.command(0, &[0; 6]).into_result().is_ok(), "{name}: the changer");
     let ready = world.command(1, &[0; 6]);
     if world.places().values().any(|place| *place == 500) {
-        let codes = ready.codes();
+        let codes = ready.sense_codes();
         let known = [None, Some((2, 0x3a, 0)), Some((4, 0x44, 0))];
         assert!(known.contains(&codes), "{name}: {ready:?}");
-        assert!(world.command(1, &UNLOAD).good().is_ok(), "{name}");
-        assert!(world.command(1, &LOAD).good().is_ok(), "{name}");
-        world.settle();
-        assert!(world.command(1, &[0; 6]).good().is_ok(), "{name}");
+        assert!(world.command(1, &UNLOAD).into_result().is_ok(), "{name}");
+        assert!(world.command(1, &LOAD).into_result().is_ok(), "{name}");
+        world.clear_unit_attentions();
+        assert!(world.command(1, &[0; 6]).into_result().is_ok(), "{name}");
     } else {
-        assert_eq!(ready.codes(), Some((2, 0x3a, 0)), "{name}");
+        assert_eq!(ready.sense_codes(), Some((2, 0x3a, 0)), "{name}");
     }
 }
 
 /// A panic at step `at` of a scenario, with a state store that cannot be written meanwhile if `full`; whether there is
 /// such a step.
 fn play(scenario: &Scenario, at: i64, full: bool) -> bool {
-    let (mut world, name) = (World::new(), format!("{} at {at}, full: {full}", scenario.name));
+    let (mut world, name) = (TestSite::new(), format!("{} at {at}, full: {full}", scenario.name));
     (scenario.before)(&world);
     let before = world.places();
     if full {
         world.state.fail_at(Some(world.state.calls()), io::ErrorKind::StorageFull);
     }
-    arm(at);
+    panic_after(at);
     let done = catch_unwind(AssertUnwindSafe(|| (scenario.step)(&world))).unwrap_or(false);
-    let panicked = disarm();
+    let panicked = disarm_panic();
     world.state.fail_at(None, io::ErrorKind::Other);
     let after = world.places();
     assert!(done || after == before, "{name}: {before:?} became {after:?}");
     assert!(done || panicked || full, "{name}: it was refused");
-    answers(&world, &name);
+    check_units_respond(&world, &name);
     world.restart();
     assert_eq!(world.places(), after, "{name}: after a restart");
-    answers(&world, &name);
+    check_units_respond(&world, &name);
     // Whatever was in the way is not: the move can be made now.
     if after.values().all(|place| *place != 1002) && after.contains_key("A2L8") && after["A2L8"] == 1001 {
         assert!(world.moved(1001, 1002), "{name}");
@@ -223,7 +227,7 @@ fn play(scenario: &Scenario, at: i64, full: bool) -> bool {
 }
 
 #[test]
-fn a_cartridge_is_in_one_place_whatever_panics() {
+fn panic_never_loses_or_duplicates_a_cartridge() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for scenario in SCENARIOS {
         // Two faults at once are tried at every fifth step.
@@ -240,20 +244,20 @@ fn a_cartridge_is_in_one_place_whatever_panics() {
 
 /// The end of a site: what panics while one drive is closed keeps nothing else from being closed.
 #[test]
-fn a_site_ends_whatever_panics() {
+fn panic_in_one_drive_does_not_stop_shutdown() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for at in 0.. {
-        let mut world = World::new();
+        let mut world = TestSite::new();
         loaded(&world);
-        world.host.as_ref().unwrap().send(1, &[0x0a, 0, 0, 0, 5, 0], b"other").good().unwrap();
+        world.host.as_ref().unwrap().command_with_data(1, &[0x0a, 0, 0, 0, 5, 0], b"other").into_result().unwrap();
         let before = world.places();
-        arm(at);
+        panic_after(at);
         let ended = catch_unwind(AssertUnwindSafe(|| world.site().shut_down()));
-        let panicked = disarm();
+        let panicked = disarm_panic();
         assert!(ended.unwrap().is_ok() || panicked, "at {at}");
         world.restart();
         assert_eq!(world.places(), before, "at {at}");
-        answers(&world, "a restart");
+        check_units_respond(&world, "a restart");
         if !panicked {
             assert!(at > 5, "{at} steps");
             return;

@@ -8,14 +8,14 @@ mod tripwire;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tape_store::backend::faulty::FaultyFolder;
-use tape_store::backend::memory::MemoryShelves;
+use tape_store::backend::memory::MemoryFolderStore;
 use tape_store::cartridge::Barcode;
 use tape_store::media::LTO_8;
-use tape_store::shelf::{NewCartridge, TapeStore};
-use tripwire::{Log, Tripwire, arm, disarm};
+use tape_store::store::{NewCartridge, TapeStore};
+use tripwire::{Log, Tripwire, disarm_panic, panic_after};
 use vtl::config::parse;
-use vtl::data_dir::Data;
-use vtl::host::{Answer, Host};
+use vtl::data_dir::DataDir;
+use vtl::host::{CommandResponse, Host};
 use vtl::standalone::Standalone;
 
 const TEXT: &str = "[[library]]\nname = \"alone\"\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n";
@@ -24,7 +24,7 @@ const LOAD: [u8; 6] = [0x1b, 0, 0, 0, 1, 0];
 
 #[derive(Default)]
 struct World {
-    shelves: MemoryShelves,
+    shelves: MemoryFolderStore,
     state: FaultyFolder,
 }
 
@@ -47,23 +47,23 @@ impl World {
 
     fn open(&self) -> Drive {
         let shelves = Box::new(Tripwire(Box::new(self.shelves.clone()) as _));
-        let data = Data::of(shelves, tripwire::folder(Box::new(self.state.clone()))).with_new_site(true);
+        let data = DataDir::from_folders(shelves, tripwire::folder(Box::new(self.state.clone()))).with_new_site(true);
         let drive = Standalone::open(data, &parse("panics", TEXT).unwrap().libraries[0]).unwrap();
         let host = Host::login(drive.target(), 1);
-        host.settle();
+        host.clear_unit_attentions();
         Drive { drive, host }
     }
 }
 
 impl Drive {
-    fn command(&self, cdb: &[u8]) -> Answer {
+    fn command(&self, cdb: &[u8]) -> CommandResponse {
         self.host.command(self.drive.target().luns()[0], cdb, 0)
     }
 
     fn write(&self) -> bool {
         let lun = self.drive.target().luns()[0];
-        self.host.send(lun, &[0x0a, 0, 0, 0, 5, 0], b"block").good().is_ok()
-            && self.command(&[0x10, 0, 0, 0, 1, 0]).good().is_ok()
+        self.host.command_with_data(lun, &[0x0a, 0, 0, 0, 5, 0], b"block").into_result().is_ok()
+            && self.command(&[0x10, 0, 0, 0, 1, 0]).into_result().is_ok()
     }
 
     fn is_full(&self) -> bool {
@@ -72,14 +72,14 @@ impl Drive {
 
     /// The drive answers, and works again once its cartridge was loaded again.
     fn answers(&self, name: &str) {
-        self.host.settle();
+        self.host.clear_unit_attentions();
         if self.is_full() {
-            assert!(self.command(&UNLOAD).good().is_ok(), "{name}");
-            assert!(self.command(&LOAD).good().is_ok(), "{name}");
-            self.host.settle();
-            assert!(self.command(&[0; 6]).good().is_ok(), "{name}");
+            assert!(self.command(&UNLOAD).into_result().is_ok(), "{name}");
+            assert!(self.command(&LOAD).into_result().is_ok(), "{name}");
+            self.host.clear_unit_attentions();
+            assert!(self.command(&[0; 6]).into_result().is_ok(), "{name}");
         } else {
-            assert_eq!(self.command(&[0; 6]).codes(), Some((2, 0x3a, 0)), "{name}");
+            assert_eq!(self.command(&[0; 6]).sense_codes(), Some((2, 0x3a, 0)), "{name}");
         }
     }
 }
@@ -89,9 +89,9 @@ type Scenario = (&'static str, bool, bool, fn(&Drive) -> bool);
 
 const SCENARIOS: [Scenario; 7] = [
     ("load", false, true, |it| it.drive.load(&label(), true).is_ok()),
-    ("take", true, false, |it| it.drive.take().is_ok()),
+    ("take", true, false, |it| it.drive.force_remove().is_ok()),
     ("eject", true, true, |it| it.drive.eject().is_ok()),
-    ("unload by a host", true, true, |it| it.command(&UNLOAD).good().is_ok()),
+    ("unload by a host", true, true, |it| it.command(&UNLOAD).into_result().is_ok()),
     ("write", true, true, Drive::write),
     ("shut down", true, true, |it| it.drive.shut_down().is_ok()),
     ("is usable", true, true, |it| it.drive.is_usable()),
@@ -112,12 +112,12 @@ fn a_drive_serves_whatever_panics() {
             let opened = world.open();
             if full {
                 opened.drive.load(&label(), true).unwrap();
-                opened.host.settle();
+                opened.host.clear_unit_attentions();
                 assert!(opened.write(), "{name}");
             }
-            arm(at);
+            panic_after(at);
             let done = catch_unwind(AssertUnwindSafe(|| step(&opened)));
-            let panicked = disarm();
+            let panicked = disarm_panic();
             let done = done.unwrap_or_else(|_| panic!("{name}: the panic left the call"));
             assert!(done || panicked, "{name}: it was refused");
             if !name.starts_with("shut down") {

@@ -3,22 +3,22 @@
 
 mod common;
 
-use common::{Disk, barcode, in_slot, of};
-use smc::element::Address;
+use common::{Disk, barcode, in_slot, record_of};
+use smc::element::ElementAddress;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 use vtl::config::parse;
 use vtl::host::Host;
-use vtl::inventory::Where;
+use vtl::inventory::Location;
 
 const ONE: &str = "[[library]]\nslots = 4\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\ncount = 2\n\
     [[library.cartridges]]\npattern = \"A#L8\"\ncount = 3\nsize = \"64MB\"\n";
 
 /// Pools look at cartridges only while no drive can get them.
 #[test]
-fn a_look_does_not_keep_a_drive_from_loading() {
+fn blank_probe_does_not_block_load() {
     let pool = "[[pool]]\nname = \"a\"\npattern = \"A#L8\"\nscratch = 2\n";
     let site = Disk::default().start(&format!("{ONE}{pool}")).unwrap();
     let host = Host::login(&site.targets()[0], 1);
@@ -29,28 +29,28 @@ fn a_look_does_not_keep_a_drive_from_loading() {
                 let _ = site.pool_status();
             }
         });
-        let _end = End(&ends);
+        let _end = StopGuard(&ends);
         for _ in 0..200 {
             let library = &site.libraries()[0];
-            library.move_medium(Address(1000), Address(500)).unwrap();
-            host.settle();
-            host.command(1, &[0; 6], 0).good().unwrap();
-            library.move_medium(Address(500), Address(1000)).unwrap();
+            library.move_medium(ElementAddress(1000), ElementAddress(500)).unwrap();
+            host.clear_unit_attentions();
+            host.command(1, &[0; 6], 0).into_result().unwrap();
+            library.move_medium(ElementAddress(500), ElementAddress(1000)).unwrap();
         }
     });
 }
 
 /// Ends the others, also when this thread fails.
-struct End<'a>(&'a AtomicBool);
+struct StopGuard<'a>(&'a AtomicBool);
 
-impl Drop for End<'_> {
+impl Drop for StopGuard<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Release);
     }
 }
 
 #[test]
-fn reloads_at_the_same_time_make_one_library() {
+fn concurrent_reloads_create_one_library() {
     for _ in 0..5 {
         let site = Disk::default().start(ONE).unwrap();
         let two = format!("{ONE}{}", ONE.replace("[[library]]", "[[library]]\nname = \"two\"").replace("A#L8", "B#L8"));
@@ -62,7 +62,7 @@ fn reloads_at_the_same_time_make_one_library() {
                     let _ = site.status();
                 }
             });
-            let _end = End(&ends);
+            let _end = StopGuard(&ends);
             let reloads: Vec<_> = (0..2).map(|_| scope.spawn(|| site.reload(&config))).collect();
             reloads.into_iter().for_each(|reload| reload.join().unwrap().unwrap());
         });
@@ -73,46 +73,50 @@ fn reloads_at_the_same_time_make_one_library() {
 }
 
 #[test]
-fn nothing_moves_after_the_end() {
+fn no_move_after_shutdown() {
     let disk = Disk::default();
     let site = disk.start(ONE).unwrap();
     let library = site.libraries()[0].clone();
-    library.move_medium(Address(1000), Address(500)).unwrap();
+    library.move_medium(ElementAddress(1000), ElementAddress(500)).unwrap();
     site.shut_down().unwrap();
-    assert!(library.move_medium(Address(1001), Address(500)).is_err());
+    assert!(library.move_medium(ElementAddress(1001), ElementAddress(500)).is_err());
     assert!(site.reload(&parse("f", ONE).unwrap()).is_err());
     // Another may have the directory now; who has the old library does nothing to it.
     let again = disk.start(ONE).unwrap();
-    again.libraries()[0].move_medium(Address(1001), Address(501)).unwrap();
+    again.libraries()[0].move_medium(ElementAddress(1001), ElementAddress(501)).unwrap();
     drop((library, site, again));
     let again = disk.start(ONE).unwrap();
-    let in_drive =
-        |address, source| Where::Element { library: "main".into(), address, source: Some(source), by_operator: false };
-    assert_eq!(of(&again, "A1L8").0, in_drive(500, 1000));
-    assert_eq!(of(&again, "A2L8").0, in_drive(501, 1001));
+    let in_drive = |address, source| Location::Element {
+        library: "main".into(),
+        address,
+        source: Some(source),
+        by_operator: false,
+    };
+    assert_eq!(record_of(&again, "A1L8").0, in_drive(500, 1000));
+    assert_eq!(record_of(&again, "A2L8").0, in_drive(501, 1001));
 }
 
 /// What was refused because the disk was full is not done when it no longer is.
 #[test]
-fn refused_is_refused() {
+fn refused_change_is_not_retried() {
     let disk = Disk::default();
     let site = disk.start(&format!("{ONE}[[pool]]\nname = \"p\"\npattern = \"P#L8\"\nsize = \"64MB\"\n")).unwrap();
     let library = site.libraries()[0].clone();
-    library.move_medium(Address(1000), Address(10)).unwrap();
-    library.export(Address(10)).unwrap();
+    library.move_medium(ElementAddress(1000), ElementAddress(10)).unwrap();
+    library.export(ElementAddress(10)).unwrap();
     disk.1.fail_at(Some(disk.1.calls()), io::ErrorKind::StorageFull);
-    assert!(site.delete(&barcode("A1L8")).is_err());
-    assert!(site.make("p", 1).is_err());
+    assert!(site.delete_cartridge(&barcode("A1L8")).is_err());
+    assert!(site.create_cartridges("p", 1).is_err());
     disk.1.fail_at(None, io::ErrorKind::Other);
-    library.import(Address(10), &barcode("A1L8")).unwrap();
+    library.import(ElementAddress(10), &barcode("A1L8")).unwrap();
     drop((library, site));
     let site = disk.start(ONE).unwrap();
     assert_eq!(site.inventory().keys().collect::<Vec<_>>(), ["A1L8", "A2L8", "A3L8"]);
-    assert!(matches!(of(&site, "A1L8").0, Where::Element { address: 10, .. }));
+    assert!(matches!(record_of(&site, "A1L8").0, Location::Element { address: 10, .. }));
 }
 
 #[test]
-fn a_library_that_could_not_be_made_leaves_nothing() {
+fn failed_library_creation_leaves_nothing() {
     let disk = Disk::default();
     let site = disk.start(ONE).unwrap();
     let with = |slots: u16, count: u16| {
@@ -130,12 +134,12 @@ fn a_library_that_could_not_be_made_leaves_nothing() {
     let unlisted =
         with(3, 3).replace("pattern = \"B#L8\"\ncount = 3\n", "pattern = \"C1L8\"\n").replace("slots = 3", "slots = 4");
     let site = disk.start(&unlisted).unwrap();
-    assert_eq!(of(&site, "B1L8").0, in_slot("two", 1000));
-    assert_eq!(of(&site, "C1L8").0, in_slot("two", 1003));
+    assert_eq!(record_of(&site, "B1L8").0, in_slot("two", 1000));
+    assert_eq!(record_of(&site, "C1L8").0, in_slot("two", 1003));
 }
 
 #[test]
-fn luns_stay_when_a_neighbour_grows() {
+fn luns_stay_when_another_library_grows() {
     let disk = Disk::default();
     let text = |drives: u16, lun: &str| {
         format!(
@@ -158,17 +162,17 @@ fn luns_stay_when_a_neighbour_grows() {
 }
 
 #[test]
-fn what_waits_for_a_lock_goes_when_it_is_gone() {
+fn auto_export_runs_when_removal_is_allowed() {
     let text = ONE.replace("slots = 4", "slots = 4\nexport = \"at once\"");
     let site = Disk::default().start(&text).unwrap();
     let host = Host::login(&site.targets()[0], 1);
-    host.settle();
-    host.command(0, &[0x1e, 0, 0, 0, 1, 0], 0).good().unwrap();
-    let events = site.follow();
-    host.command(0, &[0xa5, 0, 0, 0, 0x03, 0xe8, 0, 10, 0, 0, 0, 0], 0).good().unwrap();
-    site.tidy().unwrap();
-    assert!(matches!(of(&site, "A1L8").0, Where::Element { address: 10, .. }));
-    host.command(0, &[0x1e, 0, 0, 0, 0, 0], 0).good().unwrap();
+    host.clear_unit_attentions();
+    host.command(0, &[0x1e, 0, 0, 0, 1, 0], 0).into_result().unwrap();
+    let events = site.subscribe();
+    host.command(0, &[0xa5, 0, 0, 0, 0x03, 0xe8, 0, 10, 0, 0, 0, 0], 0).into_result().unwrap();
+    site.reconcile().unwrap();
+    assert!(matches!(record_of(&site, "A1L8").0, Location::Element { address: 10, .. }));
+    host.command(0, &[0x1e, 0, 0, 0, 0, 0], 0).into_result().unwrap();
     let told = std::iter::from_fn(|| events.recv_timeout(Duration::from_secs(10)).ok());
-    assert!(told.into_iter().any(|event| matches!(event, vtl::events::Event::Moved { to: Where::Shelf(_), .. })));
+    assert!(told.into_iter().any(|event| matches!(event, vtl::events::Event::Moved { to: Location::Shelf(_), .. })));
 }

@@ -4,7 +4,7 @@
 
 use scsi_core::transcript;
 use vtl::config::parse;
-use vtl::data_dir::Data;
+use vtl::data_dir::DataDir;
 use vtl::host::Host;
 use vtl::site::Site;
 
@@ -23,17 +23,20 @@ const TRANSCRIPTS: [&str; 9] = [
 #[test]
 fn transcripts_replay() {
     let config = parse("site.toml", include_str!("transcripts/site.toml")).unwrap();
-    let site = Site::of(Data::in_memory(), &config).unwrap();
+    let site = Site::open_data_dir(DataDir::in_memory(), &config).unwrap();
     for text in TRANSCRIPTS {
         let (name, steps) = transcript::parse(text);
         let library = site.library(name).unwrap();
         let host = Host::login(library.target(), 1);
         for step in steps {
             let (lun, cdb) = (step.lun, step.cdb.as_slice());
-            let got =
-                if step.out.is_empty() { host.command(lun, cdb, step.room) } else { host.send(lun, cdb, &step.out) };
-            let got = transcript::Answer { status: got.status.0, sense: got.sense, data: got.data };
-            assert_eq!(step.compared(got), step.answer, "{name}.txt:{}: {cdb:02x?}", step.line);
+            let got = if step.data_out.is_empty() {
+                host.command(lun, cdb, step.data_in_capacity)
+            } else {
+                host.command_with_data(lun, cdb, &step.data_out)
+            };
+            let got = transcript::Response { status: got.status.0, sense: got.sense, data: got.data };
+            assert_eq!(step.comparable(got), step.expected, "{name}.txt:{}: {cdb:02x?}", step.line);
         }
     }
 }

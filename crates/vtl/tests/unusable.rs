@@ -9,7 +9,7 @@ use vtl::config::{Config, parse};
 use vtl::control::Request;
 use vtl::events::Event;
 use vtl::host::Host;
-use vtl::site::{Running, Site};
+use vtl::site::{OpenSite, Site};
 
 const LIBRARY: &str = "[[library]]\nslots = 4\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n\
     [[library.cartridges]]\npattern = \"V#####L8\"\ncount = 3\nsize = \"64MB\"\n";
@@ -18,7 +18,7 @@ fn config(text: &str) -> Config {
     parse("f", text).unwrap()
 }
 
-fn open(data: &Path) -> Running {
+fn open(data: &Path) -> OpenSite {
     Site::open(data, &config(LIBRARY)).unwrap()
 }
 
@@ -28,25 +28,25 @@ fn barcode(text: &str) -> Barcode {
 
 fn host(site: &Site) -> Host {
     let host = Host::login(&site.targets()[0], 1);
-    host.settle();
+    host.clear_unit_attentions();
     host
 }
 
 /// Flags, ASC and ASCQ of a storage element, and its volume tag.
 fn slot(host: &Host, address: u16) -> (u8, u8, u8, String) {
     let [a, b] = address.to_be_bytes();
-    let status = host.command(0, &[0xb8, 0x12, a, b, 0, 1, 0, 0, 0, 0xff, 0, 0], 255).good().unwrap();
+    let status = host.command(0, &[0xb8, 0x12, a, b, 0, 1, 0, 0, 0, 0xff, 0, 0], 255).into_result().unwrap();
     (status[18], status[20], status[21], String::from_utf8_lossy(&status[28..60]).trim().into())
 }
 
 fn movement(host: &Host, from: u16, to: u16) {
     let ([a, b], [c, d]) = (from.to_be_bytes(), to.to_be_bytes());
-    host.command(0, &[0xa5, 0, 0, 0, a, b, c, d, 0, 0, 0, 0], 0).good().unwrap();
+    host.command(0, &[0xa5, 0, 0, 0, a, b, c, d, 0, 0, 0, 0], 0).into_result().unwrap();
 }
 
 /// TapeAlert flags of the drive.
 fn alerts(host: &Host) -> Vec<u8> {
-    let page = host.command(1, &[0x4d, 0, 0x6e, 0, 0, 0, 0, 1, 0x44, 0], 324).good().unwrap();
+    let page = host.command(1, &[0x4d, 0, 0x6e, 0, 0, 0, 0, 1, 0x44, 0], 324).into_result().unwrap();
     page[4..].chunks(5).filter(|parameter| parameter[4] & 1 != 0).map(|parameter| parameter[1]).collect()
 }
 
@@ -85,14 +85,14 @@ const CASES: [Case; 6] = [
 ];
 
 #[test]
-fn one_bad_cartridge_stops_nothing() {
+fn bad_cartridge_does_not_stop_the_site() {
     for (case, damage) in CASES {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("cartridges/V00001L8");
         drop(open(dir.path()));
         damage(&folder);
         let site = open(dir.path());
-        let (host, events) = (host(&site), site.follow());
+        let (host, events) = (host(&site), site.subscribe());
         // Full, with access and an exception: 30h/00h, and its label can be read.
         assert_eq!(slot(&host, 1000), (0x0d, 0x30, 0x00, "V00001L8".into()), "{case}");
         assert_eq!(slot(&host, 1001), (0x09, 0, 0, "V00002L8".into()), "{case}");
@@ -102,19 +102,19 @@ fn one_bad_cartridge_stops_nothing() {
         assert_eq!(site.cartridges()[1].unusable, None, "{case}");
         // The drive takes it in, refuses it, and gives it back.
         movement(&host, 1000, 500);
-        assert_eq!(host.command(1, &[0; 6], 0).codes(), Some((3, 0x31, 0x00)), "{case}");
+        assert_eq!(host.command(1, &[0; 6], 0).sense_codes(), Some((3, 0x31, 0x00)), "{case}");
         let alerts = alerts(&host);
         assert!(alerts.contains(&15) && alerts.contains(&55), "{case}: {alerts:?}");
         movement(&host, 500, 1000);
         // Others work as ever.
         movement(&host, 1001, 500);
-        host.settle();
-        host.command(1, &[0; 6], 0).good().unwrap();
+        host.clear_unit_attentions();
+        host.command(1, &[0; 6], 0).into_result().unwrap();
         movement(&host, 500, 1001);
         // It is forgotten; the site does not make it again by itself.
         site.control(&Request::Forget { cartridge: "V00001L8".into() }).unwrap();
         assert_eq!(site.inventory().get("V00001L8"), None, "{case}");
-        host.settle();
+        host.clear_unit_attentions();
         assert_eq!(slot(&host, 1000).0, 0x08, "{case}");
         let told: Vec<Event> = events.try_iter().collect();
         assert!(told.contains(&Event::Forgotten { barcode: "V00001L8".into() }), "{case}");
@@ -127,61 +127,61 @@ fn one_bad_cartridge_stops_nothing() {
 }
 
 #[test]
-fn what_is_repaired_can_be_used_without_a_restart() {
+fn repaired_cartridge_is_usable_without_restart() {
     let dir = tempfile::tempdir().unwrap();
     let (folder, aside) = (dir.path().join("cartridges/V00001L8"), dir.path().join("aside"));
     let site = open(dir.path());
-    let (host, events) = (host(&site), site.follow());
+    let (host, events) = (host(&site), site.subscribe());
     assert_eq!(slot(&host, 1000).0, 0x09);
     // Lost while the site is open: noticed when it is loaded.
     fs::rename(&folder, &aside).unwrap();
     movement(&host, 1000, 500);
-    assert_eq!(host.command(1, &[0; 6], 0).codes(), Some((3, 0x31, 0x00)));
+    assert_eq!(host.command(1, &[0; 6], 0).sense_codes(), Some((3, 0x31, 0x00)));
     let unusable = |event: &Event| {
         matches!(event, Event::Unusable { barcode, reason }
         if barcode == "V00001L8" && reason == "cartridge V00001L8: its files are missing")
     };
     assert!(events.try_iter().any(|event| unusable(&event)));
     movement(&host, 500, 1000);
-    site.tidy().unwrap();
+    site.reconcile().unwrap();
     assert_eq!(slot(&host, 1000), (0x0d, 0x30, 0x00, "V00001L8".into()));
     fs::rename(&aside, &folder).unwrap();
-    site.tidy().unwrap();
+    site.reconcile().unwrap();
     assert_eq!(slot(&host, 1000), (0x09, 0, 0, "V00001L8".into()));
     assert!(events.try_iter().any(|event| event == Event::Usable { barcode: "V00001L8".into() }));
     movement(&host, 1000, 500);
-    host.settle();
-    host.command(1, &[0; 6], 0).good().unwrap();
+    host.clear_unit_attentions();
+    host.command(1, &[0; 6], 0).into_result().unwrap();
 }
 
 #[test]
-fn what_a_drive_refused_stays_unusable_until_its_files_change() {
+fn refused_cartridge_stays_unusable_until_files_change() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("cartridges/V00001L8");
     let site = open(dir.path());
-    let (host, events) = (host(&site), site.follow());
+    let (host, events) = (host(&site), site.subscribe());
     // Another program reads it: a shared lock, with which the files can be looked at, and not mounted.
     let reader = fs::File::open(&folder).unwrap();
     reader.lock_shared().unwrap();
     movement(&host, 1000, 500);
-    assert!(host.command(1, &[0; 6], 0).codes().is_some());
-    site.tidy().unwrap();
+    assert!(host.command(1, &[0; 6], 0).sense_codes().is_some());
+    site.reconcile().unwrap();
     movement(&host, 500, 1000);
-    site.tidy().unwrap();
+    site.reconcile().unwrap();
     assert_eq!(slot(&host, 1000).0, 0x0d);
     // Its files change, and it is still in use.
     fs::write(folder.join("note"), "x").unwrap();
-    site.tidy().unwrap();
+    site.reconcile().unwrap();
     assert_eq!(slot(&host, 1000).0, 0x0d);
     assert!(events.try_iter().all(|event| !matches!(event, Event::Usable { .. })));
     drop(reader);
-    site.tidy().unwrap();
+    site.reconcile().unwrap();
     assert_eq!(slot(&host, 1000), (0x09, 0, 0, "V00001L8".into()));
     assert!(events.try_iter().any(|event| event == Event::Usable { barcode: "V00001L8".into() }));
 }
 
 #[test]
-fn a_drive_that_mounts_what_one_refused_clears_it() {
+fn successful_mount_clears_unusable() {
     let dir = tempfile::tempdir().unwrap();
     let site = open(dir.path());
     let host = host(&site);
@@ -191,16 +191,16 @@ fn a_drive_that_mounts_what_one_refused_clears_it() {
     movement(&host, 500, 1000);
     drop(reader);
     // Nothing has changed in its files: only a drive tells.
-    site.tidy().unwrap();
+    site.reconcile().unwrap();
     assert!(site.cartridges()[0].unusable.is_some());
     movement(&host, 1000, 500);
-    host.settle();
-    host.command(1, &[0; 6], 0).good().unwrap();
+    host.clear_unit_attentions();
+    host.command(1, &[0; 6], 0).into_result().unwrap();
     assert_eq!(site.cartridges()[0].unusable, None);
 }
 
 #[test]
-fn a_directory_of_cartridges_that_cannot_be_used_stops_nothing() {
+fn unusable_cartridge_directory_does_not_stop_the_site() {
     for elsewhere in [false, true] {
         let dir = tempfile::tempdir().unwrap();
         let (data, other) = (dir.path().join("data"), dir.path().join("other"));
@@ -217,14 +217,14 @@ fn a_directory_of_cartridges_that_cannot_be_used_stops_nothing() {
                 assert_eq!(slot(&host, address).0, 0x0d);
             }
             movement(&host, 1002, 500);
-            assert_eq!(host.command(1, &[0; 6], 0).codes(), Some((3, 0x31, 0x00)));
+            assert_eq!(host.command(1, &[0; 6], 0).sense_codes(), Some((3, 0x31, 0x00)));
         }
         fs::remove_file(&cartridges).unwrap();
         fs::rename(dir.path().join("aside"), &cartridges).unwrap();
         let site = Site::open(&data, &config).unwrap();
         let host = host(&site);
         assert_eq!(slot(&host, 1000).0, 0x09);
-        host.command(1, &[0; 6], 0).good().unwrap();
+        host.command(1, &[0; 6], 0).into_result().unwrap();
     }
 }
 
@@ -259,7 +259,7 @@ fn new_cartridges_wait_for_a_directory_that_cannot_be_read() {
     {
         let site = Site::open(&data, &more).unwrap();
         assert_eq!(known(&site), ["V00001L8", "V00002L8", "V00003L8"]);
-        let error = site.tidy().unwrap_err().to_string();
+        let error = site.reconcile().unwrap_err().to_string();
         assert_eq!(error, "cartridge P0001L8: a directory of cartridges cannot be read");
         let host = host(&site);
         assert_eq!(slot(&host, 1000).0, 0x09, "those of the other directory are used");
@@ -277,10 +277,10 @@ fn a_cartridge_in_a_drive_is_not_forgotten() {
     let site = open(dir.path());
     let host = host(&site);
     movement(&host, 1000, 500);
-    let refused = site.forget(&barcode("V00001L8")).unwrap_err().to_string();
+    let refused = site.forget_cartridge(&barcode("V00001L8")).unwrap_err().to_string();
     assert_eq!(refused, "V00001L8 is in drive1; unload it first");
     movement(&host, 500, 10);
-    site.forget(&barcode("V00001L8")).unwrap();
+    site.forget_cartridge(&barcode("V00001L8")).unwrap();
     assert!(dir.path().join("cartridges/V00001L8/ferric.mam").exists());
     // It comes back by the files that are there.
     let request = Request::Import { library: None, cartridge: "V00001L8".into(), to: None };
@@ -289,7 +289,7 @@ fn a_cartridge_in_a_drive_is_not_forgotten() {
 }
 
 fn write(host: &Host, cdb: &[u8], data: &[u8]) -> Option<(u8, u8, u8)> {
-    host.send(1, cdb, data).codes()
+    host.command_with_data(1, cdb, data).sense_codes()
 }
 
 /// Files that are removed while a drive has the cartridge: what is lost with them is not acknowledged.
@@ -302,9 +302,9 @@ fn files_removed_under_a_drive() {
         let loaded = || {
             let dir = tempfile::tempdir().unwrap();
             let site = open(dir.path());
-            let (host, events) = (host(&site), site.follow());
+            let (host, events) = (host(&site), site.subscribe());
             movement(&host, 1000, 500);
-            host.settle();
+            host.clear_unit_attentions();
             assert_eq!(write(&host, &WRITE, b"block"), None);
             assert_eq!(write(&host, &FILEMARK, b""), None);
             (dir, site, host, events)
@@ -339,12 +339,12 @@ fn files_removed_under_a_drive_are_a_fault_of_the_cartridge() {
     let site = open(dir.path());
     let host = host(&site);
     movement(&host, 1000, 500);
-    host.settle();
+    host.clear_unit_attentions();
     assert_eq!(write(&host, &[0x0a, 0, 0, 0, 5, 0], b"block"), None);
     assert_eq!(write(&host, &[0x10, 0, 0, 0, 1, 0], b""), None);
     fs::remove_dir_all(dir.path().join("cartridges/V00001L8")).unwrap();
     movement(&host, 500, 1000);
-    site.tidy().unwrap();
+    site.reconcile().unwrap();
     let reason = site.cartridges()[0].unusable.clone();
     assert_eq!(reason.as_deref(), Some("cartridge V00001L8: its files are missing"));
     assert_eq!(site.status().libraries[0].slots[0].unusable, reason);

@@ -1,7 +1,7 @@
 //! `ferric config`: configurations, without a daemon.
 
-use crate::failure::Failure;
-use crate::output::{count, done, line};
+use crate::cli_error::CliError;
+use crate::output::{done, format_count, print_line};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -29,12 +29,12 @@ pub(crate) enum Command {
     Models,
 }
 
-pub(crate) fn run(command: Command) -> Result<(), Failure> {
+pub(crate) fn run(command: Command) -> Result<(), CliError> {
     match command {
         Command::Check { file } => {
             let name = file.display().to_string();
-            let text = vtl::config::read_text(&file).map_err(|error| Failure::Usage(format!("{name}: {error}")))?;
-            let wrong = |error: vtl::config::ConfigError| Failure::Usage(error.to_string());
+            let text = vtl::config::read_text(&file).map_err(|error| CliError::Usage(format!("{name}: {error}")))?;
+            let wrong = |error: vtl::config::ConfigError| CliError::Usage(error.to_string());
             let config = vtl::config::parse(&name, &text).map_err(wrong)?;
             vtl::config::check(&config).map_err(wrong)?;
             let drives: usize = config.libraries.iter().map(|library| library.drives.len()).sum();
@@ -42,39 +42,40 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
                 1 => "1 library".to_owned(),
                 many => format!("{many} libraries"),
             };
-            let (drives, pools) = (count(drives as u64, "drive"), count(config.pools.len() as u64, "pool"));
-            line(format!("{name}: {libraries}, {drives}, {pools}"))
+            let (drives, pools) =
+                (format_count(drives as u64, "drive"), format_count(config.pools.len() as u64, "pool"));
+            print_line(format!("{name}: {libraries}, {drives}, {pools}"))
         }
-        Command::Init { file } if file.as_os_str() == "-" => line(vtl::config::template().trim_end()),
+        Command::Init { file } if file.as_os_str() == "-" => print_line(vtl::config::template().trim_end()),
         Command::Init { file } => {
-            crate::output::create(&file, &vtl::config::template())?;
-            done(line(format!("{0}: written; start it with ferric-iscsid --config {0}", file.display())))
+            crate::output::create_file(&file, &vtl::config::template())?;
+            done(print_line(format!("{0}: written; start it with ferric-iscsid --config {0}", file.display())))
         }
         Command::Import { directory } => {
-            let wrong = |error: vtl::config::ConfigError| Failure::Usage(error.to_string());
-            let directory = vtl::config::mhvtl::named(directory.as_deref()).map_err(wrong)?;
+            let wrong = |error: vtl::config::ConfigError| CliError::Usage(error.to_string());
+            let directory = vtl::config::mhvtl::resolve_directory(directory.as_deref()).map_err(wrong)?;
             let imported = vtl::config::mhvtl::import(&directory).map_err(wrong)?;
             imported.config().map_err(wrong)?;
             for note in &imported.notes {
                 let _ = writeln!(io::stderr(), "ferric: {note}");
             }
-            line(imported.text.trim_end())
+            print_line(imported.text.trim_end())
         }
-        Command::Reference => line(vtl::config::reference().trim_end()),
+        Command::Reference => print_line(vtl::config::reference().trim_end()),
         Command::Models => models(),
     }
 }
 
-fn models() -> Result<(), Failure> {
+fn models() -> Result<(), CliError> {
     for profile in smc::profile::ALL {
-        let [slots, import_export, drives] = profile.most;
-        line(format!(
+        let [slots, import_export, drives] = profile.max_elements;
+        print_line(format!(
             "library  {:<18} up to {slots} slots, {import_export} import/export, {drives} drives",
             profile.name
         ))?;
     }
     for profile in ssc::profile::ALL {
-        line(format!("drive    {:<18} {}", profile.model.product, profile.model.vendor))?;
+        print_line(format!("drive    {:<18} {}", profile.model.product, profile.model.vendor))?;
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! `ferric`: running libraries from the command line, by their control socket; and cartridges, over their files alone:
 //! for those no daemon is needed, and one that uses a cartridge is not disturbed.
 
+mod cli_error;
 mod config;
-mod failure;
 mod migrate;
 mod number;
 mod output;
@@ -11,7 +11,7 @@ mod site;
 mod tape;
 
 use clap::{Parser, Subcommand};
-use failure::Failure;
+use cli_error::CliError;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use tape_store::image::ImageError;
@@ -21,11 +21,11 @@ use tape_store::image::ImageError;
 #[command(name = "ferric", version)]
 struct Arguments {
     #[command(subcommand)]
-    what: What,
+    command: Command,
 }
 
 #[derive(Subcommand)]
-enum What {
+enum Command {
     /// Cartridges: make, look at, check, mend, convert, import and export them
     #[command(subcommand)]
     Tape(tape::Command),
@@ -39,23 +39,25 @@ enum What {
     #[command(subcommand, name = "site")]
     Offline(recover::Command),
     #[command(flatten)]
-    Site(site::Site),
+    Site(site::SiteCommand),
 }
 
 fn main() -> ExitCode {
-    let Arguments { what } = Arguments::parse();
+    let Arguments { command: what } = Arguments::parse();
     let done = match what {
-        What::Tape(command) => tape::run(command),
-        What::Config(command) => config::run(command),
-        What::Migrate(command) => migrate::run(command),
-        What::Offline(command) => recover::run(command),
-        What::Site(command) => site::run(command),
+        Command::Tape(command) => tape::run(command),
+        Command::Config(command) => config::run(command),
+        Command::Migrate(command) => migrate::run(command),
+        Command::Offline(command) => recover::run(command),
+        Command::Site(command) => site::run(command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         // The reader of a listing has seen enough; an image that was cut short is a failure all the same.
-        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(Failure::Image(_, ImageError::Io(error))) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        Err(CliError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(CliError::Image(_, ImageError::Io(error))) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::FAILURE
+        }
         Err(failure) => {
             let _ = writeln!(io::stderr(), "ferric: {failure}");
             ExitCode::FAILURE

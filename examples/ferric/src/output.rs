@@ -1,6 +1,6 @@
 //! What is printed: lines of a name and a value, JSON, sizes that people read, and a bar for what takes long.
 
-use crate::failure::Failure;
+use crate::cli_error::CliError;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::fs::OpenOptions;
@@ -9,8 +9,8 @@ use std::path::Path;
 
 /// The result of a command that has done what it was to do: output that cannot be written does not make it a failure, and a
 /// note on the standard error says so. A reader that has gone needs no note.
-pub(crate) fn done(reported: Result<(), Failure>) -> Result<(), Failure> {
-    let Err(Failure::Output(error)) = reported else { return reported };
+pub(crate) fn done(reported: Result<(), CliError>) -> Result<(), CliError> {
+    let Err(CliError::Output(error)) = reported else { return reported };
     if error.kind() != io::ErrorKind::BrokenPipe {
         let _ = writeln!(io::stderr(), "ferric: note: the command was done, but its output cannot be written: {error}");
     }
@@ -18,21 +18,21 @@ pub(crate) fn done(reported: Result<(), Failure>) -> Result<(), Failure> {
 }
 
 /// A line of a listing.
-pub(crate) fn line(text: impl AsRef<str>) -> Result<(), Failure> {
+pub(crate) fn print_line(text: impl AsRef<str>) -> Result<(), CliError> {
     Ok(writeln!(io::stdout(), "{}", text.as_ref())?)
 }
 
 /// A name and its value.
-pub(crate) fn row(name: &str, value: impl AsRef<str>) -> Result<(), Failure> {
-    line(format!("{name:<16}{}", value.as_ref()))
+pub(crate) fn print_row(name: &str, value: impl AsRef<str>) -> Result<(), CliError> {
+    print_line(format!("{name:<16}{}", value.as_ref()))
 }
 
-pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
-    line(serde_json::to_string_pretty(value)?)
+pub(crate) fn print_json(value: &impl Serialize) -> Result<(), CliError> {
+    print_line(serde_json::to_string_pretty(value)?)
 }
 
 /// Bytes in decimal units with a tenth: `12 TB`, `1.5 GB`; below 1000 in full.
-pub(crate) fn size(bytes: u64) -> String {
+pub(crate) fn format_size(bytes: u64) -> String {
     const UNITS: [(&str, u64); 4] = [("kB", 1000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("TB", 1_000_000_000_000)];
     let tenths = |unit: u64| bytes.saturating_add(unit / 20) / (unit / 10);
     // 999,950 bytes are 1 MB, not 1000 kB.
@@ -43,12 +43,12 @@ pub(crate) fn size(bytes: u64) -> String {
 }
 
 /// How many there are of something.
-pub(crate) fn count(number: u64, one: &str) -> String {
+pub(crate) fn format_count(number: u64, one: &str) -> String {
     format!("{number} {one}{}", if number == 1 { "" } else { "s" })
 }
 
 /// A bar over so many bytes; nothing where nobody watches.
-pub(crate) fn bar(bytes: u64) -> ProgressBar {
+pub(crate) fn progress_bar(bytes: u64) -> ProgressBar {
     let bar = ProgressBar::new(bytes);
     let style = ProgressStyle::with_template(
         "{bar:40} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}, {eta} left",
@@ -58,26 +58,26 @@ pub(crate) fn bar(bytes: u64) -> ProgressBar {
 }
 
 /// Bytes in rows of sixteen, as hexadecimal and as text.
-pub(crate) fn hex(bytes: &[u8]) -> Result<(), Failure> {
+pub(crate) fn print_hex(bytes: &[u8]) -> Result<(), CliError> {
     for (row, chunk) in bytes.chunks(16).enumerate() {
         let hex: String = chunk.iter().map(|byte| format!("{byte:02x} ")).collect();
         let printable = |byte: &u8| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' };
         let text: String = chunk.iter().map(printable).collect();
-        line(format!("  {:08x}  {hex:<48} {text}", row * 16))?;
+        print_line(format!("  {:08x}  {hex:<48} {text}", row * 16))?;
     }
     Ok(())
 }
 
 /// Writes a file that is not there yet.
-pub(crate) fn create(path: &Path, text: &str) -> Result<(), Failure> {
-    let failed = |error: io::Error| Failure::Usage(format!("{}: {error}; nothing was written", path.display()));
+pub(crate) fn create_file(path: &Path, text: &str) -> Result<(), CliError> {
+    let failed = |error: io::Error| CliError::Usage(format!("{}: {error}; nothing was written", path.display()));
     let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::size;
+    use super::format_size;
 
     #[test]
     fn sizes() {
@@ -97,7 +97,7 @@ mod tests {
             (999_950_000_000, "1 TB"),
             (u64::MAX, "18446744 TB"),
         ] {
-            assert_eq!(size(bytes), text);
+            assert_eq!(format_size(bytes), text);
         }
     }
 }

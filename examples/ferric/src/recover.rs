@@ -1,10 +1,10 @@
 //! `ferric site recover`: a site whose state is lost or damaged, without a daemon.
 
-use crate::failure::Failure;
-use crate::output::{done, line};
+use crate::cli_error::CliError;
+use crate::output::{done, print_line};
 use std::path::PathBuf;
 use vtl::config::{Config, mhvtl, parse};
-use vtl::recover::Recovery;
+use vtl::recover::SiteRecovery;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
@@ -31,37 +31,37 @@ pub(crate) struct Recover {
     yes: bool,
 }
 
-pub(crate) fn run(Command::Recover(options): Command) -> Result<(), Failure> {
-    let refused = |error: vtl::library::LibraryError| Failure::Usage(error.to_string());
-    let recovery = Recovery::plan(&options.directory, &configuration(&options)?).map_err(refused)?;
+pub(crate) fn run(Command::Recover(options): Command) -> Result<(), CliError> {
+    let refused = |error: vtl::library::LibraryError| CliError::Usage(error.to_string());
+    let recovery = SiteRecovery::plan(&options.directory, &configuration(&options)?).map_err(refused)?;
     let directory = options.directory.display();
-    if recovery.is_whole() {
-        return line(format!("{directory}: the state is whole; there is nothing to restore"));
+    if recovery.is_intact() {
+        return print_line(format!("{directory}: the state is whole; there is nothing to restore"));
     }
-    recovery.lines().iter().try_for_each(line)?;
+    recovery.plan_lines().iter().try_for_each(print_line)?;
     if options.dry_run {
         return Ok(());
     }
     if !options.yes {
-        return Err(Failure::Usage(format!(
+        return Err(CliError::Usage(format!(
             "{directory}: nothing was changed; add --yes to restore the site like this"
         )));
     }
     let aside = recovery.apply().map_err(refused)?;
     done(match aside.as_slice() {
-        [] => line(format!("{directory}: restored; there were no old files")),
-        files => line(format!("{directory}: restored; the old files are {}", files.join(", "))),
+        [] => print_line(format!("{directory}: restored; there were no old files")),
+        files => print_line(format!("{directory}: restored; the old files are {}", files.join(", "))),
     })
 }
 
-fn configuration(options: &Recover) -> Result<Config, Failure> {
-    let wrong = |error: vtl::config::ConfigError| Failure::Usage(error.to_string());
+fn configuration(options: &Recover) -> Result<Config, CliError> {
+    let wrong = |error: vtl::config::ConfigError| CliError::Usage(error.to_string());
     if let Some(directory) = &options.mhvtl_config {
         let imported = mhvtl::import(directory).map_err(wrong)?;
         return imported.config().map_err(wrong);
     }
     let Some(path) = &options.config else { return Ok(Config::default()) };
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::Usage(format!("{name}: {error}")))?;
+    let text = std::fs::read_to_string(path).map_err(|error| CliError::Usage(format!("{name}: {error}")))?;
     parse(&name, &text).map_err(wrong)
 }

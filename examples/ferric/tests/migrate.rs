@@ -4,10 +4,10 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use tape_store::backend::file::OsShelves;
-use tape_store::cartridge::{Barcode, Level};
+use tape_store::backend::file::OsFolderStore;
+use tape_store::cartridge::{Barcode, Format};
 use tape_store::media::LTO_8;
-use tape_store::shelf::{NewCartridge, TapeStore};
+use tape_store::store::{NewCartridge, TapeStore};
 use tempfile::tempdir;
 
 fn migrate(dir: &Path, more: &[&str]) -> (String, i32) {
@@ -22,7 +22,7 @@ fn migrate(dir: &Path, more: &[&str]) -> (String, i32) {
 }
 
 #[test]
-fn what_carries_over() {
+fn migration_keeps_libraries_serials_and_tapes() {
     let dir = tempdir().unwrap();
     let (etc, home) = (dir.path().join("etc"), dir.path().join("home"));
     fs::create_dir(&etc).unwrap();
@@ -37,8 +37,8 @@ fn what_carries_over() {
     fs::write(etc.join("device.conf"), devices).unwrap();
     let contents = "Drive 1:\n\nMAP 1:\n\nSlot 1: E01001L8\nSlot 2: E01002L8\nSlot 3: E01003L8\n";
     fs::write(etc.join("library_contents.10"), contents).unwrap();
-    let store = TapeStore::new(Box::new(OsShelves::at(&home).unwrap()));
-    let new = NewCartridge { level: Level::Mhvtl, ..NewCartridge::data(&LTO_8) };
+    let store = TapeStore::new(Box::new(OsFolderStore::at(&home).unwrap()));
+    let new = NewCartridge { format: Format::Mhvtl, ..NewCartridge::data(&LTO_8) };
     for name in ["E01001L8", "E01002L8"] {
         store.create(&Barcode::new(name).unwrap(), &new).unwrap();
     }

@@ -4,16 +4,16 @@
 use std::fs::OpenOptions;
 use std::process::{Command, Output, Stdio};
 
-fn gone() -> Stdio {
+fn closed_pipe() -> Stdio {
     std::io::pipe().unwrap().1.into()
 }
 
-fn full() -> Stdio {
+fn full_disk() -> Stdio {
     OpenOptions::new().write(true).open("/dev/full").unwrap().into()
 }
 
 #[test]
-fn no_command_panics_and_nothing_is_left_half_done() {
+fn output_errors_never_panic_or_leave_partial_files() {
     let dir = tempfile::tempdir().unwrap();
     let run = |arguments: &str, output: Stdio| {
         let mut tool = Command::new(env!("CARGO_BIN_EXE_ferric"));
@@ -22,29 +22,29 @@ fn no_command_panics_and_nothing_is_left_half_done() {
         (status.code(), String::from_utf8(stderr).unwrap())
     };
     let quiet = (Some(0), String::new());
-    assert_eq!(run("tape create V00001L8 --size 64MB", gone()), quiet);
+    assert_eq!(run("tape create V00001L8 --size 64MB", closed_pipe()), quiet);
     assert!(dir.path().join("V00001L8/ferric.mam").exists());
     std::fs::write(dir.path().join("in"), vec![0x5a; 100_000]).unwrap();
-    assert_eq!(run("tape import in V00001L8", gone()), quiet);
+    assert_eq!(run("tape import in V00001L8", closed_pipe()), quiet);
     for shows in ["tape list .", "tape show V00001L8", "tape dump V00001L8", "tape verify V00001L8"] {
-        assert_eq!(run(shows, gone()), quiet, "{shows}");
-        let (code, said) = run(shows, full());
+        assert_eq!(run(shows, closed_pipe()), quiet, "{shows}");
+        let (code, said) = run(shows, full_disk());
         assert_eq!(code, Some(1), "{shows}");
         assert_eq!(said, "ferric: the output: No space left on device (os error 28)\n", "{shows}");
     }
     for shows in ["config models", "config reference", "--help", "tape --help", "--version"] {
-        assert_eq!(run(shows, gone()), quiet, "{shows}");
-        assert_eq!(run(shows, full()).0.filter(|code| *code > 1), None, "{shows}");
+        assert_eq!(run(shows, closed_pipe()), quiet, "{shows}");
+        assert_eq!(run(shows, full_disk()).0.filter(|code| *code > 1), None, "{shows}");
     }
     // An image that was cut short is no success, and is no reason for a message either.
-    assert_eq!(run("tape export V00001L8 -", gone()), (Some(1), String::new()));
-    assert_eq!(run("tape export V00001L8 -", full()).0, Some(1));
+    assert_eq!(run("tape export V00001L8 -", closed_pipe()), (Some(1), String::new()));
+    assert_eq!(run("tape export V00001L8 -", full_disk()).0, Some(1));
 }
 
 #[test]
-fn errors_whose_reader_has_gone() {
+fn closed_stderr_is_tolerated() {
     for arguments in [&["tape", "show", "nowhere"][..], &["no-such-word"], &["config", "check", "nowhere"]] {
-        for output in [gone(), full()] {
+        for output in [closed_pipe(), full_disk()] {
             let status = Command::new(env!("CARGO_BIN_EXE_ferric")).args(arguments).stderr(output).status().unwrap();
             assert!(matches!(status.code(), Some(1 | 2)), "{arguments:?}: {status}");
         }
@@ -59,9 +59,9 @@ fn what_was_done_is_no_failure() {
     let text = "[library]\nslots = 4\n[[drive]]\nmodel = \"ULT3580-TD8\"\n[[cartridges]]\npattern = \"A#L8\"\ncount = 2\n\
         size = \"64MB\"\n[[pool]]\nname = \"p\"\npattern = \"P#L8\"\nsize = \"64MB\"\n";
     let config = vtl::config::parse("f", text).unwrap();
-    let site = vtl::site::Site::of(vtl::data_dir::Data::in_memory(), &config).unwrap();
+    let site = vtl::site::Site::open_data_dir(vtl::data_dir::DataDir::in_memory(), &config).unwrap();
     let reload = std::sync::Arc::new(|| Err("no file".into()));
-    let _control = vtl::control::socket::Control::open(&socket, &site, reload).unwrap();
+    let _control = vtl::control::socket::ControlSocket::open(&socket, &site, reload).unwrap();
     let run = |arguments: &str, output: Stdio| {
         let mut tool = Command::new(env!("CARGO_BIN_EXE_ferric"));
         tool.args(arguments.split_whitespace()).current_dir(dir.path()).stdout(output);
@@ -78,12 +78,12 @@ fn what_was_done_is_no_failure() {
         "pool p --make 1 --socket s",
         "config init",
     ] {
-        assert_eq!(run(acts, full()), (Some(0), note.into()), "{acts}");
+        assert_eq!(run(acts, full_disk()), (Some(0), note.into()), "{acts}");
     }
     assert!(dir.path().join("ferric.toml").exists());
-    assert_eq!(run("load A2L8 --socket s", gone()), (Some(0), String::new()));
+    assert_eq!(run("load A2L8 --socket s", closed_pipe()), (Some(0), String::new()));
     // What only shows something has failed.
-    assert_eq!(run("status --socket s", full()).0, Some(1));
+    assert_eq!(run("status --socket s", full_disk()).0, Some(1));
 }
 
 /// Numbers and words on the command line: the value, the argument, and what was expected.

@@ -1,21 +1,21 @@
 //! `ferric site recover`: a site is as it was, or as far as its files still say; the old files are kept.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
-use smc::element::Address;
+use smc::element::ElementAddress;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::Path;
 use std::process::Command;
 use tempfile::{TempDir, tempdir};
 use vtl::config::parse;
-use vtl::inventory::Where;
-use vtl::site::{Running, Site};
+use vtl::inventory::Location;
+use vtl::site::{OpenSite, Site};
 
 const CONFIG: &str = "[library]\nslots = 6\nshelf = \"vault\"\n[[drive]]\nmodel = \"ULT3580-TD8\"\n[[cartridges]]\n\
     pattern = \"A##L8\"\ncount = 3\nsize = \"64MB\"\n[[pool]]\nname = \"daily\"\npattern = \"D##L8\"\nsize = \"64MB\"\n\
     scratch = 1\n";
 
-fn open(directory: &Path) -> Result<Running, String> {
+fn open(directory: &Path) -> Result<OpenSite, String> {
     Site::open(directory, &parse("f", CONFIG).unwrap()).map_err(|error| error.to_string())
 }
 
@@ -39,7 +39,9 @@ fn site() -> (TempDir, Vec<String>) {
     fs::write(dir.path().join("c.toml"), CONFIG).unwrap();
     let site = open(&dir.path().join("d")).unwrap();
     let library = &site.libraries()[0];
-    library.move_medium(Address(library.layout().storage.first), Address(library.layout().drives.first)).unwrap();
+    library
+        .move_medium(ElementAddress(library.layout().storage.first), ElementAddress(library.layout().drives.first))
+        .unwrap();
     let names = names(&site);
     (dir, names)
 }
@@ -50,12 +52,12 @@ fn names(site: &Site) -> Vec<String> {
     std::iter::once(target.name().to_owned()).chain(units).collect()
 }
 
-fn place(site: &Site, name: &str) -> Where {
-    site.inventory()[name].place.clone()
+fn place(site: &Site, name: &str) -> Location {
+    site.inventory()[name].location.clone()
 }
 
 #[test]
-fn a_whole_site_is_left_alone_and_one_in_use_is_refused() {
+fn intact_site_is_unchanged_and_busy_site_is_refused() {
     let (dir, _) = site();
     let data = dir.path().join("d");
     let before = fs::read(data.join("state.1")).unwrap();
@@ -72,7 +74,7 @@ fn a_whole_site_is_left_alone_and_one_in_use_is_refused() {
 }
 
 #[test]
-fn what_both_files_have_damaged_is_the_only_loss() {
+fn only_records_damaged_in_both_files_are_lost() {
     let (dir, known) = site();
     let data = dir.path().join("d");
     for name in ["state.1", "state.2"] {
@@ -100,16 +102,16 @@ fn what_both_files_have_damaged_is_the_only_loss() {
     let site = open(&data).unwrap();
     assert_eq!(names(&site), known);
     let slot = site.libraries()[0].layout().storage.first;
-    assert!(matches!(place(&site, "A01L8"), Where::Element { address, .. } if address == slot));
+    assert!(matches!(place(&site, "A01L8"), Location::Element { address, .. } if address == slot));
 }
 
 #[test]
-fn a_forgotten_cartridge_stays_out() {
+fn forgotten_cartridge_is_not_restored() {
     let (dir, _) = site();
     let data = dir.path().join("d");
     let site = open(&data).unwrap();
     for name in ["A02L8", "D01L8"] {
-        site.forget(&tape_store::cartridge::Barcode::new(name).unwrap()).unwrap();
+        site.forget_cartridge(&tape_store::cartridge::Barcode::new(name).unwrap()).unwrap();
     }
     drop(site);
     for name in ["state.1", "state.2"] {
@@ -160,7 +162,7 @@ fn a_dry_run_creates_nothing_and_new_files_have_the_owner_of_the_directory() {
 }
 
 #[test]
-fn a_site_without_state_files_has_its_names_and_cartridges_again() {
+fn site_is_recovered_without_state_files() {
     let (dir, known) = site();
     let data = dir.path().join("d");
     fs::remove_file(data.join("state.1")).unwrap();
@@ -173,8 +175,8 @@ fn a_site_without_state_files_has_its_names_and_cartridges_again() {
     assert!(text.contains("D01L8: on the shelf vault"), "{text}");
     let site = open(&data).unwrap();
     assert_eq!(names(&site), known);
-    assert!(matches!(place(&site, "A01L8"), Where::Element { .. }));
-    assert_eq!(place(&site, "D01L8"), Where::Shelf("vault".into()));
+    assert!(matches!(place(&site, "A01L8"), Location::Element { .. }));
+    assert_eq!(place(&site, "D01L8"), Location::Shelf("vault".into()));
 }
 
 /// An empty directory, or one with other things, is no lost site.

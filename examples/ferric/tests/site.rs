@@ -7,8 +7,8 @@ use std::process::Command;
 use std::sync::Arc;
 use tempfile::tempdir;
 use vtl::config::parse;
-use vtl::control::socket::Control;
-use vtl::data_dir::Data;
+use vtl::control::socket::ControlSocket;
+use vtl::data_dir::DataDir;
 use vtl::site::Site;
 
 const CONFIG: &str = "[iscsi]\niqn = \"iqn.2026-01.com.example:tape\"\n\
@@ -95,18 +95,18 @@ const COMMANDS: &[&str] = &[
 ];
 
 #[test]
-fn at_the_machine() {
+fn operator_session_matches_snapshot() {
     let dir = tempdir().unwrap();
     let socket = dir.path().join("s");
-    let site = Site::of(Data::in_memory(), &parse("f", CONFIG).unwrap()).unwrap();
-    let _control = Control::open(&socket, &site, Arc::new(|| Err("no file".into()))).unwrap();
+    let site = Site::open_data_dir(DataDir::in_memory(), &parse("f", CONFIG).unwrap()).unwrap();
+    let _control = ControlSocket::open(&socket, &site, Arc::new(|| Err("no file".into()))).unwrap();
     let shown = session(&socket, COMMANDS);
     insta::assert_snapshot!(shown);
 }
 
 /// A configuration to begin with is one that is accepted, and nothing is written over.
 #[test]
-fn a_configuration_to_begin_with() {
+fn generated_configuration_is_valid() {
     let dir = tempdir().unwrap();
     let ferric = |arguments: &[&str]| {
         let output =
@@ -126,7 +126,7 @@ fn a_configuration_to_begin_with() {
 
 /// What the daemon refuses, the check refuses, and with the same words.
 #[test]
-fn a_check_goes_as_far_as_the_daemon() {
+fn config_check_agrees_with_daemon() {
     let dir = tempdir().unwrap();
     let file = dir.path().join("f.toml");
     let check = |text: &str| {
@@ -154,7 +154,7 @@ fn a_check_goes_as_far_as_the_daemon() {
 
 /// No daemon, and one that may not be asked.
 #[test]
-fn nobody_answers() {
+fn missing_or_forbidden_daemon_is_explained() {
     let dir = tempdir().unwrap();
     let ask = |path: &Path| session(path, &["status"]).replace(&dir.path().display().to_string(), "DIR");
     let expected = "$ ferric status\nferric: no daemon answers at DIR/none/s: start ferric-iscsid, or name its data directory \

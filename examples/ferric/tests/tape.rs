@@ -148,7 +148,7 @@ fn copying_from_and_to_mhvtl() {
 
 /// What cannot be at the other level is refused by its number, and nothing changes.
 #[test]
-fn converting_what_cannot_be() {
+fn impossible_conversion_is_refused() {
     let shelf = shelf(&["ENC001L8", "NUL001L8", "D00001D7"]);
     fs::write(shelf.path().join("big"), vec![1; 3 << 20]).unwrap();
     let commands = [
@@ -168,7 +168,7 @@ fn converting_what_cannot_be() {
 }
 
 #[test]
-fn mending() {
+fn repair() {
     let shelf = shelf(&["UNC001L8", "DRT001L8", "OVW001L8"]);
     let index = shelf.path().join("UNC001L8/indx.0");
     let mut bytes = fs::read(&index).unwrap();
@@ -205,7 +205,7 @@ fn mending() {
 
 /// Where the index or the data is lost, what can still be read is not all that was written.
 #[test]
-fn verify_calls_no_tape_whole_that_lost_objects() {
+fn verify_reports_lost_objects() {
     let shelf = shelf(&["OVW001L8"]);
     let make = |barcode: &str| {
         let import = format!("import OVW001L8/data.0 {barcode} --block-size 100 --codec none");
@@ -236,11 +236,11 @@ fn verify_calls_no_tape_whole_that_lost_objects() {
 
 /// A cartridge that a drive has is not touched.
 #[test]
-fn in_use() {
-    use tape_store::backend::file::OsShelves;
+fn loaded_cartridge_is_refused() {
+    use tape_store::backend::file::OsFolderStore;
     let shelf = tempfile::tempdir().unwrap();
     session(shelf.path(), &["create V00001L8 --serial S1"]);
-    let store = tape_store::shelf::TapeStore::new(Box::new(OsShelves::at(shelf.path()).unwrap()));
+    let store = tape_store::store::TapeStore::new(Box::new(OsFolderStore::at(shelf.path()).unwrap()));
     let barcode = tape_store::cartridge::Barcode::new("V00001L8").unwrap();
     let (media, kind) = barcode.media().unwrap();
     let loaded = store.cartridge(&barcode, media, kind, 0).open().unwrap();
@@ -325,15 +325,16 @@ fn a_daemon_serves_the_directory() {
 #[test]
 fn encrypted_blocks() {
     use std::io::{IoSlice, Write};
-    use tape_store::seal::{Kads, Key, Seal};
+    use tape_store::encrypt::{Encryption, Key, KeyAssociatedData};
     let dir = tempfile::tempdir().unwrap();
     session(dir.path(), &["create V00001L8 --serial S1"]);
     let store =
-        tape_store::shelf::TapeStore::new(Box::new(tape_store::backend::file::OsShelves::at(dir.path()).unwrap()));
+        tape_store::store::TapeStore::new(Box::new(tape_store::backend::file::OsFolderStore::at(dir.path()).unwrap()));
     let mut cartridge = store.find(&tape_store::cartridge::Barcode::new("V00001L8").unwrap()).unwrap();
     let (mut tape, _) = cartridge.open().unwrap();
-    let seal = Seal { key: Key::new(&[7; 32]).unwrap(), kads: Kads::default(), protected: false };
-    tape.append_sealed(&[IoSlice::new(b"secret text")], tape_store::medium::Codec::NONE, &seal).unwrap();
+    let seal =
+        Encryption { key: Key::new(&[7; 32]).unwrap(), kads: KeyAssociatedData::default(), raw_read_disabled: false };
+    tape.append_encrypted(&[IoSlice::new(b"secret text")], tape_store::medium::Codec::NONE, &seal).unwrap();
     tape.append(&[IoSlice::new(b" and clear text")], tape_store::medium::Codec::NONE).unwrap();
     tape.close().unwrap();
     drop(tape);
@@ -373,7 +374,7 @@ fn encrypted_blocks() {
 }
 
 #[test]
-fn what_cannot_be_looked_at_is_not_missing() {
+fn unreadable_is_not_reported_missing() {
     let shelf = shelf(&["B00008L8"]);
     // A link to itself: it cannot be followed, not even by root.
     std::os::unix::fs::symlink("LOOP01L8", shelf.path().join("LOOP01L8")).unwrap();

@@ -2,9 +2,9 @@
 //! R2T, checks digests and serial numbers, and panics nowhere: what the target does wrong is an [`Error`].
 
 use iscsi::chap::Algorithm;
-use iscsi::digest::{digest, padded_digest};
+use iscsi::digest::{crc32c_bytes, padded_digest};
 use iscsi::text;
-use iscsi::wire::{self, BHS, Basic, FINAL, NO_TAG, Opcode, layout};
+use iscsi::wire::{self, BHS, BasicHeader, FINAL_FLAG, NO_TAG, Opcode, as_layout};
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
@@ -62,8 +62,8 @@ pub struct Pdu {
 }
 
 impl Pdu {
-    fn basic(&self) -> Basic {
-        layout(&self.header)
+    fn basic(&self) -> BasicHeader {
+        as_layout(&self.header)
     }
 
     /// Its opcode.
@@ -81,7 +81,7 @@ impl Pdu {
 
 /// The end of a command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reply {
+pub struct CommandResponse {
     /// SCSI status.
     pub status: u8,
     /// Sense data.
@@ -92,7 +92,7 @@ pub struct Reply {
     pub residual: i64,
 }
 
-impl Reply {
+impl CommandResponse {
     /// Sense key, ASC and ASCQ of fixed-format sense.
     #[must_use]
     pub fn sense_codes(&self) -> Option<(u8, u8, u8)> {
@@ -155,7 +155,7 @@ impl Initiator {
         let name = session.options.name.clone();
         session.negotiate(&[("InitiatorName", name.as_str()), ("SessionType", "Discovery")])?;
         let mut keys = Vec::new();
-        text::push(&mut keys, "SendTargets", "All");
+        text::push_pair(&mut keys, "SendTargets", "All");
         let answer = session.text(&keys)?;
         Ok(text::parse(&answer)?.iter().map(|(key, value)| format!("{key}={value}")).collect())
     }
@@ -202,7 +202,7 @@ impl Initiator {
 
     fn negotiate(&mut self, identity: &[(&str, &str)]) -> Result<(), Error> {
         let mut keys = Vec::new();
-        identity.iter().for_each(|(key, value)| text::push(&mut keys, key, value));
+        identity.iter().for_each(|(key, value)| text::push_pair(&mut keys, key, value));
         if let Some((name, secret)) = self.options.chap.clone() {
             self.authenticate(&mut keys, &name, &secret)?;
         }
@@ -220,10 +220,10 @@ impl Initiator {
             ("MaxOutstandingR2T", "1"),
             ("ErrorRecoveryLevel", "0"),
         ];
-        offer.iter().for_each(|(key, value)| text::push(&mut keys, key, value));
+        offer.iter().for_each(|(key, value)| text::push_pair(&mut keys, key, value));
         let answer = self.login_request(1, 3, &keys)?;
         for (key, value) in text::parse(&answer)? {
-            match (key, text::number(value)) {
+            match (key, text::parse_number(value)) {
                 ("FirstBurstLength", Some(len)) => self.first_burst = len as usize,
                 ("MaxRecvDataSegmentLength", Some(len)) => self.max_send = len as usize,
                 _ => {}
@@ -234,31 +234,32 @@ impl Initiator {
     }
 
     fn authenticate(&mut self, keys: &mut Vec<u8>, name: &str, secret: &str) -> Result<(), Error> {
-        text::push(keys, "AuthMethod", "CHAP");
+        text::push_pair(keys, "AuthMethod", "CHAP");
         self.login_request(0, 0, keys)?;
         keys.clear();
-        text::push(keys, "CHAP_A", "7,5");
+        text::push_pair(keys, "CHAP_A", "7,5");
         let answer = self.login_request(0, 0, keys)?;
         let pairs = text::parse(&answer)?;
         let find = |wanted: &str| {
             pairs.iter().find(|(key, _)| *key == wanted).map(|(_, value)| *value).ok_or(format!("no {wanted}"))
         };
         let algorithm = Algorithm::strongest(find("CHAP_A")?).ok_or("unknown CHAP_A")?;
-        let id = text::number(find("CHAP_I")?).and_then(|id| u8::try_from(id).ok()).ok_or("bad CHAP_I")?;
-        let challenge = text::binary(find("CHAP_C")?).ok_or("bad CHAP_C")?;
+        let id = text::parse_number(find("CHAP_I")?).and_then(|id| u8::try_from(id).ok()).ok_or("bad CHAP_I")?;
+        let challenge = text::parse_binary(find("CHAP_C")?).ok_or("bad CHAP_C")?;
         keys.clear();
-        text::push(keys, "CHAP_N", name);
-        text::push(keys, "CHAP_R", &text::hex(&algorithm.response(id, secret.as_bytes(), &challenge)));
+        text::push_pair(keys, "CHAP_N", name);
+        text::push_pair(keys, "CHAP_R", &text::to_hex(&algorithm.response(id, secret.as_bytes(), &challenge)));
         let ours: Vec<u8> = (0..16).map(|byte| byte * 3).collect();
         if self.options.mutual.is_some() {
-            text::push(keys, "CHAP_I", "77");
-            text::push(keys, "CHAP_C", &text::hex(&ours));
+            text::push_pair(keys, "CHAP_I", "77");
+            text::push_pair(keys, "CHAP_C", &text::to_hex(&ours));
         }
         let answer = self.login_request(0, 1, keys)?;
         keys.clear();
         if let Some(secret) = &self.options.mutual {
             let pairs = text::parse(&answer)?;
-            let response = pairs.iter().find(|(key, _)| *key == "CHAP_R").and_then(|(_, value)| text::binary(value));
+            let response =
+                pairs.iter().find(|(key, _)| *key == "CHAP_R").and_then(|(_, value)| text::parse_binary(value));
             if !algorithm.verify(77, secret.as_bytes(), &ours, &response.unwrap_or_default()) {
                 return Err("the target did not prove itself".into());
             }
@@ -268,15 +269,15 @@ impl Initiator {
 
     /// One login request; a stage equal to the current one does not ask to move on.
     fn login_request(&mut self, current: u8, next: u8, keys: &[u8]) -> Result<Vec<u8>, Error> {
-        let mut header: wire::Login = wire::empty(Opcode(Opcode::LOGIN.0 | 0x40));
-        header.flags = (current << 2) | if next > current { FINAL | next } else { 0 };
+        let mut header: wire::Login = wire::with_opcode(Opcode(Opcode::LOGIN.0 | 0x40));
+        header.flags = (current << 2) | if next > current { FINAL_FLAG | next } else { 0 };
         header.isid = self.options.isid;
         header.cmd_sn = self.cmd_sn.into();
         header.exp_stat_sn = self.exp_stat_sn.into();
         wire::set_data_length(&mut header.data_length, keys.len());
         self.send(header.as_bytes(), keys)?;
         let pdu = self.receive()?;
-        let answer: wire::LoginResponse = layout(&pdu.header);
+        let answer: wire::LoginResponse = as_layout(&pdu.header);
         if pdu.opcode() != Opcode::LOGIN_RESPONSE || answer.status_class != 0 {
             return Err(format!("login refused: {:02x}{:02x}", answer.status_class, answer.status_detail).into());
         }
@@ -291,8 +292,8 @@ impl Initiator {
     /// # Errors
     /// The connection failed, or the answer is none.
     pub fn text(&mut self, keys: &[u8]) -> Result<Vec<u8>, Error> {
-        let mut header: wire::Request = wire::empty(Opcode::TEXT);
-        header.flags = FINAL;
+        let mut header: wire::RequestHeader = wire::with_opcode(Opcode::TEXT);
+        header.flags = FINAL_FLAG;
         header.ttt = NO_TAG.into();
         let answer = self.request(header, keys)?;
         if answer.opcode() == Opcode::TEXT_RESPONSE { Ok(answer.data) } else { Err("no text response".into()) }
@@ -303,8 +304,8 @@ impl Initiator {
     /// # Errors
     /// The connection failed, or something else came back.
     pub fn ping(&mut self, data: &[u8]) -> Result<(), Error> {
-        let mut header: wire::Request = wire::empty(Opcode::NOP_OUT);
-        header.flags = FINAL;
+        let mut header: wire::RequestHeader = wire::with_opcode(Opcode::NOP_OUT);
+        header.flags = FINAL_FLAG;
         header.ttt = NO_TAG.into();
         let answer = self.request(header, data)?;
         if answer.opcode() == Opcode::NOP_IN && answer.data == data { Ok(()) } else { Err("no echo".into()) }
@@ -315,8 +316,8 @@ impl Initiator {
     /// # Errors
     /// The connection failed, or the answer is none.
     pub fn logout(mut self) -> Result<(), Error> {
-        let mut header: wire::Request = wire::empty(Opcode::LOGOUT);
-        header.flags = FINAL;
+        let mut header: wire::RequestHeader = wire::with_opcode(Opcode::LOGOUT);
+        header.flags = FINAL_FLAG;
         let answer = self.request(header, &[])?;
         if answer.opcode() == Opcode::LOGOUT_RESPONSE { Ok(()) } else { Err("no logout response".into()) }
     }
@@ -326,8 +327,8 @@ impl Initiator {
     /// # Errors
     /// The connection failed, or the answer is none.
     pub fn task_management(&mut self, function: u8, lun: u64, referenced: u32) -> Result<u8, Error> {
-        let mut header: wire::TaskManagement = wire::empty(Opcode(Opcode::TASK_MANAGEMENT.0 | 0x40));
-        header.flags = FINAL | function;
+        let mut header: wire::TaskManagement = wire::with_opcode(Opcode(Opcode::TASK_MANAGEMENT.0 | 0x40));
+        header.flags = FINAL_FLAG | function;
         header.lun = (lun << 48).into();
         header.itt = self.next_tag().into();
         header.referenced_tag = referenced.into();
@@ -336,13 +337,13 @@ impl Initiator {
         self.send(header.as_bytes(), &[])?;
         let answer = self.receive_status()?;
         if answer.opcode() == Opcode::TASK_MANAGEMENT_RESPONSE {
-            Ok(layout::<wire::Target>(&answer.header).response)
+            Ok(as_layout::<wire::TargetHeader>(&answer.header).response)
         } else {
             Err("no response".into())
         }
     }
 
-    fn request(&mut self, mut header: wire::Request, data: &[u8]) -> Result<Pdu, Error> {
+    fn request(&mut self, mut header: wire::RequestHeader, data: &[u8]) -> Result<Pdu, Error> {
         header.itt = self.next_tag().into();
         header.cmd_sn = self.next_cmd_sn().into();
         header.exp_stat_sn = self.exp_stat_sn.into();
@@ -366,7 +367,7 @@ impl Initiator {
     ///
     /// # Errors
     /// The connection failed, or the target broke the protocol.
-    pub fn command(&mut self, lun: u64, cdb: &[u8], transfer: Transfer<'_>) -> Result<Reply, Error> {
+    pub fn command(&mut self, lun: u64, cdb: &[u8], transfer: Transfer<'_>) -> Result<CommandResponse, Error> {
         let tag = self.start(lun, cdb, transfer)?;
         self.finish(tag, transfer)
     }
@@ -376,14 +377,14 @@ impl Initiator {
     /// # Errors
     /// The connection failed.
     pub fn start(&mut self, lun: u64, cdb: &[u8], transfer: Transfer<'_>) -> Result<u32, Error> {
-        let mut header: wire::Command = wire::empty(Opcode::COMMAND);
+        let mut header: wire::ScsiCommand = wire::with_opcode(Opcode::COMMAND);
         let (flags, expected, data): (u8, usize, &[u8]) = match transfer {
             Transfer::None => (0, 0, &[]),
             Transfer::In(len) => (0x40, len, &[]),
             Transfer::Out(data) => (0x20, data.len(), data),
         };
         let now = if self.options.immediate { data.len().min(self.first_burst).min(self.max_send) } else { 0 };
-        header.flags = FINAL | flags | 0x01;
+        header.flags = FINAL_FLAG | flags | 0x01;
         header.lun = (lun << 48).into();
         header.expected_length = u32::try_from(expected)?.into();
         for (slot, byte) in header.cdb.iter_mut().zip(cdb) {
@@ -402,9 +403,9 @@ impl Initiator {
     ///
     /// # Errors
     /// The connection failed, or the target broke the protocol.
-    pub fn finish(&mut self, tag: u32, transfer: Transfer<'_>) -> Result<Reply, Error> {
+    pub fn finish(&mut self, tag: u32, transfer: Transfer<'_>) -> Result<CommandResponse, Error> {
         let out = if let Transfer::Out(data) = transfer { data } else { &[] };
-        let mut reply = Reply::default();
+        let mut reply = CommandResponse::default();
         loop {
             let pdu = self.receive_status()?;
             if pdu.opcode() == Opcode::NOP_IN && pdu.tag() == NO_TAG {
@@ -416,9 +417,9 @@ impl Initiator {
                 );
             }
             match pdu.opcode() {
-                Opcode::R2T => self.send_data(&layout(&pdu.header), out)?,
+                Opcode::R2T => self.send_data(&as_layout(&pdu.header), out)?,
                 Opcode::DATA_IN => {
-                    let header: wire::DataIn = layout(&pdu.header);
+                    let header: wire::DataIn = as_layout(&pdu.header);
                     if header.buffer_offset.get() as usize != reply.data.len() {
                         return Err("data out of order".into());
                     }
@@ -430,7 +431,7 @@ impl Initiator {
                     }
                 }
                 Opcode::RESPONSE => {
-                    let header: wire::Response = layout(&pdu.header);
+                    let header: wire::ScsiResponse = as_layout(&pdu.header);
                     reply.status = header.status;
                     reply.residual = residual(header.flags, header.residual.get());
                     reply.sense = pdu.data.get(2..).unwrap_or_default().to_vec();
@@ -441,15 +442,15 @@ impl Initiator {
         }
     }
 
-    fn send_data(&mut self, asked: &wire::Target, data: &[u8]) -> Result<(), Error> {
+    fn send_data(&mut self, asked: &wire::TargetHeader, data: &[u8]) -> Result<(), Error> {
         let (start, len) = (asked.word_40.get() as usize, asked.word_44.get() as usize);
         let wanted = data.get(start..start + len).ok_or("R2T beyond the data")?;
         let parts = wanted.chunks(self.max_send);
         let last = parts.len().saturating_sub(1);
         let mut offset = start;
         for (number, part) in parts.enumerate() {
-            let mut header: wire::DataOut = wire::empty(Opcode::DATA_OUT);
-            header.flags = if number == last { FINAL } else { 0 };
+            let mut header: wire::DataOut = wire::with_opcode(Opcode::DATA_OUT);
+            header.flags = if number == last { FINAL_FLAG } else { 0 };
             (header.lun, header.itt, header.ttt) = (asked.lun, asked.itt, asked.ttt);
             header.exp_stat_sn = self.exp_stat_sn.into();
             header.data_sn = u32::try_from(number)?.into();
@@ -469,7 +470,7 @@ impl Initiator {
         let pad = data.len().next_multiple_of(4) - data.len();
         let (header_digest, data_digest) =
             (self.digests && self.options.header_digest, self.digests && self.options.data_digest);
-        let (head_crc, data_crc) = (digest(header), padded_digest(data));
+        let (head_crc, data_crc) = (crc32c_bytes(header), padded_digest(data));
         let parts = [
             header,
             if header_digest { &head_crc } else { &[] },
@@ -497,11 +498,11 @@ impl Initiator {
     pub fn receive(&mut self) -> Result<Pdu, Error> {
         let mut header = [0; BHS];
         self.stream.read_exact(&mut header)?;
-        let basic: Basic = layout(&header);
+        let basic: BasicHeader = as_layout(&header);
         if self.digests && self.options.header_digest {
             let mut given = [0; 4];
             self.stream.read_exact(&mut given)?;
-            if given != digest(&header) {
+            if given != crc32c_bytes(&header) {
                 return Err("header digest".into());
             }
         }
@@ -525,7 +526,7 @@ impl Initiator {
     /// Receives a PDU of a session and follows its serial numbers.
     fn receive_status(&mut self) -> Result<Pdu, Error> {
         let pdu = self.receive()?;
-        let numbers: wire::Target = layout(&pdu.header);
+        let numbers: wire::TargetHeader = as_layout(&pdu.header);
         let uses_stat_sn = match pdu.opcode() {
             Opcode::DATA_IN => numbers.flags & 0x01 != 0,
             Opcode::R2T => false,
@@ -538,7 +539,7 @@ impl Initiator {
             }
             self.exp_stat_sn = self.exp_stat_sn.wrapping_add(1);
         }
-        if wire::before(self.max_cmd_sn, numbers.max_cmd_sn.get()) {
+        if wire::serial_before(self.max_cmd_sn, numbers.max_cmd_sn.get()) {
             self.max_cmd_sn = numbers.max_cmd_sn.get();
         }
         Ok(pdu)

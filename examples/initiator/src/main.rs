@@ -56,13 +56,13 @@ fn main() -> Result<(), Error> {
     let mut session = Initiator::login(&arguments.portal, &arguments.target, Options::default())?;
     if let [from, to] = arguments.first_move.as_slice() {
         let ([a, b], [c, d]) = (from.to_be_bytes(), to.to_be_bytes());
-        become_ready(&mut session, 0)?;
+        wait_until_ready(&mut session, 0)?;
         let moved = session.command(0, &[0xa5, 0, 0, 0, a, b, c, d, 0, 0, 0, 0], Transfer::None)?;
         if moved.status != 0 {
             return Err(format!("MOVE MEDIUM: {:?}", moved.sense_codes()).into());
         }
     }
-    become_ready(&mut session, arguments.lun)?;
+    wait_until_ready(&mut session, arguments.lun)?;
     if arguments.uncompressed {
         let page = [0, 0, 0x10, 0, 0x0f, 0x0e, 0x40, 0x80, 0, 0, 0, 0xff, 0, 0, 0, 0xff, 0, 0, 0, 0];
         session.command(arguments.lun, &[0x15, 0x10, 0, 0, 20, 0], Transfer::Out(&page))?;
@@ -87,7 +87,7 @@ fn main() -> Result<(), Error> {
 }
 
 /// TEST UNIT READY through unit attentions and a load under way; nothing else goes by itself.
-fn become_ready(session: &mut Initiator, lun: u64) -> Result<(), Error> {
+fn wait_until_ready(session: &mut Initiator, lun: u64) -> Result<(), Error> {
     loop {
         let reply = session.command(lun, &[0; 6], Transfer::None)?;
         match reply.sense_codes() {

@@ -6,15 +6,15 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 /// Connections at one time.
-const CONNECTIONS: usize = 1024;
+const MAX_CONNECTIONS: usize = 1024;
 /// Connections that are not logged in to a target, of those: logins that go on, and discovery sessions.
 const MAX_UNAUTHENTICATED: usize = 128;
 /// Many initiators may log in at one moment. So connections that are younger than this, in microseconds, count only when
 /// there are so many times as many as the limit says.
-const YOUNG_US: u64 = 2_000_000;
-const BURST: usize = 4;
+const LOGIN_GRACE_US: u64 = 2_000_000;
+const LOGIN_BURST_FACTOR: usize = 4;
 /// Connections that were told to close, and have not.
-const CLOSING: usize = 128;
+const MAX_CLOSING: usize = 128;
 
 /// Limits for one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl Default for AddressLimits {
 }
 
 /// What counts as one address: of IPv6 the first 64 bits, since a host has all of the rest.
-fn origin(address: IpAddr) -> IpAddr {
+fn address_group(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
@@ -43,9 +43,9 @@ struct Connection {
     mailbox: Arc<Mailbox>,
     address: IpAddr,
     logged_in: bool,
-    since: u64,
+    connected_at: u64,
     /// It was told to close for a newer one.
-    yields: bool,
+    displaced: bool,
 }
 
 /// What became of a new connection.
@@ -54,7 +54,7 @@ pub(crate) enum Admission {
     /// It is there, under this number.
     Admitted(usize),
     /// It is there, and the connection of this address, which was not logged in, is closed for it.
-    InPlaceOf(usize, IpAddr),
+    AdmittedInstead(usize, IpAddr),
     /// There are too many, for this reason.
     Refused(&'static str),
 }
@@ -77,24 +77,26 @@ impl Connections {
         now: u64,
     ) -> Admission {
         let count = |wanted: &dyn Fn(&Connection) -> bool| {
-            self.all.values().filter(|connection| !connection.yields && wanted(connection)).count()
+            self.all.values().filter(|connection| !connection.displaced && wanted(connection)).count()
         };
-        let same = |connection: &Connection| origin(connection.address) == origin(address);
+        let same = |connection: &Connection| address_group(connection.address) == address_group(address);
         let too_many = |limit: usize, of: &dyn Fn(&Connection) -> bool| {
             let stranger = |connection: &Connection| of(connection) && !connection.logged_in;
-            let old = |connection: &Connection| stranger(connection) && now >= connection.since + YOUNG_US;
-            count(&old) >= limit || count(&stranger) >= limit * BURST
+            let old = |connection: &Connection| stranger(connection) && now >= connection.connected_at + LOGIN_GRACE_US;
+            count(&old) >= limit || count(&stranger) >= limit * LOGIN_BURST_FACTOR
         };
         let of_address = count(&same) >= limits.connections || too_many(limits.unauthenticated, &same);
-        let of_all = count(&|_| true) >= CONNECTIONS || too_many(MAX_UNAUTHENTICATED, &|_| true);
-        if self.all.len() >= CONNECTIONS + CLOSING {
+        let of_all = count(&|_| true) >= MAX_CONNECTIONS || too_many(MAX_UNAUTHENTICATED, &|_| true);
+        if self.all.len() >= MAX_CONNECTIONS + MAX_CLOSING {
             return Admission::Refused("too many connections are being closed");
         }
         let mut yielded = None;
         if of_address || of_all {
             let mut all = self.all.values_mut();
             let oldest = all.find(|other| {
-                !other.yields && !other.logged_in && (!of_address || origin(other.address) == origin(address))
+                !other.displaced
+                    && !other.logged_in
+                    && (!of_address || address_group(other.address) == address_group(address))
             });
             let Some(oldest) = oldest else {
                 return Admission::Refused(if of_address {
@@ -103,16 +105,16 @@ impl Connections {
                     "the limit of 1024 connections is reached"
                 });
             };
-            oldest.yields = true;
+            oldest.displaced = true;
             oldest.mailbox.close();
             yielded = Some(oldest.address);
         }
         self.last += 1;
         let mailbox = Arc::clone(mailbox);
-        let connection = Connection { mailbox, address, logged_in: false, since: now, yields: false };
+        let connection = Connection { mailbox, address, logged_in: false, connected_at: now, displaced: false };
         self.all.insert(self.last, connection);
         match yielded {
-            Some(other) => Admission::InPlaceOf(self.last, other),
+            Some(other) => Admission::AdmittedInstead(self.last, other),
             None => Admission::Admitted(self.last),
         }
     }
@@ -154,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_stranger_of_an_address_makes_place() {
+    fn oldest_unauthenticated_connection_of_address_is_closed() {
         let mut all = Connections::default();
         let boxes: Vec<_> = (0..4).map(|_| mailbox()).collect();
         for (number, mailbox) in boxes.iter().enumerate().take(3) {
@@ -165,21 +167,21 @@ mod tests {
         all.set_logged_in(&boxes[0], true);
         assert_eq!(all.admit(&boxes[3], address(1), LIMITS, 2_000_000), Admission::Admitted(5));
         let later = all.admit(&mailbox(), address(1), LIMITS, 4_000_000);
-        assert_eq!(later, Admission::InPlaceOf(6, address(1)));
+        assert_eq!(later, Admission::AdmittedInstead(6, address(1)));
         assert_eq!(boxes.iter().map(|mailbox| mailbox.is_closing()).collect::<Vec<_>>(), [false, true, false, false]);
     }
 
     #[test]
-    fn initiators_that_log_in_at_one_moment_do_not_displace_each_other() {
+    fn simultaneous_logins_are_not_displaced() {
         let mut all = Connections::default();
         for number in 1..=12 {
             assert_eq!(all.admit(&mailbox(), address(1), LIMITS, 1_999_999), Admission::Admitted(number));
         }
-        assert_eq!(all.admit(&mailbox(), address(1), LIMITS, 1_999_999), Admission::InPlaceOf(13, address(1)));
+        assert_eq!(all.admit(&mailbox(), address(1), LIMITS, 1_999_999), Admission::AdmittedInstead(13, address(1)));
     }
 
     #[test]
-    fn sessions_of_one_address_do_not_take_all_places() {
+    fn one_address_cannot_use_all_connections() {
         let mut all = Connections::default();
         for _ in 0..14 {
             let mailbox = mailbox();
@@ -201,12 +203,12 @@ mod tests {
         }
         let now = 2_000_000;
         let fourth = all.admit(&mailbox(), of("2001:db8::4:0:0:9"), LIMITS, now);
-        assert_eq!(fourth, Admission::InPlaceOf(4, of("2001:db8::1")));
+        assert_eq!(fourth, Admission::AdmittedInstead(4, of("2001:db8::1")));
         assert_eq!(all.admit(&mailbox(), of("2001:db8:0:1::1"), LIMITS, now), Admission::Admitted(5));
     }
 
     #[test]
-    fn the_oldest_stranger_of_all_makes_place() {
+    fn oldest_unauthenticated_connection_is_closed() {
         let mut all = Connections::default();
         let boxes: Vec<_> = (0..128).map(|_| mailbox()).collect();
         for (number, mailbox) in boxes.iter().enumerate() {
@@ -214,7 +216,7 @@ mod tests {
             assert!(matches!(all.admit(mailbox, address(last), LIMITS, 0), Admission::Admitted(_)));
         }
         assert_eq!(all.admit(&mailbox(), address(99), LIMITS, 1_999_999), Admission::Admitted(129));
-        assert_eq!(all.admit(&mailbox(), address(99), LIMITS, 2_000_000), Admission::InPlaceOf(130, address(0)));
+        assert_eq!(all.admit(&mailbox(), address(99), LIMITS, 2_000_000), Admission::AdmittedInstead(130, address(0)));
         assert!(boxes[0].is_closing() && !boxes[1].is_closing());
     }
 }

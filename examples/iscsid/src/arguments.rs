@@ -34,10 +34,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) print_config: bool,
     /// Form of the ready line: text, or json with address, targets, data, control socket and pid
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Ready::Text)]
-    pub(crate) ready: Ready,
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = ReadyFormat::Text)]
+    pub(crate) ready: ReadyFormat,
     /// Write the ready line to this open file descriptor, not to the standard output
-    #[arg(long, value_name = "N", value_parser = descriptor)]
+    #[arg(long, value_name = "N", value_parser = parse_descriptor)]
     pub(crate) ready_fd: Option<u16>,
     /// Write the process number to this file when the daemon is ready, and remove the file at the end
     #[arg(long, value_name = "FILE")]
@@ -52,7 +52,7 @@ pub(crate) struct Arguments {
 
 /// Forms of the ready line.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Ready {
+pub(crate) enum ReadyFormat {
     // The values need no help of their own.
     Text,
     Json,
@@ -67,7 +67,7 @@ const EXAMPLES: &str = "Examples:
 
 impl Arguments {
     /// Whether there is a file that can be read again.
-    pub(crate) const fn names_a_file(&self) -> bool {
+    pub(crate) const fn has_config_file(&self) -> bool {
         self.config.is_some() || self.mhvtl_config.is_some()
     }
 
@@ -81,7 +81,7 @@ impl Arguments {
         if let Some(advertise) = &self.advertise {
             config.iscsi.advertise = parse_advertise(advertise).map_err(|message| format!("--advertise: {message}"))?;
         }
-        if self.ephemeral && !config.cartridges.is_empty() {
+        if self.ephemeral && !config.cartridge_directories.is_empty() {
             return Err(
                 "--ephemeral: storage.cartridges names directories that would stay; leave out one of both".into()
             );
@@ -114,6 +114,6 @@ fn level(text: &str) -> Result<tracing::Level, String> {
 }
 
 /// The number of an open file descriptor.
-fn descriptor(text: &str) -> Result<u16, String> {
+fn parse_descriptor(text: &str) -> Result<u16, String> {
     text.parse().map_err(|_| "expected the number of an open file descriptor, 0 to 65535".into())
 }

@@ -1,13 +1,15 @@
 //! One connection's thread: bytes between the socket and the protocol, commands between the protocol and the library.
 
-use crate::memory::Memory;
-use crate::sessions::{Granted, Mailbox, Sessions};
+use crate::buffers::ConnectionBuffers;
+use crate::sessions::{GrantedSession, Mailbox, Sessions};
 use iscsi::config::TargetConfig;
 use iscsi::connection::Slices;
-use iscsi::connection::{Answer, Command, Connection, Event, Function, LoginRequest, RefusedLogin, TaskManagement};
-use iscsi::login::Refusal;
+use iscsi::connection::{
+    Command, CommandResponse, Connection, ConnectionEvent, LoginRequest, RejectedLogin, TaskFunction, TaskManagement,
+};
+use iscsi::login::LoginStatus;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use scsi_core::target::Event as UnitEvent;
+use scsi_core::target::TransportEvent as UnitEvent;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -15,35 +17,35 @@ use vtl::budget::Budget;
 use vtl::clock;
 use vtl::site::Site;
 use vtl::target::Target;
-use vtl::unit::{Finished, Job, Reply, Submitted};
+use vtl::unit::{CommandRequest, CompletedCommand, CompletionHandler, Submitted};
 
 /// Small PDUs are read through this much memory, many at a time.
 const READ_AHEAD: usize = 32 * 1024;
 /// A payload of this size is read to where it belongs.
-const DIRECT: usize = 32 * 1024;
+const DIRECT_READ_MIN: usize = 32 * 1024;
 
 /// Microseconds after which a connection that waits for memory looks whether an initiator leaves some in use.
 const RETRY_US: u64 = 1_000_000;
 
 /// A task management request whose tasks are still running.
-struct Pending {
+struct PendingTaskManagement {
     tag: u32,
     tasks: Vec<u32>,
 }
 
-struct Server<'a> {
+struct ConnectionServer<'a> {
     stream: TcpStream,
     peer: SocketAddr,
     protocol: Connection,
     site: &'a Site,
     sessions: &'a Sessions,
     mailbox: &'a Arc<Mailbox>,
-    reply: Arc<dyn Reply>,
+    reply: Arc<dyn CompletionHandler>,
     budget: &'a Arc<Budget>,
-    pool: Memory,
-    session: Option<(Granted, Arc<Target>)>,
-    pending: Vec<Pending>,
-    finished: Vec<Finished>,
+    buffers: ConnectionBuffers,
+    session: Option<(GrantedSession, Arc<Target>)>,
+    pending: Vec<PendingTaskManagement>,
+    completed: Vec<CompletedCommand>,
     read_ahead: Box<[u8]>,
     ahead: std::ops::Range<usize>,
     /// The last read emptied the socket, so the next one waits.
@@ -70,19 +72,19 @@ pub(crate) fn serve(
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     let mut protocol = Connection::new(Arc::clone(config), portal, random, clock::now().mono.0);
     protocol.set_remote(!peer.ip().is_loopback() && peer.ip() != local.ip().to_canonical());
-    let mut server = Server {
+    let mut server = ConnectionServer {
         stream,
         peer,
         protocol,
         site,
         sessions,
         mailbox,
-        reply: Arc::clone(mailbox) as Arc<dyn Reply>,
+        reply: Arc::clone(mailbox) as Arc<dyn CompletionHandler>,
         budget,
-        pool: Memory::new(Arc::clone(site.buffers())),
+        buffers: ConnectionBuffers::new(Arc::clone(site.buffers())),
         session: None,
         pending: Vec::new(),
-        finished: Vec::new(),
+        completed: Vec::new(),
         read_ahead: vec![0; READ_AHEAD].into(),
         ahead: 0..0,
         socket_empty: true,
@@ -95,17 +97,17 @@ pub(crate) fn serve(
     result
 }
 
-impl Drop for Server<'_> {
+impl Drop for ConnectionServer<'_> {
     /// However the thread ends, the session is given back.
     fn drop(&mut self) {
-        self.protocol.abandon(&self.pool);
+        self.protocol.abort(&self.buffers);
         // Before the end of the session, for which the login that replaces it may be waiting.
-        self.pool.account = None;
+        self.buffers.account = None;
         self.end_session();
     }
 }
 
-impl Server<'_> {
+impl ConnectionServer<'_> {
     /// Ends the session, if there is one. When this returns, every unit applies the loss of the I_T nexus before it runs
     /// another command.
     fn end_session(&mut self) {
@@ -116,26 +118,26 @@ impl Server<'_> {
 
     fn run(&mut self) -> io::Result<()> {
         loop {
-            self.collect_finished();
-            self.ask_for_memory();
+            self.collect_completed();
+            self.retry_memory();
             let fed = self.feed();
             self.handle_events();
-            if fed && self.reads() {
+            if fed && self.wants_input() {
                 continue;
             }
             let ends = self.mailbox.is_closing();
             if ends {
-                self.protocol.ask_for_logout(0);
+                self.protocol.request_logout(0);
             }
             let drained = self.flush()?;
             if ends || (drained && self.protocol.is_closing()) {
                 return Ok(());
             }
             // What was sent may have made place for commands.
-            if self.protocol.has_events() || (self.reads() && !self.ahead.is_empty()) {
+            if self.protocol.has_events() || (self.wants_input() && !self.ahead.is_empty()) {
                 continue;
             }
-            if self.reads() && !self.socket_empty && self.read()? {
+            if self.wants_input() && !self.socket_empty && self.read()? {
                 continue;
             }
             self.wait(!drained)?;
@@ -143,24 +145,24 @@ impl Server<'_> {
     }
 
     /// Whether bytes of the initiator are wanted.
-    fn reads(&self) -> bool {
+    fn wants_input(&self) -> bool {
         !self.protocol.output_is_full() && !self.protocol.is_closing() && !self.protocol.is_blocked()
     }
 
     /// What waits for memory asks again.
-    fn ask_for_memory(&mut self) {
-        if self.protocol.wants_memory() {
-            self.protocol.resume(clock::now().mono.0, &self.pool);
+    fn retry_memory(&mut self) {
+        if self.protocol.needs_buffers() {
+            self.protocol.resume(clock::now().mono.0, &self.buffers);
         }
-        if let Some(account) = self.pool.account.as_ref().filter(|_| !self.protocol.wants_memory()) {
-            account.cancel();
+        if let Some(account) = self.buffers.account.as_ref().filter(|_| !self.protocol.needs_buffers()) {
+            account.cancel_wait();
         }
     }
 
     /// Gives bytes that were read ahead to the protocol; says whether there were any.
     fn feed(&mut self) -> bool {
         let ahead = self.read_ahead.get(self.ahead.clone()).unwrap_or_default();
-        let space = self.protocol.space();
+        let space = self.protocol.receive_buffer();
         let len = ahead.len().min(space.len());
         if len == 0 {
             return false;
@@ -169,7 +171,7 @@ impl Server<'_> {
             to.copy_from_slice(from);
         }
         self.ahead.start += len;
-        self.protocol.filled(len, clock::now().mono.0, &self.pool);
+        self.protocol.received(len, clock::now().mono.0, &self.buffers);
         true
     }
 
@@ -178,8 +180,8 @@ impl Server<'_> {
         if !self.ahead.is_empty() {
             return Ok(false);
         }
-        let space = self.protocol.space();
-        let (direct, room) = (space.len() >= DIRECT, space.len().max(READ_AHEAD));
+        let space = self.protocol.receive_buffer();
+        let (direct, room) = (space.len() >= DIRECT_READ_MIN, space.len().max(READ_AHEAD));
         let result = if direct { self.stream.read(space) } else { self.stream.read(&mut self.read_ahead) };
         match result {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -187,7 +189,7 @@ impl Server<'_> {
                 // A read that was not filled took all there was.
                 self.socket_empty = len < if direct { room } else { READ_AHEAD };
                 if direct {
-                    self.protocol.filled(len, clock::now().mono.0, &self.pool);
+                    self.protocol.received(len, clock::now().mono.0, &self.buffers);
                 } else {
                     self.ahead = 0..len;
                 }
@@ -206,7 +208,7 @@ impl Server<'_> {
     fn flush(&mut self) -> io::Result<bool> {
         while self.protocol.has_output() {
             let mut slices = Slices::new();
-            self.protocol.output(&mut slices);
+            self.protocol.pending_output(&mut slices);
             let written = self.stream.write_vectored(&slices);
             drop(slices);
             let sent = match written {
@@ -215,8 +217,8 @@ impl Server<'_> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             };
-            self.protocol.sent(sent, &self.pool);
-            self.protocol.alive(clock::now().mono.0);
+            self.protocol.sent(sent, &self.buffers);
+            self.protocol.record_send_progress(clock::now().mono.0);
         }
         Ok(true)
     }
@@ -225,9 +227,9 @@ impl Server<'_> {
     fn wait(&mut self, to_send: bool) -> io::Result<()> {
         let now = clock::now().mono.0;
         let mut left = self.protocol.deadline().saturating_sub(now);
-        let (blocked, waits) = (self.protocol.is_blocked(), self.protocol.wants_memory());
-        if let Some(account) = &self.pool.account {
-            let idle = || !waits && self.protocol.running() == 0;
+        let (blocked, waits) = (self.protocol.is_blocked(), self.protocol.needs_buffers());
+        if let Some(account) = &self.buffers.account {
+            let idle = || !waits && self.protocol.running_commands() == 0;
             account.set_stalled(|| to_send || idle(), now);
             if waits {
                 self.budget.reclaim(now);
@@ -235,7 +237,7 @@ impl Server<'_> {
             }
         }
         let mut wanted = PollFlags::empty();
-        wanted.set(PollFlags::IN, self.reads());
+        wanted.set(PollFlags::IN, self.wants_input());
         wanted.set(PollFlags::OUT, to_send);
         // While nothing is read, the end of the connection is not either.
         wanted.set(PollFlags::RDHUP, blocked);
@@ -251,7 +253,7 @@ impl Server<'_> {
                 self.socket_empty = socket.revents().is_empty();
                 // What the peer has sent is heard before it is called silent.
                 if self.socket_empty {
-                    self.protocol.handle_timeout(clock::now().mono.0, &self.pool);
+                    self.protocol.handle_timeout(clock::now().mono.0, &self.buffers);
                 }
                 Ok(())
             }
@@ -263,24 +265,26 @@ impl Server<'_> {
     fn handle_events(&mut self) {
         while let Some(event) = self.protocol.next_event() {
             match event {
-                Event::Command(command) => self.command(command),
-                Event::Login(request) if request.discovery => self.protocol.admit(self.sessions.handle()),
-                Event::Login(request) => self.log_in(&request),
-                Event::TaskManagement(request) => self.task_management(request),
-                Event::Logout => {
-                    // What waits to be sent is accounted for until the connection ends.
-                    self.pool.account.take_if(|account| account.is_empty());
-                    self.end_session();
-                    self.protocol.logged_out();
+                ConnectionEvent::Command(command) => self.command(command),
+                ConnectionEvent::Login(request) if request.discovery => {
+                    self.protocol.accept_login(self.sessions.discovery_tsih())
                 }
-                Event::LoginRefused(refused) => self.log_refusal(&refused),
+                ConnectionEvent::Login(request) => self.log_in(&request),
+                ConnectionEvent::TaskManagement(request) => self.task_management(request),
+                ConnectionEvent::Logout => {
+                    // What waits to be sent is accounted for until the connection ends.
+                    self.buffers.account.take_if(|account| account.is_empty());
+                    self.end_session();
+                    self.protocol.finish_logout();
+                }
+                ConnectionEvent::LoginRejected(refused) => self.log_refusal(&refused),
             }
         }
     }
 
-    fn log_refusal(&self, refused: &RefusedLogin) {
-        let RefusedLogin { initiator, refusal: Refusal(class, detail), reason } = refused;
-        if let Some(left_out) = self.sessions.logins_logged.admit(clock::now().mono.0) {
+    fn log_refusal(&self, refused: &RejectedLogin) {
+        let RejectedLogin { initiator, refusal: LoginStatus(class, detail), reason } = refused;
+        if let Some(left_out) = self.sessions.login_log_limit.admit(clock::now().mono.0) {
             let status = format!("{class:02x}{detail:02x}");
             tracing::warn!(address = %self.peer, ?initiator, status, reason, left_out, "login refused");
         }
@@ -288,10 +292,10 @@ impl Server<'_> {
 
     fn log_in(&mut self, request: &LoginRequest) {
         let Some(target) = self.site.target(&request.target) else {
-            return self.protocol.refuse(Refusal::NOT_FOUND);
+            return self.protocol.reject_login(LoginStatus::NOT_FOUND);
         };
         let open = || {
-            let account = self.budget.open(Arc::clone(self.mailbox) as _);
+            let account = self.budget.open_account(Arc::clone(self.mailbox) as _);
             if account.is_none() {
                 self.sessions.log_connection(self.peer.ip(), "no memory for another session, see iscsi.buffer_memory");
             }
@@ -299,53 +303,54 @@ impl Server<'_> {
         };
         match self.sessions.login(&target, request, self.mailbox, open) {
             Ok((granted, account)) => {
-                self.pool.account = Some(account);
-                self.protocol.admit(granted.tsih);
+                self.buffers.account = Some(account);
+                self.protocol.accept_login(granted.tsih);
                 self.session = Some((granted, target));
             }
-            Err(refusal) => self.protocol.refuse(refusal),
+            Err(refusal) => self.protocol.reject_login(refusal),
         }
     }
 
     fn command(&mut self, command: Command) {
-        let Command { task, lun, cdb, data_out, data_len, data_in, room } = command;
+        let Command { task_tag: task, lun, cdb, data_out, data_out_len: data_len, data_in, data_in_capacity: room } =
+            command;
         let Some((granted, target)) = &self.session else {
-            return self.protocol.discard(task, data_out, data_in, &self.pool);
+            return self.protocol.discard_command(task, data_out, data_in, &self.buffers);
         };
-        let job = Job { nexus: granted.nexus, tag: task, cdb, data_out, data_len, data_in, room };
-        if let Submitted::Done(finished) = target.submit(lun, job, &self.reply) {
-            self.answer(finished);
+        let job = CommandRequest { nexus: granted.nexus, tag: task, cdb, data_out, data_len, data_in, capacity: room };
+        if let Submitted::Completed(finished) = target.submit(lun, job, &self.reply) {
+            self.send_response(finished);
         }
     }
 
-    fn collect_finished(&mut self) {
-        let mut finished = std::mem::take(&mut self.finished);
-        self.mailbox.take(&mut finished);
+    fn collect_completed(&mut self) {
+        let mut finished = std::mem::take(&mut self.completed);
+        self.mailbox.take_completed(&mut finished);
         for done in finished.drain(..) {
-            self.answer(done);
+            self.send_response(done);
         }
-        self.finished = finished;
-        for lun in self.mailbox.take_clears() {
-            self.protocol.clear(lun, &self.pool);
+        self.completed = finished;
+        for lun in self.mailbox.take_cleared_luns() {
+            self.protocol.clear_tasks(lun, &self.buffers);
         }
     }
 
-    fn answer(&mut self, finished: Finished) {
-        let Finished { tag, completion, data_in, data_out, aborted } = finished;
+    fn send_response(&mut self, finished: CompletedCommand) {
+        let CompletedCommand { tag, completion, data_in, data_out, aborted } = finished;
         if aborted {
-            self.protocol.discard(tag, data_out, data_in, &self.pool);
+            self.protocol.discard_command(tag, data_out, data_in, &self.buffers);
         } else {
-            let answer = Answer {
+            let answer = CommandResponse {
                 status: completion.status.0,
                 sense: completion.sense.map(|sense| sense.as_slice().to_vec()).unwrap_or_default(),
                 data_in,
-                produced: completion.data_in,
-                wanted: completion.data_in_wanted,
-                consumed: completion.data_out,
-                missing: completion.data_out_missing,
+                data_in_len: completion.data_in,
+                data_in_wanted: completion.data_in_wanted,
+                data_out_consumed: completion.data_out,
+                data_out_missing: completion.data_out_missing,
                 data_out,
             };
-            self.protocol.complete(tag, answer, &self.pool);
+            self.protocol.complete_command(tag, answer, &self.buffers);
         }
         for pending in &mut self.pending {
             pending.tasks.retain(|task| *task != tag);
@@ -364,24 +369,24 @@ impl Server<'_> {
         };
         let TaskManagement { tag, function, lun, tasks } = request;
         match function {
-            Function::AbortTaskSet if target.unit(lun).is_none() => {
+            TaskFunction::AbortTaskSet if target.unit(lun).is_none() => {
                 return self.protocol.task_management_done(tag, NO_SUCH_LUN);
             }
-            Function::AbortTask | Function::AbortTaskSet => {
+            TaskFunction::AbortTask | TaskFunction::AbortTaskSet => {
                 for unit in target.units() {
                     unit.abort(|owner, task| owner == nexus && tasks.contains(&task));
                 }
             }
-            Function::ClearTaskSet | Function::LunReset => {
+            TaskFunction::ClearTaskSet | TaskFunction::LunReset => {
                 let Some(unit) = target.unit(lun) else {
                     return self.protocol.task_management_done(tag, NO_SUCH_LUN);
                 };
                 self.sessions.clear_others(self.mailbox, target.name(), Some(lun));
                 unit.abort(|_, _| true);
-                let reset = function == Function::LunReset;
+                let reset = function == TaskFunction::LunReset;
                 unit.post(if reset { UnitEvent::UnitReset } else { UnitEvent::TaskSetCleared(nexus) });
             }
-            Function::WarmReset | Function::ColdReset => {
+            TaskFunction::WarmReset | TaskFunction::ColdReset => {
                 self.sessions.clear_others(self.mailbox, target.name(), None);
                 for unit in target.units() {
                     unit.abort(|_, _| true);
@@ -389,7 +394,7 @@ impl Server<'_> {
                 }
             }
         }
-        if function == Function::ColdReset {
+        if function == TaskFunction::ColdReset {
             self.protocol.task_management_done(tag, 0);
             self.drops_others = true;
             return self.mailbox.close();
@@ -397,7 +402,7 @@ impl Server<'_> {
         if tasks.is_empty() {
             self.protocol.task_management_done(tag, 0);
         } else {
-            self.pending.push(Pending { tag, tasks });
+            self.pending.push(PendingTaskManagement { tag, tasks });
         }
     }
 }

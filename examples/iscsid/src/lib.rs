@@ -8,13 +8,13 @@
 struct Embedding;
 
 mod admission;
+mod buffers;
 mod connection;
-mod memory;
 mod server;
 mod sessions;
 
 use admission::AddressLimits;
-use iscsi::config::{Credentials, Limits, Secret, TargetConfig};
+use iscsi::config::{ConnectionLimits, Credentials, Secret, TargetConfig};
 use server::Policy;
 use sessions::Sessions;
 use std::io;
@@ -25,16 +25,16 @@ use vtl::config::{IscsiSetup, User};
 use vtl::site::Site;
 
 /// An open door. It stays open until [`Door::close`], or the end of the process.
-pub struct Door {
+pub struct Portal {
     address: SocketAddr,
     policy: Arc<RwLock<Arc<Policy>>>,
     sessions: Arc<Sessions>,
-    limits: Limits,
+    limits: ConnectionLimits,
     /// Sessions that the memory budget has guarantees for.
-    capacity: usize,
+    max_sessions: usize,
 }
 
-impl Door {
+impl Portal {
     /// Serves every target of a site on an address; port 0 takes a free one.
     ///
     /// # Errors
@@ -43,11 +43,17 @@ impl Door {
         let listener = listen(&setup.bind)?;
         let address = listener.local_addr()?;
         let sessions = Arc::new(Sessions::default());
-        let (limits, budget) = memory(setup, site);
-        let capacity = budget.sessions();
-        let policy = Arc::new(RwLock::new(Arc::new(policy(setup, site, limits, capacity))));
-        server::start(listener, Arc::clone(site), Arc::clone(&policy), Arc::clone(&sessions), Arc::new(budget))?;
-        Ok(Self { address, policy, sessions, limits, capacity })
+        let (limits, budget) = divide_memory(setup, site);
+        let capacity = budget.max_sessions();
+        let policy = Arc::new(RwLock::new(Arc::new(connection_policy(setup, site, limits, capacity))));
+        server::spawn_listener(
+            listener,
+            Arc::clone(site),
+            Arc::clone(&policy),
+            Arc::clone(&sessions),
+            Arc::new(budget),
+        )?;
+        Ok(Self { address, policy, sessions, limits, max_sessions: capacity })
     }
 
     /// Serves every target of a site on a free port of this host, to everyone.
@@ -59,9 +65,9 @@ impl Door {
     }
 
     /// Takes over who may log in, and the targets that there are now. Sessions go on as they began.
-    pub fn refresh(&self, site: &Site, setup: &IscsiSetup) {
+    pub fn reload(&self, site: &Site, setup: &IscsiSetup) {
         *self.policy.write().unwrap_or_else(PoisonError::into_inner) =
-            Arc::new(policy(setup, site, self.limits, self.capacity));
+            Arc::new(connection_policy(setup, site, self.limits, self.max_sessions));
     }
 
     /// Where it listens.
@@ -87,24 +93,24 @@ fn listen(bind: &str) -> io::Result<TcpListener> {
 }
 
 /// Less memory than this is too little for the longest command.
-const LEAST_MEMORY: usize = 96 << 20;
+const MIN_BUFFER_MEMORY: usize = 96 << 20;
 
 /// Divides the memory for commands: what buffers are kept for later use, and what connections may hold.
-fn memory(setup: &IscsiSetup, site: &Site) -> (Limits, Budget) {
+fn divide_memory(setup: &IscsiSetup, site: &Site) -> (ConnectionLimits, Budget) {
     let total = setup.limits.buffer_memory.unwrap_or_else(default_limit);
-    let total = usize::try_from(total).unwrap_or(usize::MAX).max(LEAST_MEMORY);
-    let limits = Limits::for_memory(total);
-    let kept = (total / 8).min(total - limits.most_memory().min(total));
-    site.buffers().keep_at_most(kept);
-    (limits, Budget::new(total - kept, limits.most_memory()))
+    let total = usize::try_from(total).unwrap_or(usize::MAX).max(MIN_BUFFER_MEMORY);
+    let limits = ConnectionLimits::for_memory(total);
+    let kept = (total / 8).min(total - limits.max_memory().min(total));
+    site.buffers().set_max_cached(kept);
+    (limits, Budget::new(total - kept, limits.max_memory()))
 }
 
 /// Who may connect. An address has half of all sessions at most, unless the configuration says how many.
-fn policy(setup: &IscsiSetup, site: &Site, limits: Limits, capacity: usize) -> Policy {
+fn connection_policy(setup: &IscsiSetup, site: &Site, limits: ConnectionLimits, capacity: usize) -> Policy {
     let of_address = AddressLimits::default();
     let connections = of_address.connections.min(capacity / 2).max(1);
     Policy {
-        target: Arc::new(targets(setup, site, limits)),
+        target: Arc::new(target_config(setup, site, limits)),
         networks: setup.limits.networks.clone(),
         limits: AddressLimits {
             connections: setup.limits.max_connections_per_address.unwrap_or(connections),
@@ -113,7 +119,7 @@ fn policy(setup: &IscsiSetup, site: &Site, limits: Limits, capacity: usize) -> P
     }
 }
 
-fn targets(setup: &IscsiSetup, site: &Site, limits: Limits) -> TargetConfig {
+fn target_config(setup: &IscsiSetup, site: &Site, limits: ConnectionLimits) -> TargetConfig {
     let credentials = |user: &User| Credentials { name: user.name.clone(), secret: Secret(user.secret.clone()) };
     TargetConfig {
         names: site.targets().iter().map(|target| target.name().into()).collect(),
@@ -122,9 +128,9 @@ fn targets(setup: &IscsiSetup, site: &Site, limits: Limits) -> TargetConfig {
         mutual: setup.mutual.as_ref().map(credentials),
         initiators: setup.initiators.clone(),
         advertise: match &setup.advertise {
-            vtl::config::Advertise::Connection => iscsi::config::Advertise::Connection,
-            vtl::config::Advertise::Portal(address) => iscsi::config::Advertise::Portal(address.clone()),
-            vtl::config::Advertise::Nothing => iscsi::config::Advertise::Nothing,
+            vtl::config::Advertise::Connection => iscsi::config::AdvertisedAddress::Connection,
+            vtl::config::Advertise::Portal(address) => iscsi::config::AdvertisedAddress::Portal(address.clone()),
+            vtl::config::Advertise::Nothing => iscsi::config::AdvertisedAddress::Nothing,
         },
         limits,
     }

@@ -1,26 +1,26 @@
 //! `ferric-iscsid`: tape libraries behind iSCSI targets. Arguments, a [`Site`], and its [`Door`].
 
 mod arguments;
-mod ephemeral;
 mod ready;
 mod sys;
+mod use_temporary_data_dir;
 
 use arguments::Arguments;
 use clap::Parser;
-use ephemeral::Ephemeral;
-use iscsid::Door;
+use iscsid::Portal;
 use ready::PidFile;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::{self, IsTerminal, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
+use use_temporary_data_dir::Ephemeral;
 use vtl::config::{Config, IscsiSetup};
-use vtl::control::socket::{self, Control};
-use vtl::data_dir::Data;
+use vtl::control::socket::{self, ControlSocket};
+use vtl::data_dir::DataDir;
 use vtl::library::LibraryError;
 use vtl::log_writer::{self, LogGuard, LogWriter};
-use vtl::site::{Running, Site};
+use vtl::site::{OpenSite, Site};
 
 fn main() -> ExitCode {
     sys::limit_arenas();
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         }
     };
     if !arguments.allow_core_dumps {
-        vtl::core_dumps::forbid();
+        vtl::core_dumps::disable();
     }
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
@@ -71,20 +71,20 @@ fn run(mut arguments: Arguments) -> Result<(), String> {
     let ready = arguments.ready_fd.map(ready::descriptor).transpose().map_err(|error| error.to_string())?;
     let site = open(&arguments, &config).map_err(|error| error.to_string())?;
     let bind = &config.iscsi.bind;
-    let door = Door::open(&site, &config.iscsi).map_err(|error| format!("cannot listen on {bind}: {error}"))?;
+    let door = Portal::open(&site, &config.iscsi).map_err(|error| format!("cannot listen on {bind}: {error}"))?;
     let door = Arc::new(door);
-    warn(&site, &door, &config.iscsi);
+    report_warnings(&site, &door, &config.iscsi);
     let reload = {
         let (arguments, site, door) = (arguments.clone(), Arc::clone(&site), Arc::clone(&door));
         let (bind, memory) = (config.iscsi.bind.clone(), config.iscsi.limits.buffer_memory);
         Arc::new(move || reload(&arguments, &site, &door, &bind, memory))
     };
-    let control = arguments.data.join(socket::FILE);
-    let _control = Control::open(&control, &site, Arc::clone(&reload) as _)
+    let control = arguments.data.join(socket::FILE_NAME);
+    let _control = ControlSocket::open(&control, &site, Arc::clone(&reload) as _)
         .map_err(|error| format!("{}: {error}", control.display()))?;
     let _pid_file = arguments.pid_file.as_deref().map(PidFile::write).transpose()?;
-    ready::greet(&site, door.address(), &config.iscsi.advertise);
-    ready::announce(&arguments, ready, &site, door.address(), &control).map_err(|error| error.to_string())?;
+    ready::print_overview(&site, door.address(), &config.iscsi.advertise);
+    ready::report_ready(&arguments, ready, &site, door.address(), &control).map_err(|error| error.to_string())?;
     for signal in signals.forever() {
         if signal != SIGHUP {
             break;
@@ -110,23 +110,23 @@ fn ephemeral(arguments: &mut Arguments) -> Result<Option<Ephemeral>, String> {
 }
 
 /// Logs what an operator should know of the portal, and has the status show it.
-fn warn(site: &Site, door: &Door, setup: &IscsiSetup) {
+fn report_warnings(site: &Site, door: &Portal, setup: &IscsiSetup) {
     let warnings = setup.warnings(door.address().ip());
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     site.set_warnings(warnings);
 }
 
-fn open(arguments: &Arguments, config: &Config) -> Result<Running, LibraryError> {
+fn open(arguments: &Arguments, config: &Config) -> Result<OpenSite, LibraryError> {
     if std::fs::metadata(&arguments.data).is_ok_and(|data| !data.is_dir()) {
         return Err(LibraryError::Unknown(format!("--data: {} is not a directory", arguments.data.display())));
     }
-    let data = Data::configured(&arguments.data, config)?;
-    Site::of(data.with_new_site(arguments.new_site), config)
+    let data = DataDir::open_configured(&arguments.data, config)?;
+    Site::open_data_dir(data.with_new_site(arguments.new_site), config)
 }
 
 /// Reads the configuration again and takes it over.
-fn reload(arguments: &Arguments, site: &Site, door: &Door, bind: &str, memory: Option<u64>) -> Result<(), String> {
-    if !arguments.names_a_file() {
+fn reload(arguments: &Arguments, site: &Site, door: &Portal, bind: &str, memory: Option<u64>) -> Result<(), String> {
+    if !arguments.has_config_file() {
         return Err("the daemon was started without a configuration file".into());
     }
     let config = arguments.read_config()?;
@@ -138,8 +138,8 @@ fn reload(arguments: &Arguments, site: &Site, door: &Door, bind: &str, memory: O
     }
     let taken = site.reload(&config).map_err(|error| error.to_string());
     // Also where something could not be made: what came before it is there.
-    door.refresh(site, &config.iscsi);
-    warn(site, door, &config.iscsi);
+    door.reload(site, &config.iscsi);
+    report_warnings(site, door, &config.iscsi);
     taken
 }
 

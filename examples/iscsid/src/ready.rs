@@ -1,6 +1,6 @@
 //! What the daemon says when it is ready: a table for people, a line for programs, a file with its process number.
 
-use crate::arguments::{Arguments, Ready};
+use crate::arguments::{Arguments, ReadyFormat};
 use crate::sys;
 use serde::Serialize;
 use std::fs::{self, File};
@@ -11,16 +11,16 @@ use vtl::config::Advertise;
 use vtl::site::Site;
 
 /// An address that a person can connect to, where the daemon listens on all of them.
-fn reachable(address: SocketAddr) -> SocketAddr {
+fn connectable_address(address: SocketAddr) -> SocketAddr {
     let local: IpAddr = if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
     SocketAddr::new(if address.ip().is_unspecified() { local } else { address.ip() }, address.port())
 }
 
 /// Units, and how to connect, on the standard error. Output that cannot be written changes nothing.
-pub(crate) fn greet(site: &Site, address: SocketAddr, advertise: &Advertise) {
+pub(crate) fn print_overview(site: &Site, address: SocketAddr, advertise: &Advertise) {
     let shown = match advertise {
         Advertise::Portal(address) => address.clone(),
-        Advertise::Connection | Advertise::Nothing => reachable(address).to_string(),
+        Advertise::Connection | Advertise::Nothing => connectable_address(address).to_string(),
     };
     let _ = io::stderr().write_all(overview(site, &shown).as_bytes());
 }
@@ -48,7 +48,7 @@ fn overview(site: &Site, shown: &str) -> String {
 
 /// The ready line as JSON.
 #[derive(Serialize)]
-struct Line<'a> {
+struct ReadyLine<'a> {
     ready: &'static str,
     address: String,
     targets: &'a [String],
@@ -66,7 +66,7 @@ pub(crate) fn descriptor(number: u16) -> io::Result<File> {
 }
 
 /// Says to the program that started the daemon that it is ready.
-pub(crate) fn announce(
+pub(crate) fn report_ready(
     arguments: &Arguments,
     descriptor: Option<File>,
     site: &Site,
@@ -75,12 +75,12 @@ pub(crate) fn announce(
 ) -> io::Result<()> {
     let names: Vec<String> = site.targets().iter().map(|target| target.name().to_owned()).collect();
     let line = match arguments.ready {
-        Ready::Text => format!("ready iscsi {address} {}\n", names.join(" ")),
-        Ready::Json => {
+        ReadyFormat::Text => format!("ready iscsi {address} {}\n", names.join(" ")),
+        ReadyFormat::Json => {
             let [data, control] = [&arguments.data, control].map(std::path::absolute);
             let (data, control) = (&*data?, &*control?);
             let (address, pid) = (address.to_string(), std::process::id());
-            let line = Line { ready: "iscsi", address, targets: &names, data, control, pid };
+            let line = ReadyLine { ready: "iscsi", address, targets: &names, data, control, pid };
             serde_json::to_string(&line).map_err(io::Error::other)? + "\n"
         }
     };

@@ -15,9 +15,9 @@ use vtl::config::Network;
 use vtl::site::Site;
 
 /// A connection's thread runs commands, which need no more.
-const STACK: usize = 512 << 10;
+const THREAD_STACK_BYTES: usize = 512 << 10;
 /// After a connection that could not be taken.
-const PAUSE: Duration = Duration::from_millis(100);
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Who may connect, and what the targets are.
 pub(crate) struct Policy {
@@ -28,19 +28,19 @@ pub(crate) struct Policy {
 }
 
 /// A connection's place among all, given up however its thread ends.
-struct Place<'a> {
+struct ConnectionSlot<'a> {
     sessions: &'a Sessions,
     number: usize,
 }
 
-impl Drop for Place<'_> {
+impl Drop for ConnectionSlot<'_> {
     fn drop(&mut self) {
         self.sessions.disconnect(self.number);
     }
 }
 
 /// Serves the listener from a thread of its own.
-pub(crate) fn start(
+pub(crate) fn spawn_listener(
     listener: TcpListener,
     site: Arc<Site>,
     policy: Arc<RwLock<Arc<Policy>>>,
@@ -51,9 +51,9 @@ pub(crate) fn start(
         for stream in listener.incoming() {
             // What a session began with, it keeps.
             let policy = Arc::clone(&policy.read().unwrap_or_else(PoisonError::into_inner));
-            let shared = Shared { site: &site, policy: &policy, sessions: &sessions, budget: &budget };
-            if let Err(error) = stream.and_then(|stream| spawn(stream, shared)) {
-                if let Some(left_out) = sessions.connections_logged.admit(clock::now().mono.0) {
+            let shared = ConnectionContext { site: &site, policy: &policy, sessions: &sessions, budget: &budget };
+            if let Err(error) = stream.and_then(|stream| spawn_connection(stream, shared)) {
+                if let Some(left_out) = sessions.connection_log_limit.admit(clock::now().mono.0) {
                     tracing::warn!(%error, left_out, "iSCSI connection: not accepted");
                 }
                 // Out of descriptors, most likely: asking again at once would only burn time.
@@ -61,7 +61,7 @@ pub(crate) fn start(
                     clippy::disallowed_methods,
                     reason = "a pause of the accepting thread, which has nothing else to do"
                 )]
-                std::thread::sleep(PAUSE);
+                std::thread::sleep(ACCEPT_RETRY_DELAY);
             }
         }
     };
@@ -70,15 +70,15 @@ pub(crate) fn start(
 
 /// What a connection's thread needs.
 #[derive(Clone, Copy)]
-struct Shared<'a> {
+struct ConnectionContext<'a> {
     site: &'a Arc<Site>,
     policy: &'a Arc<Policy>,
     sessions: &'a Arc<Sessions>,
     budget: &'a Arc<Budget>,
 }
 
-fn spawn(stream: TcpStream, shared: Shared<'_>) -> io::Result<()> {
-    let Shared { site, policy, sessions, budget } = shared;
+fn spawn_connection(stream: TcpStream, shared: ConnectionContext<'_>) -> io::Result<()> {
+    let ConnectionContext { site, policy, sessions, budget } = shared;
     // An initiator that is gone already has no address.
     let Ok(peer) = stream.peer_addr() else { return Ok(()) };
     let address = peer.ip().to_canonical();
@@ -92,12 +92,12 @@ fn spawn(stream: TcpStream, shared: Shared<'_>) -> io::Result<()> {
     let budget = Arc::clone(budget);
     let owner = Arc::clone(&sessions);
     let serve = move || {
-        let _place = Place { sessions: &sessions, number };
+        let _place = ConnectionSlot { sessions: &sessions, number };
         if let Err(error) = connection::serve(stream, &site, &target, &sessions, &budget, &mailbox) {
             tracing::debug!(%error, "connection ended");
         }
     };
-    let spawned = Builder::new().name(format!("connection-{number}")).stack_size(STACK).spawn(serve);
+    let spawned = Builder::new().name(format!("connection-{number}")).stack_size(THREAD_STACK_BYTES).spawn(serve);
     if spawned.is_err() {
         owner.disconnect(number);
     }

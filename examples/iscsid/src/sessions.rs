@@ -1,27 +1,27 @@
 //! Who is logged in: reinstatement, limits, and the end of all.
 
 use crate::admission::{AddressLimits, Admission, Connections};
-use iscsi::login::Refusal;
+use iscsi::login::LoginStatus;
 use scsi_core::nexus::{NexusId, TransportId};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use vtl::budget::{Account, Holder};
+use vtl::budget::{Account, MemoryClient};
 use vtl::clock;
 use vtl::target::Target;
 use vtl::throttle::Throttle;
-use vtl::unit::{Finished, Reply};
+use vtl::unit::{CompletedCommand, CompletionHandler};
 
 /// How other threads reach a connection's thread.
 pub(crate) struct Mailbox {
-    finished: Mutex<Vec<Finished>>,
+    completed: Mutex<Vec<CompletedCommand>>,
     /// LUNs (or all) whose tasks another session ended.
-    clears: Mutex<Vec<Option<u64>>>,
+    cleared_luns: Mutex<Vec<Option<u64>>>,
     wake: rustix::fd::OwnedFd,
     /// The bell was rung and not yet heard.
-    rung: AtomicBool,
+    wake_signalled: AtomicBool,
     closing: AtomicBool,
     /// The initiator's address.
     address: IpAddr,
@@ -32,10 +32,10 @@ impl Mailbox {
         use rustix::event::{EventfdFlags, eventfd};
         let wake = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
         Ok(Self {
-            finished: Mutex::default(),
-            clears: Mutex::default(),
+            completed: Mutex::default(),
+            cleared_luns: Mutex::default(),
             wake,
-            rung: AtomicBool::new(false),
+            wake_signalled: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             address,
         })
@@ -47,47 +47,47 @@ impl Mailbox {
     }
 
     /// Takes what has come; `into` is empty before.
-    pub(crate) fn take(&self, into: &mut Vec<Finished>) {
-        if !self.rung.swap(false, Ordering::AcqRel) {
+    pub(crate) fn take_completed(&self, into: &mut Vec<CompletedCommand>) {
+        if !self.wake_signalled.swap(false, Ordering::AcqRel) {
             return;
         }
         let mut count = [0; 8];
         let _ = rustix::io::read(&self.wake, &mut count);
-        std::mem::swap(into, &mut self.finished.lock().unwrap_or_else(PoisonError::into_inner));
+        std::mem::swap(into, &mut self.completed.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Another session ended the tasks of a LUN, or of all.
-    pub(crate) fn take_clears(&self) -> Vec<Option<u64>> {
-        std::mem::take(&mut self.clears.lock().unwrap_or_else(PoisonError::into_inner))
+    pub(crate) fn take_cleared_luns(&self) -> Vec<Option<u64>> {
+        std::mem::take(&mut self.cleared_luns.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Asks the connection to end.
     pub(crate) fn close(&self) {
         self.closing.store(true, Ordering::Release);
-        self.ring();
+        self.signal();
     }
 
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
     }
 
-    fn ring(&self) {
+    fn signal(&self) {
         // In this order: a bell that is heard is one that can be silenced.
         let _ = rustix::io::write(&self.wake, &1_u64.to_le_bytes());
-        self.rung.store(true, Ordering::Release);
+        self.wake_signalled.store(true, Ordering::Release);
     }
 }
 
-impl Reply for Mailbox {
-    fn done(&self, finished: Finished) {
-        self.finished.lock().unwrap_or_else(PoisonError::into_inner).push(finished);
-        self.ring();
+impl CompletionHandler for Mailbox {
+    fn complete(&self, finished: CompletedCommand) {
+        self.completed.lock().unwrap_or_else(PoisonError::into_inner).push(finished);
+        self.signal();
     }
 }
 
-impl Holder for Mailbox {
+impl MemoryClient for Mailbox {
     fn memory_freed(&self) {
-        self.ring();
+        self.signal();
     }
 
     fn reclaim(&self, held: usize) {
@@ -101,7 +101,7 @@ impl Holder for Mailbox {
 }
 
 /// An I_T nexus: the initiator's name and ISID, and the target's name.
-type Name = (String, [u8; 6], String);
+type NexusName = (String, [u8; 6], String);
 
 struct Session {
     mailbox: Arc<Mailbox>,
@@ -110,16 +110,16 @@ struct Session {
 }
 
 #[derive(Default)]
-struct State {
-    sessions: HashMap<Name, Session>,
+struct SessionTable {
+    sessions: HashMap<NexusName, Session>,
     connections: Connections,
     last_tsih: u16,
     closed: bool,
 }
 
-impl State {
+impl SessionTable {
     /// A session handle that no session has.
-    fn next_handle(&mut self) -> u16 {
+    fn next_tsih(&mut self) -> u16 {
         loop {
             self.last_tsih = self.last_tsih.checked_add(1).unwrap_or(1);
             if self.sessions.values().all(|session| session.tsih != self.last_tsih) {
@@ -132,25 +132,25 @@ impl State {
 /// All connections and sessions.
 #[derive(Default)]
 pub(crate) struct Sessions {
-    state: Mutex<State>,
+    state: Mutex<SessionTable>,
     changed: Condvar,
     /// Log lines about connections that were refused or closed, and about logins that were refused.
-    pub(crate) connections_logged: Throttle,
-    pub(crate) logins_logged: Throttle,
+    pub(crate) connection_log_limit: Throttle,
+    pub(crate) login_log_limit: Throttle,
 }
 
 /// How long a session may take to make way for its successor, or all of them to end.
-const PATIENCE: Duration = Duration::from_secs(10);
+const SESSION_END_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A session that was granted, to be given back.
-pub(crate) struct Granted {
-    name: Name,
+pub(crate) struct GrantedSession {
+    name: NexusName,
     pub(crate) nexus: NexusId,
     pub(crate) tsih: u16,
 }
 
 impl Sessions {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, SessionTable> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -165,7 +165,7 @@ impl Sessions {
         drop(state);
         match admission {
             Admission::Admitted(number) => Some(number),
-            Admission::InPlaceOf(number, closed) => {
+            Admission::AdmittedInstead(number, closed) => {
                 self.log_connection(closed, "closed the oldest connection without a login, for a new one");
                 Some(number)
             }
@@ -178,7 +178,7 @@ impl Sessions {
 
     /// A warning about a connection of an address, unless there are many.
     pub(crate) fn log_connection(&self, address: IpAddr, message: &str) {
-        if let Some(left_out) = self.connections_logged.admit(clock::now().mono.0) {
+        if let Some(left_out) = self.connection_log_limit.admit(clock::now().mono.0) {
             tracing::warn!(%address, left_out, "iSCSI connection: {message}");
         }
     }
@@ -196,39 +196,40 @@ impl Sessions {
         request: &iscsi::connection::LoginRequest,
         mailbox: &Arc<Mailbox>,
         open: impl FnOnce() -> Option<Account>,
-    ) -> Result<(Granted, Account), Refusal> {
+    ) -> Result<(GrantedSession, Account), LoginStatus> {
         let name = (request.initiator.clone(), request.isid, request.target.clone());
         let mut state = self.lock();
         if request.tsih != 0 {
             // The connection of a living session may be made anew; a second one may not.
             let session = state.sessions.get(&name).filter(|session| session.tsih == request.tsih);
-            let cid = session.ok_or(Refusal::NO_SUCH_SESSION)?.cid;
+            let cid = session.ok_or(LoginStatus::NO_SUCH_SESSION)?.cid;
             if cid != request.cid {
-                return Err(Refusal::TOO_MANY_CONNECTIONS);
+                return Err(LoginStatus::TOO_MANY_CONNECTIONS);
             }
         }
         while let Some(old) = state.sessions.get(&name) {
             old.mailbox.close();
             let tsih = old.tsih;
-            let lives = |state: &mut State| state.sessions.get(&name).is_some_and(|session| session.tsih == tsih);
-            let waited = self.changed.wait_timeout_while(state, PATIENCE, lives);
+            let lives =
+                |state: &mut SessionTable| state.sessions.get(&name).is_some_and(|session| session.tsih == tsih);
+            let waited = self.changed.wait_timeout_while(state, SESSION_END_TIMEOUT, lives);
             let (ended, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
             state = ended;
             if timeout.timed_out() {
-                return Err(Refusal::OUT_OF_RESOURCES);
+                return Err(LoginStatus::OUT_OF_RESOURCES);
             }
         }
-        let account = open().ok_or(Refusal::OUT_OF_RESOURCES)?;
-        let tsih = if request.tsih == 0 { state.next_handle() } else { request.tsih };
+        let account = open().ok_or(LoginStatus::OUT_OF_RESOURCES)?;
+        let tsih = if request.tsih == 0 { state.next_tsih() } else { request.tsih };
         state.sessions.insert(name.clone(), Session { mailbox: Arc::clone(mailbox), tsih, cid: request.cid });
         state.connections.set_logged_in(mailbox, true);
         drop(state);
         let nexus = target.login(&TransportId::iscsi(&name.0, name.1));
-        Ok((Granted { name, nexus, tsih }, account))
+        Ok((GrantedSession { name, nexus, tsih }, account))
     }
 
     /// The session is over.
-    pub(crate) fn logout(&self, target: &Target, granted: &Granted) {
+    pub(crate) fn logout(&self, target: &Target, granted: &GrantedSession) {
         target.logout(granted.nexus);
         let mut state = self.lock();
         if let Some(session) = state.sessions.remove(&granted.name) {
@@ -239,15 +240,15 @@ impl Sessions {
     }
 
     /// A handle for a session that is none of a unit's business.
-    pub(crate) fn handle(&self) -> u16 {
-        self.lock().next_handle()
+    pub(crate) fn discovery_tsih(&self) -> u16 {
+        self.lock().next_tsih()
     }
 
     /// Tells every other session of a target that tasks were ended.
     pub(crate) fn clear_others(&self, mine: &Arc<Mailbox>, target: &str, lun: Option<u64>) {
         self.others(mine, target, |mailbox| {
-            mailbox.clears.lock().unwrap_or_else(PoisonError::into_inner).push(lun);
-            mailbox.ring();
+            mailbox.cleared_luns.lock().unwrap_or_else(PoisonError::into_inner).push(lun);
+            mailbox.signal();
         });
     }
 
@@ -267,6 +268,6 @@ impl Sessions {
         let mut state = self.lock();
         state.closed = true;
         state.connections.close_all();
-        drop(self.changed.wait_timeout_while(state, PATIENCE, |state| !state.connections.is_empty()));
+        drop(self.changed.wait_timeout_while(state, SESSION_END_TIMEOUT, |state| !state.connections.is_empty()));
     }
 }

@@ -1,9 +1,9 @@
 //! In steady state nothing is allocated for a record: the protocol, the library and the drive on one thread.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
+use iscsi::buffers::BufferSource;
 use iscsi::config::TargetConfig;
-use iscsi::connection::{Answer, Connection, Event, Slices};
-use iscsi::pool::Pool;
+use iscsi::connection::{CommandResponse, Connection, ConnectionEvent, Slices};
 use iscsi::text;
 use iscsi::wire::{self, BHS, Opcode};
 use scsi_core::nexus::{NexusId, TransportId};
@@ -13,90 +13,100 @@ use std::time::Duration;
 use vtl::buffers::Buffers;
 use vtl::site::Site;
 use vtl::target::Target;
-use vtl::unit::{Finished, Job, Reply, Submitted};
+use vtl::unit::{CommandRequest, CompletedCommand, CompletionHandler, Submitted};
 use zerocopy::IntoBytes;
 
 const RECORD: usize = 8192;
 
-struct Shared(Arc<Buffers>);
+struct SharedBuffers(Arc<Buffers>);
 
-impl Pool for Shared {
-    fn take(&self, len: usize) -> Option<Vec<u8>> {
-        self.0.take(len)
+impl BufferSource for SharedBuffers {
+    fn acquire(&self, len: usize) -> Option<Vec<u8>> {
+        self.0.acquire(len)
     }
 
-    fn give(&self, buffer: Vec<u8>) {
-        self.0.give(buffer);
+    fn release(&self, buffer: Vec<u8>) {
+        self.0.release(buffer);
     }
 }
 
-struct Door(Sender<Finished>);
+struct CompletionQueue(Sender<CompletedCommand>);
 
-impl Reply for Door {
-    fn done(&self, finished: Finished) {
+impl CompletionHandler for CompletionQueue {
+    fn complete(&self, finished: CompletedCommand) {
         self.0.send(finished).unwrap();
     }
 }
 
-struct Rig {
+struct TestBench {
     connection: Connection,
     library: Arc<Target>,
     nexus: NexusId,
-    pool: Shared,
-    reply: Arc<dyn Reply>,
-    later: Receiver<Finished>,
+    pool: SharedBuffers,
+    reply: Arc<dyn CompletionHandler>,
+    later: Receiver<CompletedCommand>,
     number: u32,
     pdu: Vec<u8>,
 }
 
-impl Rig {
+impl TestBench {
     fn feed(&mut self) {
         let mut at = 0;
         while at < self.pdu.len() {
-            let space = self.connection.space();
+            let space = self.connection.receive_buffer();
             let len = space.len().min(self.pdu.len() - at);
             assert!(len > 0, "the connection takes no more");
             space[..len].copy_from_slice(&self.pdu[at..at + len]);
-            self.connection.filled(len, 0, &self.pool);
+            self.connection.received(len, 0, &self.pool);
             at += len;
         }
     }
 
     /// Runs what the connection wants run, and takes what it sends; the status of the last answer.
-    fn serve(&mut self) -> Option<u8> {
+    fn run_pending(&mut self) -> Option<u8> {
         let mut status = None;
         while let Some(event) = self.connection.next_event() {
             let command = match event {
-                Event::Login(_) => {
-                    self.connection.admit(1);
+                ConnectionEvent::Login(_) => {
+                    self.connection.accept_login(1);
                     continue;
                 }
-                Event::Command(command) => command,
-                Event::TaskManagement(_) | Event::Logout | Event::LoginRefused(_) => panic!("unexpected event"),
+                ConnectionEvent::Command(command) => command,
+                ConnectionEvent::TaskManagement(_) | ConnectionEvent::Logout | ConnectionEvent::LoginRejected(_) => {
+                    panic!("unexpected event")
+                }
             };
-            let iscsi::connection::Command { task, lun, cdb, data_out, data_len, data_in, room } = command;
-            let job = Job { nexus: self.nexus, tag: task, cdb, data_out, data_len, data_in, room };
+            let iscsi::connection::Command {
+                task_tag: task,
+                lun,
+                cdb,
+                data_out,
+                data_out_len: data_len,
+                data_in,
+                data_in_capacity: room,
+            } = command;
+            let job = CommandRequest { nexus: self.nexus, tag: task, cdb, data_out, data_len, data_in, capacity: room };
             let done = match self.library.submit(lun, job, &self.reply) {
-                Submitted::Done(done) => done,
+                Submitted::Completed(done) => done,
                 Submitted::Queued => self.later.recv_timeout(Duration::from_secs(10)).unwrap(),
             };
-            let Finished { tag, completion, data_in, data_out, .. } = done;
+            let CompletedCommand { tag, completion, data_in, data_out, .. } = done;
             status = Some(completion.status.0);
-            let answer = Answer {
+            let answer = CommandResponse {
                 status: completion.status.0,
                 sense: completion.sense.map(|sense| sense.as_slice().to_vec()).unwrap_or_default(),
                 data_in,
-                produced: completion.data_in,
-                wanted: completion.data_in_wanted,
-                consumed: completion.data_out,
-                missing: completion.data_out_missing,
+                data_in_len: completion.data_in,
+                data_in_wanted: completion.data_in_wanted,
+                data_out_consumed: completion.data_out,
+                data_out_missing: completion.data_out_missing,
                 data_out,
             };
-            self.connection.complete(tag, answer, &self.pool);
+            self.connection.complete_command(tag, answer, &self.pool);
         }
         while self.connection.has_output() {
             let mut slices = Slices::new();
-            self.connection.output(&mut slices);
+            self.connection.pending_output(&mut slices);
             let sent = slices.iter().map(|slice| slice.len()).sum();
             drop(slices);
             self.connection.sent(sent, &self.pool);
@@ -106,7 +116,7 @@ impl Rig {
 
     /// A command to a LUN; its status.
     fn command(&mut self, lun: u64, cdb: &[u8], flags: u8, expected: u32, data: usize) -> u8 {
-        let mut header: wire::Command = wire::empty(Opcode::COMMAND);
+        let mut header: wire::ScsiCommand = wire::with_opcode(Opcode::COMMAND);
         (header.flags, header.itt, header.cmd_sn) = (0x80 | flags, self.number.into(), self.number.into());
         header.expected_length = expected.into();
         header.lun = (lun << 48).into();
@@ -117,7 +127,7 @@ impl Rig {
         self.pdu.resize(BHS + data, 0x5a);
         self.number += 1;
         self.feed();
-        self.serve().unwrap()
+        self.run_pending().unwrap()
     }
 
     fn write(&mut self) {
@@ -132,28 +142,28 @@ impl Rig {
 }
 
 /// Logs in, takes the attentions, and moves the first cartridge into the drive.
-fn rig(library: Arc<Target>) -> Rig {
+fn test_bench(library: Arc<Target>) -> TestBench {
     const MOVE_SLOT_1000_TO_DRIVE_500: [u8; 12] = [0xa5, 0, 0, 0, 0x03, 0xe8, 0x01, 0xf4, 0, 0, 0, 0];
     let nexus = library.login(&TransportId::local(1));
     let (sender, later) = channel();
-    let reply: Arc<dyn Reply> = Arc::new(Door(sender));
+    let reply: Arc<dyn CompletionHandler> = Arc::new(CompletionQueue(sender));
     let mut config = TargetConfig::new("iqn.t", "t");
-    config.limits.idle_us = u64::MAX / 4;
-    let pool = Shared(Arc::clone(library.buffers()));
+    config.limits.idle_timeout_us = u64::MAX / 4;
+    let pool = SharedBuffers(Arc::clone(library.buffers()));
     let connection = Connection::new(Arc::new(config), "127.0.0.1:3260".into(), [3; 32], 0);
-    let mut rig = Rig { connection, library, nexus, pool, reply, later, number: 0, pdu: Vec::new() };
+    let mut rig = TestBench { connection, library, nexus, pool, reply, later, number: 0, pdu: Vec::new() };
     let mut keys = Vec::new();
     for (key, value) in [("InitiatorName", "iqn.i"), ("TargetName", "iqn.t"), ("ImmediateData", "Yes")] {
-        text::push(&mut keys, key, value);
+        text::push_pair(&mut keys, key, value);
     }
-    let mut header: wire::Login = wire::empty(Opcode(0x43));
+    let mut header: wire::Login = wire::with_opcode(Opcode(0x43));
     header.flags = 0x87;
     wire::set_data_length(&mut header.data_length, keys.len());
     rig.pdu.extend_from_slice(header.as_bytes());
     rig.pdu.extend_from_slice(&keys);
     rig.pdu.resize(rig.pdu.len().next_multiple_of(4), 0);
     rig.feed();
-    rig.serve();
+    rig.run_pending();
     rig.command(0, &[0; 6], 0, 0, 0);
     assert_eq!(rig.command(0, &MOVE_SLOT_1000_TO_DRIVE_500, 0, 0, 0), 0);
     while rig.command(1, &[0; 6], 0, 0, 0) != 0 {}
@@ -166,14 +176,14 @@ fn records_are_written_and_read_without_the_allocator() {
         let dir = tempfile::tempdir().unwrap();
         let config = format!("[[drive]]\nmodel = \"ULT3580-TD8\"\ncompression = \"{codec}\"\n");
         let site = Site::open(dir.path(), &vtl::config::parse("test", &config).unwrap()).unwrap();
-        let mut rig = rig(Arc::clone(&site.targets()[0]));
-        let count = |rig: &mut Rig, one: fn(&mut Rig)| {
+        let mut rig = test_bench(Arc::clone(&site.targets()[0]));
+        let count = |rig: &mut TestBench, one: fn(&mut TestBench)| {
             (0..200).for_each(|_| one(rig));
             allocation_counter::measure(|| (0..2000).for_each(|_| one(rig))).count_total
         };
-        let written = count(&mut rig, Rig::write);
+        let written = count(&mut rig, TestBench::write);
         assert_eq!(rig.command(1, &[1, 0, 0, 0, 0, 0], 0, 0, 0), 0);
-        let read = count(&mut rig, Rig::read);
+        let read = count(&mut rig, TestBench::read);
         assert_eq!((written, read), (0, 0), "allocations for 2000 writes and 2000 reads, {codec}");
     }
 }

@@ -4,9 +4,9 @@
 mod common;
 
 use common::{
-    DRIVE, Daemon, SLOT, SMALL, command, filemark, load, movement, options, read, ready, record, rewind, write,
+    DRIVE, Daemon, SLOT, SMALL, command, filemark, load, move_medium, options, read, ready, record, rewind, write,
 };
-use initiator::{Initiator, Reply, Transfer};
+use initiator::{CommandResponse, Initiator, Transfer};
 use std::path::Path;
 use tempfile::tempdir;
 
@@ -19,25 +19,25 @@ fn barcode_in(session: &mut Initiator, kind: u8, address: u16) -> Option<String>
 }
 
 #[test]
-fn what_moved_stays_moved() {
+fn moves_survive_kill() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("d");
     for _ in 0..3 {
         let daemon = Daemon::start(&data, SMALL);
         let mut session = daemon.login(1);
-        assert_eq!(movement(&mut session, SLOT, 10), Reply::default());
+        assert_eq!(move_medium(&mut session, SLOT, 10), CommandResponse::default());
         daemon.kill();
         let daemon = Daemon::start(&data, SMALL);
         let mut session = daemon.login(1);
         assert_eq!(barcode_in(&mut session, 2, SLOT), None);
         assert_eq!(barcode_in(&mut session, 3, 10).as_deref(), Some("V00001L8"));
-        assert_eq!(movement(&mut session, 10, SLOT), Reply::default());
+        assert_eq!(move_medium(&mut session, 10, SLOT), CommandResponse::default());
         daemon.kill();
     }
 }
 
 #[test]
-fn sigterm_closes_everything_and_the_tape_waits_at_its_beginning() {
+fn sigterm_closes_and_rewinds() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("d");
     let daemon = Daemon::start(&data, SMALL);
@@ -52,7 +52,7 @@ fn sigterm_closes_everything_and_the_tape_waits_at_its_beginning() {
     let mut session = daemon.login_with(options(1));
     assert_eq!(ready(&mut session).sense_codes(), Some((6, 0x29, 0x00)));
     assert_eq!(ready(&mut session).sense_codes(), Some((6, 0x28, 0x00)));
-    assert_eq!(ready(&mut session), Reply::default());
+    assert_eq!(ready(&mut session), CommandResponse::default());
     assert_eq!(read(&mut session, 100).data, record(4, 100));
     assert_eq!(read(&mut session, 70_000).data, last);
 }
@@ -67,7 +67,10 @@ fn a_saved_mode_page_survives_kill() {
     // Device configuration extension: programmable early warning at 1234h MB.
     let mut list = vec![0, 0, 0x10, 0, 0x50, 0x01, 0, 0x1c, 0, 0x02, 0x12, 0x34];
     list.resize(36, 0);
-    assert_eq!(session.command(1, &[0x15, 0x11, 0, 0, 36, 0], Transfer::Out(&list)).unwrap(), Reply::default());
+    assert_eq!(
+        session.command(1, &[0x15, 0x11, 0, 0, 36, 0], Transfer::Out(&list)).unwrap(),
+        CommandResponse::default()
+    );
     daemon.kill();
     let daemon = Daemon::start(&data, SMALL);
     let mut session = daemon.login(1);
@@ -126,13 +129,13 @@ impl Backup {
                 let bytes = Object::bytes(self.seed, len);
                 let [_, a, b, c] = u32::try_from(len).unwrap().to_be_bytes();
                 match session.command(1, &[0x0a, 0, a, b, c, 0], Transfer::Out(&bytes)) {
-                    Ok(reply) => assert_eq!(reply, Reply::default()),
+                    Ok(reply) => assert_eq!(reply, CommandResponse::default()),
                     Err(_) => return,
                 }
             }
             self.objects.push(Object::Filemark);
             match session.command(1, &[0x10, 0, 0, 0, 1, 0], Transfer::None) {
-                Ok(reply) => assert_eq!(reply, Reply::default()),
+                Ok(reply) => assert_eq!(reply, CommandResponse::default()),
                 Err(_) => return,
             }
             self.synced = self.objects.len();
@@ -195,7 +198,7 @@ fn a_backup_survives_fifty_kills() {
             let keep = before.len() - if round % 3 == 2 { backup.random() % (before.len() / 2 + 1) } else { 0 };
             let [a, b, c, d] = u32::try_from(keep).unwrap().to_be_bytes();
             let located = session.command(1, &[0x2b, 0, 0, a, b, c, d, 0, 0, 0], Transfer::None).unwrap();
-            assert_eq!(located, Reply::default());
+            assert_eq!(located, CommandResponse::default());
             backup.objects.truncate(keep);
             (backup.kept, backup.synced) = (keep, keep);
             let delay = std::time::Duration::from_millis(5 + backup.random() as u64 % 60);
@@ -210,7 +213,7 @@ fn a_backup_survives_fifty_kills() {
     }
 }
 
-fn reserve_out(session: &mut Initiator, action: u8, kind: u8, key: u64, action_key: u64, flags: u8) -> Reply {
+fn reserve_out(session: &mut Initiator, action: u8, kind: u8, key: u64, action_key: u64, flags: u8) -> CommandResponse {
     let mut list = [0; 24];
     list[..8].copy_from_slice(&key.to_be_bytes());
     list[8..16].copy_from_slice(&action_key.to_be_bytes());
@@ -219,14 +222,14 @@ fn reserve_out(session: &mut Initiator, action: u8, kind: u8, key: u64, action_k
 }
 
 #[test]
-fn reservations_are_enforced_and_survive_if_asked_to() {
+fn reservations_are_enforced_and_survive_with_aptpl() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("d");
     for aptpl in [0, 1] {
         let daemon = Daemon::start(&data, SMALL);
         let (mut one, mut two) = (daemon.login(1), daemon.login(2));
-        assert_eq!(reserve_out(&mut one, 6, 0, 0, 0xabc, aptpl), Reply::default());
-        assert_eq!(reserve_out(&mut one, 1, 3, 0xabc, 0, 0), Reply::default());
+        assert_eq!(reserve_out(&mut one, 6, 0, 0, 0xabc, aptpl), CommandResponse::default());
+        assert_eq!(reserve_out(&mut one, 1, 3, 0xabc, 0, 0), CommandResponse::default());
         assert_eq!(ready(&mut two).sense_codes(), Some((2, 0x3a, 0)));
         assert_eq!(rewind(&mut two).status, 0x18);
         assert_eq!(rewind(&mut one).sense_codes(), Some((2, 0x3a, 0)));
@@ -235,7 +238,7 @@ fn reservations_are_enforced_and_survive_if_asked_to() {
         let (mut one, mut two) = (daemon.login(1), daemon.login(2));
         if aptpl == 1 {
             assert_eq!(rewind(&mut two).status, 0x18);
-            assert_eq!(reserve_out(&mut one, 3, 0, 0xabc, 0, 0), Reply::default());
+            assert_eq!(reserve_out(&mut one, 3, 0, 0xabc, 0, 0), CommandResponse::default());
             assert_eq!(rewind(&mut two).sense_codes(), Some((2, 0x3a, 0)));
         } else {
             assert_eq!(rewind(&mut two).sense_codes(), Some((2, 0x3a, 0)));
@@ -250,12 +253,12 @@ fn refusal(data: &Path, config: &str) -> String {
 }
 
 #[test]
-fn the_file_owns_shape_and_the_directory_owns_cartridges() {
+fn configuration_sets_layout_and_data_dir_keeps_cartridges() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("d");
     let daemon = Daemon::start(&data, SMALL);
     let mut session = daemon.login(1);
-    assert_eq!(movement(&mut session, SLOT, DRIVE + 1), Reply::default());
+    assert_eq!(move_medium(&mut session, SLOT, DRIVE + 1), CommandResponse::default());
     daemon.kill();
     let fewer_drives = SMALL.replace("count = 2", "count = 1");
     let said = refusal(&data, &fewer_drives);
@@ -286,7 +289,7 @@ fn the_file_owns_shape_and_the_directory_owns_cartridges() {
 }
 
 #[test]
-fn a_new_site_is_started_where_one_was_only_if_asked_to() {
+fn new_site_needs_option() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("d");
     let daemon = Daemon::start(&data, SMALL);
@@ -294,18 +297,18 @@ fn a_new_site_is_started_where_one_was_only_if_asked_to() {
     daemon.kill();
     ["state.1", "state.2"].iter().for_each(|name| std::fs::write(data.join(name), "").unwrap());
     assert!(refusal(&data, SMALL).contains("state.1 (empty), state.2 (empty), identities.toml, "));
-    let daemon = Daemon::of(command(&data, SMALL).arg("--new-site"));
+    let daemon = Daemon::spawn(command(&data, SMALL).arg("--new-site"));
     assert_ne!(daemon.iqn, iqn);
     let iqn = daemon.iqn.clone();
     daemon.kill();
     // It stays in the unit file: a site that is there is started, not replaced.
-    let daemon = Daemon::of(command(&data, SMALL).arg("--new-site"));
+    let daemon = Daemon::spawn(command(&data, SMALL).arg("--new-site"));
     assert_eq!(daemon.iqn, iqn);
     daemon.kill();
 }
 
 #[test]
-fn small_cartridges_end() {
+fn end_of_medium_on_small_cartridge() {
     let dir = tempdir().unwrap();
     let daemon = Daemon::start(&dir.path().join("d"), SMALL);
     let mut session = daemon.login(1);

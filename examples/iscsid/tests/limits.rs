@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{Daemon, SMALL, command, movement, options, record};
-use initiator::{Initiator, Options, Reply, Transfer};
+use common::{Daemon, SMALL, command, move_medium, options, record};
+use initiator::{CommandResponse, Initiator, Options, Transfer};
 use socket2::{Domain, Socket, Type};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -30,7 +30,7 @@ fn is_closed(mut stream: &TcpStream) -> bool {
     matches!(stream.read(&mut [0; 1]), Ok(0) | Err(_))
 }
 
-fn works(daemon: &Daemon) -> bool {
+fn check_daemon_responds(daemon: &Daemon) -> bool {
     let mut session = daemon.login_with(options(7));
     let inquiry = session.command(1, &[0x12, 0, 0, 0, 36, 0], Transfer::In(36)).unwrap();
     inquiry.status == 0 && session.logout().is_ok()
@@ -43,12 +43,12 @@ fn log_of(daemon: Daemon, path: &Path) -> String {
 }
 
 #[test]
-fn half_open_connections_lock_no_initiator_out() {
+fn half_open_connections_do_not_block_logins() {
     let dir = tempdir().unwrap();
     let log = dir.path().join("log");
     let daemon = Daemon::logging(&mut command(&dir.path().join("d"), SMALL), File::create(&log).unwrap().into());
     let mut open: Vec<TcpStream> = (0..140).map(|_| connect_from(1, &daemon.portal)).collect();
-    assert!(works(&daemon), "behind 140 of its own address");
+    assert!(check_daemon_responds(&daemon), "behind 140 of its own address");
     assert!(is_closed(&open[0]), "the oldest made place");
     for last in 2..6 {
         for _ in 0..120 {
@@ -58,14 +58,14 @@ fn half_open_connections_lock_no_initiator_out() {
             open.push(stream);
         }
     }
-    assert!(works(&daemon), "behind 480 of other addresses");
+    assert!(check_daemon_responds(&daemon), "behind 480 of other addresses");
     let log = log_of(daemon, &log);
     assert!(log.contains("WARN") && log.contains("address=127.0.0.1"), "{log}");
     assert!(log.matches("closed the oldest connection without a login").count() <= 10, "{log}");
 }
 
 #[test]
-fn idle_discovery_sessions_lock_no_initiator_out() {
+fn idle_discovery_sessions_do_not_block_logins() {
     let dir = tempdir().unwrap();
     let daemon = Daemon::start(&dir.path().join("d"), SMALL);
     let keys = b"InitiatorName=iqn.i\0SessionType=Discovery\0";
@@ -82,7 +82,7 @@ fn idle_discovery_sessions_lock_no_initiator_out() {
         stream
     };
     let open: Vec<TcpStream> = (0..150).map(|number| discovery(2 + number / 25)).collect();
-    assert!(works(&daemon));
+    assert!(check_daemon_responds(&daemon));
     assert_eq!(Initiator::discover(&daemon.portal, options(3)).unwrap().len(), 2);
     drop(open);
 }
@@ -93,7 +93,7 @@ fn only_addresses_of_the_networks_connect() {
     let log = dir.path().join("log");
     let config = "[iscsi]\nnetworks = [\"127.0.0.1\", \"127.1.0.0/16\"]\n";
     let daemon = Daemon::logging(&mut command(&dir.path().join("d"), config), File::create(&log).unwrap().into());
-    assert!(works(&daemon));
+    assert!(check_daemon_responds(&daemon));
     assert!(is_closed(&connect_from(2, &daemon.portal)));
     let log = log_of(daemon, &log);
     assert!(
@@ -105,7 +105,7 @@ fn only_addresses_of_the_networks_connect() {
 }
 
 #[test]
-fn one_address_has_its_part_of_the_connections() {
+fn connections_per_address_are_limited() {
     let dir = tempdir().unwrap();
     let config = format!("{SMALL}[iscsi]\nmax_connections_per_address = 3\n");
     let daemon = Daemon::start(&dir.path().join("d"), &config);
@@ -155,7 +155,7 @@ fn a_refused_login_is_logged_with_the_name_escaped() {
 }
 
 #[test]
-fn idle_control_connections_lock_no_operator_out() {
+fn idle_control_connections_do_not_block_operators() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("d");
     let _daemon = Daemon::start(&data, SMALL);
@@ -196,14 +196,14 @@ fn limited_daemon(data: &Path) -> (Daemon, Initiator) {
     let daemon = Daemon::logging(&mut limited, Stdio::inherit());
     let mut good = daemon.login(1);
     for (slot, drive) in [(1000, 500), (1001, 501)] {
-        assert_eq!(movement(&mut good, slot, drive), Reply::default());
+        assert_eq!(move_medium(&mut good, slot, drive), CommandResponse::default());
     }
     for lun in 1..=2 {
         while good.command(lun, &[0; 6], Transfer::None).unwrap().status != 0 {}
     }
     let [a, b, c] = BLOCK;
     let long = record(1, BLOCK_LEN);
-    assert_eq!(good.command(1, &[0x0a, 0, a, b, c, 0], Transfer::Out(&long)).unwrap(), Reply::default());
+    assert_eq!(good.command(1, &[0x0a, 0, a, b, c, 0], Transfer::Out(&long)).unwrap(), CommandResponse::default());
     (daemon, good)
 }
 
@@ -232,7 +232,7 @@ fn hostile(daemon: &Daemon, number: u16) -> Initiator {
 }
 
 #[test]
-fn hostile_initiators_cost_bounded_memory_and_stop_no_other() {
+fn hostile_initiators_use_bounded_memory() {
     let dir = tempdir().unwrap();
     let (daemon, mut good) = limited_daemon(&dir.path().join("d"));
     let hostile: Vec<Initiator> = (0..HOSTILE).map(|number| hostile(&daemon, number)).collect();
@@ -244,7 +244,7 @@ fn hostile_initiators_cost_bounded_memory_and_stop_no_other() {
         let records: Vec<Vec<u8>> = (seed..seed + 8).map(|seed| record(seed, 262_144)).collect();
         for record in records.iter().cycle().take(100) {
             let reply = session.command(2, &[0x0a, 0, 0x04, 0, 0, 0], Transfer::Out(record)).unwrap();
-            assert_eq!(reply, Reply::default());
+            assert_eq!(reply, CommandResponse::default());
         }
         session.command(2, &[0x01, 0, 0, 0, 0, 0], Transfer::None).unwrap();
         for record in records.iter().cycle().take(100) {

@@ -4,7 +4,7 @@
 mod common;
 
 use common::Daemon;
-use initiator::{Initiator, Reply, Transfer};
+use initiator::{CommandResponse, Initiator, Transfer};
 use std::collections::BTreeMap;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use tempfile::tempdir;
@@ -54,7 +54,7 @@ fn run(
         after.insert(to, label);
         let ([a, b], [c, d]) = (from.to_be_bytes(), to.to_be_bytes());
         match session.command(0, &[0xa5, 0, 0, 0, a, b, c, d, 0, 0, 0, 0], Transfer::None) {
-            Ok(reply) => assert_eq!(reply, Reply::default()),
+            Ok(reply) => assert_eq!(reply, CommandResponse::default()),
             Err(_) => return (places, after),
         }
         places = after;
@@ -63,7 +63,7 @@ fn run(
 }
 
 #[test]
-fn every_cartridge_is_where_it_was_put() {
+fn kill_during_moves_keeps_inventory() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("d");
     let mut seed = 11_u32;

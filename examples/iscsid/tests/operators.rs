@@ -3,20 +3,20 @@
 
 mod common;
 
-use common::{Daemon, SMALL, command, movement, options, ready};
-use initiator::{Initiator, Reply, Transfer};
+use common::{Daemon, SMALL, command, move_medium, options, ready};
+use initiator::{CommandResponse, Initiator, Transfer};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
-use tape_store::backend::file::OsShelves;
+use tape_store::backend::file::OsFolderStore;
 use tape_store::cartridge::Barcode;
 use tape_store::media::LTO_8;
-use tape_store::shelf::TapeStore;
+use tape_store::store::TapeStore;
 use tempfile::tempdir;
 
 /// One request, and the answer to it.
-fn ask(data: &Path, request: &str) -> String {
+fn send_request(data: &Path, request: &str) -> String {
     let mut stream = UnixStream::connect(data.join("control.sock")).unwrap();
     writeln!(stream, "{request}").unwrap();
     let mut line = String::new();
@@ -25,7 +25,7 @@ fn ask(data: &Path, request: &str) -> String {
 }
 
 #[test]
-fn a_configuration_is_read_again_under_a_stream() {
+fn reload_during_streaming() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("d");
     let daemon = Daemon::start(&data, SMALL);
@@ -37,7 +37,7 @@ fn a_configuration_is_read_again_under_a_stream() {
         SMALL.replacen("count = 2", "count = 3", 1)
     );
     std::fs::write(data.with_extension("toml"), &more).unwrap();
-    assert_eq!(ask(&data, r#"{"do":"reload"}"#), r#"{"ok":null}"#);
+    assert_eq!(send_request(&data, r#"{"do":"reload"}"#), r#"{"ok":null}"#);
     // The stream goes on; there is a third drive now, and everyone hears of it.
     let heard = |session: &mut Initiator, lun| {
         std::iter::from_fn(|| {
@@ -47,24 +47,24 @@ fn a_configuration_is_read_again_under_a_stream() {
     };
     assert_eq!(heard(&mut session, 1), [(6, 0x3f, 0x0e)]);
     assert_eq!(heard(&mut session, 0), [(6, 0x28, 0x00), (6, 0x3f, 0x0e)]);
-    assert_eq!(common::write(&mut session, b"behind"), Reply::default());
+    assert_eq!(common::write(&mut session, b"behind"), CommandResponse::default());
     let luns = session.command(0, &[0xa0, 0, 0, 0, 0, 0, 0, 0, 0, 64, 0, 0], Transfer::In(64)).unwrap().data;
     assert_eq!(luns[..4], [0, 0, 0, 32]);
-    assert_eq!(movement(&mut session, 1001, 502), Reply::default());
+    assert_eq!(move_medium(&mut session, 1001, 502), CommandResponse::default());
     assert_eq!(heard(&mut session, 3), [(6, 0x29, 0x00), (6, 0x28, 0x00)]);
     // What is less is refused, by SIGHUP too, and nothing happens.
     std::fs::write(data.with_extension("toml"), SMALL).unwrap();
-    let said = ask(&data, r#"{"do":"reload"}"#);
+    let said = send_request(&data, r#"{"do":"reload"}"#);
     assert!(said.contains("has 30 slots, not 24; this takes a restart"), "{said}");
     std::fs::write(data.with_extension("toml"), "[library]\nslotz = 1\n").unwrap();
-    let said = ask(&data, r#"{"do":"reload"}"#);
+    let said = send_request(&data, r#"{"do":"reload"}"#);
     assert!(said.contains(":2: library.slotz: unknown field"), "{said}");
-    assert_eq!(ready(&mut session), Reply::default());
-    assert!(ask(&data, r#"{"do":"pools"}"#).contains(r#""scratch":2"#));
+    assert_eq!(ready(&mut session), CommandResponse::default());
+    assert!(send_request(&data, r#"{"do":"pools"}"#).contains(r#""scratch":2"#));
 }
 
 #[test]
-fn libraries_that_are_new_are_found() {
+fn reload_adds_libraries() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("d");
     let daemon = Daemon::start(&data, "[[library]]\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n");
@@ -73,7 +73,7 @@ fn libraries_that_are_new_are_found() {
     std::fs::write(data.with_extension("toml"), second).unwrap();
     assert!(daemon.signal("-HUP"));
     // A signal is not answered; a request behind it is.
-    while !ask(&data, r#"{"do":"status"}"#).contains("\"two\"") {}
+    while !send_request(&data, r#"{"do":"status"}"#).contains("\"two\"") {}
     let name = format!("{}:two", daemon.iqn);
     let login = || Initiator::login(&daemon.portal, &name, options(2));
     let mut session = std::iter::repeat_with(login).find_map(Result::ok).unwrap();
@@ -82,7 +82,7 @@ fn libraries_that_are_new_are_found() {
 }
 
 #[test]
-fn mhvtls_configuration_and_its_cartridges_as_they_stand() {
+fn mhvtl_configuration_is_served_unchanged() {
     let dir = tempdir().unwrap();
     let (etc, home) = (dir.path().join("etc"), dir.path().join("home"));
     std::fs::create_dir(&etc).unwrap();
@@ -99,52 +99,52 @@ fn mhvtls_configuration_and_its_cartridges_as_they_stand() {
     std::fs::write(etc.join("library_contents.10"), "Drive 1:\nDrive 2:\n\nMAP 1:\n\nSlot 1: E01001L8\nSlot 2:\n")
         .unwrap();
     let data = dir.path().join("d");
-    let daemon = Daemon::of(command(&data, "").arg("--mhvtl-config").arg(&etc));
+    let daemon = Daemon::spawn(command(&data, "").arg("--mhvtl-config").arg(&etc));
     let mut session = daemon.login(1);
     let serial = session.command(1, &[0x12, 1, 0x80, 0, 64, 0], Transfer::In(64)).unwrap().data;
     assert_eq!(serial[4..], *b"XYZZY_A1");
     common::load(&mut session);
     common::write(&mut session, b"for mhvtl");
     assert_eq!(daemon.terminate(), Some(0));
-    let store = TapeStore::new(Box::new(OsShelves::at(&home).unwrap()));
+    let store = TapeStore::new(Box::new(OsFolderStore::at(&home).unwrap()));
     let barcode = Barcode::new("E01001L8").unwrap();
-    let mut cartridge = store.cartridge(&barcode, &LTO_8, tape_store::cartridge::Kind::Data, 0);
-    assert_eq!((cartridge.level().unwrap(), cartridge.mam().is_ok()), (tape_store::cartridge::Level::Mhvtl, true));
+    let mut cartridge = store.cartridge(&barcode, &LTO_8, tape_store::cartridge::CartridgeKind::Data, 0);
+    assert_eq!((cartridge.format().unwrap(), cartridge.mam().is_ok()), (tape_store::cartridge::Format::Mhvtl, true));
     assert_eq!(cartridge.capacity(), 500 << 20);
 }
 
 #[test]
-fn a_cartridge_that_was_made_beside_the_daemon() {
+fn external_cartridge_is_imported() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("d");
     let _daemon = Daemon::start(&data, SMALL);
     let import = r#"{"do":"import","cartridge":"NEW001L8"}"#;
     assert_eq!(
-        ask(&data, import),
+        send_request(&data, import),
         r#"{"error":"there is no cartridge NEW001L8; ferric cartridge lists those there are"}"#
     );
-    let store = TapeStore::new(Box::new(OsShelves::at(&data.join("cartridges")).unwrap()));
-    let new = tape_store::shelf::NewCartridge::data(&LTO_8);
+    let store = TapeStore::new(Box::new(OsFolderStore::at(&data.join("cartridges")).unwrap()));
+    let new = tape_store::store::NewCartridge::data(&LTO_8);
     store.create(&Barcode::new("NEW001L8").unwrap(), &new).unwrap();
-    let answer = ask(&data, import);
+    let answer = send_request(&data, import);
     assert!(answer.contains(r#""to":10,"to_element":"io1""#), "{answer}");
-    assert!(ask(&data, r#"{"do":"load","cartridge":"NEW001L8"}"#).contains("\"to\":500"));
+    assert!(send_request(&data, r#"{"do":"load","cartridge":"NEW001L8"}"#).contains("\"to\":500"));
 }
 
 #[test]
-fn others_are_kept_out() {
+fn other_users_cannot_use_the_control_socket() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("d");
     let _daemon = Daemon::start(&data, SMALL);
     let mode = Command::new("stat").args(["-c", "%a %F"]).arg(data.join("control.sock")).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&mode.stdout).trim(), "600 socket");
-    assert!(ask(&data, r#"{"do":"explode"}"#).contains(r#"\"explode\" is not a command"#));
-    assert!(ask(&data, "nonsense").contains("error"));
-    assert!(ask(&data, r#"{"do":"status"}"#).starts_with(r#"{"ok":{"libraries":[{"#));
+    assert!(send_request(&data, r#"{"do":"explode"}"#).contains(r#"\"explode\" is not a command"#));
+    assert!(send_request(&data, "nonsense").contains("error"));
+    assert!(send_request(&data, r#"{"do":"status"}"#).starts_with(r#"{"ok":{"libraries":[{"#));
 }
 
 /// PERSISTENT RESERVE OUT to the changer: register with APTPL, or reserve (exclusive access), with this key.
-fn reserve(session: &mut Initiator, action: u8, key: u64, flags: u8) -> Reply {
+fn reserve(session: &mut Initiator, action: u8, key: u64, flags: u8) -> CommandResponse {
     let mut list = [0; 24];
     let at = if action == 0 { 8 } else { 0 };
     list[at..at + 8].copy_from_slice(&key.to_be_bytes());
@@ -153,20 +153,20 @@ fn reserve(session: &mut Initiator, action: u8, key: u64, flags: u8) -> Reply {
 }
 
 #[test]
-fn what_a_changer_keeps_survives_a_kill() {
+fn changer_reservations_survive_kill() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("d");
     let daemon = Daemon::start(&data, SMALL);
     let mut session = daemon.login(1);
-    assert_eq!(reserve(&mut session, 0, 7, 1), Reply::default());
-    assert_eq!(reserve(&mut session, 1, 7, 0), Reply::default());
+    assert_eq!(reserve(&mut session, 0, 7, 1), CommandResponse::default());
+    assert_eq!(reserve(&mut session, 1, 7, 0), CommandResponse::default());
     for request in [
         r#"{"do":"door","door":"access","open":true}"#,
         r#"{"do":"online","drive":"drive2","online":false}"#,
         r#"{"do":"label","cartridge":"V00002L8","label":"missing"}"#,
         r#"{"do":"element","element":"slot9","trouble":"disabled"}"#,
     ] {
-        assert_eq!(ask(&data, request), r#"{"ok":null}"#, "{request}");
+        assert_eq!(send_request(&data, request), r#"{"ok":null}"#, "{request}");
     }
     daemon.kill();
     let daemon = Daemon::start(&data, SMALL);
@@ -175,9 +175,9 @@ fn what_a_changer_keeps_survives_a_kill() {
         assert_eq!(session.command(0, &[0; 6], Transfer::None).unwrap().sense_codes(), Some((6, 0x29, 0x00)));
     }
     assert_eq!(one.command(0, &[0; 6], Transfer::None).unwrap().sense_codes(), Some((2, 0x04, 0x18)));
-    let status = ask(&data, r#"{"do":"status"}"#);
-    for kept in [r#""door_open":true"#, r#""online":false"#, r#""label":"missing""#, r#""trouble":"disabled""#] {
+    let status = send_request(&data, r#"{"do":"status"}"#);
+    for kept in [r#""door_open":true"#, r#""online":false"#, r#""label":"missing""#, r#""fault":"disabled""#] {
         assert!(status.contains(kept), "{kept}: {status}");
     }
-    assert_eq!(movement(&mut two, 1000, 500).status, 0x18);
+    assert_eq!(move_medium(&mut two, 1000, 500).status, 0x18);
 }

@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{DRIVE, Daemon, SLOT, SMALL, command, filemark, load, movement, record, write};
-use initiator::{Reply, Transfer};
+use common::{DRIVE, Daemon, SLOT, SMALL, command, filemark, load, move_medium, record, write};
+use initiator::{CommandResponse, Transfer};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -16,14 +16,14 @@ use tempfile::tempdir;
 fn works(daemon: &Daemon, data: &Path) {
     let mut session = daemon.login(1);
     load(&mut session);
-    assert_eq!(write(&mut session, &record(1, 70_000)), Reply::default());
-    assert_eq!(filemark(&mut session), Reply::default());
+    assert_eq!(write(&mut session, &record(1, 70_000)), CommandResponse::default());
+    assert_eq!(filemark(&mut session), CommandResponse::default());
     // What is loaded now cannot be mounted, and the log says so.
     std::fs::remove_dir_all(data.join("cartridges/V00002L8")).unwrap();
-    assert_eq!(movement(&mut session, SLOT + 1, DRIVE + 1), Reply::default());
+    assert_eq!(move_medium(&mut session, SLOT + 1, DRIVE + 1), CommandResponse::default());
     assert_eq!(session.command(2, &[0; 6], Transfer::None).unwrap().sense_codes(), Some((3, 0x31, 0x00)));
-    assert_eq!(movement(&mut session, DRIVE + 1, SLOT + 1), Reply::default());
-    assert_eq!(movement(&mut session, SLOT + 1, 10), Reply::default());
+    assert_eq!(move_medium(&mut session, DRIVE + 1, SLOT + 1), CommandResponse::default());
+    assert_eq!(move_medium(&mut session, SLOT + 1, 10), CommandResponse::default());
 }
 
 fn traced(data: &Path) -> Command {
@@ -33,7 +33,7 @@ fn traced(data: &Path) -> Command {
 }
 
 #[test]
-fn a_log_on_a_full_disk() {
+fn full_disk_for_log_is_tolerated() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("d");
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
@@ -43,7 +43,7 @@ fn a_log_on_a_full_disk() {
 }
 
 #[test]
-fn a_log_whose_reader_has_gone() {
+fn closed_log_pipe_is_tolerated() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("d");
     let (reader, writer) = std::io::pipe().unwrap();
@@ -54,7 +54,7 @@ fn a_log_whose_reader_has_gone() {
 }
 
 #[test]
-fn a_log_whose_reader_has_stopped() {
+fn blocked_log_pipe_is_tolerated() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("d");
     let (_reader, writer) = std::io::pipe().unwrap();
@@ -63,7 +63,7 @@ fn a_log_whose_reader_has_stopped() {
     let mut session = daemon.login(2);
     // More than a pipe holds.
     for _ in 0..2000 {
-        assert_eq!(session.command(0, &[0; 6], Transfer::None).unwrap(), Reply::default());
+        assert_eq!(session.command(0, &[0; 6], Transfer::None).unwrap(), CommandResponse::default());
     }
     assert_eq!(daemon.terminate(), Some(0));
 }
@@ -97,7 +97,7 @@ fn a_ready_line_that_cannot_be_written() {
 }
 
 #[test]
-fn a_configuration_that_is_printed_in_part() {
+fn partial_config_output_fails() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("d");
     let said = command(&data, SMALL).arg("--print-config").stdout(std::io::pipe().unwrap().1).output().unwrap();

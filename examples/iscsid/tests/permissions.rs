@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Daemon, SMALL, command, filemark, load, record, write};
-use initiator::{Reply, Transfer};
+use initiator::{CommandResponse, Transfer};
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -46,8 +46,8 @@ fn masked(data: &Path, config: &str, umask: &str) -> Command {
 fn backup(daemon: &Daemon) {
     let mut session = daemon.login(1);
     load(&mut session);
-    assert_eq!(write(&mut session, &record(1, 70_000)), Reply::default());
-    assert_eq!(filemark(&mut session), Reply::default());
+    assert_eq!(write(&mut session, &record(1, 70_000)), CommandResponse::default());
+    assert_eq!(filemark(&mut session), CommandResponse::default());
 }
 
 /// Everything open to all, as an older version left it.
@@ -61,11 +61,11 @@ fn loosen(path: &Path) {
 }
 
 #[test]
-fn all_is_private() {
+fn everything_is_private_by_default() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("new/d");
     fs::create_dir(dir.path().join("new")).unwrap();
-    let daemon = Daemon::of(&mut masked(&data, SMALL, "000"));
+    let daemon = Daemon::spawn(&mut masked(&data, SMALL, "000"));
     backup(&daemon);
     check(&data, 0o700, 0o600);
     assert_eq!(daemon.terminate(), Some(0));
@@ -84,12 +84,12 @@ fn a_group_may_read() {
     let data = dir.path().join("d");
     let group = rustix::process::getegid().as_raw();
     let config = format!("{SMALL}[storage]\ngroup = \"{group}\"\n");
-    let daemon = Daemon::of(&mut masked(&data, &config, "077"));
+    let daemon = Daemon::spawn(&mut masked(&data, &config, "077"));
     backup(&daemon);
     check(&data, 0o2750, 0o640);
     assert_eq!(daemon.terminate(), Some(0));
     // Without the group it is the owner's alone again.
-    let daemon = Daemon::of(&mut masked(&data, SMALL, "022"));
+    let daemon = Daemon::spawn(&mut masked(&data, SMALL, "022"));
     check(&data, 0o700, 0o600);
     assert_eq!(daemon.terminate(), Some(0));
     let unknown = format!("{SMALL}[storage]\ngroup = \"no such group\"\n");
@@ -99,7 +99,7 @@ fn a_group_may_read() {
 }
 
 #[test]
-fn cartridges_elsewhere() {
+fn external_cartridge_directories() {
     for shared in [false, true] {
         let dir = tempdir().unwrap();
         let (data, home) = (dir.path().join("d"), dir.path().join("home"));
@@ -112,7 +112,7 @@ fn cartridges_elsewhere() {
         let config = format!("{SMALL}[storage]\ncartridges = [{home:?}]\nshared = {shared}\n");
         for first in [true, false] {
             loosen(&others);
-            let daemon = Daemon::of(&mut masked(&data, &config, "022"));
+            let daemon = Daemon::spawn(&mut masked(&data, &config, "022"));
             if first {
                 backup(&daemon);
             }
@@ -131,7 +131,7 @@ fn cartridges_elsewhere() {
 }
 
 #[test]
-fn a_directory_of_everyone_is_left_alone() {
+fn world_writable_directory_is_unchanged() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("d");
     fs::create_dir(&data).unwrap();
@@ -154,16 +154,16 @@ fn core_of(directory: &Path, argument: Option<&str>) -> Option<Vec<u8>> {
     daemon.args(argument);
     let mut shell = Command::new("sh");
     shell.args(["-c", "ulimit -c unlimited; exec \"$0\" \"$@\""]).arg(daemon.get_program()).args(daemon.get_args());
-    let daemon = Daemon::of(shell.current_dir(directory));
+    let daemon = Daemon::spawn(shell.current_dir(directory));
     let mut session = daemon.login(1);
     load(&mut session);
     // SECURITY PROTOCOL OUT, set data encryption: all I_T nexuses, encrypt and decrypt, with this key.
     let mut page = vec![0x00, 0x10, 0x00, 0x30, 0x40, 0x00, 0x02, 0x02, 0x01, 0x00, 0, 0, 0, 0, 0, 0, 0, 0, 0x00, 0x20];
     page.extend(KEY);
     let cdb = [0xb5, 0x20, 0x00, 0x10, 0, 0, 0, 0, 0, 52, 0, 0];
-    assert_eq!(session.command(1, &cdb, Transfer::Out(&page)).unwrap(), Reply::default());
-    assert_eq!(write(&mut session, &record(1, 70_000)), Reply::default());
-    assert_eq!(filemark(&mut session), Reply::default());
+    assert_eq!(session.command(1, &cdb, Transfer::Out(&page)).unwrap(), CommandResponse::default());
+    assert_eq!(write(&mut session, &record(1, 70_000)), CommandResponse::default());
+    assert_eq!(filemark(&mut session), CommandResponse::default());
     daemon.abort();
     let core = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let core = core.into_iter().find(|path| path.file_name().unwrap().to_string_lossy().starts_with("core"));

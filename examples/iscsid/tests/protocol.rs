@@ -3,9 +3,9 @@
 
 mod common;
 
-use common::{Daemon, SMALL, filemark, load, movement, options, read, ready, record, rewind, write};
-use initiator::{Initiator, Options, Reply, Transfer};
-use iscsi::wire::{self, BHS, Opcode, layout};
+use common::{Daemon, SMALL, filemark, load, move_medium, options, read, ready, record, rewind, write};
+use initiator::{CommandResponse, Initiator, Options, Transfer};
+use iscsi::wire::{self, BHS, Opcode, as_layout};
 use std::io::Read;
 use std::time::Duration;
 use tempfile::tempdir;
@@ -37,26 +37,26 @@ fn identities_luns_and_first_attentions() {
         assert_eq!(&inquiry.data[8..32], name);
         assert_eq!(ready_at(&mut session, lun).sense_codes(), Some((6, 0x29, 0x00)));
     }
-    assert_eq!(ready_at(&mut session, 0), Reply::default());
+    assert_eq!(ready_at(&mut session, 0), CommandResponse::default());
     assert_eq!(ready_at(&mut session, 1).sense_codes(), Some((2, 0x3a, 0x00)));
     assert_eq!(ready_at(&mut session, 9).sense_codes(), Some((5, 0x25, 0x00)));
     let missing = session.command(9, &[0x12, 0, 0, 0, 36, 0], Transfer::In(36)).unwrap();
     assert_eq!((missing.status, missing.data[0]), (0, 0x7f));
 }
 
-fn ready_at(session: &mut Initiator, lun: u64) -> Reply {
+fn ready_at(session: &mut Initiator, lun: u64) -> CommandResponse {
     session.command(lun, &[0; 6], Transfer::None).unwrap()
 }
 
 #[test]
-fn a_short_record_comes_with_its_sense() {
+fn short_record_returns_data_and_sense() {
     let dir = tempdir().unwrap();
     let daemon = Daemon::start(&dir.path().join("d"), SMALL);
     let mut session = daemon.login(1);
     load(&mut session);
     let short = record(1, 1000);
-    assert_eq!(write(&mut session, &short), Reply::default());
-    assert_eq!(filemark(&mut session), Reply::default());
+    assert_eq!(write(&mut session, &short), CommandResponse::default());
+    assert_eq!(filemark(&mut session), CommandResponse::default());
     rewind(&mut session);
     let got = read(&mut session, 4096);
     assert_eq!((got.status, got.information(), got.residual), (2, Some(3096), 3096));
@@ -73,7 +73,7 @@ fn a_short_record_comes_with_its_sense() {
 }
 
 #[test]
-fn every_way_that_data_can_come() {
+fn immediate_unsolicited_and_solicited_data() {
     let dir = tempdir().unwrap();
     let daemon = Daemon::start(&dir.path().join("d"), SMALL);
     let shapes = [
@@ -93,7 +93,7 @@ fn every_way_that_data_can_come() {
         let records: Vec<_> =
             [1, 511, 512, 8191, 262_144, 1 << 20, 3].iter().map(|len| record(u32::from(number), *len)).collect();
         for record in &records {
-            assert_eq!(write(&mut session, record), Reply::default(), "shape {number}");
+            assert_eq!(write(&mut session, record), CommandResponse::default(), "shape {number}");
         }
         rewind(&mut session);
         for record in &records {
@@ -124,9 +124,9 @@ fn many_commands_in_flight_stay_in_order() {
         // A filemark in between may block, so it runs on the unit's own thread: what follows must still wait for it.
         let mark = session.start(1, &[0x10, 0, 0, 0, 1, 0], Transfer::None).unwrap();
         for (tag, record) in tags.drain(..) {
-            assert_eq!(session.finish(tag, Transfer::Out(record)).unwrap(), Reply::default());
+            assert_eq!(session.finish(tag, Transfer::Out(record)).unwrap(), CommandResponse::default());
         }
-        assert_eq!(session.finish(mark, Transfer::None).unwrap(), Reply::default());
+        assert_eq!(session.finish(mark, Transfer::None).unwrap(), CommandResponse::default());
     }
     rewind(&mut session);
     for (number, record) in records.iter().enumerate() {
@@ -138,7 +138,7 @@ fn many_commands_in_flight_stay_in_order() {
 }
 
 #[test]
-fn residuals_of_what_was_offered_too_small_or_too_large() {
+fn residual_underflow_and_overflow() {
     let dir = tempdir().unwrap();
     let daemon = Daemon::start(&dir.path().join("d"), SMALL);
     let mut session = daemon.login(1);
@@ -171,7 +171,7 @@ fn echoes_text_and_logout() {
 }
 
 #[test]
-fn only_who_knows_the_secret_logs_in() {
+fn chap_secret_is_required() {
     let dir = tempdir().unwrap();
     let config = "[[iscsi.user]]\nname = \"backup\"\nsecret = \"a-secret-for-users\"\n\
         [iscsi.mutual]\nname = \"library\"\nsecret = \"a-secret-for-target\"\n";
@@ -205,18 +205,18 @@ fn only_listed_initiators_log_in() {
 }
 
 #[test]
-fn a_session_makes_way_for_its_successor() {
+fn session_reinstatement() {
     let dir = tempdir().unwrap();
     let daemon = Daemon::start(&dir.path().join("d"), SMALL);
     let mut old = daemon.login(1);
     load(&mut old);
-    assert_eq!(old.command(1, &[0x16, 0, 0, 0, 0, 0], Transfer::None).unwrap(), Reply::default());
+    assert_eq!(old.command(1, &[0x16, 0, 0, 0, 0, 0], Transfer::None).unwrap(), CommandResponse::default());
     let mut other = daemon.login(2);
     assert_eq!(ready(&mut other).status, 0x18);
     let mut new = daemon.login_with(options(1));
     assert_eq!(ready(&mut new).sense_codes(), Some((6, 0x29, 0x07)));
     assert!(old.command(1, &[0; 6], Transfer::None).is_err());
-    assert_eq!(ready(&mut other), Reply::default());
+    assert_eq!(ready(&mut other), CommandResponse::default());
 }
 
 #[test]
@@ -228,10 +228,10 @@ fn a_logout_is_answered_after_the_reservation_is_gone() {
     for round in 0..200 {
         let mut session = daemon.login_with(options(1));
         while ready(&mut session).status != 0 {}
-        assert_eq!(session.command(1, &[0x16, 0, 0, 0, 0, 0], Transfer::None).unwrap(), Reply::default());
+        assert_eq!(session.command(1, &[0x16, 0, 0, 0, 0, 0], Transfer::None).unwrap(), CommandResponse::default());
         assert_eq!(ready(&mut other).status, 0x18, "round {round}");
         session.logout().unwrap();
-        assert_eq!(ready(&mut other), Reply::default(), "round {round}");
+        assert_eq!(ready(&mut other), CommandResponse::default(), "round {round}");
     }
 }
 
@@ -273,7 +273,7 @@ fn resets_and_aborts() {
 }
 
 #[test]
-fn a_hostile_initiator_hurts_only_itself() {
+fn hostile_initiator_does_not_affect_others() {
     let dir = tempdir().unwrap();
     let daemon = Daemon::start(&dir.path().join("d"), SMALL);
     let mut good = daemon.login(1);
@@ -286,7 +286,7 @@ fn a_hostile_initiator_hurts_only_itself() {
     };
     // A command before login.
     let mut rude = Initiator::connect(&daemon.portal, options(9)).unwrap();
-    let command: wire::Command = wire::empty(Opcode::COMMAND);
+    let command: wire::ScsiCommand = wire::with_opcode(Opcode::COMMAND);
     rude.send(command.as_bytes(), &[]).unwrap();
     closed(rude);
     // Garbage.
@@ -295,7 +295,7 @@ fn a_hostile_initiator_hurts_only_itself() {
     closed(rude);
     // A data segment longer than was declared.
     let mut rude = daemon.login_with(options(9));
-    let mut nop: wire::Request = wire::empty(Opcode::NOP_OUT);
+    let mut nop: wire::RequestHeader = wire::with_opcode(Opcode::NOP_OUT);
     nop.data_length = [0xff, 0xff, 0xff];
     rude.send(nop.as_bytes(), &[]).unwrap();
     closed(rude);
@@ -304,26 +304,26 @@ fn a_hostile_initiator_hurts_only_itself() {
     let bytes = [0_u8; BHS + 4];
     std::io::Write::write_all(&mut rude.stream(), &bytes).unwrap();
     closed(rude);
-    assert_eq!(write(&mut good, &record(1, 100)), Reply::default());
+    assert_eq!(write(&mut good, &record(1, 100)), CommandResponse::default());
 }
 
 #[test]
-fn what_cannot_be_done_is_rejected_and_the_session_goes_on() {
+fn unsupported_pdus_are_rejected() {
     let dir = tempdir().unwrap();
     let daemon = Daemon::start(&dir.path().join("d"), SMALL);
     let mut session = daemon.login(1);
-    let snack: wire::Request = wire::empty(Opcode::SNACK);
+    let snack: wire::RequestHeader = wire::with_opcode(Opcode::SNACK);
     session.send(snack.as_bytes(), &[]).unwrap();
     let reject = session.receive().unwrap();
-    assert_eq!((reject.opcode(), layout::<wire::Target>(&reject.header).response), (Opcode::REJECT, 0x03));
+    assert_eq!((reject.opcode(), as_layout::<wire::TargetHeader>(&reject.header).response), (Opcode::REJECT, 0x03));
     assert_eq!(reject.data.len(), BHS);
     // A command number outside the window is dropped in silence.
-    let mut stray: wire::Command = wire::empty(Opcode::COMMAND);
+    let mut stray: wire::ScsiCommand = wire::with_opcode(Opcode::COMMAND);
     stray.cmd_sn = session.cmd_sn().wrapping_add(5000).into();
     session.send(stray.as_bytes(), &[]).unwrap();
     stray.cmd_sn = session.cmd_sn().wrapping_sub(3).into();
     session.send(stray.as_bytes(), &[]).unwrap();
     // The reject used a StatSN up, which this initiator does not follow; a new session shows that the target lives.
     let mut again = daemon.login(2);
-    assert_eq!(movement(&mut again, 1000, 500), Reply::default());
+    assert_eq!(move_medium(&mut again, 1000, 500), CommandResponse::default());
 }

@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{DRIVE, Daemon, SLOT, SMALL, command, movement, options, ready};
-use initiator::{Initiator, Reply};
+use common::{DRIVE, Daemon, SLOT, SMALL, command, move_medium, options, ready};
+use initiator::{CommandResponse, Initiator};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -102,7 +102,7 @@ fn the_ready_line_on_a_socket() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_before_anything_is_made() {
+fn invalid_options_are_refused_before_files_are_created() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("d");
     let config = dir.path().join("c.toml");
@@ -198,7 +198,7 @@ fn a_missing_directory_of_cartridges_is_refused_and_not_created() {
 /// The daemon starts without the disk of its cartridges, neither creates the directory nor cartridges in an empty mount point,
 /// and has all cartridges when the disk is back.
 #[test]
-fn a_disk_that_is_not_mounted() {
+fn unmounted_cartridge_disk_is_not_written() {
     let pool = "[[pool]]\nname = \"scratch\"\npattern = \"P####L8\"\nsize = \"64MB\"\nscratch = 2\n";
     let dir = tempdir().unwrap();
     let (data, disk, aside) = (dir.path().join("d"), dir.path().join("disk"), dir.path().join("aside"));
@@ -215,9 +215,9 @@ fn a_disk_that_is_not_mounted() {
         }
         let daemon = Daemon::start(&data, config);
         let mut session = daemon.login(1);
-        assert_eq!(movement(&mut session, SLOT, DRIVE), Reply::default());
+        assert_eq!(move_medium(&mut session, SLOT, DRIVE), CommandResponse::default());
         assert_eq!(ready(&mut session).sense_codes(), Some((3, 0x31, 0x00)), "its files are missing");
-        assert_eq!(movement(&mut session, DRIVE, SLOT), Reply::default());
+        assert_eq!(move_medium(&mut session, DRIVE, SLOT), CommandResponse::default());
         drop(session);
         assert_eq!(daemon.terminate(), Some(0));
         assert_eq!(disk.exists(), mount_point, "the directory is not created");
@@ -356,14 +356,14 @@ fn translator(to: String) -> String {
 #[test]
 fn discovery_and_login_through_an_address_translator() {
     let dir = tempdir().unwrap();
-    let daemon = Daemon::of(command(&dir.path().join("d"), SMALL).args(["--advertise", "none"]));
+    let daemon = Daemon::spawn(command(&dir.path().join("d"), SMALL).args(["--advertise", "none"]));
     let outside = translator(daemon.portal.clone());
     assert_ne!(outside, daemon.portal);
     let found = Initiator::discover(&outside, options(1)).unwrap();
     assert_eq!(found, [format!("TargetName={}", daemon.iqn)]);
     let mut session = Initiator::login(&outside, &daemon.iqn, options(1)).unwrap();
-    assert_ne!(ready(&mut session), Reply::default());
-    let other = Daemon::of(command(&dir.path().join("e"), "").args(["--advertise", "tape.example.com:13260"]));
+    assert_ne!(ready(&mut session), CommandResponse::default());
+    let other = Daemon::spawn(command(&dir.path().join("e"), "").args(["--advertise", "tape.example.com:13260"]));
     let found = Initiator::discover(&other.portal, options(1)).unwrap();
     assert_eq!(found[1], "TargetAddress=tape.example.com:13260,1");
 }

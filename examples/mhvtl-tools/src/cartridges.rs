@@ -1,49 +1,56 @@
 //! Cartridges, and where mhvtl's configuration has them.
 
-use crate::{Call, Done, Failure};
+use crate::{Invocation, ToolError, ToolResult};
 use rustix::fs::Mode;
 use rustix::process::umask;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use tape_store::backend::file::{OsShelves, server};
-use tape_store::cartridge::{Barcode, Cartridge, Kind};
+use tape_store::backend::file::{OsFolderStore, serving_process};
+use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind};
 use tape_store::error::StoreError;
 use tape_store::media::LTO_9;
-use tape_store::mhvtl::media::TABLE;
-use tape_store::shelf::TapeStore;
-use vtl::config::mhvtl::{OutlineKind, directory, outline};
+use tape_store::mhvtl::media::MHVTL_MEDIA;
+use tape_store::store::TapeStore;
+use vtl::config::mhvtl::{DeviceKind, device_summaries, directory};
 
 /// The longest label.
-const LONGEST: usize = 16;
+const MAX_BARCODE_LEN: usize = 16;
 
 /// A label that a cartridge can have.
-pub(crate) fn barcode(text: &str) -> Result<Barcode, Failure> {
+pub(crate) fn barcode(text: &str) -> Result<Barcode, ToolError> {
     Barcode::new(text).ok_or_else(|| {
-        Failure::usage(match text.len() {
-            0..=LONGEST => format!("error: {text:?} is not a barcode: 1 to {LONGEST} of A-Z, 0-9, - and _"),
-            _ => format!("error: Max barcode length ({LONGEST}) exceeded: {text:?}"),
+        ToolError::usage(match text.len() {
+            0..=MAX_BARCODE_LEN => {
+                format!("error: {text:?} is not a barcode: 1 to {MAX_BARCODE_LEN} of A-Z, 0-9, - and _")
+            }
+            _ => format!("error: Max barcode length ({MAX_BARCODE_LEN}) exceeded: {text:?}"),
         })
     })
 }
 
 /// What a cartridge is for, by its beginning and in any case: `data`, `clean`, `WORM`, `NULL`.
-pub(crate) fn kind(text: &str) -> Option<Kind> {
-    let kinds = [("data", Kind::Data), ("clean", Kind::Cleaning), ("worm", Kind::Worm), ("null", Kind::Null)];
+pub(crate) fn kind(text: &str) -> Option<CartridgeKind> {
+    let kinds = [
+        ("data", CartridgeKind::Data),
+        ("clean", CartridgeKind::Cleaning),
+        ("worm", CartridgeKind::Worm),
+        ("null", CartridgeKind::Null),
+    ];
     let text = text.to_ascii_lowercase();
     kinds.into_iter().find(|(name, _)| text.starts_with(name)).map(|(_, kind)| kind)
 }
 
 /// Bytes of so many megabytes, which are mebibytes.
-pub(crate) fn bytes(megabytes: u64) -> Result<u64, Failure> {
+pub(crate) fn megabytes_to_bytes(megabytes: u64) -> Result<u64, ToolError> {
     /// 1 PiB.
     const MOST: u64 = 1 << 30;
-    let wrong = || Failure::new(format!("error: -s: {megabytes} MB is more than a cartridge can hold: {MOST} MB"));
+    let wrong = || ToolError::new(format!("error: -s: {megabytes} MB is more than a cartridge can hold: {MOST} MB"));
     if megabytes <= MOST { Ok(megabytes << 20) } else { Err(wrong()) }
 }
 
 /// Names of all densities, four in a row.
 pub(crate) fn densities() -> String {
-    let names: Vec<&str> = TABLE.iter().map(|density| density.name).collect();
+    let names: Vec<&str> = MHVTL_MEDIA.iter().map(|density| density.name).collect();
     let row = |row: &[&str]| {
         format!("           {}\n", row.iter().map(|name| format!("{name:<8} ")).collect::<String>().trim_end())
     };
@@ -51,37 +58,37 @@ pub(crate) fn densities() -> String {
 }
 
 /// The cartridges in a directory that is there. What is made in it is for its owner and group, as with mhvtl.
-pub(crate) fn shelf(home: &Path) -> Result<TapeStore, Failure> {
+pub(crate) fn open_store(home: &Path) -> Result<TapeStore, ToolError> {
     if !home.is_dir() {
-        return Err(Failure::files(format!("error: no such directory: {}", home.display())));
+        return Err(ToolError::files(format!("error: no such directory: {}", home.display())));
     }
     umask(umask(Mode::RWXO) | Mode::RWXO);
-    let shelves = OsShelves::at(home).map_err(|error| Failure::at(home, error))?.by_umask();
+    let shelves = OsFolderStore::at(home).map_err(|error| ToolError::at(home, error))?.with_umask_permissions();
     Ok(TapeStore::new(Box::new(shelves)))
 }
 
 /// Libraries of the configuration, and their directories.
-pub(crate) fn libraries(etc: &Path) -> Result<Vec<(u32, PathBuf)>, Failure> {
+pub(crate) fn libraries(etc: &Path) -> Result<Vec<(u32, PathBuf)>, ToolError> {
     let home = |kind| match kind {
-        OutlineKind::Library { home } => Some(home),
-        OutlineKind::Drive { .. } => None,
+        DeviceKind::Library { home_directory: home } => Some(home),
+        DeviceKind::Drive { .. } => None,
     };
-    Ok(outline(etc)?.into_iter().filter_map(|unit| Some((unit.id, home(unit.kind)?))).collect())
+    Ok(device_summaries(etc)?.into_iter().filter_map(|unit| Some((unit.id, home(unit.kind)?))).collect())
 }
 
 /// The directory of a library.
-pub(crate) fn home_of(etc: &Path, library: u32) -> Result<PathBuf, Failure> {
+pub(crate) fn home_directory(etc: &Path, library: u32) -> Result<PathBuf, ToolError> {
     let found = libraries(etc)?.into_iter().find(|(id, _)| *id == library);
     found
         .map(|(_, home)| home)
-        .ok_or_else(|| Failure::at(&etc.join("device.conf"), format!("there is no library {library}")))
+        .ok_or_else(|| ToolError::at(&etc.join("device.conf"), format!("there is no library {library}")))
 }
 
 /// The directory of a library, or of all.
-fn homes(call: &Call<'_>, library: Option<u32>) -> Result<Vec<PathBuf>, Failure> {
+fn home_directories(call: &Invocation<'_>, library: Option<u32>) -> Result<Vec<PathBuf>, ToolError> {
     let etc = directory(&call.etc)?;
     match library {
-        Some(library) => Ok(vec![home_of(&etc, library)?]),
+        Some(library) => Ok(vec![home_directory(&etc, library)?]),
         None => Ok(libraries(&etc)?.into_iter().map(|(_, home)| home).collect()),
     }
 }
@@ -97,22 +104,22 @@ pub(crate) enum Access {
 
 /// Looks for a cartridge, in a library or in all.
 pub(crate) fn find(
-    call: &Call<'_>,
+    call: &Invocation<'_>,
     barcode: &Barcode,
     library: Option<u32>,
     access: Access,
     out: &mut dyn Write,
-) -> Result<Option<Cartridge>, Failure> {
-    for home in homes(call, library)?.iter().filter(|home| home.is_dir()) {
+) -> Result<Option<Cartridge>, ToolError> {
+    for home in home_directories(call, library)?.iter().filter(|home| home.is_dir()) {
         writeln!(out, "mam from {}", home.join(barcode.as_str()).join("mam").display())?;
-        let store = shelf(home)?;
-        if store.exists(barcode).map_err(|error| failed(barcode, &error))? {
+        let store = open_store(home)?;
+        if store.exists(barcode).map_err(|error| cartridge_error(barcode, &error))? {
             if access == Access::Change {
-                is_not_served(home)?;
+                check_not_served(home)?;
             }
             // The medium and the kind are in the cartridge's memory.
-            let mut cartridge = store.cartridge(barcode, &LTO_9, Kind::Data, 0);
-            cartridge.mam().map_err(|error| failed(barcode, &error))?;
+            let mut cartridge = store.cartridge(barcode, &LTO_9, CartridgeKind::Data, 0);
+            cartridge.mam().map_err(|error| cartridge_error(barcode, &error))?;
             return Ok(Some(cartridge));
         }
     }
@@ -120,16 +127,16 @@ pub(crate) fn find(
 }
 
 /// Refuses to change the cartridges of a directory that a Ferric daemon serves.
-pub(crate) fn is_not_served(home: &Path) -> Done {
-    match server(home).ok().flatten() {
+pub(crate) fn check_not_served(home: &Path) -> ToolResult {
+    match serving_process(home).ok().flatten() {
         None => Ok(()),
         Some(server) => {
-            Err(Failure::new(format!("error: {}: {server} serves this directory; stop it first", home.display())))
+            Err(ToolError::new(format!("error: {}: {server} serves this directory; stop it first", home.display())))
         }
     }
 }
 
 /// Names the cartridge in an error.
-pub(crate) fn failed(barcode: &Barcode, error: &StoreError) -> Failure {
-    Failure::new(format!("error: {barcode}: {error}"))
+pub(crate) fn cartridge_error(barcode: &Barcode, error: &StoreError) -> ToolError {
+    ToolError::new(format!("error: {barcode}: {error}"))
 }

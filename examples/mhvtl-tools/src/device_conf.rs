@@ -1,7 +1,7 @@
 //! `generate_device_conf`: a `device.conf` with two libraries to begin with.
 
 use crate::getopt::Options;
-use crate::{Call, Done, Failure, HOME};
+use crate::{DEFAULT_HOME, Invocation, ToolError, ToolResult};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write;
@@ -42,7 +42,7 @@ pub(crate) fn usage(name: &str) -> String {
         "Usage: {name}: [OPTIONS] -- generate a {FILE} file
 where OPTIONS are from:
   [-h|--help]          -- print this message and exit
-  [-H|--home-dir DIR]  -- directory of the cartridges [default {HOME}]
+  [-H|--home-dir DIR]  -- directory of the cartridges [default {DEFAULT_HOME}]
   [-D|--dest-dir DIR]  -- destination dir [default .]
   [-f|--force]         -- write over a file that is there
   [-o|--override-home] -- the home directory need not be there
@@ -50,27 +50,27 @@ where OPTIONS are from:
     )
 }
 
-pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
+pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
     let long = &[("help", 'h'), ("home-dir", 'H'), ("dest-dir", 'D'), ("force", 'f'), ("override-home", 'o')];
     let given = Options { short: "hH:D:fo", long }.parse(call)?;
     if given.has('h') {
         return Ok(write!(out, "{}", usage(call.name))?);
     }
-    given.only_options()?;
-    let home = given.value('H').unwrap_or(HOME);
+    given.reject_operands()?;
+    let home = given.value('H').unwrap_or(DEFAULT_HOME);
     if !Path::new(home).is_dir() && !given.has('o') {
-        return Err(Failure::usage(format!("error: {home} not a directory")));
+        return Err(ToolError::usage(format!("error: {home} not a directory")));
     }
     generate(&Path::new(given.value('D').unwrap_or(".")).join(FILE), &text(home), given.has('f'), out)
 }
 
 /// Writes a file, unless one is there that is to stay.
-pub(crate) fn generate(path: &Path, text: &str, force: bool, out: &mut dyn Write) -> Done {
+pub(crate) fn generate(path: &Path, text: &str, force: bool, out: &mut dyn Write) -> ToolResult {
     if path.exists() && !force {
-        return Err(Failure::new(format!("error: already exists: {}", path.display())));
+        return Err(ToolError::new(format!("error: already exists: {}", path.display())));
     }
     writeln!(out, "===> Generating: {} ...", path.display())?;
-    fs::write(path, text).map_err(|error| Failure::at(path, error))
+    fs::write(path, text).map_err(|error| ToolError::at(path, error))
 }
 
 fn text(home: &str) -> String {

@@ -1,29 +1,29 @@
 //! `make_vtl_devices`: until 0.18 the script that made the character devices of all units. The daemons do that now, ours
 //! too; it is there for who wants them owned by a user, or before a daemon runs.
 
-use crate::{Call, Done, Failure};
-use mhvtl_lld::Kernel;
+use crate::{Invocation, ToolError, ToolResult};
+use mhvtl_lld::KernelModule;
 use std::io::{self, Write};
 use std::os::unix::fs::chown;
 use std::path::Path;
-use vtl::config::mhvtl::{directory, outline};
+use vtl::config::mhvtl::{device_summaries, directory};
 
 pub(crate) fn usage(name: &str) -> String {
     format!("Usage: {name} [username, who owns them then]\n")
 }
 
-pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
+pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
     let owner = match call.arguments {
         [] => None,
         [user] => Some(ids(user, Path::new("/etc/passwd"))?),
-        _ => return Err(Failure::usage("")),
+        _ => return Err(ToolError::usage("")),
     };
-    let units = outline(&directory(&call.etc)?)?;
-    let module = Kernel::find().map_err(|error| Failure::new(format!("error: {error}")))?;
+    let units = device_summaries(&directory(&call.etc)?)?;
+    let module = KernelModule::find().map_err(|error| ToolError::new(format!("error: {error}")))?;
     for unit in units {
-        let failed = |error: io::Error| Failure::new(format!("error: unit {}: {error}", unit.id));
+        let failed = |error: io::Error| ToolError::new(format!("error: unit {}: {error}", unit.id));
         let minor = u16::try_from(unit.id).map_err(|_| failed(io::ErrorKind::InvalidInput.into()))?;
-        let node = module.node(minor).map_err(failed)?;
+        let node = module.create_node(minor).map_err(failed)?;
         if let Some((uid, gid)) = owner {
             chown(&node, Some(uid), Some(gid)).map_err(failed)?;
         }
@@ -33,13 +33,13 @@ pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
 }
 
 /// Numbers of a user and of the user's group.
-fn ids(user: &str, passwd: &Path) -> Result<(u32, u32), Failure> {
-    let text = std::fs::read_to_string(passwd).map_err(|error| Failure::at(passwd, error))?;
+fn ids(user: &str, passwd: &Path) -> Result<(u32, u32), ToolError> {
+    let text = std::fs::read_to_string(passwd).map_err(|error| ToolError::at(passwd, error))?;
     let found = text.lines().find_map(|line| {
         let [name, _, uid, gid, ..] = line.split(':').collect::<Vec<_>>()[..] else { return None };
         Some((uid.parse().ok()?, gid.parse().ok()?)).filter(|_| name == user)
     });
-    found.ok_or_else(|| Failure::at(passwd, format!("there is no user {user:?}")))
+    found.ok_or_else(|| ToolError::at(passwd, format!("there is no user {user:?}")))
 }
 
 #[cfg(test)]

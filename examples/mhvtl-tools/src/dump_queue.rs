@@ -1,6 +1,6 @@
 //! `dump_messageQ`: takes out and prints what is in the message queue.
 
-use crate::{Call, Done, Failure, VERSION};
+use crate::{Invocation, ToolError, ToolResult, VERSION};
 use mhvtl_lld::queue::{Message, Queue, Received};
 use std::io::{self, Write};
 
@@ -14,20 +14,20 @@ Takes every message out of the queue of libraries and drives, and prints it.
     )
 }
 
-pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
+pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
     if let Some(word) = call.arguments.first() {
         let helps = call.arguments.iter().any(|word| ["-h", "-?", "/h", "/?", "-help"].contains(&word.as_str()));
-        return Err(Failure::usage(if helps { String::new() } else { format!("Invalid option: {word}") }));
+        return Err(ToolError::usage(if helps { String::new() } else { format!("Invalid option: {word}") }));
     }
-    match Queue::existing() {
+    match Queue::open_existing() {
         Ok(queue) => dump(&queue, out),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(writeln!(out, "Message queue empty")?),
-        Err(error) => Err(Failure::new(format!("error: the message queue: {error}"))),
+        Err(error) => Err(ToolError::new(format!("error: the message queue: {error}"))),
     }
 }
 
-fn dump(queue: &Queue, out: &mut dyn Write) -> Done {
-    let gone = |error: io::Error| Failure::new(format!("error: the message queue: {error}"));
+fn dump(queue: &Queue, out: &mut dyn Write) -> ToolResult {
+    let gone = |error: io::Error| ToolError::new(format!("error: the message queue: {error}"));
     for number in 1.. {
         let Some((receiver, received)) = queue.receive_any().map_err(gone)? else {
             return if number == 1 { Ok(writeln!(out, "Message queue empty")?) } else { Ok(()) };
@@ -38,7 +38,7 @@ fn dump(queue: &Queue, out: &mut dyn Write) -> Done {
         }
         let (sender, text) = match received {
             Received::Message(Message { sender, text }) => (sender.to_string(), text),
-            Received::Refused(why) => ("?".into(), format!("({why})")),
+            Received::Malformed(why) => ("?".into(), format!("({why})")),
         };
         writeln!(out, "{number:>6} {receiver:>6} {sender:>6} {text:<55}")?;
     }
@@ -48,17 +48,17 @@ fn dump(queue: &Queue, out: &mut dyn Write) -> Done {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mhvtl_lld::queue::TOOL;
+    use mhvtl_lld::queue::TOOL_ID;
 
     #[test]
     fn all_that_is_there() {
-        let queue = Queue::private().unwrap();
+        let queue = Queue::open_private().unwrap();
         let dumped = |queue: &Queue| {
             let mut out = Vec::new();
             dump(queue, &mut out).unwrap();
             String::from_utf8(out).unwrap()
         };
-        queue.send(11, TOOL, "load X ").unwrap();
+        queue.send(11, TOOL_ID, "load X ").unwrap();
         queue.send(10, 11, "eject").unwrap();
         let text = dumped(&queue);
         let lines: Vec<&str> = text.lines().map(str::trim_end).collect();

@@ -1,17 +1,17 @@
 //! `dump_tape`: a cartridge's memory, and what is on it object by object.
 
-use crate::cartridges::{Access, barcode, failed, find};
+use crate::cartridges::{Access, barcode, cartridge_error, find};
 use crate::getopt::Options;
-use crate::{Call, Done, Failure};
+use crate::{Invocation, ToolError, ToolResult};
 use std::io::{IoSliceMut, Write};
-use tape_store::cartridge::{Barcode, Cartridge, Kind};
+use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind};
+use tape_store::encrypt::Decryption;
 use tape_store::error::{Damage, StoreError};
 use tape_store::mam::{AttrId, Flags, Mam};
-use tape_store::medium::{CodecId, Found, MAX_BLOCK, Medium};
+use tape_store::medium::{CodecId, MAX_BLOCK, Medium, ReadOutcome};
 use tape_store::mhvtl;
-use tape_store::seal::Unseal;
 use tape_store::three_file::ThreeFile;
-use tape_store::three_file::inspect::{Label, Object, Protection};
+use tape_store::three_file::inspect::{EmulatedKey, Object, ObjectEncryption};
 
 /// Numbers of kinds of records, and bits of their flags, as mhvtl prints them.
 const BLOCK: u8 = 11;
@@ -35,48 +35,48 @@ Where OPTIONS are from:
     )
 }
 
-pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
+pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
     if call.arguments.is_empty() {
-        return Err(Failure::usage("Not enough arguments"));
+        return Err(ToolError::usage("Not enough arguments"));
     }
     let given = Options { short: "hdvDl:m:", long: &[] }.parse(call)?;
     if given.has('h') {
         return Ok(write!(out, "{}", usage(call.name))?);
     }
-    let barcode = barcode(given.value('m').ok_or_else(|| Failure::usage("No PCL number supplied"))?)?;
+    let barcode = barcode(given.value('m').ok_or_else(|| ToolError::usage("No PCL number supplied"))?)?;
     let found = find(call, &barcode, given.number('l')?, Access::Read, out)?;
     let mut cartridge =
-        found.ok_or_else(|| Failure::new(format!("PCL {barcode} cannot be opened, it was not found")))?;
-    let failed = |error: StoreError| failed(&barcode, &error);
+        found.ok_or_else(|| ToolError::new(format!("PCL {barcode} cannot be opened, it was not found")))?;
+    let failed = |error: StoreError| cartridge_error(&barcode, &error);
     let mam = cartridge.mam().map_err(failed)?;
-    let (tape, _) = cartridge.view().map_err(failed)?;
+    let (tape, _) = cartridge.open_read_only().map_err(failed)?;
     let verbose = given.has('v') || given.has('d');
-    let (data, is_null) = (given.has('D'), cartridge.kind() == Kind::Null);
+    let (data, is_null) = (given.has('D'), cartridge.kind() == CartridgeKind::Null);
     let mut dump = Dump { barcode: &barcode, tape, out, data, verbose, is_null, damaged: 0, block: Vec::new() };
     for partition in 0..dump.tape.partitions() {
         writeln!(dump.out, "Dumping partition {partition}")?;
-        memory(&cartridge, &mam, dump.out)?;
+        print_mam(&cartridge, &mam, dump.out)?;
         dump.partition(partition)?;
     }
     match dump.damaged {
         0 => Ok(()),
-        many => Err(Failure::new(format!("error: {barcode}: damaged objects: {many}"))),
+        many => Err(ToolError::new(format!("error: {barcode}: damaged objects: {many}"))),
     }
 }
 
 /// What the memory says the cartridge is.
-fn memory(cartridge: &Cartridge, mam: &Mam, out: &mut dyn Write) -> Done {
-    let row = mhvtl::media::of(cartridge.media());
-    let (code, facts) = row.map_or((0, cartridge.media()), |row| (row.code, &row.stored));
+fn print_mam(cartridge: &Cartridge, mam: &Mam, out: &mut dyn Write) -> ToolResult {
+    let row = mhvtl::media::for_media(cartridge.media());
+    let (code, facts) = row.map_or((0, cartridge.media()), |row| (row.code, &row.stored_spec));
     let kind = match cartridge.kind() {
-        Kind::Cleaning => "Cleaning media",
-        Kind::Data => "Normal data",
-        Kind::Null => "NULL - Use with caution !!",
-        Kind::Worm => "Write Once Read Many (WORM)",
+        CartridgeKind::Cleaning => "Cleaning media",
+        CartridgeKind::Data => "Normal data",
+        CartridgeKind::Null => "NULL - Use with caution !!",
+        CartridgeKind::Worm => "Write Once Read Many (WORM)",
     };
     let access = if mam.flags().contains(Flags::WRITE_PROTECTED) { "Write-protected" } else { "read-write" };
     let capacity = |bytes: u64| {
-        let (number, unit) = short(bytes);
+        let (number, unit) = scaled(bytes);
         format!("{bytes} ({number} {unit}Bytes)")
     };
     writeln!(out, "Media density code: 0x{:02x}", mam.number(AttrId::DENSITY))?;
@@ -85,11 +85,11 @@ fn memory(cartridge: &Cartridge, mam: &Mam, out: &mut dyn Write) -> Done {
     writeln!(out, "Tape Capacity     : {}", capacity(cartridge.capacity()))?;
     writeln!(out, "Media type        : {kind}")?;
     writeln!(out, "Media             : {access}")?;
-    Ok(writeln!(out, "Remaining Tape Capacity : {}", capacity(mam.number(AttrId::REMAINING)))?)
+    Ok(writeln!(out, "Remaining Tape Capacity : {}", capacity(mam.number(AttrId::REMAINING_CAPACITY)))?)
 }
 
 /// A number of at most four digits or so, and what it counts.
-fn short(bytes: u64) -> (u64, char) {
+fn scaled(bytes: u64) -> (u64, char) {
     const ENOUGH: u64 = 5121;
     let steps = (0..4).find(|steps| bytes >> (10 * steps) <= ENOUGH).unwrap_or(4);
     (bytes >> (10 * steps), [' ', 'K', 'M', 'G', 'T'].into_iter().nth(steps).unwrap_or('T'))
@@ -107,11 +107,11 @@ struct Dump<'a> {
 }
 
 impl Dump<'_> {
-    fn failed(&self, error: &StoreError) -> Failure {
-        failed(self.barcode, error)
+    fn failed(&self, error: &StoreError) -> ToolError {
+        cartridge_error(self.barcode, error)
     }
 
-    fn partition(&mut self, partition: u8) -> Done {
+    fn partition(&mut self, partition: u8) -> ToolResult {
         self.tape.locate(partition, 0).map_err(|error| self.failed(&error))?;
         self.tape.space_to_end().map_err(|error| self.failed(&error))?;
         let end = self.tape.position();
@@ -120,10 +120,10 @@ impl Dump<'_> {
             self.filemarks(partition, end.file)?;
         }
         self.tape.locate(partition, 0).map_err(|error| self.failed(&error))?;
-        while !self.tape.at_end() {
+        while !self.tape.at_end_of_data() {
             let number = self.tape.position().object;
             match self.object() {
-                Err(StoreError::Damaged { what, .. }) => {
+                Err(StoreError::Damaged { damage: what, .. }) => {
                     self.damaged += 1;
                     writeln!(self.out, "Damaged at block : {number}: {what}")?;
                     // Reading may have stopped before it.
@@ -134,10 +134,10 @@ impl Dump<'_> {
             }
         }
         let used = self.tape.usage(partition).map_err(|error| self.failed(&error))?.used;
-        Ok(header(self.out, "End of Data", [END, 0], [0, 0], end.object, used, 0)?)
+        Ok(print_header(self.out, "End of Data", [END, 0], [0, 0], end.object, used, 0)?)
     }
 
-    fn filemarks(&mut self, partition: u8, count: u64) -> Done {
+    fn filemarks(&mut self, partition: u8, count: u64) -> ToolResult {
         writeln!(self.out, "Dumping filemark meta info")?;
         for file in 1..=count {
             self.tape.locate_file(partition, file).map_err(|error| self.failed(&error))?;
@@ -147,17 +147,17 @@ impl Dump<'_> {
     }
 
     /// The next object; the tape is behind it then.
-    fn object(&mut self) -> Result<Done, StoreError> {
-        let Some(object) = self.tape.peek()? else { return Ok(Ok(())) };
+    fn object(&mut self) -> Result<ToolResult, StoreError> {
+        let Some(object) = self.tape.next_object()? else { return Ok(Ok(())) };
         if object.is_filemark {
             self.tape.read(&mut [])?;
-            return Ok(writeln!(self.out, "Filemark at block : {} , skipping", object.number).map_err(Failure::from));
+            return Ok(writeln!(self.out, "Filemark at block : {} , skipping", object.number).map_err(ToolError::from));
         }
-        let label = match object.protection {
-            Protection::Labelled => self.tape.label_of_next()?,
-            Protection::None | Protection::Sealed => None,
+        let label = match object.encryption {
+            ObjectEncryption::Emulated => self.tape.next_emulated_key()?,
+            ObjectEncryption::None | ObjectEncryption::Encrypted => None,
         };
-        if let Err(failure) = block(self.out, &object, label.as_ref()) {
+        if let Err(failure) = print_block(self.out, &object, label.as_ref()) {
             return Ok(Err(failure));
         }
         if !self.data {
@@ -166,30 +166,30 @@ impl Dump<'_> {
         self.read(&object, label)
     }
 
-    fn read(&mut self, object: &Object, label: Option<Label>) -> Result<Done, StoreError> {
+    fn read(&mut self, object: &Object, label: Option<EmulatedKey>) -> Result<ToolResult, StoreError> {
         self.block.resize(MAX_BLOCK, 0);
-        let seal = label.and_then(Label::seal);
-        let unseal = seal.as_ref().map_or(Unseal::Never, |seal| Unseal::Also(&seal.key));
-        let read = self.tape.read_sealed(&mut [IoSliceMut::new(&mut self.block)], unseal);
+        let seal = label.and_then(EmulatedKey::to_encryption);
+        let unseal = seal.as_ref().map_or(Decryption::Disable, |seal| Decryption::Mixed(&seal.key));
+        let read = self.tape.read_decrypting(&mut [IoSliceMut::new(&mut self.block)], unseal);
         let got = match read {
-            Ok(Found::Block { len, .. }) => len,
+            Ok(ReadOutcome::Block { len, .. }) => len,
             Ok(_) => 0,
             // A NULL medium never had the data.
-            Err(StoreError::Damaged { what: Damage::Short, .. }) if self.is_null => 0,
+            Err(StoreError::Damaged { damage: Damage::Truncated, .. }) if self.is_null => 0,
             // What is sealed stays so.
-            Err(StoreError::Locked { .. }) => {
-                self.tape.check_next()?;
+            Err(StoreError::CannotDecrypt { .. }) => {
+                self.tape.verify_next()?;
                 0
             }
             Err(error) => return Err(error),
         };
         let content = self.block.get(..got).unwrap_or_default();
-        Ok(told(self.out, object.len, content, self.verbose))
+        Ok(print_block_content(self.out, object.len, content, self.verbose))
     }
 }
 
 /// What was read of a block.
-fn told(out: &mut dyn Write, wanted: u32, content: &[u8], verbose: bool) -> Done {
+fn print_block_content(out: &mut dyn Write, wanted: u32, content: &[u8], verbose: bool) -> ToolResult {
     writeln!(out, "c_pos->blk_size: {wanted}")?;
     if wanted == 0 {
         return Ok(writeln!(out, "Data size: 0 - skipping read")?);
@@ -206,7 +206,7 @@ fn told(out: &mut dyn Write, wanted: u32, content: &[u8], verbose: bool) -> Done
 }
 
 /// The line of a block, and its keys.
-fn block(out: &mut dyn Write, object: &Object, label: Option<&Label>) -> Done {
+fn print_block(out: &mut dyn Write, object: &Object, label: Option<&EmulatedKey>) -> ToolResult {
     let (codec, codec_flag) = match object.codec {
         CodecId::NONE => ("non-compressed".into(), 0),
         CodecId::ZLIB => ("zlibCompressed".into(), ZLIB),
@@ -214,13 +214,22 @@ fn block(out: &mut dyn Write, object: &Object, label: Option<&Label>) -> Done {
         CodecId::ZSTD => ("zstdCompressed".into(), 0),
         CodecId(other) => (format!("codec {other}"), 0),
     };
-    let (encrypted, key_flag) = if object.protection == Protection::None { ("", 0) } else { ("Encrypt/", ENCRYPTED) };
+    let (encrypted, key_flag) =
+        if object.encryption == ObjectEncryption::None { ("", 0) } else { ("Encrypt/", ENCRYPTED) };
     let (crc, crc_flag) = if object.crc.is_some() { (" with crc", CRC) } else { (" no crc", 0) };
     let flags = codec_flag | key_flag | crc_flag;
     let sizes = [object.stored, object.len];
     let crc_value = object.crc.unwrap_or(0);
-    header(out, &format!("{encrypted}{codec}{crc}"), [BLOCK, flags], sizes, object.number, object.offset, crc_value)?;
-    let Some(Label { key, ukad, akad }) = label else { return Ok(()) };
+    print_header(
+        out,
+        &format!("{encrypted}{codec}{crc}"),
+        [BLOCK, flags],
+        sizes,
+        object.number,
+        object.offset,
+        crc_value,
+    )?;
+    let Some(EmulatedKey { key, ukad, akad }) = label else { return Ok(()) };
     let (keys, ukads, akads) = (key.len(), ukad.len(), akad.len());
     writeln!(out, "   => Encr key length {keys}, ukad length {ukads}, akad length {akads}")?;
     for (name, bytes) in [("Key", key), ("Ukad", ukad), ("Akad", akad)].iter().filter(|(_, bytes)| !bytes.is_empty()) {
@@ -230,7 +239,7 @@ fn block(out: &mut dyn Write, object: &Object, label: Option<&Label>) -> Done {
     Ok(())
 }
 
-fn header(
+fn print_header(
     out: &mut dyn Write,
     what: &str,
     [kind, flags]: [u8; 2],
@@ -246,7 +255,7 @@ fn header(
 
 #[cfg(test)]
 mod tests {
-    use super::short;
+    use super::scaled;
 
     #[test]
     fn capacities() {
@@ -258,7 +267,7 @@ mod tests {
             (12_000_000_000_000, (10, 'T')),
             (u64::MAX, (16_777_215, 'T')),
         ] {
-            assert_eq!(short(bytes), said);
+            assert_eq!(scaled(bytes), said);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! `edit_tape`: what a cartridge's memory says it is.
 
-use crate::cartridges::{Access, barcode, bytes, densities, failed, find, kind};
-use crate::getopt::{Given, Options};
-use crate::{Call, Done, Failure, VERSION, mktape};
+use crate::cartridges::{Access, barcode, cartridge_error, densities, find, kind, megabytes_to_bytes};
+use crate::getopt::{Options, ParsedOptions};
+use crate::{Invocation, ToolError, ToolResult, VERSION, mktape};
 use std::io::Write;
 use tape_store::cartridge::{Barcode, Cartridge};
 use tape_store::error::StoreError;
@@ -25,7 +25,7 @@ pub(crate) fn usage(name: &str) -> String {
     )
 }
 
-pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
+pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
     let given = Options { short: "d:l:m:s:t:w:Vvh", long: &[] }.parse(call)?;
     if given.has('h') {
         return Ok(write!(out, "{}", usage(call.name))?);
@@ -36,7 +36,7 @@ pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
             return Ok(());
         }
     }
-    let label = given.value('m').ok_or_else(|| Failure::usage("Please supply a barcode (-m barcode)"))?;
+    let label = given.value('m').ok_or_else(|| ToolError::usage("Please supply a barcode (-m barcode)"))?;
     let barcode = barcode(label)?;
     let library = given.number('l')?;
     if let Some(library) = library {
@@ -44,37 +44,43 @@ pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
     }
     let found = find(call, &barcode, library, Access::Change, out)?;
     let mut cartridge =
-        found.ok_or_else(|| Failure::new(format!("PCL {barcode} cannot be dumped, it was not found")))?;
-    let failed = |error: StoreError| failed(&barcode, &error);
-    cartridge.check_free().map_err(failed)?;
+        found.ok_or_else(|| ToolError::new(format!("PCL {barcode} cannot be dumped, it was not found")))?;
+    let failed = |error: StoreError| cartridge_error(&barcode, &error);
+    cartridge.check_unloaded().map_err(failed)?;
     let mut mam = cartridge.mam().map_err(failed)?;
     let before = mam.clone();
-    change(&given, &barcode, &mut cartridge, &mut mam, out)?;
-    if mam == before { Ok(()) } else { cartridge.set_mam(&mam).map_err(failed) }
+    apply_options(&given, &barcode, &mut cartridge, &mut mam, out)?;
+    if mam == before { Ok(()) } else { cartridge.save_mam_exclusive(&mam).map_err(failed) }
 }
 
 /// Changes a memory as the options say.
-fn change(given: &Given, barcode: &Barcode, cartridge: &mut Cartridge, mam: &mut Mam, out: &mut dyn Write) -> Done {
+fn apply_options(
+    given: &ParsedOptions,
+    barcode: &Barcode,
+    cartridge: &mut Cartridge,
+    mam: &mut Mam,
+    out: &mut dyn Write,
+) -> ToolResult {
     let megabytes: Option<u64> = given.number('s')?;
     if let Some(megabytes) = megabytes {
-        bytes(megabytes)?;
+        megabytes_to_bytes(megabytes)?;
         writeln!(out, "New capacity for {barcode}: {megabytes}MB")?;
     }
     if let Some(name) = given.value('t') {
-        let kind = kind(name).ok_or_else(|| Failure::usage(format!("Unknown media type: {name}")))?;
+        let kind = kind(name).ok_or_else(|| ToolError::usage(format!("Unknown media type: {name}")))?;
         mhvtl::set_kind(mam, kind);
     }
     if let Some(name) = given.value('d') {
         writeln!(out, "Setting density to {name}")?;
-        mktape::density(name)?.describe(mam);
+        mktape::density(name)?.describe_in(mam);
     }
     match megabytes {
         Some(0) => {
-            let native = native(barcode, mam)?;
+            let native = native_capacity(barcode, mam)?;
             writeln!(out, "Using native capacity for {barcode}: {}MB", native >> 20)?;
             resize(barcode, cartridge, mam, native)?;
         }
-        Some(megabytes) => resize(barcode, cartridge, mam, bytes(megabytes)?)?,
+        Some(megabytes) => resize(barcode, cartridge, mam, megabytes_to_bytes(megabytes)?)?,
         None => {}
     }
     if let Some(word) = given.value('w') {
@@ -87,14 +93,18 @@ fn change(given: &Given, barcode: &Barcode, cartridge: &mut Cartridge, mam: &mut
 }
 
 /// What the density holds.
-fn native(barcode: &Barcode, mam: &Mam) -> Result<u64, Failure> {
-    let media = mam.media().map_err(|error| failed(barcode, &error))?;
-    Ok(mhvtl::media::of(media).map_or(media.capacity, |density| density.stored.capacity))
+fn native_capacity(barcode: &Barcode, mam: &Mam) -> Result<u64, ToolError> {
+    let media = mam.media().map_err(|error| cartridge_error(barcode, &error))?;
+    Ok(mhvtl::media::for_media(media).map_or(media.capacity, |density| density.stored_spec.capacity))
 }
 
-fn resize(barcode: &Barcode, cartridge: &mut Cartridge, mam: &mut Mam, capacity: u64) -> Done {
-    let used = cartridge.view().and_then(|(tape, _)| tape.usage(0)).map_err(|error| failed(barcode, &error))?.used;
-    mam.set_number(AttrId::MAXIMUM, capacity);
-    mam.set_number(AttrId::REMAINING, capacity.saturating_sub(used));
+fn resize(barcode: &Barcode, cartridge: &mut Cartridge, mam: &mut Mam, capacity: u64) -> ToolResult {
+    let used = cartridge
+        .open_read_only()
+        .and_then(|(tape, _)| tape.usage(0))
+        .map_err(|error| cartridge_error(barcode, &error))?
+        .used;
+    mam.set_number(AttrId::MAXIMUM_CAPACITY, capacity);
+    mam.set_number(AttrId::REMAINING_CAPACITY, capacity.saturating_sub(used));
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Options as `getopt` and `getopt_long` take them, which is how mhvtl's tools do.
 
-use crate::{Call, Failure};
+use crate::{Invocation, ToolError};
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -14,40 +14,40 @@ pub(crate) struct Options {
 
 /// Whether an option has a value.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Value {
+enum ValueMode {
     None,
-    Wanted,
-    Possible,
+    Required,
+    Optional,
 }
 
 /// What was given.
 #[derive(Debug, Default)]
-pub(crate) struct Given {
+pub(crate) struct ParsedOptions {
     options: Vec<(char, Option<String>)>,
     /// What is no option.
-    pub(crate) rest: Vec<String>,
+    pub(crate) operands: Vec<String>,
 }
 
 impl Options {
     /// Takes arguments apart, options and others in any order, up to `--`.
-    pub(crate) fn parse(&self, call: &Call<'_>) -> Result<Given, Failure> {
-        let (mut given, mut words) = (Given::default(), call.arguments.iter());
+    pub(crate) fn parse(&self, call: &Invocation<'_>) -> Result<ParsedOptions, ToolError> {
+        let (mut given, mut words) = (ParsedOptions::default(), call.arguments.iter());
         while let Some(word) = words.next() {
             if word == "--" {
-                given.rest.extend(words.by_ref().cloned());
+                given.operands.extend(words.by_ref().cloned());
             } else if let Some(long) = word.strip_prefix("--") {
                 let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
                 let letter = self.letter(name).ok_or_else(|| unknown(call, "unrecognized option", word))?;
-                self.take(call, &mut given, letter, value.unwrap_or_default(), &mut words)?;
+                self.parse_option(call, &mut given, letter, value.unwrap_or_default(), &mut words)?;
             } else if let Some(letters) = word.strip_prefix('-').filter(|letters| !letters.is_empty()) {
                 let mut letters = letters.chars();
                 while let Some(letter) = letters.next() {
-                    if self.take(call, &mut given, letter, letters.as_str(), &mut words)? {
+                    if self.parse_option(call, &mut given, letter, letters.as_str(), &mut words)? {
                         break;
                     }
                 }
             } else {
-                given.rest.push(word.clone());
+                given.operands.push(word.clone());
             }
         }
         Ok(given)
@@ -61,44 +61,44 @@ impl Options {
         exact.or(only).map(|(_, letter)| *letter)
     }
 
-    fn value(&self, letter: char) -> Option<Value> {
+    fn value(&self, letter: char) -> Option<ValueMode> {
         let (_, behind) = self.short.split_once(letter).filter(|_| letter != ':')?;
         Some(match behind.as_bytes() {
-            [b':', b':', ..] => Value::Possible,
-            [b':', ..] => Value::Wanted,
-            _ => Value::None,
+            [b':', b':', ..] => ValueMode::Optional,
+            [b':', ..] => ValueMode::Required,
+            _ => ValueMode::None,
         })
     }
 
     /// Takes an option with what is behind it in its word, or the next word; says whether the word was used up.
-    fn take<'a>(
+    fn parse_option<'a>(
         &self,
-        call: &Call<'_>,
-        given: &mut Given,
+        call: &Invocation<'_>,
+        given: &mut ParsedOptions,
         letter: char,
         behind: &str,
         words: &mut impl Iterator<Item = &'a String>,
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, ToolError> {
         let value = self.value(letter).ok_or_else(|| unknown(call, "invalid option", letter))?;
         let text = match value {
-            Value::None => None,
+            ValueMode::None => None,
             _ if !behind.is_empty() => Some(behind.to_owned()),
-            Value::Possible => None,
-            Value::Wanted => {
+            ValueMode::Optional => None,
+            ValueMode::Required => {
                 let next = words.next().ok_or_else(|| unknown(call, "option requires an argument", letter))?;
                 Some(next.clone())
             }
         };
         given.options.push((letter, text));
-        Ok(value != Value::None)
+        Ok(value != ValueMode::None)
     }
 }
 
-fn unknown(call: &Call<'_>, what: &str, which: impl Display) -> Failure {
-    Failure::usage(format!("{}: {what} -- '{which}'", call.name))
+fn unknown(call: &Invocation<'_>, what: &str, which: impl Display) -> ToolError {
+    ToolError::usage(format!("{}: {what} -- '{which}'", call.name))
 }
 
-impl Given {
+impl ParsedOptions {
     /// How often an option was given.
     pub(crate) fn count(&self, letter: char) -> usize {
         self.options.iter().filter(|(given, _)| *given == letter).count()
@@ -115,16 +115,16 @@ impl Given {
     }
 
     /// The last value of an option, as a number.
-    pub(crate) fn number<N: FromStr>(&self, letter: char) -> Result<Option<N>, Failure> {
+    pub(crate) fn number<N: FromStr>(&self, letter: char) -> Result<Option<N>, ToolError> {
         let number =
-            |text: &str| text.parse().map_err(|_| Failure::usage(format!("error: -{letter}: {text:?} is no number")));
+            |text: &str| text.parse().map_err(|_| ToolError::usage(format!("error: -{letter}: {text:?} is no number")));
         self.value(letter).map(number).transpose()
     }
 
     /// Refuses what is no option.
-    pub(crate) fn only_options(&self) -> Result<(), Failure> {
-        match self.rest.first() {
-            Some(word) => Err(Failure::usage(format!("error: too many arguments: {word:?}"))),
+    pub(crate) fn reject_operands(&self) -> Result<(), ToolError> {
+        match self.operands.first() {
+            Some(word) => Err(ToolError::usage(format!("error: too many arguments: {word:?}"))),
             None => Ok(()),
         }
     }
@@ -134,17 +134,17 @@ impl Given {
 mod tests {
     use super::*;
 
-    fn parse(words: &[&str]) -> Result<Given, Failure> {
+    fn parse(words: &[&str]) -> Result<ParsedOptions, ToolError> {
         let options = Options { short: "d:vD::", long: &[("dest-dir", 'd'), ("debug", 'D'), ("verbose", 'v')] };
         let arguments: Vec<String> = words.iter().map(|word| (*word).into()).collect();
-        options.parse(&Call { name: "tool", arguments: &arguments, etc: "".into(), now: 0 })
+        options.parse(&Invocation { name: "tool", arguments: &arguments, etc: "".into(), now: 0 })
     }
 
     #[test]
     fn letters_and_words() {
         let given = parse(&["-vvD5", "a", "-d", "-x", "--verb", "--dest-dir=y", "-D", "--", "-b"]).unwrap();
         assert_eq!((given.count('v'), given.value('D'), given.count('D')), (3, None, 2));
-        assert_eq!((given.value('d'), given.rest.as_slice()), (Some("y"), &["a".to_owned(), "-b".into()][..]));
+        assert_eq!((given.value('d'), given.operands.as_slice()), (Some("y"), &["a".to_owned(), "-b".into()][..]));
         assert_eq!(parse(&["-dx"]).unwrap().value('d'), Some("x"));
         assert_eq!(parse(&["--dest-dir", "z"]).unwrap().value('d'), Some("z"));
         assert!(parse(&["-d", "x"]).unwrap().number::<u32>('d').is_err());
@@ -154,7 +154,7 @@ mod tests {
             (&["-d"], "tool: option requires an argument -- 'd'"),
             (&["--de"], "tool: unrecognized option -- '--de'"),
         ] {
-            let Err(Failure::Refused { text, code: 1, usage: true }) = parse(words) else { panic!("{words:?}") };
+            let Err(ToolError::Refused { text, code: 1, usage: true }) = parse(words) else { panic!("{words:?}") };
             assert_eq!(text, said);
         }
     }

@@ -1,6 +1,6 @@
 //! The command lines of mhvtl's tools: its options, its output, its exit codes. What they do, our libraries do.
 //!
-//! [`Tool::named`] finds a tool; one file each.
+//! [`Tool::by_name`] finds a tool; one file each.
 
 mod cartridges;
 mod device_conf;
@@ -9,7 +9,6 @@ mod device_nodes;
 mod dump_queue;
 mod dump_tape;
 mod edit_tape;
-mod failure;
 mod getopt;
 mod library_config;
 mod library_contents;
@@ -17,25 +16,26 @@ mod links;
 mod make_media;
 mod mktape;
 mod preload_tape;
+mod tool_error;
 mod update_conf;
 pub mod vtlcmd;
 
-pub use failure::{Done, Failure};
-pub use links::links;
+pub use links::create_links;
+pub use tool_error::{ToolError, ToolResult};
 
 use std::io::Write;
 use std::path::PathBuf;
 
 /// Where mhvtl's configuration is.
-pub const ETC: &str = "/etc/mhvtl";
+pub const DEFAULT_CONFIG_DIR: &str = "/etc/mhvtl";
 /// Where mhvtl keeps cartridges, if nothing else is said.
-const HOME: &str = "/opt/mhvtl";
+const DEFAULT_HOME: &str = "/opt/mhvtl";
 /// The release of mhvtl whose tools these are like, and what they are.
 const VERSION: &str = concat!("1.8.0 (Ferric ", env!("CARGO_PKG_VERSION"), ")");
 
 /// How a tool is called.
 #[derive(Clone, Debug)]
-pub struct Call<'a> {
+pub struct Invocation<'a> {
     /// By which name.
     pub name: &'a str,
     /// With what.
@@ -51,7 +51,7 @@ pub struct Tool {
     /// Its name.
     pub name: &'static str,
     usage: fn(&str) -> String,
-    run: fn(&Call<'_>, &mut dyn Write) -> Done,
+    run: fn(&Invocation<'_>, &mut dyn Write) -> ToolResult,
 }
 
 static TOOLS: [Tool; 13] = [
@@ -78,13 +78,13 @@ impl Tool {
 
     /// The tool of a name.
     #[must_use]
-    pub fn named(name: &str) -> Option<&'static Self> {
+    pub fn by_name(name: &str) -> Option<&'static Self> {
         TOOLS.iter().find(|tool| tool.name == name)
     }
 
     /// How it is used.
     #[must_use]
-    pub fn usage(&self, call: &Call<'_>) -> String {
+    pub fn usage(&self, call: &Invocation<'_>) -> String {
         (self.usage)(call.name)
     }
 
@@ -92,7 +92,7 @@ impl Tool {
     ///
     /// # Errors
     /// What was not done, for the terminal, and the exit code.
-    pub fn run(&self, call: &Call<'_>, out: &mut dyn Write) -> Done {
+    pub fn run(&self, call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
         (self.run)(call, out)
     }
 }

@@ -2,12 +2,12 @@
 //!
 //! Ours serves all of them, so this starts that, and waits until the units are there.
 
-use crate::{Call, Done, Failure};
+use crate::{Invocation, ToolError, ToolResult};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use vtl::config::mhvtl::{assignments, directory, outline};
+use vtl::config::mhvtl::{assignments, device_summaries, directory};
 
 const DAEMON: &str = "ferric-mhvtld";
 
@@ -15,13 +15,13 @@ pub(crate) fn usage(name: &str) -> String {
     format!("Usage: {name} [username, which is taken, without effect]\n")
 }
 
-pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
+pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
     if call.arguments.len() > 1 {
-        return Err(Failure::usage(""));
+        return Err(ToolError::usage(""));
     }
     let etc = directory(&call.etc)?;
-    outline(&etc)?;
-    start(&daemon(), &etc, out)
+    device_summaries(&etc)?;
+    start_daemon(&daemon(), &etc, out)
 }
 
 /// The daemon beside this program, or by its name.
@@ -31,7 +31,7 @@ fn daemon() -> PathBuf {
 }
 
 /// Starts the daemon of a configuration, which stays when we end.
-fn start(daemon: &Path, etc: &Path, out: &mut dyn Write) -> Done {
+fn start_daemon(daemon: &Path, etc: &Path, out: &mut dyn Write) -> ToolResult {
     let level = assignments(etc)?.get("VERBOSE").and_then(|text| text.parse::<u8>().ok()).unwrap_or(0);
     let mut child = Command::new(daemon)
         .arg("--mhvtl-config")
@@ -41,16 +41,16 @@ fn start(daemon: &Path, etc: &Path, out: &mut dyn Write) -> Done {
         .stdout(Stdio::piped())
         .process_group(0)
         .spawn()
-        .map_err(|error| Failure::at(daemon, error))?;
+        .map_err(|error| ToolError::at(daemon, error))?;
     let mut ready = String::new();
     if let Some(said) = child.stdout.take() {
-        BufReader::new(said).read_line(&mut ready).map_err(|error| Failure::at(daemon, error))?;
+        BufReader::new(said).read_line(&mut ready).map_err(|error| ToolError::at(daemon, error))?;
     }
     if ready.starts_with("ready") {
         return Ok(out.write_all(ready.as_bytes())?);
     }
-    let ended = child.wait().map_err(|error| Failure::at(daemon, error))?;
-    Err(Failure::at(daemon, format!("it did not start: {ended}")))
+    let ended = child.wait().map_err(|error| ToolError::at(daemon, error))?;
+    Err(ToolError::at(daemon, format!("it did not start: {ended}")))
 }
 
 #[cfg(test)]
@@ -60,7 +60,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
-    fn it_waits_for_the_units() {
+    fn waits_for_units() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("mhvtl.conf"), "VERBOSE=2\n").unwrap();
         let daemon = dir.path().join("daemon");
@@ -68,7 +68,7 @@ mod tests {
             fs::write(&daemon, format!("#!/bin/sh\n{script}\n")).unwrap();
             fs::set_permissions(&daemon, fs::Permissions::from_mode(0o755)).unwrap();
             let mut out = Vec::new();
-            let done = start(&daemon, dir.path(), &mut out).map_err(|failure| format!("{failure:?}"));
+            let done = start_daemon(&daemon, dir.path(), &mut out).map_err(|failure| format!("{failure:?}"));
             done.map(|()| String::from_utf8(out).unwrap())
         };
         let etc = dir.path().display();

@@ -2,11 +2,11 @@
 
 use crate::device_conf::generate;
 use crate::getopt::Options;
-use crate::{Call, Done, Failure};
+use crate::{Invocation, ToolError, ToolResult};
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use vtl::config::mhvtl::{Outline, OutlineKind, directory, outline};
+use vtl::config::mhvtl::{DeviceKind, DeviceSummary, device_summaries, directory};
 
 const MIDDLE: &str = "
 Picker 1:
@@ -34,27 +34,27 @@ where OPTIONS are from:
     )
 }
 
-pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
+pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
     let long = &[("help", 'h'), ("config-dir", 'C'), ("dest-dir", 'D'), ("force", 'f')];
     let given = Options { short: "hC:D:f", long }.parse(call)?;
     if given.has('h') {
         return Ok(write!(out, "{}", usage(call.name))?);
     }
-    given.only_options()?;
+    given.reject_operands()?;
     let etc = given.value('C').map_or_else(|| directory(&call.etc), |etc| Ok(PathBuf::from(etc)))?;
     if !etc.is_dir() {
-        return Err(Failure::usage(format!("error: mhvtl config path not present: {}", etc.display())));
+        return Err(ToolError::usage(format!("error: mhvtl config path not present: {}", etc.display())));
     }
-    let units = outline(&etc)?;
-    for library in units.iter().filter(|unit| matches!(unit.kind, OutlineKind::Library { .. })) {
+    let units = device_summaries(&etc)?;
+    for library in units.iter().filter(|unit| matches!(unit.kind, DeviceKind::Library { .. })) {
         let path = Path::new(given.value('D').unwrap_or(".")).join(format!("library_contents.{}", library.id));
         generate(&path, &text(library.id, drives_of(library.id, &units)), given.has('f'), out)?;
     }
     Ok(())
 }
 
-fn drives_of(id: u32, units: &[Outline]) -> usize {
-    units.iter().filter(|unit| unit.kind == OutlineKind::Drive { library: Some(id) }).count()
+fn drives_of(id: u32, units: &[DeviceSummary]) -> usize {
+    units.iter().filter(|unit| unit.kind == DeviceKind::Drive { library: Some(id) }).count()
 }
 
 fn text(id: u32, drives: usize) -> String {

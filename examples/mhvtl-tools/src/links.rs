@@ -1,6 +1,6 @@
 //! The names by which the tools are called.
 
-use crate::{Done, Failure, Tool};
+use crate::{Tool, ToolError, ToolResult};
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::symlink;
@@ -10,17 +10,17 @@ use std::path::Path;
 ///
 /// # Errors
 /// A name is taken, or the directory cannot be written.
-pub fn links(directory: &Path, out: &mut dyn Write) -> Done {
-    let program = std::env::current_exe().map_err(|error| Failure::new(format!("error: this program: {error}")))?;
+pub fn create_links(directory: &Path, out: &mut dyn Write) -> ToolResult {
+    let program = std::env::current_exe().map_err(|error| ToolError::new(format!("error: this program: {error}")))?;
     for tool in Tool::all() {
         let link = directory.join(tool.name);
         match symlink(&program, &link) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 if fs::read_link(&link).ok().as_deref() != Some(&program) {
-                    return Err(Failure::at(&link, "something else has this name; it stays"));
+                    return Err(ToolError::at(&link, "something else has this name; it stays"));
                 }
             }
-            made => made.map_err(|error| Failure::at(&link, error))?,
+            made => made.map_err(|error| ToolError::at(&link, error))?,
         }
         writeln!(out, "{} -> {}", link.display(), program.display())?;
     }

@@ -1,6 +1,6 @@
 //! `ferric-mhvtl`: the tool by whose name it is called, or that its first argument names.
 
-use mhvtl_tools::{Call, ETC, Failure, Tool, links};
+use mhvtl_tools::{DEFAULT_CONFIG_DIR, Invocation, Tool, ToolError, create_links};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,8 +16,8 @@ fn main() -> ExitCode {
     let program = arguments.next().unwrap_or_default();
     let name = Path::new(&program).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let arguments: Vec<String> = arguments.collect();
-    match Tool::named(&name) {
-        Some(tool) => ended(tool, &call(&name, &arguments, ETC.into())),
+    match Tool::by_name(&name) {
+        Some(tool) => run_to_exit_code(tool, &call(&name, &arguments, DEFAULT_CONFIG_DIR.into())),
         None => by_first_argument(&arguments),
     }
 }
@@ -25,15 +25,15 @@ fn main() -> ExitCode {
 fn by_first_argument(arguments: &[String]) -> ExitCode {
     let (etc, arguments) = match arguments {
         [option, directory, rest @ ..] if option == "--config-dir" => (PathBuf::from(directory), rest),
-        _ => (PathBuf::from(ETC), arguments),
+        _ => (PathBuf::from(DEFAULT_CONFIG_DIR), arguments),
     };
     match arguments {
-        [word, directory] if word == "links" => match links(Path::new(directory), &mut io::stdout()) {
+        [word, directory] if word == "links" => match create_links(Path::new(directory), &mut io::stdout()) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(failure) => told("ferric-mhvtl", &failure),
+            Err(failure) => report_error("ferric-mhvtl", &failure),
         },
-        [name, rest @ ..] => match Tool::named(name) {
-            Some(tool) => ended(tool, &call(name, rest, etc)),
+        [name, rest @ ..] => match Tool::by_name(name) {
+            Some(tool) => run_to_exit_code(tool, &call(name, rest, etc)),
             None => usage(["-h", "--help"].contains(&name.as_str())),
         },
         [] => usage(false),
@@ -50,20 +50,20 @@ fn usage(asked: bool) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn call<'a>(name: &'a str, arguments: &'a [String], etc: PathBuf) -> Call<'a> {
+fn call<'a>(name: &'a str, arguments: &'a [String], etc: PathBuf) -> Invocation<'a> {
     #[expect(clippy::disallowed_methods, reason = "mhvtl's mktape takes the time from there, so that builds repeat")]
     let given = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|text| text.parse().ok()).filter(|time| *time > 0);
     let now = given.unwrap_or_else(|| i64::try_from(vtl::clock::now().wall.0 / 1000).unwrap_or(i64::MAX));
-    Call { name, arguments, etc, now }
+    Invocation { name, arguments, etc, now }
 }
 
-fn ended(tool: &Tool, call: &Call<'_>) -> ExitCode {
+fn run_to_exit_code(tool: &Tool, call: &Invocation<'_>) -> ExitCode {
     let mut out = Output::new(tool);
     let done = tool.run(call, &mut out);
-    match done.and_then(|()| out.failed.map_or(Ok(()), |error| Err(Failure::Output(error)))) {
+    match done.and_then(|()| out.failed.map_or(Ok(()), |error| Err(ToolError::Output(error)))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let code = told(tool.name, &failure);
+            let code = report_error(tool.name, &failure);
             if failure.wants_usage() {
                 let _ = write!(io::stderr(), "{}", tool.usage(call));
             }
@@ -108,12 +108,12 @@ impl Write for Output {
 }
 
 /// Says why, unless whoever reads our output has gone: that is not worth a word.
-fn told(name: &str, failure: &Failure) -> ExitCode {
+fn report_error(name: &str, failure: &ToolError) -> ExitCode {
     match failure {
-        Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
-        Failure::Output(error) => drop(writeln!(io::stderr(), "{name}: the output: {error}")),
-        Failure::Refused { text, .. } if text.is_empty() => {}
-        Failure::Refused { text, .. } => drop(writeln!(io::stderr(), "{text}")),
+        ToolError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+        ToolError::Output(error) => drop(writeln!(io::stderr(), "{name}: the output: {error}")),
+        ToolError::Refused { text, .. } if text.is_empty() => {}
+        ToolError::Refused { text, .. } => drop(writeln!(io::stderr(), "{text}")),
     }
     ExitCode::from(failure.code())
 }

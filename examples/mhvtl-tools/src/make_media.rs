@@ -1,20 +1,20 @@
 //! `make_vtl_media`: the cartridges that libraries' contents name.
 
-use crate::cartridges::{barcode, bytes, failed, is_not_served, libraries, shelf};
-use crate::getopt::{Given, Options};
-use crate::mktape::{Wish, make};
-use crate::{Call, Done, Failure};
+use crate::cartridges::{barcode, cartridge_error, check_not_served, libraries, megabytes_to_bytes, open_store};
+use crate::getopt::{Options, ParsedOptions};
+use crate::mktape::{NewTape, create_tape};
+use crate::{Invocation, ToolError, ToolResult};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use tape_store::cartridge::{Barcode, Kind};
+use tape_store::cartridge::{Barcode, CartridgeKind};
 use tape_store::media::{LTO_7M, LTO_9};
-use tape_store::mhvtl::media::{Density, of};
-use vtl::config::mhvtl::{capacity, directory, labels};
+use tape_store::mhvtl::media::{MhvtlMedium, for_media};
+use vtl::config::mhvtl::{default_capacity_mb, directory, slot_barcodes};
 
 /// Letters and digits before the last two characters, at least.
-const BEFORE: usize = 6;
+const MIN_PREFIX_LEN: usize = 6;
 
 pub(crate) fn usage(name: &str) -> String {
     format!(
@@ -30,7 +30,7 @@ where OPTIONS are from:
     )
 }
 
-pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
+pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
     let long = &[
         ("help", 'h'),
         ("home-dir", 'H'),
@@ -43,16 +43,16 @@ pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
     if given.has('h') {
         return Ok(write!(out, "{}", usage(call.name))?);
     }
-    given.only_options()?;
+    given.reject_operands()?;
     let etc = given.value('C').map_or_else(|| directory(&call.etc), |etc| Ok(PathBuf::from(etc)))?;
-    let capacity = bytes(capacity(&etc)?)?;
+    let capacity = megabytes_to_bytes(default_capacity_mb(&etc)?)?;
     let devices = etc.join("device.conf");
     let mut libraries = libraries(&etc)?;
     for (_, home) in &mut libraries {
         if let Some(given) = given.value('H') {
             *home = given.into();
         }
-        there(home, given.has('c'))?;
+        ensure_directory(home, given.has('c'))?;
     }
     writeln!(out, "===> Reading from {} file to find Tape Libraries and Drives ...", devices.display())?;
     let mut unknown = Vec::new();
@@ -60,35 +60,40 @@ pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
         let contents = etc.join(format!("library_contents.{library}"));
         writeln!(out, "===> Scanning for 'Slot' entries in {} ...", contents.display())?;
         let found: BTreeMap<String, usize> =
-            labels(&contents)?.into_iter().map(|(line, label)| (label, line)).collect();
+            slot_barcodes(&contents)?.into_iter().map(|(line, label)| (label, line)).collect();
         for (label, line) in found {
-            match meant(&label) {
-                Some(medium) => one(call, &given, (&home, medium, capacity), out)?,
+            match parse_label(&label) {
+                Some(medium) => create_one(call, &given, (&home, medium, capacity), out)?,
                 None => {
                     unknown.push(format!("error: {}:{line}: {label:?} does not say its density", contents.display()))
                 }
             }
         }
     }
-    if unknown.is_empty() { Ok(()) } else { Err(Failure::new(unknown.join("\n"))) }
+    if unknown.is_empty() { Ok(()) } else { Err(ToolError::new(unknown.join("\n"))) }
 }
 
 /// Sees to it that a directory is there.
-fn there(home: &Path, create: bool) -> Done {
+fn ensure_directory(home: &Path, create: bool) -> ToolResult {
     if home.is_dir() {
         return Ok(());
     }
     if !create {
-        return Err(Failure::usage(format!("error: no such directory: {}", home.display())));
+        return Err(ToolError::usage(format!("error: no such directory: {}", home.display())));
     }
     let _ = writeln!(io::stderr(), "warning: creating directory: {}", home.display());
-    fs::create_dir_all(home).map_err(|error| Failure::at(home, error))
+    fs::create_dir_all(home).map_err(|error| ToolError::at(home, error))
 }
 
-type Medium = (Barcode, &'static Density, Kind);
+type Medium = (Barcode, &'static MhvtlMedium, CartridgeKind);
 
 /// Makes one cartridge, unless it is there.
-fn one(call: &Call<'_>, given: &Given, (home, medium, capacity): (&Path, Medium, u64), out: &mut dyn Write) -> Done {
+fn create_one(
+    call: &Invocation<'_>,
+    given: &ParsedOptions,
+    (home, medium, capacity): (&Path, Medium, u64),
+    out: &mut dyn Write,
+) -> ToolResult {
     let (barcode, density, kind) = medium;
     let folder = home.join(barcode.as_str());
     if folder.is_dir() {
@@ -99,33 +104,33 @@ fn one(call: &Call<'_>, given: &Given, (home, medium, capacity): (&Path, Medium,
         writeln!(out, "warning: removing entry: {}", folder.display())?;
     }
     writeln!(out, "===> Creating entry: {} ...", folder.display())?;
-    make(call, &Wish { home, barcode, density, kind, capacity }, true, out)
+    create_tape(call, &NewTape { home, barcode, density, kind, capacity }, true, out)
 }
 
 /// Takes a cartridge away, unless a drive has it.
-fn remove(home: &Path, barcode: &Barcode) -> Done {
-    is_not_served(home)?;
-    let store = shelf(home)?;
-    if store.exists(barcode).map_err(|error| failed(barcode, &error))? {
-        let mut cartridge = store.cartridge(barcode, &LTO_9, Kind::Data, 0);
-        let free = cartridge.check_free().and_then(|()| cartridge.view().map(drop));
-        free.map_err(|error| failed(barcode, &error))?;
+fn remove(home: &Path, barcode: &Barcode) -> ToolResult {
+    check_not_served(home)?;
+    let store = open_store(home)?;
+    if store.exists(barcode).map_err(|error| cartridge_error(barcode, &error))? {
+        let mut cartridge = store.cartridge(barcode, &LTO_9, CartridgeKind::Data, 0);
+        let free = cartridge.check_unloaded().and_then(|()| cartridge.open_read_only().map(drop));
+        free.map_err(|error| cartridge_error(barcode, &error))?;
     }
-    store.remove(barcode).map_err(|error| failed(barcode, &error))
+    store.remove(barcode).map_err(|error| cartridge_error(barcode, &error))
 }
 
 /// What a label means: a density by its end, and what the cartridge is for.
-fn meant(label: &str) -> Option<Medium> {
+fn parse_label(label: &str) -> Option<Medium> {
     let barcode = barcode(label).ok()?;
     let (before, _) = label.split_at_checked(label.len().checked_sub(2)?)?;
-    let enough = before.bytes().rev().take_while(u8::is_ascii_alphanumeric).count() >= BEFORE;
+    let enough = before.bytes().rev().take_while(u8::is_ascii_alphanumeric).count() >= MIN_PREFIX_LEN;
     // A density that its drives give it is none that it is made with.
     let (media, _) = barcode.media().filter(|(media, _)| enough && *media != &LTO_7M)?;
     let kind = match barcode.kind() {
-        Kind::Data if label.starts_with('W') => Kind::Worm,
+        CartridgeKind::Data if label.starts_with('W') => CartridgeKind::Worm,
         kind => kind,
     };
-    Some((barcode, of(media)?, kind))
+    Some((barcode, for_media(media)?, kind))
 }
 
 #[cfg(test)]
@@ -133,27 +138,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_say_what_they_are() {
+    fn labels_are_parsed() {
         for (label, density, kind) in [
-            ("E01001L8", "LTO8", Kind::Data),
-            ("E01001L9", "LTO9", Kind::Data),
-            ("E01001LT", "LTO3", Kind::Worm),
-            ("E01001LZ", "LTO9", Kind::Worm),
-            ("LONGER-E01001L1", "LTO1", Kind::Data),
-            ("W01001L4", "LTO4", Kind::Worm),
-            ("CLN101L8", "LTO8", Kind::Cleaning),
-            ("CLN101LU", "LTO4", Kind::Cleaning),
-            ("G03001TA", "T10KA", Kind::Data),
-            ("A00001JX", "E05", Kind::Worm),
-            ("A00001JC", "E06", Kind::Data),
-            ("A00001TU", "9940B", Kind::Data),
-            ("A00001S2", "SDLT320", Kind::Data),
+            ("E01001L8", "LTO8", CartridgeKind::Data),
+            ("E01001L9", "LTO9", CartridgeKind::Data),
+            ("E01001LT", "LTO3", CartridgeKind::Worm),
+            ("E01001LZ", "LTO9", CartridgeKind::Worm),
+            ("LONGER-E01001L1", "LTO1", CartridgeKind::Data),
+            ("W01001L4", "LTO4", CartridgeKind::Worm),
+            ("CLN101L8", "LTO8", CartridgeKind::Cleaning),
+            ("CLN101LU", "LTO4", CartridgeKind::Cleaning),
+            ("G03001TA", "T10KA", CartridgeKind::Data),
+            ("A00001JX", "E05", CartridgeKind::Worm),
+            ("A00001JC", "E06", CartridgeKind::Data),
+            ("A00001TU", "9940B", CartridgeKind::Data),
+            ("A00001S2", "SDLT320", CartridgeKind::Data),
         ] {
-            let (_, found, what) = meant(label).unwrap_or_else(|| panic!("{label}"));
+            let (_, found, what) = parse_label(label).unwrap_or_else(|| panic!("{label}"));
             assert_eq!((found.name, what), (density, kind), "{label}");
         }
         for label in ["E1001L8", "E01001", "e01001L8", "A00001S4", "A00001M8", "A00001XX", "A-0001L8", ""] {
-            assert!(meant(label).is_none(), "{label}");
+            assert!(parse_label(label).is_none(), "{label}");
         }
     }
 }

@@ -1,13 +1,13 @@
 //! `mktape`: a blank cartridge.
 
-use crate::cartridges::{barcode, bytes, densities, failed, home_of, kind, shelf};
+use crate::cartridges::{barcode, cartridge_error, densities, home_directory, kind, megabytes_to_bytes, open_store};
 use crate::getopt::Options;
-use crate::{Call, Done, ETC, Failure, HOME, VERSION};
+use crate::{DEFAULT_CONFIG_DIR, DEFAULT_HOME, Invocation, ToolError, ToolResult, VERSION};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use tape_store::cartridge::{Barcode, Kind, Level};
-use tape_store::mhvtl::media::{self, Density};
-use tape_store::shelf::NewCartridge;
+use tape_store::cartridge::{Barcode, CartridgeKind, Format};
+use tape_store::mhvtl::media::{self, MhvtlMedium};
+use tape_store::store::NewCartridge;
 use vtl::config::mhvtl::directory;
 
 pub(crate) fn usage(name: &str) -> String {
@@ -19,8 +19,8 @@ pub(crate) fn usage(name: &str) -> String {
       -t type     -- data, clean, WORM or NULL
       -d density  -- one of:
 {}Where OPTIONS are from:
-      -C config-dir -- directory of device.conf [ {ETC} ]
-      -H home-dir   -- directory of the cartridge [ as device.conf says, or {HOME}/lib ]
+      -C config-dir -- directory of device.conf [ {DEFAULT_CONFIG_DIR} ]
+      -H home-dir   -- directory of the cartridge [ as device.conf says, or {DEFAULT_HOME}/lib ]
       -v    -- say which files are made
       -D[N] -- taken, without effect
       -V    -- print the version
@@ -31,16 +31,16 @@ pub(crate) fn usage(name: &str) -> String {
 }
 
 /// What is to be made.
-pub(crate) struct Wish<'a> {
+pub(crate) struct NewTape<'a> {
     pub(crate) home: &'a Path,
     pub(crate) barcode: Barcode,
-    pub(crate) density: &'static Density,
-    pub(crate) kind: Kind,
+    pub(crate) density: &'static MhvtlMedium,
+    pub(crate) kind: CartridgeKind,
     /// Bytes; 0 is what the density holds.
     pub(crate) capacity: u64,
 }
 
-pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
+pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
     let given = Options { short: "d:l:m:s:t:VvD::hC:H:", long: &[] }.parse(call)?;
     if given.has('h') {
         return Ok(write!(out, "{}", usage(call.name))?);
@@ -49,39 +49,40 @@ pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
         return Ok(writeln!(out, "{}: version {VERSION}", call.name)?);
     }
     if call.arguments.is_empty() {
-        return Err(Failure::usage("error: not enough arguments"));
+        return Err(ToolError::usage("error: not enough arguments"));
     }
-    let wanted =
-        |letter, what: &str| given.value(letter).ok_or_else(|| Failure::usage(format!("error: Please supply {what}")));
+    let wanted = |letter, what: &str| {
+        given.value(letter).ok_or_else(|| ToolError::usage(format!("error: Please supply {what}")))
+    };
     let label = wanted('m', "a barcode (-m barcode)")?;
     wanted('s', "media capacity (-s xx)")?;
     let kind_name = wanted('t', "cart type (-t data|clean|WORM|NULL)")?;
     wanted('l', "Library number (-l xx)")?;
     let density = density(wanted('d', "media density (-d xx)")?)?;
-    let kind = kind(kind_name).ok_or_else(|| Failure::usage(format!("error: Unknown media type: {kind_name}")))?;
+    let kind = kind(kind_name).ok_or_else(|| ToolError::usage(format!("error: Unknown media type: {kind_name}")))?;
     let library = given.number('l')?.filter(|library| *library > 0);
-    let library = library.ok_or_else(|| Failure::new("error: Invalid library number"))?;
+    let library = library.ok_or_else(|| ToolError::new("error: Invalid library number"))?;
     let home = match (given.value('H'), given.value('C')) {
         (Some(home), _) => PathBuf::from(home),
-        (None, Some(etc)) => home_of(Path::new(etc), library)?,
-        (None, None) => home_of(&directory(&call.etc)?, library)?,
+        (None, Some(etc)) => home_directory(Path::new(etc), library)?,
+        (None, None) => home_directory(&directory(&call.etc)?, library)?,
     };
-    let capacity = bytes(given.number('s')?.unwrap_or(0))?;
-    make(call, &Wish { home: &home, barcode: barcode(label)?, density, kind, capacity }, given.has('v'), out)
+    let capacity = megabytes_to_bytes(given.number('s')?.unwrap_or(0))?;
+    create_tape(call, &NewTape { home: &home, barcode: barcode(label)?, density, kind, capacity }, given.has('v'), out)
 }
 
 /// The density of a name.
-pub(crate) fn density(name: &str) -> Result<&'static Density, Failure> {
+pub(crate) fn density(name: &str) -> Result<&'static MhvtlMedium, ToolError> {
     media::by_name(name).ok_or_else(|| {
-        let known: Vec<&str> = media::TABLE.iter().map(|density| density.name).collect();
-        Failure::new(format!("error: density {name:?} is not known; known are {}", known.join(", ")))
+        let known: Vec<&str> = media::MHVTL_MEDIA.iter().map(|density| density.name).collect();
+        ToolError::new(format!("error: density {name:?} is not known; known are {}", known.join(", ")))
     })
 }
 
 /// Makes a cartridge.
-pub(crate) fn make(call: &Call<'_>, wish: &Wish<'_>, verbose: bool, out: &mut dyn Write) -> Done {
-    let Wish { home, barcode, density, kind, capacity } = wish;
-    let store = shelf(home)?;
+pub(crate) fn create_tape(call: &Invocation<'_>, wish: &NewTape<'_>, verbose: bool, out: &mut dyn Write) -> ToolResult {
+    let NewTape { home, barcode, density, kind, capacity } = wish;
+    let store = open_store(home)?;
     let folder = home.join(barcode.as_str());
     if verbose {
         writeln!(out, "Creating tape data ...")?;
@@ -90,9 +91,9 @@ pub(crate) fn make(call: &Call<'_>, wish: &Wish<'_>, verbose: bool, out: &mut dy
     // One that lost its memory is not made again over its data.
     let has_memory = ["mam", "meta", "ferric.mam"].iter().any(|name| folder.join(name).exists());
     if !has_memory && folder.join("data.0").metadata().is_ok_and(|data| data.len() > 0) {
-        return Err(Failure::files(format!("error: {THERE}: {}", folder.display())));
+        return Err(ToolError::files(format!("error: {THERE}: {}", folder.display())));
     }
-    if store.exists(barcode).map_err(|error| failed(barcode, &error))? {
+    if store.exists(barcode).map_err(|error| cartridge_error(barcode, &error))? {
         // No failure, as with mhvtl: scripts make what may be there.
         return if verbose {
             Ok(writeln!(out, "error: {THERE}")?)
@@ -102,16 +103,16 @@ pub(crate) fn make(call: &Call<'_>, wish: &Wish<'_>, verbose: bool, out: &mut dy
         };
     }
     if verbose {
-        say_files(&folder, out)?;
+        print_files(&folder, out)?;
     }
-    let capacity = if *capacity == 0 { density.stored.capacity } else { *capacity };
+    let capacity = if *capacity == 0 { density.stored_spec.capacity } else { *capacity };
     let serial = format!("{barcode}_{}", call.now);
-    let (media, kind, made, level) = (density.media(), *kind, call.now, Level::Mhvtl);
-    let new = NewCartridge { media, kind, serial: &serial, made, capacity, level };
-    store.create(barcode, &new).map_err(|error| Failure::files(format!("error: {barcode}: {error}")))
+    let (media, kind, made, level) = (density.media(), *kind, call.now, Format::Mhvtl);
+    let new = NewCartridge { media, kind, serial: &serial, manufactured: made, capacity, format: level };
+    store.create(barcode, &new).map_err(|error| ToolError::files(format!("error: {barcode}: {error}")))
 }
 
-fn say_files(folder: &Path, out: &mut dyn Write) -> Done {
+fn print_files(folder: &Path, out: &mut dyn Write) -> ToolResult {
     let path = folder.display();
     writeln!(out, "Creating new media directory: {path}")?;
     writeln!(out, "Creating new media mam files: {path}/mam and {path}/mhvtl_data")?;

@@ -1,12 +1,12 @@
 //! `preload_tape`: a file as the first blocks of a cartridge.
 
-use crate::cartridges::{Access, barcode, failed, find};
-use crate::getopt::{Given, Options};
-use crate::{Call, Done, Failure};
+use crate::cartridges::{Access, barcode, cartridge_error, find};
+use crate::getopt::{Options, ParsedOptions};
+use crate::{Invocation, ToolError, ToolResult};
 use std::fs::File;
 use std::io::{self, BufReader, Write};
 use std::path::Path;
-use tape_store::cartridge::Level;
+use tape_store::cartridge::Format;
 use tape_store::error::StoreError;
 use tape_store::image::{self, ImageError, PlainReader};
 use tape_store::medium::{Codec, CodecId};
@@ -28,28 +28,28 @@ Where OPTIONS are from:
     )
 }
 
-pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
+pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
     if call.arguments.is_empty() {
-        return Err(Failure::usage("Not enough arguments"));
+        return Err(ToolError::usage("Not enough arguments"));
     }
     let given = Options { short: "hdvl:m:F:b:c:", long: &[] }.parse(call)?;
     if given.has('h') {
         return Ok(write!(out, "{}", usage(call.name))?);
     }
-    let wanted = |letter, what: &str| given.value(letter).ok_or_else(|| Failure::usage(what));
+    let wanted = |letter, what: &str| given.value(letter).ok_or_else(|| ToolError::usage(what));
     let barcode = barcode(wanted('m', "No PCL number supplied")?)?;
     let source = wanted('F', "Need to specify the filename to read data from")?;
     let compression = wanted('c', "Need to specify the compression type NONE|LZO|ZLIB")?;
     wanted('b', "Need to specify a block size")?;
     let (size, codec) = (block_size(&given)?, codec(compression)?);
-    let file = File::open(source).map_err(|error| Failure::at(Path::new(source), error))?;
+    let file = File::open(source).map_err(|error| ToolError::at(Path::new(source), error))?;
     let found = find(call, &barcode, given.number('l')?, Access::Change, out)?;
     let mut cartridge =
-        found.ok_or_else(|| Failure::new(format!("PCL {barcode} cannot be opened, it was not found")))?;
-    let failed = |error: StoreError| failed(&barcode, &error);
-    cartridge.check_free().map_err(failed)?;
+        found.ok_or_else(|| ToolError::new(format!("PCL {barcode} cannot be opened, it was not found")))?;
+    let failed = |error: StoreError| cartridge_error(&barcode, &error);
+    cartridge.check_unloaded().map_err(failed)?;
     let now = u64::try_from(call.now).unwrap_or(0);
-    if let Some(why) = cartridge.protection(now).map_err(failed)? {
+    if let Some(why) = cartridge.write_protection(now).map_err(failed)? {
         return Err(failed(StoreError::ReadOnly(why)));
     }
     if given.has('v') || given.has('d') {
@@ -58,33 +58,33 @@ pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
         writeln!(out, "Setting compression to {}", if codec.id == CodecId::ZLIB { "ZLIB" } else { "NONE" })?;
     }
     let mut reader = PlainReader::new(BufReader::with_capacity(1 << 20, file), size);
-    match image::write(&mut reader, &mut cartridge, 0, true, codec) {
+    match image::write_to_cartridge(&mut reader, &mut cartridge, 0, true, codec) {
         Ok(_) => Ok(()),
         Err(ImageError::Tape(error)) => Err(failed(error)),
-        Err(ImageError::Full(object)) => {
+        Err(ImageError::EndOfMedium(object)) => {
             let text = format!("No space left on media, hit EOM while writing block {object} of {source}");
-            Err(Failure::new(text))
+            Err(ToolError::new(text))
         }
-        Err(error) => Err(Failure::at(Path::new(source), error)),
+        Err(error) => Err(ToolError::at(Path::new(source), error)),
     }
 }
 
-fn block_size(given: &Given) -> Result<usize, Failure> {
-    let wrong = |size: &usize| Failure::new(format!("error: -b: {size} is not 1 to {MAX_BLOCK}"));
+fn block_size(given: &ParsedOptions) -> Result<usize, ToolError> {
+    let wrong = |size: &usize| ToolError::new(format!("error: -b: {size} is not 1 to {MAX_BLOCK}"));
     given
         .number('b')?
         .map_or(Ok(0), |size: usize| if (1..=MAX_BLOCK).contains(&size) { Ok(size) } else { Err(wrong(&size)) })
 }
 
-fn codec(name: &str) -> Result<Codec, Failure> {
+fn codec(name: &str) -> Result<Codec, ToolError> {
     match name.to_ascii_uppercase().as_str() {
         "NONE" => Ok(Codec::NONE),
-        "ZLIB" => Ok(Level::Mhvtl.fallback()),
+        "ZLIB" => Ok(Format::Mhvtl.fallback_codec()),
         "LZO" => {
             let _ =
                 writeln!(io::stderr(), "preload_tape: LZO is read, but not written; blocks are compressed with ZLIB");
-            Ok(Level::Mhvtl.fallback())
+            Ok(Format::Mhvtl.fallback_codec())
         }
-        _ => Err(Failure::usage(format!("error: -c: {name:?} is none of NONE, LZO and ZLIB"))),
+        _ => Err(ToolError::usage(format!("error: -c: {name:?} is none of NONE, LZO and ZLIB"))),
     }
 }

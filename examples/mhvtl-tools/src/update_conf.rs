@@ -1,7 +1,7 @@
 //! `update_device.conf`: the configuration of releases before 0.16, which had one library without a number.
 
 use crate::getopt::Options;
-use crate::{Call, Done, Failure};
+use crate::{Invocation, ToolError, ToolResult};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -15,33 +15,33 @@ pub(crate) fn usage(name: &str) -> String {
     format!("Usage: {name} -- brings the configuration of old releases up to version {VERSION}\n")
 }
 
-pub(crate) fn run(call: &Call<'_>, out: &mut dyn Write) -> Done {
+pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
     let given = Options { short: "h", long: &[] }.parse(call)?;
     if given.has('h') {
         return Ok(write!(out, "{}", usage(call.name))?);
     }
-    given.only_options()?;
+    given.reject_operands()?;
     let etc = directory(&call.etc)?;
     let (devices, contents) = (etc.join("device.conf"), etc.join("library_contents"));
     let old = read(&devices)?;
     if is_new(&old) {
         return Ok(writeln!(out, "Nothing to upgrade.. Exiting")?);
     }
-    let (text, library) = upgraded(&old).map_err(|what| Failure::at(&devices, what))?;
+    let (text, library) = upgraded(&old).map_err(|what| ToolError::at(&devices, what))?;
     let numbered = etc.join(format!("library_contents.{library}"));
     if numbered.exists() {
-        return Err(Failure::at(&numbered, "it is there already; nothing was changed"));
+        return Err(ToolError::at(&numbered, "it is there already; nothing was changed"));
     }
     // The first that is read last: until then all is as it was.
     let elements = read(&contents)?;
-    let write = |path: &Path, text: &str| replace(path, text.as_bytes()).map_err(|error| Failure::at(path, error));
+    let write = |path: &Path, text: &str| replace(path, text.as_bytes()).map_err(|error| ToolError::at(path, error));
     write(&numbered, &elements)?;
     write(&devices, &text)?;
-    fs::remove_file(&contents).map_err(|error| Failure::at(&contents, error))
+    fs::remove_file(&contents).map_err(|error| ToolError::at(&contents, error))
 }
 
-fn read(path: &Path) -> Result<String, Failure> {
-    fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).map_err(|error| Failure::at(path, error))
+fn read(path: &Path) -> Result<String, ToolError> {
+    fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).map_err(|error| ToolError::at(path, error))
 }
 
 fn is_new(text: &str) -> bool {

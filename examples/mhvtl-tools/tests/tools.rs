@@ -9,9 +9,9 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 /// A directory with a configuration that names it, and cartridges of mhvtl.
-struct Place(TempDir);
+struct TestDirectory(TempDir);
 
-impl Place {
+impl TestDirectory {
     /// `etc` as `generate_device_conf` makes it, and `home`.
     fn new() -> Self {
         let place = Self(tempfile::tempdir().unwrap());
@@ -30,10 +30,10 @@ impl Place {
     fn run(&self, words: &[&str]) -> String {
         let mut program = Command::new(env!("CARGO_BIN_EXE_ferric-mhvtl"));
         program.args(["--config-dir", "etc"]).args(words);
-        self.told(program, &words.join(" "))
+        self.run_command(program, &words.join(" "))
     }
 
-    fn told(&self, mut program: Command, line: &str) -> String {
+    fn run_command(&self, mut program: Command, line: &str) -> String {
         let program = program.env("SOURCE_DATE_EPOCH", "1700000000").current_dir(self.0.path());
         let Output { status, stdout, stderr } = program.output().unwrap();
         let (out, err) = (String::from_utf8_lossy(&stdout), String::from_utf8(stderr).unwrap());
@@ -62,7 +62,7 @@ impl Place {
 
 #[test]
 fn configurations_are_made() {
-    let place = Place::new();
+    let place = TestDirectory::new();
     let mut said = place.session(&[
         "generate_device_conf -D etc -H home",
         "generate_device_conf -H nowhere",
@@ -87,7 +87,7 @@ fn configurations_are_made() {
 
 #[test]
 fn media_are_made_from_labels() {
-    let place = Place::new();
+    let place = TestDirectory::new();
     fs::write(place.at("etc/mhvtl.conf"), "CAPACITY=64\n").unwrap();
     let contents = "Slot 1: E01001L8\nSlot 2: G00001TZ\nSlot 3: odd\nSlot 4: E01001L9\nSlot 5:\nSlot 6: CLN101L8\nSlot 7: E01001M8\n";
     fs::write(place.at("etc/library_contents.10"), contents).unwrap();
@@ -116,7 +116,7 @@ fn media_are_made_from_labels() {
 
 #[test]
 fn cartridges_are_made_and_changed() {
-    let place = Place::new();
+    let place = TestDirectory::new();
     let long = "mktape -l 10 -m E02001L8 -s 500 -t data -d LTO8";
     let other = |from: &str, to: &str| long.replace(from, to);
     let said = place.session(&[
@@ -166,7 +166,7 @@ fn cartridges_are_made_and_changed() {
 
 #[test]
 fn cartridges_are_dumped() {
-    let place = Place::new();
+    let place = TestDirectory::new();
     for barcode in ["ENC001L8", "MIX001L8", "PAR002L6", "NUL001L8", "V3A001L6", "DRT001L8"] {
         place.copy_golden(barcode);
     }
@@ -190,8 +190,8 @@ fn cartridges_are_dumped() {
 }
 
 #[test]
-fn files_are_put_on_cartridges() {
-    let place = Place::new();
+fn preload_writes_files() {
+    let place = TestDirectory::new();
     let text: String = (0..300).map(|number| format!("line {number}\n")).collect();
     fs::write(place.at("text"), &text).unwrap();
     let said = place.session(&[
@@ -219,8 +219,8 @@ fn files_are_put_on_cartridges() {
 }
 
 #[test]
-fn the_old_and_the_odd() {
-    let place = Place::new();
+fn old_and_unusual_options() {
+    let place = TestDirectory::new();
     fs::create_dir(place.at("run")).unwrap();
     let said = place.session(&[
         "mhvtl-device-conf-generator -d run run run",
@@ -252,15 +252,18 @@ fn the_old_and_the_odd() {
 /// By links, the first word is the tool's.
 #[test]
 fn links_call_their_tools() {
-    let place = Place::new();
+    let place = TestDirectory::new();
     fs::create_dir(place.at("bin")).unwrap();
     assert_eq!(place.session(&["links bin"]).lines().count(), 15);
     assert!(place.session(&["links bin"]).ends_with("[0]\n"), "again");
-    let said = place.told(Command::new(place.at("bin/mktape")), "bin/mktape");
+    let said = place.run_command(Command::new(place.at("bin/mktape")), "bin/mktape");
     assert_eq!(said, "$ bin/mktape\nerror: not enough arguments\n(usage)\n[1]\n");
     let mut renamed = Command::new(env!("CARGO_BIN_EXE_ferric-mhvtl"));
     renamed.arg0("/usr/bin/dump_tape").arg("-x");
-    assert_eq!(place.told(renamed, "dump_tape -x"), "$ dump_tape -x\ndump_tape: invalid option -- 'x'\n(usage)\n[1]\n");
+    assert_eq!(
+        place.run_command(renamed, "dump_tape -x"),
+        "$ dump_tape -x\ndump_tape: invalid option -- 'x'\n(usage)\n[1]\n"
+    );
     fs::remove_file(place.at("bin/mktape")).unwrap();
     fs::write(place.at("bin/mktape"), "of someone else").unwrap();
     assert!(place.session(&["links bin"]).contains("bin/mktape: something else has this name; it stays"));
@@ -269,7 +272,7 @@ fn links_call_their_tools() {
 
 #[test]
 fn output_that_cannot_be_written_changes_nothing() {
-    let place = Place::new();
+    let place = TestDirectory::new();
     let make = |barcode: &str, output: std::process::Stdio| {
         let mut program = Command::new(env!("CARGO_BIN_EXE_ferric-mhvtl"));
         let words =
@@ -288,12 +291,12 @@ fn output_that_cannot_be_written_changes_nothing() {
 
 /// What a running Ferric daemon serves is not changed beside it; a new cartridge is made all the same.
 #[test]
-fn a_daemon_serves_the_cartridges() {
-    let place = Place::new();
+fn served_cartridges_are_not_changed() {
+    let place = TestDirectory::new();
     fs::write(place.at("file"), "data").unwrap();
     place.run(&["mktape", "-l", "10", "-m", "E01001L8", "-s", "64", "-t", "data", "-d", "LTO8"]);
-    let mut served = tape_store::backend::file::OsShelves::at(&place.at("home")).unwrap();
-    served.serve().unwrap();
+    let mut served = tape_store::backend::file::OsFolderStore::at(&place.at("home")).unwrap();
+    served.mark_served().unwrap();
     fs::write(place.at("etc/library_contents.10"), "Slot 1: E01001L8\n").unwrap();
     let own = std::process::id();
     for line in ["edit_tape -m E01001L8 -w on", "preload_tape -m E01001L8 -F file -b 10 -c NONE", "make_vtl_media -f"] {
@@ -311,15 +314,15 @@ fn a_daemon_serves_the_cartridges() {
 /// folder of that name.
 #[test]
 fn a_daemon_serves_the_second_library() {
-    let place = Place::new();
+    let place = TestDirectory::new();
     place.run(&["mktape", "-l", "10", "-m", "E01001L8", "-s", "64", "-t", "data", "-d", "LTO8"]);
     fs::create_dir_all(place.at("first/E01001L8")).unwrap();
     let library = |id: u32, home: &str| {
         format!("Library: {id} CHANNEL: 00 TARGET: 00 LUN: 00\n Home directory: {}\n\n", place.at(home).display())
     };
     fs::write(place.at("etc/device.conf"), [library(9, "first"), library(10, "home")].concat()).unwrap();
-    let mut served = tape_store::backend::file::OsShelves::at(&place.at("home")).unwrap();
-    served.serve().unwrap();
+    let mut served = tape_store::backend::file::OsFolderStore::at(&place.at("home")).unwrap();
+    served.mark_served().unwrap();
     let said = place.session(&["edit_tape -m E01001L8 -w on"]);
     assert!(
         said.contains("error: DIR/home: ") && said.ends_with("serves this directory; stop it first\n[1]\n"),

@@ -1,12 +1,12 @@
 //! `vtlcmd` on a queue of its own: what it takes, what it says, and to whom it listens.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
-use mhvtl_lld::queue::{Message, Queue, Received, TOOL};
+use mhvtl_lld::queue::{Message, Queue, Received, TOOL_ID};
 use mhvtl_lld::simulator::Simulator;
-use mhvtl_tools::{Call, Failure, vtlcmd};
+use mhvtl_tools::{Invocation, ToolError, vtlcmd};
 use mhvtld::log::Log;
-use mhvtld::site::ears;
-use mhvtld::{Door, Messages, placed};
+use mhvtld::site_messages::message_handlers;
+use mhvtld::{Frontend, MessageListener, attachments};
 use std::fs;
 use std::path::Path;
 use std::thread;
@@ -30,17 +30,17 @@ fn etc() -> TempDir {
 /// What a call prints, or why it fails.
 fn call(queue: &Queue, etc: &Path, line: &str, patience: Duration) -> Result<String, String> {
     let arguments: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-    let call = Call { name: "vtlcmd", arguments: &arguments, etc: etc.into(), now: 0 };
+    let call = Invocation { name: "vtlcmd", arguments: &arguments, etc: etc.into(), now: 0 };
     let mut out = Vec::new();
-    match vtlcmd::run_at(&call, || Ok(queue.clone()), patience, &mut out) {
+    match vtlcmd::run_with_queue(&call, || Ok(queue.clone()), patience, &mut out) {
         Ok(()) => Ok(String::from_utf8(out).unwrap()),
-        Err(Failure::Refused { text, code: 1, usage }) => Err(text + if usage { "(usage)" } else { "" }),
+        Err(ToolError::Refused { text, code: 1, usage }) => Err(text + if usage { "(usage)" } else { "" }),
         Err(other) => panic!("{other:?}"),
     }
 }
 
 fn refused(line: &str) -> String {
-    let (etc, queue) = (etc(), Queue::private().unwrap());
+    let (etc, queue) = (etc(), Queue::open_private().unwrap());
     let said = call(&queue, etc.path(), line, Duration::ZERO).unwrap_err();
     assert_eq!(queue.receive_any().unwrap(), None, "nothing was sent");
     queue.remove().unwrap();
@@ -48,7 +48,7 @@ fn refused(line: &str) -> String {
 }
 
 #[test]
-fn what_cannot_be_said() {
+fn invalid_commands_are_refused() {
     for line in ["", "-h", "10 list map -h", "10 /h", "10"] {
         assert!(refused(line).ends_with("(usage)"), "{line}");
     }
@@ -80,8 +80,8 @@ fn what_cannot_be_said() {
 }
 
 #[test]
-fn what_units_hear() {
-    let (etc, queue) = (etc(), Queue::private().unwrap());
+fn commands_are_sent_as_mhvtl_does() {
+    let (etc, queue) = (etc(), Queue::open_private().unwrap());
     for (line, unit, text) in [
         ("10 verbose", 10, "verbose "),
         ("11 debug", 11, "debug "),
@@ -107,17 +107,17 @@ fn what_units_hear() {
 
 /// Old answers and those of others count for nothing, and nobody waits for ever.
 #[test]
-fn only_the_answer_counts() {
-    let (etc, queue) = (etc(), Queue::private().unwrap());
-    queue.send(TOOL, 10, "an old answer").unwrap();
-    queue.send(TOOL, 11, "Unloaded OK").unwrap();
+fn unrelated_replies_are_ignored() {
+    let (etc, queue) = (etc(), Queue::open_private().unwrap());
+    queue.send(TOOL_ID, 10, "an old answer").unwrap();
+    queue.send(TOOL_ID, 11, "Unloaded OK").unwrap();
     let daemon = queue.clone();
     let answering = thread::spawn(move || {
         while daemon.receive(10).unwrap().is_none() {
             thread::yield_now();
         }
-        daemon.send(TOOL, 11, "of another").unwrap();
-        daemon.send(TOOL, 10, "E01001L8        ").unwrap();
+        daemon.send(TOOL_ID, 11, "of another").unwrap();
+        daemon.send(TOOL_ID, 10, "E01001L8        ").unwrap();
     });
     let said = call(&queue, etc.path(), "10 list map", Duration::from_secs(60));
     assert_eq!(said.unwrap(), "Contents: E01001L8        \n");
@@ -130,7 +130,7 @@ fn only_the_answer_counts() {
     assert_eq!(call(&queue, etc.path(), "10 open map", late).unwrap_err(), "another vtlcmd has waited too long");
     drop(other);
     for length in [1000, 0] {
-        while queue.send(10, TOOL, &"x".repeat(length)).is_ok() {}
+        while queue.send(10, TOOL_ID, &"x".repeat(length)).is_ok() {}
     }
     let full = call(&queue, etc.path(), "11 verbose", late);
     assert!(full.unwrap_err().starts_with("Message Queue Error: the queue is full"));
@@ -140,23 +140,25 @@ fn only_the_answer_counts() {
 
 /// Against the daemon, at a simulated module.
 #[test]
-fn the_daemon_answers() {
-    let (etc, queue) = (etc(), Queue::private().unwrap());
+fn daemon_replies() {
+    let (etc, queue) = (etc(), Queue::open_private().unwrap());
     let contents = "Drive 1:\n\nMAP 1:\n\nSlot 1: E01001L8\nSlot 2:\n";
     fs::write(etc.path().join("library_contents.10"), contents).unwrap();
     let imported = import(etc.path()).unwrap();
     let site = Site::open(&etc.path().join("data"), &parse("made", &imported.text).unwrap()).unwrap();
-    let door = Door::open(&Simulator::default(), placed(&site, &imported.seats).unwrap()).unwrap();
-    let ears = ears(&site, &door, &imported.seats, &Log::default()).unwrap();
-    let messages = Messages::open(&queue, ears, || {}).unwrap();
-    let say = |line: &str| call(&queue, etc.path(), line, vtlcmd::PATIENCE).unwrap();
+    let door = Frontend::open(&Simulator::default(), attachments(&site, &imported.device_slots).unwrap()).unwrap();
+    let ears = message_handlers(&site, &door, &imported.device_slots, &Log::default()).unwrap();
+    let messages = MessageListener::open(&queue, ears, || {}).unwrap();
+    let say = |line: &str| call(&queue, etc.path(), line, vtlcmd::REPLY_TIMEOUT).unwrap();
     assert_eq!(say("10 list map"), "Contents: \n");
     assert_eq!(say("10 empty map"), "Can't empty map while MAP is closed\n");
     assert_eq!(say("10 load map E01001L8"), "MAP not opened\n");
     assert_eq!(say("10 open map"), "OK\n");
     let made = ["-l", "10", "-m", "E01009L8", "-s", "1", "-t", "data", "-d", "LTO8"].map(str::to_owned);
-    let mktape = mhvtl_tools::Tool::named("mktape").unwrap();
-    mktape.run(&Call { name: "mktape", arguments: &made, etc: etc.path().into(), now: 0 }, &mut Vec::new()).unwrap();
+    let mktape = mhvtl_tools::Tool::by_name("mktape").unwrap();
+    mktape
+        .run(&Invocation { name: "mktape", arguments: &made, etc: etc.path().into(), now: 0 }, &mut Vec::new())
+        .unwrap();
     assert_eq!(say("10 load map E01009L8"), "OK\n");
     assert_eq!(say("10 list map"), "Contents: E01009L8        \n");
     assert_eq!(say("10 close map"), "OK\n");

@@ -10,7 +10,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use vtl::config::Config;
-use vtl::data_dir::{Data, DataError};
+use vtl::data_dir::{DataDir, DataDirError};
 
 /// The command line of mhvtl's daemons, and what ours take beside.
 #[derive(Clone, Debug, Parser)]
@@ -46,22 +46,22 @@ pub struct Arguments {
 
 impl Arguments {
     /// Reads a command line. Empty words mean nothing: systemd makes one of an option that is not set.
-    fn given(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+    fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         Self::try_parse_from(words.into_iter().filter(|word| !word.is_empty()))
     }
 
     /// How much to log.
     #[must_use]
-    pub fn level(&self) -> u8 {
+    pub fn verbosity(&self) -> u8 {
         if self.debug { 4 } else { self.verbose.iter().copied().fold(0, u8::saturating_add) }
     }
 
     /// The unit's data, for a configuration.
     ///
     /// # Errors
-    /// As [`Data::configured`].
-    pub fn open_data(&self, config: &Config) -> Result<Data, DataError> {
-        Ok(Data::configured(&self.folder(), config)?.with_new_site(self.new_site))
+    /// As [`Data::open_configured`].
+    pub fn open_data(&self, config: &Config) -> Result<DataDir, DataDirError> {
+        Ok(DataDir::open_configured(&self.folder(), config)?.with_new_site(self.new_site))
     }
 
     /// Directory of the unit.
@@ -74,7 +74,7 @@ impl Arguments {
 /// Runs a daemon of mhvtl's: here if it is to stay in the foreground, else as a process of its own, whose beginning is
 /// waited for.
 pub fn main(name: &str, run: impl FnOnce(&Arguments) -> Result<(), Box<dyn Error>>) -> ExitCode {
-    let arguments = match Arguments::given(std::env::args_os()) {
+    let arguments = match Arguments::parse(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(error) => {
             let _ = error.print();
@@ -83,7 +83,7 @@ pub fn main(name: &str, run: impl FnOnce(&Arguments) -> Result<(), Box<dyn Error
         }
     };
     if !arguments.allow_core_dumps {
-        vtl::core_dumps::forbid();
+        vtl::core_dumps::disable();
     }
     if arguments.foreground || arguments.debug { exit(name, run(&arguments)) } else { exit(name, detach()) }
 }
@@ -100,9 +100,9 @@ pub fn exit(name: &str, result: Result<(), Box<dyn Error>>) -> ExitCode {
 }
 
 /// Signals that a daemon lives with.
-pub struct Waiting(Signals);
+pub struct SignalWaiter(Signals);
 
-impl Waiting {
+impl SignalWaiter {
     /// Catches them from here on.
     ///
     /// # Errors
@@ -113,7 +113,7 @@ impl Waiting {
 
     /// Waits until the process is to end. On SIGHUP the configuration is read again, where that means something; other
     /// signals that mhvtl's daemons survive mean nothing.
-    pub fn until_end(mut self, reload: impl Fn() -> Result<(), String>) {
+    pub fn wait_for_exit(mut self, reload: impl Fn() -> Result<(), String>) {
         for signal in self.0.forever() {
             match signal {
                 SIGTERM | SIGINT => return,
@@ -128,18 +128,18 @@ impl Waiting {
 }
 
 /// Ends this process as if someone had asked for it.
-pub fn end() {
+pub fn request_exit() {
     let _ = signal_hook::low_level::raise(SIGTERM);
 }
 
 /// Says that everything is there. Output that cannot be written changes nothing.
-pub fn ready(what: &str) {
+pub fn print_ready(what: &str) {
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
     // The process that has started this one in the background ends when it has read this.
-    let _ = writeln!(io::stdout(), "{READY} {what}");
+    let _ = writeln!(io::stdout(), "{READY_LINE} {what}");
 }
 
-const READY: &str = "ready mhvtl";
+const READY_LINE: &str = "ready mhvtl";
 
 /// The same program with the same arguments, in the background.
 fn detach() -> Result<(), Box<dyn Error>> {
@@ -148,7 +148,7 @@ fn detach() -> Result<(), Box<dyn Error>> {
     let mut child = command.spawn()?;
     let mut line = String::new();
     child.stdout.take().map(|output| BufReader::new(output).read_line(&mut line)).transpose()?;
-    if line.starts_with(READY) {
+    if line.starts_with(READY_LINE) {
         return Ok(());
     }
     Err(format!("it did not begin: {}", child.wait()?).into())
@@ -166,7 +166,7 @@ mod tests {
         let config = vtl::config::parse("test", text).unwrap();
         let open = |option: &str| {
             let line = ["vtltape", "-q11", "--data", dir.path().to_str().unwrap(), option];
-            let arguments = Arguments::given(line.map(OsString::from)).unwrap();
+            let arguments = Arguments::parse(line.map(OsString::from)).unwrap();
             let drive = Standalone::open(arguments.open_data(&config).unwrap(), &config.libraries[0]);
             drive.map(|drive| drive.unit().identity().serial.clone()).map_err(|error| error.to_string())
         };
@@ -180,14 +180,14 @@ mod tests {
 
     #[test]
     fn mhvtls_command_lines() {
-        let read = |line: &str| Arguments::given(line.split(' ').map(OsString::from));
+        let read = |line: &str| Arguments::parse(line.split(' ').map(OsString::from));
         // As mhvtl's units have it, without DAEMON_DEBUG.
         assert!(read("vtltape -F -q11 -v0 ").unwrap().foreground);
-        assert_eq!(read("vtltape -F -q11 -v ").unwrap().level(), 1);
+        assert_eq!(read("vtltape -F -q11 -v ").unwrap().verbosity(), 1);
         let unit = read("vtltape -F -q11 -v1").unwrap();
-        assert_eq!((unit.unit, unit.foreground, unit.level()), (11, true, 1));
-        assert_eq!(read("vtltape -q 11 -v -v").unwrap().level(), 2);
-        assert_eq!(read("vtltape -d -q11 -v0").unwrap().level(), 4);
+        assert_eq!((unit.unit, unit.foreground, unit.verbosity()), (11, true, 1));
+        assert_eq!(read("vtltape -q 11 -v -v").unwrap().verbosity(), 2);
+        assert_eq!(read("vtltape -d -q11 -v0").unwrap().verbosity(), 4);
         assert_eq!(read("vtltape -q11 -f/run/state").unwrap().fifo, Some("/run/state".into()));
         for wrong in ["vtltape", "vtltape -q0", "vtltape -q1025", "vtltape -qx", "vtltape -q11 -z"] {
             assert!(read(wrong).is_err(), "{wrong}");

@@ -3,69 +3,69 @@
 //! Each unit has a thread, which asks the module for commands. The daemon `ferric-mhvtld` is this and its arguments.
 
 pub mod daemon;
-pub mod far;
 pub mod fifo;
 pub mod lock;
 pub mod log;
-pub mod lone;
 mod messages;
-pub mod robot;
-mod seat;
-pub mod site;
+pub mod remote_bay;
+pub mod remote_drives;
+pub mod site_messages;
+pub mod standalone_drive;
+mod unit_server;
 pub mod verbs;
 
-pub use messages::{Ear, Heard, Messages};
+pub use messages::{MessageHandler, MessageListener, Reply};
 
 use lock::Lock;
-use mhvtl_lld::abi::Address;
-use mhvtl_lld::{Device, Module};
-use seat::Served;
+use mhvtl_lld::abi::HostAddress;
+use mhvtl_lld::{Module, UnitDevice};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
-use vtl::config::mhvtl::Seat;
+use unit_server::UnitServer;
+use vtl::config::mhvtl::DeviceSlot;
 use vtl::host::Host;
 use vtl::site::Site;
 use vtl::unit::Unit;
 
 /// Why units cannot be served.
 #[derive(Debug)]
-pub enum DoorError {
+pub enum FrontendError {
     /// The module refused, for the unit of this minor.
     Module(u32, io::Error),
     /// There is no such unit at the site.
-    Unknown(Seat),
+    Unknown(DeviceSlot),
 }
 
-impl std::fmt::Display for DoorError {
+impl std::fmt::Display for FrontendError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Module(minor, error) => write!(f, "unit {minor}: {error}"),
-            Self::Unknown(Seat { library, unit, minor, .. }) => {
+            Self::Unknown(DeviceSlot { library, unit, minor, .. }) => {
                 write!(f, "unit {minor}: library {library:?} has no unit {unit}")
             }
         }
     }
 }
 
-impl std::error::Error for DoorError {}
+impl std::error::Error for FrontendError {}
 
 /// Units that are served, until this is closed.
-pub struct Door {
+pub struct Frontend {
     /// In the order that they were given.
     units: Vec<(Arc<AtomicBool>, JoinHandle<()>)>,
 }
 
 /// What is done before a command, with its CDB.
-pub type Before = Box<dyn FnMut(&[u8]) + Send>;
+pub type CommandHook = Box<dyn FnMut(&[u8]) + Send>;
 
 /// A unit that is to be served at the module.
-pub struct Placed {
+pub struct Attachment {
     /// Its minor.
     pub minor: u16,
     /// Where the host has it.
-    pub address: Address,
+    pub address: HostAddress,
     /// It.
     pub unit: Arc<Unit>,
     /// The module's host, as the unit's target knows it.
@@ -73,38 +73,38 @@ pub struct Placed {
     /// Its LUN there.
     pub lun: usize,
     /// Called before each command, with its CDB.
-    pub before: Option<Before>,
+    pub before: Option<CommandHook>,
     /// Called after each command.
     pub after: Option<Box<dyn FnMut() + Send>>,
     /// Where the command is noted that it is at.
     pub lock: Option<Lock>,
 }
 
-impl Placed {
+impl Attachment {
     /// A unit behind its target, with the module's host logged in there.
     ///
     /// # Errors
     /// The seat's number cannot be a minor, or the target has no such unit.
-    pub fn of(seat: &Seat, unit: Arc<Unit>, host: Arc<Host>) -> Result<Self, DoorError> {
-        let lun = host.target().lun_of(&unit).ok_or_else(|| DoorError::Unknown(seat.clone()))?;
+    pub fn new(seat: &DeviceSlot, unit: Arc<Unit>, host: Arc<Host>) -> Result<Self, FrontendError> {
+        let lun = host.target().lun_of(&unit).ok_or_else(|| FrontendError::Unknown(seat.clone()))?;
         let [channel, target, logical_unit] = seat.address;
-        let address = Address { channel, target, lun: logical_unit };
+        let address = HostAddress { channel, target, lun: logical_unit };
         Ok(Self { minor: minor(seat)?, address, unit, host, lun, before: None, after: None, lock: None })
     }
 }
 
-fn minor(seat: &Seat) -> Result<u16, DoorError> {
-    u16::try_from(seat.minor).map_err(|_| DoorError::Module(seat.minor, io::ErrorKind::InvalidInput.into()))
+fn minor(seat: &DeviceSlot) -> Result<u16, FrontendError> {
+    u16::try_from(seat.minor).map_err(|_| FrontendError::Module(seat.minor, io::ErrorKind::InvalidInput.into()))
 }
 
 /// Units of a site that have a seat at the module, in the order of their seats.
 ///
 /// # Errors
 /// There is no such unit.
-pub fn placed(site: &Site, seats: &[Seat]) -> Result<Vec<Placed>, DoorError> {
+pub fn attachments(site: &Site, seats: &[DeviceSlot]) -> Result<Vec<Attachment>, FrontendError> {
     let mut hosts: Vec<Arc<Host>> = Vec::new();
-    let place = |seat: &Seat| {
-        let unknown = || DoorError::Unknown(seat.clone());
+    let place = |seat: &DeviceSlot| {
+        let unknown = || FrontendError::Unknown(seat.clone());
         let library = site.library(&seat.library).ok_or_else(unknown)?;
         // There is one initiator, the module's host.
         let known = hosts.iter().find(|host| Arc::ptr_eq(host.target(), library.target())).cloned();
@@ -113,22 +113,22 @@ pub fn placed(site: &Site, seats: &[Seat]) -> Result<Vec<Placed>, DoorError> {
             hosts.push(Arc::clone(&host));
             host
         });
-        Placed::of(seat, library.unit(seat.unit).ok_or_else(unknown)?, host)
+        Attachment::new(seat, library.unit(seat.unit).ok_or_else(unknown)?, host)
     };
     seats.iter().map(place).collect()
 }
 
-impl Door {
+impl Frontend {
     /// Serves units, and makes them known to the module's host, one after the other.
     ///
     /// # Errors
     /// A device cannot be opened, or the host did not take a unit. No unit is served then.
-    pub fn open<M: Module + Clone + 'static>(module: &M, placed: Vec<Placed>) -> Result<Self, DoorError> {
+    pub fn open<M: Module + Clone + 'static>(module: &M, placed: Vec<Attachment>) -> Result<Self, FrontendError> {
         let mut door = Self { units: Vec::new() };
         for unit in placed {
             let (minor, address) = (unit.minor, unit.address);
-            let failed = |error| DoorError::Module(minor.into(), error);
-            let served = Served::new(module.open(minor).map_err(failed)?, unit);
+            let failed = |error| FrontendError::Module(minor.into(), error);
+            let served = UnitServer::new(module.open(minor).map_err(failed)?, unit);
             let stop = Arc::<AtomicBool>::default();
             let serve = {
                 let stop = Arc::clone(&stop);
@@ -137,7 +137,7 @@ impl Door {
             let thread = Builder::new().name(format!("mhvtl{minor}")).spawn(serve).map_err(failed)?;
             door.units.push((stop, thread));
             // The host looks at the unit now, and the thread answers.
-            module.add(minor, address).map_err(failed)?;
+            module.add_unit(minor, address).map_err(failed)?;
         }
         Ok(door)
     }
@@ -156,12 +156,12 @@ impl Door {
 
     /// What ends each unit, in the order that they were given.
     #[must_use]
-    pub fn stops(&self) -> Vec<Arc<AtomicBool>> {
+    pub fn stop_flags(&self) -> Vec<Arc<AtomicBool>> {
         self.units.iter().map(|(stop, _)| Arc::clone(stop)).collect()
     }
 }
 
-impl Drop for Door {
+impl Drop for Frontend {
     fn drop(&mut self) {
         self.end();
     }
@@ -169,8 +169,8 @@ impl Drop for Door {
 
 /// Takes a unit away; the module blocks while the host's other commands are not answered, so nobody waits for it but the
 /// unit's own thread.
-fn leave(device: &mut impl Device, address: Address) {
-    if let Err(error) = device.remove(address) {
+fn remove_unit(device: &mut impl UnitDevice, address: HostAddress) {
+    if let Err(error) = device.remove_unit(address) {
         tracing::warn!(%error, ?address, "the unit could not be taken away from the host");
     }
 }

@@ -9,7 +9,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// So many commands are between two notes.
-const SPAN: u64 = 32;
+const RECORD_INTERVAL: u64 = 32;
 /// Where mhvtl's daemons keep a file for each unit that is served.
 const LOCKS: &str = "/var/lock/mhvtl";
 
@@ -27,22 +27,22 @@ impl Lock {
     ///
     /// # Errors
     /// The unit is served by another process, or the file cannot be made.
-    pub fn take(unit: u32) -> Result<Self, String> {
-        Self::take_in(Path::new(LOCKS), unit)
+    pub fn acquire(unit: u32) -> Result<Self, String> {
+        Self::acquire_in(Path::new(LOCKS), unit)
     }
 
     /// As [`Self::take`], in another folder.
     ///
     /// # Errors
     /// As [`Self::take`].
-    pub fn take_in(folder: &Path, unit: u32) -> Result<Self, String> {
+    pub fn acquire_in(folder: &Path, unit: u32) -> Result<Self, String> {
         let path = folder.join(format!("mhvtl{unit}"));
         let failed = |error: io::Error| format!("{}: {error}", path.display());
         let held = |holder: &str| format!("{}: unit {unit} is served already, by {holder}", path.display());
-        if let Some(process) = server_of(unit) {
+        if let Some(process) = mhvtl_server(unit) {
             return Err(held(&format!("process {process}")));
         }
-        ours(folder).map_err(failed)?;
+        create_lock_folder(folder).map_err(failed)?;
         let (file, before) = loop {
             let (file, before) = open(&path).map_err(failed)?;
             if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
@@ -68,13 +68,13 @@ impl Lock {
 
     /// Commands among which is the one that a process was at when it was killed, if one was.
     #[must_use]
-    pub fn left(&self) -> Option<RangeInclusive<u64>> {
-        (self.noted > 0).then(|| self.noted..=self.noted.saturating_add(SPAN))
+    pub fn interrupted_commands(&self) -> Option<RangeInclusive<u64>> {
+        (self.noted > 0).then(|| self.noted..=self.noted.saturating_add(RECORD_INTERVAL))
     }
 
     /// The unit is at this command.
-    pub(crate) fn note(&mut self, serial: u64) {
-        if !self.left().is_some_and(|known| known.contains(&serial)) {
+    pub(crate) fn record(&mut self, serial: u64) {
+        if !self.interrupted_commands().is_some_and(|known| known.contains(&serial)) {
             self.noted = serial;
             if let Err(error) = self.write() {
                 tracing::warn!(path = %self.path.display(), %error, "the command cannot be noted");
@@ -84,7 +84,7 @@ impl Lock {
 }
 
 /// Makes the folder, and looks whether it is one that nobody else can play tricks in.
-fn ours(folder: &Path) -> io::Result<()> {
+fn create_lock_folder(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let owner = fs::symlink_metadata(folder)?;
     if owner.is_dir() && is_trusted(owner.uid()) {
@@ -120,7 +120,7 @@ impl Drop for Lock {
 }
 
 /// The process of mhvtl's that serves a unit: its lock file is empty, and says nothing of whether it lives.
-fn server_of(unit: u32) -> Option<u32> {
+fn mhvtl_server(unit: u32) -> Option<u32> {
     let serves = |process: u32| {
         let user = fs::metadata(format!("/proc/{process}")).ok()?.uid();
         if !is_trusted(user) {
@@ -138,11 +138,11 @@ fn server_of(unit: u32) -> Option<u32> {
         (named && number == Some(unit) && process != std::process::id()).then_some(process)
     };
     let processes = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    processes.filter_map(serves).find(|process| !is_parent(*process))
+    processes.filter_map(serves).find(|process| !is_parent_process(*process))
 }
 
 /// Who begins a daemon in the background has its command line.
-fn is_parent(process: u32) -> bool {
+fn is_parent_process(process: u32) -> bool {
     std::os::unix::process::parent_id() == process
 }
 
@@ -155,32 +155,32 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         // What a daemon of mhvtl's has left behind.
         fs::write(dir.path().join("mhvtl9011"), "").unwrap();
-        let lock = Lock::take_in(dir.path(), 9011).unwrap();
-        let refused = Lock::take_in(dir.path(), 9011).map(drop).unwrap_err();
+        let lock = Lock::acquire_in(dir.path(), 9011).unwrap();
+        let refused = Lock::acquire_in(dir.path(), 9011).map(drop).unwrap_err();
         assert!(refused.contains("unit 9011 is served already, by process"), "{refused}");
-        assert!(Lock::take_in(dir.path(), 9012).is_ok());
+        assert!(Lock::acquire_in(dir.path(), 9012).is_ok());
         drop(lock);
         assert!(!dir.path().join("mhvtl9011").exists());
-        assert!(Lock::take_in(dir.path(), 9011).is_ok());
+        assert!(Lock::acquire_in(dir.path(), 9011).is_ok());
     }
 
     #[test]
     fn the_command_that_a_unit_was_at() {
         let dir = tempfile::tempdir().unwrap();
-        let mut lock = Lock::take_in(dir.path(), 9011).unwrap();
-        assert_eq!(lock.left(), None);
+        let mut lock = Lock::acquire_in(dir.path(), 9011).unwrap();
+        assert_eq!(lock.interrupted_commands(), None);
         for serial in [5, 6, 37, 38, 9000] {
-            lock.note(serial);
-            assert!(lock.left().unwrap().contains(&serial), "{serial}");
+            lock.record(serial);
+            assert!(lock.interrupted_commands().unwrap().contains(&serial), "{serial}");
             let kept = fs::read_to_string(dir.path().join("mhvtl9011")).unwrap();
             assert!(kept.contains(&format!("command {:<20}\n", lock.noted)), "{kept}");
         }
-        assert_eq!(lock.left(), Some(9000..=9032));
+        assert_eq!(lock.interrupted_commands(), Some(9000..=9032));
         // As if killed.
         fs::copy(dir.path().join("mhvtl9011"), dir.path().join("mhvtl9012")).unwrap();
-        assert_eq!(Lock::take_in(dir.path(), 9012).unwrap().left(), Some(9000..=9032));
+        assert_eq!(Lock::acquire_in(dir.path(), 9012).unwrap().interrupted_commands(), Some(9000..=9032));
         // The module was loaded anew, and counts from the beginning.
-        lock.note(2);
-        assert_eq!(lock.left(), Some(2..=34));
+        lock.record(2);
+        assert_eq!(lock.interrupted_commands(), Some(2..=34));
     }
 }

@@ -1,20 +1,20 @@
 //! `ferric-mhvtld`: mhvtl's configuration, a [`Site`], and its [`Door`].
 
 use clap::Parser;
-use mhvtl_lld::Kernel;
+use mhvtl_lld::KernelModule;
 use mhvtl_lld::queue::Queue;
-use mhvtld::daemon::{self, Waiting};
+use mhvtld::daemon::{self, SignalWaiter};
 use mhvtld::fifo::Fifo;
 use mhvtld::lock::Lock;
 use mhvtld::log::Log;
-use mhvtld::{Door, Messages, placed, site};
+use mhvtld::{Frontend, MessageListener, attachments, site_messages};
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use vtl::config::mhvtl;
-use vtl::control::socket::{self, Control};
-use vtl::data_dir::Data;
+use vtl::control::socket::{self, ControlSocket};
+use vtl::data_dir::DataDir;
 use vtl::site::Site;
 
 /// Serves the libraries and drives of mhvtl's configuration at mhvtl's kernel module, in the place of its daemons.
@@ -42,41 +42,41 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let log = Log::start(arguments.verbose);
     if !arguments.allow_core_dumps {
-        vtl::core_dumps::forbid();
+        vtl::core_dumps::disable();
     }
     daemon::exit("ferric-mhvtld", run(&arguments, &log))
 }
 
 fn run(arguments: &Arguments, log: &Log) -> Result<(), Box<dyn Error>> {
-    let imported = mhvtl::import(&mhvtl::named(arguments.mhvtl_config.as_deref())?)?;
+    let imported = mhvtl::import(&mhvtl::resolve_directory(arguments.mhvtl_config.as_deref())?)?;
     imported.notes.iter().for_each(|note| tracing::warn!("{note}"));
     let config = imported.config()?;
-    let waiting = Waiting::new()?;
-    let module = Kernel::find()?;
-    let locks = imported.seats.iter().map(|seat| Lock::take(seat.minor)).collect::<Result<Vec<_>, _>>()?;
-    let data = Data::configured(&arguments.data, &config)?.with_new_site(arguments.new_site);
-    let site = Site::of(data, &config)?;
-    let control = arguments.data.join(socket::FILE);
+    let waiting = SignalWaiter::new()?;
+    let module = KernelModule::find()?;
+    let locks = imported.device_slots.iter().map(|seat| Lock::acquire(seat.minor)).collect::<Result<Vec<_>, _>>()?;
+    let data = DataDir::open_configured(&arguments.data, &config)?.with_new_site(arguments.new_site);
+    let site = Site::open_data_dir(data, &config)?;
+    let control = arguments.data.join(socket::FILE_NAME);
     let no_reload = || Err("mhvtl's configuration is read at the start".into());
-    let _control = Control::open(&control, &site, Arc::new(no_reload))
+    let _control = ControlSocket::open(&control, &site, Arc::new(no_reload))
         .map_err(|error| format!("{}: {error}", control.display()))?;
-    let mut placed = placed(&site, &imported.seats)?;
+    let mut placed = attachments(&site, &imported.device_slots)?;
     placed.iter_mut().zip(locks).for_each(|(unit, lock)| unit.lock = Some(lock));
-    for (unit, seat) in placed.iter_mut().zip(&imported.seats) {
-        let fifo = Fifo::make(unit.minor, seat.fifo.as_deref())?;
+    for (unit, seat) in placed.iter_mut().zip(&imported.device_slots) {
+        let fifo = Fifo::create(unit.minor, seat.fifo.as_deref())?;
         match site.library(&seat.library) {
-            Some(library) if seat.unit == 0 => fifo.follow(&site, &library)?,
-            _ => unit.before = Some(fifo.announce()),
+            Some(library) if seat.unit == 0 => fifo.subscribe(&site, &library)?,
+            _ => unit.before = Some(fifo.command_hook()),
         }
     }
-    let door = Door::open(&module, placed)?;
+    let door = Frontend::open(&module, placed)?;
     let queue = Queue::open().map_err(|error| format!("mhvtl's message queue: {error}"))?;
-    let ears = site::ears(&site, &door, &imported.seats, log)?;
-    let messages = Messages::open(&queue, ears, daemon::end)?;
-    daemon::ready(&format!("{} units", imported.seats.len()));
-    waiting.until_end(|| Err("units come and go with a restart".into()));
+    let ears = site_messages::message_handlers(&site, &door, &imported.device_slots, log)?;
+    let messages = MessageListener::open(&queue, ears, daemon::request_exit)?;
+    daemon::print_ready(&format!("{} units", imported.device_slots.len()));
+    waiting.wait_for_exit(|| Err("units come and go with a restart".into()));
     door.close();
     drop(messages);
-    site::save(&site, &imported.saved);
+    site_messages::save_contents(&site, &imported.contents_files);
     Ok(site.shut_down()?)
 }

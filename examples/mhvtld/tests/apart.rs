@@ -4,14 +4,14 @@
 mod common;
 
 use common::{LOAD, codes, etc, ready};
-use mhvtl_lld::queue::{Message, Queue, Received, TOOL};
-use mhvtl_lld::simulator::{Asked, Got, Simulator};
-use mhvtld::far::Far;
+use mhvtl_lld::queue::{Message, Queue, Received, TOOL_ID};
+use mhvtl_lld::simulator::{HostResult, HostTransfer, Simulator};
 use mhvtld::fifo::Fifo;
 use mhvtld::log::Log;
-use mhvtld::lone::Lone;
-use mhvtld::robot::{self, Lines};
-use mhvtld::{Door, Ear, Messages, Placed, placed};
+use mhvtld::remote_bay::RemoteBay;
+use mhvtld::remote_drives::{self, QueueClients};
+use mhvtld::standalone_drive::StandaloneDrive;
+use mhvtld::{Attachment, Frontend, MessageHandler, MessageListener, attachments};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -19,9 +19,9 @@ use std::time::Duration;
 use tempfile::tempdir;
 use vtl::config::mhvtl::{import_drive, import_library};
 use vtl::config::parse;
-use vtl::data_dir::Data;
+use vtl::data_dir::DataDir;
 use vtl::host::Host;
-use vtl::site::{Running, Site};
+use vtl::site::{OpenSite, Site};
 use vtl::standalone::Standalone;
 
 const UNLOAD: [u8; 6] = [0x1b, 0, 0, 0, 0, 0];
@@ -29,8 +29,8 @@ const BACK: [u8; 12] = [0xa5, 0, 0, 0, 0x01, 0xf4, 0x03, 0xe8, 0, 0, 0, 0];
 
 /// A drive's daemon; its fields go in this order.
 struct Tape {
-    _messages: Messages,
-    _door: Door,
+    _messages: MessageListener,
+    _door: Frontend,
     drive: Arc<Standalone>,
 }
 
@@ -38,41 +38,41 @@ fn tape(dir: &Path, module: &Simulator, queue: &Queue, unit: u16) -> Tape {
     let (imported, library) = import_drive(&dir.join("etc"), unit.into()).unwrap();
     assert_eq!(library, Some(10));
     let config = parse("made", &imported.text).unwrap();
-    let data = Data::configured(&dir.join(format!("data/{unit}")), &config).unwrap();
+    let data = DataDir::open_configured(&dir.join(format!("data/{unit}")), &config).unwrap();
     let drive = Arc::new(Standalone::open(data, &config.libraries[0]).unwrap());
-    let mut lone = Lone::new(Arc::clone(&drive), unit, None, queue, &Log::default(), &Fifo::default());
+    let mut lone = StandaloneDrive::new(Arc::clone(&drive), unit, None, queue, &Log::default(), &Fifo::default());
     let host = Arc::new(Host::login(drive.target(), 1));
-    let mut placed = Placed::of(&imported.seats[0], Arc::clone(drive.unit()), host).unwrap();
-    placed.after = Some(lone.watch());
-    let door = Door::open(module, vec![placed]).unwrap();
-    let ends = door.stops().remove(0);
-    let ear = Ear { unit, ends, hear: Box::new(move |message| lone.hear(message)) };
-    let messages = Messages::open(queue, vec![ear], || {}).unwrap();
+    let mut placed = Attachment::new(&imported.device_slots[0], Arc::clone(drive.unit()), host).unwrap();
+    placed.after = Some(lone.eject_notifier());
+    let door = Frontend::open(module, vec![placed]).unwrap();
+    let ends = door.stop_flags().remove(0);
+    let ear = MessageHandler { unit, exit_requested: ends, receive: Box::new(move |message| lone.receive(message)) };
+    let messages = MessageListener::open(queue, vec![ear], || {}).unwrap();
     Tape { _messages: messages, _door: door, drive }
 }
 
 /// A library's daemon.
 struct Changer {
-    _messages: Messages,
-    _door: Door,
-    site: Running,
+    _messages: MessageListener,
+    _door: Frontend,
+    site: OpenSite,
 }
 
 fn changer(dir: &Path, module: &Simulator, queue: &Queue, patience: Duration) -> Changer {
     let imported = import_library(&dir.join("etc"), 10).unwrap();
     let config = parse("made", &imported.text).unwrap();
-    let lines = Lines::with_patience(queue, 10, &imported.seats, patience).unwrap();
+    let lines = QueueClients::with_timeout(queue, 10, &imported.device_slots, patience).unwrap();
     let doors = {
         let lines = lines.clone();
-        Box::new(move |_: &str, drive, name| Box::new(Far::new(lines.to(drive), name)) as _)
+        Box::new(move |_: &str, drive, name| Box::new(RemoteBay::new(lines.client(drive), name)) as _)
     };
-    let data = Data::configured(&dir.join("data/10"), &config).unwrap();
-    let site = Site::without_drives(data, &config, doors).unwrap();
-    let seats = &imported.seats[..1];
-    let door = Door::open(module, placed(&site, seats).unwrap()).unwrap();
-    let ears = robot::ears(&site, &door, seats, &lines, queue, &Log::default()).unwrap();
-    let messages = Messages::open(queue, ears, || {}).unwrap();
-    lines.begin();
+    let data = DataDir::open_configured(&dir.join("data/10"), &config).unwrap();
+    let site = Site::open_with_remote_drives(data, &config, doors).unwrap();
+    let seats = &imported.device_slots[..1];
+    let door = Frontend::open(module, attachments(&site, seats).unwrap()).unwrap();
+    let ears = remote_drives::message_handlers(&site, &door, seats, &lines, queue, &Log::default()).unwrap();
+    let messages = MessageListener::open(queue, ears, || {}).unwrap();
+    lines.start();
     Changer { _messages: messages, _door: door, site }
 }
 
@@ -80,7 +80,7 @@ const LONG: Duration = Duration::from_secs(30);
 
 fn content(changer: &Changer, element: u16) -> Option<(String, bool)> {
     changer.site.libraries()[0].changer(|changer| {
-        let address = smc::element::Address(element);
+        let address = smc::element::ElementAddress(element);
         let status = changer.library().bay(address).map(smc::bay::Bay::status);
         let content = changer.content(address)?;
         Some((content.barcode.to_string(), status.is_some_and(|status| status.accessible)))
@@ -88,35 +88,41 @@ fn content(changer: &Changer, element: u16) -> Option<(String, bool)> {
 }
 
 #[test]
-fn ours_with_ours() {
+fn ferric_library_with_ferric_drives() {
     let dir = tempdir().unwrap();
     etc(dir.path());
-    let (module, queue) = (Simulator::default(), Queue::private().unwrap());
+    let (module, queue) = (Simulator::default(), Queue::open_private().unwrap());
     let changer = self::changer(dir.path(), &module, &queue, LONG);
     let (one, two) = (tape(dir.path(), &module, &queue, 11), tape(dir.path(), &module, &queue, 12));
     ready(&module, 10);
-    assert_eq!(module.send(10, &LOAD, Asked::Nothing).wait(), Got::default());
+    assert_eq!(module.send(10, &LOAD, HostTransfer::NoData).wait(), HostResult::default());
     ready(&module, 11);
-    assert_eq!(module.send(11, &[0x0a, 0, 0, 0, 4, 0], Asked::Out(b"data".to_vec())).wait(), Got::default());
+    assert_eq!(
+        module.send(11, &[0x0a, 0, 0, 0, 4, 0], HostTransfer::DataOut(b"data".to_vec())).wait(),
+        HostResult::default()
+    );
     assert_eq!(content(&changer, 500), Some(("E01001L8".into(), false)));
     // The tool's words go to a library that has drives elsewhere as well.
-    queue.send(10, TOOL, "list map ").unwrap();
-    assert_eq!(queue.wait(TOOL).unwrap(), Received::Message(Message { sender: 10, text: String::new() }));
+    queue.send(10, TOOL_ID, "list map ").unwrap();
+    assert_eq!(
+        queue.receive_blocking(TOOL_ID).unwrap(),
+        Received::Message(Message { sender: 10, text: String::new() })
+    );
     // A host that prevents removal keeps the cartridge in.
-    assert_eq!(module.send(11, &[0x1e, 0, 0, 0, 1, 0], Asked::Nothing).wait(), Got::default());
-    let got = module.send(10, &BACK, Asked::Nothing).wait();
+    assert_eq!(module.send(11, &[0x1e, 0, 0, 0, 1, 0], HostTransfer::NoData).wait(), HostResult::default());
+    let got = module.send(10, &BACK, HostTransfer::NoData).wait();
     assert_eq!((got.status, codes(&got)), (2, (5, 0x53, 0x03)));
-    assert_eq!(module.send(11, &[0x1e, 0, 0, 0, 0, 0], Asked::Nothing).wait(), Got::default());
+    assert_eq!(module.send(11, &[0x1e, 0, 0, 0, 0, 0], HostTransfer::NoData).wait(), HostResult::default());
     // The library hears when a host has unloaded it.
-    assert_eq!(module.send(11, &UNLOAD, Asked::Nothing).wait(), Got::default());
+    assert_eq!(module.send(11, &UNLOAD, HostTransfer::NoData).wait(), HostResult::default());
     while content(&changer, 500) != Some(("E01001L8".into(), true)) {
         thread::yield_now();
     }
     let to_two = [0xa5, 0, 0, 0, 0x01, 0xf4, 0x01, 0xf5, 0, 0, 0, 0];
-    assert_eq!(module.send(10, &to_two, Asked::Nothing).wait(), Got::default());
+    assert_eq!(module.send(10, &to_two, HostTransfer::NoData).wait(), HostResult::default());
     assert_eq!((one.drive.status().barcode, content(&changer, 501)), (None, Some(("E01001L8".into(), false))));
     ready(&module, 12);
-    let got = module.send(12, &[0x08, 0, 0, 0, 4, 0], Asked::In(4)).wait();
+    let got = module.send(12, &[0x08, 0, 0, 0, 4, 0], HostTransfer::DataIn(4)).wait();
     assert_eq!(got.data, b"data");
     // Whoever of them begins anew, and all of them: it is in the drive still.
     drop(two);
@@ -129,7 +135,7 @@ fn ours_with_ours() {
     ready(&module, 12);
     assert_eq!(content(&changer, 501), Some(("E01001L8".into(), false)));
     let home = [0xa5, 0, 0, 0, 0x01, 0xf5, 0x03, 0xe8, 0, 0, 0, 0];
-    assert_eq!(module.send(10, &home, Asked::Nothing).wait(), Got::default());
+    assert_eq!(module.send(10, &home, HostTransfer::NoData).wait(), HostResult::default());
     assert_eq!((two.drive.status().barcode, content(&changer, 501)), (None, None));
     drop((changer, two));
     queue.remove().unwrap();
@@ -137,15 +143,15 @@ fn ours_with_ours() {
 
 /// Hears what is said to a drive, and answers: as mhvtl's drives do.
 fn expect(queue: &Queue, drive: u16, text: &str, answer: Option<&str>) {
-    assert_eq!(queue.wait(drive).unwrap(), Received::Message(Message { sender: 10, text: text.into() }));
+    assert_eq!(queue.receive_blocking(drive).unwrap(), Received::Message(Message { sender: 10, text: text.into() }));
     answer.into_iter().for_each(|answer| queue.send(10, drive, answer).unwrap());
 }
 
 #[test]
-fn our_library_with_drives_of_mhvtl() {
+fn ferric_library_with_mhvtl_drives() {
     let dir = tempdir().unwrap();
     etc(dir.path());
-    let (module, queue) = (Simulator::default(), Queue::private().unwrap());
+    let (module, queue) = (Simulator::default(), Queue::open_private().unwrap());
     let changer = self::changer(dir.path(), &module, &queue, Duration::from_millis(300));
     ready(&module, 10);
     for drive in [11, 12] {
@@ -154,22 +160,22 @@ fn our_library_with_drives_of_mhvtl() {
     }
     let moving = |cdb: [u8; 12]| {
         let module = module.clone();
-        thread::spawn(move || module.send(10, &cdb, Asked::Nothing).wait())
+        thread::spawn(move || module.send(10, &cdb, HostTransfer::NoData).wait())
     };
     let load = moving(LOAD);
     expect(&queue, 11, "mount_state", Some("Not occupied"));
     expect(&queue, 11, "Register Ferric", None);
     // Others may talk meanwhile.
-    queue.send(10, TOOL, "open map ").unwrap();
+    queue.send(10, TOOL_ID, "open map ").unwrap();
     queue.send(10, 12, "eject").unwrap();
     expect(&queue, 11, "lload E01001L8", Some("Loaded OK: E01001L8"));
-    assert_eq!(load.join().unwrap(), Got::default());
-    assert_eq!(queue.wait(TOOL).unwrap(), Received::Message(Message { sender: 10, text: "OK".into() }));
+    assert_eq!(load.join().unwrap(), HostResult::default());
+    assert_eq!(queue.receive_blocking(TOOL_ID).unwrap(), Received::Message(Message { sender: 10, text: "OK".into() }));
     let back = moving(BACK);
     expect(&queue, 11, "mount_state", Some("occupied"));
     expect(&queue, 11, "unload E01001L8        ", Some("Unloaded OK"));
     expect(&queue, 11, "set_empty", Some("Unloaded OK"));
-    assert_eq!(back.join().unwrap(), Got::default());
+    assert_eq!(back.join().unwrap(), HostResult::default());
     // One that cannot read the medium, and one that is dead: the move fails, and nothing waits for the dead one but a question.
     let load = moving(LOAD);
     expect(&queue, 11, "mount_state", Some("Not occupied"));
@@ -186,7 +192,7 @@ fn our_library_with_drives_of_mhvtl() {
     expect(&queue, 11, "mount_state", Some("Not occupied"));
     expect(&queue, 11, "Register Ferric", None);
     expect(&queue, 11, "lload E01001L8", Some("Loaded OK: E01001L8"));
-    assert_eq!(load.join().unwrap(), Got::default());
+    assert_eq!(load.join().unwrap(), HostResult::default());
     let got = moving(BACK).join().unwrap();
     assert_eq!((got.status, codes(&got).0), (2, 4));
     assert_eq!(content(&changer, 500), Some(("E01001L8".into(), false)));
@@ -204,17 +210,17 @@ fn our_library_with_drives_of_mhvtl() {
 
 /// Answers that come too late, that are of another question, and drives that have what the library knows elsewhere.
 #[test]
-fn what_a_drive_does_in_doubt() {
+fn uncertain_load_is_resolved() {
     let dir = tempdir().unwrap();
     etc(dir.path());
-    let (module, queue) = (Simulator::default(), Queue::private().unwrap());
+    let (module, queue) = (Simulator::default(), Queue::open_private().unwrap());
     // What a library before has said, and nobody has heard.
     queue.send(11, 10, "lload E01003L8").unwrap();
     let changer = self::changer(dir.path(), &module, &queue, Duration::from_millis(500));
     ready(&module, 10);
     let moving = |cdb: [u8; 12]| {
         let module = module.clone();
-        thread::spawn(move || module.send(10, &cdb, Asked::Nothing).wait())
+        thread::spawn(move || module.send(10, &cdb, HostTransfer::NoData).wait())
     };
     // A drive that has what is in a slot is emptied, at the beginning and before it is loaded.
     for drive in [11, 12] {
@@ -246,7 +252,7 @@ fn what_a_drive_does_in_doubt() {
     for text in ["Not occupied", "Loaded OK: E01002L8", "Loaded OK: E01001L8"] {
         queue.send(10, 12, text).unwrap();
     }
-    assert_eq!(load.join().unwrap(), Got::default());
+    assert_eq!(load.join().unwrap(), HostResult::default());
     // A drive that does not give it back keeps it.
     let back = [0xa5, 0, 0, 0, 0x01, 0xf5, 0x03, 0xe8, 0, 0, 0, 0];
     let unload = moving(back);
@@ -262,56 +268,56 @@ fn what_a_drive_does_in_doubt() {
 
 /// The end comes while a move waits for its drive: the move is done first.
 #[test]
-fn an_end_in_the_middle_of_a_move() {
+fn exit_during_move() {
     let dir = tempdir().unwrap();
     etc(dir.path());
-    let (module, queue) = (Simulator::default(), Queue::private().unwrap());
+    let (module, queue) = (Simulator::default(), Queue::open_private().unwrap());
     let Changer { _messages, _door, site } = self::changer(dir.path(), &module, &queue, LONG);
     ready(&module, 10);
     expect(&queue, 11, "Register Ferric", None);
     expect(&queue, 11, "mount_state", Some("Not occupied"));
     let load = thread::spawn({
         let module = module.clone();
-        move || module.send(10, &LOAD, Asked::Nothing).wait()
+        move || module.send(10, &LOAD, HostTransfer::NoData).wait()
     });
     expect(&queue, 11, "mount_state", Some("Not occupied"));
     expect(&queue, 11, "Register Ferric", None);
-    queue.send(10, TOOL, "exit ").unwrap();
+    queue.send(10, TOOL_ID, "exit ").unwrap();
     expect(&queue, 11, "lload E01001L8", None);
-    while !_door.stops()[0].load(std::sync::atomic::Ordering::Acquire) {
+    while !_door.stop_flags()[0].load(std::sync::atomic::Ordering::Acquire) {
         thread::yield_now();
     }
     queue.send(10, 11, "Loaded OK: E01001L8").unwrap();
     _door.close();
-    assert_eq!(load.join().unwrap(), Got::default());
+    assert_eq!(load.join().unwrap(), HostResult::default());
     drop(_messages);
-    let drive = vtl::inventory::Where::Element {
+    let drive = vtl::inventory::Location::Element {
         library: "library10".into(),
         address: 500,
         source: Some(1000),
         by_operator: false,
     };
-    assert_eq!(site.inventory()["E01001L8"].place, drive);
+    assert_eq!(site.inventory()["E01001L8"].location, drive);
     drop(site);
     queue.remove().unwrap();
 }
 
 #[test]
-fn our_drive_with_a_library_of_mhvtl() {
+fn ferric_drive_with_mhvtl_library() {
     let dir = tempdir().unwrap();
     etc(dir.path());
-    let (module, queue) = (Simulator::default(), Queue::private().unwrap());
+    let (module, queue) = (Simulator::default(), Queue::open_private().unwrap());
     drop(self::changer(dir.path(), &module, &queue, LONG));
     while queue.receive(11).unwrap().is_some() {}
     let drive = tape(dir.path(), &module, &queue, 11);
     let ask = |text: &str| {
         queue.send(11, 10, text).unwrap();
-        match queue.wait(10).unwrap() {
+        match queue.receive_blocking(10).unwrap() {
             Received::Message(message) => {
                 assert_eq!(message.sender, 11);
                 message.text
             }
-            Received::Refused(why) => panic!("{why}"),
+            Received::Malformed(why) => panic!("{why}"),
         }
     };
     queue.send(11, 10, "Register").unwrap();
@@ -321,17 +327,17 @@ fn our_drive_with_a_library_of_mhvtl() {
     assert_eq!(ask("lload E01002L8"), "Load failed - E01002L8 is already in mouth of drive");
     assert_eq!(ask("mount_state"), "occupied");
     // Who is no library does not become one.
-    queue.send(11, TOOL, "Register").unwrap();
+    queue.send(11, TOOL_ID, "Register").unwrap();
     ready(&module, 11);
     // It unloads whatever a host prevents if a library of mhvtl's takes the cartridge: that asks nobody.
-    assert_eq!(module.send(11, &[0x1e, 0, 0, 0, 1, 0], Asked::Nothing).wait(), Got::default());
+    assert_eq!(module.send(11, &[0x1e, 0, 0, 0, 1, 0], HostTransfer::NoData).wait(), HostResult::default());
     assert_eq!(ask("unload E01001L8        "), "Unload failed: a host prevents removal");
     assert_eq!(ask("set_empty"), "Unloaded OK");
-    assert_eq!(module.send(11, &[0x1e, 0, 0, 0, 0, 0], Asked::Nothing).wait(), Got::default());
+    assert_eq!(module.send(11, &[0x1e, 0, 0, 0, 0, 0], HostTransfer::NoData).wait(), HostResult::default());
     assert_eq!(ask("lload E01002L8"), "Loaded OK: E01002L8");
     ready(&module, 11);
-    assert_eq!(module.send(11, &UNLOAD, Asked::Nothing).wait(), Got::default());
-    assert_eq!(queue.wait(10).unwrap(), Received::Message(Message { sender: 11, text: "eject".into() }));
+    assert_eq!(module.send(11, &UNLOAD, HostTransfer::NoData).wait(), HostResult::default());
+    assert_eq!(queue.receive_blocking(10).unwrap(), Received::Message(Message { sender: 11, text: "eject".into() }));
     assert_eq!((ask("mount_state").as_str(), ask("set_empty").as_str()), ("occupied", "Unloaded OK"));
     // That library puts what is in drives back into slots when it begins anew: so the drive begins empty.
     assert_eq!(ask("lload E01001L8"), "Loaded OK: E01001L8");
@@ -339,16 +345,16 @@ fn our_drive_with_a_library_of_mhvtl() {
     let drive = tape(dir.path(), &module, &queue, 11);
     assert_eq!(ask("mount_state"), "Not occupied");
     // Without any library: by the tool.
-    queue.send(11, TOOL, "load E01002L8 ").unwrap();
+    queue.send(11, TOOL_ID, "load E01002L8 ").unwrap();
     assert_eq!(ask("mount_state"), "occupied");
-    queue.send(11, TOOL, "unload E01002L8 ").unwrap();
+    queue.send(11, TOOL_ID, "unload E01002L8 ").unwrap();
     assert_eq!((ask("mount_state").as_str(), drive.drive.status().accessible), ("occupied", true));
-    assert_eq!(queue.receive(TOOL).unwrap(), None);
+    assert_eq!(queue.receive(TOOL_ID).unwrap(), None);
     // Settings of a drive, and what is none.
     for text in
         ["delay rewind 1 ", "compression lzo ", "Append Only No ", "delay jump 1 ", "compression rar ", "nonsense "]
     {
-        queue.send(11, TOOL, text).unwrap();
+        queue.send(11, TOOL_ID, text).unwrap();
     }
     assert_eq!(ask("mount_state"), "occupied");
     drop(drive);
@@ -359,20 +365,20 @@ fn our_drive_with_a_library_of_mhvtl() {
 fn delays() {
     let dir = tempdir().unwrap();
     etc(dir.path());
-    let (module, queue) = (Simulator::default(), Queue::private().unwrap());
+    let (module, queue) = (Simulator::default(), Queue::open_private().unwrap());
     drop(self::changer(dir.path(), &module, &queue, LONG));
     let drive = tape(dir.path(), &module, &queue, 11);
     for text in ["delay load 1 ", "delay rewind 1 ", "load E01001L8 "] {
-        queue.send(11, TOOL, text).unwrap();
+        queue.send(11, TOOL_ID, text).unwrap();
     }
     while drive.drive.status().barcode.is_none() {
         thread::yield_now();
     }
     let begun = vtl::clock::now().mono.0;
-    let sense = |got: &Got| (got.status, codes(got));
+    let sense = |got: &HostResult| (got.status, codes(got));
     let mut seen = Vec::new();
     loop {
-        let got = module.send(11, &[0; 6], Asked::Nothing).wait();
+        let got = module.send(11, &[0; 6], HostTransfer::NoData).wait();
         if got.status == 0 {
             break;
         }
@@ -384,7 +390,7 @@ fn delays() {
     assert_eq!(seen, [(2, (6, 0x29, 0x00)), (2, (2, 0x04, 0x01)), (2, (6, 0x28, 0x00))]);
     assert!(vtl::clock::now().mono.0 - begun > 500_000);
     let begun = vtl::clock::now().mono.0;
-    assert_eq!(module.send(11, &[0x01, 0, 0, 0, 0, 0], Asked::Nothing).wait(), Got::default());
+    assert_eq!(module.send(11, &[0x01, 0, 0, 0, 0, 0], HostTransfer::NoData).wait(), HostResult::default());
     assert!(vtl::clock::now().mono.0 - begun >= 1_000_000, "it waits at least as long as it was told");
     drop(drive);
     queue.remove().unwrap();

@@ -10,107 +10,113 @@
 mod common;
 
 use common::{LOAD, codes, etc, ready};
-use mhvtl_lld::abi::Address;
-use mhvtl_lld::queue::{Queue, Received, TOOL};
-use mhvtl_lld::simulator::{Asked, Got, Host, Simulator, SimulatorDevice};
-use mhvtl_lld::{Answer, Device, Module};
+use mhvtl_lld::abi::HostAddress;
+use mhvtl_lld::queue::{Queue, Received, TOOL_ID};
+use mhvtl_lld::simulator::{HostResult, HostStatus, HostTransfer, Simulator, SimulatorDevice};
+use mhvtl_lld::{CommandResponse, Module, UnitDevice};
 use mhvtld::lock::Lock;
 use mhvtld::log::Log;
-use mhvtld::site::ears;
-use mhvtld::{Door, Messages, placed};
+use mhvtld::site_messages::message_handlers;
+use mhvtld::{Frontend, MessageListener, attachments};
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use tape_store::backend::file::OsShelves;
-use tape_store::cartridge::{Barcode, Level};
+use tape_store::backend::file::OsFolderStore;
+use tape_store::cartridge::{Barcode, Format};
 use tape_store::media::LTO_8;
-use tape_store::shelf::{NewCartridge, TapeStore};
+use tape_store::store::{NewCartridge, TapeStore};
 use tempfile::{TempDir, tempdir};
-use vtl::config::mhvtl::{Seat, import};
+use vtl::config::mhvtl::{DeviceSlot, import};
 use vtl::config::parse;
-use vtl::site::{Running, Site};
+use vtl::site::{OpenSite, Site};
 
-fn site(dir: &TempDir) -> (Running, Vec<Seat>) {
+fn site(dir: &TempDir) -> (OpenSite, Vec<DeviceSlot>) {
     etc(dir.path());
     let imported = import(&dir.path().join("etc")).unwrap();
     let config = parse("made", &imported.text).unwrap();
-    (Site::open(&dir.path().join("data"), &config).unwrap(), imported.seats)
+    (Site::open(&dir.path().join("data"), &config).unwrap(), imported.device_slots)
 }
 
 #[test]
-fn a_library_as_mhvtl_has_it() {
+fn library_matches_mhvtl() {
     let dir = tempdir().unwrap();
     let (site, seats) = site(&dir);
     let module = Simulator::default();
-    let door = Door::open(&module, placed(&site, &seats).unwrap()).unwrap();
-    let at = |target| Address { channel: 0, target, lun: 0 };
+    let door = Frontend::open(&module, attachments(&site, &seats).unwrap()).unwrap();
+    let at = |target| HostAddress { channel: 0, target, lun: 0 };
     assert_eq!(module.units().into_iter().collect::<Vec<_>>(), [(10, at(0)), (11, at(1)), (12, at(2))]);
-    let inquiry = module.send(10, &[0x12, 0, 0, 0, 36, 0], Asked::In(36)).wait();
+    let inquiry = module.send(10, &[0x12, 0, 0, 0, 36, 0], HostTransfer::DataIn(36)).wait();
     assert_eq!(&inquiry.data[8..32], b"STK     L700            ");
-    let got = module.send(10, &[0; 6], Asked::Nothing).wait();
+    let got = module.send(10, &[0; 6], HostTransfer::NoData).wait();
     assert_eq!((got.status, codes(&got)), (2, (6, 0x29, 0x00)));
-    assert_eq!(module.send(10, &LOAD, Asked::Nothing).wait(), Got::default());
+    assert_eq!(module.send(10, &LOAD, HostTransfer::NoData).wait(), HostResult::default());
     ready(&module, 11);
     // Blocks as long as a transfer can be, and short ones; a READ of more than there is.
     let long: Vec<u8> = (0..512 * 1024_u32).map(|byte| byte.to_le_bytes()[1]).collect();
     for data in [&long[..], b"short"] {
         let [_, a, b, c] = u32::try_from(data.len()).unwrap().to_be_bytes();
-        assert_eq!(module.send(11, &[0x0a, 0, a, b, c, 0], Asked::Out(data.to_vec())).wait(), Got::default());
+        assert_eq!(
+            module.send(11, &[0x0a, 0, a, b, c, 0], HostTransfer::DataOut(data.to_vec())).wait(),
+            HostResult::default()
+        );
     }
-    assert_eq!(module.send(11, &[0x10, 0, 0, 0, 1, 0], Asked::Nothing).wait(), Got::default());
-    assert_eq!(module.send(11, &[0x01, 0, 0, 0, 0, 0], Asked::Nothing).wait(), Got::default());
-    let got = module.send(11, &[0x08, 0, 8, 0, 0, 0], Asked::In(512 * 1024)).wait();
+    assert_eq!(module.send(11, &[0x10, 0, 0, 0, 1, 0], HostTransfer::NoData).wait(), HostResult::default());
+    assert_eq!(module.send(11, &[0x01, 0, 0, 0, 0, 0], HostTransfer::NoData).wait(), HostResult::default());
+    let got = module.send(11, &[0x08, 0, 8, 0, 0, 0], HostTransfer::DataIn(512 * 1024)).wait();
     assert!(got.data == long && got.status == 0);
-    let got = module.send(11, &[0x08, 0, 0, 1, 0, 0], Asked::In(256)).wait();
+    let got = module.send(11, &[0x08, 0, 0, 1, 0, 0], HostTransfer::DataIn(256)).wait();
     assert_eq!((got.data.as_slice(), got.residual, got.status, got.sense[2]), (&b"short"[..], 251, 2, 0x20));
     door.close();
     assert!(module.units().is_empty());
-    assert_eq!(module.send(11, &[0; 6], Asked::Nothing).wait().host, Host::NoConnect);
+    assert_eq!(module.send(11, &[0; 6], HostTransfer::NoData).wait().host, HostStatus::NoConnect);
 }
 
 #[test]
-fn hosts_that_do_not_do_what_they_say() {
+fn missing_data_and_aborted_commands() {
     let dir = tempdir().unwrap();
     let (site, seats) = site(&dir);
     let module = Simulator::default();
-    let _door = Door::open(&module, placed(&site, &seats).unwrap()).unwrap();
+    let _door = Frontend::open(&module, attachments(&site, &seats).unwrap()).unwrap();
     ready(&module, 10);
-    assert_eq!(module.send(10, &LOAD, Asked::Nothing).wait(), Got::default());
+    assert_eq!(module.send(10, &LOAD, HostTransfer::NoData).wait(), HostResult::default());
     ready(&module, 11);
     // Less data than the CDB says, none at all, and more.
-    for asked in [Asked::Out(vec![1; 100]), Asked::Nothing, Asked::In(200)] {
+    for asked in [HostTransfer::DataOut(vec![1; 100]), HostTransfer::NoData, HostTransfer::DataIn(200)] {
         let got = module.send(11, &[0x0a, 0, 0, 0, 200, 0], asked).wait();
         assert_eq!((got.status, codes(&got)), (2, (0x0b, 0x4b, 0x00)));
     }
-    assert_eq!(module.send(11, &[0x0a, 0, 0, 0, 4, 0], Asked::Out(b"datamore".to_vec())).wait(), Got::default());
-    let position = module.send(11, &[0x34, 0, 0, 0, 0, 0, 0, 0, 0, 0], Asked::In(20)).wait().data;
+    assert_eq!(
+        module.send(11, &[0x0a, 0, 0, 0, 4, 0], HostTransfer::DataOut(b"datamore".to_vec())).wait(),
+        HostResult::default()
+    );
+    let position = module.send(11, &[0x34, 0, 0, 0, 0, 0, 0, 0, 0, 0], HostTransfer::DataIn(20)).wait().data;
     assert_eq!(position[7], 1, "one block was written");
     // A host that gives up, and a command that the module says GOOD to, since it took too long: the next one hears of it.
     site.libraries()[0].drives()[0].set_delay(ssc::timing::Motion::Rewind, std::time::Duration::from_millis(400));
     for expired in [false, true] {
-        let sent = module.send(11, &[0x01, 0, 0, 0, 0, 0], Asked::Nothing);
+        let sent = module.send(11, &[0x01, 0, 0, 0, 0, 0], HostTransfer::NoData);
         thread::sleep(std::time::Duration::from_millis(200));
         if expired {
-            module.expire();
+            module.expire_all();
         } else {
             module.abort(sent.serial());
         }
         assert_eq!(sent.wait().status, 0);
-        let got = module.send(11, &[0; 6], Asked::Nothing).wait();
+        let got = module.send(11, &[0; 6], HostTransfer::NoData).wait();
         assert_eq!((got.status, codes(&got)), (2, (6, 0x29, 0x00)));
         ready(&module, 11);
     }
-    assert_eq!(module.send(12, &[0; 6], Asked::Nothing).wait().host, Host::Ok);
+    assert_eq!(module.send(12, &[0; 6], HostTransfer::NoData).wait().host, HostStatus::Completed);
 }
 
 #[test]
-fn what_cannot_be_served_is_named() {
+fn unservable_units_are_named() {
     let dir = tempdir().unwrap();
     let (site, mut seats) = site(&dir);
     let module = Simulator::default();
-    let refused = |seats: &[Seat]| {
-        placed(&site, seats).and_then(|placed| Door::open(&module, placed)).map(drop).unwrap_err().to_string()
+    let refused = |seats: &[DeviceSlot]| {
+        attachments(&site, seats).and_then(|placed| Frontend::open(&module, placed)).map(drop).unwrap_err().to_string()
     };
     seats[2].unit = 3;
     assert_eq!(refused(&seats), "unit 12: library \"library10\" has no unit 3");
@@ -124,10 +130,10 @@ fn what_cannot_be_served_is_named() {
 }
 
 /// Says something to a unit as the control tool, and takes the answer.
-fn tell(queue: &Queue, unit: u16, text: &str) -> String {
-    queue.send(unit, TOOL, text).unwrap();
+fn send_as_tool(queue: &Queue, unit: u16, text: &str) -> String {
+    queue.send(unit, TOOL_ID, text).unwrap();
     loop {
-        if let Some(Received::Message(message)) = queue.receive(TOOL).unwrap() {
+        if let Some(Received::Message(message)) = queue.receive(TOOL_ID).unwrap() {
             assert_eq!(message.sender, u64::from(unit));
             return message.text;
         }
@@ -136,45 +142,45 @@ fn tell(queue: &Queue, unit: u16, text: &str) -> String {
 }
 
 #[test]
-fn what_mhvtls_tool_says() {
+fn vtlcmd_messages() {
     let dir = tempdir().unwrap();
     let (site, seats) = site(&dir);
     let module = Simulator::default();
-    let door = Door::open(&module, placed(&site, &seats).unwrap()).unwrap();
-    let queue = Queue::private().unwrap();
+    let door = Frontend::open(&module, attachments(&site, &seats).unwrap()).unwrap();
+    let queue = Queue::open_private().unwrap();
     let over = Arc::<AtomicBool>::default();
     let told = Arc::clone(&over);
-    let ears = ears(&site, &door, &seats, &Log::default()).unwrap();
-    let messages = Messages::open(&queue, ears, move || told.store(true, Ordering::Release)).unwrap();
-    assert_eq!(tell(&queue, 10, "list map "), "");
-    assert_eq!(tell(&queue, 10, "load map E01009L8 "), "MAP not opened");
-    assert_eq!(tell(&queue, 10, "empty map "), "Can't empty map while MAP is closed");
-    assert_eq!(tell(&queue, 10, "open map "), "OK");
-    assert_eq!(tell(&queue, 10, "load map -- "), "Bad barcode");
-    assert_eq!(tell(&queue, 10, "load map E01001L8 "), "barcode already in library");
-    assert_eq!(tell(&queue, 10, "load map E01009010090100L8 "), "barcode length too long");
-    assert!(tell(&queue, 10, "load map E01009L8 ").contains("the files of cartridge E01009L8 are missing"));
+    let ears = message_handlers(&site, &door, &seats, &Log::default()).unwrap();
+    let messages = MessageListener::open(&queue, ears, move || told.store(true, Ordering::Release)).unwrap();
+    assert_eq!(send_as_tool(&queue, 10, "list map "), "");
+    assert_eq!(send_as_tool(&queue, 10, "load map E01009L8 "), "MAP not opened");
+    assert_eq!(send_as_tool(&queue, 10, "empty map "), "Can't empty map while MAP is closed");
+    assert_eq!(send_as_tool(&queue, 10, "open map "), "OK");
+    assert_eq!(send_as_tool(&queue, 10, "load map -- "), "Bad barcode");
+    assert_eq!(send_as_tool(&queue, 10, "load map E01001L8 "), "barcode already in library");
+    assert_eq!(send_as_tool(&queue, 10, "load map E01009010090100L8 "), "barcode length too long");
+    assert!(send_as_tool(&queue, 10, "load map E01009L8 ").contains("the files of cartridge E01009L8 are missing"));
     // As mktape leaves it.
-    let home = TapeStore::new(Box::new(OsShelves::at(&dir.path().join("home")).unwrap()));
-    let new = NewCartridge { level: Level::Mhvtl, capacity: 64 << 20, ..NewCartridge::data(&LTO_8) };
+    let home = TapeStore::new(Box::new(OsFolderStore::at(&dir.path().join("home")).unwrap()));
+    let new = NewCartridge { format: Format::Mhvtl, capacity: 64 << 20, ..NewCartridge::data(&LTO_8) };
     home.create(&Barcode::new("E01009L8").unwrap(), &new).unwrap();
-    assert_eq!(tell(&queue, 10, "load map E01009L8 "), "OK");
-    assert_eq!(tell(&queue, 10, "load map E01009L8 "), "barcode already in library");
-    assert_eq!(tell(&queue, 10, "list map "), "E01009L8        ");
-    assert_eq!(tell(&queue, 10, "empty map "), "OK");
-    assert_eq!(tell(&queue, 10, "close map "), "OK");
-    assert_eq!(tell(&queue, 10, "add slot "), "slot=5");
+    assert_eq!(send_as_tool(&queue, 10, "load map E01009L8 "), "OK");
+    assert_eq!(send_as_tool(&queue, 10, "load map E01009L8 "), "barcode already in library");
+    assert_eq!(send_as_tool(&queue, 10, "list map "), "E01009L8        ");
+    assert_eq!(send_as_tool(&queue, 10, "empty map "), "OK");
+    assert_eq!(send_as_tool(&queue, 10, "close map "), "OK");
+    assert_eq!(send_as_tool(&queue, 10, "add slot "), "slot=5");
     // What is not answered is done before the next thing that is.
-    queue.send(12, TOOL, "load E01002L8 ").unwrap();
-    queue.send(12, TOOL, "unload E01002L8 ").unwrap();
-    queue.send(10, TOOL, "offline ").unwrap();
-    queue.send(10, TOOL, "TapeAlert 4 ").unwrap();
-    queue.send(10, TOOL, "nonsense ").unwrap();
-    assert_eq!(tell(&queue, 10, "list map "), "");
-    let got = module.send(10, &LOAD, Asked::Nothing).wait();
+    queue.send(12, TOOL_ID, "load E01002L8 ").unwrap();
+    queue.send(12, TOOL_ID, "unload E01002L8 ").unwrap();
+    queue.send(10, TOOL_ID, "offline ").unwrap();
+    queue.send(10, TOOL_ID, "TapeAlert 4 ").unwrap();
+    queue.send(10, TOOL_ID, "nonsense ").unwrap();
+    assert_eq!(send_as_tool(&queue, 10, "list map "), "");
+    let got = module.send(10, &LOAD, HostTransfer::NoData).wait();
     assert_eq!((got.status, codes(&got).0), (2, 6));
     for unit in [10, 11, 12] {
-        queue.send(unit, TOOL, "exit ").unwrap();
+        queue.send(unit, TOOL_ID, "exit ").unwrap();
     }
     while !over.load(Ordering::Acquire) {
         thread::yield_now();
@@ -187,45 +193,45 @@ fn what_mhvtls_tool_says() {
     // The slot is kept, and so is what was loaded.
     let (site, _) = self::site(&dir);
     assert_eq!(site.libraries()[0].layout().storage.count, 5);
-    assert_eq!(site.inventory()["E01009L8"].place, vtl::inventory::Where::Shelf("library10".into()));
-    assert!(site.libraries()[0].changer(|changer| changer.library().condition().offline));
+    assert_eq!(site.inventory()["E01009L8"].location, vtl::inventory::Location::Shelf("library10".into()));
+    assert!(site.libraries()[0].changer(|changer| changer.library().operator_state().offline));
 }
 
 #[test]
-fn what_a_killed_daemon_has_left() {
+fn interrupted_command_is_aborted_after_kill() {
     let dir = tempdir().unwrap();
     let (site, seats) = site(&dir);
     let module = Simulator::default();
     let locks = dir.path().join("locks");
-    let door = Door::open(&module, placed(&site, &seats).unwrap()).unwrap();
+    let door = Frontend::open(&module, attachments(&site, &seats).unwrap()).unwrap();
     // Another takes a command and dies with it, as if the door had: its lock file stays.
     drop(door);
     let mut dead = module.open(10).unwrap();
     let adding = thread::spawn({
         let module = module.clone();
-        move || module.add(10, Address { channel: 0, target: 0, lun: 0 })
+        move || module.add_unit(10, HostAddress { channel: 0, target: 0, lun: 0 })
     });
     let next = |device: &mut SimulatorDevice| {
         loop {
-            if let Some(command) = device.next().unwrap() {
+            if let Some(command) = device.next_command().unwrap() {
                 return command;
             }
         }
     };
     let command = next(&mut dead);
-    dead.complete(command.serial, &Answer { data: &[0; 36], ..Answer::default() }).unwrap();
+    dead.complete(command.serial, &CommandResponse { data: &[0; 36], ..CommandResponse::default() }).unwrap();
     adding.join().unwrap().unwrap();
-    let waits = module.send(10, &LOAD, Asked::Nothing);
+    let waits = module.send(10, &LOAD, HostTransfer::NoData);
     assert_eq!(next(&mut dead).serial, waits.serial());
     drop(dead);
     fs::create_dir_all(&locks).unwrap();
     fs::write(locks.join("mhvtl9010"), format!("process 1\ncommand {}\n", waits.serial() - 2)).unwrap();
-    let mut placed = placed(&site, &seats[..1]).unwrap();
-    placed[0].lock = Some(Lock::take_in(&locks, 9010).unwrap());
-    let door = Door::open(&module, placed).unwrap();
+    let mut placed = attachments(&site, &seats[..1]).unwrap();
+    placed[0].lock = Some(Lock::acquire_in(&locks, 9010).unwrap());
+    let door = Frontend::open(&module, placed).unwrap();
     let got = waits.wait();
     assert_eq!((got.status, codes(&got)), (2, (0x0b, 0, 0)));
     ready(&module, 10);
-    assert_eq!(module.send(10, &LOAD, Asked::Nothing).wait(), Got::default());
+    assert_eq!(module.send(10, &LOAD, HostTransfer::NoData).wait(), HostResult::default());
     drop(door);
 }

@@ -6,24 +6,24 @@
 #[path = "../../../crates/vtl/tests/common/tripwire.rs"]
 mod tripwire;
 
-use mhvtl_lld::queue::{Queue, Received, TOOL};
-use mhvtl_lld::simulator::{Asked, Simulator};
+use mhvtl_lld::queue::{Queue, Received, TOOL_ID};
+use mhvtl_lld::simulator::{HostTransfer, Simulator};
 use mhvtld::fifo::Fifo;
 use mhvtld::log::Log;
-use mhvtld::lone::Lone;
-use mhvtld::robot::{self, Lines};
-use mhvtld::{Door, Ear, Messages, Placed, placed};
+use mhvtld::remote_drives::{self, QueueClients};
+use mhvtld::standalone_drive::StandaloneDrive;
+use mhvtld::{Attachment, Frontend, MessageHandler, MessageListener, attachments};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::thread;
 use std::time::Duration;
-use tape_store::backend::memory::{MemoryFolder, MemoryShelves};
+use tape_store::backend::memory::{MemoryFolder, MemoryFolderStore};
 use tape_store::cartridge::Barcode;
 use tape_store::media::LTO_8;
-use tape_store::shelf::{NewCartridge, TapeStore};
-use tripwire::{Tripwire, arm, disarm};
-use vtl::config::mhvtl::Seat;
+use tape_store::store::{NewCartridge, TapeStore};
+use tripwire::{Tripwire, disarm_panic, panic_after};
+use vtl::config::mhvtl::DeviceSlot;
 use vtl::config::parse;
-use vtl::data_dir::Data;
+use vtl::data_dir::DataDir;
 use vtl::host::Host;
 use vtl::site::Site;
 use vtl::standalone::Standalone;
@@ -44,13 +44,13 @@ fn prepare() {
     });
 }
 
-fn data(shelves: &MemoryShelves) -> Data {
+fn data(shelves: &MemoryFolderStore) -> DataDir {
     let shelves = Box::new(Tripwire(Box::new(shelves.clone()) as _));
-    Data::of(shelves, tripwire::folder(Box::new(MemoryFolder::default()))).with_new_site(true)
+    DataDir::from_folders(shelves, tripwire::folder(Box::new(MemoryFolder::default()))).with_new_site(true)
 }
 
-fn seat(unit: usize, minor: u32) -> Seat {
-    Seat { library: "l".into(), unit, minor, address: [0, minor - 10, 0], fifo: None }
+fn seat(unit: usize, minor: u32) -> DeviceSlot {
+    DeviceSlot { library: "l".into(), unit, minor, address: [0, minor - 10, 0], fifo: None }
 }
 
 /// Says something to a unit, and waits for the reply.
@@ -84,24 +84,25 @@ fn a_drive_of_its_own_replies_whatever_panics() {
 
 fn at_each_step_of_a_message(said: &str, config: &vtl::config::Config) {
     for at in 0.. {
-        let shelves = MemoryShelves::default();
+        let shelves = MemoryFolderStore::default();
         let new = NewCartridge { capacity: 64 << 20, ..NewCartridge::data(&LTO_8) };
         let label = Barcode::new("A00001L8").unwrap();
         TapeStore::new(Box::new(shelves.clone())).create(&label, &new).unwrap();
         let drive = Arc::new(Standalone::open(data(&shelves), &config.libraries[0]).unwrap());
-        let queue = Queue::private().unwrap();
-        let mut lone = Lone::new(Arc::clone(&drive), 11, Some(10), &queue, &Log::default(), &Fifo::default());
+        let queue = Queue::open_private().unwrap();
+        let mut lone =
+            StandaloneDrive::new(Arc::clone(&drive), 11, Some(10), &queue, &Log::default(), &Fifo::default());
         let host = Arc::new(Host::login(drive.target(), 1));
-        let placed = Placed::of(&seat(1, 11), Arc::clone(drive.unit()), host).unwrap();
+        let placed = Attachment::new(&seat(1, 11), Arc::clone(drive.unit()), host).unwrap();
         let module = Simulator::default();
-        let door = Door::open(&module, vec![placed]).unwrap();
-        let hear = Box::new(move |message: &_| lone.hear(message));
-        let ear = Ear { unit: 11, ends: Arc::clone(&door.stops()[0]), hear };
-        let messages = Messages::open(&queue, vec![ear], || {}).unwrap();
+        let door = Frontend::open(&module, vec![placed]).unwrap();
+        let hear = Box::new(move |message: &_| lone.receive(message));
+        let ear = MessageHandler { unit: 11, exit_requested: Arc::clone(&door.stop_flags()[0]), receive: hear };
+        let messages = MessageListener::open(&queue, vec![ear], || {}).unwrap();
         if said.contains("unload") || said.contains("empty") {
             assert_eq!(reply(&queue, 11, 10, "lload A00001L8"), "Loaded OK: A00001L8");
         }
-        arm(at);
+        panic_after(at);
         if said.starts_with("Register") {
             queue.send(11, 10, said).unwrap();
         } else {
@@ -117,7 +118,7 @@ fn at_each_step_of_a_message(said: &str, config: &vtl::config::Config) {
         }
         // It goes on with the messages behind.
         let mounted = reply(&queue, 11, 10, "mount_state");
-        let panicked = disarm();
+        let panicked = disarm_panic();
         assert_eq!(mounted == "occupied", drive.status().barcode.is_some(), "{said} at {at}");
         assert_eq!(reply(&queue, 11, 10, "set_empty"), "Unloaded OK", "{said} at {at}");
         assert_eq!(reply(&queue, 11, 10, "lload A00001L8"), "Loaded OK: A00001L8", "{said} at {at}");
@@ -136,45 +137,45 @@ fn a_library_replies_whatever_panics() {
     prepare();
     let text = "[[library]]\nname = \"l\"\nslots = 4\nimport_export = 2\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n\
         [[library.cartridges]]\npattern = \"A#L8\"\ncount = 2\nsize = \"64MB\"\n";
-    let site = Site::of(data(&MemoryShelves::default()), &parse("panics", text).unwrap()).unwrap();
-    let (seats, module, queue) = ([seat(0, 10), seat(1, 11)], Simulator::default(), Queue::private().unwrap());
-    let door = Door::open(&module, placed(&site, &seats).unwrap()).unwrap();
-    let lines = Lines::with_patience(&queue, 10, &[], Duration::ZERO).unwrap();
-    let ears = robot::ears(&site, &door, &seats, &lines, &queue, &Log::default()).unwrap();
-    let messages = Messages::open(&queue, ears, || {}).unwrap();
+    let site = Site::open_data_dir(data(&MemoryFolderStore::default()), &parse("panics", text).unwrap()).unwrap();
+    let (seats, module, queue) = ([seat(0, 10), seat(1, 11)], Simulator::default(), Queue::open_private().unwrap());
+    let door = Frontend::open(&module, attachments(&site, &seats).unwrap()).unwrap();
+    let lines = QueueClients::with_timeout(&queue, 10, &[], Duration::ZERO).unwrap();
+    let ears = remote_drives::message_handlers(&site, &door, &seats, &lines, &queue, &Log::default()).unwrap();
+    let messages = MessageListener::open(&queue, ears, || {}).unwrap();
     let open = ["open map ", "close map "];
     at_each_step("open map", |at| {
-        assert_eq!(reply(&queue, 10, TOOL, open[1]), "OK");
-        arm(at);
-        let text = reply(&queue, 10, TOOL, open[0]);
-        let panicked = disarm();
+        assert_eq!(reply(&queue, 10, TOOL_ID, open[1]), "OK");
+        panic_after(at);
+        let text = reply(&queue, 10, TOOL_ID, open[0]);
+        let panicked = disarm_panic();
         assert!(text == "OK" || (panicked && !text.is_empty()), "open map at {at}: {text}");
-        assert_eq!(reply(&queue, 10, TOOL, "list map "), "", "at {at}");
+        assert_eq!(reply(&queue, 10, TOOL_ID, "list map "), "", "at {at}");
         panicked
     });
-    assert_eq!(reply(&queue, 10, TOOL, open[1]), "OK");
+    assert_eq!(reply(&queue, 10, TOOL_ID, open[1]), "OK");
     // Commands of the module: MOVE MEDIUM to the drive and back, WRITE with a filemark, an unknown operation code.
-    let commands: [(u16, &[u8], Asked); 5] = [
-        (10, &[0xa5, 0, 0, 0, 0x03, 0xe8, 0x01, 0xf4, 0, 0, 0, 0], Asked::Nothing),
-        (11, &[0x0a, 0, 0, 0, 5, 0], Asked::Out(b"block".to_vec())),
-        (11, &[0x10, 0, 0, 0, 1, 0], Asked::Nothing),
-        (11, &[0xff, 0, 0, 0, 0, 0], Asked::Nothing),
-        (10, &[0xa5, 0, 0, 0, 0x01, 0xf4, 0x03, 0xe8, 0, 0, 0, 0], Asked::Nothing),
+    let commands: [(u16, &[u8], HostTransfer); 5] = [
+        (10, &[0xa5, 0, 0, 0, 0x03, 0xe8, 0x01, 0xf4, 0, 0, 0, 0], HostTransfer::NoData),
+        (11, &[0x0a, 0, 0, 0, 5, 0], HostTransfer::DataOut(b"block".to_vec())),
+        (11, &[0x10, 0, 0, 0, 1, 0], HostTransfer::NoData),
+        (11, &[0xff, 0, 0, 0, 0, 0], HostTransfer::NoData),
+        (10, &[0xa5, 0, 0, 0, 0x01, 0xf4, 0x03, 0xe8, 0, 0, 0, 0], HostTransfer::NoData),
     ];
     for (minor, cdb, asked) in commands {
         for at in 0..60 {
             for unit in [10, 11] {
                 for _ in 0..8 {
-                    let _ = module.send(unit, &[0; 6], Asked::Nothing).wait();
+                    let _ = module.send(unit, &[0; 6], HostTransfer::NoData).wait();
                 }
             }
-            arm(at);
+            panic_after(at);
             let got = module.send(minor, cdb, asked.clone()).wait();
-            disarm();
+            disarm_panic();
             assert!(matches!(got.status, 0 | 2), "{cdb:02x?} at {at}: {got:?}");
             // The robot's and the drive's units answer the next command.
-            assert_eq!(module.send(10, &[0x12, 0, 0, 0, 36, 0], Asked::In(36)).wait().data.len(), 36);
-            assert_eq!(module.send(11, &[0x12, 0, 0, 0, 36, 0], Asked::In(36)).wait().data.len(), 36);
+            assert_eq!(module.send(10, &[0x12, 0, 0, 0, 36, 0], HostTransfer::DataIn(36)).wait().data.len(), 36);
+            assert_eq!(module.send(11, &[0x12, 0, 0, 0, 36, 0], HostTransfer::DataIn(36)).wait().data.len(), 36);
         }
     }
     drop(messages);

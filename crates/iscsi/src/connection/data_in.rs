@@ -2,18 +2,18 @@
 //! small segments.
 
 use super::data_out::{Residual, Task};
-use super::transmit::{Digests, Lent};
+use super::transmit::{BufferSlot, Digests};
 use super::{Connection, Phase};
-use crate::pool::Pool;
-use crate::wire::{self, FINAL, NO_TAG, Opcode};
+use crate::buffers::BufferSource;
+use crate::wire::{self, FINAL_FLAG, NO_TAG, Opcode};
 
 const STATUS: u8 = 0x01;
 
 /// The data of one answer, of which some PDUs are still to be made.
-pub(super) struct DataIn {
+pub(super) struct PendingDataIn {
     /// What all headers have in common.
     header: wire::DataIn,
-    pub(super) lent: Lent,
+    pub(super) buffer: BufferSlot,
     pub(super) digests: Digests,
     len: usize,
     offset: usize,
@@ -25,32 +25,32 @@ pub(super) struct DataIn {
 }
 
 /// One PDU of an answer.
-pub(super) struct Part {
+pub(super) struct DataInPdu {
     pub(super) header: wire::DataIn,
     pub(super) start: usize,
     pub(super) len: usize,
     pub(super) last: bool,
 }
 
-impl DataIn {
+impl PendingDataIn {
     /// Bytes of which no PDU was made.
     pub(super) const fn left(&self) -> usize {
         self.len - self.offset
     }
 
     /// How many PDUs it takes, of at most a segment each, in sequences of at most a burst.
-    fn pdus(&self) -> u32 {
+    fn pdu_count(&self) -> u32 {
         let whole = (self.len / self.burst) * self.burst.div_ceil(self.segment);
         u32::try_from(whole + (self.len % self.burst).div_ceil(self.segment)).unwrap_or(u32::MAX)
     }
 
     /// The next PDU.
-    pub(super) fn next(&mut self) -> Part {
+    pub(super) fn next(&mut self) -> DataInPdu {
         let in_burst = self.burst - self.offset % self.burst;
         let (start, len) = (self.offset, self.segment.min(in_burst).min(self.left()));
         let last = start + len == self.len;
         let mut header = self.header;
-        header.flags = if last || len == in_burst { FINAL } else { 0 };
+        header.flags = if last || len == in_burst { FINAL_FLAG } else { 0 };
         header.data_sn = self.count.into();
         header.buffer_offset = u32::try_from(start).unwrap_or(u32::MAX).into();
         if let Some((stat_sn, residual)) = self.status.filter(|_| last) {
@@ -61,7 +61,7 @@ impl DataIn {
         wire::set_data_length(&mut header.data_length, len);
         self.offset += len;
         self.count += 1;
-        Part { header, start, len, last }
+        DataInPdu { header, start, len, last }
     }
 }
 
@@ -75,21 +75,21 @@ impl Connection {
         data: Vec<u8>,
         len: usize,
         with_status: Option<Residual>,
-        pool: &dyn Pool,
+        pool: &dyn BufferSource,
     ) -> u32 {
-        if len == 0 || !matches!(self.phase, Phase::Full { .. }) {
-            pool.give(data);
+        if len == 0 || !matches!(self.phase, Phase::FullFeature { .. }) {
+            pool.release(data);
             return 0;
         }
-        let mut header: wire::DataIn = wire::empty(Opcode::DATA_IN);
+        let mut header: wire::DataIn = wire::with_opcode(Opcode::DATA_IN);
         (header.itt, header.ttt, header.lun) = (tag.into(), NO_TAG.into(), task.lun.into());
-        let (exp, max) = self.numbers();
+        let (exp, max) = self.sequence_numbers();
         (header.exp_cmd_sn, header.max_cmd_sn) = (exp.into(), max.into());
         // Whatever is queued later is sent later, so the number of the status is taken now.
         let status = with_status.map(|residual| (self.take_stat_sn(true), residual));
-        let data = DataIn {
+        let data = PendingDataIn {
             header,
-            lent: self.transmitter.lend(data, true),
+            buffer: self.transmitter.add_buffer(data, true),
             digests: self.digests_to_send(),
             len,
             offset: 0,
@@ -98,7 +98,7 @@ impl Connection {
             count: 0,
             status,
         };
-        let count = data.pdus();
+        let count = data.pdu_count();
         self.transmitter.queue_data(data);
         count
     }

@@ -1,10 +1,10 @@
 //! Tasks and the data that initiators send for them: immediate, unsolicited, and asked for by R2T.
 
-use super::receive::Sink;
-use super::{Answer, Command, Connection, Event};
-use crate::config::{DATA_IN_QUEUED, SMALL};
-use crate::pool::Pool;
-use crate::wire::{self, Basic, FINAL, NO_TAG, Opcode, layout};
+use super::receive::SegmentDestination;
+use super::{Command, CommandResponse, Connection, ConnectionEvent};
+use crate::buffers::BufferSource;
+use crate::config::{DATA_IN_QUEUED, SMALL_DATA_IN};
+use crate::wire::{self, BasicHeader, FINAL_FLAG, NO_TAG, Opcode, as_layout};
 use zerocopy::IntoBytes;
 
 /// Sense that RFC 7143 §11.4.7.2 gives for faults of the transfer, in fixed format: key and code.
@@ -13,7 +13,7 @@ pub(super) struct TransferFault(u8, u16);
 
 impl TransferFault {
     const UNSOLICITED: Self = Self(0x0b, 0x0c0c);
-    const AMOUNT: Self = Self(0x0b, 0x0c0d);
+    const WRONG_LENGTH: Self = Self(0x0b, 0x0c0d);
     const DIGEST: Self = Self(0x0b, 0x4705);
     /// A transfer beyond our limit: invalid field in CDB.
     const TOO_LONG: Self = Self(0x05, 0x2400);
@@ -25,7 +25,7 @@ impl TransferFault {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum TaskState {
     /// Data is still to come.
     Collecting,
     /// All data is here; earlier commands of the LUN come first.
@@ -37,7 +37,7 @@ enum State {
 }
 
 /// A stretch of data that was asked for.
-struct Solicited {
+struct OutstandingR2t {
     ttt: u32,
     end: usize,
     data_sn: u32,
@@ -59,29 +59,29 @@ pub(super) struct Task {
     unsolicited_sn: u32,
     r2t_sn: u32,
     /// R2Ts that are out, in order, and the end of what they ask for.
-    solicited: std::collections::VecDeque<Solicited>,
+    outstanding_r2ts: std::collections::VecDeque<OutstandingR2t>,
     solicited_end: usize,
     fault: Option<TransferFault>,
     /// Bytes of the buffer while the owner has it.
-    held: usize,
+    buffer_len: usize,
     /// Bytes of data-in that the owner may produce, while it has the task.
     running: usize,
-    state: State,
+    state: TaskState,
 }
 
 impl Task {
     pub(super) fn is_running(&self) -> bool {
-        matches!(self.state, State::Running | State::Aborted)
+        matches!(self.state, TaskState::Running | TaskState::Aborted)
     }
 
     /// Whether unsolicited data of this place and length is what comes next.
     fn takes_unsolicited(&self, offset: usize, len: usize) -> bool {
-        let waits = self.state == State::Collecting && self.unsolicited && self.fault.is_none();
+        let waits = self.state == TaskState::Collecting && self.unsolicited && self.fault.is_none();
         waits && offset == self.received && offset + len <= self.data_out_len()
     }
 
     /// Bytes that the initiator takes.
-    const fn room(&self) -> usize {
+    const fn data_in_capacity(&self) -> usize {
         if self.reads && self.fault.is_none() { self.expected } else { 0 }
     }
 
@@ -95,23 +95,30 @@ const WRITE: u8 = 0x20;
 
 impl Connection {
     /// Takes a SCSI command whose turn it is, with its immediate data.
-    pub(super) fn command(&mut self, header: &Basic, data: Vec<u8>, len: usize, intact: bool, pool: &dyn Pool) {
+    pub(super) fn scsi_command(
+        &mut self,
+        header: &BasicHeader,
+        data: Vec<u8>,
+        len: usize,
+        intact: bool,
+        pool: &dyn BufferSource,
+    ) {
         let mut bytes = [0; wire::BHS];
         bytes.copy_from_slice(header.as_bytes());
-        let raw: wire::Command = layout(&bytes);
+        let raw: wire::ScsiCommand = as_layout(&bytes);
         let tag = raw.itt.get();
         let limits = self.config.limits;
         if tag == NO_TAG || header.ahs_length != 0 {
-            return self.reject(header, super::full_feature::Reason::INVALID_FIELD, data, pool);
+            return self.send_reject(header, super::full_feature::RejectReason::INVALID_FIELD, data, pool);
         }
         if self.tasks.contains_key(&tag) {
-            return self.reject(header, super::full_feature::Reason::TASK_IN_PROGRESS, data, pool);
+            return self.send_reject(header, super::full_feature::RejectReason::TASK_IN_PROGRESS, data, pool);
         }
         let immediates = self.tasks.values().filter(|task| task.immediate).count();
-        if header.immediate() && immediates >= limits.immediate as usize {
-            return self.reject(header, super::full_feature::Reason::TOO_MANY_IMMEDIATE, data, pool);
+        if header.immediate() && immediates >= limits.immediate_commands as usize {
+            return self.send_reject(header, super::full_feature::RejectReason::TOO_MANY_IMMEDIATE, data, pool);
         }
-        let (reads, writes, is_final) = (raw.flags & READ != 0, raw.flags & WRITE != 0, raw.flags & FINAL != 0);
+        let (reads, writes, is_final) = (raw.flags & READ != 0, raw.flags & WRITE != 0, raw.flags & FINAL_FLAG != 0);
         let expected = raw.expected_length.get() as usize;
         let mut task = Task {
             lun: raw.lun.get(),
@@ -125,139 +132,151 @@ impl Connection {
             unsolicited: writes && !is_final,
             unsolicited_sn: 0,
             r2t_sn: 0,
-            solicited: std::collections::VecDeque::new(),
+            outstanding_r2ts: std::collections::VecDeque::new(),
             solicited_end: len,
             fault: None,
-            held: 0,
+            buffer_len: 0,
             running: 0,
-            state: State::Collecting,
+            state: TaskState::Collecting,
         };
         let forbidden = (len > 0 && !self.params.immediate_data) || (task.unsolicited && self.params.initial_r2t);
-        task.fault = if expected > limits.transfer || (reads && writes) {
+        task.fault = if expected > limits.max_transfer || (reads && writes) {
             Some(TransferFault::TOO_LONG)
         } else if forbidden {
             Some(TransferFault::UNSOLICITED)
         } else if len > task.data_out_len() || len > self.params.first_burst as usize {
-            Some(TransferFault::AMOUNT)
+            Some(TransferFault::WRONG_LENGTH)
         } else if intact {
             None
         } else {
             Some(TransferFault::DIGEST)
         };
         if !intact {
-            self.reject(header, super::full_feature::Reason::DATA_DIGEST, Vec::new(), pool);
+            self.send_reject(header, super::full_feature::RejectReason::DATA_DIGEST, Vec::new(), pool);
         }
-        self.buffered += task.buffer.len();
+        self.data_out_buffered += task.buffer.len();
         self.tasks.insert(tag, task);
-        self.waiting.push_back(tag);
+        self.queued_tasks.push_back(tag);
         self.collect(tag, pool);
     }
 
     /// Where the data of a Data-Out PDU goes: into its task if it is what is expected next, else nowhere.
     /// `None` if there is no memory for it; it is asked for again then.
-    pub(super) fn data_out_sink(&mut self, header: &Basic, len: usize, pool: &dyn Pool) -> Option<Sink> {
+    pub(super) fn data_out_destination(
+        &mut self,
+        header: &BasicHeader,
+        len: usize,
+        pool: &dyn BufferSource,
+    ) -> Option<SegmentDestination> {
         let mut bytes = [0; wire::BHS];
         bytes.copy_from_slice(header.as_bytes());
-        let raw: wire::DataOut = layout(&bytes);
+        let raw: wire::DataOut = as_layout(&bytes);
         let (tag, offset) = (raw.itt.get(), raw.buffer_offset.get() as usize);
         let first_burst = self.params.first_burst as usize;
         let unsolicited = raw.ttt.get() == NO_TAG;
         // What is asked for has its place already. Memory comes first: without it, this is asked again.
         let needs_room = unsolicited && self.tasks.get(&tag).is_some_and(|task| task.takes_unsolicited(offset, len));
-        if needs_room && offset + len <= first_burst && !self.make_room(tag, offset + len, pool) {
+        if needs_room && offset + len <= first_burst && !self.grow_buffer(tag, offset + len, pool) {
             return None;
         }
-        let Some(task) = self.tasks.get_mut(&tag).filter(|task| task.state == State::Collecting) else {
-            return Some(Sink::Discard);
+        let Some(task) = self.tasks.get_mut(&tag).filter(|task| task.state == TaskState::Collecting) else {
+            return Some(SegmentDestination::Discard);
         };
-        let (end, data_sn) = match task.solicited.front_mut() {
+        let (end, data_sn) = match task.outstanding_r2ts.front_mut() {
             _ if unsolicited && task.unsolicited => (task.data_out_len().min(first_burst), &mut task.unsolicited_sn),
             Some(asked) if asked.ttt == raw.ttt.get() => (asked.end, &mut asked.data_sn),
-            _ => return Some(Sink::Discard),
+            _ => return Some(SegmentDestination::Discard),
         };
         let in_order = offset == task.received && *data_sn == raw.data_sn.get();
         *data_sn = data_sn.wrapping_add(1);
         if !in_order || offset + len > end {
-            task.fault.get_or_insert(TransferFault::AMOUNT);
+            task.fault.get_or_insert(TransferFault::WRONG_LENGTH);
         }
-        Some(if task.fault.is_some() { Sink::Discard } else { Sink::Task { tag, offset } })
+        Some(if task.fault.is_some() { SegmentDestination::Discard } else { SegmentDestination::Task { tag, offset } })
     }
 
     /// A whole Data-Out PDU has arrived.
-    pub(super) fn data_out(&mut self, header: &Basic, sink: &Sink, len: usize, intact: bool, pool: &dyn Pool) {
+    pub(super) fn data_out(
+        &mut self,
+        header: &BasicHeader,
+        sink: &SegmentDestination,
+        len: usize,
+        intact: bool,
+        pool: &dyn BufferSource,
+    ) {
         let mut bytes = [0; wire::BHS];
         bytes.copy_from_slice(header.as_bytes());
-        let raw: wire::DataOut = layout(&bytes);
-        let (tag, is_final) = (raw.itt.get(), raw.flags & FINAL != 0);
+        let raw: wire::DataOut = as_layout(&bytes);
+        let (tag, is_final) = (raw.itt.get(), raw.flags & FINAL_FLAG != 0);
         if !intact {
-            self.reject(header, super::full_feature::Reason::DATA_DIGEST, Vec::new(), pool);
+            self.send_reject(header, super::full_feature::RejectReason::DATA_DIGEST, Vec::new(), pool);
         }
         let Some(task) = self.tasks.get_mut(&tag) else { return };
-        if task.state != State::Collecting {
+        if task.state != TaskState::Collecting {
             return;
         }
         if !intact {
             task.fault.get_or_insert(TransferFault::DIGEST);
         }
-        if matches!(sink, Sink::Task { .. }) {
+        if matches!(sink, SegmentDestination::Task { .. }) {
             task.received += len;
         }
         if is_final {
             if raw.ttt.get() == NO_TAG {
                 task.unsolicited = false;
                 task.solicited_end = task.solicited_end.max(task.received);
-            } else if task.solicited.front().is_some_and(|asked| asked.ttt == raw.ttt.get())
-                && let Some(asked) = task.solicited.pop_front()
+            } else if task.outstanding_r2ts.front().is_some_and(|asked| asked.ttt == raw.ttt.get())
+                && let Some(asked) = task.outstanding_r2ts.pop_front()
                 && task.received < asked.end
             {
-                task.fault.get_or_insert(TransferFault::AMOUNT);
+                task.fault.get_or_insert(TransferFault::WRONG_LENGTH);
             }
         }
         self.collect(tag, pool);
     }
 
     /// Makes a task's buffer hold at least `len` bytes; false if there is no memory for it.
-    fn make_room(&mut self, tag: u32, len: usize, pool: &dyn Pool) -> bool {
+    fn grow_buffer(&mut self, tag: u32, len: usize, pool: &dyn BufferSource) -> bool {
         let Some(task) = self.tasks.get_mut(&tag).filter(|task| task.buffer.len() < len) else { return true };
-        let Some(mut larger) = pool.take(task.expected.max(len)) else { return false };
+        let Some(mut larger) = pool.acquire(task.expected.max(len)) else { return false };
         if let (Some(new), Some(old)) = (larger.get_mut(..task.received), task.buffer.get(..task.received)) {
             new.copy_from_slice(old);
         }
-        self.buffered += larger.len() - task.buffer.len();
-        pool.give(std::mem::replace(&mut task.buffer, larger));
+        self.data_out_buffered += larger.len() - task.buffer.len();
+        pool.release(std::mem::replace(&mut task.buffer, larger));
         true
     }
 
     /// Asks for the next data of a task, or finds it complete.
-    fn collect(&mut self, tag: u32, pool: &dyn Pool) {
+    fn collect(&mut self, tag: u32, pool: &dyn BufferSource) {
         let Some(task) = self.tasks.get(&tag) else { return };
-        if task.unsolicited || task.state != State::Collecting {
+        if task.unsolicited || task.state != TaskState::Collecting {
             return;
         }
         let complete = task.received >= task.data_out_len() || task.fault.is_some();
-        if complete && task.solicited.is_empty() {
+        if complete && task.outstanding_r2ts.is_empty() {
             if let Some(task) = self.tasks.get_mut(&tag) {
-                task.state = State::Ready;
+                task.state = TaskState::Ready;
             }
             return self.hand_over(pool);
         }
-        self.solicit(tag, pool);
+        self.send_r2ts(tag, pool);
     }
 
-    fn solicit(&mut self, tag: u32, pool: &dyn Pool) {
+    fn send_r2ts(&mut self, tag: u32, pool: &dyn BufferSource) {
         let (max_burst, max_r2t) = (self.params.max_burst as usize, self.params.max_r2t as usize);
         while let Some(task) = self.tasks.get(&tag) {
             let done = task.fault.is_some() || task.solicited_end >= task.data_out_len();
             let grows = task.expected.saturating_sub(task.buffer.len());
             // What the first command lacks, no later one takes.
-            let later = self.buffered + grows <= self.config.limits.buffered && !self.short_of_memory;
-            let fits = later || self.waiting.front() == Some(&tag);
-            if done || task.solicited.len() >= max_r2t || !fits {
+            let later = self.data_out_buffered + grows <= self.config.limits.data_out_bytes && !self.waits_for_buffer;
+            let fits = later || self.queued_tasks.front() == Some(&tag);
+            if done || task.outstanding_r2ts.len() >= max_r2t || !fits {
                 return;
             }
             let expected = task.expected;
-            if !self.make_room(tag, expected, pool) {
-                self.short_of_memory = true;
+            if !self.grow_buffer(tag, expected, pool) {
+                self.waits_for_buffer = true;
                 return;
             }
             self.send_r2t(tag, max_burst);
@@ -267,15 +286,15 @@ impl Connection {
     fn send_r2t(&mut self, tag: u32, max_burst: usize) {
         let ttt = self.next_ttt;
         self.next_ttt = if ttt + 1 == NO_TAG { 0 } else { ttt + 1 };
-        let (exp, max) = self.numbers();
+        let (exp, max) = self.sequence_numbers();
         let stat_sn = self.take_stat_sn(false);
         let Some(task) = self.tasks.get_mut(&tag) else { return };
         let offset = task.solicited_end;
         let len = (task.expected - offset).min(max_burst);
         task.solicited_end = offset + len;
-        task.solicited.push_back(Solicited { ttt, end: offset + len, data_sn: 0 });
-        let mut header: wire::Target = wire::empty(Opcode::R2T);
-        header.flags = FINAL;
+        task.outstanding_r2ts.push_back(OutstandingR2t { ttt, end: offset + len, data_sn: 0 });
+        let mut header: wire::TargetHeader = wire::with_opcode(Opcode::R2T);
+        header.flags = FINAL_FLAG;
         (header.lun, header.itt, header.ttt) = (task.lun.into(), tag.into(), ttt.into());
         (header.stat_sn, header.exp_cmd_sn, header.max_cmd_sn) = (stat_sn.into(), exp.into(), max.into());
         header.word_36 = task.r2t_sn.into();
@@ -286,84 +305,95 @@ impl Connection {
     }
 
     /// Whether a command with room for so much data-in may run: not while more than a window waits to be sent.
-    fn may_run(&self, room: usize) -> bool {
+    fn has_data_in_capacity(&self, room: usize) -> bool {
         let queued = self.transmitter.waiting();
         let pending = queued + self.data_in_running;
-        queued <= DATA_IN_QUEUED && (room <= SMALL || pending == 0 || pending + room <= self.config.limits.data_in)
+        queued <= DATA_IN_QUEUED
+            && (room <= SMALL_DATA_IN || pending == 0 || pending + room <= self.config.limits.data_in_bytes)
     }
 
     /// Hands ready tasks to the owner, in order within each LUN.
-    pub(super) fn hand_over(&mut self, pool: &dyn Pool) {
+    pub(super) fn hand_over(&mut self, pool: &dyn BufferSource) {
         let mut blocked: Vec<u64> = Vec::new();
         let mut at = 0;
-        while let Some(tag) = self.waiting.get(at).copied() {
+        while let Some(tag) = self.queued_tasks.get(at).copied() {
             let Some(task) = self.tasks.get_mut(&tag) else {
-                self.waiting.remove(at);
+                self.queued_tasks.remove(at);
                 continue;
             };
-            if task.state != State::Ready || blocked.contains(&task.lun) {
+            if task.state != TaskState::Ready || blocked.contains(&task.lun) {
                 blocked.push(task.lun);
                 at += 1;
                 continue;
             }
-            let room = task.room();
-            if !self.may_run(room) {
+            let room = task.data_in_capacity();
+            if !self.has_data_in_capacity(room) {
                 break;
             }
-            let data_in = if room == 0 { Some(Vec::new()) } else { pool.take(room) };
+            let data_in = if room == 0 { Some(Vec::new()) } else { pool.acquire(room) };
             let Some(data_in) = data_in else {
-                self.short_of_memory = true;
+                self.waits_for_buffer = true;
                 break;
             };
             let Some(task) = self.tasks.get_mut(&tag) else { return };
-            self.waiting.remove(at);
-            task.state = State::Running;
-            (task.held, task.running) = (task.buffer.len(), room);
+            self.queued_tasks.remove(at);
+            task.state = TaskState::Running;
+            (task.buffer_len, task.running) = (task.buffer.len(), room);
             self.data_in_running += room;
             let data_out = std::mem::take(&mut task.buffer);
             let data_len = task.received.min(task.data_out_len());
             match task.fault {
                 None => {
-                    let command =
-                        Command { task: tag, lun: task.lun, cdb: task.cdb, data_out, data_len, data_in, room };
-                    self.events.push_back(Event::Command(command));
+                    let command = Command {
+                        task_tag: tag,
+                        lun: task.lun,
+                        cdb: task.cdb,
+                        data_out,
+                        data_out_len: data_len,
+                        data_in,
+                        data_in_capacity: room,
+                    };
+                    self.events.push_back(ConnectionEvent::Command(command));
                 }
                 Some(fault) => {
-                    let answer = Answer {
+                    let answer = CommandResponse {
                         status: 0x02,
                         sense: fault.sense(),
                         data_in,
-                        produced: 0,
-                        wanted: 0,
-                        consumed: 0,
-                        missing: 0,
+                        data_in_len: 0,
+                        data_in_wanted: 0,
+                        data_out_consumed: 0,
+                        data_out_missing: 0,
                         data_out,
                     };
                     self.finish(tag, answer, pool);
                 }
             }
         }
-        if let Some(first) = self.waiting.front().copied() {
+        if let Some(first) = self.queued_tasks.front().copied() {
             self.collect_more(first, pool);
         }
     }
 
     /// Memory may have become free for the task at the front.
-    fn collect_more(&mut self, tag: u32, pool: &dyn Pool) {
+    fn collect_more(&mut self, tag: u32, pool: &dyn BufferSource) {
         let idle = self.tasks.get(&tag).is_some_and(|task| {
-            task.state == State::Collecting && !task.unsolicited && task.solicited.is_empty() && task.fault.is_none()
+            task.state == TaskState::Collecting
+                && !task.unsolicited
+                && task.outstanding_r2ts.is_empty()
+                && task.fault.is_none()
         });
         if idle {
-            self.solicit(tag, pool);
+            self.send_r2ts(tag, pool);
         }
     }
 
     /// The owner gives a command up without an answer: a device was reset, or another session cleared the task set.
-    pub fn discard(&mut self, tag: u32, data_out: Vec<u8>, data_in: Vec<u8>, pool: &dyn Pool) {
-        pool.give(data_out);
-        pool.give(data_in);
+    pub fn discard_command(&mut self, tag: u32, data_out: Vec<u8>, data_in: Vec<u8>, pool: &dyn BufferSource) {
+        pool.release(data_out);
+        pool.release(data_in);
         if let Some(task) = self.tasks.remove(&tag) {
-            self.buffered -= task.held;
+            self.data_out_buffered -= task.buffer_len;
             self.data_in_running -= task.running;
         }
         self.open_window();
@@ -371,22 +401,31 @@ impl Connection {
     }
 
     /// The owner's answer. An aborted task gets none.
-    pub fn complete(&mut self, tag: u32, answer: Answer, pool: &dyn Pool) {
+    pub fn complete_command(&mut self, tag: u32, answer: CommandResponse, pool: &dyn BufferSource) {
         self.finish(tag, answer, pool);
-        if !self.waiting.is_empty() {
+        if !self.queued_tasks.is_empty() {
             self.hand_over(pool);
         }
     }
 
-    fn finish(&mut self, tag: u32, answer: Answer, pool: &dyn Pool) {
-        let Answer { status, sense, data_in, produced, wanted, consumed, missing, data_out } = answer;
-        pool.give(data_out);
-        let Some(task) = self.tasks.remove(&tag) else { return pool.give(data_in) };
-        self.buffered -= task.held;
+    fn finish(&mut self, tag: u32, answer: CommandResponse, pool: &dyn BufferSource) {
+        let CommandResponse {
+            status,
+            sense,
+            data_in,
+            data_in_len: produced,
+            data_in_wanted: wanted,
+            data_out_consumed: consumed,
+            data_out_missing: missing,
+            data_out,
+        } = answer;
+        pool.release(data_out);
+        let Some(task) = self.tasks.remove(&tag) else { return pool.release(data_in) };
+        self.data_out_buffered -= task.buffer_len;
         self.data_in_running -= task.running;
         self.open_window();
-        if task.state == State::Aborted || self.is_closing() {
-            return pool.give(data_in);
+        if task.state == TaskState::Aborted || self.is_closing() {
+            return pool.release(data_in);
         }
         let produced = if task.reads { produced.min(task.expected).min(data_in.len()) } else { 0 };
         let residual = if task.writes && !task.reads {
@@ -403,12 +442,12 @@ impl Connection {
     }
 
     fn send_response(&mut self, tag: u32, status: u8, sense: Vec<u8>, residual: Residual, data_pdus: u32) {
-        let mut header: wire::Response = wire::empty(Opcode::RESPONSE);
-        header.flags = FINAL | residual.flags();
+        let mut header: wire::ScsiResponse = wire::with_opcode(Opcode::RESPONSE);
+        header.flags = FINAL_FLAG | residual.flags();
         header.status = status;
         header.itt = tag.into();
         header.stat_sn = self.take_stat_sn(true).into();
-        let (exp, max) = self.numbers();
+        let (exp, max) = self.sequence_numbers();
         (header.exp_cmd_sn, header.max_cmd_sn) = (exp.into(), max.into());
         header.exp_data_sn = data_pdus.into();
         header.residual = residual.count().into();
@@ -424,22 +463,22 @@ impl Connection {
     }
 
     /// Ends tasks without an answer; says which of them the owner has.
-    pub(super) fn abort(&mut self, wanted: impl Fn(u32, &Task) -> bool, pool: &dyn Pool) -> Vec<u32> {
+    pub(super) fn abort_tasks(&mut self, wanted: impl Fn(u32, &Task) -> bool, pool: &dyn BufferSource) -> Vec<u32> {
         let tags: Vec<u32> = self.tasks.iter().filter(|(tag, task)| wanted(**tag, task)).map(|(tag, _)| *tag).collect();
         let mut running = Vec::new();
         for tag in tags {
-            self.receiver.task_gone(tag);
+            self.receiver.discard_task_data(tag);
             match self.tasks.get_mut(&tag) {
                 Some(task) if task.is_running() => {
-                    task.state = State::Aborted;
+                    task.state = TaskState::Aborted;
                     running.push(tag);
                 }
                 _ => {
                     if let Some(task) = self.tasks.remove(&tag) {
-                        self.buffered -= task.buffer.len();
-                        pool.give(task.buffer);
+                        self.data_out_buffered -= task.buffer.len();
+                        pool.release(task.buffer);
                     }
-                    self.waiting.retain(|other| *other != tag);
+                    self.queued_tasks.retain(|other| *other != tag);
                 }
             }
         }

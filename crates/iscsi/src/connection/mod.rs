@@ -10,10 +10,10 @@ mod task_management;
 mod tests;
 mod transmit;
 
+use crate::buffers::BufferSource;
 use crate::config::TargetConfig;
-use crate::login::{Params, Refusal};
-use crate::pool::Pool;
-use crate::wire::{Basic, before};
+use crate::login::{LoginStatus, SessionParams};
+use crate::wire::{BasicHeader, serial_before};
 use data_out::Task;
 use login_phase::LoginPhase;
 use receive::Receiver;
@@ -25,7 +25,7 @@ use transmit::Transmitter;
 #[derive(Debug)]
 pub struct Command {
     /// Its task tag, to answer by.
-    pub task: u32,
+    pub task_tag: u32,
     /// The eight bytes of its LUN.
     pub lun: u64,
     /// The CDB, padded with zeros.
@@ -33,16 +33,16 @@ pub struct Command {
     /// The buffer of what the initiator sent.
     pub data_out: Vec<u8>,
     /// How much it sent.
-    pub data_len: usize,
+    pub data_out_len: usize,
     /// A buffer for what the device sends, if [`Self::room`] is not zero.
     pub data_in: Vec<u8>,
     /// How much the initiator takes.
-    pub room: usize,
+    pub data_in_capacity: usize,
 }
 
 /// The answer to a command.
 #[derive(Debug)]
-pub struct Answer {
+pub struct CommandResponse {
     /// SCSI status.
     pub status: u8,
     /// Sense, if any; at most 252 bytes are sent.
@@ -50,13 +50,13 @@ pub struct Answer {
     /// The buffer that holds data for the initiator.
     pub data_in: Vec<u8>,
     /// How much of it.
-    pub produced: usize,
+    pub data_in_len: usize,
     /// How much the device would have sent into more room.
-    pub wanted: usize,
+    pub data_in_wanted: usize,
     /// How much of the initiator's data the device took.
-    pub consumed: usize,
+    pub data_out_consumed: usize,
     /// How much the device asked for beyond what the initiator offered.
-    pub missing: usize,
+    pub data_out_missing: usize,
     /// The buffer of [`Command::data_out`], to be used again.
     pub data_out: Vec<u8>,
 }
@@ -80,18 +80,18 @@ pub struct LoginRequest {
 
 /// A login that was refused, for a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RefusedLogin {
+pub struct RejectedLogin {
     /// The initiator's name; empty if it gave none that is valid.
     pub initiator: String,
     /// The status that it was sent.
-    pub refusal: Refusal,
+    pub refusal: LoginStatus,
     /// Why, in words, if there is more to say than the status does.
     pub reason: String,
 }
 
 /// Task management functions (RFC 7143 §11.5.1) that concern devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Function {
+pub enum TaskFunction {
     /// 1: the task is in [`TaskManagement::tasks`].
     AbortTask,
     /// 2: this session's tasks of the LUN.
@@ -112,7 +112,7 @@ pub struct TaskManagement {
     /// To answer by.
     pub tag: u32,
     /// What is to be done.
-    pub function: Function,
+    pub function: TaskFunction,
     /// To which LUN.
     pub lun: u64,
     /// Tasks of this connection that the function ends and that devices may have; they get no answer.
@@ -121,23 +121,23 @@ pub struct TaskManagement {
 
 /// What the owner has to act on.
 #[derive(Debug)]
-pub enum Event {
-    /// Answer with [`Connection::admit`] or [`Connection::refuse`].
+pub enum ConnectionEvent {
+    /// Answer with [`Connection::accept_login`] or [`Connection::reject_login`].
     Login(LoginRequest),
-    /// Answer with [`Connection::complete`].
+    /// Answer with [`Connection::complete_command`].
     Command(Command),
     /// Answer with [`Connection::task_management_done`].
     TaskManagement(TaskManagement),
-    /// The session, or its one connection, is to end. Answer with [`Connection::logged_out`] once no other initiator
+    /// The session, or its one connection, is to end. Answer with [`Connection::finish_logout`] once no other initiator
     /// can meet what this I_T nexus held.
     Logout,
     /// A login was refused. There is nothing to answer.
-    LoginRefused(RefusedLogin),
+    LoginRejected(RejectedLogin),
 }
 
 /// A request that came before its turn.
-struct Early {
-    header: Basic,
+struct OutOfOrderRequest {
+    header: BasicHeader,
     data: Vec<u8>,
     len: usize,
     intact: bool,
@@ -146,8 +146,8 @@ struct Early {
 enum Phase {
     Login(LoginPhase),
     /// The owner decides about the session.
-    Admission(LoginPhase),
-    Full {
+    AwaitingAccept(LoginPhase),
+    FullFeature {
         discovery: bool,
         cid: u16,
     },
@@ -170,32 +170,32 @@ pub struct Connection {
     /// ISID of the session.
     isid: [u8; 6],
     phase: Phase,
-    params: Params,
+    params: SessionParams,
     receiver: Receiver,
     transmitter: Transmitter,
-    events: VecDeque<Event>,
+    events: VecDeque<ConnectionEvent>,
     exp_cmd_sn: u32,
     max_cmd_sn: u32,
     stat_sn: u32,
     tasks: HashMap<u32, Task>,
     /// Tasks in the order of their CmdSN that the owner does not have yet.
-    waiting: VecDeque<u32>,
+    queued_tasks: VecDeque<u32>,
     /// Requests that came before their turn.
-    early: BTreeMap<u32, Early>,
+    out_of_order: BTreeMap<u32, OutOfOrderRequest>,
     /// Numbers of requests that were aborted before they came.
-    given_up: BTreeSet<u32>,
+    aborted_numbers: BTreeSet<u32>,
     /// Bytes of data-out buffers.
-    buffered: usize,
+    data_out_buffered: usize,
     /// Bytes of data-in for commands that the owner has.
     data_in_running: usize,
     /// A command waits for memory.
-    short_of_memory: bool,
+    waits_for_buffer: bool,
     next_ttt: u32,
     text: Vec<u8>,
     /// What is left of an answer that is longer than a segment of the initiator.
     text_left: Vec<u8>,
-    last_heard: u64,
-    pinged: bool,
+    last_received: u64,
+    nop_in_sent: bool,
     /// Task tag of a logout request that the owner has not answered.
     logout: Option<u32>,
 }
@@ -211,7 +211,7 @@ impl Connection {
             remote: false,
             isid: [0; 6],
             phase: Phase::Login(LoginPhase::new(random, now)),
-            params: Params::default(),
+            params: SessionParams::default(),
             receiver: Receiver::default(),
             transmitter: Transmitter::default(),
             events: VecDeque::new(),
@@ -219,17 +219,17 @@ impl Connection {
             max_cmd_sn: 0,
             stat_sn: 0,
             tasks: HashMap::new(),
-            waiting: VecDeque::new(),
-            early: BTreeMap::new(),
-            given_up: BTreeSet::new(),
-            buffered: 0,
+            queued_tasks: VecDeque::new(),
+            out_of_order: BTreeMap::new(),
+            aborted_numbers: BTreeSet::new(),
+            data_out_buffered: 0,
             data_in_running: 0,
-            short_of_memory: false,
+            waits_for_buffer: false,
             next_ttt: 0,
             text: Vec::new(),
             text_left: Vec::new(),
-            last_heard: now,
-            pinged: false,
+            last_received: now,
+            nop_in_sent: false,
             logout: None,
         }
     }
@@ -242,22 +242,22 @@ impl Connection {
 
     /// Where the next bytes of the stream belong; empty once the connection is to be closed, and while
     /// [`Self::is_blocked`].
-    pub fn space(&mut self) -> &mut [u8] {
+    pub fn receive_buffer(&mut self) -> &mut [u8] {
         match self.phase {
             Phase::Closing => &mut [],
-            _ => self.receiver.space(&mut self.tasks),
+            _ => self.receiver.receive_buffer(&mut self.tasks),
         }
     }
 
     /// The first `len` bytes of [`Self::space`] were filled at `now`.
-    pub fn filled(&mut self, len: usize, now: u64, pool: &dyn Pool) {
-        self.last_heard = now;
-        self.pinged = false;
+    pub fn received(&mut self, len: usize, now: u64, pool: &dyn BufferSource) {
+        self.last_received = now;
+        self.nop_in_sent = false;
         self.receive(len, pool);
     }
 
     /// What the owner has to act on next.
-    pub fn next_event(&mut self) -> Option<Event> {
+    pub fn next_event(&mut self) -> Option<ConnectionEvent> {
         self.events.pop_front()
     }
 
@@ -280,22 +280,22 @@ impl Connection {
     }
 
     /// Appends the bytes to be sent next, as many slices as one call may take.
-    pub fn output<'a>(&'a self, slices: &mut Slices<'a>) {
-        self.transmitter.output(slices);
+    pub fn pending_output<'a>(&'a self, slices: &mut Slices<'a>) {
+        self.transmitter.pending_output(slices);
     }
 
     /// The first `len` bytes of [`Self::output`] were sent.
-    pub fn sent(&mut self, len: usize, pool: &dyn Pool) {
+    pub fn sent(&mut self, len: usize, pool: &dyn BufferSource) {
         self.transmitter.sent(len, pool);
-        if !self.waiting.is_empty() {
+        if !self.queued_tasks.is_empty() {
             self.hand_over(pool);
         }
     }
 
     /// Whether something waits for memory of the pool: [`Self::resume`] has it ask again.
     #[must_use]
-    pub const fn wants_memory(&self) -> bool {
-        self.short_of_memory || self.receiver.is_blocked()
+    pub const fn needs_buffers(&self) -> bool {
+        self.waits_for_buffer || self.receiver.is_blocked()
     }
 
     /// Whether no more bytes can be received before there is memory for them. The peer is not silent meanwhile.
@@ -305,16 +305,16 @@ impl Connection {
     }
 
     /// The pool may have memory again, at `now`.
-    pub fn resume(&mut self, now: u64, pool: &dyn Pool) {
+    pub fn resume(&mut self, now: u64, pool: &dyn BufferSource) {
         let was_blocked = self.is_blocked();
-        self.short_of_memory = false;
+        self.waits_for_buffer = false;
         // In the order of the commands: what the first one lacks, no later one takes.
         self.hand_over(pool);
-        if !self.short_of_memory {
+        if !self.waits_for_buffer {
             self.unblock(pool);
         }
         if was_blocked {
-            (self.last_heard, self.pinged) = (now, false);
+            (self.last_received, self.nop_in_sent) = (now, false);
         }
     }
 
@@ -327,12 +327,12 @@ impl Connection {
     /// Whether the connection carries a session that may send commands.
     #[must_use]
     pub const fn is_full_feature(&self) -> bool {
-        matches!(self.phase, Phase::Full { .. })
+        matches!(self.phase, Phase::FullFeature { .. })
     }
 
     /// Commands that the owner has and did not answer.
     #[must_use]
-    pub fn running(&self) -> usize {
+    pub fn running_commands(&self) -> usize {
         self.tasks.values().filter(|task| task.is_running()).count()
     }
 
@@ -341,30 +341,32 @@ impl Connection {
     pub fn deadline(&self) -> u64 {
         match &self.phase {
             // What it sends cannot be read, so it is not silent.
-            Phase::Full { .. } if self.is_blocked() => u64::MAX,
-            Phase::Full { discovery: true, .. } => self.last_heard + self.config.limits.discovery_us,
-            Phase::Login(login) | Phase::Admission(login) => login.started + self.config.limits.login_us,
-            Phase::Full { .. } => self.last_heard + self.config.limits.idle_us * if self.pinged { 2 } else { 1 },
-            Phase::Closing => self.last_heard + self.config.limits.login_us,
+            Phase::FullFeature { .. } if self.is_blocked() => u64::MAX,
+            Phase::FullFeature { discovery: true, .. } => self.last_received + self.config.limits.discovery_timeout_us,
+            Phase::Login(login) | Phase::AwaitingAccept(login) => login.started + self.config.limits.login_timeout_us,
+            Phase::FullFeature { .. } => {
+                self.last_received + self.config.limits.idle_timeout_us * if self.nop_in_sent { 2 } else { 1 }
+            }
+            Phase::Closing => self.last_received + self.config.limits.login_timeout_us,
         }
     }
 
     /// Bytes are on their way to the peer at `now`: it is not silent, only slow.
-    pub const fn alive(&mut self, now: u64) {
-        if !self.pinged {
-            self.last_heard = now;
+    pub const fn record_send_progress(&mut self, now: u64) {
+        if !self.nop_in_sent {
+            self.last_received = now;
         }
     }
 
     /// Time has come: a login that takes too long and a peer that does not answer end, a silent one is asked.
-    pub fn handle_timeout(&mut self, now: u64, pool: &dyn Pool) {
+    pub fn handle_timeout(&mut self, now: u64, pool: &dyn BufferSource) {
         if now < self.deadline() {
             return;
         }
         match self.phase {
-            Phase::Full { discovery: false, .. } if !self.pinged => {
-                self.ping(pool);
-                self.pinged = true;
+            Phase::FullFeature { discovery: false, .. } if !self.nop_in_sent => {
+                self.send_nop_in(pool);
+                self.nop_in_sent = true;
             }
             _ => {
                 self.transmitter.clear(pool);
@@ -374,20 +376,20 @@ impl Connection {
     }
 
     /// Everything ends now; buffers go back to the pool.
-    pub fn abandon(&mut self, pool: &dyn Pool) {
+    pub fn abort(&mut self, pool: &dyn BufferSource) {
         self.phase = Phase::Closing;
         self.transmitter.clear(pool);
         for (_, task) in self.tasks.drain() {
-            pool.give(task.buffer);
+            pool.release(task.buffer);
         }
-        while let Some((_, early)) = self.early.pop_first() {
-            pool.give(early.data);
+        while let Some((_, early)) = self.out_of_order.pop_first() {
+            pool.release(early.data);
         }
-        self.receiver.abandon(pool);
+        self.receiver.abort(pool);
     }
 
     /// Serial numbers of every PDU that we send.
-    const fn numbers(&self) -> (u32, u32) {
+    const fn sequence_numbers(&self) -> (u32, u32) {
         (self.exp_cmd_sn, self.max_cmd_sn)
     }
 
@@ -404,11 +406,12 @@ impl Connection {
     fn open_window(&mut self) {
         let limits = &self.config.limits;
         let in_flight = self.tasks.values().filter(|task| !task.immediate).count();
-        let tasks = limits.window.saturating_sub(u32::try_from(in_flight).unwrap_or(u32::MAX));
-        let room = limits.buffered.saturating_sub(self.buffered) / (self.params.first_burst as usize).max(1);
+        let tasks = limits.command_window.saturating_sub(u32::try_from(in_flight).unwrap_or(u32::MAX));
+        let room =
+            limits.data_out_bytes.saturating_sub(self.data_out_buffered) / (self.params.first_burst as usize).max(1);
         let free = tasks.min(u32::try_from(room).unwrap_or(u32::MAX));
         let max = self.exp_cmd_sn.wrapping_add(free).wrapping_sub(1);
-        if before(self.max_cmd_sn, max) {
+        if serial_before(self.max_cmd_sn, max) {
             self.max_cmd_sn = max;
         }
     }

@@ -1,12 +1,12 @@
 //! The state machine alone, in virtual time.
 
-mod memory;
+mod buffer_tests;
 
 use super::*;
-use crate::config::Advertise;
-use crate::pool::NoPool;
-use crate::testing::{answer, login, login_with, target};
-use crate::wire::{BHS, Opcode, layout};
+use crate::buffers::HeapBuffers;
+use crate::config::AdvertisedAddress;
+use crate::testing::{complete_all, login_pdu, login_pdu_with, target};
+use crate::wire::{BHS, Opcode, as_layout};
 
 fn connection() -> Connection {
     Connection::new(Arc::new(target()), "127.0.0.1:3260".into(), [3; 32], 0)
@@ -14,25 +14,25 @@ fn connection() -> Connection {
 
 fn feed(connection: &mut Connection, mut bytes: &[u8]) {
     while !bytes.is_empty() {
-        let space = connection.space();
+        let space = connection.receive_buffer();
         let len = space.len().min(bytes.len());
         assert!(len > 0, "the connection takes no more");
         space[..len].copy_from_slice(&bytes[..len]);
-        connection.filled(len, 0, &NoPool);
+        connection.received(len, 0, &HeapBuffers);
         bytes = &bytes[len..];
     }
 }
 
 /// Everything the connection wants to send, as headers with their data.
-fn sent(connection: &mut Connection) -> Vec<(wire::Target, Vec<u8>)> {
-    sent_from(connection, &NoPool)
+fn sent(connection: &mut Connection) -> Vec<(wire::TargetHeader, Vec<u8>)> {
+    sent_from(connection, &HeapBuffers)
 }
 
-fn sent_from(connection: &mut Connection, pool: &dyn Pool) -> Vec<(wire::Target, Vec<u8>)> {
+fn sent_from(connection: &mut Connection, pool: &dyn BufferSource) -> Vec<(wire::TargetHeader, Vec<u8>)> {
     let mut bytes = Vec::new();
     while connection.has_output() {
         let mut slices = Slices::new();
-        connection.output(&mut slices);
+        connection.pending_output(&mut slices);
         let part: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
         drop(slices);
         connection.sent(part.len(), pool);
@@ -41,8 +41,8 @@ fn sent_from(connection: &mut Connection, pool: &dyn Pool) -> Vec<(wire::Target,
     let mut pdus = Vec::new();
     while !bytes.is_empty() {
         let header: [u8; BHS] = bytes[..BHS].try_into().unwrap();
-        let len = layout::<Basic>(&header).data_len();
-        pdus.push((layout(&header), bytes[BHS..BHS + len].to_vec()));
+        let len = as_layout::<BasicHeader>(&header).data_len();
+        pdus.push((as_layout(&header), bytes[BHS..BHS + len].to_vec()));
         bytes.drain(..BHS + len.next_multiple_of(4));
     }
     pdus
@@ -52,15 +52,15 @@ use crate::wire;
 
 fn logged_in() -> Connection {
     let mut connection = connection();
-    feed(&mut connection, &login());
-    answer(&mut connection);
+    feed(&mut connection, &login_pdu());
+    complete_all(&mut connection);
     assert!(connection.is_full_feature());
     sent(&mut connection);
     connection
 }
 
 fn command(number: u32, tag: u32, flags: u8, expected: u32, data: &[u8]) -> Vec<u8> {
-    let mut header: wire::Command = wire::empty(Opcode::COMMAND);
+    let mut header: wire::ScsiCommand = wire::with_opcode(Opcode::COMMAND);
     (header.flags, header.itt, header.cmd_sn) = (flags, tag.into(), number.into());
     header.expected_length = expected.into();
     wire::set_data_length(&mut header.data_length, data.len());
@@ -74,37 +74,37 @@ const READ: u8 = 0x80 | 0x40;
 const WRITE: u8 = 0x80 | 0x20;
 
 #[test]
-fn a_login_that_does_not_come_ends() {
+fn login_times_out() {
     let mut connection = connection();
-    feed(&mut connection, &login()[..20]);
+    feed(&mut connection, &login_pdu()[..20]);
     assert_eq!(connection.deadline(), 30_000_000);
-    connection.handle_timeout(29_999_999, &NoPool);
+    connection.handle_timeout(29_999_999, &HeapBuffers);
     assert!(!connection.is_closing());
-    connection.handle_timeout(30_000_000, &NoPool);
+    connection.handle_timeout(30_000_000, &HeapBuffers);
     assert!(connection.is_closing());
 }
 
 #[test]
-fn a_silent_peer_is_asked_once_and_then_dropped() {
+fn idle_initiator_gets_one_nop_in_then_times_out() {
     let mut connection = logged_in();
-    connection.handle_timeout(30_000_000, &NoPool);
+    connection.handle_timeout(30_000_000, &HeapBuffers);
     let ping = sent(&mut connection);
     assert_eq!((ping[0].0.opcode, ping[0].0.itt.get()), (0x20, 0xffff_ffff));
     assert_eq!(connection.deadline(), 60_000_000);
-    connection.handle_timeout(60_000_000, &NoPool);
+    connection.handle_timeout(60_000_000, &HeapBuffers);
     assert!(connection.is_closing() && !connection.has_output());
 }
 
 #[test]
-fn commands_run_in_the_order_of_their_numbers() {
+fn commands_run_in_cmdsn_order() {
     let mut connection = logged_in();
     feed(&mut connection, &command(2, 22, READ, 4, b""));
     feed(&mut connection, &command(1, 11, READ, 4, b""));
     assert!(connection.next_event().is_none());
     feed(&mut connection, &command(0, 10, READ, 4, b""));
     let mut tasks = Vec::new();
-    while let Some(Event::Command(command)) = connection.next_event() {
-        tasks.push(command.task);
+    while let Some(ConnectionEvent::Command(command)) = connection.next_event() {
+        tasks.push(command.task_tag);
     }
     assert_eq!(tasks, [10, 11, 22]);
     // The same number again is dropped in silence.
@@ -113,14 +113,14 @@ fn commands_run_in_the_order_of_their_numbers() {
 }
 
 #[test]
-fn a_read_behind_a_write_waits_for_its_data() {
+fn read_after_write_waits_for_write_data() {
     let mut connection = logged_in();
     feed(&mut connection, &command(0, 1, WRITE, 12_000, &[1; 1000]));
     feed(&mut connection, &command(1, 2, READ, 4, b""));
     assert!(connection.next_event().is_none());
     let asked = sent(&mut connection);
     assert_eq!((asked[0].0.opcode, asked[0].0.word_40.get(), asked[0].0.word_44.get()), (0x31, 1000, 8192));
-    let mut data: wire::DataOut = wire::empty(Opcode::DATA_OUT);
+    let mut data: wire::DataOut = wire::with_opcode(Opcode::DATA_OUT);
     (data.flags, data.itt, data.ttt, data.buffer_offset) = (0x80, 1.into(), asked[0].0.ttt, 1000.into());
     wire::set_data_length(&mut data.data_length, 8192);
     feed(&mut connection, zerocopy::IntoBytes::as_bytes(&data));
@@ -131,18 +131,18 @@ fn a_read_behind_a_write_waits_for_its_data() {
     wire::set_data_length(&mut data.data_length, 2808);
     feed(&mut connection, zerocopy::IntoBytes::as_bytes(&data));
     feed(&mut connection, &[3; 2808]);
-    let Some(Event::Command(write)) = connection.next_event() else { panic!("no write") };
-    assert_eq!((write.task, write.data_len), (1, 12_000));
+    let Some(ConnectionEvent::Command(write)) = connection.next_event() else { panic!("no write") };
+    assert_eq!((write.task_tag, write.data_out_len), (1, 12_000));
     assert_eq!((write.data_out[999], write.data_out[1000], write.data_out[11_999]), (1, 2, 3));
-    assert!(matches!(connection.next_event(), Some(Event::Command(read)) if read.task == 2));
+    assert!(matches!(connection.next_event(), Some(ConnectionEvent::Command(read)) if read.task_tag == 2));
 }
 
 #[test]
-fn data_out_of_order_ends_the_command_and_not_the_session() {
+fn out_of_order_data_fails_only_the_command() {
     let mut connection = logged_in();
     feed(&mut connection, &command(0, 1, WRITE, 4000, b""));
     let asked = sent(&mut connection);
-    let mut data: wire::DataOut = wire::empty(Opcode::DATA_OUT);
+    let mut data: wire::DataOut = wire::with_opcode(Opcode::DATA_OUT);
     (data.flags, data.itt, data.ttt, data.buffer_offset) = (0x80, 1.into(), asked[0].0.ttt, 8.into());
     wire::set_data_length(&mut data.data_length, 3992);
     feed(&mut connection, zerocopy::IntoBytes::as_bytes(&data));
@@ -154,58 +154,58 @@ fn data_out_of_order_ends_the_command_and_not_the_session() {
 }
 
 #[test]
-fn the_window_closes_while_commands_run() {
+fn command_window_closes_while_commands_run() {
     let mut connection = logged_in();
     for number in 0..32 {
         feed(&mut connection, &command(number, 100 + number, READ, 4, b""));
     }
-    let mut nop: wire::Request = wire::empty(Opcode(0x40));
+    let mut nop: wire::RequestHeader = wire::with_opcode(Opcode(0x40));
     (nop.flags, nop.itt, nop.ttt, nop.cmd_sn) = (0x80, 7.into(), 0xffff_ffff.into(), 32.into());
     feed(&mut connection, zerocopy::IntoBytes::as_bytes(&nop));
     let answers = sent(&mut connection);
     assert_eq!((answers[0].0.exp_cmd_sn.get(), answers[0].0.max_cmd_sn.get()), (32, 31));
-    answer(&mut connection);
+    complete_all(&mut connection);
     let answers = sent(&mut connection);
     assert_eq!(answers.last().unwrap().0.max_cmd_sn.get(), 63);
 }
 
 #[test]
-fn an_aborted_task_gets_no_answer() {
+fn aborted_task_gets_no_response() {
     let mut connection = logged_in();
     feed(&mut connection, &command(0, 1, READ, 4, b""));
-    let Some(Event::Command(running)) = connection.next_event() else { panic!("no command") };
-    let mut abort: wire::TaskManagement = wire::empty(Opcode(0x42));
+    let Some(ConnectionEvent::Command(running)) = connection.next_event() else { panic!("no command") };
+    let mut abort: wire::TaskManagement = wire::with_opcode(Opcode(0x42));
     (abort.flags, abort.itt, abort.referenced_tag, abort.cmd_sn) = (0x81, 2.into(), 1.into(), 1.into());
     feed(&mut connection, zerocopy::IntoBytes::as_bytes(&abort));
-    let Some(Event::TaskManagement(request)) = connection.next_event() else { panic!("no task management") };
-    assert_eq!((request.function, request.tasks), (Function::AbortTask, vec![1]));
-    let done = Answer {
+    let Some(ConnectionEvent::TaskManagement(request)) = connection.next_event() else { panic!("no task management") };
+    assert_eq!((request.function, request.tasks), (TaskFunction::AbortTask, vec![1]));
+    let done = CommandResponse {
         status: 0,
         sense: Vec::new(),
         data_in: running.data_in,
-        produced: 4,
-        wanted: 4,
-        consumed: 0,
-        missing: 0,
+        data_in_len: 4,
+        data_in_wanted: 4,
+        data_out_consumed: 0,
+        data_out_missing: 0,
         data_out: running.data_out,
     };
-    connection.complete(1, done, &NoPool);
+    connection.complete_command(1, done, &HeapBuffers);
     assert!(!connection.has_output());
     connection.task_management_done(request.tag, 0);
     assert_eq!(sent(&mut connection)[0].0.opcode, 0x22);
 }
 
 #[test]
-fn only_its_own_connection_is_logged_out() {
+fn logout_applies_to_the_named_connection() {
     let mut connection = logged_in();
     let mut logout = |number: u32, cid: u32| {
-        let mut request: wire::Request = wire::empty(Opcode::LOGOUT);
+        let mut request: wire::RequestHeader = wire::with_opcode(Opcode::LOGOUT);
         (request.flags, request.itt, request.ttt, request.cmd_sn) = (0x81, 5.into(), (cid << 16).into(), number.into());
         feed(&mut connection, zerocopy::IntoBytes::as_bytes(&request));
-        let asked = matches!(connection.next_event(), Some(Event::Logout));
+        let asked = matches!(connection.next_event(), Some(ConnectionEvent::Logout));
         // Nothing is answered before the owner has ended the session.
         assert!(!asked || (!connection.has_output() && connection.is_full_feature()));
-        connection.logged_out();
+        connection.finish_logout();
         (asked, sent(&mut connection)[0].0.response, connection.is_full_feature())
     };
     assert_eq!(logout(0, 7), (false, 1, true));
@@ -213,10 +213,10 @@ fn only_its_own_connection_is_logged_out() {
 }
 
 #[test]
-fn a_refused_login_says_why() {
+fn rejected_login_has_a_reason() {
     let mut connection = connection();
-    feed(&mut connection, &login_with(&[("InitiatorName", "iqn.a\u{7}b"), ("TargetName", "iqn.t")]));
-    let Some(Event::LoginRefused(refused)) = connection.next_event() else { panic!("no event") };
+    feed(&mut connection, &login_pdu_with(&[("InitiatorName", "iqn.a\u{7}b"), ("TargetName", "iqn.t")]));
+    let Some(ConnectionEvent::LoginRejected(refused)) = connection.next_event() else { panic!("no event") };
     assert_eq!((refused.initiator.as_str(), refused.refusal.0, refused.refusal.1), ("", 2, 0));
     assert!(refused.reason.contains(r#"InitiatorName: "iqn.a\u{7}b" has a character"#), "{}", refused.reason);
     let bytes = sent(&mut connection);
@@ -224,16 +224,16 @@ fn a_refused_login_says_why() {
 }
 
 #[test]
-fn a_list_of_targets_longer_than_a_segment_comes_in_parts() {
+fn long_target_list_is_split_into_segments() {
     let names: Vec<String> = (0..60).map(|number| format!("iqn.t:{number}")).collect();
     let config = TargetConfig { names: names.clone(), ..target() };
     let mut connection = Connection::new(Arc::new(config), "127.0.0.1:3260".into(), [3; 32], 0);
     let keys = [("InitiatorName", "iqn.i"), ("SessionType", "Discovery"), ("MaxRecvDataSegmentLength", "512")];
-    feed(&mut connection, &login_with(&keys));
-    answer(&mut connection);
+    feed(&mut connection, &login_pdu_with(&keys));
+    complete_all(&mut connection);
     sent(&mut connection);
     let mut ask = |number: u32, tag: u32, keys: &[u8]| {
-        let mut request: wire::Request = wire::empty(Opcode::TEXT);
+        let mut request: wire::RequestHeader = wire::with_opcode(Opcode::TEXT);
         (request.flags, request.itt, request.ttt, request.cmd_sn) = (0x80, 5.into(), tag.into(), number.into());
         wire::set_data_length(&mut request.data_length, keys.len());
         let mut bytes = zerocopy::IntoBytes::as_bytes(&request).to_vec();
@@ -257,16 +257,16 @@ fn a_list_of_targets_longer_than_a_segment_comes_in_parts() {
 }
 
 /// What SendTargets answers to an initiator with this ISID.
-fn targets_for(advertise: Advertise, isid: [u8; 6], remote: bool) -> String {
+fn targets_for(advertise: AdvertisedAddress, isid: [u8; 6], remote: bool) -> String {
     let config = TargetConfig { advertise, ..target() };
     let mut connection = Connection::new(Arc::new(config), "172.17.0.2:3260".into(), [3; 32], 0);
     connection.set_remote(remote);
-    let mut login = login_with(&[("InitiatorName", "iqn.i"), ("SessionType", "Discovery")]);
+    let mut login = login_pdu_with(&[("InitiatorName", "iqn.i"), ("SessionType", "Discovery")]);
     login[8..14].copy_from_slice(&isid);
     feed(&mut connection, &login);
-    answer(&mut connection);
+    complete_all(&mut connection);
     sent(&mut connection);
-    let mut request: wire::Request = wire::empty(Opcode::TEXT);
+    let mut request: wire::RequestHeader = wire::with_opcode(Opcode::TEXT);
     (request.flags, request.itt, request.ttt, request.cmd_sn) = (0x80, 5.into(), wire::NO_TAG.into(), 0.into());
     wire::set_data_length(&mut request.data_length, 16);
     let mut bytes = zerocopy::IntoBytes::as_bytes(&request).to_vec();
@@ -277,15 +277,15 @@ fn targets_for(advertise: Advertise, isid: [u8; 6], remote: bool) -> String {
 
 /// Behind NAT only the initiator knows the address that it used. open-iscsi keeps that one if SendTargets gives none.
 #[test]
-fn send_targets_gives_an_address_that_the_initiator_reaches() {
+fn send_targets_returns_a_reachable_address() {
     const OPEN_ISCSI: [u8; 6] = [0x00, 0x02, 0x3d, 0, 0, 0];
     const LIBISCSI: [u8; 6] = [0x80, 1, 2, 3, 0, 0];
     let with = "TargetName=iqn.t\0TargetAddress=172.17.0.2:3260,1\0";
     let without = "TargetName=iqn.t\0";
-    assert_eq!(targets_for(Advertise::Connection, OPEN_ISCSI, true), without);
-    assert_eq!(targets_for(Advertise::Connection, OPEN_ISCSI, false), with);
-    assert_eq!(targets_for(Advertise::Connection, LIBISCSI, true), with);
-    assert_eq!(targets_for(Advertise::Nothing, LIBISCSI, false), without);
-    let given = targets_for(Advertise::Portal("tape.example.com:3260".into()), OPEN_ISCSI, true);
+    assert_eq!(targets_for(AdvertisedAddress::Connection, OPEN_ISCSI, true), without);
+    assert_eq!(targets_for(AdvertisedAddress::Connection, OPEN_ISCSI, false), with);
+    assert_eq!(targets_for(AdvertisedAddress::Connection, LIBISCSI, true), with);
+    assert_eq!(targets_for(AdvertisedAddress::Nothing, LIBISCSI, false), without);
+    let given = targets_for(AdvertisedAddress::Portal("tape.example.com:3260".into()), OPEN_ISCSI, true);
     assert_eq!(given, "TargetName=iqn.t\0TargetAddress=tape.example.com:3260,1\0");
 }

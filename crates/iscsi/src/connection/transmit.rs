@@ -1,10 +1,10 @@
 //! What waits to be sent: headers by value, payload by reference to the buffer it was produced in.
 
-use super::data_in::{DataIn, Part};
+use super::data_in::{DataInPdu, PendingDataIn};
 use super::{Connection, Phase, Slices};
+use crate::buffers::BufferSource;
 use crate::config::DATA_IN_QUEUED;
-use crate::digest::{digest, padded_digest};
-use crate::pool::Pool;
+use crate::digest::{crc32c_bytes, padded_digest};
 use crate::wire::BHS;
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -27,7 +27,7 @@ struct Pdu {
     head: [u8; BHS + 4],
     head_len: usize,
     /// Which buffer, and where in it.
-    payload: Option<(Lent, usize, usize)>,
+    payload: Option<(BufferSlot, usize, usize)>,
     tail: [u8; 8],
     tail_len: usize,
     /// The buffer is not needed behind this PDU.
@@ -41,18 +41,18 @@ impl Pdu {
 }
 
 /// What comes behind the PDUs that are made.
-enum Later {
+enum QueuedItem {
     Pdu(Pdu),
-    Data(DataIn),
+    Data(PendingDataIn),
 }
 
 #[derive(Default)]
 pub(super) struct Transmitter {
     /// PDUs that are made.
     queue: VecDeque<Pdu>,
-    later: VecDeque<Later>,
+    queued_items: VecDeque<QueuedItem>,
     /// Bytes of the first PDU that are sent.
-    sent: usize,
+    sent_of_first: usize,
     /// Bytes of all PDUs in the queue, and of the data behind it.
     bytes: usize,
     /// Buffers that are lent, and whether they came from the pool and go back there.
@@ -61,7 +61,7 @@ pub(super) struct Transmitter {
 
 /// A buffer lent to the transmitter for one or more PDUs.
 #[derive(Clone, Copy)]
-pub(super) struct Lent(usize);
+pub(super) struct BufferSlot(usize);
 
 impl Transmitter {
     pub(super) fn is_empty(&self) -> bool {
@@ -69,7 +69,7 @@ impl Transmitter {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.queue.len() + self.later.len() >= SLICES / 3 || self.bytes >= DATA_IN_QUEUED
+        self.queue.len() + self.queued_items.len() >= SLICES / 3 || self.bytes >= DATA_IN_QUEUED
     }
 
     /// Bytes that wait to be sent.
@@ -77,7 +77,7 @@ impl Transmitter {
         self.bytes
     }
 
-    pub(super) fn lend(&mut self, buffer: Vec<u8>, pooled: bool) -> Lent {
+    pub(super) fn add_buffer(&mut self, buffer: Vec<u8>, pooled: bool) -> BufferSlot {
         let free = self.buffers.iter().position(Option::is_none);
         let slot = free.unwrap_or_else(|| {
             self.buffers.push(None);
@@ -86,7 +86,7 @@ impl Transmitter {
         if let Some(entry) = self.buffers.get_mut(slot) {
             *entry = Some((buffer, pooled));
         }
-        Lent(slot)
+        BufferSlot(slot)
     }
 
     fn payload(&self, slot: usize, start: usize, len: usize) -> &[u8] {
@@ -97,10 +97,10 @@ impl Transmitter {
             .unwrap_or_default()
     }
 
-    pub(super) fn output<'a>(&'a self, slices: &mut Slices<'a>) {
-        let mut skip = self.sent;
+    pub(super) fn pending_output<'a>(&'a self, slices: &mut Slices<'a>) {
+        let mut skip = self.sent_of_first;
         for pdu in &self.queue {
-            let payload = pdu.payload.map_or(&[][..], |(Lent(slot), start, len)| self.payload(slot, start, len));
+            let payload = pdu.payload.map_or(&[][..], |(BufferSlot(slot), start, len)| self.payload(slot, start, len));
             let parts = [pdu.head.get(..pdu.head_len), Some(payload), pdu.tail.get(..pdu.tail_len)];
             for part in parts.into_iter().flatten() {
                 let rest = part.get(skip.min(part.len())..).unwrap_or_default();
@@ -115,15 +115,15 @@ impl Transmitter {
         }
     }
 
-    pub(super) fn sent(&mut self, len: usize, pool: &dyn Pool) {
-        self.sent += len;
+    pub(super) fn sent(&mut self, len: usize, pool: &dyn BufferSource) {
+        self.sent_of_first += len;
         while let Some(first) = self.queue.front() {
-            if self.sent < first.len() {
+            if self.sent_of_first < first.len() {
                 break;
             }
-            self.sent -= first.len();
+            self.sent_of_first -= first.len();
             self.bytes -= first.len();
-            if let Some(Pdu { payload: Some((Lent(slot), ..)), last: true, .. }) = self.queue.pop_front() {
+            if let Some(Pdu { payload: Some((BufferSlot(slot), ..)), last: true, .. }) = self.queue.pop_front() {
                 self.release(slot, pool);
             }
             self.make();
@@ -132,35 +132,39 @@ impl Transmitter {
 
     fn queue(&mut self, pdu: Pdu) {
         self.bytes += pdu.len();
-        if self.later.is_empty() { self.queue.push_back(pdu) } else { self.later.push_back(Later::Pdu(pdu)) }
+        if self.queued_items.is_empty() {
+            self.queue.push_back(pdu)
+        } else {
+            self.queued_items.push_back(QueuedItem::Pdu(pdu))
+        }
     }
 
     /// Queues the data of an answer.
-    pub(super) fn queue_data(&mut self, data: DataIn) {
+    pub(super) fn queue_data(&mut self, data: PendingDataIn) {
         self.bytes += data.left();
-        self.later.push_back(Later::Data(data));
+        self.queued_items.push_back(QueuedItem::Data(data));
         self.make();
     }
 
     /// Makes as many PDUs as one call sends.
     fn make(&mut self) {
         while self.queue.len() < MADE {
-            let (pdu, ends) = match self.later.front_mut() {
+            let (pdu, ends) = match self.queued_items.front_mut() {
                 None => return,
-                Some(Later::Pdu(_)) => {
-                    if let Some(Later::Pdu(pdu)) = self.later.pop_front() {
+                Some(QueuedItem::Pdu(_)) => {
+                    if let Some(QueuedItem::Pdu(pdu)) = self.queued_items.pop_front() {
                         self.queue.push_back(pdu);
                     }
                     continue;
                 }
-                Some(Later::Data(data)) => {
-                    let (lent, digests) = (data.lent, data.digests);
-                    let Part { header, start, len, last } = data.next();
+                Some(QueuedItem::Data(data)) => {
+                    let (lent, digests) = (data.buffer, data.digests);
+                    let DataInPdu { header, start, len, last } = data.next();
                     (self.pdu(header.as_bytes(), Some((lent, start, len)), last, digests), last)
                 }
             };
             if ends {
-                self.later.pop_front();
+                self.queued_items.pop_front();
             }
             self.bytes += pdu.len() - pdu.payload.map_or(0, |(_, _, len)| len);
             self.queue.push_back(pdu);
@@ -168,19 +172,19 @@ impl Transmitter {
     }
 
     /// A PDU with a header and a part of a lent buffer.
-    fn pdu(&self, header: &[u8], payload: Option<(Lent, usize, usize)>, last: bool, digests: Digests) -> Pdu {
+    fn pdu(&self, header: &[u8], payload: Option<(BufferSlot, usize, usize)>, last: bool, digests: Digests) -> Pdu {
         let mut head = [0; BHS + 4];
         for (slot, byte) in head.iter_mut().zip(header) {
             *slot = *byte;
         }
         let mut head_len = BHS;
         if digests.header {
-            let crc = digest(header);
+            let crc = crc32c_bytes(header);
             head.iter_mut().skip(BHS).zip(crc).for_each(|(slot, byte)| *slot = byte);
             head_len += 4;
         }
         let (mut tail, mut tail_len) = ([0; 8], 0);
-        if let Some((Lent(slot), start, len)) = payload {
+        if let Some((BufferSlot(slot), start, len)) = payload {
             tail_len = len.next_multiple_of(4) - len;
             if digests.data && len > 0 {
                 let crc = padded_digest(self.payload(slot, start, len));
@@ -191,19 +195,19 @@ impl Transmitter {
         Pdu { head, head_len, payload, tail, tail_len, last }
     }
 
-    pub(super) fn clear(&mut self, pool: &dyn Pool) {
+    pub(super) fn clear(&mut self, pool: &dyn BufferSource) {
         self.queue.clear();
-        self.later.clear();
-        (self.sent, self.bytes) = (0, 0);
+        self.queued_items.clear();
+        (self.sent_of_first, self.bytes) = (0, 0);
         for slot in 0..self.buffers.len() {
             self.release(slot, pool);
         }
     }
 
     /// The buffer in a slot is not needed any more.
-    fn release(&mut self, slot: usize, pool: &dyn Pool) {
+    fn release(&mut self, slot: usize, pool: &dyn BufferSource) {
         if let Some((buffer, true)) = self.buffers.get_mut(slot).and_then(Option::take) {
-            pool.give(buffer);
+            pool.release(buffer);
         }
     }
 }
@@ -211,15 +215,15 @@ impl Transmitter {
 impl Connection {
     /// Queues a PDU without data, or with data that is in no buffer of the pool.
     pub(super) fn send(&mut self, header: &(impl IntoBytes + Immutable), data: Option<Vec<u8>>, len: usize) {
-        let payload = data.map(|data| (self.transmitter.lend(data, false), 0, len));
-        self.send_part(header, payload, true);
+        let payload = data.map(|data| (self.transmitter.add_buffer(data, false), 0, len));
+        self.send_slice(header, payload, true);
     }
 
     /// Queues a PDU with a part of a lent buffer; `last` gives the buffer back behind it.
-    pub(super) fn send_part(
+    pub(super) fn send_slice(
         &mut self,
         header: &(impl IntoBytes + Immutable),
-        payload: Option<(Lent, usize, usize)>,
+        payload: Option<(BufferSlot, usize, usize)>,
         last: bool,
     ) {
         let digests = self.digests_to_send();
@@ -229,7 +233,7 @@ impl Connection {
 
     /// Whether what is queued now carries digests: not in the login phase.
     pub(super) const fn digests_to_send(&self) -> Digests {
-        let in_full = matches!(self.phase, Phase::Full { .. });
+        let in_full = matches!(self.phase, Phase::FullFeature { .. });
         Digests { header: in_full && self.params.header_digest, data: in_full && self.params.data_digest }
     }
 }

@@ -1,8 +1,8 @@
 use super::*;
 use std::thread;
 
-fn at(target: u32) -> Address {
-    Address { channel: 0, target, lun: 0 }
+fn at(target: u32) -> HostAddress {
+    HostAddress { channel: 0, target, lun: 0 }
 }
 
 /// A unit that has answered the INQUIRY of its adding.
@@ -10,106 +10,107 @@ fn unit(module: &Simulator, minor: u16) -> SimulatorDevice {
     let mut device = module.open(minor).unwrap();
     let adding = thread::spawn({
         let module = module.clone();
-        move || module.add(minor, at(minor.into()))
+        move || module.add_unit(minor, at(minor.into()))
     });
-    let command = std::iter::repeat_with(|| device.next().unwrap()).find_map(|command| command).unwrap();
-    let answer = Answer { data: &[0; 36], ..Answer::default() };
-    assert_eq!(device.complete(command.serial, &answer).unwrap(), Taken::Answered);
+    let command = std::iter::repeat_with(|| device.next_command().unwrap()).find_map(|command| command).unwrap();
+    let answer = CommandResponse { data: &[0; 36], ..CommandResponse::default() };
+    assert_eq!(device.complete(command.serial, &answer).unwrap(), CompletionOutcome::Completed);
     adding.join().unwrap().unwrap();
     device
 }
 
 #[test]
-fn one_command_for_the_whole_host() {
+fn host_runs_one_command_at_a_time() {
     let module = Simulator::default();
     let (mut one, mut two) = (unit(&module, 11), unit(&module, 12));
-    let first = module.send(11, &[0; 6], Asked::Nothing);
-    let second = module.send(12, &[0; 6], Asked::Nothing);
-    assert_eq!(two.next().unwrap(), None, "the other unit has it");
-    let command = one.next().unwrap().unwrap();
-    assert_eq!(one.next().unwrap(), None, "it is handed out once");
-    assert_eq!(two.next().unwrap(), None);
-    one.complete(command.serial, &Answer::default()).unwrap();
-    assert_eq!(first.wait(), Got::default());
-    let command = two.next().unwrap().unwrap();
-    two.complete(command.serial, &Answer { status: 2, sense: &[0, 0, 5], ..Answer::default() }).unwrap();
+    let first = module.send(11, &[0; 6], HostTransfer::NoData);
+    let second = module.send(12, &[0; 6], HostTransfer::NoData);
+    assert_eq!(two.next_command().unwrap(), None, "the other unit has it");
+    let command = one.next_command().unwrap().unwrap();
+    assert_eq!(one.next_command().unwrap(), None, "it is handed out once");
+    assert_eq!(two.next_command().unwrap(), None);
+    one.complete(command.serial, &CommandResponse::default()).unwrap();
+    assert_eq!(first.wait(), HostResult::default());
+    let command = two.next_command().unwrap().unwrap();
+    two.complete(command.serial, &CommandResponse { status: 2, sense: &[0, 0, 5], ..CommandResponse::default() })
+        .unwrap();
     let got = second.wait();
     assert_eq!((got.status, got.sense.len(), &got.sense[..3]), (2, 96, &[0x70, 0, 5][..]));
 }
 
 #[test]
-fn data_both_ways() {
+fn data_in_and_data_out() {
     let module = Simulator::default();
     let mut unit = unit(&module, 11);
-    let sent = module.send(11, &[0x0a, 0, 0, 0, 4, 0], Asked::Out(b"data".to_vec()));
-    let command = unit.next().unwrap().unwrap();
+    let sent = module.send(11, &[0x0a, 0, 0, 0, 4, 0], HostTransfer::DataOut(b"data".to_vec()));
+    let command = unit.next_command().unwrap().unwrap();
     let mut data = [0; 4];
-    unit.fetch(command.serial, &mut data).unwrap();
-    unit.fetch(command.serial, &mut data[..2]).unwrap();
+    unit.fetch_data(command.serial, &mut data).unwrap();
+    unit.fetch_data(command.serial, &mut data[..2]).unwrap();
     assert_eq!(&data, b"data");
-    let longer = unit.fetch(command.serial, &mut [0; 5]).unwrap_err();
+    let longer = unit.fetch_data(command.serial, &mut [0; 5]).unwrap_err();
     assert_eq!(longer.kind(), io::ErrorKind::UnexpectedEof);
-    unit.complete(command.serial, &Answer::default()).unwrap();
-    assert_eq!(sent.wait(), Got::default());
+    unit.complete(command.serial, &CommandResponse::default()).unwrap();
+    assert_eq!(sent.wait(), HostResult::default());
     // Data and sense together; what is too much is cut.
-    let sent = module.send(11, &[0x08, 0, 0, 0, 8, 0], Asked::In(8));
-    let command = unit.next().unwrap().unwrap();
-    assert_eq!(unit.fetch(command.serial, &mut [0; 1]).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
-    unit.complete(command.serial, &Answer { status: 2, data: b"short", sense: &[0xf0] }).unwrap();
+    let sent = module.send(11, &[0x08, 0, 0, 0, 8, 0], HostTransfer::DataIn(8));
+    let command = unit.next_command().unwrap().unwrap();
+    assert_eq!(unit.fetch_data(command.serial, &mut [0; 1]).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    unit.complete(command.serial, &CommandResponse { status: 2, data: b"short", sense: &[0xf0] }).unwrap();
     let got = sent.wait();
     assert_eq!((got.data.as_slice(), got.residual, got.status), (&b"short"[..], 3, 2));
-    assert_eq!(unit.fetch(command.serial, &mut [0; 1]).unwrap_err().kind(), io::ErrorKind::NotFound);
+    assert_eq!(unit.fetch_data(command.serial, &mut [0; 1]).unwrap_err().kind(), io::ErrorKind::NotFound);
 }
 
 #[test]
-fn what_the_unit_does_not_hear_of() {
+fn aborts_and_timeouts_are_not_reported_to_the_unit() {
     let module = Simulator::default();
     let mut unit = unit(&module, 11);
-    let sent = module.send(11, &[0; 6], Asked::Nothing);
-    let command = unit.next().unwrap().unwrap();
+    let sent = module.send(11, &[0; 6], HostTransfer::NoData);
+    let command = unit.next_command().unwrap().unwrap();
     module.abort(sent.serial());
-    assert_eq!(unit.complete(command.serial, &Answer::default()).unwrap(), Taken::Gone);
-    assert_eq!(sent.wait().host, Host::TimeOut);
+    assert_eq!(unit.complete(command.serial, &CommandResponse::default()).unwrap(), CompletionOutcome::CommandGone);
+    assert_eq!(sent.wait().host, HostStatus::TimedOut);
     // An expired command was done, as far as the host knows.
-    let sent = module.send(11, &[0x08, 0, 0, 0, 8, 0], Asked::In(8));
-    let command = unit.next().unwrap().unwrap();
-    module.expire();
+    let sent = module.send(11, &[0x08, 0, 0, 0, 8, 0], HostTransfer::DataIn(8));
+    let command = unit.next_command().unwrap().unwrap();
+    module.expire_all();
     let got = sent.wait();
     assert_eq!((got.status, got.data.len(), got.residual), (0, 0, 0));
-    assert_eq!(unit.complete(command.serial, &Answer::default()).unwrap(), Taken::Gone);
+    assert_eq!(unit.complete(command.serial, &CommandResponse::default()).unwrap(), CompletionOutcome::CommandGone);
     // Another process may serve the unit when the first has died with a command.
-    let sent = module.send(11, &[0; 6], Asked::Nothing);
-    unit.next().unwrap().unwrap();
+    let sent = module.send(11, &[0; 6], HostTransfer::NoData);
+    unit.next_command().unwrap().unwrap();
     let mut heir = module.open(11).unwrap();
-    assert_eq!(heir.next().unwrap(), None);
+    assert_eq!(heir.next_command().unwrap(), None);
     module.abort(sent.serial());
-    assert_eq!(sent.wait().host, Host::TimeOut);
-    let sent = module.send(11, &[0; 6], Asked::Nothing);
-    let command = heir.next().unwrap().unwrap();
-    assert_eq!(heir.complete(command.serial, &Answer::default()).unwrap(), Taken::Answered);
-    assert_eq!(sent.wait(), Got::default());
+    assert_eq!(sent.wait().host, HostStatus::TimedOut);
+    let sent = module.send(11, &[0; 6], HostTransfer::NoData);
+    let command = heir.next_command().unwrap().unwrap();
+    assert_eq!(heir.complete(command.serial, &CommandResponse::default()).unwrap(), CompletionOutcome::Completed);
+    assert_eq!(sent.wait(), HostResult::default());
 }
 
 #[test]
-fn what_never_reaches_a_unit() {
+fn invalid_commands_are_not_delivered() {
     let module = Simulator::default();
     let mut unit = unit(&module, 11);
-    assert_eq!(module.send(12, &[0; 6], Asked::Nothing).wait().host, Host::NoConnect);
-    assert_eq!(module.send(11, &[0x7f; 20], Asked::Nothing).wait().host, Host::Abort);
-    let long = module.send(11, &[0x08, 0, 0x10, 0, 0, 0], Asked::In(TRANSFER + 1)).wait();
-    assert_eq!(long.host, Host::Invalid);
-    let luns = module.send(11, &[0xa0; 12], Asked::In(256)).wait();
+    assert_eq!(module.send(12, &[0; 6], HostTransfer::NoData).wait().host, HostStatus::NoConnect);
+    assert_eq!(module.send(11, &[0x7f; 20], HostTransfer::NoData).wait().host, HostStatus::Aborted);
+    let long = module.send(11, &[0x08, 0, 0x10, 0, 0, 0], HostTransfer::DataIn(MAX_TRANSFER + 1)).wait();
+    assert_eq!(long.host, HostStatus::Invalid);
+    let luns = module.send(11, &[0xa0; 12], HostTransfer::DataIn(256)).wait();
     assert_eq!((luns.data.len(), &luns.data[..4], luns.data[121]), (128, &[0, 0, 1, 0][..], 14));
-    assert_eq!(unit.next().unwrap(), None);
-    let too_high = module.add(13, Address { lun: 32, ..at(3) }).unwrap_err();
+    assert_eq!(unit.next_command().unwrap(), None);
+    let too_high = module.add_unit(13, HostAddress { lun: 32, ..at(3) }).unwrap_err();
     assert_eq!(too_high.kind(), io::ErrorKind::InvalidInput);
-    unit.remove(at(11)).unwrap();
-    unit.remove(at(11)).unwrap();
+    unit.remove_unit(at(11)).unwrap();
+    unit.remove_unit(at(11)).unwrap();
     assert!(module.units().is_empty());
 }
 
 #[test]
-fn the_lun_in_the_first_inquiry_is_not_part_of_it() {
+fn lun_in_the_first_inquiry_is_cleared() {
     let command = Command::new(2, [0x12, 0x61, 0x80, 0, 255, 0, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9]);
     assert_eq!(command.cdb(), [0x12, 0x01, 0x80, 0, 255, 0]);
     for (opcode, len) in [(0x08, 6), (0x2b, 10), (0x5a, 10), (0xa5, 12), (0x91, 16)] {

@@ -13,14 +13,14 @@
 use super::error_history;
 use crate::asc::Asc;
 use crate::cdb::Cdb;
+use crate::command_spec::{Access, CommandSpec};
 use crate::data::Data;
-use crate::dump::Cause;
+use crate::dump::DumpTrigger;
 use crate::fault::Outcome;
 use crate::field::check_reserved;
-use crate::lu::{Device, Lu};
+use crate::lu::{Lu, SpcDevice};
 use crate::nexus::NexusId;
 use crate::sense::Sense;
-use crate::spec::{Access, CommandSpec};
 use crate::target::Request;
 use crate::wire::U24;
 use crate::writer::PageWriter;
@@ -33,7 +33,7 @@ pub const READ: CommandSpec =
 /// Facts of WRITE BUFFER.
 pub const WRITE: CommandSpec =
     CommandSpec::new("WRITE BUFFER", &[0x3b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00], Access::Write)
-        .within(1, 600);
+        .with_timeouts(1, 600);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -65,23 +65,23 @@ mod mode {
 }
 
 /// BUFFER ID of the buffer that all nexuses share.
-const SHARED: u8 = 0;
+const SHARED_BUFFER_ID: u8 = 0;
 /// Bytes of the shared buffer, and of each echo buffer.
-const CAPACITY: u32 = 64 * 1024;
+const SHARED_CAPACITY: u32 = 64 * 1024;
 const ECHO_CAPACITY: u16 = 4096;
 /// Before the data in mode 00h.
 const HEADER: usize = 4;
 
 /// What WRITE BUFFER left.
 #[derive(Debug, Default)]
-pub struct Buffers {
+pub struct DataBuffers {
     shared: Vec<u8>,
     echo: BTreeMap<NexusId, Vec<u8>>,
 }
 
-impl Buffers {
+impl DataBuffers {
     /// The nexus is gone, and with it its echo buffer.
-    pub(crate) fn forget(&mut self, nexus: NexusId) {
+    pub(crate) fn remove_nexus(&mut self, nexus: NexusId) {
         self.echo.remove(&nexus);
     }
 
@@ -92,109 +92,111 @@ impl Buffers {
 }
 
 pub(super) fn list_length(cdb: &Cdb) -> usize {
-    cdb.layout::<Raw>().length.get() as usize
+    cdb.as_layout::<Raw>().length.get() as usize
 }
 
 pub(super) fn read(
     lu: &mut Lu,
     cdb: &Cdb,
     request: &Request<'_>,
-    device: &dyn Device,
+    device: &dyn SpcDevice,
     data: &mut Data<'_, '_>,
 ) -> Outcome {
-    let raw: Raw = cdb.layout();
+    let raw: Raw = cdb.as_layout();
     let offset = raw.offset.get();
     let mut page = PageWriter::new();
     if raw.mode() == mode::ERROR_HISTORY && device.dump_support().error_history {
         return error_history::read(lu, &raw, request.nexus, device, data);
     }
-    data.room.limit(raw.length.get() as usize);
+    data.data_in.limit(raw.length.get() as usize);
     if matches!(raw.mode(), mode::DATA | mode::DESCRIPTOR)
-        && let Some(dump) = dump_in(lu, raw.id, device)
+        && let Some(dump) = dump_for_buffer(lu, raw.id, device)
     {
         if raw.mode() == mode::DESCRIPTOR {
             page.u8(0).u24(u32::try_from(dump.len()).unwrap_or(u32::MAX));
         } else {
-            page.bytes(dump.get(offset as usize..).ok_or(Sense::cdb_field(3, None))?);
+            page.bytes(dump.get(offset as usize..).ok_or(Sense::invalid_field_in_cdb(3, None))?);
         }
-        data.room.put(page.as_slice());
+        data.data_in.append(page.as_slice());
         return Ok(());
     }
     let shared = |from: u32| lu.buffers.shared.get(from as usize..).unwrap_or_default();
     match raw.mode() {
-        mode::COMBINED | mode::DATA | mode::DESCRIPTOR if raw.id != 0 => return Err(Sense::cdb_field(2, None).into()),
-        mode::COMBINED if offset != 0 => return Err(Sense::cdb_field(3, None).into()),
-        mode::COMBINED => drop(page.u8(0).u24(CAPACITY).bytes(shared(0))),
-        mode::DATA if offset > CAPACITY => return Err(Sense::cdb_field(3, None).into()),
+        mode::COMBINED | mode::DATA | mode::DESCRIPTOR if raw.id != 0 => {
+            return Err(Sense::invalid_field_in_cdb(2, None).into());
+        }
+        mode::COMBINED if offset != 0 => return Err(Sense::invalid_field_in_cdb(3, None).into()),
+        mode::COMBINED => drop(page.u8(0).u24(SHARED_CAPACITY).bytes(shared(0))),
+        mode::DATA if offset > SHARED_CAPACITY => return Err(Sense::invalid_field_in_cdb(3, None).into()),
         mode::DATA => {
             page.bytes(shared(offset));
             // What was never written is zero.
-            page.zeros((CAPACITY - offset) as usize - page.as_slice().len());
+            page.zeros((SHARED_CAPACITY - offset) as usize - page.as_slice().len());
         }
         // OFFSET BOUNDARY 2^0.
-        mode::DESCRIPTOR => drop(page.u8(0).u24(CAPACITY)),
+        mode::DESCRIPTOR => drop(page.u8(0).u24(SHARED_CAPACITY)),
         mode::ECHO => {
             let echo = lu.buffers.echo.get(&request.nexus);
-            page.bytes(echo.ok_or_else(|| Sense::illegal(Asc::COMMAND_SEQUENCE_ERROR))?);
+            page.bytes(echo.ok_or_else(|| Sense::illegal_request(Asc::COMMAND_SEQUENCE_ERROR))?);
         }
         mode::ECHO_DESCRIPTOR => drop(page.u16(0).u16(ECHO_CAPACITY)),
-        _ => return Err(Sense::cdb_field(1, Some(4)).into()),
+        _ => return Err(Sense::invalid_field_in_cdb(1, Some(4)).into()),
     }
-    data.room.put(page.as_slice());
+    data.data_in.append(page.as_slice());
     Ok(())
 }
 
 /// The dump, if this buffer holds it. A buffer that is for nothing else takes one when it holds none.
-fn dump_in<'a>(lu: &'a mut Lu, id: u8, device: &dyn Device) -> Option<&'a [u8]> {
+fn dump_for_buffer<'a>(lu: &'a mut Lu, id: u8, device: &dyn SpcDevice) -> Option<&'a [u8]> {
     if device.dump_support().buffer != Some(id) {
         return None;
     }
-    if lu.dumps.held.is_none() && id != SHARED {
-        lu.dumps.hold(device.dump(&lu.identity), Cause::Device);
+    if lu.dumps.dump.is_none() && id != SHARED_BUFFER_ID {
+        lu.dumps.store(device.diagnostic_dump(&lu.identity), DumpTrigger::Device);
     }
-    lu.dumps.held.as_ref().map(|dump| dump.bytes.as_slice())
+    lu.dumps.dump.as_ref().map(|dump| dump.bytes.as_slice())
 }
 
 pub(super) fn write(
     lu: &mut Lu,
     cdb: &Cdb,
     request: &Request<'_>,
-    device: &mut dyn Device,
+    device: &mut dyn SpcDevice,
     data: &mut Data<'_, '_>,
 ) -> Outcome {
-    let raw: Raw = cdb.layout();
+    let raw: Raw = cdb.as_layout();
     let mode = raw.mode();
     let microcode = mode::MICROCODE.contains(&mode);
     if !microcode && raw.mode & 0xe0 != 0 {
-        return Err(Sense::cdb_field(1, Some(7)).into());
+        return Err(Sense::invalid_field_in_cdb(1, Some(7)).into());
     }
     if mode == mode::ACTIVATE {
         // Nothing was downloaded that could be activated.
-        return Err(Sense::illegal(Asc::COMMAND_SEQUENCE_ERROR).into());
+        return Err(Sense::illegal_request(Asc::COMMAND_SEQUENCE_ERROR).into());
     }
     if !microcode && ![mode::COMBINED, mode::DATA, mode::ECHO].contains(&mode) {
-        return Err(Sense::cdb_field(1, Some(4)).into());
+        return Err(Sense::invalid_field_in_cdb(1, Some(4)).into());
     }
     if raw.id != 0 && !microcode && mode != mode::ECHO {
-        return Err(Sense::cdb_field(2, None).into());
+        return Err(Sense::invalid_field_in_cdb(2, None).into());
     }
     let (offset, length) = (raw.offset.get() as usize, list_length(cdb));
     let most = match mode {
-        mode::COMBINED => CAPACITY as usize + HEADER,
+        mode::COMBINED => SHARED_CAPACITY as usize + HEADER,
         mode::ECHO => ECHO_CAPACITY.into(),
-        _ => CAPACITY as usize,
+        _ => SHARED_CAPACITY as usize,
     };
     if !microcode && (mode != mode::DATA && offset != 0 || offset > most) {
-        return Err(Sense::cdb_field(3, None).into());
+        return Err(Sense::invalid_field_in_cdb(3, None).into());
     }
     if !microcode && offset + length > most {
-        return Err(Sense::cdb_field(6, None).into());
+        return Err(Sense::invalid_field_in_cdb(6, None).into());
     }
-    let list = data.out.parameters(length)?;
+    let list = data.data_out.parameters(length)?;
     if microcode {
         if length > 0 {
-            device.microcode_refused();
-            return Err(Sense::list_field(0, None).into());
+            device.microcode_rejected();
+            return Err(Sense::invalid_field_in_list(0, None).into());
         }
         return Ok(());
     }
@@ -205,8 +207,8 @@ pub(super) fn write(
         lu.buffers.echo.insert(request.nexus, list);
         return Ok(());
     }
-    if device.dump_support().buffer == Some(SHARED) {
-        lu.dumps.held = None;
+    if device.dump_support().buffer == Some(SHARED_BUFFER_ID) {
+        lu.dumps.dump = None;
     }
     let bytes = if mode == mode::COMBINED { list.get(HEADER..).unwrap_or_default() } else { list.as_slice() };
     let shared = &mut lu.buffers.shared;

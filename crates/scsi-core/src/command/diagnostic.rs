@@ -9,21 +9,21 @@
 
 use crate::asc::Asc;
 use crate::cdb::Cdb;
+use crate::command_spec::{Access, CommandSpec};
 use crate::data::Data;
-use crate::dump::Cause;
+use crate::dump::DumpTrigger;
 use crate::fault::{Fault, Outcome};
 use crate::field::check_reserved;
-use crate::list::{self, ListReader};
-use crate::log::{LIST, LogWriter};
-use crate::lu::{Device, Lu};
+use crate::log::{LIST_CONTROL, LogWriter};
+use crate::lu::{Lu, SpcDevice};
+use crate::parameter_list::{self, ParameterListReader};
 use crate::sense::{Sense, SenseKey};
-use crate::spec::{Access, CommandSpec};
 use crate::writer::PageWriter;
 use std::collections::VecDeque;
 
 /// Facts of SEND DIAGNOSTIC.
 pub const SEND: CommandSpec =
-    CommandSpec::new("SEND DIAGNOSTIC", &[0x1d, 0xf7, 0, 0xff, 0xff, 0], Access::Write).blocks(1, 300);
+    CommandSpec::new("SEND DIAGNOSTIC", &[0x1d, 0xf7, 0, 0xff, 0xff, 0], Access::Write).blocking_with_timeouts(1, 300);
 /// Facts of RECEIVE DIAGNOSTIC RESULTS.
 pub const RECEIVE: CommandSpec =
     CommandSpec::new("RECEIVE DIAGNOSTIC RESULTS", &[0x1c, 0x01, 0xff, 0xff, 0xff, 0], Access::Read);
@@ -45,7 +45,7 @@ const ABORT: u8 = 4;
 
 /// Self-tests, newest first.
 #[derive(Debug, Default)]
-pub struct SelfTests(VecDeque<SelfTest>);
+pub struct SelfTestLog(VecDeque<SelfTest>);
 
 #[derive(Clone, Copy, Debug)]
 struct SelfTest {
@@ -53,10 +53,10 @@ struct SelfTest {
     failed: Option<(SenseKey, Asc)>,
 }
 
-impl SelfTests {
-    fn note(&mut self, code: u8, outcome: &Outcome) {
+impl SelfTestLog {
+    fn record(&mut self, code: u8, outcome: &Outcome) {
         let failed = match outcome {
-            Err(Fault::Check(sense)) => Some((sense.key, sense.asc)),
+            Err(Fault::CheckCondition(sense)) => Some((sense.key, sense.asc)),
             _ => None,
         };
         self.0.truncate(KEPT - 1);
@@ -79,7 +79,7 @@ impl SelfTests {
                     value.u8(key.0).u16(asc.0).u8(0);
                 }
             }
-            w.parameter(number, LIST, value.as_slice());
+            w.parameter(number, LIST_CONTROL, value.as_slice());
         }
     }
 }
@@ -89,48 +89,54 @@ pub(super) fn list_length(cdb: &Cdb) -> usize {
     u16::from_be_bytes([high, low]).into()
 }
 
-pub(super) fn send(lu: &mut Lu, cdb: &Cdb, device: &mut dyn Device, data: &mut Data<'_, '_>) -> Outcome {
+pub(super) fn send(lu: &mut Lu, cdb: &Cdb, device: &mut dyn SpcDevice, data: &mut Data<'_, '_>) -> Outcome {
     let flags = cdb.bytes()[1];
     let (code, page_format, default_test) = (flags >> 5, flags & 0x10 != 0, flags & 0x04 != 0);
     let length = list_length(cdb);
     if code != 0 && default_test {
-        return Err(Sense::cdb_field(1, Some(7)).into());
+        return Err(Sense::invalid_field_in_cdb(1, Some(7)).into());
     }
     if length != 0 && (code != 0 || default_test) {
-        return Err(Sense::cdb_field(3, None).into());
+        return Err(Sense::invalid_field_in_cdb(3, None).into());
     }
     match code {
         0 if default_test => {}
-        0 => return pages(lu, device, length, page_format, data),
+        0 => return send_page(lu, device, length, page_format, data),
         1 | 2 | 5 | 6 => {}
         // Nothing runs in the background that could be aborted.
         ABORT => return Ok(()),
-        _ => return Err(Sense::cdb_field(1, Some(7)).into()),
+        _ => return Err(Sense::invalid_field_in_cdb(1, Some(7)).into()),
     }
     let outcome = device.self_test();
     if code != 0 {
-        lu.self_tests.note(code, &outcome);
+        lu.self_tests.record(code, &outcome);
     }
     // A test in the background only leaves its result.
     if matches!(code, 1 | 2) { Ok(()) } else { outcome }
 }
 
 /// A list of one diagnostic page: 00h, which asks for itself, or 80h where there is one.
-fn pages(lu: &mut Lu, device: &dyn Device, length: usize, page_format: bool, data: &mut Data<'_, '_>) -> Outcome {
+fn send_page(
+    lu: &mut Lu,
+    device: &dyn SpcDevice,
+    length: usize,
+    page_format: bool,
+    data: &mut Data<'_, '_>,
+) -> Outcome {
     if length == 0 {
         return Ok(());
     }
     if !page_format {
-        return Err(Sense::cdb_field(1, Some(4)).into());
+        return Err(Sense::invalid_field_in_cdb(1, Some(4)).into());
     }
-    let page = data.out.parameters(length)?;
-    let mut list = ListReader::new(&page);
-    let page_fault = list.fault(0);
-    let length_fault = list.fault(2);
+    let page = data.data_out.parameters(length)?;
+    let mut list = ParameterListReader::new(&page);
+    let page_fault = list.invalid_field(0);
+    let length_fault = list.invalid_field(2);
     let [code, _, high, low] = list.array()?;
     let expected = match code {
         SUPPORTED_PAGES => 0,
-        RUN_DIAGNOSTIC if device.dump_support().forced => 4,
+        RUN_DIAGNOSTIC if device.dump_support().force_dump => 4,
         _ => return Err(page_fault.into()),
     };
     check_reserved(&page, USAGE_PAGE, 0)?;
@@ -138,35 +144,35 @@ fn pages(lu: &mut Lu, device: &dyn Device, length: usize, page_format: bool, dat
         return Err(length_fault.into());
     }
     if code == RUN_DIAGNOSTIC {
-        let diagnostic_fault = list.fault(0);
+        let diagnostic_fault = list.invalid_field(0);
         let [a, b, _flags, _reserved] = list.array()?;
         if [a, b] != FORCE_DUMP {
             return Err(diagnostic_fault.into());
         }
     }
     if !list.is_empty() {
-        return Err(list::length_error().into());
+        return Err(parameter_list::length_error().into());
     }
     if code == RUN_DIAGNOSTIC {
-        lu.dumps.hold(device.dump(&lu.identity), Cause::Device);
+        lu.dumps.store(device.diagnostic_dump(&lu.identity), DumpTrigger::Device);
     }
     Ok(())
 }
 
-pub(super) fn receive(cdb: &Cdb, device: &dyn Device, data: &mut Data<'_, '_>) -> Outcome {
+pub(super) fn receive(cdb: &Cdb, device: &dyn SpcDevice, data: &mut Data<'_, '_>) -> Outcome {
     let [_, flags, page, ..] = *cdb.bytes();
     // Page 80h has no results: a dump is read with READ BUFFER.
     if flags & 0x01 != 0 && page != SUPPORTED_PAGES {
-        return Err(Sense::cdb_field(2, None).into());
+        return Err(Sense::invalid_field_in_cdb(2, None).into());
     }
     let mut w = PageWriter::new();
     w.u8(SUPPORTED_PAGES).u8(0).length_u16(|w| {
         w.u8(SUPPORTED_PAGES);
-        if device.dump_support().forced {
+        if device.dump_support().force_dump {
             w.u8(RUN_DIAGNOSTIC);
         }
     });
-    data.room.limit(list_length(cdb));
-    data.room.put(w.as_slice());
+    data.data_in.limit(list_length(cdb));
+    data.data_in.append(w.as_slice());
     Ok(())
 }

@@ -7,9 +7,9 @@
 use super::buffer::Raw;
 use crate::asc::Asc;
 use crate::data::Data;
-use crate::dump::{Cause, Dump};
+use crate::dump::{Dump, DumpTrigger};
 use crate::fault::Outcome;
-use crate::lu::{Device, Lu};
+use crate::lu::{Lu, SpcDevice};
 use crate::nexus::NexusId;
 use crate::sense::Sense;
 use crate::writer::PageWriter;
@@ -21,53 +21,53 @@ const NEW_NEXUS: u8 = 0x02;
 const NEW_BOTH: u8 = 0x03;
 /// The one buffer of the snapshot.
 const SNAPSHOT: u8 = 0x10;
-const CLEAR_NEXUS: u8 = 0xfe;
-const RELEASE: u8 = 0xff;
+const CLEAR_ERROR_HISTORY_NEXUS: u8 = 0xfe;
+const CLEAR_NEXUS_AND_RELEASE: u8 = 0xff;
 /// Every BUFFER ID that the directory lists.
-const LISTED: [u8; 5] = [DIRECTORY, NEW_SNAPSHOT, NEW_NEXUS, NEW_BOTH, SNAPSHOT];
+const DIRECTORY_BUFFER_IDS: [u8; 5] = [DIRECTORY, NEW_SNAPSHOT, NEW_NEXUS, NEW_BOTH, SNAPSHOT];
 /// Bytes of the directory.
 const DIRECTORY_LEN: u32 = 32 + 8 * 5;
 
-pub(super) fn read(lu: &mut Lu, raw: &Raw, nexus: NexusId, device: &dyn Device, data: &mut Data<'_, '_>) -> Outcome {
+pub(super) fn read(lu: &mut Lu, raw: &Raw, nexus: NexusId, device: &dyn SpcDevice, data: &mut Data<'_, '_>) -> Outcome {
     let (id, offset) = (raw.id, raw.offset.get());
-    if !LISTED.contains(&id) && !matches!(id, CLEAR_NEXUS | RELEASE) {
-        return Err(Sense::cdb_field(2, None).into());
+    if !DIRECTORY_BUFFER_IDS.contains(&id) && !matches!(id, CLEAR_ERROR_HISTORY_NEXUS | CLEAR_NEXUS_AND_RELEASE) {
+        return Err(Sense::invalid_field_in_cdb(2, None).into());
     }
     let open_to_all = matches!(id, NEW_NEXUS | NEW_BOTH);
-    let taken = lu.dumps.held.is_some() && lu.dumps.nexus.is_some_and(|owner| owner != nexus);
+    let taken = lu.dumps.dump.is_some() && lu.dumps.error_history_nexus.is_some_and(|owner| owner != nexus);
     if taken && !open_to_all {
-        return Err(Sense::illegal(Asc::OPERATION_IN_PROGRESS).into());
+        return Err(Sense::illegal_request(Asc::OPERATION_IN_PROGRESS).into());
     }
     let mut page = PageWriter::new();
     match id {
-        CLEAR_NEXUS | RELEASE => {
-            lu.dumps.nexus = None;
-            match &mut lu.dumps.held {
-                Some(dump) if id == CLEAR_NEXUS => dump.retrieved = true,
+        CLEAR_ERROR_HISTORY_NEXUS | CLEAR_NEXUS_AND_RELEASE => {
+            lu.dumps.error_history_nexus = None;
+            match &mut lu.dumps.dump {
+                Some(dump) if id == CLEAR_ERROR_HISTORY_NEXUS => dump.retrieved = true,
                 held => *held = None,
             }
         }
         SNAPSHOT => {
-            let dump = lu.dumps.held.as_ref().ok_or(Sense::illegal(Asc::COMMAND_SEQUENCE_ERROR))?;
-            let bytes = dump.bytes.get(offset as usize..).ok_or(Sense::cdb_field(3, None))?;
+            let dump = lu.dumps.dump.as_ref().ok_or(Sense::illegal_request(Asc::COMMAND_SEQUENCE_ERROR))?;
+            let bytes = dump.bytes.get(offset as usize..).ok_or(Sense::invalid_field_in_cdb(3, None))?;
             page.bytes(bytes);
         }
-        _ if offset != 0 => return Err(Sense::cdb_field(3, None).into()),
+        _ if offset != 0 => return Err(Sense::invalid_field_in_cdb(3, None).into()),
         _ => {
-            if open_to_all || lu.dumps.nexus.is_none() {
-                lu.dumps.nexus = Some(nexus);
+            if open_to_all || lu.dumps.error_history_nexus.is_none() {
+                lu.dumps.error_history_nexus = Some(nexus);
             }
-            let create = matches!(id, NEW_SNAPSHOT | NEW_BOTH) || lu.dumps.held.is_none();
+            let create = matches!(id, NEW_SNAPSHOT | NEW_BOTH) || lu.dumps.dump.is_none();
             if create {
-                lu.dumps.hold(device.dump(&lu.identity), Cause::ErrorHistory);
+                lu.dumps.store(device.diagnostic_dump(&lu.identity), DumpTrigger::ErrorHistory);
             }
-            if let Some(dump) = &lu.dumps.held {
-                directory(&lu.identity.model.vendor, dump, create, &mut page);
+            if let Some(dump) = &lu.dumps.dump {
+                directory(&lu.identity.strings.vendor, dump, create, &mut page);
             }
         }
     }
-    data.room.limit(raw.length.get() as usize);
-    data.room.put(page.as_slice());
+    data.data_in.limit(raw.length.get() as usize);
+    data.data_in.append(page.as_slice());
     Ok(())
 }
 
@@ -77,13 +77,13 @@ fn directory(vendor: &str, dump: &Dump, created: bool, page: &mut PageWriter) {
     const RETRIEVED: (u8, u8) = (0b01, 0b10);
     let retrieved = if dump.retrieved { RETRIEVED.0 } else { RETRIEVED.1 };
     let source = match dump.cause {
-        Cause::Device => 0b00,
-        Cause::ErrorHistory if created => 0b01,
-        Cause::ErrorHistory => 0b10,
+        DumpTrigger::Device => 0b00,
+        DumpTrigger::ErrorHistory if created => 0b01,
+        DumpTrigger::ErrorHistory => 0b10,
     };
     page.ascii(vendor, 8).u8(1).u8(retrieved << 3 | source << 1).zeros(20);
     page.length_u16(|w| {
-        for id in LISTED {
+        for id in DIRECTORY_BUFFER_IDS {
             let len = if id == SNAPSHOT { u32::try_from(dump.bytes.len()).unwrap_or(u32::MAX) } else { DIRECTORY_LEN };
             w.u8(id).zeros(3).u32(len);
         }

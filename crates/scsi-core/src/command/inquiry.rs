@@ -3,18 +3,18 @@
 //! **Deviations:** none.
 
 use crate::cdb::Cdb;
+use crate::command_spec::{Access, CommandSpec};
 use crate::data::Data;
 use crate::fault::Outcome;
-use crate::lu::{Device, Lu};
+use crate::lu::{Lu, SpcDevice};
 use crate::sense::Sense;
-use crate::spec::{Access, CommandSpec};
 use crate::vpd;
 use crate::wire::U16;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// Facts of the command.
 pub const SPEC: CommandSpec =
-    CommandSpec::new("INQUIRY", &[0x12, 0x01, 0xff, 0xff, 0xff, 0x00], Access::Always).keeps_attention();
+    CommandSpec::new("INQUIRY", &[0x12, 0x01, 0xff, 0xff, 0xff, 0x00], Access::Always).leaves_attention_pending();
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -27,18 +27,18 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 6);
 
-pub(super) fn run(lu: &Lu, cdb: &Cdb, device: &dyn Device, data: &mut Data<'_, '_>) -> Outcome {
-    let raw: Raw = cdb.layout();
+pub(super) fn run(lu: &Lu, cdb: &Cdb, device: &dyn SpcDevice, data: &mut Data<'_, '_>) -> Outcome {
+    let raw: Raw = cdb.as_layout();
     let evpd = raw.flags & 0x01 != 0;
     if !evpd && raw.page_code != 0 {
-        return Err(Sense::cdb_field(2, None).into());
+        return Err(Sense::invalid_field_in_cdb(2, None).into());
     }
     let page = if evpd {
-        vpd::page(raw.page_code, &lu.identity, lu.mode.defs(), device)?
+        vpd::render_page(raw.page_code, &lu.identity, lu.mode.defs(), device)?
     } else {
         device.inquiry().render(&lu.identity)
     };
-    data.room.limit(usize::from(raw.allocation_length.get()));
-    data.room.put(page.as_slice());
+    data.data_in.limit(usize::from(raw.allocation_length.get()));
+    data.data_in.append(page.as_slice());
     Ok(())
 }

@@ -9,13 +9,13 @@
 use super::log_sense::has;
 use crate::asc::Asc;
 use crate::cdb::Cdb;
+use crate::command_spec::{Access, CommandSpec};
 use crate::data::Data;
 use crate::fault::Outcome;
-use crate::field::{Field, check_reserved};
+use crate::field::{FieldPointer, check_reserved};
 use crate::log::{LogId, LogWriter, Parameter, Thresholds};
-use crate::lu::{Device, Lu};
+use crate::lu::{Lu, SpcDevice};
 use crate::sense::Sense;
-use crate::spec::{Access, CommandSpec};
 use crate::target::Request;
 
 /// Facts of the command.
@@ -38,7 +38,7 @@ pub(super) fn run(
     lu: &mut Lu,
     cdb: &Cdb,
     request: &Request<'_>,
-    device: &mut dyn Device,
+    device: &mut dyn SpcDevice,
     data: &mut Data<'_, '_>,
 ) -> Outcome {
     let [_, flags, page, subpage, ..] = *cdb.bytes();
@@ -46,34 +46,34 @@ pub(super) fn run(
     let id = LogId { page: page & 0x3f, subpage };
     let all = id == LogId::page(0);
     if reset && length != 0 {
-        return Err(Sense::cdb_field(1, Some(1)).into());
+        return Err(Sense::invalid_field_in_cdb(1, Some(1)).into());
     }
     if !all && !has(device, id) {
-        return Err(Sense::cdb_field(2, Some(5)).into());
+        return Err(Sense::invalid_field_in_cdb(2, Some(5)).into());
     }
     let changed = if length != 0 {
         if !all {
-            return Err(Sense::cdb_field(2, Some(5)).into());
+            return Err(Sense::invalid_field_in_cdb(2, Some(5)).into());
         }
-        let list = data.out.parameters(length)?;
+        let list = data.data_out.parameters(length)?;
         let pages = parse(&list, control, request, device)?;
         pages.into_iter().fold(false, |changed, (id, thresholds)| match control {
             control::THRESHOLD => thresholds
                 .into_iter()
                 .fold(changed, |changed, (code, value)| lu.thresholds.set(id, code, value) | changed),
-            control::DEFAULT_THRESHOLD => lu.thresholds.restore(id) | changed,
-            _ => device.log_reset(Some(id)) | changed,
+            control::DEFAULT_THRESHOLD => lu.thresholds.reset_page(id) | changed,
+            _ => device.reset_log_counters(Some(id)) | changed,
         })
     } else if reset || control == 0b11 {
-        device.log_reset((!all).then_some(id))
+        device.reset_log_counters((!all).then_some(id))
     } else if control == control::DEFAULT_THRESHOLD {
-        lu.thresholds.clear();
+        lu.thresholds.reset_all();
         true
     } else {
         false
     };
     if changed {
-        lu.attention.raise_others(request.nexus, Asc::LOG_PARAMETERS_CHANGED);
+        lu.attentions.raise_others(request.nexus, Asc::LOG_PARAMETERS_CHANGED);
     }
     Ok(())
 }
@@ -85,12 +85,12 @@ const SPF: u8 = 0x40;
 type PageValues = (LogId, Vec<(u16, u64)>);
 
 /// The pages of a list with the values of their parameters, or where it is wrong.
-fn parse(list: &[u8], control: u8, request: &Request<'_>, device: &dyn Device) -> Result<Vec<PageValues>, Sense> {
+fn parse(list: &[u8], control: u8, request: &Request<'_>, device: &dyn SpcDevice) -> Result<Vec<PageValues>, Sense> {
     let (mut pages, mut rest) = (Vec::new(), list);
-    let too_short = || Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR);
+    let too_short = || Sense::illegal_request(Asc::PARAMETER_LIST_LENGTH_ERROR);
     while !rest.is_empty() {
         let offset = list.len() - rest.len();
-        let at = |byte: usize| Sense::list_field(u16::try_from(offset + byte).unwrap_or(u16::MAX), None);
+        let at = |byte: usize| Sense::invalid_field_in_list(u16::try_from(offset + byte).unwrap_or(u16::MAX), None);
         let ([page, subpage, high, low], after) = rest.split_first_chunk::<4>().ok_or_else(too_short)?;
         let id = LogId { page: page & 0x3f, subpage: *subpage };
         let spf = page & SPF != 0;
@@ -99,14 +99,14 @@ fn parse(list: &[u8], control: u8, request: &Request<'_>, device: &dyn Device) -
             check_reserved(&[*page, *subpage], &[0xff, 0x00], offset)?;
         }
         if spf == (id.subpage == 0) || !has(device, id) {
-            return Err(if spf && id.subpage == 0 { Field::bits(offset, SPF).into() } else { at(0) });
+            return Err(if spf && id.subpage == 0 { FieldPointer::bits(offset, SPF).into() } else { at(0) });
         }
         let (body, after) = after.split_at_checked(u16::from_be_bytes([*high, *low]).into()).ok_or_else(too_short)?;
         if control == control::CUMULATIVE || control == control::THRESHOLD && !Thresholds::has(id) {
             return Err(at(4));
         }
         let mut page = LogWriter::from_pointer(0);
-        device.log(id, request, &mut page);
+        device.write_log_page(id, request, &mut page);
         let mut values = Vec::new();
         parameters(body, &page.parameters(), |code, value| values.push((code, value))).map_err(|byte| at(4 + byte))?;
         pages.push((id, values));

@@ -6,12 +6,12 @@
 //! **Deviations:** pages 10h (self-tests) and 2Fh (informational exceptions) are answered and not listed.
 
 use crate::cdb::Cdb;
+use crate::command_spec::{Access, CommandSpec};
 use crate::data::Data;
 use crate::fault::Outcome;
 use crate::log::{LogId, LogWriter, SELF_TEST_10, Thresholds, UNLISTED};
-use crate::lu::{Device, Lu};
+use crate::lu::{Lu, SpcDevice};
 use crate::sense::Sense;
-use crate::spec::{Access, CommandSpec};
 use crate::target::Request;
 use crate::wire::U16;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
@@ -38,16 +38,16 @@ pub(super) fn run(
     lu: &Lu,
     cdb: &Cdb,
     request: &Request<'_>,
-    device: &mut dyn Device,
+    device: &mut dyn SpcDevice,
     data: &mut Data<'_, '_>,
 ) -> Outcome {
-    let raw: Raw = cdb.layout();
+    let raw: Raw = cdb.as_layout();
     let id = LogId { page: raw.page & 0x3f, subpage: raw.subpage };
     let mut w = LogWriter::from_pointer(raw.parameter_pointer.get());
     if Thresholds::has(id) {
         w = match raw.page >> 6 {
-            0b00 => w.showing(lu.thresholds.clone(), id),
-            0b10 => w.showing(Thresholds::default(), id),
+            0b00 => w.with_thresholds(lu.thresholds.clone(), id),
+            0b10 => w.with_thresholds(Thresholds::default(), id),
             _ => w,
         };
     }
@@ -55,21 +55,21 @@ pub(super) fn run(
     if real && id == SELF_TEST_10 {
         lu.self_tests.write(&mut w);
     } else if real {
-        device.log(id, request, &mut w);
+        device.write_log_page(id, request, &mut w);
     } else if !list(id, device.log_pages(), &mut w) {
-        return Err(Sense::cdb_field(if raw.subpage == 0 { 2 } else { 3 }, None).into());
+        return Err(Sense::invalid_field_in_cdb(if raw.subpage == 0 { 2 } else { 3 }, None).into());
     }
-    let page = w.finish(id).ok_or(Sense::cdb_field(5, None))?;
-    data.room.limit(usize::from(raw.allocation_length.get()));
-    data.room.put(page.as_slice());
+    let page = w.finish(id).ok_or(Sense::invalid_field_in_cdb(5, None))?;
+    data.data_in.limit(usize::from(raw.allocation_length.get()));
+    data.data_in.append(page.as_slice());
     if real && raw.allocation_length.get() > 4 {
-        device.log_read(id, request.nexus);
+        device.log_page_read(id, request.nexus);
     }
     Ok(())
 }
 
 /// Whether a page with parameters is there, listed or not.
-pub(super) fn has(device: &dyn Device, id: LogId) -> bool {
+pub(super) fn has(device: &dyn SpcDevice, id: LogId) -> bool {
     device.log_pages().contains(&id) || UNLISTED.contains(&id)
 }
 

@@ -3,26 +3,26 @@
 pub mod buffer;
 pub mod diagnostic;
 mod error_history;
-pub mod identifying;
+pub mod identifying_information;
 pub mod inquiry;
 pub mod log_select;
 pub mod log_sense;
 pub mod mode_select;
 pub mod mode_sense;
-pub mod prevent;
+pub mod persistent_reserve_in;
+pub mod persistent_reserve_out;
+pub mod prevent_allow_removal;
 pub mod report_luns;
-pub mod report_opcodes;
-pub mod report_tmf;
+pub mod report_supported_opcodes;
+pub mod report_supported_tmfs;
 pub mod request_sense;
 pub mod reserve;
-pub mod reserve_in;
-pub mod reserve_out;
 pub mod timestamp;
 
 use crate::cdb::Cdb;
 use crate::data::Data;
 use crate::fault::Outcome;
-use crate::lu::{Device, Lu};
+use crate::lu::{Lu, SpcDevice};
 use crate::target::Request;
 
 /// A command of SPC, for a device's table.
@@ -47,11 +47,11 @@ pub enum SpcCommand {
     /// RELEASE(6) and (10).
     Release,
     /// PERSISTENT RESERVE IN.
-    ReserveIn,
+    PersistentReserveIn,
     /// PERSISTENT RESERVE OUT.
-    ReserveOut,
+    PersistentReserveOut,
     /// PREVENT ALLOW MEDIUM REMOVAL.
-    Prevent,
+    PreventAllowMediumRemoval,
     /// SEND DIAGNOSTIC.
     SendDiagnostic,
     /// RECEIVE DIAGNOSTIC RESULTS.
@@ -61,13 +61,13 @@ pub enum SpcCommand {
     /// WRITE BUFFER.
     WriteBuffer,
     /// REPORT IDENTIFYING INFORMATION.
-    ReportIdentifying,
+    ReportIdentifyingInformation,
     /// SET IDENTIFYING INFORMATION.
-    SetIdentifying,
+    SetIdentifyingInformation,
     /// REPORT SUPPORTED OPERATION CODES.
-    ReportOpcodes,
+    ReportSupportedOpcodes,
     /// REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS.
-    ReportTmf,
+    ReportSupportedTmfs,
     /// REPORT TIMESTAMP.
     ReportTimestamp,
     /// SET TIMESTAMP.
@@ -79,7 +79,7 @@ pub(crate) fn run(
     command: SpcCommand,
     cdb: &Cdb,
     request: &Request<'_>,
-    device: &mut dyn Device,
+    device: &mut dyn SpcDevice,
     data: &mut Data<'_, '_>,
 ) -> Outcome {
     match command {
@@ -92,17 +92,17 @@ pub(crate) fn run(
         SpcCommand::LogSelect => log_select::run(lu, cdb, request, device, data),
         SpcCommand::Reserve => reserve::reserve(lu, request),
         SpcCommand::Release => reserve::release(lu, request),
-        SpcCommand::ReserveIn => reserve_in::run(lu, cdb, data),
-        SpcCommand::ReserveOut => reserve_out::run(lu, cdb, request, data),
-        SpcCommand::Prevent => prevent::run(lu, cdb, request),
+        SpcCommand::PersistentReserveIn => persistent_reserve_in::run(lu, cdb, data),
+        SpcCommand::PersistentReserveOut => persistent_reserve_out::run(lu, cdb, request, data),
+        SpcCommand::PreventAllowMediumRemoval => prevent_allow_removal::run(lu, cdb, request),
         SpcCommand::SendDiagnostic => diagnostic::send(lu, cdb, device, data),
         SpcCommand::ReceiveDiagnostic => diagnostic::receive(cdb, device, data),
         SpcCommand::ReadBuffer => buffer::read(lu, cdb, request, device, data),
         SpcCommand::WriteBuffer => buffer::write(lu, cdb, request, device, data),
-        SpcCommand::ReportIdentifying => identifying::report(lu, cdb, data),
-        SpcCommand::SetIdentifying => identifying::set(lu, cdb, request.nexus, data),
-        SpcCommand::ReportOpcodes => report_opcodes::run(cdb, device, data),
-        SpcCommand::ReportTmf => report_tmf::run(cdb, data),
+        SpcCommand::ReportIdentifyingInformation => identifying_information::report(lu, cdb, data),
+        SpcCommand::SetIdentifyingInformation => identifying_information::set(lu, cdb, request.nexus, data),
+        SpcCommand::ReportSupportedOpcodes => report_supported_opcodes::run(cdb, device, data),
+        SpcCommand::ReportSupportedTmfs => report_supported_tmfs::run(cdb, data),
         SpcCommand::ReportTimestamp => timestamp::report(lu, cdb, request, data),
         SpcCommand::SetTimestamp => timestamp::set(lu, cdb, request, data),
     }
@@ -114,9 +114,9 @@ pub fn expected_data_out(command: SpcCommand, cdb: &Cdb) -> usize {
     match command {
         SpcCommand::ModeSelect => mode_select::list_length(cdb),
         SpcCommand::LogSelect => log_select::list_length(cdb),
-        SpcCommand::ReserveOut => reserve_out::list_length(cdb),
+        SpcCommand::PersistentReserveOut => persistent_reserve_out::list_length(cdb),
         SpcCommand::SetTimestamp => timestamp::list_length(cdb),
-        SpcCommand::SetIdentifying => identifying::list_length(cdb),
+        SpcCommand::SetIdentifyingInformation => identifying_information::list_length(cdb),
         SpcCommand::SendDiagnostic => diagnostic::list_length(cdb),
         SpcCommand::WriteBuffer => buffer::list_length(cdb),
         _ => 0,

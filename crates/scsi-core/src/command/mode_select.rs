@@ -11,14 +11,14 @@
 
 use crate::asc::Asc;
 use crate::cdb::{Cdb, Opcode};
+use crate::command_spec::{Access, CommandSpec};
 use crate::data::Data;
 use crate::fault::{Outcome, Save};
-use crate::field::{Field, check_reserved};
-use crate::list;
-use crate::lu::{Device, Lu};
-use crate::mode::{Header, HeaderField};
+use crate::field::{FieldPointer, check_reserved};
+use crate::lu::{Lu, SpcDevice};
+use crate::mode::{ModeHeader, ModeHeaderField};
+use crate::parameter_list;
 use crate::sense::{Sense, SenseKey};
-use crate::spec::{Access, CommandSpec};
 use crate::target::Request;
 
 /// Facts of the 6-byte form.
@@ -37,7 +37,7 @@ pub(super) fn run(
     lu: &mut Lu,
     cdb: &Cdb,
     request: &Request<'_>,
-    device: &mut dyn Device,
+    device: &mut dyn SpcDevice,
     data: &mut Data<'_, '_>,
 ) -> Outcome {
     let [opcode, flags, ..] = *cdb.bytes();
@@ -45,27 +45,27 @@ pub(super) fn run(
     let short = Opcode(opcode) == Opcode::MODE_SELECT_6;
     let length = list_length(cdb);
     if save && !lu.mode.can_save() {
-        return Err(Sense::cdb_field(1, Some(0)).into());
+        return Err(Sense::invalid_field_in_cdb(1, Some(0)).into());
     }
     if length == 0 {
         return Ok(());
     }
-    let list = data.out.parameters(length)?;
-    let (header, pages) = split(short, &list)?.ok_or_else(list::length_error)?;
+    let list = data.data_out.parameters(length)?;
+    let (header, pages) = split_list(short, &list)?.ok_or_else(parameter_list::length_error)?;
     if !page_format && !pages.is_empty() {
-        return Err(Sense::cdb_field(1, Some(4)).into());
+        return Err(Sense::invalid_field_in_cdb(1, Some(4)).into());
     }
     let offset = list.len() - pages.len();
-    device.check_header(&header, request.nexus).map_err(|field| Sense::from(header_fault(field, short)))?;
+    device.check_mode_header(&header, request.nexus).map_err(|field| Sense::from(header_field(field, short)))?;
     let change = lu.mode.check(pages, offset, (device, request.nexus), save)?;
     let rounded = change.rounded;
-    let header_changed = device.apply_header(&header);
+    let header_changed = device.apply_mode_header(&header);
     let changed = lu.mode.apply(change, request.nexus, save);
     if save {
-        lu.save(Save::UNIT);
+        lu.request_save(Save::UNIT);
     }
     if header_changed || changed {
-        lu.attention.raise_others(request.nexus, Asc::MODE_PARAMETERS_CHANGED);
+        lu.attentions.raise_others(request.nexus, Asc::MODE_PARAMETERS_CHANGED);
     }
     if rounded {
         return Err(Sense::new(SenseKey::RECOVERED_ERROR, Asc::ROUNDED_PARAMETER).into());
@@ -80,7 +80,7 @@ const USAGE_10: &[u8] = &[0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0xff, 0xff];
 const USAGE_BLOCK: &[u8] = &[0xff, 0xff, 0xff, 0xff, 0x00, 0xff, 0xff, 0xff];
 
 /// The header, its block descriptor and the pages behind it; `None` if the list ends inside them.
-fn split(short: bool, list: &[u8]) -> Result<Option<(Header, &[u8])>, Sense> {
+fn split_list(short: bool, list: &[u8]) -> Result<Option<(ModeHeader, &[u8])>, Sense> {
     let (device_specific, block_length, rest) = match list {
         [_, _, device_specific, block_length, rest @ ..] if short => (*device_specific, u16::from(*block_length), rest),
         [_, _, _, device_specific, _, _, high, low, rest @ ..] if !short => {
@@ -90,21 +90,21 @@ fn split(short: bool, list: &[u8]) -> Result<Option<(Header, &[u8])>, Sense> {
     };
     check_reserved(list, if short { USAGE_6 } else { USAGE_10 }, 0)?;
     match block_length {
-        0 => Ok(Some((Header { device_specific, block: None }, rest))),
+        0 => Ok(Some((ModeHeader { device_specific, block: None }, rest))),
         8 => {
             let Some((block, pages)) = rest.split_first_chunk() else { return Ok(None) };
             check_reserved(block, USAGE_BLOCK, list.len() - rest.len())?;
-            Ok(Some((Header { device_specific, block: Some(*block) }, pages)))
+            Ok(Some((ModeHeader { device_specific, block: Some(*block) }, pages)))
         }
-        _ => Err(Field::byte(if short { 3 } else { 6 }).into()),
+        _ => Err(FieldPointer::byte(if short { 3 } else { 6 }).into()),
     }
 }
 
-fn header_fault(field: HeaderField, short: bool) -> Field {
+fn header_field(field: ModeHeaderField, short: bool) -> FieldPointer {
     match (field, short) {
-        (HeaderField::Block(field), true) => field.after(4),
-        (HeaderField::Block(field), false) => field.after(8),
-        (HeaderField::DeviceSpecific(mask), true) => Field::bits(2, mask),
-        (HeaderField::DeviceSpecific(mask), false) => Field::bits(3, mask),
+        (ModeHeaderField::Block(field), true) => field.offset_by(4),
+        (ModeHeaderField::Block(field), false) => field.offset_by(8),
+        (ModeHeaderField::DeviceSpecific(mask), true) => FieldPointer::bits(2, mask),
+        (ModeHeaderField::DeviceSpecific(mask), false) => FieldPointer::bits(3, mask),
     }
 }

@@ -4,12 +4,12 @@
 //! **Deviations:** LLBAA is refused; a tape has no long block addresses.
 
 use crate::cdb::{Cdb, Opcode};
+use crate::command_spec::{Access, CommandSpec};
 use crate::data::Data;
 use crate::fault::Outcome;
-use crate::lu::{Device, Lu};
+use crate::lu::{Lu, SpcDevice};
 use crate::mode::{PageControl, PageId};
 use crate::nexus::NexusId;
-use crate::spec::{Access, CommandSpec};
 use crate::writer::PageWriter;
 
 /// Facts of the 6-byte form.
@@ -18,7 +18,7 @@ pub const SPEC_6: CommandSpec = CommandSpec::new("MODE SENSE(6)", &[0x1a, 0x08, 
 pub const SPEC_10: CommandSpec =
     CommandSpec::new("MODE SENSE(10)", &[0x5a, 0x08, 0xff, 0xff, 0x00, 0x00, 0x00, 0xff, 0xff, 0x00], Access::Read);
 
-pub(super) fn run(lu: &Lu, cdb: &Cdb, nexus: NexusId, device: &dyn Device, data: &mut Data<'_, '_>) -> Outcome {
+pub(super) fn run(lu: &Lu, cdb: &Cdb, nexus: NexusId, device: &dyn SpcDevice, data: &mut Data<'_, '_>) -> Outcome {
     let [opcode, flags, page, subpage, length_6, _, _, high, low, ..] = *cdb.bytes();
     let short = Opcode(opcode) == Opcode::MODE_SENSE_6;
     let wanted = PageId { page: page & 0x3f, subpage };
@@ -26,13 +26,13 @@ pub(super) fn run(lu: &Lu, cdb: &Cdb, nexus: NexusId, device: &dyn Device, data:
     lu.mode.sense(wanted, PageControl::from_bits(page >> 6), (device, nexus), &mut pages)?;
     let block = if flags & 0x08 == 0 { device.block_descriptor() } else { None };
     let block = block.as_ref().map_or(&[][..], |block| block.as_slice());
-    let answer = frame(short, device.mode_header(), block, pages.as_slice());
-    data.room.limit(if short { usize::from(length_6) } else { usize::from(u16::from_be_bytes([high, low])) });
-    data.room.put(answer.as_slice());
+    let answer = frame_pages(short, device.mode_header(), block, pages.as_slice());
+    data.data_in.limit(if short { usize::from(length_6) } else { usize::from(u16::from_be_bytes([high, low])) });
+    data.data_in.append(answer.as_slice());
     Ok(())
 }
 
-fn frame(short: bool, (medium_type, device_specific): (u8, u8), block: &[u8], pages: &[u8]) -> PageWriter {
+fn frame_pages(short: bool, (medium_type, device_specific): (u8, u8), block: &[u8], pages: &[u8]) -> PageWriter {
     let block_length = u8::try_from(block.len()).unwrap_or_default();
     let mut w = PageWriter::new();
     if short {

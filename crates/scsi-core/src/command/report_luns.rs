@@ -3,10 +3,10 @@
 //! **Deviations:** there are no well-known logical units, so 01h lists none and 02h lists the ordinary ones.
 
 use crate::cdb::Cdb;
+use crate::command_spec::{Access, CommandSpec};
 use crate::data::Data;
 use crate::fault::Outcome;
 use crate::sense::Sense;
-use crate::spec::{Access, CommandSpec};
 use crate::wire::U32;
 use crate::writer::PageWriter;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
@@ -17,7 +17,7 @@ pub const SPEC: CommandSpec = CommandSpec::new(
     &[0xa0, 0x00, 0xff, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0x00, 0x00],
     Access::Always,
 )
-.keeps_attention();
+.leaves_attention_pending();
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -33,18 +33,18 @@ struct Raw {
 const _: () = assert!(size_of::<Raw>() == 12);
 
 pub(crate) fn run(cdb: &Cdb, luns: &[u64], data: &mut Data<'_, '_>) -> Outcome {
-    let raw: Raw = cdb.layout();
+    let raw: Raw = cdb.as_layout();
     let listed = match raw.select_report {
         0x00 | 0x02 => luns,
         0x01 => &[],
-        _ => return Err(Sense::cdb_field(2, None).into()),
+        _ => return Err(Sense::invalid_field_in_cdb(2, None).into()),
     };
     let mut page = PageWriter::new();
     page.u32(u32::try_from(8 * listed.len()).unwrap_or(u32::MAX)).u32(0);
     for lun in listed {
         page.u64(*lun);
     }
-    data.room.limit(usize::try_from(raw.allocation_length.get()).unwrap_or(usize::MAX));
-    data.room.put(page.as_slice());
+    data.data_in.limit(usize::try_from(raw.allocation_length.get()).unwrap_or(usize::MAX));
+    data.data_in.append(page.as_slice());
     Ok(())
 }

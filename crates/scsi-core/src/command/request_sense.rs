@@ -5,32 +5,32 @@
 //! **Deviations:** none.
 
 use crate::cdb::Cdb;
+use crate::command_spec::{Access, CommandSpec};
 use crate::data::Data;
 use crate::fault::Outcome;
-use crate::lu::{Device, Lu};
-use crate::sense::{Format, Sense, SenseKey};
-use crate::spec::{Access, CommandSpec};
+use crate::lu::{Lu, SpcDevice};
+use crate::sense::{Sense, SenseFormat, SenseKey};
 use crate::target::Request;
 
 /// Facts of the command.
 pub const SPEC: CommandSpec =
-    CommandSpec::new("REQUEST SENSE", &[0x03, 0x01, 0x00, 0x00, 0xff, 0x00], Access::Always).keeps_attention();
+    CommandSpec::new("REQUEST SENSE", &[0x03, 0x01, 0x00, 0x00, 0xff, 0x00], Access::Always).leaves_attention_pending();
 
 pub(super) fn run(
     lu: &mut Lu,
     cdb: &Cdb,
     request: &Request<'_>,
-    device: &mut dyn Device,
+    device: &mut dyn SpcDevice,
     data: &mut Data<'_, '_>,
 ) -> Outcome {
     let [_, flags, _, _, allocation_length, ..] = *cdb.bytes();
     let sense = lu
         .take_deferred(request.nexus)
-        .or_else(|| lu.attention.take(request.nexus, |_| true).map(|asc| Sense::new(SenseKey::UNIT_ATTENTION, asc)))
-        .or_else(|| device.condition())
+        .or_else(|| lu.attentions.take(request.nexus, |_| true).map(|asc| Sense::new(SenseKey::UNIT_ATTENTION, asc)))
+        .or_else(|| device.pollable_sense())
         .unwrap_or(Sense::NONE);
-    let format = if flags & 0x01 == 0 { Format::Fixed } else { Format::Descriptor };
-    data.room.limit(usize::from(allocation_length));
-    data.room.put(sense.encode(format).as_slice());
+    let format = if flags & 0x01 == 0 { SenseFormat::Fixed } else { SenseFormat::Descriptor };
+    data.data_in.limit(usize::from(allocation_length));
+    data.data_in.append(sense.encode(format).as_slice());
     Ok(())
 }

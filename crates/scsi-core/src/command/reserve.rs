@@ -5,9 +5,9 @@
 //!
 //! **Deviations:** third-party and element reservations, obsolete since SPC-3, are refused.
 
+use crate::command_spec::{Access, CommandSpec};
 use crate::fault::Outcome;
 use crate::lu::Lu;
-use crate::spec::{Access, CommandSpec};
 use crate::target::Request;
 
 /// Facts of RESERVE(6).

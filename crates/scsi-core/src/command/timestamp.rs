@@ -7,21 +7,22 @@
 
 use crate::asc::Asc;
 use crate::cdb::Cdb;
+use crate::command_spec::{Access, CommandSpec};
 use crate::data::Data;
 use crate::fault::Outcome;
 use crate::field::check_reserved;
-use crate::list;
 use crate::lu::Lu;
-use crate::spec::{Access, CommandSpec};
+use crate::parameter_list;
 use crate::target::Request;
 use crate::writer::PageWriter;
 
 const USAGE_IN: &[u8] = &[0xa3, 0x1f, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0x00, 0x00];
 const USAGE_OUT: &[u8] = &[0xa4, 0x1f, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0x00, 0x00];
 /// Facts of REPORT TIMESTAMP.
-pub const REPORT: CommandSpec = CommandSpec::new("REPORT TIMESTAMP", USAGE_IN, Access::Status).action(0x0f);
+pub const REPORT: CommandSpec =
+    CommandSpec::new("REPORT TIMESTAMP", USAGE_IN, Access::Status).with_service_action(0x0f);
 /// Facts of SET TIMESTAMP.
-pub const SET: CommandSpec = CommandSpec::new("SET TIMESTAMP", USAGE_OUT, Access::Write).action(0x0f);
+pub const SET: CommandSpec = CommandSpec::new("SET TIMESTAMP", USAGE_OUT, Access::Write).with_service_action(0x0f);
 
 /// Length of the SET TIMESTAMP parameter list.
 const LIST: usize = 12;
@@ -43,10 +44,10 @@ pub(super) fn report(lu: &Lu, cdb: &Cdb, request: &Request<'_>, data: &mut Data<
     let origin = if lu.clock.offset.is_some() { ORIGINS.0 } else { ORIGINS.1 };
     let mut page = PageWriter::new();
     page.length_u16(|w| {
-        w.u8(origin).u8(0).u48(lu.clock.read(request.now.wall)).u16(0);
+        w.u8(origin).u8(0).u48(lu.clock.timestamp(request.now.wall)).u16(0);
     });
-    data.room.limit(list_length(cdb));
-    data.room.put(page.as_slice());
+    data.data_in.limit(list_length(cdb));
+    data.data_in.append(page.as_slice());
     Ok(())
 }
 
@@ -56,12 +57,12 @@ pub(super) fn set(lu: &mut Lu, cdb: &Cdb, request: &Request<'_>, data: &mut Data
         return Ok(());
     }
     if length != LIST {
-        return Err(list::length_error().into());
+        return Err(parameter_list::length_error().into());
     }
-    let list = data.out.parameters(LIST)?;
+    let list = data.data_out.parameters(LIST)?;
     check_reserved(&list, USAGE_LIST, 0)?;
     let set_to = list.get(4..10).unwrap_or_default().iter().fold(0_i64, |value, byte| (value << 8) | i64::from(*byte));
     lu.clock.offset = Some(set_to - i64::try_from(request.now.wall.0).unwrap_or(i64::MAX));
-    lu.attention.raise_others(request.nexus, Asc::TIMESTAMP_CHANGED);
+    lu.attentions.raise_others(request.nexus, Asc::TIMESTAMP_CHANGED);
     Ok(())
 }

@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 pub type LogId = crate::mode::PageId;
 
 /// Control byte of a binary list parameter that neither saves nor compares.
-pub const LIST: u8 = 0x43;
+pub const LIST_CONTROL: u8 = 0x43;
 /// Control byte of a bounded counter.
-pub const COUNTER: u8 = 0x40;
+pub const COUNTER_CONTROL: u8 = 0x40;
 /// Control byte of a flag or a count that is neither updated by LOG SELECT nor compared.
-pub const FLAG: u8 = 0xc0;
+pub const FLAG_CONTROL: u8 = 0xc0;
 /// Control byte of an ASCII list parameter.
-pub const TEXT: u8 = 0x41;
+pub const TEXT_CONTROL: u8 = 0x41;
 /// Self-test results, the page that any unit keeps (SPC-5 §7.3.22).
 pub const SELF_TEST_10: LogId = LogId::page(0x10);
 
@@ -46,21 +46,21 @@ impl Thresholds {
     }
 
     /// Those of one page are as high as can be; says whether they were not.
-    pub(crate) fn restore(&mut self, id: LogId) -> bool {
+    pub(crate) fn reset_page(&mut self, id: LogId) -> bool {
         let before = self.0.len();
         self.0.retain(|(page, _), _| *page != id);
         before != self.0.len()
     }
 
     /// All are as high as can be.
-    pub(crate) fn clear(&mut self) {
+    pub(crate) fn reset_all(&mut self) {
         self.0.clear();
     }
 }
 
 /// What a counter is shown as.
 #[derive(Clone, Debug)]
-enum Show {
+enum CounterView {
     Value,
     Threshold(Thresholds, LogId),
 }
@@ -81,7 +81,7 @@ pub struct Parameter {
 pub struct LogWriter {
     pointer: u16,
     highest: Option<u16>,
-    show: Show,
+    show: CounterView,
     body: PageWriter,
 }
 
@@ -89,13 +89,13 @@ impl LogWriter {
     /// A writer that skips parameters below `pointer`.
     #[must_use]
     pub const fn from_pointer(pointer: u16) -> Self {
-        Self { pointer, highest: None, show: Show::Value, body: PageWriter::new() }
+        Self { pointer, highest: None, show: CounterView::Value, body: PageWriter::new() }
     }
 
     /// Shows thresholds in the place of counters.
     #[must_use]
-    pub(crate) fn showing(mut self, thresholds: Thresholds, id: LogId) -> Self {
-        self.show = Show::Threshold(thresholds, id);
+    pub(crate) fn with_thresholds(mut self, thresholds: Thresholds, id: LogId) -> Self {
+        self.show = CounterView::Threshold(thresholds, id);
         self
     }
 
@@ -113,10 +113,10 @@ impl LogWriter {
     /// Adds a counter of `width` bytes, saturated.
     pub fn counter(&mut self, code: u16, width: usize, value: u64) -> &mut Self {
         let value = match &self.show {
-            Show::Value => value,
-            Show::Threshold(thresholds, id) => thresholds.0.get(&(*id, code)).copied().unwrap_or(u64::MAX),
+            CounterView::Value => value,
+            CounterView::Threshold(thresholds, id) => thresholds.0.get(&(*id, code)).copied().unwrap_or(u64::MAX),
         };
-        self.number(code, COUNTER, width, value)
+        self.number(code, COUNTER_CONTROL, width, value)
     }
 
     /// Adds a number of `width` bytes, saturated.

@@ -3,11 +3,11 @@
 
 pub mod control_0a;
 pub mod disconnect_02;
-pub mod exceptions_1c;
+pub mod informational_exceptions_1c;
 mod select;
 mod sense;
 
-use crate::field::Field;
+use crate::field::FieldPointer;
 use crate::nexus::NexusId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -57,7 +57,7 @@ impl PageControl {
 
 /// A page of a profile. Both arrays are whole pages with their header, of the same length.
 #[derive(Clone, Copy, Debug)]
-pub struct PageDef {
+pub struct ModePageDef {
     /// Which page.
     pub id: PageId,
     /// Values after power on; PS is added when `saveable`.
@@ -70,7 +70,7 @@ pub struct PageDef {
     pub per_nexus: bool,
 }
 
-impl PageDef {
+impl ModePageDef {
     /// A page that all nexuses share and that is not saved.
     #[must_use]
     pub const fn new(id: PageId, default: &'static [u8], changeable: &'static [u8]) -> Self {
@@ -121,18 +121,18 @@ pub struct SavedPage {
 /// The pages of one unit.
 #[derive(Clone, Debug)]
 pub struct ModePages {
-    defs: &'static [PageDef],
+    defs: &'static [ModePageDef],
     current: Vec<Vec<u8>>,
     saved: Vec<SavedPage>,
     /// Pages of which each nexus has its own, where they differ from the default.
-    own: BTreeMap<(NexusId, PageId), Vec<u8>>,
+    per_nexus: BTreeMap<(NexusId, PageId), Vec<u8>>,
 }
 
 impl ModePages {
     /// The pages of a profile, with saved values in the place of defaults where they fit.
     #[must_use]
-    pub fn new(defs: &'static [PageDef], saved: Vec<SavedPage>) -> Self {
-        let mut pages = Self { defs, current: Vec::new(), saved, own: BTreeMap::new() };
+    pub fn new(defs: &'static [ModePageDef], saved: Vec<SavedPage>) -> Self {
+        let mut pages = Self { defs, current: Vec::new(), saved, per_nexus: BTreeMap::new() };
         pages.saved.retain(|page| {
             defs.iter().any(|def| def.id == page.id && def.saveable && def.default.len() == page.bytes.len())
         });
@@ -142,17 +142,17 @@ impl ModePages {
 
     /// A reset brings saved or default values back.
     pub fn reset(&mut self) {
-        self.own.clear();
+        self.per_nexus.clear();
         self.current = self.defs.iter().map(|def| self.stored(def, PageControl::Saved, None)).collect();
     }
 
     /// The nexus is gone, and with it what was its own.
-    pub(crate) fn forget(&mut self, nexus: NexusId) {
-        self.own.retain(|(owner, _), _| *owner != nexus);
+    pub(crate) fn remove_nexus(&mut self, nexus: NexusId) {
+        self.per_nexus.retain(|(owner, _), _| *owner != nexus);
     }
 
     /// Brings the default of one page back: what was selected is done, or of no meaning any more.
-    pub fn restore(&mut self, id: PageId) {
+    pub fn restore_default(&mut self, id: PageId) {
         if let Some((def, page)) = self.defs.iter().zip(&mut self.current).find(|(def, _)| def.id == id) {
             page.clear();
             page.extend_from_slice(def.default);
@@ -160,7 +160,7 @@ impl ModePages {
     }
 
     /// Sets or clears bits of a page: what they asked for is done, or holds whatever the page says.
-    pub fn put(&mut self, id: PageId, byte: usize, bits: u8, on: bool) {
+    pub fn set_bits(&mut self, id: PageId, byte: usize, bits: u8, on: bool) {
         let page = self.defs.iter().zip(&mut self.current).find(|(def, _)| def.id == id);
         if let Some(slot) = page.and_then(|(_, page)| page.get_mut(byte)) {
             *slot = if on { *slot | bits } else { *slot & !bits };
@@ -187,19 +187,19 @@ impl ModePages {
 
     /// As [`Self::current`], of a page that each nexus has of its own.
     #[must_use]
-    pub fn current_of(&self, id: PageId, nexus: NexusId) -> &[u8] {
-        self.own.get(&(nexus, id)).map_or_else(|| self.current(id), Vec::as_slice)
+    pub fn current_for(&self, id: PageId, nexus: NexusId) -> &[u8] {
+        self.per_nexus.get(&(nexus, id)).map_or_else(|| self.current(id), Vec::as_slice)
     }
 
     /// The facts of the pages, ascending.
     #[must_use]
-    pub const fn defs(&self) -> &'static [PageDef] {
+    pub const fn defs(&self) -> &'static [ModePageDef] {
         self.defs
     }
 
-    fn stored(&self, def: &PageDef, control: PageControl, nexus: Option<NexusId>) -> Vec<u8> {
+    fn stored(&self, def: &ModePageDef, control: PageControl, nexus: Option<NexusId>) -> Vec<u8> {
         let bytes = match control {
-            PageControl::Current => nexus.map_or_else(|| self.current(def.id), |nexus| self.current_of(def.id, nexus)),
+            PageControl::Current => nexus.map_or_else(|| self.current(def.id), |nexus| self.current_for(def.id, nexus)),
             PageControl::Changeable => def.changeable,
             PageControl::Default => def.default,
             PageControl::Saved => {
@@ -221,7 +221,7 @@ impl ModePages {
 
 /// The header and block descriptor that a MODE SELECT carries, if any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Header {
+pub struct ModeHeader {
     /// DEVICE-SPECIFIC PARAMETER.
     pub device_specific: u8,
     /// The block descriptor.
@@ -230,9 +230,9 @@ pub struct Header {
 
 /// The field of a MODE SELECT header at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HeaderField {
+pub enum ModeHeaderField {
     /// Bits of DEVICE-SPECIFIC PARAMETER.
     DeviceSpecific(u8),
     /// A field of the block descriptor.
-    Block(Field),
+    Block(FieldPointer),
 }

@@ -2,21 +2,21 @@
 
 use super::{ModePages, PageControl, PageId, SavedPage};
 use crate::asc::Asc;
-use crate::field::{self, Field};
-use crate::lu::Device;
+use crate::field::{self, FieldPointer};
+use crate::lu::SpcDevice;
 use crate::nexus::NexusId;
 use crate::sense::Sense;
 use std::cmp::Ordering;
 
 /// Pages that passed the check, waiting to be applied.
-pub(crate) struct Change {
+pub(crate) struct ValidatedPages {
     pages: Vec<CheckedPage>,
     /// The device rounds a value of one of the pages.
     pub(crate) rounded: bool,
 }
 
 struct CheckedPage {
-    at: usize,
+    index: usize,
     bytes: Vec<u8>,
     /// Some value differs from the current one.
     differs: bool,
@@ -30,24 +30,24 @@ impl ModePages {
         &self,
         mut list: &[u8],
         mut offset: usize,
-        (device, nexus): (&dyn Device, NexusId),
+        (device, nexus): (&dyn SpcDevice, NexusId),
         save: bool,
-    ) -> Result<Change, Sense> {
+    ) -> Result<ValidatedPages, Sense> {
         let mut pages = Vec::new();
         while !list.is_empty() {
-            let truncated = || Sense::illegal(Asc::PARAMETER_LIST_LENGTH_ERROR);
-            let (id, len) = frame(list).ok_or_else(truncated)?;
+            let truncated = || Sense::illegal_request(Asc::PARAMETER_LIST_LENGTH_ERROR);
+            let (id, len) = split_page(list).ok_or_else(truncated)?;
             let (page, rest) = list.split_at_checked(len).ok_or_else(truncated)?;
-            let at = self.defs.iter().position(|def| def.id == id).ok_or(Field::bits(offset, 0x3f))?;
+            let at = self.defs.iter().position(|def| def.id == id).ok_or(FieldPointer::bits(offset, 0x3f))?;
             pages.push(self.check_page(at, page, offset, (device, nexus))?);
             if save && !self.defs.get(at).is_some_and(|def| def.saveable) {
-                return Err(Sense::cdb_field(1, Some(0)));
+                return Err(Sense::invalid_field_in_cdb(1, Some(0)));
             }
             offset += len;
             list = rest;
         }
         let rounded = pages.iter().any(|page| page.rounded);
-        Ok(Change { pages, rounded })
+        Ok(ValidatedPages { pages, rounded })
     }
 
     fn check_page(
@@ -55,16 +55,16 @@ impl ModePages {
         at: usize,
         page: &[u8],
         offset: usize,
-        (device, nexus): (&dyn Device, NexusId),
+        (device, nexus): (&dyn SpcDevice, NexusId),
     ) -> Result<CheckedPage, Sense> {
-        let Some(def) = self.defs.get(at) else { return Err(Field::byte(offset).into()) };
-        let wrong_length = || Field::byte(offset + def.header_len() - 1).into();
+        let Some(def) = self.defs.get(at) else { return Err(FieldPointer::byte(offset).into()) };
+        let wrong_length = || FieldPointer::byte(offset + def.header_len() - 1).into();
         let mut current = self.stored(def, PageControl::Current, Some(nexus));
-        device.render_mode(def.id, PageControl::Current, &mut current);
+        device.render_mode_page(def.id, PageControl::Current, &mut current);
         // A page whose end may be left out keeps what it has there, and its own length.
         let whole = match page.len().cmp(&def.default.len()) {
             Ordering::Equal => page.to_vec(),
-            Ordering::Less if device.mode_may_end(def.id, page.len()) => {
+            Ordering::Less if device.accepts_short_page(def.id, page.len()) => {
                 let header = current.get(..def.header_len()).unwrap_or_default();
                 let body = page.get(def.header_len()..).unwrap_or_default();
                 [header, body, current.get(page.len()..).unwrap_or_default()].concat()
@@ -74,26 +74,26 @@ impl ModePages {
         let page = whole.as_slice();
         // Reserved bits are zero in what is reported, and not changeable.
         let differing = page.iter().zip(&current).map(|(new, old)| new ^ old).zip(def.changeable.iter().copied());
-        if let Some(field) = field::undefined(differing.skip(def.header_len())) {
-            return Err(field.after(offset + def.header_len()).into());
+        if let Some(field) = field::first_undefined(differing.skip(def.header_len())) {
+            return Err(field.offset_by(offset + def.header_len()).into());
         }
-        device.check_mode(def.id, page).map_err(|field| Sense::from(field.after(offset)))?;
+        device.check_mode_page(def.id, page).map_err(|field| Sense::from(field.offset_by(offset)))?;
         let rounded = device.rounds_mode(def.id, page);
         let differs = page.get(def.header_len()..) != current.get(def.header_len()..);
         // What only shows state (the active partition) is not kept.
         let kept = self.stored(def, PageControl::Current, Some(nexus));
         let bytes = page.iter().zip(&kept).zip(def.changeable).map(|((new, old), mask)| new & mask | old & !mask);
-        Ok(CheckedPage { at, bytes: bytes.collect(), differs, rounded })
+        Ok(CheckedPage { index: at, bytes: bytes.collect(), differs, rounded })
     }
 
     /// Applies checked pages; says whether any value that other nexuses share differs from before. With `save` all pages that
     /// can be saved are, also those that were not sent (SPC-5 §6.12).
-    pub(crate) fn apply(&mut self, change: Change, nexus: NexusId, save: bool) -> bool {
+    pub(crate) fn apply(&mut self, change: ValidatedPages, nexus: NexusId, save: bool) -> bool {
         let mut changed = false;
-        for CheckedPage { at, bytes, differs, rounded: _ } in change.pages {
+        for CheckedPage { index: at, bytes, differs, rounded: _ } in change.pages {
             let (Some(def), Some(slot)) = (self.defs.get(at), self.current.get_mut(at)) else { continue };
             if def.per_nexus {
-                self.own.insert((nexus, def.id), bytes);
+                self.per_nexus.insert((nexus, def.id), bytes);
                 continue;
             }
             changed |= differs;
@@ -108,7 +108,7 @@ impl ModePages {
 }
 
 /// PAGE CODE, SUBPAGE CODE and whole length of the page at the front of `list`.
-fn frame(list: &[u8]) -> Option<(PageId, usize)> {
+fn split_page(list: &[u8]) -> Option<(PageId, usize)> {
     match list {
         [page, subpage, high, low, ..] if page & 0x40 != 0 => {
             let len = usize::from(u16::from_be_bytes([*high, *low])) + 4;

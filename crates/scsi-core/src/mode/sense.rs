@@ -1,7 +1,7 @@
 //! MODE SENSE: choosing pages and framing them.
 
-use super::{ModePages, PageControl, PageDef, PageId};
-use crate::lu::Device;
+use super::{ModePageDef, ModePages, PageControl, PageId};
+use crate::lu::SpcDevice;
 use crate::nexus::NexusId;
 use crate::sense::Sense;
 use crate::writer::PageWriter;
@@ -18,20 +18,20 @@ impl ModePages {
         &self,
         wanted: PageId,
         control: PageControl,
-        (device, nexus): (&dyn Device, NexusId),
+        (device, nexus): (&dyn SpcDevice, NexusId),
         w: &mut PageWriter,
     ) -> Result<(), Sense> {
-        let selects = |def: &&PageDef| {
+        let selects = |def: &&ModePageDef| {
             let page = wanted.page == ALL_PAGES || wanted.page == def.id.page;
             page && (wanted.subpage == ALL_SUBPAGES || wanted.subpage == def.id.subpage)
         };
         if wanted.page == ALL_PAGES && !matches!(wanted.subpage, 0 | ALL_SUBPAGES) {
-            return Err(Sense::cdb_field(3, None));
+            return Err(Sense::invalid_field_in_cdb(3, None));
         }
         let mut found = wanted == NO_PAGE;
         for def in self.defs.iter().filter(selects) {
             let mut page = self.stored(def, control, Some(nexus));
-            device.render_mode(def.id, control, &mut page);
+            device.render_mode_page(def.id, control, &mut page);
             w.bytes(&page);
             found = true;
         }
@@ -39,6 +39,6 @@ impl ModePages {
             return Ok(());
         }
         let known_page = self.defs.iter().any(|def| def.id.page == wanted.page);
-        Err(if known_page { Sense::cdb_field(3, None) } else { Sense::cdb_field(2, Some(5)) })
+        Err(if known_page { Sense::invalid_field_in_cdb(3, None) } else { Sense::invalid_field_in_cdb(2, Some(5)) })
     }
 }

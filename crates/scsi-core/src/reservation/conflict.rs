@@ -2,22 +2,24 @@
 
 use super::persistent::Kind;
 use crate::cdb::Cdb;
-use crate::spec::Access;
+use crate::command_spec::Access;
 
 /// What a nexus finds on the unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Holder {
+pub enum ConflictingReservation {
     /// Nothing that concerns it: no reservation, or its own, or one for registrants and it is one.
-    Free,
+    NoConflict,
     /// Another nexus sent RESERVE.
-    LegacyOther,
+    Legacy,
     /// A persistent reservation that excludes it.
     Persistent(Kind),
 }
 
-pub(super) fn conflicts(access: Access, cdb: &Cdb, holder: Holder, persistent_in_use: bool) -> bool {
-    if matches!(access, Access::Reserve) || (matches!(access, Access::Release) && holder != Holder::LegacyOther) {
-        return persistent_in_use || holder == Holder::LegacyOther;
+pub(super) fn conflicts(access: Access, cdb: &Cdb, holder: ConflictingReservation, persistent_in_use: bool) -> bool {
+    if matches!(access, Access::Reserve)
+        || (matches!(access, Access::Release) && holder != ConflictingReservation::Legacy)
+    {
+        return persistent_in_use || holder == ConflictingReservation::Legacy;
     }
     let moves = || match access {
         Access::Prevent => cdb.bytes()[4] & 0x03 != 0,
@@ -25,11 +27,14 @@ pub(super) fn conflicts(access: Access, cdb: &Cdb, holder: Holder, persistent_in
         _ => true,
     };
     match (holder, access) {
-        (Holder::Free, _) | (_, Access::Always | Access::Release) => false,
+        (ConflictingReservation::NoConflict, _) | (_, Access::Always | Access::Release) => false,
         (_, Access::Prevent | Access::ElementStatus) => moves(),
-        (Holder::LegacyOther, _) | (Holder::Persistent(_), Access::Write) => true,
-        (Holder::Persistent(kind), Access::Read) => kind.is_exclusive_access(),
-        (Holder::Persistent(_), Access::Status | Access::ReserveIn | Access::ReserveOut | Access::Reserve) => false,
+        (ConflictingReservation::Legacy, _) | (ConflictingReservation::Persistent(_), Access::Write) => true,
+        (ConflictingReservation::Persistent(kind), Access::Read) => kind.is_exclusive_access(),
+        (
+            ConflictingReservation::Persistent(_),
+            Access::Status | Access::PersistentReserveIn | Access::PersistentReserveOut | Access::Reserve,
+        ) => false,
     }
 }
 
@@ -39,7 +44,7 @@ mod tests {
 
     /// Columns of the table: RESERVE by another, write exclusive, exclusive access; C conflicts, A does not.
     #[test]
-    fn the_table() {
+    fn commands_conflict_as_in_the_spc_table() {
         let plain = Cdb::new(&[0; 6]);
         let prevent = Cdb::new(&[0x1e, 0, 0, 0, 1, 0]);
         let current = Cdb::new(&[0xb8, 0, 0, 0, 0, 0, 2]);
@@ -48,8 +53,8 @@ mod tests {
             (Access::Status, &plain, "CAA"),
             (Access::Read, &plain, "CAC"),
             (Access::Write, &plain, "CCC"),
-            (Access::ReserveIn, &plain, "CAA"),
-            (Access::ReserveOut, &plain, "CAA"),
+            (Access::PersistentReserveIn, &plain, "CAA"),
+            (Access::PersistentReserveOut, &plain, "CAA"),
             (Access::Reserve, &plain, "CCC"),
             (Access::Release, &plain, "ACC"),
             (Access::Prevent, &plain, "AAA"),
@@ -58,9 +63,9 @@ mod tests {
             (Access::ElementStatus, &current, "AAA"),
         ];
         let holders = [
-            (Holder::LegacyOther, false),
-            (Holder::Persistent(Kind::WRITE_EXCLUSIVE), true),
-            (Holder::Persistent(Kind::EXCLUSIVE_ACCESS), true),
+            (ConflictingReservation::Legacy, false),
+            (ConflictingReservation::Persistent(Kind::WRITE_EXCLUSIVE), true),
+            (ConflictingReservation::Persistent(Kind::EXCLUSIVE_ACCESS), true),
         ];
         for (access, cdb, expected) in rows {
             let got: String = holders
@@ -68,7 +73,7 @@ mod tests {
                 .map(|(holder, in_use)| if conflicts(access, cdb, *holder, *in_use) { 'C' } else { 'A' })
                 .collect();
             assert_eq!(got, expected, "{access:?} {cdb:?}");
-            let free = conflicts(access, cdb, Holder::Free, false);
+            let free = conflicts(access, cdb, ConflictingReservation::NoConflict, false);
             assert!(!free, "{access:?}");
         }
     }

@@ -4,9 +4,9 @@ use crate::nexus::NexusId;
 
 /// The holder, if any.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Legacy(Option<NexusId>);
+pub struct LegacyReservation(Option<NexusId>);
 
-impl Legacy {
+impl LegacyReservation {
     /// Reserves for `nexus`. The conflict table has already let only the holder or a free unit through.
     pub const fn reserve(&mut self, nexus: NexusId) {
         self.0 = Some(nexus);

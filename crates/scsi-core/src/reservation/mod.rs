@@ -4,21 +4,23 @@ mod conflict;
 mod legacy;
 mod persistent;
 
-pub use conflict::Holder;
-pub use legacy::Legacy;
-pub use persistent::{Effects, Kind, Persistent, Registration, Request, Saved};
+pub use conflict::ConflictingReservation;
+pub use legacy::LegacyReservation;
+pub use persistent::{
+    Kind, PersistentReservations, Registration, ReserveOutParameters, SavedReservations, ServiceActionEffects,
+};
 
 use crate::cdb::Cdb;
+use crate::command_spec::Access;
 use crate::nexus::{NexusId, TransportId};
-use crate::spec::Access;
 
 /// Both kinds of reservation of one unit.
 #[derive(Clone, Debug, Default)]
 pub struct Reservations {
     /// RESERVE and RELEASE.
-    pub legacy: Legacy,
+    pub legacy: LegacyReservation,
     /// PERSISTENT RESERVE IN and OUT.
-    pub persistent: Persistent,
+    pub persistent: PersistentReservations,
 }
 
 impl Reservations {
@@ -26,10 +28,14 @@ impl Reservations {
     #[must_use]
     pub fn conflicts(&self, access: Access, cdb: &Cdb, nexus: NexusId, port: Option<&TransportId>) -> bool {
         let persistent_in_use = !self.persistent.registrations().is_empty();
-        if access == Access::ReserveOut && self.legacy.is_held() {
+        if access == Access::PersistentReserveOut && self.legacy.is_held() {
             return true;
         }
-        let holder = if self.legacy.held_by_other(nexus) { Holder::LegacyOther } else { self.persistent.holder(port) };
+        let holder = if self.legacy.held_by_other(nexus) {
+            ConflictingReservation::Legacy
+        } else {
+            self.persistent.conflicting_reservation(port)
+        };
         conflict::conflicts(access, cdb, holder, persistent_in_use)
     }
 }

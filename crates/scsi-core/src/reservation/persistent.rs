@@ -1,6 +1,6 @@
 //! Persistent reservations (SPC-5 §5.14): registrations by initiator port, one reservation, eight service actions.
 
-use super::conflict::Holder;
+use super::conflict::ConflictingReservation;
 use crate::asc::Asc;
 use crate::fault::Fault;
 use crate::nexus::TransportId;
@@ -57,7 +57,7 @@ struct Reservation {
 
 /// A PERSISTENT RESERVE OUT parameter list with the fields of the basic layout.
 #[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
+pub struct ReserveOutParameters<'a> {
     /// The nexus that asks.
     pub caller: &'a TransportId,
     /// RESERVATION KEY.
@@ -74,32 +74,32 @@ pub struct Request<'a> {
 
 /// What others must hear of a service action.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Effects {
+pub struct ServiceActionEffects {
     /// Unit attentions to establish.
-    pub tell: Vec<(TransportId, Asc)>,
+    pub attentions: Vec<(TransportId, Asc)>,
     /// Ports that lost their registration, whose commands PREEMPT AND ABORT ends.
-    pub removed: Vec<TransportId>,
+    pub unregistered_ports: Vec<TransportId>,
 }
 
 /// What survives a loss of power, if a host asked for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Saved {
+pub struct SavedReservations {
     registrations: Vec<Registration>,
     reservation: Option<Reservation>,
 }
 
 /// All registrations and the reservation of one unit.
 #[derive(Clone, Debug, Default)]
-pub struct Persistent {
+pub struct PersistentReservations {
     generation: u32,
     aptpl: bool,
     registrations: Vec<Registration>,
     reservation: Option<Reservation>,
 }
 
-type Result<T = Effects> = core::result::Result<T, Fault>;
+type Result<T = ServiceActionEffects> = core::result::Result<T, Fault>;
 
-impl Persistent {
+impl PersistentReservations {
     /// Registrations one unit can hold; one more is 5/55/04.
     const CAPACITY: usize = 256;
 
@@ -139,32 +139,32 @@ impl Persistent {
     }
 
     /// What the nexus of `port` finds.
-    pub(super) fn holder(&self, port: Option<&TransportId>) -> Holder {
-        let Some(reservation) = &self.reservation else { return Holder::Free };
+    pub(super) fn conflicting_reservation(&self, port: Option<&TransportId>) -> ConflictingReservation {
+        let Some(reservation) = &self.reservation else { return ConflictingReservation::NoConflict };
         let registered = port.is_some_and(|port| self.key_of(port).is_some());
         let free = port.is_some_and(|port| self.holds(port)) || (registered && reservation.kind.is_for_registrants());
-        if free { Holder::Free } else { Holder::Persistent(reservation.kind) }
+        if free { ConflictingReservation::NoConflict } else { ConflictingReservation::Persistent(reservation.kind) }
     }
 
     /// REGISTER (`ignore` false) and REGISTER AND IGNORE EXISTING KEY. `also` are the ports of SPEC_I_PT.
     ///
     /// # Errors
     /// RESERVATION CONFLICT for a wrong key, 5/55/04 when the table is full, 5/26/00 for SPEC_I_PT by a registrant.
-    pub fn register(&mut self, request: &Request<'_>, ignore: bool, also: &[TransportId]) -> Result {
+    pub fn register(&mut self, request: &ReserveOutParameters<'_>, ignore: bool, also: &[TransportId]) -> Result {
         let existing = self.key_of(request.caller);
         if !ignore && existing.unwrap_or(0) != request.key {
             return Err(Fault::ReservationConflict);
         }
         if existing.is_some() && !also.is_empty() {
-            return Err(Sense::list_field(20, Some(3)).into());
+            return Err(Sense::invalid_field_in_list(20, Some(3)).into());
         }
         if existing.is_none() && request.action_key == 0 {
-            return Ok(Effects::default());
+            return Ok(ServiceActionEffects::default());
         }
         let newcomers =
             also.iter().filter(|port| self.key_of(port).is_none()).count() + usize::from(existing.is_none());
         if self.registrations.len() + newcomers > Self::CAPACITY {
-            return Err(Sense::illegal(Asc::INSUFFICIENT_REGISTRATION_RESOURCES).into());
+            return Err(Sense::illegal_request(Asc::INSUFFICIENT_REGISTRATION_RESOURCES).into());
         }
         self.generation = self.generation.wrapping_add(1);
         self.aptpl = request.aptpl;
@@ -174,23 +174,23 @@ impl Persistent {
         for port in std::iter::once(request.caller).chain(also) {
             self.set_key(port, request.action_key, request.all_target_ports);
         }
-        Ok(Effects::default())
+        Ok(ServiceActionEffects::default())
     }
 
     /// RESERVE.
     ///
     /// # Errors
     /// RESERVATION CONFLICT unless the caller is registered with this key and no other reservation stands.
-    pub fn reserve(&mut self, request: &Request<'_>) -> Result {
+    pub fn reserve(&mut self, request: &ReserveOutParameters<'_>) -> Result {
         self.check_key(request)?;
         match &self.reservation {
             Some(reservation) if !self.holds(request.caller) || reservation.kind != request.kind => {
                 Err(Fault::ReservationConflict)
             }
-            Some(_) => Ok(Effects::default()),
+            Some(_) => Ok(ServiceActionEffects::default()),
             None => {
                 self.reservation = Some(Reservation { kind: request.kind, holder: request.caller.clone() });
-                Ok(Effects::default())
+                Ok(ServiceActionEffects::default())
             }
         }
     }
@@ -199,14 +199,14 @@ impl Persistent {
     ///
     /// # Errors
     /// RESERVATION CONFLICT for a wrong key, 5/26/04 if the holder names another type.
-    pub fn release(&mut self, request: &Request<'_>) -> Result {
+    pub fn release(&mut self, request: &ReserveOutParameters<'_>) -> Result {
         self.check_key(request)?;
-        let Some(reservation) = &self.reservation else { return Ok(Effects::default()) };
+        let Some(reservation) = &self.reservation else { return Ok(ServiceActionEffects::default()) };
         if !self.holds(request.caller) {
-            return Ok(Effects::default());
+            return Ok(ServiceActionEffects::default());
         }
         if reservation.kind != request.kind {
-            return Err(Sense::illegal(Asc::INVALID_RELEASE_OF_PERSISTENT_RESERVATION).into());
+            return Err(Sense::illegal_request(Asc::INVALID_RELEASE_OF_PERSISTENT_RESERVATION).into());
         }
         Ok(self.drop_reservation(request.caller))
     }
@@ -215,20 +215,20 @@ impl Persistent {
     ///
     /// # Errors
     /// RESERVATION CONFLICT for a wrong key.
-    pub fn clear(&mut self, request: &Request<'_>) -> Result {
+    pub fn clear(&mut self, request: &ReserveOutParameters<'_>) -> Result {
         self.check_key(request)?;
         self.generation = self.generation.wrapping_add(1);
         self.reservation = None;
         let tell = self.others(request.caller, Asc::RESERVATIONS_PREEMPTED);
         self.registrations.clear();
-        Ok(Effects { tell, ..Effects::default() })
+        Ok(ServiceActionEffects { attentions: tell, ..ServiceActionEffects::default() })
     }
 
-    /// PREEMPT; PREEMPT AND ABORT differs only in what the host does with [`Effects::removed`].
+    /// PREEMPT; PREEMPT AND ABORT differs only in what the host does with [`ServiceActionEffects::unregistered_ports`].
     ///
     /// # Errors
     /// RESERVATION CONFLICT for a wrong key or a key that nobody has, 5/26/00 for key zero where it has no meaning.
-    pub fn preempt(&mut self, request: &Request<'_>) -> Result {
+    pub fn preempt(&mut self, request: &ReserveOutParameters<'_>) -> Result {
         self.check_key(request)?;
         let old = self.reservation.as_ref().map(|reservation| reservation.kind);
         let all = old.is_some_and(Kind::is_all_registrants);
@@ -238,7 +238,7 @@ impl Persistent {
             None => false,
         };
         if request.action_key == 0 && !takes_over {
-            return Err(Sense::list_field(8, None).into());
+            return Err(Sense::invalid_field_in_list(8, None).into());
         }
         let victim = |entry: &Registration| (all && takes_over) || entry.key == request.action_key;
         if !takes_over && !self.registrations.iter().any(victim) {
@@ -256,27 +256,32 @@ impl Persistent {
                 tell.extend(self.others(request.caller, Asc::RESERVATIONS_RELEASED));
             }
         }
-        Ok(Effects { tell, removed })
+        Ok(ServiceActionEffects { attentions: tell, unregistered_ports: removed })
     }
 
     /// REGISTER AND MOVE to `port`; with `unregister` the caller leaves.
     ///
     /// # Errors
     /// RESERVATION CONFLICT unless the caller alone holds the reservation, 5/26/00 for key zero or itself as the goal.
-    pub fn register_and_move(&mut self, request: &Request<'_>, port: &TransportId, unregister: bool) -> Result {
+    pub fn register_and_move(
+        &mut self,
+        request: &ReserveOutParameters<'_>,
+        port: &TransportId,
+        unregister: bool,
+    ) -> Result {
         self.check_key(request)?;
         let Some(reservation) = &self.reservation else { return Err(Fault::ReservationConflict) };
         if reservation.holder != *request.caller || reservation.kind.is_all_registrants() {
             return Err(Fault::ReservationConflict);
         }
         if request.action_key == 0 {
-            return Err(Sense::list_field(8, None).into());
+            return Err(Sense::invalid_field_in_list(8, None).into());
         }
         if port == request.caller {
-            return Err(Sense::list_field(24, None).into());
+            return Err(Sense::invalid_field_in_list(24, None).into());
         }
         if self.key_of(port).is_none() && self.registrations.len() >= Self::CAPACITY {
-            return Err(Sense::illegal(Asc::INSUFFICIENT_REGISTRATION_RESOURCES).into());
+            return Err(Sense::illegal_request(Asc::INSUFFICIENT_REGISTRATION_RESOURCES).into());
         }
         let kind = reservation.kind;
         self.generation = self.generation.wrapping_add(1);
@@ -286,21 +291,21 @@ impl Persistent {
         if unregister {
             self.registrations.retain(|entry| entry.port != *request.caller);
         }
-        Ok(Effects::default())
+        Ok(ServiceActionEffects::default())
     }
 
     /// What a loss of power must not take: nothing unless APTPL is set.
     #[must_use]
-    pub fn saved(&self) -> Saved {
+    pub fn saved(&self) -> SavedReservations {
         if !self.aptpl {
-            return Saved::default();
+            return SavedReservations::default();
         }
-        Saved { registrations: self.registrations.clone(), reservation: self.reservation.clone() }
+        SavedReservations { registrations: self.registrations.clone(), reservation: self.reservation.clone() }
     }
 
     /// The state after power on.
     #[must_use]
-    pub fn restored(saved: Saved) -> Self {
+    pub fn from_saved(saved: SavedReservations) -> Self {
         let aptpl = !saved.registrations.is_empty();
         Self { generation: 0, aptpl, registrations: saved.registrations, reservation: saved.reservation }
     }
@@ -309,7 +314,7 @@ impl Persistent {
         self.registrations.iter().find(|entry| entry.port == *port).map(|entry| entry.key)
     }
 
-    fn check_key(&self, request: &Request<'_>) -> Result<()> {
+    fn check_key(&self, request: &ReserveOutParameters<'_>) -> Result<()> {
         let matches = self.key_of(request.caller) == Some(request.key);
         if matches { Ok(()) } else { Err(Fault::ReservationConflict) }
     }
@@ -321,22 +326,22 @@ impl Persistent {
         }
     }
 
-    fn unregister(&mut self, port: &TransportId) -> Effects {
+    fn unregister(&mut self, port: &TransportId) -> ServiceActionEffects {
         let alone = self.registrations.len() == 1;
         let all = self.reservation.as_ref().is_some_and(|reservation| reservation.kind.is_all_registrants());
         let releases = self.holds(port) && (alone || !all);
         self.registrations.retain(|entry| entry.port != *port);
-        if releases { self.drop_reservation(port) } else { Effects::default() }
+        if releases { self.drop_reservation(port) } else { ServiceActionEffects::default() }
     }
 
     /// Releases; registrants of a registrants type hear of it.
-    fn drop_reservation(&mut self, by: &TransportId) -> Effects {
+    fn drop_reservation(&mut self, by: &TransportId) -> ServiceActionEffects {
         let kind = self.reservation.take().map(|reservation| reservation.kind);
         let tell = match kind {
             Some(kind) if kind.is_for_registrants() => self.others(by, Asc::RESERVATIONS_RELEASED),
             _ => Vec::new(),
         };
-        Effects { tell, ..Effects::default() }
+        ServiceActionEffects { attentions: tell, ..ServiceActionEffects::default() }
     }
 
     fn others(&self, than: &TransportId, asc: Asc) -> Vec<(TransportId, Asc)> {

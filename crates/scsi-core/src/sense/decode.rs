@@ -1,6 +1,6 @@
 //! Sense data as a host reads it, in either format.
 
-use super::{Sense, SenseKey, Specific};
+use super::{Sense, SenseKey, SenseKeySpecific};
 use crate::asc::Asc;
 
 impl Sense {
@@ -28,7 +28,7 @@ fn fixed(bytes: &[u8]) -> Option<Sense> {
     (sense.filemark, sense.eom, sense.ili) = (flags & 0x80 != 0, flags & 0x40 != 0, flags & 0x20 != 0);
     // Four bytes, signed.
     sense.information = (first & 0x80 != 0).then(|| i64::from(i32::from_be_bytes(information(bytes))));
-    sense.specific = bytes.get(15..18).and_then(|bytes| specific(key, bytes));
+    sense.key_specific = bytes.get(15..18).and_then(|bytes| specific(key, bytes));
     Some(sense)
 }
 
@@ -47,7 +47,7 @@ fn descriptor(bytes: &[u8]) -> Option<Sense> {
             0x00 if body.first().is_some_and(|valid| valid & 0x80 != 0) => {
                 sense.information = body.get(2..10).map(|value| number(value).cast_signed());
             }
-            0x02 => sense.specific = body.get(2..5).and_then(|bytes| specific(key, bytes)),
+            0x02 => sense.key_specific = body.get(2..5).and_then(|bytes| specific(key, bytes)),
             0x04 => {
                 let flags = body.get(1).copied().unwrap_or_default();
                 (sense.filemark, sense.eom, sense.ili) = (flags & 0x80 != 0, flags & 0x40 != 0, flags & 0x20 != 0);
@@ -59,15 +59,17 @@ fn descriptor(bytes: &[u8]) -> Option<Sense> {
     Some(sense)
 }
 
-fn specific(key: SenseKey, bytes: &[u8]) -> Option<Specific> {
+fn specific(key: SenseKey, bytes: &[u8]) -> Option<SenseKeySpecific> {
     let [flags, high, low] = bytes else { return None };
     let value = u16::from_be_bytes([*high, *low]);
     match key {
         _ if flags & 0x80 == 0 => None,
-        SenseKey::ILLEGAL_REQUEST => {
-            Some(Specific::Field { cdb: flags & 0x40 != 0, byte: value, bit: (flags & 0x08 != 0).then_some(flags & 7) })
-        }
-        SenseKey::NO_SENSE | SenseKey::NOT_READY => Some(Specific::Progress(value)),
+        SenseKey::ILLEGAL_REQUEST => Some(SenseKeySpecific::Field {
+            cdb: flags & 0x40 != 0,
+            byte: value,
+            bit: (flags & 0x08 != 0).then_some(flags & 7),
+        }),
+        SenseKey::NO_SENSE | SenseKey::NOT_READY => Some(SenseKeySpecific::Progress(value)),
         _ => None,
     }
 }
@@ -77,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_formats_are_read() {
+    fn fixed_and_descriptor_formats_decode() {
         let filemark = [0xf0, 0, 0x80, 0, 0, 0, 5, 10, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
         let sense = Sense::decode(&filemark).unwrap();
         assert_eq!((sense.key.0, sense.asc.0, sense.filemark, sense.information), (0, 0x0001, true, Some(5)));
@@ -86,7 +88,7 @@ mod tests {
         assert_eq!((sense.ili, sense.information), (true, Some(-2)));
         let field = [0x70, 0, 5, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x24, 0, 0, 0xcb, 0, 4];
         let sense = Sense::decode(&field).unwrap();
-        assert_eq!(sense.specific, Some(Specific::Field { cdb: true, byte: 4, bit: Some(3) }));
+        assert_eq!(sense.key_specific, Some(SenseKeySpecific::Field { cdb: true, byte: 4, bit: Some(3) }));
         assert_eq!(sense.information, None);
         let blank = [0x73, 8, 0, 5, 0, 0, 0, 16, 0, 10, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 9, 4, 2, 0, 0x40];
         let sense = Sense::decode(&blank).unwrap();
@@ -98,8 +100,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_encoded_is_read() {
-        let sense = Sense::illegal(Asc(0x2600)).at(false, 12, Some(7)).info(-300).with_ili().with_eom(true).deferred();
+    fn encoded_sense_decodes_to_itself() {
+        let sense = Sense::illegal_request(Asc(0x2600))
+            .with_field_pointer(false, 12, Some(7))
+            .with_information(-300)
+            .with_ili()
+            .with_eom(true)
+            .into_deferred();
         assert_eq!(Sense::decode(sense.fixed().as_slice()), Some(sense.clone()));
         assert_eq!(Sense::decode(sense.descriptor().as_slice()), Some(sense));
     }

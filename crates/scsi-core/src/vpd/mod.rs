@@ -1,8 +1,8 @@
 //! Vital product data: the pages that any unit answers (SPC-5 §7.7). A device adds its own.
 
 use crate::identity::Identity;
-use crate::lu::Device;
-use crate::mode::PageDef;
+use crate::lu::SpcDevice;
+use crate::mode::ModePageDef;
 use crate::sense::Sense;
 use crate::writer::PageWriter;
 
@@ -25,26 +25,31 @@ pub const EXTENDED_86: u8 = 0x86;
 ///
 /// # Errors
 /// 5/24/00 at byte 2 for a page that the device does not list.
-pub fn page(code: u8, identity: &Identity, pages: &[PageDef], device: &dyn Device) -> Result<PageWriter, Sense> {
+pub fn render_page(
+    code: u8,
+    identity: &Identity,
+    pages: &[ModePageDef],
+    device: &dyn SpcDevice,
+) -> Result<PageWriter, Sense> {
     if !device.vpd_pages().contains(&code) {
-        return Err(Sense::cdb_field(2, None));
+        return Err(Sense::invalid_field_in_cdb(2, None));
     }
     let mut w = PageWriter::new();
     w.u8(device.inquiry().device_type).u8(code);
     w.length_u16(|w| match code {
-        SERIAL_80 | DEVICE_ID_83 if device.names_itself(code, identity, w) => {}
+        SERIAL_80 | DEVICE_ID_83 if device.override_vpd_page(code, identity, w) => {}
         SUPPORTED_00 => {
             w.bytes(device.vpd_pages());
         }
         SERIAL_80 => {
             w.bytes(identity.serial.as_bytes());
         }
-        DEVICE_ID_83 => identity.designators(w),
-        EXTENDED_86 => extended(device.protects(), w),
+        DEVICE_ID_83 => identity.write_designators(w),
+        EXTENDED_86 => extended(device.supports_block_protection(), w),
         MODE_POLICY_87 => policy(pages, w),
-        PORTS_88 => identity.ports(w),
+        PORTS_88 => identity.write_scsi_ports(w),
         MANAGEMENT_85 => {}
-        _ => device.vpd(code, identity, w),
+        _ => device.write_vpd_page(code, identity, w),
     });
     Ok(w)
 }
@@ -55,7 +60,7 @@ fn extended(protects: bool, w: &mut PageWriter) {
 }
 
 /// Each page of which every nexus has its own, then all others (3Fh/FFh), which all share.
-fn policy(pages: &[PageDef], w: &mut PageWriter) {
+fn policy(pages: &[ModePageDef], w: &mut PageWriter) {
     const PER_NEXUS: u8 = 0x03;
     for page in pages.iter().filter(|page| page.per_nexus) {
         w.u8(page.id.page).u8(page.id.subpage).u8(PER_NEXUS).u8(0);

@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::alert::Alert;
-use crate::element::{Label, Trouble};
-use crate::library::Origin;
+use crate::element::{ElementFault, LabelDefect};
+use crate::library::SourceElement;
 use crate::profile;
-use crate::robot::Failure;
+use crate::robot::RobotFault;
 use crate::testing::{cartridge, changer_of, changer_with};
 use scsi_core::nexus::NexusId;
 use std::io::{IoSlice, IoSliceMut};
@@ -78,7 +78,7 @@ const LOAD: &str = "a5 00 00 00 03 e8 01 f4 00 00 00 00";
 const UNLOAD: &str = "a5 00 00 00 01 f4 03 e8 00 00 00 00";
 
 #[test]
-fn moves() {
+fn move_medium() {
     let mut changer = ready();
     good(&mut changer, LOAD, "");
     fails(&mut changer, LOAD, 5, 0x3b, 0x0e);
@@ -97,13 +97,13 @@ fn moves() {
 }
 
 #[test]
-fn exchanges_and_positions() {
+fn exchange_and_position() {
     let mut changer = ready();
     good(&mut changer, LOAD, "");
     // 1001 to drive 500, what is there to 1000.
     good(&mut changer, "a6 00 00 00 03 e9 01 f4 03 e8 00 00", "");
-    assert_eq!(changer.content(Address(500)).unwrap().barcode.as_str(), "A00002L8");
-    assert_eq!(changer.content(Address(1000)).unwrap().barcode.as_str(), "A00001L8");
+    assert_eq!(changer.content(ElementAddress(500)).unwrap().barcode.as_str(), "A00002L8");
+    assert_eq!(changer.content(ElementAddress(1000)).unwrap().barcode.as_str(), "A00001L8");
     fails(&mut changer, "a6 00 00 00 03 ed 01 f4 03 e8 00 00", 5, 0x3b, 0x0e);
     fails(&mut changer, "a6 00 00 00 03 ea 01 f4 03 e8 00 00", 5, 0x3b, 0x0d);
     illegal(&mut changer, "a6 00 00 00 03 ea 01 f4 07 d0 00 00", "21 01", "c0", 8);
@@ -161,7 +161,7 @@ fn element_status() {
 }
 
 #[test]
-fn scans() {
+fn initialize_element_status() {
     let mut changer = ready();
     good(&mut changer, "07 00 00 00 00 00", "");
     good(&mut changer, "37 01 03 e8 00 00 00 02 00 00", "");
@@ -216,7 +216,7 @@ fn volume_tags() {
     assert_eq!(send_tag(&mut changer, HOST, "A*", 0).0, 0);
     good(&mut changer, "b5 00 00 00 00 09 00 00 00 08 00 00", "01 f5 00 03 00 00 00 4c");
     // An unreadable label is not found.
-    changer.set_label(&Barcode::new("A00001L8").unwrap(), Some(Label::Unreadable));
+    changer.set_label_defect(&Barcode::new("A00001L8").unwrap(), Some(LabelDefect::Unreadable));
     assert_eq!(send_tag(&mut changer, HOST, "*1L8", 5).0, 0);
     good(&mut changer, REQUEST, "00 00 00 00 05 00 00 00");
     // Labels are not written; no such action; too short a list.
@@ -251,7 +251,7 @@ fn import_and_export() {
     fails(&mut changer, "a5 00 00 00 03 e8 00 0a 00 00 00 00", 2, 0x3a, 0x02);
     assert_eq!(run(&mut changer, "b8 03 00 00 00 01 00 00 00 ff 00 00", &[], 255).2[18], 0xb0);
     assert!(changer.alerts().is_set(Alert::STATION));
-    changer.import(Address(10), cartridge("B00001L8").unwrap(), Now::default()).unwrap();
+    changer.import(ElementAddress(10), cartridge("B00001L8").unwrap(), Now::default()).unwrap();
     good(&mut changer, CLOSE, "");
     for nexus in [HOST, OTHER] {
         attention(&mut changer, nexus, 0x28, 0x01);
@@ -263,27 +263,27 @@ fn import_and_export() {
     // A host that prevents removal keeps it closed, for hosts and hands.
     assert_eq!(run_as(&mut changer, OTHER, "1e 00 00 00 01 00", &[], 0).0, 0);
     fails(&mut changer, OPEN, 5, 0x53, 0x02);
-    assert_eq!(changer.set_station(true), Err(DoorError::Prevented));
-    assert_eq!(changer.set_door(true), Err(DoorError::Prevented));
-    assert_eq!(changer.export(Address(10), Now::default()).map(drop), Err(DoorError::Prevented));
+    assert_eq!(changer.set_io_station(true), Err(OperatorError::Prevented));
+    assert_eq!(changer.set_access_door(true), Err(OperatorError::Prevented));
+    assert_eq!(changer.export(ElementAddress(10), Now::default()).map(drop), Err(OperatorError::Prevented));
     // The robot may fill the station all the same; a Scalar's may not.
     good(&mut changer, "a5 00 00 00 03 e8 00 0b 00 00 00 00", "");
     let mut scalar = ready_of(&profile::ADIC_SCALAR_I500);
     good(&mut scalar, "1e 00 00 00 01 00", "");
     fails(&mut scalar, "a5 00 00 00 10 00 00 10 00 00 00 00", 5, 0x53, 0x02);
     assert_eq!(run_as(&mut changer, OTHER, "1e 00 00 00 00 00", &[], 0).0, 0);
-    let out = changer.export(Address(10), Now::default()).unwrap();
+    let out = changer.export(ElementAddress(10), Now::default()).unwrap();
     assert_eq!(out.barcode().as_str(), "B00001L8");
     attention(&mut changer, HOST, 0x28, 0x01);
     let changes = changer.take_changes();
-    assert_eq!(changes.places.iter().filter(|(_, place)| place.is_none()).count(), 1);
-    assert_eq!(changes.condition.map(|condition| condition.station_open), Some(false));
+    assert_eq!(changes.locations.iter().filter(|(_, place)| place.is_none()).count(), 1);
+    assert_eq!(changes.operator_state.map(|condition| condition.station_open), Some(false));
 }
 
 #[test]
-fn doors_and_lines() {
+fn operator_doors_and_offline() {
     let mut changer = ready();
-    changer.set_door(true).unwrap();
+    changer.set_access_door(true).unwrap();
     for cdb in [TEST, LOAD, "07 00 00 00 00 00", "2b 00 00 00 03 e8 00 00 00 00", "b8 00 00 00 ff ff 00 00 00 ff 00 00"]
     {
         fails(&mut changer, cdb, 2, 0x04, 0x18);
@@ -295,12 +295,12 @@ fn doors_and_lines() {
         run(&mut changer, "03 00 00 00 12 00", &[], 18).2,
         bytes("70 00 02 00 00 00 00 0a 00 00 00 00 04 18 00 00 00 00")
     );
-    let out = changer.export(Address(1002), Now::default()).unwrap();
-    changer.import(Address(1005), out, Now::default()).unwrap();
-    changer.set_door(false).unwrap();
+    let out = changer.export(ElementAddress(1002), Now::default()).unwrap();
+    changer.import(ElementAddress(1005), out, Now::default()).unwrap();
+    changer.set_access_door(false).unwrap();
     attention(&mut changer, HOST, 0x28, 0);
     good(&mut changer, TEST, "");
-    assert_eq!(changer.export(Address(1005), Now::default()).map(drop), Err(DoorError::Closed));
+    assert_eq!(changer.export(ElementAddress(1005), Now::default()).map(drop), Err(OperatorError::AccessDoorClosed));
     changer.set_online(false);
     fails(&mut changer, TEST, 2, 0x04, 0x12);
     assert!(changer.alerts().is_set(Alert::OFFLINE));
@@ -310,9 +310,9 @@ fn doors_and_lines() {
 }
 
 #[test]
-fn troubles() {
+fn element_faults() {
     let mut changer = ready();
-    changer.set_trouble(Address(1000), Some(Trouble::Disabled)).unwrap();
+    changer.set_element_fault(ElementAddress(1000), Some(ElementFault::Disabled)).unwrap();
     attention(&mut changer, HOST, 0x3b, 0x18);
     illegal(&mut changer, LOAD, "3b 18", "c0", 4);
     // EXCEPT, no ACCESS, 3B/18, ED.
@@ -320,33 +320,33 @@ fn troubles() {
         run(&mut changer, "b8 02 00 00 00 01 00 00 00 ff 00 00", &[], 255).2[16..28],
         bytes("03 e8 05 00 3b 18 00 00 00 09 00 00")
     );
-    changer.set_trouble(Address(1000), None).unwrap();
+    changer.set_element_fault(ElementAddress(1000), None).unwrap();
     attention(&mut changer, HOST, 0x3b, 0x19);
-    changer.set_trouble(Address(500), Some(Trouble::Blocked)).unwrap();
+    changer.set_element_fault(ElementAddress(500), Some(ElementFault::Blocked)).unwrap();
     fails(&mut changer, LOAD, 4, 0x15, 0x01);
-    changer.set_trouble(Address(500), None).unwrap();
-    changer.set_drive_online(Address(500), false).unwrap();
+    changer.set_element_fault(ElementAddress(500), None).unwrap();
+    changer.set_drive_online(ElementAddress(500), false).unwrap();
     illegal(&mut changer, LOAD, "3b 18", "c0", 6);
     assert_eq!(
         run(&mut changer, "b8 04 00 00 00 01 00 00 00 ff 00 00", &[], 255).2[16..28],
         bytes("01 f4 04 00 04 12 00 00 00 08 00 00")
     );
-    changer.set_drive_online(Address(500), true).unwrap();
+    changer.set_drive_online(ElementAddress(500), true).unwrap();
     // A label that cannot be read: no tag, and the reason.
-    changer.set_label(&Barcode::new("A00001L8").unwrap(), Some(Label::Missing));
+    changer.set_label_defect(&Barcode::new("A00001L8").unwrap(), Some(LabelDefect::Missing));
     let status = run(&mut changer, "b8 12 00 00 00 01 00 00 00 ff 00 00", &[], 255).2;
     assert_eq!(status[16..30], bytes("03 e8 0d 00 83 00 00 00 00 01 00 00 00 00"));
     for (failure, cdb, sense) in [
-        (Failure::Pick, LOAD, (4, 0x15, 0x01)),
-        (Failure::Load, LOAD, (4, 0x53, 0x00)),
-        (Failure::Place, "a5 00 00 00 03 e8 03 ed 00 00 00 00", (4, 0x15, 0x01)),
+        (RobotFault::Pick, LOAD, (4, 0x15, 0x01)),
+        (RobotFault::Load, LOAD, (4, 0x53, 0x00)),
+        (RobotFault::Place, "a5 00 00 00 03 e8 03 ed 00 00 00 00", (4, 0x15, 0x01)),
     ] {
-        changer.fail_next(failure);
+        changer.inject_fault(failure);
         fails(&mut changer, cdb, sense.0, sense.1, sense.2);
-        assert_eq!(changer.content(Address(1000)).unwrap().barcode.as_str(), "A00001L8");
+        assert_eq!(changer.content(ElementAddress(1000)).unwrap().barcode.as_str(), "A00001L8");
     }
     good(&mut changer, LOAD, "");
-    changer.fail_next(Failure::Unload);
+    changer.inject_fault(RobotFault::Unload);
     fails(&mut changer, UNLOAD, 4, 0x53, 0x01);
     good(&mut changer, UNLOAD, "");
     for alert in [Alert::PICK_RETRY, Alert::PLACE_RETRY, Alert::LOAD_RETRY, Alert::UNREADABLE_LABELS] {
@@ -377,7 +377,7 @@ fn alerts_and_counters() {
 #[test]
 fn element_information() {
     let mut changer = ready();
-    changer.import(Address(10), cartridge("B00001L8").unwrap(), Now::default()).unwrap();
+    changer.import(ElementAddress(10), cartridge("B00001L8").unwrap(), Now::default()).unwrap();
     attention(&mut changer, HOST, 0x28, 0x01);
     good(
         &mut changer,
@@ -413,7 +413,7 @@ fn reservations() {
 }
 
 #[test]
-fn drives_by_their_world_wide_names() {
+fn drive_identifiers_by_wwn() {
     let mut ferric = ready_of(&profile::FERRIC);
     let drive = run(&mut ferric, "b8 04 01 00 00 01 01 00 01 00 00 00", &[], 256).2;
     assert_eq!(
@@ -424,7 +424,7 @@ fn drives_by_their_world_wide_names() {
 
 /// Linux puts the LUN into byte 1 for a device that claims SCSI-2, and for its neighbours until it knows them.
 #[test]
-fn a_lun_in_byte_1() {
+fn lun_in_cdb_byte_1_is_ignored_for_scsi_2() {
     let mut python = ready_of(&profile::SPECTRA_PYTHON);
     assert_eq!(run(&mut python, "12 e0 00 00 24 00", &[], 36).0, 0);
     assert_eq!(run(&mut python, "00 20 00 00 00 00", &[], 0).0, 0);
@@ -435,7 +435,7 @@ fn a_lun_in_byte_1() {
 }
 
 #[test]
-fn models() {
+fn inquiry_of_each_model() {
     // Vendor and product; version; VPD 80h; pages 1Dh and 1Fh; the descriptor of a drive with its tag and its name.
     let rows = [
         (&profile::STK_L180, "STK     L180            ", 3, "0123456789", "0e 02 00 0e 0e 0e", 0x58),
@@ -461,7 +461,7 @@ fn models() {
         assert_eq!(page[6..12], bytes(capabilities), "{names}");
         let page = run(&mut changer, "1a 08 1d 00 ff 00", &[], 255).2;
         let addresses: Vec<u16> = page[6..22].chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
-        let [mt, st, ie, dt] = profile.first;
+        let [mt, st, ie, dt] = profile.first_addresses;
         assert_eq!(addresses, [mt, 1, st, 6, ie, 2, dt, 2], "{names}");
         let status = run(&mut changer, "b8 14 00 00 00 01 01 00 00 ff 00 00", &[], 255).2;
         assert_eq!(u16::from_be_bytes([status[10], status[11]]), length, "{names}");
@@ -472,11 +472,11 @@ fn models() {
         for code in &logs[4..] {
             assert_eq!(run(&mut changer, &format!("4d 00 {:02x} 00 00 00 00 02 00 00", code | 0x40), &[], 512).0, 0);
         }
-        for name in profile.lacks {
+        for name in profile.unsupported_commands {
             let spec = COMMANDS.specs().into_iter().find(|spec| spec.name == *name).unwrap();
-            let mut cdb = vec![0; spec.usage.len()];
+            let mut cdb = vec![0; spec.cdb_usage.len()];
             cdb[0] = spec.opcode.0;
-            cdb[1] = spec.action.map_or(0, |action| u8::try_from(action.0).unwrap());
+            cdb[1] = spec.service_action.map_or(0, |action| u8::try_from(action.0).unwrap());
             let text: Vec<_> = cdb.iter().map(|byte| format!("{byte:02x}")).collect();
             fails(&mut changer, &text.join(" "), 5, 0x20, 0);
         }
@@ -488,7 +488,7 @@ fn models() {
         bytes("0f 00 00 08 00 00 00 00 00 00 00 00 1e 02 00 00")
     );
     let mut changer = ready_of(&profile::SPECTRA_PYTHON);
-    changer.import(Address(0x10), cartridge("SPECTRA00001L8").unwrap(), Now::default()).unwrap();
+    changer.import(ElementAddress(0x10), cartridge("SPECTRA00001L8").unwrap(), Now::default()).unwrap();
     attention(&mut changer, HOST, 0x28, 0x01);
     let status = run(&mut changer, "b8 13 00 00 00 02 00 00 00 ff 00 00", &[], 255).2;
     assert_eq!(status[28..60], *b"SPECTRA000                      ");
@@ -506,8 +506,8 @@ fn a_3573_reports_cleaning_cartridges() {
         (&profile::STK_L700, [0x3b, 0x00, 0x00, 0x00], [0x3f, 0x00, 0x83, 0x00]),
     ] {
         let mut changer = ready_of(profile);
-        let [_, _, station, _] = profile.first;
-        changer.import(Address(station), cartridge("CLNU01L1").unwrap(), Now::default()).unwrap();
+        let [_, _, station, _] = profile.first_addresses;
+        changer.import(ElementAddress(station), cartridge("CLNU01L1").unwrap(), Now::default()).unwrap();
         attention(&mut changer, HOST, 0x28, 0x01);
         let status = |changer: &mut Changer| {
             let cdb = IMPORT_EXPORT.replace("00 10", &format!("{:02x} {:02x}", station >> 8, station & 0xff));
@@ -516,11 +516,11 @@ fn a_3573_reports_cleaning_cartridges() {
             [status[18], status[19], status[20], status[21]]
         };
         assert_eq!(status(&mut changer), labelled, "{}", profile.name);
-        for label in [Label::Missing, Label::Unreadable] {
-            changer.set_label(&barcode, Some(label));
+        for label in [LabelDefect::Missing, LabelDefect::Unreadable] {
+            changer.set_label_defect(&barcode, Some(label));
             assert_eq!(status(&mut changer), unlabelled, "{} {label:?}", profile.name);
         }
-        changer.set_label(&barcode, None);
+        changer.set_label_defect(&barcode, None);
         assert_eq!(status(&mut changer), labelled, "{}", profile.name);
     }
 }
@@ -554,7 +554,7 @@ fn reserved_bits_of_mode_lists_are_refused_by_byte_and_bit() {
 
 /// Mode page 1Fh: every move and exchange between types of elements is made if the page says so, and refused otherwise.
 #[test]
-fn device_capabilities_keep_their_promises() {
+fn device_capabilities_match_move_and_exchange() {
     for (profile, import_export) in profile::ALL.iter().flat_map(|profile| [(*profile, 2), (*profile, 0)]) {
         let fresh = || {
             let mut changer = changer_with(profile, import_export);
@@ -584,13 +584,17 @@ fn device_capabilities_keep_their_promises() {
             let mut changer = fresh();
             if *from != 1 {
                 let moved = cartridge("B00001L8").unwrap();
-                changer.state.library.put(Address(*source), moved, Origin::default(), Now::default()).unwrap();
+                changer
+                    .state
+                    .library
+                    .add_cartridge(ElementAddress(*source), moved, SourceElement::default(), Now::default())
+                    .unwrap();
             }
             let [s, d] = [source, destination].map(|address| format!("{:02x} {:02x}", address >> 8, address & 0xff));
-            let hand = format!("{:02x} {:02x}", profile.first[0] >> 8, profile.first[0] & 0xff);
+            let hand = format!("{:02x} {:02x}", profile.first_addresses[0] >> 8, profile.first_addresses[0] & 0xff);
             let (status, got, _) = run(&mut changer, &format!("a5 00 {hand} {s} {d} 00 00 00 00"), &[], 0);
             assert_eq!(status == 0, promised, "{} {from} {to}: {got:02x?}", profile.name);
-            if import_export == 0 || profile.lacks.contains(&"EXCHANGE MEDIUM") {
+            if import_export == 0 || profile.unsupported_commands.contains(&"EXCHANGE MEDIUM") {
                 continue;
             }
             // What was moved goes to the destination, what is there to where the first came from.
@@ -598,8 +602,12 @@ fn device_capabilities_keep_their_promises() {
             let mut changer = fresh();
             for (address, name) in [(source, "B00001L8"), (destination, "B00002L8")] {
                 let put = cartridge(name).unwrap();
-                drop(changer.state.library.take(Address(*address), Now::default()));
-                changer.state.library.put(Address(*address), put, Origin::default(), Now::default()).unwrap();
+                drop(changer.state.library.remove_cartridge(ElementAddress(*address), Now::default()));
+                changer
+                    .state
+                    .library
+                    .add_cartridge(ElementAddress(*address), put, SourceElement::default(), Now::default())
+                    .unwrap();
             }
             let (status, got, _) = run(&mut changer, &format!("a6 00 {hand} {s} {d} {s} 00 00"), &[], 0);
             assert_eq!(status == 0, promised, "{} exchange {from} {to}: {got:02x?}", profile.name);
@@ -609,7 +617,7 @@ fn device_capabilities_keep_their_promises() {
 
 /// CDB USAGE DATA of each command: a bit that it does not have is refused where it stands.
 #[test]
-fn usage_of_each_command() {
+fn cdb_usage_bits_match_what_is_accepted() {
     for profile in [&profile::STK_L700, &profile::IBM_03584L32, &profile::HP_MSL_G3] {
         let mut changer = ready_of(profile);
         let list = run(&mut changer, "a3 0c 00 00 00 00 00 00 ff ff 00 00", &[], 8192).2;
@@ -638,7 +646,7 @@ fn usage_of_each_command() {
 
 /// An MSL3040 with no import/export elements, as captured; its serial number and world wide name are its own.
 #[test]
-fn an_msl3040_as_captured() {
+fn msl3040_matches_capture() {
     let mut changer = changer_with(&profile::HPE_MSL3040, 0);
     assert_eq!(run(&mut changer, TEST, &[], 0).0, 2);
     good(

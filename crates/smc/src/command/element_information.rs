@@ -5,14 +5,14 @@
 //!
 //! **Deviations:** there is no page 04h: nothing here has a place in a room. Nothing moves, with or without NEV and CDATA.
 
-use super::element_status::{element_type, exception, is_accessible, is_disabled};
-use crate::device::State;
-use crate::element::{Address, ElementType};
+use super::element_status::{element_type, exception_code, is_accessible, is_disabled};
+use crate::device::ChangerState;
+use crate::element::{ElementAddress, ElementType};
 use scsi_core::cdb::Cdb;
+use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
-use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::wire::U32;
 use scsi_core::writer::PageWriter;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
@@ -23,7 +23,7 @@ pub(crate) const SPEC: CommandSpec = CommandSpec::new(
     &[0x9e, 0x1f, 0xff, 0x3f, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0],
     Access::Always,
 )
-.action(0x10);
+.with_service_action(0x10);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -53,36 +53,39 @@ const BY_OPERATOR: u8 = 0x20;
 const DISABLED: u8 = 0x04;
 const ACCESSIBLE: u8 = 0x02;
 
-pub(crate) fn run(state: &State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
-    let raw: Raw = cdb.layout();
-    let kind = element_type(raw.kind).map_err(|_| Sense::cdb_field(3, Some(3)))?;
+pub(crate) fn run(state: &ChangerState, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
+    let raw: Raw = cdb.as_layout();
+    let kind = element_type(raw.kind).map_err(|_| Sense::invalid_field_in_cdb(3, Some(3)))?;
     let mut w = PageWriter::new();
     let pages: &[u8] = match raw.page {
         SUPPORTED => &[SUPPORTED],
         STATIC => &[STATIC],
         STATE => &[STATE],
         ALL => &[SUPPORTED, STATIC, STATE],
-        _ => return Err(Sense::cdb_field(2, None).into()),
+        _ => return Err(Sense::invalid_field_in_cdb(2, None).into()),
     };
     for page in pages {
         match *page {
             SUPPORTED => supported(state, kind, &mut w),
-            STATIC => constant(state, kind, raw.start.get(), &mut w),
-            _ => current(state, kind, raw.start.get(), raw.count.into(), &mut w),
+            STATIC => write_static_page(state, kind, raw.start.get(), &mut w),
+            _ => write_state_page(state, kind, raw.start.get(), raw.count.into(), &mut w),
         }
     }
-    data.room.limit(raw.allocation_length.get() as usize);
-    data.room.put(w.as_slice());
+    data.data_in.limit(raw.allocation_length.get() as usize);
+    data.data_in.append(w.as_slice());
     Ok(())
 }
 
 /// Ranges of the wanted types that have elements, by type.
-fn ranges(state: &State, kind: Option<ElementType>) -> impl Iterator<Item = (ElementType, crate::element::Range)> {
+fn ranges(
+    state: &ChangerState,
+    kind: Option<ElementType>,
+) -> impl Iterator<Item = (ElementType, crate::element::AddressRange)> {
     let all = state.library.layout().ranges().into_iter();
     all.filter(move |(other, range)| range.count > 0 && kind.is_none_or(|kind| kind == *other))
 }
 
-fn supported(state: &State, kind: Option<ElementType>, w: &mut PageWriter) {
+fn supported(state: &ChangerState, kind: Option<ElementType>, w: &mut PageWriter) {
     w.u8(SUPPORTED).zeros(3).length_u32(|w| {
         for (kind, _) in ranges(state, kind) {
             w.u8(kind.0).u8(0).length_u16(|w| {
@@ -93,7 +96,7 @@ fn supported(state: &State, kind: Option<ElementType>, w: &mut PageWriter) {
 }
 
 /// One descriptor for each run of elements that are alike, and those of a type are.
-fn constant(state: &State, kind: Option<ElementType>, start: u32, w: &mut PageWriter) {
+fn write_static_page(state: &ChangerState, kind: Option<ElementType>, start: u32, w: &mut PageWriter) {
     w.u8(STATIC).u8(0).u16(12).length_u32(|w| {
         for (kind, range) in ranges(state, kind) {
             let (first, end) = (u32::from(range.first), u32::from(range.first) + u32::from(range.count));
@@ -105,7 +108,7 @@ fn constant(state: &State, kind: Option<ElementType>, start: u32, w: &mut PageWr
     });
 }
 
-fn current(state: &State, kind: Option<ElementType>, start: u32, count: usize, w: &mut PageWriter) {
+fn write_state_page(state: &ChangerState, kind: Option<ElementType>, start: u32, count: usize, w: &mut PageWriter) {
     let mut elements: Vec<_> =
         ranges(state, kind).flat_map(|(kind, range)| range.addresses().map(move |address| (address, kind))).collect();
     elements.sort_unstable_by_key(|(address, _)| *address);
@@ -116,7 +119,7 @@ fn current(state: &State, kind: Option<ElementType>, start: u32, count: usize, w
     });
 }
 
-fn element(state: &State, address: Address, kind: ElementType, w: &mut PageWriter) {
+fn element(state: &ChangerState, address: ElementAddress, kind: ElementType, w: &mut PageWriter) {
     let content = state.library.content(address);
     let volume = match &content {
         None => ABSENT,
@@ -125,6 +128,6 @@ fn element(state: &State, address: Address, kind: ElementType, w: &mut PageWrite
     };
     let disabled = if is_disabled(state, address) { DISABLED } else { 0 };
     let accessible = if is_accessible(state, kind, address, content.is_some()) { ACCESSIBLE } else { 0 };
-    let asc = exception(state, address, content.as_ref()).map_or(0, |asc| asc.0);
+    let asc = exception_code(state, address, content.as_ref()).map_or(0, |asc| asc.0);
     w.u32(address.0.into()).u8(kind.0).u8(volume | disabled | accessible).u16(asc);
 }

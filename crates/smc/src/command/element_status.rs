@@ -6,18 +6,18 @@
 //!
 //! **Deviations:** MIXED (byte 6 bit 2) is refused, as every library refuses it.
 
-use crate::device::State;
-use crate::element::{Address, Content, ElementType, Label, Trouble};
+use crate::device::ChangerState;
+use crate::element::{ElementAddress, ElementContent, ElementFault, ElementType, LabelDefect};
 use crate::profile::DriveIdentifier;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
+use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::data::DataIn;
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
-use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::wire::{U16, U24};
 use scsi_core::writer::PageWriter;
-use tape_store::cartridge::Kind;
+use tape_store::cartridge::CartridgeKind;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// Facts of the command.
@@ -42,13 +42,13 @@ struct Raw {
 const _: () = assert!(size_of::<Raw>() == 12);
 
 /// Byte 6: nothing may move for this.
-pub(crate) const CURRENT: u8 = 0x02;
+pub(crate) const CURDATA: u8 = 0x02;
 
 /// What of each descriptor was asked for.
 #[derive(Clone, Copy)]
-pub(super) struct Wanted {
-    pub(super) tags: bool,
-    pub(super) identifiers: bool,
+pub(super) struct RequestedFields {
+    pub(super) volume_tags: bool,
+    pub(super) device_identifiers: bool,
 }
 
 const FULL: u8 = 0x01;
@@ -67,10 +67,10 @@ const HEAD: usize = 12;
 /// A primary volume tag: the label in 32 bytes, two reserved, and a sequence number.
 const TAG: usize = 36;
 
-pub(crate) fn run(state: &State, cdb: &Cdb, room: &mut DataIn<'_, '_>) -> Outcome {
-    let raw: Raw = cdb.layout();
+pub(crate) fn run(state: &ChangerState, cdb: &Cdb, room: &mut DataIn<'_, '_>) -> Outcome {
+    let raw: Raw = cdb.as_layout();
     let kind = element_type(raw.kind)?;
-    let wanted = Wanted { tags: raw.kind & 0x10 != 0, identifiers: raw.flags & 0x01 != 0 };
+    let wanted = RequestedFields { volume_tags: raw.kind & 0x10 != 0, device_identifiers: raw.flags & 0x01 != 0 };
     let selected = select(state, kind, raw.start.get(), raw.count.get(), |_| true);
     room.limit(raw.allocation_length.get() as usize);
     report(state, &selected, wanted, 0, raw.allocation_length.get() as usize, room);
@@ -82,20 +82,20 @@ pub(super) fn element_type(byte: u8) -> Result<Option<ElementType>, Sense> {
     match byte & 0x0f {
         0 => Ok(None),
         code if code <= ElementType::DRIVE.0 => Ok(Some(ElementType(code))),
-        _ => Err(Sense::cdb_field(1, Some(3))),
+        _ => Err(Sense::invalid_field_in_cdb(1, Some(3))),
     }
 }
 
 /// Elements of one type, in order of address.
-pub(super) type Group = (ElementType, Vec<Address>);
+pub(super) type Group = (ElementType, Vec<ElementAddress>);
 
 /// Elements of the type from the starting address on, as many as asked for, grouped by type in order of address.
 pub(super) fn select(
-    state: &State,
+    state: &ChangerState,
     kind: Option<ElementType>,
     start: u16,
     count: u16,
-    include: impl Fn(Address) -> bool,
+    include: impl Fn(ElementAddress) -> bool,
 ) -> Vec<Group> {
     let mut ranges = state.library.layout().ranges();
     ranges.sort_by_key(|(_, range)| range.first);
@@ -118,13 +118,13 @@ pub(super) fn select(
 /// Writes header, pages and descriptors as far as they fit whole; says which elements did. `action` is the SEND ACTION
 /// CODE that REQUEST VOLUME ELEMENT ADDRESS repeats.
 pub(super) fn report(
-    state: &State,
+    state: &ChangerState,
     groups: &[Group],
-    wanted: Wanted,
+    wanted: RequestedFields,
     action: u8,
     allocation_length: usize,
     room: &mut DataIn<'_, '_>,
-) -> Vec<Address> {
+) -> Vec<ElementAddress> {
     let first = groups.first().and_then(|(_, addresses)| addresses.first()).map_or(0, |address| address.0);
     let number = groups.iter().map(|(_, addresses)| addresses.len()).sum::<usize>();
     let bytes: usize = groups.iter().map(|(kind, addresses)| 8 + length(state, *kind, wanted) * addresses.len()).sum();
@@ -137,7 +137,7 @@ pub(super) fn report(
         if w.len() + 8 > allocation_length {
             break;
         }
-        w.u8(kind.0).u8(u8::from(wanted.tags) << 7).u16(u16::try_from(length).unwrap_or(u16::MAX)).u8(0);
+        w.u8(kind.0).u8(u8::from(wanted.volume_tags) << 7).u16(u16::try_from(length).unwrap_or(u16::MAX)).u8(0);
         w.u24(u32::try_from(length * addresses.len()).unwrap_or(u32::MAX));
         for address in addresses {
             if w.len() + length > allocation_length {
@@ -147,30 +147,36 @@ pub(super) fn report(
             sent.push(*address);
         }
     }
-    room.put(w.as_slice());
+    room.append(w.as_slice());
     sent
 }
 
 /// Length of each descriptor of a page.
-fn length(state: &State, kind: ElementType, wanted: Wanted) -> usize {
-    let tag = if wanted.tags { TAG } else { 0 };
-    HEAD + tag + state.profile.descriptors.tail + if names(kind, wanted) { identifier_width(state) } else { 0 }
+fn length(state: &ChangerState, kind: ElementType, wanted: RequestedFields) -> usize {
+    let tag = if wanted.volume_tags { TAG } else { 0 };
+    HEAD + tag + state.profile.descriptors.tail_len + if names(kind, wanted) { identifier_width(state) } else { 0 }
 }
 
-const fn names(kind: ElementType, wanted: Wanted) -> bool {
-    kind.0 == ElementType::DRIVE.0 && wanted.identifiers
+const fn names(kind: ElementType, wanted: RequestedFields) -> bool {
+    kind.0 == ElementType::DRIVE.0 && wanted.device_identifiers
 }
 
-const fn identifier_width(state: &State) -> usize {
+const fn identifier_width(state: &ChangerState) -> usize {
     match state.profile.descriptors.drive {
         DriveIdentifier::T10(width) | DriveIdentifier::Serial(width) => width,
         DriveIdentifier::Naa => 8,
     }
 }
 
-fn descriptor(state: &State, kind: ElementType, address: Address, wanted: Wanted, w: &mut PageWriter) {
+fn descriptor(
+    state: &ChangerState,
+    kind: ElementType,
+    address: ElementAddress,
+    wanted: RequestedFields,
+    w: &mut PageWriter,
+) {
     let content = state.library.content(address);
-    let exception = exception(state, address, content.as_ref());
+    let exception = exception_code(state, address, content.as_ref());
     let mut flags = flags(state, kind, address, content.as_ref());
     if exception.is_some() {
         flags |= EXCEPTION;
@@ -181,14 +187,14 @@ fn descriptor(state: &State, kind: ElementType, address: Address, wanted: Wanted
     let disabled = if is_disabled(state, address) { ELEMENT_DISABLED } else { 0 };
     let valid = if source.is_some() { SOURCE_VALID } else { 0 };
     w.u8(valid | disabled | medium).u16(source.map_or(0, |source| source.0));
-    if wanted.tags {
+    if wanted.volume_tags {
         let descriptors = &state.profile.descriptors;
-        match content.as_ref().and_then(Content::tag) {
+        match content.as_ref().and_then(ElementContent::tag) {
             Some(barcode) => {
                 let label = barcode.as_str();
-                w.ascii(label.get(..descriptors.label).unwrap_or(label), 32);
+                w.ascii(label.get(..descriptors.label_len).unwrap_or(label), 32);
             }
-            None => drop(w.bytes(&[descriptors.empty_tag; 32])),
+            None => drop(w.bytes(&[descriptors.empty_tag_fill; 32])),
         }
         w.zeros(TAG - 32);
     }
@@ -196,51 +202,60 @@ fn descriptor(state: &State, kind: ElementType, address: Address, wanted: Wanted
 }
 
 /// MEDIUM TYPE.
-const fn medium_type(kind: Kind) -> u8 {
+const fn medium_type(kind: CartridgeKind) -> u8 {
     match kind {
-        Kind::Data | Kind::Null => 1,
-        Kind::Cleaning => 2,
-        Kind::Worm => 4,
+        CartridgeKind::Data | CartridgeKind::Null => 1,
+        CartridgeKind::Cleaning => 2,
+        CartridgeKind::Worm => 4,
     }
 }
 
-pub(super) fn is_disabled(state: &State, address: Address) -> bool {
-    let condition = state.library.condition();
-    condition.troubles.get(&address) == Some(&Trouble::Disabled) || condition.drives_offline.contains(&address)
+pub(super) fn is_disabled(state: &ChangerState, address: ElementAddress) -> bool {
+    let condition = state.library.operator_state();
+    condition.element_faults.get(&address) == Some(&ElementFault::Disabled)
+        || condition.drives_offline.contains(&address)
 }
 
 /// What is abnormal about an element.
-pub(super) fn exception(state: &State, address: Address, content: Option<&Content>) -> Option<Asc> {
-    let condition = state.library.condition();
+pub(super) fn exception_code(
+    state: &ChangerState,
+    address: ElementAddress,
+    content: Option<&ElementContent>,
+) -> Option<Asc> {
+    let condition = state.library.operator_state();
     let (missing, unreadable) = without_label(state, content);
     if condition.drives_offline.contains(&address) {
         return Some(Asc::LOGICAL_UNIT_NOT_READY_OFFLINE);
     }
-    match (condition.troubles.get(&address), content.and_then(|content| content.label)) {
-        (Some(Trouble::Disabled), _) => Some(Asc::ELEMENT_DISABLED),
-        (Some(Trouble::Blocked), _) => Some(Asc::MEDIUM_MAGAZINE_NOT_ACCESSIBLE),
-        (None, Some(Label::Missing)) => Some(missing),
-        (None, Some(Label::Unreadable)) => Some(unreadable),
+    match (condition.element_faults.get(&address), content.and_then(|content| content.label)) {
+        (Some(ElementFault::Disabled), _) => Some(Asc::ELEMENT_DISABLED),
+        (Some(ElementFault::Blocked), _) => Some(Asc::MEDIUM_MAGAZINE_NOT_ACCESSIBLE),
+        (None, Some(LabelDefect::Missing)) => Some(missing),
+        (None, Some(LabelDefect::Unreadable)) => Some(unreadable),
         (None, None) if content.is_some_and(|content| content.unusable) => Some(Asc::INCOMPATIBLE_MEDIUM_INSTALLED),
         (None, None) => cleaning(state, content).map(|(labelled, _)| labelled),
     }
 }
 
 /// Codes of a missing and of an unreadable label of this cartridge.
-fn without_label(state: &State, content: Option<&Content>) -> (Asc, Asc) {
+fn without_label(state: &ChangerState, content: Option<&ElementContent>) -> (Asc, Asc) {
     cleaning(state, content)
-        .map_or(state.profile.descriptors.without_label, |(_, without_label)| (without_label, without_label))
+        .map_or(state.profile.descriptors.label_exceptions, |(_, without_label)| (without_label, without_label))
 }
 
 /// Codes of a cleaning cartridge, if this is one and the model reports them.
-fn cleaning(state: &State, content: Option<&Content>) -> Option<(Asc, Asc)> {
-    state.profile.descriptors.cleaning.filter(|_| content.is_some_and(|content| content.kind == Kind::Cleaning))
+fn cleaning(state: &ChangerState, content: Option<&ElementContent>) -> Option<(Asc, Asc)> {
+    state
+        .profile
+        .descriptors
+        .cleaning
+        .filter(|_| content.is_some_and(|content| content.kind == CartridgeKind::Cleaning))
 }
 
 /// Whether the robot gets to an element as it is.
-pub(super) fn is_accessible(state: &State, kind: ElementType, address: Address, is_full: bool) -> bool {
-    let condition = state.library.condition();
-    let free = !condition.troubles.contains_key(&address) && !condition.drives_offline.contains(&address);
+pub(super) fn is_accessible(state: &ChangerState, kind: ElementType, address: ElementAddress, is_full: bool) -> bool {
+    let condition = state.library.operator_state();
+    let free = !condition.element_faults.contains_key(&address) && !condition.drives_offline.contains(&address);
     free && match kind {
         ElementType::IMPORT_EXPORT => !condition.station_open,
         ElementType::DRIVE => !is_full || state.library.bay(address).is_some_and(|bay| bay.status().accessible),
@@ -248,14 +263,14 @@ pub(super) fn is_accessible(state: &State, kind: ElementType, address: Address, 
     }
 }
 
-fn flags(state: &State, kind: ElementType, address: Address, content: Option<&Content>) -> u8 {
+fn flags(state: &ChangerState, kind: ElementType, address: ElementAddress, content: Option<&ElementContent>) -> u8 {
     let full = if content.is_some() { FULL } else { 0 };
     let access = if is_accessible(state, kind, address, content.is_some()) { ACCESS } else { 0 };
     match kind {
         ElementType::TRANSPORT => full,
         ElementType::IMPORT_EXPORT => {
             let by_operator = if content.is_some_and(|content| content.by_operator) { BY_OPERATOR } else { 0 };
-            let open = if state.library.condition().station_open { OPERATOR_REQUIRED } else { 0 };
+            let open = if state.library.operator_state().station_open { OPERATOR_REQUIRED } else { 0 };
             full | by_operator | access | EXPORT_ENABLED | IMPORT_ENABLED | open
         }
         _ => full | access,
@@ -263,10 +278,16 @@ fn flags(state: &State, kind: ElementType, address: Address, content: Option<&Co
 }
 
 /// The identification descriptor behind everything else: four bytes at least, in the form the model has it.
-fn identifier(state: &State, kind: ElementType, address: Address, wanted: Wanted, w: &mut PageWriter) {
+fn identifier(
+    state: &ChangerState,
+    kind: ElementType,
+    address: ElementAddress,
+    wanted: RequestedFields,
+    w: &mut PageWriter,
+) {
     let descriptors = &state.profile.descriptors;
     if !names(kind, wanted) {
-        w.zeros(descriptors.tail);
+        w.zeros(descriptors.tail_len);
         return;
     }
     let name = state.library.bay(address).map(crate::bay::Bay::name).unwrap_or_default();
@@ -281,5 +302,5 @@ fn identifier(state: &State, kind: ElementType, address: Address, wanted: Wanted
         DriveIdentifier::Serial(width) => drop(w.ascii(&name.serial, width)),
         DriveIdentifier::Naa => drop(w.u64(name.naa)),
     });
-    w.zeros(descriptors.tail.saturating_sub(4));
+    w.zeros(descriptors.tail_len.saturating_sub(4));
 }

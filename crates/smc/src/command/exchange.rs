@@ -2,13 +2,13 @@
 //!
 //! **Deviations:** INV1 and INV2 are refused; these media have one side.
 
-use super::{check_export, moved, transport};
-use crate::device::State;
-use crate::element::Address;
+use super::{check_export, finish_move, transport};
+use crate::device::ChangerState;
+use crate::element::ElementAddress;
 use scsi_core::cdb::Cdb;
+use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::lu::Lu;
-use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::target::Request;
 use scsi_core::wire::U16;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
@@ -19,7 +19,7 @@ pub(crate) const SPEC: CommandSpec = CommandSpec::new(
     &[0xa6, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0],
     Access::Write,
 )
-.blocks(120, 1800);
+.blocking_with_timeouts(120, 1800);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -35,10 +35,10 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 12);
 
-pub(crate) fn run(state: &mut State, lu: &Lu, cdb: &Cdb, request: &Request<'_>) -> Outcome {
-    let raw: Raw = cdb.layout();
-    let [source, first, second] = [raw.source, raw.first, raw.second].map(|address| Address(address.get()));
-    transport(&state.library, Address(raw.transport.get()))?;
+pub(crate) fn run(state: &mut ChangerState, lu: &Lu, cdb: &Cdb, request: &Request<'_>) -> Outcome {
+    let raw: Raw = cdb.as_layout();
+    let [source, first, second] = [raw.source, raw.first, raw.second].map(|address| ElementAddress(address.get()));
+    transport(&state.library, ElementAddress(raw.transport.get()))?;
     let field = |address| match address {
         address if address == source => 4,
         address if address == first => 6,
@@ -47,5 +47,5 @@ pub(crate) fn run(state: &mut State, lu: &Lu, cdb: &Cdb, request: &Request<'_>) 
     check_export(state, lu, first)?;
     check_export(state, lu, second)?;
     let result = state.library.exchange(source, first, second, request.now);
-    moved(state, result, field)
+    finish_move(state, result, field)
 }

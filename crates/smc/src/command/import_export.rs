@@ -4,21 +4,21 @@
 //!
 //! **Deviations:** none.
 
-use crate::device::State;
-use crate::element::{Address, ElementType};
+use crate::device::ChangerState;
+use crate::element::{ElementAddress, ElementType};
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
+use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::lu::Lu;
 use scsi_core::sense::Sense;
-use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::wire::U16;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// Facts of the command.
 pub(crate) const SPEC: CommandSpec =
     CommandSpec::new("OPEN/CLOSE IMPORT/EXPORT ELEMENT", &[0x1b, 0, 0xff, 0xff, 0x1f, 0], Access::Write)
-        .blocks(10, 120);
+        .blocking_with_timeouts(10, 120);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -31,20 +31,20 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 6);
 
-pub(crate) fn run(state: &mut State, lu: &mut Lu, cdb: &Cdb) -> Outcome {
-    let raw: Raw = cdb.layout();
-    let kind = state.library.layout().element_type(Address(raw.element.get()));
+pub(crate) fn run(state: &mut ChangerState, lu: &mut Lu, cdb: &Cdb) -> Outcome {
+    let raw: Raw = cdb.as_layout();
+    let kind = state.library.layout().element_type(ElementAddress(raw.element.get()));
     if kind != Some(ElementType::IMPORT_EXPORT) {
-        return Err(Sense::illegal(Asc::INVALID_ELEMENT_ADDRESS).at(true, 2, None).into());
+        return Err(Sense::illegal_request(Asc::INVALID_ELEMENT_ADDRESS).with_field_pointer(true, 2, None).into());
     }
     let open = match raw.action {
         0 => true,
         1 => false,
-        _ => return Err(Sense::cdb_field(4, Some(4)).into()),
+        _ => return Err(Sense::invalid_field_in_cdb(4, Some(4)).into()),
     };
     if open && lu.removal_prevented() {
-        return Err(Sense::illegal(Asc::MEDIUM_REMOVAL_PREVENTED).into());
+        return Err(Sense::illegal_request(Asc::MEDIUM_REMOVAL_PREVENTED).into());
     }
-    state.set_station(lu, open);
+    state.set_io_station(lu, open);
     Ok(())
 }

@@ -8,34 +8,34 @@
 //! **Deviations:** none.
 
 use crate::alert::Alert;
-use crate::device::State;
-use crate::element::Address;
+use crate::device::ChangerState;
+use crate::element::ElementAddress;
 use crate::robot::lifetime;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
+use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
-use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::wire::U16;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// Facts of the form without range.
 pub(crate) const SPEC: CommandSpec =
-    CommandSpec::new("INITIALIZE ELEMENT STATUS", &[0x07, 0, 0, 0, 0, 0], Access::Write).within(60, 1800);
+    CommandSpec::new("INITIALIZE ELEMENT STATUS", &[0x07, 0, 0, 0, 0, 0], Access::Write).with_timeouts(60, 1800);
 /// Facts of the form with range.
 pub(crate) const RANGE: CommandSpec = CommandSpec::new(
     "INITIALIZE ELEMENT STATUS WITH RANGE",
     &[0x37, 0x03, 0xff, 0xff, 0, 0, 0xff, 0xff, 0, 0],
     Access::Write,
 )
-.within(60, 1800);
+.with_timeouts(60, 1800);
 /// Facts of the older form.
-pub(crate) const OLD_RANGE: CommandSpec = CommandSpec::new(
+pub(crate) const VENDOR_RANGE: CommandSpec = CommandSpec::new(
     "INITIALIZE ELEMENT STATUS WITH RANGE (E7h)",
     &[0xe7, 0x03, 0xff, 0xff, 0, 0, 0xff, 0xff, 0, 0x80],
     Access::Write,
 )
-.within(60, 1800);
+.with_timeouts(60, 1800);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -51,27 +51,27 @@ struct Raw {
 const _: () = assert!(size_of::<Raw>() == 10);
 
 /// Scans the whole library.
-pub(crate) fn all(state: &mut State) -> Outcome {
+pub(crate) fn all(state: &mut ChangerState) -> Outcome {
     state.library.statistics.add(lifetime::SCANS, 1);
     scan(state, 0, usize::MAX);
     Ok(())
 }
 
 /// Scans a range, if RANGE asks for one.
-pub(crate) fn range(state: &mut State, cdb: &Cdb) -> Outcome {
-    let raw: Raw = cdb.layout();
+pub(crate) fn range(state: &mut ChangerState, cdb: &Cdb) -> Outcome {
+    let raw: Raw = cdb.as_layout();
     if raw.flags & 0x01 == 0 {
         return all(state);
     }
-    if state.library.layout().element_type(Address(raw.start.get())).is_none() {
-        return Err(Sense::illegal(Asc::INVALID_ELEMENT_ADDRESS).at(true, 2, None).into());
+    if state.library.layout().element_type(ElementAddress(raw.start.get())).is_none() {
+        return Err(Sense::illegal_request(Asc::INVALID_ELEMENT_ADDRESS).with_field_pointer(true, 2, None).into());
     }
     let count = raw.count.get();
     scan(state, raw.start.get(), if count == 0 { usize::MAX } else { count.into() });
     Ok(())
 }
 
-fn scan(state: &mut State, start: u16, count: usize) {
+fn scan(state: &mut ChangerState, start: u16, count: usize) {
     let mut ranges = state.library.layout().ranges();
     ranges.sort_by_key(|(_, range)| range.first);
     let addresses = ranges.into_iter().flat_map(|(_, range)| range.addresses());

@@ -9,8 +9,8 @@ pub(crate) mod move_medium;
 pub(crate) mod position;
 pub(crate) mod volume_tag;
 
-use crate::device::State;
-use crate::element::{Address, ElementType};
+use crate::device::ChangerState;
+use crate::element::{ElementAddress, ElementType};
 use crate::fault;
 use crate::library::{Library, MoveError};
 use scsi_core::asc::Asc;
@@ -54,14 +54,18 @@ impl Command {
     pub(crate) fn needs_robot(self, cdb: &Cdb) -> bool {
         match self {
             Self::Spc(_) | Self::ReportElementInformation => false,
-            Self::ReadElementStatus => cdb.bytes()[6] & element_status::CURRENT == 0,
+            Self::ReadElementStatus => cdb.bytes()[6] & element_status::CURDATA == 0,
             _ => true,
         }
     }
 }
 
 /// What a move ends with: its failure becomes sense, and raises a flag.
-fn moved(state: &mut State, result: Result<(), MoveError>, field: impl Fn(Address) -> u16) -> Outcome {
+fn finish_move(
+    state: &mut ChangerState,
+    result: Result<(), MoveError>,
+    field: impl Fn(ElementAddress) -> u16,
+) -> Outcome {
     let Err(error) = result else { return Ok(()) };
     if let Some(alert) = fault::alert(error) {
         state.alerts.raise(alert);
@@ -70,18 +74,18 @@ fn moved(state: &mut State, result: Result<(), MoveError>, field: impl Fn(Addres
 }
 
 /// Some models keep the robot from filling the station while a host prevents removal.
-fn check_export(state: &State, lu: &Lu, destination: Address) -> Result<(), Sense> {
+fn check_export(state: &ChangerState, lu: &Lu, destination: ElementAddress) -> Result<(), Sense> {
     let exports = state.library.layout().element_type(destination) == Some(ElementType::IMPORT_EXPORT);
     if state.profile.prevents_export && exports && lu.removal_prevented() {
-        return Err(Sense::illegal(Asc::MEDIUM_REMOVAL_PREVENTED));
+        return Err(Sense::illegal_request(Asc::MEDIUM_REMOVAL_PREVENTED));
     }
     Ok(())
 }
 
 /// MEDIUM TRANSPORT ADDRESS in bytes 2-3: the transport element, or zero for the default one.
-fn transport(library: &Library, address: Address) -> Result<(), Sense> {
-    if address == Address(0) || library.layout().transport.index(address).is_some() {
+fn transport(library: &Library, address: ElementAddress) -> Result<(), Sense> {
+    if address == ElementAddress(0) || library.layout().transport.index(address).is_some() {
         return Ok(());
     }
-    Err(Sense::illegal(Asc::INVALID_ELEMENT_ADDRESS).at(true, 2, None))
+    Err(Sense::illegal_request(Asc::INVALID_ELEMENT_ADDRESS).with_field_pointer(true, 2, None))
 }

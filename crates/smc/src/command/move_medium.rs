@@ -2,13 +2,13 @@
 //!
 //! **Deviations:** INVERT is refused; these media have one side.
 
-use super::{check_export, moved, transport};
-use crate::device::State;
-use crate::element::Address;
+use super::{check_export, finish_move, transport};
+use crate::device::ChangerState;
+use crate::element::ElementAddress;
 use scsi_core::cdb::Cdb;
+use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::lu::Lu;
-use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::target::Request;
 use scsi_core::wire::U16;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
@@ -16,7 +16,7 @@ use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 /// Facts of the command.
 pub(crate) const SPEC: CommandSpec =
     CommandSpec::new("MOVE MEDIUM", &[0xa5, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0], Access::Write)
-        .blocks(60, 900);
+        .blocking_with_timeouts(60, 900);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -32,12 +32,12 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 12);
 
-pub(crate) fn run(state: &mut State, lu: &Lu, cdb: &Cdb, request: &Request<'_>) -> Outcome {
-    let raw: Raw = cdb.layout();
-    let (source, destination) = (Address(raw.source.get()), Address(raw.destination.get()));
-    transport(&state.library, Address(raw.transport.get()))?;
+pub(crate) fn run(state: &mut ChangerState, lu: &Lu, cdb: &Cdb, request: &Request<'_>) -> Outcome {
+    let raw: Raw = cdb.as_layout();
+    let (source, destination) = (ElementAddress(raw.source.get()), ElementAddress(raw.destination.get()));
+    transport(&state.library, ElementAddress(raw.transport.get()))?;
     let field = |address| if address == source { 4 } else { 6 };
     check_export(state, lu, destination)?;
     let result = state.library.move_medium(source, destination, request.now);
-    moved(state, result, field)
+    finish_move(state, result, field)
 }

@@ -3,13 +3,13 @@
 //! **Deviations:** INVERT is refused; these media have one side.
 
 use super::transport;
-use crate::device::State;
-use crate::element::{Address, ElementType};
+use crate::device::ChangerState;
+use crate::element::{ElementAddress, ElementType};
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
+use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
-use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::wire::U16;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
@@ -30,11 +30,11 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 10);
 
-pub(crate) fn run(state: &State, cdb: &Cdb) -> Outcome {
-    let raw: Raw = cdb.layout();
-    transport(&state.library, Address(raw.transport.get()))?;
-    match state.library.layout().element_type(Address(raw.destination.get())) {
+pub(crate) fn run(state: &ChangerState, cdb: &Cdb) -> Outcome {
+    let raw: Raw = cdb.as_layout();
+    transport(&state.library, ElementAddress(raw.transport.get()))?;
+    match state.library.layout().element_type(ElementAddress(raw.destination.get())) {
         Some(kind) if kind != ElementType::TRANSPORT => Ok(()),
-        _ => Err(Sense::illegal(Asc::INVALID_ELEMENT_ADDRESS).at(true, 4, None).into()),
+        _ => Err(Sense::illegal_request(Asc::INVALID_ELEMENT_ADDRESS).with_field_pointer(true, 4, None).into()),
     }
 }

@@ -8,18 +8,18 @@
 //! **Deviations:** labels are what they are: to assert, replace or undefine a tag (actions 8h to Dh) is refused. There are
 //! no alternate tags to be found, and all sequence numbers are zero.
 
-use super::element_status::{self, Wanted};
-use crate::device::State;
-use crate::element::{Address, Content, ElementType};
+use super::element_status::{self, RequestedFields};
+use crate::device::ChangerState;
+use crate::element::{ElementAddress, ElementContent, ElementType};
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
+use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
 use scsi_core::field::check_reserved;
-use scsi_core::list;
 use scsi_core::nexus::NexusId;
+use scsi_core::parameter_list;
 use scsi_core::sense::Sense;
-use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::wire::{U16, U24};
 use std::collections::BTreeSet;
 use tape_store::cartridge::Barcode;
@@ -66,70 +66,70 @@ const _: () = assert!(size_of::<RawRequest>() == 12);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
-struct List {
+struct SearchList {
     template: [u8; 32],
     _reserved_32: [u8; 2],
-    least: U16,
+    min_sequence: U16,
     _reserved_36: [u8; 2],
-    most: U16,
+    max_sequence: U16,
 }
-const _: () = assert!(size_of::<List>() == 40);
+const _: () = assert!(size_of::<SearchList>() == 40);
 
 /// Bits of the list that may be set: the template and both sequence numbers.
-const USAGE_LIST: [u8; size_of::<List>()] = {
-    let mut usage = [0xff; size_of::<List>()];
+const USAGE_LIST: [u8; size_of::<SearchList>()] = {
+    let mut usage = [0xff; size_of::<SearchList>()];
     (usage[32], usage[33], usage[36], usage[37]) = (0, 0, 0, 0);
     usage
 };
 
 /// What a nexus searched for last.
 #[derive(Debug)]
-pub(crate) struct Search {
+pub(crate) struct VolumeTagSearch {
     action: u8,
     /// Found, and not reported yet.
-    found: BTreeSet<Barcode>,
+    unreported_matches: BTreeSet<Barcode>,
 }
 
 /// Bytes that the parameter list has.
 pub(crate) fn list_length(cdb: &Cdb) -> usize {
-    cdb.layout::<RawSend>().list_length.get().into()
+    cdb.as_layout::<RawSend>().list_length.get().into()
 }
 
-pub(crate) fn send(state: &mut State, cdb: &Cdb, nexus: NexusId, data: &mut Data<'_, '_>) -> Outcome {
-    let raw: RawSend = cdb.layout();
+pub(crate) fn send(state: &mut ChangerState, cdb: &Cdb, nexus: NexusId, data: &mut Data<'_, '_>) -> Outcome {
+    let raw: RawSend = cdb.as_layout();
     let kind = element_status::element_type(raw.kind)?;
     // Bits 1-0: all, primary or alternate tags; bit 2: sequence numbers do not count.
     let (which, by_sequence) = (raw.action & 0x03, raw.action & 0x04 == 0);
     if raw.action > 0x06 || which == 3 {
-        return Err(Sense::cdb_field(5, Some(4)).into());
+        return Err(Sense::invalid_field_in_cdb(5, Some(4)).into());
     }
     let length = usize::from(raw.list_length.get());
     if length == 0 {
         return Ok(());
     }
     // Linux `ch` sends 255 bytes.
-    if length < size_of::<List>() {
-        return Err(list::length_error().into());
+    if length < size_of::<SearchList>() {
+        return Err(parameter_list::length_error().into());
     }
-    let list = data.out.parameters(length)?;
+    let list = data.data_out.parameters(length)?;
     check_reserved(&list, &USAGE_LIST, 0)?;
-    let Ok((list, _)) = List::read_from_prefix(&list) else { return Ok(()) };
+    let Ok((list, _)) = SearchList::read_from_prefix(&list) else { return Ok(()) };
     let template = template(&list.template);
-    let sequence_fits = !by_sequence || list.least.get() == 0;
-    let start = Address(raw.start.get());
-    let wanted = |(address, content): &(Address, Content)| {
+    let sequence_fits = !by_sequence || list.min_sequence.get() == 0;
+    let start = ElementAddress(raw.start.get());
+    let wanted = |(address, content): &(ElementAddress, ElementContent)| {
         let of_kind = kind.is_none_or(|kind| state.library.layout().element_type(*address) == Some(kind));
         let tagged = content.tag().is_some_and(|tag| matches(template, tag.as_str().as_bytes()));
         *address >= start && of_kind && tagged
     };
-    let places = state.library.places().into_iter();
+    let places = state.library.locations().into_iter();
     let contents = places.filter_map(|place| Some((place.address, state.library.content(place.address)?)));
     let found = if which == 2 || !sequence_fits {
         BTreeSet::new()
     } else {
         contents.filter(wanted).map(|(_, content)| content.barcode).collect()
     };
-    state.searches.insert(nexus, Search { action: raw.action, found });
+    state.searches.insert(nexus, VolumeTagSearch { action: raw.action, unreported_matches: found });
     Ok(())
 }
 
@@ -163,21 +163,24 @@ fn matches(template: &[u8], label: &[u8]) -> bool {
     template.get(at..).unwrap_or_default().iter().all(|rest| *rest == b'*')
 }
 
-pub(crate) fn request(state: &mut State, cdb: &Cdb, nexus: NexusId, data: &mut Data<'_, '_>) -> Outcome {
-    let raw: RawRequest = cdb.layout();
+pub(crate) fn request(state: &mut ChangerState, cdb: &Cdb, nexus: NexusId, data: &mut Data<'_, '_>) -> Outcome {
+    let raw: RawRequest = cdb.as_layout();
     let kind: Option<ElementType> = element_status::element_type(raw.kind)?;
-    let search = state.searches.get(&nexus).ok_or(Sense::illegal(Asc::COMMAND_SEQUENCE_ERROR))?;
-    let addresses: BTreeSet<Address> =
-        search.found.iter().filter_map(|barcode| Some(state.library.place_of(barcode)?.address)).collect();
+    let search = state.searches.get(&nexus).ok_or(Sense::illegal_request(Asc::COMMAND_SEQUENCE_ERROR))?;
+    let addresses: BTreeSet<ElementAddress> = search
+        .unreported_matches
+        .iter()
+        .filter_map(|barcode| Some(state.library.location_of(barcode)?.address))
+        .collect();
     let selected = element_status::select(state, kind, raw.start.get(), raw.count.get(), |at| addresses.contains(&at));
-    let wanted = Wanted { tags: raw.kind & 0x10 != 0, identifiers: false };
+    let wanted = RequestedFields { volume_tags: raw.kind & 0x10 != 0, device_identifiers: false };
     let allocation_length = raw.allocation_length.get() as usize;
-    data.room.limit(allocation_length);
-    let sent = element_status::report(state, &selected, wanted, search.action, allocation_length, &mut data.room);
+    data.data_in.limit(allocation_length);
+    let sent = element_status::report(state, &selected, wanted, search.action, allocation_length, &mut data.data_in);
     let told: BTreeSet<_> =
         sent.into_iter().filter_map(|address| Some(state.library.content(address)?.barcode)).collect();
     if let Some(search) = state.searches.get_mut(&nexus) {
-        search.found.retain(|barcode| !told.contains(barcode));
+        search.unreported_matches.retain(|barcode| !told.contains(barcode));
     }
     Ok(())
 }
@@ -187,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn templates() {
+    fn templates_match_labels() {
         for (pattern, label, expected) in [
             ("*", "A00001L8", true),
             ("A*", "A00001L8", true),

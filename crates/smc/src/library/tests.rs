@@ -1,11 +1,11 @@
 use super::*;
 use crate::bay::{BayName, BayStatus};
-use crate::element::Range;
+use crate::element::AddressRange;
 use proptest::prelude::*;
 use std::sync::{Arc, Mutex};
 use tape_store::backend::Folder;
 use tape_store::backend::memory::MemoryFolder;
-use tape_store::cartridge::{Kind, Refused};
+use tape_store::cartridge::{CartridgeKind, InsertError};
 use tape_store::media::LTO_8;
 
 /// A drive that is nothing but its door.
@@ -25,38 +25,42 @@ impl Bay for TestBay {
         BayStatus { barcode: self.inside.as_ref().map(|inside| inside.barcode().clone()), ..BayStatus::default() }
     }
 
-    fn locked(&self) -> bool {
+    fn removal_prevented(&self) -> bool {
         self.inside.is_some() && *self.locked.lock().unwrap()
     }
 
     fn set_online(&mut self, _online: bool) {}
 
-    fn insert(&mut self, cartridge: Cartridge, _now: Now) -> Result<(), Box<Refused>> {
+    fn insert(&mut self, cartridge: Cartridge, _now: Now) -> Result<(), Box<InsertError>> {
         if self.refuses {
-            return Err(Box::new(Refused { cartridge, why: "broken" }));
+            return Err(Box::new(InsertError { cartridge, reason: "broken" }));
         }
         self.inside = Some(cartridge);
         Ok(())
     }
 
-    fn remove(&mut self, _now: Now) -> Result<Cartridge, WhyNot> {
+    fn remove(&mut self, _now: Now) -> Result<Cartridge, RemoveError> {
         if *self.locked.lock().unwrap() {
-            return Err(WhyNot::Prevented);
+            return Err(RemoveError::Prevented);
         }
-        self.inside.take().ok_or(WhyNot::Empty)
+        self.inside.take().ok_or(RemoveError::Empty)
     }
 }
 
 fn cartridge(name: &str) -> Cartridge {
     let open = || Ok(Box::new(MemoryFolder::default()) as Box<dyn Folder>);
-    Cartridge::new(Barcode::new(name).unwrap(), &LTO_8, Kind::Data, 1 << 20, Box::new(open))
+    Cartridge::new(Barcode::new(name).unwrap(), &LTO_8, CartridgeKind::Data, 1 << 20, Box::new(open))
 }
 
 /// Slots 100 to 104 (A and B in the first two), import/export 10 and 11, drives 50, 51, and 52 which takes nothing.
 fn library() -> (Library, Arc<Mutex<bool>>) {
-    let range = |first, count| Range { first, count };
-    let layout =
-        Layout { transport: range(0, 1), storage: range(100, 5), import_export: range(10, 2), drives: range(50, 3) };
+    let range = |first, count| AddressRange { first, count };
+    let layout = ElementLayout {
+        transport: range(0, 1),
+        storage: range(100, 5),
+        import_export: range(10, 2),
+        drives: range(50, 3),
+    };
     let lock = Arc::new(Mutex::new(false));
     let locked = TestBay { locked: Arc::clone(&lock), ..TestBay::default() };
     let broken = TestBay { refuses: true, ..TestBay::default() };
@@ -67,7 +71,7 @@ fn library() -> (Library, Arc<Mutex<bool>>) {
     );
     for (address, name) in [(100, "A"), (101, "B")] {
         library
-            .put(Address(address), cartridge(name), Origin::default(), Now::default())
+            .add_cartridge(ElementAddress(address), cartridge(name), SourceElement::default(), Now::default())
             .map_err(|(why, _)| why)
             .unwrap();
     }
@@ -75,58 +79,58 @@ fn library() -> (Library, Arc<Mutex<bool>>) {
 }
 
 fn at(library: &Library, address: u16) -> Option<String> {
-    library.content(Address(address)).map(|content| content.barcode.to_string())
+    library.content(ElementAddress(address)).map(|content| content.barcode.to_string())
 }
 
-fn go(library: &mut Library, source: u16, destination: u16) -> Result<(), MoveError> {
-    library.move_medium(Address(source), Address(destination), Now::default())
+fn move_medium(library: &mut Library, source: u16, destination: u16) -> Result<(), MoveError> {
+    library.move_medium(ElementAddress(source), ElementAddress(destination), Now::default())
 }
 
 #[test]
-fn moves_and_refusals() {
+fn moves_succeed_or_name_the_refusal() {
     let (mut library, lock) = library();
-    assert_eq!(go(&mut library, 102, 50), Err(MoveError::SourceEmpty));
-    assert_eq!(go(&mut library, 100, 101), Err(MoveError::DestinationFull));
-    assert_eq!(go(&mut library, 100, 77), Err(MoveError::NoElement(Address(77))));
-    assert_eq!(go(&mut library, 100, 0), Err(MoveError::NoElement(Address(0))));
-    assert_eq!(go(&mut library, 100, 100), Ok(()));
-    assert_eq!(go(&mut library, 100, 52), Err(MoveError::DriveRefused));
+    assert_eq!(move_medium(&mut library, 102, 50), Err(MoveError::SourceEmpty));
+    assert_eq!(move_medium(&mut library, 100, 101), Err(MoveError::DestinationFull));
+    assert_eq!(move_medium(&mut library, 100, 77), Err(MoveError::NoElement(ElementAddress(77))));
+    assert_eq!(move_medium(&mut library, 100, 0), Err(MoveError::NoElement(ElementAddress(0))));
+    assert_eq!(move_medium(&mut library, 100, 100), Ok(()));
+    assert_eq!(move_medium(&mut library, 100, 52), Err(MoveError::DriveRefused));
     assert_eq!(at(&library, 100).as_deref(), Some("A"));
-    go(&mut library, 100, 50).unwrap();
-    assert_eq!(library.content(Address(50)).unwrap().source, Some(Address(100)));
+    move_medium(&mut library, 100, 50).unwrap();
+    assert_eq!(library.content(ElementAddress(50)).unwrap().source, Some(ElementAddress(100)));
     *lock.lock().unwrap() = true;
-    assert_eq!(go(&mut library, 50, 10), Err(MoveError::Prevented));
+    assert_eq!(move_medium(&mut library, 50, 10), Err(MoveError::Prevented));
     *lock.lock().unwrap() = false;
-    go(&mut library, 50, 10).unwrap();
+    move_medium(&mut library, 50, 10).unwrap();
     assert_eq!(at(&library, 10).as_deref(), Some("A"));
-    assert_eq!(library.content(Address(10)).unwrap().source, Some(Address(100)));
+    assert_eq!(library.content(ElementAddress(10)).unwrap().source, Some(ElementAddress(100)));
 }
 
 #[test]
-fn exchanges() {
+fn exchange_medium() {
     let (mut library, _) = library();
-    go(&mut library, 100, 50).unwrap();
-    library.exchange(Address(101), Address(50), Address(100), Now::default()).unwrap();
+    move_medium(&mut library, 100, 50).unwrap();
+    library.exchange(ElementAddress(101), ElementAddress(50), ElementAddress(100), Now::default()).unwrap();
     assert_eq!((at(&library, 50).as_deref(), at(&library, 100).as_deref()), (Some("B"), Some("A")));
-    library.exchange(Address(100), Address(50), Address(100), Now::default()).unwrap();
+    library.exchange(ElementAddress(100), ElementAddress(50), ElementAddress(100), Now::default()).unwrap();
     assert_eq!((at(&library, 50).as_deref(), at(&library, 100).as_deref()), (Some("A"), Some("B")));
 }
 
 /// Whatever of the robot fails, and when: both cartridges are where they were.
 #[test]
-fn exchanges_that_fail() {
-    let all = [Failure::Pick, Failure::Place, Failure::Load, Failure::Unload];
+fn failed_exchange_leaves_cartridges_in_place() {
+    let all = [RobotFault::Pick, RobotFault::Place, RobotFault::Load, RobotFault::Unload];
     for (source, first, second) in [(101, 50, 102), (101, 50, 101), (50, 101, 51), (50, 101, 50), (50, 101, 102)] {
         for failure in all {
             let (mut library, _) = library();
-            go(&mut library, 100, 50).unwrap();
-            let before = library.places();
-            library.fail_next(failure);
-            let [a, b, c] = [source, first, second].map(Address);
+            move_medium(&mut library, 100, 50).unwrap();
+            let before = library.locations();
+            library.inject_fault(failure);
+            let [a, b, c] = [source, first, second].map(ElementAddress);
             if library.exchange(a, b, c, Now::default()).is_err() {
-                assert_eq!(library.places(), before, "{source} {first} {second} {failure:?}");
+                assert_eq!(library.locations(), before, "{source} {first} {second} {failure:?}");
             } else {
-                assert_eq!(library.count(), 2);
+                assert_eq!(library.cartridge_count(), 2);
             }
         }
     }
@@ -140,15 +144,15 @@ proptest! {
         const PLACES: [u16; 12] = [100, 101, 102, 103, 104, 10, 11, 50, 51, 52, 0, 999];
         let (mut library, lock) = library();
         for (a, b, c, exchange, locked, failure) in moves {
-            let failures = [Failure::Pick, Failure::Place, Failure::Load, Failure::Unload];
-            failures.get(failure).into_iter().for_each(|failure| library.fail_next(*failure));
+            let failures = [RobotFault::Pick, RobotFault::Place, RobotFault::Load, RobotFault::Unload];
+            failures.get(failure).into_iter().for_each(|failure| library.inject_fault(*failure));
             *lock.lock().unwrap() = locked;
-            let [a, b, c] = [a, b, c].map(|at| Address(PLACES[at]));
+            let [a, b, c] = [a, b, c].map(|at| ElementAddress(PLACES[at]));
             let _ = if exchange { library.exchange(a, b, c, Now::default()) } else { library.move_medium(a, b, Now::default()) };
-            let mut names: Vec<_> = library.places().iter().map(|place| place.barcode.to_string()).collect();
+            let mut names: Vec<_> = library.locations().iter().map(|place| place.barcode.to_string()).collect();
             names.sort();
             prop_assert_eq!(names, ["A", "B"]);
-            let places: BTreeSet<_> = library.places().iter().map(|place| place.address).collect();
+            let places: BTreeSet<_> = library.locations().iter().map(|place| place.address).collect();
             prop_assert_eq!(places.len(), 2);
         }
     }

@@ -1,20 +1,20 @@
 //! Element address assignment mode page, 1Dh (SMC-3 §7.3.2).
 
-use crate::element::Layout;
-use scsi_core::mode::{PageDef, PageId};
+use crate::element::ElementLayout;
+use scsi_core::mode::{ModePageDef, PageId};
 
 /// Identifier of the page.
 pub(crate) const ID: PageId = PageId::page(0x1d);
 
 /// Addresses come from the layout and cannot be changed by a host.
-pub(crate) const PAGE: PageDef = PageDef::new(
+pub(crate) const PAGE: ModePageDef = ModePageDef::new(
     ID,
     &[0x1d, 0x12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
     &[0x1d, 0x12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
 );
 
 /// First address and number of transport, storage, import/export and drive elements.
-pub(crate) fn render(layout: &Layout, page: &mut [u8]) {
+pub(crate) fn render(layout: &ElementLayout, page: &mut [u8]) {
     let fields = layout.ranges().into_iter().flat_map(|(_, range)| [range.first, range.count]);
     for (slot, value) in page.get_mut(2..18).unwrap_or_default().chunks_exact_mut(2).zip(fields) {
         slot.copy_from_slice(&value.to_be_bytes());

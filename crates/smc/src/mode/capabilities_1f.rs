@@ -1,18 +1,18 @@
 //! Device capabilities mode page, 1Fh (SMC-3 §7.3.3): what this library really can do. Moves are checked against it.
 
-use crate::element::{ElementType, Layout};
-use scsi_core::mode::{PageDef, PageId};
+use crate::element::{ElementLayout, ElementType};
+use scsi_core::mode::{ModePageDef, PageId};
 
 /// Identifier of the page.
 pub(crate) const ID: PageId = PageId::page(0x1f);
 
 /// The page; [`Capabilities::render`] fills it.
-pub(crate) const PAGE: PageDef = PageDef::new(ID, &LONG, &LONG);
+pub(crate) const PAGE: ModePageDef = ModePageDef::new(ID, &LONG, &LONG);
 /// The page as SCSI-2 has it.
-pub(crate) const SHORT: PageDef = PageDef::new(ID, &HEAD, &HEAD);
+pub(crate) const SHORT: ModePageDef = ModePageDef::new(ID, &HEADER, &HEADER);
 
 const LONG: [u8; 20] = [0x1f, 0x12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-const HEAD: [u8; 16] = [0x1f, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+const HEADER: [u8; 16] = [0x1f, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// What a model can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,12 +42,12 @@ impl Capabilities {
 
     /// Whether there is any exchange that it makes.
     #[must_use]
-    pub fn exchanges_at_all(&self) -> bool {
+    pub fn exchanges_any(&self) -> bool {
         self.exchanges != [0; 4]
     }
 
     /// Those of a library with this layout: a type without elements stores nothing, and nothing is moved from or to it.
-    pub(crate) fn of(&self, layout: &Layout) -> Self {
+    pub(crate) fn limited_to(&self, layout: &ElementLayout) -> Self {
         let counts = layout.ranges().map(|(_, range)| range.count);
         let bits = counts.iter().rev().fold(0, |bits, count| bits << 1 | u8::from(*count > 0));
         let only = |rows: [u8; 4]| {

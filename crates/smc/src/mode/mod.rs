@@ -4,29 +4,29 @@ pub(crate) mod addresses_1d;
 pub(crate) mod capabilities_1f;
 pub(crate) mod geometry_1e;
 
-use crate::device::State;
-use scsi_core::mode::{PageControl, PageDef, PageId, control_0a, disconnect_02, exceptions_1c};
+use crate::device::ChangerState;
+use scsi_core::mode::{ModePageDef, PageControl, PageId, control_0a, disconnect_02, informational_exceptions_1c};
 
 /// StorageTek and IBM TS3100.
-pub(crate) const STANDARD: &[PageDef] = &[
+pub(crate) const STANDARD: &[ModePageDef] = &[
     disconnect_02::PAGE,
     control_0a::PAGE,
-    exceptions_1c::OF_TAPE_ALERT,
+    informational_exceptions_1c::TAPE_ALERT_PAGE,
     addresses_1d::PAGE,
     geometry_1e::PAGE,
     capabilities_1f::PAGE,
 ];
 
 /// IBM TS3500: a short page 1Fh.
-pub(crate) const SHORT: &[PageDef] =
-    &[exceptions_1c::OF_TAPE_ALERT, addresses_1d::PAGE, geometry_1e::PAGE, capabilities_1f::SHORT];
+pub(crate) const SHORT: &[ModePageDef] =
+    &[informational_exceptions_1c::TAPE_ALERT_PAGE, addresses_1d::PAGE, geometry_1e::PAGE, capabilities_1f::SHORT];
 
 /// Capture of an MSL: DEXCPT and LOGERR set, no page 0Ah; PS on page 1Dh alone.
-pub(crate) const HP: &[PageDef] = &[
-    PageDef::new(
-        exceptions_1c::ID,
+pub(crate) const HP: &[ModePageDef] = &[
+    ModePageDef::new(
+        informational_exceptions_1c::ID,
         &[0x1c, 0x0a, 0x09, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-        exceptions_1c::OF_TAPE_ALERT.changeable,
+        informational_exceptions_1c::TAPE_ALERT_PAGE.changeable,
     ),
     addresses_1d::PAGE.saveable(),
     geometry_1e::PAGE,
@@ -34,24 +34,28 @@ pub(crate) const HP: &[PageDef] = &[
 ];
 
 /// Spectra.
-pub(crate) const BARE: &[PageDef] = &[addresses_1d::PAGE, geometry_1e::PAGE, capabilities_1f::SHORT];
+pub(crate) const SPECTRA: &[ModePageDef] = &[addresses_1d::PAGE, geometry_1e::PAGE, capabilities_1f::SHORT];
 
 /// Scalar i500: MODE SELECT changes nothing.
-pub(crate) const ADIC: &[PageDef] = &[
-    PageDef::new(exceptions_1c::ID, &[0x1c, 0x0a, 0x08, 0, 0, 0, 0, 0, 0, 0, 0, 0], exceptions_1c::PAGE.changeable),
+pub(crate) const ADIC: &[ModePageDef] = &[
+    ModePageDef::new(
+        informational_exceptions_1c::ID,
+        &[0x1c, 0x0a, 0x08, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        informational_exceptions_1c::PAGE.changeable,
+    ),
     addresses_1d::PAGE,
     geometry_1e::PAGE,
     capabilities_1f::SHORT,
 ];
 
 /// Writes live values over the stored ones. They cannot be changed, so they are the default and saved ones too.
-pub(crate) fn render(state: &State, id: PageId, control: PageControl, page: &mut [u8]) {
+pub(crate) fn render(state: &ChangerState, id: PageId, control: PageControl, page: &mut [u8]) {
     if control == PageControl::Changeable {
         return;
     }
     match id {
         addresses_1d::ID => addresses_1d::render(state.library.layout(), page),
-        capabilities_1f::ID => state.profile.capabilities.of(state.library.layout()).render(page),
+        capabilities_1f::ID => state.profile.capabilities.limited_to(state.library.layout()).render(page),
         _ => {}
     }
 }

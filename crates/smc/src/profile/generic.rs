@@ -1,14 +1,14 @@
 //! A library of no model, for identities that nobody knows. mhvtl has such a library, too.
 
-use super::{ChangerProfile, Descriptors, DriveIdentifier, IBM_3573_TL, Model, STK_L700};
+use super::{ChangerProfile, DriveIdentifier, ElementDescriptorOptions, IBM_3573_TL, ModelStrings, STK_L700};
 
 /// Addresses and INQUIRY as mhvtl presents it; as many elements as its addresses have room for.
 pub const GENERIC: ChangerProfile = ChangerProfile {
     name: "Generic",
-    model: Model { vendor: "FERRIC", product: "GENERIC LIBRARY", revision: "0100" },
+    model: ModelStrings { vendor: "FERRIC", product: "GENERIC LIBRARY", revision: "0100" },
     inquiry: IBM_3573_TL.inquiry,
-    first: [0x02f0, 0x0400, 0x0300, 0x0001],
-    most: [64_511, 256, 751],
-    descriptors: Descriptors { drive: DriveIdentifier::T10(34), ..STK_L700.descriptors },
+    first_addresses: [0x02f0, 0x0400, 0x0300, 0x0001],
+    max_elements: [64_511, 256, 751],
+    descriptors: ElementDescriptorOptions { drive: DriveIdentifier::T10(34), ..STK_L700.descriptors },
     ..STK_L700
 };

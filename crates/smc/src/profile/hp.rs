@@ -1,11 +1,14 @@
 //! Hewlett-Packard.
 
-use super::{Capabilities, ChangerProfile, Descriptors, DriveIdentifier, LogForm, Naming, SerialForm};
+use super::{
+    Capabilities, ChangerProfile, DriveIdentifier, ElementDescriptorOptions, LogPageOptions, SerialNumberFormat,
+    VpdNaming,
+};
 use crate::{log, mode};
 use scsi_core::asc::Asc;
-use scsi_core::identity::Model;
-use scsi_core::inquiry::Inquiry;
-use scsi_core::log::COUNTER;
+use scsi_core::identity::ModelStrings;
+use scsi_core::inquiry::InquiryData;
+use scsi_core::log::COUNTER_CONTROL;
 use scsi_core::lu::DEFAULT_ORDER;
 
 /// HP StorageWorks MSL2024, 4048, 8048 and 8096, which call themselves by their generation. Addresses, mode pages with
@@ -13,52 +16,52 @@ use scsi_core::lu::DEFAULT_ORDER;
 /// HPE's MSL6480 SCSI reference; counts: those of an MSL8096 (96 slots, twelve of them mailslots, eight drives).
 pub const HP_MSL_G3: ChangerProfile = ChangerProfile {
     name: "HP MSL G3 Series",
-    model: Model { vendor: "HP", product: "MSL G3 Series", revision: "5.30" },
-    inquiry: Inquiry {
+    model: ModelStrings { vendor: "HP", product: "MSL G3 Series", revision: "5.30" },
+    inquiry: InquiryData {
         device_type: 0x08,
         version: 0x05,
         format: 0x02,
         flags: [0x00, 0x10, 0x00],
         vendor_specific: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01],
-        serial_at: None,
+        serial_offset: None,
         descriptors: &[],
         length: 72,
     },
-    first: [0, 1001, 101, 1],
-    most: [96, 12, 8],
-    serial: SerialForm::Plain,
-    naming: Naming::Standard,
+    first_addresses: [0, 1001, 101, 1],
+    max_elements: [96, 12, 8],
+    serial: SerialNumberFormat::AsIs,
+    vpd_naming: VpdNaming::Standard,
     vpd_pages: &[0x00, 0x80, 0x83, 0x85],
-    vpd_vendor: &[],
+    vendor_vpd: &[],
     mode_pages: mode::HP,
     block_descriptor: true,
     log_pages: log::STANDARD,
-    log_form: LogForm::PLAIN,
+    log_options: LogPageOptions::DEFAULT,
     capabilities: Capabilities {
         stores: 0x0a,
         features: 0x07,
         moves: [0x0a, 0x0e, 0x0a, 0x0e],
         exchanges: [0, 0x0a, 0x0a, 0x0a],
     },
-    lacks: &["INITIALIZE ELEMENT STATUS WITH RANGE (E7h)"],
-    descriptors: Descriptors {
+    unsupported_commands: &["INITIALIZE ELEMENT STATUS WITH RANGE (E7h)"],
+    descriptors: ElementDescriptorOptions {
         drive: DriveIdentifier::T10(34),
-        tail: 4,
-        empty_tag: 0,
-        label: 32,
-        without_label: (Asc(0x8300), Asc(0x8300)),
+        tail_len: 4,
+        empty_tag_fill: 0,
+        label_len: 32,
+        label_exceptions: (Asc(0x8300), Asc(0x8300)),
         cleaning: None,
     },
     prevents_export: false,
-    order: DEFAULT_ORDER,
+    check_order: DEFAULT_ORDER,
 };
 
 /// HPE StoreEver MSL3040. INQUIRY, VPD, mode and log pages, descriptors and the serial number of a logical library: capture of
 /// revision 3350. VPD page C8h is listed there and its contents are not known, so it is not here. The counts are not from a capture.
 pub const HPE_MSL3040: ChangerProfile = ChangerProfile {
     name: "HPE MSL3040",
-    model: Model { vendor: "HPE", product: "MSL3040", revision: "3350" },
-    inquiry: Inquiry {
+    model: ModelStrings { vendor: "HPE", product: "MSL3040", revision: "3350" },
+    inquiry: InquiryData {
         flags: [0x00, 0x11, 0x02],
         vendor_specific: [0, 0, 0, 0, 0, 0x1c, 0, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01],
         // SAM-2, none, SPC-3, SMC-2.
@@ -66,15 +69,15 @@ pub const HPE_MSL3040: ChangerProfile = ChangerProfile {
         length: 74,
         ..HP_MSL_G3.inquiry
     },
-    most: [640, 80, 48],
-    serial: SerialForm::WithPartition,
+    max_elements: [640, 80, 48],
+    serial: SerialNumberFormat::WithPartition,
     vpd_pages: &[0x00, 0x80, 0x83, 0x85, 0xc0, 0xcc, 0xd0],
-    vpd_vendor: &[
+    vendor_vpd: &[
         (0xc0, b"\x00\x00\x00\x00258907-26-2024              \x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"),
         (0xcc, b"\x00\x00\x00\x00HPE     MSL3040         3350"),
         (0xd0, b"\x00\x00\x01\x00\xc3P\xc3P'\x10\x00\x00\x00\x00\x00\x00"),
     ],
     log_pages: log::MSL3040,
-    log_form: LogForm { control: (COUNTER, COUNTER), reference: Some(95) },
+    log_options: LogPageOptions { control: (COUNTER_CONTROL, COUNTER_CONTROL), reference: Some(95) },
     ..HP_MSL_G3
 };

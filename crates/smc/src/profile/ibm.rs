@@ -1,10 +1,13 @@
 //! IBM.
 
-use super::{Capabilities, ChangerProfile, Descriptors, DriveIdentifier, LogForm, Naming, SerialForm};
+use super::{
+    Capabilities, ChangerProfile, DriveIdentifier, ElementDescriptorOptions, LogPageOptions, SerialNumberFormat,
+    VpdNaming,
+};
 use crate::{log, mode};
 use scsi_core::asc::Asc;
-use scsi_core::identity::Model;
-use scsi_core::inquiry::Inquiry;
+use scsi_core::identity::ModelStrings;
+use scsi_core::inquiry::InquiryData;
 use scsi_core::lu::DEFAULT_ORDER;
 
 /// IBM TS3500 (3584) frame L32. INQUIRY, DVCID, drive addresses, mode pages and commands: IBM's SCSI reference for the
@@ -12,45 +15,49 @@ use scsi_core::lu::DEFAULT_ORDER;
 /// 37h. Storage begins at 1024 and the number of the logical library.
 pub const IBM_03584L32: ChangerProfile = ChangerProfile {
     name: "IBM 03584L32",
-    model: Model { vendor: "IBM", product: "03584L32", revision: "2C02" },
-    inquiry: Inquiry {
+    model: ModelStrings { vendor: "IBM", product: "03584L32", revision: "2C02" },
+    inquiry: InquiryData {
         device_type: 0x08,
         version: 0x03,
         format: 0x02,
         flags: [0x00, 0x20, 0x02],
         // Plant of manufacture, serial number, and two ASCII zeros.
         vendor_specific: *b"00            00\0\0\0\0",
-        serial_at: Some(38),
+        serial_offset: Some(38),
         descriptors: &[],
         length: 58,
     },
-    first: [1, 0x0401, 0x0301, 0x0101],
-    most: [6887, 255, 192],
-    serial: SerialForm::WithFirstStorage,
-    naming: Naming::Standard,
+    first_addresses: [1, 0x0401, 0x0301, 0x0101],
+    max_elements: [6887, 255, 192],
+    serial: SerialNumberFormat::WithFirstStorage,
+    vpd_naming: VpdNaming::Standard,
     vpd_pages: &[0x00, 0x80, 0x83],
-    vpd_vendor: &[],
+    vendor_vpd: &[],
     mode_pages: mode::SHORT,
     block_descriptor: false,
-    log_pages: log::ALERTS,
-    log_form: LogForm::PLAIN,
+    log_pages: log::TAPE_ALERT_ONLY,
+    log_options: LogPageOptions::DEFAULT,
     capabilities: Capabilities {
         stores: 0x0e,
         features: 0,
         moves: [0, 0x0e, 0x0e, 0x0e],
         exchanges: [0, 0x0e, 0x0e, 0x0e],
     },
-    lacks: &["OPEN/CLOSE IMPORT/EXPORT ELEMENT", "INITIALIZE ELEMENT STATUS WITH RANGE", "REPORT ELEMENT INFORMATION"],
-    descriptors: Descriptors {
+    unsupported_commands: &[
+        "OPEN/CLOSE IMPORT/EXPORT ELEMENT",
+        "INITIALIZE ELEMENT STATUS WITH RANGE",
+        "REPORT ELEMENT INFORMATION",
+    ],
+    descriptors: ElementDescriptorOptions {
         drive: DriveIdentifier::T10(34),
-        tail: 4,
-        empty_tag: b' ',
-        label: 32,
-        without_label: (Asc(0x8300), Asc(0x8300)),
+        tail_len: 4,
+        empty_tag_fill: b' ',
+        label_len: 32,
+        label_exceptions: (Asc(0x8300), Asc(0x8300)),
         cleaning: None,
     },
     prevents_export: false,
-    order: DEFAULT_ORDER,
+    check_order: DEFAULT_ORDER,
 };
 
 /// IBM TS3100 and TS3200, and Dell TL2000 and TL4000, which say the same of themselves. Dell TL2000/TL4000 SCSI
@@ -58,38 +65,38 @@ pub const IBM_03584L32: ChangerProfile = ChangerProfile {
 /// (45 slots and three import/export slots, or 48 slots without); revision and page C0h from captures.
 pub const IBM_3573_TL: ChangerProfile = ChangerProfile {
     name: "IBM 3573-TL",
-    model: Model { vendor: "IBM", product: "3573-TL", revision: "9.20" },
-    inquiry: Inquiry {
+    model: ModelStrings { vendor: "IBM", product: "3573-TL", revision: "9.20" },
+    inquiry: InquiryData {
         device_type: 0x08,
         version: 0x05,
         format: 0x02,
         flags: [0x00, 0x00, 0x00],
         vendor_specific: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01],
-        serial_at: Some(38),
+        serial_offset: Some(38),
         // SAM-2, SPC-3, SMC-2.
         descriptors: &[0x005c, 0x0b56, 0x02fe, 0x030f],
         length: 72,
     },
-    first: [1, 0x1000, 0x0010, 0x0100],
-    most: [48, 3, 4],
-    serial: SerialForm::WithLibrary,
-    naming: Naming::Standard,
+    first_addresses: [1, 0x1000, 0x0010, 0x0100],
+    max_elements: [48, 3, 4],
+    serial: SerialNumberFormat::WithLibrary,
+    vpd_naming: VpdNaming::Standard,
     vpd_pages: &[0x00, 0x80, 0x83, 0xc0],
     // Firmware checksum and build date.
-    vpd_vendor: &[(
+    vendor_vpd: &[(
         0xc0,
         b"\x00\x00\x00\x00484704-03-2008              \x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
     )],
     mode_pages: mode::STANDARD,
     capabilities: Capabilities { stores: 0x0e, features: 0x02, moves: [0, 0x0e, 0x0a, 0x0e], exchanges: [0; 4] },
-    lacks: &["EXCHANGE MEDIUM", "INITIALIZE ELEMENT STATUS WITH RANGE (E7h)", "REPORT ELEMENT INFORMATION"],
-    descriptors: Descriptors {
+    unsupported_commands: &["EXCHANGE MEDIUM", "INITIALIZE ELEMENT STATUS WITH RANGE (E7h)", "REPORT ELEMENT INFORMATION"],
+    descriptors: ElementDescriptorOptions {
         drive: DriveIdentifier::T10(34),
-        tail: 4,
-        empty_tag: b' ',
-        label: 32,
+        tail_len: 4,
+        empty_tag_fill: b' ',
+        label_len: 32,
         // 83h/00h is an element that was not scanned yet, 30h/83h a cleaning cartridge without a label.
-        without_label: (Asc(0x8301), Asc(0x8301)),
+        label_exceptions: (Asc(0x8301), Asc(0x8301)),
         cleaning: Some((Asc::CLEANING_CARTRIDGE_INSTALLED, Asc(0x3083))),
     },
     ..IBM_03584L32

@@ -1,10 +1,13 @@
 //! Spectra Logic.
 
-use super::{Capabilities, ChangerProfile, Descriptors, DriveIdentifier, LogForm, Naming, SerialForm};
+use super::{
+    Capabilities, ChangerProfile, DriveIdentifier, ElementDescriptorOptions, LogPageOptions, SerialNumberFormat,
+    VpdNaming,
+};
 use crate::{log, mode};
 use scsi_core::asc::Asc;
-use scsi_core::identity::Model;
-use scsi_core::inquiry::Inquiry;
+use scsi_core::identity::ModelStrings;
+use scsi_core::inquiry::InquiryData;
 use scsi_core::lu::DEFAULT_ORDER;
 
 /// Spectra T-series (T50e to T950), which calls itself PYTHON. INQUIRY, mode pages (6-byte commands only), addresses,
@@ -12,29 +15,29 @@ use scsi_core::lu::DEFAULT_ORDER;
 /// it report; counts: one T950 frame with its TeraPack ports.
 pub const SPECTRA_PYTHON: ChangerProfile = ChangerProfile {
     name: "SPECTRA PYTHON",
-    model: Model { vendor: "SPECTRA", product: "PYTHON", revision: "2000" },
-    inquiry: Inquiry {
+    model: ModelStrings { vendor: "SPECTRA", product: "PYTHON", revision: "2000" },
+    inquiry: InquiryData {
         device_type: 0x08,
         version: 0x02,
         format: 0x02,
         flags: [0x00, 0x00, 0x00],
         vendor_specific: [0; 20],
-        serial_at: None,
+        serial_offset: None,
         descriptors: &[],
         length: 36,
     },
-    first: [1, 0x1000, 0x0010, 0x0100],
-    most: [950, 200, 120],
-    serial: SerialForm::Plain,
-    naming: Naming::Standard,
+    first_addresses: [1, 0x1000, 0x0010, 0x0100],
+    max_elements: [950, 200, 120],
+    serial: SerialNumberFormat::AsIs,
+    vpd_naming: VpdNaming::Standard,
     vpd_pages: &[0x00, 0x80, 0x83],
-    vpd_vendor: &[],
-    mode_pages: mode::BARE,
+    vendor_vpd: &[],
+    mode_pages: mode::SPECTRA,
     block_descriptor: false,
-    log_pages: log::ALERTS,
-    log_form: LogForm::PLAIN,
+    log_pages: log::TAPE_ALERT_ONLY,
+    log_options: LogPageOptions::DEFAULT,
     capabilities: Capabilities { stores: 0x0e, features: 0, moves: [0, 0x0e, 0x0e, 0x0e], exchanges: [0; 4] },
-    lacks: &[
+    unsupported_commands: &[
         "EXCHANGE MEDIUM",
         "MODE SENSE(10)",
         "MODE SELECT(10)",
@@ -44,14 +47,14 @@ pub const SPECTRA_PYTHON: ChangerProfile = ChangerProfile {
         "SEND VOLUME TAG",
         "REPORT ELEMENT INFORMATION",
     ],
-    descriptors: Descriptors {
+    descriptors: ElementDescriptorOptions {
         drive: DriveIdentifier::Serial(32),
-        tail: 4,
-        empty_tag: b' ',
-        label: 10,
-        without_label: (Asc(0x8300), Asc(0x8300)),
+        tail_len: 4,
+        empty_tag_fill: b' ',
+        label_len: 10,
+        label_exceptions: (Asc(0x8300), Asc(0x8300)),
         cleaning: None,
     },
     prevents_export: false,
-    order: DEFAULT_ORDER,
+    check_order: DEFAULT_ORDER,
 };

@@ -1,10 +1,13 @@
 //! StorageTek.
 
-use super::{Capabilities, ChangerProfile, Descriptors, DriveIdentifier, LogForm, Naming, SerialForm};
+use super::{
+    Capabilities, ChangerProfile, DriveIdentifier, ElementDescriptorOptions, LogPageOptions, SerialNumberFormat,
+    VpdNaming,
+};
 use crate::{log, mode};
 use scsi_core::asc::Asc;
-use scsi_core::identity::Model;
-use scsi_core::inquiry::Inquiry;
+use scsi_core::identity::ModelStrings;
+use scsi_core::inquiry::InquiryData;
 use scsi_core::lu::DEFAULT_ORDER;
 
 /// StorageTek L700. Addresses and counts: L700e/L180 SCSI reference, 8th edition (cells 1000 to 1677, drives 500 to
@@ -12,51 +15,51 @@ use scsi_core::lu::DEFAULT_ORDER;
 /// bit 0 says that there is a barcode reader, as tools of the time look for it.
 pub const STK_L700: ChangerProfile = ChangerProfile {
     name: "STK L700",
-    model: Model { vendor: "STK", product: "L700", revision: "0310" },
-    inquiry: Inquiry {
+    model: ModelStrings { vendor: "STK", product: "L700", revision: "0310" },
+    inquiry: InquiryData {
         device_type: 0x08,
         version: 0x03,
         format: 0x02,
         flags: [0x00, 0x00, 0x02],
         vendor_specific: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01],
-        serial_at: None,
+        serial_offset: None,
         descriptors: &[],
         length: 56,
     },
-    first: [0, 1000, 10, 500],
-    most: [678, 46, 20],
-    serial: SerialForm::Plain,
-    naming: Naming::Standard,
+    first_addresses: [0, 1000, 10, 500],
+    max_elements: [678, 46, 20],
+    serial: SerialNumberFormat::AsIs,
+    vpd_naming: VpdNaming::Standard,
     vpd_pages: &[0x00, 0x80, 0x83],
-    vpd_vendor: &[],
+    vendor_vpd: &[],
     mode_pages: mode::STANDARD,
     block_descriptor: false,
     log_pages: log::STANDARD,
-    log_form: LogForm::PLAIN,
+    log_options: LogPageOptions::DEFAULT,
     capabilities: Capabilities {
         stores: 0x0e,
         features: 0x02,
         moves: [0, 0x0e, 0x0e, 0x0e],
         exchanges: [0, 0x0e, 0x0e, 0x0e],
     },
-    lacks: &[],
-    descriptors: Descriptors {
+    unsupported_commands: &[],
+    descriptors: ElementDescriptorOptions {
         drive: DriveIdentifier::Serial(32),
-        tail: 8,
-        empty_tag: 0,
-        label: 32,
-        without_label: (Asc(0x8300), Asc(0x8300)),
+        tail_len: 8,
+        empty_tag_fill: 0,
+        label_len: 32,
+        label_exceptions: (Asc(0x8300), Asc(0x8300)),
         cleaning: None,
     },
     prevents_export: false,
-    order: DEFAULT_ORDER,
+    check_order: DEFAULT_ORDER,
 };
 
 /// StorageTek L180: the smaller L700, with the same addresses (its SCSI reference is the same). Revision: the one that
 /// the Bareos manual shows of such a library.
 pub const STK_L180: ChangerProfile = ChangerProfile {
     name: "STK L180",
-    model: Model { vendor: "STK", product: "L180", revision: "0315" },
-    most: [174, 10, 10],
+    model: ModelStrings { vendor: "STK", product: "L180", revision: "0315" },
+    max_elements: [174, 10, 10],
     ..STK_L700
 };

@@ -5,13 +5,13 @@
 //!
 //! **Deviations:** none.
 
-use crate::device::State;
-use crate::overwrite::Allowed;
+use crate::device::DriveState;
+use crate::overwrite::AllowedOverwrite;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
+use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
-use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::wire::U64;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
@@ -35,20 +35,22 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 16);
 
-pub(crate) fn run(state: &mut State, cdb: &Cdb) -> Outcome {
-    let raw: Raw = cdb.layout();
+pub(crate) fn run(state: &mut DriveState, cdb: &Cdb) -> Outcome {
+    let raw: Raw = cdb.as_layout();
     let mounted = state.ready()?;
-    mounted.allowed = Allowed::Nothing;
+    mounted.allowed_overwrite = AllowedOverwrite::Nothing;
     if !mounted.append_only {
-        return Err(Sense::illegal(Asc::ILLEGAL_COMMAND_WHEN_NOT_IN_APPEND_ONLY_MODE).into());
+        return Err(Sense::illegal_request(Asc::ILLEGAL_COMMAND_WHEN_NOT_IN_APPEND_ONLY_MODE).into());
     }
     let at = mounted.medium.position();
-    mounted.allowed = match raw.allow {
-        0 => Allowed::Nothing,
-        1 if (raw.partition, raw.object.get()) == (at.partition, at.object) => Allowed::At(at.partition, at.object),
-        1 => return Err(Sense::illegal(Asc::SEQUENTIAL_POSITIONING_ERROR).into()),
-        2 => Allowed::Format,
-        _ => return Err(Sense::cdb_field(2, Some(3)).into()),
+    mounted.allowed_overwrite = match raw.allow {
+        0 => AllowedOverwrite::Nothing,
+        1 if (raw.partition, raw.object.get()) == (at.partition, at.object) => {
+            AllowedOverwrite::Write(at.partition, at.object)
+        }
+        1 => return Err(Sense::illegal_request(Asc::SEQUENTIAL_POSITIONING_ERROR).into()),
+        2 => AllowedOverwrite::Format,
+        _ => return Err(Sense::invalid_field_in_cdb(2, Some(3)).into()),
     };
     Ok(())
 }

@@ -5,14 +5,14 @@
 //!
 //! **Deviations:** none.
 
-use crate::device::State;
-use crate::profile::{DriveProfile, Format};
+use crate::device::DriveState;
+use crate::profile::{DriveProfile, MediaSupport};
 use scsi_core::cdb::Cdb;
+use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
-use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::writer::PageWriter;
-use tape_store::cartridge::Kind;
+use tape_store::cartridge::CartridgeKind;
 
 /// Facts of the command.
 pub(crate) const SPEC: CommandSpec =
@@ -21,38 +21,39 @@ pub(crate) const SPEC: CommandSpec =
 const WRTOK: u8 = 0x80;
 const DEFLT: u8 = 0x20;
 
-pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
+pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
     let [_, flags, _, _, _, _, _, high, low, ..] = *cdb.bytes();
     let (by_type, of_medium) = (flags & 0x02 != 0, flags & 0x01 != 0);
     let profile = state.profile;
     let mounted = if of_medium { Some(state.ready()?) } else { None };
-    let wanted = |format: &&Format| mounted.as_ref().is_none_or(|mounted| mounted.cartridge.media() == format.media);
+    let wanted =
+        |format: &&MediaSupport| mounted.as_ref().is_none_or(|mounted| mounted.cartridge.media() == format.media);
     let mut body = PageWriter::new();
-    for format in profile.formats.iter().filter(wanted) {
+    for format in profile.supported_media.iter().filter(wanted) {
         if by_type {
-            let all = if format.media.worm_suffix.is_empty() { &KINDS[..1] } else { &KINDS[..] };
+            let all = if format.media.worm_suffix.is_empty() { &LISTED_KINDS[..1] } else { &LISTED_KINDS[..] };
             let kinds = mounted.as_ref().map_or(all, |mounted| match mounted.cartridge.kind() {
-                Kind::Worm => &KINDS[1..],
-                _ => &KINDS[..1],
+                CartridgeKind::Worm => &LISTED_KINDS[1..],
+                _ => &LISTED_KINDS[..1],
             });
             kinds.iter().for_each(|kind| medium_type(profile, format, *kind, &mut body));
         } else {
             let capacity = mounted.as_ref().map_or(format.media.capacity, |mounted| mounted.cartridge.capacity());
-            density(format, capacity, of_medium || format.media == profile.native, &mut body);
+            density(format, capacity, of_medium || format.media == profile.native_media, &mut body);
         }
     }
     let mut page = PageWriter::new();
     page.length_u16(|w| {
         w.u16(0).bytes(body.as_slice());
     });
-    data.room.limit(usize::from(u16::from_be_bytes([high, low])));
-    data.room.put(page.as_slice());
+    data.data_in.limit(usize::from(u16::from_be_bytes([high, low])));
+    data.data_in.append(page.as_slice());
     Ok(())
 }
 
-fn density(format: &Format, capacity: u64, default: bool, w: &mut PageWriter) {
+fn density(format: &MediaSupport, capacity: u64, default: bool, w: &mut PageWriter) {
     let media = format.media;
-    let flags = if format.writable { WRTOK } else { 0 } | if default { DEFLT } else { 0 };
+    let flags = if format.can_write { WRTOK } else { 0 } | if default { DEFLT } else { 0 };
     w.u8(media.density).u8(media.density).u8(flags).u16(0);
     w.u24(media.bits_per_mm).u16(media.width).u16(media.tracks);
     w.u32(u32::try_from(capacity / 1_000_000).unwrap_or(u32::MAX));
@@ -60,20 +61,20 @@ fn density(format: &Format, capacity: u64, default: bool, w: &mut PageWriter) {
 }
 
 /// What a generation of media comes as.
-const KINDS: [Kind; 2] = [Kind::Data, Kind::Worm];
+const LISTED_KINDS: [CartridgeKind; 2] = [CartridgeKind::Data, CartridgeKind::Worm];
 
 /// Bytes behind DESCRIPTOR LENGTH.
-const REST: u16 = 52;
+const DESCRIPTOR_LENGTH: u16 = 52;
 
-fn medium_type(profile: &DriveProfile, format: &Format, kind: Kind, w: &mut PageWriter) {
+fn medium_type(profile: &DriveProfile, format: &MediaSupport, kind: CartridgeKind, w: &mut PageWriter) {
     let media = format.media;
-    let purpose = if kind == Kind::Worm { "WORM" } else { "Data" };
+    let purpose = if kind == CartridgeKind::Worm { "WORM" } else { "Data" };
     // "LTO8Data", "Ultrium 8 Data Tape".
     let (short, long) = media.generation().map_or_else(
         || (media.density_name.into(), media.description.into()),
         |generation| (format!("LTO{generation}{purpose}"), format!("Ultrium {generation} {purpose} Tape")),
     );
-    w.u8(profile.medium_type_of(media, kind)).u8(0).u16(REST).u8(1).u8(media.density).zeros(8);
+    w.u8(profile.medium_type_of(media, kind)).u8(0).u16(DESCRIPTOR_LENGTH).u8(1).u8(media.density).zeros(8);
     w.u16(media.width).u16(media.length).u16(0).ascii(media.organization, 8);
     w.ascii(&short, 8).ascii(&long, 20);
 }

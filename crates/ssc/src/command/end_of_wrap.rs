@@ -6,14 +6,14 @@
 //!
 //! **Deviations:** other uses of the service action (byte 2) are refused.
 
-use crate::device::State;
-use crate::fault::{self, Doing};
+use crate::device::DriveState;
+use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
 use scsi_core::cdb::Cdb;
+use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
-use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::wire::{U16, U32};
 use scsi_core::writer::PageWriter;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
@@ -24,8 +24,8 @@ pub(crate) const SPEC: CommandSpec = CommandSpec::new(
     &[0xa3, 0x1f, 0x45, 0x03, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0],
     Access::Read,
 )
-.action(0x1f)
-.blocks(1, 60);
+.with_service_action(0x1f)
+.blocking_with_timeouts(1, 60);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -51,18 +51,18 @@ struct Wrap {
     object: u64,
 }
 
-pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
-    let raw: Raw = cdb.layout();
+pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
+    let raw: Raw = cdb.as_layout();
     if raw.qualifier != END_OF_WRAP {
-        return Err(Sense::cdb_field(2, None).into());
+        return Err(Sense::invalid_field_in_cdb(2, None).into());
     }
     let (all, numbered) = (raw.flags & 0x02 != 0, raw.flags & 0x01 != 0);
     if all && numbered {
-        return Err(Sense::cdb_field(3, Some(1)).into());
+        return Err(Sense::invalid_field_in_cdb(3, Some(1)).into());
     }
     let wanted = raw.wrap.get();
     if !numbered && wanted != 0 {
-        return Err(Sense::cdb_field(4, None).into());
+        return Err(Sense::invalid_field_in_cdb(4, None).into());
     }
     let mounted = state.ready()?;
     let wraps = wraps(mounted)?;
@@ -75,28 +75,29 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outc
             }
         });
     } else {
-        let wrap = wraps.iter().find(|wrap| wrap.number == wanted).ok_or(Sense::cdb_field(4, None))?;
+        let wrap = wraps.iter().find(|wrap| wrap.number == wanted).ok_or(Sense::invalid_field_in_cdb(4, None))?;
         page.length_u16(|w| {
             w.u16(0).u48(wrap.object);
         });
     }
-    data.room.limit(usize::try_from(raw.allocation_length.get()).unwrap_or(usize::MAX));
-    data.room.put(page.as_slice());
+    data.data_in.limit(usize::try_from(raw.allocation_length.get()).unwrap_or(usize::MAX));
+    data.data_in.append(page.as_slice());
     Ok(())
 }
 
 /// Every wrap that holds data: a share of the partition's objects, as its bytes are a share of the partition.
 fn wraps(mounted: &mut Mounted) -> Result<Vec<Wrap>, Sense> {
-    mounted.settle();
+    mounted.drain();
     let total = u64::from(mounted.cartridge.media().wraps.max(1));
     let capacity = mounted.capacity().max(1);
     let (mut wraps, mut first) = (Vec::new(), 0_u64);
     for partition in 0..mounted.medium.partitions() {
-        let usage = mounted.medium.usage(partition).map_err(|error| fault::sense(&error, Doing::Reading))?;
+        let usage = mounted.medium.usage(partition).map_err(|error| fault::sense(&error, Operation::Reading))?;
         let whole = (usage.capacity * total).div_ceil(capacity).max(1);
         let used = (usage.used * total).div_ceil(capacity).clamp(1, whole);
         for wrap in 1..=used {
-            let object = if wrap == used { usage.objects } else { share(usage.objects, wrap, &usage, whole) };
+            let object =
+                if wrap == used { usage.objects } else { last_object_of_wrap(usage.objects, wrap, &usage, whole) };
             let number = u16::try_from(first + wrap - 1).unwrap_or(u16::MAX);
             wraps.push(Wrap { number, partition, object });
         }
@@ -106,7 +107,7 @@ fn wraps(mounted: &mut Mounted) -> Result<Vec<Wrap>, Sense> {
 }
 
 /// The last object of a wrap, if objects are spread evenly.
-fn share(objects: u64, wrap: u64, usage: &tape_store::medium::Usage, whole: u64) -> u64 {
+fn last_object_of_wrap(objects: u64, wrap: u64, usage: &tape_store::medium::PartitionUsage, whole: u64) -> u64 {
     let bytes = u128::from(usage.capacity) * u128::from(wrap) / u128::from(whole);
     let object = u128::from(objects) * bytes / u128::from(usage.used.max(1));
     u64::try_from(object).unwrap_or(objects).min(objects).saturating_sub(1)

@@ -7,39 +7,39 @@
 //! is done; it is allowed at any position.
 
 use super::transfer::Transfer;
-use super::write::note_alert;
-use crate::device::State;
-use crate::fault::{self, Doing};
+use super::write::record_alert;
+use crate::device::DriveState;
+use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
-use crate::overwrite::Change;
+use crate::overwrite::MediumChange;
 use scsi_core::cdb::Cdb;
+use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
-use scsi_core::spec::{Access, CommandSpec};
 
 /// Facts of the 6-byte form.
 pub(crate) const SPEC_6: CommandSpec =
-    CommandSpec::new("ERASE(6)", &[0x19, 0x03, 0, 0, 0, 0], Access::Write).blocks(60, 21600);
+    CommandSpec::new("ERASE(6)", &[0x19, 0x03, 0, 0, 0, 0], Access::Write).blocking_with_timeouts(60, 21600);
 /// Facts of the 16-byte form.
 pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
     "ERASE(16)",
     &[0x93, 0x0f, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0],
     Access::Write,
 )
-.blocks(60, 21600);
+.blocking_with_timeouts(60, 21600);
 
-pub(crate) fn run(state: &mut State, cdb: &Cdb) -> Outcome {
+pub(crate) fn run(state: &mut DriveState, cdb: &Cdb) -> Outcome {
     let mounted = state.ready()?;
-    let outcome = Transfer::of(cdb).arrive(mounted).and_then(|()| erase(mounted));
+    let outcome = Transfer::parse(cdb).locate_without_information(mounted).and_then(|()| erase(mounted));
     let outcome = outcome.map_err(Into::into);
-    note_alert(state, &outcome);
+    record_alert(state, &outcome);
     outcome
 }
 
 fn erase(mounted: &mut Mounted) -> Result<(), Sense> {
-    mounted.before_write(Change::Erase)?;
+    mounted.before_write(MediumChange::Erase)?;
     let at = mounted.medium.position();
-    mounted.note_gone(at.partition, at.object);
-    mounted.medium.truncate().map_err(|error| fault::sense(&error, Doing::Writing))?;
+    mounted.record_truncation(at.partition, at.object);
+    mounted.medium.truncate().map_err(|error| fault::sense(&error, Operation::Writing))?;
     mounted.sync()
 }

@@ -6,72 +6,73 @@
 //! **Deviations:** FCS and LCS are accepted and bind nothing.
 
 use super::transfer::Transfer;
-use super::write::{note_alert, overflow, warn};
-use crate::device::State;
-use crate::fault::{self, Doing};
+use super::write::{overflow, record_alert, warn};
+use crate::device::DriveState;
+use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
-use crate::overwrite::Change;
+use crate::overwrite::MediumChange;
 use scsi_core::cdb::Cdb;
+use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
-use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::target::Request;
-use tape_store::medium::Written;
+use tape_store::medium::WriteOutcome;
 
 /// Facts of the 6-byte form.
 pub(crate) const SPEC_6: CommandSpec =
-    CommandSpec::new("WRITE FILEMARKS(6)", &[0x10, 0x01, 0xff, 0xff, 0xff, 0x00], Access::Write).blocks(60, 1200);
+    CommandSpec::new("WRITE FILEMARKS(6)", &[0x10, 0x01, 0xff, 0xff, 0xff, 0x00], Access::Write)
+        .blocking_with_timeouts(60, 1200);
 /// Facts of the 16-byte form.
 pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
     "WRITE FILEMARKS(16)",
     &[0x80, 0x0d, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0],
     Access::Write,
 )
-.blocks(60, 1800);
+.blocking_with_timeouts(60, 1800);
 
-pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>) -> Outcome {
+pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>) -> Outcome {
     // IMMED stands where transfers have FIXED.
-    let transfer = Transfer::of(cdb);
+    let transfer = Transfer::parse(cdb);
     let (immediate, count) = (transfer.fixed, transfer.length);
     let unbuffered = state.buffered_mode == 0;
     let mounted = state.ready()?;
     if immediate && unbuffered {
-        return Err(Sense::cdb_field(1, Some(0)).into());
+        return Err(Sense::invalid_field_in_cdb(1, Some(0)).into());
     }
-    transfer.arrive(mounted)?;
+    transfer.locate_without_information(mounted)?;
     let outcome = match count {
         0 => Ok(()),
-        count => mounted.before_write(Change::Write).and_then(|()| marks(mounted, count, request)),
+        count => mounted.before_write(MediumChange::Write).and_then(|()| write_filemarks(mounted, count, request)),
     };
     let outcome = match outcome {
-        Ok(()) if !immediate => mounted.sync().map_err(|sense| sense.info(count.into())),
+        Ok(()) if !immediate => mounted.sync().map_err(|sense| sense.with_information(count.into())),
         other => other,
     };
     let outcome = match outcome {
         Ok(()) if count > 0 => warn(mounted).map_err(Into::into),
         other => other.map_err(Into::into),
     };
-    note_alert(state, &outcome);
+    record_alert(state, &outcome);
     outcome
 }
 
-fn marks(mounted: &mut Mounted, count: u32, request: &Request<'_>) -> Result<(), Sense> {
-    mounted.writer = Some(request.nexus);
+fn write_filemarks(mounted: &mut Mounted, count: u32, request: &Request<'_>) -> Result<(), Sense> {
+    mounted.last_writer = Some(request.nexus);
     let at = mounted.medium.position();
-    mounted.note_gone(at.partition, at.object);
+    mounted.record_truncation(at.partition, at.object);
     for done in 0..count {
         match mounted.medium.append_filemark() {
-            Ok(Written::Done { .. }) => {
+            Ok(WriteOutcome::Written { .. }) => {
                 mounted.storage_full = false;
                 mounted.counters.filemarks += 1;
             }
-            Ok(Written::Full) => {
-                mounted.note_full();
+            Ok(WriteOutcome::EndOfMedium) => {
+                mounted.record_full();
                 return Err(overflow((count - done).into()));
             }
             Err(error) => {
-                mounted.note_failure(&error);
-                return Err(fault::sense(&error, Doing::Writing).info((count - done).into()));
+                mounted.record_write_failure(&error);
+                return Err(fault::sense(&error, Operation::Writing).with_information((count - done).into()));
             }
         }
     }

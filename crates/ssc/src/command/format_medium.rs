@@ -5,25 +5,26 @@
 //!
 //! **Deviations:** it takes no time, so IMMED=1 is answered when it is done.
 
-use super::write::note_alert;
-use crate::device::State;
-use crate::fault::{self, Doing};
+use super::write::record_alert;
+use crate::device::DriveState;
+use crate::fault::{self, Operation};
 use crate::mode::partition_11;
 use crate::mounted::Mounted;
-use crate::overwrite::Change;
+use crate::overwrite::MediumChange;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
+use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::lu::Lu;
 use scsi_core::sense::Sense;
-use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::wire::U16;
-use tape_store::mam::{ATTRIBUTES, AttrId, Mam, Writer};
+use tape_store::mam::{ATTRIBUTES, AttrId, AttributeWriter, Mam};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// Facts of the command.
 pub(crate) const SPEC: CommandSpec =
-    CommandSpec::new("FORMAT MEDIUM", &[0x04, 0x03, 0x0f, 0xff, 0xff, 0x00], Access::Write).blocks(60, 3600);
+    CommandSpec::new("FORMAT MEDIUM", &[0x04, 0x03, 0x0f, 0xff, 0xff, 0x00], Access::Write)
+        .blocking_with_timeouts(60, 3600);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -36,45 +37,48 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 6);
 
-pub(crate) fn run(lu: &mut Lu, state: &mut State, cdb: &Cdb) -> Outcome {
-    let raw: Raw = cdb.layout();
+pub(crate) fn run(lu: &mut Lu, state: &mut DriveState, cdb: &Cdb) -> Outcome {
+    let raw: Raw = cdb.as_layout();
     let mounted = state.ready()?;
     if raw.length.get() != 0 {
-        return Err(Sense::cdb_field(3, None).into());
+        return Err(Sense::invalid_field_in_cdb(3, None).into());
     }
-    at_beginning(mounted)?;
+    check_at_beginning(mounted)?;
     let sizes = match raw.format {
         0 => vec![mounted.capacity()],
-        1 | 2 => partition_11::sizes(lu.mode.current(partition_11::ID), partition_11::Tape::of(mounted))
-            .map_err(|_| Sense::illegal(Asc::PARAMETER_VALUE_INVALID))?,
-        _ => return Err(Sense::cdb_field(2, Some(3)).into()),
+        1 | 2 => {
+            partition_11::sizes(lu.mode.current(partition_11::ID), partition_11::PartitionableTape::of_mounted(mounted))
+                .map_err(|_| Sense::illegal_request(Asc::PARAMETER_VALUE_INVALID))?
+        }
+        _ => return Err(Sense::invalid_field_in_cdb(2, Some(3)).into()),
     };
     let outcome = format(mounted, &sizes, |_| ()).map_err(Into::into);
     if outcome.is_ok() {
-        lu.mode.restore(partition_11::ID);
+        lu.mode.restore_default(partition_11::ID);
     }
-    note_alert(state, &outcome);
+    record_alert(state, &outcome);
     outcome
 }
 
 /// What the drive notes of a partition, and says what is no more.
-const OF_PARTITIONS: [AttrId; 3] = [AttrId::REMAINING, AttrId::FIRST_ENCRYPTED, AttrId::FIRST_CLEAR];
+const PARTITION_ATTRIBUTES: [AttrId; 3] =
+    [AttrId::REMAINING_CAPACITY, AttrId::FIRST_ENCRYPTED_OBJECT, AttrId::FIRST_UNENCRYPTED];
 
 /// Refuses a position other than the beginning of the medium.
 ///
 /// # Errors
 /// 5/3B/0C.
-pub(super) fn at_beginning(mounted: &Mounted) -> Result<(), Sense> {
-    if mounted.medium.position().place() == (0, 0) {
+pub(super) fn check_at_beginning(mounted: &Mounted) -> Result<(), Sense> {
+    if mounted.medium.position().partition_and_object() == (0, 0) {
         return Ok(());
     }
-    Err(Sense::illegal(Asc::POSITION_PAST_BEGINNING_OF_MEDIUM))
+    Err(Sense::illegal_request(Asc::POSITION_PAST_BEGINNING_OF_MEDIUM))
 }
 
 /// Makes blank partitions of these sizes, and notes them in the memory with what else is to be noted.
 pub(super) fn format(mounted: &mut Mounted, sizes: &[u64], note: impl FnOnce(&mut Mam)) -> Result<(), Sense> {
-    mounted.before_write(Change::Format)?;
-    mounted.medium.format(sizes).map_err(|error| fault::sense(&error, Doing::Writing))?;
+    mounted.before_write(MediumChange::Format)?;
+    mounted.medium.format(sizes).map_err(|error| fault::sense(&error, Operation::Writing))?;
     let whole = mounted.cartridge.capacity();
     let mam = &mut mounted.mam;
     note(mam);
@@ -82,13 +86,14 @@ pub(super) fn format(mounted: &mut Mounted, sizes: &[u64], note: impl FnOnce(&mu
         let size = sizes.get(usize::from(partition)).filter(|size| **size != whole);
         mam.set(AttrId::PARTITION_SIZE, partition, &size.map_or_else(Vec::new, |size| size.to_be_bytes().to_vec()));
         // Hosts' attributes are of what was written; only the barcode stays.
-        let of_hosts = ATTRIBUTES.iter().filter(|spec| spec.writer == Writer::Host && spec.id != AttrId::BARCODE);
-        let of_makers: Vec<AttrId> = mam.of_makers().map(|spec| spec.id).collect();
-        let gone = of_hosts.map(|spec| spec.id).chain(of_makers).chain(OF_PARTITIONS);
+        let of_hosts =
+            ATTRIBUTES.iter().filter(|spec| spec.writer == AttributeWriter::Host && spec.id != AttrId::BARCODE);
+        let of_makers: Vec<AttrId> = mam.vendor_attributes().map(|spec| spec.id).collect();
+        let gone = of_hosts.map(|spec| spec.id).chain(of_makers).chain(PARTITION_ATTRIBUTES);
         gone.for_each(|id| mam.set(id, partition, &[]));
     }
     let next = mam.number(AttrId::INITIALIZATION_COUNT).saturating_add(1).min(0xffff);
     mam.set_number(AttrId::INITIALIZATION_COUNT, next);
-    mounted.note_room();
-    mounted.save_memory()
+    mounted.record_remaining_capacity();
+    mounted.save_mam()
 }

@@ -7,23 +7,23 @@
 //! is at partition 0, whatever attribute 080Ah allows.
 
 use crate::alert::Alert;
-use crate::device::State;
-use crate::fault::{self, Doing};
-use crate::load::{Held, Load, drive_name, not_ready};
+use crate::device::DriveState;
+use crate::fault::{self, Operation};
+use crate::load::{Load, LoadedNotThreaded, drive_name, not_ready};
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
+use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::lu::Lu;
 use scsi_core::sense::Sense;
-use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::target::Request;
 use tape_store::cartridge::Cartridge;
 
 /// Facts of the command.
 pub(crate) const SPEC: CommandSpec =
-    CommandSpec::new("LOAD UNLOAD", &[0x1b, 0x01, 0, 0, 0x0b, 0], Access::Write).blocks(60, 900);
+    CommandSpec::new("LOAD UNLOAD", &[0x1b, 0x01, 0, 0, 0x0b, 0], Access::Write).blocking_with_timeouts(60, 900);
 
-pub(crate) fn run(lu: &mut Lu, state: &mut State, cdb: &Cdb, request: &Request<'_>) -> Outcome {
+pub(crate) fn run(lu: &mut Lu, state: &mut DriveState, cdb: &Cdb, request: &Request<'_>) -> Outcome {
     let flags = cdb.bytes()[4];
     let hold = flags & 0x08 != 0;
     match flags & 0x01 {
@@ -32,7 +32,7 @@ pub(crate) fn run(lu: &mut Lu, state: &mut State, cdb: &Cdb, request: &Request<'
     }
 }
 
-fn load(lu: &mut Lu, state: &mut State, request: &Request<'_>, hold: bool) -> Outcome {
+fn load(lu: &mut Lu, state: &mut DriveState, request: &Request<'_>, hold: bool) -> Outcome {
     let cartridge: Cartridge = match std::mem::replace(&mut state.load, Load::Empty) {
         Load::Empty => return Err(not_ready(Asc::MEDIUM_NOT_PRESENT).into()),
         Load::Mounted(mounted) => {
@@ -40,30 +40,30 @@ fn load(lu: &mut Lu, state: &mut State, request: &Request<'_>, hold: bool) -> Ou
             let mounted = state.ready()?;
             return super::rewind::to_beginning_of(mounted, 0);
         }
-        Load::Held(held) => held.cartridge,
+        Load::LoadedNotThreaded(held) => held.cartridge,
         Load::Ejected(cartridge) | Load::Unusable(cartridge, _) => cartridge,
     };
     if hold {
-        return keep(state, cartridge);
+        return load_without_threading(state, cartridge);
     }
     state.mount(cartridge, &drive_name(lu));
     state.ready()?;
-    lu.attention.raise_others(request.nexus, Asc::NOT_READY_TO_READY_CHANGE_MEDIUM_MAY_HAVE_CHANGED);
+    lu.attentions.raise_others(request.nexus, Asc::NOT_READY_TO_READY_CHANGE_MEDIUM_MAY_HAVE_CHANGED);
     Ok(())
 }
 
 /// Keeps a cartridge inside, not threaded.
-fn keep(state: &mut State, mut cartridge: Cartridge) -> Outcome {
+fn load_without_threading(state: &mut DriveState, mut cartridge: Cartridge) -> Outcome {
     match cartridge.mam_or_rebuilt() {
         Ok((mam, damage)) => {
             if damage.is_some() {
                 state.alerts.raise(Alert::MEMORY_CHIP);
             }
-            state.load = Load::Held(Box::new(Held { cartridge, mam }));
+            state.load = Load::LoadedNotThreaded(Box::new(LoadedNotThreaded { cartridge, mam }));
         }
         Err(error) => {
             state.alerts.raise(Alert::MEMORY_CHIP);
-            let sense = fault::sense(&error, Doing::Loading);
+            let sense = fault::sense(&error, Operation::Loading);
             state.load = Load::Unusable(cartridge, sense.clone());
             return Err(sense.into());
         }
@@ -71,22 +71,22 @@ fn keep(state: &mut State, mut cartridge: Cartridge) -> Outcome {
     Ok(())
 }
 
-fn unload(lu: &mut Lu, state: &mut State, hold: bool) -> Outcome {
-    if let Some(operation) = &state.operation {
+fn unload(lu: &mut Lu, state: &mut DriveState, hold: bool) -> Outcome {
+    if let Some(operation) = &state.background {
         return Err(operation.not_ready().into());
     }
     let inside = !matches!(state.load, Load::Empty | Load::Ejected(_));
     if inside && !hold && lu.removal_prevented() {
         state.alerts.raise(Alert::NO_REMOVAL);
-        return Err(Sense::illegal(Asc::MEDIUM_REMOVAL_PREVENTED).into());
+        return Err(Sense::illegal_request(Asc::MEDIUM_REMOVAL_PREVENTED).into());
     }
     let Some((cartridge, result)) = state.unmount() else { return Ok(()) };
-    state.forget_keys(lu);
+    state.clear_keys_at_demount(lu);
     let kept = if hold && inside {
-        keep(state, cartridge)
+        load_without_threading(state, cartridge)
     } else {
         state.load = Load::Ejected(cartridge);
         Ok(())
     };
-    result.map_err(|error| fault::sense(&error, Doing::Writing).into()).and(kept)
+    result.map_err(|error| fault::sense(&error, Operation::Writing).into()).and(kept)
 }

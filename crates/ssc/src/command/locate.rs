@@ -6,25 +6,26 @@
 //! **Deviations:** BAM=1 is refused (explicit addressing); IMMED=1 ends with the position reached, as it takes no time.
 
 use super::read::end_of_data;
-use crate::device::State;
-use crate::fault::{self, Doing};
+use crate::device::DriveState;
+use crate::fault::{self, Operation};
 use scsi_core::cdb::{Cdb, Opcode};
+use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
-use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::wire::{U32, U64};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// Facts of the 10-byte form.
 pub(crate) const SPEC_10: CommandSpec =
-    CommandSpec::new("LOCATE(10)", &[0x2b, 0x07, 0, 0xff, 0xff, 0xff, 0xff, 0, 0xff, 0], Access::Read).blocks(60, 1800);
+    CommandSpec::new("LOCATE(10)", &[0x2b, 0x07, 0, 0xff, 0xff, 0xff, 0xff, 0, 0xff, 0], Access::Read)
+        .blocking_with_timeouts(60, 1800);
 /// Facts of the 16-byte form.
 pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
     "LOCATE(16)",
     &[0x92, 0x3b, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0],
     Access::Read,
 )
-.blocks(60, 1800);
+.blocking_with_timeouts(60, 1800);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -58,27 +59,27 @@ enum Destination {
     EndOfData,
 }
 
-pub(crate) fn run(state: &mut State, cdb: &Cdb) -> Outcome {
+pub(crate) fn run(state: &mut DriveState, cdb: &Cdb) -> Outcome {
     let short = cdb.opcode() == Opcode::LOCATE_10;
     let (destination, change, partition, partition_byte) = if short {
-        let raw: Raw10 = cdb.layout();
+        let raw: Raw10 = cdb.as_layout();
         (Destination::Object(raw.object.get().into()), raw.flags & 0x02 != 0, raw.partition, 8)
     } else {
-        let raw: Raw16 = cdb.layout();
+        let raw: Raw16 = cdb.as_layout();
         let destination = match (raw.flags >> 3) & 0x07 {
             0b000 => Destination::Object(raw.identifier.get()),
             0b001 => Destination::File(raw.identifier.get()),
             0b011 => Destination::EndOfData,
-            _ => return Err(Sense::cdb_field(1, Some(5)).into()),
+            _ => return Err(Sense::invalid_field_in_cdb(1, Some(5)).into()),
         };
         (destination, raw.flags & 0x02 != 0, raw.partition, 3)
     };
     let mounted = state.ready()?;
     if change && partition >= mounted.medium.partitions() {
-        return Err(Sense::cdb_field(partition_byte, None).into());
+        return Err(Sense::invalid_field_in_cdb(partition_byte, None).into());
     }
     if !matches!(destination, Destination::Object(0) | Destination::File(0)) {
-        mounted.intact()?;
+        mounted.check_worm_integrity()?;
     }
     mounted.before_motion()?;
     let medium = &mut mounted.medium;
@@ -88,7 +89,7 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb) -> Outcome {
         Destination::File(file) => medium.locate_file(partition, file),
         Destination::EndOfData => medium.locate(partition, 0).and_then(|_| medium.space_to_end()).map(|()| true),
     };
-    match found.map_err(|error| fault::sense(&error, Doing::Moving))? {
+    match found.map_err(|error| fault::sense(&error, Operation::Moving))? {
         true => Ok(()),
         false => Err(end_of_data(mounted).into()),
     }

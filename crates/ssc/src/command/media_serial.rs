@@ -2,11 +2,11 @@
 //!
 //! **Deviations:** none.
 
-use crate::device::State;
+use crate::device::DriveState;
 use scsi_core::cdb::Cdb;
+use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
-use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::wire::U32;
 use scsi_core::writer::PageWriter;
 use tape_store::mam::AttrId;
@@ -15,7 +15,7 @@ use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 /// Facts of the command.
 pub(crate) const SPEC: CommandSpec =
     CommandSpec::new("READ MEDIA SERIAL NUMBER", &[0xab, 0x1f, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0], Access::Read)
-        .action(0x01);
+        .with_service_action(0x01);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -29,8 +29,8 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 12);
 
-pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
-    let raw: Raw = cdb.layout();
+pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
+    let raw: Raw = cdb.as_layout();
     let mounted = state.ready()?;
     let serial = mounted.mam.get(AttrId::SERIAL, 0).unwrap_or_default();
     let mut page = PageWriter::new();
@@ -38,7 +38,7 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outc
         // Padded to a multiple of four.
         w.bytes(serial).zeros(serial.len().next_multiple_of(4) - serial.len());
     });
-    data.room.limit(usize::try_from(raw.allocation_length.get()).unwrap_or(usize::MAX));
-    data.room.put(page.as_slice());
+    data.data_in.limit(usize::try_from(raw.allocation_length.get()).unwrap_or(usize::MAX));
+    data.data_in.append(page.as_slice());
     Ok(())
 }

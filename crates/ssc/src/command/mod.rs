@@ -1,12 +1,12 @@
 //! Commands of SSC: layout, parsing and execution of each in one file.
 
 pub(crate) mod allow_overwrite;
+pub(crate) mod block_limits;
 pub(crate) mod density;
 pub(crate) mod end_of_wrap;
 pub(crate) mod erase;
 pub(crate) mod filemarks;
 pub(crate) mod format_medium;
-pub(crate) mod limits;
 pub(crate) mod load_unload;
 pub(crate) mod locate;
 pub(crate) mod media_serial;
@@ -14,10 +14,10 @@ pub(crate) mod position;
 pub(crate) mod read;
 pub(crate) mod read_attribute;
 pub(crate) mod read_reverse;
-pub(crate) mod recover;
+pub(crate) mod recover_buffered_data;
 pub(crate) mod rewind;
-pub(crate) mod security_in;
-pub(crate) mod security_out;
+pub(crate) mod security_protocol_in;
+pub(crate) mod security_protocol_out;
 pub(crate) mod set_capacity;
 pub(crate) mod space;
 mod transfer;

@@ -4,11 +4,11 @@
 //!
 //! **Deviations:** nothing counts as buffered: what the drive has accepted is where it reads it back from.
 
-use crate::device::State;
+use crate::device::DriveState;
 use scsi_core::cdb::Cdb;
+use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
-use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::writer::PageWriter;
 use tape_store::medium::Position;
 
@@ -17,17 +17,22 @@ const SPEC: CommandSpec = CommandSpec::new("READ POSITION", &[0x34, 0x1f, 0, 0, 
 const EXTENDED: CommandSpec =
     CommandSpec::new("READ POSITION", &[0x34, 0x1f, 0, 0, 0, 0, 0, 0xff, 0xff, 0], Access::Status);
 /// Facts of the four forms.
-pub(crate) const SPECS: [CommandSpec; 4] = [SPEC.action(0), SPEC.action(1), SPEC.action(6), EXTENDED.action(8)];
+pub(crate) const SPECS: [CommandSpec; 4] = [
+    SPEC.with_service_action(0),
+    SPEC.with_service_action(1),
+    SPEC.with_service_action(6),
+    EXTENDED.with_service_action(8),
+];
 
 const BOP: u8 = 0x80;
 const EOP: u8 = 0x40;
 const PERR: u8 = 0x02;
 const BPEW: u8 = 0x01;
 
-pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
+pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
     let [_, _, _, _, _, _, _, high, low, ..] = *cdb.bytes();
     let allocation_length = u16::from_be_bytes([high, low]);
-    let action = cdb.action().0;
+    let action = cdb.service_action().0;
     let at = state.ready()?.medium.position();
     let flag = |set: bool, bit: u8| if set { bit } else { 0 };
     let flags = flag(at.object == 0, BOP) | flag(at.early_warning, EOP) | flag(at.programmable_warning, BPEW);
@@ -35,12 +40,12 @@ pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outc
     match action {
         6 => long(&at, flags, &mut w),
         8 => {
-            data.room.limit(usize::from(allocation_length));
+            data.data_in.limit(usize::from(allocation_length));
             extended(&at, flags, &mut w);
         }
         _ => short(&at, flags, &mut w),
     }
-    data.room.put(w.as_slice());
+    data.data_in.append(w.as_slice());
     Ok(())
 }
 

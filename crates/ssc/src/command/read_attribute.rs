@@ -5,19 +5,19 @@
 //!
 //! **Deviations:** CACHE=1 is accepted; the memory is always read from the cache.
 
-use crate::device::State;
+use crate::device::DriveState;
 use crate::load::{Load, not_ready};
 use crate::mounted::Mounted;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
+use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::data::Data;
 use scsi_core::fault::{Fault, Outcome};
 use scsi_core::sense::Sense;
-use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::wire::{U16, U32};
 use scsi_core::writer::PageWriter;
 use std::borrow::Cow;
-use tape_store::mam::{ATTRIBUTES, AttrId, AttrSpec, Format, Mam, Writer};
+use tape_store::mam::{ATTRIBUTES, AttrId, AttrSpec, AttributeFormat, AttributeWriter, Mam};
 use tape_store::media::{LTO_9, MediaSpec};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
@@ -27,8 +27,13 @@ const SPEC: CommandSpec = CommandSpec::new(
     Access::Read,
 );
 /// Facts of the service actions.
-pub(crate) const SPECS: [CommandSpec; 5] =
-    [SPEC.action(0), SPEC.action(1), SPEC.action(2), SPEC.action(3), SPEC.action(5)];
+pub(crate) const SPECS: [CommandSpec; 5] = [
+    SPEC.with_service_action(0),
+    SPEC.with_service_action(1),
+    SPEC.with_service_action(2),
+    SPEC.with_service_action(3),
+    SPEC.with_service_action(5),
+];
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -50,35 +55,35 @@ const _: () = assert!(size_of::<Raw>() == 16);
 const MIB: u64 = 1 << 20;
 const MB: u64 = 1_000_000;
 
-pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
-    let raw: Raw = cdb.layout();
-    let memory = Memory::of(state)?;
+pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
+    let raw: Raw = cdb.as_layout();
+    let memory = CartridgeMam::of_loaded_cartridge(state)?;
     if raw.volume != 0 {
-        return Err(Sense::cdb_field(5, None).into());
+        return Err(Sense::invalid_field_in_cdb(5, None).into());
     }
     if raw.partition >= memory.partitions {
-        return Err(Sense::cdb_field(7, None).into());
+        return Err(Sense::invalid_field_in_cdb(7, None).into());
     }
     let first = AttrId(raw.first.get());
     let mut w = PageWriter::new();
-    match cdb.action().0 {
+    match cdb.service_action().0 {
         0 => values(&memory, raw.partition, first, &mut w)?,
         1 => identifiers(present(&memory, raw.partition, first), &mut w),
         2 => drop(w.u16(2).u8(0).u8(1)),
         3 => drop(w.u16(2).u8(0).u8(memory.partitions)),
         _ => identifiers(listed(first), &mut w),
     }
-    if let (0, Load::Mounted(mounted)) = (cdb.action().0, &mut state.load) {
+    if let (0, Load::Mounted(mounted)) = (cdb.service_action().0, &mut state.load) {
         // The next change after a host has read the volume change reference advances it again.
-        mounted.altered &= first > AttrId::VOLUME_CHANGE_REFERENCE;
+        mounted.change_reference_advanced &= first > AttrId::VOLUME_CHANGE_REFERENCE;
     }
-    data.room.limit(usize::try_from(raw.allocation_length.get()).unwrap_or(usize::MAX));
-    data.room.put(w.as_slice());
+    data.data_in.limit(usize::try_from(raw.allocation_length.get()).unwrap_or(usize::MAX));
+    data.data_in.append(w.as_slice());
     Ok(())
 }
 
 /// The memory of a cartridge, threaded or not.
-struct Memory<'a> {
+struct CartridgeMam<'a> {
     mam: &'a Mam,
     media: &'static MediaSpec,
     partitions: u8,
@@ -87,19 +92,19 @@ struct Memory<'a> {
     alerts: u64,
 }
 
-impl<'a> Memory<'a> {
-    fn of(state: &'a mut State) -> Result<Self, Fault> {
-        if !matches!(state.load, Load::Held(_)) {
+impl<'a> CartridgeMam<'a> {
+    fn of_loaded_cartridge(state: &'a mut DriveState) -> Result<Self, Fault> {
+        if !matches!(state.load, Load::LoadedNotThreaded(_)) {
             state.ready()?;
         }
         let state = &*state;
-        if let Load::Held(held) = &state.load {
+        if let Load::LoadedNotThreaded(held) = &state.load {
             let (mam, media, partitions) = (&held.mam, held.cartridge.media(), held.partitions());
             return Ok(Self { mam, media, partitions, mounted: None, alerts: mam.number(AttrId::TAPE_ALERT) });
         }
         let Load::Mounted(mounted) = &state.load else { return Err(not_ready(Asc::MEDIUM_NOT_PRESENT).into()) };
         let (media, partitions) = (mounted.cartridge.media(), mounted.medium.partitions());
-        let alerts = state.alerts.all().bits();
+        let alerts = state.alerts.raised_flags().bits();
         Ok(Self { mam: &mounted.mam, media, partitions, mounted: Some(mounted), alerts })
     }
 
@@ -108,11 +113,11 @@ impl<'a> Memory<'a> {
         let number = |value: u64| Some(Cow::Owned(value.to_be_bytes().to_vec()));
         let usage = self.mounted.and_then(|mounted| mounted.medium.usage(partition).ok());
         match id {
-            AttrId::REMAINING => {
-                let kept = self.mam.number_of(id, partition);
+            AttrId::REMAINING_CAPACITY => {
+                let kept = self.mam.partition_number_value(id, partition);
                 number(usage.map_or(kept, |usage| usage.capacity.saturating_sub(usage.used)) / MIB)
             }
-            AttrId::MAXIMUM => {
+            AttrId::MAXIMUM_CAPACITY => {
                 let kept = self.mam.partition_sizes().get(usize::from(partition)).copied();
                 let kept = kept.unwrap_or_else(|| self.mam.number(id));
                 number(usage.map_or(kept, |usage| usage.capacity) / MIB)
@@ -120,10 +125,10 @@ impl<'a> Memory<'a> {
             AttrId::LIFE_WRITTEN | AttrId::LIFE_READ => number(self.total(id) / MB),
             AttrId::LOAD_WRITTEN => number(self.load().0 / MB),
             AttrId::LOAD_READ => number(self.load().1 / MB),
-            AttrId::MAM_SPACE => number(self.media.mam_capacity.saturating_sub(self.mam.used())),
+            AttrId::MAM_SPACE_REMAINING => number(self.media.mam_capacity.saturating_sub(self.mam.used_bytes())),
             AttrId::TAPE_ALERT => number(self.alerts),
-            AttrId::MEDIUM_HISTORY => Some(Cow::Owned(self.history())),
-            AttrId::PARTITION_HISTORY => Some(Cow::Owned(self.partition_history(partition))),
+            AttrId::MEDIUM_HISTORY => Some(Cow::Owned(self.medium_usage_history())),
+            AttrId::PARTITION_HISTORY => Some(Cow::Owned(self.partition_usage_history(partition))),
             AttrId::DENSITIES => (self.media.density >= LTO_9.density).then(|| {
                 let mut densities = vec![0; 10];
                 densities.iter_mut().take(1).for_each(|density| *density = self.media.density);
@@ -136,7 +141,7 @@ impl<'a> Memory<'a> {
     /// Bytes written and read in this load.
     fn load(&self) -> (u64, u64) {
         let kept = (self.mam.number(AttrId::LOAD_WRITTEN), self.mam.number(AttrId::LOAD_READ));
-        self.mounted.map_or(kept, |mounted| (mounted.counters.from_host, mounted.counters.to_host))
+        self.mounted.map_or(kept, |mounted| (mounted.counters.written_by_host, mounted.counters.read_by_host))
     }
 
     /// Bytes written or read in the medium's life, with this load.
@@ -147,7 +152,7 @@ impl<'a> Memory<'a> {
 
     /// Partition usage history (SSC-5 table 25), four bytes each: of this load and the load before (which are counted for
     /// the medium only), of its life; then loads, changes of partition and initializations.
-    fn partition_history(&self, partition: u8) -> Vec<u8> {
+    fn partition_usage_history(&self, partition: u8) -> Vec<u8> {
         let written =
             self.mounted.and_then(|mounted| mounted.medium.usage(partition).ok()).map_or(0, |usage| usage.used);
         let number = |id| u32::try_from(self.mam.number(id)).unwrap_or(u32::MAX);
@@ -159,7 +164,7 @@ impl<'a> Memory<'a> {
 
     /// Medium usage history (SSC-5 table 24), six bytes each: of this load, of the load before (which is not kept), of its
     /// life; then loads, changes of partition and initializations.
-    fn history(&self) -> Vec<u8> {
+    fn medium_usage_history(&self) -> Vec<u8> {
         let (written, read) = self.load();
         let mut w = PageWriter::new();
         w.u48(written / MB).u48(0).u48(read / MB).u48(0).zeros(24);
@@ -169,8 +174,8 @@ impl<'a> Memory<'a> {
     }
 }
 
-fn present(memory: &Memory<'_>, partition: u8, first: AttrId) -> impl Iterator<Item = &'static AttrSpec> {
-    let of_makers = memory.mam.of_makers().filter(|spec| spec.id >= first);
+fn present(memory: &CartridgeMam<'_>, partition: u8, first: AttrId) -> impl Iterator<Item = &'static AttrSpec> {
+    let of_makers = memory.mam.vendor_attributes().filter(|spec| spec.id >= first);
     let mut specs: Vec<_> = listed(first).chain(of_makers).collect();
     specs.sort_by_key(|spec| spec.id);
     specs.into_iter().filter(move |spec| memory.value(spec.id, partition).is_some())
@@ -180,9 +185,9 @@ fn listed(first: AttrId) -> impl Iterator<Item = &'static AttrSpec> {
     ATTRIBUTES.iter().filter(move |spec| spec.id >= first && !spec.id.is_private())
 }
 
-fn values(memory: &Memory<'_>, partition: u8, first: AttrId, w: &mut PageWriter) -> Result<(), Sense> {
+fn values(memory: &CartridgeMam<'_>, partition: u8, first: AttrId, w: &mut PageWriter) -> Result<(), Sense> {
     if first != AttrId(0) && memory.value(first, partition).is_none() {
-        return Err(Sense::cdb_field(8, None));
+        return Err(Sense::invalid_field_in_cdb(8, None));
     }
     w.length_u32(|w| {
         for spec in present(memory, partition, first) {
@@ -205,15 +210,15 @@ fn identifiers(specs: impl Iterator<Item = &'static AttrSpec>, w: &mut PageWrite
 
 /// READ ONLY in bit 7, FORMAT in bits 1-0.
 fn format_byte(spec: &AttrSpec) -> u8 {
-    let read_only = if spec.writer == Writer::Device { 0x80 } else { 0 };
+    let read_only = if spec.writer == AttributeWriter::Drive { 0x80 } else { 0 };
     read_only | format_bits(spec.format)
 }
 
 /// FORMAT as the wire has it.
-pub(super) const fn format_bits(format: Format) -> u8 {
+pub(super) const fn format_bits(format: AttributeFormat) -> u8 {
     match format {
-        Format::Binary => 0b00,
-        Format::Ascii => 0b01,
-        Format::Text => 0b10,
+        AttributeFormat::Binary => 0b00,
+        AttributeFormat::Ascii => 0b01,
+        AttributeFormat::Text => 0b10,
     }
 }

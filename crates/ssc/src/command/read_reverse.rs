@@ -6,48 +6,49 @@
 //!
 //! **Deviations:** none.
 
-use super::read::{self, How, admits, beginning, block_of, filemark, note_outcome, variable_residue};
+use super::read::{self, ReadOptions, beginning, block_of, check_ceem, filemark, length_residue, record_outcome};
 use super::transfer::Transfer;
-use crate::device::State;
-use crate::fault::{self, Doing};
+use crate::block_protection::BlockProtection;
+use crate::device::DriveState;
+use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
-use crate::protection::Protection;
 use scsi_core::cdb::Cdb;
+use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::data::{Data, DataIn};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
-use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::target::Request;
 use std::io::IoSliceMut;
-use tape_store::medium::{Stop, Unit};
+use tape_store::medium::{SpaceUnit, StopReason};
 
 /// Facts of the 6-byte form.
 pub(crate) const SPEC_6: CommandSpec =
-    CommandSpec::new("READ REVERSE(6)", &[0x0f, 0x07, 0xff, 0xff, 0xff, 0x00], Access::Read).blocks(60, 1800);
+    CommandSpec::new("READ REVERSE(6)", &[0x0f, 0x07, 0xff, 0xff, 0xff, 0x00], Access::Read)
+        .blocking_with_timeouts(60, 1800);
 /// Facts of the 16-byte form.
 pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
     "READ REVERSE(16)",
     &[0x81, 0x07, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0],
     Access::Read,
 )
-.blocks(60, 1800);
+.blocking_with_timeouts(60, 1800);
 
-pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
-    let transfer = Transfer::of(cdb);
+pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
+    let transfer = Transfer::parse(cdb);
     let (sili, as_read) = (transfer.flags & 0x02 != 0, transfer.flags & 0x04 != 0);
     let block_length = state.block_length;
-    let reader = state.encryption.of(request.nexus).0.reader();
-    let method = Protection::on_read(state.protection_of(request.nexus));
-    let how = How { unseal: reader.unseal(), refused: reader.refused, method };
+    let reader = state.encryption.parameters_of(request.nexus).0.reader();
+    let method = BlockProtection::on_read(state.block_protection_of(request.nexus));
+    let how = ReadOptions { decryption: reader.decryption(), ceem: reader.ceem_restriction, method };
     let mounted = state.ready()?;
     read::check_flags(&transfer, sili, block_length)?;
-    transfer.go(mounted)?;
+    transfer.locate_explicit(mounted)?;
     if transfer.length == 0 {
         return Ok(());
     }
     mounted.before_read()?;
-    let outcome = blocks(mounted, &transfer, (sili, as_read), block_length, how, &mut data.room);
-    note_outcome(state, request.nexus, &outcome);
+    let outcome = blocks(mounted, &transfer, (sili, as_read), block_length, how, &mut data.data_in);
+    record_outcome(state, request.nexus, &outcome);
     outcome
 }
 
@@ -56,50 +57,50 @@ fn blocks(
     transfer: &Transfer,
     (sili, as_read): (bool, bool),
     block_length: u32,
-    how: How<'_>,
+    how: ReadOptions<'_>,
     room: &mut DataIn<'_, '_>,
 ) -> Outcome {
     let (count, size) = transfer.blocks(block_length);
     for done in 0..count {
         let left = if transfer.fixed { count - done } else { transfer.length };
-        let mut block = before(mounted, how).map_err(|sense| sense.info(left.into()))?;
+        let mut block = read_previous_block(mounted, how).map_err(|sense| sense.with_information(left.into()))?;
         if !as_read {
             block.reverse();
         }
         let len = block.len();
         block.truncate(size as usize);
         if !transfer.fixed {
-            room.put(&block);
-            return variable_residue((size, len), sili, block_length);
+            room.append(&block);
+            return length_residue((size, len), sili, block_length);
         }
         if len != size as usize {
-            return Err(Sense::NONE.with_ili().info(left.into()).into());
+            return Err(Sense::NONE.with_ili().with_information(left.into()).into());
         }
-        room.put(&block);
+        room.append(&block);
     }
     Ok(())
 }
 
 /// The block before the position, which is then before the block.
-fn before(mounted: &mut Mounted, how: How<'_>) -> Result<Vec<u8>, Sense> {
-    let moved = |error| fault::sense(&error, Doing::Moving);
-    match mounted.medium.space(Unit::Blocks, -1).map_err(moved)?.stopped_by {
-        Stop::Filemark => return Err(filemark()),
-        Stop::Beginning => return Err(beginning()),
-        Stop::Count | Stop::EndOfData => {}
+fn read_previous_block(mounted: &mut Mounted, how: ReadOptions<'_>) -> Result<Vec<u8>, Sense> {
+    let moved = |error| fault::sense(&error, Operation::Moving);
+    match mounted.medium.space(SpaceUnit::Blocks, -1).map_err(moved)?.stopped_by {
+        StopReason::Filemark => return Err(filemark()),
+        StopReason::Beginning => return Err(beginning()),
+        StopReason::Count | StopReason::EndOfData => {}
     }
     let at = mounted.medium.position();
-    admits(how.refused, mounted)?;
-    let found = mounted.medium.read_sealed(&mut [], how.unseal);
+    check_ceem(how.ceem, mounted)?;
+    let found = mounted.medium.read_decrypting(&mut [], how.decryption);
     let len = block_of(mounted, found)?;
     mounted.medium.locate(at.partition, at.object).map_err(moved)?;
     let mut block = vec![0; len];
-    let read = mounted.medium.read_sealed(&mut [IoSliceMut::new(&mut block)], how.unseal);
-    read.map_err(|error| fault::sense(&error, Doing::Reading))?;
+    let read = mounted.medium.read_decrypting(&mut [IoSliceMut::new(&mut block)], how.decryption);
+    read.map_err(|error| fault::sense(&error, Operation::Reading))?;
     mounted.medium.locate(at.partition, at.object).map_err(moved)?;
-    mounted.counters.to_host += len as u64;
+    mounted.counters.read_by_host += len as u64;
     if let Some(method) = how.method {
-        let information = method.of(&[block.as_slice()]);
+        let information = method.compute(&[block.as_slice()]);
         block.extend_from_slice(&information);
     }
     Ok(block)

@@ -2,17 +2,17 @@
 //!
 //! **Deviations:** with IMMED=1 the rewind, which takes no time here, is done before the status all the same.
 
-use crate::device::State;
-use crate::fault::{self, Doing};
+use crate::device::DriveState;
+use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
+use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
-use scsi_core::spec::{Access, CommandSpec};
 
 /// Facts of the command.
 pub(crate) const SPEC: CommandSpec =
-    CommandSpec::new("REWIND", &[0x01, 0x01, 0, 0, 0, 0], Access::Read).blocks(60, 600);
+    CommandSpec::new("REWIND", &[0x01, 0x01, 0, 0, 0, 0], Access::Read).blocking_with_timeouts(60, 600);
 
-pub(crate) fn run(state: &mut State) -> Outcome {
+pub(crate) fn run(state: &mut DriveState) -> Outcome {
     let mounted = state.ready()?;
     let partition = mounted.medium.position().partition;
     to_beginning_of(mounted, partition)
@@ -21,6 +21,6 @@ pub(crate) fn run(state: &mut State) -> Outcome {
 /// Positions the tape at the beginning of a partition.
 pub(super) fn to_beginning_of(mounted: &mut Mounted, partition: u8) -> Outcome {
     mounted.before_motion()?;
-    mounted.medium.locate(partition, 0).map_err(|error| fault::sense(&error, Doing::Moving))?;
+    mounted.medium.locate(partition, 0).map_err(|error| fault::sense(&error, Operation::Moving))?;
     Ok(())
 }

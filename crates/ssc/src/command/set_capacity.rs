@@ -5,22 +5,23 @@
 //!
 //! **Deviations:** it takes no time, so IMMED=1 is answered when it is done.
 
-use super::format_medium::{at_beginning, format};
-use super::write::note_alert;
+use super::format_medium::{check_at_beginning, format};
+use super::write::record_alert;
 use crate::alert::Alert;
-use crate::device::State;
+use crate::device::DriveState;
 use crate::mode::partition_11;
 use scsi_core::cdb::Cdb;
+use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::lu::Lu;
-use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::wire::U16;
 use tape_store::mam::AttrId;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// Facts of the command.
 pub(crate) const SPEC: CommandSpec =
-    CommandSpec::new("SET CAPACITY", &[0x0b, 0x01, 0, 0xff, 0xff, 0x00], Access::Write).blocks(60, 3600);
+    CommandSpec::new("SET CAPACITY", &[0x0b, 0x01, 0, 0xff, 0xff, 0x00], Access::Write)
+        .blocking_with_timeouts(60, 3600);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -34,27 +35,28 @@ struct Raw {
 const _: () = assert!(size_of::<Raw>() == 6);
 
 /// All of the medium.
-const WHOLE: u64 = 0xffff;
+const FULL_PROPORTION: u64 = 0xffff;
 
-pub(crate) fn run(lu: &mut Lu, state: &mut State, cdb: &Cdb) -> Outcome {
-    let raw: Raw = cdb.layout();
+pub(crate) fn run(lu: &mut Lu, state: &mut DriveState, cdb: &Cdb) -> Outcome {
+    let raw: Raw = cdb.as_layout();
     let mounted = state.ready()?;
-    at_beginning(mounted)?;
+    check_at_beginning(mounted)?;
     let whole = mounted.cartridge.capacity();
     let least = whole.div_ceil(20);
     let proportion = u64::from(raw.proportion.get());
-    let scaled =
-        u64::try_from(u128::from(whole) * u128::from(proportion) / u128::from(WHOLE)).unwrap_or(whole).max(least);
+    let scaled = u64::try_from(u128::from(whole) * u128::from(proportion) / u128::from(FULL_PROPORTION))
+        .unwrap_or(whole)
+        .max(least);
     let value = if scaled < whole { scaled.to_be_bytes().to_vec() } else { Vec::new() };
-    let outcome = format(mounted, &[scaled], |mam| mam.set(AttrId::SCALED, 0, &value)).map_err(Into::into);
+    let outcome = format(mounted, &[scaled], |mam| mam.set(AttrId::SET_CAPACITY_BYTES, 0, &value)).map_err(Into::into);
     if outcome.is_ok() {
-        lu.mode.restore(partition_11::ID);
+        lu.mode.restore_default(partition_11::ID);
         if scaled < whole {
             state.alerts.raise(Alert::DIMINISHED_CAPACITY);
         } else {
-            state.alerts.lower(Alert::DIMINISHED_CAPACITY);
+            state.alerts.clear_flag(Alert::DIMINISHED_CAPACITY);
         }
     }
-    note_alert(state, &outcome);
+    record_alert(state, &outcome);
     outcome
 }

@@ -6,28 +6,28 @@
 //! **Deviations:** none; setmarks (codes 4 and 5) are obsolete and refused.
 
 use super::read::end_of_data;
-use crate::device::State;
-use crate::fault::{self, Doing};
+use crate::device::DriveState;
+use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::{Cdb, Opcode};
+use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::{Sense, SenseKey};
-use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::wire::{U24, U64};
-use tape_store::medium::{Stop, Unit};
+use tape_store::medium::{SpaceUnit, StopReason};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// Facts of the 6-byte form.
 pub(crate) const SPEC_6: CommandSpec =
-    CommandSpec::new("SPACE(6)", &[0x11, 0x0f, 0xff, 0xff, 0xff, 0x00], Access::Read).blocks(60, 1800);
+    CommandSpec::new("SPACE(6)", &[0x11, 0x0f, 0xff, 0xff, 0xff, 0x00], Access::Read).blocking_with_timeouts(60, 1800);
 /// Facts of the 16-byte form.
 pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
     "SPACE(16)",
     &[0x91, 0x0f, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0],
     Access::Read,
 )
-.blocks(60, 1800);
+.blocking_with_timeouts(60, 1800);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -52,41 +52,43 @@ struct Raw16 {
 }
 const _: () = assert!(size_of::<Raw16>() == 16);
 
-pub(crate) fn run(state: &mut State, cdb: &Cdb) -> Outcome {
+pub(crate) fn run(state: &mut DriveState, cdb: &Cdb) -> Outcome {
     let (code, count) = if cdb.opcode() == Opcode::SPACE_6 {
-        let raw: Raw6 = cdb.layout();
+        let raw: Raw6 = cdb.as_layout();
         (raw.code, i64::from(raw.count.get_signed()))
     } else {
-        let raw: Raw16 = cdb.layout();
+        let raw: Raw16 = cdb.as_layout();
         (raw.code, i64::from_be_bytes(raw.count.to_bytes()))
     };
     let unit = match code & 0x0f {
-        0 => Some(Unit::Blocks),
-        1 => Some(Unit::Filemarks),
-        2 => Some(Unit::SequentialFilemarks),
+        0 => Some(SpaceUnit::Blocks),
+        1 => Some(SpaceUnit::Filemarks),
+        2 => Some(SpaceUnit::SequentialFilemarks),
         3 => None,
-        _ => return Err(Sense::cdb_field(1, Some(3)).into()),
+        _ => return Err(Sense::invalid_field_in_cdb(1, Some(3)).into()),
     };
     let mounted = state.ready()?;
     if unit.is_some() && count == 0 {
         return Ok(());
     }
-    mounted.intact()?;
+    mounted.check_worm_integrity()?;
     mounted.before_motion()?;
     match unit {
-        None => mounted.medium.space_to_end().map_err(|error| fault::sense(&error, Doing::Moving).into()),
+        None => mounted.medium.space_to_end().map_err(|error| fault::sense(&error, Operation::Moving).into()),
         Some(unit) => space(mounted, unit, count),
     }
 }
 
-fn space(mounted: &mut Mounted, unit: Unit, count: i64) -> Outcome {
-    let spaced = mounted.medium.space(unit, count).map_err(|error| fault::sense(&error, Doing::Moving))?;
+fn space(mounted: &mut Mounted, unit: SpaceUnit, count: i64) -> Outcome {
+    let spaced = mounted.medium.space(unit, count).map_err(|error| fault::sense(&error, Operation::Moving))?;
     let left = i64::try_from(count.unsigned_abs().saturating_sub(spaced.done)).unwrap_or(i64::MAX);
     let sense = match spaced.stopped_by {
-        Stop::Count => return Ok(()),
-        Stop::Filemark => Sense::new(SenseKey::NO_SENSE, Asc::FILEMARK_DETECTED).with_filemark(),
-        Stop::EndOfData => end_of_data(mounted),
-        Stop::Beginning => Sense::new(SenseKey::NO_SENSE, Asc::BEGINNING_OF_PARTITION_MEDIUM_DETECTED).with_eom(true),
+        StopReason::Count => return Ok(()),
+        StopReason::Filemark => Sense::new(SenseKey::NO_SENSE, Asc::FILEMARK_DETECTED).with_filemark(),
+        StopReason::EndOfData => end_of_data(mounted),
+        StopReason::Beginning => {
+            Sense::new(SenseKey::NO_SENSE, Asc::BEGINNING_OF_PARTITION_MEDIUM_DETECTED).with_eom(true)
+        }
     };
-    Err(sense.info(left).into())
+    Err(sense.with_information(left).into())
 }

@@ -3,7 +3,7 @@
 //! Both forms may be mixed; a 16-byte command goes to its object first, and is refused there if there is none.
 
 use super::read::end_of_data;
-use crate::fault::{self, Doing};
+use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
 use scsi_core::cdb::Cdb;
 use scsi_core::sense::Sense;
@@ -35,7 +35,7 @@ const _: () = assert!(size_of::<Raw16>() == 16);
 
 /// Where a command of the 16-byte form is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Address {
+pub(super) struct ExplicitAddress {
     partition: u8,
     object: u64,
 }
@@ -48,18 +48,18 @@ pub(super) struct Transfer {
     /// All other flags of byte 1.
     pub(super) flags: u8,
     pub(super) length: u32,
-    pub(super) address: Option<Address>,
+    pub(super) address: Option<ExplicitAddress>,
 }
 
 impl Transfer {
-    pub(super) fn of(cdb: &Cdb) -> Self {
+    pub(super) fn parse(cdb: &Cdb) -> Self {
         let short = cdb.opcode().0 < 0x20;
         let (flags, length, address) = if short {
-            let raw: Raw6 = cdb.layout();
+            let raw: Raw6 = cdb.as_layout();
             (raw.flags, raw.length.get(), None)
         } else {
-            let raw: Raw16 = cdb.layout();
-            let address = Address { partition: raw.partition, object: raw.object.get() };
+            let raw: Raw16 = cdb.as_layout();
+            let address = ExplicitAddress { partition: raw.partition, object: raw.object.get() };
             (raw.flags, raw.length.get(), Some(address))
         };
         Self { fixed: flags & 0x01 != 0, flags, length, address }
@@ -79,45 +79,45 @@ impl Transfer {
     /// 5/24/00 at TRANSFER LENGTH, or at FIXED, which makes the length another.
     pub(super) const fn length_fault(&self) -> Sense {
         match (self.fixed, self.address) {
-            (true, _) => Sense::cdb_field(1, Some(0)),
-            (false, Some(_)) => Sense::cdb_field(12, None),
-            (false, None) => Sense::cdb_field(2, None),
+            (true, _) => Sense::invalid_field_in_cdb(1, Some(0)),
+            (false, Some(_)) => Sense::invalid_field_in_cdb(12, None),
+            (false, None) => Sense::invalid_field_in_cdb(2, None),
         }
     }
 
     /// Refuses fixed blocks of no length.
     pub(super) fn check_block_length(&self, block_length: u32) -> Result<(), Sense> {
         if self.fixed && block_length == 0 {
-            return Err(Sense::cdb_field(1, Some(0)).info(self.length.into()));
+            return Err(Sense::invalid_field_in_cdb(1, Some(0)).with_information(self.length.into()));
         }
         Ok(())
     }
 
     /// Goes to where the command is to be; PARTITION NUMBER is byte 3.
-    pub(super) fn go(&self, mounted: &mut Mounted) -> Result<(), Sense> {
-        self.arrive(mounted).map_err(|sense| sense.info(self.length.into()))
+    pub(super) fn locate_explicit(&self, mounted: &mut Mounted) -> Result<(), Sense> {
+        self.locate_without_information(mounted).map_err(|sense| sense.with_information(self.length.into()))
     }
 
     /// As [`Self::go`], of a command without INFORMATION.
-    pub(super) fn arrive(&self, mounted: &mut Mounted) -> Result<(), Sense> {
-        self.address.map_or(Ok(()), |address| address.go(mounted))
+    pub(super) fn locate_without_information(&self, mounted: &mut Mounted) -> Result<(), Sense> {
+        self.address.map_or(Ok(()), |address| address.locate(mounted))
     }
 }
 
-impl Address {
-    fn go(self, mounted: &mut Mounted) -> Result<(), Sense> {
+impl ExplicitAddress {
+    fn locate(self, mounted: &mut Mounted) -> Result<(), Sense> {
         let at = mounted.medium.position();
         if self.partition >= mounted.medium.partitions() {
-            return Err(Sense::cdb_field(3, None));
+            return Err(Sense::invalid_field_in_cdb(3, None));
         }
-        if at.place() == (self.partition, self.object) {
+        if at.partition_and_object() == (self.partition, self.object) {
             return Ok(());
         }
         mounted.before_motion()?;
         match mounted.medium.locate(self.partition, self.object) {
             Ok(true) => Ok(()),
             Ok(false) => Err(end_of_data(mounted)),
-            Err(error) => Err(fault::sense(&error, Doing::Moving)),
+            Err(error) => Err(fault::sense(&error, Operation::Moving)),
         }
     }
 }

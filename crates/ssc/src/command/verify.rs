@@ -9,39 +9,40 @@
 //!
 //! **Deviations:** none.
 
-use super::read::{admits, block_of, note_outcome};
+use super::read::{block_of, check_ceem, record_outcome};
 use super::transfer::Transfer;
 use super::write::unprotected;
-use crate::device::State;
-use crate::encryption::Reader;
+use crate::background::BackgroundVerify;
+use crate::block_protection::{BlockProtection, ProtectionMethod};
+use crate::device::DriveState;
+use crate::encryption::DecryptionParameters;
 use crate::mounted::Mounted;
-use crate::operation::Operation;
-use crate::protection::{Method, Protection};
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
+use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::data::{Data, DataOut};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::{Sense, SenseKey};
-use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::target::Request;
 use std::io::IoSliceMut;
 
 /// Facts of the 6-byte form.
 pub(crate) const SPEC_6: CommandSpec =
-    CommandSpec::new("VERIFY(6)", &[0x13, 0x3f, 0xff, 0xff, 0xff, 0x00], Access::Read).blocks(60, 20_000);
+    CommandSpec::new("VERIFY(6)", &[0x13, 0x3f, 0xff, 0xff, 0xff, 0x00], Access::Read)
+        .blocking_with_timeouts(60, 20_000);
 /// Facts of the 16-byte form.
 pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
     "VERIFY(16)",
     &[0x8f, 0x3f, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0],
     Access::Read,
 )
-.blocks(60, 20_000);
+.blocking_with_timeouts(60, 20_000);
 
 /// What byte 1 asks for.
 #[derive(Clone, Copy)]
-struct Flags(u8);
+struct VerifyFlags(u8);
 
-impl Flags {
+impl VerifyFlags {
     const fn compares(self) -> bool {
         self.0 & 0x02 != 0
     }
@@ -65,46 +66,46 @@ impl Flags {
 
 /// Bytes that the CDB asks for.
 pub(crate) fn bytes(cdb: &Cdb, block_length: u32) -> usize {
-    let transfer = Transfer::of(cdb);
-    if Flags(transfer.flags).compares() { transfer.bytes(block_length) } else { 0 }
+    let transfer = Transfer::parse(cdb);
+    if VerifyFlags(transfer.flags).compares() { transfer.bytes(block_length) } else { 0 }
 }
 
-pub(crate) fn run(state: &mut State, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
-    let transfer = Transfer::of(cdb);
-    let (flags, length) = (Flags(transfer.flags), transfer.length);
+pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
+    let transfer = Transfer::parse(cdb);
+    let (flags, length) = (VerifyFlags(transfer.flags), transfer.length);
     let block_length = state.block_length;
-    let reader = state.encryption.of(request.nexus).0.reader();
-    let protection = state.protection_of(request.nexus);
+    let reader = state.encryption.parameters_of(request.nexus).0.reader();
+    let protection = state.block_protection_of(request.nexus);
     let mounted = state.ready()?;
     check(&transfer, block_length, protection)?;
-    transfer.go(mounted)?;
+    transfer.locate_explicit(mounted)?;
     if length == 0 && !flags.to_end() {
         return Ok(());
     }
-    if !data.out.require(bytes(cdb, block_length)) {
-        return Err(Sense::illegal(Asc::INVALID_FIELD_IN_COMMAND_INFORMATION_UNIT).into());
+    if !data.data_out.require(bytes(cdb, block_length)) {
+        return Err(Sense::illegal_request(Asc::INVALID_FIELD_IN_COMMAND_INFORMATION_UNIT).into());
     }
     mounted.before_read()?;
     let mut verification = Verification::of(&transfer, block_length);
     if flags.immediate() {
         mounted.before_motion()?;
-        state.operation = Some(Operation::new(request.nexus, *cdb, verification, reader));
+        state.background = Some(BackgroundVerify::new(request.nexus, *cdb, verification, reader));
         return Ok(());
     }
     let outcome = if flags.compares() {
-        let method = Protection::on_write(protection);
-        compare(mounted, (transfer.blocks(block_length), transfer.fixed), &reader, (&mut data.out, method))
+        let method = BlockProtection::on_write(protection);
+        compare(mounted, (transfer.blocks(block_length), transfer.fixed), &reader, (&mut data.data_out, method))
     } else {
-        verification.go(mounted, &reader, u64::MAX).map(drop).map_err(Into::into)
+        verification.advance(mounted, &reader, u64::MAX).map(drop).map_err(Into::into)
     };
-    note_outcome(state, request.nexus, &outcome);
+    record_outcome(state, request.nexus, &outcome);
     outcome
 }
 
 /// Which bits go together.
-fn check(transfer: &Transfer, block_length: u32, protection: Option<Protection>) -> Result<(), Sense> {
-    let flags = Flags(transfer.flags);
-    let fault = |bit: u8| Err(Sense::cdb_field(1, Some(bit)));
+fn check(transfer: &Transfer, block_length: u32, protection: Option<BlockProtection>) -> Result<(), Sense> {
+    let flags = VerifyFlags(transfer.flags);
+    let fault = |bit: u8| Err(Sense::invalid_field_in_cdb(1, Some(bit)));
     if flags.to_end() && flags.by_filemarks() {
         return fault(5);
     }
@@ -116,7 +117,7 @@ fn check(transfer: &Transfer, block_length: u32, protection: Option<Protection>)
     }
     if flags.to_end() && (transfer.fixed || transfer.length != 0) {
         let length_at = if transfer.address.is_some() { 12 } else { 2 };
-        return if transfer.fixed { fault(0) } else { Err(Sense::cdb_field(length_at, None)) };
+        return if transfer.fixed { fault(0) } else { Err(Sense::invalid_field_in_cdb(length_at, None)) };
     }
     if flags.by_filemarks() && transfer.fixed {
         return fault(0);
@@ -137,11 +138,11 @@ pub(crate) enum Verification {
 }
 
 /// What an object counts beside its length, so that short ones and filemarks are not for nothing.
-const OBJECT: u64 = 4096;
+const OBJECT_COST: u64 = 4096;
 
 impl Verification {
     fn of(transfer: &Transfer, block_length: u32) -> Self {
-        match Flags(transfer.flags) {
+        match VerifyFlags(transfer.flags) {
             flags if flags.to_end() => Self::ToEnd,
             flags if flags.by_filemarks() => Self::Filemarks(transfer.length),
             _ if transfer.fixed => Self::Fixed(transfer.length, block_length),
@@ -153,15 +154,20 @@ impl Verification {
     ///
     /// # Errors
     /// As READ(6) of the same.
-    pub(crate) fn go(&mut self, mounted: &mut Mounted, reader: &Reader, bytes: u64) -> Result<bool, Sense> {
+    pub(crate) fn advance(
+        &mut self,
+        mounted: &mut Mounted,
+        reader: &DecryptionParameters,
+        bytes: u64,
+    ) -> Result<bool, Sense> {
         // A block is read whole and checked; nothing of it is kept.
         let mut done = 0;
         while done < bytes {
-            admits(reader.refused, mounted).map_err(|sense| self.with_residue(sense))?;
-            let found = mounted.medium.read_sealed(&mut [], reader.unseal());
+            check_ceem(reader.ceem_restriction, mounted).map_err(|sense| self.with_residue(sense))?;
+            let found = mounted.medium.read_decrypting(&mut [], reader.decryption());
             let met = block_of(mounted, found);
-            done = done.saturating_add(OBJECT + met.as_ref().map_or(0, |len| *len as u64));
-            if self.met(met)? {
+            done = done.saturating_add(OBJECT_COST + met.as_ref().map_or(0, |len| *len as u64));
+            if self.count_object(met)? {
                 return Ok(true);
             }
         }
@@ -169,16 +175,16 @@ impl Verification {
     }
 
     /// Counts an object that was met; whether it was the last.
-    fn met(&mut self, met: Result<usize, Sense>) -> Result<bool, Sense> {
+    fn count_object(&mut self, met: Result<usize, Sense>) -> Result<bool, Sense> {
         match (met, &mut *self) {
             (Ok(_), Self::ToEnd | Self::Filemarks(_)) => Ok(false),
             (Ok(len), Self::Variable(size)) => {
                 let residue = i64::from(*size) - i64::try_from(len).unwrap_or(i64::MAX);
-                if residue == 0 { Ok(true) } else { Err(Sense::NONE.with_ili().info(residue)) }
+                if residue == 0 { Ok(true) } else { Err(Sense::NONE.with_ili().with_information(residue)) }
             }
             (Ok(len), Self::Fixed(left, size)) => {
                 if len != *size as usize {
-                    return Err(Sense::NONE.with_ili().info((*left).into()));
+                    return Err(Sense::NONE.with_ili().with_information((*left).into()));
                 }
                 *left -= 1;
                 Ok(*left == 0)
@@ -196,8 +202,10 @@ impl Verification {
     /// INFORMATION: what was not verified.
     fn with_residue(&self, sense: Sense) -> Sense {
         match self {
-            Self::ToEnd => sense.info(0),
-            Self::Filemarks(left) | Self::Fixed(left, _) | Self::Variable(left) => sense.info((*left).into()),
+            Self::ToEnd => sense.with_information(0),
+            Self::Filemarks(left) | Self::Fixed(left, _) | Self::Variable(left) => {
+                sense.with_information((*left).into())
+            }
         }
     }
 }
@@ -206,8 +214,8 @@ impl Verification {
 fn compare(
     mounted: &mut Mounted,
     ((count, size), fixed): ((u32, u32), bool),
-    reader: &Reader,
-    (out, method): (&mut DataOut<'_>, Option<Method>),
+    reader: &DecryptionParameters,
+    (out, method): (&mut DataOut<'_>, Option<ProtectionMethod>),
 ) -> Outcome {
     let size = size as usize;
     let mut scratch = Vec::new();
@@ -216,21 +224,21 @@ fn compare(
         let at = done as usize * size;
         let len = match method {
             None => size,
-            Some(method) => unprotected(out, (at, size), method).map_err(|sense| sense.info(left))?,
+            Some(method) => unprotected(out, (at, size), method).map_err(|sense| sense.with_information(left))?,
         };
         scratch.resize(len, 0);
-        admits(reader.refused, mounted).map_err(|sense| sense.info(left))?;
-        let found = mounted.medium.read_sealed(&mut [IoSliceMut::new(&mut scratch)], reader.unseal());
-        let actual = block_of(mounted, found).map_err(|sense| sense.info(left))?;
+        check_ceem(reader.ceem_restriction, mounted).map_err(|sense| sense.with_information(left))?;
+        let found = mounted.medium.read_decrypting(&mut [IoSliceMut::new(&mut scratch)], reader.decryption());
+        let actual = block_of(mounted, found).map_err(|sense| sense.with_information(left))?;
         let sent = out.window(at, len);
         let same = sent.iter().flat_map(|slice| slice.iter()).zip(scratch.iter().take(actual)).all(|(a, b)| a == b);
         if !same {
             let sense = Sense::new(SenseKey::MISCOMPARE, Asc::MISCOMPARE_DURING_VERIFY_OPERATION);
-            return Err(sense.info(left).into());
+            return Err(sense.with_information(left).into());
         }
         if actual != len {
             let shorter = i64::try_from(len).unwrap_or(i64::MAX) - i64::try_from(actual).unwrap_or(i64::MAX);
-            return Err(Sense::NONE.with_ili().info(if fixed { left } else { shorter }).into());
+            return Err(Sense::NONE.with_ili().with_information(if fixed { left } else { shorter }).into());
         }
         out.consume(size);
     }

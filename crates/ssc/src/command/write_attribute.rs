@@ -7,19 +7,19 @@
 //! **Deviations:** none; WTC=0 writes through as well.
 
 use super::read_attribute::format_bits;
-use crate::device::State;
+use crate::device::DriveState;
 use crate::fault;
 use crate::load::{Load, not_ready};
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
+use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
-use scsi_core::field::{Field, check_reserved};
-use scsi_core::list::{self, ListReader};
+use scsi_core::field::{FieldPointer, check_reserved};
+use scsi_core::parameter_list::{self, ParameterListReader};
 use scsi_core::sense::{Sense, SenseKey};
-use scsi_core::spec::{Access, CommandSpec};
 use scsi_core::wire::U32;
-use tape_store::mam::{self, AttrId, Mam, Writer};
+use tape_store::mam::{self, AttrId, AttributeWriter, Mam};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// Facts of the command.
@@ -28,7 +28,7 @@ pub(crate) const SPEC: CommandSpec = CommandSpec::new(
     &[0x8d, 0x01, 0, 0, 0, 0xff, 0, 0xff, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0],
     Access::Write,
 )
-.blocks(1, 60);
+.blocking_with_timeouts(1, 60);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -54,52 +54,52 @@ const FORMAT: u8 = 0x03;
 const LONGEST: usize = 64 * 1024;
 
 pub(crate) fn list_length(cdb: &Cdb) -> usize {
-    let raw: Raw = cdb.layout();
+    let raw: Raw = cdb.as_layout();
     usize::try_from(raw.list_length.get()).unwrap_or(usize::MAX)
 }
 
-pub(crate) fn run(state: &mut State, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
-    let raw: Raw = cdb.layout();
-    if !matches!(state.load, Load::Held(_)) {
+pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
+    let raw: Raw = cdb.as_layout();
+    if !matches!(state.load, Load::LoadedNotThreaded(_)) {
         state.ready()?;
     }
     let (cartridge, mam, partitions) = match &mut state.load {
         Load::Mounted(mounted) => (&mut mounted.cartridge, &mut mounted.mam, mounted.medium.partitions()),
-        Load::Held(held) => {
+        Load::LoadedNotThreaded(held) => {
             let partitions = held.partitions();
             (&mut held.cartridge, &mut held.mam, partitions)
         }
         Load::Empty | Load::Ejected(_) | Load::Unusable(..) => return Err(not_ready(Asc::MEDIUM_NOT_PRESENT).into()),
     };
     if raw.volume != 0 {
-        return Err(Sense::cdb_field(5, None).into());
+        return Err(Sense::invalid_field_in_cdb(5, None).into());
     }
     if raw.partition >= partitions {
-        return Err(Sense::cdb_field(7, None).into());
+        return Err(Sense::invalid_field_in_cdb(7, None).into());
     }
     let length = list_length(cdb);
     if length == 0 {
         return Ok(());
     }
     if length > LONGEST {
-        return Err(list::length_error().into());
+        return Err(parameter_list::length_error().into());
     }
-    let list = data.out.parameters(length)?;
-    let changed = apply(mam, raw.partition, ListReader::new(&list))?;
-    if changed.used() > cartridge.media().mam_capacity {
-        return Err(Sense::illegal(Asc::AUXILIARY_MEMORY_OUT_OF_SPACE).into());
+    let list = data.data_out.parameters(length)?;
+    let changed = apply(mam, raw.partition, ParameterListReader::new(&list))?;
+    if changed.used_bytes() > cartridge.media().mam_capacity {
+        return Err(Sense::illegal_request(Asc::AUXILIARY_MEMORY_OUT_OF_SPACE).into());
     }
     if cartridge.mam().is_err() {
         // What is here was rebuilt, and must not take the place of what is damaged.
         return Err(Sense::new(SenseKey::MEDIUM_ERROR, Asc::AUXILIARY_MEMORY_WRITE_ERROR).into());
     }
-    cartridge.save_mam(&changed).map_err(|error| fault::memory(&error))?;
+    cartridge.save_mam(&changed).map_err(|error| fault::mam_write_error(&error))?;
     *mam = changed;
     Ok(())
 }
 
 /// The memory with all attributes of the list changed, or where the list is wrong.
-fn apply(mam: &Mam, partition: u8, mut list: ListReader<'_>) -> Result<Mam, Sense> {
+fn apply(mam: &Mam, partition: u8, mut list: ParameterListReader<'_>) -> Result<Mam, Sense> {
     let (mut changed, mut last) = (mam.clone(), None);
     let _parameter_data_length = list.array::<4>()?;
     while !list.is_empty() {
@@ -108,17 +108,18 @@ fn apply(mam: &Mam, partition: u8, mut list: ListReader<'_>) -> Result<Mam, Sens
         let id = AttrId(u16::from_be_bytes([id_high, id_low]));
         let len = usize::from(u16::from_be_bytes([len_high, len_low]));
         let value = list.take(len)?;
-        let spec = mam::spec(id).filter(|spec| spec.writer == Writer::Host).ok_or_else(|| start.fault(0))?;
+        let spec =
+            mam::spec(id).filter(|spec| spec.writer == AttributeWriter::Host).ok_or_else(|| start.invalid_field(0))?;
         if last.is_some_and(|last| id <= last) {
-            return Err(start.fault(0));
+            return Err(start.invalid_field(0));
         }
         check_reserved(&[format], &[USAGE_FORMAT], start.offset() + 2)?;
         if format & FORMAT != format_bits(spec.format) {
-            return Err(Field::bits(start.offset() + 2, FORMAT).into());
+            return Err(FieldPointer::bits(start.offset() + 2, FORMAT).into());
         }
         let fits = len == 0 || len == usize::from(spec.len) || (spec.variable && len <= usize::from(spec.len));
         if !fits {
-            return Err(start.fault(3));
+            return Err(start.invalid_field(3));
         }
         changed.set(id, partition, value);
         last = Some(id);

@@ -3,14 +3,14 @@
 use super::tests::*;
 use super::*;
 use crate::profile;
-use tape_store::cartridge::Kind;
+use tape_store::cartridge::CartridgeKind;
 
 /// A drive of a model with a cartridge of its own generation.
 fn ready(product: &str) -> Drive {
     let mut drive = empty(product);
-    let native = profile::by_product(product).unwrap().native;
-    drive.insert(cartridge(native, Kind::Data, 1 << 30)).unwrap();
-    settle(&mut drive);
+    let native = profile::by_product(product).unwrap().native_media;
+    drive.insert(cartridge(native, CartridgeKind::Data, 1 << 30)).unwrap();
+    clear_attentions(&mut drive);
     drive
 }
 
@@ -45,7 +45,7 @@ fn read(drive: &mut Drive) -> Option<(u8, u8, u8)> {
 }
 
 #[test]
-fn data_encryption_capabilities() {
+fn data_encryption_capabilities_match_behaviour() {
     let key = [7; 32];
     for product in models() {
         let mut drive = ready(product);
@@ -107,7 +107,7 @@ fn raw_reads(product: &str, page: &[u8]) {
 }
 
 #[test]
-fn data_encryption_management_capabilities() {
+fn data_encryption_management_capabilities_match_behaviour() {
     for product in models() {
         let mut drive = ready(product);
         let Some(page) = security(&mut drive, "12") else { continue };
@@ -145,22 +145,22 @@ fn data_encryption_management_capabilities() {
 
 /// WRTOK of REPORT DENSITY SUPPORT, for each medium that a model lists: what it says is what a WRITE does.
 #[test]
-fn densities_that_can_be_written() {
+fn wrtok_matches_what_can_be_written() {
     for profile in profile::ALL {
         let product = profile.model.product;
         let descriptors = run(&mut empty(product), "44 00 00 00 00 00 00 00 ff ff", &[], 0).1;
         assert_eq!(descriptors[12..14], [0x24, 0x00], "{product}: CONTROL is reserved");
         let list = run(&mut empty(product), "44 00 00 00 00 00 00 0f ff 00", &[], 4096).2;
         let densities: Vec<&[u8]> = list[4..].chunks(52).collect();
-        assert_eq!(densities.len(), profile.formats.len(), "{product}");
+        assert_eq!(densities.len(), profile.supported_media.len(), "{product}");
         assert_eq!(densities.iter().filter(|density| density[2] & 0x20 != 0).count(), 1, "{product}: one DEFLT");
-        for (density, format) in densities.iter().zip(profile.formats) {
+        for (density, format) in densities.iter().zip(profile.supported_media) {
             // DUP 0, and DEFLT of its own generation.
             assert_eq!((density[0], density[2] & 0x5f), (format.media.density, 0), "{product}");
-            assert_eq!(density[2] & 0x20 != 0, format.media == profile.native, "{product}");
+            assert_eq!(density[2] & 0x20 != 0, format.media == profile.native_media, "{product}");
             let mut drive = empty(product);
-            drive.insert(cartridge(format.media, Kind::Data, 1 << 30)).unwrap();
-            settle(&mut drive);
+            drive.insert(cartridge(format.media, CartridgeKind::Data, 1 << 30)).unwrap();
+            clear_attentions(&mut drive);
             let mounted = run(&mut drive, "44 01 00 00 00 00 00 0f ff 00", &[], 4096).2;
             assert_eq!(
                 (mounted.len(), mounted[4], mounted[6] & 0x80),
@@ -177,7 +177,7 @@ fn densities_that_can_be_written() {
 
 /// READ BLOCK LIMITS: the longest and the shortest block, and one byte more; MLOI.
 #[test]
-fn block_limits() {
+fn block_limits_are_enforced() {
     for product in ["ULT3580-TD8", "Ultrium 6-SCSI", "T10000B", "DLT8000", "VIRTUAL DRIVE"] {
         let mut drive = ready(product);
         let limits = run(&mut drive, "05 00 00 00 00 00", &[], 6).2;
@@ -196,17 +196,17 @@ fn block_limits() {
 
 /// VPD page B0h: WORM, and B5h: methods of logical block protection; page 86h.
 #[test]
-fn vital_product_data() {
+fn vpd_pages_match_behaviour() {
     for profile in profile::ALL {
         let product = profile.model.product;
         let mut drive = empty(product);
         let page = |drive: &mut Drive, code: &str| run(drive, &format!("12 01 {code} 02 00 00"), &[], 512);
         let worm = matches!(page(&mut drive, "b0"), (0, _, data) if data[4] & 0x01 != 0);
-        let native = profile.native;
+        let native = profile.native_media;
         if !native.worm_suffix.is_empty() && profile.vpd_pages.contains(&0xb0) {
             let mut drive = empty(product);
-            drive.insert(cartridge(native, Kind::Worm, 1 << 30)).unwrap();
-            settle(&mut drive);
+            drive.insert(cartridge(native, CartridgeKind::Worm, 1 << 30)).unwrap();
+            clear_attentions(&mut drive);
             assert_eq!(run(&mut drive, "00 00 00 00 00 00", &[], 0).0 == 0, worm, "{product}: WORM");
         }
         let protect = |drive: &mut Drive, method: u8, length: u8, directions: u8| {
@@ -239,7 +239,7 @@ fn vital_product_data() {
 
 /// Mode page 0Fh: DCC and DDE; 10h: BIS, REWIND ON RESET; 11h: how many partitions.
 #[test]
-fn mode_pages_keep_their_promises() {
+fn mode_page_capabilities_match_behaviour() {
     for product in models() {
         let mut drive = ready(product);
         let page =
@@ -265,8 +265,8 @@ fn mode_pages_keep_their_promises() {
         assert_eq!(device[8] & 0x40, 0x40, "{product}");
         good(&mut drive, "0a 00 00 00 05 00", b"hello");
         assert_eq!(position(&mut drive), 1, "{product}");
-        drive.event(Event::UnitReset, Now::default());
-        settle(&mut drive);
+        drive.handle_event(TransportEvent::UnitReset, Now::default());
+        clear_attentions(&mut drive);
         let stays = device[15] >> 3 & 0b11 != 0b01;
         assert_eq!(position(&mut drive), u32::from(stays), "{product}: REWIND ON RESET");
         good(&mut drive, "01 00 00 00 00 00", b"");
@@ -289,7 +289,7 @@ fn mode_pages_keep_their_promises() {
 
 /// PERSISTENT RESERVE IN, REPORT CAPABILITIES.
 #[test]
-fn reservation_capabilities() {
+fn report_capabilities_match_behaviour() {
     let mut drive = loaded(1 << 30);
     let capabilities = |drive: &mut Drive| run(drive, "5e 02 00 00 00 00 00 00 08 00", &[], 8).2;
     let register = |drive: &mut Drive, old: u8, new: u8, flags: u8, more: &[u8]| {
@@ -309,7 +309,7 @@ fn reservation_capabilities() {
     assert_eq!(full[8 + 12] & 0x02, 0x02, "ATP_C");
     assert_eq!(register(&mut drive, 5, 5, 0x01, &[]), 0);
     assert_eq!(capabilities(&mut drive)[3] & 0x01, 0x01, "PTPL_A");
-    assert_ne!(drive.lu().saved().reservations, lu::Saved::default().reservations, "PTPL_C");
+    assert_ne!(drive.lu().saved().reservations, lu::SavedState::default().reservations, "PTPL_C");
     assert_eq!(register(&mut drive, 5, 5, 0x00, &[]), 0);
     assert_eq!(capabilities(&mut drive)[3] & 0x01, 0x00);
     // Types of the mask can be held, others cannot.
@@ -331,7 +331,7 @@ fn reservation_capabilities() {
 }
 
 /// Bits of fields that have values to be refused: operation code, service action, byte, bit.
-const OF_VALUES: [(u8, u8, usize, u8); 15] = [
+const FIELDS_WITH_RESERVED_VALUES: [(u8, u8, usize, u8); 15] = [
     // FORMAT above 3h; CODE above 7h; BYTCMP of nothing and VLBPM without a method; page 20h, which is not there.
     (0x04, 0, 2, 3),
     (0x11, 0, 1, 3),
@@ -355,7 +355,7 @@ const OF_VALUES: [(u8, u8, usize, u8); 15] = [
 /// REPORT SUPPORTED OPERATION CODES: CDB USAGE DATA of each command. A bit that it does not have is refused where it stands,
 /// and one that it has is not.
 #[test]
-fn usage_of_each_command() {
+fn cdb_usage_bits_match_what_is_accepted() {
     for product in ["ULT3580-TD8", "Ultrium 6-SCSI", "T10000B"] {
         let mut drive = ready(product);
         let list = run(&mut drive, "a3 0c 00 00 00 00 00 00 ff ff 00 00", &[], 8192).2;
@@ -374,14 +374,14 @@ fn usage_of_each_command() {
                 (cdb[0], cdb[1]) = (opcode, low);
                 cdb[byte] |= 1 << bit;
                 let text = cdb.iter().map(|byte| format!("{byte:02x} ")).collect::<String>();
-                settle(&mut drive);
+                clear_attentions(&mut drive);
                 let (status, sense, _) = run(&mut drive, &text, &[], 64);
                 let at = [0x24, 0, 0, 0xc8 | bit, 0, u8::try_from(byte).unwrap()];
                 let refused = status == 2 && sense[12..18] == at;
                 let defined = usage[byte] >> bit & 1 == 1;
                 // INQUIRY may have a LUN in byte 1.
                 let lun = opcode == 0x12 && byte == 1 && bit > 4;
-                let value = OF_VALUES.contains(&(opcode, low, byte, bit));
+                let value = FIELDS_WITH_RESERVED_VALUES.contains(&(opcode, low, byte, bit));
                 assert_eq!(refused, !defined && !lun || value, "{product} {text}: {sense:02x?}");
             }
         }
@@ -390,7 +390,7 @@ fn usage_of_each_command() {
 
 /// Ones of the changeable values: of each byte that has any, some bit can be changed on its own.
 #[test]
-fn what_can_be_changed_is_changed() {
+fn changeable_bits_can_be_changed() {
     for profile in profile::ALL {
         let product = profile.model.product;
         for def in profile.mode_pages {

@@ -6,14 +6,14 @@
 use super::tests::*;
 use super::*;
 use crate::profile;
-use tape_store::cartridge::Kind;
+use tape_store::cartridge::CartridgeKind;
 
 /// A drive of a model with a cartridge of its own generation.
 fn ready(product: &str) -> Drive {
     let mut drive = empty(product);
-    let native = profile::by_product(product).unwrap().native;
-    drive.insert(cartridge(native, Kind::Data, 1 << 30)).unwrap();
-    settle(&mut drive);
+    let native = profile::by_product(product).unwrap().native_media;
+    drive.insert(cartridge(native, CartridgeKind::Data, 1 << 30)).unwrap();
+    clear_attentions(&mut drive);
     drive
 }
 
@@ -51,7 +51,7 @@ fn value(drive: &mut Drive, id: &str, code: u16) -> Vec<u8> {
 }
 
 #[test]
-fn lists_of_pages() {
+fn supported_log_pages_match_captures() {
     let mut hp = ready("Ultrium 6-SCSI");
     let list = "00 00 00 15 00 02 03 0c 0d 11 12 13 14 15 16 17 18 1b 2e 30 31 32 34 35 3e";
     assert_eq!(page(&mut hp, "00 00"), bytes(list));
@@ -77,7 +77,7 @@ fn lists_of_pages() {
 }
 
 #[test]
-fn volume_statistics_of_an_hp_lto_6() {
+fn volume_statistics_match_hp_lto_6_capture() {
     let mut drive = ready("Ultrium 6-SCSI");
     assert_eq!(
         parameters(&mut drive, "17 00"),
@@ -98,7 +98,7 @@ fn volume_statistics_of_an_hp_lto_6() {
 }
 
 #[test]
-fn other_pages_of_an_hp_lto_6() {
+fn other_log_pages_match_hp_lto_6_capture() {
     let mut drive = ready("Ultrium 6-SCSI");
     for (id, expected) in [
         ("02 00", "0000:40/4 0001:40/4 0002:40/4 0003:40/4 0004:40/4 0005:40/6 0006:40/4"),
@@ -126,7 +126,7 @@ fn other_pages_of_an_hp_lto_6() {
 }
 
 #[test]
-fn pages_of_lto_7_and_lto_9() {
+fn log_pages_match_lto_7_and_lto_9_captures() {
     for product in ["Ultrium 7-SCSI", "ULT3580-TD9", "ULTRIUM-HH8", "Ultrium 9-SCSI"] {
         let mut drive = ready(product);
         for (id, expected) in [
@@ -182,7 +182,7 @@ fn pages_of_lto_7_and_lto_9() {
 }
 
 #[test]
-fn inquiry_of_lto_7_and_lto_9() {
+fn inquiry_matches_lto_7_and_lto_9_captures() {
     let head = "01 80 06 12 41 01 10 02";
     for (product, vendor, revision, vendor_specific) in [
         ("Ultrium 9-SCSI", "HPE     ", "S2S1", "00 00 6b 00 01 8c 0e 00 00 00 00 00 00 00 00 00 00 00 00 00"),
@@ -230,7 +230,7 @@ fn lists_of_vpd_pages() {
 
 /// Pages that CTA reads from each family, and the parameters that it takes from them.
 #[test]
-fn pages_that_cta_reads() {
+fn log_parameters_read_by_cta_are_present() {
     for (product, pages) in [
         (
             "ULT3580-TD9",

@@ -1,6 +1,6 @@
 //! Cartridges whose files are damaged, as a host sees them. Literal bytes, as in `tests.rs`.
 
-use super::failure_tests::insert;
+use super::storage_failure_tests::insert;
 use super::tests::*;
 use super::*;
 use crate::alert::Alert;
@@ -8,7 +8,7 @@ use tape_store::backend::Folder;
 use tape_store::backend::faulty::FaultyFolder;
 use tape_store::mam::Mam;
 use tape_store::media::LTO_8;
-use tape_store::shelf::NewCartridge;
+use tape_store::store::NewCartridge;
 
 /// Blocks of 3 and 5 bytes, a filemark, and a block of 4 bytes, on a cartridge that was unloaded; its files can be changed.
 fn written() -> FaultyFolder {
@@ -66,7 +66,7 @@ fn attribute(drive: &mut Drive, id: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_damaged_memory() {
+fn damaged_mam_is_read_from_its_copy() {
     let mut disk = written();
     damage(&mut disk, "ferric.mam", |bytes| bytes[40] ^= 0x10);
     let before = disk.bytes("ferric.mam");
@@ -98,7 +98,7 @@ fn a_damaged_memory() {
 
 /// A damaged memory without a second copy: the barcode says of which generation the cartridge is.
 #[test]
-fn no_copy_of_a_damaged_memory() {
+fn damaged_mam_without_copy_is_rebuilt_from_barcode() {
     let mut disk = written();
     damage(&mut disk, "ferric.mam", |bytes| bytes.truncate(20));
     disk.remove("ferric.mam.copy").unwrap();
@@ -117,7 +117,7 @@ fn no_copy_of_a_damaged_memory() {
 
 /// Without the file, nothing says that it is a cartridge.
 #[test]
-fn no_memory_at_all() {
+fn missing_mam_makes_the_cartridge_unusable() {
     let mut disk = written();
     disk.remove("ferric.mam").unwrap();
     let mut drive = insert(&disk);
@@ -127,7 +127,7 @@ fn no_memory_at_all() {
 }
 
 #[test]
-fn data_that_is_cut_short() {
+fn truncated_data_is_a_read_error() {
     let mut disk = written();
     // Two frames of 64 bytes, 3 bytes, and 4 of 5.
     damage(&mut disk, "data.0", |bytes| bytes.truncate(64 + 3 + 64 + 4));
@@ -155,7 +155,7 @@ fn data_that_is_cut_short() {
 }
 
 #[test]
-fn an_index_that_is_lost() {
+fn lost_index_is_reported() {
     let mut disk = written();
     disk.remove("indx.0").unwrap();
     let mut drive = insert(&disk);
@@ -178,7 +178,7 @@ fn an_index_that_is_lost() {
 }
 
 #[test]
-fn one_damaged_index_record_stops_no_motion() {
+fn spacing_crosses_a_damaged_index_record() {
     let mut disk = written();
     // The filemark's own record.
     damage(&mut disk, "indx.0", |bytes| bytes[2 * 32 + 20] ^= 1);

@@ -60,7 +60,7 @@ fn ltfs_forces_and_reads_a_dump() {
 }
 
 #[test]
-fn lists_of_send_diagnostic() {
+fn send_diagnostic_parameter_lists() {
     let mut drive = loaded(1 << 30);
     let list = |pointer: &str| format!("70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 {pointer}");
     let length = "70 00 05 00 00 00 00 0a 00 00 00 00 1a 00 00 00 00 00";
@@ -90,14 +90,14 @@ fn refused_out(drive: &mut Drive, cdb: &str, pointer: &str) {
 }
 
 #[test]
-fn a_buffer_that_was_never_filled_takes_a_dump() {
+fn reading_an_empty_dump_buffer_takes_a_dump() {
     // LTFS reads what the drive has before it forces one.
     assert!(ibm_dump(&mut loaded(1 << 30)).ends_with("\nend\n"));
     assert!(ibm_dump(&mut empty("ULTRIUM-HH5")).contains("medium=none\n"));
 }
 
 #[test]
-fn the_last_64_commands_are_in_a_dump() {
+fn dump_contains_the_last_64_commands() {
     let mut drive = loaded(1 << 30);
     good(&mut drive, "1e 00 00 00 00 00", b"");
     for _ in 0..63 {
@@ -171,20 +171,20 @@ fn error_history_of_hp_and_of_ibm() {
         check(&mut drive, "3c 1c 10 00 00 00 00 10 00 00", &[], 4096, sequence, b"");
         // The nexus goes with its session.
         assert_eq!(directory(&mut drive, "01").0, 0);
-        drive.event(Event::NexusLost(HOST), Now::default());
+        drive.handle_event(TransportEvent::NexusLost(HOST), Now::default());
         assert_eq!(run_as(&mut drive, OTHER, "3c 1c 00 00 00 00 00 01 00 00", &[], 256).2[9], 0x14);
     }
 }
 
 #[test]
-fn who_has_dumps() {
+fn dump_support_of_each_model() {
     let image = "70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 00";
     for profile in crate::profile::ALL {
         let product = profile.model.product;
         let mut drive = empty(product);
-        let dumps = profile.dumps;
+        let dumps = profile.dump_support;
         let forced = run(&mut drive, "1d 10 00 00 08 00", &bytes("80 00 00 04 01 60 00 00"), 0);
-        let expected = if dumps.forced { (0, vec![], vec![]) } else { (2, bytes(image), vec![]) };
+        let expected = if dumps.force_dump { (0, vec![], vec![]) } else { (2, bytes(image), vec![]) };
         assert_eq!(forced, expected, "{product}");
         assert_eq!(run(&mut drive, "3c 1c 00 00 00 00 00 01 00 00", &[], 256).0 == 0, dumps.error_history, "{product}");
         assert_eq!(
@@ -194,7 +194,7 @@ fn who_has_dumps() {
         );
         let ibm = profile.model.vendor == "IBM";
         assert_eq!(
-            dumps.forced,
+            dumps.force_dump,
             ibm || matches!(product, "Ultrium 7-SCSI" | "Ultrium 8-SCSI" | "Ultrium 9-SCSI"),
             "{product}"
         );
@@ -202,7 +202,7 @@ fn who_has_dumps() {
 }
 
 #[test]
-fn a_3592_keeps_its_dump_in_the_shared_buffer() {
+fn dump_of_3592_is_in_the_shared_buffer() {
     let mut drive = empty("03592E07");
     assert_eq!(run(&mut drive, "3c 03 00 00 00 00 00 00 04 00", &[], 4).2, bytes("00 01 00 00"));
     good(&mut drive, "1d 10 00 00 08 00", &bytes("80 00 00 04 01 60 00 00"));

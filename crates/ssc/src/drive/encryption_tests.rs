@@ -1,9 +1,10 @@
 //! Encryption by SECURITY PROTOCOL IN and OUT, to the byte.
 
 use super::tests::{
-    HOST, OTHER, bytes, cartridge, cartridge_at, check, empty, good, loaded, position, run, run_as, settle,
+    HOST, OTHER, bytes, cartridge, cartridge_in_format, check, clear_attentions, empty, good, loaded, position, run,
+    run_as,
 };
-use tape_store::cartridge::{Kind, Level};
+use tape_store::cartridge::{CartridgeKind, Format};
 use tape_store::media::{LTO_3, LTO_4, LTO_8};
 
 /// SECURITY PROTOCOL IN of a page, with room for 512 bytes.
@@ -38,7 +39,7 @@ fn codes(answer: &(u8, Vec<u8>, Vec<u8>)) -> (u8, u8, u8) {
 }
 
 #[test]
-fn what_a_drive_can_do() {
+fn encryption_capabilities() {
     let mut drive = loaded(1 << 30);
     let protocols = run(&mut drive, "a2 00 00 00 00 00 00 00 00 40 00 00", &[], 64).2;
     assert_eq!(protocols, bytes("00 00 00 00 00 00 00 02 00 20"));
@@ -64,7 +65,7 @@ fn what_a_drive_can_do() {
 }
 
 #[test]
-fn a_key_on_write_and_on_read() {
+fn key_is_used_on_write_and_read() {
     let (key, wrong) = ([0x11; 32], [0x22; 32]);
     let mut drive = loaded(1 << 30);
     // ALL I_T NEXUS, encrypt, mixed, with a U-KAD and an A-KAD.
@@ -103,7 +104,7 @@ fn a_key_on_write_and_on_read() {
 }
 
 #[test]
-fn parameters_belong_to_nexuses() {
+fn parameters_follow_their_scope() {
     let mut drive = loaded(1 << 30);
     let unit_attention = |drive: &mut super::Drive, nexus| {
         let answer = run_as(drive, nexus, "00 00 00 00 00 00", &[], 0);
@@ -128,11 +129,11 @@ fn parameters_belong_to_nexuses() {
 }
 
 #[test]
-fn keys_that_go_with_the_volume() {
+fn ckod_clears_the_key_at_demount() {
     let mut drive = loaded(1 << 30);
     // CKOD.
     assert_eq!(send(&mut drive, HOST, &set("40 04 02 03", &[1; 32], "")), GOOD);
-    settle(&mut drive);
+    clear_attentions(&mut drive);
     good(&mut drive, "1b 00 00 00 00 00", &[]);
     assert_eq!(codes(&run(&mut drive, "00 00 00 00 00 00", &[], 0)), (6, 0x2a, 0x12));
     assert_eq!(page(&mut drive, "20")[4..8], bytes("00 00 00 00"));
@@ -145,7 +146,7 @@ fn keys_that_go_with_the_volume() {
 }
 
 #[test]
-fn a_list_that_is_wrong_changes_nothing() {
+fn rejected_list_changes_nothing() {
     let mut drive = loaded(1 << 30);
     let key = [7; 32];
     // SENSE-KEY SPECIFIC: SKSV, BPV and the most significant bit of a field that is smaller than a byte; then its byte.
@@ -206,7 +207,7 @@ fn a_list_that_is_wrong_changes_nothing() {
 }
 
 #[test]
-fn ten_wrong_keys_are_enough() {
+fn ten_wrong_keys_lock_decryption() {
     let mut drive = loaded(1 << 30);
     assert_eq!(send(&mut drive, HOST, &set("40 00 02 03", &[1; 32], "")), GOOD);
     good(&mut drive, "0a 00 00 00 01 00", b"x");
@@ -224,26 +225,26 @@ fn ten_wrong_keys_are_enough() {
 }
 
 #[test]
-fn a_reset_forgets_and_a_volume_for_mhvtl_is_not_sealed() {
+fn reset_clears_keys_and_mhvtl_volume_refuses_encryption() {
     let mut drive = loaded(1 << 30);
     assert_eq!(send(&mut drive, HOST, &set("40 00 02 03", &[1; 32], "")), GOOD);
-    use scsi_core::target::{Event, LogicalUnit};
-    drive.event(Event::TargetReset, scsi_core::time::Now::default());
-    settle(&mut drive);
+    use scsi_core::target::{LogicalUnit, TransportEvent};
+    drive.handle_event(TransportEvent::TargetReset, scsi_core::time::Now::default());
+    clear_attentions(&mut drive);
     assert_eq!(page(&mut drive, "20")[4..8], bytes("00 00 00 00"));
     let mut drive = empty("ULT3580-TD8");
     assert_eq!(page(&mut drive, "10")[24..26], bytes("3a 18"));
-    drive.insert(cartridge_at(Level::Mhvtl, &LTO_8, Kind::Data, 500 << 20)).unwrap();
-    settle(&mut drive);
+    drive.insert(cartridge_in_format(Format::Mhvtl, &LTO_8, CartridgeKind::Data, 500 << 20)).unwrap();
+    clear_attentions(&mut drive);
     assert_eq!(page(&mut drive, "10")[24..26], bytes("3a 58"));
     assert_eq!(send(&mut drive, HOST, &set("40 00 02 03", &[1; 32], "")), GOOD);
     assert_eq!(codes(&run(&mut drive, "0a 00 00 00 01 00", b"x", 0)), (7, 0x74, 0x07));
     assert_eq!(position(&mut drive), 0);
-    let _ = cartridge(&LTO_8, Kind::Data, 1 << 20);
+    let _ = cartridge(&LTO_8, CartridgeKind::Data, 1 << 20);
 }
 
 #[test]
-fn blocks_as_they_are() {
+fn raw_read_and_external_write() {
     let mut drive = loaded(1 << 30);
     // One block that may be read raw, one that may not.
     assert_eq!(send(&mut drive, HOST, &set("40 20 02 03", &[1; 32], "03 00 00 04 6d 6b 61 64")), GOOD);
@@ -283,7 +284,7 @@ fn blocks_as_they_are() {
 }
 
 #[test]
-fn keys_that_go_with_a_reservation() {
+fn ckorp_and_ckorl_clear_keys() {
     let register = |drive: &mut super::Drive, nexus, key: u8| {
         let mut list = vec![0; 24];
         list[15] = key;
@@ -306,10 +307,10 @@ fn keys_that_go_with_a_reservation() {
             );
             assert_eq!(out(&mut drive, HOST, 1, 1, 0), 0);
             assert_eq!(send(&mut drive, HOST, &list), GOOD);
-            settle(&mut drive);
+            clear_attentions(&mut drive);
             let done = if take { out(&mut drive, OTHER, 4, 2, 1) } else { out(&mut drive, HOST, 2, 1, 0) };
             assert_eq!(done, 0);
-            settle(&mut drive);
+            clear_attentions(&mut drive);
             let kept = page(&mut drive, "20")[5] == 2;
             assert_eq!(kept, !(if take { preempt } else { release }), "{flags} {take}");
         }
@@ -327,7 +328,7 @@ fn wrapped_keys_and_random_numbers() {
     assert_eq!((&public[..14], public.len()), (&bytes("00 31 02 0a 00 00 00 00 00 00 00 00 02 00")[..], 14 + 512));
     assert_eq!(public, run(&mut drive, "a2 20 00 31 00 00 00 00 04 00 00 00", &[], 1024).2);
     // Parameter set, label, wrapped key, no signature.
-    let wrapped = tape_store::wrap::wrap_for(&public[14..], &[1; 32], b"label");
+    let wrapped = tape_store::key_wrapping::wrap_key(&public[14..], &[1; 32], b"label");
     let mut field = bytes("00 00 00 05");
     field.extend_from_slice(b"label");
     field.extend_from_slice(&bytes("01 00"));
@@ -357,7 +358,7 @@ fn attribute(drive: &mut super::Drive, partition: u8, id: &str) -> Option<Vec<u8
 }
 
 #[test]
-fn what_is_sealed_is_known_only_while_it_is_there() {
+fn encrypted_object_attributes_follow_overwrites() {
     let mut drive = loaded(1 << 30);
     assert_eq!(send(&mut drive, HOST, &set("40 00 02 03", &[1; 32], "")), GOOD);
     good(&mut drive, "0a 00 00 00 01 00", b"x");
@@ -372,8 +373,8 @@ fn what_is_sealed_is_known_only_while_it_is_there() {
     }
     // A write that was refused wrote nothing: a cartridge for mhvtl, whose memory has no place for it.
     let mut drive = empty("ULT3580-TD8");
-    drive.insert(cartridge_at(Level::Mhvtl, &LTO_8, Kind::Data, 500 << 20)).unwrap();
-    settle(&mut drive);
+    drive.insert(cartridge_in_format(Format::Mhvtl, &LTO_8, CartridgeKind::Data, 500 << 20)).unwrap();
+    clear_attentions(&mut drive);
     good(&mut drive, "15 10 00 00 14 00", &bytes("00 00 10 00 11 0e 03 01 5c 03 09 00 00 00 00 00 00 00 00 00"));
     good(&mut drive, "04 00 02 00 00 00", &[]);
     good(&mut drive, "92 02 00 01 00 00 00 00 00 00 00 00 00 00 00 00", &[]);
@@ -384,7 +385,7 @@ fn what_is_sealed_is_known_only_while_it_is_there() {
 }
 
 #[test]
-fn one_wrong_key_is_wrong_once() {
+fn repeated_use_of_a_wrong_key_counts_once() {
     let mut drive = loaded(1 << 30);
     assert_eq!(send(&mut drive, HOST, &set("40 00 02 03", &[1; 32], "")), GOOD);
     good(&mut drive, "0a 00 00 00 01 00", b"x");
@@ -411,7 +412,7 @@ fn one_wrong_key_is_wrong_once() {
 }
 
 #[test]
-fn what_the_status_says() {
+fn encryption_status_pages() {
     let mut drive = loaded(1 << 30);
     assert_eq!(send(&mut drive, HOST, &set("40 00 02 00", &[1; 32], "")), GOOD);
     good(&mut drive, "0a 00 00 00 01 00", b"x");
@@ -429,9 +430,9 @@ fn what_the_status_says() {
 }
 
 #[test]
-fn a_key_goes_with_a_reservation_whose_holder_has_logged_out() {
+fn ckorl_applies_after_holder_logged_out() {
     use scsi_core::nexus::{NexusId, TransportId};
-    use scsi_core::target::{Event, LogicalUnit};
+    use scsi_core::target::{LogicalUnit, TransportEvent};
     let mut drive = loaded(1 << 30);
     let out = |drive: &mut super::Drive, nexus, action: u8, key: u8, other: u8| {
         let mut list = vec![0; 24];
@@ -444,9 +445,12 @@ fn a_key_goes_with_a_reservation_whose_holder_has_logged_out() {
     );
     assert_eq!(send(&mut drive, HOST, &set("40 02 02 03", &[1; 32], "")), GOOD);
     let now = scsi_core::time::Now::default();
-    drive.event(Event::NexusLost(HOST), now);
+    drive.handle_event(TransportEvent::NexusLost(HOST), now);
     // It comes back under another handle and keeps its key; then its reservation is taken.
-    drive.event(Event::NexusUp { nexus: NexusId(7), port: TransportId::local(1), returning: true }, now);
+    drive.handle_event(
+        TransportEvent::NexusEstablished { nexus: NexusId(7), port: TransportId::local(1), reestablished: true },
+        now,
+    );
     for nexus in [NexusId(7), OTHER] {
         while run_as(&mut drive, nexus, "03 00 00 00 12 00", &[], 18).2[2] & 0x0f != 0 {}
     }
@@ -464,8 +468,8 @@ fn a_key_goes_with_a_reservation_whose_holder_has_logged_out() {
 fn media_that_cannot_be_encrypted() {
     for product in ["ULT3580-TD4", "ULTRIUM-TD4", "Ultrium 4-SCSI"] {
         let mut drive = empty(product);
-        drive.insert(cartridge(&LTO_3, Kind::Data, 1 << 30)).unwrap();
-        settle(&mut drive);
+        drive.insert(cartridge(&LTO_3, CartridgeKind::Data, 1 << 30)).unwrap();
+        clear_attentions(&mut drive);
         // AVFMV 0, AVFCLP 01b: this algorithm cannot be used for the mounted volume.
         let capabilities = page(&mut drive, "10");
         assert_eq!((capabilities[24] & 0x80, capabilities[25] & 0xc0), (0, 0x40), "{product}");
@@ -485,8 +489,8 @@ fn media_that_cannot_be_encrypted() {
     // With an LTO-4 cartridge they encrypt.
     for product in ["ULT3580-TD4", "Ultrium 4-SCSI"] {
         let mut drive = empty(product);
-        drive.insert(cartridge(&LTO_4, Kind::Data, 1 << 30)).unwrap();
-        settle(&mut drive);
+        drive.insert(cartridge(&LTO_4, CartridgeKind::Data, 1 << 30)).unwrap();
+        clear_attentions(&mut drive);
         let capabilities = page(&mut drive, "10");
         assert_eq!((capabilities[24] & 0x80, capabilities[25] & 0xc0), (0x80, 0x80), "{product}");
         assert_eq!(send(&mut drive, HOST, &set("40 00 02 03", &[1; 32], "")), GOOD);
@@ -494,8 +498,8 @@ fn media_that_cannot_be_encrypted() {
     }
     // A drive that only reads the medium refuses any write for that reason.
     let mut drive = empty("ULT3580-TD5");
-    drive.insert(cartridge(&LTO_3, Kind::Data, 1 << 30)).unwrap();
-    settle(&mut drive);
+    drive.insert(cartridge(&LTO_3, CartridgeKind::Data, 1 << 30)).unwrap();
+    clear_attentions(&mut drive);
     assert_eq!(send(&mut drive, HOST, &set("40 00 02 03", &[1; 32], "")), GOOD);
     assert_eq!(codes(&run(&mut drive, "0a 00 00 00 01 00", b"x", 0)), (7, 0x30, 0x05));
 }

@@ -4,42 +4,49 @@
 use super::*;
 use scsi_core::nexus::TransportId;
 use std::io::{IoSlice, IoSliceMut};
-use tape_store::backend::memory::MemoryShelves;
-use tape_store::cartridge::{Barcode, Kind, Level};
+use tape_store::backend::memory::MemoryFolderStore;
+use tape_store::cartridge::{Barcode, CartridgeKind, Format};
 use tape_store::media::{LTO_3, LTO_5, LTO_8, MediaSpec};
-use tape_store::shelf::{NewCartridge, TapeStore};
+use tape_store::store::{NewCartridge, TapeStore};
 
 pub(super) const HOST: NexusId = NexusId(1);
 pub(super) const OTHER: NexusId = NexusId(2);
 
-pub(super) fn cartridge(media: &'static MediaSpec, kind: Kind, size: u64) -> Cartridge {
-    cartridge_at(Level::Ferric, media, kind, size)
+pub(super) fn cartridge(media: &'static MediaSpec, kind: CartridgeKind, size: u64) -> Cartridge {
+    cartridge_in_format(Format::Native, media, kind, size)
 }
 
-pub(super) fn cartridge_at(level: Level, media: &'static MediaSpec, kind: Kind, size: u64) -> Cartridge {
-    let store = TapeStore::new(Box::new(MemoryShelves::default()));
+pub(super) fn cartridge_in_format(
+    level: Format,
+    media: &'static MediaSpec,
+    kind: CartridgeKind,
+    size: u64,
+) -> Cartridge {
+    let store = TapeStore::new(Box::new(MemoryFolderStore::default()));
     let barcode = Barcode::new("T00001").unwrap();
     let (made, capacity) = (1_767_225_600, size);
-    store.create(&barcode, &NewCartridge { media, kind, serial: "S1", made, capacity, level }).unwrap();
+    store
+        .create(&barcode, &NewCartridge { media, kind, serial: "S1", manufactured: made, capacity, format: level })
+        .unwrap();
     store.cartridge(&barcode, media, kind, size)
 }
 
 pub(super) fn empty(product: &str) -> Drive {
     let profile = crate::profile::by_product(product).unwrap();
     let identity =
-        Identity { model: profile.model.into(), serial: "1234567890".into(), naa: 0x3001_0203_0405_0607, port: None };
+        Identity { strings: profile.model.into(), serial: "1234567890".into(), naa: 0x3001_0203_0405_0607, port: None };
     let config = DriveConfig { codec: Codec::NONE };
-    let mut drive = Drive::new(profile, identity, config, lu::Saved::default());
+    let mut drive = Drive::new(profile, identity, config, lu::SavedState::default());
     for nexus in [HOST, OTHER] {
         let port = TransportId::local(nexus.0);
-        drive.event(Event::NexusUp { nexus, port, returning: false }, Now::default());
+        drive.handle_event(TransportEvent::NexusEstablished { nexus, port, reestablished: false }, Now::default());
     }
-    settle(&mut drive);
+    clear_attentions(&mut drive);
     drive
 }
 
 /// Takes the unit attentions of both nexuses.
-pub(super) fn settle(drive: &mut Drive) {
+pub(super) fn clear_attentions(drive: &mut Drive) {
     for nexus in [HOST, OTHER] {
         while run_as(drive, nexus, "03 00 00 00 12 00", &[], 18).2[2] & 0x0f != 0 {}
     }
@@ -48,8 +55,8 @@ pub(super) fn settle(drive: &mut Drive) {
 /// An LTO-8 drive with a cartridge of this size, ready.
 pub(super) fn loaded(size: u64) -> Drive {
     let mut drive = empty("ULT3580-TD8");
-    drive.insert(cartridge(&LTO_8, Kind::Data, size)).unwrap();
-    settle(&mut drive);
+    drive.insert(cartridge(&LTO_8, CartridgeKind::Data, size)).unwrap();
+    clear_attentions(&mut drive);
     drive
 }
 
@@ -265,16 +272,16 @@ fn early_warning_and_the_end() {
 #[test]
 fn media_of_other_generations() {
     let mut drive = empty("ULT3580-TD5");
-    drive.insert(cartridge(&LTO_3, Kind::Data, 1 << 30)).unwrap();
-    settle(&mut drive);
+    drive.insert(cartridge(&LTO_3, CartridgeKind::Data, 1 << 30)).unwrap();
+    clear_attentions(&mut drive);
     assert_eq!(run(&mut drive, "1a 00 00 00 0c 00", &[], 12).2, bytes("0b 38 90 08 44 00 00 00 00 00 00 00"));
     check(&mut drive, "0a 00 00 00 01 00", b"x", 0, "f0 00 07 00 00 00 01 0a 00 00 00 00 30 05 00 00 00 00", b"");
     check(&mut drive, "10 00 00 00 01 00", &[], 0, "70 00 07 00 00 00 00 0a 00 00 00 00 30 05 00 00 00 00", b"");
     let mut drive = empty("ULT3580-TD8");
-    drive.insert(cartridge(&LTO_5, Kind::Data, 1 << 30)).unwrap();
+    drive.insert(cartridge(&LTO_5, CartridgeKind::Data, 1 << 30)).unwrap();
     check(&mut drive, "00 00 00 00 00 00", &[], 0, "70 00 03 00 00 00 00 0a 00 00 00 00 30 00 00 00 00 00", b"");
     let mut drive = empty("ULT3580-TD8");
-    drive.insert(cartridge(&LTO_8, Kind::Cleaning, 1 << 30)).unwrap();
+    drive.insert(cartridge(&LTO_8, CartridgeKind::Cleaning, 1 << 30)).unwrap();
     check(&mut drive, "00 00 00 00 00 00", &[], 0, "70 00 02 00 00 00 00 0a 00 00 00 00 30 03 00 00 00 00", b"");
     assert!(drive.remove().is_ok());
 }
@@ -284,7 +291,7 @@ fn loading_unloading_and_prevention() {
     let mut drive = loaded(1 << 30);
     good(&mut drive, "1e 00 00 00 01 00", b"");
     check(&mut drive, "1b 00 00 00 00 00", &[], 0, "70 00 05 00 00 00 00 0a 00 00 00 00 53 02 00 00 00 00", b"");
-    assert_eq!(drive.remove().map(drop), Err(WhyNot::Prevented));
+    assert_eq!(drive.remove().map(drop), Err(RemoveError::Prevented));
     assert!(drive.alerts().is_set(crate::alert::Alert::NO_REMOVAL));
     good(&mut drive, "1e 00 00 00 00 00", b"");
     good(&mut drive, "1b 00 00 00 00 00", b"");
@@ -337,7 +344,7 @@ fn mode_pages_and_the_other_nexus() {
 }
 
 #[test]
-fn what_is_not_there_is_refused() {
+fn unsupported_commands_are_rejected() {
     let mut drive = loaded(1 << 30);
     for opcode in ["06", "83", "84", "c0", "ff"] {
         let cdb = format!("{opcode} 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00");
@@ -357,7 +364,7 @@ fn what_is_not_there_is_refused() {
 }
 
 #[test]
-fn cartridge_memory() {
+fn read_and_write_attributes() {
     let mut drive = loaded(1 << 30);
     let (_, _, one) = run(&mut drive, "8c 00 00 00 00 00 00 00 04 01 00 00 00 29 00 00", &[], 41);
     assert_eq!(one[4..9], bytes("04 01 81 00 20"));
@@ -404,7 +411,7 @@ fn cartridge_memory() {
 }
 
 #[test]
-fn verifying() {
+fn verify() {
     let mut drive = three_blocks();
     // Without BYTCMP nothing is sent, either way.
     good(&mut drive, "13 00 00 00 03 00", &[]);
@@ -545,10 +552,10 @@ fn serial_number_and_largest_object() {
 }
 
 #[test]
-fn a_cartridge_for_mhvtl() {
+fn mhvtl_format_cartridge() {
     let mut drive = empty("ULT3580-TD8");
-    drive.insert(cartridge_at(Level::Mhvtl, &LTO_8, Kind::Data, 500 << 20)).unwrap();
-    settle(&mut drive);
+    drive.insert(cartridge_in_format(Format::Mhvtl, &LTO_8, CartridgeKind::Data, 500 << 20)).unwrap();
+    clear_attentions(&mut drive);
     // It takes blocks of 2 MiB, and not one byte more.
     assert_eq!(run(&mut drive, "05 00 00 00 00 00", &[], 6).2, bytes("00 20 00 00 00 01"));
     let select = "15 10 00 00 0c 00";
@@ -569,10 +576,10 @@ fn a_cartridge_for_mhvtl() {
 
 /// The data of a NULL medium is gone, but not that there was a block.
 #[test]
-fn a_medium_that_keeps_nothing() {
+fn null_medium_keeps_block_lengths_only() {
     let mut drive = empty("ULT3580-TD8");
-    drive.insert(cartridge(&LTO_8, Kind::Null, 1 << 30)).unwrap();
-    settle(&mut drive);
+    drive.insert(cartridge(&LTO_8, CartridgeKind::Null, 1 << 30)).unwrap();
+    clear_attentions(&mut drive);
     good(&mut drive, "0a 00 00 00 03 00", b"abc");
     good(&mut drive, "01 00 00 00 00 00", &[]);
     assert_eq!(run(&mut drive, "08 00 00 00 03 00", &[], 3).1[12..14], bytes("11 00"));
@@ -580,7 +587,7 @@ fn a_medium_that_keeps_nothing() {
 }
 
 #[test]
-fn tape_alert_is_cleared_by_reading() {
+fn reading_page_2eh_clears_tape_alert() {
     let mut drive = loaded(1 << 30);
     good(&mut drive, "1e 00 00 00 01 00", b"");
     assert_eq!(run(&mut drive, "1b 00 00 00 00 00", &[], 0).0, 2);
@@ -592,10 +599,12 @@ fn tape_alert_is_cleared_by_reading() {
 }
 
 #[test]
-fn a_lost_write_is_told_to_who_wrote_it() {
+fn lost_write_is_a_deferred_error_of_the_writer() {
     let mut drive = three_blocks();
     let sense = bytes("71 00 03 00 00 00 00 0a 00 00 00 00 0c 00 00 00 00 00");
-    drive.lu().defer(HOST, scsi_core::sense::Sense::new(scsi_core::sense::SenseKey::MEDIUM_ERROR, Asc::WRITE_ERROR));
+    drive
+        .lu()
+        .defer_error(HOST, scsi_core::sense::Sense::new(scsi_core::sense::SenseKey::MEDIUM_ERROR, Asc::WRITE_ERROR));
     assert_eq!(run_as(&mut drive, OTHER, "00 00 00 00 00 00", &[], 0).0, 0);
     assert_eq!(run(&mut drive, "12 00 00 00 24 00", &[], 36).0, 0);
     assert_eq!(run(&mut drive, "01 00 00 00 00 00", &[], 0), (2, sense, vec![]));

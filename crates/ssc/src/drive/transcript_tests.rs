@@ -4,8 +4,8 @@
 use super::tests::{HOST, cartridge, run_as};
 use super::*;
 use scsi_core::nexus::TransportId;
-use scsi_core::transcript::{self, Answer};
-use tape_store::cartridge::Kind;
+use scsi_core::transcript::{self, Response};
+use tape_store::cartridge::CartridgeKind;
 
 const TRANSCRIPTS: [(&str, &str); 14] = [
     ("st", include_str!("transcripts/st.txt")),
@@ -30,12 +30,12 @@ fn drive(setup: &str) -> Drive {
     let words = cartridge_of.split_whitespace().collect::<Vec<_>>();
     let [medium, kind, ref size @ ..] = words[..] else { panic!("{setup}") };
     let profile = crate::profile::by_product(model).unwrap();
-    let identity = Identity { model: profile.model.into(), serial: "1234567890".into(), naa: 1, port: None };
-    let mut drive = Drive::new(profile, identity, DriveConfig { codec: Codec::NONE }, lu::Saved::default());
+    let identity = Identity { strings: profile.model.into(), serial: "1234567890".into(), naa: 1, port: None };
+    let mut drive = Drive::new(profile, identity, DriveConfig { codec: Codec::NONE }, lu::SavedState::default());
     let port = TransportId::local(1);
-    drive.event(Event::NexusUp { nexus: HOST, port, returning: false }, Now::default());
+    drive.handle_event(TransportEvent::NexusEstablished { nexus: HOST, port, reestablished: false }, Now::default());
     let media = tape_store::media::by_name(medium).unwrap();
-    let kind = if kind == "worm" { Kind::Worm } else { Kind::Data };
+    let kind = if kind == "worm" { CartridgeKind::Worm } else { CartridgeKind::Data };
     let size = size.first().map_or(media.capacity, |size| size.parse().unwrap());
     drive.insert(cartridge(media, kind, size)).unwrap();
     drive
@@ -48,9 +48,9 @@ fn transcripts_replay() {
         let mut drive = drive(setup);
         for step in steps {
             let cdb: String = step.cdb.iter().map(|byte| format!("{byte:02x} ")).collect();
-            let (status, sense, data) = run_as(&mut drive, HOST, &cdb, &step.out, step.room);
-            let got = step.compared(Answer { status, sense, data });
-            assert_eq!(got, step.answer, "{name}.txt:{}: {cdb}", step.line);
+            let (status, sense, data) = run_as(&mut drive, HOST, &cdb, &step.data_out, step.data_in_capacity);
+            let got = step.comparable(Response { status, sense, data });
+            assert_eq!(got, step.expected, "{name}.txt:{}: {cdb}", step.line);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Page 16h, tape diagnostic data (SSC-5 §8.2.8): the last errors, newest first.
 
 use scsi_core::cdb::Cdb;
-use scsi_core::log::{LIST, LogWriter};
+use scsi_core::log::{LIST_CONTROL, LogWriter};
 use scsi_core::sense::Sense;
 use scsi_core::time::Timestamp;
 use scsi_core::writer::PageWriter;
@@ -19,7 +19,7 @@ const ORIGIN: u8 = 0x03;
 pub(crate) struct Diagnostics(VecDeque<Vec<u8>>);
 
 /// What was going on when an error came.
-pub(crate) struct When<'a> {
+pub(crate) struct ErrorContext<'a> {
     pub(crate) cdb: &'a Cdb,
     pub(crate) at: Timestamp,
     pub(crate) revision: &'a str,
@@ -29,7 +29,7 @@ pub(crate) struct When<'a> {
 
 impl Diagnostics {
     /// Keeps an error.
-    pub(crate) fn note(&mut self, sense: &Sense, when: &When<'_>) {
+    pub(crate) fn record(&mut self, sense: &Sense, when: &ErrorContext<'_>) {
         let (density, medium_type, serial) = when.medium.unwrap_or_default();
         let mut entry = PageWriter::new();
         entry.u16(0).u8(density).u8(medium_type).u32(0).u8(0).u8(sense.key.0).u16(sense.asc.0).u32(0);
@@ -43,7 +43,7 @@ impl Diagnostics {
     pub(super) fn write(&self, w: &mut LogWriter) {
         let none = vec![0; LEN];
         for (number, entry) in (0..12_u16).zip(self.0.iter().chain(std::iter::repeat(&none))) {
-            w.parameter(number, LIST, entry);
+            w.parameter(number, LIST_CONTROL, entry);
         }
     }
 }

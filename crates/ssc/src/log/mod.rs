@@ -13,15 +13,15 @@ mod usage_30;
 mod vendor;
 mod volume_17;
 
-pub(crate) use diagnostics_16::{Diagnostics, When};
+pub(crate) use diagnostics_16::{Diagnostics, ErrorContext};
 
 use crate::alert::Alert;
 use crate::counters::Counters;
-use crate::device::State;
+use crate::device::DriveState;
 use crate::load::Load;
 use crate::mounted::Mounted;
-use scsi_core::alert::Alerts;
-use scsi_core::log::{EXCEPTIONS_2F as EXCEPTIONS, FLAG, LIST, LogId, LogWriter, Parameter};
+use scsi_core::alert::AlertSet;
+use scsi_core::log::{EXCEPTIONS_2F as EXCEPTIONS, FLAG_CONTROL, LIST_CONTROL, LogId, LogWriter, Parameter};
 use scsi_core::target::Request;
 
 const WRITE_ERRORS: LogId = LogId::page(0x02);
@@ -38,8 +38,8 @@ const SERVICE_BUFFERS: LogId = LogId::page(0x15);
 const DIAGNOSTICS: LogId = LogId::page(0x16);
 const VOLUME: LogId = LogId::page(0x17);
 /// The volumes before: subpages 01h and 02h.
-const VOLUME_1: LogId = LogId { page: 0x17, subpage: 0x01 };
-const VOLUME_2: LogId = LogId { page: 0x17, subpage: 0x02 };
+const PREVIOUS_VOLUME_1: LogId = LogId { page: 0x17, subpage: 0x01 };
+const PREVIOUS_VOLUME_2: LogId = LogId { page: 0x17, subpage: 0x02 };
 const PORT: LogId = LogId::page(0x18);
 const POWER: LogId = LogId::page(0x1a);
 const DATA_COMPRESSION: LogId = LogId::page(0x1b);
@@ -88,13 +88,13 @@ pub(crate) const IBM_PAGES: &[LogId] = &[
 ];
 
 /// Pages of IBM's LTO-7 and LTO-8 drives, as captured from two LTO-7 drives.
-pub(crate) const IBM_7_PAGES: &[LogId] = &with::<34>(IBM_PAGES, SINCE_LTO_7);
+pub(crate) const IBM_7_PAGES: &[LogId] = &merged::<34>(IBM_PAGES, SINCE_LTO_7);
 /// Pages of IBM's LTO-9 drives, as captured from two of them: those, and the environment.
-pub(crate) const IBM_9_PAGES: &[LogId] = &with::<35>(IBM_7_PAGES, &[ENVIRONMENT]);
+pub(crate) const IBM_9_PAGES: &[LogId] = &merged::<35>(IBM_7_PAGES, &[ENVIRONMENT]);
 
 const SINCE_LTO_7: &[LogId] = &[
-    VOLUME_1,
-    VOLUME_2,
+    PREVIOUS_VOLUME_1,
+    PREVIOUS_VOLUME_2,
     performance_of(0x10),
     performance_of(0x20),
     performance_of(0x40),
@@ -112,7 +112,7 @@ const fn performance_of(subpage: u8) -> LogId {
 
 /// Both lists, which ascend, as one that does.
 #[expect(clippy::indexing_slicing, reason = "evaluated at compile time: a list of another length does not build")]
-const fn with<const N: usize>(pages: &[LogId], more: &[LogId]) -> [LogId; N] {
+const fn merged<const N: usize>(pages: &[LogId], more: &[LogId]) -> [LogId; N] {
     assert!(N == pages.len() + more.len());
     let (mut list, mut from, mut added) = ([WRITE_ERRORS; N], 0, 0);
     while from + added < N {
@@ -156,7 +156,7 @@ pub(crate) const HP_PAGES: &[LogId] = &[
 ];
 
 /// Pages that drives of every family have in mhvtl, ascending.
-pub(crate) const PLAIN_PAGES: &[LogId] = &[
+pub(crate) const COMMON_PAGES: &[LogId] = &[
     WRITE_ERRORS,
     READ_ERRORS,
     SEQUENTIAL,
@@ -170,30 +170,31 @@ pub(crate) const PLAIN_PAGES: &[LogId] = &[
 ];
 
 /// Those of IBM's LTO drives among them.
-pub(crate) const PLAIN_AND_STATUS: &[LogId] = &with::<11>(PLAIN_PAGES, &[DEVICE_STATUS]);
+pub(crate) const COMMON_PAGES_AND_STATUS: &[LogId] = &merged::<11>(COMMON_PAGES, &[DEVICE_STATUS]);
 
 /// Those of a T10000, which CTA asks for errors that are none of the medium.
-pub(crate) const T10000_PAGES: &[LogId] = &with::<11>(PLAIN_PAGES, &[NON_MEDIUM_ERRORS]);
+pub(crate) const T10000_PAGES: &[LogId] = &merged::<11>(COMMON_PAGES, &[NON_MEDIUM_ERRORS]);
 
 /// Those of a 3592, which CTA asks for blocks and KiB as well; codes and units are those of IBM's LTO drives.
-pub(crate) const IBM_3592_PAGES: &[LogId] = &with::<12>(PLAIN_PAGES, &[NON_MEDIUM_ERRORS, BLOCKS]);
+pub(crate) const IBM_3592_PAGES: &[LogId] = &merged::<12>(COMMON_PAGES, &[NON_MEDIUM_ERRORS, BLOCKS]);
 
 const MB: u64 = 1_000_000;
 const MIB: u64 = 1 << 20;
 
 /// What a page is written from.
-struct Source<'a> {
-    state: &'a State,
+struct PageSource<'a> {
+    state: &'a DriveState,
     mounted: Option<&'a Mounted>,
     /// Since the load, or since LOG SELECT reset the page.
     counters: Counters,
 }
 
 /// Writes the parameters of one page.
-pub(crate) fn write(state: &State, id: LogId, request: &Request<'_>, w: &mut LogWriter) {
+pub(crate) fn write(state: &DriveState, id: LogId, request: &Request<'_>, w: &mut LogWriter) {
     let mounted = if let Load::Mounted(mounted) = &state.load { Some(mounted) } else { None };
-    let since = |mounted: &Mounted| mounted.counters.since(mounted.bases.get(&id).copied().unwrap_or_default());
-    let source = Source { state, mounted, counters: mounted.map(since).unwrap_or_default() };
+    let since =
+        |mounted: &Mounted| mounted.counters.since(mounted.counter_baselines.get(&id).copied().unwrap_or_default());
+    let source = PageSource { state, mounted, counters: mounted.map(since).unwrap_or_default() };
     match id {
         WRITE_ERRORS => errors_02::written(&source, w),
         READ_ERRORS => errors_02::read(&source, w),
@@ -202,19 +203,19 @@ pub(crate) fn write(state: &State, id: LogId, request: &Request<'_>, w: &mut Log
         TEMPERATURE => environment_0d::temperature(&source, w),
         ENVIRONMENT => environment_0d::report(w),
         DEVICE_STATUS => status_11::write(&source, w),
-        ALERT_RESPONSE => drop(w.parameter(0, LIST, &state.alerts.all().bits().to_be_bytes())),
-        RECOVERY => drop(w.parameter(0, LIST, &[0])),
+        ALERT_RESPONSE => drop(w.parameter(0, LIST_CONTROL, &state.alerts.raised_flags().bits().to_be_bytes())),
+        RECOVERY => drop(w.parameter(0, LIST_CONTROL, &[0])),
         STATISTICS => statistics_14::write(&source, request.now, w),
         DIAGNOSTICS => state.diagnostics.write(w),
         VOLUME => volume_17::current(&source, w),
-        VOLUME_1 => volume_17::before(&source, 1, w),
-        VOLUME_2 => volume_17::before(&source, 2, w),
+        PREVIOUS_VOLUME_1 => volume_17::before(&source, 1, w),
+        PREVIOUS_VOLUME_2 => volume_17::before(&source, 2, w),
         // Relative port 1, of iSCSI, which defines nothing more.
-        PORT => drop(w.parameter(1, LIST, &[0x05, 0, 0, 0])),
+        PORT => drop(w.parameter(1, LIST_CONTROL, &[0x05, 0, 0, 0])),
         // Active, and idle_c, which never is.
         POWER => drop(w.counter(1, 4, 1).counter(4, 4, 0)),
         DATA_COMPRESSION => compression_32::standard(&source, w),
-        TAPE_ALERT => state.alerts.of(request.nexus).write(FLAG, w),
+        TAPE_ALERT => state.alerts.unread_flags(request.nexus).write(FLAG_CONTROL, w),
         EXCEPTIONS => state.exceptions.write(environment_0d::CELSIUS, w),
         USAGE => usage_30::write(&source, w),
         CAPACITY => capacity_31::write(&source, w),
@@ -224,9 +225,9 @@ pub(crate) fn write(state: &State, id: LogId, request: &Request<'_>, w: &mut Log
 }
 
 /// The statistics of a volume that is about to be demounted.
-pub(crate) fn of_volume(state: &State, mounted: &Mounted) -> Vec<Parameter> {
+pub(crate) fn volume_statistics(state: &DriveState, mounted: &Mounted) -> Vec<Parameter> {
     let mut w = LogWriter::from_pointer(0);
-    volume_17::write(&Source { state, mounted: Some(mounted), counters: mounted.counters }, mounted, &mut w);
+    volume_17::write(&PageSource { state, mounted: Some(mounted), counters: mounted.counters }, mounted, &mut w);
     w.parameters()
 }
 
@@ -234,17 +235,17 @@ pub(crate) fn of_volume(state: &State, mounted: &Mounted) -> Vec<Parameter> {
 pub(crate) const VOLUMES: usize = 3;
 
 /// Resets what LOG SELECT can reset: TapeAlert flags, and the counters of this load as the page shows them.
-pub(crate) fn reset(state: &mut State, id: Option<LogId>) -> bool {
+pub(crate) fn reset(state: &mut DriveState, id: Option<LogId>) -> bool {
     let resets = |page: LogId| id.is_none_or(|id| id == page);
     let mut changed = false;
     if resets(TAPE_ALERT) || resets(ALERT_RESPONSE) {
-        changed |= state.alerts.all() != Alerts::NONE;
-        state.alerts.clear();
+        changed |= state.alerts.raised_flags() != AlertSet::NONE;
+        state.alerts.clear_all();
     }
     let Load::Mounted(mounted) = &mut state.load else { return changed };
     let counted = [WRITE_ERRORS, READ_ERRORS, SEQUENTIAL, DATA_COMPRESSION, COMPRESSION, BLOCKS];
     for page in counted.into_iter().filter(|page| resets(*page)) {
-        mounted.bases.insert(page, mounted.counters);
+        mounted.counter_baselines.insert(page, mounted.counters);
         changed = true;
     }
     changed
@@ -253,5 +254,5 @@ pub(crate) fn reset(state: &mut State, id: Option<LogId>) -> bool {
 /// Bits of the flags that this drive may raise, flag 1 in the highest.
 pub(crate) fn supported_alerts() -> u64 {
     let known = (1..=64).filter(|number| Alert(*number).name().is_some());
-    known.fold(Alerts::NONE, |all, number| all.and(Alerts::one(number))).bits()
+    known.fold(AlertSet::NONE, |all, number| all.merge(AlertSet::from_flag(number))).bits()
 }

@@ -1,7 +1,7 @@
 //! Page 0Ch, sequential-access device (SSC-5 §8.2.2).
 
-use super::{MB, Source};
-use crate::lifetime;
+use super::{MB, PageSource};
+use crate::lifetime_counters;
 use scsi_core::log::LogWriter;
 use scsi_core::time::Now;
 use tape_store::media::{LTO_6, LTO_9};
@@ -9,34 +9,42 @@ use tape_store::media::{LTO_6, LTO_9};
 /// What is shown where nothing is known.
 const UNKNOWN: u64 = u32::MAX as u64;
 
-pub(super) fn write(source: &Source<'_>, now: Now, w: &mut LogWriter) {
+pub(super) fn write(source: &PageSource<'_>, now: Now, w: &mut LogWriter) {
     let counters = &source.counters;
-    w.counters(0, 8, &[counters.from_host, counters.to_medium, counters.from_medium, counters.to_host]);
+    w.counters(
+        0,
+        8,
+        &[counters.written_by_host, counters.written_to_medium, counters.read_from_medium, counters.read_by_host],
+    );
     let usage = source.mounted.and_then(|mounted| mounted.medium.usage(mounted.medium.position().partition).ok());
     match usage {
         Some(usage) => {
             let before = (usage.capacity - usage.early_warning) / MB;
-            w.counters(4, 4, &[usage.used / MB, before, usage.early_warning / MB, usage.here / MB]);
+            w.counters(4, 4, &[usage.used / MB, before, usage.early_warning / MB, usage.position / MB]);
         }
         None => drop(w.counters(4, 4, &[UNKNOWN; 4])),
     }
-    w.counter(8, 4, buffer(source)).counter(0x0100, 8, u64::from(source.state.wants_cleaning()));
+    w.counter(8, 4, buffer(source)).counter(0x0100, 8, u64::from(source.state.requests_cleaning()));
     let lifetime = &source.state.lifetime;
-    w.counter(0x8000, 4, lifetime.get(lifetime::MB_SINCE_CLEAN)).counter(0x8001, 4, lifetime.get(lifetime::LOADS));
-    w.counter(0x8002, 4, lifetime.get(lifetime::CLEANINGS));
-    if !source.state.profile.is_hp() {
-        let before = lifetime.get(lifetime::POWER_ON_SECONDS);
+    w.counter(0x8000, 4, lifetime.get(lifetime_counters::MB_SINCE_CLEAN)).counter(
+        0x8001,
+        4,
+        lifetime.get(lifetime_counters::LOADS),
+    );
+    w.counter(0x8002, 4, lifetime.get(lifetime_counters::CLEANINGS));
+    if !source.state.profile.is_hp_mechanism() {
+        let before = lifetime.get(lifetime_counters::POWER_ON_SECONDS);
         w.counter(0x8003, 4, before + source.state.power_on_seconds(now));
     }
 }
 
 /// MB of the drive's buffer, where a drive of the generation was captured.
-fn buffer(source: &Source<'_>) -> u64 {
+fn buffer(source: &PageSource<'_>) -> u64 {
     let profile = source.state.profile;
-    match profile.native {
+    match profile.native_media {
         native if profile.is_ibm_since_lto_7() && native.density >= LTO_9.density => 0x287,
         _ if profile.is_ibm_since_lto_7() => 0x256,
-        native if profile.is_hp() && native.density == LTO_6.density => 418,
+        native if profile.is_hp_mechanism() && native.density == LTO_6.density => 418,
         _ => 0,
     }
 }

@@ -1,44 +1,48 @@
 //! Page 14h, device statistics (SSC-5 §8.2.6): what the drive counts for life, and since power on.
 
-use super::{MB, Source};
-use crate::lifetime;
+use super::{MB, PageSource};
+use crate::lifetime_counters;
 use crate::load::Load;
-use scsi_core::log::{LIST, LogWriter, TEXT};
+use scsi_core::log::{LIST_CONTROL, LogWriter, TEXT_CONTROL};
 use scsi_core::time::Now;
 use scsi_core::writer::PageWriter;
-use tape_store::cartridge::Kind;
+use tape_store::cartridge::CartridgeKind;
 
 /// Control byte of the table of medium types.
 const TABLE: u8 = 0x03;
 
-pub(super) fn write(source: &Source<'_>, now: Now, w: &mut LogWriter) {
+pub(super) fn write(source: &PageSource<'_>, now: Now, w: &mut LogWriter) {
     let state = source.state;
     let of = |id| state.lifetime.get(id);
-    let hours = (of(lifetime::POWER_ON_SECONDS) + state.power_on_seconds(now)) / 3600;
+    let hours = (of(lifetime_counters::POWER_ON_SECONDS) + state.power_on_seconds(now)) / 3600;
     // Loads, cleanings, hours; no tape moves, so no hours and metres of motion, and none since the last cleanings.
-    w.counters(0x00, 4, &[of(lifetime::LOADS), of(lifetime::CLEANINGS), hours, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    w.counters(0x0c, 4, &[of(lifetime::POWER_CYCLES), state.loads]);
-    w.counters(0x0e, 4, &[of(lifetime::WRITE_ERRORS), of(lifetime::READ_ERRORS)]);
+    w.counters(
+        0x00,
+        4,
+        &[of(lifetime_counters::LOADS), of(lifetime_counters::CLEANINGS), hours, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    );
+    w.counters(0x0c, 4, &[of(lifetime_counters::POWER_CYCLES), state.loads]);
+    w.counters(0x0e, 4, &[of(lifetime_counters::WRITE_ERRORS), of(lifetime_counters::READ_ERRORS)]);
     // The sample since power on in ms, and shares of it in percent: reading, writing and both take no time; no volume, or ready.
     let ready = if matches!(state.load, Load::Mounted(_)) { 100 } else { 0 };
     w.counter(0x10, 8, state.power_on_ms(now)).counters(0x11, 4, &[0, 0, 0, 100 - ready, ready]);
-    if state.profile.is_hp() {
+    if state.profile.is_hp_mechanism() {
         // MB from and to the host in the sample.
-        w.counters(0x16, 8, &[source.counters.from_host / MB, source.counters.to_host / MB]);
+        w.counters(0x16, 8, &[source.counters.written_by_host / MB, source.counters.read_by_host / MB]);
     }
     let mut serial = PageWriter::new();
     serial.ascii(&state.serial, 12);
-    w.parameter(0x40, TEXT, serial.as_slice()).parameter(0x41, TEXT, serial.as_slice());
-    w.parameter(0x80, LIST, &[u8::from(state.removal_prevented)]).parameter(0x81, LIST, &[0]);
+    w.parameter(0x40, TEXT_CONTROL, serial.as_slice()).parameter(0x41, TEXT_CONTROL, serial.as_slice());
+    w.parameter(0x80, LIST_CONTROL, &[u8::from(state.removal_prevented)]).parameter(0x81, LIST_CONTROL, &[0]);
     w.parameter(0x1000, TABLE, &motion(source));
 }
 
 /// Hours of motion for each kind of medium: none.
-fn motion(source: &Source<'_>) -> Vec<u8> {
+fn motion(source: &PageSource<'_>) -> Vec<u8> {
     let profile = source.state.profile;
     let mut table = PageWriter::new();
-    for format in profile.formats {
-        for kind in [Kind::Data, Kind::Worm] {
+    for format in profile.supported_media {
+        for kind in [CartridgeKind::Data, CartridgeKind::Worm] {
             table.u16(0).u8(format.media.density).u8(profile.medium_type_of(format.media, kind)).u32(0);
         }
     }

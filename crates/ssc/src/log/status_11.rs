@@ -1,9 +1,9 @@
 //! Page 11h, DT device status (ADC-3 §6.1.2): what a library's own software polls.
 
-use super::Source;
+use super::PageSource;
 use crate::load::Load;
-use crate::profile::Maker;
-use scsi_core::log::{LIST, LogWriter};
+use crate::profile::Mechanism;
+use scsi_core::log::{LIST_CONTROL, LogWriter};
 use scsi_core::writer::PageWriter;
 
 /// Very high frequency data, byte 0.
@@ -31,30 +31,30 @@ const MAKER: u8 = 0x03;
 /// DT DEVICE ACTIVITY: none, or verifying, which is other.
 const ACTIVITY: (u8, u8) = (0x00, 0x0c);
 
-pub(super) fn write(source: &Source<'_>, w: &mut LogWriter) {
+pub(super) fn write(source: &PageSource<'_>, w: &mut LogWriter) {
     let state = source.state;
     let flag = |set: bool, bit: u8| if set { bit } else { 0 };
-    let memory = source.mounted.is_some() || matches!(state.load, Load::Held(_));
-    let protected = source.mounted.is_some_and(|mounted| mounted.protected.is_some());
+    let memory = source.mounted.is_some() || matches!(state.load, Load::LoadedNotThreaded(_));
+    let protected = source.mounted.is_some_and(|mounted| mounted.write_protection.is_some());
     let first = byte_0::DINIT
         | flag(state.removal_prevented, byte_0::PAMR)
         | flag(memory, byte_0::MACC)
         | flag(state.settings.compress, byte_0::CMPR)
         | flag(protected, byte_0::WRTP)
-        | flag(state.wants_cleaning(), byte_0::CRQST);
+        | flag(state.requests_cleaning(), byte_0::CRQST);
     let second = match &state.load {
         Load::Empty => 0,
         Load::Mounted(_) => byte_1::MPRSNT | byte_1::MSTD | byte_1::MTHRD | byte_1::MOUNTED,
-        Load::Held(_) | Load::Unusable(..) => byte_1::MPRSNT | byte_1::MSTD,
+        Load::LoadedNotThreaded(_) | Load::Unusable(..) => byte_1::MPRSNT | byte_1::MSTD,
         Load::Ejected(_) => byte_1::MPRSNT,
     };
-    let activity = if state.operation.is_some() { ACTIVITY.1 } else { ACTIVITY.0 };
-    let alerts = flag(state.alerts.all().bits() != 0, TAFC);
+    let activity = if state.background.is_some() { ACTIVITY.1 } else { ACTIVITY.0 };
+    let alerts = flag(state.alerts.raised_flags().bits() != 0, TAFC);
     let frequent = [first, second, activity, alerts];
-    match state.profile.maker {
-        Maker::Hp => of_hp(frequent, w),
+    match state.profile.mechanism {
+        Mechanism::Hp => of_hp(frequent, w),
         _ if state.profile.is_ibm_since_lto_7() => of_ibm_since_lto_7(frequent, w),
-        Maker::Ibm | Maker::Other => of_ibm(source, frequent, w),
+        Mechanism::Ibm | Mechanism::Other => of_ibm(source, frequent, w),
     }
 }
 
@@ -66,15 +66,23 @@ fn polling(delay: u16, control: u8, w: &mut LogWriter) {
 /// As captured from LTO-7 and LTO-9 drives. The state of ports is that of serial attached SCSI there, and not known here; what
 /// only the drive's maker knows is as captured or zero.
 fn of_ibm_since_lto_7(frequent: [u8; 4], w: &mut LogWriter) {
-    w.parameter(0, LIST, &frequent);
-    polling(500, LIST, w);
-    w.parameter(2, LIST, &[0; 8]).parameter(3, LIST, &[0; 12]);
+    w.parameter(0, LIST_CONTROL, &frequent);
+    polling(500, LIST_CONTROL, w);
+    w.parameter(2, LIST_CONTROL, &[0; 8]).parameter(3, LIST_CONTROL, &[0; 12]);
     let [a, b, c, d] = frequent;
     w.parameter(4, MAKER, &[a, b, c, d, 0, 1, 3, 0]);
-    w.parameter(0x0101, LIST, &[0; 12]).parameter(0x0102, LIST, &[0; 12]);
+    w.parameter(0x0101, LIST_CONTROL, &[0; 12]).parameter(0x0102, LIST_CONTROL, &[0; 12]);
     w.parameter(0x0200, MAKER, &[1]).parameter(0x0201, MAKER, &[0; 43]);
-    w.parameter(0x8000, LIST, &[b' '; 8]).parameter(0x8001, LIST, &[0; 4]).parameter(0x8100, LIST, &[0, 3, 0, 0]);
-    w.parameter(0x9101, LIST, &[0; 4]).parameter(0x9102, LIST, &[0; 4]).parameter(0xe000, LIST, &[0; 255]);
+    w.parameter(0x8000, LIST_CONTROL, &[b' '; 8]).parameter(0x8001, LIST_CONTROL, &[0; 4]).parameter(
+        0x8100,
+        LIST_CONTROL,
+        &[0, 3, 0, 0],
+    );
+    w.parameter(0x9101, LIST_CONTROL, &[0; 4]).parameter(0x9102, LIST_CONTROL, &[0; 4]).parameter(
+        0xe000,
+        LIST_CONTROL,
+        &[0; 255],
+    );
 }
 
 /// As captured from an LTO-6 drive.
@@ -89,12 +97,16 @@ fn of_hp([first, second, activity, alerts]: [u8; 4], w: &mut LogWriter) {
 }
 
 /// LTO-5 and LTO-6, not captured.
-fn of_ibm(source: &Source<'_>, frequent: [u8; 4], w: &mut LogWriter) {
-    w.parameter(0, LIST, &frequent);
-    polling(500, LIST, w);
-    w.parameter(2, LIST, &[0; 8]).parameter(3, LIST, &[0; 12]).parameter(0x0101, LIST, &[0; 12]);
+fn of_ibm(source: &PageSource<'_>, frequent: [u8; 4], w: &mut LogWriter) {
+    w.parameter(0, LIST_CONTROL, &frequent);
+    polling(500, LIST_CONTROL, w);
+    w.parameter(2, LIST_CONTROL, &[0; 8]).parameter(3, LIST_CONTROL, &[0; 12]).parameter(
+        0x0101,
+        LIST_CONTROL,
+        &[0; 12],
+    );
     let mut label = PageWriter::new();
     let barcode = source.mounted.map_or_else(String::new, |mounted| mounted.cartridge.barcode().to_string());
     label.ascii(&barcode, 8);
-    w.parameter(0x8000, LIST, label.as_slice());
+    w.parameter(0x8000, LIST_CONTROL, label.as_slice());
 }

@@ -1,11 +1,11 @@
 //! Page 30h, tape usage, of the mounted volume.
 
-use super::Source;
-use scsi_core::log::FLAG;
+use super::PageSource;
+use scsi_core::log::FLAG_CONTROL;
 use scsi_core::log::LogWriter;
 use tape_store::mam::AttrId;
 
-pub(super) fn write(source: &Source<'_>, w: &mut LogWriter) {
+pub(super) fn write(source: &PageSource<'_>, w: &mut LogWriter) {
     let threads = source.mounted.map_or(0, |mounted| mounted.mam.number(AttrId::LOAD_COUNT));
     let c = &source.counters;
     let written = c.blocks_written + c.filemarks;
@@ -23,8 +23,8 @@ pub(super) fn write(source: &Source<'_>, w: &mut LogWriter) {
         (11, 2, 0),
     ];
     // HP's drives have nine of them.
-    let count = if source.state.profile.is_hp() { 9 } else { values.len() };
+    let count = if source.state.profile.is_hp_mechanism() { 9 } else { values.len() };
     for (code, width, value) in values.into_iter().take(count) {
-        w.number(code, FLAG, width, value);
+        w.number(code, FLAG_CONTROL, width, value);
     }
 }

@@ -1,33 +1,33 @@
 //! Page 17h, volume statistics (SSC-5 §8.2.9): of the mounted volume, or the last; subpages of those before. "Not valid"
 //! where there was none.
 
-use super::{MB, Source};
+use super::{MB, PageSource};
 use crate::counters::Counters;
 use crate::mounted::Mounted;
-use scsi_core::log::{LIST, LogWriter, TEXT};
+use scsi_core::log::{LIST_CONTROL, LogWriter, TEXT_CONTROL};
 use scsi_core::writer::PageWriter;
-use tape_store::cartridge::Kind;
+use tape_store::cartridge::CartridgeKind;
 use tape_store::mam::AttrId;
-use tape_store::medium::Usage;
+use tape_store::medium::PartitionUsage;
 
 /// No object is encrypted, or none follows that is not.
 const NONE: u64 = 0xffff_ffff_ffff;
 
-pub(super) fn current(source: &Source<'_>, w: &mut LogWriter) {
+pub(super) fn current(source: &PageSource<'_>, w: &mut LogWriter) {
     match source.mounted {
         Some(mounted) => write(source, mounted, w),
-        None => kept(source, 0, w),
+        None => write_saved(source, 0, w),
     }
 }
 
 /// So many volumes before the current or last one.
-pub(super) fn before(source: &Source<'_>, count: usize, w: &mut LogWriter) {
-    kept(source, if source.mounted.is_some() { count - 1 } else { count }, w);
+pub(super) fn before(source: &PageSource<'_>, count: usize, w: &mut LogWriter) {
+    write_saved(source, if source.mounted.is_some() { count - 1 } else { count }, w);
 }
 
-fn kept(source: &Source<'_>, number: usize, w: &mut LogWriter) {
+fn write_saved(source: &PageSource<'_>, number: usize, w: &mut LogWriter) {
     match source.state.volumes.get(number) {
-        None => drop(w.parameter(0x0000, LIST, &[0])),
+        None => drop(w.parameter(0x0000, LIST_CONTROL, &[0])),
         Some(volume) => {
             for kept in volume {
                 w.parameter(kept.code, kept.control, &kept.value);
@@ -36,8 +36,8 @@ fn kept(source: &Source<'_>, number: usize, w: &mut LogWriter) {
     }
 }
 
-pub(super) fn write(source: &Source<'_>, mounted: &Mounted, w: &mut LogWriter) {
-    w.parameter(0x0000, LIST, &[1]);
+pub(super) fn write(source: &PageSource<'_>, mounted: &Mounted, w: &mut LogWriter) {
+    w.parameter(0x0000, LIST_CONTROL, &[1]);
     let counters = &source.counters;
     let mam = &mounted.mam;
     let total = |id, now: u64| mam.number(id).saturating_add(now) / MB;
@@ -53,47 +53,55 @@ pub(super) fn write(source: &Source<'_>, mounted: &Mounted, w: &mut LogWriter) {
         (0x09, 2, mam.number(AttrId::READ_FAILURES) + counters.read_failures),
         (0x0c, 2, counters.write_failures),
         (0x0d, 2, counters.read_failures),
-        (0x0e, 4, counters.from_host / MB),
-        (0x0f, 4, counters.to_host / MB),
-        (0x10, 8, total(AttrId::LIFE_WRITTEN, counters.from_host)),
-        (0x11, 8, total(AttrId::LIFE_READ, counters.to_host)),
-        (0x12, 2, Counters::ratio(counters.from_host, counters.to_medium)),
-        (0x13, 2, Counters::ratio(counters.to_host, counters.from_medium)),
+        (0x0e, 4, counters.written_by_host / MB),
+        (0x0f, 4, counters.read_by_host / MB),
+        (0x10, 8, total(AttrId::LIFE_WRITTEN, counters.written_by_host)),
+        (0x11, 8, total(AttrId::LIFE_READ, counters.read_by_host)),
+        (0x12, 2, Counters::ratio(counters.written_by_host, counters.written_to_medium)),
+        (0x13, 2, Counters::ratio(counters.read_by_host, counters.read_from_medium)),
         (0x14, 6, 0),
         (0x15, 6, 0),
     ] {
-        w.number(code, LIST, width, value);
+        w.number(code, LIST_CONTROL, width, value);
     }
     let usages: Vec<_> =
         (0..mounted.medium.partitions()).filter_map(|number| mounted.medium.usage(number).ok()).collect();
-    let sum = |of: fn(&Usage) -> u64| usages.iter().map(of).sum::<u64>() / MB;
-    w.number(0x16, LIST, 4, sum(|usage| usage.capacity));
-    w.number(0x17, LIST, 4, sum(|usage| usage.used));
-    let of_hp = source.state.profile.is_hp();
+    let sum = |of: fn(&PartitionUsage) -> u64| usages.iter().map(of).sum::<u64>() / MB;
+    w.number(0x16, LIST_CONTROL, 4, sum(|usage| usage.capacity));
+    w.number(0x17, LIST_CONTROL, 4, sum(|usage| usage.used));
+    let of_hp = source.state.profile.is_hp_mechanism();
     if !of_hp {
-        w.number(0x18, LIST, 4, sum(|usage| usage.capacity));
-        w.number(0x19, LIST, 1, 100);
+        w.number(0x18, LIST_CONTROL, 4, sum(|usage| usage.capacity));
+        w.number(0x19, LIST_CONTROL, 1, 100);
     }
     identity(source, mounted, w);
-    w.parameter(0x0080, LIST, &[u8::from(mounted.protected.is_some())]);
-    w.parameter(0x0081, LIST, &[u8::from(mounted.cartridge.kind() == Kind::Worm)]).parameter(0x0082, LIST, &[0]);
-    w.number(0x0101, LIST, 4, mam.number(AttrId::LOAD_COUNT));
-    w.number(0x0102, LIST, 4, mam.number(AttrId::LOAD_COUNT));
+    w.parameter(0x0080, LIST_CONTROL, &[u8::from(mounted.write_protection.is_some())]);
+    w.parameter(0x0081, LIST_CONTROL, &[u8::from(mounted.cartridge.kind() == CartridgeKind::Worm)]).parameter(
+        0x0082,
+        LIST_CONTROL,
+        &[0],
+    );
+    w.number(0x0101, LIST_CONTROL, 4, mam.number(AttrId::LOAD_COUNT));
+    w.number(0x0102, LIST_CONTROL, 4, mam.number(AttrId::LOAD_COUNT));
     encrypted(mounted, w);
-    let records = |of: fn(&Usage) -> u64| {
+    let records = |of: fn(&PartitionUsage) -> u64| {
         let mut records = PageWriter::new();
         for (number, usage) in (0..).zip(&usages) {
             records.u8(7).u8(0).u16(number).u32(u32::try_from(of(usage) / MB).unwrap_or(u32::MAX));
         }
         records.as_slice().to_vec()
     };
-    w.parameter(0x0202, LIST, &records(|usage| usage.capacity));
-    w.parameter(0x0203, LIST, &records(|usage| usage.used));
+    w.parameter(0x0202, LIST_CONTROL, &records(|usage| usage.capacity));
+    w.parameter(0x0203, LIST_CONTROL, &records(|usage| usage.used));
     if of_hp {
         mount_history(mounted, w);
-        w.parameter(0xf000, LIST, &[0x00, 0x01]);
+        w.parameter(0xf000, LIST_CONTROL, &[0x00, 0x01]);
     } else {
-        w.parameter(0x0204, LIST, &records(|usage| usage.capacity.saturating_sub(usage.used + usage.early_warning)));
+        w.parameter(
+            0x0204,
+            LIST_CONTROL,
+            &records(|usage| usage.capacity.saturating_sub(usage.used + usage.early_warning)),
+        );
     }
 }
 
@@ -107,19 +115,19 @@ fn mount_history(mounted: &Mounted, w: &mut LogWriter) {
             records.u8(43).u8(0).u16(index).ascii(&String::from_utf8_lossy(drive), 40);
         }
     }
-    w.parameter(0x0300, LIST, records.as_slice());
+    w.parameter(0x0300, LIST_CONTROL, records.as_slice());
 }
 
 /// Serial number, lot, barcode, manufacturer, license code and personality.
-fn identity(source: &Source<'_>, mounted: &Mounted, w: &mut LogWriter) {
+fn identity(source: &PageSource<'_>, mounted: &Mounted, w: &mut LogWriter) {
     let mut text = |code: u16, text: &str, len: usize| {
         let mut value = PageWriter::new();
         value.ascii(text, len);
-        w.parameter(code, TEXT, value.as_slice());
+        w.parameter(code, TEXT_CONTROL, value.as_slice());
     };
     let attribute = |id| String::from_utf8_lossy(mounted.mam.get(id, 0).unwrap_or_default()).into_owned();
     let media = mounted.cartridge.media();
-    let (drive, generation) = (source.state.profile.native.generation(), media.generation());
+    let (drive, generation) = (source.state.profile.native_media.generation(), media.generation());
     let license = drive.zip(generation).map(|(drive, generation)| format!("{drive:0>2}{generation:0>2}"));
     // Captured from LTO-7 and LTO-9 drives: an LTO-9 cartridge has a name of its own.
     let personality = match generation {
@@ -133,7 +141,7 @@ fn identity(source: &Source<'_>, mounted: &Mounted, w: &mut LogWriter) {
     text(0x0043, &attribute(AttrId::MANUFACTURER), 8);
     text(0x0044, &license.unwrap_or_default(), 4);
     text(0x0045, &personality, 9);
-    if source.state.profile.is_hp() {
+    if source.state.profile.is_hp_mechanism() {
         text(0x0046, &attribute(AttrId::MANUFACTURE_DATE), 8);
     }
 }
@@ -143,11 +151,11 @@ fn encrypted(mounted: &Mounted, w: &mut LogWriter) {
     let records = |id: AttrId| {
         let mut records = PageWriter::new();
         for number in 0..mounted.medium.partitions() {
-            let object = mounted.mam.get(id, number).map_or(NONE, |_| mounted.mam.number_of(id, number));
+            let object = mounted.mam.get(id, number).map_or(NONE, |_| mounted.mam.partition_number_value(id, number));
             records.u8(9).u8(0).u16(number.into()).u48(object);
         }
         records.as_slice().to_vec()
     };
-    w.parameter(0x0200, LIST, &records(AttrId::FIRST_ENCRYPTED));
-    w.parameter(0x0201, LIST, &records(AttrId::FIRST_CLEAR));
+    w.parameter(0x0200, LIST_CONTROL, &records(AttrId::FIRST_ENCRYPTED_OBJECT));
+    w.parameter(0x0201, LIST_CONTROL, &records(AttrId::FIRST_UNENCRYPTED));
 }

@@ -1,7 +1,7 @@
 //! Data compression mode page, 0Fh (SSC-5 §8.3.2). Values as captured from LTO-7, -8 and -9 drives.
 
 use super::config_10;
-use scsi_core::mode::{ModePages, PageDef, PageId};
+use scsi_core::mode::{ModePageDef, ModePages, PageId};
 
 /// Identifier of the page.
 pub(crate) const ID: PageId = PageId::page(0x0f);
@@ -9,20 +9,20 @@ pub(crate) const ID: PageId = PageId::page(0x0f);
 const DCE: u8 = 0x80;
 
 /// DCE may be changed; DCC says that the drive compresses, DDE that it decompresses.
-pub(crate) const PAGE: PageDef =
-    PageDef::new(ID, &[0x0f, 0x0e, 0xc0, 0x80, 0, 0, 0, 0xff, 0, 0, 0, 0xff, 0, 0, 0, 0], CHANGEABLE);
+pub(crate) const PAGE: ModePageDef =
+    ModePageDef::new(ID, &[0x0f, 0x0e, 0xc0, 0x80, 0, 0, 0, 0xff, 0, 0, 0, 0xff, 0, 0, 0, 0], CHANGEABLE);
 /// HP names the default algorithm (LTO-3 reference).
-pub(crate) const HP: PageDef =
-    PageDef::new(ID, &[0x0f, 0x0e, 0xc0, 0x80, 0, 0, 0, 0x01, 0, 0, 0, 0x01, 0, 0, 0, 0], CHANGEABLE);
+pub(crate) const HP: ModePageDef =
+    ModePageDef::new(ID, &[0x0f, 0x0e, 0xc0, 0x80, 0, 0, 0, 0x01, 0, 0, 0, 0x01, 0, 0, 0, 0], CHANGEABLE);
 const CHANGEABLE: &[u8] = &[0x0f, 0x0e, DCE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// Whether blocks are to be compressed: DCE here and SELECT DATA COMPRESSION of page 10h are one setting. Whichever was changed
 /// counts, and the other follows.
-pub(crate) fn follow(pages: &mut ModePages, before: bool) -> bool {
+pub(crate) fn synchronize(pages: &mut ModePages, before: bool) -> bool {
     let bit = |id, byte: usize, bit: u8| pages.current(id).get(byte).is_some_and(|value| value & bit != 0);
-    let (here, there) = (bit(ID, 2, DCE), bit(config_10::ID, 14, config_10::SELECT));
+    let (here, there) = (bit(ID, 2, DCE), bit(config_10::ID, 14, config_10::SELECT_COMPRESSION));
     let now = if here == before { there } else { here };
-    pages.put(ID, 2, DCE, now);
-    pages.put(config_10::ID, 14, config_10::SELECT, now);
+    pages.set_bits(ID, 2, DCE, now);
+    pages.set_bits(config_10::ID, 14, config_10::SELECT_COMPRESSION, now);
     now
 }

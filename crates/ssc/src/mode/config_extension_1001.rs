@@ -1,9 +1,9 @@
 //! Device configuration extension mode page, 10h/01h (SSC-5 §8.3.8): append-only mode and programmable early warning.
 
-use crate::device::State;
+use crate::device::DriveState;
 use crate::load::Load;
-use scsi_core::field::Field;
-use scsi_core::mode::{PageDef, PageId};
+use scsi_core::field::FieldPointer;
+use scsi_core::mode::{ModePageDef, PageId};
 
 /// Identifier of the page.
 pub(crate) const ID: PageId = PageId { page: 0x10, subpage: 0x01 };
@@ -12,7 +12,7 @@ const DEFAULT: [u8; 32] = super::subpage(ID, 32, &[(5, 0x02)]);
 const CHANGEABLE: [u8; 32] = super::subpage(ID, 32, &[(5, 0xf0), (6, 0xff), (7, 0xff)]);
 
 /// WRITE MODE and PEWS may be changed, and saved: PS as captured from an LTO-9 drive (D0 01 00 1C).
-pub(crate) const PAGE: PageDef = PageDef::new(ID, &DEFAULT, &CHANGEABLE).saveable();
+pub(crate) const PAGE: ModePageDef = ModePageDef::new(ID, &DEFAULT, &CHANGEABLE).saveable();
 
 /// WRITE MODE 1h, in byte 5.
 pub(crate) const APPEND_ONLY: u8 = 0x10;
@@ -20,11 +20,11 @@ pub(crate) const APPEND_ONLY: u8 = 0x10;
 const MB: u64 = 1_000_000;
 
 /// Checks what a host selects; the field at fault. Append-only mode lasts while a volume is mounted.
-pub(crate) fn check(state: &State, page: &[u8]) -> Result<(), Field> {
+pub(crate) fn check(state: &DriveState, page: &[u8]) -> Result<(), FieldPointer> {
     let [_, _, _, _, _, modes, ..] = page else { return Ok(()) };
     let mounted = matches!(state.load, Load::Mounted(_));
     let ends = mounted && state.settings.append_only && modes >> 4 == 0;
-    if modes >> 4 > 1 || ends { Err(Field::bits(5, 0xf0)) } else { Ok(()) }
+    if modes >> 4 > 1 || ends { Err(FieldPointer::bits(5, 0xf0)) } else { Ok(()) }
 }
 
 /// Append-only mode, and how many bytes before early warning is to be warned.

@@ -1,9 +1,9 @@
 //! Control extension mode page, 0Ah/01h (SPC-5 §7.5.11).
 
-use scsi_core::mode::{PageDef, PageId};
+use scsi_core::mode::{ModePageDef, PageId};
 
 const ID: PageId = PageId { page: 0x0a, subpage: 0x01 };
 const DEFAULT: [u8; 32] = super::subpage(ID, 32, &[]);
 
 /// All fields zero and fixed: SET TIMESTAMP sets the clock, and sense is as long as it is.
-pub(crate) const PAGE: PageDef = PageDef::new(ID, &DEFAULT, &[0; 32]);
+pub(crate) const PAGE: ModePageDef = ModePageDef::new(ID, &DEFAULT, &[0; 32]);

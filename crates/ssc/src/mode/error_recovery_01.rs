@@ -1,14 +1,14 @@
 //! Read-write error recovery mode page, 01h (SSC-5 §8.3.5). IBM's values as captured from LTO-9 and LTO-10 drives, HP's as
 //! its LTO-3 reference prints them.
 
-use scsi_core::mode::{PageDef, PageId};
+use scsi_core::mode::{ModePageDef, PageId};
 
 const ID: PageId = PageId::page(0x01);
 const FIXED: &[u8] = &[0x01, 0x0a, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// TB and EER; the drive's own recovery, which nobody changes.
-pub(crate) const PAGE: PageDef = PageDef::new(ID, &[0x01, 0x0a, 0x28, 0xff, 0, 0, 0, 0, 0, 0, 0, 0], FIXED);
+pub(crate) const PAGE: ModePageDef = ModePageDef::new(ID, &[0x01, 0x0a, 0x28, 0xff, 0, 0, 0, 0, 0, 0, 0, 0], FIXED);
 /// Nothing said.
-pub(crate) const PLAIN: PageDef = PageDef::new(ID, FIXED, FIXED);
+pub(crate) const ALL_ZERO: ModePageDef = ModePageDef::new(ID, FIXED, FIXED);
 /// Retries in numbers.
-pub(crate) const HP: PageDef = PageDef::new(ID, &[0x01, 0x0a, 0, 0x15, 0, 0, 0, 0, 0x0a, 0, 0, 0], FIXED);
+pub(crate) const HP: ModePageDef = ModePageDef::new(ID, &[0x01, 0x0a, 0, 0x15, 0, 0, 0, 0, 0x0a, 0, 0, 0], FIXED);

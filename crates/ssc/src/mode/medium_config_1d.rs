@@ -1,9 +1,9 @@
 //! Medium configuration mode page, 1Dh (SSC-5 §8.3.7): whether the medium is written once.
 
-use crate::device::State;
+use crate::device::DriveState;
 use crate::load::Load;
-use scsi_core::mode::{PageDef, PageId};
-use tape_store::cartridge::Kind;
+use scsi_core::mode::{ModePageDef, PageId};
+use tape_store::cartridge::CartridgeKind;
 
 /// Identifier of the page.
 pub(crate) const ID: PageId = PageId::page(0x1d);
@@ -12,15 +12,15 @@ pub(crate) const ID: PageId = PageId::page(0x1d);
 const DEFAULT: [u8; 32] = super::page(ID, 32, &[(4, 0x01), (5, 0x02)]);
 
 /// Nothing may be changed.
-pub(crate) const PAGE: PageDef = PageDef::new(ID, &DEFAULT, &[0; 32]);
+pub(crate) const PAGE: ModePageDef = ModePageDef::new(ID, &DEFAULT, &[0; 32]);
 
 /// WORMM.
 const WORM: u8 = 0x01;
 
 /// Whether the mounted medium is written once.
-pub(crate) fn render(state: &State, page: &mut [u8]) {
+pub(crate) fn render(state: &DriveState, page: &mut [u8]) {
     let Load::Mounted(mounted) = &state.load else { return };
-    if mounted.cartridge.kind() == Kind::Worm
+    if mounted.cartridge.kind() == CartridgeKind::Worm
         && let Some(worm) = page.get_mut(2)
     {
         *worm = WORM;

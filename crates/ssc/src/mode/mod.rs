@@ -12,12 +12,12 @@ mod power_1a;
 pub(crate) mod protection_0af0;
 mod vendor;
 
-use crate::device::State;
-use scsi_core::field::Field;
-use scsi_core::mode::{PageControl, PageDef, PageId, control_0a, disconnect_02, exceptions_1c};
+use crate::device::DriveState;
+use scsi_core::field::FieldPointer;
+use scsi_core::mode::{ModePageDef, PageControl, PageId, control_0a, disconnect_02, informational_exceptions_1c};
 
 /// Pages of IBM's LTO drives, ascending.
-pub(crate) const IBM_PAGES: &[PageDef] = &[
+pub(crate) const IBM_PAGES: &[ModePageDef] = &[
     error_recovery_01::PAGE,
     disconnect_02::PAGE,
     control_0a::PAGE,
@@ -30,14 +30,14 @@ pub(crate) const IBM_PAGES: &[PageDef] = &[
     vendor::UNIT_18,
     vendor::PORT_19,
     power_1a::PAGE,
-    exceptions_1c::OF_TAPE_ALERT,
+    informational_exceptions_1c::TAPE_ALERT_PAGE,
     medium_config_1d::PAGE,
     encryption_24::PAGE,
     vendor::BEHAVIOUR_2F,
 ];
 
 /// Pages of the LTO drives that HP built itself, ascending.
-pub(crate) const HP_PAGES: &[PageDef] = &[
+pub(crate) const HP_PAGES: &[ModePageDef] = &[
     error_recovery_01::HP,
     disconnect_02::PAGE,
     control_0a::PAGE,
@@ -48,122 +48,122 @@ pub(crate) const HP_PAGES: &[PageDef] = &[
     config_extension_1001::PAGE,
     partition_11::PAGE,
     power_1a::PAGE,
-    exceptions_1c::OF_TAPE_ALERT,
+    informational_exceptions_1c::TAPE_ALERT_PAGE,
     medium_config_1d::PAGE,
 ];
 
 /// Pages of IBM's LTO-4 drives, ascending.
-pub(crate) const IBM_4_PAGES: &[PageDef] = &[
+pub(crate) const IBM_4_PAGES: &[ModePageDef] = &[
     error_recovery_01::PAGE,
     disconnect_02::PAGE,
     control_0a::PAGE,
     control_extension_0a01::PAGE,
     compression_0f::PAGE,
     config_10::PAGE,
-    partition_11::SINGLE,
+    partition_11::SINGLE_PARTITION,
     vendor::UNIT_18,
     vendor::PORT_19,
     power_1a::PAGE,
-    exceptions_1c::OF_TAPE_ALERT,
+    informational_exceptions_1c::TAPE_ALERT_PAGE,
     medium_config_1d::PAGE,
     encryption_24::PAGE,
     vendor::BEHAVIOUR_2F,
 ];
 
 /// Pages of IBM's LTO drives before, ascending.
-pub(crate) const IBM_3_PAGES: &[PageDef] = &[
+pub(crate) const IBM_3_PAGES: &[ModePageDef] = &[
     error_recovery_01::PAGE,
     disconnect_02::PAGE,
     control_0a::PAGE,
     compression_0f::PAGE,
     config_10::PAGE,
-    partition_11::SINGLE,
+    partition_11::SINGLE_PARTITION,
     vendor::UNIT_18,
     vendor::PORT_19,
     power_1a::PAGE,
-    exceptions_1c::OF_TAPE_ALERT,
+    informational_exceptions_1c::TAPE_ALERT_PAGE,
     medium_config_1d::PAGE,
     vendor::BEHAVIOUR_2F,
 ];
 
 /// Pages of HP's drives up to LTO-4, ascending.
-pub(crate) const HP_4_PAGES: &[PageDef] = &[
+pub(crate) const HP_4_PAGES: &[ModePageDef] = &[
     error_recovery_01::HP,
     disconnect_02::PAGE,
     control_0a::PAGE,
     control_extension_0a01::PAGE,
     compression_0f::HP,
     config_10::HP,
-    partition_11::SINGLE,
+    partition_11::SINGLE_PARTITION,
     power_1a::PAGE,
-    exceptions_1c::OF_TAPE_ALERT,
+    informational_exceptions_1c::TAPE_ALERT_PAGE,
     medium_config_1d::PAGE,
 ];
 
 /// Pages of drives of other families, ascending.
-pub(crate) const PLAIN_PAGES: &[PageDef] = &[
-    error_recovery_01::PLAIN,
+pub(crate) const COMMON_PAGES: &[ModePageDef] = &[
+    error_recovery_01::ALL_ZERO,
     disconnect_02::PAGE,
     control_0a::PAGE,
     compression_0f::PAGE,
     config_10::PAGE,
     partition_11::PAGE,
     power_1a::PAGE,
-    exceptions_1c::OF_TAPE_ALERT,
+    informational_exceptions_1c::TAPE_ALERT_PAGE,
     medium_config_1d::PAGE,
 ];
 
 /// Those of drives whose media have one partition.
-pub(crate) const SINGLE_PAGES: &[PageDef] = &[
-    error_recovery_01::PLAIN,
+pub(crate) const SINGLE_PARTITION_PAGES: &[ModePageDef] = &[
+    error_recovery_01::ALL_ZERO,
     disconnect_02::PAGE,
     control_0a::PAGE,
     compression_0f::PAGE,
     config_10::PAGE,
-    partition_11::SINGLE,
+    partition_11::SINGLE_PARTITION,
     power_1a::PAGE,
-    exceptions_1c::OF_TAPE_ALERT,
+    informational_exceptions_1c::TAPE_ALERT_PAGE,
     medium_config_1d::PAGE,
 ];
 
 /// Those of the oldest.
-pub(crate) const OLD_PAGES: &[PageDef] = &[
-    error_recovery_01::PLAIN,
+pub(crate) const SCSI_2_PAGES: &[ModePageDef] = &[
+    error_recovery_01::ALL_ZERO,
     disconnect_02::PAGE,
     control_0a::PAGE,
     compression_0f::PAGE,
     config_10::PAGE,
-    partition_11::SINGLE,
-    exceptions_1c::OF_TAPE_ALERT,
+    partition_11::SINGLE_PARTITION,
+    informational_exceptions_1c::TAPE_ALERT_PAGE,
 ];
 
 /// Those of DLT.
-pub(crate) const DLT_PAGES: &[PageDef] = &[
-    error_recovery_01::PLAIN,
+pub(crate) const DLT_PAGES: &[ModePageDef] = &[
+    error_recovery_01::ALL_ZERO,
     disconnect_02::PAGE,
     control_0a::PAGE,
     compression_0f::PAGE,
     config_10::DLT,
-    partition_11::SINGLE,
-    exceptions_1c::OF_TAPE_ALERT,
+    partition_11::SINGLE_PARTITION,
+    informational_exceptions_1c::TAPE_ALERT_PAGE,
 ];
 
 /// A page of `N` bytes, header included, that is zero but for these bytes.
 const fn page<const N: usize>(id: PageId, len: usize, bytes: &[(usize, u8)]) -> [u8; N] {
     assert!(len == N && N >= 2 && N < 0x100 && id.subpage == 0);
     #[expect(clippy::cast_possible_truncation, reason = "asserted above; evaluated at compile time")]
-    set([0; N], [(0, id.page), (1, (N - 2) as u8)].as_slice(), bytes)
+    with_bytes([0; N], [(0, id.page), (1, (N - 2) as u8)].as_slice(), bytes)
 }
 
 /// As [`page`], of a subpage.
 const fn subpage<const N: usize>(id: PageId, len: usize, bytes: &[(usize, u8)]) -> [u8; N] {
     assert!(len == N && N >= 4 && N < 0x100 && id.subpage != 0);
     #[expect(clippy::cast_possible_truncation, reason = "asserted above; evaluated at compile time")]
-    set([0; N], [(0, id.page | 0x40), (1, id.subpage), (3, (N - 4) as u8)].as_slice(), bytes)
+    with_bytes([0; N], [(0, id.page | 0x40), (1, id.subpage), (3, (N - 4) as u8)].as_slice(), bytes)
 }
 
 #[expect(clippy::indexing_slicing, reason = "evaluated at compile time: a byte beyond the page does not build")]
-const fn set<const N: usize>(mut page: [u8; N], header: &[(usize, u8)], bytes: &[(usize, u8)]) -> [u8; N] {
+const fn with_bytes<const N: usize>(mut page: [u8; N], header: &[(usize, u8)], bytes: &[(usize, u8)]) -> [u8; N] {
     let mut at = 0;
     while at < header.len() {
         page[header[at].0] = header[at].1;
@@ -178,7 +178,7 @@ const fn set<const N: usize>(mut page: [u8; N], header: &[(usize, u8)], bytes: &
 }
 
 /// Writes live values over the stored ones.
-pub(crate) fn render(state: &State, id: PageId, control: PageControl, page: &mut [u8]) {
+pub(crate) fn render(state: &DriveState, id: PageId, control: PageControl, page: &mut [u8]) {
     if control != PageControl::Current {
         return;
     }
@@ -195,12 +195,12 @@ pub(crate) fn render(state: &State, id: PageId, control: PageControl, page: &mut
 ///
 /// # Errors
 /// The field at fault.
-pub(crate) fn check(state: &State, id: PageId, page: &[u8]) -> Result<(), Field> {
+pub(crate) fn check(state: &DriveState, id: PageId, page: &[u8]) -> Result<(), FieldPointer> {
     match id {
         partition_11::ID => partition_11::check(state, page),
         config_extension_1001::ID => config_extension_1001::check(state, page),
-        protection_0af0::ID => protection_0af0::check(state.profile.protection, page),
-        exceptions_1c::ID => exceptions_1c::check(page),
+        protection_0af0::ID => protection_0af0::check(state.profile.protection_methods, page),
+        informational_exceptions_1c::ID => informational_exceptions_1c::check_page(page),
         _ => Ok(()),
     }
 }

@@ -2,46 +2,46 @@
 //!
 //! LTO drives part a tape by pairs of wraps, and leave some unused between partitions (IBM LTO SCSI reference, §4.4).
 
-use crate::device::State;
+use crate::device::DriveState;
 use crate::load::Load;
 use crate::mounted::Mounted;
-use scsi_core::field::Field;
-use scsi_core::mode::{PageDef, PageId};
+use scsi_core::field::FieldPointer;
+use scsi_core::mode::{ModePageDef, PageId};
 use tape_store::media::MediaSpec;
 
 /// Identifier of the page.
 pub(crate) const ID: PageId = PageId::page(0x11);
 
 /// POFM set (partitions come with FORMAT MEDIUM), PSUM 11b, MEDIUM FORMAT RECOGNITION 03h, wrap-wise, units of 10^9 bytes.
-pub(crate) const PAGE: PageDef = PageDef::new(
+pub(crate) const PAGE: ModePageDef = ModePageDef::new(
     ID,
     &[0x11, 0x0e, 0, 0, 0x1c, 0x03, 0x19, 0, 0, 0, 0, 0, 0, 0, 0, 0],
     &[0x11, 0x0e, 0, 0xff, 0xf8, 0, 0xff, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
 );
 
 /// Of drives whose media have one partition: nothing can be changed (HP LTO-4 reference, volume 2).
-pub(crate) const SINGLE: PageDef = PageDef { changeable: &[0; 16], ..PAGE };
+pub(crate) const SINGLE_PARTITION: ModePageDef = ModePageDef { changeable: &[0; 16], ..PAGE };
 
 const GB: u64 = 1_000_000_000;
 const MB: u64 = 1_000_000;
 /// So many MB that their number fits.
 const SMALL: u64 = 0xfffe * MB;
 /// FDP, SDP and IDP: who chooses number and sizes. One of them is set in what a host selected.
-const CHOSEN: u8 = 0xe0;
+const SELECTION_BITS: u8 = 0xe0;
 const FDP: u8 = 0x80;
 const SDP: u8 = 0x40;
 const IDP: u8 = 0x20;
 /// PARTITIONING TYPE: vendor's choice, or wrap-wise.
-const TYPES: std::ops::RangeInclusive<u8> = 0..=1;
+const PARTITIONING_TYPES: std::ops::RangeInclusive<u8> = 0..=1;
 /// The rest, for one partition that asks for it.
-const REST: u16 = 0xffff;
+const REMAINDER: u16 = 0xffff;
 
 /// MAXIMUM ADDITIONAL PARTITIONS, and what a host selected for the next FORMAT MEDIUM; else the number and the sizes of
 /// the mounted medium.
-pub(crate) fn render(state: &State, page: &mut [u8]) {
+pub(crate) fn render(state: &DriveState, page: &mut [u8]) {
     let [_, _, most, defined, flags, _, kind, _, sizes @ ..] = page else { return };
-    *most = most_additional(state);
-    if *flags & CHOSEN != 0 {
+    *most = max_additional_partitions(state);
+    if *flags & SELECTION_BITS != 0 {
         return;
     }
     let Load::Mounted(mounted) = &state.load else { return };
@@ -56,61 +56,63 @@ pub(crate) fn render(state: &State, page: &mut [u8]) {
     }
 }
 
-fn most_additional(state: &State) -> u8 {
+fn max_additional_partitions(state: &DriveState) -> u8 {
     let media = match &state.load {
         Load::Mounted(mounted) => mounted.cartridge.media(),
-        _ => state.profile.native,
+        _ => state.profile.native_media,
     };
     media.partitions - 1
 }
 
 /// Checks what a host selects; the field at fault.
-pub(crate) fn check(state: &State, page: &[u8]) -> Result<(), Field> {
+pub(crate) fn check(state: &DriveState, page: &[u8]) -> Result<(), FieldPointer> {
     let [_, _, _, additional, flags, _, kind, ..] = page else { return Ok(()) };
-    if *additional > most_additional(state) {
-        return Err(Field::byte(3));
+    if *additional > max_additional_partitions(state) {
+        return Err(FieldPointer::byte(3));
     }
-    if (flags & CHOSEN).count_ones() > 1 {
-        return Err(Field::bits(4, CHOSEN));
+    if (flags & SELECTION_BITS).count_ones() > 1 {
+        return Err(FieldPointer::bits(4, SELECTION_BITS));
     }
-    if !TYPES.contains(&(kind >> 4)) {
-        return Err(Field::bits(6, 0xf0));
+    if !PARTITIONING_TYPES.contains(&(kind >> 4)) {
+        return Err(FieldPointer::bits(6, 0xf0));
     }
     match &state.load {
-        Load::Mounted(mounted) => sizes(page, Tape::of(mounted)).map(drop).map_err(Field::byte),
+        Load::Mounted(mounted) => {
+            sizes(page, PartitionableTape::of_mounted(mounted)).map(drop).map_err(FieldPointer::byte)
+        }
         _ => Ok(()),
     }
 }
 
 /// Whether a partition will have another size than the page asks for, told in the units of the page.
-pub(crate) fn rounds(state: &State, page: &[u8]) -> bool {
+pub(crate) fn rounds(state: &DriveState, page: &[u8]) -> bool {
     let Load::Mounted(mounted) = &state.load else { return false };
-    rounds_on(page, Tape::of(mounted))
+    rounds_on(page, PartitionableTape::of_mounted(mounted))
 }
 
-fn rounds_on(page: &[u8], tape: Tape) -> bool {
+fn rounds_on(page: &[u8], tape: PartitionableTape) -> bool {
     let [_, _, _, _, flags, _, units, _, values @ ..] = page else { return false };
     let Ok(sizes) = sizes(page, tape) else { return false };
     let unit = unit(*flags, *units);
     // FDP and SDP leave the sizes to the drive.
-    flags & CHOSEN == IDP
+    flags & SELECTION_BITS == IDP
         && sizes.len() > 1
         && values.as_chunks().0.iter().zip(sizes).any(|(bytes, size)| {
             let asked = u16::from_be_bytes(*bytes);
-            asked != REST && size / unit != u64::from(asked)
+            asked != REMAINDER && size / unit != u64::from(asked)
         })
 }
 
 /// What is to be parted.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Tape {
+pub(crate) struct PartitionableTape {
     media: &'static MediaSpec,
     capacity: u64,
 }
 
-impl Tape {
+impl PartitionableTape {
     /// The tape of a cartridge, as far as SET CAPACITY left it.
-    pub(crate) fn of(mounted: &Mounted) -> Self {
+    pub(crate) fn of_mounted(mounted: &Mounted) -> Self {
         Self { media: mounted.cartridge.media(), capacity: mounted.capacity() }
     }
 
@@ -158,10 +160,10 @@ impl Tape {
 ///
 /// FDP makes a second partition of the smallest size. SDP, and a page that chooses nothing, share evenly. With IDP sizes
 /// are those of the page, rounded up to units.
-pub(crate) fn sizes(page: &[u8], tape: Tape) -> Result<Vec<u64>, usize> {
+pub(crate) fn sizes(page: &[u8], tape: PartitionableTape) -> Result<Vec<u64>, usize> {
     let [_, _, _, additional, flags, _, units, _, values @ ..] = page else { return Ok(vec![tape.capacity]) };
     let count = u64::from(*additional) + 1;
-    let parted = match flags & CHOSEN {
+    let parted = match flags & SELECTION_BITS {
         FDP if tape.media.partitions > 1 => vec![tape.available(2).saturating_sub(1), 1],
         IDP if count > 1 => return individual(values, unit(*flags, *units), count, tape),
         _ if count == 1 => vec![tape.units()],
@@ -191,13 +193,14 @@ fn evenly(count: u64, mut units: u64) -> Vec<u64> {
     parts
 }
 
-fn individual(values: &[u8], unit: u64, count: u64, tape: Tape) -> Result<Vec<u64>, usize> {
+fn individual(values: &[u8], unit: u64, count: u64, tape: PartitionableTape) -> Result<Vec<u64>, usize> {
     let values: Vec<u16> = values.as_chunks().0.iter().map(|bytes: &[u8; 2]| u16::from_be_bytes(*bytes)).collect();
     let values = values.get(..usize::try_from(count).unwrap_or(usize::MAX)).ok_or(3_usize)?;
     if let Some(zero) = values.iter().position(|value| *value == 0) {
         return Err(8 + 2 * zero);
     }
-    let rests: Vec<usize> = values.iter().enumerate().filter(|(_, value)| **value == REST).map(|(at, _)| at).collect();
+    let rests: Vec<usize> =
+        values.iter().enumerate().filter(|(_, value)| **value == REMAINDER).map(|(at, _)| at).collect();
     if let [_, second, ..] = rests.as_slice() {
         return Err(8 + 2 * second);
     }
@@ -213,18 +216,18 @@ fn individual(values: &[u8], unit: u64, count: u64, tape: Tape) -> Result<Vec<u6
 
 /// Units of each partition, if all fit.
 fn shared_out(values: &[u16], fixed: &dyn Fn(u16) -> u64, available: u64, rests: usize) -> Option<Vec<u64>> {
-    let units = |value: &u16| if *value == REST { 0 } else { fixed(*value) };
+    let units = |value: &u16| if *value == REMAINDER { 0 } else { fixed(*value) };
     let taken = values.iter().map(units).fold(0_u64, u64::saturating_add);
     let rest = available.checked_sub(taken).filter(|rest| rests == 0 || *rest > 0)?;
-    Some(values.iter().map(|value| if *value == REST { rest } else { units(value) }).collect())
+    Some(values.iter().map(|value| if *value == REMAINDER { rest } else { units(value) }).collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Tape, sizes};
+    use super::{PartitionableTape, sizes};
     use tape_store::media::{LTO_5, LTO_6, LTO_8, LTO_9, MediaSpec};
 
-    fn of(
+    fn sizes_of(
         media: &'static MediaSpec,
         additional: u8,
         flags: u8,
@@ -233,27 +236,27 @@ mod tests {
     ) -> Result<Vec<u64>, usize> {
         let head = [0x11, 0x0e, 3, additional, flags, 3, units, 0];
         let page: Vec<u8> = head.into_iter().chain(values.iter().flat_map(|value| value.to_be_bytes())).collect();
-        let sizes = sizes(&page, Tape { media, capacity: media.capacity })?;
+        let sizes = sizes(&page, PartitionableTape { media, capacity: media.capacity })?;
         Ok(sizes.into_iter().map(|bytes| bytes / 1_000_000).collect())
     }
 
     /// MB, as the tables of the IBM LTO SCSI reference have them (tables 9 and 10), and as drives report them.
     #[test]
     fn sizes_by_units() {
-        assert_eq!(of(&LTO_8, 0, 0x1c, 9, [0; 4]), Ok(vec![12_000_000]));
-        assert_eq!(of(&LTO_8, 1, 0x3c, 9, [38, 0xffff, 0, 0]), Ok(vec![115_384, 11_769_230]));
-        assert_eq!(of(&LTO_8, 1, 0x3c, 9, [0x73, 0x2df9, 0, 0]), Ok(vec![115_384, 11_769_230]));
-        assert_eq!(of(&LTO_6, 1, 0x3c, 9, [1, 0xffff, 0, 0]), Ok(vec![36_764, 2_426_470]));
-        assert_eq!(of(&LTO_9, 1, 0x3c, 9, [0x80, 0x44ce, 0, 0]), Ok(vec![128_571, 17_614_285]));
-        assert_eq!(of(&LTO_5, 1, 0x34, 0, [0xffff, 2, 0, 0]), Ok(vec![1_425_000, 37_500]));
-        assert_eq!(of(&LTO_8, 0, 0x9c, 9, [0; 4]), Ok(vec![11_769_230, 115_384]));
-        assert_eq!(of(&LTO_8, 3, 0x5c, 9, [0; 4]), Ok(vec![2_884_615, 2_884_615, 2_884_615, 3_000_000]));
-        assert_eq!(of(&LTO_9, 3, 0x5c, 9, [0; 4]), Ok(vec![4_500_000; 4]));
-        assert_eq!(of(&LTO_9, 2, 0x5c, 9, [0; 4]), Ok(vec![5_785_714, 5_785_714, 5_914_285]));
-        assert_eq!(of(&LTO_8, 1, 0x3c, 9, [13_000, 0xffff, 0, 0]), Err(8));
-        assert_eq!(of(&LTO_8, 1, 0x3c, 9, [12_000, 0xffff, 0, 0]), Err(8));
-        assert_eq!(of(&LTO_8, 1, 0x3c, 9, [1, 0, 0, 0]), Err(10));
-        assert_eq!(of(&LTO_8, 2, 0x3c, 9, [0xffff, 1, 0xffff, 0]), Err(12));
+        assert_eq!(sizes_of(&LTO_8, 0, 0x1c, 9, [0; 4]), Ok(vec![12_000_000]));
+        assert_eq!(sizes_of(&LTO_8, 1, 0x3c, 9, [38, 0xffff, 0, 0]), Ok(vec![115_384, 11_769_230]));
+        assert_eq!(sizes_of(&LTO_8, 1, 0x3c, 9, [0x73, 0x2df9, 0, 0]), Ok(vec![115_384, 11_769_230]));
+        assert_eq!(sizes_of(&LTO_6, 1, 0x3c, 9, [1, 0xffff, 0, 0]), Ok(vec![36_764, 2_426_470]));
+        assert_eq!(sizes_of(&LTO_9, 1, 0x3c, 9, [0x80, 0x44ce, 0, 0]), Ok(vec![128_571, 17_614_285]));
+        assert_eq!(sizes_of(&LTO_5, 1, 0x34, 0, [0xffff, 2, 0, 0]), Ok(vec![1_425_000, 37_500]));
+        assert_eq!(sizes_of(&LTO_8, 0, 0x9c, 9, [0; 4]), Ok(vec![11_769_230, 115_384]));
+        assert_eq!(sizes_of(&LTO_8, 3, 0x5c, 9, [0; 4]), Ok(vec![2_884_615, 2_884_615, 2_884_615, 3_000_000]));
+        assert_eq!(sizes_of(&LTO_9, 3, 0x5c, 9, [0; 4]), Ok(vec![4_500_000; 4]));
+        assert_eq!(sizes_of(&LTO_9, 2, 0x5c, 9, [0; 4]), Ok(vec![5_785_714, 5_785_714, 5_914_285]));
+        assert_eq!(sizes_of(&LTO_8, 1, 0x3c, 9, [13_000, 0xffff, 0, 0]), Err(8));
+        assert_eq!(sizes_of(&LTO_8, 1, 0x3c, 9, [12_000, 0xffff, 0, 0]), Err(8));
+        assert_eq!(sizes_of(&LTO_8, 1, 0x3c, 9, [1, 0, 0, 0]), Err(10));
+        assert_eq!(sizes_of(&LTO_8, 2, 0x3c, 9, [0xffff, 1, 0xffff, 0]), Err(12));
     }
 
     /// LTFS asks for 1 GB and gets a pair of wraps: IBM LTO-7 and LTO-8 drives say 1/37/00 (ltfs issues 358 and 351).
@@ -262,7 +265,7 @@ mod tests {
         let rounds = |media: &'static MediaSpec, capacity: u64, flags: u8, units: u8, values: [u16; 4]| {
             let head = [0x11, 0x0e, 3, 1, flags, 3, units, 0];
             let page: Vec<u8> = head.into_iter().chain(values.iter().flat_map(|value| value.to_be_bytes())).collect();
-            super::rounds_on(&page, Tape { media, capacity })
+            super::rounds_on(&page, PartitionableTape { media, capacity })
         };
         assert!(rounds(&LTO_8, LTO_8.capacity, 0x3c, 9, [1, 0xffff, 0, 0]));
         assert!(rounds(&LTO_5, LTO_5.capacity, 0x34, 0, [0xffff, 2, 0, 0]));
@@ -278,11 +281,11 @@ mod tests {
 
     /// What LTFS asks for, 1 GB and the rest, of cartridges that have little more room than that, or less.
     #[test]
-    fn small_cartridges_are_parted() {
+    fn small_cartridges_can_be_partitioned() {
         let parted = |media: &'static MediaSpec, capacity: u64, additional: u8, units: u8, values: [u16; 4]| {
             let head = [0x11, 0x0e, 3, additional, 0x3c, 3, units, 0];
             let page: Vec<u8> = head.into_iter().chain(values.iter().flat_map(|value| value.to_be_bytes())).collect();
-            let sizes = sizes(&page, Tape { media, capacity })?;
+            let sizes = sizes(&page, PartitionableTape { media, capacity })?;
             Ok(sizes.into_iter().map(|bytes| bytes / 100_000).collect::<Vec<u64>>())
         };
         const GB: u64 = 1_000_000_000;

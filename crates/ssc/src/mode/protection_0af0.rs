@@ -1,8 +1,8 @@
 //! Control data protection mode page, 0Ah/F0h (SSC-5 §8.3.9): logical block protection, of each nexus.
 
-use crate::protection::{LEN, Method, Protection};
-use scsi_core::field::Field;
-use scsi_core::mode::{PageDef, PageId};
+use crate::block_protection::{BlockProtection, LEN, ProtectionMethod};
+use scsi_core::field::FieldPointer;
+use scsi_core::mode::{ModePageDef, PageId};
 
 /// Identifier of the page.
 pub(crate) const ID: PageId = PageId { page: 0x0a, subpage: 0xf0 };
@@ -10,28 +10,28 @@ const DEFAULT: [u8; 32] = super::subpage(ID, 32, &[]);
 const CHANGEABLE: [u8; 32] = super::subpage(ID, 32, &[(4, 0xff), (5, 0x3f), (6, LBP_W | LBP_R)]);
 
 /// Off. RBDP is fixed at zero: nothing is ever recovered from a buffer.
-pub(crate) const PAGE: PageDef = PageDef::new(ID, &DEFAULT, &CHANGEABLE).per_nexus();
+pub(crate) const PAGE: ModePageDef = ModePageDef::new(ID, &DEFAULT, &CHANGEABLE).per_nexus();
 
 const LBP_W: u8 = 0x80;
 const LBP_R: u8 = 0x40;
 
 /// Checks what a host selects; the field at fault.
-pub(crate) fn check(methods: &[Method], page: &[u8]) -> Result<(), Field> {
+pub(crate) fn check(methods: &[ProtectionMethod], page: &[u8]) -> Result<(), FieldPointer> {
     let [_, _, _, _, method, length, flags, ..] = page else { return Ok(()) };
     let on = *method != 0;
     if on && !methods.iter().any(|known| known.code() == *method) {
-        return Err(Field::byte(4));
+        return Err(FieldPointer::byte(4));
     }
     if on && usize::from(*length) != LEN || !on && !matches!(*length, 0 | 4) {
-        return Err(Field::bits(5, 0x3f));
+        return Err(FieldPointer::bits(5, 0x3f));
     }
     // A method without a direction protects nothing, and a direction needs a method.
-    if on == (*flags == 0) { Err(Field::bits(6, LBP_W)) } else { Ok(()) }
+    if on == (*flags == 0) { Err(FieldPointer::bits(6, LBP_W)) } else { Ok(()) }
 }
 
 /// What the page asks for.
-pub(crate) fn protection(methods: &[Method], page: &[u8]) -> Option<Protection> {
+pub(crate) fn protection(methods: &[ProtectionMethod], page: &[u8]) -> Option<BlockProtection> {
     let [_, _, _, _, method, _, flags, ..] = page else { return None };
     let method = methods.iter().copied().find(|known| known.code() == *method)?;
-    Some(Protection { method, write: flags & LBP_W != 0, read: flags & LBP_R != 0 })
+    Some(BlockProtection { method, write: flags & LBP_W != 0, read: flags & LBP_R != 0 })
 }

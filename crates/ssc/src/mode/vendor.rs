@@ -1,11 +1,13 @@
 //! Pages of IBM's own that hold no state, as captured from LTO-8 to LTO-10 drives; the protocol is iSCSI here.
 
-use scsi_core::mode::{PageDef, PageId};
+use scsi_core::mode::{ModePageDef, PageId};
 
 /// Protocol-specific logical unit, 18h: PROTOCOL IDENTIFIER 5h, iSCSI.
-pub(crate) const UNIT_18: PageDef = PageDef::new(PageId::page(0x18), &[0x18, 0x06, 0x05, 0, 0, 0, 0, 0], &[0; 8]);
+pub(crate) const UNIT_18: ModePageDef =
+    ModePageDef::new(PageId::page(0x18), &[0x18, 0x06, 0x05, 0, 0, 0, 0, 0], &[0; 8]);
 /// Protocol-specific port, 19h.
-pub(crate) const PORT_19: PageDef = PageDef::new(PageId::page(0x19), &[0x19, 0x06, 0x05, 0, 0, 0, 0, 0], &[0; 8]);
+pub(crate) const PORT_19: ModePageDef =
+    ModePageDef::new(PageId::page(0x19), &[0x19, 0x06, 0x05, 0, 0, 0, 0, 0], &[0; 8]);
 /// Behaviour configuration, 2Fh.
-pub(crate) const BEHAVIOUR_2F: PageDef =
-    PageDef::new(PageId::page(0x2f), &[0x2f, 0x08, 0, 0x01, 0, 0x01, 0, 0, 0, 0x01], &[0; 10]).saveable();
+pub(crate) const BEHAVIOUR_2F: ModePageDef =
+    ModePageDef::new(PageId::page(0x2f), &[0x2f, 0x08, 0, 0x01, 0, 0x01, 0, 0, 0, 0x01], &[0; 10]).saveable();

@@ -5,34 +5,37 @@
 //! VPD and log pages; captures of LTO-7 and LTO-9 drives (INQUIRY, VPD, mode and log pages), which answer as IBM's. LTO-8 lies
 //! between those.
 
-use super::{BOTH, DriveProfile, Format, HP_DUMPS, IBM_DUMPS, Maker, NO_WRAPS, REED_SOLOMON, ibm, ro, rw};
+use super::{
+    DriveProfile, HP_DUMPS, IBM_DUMPS, LACKS_END_OF_WRAP, Mechanism, MediaSupport, REED_SOLOMON_AND_CRC32C,
+    REED_SOLOMON_ONLY, ibm, ro, rw,
+};
 use crate::{log, mode};
-use scsi_core::identity::{Identity, Model};
-use scsi_core::inquiry::Inquiry;
+use scsi_core::identity::{Identity, ModelStrings};
+use scsi_core::inquiry::InquiryData;
 use scsi_core::lu::{HP_ORDER, IBM_ORDER};
 use scsi_core::writer::PageWriter;
 use tape_store::media::{LTO_3, LTO_4, LTO_5, LTO_6, LTO_7, LTO_7M, LTO_8, LTO_9, MediaSpec};
 
 /// Length 96 as the LTO-3 reference has it; byte 40 says that it takes WORM cartridges.
-pub(super) const INQUIRY: Inquiry = Inquiry {
+pub(super) const INQUIRY: InquiryData = InquiryData {
     device_type: 0x01,
     version: 0x06,
     format: 0x02,
     flags: [0x01, 0x10, 0x02],
     vendor_specific: [0, 0, 0, 0, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-    serial_at: None,
+    serial_offset: None,
     descriptors: &[0x00a0, 0x0960, 0x0460, 0x0520],
     length: 96,
 };
 
 /// As captured from an LTO-7 drive: bytes 38, 40 to 42.
-const INQUIRY_OF_IBM: Inquiry = Inquiry {
+const INQUIRY_LTO_7: InquiryData = InquiryData {
     vendor_specific: [0, 0, 0x6a, 0, 0x01, 0x6c, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
     ..ibm::INQUIRY
 };
 
 /// As captured from LTO-9 drives.
-const INQUIRY_OF_LTO_9: Inquiry = Inquiry {
+const INQUIRY_LTO_9: InquiryData = InquiryData {
     vendor_specific: [0, 0, 0x6b, 0, 0x01, 0x8c, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
     ..ibm::INQUIRY
 };
@@ -47,7 +50,7 @@ fn vendor_vpd(page: u8, identity: &Identity, w: &mut PageWriter) {
     const COMPONENTS: [&str; 5] = ["Firmware", "Hardware", "PCA", "Mechanism", "Head Assy"];
     let component = page.checked_sub(0xc0).and_then(|at| COMPONENTS.get(usize::from(at)));
     let Some(component) = component else { return };
-    let version = if page == 0xc0 { identity.model.revision.as_str() } else { "1" };
+    let version = if page == 0xc0 { identity.strings.revision.as_str() } else { "1" };
     // Each ends with a zero.
     let mut field = |text: &str, len: usize| {
         let text = text.as_bytes().get(..len - 1).unwrap_or(text.as_bytes());
@@ -60,21 +63,21 @@ fn vendor_vpd(page: u8, identity: &Identity, w: &mut PageWriter) {
 }
 
 /// IBM's list, and two pages that HP's drives of IBM have besides.
-const VPD_PAGES_OF_IBM: &[u8] =
+const VPD_PAGES_LTO_7: &[u8] =
     &[0x00, 0x80, 0x83, 0x86, 0x87, 0x88, 0xb0, 0xb1, 0xb3, 0xb4, 0xb5, 0xc0, 0xc1, 0xcc, 0xd0];
 
 /// As captured from LTO-7 and LTO-9 drives: CCh has the names of the product family with its compressed capacity in GB, D0h is
 /// the same on both.
-fn vendor_vpd_of_ibm(page: u8, identity: &Identity, w: &mut PageWriter) {
+fn vendor_vpd_lto_7(page: u8, identity: &Identity, w: &mut PageWriter) {
     match page {
         0xcc => {
-            let product = match identity.model.product.as_str() {
+            let product = match identity.strings.product.as_str() {
                 "Ultrium 7-SCSI" => "ULTRIUM-7 15000",
                 "Ultrium 8-SCSI" => "ULTRIUM-8 30000",
                 "Ultrium 9-SCSI" => "ULTRIUM-9 45000",
                 other => other,
             };
-            w.u32(2).ascii(&identity.model.vendor, 8).ascii(product, 16).ascii(&identity.model.revision, 4);
+            w.u32(2).ascii(&identity.strings.vendor, 8).ascii(product, 16).ascii(&identity.strings.revision, 4);
         }
         0xd0 => drop(w.bytes(&[0x00, 0x40, 0x82, 0x00, 0x3c, 0x00, 0xff, 0xff, 0x00, 0x78, 0, 0, 0, 0, 0, 0])),
         _ => ibm::vendor_vpd(page, identity, w),
@@ -82,52 +85,52 @@ fn vendor_vpd_of_ibm(page: u8, identity: &Identity, w: &mut PageWriter) {
 }
 
 struct Generation {
-    native: &'static MediaSpec,
-    formats: &'static [Format],
+    native_media: &'static MediaSpec,
+    supported_media: &'static [MediaSupport],
 }
 
 const fn built_by_hp(product: &'static str, revision: &'static str, generation: &Generation) -> DriveProfile {
-    let Generation { native, formats } = generation;
+    let Generation { native_media: native, supported_media: formats } = generation;
     DriveProfile {
-        model: Model { vendor: "HP", product, revision },
-        maker: Maker::Hp,
+        model: ModelStrings { vendor: "HP", product, revision },
+        mechanism: Mechanism::Hp,
         inquiry: INQUIRY,
-        formats,
-        native,
+        supported_media: formats,
+        native_media: native,
         mode_pages: mode::HP_PAGES,
         log_pages: log::HP_PAGES,
         vpd_pages: VPD_PAGES,
         vendor_vpd,
-        order: HP_ORDER,
-        algorithm: (1, &[]),
+        check_order: HP_ORDER,
+        encryption_algorithms: (1, &[]),
         // An LTO-6 drive as stenc shows it.
-        raw_reads: true,
-        protection: REED_SOLOMON,
+        raw_read_by_default: true,
+        protection_methods: REED_SOLOMON_ONLY,
         worm: true,
-        dumps: HP_DUMPS,
-        lacks: NO_WRAPS,
+        dump_support: HP_DUMPS,
+        unsupported_commands: LACKS_END_OF_WRAP,
     }
 }
 
-const fn built_by_ibm(model: Model, generation: &Generation) -> DriveProfile {
-    let Generation { native, formats } = generation;
+const fn built_by_ibm(model: ModelStrings, generation: &Generation) -> DriveProfile {
+    let Generation { native_media: native, supported_media: formats } = generation;
     DriveProfile {
         model,
-        maker: Maker::Ibm,
-        inquiry: INQUIRY_OF_IBM,
-        formats,
-        native,
+        mechanism: Mechanism::Ibm,
+        inquiry: INQUIRY_LTO_7,
+        supported_media: formats,
+        native_media: native,
         mode_pages: mode::IBM_PAGES,
         log_pages: log::IBM_7_PAGES,
-        vpd_pages: VPD_PAGES_OF_IBM,
-        vendor_vpd: vendor_vpd_of_ibm,
-        order: IBM_ORDER,
-        algorithm: (1, &[]),
-        raw_reads: false,
-        protection: BOTH,
+        vpd_pages: VPD_PAGES_LTO_7,
+        vendor_vpd: vendor_vpd_lto_7,
+        check_order: IBM_ORDER,
+        encryption_algorithms: (1, &[]),
+        raw_read_by_default: false,
+        protection_methods: REED_SOLOMON_AND_CRC32C,
         worm: true,
-        dumps: IBM_DUMPS,
-        lacks: &[],
+        dump_support: IBM_DUMPS,
+        unsupported_commands: &[],
     }
 }
 
@@ -135,30 +138,30 @@ const fn built_by_ibm(model: Model, generation: &Generation) -> DriveProfile {
 pub const ULTRIUM_5: DriveProfile = built_by_hp(
     "Ultrium 5-SCSI",
     "Z6ED",
-    &Generation { native: &LTO_5, formats: &[ro(&LTO_3), rw(&LTO_4), rw(&LTO_5)] },
+    &Generation { native_media: &LTO_5, supported_media: &[ro(&LTO_3), rw(&LTO_4), rw(&LTO_5)] },
 );
 /// LTO-6: writes LTO-6 and LTO-5, reads LTO-4.
 pub const ULTRIUM_6: DriveProfile = built_by_hp(
     "Ultrium 6-SCSI",
     "35GD",
-    &Generation { native: &LTO_6, formats: &[ro(&LTO_4), rw(&LTO_5), rw(&LTO_6)] },
+    &Generation { native_media: &LTO_6, supported_media: &[ro(&LTO_4), rw(&LTO_5), rw(&LTO_6)] },
 );
 /// LTO-7: writes LTO-7 and LTO-6, reads LTO-5.
 pub const ULTRIUM_7: DriveProfile = built_by_ibm(
-    Model { vendor: "HP", product: "Ultrium 7-SCSI", revision: "Q387" },
-    &Generation { native: &LTO_7, formats: &[ro(&LTO_5), rw(&LTO_6), rw(&LTO_7)] },
+    ModelStrings { vendor: "HP", product: "Ultrium 7-SCSI", revision: "Q387" },
+    &Generation { native_media: &LTO_7, supported_media: &[ro(&LTO_5), rw(&LTO_6), rw(&LTO_7)] },
 );
 /// LTO-8: writes LTO-8, LTO-7 and LTO-7 of type M. Its revision is one of IBM's of that generation.
 pub const ULTRIUM_8: DriveProfile = built_by_ibm(
-    Model { vendor: "HPE", product: "Ultrium 8-SCSI", revision: "MA71" },
-    &Generation { native: &LTO_8, formats: &[rw(&LTO_7), rw(&LTO_7M), rw(&LTO_8)] },
+    ModelStrings { vendor: "HPE", product: "Ultrium 8-SCSI", revision: "MA71" },
+    &Generation { native_media: &LTO_8, supported_media: &[rw(&LTO_7), rw(&LTO_7M), rw(&LTO_8)] },
 );
 /// LTO-9: writes LTO-9 and LTO-8.
 pub const ULTRIUM_9: DriveProfile = DriveProfile {
-    inquiry: INQUIRY_OF_LTO_9,
+    inquiry: INQUIRY_LTO_9,
     log_pages: log::IBM_9_PAGES,
     ..built_by_ibm(
-        Model { vendor: "HPE", product: "Ultrium 9-SCSI", revision: "S2S1" },
-        &Generation { native: &LTO_9, formats: &[rw(&LTO_8), rw(&LTO_9)] },
+        ModelStrings { vendor: "HPE", product: "Ultrium 9-SCSI", revision: "S2S1" },
+        &Generation { native_media: &LTO_9, supported_media: &[rw(&LTO_8), rw(&LTO_9)] },
     )
 };

@@ -4,23 +4,26 @@
 //! attached SCSI), with the version descriptors of iSCSI in the place of SAS; lists of VPD, mode and log pages as captured
 //! from LTO-6 to LTO-10 drives; load matrix of the Ultrium specifications. Full and half height differ in their names.
 
-use super::{BOTH, DriveProfile, Format, IBM_DUMPS, Maker, NO_WRAPS, REED_SOLOMON, ro, rw};
+use super::{
+    DriveProfile, IBM_DUMPS, LACKS_END_OF_WRAP, Mechanism, MediaSupport, REED_SOLOMON_AND_CRC32C, REED_SOLOMON_ONLY,
+    ro, rw,
+};
 use crate::{log, mode};
-use scsi_core::identity::{Identity, Model};
-use scsi_core::inquiry::Inquiry;
+use scsi_core::identity::{Identity, ModelStrings};
+use scsi_core::inquiry::InquiryData;
 use scsi_core::log::LogId;
 use scsi_core::lu::IBM_ORDER;
 use scsi_core::writer::PageWriter;
 use tape_store::media::{LTO_3, LTO_4, LTO_5, LTO_6, LTO_7, LTO_7M, LTO_8, LTO_9, MediaSpec};
 
 /// SPC-4, HISUP, PROTECT, MULTIP, CMDQUE; SAM-5, iSCSI, SPC-4 and SSC-4.
-pub(super) const INQUIRY: Inquiry = Inquiry {
+pub(super) const INQUIRY: InquiryData = InquiryData {
     device_type: 0x01,
     version: 0x06,
     format: 0x12,
     flags: [0x01, 0x10, 0x02],
     vendor_specific: [0; 20],
-    serial_at: None,
+    serial_offset: None,
     descriptors: &[0x00a0, 0x0960, 0x0460, 0x0520],
     length: 70,
 };
@@ -33,9 +36,9 @@ pub(super) const VPD_PAGES: &[u8] = &[0x00, 0x80, 0x83, 0x86, 0x87, 0x88, 0xb0, 
 pub(super) fn vendor_vpd(page: u8, identity: &Identity, w: &mut PageWriter) {
     match page {
         0xc0 => {
-            let revision = &identity.model.revision;
+            let revision = &identity.strings.revision;
             // "TD8" or "HH8" ends the product; the platform says which height.
-            let product = &identity.model.product;
+            let product = &identity.strings.product;
             let generation = product
                 .chars()
                 .find(char::is_ascii_digit)
@@ -50,12 +53,12 @@ pub(super) fn vendor_vpd(page: u8, identity: &Identity, w: &mut PageWriter) {
 }
 
 struct Generation {
-    native: &'static MediaSpec,
-    formats: &'static [Format],
+    native_media: &'static MediaSpec,
+    supported_media: &'static [MediaSupport],
 }
 
 const fn ultrium(product: &'static str, revision: &'static str, generation: &Generation) -> DriveProfile {
-    let Generation { native, formats } = generation;
+    let Generation { native_media: native, supported_media: formats } = generation;
     let since_7 = native.density >= LTO_7.density;
     let log_pages: &[LogId] = match native.density {
         density if density >= LTO_9.density => log::IBM_9_PAGES,
@@ -63,31 +66,35 @@ const fn ultrium(product: &'static str, revision: &'static str, generation: &Gen
         _ => log::IBM_PAGES,
     };
     DriveProfile {
-        model: Model { vendor: "IBM", product, revision },
-        maker: Maker::Ibm,
+        model: ModelStrings { vendor: "IBM", product, revision },
+        mechanism: Mechanism::Ibm,
         inquiry: INQUIRY,
-        formats,
-        native,
+        supported_media: formats,
+        native_media: native,
         mode_pages: mode::IBM_PAGES,
         log_pages,
         vpd_pages: VPD_PAGES,
         vendor_vpd,
-        order: IBM_ORDER,
+        check_order: IBM_ORDER,
         // stenc names index 0 unless told otherwise; IBM's drives take it, HP's want 1.
-        algorithm: (1, &[0]),
-        raw_reads: false,
-        protection: if since_7 { BOTH } else { REED_SOLOMON },
+        encryption_algorithms: (1, &[0]),
+        raw_read_by_default: false,
+        protection_methods: if since_7 { REED_SOLOMON_AND_CRC32C } else { REED_SOLOMON_ONLY },
         worm: true,
-        dumps: IBM_DUMPS,
-        lacks: if since_7 { &[] } else { NO_WRAPS },
+        dump_support: IBM_DUMPS,
+        unsupported_commands: if since_7 { &[] } else { LACKS_END_OF_WRAP },
     }
 }
 
-const GENERATION_5: Generation = Generation { native: &LTO_5, formats: &[ro(&LTO_3), rw(&LTO_4), rw(&LTO_5)] };
-const GENERATION_6: Generation = Generation { native: &LTO_6, formats: &[ro(&LTO_4), rw(&LTO_5), rw(&LTO_6)] };
-const GENERATION_7: Generation = Generation { native: &LTO_7, formats: &[ro(&LTO_5), rw(&LTO_6), rw(&LTO_7)] };
-const GENERATION_8: Generation = Generation { native: &LTO_8, formats: &[rw(&LTO_7), rw(&LTO_7M), rw(&LTO_8)] };
-const GENERATION_9: Generation = Generation { native: &LTO_9, formats: &[rw(&LTO_8), rw(&LTO_9)] };
+const GENERATION_5: Generation =
+    Generation { native_media: &LTO_5, supported_media: &[ro(&LTO_3), rw(&LTO_4), rw(&LTO_5)] };
+const GENERATION_6: Generation =
+    Generation { native_media: &LTO_6, supported_media: &[ro(&LTO_4), rw(&LTO_5), rw(&LTO_6)] };
+const GENERATION_7: Generation =
+    Generation { native_media: &LTO_7, supported_media: &[ro(&LTO_5), rw(&LTO_6), rw(&LTO_7)] };
+const GENERATION_8: Generation =
+    Generation { native_media: &LTO_8, supported_media: &[rw(&LTO_7), rw(&LTO_7M), rw(&LTO_8)] };
+const GENERATION_9: Generation = Generation { native_media: &LTO_9, supported_media: &[rw(&LTO_8), rw(&LTO_9)] };
 
 /// LTO-5: writes LTO-5 and LTO-4, reads LTO-3.
 pub const ULT3580_TD5: DriveProfile = ultrium("ULT3580-TD5", "H971", &GENERATION_5);

@@ -3,117 +3,126 @@
 //! As mhvtl presents them (load matrix, capabilities, lists of pages), in what later generations by the same maker answer.
 //! Not compared with captures.
 
-use super::{BEFORE_LTO_4, BEFORE_LTO_5, DriveProfile, Format, IBM_DUMP, hp, ibm, named, ro, rw};
+use super::{DriveProfile, IBM_DUMP, LACKS_BEFORE_LTO_4, LACKS_BEFORE_LTO_5, MediaSupport, hp, ibm, renamed, ro, rw};
 use crate::{log, mode};
 use scsi_core::dump::DumpSupport;
-use scsi_core::identity::Model;
-use scsi_core::inquiry::Inquiry;
+use scsi_core::identity::ModelStrings;
+use scsi_core::inquiry::InquiryData;
 use tape_store::media::{LTO_1, LTO_2, LTO_3, LTO_4, MediaSpec};
 
 struct Generation {
-    native: &'static MediaSpec,
-    formats: &'static [Format],
+    native_media: &'static MediaSpec,
+    supported_media: &'static [MediaSupport],
     worm: bool,
     encrypts: bool,
 }
 
-const GENERATION_1: Generation = Generation { native: &LTO_1, formats: &[rw(&LTO_1)], worm: false, encrypts: false };
+const GENERATION_1: Generation =
+    Generation { native_media: &LTO_1, supported_media: &[rw(&LTO_1)], worm: false, encrypts: false };
 const GENERATION_2: Generation =
-    Generation { native: &LTO_2, formats: &[rw(&LTO_1), rw(&LTO_2)], worm: false, encrypts: false };
-const GENERATION_3: Generation =
-    Generation { native: &LTO_3, formats: &[ro(&LTO_1), rw(&LTO_2), rw(&LTO_3)], worm: true, encrypts: false };
-const GENERATION_4: Generation =
-    Generation { native: &LTO_4, formats: &[ro(&LTO_2), rw(&LTO_3), rw(&LTO_4)], worm: true, encrypts: true };
+    Generation { native_media: &LTO_2, supported_media: &[rw(&LTO_1), rw(&LTO_2)], worm: false, encrypts: false };
+const GENERATION_3: Generation = Generation {
+    native_media: &LTO_3,
+    supported_media: &[ro(&LTO_1), rw(&LTO_2), rw(&LTO_3)],
+    worm: true,
+    encrypts: false,
+};
+const GENERATION_4: Generation = Generation {
+    native_media: &LTO_4,
+    supported_media: &[ro(&LTO_2), rw(&LTO_3), rw(&LTO_4)],
+    worm: true,
+    encrypts: true,
+};
 
-const fn of_ibm(product: &'static str, generation: &Generation) -> DriveProfile {
-    let Generation { native, formats, worm, encrypts } = *generation;
+const fn ibm_profile(product: &'static str, generation: &Generation) -> DriveProfile {
+    let Generation { native_media: native, supported_media: formats, worm, encrypts } = *generation;
     DriveProfile {
-        model: Model { vendor: "IBM", product, revision: "0100" },
-        inquiry: Inquiry { version: 0x05, flags: [0x00, 0x10, 0x02], ..ibm::INQUIRY },
-        formats,
-        native,
+        model: ModelStrings { vendor: "IBM", product, revision: "0100" },
+        inquiry: InquiryData { version: 0x05, flags: [0x00, 0x10, 0x02], ..ibm::INQUIRY },
+        supported_media: formats,
+        native_media: native,
         mode_pages: if encrypts { mode::IBM_4_PAGES } else { mode::IBM_3_PAGES },
-        log_pages: if worm { log::PLAIN_AND_STATUS } else { log::PLAIN_PAGES },
+        log_pages: if worm { log::COMMON_PAGES_AND_STATUS } else { log::COMMON_PAGES },
         vpd_pages: &[0x00, 0x80, 0x83, 0x86, 0xb0, 0xb1, 0xb2, 0xc0, 0xc1],
-        protection: &[],
+        protection_methods: &[],
         worm,
-        dumps: IBM_DUMP,
-        lacks: if encrypts { BEFORE_LTO_5 } else { BEFORE_LTO_4 },
+        dump_support: IBM_DUMP,
+        unsupported_commands: if encrypts { LACKS_BEFORE_LTO_5 } else { LACKS_BEFORE_LTO_4 },
         ..ibm::ULT3580_TD5
     }
 }
 
-const fn of_hp(product: &'static str, generation: &Generation) -> DriveProfile {
-    let Generation { native, formats, worm, encrypts } = *generation;
-    let mut inquiry = Inquiry { version: 0x05, flags: [0x00, 0x10, 0x02], ..hp::INQUIRY };
+const fn hp_profile(product: &'static str, generation: &Generation) -> DriveProfile {
+    let Generation { native_media: native, supported_media: formats, worm, encrypts } = *generation;
+    let mut inquiry = InquiryData { version: 0x05, flags: [0x00, 0x10, 0x02], ..hp::INQUIRY };
     if !worm {
         inquiry.vendor_specific = [0; 20];
     }
     DriveProfile {
-        model: Model { vendor: "HP", product, revision: "0100" },
+        model: ModelStrings { vendor: "HP", product, revision: "0100" },
         inquiry,
-        formats,
-        native,
+        supported_media: formats,
+        native_media: native,
         mode_pages: mode::HP_4_PAGES,
-        log_pages: log::PLAIN_PAGES,
+        log_pages: log::COMMON_PAGES,
         vpd_pages: &[0x00, 0x80, 0x83, 0x86, 0xb0, 0xb1, 0xb2, 0xc0, 0xc1, 0xc2, 0xc3, 0xc4],
-        protection: &[],
+        protection_methods: &[],
         worm,
-        dumps: DumpSupport::NONE,
-        lacks: if encrypts { BEFORE_LTO_5 } else { BEFORE_LTO_4 },
+        dump_support: DumpSupport::NONE,
+        unsupported_commands: if encrypts { LACKS_BEFORE_LTO_5 } else { LACKS_BEFORE_LTO_4 },
         ..hp::ULTRIUM_5
     }
 }
 
 /// LTO-1.
-pub const ULT3580_TD1: DriveProfile = of_ibm("ULT3580-TD1", &GENERATION_1);
+pub const ULT3580_TD1: DriveProfile = ibm_profile("ULT3580-TD1", &GENERATION_1);
 /// LTO-2: writes LTO-2 and LTO-1.
-pub const ULT3580_TD2: DriveProfile = of_ibm("ULT3580-TD2", &GENERATION_2);
+pub const ULT3580_TD2: DriveProfile = ibm_profile("ULT3580-TD2", &GENERATION_2);
 /// LTO-3: writes LTO-3 and LTO-2, reads LTO-1.
-pub const ULT3580_TD3: DriveProfile = of_ibm("ULT3580-TD3", &GENERATION_3);
+pub const ULT3580_TD3: DriveProfile = ibm_profile("ULT3580-TD3", &GENERATION_3);
 /// LTO-4: writes LTO-4 and LTO-3, reads LTO-2.
-pub const ULT3580_TD4: DriveProfile = of_ibm("ULT3580-TD4", &GENERATION_4);
+pub const ULT3580_TD4: DriveProfile = ibm_profile("ULT3580-TD4", &GENERATION_4);
 
 /// LTO-1.
-pub const ULTRIUM_1: DriveProfile = of_hp("Ultrium 1-SCSI", &GENERATION_1);
+pub const ULTRIUM_1: DriveProfile = hp_profile("Ultrium 1-SCSI", &GENERATION_1);
 /// LTO-2: writes LTO-2 and LTO-1.
-pub const ULTRIUM_2: DriveProfile = of_hp("Ultrium 2-SCSI", &GENERATION_2);
+pub const ULTRIUM_2: DriveProfile = hp_profile("Ultrium 2-SCSI", &GENERATION_2);
 /// LTO-3: writes LTO-3 and LTO-2, reads LTO-1.
-pub const ULTRIUM_3: DriveProfile = of_hp("Ultrium 3-SCSI", &GENERATION_3);
+pub const ULTRIUM_3: DriveProfile = hp_profile("Ultrium 3-SCSI", &GENERATION_3);
 /// LTO-4: writes LTO-4 and LTO-3, reads LTO-2.
-pub const ULTRIUM_4: DriveProfile = of_hp("Ultrium 4-SCSI", &GENERATION_4);
+pub const ULTRIUM_4: DriveProfile = hp_profile("Ultrium 4-SCSI", &GENERATION_4);
 
 /// LTO-1 under IBM's other name.
-pub const ULTRIUM_TD1: DriveProfile = named("ULTRIUM-TD1", ULT3580_TD1);
+pub const ULTRIUM_TD1: DriveProfile = renamed("ULTRIUM-TD1", ULT3580_TD1);
 /// LTO-2 under IBM's other name.
-pub const ULTRIUM_TD2: DriveProfile = named("ULTRIUM-TD2", ULT3580_TD2);
+pub const ULTRIUM_TD2: DriveProfile = renamed("ULTRIUM-TD2", ULT3580_TD2);
 /// LTO-3 under IBM's other name.
-pub const ULTRIUM_TD3: DriveProfile = named("ULTRIUM-TD3", ULT3580_TD3);
+pub const ULTRIUM_TD3: DriveProfile = renamed("ULTRIUM-TD3", ULT3580_TD3);
 /// LTO-4 under IBM's other name.
-pub const ULTRIUM_TD4: DriveProfile = named("ULTRIUM-TD4", ULT3580_TD4);
+pub const ULTRIUM_TD4: DriveProfile = renamed("ULTRIUM-TD4", ULT3580_TD4);
 /// LTO-5 under IBM's other name.
-pub const ULTRIUM_TD5: DriveProfile = named("ULTRIUM-TD5", ibm::ULT3580_TD5);
+pub const ULTRIUM_TD5: DriveProfile = renamed("ULTRIUM-TD5", ibm::ULT3580_TD5);
 /// LTO-6 under IBM's other name.
-pub const ULTRIUM_TD6: DriveProfile = named("ULTRIUM-TD6", ibm::ULT3580_TD6);
+pub const ULTRIUM_TD6: DriveProfile = renamed("ULTRIUM-TD6", ibm::ULT3580_TD6);
 /// LTO-7 under IBM's other name.
-pub const ULTRIUM_TD7: DriveProfile = named("ULTRIUM-TD7", ibm::ULT3580_TD7);
+pub const ULTRIUM_TD7: DriveProfile = renamed("ULTRIUM-TD7", ibm::ULT3580_TD7);
 /// LTO-8 under IBM's other name.
-pub const ULTRIUM_TD8: DriveProfile = named("ULTRIUM-TD8", ibm::ULT3580_TD8);
+pub const ULTRIUM_TD8: DriveProfile = renamed("ULTRIUM-TD8", ibm::ULT3580_TD8);
 /// LTO-9 under IBM's other name.
-pub const ULTRIUM_TD9: DriveProfile = named("ULTRIUM-TD9", ibm::ULT3580_TD9);
+pub const ULTRIUM_TD9: DriveProfile = renamed("ULTRIUM-TD9", ibm::ULT3580_TD9);
 /// LTO-2 under IBM's other name, half height.
-pub const ULTRIUM_HH2: DriveProfile = named("ULTRIUM-HH2", ULT3580_TD2);
+pub const ULTRIUM_HH2: DriveProfile = renamed("ULTRIUM-HH2", ULT3580_TD2);
 /// LTO-3 under IBM's other name, half height.
-pub const ULTRIUM_HH3: DriveProfile = named("ULTRIUM-HH3", ULT3580_TD3);
+pub const ULTRIUM_HH3: DriveProfile = renamed("ULTRIUM-HH3", ULT3580_TD3);
 /// LTO-4 under IBM's other name, half height.
-pub const ULTRIUM_HH4: DriveProfile = named("ULTRIUM-HH4", ULT3580_TD4);
+pub const ULTRIUM_HH4: DriveProfile = renamed("ULTRIUM-HH4", ULT3580_TD4);
 /// LTO-5 under IBM's other name, half height.
-pub const ULTRIUM_HH5: DriveProfile = named("ULTRIUM-HH5", ibm::ULT3580_HH5);
+pub const ULTRIUM_HH5: DriveProfile = renamed("ULTRIUM-HH5", ibm::ULT3580_HH5);
 /// LTO-6 under IBM's other name, half height.
-pub const ULTRIUM_HH6: DriveProfile = named("ULTRIUM-HH6", ibm::ULT3580_HH6);
+pub const ULTRIUM_HH6: DriveProfile = renamed("ULTRIUM-HH6", ibm::ULT3580_HH6);
 /// LTO-7 under IBM's other name, half height.
-pub const ULTRIUM_HH7: DriveProfile = named("ULTRIUM-HH7", ibm::ULT3580_HH7);
+pub const ULTRIUM_HH7: DriveProfile = renamed("ULTRIUM-HH7", ibm::ULT3580_HH7);
 /// LTO-8 under IBM's other name, half height.
-pub const ULTRIUM_HH8: DriveProfile = named("ULTRIUM-HH8", ibm::ULT3580_HH8);
+pub const ULTRIUM_HH8: DriveProfile = renamed("ULTRIUM-HH8", ibm::ULT3580_HH8);
 /// LTO-9 under IBM's other name, half height.
-pub const ULTRIUM_HH9: DriveProfile = named("ULTRIUM-HH9", ibm::ULT3580_HH9);
+pub const ULTRIUM_HH9: DriveProfile = renamed("ULTRIUM-HH9", ibm::ULT3580_HH9);

@@ -25,61 +25,61 @@ pub use quantum::{DLT7000, DLT8000, SDLT_320, SDLT_600};
 pub use sony::{SDX_300C, SDX_500C, SDX_500V, SDX_700C, SDX_700V, SDX_900V};
 pub use stk::{T9840A, T9840B, T9840C, T9840D, T9940A, T9940B, T10000A, T10000B, T10000C};
 
-use crate::protection::Method;
+use crate::block_protection::ProtectionMethod;
+use scsi_core::command_spec::CommandSpec;
 use scsi_core::dump::DumpSupport;
-use scsi_core::identity::{Identity, Model};
-use scsi_core::inquiry::Inquiry;
+use scsi_core::identity::{Identity, ModelStrings};
+use scsi_core::inquiry::InquiryData;
 use scsi_core::log::LogId;
-use scsi_core::lu::Check;
-use scsi_core::mode::PageDef;
-use scsi_core::spec::CommandSpec;
+use scsi_core::lu::AdmissionCheck;
+use scsi_core::mode::ModePageDef;
 use scsi_core::writer::PageWriter;
-use tape_store::cartridge::{Cartridge, Kind};
+use tape_store::cartridge::{Cartridge, CartridgeKind};
 use tape_store::media::{LTO_7, MediaSpec};
 
 /// A generation of media that a drive takes.
 #[derive(Debug)]
-pub struct Format {
+pub struct MediaSupport {
     /// The generation.
     pub media: &'static MediaSpec,
     /// It writes them too.
-    pub writable: bool,
+    pub can_write: bool,
 }
 
-const fn rw(media: &'static MediaSpec) -> Format {
-    Format { media, writable: true }
+const fn rw(media: &'static MediaSpec) -> MediaSupport {
+    MediaSupport { media, can_write: true }
 }
 
-const fn ro(media: &'static MediaSpec) -> Format {
-    Format { media, writable: false }
+const fn ro(media: &'static MediaSpec) -> MediaSupport {
+    MediaSupport { media, can_write: false }
 }
 
 /// A medium that only mhvtl makes.
 #[expect(clippy::panic, reason = "evaluated at compile time: a name that is not there does not build")]
-const fn medium(name: &str) -> &'static MediaSpec {
-    match tape_store::mhvtl::media::named(name) {
+const fn media_by_name(name: &str) -> &'static MediaSpec {
+    match tape_store::mhvtl::media::spec_by_name(name) {
         Some(media) => media,
         None => panic!("there is no such medium"),
     }
 }
 
 /// A drive under another name.
-const fn named(product: &'static str, drive: DriveProfile) -> DriveProfile {
-    DriveProfile { model: Model { product, ..drive.model }, ..drive }
+const fn renamed(product: &'static str, drive: DriveProfile) -> DriveProfile {
+    DriveProfile { model: ModelStrings { product, ..drive.model }, ..drive }
 }
 
 /// For drives without pages of their own.
 const fn no_vpd(_page: u8, _identity: &Identity, _w: &mut PageWriter) {}
 
 /// What drives lack that cannot tell where a wrap ends.
-const NO_WRAPS: &[&str] = &["READ END OF WRAP POSITION"];
+const LACKS_END_OF_WRAP: &[&str] = &["READ END OF WRAP POSITION"];
 /// Without append-only mode.
-const BEFORE_LTO_5: &[&str] = &["READ END OF WRAP POSITION", "ALLOW OVERWRITE"];
+const LACKS_BEFORE_LTO_5: &[&str] = &["READ END OF WRAP POSITION", "ALLOW OVERWRITE"];
 /// Without encryption.
-const BEFORE_LTO_4: &[&str] =
+const LACKS_BEFORE_LTO_4: &[&str] =
     &["READ END OF WRAP POSITION", "ALLOW OVERWRITE", "SECURITY PROTOCOL IN", "SECURITY PROTOCOL OUT"];
 /// Without persistent reservations.
-const SCSI_2: &[&str] = &[
+const LACKS_SCSI_2: &[&str] = &[
     "READ END OF WRAP POSITION",
     "ALLOW OVERWRITE",
     "SECURITY PROTOCOL IN",
@@ -90,7 +90,7 @@ const SCSI_2: &[&str] = &[
 
 /// Who built the mechanism, and so how the drive speaks beyond the standards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Maker {
+pub enum Mechanism {
     /// IBM, under whatever name.
     Ibm,
     /// HP, up to LTO-6.
@@ -100,12 +100,12 @@ pub enum Maker {
 }
 
 /// Logical block protection since LTO-5.
-const REED_SOLOMON: &[Method] = &[Method::ReedSolomon];
+const REED_SOLOMON_ONLY: &[ProtectionMethod] = &[ProtectionMethod::ReedSolomon];
 /// Since LTO-7.
-const BOTH: &[Method] = &[Method::ReedSolomon, Method::Crc32c];
+const REED_SOLOMON_AND_CRC32C: &[ProtectionMethod] = &[ProtectionMethod::ReedSolomon, ProtectionMethod::Crc32c];
 
 /// IBM LTO before LTO-5: force dump, read from buffer 01h (IBM Ultrium SCSI reference; LTFS).
-const IBM_DUMP: DumpSupport = DumpSupport { forced: true, buffer: Some(0x01), error_history: false };
+const IBM_DUMP: DumpSupport = DumpSupport { force_dump: true, buffer: Some(0x01), error_history: false };
 /// IBM LTO since LTO-5: error history as well.
 const IBM_DUMPS: DumpSupport = DumpSupport { error_history: true, ..IBM_DUMP };
 /// IBM 3592: buffer 00h (LTFS).
@@ -117,17 +117,17 @@ const HP_DUMPS: DumpSupport = DumpSupport { error_history: true, ..DumpSupport::
 #[derive(Debug)]
 pub struct DriveProfile {
     /// Vendor, product and revision.
-    pub model: Model,
+    pub model: ModelStrings,
     /// Who built it.
-    pub maker: Maker,
+    pub mechanism: Mechanism,
     /// Standard INQUIRY data.
-    pub inquiry: Inquiry,
+    pub inquiry: InquiryData,
     /// Media it takes, ascending by density.
-    pub formats: &'static [Format],
+    pub supported_media: &'static [MediaSupport],
     /// Its own generation of media.
-    pub native: &'static MediaSpec,
+    pub native_media: &'static MediaSpec,
     /// Mode pages, ascending.
-    pub mode_pages: &'static [PageDef],
+    pub mode_pages: &'static [ModePageDef],
     /// Log pages, ascending.
     pub log_pages: &'static [LogId],
     /// VPD pages, ascending.
@@ -135,34 +135,34 @@ pub struct DriveProfile {
     /// Writes the body of a VPD page of the maker.
     pub vendor_vpd: fn(page: u8, identity: &Identity, w: &mut PageWriter),
     /// Order of the checks before a command.
-    pub order: &'static [Check],
+    pub check_order: &'static [AdmissionCheck],
     /// The ALGORITHM INDEX that SECURITY PROTOCOL IN names, and others that SECURITY PROTOCOL OUT takes for it.
-    pub algorithm: (u8, &'static [u8]),
+    pub encryption_algorithms: (u8, &'static [u8]),
     /// Blocks that are written without RDMC can be read raw (RDMC_C 5h; else 4h).
-    pub raw_reads: bool,
+    pub raw_read_by_default: bool,
     /// Methods of logical block protection.
-    pub protection: &'static [Method],
+    pub protection_methods: &'static [ProtectionMethod],
     /// It takes cartridges that are written once.
     pub worm: bool,
     /// How hosts get at its diagnostic dump.
-    pub dumps: DumpSupport,
+    pub dump_support: DumpSupport,
     /// Names of the commands it does not have.
-    pub lacks: &'static [&'static str],
+    pub unsupported_commands: &'static [&'static str],
 }
 
 impl DriveProfile {
-    pub(crate) fn is_hp(&self) -> bool {
-        self.maker == Maker::Hp
+    pub(crate) fn is_hp_mechanism(&self) -> bool {
+        self.mechanism == Mechanism::Hp
     }
 
     /// LTO-7 and later, all of which IBM built.
     pub(crate) fn is_ibm_since_lto_7(&self) -> bool {
-        self.maker == Maker::Ibm && self.native.density >= LTO_7.density
+        self.mechanism == Mechanism::Ibm && self.native_media.density >= LTO_7.density
     }
 
     /// Whether a command of the table is not there.
-    pub(crate) fn lacks(&self, spec: &CommandSpec) -> bool {
-        self.lacks.contains(&spec.name)
+    pub(crate) fn lacks_command(&self, spec: &CommandSpec) -> bool {
+        self.unsupported_commands.contains(&spec.name)
     }
 
     /// MEDIUM TYPE of a cartridge.
@@ -171,13 +171,13 @@ impl DriveProfile {
     }
 
     /// MEDIUM TYPE: IBM's names the generation, HP's only what the cartridge is for.
-    pub(crate) fn medium_type_of(&self, media: &MediaSpec, kind: Kind) -> u8 {
+    pub(crate) fn medium_type_of(&self, media: &MediaSpec, kind: CartridgeKind) -> u8 {
         const WORM: u8 = 0x04;
-        match (self.maker, kind) {
-            (Maker::Ibm, Kind::Worm) => media.medium_type | WORM,
-            (Maker::Ibm, _) => media.medium_type,
-            (Maker::Hp, Kind::Worm) => 0x01,
-            (Maker::Hp | Maker::Other, _) => 0x00,
+        match (self.mechanism, kind) {
+            (Mechanism::Ibm, CartridgeKind::Worm) => media.medium_type | WORM,
+            (Mechanism::Ibm, _) => media.medium_type,
+            (Mechanism::Hp, CartridgeKind::Worm) => 0x01,
+            (Mechanism::Hp | Mechanism::Other, _) => 0x00,
         }
     }
 }
@@ -267,24 +267,28 @@ mod tests {
             let name = profile.model.product;
             assert!(profile.model.vendor.len() <= 8 && name.len() <= 16 && profile.model.revision.len() == 4, "{name}");
             assert_eq!(by_product(name).map(|found| found.model), Some(profile.model), "{name} stands once");
-            assert!(profile.mode_pages.iter().all(PageDef::is_consistent), "{name}");
+            assert!(profile.mode_pages.iter().all(ModePageDef::is_consistent), "{name}");
             assert!(profile.mode_pages.windows(2).all(|pair| pair[0].id < pair[1].id), "{name}");
             assert!(profile.log_pages.windows(2).all(|pair| pair[0] < pair[1]), "{name}");
             assert!(profile.vpd_pages.windows(2).all(|pair| pair[0] < pair[1]), "{name}");
-            let densities: Vec<u8> = profile.formats.iter().map(|format| format.media.density).collect();
+            let densities: Vec<u8> = profile.supported_media.iter().map(|format| format.media.density).collect();
             // Media of other families may share a density; they are told apart by what they are.
             assert!(densities.windows(2).all(|pair| pair[0] <= pair[1]), "{name}");
-            let distinct =
-                |at: usize| profile.formats[..at].iter().all(|other| other.media != profile.formats[at].media);
-            assert!((0..profile.formats.len()).all(distinct), "{name}");
-            for lacking in profile.lacks {
+            let distinct = |at: usize| {
+                profile.supported_media[..at].iter().all(|other| other.media != profile.supported_media[at].media)
+            };
+            assert!((0..profile.supported_media.len()).all(distinct), "{name}");
+            for lacking in profile.unsupported_commands {
                 assert!(COMMANDS.specs().iter().any(|spec| spec.name == *lacking), "{name}: {lacking}");
             }
-            assert!(profile.formats.iter().any(|format| format.writable && format.media == profile.native), "{name}");
-            assert_eq!(profile.inquiry.flags[0] & 1 == 1, !profile.protection.is_empty(), "{name}: PROTECT");
-            assert_eq!(profile.vpd_pages.contains(&0xb5), !profile.protection.is_empty(), "{name}: page B5h");
-            let crc32c = profile.protection.contains(&Method::Crc32c);
-            let since_7 = profile.maker != Maker::Other && profile.native.density >= 0x5c;
+            assert!(
+                profile.supported_media.iter().any(|format| format.can_write && format.media == profile.native_media),
+                "{name}"
+            );
+            assert_eq!(profile.inquiry.flags[0] & 1 == 1, !profile.protection_methods.is_empty(), "{name}: PROTECT");
+            assert_eq!(profile.vpd_pages.contains(&0xb5), !profile.protection_methods.is_empty(), "{name}: page B5h");
+            let crc32c = profile.protection_methods.contains(&ProtectionMethod::Crc32c);
+            let since_7 = profile.mechanism != Mechanism::Other && profile.native_media.density >= 0x5c;
             assert_eq!(crc32c, since_7, "{name}: CRC-32C since LTO-7");
         }
     }

@@ -1,17 +1,17 @@
 //! Quantum DLT7000 and DLT8000, SDLT 320 and SDLT 600, as mhvtl presents them; not compared with captures.
 
-use super::{BEFORE_LTO_4, DriveProfile, Format, GENERIC, generic, medium, ro, rw};
+use super::{DriveProfile, GENERIC, LACKS_BEFORE_LTO_4, MediaSupport, generic, media_by_name, ro, rw};
 use crate::mode;
-use scsi_core::identity::Model;
-use scsi_core::inquiry::Inquiry;
+use scsi_core::identity::ModelStrings;
+use scsi_core::inquiry::InquiryData;
 
-const DLT: &[Format] = &[ro(medium("DLT3")), rw(medium("DLT4"))];
+const DLT: &[MediaSupport] = &[ro(media_by_name("DLT3")), rw(media_by_name("DLT4"))];
 
 const fn dlt(product: &'static str) -> DriveProfile {
     DriveProfile {
-        model: Model { vendor: "QUANTUM", product, revision: "0100" },
-        formats: DLT,
-        native: medium("DLT4"),
+        model: ModelStrings { vendor: "QUANTUM", product, revision: "0100" },
+        supported_media: DLT,
+        native_media: media_by_name("DLT4"),
         mode_pages: mode::DLT_PAGES,
         vpd_pages: &[0x00, 0x80, 0x83],
         worm: false,
@@ -20,17 +20,23 @@ const fn dlt(product: &'static str) -> DriveProfile {
 }
 
 /// Byte 36 of INQUIRY is the family.
-const fn sdlt(product: &'static str, family: u8, name: &str, formats: &'static [Format], worm: bool) -> DriveProfile {
+const fn sdlt(
+    product: &'static str,
+    family: u8,
+    name: &str,
+    formats: &'static [MediaSupport],
+    worm: bool,
+) -> DriveProfile {
     let mut vendor_specific = [0; 20];
     vendor_specific[0] = family;
     DriveProfile {
-        inquiry: Inquiry { version: 0x05, vendor_specific, ..generic::INQUIRY },
-        formats,
-        native: medium(name),
-        mode_pages: mode::SINGLE_PAGES,
+        inquiry: InquiryData { version: 0x05, vendor_specific, ..generic::INQUIRY },
+        supported_media: formats,
+        native_media: media_by_name(name),
+        mode_pages: mode::SINGLE_PARTITION_PAGES,
         vpd_pages: GENERIC.vpd_pages,
         worm,
-        lacks: BEFORE_LTO_4,
+        unsupported_commands: LACKS_BEFORE_LTO_4,
         ..dlt(product)
     }
 }
@@ -40,8 +46,18 @@ pub const DLT7000: DriveProfile = dlt("DLT7000");
 /// DLT8000: as a DLT7000.
 pub const DLT8000: DriveProfile = dlt("DLT8000");
 /// SDLT 320: writes SDLT 220 and 320, reads what came before.
-pub const SDLT_320: DriveProfile =
-    sdlt("SDLT 320", 0xb0, "SDLT320", &[ro(medium("SDLT1")), rw(medium("SDLT220")), rw(medium("SDLT320"))], false);
+pub const SDLT_320: DriveProfile = sdlt(
+    "SDLT 320",
+    0xb0,
+    "SDLT320",
+    &[ro(media_by_name("SDLT1")), rw(media_by_name("SDLT220")), rw(media_by_name("SDLT320"))],
+    false,
+);
 /// SDLT 600: writes SDLT 320 and 600, reads 220.
-pub const SDLT_600: DriveProfile =
-    sdlt("SDLT600", 0xc0, "SDLT600", &[ro(medium("SDLT220")), rw(medium("SDLT320")), rw(medium("SDLT600"))], true);
+pub const SDLT_600: DriveProfile = sdlt(
+    "SDLT600",
+    0xc0,
+    "SDLT600",
+    &[ro(media_by_name("SDLT220")), rw(media_by_name("SDLT320")), rw(media_by_name("SDLT600"))],
+    true,
+);

@@ -8,7 +8,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[derive(Clone, Debug)]
-enum Change {
+enum FileChange {
     Write {
         at: usize,
         bytes: Vec<u8>,
@@ -18,11 +18,11 @@ enum Change {
     Replace(Vec<u8>),
 }
 
-fn apply(image: &mut Vec<u8>, change: &Change) {
+fn apply(image: &mut Vec<u8>, change: &FileChange) {
     match change {
-        Change::SetLen(len) => image.resize(*len, 0),
-        Change::Replace(bytes) => image.clone_from(bytes),
-        Change::Write { at, bytes } => {
+        FileChange::SetLen(len) => image.resize(*len, 0),
+        FileChange::Replace(bytes) => image.clone_from(bytes),
+        FileChange::Write { at, bytes } => {
             let end = at + bytes.len();
             if image.len() < end {
                 image.resize(end, 0);
@@ -37,7 +37,7 @@ fn apply(image: &mut Vec<u8>, change: &Change) {
 #[derive(Debug, Default)]
 struct FileState {
     durable: Vec<u8>,
-    since: Vec<Change>,
+    since: Vec<FileChange>,
     live: Vec<u8>,
 }
 
@@ -45,26 +45,26 @@ struct FileState {
 struct Disk {
     files: BTreeMap<String, FileState>,
     calls: u64,
-    fails_at: Option<u64>,
+    fail_from_call: Option<u64>,
     error: Option<io::ErrorKind>,
     available: Option<u64>,
     bytes_read: u64,
     /// Every call so far, if it is wanted: the file, and the change or, if there is none, the synchronisation.
-    log: Option<Vec<(String, Option<Change>)>>,
+    log: Option<Vec<(String, Option<FileChange>)>>,
 }
 
 impl Disk {
     /// Whether the call that was counted last fails.
     fn has_failed(&self) -> bool {
-        self.fails_at.is_some_and(|at| self.calls > at)
+        self.fail_from_call.is_some_and(|at| self.calls > at)
     }
 }
 
 /// What a loss of power does to a change that was not synchronised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum CrashOutcome {
     /// It reached the disk.
-    Kept,
+    Written,
     /// It did not.
     Dropped,
     /// Half of its bytes did.
@@ -73,26 +73,26 @@ pub enum Fate {
 
 /// Every change and synchronisation of a file that a folder ever got, renames and removals excepted, to look at the disk as it could have been at any moment.
 #[derive(Clone, Debug)]
-pub struct History {
+pub struct CallHistory {
     before: BTreeMap<String, Vec<u8>>,
-    log: Vec<(String, Option<Change>)>,
+    log: Vec<(String, Option<FileChange>)>,
 }
 
-impl History {
+impl CallHistory {
     /// Moments: before the first call, and after each.
     #[must_use]
-    pub fn moments(&self) -> usize {
+    pub fn crash_points(&self) -> usize {
         self.log.len() + 1
     }
 
     /// Which calls before a moment were changes that no later call before it synchronised.
-    fn loose(&self, moment: usize) -> Vec<usize> {
+    fn unsynced_calls(&self, moment: usize) -> Vec<usize> {
         let calls = self.log.get(..moment).unwrap_or_default();
         let synced_later = |at: usize, name: &str| {
             let later = calls.get(at..).unwrap_or_default();
             later.iter().any(|(other, change)| change.is_none() && other == name)
         };
-        let loose = |(at, (name, change)): (usize, &(String, Option<Change>))| {
+        let loose = |(at, (name, change)): (usize, &(String, Option<FileChange>))| {
             (change.is_some() && !synced_later(at, name)).then_some(at)
         };
         calls.iter().enumerate().filter_map(loose).collect()
@@ -100,32 +100,36 @@ impl History {
 
     /// How many changes may or may not be on the disk at a moment.
     #[must_use]
-    pub fn loose_changes(&self, moment: usize) -> usize {
-        self.loose(moment).len()
+    pub fn unsynced_changes(&self, moment: usize) -> usize {
+        self.unsynced_calls(moment).len()
     }
 
     /// The disk after a loss of power at a moment; one fate for each change that was loose.
     #[must_use]
-    pub fn crash(&self, moment: usize, fates: &[Fate]) -> FaultyFolder {
-        let fates: BTreeMap<usize, Fate> = self.loose(moment).into_iter().zip(fates.iter().copied()).collect();
+    pub fn crash(&self, moment: usize, fates: &[CrashOutcome]) -> FaultyFolder {
+        let fates: BTreeMap<usize, CrashOutcome> =
+            self.unsynced_calls(moment).into_iter().zip(fates.iter().copied()).collect();
         let mut images = self.before.clone();
         for (at, (name, change)) in self.log.get(..moment).unwrap_or_default().iter().enumerate() {
             let Some(change) = change else { continue };
             // A file that did not take its name is not there.
-            if matches!((fates.get(&at), change), (Some(Fate::Torn | Fate::Dropped), Change::Replace(_))) {
+            if matches!(
+                (fates.get(&at), change),
+                (Some(CrashOutcome::Torn | CrashOutcome::Dropped), FileChange::Replace(_))
+            ) {
                 continue;
             }
             let image = images.entry(name.clone()).or_default();
             match (fates.get(&at), change) {
-                (None | Some(Fate::Kept), _) => apply(image, change),
-                (Some(Fate::Torn), Change::Write { at, bytes }) => {
+                (None | Some(CrashOutcome::Written), _) => apply(image, change),
+                (Some(CrashOutcome::Torn), FileChange::Write { at, bytes }) => {
                     let bytes = bytes.get(..bytes.len() / 2).unwrap_or_default().to_vec();
-                    apply(image, &Change::Write { at: *at, bytes });
+                    apply(image, &FileChange::Write { at: *at, bytes });
                 }
-                (Some(Fate::Torn | Fate::Dropped), _) => {}
+                (Some(CrashOutcome::Torn | CrashOutcome::Dropped), _) => {}
             }
         }
-        FaultyFolder::of(images)
+        FaultyFolder::from_files(images)
     }
 }
 
@@ -140,14 +144,14 @@ impl FaultyFolder {
 
     /// A folder with these files, all durable.
     #[must_use]
-    pub fn of(files: BTreeMap<String, Vec<u8>>) -> Self {
+    pub fn from_files(files: BTreeMap<String, Vec<u8>>) -> Self {
         let state = |bytes: Vec<u8>| FileState { durable: bytes.clone(), since: Vec::new(), live: bytes };
         let files = files.into_iter().map(|(name, bytes)| (name, state(bytes))).collect();
         Self(Arc::new(Mutex::new(Disk { files, ..Disk::default() })))
     }
 
     /// From here on, remembers every call; what is there now counts as durable.
-    pub fn record(&self) -> BTreeMap<String, Vec<u8>> {
+    pub fn start_recording(&self) -> BTreeMap<String, Vec<u8>> {
         let mut disk = self.disk();
         disk.log = Some(Vec::new());
         disk.files.iter().map(|(name, file)| (name.clone(), file.live.clone())).collect()
@@ -155,13 +159,13 @@ impl FaultyFolder {
 
     /// The calls since [`Self::record`], which returned `before`.
     #[must_use]
-    pub fn history(&self, before: BTreeMap<String, Vec<u8>>) -> History {
-        History { before, log: self.disk().log.clone().unwrap_or_default() }
+    pub fn history(&self, before: BTreeMap<String, Vec<u8>>) -> CallHistory {
+        CallHistory { before, log: self.disk().log.clone().unwrap_or_default() }
     }
 
     /// Calls that were remembered so far.
     #[must_use]
-    pub fn recorded(&self) -> usize {
+    pub fn recorded_calls(&self) -> usize {
         self.disk().log.as_ref().map_or(0, Vec::len)
     }
 
@@ -191,7 +195,7 @@ impl FaultyFolder {
     /// From call number `at` on, such calls fail with this error.
     pub fn fail_at(&self, at: Option<u64>, error: io::ErrorKind) {
         let mut disk = self.disk();
-        (disk.fails_at, disk.error) = (at, Some(error));
+        (disk.fail_from_call, disk.error) = (at, Some(error));
     }
 
     /// The folder after a loss of power. For each change that was not synchronised, `choose(len)` says how many of its
@@ -204,22 +208,22 @@ impl FaultyFolder {
             let mut image = file.durable.clone();
             for change in &file.since {
                 match change {
-                    Change::SetLen(_) | Change::Replace(_) if choose(1) == 0 => {}
-                    Change::SetLen(_) | Change::Replace(_) => apply(&mut image, change),
-                    Change::Write { at, bytes } => {
+                    FileChange::SetLen(_) | FileChange::Replace(_) if choose(1) == 0 => {}
+                    FileChange::SetLen(_) | FileChange::Replace(_) => apply(&mut image, change),
+                    FileChange::Write { at, bytes } => {
                         let kept = bytes.get(..choose(bytes.len()).min(bytes.len())).unwrap_or_default().to_vec();
                         if !kept.is_empty() {
-                            apply(&mut image, &Change::Write { at: *at, bytes: kept });
+                            apply(&mut image, &FileChange::Write { at: *at, bytes: kept });
                         }
                     }
                 }
             }
             after.insert(name.clone(), image);
         }
-        Self::of(after)
+        Self::from_files(after)
     }
 
-    fn change(&self, name: &str, change: Option<Change>) -> io::Result<()> {
+    fn change(&self, name: &str, change: Option<FileChange>) -> io::Result<()> {
         let mut disk = self.disk();
         disk.calls += 1;
         if disk.has_failed() {
@@ -278,11 +282,11 @@ impl Backend for FaultyFile {
 
     fn write_at(&mut self, offset: u64, from: &[IoSlice<'_>]) -> io::Result<()> {
         let bytes = from.iter().flat_map(|slice| slice.iter().copied()).collect();
-        self.folder.change(&self.name, Some(Change::Write { at: usize_of(offset)?, bytes }))
+        self.folder.change(&self.name, Some(FileChange::Write { at: usize_of(offset)?, bytes }))
     }
 
     fn set_len(&mut self, len: u64) -> io::Result<()> {
-        self.folder.change(&self.name, Some(Change::SetLen(usize_of(len)?)))
+        self.folder.change(&self.name, Some(FileChange::SetLen(usize_of(len)?)))
     }
 
     fn sync(&mut self) -> io::Result<()> {
@@ -295,11 +299,11 @@ impl Folder for FaultyFolder {
         Ok(())
     }
 
-    fn view(&mut self, name: &str) -> io::Result<Option<Box<dyn Backend>>> {
+    fn open_read_only(&mut self, name: &str) -> io::Result<Option<Box<dyn Backend>>> {
         if self.disk().files.contains_key(name) { Ok(Some(self.open(name)?)) } else { Ok(None) }
     }
 
-    fn again(&mut self) -> io::Result<Box<dyn Folder>> {
+    fn reopen(&mut self) -> io::Result<Box<dyn Folder>> {
         Ok(Box::new(self.clone()))
     }
 
@@ -325,7 +329,7 @@ impl Folder for FaultyFolder {
     }
 
     fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.change(name, Some(Change::Replace(bytes.to_vec())))?;
+        self.change(name, Some(FileChange::Replace(bytes.to_vec())))?;
         let mut disk = self.disk();
         if let Some(log) = &mut disk.log {
             log.push((name.into(), None));

@@ -1,6 +1,6 @@
 //! Files of the operating system: the only place under the four pure crates where `std::fs` is used.
 
-use super::{Backend, Folder, MAX_SMALL_FILE, Shelves, UnreadableDirectory};
+use super::{Backend, Folder, FolderStore, MAX_SMALL_FILE, UnreadableDirectory};
 use rustix::fs::{
     Advice, CWD, FlockOperation, OFlags, RenameFlags, StatVfs, fadvise, fdatasync, flock, renameat_with, statvfs,
 };
@@ -65,12 +65,12 @@ impl Backend for OsFile {
         self.0.set_len(len)
     }
 
-    fn start_writing(&mut self, offset: u64, len: u64) {
+    fn start_write_back(&mut self, offset: u64, len: u64) {
         // Linux begins to write dirty pages that will not be needed, and keeps them until they are written.
         let _ = fadvise(&self.0, offset, NonZeroU64::new(len), Advice::DontNeed);
     }
 
-    fn will_read(&mut self, offset: u64, len: u64) {
+    fn advise_read(&mut self, offset: u64, len: u64) {
         let _ = fadvise(&self.0, offset, NonZeroU64::new(len), Advice::WillNeed);
     }
 
@@ -89,13 +89,13 @@ impl Backend for OsFile {
 
 /// One directory of files.
 #[derive(Debug)]
-pub struct OsFolder(PathBuf, Option<File>, Access);
+pub struct OsFolder(PathBuf, Option<File>, FilePermissions);
 
 impl OsFolder {
     /// The folder at a path; files that are created in it are private.
     #[must_use]
     pub const fn at(path: PathBuf) -> Self {
-        Self(path, None, Access::Private)
+        Self(path, None, FilePermissions::Private)
     }
 }
 
@@ -109,14 +109,14 @@ impl Folder for OsFolder {
         Ok(())
     }
 
-    fn view(&mut self, name: &str) -> io::Result<Option<Box<dyn Backend>>> {
+    fn open_read_only(&mut self, name: &str) -> io::Result<Option<Box<dyn Backend>>> {
         match open_regular(OpenOptions::new().read(true), &self.0.join(name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             opened => Ok(Some(Box::new(OsFile(opened?)))),
         }
     }
 
-    fn again(&mut self) -> io::Result<Box<dyn Folder>> {
+    fn reopen(&mut self) -> io::Result<Box<dyn Folder>> {
         Ok(Box::new(Self(self.0.clone(), None, self.2)))
     }
 
@@ -204,30 +204,30 @@ fn open_regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
 
 /// A directory of cartridges.
 #[derive(Debug)]
-pub struct OsShelves(PathBuf, Access, Option<File>);
+pub struct OsFolderStore(PathBuf, FilePermissions, Option<File>);
 
-impl OsShelves {
+impl OsFolderStore {
     /// The directory at `path`, created if it does not exist. It, and what is created in it, are private.
     ///
     /// # Errors
     /// The directory cannot be created.
     pub fn at(path: &Path) -> io::Result<Self> {
-        create_folders(path)?;
-        Ok(Self(path.to_path_buf(), Access::Private, None))
+        create_private_folders(path)?;
+        Ok(Self(path.to_path_buf(), FilePermissions::Private, None))
     }
 
     /// Leaves the permissions of what is created in the directory to the umask, for one that other programs use too.
     #[must_use]
-    pub fn by_umask(self) -> Self {
-        Self(self.0, Access::Umask, self.2)
+    pub fn with_umask_permissions(self) -> Self {
+        Self(self.0, FilePermissions::Umask, self.2)
     }
 }
 
-impl OsShelves {
+impl OsFolderStore {
     /// The directory at `path`, whether it exists or not: what is wrong with it is an error of each call.
     #[must_use]
-    pub fn unchecked(path: &Path) -> Self {
-        Self(path.to_path_buf(), Access::Private, None)
+    pub fn at_unchecked(path: &Path) -> Self {
+        Self(path.to_path_buf(), FilePermissions::Private, None)
     }
 
     /// For a daemon: as long as the value lives, [`server`] says that the directory is served. Several processes may serve one
@@ -235,7 +235,7 @@ impl OsShelves {
     ///
     /// # Errors
     /// The directory cannot be opened, another program has locked it for itself, or its file system has no locks.
-    pub fn serve(&mut self) -> io::Result<()> {
+    pub fn mark_served(&mut self) -> io::Result<()> {
         let directory = File::open(&self.0)?;
         lock_shared(&directory)?;
         self.2 = Some(directory);
@@ -270,7 +270,7 @@ fn lock_shared(directory: &File) -> io::Result<()> {
 ///
 /// # Errors
 /// The directory cannot be opened.
-pub fn server(path: &Path) -> io::Result<Option<String>> {
+pub fn serving_process(path: &Path) -> io::Result<Option<String>> {
     let directory = File::open(path)?;
     // Another caller of this function holds the exclusive lock for a moment; a shared lock then fails too, and this tries again.
     for _ in 0..ATTEMPTS {
@@ -305,7 +305,7 @@ fn holder(directory: &File) -> Option<String> {
     Some(format!("{} (process {process})", name.trim()))
 }
 
-impl Shelves for OsShelves {
+impl FolderStore for OsFolderStore {
     fn list(&mut self) -> io::Result<Vec<String>> {
         names(&self.0, |kind| kind.is_dir())
     }
@@ -345,7 +345,7 @@ impl Shelves for OsShelves {
 
 /// Who may use the files that are created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Access {
+enum FilePermissions {
     /// The owner; and the group may read, where the directory has the set-group-ID bit.
     Private,
     /// Whom the umask lets.
@@ -355,7 +355,7 @@ enum Access {
 /// A directory with this bit gives its group to what is created in it.
 const SET_GROUP_ID: u32 = 0o2000;
 
-impl Access {
+impl FilePermissions {
     /// Permissions of what is created at a path: with the first mode for the owner alone, with the second for the group too.
     fn mode(self, path: &Path, [owner, group, umask]: [u32; 3]) -> u32 {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -388,14 +388,14 @@ impl Access {
 ///
 /// # Errors
 /// One of them cannot be created.
-pub fn create_folders(path: &Path) -> io::Result<()> {
+pub fn create_private_folders(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.is_dir()) {
-        create_folders(parent)?;
+        create_private_folders(parent)?;
     }
-    match Access::Private.create_folder(path) {
+    match FilePermissions::Private.create_folder(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         created => created,
     }
@@ -408,10 +408,10 @@ pub fn create_folders(path: &Path) -> io::Result<()> {
 /// # Errors
 /// The storage failed; the old content stands.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    replace_with(path, bytes, Access::Umask)
+    replace_with(path, bytes, FilePermissions::Umask)
 }
 
-fn replace_with(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
+fn replace_with(path: &Path, bytes: &[u8], access: FilePermissions) -> io::Result<()> {
     let fresh = path.with_extension("new");
     // One that an interrupted call left. What is created is not a link that leads elsewhere.
     let _ = fs::remove_file(&fresh);
@@ -422,7 +422,7 @@ fn replace_with(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
         let _ = fchown(&file, Some(old.uid()), Some(old.gid()));
         file.set_permissions(Permissions::from_mode(old.mode() & 0o7777))?;
     } else {
-        give_to_owner_of(folder, &file)?;
+        chown_to_folder_owner(folder, &file)?;
     }
     file.write_all(bytes)?;
     file.sync_data()?;
@@ -435,7 +435,7 @@ fn replace_with(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
 ///
 /// # Errors
 /// The owners cannot be read.
-pub fn give_to_owner_of(folder: &Path, file: &File) -> io::Result<()> {
+pub fn chown_to_folder_owner(folder: &Path, file: &File) -> io::Result<()> {
     let owner = fs::metadata(folder)?;
     if owner.uid() != file.metadata()?.uid() {
         let _ = fchown(file, Some(owner.uid()), Some(owner.gid()));
@@ -447,7 +447,7 @@ pub fn give_to_owner_of(folder: &Path, file: &File) -> io::Result<()> {
 ///
 /// # Errors
 /// The storage failed; nothing changed.
-pub fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+pub fn exchange_folders(one: &Path, other: &Path) -> io::Result<()> {
     renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?;
     sync_folder(other.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
 }

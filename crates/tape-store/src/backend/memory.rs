@@ -1,6 +1,6 @@
 //! Files in memory, shared by every handle: for tests, and for libraries that need not last.
 
-use super::{Backend, Folder, Shelves};
+use super::{Backend, Folder, FolderStore};
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -92,11 +92,11 @@ impl Folder for MemoryFolder {
         Ok(())
     }
 
-    fn view(&mut self, name: &str) -> io::Result<Option<Box<dyn Backend>>> {
+    fn open_read_only(&mut self, name: &str) -> io::Result<Option<Box<dyn Backend>>> {
         Ok(lock(&self.files).get(name).map(|bytes| Box::new(MemoryFile(Arc::clone(bytes))) as _))
     }
 
-    fn again(&mut self) -> io::Result<Box<dyn Folder>> {
+    fn reopen(&mut self) -> io::Result<Box<dyn Folder>> {
         Ok(Box::new(self.clone()))
     }
 
@@ -136,22 +136,22 @@ impl Folder for MemoryFolder {
 
 /// Folders in memory.
 #[derive(Clone, Debug, Default)]
-pub struct MemoryShelves {
-    folders: Arc<Mutex<BTreeMap<String, MemoryFolder>>>,
+pub struct MemoryFolderStore {
+    folders_by_name: Arc<Mutex<BTreeMap<String, MemoryFolder>>>,
 }
 
-impl Shelves for MemoryShelves {
+impl FolderStore for MemoryFolderStore {
     fn list(&mut self) -> io::Result<Vec<String>> {
-        Ok(lock(&self.folders).keys().cloned().collect())
+        Ok(lock(&self.folders_by_name).keys().cloned().collect())
     }
 
     fn open(&mut self, name: &str) -> io::Result<Box<dyn Folder>> {
-        let folder = lock(&self.folders).get(name).cloned();
+        let folder = lock(&self.folders_by_name).get(name).cloned();
         folder.map(|folder| Box::new(folder) as _).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn create(&mut self, name: &str) -> io::Result<Box<dyn Folder>> {
-        let mut folders = lock(&self.folders);
+        let mut folders = lock(&self.folders_by_name);
         if folders.contains_key(name) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -161,7 +161,7 @@ impl Shelves for MemoryShelves {
     }
 
     fn remove(&mut self, name: &str) -> io::Result<()> {
-        lock(&self.folders).remove(name);
+        lock(&self.folders_by_name).remove(name);
         Ok(())
     }
 }

@@ -31,9 +31,9 @@ pub trait Backend: Send {
     /// The storage failed.
     fn set_len(&mut self, len: u64) -> io::Result<()>;
     /// Begins to put so many bytes on the disk, without waiting: a later [`Self::sync`] will have less to do.
-    fn start_writing(&mut self, _offset: u64, _len: u64) {}
+    fn start_write_back(&mut self, _offset: u64, _len: u64) {}
     /// These bytes will be read soon.
-    fn will_read(&mut self, _offset: u64, _len: u64) {}
+    fn advise_read(&mut self, _offset: u64, _len: u64) {}
     /// Makes everything written so far durable.
     ///
     /// # Errors
@@ -57,9 +57,9 @@ pub trait Backend: Send {
 
 /// A file that keeps nothing.
 #[derive(Clone, Copy, Debug)]
-pub struct Discard;
+pub struct DiscardFile;
 
-impl Backend for Discard {
+impl Backend for DiscardFile {
     fn len(&mut self) -> io::Result<u64> {
         Ok(0)
     }
@@ -88,12 +88,12 @@ pub trait Folder: Send {
     ///
     /// # Errors
     /// The storage failed.
-    fn view(&mut self, name: &str) -> io::Result<Option<Box<dyn Backend>>>;
+    fn open_read_only(&mut self, name: &str) -> io::Result<Option<Box<dyn Backend>>>;
     /// Another value for the same folder, without the lock.
     ///
     /// # Errors
     /// The storage failed.
-    fn again(&mut self) -> io::Result<Box<dyn Folder>>;
+    fn reopen(&mut self) -> io::Result<Box<dyn Folder>>;
     /// Gives a file another name, atomically and durably.
     ///
     /// # Errors
@@ -143,7 +143,7 @@ pub trait Folder: Send {
     }
 }
 
-/// The first of `NAME`, `NAME.1`, `NAME.2` and so on that no file in a folder has.
+/// The first of `DEVICE_INFORMATION`, `DEVICE_INFORMATION.1`, `DEVICE_INFORMATION.2` and so on that no file in a folder has.
 ///
 /// # Errors
 /// The storage failed.
@@ -155,7 +155,7 @@ pub fn free_name(folder: &mut dyn Folder, name: &str) -> io::Result<String> {
 }
 
 /// Folders by name.
-pub trait Shelves: Send {
+pub trait FolderStore: Send {
     /// Names of all folders.
     ///
     /// # Errors
@@ -190,7 +190,7 @@ pub trait Shelves: Send {
 }
 
 /// The directory of cartridges itself cannot be read, so that it is unknown whether a cartridge is in it: carried by the
-/// errors of [`Shelves`].
+/// errors of [`FolderStore`].
 #[derive(Debug, thiserror::Error)]
 #[error("directory {0}")]
 pub(crate) struct UnreadableDirectory(pub(crate) String);

@@ -1,7 +1,7 @@
 //! AWS tape images, as Hercules and P/390 have them: before each chunk of up to 65,535 bytes a header of six: length of
 //! the chunk, length of the one before, both 16 bits little-endian, and two bytes of flags. A block may be several chunks.
 
-use super::{Counted, ImageError, ImageReader, ImageWriter, Item};
+use super::{CountingReader, ImageError, ImageItem, ImageReader, ImageWriter};
 use crate::medium::MAX_BLOCK;
 use std::io::{Read, Write};
 use zerocopy::byteorder::little_endian::U16;
@@ -11,34 +11,34 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligne
 #[repr(C)]
 struct Header {
     length: U16,
-    before: U16,
+    previous_length: U16,
     flags: u8,
     _reserved: u8,
 }
 const _: () = assert!(size_of::<Header>() == 6);
 
-const BEGINS: u8 = 0x80;
+const BLOCK_START: u8 = 0x80;
 const FILEMARK: u8 = 0x40;
-const ENDS: u8 = 0x20;
+const BLOCK_END: u8 = 0x20;
 const CHUNK: usize = 65_535;
 
 /// Reads an image.
-pub struct AwsReader<R>(Counted<R>);
+pub struct AwsReader<R>(CountingReader<R>);
 
 impl<R: Read> AwsReader<R> {
     /// From its beginning.
     pub const fn new(source: R) -> Self {
-        Self(Counted::new(source))
+        Self(CountingReader::new(source))
     }
 }
 
 impl<R: Read> ImageReader for AwsReader<R> {
-    fn next(&mut self, block: &mut Vec<u8>) -> Result<Option<Item>, ImageError> {
+    fn next(&mut self, block: &mut Vec<u8>) -> Result<Option<ImageItem>, ImageError> {
         block.clear();
         let mut begun = false;
         loop {
             let at = self.0.at;
-            let fault = |what: String| ImageError::Format { at, what };
+            let fault = |what: String| ImageError::Malformed { offset: at, problem: what };
             let mut header = Header::new_zeroed();
             match self.0.fill(header.as_mut_bytes())? {
                 0 if !begun => return Ok(None),
@@ -47,9 +47,9 @@ impl<R: Read> ImageReader for AwsReader<R> {
             }
             let flags = header.flags;
             if flags & FILEMARK != 0 && !begun && header.length.get() == 0 {
-                return Ok(Some(Item::Filemark));
+                return Ok(Some(ImageItem::Filemark));
             }
-            if flags & FILEMARK != 0 || (flags & BEGINS != 0) == begun {
+            if flags & FILEMARK != 0 || (flags & BLOCK_START != 0) == begun {
                 return Err(fault(format!("flags {flags:02X}h do not follow what was before")));
             }
             let (from, len) = (block.len(), usize::from(header.length.get()));
@@ -57,9 +57,9 @@ impl<R: Read> ImageReader for AwsReader<R> {
                 return Err(fault(format!("a block of more than {MAX_BLOCK} bytes, the most that a tape holds")));
             }
             block.resize(from + len, 0);
-            self.0.exactly(block.get_mut(from..).unwrap_or_default(), "a chunk")?;
-            if flags & ENDS != 0 {
-                return Ok(Some(Item::Block));
+            self.0.fill_exact(block.get_mut(from..).unwrap_or_default(), "a chunk")?;
+            if flags & BLOCK_END != 0 {
+                return Ok(Some(ImageItem::Block));
             }
             begun = true;
         }
@@ -69,19 +69,20 @@ impl<R: Read> ImageReader for AwsReader<R> {
 /// Writes an image.
 pub struct AwsWriter<W> {
     sink: W,
-    before: u16,
+    previous_length: u16,
 }
 
 impl<W: Write> AwsWriter<W> {
     /// To its beginning.
     pub const fn new(sink: W) -> Self {
-        Self { sink, before: 0 }
+        Self { sink, previous_length: 0 }
     }
 
     fn chunk(&mut self, bytes: &[u8], flags: u8) -> Result<(), ImageError> {
         let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
-        let header = Header { length: length.into(), before: self.before.into(), flags, _reserved: 0 };
-        self.before = length;
+        let header =
+            Header { length: length.into(), previous_length: self.previous_length.into(), flags, _reserved: 0 };
+        self.previous_length = length;
         self.sink.write_all(header.as_bytes())?;
         Ok(self.sink.write_all(bytes)?)
     }
@@ -92,8 +93,8 @@ impl<W: Write> ImageWriter for AwsWriter<W> {
         let last = block.len().div_ceil(CHUNK).max(1) - 1;
         for number in 0..=last {
             let from = number * CHUNK;
-            let begins = if number == 0 { BEGINS } else { 0 };
-            let ends = if number == last { ENDS } else { 0 };
+            let begins = if number == 0 { BLOCK_START } else { 0 };
+            let ends = if number == last { BLOCK_END } else { 0 };
             let chunk = block.get(from..block.len().min(from + CHUNK)).unwrap_or_default();
             self.chunk(chunk, begins | ends)?;
         }
@@ -114,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_of_an_image() {
+    fn image_bytes_match() {
         let mut image = Vec::new();
         let mut writer = AwsWriter::new(&mut image);
         writer.block(b"abc").unwrap();

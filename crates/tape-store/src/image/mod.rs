@@ -10,14 +10,14 @@ pub use plain::{PlainReader, PlainWriter};
 pub use simh::{SimhReader, SimhWriter};
 
 use crate::cartridge::Cartridge;
+use crate::encrypt::Decryption;
 use crate::error::StoreError;
-use crate::medium::{Codec, Found, MAX_BLOCK, Medium, Written};
-use crate::seal::Unseal;
+use crate::medium::{Codec, MAX_BLOCK, Medium, ReadOutcome, WriteOutcome};
 use std::io::{self, IoSlice, IoSliceMut, Read};
 
 /// What an image holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Item {
+pub enum ImageItem {
     /// A block; its bytes are in the buffer.
     Block,
     /// A filemark.
@@ -29,12 +29,12 @@ pub enum Item {
 #[non_exhaustive]
 pub enum ImageError {
     /// The image cannot be understood.
-    #[error("at byte {at} of the image: {what}")]
-    Format {
+    #[error("at byte {offset} of the image: {problem}")]
+    Malformed {
         /// Where.
-        at: u64,
+        offset: u64,
         /// What was found and what would be right.
-        what: String,
+        problem: String,
     },
     /// The image cannot be read or written.
     #[error("the image: {0}")]
@@ -44,7 +44,7 @@ pub enum ImageError {
     Tape(#[from] StoreError),
     /// The tape is full.
     #[error("the cartridge is full at object {0}")]
-    Full(u64),
+    EndOfMedium(u64),
 }
 
 /// Reads an image object by object.
@@ -53,7 +53,7 @@ pub trait ImageReader {
     ///
     /// # Errors
     /// The image is damaged or cannot be read.
-    fn next(&mut self, block: &mut Vec<u8>) -> Result<Option<Item>, ImageError>;
+    fn next(&mut self, block: &mut Vec<u8>) -> Result<Option<ImageItem>, ImageError>;
 }
 
 /// Writes an image object by object.
@@ -77,7 +77,7 @@ pub trait ImageWriter {
 
 /// Blocks and filemarks that were moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Moved {
+pub struct ObjectCounts {
     /// Blocks.
     pub blocks: u64,
     /// Filemarks.
@@ -90,19 +90,19 @@ pub struct Moved {
 ///
 /// # Errors
 /// The first thing that does not go; what was written before stays.
-pub fn import(image: &mut dyn ImageReader, tape: &mut dyn Medium, codec: Codec) -> Result<Moved, ImageError> {
-    let (mut block, mut moved) = (Vec::new(), Moved::default());
+pub fn import(image: &mut dyn ImageReader, tape: &mut dyn Medium, codec: Codec) -> Result<ObjectCounts, ImageError> {
+    let (mut block, mut moved) = (Vec::new(), ObjectCounts::default());
     while let Some(item) = image.next(&mut block)? {
         let written = match item {
-            Item::Block => tape.append(&[IoSlice::new(&block)], codec)?,
-            Item::Filemark => tape.append_filemark()?,
+            ImageItem::Block => tape.append(&[IoSlice::new(&block)], codec)?,
+            ImageItem::Filemark => tape.append_filemark()?,
         };
-        if written == Written::Full {
-            return Err(ImageError::Full(tape.position().object));
+        if written == WriteOutcome::EndOfMedium {
+            return Err(ImageError::EndOfMedium(tape.position().object));
         }
         match item {
-            Item::Block => (moved.blocks, moved.bytes) = (moved.blocks + 1, moved.bytes + block.len() as u64),
-            Item::Filemark => moved.filemarks += 1,
+            ImageItem::Block => (moved.blocks, moved.bytes) = (moved.blocks + 1, moved.bytes + block.len() as u64),
+            ImageItem::Filemark => moved.filemarks += 1,
         }
     }
     tape.sync()?;
@@ -114,27 +114,27 @@ pub fn import(image: &mut dyn ImageReader, tape: &mut dyn Medium, codec: Codec) 
 ///
 /// # Errors
 /// The cartridge does not open, or as [`import`].
-pub fn write(
+pub fn write_to_cartridge(
     image: &mut dyn ImageReader,
     cartridge: &mut Cartridge,
     partition: u8,
     overwrite: bool,
     codec: Codec,
-) -> Result<Moved, ImageError> {
-    let (mut tape, _) = cartridge.open_files()?;
+) -> Result<ObjectCounts, ImageError> {
+    let (mut tape, _) = cartridge.open_three_file()?;
     tape.locate(partition, 0)?;
     if !overwrite {
         tape.space_to_end()?;
     }
     let moved = import(image, &mut tape, codec);
-    if overwrite && matches!(moved, Ok(Moved { blocks: 0, filemarks: 0, .. })) {
+    if overwrite && matches!(moved, Ok(ObjectCounts { blocks: 0, filemarks: 0, .. })) {
         tape.truncate()?;
     }
     let closed = tape.close();
     let usage = tape.usage(partition)?;
     drop(tape);
     // Whatever stopped it, the tape may have changed.
-    let noted = cartridge.note_change(usage);
+    let noted = cartridge.record_external_write(usage);
     closed.and(noted)?;
     moved
 }
@@ -148,21 +148,21 @@ pub fn export(
     tape: &mut dyn Medium,
     image: &mut dyn ImageWriter,
     one_file: bool,
-    unseal: Unseal<'_>,
-) -> Result<Moved, ImageError> {
-    let (mut block, mut moved) = (vec![0; MAX_BLOCK], Moved::default());
+    unseal: Decryption<'_>,
+) -> Result<ObjectCounts, ImageError> {
+    let (mut block, mut moved) = (vec![0; MAX_BLOCK], ObjectCounts::default());
     loop {
-        match tape.read_sealed(&mut [IoSliceMut::new(&mut block)], unseal)? {
-            Found::Block { len, .. } => {
+        match tape.read_decrypting(&mut [IoSliceMut::new(&mut block)], unseal)? {
+            ReadOutcome::Block { len, .. } => {
                 image.block(block.get(..len).unwrap_or_default())?;
                 (moved.blocks, moved.bytes) = (moved.blocks + 1, moved.bytes + len as u64);
             }
-            Found::Filemark if one_file => break,
-            Found::Filemark => {
+            ReadOutcome::Filemark if one_file => break,
+            ReadOutcome::Filemark => {
                 image.filemark()?;
                 moved.filemarks += 1;
             }
-            Found::EndOfData => break,
+            ReadOutcome::EndOfData => break,
         }
     }
     image.finish()?;
@@ -170,12 +170,12 @@ pub fn export(
 }
 
 /// A source that knows where it is.
-struct Counted<R> {
+struct CountingReader<R> {
     source: R,
     at: u64,
 }
 
-impl<R: Read> Counted<R> {
+impl<R: Read> CountingReader<R> {
     const fn new(source: R) -> Self {
         Self { source, at: 0 }
     }
@@ -196,13 +196,13 @@ impl<R: Read> Counted<R> {
     }
 
     /// Fills the buffer; an end before that is a fault.
-    fn exactly(&mut self, into: &mut [u8], what: &str) -> Result<(), ImageError> {
+    fn fill_exact(&mut self, into: &mut [u8], what: &str) -> Result<(), ImageError> {
         let at = self.at;
         let got = self.fill(into)?;
         if got == into.len() {
             return Ok(());
         }
-        Err(ImageError::Format { at, what: format!("{what} of {} bytes ends after {got}", into.len()) })
+        Err(ImageError::Malformed { offset: at, problem: format!("{what} of {} bytes ends after {got}", into.len()) })
     }
 }
 
@@ -236,8 +236,8 @@ mod tests {
         #[test]
         fn there_and_back(records in records()) {
             let (mut simh, mut aws) = (Vec::new(), Vec::new());
-            let moved = export(&mut tape(&records), &mut SimhWriter::new(&mut simh), false, Unseal::Never).unwrap();
-            export(&mut tape(&records), &mut AwsWriter::new(&mut aws), false, Unseal::Never).unwrap();
+            let moved = export(&mut tape(&records), &mut SimhWriter::new(&mut simh), false, Decryption::Disable).unwrap();
+            export(&mut tape(&records), &mut AwsWriter::new(&mut aws), false, Decryption::Disable).unwrap();
             let mut again = Model::new(1 << 40, 0);
             prop_assert_eq!(import(&mut SimhReader::new(&simh[..]), &mut again, Codec::NONE).unwrap(), moved);
             prop_assert_eq!(again.records(), &records[..]);
@@ -255,15 +255,15 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_file_is_one_tape_file() {
+    fn plain_image_is_one_tape_file() {
         let mut tape = Model::new(1 << 40, 0);
         let bytes: Vec<u8> = (0..=255).cycle().take(1000).collect();
         let moved = import(&mut PlainReader::new(&bytes[..], 300), &mut tape, Codec::NONE).unwrap();
-        assert_eq!(moved, Moved { blocks: 4, filemarks: 1, bytes: 1000 });
+        assert_eq!(moved, ObjectCounts { blocks: 4, filemarks: 1, bytes: 1000 });
         tape.append(&[IoSlice::new(b"behind")], Codec::NONE).unwrap();
         tape.locate(0, 0).unwrap();
         let mut out = Vec::new();
-        export(&mut tape, &mut PlainWriter::new(&mut out), true, Unseal::Never).unwrap();
+        export(&mut tape, &mut PlainWriter::new(&mut out), true, Decryption::Disable).unwrap();
         assert_eq!(out, bytes);
     }
 }

@@ -1,32 +1,32 @@
 //! The bytes of one tape file, such as a tar stream: blocks of one size and a filemark behind them.
 
-use super::{Counted, ImageError, ImageReader, ImageWriter, Item};
+use super::{CountingReader, ImageError, ImageItem, ImageReader, ImageWriter};
 use std::io::{Read, Write};
 
 /// Reads a stream as blocks of one size; the last may be shorter.
 pub struct PlainReader<R> {
-    source: Counted<R>,
-    size: usize,
+    source: CountingReader<R>,
+    block_length: usize,
     ended: bool,
 }
 
 impl<R: Read> PlainReader<R> {
     /// From its beginning, in blocks of so many bytes.
     pub const fn new(source: R, size: usize) -> Self {
-        Self { source: Counted::new(source), size, ended: false }
+        Self { source: CountingReader::new(source), block_length: size, ended: false }
     }
 }
 
 impl<R: Read> ImageReader for PlainReader<R> {
-    fn next(&mut self, block: &mut Vec<u8>) -> Result<Option<Item>, ImageError> {
+    fn next(&mut self, block: &mut Vec<u8>) -> Result<Option<ImageItem>, ImageError> {
         if self.ended {
             return Ok(None);
         }
-        block.resize(self.size, 0);
+        block.resize(self.block_length, 0);
         let got = self.source.fill(block)?;
         block.truncate(got);
         self.ended = got == 0;
-        Ok(Some(if self.ended { Item::Filemark } else { Item::Block }))
+        Ok(Some(if self.ended { ImageItem::Filemark } else { ImageItem::Block }))
     }
 }
 

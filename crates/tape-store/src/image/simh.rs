@@ -1,32 +1,32 @@
 //! SIMH magnetic tape images (`.tap`): each record between two copies of its length, 32 bits little-endian, padded to an
 //! even number of bytes; a length of 0 is a filemark. ("SIMH Magtape Representation and Handling")
 
-use super::{Counted, ImageError, ImageReader, ImageWriter, Item};
+use super::{CountingReader, ImageError, ImageItem, ImageReader, ImageWriter};
 use crate::medium::MAX_BLOCK;
 use std::io::{Read, Write};
 
 const END_OF_MEDIUM: u32 = 0xffff_ffff;
 const ERASE_GAP: u32 = 0xffff_fffe;
 /// Bits 31-28 of a marker: 0 is good data, 8 is data that was read with an error; other classes are not data.
-const CLASS: u32 = 0xf000_0000;
-const LENGTH: u32 = 0x0fff_ffff;
-const BAD_DATA: u32 = 0x8000_0000;
+const CLASS_MASK: u32 = 0xf000_0000;
+const LENGTH_MASK: u32 = 0x0fff_ffff;
+const BAD_DATA_CLASS: u32 = 0x8000_0000;
 
 /// Reads an image.
-pub struct SimhReader<R>(Counted<R>);
+pub struct SimhReader<R>(CountingReader<R>);
 
 impl<R: Read> SimhReader<R> {
     /// From its beginning.
     pub const fn new(source: R) -> Self {
-        Self(Counted::new(source))
+        Self(CountingReader::new(source))
     }
 }
 
 impl<R: Read> ImageReader for SimhReader<R> {
-    fn next(&mut self, block: &mut Vec<u8>) -> Result<Option<Item>, ImageError> {
+    fn next(&mut self, block: &mut Vec<u8>) -> Result<Option<ImageItem>, ImageError> {
         loop {
             let at = self.0.at;
-            let fault = |what: String| ImageError::Format { at, what };
+            let fault = |what: String| ImageError::Malformed { offset: at, problem: what };
             let mut word = [0; 4];
             match self.0.fill(&mut word)? {
                 0 => return Ok(None),
@@ -34,28 +34,28 @@ impl<R: Read> ImageReader for SimhReader<R> {
                 got => return Err(fault(format!("a marker of 4 bytes ends after {got}"))),
             }
             let marker = u32::from_le_bytes(word);
-            let len = match (marker, marker & CLASS) {
-                (0, _) => return Ok(Some(Item::Filemark)),
+            let len = match (marker, marker & CLASS_MASK) {
+                (0, _) => return Ok(Some(ImageItem::Filemark)),
                 (END_OF_MEDIUM, _) => return Ok(None),
                 (ERASE_GAP, _) => continue,
-                (_, 0) => usize::try_from(marker & LENGTH).unwrap_or(usize::MAX),
-                (_, BAD_DATA) => return Err(fault("a record that was marked as unreadable".into())),
+                (_, 0) => usize::try_from(marker & LENGTH_MASK).unwrap_or(usize::MAX),
+                (_, BAD_DATA_CLASS) => return Err(fault("a record that was marked as unreadable".into())),
                 _ => return Err(fault(format!("marker {marker:08X}h is neither a length nor a mark"))),
             };
             if len > MAX_BLOCK {
                 return Err(fault(format!("a record of {len} bytes; a tape holds at most {MAX_BLOCK}")));
             }
             block.resize(len, 0);
-            self.0.exactly(block, "a record")?;
+            self.0.fill_exact(block, "a record")?;
             if len % 2 == 1 {
-                self.0.exactly(&mut [0], "padding")?;
+                self.0.fill_exact(&mut [0], "padding")?;
             }
-            self.0.exactly(&mut word, "the marker behind a record")?;
+            self.0.fill_exact(&mut word, "the marker behind a record")?;
             let behind = u32::from_le_bytes(word);
             if behind != marker {
                 return Err(fault(format!("a record of {marker} bytes ends with a length of {behind}")));
             }
-            return Ok(Some(Item::Block));
+            return Ok(Some(ImageItem::Block));
         }
     }
 }
@@ -72,7 +72,7 @@ impl<W: Write> SimhWriter<W> {
 
 impl<W: Write> ImageWriter for SimhWriter<W> {
     fn block(&mut self, block: &[u8]) -> Result<(), ImageError> {
-        let len = u32::try_from(block.len()).unwrap_or(LENGTH).to_le_bytes();
+        let len = u32::try_from(block.len()).unwrap_or(LENGTH_MASK).to_le_bytes();
         self.0.write_all(&len)?;
         self.0.write_all(block)?;
         if block.len() % 2 == 1 {
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_of_an_image() {
+    fn image_bytes_match() {
         let mut image = Vec::new();
         let mut writer = SimhWriter::new(&mut image);
         writer.block(b"abc").unwrap();
@@ -116,7 +116,7 @@ mod tests {
         }
         assert_eq!(
             SimhReader::new(&b"\xfe\xff\xff\xff\0\0\0\0"[..]).next(&mut Vec::new()).unwrap(),
-            Some(Item::Filemark)
+            Some(ImageItem::Filemark)
         );
     }
 }

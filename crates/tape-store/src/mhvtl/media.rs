@@ -6,7 +6,7 @@ use crate::media::{self, MediaSpec};
 
 /// One medium that mhvtl can make.
 #[derive(Debug)]
-pub struct Density {
+pub struct MhvtlMedium {
     /// Its name for mhvtl's tools.
     pub name: &'static str,
     /// Media type code: private attribute 0005h.
@@ -14,24 +14,24 @@ pub struct Density {
     /// Partitions it may have, and those noted in a new one.
     pub partitions: [u8; 2],
     /// Facts as mhvtl stores them; the density name with its blanks.
-    pub stored: MediaSpec,
+    pub stored_spec: MediaSpec,
     /// The generation, where this workspace has it.
-    known: Option<&'static MediaSpec>,
+    real_spec: Option<&'static MediaSpec>,
 }
 
-impl Density {
+impl MhvtlMedium {
     /// What it is: the true facts where they are known, else those that mhvtl stores.
     #[must_use]
     pub const fn media(&'static self) -> &'static MediaSpec {
-        match self.known {
+        match self.real_spec {
             Some(media) => media,
-            None => &self.stored,
+            None => &self.stored_spec,
         }
     }
 
     /// Says in a memory that the cartridge is of this medium. How much it holds stays.
-    pub fn describe(&'static self, mam: &mut Mam) {
-        let facts = &self.stored;
+    pub fn describe_in(&'static self, mam: &mut Mam) {
+        let facts = &self.stored_spec;
         for (id, value) in [
             (AttrId::FORMATTED_DENSITY, facts.density.into()),
             (AttrId::DENSITY, facts.density.into()),
@@ -49,15 +49,15 @@ impl Density {
 /// The medium of this name in the table, for tables elsewhere.
 #[must_use]
 #[expect(clippy::indexing_slicing, reason = "slices have no iterators at compile time")]
-pub const fn named(name: &str) -> Option<&'static MediaSpec> {
+pub const fn spec_by_name(name: &str) -> Option<&'static MediaSpec> {
     let (name, mut row) = (name.as_bytes(), 0);
-    while row < TABLE.len() {
-        let (other, mut at) = (TABLE[row].name.as_bytes(), 0);
+    while row < MHVTL_MEDIA.len() {
+        let (other, mut at) = (MHVTL_MEDIA[row].name.as_bytes(), 0);
         while at < name.len() && at < other.len() && name[at] == other[at] {
             at += 1;
         }
         if at == name.len() && at == other.len() {
-            return Some(TABLE[row].media());
+            return Some(MHVTL_MEDIA[row].media());
         }
         row += 1;
     }
@@ -67,23 +67,26 @@ pub const fn named(name: &str) -> Option<&'static MediaSpec> {
 /// The medium that a memory describes. The numbers of media types moved between releases, so density code and description
 /// count first, and the number only decides between equals or where the description is missing.
 #[must_use]
-pub fn find(code: u8, density: u8, description: &str) -> Option<&'static Density> {
-    let described =
-        || TABLE.iter().filter(|row| row.stored.density == density && row.stored.description == description);
-    let by_code = || TABLE.iter().find(|row| row.code == code && row.stored.density == density);
+pub fn find(code: u8, density: u8, description: &str) -> Option<&'static MhvtlMedium> {
+    let described = || {
+        MHVTL_MEDIA
+            .iter()
+            .filter(|row| row.stored_spec.density == density && row.stored_spec.description == description)
+    };
+    let by_code = || MHVTL_MEDIA.iter().find(|row| row.code == code && row.stored_spec.density == density);
     described().find(|row| row.code == code).or_else(|| described().next()).or_else(by_code)
 }
 
 /// The medium of this name, as mhvtl's tools take it.
 #[must_use]
-pub fn by_name(name: &str) -> Option<&'static Density> {
-    TABLE.iter().find(|row| row.name == name)
+pub fn by_name(name: &str) -> Option<&'static MhvtlMedium> {
+    MHVTL_MEDIA.iter().find(|row| row.name == name)
 }
 
 /// The row that a generation of this workspace is stored as.
 #[must_use]
-pub fn of(media: &MediaSpec) -> Option<&'static Density> {
-    TABLE.iter().find(|row| row.media() == media)
+pub fn for_media(media: &MediaSpec) -> Option<&'static MhvtlMedium> {
+    MHVTL_MEDIA.iter().find(|row| row.media() == media)
 }
 
 #[expect(clippy::too_many_arguments, reason = "the columns of a table")]
@@ -99,7 +102,7 @@ const fn row(
     partitions: [u8; 2],
     encryptable: bool,
     known: Option<&'static MediaSpec>,
-) -> Density {
+) -> MhvtlMedium {
     let stored = MediaSpec {
         name,
         suffix: "",
@@ -109,7 +112,7 @@ const fn row(
         bits_per_mm,
         tracks,
         wraps: 0,
-        becomes: &[],
+        convertible_to: &[],
         width,
         length,
         capacity: gigabytes * 1_000_000_000,
@@ -120,14 +123,14 @@ const fn row(
         mam_capacity,
         encryptable,
     };
-    Density { name, code, partitions, stored, known }
+    MhvtlMedium { name, code, partitions, stored_spec: stored, real_spec: known }
 }
 
 /// Every density, in the order of its tool. Columns: name, code, density, GB, length, width, tracks, bits per mm, density
 /// name, description, organization, bytes of memory, most partitions and those of a new one, whether drives
 /// encrypt on it (9840 and 9940: as mhvtl's drives say, though of the real ones only the 9840D does).
 #[rustfmt::skip]
-pub static TABLE: [Density; 36] = [
+pub static MHVTL_MEDIA: [MhvtlMedium; 36] = [
     row("LTO1", 1, 0x40, 100, [384, 127, 1], 4880, ["U-18  ", "Ultrium 1/8T", "LTO-CVE"], 4096, [1, 1], false, Some(&media::LTO_1)),
     row("LTO2", 3, 0x42, 200, [512, 127, 1], 7398, ["U-28  ", "Ultrium 2/8T", "LTO-CVE"], 4096, [1, 1], false, Some(&media::LTO_2)),
     row("LTO3", 5, 0x44, 400, [704, 127, 1], 9638, ["U-316 ", "Ultrium 3/16T", "LTO-CVE"], 4096, [1, 1], false, Some(&media::LTO_3)),
@@ -171,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_that_moved_does_not_mislead() {
+    fn media_type_code_is_checked_against_density() {
         // Code 20 was 3592-JA before LTO-8 came.
         assert_eq!(find(20, 0x51, "3592 J1A media").map(|row| row.name), Some("J1A"));
         assert_eq!(find(20, 0x5e, "Ultrium 8/32T").map(|row| row.media().name), Some("LTO-8"));
@@ -182,12 +185,12 @@ mod tests {
     }
 
     #[test]
-    fn every_generation_of_ours_has_a_row() {
+    fn every_generation_has_a_row() {
         assert!(
             media::ALL
                 .iter()
                 .filter(|media| **media != &media::LTO_7M)
-                .all(|media| of(media).is_some_and(|row| row.stored.density == media.density))
+                .all(|media| for_media(media).is_some_and(|row| row.stored_spec.density == media.density))
         );
     }
 }

@@ -1,16 +1,16 @@
 //! The cartridge as mhvtl keeps it: its files beside the tape's, and what their numbers mean. The text is the part of
 //! `docs/format.md` on level `mhvtl`.
 
-mod chip;
+mod mam_files;
 pub mod media;
 mod packed;
 
 use crate::backend::Backend;
-use crate::cartridge::Kind;
+use crate::cartridge::CartridgeKind;
 use crate::mam::{AttrId, Mam};
 use std::io::{self, IoSliceMut};
 
-pub(crate) use chip::{Chip, blank};
+pub(crate) use mam_files::{MhvtlMam, blank};
 
 /// The cartridge's memory: attributes.
 pub(crate) const MAM: &str = "mam";
@@ -28,13 +28,13 @@ pub const MAX_OBJECT: u64 = 0xffff_fff0;
 const CLEANINGS: u64 = 20;
 
 /// Says in a memory what its cartridge is for, as mhvtl does.
-pub fn set_kind(mam: &mut Mam, kind: Kind) {
+pub fn set_kind(mam: &mut Mam, kind: CartridgeKind) {
     mam.set_kind(kind);
-    mam.set_number(AttrId::MEDIUM_TYPE_INFORMATION, if kind == Kind::Cleaning { CLEANINGS } else { 0 });
+    mam.set_number(AttrId::MEDIUM_TYPE_INFORMATION, if kind == CartridgeKind::Cleaning { CLEANINGS } else { 0 });
 }
 
 /// Bytes of cartridge memory before the filemarks: format 3 of mhvtl has it there.
-pub(crate) fn memory_before(meta: &mut dyn Backend) -> io::Result<u64> {
+pub(crate) fn mam_bytes_in_meta(meta: &mut dyn Backend) -> io::Result<u64> {
     let mut words = [0; 8];
     let got = meta.read_at(0, &mut [IoSliceMut::new(&mut words)])?;
     let packed = got == 8 && words.starts_with(&[3, 0, 0, 0]) && matches!(words, [.., 2 | 3, 0, 0, 0]);

@@ -1,7 +1,7 @@
 //! The memory of formats 3 and 4: one packed structure of 1024 bytes, before the filemarks in `meta` or alone in `mam`.
 //! It becomes the list of attributes that format 5 brought.
 
-use super::chip::{Attributes, id};
+use super::mam_files::{Attributes, id};
 
 /// Bytes of the structure.
 pub(super) const SIZE: usize = 1024;

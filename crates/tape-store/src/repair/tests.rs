@@ -2,13 +2,13 @@
 
 use super::*;
 use crate::backend::faulty::FaultyFolder;
-use crate::backend::memory::MemoryShelves;
-use crate::backend::{Folder, Shelves};
-use crate::cartridge::{Barcode, Kind};
+use crate::backend::memory::MemoryFolderStore;
+use crate::backend::{Folder, FolderStore};
+use crate::cartridge::{Barcode, CartridgeKind};
 use crate::mam::Mam;
 use crate::media::LTO_8;
-use crate::medium::{Codec, Found};
-use crate::shelf::{NewCartridge, TapeStore};
+use crate::medium::{Codec, ReadOutcome};
+use crate::store::{NewCartridge, TapeStore};
 use std::collections::BTreeMap;
 
 type Files = BTreeMap<String, Vec<u8>>;
@@ -16,15 +16,15 @@ type Files = BTreeMap<String, Vec<u8>>;
 fn cartridge(disk: &FaultyFolder) -> Cartridge {
     let disk = disk.clone();
     let open = move || Ok(Box::new(disk.clone()) as Box<dyn Folder>);
-    Cartridge::new(Barcode::new("D00001L8").unwrap(), &LTO_8, Kind::Data, 0, Box::new(open))
+    Cartridge::new(Barcode::new("D00001L8").unwrap(), &LTO_8, CartridgeKind::Data, 0, Box::new(open))
 }
 
 /// The files of a cartridge with two partitions.
-fn files(level: Level) -> Files {
-    let mut shelves = MemoryShelves::default();
+fn files(level: Format) -> Files {
+    let mut shelves = MemoryFolderStore::default();
     let store = TapeStore::new(Box::new(shelves.clone()));
     let barcode = Barcode::new("D00001L8").unwrap();
-    let new = NewCartridge { serial: "S1", capacity: 1 << 24, level, ..NewCartridge::data(&LTO_8) };
+    let new = NewCartridge { serial: "S1", capacity: 1 << 24, format: level, ..NewCartridge::data(&LTO_8) };
     store.create(&barcode, &new).unwrap();
     let mut cartridge = store.find(&barcode).unwrap();
     let (mut tape, _) = cartridge.open().unwrap();
@@ -50,7 +50,7 @@ fn files(level: Level) -> Files {
 
 /// Each object of each partition that can be read, in a few words.
 fn readable(cartridge: &mut Cartridge) -> Vec<Vec<Option<String>>> {
-    let (mut tape, _) = cartridge.view().unwrap();
+    let (mut tape, _) = cartridge.open_read_only().unwrap();
     let mut buffer = [0; 300];
     let mut all = Vec::new();
     for partition in 0..tape.partitions() {
@@ -61,9 +61,9 @@ fn readable(cartridge: &mut Cartridge) -> Vec<Vec<Option<String>>> {
             }
             let found = tape.read(&mut [IoSliceMut::new(&mut buffer)]);
             match found {
-                Ok(Found::EndOfData) => break,
-                Ok(Found::Filemark) => objects.push(Some("filemark".into())),
-                Ok(Found::Block { len, .. }) => objects.push(Some(format!("{:?}", &buffer[..len]))),
+                Ok(ReadOutcome::EndOfData) => break,
+                Ok(ReadOutcome::Filemark) => objects.push(Some("filemark".into())),
+                Ok(ReadOutcome::Block { len, .. }) => objects.push(Some(format!("{:?}", &buffer[..len]))),
                 Err(_) => objects.push(None),
             }
         }
@@ -98,7 +98,7 @@ fn loses_nothing(before: &Seen, after: &Seen, what: &str) {
 
 /// Cuts the power at each call of a repair, with what was not synchronised lost, whole on the disk, or half.
 fn cut_power(damaged: &Files, what: &str) -> u64 {
-    let disk = FaultyFolder::of(damaged.clone());
+    let disk = FaultyFolder::from_files(damaged.clone());
     let (before, start) = (see(&disk), disk.calls());
     assert!(!before.findings.is_empty(), "{what}: nothing to repair");
     cartridge(&disk).repair().unwrap();
@@ -108,7 +108,7 @@ fn cut_power(damaged: &Files, what: &str) -> u64 {
     for at in 0..calls {
         for (fate, reaches) in [("lost", (|_| 0) as fn(usize) -> usize), ("kept", |len| len), ("torn", |len| len / 2)] {
             let what = format!("{what}, power lost at call {at}, the rest {fate}");
-            let disk = FaultyFolder::of(damaged.clone());
+            let disk = FaultyFolder::from_files(damaged.clone());
             disk.fail_at(Some(disk.calls() + at), io::ErrorKind::Other);
             assert!(cartridge(&disk).repair().is_err(), "{what}: the repair did not notice");
             let disk = disk.crash(reaches);
@@ -118,7 +118,7 @@ fn cut_power(damaged: &Files, what: &str) -> u64 {
             cartridge(&disk).repair().unwrap_or_else(|error| panic!("{what}: {error}"));
             assert_eq!(see(&disk), repaired, "{what}, repaired again");
             let (_, recovery) = cartridge(&disk).open().unwrap();
-            assert!(!recovery.damaged && recovery.dropped == 0, "{what}: {recovery:?}");
+            assert!(!recovery.damaged && recovery.dropped_objects == 0, "{what}: {recovery:?}");
         }
     }
     calls
@@ -157,7 +157,7 @@ fn a_loss_of_power_during_a_repair_loses_nothing() {
             flip(files, "data.1", 0);
         }),
     ];
-    let whole = files(Level::Ferric);
+    let whole = files(Format::Native);
     let mut calls = 0;
     for (what, damage) in damages {
         let mut damaged = whole.clone();
@@ -165,7 +165,7 @@ fn a_loss_of_power_during_a_repair_loses_nothing() {
         calls += cut_power(&damaged, what);
     }
     assert!(calls > 60, "{calls} calls");
-    let mut damaged = files(Level::Mhvtl);
+    let mut damaged = files(Format::Mhvtl);
     damaged.get_mut("mam").unwrap().truncate(6);
     assert!(cut_power(&damaged, "damaged memory of mhvtl") > 3);
 }
@@ -173,17 +173,17 @@ fn a_loss_of_power_during_a_repair_loses_nothing() {
 /// Each partition of a memory that is rebuilt holds what is in it, however unequal, and the barcode is the volume identifier.
 #[test]
 fn a_rebuilt_memory_has_room_for_the_data() {
-    let mut damaged = files(Level::Ferric);
+    let mut damaged = files(Format::Native);
     damaged.retain(|name, _| !name.starts_with("ferric.mam"));
     let of_data = |partition: &str| damaged[partition].len() as u64;
     assert_eq!((of_data("data.0"), of_data("data.1")), (5 * 200 + 10 * 64, 5 * 200 + 10 * 64));
-    let disk = FaultyFolder::of(damaged);
+    let disk = FaultyFolder::from_files(damaged);
     // A sparse file in memory is as long as it is; more than an even share of a small cartridge.
     disk.clone().open("data.1").unwrap().set_len(3_000_000).unwrap();
     let small = |disk: &FaultyFolder, capacity| {
         let disk = disk.clone();
         let open = move || Ok(Box::new(disk.clone()) as Box<dyn Folder>);
-        Cartridge::new(Barcode::new("D00001L8").unwrap(), &LTO_8, Kind::Data, capacity, Box::new(open))
+        Cartridge::new(Barcode::new("D00001L8").unwrap(), &LTO_8, CartridgeKind::Data, capacity, Box::new(open))
     };
     let (mam, damage) = small(&disk, 4_000_000).mam_or_rebuilt().unwrap();
     assert!(damage.is_some());

@@ -1,15 +1,15 @@
 //! Appending: room first, then the cut, then the object. What ends is the cartridge or the file system below it.
 
 use super::ThreeFile;
-use super::compact;
 use super::frame;
-use super::index::{Kind, Record, Sealed};
+use super::index::{BlockEncryption, IndexRecord, ObjectKind};
+use super::index32;
 use super::partition::Partition;
+use crate::encrypt::{AppendSession, BlockContext, Encryption};
 use crate::error::StoreError;
 use crate::integrity::{crc32c, crc32c_slices};
 use crate::media;
-use crate::medium::{Codec, CodecId, Deferred, Medium, Position, Written};
-use crate::seal::{Context, Seal, Session};
+use crate::medium::{Codec, CodecId, DeferredLoss, Medium, Position, WriteOutcome};
 use std::io::IoSlice;
 
 /// How much of the file system lies behind early warning when it, and not the cartridge, is what ends.
@@ -18,11 +18,11 @@ pub const FREE_RESERVE: u64 = 256 << 20;
 const ASK_EVERY: u64 = 16 << 20;
 
 /// Index bytes of filemarks that a full tape still takes.
-const MARKS_ROOM: u64 = 1 << 20;
+const FILEMARK_RESERVE: u64 = 1 << 20;
 
 /// The end that the file system sets, as far as it is known.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Physical {
+pub(super) struct FileSystemLimit {
     /// First byte offset of the current partition that would not fit; `None` if nothing limits it.
     end: Option<u64>,
     /// Ask again when the offset passes this.
@@ -39,34 +39,34 @@ impl ThreeFile {
     /// Offset behind which early warning is given.
     pub(super) fn warning_at(&self) -> u64 {
         let tape = self.warning_of_tape();
-        self.physical.end.map_or(tape, |end| tape.min(end.saturating_sub(FREE_RESERVE)))
+        self.file_system_limit.end.map_or(tape, |end| tape.min(end.saturating_sub(FREE_RESERVE)))
     }
 
     /// Offset of programmable early warning. The zone that a host asks for is measured on the tape: a file system
     /// that ends first has its own reserve, and gives both warnings there.
     pub(super) fn programmable_at(&self) -> u64 {
-        self.warning_of_tape().saturating_sub(self.warn_before).min(self.warning_at())
+        self.warning_of_tape().saturating_sub(self.programmable_early_warning).min(self.warning_at())
     }
 
     /// Whether this offset lies behind the warning that was asked for.
-    pub(super) fn is_warned(&self, offset: u64) -> bool {
-        self.warn_before > 0 && offset > self.programmable_at()
+    pub(super) fn is_past_programmable_warning(&self, offset: u64) -> bool {
+        self.programmable_early_warning > 0 && offset > self.programmable_at()
     }
 
     /// First offset at which nothing fits. What a cut here frees counts as room.
     fn limit(&mut self, here: u64, ask: bool) -> Result<u64, StoreError> {
-        if ask || here >= self.physical.ask_at || here + ASK_EVERY < self.physical.ask_at {
+        if ask || here >= self.file_system_limit.ask_at || here + ASK_EVERY < self.file_system_limit.ask_at {
             let end = self.part()?.payload();
-            self.physical.end = self.folder.available().map(|free| end.saturating_add(free));
-            self.physical.ask_at = here + ASK_EVERY;
+            self.file_system_limit.end = self.folder.available().map(|free| end.saturating_add(free));
+            self.file_system_limit.ask_at = here + ASK_EVERY;
         }
         let capacity = self.partition_capacity(self.current);
-        Ok(self.physical.end.map_or(capacity, |end| capacity.min(end)))
+        Ok(self.file_system_limit.end.map_or(capacity, |end| capacity.min(end)))
     }
 
     /// Whether the file system ends before the partition does, as far as it was asked.
-    pub(super) fn ends_early(&self) -> bool {
-        self.physical.end.is_some_and(|end| end < self.partition_capacity(self.current))
+    pub(super) fn ends_at_file_system(&self) -> bool {
+        self.file_system_limit.end.is_some_and(|end| end < self.partition_capacity(self.current))
     }
 
     pub(super) fn fits(&mut self, here: u64, len: u64) -> Result<bool, StoreError> {
@@ -77,14 +77,15 @@ impl ThreeFile {
         &mut self,
         block: &[IoSlice<'_>],
         codec: Codec,
-        seal: Option<&Seal>,
-    ) -> Result<Written, StoreError> {
+        seal: Option<&Encryption>,
+    ) -> Result<WriteOutcome, StoreError> {
         let len: usize = block.iter().map(|slice| slice.len()).sum();
-        self.admit(len)?;
-        if seal.is_some() && !self.shape.level.seals() {
-            return Err(StoreError::NoSeal);
+        self.check_appendable(len)?;
+        if seal.is_some() && !self.options.format.supports_encryption() {
+            return Err(StoreError::EncryptionUnsupported);
         }
-        let codec = if self.shape.level.takes(codec.id) { codec } else { self.shape.level.fallback() };
+        let codec =
+            if self.options.format.supports_codec(codec.id) { codec } else { self.options.format.fallback_codec() };
         if seal.is_none() {
             // A key that is not used any more is not kept.
             self.session = None;
@@ -98,76 +99,76 @@ impl ThreeFile {
         let written = match seal {
             None => {
                 let crc = crc32c_slices(block);
-                self.append_stored(content, codec, Sealed::No, crc, len)
+                self.append_stored(content, codec, BlockEncryption::Clear, crc, len)
             }
-            Some(seal) => self.append_seal(content, codec, seal, len),
+            Some(seal) => self.append_encrypting(content, codec, seal, len),
         };
         self.buffers.codecs = codecs;
         self.buffers.trim();
         written
     }
 
-    pub(super) fn append_seal(
+    pub(super) fn append_encrypting(
         &mut self,
         content: &[IoSlice<'_>],
         codec: CodecId,
-        seal: &Seal,
+        seal: &Encryption,
         len: usize,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<WriteOutcome, StoreError> {
         let failed = || StoreError::io("sealing a block");
         let mut session = match self.session.take().filter(|session| session.serves(seal)) {
             Some(session) => session,
-            None => Session::begin(seal, self.shape.entropy).map_err(failed())?,
+            None => AppendSession::begin(seal, self.options.entropy).map_err(failed())?,
         };
         let gathered = content.iter().map(|slice| &**slice).collect::<Vec<_>>().concat();
         let length = u32::try_from(len).unwrap_or(u32::MAX);
-        let context = Context { partition: self.position().partition, object: self.object, length, codec };
-        let mut sealed = std::mem::take(&mut self.buffers.sealed);
-        session.seal(&gathered, context, &mut sealed).map_err(failed())?;
+        let context = BlockContext { partition: self.position().partition, object: self.object, length, codec };
+        let mut sealed = std::mem::take(&mut self.buffers.encrypted);
+        session.encrypt(&gathered, context, &mut sealed).map_err(failed())?;
         let crc = crc32c(&sealed);
-        let written = self.append_stored(&[IoSlice::new(&sealed)], codec, Sealed::Aes, crc, len);
-        self.buffers.sealed = sealed;
+        let written = self.append_stored(&[IoSlice::new(&sealed)], codec, BlockEncryption::Aes, crc, len);
+        self.buffers.encrypted = sealed;
         self.session = Some(session);
         written
     }
 
     /// A block that comes sealed stays as it is, with the place it was sealed for.
-    pub(super) fn append_capsule(&mut self, capsule: &[IoSlice<'_>]) -> Result<Written, StoreError> {
+    pub(super) fn append_raw_block(&mut self, capsule: &[IoSlice<'_>]) -> Result<WriteOutcome, StoreError> {
         let bytes = capsule.iter().map(|slice| &**slice).collect::<Vec<_>>().concat();
-        let (context, _) = Context::of_capsule(&bytes).ok_or(StoreError::NotSealed)?;
+        let (context, _) = BlockContext::parse_raw(&bytes).ok_or(StoreError::NotRawEncryptedBlock)?;
         let len = context.length as usize;
-        self.admit(len)?;
-        if !self.shape.level.seals() {
-            return Err(StoreError::NoSeal);
+        self.check_appendable(len)?;
+        if !self.options.format.supports_encryption() {
+            return Err(StoreError::EncryptionUnsupported);
         }
-        self.settle()?;
-        self.append_stored(&[IoSlice::new(&bytes)], context.codec, Sealed::Capsule, crc32c(&bytes), len)
+        self.drain()?;
+        self.append_stored(&[IoSlice::new(&bytes)], context.codec, BlockEncryption::Relocated, crc32c(&bytes), len)
     }
 
     pub(super) fn append_stored(
         &mut self,
         stored: &[IoSlice<'_>],
         codec: CodecId,
-        sealed: Sealed,
+        sealed: BlockEncryption,
         crc: u32,
         len: usize,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<WriteOutcome, StoreError> {
         let stored_len: usize = stored.iter().map(|slice| slice.len()).sum();
         let (here, object, file) = (self.offset, self.object, self.file);
         let on_tape = self.on_tape();
         if !self.fits(on_tape, stored_len as u64)? {
-            return Ok(Written::Full);
+            return Ok(WriteOutcome::EndOfMedium);
         }
         self.make_way(stored_len)?;
         let (framed, overhead) = self.framing()?;
-        let record = Record {
+        let record = IndexRecord {
             offset: here + overhead,
             length: u32::try_from(len).unwrap_or(u32::MAX),
             stored: u32::try_from(stored_len).unwrap_or(u32::MAX),
-            files: u32::try_from(file).unwrap_or(u32::MAX),
-            kind: Kind::Block,
+            filemarks_before: u32::try_from(file).unwrap_or(u32::MAX),
+            kind: ObjectKind::Block,
             codec,
-            sealed,
+            encryption: sealed,
             data_crc: Some(crc),
             framed,
         };
@@ -175,45 +176,55 @@ impl ThreeFile {
             Ok(()) => self.appended(&record, object),
             Err(error) if error.is_full() => {
                 // Whatever it said before; it is asked again for the next block.
-                self.physical.end = Some(on_tape);
-                Ok(Written::Full)
+                self.file_system_limit.end = Some(on_tape);
+                Ok(WriteOutcome::EndOfMedium)
             }
             Err(error) => Err(error),
         }
     }
 
     /// Whether an object of this length can be here at all.
-    fn admit(&self, len: usize) -> Result<(), StoreError> {
+    fn check_appendable(&self, len: usize) -> Result<(), StoreError> {
         let (partition, object) = (self.position().partition, self.object);
         if let Some(why) = self.read_only {
             return Err(StoreError::ReadOnly(why));
         }
         if len > self.limits.block {
-            return Err(StoreError::TooLong { len, most: self.limits.block });
+            return Err(StoreError::BlockTooLong { len, max: self.limits.block });
         }
         if object > self.limits.object {
-            return Err(StoreError::TooMany { partition, object });
+            return Err(StoreError::TooManyObjects { partition, object });
         }
         Ok(())
     }
 
-    pub(super) fn append_mark(&mut self) -> Result<Written, StoreError> {
-        self.admit(0)?;
-        self.settle()?;
+    pub(super) fn write_filemark(&mut self) -> Result<WriteOutcome, StoreError> {
+        self.check_appendable(0)?;
+        self.drain()?;
         let (offset, object, file) = (self.offset, self.object, self.file);
         // Filemarks take no room on the tape, but their number must end somewhere.
-        let marks = (file * (compact::SIZE + frame::SIZE) as u64).saturating_sub(MARKS_ROOM);
+        let marks = (file * (index32::SIZE + frame::SIZE) as u64).saturating_sub(FILEMARK_RESERVE);
         let on_tape = self.on_tape().min(self.partition_capacity(self.current));
         if !self.fits(on_tape, marks)? {
-            return Ok(Written::Full);
+            return Ok(WriteOutcome::EndOfMedium);
         }
         self.make_way(0)?;
         let (framed, overhead) = self.framing()?;
         let files = u32::try_from(file).unwrap_or(u32::MAX);
-        let kind = Kind::Filemark;
-        let (codec, sealed) = (CodecId::NONE, Sealed::No);
+        let kind = ObjectKind::Filemark;
+        let (codec, sealed) = (CodecId::NONE, BlockEncryption::Clear);
         let offset = offset + overhead;
-        let record = Record { offset, length: 0, stored: 0, files, kind, codec, sealed, data_crc: None, framed };
+        let record = IndexRecord {
+            offset,
+            length: 0,
+            stored: 0,
+            filemarks_before: files,
+            kind,
+            codec,
+            encryption: sealed,
+            data_crc: None,
+            framed,
+        };
         self.part()?.store(&record, &[], 0)?;
         self.appended(&record, object)
     }
@@ -227,39 +238,39 @@ impl ThreeFile {
     /// Drops what follows and makes room in memory. What fails here is not about the object to come.
     pub(super) fn make_way(&mut self, len: usize) -> Result<(), StoreError> {
         let object = self.object;
-        let Self { partitions, buffers, current, shape, .. } = self;
+        let Self { partitions, buffers, current, options: shape, .. } = self;
         let part = partitions.get_mut(*current).ok_or(StoreError::NoPartition(u8::MAX))?;
         let ready = part
-            .mend(buffers, shape.discards_data)
+            .rewrite_unsynced(buffers, shape.discard_data)
             .and_then(|()| part.truncate(object))
             .and_then(|()| part.prepare(len));
-        ready.or_else(|cause| self.lost(self.current, cause))
+        ready.or_else(|cause| self.record_lost_objects(self.current, cause))
     }
 
-    fn appended(&mut self, record: &Record, object: u64) -> Result<Written, StoreError> {
+    fn appended(&mut self, record: &IndexRecord, object: u64) -> Result<WriteOutcome, StoreError> {
         self.part()?.push(record);
         self.object = object + 1;
-        (self.offset, self.file) = (record.end(), record.files_behind());
+        (self.offset, self.file) = (record.end(), record.filemarks_after());
         self.stored += u64::from(record.stored);
-        Ok(Written::Done { early_warning: self.on_tape() > self.warning_at() })
+        Ok(WriteOutcome::Written { beyond_early_warning: self.on_tape() > self.warning_at() })
     }
 
     /// A write or synchronisation failed: what memory held is gone. If that was acknowledged, it is a deferred error.
-    fn lost(&mut self, at: usize, cause: StoreError) -> Result<(), StoreError> {
+    fn record_lost_objects(&mut self, at: usize, cause: StoreError) -> Result<(), StoreError> {
         let Some(part) = self.partitions.get_mut(at) else { return Err(cause) };
         let before = part.objects();
-        let first = part.forget_pending();
+        let first = part.discard_pending();
         if first == before {
             return Err(cause);
         }
         if at == self.current {
             let target = self.object.min(first);
-            self.go(target)?;
+            self.move_within(target)?;
         }
         let partition = u8::try_from(at).unwrap_or(u8::MAX);
         let lost_from = Position { partition, object: first, file: self.file, ..Position::default() };
-        self.deferred = Some(Deferred { lost_from, cause: cause.clone() });
-        Err(StoreError::Lost { partition, object: first, cause: Box::new(cause) })
+        self.deferred = Some(DeferredLoss { lost_from, cause: cause.clone() });
+        Err(StoreError::LostObjects { partition, object: first, cause: Box::new(cause) })
     }
 
     pub(super) fn sync_partition(
@@ -267,10 +278,10 @@ impl ThreeFile {
         at: usize,
         how: fn(&mut Partition) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let Self { partitions, buffers, shape, .. } = self;
+        let Self { partitions, buffers, options: shape, .. } = self;
         let synced = partitions
             .get_mut(at)
-            .map_or(Ok(()), |part| part.mend(buffers, shape.discards_data).and_then(|()| how(part)));
-        synced.or_else(|cause| self.lost(at, cause))
+            .map_or(Ok(()), |part| part.rewrite_unsynced(buffers, shape.discard_data).and_then(|()| how(part)));
+        synced.or_else(|cause| self.record_lost_objects(at, cause))
     }
 }

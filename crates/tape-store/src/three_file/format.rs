@@ -7,18 +7,18 @@ use super::{Recovery, ThreeFile, recover};
 use crate::error::StoreError;
 
 /// The most partitions that a cartridge can have.
-const MOST: usize = 4;
+const MAX_PARTITIONS: usize = 4;
 
 impl ThreeFile {
-    pub(super) fn make_partitions(&mut self, sizes: &[u64]) -> Result<(), StoreError> {
+    pub(super) fn format_partitions(&mut self, sizes: &[u64]) -> Result<(), StoreError> {
         if let Some(why) = self.read_only {
             return Err(StoreError::ReadOnly(why));
         }
-        if sizes.is_empty() || sizes.len() > MOST {
+        if sizes.is_empty() || sizes.len() > MAX_PARTITIONS {
             return Err(StoreError::NoPartition(u8::try_from(sizes.len()).unwrap_or(u8::MAX)));
         }
         // What workers still have is to go as well; that it could not be stored is no matter any more.
-        let _ = self.settle();
+        let _ = self.drain();
         self.deferred = None;
         for part in &mut self.partitions {
             part.truncate(0)?;
@@ -33,17 +33,17 @@ impl ThreeFile {
                 self.folder.remove(&name).map_err(StoreError::io(format!("removing {name}")))?;
             }
         }
-        self.shape.sizes = sizes.to_vec();
+        self.options.partition_sizes = sizes.to_vec();
         while self.partitions.len() < sizes.len() {
             let number = u8::try_from(self.partitions.len()).unwrap_or(u8::MAX);
             let name = format!("data.{number}");
             drop(self.folder.open(&name).map_err(StoreError::io(format!("making {name}")))?);
             let (folder, recovery) = (self.folder.as_mut(), Recovery::default());
-            let mut opener = recover::Opener { folder, shape: &self.shape, buffers: &mut self.buffers, recovery };
+            let mut opener = recover::Opener { folder, options: &self.options, buffers: &mut self.buffers, recovery };
             let part = opener.open(number)?;
             self.partitions.push(part);
         }
         self.enter(0)?;
-        self.go(0)
+        self.move_within(0)
     }
 }

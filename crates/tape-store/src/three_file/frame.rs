@@ -1,8 +1,8 @@
 //! Frames: what makes `data.P` of level `ferric` describe itself. Each object of a newer tape, filemarks too, has one
 //! before its data: its number, its index record, and the checksum of the record before it. So the index can be rebuilt from the data.
 
-use super::compact;
-use super::index::Record;
+use super::index::IndexRecord;
+use super::index32;
 use crate::integrity::crc32c;
 use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -16,7 +16,7 @@ pub(super) const MAGIC: [u8; 8] = *b"FERRICOB";
 struct Raw {
     magic: [u8; 8],
     object: U64,
-    record: [u8; compact::SIZE],
+    record: [u8; index32::SIZE],
     previous: U32,
     partition: u8,
     _reserved_53: [u8; 7],
@@ -30,19 +30,19 @@ pub(super) struct Frame {
     /// The number of the object.
     pub(super) object: u64,
     /// Its index record.
-    pub(super) record: Record,
+    pub(super) record: IndexRecord,
     /// The checksum of the index record before it; 0 for the first object.
-    pub(super) previous: u32,
+    pub(super) previous_crc: u32,
 }
 
 impl Frame {
     /// The frame's bytes, of a record whose bytes are given.
-    pub(super) fn encode(&self, partition: u8, record: &[u8; compact::SIZE]) -> [u8; SIZE] {
+    pub(super) fn encode(&self, partition: u8, record: &[u8; index32::SIZE]) -> [u8; SIZE] {
         let mut raw = Raw {
             magic: MAGIC,
             object: self.object.into(),
             record: *record,
-            previous: self.previous.into(),
+            previous: self.previous_crc.into(),
             partition,
             _reserved_53: [0; 7],
             crc: U32::ZERO,
@@ -58,8 +58,8 @@ impl Frame {
             return None;
         }
         let object = raw.object.get();
-        let record = compact::decode(partition, object, &raw.record)?;
-        (record.framed && record.start() == at).then_some(Self { object, record, previous: raw.previous.get() })
+        let record = index32::decode(partition, object, &raw.record)?;
+        (record.framed && record.start() == at).then_some(Self { object, record, previous_crc: raw.previous.get() })
     }
 }
 
@@ -71,23 +71,23 @@ fn crc(bytes: &[u8]) -> u32 {
 mod tests {
     use super::*;
     use crate::medium::CodecId;
-    use crate::three_file::index::{Kind, Sealed};
+    use crate::three_file::index::{BlockEncryption, ObjectKind};
 
     #[test]
     fn layout_and_place() {
-        let record = Record {
+        let record = IndexRecord {
             offset: 0x0106,
             length: 5,
             stored: 5,
-            files: 1,
-            kind: Kind::Block,
+            filemarks_before: 1,
+            kind: ObjectKind::Block,
             codec: CodecId::NONE,
             data_crc: Some(7),
-            sealed: Sealed::No,
+            encryption: BlockEncryption::Clear,
             framed: true,
         };
-        let frame = Frame { object: 3, record, previous: 0x0102_0304 };
-        let bytes = frame.encode(0, &compact::encode(&record, 0, 3));
+        let frame = Frame { object: 3, record, previous_crc: 0x0102_0304 };
+        let bytes = frame.encode(0, &index32::encode(&record, 0, 3));
         assert_eq!(bytes[..16], *b"FERRICOB\x03\0\0\0\0\0\0\0");
         assert_eq!(bytes[16..26], [0x06, 0x01, 0, 0, 0, 0, 0, 0, 5, 0]);
         // Block, codec none, no protection, framed.

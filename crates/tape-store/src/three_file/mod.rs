@@ -7,10 +7,11 @@
 //! last synchronisation.
 
 mod append;
-mod compact;
 mod format;
 mod frame;
 mod index;
+mod index32;
+mod index512;
 pub mod inspect;
 mod partition;
 mod pipeline;
@@ -21,23 +22,25 @@ mod seek;
 #[cfg(test)]
 mod tests;
 mod watermark;
-mod wide;
 
 use crate::backend::Folder;
-use crate::cartridge::Level;
+use crate::cartridge::Format;
+use crate::encrypt::{AppendSession, Decryption, Encryption, EncryptionInfo, Entropy, system_entropy};
 use crate::error::StoreError;
-use crate::medium::{Codec, Deferred, Found, MAX_BLOCK, Medium, Position, Spaced, Unit, Usage, Written};
-use crate::seal::{Entropy, Seal, Sealing, Session, Unseal, system_entropy};
+use crate::medium::{
+    Codec, DeferredLoss, MAX_BLOCK, Medium, PartitionUsage, Position, ReadOutcome, SpaceOutcome, SpaceUnit,
+    WriteOutcome,
+};
 use crate::workers::Workers;
 use crate::{media, mhvtl};
-use append::Physical;
+use append::FileSystemLimit;
 use partition::Partition;
 use pipeline::Pipeline;
 use std::io::{IoSlice, IoSliceMut};
 
 pub use append::FREE_RESERVE;
-pub use rebuild::Rebuilt;
-pub(crate) use recover::{NO_MARK, SHORT_DATA};
+pub use rebuild::RebuiltIndex;
+pub(crate) use recover::{NO_WATERMARK, SHORT_DATA};
 
 /// A mounted tape in a folder.
 pub struct ThreeFile {
@@ -48,51 +51,51 @@ pub struct ThreeFile {
     file: u64,
     /// Where `object` begins in `data.P`.
     offset: u64,
-    shape: Shape,
-    limits: Limits,
+    options: TapeOptions,
+    limits: LayoutLimits,
     read_only: Option<&'static str>,
-    buffers: read::Buffers,
-    session: Option<Session>,
+    buffers: read::ReadBuffers,
+    session: Option<AppendSession>,
     pipeline: Pipeline,
     stored: u64,
-    deferred: Option<Deferred>,
-    physical: Physical,
+    deferred: Option<DeferredLoss>,
+    file_system_limit: FileSystemLimit,
     /// Bytes before early warning at which to warn as well; 0 for none.
-    warn_before: u64,
+    programmable_early_warning: u64,
 }
 
 /// What is known of a tape before its files are opened.
 #[derive(Clone, Debug)]
-pub struct Shape {
+pub struct TapeOptions {
     /// How its files are laid out.
-    pub level: Level,
+    pub format: Format,
     /// Bytes it holds.
     pub capacity: u64,
     /// Bytes of each partition; they share evenly if there are none.
-    pub sizes: Vec<u64>,
+    pub partition_sizes: Vec<u64>,
     /// Nothing is to be written, not even to mend what a crash left.
     pub read_only: bool,
     /// Nobody wrote the cartridge since we did, so its watermarks count.
-    pub ours: bool,
+    pub trust_watermarks: bool,
     /// Data goes nowhere: mhvtl's NULL medium.
-    pub discards_data: bool,
+    pub discard_data: bool,
     /// The watermarks are not asked: the tape is damaged, and to be looked through before anything is written.
     pub salvage: bool,
     /// Where the salts of sealed blocks come from.
     pub entropy: Entropy,
 }
 
-impl Shape {
+impl TapeOptions {
     /// A tape of level `ferric` that holds so many bytes.
     #[must_use]
-    pub const fn ferric(capacity: u64) -> Self {
+    pub const fn native(capacity: u64) -> Self {
         Self {
-            level: Level::Ferric,
+            format: Format::Native,
             capacity,
-            sizes: Vec::new(),
+            partition_sizes: Vec::new(),
             read_only: false,
-            ours: true,
-            discards_data: false,
+            trust_watermarks: true,
+            discard_data: false,
             salvage: false,
             entropy: system_entropy,
         }
@@ -101,21 +104,21 @@ impl Shape {
 
 /// What a layout can hold.
 #[derive(Clone, Copy, Debug)]
-struct Limits {
+struct LayoutLimits {
     block: usize,
     object: u64,
 }
 
 /// Why a damaged tape takes no writes.
-const DAMAGED: &str = "its index is damaged";
+const DAMAGED_REASON: &str = "its index is damaged";
 
 /// What opening had to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recovery {
     /// Objects behind the last synchronisation that were whole, and stay.
-    pub kept: u64,
+    pub kept_objects: u64,
     /// Objects behind the last synchronisation that were not whole, and are gone.
-    pub dropped: u64,
+    pub dropped_objects: u64,
     /// The index of a tape that mhvtl wrote is not whole: what can be read is read, nothing is written.
     pub damaged: bool,
 }
@@ -124,24 +127,25 @@ impl ThreeFile {
     /// Opens the tape in a folder, or makes a blank one of one partition.
     ///
     /// # Errors
-    /// [`StoreError::InUse`]; [`StoreError::Format`] for anything but a tape with a torn end: damage is never read as a
+    /// [`StoreError::InUse`]; [`StoreError::Malformed`] for anything but a tape with a torn end: damage is never read as a
     /// blank tape.
-    pub fn open(mut folder: Box<dyn Folder>, shape: Shape) -> Result<(Self, Recovery), StoreError> {
+    pub fn open(mut folder: Box<dyn Folder>, shape: TapeOptions) -> Result<(Self, Recovery), StoreError> {
         folder.lock(shape.read_only).map_err(StoreError::lock)?;
         let names = folder.list().map_err(StoreError::io("listing the cartridge's files"))?;
         present(&names, &shape)?;
-        let last = last_partition(&names, shape.level);
-        let mut buffers = read::Buffers::default();
+        let last = last_partition(&names, shape.format);
+        let mut buffers = read::ReadBuffers::default();
         let recovery = Recovery::default();
-        let mut opener = recover::Opener { folder: folder.as_mut(), shape: &shape, buffers: &mut buffers, recovery };
+        let mut opener = recover::Opener { folder: folder.as_mut(), options: &shape, buffers: &mut buffers, recovery };
         let partitions = (0..=last).map(|number| opener.open(number)).collect::<Result<Vec<_>, _>>()?;
         let recovery = opener.recovery;
-        let limits = match shape.level {
-            Level::Ferric => Limits { block: MAX_BLOCK, object: u64::MAX },
-            Level::Mhvtl => Limits { block: mhvtl::MAX_BLOCK, object: mhvtl::MAX_OBJECT },
+        let limits = match shape.format {
+            Format::Native => LayoutLimits { block: MAX_BLOCK, object: u64::MAX },
+            Format::Mhvtl => LayoutLimits { block: mhvtl::MAX_BLOCK, object: mhvtl::MAX_OBJECT },
         };
         let opened_so = shape.read_only.then_some("it was opened so");
-        let read_only = if recovery.damaged && shape.level == Level::Mhvtl { Some(DAMAGED) } else { opened_so };
+        let read_only =
+            if recovery.damaged && shape.format == Format::Mhvtl { Some(DAMAGED_REASON) } else { opened_so };
         let tape = Self {
             folder,
             partitions,
@@ -149,7 +153,7 @@ impl ThreeFile {
             object: 0,
             file: 0,
             offset: 0,
-            shape,
+            options: shape,
             limits,
             read_only,
             buffers,
@@ -157,8 +161,8 @@ impl ThreeFile {
             pipeline: Pipeline::default(),
             stored: 0,
             deferred: None,
-            physical: Physical::default(),
-            warn_before: 0,
+            file_system_limit: FileSystemLimit::default(),
+            programmable_early_warning: 0,
         };
         Ok((tape, recovery))
     }
@@ -168,8 +172,8 @@ impl ThreeFile {
     }
 
     /// Moves within the current partition.
-    fn go(&mut self, object: u64) -> Result<(), StoreError> {
-        (self.offset, self.file) = self.part()?.place(object)?;
+    fn move_within(&mut self, object: u64) -> Result<(), StoreError> {
+        (self.offset, self.file) = self.part()?.object_start(object)?;
         self.object = object;
         // What is appended from here on is another session: it may be where blocks were before.
         self.session = None;
@@ -184,7 +188,7 @@ impl ThreeFile {
     ) -> Result<T, StoreError> {
         let before = self.current;
         self.enter(partition)?;
-        let arrived = self.part().and_then(find).and_then(|(target, found)| self.go(target).map(|()| found));
+        let arrived = self.part().and_then(find).and_then(|(target, found)| self.move_within(target).map(|()| found));
         if arrived.is_err() {
             self.current = before;
         }
@@ -208,36 +212,38 @@ impl ThreeFile {
 
     /// Bytes of a partition.
     fn partition_capacity(&self, number: usize) -> u64 {
-        let share = self.shape.capacity / (self.partitions.len() as u64).max(1);
-        self.shape.sizes.get(number).copied().unwrap_or(share)
+        let share = self.options.capacity / (self.partitions.len() as u64).max(1);
+        self.options.partition_sizes.get(number).copied().unwrap_or(share)
     }
 }
 
 /// The last partition. At level `ferric` one is there if any of its files is: it has lost the others.
-fn last_partition(names: &[String], level: Level) -> u8 {
+fn last_partition(names: &[String], level: Format) -> u8 {
     let exists = |part: &str, number: &u8| names.contains(&format!("{part}.{number}"));
     let last = match level {
-        Level::Ferric => (0..4).filter(|number| ["data", "indx", "mark"].iter().any(|part| exists(part, number))).max(),
-        Level::Mhvtl => (0..4).take_while(|number| exists("data", number)).last(),
+        Format::Native => {
+            (0..4).filter(|number| ["data", "indx", "mark"].iter().any(|part| exists(part, number))).max()
+        }
+        Format::Mhvtl => (0..4).take_while(|number| exists("data", number)).last(),
     };
     last.unwrap_or(0)
 }
 
 /// The files without which a cartridge is not blank, or shorter, but broken.
-fn present(names: &[String], shape: &Shape) -> Result<(), StoreError> {
+fn present(names: &[String], shape: &TapeOptions) -> Result<(), StoreError> {
     let has = |name: &str| names.iter().any(|other| other == name);
     for name in ["data", "indx"] {
-        if shape.level == Level::Mhvtl && !has(name) && !has(&format!("{name}.0")) {
-            return Err(StoreError::Format { file: format!("{name}.0"), what: "is missing".into() });
+        if shape.format == Format::Mhvtl && !has(name) && !has(&format!("{name}.0")) {
+            return Err(StoreError::Malformed { file: format!("{name}.0"), problem: "is missing".into() });
         }
     }
     for number in 1..4 {
         let data = format!("data.{number}");
-        if shape.level == Level::Mhvtl
+        if shape.format == Format::Mhvtl
             && !has(&data)
             && ["indx", "meta", "mark"].iter().any(|name| has(&format!("{name}.{number}")))
         {
-            return Err(StoreError::Format { file: data, what: "is missing".into() });
+            return Err(StoreError::Malformed { file: data, problem: "is missing".into() });
         }
     }
     Ok(())
@@ -252,7 +258,7 @@ impl Medium for ThreeFile {
         self.read_only
     }
 
-    fn max_object(&self) -> u64 {
+    fn max_object_number(&self) -> u64 {
         self.limits.object
     }
 
@@ -261,7 +267,7 @@ impl Medium for ThreeFile {
     }
 
     fn is_storage_full(&self) -> bool {
-        self.ends_early()
+        self.ends_at_file_system()
     }
 
     fn position(&self) -> Position {
@@ -270,64 +276,73 @@ impl Medium for ThreeFile {
             object: self.object,
             file: self.file,
             early_warning: self.on_tape() > self.warning_at(),
-            programmable_warning: self.is_warned(self.on_tape()),
+            programmable_warning: self.is_past_programmable_warning(self.on_tape()),
         }
     }
 
-    fn at_end(&self) -> bool {
+    fn at_end_of_data(&self) -> bool {
         let objects = self.partitions.get(self.current).map_or(0, Partition::objects);
         self.is_appending() || self.object >= objects
     }
 
-    fn warn_before(&mut self, bytes: u64) {
-        self.warn_before = bytes;
+    fn set_programmable_early_warning(&mut self, bytes: u64) {
+        self.programmable_early_warning = bytes;
     }
 
-    fn usage(&self, partition: u8) -> Result<Usage, StoreError> {
+    fn usage(&self, partition: u8) -> Result<PartitionUsage, StoreError> {
         let part = self.partitions.get(usize::from(partition)).ok_or(StoreError::NoPartition(partition))?;
         let capacity = self.partition_capacity(usize::from(partition));
         let here = if usize::from(partition) == self.current { self.on_tape() } else { 0 };
         let early_warning = media::early_warning(capacity);
-        Ok(Usage { used: part.payload(), capacity, early_warning, here, objects: part.objects() })
+        Ok(PartitionUsage { used: part.payload(), capacity, early_warning, position: here, objects: part.objects() })
     }
 
-    fn append(&mut self, block: &[IoSlice<'_>], codec: Codec) -> Result<Written, StoreError> {
+    fn append(&mut self, block: &[IoSlice<'_>], codec: Codec) -> Result<WriteOutcome, StoreError> {
         self.append_block(block, codec, None)
     }
 
-    fn append_filemark(&mut self) -> Result<Written, StoreError> {
-        self.append_mark()
+    fn append_filemark(&mut self) -> Result<WriteOutcome, StoreError> {
+        self.write_filemark()
     }
 
-    fn append_sealed(&mut self, block: &[IoSlice<'_>], codec: Codec, seal: &Seal) -> Result<Written, StoreError> {
+    fn append_encrypted(
+        &mut self,
+        block: &[IoSlice<'_>],
+        codec: Codec,
+        seal: &Encryption,
+    ) -> Result<WriteOutcome, StoreError> {
         self.append_block(block, codec, Some(seal))
     }
 
-    fn read_sealed(&mut self, into: &mut [IoSliceMut<'_>], unseal: Unseal<'_>) -> Result<Found, StoreError> {
+    fn read_decrypting(
+        &mut self,
+        into: &mut [IoSliceMut<'_>],
+        unseal: Decryption<'_>,
+    ) -> Result<ReadOutcome, StoreError> {
         self.read_object(into, unseal)
     }
 
-    fn append_raw(&mut self, capsule: &[IoSlice<'_>]) -> Result<Written, StoreError> {
-        self.append_capsule(capsule)
+    fn append_raw(&mut self, capsule: &[IoSlice<'_>]) -> Result<WriteOutcome, StoreError> {
+        self.append_raw_block(capsule)
     }
 
-    fn next_seal(&mut self) -> Result<Option<Sealing>, StoreError> {
-        self.seal_of_next()
+    fn next_encryption(&mut self) -> Result<Option<EncryptionInfo>, StoreError> {
+        self.next_encryption_info()
     }
 
-    fn space(&mut self, unit: Unit, count: i64) -> Result<Spaced, StoreError> {
-        self.settle()?;
+    fn space(&mut self, unit: SpaceUnit, count: i64) -> Result<SpaceOutcome, StoreError> {
+        self.drain()?;
         self.space_by(unit, count)
     }
 
     fn space_to_end(&mut self) -> Result<(), StoreError> {
-        self.settle()?;
+        self.drain()?;
         let end = self.part()?.objects();
-        self.go(end)
+        self.move_within(end)
     }
 
     fn locate(&mut self, partition: u8, object: u64) -> Result<bool, StoreError> {
-        self.settle()?;
+        self.drain()?;
         self.arrive(partition, |part| {
             let target = object.min(part.objects());
             Ok((target, target == object))
@@ -335,9 +350,9 @@ impl Medium for ThreeFile {
     }
 
     fn locate_file(&mut self, partition: u8, file: u64) -> Result<bool, StoreError> {
-        self.settle()?;
+        self.drain()?;
         self.arrive(partition, |part| {
-            let found = file <= part.files();
+            let found = file <= part.filemarks();
             Ok((if found { part.behind_filemark(file)? } else { part.objects() }, found))
         })
     }
@@ -346,42 +361,42 @@ impl Medium for ThreeFile {
         if let Some(why) = self.read_only {
             return Err(StoreError::ReadOnly(why));
         }
-        self.settle()?;
+        self.drain()?;
         let (object, at) = (self.object, self.current);
-        let Self { partitions, buffers, shape, .. } = self;
-        partitions
-            .get_mut(at)
-            .map_or(Ok(()), |part| part.mend(buffers, shape.discards_data).and_then(|()| part.truncate(object)))
+        let Self { partitions, buffers, options: shape, .. } = self;
+        partitions.get_mut(at).map_or(Ok(()), |part| {
+            part.rewrite_unsynced(buffers, shape.discard_data).and_then(|()| part.truncate(object))
+        })
     }
 
     fn format(&mut self, sizes: &[u64]) -> Result<(), StoreError> {
-        self.make_partitions(sizes)
+        self.format_partitions(sizes)
     }
 
-    fn stored(&self) -> u64 {
+    fn stored_bytes(&self) -> u64 {
         self.stored
     }
 
-    fn employ(&mut self, workers: &dyn Workers) {
-        self.pipeline.employ(workers);
+    fn set_workers(&mut self, workers: &dyn Workers) {
+        self.pipeline.set_workers(workers);
     }
 
-    fn forget_keys(&mut self) {
+    fn clear_keys(&mut self) {
         // What is under way is sealed with its own key first; if that fails, it is a deferred error.
-        let _ = Self::settle(self);
+        let _ = Self::drain(self);
         self.session = None;
-        self.buffers.forget_keys();
+        self.buffers.clear_keys();
     }
 
-    fn settle(&mut self) -> Result<(), StoreError> {
-        Self::settle(self)
+    fn drain(&mut self) -> Result<(), StoreError> {
+        Self::drain(self)
     }
 
     fn sync(&mut self) -> Result<(), StoreError> {
         if self.read_only.is_some() {
             return Ok(());
         }
-        self.settle()?;
+        self.drain()?;
         for at in 0..self.partitions.len() {
             self.sync_partition(at, Partition::sync)?;
         }
@@ -393,14 +408,14 @@ impl Medium for ThreeFile {
             return Ok(());
         }
         // What can be made durable is, whatever else fails: there is no second time.
-        let mut closed = self.settle();
+        let mut closed = self.drain();
         for at in 0..self.partitions.len() {
             closed = closed.and(self.sync_partition(at, Partition::close));
         }
         closed
     }
 
-    fn take_deferred(&mut self) -> Option<Deferred> {
+    fn take_deferred(&mut self) -> Option<DeferredLoss> {
         self.deferred.take()
     }
 }

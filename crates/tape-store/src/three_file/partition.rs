@@ -3,46 +3,46 @@
 //! Order of writes: data before the index records that point at it, both durable before the watermark that counts
 //! them; a cut lowers the watermark first. `docs/format.md` says why.
 
-use super::compact;
 use super::frame::{self, Frame};
-use super::index::{Kind, Layout, Record};
-use super::read::Buffers;
+use super::index::{IndexLayout, IndexRecord, ObjectKind};
+use super::index32;
+use super::index512::{self, FilemarkTable};
+use super::read::ReadBuffers;
 use super::recover::NO_INDEX;
-use super::watermark::{SLOT, Slot, Watermark};
-use super::wide::{self, Filemarks};
+use super::watermark::{SLOT, Watermark, WatermarkSlot};
 use crate::backend::Backend;
 use crate::error::{Damage, StoreError};
 use smallvec::SmallVec;
 use std::io::{self, IoSlice, IoSliceMut};
 
 /// The bytes of one record of either layout.
-pub(super) type RecordBytes = SmallVec<[u8; wide::SIZE]>;
+pub(super) type RecordBytes = SmallVec<[u8; index512::SIZE]>;
 
 /// Small blocks gather to this much before they are written.
 const GATHER: usize = 256 * 1024;
 /// A block of this size is written from where it lies.
 const DIRECT: usize = 64 * 1024;
 /// Index records in memory, waiting or read ahead.
-const RECORDS: usize = 128;
+const RECORD_BUFFER_COUNT: usize = 128;
 /// So much may lie behind the watermark: what an open after a crash has to verify.
 const CHECKPOINT: u64 = 256 << 20;
 /// After so much data the disk begins to write, so that a synchronisation finds little left to do.
 const WRITE_BACK: u64 = 16 << 20;
 /// So much is asked of the disk ahead of a reader.
-const ANNOUNCE: u64 = 8 << 20;
+const READ_AHEAD_BYTES: u64 = 8 << 20;
 /// So many watermarks may wait for the disk.
-const MARKS: u32 = 16;
+const MAX_UNSYNCED_WATERMARKS: u32 = 16;
 
 pub(super) struct Partition {
     pub(super) number: u8,
     pub(super) data: Box<dyn Backend>,
     pub(super) indx: Box<dyn Backend>,
-    pub(super) mark_file: Box<dyn Backend>,
-    pub(super) layout: Layout,
+    pub(super) watermark_file: Box<dyn Backend>,
+    pub(super) layout: IndexLayout,
     /// Objects, bytes of data and filemarks, with those still in memory.
     objects: u64,
     end: u64,
-    files: u64,
+    filemarks: u64,
     /// Objects that its watermark counts, if it is not to be relied on.
     expected: u64,
     /// Data behind `data_flushed`, and records behind `indx_flushed`, that no file has yet.
@@ -51,30 +51,30 @@ pub(super) struct Partition {
     write_back: u64,
     /// Where the last block that was read ended, and how far the disk was asked to read.
     read_until: u64,
-    announced: u64,
+    read_advised_until: u64,
     data_pending: Vec<u8>,
     indx_flushed: u64,
     indx_pending: Vec<u8>,
-    mark: Watermark,
+    watermark: Watermark,
     /// The slot whose watermark is durable, and how many came since in the other.
-    durable_slot: Slot,
-    marks_since: u32,
+    durable_slot: WatermarkSlot,
+    unsynced_watermarks: u32,
     /// The watermark is in its file, though perhaps not durable.
-    mark_is_written: bool,
-    trouble: Trouble,
+    watermark_written: bool,
+    failure: FailureState,
     /// Why nothing may be appended but at the beginning, if so: what the files hold is not what was synchronised.
-    broken: Option<&'static str>,
+    append_blocked: Option<&'static str>,
     /// The checksum of the last index record, if it is known.
     last_tag: Option<u32>,
     /// The index record of the object whose frame was stored last, until it is pushed.
-    encoded: Option<[u8; compact::SIZE]>,
+    encoded: Option<[u8; index32::SIZE]>,
     /// Records read ahead: the first one's number, and their bytes.
     ahead: (u64, Vec<u8>),
 }
 
 /// What a failure left behind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Trouble {
+enum FailureState {
     #[default]
     None,
     /// A synchronisation failed. The system may have dropped what it could not write: all since the last one that succeeded
@@ -88,40 +88,40 @@ enum Trouble {
 const PIECE: usize = 1 << 20;
 
 /// The files of a partition.
-pub(super) struct Files {
+pub(super) struct PartitionFiles {
     pub(super) data: Box<dyn Backend>,
     pub(super) indx: Box<dyn Backend>,
-    pub(super) mark: Box<dyn Backend>,
-    pub(super) layout: Layout,
+    pub(super) watermark: Box<dyn Backend>,
+    pub(super) layout: IndexLayout,
 }
 
 impl Partition {
     /// A partition whose files hold exactly this.
-    pub(super) fn new(number: u8, files: Files, mark: Watermark, durable_slot: Slot) -> Self {
-        let Files { data, indx, mark: mark_file, layout } = files;
+    pub(super) fn new(number: u8, files: PartitionFiles, mark: Watermark, durable_slot: WatermarkSlot) -> Self {
+        let PartitionFiles { data, indx, watermark: mark_file, layout } = files;
         Self {
             number,
             data,
             indx,
-            mark_file,
+            watermark_file: mark_file,
             layout,
             objects: 0,
             end: 0,
-            files: 0,
+            filemarks: 0,
             expected: 0,
             data_flushed: 0,
             write_back: 0,
             read_until: 0,
-            announced: 0,
+            read_advised_until: 0,
             data_pending: Vec::new(),
             indx_flushed: 0,
             indx_pending: Vec::new(),
-            mark,
+            watermark: mark,
             durable_slot,
-            marks_since: 0,
-            mark_is_written: true,
-            trouble: Trouble::None,
-            broken: None,
+            unsynced_watermarks: 0,
+            watermark_written: true,
+            failure: FailureState::None,
+            append_blocked: None,
             last_tag: None,
             encoded: None,
             ahead: (0, Vec::new()),
@@ -129,71 +129,71 @@ impl Partition {
     }
 
     /// Its files again.
-    pub(super) fn into_files(self) -> Files {
-        Files { data: self.data, indx: self.indx, mark: self.mark_file, layout: self.layout }
+    pub(super) fn into_files(self) -> PartitionFiles {
+        PartitionFiles { data: self.data, indx: self.indx, watermark: self.watermark_file, layout: self.layout }
     }
 
     /// Brings the files into agreement with the extent that recovery found, and says so in a durable watermark.
-    pub(super) fn agree(&mut self) -> Result<(), StoreError> {
+    pub(super) fn reconcile(&mut self) -> Result<(), StoreError> {
         if self.data.len().map_err(self.io("measuring", "data"))? > self.end {
             self.data.set_len(self.end).map_err(self.io("cutting", "data"))?;
         }
-        let mark = self.mark_at(self.objects, self.end, self.files)?;
-        let listed = if let Layout::Wide(marks) = &self.layout { marks.is_written() } else { true };
-        if mark != self.mark || mark.objects == 0 || !listed {
+        let mark = self.watermark_for(self.objects, self.end, self.filemarks)?;
+        let listed = if let IndexLayout::Index512(marks) = &self.layout { marks.is_written() } else { true };
+        if mark != self.watermark || mark.objects == 0 || !listed {
             // What a killed process left may be in the system's memory only: durable first, then counted.
             self.durable()?;
-            self.mark_file.set_len(2 * SLOT).map_err(self.io("making", "mark"))?;
-            self.write_mark(mark)?;
+            self.watermark_file.set_len(2 * SLOT).map_err(self.io("making", "mark"))?;
+            self.write_watermark(mark)?;
         }
         self.with_filemarks("synchronising", |marks| marks.trim().and_then(|()| marks.sync()))?;
-        if self.marks_since > 0 { self.sync_mark() } else { Ok(()) }
+        if self.unsynced_watermarks > 0 { self.sync_watermark() } else { Ok(()) }
     }
 
     /// Notes how many objects a watermark counts that is not relied on.
-    pub(super) const fn expect(&mut self, objects: u64) {
+    pub(super) const fn set_expected_objects(&mut self, objects: u64) {
         self.expected = objects;
     }
 
     /// What would be lost if the partition ended before this object: so many objects, as far as anything counts them,
     /// and bytes of data.
-    pub(super) fn loss(&mut self, object: u64) -> Result<(u64, u64), StoreError> {
-        let (end, _) = self.place(object)?;
+    pub(super) fn loss_if_cut(&mut self, object: u64) -> Result<(u64, u64), StoreError> {
+        let (end, _) = self.object_start(object)?;
         let data = self.data.len().map_err(self.io("measuring", "data"))?;
         Ok((self.objects.max(self.expected) - object, data.saturating_sub(end)))
     }
 
     /// Ends behind the objects before this one, and relies on them.
-    pub(super) fn cut_here(&mut self, object: u64) -> Result<(), StoreError> {
-        let (end, files) = if object < self.objects { self.place(object)? } else { (self.end, self.files) };
+    pub(super) fn cut_before(&mut self, object: u64) -> Result<(), StoreError> {
+        let (end, files) = if object < self.objects { self.object_start(object)? } else { (self.end, self.filemarks) };
         self.with_filemarks("cutting", |marks| marks.count_before(object))?;
         let len = object * self.layout.size() as u64;
         self.indx.set_len(len).map_err(self.io("cutting", "indx"))?;
-        if let Layout::Wide(marks) = &mut self.layout {
-            marks.forget(object);
+        if let IndexLayout::Index512(marks) = &mut self.layout {
+            marks.remove_from(object);
         }
         self.set_extent(object, end, files);
         if object == 0 {
             self.set_framed(true);
         }
         self.expected = object;
-        self.broken = None;
-        self.agree()
+        self.append_blocked = None;
+        self.reconcile()
     }
 
     /// Refuses appends but at the beginning from here on: the files do not hold what was synchronised.
     pub(super) const fn break_off(&mut self, why: &'static str) {
-        self.broken = Some(why);
+        self.append_blocked = Some(why);
     }
 
     /// Why nothing may be appended but at the beginning, if so.
-    pub(super) const fn broken(&self) -> Option<&'static str> {
-        self.broken
+    pub(super) const fn append_blocked(&self) -> Option<&'static str> {
+        self.append_blocked
     }
 
     /// Takes the size that recovery found.
     pub(super) fn set_extent(&mut self, objects: u64, end: u64, files: u64) {
-        (self.objects, self.end, self.files) = (objects, end, files);
+        (self.objects, self.end, self.filemarks) = (objects, end, files);
         (self.indx_flushed, self.data_flushed, self.write_back) = (objects, end, end);
         // What was read ahead may lie behind the new end, where other records will be.
         self.ahead.1.clear();
@@ -202,7 +202,7 @@ impl Partition {
 
     /// Whether objects get frames from here on; a tape without them gets them when it is written anew.
     pub(super) const fn set_framed(&mut self, on: bool) {
-        if let Layout::Compact { framed } = &mut self.layout {
+        if let IndexLayout::Index32 { framed } = &mut self.layout {
             *framed = on;
         }
     }
@@ -216,8 +216,8 @@ impl Partition {
         self.end.saturating_sub(self.layout.overhead().saturating_mul(self.objects))
     }
 
-    pub(super) const fn files(&self) -> u64 {
-        self.files
+    pub(super) const fn filemarks(&self) -> u64 {
+        self.filemarks
     }
 
     /// Names the file in an error; the text is made only if there is one.
@@ -227,11 +227,11 @@ impl Partition {
     }
 
     pub(super) const fn damaged(&self, object: u64, what: Damage) -> StoreError {
-        StoreError::Damaged { partition: self.number, object, what }
+        StoreError::Damaged { partition: self.number, object, damage: what }
     }
 
     /// The record of an object, wherever it is.
-    pub(super) fn record(&mut self, object: u64) -> Result<Record, StoreError> {
+    pub(super) fn record(&mut self, object: u64) -> Result<IndexRecord, StoreError> {
         if self.in_memory(object).is_none() {
             self.read_ahead(object)?;
         }
@@ -242,9 +242,9 @@ impl Partition {
 
     fn read_ahead(&mut self, object: u64) -> Result<(), StoreError> {
         let size = self.layout.size();
-        let wanted = (self.indx_flushed - object.min(self.indx_flushed)).min(RECORDS as u64);
+        let wanted = (self.indx_flushed - object.min(self.indx_flushed)).min(RECORD_BUFFER_COUNT as u64);
         let mut bytes = std::mem::take(&mut self.ahead.1);
-        bytes.resize(usize::try_from(wanted).unwrap_or(RECORDS) * size, 0);
+        bytes.resize(usize::try_from(wanted).unwrap_or(RECORD_BUFFER_COUNT) * size, 0);
         let got = self.indx.read_at(object * size as u64, &mut [IoSliceMut::new(&mut bytes)]);
         bytes.truncate(got.map_err(self.io("reading", "indx"))?);
         self.ahead = (object, bytes);
@@ -262,7 +262,7 @@ impl Partition {
     }
 
     /// The bytes of a record, without reading ahead: for bisection, which jumps.
-    pub(super) fn bytes_of(&mut self, object: u64) -> Result<RecordBytes, StoreError> {
+    pub(super) fn record_bytes(&mut self, object: u64) -> Result<RecordBytes, StoreError> {
         let size = self.layout.size();
         if let Some(bytes) = self.in_memory(object) {
             return Ok(RecordBytes::from_slice(bytes));
@@ -273,30 +273,33 @@ impl Partition {
         Ok(bytes)
     }
 
-    fn probe(&mut self, object: u64) -> Result<Record, StoreError> {
-        let bytes = self.bytes_of(object)?;
+    fn record_without_read_ahead(&mut self, object: u64) -> Result<IndexRecord, StoreError> {
+        let bytes = self.record_bytes(object)?;
         self.layout.decode(self.number, object, &bytes).ok_or_else(|| self.damaged(object, Damage::Index))
     }
 
     /// Filemarks before an object.
-    pub(super) fn files_before(&mut self, object: u64) -> Result<u64, StoreError> {
+    pub(super) fn filemarks_before(&mut self, object: u64) -> Result<u64, StoreError> {
         match &self.layout {
-            _ if object >= self.objects => Ok(self.files),
-            Layout::Wide(marks) => Ok(marks.before(object)),
-            Layout::Compact { .. } => Ok(self.place(object)?.1),
+            _ if object >= self.objects => Ok(self.filemarks),
+            IndexLayout::Index512(marks) => Ok(marks.before(object)),
+            IndexLayout::Index32 { .. } => Ok(self.object_start(object)?.1),
         }
     }
 
     /// Where an object begins, and how many filemarks are before it: what its predecessor says, so that a
     /// damaged object can be overwritten.
-    pub(super) fn place(&mut self, object: u64) -> Result<(u64, u64), StoreError> {
+    pub(super) fn object_start(&mut self, object: u64) -> Result<(u64, u64), StoreError> {
         match object.checked_sub(1) {
             None => Ok((0, 0)),
-            Some(_) if object >= self.objects => Ok((self.end, self.files)),
-            Some(before) => match self.probe(before) {
-                Ok(record) => Ok((record.end(), record.files_behind())),
+            Some(_) if object >= self.objects => Ok((self.end, self.filemarks)),
+            Some(before) => match self.record_without_read_ahead(before) {
+                Ok(record) => Ok((record.end(), record.filemarks_after())),
                 // Its predecessor is damaged; then it says itself where it is.
-                Err(damage) => self.probe(object).map(|own| (own.start(), own.files.into())).map_err(|_| damage),
+                Err(damage) => self
+                    .record_without_read_ahead(object)
+                    .map(|own| (own.start(), own.filemarks_before.into()))
+                    .map_err(|_| damage),
             },
         }
     }
@@ -305,7 +308,7 @@ impl Partition {
     pub(super) fn first_behind(&mut self, files: u64, mut low: u64, mut high: u64) -> Result<u64, StoreError> {
         while low < high {
             let middle = low + (high - low) / 2;
-            if self.files_before(middle)? > files {
+            if self.filemarks_before(middle)? > files {
                 high = middle;
             } else {
                 low = middle + 1;
@@ -318,32 +321,34 @@ impl Partition {
     pub(super) fn behind_filemark(&mut self, file: u64) -> Result<u64, StoreError> {
         match (file.checked_sub(1), &self.layout) {
             (None, _) => Ok(0),
-            (Some(before), Layout::Wide(marks)) => Ok(marks.object(before).map_or(self.objects, |mark| mark + 1)),
-            (Some(before), Layout::Compact { .. }) => self.first_behind(before, 0, self.objects),
+            (Some(before), IndexLayout::Index512(marks)) => {
+                Ok(marks.object(before).map_or(self.objects, |mark| mark + 1))
+            }
+            (Some(before), IndexLayout::Index32 { .. }) => self.first_behind(before, 0, self.objects),
         }
     }
 
     /// Makes room in memory for the next object, whose data has this length. A failure here is about objects that were
     /// accepted before.
     pub(super) fn prepare(&mut self, len: usize) -> Result<(), StoreError> {
-        self.reliable()?;
+        self.check_usable()?;
         let len = len + usize::try_from(self.layout.overhead()).unwrap_or_default();
-        if self.indx_pending.len() >= RECORDS * self.layout.size() {
+        if self.indx_pending.len() >= RECORD_BUFFER_COUNT * self.layout.size() {
             self.flush()?;
         }
         if len >= DIRECT || self.data_pending.len() + len > GATHER {
             self.flush_data()?;
         }
-        if self.end - self.mark.data_len.min(self.end) >= CHECKPOINT { self.sync() } else { Ok(()) }
+        if self.end - self.watermark.data_len.min(self.end) >= CHECKPOINT { self.sync() } else { Ok(()) }
     }
 
     /// Stores the data of the next object, with its frame: gathered if small, from where it lies if large. A failure is
     /// about this object alone.
-    pub(super) fn store(&mut self, record: &Record, stored: &[IoSlice<'_>], len: usize) -> Result<(), StoreError> {
+    pub(super) fn store(&mut self, record: &IndexRecord, stored: &[IoSlice<'_>], len: usize) -> Result<(), StoreError> {
         self.encoded = None;
         if record.framed {
-            let frame = Frame { object: self.objects, record: *record, previous: self.last_tag()? };
-            let bytes = compact::encode(record, self.number, self.objects);
+            let frame = Frame { object: self.objects, record: *record, previous_crc: self.last_tag()? };
+            let bytes = index32::encode(record, self.number, self.objects);
             let frame = frame.encode(self.number, &bytes);
             self.encoded = Some(bytes);
             let mut all: SmallVec<[IoSlice<'_>; 8]> = SmallVec::new();
@@ -372,12 +377,12 @@ impl Partition {
             return Ok(tag);
         }
         let Some(last) = self.objects.checked_sub(1) else { return Ok(0) };
-        let bytes = self.bytes_of(last)?;
+        let bytes = self.record_bytes(last)?;
         Ok(self.layout.tag(&bytes))
     }
 
     /// Adds a record whose data is stored, at end of data.
-    pub(super) fn push(&mut self, record: &Record) {
+    pub(super) fn push(&mut self, record: &IndexRecord) {
         let before = self.indx_pending.len();
         match self.encoded.take() {
             Some(bytes) => self.indx_pending.extend_from_slice(&bytes),
@@ -386,7 +391,7 @@ impl Partition {
         self.last_tag = self.indx_pending.get(before..).map(|bytes| self.layout.tag(bytes));
         self.objects += 1;
         self.end = record.end();
-        self.files = record.files_behind();
+        self.filemarks = record.filemarks_after();
     }
 
     fn flush_data(&mut self) -> Result<(), StoreError> {
@@ -404,7 +409,7 @@ impl Partition {
     fn begin_write_back(&mut self) {
         let behind = self.data_flushed.saturating_sub(self.write_back);
         if behind >= WRITE_BACK {
-            self.data.start_writing(self.write_back, behind);
+            self.data.start_write_back(self.write_back, behind);
             self.write_back = self.data_flushed;
         }
     }
@@ -424,22 +429,22 @@ impl Partition {
     }
 
     /// Forgets what could not be written; says from which object on. The files end where it begins.
-    pub(super) fn forget_pending(&mut self) -> u64 {
+    pub(super) fn discard_pending(&mut self) -> u64 {
         self.data_pending.clear();
         let (number, flushed, size) = (self.number, self.indx_flushed, self.layout.size());
-        let decode = |layout: &Layout, (at, bytes): (u64, &[u8])| layout.decode(number, flushed + at, bytes);
+        let decode = |layout: &IndexLayout, (at, bytes): (u64, &[u8])| layout.decode(number, flushed + at, bytes);
         let mut records = (0..).zip(self.indx_pending.chunks_exact(size)).map(|each| decode(&self.layout, each));
-        let whole = |record: &Option<Record>| record.is_some_and(|record| record.end() <= self.data_flushed);
+        let whole = |record: &Option<IndexRecord>| record.is_some_and(|record| record.end() <= self.data_flushed);
         let kept = records.by_ref().take_while(whole).count();
         let first = flushed + kept as u64;
         let lost = self.indx_pending.get(kept * size..(kept + 1) * size);
         if let Some(record) = lost.and_then(|bytes| self.layout.decode(number, first, bytes)) {
-            (self.end, self.files) = (record.start(), record.files.into());
+            (self.end, self.filemarks) = (record.start(), record.filemarks_before.into());
         }
         self.last_tag = None;
         self.indx_pending.truncate(kept * size);
-        if let Layout::Wide(marks) = &mut self.layout {
-            marks.forget(first);
+        if let IndexLayout::Index512(marks) = &mut self.layout {
+            marks.remove_from(first);
         }
         self.objects = first;
         self.data_flushed = self.data_flushed.min(self.end);
@@ -449,18 +454,18 @@ impl Partition {
     /// Makes everything durable, and then says so in the watermark. The watermark itself may reach the disk later:
     /// an older one only means more to verify.
     pub(super) fn sync(&mut self) -> Result<(), StoreError> {
-        if self.broken.is_some() {
+        if self.append_blocked.is_some() {
             // Nothing was written, and what is there is not to be relied on.
             return Ok(());
         }
-        self.reliable()?;
+        self.check_usable()?;
         self.flush()?;
-        let mark = self.mark_at(self.objects, self.end, self.files)?;
-        if mark == self.mark {
+        let mark = self.watermark_for(self.objects, self.end, self.filemarks)?;
+        if mark == self.watermark {
             return Ok(());
         }
         self.durable()?;
-        self.write_mark(mark)
+        self.write_watermark(mark)
     }
 
     /// Writes again all that followed the last synchronisation that succeeded, after one that failed, and makes it durable:
@@ -469,24 +474,25 @@ impl Partition {
     /// # Errors
     /// The storage still fails, or something cannot be read back as it was: then it is lost, and the tape must be opened
     /// again.
-    pub(super) fn mend(&mut self, buffers: &mut Buffers, discards: bool) -> Result<(), StoreError> {
-        if self.trouble != Trouble::Unsynchronised {
+    pub(super) fn rewrite_unsynced(&mut self, buffers: &mut ReadBuffers, discards: bool) -> Result<(), StoreError> {
+        if self.failure != FailureState::Unsynchronised {
             return Ok(());
         }
-        for object in self.mark.objects..self.indx_flushed {
+        for object in self.watermark.objects..self.indx_flushed {
             let record = self.record(object)?;
-            if record.kind == Kind::Block && !discards {
-                buffers.check(self, object, &record)?;
+            if record.kind == ObjectKind::Block && !discards {
+                buffers.verify_block(self, object, &record)?;
             }
         }
         let size = self.layout.size() as u64;
-        let (data, indx) = (self.mark.data_len..self.data_flushed, self.mark.objects * size..self.indx_flushed * size);
+        let (data, indx) =
+            (self.watermark.data_len..self.data_flushed, self.watermark.objects * size..self.indx_flushed * size);
         if !discards {
             write_again(self.data.as_mut(), data).map_err(self.io("writing", "data"))?;
         }
         write_again(self.indx.as_mut(), indx).map_err(self.io("writing", "indx"))?;
         self.durable()?;
-        self.trouble = Trouble::None;
+        self.failure = FailureState::None;
         Ok(())
     }
 
@@ -494,9 +500,9 @@ impl Partition {
     fn durable(&mut self) -> Result<(), StoreError> {
         let data = self.data.sync().map_err(self.io("synchronising", "data"));
         let indx = data.and_then(|()| self.indx.sync().map_err(self.io("synchronising", "indx")));
-        let result = indx.and_then(|()| self.with_filemarks("writing", Filemarks::write));
-        if result.is_err() && self.trouble == Trouble::None {
-            self.trouble = Trouble::Unsynchronised;
+        let result = indx.and_then(|()| self.with_filemarks("writing", FilemarkTable::write));
+        if result.is_err() && self.failure == FailureState::None {
+            self.failure = FailureState::Unsynchronised;
         }
         result
     }
@@ -505,68 +511,68 @@ impl Partition {
     fn with_filemarks(
         &mut self,
         what: &'static str,
-        call: impl FnOnce(&mut Filemarks) -> io::Result<()>,
+        call: impl FnOnce(&mut FilemarkTable) -> io::Result<()>,
     ) -> Result<(), StoreError> {
         let failed = self.io(what, "meta");
         match &mut self.layout {
-            Layout::Compact { .. } => Ok(()),
-            Layout::Wide(marks) => call(marks).map_err(failed),
+            IndexLayout::Index32 { .. } => Ok(()),
+            IndexLayout::Index512(marks) => call(marks).map_err(failed),
         }
     }
 
     /// As [`Self::sync`], and the watermark and the table of filemarks too.
     pub(super) fn close(&mut self) -> Result<(), StoreError> {
         self.sync()?;
-        if self.broken.is_some() {
+        if self.append_blocked.is_some() {
             return Ok(());
         }
         self.data.check_linked().map_err(self.io("closing", "data"))?;
         self.indx.check_linked().map_err(self.io("closing", "indx"))?;
-        self.with_filemarks("synchronising", Filemarks::sync)?;
-        if self.marks_since > 0 { self.sync_mark() } else { Ok(()) }
+        self.with_filemarks("synchronising", FilemarkTable::sync)?;
+        if self.unsynced_watermarks > 0 { self.sync_watermark() } else { Ok(()) }
     }
 
     /// The watermark of a tape that ends here.
-    fn mark_at(&mut self, objects: u64, end: u64, files: u64) -> Result<Watermark, StoreError> {
+    fn watermark_for(&mut self, objects: u64, end: u64, files: u64) -> Result<Watermark, StoreError> {
         let last_crc = match objects.checked_sub(1) {
             Some(last) => {
-                let bytes = self.bytes_of(last)?;
+                let bytes = self.record_bytes(last)?;
                 self.layout.tag(&bytes)
             }
             None => 0,
         };
         let framed = self.layout.is_framed();
-        Ok(Watermark { sequence: self.mark.sequence, objects, data_len: end, files, last_crc, framed })
+        Ok(Watermark { sequence: self.watermark.sequence, objects, data_len: end, filemarks: files, last_crc, framed })
     }
 
-    fn write_mark(&mut self, mark: Watermark) -> Result<(), StoreError> {
-        self.mark = Watermark { sequence: self.mark.sequence + 1, ..mark };
+    fn write_watermark(&mut self, mark: Watermark) -> Result<(), StoreError> {
+        self.watermark = Watermark { sequence: self.watermark.sequence + 1, ..mark };
         // Until the call below succeeds, nothing is known of what the slot holds.
-        self.mark_is_written = false;
-        self.marks_since += 1;
-        self.put_mark()?;
-        if self.marks_since >= MARKS { self.sync_mark() } else { Ok(()) }
+        self.watermark_written = false;
+        self.unsynced_watermarks += 1;
+        self.write_watermark_slot()?;
+        if self.unsynced_watermarks >= MAX_UNSYNCED_WATERMARKS { self.sync_watermark() } else { Ok(()) }
     }
 
     /// Writes the watermark to the slot that is not known to be durable.
-    fn put_mark(&mut self) -> Result<(), StoreError> {
+    fn write_watermark_slot(&mut self) -> Result<(), StoreError> {
         let slot = self.durable_slot.other();
-        let written = self.mark_file.write_at(slot.offset(), &[IoSlice::new(&self.mark.encode(self.number))]);
+        let written = self.watermark_file.write_at(slot.offset(), &[IoSlice::new(&self.watermark.encode(self.number))]);
         written.map_err(self.io("writing", "mark"))?;
-        self.mark_is_written = true;
+        self.watermark_written = true;
         Ok(())
     }
 
-    fn sync_mark(&mut self) -> Result<(), StoreError> {
-        if !self.mark_is_written {
-            self.put_mark()?;
+    fn sync_watermark(&mut self) -> Result<(), StoreError> {
+        if !self.watermark_written {
+            self.write_watermark_slot()?;
         }
         // If that fails, the watermark before is durable still, and this one is written again before it counts.
-        self.mark_is_written = false;
-        self.mark_file.sync().map_err(self.io("synchronising", "mark"))?;
-        self.mark_is_written = true;
+        self.watermark_written = false;
+        self.watermark_file.sync().map_err(self.io("synchronising", "mark"))?;
+        self.watermark_written = true;
         self.durable_slot = self.durable_slot.other();
-        self.marks_since = 0;
+        self.unsynced_watermarks = 0;
         Ok(())
     }
 
@@ -574,68 +580,70 @@ impl Partition {
     /// written behind it, so that old and new objects never mix.
     pub(super) fn truncate(&mut self, object: u64) -> Result<(), StoreError> {
         // Where the index is lost, `repair` may restore every object: nothing is cut, not even at the beginning.
-        if let Some(why) = self.broken.filter(|why| object > 0 || *why == NO_INDEX) {
-            return Err(StoreError::Format { file: format!("partition {}", self.number), what: why.into() });
+        if let Some(why) = self.append_blocked.filter(|why| object > 0 || *why == NO_INDEX) {
+            return Err(StoreError::Malformed { file: format!("partition {}", self.number), problem: why.into() });
         }
-        if object >= self.objects && self.broken.is_none() {
+        if object >= self.objects && self.append_blocked.is_none() {
             return Ok(());
         }
-        self.reliable()?;
+        self.check_usable()?;
         self.flush()?;
-        let (end, files) = self.place(object)?;
-        if object < self.mark.objects || self.broken.is_some() {
-            let mark = self.mark_at(object, end, files)?;
+        let (end, files) = self.object_start(object)?;
+        if object < self.watermark.objects || self.append_blocked.is_some() {
+            let mark = self.watermark_for(object, end, files)?;
             let framed = mark.framed || object == 0;
-            self.mark_file.set_len(2 * SLOT).map_err(self.io("making", "mark"))?;
-            self.write_mark(Watermark { framed, ..mark })?;
+            self.watermark_file.set_len(2 * SLOT).map_err(self.io("making", "mark"))?;
+            self.write_watermark(Watermark { framed, ..mark })?;
         }
-        if self.marks_since > 0 {
-            self.sync_mark()?;
+        if self.unsynced_watermarks > 0 {
+            self.sync_watermark()?;
         }
         // Half a cut is for the next open to understand, not for more writes.
-        self.trouble = Trouble::HalfCut;
+        self.failure = FailureState::HalfCut;
         self.with_filemarks("cutting", |marks| marks.count_before(object))?;
         self.indx.set_len(object * self.layout.size() as u64).map_err(self.io("cutting", "indx"))?;
         // From here on the cut is made, whatever else fails.
-        if let Layout::Wide(marks) = &mut self.layout {
-            marks.forget(object);
+        if let IndexLayout::Index512(marks) = &mut self.layout {
+            marks.remove_from(object);
         }
         self.set_extent(object, end, files);
         if object == 0 {
             self.set_framed(true);
         }
-        self.with_filemarks("cutting", Filemarks::trim)?;
+        self.with_filemarks("cutting", FilemarkTable::trim)?;
         self.indx.sync().map_err(self.io("synchronising", "indx"))?;
         self.data.set_len(end).map_err(self.io("cutting", "data"))?;
-        (self.trouble, self.broken) = (Trouble::None, None);
+        (self.failure, self.append_blocked) = (FailureState::None, None);
         Ok(())
     }
 
     /// Whether the files are as they should be, and may be written.
-    fn reliable(&self) -> Result<(), StoreError> {
-        let why = match self.trouble {
-            Trouble::None => return Ok(()),
-            Trouble::Unsynchronised => "an earlier synchronisation failed",
-            Trouble::HalfCut => "an earlier cut failed; the cartridge must be loaded again",
+    fn check_usable(&self) -> Result<(), StoreError> {
+        let why = match self.failure {
+            FailureState::None => return Ok(()),
+            FailureState::Unsynchronised => "an earlier synchronisation failed",
+            FailureState::HalfCut => "an earlier cut failed; the cartridge must be loaded again",
         };
         Err(self.io("writing", "data")(io::Error::other(why)))
     }
 
     /// Has the disk read what follows, as long as blocks are read one after the other.
-    fn announce(&mut self, record: &Record) {
+    fn advise_read(&mut self, record: &IndexRecord) {
         let sequential = record.start() == self.read_until;
         self.read_until = record.end();
         if !sequential {
-            self.announced = record.end();
-        } else if self.announced < record.end() + ANNOUNCE / 2 && self.announced < self.data_flushed {
-            let from = self.announced.max(record.end());
-            self.announced = record.end() + ANNOUNCE;
-            self.data.will_read(from, self.announced - from);
+            self.read_advised_until = record.end();
+        } else if self.read_advised_until < record.end() + READ_AHEAD_BYTES / 2
+            && self.read_advised_until < self.data_flushed
+        {
+            let from = self.read_advised_until.max(record.end());
+            self.read_advised_until = record.end() + READ_AHEAD_BYTES;
+            self.data.advise_read(from, self.read_advised_until - from);
         }
     }
 
     /// Whether an object has its frame, or needs none.
-    pub(super) fn has_frame(&mut self, object: u64, record: &Record) -> Result<bool, StoreError> {
+    pub(super) fn has_frame(&mut self, object: u64, record: &IndexRecord) -> Result<bool, StoreError> {
         if !record.framed {
             return Ok(true);
         }
@@ -654,19 +662,19 @@ impl Partition {
     }
 
     /// Writes the frames that are damaged anew, from the index.
-    pub(super) fn mend_frames(&mut self) -> Result<u64, StoreError> {
+    pub(super) fn repair_frames(&mut self) -> Result<u64, StoreError> {
         let (mut mended, mut previous) = (0, 0);
         for object in 0..self.objects {
             if let Ok(record) = self.record(object)
                 && !self.has_frame(object, &record)?
             {
-                let bytes = compact::encode(&record, self.number, object);
-                let frame = Frame { object, record, previous }.encode(self.number, &bytes);
+                let bytes = index32::encode(&record, self.number, object);
+                let frame = Frame { object, record, previous_crc: previous }.encode(self.number, &bytes);
                 let written = self.data.write_at(record.start(), &[IoSlice::new(&frame)]);
                 written.map_err(self.io("writing", "data"))?;
                 mended += 1;
             }
-            let bytes = self.bytes_of(object)?;
+            let bytes = self.record_bytes(object)?;
             previous = self.layout.tag(&bytes);
         }
         self.data.sync().map_err(self.io("synchronising", "data"))?;
@@ -674,12 +682,12 @@ impl Partition {
     }
 
     /// Fills the slices with an object's stored bytes.
-    pub(super) fn read_data(&mut self, record: &Record, into: &mut [IoSliceMut<'_>]) -> Result<bool, StoreError> {
+    pub(super) fn read_data(&mut self, record: &IndexRecord, into: &mut [IoSliceMut<'_>]) -> Result<bool, StoreError> {
         if record.end() > self.data_flushed {
             self.flush_data()?;
         }
         let wanted: usize = into.iter().map(|slice| slice.len()).sum();
-        self.announce(record);
+        self.advise_read(record);
         let got = self.data.read_at(record.offset, into).map_err(self.io("reading", "data"))?;
         Ok(got == wanted)
     }

@@ -5,11 +5,11 @@
 //! and the next is decided on exact bytes.
 
 use super::ThreeFile;
-use super::index::{Kind, Sealed};
+use super::index::{BlockEncryption, ObjectKind};
+use crate::encrypt::{Decryption, Encryption, MAX_OVERHEAD};
 use crate::error::StoreError;
-use crate::medium::{Codec, CodecId, Deferred, Found, Medium, Position, Written};
-use crate::seal::{MOST_OVERHEAD, Seal, Unseal};
-use crate::workers::{Job, Slot, Task, Workers};
+use crate::medium::{Codec, CodecId, DeferredLoss, Medium, Position, ReadOutcome, WriteOutcome};
+use crate::workers::{CodecJob, CodecTask, WorkerSlot, Workers};
 use std::collections::VecDeque;
 use std::io::{IoSlice, IoSliceMut};
 
@@ -19,30 +19,30 @@ const WORTH_IT: usize = 32 * 1024;
 const TOO_LONG: usize = 4 << 20;
 
 /// No more is accepted before some of it is written.
-const MOST_UNDER_WAY: u64 = 16 << 20;
+const MAX_IN_FLIGHT_BYTES: u64 = 16 << 20;
 
 /// What the workers of a mounted tape have.
 #[derive(Default)]
 pub(super) struct Pipeline {
     /// Slots without a job.
-    free: Vec<Box<dyn Slot>>,
+    free: Vec<Box<dyn WorkerSlot>>,
     /// Slots with one, in order of their objects.
-    under_way: VecDeque<UnderWay>,
-    purpose: Purpose,
+    under_way: VecDeque<InFlight>,
+    mode: PipelineMode,
     /// What the blocks to be written can take at most.
     worst: u64,
-    seal: Option<Seal>,
+    encryption: Option<Encryption>,
 }
 
-struct UnderWay {
-    slot: Box<dyn Slot>,
+struct InFlight {
+    slot: Box<dyn WorkerSlot>,
     /// For reading: which object it is, and what it takes on the tape.
     object: u64,
     stored: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Purpose {
+enum PipelineMode {
     #[default]
     None,
     Write,
@@ -52,31 +52,31 @@ enum Purpose {
 
 impl Pipeline {
     /// Takes places with these workers: two for each, so that none waits for the tape.
-    pub(super) fn employ(&mut self, workers: &dyn Workers) {
-        let places = if workers.width() == 0 { 0 } else { workers.width() * 2 };
+    pub(super) fn set_workers(&mut self, workers: &dyn Workers) {
+        let places = if workers.parallel_jobs() == 0 { 0 } else { workers.parallel_jobs() * 2 };
         self.free = (0..places).map(|_| workers.slot()).collect();
     }
 
     /// A job for a block of at most `len` bytes, if there is a free slot and memory for it.
-    fn acquire(&mut self, len: usize) -> Option<Box<Job>> {
+    fn acquire(&mut self, len: usize) -> Option<Box<CodecJob>> {
         self.free.last_mut()?.acquire(len)
     }
 
-    fn release(&mut self, job: Box<Job>) {
+    fn release(&mut self, job: Box<CodecJob>) {
         if let Some(slot) = self.free.last_mut() {
             slot.release(job);
         }
     }
 
-    fn start(&mut self, object: u64, stored: u64, job: Box<Job>) {
+    fn start(&mut self, object: u64, stored: u64, job: Box<CodecJob>) {
         if let Some(mut slot) = self.free.pop() {
             slot.start(job);
-            self.under_way.push_back(UnderWay { slot, object, stored });
+            self.under_way.push_back(InFlight { slot, object, stored });
         }
     }
 
-    fn finish(&mut self) -> Option<(Box<Job>, u64)> {
-        let UnderWay { mut slot, stored, .. } = self.under_way.pop_front()?;
+    fn finish(&mut self) -> Option<(Box<CodecJob>, u64)> {
+        let InFlight { mut slot, stored, .. } = self.under_way.pop_front()?;
         let job = slot.finish();
         self.free.push(slot);
         Some((job, stored))
@@ -87,7 +87,7 @@ impl Pipeline {
         while let Some((job, _)) = self.finish() {
             self.release(job);
         }
-        (self.purpose, self.worst, self.seal) = (Purpose::None, 0, None);
+        (self.mode, self.worst, self.encryption) = (PipelineMode::None, 0, None);
     }
 }
 
@@ -101,7 +101,7 @@ impl Drop for Pipeline {
 impl ThreeFile {
     /// Whether blocks are under way to the tape, so that nothing follows them.
     pub(super) fn is_appending(&self) -> bool {
-        self.pipeline.purpose == Purpose::Write
+        self.pipeline.mode == PipelineMode::Write
     }
 
     /// Blocks that count in the position and are not stored yet.
@@ -120,132 +120,132 @@ impl ThreeFile {
         &mut self,
         block: &[IoSlice<'_>],
         codec: Codec,
-        seal: Option<&Seal>,
+        seal: Option<&Encryption>,
         len: usize,
-    ) -> Result<Option<Written>, StoreError> {
+    ) -> Result<Option<WriteOutcome>, StoreError> {
         if !self.hands_over(len, codec) {
-            self.settle()?;
+            self.drain()?;
             return Ok(None);
         }
-        if self.pipeline.purpose != Purpose::Write || self.pipeline.seal.as_ref() != seal {
-            self.settle()?;
+        if self.pipeline.mode != PipelineMode::Write || self.pipeline.encryption.as_ref() != seal {
+            self.drain()?;
         }
-        let worst = (len + if seal.is_some() { MOST_OVERHEAD } else { 0 }) as u64;
+        let worst = (len + if seal.is_some() { MAX_OVERHEAD } else { 0 }) as u64;
         let here = self.on_tape();
         let end = here + self.pipeline.worst + worst;
         // The next boundary that something is said of.
-        let boundary = if self.is_warned(here) { self.warning_at() } else { self.programmable_at() };
+        let boundary = if self.is_past_programmable_warning(here) { self.warning_at() } else { self.programmable_at() };
         if end > boundary || !self.fits(here, self.pipeline.worst + worst)? {
-            self.settle()?;
+            self.drain()?;
             return Ok(None);
         }
-        if self.pipeline.purpose != Purpose::Write {
+        if self.pipeline.mode != PipelineMode::Write {
             self.make_way(0)?;
-            self.pipeline.purpose = Purpose::Write;
-            self.pipeline.seal = seal.cloned();
+            self.pipeline.mode = PipelineMode::Write;
+            self.pipeline.encryption = seal.cloned();
         }
-        while self.pipeline.free.is_empty() || self.pipeline.worst + worst > MOST_UNDER_WAY {
-            self.collect()?;
+        while self.pipeline.free.is_empty() || self.pipeline.worst + worst > MAX_IN_FLIGHT_BYTES {
+            self.write_next_compressed()?;
         }
         let mut job = loop {
             match self.pipeline.acquire(len) {
                 Some(job) => break job,
                 None if self.pipeline.under_way.is_empty() => {
-                    self.settle()?;
+                    self.drain()?;
                     return Ok(None);
                 }
-                None => self.collect()?,
+                None => self.write_next_compressed()?,
             }
         };
         job.input.clear();
         job.input.reserve_exact(len);
         block.iter().for_each(|slice| job.input.extend_from_slice(slice));
-        job.task = Task::Pack(codec);
+        job.task = CodecTask::Compress(codec);
         self.pipeline.start(self.object, 0, job);
         self.pipeline.worst += worst;
         self.object += 1;
         while self.pipeline.under_way.front().is_some_and(|first| first.slot.is_done()) {
-            self.collect()?;
+            self.write_next_compressed()?;
         }
-        Ok(Some(Written::Done { early_warning: false }))
+        Ok(Some(WriteOutcome::Written { beyond_early_warning: false }))
     }
 
     /// Writes what the workers have packed; drops what they have read ahead.
     ///
     /// # Errors
-    /// [`StoreError::Lost`]: blocks that were accepted could not be stored.
-    pub(super) fn settle(&mut self) -> Result<(), StoreError> {
-        match self.pipeline.purpose {
-            Purpose::Write => {
+    /// [`StoreError::LostObjects`]: blocks that were accepted could not be stored.
+    pub(super) fn drain(&mut self) -> Result<(), StoreError> {
+        match self.pipeline.mode {
+            PipelineMode::Write => {
                 while !self.pipeline.under_way.is_empty() {
-                    self.collect()?;
+                    self.write_next_compressed()?;
                 }
             }
-            Purpose::Read(_) | Purpose::None => {}
+            PipelineMode::Read(_) | PipelineMode::None => {}
         }
         self.pipeline.drop_all();
         Ok(())
     }
 
     /// Writes the first block that the workers have, waiting for it if need be.
-    fn collect(&mut self) -> Result<(), StoreError> {
+    fn write_next_compressed(&mut self) -> Result<(), StoreError> {
         let behind = self.object;
         let Some((job, _)) = self.pipeline.finish() else { return Ok(()) };
         let len = job.input.len();
-        let seal = self.pipeline.seal.take();
+        let seal = self.pipeline.encryption.take();
         self.object -= self.pipeline.under_way.len() as u64 + 1;
-        let written = self.store_packed(&job, seal.as_ref(), len);
+        let written = self.store_compressed(&job, seal.as_ref(), len);
         self.pipeline.release(job);
-        self.pipeline.seal = seal;
-        let overhead = if self.pipeline.seal.is_some() { MOST_OVERHEAD } else { 0 };
+        self.pipeline.encryption = seal;
+        let overhead = if self.pipeline.encryption.is_some() { MAX_OVERHEAD } else { 0 };
         self.pipeline.worst = self.pipeline.worst.saturating_sub((len + overhead) as u64);
         match written {
             Ok(()) => self.object = behind,
-            Err(cause) => return self.lost_under_way(cause),
+            Err(cause) => return self.record_in_flight_loss(cause),
         }
         Ok(())
     }
 
-    fn store_packed(&mut self, job: &Job, seal: Option<&Seal>, len: usize) -> Result<(), StoreError> {
-        let Task::Packed { crc, codec } = job.task else {
+    fn store_compressed(&mut self, job: &CodecJob, seal: Option<&Encryption>, len: usize) -> Result<(), StoreError> {
+        let CodecTask::Compressed { crc, codec } = job.task else {
             return Err(StoreError::io("packing a block")(std::io::Error::other("its worker failed")));
         };
         let content = [IoSlice::new(job.packed())];
         let written = match seal {
-            None => self.append_stored(&content, codec, Sealed::No, crc, len)?,
-            Some(seal) => self.append_seal(&content, codec, seal, len)?,
+            None => self.append_stored(&content, codec, BlockEncryption::Clear, crc, len)?,
+            Some(seal) => self.append_encrypting(&content, codec, seal, len)?,
         };
         match written {
-            Written::Done { .. } => Ok(()),
-            Written::Full => Err(StoreError::io("writing data")(std::io::ErrorKind::StorageFull.into())),
+            WriteOutcome::Written { .. } => Ok(()),
+            WriteOutcome::EndOfMedium => Err(StoreError::io("writing data")(std::io::ErrorKind::StorageFull.into())),
         }
     }
 
     /// A block that was accepted could not be stored: it and those behind it are lost.
-    fn lost_under_way(&mut self, cause: StoreError) -> Result<(), StoreError> {
+    fn record_in_flight_loss(&mut self, cause: StoreError) -> Result<(), StoreError> {
         self.pipeline.drop_all();
-        let cause = if let StoreError::Lost { cause, .. } = cause { *cause } else { cause };
-        let first = self.part()?.forget_pending();
+        let cause = if let StoreError::LostObjects { cause, .. } = cause { *cause } else { cause };
+        let first = self.part()?.discard_pending();
         let target = self.object.min(first);
-        self.go(target)?;
+        self.move_within(target)?;
         let partition = self.position().partition;
         let lost_from = Position { partition, object: target, file: self.file, ..Position::default() };
-        self.deferred = Some(Deferred { lost_from, cause: cause.clone() });
-        Err(StoreError::Lost { partition, object: target, cause: Box::new(cause) })
+        self.deferred = Some(DeferredLoss { lost_from, cause: cause.clone() });
+        Err(StoreError::LostObjects { partition, object: target, cause: Box::new(cause) })
     }
 
     /// The next object, if it was read ahead; hands over what follows.
-    pub(super) fn read_ahead(
+    pub(super) fn read_from_workers(
         &mut self,
         into: &mut [IoSliceMut<'_>],
-        unseal: Unseal<'_>,
-    ) -> Result<Option<Found>, StoreError> {
+        unseal: Decryption<'_>,
+    ) -> Result<Option<ReadOutcome>, StoreError> {
         let object = self.object;
-        let sequential = self.pipeline.purpose == Purpose::Read(object.wrapping_sub(1));
-        if !sequential || !matches!(unseal, Unseal::Never | Unseal::Also(_)) {
-            self.settle()?;
+        let sequential = self.pipeline.mode == PipelineMode::Read(object.wrapping_sub(1));
+        if !sequential || !matches!(unseal, Decryption::Disable | Decryption::Mixed(_)) {
+            self.drain()?;
         }
-        self.pipeline.purpose = Purpose::Read(object);
+        self.pipeline.mode = PipelineMode::Read(object);
         let ready = self.pipeline.under_way.front().is_some_and(|first| first.object == object);
         let found = if ready { self.take_read(into)? } else { None };
         if sequential {
@@ -254,18 +254,18 @@ impl ThreeFile {
         Ok(found)
     }
 
-    fn take_read(&mut self, into: &mut [IoSliceMut<'_>]) -> Result<Option<Found>, StoreError> {
+    fn take_read(&mut self, into: &mut [IoSliceMut<'_>]) -> Result<Option<ReadOutcome>, StoreError> {
         let Some((job, stored)) = self.pipeline.finish() else { return Ok(None) };
-        let found = (job.task == Task::Unpacked(Ok(()))).then(|| {
+        let found = (job.task == CodecTask::Decompressed(Ok(()))).then(|| {
             super::read::scatter(&job.output, into);
-            Found::Block { len: job.output.len(), stored }
+            ReadOutcome::Block { len: job.output.len(), stored }
         });
         self.pipeline.release(job);
         if found.is_some() {
             let object = self.object;
             let record = self.part()?.record(object)?;
             self.object += 1;
-            (self.offset, self.file) = (record.end(), record.files_behind());
+            (self.offset, self.file) = (record.end(), record.filemarks_after());
         }
         // Damage is for the reader itself to find and to name.
         Ok(found)
@@ -281,11 +281,11 @@ impl ThreeFile {
             }
             let Ok(record) = part.record(next) else { return };
             let len = record.length as usize;
-            let worth_it = record.kind == Kind::Block
-                && record.sealed == Sealed::No
+            let worth_it = record.kind == ObjectKind::Block
+                && record.encryption == BlockEncryption::Clear
                 && record.codec != CodecId::NONE
                 && (WORTH_IT..=TOO_LONG).contains(&len)
-                && self.pipeline.under_way.len() as u64 * (len as u64) < MOST_UNDER_WAY;
+                && self.pipeline.under_way.len() as u64 * (len as u64) < MAX_IN_FLIGHT_BYTES;
             if !worth_it {
                 return;
             }
@@ -294,7 +294,7 @@ impl ThreeFile {
             job.input.clear();
             job.input.reserve_exact(stored);
             job.input.resize(stored, 0);
-            job.task = Task::Unpack { codec: record.codec, len, crc: record.data_crc };
+            job.task = CodecTask::Decompress { codec: record.codec, len, crc: record.data_crc };
             let whole = self.part().and_then(|part| part.read_data(&record, &mut [IoSliceMut::new(&mut job.input)]));
             if !matches!(whole, Ok(true)) {
                 return self.pipeline.release(job);

@@ -1,36 +1,39 @@
 //! Reading an object: straight into the caller's slices where that can be, checked in any case.
 
 use super::ThreeFile;
-use super::index::{Kind, Record, Sealed};
+use super::index::{BlockEncryption, IndexRecord, ObjectKind};
+use super::index512;
 use super::partition::Partition;
-use super::wide;
-use crate::compress::{Codecs, trim};
+use crate::compress::{CodecContexts, trim};
+use crate::encrypt::{
+    self, BlockContext, DecryptError, Decryption, Decryptor, EncryptionInfo, KeyAssociatedData, MAX_OVERHEAD,
+    RAW_HEADER_LEN,
+};
 use crate::error::{Damage, StoreError};
 use crate::integrity::{crc32c, crc32c_slices};
-use crate::medium::{CodecId, Found};
-use crate::seal::{self, CAPSULE, Context, Kads, Locked, MOST_OVERHEAD, Opened, Sealing, Unseal};
+use crate::medium::{CodecId, ReadOutcome};
 use smallvec::SmallVec;
 use std::io::IoSliceMut;
 
 /// Contexts and buffers that live as long as the mounted tape.
 #[derive(Default)]
-pub(super) struct Buffers {
-    pub(super) codecs: Codecs,
+pub(super) struct ReadBuffers {
+    pub(super) codecs: CodecContexts,
     stored: Vec<u8>,
-    whole: Vec<u8>,
+    decompressed: Vec<u8>,
     /// A block being sealed.
-    pub(super) sealed: Vec<u8>,
-    pub(super) opened: Opened,
+    pub(super) encrypted: Vec<u8>,
+    pub(super) decryptor: Decryptor,
 }
 
 /// Longer buffers are freed behind the block that took them.
 const KEPT: usize = 4 << 20;
 
-impl Buffers {
+impl ReadBuffers {
     /// Frees what only the longest blocks need, so that a drive that has met some does not hold memory for them.
     pub(super) fn trim(&mut self) {
         self.codecs.trim(KEPT);
-        for buffer in [&mut self.stored, &mut self.whole, &mut self.sealed] {
+        for buffer in [&mut self.stored, &mut self.decompressed, &mut self.encrypted] {
             trim(buffer, KEPT);
         }
     }
@@ -38,7 +41,7 @@ impl Buffers {
 
 impl ThreeFile {
     /// The record of the object that is next; none at end of data. One that cannot be read is passed.
-    pub(super) fn record_here(&mut self) -> Result<Option<Record>, StoreError> {
+    pub(super) fn next_record(&mut self) -> Result<Option<IndexRecord>, StoreError> {
         let object = self.object;
         let part = self.part()?;
         if object >= part.objects() {
@@ -47,68 +50,77 @@ impl ThreeFile {
         let record = part.record(object);
         if record.is_err() {
             // Its successor says where we are then.
-            let next = part.record(object + 1).map(|next| (next.start(), next.files.into()));
+            let next = part.record(object + 1).map(|next| (next.start(), next.filemarks_before.into()));
             (self.offset, self.file) = next.unwrap_or((self.offset, self.file));
             self.object += 1;
         }
         record.map(Some)
     }
 
-    pub(super) fn read_object(&mut self, into: &mut [IoSliceMut<'_>], unseal: Unseal<'_>) -> Result<Found, StoreError> {
-        if matches!(unseal, Unseal::Never) {
+    pub(super) fn read_object(
+        &mut self,
+        into: &mut [IoSliceMut<'_>],
+        unseal: Decryption<'_>,
+    ) -> Result<ReadOutcome, StoreError> {
+        if matches!(unseal, Decryption::Disable) {
             // A key that is not used any more is not kept.
-            self.buffers.opened = Opened::default();
+            self.buffers.decryptor = Decryptor::default();
         }
-        if let Some(found) = self.read_ahead(into, unseal)? {
+        if let Some(found) = self.read_from_workers(into, unseal)? {
             return Ok(found);
         }
         let object = self.object;
-        let Some(record) = self.record_here()? else { return Ok(Found::EndOfData) };
+        let Some(record) = self.next_record()? else { return Ok(ReadOutcome::EndOfData) };
         let part = self.partitions.get_mut(self.current).ok_or(StoreError::NoPartition(u8::MAX))?;
-        if record.kind == Kind::Block
-            && let Err(why) = part.admits(object, &record, unseal)?
+        if record.kind == ObjectKind::Block
+            && let Err(why) = part.check_decryption(object, &record, unseal)?
         {
-            return Err(StoreError::Locked { partition: part.number, object, why });
+            return Err(StoreError::CannotDecrypt { partition: part.number, object, reason: why });
         }
         let before = (self.object, self.offset, self.file);
         self.object += 1;
-        (self.offset, self.file) = (record.end(), record.files_behind());
+        (self.offset, self.file) = (record.end(), record.filemarks_after());
         match record.kind {
-            Kind::Filemark => Ok(Found::Filemark),
-            Kind::Block => {
-                let sealed = matches!(record.sealed, Sealed::Aes | Sealed::Capsule);
-                if sealed && matches!(unseal, Unseal::Raw) {
+            ObjectKind::Filemark => Ok(ReadOutcome::Filemark),
+            ObjectKind::Block => {
+                let sealed = matches!(record.encryption, BlockEncryption::Aes | BlockEncryption::Relocated);
+                if sealed && matches!(unseal, Decryption::Raw) {
                     let read = self.buffers.read_raw(part, object, &record, into);
                     self.buffers.trim();
-                    if let Err(StoreError::Locked { .. }) = read {
+                    if let Err(StoreError::CannotDecrypt { .. }) = read {
                         (self.object, self.offset, self.file) = before;
                     }
-                    return Ok(Found::Block { len: read?, stored: record.stored.into() });
+                    return Ok(ReadOutcome::Block { len: read?, stored: record.stored.into() });
                 }
                 let read = self.buffers.read(part, object, &record, into, unseal);
                 self.buffers.trim();
-                if let Err(StoreError::Locked { .. }) = read {
+                if let Err(StoreError::CannotDecrypt { .. }) = read {
                     (self.object, self.offset, self.file) = before;
                 }
                 read?;
-                Ok(Found::Block { len: record.length as usize, stored: record.stored.into() })
+                Ok(ReadOutcome::Block { len: record.length as usize, stored: record.stored.into() })
             }
         }
     }
 }
 
-impl Buffers {
+impl ReadBuffers {
     /// Forgets the key of the last block that was opened.
-    pub(super) fn forget_keys(&mut self) {
-        self.opened = Opened::default();
+    pub(super) fn clear_keys(&mut self) {
+        self.decryptor = Decryptor::default();
     }
 
     /// Checks one block against its checksum, as far as that can be without a key.
-    pub(super) fn check(&mut self, part: &mut Partition, object: u64, record: &Record) -> Result<(), StoreError> {
-        if matches!(record.sealed, Sealed::Aes | Sealed::Capsule) {
-            return self.fetch_sealed(part, object, record);
+    pub(super) fn verify_block(
+        &mut self,
+        part: &mut Partition,
+        object: u64,
+        record: &IndexRecord,
+    ) -> Result<(), StoreError> {
+        if matches!(record.encryption, BlockEncryption::Aes | BlockEncryption::Relocated) {
+            return self.fetch_encrypted(part, object, record);
         }
-        self.read(part, object, record, &mut [], Unseal::Never)
+        self.read(part, object, record, &mut [], Decryption::Disable)
     }
 
     /// Reads, decompresses and checks one block; what of it has room stands in `into`.
@@ -116,22 +128,22 @@ impl Buffers {
         &mut self,
         part: &mut Partition,
         object: u64,
-        record: &Record,
+        record: &IndexRecord,
         into: &mut [IoSliceMut<'_>],
-        unseal: Unseal<'_>,
+        unseal: Decryption<'_>,
     ) -> Result<(), StoreError> {
         let len = record.length as usize;
         let room: usize = into.iter().map(|slice| slice.len()).sum();
-        if matches!(record.sealed, Sealed::Aes | Sealed::Capsule) {
+        if matches!(record.encryption, BlockEncryption::Aes | BlockEncryption::Relocated) {
             return self.read_aes(part, object, record, into, unseal);
         }
         if record.codec == CodecId::NONE && room >= len {
             let mut window = window(into, len);
             let whole = part.read_data(record, &mut window)?;
             let crc = crc32c_slices(&window);
-            return verdict(part, object, record, whole, crc);
+            return check_length_and_crc(part, object, record, whole, crc);
         }
-        let Self { codecs, stored, whole, .. } = self;
+        let Self { codecs, stored, decompressed: whole, .. } = self;
         grow(whole, len);
         let target = match into {
             [one] if room >= len => one.get_mut(..len).unwrap_or_default(),
@@ -147,7 +159,7 @@ impl Buffers {
             decompressed.map_err(|damage| part.damaged(object, damage))?;
             complete
         };
-        verdict(part, object, record, complete, crc32c(target))?;
+        check_length_and_crc(part, object, record, complete, crc32c(target))?;
         if !matches!(into, [_] if room >= len) {
             scatter(whole.get(..len).unwrap_or_default(), into);
         }
@@ -155,12 +167,12 @@ impl Buffers {
     }
 }
 
-impl Buffers {
+impl ReadBuffers {
     /// Reads a sealed block's stored bytes and checks them.
-    fn fetch_sealed(&mut self, part: &mut Partition, object: u64, record: &Record) -> Result<(), StoreError> {
+    fn fetch_encrypted(&mut self, part: &mut Partition, object: u64, record: &IndexRecord) -> Result<(), StoreError> {
         self.stored.resize(record.stored as usize, 0);
         let complete = part.read_data(record, &mut [IoSliceMut::new(&mut self.stored)])?;
-        verdict(part, object, record, complete, crc32c(&self.stored))
+        check_length_and_crc(part, object, record, complete, crc32c(&self.stored))
     }
 
     /// Reads a sealed block as it is, with the place it was sealed for; how long that is.
@@ -168,17 +180,22 @@ impl Buffers {
         &mut self,
         part: &mut Partition,
         object: u64,
-        record: &Record,
+        record: &IndexRecord,
         into: &mut [IoSliceMut<'_>],
     ) -> Result<usize, StoreError> {
-        self.fetch_sealed(part, object, record)?;
-        let context = Context { partition: part.number, object, length: record.length, codec: record.codec };
-        let mut capsule = if record.sealed == Sealed::Capsule { Vec::new() } else { context.capsule().to_vec() };
+        self.fetch_encrypted(part, object, record)?;
+        let context = BlockContext { partition: part.number, object, length: record.length, codec: record.codec };
+        let mut capsule =
+            if record.encryption == BlockEncryption::Relocated { Vec::new() } else { context.raw_header().to_vec() };
         capsule.extend_from_slice(&self.stored);
-        let sealed = capsule.get(CAPSULE..).unwrap_or_default();
-        let sealing = seal::sealing(sealed).ok_or_else(|| part.damaged(object, Damage::Short))?;
-        if sealing.protected {
-            return Err(StoreError::Locked { partition: part.number, object, why: Locked::Protected });
+        let sealed = capsule.get(RAW_HEADER_LEN..).unwrap_or_default();
+        let sealing = encrypt::encryption_info(sealed).ok_or_else(|| part.damaged(object, Damage::Truncated))?;
+        if sealing.raw_read_disabled {
+            return Err(StoreError::CannotDecrypt {
+                partition: part.number,
+                object,
+                reason: DecryptError::RawReadDisabled,
+            });
         }
         scatter(&capsule, into);
         Ok(capsule.len())
@@ -188,30 +205,32 @@ impl Buffers {
         &mut self,
         part: &mut Partition,
         object: u64,
-        record: &Record,
+        record: &IndexRecord,
         into: &mut [IoSliceMut<'_>],
-        unseal: Unseal<'_>,
+        unseal: Decryption<'_>,
     ) -> Result<(), StoreError> {
         let partition = part.number;
-        let locked = |why| StoreError::Locked { partition, object, why };
-        let (Unseal::Only(key) | Unseal::Also(key)) = unseal else { return Err(locked(Locked::NoKey)) };
-        self.fetch_sealed(part, object, record)?;
-        let mut context = Context { partition, object, length: record.length, codec: record.codec };
+        let locked = |why| StoreError::CannotDecrypt { partition, object, reason: why };
+        let (Decryption::Decrypt(key) | Decryption::Mixed(key)) = unseal else {
+            return Err(locked(DecryptError::NoKey));
+        };
+        self.fetch_encrypted(part, object, record)?;
+        let mut context = BlockContext { partition, object, length: record.length, codec: record.codec };
         let mut sealed = self.stored.as_mut_slice();
-        if record.sealed == Sealed::Capsule {
-            (context, _) = Context::of_capsule(sealed).ok_or_else(|| part.damaged(object, Damage::Short))?;
-            sealed = sealed.get_mut(CAPSULE..).unwrap_or_default();
+        if record.encryption == BlockEncryption::Relocated {
+            (context, _) = BlockContext::parse_raw(sealed).ok_or_else(|| part.damaged(object, Damage::Truncated))?;
+            sealed = sealed.get_mut(RAW_HEADER_LEN..).unwrap_or_default();
         }
-        let content = self.opened.open(key, context, sealed).ok_or_else(|| locked(Locked::WrongKey))?;
+        let content = self.decryptor.decrypt(key, context, sealed).ok_or_else(|| locked(DecryptError::WrongKey))?;
         if record.codec == CodecId::NONE {
             if content.len() != record.length as usize {
-                return Err(part.damaged(object, Damage::Short));
+                return Err(part.damaged(object, Damage::Truncated));
             }
             scatter(content, into);
             return Ok(());
         }
-        grow(&mut self.whole, record.length as usize);
-        let target = self.whole.get_mut(..record.length as usize).unwrap_or_default();
+        grow(&mut self.decompressed, record.length as usize);
+        let target = self.decompressed.get_mut(..record.length as usize).unwrap_or_default();
         let decompressed = self.codecs.decompress(content, record.codec, target);
         decompressed.map_err(|damage| part.damaged(object, damage))?;
         scatter(target, into);
@@ -220,30 +239,31 @@ impl Buffers {
 }
 
 impl ThreeFile {
-    pub(super) fn seal_of_next(&mut self) -> Result<Option<Sealing>, StoreError> {
-        self.settle()?;
+    pub(super) fn next_encryption_info(&mut self) -> Result<Option<EncryptionInfo>, StoreError> {
+        self.drain()?;
         let object = self.object;
         let part = self.part()?;
         if object >= part.objects() {
             return Ok(None);
         }
         let record = part.record(object)?;
-        match record.sealed {
-            Sealed::No => Ok(None),
-            Sealed::Labelled => {
-                let label = wide::label(&part.bytes_of(object)?).ok_or_else(|| part.damaged(object, Damage::Index))?;
+        match record.encryption {
+            BlockEncryption::Clear => Ok(None),
+            BlockEncryption::Emulated => {
+                let label = index512::emulated_key(&part.record_bytes(object)?)
+                    .ok_or_else(|| part.damaged(object, Damage::Index))?;
                 let (unauthenticated, authenticated) = (label.ukad, label.akad);
-                let kads = Kads { unauthenticated, authenticated, metadata: Vec::new() };
-                Ok(Some(Sealing { kads, ..Sealing::default() }))
+                let kads = KeyAssociatedData { unauthenticated, authenticated, metadata: Vec::new() };
+                Ok(Some(EncryptionInfo { kads, ..EncryptionInfo::default() }))
             }
-            Sealed::Aes | Sealed::Capsule => {
-                let external = record.sealed == Sealed::Capsule;
-                let begin = if external { CAPSULE } else { 0 };
-                let mut head = vec![0; (begin + MOST_OVERHEAD).min(record.stored as usize)];
+            BlockEncryption::Aes | BlockEncryption::Relocated => {
+                let external = record.encryption == BlockEncryption::Relocated;
+                let begin = if external { RAW_HEADER_LEN } else { 0 };
+                let mut head = vec![0; (begin + MAX_OVERHEAD).min(record.stored as usize)];
                 part.read_data(&record, &mut [IoSliceMut::new(&mut head)])?;
-                let sealing = seal::sealing(head.get(begin..).unwrap_or_default());
-                let sealing = sealing.ok_or_else(|| part.damaged(object, Damage::Short))?;
-                Ok(Some(Sealing { external, ..sealing }))
+                let sealing = encrypt::encryption_info(head.get(begin..).unwrap_or_default());
+                let sealing = sealing.ok_or_else(|| part.damaged(object, Damage::Truncated))?;
+                Ok(Some(EncryptionInfo { written_raw: external, ..sealing }))
             }
         }
     }
@@ -251,27 +271,39 @@ impl ThreeFile {
 
 impl Partition {
     /// Whether a block may be read with this key, as far as its record says.
-    fn admits(&mut self, object: u64, record: &Record, unseal: Unseal<'_>) -> Result<Result<(), Locked>, StoreError> {
-        Ok(match (record.sealed, unseal) {
-            (Sealed::No, Unseal::Never | Unseal::Also(_) | Unseal::Raw)
-            | (Sealed::Aes | Sealed::Capsule, Unseal::Raw) => Ok(()),
-            (Sealed::No, Unseal::Only(_)) => Err(Locked::Clear),
-            (_, Unseal::Never) => Err(Locked::NoKey),
+    fn check_decryption(
+        &mut self,
+        object: u64,
+        record: &IndexRecord,
+        unseal: Decryption<'_>,
+    ) -> Result<Result<(), DecryptError>, StoreError> {
+        Ok(match (record.encryption, unseal) {
+            (BlockEncryption::Clear, Decryption::Disable | Decryption::Mixed(_) | Decryption::Raw)
+            | (BlockEncryption::Aes | BlockEncryption::Relocated, Decryption::Raw) => Ok(()),
+            (BlockEncryption::Clear, Decryption::Decrypt(_)) => Err(DecryptError::NotEncrypted),
+            (_, Decryption::Disable) => Err(DecryptError::NoKey),
             // What mhvtl only labelled has no other form.
-            (Sealed::Labelled, Unseal::Raw) => Err(Locked::Protected),
-            (Sealed::Aes | Sealed::Capsule, _) => Ok(()),
-            (Sealed::Labelled, Unseal::Only(key) | Unseal::Also(key)) => {
-                let label = wide::label(&self.bytes_of(object)?).ok_or_else(|| self.damaged(object, Damage::Index))?;
-                if key.is(&label.key) { Ok(()) } else { Err(Locked::WrongKey) }
+            (BlockEncryption::Emulated, Decryption::Raw) => Err(DecryptError::RawReadDisabled),
+            (BlockEncryption::Aes | BlockEncryption::Relocated, _) => Ok(()),
+            (BlockEncryption::Emulated, Decryption::Decrypt(key) | Decryption::Mixed(key)) => {
+                let label = index512::emulated_key(&self.record_bytes(object)?)
+                    .ok_or_else(|| self.damaged(object, Damage::Index))?;
+                if key.equals(&label.key) { Ok(()) } else { Err(DecryptError::WrongKey) }
             }
         })
     }
 }
 
-fn verdict(part: &Partition, object: u64, record: &Record, complete: bool, crc: u32) -> Result<(), StoreError> {
+fn check_length_and_crc(
+    part: &Partition,
+    object: u64,
+    record: &IndexRecord,
+    complete: bool,
+    crc: u32,
+) -> Result<(), StoreError> {
     match (complete, record.data_crc.is_none_or(|stored| stored == crc)) {
         (true, true) => Ok(()),
-        (false, _) => Err(part.damaged(object, Damage::Short)),
+        (false, _) => Err(part.damaged(object, Damage::Truncated)),
         (true, false) => Err(part.damaged(object, Damage::Checksum)),
     }
 }

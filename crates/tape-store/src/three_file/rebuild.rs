@@ -4,9 +4,9 @@
 //! that is damaged too, the next frame is looked for. Objects between get a record that is known to be damaged, so that reading
 //! one is an error at its place, and all others keep their numbers.
 
-use super::compact;
 use super::frame::{self, Frame};
-use super::index::{Kind, Record, Sealed};
+use super::index::{BlockEncryption, IndexRecord, ObjectKind};
+use super::index32;
 use super::watermark::Watermark;
 use crate::backend::{Backend, Folder};
 use crate::error::StoreError;
@@ -16,17 +16,17 @@ use std::io::{self, IoSlice, IoSliceMut};
 /// Bytes that are looked through at a time.
 const PIECE: usize = 1 << 20;
 /// A record of an object that is lost: it decodes as none.
-const HOLE: [u8; compact::SIZE] = [0; compact::SIZE];
+const HOLE: [u8; index32::SIZE] = [0; index32::SIZE];
 
 /// What a partition's index would be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Rebuilt {
+pub struct RebuiltIndex {
     /// Objects, with those that are lost.
     pub objects: u64,
     /// Filemarks among them, as far as they are known.
     pub filemarks: u64,
     /// Objects that are lost: reading one is an error.
-    pub lost: u64,
+    pub lost_objects: u64,
     /// The first of them.
     pub first_lost: Option<u64>,
     /// Where the last object ends in `data.P`.
@@ -34,14 +34,14 @@ pub struct Rebuilt {
 }
 
 /// Takes the records of the new index.
-struct Output {
+struct IndexWriter {
     file: Box<dyn Backend>,
     at: u64,
     pending: Vec<u8>,
 }
 
-impl Output {
-    fn put(&mut self, record: &[u8; compact::SIZE]) -> io::Result<()> {
+impl IndexWriter {
+    fn put(&mut self, record: &[u8; index32::SIZE]) -> io::Result<()> {
         self.pending.extend_from_slice(record);
         if self.pending.len() >= PIECE { self.flush() } else { Ok(()) }
     }
@@ -54,21 +54,21 @@ impl Output {
     }
 }
 
-struct Walk<'a> {
+struct IndexRebuild<'a> {
     partition: u8,
     data: Box<dyn Backend>,
     data_len: u64,
     old: Box<dyn Backend>,
     old_records: u64,
     /// What was synchronised, if that is known.
-    mark: Option<Watermark>,
-    output: Option<&'a mut Output>,
+    watermark: Option<Watermark>,
+    output: Option<&'a mut IndexWriter>,
     object: u64,
     at: u64,
-    files: u64,
+    filemarks: u64,
     /// The last four bytes of the record before; none behind a lost one.
-    tag: Option<u32>,
-    found: Rebuilt,
+    previous_tag: Option<u32>,
+    rebuilt: RebuiltIndex,
 }
 
 /// The index of a partition as its data has it, written to a file if one is given; `None` if the data does not describe itself.
@@ -79,45 +79,45 @@ pub(crate) fn rebuild(
     folder: &mut dyn Folder,
     partition: u8,
     output: Option<Box<dyn Backend>>,
-) -> Result<Option<Rebuilt>, StoreError> {
+) -> Result<Option<RebuiltIndex>, StoreError> {
     let failed = || StoreError::io(format!("rebuilding indx.{partition}"));
     let mut view = |name: &str| {
-        let found = folder.view(&format!("{name}.{partition}")).map_err(failed())?;
+        let found = folder.open_read_only(&format!("{name}.{partition}")).map_err(failed())?;
         Ok::<_, StoreError>(found.unwrap_or_else(|| Box::new(crate::backend::memory::MemoryFile::default())))
     };
     let (mut data, mut old, mut mark) = (view("data")?, view("indx")?, view("mark")?);
-    let mut output = output.map(|file| Output { file, at: 0, pending: Vec::new() });
+    let mut output = output.map(|file| IndexWriter { file, at: 0, pending: Vec::new() });
     let mut slots = [0; 1024];
     let got = mark.read_at(0, &mut [IoSliceMut::new(&mut slots)]).map_err(failed())?;
     let mark = Watermark::newest(partition, slots.get(..got).unwrap_or_default()).map(|(mark, _)| mark);
     let data_len = data.len().map_err(failed())?;
-    let old_records = old.len().map_err(failed())? / compact::SIZE as u64;
-    let mut walk = Walk {
+    let old_records = old.len().map_err(failed())? / index32::SIZE as u64;
+    let mut walk = IndexRebuild {
         partition,
         data,
         data_len,
         old,
         old_records,
-        mark,
+        watermark: mark,
         output: output.as_mut(),
         object: 0,
         at: 0,
-        files: 0,
-        tag: Some(0),
-        found: Rebuilt::default(),
+        filemarks: 0,
+        previous_tag: Some(0),
+        rebuilt: RebuiltIndex::default(),
     };
     let is_framed = walk.is_framed().and_then(|framed| if framed { walk.run().map(|()| true) } else { Ok(false) });
-    let (is_framed, found) = (is_framed.map_err(failed())?, walk.found);
+    let (is_framed, found) = (is_framed.map_err(failed())?, walk.rebuilt);
     if let Some(output) = &mut output {
         output.flush().and_then(|()| output.file.sync()).map_err(failed())?;
     }
     Ok(is_framed.then_some(found))
 }
 
-impl Walk<'_> {
+impl IndexRebuild<'_> {
     /// Whether objects of this partition have frames: its watermark says so, or there is one.
     fn is_framed(&mut self) -> io::Result<bool> {
-        match self.mark {
+        match self.watermark {
             Some(mark) if mark.objects > 0 => Ok(mark.framed),
             _ => Ok(self.next_frame(0)?.is_some()),
         }
@@ -130,11 +130,11 @@ impl Walk<'_> {
                 None => self.old_record(self.object)?.filter(|record| self.is_next(record)),
             };
             match next {
-                Some(record) if record.end() <= self.data_len => self.take(&record)?,
+                Some(record) if record.end() <= self.data_len => self.accept_record(&record)?,
                 // Its data is cut short, and nothing can follow.
                 Some(_) => return self.end(),
                 None => {
-                    let Some((object, at, files)) = self.resume()? else { return self.end() };
+                    let Some((object, at, files)) = self.find_next_intact()? else { return self.end() };
                     self.lose(object, at, files)?;
                 }
             }
@@ -143,16 +143,18 @@ impl Walk<'_> {
     }
 
     /// Whether a record is that of the object to come.
-    fn is_next(&self, record: &Record) -> bool {
-        record.framed && record.start() == self.at && (self.tag.is_none() || u64::from(record.files) == self.files)
+    fn is_next(&self, record: &IndexRecord) -> bool {
+        record.framed
+            && record.start() == self.at
+            && (self.previous_tag.is_none() || u64::from(record.filemarks_before) == self.filemarks)
     }
 
     /// Whether a frame is that of the object to come, and not what is left of a tape that was written over.
     fn follows(&self, frame: &Frame) -> bool {
-        let durable = self.mark.is_some_and(|mark| frame.object < mark.objects);
+        let durable = self.watermark.is_some_and(|mark| frame.object < mark.objects);
         frame.object == self.object
             && self.is_next(&frame.record)
-            && (durable || self.tag.is_none_or(|tag| tag == frame.previous))
+            && (durable || self.previous_tag.is_none_or(|tag| tag == frame.previous_crc))
     }
 
     fn frame(&mut self, at: u64) -> io::Result<Option<Frame>> {
@@ -161,33 +163,33 @@ impl Walk<'_> {
         Ok(Frame::decode(self.partition, at, bytes.get(..got).unwrap_or_default()))
     }
 
-    fn old_record(&mut self, object: u64) -> io::Result<Option<Record>> {
+    fn old_record(&mut self, object: u64) -> io::Result<Option<IndexRecord>> {
         if object >= self.old_records {
             return Ok(None);
         }
-        let mut bytes = [0; compact::SIZE];
-        let got = self.old.read_at(object * compact::SIZE as u64, &mut [IoSliceMut::new(&mut bytes)])?;
-        Ok(compact::decode(self.partition, object, bytes.get(..got).unwrap_or_default()))
+        let mut bytes = [0; index32::SIZE];
+        let got = self.old.read_at(object * index32::SIZE as u64, &mut [IoSliceMut::new(&mut bytes)])?;
+        Ok(index32::decode(self.partition, object, bytes.get(..got).unwrap_or_default()))
     }
 
-    fn take(&mut self, record: &Record) -> io::Result<()> {
-        let bytes = compact::encode(record, self.partition, self.object);
+    fn accept_record(&mut self, record: &IndexRecord) -> io::Result<()> {
+        let bytes = index32::encode(record, self.partition, self.object);
         self.put(&bytes)?;
-        self.tag = bytes.last_chunk().copied().map(u32::from_le_bytes);
-        (self.at, self.files) = (record.end(), record.files_behind());
-        if record.kind == Kind::Filemark {
-            self.found.filemarks += 1;
+        self.previous_tag = bytes.last_chunk().copied().map(u32::from_le_bytes);
+        (self.at, self.filemarks) = (record.end(), record.filemarks_after());
+        if record.kind == ObjectKind::Filemark {
+            self.rebuilt.filemarks += 1;
         }
         Ok(())
     }
 
-    fn put(&mut self, bytes: &[u8; compact::SIZE]) -> io::Result<()> {
+    fn put(&mut self, bytes: &[u8; index32::SIZE]) -> io::Result<()> {
         self.object += 1;
         self.output.as_mut().map_or(Ok(()), |output| output.put(bytes))
     }
 
     /// The next object behind the one that is lost: its number, where it begins, and the filemarks before it.
-    fn resume(&mut self) -> io::Result<Option<(u64, u64, u64)>> {
+    fn find_next_intact(&mut self) -> io::Result<Option<(u64, u64, u64)>> {
         let framed = self.next_frame(self.at + 1)?.map(|frame| (frame.object, frame.record));
         let mut indexed = None;
         for object in self.object + 1..self.old_records {
@@ -200,18 +202,18 @@ impl Walk<'_> {
             break;
         }
         let next = indexed.or(framed);
-        Ok(next.map(|(object, record)| (object, record.start(), record.files.into())))
+        Ok(next.map(|(object, record)| (object, record.start(), record.filemarks_before.into())))
     }
 
     /// Whether an object can lie where its record says: each object before it takes its frame at least.
-    fn is_possible(&self, object: u64, record: &Record) -> bool {
+    fn is_possible(&self, object: u64, record: &IndexRecord) -> bool {
         let room = record.start().saturating_sub(self.at) / frame::SIZE as u64;
         record.framed
             && object > self.object
             && object - self.object <= room
             && record.start() < self.data_len
-            && u64::from(record.files) >= self.files
-            && u64::from(record.files) - self.files <= object - self.object
+            && u64::from(record.filemarks_before) >= self.filemarks
+            && u64::from(record.filemarks_before) - self.filemarks <= object - self.object
     }
 
     /// The first frame at or behind an offset that can follow.
@@ -243,34 +245,38 @@ impl Walk<'_> {
     /// Objects up to this one are lost, but for a filemark that can be nothing else.
     fn lose(&mut self, object: u64, at: u64, files: u64) -> io::Result<()> {
         let frame = frame::SIZE as u64;
-        if object - self.object == 1 && self.tag.is_some() && at - self.at == frame && files == self.files + 1 {
-            let (kind, codec, sealed) = (Kind::Filemark, CodecId::NONE, Sealed::No);
-            let before = u32::try_from(self.files).unwrap_or(u32::MAX);
-            let record = Record {
+        if object - self.object == 1
+            && self.previous_tag.is_some()
+            && at - self.at == frame
+            && files == self.filemarks + 1
+        {
+            let (kind, codec, sealed) = (ObjectKind::Filemark, CodecId::NONE, BlockEncryption::Clear);
+            let before = u32::try_from(self.filemarks).unwrap_or(u32::MAX);
+            let record = IndexRecord {
                 offset: at,
                 length: 0,
                 stored: 0,
-                files: before,
+                filemarks_before: before,
                 kind,
                 codec,
-                sealed,
+                encryption: sealed,
                 data_crc: None,
                 framed: true,
             };
-            return self.take(&record);
+            return self.accept_record(&record);
         }
         self.lose_until(object)?;
-        (self.at, self.files) = (at, files);
+        (self.at, self.filemarks) = (at, files);
         Ok(())
     }
 
     fn lose_until(&mut self, object: u64) -> io::Result<()> {
         while self.object < object {
-            self.found.first_lost.get_or_insert(self.object);
-            self.found.lost += 1;
+            self.rebuilt.first_lost.get_or_insert(self.object);
+            self.rebuilt.lost_objects += 1;
             self.put(&HOLE)?;
         }
-        self.tag = None;
+        self.previous_tag = None;
         Ok(())
     }
 
@@ -278,9 +284,9 @@ impl Walk<'_> {
     /// if there is data.
     fn end(&mut self) -> io::Result<()> {
         let left = u64::from(self.at < self.data_len);
-        let known = self.mark.map_or(0, |mark| mark.objects).max(self.object + left);
+        let known = self.watermark.map_or(0, |mark| mark.objects).max(self.object + left);
         self.lose_until(known)?;
-        (self.found.objects, self.found.end) = (self.object, self.data_len.max(self.at));
+        (self.rebuilt.objects, self.rebuilt.end) = (self.object, self.data_len.max(self.at));
         Ok(())
     }
 }

@@ -1,15 +1,15 @@
 //! Opening a partition: the ends are checked against the watermark, and what came after it is verified. Without a
 //! watermark that can be relied on (mhvtl wrote since), the whole index is looked through.
 
-use super::index::{Kind, Layout, Record};
-use super::partition::{Files, Partition};
-use super::read::Buffers;
-use super::watermark::{SLOT, Slot, Watermark};
-use super::wide::Filemarks;
-use super::{Recovery, Shape};
+use super::index::{IndexLayout, IndexRecord, ObjectKind};
+use super::index512::FilemarkTable;
+use super::partition::{Partition, PartitionFiles};
+use super::read::ReadBuffers;
+use super::watermark::{SLOT, Watermark, WatermarkSlot};
+use super::{Recovery, TapeOptions};
 use crate::backend::memory::MemoryFile;
-use crate::backend::{Backend, Discard, Folder};
-use crate::cartridge::Level;
+use crate::backend::{Backend, DiscardFile, Folder};
+use crate::cartridge::Format;
 use crate::error::StoreError;
 use crate::mhvtl;
 use std::io::{IoSlice, IoSliceMut};
@@ -18,7 +18,7 @@ use std::io::{IoSlice, IoSliceMut};
 struct Extent {
     objects: u64,
     end: u64,
-    files: u64,
+    filemarks: u64,
 }
 
 /// Why a partition takes no appends but at its beginning.
@@ -27,15 +27,15 @@ pub(crate) const SHORT_DATA: &str = "its data is shorter than what was synchroni
 /// Why a partition takes no writes at all.
 pub(super) const NO_INDEX: &str = "its index is lost, and its data is not";
 const OTHER_INDEX: &str = "its index is not the one that was synchronised";
-pub(crate) const NO_MARK: &str = "its watermark is missing or damaged, or its index is";
+pub(crate) const NO_WATERMARK: &str = "its watermark is missing or damaged, or its index is";
 
-const NOTHING: Extent = Extent { objects: 0, end: 0, files: 0 };
+const NOTHING: Extent = Extent { objects: 0, end: 0, filemarks: 0 };
 
 /// Where a partition's files are and how they are to be opened.
 pub(super) struct Opener<'a> {
     pub(super) folder: &'a mut dyn Folder,
-    pub(super) shape: &'a Shape,
-    pub(super) buffers: &'a mut Buffers,
+    pub(super) options: &'a TapeOptions,
+    pub(super) buffers: &'a mut ReadBuffers,
     pub(super) recovery: Recovery,
 }
 
@@ -47,15 +47,15 @@ impl Opener<'_> {
             file.len().map_err(StoreError::io(format!("measuring the files of partition {number}")))
         };
         let (data_len, indx_len) = (length(&mut files.data)?, length(&mut files.indx)?);
-        let blank = was_there && data_len == 0 && indx_len == 0 && is_zero(files.mark.as_mut(), number)?;
-        match self.shape.level {
-            _ if self.shape.salvage => self.unmarked(number, files, [data_len, indx_len]),
-            Level::Ferric if blank => blank_partition(number, files, self.shape.read_only),
-            Level::Ferric => match read_mark(files.mark.as_mut(), number, self.shape.read_only)? {
-                Some((mark, slot)) => self.marked(number, files, mark, slot, [data_len, indx_len]),
-                None => self.unmarked(number, files, [data_len, indx_len]),
+        let blank = was_there && data_len == 0 && indx_len == 0 && is_zero(files.watermark.as_mut(), number)?;
+        match self.options.format {
+            _ if self.options.salvage => self.open_without_watermark(number, files, [data_len, indx_len]),
+            Format::Native if blank => blank_partition(number, files, self.options.read_only),
+            Format::Native => match read_watermark(files.watermark.as_mut(), number, self.options.read_only)? {
+                Some((mark, slot)) => self.open_with_watermark(number, files, mark, slot, [data_len, indx_len]),
+                None => self.open_without_watermark(number, files, [data_len, indx_len]),
             },
-            Level::Mhvtl => self.mhvtl(number, files, skip, [data_len, indx_len]),
+            Format::Mhvtl => self.mhvtl(number, files, skip, [data_len, indx_len]),
         }
     }
 
@@ -67,50 +67,56 @@ impl Opener<'_> {
     }
 
     /// The files by their names, and how many bytes of `meta` are not its own. Formats 3 to 5 of mhvtl have no numbers.
-    fn files(&mut self, number: u8) -> Result<(Files, u64), StoreError> {
-        let wide = self.shape.level == Level::Mhvtl;
+    fn files(&mut self, number: u8) -> Result<(PartitionFiles, u64), StoreError> {
+        let wide = self.options.format == Format::Mhvtl;
         // The data first: without it, the others are what is left of a partition.
         let data = self.file("data", number)?;
-        let data = if self.shape.discards_data { Box::new(Discard) } else { data };
+        let data = if self.options.discard_data { Box::new(DiscardFile) } else { data };
         let (indx, mark) = (self.file("indx", number)?, self.file("mark", number)?);
         if !wide {
-            return Ok((Files { data, indx, mark, layout: Layout::Compact { framed: true } }, 0));
+            return Ok((
+                PartitionFiles { data, indx, watermark: mark, layout: IndexLayout::Index32 { framed: true } },
+                0,
+            ));
         }
         let mut meta = self.file("meta", number)?;
-        let skip = mhvtl::memory_before(meta.as_mut()).map_err(StoreError::io(format!("reading meta.{number}")))?;
-        Ok((Files { data, indx, mark, layout: Layout::Wide(Filemarks::new(meta)) }, skip))
+        let skip = mhvtl::mam_bytes_in_meta(meta.as_mut()).map_err(StoreError::io(format!("reading meta.{number}")))?;
+        Ok((
+            PartitionFiles { data, indx, watermark: mark, layout: IndexLayout::Index512(FilemarkTable::new(meta)) },
+            skip,
+        ))
     }
 
     fn file(&mut self, name: &str, number: u8) -> Result<Box<dyn Backend>, StoreError> {
         let numbered = format!("{name}.{number}");
         let failed = StoreError::io(format!("opening {numbered}"));
-        if !self.shape.read_only {
+        if !self.options.read_only {
             return self.folder.open(&numbered).map_err(failed);
         }
-        let found = self.folder.view(&numbered).and_then(|found| match found {
-            None if number == 0 => self.folder.view(name),
+        let found = self.folder.open_read_only(&numbered).and_then(|found| match found {
+            None if number == 0 => self.folder.open_read_only(name),
             found => Ok(found),
         });
         Ok(found.map_err(failed)?.unwrap_or_else(|| Box::new(MemoryFile::new(Vec::new()))))
     }
 
     /// A partition whose watermark counts.
-    fn marked(
+    fn open_with_watermark(
         &mut self,
         number: u8,
-        files: Files,
+        files: PartitionFiles,
         mark: Watermark,
-        slot: Slot,
+        slot: WatermarkSlot,
         [data_len, indx_len]: [u64; 2],
     ) -> Result<Partition, StoreError> {
         let size = files.layout.size() as u64;
         let records = indx_len / size;
         let mut part = Partition::new(number, files, mark, slot);
         part.set_extent(records, data_len, 0);
-        let synced = Extent { objects: mark.objects, end: mark.data_len, files: mark.files };
+        let synced = Extent { objects: mark.objects, end: mark.data_len, filemarks: mark.filemarks };
         let broken = if records < mark.objects {
             Some(SHORT_INDEX)
-        } else if data_len < mark.data_len && !self.shape.discards_data {
+        } else if data_len < mark.data_len && !self.options.discard_data {
             Some(SHORT_DATA)
         } else if is_synchronised(&mut part, &mark)? {
             None
@@ -119,20 +125,20 @@ impl Opener<'_> {
         };
         if let Some(why) = broken {
             tracing::warn!(partition = number, why, "partition is damaged: what can be read is read");
-            part.set_extent(synced.objects, synced.end, synced.files);
+            part.set_extent(synced.objects, synced.end, synced.filemarks);
             part.set_framed(mark.framed);
             part.break_off(why);
             self.recovery.damaged = true;
             return Ok(part);
         }
         let whole = self.verify_tail(&mut part, synced, records)?;
-        self.recovery.kept += whole.objects - mark.objects;
-        self.recovery.dropped += records - whole.objects;
+        self.recovery.kept_objects += whole.objects - mark.objects;
+        self.recovery.dropped_objects += records - whole.objects;
         let torn = whole.objects * size < indx_len || whole.end < data_len;
-        if torn && !self.shape.read_only {
+        if torn && !self.options.read_only {
             cut(&mut part, &whole)?;
         }
-        part.set_extent(whole.objects, whole.end, whole.files);
+        part.set_extent(whole.objects, whole.end, whole.filemarks);
         let framed = match whole.objects {
             0 => true,
             _ if mark.objects > 0 => mark.framed,
@@ -147,32 +153,32 @@ impl Opener<'_> {
     fn verify_tail(&mut self, part: &mut Partition, mut at: Extent, records: u64) -> Result<Extent, StoreError> {
         while at.objects < records {
             let Ok(record) = part.record(at.objects) else { break };
-            let follows = record.start() == at.end && u64::from(record.files) == at.files;
+            let follows = record.start() == at.end && u64::from(record.filemarks_before) == at.filemarks;
             if !follows || !self.is_whole(part, at.objects, &record)? {
                 break;
             }
-            if let Layout::Wide(marks) = &mut part.layout
-                && record.kind == Kind::Filemark
+            if let IndexLayout::Index512(marks) = &mut part.layout
+                && record.kind == ObjectKind::Filemark
             {
                 marks.push(at.objects);
             }
-            let files = at.files + u64::from(record.kind == Kind::Filemark);
-            at = Extent { objects: at.objects + 1, end: record.end(), files };
+            let files = at.filemarks + u64::from(record.kind == ObjectKind::Filemark);
+            at = Extent { objects: at.objects + 1, end: record.end(), filemarks: files };
         }
         Ok(at)
     }
 
-    fn is_whole(&mut self, part: &mut Partition, object: u64, record: &Record) -> Result<bool, StoreError> {
-        if !self.shape.discards_data && !part.has_frame(object, record)? {
+    fn is_whole(&mut self, part: &mut Partition, object: u64, record: &IndexRecord) -> Result<bool, StoreError> {
+        if !self.options.discard_data && !part.has_frame(object, record)? {
             return Ok(false);
         }
-        if record.kind == Kind::Filemark {
+        if record.kind == ObjectKind::Filemark {
             return Ok(record.stored == 0);
         }
-        if self.shape.discards_data {
+        if self.options.discard_data {
             return Ok(true);
         }
-        match self.buffers.check(part, object, record) {
+        match self.buffers.verify_block(part, object, record) {
             Ok(()) => Ok(true),
             Err(StoreError::Damaged { .. }) => Ok(false),
             Err(storage) => Err(storage),
@@ -181,85 +187,95 @@ impl Opener<'_> {
 
     /// A partition in mhvtl's layout. Its watermark counts if mhvtl did not write since, and the table of filemarks is
     /// as long as it says.
-    fn mhvtl(&mut self, number: u8, mut files: Files, skip: u64, lens: [u64; 2]) -> Result<Partition, StoreError> {
+    fn mhvtl(
+        &mut self,
+        number: u8,
+        mut files: PartitionFiles,
+        skip: u64,
+        lens: [u64; 2],
+    ) -> Result<Partition, StoreError> {
         let failed = || StoreError::io(format!("reading meta.{number}"));
-        let mark = if self.shape.ours { read_mark(files.mark.as_mut(), number, self.shape.read_only)? } else { None };
-        let Layout::Wide(marks) = &mut files.layout else { return Err(StoreError::NoPartition(number)) };
+        let mark = if self.options.trust_watermarks {
+            read_watermark(files.watermark.as_mut(), number, self.options.read_only)?
+        } else {
+            None
+        };
+        let IndexLayout::Index512(marks) = &mut files.layout else { return Err(StoreError::NoPartition(number)) };
         let readable = marks.read(skip).map_err(failed())?;
-        let Some((mark, slot)) = mark else { return self.unmarked(number, files, lens) };
-        if !readable || marks.before(mark.objects) != mark.files {
+        let Some((mark, slot)) = mark else { return self.open_without_watermark(number, files, lens) };
+        if !readable || marks.before(mark.objects) != mark.filemarks {
             let mut part = Partition::new(number, files, mark, slot);
             part.set_extent(mark.objects, u64::MAX, 0);
-            let Survey { numbers, .. } = survey(&mut part, mark.objects)?;
+            let IndexSurvey { filemarks: numbers, .. } = survey(&mut part, mark.objects)?;
             files = part.into_files();
-            if let Layout::Wide(marks) = &mut files.layout {
+            if let IndexLayout::Index512(marks) = &mut files.layout {
                 marks.set(numbers);
             }
         } else {
-            marks.forget(mark.objects);
+            marks.remove_from(mark.objects);
         }
-        let part = self.marked(number, files, mark, slot, lens)?;
-        if part.broken().is_some() { Ok(part) } else { self.settle(part) }
+        let part = self.open_with_watermark(number, files, mark, slot, lens)?;
+        if part.append_blocked().is_some() { Ok(part) } else { self.reconcile(part) }
     }
 
     /// Looks through the whole index of a tape that mhvtl wrote, or whose watermark is lost. Nothing is cut: who knows what was synchronised?
-    fn unmarked(
+    fn open_without_watermark(
         &mut self,
         number: u8,
-        mut files: Files,
+        mut files: PartitionFiles,
         [data_len, indx_len]: [u64; 2],
     ) -> Result<Partition, StoreError> {
         let size = files.layout.size() as u64;
         let records = indx_len / size;
-        let counted = if let Layout::Wide(marks) = &files.layout { marks.len() } else { 0 };
+        let counted = if let IndexLayout::Index512(marks) = &files.layout { marks.len() } else { 0 };
         // The number of the last watermark goes on, so that the next one will be the newest.
-        let (stale, slot) =
-            read_mark(files.mark.as_mut(), number, true)?.unwrap_or((Watermark::default(), Slot::First));
+        let (stale, slot) = read_watermark(files.watermark.as_mut(), number, true)?
+            .unwrap_or((Watermark::default(), WatermarkSlot::First));
         let mark = Watermark { sequence: stale.sequence, ..Watermark::default() };
         let mut part = Partition::new(number, files, mark, slot);
         part.set_extent(records, u64::MAX, 0);
-        let Survey { mut at, numbers, mut damaged, framed, ends } = survey(&mut part, records)?;
+        let IndexSurvey { extent: mut at, filemarks: numbers, mut damaged, framed, ends } = survey(&mut part, records)?;
         // Without a watermark, a tape of level `ferric` may have lost objects at its end.
-        damaged |= indx_len % size != 0 || self.shape.salvage || self.shape.level == Level::Ferric;
-        damaged |= data_len < at.end && !self.shape.discards_data;
+        damaged |= indx_len % size != 0 || self.options.salvage || self.options.format == Format::Native;
+        damaged |= data_len < at.end && !self.options.discard_data;
         damaged |= records == 0 && (data_len > 0 || counted > 0);
-        if let Layout::Wide(marks) = &mut part.layout {
+        if let IndexLayout::Index512(marks) = &mut part.layout {
             marks.set(numbers);
         }
-        if !ends && self.shape.level == Level::Ferric {
+        if !ends && self.options.format == Format::Native {
             // What the last object had is not known; nothing of it is cut.
             at.end = at.end.max(data_len);
         }
         // Data without a single record: at least one object is on this tape, and it is not blank.
-        let lost = records == 0 && (data_len > 0 || counted > 0) && !self.shape.salvage;
+        let lost = records == 0 && (data_len > 0 || counted > 0) && !self.options.salvage;
         if lost {
             (at.objects, at.end) = (1, data_len);
         }
-        part.set_extent(at.objects, at.end, at.files);
-        part.expect(if self.shape.ours { stale.objects } else { 0 });
+        part.set_extent(at.objects, at.end, at.filemarks);
+        part.set_expected_objects(if self.options.trust_watermarks { stale.objects } else { 0 });
         part.set_framed(framed);
         if damaged {
-            part.break_off(if lost { NO_INDEX } else { NO_MARK });
+            part.break_off(if lost { NO_INDEX } else { NO_WATERMARK });
         }
         self.recovery.damaged |= damaged;
-        if damaged { Ok(part) } else { self.settle(part) }
+        if damaged { Ok(part) } else { self.reconcile(part) }
     }
 
     /// Brings the files of mhvtl's layout into agreement: data ends where the index says, the table of filemarks is
     /// that of the index, and a watermark says so.
-    fn settle(&self, mut part: Partition) -> Result<Partition, StoreError> {
-        if !self.shape.read_only {
-            part.agree()?;
+    fn reconcile(&self, mut part: Partition) -> Result<Partition, StoreError> {
+        if !self.options.read_only {
+            part.reconcile()?;
         }
         Ok(part)
     }
 }
 
 /// What an index has.
-struct Survey {
-    at: Extent,
+struct IndexSurvey {
+    extent: Extent,
     /// Filemarks.
-    numbers: Vec<u32>,
+    filemarks: Vec<u32>,
     /// A record is not as it should be.
     damaged: bool,
     /// Objects have frames.
@@ -269,17 +285,17 @@ struct Survey {
 }
 
 /// Looks at the first `objects` records: where they end, which are filemarks, and whether one is not as it should be.
-fn survey(part: &mut Partition, objects: u64) -> Result<Survey, StoreError> {
+fn survey(part: &mut Partition, objects: u64) -> Result<IndexSurvey, StoreError> {
     let (mut at, mut numbers, mut damaged) = (NOTHING, Vec::new(), false);
     // A tape without a record that says otherwise gets frames.
-    let (mut framed, mut ends, counts) = (true, true, matches!(part.layout, Layout::Compact { .. }));
+    let (mut framed, mut ends, counts) = (true, true, matches!(part.layout, IndexLayout::Index32 { .. }));
     while at.objects < objects {
         match part.record(at.objects) {
             Ok(record) => {
                 damaged |= record.start() != at.end;
                 (framed, ends) = (record.framed, true);
-                (at.end, at.files) = (record.end(), record.files_behind());
-                if record.kind == Kind::Filemark {
+                (at.end, at.filemarks) = (record.end(), record.filemarks_after());
+                if record.kind == ObjectKind::Filemark {
                     numbers.push(u32::try_from(at.objects).unwrap_or(u32::MAX));
                 }
             }
@@ -289,9 +305,9 @@ fn survey(part: &mut Partition, objects: u64) -> Result<Survey, StoreError> {
         at.objects += 1;
     }
     if !counts {
-        at.files = numbers.len() as u64;
+        at.filemarks = numbers.len() as u64;
     }
-    Ok(Survey { at, numbers, damaged, framed, ends })
+    Ok(IndexSurvey { extent: at, filemarks: numbers, damaged, framed, ends })
 }
 
 /// Whether a `mark.P` holds nothing yet: its making may have been cut short.
@@ -304,19 +320,26 @@ fn is_zero(mark: &mut dyn Backend, number: u8) -> Result<bool, StoreError> {
 }
 
 /// A new partition begins with a watermark of nothing, so that a lost one is not taken for a blank tape.
-fn blank_partition(number: u8, mut files: Files, read_only: bool) -> Result<Partition, StoreError> {
+fn blank_partition(number: u8, mut files: PartitionFiles, read_only: bool) -> Result<Partition, StoreError> {
     let mark = Watermark::default();
     if !read_only {
         let failed = || StoreError::io(format!("writing mark.{number}"));
-        files.mark.set_len(2 * SLOT).map_err(failed())?;
-        files.mark.write_at(Slot::First.offset(), &[IoSlice::new(&mark.encode(number))]).map_err(failed())?;
-        files.mark.sync().map_err(failed())?;
+        files.watermark.set_len(2 * SLOT).map_err(failed())?;
+        files
+            .watermark
+            .write_at(WatermarkSlot::First.offset(), &[IoSlice::new(&mark.encode(number))])
+            .map_err(failed())?;
+        files.watermark.sync().map_err(failed())?;
     }
-    Ok(Partition::new(number, files, mark, Slot::First))
+    Ok(Partition::new(number, files, mark, WatermarkSlot::First))
 }
 
 /// The newest watermark, made durable: after a killed process it may be in the system's memory only.
-fn read_mark(mark: &mut dyn Backend, number: u8, read_only: bool) -> Result<Option<(Watermark, Slot)>, StoreError> {
+fn read_watermark(
+    mark: &mut dyn Backend,
+    number: u8,
+    read_only: bool,
+) -> Result<Option<(Watermark, WatermarkSlot)>, StoreError> {
     let mut bytes = [0; 1024];
     let failed = || StoreError::io(format!("reading mark.{number}"));
     let got = mark.read_at(0, &mut [IoSliceMut::new(&mut bytes)]).map_err(failed())?;
@@ -335,9 +358,9 @@ fn is_synchronised(part: &mut Partition, mark: &Watermark) -> Result<bool, Store
         Err(StoreError::Damaged { .. }) => return Ok(true),
         Err(storage) => return Err(storage),
     };
-    let bytes = part.bytes_of(last)?;
+    let bytes = part.record_bytes(last)?;
     let tag = part.layout.tag(&bytes);
-    Ok(tag == mark.last_crc && record.end() == mark.data_len && record.files_behind() == mark.files)
+    Ok(tag == mark.last_crc && record.end() == mark.data_len && record.filemarks_after() == mark.filemarks)
 }
 
 fn cut(part: &mut Partition, whole: &Extent) -> Result<(), StoreError> {

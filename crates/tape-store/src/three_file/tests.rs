@@ -2,21 +2,21 @@
 use super::*;
 use crate::backend::faulty::FaultyFolder;
 use crate::backend::memory::MemoryFolder;
+use crate::encrypt::DecryptError;
+use crate::encrypt::{Key, KeyAssociatedData};
 use crate::model::{Model, Record};
-use crate::seal::Locked;
-use crate::seal::{Kads, Key};
-use crate::workers::Inline;
+use crate::workers::InlineWorkers;
 use proptest::prelude::*;
 use std::io::ErrorKind;
 
 const CAPACITY: u64 = 1 << 20;
 
-const LEVELS: [Level; 2] = [Level::Ferric, Level::Mhvtl];
+const LEVELS: [Format; 2] = [Format::Native, Format::Mhvtl];
 
 /// A folder with a blank tape of this level.
-fn blank(level: Level) -> FaultyFolder {
+fn blank(level: Format) -> FaultyFolder {
     let mut folder = FaultyFolder::default();
-    if level == Level::Mhvtl {
+    if level == Format::Mhvtl {
         for (name, bytes) in [("data.0", &[][..]), ("indx.0", &[]), ("meta.0", &[0; 512])] {
             crate::backend::Folder::replace(&mut folder, name, bytes).unwrap();
         }
@@ -24,16 +24,16 @@ fn blank(level: Level) -> FaultyFolder {
     folder
 }
 
-fn open(folder: &FaultyFolder, level: Level) -> Result<(ThreeFile, Recovery), StoreError> {
-    ThreeFile::open(Box::new(folder.clone()), Shape { level, ..Shape::ferric(CAPACITY) })
+fn open(folder: &FaultyFolder, level: Format) -> Result<(ThreeFile, Recovery), StoreError> {
+    ThreeFile::open(Box::new(folder.clone()), TapeOptions { format: level, ..TapeOptions::native(CAPACITY) })
 }
 
 /// How many jobs may be under way.
 const WIDTHS: [usize; 3] = [0, 1, 4];
 
-fn open_with(folder: &FaultyFolder, level: Level, width: usize) -> ThreeFile {
+fn open_with(folder: &FaultyFolder, level: Format, width: usize) -> ThreeFile {
     let (mut tape, _) = open(folder, level).unwrap();
-    tape.employ(&Inline(width));
+    tape.set_workers(&InlineWorkers(width));
     tape
 }
 
@@ -69,9 +69,9 @@ fn contents(tape: &mut dyn Medium) -> Vec<Record> {
     let mut buffer = vec![0; 1 << 17];
     loop {
         match tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap() {
-            Found::Block { len, .. } => all.push(Record::Block(buffer[..len].to_vec())),
-            Found::Filemark => all.push(Record::Filemark),
-            Found::EndOfData => return all,
+            ReadOutcome::Block { len, .. } => all.push(Record::Block(buffer[..len].to_vec())),
+            ReadOutcome::Filemark => all.push(Record::Filemark),
+            ReadOutcome::EndOfData => return all,
         }
     }
 }
@@ -108,7 +108,7 @@ fn op() -> impl Strategy<Value = Op> {
 
 /// At level `mhvtl`, zstd is zlib.
 const CODECS: [Codec; 3] = [Codec::NONE, Codec::zlib(1), Codec::zstd(1)];
-const UNITS: [Unit; 3] = [Unit::Blocks, Unit::Filemarks, Unit::SequentialFilemarks];
+const UNITS: [SpaceUnit; 3] = [SpaceUnit::Blocks, SpaceUnit::Filemarks, SpaceUnit::SequentialFilemarks];
 
 /// Runs one operation; what it returned, as text, so that two tapes can be compared.
 fn run(tape: &mut dyn Medium, op: &Op) -> String {
@@ -117,13 +117,13 @@ fn run(tape: &mut dyn Medium, op: &Op) -> String {
             let bytes = block(*seed, *len);
             let (front, back) = bytes.split_at(len / 3);
             let written = tape.append(&[IoSlice::new(front), IoSlice::new(back)], CODECS[usize::from(*codec)]).unwrap();
-            format!("{}", matches!(written, Written::Done { .. }))
+            format!("{}", matches!(written, WriteOutcome::Written { .. }))
         }
-        Op::Filemark => format!("{}", matches!(tape.append_filemark().unwrap(), Written::Done { .. })),
+        Op::Filemark => format!("{}", matches!(tape.append_filemark().unwrap(), WriteOutcome::Written { .. })),
         Op::Read(room) => {
             let (mut a, mut b) = (vec![0; room / 2], vec![0; room - room / 2]);
             let found = tape.read(&mut [IoSliceMut::new(&mut a), IoSliceMut::new(&mut b)]).unwrap();
-            let len = if let Found::Block { len, .. } = found { len } else { 0 };
+            let len = if let ReadOutcome::Block { len, .. } = found { len } else { 0 };
             format!("{:?} {len} {a:?} {b:?}", std::mem::discriminant(&found))
         }
         Op::Space(unit, count) => format!("{:?}", tape.space(UNITS[usize::from(*unit)], *count).unwrap()),
@@ -204,7 +204,7 @@ proptest! {
             Some(1) => len / 2,
             _ => len,
         });
-        if level == Level::Mhvtl {
+        if level == Format::Mhvtl {
             table_is_whole(&after);
         }
         let mut again = open(&after, level).unwrap().0;
@@ -226,9 +226,9 @@ enum Step {
     /// A block that goes to the file at once.
     Large,
     /// A synchronised filemark.
-    Mark,
+    SyncedFilemark,
     /// A filemark that is not.
-    LooseMark,
+    UnsyncedFilemark,
     /// To the second object, which is written over.
     Overwrite,
     /// Unload and load.
@@ -238,7 +238,7 @@ enum Step {
 }
 
 const STEPS: [Step; 7] =
-    [Step::Small, Step::Large, Step::Mark, Step::LooseMark, Step::Overwrite, Step::Reload, Step::Kill];
+    [Step::Small, Step::Large, Step::SyncedFilemark, Step::UnsyncedFilemark, Step::Overwrite, Step::Reload, Step::Kill];
 
 /// A tape at the end of a step.
 struct Moment {
@@ -248,16 +248,16 @@ struct Moment {
     /// It was synchronised, and nothing was cut from it since.
     synced: bool,
     /// What was cut at the most in this step.
-    kept: usize,
+    max_cut: usize,
 }
 
 /// Runs a history; the disk's calls, and the tape after each step.
-fn live(level: Level, steps: &[Step]) -> (crate::backend::faulty::History, Vec<Moment>) {
+fn run_history(level: Format, steps: &[Step]) -> (crate::backend::faulty::CallHistory, Vec<Moment>) {
     let folder = blank(level);
     let mut tape = open_with(&folder, level, 0);
-    let before = folder.record();
+    let before = folder.start_recording();
     let mut records = Vec::new();
-    let mut moments = vec![Moment { calls: 0, records: Vec::new(), synced: true, kept: 0 }];
+    let mut moments = vec![Moment { calls: 0, records: Vec::new(), synced: true, max_cut: 0 }];
     for (number, step) in steps.iter().enumerate() {
         let seed = number as u8;
         let mut kept = records.len();
@@ -269,17 +269,22 @@ fn live(level: Level, steps: &[Step]) -> (crate::backend::faulty::History, Vec<M
         match step {
             Step::Small => append(&mut tape, &mut records, 30),
             Step::Large => append(&mut tape, &mut records, 64 * 1024),
-            Step::Mark | Step::LooseMark => {
+            Step::SyncedFilemark | Step::UnsyncedFilemark => {
                 tape.append_filemark().unwrap();
                 records.push(Record::Filemark);
-                if *step == Step::Mark {
+                if *step == Step::SyncedFilemark {
                     tape.sync().unwrap();
                 }
             }
             Step::Overwrite => {
                 tape.sync().unwrap();
                 // What was synchronised for the motion counts from here on.
-                moments.push(Moment { calls: folder.recorded(), records: records.clone(), synced: true, kept });
+                moments.push(Moment {
+                    calls: folder.recorded_calls(),
+                    records: records.clone(),
+                    synced: true,
+                    max_cut: kept,
+                });
                 kept = kept.min(1);
                 tape.locate(0, 1).unwrap();
                 records.truncate(1);
@@ -300,22 +305,22 @@ fn live(level: Level, steps: &[Step]) -> (crate::backend::faulty::History, Vec<M
                 records = found;
             }
         }
-        let synced = matches!(step, Step::Mark | Step::Reload);
-        moments.push(Moment { calls: folder.recorded(), records: records.clone(), synced, kept });
+        let synced = matches!(step, Step::SyncedFilemark | Step::Reload);
+        moments.push(Moment { calls: folder.recorded_calls(), records: records.clone(), synced, max_cut: kept });
     }
     (folder.history(before), moments)
 }
 
 /// Checks the disk of one loss of power against what may be on it.
-fn after_loss(level: Level, folder: &FaultyFolder, moments: &[Moment], calls: usize, what: &str) {
-    if level == Level::Mhvtl {
+fn after_loss(level: Format, folder: &FaultyFolder, moments: &[Moment], calls: usize, what: &str) {
+    if level == Format::Mhvtl {
         table_is_whole(folder);
     }
     // The step that was under way is the first that ended later; those before it were answered.
     let under_way = moments.iter().position(|moment| moment.calls > calls).unwrap_or(moments.len() - 1);
     let last_synced = (0..=under_way).rev().find(|at| moments[*at].synced && moments[*at].calls <= calls).unwrap_or(0);
     let since = &moments[last_synced..=under_way];
-    let durable = since[1..].iter().map(|moment| moment.kept).chain([since[0].records.len()]).min().unwrap();
+    let durable = since[1..].iter().map(|moment| moment.max_cut).chain([since[0].records.len()]).min().unwrap();
     let mut tape = open(folder, level).unwrap_or_else(|error| panic!("{what}: {error}")).0;
     let found = contents(&mut tape);
     assert!(found.len() >= durable, "{what}: {} of {durable} synchronised objects", found.len());
@@ -332,17 +337,17 @@ fn after_loss(level: Level, folder: &FaultyFolder, moments: &[Moment], calls: us
 
 /// All histories of so many steps; at each call to the disk the power goes, and each change that was not synchronised
 /// is there, is not, or is there in half. Returns how many disks were looked at.
-fn every_loss_of_power(level: Level, length: u32) -> u64 {
-    use crate::backend::faulty::Fate;
-    const FATES: [Fate; 3] = [Fate::Kept, Fate::Dropped, Fate::Torn];
+fn every_loss_of_power(level: Format, length: u32) -> u64 {
+    use crate::backend::faulty::CrashOutcome;
+    const FATES: [CrashOutcome; 3] = [CrashOutcome::Written, CrashOutcome::Dropped, CrashOutcome::Torn];
     let mut disks = 0;
     for number in 0..STEPS.len().pow(length) {
         let steps: Vec<Step> = (0..length).map(|at| STEPS[number / STEPS.len().pow(at) % STEPS.len()]).collect();
-        let (history, moments) = live(level, &steps);
-        for calls in 0..history.moments() {
-            let loose = u32::try_from(history.loose_changes(calls)).unwrap();
+        let (history, moments) = run_history(level, &steps);
+        for calls in 0..history.crash_points() {
+            let loose = u32::try_from(history.unsynced_changes(calls)).unwrap();
             for choice in 0..3_usize.pow(loose) {
-                let fates: Vec<Fate> = (0..loose).map(|at| FATES[choice / 3_usize.pow(at) % 3]).collect();
+                let fates: Vec<CrashOutcome> = (0..loose).map(|at| FATES[choice / 3_usize.pow(at) % 3]).collect();
                 let folder = history.crash(calls, &fates);
                 after_loss(level, &folder, &moments, calls, &format!("{level:?} {steps:?} call {calls} {fates:?}"));
                 disks += 1;
@@ -353,7 +358,7 @@ fn every_loss_of_power(level: Level, length: u32) -> u64 {
 }
 
 #[test]
-fn every_loss_of_power_in_every_small_history() {
+fn power_loss_at_every_call_of_short_histories() {
     for level in LEVELS {
         let disks: u64 = (1..=3).map(|length| every_loss_of_power(level, length)).sum();
         assert!(disks > 5000, "{disks}");
@@ -363,18 +368,18 @@ fn every_loss_of_power_in_every_small_history() {
 /// As above with one step more. `cargo xtask test` runs it, optimised.
 #[test]
 #[ignore = "takes minutes unless it is optimised; cargo xtask test runs it so"]
-fn every_loss_of_power_in_longer_histories() {
+fn power_loss_at_every_call_of_longer_histories() {
     for level in LEVELS {
         println!("{level:?}: {} disks", every_loss_of_power(level, 4));
     }
 }
 
 #[test]
-fn every_failing_call_leaves_a_prefix() {
+fn every_failing_call_leaves_a_prefix_of_the_tape() {
     LEVELS.into_iter().for_each(fail_every_call);
 }
 
-fn fail_every_call(level: Level) {
+fn fail_every_call(level: Format) {
     let ops: Vec<Op> = (0..12)
         .map(|n| match n % 4 {
             3 => Op::Filemark,
@@ -395,10 +400,10 @@ fn fail_every_call(level: Level) {
                     _ => tape.append_filemark().and_then(|done| tape.sync().map(|()| done)),
                 };
                 match (result, op) {
-                    (Ok(Written::Done { .. }), Op::Append(seed, len, _)) => {
+                    (Ok(WriteOutcome::Written { .. }), Op::Append(seed, len, _)) => {
                         expected.push(Record::Block(block(*seed, *len)))
                     }
-                    (Ok(Written::Done { .. }), _) => expected.push(Record::Filemark),
+                    (Ok(WriteOutcome::Written { .. }), _) => expected.push(Record::Filemark),
                     _ => {
                         failed = true;
                         break;
@@ -419,9 +424,9 @@ fn fail_every_call(level: Level) {
 }
 
 #[test]
-fn damage_is_reported_at_its_object_and_not_healed() {
+fn damage_is_reported_at_its_object_and_not_repaired() {
     let folder = MemoryFolder::default();
-    let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), Shape::ferric(CAPACITY)).unwrap();
+    let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), TapeOptions::native(CAPACITY)).unwrap();
     for n in 0..3 {
         tape.append(&[IoSlice::new(&block(n, 1000))], Codec::NONE).unwrap();
     }
@@ -429,34 +434,34 @@ fn damage_is_reported_at_its_object_and_not_healed() {
     drop(tape);
     let mut data = crate::backend::Folder::open(&mut folder.clone(), "data.0").unwrap();
     data.write_at(1500, &[IoSlice::new(&[0xff])]).unwrap();
-    let (mut tape, recovery) = ThreeFile::open(Box::new(folder.clone()), Shape::ferric(CAPACITY)).unwrap();
+    let (mut tape, recovery) = ThreeFile::open(Box::new(folder.clone()), TapeOptions::native(CAPACITY)).unwrap();
     assert_eq!(recovery, Recovery::default());
     let mut buffer = [0; 1000];
-    assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap(), Found::Block { len: 1000, stored: 1000 });
+    assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap(), ReadOutcome::Block { len: 1000, stored: 1000 });
     let error = tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap_err();
     assert_eq!(error.to_string(), "partition 0, object 1: its checksum is wrong");
-    assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap(), Found::Block { len: 1000, stored: 1000 });
+    assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap(), ReadOutcome::Block { len: 1000, stored: 1000 });
     drop(tape);
     // What is left is read, what is not is an error at its place, and nothing but the beginning takes writes.
     for (file, cut, good) in [("indx.0", 64, 2), ("data.0", 3 * 1064 - 1, 2), ("mark.0", 0, 3), ("data.0", 0, 0)] {
         let broken = copy_of(&folder);
         crate::backend::Folder::open(&mut broken.clone(), file).unwrap().set_len(cut).unwrap();
-        let (mut tape, recovery) = ThreeFile::open(Box::new(broken.clone()), Shape::ferric(CAPACITY)).unwrap();
+        let (mut tape, recovery) = ThreeFile::open(Box::new(broken.clone()), TapeOptions::native(CAPACITY)).unwrap();
         assert!(recovery.damaged, "{file} cut to {cut}");
         for object in 0..3 {
             let read = tape.read(&mut [IoSliceMut::new(&mut buffer)]);
             // The second has been damaged before.
             assert_eq!(read.is_ok(), object < good && object != 1, "{file} cut to {cut}, object {object}");
         }
-        assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap(), Found::EndOfData);
+        assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap(), ReadOutcome::EndOfData);
         let refused = tape.append(&[IoSlice::new(b"x")], Codec::NONE).unwrap_err();
-        assert!(matches!(refused, StoreError::Format { .. }), "{refused}");
+        assert!(matches!(refused, StoreError::Malformed { .. }), "{refused}");
         tape.close().unwrap();
         tape.locate(0, 0).unwrap();
         tape.append(&[IoSlice::new(b"anew")], Codec::NONE).unwrap();
         tape.close().unwrap();
         drop(tape);
-        let (mut tape, recovery) = ThreeFile::open(Box::new(broken), Shape::ferric(CAPACITY)).unwrap();
+        let (mut tape, recovery) = ThreeFile::open(Box::new(broken), TapeOptions::native(CAPACITY)).unwrap();
         assert_eq!((recovery.damaged, contents(&mut tape).len()), (false, 1), "{file} cut to {cut}");
     }
 }
@@ -473,7 +478,7 @@ fn copy_of(folder: &MemoryFolder) -> MemoryFolder {
 /// One call fails, a synchronisation too, and drops what it should have stored; then the disk is whole again. What was not lost
 /// and said so is there after a loss of power, without the tape being opened in between.
 #[test]
-fn after_a_failure_the_tape_goes_on() {
+fn writing_continues_after_a_failed_call() {
     for (level, error) in
         LEVELS.into_iter().flat_map(|level| [(level, ErrorKind::StorageFull), (level, ErrorKind::Other)])
     {
@@ -490,7 +495,7 @@ fn after_a_failure_the_tape_goes_on() {
                         3 => tape.append_filemark(),
                         _ => tape.append(&[IoSlice::new(&bytes)], Codec::NONE),
                     };
-                    if matches!(done, Ok(Written::Done { .. })) {
+                    if matches!(done, Ok(WriteOutcome::Written { .. })) {
                         break;
                     }
                     assert!(!failed, "{level:?} {error} call {at}: {done:?}");
@@ -531,25 +536,25 @@ fn after_a_failure_the_tape_goes_on() {
 
 #[test]
 fn early_warning_then_full() {
-    let (mut tape, _) = ThreeFile::open(Box::new(MemoryFolder::default()), Shape::ferric(160_000)).unwrap();
+    let (mut tape, _) = ThreeFile::open(Box::new(MemoryFolder::default()), TapeOptions::native(160_000)).unwrap();
     let bytes = block(1, 10_000);
     let mut write = || tape.append(&[IoSlice::new(&bytes)], Codec::NONE).unwrap();
     for _ in 0..15 {
-        assert_eq!(write(), Written::Done { early_warning: false });
+        assert_eq!(write(), WriteOutcome::Written { beyond_early_warning: false });
     }
-    assert_eq!(write(), Written::Done { early_warning: true });
-    assert_eq!(write(), Written::Full);
-    assert_eq!(tape.append_filemark().unwrap(), Written::Done { early_warning: true });
+    assert_eq!(write(), WriteOutcome::Written { beyond_early_warning: true });
+    assert_eq!(write(), WriteOutcome::EndOfMedium);
+    assert_eq!(tape.append_filemark().unwrap(), WriteOutcome::Written { beyond_early_warning: true });
     assert!(tape.position().early_warning);
     assert_eq!(tape.position().object, 17);
 }
 
 /// Which object meets early warning, and which the end, does not depend on how many workers there are.
 #[test]
-fn early_warning_does_not_depend_on_workers() {
+fn early_warning_is_independent_of_worker_count() {
     let run = |width: usize| {
-        let (mut tape, _) = ThreeFile::open(Box::new(MemoryFolder::default()), Shape::ferric(4 << 20)).unwrap();
-        tape.employ(&Inline(width));
+        let (mut tape, _) = ThreeFile::open(Box::new(MemoryFolder::default()), TapeOptions::native(4 << 20)).unwrap();
+        tape.set_workers(&InlineWorkers(width));
         let mut answers = Vec::new();
         let mut seed = 1_u32;
         for _ in 0..400 {
@@ -559,11 +564,14 @@ fn early_warning_does_not_depend_on_workers() {
             let bytes = [noise(seed, random), vec![0; len - random]].concat();
             answers.push(tape.append(&[IoSlice::new(&bytes)], Codec::zstd(1)).unwrap());
         }
-        tape.settle().unwrap();
+        tape.drain().unwrap();
         (answers, tape.usage(0).unwrap(), tape.position())
     };
     let inline = run(0);
-    assert!(inline.0.contains(&Written::Done { early_warning: true }) && inline.0.contains(&Written::Full));
+    assert!(
+        inline.0.contains(&WriteOutcome::Written { beyond_early_warning: true })
+            && inline.0.contains(&WriteOutcome::EndOfMedium)
+    );
     for width in [1, 3, 8] {
         assert_eq!(run(width), inline, "{width} workers");
     }
@@ -571,10 +579,10 @@ fn early_warning_does_not_depend_on_workers() {
 
 /// A block that was accepted and cannot be stored is a deferred error, at the first object that is lost.
 #[test]
-fn what_workers_had_and_lost_is_told() {
+fn lost_queued_blocks_are_a_deferred_error() {
     for width in [1, 4] {
         let folder = FaultyFolder::default();
-        let mut tape = open_with(&folder, Level::Ferric, width);
+        let mut tape = open_with(&folder, Format::Native, width);
         let noise = |seed| noise(seed, 70_000);
         tape.append(&[IoSlice::new(&noise(0))], Codec::zstd(1)).unwrap();
         tape.sync().unwrap();
@@ -582,12 +590,12 @@ fn what_workers_had_and_lost_is_told() {
         let mut accepted = 1;
         let error = loop {
             match tape.append(&[IoSlice::new(&noise(accepted))], Codec::zstd(1)) {
-                Ok(Written::Done { .. }) => accepted += 1,
-                Ok(Written::Full) => panic!("full is told of the block that finds it"),
+                Ok(WriteOutcome::Written { .. }) => accepted += 1,
+                Ok(WriteOutcome::EndOfMedium) => panic!("full is told of the block that finds it"),
                 Err(error) => break error,
             }
         };
-        assert!(accepted > 1 && matches!(error, StoreError::Lost { object: 1, .. }), "{error}");
+        assert!(accepted > 1 && matches!(error, StoreError::LostObjects { object: 1, .. }), "{error}");
         assert_eq!(tape.take_deferred().unwrap().lost_from.object, 1);
         assert_eq!(tape.position().object, 1);
         folder.fail_at(None, ErrorKind::Other);
@@ -595,23 +603,23 @@ fn what_workers_had_and_lost_is_told() {
         tape.append(&[IoSlice::new(&noise(7))], Codec::zstd(1)).unwrap();
         tape.close().unwrap();
         drop(tape);
-        let found = contents(&mut open(&folder, Level::Ferric).unwrap().0);
+        let found = contents(&mut open(&folder, Format::Native).unwrap().0);
         assert_eq!(found, [Record::Block(noise(0)), Record::Block(noise(7))]);
     }
 }
 
 #[test]
-fn compressed_bytes_are_what_counts() {
-    let (mut tape, _) = ThreeFile::open(Box::new(MemoryFolder::default()), Shape::ferric(160_000)).unwrap();
+fn capacity_counts_compressed_bytes() {
+    let (mut tape, _) = ThreeFile::open(Box::new(MemoryFolder::default()), TapeOptions::native(160_000)).unwrap();
     for _ in 0..100 {
         let written = tape.append(&[IoSlice::new(&vec![0; 100_000])], Codec::zstd(1)).unwrap();
-        assert_eq!(written, Written::Done { early_warning: false });
+        assert_eq!(written, WriteOutcome::Written { beyond_early_warning: false });
     }
 }
 
 #[test]
-fn ten_thousand_filemarks_are_found_by_bisection() {
-    let (mut tape, _) = ThreeFile::open(Box::new(MemoryFolder::default()), Shape::ferric(CAPACITY)).unwrap();
+fn filemarks_are_located_by_bisection() {
+    let (mut tape, _) = ThreeFile::open(Box::new(MemoryFolder::default()), TapeOptions::native(CAPACITY)).unwrap();
     for n in 0..10_000_u32 {
         tape.append(&[IoSlice::new(&n.to_le_bytes())], Codec::NONE).unwrap();
         tape.append_filemark().unwrap();
@@ -629,10 +637,10 @@ fn ten_thousand_filemarks_are_found_by_bisection() {
 }
 
 #[test]
-fn opening_reads_the_ends_only() {
+fn opening_reads_only_the_ends() {
     let cost = |objects: u32| {
         let folder = FaultyFolder::default();
-        let (mut tape, _) = open(&folder, Level::Ferric).unwrap();
+        let (mut tape, _) = open(&folder, Format::Native).unwrap();
         for n in 0..objects {
             if n % 100 == 99 {
                 tape.append_filemark().unwrap();
@@ -643,7 +651,7 @@ fn opening_reads_the_ends_only() {
         tape.close().unwrap();
         drop(tape);
         let before = folder.bytes_read();
-        let (mut tape, _) = open(&folder, Level::Ferric).unwrap();
+        let (mut tape, _) = open(&folder, Format::Native).unwrap();
         tape.space_to_end().unwrap();
         assert_eq!(tape.position().object, u64::from(objects));
         folder.bytes_read() - before
@@ -653,37 +661,37 @@ fn opening_reads_the_ends_only() {
 }
 
 #[test]
-fn the_end_of_the_disk_is_the_end_of_the_tape() {
+fn full_disk_ends_the_tape() {
     let folder = FaultyFolder::default();
-    let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), Shape::ferric(1 << 50)).unwrap();
+    let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), TapeOptions::native(1 << 50)).unwrap();
     let bytes = block(1, 100_000);
     folder.set_available(FREE_RESERVE + 150_000);
     let mut write = || tape.append(&[IoSlice::new(&bytes)], Codec::NONE).unwrap();
-    assert_eq!(write(), Written::Done { early_warning: false });
-    assert_eq!(write(), Written::Done { early_warning: true });
+    assert_eq!(write(), WriteOutcome::Written { beyond_early_warning: false });
+    assert_eq!(write(), WriteOutcome::Written { beyond_early_warning: true });
     // Another program takes the rest: asked again before the tape says that it is full, and when it has room again.
     folder.set_available(50_000);
     tape.locate(0, 2).unwrap();
-    let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), Shape::ferric(1 << 50)).unwrap();
+    let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), TapeOptions::native(1 << 50)).unwrap();
     tape.space_to_end().unwrap();
-    assert_eq!(tape.append(&[IoSlice::new(&bytes)], Codec::NONE).unwrap(), Written::Full);
+    assert_eq!(tape.append(&[IoSlice::new(&bytes)], Codec::NONE).unwrap(), WriteOutcome::EndOfMedium);
     folder.set_available(FREE_RESERVE);
     assert!(matches!(
         tape.append(&[IoSlice::new(&bytes)], Codec::NONE).unwrap(),
-        Written::Done { early_warning: true, .. }
+        WriteOutcome::Written { beyond_early_warning: true, .. }
     ));
     // On a full disk a tape can still be overwritten: what the cut frees is room.
     folder.set_available(0);
     tape.locate(0, 0).unwrap();
-    assert!(matches!(tape.append(&[IoSlice::new(&bytes)], Codec::NONE).unwrap(), Written::Done { .. }));
+    assert!(matches!(tape.append(&[IoSlice::new(&bytes)], Codec::NONE).unwrap(), WriteOutcome::Written { .. }));
 }
 
 /// LTFS asks for a zone of up to 65,535 MB, and writes no user data behind its beginning.
 #[test]
-fn the_zone_of_programmable_early_warning_is_measured_on_the_tape() {
+fn programmable_early_warning_zone_is_measured_on_the_tape() {
     let folder = FaultyFolder::default();
-    let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), Shape::ferric(12_000_000_000_000)).unwrap();
-    tape.warn_before(65_535_000_000);
+    let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), TapeOptions::native(12_000_000_000_000)).unwrap();
+    tape.set_programmable_early_warning(65_535_000_000);
     folder.set_available(FREE_RESERVE + 10_000_000);
     let bytes = block(1, 1_000_000);
     let mut warned = Vec::new();
@@ -697,8 +705,8 @@ fn the_zone_of_programmable_early_warning_is_measured_on_the_tape() {
     assert_eq!(warned[11], (true, true));
     assert!(warned.iter().all(|(programmable, early)| *programmable || !early));
     // On the tape it comes so much before early warning.
-    let (mut tape, _) = ThreeFile::open(Box::new(FaultyFolder::default()), Shape::ferric(32_000_000)).unwrap();
-    tape.warn_before(4_000_000);
+    let (mut tape, _) = ThreeFile::open(Box::new(FaultyFolder::default()), TapeOptions::native(32_000_000)).unwrap();
+    tape.set_programmable_early_warning(4_000_000);
     let warned: Vec<bool> = (0..30)
         .map(|_| {
             tape.append(&[IoSlice::new(&bytes)], Codec::NONE).unwrap();
@@ -718,128 +726,156 @@ fn key(seed: u8) -> Key {
     Key::new(&[seed; 32]).unwrap()
 }
 
-fn seal() -> Seal {
-    Seal { key: key(1), kads: Kads { authenticated: b"akad".to_vec(), ..Kads::default() }, protected: false }
+fn encryption() -> Encryption {
+    Encryption {
+        key: key(1),
+        kads: KeyAssociatedData { authenticated: b"akad".to_vec(), ..KeyAssociatedData::default() },
+        raw_read_disabled: false,
+    }
 }
 
 fn open_large(folder: &MemoryFolder, width: usize) -> ThreeFile {
-    let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), Shape::ferric(1 << 30)).unwrap();
-    tape.employ(&Inline(width));
+    let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), TapeOptions::native(1 << 30)).unwrap();
+    tape.set_workers(&InlineWorkers(width));
     tape
 }
 
-fn write_sealed(tape: &mut ThreeFile, seed: u8, codec: Codec) {
-    tape.append_sealed(&[IoSlice::new(&block(seed, 50_000))], codec, &seal()).unwrap();
+fn write_encrypted(tape: &mut ThreeFile, seed: u8, codec: Codec) {
+    tape.append_encrypted(&[IoSlice::new(&block(seed, 50_000))], codec, &encryption()).unwrap();
 }
 
 /// Ten sealed blocks, of which the last five were written over by three others; then a filemark and a clear block.
-fn sealed_tape(width: usize, codec: Codec) -> MemoryFolder {
+fn encrypted_tape(width: usize, codec: Codec) -> MemoryFolder {
     let folder = MemoryFolder::default();
     let mut tape = open_large(&folder, width);
-    (0..10).for_each(|seed| write_sealed(&mut tape, seed, codec));
+    (0..10).for_each(|seed| write_encrypted(&mut tape, seed, codec));
     tape.append(&[IoSlice::new(b"in clear")], codec).unwrap();
     tape.locate(0, 5).unwrap();
-    (20..23).for_each(|seed| write_sealed(&mut tape, seed, codec));
+    (20..23).for_each(|seed| write_encrypted(&mut tape, seed, codec));
     tape.append_filemark().unwrap();
     tape.append(&[IoSlice::new(b"in clear")], codec).unwrap();
     tape.close().unwrap();
     folder
 }
 
-const SEALED: [(usize, Codec); 3] = [(0, Codec::NONE), (0, Codec::zstd(1)), (4, Codec::zstd(1))];
+const ENCRYPTED: [(usize, Codec); 3] = [(0, Codec::NONE), (0, Codec::zstd(1)), (4, Codec::zstd(1))];
 
 #[test]
-fn sealed_blocks_want_their_key() {
-    for (width, codec) in SEALED {
-        let folder = sealed_tape(width, codec);
+fn encrypted_blocks_need_their_key() {
+    for (width, codec) in ENCRYPTED {
+        let folder = encrypted_tape(width, codec);
         let mut tape = open_large(&folder, width);
         let mut buffer = vec![0; 50_000];
         let raw = crate::backend::Folder::read(&mut folder.clone(), "data.0").unwrap().unwrap();
         for (at, seed) in (0..5).chain(20..23).enumerate() {
-            assert_eq!(tape.next_seal().unwrap(), Some(Sealing { kads: seal().kads, ..Sealing::default() }));
+            assert_eq!(
+                tape.next_encryption().unwrap(),
+                Some(EncryptionInfo { kads: encryption().kads, ..EncryptionInfo::default() })
+            );
             for (unseal, why) in [
-                (Unseal::Never, Locked::NoKey),
-                (Unseal::Only(&key(2)), Locked::WrongKey),
-                (Unseal::Also(&key(2)), Locked::WrongKey),
+                (Decryption::Disable, DecryptError::NoKey),
+                (Decryption::Decrypt(&key(2)), DecryptError::WrongKey),
+                (Decryption::Mixed(&key(2)), DecryptError::WrongKey),
             ] {
-                let error = tape.read_sealed(&mut [IoSliceMut::new(&mut buffer)], unseal).unwrap_err();
-                assert!(matches!(error, StoreError::Locked { why: other, .. } if other == why), "{error}");
+                let error = tape.read_decrypting(&mut [IoSliceMut::new(&mut buffer)], unseal).unwrap_err();
+                assert!(matches!(error, StoreError::CannotDecrypt { reason: other, .. } if other == why), "{error}");
                 assert_eq!(tape.position().object, at as u64);
             }
-            let found = tape.read_sealed(&mut [IoSliceMut::new(&mut buffer)], Unseal::Only(&key(1))).unwrap();
-            assert!(matches!(found, Found::Block { len: 50_000, .. }));
+            let found =
+                tape.read_decrypting(&mut [IoSliceMut::new(&mut buffer)], Decryption::Decrypt(&key(1))).unwrap();
+            assert!(matches!(found, ReadOutcome::Block { len: 50_000, .. }));
             assert_eq!(buffer, block(seed, 50_000));
             assert!(!raw.windows(100).any(|window| window == &buffer[..100]), "the block is there in clear");
         }
-        let mut read = |unseal| tape.read_sealed(&mut [IoSliceMut::new(&mut buffer)], unseal);
+        let mut read = |unseal| tape.read_decrypting(&mut [IoSliceMut::new(&mut buffer)], unseal);
         let key = key(1);
-        assert_eq!(read(Unseal::Only(&key)).unwrap(), Found::Filemark);
-        assert!(matches!(read(Unseal::Only(&key)), Err(StoreError::Locked { why: Locked::Clear, .. })));
-        assert!(matches!(read(Unseal::Also(&key)), Ok(Found::Block { len: 8, .. })));
+        assert_eq!(read(Decryption::Decrypt(&key)).unwrap(), ReadOutcome::Filemark);
+        assert!(matches!(
+            read(Decryption::Decrypt(&key)),
+            Err(StoreError::CannotDecrypt { reason: DecryptError::NotEncrypted, .. })
+        ));
+        assert!(matches!(read(Decryption::Mixed(&key)), Ok(ReadOutcome::Block { len: 8, .. })));
         // Damage is told from a wrong key: the checksum covers what is stored.
         let mut data = crate::backend::Folder::open(&mut folder.clone(), "data.0").unwrap();
         data.write_at(124, &[IoSlice::new(&[0xff, 0xff])]).unwrap();
         tape.locate(0, 0).unwrap();
-        let error = tape.read_sealed(&mut [IoSliceMut::new(&mut buffer)], Unseal::Also(&key)).unwrap_err();
+        let error = tape.read_decrypting(&mut [IoSliceMut::new(&mut buffer)], Decryption::Mixed(&key)).unwrap_err();
         assert!(matches!(error, StoreError::Damaged { object: 0, .. }), "{error}");
     }
     // mhvtl would have to keep the key.
-    let mut tape = open(&blank(Level::Mhvtl), Level::Mhvtl).unwrap().0;
-    assert!(matches!(tape.append_sealed(&[IoSlice::new(b"x")], Codec::NONE, &seal()), Err(StoreError::NoSeal)));
+    let mut tape = open(&blank(Format::Mhvtl), Format::Mhvtl).unwrap().0;
+    assert!(matches!(
+        tape.append_encrypted(&[IoSlice::new(b"x")], Codec::NONE, &encryption()),
+        Err(StoreError::EncryptionUnsupported)
+    ));
 }
 
 /// A sealed block that is read raw and written elsewhere is opened there with its key.
 #[test]
-fn sealed_blocks_travel_as_they_are() {
-    for (width, codec) in SEALED {
-        let mut tape = open_large(&sealed_tape(width, codec), width);
+fn raw_encrypted_blocks_can_be_copied() {
+    for (width, codec) in ENCRYPTED {
+        let mut tape = open_large(&encrypted_tape(width, codec), width);
         let elsewhere = MemoryFolder::default();
         let mut other = open_large(&elsewhere, width);
         other.append(&[IoSlice::new(b"something before")], codec).unwrap();
         let mut buffer = vec![0; 70_000];
         for _ in 0..3 {
-            let read = tape.read_sealed(&mut [IoSliceMut::new(&mut buffer)], Unseal::Raw).unwrap();
-            let Found::Block { len, .. } = read else { panic!("{read:?}") };
+            let read = tape.read_decrypting(&mut [IoSliceMut::new(&mut buffer)], Decryption::Raw).unwrap();
+            let ReadOutcome::Block { len, .. } = read else { panic!("{read:?}") };
             other.append_raw(&[IoSlice::new(&buffer[..len])]).unwrap();
         }
         other.close().unwrap();
         drop(other);
         let mut other = open_large(&elsewhere, width);
         other.locate(0, 1).unwrap();
-        assert_eq!(other.next_seal().unwrap(), Some(Sealing { kads: seal().kads, protected: false, external: true }));
-        let first = tape.locate(0, 0).and_then(|_| tape.read_sealed(&mut [IoSliceMut::new(&mut buffer)], Unseal::Raw));
-        let Ok(Found::Block { len, .. }) = first else { panic!("{first:?}") };
+        assert_eq!(
+            other.next_encryption().unwrap(),
+            Some(EncryptionInfo { kads: encryption().kads, raw_read_disabled: false, written_raw: true })
+        );
+        let first =
+            tape.locate(0, 0).and_then(|_| tape.read_decrypting(&mut [IoSliceMut::new(&mut buffer)], Decryption::Raw));
+        let Ok(ReadOutcome::Block { len, .. }) = first else { panic!("{first:?}") };
         let mut again = vec![0; len];
-        other.read_sealed(&mut [IoSliceMut::new(&mut again)], Unseal::Raw).unwrap();
+        other.read_decrypting(&mut [IoSliceMut::new(&mut again)], Decryption::Raw).unwrap();
         assert_eq!(again, buffer[..len]);
         other.locate(0, 1).unwrap();
         for seed in 0..3 {
-            let found = other.read_sealed(&mut [IoSliceMut::new(&mut buffer)], Unseal::Only(&key(1))).unwrap();
-            assert!(matches!(found, Found::Block { len: 50_000, .. }));
+            let found =
+                other.read_decrypting(&mut [IoSliceMut::new(&mut buffer)], Decryption::Decrypt(&key(1))).unwrap();
+            assert!(matches!(found, ReadOutcome::Block { len: 50_000, .. }));
             assert_eq!(buffer[..50_000], block(seed, 50_000));
         }
         // What is none is not taken, and what is protected is not given.
         for bad in [&b"x"[..], &again[1..], &again[..30]] {
-            assert!(matches!(other.append_raw(&[IoSlice::new(bad)]), Err(StoreError::NotSealed)));
+            assert!(matches!(other.append_raw(&[IoSlice::new(bad)]), Err(StoreError::NotRawEncryptedBlock)));
         }
-        other.append_sealed(&[IoSlice::new(b"secret")], codec, &Seal { protected: true, ..seal() }).unwrap();
+        other
+            .append_encrypted(
+                &[IoSlice::new(b"secret")],
+                codec,
+                &Encryption { raw_read_disabled: true, ..encryption() },
+            )
+            .unwrap();
         other.locate(0, 4).unwrap();
-        let error = other.read_sealed(&mut [IoSliceMut::new(&mut buffer)], Unseal::Raw).unwrap_err();
-        assert!(matches!(error, StoreError::Locked { why: Locked::Protected, object: 4, .. }), "{error}");
+        let error = other.read_decrypting(&mut [IoSliceMut::new(&mut buffer)], Decryption::Raw).unwrap_err();
+        assert!(
+            matches!(error, StoreError::CannotDecrypt { reason: DecryptError::RawReadDisabled, object: 4, .. }),
+            "{error}"
+        );
     }
 }
 
 /// A copy from before is put back and written on: as if what came between had never been.
 #[test]
-fn a_restored_folder_uses_no_nonce_again() {
-    for (width, codec) in SEALED {
-        let folder = sealed_tape(width, codec);
+fn restored_folder_never_reuses_a_nonce() {
+    for (width, codec) in ENCRYPTED {
+        let folder = encrypted_tape(width, codec);
         let copy = copy_of(&folder);
         let mut nonces = std::collections::BTreeSet::new();
         let mut note = |folder: &MemoryFolder, tape: &mut ThreeFile, objects: std::ops::Range<u64>| {
             for number in objects {
                 tape.locate(0, number).unwrap();
-                let offset = tape.peek().unwrap().unwrap().offset;
+                let offset = tape.next_object().unwrap().unwrap().offset;
                 assert!(nonces.insert(nonce_at(folder, offset)), "object {number}");
             }
         };
@@ -847,10 +883,10 @@ fn a_restored_folder_uses_no_nonce_again() {
         for folder in [&folder, &copy] {
             let mut tape = open_large(folder, width);
             tape.locate(0, 5).unwrap();
-            (0..3).for_each(|_| write_sealed(&mut tape, 20, codec));
+            (0..3).for_each(|_| write_encrypted(&mut tape, 20, codec));
             // Over the same again, in the same load.
             tape.locate(0, 7).unwrap();
-            write_sealed(&mut tape, 20, codec);
+            write_encrypted(&mut tape, 20, codec);
             tape.close().unwrap();
             note(folder, &mut tape, 5..8);
         }
@@ -859,8 +895,8 @@ fn a_restored_folder_uses_no_nonce_again() {
 
 /// Damage of an object is no obstacle to writing over it.
 #[test]
-fn a_damaged_index_record_can_be_written_over() {
-    for (level, size) in [(Level::Ferric, 32), (Level::Mhvtl, 512)] {
+fn damaged_index_record_can_be_overwritten() {
+    for (level, size) in [(Format::Native, 32), (Format::Mhvtl, 512)] {
         let folder = blank(level);
         let mut tape = open(&folder, level).unwrap().0;
         for n in 0..10 {
@@ -880,7 +916,10 @@ fn a_damaged_index_record_can_be_written_over() {
             assert_eq!(read.is_err(), at == 5 || at == 9, "{level:?} {at}");
         }
         assert!(tape.locate(0, 6).unwrap());
-        assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap(), Found::Block { len: 100, stored: 100 });
+        assert_eq!(
+            tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap(),
+            ReadOutcome::Block { len: 100, stored: 100 }
+        );
         assert!(tape.locate(0, 5).unwrap());
         tape.append(&[IoSlice::new(b"new")], Codec::NONE).unwrap();
         tape.close().unwrap();
@@ -891,7 +930,7 @@ fn a_damaged_index_record_can_be_written_over() {
 
 /// A cut that fails half way leaves a tape that says so, and no table that mhvtl would misread.
 #[test]
-fn a_failed_cut_is_not_written_on() {
+fn failed_truncate_blocks_writes() {
     for level in LEVELS {
         for at in 0..12 {
             let folder = blank(level);
@@ -911,7 +950,7 @@ fn a_failed_cut_is_not_written_on() {
             }
             let _ = tape.close();
             drop(tape);
-            if level == Level::Mhvtl {
+            if level == Format::Mhvtl {
                 table_is_whole(&folder);
             }
             let found = contents(&mut open(&folder, level).unwrap().0);
@@ -922,15 +961,15 @@ fn a_failed_cut_is_not_written_on() {
 
 /// The pieces of a long block are looked at, not the blocks before it: workers store what the writer would.
 #[test]
-fn what_is_stored_does_not_depend_on_workers() {
+fn stored_bytes_are_independent_of_worker_count() {
     let mixed = [noise(1, 20_000), vec![0; 44_000]].concat();
     for codec in [Codec::zlib(1), Codec::zstd(1)] {
         let used = |width| {
-            let mut tape = open_with(&FaultyFolder::default(), Level::Ferric, width);
+            let mut tape = open_with(&FaultyFolder::default(), Format::Native, width);
             for block in [&noise(2, 64_000), &mixed, &mixed, &noise(3, 70_000), &mixed] {
                 tape.append(&[IoSlice::new(block)], codec).unwrap();
             }
-            tape.settle().unwrap();
+            tape.drain().unwrap();
             tape.usage(0).unwrap().used
         };
         assert_eq!(used(0), used(4), "{codec:?}");
@@ -939,7 +978,7 @@ fn what_is_stored_does_not_depend_on_workers() {
 
 /// Partitions come and go; each has its objects and its size, through a reload.
 #[test]
-fn partitions() {
+fn partitions_survive_reload() {
     for level in LEVELS {
         let folder = blank(level);
         let mut tape = open(&folder, level).unwrap().0;
@@ -958,19 +997,21 @@ fn partitions() {
         assert_eq!((tape.usage(1).unwrap().capacity, tape.usage(1).unwrap().used), (700_000, 200));
         tape.close().unwrap();
         drop(tape);
-        let shape = Shape { level, sizes: vec![300_000, 700_000], ..Shape::ferric(CAPACITY) };
+        let shape =
+            TapeOptions { format: level, partition_sizes: vec![300_000, 700_000], ..TapeOptions::native(CAPACITY) };
         let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), shape).unwrap();
         assert_eq!(tape.partitions(), 2);
         assert!(tape.locate_file(1, 2).unwrap());
         assert_eq!(tape.position(), Position { partition: 1, object: 4, file: 2, ..Position::default() });
-        if level == Level::Mhvtl {
+        if level == Format::Mhvtl {
             table_is_whole(&folder);
             assert_eq!(folder.bytes("indx.1")[144], 1);
         }
         // A full partition is full, whatever is free in the other.
         tape.locate(0, 2).unwrap();
-        let full =
-            (0..).find(|_| tape.append(&[IoSlice::new(&block(1, 50_000))], Codec::NONE).unwrap() == Written::Full);
+        let full = (0..).find(|_| {
+            tape.append(&[IoSlice::new(&block(1, 50_000))], Codec::NONE).unwrap() == WriteOutcome::EndOfMedium
+        });
         assert_eq!(full, Some(5));
         tape.format(&[CAPACITY]).unwrap();
         tape.close().unwrap();
@@ -984,9 +1025,9 @@ fn partitions() {
 /// A formatting that stops anywhere leaves a cartridge that opens.
 /// A position that cannot be found leaves the tape where it was, not at the same number in another partition.
 #[test]
-fn a_motion_that_fails_stays_in_its_partition() {
-    let folder = blank(Level::Ferric);
-    let mut tape = open(&folder, Level::Ferric).unwrap().0;
+fn failed_motion_keeps_the_position() {
+    let folder = blank(Format::Native);
+    let mut tape = open(&folder, Format::Native).unwrap().0;
     tape.format(&[CAPACITY / 2; 2]).unwrap();
     for partition in 0..2 {
         tape.locate(partition, 0).unwrap();
@@ -998,17 +1039,17 @@ fn a_motion_that_fails_stays_in_its_partition() {
     drop(tape);
     let mut indx = crate::backend::Folder::open(&mut folder.clone(), "indx.1").unwrap();
     indx.write_at(2 * 32, &[IoSlice::new(&[0xff; 64])]).unwrap();
-    let mut tape = open(&folder, Level::Ferric).unwrap().0;
+    let mut tape = open(&folder, Format::Native).unwrap().0;
     tape.locate(0, 4).unwrap();
     assert!(tape.locate(1, 3).is_err());
-    assert_eq!(tape.position().place(), (0, 4));
+    assert_eq!(tape.position().partition_and_object(), (0, 4));
     tape.append(&[IoSlice::new(b"here")], Codec::NONE).unwrap();
     tape.locate(1, 6).unwrap();
-    assert!(tape.at_end());
+    assert!(tape.at_end_of_data());
 }
 
 #[test]
-fn a_formatting_that_stops_leaves_a_blank_tape() {
+fn interrupted_format_leaves_a_blank_tape() {
     for level in LEVELS {
         for (from, to) in [(vec![1000], vec![1000; 3]), (vec![1000; 4], vec![1000, 2000])] {
             for at in 0..40 {
@@ -1033,9 +1074,9 @@ fn a_formatting_that_stops_leaves_a_blank_tape() {
 
 /// After 256 MiB without a synchronisation one is made, so that an open has no more than that to verify.
 #[test]
-fn a_checkpoint_comes_by_itself() {
+fn checkpoint_after_256_mib() {
     let folder = FaultyFolder::default();
-    let shape = Shape { discards_data: true, ..Shape::ferric(1 << 40) };
+    let shape = TapeOptions { discard_data: true, ..TapeOptions::native(1 << 40) };
     let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), shape).unwrap();
     let megabyte = vec![7; 1 << 20];
     let marked = || {
@@ -1051,17 +1092,17 @@ fn a_checkpoint_comes_by_itself() {
 
 /// mhvtl has no number for a later object.
 #[test]
-fn the_last_number_is_the_last() {
-    let mut tape = open(&blank(Level::Mhvtl), Level::Mhvtl).unwrap().0;
+fn object_numbers_end_at_the_format_limit() {
+    let mut tape = open(&blank(Format::Mhvtl), Format::Mhvtl).unwrap().0;
     tape.limits.object = 2;
     for _ in 0..3 {
         tape.append(&[IoSlice::new(b"x")], Codec::NONE).unwrap();
     }
-    assert!(matches!(tape.append_filemark(), Err(StoreError::TooMany { object: 3, .. })));
+    assert!(matches!(tape.append_filemark(), Err(StoreError::TooManyObjects { object: 3, .. })));
     let error = tape.append(&[IoSlice::new(b"x")], Codec::NONE).unwrap_err();
     assert_eq!(error.to_string(), "partition 0 has no number for object 3");
     assert!(matches!(
         tape.append(&[IoSlice::new(&vec![0; (2 << 20) + 1])], Codec::NONE),
-        Err(StoreError::TooLong { most: 0x20_0000, .. })
+        Err(StoreError::BlockTooLong { max: 0x20_0000, .. })
     ));
 }

@@ -11,8 +11,8 @@ const SIZE: usize = 56;
 pub(super) const SLOT: u64 = 512;
 const MAGIC: [u8; 8] = *b"FERRICTP";
 /// Objects have no frames, and have.
-const PLAIN: u32 = 2;
-const FRAMED: u32 = 3;
+const VERSION_UNFRAMED: u32 = 2;
+const VERSION_FRAMED: u32 = 3;
 
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -23,7 +23,7 @@ struct Raw {
     sequence: U64,
     objects: U64,
     data_len: U64,
-    files: U64,
+    filemarks: U64,
     last_crc: U32,
     crc: U32,
 }
@@ -39,7 +39,7 @@ pub(super) struct Watermark {
     /// Bytes of `data.P`.
     pub(super) data_len: u64,
     /// Filemarks.
-    pub(super) files: u64,
+    pub(super) filemarks: u64,
     /// What [`super::index::Layout::tag`] keeps of the last object's record; 0 if there is none.
     pub(super) last_crc: u32,
     /// Objects have frames in `data.P`.
@@ -50,12 +50,12 @@ impl Watermark {
     pub(super) fn encode(&self, partition: u8) -> [u8; SIZE] {
         let mut raw = Raw {
             magic: MAGIC,
-            version: if self.framed { FRAMED } else { PLAIN }.into(),
+            version: if self.framed { VERSION_FRAMED } else { VERSION_UNFRAMED }.into(),
             partition: u32::from(partition).into(),
             sequence: self.sequence.into(),
             objects: self.objects.into(),
             data_len: self.data_len.into(),
-            files: self.files.into(),
+            filemarks: self.filemarks.into(),
             last_crc: self.last_crc.into(),
             crc: U32::ZERO,
         };
@@ -67,10 +67,10 @@ impl Watermark {
         let bytes = slot.get(..SIZE)?;
         let raw = Raw::read_from_bytes(bytes).ok()?;
         let whole = raw.magic == MAGIC
-            && [PLAIN, FRAMED].contains(&raw.version.get())
+            && [VERSION_UNFRAMED, VERSION_FRAMED].contains(&raw.version.get())
             && raw.objects.get() <= MAX_OFFSET / 64
             && raw.data_len.get() <= MAX_OFFSET
-            && raw.files.get() <= raw.objects.get()
+            && raw.filemarks.get() <= raw.objects.get()
             && raw.sequence.get() <= MAX_OFFSET
             && raw.partition.get() == u32::from(partition)
             && raw.crc.get() == crc32c(bytes.get(..SIZE - 4)?);
@@ -78,28 +78,32 @@ impl Watermark {
             sequence: raw.sequence.get(),
             objects: raw.objects.get(),
             data_len: raw.data_len.get(),
-            files: raw.files.get(),
+            filemarks: raw.filemarks.get(),
             last_crc: raw.last_crc.get(),
-            framed: raw.version.get() == FRAMED,
+            framed: raw.version.get() == VERSION_FRAMED,
         })
     }
 
     /// The newer of the two slots in the bytes of a `mark.P`, and which it is.
-    pub(super) fn newest(partition: u8, file: &[u8]) -> Option<(Self, Slot)> {
-        let read =
-            |slot: Slot| Some((Self::decode(partition, file.get(usize::try_from(slot.offset()).ok()?..)?)?, slot));
-        [read(Slot::First), read(Slot::Second)].into_iter().flatten().max_by_key(|(mark, _)| mark.sequence)
+    pub(super) fn newest(partition: u8, file: &[u8]) -> Option<(Self, WatermarkSlot)> {
+        let read = |slot: WatermarkSlot| {
+            Some((Self::decode(partition, file.get(usize::try_from(slot.offset()).ok()?..)?)?, slot))
+        };
+        [read(WatermarkSlot::First), read(WatermarkSlot::Second)]
+            .into_iter()
+            .flatten()
+            .max_by_key(|(mark, _)| mark.sequence)
     }
 }
 
 /// One of the two places of a watermark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Slot {
+pub(super) enum WatermarkSlot {
     First,
     Second,
 }
 
-impl Slot {
+impl WatermarkSlot {
     pub(super) const fn offset(self) -> u64 {
         match self {
             Self::First => 0,
@@ -120,16 +124,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newer_whole_slot_counts() {
-        let old = Watermark { sequence: 4, objects: 1, data_len: 2, files: 0, last_crc: 3, framed: false };
-        let new = Watermark { sequence: 5, objects: 7, data_len: 8, files: 2, last_crc: 9, framed: true };
+    fn newest_intact_slot_is_used() {
+        let old = Watermark { sequence: 4, objects: 1, data_len: 2, filemarks: 0, last_crc: 3, framed: false };
+        let new = Watermark { sequence: 5, objects: 7, data_len: 8, filemarks: 2, last_crc: 9, framed: true };
         let mut file = vec![0; 1024];
         file[..56].copy_from_slice(&old.encode(2));
         file[512..568].copy_from_slice(&new.encode(2));
-        assert_eq!(Watermark::newest(2, &file), Some((new, Slot::Second)));
+        assert_eq!(Watermark::newest(2, &file), Some((new, WatermarkSlot::Second)));
         assert_eq!(Watermark::newest(1, &file), None);
         file[530] ^= 1;
-        assert_eq!(Watermark::newest(2, &file), Some((old, Slot::First)));
+        assert_eq!(Watermark::newest(2, &file), Some((old, WatermarkSlot::First)));
         assert_eq!(Watermark::newest(2, &file[..40]), None);
     }
 }

@@ -5,28 +5,29 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Bytes of the machine that are used for commands if nothing is configured: this part of the smallest limit.
-const PART: u64 = 4;
+const MEMORY_DIVISOR: u64 = 4;
 
 /// A quarter of the physical memory, of the limit of the control group, or of the address space (`RLIMIT_AS`, `RLIMIT_DATA`),
 /// whichever is the smallest.
 #[must_use]
 pub fn default_limit() -> u64 {
     let resources = [Resource::As, Resource::Data].into_iter().filter_map(|resource| getrlimit(resource).current);
-    let physical = fs::read_to_string("/proc/meminfo").ok().and_then(|text| physical(&text));
+    let physical = fs::read_to_string("/proc/meminfo").ok().and_then(|text| physical_memory(&text));
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let groups = group_files(&groups).into_iter().filter_map(|file| fs::read_to_string(file).ok()?.trim().parse().ok());
+    let groups =
+        cgroup_limit_files(&groups).into_iter().filter_map(|file| fs::read_to_string(file).ok()?.trim().parse().ok());
     // A machine that does not say how much it has is taken for a small one.
-    resources.chain(groups).chain([physical.unwrap_or(1 << 30)]).min().unwrap_or(1 << 30) / PART
+    resources.chain(groups).chain([physical.unwrap_or(1 << 30)]).min().unwrap_or(1 << 30) / MEMORY_DIVISOR
 }
 
-fn physical(meminfo: &str) -> Option<u64> {
+fn physical_memory(meminfo: &str) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 /// The files that limit the memory of the control groups in `/proc/self/cgroup`: each group's own, and its ancestors'.
 /// `max` in them, which is no number, is no limit.
-fn group_files(groups: &str) -> Vec<PathBuf> {
+fn cgroup_limit_files(groups: &str) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for line in groups.lines() {
         let mut fields = line.splitn(3, ':').skip(1);
@@ -51,8 +52,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_versions_of_control_groups() {
-        let files = |text| group_files(text).iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
+    fn cgroup_v1_and_v2_limit_files() {
+        let files = |text| cgroup_limit_files(text).iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
         assert_eq!(
             files("0::/system.slice/ferric.service\n"),
             [
@@ -75,9 +76,9 @@ mod tests {
     }
 
     #[test]
-    fn memory_of_the_machine() {
-        assert_eq!(physical("MemTotal:       16384 kB\nMemFree:  1 kB\n"), Some(16_777_216));
-        assert_eq!(physical("nothing"), None);
+    fn physical_memory_from_meminfo() {
+        assert_eq!(physical_memory("MemTotal:       16384 kB\nMemFree:  1 kB\n"), Some(16_777_216));
+        assert_eq!(physical_memory("nothing"), None);
         assert!(default_limit() > 0);
     }
 }

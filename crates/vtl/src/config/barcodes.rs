@@ -6,15 +6,15 @@ use tape_store::cartridge::Barcode;
 /// A pattern of labels such as `V#####L8`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
-    before: String,
+    prefix: String,
     /// Digits of the number.
     width: usize,
-    behind: String,
+    suffix: String,
 }
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { before, width, behind } = self;
+        let Self { prefix: before, width, suffix: behind } = self;
         write!(f, "{before}{}{behind}", "#".repeat(*width))
     }
 }
@@ -33,13 +33,13 @@ impl Pattern {
         if width > 9 {
             return Err(format!("{text:?} has more than nine digits"));
         }
-        Ok(Self { before: before.into(), width, behind: behind.into() })
+        Ok(Self { prefix: before.into(), width, suffix: behind.into() })
     }
 
     /// The pattern of two labels of which the second follows the first, and the number of the first: the digits that
     /// differ, and those around them, count.
     #[must_use]
-    pub fn of_two(first: &str, second: &str) -> Option<(Self, u32)> {
+    pub fn from_pair(first: &str, second: &str) -> Option<(Self, u32)> {
         /// The highest number that a configuration gives.
         const MOST: u32 = u16::MAX as u32;
         let differs = first.bytes().zip(second.bytes()).position(|(a, b)| a != b)?;
@@ -49,9 +49,9 @@ impl Pattern {
         // Fewer digits, where all of them are too high a number.
         [before, behind.saturating_sub(4).max(before)].into_iter().find_map(|start| {
             let pattern = Self {
-                before: first.get(..start)?.into(),
+                prefix: first.get(..start)?.into(),
                 width: behind.checked_sub(start).filter(|width| (1..=9).contains(width))?,
-                behind: first.get(behind..)?.into(),
+                suffix: first.get(behind..)?.into(),
             };
             let (one, two) = (pattern.number(first)?, pattern.number(second)?);
             (one.checked_add(1) == Some(two) && one <= MOST).then_some((pattern, one))
@@ -62,8 +62,8 @@ impl Pattern {
     ///
     /// # Errors
     /// The number has too many digits, or what comes out is not a barcode.
-    pub fn label(&self, number: u32) -> Result<Barcode, String> {
-        let Self { before, width, behind } = self;
+    pub fn barcode(&self, number: u32) -> Result<Barcode, String> {
+        let Self { prefix: before, width, suffix: behind } = self;
         if number.to_string().len() > *width {
             return Err(format!("\"{self}\" has {width} digits, but the last number is {number}"));
         }
@@ -74,19 +74,19 @@ impl Pattern {
     /// The number in a label, if it is one of this pattern.
     #[must_use]
     pub fn number(&self, label: &str) -> Option<u32> {
-        let digits = label.strip_prefix(&self.before)?.strip_suffix(&self.behind)?;
+        let digits = label.strip_prefix(&self.prefix)?.strip_suffix(&self.suffix)?;
         (digits.len() == self.width && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?
     }
 
     /// The highest number.
     #[must_use]
-    pub fn last(&self) -> u32 {
+    pub fn max_number(&self) -> u32 {
         (1..self.width).fold(9, |last, _| last * 10 + 9)
     }
 
     /// Whether a label can be of both.
     #[must_use]
-    pub fn meets(&self, other: &Self) -> bool {
+    pub fn overlaps(&self, other: &Self) -> bool {
         let (mine, theirs) = (self.to_string(), other.to_string());
         let fits = |(a, b): (u8, u8)| {
             let digit = |byte: u8| byte == b'#' || byte.is_ascii_digit();
@@ -110,8 +110,8 @@ pub(super) fn expand(text: &str, first: u32, count: u32) -> Result<Vec<Barcode>,
     }
     let pattern = Pattern::new(text)?;
     let end = first.checked_add(count).ok_or_else(|| format!("{text:?}: {first} and {count} are too many"))?;
-    pattern.label(end.saturating_sub(1).max(first))?;
-    (first..end).map(|number| pattern.label(number)).collect()
+    pattern.barcode(end.saturating_sub(1).max(first))?;
+    (first..end).map(|number| pattern.barcode(number)).collect()
 }
 
 #[cfg(test)]
@@ -119,8 +119,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_of_labels_that_follow_each_other() {
-        let two = |a, b| Pattern::of_two(a, b).map(|(pattern, first)| (pattern.to_string(), first));
+    fn pattern_from_consecutive_barcodes() {
+        let two = |a, b| Pattern::from_pair(a, b).map(|(pattern, first)| (pattern.to_string(), first));
         assert_eq!(two("V00001L8", "V00002L8"), Some(("V#####L8".into(), 1)));
         assert_eq!(two("V00009L8", "V00010L8"), Some(("V#####L8".into(), 9)));
         assert_eq!(two("9912345678", "9912345679"), Some(("991234####".into(), 5678)));
@@ -134,14 +134,16 @@ mod tests {
     #[test]
     fn patterns_and_their_labels() {
         let pattern = Pattern::new("V###L8").unwrap();
-        assert_eq!(pattern.label(7).unwrap().as_str(), "V007L8");
+        assert_eq!(pattern.barcode(7).unwrap().as_str(), "V007L8");
         assert_eq!(
             (pattern.number("V042L8"), pattern.number("V42L8"), pattern.number("V0x2L8")),
             (Some(42), None, None)
         );
-        assert_eq!(pattern.last(), 999);
-        assert!(pattern.label(1000).is_err() && Pattern::new("V#A#L8").is_err() && Pattern::new("V1L8").is_err());
-        assert!(pattern.meets(&Pattern::new("V1##L8").unwrap()) && !pattern.meets(&Pattern::new("V##L8").unwrap()));
-        assert!(!pattern.meets(&Pattern::new("W###L8").unwrap()));
+        assert_eq!(pattern.max_number(), 999);
+        assert!(pattern.barcode(1000).is_err() && Pattern::new("V#A#L8").is_err() && Pattern::new("V1L8").is_err());
+        assert!(
+            pattern.overlaps(&Pattern::new("V1##L8").unwrap()) && !pattern.overlaps(&Pattern::new("V##L8").unwrap())
+        );
+        assert!(!pattern.overlaps(&Pattern::new("W###L8").unwrap()));
     }
 }

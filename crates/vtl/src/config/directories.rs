@@ -10,11 +10,11 @@ use std::path::Path;
 /// Refuses directories of cartridges that do not exist (unless they are to be created), that cannot be read, or where the new
 /// cartridges cannot be created. To find that out, a directory is created in the first one, and removed.
 pub(crate) fn check_directories(config: &Config) -> Result<(), ConfigError> {
-    for (at, path) in config.cartridges.iter().enumerate() {
+    for (at, path) in config.cartridge_directories.iter().enumerate() {
         let creates = at == 0 && creates_cartridges(config);
-        check(path, config.create, creates).map_err(|message| {
-            let line = config.lines.cartridges.get(at).copied().unwrap_or(1);
-            let (file, key) = (config.lines.file.clone(), "storage.cartridges".into());
+        check(path, config.create_directories, creates).map_err(|message| {
+            let line = config.storage_lines.directories.get(at).copied().unwrap_or(1);
+            let (file, key) = (config.storage_lines.file.clone(), "storage.cartridges".into());
             ConfigError { file, line, key, message }
         })?;
     }
@@ -24,8 +24,8 @@ pub(crate) fn check_directories(config: &Config) -> Result<(), ConfigError> {
 /// The number of the group that may read the site, if the configuration names one.
 pub(crate) fn group_number(config: &Config) -> Result<Option<u32>, ConfigError> {
     config.group.as_deref().map(group_id).transpose().map_err(|message| {
-        let (file, key) = (config.lines.file.clone(), "storage.group".into());
-        ConfigError { file, line: config.lines.group, key, message }
+        let (file, key) = (config.storage_lines.file.clone(), "storage.group".into());
+        ConfigError { file, line: config.storage_lines.group, key, message }
     })
 }
 
@@ -56,8 +56,9 @@ fn check(path: &Path, create: bool, creates_cartridges: bool) -> Result<(), Stri
 
 /// Whether a site that is new creates cartridges: a pool has blank ones, or the files of a listed one do not exist.
 fn creates_cartridges(config: &Config) -> bool {
-    let exists =
-        |setup: &CartridgeSetup| config.cartridges.iter().any(|path| path.join(setup.barcode.as_str()).exists());
+    let exists = |setup: &CartridgeSetup| {
+        config.cartridge_directories.iter().any(|path| path.join(setup.barcode.as_str()).exists())
+    };
     config.pools.iter().any(|pool| pool.scratch > 0)
         || config.libraries.iter().any(|library| !library.cartridges.iter().all(exists))
 }

@@ -30,16 +30,16 @@ use toml::Spanned;
 pub fn parse(file: &str, text: &str) -> Result<Config, ConfigError> {
     let source = Source { file, text };
     let raw: File = toml::from_str(text).map_err(|error| syntax_error(&source, &error))?;
-    of_file(&source, raw)
+    from_file(&source, raw)
 }
 
 /// A configuration of one library, said in code.
-pub(crate) fn of_library(name: &str, table: LibraryTable) -> Result<Config, ConfigError> {
+pub(crate) fn from_library_table(name: &str, table: LibraryTable) -> Result<Config, ConfigError> {
     let library = OneOrMany(vec![Spanned::new(0..0, table)]);
-    of_file(&Source { file: name, text: "" }, File { library: Some(Spanned::new(0..0, library)), ..File::default() })
+    from_file(&Source { file: name, text: "" }, File { library: Some(Spanned::new(0..0, library)), ..File::default() })
 }
 
-fn of_file(source: &Source<'_>, raw: File) -> Result<Config, ConfigError> {
+fn from_file(source: &Source<'_>, raw: File) -> Result<Config, ConfigError> {
     let at_library = raw.library.as_ref().map_or(0, |library| library.span().start);
     let mut tables = raw.library.map(|library| library.into_inner().0).unwrap_or_default();
     if tables.is_empty() {
@@ -47,12 +47,13 @@ fn of_file(source: &Source<'_>, raw: File) -> Result<Config, ConfigError> {
     }
     if let [only] = tables.as_mut_slice() {
         // A file of one library may have its drives and cartridges beside it.
-        beside(source, "drive", &mut only.get_mut().drive, raw.drive)?;
-        beside(source, "cartridges", &mut only.get_mut().cartridges, raw.cartridges)?;
+        merge_top_level_tables(source, "drive", &mut only.get_mut().drive, raw.drive)?;
+        merge_top_level_tables(source, "cartridges", &mut only.get_mut().cartridges, raw.cartridges)?;
     } else if raw.drive.is_some() || raw.cartridges.is_some() {
         let message = "with several libraries, write [[library.drive]] and [[library.cartridges]] behind each";
         let first = |at: Option<usize>| at.unwrap_or(usize::MAX);
-        let (drive, cartridges) = (first(place_of(raw.drive.as_ref())), first(place_of(raw.cartridges.as_ref())));
+        let (drive, cartridges) =
+            (first(first_offset(raw.drive.as_ref())), first(first_offset(raw.cartridges.as_ref())));
         let key = if drive < cartridges { "drive" } else { "cartridges" };
         return Err(source.error(drive.min(cartridges), key, message));
     }
@@ -64,7 +65,7 @@ fn of_file(source: &Source<'_>, raw: File) -> Result<Config, ConfigError> {
         let at = if table.span().start == 0 { at_library } else { table.span().start };
         let name_line = source.line(table.get_ref().name.as_ref().map_or(at, |name| name.span().start));
         let setup = library(source, table.into_inner(), at, number)?;
-        check_against(source, &libraries, &setup, name_line)?;
+        check_conflicts(source, &libraries, &setup, name_line)?;
         libraries.push(setup);
     }
     let mut pools = Vec::new();
@@ -78,16 +79,25 @@ fn of_file(source: &Source<'_>, raw: File) -> Result<Config, ConfigError> {
     lines.group = source.line(raw.storage.group.as_ref().map_or(0, |group| group.span().start));
     let group = raw.storage.group.map(Spanned::into_inner);
     let shared = raw.storage.shared.is_some_and(Spanned::into_inner);
-    Ok(Config { libraries, pools, cartridges, create, group, shared, iscsi, lines })
+    Ok(Config {
+        libraries,
+        pools,
+        cartridge_directories: cartridges,
+        create_directories: create,
+        group,
+        shared_cartridges: shared,
+        iscsi,
+        storage_lines: lines,
+    })
 }
 
 /// Where the first of several tables begins.
-fn place_of<T>(tables: Option<&Tables<T>>) -> Option<usize> {
+fn first_offset<T>(tables: Option<&Tables<T>>) -> Option<usize> {
     tables?.first().map(|table| table.span().start)
 }
 
 /// Tables of the only library that are written beside it.
-fn beside<T>(
+fn merge_top_level_tables<T>(
     source: &Source<'_>,
     key: &str,
     own: &mut Option<Tables<T>>,
@@ -95,7 +105,7 @@ fn beside<T>(
 ) -> Result<(), ConfigError> {
     match (&own, &other) {
         (Some(_), Some(_)) => {
-            let at = place_of(other.as_ref()).unwrap_or(0);
+            let at = first_offset(other.as_ref()).unwrap_or(0);
             Err(source.error(at, key, format!("[[library.{key}]] is given as well; write all of them as one of both")))
         }
         (None, _) => {
@@ -131,7 +141,7 @@ fn unique_names(source: &Source<'_>, tables: &[Spanned<LibraryTable>]) -> Result
 }
 
 /// What two libraries cannot both have.
-fn check_against(
+fn check_conflicts(
     source: &Source<'_>,
     others: &[LibrarySetup],
     new: &LibrarySetup,

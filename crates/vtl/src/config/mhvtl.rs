@@ -5,16 +5,18 @@
 
 mod contents;
 mod device;
+mod device_summary;
 mod keys;
-mod outline;
 mod persist;
 mod scan;
 
-pub use outline::{Outline, OutlineKind, assignments, capacity, directory, labels, outline};
-pub use persist::save;
+pub use device_summary::{
+    DeviceKind, DeviceSummary, assignments, default_capacity_mb, device_summaries, directory, slot_barcodes,
+};
+pub use persist::save_contents;
 
 use super::{Config, ConfigError, parse};
-use contents::{Contents, What};
+use contents::{CartridgeTraits, Contents};
 use device::{Devices, DriveSection, LibrarySection};
 use scan::Line;
 use std::collections::BTreeMap;
@@ -22,26 +24,26 @@ use std::fmt::Write;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
-use tape_store::backend::file::OsShelves;
-use tape_store::cartridge::{Barcode, Kind};
-use tape_store::shelf::TapeStore;
+use tape_store::backend::file::OsFolderStore;
+use tape_store::cartridge::{Barcode, CartridgeKind};
+use tape_store::store::TapeStore;
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Imported {
+pub struct ImportedConfig {
     /// The configuration, as a file of ours.
     pub text: String,
     /// What is not as it was, line by line.
     pub notes: Vec<String>,
     /// Where mhvtl's kernel module has each unit.
-    pub seats: Vec<Seat>,
+    pub device_slots: Vec<DeviceSlot>,
     /// Libraries whose contents are saved when they end, and the files: see [`save`].
-    pub saved: Vec<(String, PathBuf)>,
+    pub contents_files: Vec<(String, PathBuf)>,
 }
 
 /// Where a unit is at mhvtl's kernel module.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seat {
+pub struct DeviceSlot {
     /// Its library here.
     pub library: String,
     /// Its number among the units of that: 0 is the changer, the drives follow.
@@ -54,7 +56,7 @@ pub struct Seat {
     pub fifo: Option<PathBuf>,
 }
 
-impl Imported {
+impl ImportedConfig {
     /// The configuration, read. An error names the line of mhvtl's file from which the part that is wrong comes.
     ///
     /// # Errors
@@ -75,12 +77,12 @@ impl Imported {
 
 /// What a section of `device.conf` is of.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Unit {
+enum SectionKind {
     Library,
     Drive,
 }
 
-impl Unit {
+impl SectionKind {
     const fn name(self) -> &'static str {
         match self {
             Self::Library => "library",
@@ -90,7 +92,7 @@ impl Unit {
 }
 
 /// What of a file mhvtl's programs do not look at, and what is beyond what they know of it: versions, long lines.
-fn oddities(file: &str, text: &str, newest: i64, notes: &mut Vec<String>) {
+fn note_unsupported_lines(file: &str, text: &str, newest: i64, notes: &mut Vec<String>) {
     /// A file that is nothing but long lines needs no note about each of them.
     const MOST: usize = 10;
     let mut long = 0;
@@ -103,10 +105,10 @@ fn oddities(file: &str, text: &str, newest: i64, notes: &mut Vec<String>) {
         if let Some(version) = here.number_after("VERSION:").filter(|version| *version > newest) {
             notes.push(here.note(format!("VERSION {version} is not known: formats up to {newest} are")));
         }
-        if line.len() >= scan::LONGEST {
+        if line.len() >= scan::MAX_LINE {
             long += 1;
             if long <= MOST {
-                let (len, most) = (line.len(), scan::LONGEST);
+                let (len, most) = (line.len(), scan::MAX_LINE);
                 let what = format!("the line has {len} characters; as with mhvtl, each {most} of them are a line");
                 notes.push(here.note(what));
             }
@@ -115,20 +117,20 @@ fn oddities(file: &str, text: &str, newest: i64, notes: &mut Vec<String>) {
 }
 
 /// The unit whose section begins in a line, and its number.
-fn header(line: &Line<'_>) -> Option<(Unit, u32)> {
+fn header(line: &Line<'_>) -> Option<(SectionKind, u32)> {
     let id = |keyword| line.number_after(keyword).and_then(|id| u32::try_from(id).ok());
-    let drive = id("Drive:").map(|id| (Unit::Drive, id));
-    drive.or_else(|| Some((Unit::Library, id("Library:")?)))
+    let drive = id("Drive:").map(|id| (SectionKind::Drive, id));
+    drive.or_else(|| Some((SectionKind::Library, id("Library:")?)))
 }
 
 /// Channel, target and LUN of a header. A coordinate that is missing or cannot be read is 0, and so are those behind it; a
 /// warning says so, and names text behind the LUN.
 fn address(line: &Line<'_>, notes: &mut Vec<String>) -> [u32; 3] {
-    let mut rest = ["Drive:", "Library:"].into_iter().find_map(|keyword| scan::number(line.after(keyword)?));
+    let mut rest = ["Drive:", "Library:"].into_iter().find_map(|keyword| scan::number(line.value_after(keyword)?));
     let mut whole = true;
     let address = [" CHANNEL:", " TARGET:", " LUN:"].map(|keyword| {
         let text = rest.map_or("", |(_, text)| text);
-        rest = Line { text, ..*line }.after(keyword).and_then(scan::number);
+        rest = Line { text, ..*line }.value_after(keyword).and_then(scan::number);
         let coordinate = rest.and_then(|(number, _)| u32::try_from(number).ok());
         whole &= coordinate.is_some();
         coordinate.unwrap_or(0)
@@ -144,57 +146,57 @@ fn address(line: &Line<'_>, notes: &mut Vec<String>) -> [u32; 3] {
 }
 
 /// The directory that mhvtl's programs look in.
-const USUAL: &str = "/etc/mhvtl";
+const DEFAULT_DIRECTORY: &str = "/etc/mhvtl";
 
 /// The directory of a configuration: the one that is named, or else the usual one, or where its `mhvtl.conf` points.
 ///
 /// # Errors
 /// `mhvtl.conf` cannot be read.
-pub fn named(directory: Option<&Path>) -> Result<PathBuf, ConfigError> {
-    directory.map_or_else(|| self::directory(Path::new(USUAL)), |directory| Ok(directory.into()))
+pub fn resolve_directory(directory: Option<&Path>) -> Result<PathBuf, ConfigError> {
+    directory.map_or_else(|| self::directory(Path::new(DEFAULT_DIRECTORY)), |directory| Ok(directory.into()))
 }
 
 /// Reads the configuration in a directory, and in no other: a `MHVTL_CONFIG_PATH` in its `mhvtl.conf` is not followed.
 ///
 /// # Errors
 /// The first fault, with file, line, key and what would be right.
-pub fn import(directory: &Path) -> Result<Imported, ConfigError> {
-    import_those(directory, |_| true)
+pub fn import(directory: &Path) -> Result<ImportedConfig, ConfigError> {
+    import_selected(directory, |_| true)
 }
 
 /// As [`import`], of the library with this number alone.
 ///
 /// # Errors
 /// As [`import`]; there is no such library.
-pub fn import_library(directory: &Path, id: u32) -> Result<Imported, ConfigError> {
-    import_those(directory, |library| library.id == id)
+pub fn import_library(directory: &Path, id: u32) -> Result<ImportedConfig, ConfigError> {
+    import_selected(directory, |library| library.id == id)
 }
 
-fn import_those(directory: &Path, wanted: impl Fn(&LibrarySection) -> bool) -> Result<Imported, ConfigError> {
-    let mut import = Import { megabytes: capacity(directory)?, ..Import::default() };
+fn import_selected(directory: &Path, wanted: impl Fn(&LibrarySection) -> bool) -> Result<ImportedConfig, ConfigError> {
+    let mut import = Importer { new_capacity_mb: default_capacity_mb(directory)?, ..Importer::default() };
     let Devices { name, libraries, drives, notes } = devices(directory)?;
-    import.notes.extend(not_followed(directory)?);
-    import.notes.extend(outline::setting_notes(directory, &libraries)?);
+    import.notes.extend(unfollowed_directory_note(directory)?);
+    import.notes.extend(device_summary::setting_notes(directory, &libraries)?);
     import.notes.extend(notes);
     for library in libraries.iter().filter(|library| wanted(library)) {
-        let (path, persisted) = contents_of(directory, library)?;
+        let (path, persisted) = contents_file(directory, library)?;
         let absent = || library.error(&name, format!("{} does not exist", path.display()));
-        let text = read(&path)?.ok_or_else(absent)?;
+        let text = read_optional(&path)?.ok_or_else(absent)?;
         let devices = name.as_str();
         let name = path.display().to_string();
         if persisted {
             import.notes.push(format!("library {}: as it was when mhvtl ended, from {name}", library.id));
         }
-        oddities(&name, &text, 2, &mut import.notes);
+        note_unsupported_lines(&name, &text, 2, &mut import.notes);
         let contents = contents::parse(&name, &text, &mut import.notes)?;
         let mine = drives.iter().filter(|drive| drive.library == Some(library.id)).collect();
         import.library([devices, &name], library, mine, contents)?;
-        if library.persists && import.lacks {
+        if library.persist && import.incomplete {
             let (id, line) = (library.id, library.persist_line());
             let why = "contents are not saved at the end, since mhvtl would lose what is left out here";
             import.notes.push(format!("{devices}:{line}: PERSIST: library {id}: {why}"));
-        } else if library.persists {
-            import.saved.push((format!("library{}", library.id), saved_contents(directory, library)));
+        } else if library.persist {
+            import.contents_files.push((format!("library{}", library.id), saved_contents_file(directory, library)));
         }
     }
     for drive in drives.iter().filter(|drive| libraries.iter().all(|library| Some(library.id) != drive.library)) {
@@ -208,40 +210,41 @@ fn import_those(directory: &Path, wanted: impl Fn(&LibrarySection) -> bool) -> R
 ///
 /// # Errors
 /// As [`import`]; there is no such drive.
-pub fn import_drive(directory: &Path, id: u32) -> Result<(Imported, Option<u32>), ConfigError> {
+pub fn import_drive(directory: &Path, id: u32) -> Result<(ImportedConfig, Option<u32>), ConfigError> {
     let Devices { name, libraries, drives, notes } = devices(directory)?;
-    let drive = drives.iter().find(|drive| drive.id == id).ok_or_else(|| missing(&name, "Drive:", id))?;
-    let mut import = Import { notes, ..Import::default() };
+    let drive = drives.iter().find(|drive| drive.id == id).ok_or_else(|| missing_unit_error(&name, "Drive:", id))?;
+    let mut import = Importer { notes, ..Importer::default() };
     let own = format!("drive{id}");
     let _ = writeln!(import.text, "\n[[library]]\nname = {own:?}\nslots = 1\ncartridges = []");
-    let fifo = drive.names.fifo.clone();
-    import.seats.push(Seat { library: own, unit: 1, minor: id, address: drive.address, fifo });
+    let fifo = drive.identity.fifo.clone();
+    import.device_slots.push(DeviceSlot { library: own, unit: 1, minor: id, address: drive.address, fifo });
     let mut written = String::new();
     import.drive(drive, &mut written);
     import.text.push_str(&written);
     let library = libraries.iter().find(|library| Some(library.id) == drive.library);
-    let home = library.map_or_else(|| "/opt/mhvtl".into(), |library| home_of(library.id, library.home.as_deref()));
-    import.homes.push(home.display().to_string());
+    let home = library
+        .map_or_else(|| "/opt/mhvtl".into(), |library| home_directory(library.id, library.home_directory.as_deref()));
+    import.home_directories.push(home.display().to_string());
     Ok((import.finish(&name)?, library.map(|library| library.id)))
 }
 
 /// `device.conf`.
 fn devices(directory: &Path) -> Result<Devices, ConfigError> {
     let path = directory.join("device.conf");
-    let Some(text) = read(&path)? else {
-        let elsewhere = outline::elsewhere(directory)?;
+    let Some(text) = read_optional(&path)? else {
+        let elsewhere = device_summary::redirected_directory(directory)?;
         let hint = elsewhere.map_or_else(String::new, |(line, other)| {
             format!("; mhvtl.conf:{line} names {}: give that directory instead", other.display())
         });
-        return Err(absent(&path, &hint));
+        return Err(not_found_error(&path, &hint));
     };
     device::parse(&path.display().to_string(), &text)
 }
 
 /// What is to be said if `mhvtl.conf` names another directory than the one that is read.
-fn not_followed(directory: &Path) -> Result<Option<String>, ConfigError> {
+fn unfollowed_directory_note(directory: &Path) -> Result<Option<String>, ConfigError> {
     let same = |other: &Path| other == directory || other.canonicalize().ok() == directory.canonicalize().ok();
-    let elsewhere = outline::elsewhere(directory)?.filter(|(_, other)| !same(other));
+    let elsewhere = device_summary::redirected_directory(directory)?.filter(|(_, other)| !same(other));
     Ok(elsewhere.map(|(line, other)| {
         let (conf, other) = (directory.join("mhvtl.conf"), other.display());
         format!(
@@ -253,7 +256,7 @@ fn not_followed(directory: &Path) -> Result<Option<String>, ConfigError> {
 }
 
 /// A file that does not exist.
-fn absent(path: &Path, hint: &str) -> ConfigError {
+fn not_found_error(path: &Path, hint: &str) -> ConfigError {
     ConfigError {
         file: path.display().to_string(),
         line: 0,
@@ -262,45 +265,45 @@ fn absent(path: &Path, hint: &str) -> ConfigError {
     }
 }
 
-fn missing(file: &str, key: &str, id: u32) -> ConfigError {
+fn missing_unit_error(file: &str, key: &str, id: u32) -> ConfigError {
     ConfigError { file: file.into(), line: 0, key: String::new(), message: format!("there is no line \"{key} {id}\"") }
 }
 
-fn failed(path: &Path, error: &io::Error) -> ConfigError {
+fn io_error(path: &Path, error: &io::Error) -> ConfigError {
     ConfigError { file: path.display().to_string(), line: 0, key: String::new(), message: error.to_string() }
 }
 
-fn read(path: &Path) -> Result<Option<String>, ConfigError> {
+fn read_optional(path: &Path) -> Result<Option<String>, ConfigError> {
     match std::fs::read(path) {
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failed(path, &error)),
+        Err(error) => Err(io_error(path, &error)),
     }
 }
 
 /// The file of a library's contents: what was saved when mhvtl ended, unless the file itself is newer.
-fn contents_of(directory: &Path, library: &LibrarySection) -> Result<(PathBuf, bool), ConfigError> {
+fn contents_file(directory: &Path, library: &LibrarySection) -> Result<(PathBuf, bool), ConfigError> {
     let plain = directory.join(format!("library_contents.{}", library.id));
-    let saved = saved_contents(directory, library);
+    let saved = saved_contents_file(directory, library);
     let changed = |path: &Path| -> Result<Option<SystemTime>, ConfigError> {
         match std::fs::metadata(path).and_then(|data| data.modified()) {
             Ok(time) => Ok(Some(time)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(failed(path, &error)),
+            Err(error) => Err(io_error(path, &error)),
         }
     };
     let newer =
-        library.persists && changed(&saved)?.is_some_and(|saved| changed(&plain).is_ok_and(|at| at <= Some(saved)));
+        library.persist && changed(&saved)?.is_some_and(|saved| changed(&plain).is_ok_and(|at| at <= Some(saved)));
     Ok(if newer { (saved, true) } else { (plain, false) })
 }
 
 /// Where a library saves its contents when it ends.
-fn saved_contents(directory: &Path, library: &LibrarySection) -> PathBuf {
+fn saved_contents_file(directory: &Path, library: &LibrarySection) -> PathBuf {
     directory.join(format!("library_contents.{}.persist", library.id))
 }
 
 /// The directory of a library's cartridges.
-fn home_of(library: u32, given: Option<&str>) -> PathBuf {
+fn home_directory(library: u32, given: Option<&str>) -> PathBuf {
     given.map_or_else(|| format!("/opt/mhvtl/{library}").into(), PathBuf::from)
 }
 
@@ -318,15 +321,16 @@ fn assignment(line: &str) -> Option<(&str, &str)> {
 }
 
 /// Assignments of `mhvtl.conf`. Of several to one variable, the last counts.
-fn settings(text: &str) -> BTreeMap<String, String> {
+fn parse_assignments(text: &str) -> BTreeMap<String, String> {
     text.lines().filter_map(assignment).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
 /// What a cartridge is: by its label, as mhvtl's tools read it, else by its memory. mhvtl has no medium for the labels of
 /// LTO-7 Type M.
-fn what(barcode: &Barcode, store: Option<&TapeStore>) -> Option<What> {
-    let (media, kind) = match barcode.media().filter(|(media, _)| tape_store::mhvtl::media::of(media).is_some()) {
-        Some((media, Kind::Data)) if barcode.as_str().starts_with('W') => (media, Kind::Worm),
+fn cartridge_traits(barcode: &Barcode, store: Option<&TapeStore>) -> Option<CartridgeTraits> {
+    let (media, kind) = match barcode.media().filter(|(media, _)| tape_store::mhvtl::media::for_media(media).is_some())
+    {
+        Some((media, CartridgeKind::Data)) if barcode.as_str().starts_with('W') => (media, CartridgeKind::Worm),
         Some(label) => label,
         None => {
             let cartridge = store?.find(barcode).ok()?;
@@ -334,24 +338,24 @@ fn what(barcode: &Barcode, store: Option<&TapeStore>) -> Option<What> {
         }
     };
     let made = (barcode.media() != Some((media, kind))).then_some((media.name, kind.name()));
-    Some(What { made, unlabelled: barcode.as_str().starts_with("NOBAR") })
+    Some(CartridgeTraits { medium_and_kind: made, unlabelled: barcode.as_str().starts_with("NOBAR") })
 }
 
 #[derive(Default)]
-struct Import {
+struct Importer {
     /// Of a cartridge that is made.
-    megabytes: u64,
+    new_capacity_mb: u64,
     text: String,
-    homes: Vec<String>,
+    home_directories: Vec<String>,
     notes: Vec<String>,
     barcodes: BTreeMap<String, String>,
-    seats: Vec<Seat>,
-    saved: Vec<(String, PathBuf)>,
+    device_slots: Vec<DeviceSlot>,
+    contents_files: Vec<(String, PathBuf)>,
     /// Something of the library is left out.
-    lacks: bool,
+    incomplete: bool,
 }
 
-impl Import {
+impl Importer {
     fn library(
         &mut self,
         [devices, file]: [&str; 2],
@@ -363,38 +367,43 @@ impl Import {
         drives.sort_by_key(|drive| drive.slot);
         contents.check_drives([devices, file], &drives)?;
         contents.other_serials(file, &drives, &mut self.notes);
-        self.notes_of([devices, file], library, &mut contents, first);
+        self.add_notes([devices, file], library, &mut contents, first);
         let name = format!("library{}", library.id);
         let _ = writeln!(self.text, "\n# {devices}:{}", library.line);
         let _ = writeln!(self.text, "[[library]]\nname = {name:?}\nmodel = {:?}", model.name);
-        let _ = writeln!(self.text, "{}", library.names.strings());
-        let _ = writeln!(self.text, "serial = {:?}\nnaa = {:?}", library.names.serial, library.names.naa);
+        let _ = writeln!(self.text, "{}", library.identity.strings());
+        let _ = writeln!(self.text, "serial = {:?}\nnaa = {:?}", library.identity.serial, library.identity.naa);
         let [robot, slots, ports, bays] = first;
         let _ = writeln!(
             self.text,
             "first = {{ robot = {robot}, slots = {slots}, import_export = {ports}, drives = {bays} }}"
         );
-        let _ = writeln!(self.text, "slots = {}\nimport_export = {}", contents.slots.last(), contents.ports.last());
-        let (minor, address, fifo) = (library.id, library.address, library.names.fifo.clone());
-        self.seats.push(Seat { library: name.clone(), unit: 0, minor, address, fifo });
+        let _ = writeln!(
+            self.text,
+            "slots = {}\nimport_export = {}",
+            contents.slots.highest_number(),
+            contents.io_elements.highest_number()
+        );
+        let (minor, address, fifo) = (library.id, library.address, library.identity.fifo.clone());
+        self.device_slots.push(DeviceSlot { library: name.clone(), unit: 0, minor, address, fifo });
         if drives.is_empty() {
             // Not the drives of a library that lists none.
             let _ = writeln!(self.text, "drive = []");
         }
         let mut written = String::new();
         for (drive, unit) in drives.into_iter().zip(1..) {
-            let (minor, address, fifo) = (drive.id, drive.address, drive.names.fifo.clone());
-            self.seats.push(Seat { library: name.clone(), unit, minor, address, fifo });
+            let (minor, address, fifo) = (drive.id, drive.address, drive.identity.fifo.clone());
+            self.device_slots.push(DeviceSlot { library: name.clone(), unit, minor, address, fifo });
             self.drive(drive, &mut written);
         }
-        let home = home_of(library.id, library.home.as_deref()).display().to_string();
+        let home = home_directory(library.id, library.home_directory.as_deref()).display().to_string();
         self.cartridges(file, &contents, Path::new(&home), &mut written)?;
         if !written.contains("[[library.cartridges]]") {
             let _ = writeln!(self.text, "cartridges = []");
         }
         self.text.push_str(&written);
-        if !self.homes.contains(&home) {
-            self.homes.push(home);
+        if !self.home_directories.contains(&home) {
+            self.home_directories.push(home);
         }
         Ok(())
     }
@@ -404,7 +413,7 @@ impl Import {
             (None | Some(0), _) => "none".to_owned(),
             (Some(factor), lzo) => {
                 if lzo {
-                    let (file, line) = (drive.names.file(), drive.codec_line());
+                    let (file, line) = (drive.identity.file(), drive.codec_line());
                     let what = "is read, but not written; new blocks are compressed with zlib";
                     self.notes.push(format!("{file}:{line}: Compression type: lzo of drive {} {what}", drive.id));
                 }
@@ -412,10 +421,10 @@ impl Import {
             }
         };
         let model = drive.profile().model.product;
-        let _ = writeln!(text, "\n# {}:{}", drive.names.file(), drive.line);
-        let _ = writeln!(text, "[[library.drive]]\nmodel = {model:?}\n{}", drive.names.strings());
+        let _ = writeln!(text, "\n# {}:{}", drive.identity.file(), drive.line);
+        let _ = writeln!(text, "[[library.drive]]\nmodel = {model:?}\n{}", drive.identity.strings());
         let _ = writeln!(text, "compression = {compression:?}");
-        let _ = writeln!(text, "serial = {:?}\nnaa = {:?}", drive.names.serial, drive.names.naa);
+        let _ = writeln!(text, "serial = {:?}\nnaa = {:?}", drive.identity.serial, drive.identity.naa);
     }
 
     fn cartridges(
@@ -425,14 +434,14 @@ impl Import {
         home: &Path,
         text: &mut String,
     ) -> Result<(), ConfigError> {
-        let shelves = if home.is_dir() { OsShelves::at(home).ok() } else { None };
+        let shelves = if home.is_dir() { OsFolderStore::at(home).ok() } else { None };
         let store = shelves.map(|shelves| TapeStore::new(Box::new(shelves)));
-        let size = self.megabytes;
-        for (word, group) in [("slot", &contents.slots), ("port", &contents.ports)] {
-            for (_, line, barcode) in group.cartridges() {
+        let size = self.new_capacity_mb;
+        for (word, group) in [("slot", &contents.slots), ("port", &contents.io_elements)] {
+            for (_, line, barcode) in group.occupied() {
                 let here = format!("{file}:{line}");
-                if what(barcode, store.as_ref()).is_none() {
-                    self.lacks = true;
+                if cartridge_traits(barcode, store.as_ref()).is_none() {
+                    self.incomplete = true;
                     let why = "neither its label nor a memory says what it is";
                     self.notes.push(format!("{here}: cartridge {barcode} is left out: {why}"));
                 }
@@ -441,7 +450,7 @@ impl Import {
                     return Err(ConfigError { file: file.into(), line, key: word.into(), message });
                 }
             }
-            for run in group.runs(|barcode| what(barcode, store.as_ref())) {
+            for run in group.runs(|barcode| cartridge_traits(barcode, store.as_ref())) {
                 let _ = write!(text, "\n# {file}:{}\n[[library.cartridges]]\n{run}", run.line);
                 let _ = writeln!(text, "at = \"{word}{}\"\nsize = \"{size}MiB\"\nlevel = \"mhvtl\"", run.number);
             }
@@ -450,7 +459,7 @@ impl Import {
     }
 
     /// Notes what is otherwise than with mhvtl.
-    fn notes_of(
+    fn add_notes(
         &mut self,
         [devices, file]: [&str; 2],
         library: &LibrarySection,
@@ -462,35 +471,40 @@ impl Import {
             let (line, command) = command;
             self.notes.push(format!("{devices}:{line}: movecommand: {command:?} of library {id} is not run"));
         }
-        self.lacks = !contents.strange.is_empty();
-        for (line, label) in &contents.strange {
+        self.incomplete = !contents.invalid_labels.is_empty();
+        for (line, label) in &contents.invalid_labels {
             let why = "labels are 1 to 16 of A-Z, 0-9, - and _";
             self.notes.push(format!("{file}:{line}: cartridge {label:?} is left out: {why}"));
         }
         // mhvtl leaves out what would have the address of another element, too.
         let room = |own: u16| first.into_iter().filter(|other| *other > own).min().unwrap_or(u16::MAX) - own;
         let [_, slots, ports, _] = first;
-        for (group, own, what) in [(&mut contents.slots, slots, "slots"), (&mut contents.ports, ports, "MAPs")] {
-            let gone = group.cut(room(own));
+        for (group, own, what) in [(&mut contents.slots, slots, "slots"), (&mut contents.io_elements, ports, "MAPs")] {
+            let gone = group.truncate(room(own));
             if gone > 0 {
-                self.lacks = true;
+                self.incomplete = true;
                 let why = "have no addresses left, as with mhvtl";
                 self.notes.push(format!("{file}: the last {gone} {what} of library {id} {why}"));
             }
         }
     }
 
-    fn finish(mut self, file: &str) -> Result<Imported, ConfigError> {
+    fn finish(mut self, file: &str) -> Result<ImportedConfig, ConfigError> {
         if self.text.is_empty() {
             let message = "there is no library in the file: no line begins with \"Library:\" and a number";
             return Err(ConfigError { file: file.into(), line: 0, key: String::new(), message: message.into() });
         }
-        let homes = toml::Value::from(self.homes.clone());
+        let homes = toml::Value::from(self.home_directories.clone());
         let mut text = format!("# From {file}.\n");
         self.notes.iter().for_each(|note| text.push_str(&format!("# {note}\n")));
         let _ = write!(text, "\n[storage]\ncartridges = {homes}\ncreate = true\nshared = true\n{}", self.text);
         self.text.clear();
-        Ok(Imported { text, notes: self.notes, seats: self.seats, saved: self.saved })
+        Ok(ImportedConfig {
+            text,
+            notes: self.notes,
+            device_slots: self.device_slots,
+            contents_files: self.contents_files,
+        })
     }
 }
 

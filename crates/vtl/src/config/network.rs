@@ -34,7 +34,7 @@ impl Network {
 
 impl Network {
     /// Whether every address of its version is one of them.
-    pub(super) const fn is_everything(&self) -> bool {
+    pub(super) const fn is_any(&self) -> bool {
         self.prefix == 0
     }
 }
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network() {
+    fn invalid_networks_are_refused() {
         for (text, message) in [
             ("", "is not a network"),
             ("10.0.0", "is not a network"),

@@ -1,23 +1,29 @@
 //! The effective configuration as a file: what `--print-config` shows. Secrets are left out.
 
-use super::{Advertise, CartridgeSetup, Config, IscsiLimits, IscsiSetup, LibrarySetup, Pattern, PoolSetup, When};
-use scsi_core::identity::{Model, Strings};
+use super::{
+    Advertise, CartridgeSetup, Config, IscsiLimits, IscsiSetup, LibrarySetup, Pattern, PoolSetup, TransferPolicy,
+};
+use scsi_core::identity::{InquiryStrings, ModelStrings};
 use std::fmt;
 use tape_store::medium::{Codec, CodecId};
 
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.libraries.iter().try_for_each(|library| writeln!(f, "{library}"))?;
-        if !self.cartridges.is_empty() || self.group.is_some() || self.shared || self.create {
+        if !self.cartridge_directories.is_empty()
+            || self.group.is_some()
+            || self.shared_cartridges
+            || self.create_directories
+        {
             writeln!(f, "[storage]")?;
-            if !self.cartridges.is_empty() {
-                writeln!(f, "cartridges = {:?}", self.cartridges)?;
+            if !self.cartridge_directories.is_empty() {
+                writeln!(f, "cartridges = {:?}", self.cartridge_directories)?;
             }
-            if self.create {
+            if self.create_directories {
                 writeln!(f, "create = true")?;
             }
-            given(f, "group", self.group.as_deref())?;
-            if self.shared {
+            optional_key(f, "group", self.group.as_deref())?;
+            if self.shared_cartridges {
                 writeln!(f, "shared = true")?;
             }
             writeln!(f)?;
@@ -31,10 +37,10 @@ impl fmt::Display for LibrarySetup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "[[library]]\nname = {:?}", self.name)?;
         writeln!(f, "model = {:?}", self.changer.name)?;
-        given(f, "serial", self.names.serial.as_deref())?;
-        given(f, "naa", self.names.naa.as_deref())?;
+        optional_key(f, "serial", self.names.serial.as_deref())?;
+        optional_key(f, "naa", self.names.naa.as_deref())?;
         strings(f, &self.strings, self.changer.model)?;
-        if self.moved {
+        if self.custom_addresses {
             let [robot, slots, import_export, drives] = self.layout.ranges().map(|(_, range)| range.first);
             write!(f, "first = {{ robot = {robot}, slots = {slots}, ")?;
             writeln!(f, "import_export = {import_export}, drives = {drives} }}")?;
@@ -42,22 +48,22 @@ impl fmt::Display for LibrarySetup {
         writeln!(f, "slots = {}", self.layout.storage.count)?;
         writeln!(f, "import_export = {}", self.layout.import_export.count)?;
         writeln!(f, "shelf = {:?}", self.shelf)?;
-        given(f, "target", self.target.as_deref())?;
+        optional_key(f, "target", self.target.as_deref())?;
         if let Some(lun) = self.lun {
             writeln!(f, "lun = {lun}")?;
         }
-        writeln!(f, "export = {:?}\nimport = {:?}", when(self.export), when(self.import))?;
+        writeln!(f, "export = {:?}\nimport = {:?}", policy_value(self.export), policy_value(self.import))?;
         if self.cartridges.is_empty() {
             writeln!(f, "cartridges = []")?;
         }
         for drive in &self.drives {
             writeln!(f, "\n[[library.drive]]\nmodel = {:?}", drive.profile.model.product)?;
             writeln!(f, "compression = {:?}", codec(drive.codec))?;
-            given(f, "serial", drive.names.serial.as_deref())?;
-            given(f, "naa", drive.names.naa.as_deref())?;
+            optional_key(f, "serial", drive.names.serial.as_deref())?;
+            optional_key(f, "naa", drive.names.naa.as_deref())?;
             strings(f, &drive.strings, drive.profile.model)?;
         }
-        folded(self).iter().try_for_each(|run| cartridges(f, self, run))?;
+        cartridge_runs(self).iter().try_for_each(|run| cartridges(f, self, run))?;
         Ok(())
     }
 }
@@ -65,38 +71,38 @@ impl fmt::Display for LibrarySetup {
 impl fmt::Display for PoolSetup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "[[pool]]\nname = {:?}\npattern = \"{}\"", self.name, self.pattern)?;
-        writeln!(f, "size = {:?}\nlevel = {:?}", size(self.size), self.level.name())?;
+        writeln!(f, "size = {:?}\nlevel = {:?}", size(self.size), self.format.name())?;
         writeln!(f, "library = {:?}\nscratch = {}", self.library, self.scratch)
     }
 }
 
 /// Cartridges that one table can list.
-struct Run<'a> {
+struct CartridgeRun<'a> {
     first: &'a CartridgeSetup,
     last: &'a CartridgeSetup,
     /// The pattern and the number of the first, if there are several.
-    counted: Option<(Pattern, u32)>,
+    numbered: Option<(Pattern, u32)>,
     count: u16,
 }
 
 /// The cartridges of a library, those together whose labels count up and which differ in nothing else.
-fn folded(library: &LibrarySetup) -> Vec<Run<'_>> {
-    let mut runs: Vec<Run<'_>> = Vec::new();
+fn cartridge_runs(library: &LibrarySetup) -> Vec<CartridgeRun<'_>> {
+    let mut runs: Vec<CartridgeRun<'_>> = Vec::new();
     for cartridge in &library.cartridges {
         if !runs.last_mut().is_some_and(|run| run.extend(library, cartridge)) {
-            runs.push(Run { first: cartridge, last: cartridge, counted: None, count: 1 });
+            runs.push(CartridgeRun { first: cartridge, last: cartridge, numbered: None, count: 1 });
         }
     }
     runs
 }
 
-impl<'a> Run<'a> {
+impl<'a> CartridgeRun<'a> {
     fn extend(&mut self, library: &LibrarySetup, next: &'a CartridgeSetup) -> bool {
         let said = |setup: &CartridgeSetup| setup.barcode.media() == Some((setup.media, setup.kind));
         let (a, b) = (self.last, next);
         let alike = a.media.name == b.media.name
-            && (a.kind, a.size, a.level, a.label, said(a)) == (b.kind, b.size, b.level, b.label, said(b));
-        let behind = match (a.at, b.at) {
+            && (a.kind, a.size, a.format, a.label, said(a)) == (b.kind, b.size, b.format, b.label, said(b));
+        let behind = match (a.element, b.element) {
             (None, None) => true,
             (Some(a), Some(b)) => {
                 let kind = |at| library.layout.element_type(at);
@@ -108,29 +114,29 @@ impl<'a> Run<'a> {
             return false;
         }
         let (one, two) = (self.first.barcode.as_str(), next.barcode.as_str());
-        let counted = match self.counted.take() {
-            None => Pattern::of_two(one, two),
+        let counted = match self.numbered.take() {
+            None => Pattern::from_pair(one, two),
             Some((pattern, first)) => {
                 let follows = pattern.number(two) == first.checked_add(self.count.into());
                 if !follows {
-                    self.counted = Some((pattern, first));
+                    self.numbered = Some((pattern, first));
                     return false;
                 }
                 Some((pattern, first))
             }
         };
-        self.counted = counted;
-        if self.counted.is_some() {
+        self.numbered = counted;
+        if self.numbered.is_some() {
             self.last = next;
             self.count += 1;
         }
-        self.counted.is_some()
+        self.numbered.is_some()
     }
 }
 
-fn cartridges(f: &mut fmt::Formatter<'_>, library: &LibrarySetup, run: &Run<'_>) -> fmt::Result {
+fn cartridges(f: &mut fmt::Formatter<'_>, library: &LibrarySetup, run: &CartridgeRun<'_>) -> fmt::Result {
     let cartridge = run.first;
-    match &run.counted {
+    match &run.numbered {
         Some((pattern, first)) => {
             writeln!(f, "\n[[library.cartridges]]\npattern = \"{pattern}\"\nfirst = {first}\ncount = {}", run.count)?;
         }
@@ -139,25 +145,25 @@ fn cartridges(f: &mut fmt::Formatter<'_>, library: &LibrarySetup, run: &Run<'_>)
     if cartridge.barcode.media() != Some((cartridge.media, cartridge.kind)) {
         writeln!(f, "medium = {:?}\nkind = {:?}", cartridge.media.name, cartridge.kind.name())?;
     }
-    given(f, "label", cartridge.label.map(|_| "missing"))?;
+    optional_key(f, "label", cartridge.label.map(|_| "missing"))?;
     writeln!(f, "size = {:?}", size(cartridge.size))?;
-    writeln!(f, "level = {:?}", cartridge.level.name())?;
+    writeln!(f, "level = {:?}", cartridge.format.name())?;
     let layout = library.layout;
     let groups = [("slot", layout.storage), ("io", layout.import_export), ("drive", layout.drives)];
     let name = |at| groups.into_iter().find_map(|(word, range)| Some(format!("{word}{}", range.index(at)? + 1)));
-    given(f, "at", cartridge.at.and_then(name).as_deref())
+    optional_key(f, "at", cartridge.element.and_then(name).as_deref())
 }
 
-fn given(f: &mut fmt::Formatter<'_>, key: &str, value: Option<&str>) -> fmt::Result {
+fn optional_key(f: &mut fmt::Formatter<'_>, key: &str, value: Option<&str>) -> fmt::Result {
     value.map_or(Ok(()), |value| writeln!(f, "{key} = {value:?}"))
 }
 
 /// What is not as the model has it.
-fn strings(f: &mut fmt::Formatter<'_>, strings: &Strings, model: Model) -> fmt::Result {
+fn strings(f: &mut fmt::Formatter<'_>, strings: &InquiryStrings, model: ModelStrings) -> fmt::Result {
     let other = |string: &'_ str, usual: &str| (string != usual).then(|| string.to_owned());
-    given(f, "vendor", other(&strings.vendor, model.vendor).as_deref())?;
-    given(f, "product", other(&strings.product, model.product).as_deref())?;
-    given(f, "revision", other(&strings.revision, model.revision).as_deref())
+    optional_key(f, "vendor", other(&strings.vendor, model.vendor).as_deref())?;
+    optional_key(f, "product", other(&strings.product, model.product).as_deref())?;
+    optional_key(f, "revision", other(&strings.revision, model.revision).as_deref())
 }
 
 /// A size in the largest decimal unit that divides it, or else the largest binary one.
@@ -177,10 +183,10 @@ fn size(bytes: u64) -> String {
     }
 }
 
-const fn when(when: When) -> &'static str {
+const fn policy_value(when: TransferPolicy) -> &'static str {
     match when {
-        When::Operator => "operator",
-        When::AtOnce => "at once",
+        TransferPolicy::Manual => "operator",
+        TransferPolicy::Auto => "at once",
     }
 }
 

@@ -65,7 +65,7 @@ pub fn reference() -> String {
 mod tests {
     /// If it is not, print it: `cargo run -p ferric -- config reference > docs/configuration.md`.
     #[test]
-    fn the_page_is_what_the_types_say() {
+    fn configuration_page_is_current() {
         assert!(
             include_str!("../../../../docs/configuration.md") == super::reference(),
             "docs/configuration.md is old"

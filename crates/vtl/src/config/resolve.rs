@@ -3,12 +3,12 @@
 
 use super::directories::{check_directories, group_number};
 use super::{CartridgeSetup, Config, ConfigError, LibrarySetup};
-use crate::target::LUNS;
-use smc::element::Address;
+use crate::target::MAX_LUNS;
+use smc::element::ElementAddress;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The longest name of an iSCSI target (RFC 7143 §4.2.7.1).
-const LONGEST_NAME: usize = 223;
+const MAX_TARGET_NAME: usize = 223;
 
 /// Resolves a configuration as a new data directory would: what this refuses, the daemon refuses, too.
 ///
@@ -23,7 +23,7 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
         let target = target_name(&base, number, setup)?;
         let taken = luns.entry(target.clone()).or_default();
         taken.extend(assign_luns(setup, &target, &vec![None; setup.drives.len() + 1], taken.clone())?);
-        place_new(setup, &BTreeSet::new(), &setup.cartridges.iter().enumerate().collect::<Vec<_>>())?;
+        assign_elements(setup, &BTreeSet::new(), &setup.cartridges.iter().enumerate().collect::<Vec<_>>())?;
     }
     Ok(())
 }
@@ -36,10 +36,10 @@ pub(crate) fn target_name(base: &str, number: usize, setup: &LibrarySetup) -> Re
         None if number == 0 => base.into(),
         None => format!("{base}:{}", setup.name),
     };
-    if name.len() <= LONGEST_NAME {
+    if name.len() <= MAX_TARGET_NAME {
         return Ok(name);
     }
-    let message = format!("target name {name:?} is longer than {LONGEST_NAME} characters");
+    let message = format!("target name {name:?} is longer than {MAX_TARGET_NAME} characters");
     Err(setup.error(setup.lines.target, "library.target", message))
 }
 
@@ -62,8 +62,8 @@ pub(crate) fn assign_luns(
     if let Some(first) = setup.lun.filter(|_| luns.iter().all(Option::is_none)) {
         let all: Vec<usize> = (first..).take(luns.len()).collect();
         let last = all.last().copied().unwrap_or(first);
-        if last >= LUNS {
-            return Err(wrong(format!("its last unit would have LUN {last}: LUNs are below {LUNS}")));
+        if last >= MAX_LUNS {
+            return Err(wrong(format!("its last unit would have LUN {last}: LUNs are below {MAX_LUNS}")));
         }
         if let Some(lun) = all.iter().find(|lun| taken.contains(lun)) {
             let message =
@@ -74,7 +74,7 @@ pub(crate) fn assign_luns(
     }
     for lun in luns.iter_mut().filter(|lun| lun.is_none()) {
         let first = setup.lun.unwrap_or_else(|| taken.last().map_or(0, |last| last + 1));
-        let free = (first..LUNS).find(|lun| !taken.contains(lun));
+        let free = (first..MAX_LUNS).find(|lun| !taken.contains(lun));
         let free = free.ok_or_else(|| wrong(format!("target {target} has no LUN left")))?;
         taken.insert(free);
         *lun = Some(free);
@@ -84,19 +84,19 @@ pub(crate) fn assign_luns(
 
 /// Elements of cartridges that are new in a library. `taken` are the elements that hold a cartridge; each new one comes with
 /// its number among those that the library lists.
-pub(crate) fn place_new<'a>(
+pub(crate) fn assign_elements<'a>(
     setup: &LibrarySetup,
-    taken: &BTreeSet<Address>,
+    taken: &BTreeSet<ElementAddress>,
     new: &[(usize, &'a CartridgeSetup)],
-) -> Result<Vec<(&'a CartridgeSetup, Address)>, ConfigError> {
+) -> Result<Vec<(&'a CartridgeSetup, ElementAddress)>, ConfigError> {
     let mut taken = taken.clone();
     // Cartridges with a place of their own come before those that take what is free.
-    let meant: BTreeSet<Address> = new.iter().filter_map(|(_, cartridge)| cartridge.at).collect();
-    let is_free = |at: &Address| !taken.contains(at) && !meant.contains(at);
-    let mut free: VecDeque<Address> = setup.layout.storage.addresses().filter(is_free).collect();
+    let meant: BTreeSet<ElementAddress> = new.iter().filter_map(|(_, cartridge)| cartridge.element).collect();
+    let is_free = |at: &ElementAddress| !taken.contains(at) && !meant.contains(at);
+    let mut free: VecDeque<ElementAddress> = setup.layout.storage.addresses().filter(is_free).collect();
     let mut placed = Vec::new();
     for (number, cartridge) in new {
-        let own = cartridge.at.filter(|at| taken.insert(*at));
+        let own = cartridge.element.filter(|at| taken.insert(*at));
         let address = own.or_else(|| free.pop_front()).ok_or_else(|| {
             let message = format!(
                 "no slot of {} is left for cartridge {}; give more slots or list fewer cartridges",

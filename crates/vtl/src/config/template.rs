@@ -4,7 +4,7 @@ use super::tables::{TABLES, Table};
 use std::fmt::Write;
 
 /// Columns of a line of the file.
-const WIDTH: usize = 100;
+const LINE_WIDTH: usize = 100;
 
 const INTRODUCTION: &str =
     "# Configuration of Ferric. As it stands, this is the default library: every key is a comment.
@@ -13,7 +13,7 @@ const INTRODUCTION: &str =
 ";
 
 /// Tables whose headers are no comments: without keys they change nothing.
-const OPEN: [&str; 3] = ["[[library]]", "[storage]", "[iscsi]"];
+const UNCOMMENTED_TABLES: [&str; 3] = ["[[library]]", "[storage]", "[iscsi]"];
 
 /// A value for each key: the default where there is one.
 const EXAMPLES: [(&str, &str, &str); 57] = [
@@ -96,7 +96,7 @@ pub fn template() -> String {
 fn table(file: &mut String, header: &str, about: &str, keys: impl IntoIterator<Item = (&'static str, String)>) {
     file.push('\n');
     comment(file, about.trim());
-    let open = OPEN.contains(&header);
+    let open = UNCOMMENTED_TABLES.contains(&header);
     let _ = writeln!(file, "{}{header}", if open { "" } else { "#" });
     for (name, about) in keys {
         let Some((.., example)) = EXAMPLES.iter().find(|(table, key, _)| (*table, *key) == (header, name)) else {
@@ -111,7 +111,7 @@ fn table(file: &mut String, header: &str, about: &str, keys: impl IntoIterator<I
 fn comment(file: &mut String, text: &str) {
     let mut line = String::from("#");
     for word in text.split_whitespace() {
-        if line.len() + 1 + word.len() > WIDTH {
+        if line.len() + 1 + word.len() > LINE_WIDTH {
             let _ = writeln!(file, "{line}");
             line.truncate(1);
         }
@@ -129,11 +129,11 @@ mod tests {
     use crate::config::{Config, check, parse};
 
     #[test]
-    fn it_is_the_default_library() {
+    fn template_is_the_default_library() {
         let config = parse("f", &template()).unwrap();
         check(&config).unwrap();
         assert_eq!(config.to_string(), Config::default().to_string());
-        assert!(template().lines().all(|line| line.len() <= WIDTH));
+        assert!(template().lines().all(|line| line.len() <= LINE_WIDTH));
     }
 
     /// Every key is there, with a value that it takes.

@@ -7,12 +7,12 @@ fn the_default_library() {
     assert_eq!((config.layout.storage.count, config.layout.import_export.count, config.drives.len()), (24, 4, 2));
     assert_eq!(config.cartridges.len(), 20);
     assert_eq!(config.cartridges[0].barcode.as_str(), "V00001L8");
-    assert_eq!(config.cartridges[19].kind, Kind::Cleaning);
+    assert_eq!(config.cartridges[19].kind, CartridgeKind::Cleaning);
     assert_eq!(config.cartridges[0].size, 12_000_000_000_000);
 }
 
 #[test]
-fn what_is_printed_is_what_was_read() {
+fn printed_configuration_reads_back() {
     let text = "[library]\nmodel = \"IBM 03584L32\"\nslots = 3\nimport_export = 0\n[[drive]]\nmodel = \"ULT3580-TD5\"\ncount = 2\n\
         compression = \"zlib:6\"\n[[cartridges]]\npattern = \"A##L5\"\ncount = 2\nfirst = 7\nsize = \"64MiB\"\n\
         [iscsi]\nbind = \"[::1]:0\"\n";
@@ -27,7 +27,7 @@ fn what_is_printed_is_what_was_read() {
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
-fn faults_name_line_key_and_remedy() {
+fn errors_name_line_key_and_remedy() {
     let cases = [
         (
             "[library]\nmodel = \"L9000\"\n",
@@ -95,10 +95,10 @@ fn faults_name_line_key_and_remedy() {
         ("drive = []\n", 1, "drive", "needs at least one drive"),
         ("library = 3 4\n", 1, "library", ""),
     ];
-    faulty(&cases);
+    assert_errors(&cases);
 }
 
-fn faulty(cases: &[(&str, usize, &str, &str)]) {
+fn assert_errors(cases: &[(&str, usize, &str, &str)]) {
     for (text, line, key, message) in cases {
         let error = parse("f.toml", text).unwrap_err();
         assert_eq!((error.line, error.key.as_str()), (*line, *key), "{error}");
@@ -117,16 +117,16 @@ fn a_file_that_is_not_utf8_is_refused_with_its_line() {
 }
 
 #[test]
-fn two_libraries_of_one_name_are_found_where_the_name_is() {
+fn duplicate_library_name_error_names_its_line() {
     let drive = "[[library.drive]]\nmodel = \"ULT3580-TD8\"\n";
     let text = format!("[[library]]\nname = \"a\"\n{drive}[[library]]\nslots = 3\nname = \"a\"\n{drive}");
-    faulty(&[(&text, 7, "library.name", "there are two libraries \"a\"")]);
+    assert_errors(&[(&text, 7, "library.name", "there are two libraries \"a\"")]);
 }
 
 #[test]
 fn mhvtl_has_no_lto_7_type_m() {
     let message = "\"mhvtl\" has no LTO-7M medium, which A01L8 needs; use another medium or \"ferric\"";
-    faulty(&[
+    assert_errors(&[
         (
             "[[cartridges]]\npattern = \"A##L8\"\nmedium = \"LTO-7M\"\nlevel = \"mhvtl\"\n",
             4,
@@ -145,8 +145,8 @@ fn mhvtl_has_no_lto_7_type_m() {
 }
 
 #[test]
-fn faults_of_names_places_and_pools() {
-    faulty(&[
+fn errors_in_names_elements_and_pools() {
+    assert_errors(&[
         ("\n[[drive]]\ncount = 2\n", 2, "drive.model", "is needed here"),
         (
             "[[drive]]\nmodel = \"ULT3580-TD8\"\ncount = 2\nserial = \"A1\"\n",
@@ -184,14 +184,14 @@ fn faults_of_names_places_and_pools() {
 }
 
 #[test]
-fn a_library_under_other_names_and_addresses() {
+fn library_with_custom_names_and_addresses() {
     let text = "[library]\nmodel = \"IBM 3573-TL\"\nvendor = \"DELL\"\nproduct = \"PV-132T\"\nslots = 100\n\
         first = { robot = 0, slots = 20, drives = 10 }\n\
         [[drive]]\nmodel = \"ULT3580-TD8\"\nrevision = \"2160\"\ncount = 2\n[[cartridges]]\npattern = \"V1L8\"\nat = \"slot2\"\n";
     let config = parse("f", text).unwrap();
     let library = &config.libraries[0];
-    assert_eq!(library.layout, Layout::new([0, 20, 16, 10], [100, 4, 2]));
-    assert_eq!(library.cartridges[0].at, Some(Address(21)));
+    assert_eq!(library.layout, ElementLayout::new([0, 20, 16, 10], [100, 4, 2]));
+    assert_eq!(library.cartridges[0].element, Some(ElementAddress(21)));
     assert_eq!(
         [&library.strings.vendor, &library.strings.product, &library.strings.revision],
         ["DELL", "PV-132T", "9.20"]
@@ -206,7 +206,7 @@ fn a_library_under_other_names_and_addresses() {
     ] {
         assert!(printed.contains(part), "{printed}");
     }
-    faulty(&[
+    assert_errors(&[
         (
             "[library]\nfirst = { slots = 12 }\n",
             2,
@@ -236,7 +236,7 @@ fn a_library_under_other_names_and_addresses() {
 }
 
 #[test]
-fn cartridges_whose_label_does_not_say_what_they_are() {
+fn cartridges_without_media_suffix() {
     let text = "[[cartridges]]\npattern = \"G030##TA\"\ncount = 2\n[[cartridges]]\npattern = \"ARCHIVE-1\"\nmedium = \"t10kb\"\n\
         kind = \"null\"\nlabel = \"missing\"\n[[cartridges]]\npattern = \"CLN\"\nmedium = \"LTO-8\"\n\
         [[cartridges]]\npattern = \"W00001L8\"\nkind = \"worm\"\n";
@@ -248,15 +248,15 @@ fn cartridges_whose_label_does_not_say_what_they_are() {
     assert_eq!(
         [0, 2, 3, 4].map(cartridge),
         [
-            ("T10KA", Kind::Data, None),
-            ("T10KB", Kind::Null, Some(Label::Missing)),
-            ("LTO-8", Kind::Cleaning, None),
-            ("LTO-8", Kind::Worm, None)
+            ("T10KA", CartridgeKind::Data, None),
+            ("T10KB", CartridgeKind::Null, Some(LabelDefect::Missing)),
+            ("LTO-8", CartridgeKind::Cleaning, None),
+            ("LTO-8", CartridgeKind::Worm, None)
         ]
     );
     let printed = config.to_string();
     assert_eq!(parse("printed", &printed).unwrap().to_string(), printed);
-    faulty(&[
+    assert_errors(&[
         (
             "[[cartridges]]\npattern = \"A1\"\nmedium = \"LTO-12\"\n",
             3,
@@ -274,7 +274,7 @@ fn cartridges_whose_label_does_not_say_what_they_are() {
 }
 
 #[test]
-fn secrets_do_not_show() {
+fn debug_output_hides_secrets() {
     let text = "[[iscsi.user]]\nname = \"u\"\nsecret = \"a-long-enough-secret\"\n";
     let config = parse("f", text).unwrap();
     assert!(!format!("{config} {config:?}").contains("a-long-enough-secret"));
@@ -286,11 +286,11 @@ fn library(rest: &str) -> String {
 }
 
 #[test]
-fn each_model_is_a_library_alone() {
+fn each_changer_model_works_by_name_alone() {
     for profile in smc::profile::ALL {
         let config = parse("f", &format!("[[library]]\nmodel = \"{}\"\n", profile.name)).unwrap();
         check(&config).unwrap();
-        let site = crate::site::Site::of(crate::data_dir::Data::in_memory(), &config).unwrap();
+        let site = crate::site::Site::open_data_dir(crate::data_dir::DataDir::in_memory(), &config).unwrap();
         let layout = site.libraries()[0].layout();
         let free = usize::from(layout.storage.count) > config.libraries[0].cartridges.len();
         assert!(free, "{}: no slot is empty", profile.name);
@@ -300,8 +300,8 @@ fn each_model_is_a_library_alone() {
 }
 
 #[test]
-fn faults_have_the_line_of_their_own() {
-    faulty(&[
+fn each_error_names_its_line() {
+    assert_errors(&[
         ("\n\n[[pool]]\nscratch = 1\n", 3, "pool.name", "is needed here"),
         ("\n[[cartridges]]\ncount = 2\n", 2, "cartridges.pattern", "is needed here"),
         ("[iscsi]\n[[iscsi.user]]\nsecret = \"123456789012\"\n", 2, "iscsi.user.name", "is needed here"),
@@ -352,7 +352,7 @@ fn user(name: &str) -> String {
 }
 
 #[test]
-fn values_beyond_their_bounds_are_refused() {
+fn out_of_range_values_are_refused() {
     let refused = [
         library("slots = 0\n"),
         library("slots = 65536\n"),
@@ -409,7 +409,7 @@ fn values_beyond_their_bounds_are_refused() {
 }
 
 #[test]
-fn values_at_their_bounds_are_taken() {
+fn boundary_values_are_accepted() {
     let taken = [
         library("slots = 678\n"),
         library("slots = 1\n"),
@@ -438,7 +438,7 @@ fn values_at_their_bounds_are_taken() {
 
 /// What only the whole resolution finds. A site says the same when it is opened.
 #[test]
-fn what_cannot_be_fulfilled_is_found_without_a_site() {
+fn check_finds_what_opening_a_site_would_refuse() {
     let two = |first: &str, second: &str| {
         format!("[[library]]\ntarget = \"t\"\n{first}\n[[library]]\nname = \"b\"\ntarget = \"t\"\n{second}\n")
     };
@@ -474,11 +474,11 @@ fn what_cannot_be_fulfilled_is_found_without_a_site() {
         let error = check(&config).expect_err(&text);
         assert_eq!((error.line, error.key.as_str()), (line, key), "{error}");
         assert!(error.message.contains(message), "{error}");
-        let opened = crate::site::Site::of(crate::data_dir::Data::in_memory(), &config).map(|_| ());
+        let opened = crate::site::Site::open_data_dir(crate::data_dir::DataDir::in_memory(), &config).map(|_| ());
         let said = opened.expect_err(&text).to_string();
         assert!(said.starts_with(&format!("f.toml:{line}: {key}: ")), "{said}");
     }
-    faulty(&[
+    assert_errors(&[
         ("[[pool]]\nname = \"a\"\npattern = \"S#L8\"\nscratch = 10\n", 4, "pool.scratch", "has 9 labels for new ones"),
         (
             "[[cartridges]]\npattern = \"S9L8\"\n[[pool]]\nname = \"a\"\npattern = \"S#L8\"\nscratch = 2\n",
@@ -569,7 +569,7 @@ fn no_error_shows_a_secret() {
 }
 
 #[test]
-fn an_empty_list_of_initiators_is_not_all_of_them() {
+fn empty_initiator_list_allows_none() {
     assert_eq!(parse("f", "[iscsi]\n").unwrap().iscsi.initiators, None);
     assert_eq!(parse("f", "[iscsi]\ninitiators = []\n").unwrap().iscsi.initiators, Some(Vec::new()));
 }
@@ -589,7 +589,7 @@ fn printed_cartridges_are_patterns() {
     let again = parse("printed", &printed).unwrap();
     let all = |config: &Config| {
         let cartridges = &config.libraries[0].cartridges;
-        cartridges.iter().map(|it| (it.barcode.to_string(), it.kind, it.size, it.at)).collect::<Vec<_>>()
+        cartridges.iter().map(|it| (it.barcode.to_string(), it.kind, it.size, it.element)).collect::<Vec<_>>()
     };
     assert_eq!(all(&again), all(&config), "{printed}");
     assert_eq!(printed.matches("[[library.cartridges]]").count(), 7, "{printed}");
@@ -597,9 +597,10 @@ fn printed_cartridges_are_patterns() {
 }
 
 #[test]
-fn a_cartridge_begins_in_a_drive() {
+fn cartridge_may_start_in_a_drive() {
     let text = "[[cartridges]]\npattern = \"A1L8\"\nat = \"drive2\"\n[[cartridges]]\npattern = \"A2L8\"\n";
-    let site = crate::site::Site::of(crate::data_dir::Data::in_memory(), &parse("f", text).unwrap()).unwrap();
+    let site =
+        crate::site::Site::open_data_dir(crate::data_dir::DataDir::in_memory(), &parse("f", text).unwrap()).unwrap();
     let status = site.status();
     let drives = &status.libraries[0].drives;
     assert_eq!(drives[1].element.cartridge.as_deref(), Some("A1L8"));
@@ -612,7 +613,7 @@ fn a_cartridge_begins_in_a_drive() {
 }
 
 /// One library of a random configuration.
-fn some_library() -> impl proptest::strategy::Strategy<Value = String> {
+fn arbitrary_library() -> impl proptest::strategy::Strategy<Value = String> {
     use proptest::prelude::*;
     let model = prop::sample::select(vec!["STK L700", "IBM 3573-TL", "IBM 03584L32", "SPECTRA PYTHON", "Ferric"]);
     let shape = (proptest::option::of(1..30_u16), proptest::option::of(0..5_u16), 1..4_u16);
@@ -647,8 +648,8 @@ proptest::proptest! {
     /// What the check accepts, a site can be, with all its blank cartridges; what it refuses, no site can.
     #[test]
     fn the_check_is_what_a_site_does(
-        one in some_library(),
-        other in proptest::option::of(some_library()),
+        one in arbitrary_library(),
+        other in proptest::option::of(arbitrary_library()),
         pool in proptest::option::of((1..3_usize, 0..40_u16)),
     ) {
         let mut text = one.replace("NAME", "one");
@@ -660,8 +661,8 @@ proptest::proptest! {
         text += "[iscsi]\niqn = \"iqn.2026-01.com.example:t\"\n";
         if let Ok(config) = parse("f.toml", &text) {
             let checked = check(&config).map_err(|error| error.to_string());
-            let site = crate::site::Site::of(crate::data_dir::Data::in_memory(), &config);
-            let opened = site.map_err(|error| error.to_string()).and_then(|site| site.tidy().map_err(|error| error.to_string()));
+            let site = crate::site::Site::open_data_dir(crate::data_dir::DataDir::in_memory(), &config);
+            let opened = site.map_err(|error| error.to_string()).and_then(|site| site.reconcile().map_err(|error| error.to_string()));
             assert_eq!(checked, opened, "{text}");
         }
     }

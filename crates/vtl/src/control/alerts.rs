@@ -23,53 +23,55 @@ pub struct AlertStatus {
 }
 
 /// Refuses what is no flag.
-pub(super) fn check(flag: u8) -> Result<(), LibraryError> {
+pub(super) fn check_flag(flag: u8) -> Result<(), LibraryError> {
     let known = (1..=64).contains(&flag);
     known
         .then_some(())
         .ok_or_else(|| LibraryError::Unknown(format!("there is no TapeAlert flag {flag}; they are 1 to 64")))
 }
 
-fn name(flag: u8, of_drive: bool) -> String {
+fn flag_name(flag: u8, of_drive: bool) -> String {
     let name = if of_drive { ssc::alert::Alert(flag).name() } else { smc::alert::Alert(flag).name() };
     name.map_or_else(|| format!("flag {flag}"), str::to_owned)
 }
 
-fn raised(unit: &Unit) -> impl Iterator<Item = u8> + use<> {
+fn raised_flags(unit: &Unit) -> impl Iterator<Item = u8> + use<> {
     let alerts = unit.alerts();
     (1..=64).filter(move |flag| alerts.is_set(*flag))
 }
 
 /// Names of the flags that are raised.
-pub(super) fn names(unit: &Unit, of_drive: bool) -> Vec<String> {
-    raised(unit).map(|flag| name(flag, of_drive)).collect()
+pub(super) fn raised_flag_names(unit: &Unit, of_drive: bool) -> Vec<String> {
+    raised_flags(unit).map(|flag| flag_name(flag, of_drive)).collect()
 }
 
 /// The flags of one unit: those that are raised, or one.
-fn rows(library: &Library, drive: Option<String>, unit: &Unit, flag: Option<u8>) -> Vec<AlertStatus> {
+fn unit_alerts(library: &Library, drive: Option<String>, unit: &Unit, flag: Option<u8>) -> Vec<AlertStatus> {
     let row = |flag: u8| AlertStatus {
         library: library.name().into(),
         drive: drive.clone(),
         flag,
-        name: name(flag, drive.is_some()),
+        name: flag_name(flag, drive.is_some()),
         raised: unit.alerts().is_set(flag),
     };
     match flag {
         Some(flag) => vec![row(flag)],
-        None => raised(unit).map(row).collect(),
+        None => raised_flags(unit).map(row).collect(),
     }
 }
 
 impl Site {
     /// The unit whose flags are meant, and the name of it if it is a drive.
-    pub(super) fn alerting(
+    pub(super) fn resolve_alert_unit(
         &self,
         library: Option<&str>,
         drive: Option<&str>,
     ) -> Result<(Arc<Unit>, Option<String>), LibraryError> {
         match drive {
             None => Ok((self.resolve_library(library)?.changer_unit(), None)),
-            Some(drive) => self.library_of(library, drive)?.drive_unit(drive).map(|(unit, name)| (unit, Some(name))),
+            Some(drive) => {
+                self.resolve_library_for(library, drive)?.drive_unit(drive).map(|(unit, name)| (unit, Some(name)))
+            }
         }
     }
 
@@ -79,21 +81,23 @@ impl Site {
         drive: Option<&str>,
         flag: Option<u8>,
     ) -> Result<Vec<AlertStatus>, LibraryError> {
-        flag.map_or(Ok(()), check)?;
+        flag.map_or(Ok(()), check_flag)?;
         if let Some(drive) = drive {
-            let library = self.library_of(library, drive)?;
+            let library = self.resolve_library_for(library, drive)?;
             let (unit, name) = library.drive_unit(drive)?;
-            return Ok(rows(&library, Some(name), &unit, flag));
+            return Ok(unit_alerts(&library, Some(name), &unit, flag));
         }
         let libraries = match library {
             Some(_) => vec![self.resolve_library(library)?],
             None => self.libraries(),
         };
         let of = |library: &Arc<Library>| {
-            let mut all = rows(library, None, &library.changer_unit(), flag);
+            let mut all = unit_alerts(library, None, &library.changer_unit(), flag);
             // The flags of drives have other meanings.
             let drives = library.drives().into_iter().zip(1..).filter(|_| flag.is_none());
-            all.extend(drives.flat_map(|(unit, number)| rows(library, Some(format!("drive{number}")), &unit, None)));
+            all.extend(
+                drives.flat_map(|(unit, number)| unit_alerts(library, Some(format!("drive{number}")), &unit, None)),
+            );
             all
         };
         Ok(libraries.iter().flat_map(of).collect())
@@ -103,10 +107,10 @@ impl Site {
 impl Library {
     /// The unit of the drive that a word names, and its name.
     fn drive_unit(&self, drive: &str) -> Result<(Arc<Unit>, String), LibraryError> {
-        let address = self.changer(|changer| self.resolve_drive(changer, drive))?;
+        let address = self.changer(|changer| self.resolve_drive_in(changer, drive))?;
         let unit = self.layout().drives.index(address).and_then(|index| self.drives().get(index).cloned());
         let name = self.element_name(address);
-        let unit = unit.ok_or_else(|| LibraryError::Door(format!("{name} is served by another process")))?;
+        let unit = unit.ok_or_else(|| LibraryError::Refused(format!("{name} is served by another process")))?;
         Ok((unit, name))
     }
 }

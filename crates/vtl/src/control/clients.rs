@@ -9,12 +9,12 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Connections at one time.
-const CONNECTIONS: usize = 64;
+const MAX_CONNECTIONS: usize = 64;
 /// Connections that receive events, of those.
-const SUBSCRIBERS: usize = 32;
+const MAX_SUBSCRIBERS: usize = 32;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum ClientState {
     /// No request of it is being answered: it has sent none, or a part of one.
     Idle,
     Busy,
@@ -23,13 +23,13 @@ enum State {
 
 struct Client {
     stream: UnixStream,
-    state: State,
+    state: ClientState,
     /// Counts changes of state: the smaller, the longer it has been in its state.
-    since: u64,
+    state_serial: u64,
 }
 
 #[derive(Default)]
-struct Table {
+struct ClientTable {
     clients: BTreeMap<u64, Client>,
     closed_logged: Throttle,
     last: u64,
@@ -37,32 +37,32 @@ struct Table {
 
 /// All connections.
 #[derive(Clone, Default)]
-pub(super) struct Clients(Arc<Mutex<Table>>);
+pub(super) struct Clients(Arc<Mutex<ClientTable>>);
 
 /// One connection's place among all; it is free again when this is dropped.
-pub(super) struct Place {
+pub(super) struct ClientSlot {
     clients: Clients,
     number: u64,
 }
 
 impl Clients {
-    fn table(&self) -> MutexGuard<'_, Table> {
+    fn table(&self) -> MutexGuard<'_, ClientTable> {
         lock(&self.0)
     }
 
     /// A place for a connection. If there is none, the connection that has been idle for the longest is closed; if none is
     /// idle, there is no place.
-    pub(super) fn admit(&self, stream: &UnixStream) -> Option<Place> {
+    pub(super) fn admit(&self, stream: &UnixStream) -> Option<ClientSlot> {
         let stream = stream.try_clone().ok()?;
         let mut table = self.table();
-        if table.clients.len() >= CONNECTIONS {
-            let idle = table.clients.iter().filter(|(_, client)| client.state == State::Idle);
-            let number = *idle.min_by_key(|(_, client)| client.since)?.0;
+        if table.clients.len() >= MAX_CONNECTIONS {
+            let idle = table.clients.iter().filter(|(_, client)| client.state == ClientState::Idle);
+            let number = *idle.min_by_key(|(_, client)| client.state_serial)?.0;
             let closed = table.clients.remove(&number)?;
             let _ = closed.stream.shutdown(Shutdown::Both);
             if let Some(left_out) = table.closed_logged.admit(clock::now().mono.0) {
                 tracing::warn!(
-                    limit = CONNECTIONS,
+                    limit = MAX_CONNECTIONS,
                     left_out,
                     "too many control connections: closed the one that was idle for the longest"
                 );
@@ -70,27 +70,27 @@ impl Clients {
         }
         table.last += 1;
         let number = table.last;
-        table.clients.insert(number, Client { stream, state: State::Idle, since: number });
-        Some(Place { clients: self.clone(), number })
+        table.clients.insert(number, Client { stream, state: ClientState::Idle, state_serial: number });
+        Some(ClientSlot { clients: self.clone(), number })
     }
 }
 
-impl Place {
-    fn set(&self, state: State) {
+impl ClientSlot {
+    fn set_state(&self, state: ClientState) {
         let mut table = self.clients.table();
         table.last += 1;
         let since = table.last;
         if let Some(client) = table.clients.get_mut(&self.number) {
-            (client.state, client.since) = (state, since);
+            (client.state, client.state_serial) = (state, since);
         }
     }
 
-    pub(super) fn idle(&self) {
-        self.set(State::Idle);
+    pub(super) fn set_idle(&self) {
+        self.set_state(ClientState::Idle);
     }
 
-    pub(super) fn busy(&self) {
-        self.set(State::Busy);
+    pub(super) fn set_busy(&self) {
+        self.set_state(ClientState::Busy);
     }
 
     /// From now on it receives events.
@@ -98,16 +98,17 @@ impl Place {
     /// # Errors
     /// There are too many that do.
     pub(super) fn subscribe(&self) -> Result<(), String> {
-        let count = self.clients.table().clients.values().filter(|client| client.state == State::Subscribed).count();
-        if count >= SUBSCRIBERS {
-            return Err(format!("{SUBSCRIBERS} connections receive events already, and no more may"));
+        let count =
+            self.clients.table().clients.values().filter(|client| client.state == ClientState::Subscribed).count();
+        if count >= MAX_SUBSCRIBERS {
+            return Err(format!("{MAX_SUBSCRIBERS} connections receive events already, and no more may"));
         }
-        self.set(State::Subscribed);
+        self.set_state(ClientState::Subscribed);
         Ok(())
     }
 }
 
-impl Drop for Place {
+impl Drop for ClientSlot {
     fn drop(&mut self) {
         self.clients.table().clients.remove(&self.number);
     }
@@ -119,25 +120,25 @@ mod tests {
     use std::io::Read;
 
     #[test]
-    fn the_longest_idle_connection_makes_place() {
+    fn longest_idle_connection_is_closed() {
         let clients = Clients::default();
-        let pairs: Vec<_> = (0..CONNECTIONS).map(|_| UnixStream::pair().unwrap()).collect();
+        let pairs: Vec<_> = (0..MAX_CONNECTIONS).map(|_| UnixStream::pair().unwrap()).collect();
         let places: Vec<_> = pairs.iter().map(|(ours, _)| clients.admit(ours).unwrap()).collect();
         // The first has made a request, and the second is making one.
-        places[0].busy();
-        places[0].idle();
-        places[1].busy();
+        places[0].set_busy();
+        places[0].set_idle();
+        places[1].set_busy();
         let (ours, _) = UnixStream::pair().unwrap();
         let last = clients.admit(&ours).unwrap();
         assert_eq!((&pairs[2].1).read(&mut [0; 1]).unwrap(), 0, "the third is closed");
-        places[3..].iter().chain([&last, &places[0]]).for_each(Place::busy);
+        places[3..].iter().chain([&last, &places[0]]).for_each(ClientSlot::set_busy);
         assert!(clients.admit(&ours).is_none(), "all are busy");
         drop(last);
         assert!(clients.admit(&ours).is_some());
     }
 
     #[test]
-    fn half_of_the_places_are_for_requests() {
+    fn subscribers_leave_half_for_requests() {
         let clients = Clients::default();
         let pairs: Vec<_> = (0..40).map(|_| UnixStream::pair().unwrap()).collect();
         let places: Vec<_> = pairs.iter().map(|(ours, _)| clients.admit(ours).unwrap()).collect();

@@ -1,24 +1,24 @@
 //! What the words of an operator name: a library, an element, a cartridge. What they do not name is refused, with what would
 //! be right where that is known.
 
-use crate::inventory::Where;
+use crate::inventory::Location;
 use crate::library::{Library, LibraryError};
 use crate::site::Site;
 use smc::changer::Changer;
-use smc::element::{Address, ElementType, Layout, Range};
+use smc::element::{AddressRange, ElementAddress, ElementLayout, ElementType};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tape_store::cartridge::Barcode;
 
 /// The words for elements, and `port` as the former name of `io`.
-const WORDS: [(&str, ElementType); 4] = [
+const ELEMENT_PREFIXES: [(&str, ElementType); 4] = [
     ("slot", ElementType::STORAGE),
     ("drive", ElementType::DRIVE),
     ("io", ElementType::IMPORT_EXPORT),
     ("port", ElementType::IMPORT_EXPORT),
 ];
 
-fn range(layout: &Layout, kind: ElementType) -> Range {
+fn range(layout: &ElementLayout, kind: ElementType) -> AddressRange {
     match kind {
         ElementType::STORAGE => layout.storage,
         ElementType::DRIVE => layout.drives,
@@ -27,8 +27,8 @@ fn range(layout: &Layout, kind: ElementType) -> Range {
     }
 }
 
-fn word(kind: ElementType) -> &'static str {
-    WORDS.iter().find(|(_, other)| *other == kind).map_or("robot", |(word, _)| word)
+fn element_prefix(kind: ElementType) -> &'static str {
+    ELEMENT_PREFIXES.iter().find(|(_, other)| *other == kind).map_or("robot", |(word, _)| word)
 }
 
 /// Only digits: `+3` is no number of an element.
@@ -36,23 +36,23 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn unknown(what: String) -> LibraryError {
+fn unknown_error(what: String) -> LibraryError {
     LibraryError::Unknown(what)
 }
 
 /// The name of an element: `slot3`, `drive1`, `io2`, `robot`, or its address if the library has no such element.
 #[must_use]
-pub fn element_name(layout: &Layout, address: Address) -> String {
+pub fn element_name(layout: &ElementLayout, address: ElementAddress) -> String {
     let Some(kind) = layout.element_type(address) else { return format!("element {}", address.0) };
     match range(layout, kind).index(address) {
-        Some(index) if kind != ElementType::TRANSPORT => format!("{}{}", word(kind), index + 1),
-        _ => word(kind).into(),
+        Some(index) if kind != ElementType::TRANSPORT => format!("{}{}", element_prefix(kind), index + 1),
+        _ => element_prefix(kind).into(),
     }
 }
 
 /// All elements of a kind: `drive1 to drive4`, `drive1`, `no drive`.
-fn all_of(layout: &Layout, kind: ElementType) -> String {
-    let word = word(kind);
+fn element_range(layout: &ElementLayout, kind: ElementType) -> String {
+    let word = element_prefix(kind);
     match range(layout, kind).count {
         0 => format!("no {word}"),
         1 => format!("{word}1"),
@@ -64,7 +64,7 @@ fn all_of(layout: &Layout, kind: ElementType) -> String {
 impl Library {
     /// The name of an element in commands and messages: `slot3`, `drive1`, `io2`.
     #[must_use]
-    pub fn element_name(&self, address: Address) -> String {
+    pub fn element_name(&self, address: ElementAddress) -> String {
         element_name(&self.layout(), address)
     }
 
@@ -73,50 +73,52 @@ impl Library {
     ///
     /// # Errors
     /// There is no such element, or no such cartridge in the library.
-    pub fn resolve_element(&self, text: &str) -> Result<Address, LibraryError> {
-        self.changer(|changer| self.resolve(changer, text))
+    pub fn resolve_element(&self, text: &str) -> Result<ElementAddress, LibraryError> {
+        self.changer(|changer| self.resolve_element_in(changer, text))
     }
 
     /// As [`Self::resolve_element`], for a caller that holds the changer.
-    pub(crate) fn resolve(&self, changer: &Changer, text: &str) -> Result<Address, LibraryError> {
-        let place = Barcode::new(text).and_then(|barcode| changer.library().place_of(&barcode));
-        match (self.by_word(text), place.map(|place| place.address)) {
-            (Some(Ok(element)), Some(place)) if element != place => Err(unknown(format!(
+    pub(crate) fn resolve_element_in(&self, changer: &Changer, text: &str) -> Result<ElementAddress, LibraryError> {
+        let place = Barcode::new(text).and_then(|barcode| changer.library().location_of(&barcode));
+        match (self.parse_element(text), place.map(|place| place.address)) {
+            (Some(Ok(element)), Some(place)) if element != place => Err(unknown_error(format!(
                 "{text} is the address of {} and the barcode of the cartridge in {1}; say {0} or {1}",
                 self.element_name(element),
                 self.element_name(place)
             ))),
             (_, Some(place)) => Ok(place),
             (Some(by_word), None) => by_word,
-            (None, None) => Err(self.no_such(text)),
+            (None, None) => Err(self.unknown_element_error(text)),
         }
     }
 
     /// The element of an address, or of a kind and a number. Nothing if the text is neither.
-    fn by_word(&self, text: &str) -> Option<Result<Address, LibraryError>> {
+    fn parse_element(&self, text: &str) -> Option<Result<ElementAddress, LibraryError>> {
         let layout = self.layout();
-        let has_no = |what: String| unknown(format!("library {:?} has no {what}", self.name()));
+        let has_no = |what: String| unknown_error(format!("library {:?} has no {what}", self.name()));
         if is_number(text) {
-            let address = text.parse().ok().map(Address).filter(|address| layout.element_type(*address).is_some());
+            let address =
+                text.parse().ok().map(ElementAddress).filter(|address| layout.element_type(*address).is_some());
             return Some(address.ok_or_else(|| has_no(format!("element {text}"))));
         }
-        let (number, kind) = WORDS.iter().find_map(|(word, kind)| Some((text.strip_prefix(word)?, *kind)))?;
+        let (number, kind) =
+            ELEMENT_PREFIXES.iter().find_map(|(word, kind)| Some((text.strip_prefix(word)?, *kind)))?;
         if !is_number(number) {
             return None;
         }
         let range = range(&layout, kind);
         let index = number.parse::<u16>().ok().and_then(|number| number.checked_sub(1));
-        let address = index.filter(|index| *index < range.count).map(|index| Address(range.first + index));
-        Some(address.ok_or_else(|| has_no(format!("{text}; it has {}", all_of(&layout, kind)))))
+        let address = index.filter(|index| *index < range.count).map(|index| ElementAddress(range.first + index));
+        Some(address.ok_or_else(|| has_no(format!("{text}; it has {}", element_range(&layout, kind)))))
     }
 
     /// Why a text names nothing in this library.
-    fn no_such(&self, text: &str) -> LibraryError {
+    fn unknown_element_error(&self, text: &str) -> LibraryError {
         let name = self.name();
         let known = self.shared().inventory().contains_key(text);
         let lower = text.to_ascii_lowercase().replace(' ', "");
-        let element = self.by_word(&lower).and_then(Result::ok).map(|_| lower);
-        unknown(match element.or_else(|| self.shared().similar(text)) {
+        let element = self.parse_element(&lower).and_then(Result::ok).map(|_| lower);
+        unknown_error(match element.or_else(|| self.shared().suggest_barcode(text)) {
             _ if known => format!("{text} is not in library {name:?}"),
             Some(similar) => format!("library {name:?} has no {text:?}; did you mean {similar}?"),
             None => format!(
@@ -130,15 +132,15 @@ impl Library {
     ///
     /// # Errors
     /// As [`Self::resolve_element`], or it is no drive.
-    pub(crate) fn resolve_drive(&self, changer: &Changer, text: &str) -> Result<Address, LibraryError> {
-        let address = self.resolve(changer, text)?;
+    pub(crate) fn resolve_drive_in(&self, changer: &Changer, text: &str) -> Result<ElementAddress, LibraryError> {
+        let address = self.resolve_element_in(changer, text)?;
         let layout = self.layout();
         if layout.drives.index(address).is_some() {
             return Ok(address);
         }
         let name = element_name(&layout, address);
-        Err(LibraryError::Door(if self.by_word(text).is_some() {
-            let drives = all_of(&layout, ElementType::DRIVE);
+        Err(LibraryError::Refused(if self.parse_element(text).is_some() {
+            let drives = element_range(&layout, ElementType::DRIVE);
             format!("{name} is not a drive; library {:?} has {drives}", self.name())
         } else {
             format!("{text} is in {name}, not in a drive")
@@ -149,27 +151,27 @@ impl Library {
     ///
     /// # Errors
     /// There is none.
-    pub fn first_empty(&self, kind: ElementType) -> Result<Address, LibraryError> {
-        self.changer(|changer| self.empty(changer, kind))
+    pub fn first_empty(&self, kind: ElementType) -> Result<ElementAddress, LibraryError> {
+        self.changer(|changer| self.first_empty_in(changer, kind))
     }
 
     /// The source elements of the cartridges in drives, which a host moves back there.
-    pub(crate) fn loaded_sources(&self) -> BTreeSet<Address> {
+    pub(crate) fn loaded_sources(&self) -> BTreeSet<ElementAddress> {
         let drives = self.layout().drives;
         self.changer(|changer| drives.addresses().filter_map(|drive| changer.content(drive)?.source).collect())
     }
 
     /// The first slot that is empty and usable, and none of these.
-    pub(crate) fn first_unclaimed(&self, claimed: &BTreeSet<Address>) -> Option<Address> {
+    pub(crate) fn first_free_slot(&self, claimed: &BTreeSet<ElementAddress>) -> Option<ElementAddress> {
         let storage = self.layout().storage;
-        let is_free = |changer: &Changer, address: &Address| {
+        let is_free = |changer: &Changer, address: &ElementAddress| {
             is_usable(changer, *address) && !changer.library().is_full(*address) && !claimed.contains(address)
         };
         self.changer(|changer| storage.addresses().find(|address| is_free(changer, address)))
     }
 
     /// As [`Self::first_empty`], for a caller that holds the changer.
-    pub(crate) fn empty(&self, changer: &Changer, kind: ElementType) -> Result<Address, LibraryError> {
+    pub(crate) fn first_empty_in(&self, changer: &Changer, kind: ElementType) -> Result<ElementAddress, LibraryError> {
         let range = range(&self.layout(), kind);
         let name = match kind {
             ElementType::DRIVE => "drive",
@@ -179,7 +181,7 @@ impl Library {
         let empty =
             range.addresses().find(|address| is_usable(changer, *address) && !changer.library().is_full(*address));
         empty.ok_or_else(|| {
-            LibraryError::Door(match range.count {
+            LibraryError::Refused(match range.count {
                 0 => format!("library {:?} has no {name}", self.name()),
                 _ => format!("no {name} of library {:?} is empty and usable", self.name()),
             })
@@ -188,9 +190,9 @@ impl Library {
 }
 
 /// Neither disabled, nor blocked, nor off line.
-pub(super) fn is_usable(changer: &Changer, address: Address) -> bool {
-    let condition = changer.library().condition();
-    !condition.troubles.contains_key(&address) && !condition.drives_offline.contains(&address)
+pub(super) fn is_usable(changer: &Changer, address: ElementAddress) -> bool {
+    let condition = changer.library().operator_state();
+    !condition.element_faults.contains_key(&address) && !condition.drives_offline.contains(&address)
 }
 
 impl Site {
@@ -201,13 +203,13 @@ impl Site {
         match (name, libraries.as_slice()) {
             (Some(name), _) => self.library(name).ok_or_else(|| {
                 let similar = libraries.iter().find(|library| library.name().eq_ignore_ascii_case(name.trim()));
-                unknown(match similar {
+                unknown_error(match similar {
                     Some(similar) => format!("there is no library {name:?}; did you mean {:?}?", similar.name()),
                     None => format!("there is no library {name:?}; the site has {}", names()),
                 })
             }),
             (None, [only]) => Ok(Arc::clone(only)),
-            (None, _) => Err(unknown(format!(
+            (None, _) => Err(unknown_error(format!(
                 "there are several libraries; name one with --library (\"library\" in a request): {}",
                 names()
             ))),
@@ -216,28 +218,29 @@ impl Site {
 
     /// The library that is named, or the one that has the cartridge which `text` names, or the only one. A cartridge that is
     /// elsewhere than in the library that is named is refused.
-    pub(super) fn library_of(&self, name: Option<&str>, text: &str) -> Result<Arc<Library>, LibraryError> {
-        let place = self.shared.inventory().get(text).map(|entry| entry.place.clone());
+    pub(super) fn resolve_library_for(&self, name: Option<&str>, text: &str) -> Result<Arc<Library>, LibraryError> {
+        let place = self.shared.inventory().get(text).map(|entry| entry.location.clone());
         let is_address = is_number(text);
         match (name, place) {
-            (None, Some(Where::Element { library, .. })) => self.resolve_library(Some(&library)),
-            (Some(name), Some(place @ Where::Element { .. })) if !is_address => {
+            (None, Some(Location::Element { library, .. })) => self.resolve_library(Some(&library)),
+            (Some(name), Some(place @ Location::Element { .. })) if !is_address => {
                 let library = self.resolve_library(Some(name))?;
                 match &place {
-                    Where::Element { library: other, .. } if other != name => {
-                        Err(unknown(format!("{text} is in {}, not in library {name:?}", self.place_name(&place))))
-                    }
+                    Location::Element { library: other, .. } if other != name => Err(unknown_error(format!(
+                        "{text} is in {}, not in library {name:?}",
+                        self.location_name(&place)
+                    ))),
                     _ => Ok(library),
                 }
             }
-            (_, Some(place @ Where::Shelf(_))) if !is_address => Err(unknown(format!(
+            (_, Some(place @ Location::Shelf(_))) if !is_address => Err(unknown_error(format!(
                 "{text} is on {}, not in a library; import it first: ferric import {text}",
-                self.place_name(&place)
+                self.location_name(&place)
             ))),
-            (None, None) if self.libraries().len() > 1 => match self.shared.similar(text) {
-                Some(similar) => Err(unknown(format!("there is no cartridge {text:?}; did you mean {similar}?"))),
+            (None, None) if self.libraries().len() > 1 => match self.shared.suggest_barcode(text) {
+                Some(similar) => Err(unknown_error(format!("there is no cartridge {text:?}; did you mean {similar}?"))),
                 None if Barcode::new(text).is_some() && !is_address => {
-                    Err(unknown(format!("there is no cartridge {text}; ferric cartridge lists those there are")))
+                    Err(unknown_error(format!("there is no cartridge {text}; ferric cartridge lists those there are")))
                 }
                 None => self.resolve_library(None),
             },
@@ -246,11 +249,11 @@ impl Site {
     }
 
     /// Where a cartridge is, in words: `slot3 of library "main"`, `shelf "main"`.
-    pub(crate) fn place_name(&self, place: &Where) -> String {
+    pub(crate) fn location_name(&self, place: &Location) -> String {
         match place {
-            Where::Shelf(shelf) => format!("shelf {shelf:?}"),
-            Where::Element { library, address, .. } => {
-                let element = self.library(library).map(|library| library.element_name(Address(*address)));
+            Location::Shelf(shelf) => format!("shelf {shelf:?}"),
+            Location::Element { library, address, .. } => {
+                let element = self.library(library).map(|library| library.element_name(ElementAddress(*address)));
                 format!("{} of library {library:?}", element.unwrap_or_else(|| format!("element {address}")))
             }
         }
@@ -262,9 +265,9 @@ impl Site {
     /// It is none, or one of another case.
     pub(super) fn resolve_barcode(&self, text: &str) -> Result<Barcode, LibraryError> {
         let barcode = Barcode::new(text);
-        barcode.ok_or_else(|| match self.shared.similar(text) {
-            Some(similar) => unknown(format!("there is no cartridge {text:?}; did you mean {similar}?")),
-            None => unknown(format!("{text:?} is not a barcode: 1 to 16 of A-Z, 0-9, - and _")),
+        barcode.ok_or_else(|| match self.shared.suggest_barcode(text) {
+            Some(similar) => unknown_error(format!("there is no cartridge {text:?}; did you mean {similar}?")),
+            None => unknown_error(format!("{text:?} is not a barcode: 1 to 16 of A-Z, 0-9, - and _")),
         })
     }
 }

@@ -3,17 +3,17 @@
 
 use super::resolve::is_usable;
 use crate::clock;
-use crate::inventory::Where;
+use crate::inventory::Location;
 use crate::library::{Library, LibraryError};
 use crate::site::Site;
 use serde_json::{Value, json};
 use smc::changer::Changer;
-use smc::element::{Address, ElementType};
+use smc::element::{ElementAddress, ElementType};
 use std::sync::Arc;
 use tape_store::cartridge::Barcode;
 
-fn refused<T>(why: String) -> Result<T, LibraryError> {
-    Err(LibraryError::Door(why))
+fn refuse<T>(why: String) -> Result<T, LibraryError> {
+    Err(LibraryError::Refused(why))
 }
 
 impl Library {
@@ -21,16 +21,16 @@ impl Library {
     /// meanwhile.
     fn robot_move(
         &self,
-        ends: impl FnOnce(&Changer) -> Result<(Address, Address), LibraryError>,
+        ends: impl FnOnce(&Changer) -> Result<(ElementAddress, ElementAddress), LibraryError>,
     ) -> Result<Value, LibraryError> {
         self.operate(|changer| {
             Ok(ends(changer).and_then(|(from, to)| {
-                let barcode = self.content(changer, from)?;
+                let barcode = self.barcode_at(changer, from)?;
                 if from == to {
-                    return refused(format!("{barcode} is in {} already", self.element_name(to)));
+                    return refuse(format!("{barcode} is in {} already", self.element_name(to)));
                 }
                 let moved = changer.move_medium(from, to, clock::now());
-                moved.map_err(|why| self.refusal(changer, why, Some(from), Some(to)))?;
+                moved.map_err(|why| self.operator_error(changer, why, Some(from), Some(to)))?;
                 let names = [from, to].map(|address| self.element_name(address));
                 let mut done = json!({
                     "cartridge": barcode.as_str(), "library": self.name(),
@@ -45,35 +45,35 @@ impl Library {
     }
 
     /// Why the drive at an element cannot use the cartridge in it, if so.
-    fn refused_by_drive(&self, address: Address) -> Option<String> {
+    fn refused_by_drive(&self, address: ElementAddress) -> Option<String> {
         let index = self.layout().drives.index(address)?;
         self.drives().get(index)?.refused()
     }
 
     /// The cartridge in an element.
-    fn content(&self, changer: &Changer, address: Address) -> Result<Barcode, LibraryError> {
+    fn barcode_at(&self, changer: &Changer, address: ElementAddress) -> Result<Barcode, LibraryError> {
         if self.layout().transport.index(address).is_some() {
-            return refused("the robot keeps no cartridge; name a slot, a drive, an I/O element or a barcode".into());
+            return refuse("the robot keeps no cartridge; name a slot, a drive, an I/O element or a barcode".into());
         }
         let content = changer.content(address);
-        content.map(|content| content.barcode).ok_or_else(|| LibraryError::Door(self.is_empty(address)))
+        content.map(|content| content.barcode).ok_or_else(|| LibraryError::Refused(self.empty_element_error(address)))
     }
 
     pub(super) fn move_cartridge(&self, from: &str, to: &str) -> Result<Value, LibraryError> {
-        self.robot_move(|changer| Ok((self.resolve(changer, from)?, self.resolve(changer, to)?)))
+        self.robot_move(|changer| Ok((self.resolve_element_in(changer, from)?, self.resolve_element_in(changer, to)?)))
     }
 
     pub(super) fn load(&self, cartridge: &str, drive: Option<&str>) -> Result<Value, LibraryError> {
         self.robot_move(|changer| {
-            let from = self.resolve(changer, cartridge)?;
-            let barcode = self.content(changer, from)?;
+            let from = self.resolve_element_in(changer, cartridge)?;
+            let barcode = self.barcode_at(changer, from)?;
             if self.layout().drives.index(from).is_some() {
                 let from = self.element_name(from);
-                return refused(format!("{barcode} is in {from} already; for another drive: ferric move {from} DRIVE"));
+                return refuse(format!("{barcode} is in {from} already; for another drive: ferric move {from} DRIVE"));
             }
             let to = match drive {
-                Some(drive) => self.resolve_drive(changer, drive)?,
-                None => self.empty(changer, ElementType::DRIVE)?,
+                Some(drive) => self.resolve_drive_in(changer, drive)?,
+                None => self.first_empty_in(changer, ElementType::DRIVE)?,
             };
             Ok((from, to))
         })
@@ -81,46 +81,46 @@ impl Library {
 
     pub(super) fn unload(&self, drive: &str) -> Result<Value, LibraryError> {
         self.robot_move(|changer| {
-            let from = self.resolve_drive(changer, drive).map_err(|error| match error {
-                LibraryError::Door(why) => {
-                    LibraryError::Door(format!("{why}; to move a cartridge elsewhere: ferric move {drive} TO"))
+            let from = self.resolve_drive_in(changer, drive).map_err(|error| match error {
+                LibraryError::Refused(why) => {
+                    LibraryError::Refused(format!("{why}; to move a cartridge elsewhere: ferric move {drive} TO"))
                 }
                 other => other,
             })?;
             let source = changer.content(from).and_then(|content| content.source);
-            let is_free = |source: &Address| is_usable(changer, *source) && !changer.library().is_full(*source);
+            let is_free = |source: &ElementAddress| is_usable(changer, *source) && !changer.library().is_full(*source);
             // Before a place is looked for: there is nothing to put there.
-            self.content(changer, from)?;
-            Ok((from, source.filter(is_free).map_or_else(|| self.empty(changer, ElementType::STORAGE), Ok)?))
+            self.barcode_at(changer, from)?;
+            Ok((from, source.filter(is_free).map_or_else(|| self.first_empty_in(changer, ElementType::STORAGE), Ok)?))
         })
     }
 
     /// The element that a cartridge from the shelf is to come into.
-    fn entrance(&self, to: Option<&str>) -> Result<Address, LibraryError> {
+    fn import_destination(&self, to: Option<&str>) -> Result<ElementAddress, LibraryError> {
         let Some(to) = to else {
             return self.first_empty(ElementType::IMPORT_EXPORT);
         };
         let address = self.resolve_element(to)?;
         match self.layout().element_type(address) {
             Some(ElementType::IMPORT_EXPORT | ElementType::STORAGE) => Ok(address),
-            _ => refused(format!(
+            _ => refuse(format!(
                 "{} is not reached from outside; name an I/O element, or a slot while the access door is open",
                 self.element_name(address)
             )),
         }
     }
 
-    pub(super) fn take_out(&self, from: &str) -> Result<Value, LibraryError> {
+    pub(super) fn export_cartridge(&self, from: &str) -> Result<Value, LibraryError> {
         let (address, barcode) = self.changer(|changer| {
-            let address = self.resolve(changer, from)?;
-            Ok::<_, LibraryError>((address, self.content(changer, address)?))
+            let address = self.resolve_element_in(changer, from)?;
+            Ok::<_, LibraryError>((address, self.barcode_at(changer, address)?))
         })?;
         let element = self.element_name(address);
         if self.layout().drives.index(address).is_some() {
-            return refused(format!("{barcode} is in {element}; unload it first: ferric unload {element}"));
+            return refuse(format!("{barcode} is in {element}; unload it first: ferric unload {element}"));
         }
         // What an operator named is what goes, even if a host moves cartridges meanwhile.
-        self.export_this(address, &barcode)?;
+        self.export_barcode(address, &barcode)?;
         Ok(json!({
             "cartridge": barcode.as_str(), "library": self.name(),
             "from": address, "from_element": element, "shelf": self.shelf(),
@@ -136,25 +136,25 @@ impl Site {
         to: Option<&str>,
     ) -> Result<Value, LibraryError> {
         let barcode = self.resolve_barcode(cartridge)?;
-        let place = self.shared.inventory().get(barcode.as_str()).map(|entry| entry.place.clone());
+        let place = self.shared.inventory().get(barcode.as_str()).map(|entry| entry.location.clone());
         let library = match &place {
-            Some(place @ Where::Element { .. }) => {
-                return refused(format!("{barcode} is in {} already", self.place_name(place)));
+            Some(place @ Location::Element { .. }) => {
+                return refuse(format!("{barcode} is in {} already", self.location_name(place)));
             }
-            Some(Where::Shelf(shelf)) => self.library_with_shelf(library, shelf)?,
+            Some(Location::Shelf(shelf)) => self.library_with_shelf(library, shelf)?,
             None => self.resolve_library(library)?,
         };
-        if let Some(place @ Where::Shelf(shelf)) = &place
+        if let Some(place @ Location::Shelf(shelf)) = &place
             && shelf != library.shelf()
         {
-            let place = self.place_name(place);
+            let place = self.location_name(place);
             let (name, own) = (library.name(), library.shelf());
-            return refused(format!("{barcode} is on {place}; library {name:?} imports from shelf {own:?}"));
+            return refuse(format!("{barcode} is on {place}; library {name:?} imports from shelf {own:?}"));
         }
-        let to = library.entrance(to)?;
+        let to = library.import_destination(to)?;
         if place.is_none() {
             // Its files may have been created beside the daemon.
-            self.take_over_files(&barcode, library.shelf())?;
+            self.take_over(&barcode, library.shelf())?;
         }
         library.import(to, &barcode)?;
         Ok(json!({
@@ -173,13 +173,13 @@ impl Site {
     }
 
     /// Puts a cartridge on the shelf that the site does not know, but whose files exist.
-    fn take_over_files(&self, barcode: &Barcode, shelf: &str) -> Result<(), LibraryError> {
+    fn take_over(&self, barcode: &Barcode, shelf: &str) -> Result<(), LibraryError> {
         if !self.shared.store.exists(barcode).map_err(LibraryError::of(barcode))? {
-            return Err(LibraryError::Unknown(match self.shared.similar(barcode.as_str()) {
+            return Err(LibraryError::Unknown(match self.shared.suggest_barcode(barcode.as_str()) {
                 Some(similar) => format!("there is no cartridge {barcode}; did you mean {similar}?"),
                 None => format!("there is no cartridge {barcode}; ferric cartridge lists those there are"),
             }));
         }
-        self.adopt(barcode, shelf)
+        self.take_over_cartridge(barcode, shelf)
     }
 }

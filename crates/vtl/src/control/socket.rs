@@ -3,7 +3,7 @@
 //! Whoever runs the daemon, and root, may use it; everyone else is turned away.
 
 use super::Request;
-use super::clients::{Clients, Place};
+use super::clients::{ClientSlot, Clients};
 use crate::clock;
 use crate::site::Site;
 use rustix::net::sockopt::socket_peercred;
@@ -22,45 +22,45 @@ use std::thread::Builder;
 use std::time::Duration;
 
 /// The file of the socket in a data directory.
-pub const FILE: &str = "control.sock";
+pub const FILE_NAME: &str = "control.sock";
 /// The longest request.
-const LONGEST: usize = 64 * 1024;
+const MAX_REQUEST_LEN: usize = 64 * 1024;
 /// After a connection that could not be taken.
-const PAUSE: Duration = Duration::from_millis(100);
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 /// A follower that has gone is noticed within this time.
-const NOTICE: Duration = Duration::from_millis(500);
+const HANGUP_POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// Microseconds in which a request that has begun must have come to its end.
-const LINE_US: u64 = 10_000_000;
+const REQUEST_TIMEOUT_US: u64 = 10_000_000;
 /// An answer or an event that is not taken for so long ends the connection.
-const WRITE: Duration = Duration::from_secs(10);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Has the daemon read its configuration again; what is wrong with it, if so.
-pub type Reload = dyn Fn() -> Result<(), String> + Send + Sync;
+pub type ReloadHandler = dyn Fn() -> Result<(), String> + Send + Sync;
 
 /// A socket that is served; its file goes with it.
 #[derive(Debug)]
-pub struct Control {
+pub struct ControlSocket {
     path: PathBuf,
 }
 
-impl Drop for Control {
+impl Drop for ControlSocket {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
     }
 }
 
-impl Control {
+impl ControlSocket {
     /// Serves a site on a socket at a path. What is left there of a daemon that was killed is replaced.
     ///
     /// # Errors
     /// The socket cannot be made.
-    pub fn open(path: &Path, site: &Arc<Site>, reload: Arc<Reload>) -> io::Result<Self> {
+    pub fn open(path: &Path, site: &Arc<Site>, reload: Arc<ReloadHandler>) -> io::Result<Self> {
         // The data directory is held by this process, so nobody is listening on what is there.
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let listener = reached(path, |path| UnixListener::bind(path))?;
+        let listener = with_short_path(path, |path| UnixListener::bind(path))?;
         fs::set_permissions(path, Permissions::from_mode(0o600))?;
         let (site, clients) = (Arc::clone(site), Clients::default());
         let accept = move || {
@@ -68,15 +68,15 @@ impl Control {
                 let Ok(stream) = stream else {
                     // Out of descriptors, most likely: asking again at once would only burn time.
                     #[expect(clippy::disallowed_methods, reason = "the accepting thread has nothing else to do")]
-                    std::thread::sleep(PAUSE);
+                    std::thread::sleep(ACCEPT_RETRY_DELAY);
                     continue;
                 };
-                if !is_ours(&stream) {
+                if !is_authorized_peer(&stream) {
                     continue;
                 }
                 let Some(place) = clients.admit(&stream) else {
                     let _ = stream.set_nonblocking(true);
-                    let _ = answer(&stream, &json!({ "error": "too many control connections are busy" }));
+                    let _ = send_line(&stream, &json!({ "error": "too many control connections are busy" }));
                     continue;
                 };
                 let (site, reload) = (Arc::clone(&site), Arc::clone(&reload));
@@ -97,7 +97,7 @@ impl Control {
 ///
 /// # Errors
 /// The folder cannot be opened, or the call failed.
-pub fn reached<T>(path: &Path, call: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
+pub fn with_short_path<T>(path: &Path, call: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
     const LONGEST_NAME: usize = 100;
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return call(path) };
     if path.as_os_str().len() <= LONGEST_NAME {
@@ -107,7 +107,7 @@ pub fn reached<T>(path: &Path, call: impl FnOnce(&Path) -> io::Result<T>) -> io:
     call(&Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string()).join(name))
 }
 
-fn is_ours(stream: &UnixStream) -> bool {
+fn is_authorized_peer(stream: &UnixStream) -> bool {
     socket_peercred(stream).is_ok_and(|peer| peer.uid == geteuid() || peer.uid.is_root())
 }
 
@@ -119,17 +119,17 @@ fn read_line(lines: &mut BufReader<UnixStream>, limit: u64) -> io::Result<Vec<u8
         let ahead = match lines.fill_buf() {
             Ok(ahead) => ahead,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(half_a_request()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(request_timed_out()),
             Err(error) => return Err(error),
         };
         if ahead.is_empty() {
             return Ok(line);
         }
         let len = ahead.iter().position(|byte| *byte == b'\n').map_or(ahead.len(), |end| end + 1);
-        let len = len.min(LONGEST - line.len());
+        let len = len.min(MAX_REQUEST_LEN - line.len());
         line.extend(ahead.iter().take(len));
         lines.consume(len);
-        if line.ends_with(b"\n") || line.len() >= LONGEST {
+        if line.ends_with(b"\n") || line.len() >= MAX_REQUEST_LEN {
             if until.is_some() {
                 lines.get_ref().set_read_timeout(None)?;
             }
@@ -138,30 +138,30 @@ fn read_line(lines: &mut BufReader<UnixStream>, limit: u64) -> io::Result<Vec<u8
         let now = clock::now().mono.0;
         let left = until.get_or_insert(now + limit).saturating_sub(now);
         if left == 0 {
-            return Err(half_a_request());
+            return Err(request_timed_out());
         }
         lines.get_ref().set_read_timeout(Some(Duration::from_micros(left)))?;
     }
 }
 
-fn half_a_request() -> io::Error {
+fn request_timed_out() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "a request was begun and not sent to its end")
 }
 
-fn serve(mut stream: &UnixStream, place: &Place, site: &Site, reload: &Reload) -> io::Result<()> {
-    stream.set_write_timeout(Some(WRITE))?;
+fn serve(mut stream: &UnixStream, place: &ClientSlot, site: &Site, reload: &ReloadHandler) -> io::Result<()> {
+    stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
     let mut lines = BufReader::new(stream.try_clone()?);
     loop {
-        place.idle();
-        let line = read_line(&mut lines, LINE_US)?;
+        place.set_idle();
+        let line = read_line(&mut lines, REQUEST_TIMEOUT_US)?;
         if line.is_empty() {
             return Ok(());
         }
-        place.busy();
-        let request = match super::words::request(&line) {
+        place.set_busy();
+        let request = match super::request_parser::parse(&line) {
             Ok(request) => request,
             Err(error) => {
-                answer(stream, &json!({ "error": error }))?;
+                send_line(stream, &json!({ "error": error }))?;
                 // What is no line may be the beginning of anything.
                 if line.last() != Some(&b'\n') {
                     return Ok(());
@@ -171,8 +171,8 @@ fn serve(mut stream: &UnixStream, place: &Place, site: &Site, reload: &Reload) -
         };
         if request == Request::Events {
             match place.subscribe() {
-                Ok(()) => return follow(stream, site),
-                Err(error) => answer(stream, &json!({ "error": error }))?,
+                Ok(()) => return stream_events(stream, site),
+                Err(error) => send_line(stream, &json!({ "error": error }))?,
             }
             continue;
         }
@@ -186,25 +186,25 @@ fn serve(mut stream: &UnixStream, place: &Place, site: &Site, reload: &Reload) -
             Ok(value) => json!({ "ok": value }),
             Err(error) => json!({ "error": error }),
         };
-        answer(stream, &said)?;
+        send_line(stream, &said)?;
         stream.flush()?;
     }
 }
 
-fn answer(mut stream: &UnixStream, value: &Value) -> io::Result<()> {
+fn send_line(mut stream: &UnixStream, value: &Value) -> io::Result<()> {
     let mut line = value.to_string();
     line.push('\n');
     stream.write_all(line.as_bytes())
 }
 
 /// Events until the other side has gone.
-fn follow(stream: &UnixStream, site: &Site) -> io::Result<()> {
-    let events = site.follow();
-    answer(stream, &json!({ "ok": null }))?;
+fn stream_events(stream: &UnixStream, site: &Site) -> io::Result<()> {
+    let events = site.subscribe();
+    send_line(stream, &json!({ "ok": null }))?;
     stream.set_read_timeout(Some(Duration::from_millis(1)))?;
     loop {
-        match events.recv_timeout(NOTICE) {
-            Ok(event) => answer(stream, &serde_json::to_value(&event).unwrap_or_default())?,
+        match events.recv_timeout(HANGUP_POLL_INTERVAL) {
+            Ok(event) => send_line(stream, &serde_json::to_value(&event).unwrap_or_default())?,
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
             Err(RecvTimeoutError::Timeout) => {
                 // Nothing more is asked here; the end of it is that the other side has gone.
@@ -221,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_a_request_has_a_time_limit() {
+    fn incomplete_request_times_out() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let mut lines = BufReader::new(ours);
         theirs.write_all(b"one\ntwo").unwrap();
@@ -231,17 +231,17 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_an_end() {
+    fn overlong_line_is_split() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let mut lines = BufReader::new(ours);
         let sent = std::thread::spawn(move || {
-            theirs.write_all(&[b'x'; LONGEST + 5]).unwrap();
+            theirs.write_all(&[b'x'; MAX_REQUEST_LEN + 5]).unwrap();
             theirs.write_all(b"y\nlast").unwrap();
         });
-        assert_eq!(read_line(&mut lines, LINE_US).unwrap().len(), LONGEST);
-        assert_eq!(read_line(&mut lines, LINE_US).unwrap(), b"xxxxxy\n");
-        assert_eq!(read_line(&mut lines, LINE_US).unwrap(), b"last");
-        assert!(read_line(&mut lines, LINE_US).unwrap().is_empty());
+        assert_eq!(read_line(&mut lines, REQUEST_TIMEOUT_US).unwrap().len(), MAX_REQUEST_LEN);
+        assert_eq!(read_line(&mut lines, REQUEST_TIMEOUT_US).unwrap(), b"xxxxxy\n");
+        assert_eq!(read_line(&mut lines, REQUEST_TIMEOUT_US).unwrap(), b"last");
+        assert!(read_line(&mut lines, REQUEST_TIMEOUT_US).unwrap().is_empty());
         sent.join().unwrap();
     }
 }

@@ -1,12 +1,12 @@
 //! What a site looks like at one moment.
 
-use crate::inventory::Where;
+use crate::inventory::Location;
 use crate::library::Library;
 use crate::site::Site;
 use crate::unit::Unit;
 use serde::{Deserialize, Serialize};
 use smc::changer::Changer;
-use smc::element::{Address, ElementType, Label, Trouble};
+use smc::element::{ElementAddress, ElementFault, ElementType, LabelDefect};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tape_store::cartridge::Barcode;
@@ -49,7 +49,7 @@ pub struct LibraryStatus {
     /// Its drives.
     pub drives: Vec<DriveStatus>,
     /// Its import/export elements.
-    pub ports: Vec<ElementStatus>,
+    pub io_elements: Vec<ElementStatus>,
     /// Its slots.
     pub slots: Vec<ElementStatus>,
 }
@@ -99,10 +99,10 @@ pub struct ElementStatus {
     pub source: Option<u16>,
     /// What is wrong with its label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub label: Option<Label>,
+    pub label: Option<LabelDefect>,
     /// What is wrong with the element.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trouble: Option<Trouble>,
+    pub fault: Option<ElementFault>,
     /// Why no drive can use the cartridge in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unusable: Option<String>,
@@ -114,7 +114,7 @@ pub struct CartridgeStatus {
     /// Its label.
     pub cartridge: String,
     /// Where it is.
-    pub place: Where,
+    pub location: Location,
     /// The name of the element it is in, such as `slot3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub element: Option<String>,
@@ -125,7 +125,7 @@ pub struct CartridgeStatus {
     pub kind: Option<String>,
     /// What is wrong with its barcode label, if it is in a library.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub label: Option<Label>,
+    pub label: Option<LabelDefect>,
     /// Number of cleanings that a cleaning cartridge is still good for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cleanings_left: Option<u64>,
@@ -173,7 +173,7 @@ impl Site {
         let mut shelves: BTreeMap<String, Vec<String>> =
             self.libraries().iter().map(|library| (library.shelf().to_owned(), Vec::new())).collect();
         for (barcode, entry) in self.inventory() {
-            if let Where::Shelf(shelf) = entry.place {
+            if let Location::Shelf(shelf) = entry.location {
                 shelves.entry(shelf).or_default().push(barcode);
             }
         }
@@ -185,7 +185,7 @@ impl Site {
 impl Library {
     /// What people call its model.
     fn model(&self) -> String {
-        let (known, own) = (self.profile(), &self.identity().model);
+        let (known, own) = (self.profile(), &self.identity().strings);
         if own.product == known.model.product { known.name.into() } else { format!("{} {}", own.vendor, own.product) }
     }
 
@@ -197,17 +197,17 @@ impl Library {
         let unit = self.changer_unit();
         let drives: Vec<_> = self.drives().into_iter().map(|unit| (self.target().lun_of(&unit), unit)).collect();
         self.changer(|changer| {
-            let elements = |kind| elements(changer, kind, |barcode| self.unusable(barcode));
+            let elements = |kind| element_statuses(changer, kind, |barcode| self.unusable_reason(barcode));
             let drives = elements(ElementType::DRIVE).into_iter().zip(drives);
-            let condition = changer.library().condition();
+            let condition = changer.library().operator_state();
             let drive = |(element, (lun, unit)): (ElementStatus, (Option<usize>, Arc<Unit>))| DriveStatus {
-                online: !condition.drives_offline.contains(&Address(element.address)),
+                online: !condition.drives_offline.contains(&ElementAddress(element.address)),
                 ejected: unit.bay_status().accessible,
                 refused: unit.refused(),
                 threaded: unit.is_threaded(),
-                alerts: super::alerts::names(&unit, true),
+                alerts: super::alerts::raised_flag_names(&unit, true),
                 element,
-                model: unit.identity().model.product.clone(),
+                model: unit.identity().strings.product.clone(),
                 serial: unit.identity().serial.clone(),
                 lun: lun.unwrap_or_default(),
             };
@@ -221,21 +221,25 @@ impl Library {
                 online: !condition.offline,
                 door_open: condition.door_open,
                 station_open: condition.station_open,
-                alerts: super::alerts::names(&unit, false),
+                alerts: super::alerts::raised_flag_names(&unit, false),
                 drives: drives.map(drive).collect(),
-                ports: elements(ElementType::IMPORT_EXPORT),
+                io_elements: elements(ElementType::IMPORT_EXPORT),
                 slots: elements(ElementType::STORAGE),
             }
         })
     }
 }
 
-fn elements(changer: &Changer, kind: ElementType, unusable: impl Fn(&Barcode) -> Option<String>) -> Vec<ElementStatus> {
+fn element_statuses(
+    changer: &Changer,
+    kind: ElementType,
+    unusable: impl Fn(&Barcode) -> Option<String>,
+) -> Vec<ElementStatus> {
     let layout = changer.library().layout();
     let range = layout.ranges().into_iter().find(|(other, _)| *other == kind);
     let addresses = range.into_iter().flat_map(|(_, range)| range.addresses());
-    let troubles = &changer.library().condition().troubles;
-    let status = |(index, address): (usize, Address)| {
+    let troubles = &changer.library().operator_state().element_faults;
+    let status = |(index, address): (usize, ElementAddress)| {
         let content = changer.content(address);
         ElementStatus {
             number: index + 1,
@@ -244,7 +248,7 @@ fn elements(changer: &Changer, kind: ElementType, unusable: impl Fn(&Barcode) ->
             kind: content.as_ref().map(|content| content.kind.name().into()),
             source: content.as_ref().and_then(|content| content.source).map(|source| source.0),
             label: content.as_ref().and_then(|content| content.label),
-            trouble: troubles.get(&address).copied(),
+            fault: troubles.get(&address).copied(),
             unusable: content.as_ref().and_then(|content| unusable(&content.barcode)),
         }
     };

@@ -1,18 +1,18 @@
 use super::*;
 use crate::config::parse;
-use crate::data_dir::Data;
-use crate::site::Running;
+use crate::data_dir::DataDir;
+use crate::site::OpenSite;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-fn site() -> Running {
+fn site() -> OpenSite {
     let text = "[library]\nslots = 4\nimport_export = 1\n[[drive]]\nmodel = \"ULT3580-TD8\"\ncount = 2\n\
         [[cartridges]]\npattern = \"A#L8\"\ncount = 3\nsize = \"64MB\"\n";
-    Site::of(Data::in_memory(), &parse("f", text).unwrap()).unwrap()
+    Site::open_data_dir(DataDir::in_memory(), &parse("f", text).unwrap()).unwrap()
 }
 
-fn ask(site: &Site, text: &str) -> Result<Value, String> {
+fn send_request(site: &Site, text: &str) -> Result<Value, String> {
     let request: Request = serde_json::from_str(text).map_err(|error| error.to_string())?;
     site.control(&request).map_err(|error| error.to_string())
 }
@@ -27,7 +27,7 @@ fn moved(value: Value) -> Value {
 }
 
 #[test]
-fn what_operators_ask() {
+fn operator_requests() {
     let site = site();
     let good = [
         (r#"{"do":"load","cartridge":"A2L8"}"#, json!({"cartridge": "A2L8", "from": 1001, "to": 500})),
@@ -49,10 +49,13 @@ fn what_operators_ask() {
     ];
     for (request, expected) in good {
         let expected = if request.contains("find") { Ok(expected) } else { Ok(moved(expected)) };
-        let answer = ask(&site, request);
+        let answer = send_request(&site, request);
         assert_eq!(if request.contains("find") { answer } else { answer.map(moved) }, expected, "{request}");
     }
-    assert_eq!(ask(&site, r#"{"do":"load","cartridge":"A2L8"}"#), Err("drive1 failed to load the cartridge".into()));
+    assert_eq!(
+        send_request(&site, r#"{"do":"load","cartridge":"A2L8"}"#),
+        Err("drive1 failed to load the cartridge".into())
+    );
     let status = site.status();
     assert_eq!(status.shelves["main"], ["A1L8"]);
     let library = &status.libraries[0];
@@ -61,7 +64,7 @@ fn what_operators_ask() {
     assert_eq!((library.drives[1].online, library.drives[1].element.number), (false, 2));
     assert_eq!(
         (library.slots[1].cartridge.as_deref(), library.slots[1].label),
-        (Some("A2L8"), Some(Label::Unreadable))
+        (Some("A2L8"), Some(LabelDefect::Unreadable))
     );
     // The answer can be read back.
     let text = serde_json::to_string(&status).unwrap();
@@ -71,8 +74,8 @@ fn what_operators_ask() {
 #[test]
 fn alerts_are_listed_and_looked_up() {
     let site = site();
-    ask(&site, r#"{"do":"alert","flag":28,"raised":true}"#).unwrap();
-    ask(&site, r#"{"do":"alert","drive":"drive2","flag":4,"raised":true}"#).unwrap();
+    send_request(&site, r#"{"do":"alert","flag":28,"raised":true}"#).unwrap();
+    send_request(&site, r#"{"do":"alert","drive":"drive2","flag":4,"raised":true}"#).unwrap();
     let changer = json!({"library": "main", "flag": 28, "name": "Power supply", "raised": true});
     let drive = json!({"library": "main", "drive": "drive2", "flag": 4, "name": "Media", "raised": true});
     for (request, expected) in [
@@ -85,10 +88,10 @@ fn alerts_are_listed_and_looked_up() {
             json!([{"library": "main", "drive": "drive2", "flag": 28, "name": "Power consumption", "raised": false}]),
         ),
     ] {
-        assert_eq!(ask(&site, request), Ok(expected), "{request}");
+        assert_eq!(send_request(&site, request), Ok(expected), "{request}");
     }
-    ask(&site, r#"{"do":"alert","drive":"drive2","flag":4,"raised":false}"#).unwrap();
-    assert_eq!(ask(&site, r#"{"do":"alerts"}"#), Ok(json!([changer])));
+    send_request(&site, r#"{"do":"alert","drive":"drive2","flag":4,"raised":false}"#).unwrap();
+    assert_eq!(send_request(&site, r#"{"do":"alerts"}"#), Ok(json!([changer])));
 }
 
 #[test]
@@ -96,7 +99,7 @@ fn the_socket() {
     let (site, dir) = (site(), tempfile::tempdir().unwrap());
     let path = dir.path().join("control.sock");
     std::fs::write(&path, "left over").unwrap();
-    let control = socket::Control::open(&path, &site, Arc::new(|| Err("no file".into()))).unwrap();
+    let control = socket::ControlSocket::open(&path, &site, Arc::new(|| Err("no file".into()))).unwrap();
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
     let connect = || {

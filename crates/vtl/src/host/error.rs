@@ -1,6 +1,6 @@
 //! Why a command of a [`Host`](super::Host) was not done.
 
-use super::Answer;
+use super::CommandResponse;
 use scsi_core::asc::Asc;
 use scsi_core::sense::Sense;
 use scsi_core::status::Status;
@@ -22,22 +22,22 @@ pub struct HostError {
 impl HostError {
     /// Sense key, ASC and ASCQ, if there is sense data.
     #[must_use]
-    pub fn codes(&self) -> Option<(u8, u8, u8)> {
+    pub fn sense_codes(&self) -> Option<(u8, u8, u8)> {
         let sense = self.sense.as_ref()?;
         Some((sense.key.0, sense.asc.code(), sense.asc.qualifier()))
     }
 
     /// An argument that the command has no room for: 5/24/00, as if the unit had refused it.
     pub(super) const fn invalid_field(command: &'static str, lun: usize) -> Self {
-        let sense = Some(Sense::illegal(Asc::INVALID_FIELD_IN_CDB));
+        let sense = Some(Sense::illegal_request(Asc::INVALID_FIELD_IN_CDB));
         Self { command, lun, status: Status::CHECK_CONDITION, sense }
     }
 
-    pub(super) const fn short(command: &'static str, lun: usize) -> Self {
+    pub(super) const fn short_data(command: &'static str, lun: usize) -> Self {
         Self { command, lun, status: Status::GOOD, sense: None }
     }
 
-    pub(super) fn of(command: &'static str, lun: usize, answer: &Answer) -> Self {
+    pub(super) fn from_response(command: &'static str, lun: usize, answer: &CommandResponse) -> Self {
         Self { command, lun, status: answer.status, sense: Sense::decode(&answer.sense) }
     }
 }

@@ -1,6 +1,6 @@
 //! Commands of a changer: moves, and what is in its elements.
 
-use super::{Host, HostError, array};
+use super::{Host, HostError, bytes_at};
 use scsi_core::asc::Asc;
 use smc::element::ElementType;
 
@@ -22,7 +22,7 @@ pub struct Element {
 }
 
 /// As much as any library answers: 65,535 elements.
-const ROOM: usize = 16 << 20;
+const MAX_ELEMENT_STATUS_LEN: usize = 16 << 20;
 
 impl Host {
     /// Moves a cartridge from one element to another (MOVE MEDIUM with the default robot).
@@ -31,7 +31,7 @@ impl Host {
     /// The source is empty (5/3B/0E), the destination full (5/3B/0D), there is no such element (5/21/01), and others.
     pub fn move_medium(&self, lun: usize, source: u16, destination: u16) -> Result<(), HostError> {
         let ([a, b], [c, d]) = (source.to_be_bytes(), destination.to_be_bytes());
-        self.run_named("MOVE MEDIUM", lun, &[0xa5, 0, 0, 0, a, b, c, d, 0, 0, 0, 0], 0).map(drop)
+        self.run_named_command("MOVE MEDIUM", lun, &[0xa5, 0, 0, 0, a, b, c, d, 0, 0, 0, 0], 0).map(drop)
     }
 
     /// All elements with the barcodes that the library has read (READ ELEMENT STATUS with VOLTAG).
@@ -40,10 +40,15 @@ impl Host {
     /// The changer does not answer GOOD.
     pub fn element_status(&self, lun: usize) -> Result<Vec<Element>, HostError> {
         let name = "READ ELEMENT STATUS";
-        let data = self.run_named(name, lun, &[0xb8, 0x10, 0, 0, 0xff, 0xff, 0, 0xff, 0xff, 0xff, 0, 0], ROOM)?;
+        let data = self.run_named_command(
+            name,
+            lun,
+            &[0xb8, 0x10, 0, 0, 0xff, 0xff, 0, 0xff, 0xff, 0xff, 0, 0],
+            MAX_ELEMENT_STATUS_LEN,
+        )?;
         let (mut elements, mut rest) = (Vec::new(), data.get(8..).unwrap_or_default());
         while !rest.is_empty() {
-            let page = page(rest).ok_or_else(|| HostError::short(name, lun))?;
+            let page = parse_page(rest).ok_or_else(|| HostError::short_data(name, lun))?;
             elements.extend(page.elements);
             rest = page.rest;
         }
@@ -51,34 +56,34 @@ impl Host {
     }
 }
 
-struct Page<'a> {
+struct ElementStatusPage<'a> {
     elements: Vec<Element>,
     rest: &'a [u8],
 }
 
 /// One element status page (SMC-3 §6.12.3).
-fn page(bytes: &[u8]) -> Option<Page<'_>> {
-    let [kind, flags] = array(bytes, 0)?;
-    let length = usize::from(u16::from_be_bytes(array(bytes, 2)?));
-    let [a, b, c] = array(bytes, 5)?;
+fn parse_page(bytes: &[u8]) -> Option<ElementStatusPage<'_>> {
+    let [kind, flags] = bytes_at(bytes, 0)?;
+    let length = usize::from(u16::from_be_bytes(bytes_at(bytes, 2)?));
+    let [a, b, c] = bytes_at(bytes, 5)?;
     let count = usize::try_from(u32::from_be_bytes([0, a, b, c])).ok()?;
     let (descriptors, rest) = bytes.get(8..)?.split_at_checked(count)?;
     let has_tags = flags & 0x80 != 0;
-    let elements = descriptors.chunks(length.max(1)).map(|bytes| element(ElementType(kind), bytes, has_tags));
-    Some(Page { elements: elements.collect::<Option<_>>()?, rest })
+    let elements = descriptors.chunks(length.max(1)).map(|bytes| parse_element(ElementType(kind), bytes, has_tags));
+    Some(ElementStatusPage { elements: elements.collect::<Option<_>>()?, rest })
 }
 
-fn element(kind: ElementType, bytes: &[u8], has_tag: bool) -> Option<Element> {
-    let [flags] = array(bytes, 2)?;
-    let [valid] = array(bytes, 9)?;
-    let exception = Asc(u16::from_be_bytes(array(bytes, 4)?));
-    let source = u16::from_be_bytes(array(bytes, 10)?);
+fn parse_element(kind: ElementType, bytes: &[u8], has_tag: bool) -> Option<Element> {
+    let [flags] = bytes_at(bytes, 2)?;
+    let [valid] = bytes_at(bytes, 9)?;
+    let exception = Asc(u16::from_be_bytes(bytes_at(bytes, 4)?));
+    let source = u16::from_be_bytes(bytes_at(bytes, 10)?);
     let tag = if has_tag { bytes.get(12..44)? } else { &[] };
     let tag = String::from_utf8_lossy(tag).trim_end_matches([' ', '\0']).to_owned();
     let full = flags & 0x01 != 0;
     Some(Element {
         kind,
-        address: u16::from_be_bytes(array(bytes, 0)?),
+        address: u16::from_be_bytes(bytes_at(bytes, 0)?),
         full,
         exception: (flags & 0x04 != 0).then_some(exception),
         source: (valid & 0x80 != 0).then_some(source),

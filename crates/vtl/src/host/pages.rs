@@ -1,11 +1,11 @@
 //! Commands that every unit has: INQUIRY, log and mode pages; and the attributes of a cartridge.
 
-use super::{Host, HostError, array};
-use scsi_core::sense::{Sense, Specific};
+use super::{Host, HostError, bytes_at};
+use scsi_core::sense::{Sense, SenseKeySpecific};
 use std::collections::BTreeMap;
 
 /// As much as a page or an attribute has.
-const ROOM: u16 = u16::MAX;
+const MAX_PAGE_LEN: u16 = u16::MAX;
 
 /// Standard INQUIRY data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Inquiry {
     pub revision: String,
 }
 
-fn text(bytes: Option<&[u8]>) -> Option<String> {
+fn ascii_text(bytes: Option<&[u8]>) -> Option<String> {
     Some(String::from_utf8_lossy(bytes?).trim_end().to_owned())
 }
 
@@ -30,7 +30,7 @@ impl Host {
     /// # Errors
     /// It is not, or has a unit attention for this host.
     pub fn test_unit_ready(&self, lun: usize) -> Result<(), HostError> {
-        self.run_named("TEST UNIT READY", lun, &[0; 6], 0).map(drop)
+        self.run_named_command("TEST UNIT READY", lun, &[0; 6], 0).map(drop)
     }
 
     /// What the unit is (INQUIRY).
@@ -38,13 +38,13 @@ impl Host {
     /// # Errors
     /// It does not answer GOOD.
     pub fn inquiry(&self, lun: usize) -> Result<Inquiry, HostError> {
-        let data = self.run_named("INQUIRY", lun, &[0x12, 0, 0, 0, 96, 0], 96)?;
+        let data = self.run_named_command("INQUIRY", lun, &[0x12, 0, 0, 0, 96, 0], 96)?;
         let parse = || {
-            let [device_type] = array(&data, 0)?;
-            let (vendor, product) = (text(data.get(8..16))?, text(data.get(16..32))?);
-            Some(Inquiry { device_type: device_type & 0x1f, vendor, product, revision: text(data.get(32..36))? })
+            let [device_type] = bytes_at(&data, 0)?;
+            let (vendor, product) = (ascii_text(data.get(8..16))?, ascii_text(data.get(16..32))?);
+            Some(Inquiry { device_type: device_type & 0x1f, vendor, product, revision: ascii_text(data.get(32..36))? })
         };
-        parse().ok_or_else(|| HostError::short("INQUIRY", lun))
+        parse().ok_or_else(|| HostError::short_data("INQUIRY", lun))
     }
 
     /// A page of vital product data, with its header of four bytes (INQUIRY with EVPD).
@@ -52,8 +52,8 @@ impl Host {
     /// # Errors
     /// The unit has no such page (5/24/00).
     pub fn vpd_page(&self, lun: usize, page: u8) -> Result<Vec<u8>, HostError> {
-        let [a, b] = ROOM.to_be_bytes();
-        self.run_named("INQUIRY", lun, &[0x12, 1, page, a, b, 0], ROOM.into())
+        let [a, b] = MAX_PAGE_LEN.to_be_bytes();
+        self.run_named_command("INQUIRY", lun, &[0x12, 1, page, a, b, 0], MAX_PAGE_LEN.into())
     }
 
     /// The parameters of a log page by their codes: current cumulative values (LOG SENSE).
@@ -61,13 +61,13 @@ impl Host {
     /// # Errors
     /// The unit has no such page (5/24/00).
     pub fn log_page(&self, lun: usize, page: u8, subpage: u8) -> Result<BTreeMap<u16, Vec<u8>>, HostError> {
-        let ([a, b], name) = (ROOM.to_be_bytes(), "LOG SENSE");
+        let ([a, b], name) = (MAX_PAGE_LEN.to_be_bytes(), "LOG SENSE");
         let cdb = [0x4d, 0, 0x40 | (page & 0x3f), subpage, 0, 0, 0, a, b, 0];
-        let data = self.run_named(name, lun, &cdb, ROOM.into())?;
+        let data = self.run_named_command(name, lun, &cdb, MAX_PAGE_LEN.into())?;
         let (mut parameters, mut rest) = (BTreeMap::new(), data.get(4..).unwrap_or_default());
         while let [a, b, _, len, following @ ..] = rest {
             let parts = following.split_at_checked((*len).into());
-            let (value, next) = parts.ok_or_else(|| HostError::short(name, lun))?;
+            let (value, next) = parts.ok_or_else(|| HostError::short_data(name, lun))?;
             parameters.insert(u16::from_be_bytes([*a, *b]), value.to_vec());
             rest = next;
         }
@@ -89,10 +89,10 @@ impl Host {
     /// # Errors
     /// The unit has no such page (5/24/00).
     pub fn mode_page(&self, lun: usize, page: u8, subpage: u8) -> Result<Vec<u8>, HostError> {
-        let ([a, b], name) = (ROOM.to_be_bytes(), "MODE SENSE(10)");
+        let ([a, b], name) = (MAX_PAGE_LEN.to_be_bytes(), "MODE SENSE(10)");
         let cdb = [0x5a, 0x08, page & 0x3f, subpage, 0, 0, 0, a, b, 0];
-        let data = self.run_named(name, lun, &cdb, ROOM.into())?;
-        data.get(8..).map(<[u8]>::to_vec).ok_or_else(|| HostError::short(name, lun))
+        let data = self.run_named_command(name, lun, &cdb, MAX_PAGE_LEN.into())?;
+        data.get(8..).map(<[u8]>::to_vec).ok_or_else(|| HostError::short_data(name, lun))
     }
 
     /// Changes a mode page: all of it, with its header, as [`Self::mode_page`] gives it (MODE SELECT(10), not saved).
@@ -104,15 +104,15 @@ impl Host {
         let [first, following @ ..] = page else { return Err(HostError::invalid_field(name, lun)) };
         // The buffered mode stays as it is; drives have it in byte 3 of the header.
         let sense = [0x5a, 0x08, first & 0x3f, 0, 0, 0, 0, 0, 8, 0];
-        let header = self.run_named("MODE SENSE(10)", lun, &sense, 8)?;
+        let header = self.run_named_command("MODE SENSE(10)", lun, &sense, 8)?;
         let mut list = vec![0, 0, 0, header.get(3).copied().unwrap_or_default() & 0x70, 0, 0, 0, 0];
         // Bit 7 of the first byte, PS, is reserved in a list.
         list.push(first & 0x7f);
         list.extend(following);
         let len = u16::try_from(list.len()).map_err(|_| HostError::invalid_field(name, lun))?;
         let [a, b] = len.to_be_bytes();
-        let answer = self.send(lun, &[0x55, 0x10, 0, 0, 0, 0, 0, a, b, 0], &list);
-        answer.good().map(drop).map_err(|answer| HostError::of(name, lun, &answer))
+        let answer = self.command_with_data(lun, &[0x55, 0x10, 0, 0, 0, 0, 0, a, b, 0], &list);
+        answer.into_result().map(drop).map_err(|answer| HostError::from_response(name, lun, &answer))
     }
 
     /// An attribute of the cartridge's memory, such as 0401h, the medium serial number; nothing if the cartridge has none
@@ -121,12 +121,12 @@ impl Host {
     /// # Errors
     /// There is no cartridge in the drive, or no such partition (5/24/00).
     pub fn attribute(&self, lun: usize, partition: u8, id: u16) -> Result<Option<Vec<u8>>, HostError> {
-        let ([a, b], [c, d], name) = (id.to_be_bytes(), ROOM.to_be_bytes(), "READ ATTRIBUTE");
+        let ([a, b], [c, d], name) = (id.to_be_bytes(), MAX_PAGE_LEN.to_be_bytes(), "READ ATTRIBUTE");
         let cdb = [0x8c, 0, 0, 0, 0, 0, 0, partition, a, b, 0, 0, c, d, 0, 0];
-        let data = match self.run_named(name, lun, &cdb, ROOM.into()) {
+        let data = match self.run_named_command(name, lun, &cdb, MAX_PAGE_LEN.into()) {
             // Byte 8 of the CDB: neither this attribute nor one with a higher identifier.
             Err(HostError {
-                sense: Some(Sense { specific: Some(Specific::Field { cdb: true, byte: 8, .. }), .. }),
+                sense: Some(Sense { key_specific: Some(SenseKeySpecific::Field { cdb: true, byte: 8, .. }), .. }),
                 ..
             }) => {
                 return Ok(None);
@@ -135,10 +135,10 @@ impl Host {
         };
         let Some(first) = data.get(4..).filter(|rest| rest.get(..2) == Some(&[a, b])) else { return Ok(None) };
         let value = || {
-            let len = usize::from(u16::from_be_bytes(array(first, 3)?));
+            let len = usize::from(u16::from_be_bytes(bytes_at(first, 3)?));
             first.get(5..)?.get(..len)
         };
-        value().map(|value| Some(value.to_vec())).ok_or_else(|| HostError::short(name, lun))
+        value().map(|value| Some(value.to_vec())).ok_or_else(|| HostError::short_data(name, lun))
     }
 
     /// Writes an attribute of the cartridge's memory, such as 0806h, the barcode; an empty value removes it (WRITE ATTRIBUTE).
@@ -157,7 +157,7 @@ impl Host {
         list.extend(value);
         let [a, b, c, d] = (u32::from(len) + 9).to_be_bytes();
         let cdb = [0x8d, 0, 0, 0, 0, 0, 0, partition, 0, 0, a, b, c, d, 0, 0];
-        let answer = self.send(lun, &cdb, &list);
-        answer.good().map(drop).map_err(|answer| HostError::of(name, lun, &answer))
+        let answer = self.command_with_data(lun, &cdb, &list);
+        answer.into_result().map(drop).map_err(|answer| HostError::from_response(name, lun, &answer))
     }
 }

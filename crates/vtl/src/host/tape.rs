@@ -1,6 +1,6 @@
 //! Commands of a drive: blocks, filemarks, positions.
 
-use super::{Host, HostError, array};
+use super::{Host, HostError, bytes_at};
 use scsi_core::asc::Asc;
 use scsi_core::sense::SenseKey;
 use scsi_core::status::Status;
@@ -80,7 +80,7 @@ impl Host {
         if answer.status == Status::GOOD {
             return Ok(ReadOutcome::Block(answer.data));
         }
-        let error = HostError::of("READ(6)", lun, &answer);
+        let error = HostError::from_response("READ(6)", lun, &answer);
         match &error.sense {
             Some(sense) if sense.filemark => Ok(ReadOutcome::Filemark),
             Some(sense) if sense.key == SenseKey::BLANK_CHECK && sense.asc == Asc::END_OF_DATA_DETECTED => {
@@ -106,11 +106,11 @@ impl Host {
         let Some([a, b, c]) = three_bytes(block.len()) else {
             return Err(HostError::invalid_field("WRITE(6)", lun));
         };
-        let answer = self.send(lun, &[0x0a, 0, a, b, c, 0], block);
+        let answer = self.command_with_data(lun, &[0x0a, 0, a, b, c, 0], block);
         if answer.status == Status::GOOD {
             return Ok(WriteOutcome::Written);
         }
-        let error = HostError::of("WRITE(6)", lun, &answer);
+        let error = HostError::from_response("WRITE(6)", lun, &answer);
         match &error.sense {
             Some(sense) if sense.eom && sense.key == SenseKey::NO_SENSE => Ok(WriteOutcome::EarlyWarning),
             _ => Err(error),
@@ -124,7 +124,7 @@ impl Host {
     pub fn write_filemarks(&self, lun: usize, count: usize) -> Result<(), HostError> {
         let name = "WRITE FILEMARKS(6)";
         let [a, b, c] = three_bytes(count).ok_or_else(|| HostError::invalid_field(name, lun))?;
-        self.run_named(name, lun, &[0x10, 0, a, b, c, 0], 0).map(drop)
+        self.run_named_command(name, lun, &[0x10, 0, a, b, c, 0], 0).map(drop)
     }
 
     /// Moves over so many blocks or filemarks, backwards if negative, from -8,388,608 to 8,388,607; or to end of data (SPACE(6)).
@@ -143,7 +143,7 @@ impl Host {
         if high != sign {
             return Err(HostError::invalid_field("SPACE(6)", lun));
         }
-        self.run_named("SPACE(6)", lun, &[0x11, code, a, b, c, 0], 0).map(drop)
+        self.run_named_command("SPACE(6)", lun, &[0x11, code, a, b, c, 0], 0).map(drop)
     }
 
     /// Moves to an object of a partition (LOCATE(10), or LOCATE(16) where its number needs more than 32 bits).
@@ -154,11 +154,11 @@ impl Host {
         // CP: to this partition.
         if let Ok(object) = u32::try_from(object) {
             let [a, b, c, d] = object.to_be_bytes();
-            return self.run_named("LOCATE(10)", lun, &[0x2b, 2, 0, a, b, c, d, 0, partition, 0], 0).map(drop);
+            return self.run_named_command("LOCATE(10)", lun, &[0x2b, 2, 0, a, b, c, d, 0, partition, 0], 0).map(drop);
         }
         let [a, b, c, d, e, f, g, h] = object.to_be_bytes();
         let cdb = [0x92, 2, 0, partition, a, b, c, d, e, f, g, h, 0, 0, 0, 0];
-        self.run_named("LOCATE(16)", lun, &cdb, 0).map(drop)
+        self.run_named_command("LOCATE(16)", lun, &cdb, 0).map(drop)
     }
 
     /// Where the medium is (READ POSITION, long form).
@@ -167,13 +167,13 @@ impl Host {
     /// There is none, or it is not ready.
     pub fn position(&self, lun: usize) -> Result<Position, HostError> {
         let (name, cdb) = ("READ POSITION", [0x34, 6, 0, 0, 0, 0, 0, 0, 0, 0]);
-        let data = self.run_named(name, lun, &cdb, 32)?;
-        let [flags, _, _, _] = array(&data, 0).ok_or_else(|| HostError::short(name, lun))?;
-        let short = || HostError::short(name, lun);
+        let data = self.run_named_command(name, lun, &cdb, 32)?;
+        let [flags, _, _, _] = bytes_at(&data, 0).ok_or_else(|| HostError::short_data(name, lun))?;
+        let short = || HostError::short_data(name, lun);
         Ok(Position {
-            partition: u32::from_be_bytes(array(&data, 4).ok_or_else(short)?),
-            object: u64::from_be_bytes(array(&data, 8).ok_or_else(short)?),
-            file: u64::from_be_bytes(array(&data, 16).ok_or_else(short)?),
+            partition: u32::from_be_bytes(bytes_at(&data, 4).ok_or_else(short)?),
+            object: u64::from_be_bytes(bytes_at(&data, 8).ok_or_else(short)?),
+            file: u64::from_be_bytes(bytes_at(&data, 16).ok_or_else(short)?),
             at_beginning: flags & 0x80 != 0,
             near_end: flags & 0x40 != 0,
         })
@@ -184,7 +184,7 @@ impl Host {
     /// # Errors
     /// There is no medium, or what was written cannot be made durable.
     pub fn rewind(&self, lun: usize) -> Result<(), HostError> {
-        self.run_named("REWIND", lun, &[0x01, 0, 0, 0, 0, 0], 0).map(drop)
+        self.run_named_command("REWIND", lun, &[0x01, 0, 0, 0, 0, 0], 0).map(drop)
     }
 
     /// Loads the cartridge that is in the drive (LOAD UNLOAD, LOAD 1).
@@ -192,7 +192,7 @@ impl Host {
     /// # Errors
     /// There is none, or the drive cannot use it.
     pub fn load(&self, lun: usize) -> Result<(), HostError> {
-        self.run_named("LOAD UNLOAD", lun, &[0x1b, 0, 0, 0, 1, 0], 0).map(drop)
+        self.run_named_command("LOAD UNLOAD", lun, &[0x1b, 0, 0, 0, 1, 0], 0).map(drop)
     }
 
     /// Unloads the medium, which the robot can take then (LOAD UNLOAD, LOAD 0).
@@ -200,6 +200,6 @@ impl Host {
     /// # Errors
     /// A host prevents removal (5/53/02), or what was written cannot be made durable.
     pub fn unload(&self, lun: usize) -> Result<(), HostError> {
-        self.run_named("LOAD UNLOAD", lun, &[0x1b, 0, 0, 0, 0, 0], 0).map(drop)
+        self.run_named_command("LOAD UNLOAD", lun, &[0x1b, 0, 0, 0, 0, 0], 0).map(drop)
     }
 }

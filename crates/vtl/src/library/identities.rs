@@ -4,12 +4,12 @@ use super::LibraryError;
 use crate::config::{LibrarySetup, assign_luns};
 use crate::data_dir::UnitIdentity;
 use crate::shared::Shared;
-use crate::state_store::Change;
+use crate::state_store::Transaction;
 use crate::target::Target;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A locally assigned NAA (type 3), and the serial number from its last ten digits, as LTO drives have it.
-fn unit_identity() -> Result<UnitIdentity, LibraryError> {
+fn new_unit_identity() -> Result<UnitIdentity, LibraryError> {
     let naa = format!("3{}", random_hex(8)?.get(1..).unwrap_or_default());
     let serial = naa.get(6..).unwrap_or_default().to_uppercase();
     Ok(UnitIdentity { serial, naa, ..UnitIdentity::default() })
@@ -22,7 +22,7 @@ pub(crate) fn random_hex(bytes: usize) -> Result<String, LibraryError> {
 }
 
 /// LUNs of a target that other libraries of the configuration have, whether or not they are there yet.
-fn luns_of_others(
+fn other_luns(
     shared: &Shared,
     setup: &LibrarySetup,
     target: &str,
@@ -30,7 +30,7 @@ fn luns_of_others(
 ) -> Result<BTreeSet<usize>, LibraryError> {
     let mut taken = BTreeSet::new();
     for other in all.iter().filter(|other| other.name != setup.name) {
-        let units: BTreeMap<String, UnitIdentity> = shared.state.all(&format!("identity/{}/", other.name))?;
+        let units: BTreeMap<String, UnitIdentity> = shared.state.get_prefix(&format!("identity/{}/", other.name))?;
         taken.extend(units.into_values().filter(|unit| unit.target == target).map(|unit| unit.lun));
     }
     Ok(taken)
@@ -43,8 +43,8 @@ pub(crate) fn identities(
     target: &Target,
     all: &[LibrarySetup],
 ) -> Result<Vec<UnitIdentity>, LibraryError> {
-    let taken = luns_of_others(shared, setup, target.name(), all)?;
-    let (identities, change) = plan(shared, setup, target.name(), taken)?;
+    let taken = other_luns(shared, setup, target.name(), all)?;
+    let (identities, change) = plan_identities(shared, setup, target.name(), taken)?;
     shared.state.commit(change)?;
     Ok(identities)
 }
@@ -58,28 +58,28 @@ pub(crate) fn check_luns(
     let mut planned: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
     for (setup, target) in libraries {
         let before = planned.entry(target).or_default();
-        let mut taken = luns_of_others(shared, setup, target, all)?;
+        let mut taken = other_luns(shared, setup, target, all)?;
         taken.extend(before.iter());
-        let (identities, _) = plan(shared, setup, target, taken)?;
+        let (identities, _) = plan_identities(shared, setup, target, taken)?;
         before.extend(identities.iter().map(|identity| identity.lun));
     }
     Ok(())
 }
 
 /// Names and LUNs of a library's units beside those that are taken, and what is to be kept of them.
-fn plan(
+fn plan_identities(
     shared: &Shared,
     setup: &LibrarySetup,
     target: &str,
     taken: BTreeSet<usize>,
-) -> Result<(Vec<UnitIdentity>, Change), LibraryError> {
-    let mut change = Change::default();
+) -> Result<(Vec<UnitIdentity>, Transaction), LibraryError> {
+    let mut change = Transaction::default();
     let drives = setup.drives.iter().enumerate().map(|(index, drive)| (format!("drive/{index}"), &drive.names));
     let mut named = Vec::new();
     for (unit, given) in std::iter::once(("changer".to_owned(), &setup.names)).chain(drives) {
         let key = format!("identity/{}/{unit}", setup.name);
         let known: Option<UnitIdentity> = shared.state.get(&key)?;
-        let mut identity = known.clone().map_or_else(unit_identity, Ok)?;
+        let mut identity = known.clone().map_or_else(new_unit_identity, Ok)?;
         given.serial.iter().for_each(|serial| identity.serial.clone_from(serial));
         given.naa.iter().for_each(|naa| identity.naa.clone_from(naa));
         named.push((key, known, identity));

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tape_store::integrity::crc32c;
 
 /// The file.
-pub(super) const FILE: &str = "identities.toml";
+pub(super) const FILE_NAME: &str = "identities.toml";
 const FORMAT: u32 = 1;
 const SITE: &str = "site";
 const PREFIX: &str = "identity/";
@@ -25,11 +25,11 @@ pub(crate) struct Identities {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) site: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    unit: Vec<Unit>,
+    unit: Vec<NamedIdentity>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Unit {
+struct NamedIdentity {
     name: String,
     #[serde(flatten)]
     identity: UnitIdentity,
@@ -46,7 +46,7 @@ impl Identities {
         let site = values.get(SITE).and_then(|value| serde_json::from_slice(value).ok());
         let unit = |(key, value): (&String, &Vec<u8>)| {
             let name = key.strip_prefix(PREFIX)?.to_owned();
-            Some(Unit { name, identity: serde_json::from_slice(value).ok()? })
+            Some(NamedIdentity { name, identity: serde_json::from_slice(value).ok()? })
         };
         Self { format: FORMAT, store: store.into(), commit, site, unit: values.iter().filter_map(unit).collect() }
     }
@@ -60,7 +60,7 @@ impl Identities {
     }
 
     /// There are none yet.
-    pub(super) const fn has_none(&self) -> bool {
+    pub(super) const fn is_empty(&self) -> bool {
         self.site.is_none() && self.unit.is_empty()
     }
 
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn people_can_read_it_and_no_changed_bit_is_overlooked() {
+    fn file_is_readable_and_detects_any_bit_flip() {
         let unit = br#"{"serial":"0123456789","naa":"3000000123456789","target":"iqn.x","lun":3}"#;
         let values = Values::from([
             ("site".into(), b"\"1234abcd\"".to_vec()),

@@ -8,7 +8,7 @@ use tape_store::integrity::crc32c;
 pub(super) const VERSION: u32 = 3;
 const HEADER: &str = "ferric-state ";
 /// Length of a checksum and the space after it.
-const CHECKSUM: usize = 9;
+const CHECKSUM_LEN: usize = 9;
 
 /// A key of a commit, and its value; `None` removes the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(super) enum Line {
     Record(Record),
 }
 
-fn finish(body: &[u8]) -> Vec<u8> {
+fn add_checksum(body: &[u8]) -> Vec<u8> {
     let mut line = format!("{:08x} ", crc32c(body)).into_bytes();
     line.extend_from_slice(body);
     line.push(b'\n');
@@ -44,7 +44,7 @@ fn finish(body: &[u8]) -> Vec<u8> {
 
 /// The first line of a file.
 pub(super) fn header() -> Vec<u8> {
-    finish(format!("{HEADER}{VERSION}").as_bytes())
+    add_checksum(format!("{HEADER}{VERSION}").as_bytes())
 }
 
 impl Record {
@@ -62,7 +62,7 @@ impl Record {
             body.push(b' ');
             body.extend_from_slice(value);
         }
-        finish(&body)
+        add_checksum(&body)
     }
 
     fn decode(body: &str) -> Option<Self> {
@@ -85,7 +85,7 @@ impl Record {
 
 /// Reads a line without its end; `None` if it is not as it was written.
 pub(super) fn decode(line: &[u8]) -> Option<Line> {
-    let (checksum, body) = line.split_at_checked(CHECKSUM)?;
+    let (checksum, body) = line.split_at_checked(CHECKSUM_LEN)?;
     // Compared as text: a checksum has one spelling.
     if checksum != format!("{:08x} ", crc32c(body)).as_bytes() {
         return None;
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_as_the_format_has_them() {
+    fn encoding_matches_format() {
         assert_eq!(header(), b"82386988 ferric-state 3\n");
         let (store, key) = ("00c0ffee".to_owned(), "cartridge/V00001L8".to_owned());
         let value = Some(br#"{"place":{"shelf":"main"},"size":64}"#.to_vec());
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn no_changed_bit_is_overlooked() {
+    fn any_bit_flip_is_detected() {
         let (store, key, value) = ("00c0ffee".into(), "site".into(), Some(b"\"1234abcd\"".to_vec()));
         let line = Record { store, commit: 7, part: 1, parts: 1, base: true, key, value }.encode();
         let line = &line[..line.len() - 1];

@@ -1,14 +1,14 @@
 //! One state from two files: what either has whole counts, and nothing that was acknowledged is left out.
 
-use super::copies::Copy;
 use super::line::Record;
+use super::state_file::StateFile;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys and values of a state.
 pub(crate) type Values = BTreeMap<String, Vec<u8>>;
 
 /// Values by key, with the number of the commit that set each.
-pub(crate) type Dated = BTreeMap<String, (u64, Vec<u8>)>;
+pub(crate) type ValuesByCommit = BTreeMap<String, (u64, Vec<u8>)>;
 
 /// A state as two files have it.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ struct Commit<'a> {
 }
 
 impl Commit<'_> {
-    fn is_whole(&self) -> bool {
+    fn is_complete(&self) -> bool {
         self.parts > 0 && self.lines.len() == usize::try_from(self.parts).unwrap_or(usize::MAX)
     }
 
@@ -49,7 +49,7 @@ struct Commits<'a> {
 }
 
 impl<'a> Commits<'a> {
-    fn of(copies: &'a [Copy; 2], store: &str) -> Result<Self, String> {
+    fn of(copies: &'a [StateFile; 2], store: &str) -> Result<Self, String> {
         let mut commits = Self::default();
         for record in copies.iter().flat_map(|copy| &copy.records).filter(|record| record.store == store) {
             let kind = if record.base { &mut commits.bases } else { &mut commits.changes };
@@ -64,7 +64,7 @@ impl<'a> Commits<'a> {
     }
 
     /// The latest state that can be put together: of each whole base, with the whole changes that follow it.
-    fn latest(&self) -> Option<(u64, Values)> {
+    fn latest_complete_state(&self) -> Option<(u64, Values)> {
         let reach = |base: u64| {
             let mut last = base;
             while let Some(next) = last.checked_add(1).filter(|next| self.whole_change(*next).is_some()) {
@@ -72,7 +72,7 @@ impl<'a> Commits<'a> {
             }
             (last, base)
         };
-        let bases = self.bases.iter().filter(|(_, base)| base.is_whole());
+        let bases = self.bases.iter().filter(|(_, base)| base.is_complete());
         let (last, base) = bases.map(|(number, _)| reach(*number)).max()?;
         let mut values = Values::new();
         self.bases.get(&base)?.apply(&mut values);
@@ -81,7 +81,7 @@ impl<'a> Commits<'a> {
     }
 
     fn whole_change(&self, number: u64) -> Option<&Commit<'a>> {
-        self.changes.get(&number).filter(|change| change.is_whole())
+        self.changes.get(&number).filter(|change| change.is_complete())
     }
 
     /// The last commit of which there is a line.
@@ -92,15 +92,15 @@ impl<'a> Commits<'a> {
 }
 
 /// Which stores the files are of.
-fn stores(copies: &[Copy; 2]) -> Vec<&str> {
+fn store_ids(copies: &[StateFile; 2]) -> Vec<&str> {
     let all: BTreeSet<&str> =
         copies.iter().flat_map(|copy| &copy.records).map(|record| record.store.as_str()).collect();
     all.into_iter().collect()
 }
 
 /// The store whose lines are to be used: the one that the identities are of, if that is known.
-pub(super) fn store_of(copies: &[Copy; 2], expected: Option<&str>) -> Result<String, String> {
-    match (expected, stores(copies).as_slice()) {
+pub(super) fn select_store(copies: &[StateFile; 2], expected: Option<&str>) -> Result<String, String> {
+    match (expected, store_ids(copies).as_slice()) {
         (_, []) => Err("hold no line that passes its checksum".into()),
         (Some(expected), found) if found.contains(&expected) => Ok(expected.into()),
         (Some(_), _) => Err("are another site's than identities.toml".into()),
@@ -116,18 +116,18 @@ pub(super) fn store_of(copies: &[Copy; 2], expected: Option<&str>) -> Result<Str
 ///
 /// # Errors
 /// Why it cannot be said what was acknowledged last.
-pub(super) fn merge(copies: &[Copy; 2], expected: Option<&str>) -> Result<Merged, String> {
-    let store = store_of(copies, expected)?;
+pub(super) fn merge(copies: &[StateFile; 2], expected: Option<&str>) -> Result<Merged, String> {
+    let store = select_store(copies, expected)?;
     // Written over, a file of another site would be lost to that.
     if let Some(other) = copies.iter().find(|copy| copy.records.iter().any(|record| record.store != store)) {
         return Err(format!("are of two different sites: remove {}, if it is the wrong one", other.name));
     }
     let commits = Commits::of(copies, &store)?;
-    let (commit, values) = commits.latest().ok_or("hold no whole state")?;
+    let (commit, values) = commits.latest_complete_state().ok_or("hold no whole state")?;
     let [_, second] = copies;
     let last = commits.last();
     // Power was lost while the first file was written: the second has nothing of that commit yet.
-    let torn = last == commit + 1 && second.last() <= commit && second.clean_tail;
+    let torn = last == commit + 1 && second.last_commit() <= commit && second.clean_tail;
     if last > commit && !torn {
         return Err(format!("have no whole commit {}, but lines of commit {last}", commit + 1));
     }
@@ -138,9 +138,9 @@ pub(super) fn merge(copies: &[Copy; 2], expected: Option<&str>) -> Result<Merged
 }
 
 /// Everything that any line still says, with the commit that said it last; and what is certain to be missing.
-pub(super) fn salvage(copies: &[Copy; 2], store: &str) -> (Dated, Vec<String>) {
+pub(super) fn salvage(copies: &[StateFile; 2], store: &str) -> (ValuesByCommit, Vec<String>) {
     let (mut found, mut lost) = (BTreeMap::new(), Vec::new());
-    let whole = Commits::of(copies, store).ok().and_then(|commits| commits.latest());
+    let whole = Commits::of(copies, store).ok().and_then(|commits| commits.latest_complete_state());
     let after = whole.as_ref().map_or(0, |(commit, _)| *commit);
     if let Some((commit, values)) = whole {
         found.extend(values.into_iter().map(|(key, value)| (key, (commit, value))));

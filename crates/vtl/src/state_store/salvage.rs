@@ -1,9 +1,9 @@
 //! What can still be read of a damaged state, and a new one made of it.
 
-use super::copies::contents;
-use super::files::{ALL, Files};
-use super::merge::{Dated, Values, merge, salvage, store_of};
-use super::{Change, StateError, StateStore, new_store, upgrade};
+use super::files::{ALL_NAMES, Files};
+use super::merge::{Values, ValuesByCommit, merge, salvage, select_store};
+use super::state_file::read_bytes;
+use super::{StateError, StateStore, Transaction, new_store_id, upgrade};
 use tape_store::backend::{Folder, free_name};
 
 /// What is left of a state.
@@ -14,11 +14,11 @@ pub(crate) struct Salvage {
     /// No commit that was ever made has a number above it.
     commit: u64,
     /// Values by key, with the number of the commit that set them.
-    pub(crate) values: Dated,
+    pub(crate) values: ValuesByCommit,
     /// Where they come from, and what is lost.
     pub(crate) notes: Vec<String>,
     /// Nothing is wrong with the state.
-    pub(crate) is_whole: bool,
+    pub(crate) is_intact: bool,
 }
 
 impl Salvage {
@@ -27,31 +27,33 @@ impl Salvage {
     /// # Errors
     /// The storage failed, or a file is of another version.
     pub(crate) fn read(folder: Box<dyn Folder>, place: &str) -> Result<Self, StateError> {
-        let mut files = Files::at(folder, place);
-        let (copies, known) = (files.copies()?, files.identities()?);
+        let mut files = Files::existing(folder, place);
+        let (copies, known) = (files.read_files()?, files.read_identities()?);
         let expected = known.as_ref().ok().map(|known| known.store.clone());
-        let mut notes = copies.iter().filter_map(|copy| Some(format!("{} {}", copy.name, copy.fault()?))).collect();
+        let mut notes =
+            copies.iter().filter_map(|copy| Some(format!("{} {}", copy.name, copy.damage_text()?))).collect();
         let mut read = Self {
             files,
             place: place.into(),
             store: expected.clone(),
             commit: known.as_ref().map_or(0, |known| known.commit),
-            values: Dated::new(),
+            values: ValuesByCommit::new(),
             notes: Vec::new(),
-            is_whole: false,
+            is_intact: false,
         };
         read.notes.append(&mut notes);
-        match store_of(&copies, expected.as_deref()) {
+        match select_store(&copies, expected.as_deref()) {
             Ok(store) => {
                 let (values, lost) = salvage(&copies, &store);
                 let merged = merge(&copies, Some(&store));
-                read.is_whole = known.as_ref().is_ok_and(|known| {
+                read.is_intact = known.as_ref().is_ok_and(|known| {
                     merged.as_ref().is_ok_and(|merged| merged.commit >= known.commit) && read.notes.is_empty()
                 });
                 read.notes.extend(merged.err().map(|why| format!("state.1 and state.2 {why}")));
                 read.notes.extend(lost);
                 read.values = values;
-                read.commit = read.commit.max(copies.iter().map(super::copies::Copy::last).max().unwrap_or(0));
+                read.commit =
+                    read.commit.max(copies.iter().map(super::state_file::StateFile::last_commit).max().unwrap_or(0));
                 read.store = Some(store);
             }
             Err(why) => read.notes.push(format!("state.1 and state.2 {why}: they are not used")),
@@ -63,7 +65,7 @@ impl Salvage {
             Ok(known) => {
                 let names = known
                     .values()
-                    .map_err(|error| StateError::Format { key: "identities".into(), what: error.to_string() })?;
+                    .map_err(|error| StateError::Format { key: "identities".into(), reason: error.to_string() })?;
                 let mut taken = 0;
                 for (key, value) in names {
                     let older = read.values.get(&key).is_none_or(|(commit, _)| *commit < known.commit);
@@ -88,13 +90,13 @@ impl Salvage {
     }
 
     fn read_database(&mut self) -> Result<(), StateError> {
-        match self.files.database(true) {
+        match self.files.read_database(true) {
             Ok(Some(values)) => {
-                self.notes.push(format!("{} is read as far as it is whole", upgrade::FILE));
+                self.notes.push(format!("{} is read as far as it is whole", upgrade::FILE_NAME));
                 self.values = values.into_iter().map(|(key, value)| (key, (0, value))).collect();
             }
             Ok(None) => {}
-            Err(StateError::Refused { what, .. }) => self.notes.push(format!("{} {what}", upgrade::FILE)),
+            Err(StateError::Unusable { reason: what, .. }) => self.notes.push(format!("{} {what}", upgrade::FILE_NAME)),
             Err(other) => return Err(other),
         }
         Ok(())
@@ -109,18 +111,18 @@ impl Salvage {
         drop(files);
         let mut aside = Vec::new();
         // Copied, not renamed: at no moment the folder is one without a state.
-        for name in ALL {
+        for name in ALL_NAMES {
             let failed = |source| StateError::Io { file: format!("{place}{name}"), source };
-            let Some(bytes) = contents(folder.as_mut(), &place, name)? else { continue };
+            let Some(bytes) = read_bytes(folder.as_mut(), &place, name)? else { continue };
             let other = free_name(folder.as_mut(), &format!("{name}.old")).map_err(failed)?;
             folder.replace(&other, &bytes).map_err(failed)?;
             aside.push(other);
         }
-        let failed = |source| StateError::Io { file: format!("{place}{}", upgrade::FILE), source };
-        let again = folder.again().map_err(failed)?;
-        let store = store.map_or_else(|| new_store(&place), Ok)?;
-        let made = StateStore::create_as(Files::new(again, &place, store, commit), Change::from(values))?;
-        folder.remove(upgrade::FILE).map_err(failed)?;
+        let failed = |source| StateError::Io { file: format!("{place}{}", upgrade::FILE_NAME), source };
+        let again = folder.reopen().map_err(failed)?;
+        let store = store.map_or_else(|| new_store_id(&place), Ok)?;
+        let made = StateStore::create_in(Files::new(again, &place, store, commit), Transaction::from(values))?;
+        folder.remove(upgrade::FILE_NAME).map_err(failed)?;
         made.close();
         Ok(aside)
     }

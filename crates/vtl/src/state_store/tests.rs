@@ -1,62 +1,66 @@
 use super::*;
-use tape_store::backend::faulty::{Fate, FaultyFolder};
+use tape_store::backend::faulty::{CrashOutcome, FaultyFolder};
 use tape_store::backend::memory::MemoryFolder;
 
-fn step(number: u32) -> Change {
-    let mut change = Change::default();
+fn commit_step(number: u32) -> Transaction {
+    let mut change = Transaction::default();
     change.set("cartridge/A", &number).unwrap();
     change.set("cartridge/B", &number).unwrap();
     change
 }
 
 fn create(folder: &FaultyFolder) -> StateStore {
-    StateStore::create(Box::new(folder.clone()), "", step(0)).unwrap()
+    StateStore::create(Box::new(folder.clone()), "", commit_step(0)).unwrap()
 }
 
 /// Both values, which must be the same: a commit is whole or not there.
-fn seen(folder: FaultyFolder) -> Option<u32> {
+fn committed_step(folder: FaultyFolder) -> Option<u32> {
     let state = StateStore::open(Box::new(folder), "").unwrap()?;
-    let all: BTreeMap<String, u32> = state.all("cartridge/").unwrap();
+    let all: BTreeMap<String, u32> = state.get_prefix("cartridge/").unwrap();
     let values: Vec<_> = all.values().copied().collect();
     assert!(values.len() == 2 && values[0] == values[1], "{all:?}");
     values.first().copied()
 }
 
 #[test]
-fn a_loss_of_power_leaves_the_last_commit_or_the_one_before() {
+fn power_loss_leaves_last_or_previous_commit() {
     let folder = FaultyFolder::default();
-    let before = folder.record();
+    let before = folder.start_recording();
     let state = create(&folder);
-    let mut durable = vec![(folder.recorded(), 0)];
+    let mut durable = vec![(folder.recorded_calls(), 0)];
     for number in 1..6 {
-        state.commit(step(number)).unwrap();
-        durable.push((folder.recorded(), number));
+        state.commit(commit_step(number)).unwrap();
+        durable.push((folder.recorded_calls(), number));
     }
     // Closed, opened again, and with the files written anew in between.
     state.close();
     let state = StateStore::open(Box::new(folder.clone()), "").unwrap().unwrap();
     for number in 6..10 {
-        lock(&state.state).files.write_anew();
-        state.commit(step(number)).unwrap();
-        durable.push((folder.recorded(), number));
+        lock(&state.state).files.force_rewrite();
+        state.commit(commit_step(number)).unwrap();
+        durable.push((folder.recorded_calls(), number));
     }
     drop(state);
     let history = folder.history(before);
-    for moment in 1..history.moments() {
+    for moment in 1..history.crash_points() {
         // What was acknowledged at this moment, and what may be there already.
         let kept = durable.iter().rev().find(|(at, _)| *at <= moment).map(|(_, number)| *number);
         let next = kept.map_or(0, |number| number + 1);
-        for fate in [Fate::Kept, Fate::Dropped, Fate::Torn] {
-            let fates = vec![fate; history.loose_changes(moment)];
-            let found = seen(history.crash(moment, &fates));
+        for fate in [CrashOutcome::Written, CrashOutcome::Dropped, CrashOutcome::Torn] {
+            let fates = vec![fate; history.unsynced_changes(moment)];
+            let found = committed_step(history.crash(moment, &fates));
             assert!(found == kept || found == Some(next), "{moment} {fate:?}: {found:?}, kept {kept:?}");
         }
         // Each loose change alone has another fate than the others.
-        for (one, others) in [(Fate::Dropped, Fate::Kept), (Fate::Kept, Fate::Dropped), (Fate::Torn, Fate::Kept)] {
-            for at in 0..history.loose_changes(moment) {
-                let mut fates = vec![others; history.loose_changes(moment)];
+        for (one, others) in [
+            (CrashOutcome::Dropped, CrashOutcome::Written),
+            (CrashOutcome::Written, CrashOutcome::Dropped),
+            (CrashOutcome::Torn, CrashOutcome::Written),
+        ] {
+            for at in 0..history.unsynced_changes(moment) {
+                let mut fates = vec![others; history.unsynced_changes(moment)];
                 fates[at] = one;
-                let found = seen(history.crash(moment, &fates));
+                let found = committed_step(history.crash(moment, &fates));
                 assert!(found == kept || found == Some(next), "{moment} {at} {one:?}: {found:?}, kept {kept:?}");
             }
         }
@@ -64,23 +68,23 @@ fn a_loss_of_power_leaves_the_last_commit_or_the_one_before() {
 }
 
 #[test]
-fn what_could_not_be_written_stays_pending() {
+fn failed_commit_stays_pending() {
     let folder = FaultyFolder::default();
     let state = create(&folder);
     let mut failures = 0;
     for number in 1..60 {
         folder.fail_at(Some(folder.calls() + u64::from(number % 7)), io::ErrorKind::StorageFull);
-        failures += u32::from(state.commit(step(number)).is_err());
+        failures += u32::from(state.commit(commit_step(number)).is_err());
         // Whatever came of it: the commit before, or this one.
-        let found = seen(folder.crash(|len| len)).unwrap();
+        let found = committed_step(folder.crash(|len| len)).unwrap();
         assert!(found == number || found == number - 1, "{number}: {found}");
         folder.fail_at(None, io::ErrorKind::Other);
-        let mut change = Change::default();
+        let mut change = Transaction::default();
         change.set("other", &number).unwrap();
         state.commit(change).unwrap();
-        let all: BTreeMap<String, u32> = state.all("cartridge/").unwrap();
+        let all: BTreeMap<String, u32> = state.get_prefix("cartridge/").unwrap();
         assert_eq!(all.into_values().collect::<Vec<_>>(), [number, number]);
-        assert_eq!(seen(folder.crash(|_| 0)), Some(number));
+        assert_eq!(committed_step(folder.crash(|_| 0)), Some(number));
     }
     assert!(failures > 10, "{failures}");
 }
@@ -88,7 +92,7 @@ fn what_could_not_be_written_stays_pending() {
 #[test]
 fn another_version_is_refused() {
     let folder = MemoryFolder::default();
-    for name in copies::NAMES {
+    for name in state_file::FILE_NAMES {
         Folder::replace(&mut folder.clone(), name, b"e9da41b0 ferric-state 9\n").unwrap();
     }
     let error = StateStore::open(Box::new(folder), "/d/").map(drop).unwrap_err().to_string();
@@ -112,24 +116,26 @@ fn old_folder() -> FaultyFolder {
     }
     transaction.commit().unwrap();
     drop(database);
-    FaultyFolder::of(Images::from([("state.redb".into(), std::fs::read(path).unwrap())]))
+    FaultyFolder::from_files(Images::from([("state.redb".into(), std::fs::read(path).unwrap())]))
 }
 
 #[test]
-fn a_loss_of_power_does_not_spoil_taking_over_the_database_of_before() {
+fn power_loss_during_upgrade_is_harmless() {
     let folder = old_folder();
-    let before = folder.record();
-    assert_eq!(seen(folder.clone()), Some(7));
+    let before = folder.start_recording();
+    assert_eq!(committed_step(folder.clone()), Some(7));
     let history = folder.history(before);
-    assert!(history.moments() > 6);
-    for moment in 0..history.moments() {
-        for fate in [Fate::Kept, Fate::Dropped, Fate::Torn] {
-            let fates = vec![fate; history.loose_changes(moment)];
+    assert!(history.crash_points() > 6);
+    for moment in 0..history.crash_points() {
+        for fate in [CrashOutcome::Written, CrashOutcome::Dropped, CrashOutcome::Torn] {
+            let fates = vec![fate; history.unsynced_changes(moment)];
             let crashed = history.crash(moment, &fates);
-            assert_eq!(seen(crashed.clone()), Some(7), "{moment} {fate:?}");
+            assert_eq!(committed_step(crashed.clone()), Some(7), "{moment} {fate:?}");
             // It is not taken over twice.
-            assert!(StateStore::remains(&mut crashed.clone(), "").unwrap().iter().all(|name| *name != "state.redb"));
-            assert_eq!(seen(crashed), Some(7));
+            assert!(
+                StateStore::leftover_files(&mut crashed.clone(), "").unwrap().iter().all(|name| *name != "state.redb")
+            );
+            assert_eq!(committed_step(crashed), Some(7));
         }
     }
     assert_eq!(folder.bytes("identities.toml")[..2], *b"# ");
@@ -138,20 +144,21 @@ fn a_loss_of_power_does_not_spoil_taking_over_the_database_of_before() {
 /// A state whose last commit is damaged in both files.
 fn damaged_folder() -> FaultyFolder {
     let folder = FaultyFolder::default();
-    let mut first = step(7);
+    let mut first = commit_step(7);
     first.set("site", &"1234abcd").unwrap();
     let state = StateStore::create(Box::new(folder.clone()), "", first).unwrap();
-    let mut last = Change::default();
+    let mut last = Transaction::default();
     last.set("other", &5).unwrap();
     state.commit(last).unwrap();
     state.close();
-    let mut images: Images = copies::NAMES.iter().map(|name| ((*name).to_owned(), folder.bytes(name))).collect();
+    let mut images: Images =
+        state_file::FILE_NAMES.iter().map(|name| ((*name).to_owned(), folder.bytes(name))).collect();
     for image in images.values_mut() {
         let at = image.iter().rposition(|byte| *byte == b'5').unwrap();
         image[at] = b'6';
     }
     images.insert("identities.toml".into(), folder.bytes("identities.toml"));
-    FaultyFolder::of(images)
+    FaultyFolder::from_files(images)
 }
 
 fn salvaged(folder: &FaultyFolder) -> Salvage {
@@ -165,18 +172,18 @@ fn restore(folder: &FaultyFolder) -> Vec<String> {
 }
 
 #[test]
-fn a_loss_of_power_does_not_spoil_a_recovery() {
+fn power_loss_during_recovery_is_harmless() {
     let folder = damaged_folder();
     let error = StateStore::open(Box::new(folder.clone()), "/d/").map(drop).unwrap_err().to_string();
     let damage = "state.1 line 6 fails its checksum, state.2 line 6 fails its checksum";
     assert!(error.starts_with("/d/state.1 and state.2: ") && error.contains(damage), "{error}");
-    let before = folder.record();
+    let before = folder.start_recording();
     assert_eq!(restore(&folder), ["state.1.old", "state.2.old", "identities.toml.old"]);
-    assert_eq!(seen(folder.clone()), Some(7));
+    assert_eq!(committed_step(folder.clone()), Some(7));
     let history = folder.history(before);
-    for moment in 0..history.moments() {
-        for fate in [Fate::Kept, Fate::Dropped, Fate::Torn] {
-            let fates = vec![fate; history.loose_changes(moment)];
+    for moment in 0..history.crash_points() {
+        for fate in [CrashOutcome::Written, CrashOutcome::Dropped, CrashOutcome::Torn] {
+            let fates = vec![fate; history.unsynced_changes(moment)];
             let crashed = history.crash(moment, &fates);
             // Either it was restored, or it is refused as before and can be restored once more.
             if StateStore::open(Box::new(crashed.clone()), "").is_err() {
@@ -191,9 +198,9 @@ fn a_loss_of_power_does_not_spoil_a_recovery() {
 }
 
 #[test]
-fn names_are_restored_from_the_identities_alone() {
+fn identities_file_alone_restores_names() {
     let folder = damaged_folder();
-    let lost = FaultyFolder::of(Images::from([("identities.toml".into(), folder.bytes("identities.toml"))]));
+    let lost = FaultyFolder::from_files(Images::from([("identities.toml".into(), folder.bytes("identities.toml"))]));
     assert!(StateStore::open(Box::new(lost.clone()), "").unwrap().is_none());
     restore(&lost);
     let state = StateStore::open(Box::new(lost), "").unwrap().unwrap();
@@ -202,13 +209,13 @@ fn names_are_restored_from_the_identities_alone() {
 }
 
 #[test]
-fn a_file_that_is_removed_while_it_is_in_use_is_written_again() {
-    for name in copies::NAMES {
+fn removed_state_file_is_rewritten() {
+    for name in state_file::FILE_NAMES {
         let dir = tempfile::tempdir().unwrap();
         let folder = || Box::new(tape_store::backend::file::OsFolder::at(dir.path().into()));
-        let state = StateStore::create(folder(), "", step(1)).unwrap();
+        let state = StateStore::create(folder(), "", commit_step(1)).unwrap();
         std::fs::remove_file(dir.path().join(name)).unwrap();
-        state.commit(step(2)).unwrap();
+        state.commit(commit_step(2)).unwrap();
         drop(state);
         let state = StateStore::open(folder(), "").unwrap().unwrap();
         assert_eq!(state.repairs(), [""; 0]);
@@ -217,17 +224,17 @@ fn a_file_that_is_removed_while_it_is_in_use_is_written_again() {
 }
 
 #[test]
-fn a_damaged_database_is_refused_and_read_by_a_recovery() {
+fn damaged_database_is_refused_but_salvaged() {
     let folder = old_folder();
     let mut bytes = folder.bytes("state.redb");
     // The number of the commit in the slot that does not count.
     let other = 64 + 128 * (1 - usize::from(bytes[9] & 1));
     bytes[other + 104 + 5] = 1;
-    let folder = FaultyFolder::of(Images::from([("state.redb".into(), bytes)]));
+    let folder = FaultyFolder::from_files(Images::from([("state.redb".into(), bytes)]));
     let error = StateStore::open(Box::new(folder.clone()), "/d/").map(drop).unwrap_err().to_string();
     let damage = "/d/state.redb: is damaged: its header names the commit before the last; `ferric site recover`";
     assert!(error.starts_with(damage), "{error}");
     assert_eq!(restore(&folder), ["state.redb.old"]);
-    assert_eq!(seen(folder.clone()), Some(7));
+    assert_eq!(committed_step(folder.clone()), Some(7));
     assert!(folder.bytes("state.redb").is_empty());
 }

@@ -1,20 +1,20 @@
 //! `state.redb`, where versions before this one had their state: read once, and set aside.
 
-use super::copies::contents;
 use super::merge::Values;
-use super::{StateError, quiet};
+use super::state_file::read_bytes;
+use super::{StateError, catch_panic};
 use redb::{Builder, ReadableDatabase, ReadableTable, RepairSession, StorageBackend, TableDefinition};
 use std::io;
 use std::sync::{Arc, Mutex};
 use tape_store::backend::Folder;
 
 /// The database.
-pub(super) const FILE: &str = "state.redb";
+pub(super) const FILE_NAME: &str = "state.redb";
 const TABLE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("state");
 const VERSION_KEY: &str = "version";
 const VERSION: &[u8] = b"2";
 /// Pages that the database has in memory beside the file, which is there, too.
-const CACHE: usize = 4 << 20;
+const CACHE_BYTES: usize = 4 << 20;
 
 /// What a database holds, without its version; `None` if there is none, or an empty one.
 ///
@@ -24,12 +24,12 @@ const CACHE: usize = 4 << 20;
 /// # Errors
 /// The storage failed, or the database is damaged or of another version.
 pub(super) fn read(folder: &mut dyn Folder, place: &str, lenient: bool) -> Result<Option<Values>, StateError> {
-    let refused = |what: String| StateError::Refused { file: format!("{place}{FILE}"), what };
-    let Some(bytes) = contents(folder, place, FILE)? else { return Ok(None) };
+    let refused = |what: String| StateError::Unusable { file: format!("{place}{FILE_NAME}"), reason: what };
+    let Some(bytes) = read_bytes(folder, place, FILE_NAME)? else { return Ok(None) };
     if bytes.iter().all(|byte| *byte == 0) {
         return Ok(None);
     }
-    let read = quiet::caught(move || tables(bytes, lenient));
+    let read = catch_panic::catch_panic(move || read_table(bytes, lenient));
     let mut values = read.unwrap_or_else(|panic| Err(format!("the database panicked: {panic}"))).map_err(refused)?;
     match values.remove(VERSION_KEY).as_deref() {
         Some(VERSION) => Ok(Some(values)),
@@ -43,14 +43,14 @@ pub(super) fn read(folder: &mut dyn Folder, place: &str, lenient: bool) -> Resul
     }
 }
 
-fn tables(bytes: Vec<u8>, lenient: bool) -> Result<Values, String> {
+fn read_table(bytes: Vec<u8>, lenient: bool) -> Result<Values, String> {
     let before = Header::of(&bytes).ok_or("is too short")?;
     if !lenient && before.other > before.primary {
         return Err("is damaged: its header names the commit before the last".into());
     }
-    let image = Image(Arc::new(Mutex::new(bytes)));
+    let image = MemoryCopy(Arc::new(Mutex::new(bytes)));
     let mut builder = Builder::new();
-    builder.set_cache_size(CACHE);
+    builder.set_cache_size(CACHE_BYTES);
     if !lenient && !before.unclean {
         builder.set_repair_callback(RepairSession::abort);
     }
@@ -99,9 +99,9 @@ impl Header {
 
 /// A copy of the file: whatever the database writes, the file stays as it is.
 #[derive(Clone, Debug)]
-struct Image(Arc<Mutex<Vec<u8>>>);
+struct MemoryCopy(Arc<Mutex<Vec<u8>>>);
 
-impl Image {
+impl MemoryCopy {
     fn bytes(&self) -> std::sync::MutexGuard<'_, Vec<u8>> {
         crate::locks::lock(&self.0)
     }
@@ -112,7 +112,7 @@ fn range(offset: u64, len: usize) -> io::Result<std::ops::Range<usize>> {
     Ok(start..start.checked_add(len).ok_or(io::ErrorKind::UnexpectedEof)?)
 }
 
-impl StorageBackend for Image {
+impl StorageBackend for MemoryCopy {
     fn len(&self) -> io::Result<u64> {
         Ok(self.bytes().len() as u64)
     }

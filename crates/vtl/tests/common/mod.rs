@@ -2,21 +2,22 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use tape_store::backend::faulty::FaultyFolder;
-use tape_store::backend::memory::MemoryShelves;
+use tape_store::backend::memory::MemoryFolderStore;
 use tape_store::cartridge::Barcode;
 use vtl::config::parse;
-use vtl::data_dir::Data;
-use vtl::inventory::Where;
-use vtl::site::{Running, Site};
+use vtl::data_dir::DataDir;
+use vtl::inventory::Location;
+use vtl::site::{OpenSite, Site};
 
 /// The disk of a site, for a second start.
 #[derive(Clone, Default)]
-pub(crate) struct Disk(pub(crate) MemoryShelves, pub(crate) FaultyFolder);
+pub(crate) struct Disk(pub(crate) MemoryFolderStore, pub(crate) FaultyFolder);
 
 impl Disk {
-    pub(crate) fn start(&self, text: &str) -> Result<Running, String> {
-        let data = Data::of(Box::new(self.0.clone()), Box::new(self.1.clone()));
-        Site::of(data, &parse("f", text).map_err(|error| error.to_string())?).map_err(|error| error.to_string())
+    pub(crate) fn start(&self, text: &str) -> Result<OpenSite, String> {
+        let data = DataDir::from_folders(Box::new(self.0.clone()), Box::new(self.1.clone()));
+        Site::open_data_dir(data, &parse("f", text).map_err(|error| error.to_string())?)
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -25,16 +26,16 @@ pub(crate) fn barcode(text: &str) -> Barcode {
 }
 
 /// What the site says of a cartridge: where it is, and whether it is blank.
-pub(crate) fn of(site: &Site, name: &str) -> (Where, Option<bool>) {
+pub(crate) fn record_of(site: &Site, name: &str) -> (Location, Option<bool>) {
     let entry = site.inventory().remove(name).unwrap_or_else(|| panic!("no {name}"));
-    (entry.place, entry.blank)
+    (entry.location, entry.blank)
 }
 
-pub(crate) fn in_slot(library: &str, address: u16) -> Where {
-    Where::Element { library: library.into(), address, source: None, by_operator: false }
+pub(crate) fn in_slot(library: &str, address: u16) -> Location {
+    Location::Element { library: library.into(), address, source: None, by_operator: false }
 }
 
 /// In an element, where the robot brought it.
-pub(crate) fn in_slot_from(library: &str, address: u16, source: u16) -> Where {
-    Where::Element { library: library.into(), address, source: Some(source), by_operator: false }
+pub(crate) fn in_slot_from(library: &str, address: u16, source: u16) -> Location {
+    Location::Element { library: library.into(), address, source: Some(source), by_operator: false }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::sync::atomic::{AtomicI64, Ordering};
-use tape_store::backend::{Backend, Folder, Shelves};
+use tape_store::backend::{Backend, Folder, FolderStore};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
@@ -10,12 +10,12 @@ use tracing::{Event, Metadata, Subscriber};
 static STEPS: AtomicI64 = AtomicI64::new(-1);
 
 /// The step after so many others panics, once.
-pub(crate) fn arm(steps: i64) {
+pub(crate) fn panic_after(steps: i64) {
     STEPS.store(steps, Ordering::SeqCst);
 }
 
 /// No step panics any more; whether one did.
-pub(crate) fn disarm() -> bool {
+pub(crate) fn disarm_panic() -> bool {
     STEPS.swap(-1, Ordering::SeqCst) < 0
 }
 
@@ -86,11 +86,11 @@ impl Folder for Tripwire<dyn Folder> {
     fn lock(&mut self, shared: bool) -> io::Result<()> {
         self.call(|folder| folder.lock(shared))
     }
-    fn view(&mut self, name: &str) -> io::Result<Option<Box<dyn Backend>>> {
-        Ok(self.call(|folder| folder.view(name))?.map(file))
+    fn open_read_only(&mut self, name: &str) -> io::Result<Option<Box<dyn Backend>>> {
+        Ok(self.call(|folder| folder.open_read_only(name))?.map(file))
     }
-    fn again(&mut self) -> io::Result<Box<dyn Folder>> {
-        self.call(|again| again.again()).map(folder)
+    fn reopen(&mut self) -> io::Result<Box<dyn Folder>> {
+        self.call(|again| again.reopen()).map(folder)
     }
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
         self.call(|folder| folder.rename(from, to))
@@ -115,7 +115,7 @@ impl Folder for Tripwire<dyn Folder> {
     }
 }
 
-impl Shelves for Tripwire<dyn Shelves> {
+impl FolderStore for Tripwire<dyn FolderStore> {
     fn list(&mut self) -> io::Result<Vec<String>> {
         self.call(|shelves| shelves.list())
     }

@@ -1,16 +1,16 @@
 //! The other end of the control socket.
 
-use crate::failure::Failure;
+use crate::cli_error::CliError;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use vtl::control::Request;
-use vtl::control::socket::reached;
+use vtl::control::socket::with_short_path;
 
 /// Why there is no connection, and what to do about it.
-fn unreachable(path: &str, error: &io::Error) -> String {
+fn connection_error(path: &str, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::NotADirectory => {
             format!("no daemon answers at {path}: start ferric-iscsid, or name its data directory with --data DIR")
@@ -29,49 +29,49 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn connect(path: &Path) -> Result<Self, Failure> {
+    pub(super) fn connect(path: &Path) -> Result<Self, CliError> {
         let name = path.display().to_string();
-        let failed = |error: io::Error| Failure::Usage(unreachable(&name, &error));
-        let stream = reached(path, |path| UnixStream::connect(path)).map_err(failed)?;
+        let failed = |error: io::Error| CliError::Usage(connection_error(&name, &error));
+        let stream = with_short_path(path, |path| UnixStream::connect(path)).map_err(failed)?;
         let lines = BufReader::new(stream.try_clone().map_err(failed)?);
         Ok(Self { stream, lines, path: name })
     }
 
     /// One request and its answer, as a value.
-    pub(super) fn read<T: DeserializeOwned>(&mut self, request: &Request) -> Result<T, Failure> {
-        let answer = self.ask(request)?;
+    pub(super) fn request_as<T: DeserializeOwned>(&mut self, request: &Request) -> Result<T, CliError> {
+        let answer = self.request(request)?;
         serde_json::from_value(answer).map_err(|error| {
             let what = "the daemon's answer is not understood; is it of this version?";
-            Failure::Usage(format!("{}: {what} ({error})", self.path))
+            CliError::Usage(format!("{}: {what} ({error})", self.path))
         })
     }
 
     /// One request and its answer.
-    pub(super) fn ask(&mut self, request: &Request) -> Result<Value, Failure> {
+    pub(super) fn request(&mut self, request: &Request) -> Result<Value, CliError> {
         let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');
-        let gone = |error: io::Error| Failure::Usage(format!("{}: {error}", self.path));
+        let gone = |error: io::Error| CliError::Usage(format!("{}: {error}", self.path));
         self.stream.write_all(&line).map_err(gone)?;
-        let mut said = self.next()?.ok_or_else(|| {
-            Failure::Usage(format!("{}: the daemon closed the connection without an answer", self.path))
+        let mut said = self.read_value()?.ok_or_else(|| {
+            CliError::Usage(format!("{}: the daemon closed the connection without an answer", self.path))
         })?;
         match said.get("error").and_then(Value::as_str) {
-            Some(error) => Err(Failure::Usage(error.into())),
+            Some(error) => Err(CliError::Usage(error.into())),
             None => Ok(said.get_mut("ok").map(Value::take).unwrap_or_default()),
         }
     }
 
-    fn next(&mut self) -> Result<Option<Value>, Failure> {
+    fn read_value(&mut self) -> Result<Option<Value>, CliError> {
         let mut line = String::new();
         let read = self.lines.read_line(&mut line);
-        let read = read.map_err(|error| Failure::Usage(format!("{}: {error}", self.path)))?;
+        let read = read.map_err(|error| CliError::Usage(format!("{}: {error}", self.path)))?;
         if read == 0 { Ok(None) } else { Ok(Some(serde_json::from_str(&line)?)) }
     }
 
     /// Every event, until the daemon ends.
-    pub(super) fn follow(&mut self, each: impl Fn(&Value) -> Result<(), Failure>) -> Result<(), Failure> {
-        self.ask(&Request::Events)?;
-        while let Some(event) = self.next()? {
+    pub(super) fn subscribe(&mut self, each: impl Fn(&Value) -> Result<(), CliError>) -> Result<(), CliError> {
+        self.request(&Request::Events)?;
+        while let Some(event) = self.read_value()? {
             each(&event)?;
         }
         Ok(())
@@ -83,8 +83,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_that_fails_says_what_to_do() {
-        let error = |kind: io::ErrorKind| unreachable("d/control.sock", &kind.into());
+    fn connection_errors_give_advice() {
+        let error = |kind: io::ErrorKind| connection_error("d/control.sock", &kind.into());
         assert_eq!(
             error(io::ErrorKind::NotFound),
             "no daemon answers at d/control.sock: start ferric-iscsid, or name its data directory with --data DIR"

@@ -13,9 +13,9 @@ pub(crate) enum Command {
     /// List the libraries
     Library,
     /// List the drives, show one, or take it off line
-    Drive(Drive),
+    Drive(DriveArgs),
     /// List the slots and I/O elements, show one, or take it out of use
-    Slot(Slot),
+    Slot(SlotArgs),
     /// Load a cartridge into a drive
     Load {
         /// The cartridge: its barcode, or the slot or I/O element that holds it
@@ -50,34 +50,34 @@ pub(crate) enum Command {
     /// Open or close the access door or the I/O station
     Door {
         /// The door
-        door: Doors,
+        door: DoorName,
         /// Open or close it
-        state: State,
+        state: DoorState,
     },
     /// Take the robot off line or bring it back
     Robot {
         /// Its new state
-        state: Line,
+        state: OnlineState,
     },
     /// Make the label of a cartridge missing or unreadable to the barcode reader, or readable again
     Label {
         /// Barcode of the cartridge
         cartridge: String,
         /// What the barcode reader finds
-        state: Labels,
+        state: LabelState,
     },
     /// Inject a fault: the robot fails the next time it does this
     #[command(alias = "fail")]
     Fault {
         /// The step that fails
-        failure: Failures,
+        failure: FaultStep,
     },
     /// List the TapeAlert flags that are raised, show one, or raise or lower it
-    Alert(Alert),
+    Alert(AlertArgs),
     /// List the pools, show one, or make blank cartridges of it
-    Pool(Pool),
+    Pool(PoolArgs),
     /// List the cartridges, show one, or protect, retain or delete it
-    Cartridge(Cartridge),
+    Cartridge(CartridgeArgs),
     /// Have the daemon read its configuration again
     Reload,
     /// Print each event as it happens, as one line of JSON
@@ -85,59 +85,59 @@ pub(crate) enum Command {
 }
 
 #[derive(Args)]
-pub(crate) struct Drive {
+pub(crate) struct DriveArgs {
     /// The drive, such as drive1, its address, or the barcode of the cartridge in it [default: list all]
     pub(super) drive: Option<String>,
     /// Its new state [default: show it]
-    pub(super) state: Option<Line>,
+    pub(super) state: Option<OnlineState>,
 }
 
 #[derive(Args)]
-pub(crate) struct Slot {
+pub(crate) struct SlotArgs {
     /// The slot or I/O element, such as slot3 or io1, or the barcode of the cartridge in it [default: list all]
     pub(super) element: Option<String>,
     /// Its new state [default: show it]
-    pub(super) state: Option<Use>,
+    pub(super) state: Option<SlotState>,
 }
 
 #[derive(Args)]
-pub(crate) struct Alert {
+pub(crate) struct AlertArgs {
     /// The flag, 1 to 64 [default: list those that are raised]
     #[arg(value_parser = number::<u8>("the number of a TapeAlert flag", 1..=64))]
     pub(super) flag: Option<u8>,
     /// Raise or lower it [default: show it]
-    pub(super) state: Option<Flag>,
+    pub(super) state: Option<AlertState>,
     /// Of this drive [default: of the library; a list has those of the drives as well]
     #[arg(long)]
     pub(super) drive: Option<String>,
 }
 
 #[derive(Args)]
-pub(crate) struct Pool {
+pub(crate) struct PoolArgs {
     /// The pool [default: list all]
     pub(super) pool: Option<String>,
     /// Make this many blank cartridges
     #[arg(long, value_name = "COUNT", requires = "pool", value_parser = number::<u16>("a number of cartridges", 1..=10_000))]
-    pub(super) make: Option<u16>,
+    pub(super) create: Option<u16>,
 }
 
 #[derive(Args)]
-pub(crate) struct Cartridge {
+pub(crate) struct CartridgeArgs {
     /// Barcode of the cartridge [default: list all]
     pub(super) cartridge: Option<String>,
     /// What becomes of it
     #[command(flatten)]
-    pub(super) action: Action,
+    pub(super) action: CartridgeAction,
 }
 
 #[derive(Args)]
 #[group(id = "action", multiple = false, requires = "cartridge")]
-pub(crate) struct Action {
+pub(crate) struct CartridgeAction {
     /// Set or clear the write-protect tab
     #[arg(long, value_name = "on|off", value_parser = on_off)]
     pub(super) protect: Option<bool>,
     /// Retain the data on it until this day, YYYY-MM-DD; the day can be made later, not earlier
-    #[arg(long, value_name = "DATE", value_parser = day)]
+    #[arg(long, value_name = "DATE", value_parser = parse_date)]
     pub(super) retain: Option<u64>,
     /// Delete it with all data on it; it must be on a shelf
     #[arg(long)]
@@ -157,7 +157,7 @@ fn on_off(text: &str) -> Result<bool, String> {
 }
 
 /// The beginning of a day, UTC, in seconds since 1970.
-fn day(text: &str) -> Result<u64, String> {
+fn parse_date(text: &str) -> Result<u64, String> {
     let wrong = || "expected a day such as 2030-01-31".to_owned();
     let mut parts = text.splitn(3, '-').map(|part| part.parse::<u16>().ok());
     let mut next = || parts.next().flatten().ok_or_else(wrong);
@@ -168,28 +168,28 @@ fn day(text: &str) -> Result<u64, String> {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum Doors {
+pub(crate) enum DoorName {
     /// The access door, behind which all elements are
     Access,
     /// The I/O station
     #[value(name = "io-station", alias = "station")]
-    Station,
+    IoStation,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
-pub(crate) enum State {
+pub(crate) enum DoorState {
     Open,
     Close,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
-pub(crate) enum Line {
+pub(crate) enum OnlineState {
     Online,
     Offline,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum Use {
+pub(crate) enum SlotState {
     /// It can be used again
     Enable,
     /// Moves to and from it are refused (5/3B/18)
@@ -199,14 +199,14 @@ pub(crate) enum Use {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum Labels {
+pub(crate) enum LabelState {
     Readable,
     Missing,
     Unreadable,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum Failures {
+pub(crate) enum FaultStep {
     /// It does not pick a cartridge from a slot or an I/O element
     Pick,
     /// It does not place a cartridge in a slot or an I/O element
@@ -218,7 +218,7 @@ pub(crate) enum Failures {
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
-pub(crate) enum Flag {
+pub(crate) enum AlertState {
     Raise,
     Lower,
 }

@@ -1,45 +1,46 @@
 //! What a command asks of the daemon.
 
 use super::command::{
-    Action, Alert, Cartridge, Command, Doors, Drive, Failures, Flag, Labels, Line, Pool, Slot, State, Use,
+    AlertArgs, AlertState, CartridgeAction, CartridgeArgs, Command, DoorName, DoorState, DriveArgs, FaultStep,
+    LabelState, OnlineState, PoolArgs, SlotArgs, SlotState,
 };
-use smc::element::{Label, Trouble};
-use smc::robot::Failure;
+use smc::element::{ElementFault, LabelDefect};
+use smc::robot::RobotFault;
 use vtl::control::{Door, Request};
 
-impl From<Doors> for Door {
-    fn from(door: Doors) -> Self {
+impl From<DoorName> for Door {
+    fn from(door: DoorName) -> Self {
         match door {
-            Doors::Access => Self::Access,
-            Doors::Station => Self::Station,
+            DoorName::Access => Self::Access,
+            DoorName::IoStation => Self::IoStation,
         }
     }
 }
 
-impl From<Failures> for Failure {
-    fn from(failure: Failures) -> Self {
+impl From<FaultStep> for RobotFault {
+    fn from(failure: FaultStep) -> Self {
         match failure {
-            Failures::Pick => Self::Pick,
-            Failures::Place => Self::Place,
-            Failures::Load => Self::Load,
-            Failures::Unload => Self::Unload,
+            FaultStep::Pick => Self::Pick,
+            FaultStep::Place => Self::Place,
+            FaultStep::Load => Self::Load,
+            FaultStep::Unload => Self::Unload,
         }
     }
 }
 
-const fn trouble(state: Use) -> Option<Trouble> {
+const fn element_fault(state: SlotState) -> Option<ElementFault> {
     match state {
-        Use::Disable => Some(Trouble::Disabled),
-        Use::Block => Some(Trouble::Blocked),
-        Use::Enable => None,
+        SlotState::Disable => Some(ElementFault::Disabled),
+        SlotState::Block => Some(ElementFault::Blocked),
+        SlotState::Enable => None,
     }
 }
 
-const fn label(state: Labels) -> Option<Label> {
+const fn label(state: LabelState) -> Option<LabelDefect> {
     match state {
-        Labels::Readable => None,
-        Labels::Missing => Some(Label::Missing),
-        Labels::Unreadable => Some(Label::Unreadable),
+        LabelState::Readable => None,
+        LabelState::Missing => Some(LabelDefect::Missing),
+        LabelState::Unreadable => Some(LabelDefect::Unreadable),
     }
 }
 
@@ -50,34 +51,42 @@ pub(super) fn request(library: Option<String>, command: Command) -> Request {
         Command::Move { from, to } => Request::Move { library, from, to },
         Command::Import { cartridge, to } => Request::Import { library, cartridge, to },
         Command::Export { from } => Request::Export { library, from },
-        Command::Door { door, state } => Request::Door { library, door: door.into(), open: state == State::Open },
-        Command::Robot { state } => Request::Online { library, drive: None, online: state == Line::Online },
-        Command::Drive(Drive { drive: Some(drive), state: Some(state) }) => {
-            Request::Online { library, drive: Some(drive), online: state == Line::Online }
+        Command::Door { door, state } => Request::Door { library, door: door.into(), open: state == DoorState::Open },
+        Command::Robot { state } => Request::Online { library, drive: None, online: state == OnlineState::Online },
+        Command::Drive(DriveArgs { drive: Some(drive), state: Some(state) }) => {
+            Request::Online { library, drive: Some(drive), online: state == OnlineState::Online }
         }
-        Command::Drive(Drive { drive: Some(element), state: None }) => Request::Find { library, element, drive: true },
-        Command::Slot(Slot { element: Some(element), state: Some(state) }) => {
-            Request::Element { library, element, trouble: trouble(state) }
+        Command::Drive(DriveArgs { drive: Some(element), state: None }) => {
+            Request::Find { library, element, drive: true }
         }
-        Command::Slot(Slot { element: Some(element), state: None }) => Request::Find { library, element, drive: false },
-        Command::Drive(Drive { drive: None, .. }) | Command::Slot(Slot { element: None, .. }) => Request::Status,
+        Command::Slot(SlotArgs { element: Some(element), state: Some(state) }) => {
+            Request::Element { library, element, fault: element_fault(state) }
+        }
+        Command::Slot(SlotArgs { element: Some(element), state: None }) => {
+            Request::Find { library, element, drive: false }
+        }
+        Command::Drive(DriveArgs { drive: None, .. }) | Command::Slot(SlotArgs { element: None, .. }) => {
+            Request::Status
+        }
         Command::Label { cartridge, state } => Request::Label { library, cartridge, label: label(state) },
-        Command::Fault { failure } => Request::Fail { library, failure: failure.into() },
-        Command::Alert(Alert { flag: Some(flag), state: Some(state), drive }) => {
-            Request::Alert { library, drive, flag, raised: state == Flag::Raise }
+        Command::Fault { failure } => Request::InjectFault { library, fault: failure.into() },
+        Command::Alert(AlertArgs { flag: Some(flag), state: Some(state), drive }) => {
+            Request::Alert { library, drive, flag, raised: state == AlertState::Raise }
         }
-        Command::Alert(Alert { flag, drive, .. }) => Request::Alerts { library, drive, flag },
+        Command::Alert(AlertArgs { flag, drive, .. }) => Request::Alerts { library, drive, flag },
         Command::Status | Command::Library => Request::Status,
-        Command::Pool(Pool { pool: Some(pool), make: Some(count) }) => Request::Make { pool, count: count.into() },
-        Command::Pool(Pool { pool, .. }) => Request::Pools { pool },
-        Command::Cartridge(Cartridge { cartridge: Some(cartridge), action }) => match action {
-            Action { protect: Some(on), .. } => Request::Protect { cartridge, on },
-            Action { retain: Some(until), .. } => Request::Retain { cartridge, until },
-            Action { forget: true, .. } => Request::Forget { cartridge },
-            Action { delete: true, .. } => Request::Delete { cartridge },
-            Action { .. } => Request::Cartridges { cartridge: Some(cartridge) },
+        Command::Pool(PoolArgs { pool: Some(pool), create: Some(count) }) => {
+            Request::Create { pool, count: count.into() }
+        }
+        Command::Pool(PoolArgs { pool, .. }) => Request::Pools { pool },
+        Command::Cartridge(CartridgeArgs { cartridge: Some(cartridge), action }) => match action {
+            CartridgeAction { protect: Some(on), .. } => Request::Protect { cartridge, on },
+            CartridgeAction { retain: Some(until), .. } => Request::Retain { cartridge, until },
+            CartridgeAction { forget: true, .. } => Request::Forget { cartridge },
+            CartridgeAction { delete: true, .. } => Request::Delete { cartridge },
+            CartridgeAction { .. } => Request::Cartridges { cartridge: Some(cartridge) },
         },
-        Command::Cartridge(Cartridge { cartridge: None, .. }) => Request::Cartridges { cartridge: None },
+        Command::Cartridge(CartridgeArgs { cartridge: None, .. }) => Request::Cartridges { cartridge: None },
         Command::Reload => Request::Reload,
         Command::Events => Request::Events,
     }

@@ -26,6 +26,6 @@ pub(super) fn drives(status: &SiteStatus) -> Value {
 pub(super) fn slots(status: &SiteStatus) -> Value {
     rows(status, |library| {
         let slots = library.slots.iter().map(|slot| ("slot", slot));
-        slots.chain(library.ports.iter().map(|port| ("io", port))).collect()
+        slots.chain(library.io_elements.iter().map(|port| ("io", port))).collect()
     })
 }

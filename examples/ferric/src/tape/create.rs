@@ -1,14 +1,14 @@
 //! `ferric tape create`
 
-use super::{LevelName, place};
-use crate::failure::Failure;
+use super::{FormatName, open_store};
+use crate::cli_error::CliError;
 use crate::output;
 use clap::ValueEnum;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
-use tape_store::cartridge::{Kind, Level, parse_size};
+use tape_store::cartridge::{CartridgeKind, Format, parse_size};
 use tape_store::media::{self, MediaSpec};
-use tape_store::shelf::NewCartridge;
+use tape_store::store::NewCartridge;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -21,11 +21,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum)]
     kind: Option<KindName>,
     /// How much it holds, such as 100GB [default: what its generation does]
-    #[arg(long, value_parser = size)]
+    #[arg(long, value_parser = parse_capacity)]
     size: Option<u64>,
     /// How its files are written
     #[arg(long, value_enum, default_value = "ferric")]
-    level: LevelName,
+    format: FormatName,
     /// Medium serial number [default: barcode and time]
     #[arg(long)]
     serial: Option<String>,
@@ -42,7 +42,7 @@ enum KindName {
     Cleaning,
 }
 
-impl From<KindName> for Kind {
+impl From<KindName> for CartridgeKind {
     fn from(name: KindName) -> Self {
         match name {
             KindName::Data => Self::Data,
@@ -53,21 +53,22 @@ impl From<KindName> for Kind {
     }
 }
 
-fn size(text: &str) -> Result<u64, String> {
+fn parse_capacity(text: &str) -> Result<u64, String> {
     parse_size(text)
         .ok_or_else(|| format!("{text:?} is no size; write for example 100MB, 2.5GB or 64MiB, at least 1MB"))
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let (store, barcode) = place(&arguments.path)?;
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
+    let (store, barcode) = open_store(&arguments.path)?;
     let of_label = barcode.media();
     let media = match &arguments.media {
-        Some(name) => named(name)?,
+        Some(name) => resolve_media(name)?,
         None => of_label.map(|(media, _)| media).ok_or_else(|| {
-            Failure::Usage(format!("{barcode} does not say its generation; give --media, such as LTO-8"))
+            CliError::Usage(format!("{barcode} does not say its generation; give --media, such as LTO-8"))
         })?,
     };
-    let kind = arguments.kind.map_or_else(|| of_label.map_or(Kind::Data, |(_, kind)| kind), Kind::from);
+    let kind =
+        arguments.kind.map_or_else(|| of_label.map_or(CartridgeKind::Data, |(_, kind)| kind), CartridgeKind::from);
     #[expect(clippy::disallowed_methods, reason = "a command line may look at the clock")]
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let made = i64::try_from(since_epoch).unwrap_or(i64::MAX);
@@ -75,19 +76,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if serial.len() > LONGEST_SERIAL || !serial.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
         let what =
             format!("{serial:?} is not a medium serial number: at most {LONGEST_SERIAL} printable ASCII characters");
-        return Err(Failure::Usage(what));
+        return Err(CliError::Usage(what));
     }
     let capacity = arguments.size.unwrap_or(media.capacity);
-    let level = Level::from(arguments.level);
-    let new = NewCartridge { media, kind, serial: &serial, made, capacity, level };
+    let level = Format::from(arguments.format);
+    let new = NewCartridge { media, kind, serial: &serial, manufactured: made, capacity, format: level };
     let name = arguments.path.display().to_string();
-    store.create(&barcode, &new).map_err(|error| Failure::Cartridge(name.clone(), error))?;
-    output::line(format!("{name}: {} of {}, level {}", media.name, output::size(capacity), level.name()))
+    store.create(&barcode, &new).map_err(|error| CliError::Cartridge(name.clone(), error))?;
+    output::print_line(format!("{name}: {} of {}, level {}", media.name, output::format_size(capacity), level.name()))
 }
 
-fn named(name: &str) -> Result<&'static MediaSpec, Failure> {
+fn resolve_media(name: &str) -> Result<&'static MediaSpec, CliError> {
     media::by_name(name).ok_or_else(|| {
         let known: Vec<&str> = media::names().collect();
-        Failure::Usage(format!("medium {name:?} is not known; known are {}", known.join(", ")))
+        CliError::Usage(format!("medium {name:?} is not known; known are {}", known.join(", ")))
     })
 }

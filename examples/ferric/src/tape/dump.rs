@@ -1,8 +1,8 @@
 //! `ferric tape dump`
 
-use super::key::{KeyFile, Reading};
-use super::{Found, check_partition, codec_name};
-use crate::failure::Failure;
+use super::key::{DecryptionKey, KeyFile};
+use super::{OpenCartridge, check_partition, codec_name};
+use crate::cli_error::CliError;
 use crate::number::number;
 use crate::output;
 use serde::Serialize;
@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use tape_store::error::StoreError;
 use tape_store::medium::{MAX_BLOCK, Medium};
 use tape_store::three_file::ThreeFile;
-use tape_store::three_file::inspect::{Object, Protection};
+use tape_store::three_file::inspect::{Object, ObjectEncryption};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -48,16 +48,16 @@ struct Row {
     offset: u64,
     codec: String,
     crc: Option<String>,
-    sealed: bool,
+    encrypted: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let reading = arguments.key.read()?;
-    let mut found = Found::to_read(&arguments.path)?;
-    let failed = found.failed();
-    let (mut tape, _) = found.cartridge.view().map_err(&failed)?;
+    let mut found = OpenCartridge::open_for_reading(&arguments.path)?;
+    let failed = found.store_error();
+    let (mut tape, _) = found.cartridge.open_read_only().map_err(&failed)?;
     let partitions = match arguments.partition {
         Some(one) => {
             check_partition(&found.name, one, tape.partitions())?;
@@ -69,7 +69,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         check_object(&found.name, &tape, partitions.clone(), object)?;
     }
     if !arguments.json {
-        output::line(format!(
+        output::print_line(format!(
             "{:>4} {:>10} {:<9} {:>9} {:>9} {:>14} {:<7} {}",
             "part", "object", "kind", "bytes", "stored", "offset", "codec", "crc-32c"
         ))?;
@@ -83,53 +83,57 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// Refuses an object that none of these partitions has.
-fn check_object(name: &str, tape: &ThreeFile, partitions: RangeInclusive<u8>, object: u64) -> Result<(), Failure> {
+fn check_object(name: &str, tape: &ThreeFile, partitions: RangeInclusive<u8>, object: u64) -> Result<(), CliError> {
     let (mut exists, mut counts) = (false, Vec::new());
     for partition in partitions {
-        let usage = tape.usage(partition).map_err(|error| Failure::Cartridge(name.into(), error))?;
+        let usage = tape.usage(partition).map_err(|error| CliError::Cartridge(name.into(), error))?;
         exists |= object < usage.objects;
-        counts.push(format!("partition {partition} has {}", output::count(usage.objects, "object")));
+        counts.push(format!("partition {partition} has {}", output::format_count(usage.objects, "object")));
     }
     if exists {
         return Ok(());
     }
     let counts = counts.join(", ");
-    Err(Failure::Usage(format!("{name}: object {object} does not exist: {counts}, numbered from 0")))
+    Err(CliError::Usage(format!("{name}: object {object} does not exist: {counts}, numbered from 0")))
 }
 
 fn objects(
     arguments: &Arguments,
-    reading: &Reading,
+    reading: &DecryptionKey,
     tape: &mut ThreeFile,
     partition: u8,
-    failed: &impl Fn(StoreError) -> Failure,
-) -> Result<(), Failure> {
+    failed: &impl Fn(StoreError) -> CliError,
+) -> Result<(), CliError> {
     let mut block = vec![0; if arguments.data.is_some() { MAX_BLOCK } else { 0 }];
     for _ in 0..arguments.count.unwrap_or(u64::MAX) {
         let number = tape.position().object;
-        match tape.peek() {
+        match tape.next_object() {
             Ok(None) => break,
             Ok(Some(object)) => print(arguments, partition, &object)?,
-            Err(StoreError::Damaged { what, .. }) => damaged(arguments, partition, number, &what.to_string())?,
+            Err(StoreError::Damaged { damage: what, .. }) => {
+                print_damage(arguments, partition, number, &what.to_string())?
+            }
             Err(other) => return Err(failed(other)),
         }
-        let read = tape.read_sealed(&mut [IoSliceMut::new(&mut block)], reading.unseal());
+        let read = tape.read_decrypting(&mut [IoSliceMut::new(&mut block)], reading.unseal());
         match (arguments.data, read) {
-            (Some(most), Ok(tape_store::medium::Found::Block { len, .. })) if !arguments.json => {
-                output::hex(block.get(..len.min(most)).unwrap_or_default())?;
+            (Some(most), Ok(tape_store::medium::ReadOutcome::Block { len, .. })) if !arguments.json => {
+                output::print_hex(block.get(..len.min(most)).unwrap_or_default())?;
             }
-            (_, Err(StoreError::Locked { .. })) => match tape.check_next() {
-                Err(StoreError::Damaged { what, .. }) => damaged(arguments, partition, number, &what.to_string())?,
+            (_, Err(StoreError::CannotDecrypt { .. })) => match tape.verify_next() {
+                Err(StoreError::Damaged { damage: what, .. }) => {
+                    print_damage(arguments, partition, number, &what.to_string())?
+                }
                 checked => drop(checked.map_err(failed)?),
             },
-            (Some(_), Err(error)) if !arguments.json => output::line(format!("  {error}"))?,
+            (Some(_), Err(error)) if !arguments.json => output::print_line(format!("  {error}"))?,
             _ => {}
         }
     }
     Ok(())
 }
 
-fn print(arguments: &Arguments, partition: u8, object: &Object) -> Result<(), Failure> {
+fn print(arguments: &Arguments, partition: u8, object: &Object) -> Result<(), CliError> {
     let row = Row {
         partition,
         object: object.number,
@@ -139,26 +143,26 @@ fn print(arguments: &Arguments, partition: u8, object: &Object) -> Result<(), Fa
         offset: object.offset,
         codec: codec_name(object.codec),
         crc: object.crc.map(|crc| format!("{crc:08x}")),
-        sealed: object.protection != Protection::None,
+        encrypted: object.encryption != ObjectEncryption::None,
         error: None,
     };
     if arguments.json {
-        return output::line(serde_json::to_string(&row)?);
+        return output::print_line(serde_json::to_string(&row)?);
     }
-    let Row { object, kind, len, stored, offset, codec, crc, sealed, .. } = row;
+    let Row { object, kind, len, stored, offset, codec, crc, encrypted: sealed, .. } = row;
     let codec = if sealed { format!("{codec}+key") } else { codec };
     let crc = crc.unwrap_or_default();
     if kind == "filemark" {
-        return output::line(format!("{partition:>4} {object:>10} {kind}"));
+        return output::print_line(format!("{partition:>4} {object:>10} {kind}"));
     }
     let text = format!("{partition:>4} {object:>10} {kind:<9} {len:>9} {stored:>9} {offset:>14} {codec:<7} {crc}");
-    output::line(text.trim_end())
+    output::print_line(text.trim_end())
 }
 
-fn damaged(arguments: &Arguments, partition: u8, object: u64, what: &str) -> Result<(), Failure> {
+fn print_damage(arguments: &Arguments, partition: u8, object: u64, what: &str) -> Result<(), CliError> {
     if arguments.json {
         let row = serde_json::json!({ "partition": partition, "object": object, "error": what });
-        return output::line(row.to_string());
+        return output::print_line(row.to_string());
     }
-    output::line(format!("{partition:>4} {object:>10} {what}"))
+    output::print_line(format!("{partition:>4} {object:>10} {what}"))
 }

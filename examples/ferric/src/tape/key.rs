@@ -1,15 +1,15 @@
 //! The key of encrypted blocks: from a file or the standard input, never from the command line, which every user of the machine
 //! can see.
 
-use crate::failure::Failure;
+use crate::cli_error::CliError;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use tape_store::seal::{Key, Unseal};
+use tape_store::encrypt::{Decryption, Key};
 use zeroize::Zeroizing;
 
 /// More than any key as text, so that a wrong file is not read whole.
-const LONGEST: u64 = 1024;
+const MAX_KEY_FILE: u64 = 1024;
 
 #[derive(clap::Args)]
 pub(super) struct KeyFile {
@@ -19,12 +19,12 @@ pub(super) struct KeyFile {
 }
 
 /// How blocks are read.
-pub(super) struct Reading(Option<Key>);
+pub(super) struct DecryptionKey(Option<Key>);
 
-impl Reading {
+impl DecryptionKey {
     /// Encrypted blocks with the key if there is one, all others as ever.
-    pub(super) fn unseal(&self) -> Unseal<'_> {
-        self.0.as_ref().map_or(Unseal::Never, Unseal::Also)
+    pub(super) fn unseal(&self) -> Decryption<'_> {
+        self.0.as_ref().map_or(Decryption::Disable, Decryption::Mixed)
     }
 
     /// What the user can do about a block that cannot be decrypted.
@@ -41,26 +41,26 @@ impl KeyFile {
         self.key_file.is_some()
     }
 
-    pub(super) fn read(&self) -> Result<Reading, Failure> {
-        self.key_file.as_deref().map(key).transpose().map(Reading)
+    pub(super) fn read(&self) -> Result<DecryptionKey, CliError> {
+        self.key_file.as_deref().map(read_key).transpose().map(DecryptionKey)
     }
 }
 
-fn key(path: &Path) -> Result<Key, Failure> {
+fn read_key(path: &Path) -> Result<Key, CliError> {
     let name = if path == Path::new("-") { "the standard input".into() } else { path.display().to_string() };
-    let failed = |error: io::Error| Failure::Usage(format!("{name}: {error}"));
+    let failed = |error: io::Error| CliError::Usage(format!("{name}: {error}"));
     let mut bytes = Zeroizing::new(Vec::new());
     let source: Box<dyn Read> =
         if path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(File::open(path).map_err(failed)?) };
-    source.take(LONGEST).read_to_end(&mut bytes).map_err(failed)?;
-    of_digits(&bytes).or_else(|| Key::new(&bytes).filter(Key::is_whole)).ok_or_else(|| {
+    source.take(MAX_KEY_FILE).read_to_end(&mut bytes).map_err(failed)?;
+    parse_hex_key(&bytes).or_else(|| Key::new(&bytes).filter(Key::is_full_length)).ok_or_else(|| {
         // What is in it may be a key all the same, so none of it is shown.
         let len = bytes.len();
-        Failure::Usage(format!("{name}: its {len} bytes are no key: give 32 bytes, or 2 to 64 hexadecimal digits"))
+        CliError::Usage(format!("{name}: its {len} bytes are no key: give 32 bytes, or 2 to 64 hexadecimal digits"))
     })
 }
 
-fn of_digits(text: &[u8]) -> Option<Key> {
+fn parse_hex_key(text: &[u8]) -> Option<Key> {
     let digits = std::str::from_utf8(text).ok()?.trim();
     Key::new(&Zeroizing::new(super::attr::from_hex(digits)?))
 }
@@ -70,19 +70,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_in_files() {
+    fn keys_from_files() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("key");
         let read = |content: &[u8]| {
             std::fs::write(&path, content).unwrap();
-            key(&path).ok()
+            read_key(&path).ok()
         };
         let digits = "000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F";
         let bytes: Vec<u8> = (0..32).collect();
         for content in [digits.as_bytes(), format!("{digits}\n").as_bytes(), &bytes] {
-            assert!(read(content).unwrap().is(&bytes));
+            assert!(read(content).unwrap().equals(&bytes));
         }
-        assert!(read(b"0a0B").unwrap().is(&[10, 11]));
+        assert!(read(b"0a0B").unwrap().equals(&[10, 11]));
         for content in [&b""[..], b"\n", b"abc", b"secret", &[7; 31], &[7; 33], format!("{digits}00").as_bytes()] {
             assert!(read(content).is_none(), "{content:?}");
         }

@@ -1,13 +1,13 @@
 //! `ferric tape list`
 
-use super::{Found, kind_name};
-use crate::failure::Failure;
+use super::{OpenCartridge, kind_name};
+use crate::cli_error::CliError;
 use crate::output;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use tape_store::backend::file::{self, OsShelves};
+use tape_store::backend::file::{self, OsFolderStore};
 use tape_store::mam::AttrId;
-use tape_store::shelf::TapeStore;
+use tape_store::store::TapeStore;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -22,88 +22,88 @@ pub(crate) struct Arguments {
 struct Row {
     barcode: String,
     #[serde(flatten)]
-    facts: Known,
+    facts: ListEntry,
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Known {
-    Facts(Facts),
+enum ListEntry {
+    Facts(CartridgeSummary),
     Fault { error: String },
 }
 
 #[derive(Serialize)]
-struct Facts {
+struct CartridgeSummary {
     medium: &'static str,
     kind: &'static str,
-    level: &'static str,
+    format: &'static str,
     capacity: u64,
     remaining: u64,
     loads: u64,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let shelf = shelf(&arguments.directory);
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
+    let shelf = cartridge_directory(&arguments.directory);
     let name = shelf.display().to_string();
     super::check_directory(&shelf)?;
-    super::note_server(file::server(&shelf).ok().flatten());
-    let store = TapeStore::new(Box::new(OsShelves::unchecked(&shelf)));
-    let barcodes = store.list().map_err(|error| Failure::Cartridge(name, error))?;
+    super::warn_if_served(file::serving_process(&shelf).ok().flatten());
+    let store = TapeStore::new(Box::new(OsFolderStore::at_unchecked(&shelf)));
+    let barcodes = store.list().map_err(|error| CliError::Cartridge(name, error))?;
     let rows: Vec<Row> = barcodes
         .iter()
-        .map(|barcode| Row { barcode: barcode.to_string(), facts: known(&shelf.join(barcode.as_str())) })
+        .map(|barcode| Row { barcode: barcode.to_string(), facts: list_entry(&shelf.join(barcode.as_str())) })
         .collect();
     if arguments.json {
-        return output::json(&rows);
+        return output::print_json(&rows);
     }
-    output::line(format!(
+    output::print_line(format!(
         "{:<17}{:<9}{:<10}{:<8}{:>10}{:>12}{:>7}",
         "barcode", "medium", "kind", "level", "size", "left", "loads"
     ))?;
     for row in &rows {
         match &row.facts {
-            Known::Facts(facts) => output::line(format!(
+            ListEntry::Facts(facts) => output::print_line(format!(
                 "{:<17}{:<9}{:<10}{:<8}{:>10}{:>12}{:>7}",
                 row.barcode,
                 facts.medium,
                 facts.kind,
-                facts.level,
-                output::size(facts.capacity),
-                output::size(facts.remaining),
+                facts.format,
+                output::format_size(facts.capacity),
+                output::format_size(facts.remaining),
                 facts.loads
             ))?,
-            Known::Fault { error } => output::line(format!("{:<17}{error}", row.barcode))?,
+            ListEntry::Fault { error } => output::print_line(format!("{:<17}{error}", row.barcode))?,
         }
     }
     Ok(())
 }
 
 /// A daemon keeps its cartridges in a directory of their own.
-fn shelf(directory: &Path) -> PathBuf {
+fn cartridge_directory(directory: &Path) -> PathBuf {
     let cartridges = directory.join("cartridges");
     if cartridges.is_dir() { cartridges } else { directory.into() }
 }
 
-fn known(path: &Path) -> Known {
+fn list_entry(path: &Path) -> ListEntry {
     match facts(path) {
-        Ok(facts) => Known::Facts(facts),
+        Ok(facts) => ListEntry::Facts(facts),
         // The row names the cartridge already.
-        Err(Failure::Cartridge(_, error)) => Known::Fault { error: error.to_string() },
-        Err(other) => Known::Fault { error: other.to_string() },
+        Err(CliError::Cartridge(_, error)) => ListEntry::Fault { error: error.to_string() },
+        Err(other) => ListEntry::Fault { error: other.to_string() },
     }
 }
 
-fn facts(path: &Path) -> Result<Facts, Failure> {
-    let mut found = Found::at(path)?;
-    let failed = found.failed();
+fn facts(path: &Path) -> Result<CartridgeSummary, CliError> {
+    let mut found = OpenCartridge::open(path)?;
+    let failed = found.store_error();
     let mam = found.cartridge.mam().map_err(&failed)?;
-    let level = found.cartridge.level().map_err(&failed)?;
-    Ok(Facts {
+    let level = found.cartridge.format().map_err(&failed)?;
+    Ok(CartridgeSummary {
         medium: found.cartridge.media().name,
         kind: kind_name(found.cartridge.kind()),
-        level: level.name(),
+        format: level.name(),
         capacity: found.cartridge.capacity(),
-        remaining: mam.number(AttrId::REMAINING),
+        remaining: mam.number(AttrId::REMAINING_CAPACITY),
         loads: mam.number(AttrId::LOAD_COUNT),
     })
 }

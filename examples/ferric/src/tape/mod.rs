@@ -11,17 +11,17 @@ mod show;
 mod transfer;
 mod verify;
 
-use crate::failure::Failure;
+use crate::cli_error::CliError;
 use clap::{Subcommand, ValueEnum};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use tape_store::backend::file::{self, OsShelves};
-use tape_store::cartridge::{Barcode, Cartridge, Kind, Level};
+use tape_store::backend::file::{self, OsFolderStore};
+use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind, Format};
 use tape_store::error::StoreError;
 use tape_store::mam::AttrId;
 use tape_store::media::LTO_9;
 use tape_store::medium::{Codec, CodecId};
-use tape_store::shelf::TapeStore;
+use tape_store::store::TapeStore;
 
 /// What can be done with cartridges. A cartridge is named by its folder, whose name is its barcode.
 #[derive(Subcommand)]
@@ -48,7 +48,7 @@ pub(crate) enum Command {
     Attr(attr::Arguments),
 }
 
-pub(crate) fn run(command: Command) -> Result<(), Failure> {
+pub(crate) fn run(command: Command) -> Result<(), CliError> {
     match command {
         Command::Create(arguments) => create::run(&arguments),
         Command::List(arguments) => list::run(&arguments),
@@ -65,51 +65,51 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
 
 /// How a cartridge's files are written.
 #[derive(Clone, Copy, ValueEnum)]
-enum LevelName {
+enum FormatName {
     /// Compact, every codec, real encryption
-    Ferric,
+    Native,
     /// As mhvtl 1.8 reads and writes them
     Mhvtl,
 }
 
-impl From<LevelName> for Level {
-    fn from(name: LevelName) -> Self {
+impl From<FormatName> for Format {
+    fn from(name: FormatName) -> Self {
         match name {
-            LevelName::Ferric => Self::Ferric,
-            LevelName::Mhvtl => Self::Mhvtl,
+            FormatName::Native => Self::Native,
+            FormatName::Mhvtl => Self::Mhvtl,
         }
     }
 }
 
 /// A cartridge by its folder: the directory it lies in, and its barcode.
-fn place(path: &Path) -> Result<(TapeStore, Barcode), Failure> {
+fn open_store(path: &Path) -> Result<(TapeStore, Barcode), CliError> {
     let Some(name) = path.file_name().map(|name| name.to_string_lossy()) else {
         let what = "does not end in a barcode; name the folder of the cartridge, such as ../E01001L8";
-        return Err(Failure::Usage(format!("{}: {what}", path.display())));
+        return Err(CliError::Usage(format!("{}: {what}", path.display())));
     };
     let barcode = Barcode::new(&name).ok_or_else(|| {
         let path = path.display();
-        Failure::Usage(format!("{path}: {name:?} is not a barcode: 1 to 16 of A-Z, 0-9, - and _"))
+        CliError::Usage(format!("{path}: {name:?} is not a barcode: 1 to 16 of A-Z, 0-9, - and _"))
     })?;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // It is not created: a mistyped name would start another directory of cartridges.
     check_directory(parent)?;
-    Ok((TapeStore::new(Box::new(OsShelves::unchecked(parent))), barcode))
+    Ok((TapeStore::new(Box::new(OsFolderStore::at_unchecked(parent))), barcode))
 }
 
 /// Refuses a directory that does not exist, or is something else.
-fn check_directory(path: &Path) -> Result<(), Failure> {
+fn check_directory(path: &Path) -> Result<(), CliError> {
     let what = match std::fs::metadata(path) {
         Ok(data) if data.is_dir() => return Ok(()),
         Ok(_) => "is not a directory".into(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => "there is no such directory".into(),
         Err(error) => error.to_string(),
     };
-    Err(Failure::Usage(format!("{}: {what}", path.display())))
+    Err(CliError::Usage(format!("{}: {what}", path.display())))
 }
 
 /// Refuses a partition that a tape does not have.
-fn check_partition(name: &str, partition: u8, partitions: u8) -> Result<(), Failure> {
+fn check_partition(name: &str, partition: u8, partitions: u8) -> Result<(), CliError> {
     if partition < partitions {
         return Ok(());
     }
@@ -117,32 +117,32 @@ fn check_partition(name: &str, partition: u8, partitions: u8) -> Result<(), Fail
         1 => "the tape has partition 0 only".into(),
         many => format!("the tape has partitions 0 to {}", many - 1),
     };
-    Err(Failure::Usage(format!("{name}: partition {partition} does not exist: {there_are}")))
+    Err(CliError::Usage(format!("{name}: partition {partition} does not exist: {there_are}")))
 }
 
 /// The process that serves the directory of a cartridge, if one does.
-fn server(path: &Path) -> Option<String> {
+fn serving_process(path: &Path) -> Option<String> {
     // A link to a cartridge leads to the directory that it is in.
     let folder = path.canonicalize().ok()?;
-    file::server(folder.parent()?).ok().flatten()
+    file::serving_process(folder.parent()?).ok().flatten()
 }
 
 /// A cartridge that is there, with its memory read.
-struct Found {
+struct OpenCartridge {
     name: String,
     path: PathBuf,
     cartridge: Cartridge,
 }
 
-impl Found {
+impl OpenCartridge {
     /// A cartridge to be read. If a daemon serves it, a note says that what is shown may be out of date.
-    fn to_read(path: &Path) -> Result<Self, Failure> {
-        let found = Self::at(path)?;
-        note_server(server(path));
+    fn open_for_reading(path: &Path) -> Result<Self, CliError> {
+        let found = Self::open(path)?;
+        warn_if_served(serving_process(path));
         Ok(found)
     }
 
-    fn at(path: &Path) -> Result<Self, Failure> {
+    fn open(path: &Path) -> Result<Self, CliError> {
         let name = path.display().to_string();
         let what = match std::fs::metadata(path) {
             Ok(data) if data.is_dir() => None,
@@ -153,29 +153,29 @@ impl Found {
             Err(error) => Some(error.to_string()),
         };
         if let Some(what) = what {
-            return Err(Failure::Usage(format!("{name}: {what}")));
+            return Err(CliError::Usage(format!("{name}: {what}")));
         }
-        let (store, barcode) = place(path)?;
+        let (store, barcode) = open_store(path)?;
         // The memory says what it is; if that is damaged, its copy or the label does.
-        let (media, kind) = barcode.media().unwrap_or((&LTO_9, Kind::Data));
+        let (media, kind) = barcode.media().unwrap_or((&LTO_9, CartridgeKind::Data));
         let mut cartridge = store.cartridge(&barcode, media, kind, 0);
-        cartridge.mam_or_rebuilt().map_err(|error| Failure::Cartridge(name.clone(), error))?;
+        cartridge.mam_or_rebuilt().map_err(|error| CliError::Cartridge(name.clone(), error))?;
         Ok(Self { name, path: path.into(), cartridge })
     }
 
     /// Refuses a cartridge that mhvtl may have loaded, or that a daemon serves.
-    fn is_free(&mut self) -> Result<(), Failure> {
-        self.is_not_served()?;
-        let failed = self.failed();
-        self.cartridge.check_free().map_err(failed)
+    fn check_not_loaded(&mut self) -> Result<(), CliError> {
+        self.check_not_served()?;
+        let failed = self.store_error();
+        self.cartridge.check_unloaded().map_err(failed)
     }
 
     /// Refuses a cartridge in a directory that a daemon serves: it knows what is on its cartridges, and would go on as if
     /// nothing had changed.
-    fn is_not_served(&self) -> Result<(), Failure> {
-        match server(&self.path) {
+    fn check_not_served(&self) -> Result<(), CliError> {
+        match serving_process(&self.path) {
             None => Ok(()),
-            Some(server) => Err(Failure::Usage(format!(
+            Some(server) => Err(CliError::Usage(format!(
                 "{}: {server} serves this directory; stop it, or work on a copy of the cartridge elsewhere",
                 self.name
             ))),
@@ -183,37 +183,37 @@ impl Found {
     }
 
     /// Refuses a cartridge that is retained.
-    fn is_not_retained(&mut self) -> Result<(), Failure> {
-        let failed = self.failed();
+    fn check_not_retained(&mut self) -> Result<(), CliError> {
+        let failed = self.store_error();
         let until = self.cartridge.mam().map_err(&failed)?.number(AttrId::RETAINED_UNTIL);
         if until > vtl::clock::now().wall.0 / 1000 {
             let what = "is retained, and that would take away what is on it or the retention; nothing was changed";
-            return Err(Failure::Usage(format!("{}: {what}", self.name)));
+            return Err(CliError::Usage(format!("{}: {what}", self.name)));
         }
         Ok(())
     }
 
     /// Names the cartridge in an error.
-    fn failed(&self) -> impl Fn(StoreError) -> Failure + use<> {
+    fn store_error(&self) -> impl Fn(StoreError) -> CliError + use<> {
         let name = self.name.clone();
-        move |error| Failure::Cartridge(name.clone(), error)
+        move |error| CliError::Cartridge(name.clone(), error)
     }
 }
 
 /// Says that a daemon may have written what is not in the files yet.
-fn note_server(server: Option<String>) {
+fn warn_if_served(server: Option<String>) {
     if let Some(server) = server {
         let note = "what it has not synchronised yet is not shown";
         let _ = writeln!(io::stderr(), "ferric: note: {server} serves this directory; {note}");
     }
 }
 
-const fn kind_name(kind: Kind) -> &'static str {
+const fn kind_name(kind: CartridgeKind) -> &'static str {
     match kind {
-        Kind::Data => "data",
-        Kind::Worm => "WORM",
-        Kind::Null => "NULL",
-        Kind::Cleaning => "cleaning",
+        CartridgeKind::Data => "data",
+        CartridgeKind::Worm => "WORM",
+        CartridgeKind::Null => "NULL",
+        CartridgeKind::Cleaning => "cleaning",
     }
 }
 
@@ -234,10 +234,10 @@ fn parse_codec(text: &str) -> Result<Codec, String> {
 }
 
 /// The codec that blocks of a level are written with if none is named.
-const fn usual_codec(level: Level) -> Codec {
+const fn default_codec(level: Format) -> Codec {
     match level {
-        Level::Ferric => Codec::zstd(1),
-        Level::Mhvtl => Codec::zlib(1),
+        Format::Native => Codec::zstd(1),
+        Format::Mhvtl => Codec::zlib(1),
     }
 }
 

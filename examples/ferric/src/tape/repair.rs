@@ -1,11 +1,11 @@
 //! `ferric tape repair`
 
-use super::{Found, kind_name};
-use crate::failure::Failure;
+use super::{OpenCartridge, kind_name};
+use crate::cli_error::CliError;
 use crate::output;
 use std::io;
 use std::path::{Path, PathBuf};
-use tape_store::cartridge::{Barcode, Level};
+use tape_store::cartridge::{Barcode, Format};
 use tape_store::error::StoreError;
 use tape_store::mam::Flags;
 use tape_store::medium::Medium;
@@ -21,27 +21,27 @@ pub(crate) struct Arguments {
     truncate: bool,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     repair(arguments).map_err(|failure| advised(&arguments.path, failure))
 }
 
 /// Adds to a failure that no repair can change what else can be done.
-fn advised(path: &Path, failure: Failure) -> Failure {
+fn advised(path: &Path, failure: CliError) -> CliError {
     let Some(barcode) = path.file_name().and_then(|name| Barcode::new(&name.to_string_lossy())) else { return failure };
     let forget = format!("to take it out of a site's inventory: ferric cartridge {barcode} --forget");
     match failure {
-        Failure::Cartridge(name, StoreError::NoMemory) => {
+        CliError::Cartridge(name, StoreError::NoCartridgeMemory) => {
             let what = "this folder has no files of a cartridge, so nothing can be repaired";
-            Failure::Usage(format!("{name}: {what}; {forget}"))
+            CliError::Usage(format!("{name}: {what}; {forget}"))
         }
-        Failure::Cartridge(name, StoreError::Io { what, source })
+        CliError::Cartridge(name, StoreError::Io { operation: what, source })
             if matches!(source.kind(), io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput) =>
         {
             let advice = format!("move it out of the folder {name}, then repair again; or, {forget}");
-            Failure::Usage(format!("{name}: {what} failed: {source}; {advice}"))
+            CliError::Usage(format!("{name}: {what} failed: {source}; {advice}"))
         }
-        Failure::Usage(what) if is_no_folder(path) => {
-            Failure::Usage(format!("{what}; nothing can be repaired; {forget}"))
+        CliError::Usage(what) if is_no_folder(path) => {
+            CliError::Usage(format!("{what}; nothing can be repaired; {forget}"))
         }
         other => other,
     }
@@ -56,49 +56,51 @@ fn is_no_folder(path: &Path) -> bool {
 }
 
 /// What a memory that was rebuilt without its copy says, to be checked by a person.
-fn rebuilt(found: &mut Found) -> Result<(), Failure> {
-    let (name, failed) = (found.name.clone(), found.failed());
+fn rebuilt(found: &mut OpenCartridge) -> Result<(), CliError> {
+    let (name, failed) = (found.name.clone(), found.store_error());
     found.cartridge.mam().map_err(&failed)?;
     let cartridge = &found.cartridge;
     let (medium, kind, size) =
-        (cartridge.media().name, kind_name(cartridge.kind()), output::size(cartridge.capacity()));
+        (cartridge.media().name, kind_name(cartridge.kind()), output::format_size(cartridge.capacity()));
     let origin = match cartridge.barcode().media() {
         Some(_) => "as its barcode says",
         None => "which is assumed, for its barcode does not say it",
     };
-    output::line(format!("{name}: it is now {medium} {kind} of {size}, {origin}"))?;
-    output::line(format!("{name}: if that is right, allow writes: ferric tape attr {name} write-protect off"))
+    output::print_line(format!("{name}: it is now {medium} {kind} of {size}, {origin}"))?;
+    output::print_line(format!("{name}: if that is right, allow writes: ferric tape attr {name} write-protect off"))
 }
 
-fn repair(arguments: &Arguments) -> Result<(), Failure> {
-    let mut found = Found::at(&arguments.path)?;
-    found.is_not_served()?;
-    let failed = found.failed();
+fn repair(arguments: &Arguments) -> Result<(), CliError> {
+    let mut found = OpenCartridge::open(&arguments.path)?;
+    found.check_not_served()?;
+    let failed = found.store_error();
     let name = found.name.clone();
     let findings = found.cartridge.repair().map_err(&failed)?;
     let mended: Vec<&Finding> = findings.iter().filter(|finding| finding.remedy != Remedy::Truncate).collect();
-    for Finding { file, what, remedy } in &mended {
-        output::line(format!("{name}: {file}: {what}: {remedy}"))?;
+    for Finding { file, problem: what, remedy } in &mended {
+        output::print_line(format!("{name}: {file}: {what}: {remedy}"))?;
     }
-    if mended.iter().any(|finding| finding.remedy == Remedy::Label) {
+    if mended.iter().any(|finding| finding.remedy == Remedy::RebuildMamFromLabel) {
         rebuilt(&mut found)?;
     }
-    match found.cartridge.open_files() {
+    match found.cartridge.open_three_file() {
         Ok((mut tape, recovery)) if !recovery.damaged => {
             tape.close().map_err(&failed)?;
             drop(tape);
-            unload(&mut found)?;
-            let what = match recovery.dropped {
+            clear_loaded_flag(&mut found)?;
+            let what = match recovery.dropped_objects {
                 0 if !mended.is_empty() => return Ok(()),
                 0 => "nothing to mend".to_owned(),
-                torn => format!("dropped {} behind the last synchronised one", output::count(torn, "torn object")),
+                torn => {
+                    format!("dropped {} behind the last synchronised one", output::format_count(torn, "torn object"))
+                }
             };
-            return output::line(format!("{name}: {what}"));
+            return output::print_line(format!("{name}: {what}"));
         }
-        Ok(_) | Err(StoreError::Format { .. } | StoreError::Damaged { .. }) => {}
+        Ok(_) | Err(StoreError::Malformed { .. } | StoreError::Damaged { .. }) => {}
         Err(other) => return Err(failed(other)),
     }
-    let ours = found.cartridge.level().map_err(&failed)? == Level::Ferric;
+    let ours = found.cartridge.format().map_err(&failed)? == Format::Native;
     let mut tape = found.cartridge.salvage(true).map_err(&failed)?;
     // At level `ferric` the other partitions are as they should be.
     let wanted = |partition: &u8| {
@@ -107,69 +109,69 @@ fn repair(arguments: &Arguments) -> Result<(), Failure> {
         !ours || findings.iter().any(|finding| finding.remedy == Remedy::Truncate && of_it(finding))
     };
     let partitions = (0..tape.partitions()).filter(wanted);
-    let ends = partitions.map(|partition| End::of(&mut tape, partition)).collect::<Result<Vec<_>, _>>();
+    let ends = partitions.map(|partition| PartitionEnd::of(&mut tape, partition)).collect::<Result<Vec<_>, _>>();
     let ends = ends.map_err(&failed)?;
     drop(tape);
-    if !arguments.truncate && ends.iter().any(End::loses) {
+    if !arguments.truncate && ends.iter().any(PartitionEnd::loses_data) {
         for end in &ends {
-            output::line(end.told("would be kept", "would be lost"))?;
+            output::print_line(end.describe("would be kept", "would be lost"))?;
         }
         let what = "nothing was changed; --truncate ends each partition behind its whole objects";
-        return Err(Failure::Usage(format!("{name}: {what}")));
+        return Err(CliError::Usage(format!("{name}: {what}")));
     }
-    if ends.iter().any(End::loses) {
-        found.is_not_retained()?;
+    if ends.iter().any(PartitionEnd::loses_data) {
+        found.check_not_retained()?;
     }
-    for end in ends.iter().filter(|end| end.loses()) {
-        found.cartridge.set_aside(end.partition, end.whole).map_err(&failed)?;
+    for end in ends.iter().filter(|end| end.loses_data()) {
+        found.cartridge.save_damaged_tail(end.partition, end.complete_bytes).map_err(&failed)?;
     }
     let mut tape = found.cartridge.salvage(false).map_err(&failed)?;
     for end in &ends {
-        tape.cut(end.partition, end.whole).map_err(&failed)?;
+        tape.cut_before(end.partition, end.complete_bytes).map_err(&failed)?;
     }
     tape.close().map_err(&failed)?;
     drop(tape);
-    unload(&mut found)?;
-    ends.iter().try_for_each(|end| output::line(end.told("kept", "dropped")))
+    clear_loaded_flag(&mut found)?;
+    ends.iter().try_for_each(|end| output::print_line(end.describe("kept", "dropped")))
 }
 
 /// Where the whole objects of a partition end, and what is behind them.
-struct End {
+struct PartitionEnd {
     partition: u8,
-    whole: u64,
+    complete_bytes: u64,
     objects: u64,
     bytes: u64,
 }
 
-impl End {
+impl PartitionEnd {
     fn of(tape: &mut ThreeFile, partition: u8) -> Result<Self, StoreError> {
         let whole = tape.first_damaged(partition)?;
-        let (objects, bytes) = tape.loss(partition, whole)?;
-        Ok(Self { partition, whole, objects, bytes })
+        let (objects, bytes) = tape.loss_if_cut(partition, whole)?;
+        Ok(Self { partition, complete_bytes: whole, objects, bytes })
     }
 
-    const fn loses(&self) -> bool {
+    const fn loses_data(&self) -> bool {
         self.objects > 0 || self.bytes > 0
     }
 
-    fn told(&self, kept: &str, lost: &str) -> String {
-        let Self { partition, whole, objects, bytes } = self;
-        let behind = if self.loses() {
-            format!("; {lost}: {} and {} stored", output::count(*objects, "object"), output::size(*bytes))
+    fn describe(&self, kept: &str, lost: &str) -> String {
+        let Self { partition, complete_bytes: whole, objects, bytes } = self;
+        let behind = if self.loses_data() {
+            format!("; {lost}: {} and {} stored", output::format_count(*objects, "object"), output::format_size(*bytes))
         } else {
             String::new()
         };
-        format!("partition {partition}: {} {kept}{behind}", output::count(*whole, "whole object"))
+        format!("partition {partition}: {} {kept}{behind}", output::format_count(*whole, "whole object"))
     }
 }
 
 /// No drive has it, so its memory is to say so.
-fn unload(found: &mut Found) -> Result<(), Failure> {
-    let failed = found.failed();
+fn clear_loaded_flag(found: &mut OpenCartridge) -> Result<(), CliError> {
+    let failed = found.store_error();
     let mut mam = found.cartridge.mam().map_err(&failed)?;
     if mam.flags().contains(Flags::LOADED) {
         mam.set_flag(Flags::LOADED, false);
-        found.cartridge.set_mam(&mam).map_err(&failed)?;
+        found.cartridge.save_mam_exclusive(&mam).map_err(&failed)?;
     }
     Ok(())
 }

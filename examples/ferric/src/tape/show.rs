@@ -1,7 +1,7 @@
 //! `ferric tape show`
 
-use super::{Found, kind_name};
-use crate::failure::Failure;
+use super::{OpenCartridge, kind_name};
+use crate::cli_error::CliError;
 use crate::output;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -20,11 +20,11 @@ pub(crate) struct Arguments {
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct CartridgeDetails {
     barcode: String,
     medium: &'static str,
     kind: &'static str,
-    level: &'static str,
+    format: &'static str,
     capacity: u64,
     write_protected: bool,
     /// Loaded, or not unloaded in order.
@@ -55,7 +55,7 @@ struct Partition {
 
 #[derive(Serialize)]
 struct Unsynchronised {
-    whole: u64,
+    complete: u64,
     torn: u64,
 }
 
@@ -67,36 +67,36 @@ struct Attribute {
     value: String,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let mut found = Found::to_read(&arguments.path)?;
-    let failed = found.failed();
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
+    let mut found = OpenCartridge::open_for_reading(&arguments.path)?;
+    let failed = found.store_error();
     let (mam, memory_damage) = found.cartridge.mam_or_rebuilt().map_err(&failed)?;
-    let level = found.cartridge.level().map_err(&failed)?.name();
-    let (mut tape, recovery) = found.cartridge.view().map_err(&failed)?;
+    let level = found.cartridge.format().map_err(&failed)?.name();
+    let (mut tape, recovery) = found.cartridge.open_read_only().map_err(&failed)?;
     let partitions = (0..tape.partitions()).map(|number| partition(&mut tape, number));
     let partitions = partitions.collect::<Result<_, _>>().map_err(&failed)?;
     let cartridge = &found.cartridge;
-    let shown = Shown {
+    let shown = CartridgeDetails {
         barcode: cartridge.barcode().to_string(),
         medium: cartridge.media().name,
         kind: kind_name(cartridge.kind()),
-        level,
+        format: level,
         capacity: cartridge.capacity(),
         write_protected: mam.flags().contains(Flags::WRITE_PROTECTED),
         loaded: mam.flags().contains(Flags::LOADED),
-        serial: text(&mam, AttrId::SERIAL),
-        manufacturer: text(&mam, AttrId::MANUFACTURER),
-        manufactured: text(&mam, AttrId::MANUFACTURE_DATE),
+        serial: attribute_text(&mam, AttrId::SERIAL),
+        manufacturer: attribute_text(&mam, AttrId::MANUFACTURER),
+        manufactured: attribute_text(&mam, AttrId::MANUFACTURE_DATE),
         loads: mam.number(AttrId::LOAD_COUNT),
         written_in_life: mam.number(AttrId::LIFE_WRITTEN),
         read_in_life: mam.number(AttrId::LIFE_READ),
-        last_drive: text(&mam, AttrId::LAST_DRIVE),
+        last_drive: attribute_text(&mam, AttrId::LAST_DRIVE),
         partitions,
         unsynchronised: unsynchronised(recovery),
-        damage: damage(memory_damage.as_ref(), recovery),
+        damage: damage_text(memory_damage.as_ref(), recovery),
         attributes: attributes(&mam),
     };
-    if arguments.json { output::json(&shown) } else { print(&shown) }
+    if arguments.json { output::print_json(&shown) } else { print(&shown) }
 }
 
 fn partition(tape: &mut ThreeFile, number: u8) -> Result<Partition, tape_store::error::StoreError> {
@@ -107,21 +107,21 @@ fn partition(tape: &mut ThreeFile, number: u8) -> Result<Partition, tape_store::
 }
 
 /// What is damaged, in a line.
-fn damage(memory: Option<&StoreError>, recovery: Recovery) -> Option<String> {
+fn damage_text(memory: Option<&StoreError>, recovery: Recovery) -> Option<String> {
     let index = recovery.damaged.then(|| "index and data do not agree; ferric tape verify says where".to_owned());
     let memory = memory.map(|error| format!("{error}; what is shown of it was rebuilt"));
     [memory, index].into_iter().flatten().reduce(|memory, index| format!("{memory}; {index}"))
 }
 
 const fn unsynchronised(recovery: Recovery) -> Option<Unsynchronised> {
-    match (recovery.kept, recovery.dropped) {
+    match (recovery.kept_objects, recovery.dropped_objects) {
         (0, 0) => None,
-        (whole, torn) => Some(Unsynchronised { whole, torn }),
+        (whole, torn) => Some(Unsynchronised { complete: whole, torn }),
     }
 }
 
 /// An attribute as text, without what pads it.
-pub(super) fn text(mam: &Mam, id: AttrId) -> String {
+pub(super) fn attribute_text(mam: &Mam, id: AttrId) -> String {
     let value = mam.get(id, 0).unwrap_or_default();
     String::from_utf8_lossy(value).replace('\0', " ").trim().to_owned()
 }
@@ -132,47 +132,47 @@ fn attributes(mam: &Mam) -> Vec<Attribute> {
         id: format!("{:04X}h", id.0),
         name: spec(id).map_or("", |spec| spec.name),
         partition,
-        value: super::attr::printed(id, value),
+        value: super::attr::format_value(id, value),
     })
     .collect()
 }
 
-fn print(shown: &Shown) -> Result<(), Failure> {
+fn print(shown: &CartridgeDetails) -> Result<(), CliError> {
     let kind = if shown.write_protected { format!("{}, write-protected", shown.kind) } else { shown.kind.into() };
-    output::row("barcode", &shown.barcode)?;
-    output::row("medium", format!("{} {kind}", shown.medium))?;
-    output::row("level", shown.level)?;
-    output::row("size", output::size(shown.capacity))?;
-    output::row("serial", &shown.serial)?;
-    output::row("made", format!("{} by {}", shown.manufactured, shown.manufacturer))?;
-    output::row("loads", shown.loads.to_string())?;
+    output::print_row("barcode", &shown.barcode)?;
+    output::print_row("medium", format!("{} {kind}", shown.medium))?;
+    output::print_row("level", shown.format)?;
+    output::print_row("size", output::format_size(shown.capacity))?;
+    output::print_row("serial", &shown.serial)?;
+    output::print_row("made", format!("{} by {}", shown.manufactured, shown.manufacturer))?;
+    output::print_row("loads", shown.loads.to_string())?;
     if !shown.last_drive.is_empty() {
-        output::row("last drive", &shown.last_drive)?;
+        output::print_row("last drive", &shown.last_drive)?;
     }
-    let (written, read) = (output::size(shown.written_in_life), output::size(shown.read_in_life));
-    output::row("in its life", format!("{written} written, {read} read"))?;
+    let (written, read) = (output::format_size(shown.written_in_life), output::format_size(shown.read_in_life));
+    output::print_row("in its life", format!("{written} written, {read} read"))?;
     for partition in &shown.partitions {
         let Partition { number, capacity, used, objects, filemarks } = partition;
         let share = if *capacity == 0 { 0 } else { u128::from(*used) * 100 / u128::from(*capacity) };
-        output::row(
+        output::print_row(
             &format!("partition {number}"),
             format!(
                 "{} of {} stored ({share} %), {}, {}",
-                output::size(*used),
-                output::size(*capacity),
-                output::count(objects.saturating_sub(*filemarks), "block"),
-                output::count(*filemarks, "filemark")
+                output::format_size(*used),
+                output::format_size(*capacity),
+                output::format_count(objects.saturating_sub(*filemarks), "block"),
+                output::format_count(*filemarks, "filemark")
             ),
         )?;
     }
     if shown.loaded {
-        output::row("note", "loaded, or not unloaded in order")?;
+        output::print_row("note", "loaded, or not unloaded in order")?;
     }
-    if let Some(Unsynchronised { whole, torn }) = shown.unsynchronised {
-        output::row("note", format!("behind the last synchronised object: {whole} whole, {torn} torn"))?;
+    if let Some(Unsynchronised { complete: whole, torn }) = shown.unsynchronised {
+        output::print_row("note", format!("behind the last synchronised object: {whole} whole, {torn} torn"))?;
     }
     if let Some(damage) = &shown.damage {
-        output::row("damage", damage)?;
+        output::print_row("damage", damage)?;
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! `ferric tape import` and `ferric tape export`
 
 use super::key::KeyFile;
-use super::{Found, check_partition, convert, parse_codec, path_text, usual_codec};
-use crate::failure::Failure;
+use super::{OpenCartridge, check_partition, convert, default_codec, parse_codec, path_text};
+use crate::cli_error::CliError;
 use crate::number::number;
 use crate::output;
 use clap::ValueEnum;
@@ -10,11 +10,11 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, IoSliceMut, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use tape_store::cartridge::Level;
+use tape_store::cartridge::Format;
 use tape_store::error::StoreError;
 use tape_store::image::{
-    self, AwsReader, AwsWriter, ImageError, ImageReader, ImageWriter, Moved, PlainReader, PlainWriter, SimhReader,
-    SimhWriter,
+    self, AwsReader, AwsWriter, ImageError, ImageReader, ImageWriter, ObjectCounts, PlainReader, PlainWriter,
+    SimhReader, SimhWriter,
 };
 use tape_store::medium::{Codec, MAX_BLOCK, Medium};
 
@@ -23,7 +23,7 @@ const BLOCK_SIZE: u32 = 10_240;
 
 /// Forms of a tape in one file.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum ImageFormat {
     /// SIMH (.tap)
     Simh,
     /// AWS, as Hercules has them (.aws)
@@ -42,7 +42,7 @@ pub(crate) struct Import {
     path: PathBuf,
     /// Form of the image [default: by its name: .tap, .aws, mhvtl for a folder, else plain]
     #[arg(long, value_enum)]
-    format: Option<Format>,
+    format: Option<ImageFormat>,
     /// Partition to append to [default: 0]
     #[arg(long, value_parser = number::<u8>("the number of a partition", 0..=3))]
     partition: Option<u8>,
@@ -65,7 +65,7 @@ pub(crate) struct Export {
     image: PathBuf,
     /// Form of the image; for mhvtl it is a new folder [default: by its name: .tap, .aws, else plain]
     #[arg(long, value_enum)]
-    format: Option<Format>,
+    format: Option<ImageFormat>,
     /// Partition to read [default: 0]
     #[arg(long, value_parser = number::<u8>("the number of a partition", 0..=3))]
     partition: Option<u8>,
@@ -76,92 +76,94 @@ pub(crate) struct Export {
     key: KeyFile,
 }
 
-fn format_of(given: Option<Format>, image: &Path) -> Format {
+fn image_format(given: Option<ImageFormat>, image: &Path) -> ImageFormat {
     given.unwrap_or_else(|| match image.extension().and_then(|extension| extension.to_str()) {
-        Some("tap") => Format::Simh,
-        Some("aws") => Format::Aws,
-        _ if image.is_dir() => Format::Mhvtl,
-        _ => Format::Plain,
+        Some("tap") => ImageFormat::Simh,
+        Some("aws") => ImageFormat::Aws,
+        _ if image.is_dir() => ImageFormat::Mhvtl,
+        _ => ImageFormat::Plain,
     })
 }
 
-pub(crate) fn import(arguments: &Import) -> Result<(), Failure> {
-    let format = format_of(arguments.format, &arguments.image);
+pub(crate) fn import(arguments: &Import) -> Result<(), CliError> {
+    let format = image_format(arguments.format, &arguments.image);
     let Import { partition, block_size, overwrite, .. } = *arguments;
-    if format == Format::Mhvtl {
+    if format == ImageFormat::Mhvtl {
         refuse_options(&[
             ("--partition", partition.is_some()),
             ("--overwrite", overwrite),
             ("--block-size", block_size.is_some()),
         ])?;
-        return convert::copy(&arguments.image, &arguments.path, Level::Ferric, arguments.codec);
+        return convert::copy_cartridge(&arguments.image, &arguments.path, Format::Native, arguments.codec);
     }
-    if format != Format::Plain && block_size.is_some() {
-        return Err(Failure::Usage("--block-size is for plain streams: a SIMH or AWS image has its own blocks".into()));
+    if format != ImageFormat::Plain && block_size.is_some() {
+        return Err(CliError::Usage(
+            "--block-size is for plain streams: a SIMH or AWS image has its own blocks".into(),
+        ));
     }
-    let mut found = Found::at(&arguments.path)?;
-    let failed = found.failed();
+    let mut found = OpenCartridge::open(&arguments.path)?;
+    let failed = found.store_error();
     let image_name = path_text(&arguments.image);
     let source: Box<dyn Read> = if image_name == "-" {
         Box::new(io::stdin())
     } else {
-        Box::new(File::open(&arguments.image).map_err(|error| Failure::Image(image_name.clone(), error.into()))?)
+        Box::new(File::open(&arguments.image).map_err(|error| CliError::Image(image_name.clone(), error.into()))?)
     };
     let source = BufReader::with_capacity(1 << 20, source);
     let size = usize::try_from(block_size.unwrap_or(BLOCK_SIZE)).unwrap_or(MAX_BLOCK);
     let mut reader: Box<dyn ImageReader> = match format {
-        Format::Simh => Box::new(SimhReader::new(source)),
-        Format::Aws => Box::new(AwsReader::new(source)),
-        Format::Plain | Format::Mhvtl => Box::new(PlainReader::new(source, size)),
+        ImageFormat::Simh => Box::new(SimhReader::new(source)),
+        ImageFormat::Aws => Box::new(AwsReader::new(source)),
+        ImageFormat::Plain | ImageFormat::Mhvtl => Box::new(PlainReader::new(source, size)),
     };
-    found.is_free()?;
-    let level = found.cartridge.level().map_err(&failed)?;
-    let codec = arguments.codec.unwrap_or_else(|| usual_codec(level));
-    let protected = found.cartridge.protection(vtl::clock::now().wall.0 / 1000).map_err(&failed)?;
+    found.check_not_loaded()?;
+    let level = found.cartridge.format().map_err(&failed)?;
+    let codec = arguments.codec.unwrap_or_else(|| default_codec(level));
+    let protected = found.cartridge.write_protection(vtl::clock::now().wall.0 / 1000).map_err(&failed)?;
     if let Some(why) = protected {
         return Err(failed(StoreError::ReadOnly(why)));
     }
     let partition = partition.unwrap_or(0);
-    let (tape, _) = found.cartridge.view().map_err(&failed)?;
+    let (tape, _) = found.cartridge.open_read_only().map_err(&failed)?;
     check_partition(&found.name, partition, tape.partitions())?;
-    if format == Format::Plain && size > tape.max_block() {
-        return Err(failed(StoreError::TooLong { len: size, most: tape.max_block() }));
+    if format == ImageFormat::Plain && size > tape.max_block() {
+        return Err(failed(StoreError::BlockTooLong { len: size, max: tape.max_block() }));
     }
     drop(tape);
-    let moved = image::write(reader.as_mut(), &mut found.cartridge, partition, overwrite, codec);
-    output::line(told(moved.map_err(|error| match error {
+    let moved = image::write_to_cartridge(reader.as_mut(), &mut found.cartridge, partition, overwrite, codec);
+    output::print_line(describe(moved.map_err(|error| match error {
         ImageError::Tape(error) => failed(error),
-        other => Failure::Image(image_name, other),
+        other => CliError::Image(image_name, other),
     })?))
 }
 
-pub(crate) fn export(arguments: &Export) -> Result<(), Failure> {
-    let format = format_of(arguments.format, &arguments.image);
-    if format == Format::Mhvtl {
+pub(crate) fn export(arguments: &Export) -> Result<(), CliError> {
+    let format = image_format(arguments.format, &arguments.image);
+    if format == ImageFormat::Mhvtl {
         refuse_options(&[
             ("--partition", arguments.partition.is_some()),
             ("--file", arguments.file.is_some()),
             ("--key-file", arguments.key.is_given()),
         ])?;
-        return convert::copy(&arguments.path, &arguments.image, Level::Mhvtl, None);
+        return convert::copy_cartridge(&arguments.path, &arguments.image, Format::Mhvtl, None);
     }
     let reading = arguments.key.read()?;
-    let mut found = Found::to_read(&arguments.path)?;
-    let failed = found.failed();
+    let mut found = OpenCartridge::open_for_reading(&arguments.path)?;
+    let failed = found.store_error();
     let image_name = path_text(&arguments.image);
     let explained = |error: ImageError| match error {
-        ImageError::Tape(error @ StoreError::Locked { .. }) => {
-            Failure::Usage(format!("{}: {error}; {}", found.name, reading.advice()))
+        ImageError::Tape(error @ StoreError::CannotDecrypt { .. }) => {
+            CliError::Usage(format!("{}: {error}; {}", found.name, reading.advice()))
         }
-        ImageError::Tape(error) => Failure::Cartridge(found.name.clone(), error),
-        other => Failure::Image(image_name.clone(), other),
+        ImageError::Tape(error) => CliError::Cartridge(found.name.clone(), error),
+        other => CliError::Image(image_name.clone(), other),
     };
-    let (mut tape, _) = found.cartridge.view().map_err(&failed)?;
-    to_file(&mut tape, arguments, &found.name)?;
+    let (mut tape, _) = found.cartridge.open_read_only().map_err(&failed)?;
+    locate_file(&mut tape, arguments, &found.name)?;
     // A wrong key is found before an image that exists is replaced.
-    let first = tape.read_sealed(&mut [IoSliceMut::new(&mut vec![0; MAX_BLOCK])], reading.unseal());
+    let first = tape.read_decrypting(&mut [IoSliceMut::new(&mut vec![0; MAX_BLOCK])], reading.unseal());
     first.map_err(|error| explained(error.into()))?;
-    to_file(&mut tape, arguments, &found.name)?;
+    locate_file(&mut tape, arguments, &found.name)?;
     let to_stdout = image_name == "-";
     let sink: Box<dyn Write> = if to_stdout {
         Box::new(io::stdout())
@@ -173,45 +175,45 @@ pub(crate) fn export(arguments: &Export) -> Result<(), Failure> {
     };
     let sink = BufWriter::with_capacity(1 << 20, sink);
     let mut writer: Box<dyn ImageWriter> = match format {
-        Format::Simh => Box::new(SimhWriter::new(sink)),
-        Format::Aws => Box::new(AwsWriter::new(sink)),
-        Format::Plain | Format::Mhvtl => Box::new(PlainWriter::new(sink)),
+        ImageFormat::Simh => Box::new(SimhWriter::new(sink)),
+        ImageFormat::Aws => Box::new(AwsWriter::new(sink)),
+        ImageFormat::Plain | ImageFormat::Mhvtl => Box::new(PlainWriter::new(sink)),
     };
-    let moved = image::export(&mut tape, writer.as_mut(), format == Format::Plain, reading.unseal());
+    let moved = image::export(&mut tape, writer.as_mut(), format == ImageFormat::Plain, reading.unseal());
     let moved = moved.map_err(explained)?;
-    if to_stdout { Ok(()) } else { output::line(told(moved)) }
+    if to_stdout { Ok(()) } else { output::print_line(describe(moved)) }
 }
 
 /// Goes to the tape file that is to be exported. Without a number it is the first one, which may be empty.
-fn to_file(tape: &mut impl Medium, arguments: &Export, name: &str) -> Result<(), Failure> {
-    let failed = |error| Failure::Cartridge(name.into(), error);
+fn locate_file(tape: &mut impl Medium, arguments: &Export, name: &str) -> Result<(), CliError> {
+    let failed = |error| CliError::Cartridge(name.into(), error);
     let partition = arguments.partition.unwrap_or(0);
     check_partition(name, partition, tape.partitions())?;
     let Some(file) = arguments.file else { return tape.locate(partition, 0).map(drop).map_err(failed) };
-    if tape.locate_file(partition, file).map_err(failed)? && !tape.at_end() {
+    if tape.locate_file(partition, file).map_err(failed)? && !tape.at_end_of_data() {
         return Ok(());
     }
     // Behind the last filemark there is a tape file if there are blocks.
     tape.space_to_end().map_err(failed)?;
     let end = tape.position();
-    let last = tape.locate_file(partition, end.file).map_err(failed)? && !tape.at_end();
-    let files = output::count(end.file + u64::from(last), "tape file");
+    let last = tape.locate_file(partition, end.file).map_err(failed)? && !tape.at_end_of_data();
+    let files = output::format_count(end.file + u64::from(last), "tape file");
     let what = format!("tape file {file} does not exist: partition {partition} has {files}, numbered from 0");
-    Err(Failure::Usage(format!("{name}: {what}")))
+    Err(CliError::Usage(format!("{name}: {what}")))
 }
 
 /// Refuses options that do not apply when a whole cartridge is copied.
-fn refuse_options(options: &[(&str, bool)]) -> Result<(), Failure> {
+fn refuse_options(options: &[(&str, bool)]) -> Result<(), CliError> {
     match options.iter().find(|(_, given)| *given) {
         Some((option, _)) => {
-            Err(Failure::Usage(format!("{option} does not apply to format mhvtl: the whole cartridge is copied")))
+            Err(CliError::Usage(format!("{option} does not apply to format mhvtl: the whole cartridge is copied")))
         }
         None => Ok(()),
     }
 }
 
-fn told(moved: Moved) -> String {
-    let Moved { blocks, filemarks, bytes } = moved;
-    let (blocks, filemarks) = (output::count(blocks, "block"), output::count(filemarks, "filemark"));
-    format!("{blocks} ({} of data) and {filemarks}", output::size(bytes))
+fn describe(moved: ObjectCounts) -> String {
+    let ObjectCounts { blocks, filemarks, bytes } = moved;
+    let (blocks, filemarks) = (output::format_count(blocks, "block"), output::format_count(filemarks, "filemark"));
+    format!("{blocks} ({} of data) and {filemarks}", output::format_size(bytes))
 }

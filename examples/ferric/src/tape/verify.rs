@@ -1,11 +1,11 @@
 //! `ferric tape verify`
 
-use super::Found;
-use crate::failure::Failure;
+use super::OpenCartridge;
+use crate::cli_error::CliError;
 use crate::output;
 use serde::Serialize;
 use std::path::PathBuf;
-use tape_store::cartridge::Kind;
+use tape_store::cartridge::CartridgeKind;
 use tape_store::error::StoreError;
 use tape_store::medium::{self, Medium};
 use tape_store::repair::{Finding, Remedy};
@@ -24,100 +24,102 @@ struct Report {
     blocks: u64,
     filemarks: u64,
     stored: u64,
-    index_is_whole: bool,
-    files: Vec<File>,
-    damaged: Vec<Damage>,
+    index_intact: bool,
+    files: Vec<DamagedFile>,
+    damaged: Vec<DamagedObject>,
 }
 
 /// A file that is damaged.
 #[derive(Serialize)]
-struct File {
+struct DamagedFile {
     file: String,
-    what: String,
+    damage: String,
     /// What `ferric tape repair` does with it.
     repair: String,
 }
 
 #[derive(Serialize)]
-struct Damage {
+struct DamagedObject {
     partition: u8,
     object: u64,
-    what: String,
+    damage: String,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let mut found = Found::to_read(&arguments.path)?;
-    let failed = found.failed();
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
+    let mut found = OpenCartridge::open_for_reading(&arguments.path)?;
+    let failed = found.store_error();
     let findings = found.cartridge.examine().map_err(&failed)?;
-    let (mut tape, recovery) = found.cartridge.view().map_err(&failed)?;
+    let (mut tape, recovery) = found.cartridge.open_read_only().map_err(&failed)?;
     let partitions = 0..tape.partitions();
     let used = partitions.clone().filter_map(|number| tape.usage(number).ok()).map(|usage| usage.used).sum();
-    let no_data = found.cartridge.kind() == Kind::Null;
-    let (mut report, bar) = (Report::default(), output::bar(used));
+    let no_data = found.cartridge.kind() == CartridgeKind::Null;
+    let (mut report, bar) = (Report::default(), output::progress_bar(used));
     for partition in partitions {
         tape.locate(partition, 0).map_err(&failed)?;
         loop {
             let object = tape.position().object;
-            match tape.check_next() {
-                Ok(medium::Found::EndOfData) => break,
-                Ok(medium::Found::Filemark) => report.filemarks += 1,
-                Ok(medium::Found::Block { stored, .. }) => {
+            match tape.verify_next() {
+                Ok(medium::ReadOutcome::EndOfData) => break,
+                Ok(medium::ReadOutcome::Filemark) => report.filemarks += 1,
+                Ok(medium::ReadOutcome::Block { stored, .. }) => {
                     report.blocks += 1;
                     report.stored += stored;
                     bar.inc(stored);
                 }
                 // A NULL medium never had the data.
-                Err(StoreError::Damaged { what: tape_store::error::Damage::Short, .. }) if no_data => {
+                Err(StoreError::Damaged { damage: tape_store::error::Damage::Truncated, .. }) if no_data => {
                     report.blocks += 1
                 }
-                Err(StoreError::Damaged { what, .. }) => {
-                    report.damaged.push(Damage { partition, object, what: what.to_string() });
+                Err(StoreError::Damaged { damage: what, .. }) => {
+                    report.damaged.push(DamagedObject { partition, object, damage: what.to_string() });
                 }
                 Err(other) => return Err(failed(other)),
             }
         }
     }
     bar.finish_and_clear();
-    report.index_is_whole = !recovery.damaged;
+    report.index_intact = !recovery.damaged;
     // Then blocks and filemarks that the count does not have may be lost.
-    let index_lost = |finding: &Finding| matches!(finding.remedy, Remedy::Index { .. } | Remedy::Truncate);
+    let index_lost = |finding: &Finding| matches!(finding.remedy, Remedy::RebuildIndex { .. } | Remedy::Truncate);
     let complete = !recovery.damaged && !findings.iter().any(index_lost);
     let files = findings.into_iter();
-    let file = |Finding { file, what, remedy }| File { file, what, repair: remedy.to_string() };
+    let file = |Finding { file, problem: what, remedy }| DamagedFile { file, damage: what, repair: remedy.to_string() };
     report.files = files.map(file).collect();
     if arguments.json {
-        output::json(&report)?;
+        output::print_json(&report)?;
     } else {
-        print(&report, complete, recovery.dropped)?;
+        print(&report, complete, recovery.dropped_objects)?;
     }
     match report.damaged.len() {
         0 if recovery.damaged && report.files.is_empty() => {
-            Err(Failure::Usage(format!("{}: index and data do not agree; ferric tape repair says how", found.name)))
+            Err(CliError::Usage(format!("{}: index and data do not agree; ferric tape repair says how", found.name)))
         }
         0 if !report.files.is_empty() => {
-            let files = output::count(report.files.len() as u64, "file");
+            let files = output::format_count(report.files.len() as u64, "file");
             let whole = if complete { "; every object is whole" } else { "" };
-            Err(Failure::Usage(format!("{}: damaged: {files}{whole}", found.name)))
+            Err(CliError::Usage(format!("{}: damaged: {files}{whole}", found.name)))
         }
         0 => Ok(()),
-        many => Err(Failure::Usage(format!("{}: damaged: {}", found.name, output::count(many as u64, "object")))),
+        many => {
+            Err(CliError::Usage(format!("{}: damaged: {}", found.name, output::format_count(many as u64, "object"))))
+        }
     }
 }
 
-fn print(report: &Report, complete: bool, torn: u64) -> Result<(), Failure> {
+fn print(report: &Report, complete: bool, torn: u64) -> Result<(), CliError> {
     let Report { blocks, filemarks, stored, files, damaged, .. } = report;
-    let (blocks, filemarks) = (output::count(*blocks, "block"), output::count(*filemarks, "filemark"));
+    let (blocks, filemarks) = (output::format_count(*blocks, "block"), output::format_count(*filemarks, "filemark"));
     let state = if complete { "whole" } else { "readable" };
-    output::line(format!("{state}: {blocks} ({} stored) and {filemarks}", output::size(*stored)))?;
+    output::print_line(format!("{state}: {blocks} ({} stored) and {filemarks}", output::format_size(*stored)))?;
     if torn > 0 {
-        let torn = output::count(torn, "object");
-        output::line(format!("torn: {torn} behind the last synchronised one; the next load drops them"))?;
+        let torn = output::format_count(torn, "object");
+        output::print_line(format!("torn: {torn} behind the last synchronised one; the next load drops them"))?;
     }
-    for File { file, what, repair } in files {
-        output::line(format!("{file}: {what}; with ferric tape repair: {repair}"))?;
+    for DamagedFile { file, damage: what, repair } in files {
+        output::print_line(format!("{file}: {what}; with ferric tape repair: {repair}"))?;
     }
-    for Damage { partition, object, what } in damaged {
-        output::line(format!("partition {partition}, object {object}: {what}"))?;
+    for DamagedObject { partition, object, damage: what } in damaged {
+        output::print_line(format!("partition {partition}, object {object}: {what}"))?;
     }
     Ok(())
 }

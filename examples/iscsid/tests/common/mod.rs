@@ -1,7 +1,7 @@
 //! A daemon of its own for each test, and what tests say to it.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use initiator::{Initiator, Options, Reply, Transfer};
+use initiator::{CommandResponse, Initiator, Options, Transfer};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -25,10 +25,10 @@ pub(crate) fn command(data: &Path, config: &str) -> Command {
 
 impl Daemon {
     pub(crate) fn start(data: &Path, config: &str) -> Self {
-        Self::of(&mut command(data, config))
+        Self::spawn(&mut command(data, config))
     }
 
-    pub(crate) fn of(command: &mut Command) -> Self {
+    pub(crate) fn spawn(command: &mut Command) -> Self {
         Self::logging(command, Stdio::null())
     }
 
@@ -102,37 +102,37 @@ pub(crate) const SMALL: &str = "[[drive]]\nmodel = \"ULT3580-TD8\"\ncount = 2\nc
 pub(crate) const SLOT: u16 = 1000;
 pub(crate) const DRIVE: u16 = 500;
 
-pub(crate) fn movement(session: &mut Initiator, from: u16, to: u16) -> Reply {
+pub(crate) fn move_medium(session: &mut Initiator, from: u16, to: u16) -> CommandResponse {
     let ([a, b], [c, d]) = (from.to_be_bytes(), to.to_be_bytes());
     session.command(0, &[0xa5, 0, 0, 0, a, b, c, d, 0, 0, 0, 0], Transfer::None).unwrap()
 }
 
 /// Moves the first cartridge into the first drive and takes the attention that this raises.
 pub(crate) fn load(session: &mut Initiator) {
-    assert_eq!(movement(session, SLOT, DRIVE), Reply::default());
+    assert_eq!(move_medium(session, SLOT, DRIVE), CommandResponse::default());
     assert_eq!(ready(session).sense_codes(), Some((6, 0x28, 0x00)));
-    assert_eq!(ready(session), Reply::default());
+    assert_eq!(ready(session), CommandResponse::default());
 }
 
-pub(crate) fn ready(session: &mut Initiator) -> Reply {
+pub(crate) fn ready(session: &mut Initiator) -> CommandResponse {
     session.command(1, &[0; 6], Transfer::None).unwrap()
 }
 
-pub(crate) fn write(session: &mut Initiator, record: &[u8]) -> Reply {
+pub(crate) fn write(session: &mut Initiator, record: &[u8]) -> CommandResponse {
     let [_, a, b, c] = u32::try_from(record.len()).unwrap().to_be_bytes();
     session.command(1, &[0x0a, 0, a, b, c, 0], Transfer::Out(record)).unwrap()
 }
 
-pub(crate) fn filemark(session: &mut Initiator) -> Reply {
+pub(crate) fn filemark(session: &mut Initiator) -> CommandResponse {
     session.command(1, &[0x10, 0, 0, 0, 1, 0], Transfer::None).unwrap()
 }
 
-pub(crate) fn read(session: &mut Initiator, len: u32) -> Reply {
+pub(crate) fn read(session: &mut Initiator, len: u32) -> CommandResponse {
     let [_, a, b, c] = len.to_be_bytes();
     session.command(1, &[0x08, 0, a, b, c, 0], Transfer::In(len as usize)).unwrap()
 }
 
-pub(crate) fn rewind(session: &mut Initiator) -> Reply {
+pub(crate) fn rewind(session: &mut Initiator) -> CommandResponse {
     session.command(1, &[0x01, 0, 0, 0, 0, 0], Transfer::None).unwrap()
 }
 

@@ -1,6 +1,6 @@
 //! What a drive understands.
 
-use crate::Heard;
+use crate::Reply;
 use ssc::timing::Motion;
 use std::time::Duration;
 use tape_store::medium::Codec;
@@ -8,44 +8,44 @@ use vtl::unit::{Device, Unit};
 
 /// Settings of a drive; nothing, if a text is about its cartridge.
 #[must_use]
-pub fn setting(unit: &Unit, text: &str) -> Option<Heard> {
+pub fn apply_setting(unit: &Unit, text: &str) -> Option<Reply> {
     let text = text.trim_end().to_ascii_lowercase();
     if let Some(rest) = text.strip_prefix("delay ") {
-        return Some(delay(unit, rest));
+        return Some(set_delay(unit, rest));
     }
     if let Some(codec) = text.strip_prefix("compression ") {
-        return Some(compression(unit, codec.trim()));
+        return Some(set_compression(unit, codec.trim()));
     }
     if let Some(answer) = text.strip_prefix("append only ") {
-        return Some(append_only(unit, answer.trim()));
+        return Some(set_append_only(unit, answer.trim()));
     }
     text.starts_with("dump").then(|| {
-        of_drive(unit, |drive| {
+        with_drive(unit, |drive| {
             let media: Vec<String> = drive
-                .media()
+                .supported_media()
                 .map(|(name, writes)| format!("{name}{}", if writes { "" } else { " (read only)" }))
                 .collect();
             tracing::warn!(unit = unit.name(), media = media.join(", "), "media that can be loaded");
-            Heard::Silent
+            Reply::NoReply
         })
     })
 }
 
-fn of_drive(unit: &Unit, call: impl FnOnce(&mut ssc::drive::Drive) -> Heard) -> Heard {
-    unit.with(|device| match device {
+fn with_drive(unit: &Unit, call: impl FnOnce(&mut ssc::drive::Drive) -> Reply) -> Reply {
+    unit.with_device(|device| match device {
         Device::Drive(drive) => call(drive),
-        Device::Changer(_) => Heard::Refused("this is no drive".into()),
+        Device::Changer(_) => Reply::Rejected("this is no drive".into()),
     })
 }
 
 /// A motion and its seconds: at most 20, 30 of a rewind.
-fn delay(unit: &Unit, text: &str) -> Heard {
+fn set_delay(unit: &Unit, text: &str) -> Reply {
     let mut words = text.split_whitespace();
     let (Some(what), seconds) = (words.next(), words.next().unwrap_or("0")) else {
-        return Heard::Refused("load, unload, rewind, position or thread, and seconds, are needed".into());
+        return Reply::Rejected("load, unload, rewind, position or thread, and seconds, are needed".into());
     };
     let Ok(seconds) = seconds.parse::<u64>() else {
-        return Heard::Refused(format!("{seconds:?} is no number of seconds"));
+        return Reply::Rejected(format!("{seconds:?} is no number of seconds"));
     };
     let (motion, most) = match what {
         // Threading is a part of loading.
@@ -53,34 +53,34 @@ fn delay(unit: &Unit, text: &str) -> Heard {
         "unload" => (Motion::Unload, 20),
         "position" => (Motion::Position, 20),
         "rewind" => (Motion::Rewind, 30),
-        other => return Heard::Refused(format!("{other:?} is not load, unload, rewind, position or thread")),
+        other => return Reply::Rejected(format!("{other:?} is not load, unload, rewind, position or thread")),
     };
     unit.set_delay(motion, Duration::from_secs(seconds.min(most)));
-    Heard::Silent
+    Reply::NoReply
 }
 
-fn compression(unit: &Unit, name: &str) -> Heard {
+fn set_compression(unit: &Unit, name: &str) -> Reply {
     match name {
         // LZO is read, but not written: mhvtl reads either.
-        "lzo" | "zlib" => of_drive(unit, |drive| {
+        "lzo" | "zlib" => with_drive(unit, |drive| {
             drive.set_codec(Codec::zlib(1));
-            Heard::Silent
+            Reply::NoReply
         }),
-        other => Heard::Refused(format!("{other:?} is neither lzo nor zlib")),
+        other => Reply::Rejected(format!("{other:?} is neither lzo nor zlib")),
     }
 }
 
-fn append_only(unit: &Unit, answer: &str) -> Heard {
+fn set_append_only(unit: &Unit, answer: &str) -> Reply {
     let on = match answer {
         "yes" => true,
         "no" => false,
-        other => return Heard::Refused(format!("{other:?} is neither Yes nor No")),
+        other => return Reply::Rejected(format!("{other:?} is neither Yes nor No")),
     };
-    of_drive(unit, |drive| {
+    with_drive(unit, |drive| {
         if drive.set_append_only(on) {
-            Heard::Silent
+            Reply::NoReply
         } else {
-            Heard::Refused("this model has no append-only mode".into())
+            Reply::Rejected("this model has no append-only mode".into())
         }
     })
 }

@@ -1,58 +1,58 @@
 //! What a library understands.
 
-use crate::Heard;
+use crate::Reply;
 use smc::element::ElementType;
 use std::sync::Arc;
 use vtl::library::Library;
 use vtl::site::Site;
 
 /// A library, as messages mean it.
-pub struct Robot<'a> {
+pub struct LibraryHandler<'a> {
     /// Where it is.
     pub site: &'a Site,
     /// It.
     pub library: Arc<Library>,
 }
 
-impl Robot<'_> {
+impl LibraryHandler<'_> {
     /// Does what a text asks.
     #[must_use]
-    pub fn hear(&self, text: &str) -> Heard {
+    pub fn receive(&self, text: &str) -> Reply {
         let said = |done: Result<(), vtl::library::LibraryError>| {
-            Heard::Said(done.map_or_else(|error| error.to_string(), |()| "OK".into()))
+            Reply::Text(done.map_or_else(|error| error.to_string(), |()| "OK".into()))
         };
         match text.trim_end() {
-            "open map" => said(self.library.operate(|changer| changer.set_station(true))),
-            "close map" => said(self.library.operate(|changer| changer.set_station(false))),
-            "empty map" => Heard::Said(self.empty_map()),
-            "list map" => Heard::Said(self.map().iter().map(|label| format!("{label:<16}")).collect()),
-            "add slot" => Heard::Said(match self.site.add_slot(self.library.name()) {
+            "open map" => said(self.library.operate(|changer| changer.set_io_station(true))),
+            "close map" => said(self.library.operate(|changer| changer.set_io_station(false))),
+            "empty map" => Reply::Text(self.empty_map()),
+            "list map" => Reply::Text(self.map_barcodes().iter().map(|label| format!("{label:<16}")).collect()),
+            "add slot" => Reply::Text(match self.site.add_slot(self.library.name()) {
                 Ok(number) => format!("slot={number}"),
                 Err(error) => error.to_string(),
             }),
-            "offline" => self.line(false),
-            "online" => self.line(true),
+            "offline" => self.set_online(false),
+            "online" => self.set_online(true),
             other => match other.strip_prefix("load map ") {
-                Some(label) => Heard::Said(self.load_map(label.trim())),
-                None => Heard::Refused("it means nothing to a library".into()),
+                Some(label) => Reply::Text(self.load_map(label.trim())),
+                None => Reply::Rejected("it means nothing to a library".into()),
             },
         }
     }
 
-    fn line(&self, online: bool) -> Heard {
+    fn set_online(&self, online: bool) -> Reply {
         let set = |changer: &mut smc::changer::Changer| {
             changer.set_online(online);
             Ok(())
         };
-        self.library.operate(set).map_or_else(|error| Heard::Refused(error.to_string()), |()| Heard::Silent)
+        self.library.operate(set).map_or_else(|error| Reply::Rejected(error.to_string()), |()| Reply::NoReply)
     }
 
     fn is_map_open(&self) -> bool {
-        self.library.changer(|changer| changer.library().condition().station_open)
+        self.library.changer(|changer| changer.library().operator_state().station_open)
     }
 
     /// Labels in import/export elements.
-    fn map(&self) -> Vec<String> {
+    fn map_barcodes(&self) -> Vec<String> {
         let ports = self.library.layout().import_export;
         let label =
             |changer: &smc::changer::Changer, at| changer.content(at).map(|content| content.barcode.to_string());
@@ -89,7 +89,7 @@ impl Robot<'_> {
         let Ok(port) = self.library.first_empty(ElementType::IMPORT_EXPORT) else { return "MAP Full".into() };
         let Some(barcode) = tape_store::cartridge::Barcode::new(label) else { return "Bad barcode".into() };
         // One whose files were made beside us is on the shelf from here on.
-        let adopted = self.site.adopt(&barcode, self.library.shelf());
+        let adopted = self.site.take_over_cartridge(&barcode, self.library.shelf());
         adopted
             .and_then(|()| self.library.import(port, &barcode))
             .map_or_else(|error| error.to_string(), |()| "OK".into())

@@ -1,7 +1,7 @@
 //! What the tests of the door share.
 #![allow(dead_code, clippy::unwrap_used, clippy::indexing_slicing, reason = "each test uses its part of it")]
 
-use mhvtl_lld::simulator::{Asked, Got, Simulator};
+use mhvtl_lld::simulator::{HostResult, HostTransfer, Simulator};
 use std::fs;
 use std::path::Path;
 
@@ -27,13 +27,13 @@ pub(crate) fn etc(dir: &Path) {
     fs::write(etc.join("library_contents.10"), contents).unwrap();
 }
 
-pub(crate) fn codes(got: &Got) -> (u8, u8, u8) {
+pub(crate) fn codes(got: &HostResult) -> (u8, u8, u8) {
     (got.sense[2] & 0x0f, got.sense[12], got.sense[13])
 }
 
 /// Takes what a unit has to say, until it is ready.
 pub(crate) fn ready(module: &Simulator, minor: u16) {
-    while module.send(minor, &[0; 6], Asked::Nothing).wait().status != 0 {}
+    while module.send(minor, &[0; 6], HostTransfer::NoData).wait().status != 0 {}
 }
 
 /// MOVE MEDIUM from the first slot to the first drive.

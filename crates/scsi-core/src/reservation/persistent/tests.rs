@@ -4,14 +4,14 @@ fn port(n: u8) -> TransportId {
     TransportId::iscsi("iqn.test", [0, 0, 0, 0, 0, n])
 }
 
-fn request<'a>(caller: &'a TransportId, key: u64, action_key: u64, kind: u8) -> Request<'a> {
-    Request { caller, key, action_key, kind: Kind(kind), all_target_ports: false, aptpl: false }
+fn request<'a>(caller: &'a TransportId, key: u64, action_key: u64, kind: u8) -> ReserveOutParameters<'a> {
+    ReserveOutParameters { caller, key, action_key, kind: Kind(kind), all_target_ports: false, aptpl: false }
 }
 
 /// Three ports registered with keys 1, 2 and 3; the first holds a reservation of this type.
-fn held(kind: u8) -> (Persistent, [TransportId; 3]) {
+fn held(kind: u8) -> (PersistentReservations, [TransportId; 3]) {
     let ports = [port(1), port(2), port(3)];
-    let mut unit = Persistent::default();
+    let mut unit = PersistentReservations::default();
     for (port, key) in ports.iter().zip(1..) {
         unit.register(&request(port, 0, key, 0), false, &[]).unwrap();
     }
@@ -20,7 +20,7 @@ fn held(kind: u8) -> (Persistent, [TransportId; 3]) {
 }
 
 #[test]
-fn a_wrong_key_is_a_conflict_everywhere() {
+fn wrong_key_conflicts_in_every_service_action() {
     let (mut unit, ports) = held(3);
     let wrong = request(&ports[0], 9, 2, 3);
     assert_eq!(unit.register(&wrong, false, &[]), Err(Fault::ReservationConflict));
@@ -33,40 +33,40 @@ fn a_wrong_key_is_a_conflict_everywhere() {
 }
 
 #[test]
-fn exclusive_types_admit_only_the_holder() {
+fn exclusive_types_allow_only_the_holder() {
     for kind in [1, 3] {
         let (unit, ports) = held(kind);
-        assert_eq!(unit.holder(Some(&ports[0])), Holder::Free);
-        assert_eq!(unit.holder(Some(&ports[1])), Holder::Persistent(Kind(kind)));
-        assert_eq!(unit.holder(None), Holder::Persistent(Kind(kind)));
+        assert_eq!(unit.conflicting_reservation(Some(&ports[0])), ConflictingReservation::NoConflict);
+        assert_eq!(unit.conflicting_reservation(Some(&ports[1])), ConflictingReservation::Persistent(Kind(kind)));
+        assert_eq!(unit.conflicting_reservation(None), ConflictingReservation::Persistent(Kind(kind)));
     }
     for kind in [5, 6, 7, 8] {
         let (unit, ports) = held(kind);
-        assert_eq!(unit.holder(Some(&ports[1])), Holder::Free);
-        assert_eq!(unit.holder(Some(&port(9))), Holder::Persistent(Kind(kind)));
+        assert_eq!(unit.conflicting_reservation(Some(&ports[1])), ConflictingReservation::NoConflict);
+        assert_eq!(unit.conflicting_reservation(Some(&port(9))), ConflictingReservation::Persistent(Kind(kind)));
     }
 }
 
 #[test]
-fn release_tells_registrants_of_registrant_types_only() {
+fn release_raises_attention_only_for_registrants_types() {
     for (kind, told) in [(1, 0), (3, 0), (5, 2), (6, 2), (7, 2), (8, 2)] {
         let (mut unit, ports) = held(kind);
         assert!(matches!(
             unit.release(&request(&ports[0], 1, 0, if kind == 1 { 3 } else { 1 })),
-            Err(Fault::Check(sense)) if sense.asc == Asc(0x2604)
+            Err(Fault::CheckCondition(sense)) if sense.asc == Asc(0x2604)
         ));
         let effects = unit.release(&request(&ports[0], 1, 0, kind)).unwrap();
-        assert_eq!(effects.tell.len(), told, "type {kind}");
-        assert!(effects.tell.iter().all(|(_, asc)| *asc == Asc(0x2a04)));
+        assert_eq!(effects.attentions.len(), told, "type {kind}");
+        assert!(effects.attentions.iter().all(|(_, asc)| *asc == Asc(0x2a04)));
         assert_eq!(unit.reservation(), None);
     }
 }
 
 #[test]
-fn the_holder_that_unregisters_releases_unless_all_hold() {
+fn holder_unregistering_releases_except_all_registrants() {
     let (mut unit, ports) = held(5);
     let effects = unit.register(&request(&ports[0], 1, 0, 0), false, &[]).unwrap();
-    assert_eq!(effects.tell.len(), 2);
+    assert_eq!(effects.attentions.len(), 2);
     assert_eq!(unit.reservation(), None);
     let (mut unit, ports) = held(7);
     unit.register(&request(&ports[0], 1, 0, 0), false, &[]).unwrap();
@@ -77,30 +77,30 @@ fn the_holder_that_unregisters_releases_unless_all_hold() {
 }
 
 #[test]
-fn preempting_the_holder_takes_the_reservation() {
+fn preempting_the_holder_moves_the_reservation() {
     let (mut unit, ports) = held(3);
     let effects = unit.preempt(&request(&ports[1], 2, 1, 1)).unwrap();
-    assert_eq!(effects.removed, [ports[0].clone()]);
-    assert_eq!(effects.tell, [(ports[0].clone(), Asc(0x2a05)), (ports[2].clone(), Asc(0x2a04))]);
+    assert_eq!(effects.unregistered_ports, [ports[0].clone()]);
+    assert_eq!(effects.attentions, [(ports[0].clone(), Asc(0x2a05)), (ports[2].clone(), Asc(0x2a04))]);
     assert_eq!(unit.reservation(), Some((Kind(1), 2)));
     assert_eq!(unit.generation(), 4);
 }
 
 #[test]
-fn preempting_a_bystander_leaves_the_reservation() {
+fn preempting_a_non_holder_keeps_the_reservation() {
     let (mut unit, ports) = held(3);
     unit.preempt(&request(&ports[1], 2, 3, 1)).unwrap();
     assert_eq!(unit.reservation(), Some((Kind(3), 1)));
     assert_eq!(unit.registrations().len(), 2);
     assert_eq!(unit.preempt(&request(&ports[1], 2, 77, 1)), Err(Fault::ReservationConflict));
-    assert!(matches!(unit.preempt(&request(&ports[1], 2, 0, 1)), Err(Fault::Check(_))));
+    assert!(matches!(unit.preempt(&request(&ports[1], 2, 0, 1)), Err(Fault::CheckCondition(_))));
 }
 
 #[test]
 fn key_zero_preempts_all_registrants() {
     let (mut unit, ports) = held(8);
     let effects = unit.preempt(&request(&ports[2], 3, 0, 3)).unwrap();
-    assert_eq!(effects.removed.len(), 2);
+    assert_eq!(effects.unregistered_ports.len(), 2);
     assert_eq!(unit.registrations().len(), 1);
     assert_eq!(unit.reservation(), Some((Kind(3), 3)));
 }
@@ -109,7 +109,7 @@ fn key_zero_preempts_all_registrants() {
 fn a_preempted_all_registrants_holder_loses_its_rights() {
     let (mut unit, ports) = held(7);
     unit.preempt(&request(&ports[1], 2, 1, 7)).unwrap();
-    assert_eq!(unit.holder(Some(&ports[0])), Holder::Persistent(Kind(7)));
+    assert_eq!(unit.conflicting_reservation(Some(&ports[0])), ConflictingReservation::Persistent(Kind(7)));
     assert!(!unit.holds(&ports[0]) && unit.holds(&ports[2]));
 }
 
@@ -117,14 +117,14 @@ fn a_preempted_all_registrants_holder_loses_its_rights() {
 fn clear_removes_everything() {
     let (mut unit, ports) = held(3);
     let effects = unit.clear(&request(&ports[1], 2, 0, 0)).unwrap();
-    assert_eq!(effects.tell.len(), 2);
-    assert!(effects.tell.iter().all(|(_, asc)| *asc == Asc(0x2a03)));
+    assert_eq!(effects.attentions.len(), 2);
+    assert!(effects.attentions.iter().all(|(_, asc)| *asc == Asc(0x2a03)));
     assert!(unit.registrations().is_empty());
     assert_eq!(unit.reservation(), None);
 }
 
 #[test]
-fn a_move_registers_the_other_port() {
+fn register_and_move_registers_the_other_port() {
     let (mut unit, ports) = held(3);
     let goal = port(9);
     unit.register_and_move(&request(&ports[0], 1, 0x99, 0), &goal, true).unwrap();
@@ -134,26 +134,26 @@ fn a_move_registers_the_other_port() {
 }
 
 #[test]
-fn power_loss_keeps_only_what_was_asked_for() {
+fn power_loss_keeps_only_aptpl_reservations() {
     let (mut unit, ports) = held(3);
-    assert_eq!(unit.saved(), Saved::default());
-    let keep = Request { aptpl: true, ..request(&ports[0], 1, 1, 0) };
+    assert_eq!(unit.saved(), SavedReservations::default());
+    let keep = ReserveOutParameters { aptpl: true, ..request(&ports[0], 1, 1, 0) };
     unit.register(&keep, false, &[]).unwrap();
-    let again = Persistent::restored(unit.saved());
+    let again = PersistentReservations::from_saved(unit.saved());
     assert_eq!(again.registrations(), unit.registrations());
     assert_eq!(again.reservation(), Some((Kind(3), 1)));
     assert_eq!(again.generation(), 0);
-    assert_eq!(Persistent::restored(Saved::default()).registrations(), []);
+    assert_eq!(PersistentReservations::from_saved(SavedReservations::default()).registrations(), []);
 }
 
 #[test]
-fn the_table_is_bounded() {
-    let mut unit = Persistent::default();
+fn registrations_are_limited() {
+    let mut unit = PersistentReservations::default();
     for n in 0..256_u16 {
         let [high, low] = n.to_be_bytes();
         let port = TransportId::iscsi("iqn.many", [0, 0, 0, 0, high, low]);
         unit.register(&request(&port, 0, 1, 0), false, &[]).unwrap();
     }
     let full = unit.register(&request(&port(1), 0, 1, 0), false, &[]);
-    assert!(matches!(full, Err(Fault::Check(sense)) if sense.asc == Asc(0x5504)));
+    assert!(matches!(full, Err(Fault::CheckCondition(sense)) if sense.asc == Asc(0x5504)));
 }

@@ -3,18 +3,18 @@
 use super::source::Source;
 use super::values::{level, needed, or_one, size};
 use crate::config::tables::{CartridgeTable, Tables, Text};
-use crate::config::{CartridgeSetup, ConfigError, ShapeLines, barcodes};
-use smc::element::{Address, Label, Layout};
+use crate::config::{CartridgeSetup, ConfigError, LibraryLines, barcodes};
+use smc::element::{ElementAddress, ElementLayout, LabelDefect};
 use std::collections::{BTreeMap, BTreeSet};
-use tape_store::cartridge::{Barcode, Kind, Level};
+use tape_store::cartridge::{Barcode, CartridgeKind, Format};
 use tape_store::media::MediaSpec;
 use toml::Spanned;
 
 pub(super) fn cartridges(
     source: &Source<'_>,
     tables: Option<Tables<CartridgeTable>>,
-    layout: &Layout,
-    lines: &mut ShapeLines,
+    layout: &ElementLayout,
+    lines: &mut LibraryLines,
 ) -> Result<Vec<CartridgeSetup>, ConfigError> {
     let mut cartridges: Vec<CartridgeSetup> = Vec::new();
     let Some(tables) = tables else { return default_cartridges(source, layout) };
@@ -31,13 +31,13 @@ pub(super) fn cartridges(
             place(source, layout, text, &mut made)?;
         }
         for cartridge in made {
-            let (level, barcode) = (cartridge.level, &cartridge.barcode);
+            let (level, barcode) = (cartridge.format, &cartridge.barcode);
             format_has_medium(source, level, table.level.as_ref(), "cartridges.level", barcode, cartridge.media)?;
             if !known.insert(cartridge.barcode.clone()) {
                 let message = format!("barcode {} is given twice", cartridge.barcode);
                 return Err(source.error(at, "cartridges.pattern", message));
             }
-            let other = cartridge.at.and_then(|place| places.insert(place, cartridge.barcode.clone()));
+            let other = cartridge.element.and_then(|place| places.insert(place, cartridge.barcode.clone()));
             if let Some(other) = other {
                 let at = table.at.as_ref().map_or(at, |text| text.span().start);
                 let message = format!("{} and {other} are put into the same element", cartridge.barcode);
@@ -45,14 +45,14 @@ pub(super) fn cartridges(
             }
             cartridges.push(cartridge);
             lines.cartridges.push(source.line(at));
-            lines.places.push(source.line(table.at.as_ref().map_or(at, |text| text.span().start)));
+            lines.elements.push(source.line(table.at.as_ref().map_or(at, |text| text.span().start)));
         }
     }
     Ok(cartridges)
 }
 
 /// Up to twenty cartridges, one of them for cleaning; one slot stays empty, for moves from slot to slot.
-fn default_cartridges(source: &Source<'_>, layout: &Layout) -> Result<Vec<CartridgeSetup>, ConfigError> {
+fn default_cartridges(source: &Source<'_>, layout: &ElementLayout) -> Result<Vec<CartridgeSetup>, ConfigError> {
     let slots = layout.storage.count;
     let all = slots.saturating_sub(1).clamp(1, 20);
     let cleaning = u16::from(all > 1);
@@ -71,7 +71,7 @@ fn default_cartridges(source: &Source<'_>, layout: &Layout) -> Result<Vec<Cartri
 /// Gives cartridges the places that are meant for them.
 fn place(
     source: &Source<'_>,
-    layout: &Layout,
+    layout: &ElementLayout,
     text: &Spanned<String>,
     made: &mut [CartridgeSetup],
 ) -> Result<(), ConfigError> {
@@ -92,7 +92,7 @@ fn place(
             let message = format!("there is no room for {}: the library has {} {kind}", cartridge.barcode, range.count);
             return Err(wrong(message));
         }
-        cartridge.at = Some(Address(range.first + step));
+        cartridge.element = Some(ElementAddress(range.first + step));
     }
     Ok(())
 }
@@ -100,13 +100,13 @@ fn place(
 /// Refuses a medium that the format of a new cartridge's files does not have: mhvtl has no LTO-7 Type M.
 pub(super) fn format_has_medium(
     source: &Source<'_>,
-    level: Level,
+    level: Format,
     text: Option<&Spanned<String>>,
     key: &str,
     barcode: &Barcode,
     media: &MediaSpec,
 ) -> Result<(), ConfigError> {
-    if level != Level::Mhvtl || tape_store::mhvtl::media::of(media).is_some() {
+    if level != Format::Mhvtl || tape_store::mhvtl::media::for_media(media).is_some() {
         return Ok(());
     }
     let message =
@@ -118,10 +118,10 @@ pub(super) fn format_has_medium(
 #[derive(Default)]
 struct What {
     medium: Option<&'static MediaSpec>,
-    kind: Option<Kind>,
+    kind: Option<CartridgeKind>,
     size: Option<u64>,
-    level: Level,
-    label: Option<Label>,
+    level: Format,
+    label: Option<LabelDefect>,
 }
 
 fn what(source: &Source<'_>, table: &CartridgeTable) -> Result<What, ConfigError> {
@@ -142,10 +142,16 @@ fn what(source: &Source<'_>, table: &CartridgeTable) -> Result<What, ConfigError
         by_name(name).ok_or_else(unknown).map(Some)
     }
     let media: Vec<_> = tape_store::media::names().collect();
-    let label = |name: &str| (name == "missing").then_some(Label::Missing);
+    let label = |name: &str| (name == "missing").then_some(LabelDefect::Missing);
     Ok(What {
         medium: known(source, &table.medium, "cartridges.medium", tape_store::media::by_name, &media)?,
-        kind: known(source, &table.kind, "cartridges.kind", Kind::by_name, &Kind::ALL.map(Kind::name))?,
+        kind: known(
+            source,
+            &table.kind,
+            "cartridges.kind",
+            CartridgeKind::by_name,
+            &CartridgeKind::ALL.map(CartridgeKind::name),
+        )?,
         size: size(source, &table.size, "cartridges.size")?,
         level: level(source, table.level.as_ref(), "cartridges.level")?,
         label: known(source, &table.label, "cartridges.label", label, &["missing"])?,
@@ -164,7 +170,7 @@ fn of_pattern(pattern: &str, first: u16, count: u16, what: &What) -> Result<Vec<
     let setup = |barcode: Barcode| {
         let media = medium.map_or_else(|| media(&barcode), Ok)?;
         let (kind, size) = (kind.unwrap_or(barcode.kind()), size.unwrap_or(media.capacity));
-        Ok(CartridgeSetup { barcode, media, kind, size, level, at: None, label })
+        Ok(CartridgeSetup { barcode, media, kind, size, format: level, element: None, label })
     };
     barcodes::expand(pattern, first.into(), count.into())?.into_iter().map(setup).collect()
 }

@@ -3,13 +3,13 @@
 use super::source::Source;
 use super::values::{names, needed, or_one, strings};
 use crate::config::tables::{DriveTable, Tables};
-use crate::config::{ConfigError, DriveSetup, Names};
+use crate::config::{ConfigError, DriveSetup, UnitNames};
 use tape_store::medium::Codec;
 
 pub(super) fn drives(source: &Source<'_>, tables: Option<Tables<DriveTable>>) -> Result<Vec<DriveSetup>, ConfigError> {
     let Some(tables) = tables else {
         let (profile, codec) = (&ssc::profile::ULT3580_TD8, Codec::zstd(1));
-        let (names, strings) = (Names::default(), profile.model.into());
+        let (names, strings) = (UnitNames::default(), profile.model.into());
         return Ok(vec![DriveSetup { profile, codec, names, strings }; 2]);
     };
     let mut drives = Vec::new();
@@ -30,7 +30,7 @@ pub(super) fn drives(source: &Source<'_>, tables: Option<Tables<DriveTable>>) ->
         if count == 0 {
             return Err(source.error(count_at, "drive.count", "0 is no number of drives: at least 1"));
         }
-        if count > 1 && names != Names::default() {
+        if count > 1 && names != UnitNames::default() {
             return Err(source.error(count_at, "drive.count", "one name cannot be that of several drives"));
         }
         let codec = match &table.compression {

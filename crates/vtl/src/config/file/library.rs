@@ -6,9 +6,9 @@ use super::iscsi::is_iscsi_name;
 use super::source::Source;
 use super::values::{names, strings, word};
 use crate::config::tables::{LibraryTable, Number, Text};
-use crate::config::{ConfigError, LibrarySetup, ShapeLines, When};
-use crate::target::LUNS;
-use smc::element::{ElementType, Layout};
+use crate::config::{ConfigError, LibraryLines, LibrarySetup, TransferPolicy};
+use crate::target::MAX_LUNS;
+use smc::element::{ElementLayout, ElementType};
 use smc::profile::ChangerProfile;
 use toml::Spanned;
 
@@ -24,7 +24,7 @@ pub(super) fn library(
     let names = names(source, "library", table.serial.as_ref(), table.naa.as_ref())?;
     let (export, import) =
         (when(source, &table.export, "library.export")?, when(source, &table.import, "library.import")?);
-    if export == When::AtOnce && import == When::AtOnce {
+    if export == TransferPolicy::Auto && import == TransferPolicy::Auto {
         let message = "what goes to the shelf at once would come back at once; let one of both be for operators";
         return Err(source.error(table.import.map_or(at, |text| text.span().start), "library.import", message));
     }
@@ -52,7 +52,7 @@ pub(super) fn library(
         lines,
         changer,
         layout,
-        moved,
+        custom_addresses: moved,
         drives,
         cartridges,
         shelf,
@@ -64,10 +64,10 @@ pub(super) fn library(
 }
 
 /// Where the shape of a library is written; what is not given is where the library is.
-fn shape_lines(source: &Source<'_>, table: &LibraryTable, at: usize) -> ShapeLines {
+fn shape_lines(source: &Source<'_>, table: &LibraryTable, at: usize) -> LibraryLines {
     let line = |place: Option<usize>| source.line(place.unwrap_or(at));
     let number = |number: &Number| line(number.as_ref().map(|number| number.span().start));
-    ShapeLines {
+    LibraryLines {
         file: source.file.into(),
         library: source.line(at),
         slots: number(&table.slots),
@@ -83,17 +83,17 @@ fn shape_lines(source: &Source<'_>, table: &LibraryTable, at: usize) -> ShapeLin
         lun: number(&table.lun),
         target: line(table.target.as_ref().map(|target| target.span().start)),
         cartridges: Vec::new(),
-        places: Vec::new(),
+        elements: Vec::new(),
     }
 }
 
 fn lun(source: &Source<'_>, lun: &Number) -> Result<Option<usize>, ConfigError> {
     let Some(lun) = lun else { return Ok(None) };
     let number = usize::from(*lun.get_ref());
-    if number < LUNS {
+    if number < MAX_LUNS {
         return Ok(Some(number));
     }
-    let message = format!("{number} is too high: LUNs are below {LUNS}");
+    let message = format!("{number} is too high: LUNs are below {MAX_LUNS}");
     Err(source.error(lun.span().start, "library.lun", message))
 }
 
@@ -105,11 +105,11 @@ const IMPORT_EXPORT: u16 = 4;
 /// Where the elements of a library are, with so many drives.
 fn shape(
     source: &Source<'_>,
-    lines: &ShapeLines,
+    lines: &LibraryLines,
     table: &LibraryTable,
     changer: &ChangerProfile,
     drives: usize,
-) -> Result<Layout, ConfigError> {
+) -> Result<ElementLayout, ConfigError> {
     let of = |number: &Number, usual: u16| number.as_ref().map_or(usual, |number| *number.get_ref());
     let wrong = |line: usize, key: &str, message: String| ConfigError {
         file: source.file.into(),
@@ -118,7 +118,7 @@ fn shape(
         message,
     };
     // What is not given is never more than the model has.
-    let [most_slots, most_import_export, _] = if table.first.is_some() { [u16::MAX; 3] } else { changer.most };
+    let [most_slots, most_import_export, _] = if table.first.is_some() { [u16::MAX; 3] } else { changer.max_elements };
     let counts = [
         of(&table.slots, SLOTS.min(most_slots)),
         of(&table.import_export, IMPORT_EXPORT.min(most_import_export)),
@@ -134,11 +134,11 @@ fn shape(
     let first = table.first.as_ref().map(|first| {
         let first = first.get_ref();
         let given = [&first.robot, &first.slots, &first.import_export, &first.drives];
-        let mut usual = changer.first;
+        let mut usual = changer.first_addresses;
         usual.iter_mut().zip(given).for_each(|(first, given)| *first = of(given, *first));
         usual
     });
-    crate::config::layout(changer, first, counts).map_err(|(kind, message)| match kind {
+    crate::config::build_layout(changer, first, counts).map_err(|(kind, message)| match kind {
         _ if first.is_some() && table.slots.is_none() => wrong(lines.first, "library.first", message),
         ElementType::IMPORT_EXPORT => wrong(lines.import_export, "library.import_export", message),
         ElementType::DRIVE => wrong(lines.drives, "drive", message),
@@ -146,11 +146,11 @@ fn shape(
     })
 }
 
-fn when(source: &Source<'_>, text: &Text, key: &str) -> Result<When, ConfigError> {
-    let Some(text) = text else { return Ok(When::Operator) };
+fn when(source: &Source<'_>, text: &Text, key: &str) -> Result<TransferPolicy, ConfigError> {
+    let Some(text) = text else { return Ok(TransferPolicy::Manual) };
     match text.get_ref().as_str() {
-        "operator" => Ok(When::Operator),
-        "at once" => Ok(When::AtOnce),
+        "operator" => Ok(TransferPolicy::Manual),
+        "at once" => Ok(TransferPolicy::Auto),
         other => {
             Err(source.error(text.span().start, key, format!("{other:?} is neither \"operator\" nor \"at once\"")))
         }

@@ -25,10 +25,10 @@ pub(super) fn pool(
     let text = needed(source, &table.pattern, "pool.pattern", at)?;
     let wrong = |message: String| source.error(text.span().start, "pool.pattern", message);
     let pattern = Pattern::new(text.get_ref()).map_err(wrong)?;
-    if let Some(other) = others.iter().find(|other| other.pattern.meets(&pattern)) {
+    if let Some(other) = others.iter().find(|other| other.pattern.overlaps(&pattern)) {
         return Err(wrong(format!("labels of {:?} can be those of pool {:?}, too", text.get_ref(), other.name)));
     }
-    let first = pattern.label(1).map_err(wrong)?;
+    let first = pattern.barcode(1).map_err(wrong)?;
     let media = media(&first).map_err(wrong)?;
     let size = size(source, &table.size, "pool.size")?;
     let level = level(source, table.level.as_ref(), "pool.level")?;
@@ -44,7 +44,7 @@ pub(super) fn pool(
     let scratch_at = table.scratch.as_ref().map_or(at, |number| number.span().start);
     labels_suffice(&pattern, scratch, &library, libraries)
         .map_err(|message| source.error(scratch_at, "pool.scratch", message))?;
-    Ok(PoolSetup { name, pattern, size: size.unwrap_or(media.capacity), level, library, scratch })
+    Ok(PoolSetup { name, pattern, size: size.unwrap_or(media.capacity), format: level, library, scratch })
 }
 
 /// Whether a pool has labels for the blank cartridges that it keeps, beside those that libraries list.
@@ -55,7 +55,7 @@ fn labels_suffice(pattern: &Pattern, scratch: u16, library: &str, libraries: &[L
     };
     let at_hand = libraries.iter().find(|setup| setup.name == library).map_or(0, |setup| numbers(setup).len());
     let used = libraries.iter().flat_map(numbers).max().unwrap_or(0);
-    let left = usize::try_from(pattern.last().saturating_sub(used)).unwrap_or(usize::MAX);
+    let left = usize::try_from(pattern.max_number().saturating_sub(used)).unwrap_or(usize::MAX);
     let missing = usize::from(scratch).saturating_sub(at_hand);
     if missing <= left {
         return Ok(());

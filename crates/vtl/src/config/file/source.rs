@@ -15,7 +15,7 @@ impl Source<'_> {
     }
 
     pub(super) fn error(&self, at: usize, key: &str, message: impl Into<String>) -> ConfigError {
-        let message = crate::plain::words(message.into());
+        let message = crate::error_text::plain_error(message.into());
         ConfigError { file: self.file.into(), line: self.line(at), key: key.into(), message }
     }
 }
@@ -89,5 +89,6 @@ fn is_of_users(before: &str, line: &str) -> bool {
 
 /// A message of the TOML parser without the value that it quotes.
 fn without_value(message: &str) -> String {
-    crate::plain::wrong_value(message).map_or_else(|| message.into(), |(_, expected)| format!("expected {expected}"))
+    crate::error_text::wrong_value(message)
+        .map_or_else(|| message.into(), |(_, expected)| format!("expected {expected}"))
 }

@@ -22,7 +22,7 @@ pub(super) fn directories(
         if paths.contains(&PathBuf::from(&text)) {
             return Err(source.error(at, KEY, format!("directory {text:?} is given twice")));
         }
-        lines.cartridges.push(source.line(at));
+        lines.directories.push(source.line(at));
         paths.push(text.into());
     }
     Ok((paths, lines))

@@ -2,9 +2,9 @@
 
 use super::source::Source;
 use crate::config::tables::{Number, Text};
-use crate::config::{ConfigError, Names};
-use scsi_core::identity::{Model, Strings};
-use tape_store::cartridge::{Level, parse_size};
+use crate::config::{ConfigError, UnitNames};
+use scsi_core::identity::{InquiryStrings, ModelStrings};
+use tape_store::cartridge::{Format, parse_size};
 use toml::Spanned;
 
 /// Vendor, product and revision, which are the model's unless others are given.
@@ -12,8 +12,8 @@ pub(super) fn strings(
     source: &Source<'_>,
     table: &str,
     given: [&Text; 3],
-    model: Model,
-) -> Result<Strings, ConfigError> {
+    model: ModelStrings,
+) -> Result<InquiryStrings, ConfigError> {
     let string = |key: &str, text: &Text, most: usize, usual: &str| {
         let Some(text) = text else { return Ok(usual.to_owned()) };
         let string = text.get_ref();
@@ -24,7 +24,7 @@ pub(super) fn strings(
         Err(source.error(text.span().start, &format!("{table}.{key}"), message))
     };
     let [vendor, product, revision] = given;
-    Ok(Strings {
+    Ok(InquiryStrings {
         vendor: string("vendor", vendor, 8, model.vendor)?,
         product: string("product", product, 16, model.product)?,
         revision: string("revision", revision, 4, model.revision)?,
@@ -37,7 +37,7 @@ pub(super) fn names(
     table: &str,
     serial: Option<&Spanned<String>>,
     naa: Option<&Spanned<String>>,
-) -> Result<Names, ConfigError> {
+) -> Result<UnitNames, ConfigError> {
     let number = |text: &Spanned<String>| {
         let serial = text.get_ref();
         if (1..=SERIAL).contains(&serial.len()) && serial.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -55,7 +55,7 @@ pub(super) fn names(
         let message = format!("{naa:?} is no world wide name: 16 hexadecimal digits, the first 2, 3 or 5");
         Err(source.error(text.span().start, &format!("{table}.naa"), message))
     };
-    Ok(Names { serial: serial.map(number).transpose()?, naa: naa.map(name).transpose()? })
+    Ok(UnitNames { serial: serial.map(number).transpose()?, naa: naa.map(name).transpose()? })
 }
 
 /// The longest unit serial number.
@@ -98,9 +98,9 @@ pub(super) fn size(source: &Source<'_>, text: &Text, key: &str) -> Result<Option
     Ok(Some(size))
 }
 
-pub(super) fn level(source: &Source<'_>, text: Option<&Spanned<String>>, key: &str) -> Result<Level, ConfigError> {
-    let Some(text) = text else { return Ok(Level::Ferric) };
-    let known = [Level::Ferric, Level::Mhvtl].into_iter().find(|level| level.name() == text.get_ref());
+pub(super) fn level(source: &Source<'_>, text: Option<&Spanned<String>>, key: &str) -> Result<Format, ConfigError> {
+    let Some(text) = text else { return Ok(Format::Native) };
+    let known = [Format::Native, Format::Mhvtl].into_iter().find(|level| level.name() == text.get_ref());
     known.ok_or_else(|| {
         let message = format!("{:?} is neither ferric nor mhvtl", text.get_ref());
         source.error(text.span().start, key, message)

@@ -10,17 +10,17 @@ use tape_store::cartridge::Barcode;
 
 /// Elements of one kind: each number that is named, its line, and the cartridge in it.
 #[derive(Default)]
-pub(super) struct Group(BTreeMap<u16, (usize, Option<Barcode>)>);
+pub(super) struct ElementGroup(BTreeMap<u16, (usize, Option<Barcode>)>);
 
-impl Group {
+impl ElementGroup {
     /// How many there are: mhvtl fills what is missing.
-    pub(super) fn last(&self) -> u16 {
+    pub(super) fn highest_number(&self) -> u16 {
         self.0.keys().last().copied().unwrap_or(0)
     }
 
     /// Takes away what is beyond so many elements. How many that are.
-    pub(super) fn cut(&mut self, most: u16) -> u16 {
-        let gone = self.last().saturating_sub(most);
+    pub(super) fn truncate(&mut self, most: u16) -> u16 {
+        let gone = self.highest_number().saturating_sub(most);
         if gone > 0 {
             self.0.retain(|number, _| *number <= most);
             self.0.entry(most).or_default();
@@ -29,17 +29,17 @@ impl Group {
     }
 
     /// Cartridges: their elements, lines and labels.
-    pub(super) fn cartridges(&self) -> impl Iterator<Item = (u16, usize, &Barcode)> {
+    pub(super) fn occupied(&self) -> impl Iterator<Item = (u16, usize, &Barcode)> {
         self.0.iter().filter_map(|(number, (line, barcode))| Some((*number, *line, barcode.as_ref()?)))
     }
 
     /// Cartridges of which it is known what they are: those together whose numbers go up as their labels do.
-    pub(super) fn runs(&self, what: impl Fn(&Barcode) -> Option<What>) -> Vec<Run> {
+    pub(super) fn runs(&self, what: impl Fn(&Barcode) -> Option<CartridgeTraits>) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
-        for (number, line, barcode) in self.cartridges() {
+        for (number, line, barcode) in self.occupied() {
             let Some(what) = what(barcode) else { continue };
             if !runs.last_mut().is_some_and(|run| run.extend(number, barcode, &what)) {
-                runs.push(Run { number, line, what, labels: vec![barcode.to_string()] });
+                runs.push(Run { number, line, traits: what, labels: vec![barcode.to_string()] });
             }
         }
         runs
@@ -48,9 +48,9 @@ impl Group {
 
 /// What a cartridge is.
 #[derive(PartialEq, Eq)]
-pub(super) struct What {
+pub(super) struct CartridgeTraits {
     /// Its medium and what it is for, unless the label says so.
-    pub(super) made: Option<(&'static str, &'static str)>,
+    pub(super) medium_and_kind: Option<(&'static str, &'static str)>,
     /// Barcode readers see no label.
     pub(super) unlabelled: bool,
 }
@@ -61,12 +61,12 @@ pub(super) struct Run {
     pub(super) number: u16,
     /// Line of the first.
     pub(super) line: usize,
-    what: What,
+    traits: CartridgeTraits,
     labels: Vec<String>,
 }
 
 /// A label in three: what is before its number, the number, and the two characters behind.
-fn split(label: &str) -> Option<(&str, &str, &str)> {
+fn split_label(label: &str) -> Option<(&str, &str, &str)> {
     let (rest, suffix) = label.split_at_checked(label.len().checked_sub(2)?)?;
     let digits = rest.len() - rest.trim_end_matches(|c: char| c.is_ascii_digit()).len();
     let (before, number) = rest.split_at_checked(rest.len() - digits.min(4))?;
@@ -74,16 +74,16 @@ fn split(label: &str) -> Option<(&str, &str, &str)> {
 }
 
 impl Run {
-    fn extend(&mut self, number: u16, barcode: &Barcode, what: &What) -> bool {
+    fn extend(&mut self, number: u16, barcode: &Barcode, what: &CartridgeTraits) -> bool {
         let Some(last) = self.labels.last() else { return false };
-        let follows = match (split(last), split(barcode.as_str())) {
+        let follows = match (split_label(last), split_label(barcode.as_str())) {
             (Some((a, one, b)), Some((c, two, d))) => {
                 let next = one.parse::<u32>().ok().map(|one| one + 1);
                 (a, b, one.len()) == (c, d, two.len()) && next == two.parse().ok()
             }
             _ => false,
         };
-        let together = usize::from(number - self.number) == self.labels.len() && *what == self.what;
+        let together = usize::from(number - self.number) == self.labels.len() && *what == self.traits;
         if follows && together {
             self.labels.push(barcode.to_string());
         }
@@ -94,7 +94,7 @@ impl Run {
 impl fmt::Display for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(first) = self.labels.first() else { return Ok(()) };
-        match split(first) {
+        match split_label(first) {
             Some((before, number, suffix)) if self.labels.len() > 1 => {
                 let run = "#".repeat(number.len());
                 let first: u16 = number.parse().unwrap_or(1);
@@ -102,21 +102,21 @@ impl fmt::Display for Run {
             }
             _ => writeln!(f, "pattern = {first:?}"),
         }?;
-        if let Some((medium, kind)) = self.what.made {
+        if let Some((medium, kind)) = self.traits.medium_and_kind {
             writeln!(f, "medium = {medium:?}\nkind = {kind:?}")?;
         }
-        if self.what.unlabelled { writeln!(f, "label = \"missing\"") } else { Ok(()) }
+        if self.traits.unlabelled { writeln!(f, "label = \"missing\"") } else { Ok(()) }
     }
 }
 
 /// What a library has.
 #[derive(Default)]
 pub(super) struct Contents {
-    drives: Group,
-    pub(super) ports: Group,
-    pub(super) slots: Group,
+    drives: ElementGroup,
+    pub(super) io_elements: ElementGroup,
+    pub(super) slots: ElementGroup,
     /// Labels that cannot be those of cartridges here, and their lines.
-    pub(super) strange: Vec<(usize, String)>,
+    pub(super) invalid_labels: Vec<(usize, String)>,
     /// Serial numbers of drives: number, line, serial number.
     serials: Vec<(u16, usize, String)>,
 }
@@ -125,7 +125,7 @@ impl Contents {
     /// Warns of a drive's serial number that is not that of `device.conf`, which counts.
     pub(super) fn other_serials(&self, file: &str, drives: &[&DriveSection], notes: &mut Vec<String>) {
         for (number, line, given) in &self.serials {
-            let own = drives.iter().find(|drive| drive.slot == u32::from(*number)).map(|drive| &drive.names.serial);
+            let own = drives.iter().find(|drive| drive.slot == u32::from(*number)).map(|drive| &drive.identity.serial);
             if let Some(own) = own.filter(|own| *own != given) {
                 let why = "device.conf has another serial number for it, which is used, as with mhvtl";
                 notes.push(format!("{file}:{line}: Drive {number}: {given:?} is ignored: {why}: {own:?}"));
@@ -138,7 +138,7 @@ impl Contents {
         let wrong = |file: &str, line, key: &str, message| {
             Err(ConfigError { file: file.into(), line, key: key.into(), message })
         };
-        for number in 1..=self.drives.last() {
+        for number in 1..=self.drives.highest_number() {
             if drives.iter().all(|drive| drive.slot != u32::from(number)) {
                 // mhvtl fills what is missing: a place without a line is there for the sake of the next one with a line.
                 let (named, line) =
@@ -150,9 +150,9 @@ impl Contents {
                 return wrong(file, line, "Drive", format!("no drive of device.conf has {place} in this library"));
             }
         }
-        match drives.iter().find(|drive| drive.slot > self.drives.last().into()) {
+        match drives.iter().find(|drive| drive.slot > self.drives.highest_number().into()) {
             Some(drive) => {
-                let (id, slot, line) = (drive.id, drive.slot, drive.place_line);
+                let (id, slot, line) = (drive.id, drive.slot, drive.slot_line);
                 let message = format!("drive {id} has place {slot}, but {file} has no line \"Drive {slot}:\"");
                 wrong(devices, line, "Library ID:", message)
             }
@@ -164,25 +164,25 @@ impl Contents {
 /// Reads the file.
 pub(super) fn parse(file: &str, text: &str, notes: &mut Vec<String>) -> Result<Contents, ConfigError> {
     let (mut contents, mut ignored) = (Contents::default(), Ignored::default());
-    for line in Line::all(file, text).filter(|line| !line.is_comment()) {
+    for line in Line::lines(file, text).filter(|line| !line.is_comment()) {
         // Keywords begin in the first column; every other line means nothing.
         if let Some((key, rest)) =
-            ["Drive ", "MAP ", "Slot ", "Picker "].into_iter().find_map(|key| Some((key, line.after(key)?)))
+            ["Drive ", "MAP ", "Slot ", "Picker "].into_iter().find_map(|key| Some((key, line.value_after(key)?)))
         {
-            element(&line, key.trim(), rest, &mut contents, notes)?;
+            parse_element(&line, key.trim(), rest, &mut contents, notes)?;
         } else {
             ignored.of_contents(&line, notes);
         }
     }
     ignored.finish(file, notes);
-    if contents.slots.last() == 0 {
+    if contents.slots.highest_number() == 0 {
         let message = "there is no slot in the file: no line begins with \"Slot 1:\" or another number";
         return Err(ConfigError { file: file.into(), line: 0, key: String::new(), message: message.into() });
     }
     Ok(contents)
 }
 
-fn element(
+fn parse_element(
     line: &Line<'_>,
     key: &str,
     rest: &str,
@@ -194,7 +194,7 @@ fn element(
         notes.push(line.note(format!("{text:?} has no number behind {key:?}, and is ignored: write \"{key} 1:\"")));
         return Ok(());
     };
-    let wrong = || line.wrong(key, format!("{number} is no number from 1"));
+    let wrong = || line.error(key, format!("{number} is no number from 1"));
     let number = u16::try_from(number.min(u16::MAX.into())).ok().filter(|number| *number > 0).ok_or_else(wrong)?;
     // Without a colon right behind the number mhvtl takes the element for empty.
     let label = rest.strip_prefix(':').and_then(scan::word);
@@ -215,19 +215,19 @@ fn element(
             contents.serials.extend(label.map(|serial| (number, line.number, serial.to_owned())));
             (&mut contents.drives, None)
         }
-        "MAP" => (&mut contents.ports, label),
+        "MAP" => (&mut contents.io_elements, label),
         "Slot" => (&mut contents.slots, label),
         _ => {
-            let held = || line.wrong(key, "a cartridge in the robot's hand; put it into a slot");
+            let held = || line.error(key, "a cartridge in the robot's hand; put it into a slot");
             return label.map_or(Ok(()), |_| Err(held()));
         }
     };
     let barcode = label.and_then(Barcode::new);
     if let (Some(label), None) = (label, &barcode) {
-        contents.strange.push((line.number, label.into()));
+        contents.invalid_labels.push((line.number, label.into()));
     }
     match group.0.insert(number, (line.number, barcode)) {
-        Some((before, _)) => Err(line.wrong(key, format!("{key} {number} is given twice, here and in line {before}"))),
+        Some((before, _)) => Err(line.error(key, format!("{key} {number} is given twice, here and in line {before}"))),
         None => Ok(()),
     }
 }

@@ -2,18 +2,18 @@
 
 use super::keys::{self, Ignored};
 use super::scan::{self, Line};
-use super::{ConfigError, Unit, address, header, oddities};
+use super::{ConfigError, SectionKind, address, header, note_unsupported_lines};
 use smc::profile::{ChangerProfile, GENERIC, HP_MSL_G3, IBM_3573_TL, IBM_03584L32, SPECTRA_PYTHON, STK_L700};
 use ssc::profile::DriveProfile;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The longest serial number: mhvtl takes one character more, and does not use it.
-const SERIAL: usize = 15;
+const MAX_SERIAL_LEN: usize = 15;
 
 /// Who a device is.
 #[derive(Default)]
-pub(super) struct Named {
+pub(super) struct DeviceIdentity {
     file: String,
     vendor: Option<String>,
     product: Option<String>,
@@ -30,56 +30,58 @@ pub(super) struct Named {
 }
 
 /// Eight bytes as a world wide name, which mhvtl makes one of type 5.
-fn name_of(bytes: &[u8]) -> String {
+fn naa_text(bytes: &[u8]) -> String {
     let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("5{}", digits.get(1..).unwrap_or_default())
 }
 
-impl Named {
+impl DeviceIdentity {
     /// The file that it is from.
     pub(super) fn file(&self) -> &str {
         &self.file
     }
 
     /// The NAA name that is written, or the default, which comes from the serial number, padded to so many.
-    fn own_naa(&self, padded: usize) -> String {
-        self.given_naa.as_deref().map_or_else(|| self.default_naa(padded), name_of)
+    fn configured_or_default_naa(&self, padded: usize) -> String {
+        self.given_naa.as_deref().map_or_else(|| self.default_naa(padded), naa_text)
     }
 
     fn default_naa(&self, padded: usize) -> String {
         let serial = format!("{:<padded$}", self.serial);
-        name_of(serial.as_bytes().get(serial.len().saturating_sub(8)..).unwrap_or_default())
+        naa_text(serial.as_bytes().get(serial.len().saturating_sub(8)..).unwrap_or_default())
     }
 
     /// Other names for it, one after the other: the default, then those made of the whole serial number.
-    fn other_naas(&self, padded: usize) -> impl Iterator<Item = String> + use<> {
+    fn fallback_naas(&self, padded: usize) -> impl Iterator<Item = String> + use<> {
         // FNV-1a, so that the same serial number always gives the same name.
         let hash = self
             .serial
             .bytes()
             .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-        let made = (0..).map(move |step: u64| name_of(&hash.wrapping_add(step).to_be_bytes()));
+        let made = (0..).map(move |step: u64| naa_text(&hash.wrapping_add(step).to_be_bytes()));
         std::iter::once(self.default_naa(padded)).chain(made)
     }
 
     /// Takes a line, if it says who the device is.
-    fn take(&mut self, line: &Line<'_>, unit: Unit, notes: &mut Vec<String>) -> Result<bool, ConfigError> {
+    fn parse_line(&mut self, line: &Line<'_>, unit: SectionKind, notes: &mut Vec<String>) -> Result<bool, ConfigError> {
         const VENDOR: &str = "Vendor identification:";
         const REVISION: &str = "Product revision level:";
         const SERIAL_KEY: &str = "Unit serial number:";
         self.file = line.file.into();
-        let is = |key: &str| line.after(&format!(" {key}")).is_some();
+        let is = |key: &str| line.value_after(&format!(" {key}")).is_some();
         if is(VENDOR) {
-            self.vendor = word_of(line, VENDOR, 8, unit, notes)?.or(self.vendor.take());
-        } else if line.after(" Product identification:").is_some() {
+            self.vendor = word_value(line, VENDOR, 8, unit, notes)?.or(self.vendor.take());
+        } else if line.value_after(" Product identification:").is_some() {
             self.product = product(line, unit, notes)?.or(self.product.take());
         } else if is(REVISION) {
-            self.revision = word_of(line, REVISION, 4, unit, notes)?.or(self.revision.take());
+            self.revision = word_value(line, REVISION, 4, unit, notes)?.or(self.revision.take());
         } else if is(SERIAL_KEY) {
-            if let Some(mut serial) = word_of(line, SERIAL_KEY, SERIAL + 1, unit, notes)? {
-                if serial.len() > SERIAL {
-                    serial.truncate(SERIAL);
-                    notes.push(line.note(format!("serial number {serial:?}: mhvtl uses {SERIAL} characters of it")));
+            if let Some(mut serial) = word_value(line, SERIAL_KEY, MAX_SERIAL_LEN + 1, unit, notes)? {
+                if serial.len() > MAX_SERIAL_LEN {
+                    serial.truncate(MAX_SERIAL_LEN);
+                    notes.push(
+                        line.note(format!("serial number {serial:?}: mhvtl uses {MAX_SERIAL_LEN} characters of it")),
+                    );
                 }
                 (self.serial, self.serial_line) = (serial, line.number);
             }
@@ -88,8 +90,8 @@ impl Named {
                 Some(word) => self.fifo = Some(word.into()),
                 None => notes.push(line.note("fifo: has no value, and is ignored")),
             }
-        } else if let Some(rest) = line.after(" NAA:") {
-            self.take_naa(line, rest, notes);
+        } else if let Some(rest) = line.value_after(" NAA:") {
+            self.parse_naa(line, rest, notes);
         } else {
             return Ok(false);
         }
@@ -97,8 +99,8 @@ impl Named {
     }
 
     /// Takes eight bytes, each of one or two digits. What else there is mhvtl ignores, or takes for none at all.
-    fn take_naa(&mut self, line: &Line<'_>, rest: &str, notes: &mut Vec<String>) {
-        let bytes = scan::bytes(rest);
+    fn parse_naa(&mut self, line: &Line<'_>, rest: &str, notes: &mut Vec<String>) {
+        let bytes = scan::colon_bytes(rest);
         let given = rest.trim();
         match bytes.len() {
             8 => {
@@ -136,17 +138,17 @@ impl Named {
 }
 
 /// The word behind a keyword. mhvtl's drives end where there is none; its libraries take what they read before.
-fn word_of(
+fn word_value(
     line: &Line<'_>,
     key: &str,
     most: usize,
-    unit: Unit,
+    unit: SectionKind,
     notes: &mut Vec<String>,
 ) -> Result<Option<String>, ConfigError> {
     match (line.word_after(&format!(" {key}")), unit) {
-        (Some(word), _) => limited(line, key, word, most).map(Some),
-        (None, Unit::Drive) => Err(line.wrong(key, "there is no value: mhvtl's drive ends here")),
-        (None, Unit::Library) => {
+        (Some(word), _) => check_length(line, key, word, most).map(Some),
+        (None, SectionKind::Drive) => Err(line.error(key, "there is no value: mhvtl's drive ends here")),
+        (None, SectionKind::Library) => {
             notes.push(line.note(format!("{key} has no value, and is ignored")));
             Ok(None)
         }
@@ -154,29 +156,29 @@ fn word_of(
 }
 
 /// The product: the rest of the line. mhvtl's drives end where it has more than 16 characters; its libraries take so many.
-fn product(line: &Line<'_>, unit: Unit, notes: &mut Vec<String>) -> Result<Option<String>, ConfigError> {
+fn product(line: &Line<'_>, unit: SectionKind, notes: &mut Vec<String>) -> Result<Option<String>, ConfigError> {
     const KEY: &str = "Product identification:";
     const MOST: usize = 16;
-    let text = line.after(" Product identification:").unwrap_or_default().trim();
+    let text = line.value_after(" Product identification:").unwrap_or_default().trim();
     match (text.get(..MOST), unit) {
         _ if text.is_empty() => {
             notes.push(line.note(format!("{KEY} has no value, and is ignored")));
             Ok(None)
         }
-        (Some(first), Unit::Library) if text.len() > MOST => {
+        (Some(first), SectionKind::Library) if text.len() > MOST => {
             notes.push(line.note(format!("{KEY} {text:?} has more than {MOST} characters: {first:?} is taken")));
-            limited(line, KEY, first, MOST).map(Some)
+            check_length(line, KEY, first, MOST).map(Some)
         }
-        _ => limited(line, KEY, text, MOST).map(Some),
+        _ => check_length(line, KEY, text, MOST).map(Some),
     }
 }
 
-fn limited(line: &Line<'_>, key: &str, text: &str, most: usize) -> Result<String, ConfigError> {
+fn check_length(line: &Line<'_>, key: &str, text: &str, most: usize) -> Result<String, ConfigError> {
     let plain = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
     if (1..=most).contains(&text.len()) && plain {
         return Ok(text.into());
     }
-    Err(line.wrong(key, format!("{text:?} has not 1 to {most} characters of printable ASCII")))
+    Err(line.error(key, format!("{text:?} has not 1 to {most} characters of printable ASCII")))
 }
 
 /// A library.
@@ -184,9 +186,9 @@ pub(super) struct LibrarySection {
     pub(super) id: u32,
     pub(super) address: [u32; 3],
     pub(super) line: usize,
-    pub(super) names: Named,
-    pub(super) home: Option<String>,
-    pub(super) persists: bool,
+    pub(super) identity: DeviceIdentity,
+    pub(super) home_directory: Option<String>,
+    pub(super) persist: bool,
     /// The line and the program.
     pub(super) move_command: Option<(usize, String)>,
     /// The line of each key.
@@ -220,12 +222,14 @@ impl LibrarySection {
 
     /// The model that it is here, and where it begins to count.
     pub(super) fn emulation(&self) -> (&'static ChangerProfile, [u16; 4]) {
-        let (vendor, product) = (self.names.vendor(), self.names.product());
+        let (vendor, product) = (self.identity.vendor(), self.identity.product());
         let begins =
             |text: &str, with: &str| text.get(..with.len()).is_some_and(|text| text.eq_ignore_ascii_case(with));
         let fits = |(one, other, ..): &&(&str, &str, _, _)| begins(vendor, one) && begins(product, other);
-        let (nearest, first) =
-            EMULATIONS.iter().find(fits).map_or((&GENERIC, GENERIC.first), |(.., nearest, first)| (*nearest, *first));
+        let (nearest, first) = EMULATIONS
+            .iter()
+            .find(fits)
+            .map_or((&GENERIC, GENERIC.first_addresses), |(.., nearest, first)| (*nearest, *first));
         let same = |known: &&ChangerProfile| known.model.vendor == vendor && known.model.product == product;
         (smc::profile::ALL.iter().copied().find(same).unwrap_or(nearest), first)
     }
@@ -236,12 +240,12 @@ pub(super) struct DriveSection {
     pub(super) id: u32,
     pub(super) address: [u32; 3],
     pub(super) line: usize,
-    pub(super) names: Named,
+    pub(super) identity: DeviceIdentity,
     /// The library it is in, and its place there, from 1.
     pub(super) library: Option<u32>,
     pub(super) slot: u32,
     /// The line that says so; that of the drive if none does.
-    pub(super) place_line: usize,
+    pub(super) slot_line: usize,
     /// Compression is on, at this level.
     pub(super) factor: Option<u32>,
     pub(super) lzo: bool,
@@ -260,21 +264,21 @@ impl DriveSection {
 
     /// The model that it is here.
     pub(super) fn profile(&self) -> &'static DriveProfile {
-        ssc::profile::by_product(self.names.product()).unwrap_or(&ssc::profile::GENERIC)
+        ssc::profile::by_product(self.identity.product()).unwrap_or(&ssc::profile::GENERIC)
     }
 
-    fn take(&mut self, line: &Line<'_>, notes: &mut Vec<String>) {
-        if let Some((library, rest)) = line.after(" Library ID:").and_then(scan::number) {
-            let slot = Line { text: rest, ..*line }.after(" Slot:").and_then(scan::number);
+    fn parse_line(&mut self, line: &Line<'_>, notes: &mut Vec<String>) {
+        if let Some((library, rest)) = line.value_after(" Library ID:").and_then(scan::number) {
+            let slot = Line { text: rest, ..*line }.value_after(" Slot:").and_then(scan::number);
             surplus_of(line, "Library ID:", slot, notes);
             let slot = slot.and_then(|(slot, _)| u32::try_from(slot).ok());
             match (u32::try_from(library), slot.filter(|slot| *slot > 0)) {
                 (Ok(library), Some(slot)) => {
-                    (self.library, self.slot, self.place_line) = (Some(library), slot, line.number);
+                    (self.library, self.slot, self.slot_line) = (Some(library), slot, line.number);
                 }
                 _ => notes.push(line.note("Library ID: without Slot: and a number from 1 is ignored, as with mhvtl")),
             }
-        } else if let Some(rest) = line.after(" Compression type:") {
+        } else if let Some(rest) = line.value_after(" Compression type:") {
             let word = scan::word(rest).unwrap_or_default().to_ascii_lowercase();
             match () {
                 () if word.starts_with("lzo") => (self.codec, self.lzo) = (true, true),
@@ -283,9 +287,9 @@ impl DriveSection {
                     notes.push(line.note(format!("Compression type: {word:?} is neither lzo nor zlib, and is ignored")))
                 }
             }
-        } else if let Some((level, rest)) = line.after(" Compression: factor").and_then(scan::number) {
-            self.level = level_of(line, level, notes);
-            let enabled = Line { text: rest, ..*line }.after(" enabled").and_then(scan::number);
+        } else if let Some((level, rest)) = line.value_after(" Compression: factor").and_then(scan::number) {
+            self.level = zlib_level(line, level, notes);
+            let enabled = Line { text: rest, ..*line }.value_after(" enabled").and_then(scan::number);
             surplus_of(line, keys::COMPRESSION, enabled, notes);
             match enabled {
                 None => notes.push(line.note("Compression: without \"enabled\" and a number is taken for enabled")),
@@ -300,11 +304,11 @@ impl DriveSection {
             let (used, why) = (self.level, "and does not turn compression on, as with mhvtl");
             notes
                 .push(line.note(format!("Compression: {level} sets level {used} {why}; write \"factor 1 enabled 1\"")));
-        } else if let Some(text) = line.after(" Compression:") {
+        } else if let Some(text) = line.value_after(" Compression:") {
             let expected = "expected \"factor\", a number, \"enabled\" and 0 or 1";
             let text = text.trim();
             notes.push(line.note(format!("Compression: {text:?} is ignored, as with mhvtl: {expected}")));
-        } else if let Some(text) = line.after(" LBP RSCRC BE:") {
+        } else if let Some(text) = line.value_after(" LBP RSCRC BE:") {
             lbp_notes(line, text, notes);
         }
         // Without a type mhvtl stores blocks raw even when compression is on.
@@ -335,7 +339,7 @@ fn lbp_notes(line: &Line<'_>, text: &str, notes: &mut Vec<String>) {
 /// `Backoff:` and `commandtimeout:` change nothing here; a warning says what mhvtl ignores, too.
 fn number_notes(line: &Line<'_>, key: &str, lowest: i64, notes: &mut Vec<String>) {
     const HIGHEST: i64 = 9999;
-    let text = line.after(&format!(" {key}")).unwrap_or_default();
+    let text = line.value_after(&format!(" {key}")).unwrap_or_default();
     let value = scan::number(text);
     surplus_of(line, key, value, notes);
     if !value.is_some_and(|(number, _)| (lowest..=HIGHEST).contains(&number)) {
@@ -344,7 +348,7 @@ fn number_notes(line: &Line<'_>, key: &str, lowest: i64, notes: &mut Vec<String>
 }
 
 /// A level of zlib: 0 stores blocks as they are, and what zlib does not have is its nearest.
-fn level_of(line: &Line<'_>, level: i64, notes: &mut Vec<String>) -> u32 {
+fn zlib_level(line: &Line<'_>, level: i64, notes: &mut Vec<String>) -> u32 {
     let known = level.clamp(0, 9);
     if known != level {
         notes.push(line.note(format!("Compression: {level} is not 0 to 9: {known} is taken")));
@@ -364,27 +368,27 @@ pub(super) struct Devices {
 /// Reads the file.
 pub(super) fn parse(file: &str, text: &str) -> Result<Devices, ConfigError> {
     let mut devices = Devices { name: file.into(), libraries: Vec::new(), drives: Vec::new(), notes: Vec::new() };
-    oddities(file, text, 5, &mut devices.notes);
+    note_unsupported_lines(file, text, 5, &mut devices.notes);
     let (mut section, mut ignored) = (None, Ignored::default());
-    for line in Line::all(file, text).filter(|line| !line.is_comment()) {
+    for line in Line::lines(file, text).filter(|line| !line.is_comment()) {
         if line.ends_section() {
             section = None;
         } else if let Some((unit, id)) = header(&line) {
-            section = Some((unit, id, devices.begin(&line, unit, id)?));
-        } else if !devices.take(&line, section)? {
+            section = Some((unit, id, devices.begin_section(&line, unit, id)?));
+        } else if !devices.parse_line(&line, section)? {
             ignored.of_devices(&line, section.map(|(unit, id, _)| (unit, id)), &mut devices.notes);
         }
     }
     ignored.finish(file, &mut devices.notes);
-    devices.whole()?;
+    devices.check_complete()?;
     devices.codecs();
-    devices.name_units();
+    devices.assign_naas();
     Ok(devices)
 }
 
 impl Devices {
     /// A new section, or one of a unit that has one: its values count then, and the others stay. The unit's index.
-    fn begin(&mut self, line: &Line<'_>, unit: Unit, id: u32) -> Result<usize, ConfigError> {
+    fn begin_section(&mut self, line: &Line<'_>, unit: SectionKind, id: u32) -> Result<usize, ConfigError> {
         /// mhvtl takes this number for none.
         const UNUSABLE: u32 = 255;
         let address = address(line, &mut self.notes);
@@ -394,10 +398,12 @@ impl Devices {
             self.notes.push(line.note(format!("{} {id}: mhvtl cannot use this number", unit.name())));
         }
         let (index, before) = match (unit, library, drive) {
-            (Unit::Library, Some(index), _) => {
+            (SectionKind::Library, Some(index), _) => {
                 (index, self.libraries.get_mut(index).map(|it| (&mut it.address, it.line)))
             }
-            (Unit::Drive, _, Some(index)) => (index, self.drives.get_mut(index).map(|it| (&mut it.address, it.line))),
+            (SectionKind::Drive, _, Some(index)) => {
+                (index, self.drives.get_mut(index).map(|it| (&mut it.address, it.line)))
+            }
             (_, None, None) => return Ok(self.add(line, unit, id, address)),
             _ => return Err(self.given_twice(line, unit, id)),
         };
@@ -410,35 +416,36 @@ impl Devices {
     }
 
     /// A library and a drive of one number.
-    fn given_twice(&self, line: &Line<'_>, unit: Unit, id: u32) -> ConfigError {
+    fn given_twice(&self, line: &Line<'_>, unit: SectionKind, id: u32) -> ConfigError {
         let library = self.libraries.iter().find(|other| other.id == id).map(|other| other.line);
         let drive = self.drives.iter().find(|other| other.id == id).map(|other| other.line);
-        let (key, before) = (if unit == Unit::Drive { "Drive:" } else { "Library:" }, library.or(drive).unwrap_or(0));
-        line.wrong(key, format!("number {id} is given twice, here and in line {before}"))
+        let (key, before) =
+            (if unit == SectionKind::Drive { "Drive:" } else { "Library:" }, library.or(drive).unwrap_or(0));
+        line.error(key, format!("number {id} is given twice, here and in line {before}"))
     }
 
     /// Adds a unit. Its index.
-    fn add(&mut self, line: &Line<'_>, unit: Unit, id: u32, address: [u32; 3]) -> usize {
-        let (names, line) = (Named { file: line.file.into(), ..Named::default() }, line.number);
+    fn add(&mut self, line: &Line<'_>, unit: SectionKind, id: u32, address: [u32; 3]) -> usize {
+        let (names, line) = (DeviceIdentity { file: line.file.into(), ..DeviceIdentity::default() }, line.number);
         match unit {
-            Unit::Library => self.libraries.push(LibrarySection {
+            SectionKind::Library => self.libraries.push(LibrarySection {
                 id,
                 address,
                 line,
-                names,
-                home: None,
-                persists: false,
+                identity: names,
+                home_directory: None,
+                persist: false,
                 move_command: None,
                 seen: BTreeMap::new(),
             }),
-            Unit::Drive => self.drives.push(DriveSection {
+            SectionKind::Drive => self.drives.push(DriveSection {
                 id,
                 address,
                 line,
-                names,
+                identity: names,
                 library: None,
                 slot: 0,
-                place_line: line,
+                slot_line: line,
                 factor: None,
                 lzo: false,
                 enabled: false,
@@ -448,28 +455,28 @@ impl Devices {
             }),
         }
         match unit {
-            Unit::Library => self.libraries.len() - 1,
-            Unit::Drive => self.drives.len() - 1,
+            SectionKind::Library => self.libraries.len() - 1,
+            SectionKind::Drive => self.drives.len() - 1,
         }
     }
 
     /// A line of a section, or of none; whether mhvtl reads it.
-    fn take(&mut self, line: &Line<'_>, section: Option<(Unit, u32, usize)>) -> Result<bool, ConfigError> {
+    fn parse_line(&mut self, line: &Line<'_>, section: Option<(SectionKind, u32, usize)>) -> Result<bool, ConfigError> {
         let homeless = self.take_home(line, section);
         let Some((unit, _, index)) = section else { return Ok(homeless) };
         let Some(key) = keys::key_of(line, unit) else { return Ok(homeless) };
         self.notes.extend(keys::other_value(line, key));
         match (unit, self.libraries.get_mut(index), self.drives.get_mut(index)) {
-            (Unit::Library, Some(library), _) => {
+            (SectionKind::Library, Some(library), _) => {
                 repeated(line, key, &mut library.seen, &mut self.notes);
-                take_library(library, line, key, &mut self.notes)?;
+                parse_library_line(library, line, key, &mut self.notes)?;
             }
-            (Unit::Drive, _, Some(drive)) => {
+            (SectionKind::Drive, _, Some(drive)) => {
                 repeated(line, key, &mut drive.seen, &mut self.notes);
                 match key {
                     keys::BACKOFF => number_notes(line, key, 10, &mut self.notes),
-                    _ if drive.names.take(line, unit, &mut self.notes)? => {}
-                    _ => drive.take(line, &mut self.notes),
+                    _ if drive.identity.parse_line(line, unit, &mut self.notes)? => {}
+                    _ => drive.parse_line(line, &mut self.notes),
                 }
             }
             _ => {}
@@ -478,15 +485,17 @@ impl Devices {
     }
 
     /// A home directory. A library takes the first that comes, also from a section behind its own; whether one did.
-    fn take_home(&mut self, line: &Line<'_>, section: Option<(Unit, u32, usize)>) -> bool {
+    fn take_home(&mut self, line: &Line<'_>, section: Option<(SectionKind, u32, usize)>) -> bool {
         let Some(path) = line.word_after(" Home directory:") else { return false };
-        let own = section.filter(|(unit, ..)| *unit == Unit::Library).map(|(.., index)| index);
+        let own = section.filter(|(unit, ..)| *unit == SectionKind::Library).map(|(.., index)| index);
         let mut taken = false;
-        for (at, library) in self.libraries.iter_mut().enumerate().filter(|(_, library)| library.home.is_none()) {
+        for (at, library) in
+            self.libraries.iter_mut().enumerate().filter(|(_, library)| library.home_directory.is_none())
+        {
             if Some(at) != own {
                 self.notes.push(line.note(format!("library {} has this home directory, as with mhvtl", library.id)));
             }
-            library.home = Some(path.into());
+            library.home_directory = Some(path.into());
             taken = true;
         }
         taken
@@ -514,7 +523,7 @@ fn repeated(line: &Line<'_>, key: &'static str, seen: &mut BTreeMap<&'static str
     }
 }
 
-fn take_library(
+fn parse_library_line(
     library: &mut LibrarySection,
     line: &Line<'_>,
     key: &str,
@@ -523,13 +532,13 @@ fn take_library(
     match (key, line.word_after(&format!(" {key}"))) {
         (keys::BACKOFF, _) => number_notes(line, key, 2, notes),
         (keys::COMMAND_TIMEOUT, _) => number_notes(line, key, 0, notes),
-        (keys::PERSIST, Some(word)) => library.persists |= persists(line, word, notes),
+        (keys::PERSIST, Some(word)) => library.persist |= persists(line, word, notes),
         (keys::MOVE_COMMAND, Some(word)) => library.move_command = Some((line.number, word.into())),
         (keys::HOME, Some(_)) => {}
         (keys::PERSIST | keys::MOVE_COMMAND | keys::HOME, None) => {
             notes.push(line.note(format!("{key} has no value, and is ignored")));
         }
-        _ => drop(library.names.take(line, Unit::Library, notes)?),
+        _ => drop(library.identity.parse_line(line, SectionKind::Library, notes)?),
     }
     Ok(())
 }
@@ -551,16 +560,17 @@ fn persists(line: &Line<'_>, word: &str, notes: &mut Vec<String>) -> bool {
 
 impl Devices {
     /// Gives each unit its NAA name: its own, or one that is made, where a unit before it in the file has that already.
-    fn name_units(&mut self) {
-        let libraries = self.libraries.iter_mut().map(|it| (it.line, format!("library {}", it.id), 14, &mut it.names));
-        let drives = self.drives.iter_mut().map(|it| (it.line, format!("drive {}", it.id), 10, &mut it.names));
+    fn assign_naas(&mut self) {
+        let libraries =
+            self.libraries.iter_mut().map(|it| (it.line, format!("library {}", it.id), 14, &mut it.identity));
+        let drives = self.drives.iter_mut().map(|it| (it.line, format!("drive {}", it.id), 10, &mut it.identity));
         let mut units: Vec<_> = libraries.chain(drives).collect();
         // Names that are written come before those that are made of serial numbers.
         units.sort_by_key(|(line, _, _, names)| (names.given_naa.is_none(), *line));
         let mut known: BTreeMap<String, String> = BTreeMap::new();
         for (line, unit, padded, names) in units {
-            let own = names.own_naa(padded);
-            let all = std::iter::once(own.clone()).chain(names.other_naas(padded));
+            let own = names.configured_or_default_naa(padded);
+            let all = std::iter::once(own.clone()).chain(names.fallback_naas(padded));
             names.naa = all.into_iter().find(|name| !known.contains_key(name)).unwrap_or_else(|| own.clone());
             if let Some(other) = known.get(&own) {
                 let (line, naa) = (names.naa_line.unwrap_or(line), &names.naa);
@@ -574,10 +584,10 @@ impl Devices {
     }
 
     /// What every section needs.
-    fn whole(&self) -> Result<(), ConfigError> {
+    fn check_complete(&self) -> Result<(), ConfigError> {
         let libraries =
-            self.libraries.iter().map(|library| (format!("library {}", library.id), library.line, &library.names));
-        let drives = self.drives.iter().map(|drive| (format!("drive {}", drive.id), drive.line, &drive.names));
+            self.libraries.iter().map(|library| (format!("library {}", library.id), library.line, &library.identity));
+        let drives = self.drives.iter().map(|drive| (format!("drive {}", drive.id), drive.line, &drive.identity));
         let mut serials: BTreeMap<&str, (String, usize)> = BTreeMap::new();
         for (unit, line, names) in libraries.chain(drives) {
             let wrong = |line, message: String| {

@@ -1,11 +1,11 @@
 //! Keys of mhvtl's files, and the lines that its programs ignore although they look like one.
 
-use super::Unit;
+use super::SectionKind;
 use super::scan::{self, Line};
 use std::fmt::Write;
 
-const LIBRARY: Option<Unit> = Some(Unit::Library);
-const DRIVE: Option<Unit> = Some(Unit::Drive);
+const LIBRARY: Option<SectionKind> = Some(SectionKind::Library);
+const DRIVE: Option<SectionKind> = Some(SectionKind::Drive);
 
 pub(super) const VENDOR: &str = "Vendor identification:";
 pub(super) const PRODUCT: &str = "Product identification:";
@@ -24,7 +24,7 @@ pub(super) const COMPRESSION: &str = "Compression:";
 pub(super) const LBP: &str = "LBP RSCRC BE:";
 
 /// Keys of `device.conf`, and the section that has them; `None` for both.
-const DEVICE_CONF: [(&str, Option<Unit>); 15] = [
+const DEVICE_CONF: [(&str, Option<SectionKind>); 15] = [
     (VENDOR, None),
     (PRODUCT, None),
     (REVISION, None),
@@ -55,9 +55,9 @@ pub(super) fn is_misspelled(variable: &str) -> bool {
 }
 
 /// The key that mhvtl reads in a line of a section.
-pub(super) fn key_of(line: &Line<'_>, unit: Unit) -> Option<&'static str> {
-    let has = |(key, owner): &&(&str, Option<Unit>)| {
-        owner.is_none_or(|owner| owner == unit) && line.after(&format!(" {key}")).is_some()
+pub(super) fn key_of(line: &Line<'_>, unit: SectionKind) -> Option<&'static str> {
+    let has = |(key, owner): &&(&str, Option<SectionKind>)| {
+        owner.is_none_or(|owner| owner == unit) && line.value_after(&format!(" {key}")).is_some()
     };
     DEVICE_CONF.iter().find(has).map(|(key, _)| *key)
 }
@@ -70,7 +70,7 @@ pub(super) fn surplus(rest: &str) -> Option<&str> {
 
 /// A warning for a value of which mhvtl uses a part, or more than the user may have meant.
 pub(super) fn other_value(line: &Line<'_>, key: &str) -> Option<String> {
-    let text = line.after(&format!(" {key}"))?;
+    let text = line.value_after(&format!(" {key}"))?;
     if key == PRODUCT {
         let text = text.trim();
         let why = || line.note(format!("{key} {text:?} has the text from \"#\" in it, as with mhvtl"));
@@ -113,7 +113,7 @@ impl Ignored {
     }
 
     /// Adds a line of `device.conf` that mhvtl ignores in this section.
-    pub(super) fn of_devices(&mut self, line: &Line<'_>, section: Option<(Unit, u32)>, notes: &mut Vec<String>) {
+    pub(super) fn of_devices(&mut self, line: &Line<'_>, section: Option<(SectionKind, u32)>, notes: &mut Vec<String>) {
         self.add(line, notes, |text| {
             let alike = |key: &str| text.starts_with(&plain(key));
             if let Some(header) = ["Library:", "Drive:"].into_iter().find(|key| alike(key)) {
@@ -122,7 +122,7 @@ impl Ignored {
             let Some((key, owner)) = DEVICE_CONF.iter().find(|(key, _)| alike(key)) else {
                 return "mhvtl has no such key".into();
             };
-            let spelled = line.after(&format!(" {key}")).is_some();
+            let spelled = line.value_after(&format!(" {key}")).is_some();
             match (section, owner) {
                 _ if !spelled => format!("the key is written \"{key}\""),
                 (Some((unit, id)), Some(owner)) if unit != *owner => {

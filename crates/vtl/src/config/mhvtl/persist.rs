@@ -1,7 +1,7 @@
 //! `library_contents.N.persist`: what mhvtl's library saves when it ends, for its next start or ours.
 
 use crate::library::Library;
-use smc::element::{Address, Range};
+use smc::element::{AddressRange, ElementAddress};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::io;
@@ -12,19 +12,21 @@ use tape_store::backend::file::replace;
 ///
 /// # Errors
 /// It cannot be written; the one before is still there then.
-pub fn save(library: &Library, path: &Path) -> io::Result<()> {
-    replace(path, text(library).as_bytes())
+pub fn save_contents(library: &Library, path: &Path) -> io::Result<()> {
+    replace(path, contents_text(library).as_bytes())
 }
 
-fn text(library: &Library) -> String {
+fn contents_text(library: &Library) -> String {
     let layout = library.layout();
-    let contents: BTreeMap<Address, (String, Option<Address>)> = library.changer(|changer| {
+    let contents: BTreeMap<ElementAddress, (String, Option<ElementAddress>)> = library.changer(|changer| {
         let content = |at| Some((at, changer.content(at)?));
         let all = layout.ranges().into_iter().flat_map(|(_, range)| range.addresses());
         all.filter_map(content).map(|(at, content)| (at, (content.barcode.to_string(), content.source))).collect()
     });
-    let mut slots: BTreeMap<Address, &str> = BTreeMap::new();
-    let within = |range: Range| move |(at, _): &(&Address, &(String, Option<Address>))| range.index(**at).is_some();
+    let mut slots: BTreeMap<ElementAddress, &str> = BTreeMap::new();
+    let within = |range: AddressRange| {
+        move |(at, _): &(&ElementAddress, &(String, Option<ElementAddress>))| range.index(**at).is_some()
+    };
     for (at, (label, _)) in contents.iter().filter(within(layout.storage)) {
         slots.insert(*at, label);
     }
@@ -36,7 +38,7 @@ fn text(library: &Library) -> String {
         }
     }
     let mut text = String::from("Picker 1: \n");
-    let mut group = |name, range: Range, label: &dyn Fn(Address) -> Option<String>| {
+    let mut group = |name, range: AddressRange, label: &dyn Fn(ElementAddress) -> Option<String>| {
         text.push('\n');
         for (at, number) in range.addresses().zip(1..) {
             let label = label(at).map_or_else(String::new, |label| format!("{label:<16}"));
@@ -55,7 +57,7 @@ mod tests {
     use crate::library::Library;
 
     #[test]
-    fn drives_are_emptied_in_the_list() {
+    fn loaded_cartridges_are_listed_in_their_slots() {
         let site = Library::builder()
             .slots(3)
             .import_export(2)
@@ -65,12 +67,12 @@ mod tests {
         let site = site.unwrap();
         let library = &site.libraries()[0];
         let layout = library.layout();
-        let at = |range: Range, index: u16| Address(range.first + index);
+        let at = |range: AddressRange, index: u16| ElementAddress(range.first + index);
         library.move_medium(at(layout.storage, 0), at(layout.drives, 1)).unwrap();
         library.move_medium(at(layout.storage, 1), at(layout.import_export, 0)).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("library_contents.10.persist");
-        save(library, &path).unwrap();
+        save_contents(library, &path).unwrap();
         let saved = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = saved.lines().collect();
         assert_eq!(

@@ -3,7 +3,7 @@
 use crate::config::ConfigError;
 
 /// Characters that mhvtl reads of a line at once; what is beyond is a line of its own.
-pub(super) const LONGEST: usize = 511;
+pub(super) const MAX_LINE: usize = 511;
 
 /// One line of a file, or a part of one.
 #[derive(Clone, Copy)]
@@ -23,20 +23,20 @@ fn skip_space(text: &str) -> &str {
 }
 
 /// What of a long text is beyond its first part.
-fn cut(text: &str) -> (&str, &str) {
-    let end = (0..=LONGEST.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+fn split_long_line(text: &str) -> (&str, &str) {
+    let end = (0..=MAX_LINE.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     text.split_at_checked(end).filter(|(part, _)| !part.is_empty()).unwrap_or((text, ""))
 }
 
 impl<'a> Line<'a> {
     /// The lines of a file.
-    pub(super) fn all(file: &'a str, text: &'a str) -> impl Iterator<Item = Self> {
+    pub(super) fn lines(file: &'a str, text: &'a str) -> impl Iterator<Item = Self> {
         text.split('\n').zip(1..).flat_map(move |(text, number)| {
             let mut rest = Some(text);
             std::iter::from_fn(move || {
-                let (part, behind) = cut(rest?);
+                let (part, behind) = split_long_line(rest?);
                 // Behind a part of the full length the line end is read as a line of its own.
-                rest = (part.len() >= LONGEST || !behind.is_empty()).then_some(behind);
+                rest = (part.len() >= MAX_LINE || !behind.is_empty()).then_some(behind);
                 // A string of C ends with its first zero.
                 let text = part.split('\0').next().unwrap_or_default();
                 Some(Self { file, number, text })
@@ -44,7 +44,7 @@ impl<'a> Line<'a> {
         })
     }
 
-    pub(super) fn wrong(&self, key: &str, message: impl Into<String>) -> ConfigError {
+    pub(super) fn error(&self, key: &str, message: impl Into<String>) -> ConfigError {
         ConfigError { file: self.file.into(), line: self.number, key: key.into(), message: message.into() }
     }
 
@@ -65,7 +65,7 @@ impl<'a> Line<'a> {
 
     /// What follows a keyword at the beginning of the line. A blank in the keyword stands for any white space, also for
     /// none.
-    pub(super) fn after(&self, keyword: &str) -> Option<&'a str> {
+    pub(super) fn value_after(&self, keyword: &str) -> Option<&'a str> {
         let mut rest = self.text;
         for c in keyword.chars() {
             rest = if c == ' ' { skip_space(rest) } else { rest.strip_prefix(c)? };
@@ -75,12 +75,12 @@ impl<'a> Line<'a> {
 
     /// The number that follows a keyword.
     pub(super) fn number_after(&self, keyword: &str) -> Option<i64> {
-        number(self.after(keyword)?).map(|(number, _)| number)
+        number(self.value_after(keyword)?).map(|(number, _)| number)
     }
 
     /// The first word that follows a keyword.
     pub(super) fn word_after(&self, keyword: &str) -> Option<&'a str> {
-        word(self.after(keyword)?)
+        word(self.value_after(keyword)?)
     }
 }
 
@@ -134,7 +134,7 @@ pub(super) fn is_plain_bytes(text: &str) -> bool {
 }
 
 /// Bytes with colons between them, as `NAA:` has them: those that there are, up to eight.
-pub(super) fn bytes(text: &str) -> Vec<u8> {
+pub(super) fn colon_bytes(text: &str) -> Vec<u8> {
     let (mut found, mut rest) = (Vec::new(), text);
     while let Some((value, behind)) = byte(rest) {
         found.push(value);

@@ -1,10 +1,10 @@
 use super::*;
 use crate::config::{Config, LibrarySetup, parse};
-use scsi_core::identity::Strings;
-use smc::element::Layout;
+use scsi_core::identity::InquiryStrings;
+use smc::element::ElementLayout;
 use std::fs;
-use tape_store::cartridge::Level;
-use tape_store::shelf::NewCartridge;
+use tape_store::cartridge::Format;
+use tape_store::store::NewCartridge;
 use tempfile::{TempDir, tempdir};
 
 const DEVICES: &str = "VERSION: 5\n\n# comment\nLibrary: 10 CHANNEL: 00 TARGET: 00 LUN: 00\n Vendor identification: STK\n\
@@ -28,9 +28,9 @@ fn directory(devices: &str, contents: &str) -> TempDir {
 }
 
 #[test]
-fn what_mhvtl_has_is_ours() {
+fn import_reproduces_mhvtl_configuration() {
     let dir = directory(DEVICES, CONTENTS);
-    let Imported { text, notes, seats, .. } = import(dir.path()).unwrap();
+    let ImportedConfig { text, notes, device_slots: seats, .. } = import(dir.path()).unwrap();
     let seat = |unit: usize| (seats[unit].unit, seats[unit].minor, seats[unit].address);
     assert_eq!([seat(0), seat(1), seat(2)], [(0, 10, [0, 0, 0]), (1, 11, [0, 1, 0]), (2, 12, [0, 2, 0])]);
     let config = parse("made", &text).unwrap_or_else(|error| panic!("{error}\n{text}"));
@@ -48,14 +48,15 @@ fn what_mhvtl_has_is_ours() {
     assert_eq!(drive(0), ("ULT3580-TD8", "XYZZY_A1".into(), "50223344ab000100".into()));
     // The default name: the last eight of ten characters.
     assert_eq!(drive(1), ("ULT3580-TD6", "XYZZY_A2".into(), "5a5a595f41322020".into()));
-    let cartridge = |at: usize| (library.cartridges[at].barcode.to_string(), library.cartridges[at].at.map(|at| at.0));
+    let cartridge =
+        |at: usize| (library.cartridges[at].barcode.to_string(), library.cartridges[at].element.map(|at| at.0));
     assert_eq!(
         (0..5).map(cartridge).collect::<Vec<_>>(),
         [("E01001L8", 1000), ("E01002L8", 1001), ("E01003L8", 1002), ("F01030L6", 1004), ("E01009L8", 11)]
             .map(|(label, at)| (label.to_owned(), Some(at)))
     );
     assert_eq!((library.cartridges.len(), library.cartridges[0].size), (5, 800 << 20));
-    assert_eq!(config.cartridges, [std::path::PathBuf::from("/opt/mhvtl")]);
+    assert_eq!(config.cartridge_directories, [std::path::PathBuf::from("/opt/mhvtl")]);
     assert!(text.contains("pattern = \"E0####L8\"\nfirst = 1001\ncount = 3\nat = \"slot1\""), "{text}");
     let indented = "/library_contents.10:14: \"Slot 4: IGNORED\" is ignored, as with mhvtl: an element is written \"Slot 1:\", \
                     from the first column";
@@ -67,7 +68,7 @@ fn what_mhvtl_has_is_ours() {
     let lzo = "/device.conf:20: Compression type: lzo of drive 12 is read, but not written; new blocks are compressed with zlib";
     assert!(notes[2].ends_with(lzo) && notes.len() == 3, "{notes:?}");
     // Addresses and revisions are mhvtl's, also where the real library's are others.
-    assert_eq!(library.layout, Layout::new([1, 1000, 10, 500], [9, 2, 2]));
+    assert_eq!(library.layout, ElementLayout::new([1, 1000, 10, 500], [9, 2, 2]));
     let revisions =
         [&library.strings, &library.drives[0].strings, &library.drives[1].strings].map(|it| it.revision.as_str());
     assert_eq!(revisions, ["0108", "0107", "0108"]);
@@ -82,12 +83,12 @@ fn a_library_without_cartridges() {
 }
 
 #[test]
-fn what_was_saved_last_counts() {
+fn newest_contents_file_wins() {
     let devices = DEVICES.replace("PERSIST: False", "PERSIST: yes");
     let dir = directory(&devices, CONTENTS);
     let saved = dir.path().join("library_contents.10.persist");
     fs::write(&saved, "Picker 1: \n\nMAP 1: \n\nDrive 1:\nDrive 2:\n\nSlot 1: \nSlot 2: E01001L8        \n").unwrap();
-    let Imported { text, notes, .. } = import(dir.path()).unwrap();
+    let ImportedConfig { text, notes, .. } = import(dir.path()).unwrap();
     assert!(text.contains("pattern = \"E01001L8\"\nat = \"slot2\""), "{text}");
     assert!(notes[0].starts_with("library 10: as it was when mhvtl ended"), "{notes:?}");
     let old = fs::File::options().write(true).open(&saved).unwrap();
@@ -96,7 +97,7 @@ fn what_was_saved_last_counts() {
 }
 
 #[test]
-fn faults_have_their_lines() {
+fn errors_name_their_line() {
     let devices = |from: &str, to: &str| (DEVICES.replacen(from, to, 1), CONTENTS.to_owned());
     let contents = |from: &str, to: &str| (DEVICES.to_owned(), CONTENTS.replacen(from, to, 1));
     let cases = [
@@ -144,20 +145,20 @@ fn faults_have_their_lines() {
 
 /// What the tools look at, of models that we do not have, too.
 #[test]
-fn the_outline() {
+fn device_summaries_of_unsupported_models() {
     let dir = directory(&DEVICES.replace("L700", "L80").replace("Home directory: /opt/mhvtl\n", ""), CONTENTS);
-    let drive = |id, library| Outline { id, kind: OutlineKind::Drive { library } };
-    let library = |home: &str| Outline { id: 10, kind: OutlineKind::Library { home: home.into() } };
-    let units = outline(dir.path()).unwrap();
+    let drive = |id, library| DeviceSummary { id, kind: DeviceKind::Drive { library } };
+    let library = |home: &str| DeviceSummary { id: 10, kind: DeviceKind::Library { home_directory: home.into() } };
+    let units = device_summaries(dir.path()).unwrap();
     assert_eq!(units, [library("/opt/mhvtl/10"), drive(12, Some(10)), drive(11, Some(10))]);
     fs::write(
         dir.path().join("device.conf"),
         "Drive: 7\nDrive: 8 CHANNEL: 0\n\nLibrary: 010\n Home directory: /x y\n\n Library ID: 3",
     )
     .unwrap();
-    assert_eq!(outline(dir.path()).unwrap(), [drive(8, None), library("/x")]);
+    assert_eq!(device_summaries(dir.path()).unwrap(), [drive(8, None), library("/x")]);
     let contents = dir.path().join("library_contents.10");
-    let names: Vec<_> = labels(&contents).unwrap();
+    let names: Vec<_> = slot_barcodes(&contents).unwrap();
     assert_eq!((names.len(), &names[0], &names[3]), (4, &(11, "E01001L8".into()), &(15, "F01030L6".into())));
     assert_eq!(directory_of(dir.path()), dir.path());
     fs::write(dir.path().join("mhvtl.conf"), "#MHVTL_CONFIG_PATH=/a\nMHVTL_CONFIG_PATH = \"/b\"\n").unwrap();
@@ -186,7 +187,7 @@ fn default_contents() -> String {
     format!("VERSION: 2\n\nDrive 1:\n\nPicker 1:\n\nMAP 1:\nMAP 2:\nMAP 3:\nMAP 4:\n\n{slots}Slot 40: CLN303TA\n")
 }
 
-fn one_library(devices: &str, contents: &str) -> (Imported, LibrarySetup) {
+fn one_library(devices: &str, contents: &str) -> (ImportedConfig, LibrarySetup) {
     let dir = directory(devices, contents);
     let imported = import(dir.path()).unwrap();
     let config = parse("made", &imported.text).unwrap_or_else(|error| panic!("{error}\n{}", imported.text));
@@ -198,22 +199,22 @@ fn the_second_library_of_the_default_configuration() {
     let devices = library("STK", "L80", "T10000B", Path::new("/opt/mhvtl"));
     let (imported, library) = one_library(&devices, &default_contents());
     assert_eq!(imported.notes, Vec::<String>::new());
-    let strings = |it: &Strings| [it.vendor.clone(), it.product.clone(), it.revision.clone()];
+    let strings = |it: &InquiryStrings| [it.vendor.clone(), it.product.clone(), it.revision.clone()];
     assert_eq!(strings(&library.strings), ["STK", "L80", "0108"]);
     assert_eq!(strings(&library.drives[0].strings), ["STK", "T10000B", "550V"]);
     assert_eq!(library.drives[0].profile.model.product, "T10000B");
-    assert_eq!(library.layout, Layout::new([1, 1000, 10, 500], [40, 4, 1]));
+    assert_eq!(library.layout, ElementLayout::new([1, 1000, 10, 500], [40, 4, 1]));
     let cartridge = |at: usize| {
         let cartridge = &library.cartridges[at];
-        (cartridge.barcode.to_string(), cartridge.media.name, cartridge.kind, cartridge.at.map(|at| at.0))
+        (cartridge.barcode.to_string(), cartridge.media.name, cartridge.kind, cartridge.element.map(|at| at.0))
     };
-    assert_eq!(cartridge(0), ("G03001TA".into(), "T10KA", Kind::Data, Some(1000)));
-    assert_eq!(cartridge(39), ("CLN303TA".into(), "T10KA", Kind::Cleaning, Some(1039)));
+    assert_eq!(cartridge(0), ("G03001TA".into(), "T10KA", CartridgeKind::Data, Some(1000)));
+    assert_eq!(cartridge(39), ("CLN303TA".into(), "T10KA", CartridgeKind::Cleaning, Some(1039)));
     assert_eq!(library.cartridges.len(), 40);
 }
 
 #[test]
-fn every_library_of_mhvtl_has_its_own_addresses() {
+fn each_mhvtl_library_model_keeps_its_element_addresses() {
     for (vendor, product, model, first) in [
         ("STK", "L700", "STK L700", [0x1, 0x3e8, 0xa, 0x1f4]),
         ("STK", "SL500", "STK L700", [0x1, 0x3e8, 0xa, 0x1f4]),
@@ -233,7 +234,11 @@ fn every_library_of_mhvtl_has_its_own_addresses() {
         let (imported, library) =
             one_library(&library(vendor, product, "NEVER HEARD OF", Path::new("/opt/mhvtl")), contents);
         let slots = if product == "215" { 30 } else { 300 };
-        assert_eq!((library.changer.name, library.layout), (model, Layout::new(first, [slots, 1, 1])), "{product}");
+        assert_eq!(
+            (library.changer.name, library.layout),
+            (model, ElementLayout::new(first, [slots, 1, 1])),
+            "{product}"
+        );
         assert_eq!((library.strings.vendor.as_str(), library.strings.product.as_str()), (vendor, product));
         let drive = &library.drives[0];
         assert_eq!((drive.profile.model.product, drive.strings.product.as_str()), ("VIRTUAL DRIVE", "NEVER HEARD OF"));
@@ -244,12 +249,12 @@ fn every_library_of_mhvtl_has_its_own_addresses() {
 }
 
 #[test]
-fn labels_that_say_little() {
+fn cartridges_without_media_suffix() {
     let home = tempdir().unwrap();
-    let store = TapeStore::new(Box::new(OsShelves::at(home.path()).unwrap()));
-    for (name, medium, kind) in [("ARCHIVE", "LTO-6", Kind::Worm), ("NOBAR1", "T10KB", Kind::Data)] {
+    let store = TapeStore::new(Box::new(OsFolderStore::at(home.path()).unwrap()));
+    for (name, medium, kind) in [("ARCHIVE", "LTO-6", CartridgeKind::Worm), ("NOBAR1", "T10KB", CartridgeKind::Data)] {
         let media = tape_store::media::by_name(medium).unwrap();
-        let new = NewCartridge { level: Level::Mhvtl, kind, ..NewCartridge::data(media) };
+        let new = NewCartridge { format: Format::Mhvtl, kind, ..NewCartridge::data(media) };
         store.create(&Barcode::new(name).unwrap(), &new).unwrap();
     }
     let contents =
@@ -260,9 +265,9 @@ fn labels_that_say_little() {
         (cartridge.barcode.to_string(), cartridge.media.name, cartridge.kind, cartridge.label.is_some())
     };
     assert_eq!((library.layout.storage.count, library.cartridges.len()), (5, 3));
-    assert_eq!(cartridge(0), ("ARCHIVE".into(), "LTO-6", Kind::Worm, false));
-    assert_eq!(cartridge(1), ("NOBAR1".into(), "T10KB", Kind::Data, true));
-    assert_eq!(cartridge(2), ("W00001L8".into(), "LTO-8", Kind::Worm, false));
+    assert_eq!(cartridge(0), ("ARCHIVE".into(), "LTO-6", CartridgeKind::Worm, false));
+    assert_eq!(cartridge(1), ("NOBAR1".into(), "T10KB", CartridgeKind::Data, true));
+    assert_eq!(cartridge(2), ("W00001L8".into(), "LTO-8", CartridgeKind::Worm, false));
     assert_eq!(imported.notes.len(), 2, "{:?}", imported.notes);
     let note = |at: usize| imported.notes[at].rsplit_once("library_contents.10:").unwrap().1.to_owned();
     assert_eq!(note(0), "8: cartridge \"lower1L8\" is left out: labels are 1 to 16 of A-Z, 0-9, - and _");
@@ -283,7 +288,7 @@ proptest::proptest! {
             // What only shows beside the others, such as a name that is given twice, has its line.
             let _ = parse("made", &imported.text);
         }
-        let _ = (import_drive(dir.path(), 11), outline(dir.path()), super::capacity(dir.path()));
+        let _ = (import_drive(dir.path(), 11), device_summaries(dir.path()), super::default_capacity_mb(dir.path()));
     }
 }
 
@@ -342,7 +347,7 @@ const WORDS: &[&str] = &[
 ];
 
 /// What becomes of [`ONE`] after a part of it was replaced; or the error.
-fn with_line(from: &str, to: &str) -> Result<(Config, Imported), String> {
+fn with_line(from: &str, to: &str) -> Result<(Config, ImportedConfig), String> {
     let devices = ONE.replacen(from, to, 1);
     assert!(ONE.contains(from), "{from}");
     let dir = directory(&devices, "Drive 1:\n\nMAP 1:\n\nSlot 1: E01001L8\n");
@@ -377,7 +382,7 @@ const fn row(from: &'static str, to: &'static str, mhvtl: &'static str, ours: &'
 }
 
 /// Checks rows of one key, given how to read what we have.
-fn table(rows: &[Row], read: impl Fn(&Config, &Imported) -> String) {
+fn table(rows: &[Row], read: impl Fn(&Config, &ImportedConfig) -> String) {
     for Row { from, to, mhvtl, ours, note } in rows {
         match with_line(from, to) {
             Ok((config, imported)) => {
@@ -399,7 +404,7 @@ fn first_drive(config: &Config) -> &crate::config::DriveSetup {
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
-fn world_wide_names_as_mhvtl_reads_them() {
+fn naas_match_mhvtl() {
     const NAA: &str = "NAA: 30:22:33:44:ab:00:09:00";
     const DEFAULT: &str = "5a5a595f42312020";
     let rows = [
@@ -477,7 +482,7 @@ fn world_wide_names_as_mhvtl_reads_them() {
 }
 
 #[test]
-fn identities_as_mhvtl_reads_them() {
+fn identities_match_mhvtl() {
     const SERIAL: &str = "Unit serial number: XYZZY_B1";
     let rows = [
         row(SERIAL, "Unit serial number: ABC DEF", "ABC", "ABC", "\"ABC\" is used: \"DEF\" behind it is ignored"),
@@ -535,7 +540,7 @@ fn identities_as_mhvtl_reads_them() {
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
-fn other_keys_as_mhvtl_reads_them() {
+fn other_keys_match_mhvtl() {
     const PERSIST: &str = "PERSIST: False";
     let rows = [
         row(PERSIST, "PERSIST: yes", "1", "true", ""),
@@ -551,7 +556,7 @@ fn other_keys_as_mhvtl_reads_them() {
         row(PERSIST, "PERSIST:", "0", "false", "has no value"),
         row(PERSIST, "PERSIST: yes\n PERSIST: no", "1", "true", "yes in one of them counts"),
     ];
-    table(&rows, |_, imported| (!imported.saved.is_empty()).to_string());
+    table(&rows, |_, imported| (!imported.contents_files.is_empty()).to_string());
     const HOME: &str = " Home directory: /h/lib\n";
     let rows = [
         row(HOME, " Home directory: /a b\n", "/a", "/a", "\"b\" behind it is ignored"),
@@ -560,7 +565,7 @@ fn other_keys_as_mhvtl_reads_them() {
         row(HOME, " home directory: /a\n", "/opt/mhvtl/10", "/opt/mhvtl/10", "the key is written \"Home directory:\""),
         row(HOME, " Home directory:\n", "/opt/mhvtl/10", "/opt/mhvtl/10", "has no value"),
     ];
-    table(&rows, |config, _| config.cartridges[0].display().to_string());
+    table(&rows, |config, _| config.cartridge_directories[0].display().to_string());
     let rows = [row(
         " Library ID: 10 Slot: 01",
         " Library ID: 10 Slot: 01\n Home directory: /late",
@@ -568,9 +573,9 @@ fn other_keys_as_mhvtl_reads_them() {
         "/h/lib",
         "\"Home directory:\" is a key of a library, and this is the section of drive 11",
     )];
-    table(&rows, |config, _| config.cartridges[0].display().to_string());
+    table(&rows, |config, _| config.cartridge_directories[0].display().to_string());
     let late = with_line(HOME, "").unwrap();
-    assert_eq!(late.0.cartridges[0], Path::new("/opt/mhvtl/10"));
+    assert_eq!(late.0.cartridge_directories[0], Path::new("/opt/mhvtl/10"));
     const FACTOR: &str = "Compression: factor 1 enabled 1";
     let rows = [
         row(FACTOR, "Compression: factor 9 enabled 1", "9, on", "zlib:9", ""),
@@ -613,9 +618,9 @@ fn other_keys_as_mhvtl_reads_them() {
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
-fn sections_and_lines_as_mhvtl_reads_them() {
+fn sections_and_lines_match_mhvtl() {
     const HEADER: &str = "Drive: 11 CHANNEL: 00 TARGET: 09 LUN: 00";
-    let address = |_: &Config, imported: &Imported| format!("{:?}", imported.seats[1].address);
+    let address = |_: &Config, imported: &ImportedConfig| format!("{:?}", imported.device_slots[1].address);
     let rows = [
         row(HEADER, "Drive: 11", "undefined", "[0, 0, 0]", "are not all there: 0:0:0 is used"),
         row(
@@ -638,7 +643,7 @@ fn sections_and_lines_as_mhvtl_reads_them() {
         assert!(error.contains("/library_contents.10:1: Drive: no drive of device.conf has place 1"), "{error}");
     }
     const REVISION: &str = " Product revision level: 550V\n";
-    let serial = |config: &Config, _: &Imported| first_drive(config).names.serial.clone().unwrap();
+    let serial = |config: &Config, _: &ImportedConfig| first_drive(config).names.serial.clone().unwrap();
     let long = format!("#{} Product revision level: 9999\n", "x".repeat(510));
     let long: &'static str = Box::leak(long.into_boxed_str());
     let rows = [
@@ -689,7 +694,7 @@ fn sections_and_lines_as_mhvtl_reads_them() {
 }
 
 #[test]
-fn contents_as_mhvtl_reads_them() {
+fn contents_file_parsing_matches_mhvtl() {
     // The text of a slot, what mhvtl has in slot 1, and a part of what is said.
     let cases: [(&str, Option<&str>, &str); 21] = [
         ("Slot 1: E01001L8", Some("E01001L8"), ""),
@@ -738,7 +743,7 @@ fn contents_as_mhvtl_reads_them() {
 }
 
 #[test]
-fn names_that_are_given_twice_are_mended() {
+fn duplicate_naas_are_replaced() {
     let twice = "NAA: 10:22:33:44:ab:00:00:00";
     let devices = DEVICES.replace("NAA: 10:22:33:44:ab:00:01:00", twice);
     let dir = directory(&devices, CONTENTS);
@@ -773,7 +778,7 @@ fn names_that_are_given_twice_are_mended() {
 }
 
 #[test]
-fn the_directory_that_is_named_is_read() {
+fn explicit_directory_wins() {
     let (named, other) = (directory(DEVICES, CONTENTS), directory(&DEVICES.replace("XYZZY", "OTHER"), CONTENTS));
     // mhvtl's daemons take the first of several.
     let conf = format!("MHVTL_CONFIG_PATH={}\nMHVTL_CONFIG_PATH=/x\nCAPACITY=500\n", other.path().display());
@@ -782,7 +787,7 @@ fn the_directory_that_is_named_is_read() {
     assert!(imported.text.contains("XYZZY_A") && !imported.text.contains("OTHER"));
     let said = format!("/mhvtl.conf:1: MHVTL_CONFIG_PATH={} is not followed", other.path().display());
     assert!(imported.notes[0].contains(&said), "{:?}", imported.notes);
-    assert_eq!(super::named(Some(named.path())).unwrap(), named.path());
+    assert_eq!(super::resolve_directory(Some(named.path())).unwrap(), named.path());
     // With nothing else in it, it says where to look.
     fs::remove_file(named.path().join("device.conf")).unwrap();
     let error = import(named.path()).unwrap_err().to_string();
@@ -791,7 +796,7 @@ fn the_directory_that_is_named_is_read() {
 }
 
 #[test]
-fn versions_long_lines_and_missing_files_are_named() {
+fn versions_long_lines_and_missing_files_are_reported() {
     let dir = directory(&DEVICES.replace("VERSION: 5", "VERSION: 99"), CONTENTS);
     let notes = import(dir.path()).unwrap().notes;
     assert!(notes[0].ends_with("/device.conf:1: VERSION 99 is not known: formats up to 5 are"), "{notes:?}");
@@ -899,7 +904,7 @@ fn files_as_editors_leave_them() {
     let imported =
         all(&format!("{ONE}Drive: 11 CHANNEL: 01 TARGET: 07 LUN: 01\n Unit serial number: SECOND\n\n")).unwrap();
     let drive = first_drive(&imported.config().unwrap()).clone();
-    assert_eq!((drive.names.serial.as_deref(), imported.seats[1].address), (Some("SECOND"), [1, 7, 1]));
+    assert_eq!((drive.names.serial.as_deref(), imported.device_slots[1].address), (Some("SECOND"), [1, 7, 1]));
     assert!(
         imported.notes[0].ends_with(
             "/device.conf:21: drive 11 is given twice, here and in line 10: it is one drive, and the last values count"
@@ -933,7 +938,7 @@ fn settings_as_mhvtl_reads_them() {
     ] {
         let dir = directory(ONE, "Drive 1:\n\nMAP 1:\n\nSlot 1:\n");
         fs::write(dir.path().join("mhvtl.conf"), format!("{line}\n")).unwrap();
-        assert_eq!(capacity(dir.path()).unwrap(), mhvtl, "{line:?}");
+        assert_eq!(default_capacity_mb(dir.path()).unwrap(), mhvtl, "{line:?}");
         let said = import(dir.path()).unwrap().notes.join("\n");
         assert!(said.contains(note) && said.is_empty() == note.is_empty(), "{line:?}: {said}");
     }

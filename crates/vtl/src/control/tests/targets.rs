@@ -5,14 +5,14 @@ use crate::control::SiteStatus;
 
 /// `main` has an empty slot 4, A2L8 in drive 1, A4L8 at its I/O element 2 of 2, and A5L8 on its shelf; `far` has its own
 /// shelf, with F2L8 on it, and no pool.
-fn two_libraries() -> Running {
+fn two_libraries() -> OpenSite {
     let text = "[[library]]\nslots = 6\nimport_export = 2\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\ncount = 2\n\
         [[library.cartridges]]\npattern = \"A#L8\"\ncount = 5\nsize = \"64MB\"\n\
         [[library.cartridges]]\npattern = \"1000\"\nmedium = \"LTO-8\"\nsize = \"64MB\"\n\
         [[library]]\nname = \"far\"\nslots = 3\nimport_export = 1\n\
         [[library.drive]]\nmodel = \"ULT3580-TD8\"\n\
         [[library.cartridges]]\npattern = \"F#L8\"\ncount = 3\nsize = \"64MB\"\n";
-    let site = Site::of(Data::in_memory(), &parse("f", text).unwrap()).unwrap();
+    let site = Site::open_data_dir(DataDir::in_memory(), &parse("f", text).unwrap()).unwrap();
     for request in [
         r#"{"do":"load","cartridge":"A2L8"}"#,
         r#"{"do":"move","from":"A5L8","to":"io1"}"#,
@@ -21,17 +21,17 @@ fn two_libraries() -> Running {
         r#"{"do":"move","from":"F2L8","to":"io1"}"#,
         r#"{"do":"export","from":"F2L8"}"#,
     ] {
-        ask(&site, request).unwrap();
+        send_request(&site, request).unwrap();
     }
     site
 }
 
 /// A target, and what a command says of it. The fields of each row: the JSON of the request with `@` for the target.
-fn refused(site: &Running, request: &str, targets: &[(&str, &str)]) {
+fn assert_refused(site: &OpenSite, request: &str, targets: &[(&str, &str)]) {
     let before: SiteStatus = site.status();
     for (target, expected) in targets {
         let request = request.replace('@', target);
-        match ask(site, &request) {
+        match send_request(site, &request) {
             Ok(answer) => panic!("{request} was done: {answer}"),
             Err(error) => assert_eq!(error, *expected, "{request}"),
         }
@@ -40,7 +40,7 @@ fn refused(site: &Running, request: &str, targets: &[(&str, &str)]) {
 }
 
 /// Words that name nothing, or not here.
-const NOWHERE: &[(&str, &str)] = &[
+const UNKNOWN_ELEMENTS: &[(&str, &str)] = &[
     ("slot7", r#"library "main" has no slot7; it has slot1 to slot6"#),
     ("slot0", r#"library "main" has no slot0; it has slot1 to slot6"#),
     ("drive3", r#"library "main" has no drive3; it has drive1 and drive2"#),
@@ -79,21 +79,25 @@ fn elements_of_the_wrong_kind_are_refused() {
         r#"{"do":"move","library":"main","from":"@","to":"slot4"}"#,
         r#"{"do":"export","library":"main","from":"@"}"#,
     ] {
-        refused(&site, request, NOWHERE);
-        refused(&site, request, &[empty, robot][usize::from(request.contains("move"))..]);
+        assert_refused(&site, request, UNKNOWN_ELEMENTS);
+        assert_refused(&site, request, &[empty, robot][usize::from(request.contains("move"))..]);
     }
-    refused(&site, r#"{"do":"unload","library":"main","drive":"@"}"#, &NOWHERE[..NOWHERE.len()]);
-    refused(&site, r#"{"do":"online","library":"main","drive":"@","online":false}"#, NOWHERE);
-    refused(&site, r#"{"do":"alert","library":"main","drive":"@","flag":3,"raised":true}"#, NOWHERE);
-    refused(&site, r#"{"do":"alerts","library":"main","drive":"@"}"#, NOWHERE);
-    refused(&site, r#"{"do":"find","library":"main","element":"@"}"#, NOWHERE);
-    refused(&site, r#"{"do":"element","library":"main","element":"@","trouble":"disabled"}"#, NOWHERE);
+    assert_refused(
+        &site,
+        r#"{"do":"unload","library":"main","drive":"@"}"#,
+        &UNKNOWN_ELEMENTS[..UNKNOWN_ELEMENTS.len()],
+    );
+    assert_refused(&site, r#"{"do":"online","library":"main","drive":"@","online":false}"#, UNKNOWN_ELEMENTS);
+    assert_refused(&site, r#"{"do":"alert","library":"main","drive":"@","flag":3,"raised":true}"#, UNKNOWN_ELEMENTS);
+    assert_refused(&site, r#"{"do":"alerts","library":"main","drive":"@"}"#, UNKNOWN_ELEMENTS);
+    assert_refused(&site, r#"{"do":"find","library":"main","element":"@"}"#, UNKNOWN_ELEMENTS);
+    assert_refused(&site, r#"{"do":"element","library":"main","element":"@","trouble":"disabled"}"#, UNKNOWN_ELEMENTS);
 }
 
 #[test]
-fn what_is_no_drive_is_refused() {
+fn non_drive_targets_are_refused() {
     let site = two_libraries();
-    refused(
+    assert_refused(
         &site,
         r#"{"do":"load","library":"main","cartridge":"@"}"#,
         &[
@@ -104,7 +108,7 @@ fn what_is_no_drive_is_refused() {
         ],
     );
     let no_drive = r#" is not a drive; library "main" has drive1 and drive2"#;
-    refused(
+    assert_refused(
         &site,
         r#"{"do":"load","library":"main","cartridge":"A1L8","drive":"@"}"#,
         &[
@@ -118,7 +122,7 @@ fn what_is_no_drive_is_refused() {
         ],
     );
     let elsewhere = |target: &str| format!("; to move a cartridge elsewhere: ferric move {target} TO");
-    refused(
+    assert_refused(
         &site,
         r#"{"do":"unload","library":"main","drive":"@"}"#,
         &[
@@ -136,7 +140,7 @@ fn what_is_no_drive_is_refused() {
         r#"{"do":"alerts","library":"main","drive":"@"}"#,
         r#"{"do":"find","library":"main","element":"@","drive":true}"#,
     ] {
-        refused(
+        assert_refused(
             &site,
             request,
             &[
@@ -149,9 +153,9 @@ fn what_is_no_drive_is_refused() {
 }
 
 #[test]
-fn what_is_no_slot_is_refused() {
+fn non_slot_targets_are_refused() {
     let site = two_libraries();
-    refused(
+    assert_refused(
         &site,
         r#"{"do":"element","library":"main","element":"@","trouble":"blocked"}"#,
         &[
@@ -165,8 +169,8 @@ fn what_is_no_slot_is_refused() {
 #[test]
 fn moves_to_the_wrong_place_are_refused() {
     let site = two_libraries();
-    refused(&site, r#"{"do":"move","library":"main","from":"A1L8","to":"@"}"#, &NOWHERE[..14]);
-    refused(
+    assert_refused(&site, r#"{"do":"move","library":"main","from":"A1L8","to":"@"}"#, &UNKNOWN_ELEMENTS[..14]);
+    assert_refused(
         &site,
         r#"{"do":"move","library":"main","from":"A1L8","to":"@"}"#,
         &[
@@ -177,7 +181,7 @@ fn moves_to_the_wrong_place_are_refused() {
             ("0", "robot holds no cartridges"),
         ],
     );
-    refused(
+    assert_refused(
         &site,
         r#"{"do":"export","library":"main","from":"@"}"#,
         &[
@@ -189,7 +193,7 @@ fn moves_to_the_wrong_place_are_refused() {
             ),
         ],
     );
-    refused(
+    assert_refused(
         &site,
         r#"{"do":"import","library":"main","cartridge":"A5L8","to":"@"}"#,
         &[
@@ -206,7 +210,7 @@ fn moves_to_the_wrong_place_are_refused() {
             ("io9", r#"library "main" has no io9; it has io1 and io2"#),
         ],
     );
-    refused(
+    assert_refused(
         &site,
         r#"{"do":"import","library":"main","cartridge":"@"}"#,
         &[
@@ -222,7 +226,7 @@ fn moves_to_the_wrong_place_are_refused() {
 }
 
 #[test]
-fn what_is_no_cartridge_or_pool_is_refused() {
+fn unknown_cartridges_and_pools_are_refused() {
     let site = two_libraries();
     let no_cartridge = [
         ("a1l8", r#"there is no cartridge "a1l8"; did you mean A1L8?"#),
@@ -239,30 +243,30 @@ fn what_is_no_cartridge_or_pool_is_refused() {
         r#"{"do":"forget","cartridge":"@"}"#,
         r#"{"do":"cartridges","cartridge":"@"}"#,
     ] {
-        refused(&site, request, &no_cartridge);
+        assert_refused(&site, request, &no_cartridge);
     }
-    refused(
+    assert_refused(
         &site,
         r#"{"do":"delete","cartridge":"@"}"#,
         &[("A1L8", r#"A1L8 is in slot1 of library "main"; export it first"#)],
     );
     for request in [r#"{"do":"protect","cartridge":"@","on":true}"#, r#"{"do":"forget","cartridge":"@"}"#] {
-        refused(&site, request, &[("A2L8", "A2L8 is in drive1; unload it first")]);
+        assert_refused(&site, request, &[("A2L8", "A2L8 is in drive1; unload it first")]);
     }
-    refused(
+    assert_refused(
         &site,
         r#"{"do":"label","cartridge":"@","label":"missing"}"#,
         &[("A5L8", r#"A5L8 is on shelf "main", not in a library; import it first: ferric import A5L8"#)],
     );
-    refused(
+    assert_refused(
         &site,
         r#"{"do":"make","pool":"@","count":1}"#,
         &[("daily", r#"there is no pool "daily": there are no pools"#)],
     );
     let pool = "[library]\n[[pool]]\nname = \"daily\"\npattern = \"D##L7\"\nsize = \"64MB\"\n";
-    let site = Site::of(Data::in_memory(), &parse("f", pool).unwrap()).unwrap();
+    let site = Site::open_data_dir(DataDir::in_memory(), &parse("f", pool).unwrap()).unwrap();
     for request in [r#"{"do":"make","pool":"@","count":1}"#, r#"{"do":"pools","pool":"@"}"#] {
-        refused(
+        assert_refused(
             &site,
             request,
             &[
@@ -271,7 +275,7 @@ fn what_is_no_cartridge_or_pool_is_refused() {
             ],
         );
     }
-    refused(
+    assert_refused(
         &site,
         r#"{"do":"make","pool":"daily","count":@}"#,
         &[
@@ -282,7 +286,7 @@ fn what_is_no_cartridge_or_pool_is_refused() {
 }
 
 #[test]
-fn what_is_no_library_or_flag_is_refused() {
+fn unknown_libraries_and_flags_are_refused() {
     let site = two_libraries();
     for request in [
         r#"{"do":"door","library":"@","door":"access","open":true}"#,
@@ -291,7 +295,7 @@ fn what_is_no_library_or_flag_is_refused() {
         r#"{"do":"alert","library":"@","flag":1,"raised":true}"#,
         r#"{"do":"load","library":"@","cartridge":"slot1"}"#,
     ] {
-        refused(
+        assert_refused(
             &site,
             request,
             &[
@@ -302,16 +306,16 @@ fn what_is_no_library_or_flag_is_refused() {
         );
         let unnamed = request.replace(r#""library":"@","#, "");
         assert_eq!(
-            ask(&site, &unnamed),
+            send_request(&site, &unnamed),
             Err(r#"there are several libraries; name one with --library ("library" in a request): "main", "far""#
                 .into()),
             "{unnamed}"
         );
     }
     let nowhere = r#"{"do":"load","cartridge":"V00099L8"}"#;
-    let said = ask(&site, nowhere).unwrap_err();
+    let said = send_request(&site, nowhere).unwrap_err();
     assert_eq!(said, "there is no cartridge V00099L8; ferric cartridge lists those there are");
-    refused(
+    assert_refused(
         &site,
         r#"{"do":"alert","library":"main","flag":@,"raised":true}"#,
         &[
@@ -323,7 +327,7 @@ fn what_is_no_library_or_flag_is_refused() {
 
 /// Elements that are not usable say why.
 #[test]
-fn elements_out_of_use_say_so() {
+fn disabled_elements_name_their_fault() {
     let site = two_libraries();
     let main = |request: &str| request.replacen('{', r#"{"library":"main","#, 1);
     for request in [
@@ -331,9 +335,9 @@ fn elements_out_of_use_say_so() {
         r#"{"do":"element","element":"slot1","trouble":"blocked"}"#,
         r#"{"do":"online","drive":"drive2","online":false}"#,
     ] {
-        ask(&site, &main(request)).unwrap();
+        send_request(&site, &main(request)).unwrap();
     }
-    refused(
+    assert_refused(
         &site,
         r#"{"do":"move","library":"main","from":"A3L8","to":"@"}"#,
         &[
@@ -342,30 +346,30 @@ fn elements_out_of_use_say_so() {
         ],
     );
     assert_eq!(
-        ask(&site, &main(r#"{"do":"move","from":"A1L8","to":"slot5"}"#)),
+        send_request(&site, &main(r#"{"do":"move","from":"A1L8","to":"slot5"}"#)),
         Err("the robot cannot reach slot1, which is blocked; unblock it: ferric slot slot1 enable".into())
     );
-    refused(
+    assert_refused(
         &site,
         r#"{"do":"load","library":"main","cartridge":"@"}"#,
         &[("A3L8", r#"no drive of library "main" is empty and usable"#)],
     );
-    ask(&site, &main(r#"{"do":"door","door":"access","open":true}"#)).unwrap();
-    refused(
+    send_request(&site, &main(r#"{"do":"door","door":"access","open":true}"#)).unwrap();
+    assert_refused(
         &site,
         r#"{"do":"unload","library":"main","drive":"@"}"#,
         &[("drive1", "the access door is open; close it: ferric door access close")],
     );
-    ask(&site, &main(r#"{"do":"door","door":"access","open":false}"#)).unwrap();
-    ask(&site, &main(r#"{"do":"online","online":false}"#)).unwrap();
-    refused(
+    send_request(&site, &main(r#"{"do":"door","door":"access","open":false}"#)).unwrap();
+    send_request(&site, &main(r#"{"do":"online","online":false}"#)).unwrap();
+    assert_refused(
         &site,
         r#"{"do":"unload","library":"main","drive":"@"}"#,
         &[("drive1", "the robot is off line; bring it back: ferric robot online")],
     );
-    ask(&site, &main(r#"{"do":"online","online":true}"#)).unwrap();
+    send_request(&site, &main(r#"{"do":"online","online":true}"#)).unwrap();
     // Its slot is free again, but out of use: another one takes the cartridge.
-    ask(&site, &main(r#"{"do":"element","element":"slot2","trouble":"disabled"}"#)).unwrap();
-    let answer = ask(&site, r#"{"do":"unload","drive":"A2L8"}"#).unwrap();
+    send_request(&site, &main(r#"{"do":"element","element":"slot2","trouble":"disabled"}"#)).unwrap();
+    let answer = send_request(&site, r#"{"do":"unload","drive":"A2L8"}"#).unwrap();
     assert_eq!(answer["to_element"], "slot5");
 }

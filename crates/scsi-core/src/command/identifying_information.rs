@@ -1,0 +1,93 @@
+//! REPORT IDENTIFYING INFORMATION, SPC-5 §6.34, and SET IDENTIFYING INFORMATION, SPC-5 §6.46.
+//! Bytes: 0 opcode · 1 SERVICE ACTION 05h or 06h · 6-9 ALLOCATION or PARAMETER LIST LENGTH · 10 INFORMATION TYPE(7-1) · 11 control
+//!
+//! A name of up to 64 bytes (type 0) and a text of up to 256 (type 2) that hosts give the unit; kept through power loss.
+//!
+//! **Deviations:** none.
+
+use crate::asc::Asc;
+use crate::cdb::Cdb;
+use crate::command_spec::{Access, CommandSpec};
+use crate::data::Data;
+use crate::fault::{Outcome, Save};
+use crate::lu::Lu;
+use crate::parameter_list;
+use crate::sense::Sense;
+use crate::writer::PageWriter;
+use serde::{Deserialize, Serialize};
+
+const USAGE_IN: &[u8] = &[0xa3, 0x1f, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xfe, 0x00];
+const USAGE_OUT: &[u8] = &[0xa4, 0x1f, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xfe, 0x00];
+/// Facts of REPORT IDENTIFYING INFORMATION.
+pub const REPORT: CommandSpec =
+    CommandSpec::new("REPORT IDENTIFYING INFORMATION", USAGE_IN, Access::Status).with_service_action(0x05);
+/// Facts of SET IDENTIFYING INFORMATION.
+pub const SET: CommandSpec =
+    CommandSpec::new("SET IDENTIFYING INFORMATION", USAGE_OUT, Access::Write).with_service_action(0x06);
+
+/// INFORMATION TYPE: the unit's name, a text, and the types there are; the longest of the first two.
+const DEVICE_INFORMATION: (u8, u16) = (0x00, 64);
+const TEXT_INFORMATION: (u8, u16) = (0x02, 256);
+const SUPPORTED_TYPES: u8 = 0x7f;
+
+/// What hosts call a unit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentifyingInformation {
+    name: Vec<u8>,
+    text: Vec<u8>,
+}
+
+fn length(cdb: &Cdb) -> u32 {
+    let [_, _, _, _, _, _, a, b, c, d, ..] = *cdb.bytes();
+    u32::from_be_bytes([a, b, c, d])
+}
+
+pub(super) fn list_length(cdb: &Cdb) -> usize {
+    usize::try_from(length(cdb)).unwrap_or(usize::MAX)
+}
+
+pub(super) fn report(lu: &Lu, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
+    let mut page = PageWriter::new();
+    let information = cdb.bytes()[10] >> 1;
+    page.u16(0).length_u16(|w| match information {
+        kind if kind == DEVICE_INFORMATION.0 => drop(w.bytes(&lu.identifying.name)),
+        kind if kind == TEXT_INFORMATION.0 => drop(w.bytes(&lu.identifying.text)),
+        _ => {
+            for (kind, most) in [DEVICE_INFORMATION, TEXT_INFORMATION] {
+                w.u8(kind << 1).u8(0).u16(most);
+            }
+        }
+    });
+    if ![DEVICE_INFORMATION.0, TEXT_INFORMATION.0, SUPPORTED_TYPES].contains(&information) {
+        return Err(Sense::invalid_field_in_cdb(10, Some(7)).into());
+    }
+    data.data_in.limit(list_length(cdb));
+    data.data_in.append(page.as_slice());
+    Ok(())
+}
+
+pub(super) fn set(lu: &mut Lu, cdb: &Cdb, nexus: crate::nexus::NexusId, data: &mut Data<'_, '_>) -> Outcome {
+    let information = cdb.bytes()[10] >> 1;
+    let most = match information {
+        kind if kind == DEVICE_INFORMATION.0 => DEVICE_INFORMATION.1,
+        kind if kind == TEXT_INFORMATION.0 => TEXT_INFORMATION.1,
+        _ => return Err(Sense::invalid_field_in_cdb(10, Some(7)).into()),
+    };
+    let length = list_length(cdb);
+    if length > most.into() {
+        return Err(parameter_list::length_error().into());
+    }
+    let list = data.data_out.parameters(length)?;
+    // A text ends with a zero, and is nothing without one.
+    if information == TEXT_INFORMATION.0 && !list.is_empty() && list.last() != Some(&0) {
+        return Err(Sense::invalid_field_in_list(u16::try_from(length - 1).unwrap_or_default(), None).into());
+    }
+    if information == TEXT_INFORMATION.0 {
+        lu.identifying.text = list
+    } else {
+        lu.identifying.name = list
+    }
+    lu.request_save(Save::UNIT);
+    lu.attentions.raise_others(nexus, Asc::DEVICE_IDENTIFIER_CHANGED);
+    Ok(())
+}

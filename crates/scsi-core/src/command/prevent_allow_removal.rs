@@ -1,0 +1,20 @@
+//! PREVENT ALLOW MEDIUM REMOVAL, SPC-5 §6.17.  Bytes: 0 opcode · 4 PREVENT(1-0) · 5 control
+//!
+//! Each nexus prevents on its own; removal is possible when none does.
+//!
+//! **Deviations:** 10b and 11b (attached changers, obsolete) are refused.
+
+use crate::cdb::Cdb;
+use crate::command_spec::{Access, CommandSpec};
+use crate::fault::Outcome;
+use crate::lu::Lu;
+use crate::target::Request;
+
+/// Facts of the command.
+pub const SPEC: CommandSpec =
+    CommandSpec::new("PREVENT ALLOW MEDIUM REMOVAL", &[0x1e, 0, 0, 0, 0x01, 0], Access::Prevent);
+
+pub(super) fn run(lu: &mut Lu, cdb: &Cdb, request: &Request<'_>) -> Outcome {
+    lu.prevent(request.nexus, cdb.bytes()[4] & 0x01 != 0);
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! RECOVER BUFFERED DATA, SSC-5 §7.13.  Bytes: 0 opcode · 1 SILI(1) FIXED(0) · 2-4 TRANSFER LENGTH · 5 control
+//!
+//! The drive reads what it has accepted from where it lies, buffered or not, so its buffer holds nothing that READ does not
+//! return; what a failed write lost is lost. Every request meets an empty buffer: 0/00/02 with EOM.
+//!
+//! **Deviations:** none.
+
+use super::read::check_flags;
+use super::transfer::Transfer;
+use crate::device::DriveState;
+use scsi_core::asc::Asc;
+use scsi_core::cdb::Cdb;
+use scsi_core::command_spec::{Access, CommandSpec};
+use scsi_core::fault::Outcome;
+use scsi_core::sense::{Sense, SenseKey};
+
+/// Facts of the command.
+pub(crate) const SPEC: CommandSpec =
+    CommandSpec::new("RECOVER BUFFERED DATA", &[0x14, 0x03, 0xff, 0xff, 0xff, 0x00], Access::Write)
+        .with_timeouts(60, 1200);
+
+pub(crate) fn run(state: &mut DriveState, cdb: &Cdb) -> Outcome {
+    let transfer = Transfer::parse(cdb);
+    let block_length = state.block_length;
+    state.ready()?;
+    check_flags(&transfer, transfer.flags & 0x02 != 0, block_length)?;
+    if transfer.length == 0 {
+        return Ok(());
+    }
+    let empty = Sense::new(SenseKey::NO_SENSE, Asc::END_OF_PARTITION_MEDIUM_DETECTED).with_eom(true);
+    Err(empty.with_information(transfer.length.into()).into())
+}

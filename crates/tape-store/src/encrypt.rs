@@ -1,0 +1,401 @@
+//! Sealed blocks: AES-256-GCM under a key that the caller has and the cartridge never sees.
+//!
+//! Each append session draws a salt of 32 bytes and derives a key of its own from it, under which it counts nonces. So
+//! no nonce is used twice under one key, not even if a block is written again at the same place, after a crash, or on
+//! a folder that was restored from a copy: the salt will be another. Partition, object, length, codec and the
+//! key-associated data are authenticated with the block. The layout is in `docs/format.md`.
+
+use crate::medium::{CodecId, MAX_BLOCK};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
+use secret_memory::SecretBox;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
+
+/// Where salts come from: fills all of it with random bytes.
+pub type Entropy = fn(&mut [u8; SALT_LEN]) -> io::Result<()>;
+
+/// Bytes of a salt.
+pub const SALT_LEN: usize = 32;
+const TAG: usize = 16;
+/// Salt, counter, and the lengths of three kinds of key-associated data.
+const FIXED: usize = SALT_LEN + 8 + 4;
+/// The last byte of the fixed part: not to be read raw.
+const RAW_READ_DISABLED: u8 = 1;
+const HKDF_INFO: &[u8] = b"ferric sealed block 1";
+
+/// The system's random bytes.
+///
+/// # Errors
+/// The system has none.
+pub fn system_entropy(salt: &mut [u8; SALT_LEN]) -> io::Result<()> {
+    aws_lc_rs::rand::fill(salt).map_err(|_| io::Error::other("the system gives no random bytes"))
+}
+
+/// A key. It is left out of core dumps, overwritten when dropped, compared in constant time, and not shown.
+#[derive(Clone)]
+pub struct Key {
+    bytes: Arc<SecretBox<[u8; Self::MAX]>>,
+    len: usize,
+}
+
+impl Key {
+    /// The longest key.
+    pub const MAX: usize = 32;
+
+    /// A key of 1 to 32 bytes; only one of 32 seals.
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Option<Self> {
+        let mut room = SecretBox::new([0; Self::MAX])?;
+        room.get_mut(..bytes.len()).filter(|room| !room.is_empty())?.copy_from_slice(bytes);
+        Some(Self { bytes: Arc::new(room), len: bytes.len() })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    /// Whether it is as long as a key that seals.
+    #[must_use]
+    pub fn is_full_length(&self) -> bool {
+        self.len == Self::MAX
+    }
+
+    /// Whether it is the same.
+    #[must_use]
+    pub fn equals(&self, bytes: &[u8]) -> bool {
+        self.bytes().ct_eq(bytes).into()
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.equals(other.bytes())
+    }
+}
+
+impl Eq for Key {}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({} bytes)", self.len)
+    }
+}
+
+/// Key-associated data, each up to 255 bytes; stored in clear, authenticated.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyAssociatedData {
+    /// Unauthenticated by name, SSC's U-KAD.
+    pub unauthenticated: Vec<u8>,
+    /// A-KAD.
+    pub authenticated: Vec<u8>,
+    /// M-KAD.
+    pub metadata: Vec<u8>,
+}
+
+impl KeyAssociatedData {
+    const fn all(&self) -> [&Vec<u8>; 3] {
+        [&self.unauthenticated, &self.authenticated, &self.metadata]
+    }
+}
+
+/// How blocks are to be sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encryption {
+    /// With this key, of 32 bytes.
+    pub key: Key,
+    /// And this beside it.
+    pub kads: KeyAssociatedData,
+    /// It is not to be read raw.
+    pub raw_read_disabled: bool,
+}
+
+/// How sealed blocks are to be read.
+#[derive(Clone, Copy, Debug)]
+pub enum Decryption<'a> {
+    /// They are not.
+    Disable,
+    /// With this key, and blocks that are not sealed are refused.
+    Decrypt(&'a Key),
+    /// With this key; blocks that are not sealed are read as well.
+    Mixed(&'a Key),
+    /// As they are, in a [`capsule`](Sealing), if they are not protected from that; blocks that are not sealed as ever.
+    Raw,
+}
+
+/// How a block is sealed, as far as can be known without its key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EncryptionInfo {
+    /// What was given with the key.
+    pub kads: KeyAssociatedData,
+    /// It is not to be read raw.
+    pub raw_read_disabled: bool,
+    /// It was read raw elsewhere, and came here as it was: a capsule, which is the place it was sealed for, and itself.
+    pub written_raw: bool,
+}
+
+/// Why a block cannot be read with what was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecryptError {
+    /// It is sealed, and there is no key.
+    #[error("the block is encrypted, and no key was given")]
+    NoKey,
+    /// It is sealed with another key.
+    #[error("the block is encrypted with another key")]
+    WrongKey,
+    /// It is not sealed, and only sealed ones are wanted.
+    #[error("the block is not encrypted")]
+    NotEncrypted,
+    /// It may not be read as it is.
+    #[error("the block is encrypted and must not be read raw")]
+    RawReadDisabled,
+}
+
+/// Where a block is and what it is: authenticated with it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BlockContext {
+    pub(crate) partition: u8,
+    pub(crate) object: u64,
+    pub(crate) length: u32,
+    pub(crate) codec: CodecId,
+}
+
+impl BlockContext {
+    fn authenticated(&self, header: &[u8]) -> Vec<u8> {
+        let place = [&[self.partition][..], &self.object.to_le_bytes(), &self.length.to_le_bytes(), &[self.codec.0]];
+        [header, &place.concat()].concat()
+    }
+}
+
+/// The longest that a sealed block is longer than its content.
+pub(crate) const MAX_OVERHEAD: usize = FIXED + 3 * 255 + TAG;
+
+/// An append session.
+pub(crate) struct AppendSession {
+    encryption: Encryption,
+    header: Vec<u8>,
+    subkey: SecretBox<LessSafeKey>,
+    counter: u64,
+}
+
+impl AppendSession {
+    /// Begins a session with a fresh salt.
+    pub(crate) fn begin(seal: &Encryption, entropy: Entropy) -> io::Result<Self> {
+        let unusable =
+            || io::Error::new(io::ErrorKind::InvalidInput, "a key that seals has 32 bytes, its data at most 255");
+        if !seal.key.is_full_length() || seal.kads.all().iter().any(|kad| kad.len() > 255) {
+            return Err(unusable());
+        }
+        let mut salt = [0; SALT_LEN];
+        entropy(&mut salt)?;
+        let subkey = derive(&seal.key, &salt).ok_or_else(unusable)?;
+        let lengths = seal.kads.all().map(|kad| u8::try_from(kad.len()).unwrap_or(u8::MAX));
+        let mut header = salt.to_vec();
+        header.extend_from_slice(&[0; 8]);
+        header.extend_from_slice(&lengths);
+        header.push(if seal.raw_read_disabled { RAW_READ_DISABLED } else { 0 });
+        seal.kads.all().iter().for_each(|kad| header.extend_from_slice(kad));
+        Ok(Self { encryption: seal.clone(), header, subkey, counter: 0 })
+    }
+
+    /// Whether blocks sealed this way belong to it.
+    pub(crate) fn serves(&self, seal: &Encryption) -> bool {
+        self.encryption == *seal
+    }
+
+    /// Fills `out` with the sealed block. Each call uses a nonce, whether the block is stored or not.
+    pub(crate) fn encrypt(&mut self, content: &[u8], context: BlockContext, out: &mut Vec<u8>) -> io::Result<()> {
+        let failed = || io::Error::other("a block could not be sealed");
+        let counter = self.counter;
+        self.counter = counter.checked_add(1).ok_or_else(failed)?;
+        if let Some(field) = self.header.get_mut(SALT_LEN..SALT_LEN + 8) {
+            field.copy_from_slice(&counter.to_le_bytes());
+        }
+        out.clear();
+        out.extend_from_slice(&self.header);
+        out.extend_from_slice(content);
+        let text = out.get_mut(self.header.len()..).unwrap_or_default();
+        let aad = Aad::from(context.authenticated(&self.header));
+        let tag = self.subkey.seal_in_place_separate_tag(nonce(counter), aad, text).map_err(|_| failed())?;
+        out.extend_from_slice(tag.as_ref());
+        Ok(())
+    }
+}
+
+fn nonce(counter: u64) -> Nonce {
+    let mut bytes = [0; NONCE_LEN];
+    if let Some(low) = bytes.last_chunk_mut() {
+        *low = counter.to_be_bytes();
+    }
+    Nonce::assume_unique_for_key(bytes)
+}
+
+fn derive(key: &Key, salt: &[u8]) -> Option<SecretBox<LessSafeKey>> {
+    let prk = Salt::new(HKDF_SHA256, salt).extract(key.bytes());
+    SecretBox::new(LessSafeKey::new(UnboundKey::from(prk.expand(&[HKDF_INFO], &AES_256_GCM).ok()?)))
+}
+
+/// A sealed block, taken apart.
+struct EncryptedParts<'a> {
+    header: &'a [u8],
+    salt: &'a [u8],
+    counter: u64,
+    kads: KeyAssociatedData,
+    raw_read_disabled: bool,
+}
+
+fn parts(sealed: &[u8]) -> Option<EncryptedParts<'_>> {
+    let (salt, rest) = sealed.split_at_checked(SALT_LEN)?;
+    let (counter, rest) = rest.split_first_chunk::<8>()?;
+    let ([u, a, m, flags], rest) = rest.split_first_chunk::<4>()?;
+    let (unauthenticated, rest) = rest.split_at_checked(usize::from(*u))?;
+    let (authenticated, rest) = rest.split_at_checked(usize::from(*a))?;
+    let (metadata, rest) = rest.split_at_checked(usize::from(*m))?;
+    let header = sealed.get(..sealed.len() - rest.len())?;
+    let kads = KeyAssociatedData {
+        unauthenticated: unauthenticated.to_vec(),
+        authenticated: authenticated.to_vec(),
+        metadata: metadata.to_vec(),
+    };
+    Some(EncryptedParts {
+        header,
+        salt,
+        counter: u64::from_le_bytes(*counter),
+        kads,
+        raw_read_disabled: flags & RAW_READ_DISABLED != 0,
+    })
+}
+
+/// How a block is sealed, from its first bytes.
+pub(crate) fn encryption_info(sealed: &[u8]) -> Option<EncryptionInfo> {
+    parts(sealed).map(|parts| EncryptionInfo {
+        kads: parts.kads,
+        raw_read_disabled: parts.raw_read_disabled,
+        written_raw: false,
+    })
+}
+
+/// Before a sealed block that was read raw: what it is, and the place it was sealed for.
+pub(crate) const RAW_HEADER_LEN: usize = 16;
+const RAW_HEADER_MAGIC: [u8; 2] = *b"FR";
+
+impl BlockContext {
+    /// The beginning of a capsule.
+    pub(crate) fn raw_header(&self) -> [u8; RAW_HEADER_LEN] {
+        let mut bytes = [0; RAW_HEADER_LEN];
+        let fields = [
+            &RAW_HEADER_MAGIC[..],
+            &[self.partition, self.codec.0],
+            &self.object.to_le_bytes(),
+            &self.length.to_le_bytes(),
+        ];
+        bytes.iter_mut().zip(fields.concat()).for_each(|(slot, byte)| *slot = byte);
+        bytes
+    }
+
+    /// The place that a capsule's block was sealed for, and the block; `None` if it is no capsule.
+    pub(crate) fn parse_raw(capsule: &[u8]) -> Option<(Self, &[u8])> {
+        let (head, sealed) = capsule.split_first_chunk::<RAW_HEADER_LEN>()?;
+        let [m0, m1, partition, codec, o0, o1, o2, o3, o4, o5, o6, o7, l0, l1, l2, l3] = *head;
+        let object = u64::from_le_bytes([o0, o1, o2, o3, o4, o5, o6, o7]);
+        let length = u32::from_le_bytes([l0, l1, l2, l3]);
+        let context = Self { partition, object, length, codec: CodecId(codec) };
+        let known = [CodecId::NONE, CodecId::ZLIB, CodecId::ZSTD].contains(&context.codec);
+        let possible = usize::try_from(length).is_ok_and(|len| (1..=MAX_BLOCK).contains(&len)) && known;
+        let whole = parts(sealed).is_some_and(|parts| sealed.len() >= parts.header.len() + TAG);
+        ([m0, m1] == RAW_HEADER_MAGIC && possible && whole).then_some((context, sealed))
+    }
+}
+
+/// What was last opened: the next block is mostly of the same session.
+#[derive(Default)]
+pub(crate) struct Decryptor(Option<(Key, Vec<u8>, SecretBox<LessSafeKey>)>);
+
+impl Decryptor {
+    /// Opens a sealed block in its place; `None` if the key is not its own.
+    pub(crate) fn decrypt<'a>(&mut self, key: &Key, context: BlockContext, sealed: &'a mut [u8]) -> Option<&'a [u8]> {
+        let parts = parts(sealed)?;
+        let aad = Aad::from(context.authenticated(parts.header));
+        let (counter, begin) = (parts.counter, parts.header.len());
+        if !self.0.as_ref().is_some_and(|(known, salt, _)| known.equals(key.bytes()) && salt == parts.salt) {
+            self.0 = Some((key.clone(), parts.salt.to_vec(), derive(key, parts.salt)?));
+        }
+        let (_, _, subkey) = self.0.as_ref()?;
+        let text = sealed.get_mut(begin..)?;
+        subkey.open_in_place(nonce(counter), aad, text).ok().map(|text| &*text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACE: BlockContext = BlockContext { partition: 1, object: 7, length: 5, codec: CodecId::NONE };
+
+    fn key(seed: u8) -> Key {
+        Key::new(&[seed; 32]).unwrap()
+    }
+
+    fn session() -> AppendSession {
+        let kads =
+            KeyAssociatedData { unauthenticated: b"u".to_vec(), authenticated: b"auth".to_vec(), metadata: Vec::new() };
+        AppendSession::begin(&Encryption { key: key(1), kads, raw_read_disabled: false }, system_entropy).unwrap()
+    }
+
+    #[test]
+    fn block_decrypts_only_with_its_key_and_place() {
+        let (mut session, mut sealed) = (session(), Vec::new());
+        session.encrypt(b"hello", PLACE, &mut sealed).unwrap();
+        assert_eq!(sealed.len(), 44 + 5 + 5 + 16);
+        assert!(!sealed.windows(5).any(|window| window == b"hello"));
+        assert_eq!(encryption_info(&sealed).unwrap().kads.authenticated, b"auth");
+        let open = |key: &Key, context, mut bytes: Vec<u8>| {
+            Decryptor::default().decrypt(key, context, &mut bytes).map(<[u8]>::to_vec)
+        };
+        assert_eq!(open(&key(1), PLACE, sealed.clone()), Some(b"hello".to_vec()));
+        assert_eq!(open(&key(2), PLACE, sealed.clone()), None);
+        for other in [
+            BlockContext { partition: 0, ..PLACE },
+            BlockContext { object: 8, ..PLACE },
+            BlockContext { length: 6, ..PLACE },
+            BlockContext { codec: CodecId::ZSTD, ..PLACE },
+        ] {
+            assert_eq!(open(&key(1), other, sealed.clone()), None, "{other:?}");
+        }
+        for at in 0..sealed.len() {
+            let mut bad = sealed.clone();
+            bad[at] ^= 1;
+            assert_eq!(open(&key(1), PLACE, bad), None, "byte {at}");
+            assert_eq!(open(&key(1), PLACE, sealed[..at].to_vec()), None, "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn nonces_are_unique() {
+        let (mut one, mut two) = (session(), session());
+        let mut seen = std::collections::BTreeSet::new();
+        for session in [&mut one, &mut two] {
+            for _ in 0..100 {
+                // The same object again and again: a write that failed is repeated.
+                let mut sealed = Vec::new();
+                session.encrypt(b"hello", PLACE, &mut sealed).unwrap();
+                assert!(seen.insert(sealed[..SALT_LEN + 8].to_vec()));
+            }
+        }
+        assert!(
+            AppendSession::begin(
+                &Encryption {
+                    key: Key::new(b"short").unwrap(),
+                    kads: KeyAssociatedData::default(),
+                    raw_read_disabled: false
+                },
+                system_entropy
+            )
+            .is_err()
+        );
+        assert!(Key::new(&[0; 33]).is_none() && Key::new(&[]).is_none());
+        assert_eq!(format!("{:?}", key(9)), "Key(32 bytes)");
+    }
+}

@@ -1,0 +1,175 @@
+//! What mhvtl's tools look at of a configuration: numbers, kinds and directories of units, whatever their models, and
+//! labels. So they work on one that we could not serve.
+
+use super::device::LibrarySection;
+use super::keys::{self, Ignored};
+use super::scan::{self, Line};
+use super::{
+    ConfigError, SectionKind, assignment, header, home_directory, not_found_error, parse_assignments, read_optional,
+};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A unit of `device.conf`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceSummary {
+    /// Its number.
+    pub id: u32,
+    /// What it is.
+    pub kind: DeviceKind,
+}
+
+/// A library or a drive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// A library.
+    Library {
+        /// The directory of its cartridges.
+        home_directory: PathBuf,
+    },
+    /// A drive.
+    Drive {
+        /// The library that it is in.
+        library: Option<u32>,
+    },
+}
+
+/// The directory of the other files: it itself, unless its `mhvtl.conf` names another.
+///
+/// # Errors
+/// That cannot be read.
+pub fn directory(main: &Path) -> Result<PathBuf, ConfigError> {
+    Ok(redirected_directory(main)?.map_or_else(|| main.into(), |(_, other)| other))
+}
+
+/// The directory that a line of `mhvtl.conf` names, as mhvtl's daemons read it: the key in the first column, blanks around
+/// `=` or none, the rest of the line. They take quotes, a comment and a carriage return for parts of the name, which no
+/// directory has; so these are left out here.
+fn config_path(line: &str) -> Option<&str> {
+    let value = line.strip_prefix("MHVTL_CONFIG_PATH")?.trim_start().strip_prefix('=')?;
+    let value = value.split_once(" #").map_or(value, |(value, _)| value).trim().trim_matches(['"', '\'']);
+    (!value.is_empty()).then_some(value)
+}
+
+/// The directory that a `mhvtl.conf` names for the other files, and the line: the first that names one.
+pub(super) fn redirected_directory(main: &Path) -> Result<Option<(usize, PathBuf)>, ConfigError> {
+    let text = read_optional(&main.join("mhvtl.conf"))?.unwrap_or_default();
+    Ok(text.lines().zip(1..).find_map(|(line, number)| Some((number, config_path(line)?.into()))))
+}
+
+/// Warnings for `mhvtl.conf`: lines that assign nothing although they seem to, variables that are assigned twice, and a
+/// home directory that only mhvtl's scripts use.
+pub(super) fn setting_notes(directory: &Path, libraries: &[LibrarySection]) -> Result<Vec<String>, ConfigError> {
+    let path = directory.join("mhvtl.conf").display().to_string();
+    let text = read_optional(&directory.join("mhvtl.conf"))?.unwrap_or_default();
+    let (mut notes, mut ignored, mut seen) = (Vec::new(), Ignored::default(), BTreeMap::new());
+    for (text, number) in text.lines().zip(1..) {
+        let line = Line { file: &path, number, text };
+        let key = match (config_path(text), assignment(text)) {
+            (Some(_), _) => "MHVTL_CONFIG_PATH",
+            (None, Some((key, _))) if key != "MHVTL_CONFIG_PATH" && !keys::is_misspelled(key) => key,
+            _ => {
+                ignored.of_settings(&line, &mut notes);
+                continue;
+            }
+        };
+        if let Some(before) = seen.insert(key, number) {
+            let counts = if key == "MHVTL_CONFIG_PATH" { "the first" } else { "the last" };
+            notes.push(line.note(format!("{key} is given twice, here and in line {before}: {counts} value counts")));
+        }
+    }
+    ignored.finish(&path, &mut notes);
+    let home =
+        parse_assignments(&text).remove("MHVTL_HOME_PATH").filter(|home| Path::new(home) != Path::new("/opt/mhvtl"));
+    if let (Some(home), Some(number)) = (home, seen.get("MHVTL_HOME_PATH")) {
+        for library in libraries.iter().filter(|library| library.home_directory.is_none()) {
+            let (id, used) = (library.id, home_directory(library.id, None).display().to_string());
+            let why = "as with mhvtl's daemons, since it has no \"Home directory:\"";
+            notes.push(format!("{path}:{number}: MHVTL_HOME_PATH={home}: library {id} uses {used}, {why}"));
+        }
+    }
+    Ok(notes)
+}
+
+/// What `mhvtl.conf` in a directory assigns; nothing if there is none.
+///
+/// # Errors
+/// It cannot be read.
+pub fn assignments(directory: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
+    Ok(parse_assignments(&read_optional(&directory.join("mhvtl.conf"))?.unwrap_or_default()))
+}
+
+/// Megabytes of a new cartridge, as `mhvtl.conf` in a directory has them.
+///
+/// # Errors
+/// It cannot be read, or has something else.
+pub fn default_capacity_mb(directory: &Path) -> Result<u64, ConfigError> {
+    const DEFAULT: u64 = 500;
+    /// 1 PiB.
+    const MOST: u64 = 1 << 30;
+    let path = directory.join("mhvtl.conf");
+    let text = read_optional(&path)?.unwrap_or_default();
+    let Some(given) = parse_assignments(&text).remove("CAPACITY").filter(|given| !given.is_empty()) else {
+        return Ok(DEFAULT);
+    };
+    let assigns = |line: &str| parse_assignments(line).contains_key("CAPACITY");
+    let line = text.lines().zip(1..).filter(|(line, _)| assigns(line)).last().map_or(0, |(_, at)| at);
+    let wrong = || {
+        let message = format!("{given:?} is no number of megabytes, 1 to {MOST}");
+        ConfigError { file: path.display().to_string(), line, key: "CAPACITY".into(), message }
+    };
+    given.parse().ok().filter(|number| (1..=MOST).contains(number)).ok_or_else(wrong)
+}
+
+/// Units of the `device.conf` in a directory, in its order.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub fn device_summaries(directory: &Path) -> Result<Vec<DeviceSummary>, ConfigError> {
+    let (name, text) = read_text(&directory.join("device.conf"))?;
+    let (mut units, mut inside) = (Vec::<DeviceSummary>::new(), false);
+    for line in Line::lines(&name, &text).filter(|line| !line.is_comment()) {
+        // The tools look for the whole header of a drive.
+        let whole = |(unit, _): &(SectionKind, u32)| *unit == SectionKind::Library || line.text.contains("CHANNEL");
+        if let Some((unit, id)) = header(&line).filter(whole) {
+            let kind = match unit {
+                SectionKind::Library => DeviceKind::Library { home_directory: home_directory(id, None) },
+                SectionKind::Drive => DeviceKind::Drive { library: None },
+            };
+            units.push(DeviceSummary { id, kind });
+            inside = true;
+        } else if line.ends_section() {
+            inside = false;
+        } else if let Some(unit) = units.last_mut().filter(|_| inside) {
+            match &mut unit.kind {
+                DeviceKind::Library { home_directory: home } => {
+                    *home = line.word_after(" Home directory:").map_or(std::mem::take(home), PathBuf::from)
+                }
+                DeviceKind::Drive { library } => {
+                    *library = line.number_after(" Library ID:").and_then(|id| u32::try_from(id).ok()).or(*library);
+                }
+            }
+        }
+    }
+    Ok(units)
+}
+
+/// Labels in the slots of a `library_contents` file, with their lines: each first word behind the number.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub fn slot_barcodes(path: &Path) -> Result<Vec<(usize, String)>, ConfigError> {
+    let (name, text) = read_text(path)?;
+    let label = |line: Line<'_>| {
+        // The script looks for "Slot" and a blank; mhvtl takes "Slot 4 : X" for an empty slot 4.
+        let (_, rest) = line.text.strip_prefix("Slot ").and_then(scan::number)?;
+        let label = rest.strip_prefix(':').and_then(scan::word)?;
+        Some((line.number, label.to_owned()))
+    };
+    Ok(Line::lines(&name, &text).filter_map(label).collect())
+}
+
+pub(super) fn read_text(path: &Path) -> Result<(String, String), ConfigError> {
+    let text = read_optional(path)?.ok_or_else(|| not_found_error(path, ""))?;
+    Ok((path.display().to_string(), text))
+}

@@ -1,0 +1,89 @@
+//! Why the robot, or a person at a door, could not do something: in words that name the elements and what is in them.
+
+use crate::library::{Library, LibraryError};
+use smc::changer::{Changer, OperatorError};
+use smc::element::{ElementAddress, ElementFault};
+use smc::library::MoveError;
+use smc::robot::RobotFault;
+
+impl Library {
+    pub(super) fn empty_element_error(&self, address: ElementAddress) -> String {
+        format!("{} is empty", self.element_name(address))
+    }
+
+    /// The error for an operator, with the ends of what was tried.
+    pub(crate) fn operator_error(
+        &self,
+        changer: &Changer,
+        why: OperatorError,
+        from: Option<ElementAddress>,
+        to: Option<ElementAddress>,
+    ) -> LibraryError {
+        let name = |end: Option<ElementAddress>| end.map_or_else(|| "the element".into(), |end| self.element_name(end));
+        let condition = changer.library().operator_state();
+        LibraryError::Refused(match why {
+            OperatorError::Prevented => {
+                let what = from.or(to).map_or_else(|| "the library".into(), |end| self.element_name(end));
+                format!("{what} is locked: a host prevents medium removal (PREVENT ALLOW MEDIUM REMOVAL)")
+            }
+            OperatorError::AccessDoorClosed => format!(
+                "{} is reached through the access door, which is closed; use an I/O element, or open it: ferric door access \
+                 open",
+                name(from.or(to))
+            ),
+            OperatorError::NotReady if condition.door_open => {
+                "the access door is open; close it: ferric door access close".into()
+            }
+            OperatorError::NotReady => "the robot is off line; bring it back: ferric robot online".into(),
+            OperatorError::Element(error) => self.move_error(changer, error, from, to),
+        })
+    }
+
+    fn move_error(
+        &self,
+        changer: &Changer,
+        error: MoveError,
+        from: Option<ElementAddress>,
+        to: Option<ElementAddress>,
+    ) -> String {
+        let name = |end: Option<ElementAddress>| end.map_or_else(|| "the element".into(), |end| self.element_name(end));
+        let condition = changer.library().operator_state();
+        let blocked = |end: &ElementAddress| condition.element_faults.get(end) == Some(&ElementFault::Blocked);
+        match error {
+            MoveError::NoElement(address) => format!("{} holds no cartridges", self.element_name(address)),
+            MoveError::NotPossible(_) => {
+                format!("the model {} moves no cartridge from {} to {}", self.profile().name, name(from), name(to))
+            }
+            MoveError::Disabled(address) if condition.drives_offline.contains(&address) => {
+                let drive = self.element_name(address);
+                format!("{drive} is off line; bring it back: ferric drive {drive} online")
+            }
+            MoveError::Disabled(address) => {
+                let element = self.element_name(address);
+                format!("{element} is disabled; enable it: ferric slot {element} enable")
+            }
+            MoveError::StationOpen => "the I/O station is open; close it: ferric door io-station close".into(),
+            MoveError::SourceEmpty => format!("{} is empty", name(from)),
+            MoveError::DestinationFull => {
+                let content = to.and_then(|to| changer.content(to)).map(|content| content.barcode.to_string());
+                format!("{} holds {}", name(to), content.as_deref().unwrap_or("a cartridge"))
+            }
+            MoveError::Prevented => {
+                format!("a host prevents medium removal from {} (PREVENT ALLOW MEDIUM REMOVAL)", name(from))
+            }
+            MoveError::DriveRefused => format!("{} did not accept the cartridge", name(to)),
+            MoveError::RobotFailed(failure) => match [from, to].into_iter().flatten().find(blocked) {
+                Some(end) => {
+                    let end = self.element_name(end);
+                    format!("the robot cannot reach {end}, which is blocked; unblock it: ferric slot {end} enable")
+                }
+                None => match failure {
+                    RobotFault::Pick => format!("the robot failed to pick the cartridge from {}", name(from)),
+                    RobotFault::Place => format!("the robot failed to place the cartridge in {}", name(to)),
+                    RobotFault::Load => format!("{} failed to load the cartridge", name(to)),
+                    RobotFault::Unload => format!("{} failed to unload its cartridge", name(from)),
+                },
+            },
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Cartridges that no drive can use, and why: found when the site is opened, or by a drive.
+
+use crate::events::Event;
+use crate::inventory::CartridgeRecord;
+use crate::library::{LibraryError, cartridge_or_placeholder};
+use crate::locks::lock;
+use crate::shared::Shared;
+use crate::site::Site;
+use ssc::drive::MediumFault;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use tape_store::cartridge::{Barcode, Cartridge};
+use tape_store::error::StoreError;
+
+/// Why a cartridge cannot be used.
+#[derive(Debug)]
+struct UnusableReason {
+    reason: String,
+    /// The fingerprint of its files when a drive refused it. As long as they have not changed, the drive is right.
+    refused_fingerprint: Option<u64>,
+}
+
+/// The cartridges that cannot be used, by barcode.
+#[derive(Debug, Default)]
+pub(crate) struct UnusableCartridges {
+    known: Mutex<BTreeMap<Barcode, UnusableReason>>,
+    /// Cartridges in which a drive found damage, or which it could not unload in order: whether they can be used is to be
+    /// probed.
+    suspects: Mutex<BTreeSet<Barcode>>,
+}
+
+impl UnusableCartridges {
+    /// Why a cartridge cannot be used, if so.
+    pub(crate) fn reason(&self, barcode: &Barcode) -> Option<String> {
+        lock(&self.known).get(barcode).map(|fault| fault.reason.clone())
+    }
+
+    fn barcodes(&self) -> BTreeSet<Barcode> {
+        lock(&self.known).keys().cloned().collect()
+    }
+
+    /// The fingerprint of a cartridge's files when a drive refused it, if one did.
+    fn refused_fingerprint(&self, barcode: &Barcode) -> Option<u64> {
+        lock(&self.known).get(barcode).and_then(|fault| fault.refused_fingerprint)
+    }
+
+    /// Whether that is new.
+    fn insert(&self, barcode: &Barcode, reason: &str, refused_at: Option<u64>) -> bool {
+        let fault = UnusableReason { reason: reason.into(), refused_fingerprint: refused_at };
+        lock(&self.known).insert(barcode.clone(), fault).is_none_or(|known| known.reason != reason)
+    }
+
+    /// Forgets what was wrong with a cartridge; whether something was.
+    pub(crate) fn remove(&self, barcode: &Barcode) -> bool {
+        lock(&self.known).remove(barcode).is_some()
+    }
+}
+
+impl Shared {
+    /// Looks whether a cartridge can be used, as far as its memory says.
+    pub(crate) fn check_usable(&self, cartridge: &mut Cartridge) {
+        let barcode = cartridge.barcode().clone();
+        match cartridge.mam_or_rebuilt() {
+            Ok((_, None)) => {}
+            Ok((_, Some(error @ StoreError::Malformed { .. }))) => {
+                tracing::warn!(%barcode, %error, "cartridge memory is damaged: the cartridge can only be read");
+                self.events.notify(Event::Damaged { barcode: barcode.to_string(), reason: error.to_string() });
+            }
+            Ok((_, Some(error))) | Err(error) => {
+                tracing::warn!(%barcode, %error, "cartridge cannot be used");
+                self.mark_unusable(&barcode, &error.to_string(), None);
+            }
+        }
+    }
+
+    fn mark_unusable(&self, barcode: &Barcode, reason: &str, refused_at: Option<u64>) {
+        if self.unusable.insert(barcode, reason, refused_at) {
+            self.events.notify(Event::Unusable { barcode: barcode.to_string(), reason: reason.into() });
+        }
+    }
+
+    /// Takes up what a drive has found.
+    pub(crate) fn record_medium_faults(&self, faults: Vec<MediumFault>) {
+        for MediumFault { barcode, reason, unusable } in faults {
+            if unusable {
+                self.mark_unusable(&barcode, &reason, self.store.fingerprint(&barcode));
+            } else {
+                self.events.notify(Event::Damaged { barcode: barcode.to_string(), reason });
+                lock(&self.unusable.suspects).insert(barcode);
+            }
+        }
+    }
+
+    /// A drive has mounted it.
+    pub(crate) fn mark_usable(&self, barcode: &Barcode) {
+        if self.unusable.remove(barcode) {
+            self.events.notify(Event::Usable { barcode: barcode.to_string() });
+        }
+    }
+}
+
+impl Site {
+    /// Probes cartridges that could not be used, and has the libraries report those that still cannot. One that a drive
+    /// refused is probed only after its files have changed.
+    pub(crate) fn recheck_unusable(&self) {
+        for barcode in self.shared.unusable.barcodes() {
+            let known = self.shared.inventory().contains_key(barcode.as_str());
+            if !known || self.is_mountable(&barcode) {
+                self.shared.mark_usable(&barcode);
+            }
+        }
+        self.probe_suspects();
+        let unusable = self.shared.unusable.barcodes();
+        for library in self.libraries() {
+            library.changer(|changer| changer.library_mut().set_unusable(unusable.clone()));
+        }
+    }
+
+    /// Probes cartridges in which a drive found damage, once they are in no drive.
+    fn probe_suspects(&self) {
+        let suspects = std::mem::take(&mut *lock(&self.shared.unusable.suspects));
+        for barcode in suspects {
+            match self.with_unloaded_cartridge_from(
+                &barcode,
+                |shared, barcode, entry| Ok(cartridge_or_placeholder(shared, barcode, entry)),
+                Cartridge::probe,
+            ) {
+                Err(LibraryError::Cartridge { source, .. } | LibraryError::Store(source)) => {
+                    tracing::warn!(%barcode, error = %source, "cartridge cannot be used");
+                    self.shared.mark_unusable(&barcode, &source.to_string(), None);
+                }
+                // It is in a drive, or being moved.
+                Err(LibraryError::Refused(_)) => {
+                    lock(&self.shared.unusable.suspects).insert(barcode);
+                }
+                Ok(()) | Err(_) => {}
+            }
+        }
+    }
+
+    /// Whether a drive would mount a cartridge, which is in none.
+    fn is_mountable(&self, barcode: &Barcode) -> bool {
+        let refused_at = self.shared.unusable.refused_fingerprint(barcode);
+        if refused_at.is_some() && self.shared.store.fingerprint(barcode) == refused_at {
+            return false;
+        }
+        let find = |shared: &Shared, barcode: &Barcode, entry: &CartridgeRecord| {
+            Ok(cartridge_or_placeholder(shared, barcode, entry))
+        };
+        self.with_unloaded_cartridge_from(barcode, find, Cartridge::probe).is_ok()
+    }
+}

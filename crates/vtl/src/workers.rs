@@ -1,0 +1,267 @@
+//! Threads that pack and unpack blocks for all drives of a process.
+
+use crate::budget::default_limit;
+use std::collections::VecDeque;
+use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use tape_store::workers::{CodecJob, WorkerSlot, Workers};
+
+/// More would not be fed by one connection, and drives share them.
+const MAX_WORKERS: usize = 8;
+
+/// Bytes of the blocks that workers have: enough for one of the longest, and for two of 4 MiB for each worker.
+const LEAST_MEMORY: usize = 16 << 20;
+const MOST_MEMORY: usize = 256 << 20;
+
+/// A pool of workers; they end with it.
+#[derive(Debug)]
+pub struct ThreadedWorkers {
+    shared: Arc<WorkerShared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct WorkerShared {
+    state: Mutex<WorkerQueue>,
+    wake: Condvar,
+    jobs: Mutex<Jobs>,
+}
+
+/// Jobs that are not in use, and the memory of all.
+#[derive(Default)]
+struct Jobs {
+    #[expect(clippy::vec_box, reason = "a box is what goes from thread to thread")]
+    free: Vec<Box<CodecJob>>,
+    /// Bytes of all jobs, in use or not.
+    memory: usize,
+    limit: usize,
+}
+
+impl Jobs {
+    fn acquire(&mut self, len: usize) -> Option<Box<CodecJob>> {
+        let mut job = self.free.pop().unwrap_or_default();
+        let needed = job.memory(len);
+        self.memory = self.memory.saturating_sub(job.charged);
+        while self.memory + needed > self.limit {
+            let other = self.free.pop()?;
+            self.memory = self.memory.saturating_sub(other.charged);
+        }
+        job.charged = needed;
+        self.memory += needed;
+        Some(job)
+    }
+
+    fn release(&mut self, mut job: Box<CodecJob>) {
+        self.memory = self.memory.saturating_sub(job.charged);
+        job.charged = job.memory(0);
+        self.memory += job.charged;
+        self.free.push(job);
+    }
+}
+
+impl std::fmt::Debug for WorkerShared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Shared")
+    }
+}
+
+#[derive(Default)]
+struct WorkerQueue {
+    queue: VecDeque<(Box<CodecJob>, Arc<JobSlot>)>,
+    stopping: bool,
+}
+
+/// Where one job comes back.
+#[derive(Default)]
+struct JobSlot {
+    job: Mutex<Option<Box<CodecJob>>>,
+    done: Condvar,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl ThreadedWorkers {
+    /// One worker for each processor; none where there is only one, since it has enough to do. The blocks that they have for
+    /// all drives take a quarter of [`default_limit`] at most: drives that find no memory pack their blocks themselves.
+    #[must_use]
+    pub fn new() -> Self {
+        let limit = usize::try_from(default_limit() / 4).unwrap_or(usize::MAX);
+        Self::with_memory(limit.clamp(LEAST_MEMORY, MOST_MEMORY))
+    }
+
+    fn with_memory(limit: usize) -> Self {
+        let processors = thread::available_parallelism().map_or(1, NonZero::get);
+        let jobs = Mutex::new(Jobs { limit, ..Jobs::default() });
+        let shared = Arc::new(WorkerShared { jobs, ..WorkerShared::default() });
+        let count = if processors == 1 { 0 } else { processors.min(MAX_WORKERS) };
+        let spawn = |number: usize| {
+            let shared = Arc::clone(&shared);
+            thread::Builder::new().name(format!("pack-{number}")).spawn(move || shared.serve()).ok()
+        };
+        let threads = (0..count).map_while(spawn).collect();
+        Self { shared, threads }
+    }
+}
+
+impl Default for ThreadedWorkers {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl WorkerShared {
+    fn serve(&self) {
+        while let Some((mut job, place)) = self.next() {
+            // A job that panics comes back undone, which is a failed write; whoever waits for it must not wait for ever.
+            let ran = catch_unwind(AssertUnwindSafe(|| job.run()));
+            if ran.is_err() {
+                job.fail();
+            }
+            *lock(&place.job) = Some(job);
+            place.done.notify_one();
+        }
+    }
+
+    fn next(&self) -> Option<(Box<CodecJob>, Arc<JobSlot>)> {
+        let mut work = lock(&self.state);
+        loop {
+            if work.stopping {
+                return None;
+            }
+            if let Some(next) = work.queue.pop_front() {
+                return Some(next);
+            }
+            work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Workers for ThreadedWorkers {
+    fn parallel_jobs(&self) -> usize {
+        self.threads.len()
+    }
+
+    fn slot(&self) -> Box<dyn WorkerSlot> {
+        Box::new(ThreadedSlot { shared: Arc::clone(&self.shared), slot: Arc::default() })
+    }
+}
+
+struct ThreadedSlot {
+    shared: Arc<WorkerShared>,
+    slot: Arc<JobSlot>,
+}
+
+impl WorkerSlot for ThreadedSlot {
+    fn acquire(&mut self, len: usize) -> Option<Box<CodecJob>> {
+        lock(&self.shared.jobs).acquire(len)
+    }
+
+    fn release(&mut self, job: Box<CodecJob>) {
+        lock(&self.shared.jobs).release(job);
+    }
+
+    fn start(&mut self, mut job: Box<CodecJob>) {
+        let mut work = lock(&self.shared.state);
+        if work.stopping {
+            drop(work);
+            job.run();
+            *lock(&self.slot.job) = Some(job);
+            return;
+        }
+        work.queue.push_back((job, Arc::clone(&self.slot)));
+        drop(work);
+        self.shared.wake.notify_one();
+    }
+
+    fn is_done(&self) -> bool {
+        lock(&self.slot.job).is_some()
+    }
+
+    fn finish(&mut self) -> Box<CodecJob> {
+        // What nobody has begun is done here, sooner than a worker comes to it.
+        if let Some(mut job) = self.shared.take_back(&self.slot) {
+            job.run();
+            return job;
+        }
+        let mut job = lock(&self.slot.job);
+        loop {
+            if let Some(job) = job.take() {
+                return job;
+            }
+            job = self.slot.done.wait(job).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl WorkerShared {
+    /// The job of this place, if it still waits.
+    fn take_back(&self, place: &Arc<JobSlot>) -> Option<Box<CodecJob>> {
+        let mut work = lock(&self.state);
+        let at = work.queue.iter().position(|(_, other)| Arc::ptr_eq(other, place))?;
+        work.queue.remove(at).map(|(job, _)| job)
+    }
+}
+
+impl Drop for ThreadedWorkers {
+    fn drop(&mut self) {
+        let waiting = {
+            let mut work = lock(&self.shared.state);
+            work.stopping = true;
+            std::mem::take(&mut work.queue)
+        };
+        // A tape that outlives the pool still gets its blocks back.
+        for (mut job, place) in waiting {
+            job.run();
+            *lock(&place.job) = Some(job);
+            place.done.notify_one();
+        }
+        self.shared.wake.notify_all();
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_of_all_jobs_is_bounded() {
+        let pool = ThreadedWorkers::with_memory(40 << 20);
+        let mut drives: Vec<_> = (0..4).map(|_| pool.slot()).collect();
+        // 4 MiB of input, of output and of the codec's output each, and 1.5 MiB.
+        let mut jobs: Vec<_> = drives.iter_mut().filter_map(|drive| drive.acquire(4 << 20)).collect();
+        assert_eq!(jobs.len(), 2);
+        assert!(drives[0].acquire(1 << 20).is_some(), "less still fits");
+        assert!(jobs.iter().all(|job| job.charged > 13 << 20));
+        drives[0].release(jobs.pop().unwrap());
+        let again = drives[1].acquire(4 << 20);
+        assert!(again.is_some());
+        // A job that failed has no buffers, and its memory is free again.
+        let mut failed = again.unwrap();
+        failed.fail();
+        assert!(failed.charged > 13 << 20);
+        drives[2].release(failed);
+        assert!(drives[3].acquire(4 << 20).is_some());
+    }
+
+    #[test]
+    fn queued_jobs_finish_after_workers_stop() {
+        let pool = ThreadedWorkers::new();
+        let mut slots: Vec<_> = (0..20).map(|_| pool.slot()).collect();
+        for _ in 0..50 {
+            slots.iter_mut().for_each(|slot| slot.start(Box::default()));
+            slots.iter_mut().for_each(|slot| drop(slot.finish()));
+        }
+        slots.iter_mut().for_each(|slot| slot.start(Box::default()));
+        drop(pool);
+        slots.iter_mut().for_each(|slot| drop(slot.finish()));
+        slots.iter_mut().for_each(|slot| slot.start(Box::default()));
+        assert!(slots.iter().all(|slot| slot.is_done()));
+    }
+}

@@ -1,0 +1,205 @@
+//! A site as a person sees it at a glance.
+
+use crate::cli_error::CliError;
+use crate::output::{format_count, print_line};
+use smc::element::{ElementFault, LabelDefect};
+use vtl::clock::day;
+use vtl::control::{AlertStatus, CartridgeStatus, DriveStatus, ElementStatus, LibraryStatus, PoolStatus, SiteStatus};
+use vtl::inventory::Location;
+
+/// Elements beside each other; a label has ten characters and more only seldom.
+const COLUMNS: usize = 6;
+
+/// Every library with all that is in it, and the shelves.
+pub(super) fn print_site(status: &SiteStatus) -> Result<(), CliError> {
+    status.warnings.iter().try_for_each(|warning| print_line(format!("warning: {warning}")))?;
+    for library in &status.libraries {
+        print_line(title(library))?;
+        for drive in &library.drives {
+            print_line(format!(
+                "  drive {:>3}  {}  {}",
+                drive.element.number,
+                element_text(&drive.element),
+                drive_text(drive)
+            ))?;
+            drive.alerts.iter().try_for_each(|alert| print_line(format!("             TapeAlert: {alert}")))?;
+        }
+        print_elements("io", &library.io_elements)?;
+        print_elements("slot", &library.slots)?;
+        print_line("")?;
+    }
+    for (shelf, cartridges) in &status.shelves {
+        let all = if cartridges.is_empty() { "empty".into() } else { cartridges.join(" ") };
+        print_line(format!("shelf {shelf}: {all}"))?;
+    }
+    Ok(())
+}
+
+fn title(library: &LibraryStatus) -> String {
+    let mut state = Vec::new();
+    if !library.online {
+        state.push("off line");
+    }
+    if library.door_open {
+        state.push("access door open");
+    }
+    if library.station_open {
+        state.push("I/O station open");
+    }
+    let alerts = match library.alerts.as_slice() {
+        [] => String::new(),
+        alerts => format!("\n  TapeAlert: {}", alerts.join(", ")),
+    };
+    let state = if state.is_empty() { "ready".into() } else { state.join(", ") };
+    let full = library.slots.iter().filter(|slot| slot.cartridge.is_some()).count();
+    let LibraryStatus { name, model, serial, target, lun, slots, .. } = library;
+    format!(
+        "{name}  {model}  {serial}  {target} LUN {lun}\n  {state}; {full} of {} full{alerts}",
+        format_count(slots.len() as u64, "slot")
+    )
+}
+
+fn drive_text(drive: &DriveStatus) -> String {
+    let why = drive.refused.as_ref().or(drive.element.unusable.as_ref());
+    let is_cleaning = drive.element.kind.as_deref() == Some("cleaning");
+    let state = match (&drive.element.cartridge, drive.online, why) {
+        (_, false, _) => "off line".into(),
+        (None, ..) => "empty".into(),
+        (Some(_), _, Some(why)) => format!("cannot use the cartridge: {why}"),
+        (Some(_), ..) if is_cleaning => "cleaning cartridge".to_owned(),
+        (Some(_), ..) if drive.ejected => "ejected".into(),
+        (Some(_), ..) if !drive.threaded => "not threaded".into(),
+        (Some(_), ..) => "loaded".into(),
+    };
+    format!("{}  {}  LUN {}  {state}", drive.model, drive.serial, drive.lun)
+}
+
+const fn fault_text(trouble: ElementFault) -> &'static str {
+    match trouble {
+        ElementFault::Disabled => "disabled",
+        ElementFault::Blocked => "blocked",
+    }
+}
+
+const fn label_text(label: LabelDefect) -> &'static str {
+    match label {
+        LabelDefect::Missing => "label missing",
+        LabelDefect::Unreadable => "label unreadable",
+    }
+}
+
+/// What is in an element: a label, marked where something is wrong with it or the element.
+fn element_text(element: &ElementStatus) -> String {
+    let mut marks = String::new();
+    marks.extend((element.fault == Some(ElementFault::Disabled)).then_some('x'));
+    marks.extend((element.fault == Some(ElementFault::Blocked) || element.unusable.is_some()).then_some('!'));
+    marks.extend(element.label.map(|_| '?'));
+    format!("{:<10}{marks:<1}", element.cartridge.as_deref().unwrap_or("."))
+}
+
+fn print_elements(name: &str, elements: &[ElementStatus]) -> Result<(), CliError> {
+    for row in elements.chunks(COLUMNS) {
+        // A row where nothing is says nothing, unless it is the first.
+        let first = row.first().map_or(0, |element| element.number);
+        let plain = |element: &ElementStatus| element.cartridge.is_none() && element.fault.is_none();
+        if first > 1 && row.iter().all(plain) {
+            continue;
+        }
+        let cells: Vec<String> = row.iter().map(element_text).collect();
+        print_line(format!("  {name:<5} {first:>3}  {}", cells.join(" ").trim_end()))?;
+    }
+    Ok(())
+}
+
+pub(super) fn print_libraries(status: &SiteStatus) -> Result<(), CliError> {
+    for library in &status.libraries {
+        print_line(title(library))?;
+    }
+    Ok(())
+}
+
+pub(super) fn print_drives(status: &SiteStatus) -> Result<(), CliError> {
+    for library in &status.libraries {
+        for drive in &library.drives {
+            let DriveStatus { element, .. } = drive;
+            print_line(format!(
+                "{}  drive{}  {}  {}  {}",
+                library.name,
+                element.number,
+                element.address,
+                element_text(element),
+                drive_text(drive)
+            ))?;
+            drive.alerts.iter().try_for_each(|alert| print_line(format!("  TapeAlert: {alert}")))?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn print_slots(status: &SiteStatus) -> Result<(), CliError> {
+    for library in &status.libraries {
+        for (kind, elements) in [("slot", &library.slots), ("io", &library.io_elements)] {
+            for element in elements {
+                let state = [element.fault.map(fault_text), element.label.map(label_text)].into_iter().flatten();
+                let mut state: String = state.map(|state| format!("  {state}")).collect();
+                if let Some(reason) = &element.unusable {
+                    state += &format!("  cannot be used: {reason}");
+                }
+                let (number, address) = (element.number, element.address);
+                let text = format!("{}  {kind}{number}  {address}  {}{state}", library.name, element_text(element));
+                print_line(text.trim_end())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn print_pools(pools: &[PoolStatus]) -> Result<(), CliError> {
+    if pools.is_empty() {
+        return print_line("there are no pools");
+    }
+    for PoolStatus { pool, pattern, library, size, cartridges, scratch, wanted } in pools {
+        let size = crate::output::format_size(*size);
+        let many = format_count(*cartridges as u64, "cartridge");
+        print_line(format!("{pool}  {pattern}  {size}  {library}  {many}, {scratch} blank, {wanted} wanted"))?;
+    }
+    Ok(())
+}
+
+pub(super) fn print_cartridges(cartridges: &[CartridgeStatus]) -> Result<(), CliError> {
+    for cartridge in cartridges {
+        let place = match &cartridge.location {
+            Location::Element { library, address, .. } => match &cartridge.element {
+                Some(element) => format!("{library} {element}"),
+                None => format!("{library} element {address}"),
+            },
+            Location::Shelf(shelf) => format!("shelf {shelf}"),
+        };
+        let what = match cartridge.cleanings_left {
+            Some(left) => format!("cleaning cartridge, {} left", format_count(left, "use")),
+            None if cartridge.kind.as_deref() == Some("cleaning") => "cleaning cartridge".into(),
+            None => crate::output::format_size(cartridge.size),
+        };
+        let mut words = vec![format!("{:<10}", cartridge.cartridge), what, place];
+        words.extend(cartridge.pool.as_ref().map(|pool| format!("pool {pool}")));
+        words.extend(cartridge.blank.filter(|blank| *blank && cartridge.unusable.is_none()).map(|_| "blank".into()));
+        words.extend(cartridge.label.map(|state| label_text(state).into()));
+        words.extend(cartridge.unusable.as_ref().map(|reason| format!("cannot be used: {reason}")));
+        words.extend(cartridge.write_protected.then(|| "write-protected".into()));
+        words.extend(cartridge.retained_until.map(|until| format!("retained until {}", day(until))));
+        print_line(words.join("  "))?;
+    }
+    Ok(())
+}
+
+pub(super) fn print_alerts(alerts: &[AlertStatus]) -> Result<(), CliError> {
+    if alerts.is_empty() {
+        return print_line("no TapeAlert flag is raised");
+    }
+    for AlertStatus { library, drive, flag, name, raised } in alerts {
+        let of = drive.as_deref().unwrap_or("changer");
+        let raised = if *raised { "raised" } else { "not raised" };
+        print_line(format!("{library}  {of:<8}  {flag:>2}  {name}  {raised}"))?;
+    }
+    Ok(())
+}
