@@ -212,8 +212,8 @@ impl DataDir {
 
 /// Holds a data directory for this process, as long as the file is open.
 pub(crate) fn acquire_lock(path: &Path) -> Result<File, DataDirError> {
-    let failed = |source| DataDirError::Io { path: path.into(), source };
     let file = path.join("lock");
+    let failed = |source| DataDirError::Io { path: file.clone(), source };
     let mut options = OpenOptions::new();
     options.mode(0o600).read(true).write(true);
     let mut lock = match options.clone().create_new(true).open(&file) {

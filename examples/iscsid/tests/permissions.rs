@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{Daemon, SMALL, command, filemark, load, record, write};
-use initiator::{CommandResponse, Transfer};
+use common::{Daemon, SMALL, command, filemark, load, move_medium, ready, record, write};
+use initiator::{CommandResponse, Initiator, Transfer};
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -143,6 +143,130 @@ fn world_writable_directory_is_unchanged() {
     assert_eq!(fs::metadata(data.join("mine")).unwrap().mode() & 0o7777, 0o644);
     check(&data.join("cartridges/V00001L8"), 0o700, 0o600);
     assert_eq!(daemon.terminate(), Some(0));
+}
+
+/// A daemon that permissions apply to: if the test runs as root, it runs as another user, who owns all of `directory`.
+fn unprivileged(directory: &Path, config: &str) -> Command {
+    let daemon = command(&directory.join("d"), config);
+    if !rustix::process::geteuid().is_root() {
+        return daemon;
+    }
+    // The directory where the program was built may be unreadable for that user.
+    let program = directory.join("program");
+    fs::copy(daemon.get_program(), &program).unwrap();
+    assert!(Command::new("chown").args(["-R", "65534:65534"]).arg(directory).status().unwrap().success());
+    let mut user = Command::new("setpriv");
+    user.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(program).args(daemon.get_args());
+    user
+}
+
+/// A new site of an unprivileged daemon, whose cartridges are in `home`. Permissions in a shared directory are not corrected.
+fn unprivileged_site(directory: &Path) -> String {
+    let home = directory.join("home");
+    fs::create_dir(&home).unwrap();
+    let config = format!("{SMALL}[storage]\ncartridges = [{home:?}]\nshared = true\n");
+    assert_eq!(Daemon::of(&mut unprivileged(directory, &config)).terminate(), Some(0));
+    config
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+/// Moves a cartridge into the first drive, which refuses it, and back.
+fn check_refused(session: &mut Initiator, slot: u16) {
+    // The changer moves the cartridge; the drive refuses it.
+    assert_eq!(move_medium(session, slot, 500), CommandResponse::default(), "slot {slot}");
+    let mut sense = ready(session).sense_codes();
+    if matches!(sense, Some((6, ..))) {
+        sense = ready(session).sense_codes();
+    }
+    assert_eq!(sense, Some((3, 0x31, 0)), "slot {slot}");
+    assert_eq!(move_medium(session, 500, slot), CommandResponse::default(), "slot {slot}");
+}
+
+#[test]
+fn cartridges_without_permission_stop_no_other() {
+    let dir = tempdir().unwrap();
+    let config = unprivileged_site(dir.path());
+    let home = dir.path().join("home");
+    let daemon = Daemon::of(&mut unprivileged(dir.path(), &config));
+    let mut session = daemon.login(1);
+    assert_eq!(move_medium(&mut session, 1003, 500), CommandResponse::default());
+    assert_eq!(ready(&mut session).sense_codes(), Some((6, 0x28, 0)));
+    assert_eq!(write(&mut session, &record(1, 1000)), CommandResponse::default());
+    assert_eq!(move_medium(&mut session, 500, 1003), CommandResponse::default());
+    drop(session);
+    assert_eq!(daemon.terminate(), Some(0));
+    set_mode(&home.join("V00001L8"), 0o000);
+    set_mode(&home.join("V00002L8/ferric.mam"), 0o000);
+    set_mode(&home.join("V00002L8/ferric.mam.copy"), 0o000);
+    // The drive can neither create files in the third cartridge nor write those of the fourth.
+    set_mode(&home.join("V00003L8"), 0o555);
+    for file in fs::read_dir(home.join("V00004L8")).unwrap() {
+        set_mode(&file.unwrap().path(), 0o444);
+    }
+    let log = dir.path().join("log");
+    let daemon = Daemon::logging(&mut unprivileged(dir.path(), &config), fs::File::create(&log).unwrap().into());
+    let mut session = daemon.login(1);
+    (1000..1004).for_each(|slot| check_refused(&mut session, slot));
+    // The cartridge that can be used is usable.
+    assert_eq!(move_medium(&mut session, 1004, 501), CommandResponse::default());
+    assert_eq!(session.command(2, &[0; 6], Transfer::None).unwrap().sense_codes(), Some((6, 0x28, 0)));
+    assert_eq!(session.command(2, &[0; 6], Transfer::None).unwrap(), CommandResponse::default());
+    assert_eq!(daemon.terminate(), Some(0));
+    let said = fs::read_to_string(&log).unwrap();
+    for barcode in ["V00001L8", "V00002L8", "V00003L8", "V00004L8"] {
+        let denied = |line: &str| {
+            line.contains("WARN") && line.contains(barcode) && line.contains("Permission denied (os error 13)")
+        };
+        assert!(said.lines().any(denied), "{barcode}: {said}");
+    }
+}
+
+#[test]
+fn a_directory_of_cartridges_without_permission_stops_no_start() {
+    let dir = tempdir().unwrap();
+    let config = unprivileged_site(dir.path());
+    let home = dir.path().join("home");
+    set_mode(&home, 0o000);
+    let log = dir.path().join("log");
+    let daemon = Daemon::logging(&mut unprivileged(dir.path(), &config), fs::File::create(&log).unwrap().into());
+    let mut session = daemon.login(1);
+    (1000..1005).for_each(|slot| check_refused(&mut session, slot));
+    assert_eq!(daemon.terminate(), Some(0));
+    let said = fs::read_to_string(&log).unwrap();
+    let named = |line: &str| {
+        line.contains("ERROR") && line.contains(home.to_str().unwrap()) && line.contains("Permission denied")
+    };
+    assert!(said.lines().any(named), "{said}");
+    // The cartridges are as before when the permissions are.
+    set_mode(&home, 0o755);
+    let daemon = Daemon::of(&mut unprivileged(dir.path(), &config));
+    let mut session = daemon.login(1);
+    load(&mut session);
+    assert_eq!(write(&mut session, &record(1, 70_000)), CommandResponse::default());
+    drop(session);
+    assert_eq!(daemon.terminate(), Some(0));
+}
+
+#[test]
+fn files_of_the_site_without_permission_are_named() {
+    let dir = tempdir().unwrap();
+    let config = unprivileged_site(dir.path());
+    let data = dir.path().join("d");
+    let before = fs::read(data.join("state.1")).unwrap();
+    for file in ["state.1", "state.2", "identities.toml", "lock"] {
+        set_mode(&data.join(file), 0o000);
+        let refused = unprivileged(dir.path(), &config).output().unwrap();
+        let text = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{file}: {text}");
+        assert!(text.contains(&format!("d/{file}: Permission denied")), "{file}: {text}");
+        set_mode(&data.join(file), 0o600);
+    }
+    // No file was replaced by that of a new site.
+    assert_eq!(fs::read(data.join("state.1")).unwrap(), before);
+    assert_eq!(Daemon::of(&mut unprivileged(dir.path(), &config)).terminate(), Some(0));
 }
 
 /// A key that a host gives the drive.
