@@ -179,6 +179,38 @@ fn idle_control_connections_do_not_block_operators() {
     assert!(ask(&connect(), r#"{"do":"status"}"#).starts_with("{\"ok\":"));
 }
 
+#[test]
+fn control_connections_that_take_no_answers_lock_no_operator_out() {
+    let dir = tempdir().unwrap();
+    let data = dir.path().join("d");
+    let daemon = Daemon::start(&data, SMALL);
+    let before = daemon.resident();
+    let requests = b"{\"do\":\"status\"}\n".repeat(4000);
+    // All places, and as many again. The answers to these requests are some new_capacity_mb, of which none is read.
+    let open: Vec<UnixStream> = (0..128)
+        .map(|_| {
+            let stream = UnixStream::connect(data.join("control.sock")).unwrap();
+            stream.set_nonblocking(true).unwrap();
+            let _ = (&stream).write(&requests);
+            stream
+        })
+        .collect();
+    let status = || {
+        let mut stream = UnixStream::connect(data.join("control.sock")).unwrap();
+        let mut line = String::new();
+        let _ = writeln!(stream, "{{\"do\":\"status\"}}");
+        let _ = BufReader::new(stream).read_line(&mut line);
+        line.starts_with("{\"ok\":")
+    };
+    // Until their sockets are full, these connections are busy.
+    assert!((0..100).any(|_| status()), "no answer in 100 attempts");
+    assert!((0..64).all(|_| status()), "an operator gets each answer");
+    let grown = daemon.resident().saturating_sub(before);
+    assert!(grown < 64 * 1024, "{grown} KiB");
+    drop(open);
+    assert_eq!(daemon.terminate(), Some(0));
+}
+
 /// Bytes of address space that a daemon may have.
 const SPACE: u64 = 1_500_000_000;
 const HOSTILE: u16 = 200;

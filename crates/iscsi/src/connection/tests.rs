@@ -85,6 +85,21 @@ fn login_times_out() {
 }
 
 #[test]
+fn a_login_that_comes_slowly_ends_at_the_same_time() {
+    let mut connection = connection();
+    let mut now = 0;
+    for byte in &login_pdu()[..30] {
+        now += 999_999;
+        connection.space()[0] = *byte;
+        connection.received(1, now, &HeapBuffers);
+        connection.handle_timeout(now, &HeapBuffers);
+        assert!(!connection.is_closing());
+    }
+    connection.handle_timeout(30_000_000, &HeapBuffers);
+    assert!(connection.is_closing());
+}
+
+#[test]
 fn idle_initiator_gets_one_nop_in_then_times_out() {
     let mut connection = logged_in();
     connection.handle_timeout(30_000_000, &HeapBuffers);

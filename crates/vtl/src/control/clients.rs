@@ -18,6 +18,8 @@ enum ClientState {
     /// No request of it is being answered: it has sent none, or a part of one.
     Idle,
     Busy,
+    /// An answer is being sent to it.
+    Answering,
     Subscribed,
 }
 
@@ -37,7 +39,11 @@ struct ClientTable {
 
 /// All connections.
 #[derive(Clone, Default)]
-pub(super) struct Clients(Arc<Mutex<ClientTable>>);
+pub(super) struct Clients {
+    table: Arc<Mutex<ClientTable>>,
+    /// Held while a long answer is composed, so that the memory for it is needed once, not for each connection.
+    composing: Arc<Mutex<()>>,
+}
 
 /// One connection's place among all; it is free again when this is dropped.
 pub(super) struct ClientSlot {
@@ -47,24 +53,26 @@ pub(super) struct ClientSlot {
 
 impl Clients {
     fn table(&self) -> MutexGuard<'_, ClientTable> {
-        lock(&self.0)
+        lock(&self.table)
     }
 
     /// A place for a connection. If there is none, the connection that has been idle for the longest is closed; if none is
-    /// idle, there is no place.
+    /// idle, the one that has not taken its answer for the longest; if there is none of these either, there is no place.
     pub(super) fn admit(&self, stream: &UnixStream) -> Option<ClientSlot> {
         let stream = stream.try_clone().ok()?;
         let mut table = self.table();
         if table.clients.len() >= MAX_CONNECTIONS {
-            let idle = table.clients.iter().filter(|(_, client)| client.state == ClientState::Idle);
-            let number = *idle.min_by_key(|(_, client)| client.state_serial)?.0;
+            let displaced = |client: &Client| matches!(client.state, ClientState::Idle | ClientState::Answering);
+            let yielding = table.clients.iter().filter(|(_, client)| displaced(client));
+            let number =
+                *yielding.min_by_key(|(_, client)| (client.state == ClientState::Answering, client.state_serial))?.0;
             let closed = table.clients.remove(&number)?;
             let _ = closed.stream.shutdown(Shutdown::Both);
             if let Some(left_out) = table.closed_logged.admit(clock::now().mono.0) {
                 tracing::warn!(
                     limit = MAX_CONNECTIONS,
                     left_out,
-                    "too many control connections: closed the one that was idle for the longest"
+                    "too many control connections: closed the one that has sent no request, or taken no answer, for the longest"
                 );
             }
         }
@@ -91,6 +99,15 @@ impl ClientSlot {
 
     pub(super) fn set_busy(&self) {
         self.set_state(ClientState::Busy);
+    }
+
+    pub(super) fn answering(&self) {
+        self.set_state(ClientState::Answering);
+    }
+
+    /// Waits until no other connection's long answer is being composed.
+    pub(super) fn compose(&self) -> MutexGuard<'_, ()> {
+        lock(&self.clients.composing)
     }
 
     /// From now on it receives events.
@@ -133,6 +150,13 @@ mod tests {
         assert_eq!((&pairs[2].1).read(&mut [0; 1]).unwrap(), 0, "the third is closed");
         places[3..].iter().chain([&last, &places[0]]).for_each(ClientSlot::set_busy);
         assert!(clients.admit(&ours).is_none(), "all are busy");
+        places[4].answering();
+        places[3].answering();
+        let another = clients.admit(&ours).unwrap();
+        another.set_busy();
+        assert_eq!((&pairs[4].1).read(&mut [0; 1]).unwrap(), 0, "the fifth takes no answer");
+        places[3].set_busy();
+        assert!(clients.admit(&ours).is_none());
         drop(last);
         assert!(clients.admit(&ours).is_some());
     }

@@ -76,7 +76,7 @@ impl ControlSocket {
                 }
                 let Some(place) = clients.admit(&stream) else {
                     let _ = stream.set_nonblocking(true);
-                    let _ = send_line(&stream, &json!({ "error": "too many control connections are busy" }));
+                    let _ = send_line(&stream, json!({ "error": "too many control connections are busy" }));
                     continue;
                 };
                 let (site, reload) = (Arc::clone(&site), Arc::clone(&reload));
@@ -158,53 +158,57 @@ fn serve(mut stream: &UnixStream, place: &ClientSlot, site: &Site, reload: &Relo
             return Ok(());
         }
         place.set_busy();
-        let request = match super::request_parser::parse(&line) {
-            Ok(request) => request,
-            Err(error) => {
-                send_line(stream, &json!({ "error": error }))?;
-                // What is no line may be the beginning of anything.
-                if line.last() != Some(&b'\n') {
-                    return Ok(());
-                }
-                continue;
-            }
-        };
-        if request == Request::Events {
-            match place.subscribe() {
+        let reply = match super::request_parser::parse(&line) {
+            Ok(Request::Events) => match place.subscribe() {
                 Ok(()) => return stream_events(stream, site),
-                Err(error) => send_line(stream, &json!({ "error": error }))?,
+                Err(error) => to_line(json!({ "error": error })),
+            },
+            Ok(request) => {
+                let _composing = (request == Request::Status).then(|| place.compose());
+                to_line(execute(&request, site, reload))
             }
-            continue;
+            Err(error) => to_line(json!({ "error": error })),
+        };
+        place.answering();
+        stream.write_all(reply.as_bytes())?;
+        // A line without an end may be the beginning of anything.
+        if line.last() != Some(&b'\n') {
+            return Ok(());
         }
-        let call = || match request {
-            Request::Reload => reload().map(|()| Value::Null),
-            _ => site.control(&request).map_err(|error| error.to_string()),
-        };
-        let done = catch_unwind(AssertUnwindSafe(call));
-        let done = done.unwrap_or_else(|_| Err("internal error; the log of the daemon has more".into()));
-        let said = match done {
-            Ok(value) => json!({ "ok": value }),
-            Err(error) => json!({ "error": error }),
-        };
-        send_line(stream, &said)?;
-        stream.flush()?;
     }
 }
 
-fn send_line(mut stream: &UnixStream, value: &Value) -> io::Result<()> {
+fn execute(request: &Request, site: &Site, reload: &ReloadHandler) -> Value {
+    let call = || match request {
+        Request::Reload => reload().map(|()| Value::Null),
+        _ => site.control(request).map_err(|error| error.to_string()),
+    };
+    let done = catch_unwind(AssertUnwindSafe(call));
+    match done.unwrap_or_else(|_| Err("internal error; the log of the daemon has more".into())) {
+        Ok(value) => json!({ "ok": value }),
+        Err(error) => json!({ "error": error }),
+    }
+}
+
+/// A value as a line. The value, which takes much more memory, is freed before the line is sent.
+fn to_line(value: Value) -> String {
     let mut line = value.to_string();
     line.push('\n');
-    stream.write_all(line.as_bytes())
+    line
+}
+
+fn send_line(mut stream: &UnixStream, value: Value) -> io::Result<()> {
+    stream.write_all(to_line(value).as_bytes())
 }
 
 /// Events until the other side has gone.
 fn stream_events(stream: &UnixStream, site: &Site) -> io::Result<()> {
     let events = site.subscribe();
-    send_line(stream, &json!({ "ok": null }))?;
+    send_line(stream, json!({ "ok": null }))?;
     stream.set_read_timeout(Some(Duration::from_millis(1)))?;
     loop {
         match events.recv_timeout(HANGUP_POLL_INTERVAL) {
-            Ok(event) => send_line(stream, &serde_json::to_value(&event).unwrap_or_default())?,
+            Ok(event) => send_line(stream, serde_json::to_value(&event).unwrap_or_default())?,
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
             Err(RecvTimeoutError::Timeout) => {
                 // Nothing more is asked here; the end of it is that the other side has gone.
@@ -228,6 +232,21 @@ mod tests {
         assert_eq!(read_line(&mut lines, 1000).unwrap(), b"one\n");
         let error = read_line(&mut lines, 1000).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn a_request_that_comes_slowly_has_the_same_time_limit() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut lines = BufReader::new(ours);
+        let sent = std::thread::spawn(move || {
+            // One byte in each millisecond, until the other side closes the connection.
+            while theirs.write_all(b"x").is_ok() {
+                std::thread::park_timeout(Duration::from_millis(1));
+            }
+        });
+        assert_eq!(read_line(&mut lines, 50_000).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        drop(lines);
+        sent.join().unwrap();
     }
 
     #[test]
