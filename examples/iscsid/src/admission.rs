@@ -19,9 +19,9 @@ const MAX_CLOSING: usize = 128;
 /// Limits for one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AddressLimits {
-    /// Connections.
+    /// Connections that are logged in to a target.
     pub(crate) connections: usize,
-    /// Those of them that are not logged in to a target.
+    /// Connections that are not.
     pub(crate) unauthenticated: usize,
 }
 
@@ -44,6 +44,8 @@ struct Connection {
     address: IpAddr,
     logged_in: bool,
     connected_at: u64,
+    /// Connections of its address that may be logged in.
+    limit: usize,
     /// It was told to close for a newer one.
     displaced: bool,
 }
@@ -85,7 +87,8 @@ impl Connections {
             let old = |connection: &Connection| stranger(connection) && now >= connection.connected_at + LOGIN_GRACE_US;
             count(&old) >= limit || count(&stranger) >= limit * LOGIN_BURST_FACTOR
         };
-        let of_address = count(&same) >= limits.connections || too_many(limits.unauthenticated, &same);
+        // Whether one more may log in is decided then: it may replace a session of its own.
+        let of_address = too_many(limits.unauthenticated, &same);
         let of_all = count(&|_| true) >= MAX_CONNECTIONS || too_many(MAX_UNAUTHENTICATED, &|_| true);
         if self.all.len() >= MAX_CONNECTIONS + MAX_CLOSING {
             return Admission::Refused("too many connections are being closed");
@@ -99,11 +102,7 @@ impl Connections {
                     && (!of_address || address_group(other.address) == address_group(address))
             });
             let Some(oldest) = oldest else {
-                return Admission::Refused(if of_address {
-                    "iscsi.max_connections_per_address is reached"
-                } else {
-                    "the limit of 1024 connections is reached"
-                });
+                return Admission::Refused("the limit of 1024 connections is reached");
             };
             oldest.displaced = true;
             oldest.mailbox.close();
@@ -111,12 +110,22 @@ impl Connections {
         }
         self.last += 1;
         let mailbox = Arc::clone(mailbox);
-        let connection = Connection { mailbox, address, logged_in: false, connected_at: now, displaced: false };
+        let limit = limits.connections;
+        let connection = Connection { mailbox, address, logged_in: false, connected_at: now, limit, displaced: false };
         self.all.insert(self.last, connection);
         match yielded {
             Some(other) => Admission::AdmittedInstead(self.last, other),
             None => Admission::Admitted(self.last),
         }
+    }
+
+    /// Whether the limit of its address lets a connection log in.
+    pub(crate) fn may_log_in(&self, mailbox: &Arc<Mailbox>) -> bool {
+        let Some(own) = self.all.values().find(|connection| Arc::ptr_eq(&connection.mailbox, mailbox)) else {
+            return false;
+        };
+        let same = |other: &&Connection| other.logged_in && address_group(other.address) == address_group(own.address);
+        self.all.values().filter(same).count() < own.limit
     }
 
     /// The connection is logged in to a target, or no longer.
@@ -183,14 +192,18 @@ mod tests {
     #[test]
     fn one_address_cannot_use_all_connections() {
         let mut all = Connections::default();
-        for _ in 0..14 {
-            let mailbox = mailbox();
-            assert!(matches!(all.admit(&mailbox, address(1), LIMITS, 0), Admission::Admitted(_)));
-            all.set_logged_in(&mailbox, true);
+        let boxes: Vec<_> = (0..15).map(|_| mailbox()).collect();
+        for mailbox in &boxes {
+            assert!(matches!(all.admit(mailbox, address(1), LIMITS, 0), Admission::Admitted(_)));
+            assert_eq!(all.may_log_in(mailbox), !Arc::ptr_eq(mailbox, &boxes[14]));
+            all.set_logged_in(mailbox, !Arc::ptr_eq(mailbox, &boxes[14]));
         }
-        let refused = Admission::Refused("iscsi.max_connections_per_address is reached");
-        assert_eq!(all.admit(&mailbox(), address(1), LIMITS, 0), refused);
-        assert!(matches!(all.admit(&mailbox(), address(2), LIMITS, 0), Admission::Admitted(_)));
+        let other = mailbox();
+        assert!(matches!(all.admit(&other, address(2), LIMITS, 0), Admission::Admitted(_)));
+        assert!(all.may_log_in(&other));
+        // A session that ends makes place.
+        all.set_logged_in(&boxes[3], false);
+        assert!(all.may_log_in(&boxes[14]));
     }
 
     #[test]

@@ -219,6 +219,10 @@ impl Sessions {
                 return Err(LoginStatus::OUT_OF_RESOURCES);
             }
         }
+        if !state.connections.may_log_in(mailbox) {
+            self.log_connection(mailbox.address, "login refused, iscsi.max_connections_per_address is reached");
+            return Err(LoginStatus::OUT_OF_RESOURCES);
+        }
         let account = open().ok_or(LoginStatus::OUT_OF_RESOURCES)?;
         let tsih = if request.tsih == 0 { state.next_tsih() } else { request.tsih };
         state.sessions.insert(name.clone(), Session { mailbox: Arc::clone(mailbox), tsih, cid: request.cid });

@@ -110,8 +110,18 @@ fn connections_per_address_are_limited() {
     let config = format!("{SMALL}[iscsi]\nmax_connections_per_address = 3\n");
     let daemon = Daemon::start(&dir.path().join("d"), &config);
     let sessions: Vec<_> = (1..=3).map(|port| daemon.login_with(options(port))).collect();
-    assert!(Initiator::login(&daemon.portal, &daemon.iqn, options(4)).is_err());
+    let mut replaced = Vec::new();
+    let refused = Initiator::login(&daemon.portal, &daemon.iqn, options(4)).err().unwrap().to_string();
+    assert_eq!(refused, "login refused: 0302");
+    // An initiator that lost its connection, which the target takes for alive, replaces its session (RFC 7143, 6.3.5).
+    for port in [2, 1, 3, 1] {
+        let again = Initiator::login(&daemon.portal, &daemon.iqn, options(port)).unwrap();
+        assert!(Initiator::login(&daemon.portal, &daemon.iqn, options(4)).is_err());
+        replaced.push(again);
+    }
+    assert!(Initiator::discover(&daemon.portal, options(5)).is_ok());
     drop(connect_from(2, &daemon.portal));
+    drop(replaced);
     drop(sessions);
     // The places are free when the target has noticed, and no later.
     assert!((0..1000).any(|_| Initiator::login(&daemon.portal, &daemon.iqn, options(4)).is_ok()));
