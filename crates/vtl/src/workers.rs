@@ -229,6 +229,11 @@ impl Drop for ThreadedWorkers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{IoSlice, IoSliceMut};
+    use tape_store::backend::Folder;
+    use tape_store::backend::memory::MemoryFolder;
+    use tape_store::medium::{Codec, Medium, ReadOutcome, WriteOutcome};
+    use tape_store::three_file::{TapeOptions, ThreeFile};
 
     #[test]
     fn the_memory_of_all_jobs_is_bounded() {
@@ -263,5 +268,68 @@ mod tests {
         slots.iter_mut().for_each(|slot| drop(slot.finish()));
         slots.iter_mut().for_each(|slot| slot.start(Box::default()));
         assert!(slots.iter().all(|slot| slot.is_done()));
+    }
+
+    /// Blocks of many lengths, some of which shrink.
+    fn blocks(seed: u32) -> Vec<Vec<u8>> {
+        let mut state = seed;
+        let mut random = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state >> 16
+        };
+        let lengths = [70_000, 1 << 20, 33_000, 3 << 20, 600, 40_000, 2 << 20, 5 << 20];
+        let mut block =
+            |len| (0..len).map(|at| (if at % 8192 < 4096 { random() } else { 7 }).to_le_bytes()[0]).collect();
+        lengths.iter().cycle().take(16).map(|len| block(*len)).collect()
+    }
+
+    /// Writes the blocks and reads them back: the files of the tape.
+    fn tape_files(workers: &dyn Workers, blocks: &[Vec<u8>]) -> [Vec<u8>; 2] {
+        let mut folder = MemoryFolder::default();
+        let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), TapeOptions::ferric(1 << 40)).unwrap();
+        tape.set_workers(workers);
+        for block in blocks {
+            assert!(matches!(tape.append(&[IoSlice::new(block)], Codec::zstd(1)), Ok(WriteOutcome::Written { .. })));
+        }
+        tape.sync().unwrap();
+        tape.locate(0, 0).unwrap();
+        for block in blocks {
+            let mut into = vec![0; block.len()];
+            let found = tape.read(&mut [IoSliceMut::new(&mut into)]).unwrap();
+            assert!(matches!(found, ReadOutcome::Block { len, .. } if len == block.len()));
+            assert_eq!(into, *block);
+        }
+        tape.close().unwrap();
+        let mut whole = |name| {
+            let mut file = folder.open_read_only(name).unwrap().unwrap();
+            let mut bytes = vec![0; usize::try_from(file.len().unwrap()).unwrap()];
+            file.read_at(0, &mut [IoSliceMut::new(&mut bytes)]).unwrap();
+            bytes
+        };
+        ["data.0", "indx.0"].map(&mut whole)
+    }
+
+    #[test]
+    fn drives_that_find_no_memory_write_the_same_bytes() {
+        let all: Vec<_> = (1..=4).map(blocks).collect();
+        let none = ThreadedWorkers { threads: Vec::new(), shared: Arc::default() };
+        let expected: Vec<_> = all.iter().map(|blocks| tape_files(&none, blocks)).collect();
+        // ConnectionBuffers for two blocks of 2 MiB, and four drives at one time; then none at all, since another drive has it.
+        let pool = ThreadedWorkers::with_memory(16 << 20);
+        let mut other = pool.slot();
+        let mut taken = Vec::new();
+        for _ in 0..2 {
+            thread::scope(|scope| {
+                let drives: Vec<_> = all.iter().map(|blocks| scope.spawn(|| tape_files(&pool, blocks))).collect();
+                for (drive, expected) in drives.into_iter().zip(&expected) {
+                    assert!(drive.join().unwrap() == *expected);
+                }
+            });
+            taken.extend(std::iter::from_fn(|| other.acquire(4096)));
+            assert!(other.acquire(32 << 10).is_none());
+        }
+        // All memory is free again.
+        taken.drain(..).for_each(|job| other.release(job));
+        assert!(other.acquire(4 << 20).is_some());
     }
 }
