@@ -17,9 +17,9 @@ pub trait Workers: Send + Sync {
 
 /// A place for one job.
 pub trait WorkerSlot: Send {
-    /// A job for a block of at most `len` bytes; `None` if the workers have no memory left for it. Its memory is in use until
-    /// [`Slot::release`].
-    fn acquire(&mut self, len: usize) -> Option<Box<CodecJob>>;
+    /// A job for a block of at most `len` bytes, with buffers for `copied` bytes of it before and after the codec; `None` if the
+    /// workers have no memory left for it. Its memory is in use until [`Slot::release`].
+    fn acquire(&mut self, copied: usize, len: usize) -> Option<Box<CodecJob>>;
     /// Gives a job back that [`Slot::acquire`] gave.
     fn release(&mut self, job: Box<CodecJob>);
     /// Hands a job over; the one before was taken back.
@@ -36,7 +36,7 @@ pub struct CodecJob {
     pub(crate) input: Vec<u8>,
     pub(crate) output: Vec<u8>,
     pub(crate) task: CodecTask,
-    codecs: CodecContexts,
+    pub(crate) codecs: CodecContexts,
     /// Bytes that whoever provides the workers counts for it.
     pub charged: usize,
 }
@@ -64,10 +64,10 @@ pub(crate) enum CodecTask {
 }
 
 impl CodecJob {
-    /// Bytes of memory that the job takes with a block of `len` bytes; with 0, what it has.
+    /// Bytes of memory that the job takes with a block as in [`WorkerSlot::acquire`]; with 0 and 0, what it has.
     #[must_use]
-    pub fn memory(&self, len: usize) -> usize {
-        self.input.capacity().max(len) + self.output.capacity().max(len) + self.codecs.memory(len) + CONTEXTS
+    pub fn memory(&self, copied: usize, len: usize) -> usize {
+        self.input.capacity().max(copied) + self.output.capacity().max(copied) + self.codecs.memory(len) + CONTEXTS
     }
 
     /// Makes it a job that failed, without buffers.
@@ -123,7 +123,7 @@ impl Workers for InlineWorkers {
 struct InlineSlot(Option<Box<CodecJob>>);
 
 impl WorkerSlot for InlineSlot {
-    fn acquire(&mut self, _len: usize) -> Option<Box<CodecJob>> {
+    fn acquire(&mut self, _copied: usize, _len: usize) -> Option<Box<CodecJob>> {
         Some(Box::default())
     }
 

@@ -40,9 +40,9 @@ struct Jobs {
 }
 
 impl Jobs {
-    fn acquire(&mut self, len: usize) -> Option<Box<CodecJob>> {
+    fn acquire(&mut self, copied: usize, len: usize) -> Option<Box<CodecJob>> {
         let mut job = self.free.pop().unwrap_or_default();
-        let needed = job.memory(len);
+        let needed = job.memory(copied, len);
         self.memory = self.memory.saturating_sub(job.charged);
         while self.memory + needed > self.limit {
             let other = self.free.pop()?;
@@ -55,7 +55,7 @@ impl Jobs {
 
     fn release(&mut self, mut job: Box<CodecJob>) {
         self.memory = self.memory.saturating_sub(job.charged);
-        job.charged = job.memory(0);
+        job.charged = job.memory(0, 0);
         self.memory += job.charged;
         self.free.push(job);
     }
@@ -156,8 +156,8 @@ struct ThreadedSlot {
 }
 
 impl WorkerSlot for ThreadedSlot {
-    fn acquire(&mut self, len: usize) -> Option<Box<CodecJob>> {
-        lock(&self.shared.jobs).acquire(len)
+    fn acquire(&mut self, copied: usize, len: usize) -> Option<Box<CodecJob>> {
+        lock(&self.shared.jobs).acquire(copied, len)
     }
 
     fn release(&mut self, job: Box<CodecJob>) {
@@ -240,19 +240,19 @@ mod tests {
         let pool = ThreadedWorkers::with_memory(40 << 20);
         let mut drives: Vec<_> = (0..4).map(|_| pool.slot()).collect();
         // 4 MiB of input, of output and of the codec's output each, and 1.5 MiB.
-        let mut jobs: Vec<_> = drives.iter_mut().filter_map(|drive| drive.acquire(4 << 20)).collect();
+        let mut jobs: Vec<_> = drives.iter_mut().filter_map(|drive| drive.acquire(4 << 20, 4 << 20)).collect();
         assert_eq!(jobs.len(), 2);
-        assert!(drives[0].acquire(1 << 20).is_some(), "less still fits");
+        assert!(drives[0].acquire(1 << 20, 1 << 20).is_some(), "less still fits");
         assert!(jobs.iter().all(|job| job.charged > 13 << 20));
         drives[0].release(jobs.pop().unwrap());
-        let again = drives[1].acquire(4 << 20);
+        let again = drives[1].acquire(4 << 20, 4 << 20);
         assert!(again.is_some());
         // A job that failed has no buffers, and its memory is free again.
         let mut failed = again.unwrap();
         failed.fail();
         assert!(failed.charged > 13 << 20);
         drives[2].release(failed);
-        assert!(drives[3].acquire(4 << 20).is_some());
+        assert!(drives[3].acquire(4 << 20, 4 << 20).is_some());
     }
 
     #[test]
@@ -325,11 +325,11 @@ mod tests {
                     assert!(drive.join().unwrap() == *expected);
                 }
             });
-            taken.extend(std::iter::from_fn(|| other.acquire(4096)));
-            assert!(other.acquire(32 << 10).is_none());
+            taken.extend(std::iter::from_fn(|| other.acquire(4096, 4096)));
+            assert!(other.acquire(32 << 10, 32 << 10).is_none());
         }
         // All memory is free again.
         taken.drain(..).for_each(|job| other.release(job));
-        assert!(other.acquire(4 << 20).is_some());
+        assert!(other.acquire(4 << 20, 4 << 20).is_some());
     }
 }

@@ -93,7 +93,8 @@ impl ThreeFile {
         if let Some(written) = self.append_later(block, codec, seal, len)? {
             return Ok(written);
         }
-        let mut codecs = std::mem::take(&mut self.buffers.codecs);
+        let mut job = self.pipeline.acquire_codecs(len, codec);
+        let mut codecs = std::mem::take(job.as_mut().map_or(&mut self.buffers.codecs, |job| &mut job.codecs));
         let packed = codecs.compress(block, codec).map(|packed| [IoSlice::new(packed)]);
         let (content, codec) = packed.as_ref().map_or((block, CodecId::NONE), |packed| (&packed[..], codec.id));
         let written = match seal {
@@ -103,7 +104,13 @@ impl ThreeFile {
             }
             Some(seal) => self.append_encrypting(content, codec, seal, len),
         };
-        self.buffers.codecs = codecs;
+        match job {
+            Some(mut job) => {
+                job.codecs = codecs;
+                self.pipeline.release(job);
+            }
+            None => self.buffers.codecs = codecs,
+        }
         self.buffers.trim();
         written
     }

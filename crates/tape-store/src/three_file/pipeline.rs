@@ -59,10 +59,19 @@ impl Pipeline {
 
     /// A job for a block of at most `len` bytes, if there is a free slot and memory for it.
     fn acquire(&mut self, len: usize) -> Option<Box<CodecJob>> {
-        self.free.last_mut()?.acquire(len)
+        self.free.last_mut()?.acquire(len, len)
     }
 
-    fn release(&mut self, job: Box<CodecJob>) {
+    /// A job whose codecs the drive itself uses for a block that is too long for a worker: their buffers are large, and memory
+    /// of the workers is used by all drives in turn.
+    pub(super) fn acquire_codecs(&mut self, len: usize, codec: Codec) -> Option<Box<CodecJob>> {
+        if len <= TOO_LONG || codec.id == CodecId::NONE {
+            return None;
+        }
+        self.free.last_mut()?.acquire(0, len)
+    }
+
+    pub(super) fn release(&mut self, job: Box<CodecJob>) {
         if let Some(slot) = self.free.last_mut() {
             slot.release(job);
         }

@@ -144,10 +144,12 @@ impl ReadBuffers {
             return check_length_and_crc(part, object, record, whole, crc);
         }
         let Self { codecs, stored, decompressed: whole, .. } = self;
-        grow(whole, len);
         let target = match into {
             [one] if room >= len => one.get_mut(..len).unwrap_or_default(),
-            _ => whole.get_mut(..len).unwrap_or_default(),
+            _ => {
+                grow(whole, len);
+                whole.get_mut(..len).unwrap_or_default()
+            }
         };
         let complete = if record.codec == CodecId::NONE {
             part.read_data(record, &mut [IoSliceMut::new(target)])?
