@@ -15,7 +15,8 @@
 //!
 //! Half of the shared part, and the first places in the queue, are for sessions that have given shared memory back before,
 //! and a quarter, and the places behind those, for sessions that ask for little: initiators that ask for much and take
-//! nothing do not delay those that work.
+//! nothing do not delay those that work. Of the other sessions the oldest and the newest in the queue go first in turn, so
+//! that a new session does not wait for all that stall.
 
 mod limit;
 
@@ -36,6 +37,9 @@ const SMALL_REQUEST: usize = 2 << 20;
 /// each further second.
 const STALL_US: u64 = 30_000_000;
 const MIN_DRAIN_RATE: u64 = 256 << 10;
+/// Microseconds that it may leave shared memory in use without moving a byte. After as long without an answer, usual
+/// initiators take the connection for lost.
+const SILENT_US: u64 = 10_000_000;
 
 /// A session, as the budget reaches it from another session's thread.
 pub trait MemoryClient: Send + Sync {
@@ -65,6 +69,8 @@ struct SessionUse {
     rank: Priority,
     /// Since when what it holds waits for the initiator.
     stalled_since: Option<u64>,
+    /// TransferPolicy it last moved bytes.
+    moved: u64,
     /// `Holder::reclaim` was called.
     reclaimed: bool,
 }
@@ -77,6 +83,8 @@ struct State {
     /// The session that uses the reserve.
     reserve: Option<u64>,
     queue: VecDeque<u64>,
+    /// The newest of the last rank goes first next_id time, not the oldest.
+    newest_first: bool,
     entries: HashMap<u64, SessionUse>,
     next_id: u64,
 }
@@ -102,6 +110,7 @@ pub struct Account {
     held: Cell<usize>,
     queued: Cell<bool>,
     stalled: Cell<Option<u64>>,
+    moved: Cell<u64>,
 }
 
 impl Budget {
@@ -115,6 +124,7 @@ impl Budget {
             shared: 0,
             reserve: None,
             queue: VecDeque::new(),
+            newest_first: false,
             entries: HashMap::new(),
             next_id: 0,
         };
@@ -151,12 +161,13 @@ impl Budget {
             proven: false,
             rank: Priority::Other,
             stalled_since: None,
+            moved: 0,
             reclaimed: false,
         };
         state.entries.insert(id, entry);
         drop(state);
-        let (held, queued, stalled) = (Cell::new(0), Cell::new(false), Cell::new(None));
-        Some(Account { budget: Arc::clone(self), id, guarantee: share, held, queued, stalled })
+        let (held, queued, stalled, moved) = (Cell::new(0), Cell::new(false), Cell::new(None), Cell::new(0));
+        Some(Account { budget: Arc::clone(self), id, guarantee: share, held, queued, stalled, moved })
     }
 
     /// Closes connections whose initiators have left shared memory in use for long, if others wait for it.
@@ -167,7 +178,8 @@ impl Budget {
         }
         let late = |entry: &SessionUse| {
             let allowed = STALL_US + u64::try_from(entry.shared).unwrap_or(u64::MAX) * 1_000_000 / MIN_DRAIN_RATE;
-            entry.shared > 0 && !entry.reclaimed && entry.stalled_since.is_some_and(|since| now >= since + allowed)
+            let is_late = |since: u64| now >= since + allowed || now >= since.max(entry.moved) + SILENT_US;
+            entry.shared > 0 && !entry.reclaimed && entry.stalled_since.is_some_and(is_late)
         };
         let mut closing = Vec::new();
         for entry in state.entries.values_mut().filter(|entry| late(entry)) {
@@ -190,6 +202,18 @@ impl State {
     fn leave_queue(&mut self, id: u64) {
         self.queue.retain(|other| *other != id);
         self.wake_first();
+    }
+
+    /// A session of the last rank was served: the next_id is the newest or the oldest, in turn.
+    fn take_turns(&mut self) {
+        let is_last_rank = |id: &u64| self.entries.get(id).is_some_and(|entry| entry.rank == Priority::Other);
+        let Some(first) = self.queue.iter().position(is_last_rank) else { return };
+        self.newest_first = !self.newest_first;
+        if self.newest_first
+            && let Some(newest) = self.queue.pop_back_if(|id| is_last_rank(id))
+        {
+            self.queue.insert(first, newest);
+        }
     }
 
     /// Sets what a session holds of the shared part.
@@ -260,7 +284,11 @@ impl Account {
             return false;
         }
         if self.queued.take() {
-            state.leave_queue(self.id);
+            state.queue.retain(|other| *other != self.id);
+            if rank == Priority::Other {
+                state.take_turns();
+            }
+            state.wake_first();
         }
         true
     }
@@ -308,6 +336,18 @@ impl Account {
         self.stalled.set(since);
         if let Some(entry) = self.budget.state().entries.get_mut(&self.id) {
             entry.stalled_since = since;
+        }
+    }
+
+    /// Notes that bytes moved, the last at `now`.
+    pub fn set_moved(&self, now: u64) {
+        const PRECISION_US: u64 = 1_000_000;
+        if self.stalled.get().is_none() || now < self.moved.get() + PRECISION_US {
+            return;
+        }
+        self.moved.set(now);
+        if let Some(entry) = self.budget.state().entries.get_mut(&self.id) {
+            entry.moved = now;
         }
     }
 

@@ -48,6 +48,8 @@ struct ConnectionServer<'a> {
     completed: Vec<CompletedCommand>,
     read_ahead: Box<[u8]>,
     ahead: std::ops::Range<usize>,
+    /// When bytes were last read or sent.
+    moved: u64,
     /// The last read emptied the socket, so the next one waits.
     socket_empty: bool,
     drops_others: bool,
@@ -87,6 +89,7 @@ pub(crate) fn serve(
         completed: Vec::new(),
         read_ahead: vec![0; READ_AHEAD].into(),
         ahead: 0..0,
+        moved: 0,
         socket_empty: true,
         drops_others: false,
     };
@@ -186,10 +189,11 @@ impl ConnectionServer<'_> {
         match result {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(len) => {
+                self.moved = clock::now().mono.0;
                 // A read that was not filled took all there was.
                 self.socket_empty = len < if direct { room } else { READ_AHEAD };
                 if direct {
-                    self.protocol.received(len, clock::now().mono.0, &self.buffers);
+                    self.protocol.received(len, self.moved, &self.buffers);
                 } else {
                     self.ahead = 0..len;
                 }
@@ -218,7 +222,8 @@ impl ConnectionServer<'_> {
                 Err(error) => return Err(error),
             };
             self.protocol.sent(sent, &self.buffers);
-            self.protocol.record_send_progress(clock::now().mono.0);
+            self.moved = clock::now().mono.0;
+            self.protocol.record_send_progress(self.moved);
         }
         Ok(true)
     }
@@ -231,6 +236,7 @@ impl ConnectionServer<'_> {
         if let Some(account) = &self.buffers.account {
             let idle = || !waits && self.protocol.running_commands() == 0;
             account.set_stalled(|| to_send || idle(), now);
+            account.set_moved(self.moved);
             if waits {
                 self.budget.reclaim(now);
                 left = left.min(RETRY_US);

@@ -141,7 +141,11 @@ fn stalled_session_is_reclaimed() {
     assert_eq!(one_seen.reclaimed.load(Ordering::Relaxed), 0, "while none waits it may");
     let (two_seen, two) = session(&budget);
     assert!(!two.acquire(20 * MIB));
-    // 30 s, and 159 s for 39.75 MiB at 256 KiB in a second.
+    // 30 s, and 159 s for 39.75 MiB at 256 KiB in a second, as long as some bytes move.
+    for second in 1..=189 {
+        budget.reclaim(1_000_000 * second);
+        one.set_moved(1_000_000 * second);
+    }
     budget.reclaim(1_000_000 + 188_999_999);
     assert_eq!(one_seen.reclaimed.load(Ordering::Relaxed), 0);
     budget.reclaim(1_000_000 + 189_000_000);
@@ -154,4 +158,40 @@ fn stalled_session_is_reclaimed() {
     two.set_stalled(|| false, 1);
     budget.reclaim(u64::MAX / 4);
     assert_eq!(two_seen.reclaimed.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn an_initiator_that_moves_no_byte_loses_its_memory_sooner() {
+    let budget = budget();
+    let (seen, one) = session(&budget);
+    let (_, two) = session(&budget);
+    assert!(one.acquire(40 * MIB) && !two.acquire(20 * MIB));
+    one.set_stalled(|| true, 1_000_000);
+    budget.reclaim(10_999_999);
+    one.set_moved(10_999_999);
+    budget.reclaim(20_999_998);
+    assert_eq!(seen.reclaimed.load(Ordering::Relaxed), 0);
+    budget.reclaim(20_999_999);
+    assert_eq!(seen.reclaimed.load(Ordering::Relaxed), 40 * MIB - (256 << 10));
+}
+
+#[test]
+fn a_new_session_does_not_wait_for_all_that_stall() {
+    let budget = budget();
+    let (_, first) = session(&budget);
+    assert!(first.acquire(30 * MIB), "the reserve");
+    let mut stalling: Vec<_> = (0..50).map(|_| session(&budget).1).collect();
+    assert!(stalling.iter().all(|account| !account.acquire(30 * MIB)));
+    let (seen, good) = session(&budget);
+    assert!(!good.acquire(30 * MIB));
+    drop(first);
+    let oldest = stalling.remove(0);
+    assert!(oldest.acquire(30 * MIB), "the oldest");
+    let before = seen.freed.load(Ordering::Relaxed);
+    drop(oldest);
+    assert!(seen.freed.load(Ordering::Relaxed) > before);
+    assert!(good.acquire(30 * MIB), "the newest");
+    good.release(30 * MIB);
+    assert!(stalling[0].acquire(30 * MIB), "the oldest again");
+    assert!(!stalling[48].acquire(30 * MIB));
 }
