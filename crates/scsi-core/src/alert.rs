@@ -1,5 +1,5 @@
-//! TapeAlert: 64 flags that a device raises, who has read them, and how mode page 1Ch tells of them (SSC-5 §4.2.20, SMC-3
-//! §4.9). Which flag means what is the device's to say.
+//! TapeAlert: the 64 flags of a device, which I_T nexuses have read them, and their report as informational exceptions by
+//! mode page 1Ch (SSC-5 §4.2.20, SMC-3 §4.9). The device type assigns a meaning to each flag.
 
 use crate::fault::Outcome;
 use crate::log::LogWriter;
@@ -9,45 +9,45 @@ use crate::sense::Sense;
 use crate::unit_attention::UnitAttentions;
 use std::collections::BTreeMap;
 
-/// A set of flags.
+/// A set of TapeAlert flags, numbered 1 to 64.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AlertSet(u64);
 
 impl AlertSet {
-    /// No flag.
+    /// The set without any flag.
     pub const NONE: Self = Self(0);
 
-    /// The set of one flag, by its number from 1 to 64.
+    /// The set of one flag, given by its number from 1 to 64.
     #[must_use]
     pub const fn from_flag(number: u8) -> Self {
         Self(1 << (64 - number))
     }
 
-    /// These and those.
+    /// Returns the union of both sets.
     #[must_use]
     pub const fn merge(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Whether a flag is set.
+    /// Returns whether the set contains the flag of this number, 1 to 64.
     #[must_use]
     pub fn is_set(self, alert: impl Into<u8>) -> bool {
         self.0 & Self::from_flag(alert.into()).0 != 0
     }
 
-    /// All flags as one number, flag 1 in the highest bit.
+    /// The flags as one 64-bit number, flag 1 in the most significant bit.
     #[must_use]
     pub const fn bits(self) -> u64 {
         self.0
     }
 
-    /// The set that [`Self::bits`] gave.
+    /// The set for a number returned by [`Self::bits`].
     #[must_use]
     pub const fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
 
-    /// Writes them as the parameters of log page 2Eh, with this control byte.
+    /// Writes the 64 flags as the parameters of log page 2Eh, each with this parameter control byte.
     pub fn write(self, control: u8, w: &mut LogWriter) {
         for number in 1..=64_u8 {
             w.parameter(number.into(), control, &[u8::from(self.is_set(number))]);
@@ -55,18 +55,18 @@ impl AlertSet {
     }
 }
 
-/// The flags of a device, and who has read them.
+/// The TapeAlert flags of a device, and which of them each I_T nexus has read.
 #[derive(Clone, Debug, Default)]
 pub struct TapeAlert {
     raised: AlertSet,
-    /// Flags that a nexus has read on page 2Eh since they were raised: it does not see them again.
+    /// Flags that a nexus has read on page 2Eh since they were raised; page 2Eh returns them as zero to that nexus.
     read_flags: BTreeMap<NexusId, u64>,
-    /// A flag was raised that no informational exception has told of.
+    /// A flag was raised that was not yet reported as an informational exception.
     exception_pending: bool,
 }
 
 impl TapeAlert {
-    /// Raises a flag, for every nexus.
+    /// Raises the flag of this number, 1 to 64, for every I_T nexus, including those that have read it before.
     pub fn raise(&mut self, alert: impl Into<u8>) {
         let bit = AlertSet::from_flag(alert.into()).0;
         self.exception_pending |= self.raised.0 & bit == 0;
@@ -74,54 +74,54 @@ impl TapeAlert {
         self.read_flags.values_mut().for_each(|seen| *seen &= !bit);
     }
 
-    /// What raised a flag is over.
+    /// Clears the flag of this number, 1 to 64, because its cause no longer exists.
     pub fn clear_flag(&mut self, alert: impl Into<u8>) {
         self.clear_flags(AlertSet::from_flag(alert.into()));
     }
 
-    /// What raised these flags is over.
+    /// Clears these flags because their causes no longer exist.
     pub const fn clear_flags(&mut self, alerts: AlertSet) {
         self.raised.0 &= !alerts.0;
     }
 
-    /// Flags of page 2Eh for a nexus.
+    /// The flags that log page 2Eh returns to `nexus`: raised, and not yet read by it.
     #[must_use]
     pub fn unread_flags(&self, nexus: NexusId) -> AlertSet {
         AlertSet(self.raised.0 & !self.read_flags.get(&nexus).copied().unwrap_or(0))
     }
 
-    /// All flags, read or not.
+    /// All raised flags, whether or not an I_T nexus has read them.
     #[must_use]
     pub const fn raised_flags(&self) -> AlertSet {
         self.raised
     }
 
-    /// A nexus has read page 2Eh.
+    /// Records that `nexus` has read log page 2Eh: page 2Eh no longer returns the flags raised so far to it.
     pub fn mark_read(&mut self, nexus: NexusId) {
         *self.read_flags.entry(nexus).or_default() |= self.raised.0;
     }
 
-    /// The nexus is gone.
+    /// Removes the state of a nexus after I_T nexus loss.
     pub fn remove_nexus(&mut self, nexus: NexusId) {
         self.read_flags.remove(&nexus);
     }
 
-    /// All flags go, for everyone.
+    /// Clears all flags for every I_T nexus.
     pub fn clear_all(&mut self) {
         *self = Self::default();
     }
 }
 
-/// Informational exceptions: flags told as mode page 1Ch asks for it (SPC-5 §7.5.13).
+/// Informational exceptions: reports TapeAlert flags by the method that mode page 1Ch selects (SPC-5 §7.5.13).
 #[derive(Clone, Debug, Default)]
 pub struct InformationalExceptions {
     method: ReportingMethod,
-    /// One that was not reported yet; whether it was a test.
+    /// An exception that was not reported yet; true if it is a test.
     pending: Option<bool>,
 }
 
 impl InformationalExceptions {
-    /// Takes the method from the page; what waits to be told in another way is forgotten.
+    /// Applies the reporting method of mode page 1Ch. A change of the method drops a pending exception.
     pub fn apply_mode_page(&mut self, page: &[u8]) {
         let method = informational_exceptions_1c::method(page);
         if method != self.method {
@@ -129,7 +129,7 @@ impl InformationalExceptions {
         }
     }
 
-    /// A flag that was raised is an exception, if a host wants to hear of those.
+    /// Turns a newly raised flag into an exception and reports it by the selected method.
     pub fn check_alerts(&mut self, alerts: &mut TapeAlert, attention: &mut UnitAttentions) {
         if std::mem::take(&mut alerts.exception_pending) {
             self.raise(false, attention);
@@ -146,10 +146,10 @@ impl InformationalExceptions {
         }
     }
 
-    /// A command that succeeded tells of an exception, if that is how a host wants to hear of it.
+    /// Reports a pending exception with a command that succeeded, if mode page 1Ch selects this method (MRIE 3h to 5h).
     ///
     /// # Errors
-    /// 1/5D/00 or 0/5D/00; 5D/FF if it was a test.
+    /// RECOVERED ERROR or NO SENSE with 5Dh/00h; 5Dh/FFh for a test.
     pub fn report_after_success(&mut self) -> Outcome {
         if !matches!(self.method, ReportingMethod::RecoveredError | ReportingMethod::NoSense) {
             return Ok(());
@@ -160,7 +160,7 @@ impl InformationalExceptions {
         }
     }
 
-    /// What REQUEST SENSE tells where only that is to tell. A test is told of once, an exception while a flag is raised.
+    /// The sense that REQUEST SENSE returns with MRIE 6h. A test is reported once, an exception as long as a flag is raised.
     pub fn pollable_sense(&mut self, alerts: &TapeAlert) -> Option<Sense> {
         let is_test = self.pending.filter(|_| self.method == ReportingMethod::OnRequest)?;
         if is_test || alerts.raised_flags() == AlertSet::NONE {
@@ -169,7 +169,7 @@ impl InformationalExceptions {
         Some(informational_exceptions_1c::sense(self.method, is_test))
     }
 
-    /// What the TEST bit of the page asks for.
+    /// Runs the test that the TEST bit of mode page 1Ch requests.
     pub fn run_test(&mut self, test: ExceptionTest, alerts: &mut TapeAlert, attention: &mut UnitAttentions) {
         match test {
             ExceptionTest::Exception => {}
@@ -181,12 +181,12 @@ impl InformationalExceptions {
         self.raise(true, attention);
     }
 
-    /// A reset: nothing waits to be told.
+    /// Drops a pending exception after a reset.
     pub const fn reset(&mut self) {
         self.pending = None;
     }
 
-    /// Writes log page 2Fh (SPC-5 §7.3.15): the exception that was not reported yet, and the temperature.
+    /// Writes log page 2Fh (SPC-5 §7.3.15): the pending exception and the temperature in degrees Celsius.
     pub fn write(&self, celsius: u8, w: &mut LogWriter) {
         let [code, qualifier] =
             self.pending.map_or(0, |is_test| informational_exceptions_1c::asc(is_test).0).to_be_bytes();

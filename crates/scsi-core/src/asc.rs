@@ -1,7 +1,7 @@
-//! Additional sense codes: every one that SPC assigns to tapes and changers (SPC-5 annex F).
+//! Additional sense codes: all that SPC assigns to tape drives and medium changers (SPC-5 annex F).
 
 named_values! {
-    /// ADDITIONAL SENSE CODE in the high byte, its qualifier in the low one.
+    /// ADDITIONAL SENSE CODE in the high byte, ADDITIONAL SENSE CODE QUALIFIER in the low byte.
     pub struct Asc(u16);
     NO_ADDITIONAL_SENSE_INFORMATION = 0x0000, "No additional sense information";
     FILEMARK_DETECTED = 0x0001, "Filemark detected";
@@ -364,13 +364,13 @@ named_values! {
 }
 
 impl Asc {
-    /// ADDITIONAL SENSE CODE, the byte before the qualifier.
+    /// ADDITIONAL SENSE CODE, the high byte.
     #[must_use]
     pub const fn code(self) -> u8 {
         self.0.to_be_bytes()[0]
     }
 
-    /// ADDITIONAL SENSE CODE QUALIFIER.
+    /// ADDITIONAL SENSE CODE QUALIFIER, the low byte.
     #[must_use]
     pub const fn qualifier(self) -> u8 {
         self.0.to_be_bytes()[1]

@@ -1,9 +1,9 @@
-//! The command descriptor block: opcode, service action, and typed views of its layout.
+//! The command descriptor block (CDB): OPERATION CODE, SERVICE ACTION, and typed views of its layout.
 
 use zerocopy::{FromBytes, FromZeros, Immutable, KnownLayout, Unaligned};
 
 named_values! {
-    /// OPERATION CODE, named as tapes and changers use it.
+    /// OPERATION CODE, with the names of the commands of tape drives and medium changers.
     pub struct Opcode(u8);
     TEST_UNIT_READY = 0x00, "TEST UNIT READY";
     REWIND = 0x01, "REWIND";
@@ -67,19 +67,19 @@ named_values! {
     READ_ELEMENT_STATUS = 0xb8, "READ ELEMENT STATUS";
 }
 
-/// SERVICE ACTION, five bits of byte 1 in every command here.
+/// SERVICE ACTION: bits 4 to 0 of byte 1 in every command of a tape drive or medium changer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ServiceAction(pub u16);
 
-/// A CDB, zero-padded to sixteen bytes. Longer ones exist only for opcodes that no tape has.
+/// A CDB, zero-padded to 16 bytes. No command of a tape drive or medium changer has a longer one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Cdb([u8; 16]);
 
 impl Cdb {
-    /// The longest CDB of a tape or changer.
+    /// The longest CDB of a tape drive or medium changer, in bytes.
     pub const MAX: usize = 16;
 
-    /// The CDB in `bytes`; what is missing reads as zero.
+    /// The CDB in `bytes`, zero-padded or truncated to 16 bytes.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
         let mut cdb = [0; Self::MAX];
@@ -89,25 +89,25 @@ impl Cdb {
         Self(cdb)
     }
 
-    /// OPERATION CODE.
+    /// OPERATION CODE, byte 0 of the CDB.
     #[must_use]
     pub const fn opcode(&self) -> Opcode {
         Opcode(self.0[0])
     }
 
-    /// SERVICE ACTION, where the opcode has one.
+    /// SERVICE ACTION, meaningful only for operation codes that have one.
     #[must_use]
     pub const fn service_action(&self) -> ServiceAction {
         ServiceAction((self.0[1] & 0x1f) as u16)
     }
 
-    /// All sixteen bytes.
+    /// All 16 bytes of the CDB, with the padding.
     #[must_use]
     pub const fn bytes(&self) -> &[u8; Self::MAX] {
         &self.0
     }
 
-    /// The CDB as the layout `T` of at most sixteen bytes; a longer one reads as zeros.
+    /// The CDB as the layout `T` of at most 16 bytes; all zeros if `T` is longer.
     #[must_use]
     pub fn as_layout<T: FromBytes + FromZeros + KnownLayout + Immutable + Unaligned>(&self) -> T {
         T::read_from_prefix(&self.0).map_or_else(|_| T::new_zeroed(), |(layout, _)| layout)

@@ -1,68 +1,70 @@
-//! One row of facts per command. It feeds parsing, the check of reserved bits, REPORT SUPPORTED
-//! OPERATION CODES, and the reservation and attention policy.
+//! One row of facts per command. Dispatch, the check of reserved bits, REPORT SUPPORTED OPERATION CODES, reservations and
+//! the report of unit attentions all use it.
 
 use crate::asc::Asc;
 use crate::cdb::{Cdb, Opcode, ServiceAction};
 use crate::field;
 use crate::sense::Sense;
 
-/// How reservations of other nexuses bear on a command (SPC-5 table 66, SSC-5 table 6, SMC-3 table 3).
+/// Which reservations of other I_T nexuses conflict with a command (SPC-5 table 66, SSC-5 table 6, SMC-3 table 3).
+///
+/// "RESERVE" means a reservation by RESERVE(6) or (10) (SPC-2); the others are types of persistent reservations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Never conflicts.
+    /// Conflicts with no reservation.
     Always,
-    /// Conflicts with RESERVE only.
+    /// Conflicts with RESERVE only; for commands that report status.
     Status,
-    /// Conflicts with RESERVE and exclusive access.
+    /// Conflicts with RESERVE and with exclusive access.
     Read,
     /// Conflicts with RESERVE, write exclusive and exclusive access.
     Write,
     /// PERSISTENT RESERVE IN: conflicts with RESERVE only.
     PersistentReserveIn,
-    /// PERSISTENT RESERVE OUT: decided by the service action.
+    /// PERSISTENT RESERVE OUT: conflicts with RESERVE, also of its own nexus; the service action checks the rest.
     PersistentReserveOut,
-    /// RESERVE(6) and (10).
+    /// RESERVE(6) and (10): conflicts with RESERVE and with any registration.
     Reserve,
-    /// RELEASE(6) and (10).
+    /// RELEASE(6) and (10): conflicts with any registration; no effect while another nexus has reserved.
     Release,
-    /// As [`Self::Write`] unless it allows removal.
+    /// PREVENT ALLOW MEDIUM REMOVAL: as [`Self::Write`], but ALLOW never conflicts.
     Prevent,
-    /// As [`Self::Write`] unless CURDATA promises that nothing moves.
+    /// READ ELEMENT STATUS: as [`Self::Write`], but never conflicts with CURDATA=1.
     ElementStatus,
 }
 
-/// Whether a pending unit attention takes the place of the command.
+/// The effect of a pending unit attention on a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttentionPolicy {
-    /// It is reported and the command does not run.
+    /// The command ends with the unit attention and does not run.
     Report,
-    /// The command runs and the attention stays (INQUIRY, REPORT LUNS, REQUEST SENSE).
+    /// The command runs and the unit attention stays pending (INQUIRY, REPORT LUNS, REQUEST SENSE).
     LeavePending,
 }
 
-/// The facts of one command.
+/// The facts of one command of a device.
 #[derive(Clone, Copy, Debug)]
 pub struct CommandSpec {
-    /// OPERATION CODE.
+    /// OPERATION CODE, byte 0 of the CDB.
     pub opcode: Opcode,
-    /// SERVICE ACTION, where the opcode has several.
+    /// SERVICE ACTION; `None` if the operation code has no service actions.
     pub service_action: Option<ServiceAction>,
-    /// The name of the standard.
+    /// The name of the command in the standard.
     pub name: &'static str,
-    /// CDB USAGE DATA: the opcode, then the bits that may be set. Its length is the CDB's.
+    /// CDB USAGE DATA: the operation code, then a mask of the bits that may be set. As long as the CDB.
     pub cdb_usage: &'static [u8],
-    /// Reservation policy.
+    /// The reservations that conflict with the command.
     pub access: Access,
-    /// Attention policy.
+    /// The effect of a pending unit attention.
     pub attention: AttentionPolicy,
-    /// The command may wait for a disk or a robot, so a transport must not run it on its own thread.
+    /// The command may wait for a disk or a robot, so a transport must not run it on the thread of a connection.
     pub may_block: bool,
     /// NOMINAL and RECOMMENDED COMMAND TIMEOUT in seconds.
     pub timeout: (u32, u32),
 }
 
 impl CommandSpec {
-    /// A command with the common policies; change the fields that differ.
+    /// A command that reports unit attentions, does not block, and has timeouts of 1 s and 60 s. `usage` is CDB USAGE DATA.
     #[must_use]
     pub const fn new(name: &'static str, usage: &'static [u8], access: Access) -> Self {
         #[expect(clippy::indexing_slicing, reason = "evaluated at compile time: an empty usage does not build")]
@@ -80,21 +82,21 @@ impl CommandSpec {
         }
     }
 
-    /// The same command under one service action.
+    /// The same command with this SERVICE ACTION.
     #[must_use]
     pub const fn with_service_action(mut self, action: u16) -> Self {
         self.service_action = Some(ServiceAction(action));
         self
     }
 
-    /// The command runs in spite of a unit attention.
+    /// The same command, run despite a pending unit attention.
     #[must_use]
     pub const fn leaves_attention_pending(mut self) -> Self {
         self.attention = AttentionPolicy::LeavePending;
         self
     }
 
-    /// The command may block, and its timeouts are these.
+    /// The same command, which may block, with these NOMINAL and RECOMMENDED COMMAND TIMEOUTs in seconds.
     #[must_use]
     pub const fn blocking_with_timeouts(mut self, nominal: u32, recommended: u32) -> Self {
         self.may_block = true;
@@ -102,27 +104,28 @@ impl CommandSpec {
         self
     }
 
-    /// The command's timeouts are these.
+    /// The same command with these NOMINAL and RECOMMENDED COMMAND TIMEOUTs in seconds.
     #[must_use]
     pub const fn with_timeouts(mut self, nominal: u32, recommended: u32) -> Self {
         self.timeout = (nominal, recommended);
         self
     }
 
-    /// Refuses bits that the command does not define.
+    /// Rejects a CDB that sets bits which the command does not define.
     ///
-    /// A host takes a device of SCSI-2 for one that finds its LUN in bits 7 to 5 of byte 1 (SCSI-2 §7.2.2), and before it
-    /// has asked with INQUIRY, whatever is beside such a device, too. There those bits mean nothing.
+    /// A host sends the LUN in bits 7 to 5 of byte 1 to a SCSI-2 device (SCSI-2 §7.2.2), and in an INQUIRY to any device,
+    /// because it does not know the version yet. These bits are ignored in both cases; `scsi_2` states that the device claims
+    /// SCSI-2.
     ///
     /// # Errors
-    /// 5/24/00 pointing at the most significant bit set that may not be.
+    /// ILLEGAL REQUEST 24h/00h, with a pointer to the first such byte and its most significant undefined bit.
     pub fn check_reserved_bits(&self, cdb: &Cdb, scsi_2: bool) -> Result<(), Sense> {
         const LUN: u8 = 0xe0;
         let lun = if scsi_2 || self.opcode == Opcode::INQUIRY { LUN } else { 0 };
         let more = |index: usize| if index == 1 { lun } else { 0 };
         let usage = self.cdb_usage.iter().enumerate().map(|(index, mask)| mask | more(index));
         let bytes = cdb.bytes().iter().copied().zip(usage);
-        // The operation code is what found this row.
+        // Byte 0 matches: it selected this row.
         if let Some(field) = field::first_undefined(bytes.skip(1)) {
             return Err(Sense::invalid_field_in_cdb(field.offset_by(1).pointer(), field.bit));
         }
@@ -130,24 +133,24 @@ impl CommandSpec {
     }
 }
 
-/// A command of some device: its facts and the variant that its dispatcher matches on.
+/// A command of a device: its facts and the variant that the device's dispatcher matches.
 #[derive(Clone, Copy, Debug)]
 pub struct CommandRow<K: 'static> {
-    /// The facts.
+    /// The facts of the command.
     pub spec: CommandSpec,
-    /// What runs it.
+    /// The dispatcher's variant for the command.
     pub command: K,
 }
 
-/// All commands of a device, ascending by opcode and service action.
+/// All commands of a device, in ascending order of operation code and service action.
 #[derive(Clone, Copy, Debug)]
 pub struct CommandTable<K: 'static>(pub &'static [CommandRow<K>]);
 
 impl<K: Copy> CommandTable<K> {
-    /// The row of a CDB.
+    /// Returns the row for a CDB.
     ///
     /// # Errors
-    /// 5/20/00 for an unknown opcode, 5/24/00 at byte 1 for an unknown service action.
+    /// ILLEGAL REQUEST 20h/00h for an unknown operation code, 24h/00h with a pointer to byte 1 for an unknown service action.
     pub fn find(&self, cdb: &Cdb) -> Result<&'static CommandRow<K>, Sense> {
         let first = self.0.partition_point(|row| row.spec.opcode < cdb.opcode());
         let rows = self.0.get(first..).unwrap_or_default();
@@ -159,14 +162,14 @@ impl<K: Copy> CommandTable<K> {
             .ok_or(Sense::invalid_field_in_cdb(1, Some(4)))
     }
 
-    /// The facts of every command, in order.
+    /// The facts of every command, in ascending order.
     #[must_use]
     pub fn specs(&self) -> Vec<CommandSpec> {
         self.0.iter().map(|row| row.spec).collect()
     }
 
-    /// What every table must hold: ascending rows without a twin, and a CDB length that its opcode allows.
-    /// The name of the first row that does not, for a test.
+    /// Checks the table, for tests: rows must be unique and in ascending order, and each CDB as long as the group of its
+    /// operation code requires. Returns the name of the first command that violates this.
     #[must_use]
     pub fn inconsistency(&self) -> Option<&'static str> {
         let key = |row: &CommandRow<K>| (row.spec.opcode, row.spec.service_action);

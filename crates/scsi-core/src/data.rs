@@ -1,33 +1,34 @@
-//! A command's data as cursors over borrowed slice lists: what a socket, a guest's memory or a `Vec` offer.
+//! The Data-Out and Data-In buffers of a command, as cursors over lists of borrowed slices. The memory can be that of a
+//! socket, a guest or a `Vec`.
 
 use crate::parameter_list;
 use crate::sense::Sense;
 use smallvec::SmallVec;
 use std::io::{IoSlice, IoSliceMut};
 
-/// Slices of one transfer; four are enough for every transport but a guest's.
+/// Slices of one Data-Out transfer. Up to four need no allocation.
 pub type Slices<'a> = SmallVec<[IoSlice<'a>; 4]>;
-/// Writable slices of one transfer.
+/// Writable slices of one Data-In transfer. Up to four need no allocation.
 pub type SlicesMut<'a> = SmallVec<[IoSliceMut<'a>; 4]>;
 
-/// Both directions of one command.
+/// The Data-Out and Data-In buffers of one command.
 #[derive(Debug)]
 pub struct Data<'a, 'b> {
-    /// From the initiator; complete before the command runs.
+    /// Data from the initiator, complete before the command runs.
     pub data_out: DataOut<'a>,
-    /// To the initiator.
+    /// Buffer for data to the initiator.
     pub data_in: DataIn<'a, 'b>,
 }
 
 impl<'a, 'b> Data<'a, 'b> {
-    /// Data of a command whose transport offers these buffers.
+    /// The data of a command, in buffers that the transport provides.
     #[must_use]
-    pub fn new(out: &'a [IoSlice<'a>], room: &'a mut [IoSliceMut<'b>]) -> Self {
-        Self { data_out: DataOut::new(out), data_in: DataIn::new(room) }
+    pub fn new(data_out: &'a [IoSlice<'a>], data_in: &'a mut [IoSliceMut<'b>]) -> Self {
+        Self { data_out: DataOut::new(data_out), data_in: DataIn::new(data_in) }
     }
 }
 
-/// What the initiator sent.
+/// The Data-Out buffer: the bytes that the initiator sent.
 #[derive(Debug)]
 pub struct DataOut<'a> {
     slices: &'a [IoSlice<'a>],
@@ -37,25 +38,25 @@ pub struct DataOut<'a> {
 }
 
 impl<'a> DataOut<'a> {
-    /// All of these slices, in order.
+    /// A buffer of all bytes of these slices, in order.
     #[must_use]
     pub fn new(slices: &'a [IoSlice<'a>]) -> Self {
         Self { slices, len: slices.iter().map(|slice| slice.len()).sum(), consumed: 0, missing: 0 }
     }
 
-    /// Bytes offered.
+    /// Number of bytes that the initiator sent.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether nothing was offered.
+    /// Returns whether the initiator sent no bytes.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The `len` bytes at `offset`, as they lie.
+    /// Returns the `len` bytes at `offset` as slices of the buffer, without copying; fewer if the buffer ends before.
     #[must_use]
     pub fn window(&self, offset: usize, len: usize) -> Slices<'a> {
         let (mut skip, mut left) = (offset, len);
@@ -76,7 +77,7 @@ impl<'a> DataOut<'a> {
         out
     }
 
-    /// The first `len` bytes, copied, or `None` if fewer were offered.
+    /// Copies the first `len` bytes; `None` if the initiator sent fewer.
     fn copy_front(&mut self, len: usize) -> Option<Vec<u8>> {
         if len > self.len {
             self.missing = len - self.len;
@@ -86,39 +87,39 @@ impl<'a> DataOut<'a> {
         Some(self.window(0, len).iter().flat_map(|slice| slice.iter().copied()).collect())
     }
 
-    /// A parameter list of `len` bytes, copied.
+    /// Copies a parameter list of `len` bytes from the beginning of the buffer.
     ///
     /// # Errors
-    /// 5/1A/00: the initiator sent fewer.
+    /// ILLEGAL REQUEST 1Ah/00h if the initiator sent fewer bytes.
     pub fn parameters(&mut self, len: usize) -> Result<Vec<u8>, Sense> {
         self.copy_front(len).ok_or_else(parameter_list::length_error)
     }
 
-    /// Counts `len` bytes more as taken by the device.
+    /// Counts `len` more bytes as consumed by the device.
     pub const fn consume(&mut self, len: usize) {
         self.consumed += len;
     }
 
-    /// Notes that the CDB asked for `wanted` bytes; says whether they were offered.
+    /// Records that the CDB requests `wanted` bytes. Returns whether the initiator sent as many.
     pub const fn require(&mut self, wanted: usize) -> bool {
         self.missing = wanted.saturating_sub(self.len);
         self.missing == 0
     }
 
-    /// Bytes taken by the device.
+    /// Number of bytes that the device consumed.
     #[must_use]
     pub const fn consumed(&self) -> usize {
         self.consumed
     }
 
-    /// Bytes the CDB asked for beyond those offered.
+    /// Number of bytes that the CDB requests beyond those that the initiator sent.
     #[must_use]
     pub const fn missing(&self) -> usize {
         self.missing
     }
 }
 
-/// Where the answer goes. What does not fit is dropped and counted: the one place of truncation.
+/// The Data-In buffer. Bytes that do not fit are dropped and counted; data is truncated here and nowhere else.
 #[derive(Debug)]
 pub struct DataIn<'a, 'b> {
     slices: &'a mut [IoSliceMut<'b>],
@@ -128,26 +129,26 @@ pub struct DataIn<'a, 'b> {
 }
 
 impl<'a, 'b> DataIn<'a, 'b> {
-    /// Room in all of these slices, in order.
+    /// A buffer over all of these slices, in order.
     #[must_use]
     pub fn new(slices: &'a mut [IoSliceMut<'b>]) -> Self {
-        let room = slices.iter().map(|slice| slice.len()).sum();
-        Self { slices, capacity: room, limit: usize::MAX, wanted: 0 }
+        let capacity = slices.iter().map(|slice| slice.len()).sum();
+        Self { slices, capacity, limit: usize::MAX, wanted: 0 }
     }
 
-    /// Applies an ALLOCATION LENGTH: more than that is neither sent nor missed.
+    /// Applies an ALLOCATION LENGTH in bytes: data beyond it is neither sent nor counted as residual overflow.
     pub const fn limit(&mut self, allocation_length: usize) {
         self.limit = allocation_length;
     }
 
-    /// Appends `bytes` as far as ALLOCATION LENGTH and room allow.
+    /// Appends `bytes`, truncated to the ALLOCATION LENGTH and to the capacity of the buffer.
     pub fn append(&mut self, bytes: &[u8]) {
         let allowed = bytes.get(..self.limit - self.wanted.min(self.limit)).unwrap_or(bytes);
         self.copy_at(self.written(), allowed);
         self.wanted += allowed.len();
     }
 
-    /// Copies `bytes` to `offset` from the start, as far as there is room; follow with [`Self::fill`].
+    /// Copies `bytes` to `offset` from the start of the buffer, truncated to its capacity. Call [`Self::advance`] afterwards.
     pub fn copy_at(&mut self, offset: usize, bytes: &[u8]) {
         let mut rest = bytes;
         for slice in &mut self.window(offset, bytes.len()) {
@@ -157,7 +158,8 @@ impl<'a, 'b> DataIn<'a, 'b> {
         }
     }
 
-    /// Writable slices for up to `len` bytes at `offset` from the start; follow with [`Self::fill`].
+    /// Returns writable slices for up to `len` bytes at `offset` from the start of the buffer. Call [`Self::advance`]
+    /// afterwards.
     pub fn window(&mut self, offset: usize, len: usize) -> SlicesMut<'_> {
         let (mut skip, mut left) = (offset, len);
         let mut out = SlicesMut::new();
@@ -179,24 +181,24 @@ impl<'a, 'b> DataIn<'a, 'b> {
         out
     }
 
-    /// Counts `len` bytes more as produced, whether or not there was room for all of them.
+    /// Counts `len` more bytes as produced, whether or not all of them fit into the buffer.
     pub const fn advance(&mut self, len: usize) {
         self.wanted += len;
     }
 
-    /// Room that the transport offers.
+    /// Size of the transport's buffer in bytes.
     #[must_use]
     pub const fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// Bytes that stand in the buffers.
+    /// Number of valid bytes in the buffer.
     #[must_use]
     pub fn written(&self) -> usize {
         self.wanted.min(self.capacity)
     }
 
-    /// Bytes produced within ALLOCATION LENGTH, room or not.
+    /// Number of bytes produced within the ALLOCATION LENGTH, whether or not they fit into the buffer.
     #[must_use]
     pub const fn wanted(&self) -> usize {
         self.wanted

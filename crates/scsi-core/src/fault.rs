@@ -1,18 +1,19 @@
-//! How a command ends.
+//! The end of a command: its outcome as the device sees it, and the completion that the transport sends.
 
 use crate::nexus::NexusId;
 use crate::sense::{Sense, SenseBytes, SenseFormat};
 use crate::status::Status;
 use bitflags::bitflags;
 
-/// Why a command did not end with GOOD. Queue limits and aborts are the host's business, not a device's.
+/// The reason why a command ended without GOOD status. TASK SET FULL and TASK ABORTED are not listed: they come from the
+/// task manager, not from a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// CHECK CONDITION with this sense. Data may have moved all the same (a READ with ILI).
+    /// CHECK CONDITION with this sense. Data may have been transferred nevertheless (a READ with ILI).
     CheckCondition(Box<Sense>),
-    /// Another nexus holds a reservation that excludes the command.
+    /// RESERVATION CONFLICT: a reservation of another I_T nexus excludes the command.
     ReservationConflict,
-    /// The unit cannot take the command now.
+    /// BUSY: the unit cannot run the command now.
     Busy,
 }
 
@@ -22,43 +23,43 @@ impl From<Sense> for Fault {
     }
 }
 
-/// What a handler returns; data and counts are already in its buffers, also with `Err`.
+/// The result of a command handler. Data and counts are in the buffers of the command, also with `Err`.
 pub type Outcome = Result<(), Fault>;
 
 bitflags! {
-    /// State that changed and must be durable before the status leaves.
+    /// State that the command changed and that must be durable before the status is sent.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct Save: u8 {
-        /// Saved mode pages or reservations with APTPL: [`crate::lu::Lu::saved`].
+        /// The saved state of the unit, [`crate::lu::Lu::saved`].
         const UNIT = 1;
-        /// What is where in the library.
+        /// The cartridge locations of the library.
         const INVENTORY = 2;
     }
 }
 
-/// What a transport tells its initiator.
+/// The end of a command, as the transport reports it to the initiator.
 #[derive(Clone, Debug)]
 pub struct Completion {
-    /// The status byte.
+    /// SAM status of the command.
     pub status: Status,
-    /// Sense, with CHECK CONDITION only.
+    /// Sense data; only with CHECK CONDITION.
     pub sense: Option<SenseBytes>,
-    /// Bytes that stand in the data-in buffer.
+    /// Number of valid bytes in the Data-In buffer.
     pub data_in: usize,
-    /// Bytes that the command would have sent into a larger buffer (residual overflow).
+    /// Number of bytes that the command would have sent into a larger buffer (residual overflow).
     pub data_in_wanted: usize,
-    /// Bytes taken from the data-out buffer.
+    /// Number of bytes consumed from the Data-Out buffer.
     pub data_out: usize,
-    /// Bytes that the CDB asked for beyond those offered (residual overflow).
+    /// Number of bytes that the CDB requests beyond those that the initiator sent (residual overflow).
     pub data_out_missing: usize,
-    /// State that the host makes durable first.
+    /// State that the caller must make durable before it sends the status.
     pub save: Save,
-    /// Nexuses whose other commands are aborted (PREEMPT AND ABORT).
+    /// I_T nexuses whose other commands the caller must abort (PREEMPT AND ABORT).
     pub abort_nexuses: Vec<NexusId>,
 }
 
 impl Completion {
-    /// A completion without data.
+    /// A completion without data, with the sense in this format.
     #[must_use]
     pub fn new(outcome: Outcome, format: SenseFormat) -> Self {
         let (status, sense) = match outcome {

@@ -1,39 +1,39 @@
-//! Fields of CDBs and parameter lists at fault, and the one check for reserved bits of both.
+//! Invalid fields of CDBs and parameter lists, and the check for reserved bits of both.
 //!
-//! A usage mask has ones where a bit is defined. CDBs have theirs in [`crate::spec::CommandSpec`]; a parameter list has one
-//! next to its layout. A field that is ignored (MODE DATA LENGTH in MODE SELECT, obsolete bytes) has ones as well.
+//! A usage mask has a one for each defined bit. The masks of CDBs are in [`crate::command_spec::CommandSpec`]; the mask of a
+//! parameter list is next to its layout. Ignored fields (MODE DATA LENGTH in MODE SELECT, obsolete bytes) have ones as well.
 
 use crate::sense::Sense;
 
-/// A field of a parameter list at fault, counted from the beginning of its page or descriptor.
+/// An invalid field of a parameter list. Its offset counts from the beginning of the page or descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldPointer {
-    /// Its first byte.
+    /// Offset of the first byte of the field.
     pub byte: usize,
-    /// Its most significant bit, where it is smaller than a byte (BPV and BIT POINTER, SPC-5 §4.4.2.4.2).
+    /// Most significant bit of the field if it is smaller than a byte (BPV and BIT POINTER, SPC-5 §4.4.2.4.2).
     pub bit: Option<u8>,
 }
 
 impl FieldPointer {
-    /// A field of one byte or more.
+    /// A field of whole bytes that begins at `byte`.
     #[must_use]
     pub const fn byte(byte: usize) -> Self {
         Self { byte, bit: None }
     }
 
-    /// A field of these bits in one byte.
+    /// A field of the bits of `mask` in one byte.
     #[must_use]
     pub fn bits(byte: usize, mask: u8) -> Self {
         Self { byte, bit: mask.checked_ilog2().and_then(|bit| u8::try_from(bit).ok()) }
     }
 
-    /// The same field, counted from `offset` bytes earlier.
+    /// The same field, with an offset that counts from `offset` bytes earlier.
     #[must_use]
     pub const fn offset_by(self, offset: usize) -> Self {
         Self { byte: offset.saturating_add(self.byte), bit: self.bit }
     }
 
-    /// FIELD POINTER.
+    /// FIELD POINTER, saturated at FFFFh.
     pub(crate) fn pointer(self) -> u16 {
         u16::try_from(self.byte).unwrap_or(u16::MAX)
     }
@@ -45,16 +45,17 @@ impl From<FieldPointer> for Sense {
     }
 }
 
-/// The first byte with a bit that its mask does not have, and the most significant of these bits.
+/// Takes pairs of a byte and its mask. Returns the first byte that sets bits outside its mask, and the most significant of
+/// these bits.
 pub(crate) fn first_undefined(bytes: impl IntoIterator<Item = (u8, u8)>) -> Option<FieldPointer> {
     let wrong = bytes.into_iter().map(|(byte, mask)| byte & !mask);
     wrong.enumerate().find(|(_, wrong)| *wrong != 0).map(|(at, wrong)| FieldPointer::bits(at, wrong))
 }
 
-/// Refuses reserved bits of a page or descriptor that begins `offset` bytes into its parameter list.
+/// Rejects reserved bits that are set in a page or descriptor, which begins at `offset` of its parameter list.
 ///
 /// # Errors
-/// 5/26/00 pointing at the most significant reserved bit of the first byte that has one set.
+/// ILLEGAL REQUEST 26h/00h, with a pointer to the first byte that sets a reserved bit and the most significant such bit.
 pub fn check_reserved(bytes: &[u8], usage: &[u8], offset: usize) -> Result<(), Sense> {
     match first_undefined(bytes.iter().copied().zip(usage.iter().copied())) {
         Some(field) => Err(field.offset_by(offset).into()),

@@ -1,31 +1,31 @@
-//! Standard INQUIRY data as facts of a profile (SPC-5 §6.6.2).
+//! Standard INQUIRY data as constants of a profile (SPC-5 §6.6.2).
 
 use crate::identity::Identity;
 use crate::writer::PageWriter;
 
-/// What a model answers beyond its strings.
+/// The standard INQUIRY data of a model, except for the identification strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InquiryData {
-    /// PERIPHERAL DEVICE TYPE: 01h tape, 08h changer.
+    /// PERIPHERAL DEVICE TYPE: 01h tape drive, 08h medium changer.
     pub device_type: u8,
-    /// VERSION: 03h SPC to 07h SPC-5.
+    /// VERSION, from 03h (SPC) to 07h (SPC-5).
     pub version: u8,
     /// Byte 3: NORMACA, HISUP and RESPONSE DATA FORMAT.
     pub format: u8,
-    /// Bytes 5 to 7: the flags.
+    /// Bytes 5 to 7: the flags of the device.
     pub flags: [u8; 3],
-    /// Bytes 36 to 55: vendor specific.
+    /// Bytes 36 to 55, which are vendor specific.
     pub vendor_specific: [u8; 20],
-    /// Where in bytes 36 to 55 the first twelve characters of the serial number stand, if anywhere.
+    /// Offset in the INQUIRY data, 36 to 55, of the first 12 characters of the serial number; `None` if they are not there.
     pub serial_offset: Option<usize>,
-    /// VERSION DESCRIPTORs from byte 58, at most eight.
+    /// VERSION DESCRIPTORs from byte 58, at most 8.
     pub descriptors: &'static [u16],
-    /// Length of all of it.
+    /// Length of the INQUIRY data in bytes.
     pub length: u8,
 }
 
 impl InquiryData {
-    /// The bytes. `length` cuts or pads them and decides ADDITIONAL LENGTH.
+    /// Renders the INQUIRY data, truncated or zero-padded to `length` bytes, which also sets ADDITIONAL LENGTH.
     #[must_use]
     pub fn render(&self, identity: &Identity) -> PageWriter {
         let mut w = PageWriter::new();

@@ -1,16 +1,16 @@
-//! What every SCSI device server shares, as plain data and pure functions.
+//! The part of a SCSI device server that is the same for every device type, as plain data and pure functions.
 //!
 //! Three layers, from the wire upwards:
 //!
-//! 1. **raw layout**: [`cdb`], [`wire`], [`sense`], [`writer`], [`data`] know bytes, and can hold nonsense;
-//! 2. **meaning**: [`spec`] (one row of facts per command), [`asc`], [`status`], [`fault`], pages in
+//! 1. **raw layout**: [`cdb`], [`wire`], [`sense`], [`writer`] and [`data`] handle bytes and do not validate them;
+//! 2. **meaning**: [`command_spec`] (one row of facts per command), [`asc`], [`status`], [`fault`], and the pages in
 //!    [`mode`], [`log`] and [`vpd`];
-//! 3. **behaviour** that SPC gives each logical unit: [`lu::Lu`] admits a command (unit attentions,
-//!    reservations, reserved bits) and runs the commands that any device answers ([`command`]).
+//! 3. **behaviour** that SPC requires of each logical unit: [`lu::Lu`] admits a command (unit attentions,
+//!    reservations, reserved bits) and runs the commands that every device type supports ([`command`]).
 //!
-//! A tape drive or a medium changer owns one [`lu::Lu`], implements [`lu::Device`] for its facts and
-//! [`target::LogicalUnit`] for the transport. No clock, thread, socket, environment or file is touched
-//! here: time arrives as [`time::Now`], data as borrowed slices.
+//! A tape drive or a medium changer owns one [`lu::Lu`], implements [`lu::SpcDevice`] for its facts and
+//! [`target::LogicalUnit`] for the transport. This crate uses no clock, thread, socket, environment variable or file:
+//! the caller passes the time as [`time::Now`] and data as borrowed slices.
 //!
 //! ```
 //! use scsi_core::sense::{Sense, SenseKey};

@@ -1,8 +1,8 @@
-//! What a unit counts for life: kept with the rest of its state, so that it survives a restart.
+//! Lifetime counters of a unit. They are saved with the rest of its state and survive a restart.
 
 use std::collections::BTreeMap;
 
-/// Counters by name. The names are kept on disk and never change their meaning.
+/// Lifetime counters by name. The names are stored on disk and never change their meaning.
 #[derive(Clone, Debug, Default)]
 pub struct LifetimeCounters {
     counters: BTreeMap<String, u64>,
@@ -10,25 +10,25 @@ pub struct LifetimeCounters {
 }
 
 impl LifetimeCounters {
-    /// As they were kept.
+    /// The counters with saved values.
     #[must_use]
     pub const fn new(counters: BTreeMap<String, u64>) -> Self {
         Self { counters, changed: false }
     }
 
-    /// To be kept.
+    /// The counter values, to be saved.
     #[must_use]
     pub fn into_counters(self) -> BTreeMap<String, u64> {
         self.counters
     }
 
-    /// What was counted under a name.
+    /// The value of a counter; 0 if it was never incremented.
     #[must_use]
     pub fn get(&self, name: &str) -> u64 {
         self.counters.get(name).copied().unwrap_or(0)
     }
 
-    /// Counts.
+    /// Adds `count` to a counter, saturating at the maximum.
     pub fn add(&mut self, name: &str, count: u64) {
         match self.counters.get_mut(name) {
             Some(slot) => *slot = slot.saturating_add(count),
@@ -37,18 +37,18 @@ impl LifetimeCounters {
         self.changed = true;
     }
 
-    /// Begins anew.
+    /// Resets a counter to zero.
     pub fn reset(&mut self, name: &str) {
         self.counters.remove(name);
         self.changed = true;
     }
 
-    /// Something that is counted elsewhere has changed.
+    /// Records that a counter changed which is stored in another place.
     pub const fn mark_changed(&mut self) {
         self.changed = true;
     }
 
-    /// Whether something changed since this was last asked, and is to be kept.
+    /// Returns whether a counter changed since the last call, so that the counters must be saved.
     pub const fn take_changed(&mut self) -> bool {
         let changed = self.changed;
         self.changed = false;

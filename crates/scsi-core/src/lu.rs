@@ -1,5 +1,5 @@
-//! The state that SPC gives each logical unit, the order of checks before a command, and the commands that
-//! any device answers.
+//! The state that SPC requires of each logical unit, the order of checks before a command, and the commands that every
+//! device type supports.
 
 use crate::asc::Asc;
 use crate::cdb::Cdb;
@@ -26,94 +26,95 @@ use crate::writer::PageWriter;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The facts and hooks of a device that SPC commands read.
+/// The facts and hooks of a device that the commands of SPC need.
 pub trait SpcDevice {
-    /// Standard INQUIRY data.
+    /// The standard INQUIRY data of the model.
     fn inquiry(&self) -> &InquiryData;
-    /// The facts of every command, ascending.
+    /// The facts of every command, in ascending order of operation code and service action.
     fn command_specs(&self) -> Vec<CommandSpec>;
-    /// Codes of all VPD pages, ascending.
+    /// The codes of all VPD pages, in ascending order.
     fn vpd_pages(&self) -> &'static [u8];
-    /// Appends the body of a VPD page that SPC does not render.
+    /// Appends the body of a VPD page that [`crate::vpd`] does not render.
     fn write_vpd_page(&self, page: u8, identity: &Identity, w: &mut PageWriter);
-    /// Appends the body of page 80h or 83h, if the device has a form of its own for it.
+    /// Appends the body of VPD page 80h or 83h if the device has a vendor-specific format for it. Returns whether it did.
     fn override_vpd_page(&self, _page: u8, _identity: &Identity, _w: &mut PageWriter) -> bool {
         false
     }
-    /// MEDIUM TYPE and DEVICE-SPECIFIC PARAMETER of the mode parameter header.
+    /// MEDIUM TYPE and DEVICE-SPECIFIC PARAMETER of the mode parameter header (SPC-5 §7.5).
     fn mode_header(&self) -> (u8, u8);
-    /// The block descriptor, if the device has one.
+    /// The mode parameter block descriptor; `None` if the device has none.
     fn block_descriptor(&self) -> Option<[u8; 8]>;
-    /// Writes live values into a mode page; it already holds the stored ones.
+    /// Writes current device state into a mode page that holds the stored values, before MODE SENSE returns it.
     fn render_mode_page(&self, id: PageId, control: PageControl, page: &mut [u8]);
-    /// Whether a mode page may end after so many bytes, header included: some have lists at their end.
+    /// Returns whether MODE SELECT accepts a mode page of only `len` bytes, header included: some pages end with a list.
     fn accepts_short_page(&self, _id: PageId, _len: usize) -> bool {
         false
     }
-    /// Checks a mode page beyond its changeable mask.
+    /// Checks the values of a mode page; its changeable mask has been checked.
     ///
     /// # Errors
-    /// The field of the page at fault (5/26/00).
+    /// The invalid field of the page; it becomes ILLEGAL REQUEST 26h/00h.
     fn check_mode_page(&self, id: PageId, page: &[u8]) -> Result<(), FieldPointer>;
-    /// Whether the device rounds a value of a mode page that passed [`Self::check_mode_page`] to one that it supports. MODE SELECT
-    /// then takes the page and ends with 1/37/00 ROUNDED PARAMETER.
+    /// Returns whether the device rounds a value of a mode page that passed [`Self::check_mode_page`] to one that it supports.
+    /// MODE SELECT then applies the page and ends with RECOVERED ERROR 37h/00h (ROUNDED PARAMETER).
     fn rounds_mode(&self, _id: PageId, _page: &[u8]) -> bool {
         false
     }
-    /// Checks the header of a MODE SELECT from this nexus. Reserved bits of the block descriptor have been checked.
+    /// Checks the header and block descriptor of a MODE SELECT from `nexus`. Reserved bits have been checked.
     ///
     /// # Errors
-    /// The field at fault (5/26/00).
+    /// The invalid field; it becomes ILLEGAL REQUEST 26h/00h.
     fn check_mode_header(&self, header: &ModeHeader, nexus: NexusId) -> Result<(), ModeHeaderField>;
-    /// Takes the header of a MODE SELECT that passed; says whether anything changed.
+    /// Applies the header and block descriptor of a MODE SELECT that passed the check. Returns whether a value changed.
     fn apply_mode_header(&mut self, header: &ModeHeader) -> bool;
-    /// Pages of LOG SENSE, ascending, without the list pages.
+    /// The pages of LOG SENSE, in ascending order, without the pages that list pages.
     fn log_pages(&self) -> &'static [LogId];
-    /// Writes the parameters of one page, as the nexus of a request sees them.
+    /// Writes the parameters of one log page, as the nexus of `request` sees them.
     fn write_log_page(&self, id: LogId, request: &Request<'_>, w: &mut LogWriter);
-    /// A page was sent, or reset by LOG SELECT: flags that reading clears go.
+    /// Called after LOG SENSE returned a page to `nexus`: clears the flags that a read clears.
     fn log_page_read(&mut self, id: LogId, nexus: NexusId);
-    /// Resets the counters of a page (`None`: of all); says whether the page has any.
+    /// Resets the counters of a log page, or of all pages for `None`. Returns whether there are any.
     fn reset_log_counters(&mut self, id: Option<LogId>) -> bool;
-    /// Whether logical blocks carry protection information (VPD page 86h, SPT).
+    /// Returns whether the device supports logical block protection (SPT field of VPD page 86h).
     fn supports_block_protection(&self) -> bool {
         false
     }
-    /// WRITE BUFFER brought microcode, which is not for this device.
+    /// Called when WRITE BUFFER sends microcode, which the device always rejects.
     fn microcode_rejected(&mut self) {}
-    /// How hosts get at its diagnostic dump.
+    /// The ways in which hosts can take and read the diagnostic dump.
     fn dump_support(&self) -> DumpSupport {
         DumpSupport::NONE
     }
-    /// A diagnostic dump of its present state: no keys, no user data.
+    /// A diagnostic dump of the present state. It contains no keys and no user data.
     fn diagnostic_dump(&self, _identity: &Identity) -> Vec<u8> {
         Vec::new()
     }
-    /// The state that REQUEST SENSE reports when nothing is pending: progress of an operation.
+    /// The pollable sense data (SPC-5): the sense that REQUEST SENSE returns if no other is pending, such as the progress of an
+    /// operation. `None` is NO SENSE.
     fn pollable_sense(&mut self) -> Option<Sense>;
-    /// The default self-test.
+    /// Runs the default self-test of SEND DIAGNOSTIC.
     ///
     /// # Errors
-    /// The sense of what failed.
+    /// The sense of the first failure.
     fn self_test(&mut self) -> Outcome;
 }
 
-/// One step before a command runs (SPC-5 leaves the order open; makers differ, so it is data).
+/// One check before a command runs. SPC-5 leaves the order of the checks open and vendors differ, so a profile sets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AdmissionCheck {
-    /// Unit attentions of power on, resets and nexus loss.
+    /// Reports unit attentions of power-on, resets and I_T nexus loss (29h).
     ResetAttention,
-    /// Reservations of other nexuses.
+    /// Reports RESERVATION CONFLICT for reservations of other I_T nexuses.
     Reservation,
-    /// All other unit attentions.
+    /// Reports all other unit attentions.
     Attention,
-    /// An error of an earlier command.
+    /// Reports a deferred error of an earlier command.
     DeferredError,
-    /// Opcode, service action and reserved bits.
+    /// Rejects unknown operation codes and service actions, and reserved bits that are set.
     Cdb,
 }
 
-/// The order SAM and SPC suggest.
+/// The order of checks that SAM and SPC suggest.
 pub const DEFAULT_ORDER: &[AdmissionCheck] = &[
     AdmissionCheck::ResetAttention,
     AdmissionCheck::Reservation,
@@ -121,7 +122,7 @@ pub const DEFAULT_ORDER: &[AdmissionCheck] = &[
     AdmissionCheck::DeferredError,
     AdmissionCheck::Cdb,
 ];
-/// HP LTO drives look at the CDB first (HP LTO Ultrium technical reference, volume 3).
+/// HP LTO drives check the CDB first (HP LTO Ultrium technical reference, volume 3).
 pub const HP_ORDER: &[AdmissionCheck] = &[
     AdmissionCheck::Cdb,
     AdmissionCheck::Reservation,
@@ -129,7 +130,7 @@ pub const HP_ORDER: &[AdmissionCheck] = &[
     AdmissionCheck::ResetAttention,
     AdmissionCheck::Attention,
 ];
-/// IBM LTO drives look at reservations first (IBM LTO SCSI reference, §4.1).
+/// IBM LTO drives check reservations first (IBM LTO SCSI reference, §4.1).
 pub const IBM_ORDER: &[AdmissionCheck] = &[
     AdmissionCheck::Reservation,
     AdmissionCheck::ResetAttention,
@@ -138,27 +139,27 @@ pub const IBM_ORDER: &[AdmissionCheck] = &[
     AdmissionCheck::Cdb,
 ];
 
-/// What a loss of power must not take from a unit, as `vtl` keeps it.
+/// The state of a unit that survives power loss, in the form in which `vtl` stores it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedState {
-    /// Mode pages saved with SP=1.
+    /// Mode pages saved by MODE SELECT with SP=1.
     #[serde(default)]
     pub mode: Vec<SavedPage>,
-    /// Registrations and reservation, if a host set APTPL.
+    /// Registrations and persistent reservation, if a host set APTPL.
     #[serde(default)]
     pub reservations: reservation::SavedReservations,
-    /// What hosts call the unit.
+    /// Identifying information set by hosts (SET IDENTIFYING INFORMATION).
     #[serde(default)]
     pub identifying: IdentifyingInformation,
-    /// What a device counts for life, by names of its own.
+    /// Lifetime counters by name; the device defines the names.
     #[serde(default)]
     pub counters: BTreeMap<String, u64>,
 }
 
-/// REPORT TIMESTAMP: what the clock shows and since when.
+/// The device clock of REPORT TIMESTAMP.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct DeviceClock {
-    /// Added to host wall time; set by SET TIMESTAMP.
+    /// Milliseconds to add to the caller's wall time; `None` until SET TIMESTAMP sets the clock.
     pub(crate) offset: Option<i64>,
 }
 
@@ -168,29 +169,29 @@ impl DeviceClock {
     }
 }
 
-/// SPC state of one unit, shared by composition: a drive or changer owns one.
+/// The SPC state of one logical unit. A drive or changer owns one.
 #[derive(Debug)]
 pub struct Lu {
-    /// Who it is.
+    /// Identification of the logical unit.
     pub identity: Identity,
-    /// Unit attentions.
+    /// Pending unit attentions of all I_T nexuses.
     pub attentions: UnitAttentions,
-    /// Reservations.
+    /// Reservations by RESERVE and by PERSISTENT RESERVE OUT.
     pub reservations: Reservations,
-    /// Mode pages.
+    /// Mode pages with current and saved values.
     pub mode: ModePages,
-    /// LUNs of the target, as REPORT LUNS lists them.
+    /// The LUNs of the target that REPORT LUNS lists, 8 bytes each.
     pub luns: Vec<u64>,
-    /// What the device counts for life, by names of its own.
+    /// Lifetime counters by name; the device defines the names.
     pub counters: BTreeMap<String, u64>,
-    /// It says that it is a device of SCSI-2.
+    /// The device claims SCSI-2 in its INQUIRY data; hosts send the LUN in byte 1 of each CDB.
     pub claims_scsi_2: bool,
     pub(crate) clock: DeviceClock,
     pub(crate) identifying: IdentifyingInformation,
     pub(crate) buffers: DataBuffers,
     pub(crate) dumps: DumpState,
     pub(crate) self_tests: SelfTestLog,
-    /// Thresholds that LOG SELECT set.
+    /// Thresholds set by LOG SELECT.
     pub(crate) thresholds: Thresholds,
     pub(crate) save: Save,
     pub(crate) abort_nexuses: Vec<NexusId>,
@@ -201,7 +202,7 @@ pub struct Lu {
 }
 
 impl Lu {
-    /// A unit after power on.
+    /// A unit after power-on, with the mode pages and the order of checks of its profile, and its saved state.
     #[must_use]
     pub fn new(
         identity: Identity,
@@ -235,7 +236,7 @@ impl Lu {
         }
     }
 
-    /// What must be durable when a completion says [`Save::UNIT`].
+    /// The state to make durable when a completion contains [`Save::UNIT`].
     #[must_use]
     pub fn saved(&self) -> SavedState {
         SavedState {
@@ -246,29 +247,31 @@ impl Lu {
         }
     }
 
-    /// Runs the checks before a command, in the profile's order. `found` is the command's row, or why there is none.
+    /// Runs the checks before a command, in the order of the profile. `spec` is the row of the command, or the sense to
+    /// report if there is none.
     ///
     /// # Errors
-    /// RESERVATION CONFLICT, a unit attention, a deferred error, 5/20/00 or 5/24/00; BUSY for an unknown nexus.
-    pub fn admit(&mut self, request: &Request<'_>, cdb: &Cdb, found: Result<&CommandSpec, &Sense>) -> Outcome {
-        // A nexus that was lost while its command waited has no say any more.
+    /// RESERVATION CONFLICT; the sense of a unit attention or deferred error; ILLEGAL REQUEST 20h/00h or 24h/00h; BUSY for an
+    /// unknown nexus.
+    pub fn admit(&mut self, request: &Request<'_>, cdb: &Cdb, spec: Result<&CommandSpec, &Sense>) -> Outcome {
+        // The nexus was lost while its command was queued.
         if !self.nexuses.contains_key(&request.nexus) {
             return Err(Fault::Busy);
         }
-        let access = found.map_or(Access::Write, |spec| spec.access);
-        let report = found.map_or(AttentionPolicy::Report, |spec| spec.attention) == AttentionPolicy::Report;
+        let access = spec.map_or(Access::Write, |spec| spec.access);
+        let report = spec.map_or(AttentionPolicy::Report, |spec| spec.attention) == AttentionPolicy::Report;
         for check in self.check_order {
             match check {
                 AdmissionCheck::ResetAttention if report => self.report(request.nexus, is_reset)?,
                 AdmissionCheck::Attention if report => self.report(request.nexus, |_| true)?,
                 AdmissionCheck::DeferredError if report => self.report_deferred(request.nexus)?,
-                AdmissionCheck::Reservation if found.is_ok() => {
+                AdmissionCheck::Reservation if spec.is_ok() => {
                     let port = self.nexuses.get(&request.nexus);
                     if self.reservations.conflicts(access, cdb, request.nexus, port) {
                         return Err(Fault::ReservationConflict);
                     }
                 }
-                AdmissionCheck::Cdb => found.map_err(Clone::clone)?.check_reserved_bits(cdb, self.claims_scsi_2)?,
+                AdmissionCheck::Cdb => spec.map_err(Clone::clone)?.check_reserved_bits(cdb, self.claims_scsi_2)?,
                 _ => {}
             }
         }
@@ -293,15 +296,15 @@ impl Lu {
         self.deferred.take_if(|(owner, _)| *owner == nexus).map(|(_, sense)| sense.into_deferred())
     }
 
-    /// An error of a command that was already answered, for the nexus that sent it.
+    /// Records an error of a command whose status was already sent. It is reported to `nexus` as a deferred error.
     pub fn defer_error(&mut self, nexus: NexusId, sense: Sense) {
         self.deferred = Some((nexus, sense));
     }
 
-    /// Runs a command of SPC.
+    /// Runs a command that SPC defines. [`Self::admit`] must have accepted it.
     ///
     /// # Errors
-    /// What the command's own file says.
+    /// As documented in the module of the command.
     pub fn run(
         &mut self,
         run: SpcCommand,
@@ -313,7 +316,7 @@ impl Lu {
         command::run(self, run, cdb, request, device, data)
     }
 
-    /// Builds the answer and takes what is to be saved and aborted.
+    /// Builds the completion of a command. It includes the state to save and the nexuses whose commands must be aborted.
     pub fn complete(&mut self, outcome: Outcome, data: &Data<'_, '_>) -> Completion {
         let mut completion = Completion::new(outcome, self.sense_format());
         completion.data_in = data.data_in.written();
@@ -325,24 +328,24 @@ impl Lu {
         completion
     }
 
-    /// Takes what is to be saved and came about without a command.
+    /// Returns and clears the state to save that changed outside of a command.
     pub fn take_save(&mut self) -> Save {
         std::mem::take(&mut self.save)
     }
 
-    /// Notes state that must be durable before the status leaves.
+    /// Records state that must be durable before the status of the command is sent.
     pub fn request_save(&mut self, what: Save) {
         self.save |= what;
     }
 
-    /// Sense format by D_SENSE of the control page.
+    /// The sense format that D_SENSE of the control mode page selects.
     #[must_use]
     pub fn sense_format(&self) -> SenseFormat {
         let page = self.mode.current(mode::control_0a::ID);
         if mode::control_0a::descriptor_sense(page) { SenseFormat::Descriptor } else { SenseFormat::Fixed }
     }
 
-    /// Ports that hold a persistent reservation, logged in or not.
+    /// Initiator ports that hold the persistent reservation, logged in or not.
     #[must_use]
     pub fn reservation_holders(&self) -> Vec<TransportId> {
         let persistent = &self.reservations.persistent;
@@ -350,7 +353,7 @@ impl Lu {
         ports.filter(|port| persistent.holds(port)).cloned().collect()
     }
 
-    /// Whether any nexus prevents removal.
+    /// Returns whether any I_T nexus prevents medium removal.
     #[must_use]
     pub fn removal_prevented(&self) -> bool {
         !self.preventing_nexuses.is_empty()
@@ -364,7 +367,7 @@ impl Lu {
         }
     }
 
-    /// The initiator port of a nexus.
+    /// The initiator port of a nexus; `None` if the nexus is unknown.
     #[must_use]
     pub fn port_of(&self, nexus: NexusId) -> Option<TransportId> {
         self.nexuses.get(&nexus).cloned()
@@ -378,13 +381,13 @@ impl Lu {
         self.nexuses.values().filter(|port| id.matches(port)).cloned().collect()
     }
 
-    /// The SPC part of an event. A device reset is [`Event::UnitReset`] or [`Event::TargetReset`].
+    /// Applies the SPC part of an event. Both [`TransportEvent::UnitReset`] and [`TransportEvent::TargetReset`] reset the unit.
     pub fn handle_event(&mut self, event: &TransportEvent, _now: Now) {
         match event {
-            TransportEvent::NexusEstablished { nexus, port, reestablished: returning } => {
+            TransportEvent::NexusEstablished { nexus, port, reestablished } => {
                 self.nexuses.insert(*nexus, port.clone());
                 self.attentions.add_nexus(*nexus);
-                let asc = if *returning {
+                let asc = if *reestablished {
                     Asc::I_T_NEXUS_LOSS_OCCURRED
                 } else {
                     Asc::POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED

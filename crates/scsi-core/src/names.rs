@@ -1,7 +1,7 @@
-//! The workspace's one macro: a wire number as a newtype with named values.
+//! A macro for enumerated fields of SCSI structures: a newtype over the number, with named values.
 
-/// Declares a newtype over a wire number, one constant per assigned value, and a `Debug` that prints
-/// the name, or the number in hexadecimal where none is assigned. Unknown values survive.
+/// Declares a newtype over an unsigned number, one constant per assigned value, and a `Debug` that prints the name and the
+/// number in hexadecimal. Unassigned values are valid; `Debug` prints the type and the number for them.
 #[macro_export]
 macro_rules! named_values {
     ($(#[$meta:meta])* $vis:vis struct $name:ident($repr:ty); $($constant:ident = $value:literal, $text:literal;)*) => {
@@ -12,7 +12,7 @@ macro_rules! named_values {
         impl $name {
             $(#[doc = $text] pub const $constant: Self = Self($value);)*
 
-            /// The name the standard gives this value, if it is assigned.
+            /// The name of this value in the standard; `None` if the value is not assigned.
             #[must_use]
             pub const fn name(self) -> Option<&'static str> {
                 match self.0 {

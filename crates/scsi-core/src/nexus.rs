@@ -1,14 +1,15 @@
-//! Who is asking: the I_T nexus of a command and the name of its initiator port.
+//! The I_T nexus of a command and the name of its initiator port.
 
 use serde::{Deserialize, Serialize};
 
-/// A logged-in I_T nexus. The host hands them out; a unit only compares them.
+/// A handle of an I_T nexus. The owner of the units assigns it; a unit only compares handles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NexusId(pub u32);
 
-/// An initiator port as its TransportID, the bytes that PERSISTENT RESERVE IN and OUT carry (SPC-5 §7.6.4).
-/// Reservations hold this name and not a [`NexusId`], so they outlive a session and a restart.
-/// An iSCSI name in it is in lower case: names that differ in case alone name one port (RFC 3722).
+/// The TransportID of an initiator port, in the form of PERSISTENT RESERVE IN and OUT data (SPC-5 §7.6.4).
+///
+/// Persistent reservations store it instead of a [`NexusId`], so they survive the session and a restart. An iSCSI name is
+/// stored in lower case, because iSCSI names are not case-sensitive (RFC 3722).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "Vec<u8>")]
 pub struct TransportId(Vec<u8>);
@@ -25,7 +26,7 @@ impl From<Vec<u8>> for TransportId {
     }
 }
 
-/// A character in lower case; the one that has two characters there stays as it is.
+/// A character in lower case; unchanged if its lower case has two characters.
 fn lower(character: char) -> char {
     let mut mapped = character.to_lowercase();
     mapped.next().filter(|_| mapped.next().is_none()).unwrap_or(character)
@@ -34,10 +35,10 @@ fn lower(character: char) -> char {
 impl TransportId {
     const ISCSI: u8 = 0x05;
     const WITH_ISID: u8 = 0x40;
-    /// An iSCSI name is at most 223 bytes; with separator, ISID and padding a TransportID stays below this.
+    /// Maximum length of a TransportID in bytes: an iSCSI name of at most 223 bytes, separator, ISID and padding are below it.
     const MAX: usize = 256;
 
-    /// The iSCSI initiator port `name,i,0xISID`.
+    /// The TransportID of the iSCSI initiator port `name,i,0xISID` (format 01b).
     #[must_use]
     pub fn iscsi(name: &str, isid: [u8; 6]) -> Self {
         let [a, b, c, d, e, f] = isid;
@@ -45,7 +46,7 @@ impl TransportId {
         Self::padded(Self::ISCSI | Self::WITH_ISID, text.as_bytes()).0.into()
     }
 
-    /// A port of a transport without names of its own: a numbered door in this process.
+    /// The TransportID of a numbered local port, for transports without port names.
     #[must_use]
     pub fn local(number: u32) -> Self {
         let [a, b, c, d] = number.to_be_bytes();
@@ -61,7 +62,8 @@ impl TransportId {
         Self(bytes)
     }
 
-    /// Takes one TransportID off the front of `list`, if a whole and plausible one stands there.
+    /// Parses one TransportID at the beginning of `list` and returns it with the rest of the list; `None` if it is truncated or
+    /// its length is invalid.
     #[must_use]
     pub fn parse_prefix(list: &[u8]) -> Option<(Self, &[u8])> {
         let (&first, length) = (list.first()?, list.get(2..4)?);
@@ -76,14 +78,14 @@ impl TransportId {
         Some((id.to_vec().into(), rest))
     }
 
-    /// The bytes as they stand in parameter data.
+    /// The bytes of the TransportID, as in parameter data.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// Whether `self`, as a host wrote it, names the port `other`: the same port, or (iSCSI format 00b,
-    /// without an ISID) any port of the same initiator.
+    /// Returns whether `self`, received from a host, names the port `other`: the same port, or (iSCSI format 00b, without an
+    /// ISID) any port of the same initiator.
     #[must_use]
     pub fn matches(&self, other: &Self) -> bool {
         if self == other {
@@ -128,20 +130,20 @@ mod tests {
     }
 
     #[test]
-    fn case_of_an_iscsi_name_makes_no_other_port() {
+    fn iscsi_names_are_not_case_sensitive() {
         let port = TransportId::iscsi("iqn.2001-04.com.example:host", [0x40, 1, 2, 3, 4, 0xab]);
         assert_eq!(TransportId::iscsi("IQN.2001-04.com.Example:Host", [0x40, 1, 2, 3, 4, 0xab]), port);
         let mut sent = vec![0x45, 0, 0, 48];
         sent.extend_from_slice(b"iqn.2001-04.com.example:HOST,i,0x4001020304AB\0\0\0");
         let (read, rest) = TransportId::parse_prefix(&sent).unwrap();
         assert_eq!((&read, rest), (&port, &[][..]));
-        // A registration that an older version kept.
-        let kept: Result<TransportId, Error> = TransportId::deserialize(sent.into_deserializer());
-        assert_eq!(kept.unwrap(), port);
+        // A registration that an older version saved.
+        let saved: Result<TransportId, Error> = TransportId::deserialize(sent.into_deserializer());
+        assert_eq!(saved.unwrap(), port);
         let mut sent = vec![0x05, 0, 0, 32];
         sent.extend_from_slice(b"IQN.2001-04.com.example:host\0\0\0\0");
         assert!(TransportId::parse_prefix(&sent).unwrap().0.matches(&port));
-        // The names of other transports are no text.
+        // TransportIDs of other transports are not text.
         let mut sas = vec![0x06, 0, 0, 0];
         sas.extend_from_slice(b"ABCDEFGH");
         sas.resize(24, 0);

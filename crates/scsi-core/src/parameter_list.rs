@@ -1,23 +1,23 @@
-//! Parameter lists, and what every command makes of their lengths.
+//! Parameter lists, and the rules for their lengths that all commands follow.
 //!
-//! - PARAMETER LIST LENGTH 0 transfers nothing and is no error, unless a command needs a list (SPC-5 §4.2.5.5).
-//! - A structure that the end of the list cuts short is 5/1A/00, and nothing of the list has any effect.
-//! - A field that only repeats PARAMETER LIST LENGTH is ignored, as the standard and the drives' manuals say: MODE DATA
+//! - PARAMETER LIST LENGTH 0 transfers no data and is not an error, unless the command requires a list (SPC-5 §4.2.5.5).
+//! - A structure that the list truncates is ILLEGAL REQUEST 1Ah/00h, and no part of the list has an effect.
+//! - A field that only repeats PARAMETER LIST LENGTH is ignored, as the standard and the drives' manuals require: MODE DATA
 //!   LENGTH is reserved in MODE SELECT (SPC-5 §7.5.5), PARAMETER DATA LENGTH is ignored in WRITE ATTRIBUTE (SPC-5 §6.56).
-//!   Hosts leave it zero, or count the header in it.
-//! - Any other length inside a list is checked: 5/26/00 with a pointer to it.
+//!   Some hosts set it to zero, some include the header in it.
+//! - Any other length in a list is checked: ILLEGAL REQUEST 26h/00h with a pointer to it.
 
 use crate::asc::Asc;
 use crate::field::FieldPointer;
 use crate::sense::Sense;
 
-/// 5/1A/00: the list is too short, or its length is not the one that the command needs.
+/// ILLEGAL REQUEST 1Ah/00h: the list is too short, or the command requires another length.
 #[must_use]
 pub const fn length_error() -> Sense {
     Sense::illegal_request(Asc::PARAMETER_LIST_LENGTH_ERROR)
 }
 
-/// A parameter list, read from its front.
+/// Reads a parameter list from its beginning.
 #[derive(Clone, Copy, Debug)]
 pub struct ParameterListReader<'a> {
     rest: &'a [u8],
@@ -25,22 +25,22 @@ pub struct ParameterListReader<'a> {
 }
 
 impl<'a> ParameterListReader<'a> {
-    /// At the first byte of a parameter list.
+    /// A reader at the first byte of a parameter list.
     #[must_use]
     pub const fn new(list: &'a [u8]) -> Self {
         Self { rest: list, offset: 0 }
     }
 
-    /// Whether all of the list was read.
+    /// Returns whether the whole list was read.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
-    /// The next `len` bytes.
+    /// Reads the next `len` bytes.
     ///
     /// # Errors
-    /// 5/1A/00: the list ends before that.
+    /// ILLEGAL REQUEST 1Ah/00h if the list has fewer.
     pub fn take(&mut self, len: usize) -> Result<&'a [u8], Sense> {
         let (taken, rest) = self.rest.split_at_checked(len).ok_or_else(length_error)?;
         self.rest = rest;
@@ -48,7 +48,7 @@ impl<'a> ParameterListReader<'a> {
         Ok(taken)
     }
 
-    /// The next `N` bytes, as a structure.
+    /// Reads the next `N` bytes, as an array.
     ///
     /// # Errors
     /// As [`Self::take`].
@@ -59,13 +59,13 @@ impl<'a> ParameterListReader<'a> {
         Ok(*taken)
     }
 
-    /// Bytes of the list that were read.
+    /// Number of bytes of the list that were read.
     #[must_use]
     pub const fn offset(&self) -> usize {
         self.offset
     }
 
-    /// 5/26/00 with a pointer to the byte `ahead` of the next one to be read.
+    /// ILLEGAL REQUEST 26h/00h with a pointer to the byte that is `ahead` bytes after the next one to read.
     #[must_use]
     pub fn invalid_field(&self, ahead: usize) -> Sense {
         FieldPointer::byte(self.offset + ahead).into()

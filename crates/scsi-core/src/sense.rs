@@ -1,4 +1,4 @@
-//! Sense data: what goes with CHECK CONDITION and what REQUEST SENSE returns (SPC-5 §4.4).
+//! Sense data of CHECK CONDITION and of REQUEST SENSE (SPC-5 §4.4).
 
 mod decode;
 
@@ -22,19 +22,19 @@ named_values! {
     MISCOMPARE = 0xe, "MISCOMPARE";
 }
 
-/// SENSE-KEY SPECIFIC: where the fault is, or how far an operation has come.
+/// SENSE-KEY SPECIFIC: the invalid field, or the progress of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SenseKeySpecific {
-    /// The offending field of an ILLEGAL REQUEST.
+    /// The invalid field of an ILLEGAL REQUEST.
     Field {
-        /// In the CDB, or else in the parameter list.
+        /// C/D: the field is in the CDB; otherwise in the parameter list.
         cdb: bool,
-        /// Its first byte.
+        /// Offset of the first byte of the field.
         byte: u16,
-        /// Its most significant bit, where the field is smaller than a byte.
+        /// Most significant bit of the field, if it is smaller than a byte.
         bit: Option<u8>,
     },
-    /// Progress of an operation, in 65536ths (NO SENSE and NOT READY).
+    /// PROGRESS INDICATION of an operation, in 65536ths (NO SENSE and NOT READY).
     Progress(u16),
 }
 
@@ -54,34 +54,34 @@ impl SenseKeySpecific {
     }
 }
 
-/// The format a nexus asked for: D_SENSE of the control page, DESC of REQUEST SENSE.
+/// The format of sense data, selected by D_SENSE of the control mode page or DESC of REQUEST SENSE.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SenseFormat {
-    /// Response codes 70h and 71h.
+    /// Fixed format, response codes 70h and 71h.
     #[default]
     Fixed,
-    /// Response codes 72h and 73h.
+    /// Descriptor format, response codes 72h and 73h.
     Descriptor,
 }
 
-/// One sense report, independent of its format.
+/// Sense data, independent of its format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sense {
-    /// SENSE KEY.
+    /// SENSE KEY, four bits.
     pub key: SenseKey,
-    /// ADDITIONAL SENSE CODE and qualifier.
+    /// ADDITIONAL SENSE CODE and its qualifier.
     pub asc: Asc,
     /// The error belongs to an earlier command (response codes 71h, 73h).
     pub deferred: bool,
-    /// A filemark was met.
+    /// FILEMARK: the command encountered a filemark.
     pub filemark: bool,
-    /// End or beginning of medium, or early warning.
+    /// EOM: end or beginning of partition, or early warning.
     pub eom: bool,
-    /// The block's length was not the one asked for.
+    /// ILI: the block length differs from the requested length.
     pub ili: bool,
-    /// INFORMATION, signed: for a tape mostly a residue.
+    /// INFORMATION, signed; for tape commands usually the residue.
     pub information: Option<i64>,
-    /// SENSE-KEY SPECIFIC.
+    /// SENSE-KEY SPECIFIC; `None` if SKSV is zero.
     pub key_specific: Option<SenseKeySpecific>,
 }
 
@@ -89,7 +89,7 @@ impl Sense {
     /// NO SENSE, nothing to report.
     pub const NONE: Self = Self::new(SenseKey::NO_SENSE, Asc(0));
 
-    /// A current error with nothing but its codes.
+    /// A current error with only its sense key and codes.
     #[must_use]
     pub const fn new(key: SenseKey, asc: Asc) -> Self {
         Self {
@@ -104,67 +104,67 @@ impl Sense {
         }
     }
 
-    /// ILLEGAL REQUEST with this code.
+    /// ILLEGAL REQUEST with this additional sense code.
     #[must_use]
     pub const fn illegal_request(asc: Asc) -> Self {
         Self::new(SenseKey::ILLEGAL_REQUEST, asc)
     }
 
-    /// 5/24/00, pointing at `byte` of the CDB, or at `bit` of it.
+    /// ILLEGAL REQUEST 24h/00h with a pointer to `byte` of the CDB, or to `bit` of it.
     #[must_use]
     pub const fn invalid_field_in_cdb(byte: u16, bit: Option<u8>) -> Self {
         Self::illegal_request(Asc::INVALID_FIELD_IN_CDB).with_field_pointer(true, byte, bit)
     }
 
-    /// 5/26/00, pointing at `byte` of the parameter list, or at `bit` of it.
+    /// ILLEGAL REQUEST 26h/00h with a pointer to `byte` of the parameter list, or to `bit` of it.
     #[must_use]
     pub const fn invalid_field_in_list(byte: u16, bit: Option<u8>) -> Self {
         Self::illegal_request(Asc::INVALID_FIELD_IN_PARAMETER_LIST).with_field_pointer(false, byte, bit)
     }
 
-    /// Points at a field of the CDB or of the parameter list.
+    /// The same sense with a pointer to a field of the CDB (`cdb`) or of the parameter list.
     #[must_use]
     pub const fn with_field_pointer(mut self, cdb: bool, byte: u16, bit: Option<u8>) -> Self {
         self.key_specific = Some(SenseKeySpecific::Field { cdb, byte, bit });
         self
     }
 
-    /// Sets INFORMATION.
+    /// The same sense with this INFORMATION.
     #[must_use]
     pub const fn with_information(mut self, value: i64) -> Self {
         self.information = Some(value);
         self
     }
 
-    /// Sets the FILEMARK flag.
+    /// The same sense with the FILEMARK flag.
     #[must_use]
     pub const fn with_filemark(mut self) -> Self {
         self.filemark = true;
         self
     }
 
-    /// Sets the EOM flag if `yes`.
+    /// The same sense with the EOM flag set to `eom`.
     #[must_use]
-    pub const fn with_eom(mut self, yes: bool) -> Self {
-        self.eom = yes;
+    pub const fn with_eom(mut self, eom: bool) -> Self {
+        self.eom = eom;
         self
     }
 
-    /// Sets the ILI flag.
+    /// The same sense with the ILI flag.
     #[must_use]
     pub const fn with_ili(mut self) -> Self {
         self.ili = true;
         self
     }
 
-    /// The same report as an error of an earlier command.
+    /// The same sense as a deferred error, of an earlier command.
     #[must_use]
     pub const fn into_deferred(mut self) -> Self {
         self.deferred = true;
         self
     }
 
-    /// The bytes in the format asked for.
+    /// Encodes the sense in the given format.
     #[must_use]
     pub fn encode(&self, format: SenseFormat) -> SenseBytes {
         match format {
@@ -173,7 +173,7 @@ impl Sense {
         }
     }
 
-    /// Fixed format, 18 bytes (SPC-5 §4.4.3). INFORMATION that does not fit 32 bits is left out.
+    /// Encodes the sense in fixed format, 18 bytes (SPC-5 §4.4.3). INFORMATION that does not fit in 32 bits is omitted.
     #[must_use]
     pub fn fixed(&self) -> SenseBytes {
         let information = self.information.and_then(|value| {
@@ -189,7 +189,8 @@ impl Sense {
         out
     }
 
-    /// Descriptor format (SPC-5 §4.4.2): information, sense-key specific and stream descriptors as needed.
+    /// Encodes the sense in descriptor format (SPC-5 §4.4.2), with information, sense-key specific and stream commands
+    /// descriptors as needed.
     #[must_use]
     pub fn descriptor(&self) -> SenseBytes {
         let mut body = SenseBytes::default();
@@ -217,7 +218,7 @@ impl Sense {
     }
 }
 
-/// Encoded sense, held without an allocation. 252 bytes is SCSI's limit, 96 that of two doors; ours is shorter.
+/// Encoded sense data without an allocation, at most 48 bytes. SCSI's limit is 252 bytes; that of two transports is 96.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SenseBytes {
     bytes: [u8; Self::CAPACITY],
@@ -227,7 +228,7 @@ pub struct SenseBytes {
 impl SenseBytes {
     const CAPACITY: usize = 48;
 
-    /// The encoded bytes.
+    /// The encoded bytes of the sense data.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()

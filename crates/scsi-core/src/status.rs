@@ -1,4 +1,4 @@
-//! SAM status codes.
+//! Status codes of SAM.
 
 named_values! {
     /// The status byte that ends a command (SAM-5 §5.3.1).

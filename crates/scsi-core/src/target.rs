@@ -1,4 +1,4 @@
-//! What a transport needs of a unit, and what it answers where there is none.
+//! The interface between a transport and a logical unit, and the responses for a LUN without logical unit.
 
 use crate::asc::Asc;
 use crate::cdb::{Cdb, Opcode};
@@ -8,51 +8,52 @@ use crate::nexus::{NexusId, TransportId};
 use crate::sense::{Sense, SenseFormat};
 use crate::time::Now;
 
-/// One command, but for its data.
+/// One command, without its data buffers.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// Who asks; announced before by [`Event::NexusEstablished`].
+    /// The I_T nexus of the command, announced before by [`TransportEvent::NexusEstablished`].
     pub nexus: NexusId,
-    /// The CDB as it came.
+    /// The CDB as received, of any length.
     pub cdb: &'a [u8],
-    /// When it runs.
+    /// The time at which the command runs.
     pub now: Now,
 }
 
-/// What happens to a unit besides commands.
+/// An event of the transport that affects a unit, other than a command (SAM).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransportEvent {
-    /// A nexus exists. `returning` if it existed before since power on.
+    /// An I_T nexus was established.
     NexusEstablished {
-        /// Its handle from now on.
+        /// The handle of the nexus from now on.
         nexus: NexusId,
-        /// Its initiator port.
+        /// The TransportID of the initiator port.
         port: TransportId,
-        /// It was lost and is back: 29/07 instead of 29/00.
+        /// The nexus existed before, since power-on, and was lost: raises UNIT ATTENTION 29h/07h instead of 29h/00h.
         reestablished: bool,
     },
-    /// The nexus is lost: logout, reinstatement, connection gone.
+    /// I_T nexus loss: logout, session reinstatement or connection loss.
     NexusLost(NexusId),
-    /// LOGICAL UNIT RESET.
+    /// LOGICAL UNIT RESET task management function.
     UnitReset,
-    /// TARGET WARM or COLD RESET.
+    /// TARGET WARM RESET or TARGET COLD RESET.
     TargetReset,
-    /// CLEAR TASK SET by this nexus: the others had commands cleared.
+    /// CLEAR TASK SET by this nexus cleared commands of other nexuses.
     TaskSetCleared(NexusId),
 }
 
-/// All a transport ever needs of a device.
+/// The device server of a logical unit, as a transport uses it.
 pub trait LogicalUnit: Send {
-    /// Runs one command to its end.
+    /// Runs one command to its completion.
     fn execute(&mut self, request: &Request<'_>, data: Data<'_, '_>) -> Completion;
-    /// Tells the unit what happened around it.
+    /// Notifies the unit of an event of the transport.
     fn handle_event(&mut self, event: TransportEvent, now: Now);
-    /// How many bytes the CDB wants from the initiator, for a transport that is not told.
+    /// Number of Data-Out bytes that a CDB requests, for transports that do not state the transfer length.
     fn expected_data_out(&self, cdb: &[u8]) -> usize;
 }
 
-/// Answers at a LUN that leads nowhere (SPC-5 §4.6.4): INQUIRY says so, REQUEST SENSE returns 5/25/00,
-/// REPORT LUNS lists what there is, and everything else is refused.
+/// Runs a command for a LUN without logical unit (SPC-5 §4.6.4). INQUIRY returns PERIPHERAL QUALIFIER 011b, REQUEST SENSE
+/// returns ILLEGAL REQUEST 25h/00h, REPORT LUNS lists the LUNs of the target, and every other command ends with ILLEGAL
+/// REQUEST 25h/00h.
 pub fn missing_lun(cdb: &[u8], luns: &[u64], mut data: Data<'_, '_>) -> Completion {
     let cdb = Cdb::new(cdb);
     let outcome = match cdb.opcode() {

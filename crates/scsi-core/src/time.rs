@@ -1,18 +1,18 @@
-//! Time as an argument: integers, so that tests and fuzzers can make it.
+//! Time as an argument, in integers, so that tests and fuzzers can choose it.
 
-/// A point on a clock that never goes back, in microseconds since an arbitrary start.
+/// A time of a monotonic clock, in microseconds since an arbitrary start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Instant(pub u64);
 
-/// Wall time in milliseconds since 1970-01-01 UTC.
+/// Wall-clock time in milliseconds since 1970-01-01 00:00 UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(pub u64);
 
-/// Both clocks, read once by the caller for one command.
+/// The times of both clocks, which the caller reads once per command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
-    /// The clock that delays and progress are computed from.
+    /// Monotonic time, for delays and progress.
     pub mono: Instant,
-    /// The clock that ends up in attributes and REPORT TIMESTAMP.
+    /// Wall-clock time, for MAM attributes and REPORT TIMESTAMP.
     pub wall: Timestamp,
 }

@@ -1,21 +1,22 @@
-//! Golden transcripts: what a host sent and what it got, as text. For tests.
+//! Golden transcripts, for tests: the commands of a host and the expected responses, as text.
 //!
-//! Lines that begin with `#` mean nothing; the first other one is `@` and what the device is, as its reader understands
-//! it. `> [lun N] CDB [out BYTES] [room N]` is a command, `< STATUS [sense BYTES] [in BYTES]` its answer.
+//! Lines that begin with `#` are comments. The first other line is `@` and a description of the device, which the test
+//! interprets. `> [lun N] CDB [out BYTES] [room N]` is a command with its Data-Out bytes and the size of its Data-In
+//! buffer, `< STATUS [sense BYTES] [in BYTES]` is its response.
 //!
-//! BYTES are words: `5e` is a byte, `00*512` the same byte 512 times, `'VOL1` the characters behind the apostrophe. Data
-//! that ends with `..` is compared as far as it is given.
+//! BYTES are words: `5e` is a byte, `00*512` the same byte 512 times, `'VOL1` the characters after the apostrophe. If data
+//! ends with `..`, only the bytes before it are compared.
 
 use std::fmt;
 
-/// What a command came to.
+/// The response to a command.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Response {
-    /// SCSI status.
+    /// SAM status of the command.
     pub status: u8,
-    /// Sense data.
+    /// Sense data; empty without CHECK CONDITION.
     pub sense: Vec<u8>,
-    /// Data for the host.
+    /// Data-In bytes for the host.
     pub data: Vec<u8>,
 }
 
@@ -32,37 +33,37 @@ impl fmt::Debug for Response {
     }
 }
 
-/// A command and the answer that it is to get.
+/// A command and its expected response.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// The line of the command.
+    /// Line number of the command, from 1.
     pub line: usize,
-    /// Its LUN.
+    /// LUN of the command; 0 if it is not given.
     pub lun: usize,
-    /// Its CDB.
+    /// CDB of the command, as given.
     pub cdb: Vec<u8>,
-    /// What the host sends.
+    /// Data-Out bytes that the host sends.
     pub data_out: Vec<u8>,
-    /// How much it takes.
+    /// Size of the host's Data-In buffer in bytes.
     pub data_in_capacity: usize,
-    /// What it got.
+    /// The response that the host expects.
     pub expected: Response,
-    /// Only the beginning of its data is given.
+    /// The transcript gives only the first bytes of the Data-In bytes.
     pub partial: bool,
 }
 
 impl Step {
-    /// The part of an answer that is compared with [`Self::answer`].
+    /// The part of a response to compare with [`Self::expected`]: all of it, or the first bytes of its data.
     #[must_use]
-    pub fn comparable(&self, mut got: Response) -> Response {
+    pub fn comparable(&self, mut response: Response) -> Response {
         if self.partial {
-            got.data.truncate(self.expected.data.len());
+            response.data.truncate(self.expected.data.len());
         }
-        got
+        response
     }
 }
 
-/// The words behind `name`, up to the next name.
+/// The words after `name`, up to the next name.
 fn part<'a>(line: &'a str, name: &str) -> Vec<&'a str> {
     const NAMES: [&str; 6] = [">", "lun", "out", "room", "sense", "in"];
     let words = line.split_whitespace().skip_while(|word| *word != name).skip(1);
@@ -83,38 +84,38 @@ fn bytes(words: &[&str]) -> Vec<u8> {
     bytes
 }
 
-/// The device and the steps of a transcript.
+/// Parses a transcript into the description of the device and the steps.
 ///
 /// # Panics
-/// The text is no transcript.
+/// If the text is not a transcript.
 #[must_use]
-#[expect(clippy::panic, reason = "for tests, which it ends")]
+#[expect(clippy::panic, reason = "test code")]
 pub fn parse(text: &str) -> (&str, Vec<Step>) {
     let mut lines = text.lines().zip(1..).filter(|(line, _)| !line.starts_with('#') && !line.is_empty());
     let setup = lines.next().and_then(|(line, _)| line.strip_prefix('@')).unwrap_or_default().trim();
     let mut steps = Vec::new();
     while let Some((command, line)) = lines.next() {
-        let answer = lines.next().and_then(|(answer, _)| answer.strip_prefix("< "));
-        let (true, Some(answer)) = (command.starts_with('>'), answer) else {
-            panic!("line {line}: no command and answer")
+        let response = lines.next().and_then(|(response, _)| response.strip_prefix("< "));
+        let (true, Some(response)) = (command.starts_with('>'), response) else {
+            panic!("line {line}: expected a command and a response")
         };
         let mut cdb = part(command, ">");
         let number = |name: &str| part(command, name).first().and_then(|word| word.parse().ok());
         let lun = number("lun");
         if lun.is_some() {
-            // The number, and the CDB behind it.
+            // The number, and the CDB after it.
             cdb = part(command, "lun").split_off(1);
         }
-        let status = answer.split_whitespace().next().and_then(|word| u8::from_str_radix(word, 16).ok());
-        let Some(status) = status else { panic!("line {line}: no status") };
+        let status = response.split_whitespace().next().and_then(|word| u8::from_str_radix(word, 16).ok());
+        let Some(status) = status else { panic!("line {line}: expected a status") };
         steps.push(Step {
             line,
             lun: lun.unwrap_or(0),
             cdb: bytes(&cdb),
             data_out: bytes(&part(command, "out")),
             data_in_capacity: number("room").unwrap_or(0),
-            expected: Response { status, sense: bytes(&part(answer, "sense")), data: bytes(&part(answer, "in")) },
-            partial: part(answer, "in").last() == Some(&".."),
+            expected: Response { status, sense: bytes(&part(response, "sense")), data: bytes(&part(response, "in")) },
+            partial: part(response, "in").last() == Some(&".."),
         });
     }
     (setup, steps)
@@ -134,8 +135,8 @@ mod tests {
         assert_eq!((first.expected.status, first.expected.sense.as_slice()), (2, &[0x70, 0, 0][..]));
         assert_eq!((first.expected.data.as_slice(), first.partial), (&[1][..], true));
         assert_eq!((second.expected.data.as_slice(), second.partial), (&[2][..], false));
-        let got = Response { status: 2, sense: vec![0x70, 0, 0], data: vec![1, 9] };
-        assert_eq!(first.comparable(got.clone()), first.expected);
-        assert_eq!(second.comparable(got.clone()), got);
+        let response = Response { status: 2, sense: vec![0x70, 0, 0], data: vec![1, 9] };
+        assert_eq!(first.comparable(response.clone()), first.expected);
+        assert_eq!(second.comparable(response.clone()), response);
     }
 }

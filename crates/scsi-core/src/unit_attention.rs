@@ -4,14 +4,15 @@ use crate::asc::Asc;
 use crate::nexus::NexusId;
 use std::collections::BTreeMap;
 
-/// At most this many conditions wait for one nexus; each kind waits at most once, so no more are needed.
+/// Maximum number of unit attentions pending for one nexus. Each additional sense code is queued at most once, so more are
+/// not needed.
 const MAX_PENDING: usize = 32;
 
-/// The pending unit attentions of a unit.
+/// The pending unit attentions of a logical unit, one queue per I_T nexus.
 #[derive(Clone, Debug, Default)]
 pub struct UnitAttentions(BTreeMap<NexusId, Vec<Asc>>);
 
-/// Reset-class conditions come first, then nexus loss, medium, reservations, parameters (IBM LTO SCSI reference, §4.1).
+/// Order of report: resets first, then nexus loss, medium, reservations, parameters (IBM LTO SCSI reference, §4.1).
 const fn precedence(asc: Asc) -> u8 {
     match asc {
         Asc::I_T_NEXUS_LOSS_OCCURRED => 1,
@@ -26,24 +27,24 @@ const fn precedence(asc: Asc) -> u8 {
     }
 }
 
-/// Power on, resets and nexus loss.
+/// Returns whether `asc` reports a power-on, a reset or an I_T nexus loss (29h).
 #[must_use]
 pub const fn is_reset(asc: Asc) -> bool {
     asc.code() == 0x29
 }
 
 impl UnitAttentions {
-    /// A nexus that can be told from now on.
+    /// Adds an I_T nexus; unit attentions are queued for it from now on.
     pub fn add_nexus(&mut self, nexus: NexusId) {
         self.0.entry(nexus).or_default();
     }
 
-    /// The nexus is gone, and with it what it was not told.
+    /// Removes an I_T nexus and its pending unit attentions.
     pub fn remove_nexus(&mut self, nexus: NexusId) {
         self.0.remove(&nexus);
     }
 
-    /// Tells one nexus. A reset makes everything that waits meaningless.
+    /// Raises a unit attention for one I_T nexus. A reset replaces all that are pending; an unknown nexus is ignored.
     pub fn raise(&mut self, nexus: NexusId, asc: Asc) {
         let Some(queue) = self.0.get_mut(&nexus) else { return };
         if precedence(asc) == 0 {
@@ -55,17 +56,17 @@ impl UnitAttentions {
         }
     }
 
-    /// Tells every nexus.
+    /// Raises a unit attention for every I_T nexus.
     pub fn raise_all(&mut self, asc: Asc) {
         self.raise_matching(asc, |_| true);
     }
 
-    /// Tells every nexus but the one that caused it.
+    /// Raises a unit attention for every I_T nexus except `cause`.
     pub fn raise_others(&mut self, cause: NexusId, asc: Asc) {
         self.raise_matching(asc, |nexus| nexus != cause);
     }
 
-    /// Tells those that `include` accepts.
+    /// Raises a unit attention for each I_T nexus that `include` accepts.
     pub fn raise_matching(&mut self, asc: Asc, include: impl Fn(NexusId) -> bool) {
         let nexuses: Vec<NexusId> = self.0.keys().copied().filter(|nexus| include(*nexus)).collect();
         for nexus in nexuses {
@@ -73,7 +74,7 @@ impl UnitAttentions {
         }
     }
 
-    /// Takes the first condition of `nexus` that `wanted` accepts.
+    /// Removes and returns the first pending unit attention of `nexus` that `wanted` accepts.
     pub fn take(&mut self, nexus: NexusId, wanted: impl Fn(Asc) -> bool) -> Option<Asc> {
         let queue = self.0.get_mut(&nexus)?;
         let at = queue.iter().position(|asc| wanted(*asc))?;

@@ -1,15 +1,15 @@
-//! Big-endian fields of SCSI layouts, and text in fixed-width ASCII fields.
+//! Big-endian fields of SCSI structures, and text in fixed-width ASCII fields.
 
 pub use zerocopy::byteorder::big_endian::{I16, U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-/// A three-byte unsigned field.
+/// A 3-byte big-endian field, unsigned or two's complement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(transparent)]
 pub struct U24([u8; 3]);
 
 impl U24 {
-    /// The largest value that fits.
+    /// The largest unsigned value that fits.
     pub const MAX: u32 = 0x00ff_ffff;
 
     /// The field that holds `value`, saturated at [`Self::MAX`].
@@ -19,14 +19,14 @@ impl U24 {
         Self([a, b, c])
     }
 
-    /// The unsigned value.
+    /// The value as an unsigned number.
     #[must_use]
     pub const fn get(self) -> u32 {
         let [a, b, c] = self.0;
         u32::from_be_bytes([0, a, b, c])
     }
 
-    /// The value as a two's complement number of 24 bits, as SPACE(6) has it.
+    /// The value as a 24-bit two's complement number, as in SPACE(6).
     #[must_use]
     pub const fn get_signed(self) -> i32 {
         let [a, b, c] = self.0;
@@ -34,8 +34,8 @@ impl U24 {
     }
 }
 
-/// Eight bytes of VENDOR, sixteen of PRODUCT, …: ASCII, left-justified, padded with spaces.
-/// Anything outside 20h-7Eh becomes a space; what does not fit is cut.
+/// An ASCII field of `N` bytes, such as T10 VENDOR IDENTIFICATION: left-aligned, space-padded or truncated. Bytes outside
+/// 20h to 7Eh become spaces.
 #[must_use]
 pub fn padded_ascii<const N: usize>(text: &str) -> [u8; N] {
     let mut field = [b' '; N];

@@ -1,50 +1,50 @@
-//! Building parameter data: big-endian fields, and lengths written by a guard instead of by counting.
+//! Writer of parameter data: big-endian fields, and length fields that are computed from the data after them.
 
 /// A growing page of parameter data.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PageWriter(Vec<u8>);
 
 impl PageWriter {
-    /// An empty page.
+    /// A page without any bytes.
     #[must_use]
     pub const fn new() -> Self {
         Self(Vec::new())
     }
 
-    /// Appends bytes as they are.
+    /// Appends the bytes without conversion.
     pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         self.0.extend_from_slice(bytes);
         self
     }
 
-    /// Appends one byte.
+    /// Appends one byte to the page.
     pub fn u8(&mut self, value: u8) -> &mut Self {
         self.bytes(&[value])
     }
 
-    /// Appends two bytes.
+    /// Appends two bytes, big-endian, to the page.
     pub fn u16(&mut self, value: u16) -> &mut Self {
         self.bytes(&value.to_be_bytes())
     }
 
-    /// Appends three bytes, saturated.
+    /// Appends three bytes, big-endian, saturated at FFFFFFh.
     pub fn u24(&mut self, value: u32) -> &mut Self {
         let [_, a, b, c] = value.min(0x00ff_ffff).to_be_bytes();
         self.bytes(&[a, b, c])
     }
 
-    /// Appends four bytes.
+    /// Appends four bytes, big-endian, to the page.
     pub fn u32(&mut self, value: u32) -> &mut Self {
         self.bytes(&value.to_be_bytes())
     }
 
-    /// Appends six bytes, the low ones.
+    /// Appends the low six bytes of `value`, big-endian.
     pub fn u48(&mut self, value: u64) -> &mut Self {
         let [_, _, rest @ ..] = value.to_be_bytes();
         self.bytes(&rest)
     }
 
-    /// Appends eight bytes.
+    /// Appends eight bytes, big-endian, to the page.
     pub fn u64(&mut self, value: u64) -> &mut Self {
         self.bytes(&value.to_be_bytes())
     }
@@ -55,7 +55,7 @@ impl PageWriter {
         self
     }
 
-    /// Appends ASCII text, space-padded or cut to `width`.
+    /// Appends ASCII text, space-padded or truncated to `width` bytes. Bytes outside 20h to 7Eh become spaces.
     pub fn ascii(&mut self, text: &str, width: usize) -> &mut Self {
         let end = self.0.len() + width;
         let printable = |byte: u8| if (0x20..0x7f).contains(&byte) { byte } else { b' ' };
@@ -64,22 +64,22 @@ impl PageWriter {
         self
     }
 
-    /// Appends a one-byte length of what `body` appends, saturated.
+    /// Appends a 1-byte length, saturated, and the data that `body` appends.
     pub fn length_u8(&mut self, body: impl FnOnce(&mut Self)) -> &mut Self {
         self.with_length(1, body)
     }
 
-    /// Appends a two-byte length of what `body` appends, saturated.
+    /// Appends a 2-byte length, saturated, and the data that `body` appends.
     pub fn length_u16(&mut self, body: impl FnOnce(&mut Self)) -> &mut Self {
         self.with_length(2, body)
     }
 
-    /// Appends a three-byte length of what `body` appends, saturated.
+    /// Appends a 3-byte length, saturated, and the data that `body` appends.
     pub fn length_u24(&mut self, body: impl FnOnce(&mut Self)) -> &mut Self {
         self.with_length(3, body)
     }
 
-    /// Appends a four-byte length of what `body` appends, saturated.
+    /// Appends a 4-byte length, saturated, and the data that `body` appends.
     pub fn length_u32(&mut self, body: impl FnOnce(&mut Self)) -> &mut Self {
         self.with_length(4, body)
     }
@@ -89,33 +89,33 @@ impl PageWriter {
         self.zeros(width);
         body(self);
         let len = (self.0.len() - start - width) as u64;
-        let most = (1_u64 << (8 * width)) - 1;
-        let bytes = len.min(most).to_be_bytes();
+        let max = (1_u64 << (8 * width)) - 1;
+        let bytes = len.min(max).to_be_bytes();
         if let (Some(slot), Some(value)) = (self.0.get_mut(start..start + width), bytes.get(8 - width..)) {
             slot.copy_from_slice(value);
         }
         self
     }
 
-    /// Bytes so far.
+    /// Number of bytes appended so far.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether nothing was appended.
+    /// Returns whether the page has no bytes.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The page.
+    /// The bytes of the page.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
         &self.0
     }
 
-    /// The page, to patch a byte of it.
+    /// The bytes of the page, to patch a field.
     pub fn as_mut_slice(&mut self) -> &mut [u8] {
         &mut self.0
     }

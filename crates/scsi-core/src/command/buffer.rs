@@ -1,12 +1,12 @@
 //! READ BUFFER(10), SPC-5 §6.18, and WRITE BUFFER, SPC-5 §6.57.
 //! Bytes: 0 opcode · 1 MODE SPECIFIC(7-5) MODE(4-0) · 2 BUFFER ID · 3-5 BUFFER OFFSET · 6-8 ALLOCATION or PARAMETER LIST LENGTH · 9 control
 //!
-//! Modes 00h (with header) and 02h: one buffer of 64 KiB, number 0, that all nexuses share. Mode 03h describes it. Modes
-//! 0Ah and 0Bh: an echo buffer for each nexus. Microcode (04h to 07h, 0Dh to 0Fh) is taken in and refused with 5/26/00,
-//! as a drive refuses an image that is not for it.
+//! Modes 00h (with header) and 02h access one buffer of 64 KiB, BUFFER ID 0, that all nexuses share. Mode 03h describes it.
+//! Modes 0Ah and 0Bh access an echo buffer per nexus. Microcode (04h to 07h, 0Dh to 0Fh) is received and rejected with
+//! ILLEGAL REQUEST 26h/00h, as a drive rejects an image for another model.
 //!
-//! The diagnostic dump is where the model has it: modes 02h and 03h of a buffer of its own, mode 1Ch (error history).
-//! Where that is buffer 0, it holds the dump from when one was taken until the next WRITE BUFFER.
+//! The model determines how hosts read the diagnostic dump: with modes 02h and 03h of a buffer, or with mode 1Ch (error
+//! history). If the buffer is buffer 0, it returns the dump from the time when it was taken until the next WRITE BUFFER.
 //!
 //! **Deviations:** none.
 
@@ -27,10 +27,10 @@ use crate::writer::PageWriter;
 use std::collections::BTreeMap;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-/// Facts of READ BUFFER, without MODE SPECIFIC.
+/// The facts of READ BUFFER(10). MODE SPECIFIC must be zero.
 pub const READ: CommandSpec =
     CommandSpec::new("READ BUFFER(10)", &[0x3c, 0x1f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00], Access::Read);
-/// Facts of WRITE BUFFER.
+/// The facts of WRITE BUFFER.
 pub const WRITE: CommandSpec =
     CommandSpec::new("WRITE BUFFER", &[0x3b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00], Access::Write)
         .with_timeouts(1, 600);
@@ -64,15 +64,15 @@ mod mode {
     pub(super) const ERROR_HISTORY: u8 = 0x1c;
 }
 
-/// BUFFER ID of the buffer that all nexuses share.
+/// BUFFER ID of the buffer that all I_T nexuses share.
 const SHARED_BUFFER_ID: u8 = 0;
-/// Bytes of the shared buffer, and of each echo buffer.
+/// Size in bytes of the shared buffer, and of each echo buffer.
 const SHARED_CAPACITY: u32 = 64 * 1024;
 const ECHO_CAPACITY: u16 = 4096;
-/// Before the data in mode 00h.
+/// Length of the header before the data in mode 00h.
 const HEADER: usize = 4;
 
-/// What WRITE BUFFER left.
+/// The data and echo buffers that WRITE BUFFER fills.
 #[derive(Debug, Default)]
 pub struct DataBuffers {
     shared: Vec<u8>,
@@ -80,12 +80,12 @@ pub struct DataBuffers {
 }
 
 impl DataBuffers {
-    /// The nexus is gone, and with it its echo buffer.
+    /// Removes the echo buffer of a nexus after I_T nexus loss.
     pub(crate) fn remove_nexus(&mut self, nexus: NexusId) {
         self.echo.remove(&nexus);
     }
 
-    /// After a reset all are empty.
+    /// Clears all buffers after a reset.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
@@ -130,7 +130,7 @@ pub(super) fn read(
         mode::DATA if offset > SHARED_CAPACITY => return Err(Sense::invalid_field_in_cdb(3, None).into()),
         mode::DATA => {
             page.bytes(shared(offset));
-            // What was never written is zero.
+            // Bytes that were never written read as zero.
             page.zeros((SHARED_CAPACITY - offset) as usize - page.as_slice().len());
         }
         // OFFSET BOUNDARY 2^0.
@@ -146,7 +146,7 @@ pub(super) fn read(
     Ok(())
 }
 
-/// The dump, if this buffer holds it. A buffer that is for nothing else takes one when it holds none.
+/// The dump, if the buffer `id` holds one. A dedicated dump buffer takes a dump first if there is none.
 fn dump_for_buffer<'a>(lu: &'a mut Lu, id: u8, device: &dyn SpcDevice) -> Option<&'a [u8]> {
     if device.dump_support().buffer != Some(id) {
         return None;
@@ -171,7 +171,7 @@ pub(super) fn write(
         return Err(Sense::invalid_field_in_cdb(1, Some(7)).into());
     }
     if mode == mode::ACTIVATE {
-        // Nothing was downloaded that could be activated.
+        // No microcode was downloaded that could be activated.
         return Err(Sense::illegal_request(Asc::COMMAND_SEQUENCE_ERROR).into());
     }
     if !microcode && ![mode::COMBINED, mode::DATA, mode::ECHO].contains(&mode) {
@@ -181,15 +181,15 @@ pub(super) fn write(
         return Err(Sense::invalid_field_in_cdb(2, None).into());
     }
     let (offset, length) = (raw.offset.get() as usize, list_length(cdb));
-    let most = match mode {
+    let max = match mode {
         mode::COMBINED => SHARED_CAPACITY as usize + HEADER,
         mode::ECHO => ECHO_CAPACITY.into(),
         _ => SHARED_CAPACITY as usize,
     };
-    if !microcode && (mode != mode::DATA && offset != 0 || offset > most) {
+    if !microcode && (mode != mode::DATA && offset != 0 || offset > max) {
         return Err(Sense::invalid_field_in_cdb(3, None).into());
     }
-    if !microcode && offset + length > most {
+    if !microcode && offset + length > max {
         return Err(Sense::invalid_field_in_cdb(6, None).into());
     }
     let list = data.data_out.parameters(length)?;

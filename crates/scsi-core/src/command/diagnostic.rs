@@ -1,9 +1,9 @@
 //! SEND DIAGNOSTIC, SPC-5 §6.42.              Bytes: 0 opcode · 1 SELF-TEST CODE(7-5) PF(4) SELFTEST(2) DEVOFFL(1) UNITOFFL(0) · 3-4 PARAMETER LIST LENGTH · 5 control
 //! RECEIVE DIAGNOSTIC RESULTS, SPC-5 §6.33.  Bytes: 0 opcode · 1 PCV(0) · 2 PAGE CODE · 3-4 ALLOCATION LENGTH · 5 control
 //!
-//! The default self-test and the short and extended ones, in the foreground or background, all check the same, and take
-//! no time: a background test is done before the status. The last twenty are log page 10h. Diagnostic page 00h is the list
-//! of pages; page 80h of IBM drives takes a dump (diagnostic 0160h, IBM LTO SCSI reference: force dump).
+//! The default, short and extended self-tests, in the foreground or background, run the same checks and take no time: a
+//! background test is complete before the status. Log page 10h holds the last 20 results. Diagnostic page 00h lists the
+//! supported pages; page 80h of IBM drives takes a dump (diagnostic 0160h, IBM LTO SCSI reference: force dump).
 //!
 //! **Deviations:** none.
 
@@ -21,29 +21,29 @@ use crate::sense::{Sense, SenseKey};
 use crate::writer::PageWriter;
 use std::collections::VecDeque;
 
-/// Facts of SEND DIAGNOSTIC.
+/// The facts of SEND DIAGNOSTIC.
 pub const SEND: CommandSpec =
     CommandSpec::new("SEND DIAGNOSTIC", &[0x1d, 0xf7, 0, 0xff, 0xff, 0], Access::Write).blocking_with_timeouts(1, 300);
-/// Facts of RECEIVE DIAGNOSTIC RESULTS.
+/// The facts of RECEIVE DIAGNOSTIC RESULTS.
 pub const RECEIVE: CommandSpec =
     CommandSpec::new("RECEIVE DIAGNOSTIC RESULTS", &[0x1c, 0x01, 0xff, 0xff, 0xff, 0], Access::Read);
 
-/// The page that lists pages, and the list.
+/// Supported diagnostic pages.
 const SUPPORTED_PAGES: u8 = 0x00;
-/// IBM: runs a diagnostic, whose identifier is in bytes 4 and 5.
+/// IBM: runs the diagnostic whose identifier is in bytes 4 and 5.
 const RUN_DIAGNOSTIC: u8 = 0x80;
-/// Bits of both pages that are defined: page code, length, identifier, flags.
+/// Defined bits of both pages: page code, length, identifier, flags.
 const USAGE_PAGE: &[u8] = &[0xff, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00];
-/// The diagnostic that takes a dump.
+/// Identifier of the diagnostic that takes a dump.
 const FORCE_DUMP: [u8; 2] = [0x01, 0x60];
 
-/// Results that are kept.
+/// Number of results in log page 10h.
 const KEPT: usize = 20;
 
-/// SELF-TEST CODE 100b.
+/// SELF-TEST CODE 100b: abort the background self-test.
 const ABORT: u8 = 4;
 
-/// Self-tests, newest first.
+/// Results of self-tests, newest first (log page 10h).
 #[derive(Debug, Default)]
 pub struct SelfTestLog(VecDeque<SelfTest>);
 
@@ -63,9 +63,9 @@ impl SelfTestLog {
         self.0.push_front(SelfTest { code, failed });
     }
 
-    /// Log page 10h (SPC-5 §7.3.22): twenty parameters, zero where no test was.
+    /// Writes log page 10h (SPC-5 §7.3.22): 20 parameters, zeros where there is no result.
     pub(crate) fn write(&self, w: &mut LogWriter) {
-        /// RESULT: completed without error, or with an unknown element failed.
+        /// SELF-TEST RESULTS: completed without error; an unknown segment failed.
         const RESULTS: (u8, u8) = (0, 4);
         for (number, test) in (1..=20_u16).zip(self.0.iter().map(Some).chain(std::iter::repeat(None))) {
             let mut value = PageWriter::new();
@@ -103,7 +103,7 @@ pub(super) fn send(lu: &mut Lu, cdb: &Cdb, device: &mut dyn SpcDevice, data: &mu
         0 if default_test => {}
         0 => return send_page(lu, device, length, page_format, data),
         1 | 2 | 5 | 6 => {}
-        // Nothing runs in the background that could be aborted.
+        // No self-test runs in the background.
         ABORT => return Ok(()),
         _ => return Err(Sense::invalid_field_in_cdb(1, Some(7)).into()),
     }
@@ -111,11 +111,11 @@ pub(super) fn send(lu: &mut Lu, cdb: &Cdb, device: &mut dyn SpcDevice, data: &mu
     if code != 0 {
         lu.self_tests.record(code, &outcome);
     }
-    // A test in the background only leaves its result.
+    // The result of a background self-test is only logged.
     if matches!(code, 1 | 2) { Ok(()) } else { outcome }
 }
 
-/// A list of one diagnostic page: 00h, which asks for itself, or 80h where there is one.
+/// Handles a parameter list of one diagnostic page: 00h (supported pages), or 80h if the model supports it.
 fn send_page(
     lu: &mut Lu,
     device: &dyn SpcDevice,
@@ -161,7 +161,7 @@ fn send_page(
 
 pub(super) fn receive(cdb: &Cdb, device: &dyn SpcDevice, data: &mut Data<'_, '_>) -> Outcome {
     let [_, flags, page, ..] = *cdb.bytes();
-    // Page 80h has no results: a dump is read with READ BUFFER.
+    // Page 80h returns no results; READ BUFFER returns the dump.
     if flags & 0x01 != 0 && page != SUPPORTED_PAGES {
         return Err(Sense::invalid_field_in_cdb(2, None).into());
     }

@@ -1,8 +1,8 @@
-//! READ BUFFER mode 1Ch: error history (SPC-5 §6.18.9). The snapshot is the unit's dump, in buffer 10h.
+//! READ BUFFER mode 1Ch: error history (SPC-5 §6.18.9). The snapshot is the diagnostic dump of the unit, in buffer 10h.
 //!
-//! BUFFER ID 00h to 03h return the directory; 01h and 03h create a snapshot, 02h and 03h make the nexus the error history
-//! I_T nexus. FEh and FFh clear that nexus; FFh releases the snapshot too. While a snapshot exists, only 02h and 03h are
-//! open to other nexuses: 5/00/16.
+//! BUFFER ID 00h to 03h return the directory; 01h and 03h create a snapshot, 02h and 03h make the nexus of the command the
+//! error history I_T nexus. FEh and FFh clear the error history I_T nexus; FFh releases the snapshot too. While a snapshot
+//! and an error history I_T nexus exist, commands of other nexuses end with ILLEGAL REQUEST 00h/16h, except for 02h and 03h.
 
 use super::buffer::Raw;
 use crate::asc::Asc;
@@ -14,18 +14,18 @@ use crate::nexus::NexusId;
 use crate::sense::Sense;
 use crate::writer::PageWriter;
 
-/// BUFFER ID: directory, with a new snapshot, with a new nexus, with both.
+/// BUFFER ID of the directory: alone, with a new snapshot, with a new error history I_T nexus, with both.
 const DIRECTORY: u8 = 0x00;
 const NEW_SNAPSHOT: u8 = 0x01;
 const NEW_NEXUS: u8 = 0x02;
 const NEW_BOTH: u8 = 0x03;
-/// The one buffer of the snapshot.
+/// BUFFER ID of the snapshot.
 const SNAPSHOT: u8 = 0x10;
 const CLEAR_ERROR_HISTORY_NEXUS: u8 = 0xfe;
 const CLEAR_NEXUS_AND_RELEASE: u8 = 0xff;
-/// Every BUFFER ID that the directory lists.
+/// BUFFER IDs that the directory lists.
 const DIRECTORY_BUFFER_IDS: [u8; 5] = [DIRECTORY, NEW_SNAPSHOT, NEW_NEXUS, NEW_BOTH, SNAPSHOT];
-/// Bytes of the directory.
+/// Length of the directory in bytes.
 const DIRECTORY_LEN: u32 = 32 + 8 * 5;
 
 pub(super) fn read(lu: &mut Lu, raw: &Raw, nexus: NexusId, device: &dyn SpcDevice, data: &mut Data<'_, '_>) -> Outcome {
@@ -34,8 +34,8 @@ pub(super) fn read(lu: &mut Lu, raw: &Raw, nexus: NexusId, device: &dyn SpcDevic
         return Err(Sense::invalid_field_in_cdb(2, None).into());
     }
     let open_to_all = matches!(id, NEW_NEXUS | NEW_BOTH);
-    let taken = lu.dumps.dump.is_some() && lu.dumps.error_history_nexus.is_some_and(|owner| owner != nexus);
-    if taken && !open_to_all {
+    let owned_by_other = lu.dumps.dump.is_some() && lu.dumps.error_history_nexus.is_some_and(|owner| owner != nexus);
+    if owned_by_other && !open_to_all {
         return Err(Sense::illegal_request(Asc::OPERATION_IN_PROGRESS).into());
     }
     let mut page = PageWriter::new();
@@ -44,7 +44,7 @@ pub(super) fn read(lu: &mut Lu, raw: &Raw, nexus: NexusId, device: &dyn SpcDevic
             lu.dumps.error_history_nexus = None;
             match &mut lu.dumps.dump {
                 Some(dump) if id == CLEAR_ERROR_HISTORY_NEXUS => dump.retrieved = true,
-                held => *held = None,
+                slot => *slot = None,
             }
         }
         SNAPSHOT => {
@@ -71,9 +71,9 @@ pub(super) fn read(lu: &mut Lu, raw: &Raw, nexus: NexusId, device: &dyn SpcDevic
     Ok(())
 }
 
-/// The error history directory (SPC-5 table 233) with an entry for each buffer.
+/// Writes the error history directory (SPC-5 table 233) with an entry for each buffer.
 fn directory(vendor: &str, dump: &Dump, created: bool, page: &mut PageWriter) {
-    /// EHS_RETRIEVED: a host has asked to clear the nexus since, or none has.
+    /// EHS_RETRIEVED: a host has cleared the error history I_T nexus since the dump, or has not.
     const RETRIEVED: (u8, u8) = (0b01, 0b10);
     let retrieved = if dump.retrieved { RETRIEVED.0 } else { RETRIEVED.1 };
     let source = match dump.cause {

@@ -1,7 +1,7 @@
 //! REPORT IDENTIFYING INFORMATION, SPC-5 §6.34, and SET IDENTIFYING INFORMATION, SPC-5 §6.46.
 //! Bytes: 0 opcode · 1 SERVICE ACTION 05h or 06h · 6-9 ALLOCATION or PARAMETER LIST LENGTH · 10 INFORMATION TYPE(7-1) · 11 control
 //!
-//! A name of up to 64 bytes (type 0) and a text of up to 256 (type 2) that hosts give the unit; kept through power loss.
+//! Hosts can set an identifier of up to 64 bytes (type 0) and a text of up to 256 bytes (type 2). Both survive power loss.
 //!
 //! **Deviations:** none.
 
@@ -18,19 +18,19 @@ use serde::{Deserialize, Serialize};
 
 const USAGE_IN: &[u8] = &[0xa3, 0x1f, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xfe, 0x00];
 const USAGE_OUT: &[u8] = &[0xa4, 0x1f, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xfe, 0x00];
-/// Facts of REPORT IDENTIFYING INFORMATION.
+/// The facts of REPORT IDENTIFYING INFORMATION.
 pub const REPORT: CommandSpec =
     CommandSpec::new("REPORT IDENTIFYING INFORMATION", USAGE_IN, Access::Status).with_service_action(0x05);
-/// Facts of SET IDENTIFYING INFORMATION.
+/// The facts of SET IDENTIFYING INFORMATION.
 pub const SET: CommandSpec =
     CommandSpec::new("SET IDENTIFYING INFORMATION", USAGE_OUT, Access::Write).with_service_action(0x06);
 
-/// INFORMATION TYPE: the unit's name, a text, and the types there are; the longest of the first two.
+/// INFORMATION TYPE: the identifier and the text, each with its maximum length in bytes, and the list of types.
 const DEVICE_INFORMATION: (u8, u16) = (0x00, 64);
 const TEXT_INFORMATION: (u8, u16) = (0x02, 256);
 const SUPPORTED_TYPES: u8 = 0x7f;
 
-/// What hosts call a unit.
+/// Identifying information of a unit, set by hosts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdentifyingInformation {
     name: Vec<u8>,
@@ -53,8 +53,8 @@ pub(super) fn report(lu: &Lu, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
         kind if kind == DEVICE_INFORMATION.0 => drop(w.bytes(&lu.identifying.name)),
         kind if kind == TEXT_INFORMATION.0 => drop(w.bytes(&lu.identifying.text)),
         _ => {
-            for (kind, most) in [DEVICE_INFORMATION, TEXT_INFORMATION] {
-                w.u8(kind << 1).u8(0).u16(most);
+            for (kind, max_len) in [DEVICE_INFORMATION, TEXT_INFORMATION] {
+                w.u8(kind << 1).u8(0).u16(max_len);
             }
         }
     });
@@ -68,17 +68,17 @@ pub(super) fn report(lu: &Lu, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
 
 pub(super) fn set(lu: &mut Lu, cdb: &Cdb, nexus: crate::nexus::NexusId, data: &mut Data<'_, '_>) -> Outcome {
     let information = cdb.bytes()[10] >> 1;
-    let most = match information {
+    let max_len = match information {
         kind if kind == DEVICE_INFORMATION.0 => DEVICE_INFORMATION.1,
         kind if kind == TEXT_INFORMATION.0 => TEXT_INFORMATION.1,
         _ => return Err(Sense::invalid_field_in_cdb(10, Some(7)).into()),
     };
     let length = list_length(cdb);
-    if length > most.into() {
+    if length > max_len.into() {
         return Err(parameter_list::length_error().into());
     }
     let list = data.data_out.parameters(length)?;
-    // A text ends with a zero, and is nothing without one.
+    // A text must be NUL-terminated.
     if information == TEXT_INFORMATION.0 && !list.is_empty() && list.last() != Some(&0) {
         return Err(Sense::invalid_field_in_list(u16::try_from(length - 1).unwrap_or_default(), None).into());
     }

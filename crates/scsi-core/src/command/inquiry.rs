@@ -12,7 +12,7 @@ use crate::vpd;
 use crate::wire::U16;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-/// Facts of the command.
+/// The facts of INQUIRY for the command table.
 pub const SPEC: CommandSpec =
     CommandSpec::new("INQUIRY", &[0x12, 0x01, 0xff, 0xff, 0xff, 0x00], Access::Always).leaves_attention_pending();
 

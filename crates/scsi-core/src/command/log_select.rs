@@ -1,10 +1,10 @@
 //! LOG SELECT, SPC-5 §6.8.  Bytes: 0 opcode · 1 PCR(1) · 2 PC(7-6) PAGE CODE(5-0) · 3 SUBPAGE · 7-8 PARAMETER LIST LENGTH · 9 control
 //!
-//! PCR=1 resets the counters of the page, or of all pages with page code 0. A parameter list with PC=00b sets thresholds
-//! of error counters (pages 02h to 06h), all of it or nothing; PC=10b and 11b bring defaults back, whatever the list says.
-//! Other nexuses hear 2A/02.
+//! PCR=1 resets the counters of the page, or of all pages with PAGE CODE 0. A parameter list with PC=00b sets thresholds
+//! of error counters (pages 02h to 06h); it is applied completely or not at all. PC=10b and 11b restore defaults and ignore
+//! the values in the list. A change raises UNIT ATTENTION 2Ah/02h for every other I_T nexus.
 //!
-//! **Deviations:** counters cannot be set to a value (PC=01b); nothing is saved with SP=1, which is refused.
+//! **Deviations:** counters cannot be set to a value (PC=01b); nothing can be saved, so SP=1 is rejected.
 
 use super::log_sense::has;
 use crate::asc::Asc;
@@ -18,7 +18,7 @@ use crate::lu::{Lu, SpcDevice};
 use crate::sense::Sense;
 use crate::target::Request;
 
-/// Facts of the command.
+/// The facts of LOG SELECT for the command table.
 pub const SPEC: CommandSpec =
     CommandSpec::new("LOG SELECT", &[0x4c, 0x02, 0xff, 0xff, 0x00, 0x00, 0x00, 0xff, 0xff, 0x00], Access::Write);
 
@@ -78,13 +78,13 @@ pub(super) fn run(
     Ok(())
 }
 
-/// SPF, byte 0 of a page: it has a subpage.
+/// SPF, byte 0 of a page: the page has a subpage.
 const SPF: u8 = 0x40;
 
-/// A page, with codes and values of parameters.
+/// A page with the codes and values of its parameters.
 type PageValues = (LogId, Vec<(u16, u64)>);
 
-/// The pages of a list with the values of their parameters, or where it is wrong.
+/// Parses the pages of a parameter list. The error points at the invalid field.
 fn parse(list: &[u8], control: u8, request: &Request<'_>, device: &dyn SpcDevice) -> Result<Vec<PageValues>, Sense> {
     let (mut pages, mut rest) = (Vec::new(), list);
     let too_short = || Sense::illegal_request(Asc::PARAMETER_LIST_LENGTH_ERROR);
@@ -115,7 +115,8 @@ fn parse(list: &[u8], control: u8, request: &Request<'_>, device: &dyn SpcDevice
     Ok(pages)
 }
 
-/// Codes and values of parameters that a page has; the byte that is wrong.
+/// Passes the code and value of each parameter in `body` to `take`. The error is the offset of the first byte that is
+/// invalid: an unknown code, or a length that differs from the known one.
 fn parameters(body: &[u8], known: &[Parameter], mut take: impl FnMut(u16, u64)) -> Result<(), usize> {
     let mut rest = body;
     while !rest.is_empty() {

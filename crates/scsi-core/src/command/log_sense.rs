@@ -1,9 +1,9 @@
 //! LOG SENSE, SPC-5 §6.9.  Bytes: 0 opcode · 1 SP(0) · 2 PC(7-6) PAGE CODE(5-0) · 3 SUBPAGE · 5-6 PARAMETER POINTER · 7-8 ALLOCATION LENGTH · 9 control
 //!
-//! PC=00b and 10b are thresholds on pages of error counters only (02h to 06h): as on LTO drives, all other pages return
-//! their values, for tools such as tapeinfo ask with 00b.
+//! PC=00b and 10b return thresholds for pages of error counters only (02h to 06h). As on LTO drives, all other pages return
+//! their current values, because tools such as tapeinfo request them with 00b.
 //!
-//! **Deviations:** pages 10h (self-tests) and 2Fh (informational exceptions) are answered and not listed.
+//! **Deviations:** pages 10h (self-tests) and 2Fh (informational exceptions) are supported, but not listed.
 
 use crate::cdb::Cdb;
 use crate::command_spec::{Access, CommandSpec};
@@ -16,7 +16,7 @@ use crate::target::Request;
 use crate::wire::U16;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-/// Facts of the command.
+/// The facts of LOG SENSE for the command table.
 pub const SPEC: CommandSpec =
     CommandSpec::new("LOG SENSE", &[0x4d, 0x00, 0xff, 0xff, 0x00, 0xff, 0xff, 0xff, 0xff, 0x00], Access::Always);
 
@@ -68,12 +68,13 @@ pub(super) fn run(
     Ok(())
 }
 
-/// Whether a page with parameters is there, listed or not.
+/// Returns whether the device has a page with parameters, listed or not.
 pub(super) fn has(device: &dyn SpcDevice, id: LogId) -> bool {
     device.log_pages().contains(&id) || UNLISTED.contains(&id)
 }
 
-/// Page 00h (codes of all pages), 00h/FFh (all pages and subpages) and xx/FFh (subpages of one page).
+/// Writes page 00h (all page codes), 00h/FFh (all pages and subpages) or xxh/FFh (the subpages of one page). Returns false
+/// if `id` is none of them.
 fn list(id: LogId, pages: &[LogId], w: &mut LogWriter) -> bool {
     let supported = [LogId::page(0)].into_iter().chain([LogId { page: 0, subpage: 0xff }]).chain(pages.iter().copied());
     match (id.page, id.subpage) {

@@ -1,4 +1,4 @@
-//! Commands that SPC defines for every device: one file each, and one row of facts each.
+//! Commands that SPC defines for every device type. Each has its own module with one row of facts.
 
 pub mod buffer;
 pub mod diagnostic;
@@ -25,52 +25,52 @@ use crate::fault::Outcome;
 use crate::lu::{Lu, SpcDevice};
 use crate::target::Request;
 
-/// A command of SPC, for a device's table.
+/// A command that SPC defines, for the command table of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpcCommand {
-    /// INQUIRY.
+    /// INQUIRY: standard data and VPD pages.
     Inquiry,
-    /// REQUEST SENSE.
+    /// REQUEST SENSE: deferred, pending or pollable sense.
     RequestSense,
-    /// REPORT LUNS.
+    /// REPORT LUNS: the LUNs of the target.
     ReportLuns,
-    /// MODE SENSE(6) and (10).
+    /// MODE SENSE(6) and MODE SENSE(10).
     ModeSense,
-    /// MODE SELECT(6) and (10).
+    /// MODE SELECT(6) and MODE SELECT(10).
     ModeSelect,
-    /// LOG SENSE.
+    /// LOG SENSE: log pages and their thresholds.
     LogSense,
-    /// LOG SELECT.
+    /// LOG SELECT: reset of counters, and thresholds.
     LogSelect,
-    /// RESERVE(6) and (10).
+    /// RESERVE(6) and RESERVE(10) of SPC-2.
     Reserve,
-    /// RELEASE(6) and (10).
+    /// RELEASE(6) and RELEASE(10) of SPC-2.
     Release,
-    /// PERSISTENT RESERVE IN.
+    /// PERSISTENT RESERVE IN, all service actions.
     PersistentReserveIn,
-    /// PERSISTENT RESERVE OUT.
+    /// PERSISTENT RESERVE OUT, all service actions.
     PersistentReserveOut,
-    /// PREVENT ALLOW MEDIUM REMOVAL.
+    /// PREVENT ALLOW MEDIUM REMOVAL, per I_T nexus.
     PreventAllowMediumRemoval,
-    /// SEND DIAGNOSTIC.
+    /// SEND DIAGNOSTIC: self-tests and diagnostic pages.
     SendDiagnostic,
-    /// RECEIVE DIAGNOSTIC RESULTS.
+    /// RECEIVE DIAGNOSTIC RESULTS: the list of diagnostic pages.
     ReceiveDiagnostic,
-    /// READ BUFFER.
+    /// READ BUFFER(10), with error history.
     ReadBuffer,
-    /// WRITE BUFFER.
+    /// WRITE BUFFER: data and echo buffers.
     WriteBuffer,
-    /// REPORT IDENTIFYING INFORMATION.
+    /// REPORT IDENTIFYING INFORMATION (MAINTENANCE IN, 05h).
     ReportIdentifyingInformation,
-    /// SET IDENTIFYING INFORMATION.
+    /// SET IDENTIFYING INFORMATION (MAINTENANCE OUT, 06h).
     SetIdentifyingInformation,
-    /// REPORT SUPPORTED OPERATION CODES.
+    /// REPORT SUPPORTED OPERATION CODES (MAINTENANCE IN, 0Ch).
     ReportSupportedOpcodes,
-    /// REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS.
+    /// REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS (MAINTENANCE IN, 0Dh).
     ReportSupportedTmfs,
-    /// REPORT TIMESTAMP.
+    /// REPORT TIMESTAMP (MAINTENANCE IN, 0Fh).
     ReportTimestamp,
-    /// SET TIMESTAMP.
+    /// SET TIMESTAMP (MAINTENANCE OUT, 0Fh).
     SetTimestamp,
 }
 
@@ -108,7 +108,7 @@ pub(crate) fn run(
     }
 }
 
-/// Bytes that a parameter list of this CDB has, for commands of SPC that send one.
+/// PARAMETER LIST LENGTH of a CDB in bytes; 0 for commands without a parameter list.
 #[must_use]
 pub fn expected_data_out(command: SpcCommand, cdb: &Cdb) -> usize {
     match command {

@@ -1,13 +1,15 @@
 //! MODE SELECT(6), SPC-5 §6.12.   Bytes: 0 opcode · 1 PF(4) SP(0) · 4 PARAMETER LIST LENGTH · 5 control
 //! MODE SELECT(10), SPC-5 §6.13.  Bytes: 0 opcode · 1 PF(4) SP(0) · 7-8 PARAMETER LIST LENGTH · 9 control
 //!
-//! All of the list is checked before anything changes. Every other nexus gets UNIT ATTENTION 2Ah/01h if anything did. SP=1 is refused with a page
-//! whose PS is zero; the values are durable before GOOD and are the ones after power on and a reset.
+//! The whole list is checked before any value changes. A change raises UNIT ATTENTION 2Ah/01h for every other I_T nexus.
+//! SP=1 is rejected with a page that cannot be saved (PS=0). Saved values are durable before GOOD status, and are restored
+//! at power-on and by a reset.
 //!
-//! If the device rounds a value, the list takes effect all the same and the command ends with 1/37/00 (SPC-5, parameter rounding).
+//! If the device rounds a value, the list takes effect and the command ends with RECOVERED ERROR 37h/00h (SPC-5, parameter
+//! rounding).
 //!
-//! **Deviations:** PF=0 is accepted when the list has no pages, as a drive before SPC would; MEDIUM TYPE is ignored, and so is
-//! the PS bit of a page, which is reserved here.
+//! **Deviations:** PF=0 is accepted if the list has no pages, as by drives before SPC; MEDIUM TYPE is ignored, and so is the
+//! PS bit of a page, which is reserved in MODE SELECT.
 
 use crate::asc::Asc;
 use crate::cdb::{Cdb, Opcode};
@@ -21,10 +23,10 @@ use crate::parameter_list;
 use crate::sense::{Sense, SenseKey};
 use crate::target::Request;
 
-/// Facts of the 6-byte form.
+/// The facts of MODE SELECT(6).
 pub const SPEC_6: CommandSpec =
     CommandSpec::new("MODE SELECT(6)", &[0x15, 0x11, 0x00, 0x00, 0xff, 0x00], Access::Write);
-/// Facts of the 10-byte form.
+/// The facts of MODE SELECT(10).
 pub const SPEC_10: CommandSpec =
     CommandSpec::new("MODE SELECT(10)", &[0x55, 0x11, 0x00, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0x00], Access::Write);
 
@@ -73,13 +75,13 @@ pub(super) fn run(
     Ok(())
 }
 
-/// Bits of the headers and of the block descriptor that may be set. MODE DATA LENGTH is reserved and ignored, as SPC-5 §7.5.6
-/// says, and so is MEDIUM TYPE.
+/// Bits of the headers and of the block descriptor that may be set. MODE DATA LENGTH (reserved, SPC-5 §7.5.6) and MEDIUM
+/// TYPE are ignored.
 const USAGE_6: &[u8] = &[0xff, 0xff, 0xff, 0xff];
 const USAGE_10: &[u8] = &[0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0xff, 0xff];
 const USAGE_BLOCK: &[u8] = &[0xff, 0xff, 0xff, 0xff, 0x00, 0xff, 0xff, 0xff];
 
-/// The header, its block descriptor and the pages behind it; `None` if the list ends inside them.
+/// Splits a parameter list into the header with its block descriptor, and the pages. `None` if the list is too short.
 fn split_list(short: bool, list: &[u8]) -> Result<Option<(ModeHeader, &[u8])>, Sense> {
     let (device_specific, block_length, rest) = match list {
         [_, _, device_specific, block_length, rest @ ..] if short => (*device_specific, u16::from(*block_length), rest),

@@ -1,7 +1,7 @@
 //! MODE SENSE(6), SPC-5 §6.14.   Bytes: 0 opcode · 1 DBD(3) · 2 PC(7-6) PAGE CODE(5-0) · 3 SUBPAGE · 4 ALLOCATION LENGTH · 5 control
 //! MODE SENSE(10), SPC-5 §6.15.  Bytes: 0 opcode · 1 LLBAA(4) DBD(3) · 2, 3 as above · 7-8 ALLOCATION LENGTH · 9 control
 //!
-//! **Deviations:** LLBAA is refused; a tape has no long block addresses.
+//! **Deviations:** LLBAA=1 is rejected; tape drives have no long LBA block descriptor.
 
 use crate::cdb::{Cdb, Opcode};
 use crate::command_spec::{Access, CommandSpec};
@@ -12,9 +12,9 @@ use crate::mode::{PageControl, PageId};
 use crate::nexus::NexusId;
 use crate::writer::PageWriter;
 
-/// Facts of the 6-byte form.
+/// The facts of MODE SENSE(6).
 pub const SPEC_6: CommandSpec = CommandSpec::new("MODE SENSE(6)", &[0x1a, 0x08, 0xff, 0xff, 0xff, 0x00], Access::Read);
-/// Facts of the 10-byte form.
+/// The facts of MODE SENSE(10).
 pub const SPEC_10: CommandSpec =
     CommandSpec::new("MODE SENSE(10)", &[0x5a, 0x08, 0xff, 0xff, 0x00, 0x00, 0x00, 0xff, 0xff, 0x00], Access::Read);
 
@@ -26,9 +26,9 @@ pub(super) fn run(lu: &Lu, cdb: &Cdb, nexus: NexusId, device: &dyn SpcDevice, da
     lu.mode.sense(wanted, PageControl::from_bits(page >> 6), (device, nexus), &mut pages)?;
     let block = if flags & 0x08 == 0 { device.block_descriptor() } else { None };
     let block = block.as_ref().map_or(&[][..], |block| block.as_slice());
-    let answer = frame_pages(short, device.mode_header(), block, pages.as_slice());
+    let response = frame_pages(short, device.mode_header(), block, pages.as_slice());
     data.data_in.limit(if short { usize::from(length_6) } else { usize::from(u16::from_be_bytes([high, low])) });
-    data.data_in.append(answer.as_slice());
+    data.data_in.append(response.as_slice());
     Ok(())
 }
 

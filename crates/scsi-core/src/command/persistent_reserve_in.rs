@@ -16,7 +16,7 @@ const SPEC: CommandSpec = CommandSpec::new(
     &[0x5e, 0x1f, 0x00, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0x00],
     Access::PersistentReserveIn,
 );
-/// Facts of READ KEYS, READ RESERVATION, REPORT CAPABILITIES and READ FULL STATUS.
+/// The facts of READ KEYS, READ RESERVATION, REPORT CAPABILITIES and READ FULL STATUS.
 pub const SPECS: [CommandSpec; 4] = [
     SPEC.with_service_action(0),
     SPEC.with_service_action(1),
@@ -24,7 +24,7 @@ pub const SPECS: [CommandSpec; 4] = [
     SPEC.with_service_action(3),
 ];
 
-/// CRH=0; SIP_C, ATP_C, PTPL_C; TMV with ALLOW COMMANDS 000b; all six types.
+/// CRH=0; SIP_C, ATP_C, PTPL_C; TMV with ALLOW COMMANDS 000b; all 6 types.
 const CAPABILITIES: [u8; 4] = [0x0d, 0x80, 0xea, 0x01];
 
 pub(super) fn run(lu: &Lu, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {

@@ -1,6 +1,6 @@
 //! PERSISTENT RESERVE OUT, SPC-5 §6.16.  Bytes: 0 opcode · 1 SERVICE ACTION(4-0) · 2 SCOPE(7-4) TYPE(3-0) · 5-8 PARAMETER LIST LENGTH · 9 control
 //!
-//! **Deviations:** REPLACE LOST RESERVATION is refused with 5/24/00: this unit does not lose reservations.
+//! **Deviations:** REPLACE LOST RESERVATION is rejected with ILLEGAL REQUEST 24h/00h: this unit does not lose reservations.
 
 use crate::cdb::Cdb;
 use crate::command_spec::{Access, CommandSpec};
@@ -10,7 +10,7 @@ use crate::field::check_reserved;
 use crate::lu::Lu;
 use crate::nexus::TransportId;
 use crate::parameter_list;
-use crate::reservation::{Kind, ReserveOutParameters as Reserve, ServiceActionEffects};
+use crate::reservation::{ReservationType, ReserveOutParameters as Reserve, ServiceActionEffects};
 use crate::sense::Sense;
 use crate::target::Request;
 use crate::wire::{U16, U32, U64};
@@ -21,7 +21,8 @@ const SPEC: CommandSpec = CommandSpec::new(
     &[0x5f, 0x1f, 0xff, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0x00],
     Access::PersistentReserveOut,
 );
-/// Facts of REGISTER, RESERVE, RELEASE, CLEAR, PREEMPT, PREEMPT AND ABORT, REGISTER AND IGNORE EXISTING KEY and REGISTER AND MOVE.
+/// The facts of REGISTER, RESERVE, RELEASE, CLEAR, PREEMPT, PREEMPT AND ABORT, REGISTER AND IGNORE EXISTING KEY and
+/// REGISTER AND MOVE.
 pub const SPECS: [CommandSpec; 8] = [
     SPEC.with_service_action(0),
     SPEC.with_service_action(1),
@@ -33,7 +34,7 @@ pub const SPECS: [CommandSpec; 8] = [
     SPEC.with_service_action(7),
 ];
 
-/// The list of every service action but REGISTER AND MOVE.
+/// Basic parameter list, of every service action except REGISTER AND MOVE.
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 struct BasicList {
@@ -45,7 +46,7 @@ struct BasicList {
     _obsolete_22: [u8; 2],
 }
 const _: () = assert!(size_of::<BasicList>() == BASIC);
-/// The list of REGISTER AND MOVE, without its TransportID.
+/// Parameter list of REGISTER AND MOVE, without its TransportID.
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 struct RegisterAndMoveList {
@@ -58,15 +59,16 @@ struct RegisterAndMoveList {
 }
 const _: () = assert!(size_of::<RegisterAndMoveList>() == BASIC);
 const BASIC: usize = 24;
-/// Bits that may be set: SPEC_I_PT, ALL_TG_PT and APTPL; bytes 16 to 19 and 22 to 23 are obsolete and ignored.
+/// Bits of the basic list that may be set: SPEC_I_PT, ALL_TG_PT and APTPL. Bytes 16 to 19 and 22 to 23 are obsolete and
+/// ignored.
 const USAGE: &[u8] = &[
     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
     0xff, 0x0d, 0x00,
 ];
-/// Of REGISTER AND MOVE: UNREG and APTPL.
+/// Bits of the REGISTER AND MOVE list that may be set: UNREG and APTPL.
 const USAGE_MOVE: &[u8] =
     &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00, 0x03];
-/// A list may name every port that can register, and no more.
+/// Maximum PARAMETER LIST LENGTH: a list may name as many ports as can register.
 const MAX_LIST_LENGTH: usize = BASIC + 4 + 256 * 256;
 
 pub(super) fn list_length(cdb: &Cdb) -> usize {
@@ -104,7 +106,7 @@ fn basic(
     if action == 6 && raw.flags & 0x08 != 0 {
         return Err(Sense::invalid_field_in_list(20, Some(3)).into());
     }
-    let also = if registers && raw.flags & 0x08 != 0 { spec_i_pt_ports(lu, rest)? } else { Vec::new() };
+    let spec_i_pt_ports = if registers && raw.flags & 0x08 != 0 { spec_i_pt_ports(lu, rest)? } else { Vec::new() };
     if rest.is_empty() == (registers && raw.flags & 0x08 != 0) {
         return Err(parameter_list::length_error().into());
     }
@@ -119,12 +121,12 @@ fn basic(
     };
     let state = &mut lu.reservations.persistent;
     match action {
-        0 => state.register(&request, false, &also),
+        0 => state.register(&request, false, &spec_i_pt_ports),
         1 => state.reserve(&request),
         2 => state.release(&request),
         3 => state.clear(&request),
         4 | 5 => state.preempt(&request),
-        _ => state.register(&request, true, &also),
+        _ => state.register(&request, true, &spec_i_pt_ports),
     }
 }
 
@@ -151,17 +153,18 @@ fn register_and_move(lu: &mut Lu, caller: &TransportId, list: &[u8]) -> Result<S
         caller,
         key: raw.key.get(),
         action_key: raw.action_key.get(),
-        kind: Kind(0),
+        kind: ReservationType(0),
         all_target_ports: false,
         aptpl: raw.flags & 0x01 != 0,
     };
     lu.reservations.persistent.register_and_move(&request, &port, raw.flags & 0x02 != 0)
 }
 
-/// SCOPE must be LU_SCOPE; TYPE counts only where a reservation is made, released or taken.
-fn scope_and_type(cdb: &Cdb, uses_type: bool) -> Result<Kind, Sense> {
+/// Returns TYPE. SCOPE must be LU_SCOPE. Both are checked only if the service action uses TYPE: RESERVE, RELEASE and
+/// PREEMPT.
+fn scope_and_type(cdb: &Cdb, uses_type: bool) -> Result<ReservationType, Sense> {
     let byte = cdb.bytes()[2];
-    let kind = Kind(byte & 0x0f);
+    let kind = ReservationType(byte & 0x0f);
     if uses_type && byte >> 4 != 0 {
         return Err(Sense::invalid_field_in_cdb(2, Some(7)));
     }
@@ -171,7 +174,7 @@ fn scope_and_type(cdb: &Cdb, uses_type: bool) -> Result<Kind, Sense> {
     Ok(kind)
 }
 
-/// The TransportIDs of SPEC_I_PT, behind their length.
+/// Returns the ports of the TransportIDs that follow the basic list with SPEC_I_PT=1: `rest` begins with their length.
 fn spec_i_pt_ports(lu: &Lu, rest: &[u8]) -> Result<Vec<TransportId>, Sense> {
     let (length, mut ids) = rest.split_first_chunk::<4>().ok_or_else(parameter_list::length_error)?;
     if usize::try_from(u32::from_be_bytes(*length)) != Ok(ids.len()) {
@@ -187,7 +190,8 @@ fn spec_i_pt_ports(lu: &Lu, rest: &[u8]) -> Result<Vec<TransportId>, Sense> {
     Ok(ports)
 }
 
-/// A port by its own name, or the one logged-in port of an initiator that is named without an ISID.
+/// Returns the port that a TransportID names. For an iSCSI name without ISID, that is a logged-in port of this initiator, or
+/// `None`.
 fn resolve_port(lu: &Lu, id: &TransportId) -> Option<TransportId> {
     if id.as_bytes().first() != Some(&0x05) {
         return Some(id.clone());

@@ -1,8 +1,8 @@
 //! PREVENT ALLOW MEDIUM REMOVAL, SPC-5 §6.17.  Bytes: 0 opcode · 4 PREVENT(1-0) · 5 control
 //!
-//! Each nexus prevents on its own; removal is possible when none does.
+//! Each I_T nexus prevents removal independently. Removal is possible when no nexus prevents it.
 //!
-//! **Deviations:** 10b and 11b (attached changers, obsolete) are refused.
+//! **Deviations:** PREVENT 10b and 11b (attached medium changers, obsolete) are rejected.
 
 use crate::cdb::Cdb;
 use crate::command_spec::{Access, CommandSpec};
@@ -10,7 +10,7 @@ use crate::fault::Outcome;
 use crate::lu::Lu;
 use crate::target::Request;
 
-/// Facts of the command.
+/// The facts of PREVENT ALLOW MEDIUM REMOVAL.
 pub const SPEC: CommandSpec =
     CommandSpec::new("PREVENT ALLOW MEDIUM REMOVAL", &[0x1e, 0, 0, 0, 0x01, 0], Access::Prevent);
 

@@ -1,6 +1,6 @@
 //! REPORT LUNS, SPC-5 §6.34.  Bytes: 0 opcode · 2 SELECT REPORT · 6-9 ALLOCATION LENGTH · 11 control
 //!
-//! **Deviations:** there are no well-known logical units, so 01h lists none and 02h lists the ordinary ones.
+//! **Deviations:** there are no well-known logical units, so SELECT REPORT 01h returns an empty list, and 02h the same list as 00h.
 
 use crate::cdb::Cdb;
 use crate::command_spec::{Access, CommandSpec};
@@ -11,7 +11,7 @@ use crate::wire::U32;
 use crate::writer::PageWriter;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-/// Facts of the command.
+/// The facts of REPORT LUNS for the command table.
 pub const SPEC: CommandSpec = CommandSpec::new(
     "REPORT LUNS",
     &[0xa0, 0x00, 0xff, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0x00, 0x00],

@@ -12,7 +12,7 @@ use crate::wire::{U16, U32};
 use crate::writer::PageWriter;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-/// Facts of the command.
+/// The facts of REPORT SUPPORTED OPERATION CODES.
 pub const SPEC: CommandSpec = CommandSpec::new(
     "REPORT SUPPORTED OPERATION CODES",
     &[0xa3, 0x1f, 0x87, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00, 0x00],
@@ -71,7 +71,7 @@ fn all(specs: &[CommandSpec], timeouts: bool) -> PageWriter {
     page
 }
 
-/// SUPPORT is 011b (as the standard has it) or 001b (not supported).
+/// SUPPORT is 011b (supported in conformance with a standard) or 001b (not supported).
 fn one(spec: Option<&CommandSpec>, timeouts: bool) -> PageWriter {
     let mut page = PageWriter::new();
     match spec {

@@ -9,7 +9,7 @@ use crate::fault::Outcome;
 use crate::sense::Sense;
 use crate::writer::PageWriter;
 
-/// Facts of the command.
+/// The facts of REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS.
 pub const SPEC: CommandSpec = CommandSpec::new(
     "REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS",
     &[0xa3, 0x1f, 0x80, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0x00, 0x00],
@@ -19,7 +19,7 @@ pub const SPEC: CommandSpec = CommandSpec::new(
 
 /// ABORT TASK, ABORT TASK SET, CLEAR TASK SET, LOGICAL UNIT RESET and (obsolete) TARGET RESET.
 const SUPPORTED_FUNCTIONS: u8 = 0x80 | 0x40 | 0x10 | 0x08 | 0x02;
-/// RECOMMENDED long and short timeouts in units of 100 ms.
+/// TASK MANAGEMENT FUNCTIONS LONG TIMEOUT and SHORT TIMEOUT in units of 100 ms.
 const TIMEOUTS: (u32, u32) = (600, 100);
 
 pub(super) fn run(cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {

@@ -1,6 +1,6 @@
 //! REQUEST SENSE, SPC-5 §6.39.  Bytes: 0 opcode · 1 DESC(0) · 4 ALLOCATION LENGTH · 5 control
 //!
-//! Returns, first of: a deferred error, a unit attention (cleared by that), the state of an operation, NO SENSE.
+//! Returns the first available of: a deferred error, a unit attention (which it clears), the pollable sense data, NO SENSE.
 //!
 //! **Deviations:** none.
 
@@ -12,7 +12,7 @@ use crate::lu::{Lu, SpcDevice};
 use crate::sense::{Sense, SenseFormat, SenseKey};
 use crate::target::Request;
 
-/// Facts of the command.
+/// The facts of REQUEST SENSE for the command table.
 pub const SPEC: CommandSpec =
     CommandSpec::new("REQUEST SENSE", &[0x03, 0x01, 0x00, 0x00, 0xff, 0x00], Access::Always).leaves_attention_pending();
 

@@ -1,23 +1,23 @@
 //! RESERVE and RELEASE, SPC-2 §7.16 to §7.22.
 //! (6): Bytes: 0 opcode · 5 control.   (10): Bytes: 0 opcode · 7-8 PARAMETER LIST LENGTH (0) · 9 control
 //!
-//! The whole unit for one nexus. The conflict table has already stopped everyone but the holder.
+//! Reserves the whole logical unit for one I_T nexus. The conflict check has already rejected other nexuses.
 //!
-//! **Deviations:** third-party and element reservations, obsolete since SPC-3, are refused.
+//! **Deviations:** third-party and element reservations, obsolete since SPC-3, are rejected.
 
 use crate::command_spec::{Access, CommandSpec};
 use crate::fault::Outcome;
 use crate::lu::Lu;
 use crate::target::Request;
 
-/// Facts of RESERVE(6).
+/// The facts of RESERVE(6), SPC-2.
 pub const RESERVE_6: CommandSpec = CommandSpec::new("RESERVE(6)", &[0x16, 0, 0, 0, 0, 0], Access::Reserve);
-/// Facts of RELEASE(6).
+/// The facts of RELEASE(6), SPC-2.
 pub const RELEASE_6: CommandSpec = CommandSpec::new("RELEASE(6)", &[0x17, 0, 0, 0, 0, 0], Access::Release);
-/// Facts of RESERVE(10).
+/// The facts of RESERVE(10), SPC-2.
 pub const RESERVE_10: CommandSpec =
     CommandSpec::new("RESERVE(10)", &[0x56, 0, 0, 0, 0, 0, 0, 0, 0, 0], Access::Reserve);
-/// Facts of RELEASE(10).
+/// The facts of RELEASE(10), SPC-2.
 pub const RELEASE_10: CommandSpec =
     CommandSpec::new("RELEASE(10)", &[0x57, 0, 0, 0, 0, 0, 0, 0, 0, 0], Access::Release);
 

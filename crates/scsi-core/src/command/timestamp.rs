@@ -1,7 +1,7 @@
 //! REPORT TIMESTAMP, SPC-5 §6.38, and SET TIMESTAMP, SPC-5 §6.47.
 //! Bytes: 0 opcode · 1 SERVICE ACTION 0Fh · 6-9 ALLOCATION or PARAMETER LIST LENGTH · 11 control
 //!
-//! The clock runs on after it was set; other nexuses hear 2A/10.
+//! The clock continues to run from the time set. SET TIMESTAMP raises UNIT ATTENTION 2Ah/10h for every other I_T nexus.
 //!
 //! **Deviations:** none.
 
@@ -18,15 +18,15 @@ use crate::writer::PageWriter;
 
 const USAGE_IN: &[u8] = &[0xa3, 0x1f, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0x00, 0x00];
 const USAGE_OUT: &[u8] = &[0xa4, 0x1f, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0x00, 0x00];
-/// Facts of REPORT TIMESTAMP.
+/// The facts of REPORT TIMESTAMP.
 pub const REPORT: CommandSpec =
     CommandSpec::new("REPORT TIMESTAMP", USAGE_IN, Access::Status).with_service_action(0x0f);
-/// Facts of SET TIMESTAMP.
+/// The facts of SET TIMESTAMP.
 pub const SET: CommandSpec = CommandSpec::new("SET TIMESTAMP", USAGE_OUT, Access::Write).with_service_action(0x0f);
 
-/// Length of the SET TIMESTAMP parameter list.
+/// Length of the SET TIMESTAMP parameter list in bytes.
 const LIST: usize = 12;
-/// Bits of it that may be set: TIMESTAMP.
+/// Bits of the parameter list that may be set: TIMESTAMP.
 const USAGE_LIST: &[u8] = &[0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0];
 
 fn length(cdb: &Cdb) -> u32 {

@@ -1,82 +1,81 @@
-//! Log pages: framing, the parameter pointer, thresholds, and the lists of pages (SPC-5 §7.3).
+//! Log pages: framing, PARAMETER POINTER, thresholds, and the lists of pages (SPC-5 §7.3).
 
 use crate::writer::PageWriter;
 use std::collections::BTreeMap;
 
-/// PAGE CODE and SUBPAGE CODE of a log page.
+/// PAGE CODE and SUBPAGE CODE of a log page (SPC-5 §7.3).
 pub type LogId = crate::mode::PageId;
 
-/// Control byte of a binary list parameter that neither saves nor compares.
+/// Parameter control byte of a binary list parameter that is neither saved nor compared with a threshold.
 pub const LIST_CONTROL: u8 = 0x43;
-/// Control byte of a bounded counter.
+/// Parameter control byte of a bounded data counter.
 pub const COUNTER_CONTROL: u8 = 0x40;
-/// Control byte of a flag or a count that is neither updated by LOG SELECT nor compared.
+/// Parameter control byte of a flag or a count that is neither updated by LOG SELECT nor compared with a threshold.
 pub const FLAG_CONTROL: u8 = 0xc0;
-/// Control byte of an ASCII list parameter.
+/// Parameter control byte of an ASCII list parameter.
 pub const TEXT_CONTROL: u8 = 0x41;
-/// Self-test results, the page that any unit keeps (SPC-5 §7.3.22).
+/// Self-test results log page (SPC-5 §7.3.22), which every unit has.
 pub const SELF_TEST_10: LogId = LogId::page(0x10);
 
-/// Informational exceptions (SPC-5 §7.3.15).
+/// Informational exceptions log page (SPC-5 §7.3.15).
 pub const EXCEPTIONS_2F: LogId = LogId::page(0x2f);
 
-/// Pages that any unit answers and that no list names, as the captured drives and libraries do not list them: without them the
-/// results of self-tests and of exceptions could not be read.
+/// Pages that every unit supports, but no list contains: the captured drives and libraries do not list them, and without
+/// them hosts could not read the results of self-tests and the exceptions.
 pub const UNLISTED: [LogId; 2] = [SELF_TEST_10, EXCEPTIONS_2F];
 
-/// Pages of error counters, whose thresholds can be set: what is written, read, read in reverse and verified, and errors
-/// that are none of the medium.
+/// Pages of error counters with thresholds: write, read, read reverse, verify and non-medium errors.
 const WITH_THRESHOLDS: [LogId; 5] =
     [LogId::page(0x02), LogId::page(0x03), LogId::page(0x04), LogId::page(0x05), LogId::page(0x06)];
 
-/// Thresholds that hosts have set; all others are as high as can be.
+/// Thresholds of error counters set by hosts. All others have the maximum value.
 #[derive(Clone, Debug, Default)]
 pub struct Thresholds(BTreeMap<(LogId, u16), u64>);
 
 impl Thresholds {
-    /// Whether the counters of a page have any.
+    /// Returns whether the counters of a page have thresholds.
     #[must_use]
     pub fn has(id: LogId) -> bool {
         WITH_THRESHOLDS.contains(&id)
     }
 
-    /// Sets one; says whether it was another.
+    /// Sets a threshold. Returns whether its value changed.
     pub(crate) fn set(&mut self, id: LogId, code: u16, value: u64) -> bool {
         self.0.insert((id, code), value) != Some(value)
     }
 
-    /// Those of one page are as high as can be; says whether they were not.
+    /// Resets the thresholds of one page to the maximum. Returns whether any of them was set.
     pub(crate) fn reset_page(&mut self, id: LogId) -> bool {
         let before = self.0.len();
         self.0.retain(|(page, _), _| *page != id);
         before != self.0.len()
     }
 
-    /// All are as high as can be.
+    /// Resets all thresholds to the maximum.
     pub(crate) fn reset_all(&mut self) {
         self.0.clear();
     }
 }
 
-/// What a counter is shown as.
+/// The value that the page returns for a counter.
 #[derive(Clone, Debug)]
 enum CounterView {
     Value,
     Threshold(Thresholds, LogId),
 }
 
-/// A parameter of a page.
+/// A parameter of a log page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameter {
-    /// PARAMETER CODE.
+    /// PARAMETER CODE, unique in its page.
     pub code: u16,
-    /// The control byte.
+    /// The parameter control byte (SPC-5 §7.3).
     pub control: u8,
-    /// Its value.
+    /// The bytes of the parameter's value.
     pub value: Vec<u8>,
 }
 
-/// Collects the parameters of one page from PARAMETER POINTER on.
+/// Collects the parameters of one log page, from PARAMETER POINTER on.
 #[derive(Debug)]
 pub struct LogWriter {
     pointer: u16,
@@ -86,20 +85,20 @@ pub struct LogWriter {
 }
 
 impl LogWriter {
-    /// A writer that skips parameters below `pointer`.
+    /// A writer that skips parameters with codes below `pointer`.
     #[must_use]
     pub const fn from_pointer(pointer: u16) -> Self {
         Self { pointer, highest: None, show: CounterView::Value, body: PageWriter::new() }
     }
 
-    /// Shows thresholds in the place of counters.
+    /// The same writer, which writes the thresholds instead of the values of counters.
     #[must_use]
     pub(crate) fn with_thresholds(mut self, thresholds: Thresholds, id: LogId) -> Self {
         self.show = CounterView::Threshold(thresholds, id);
         self
     }
 
-    /// Adds a parameter; codes must ascend.
+    /// Adds a parameter. Codes must be in ascending order.
     pub fn parameter(&mut self, code: u16, control: u8, value: &[u8]) -> &mut Self {
         self.highest = Some(code);
         if code >= self.pointer {
@@ -110,7 +109,7 @@ impl LogWriter {
         self
     }
 
-    /// Adds a counter of `width` bytes, saturated.
+    /// Adds a counter, or its threshold, of `width` bytes, saturated.
     pub fn counter(&mut self, code: u16, width: usize, value: u64) -> &mut Self {
         let value = match &self.show {
             CounterView::Value => value,
@@ -121,12 +120,12 @@ impl LogWriter {
 
     /// Adds a number of `width` bytes, saturated.
     pub fn number(&mut self, code: u16, control: u8, width: usize, value: u64) -> &mut Self {
-        let most = if width >= 8 { u64::MAX } else { (1 << (8 * width)) - 1 };
-        let bytes = value.min(most).to_be_bytes();
+        let max = if width >= 8 { u64::MAX } else { (1 << (8 * width)) - 1 };
+        let bytes = value.min(max).to_be_bytes();
         self.parameter(code, control, bytes.get(8 - width.min(8)..).unwrap_or_default())
     }
 
-    /// Adds counters of one width with codes in a row.
+    /// Adds counters of `width` bytes with consecutive codes.
     pub fn counters(&mut self, first: u16, width: usize, values: &[u64]) -> &mut Self {
         for (code, value) in (first..).zip(values) {
             self.counter(code, width, *value);
@@ -134,13 +133,13 @@ impl LogWriter {
         self
     }
 
-    /// Adds bytes of a page that has no parameters (the lists 00h and xx/FFh).
+    /// Adds bytes of a page without parameters (the lists 00h and xxh/FFh).
     pub fn raw(&mut self, bytes: &[u8]) -> &mut Self {
         self.body.bytes(bytes);
         self
     }
 
-    /// Frames the page, or says that the pointer lies behind the last parameter.
+    /// Returns the page with its header; `None` if PARAMETER POINTER is beyond the last parameter.
     pub(crate) fn finish(self, id: LogId) -> Option<PageWriter> {
         if self.pointer > self.highest.unwrap_or(0) {
             return None;
@@ -153,7 +152,7 @@ impl LogWriter {
         Some(page)
     }
 
-    /// The parameters so far, to be added to another page.
+    /// The parameters added so far, decoded.
     #[must_use]
     pub fn parameters(&self) -> Vec<Parameter> {
         let mut parameters = Vec::new();

@@ -1,61 +1,61 @@
-//! Informational exceptions control mode page, 1Ch (SPC-5 §7.5.13; for TapeAlert, SSC-5 §8.3.6).
+//! Informational exceptions control mode page, 1Ch (SPC-5 §7.5.13; with TapeAlert, SSC-5 §8.3.6).
 
 use super::{ModePageDef, PageId};
 use crate::asc::Asc;
 use crate::field::FieldPointer;
 use crate::sense::{Sense, SenseKey};
 
-/// Identifier of the page.
+/// Identifier of the informational exceptions control mode page.
 pub const ID: PageId = PageId::page(0x1c);
 
-/// DEXCPT set: exceptions are polled as TapeAlert flags, as LTO drives and libraries ship.
+/// DEXCPT=1: hosts poll TapeAlert flags, the default of LTO drives and libraries.
 const DEFAULT: &[u8] = &[0x1c, 0x0a, 0x08, 0x04, 0, 0, 0, 0, 0, 0, 0, 0];
 
-/// A page of which nothing may be changed.
+/// The page without changeable fields.
 pub const PAGE: ModePageDef = ModePageDef::new(ID, DEFAULT, &[0x1c, 0x0a, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 
-/// DEXCPT, TEST, MRIE and TEST FLAG NUMBER may be changed.
+/// The page for TapeAlert: DEXCPT, TEST, MRIE and TEST FLAG NUMBER are changeable.
 pub const TAPE_ALERT_PAGE: ModePageDef =
     ModePageDef::new(ID, DEFAULT, &[0x1c, 0x0a, DEXCPT | TEST, 0x0f, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]);
 
 const DEXCPT: u8 = 0x08;
-/// Byte 2: make an exception to try the method.
+/// TEST bit of byte 2: generate a test exception.
 pub const TEST: u8 = 0x04;
 
-/// METHOD OF REPORTING INFORMATIONAL EXCEPTIONS.
+/// METHOD OF REPORTING INFORMATIONAL EXCEPTIONS (MRIE).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReportingMethod {
-    /// 0h, or DEXCPT: not at all.
+    /// MRIE 0h, or DEXCPT=1: no report.
     #[default]
     None,
-    /// 2h: as a unit attention.
+    /// MRIE 2h: UNIT ATTENTION for every I_T nexus.
     Attention,
-    /// 4h (and 3h, since no error is ever withheld): as RECOVERED ERROR with the next command that succeeds.
+    /// MRIE 4h (and 3h, because recovered errors are never suppressed): RECOVERED ERROR with the next command that succeeds.
     RecoveredError,
-    /// 5h: as NO SENSE with the next command that succeeds.
+    /// MRIE 5h: NO SENSE with the next command that succeeds.
     NoSense,
-    /// 6h: only where REQUEST SENSE asks.
+    /// MRIE 6h: only in the data of REQUEST SENSE.
     OnRequest,
 }
 
-/// What a test asks of TapeAlert.
+/// The effect of a test (TEST=1) on TapeAlert flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExceptionTest {
-    /// Only the exception, no flag.
+    /// Generates an exception without raising a flag.
     Exception,
-    /// A flag is raised; zero stands for all.
+    /// Raises the flag of this number, 1 to 64; 0 raises all flags.
     Raise(u8),
-    /// A flag is cleared.
+    /// Clears the flag of this number, 1 to 64.
     Clear(u8),
 }
 
-/// All flags at once.
+/// TEST FLAG NUMBER that raises all flags.
 const ALL_FLAGS: i32 = 32767;
 
-/// Checks what a host selects.
+/// Checks the page of a MODE SELECT.
 ///
 /// # Errors
-/// The field at fault: TEST with DEXCPT, an MRIE that does not exist, or a flag that does not.
+/// The invalid field: TEST=1 with DEXCPT=1, an undefined MRIE, or a TEST FLAG NUMBER out of range.
 pub fn check_page(page: &[u8]) -> Result<(), FieldPointer> {
     let [_, _, flags, mrie, ..] = page else { return Ok(()) };
     if flags & TEST != 0 && flags & DEXCPT != 0 {
@@ -73,7 +73,7 @@ fn number(page: &[u8]) -> i32 {
     page.get(8..12).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| i32::from_be_bytes(*bytes))
 }
 
-/// How exceptions are reported.
+/// The reporting method that the page selects.
 #[must_use]
 pub fn method(page: &[u8]) -> ReportingMethod {
     let [_, _, flags, mrie, ..] = page else { return ReportingMethod::None };
@@ -87,7 +87,7 @@ pub fn method(page: &[u8]) -> ReportingMethod {
     }
 }
 
-/// The test that the page asks for.
+/// The test that the page requests; `None` with TEST=0.
 #[must_use]
 pub fn test(page: &[u8]) -> Option<ExceptionTest> {
     page.get(2).filter(|flags| **flags & TEST != 0)?;
@@ -101,13 +101,13 @@ pub fn test(page: &[u8]) -> Option<ExceptionTest> {
     })
 }
 
-/// The code of an exception, and of one that was a test.
+/// The additional sense code of an exception: 5Dh/00h, or 5Dh/FFh for a test.
 #[must_use]
 pub const fn asc(is_test: bool) -> Asc {
     if is_test { Asc::FAILURE_PREDICTION_THRESHOLD_EXCEEDED_5DFF } else { Asc::FAILURE_PREDICTION_THRESHOLD_EXCEEDED }
 }
 
-/// The sense of an exception that a command or REQUEST SENSE reports.
+/// The sense of an exception: RECOVERED ERROR for that method, NO SENSE for the others.
 #[must_use]
 pub fn sense(method: ReportingMethod, is_test: bool) -> Sense {
     let key = if method == ReportingMethod::RecoveredError { SenseKey::RECOVERED_ERROR } else { SenseKey::NO_SENSE };

@@ -1,5 +1,5 @@
-//! Mode parameters: pages as constants of a profile, with current, changeable, default and saved values
-//! (SPC-5 §7.5). A device renders live fields over the stored page when it is sensed.
+//! Mode parameters: pages as constants of a profile, with current, changeable, default and saved values (SPC-5 §7.5).
+//! MODE SENSE returns the stored page with fields that the device overwrites with its present state.
 
 pub mod control_0a;
 pub mod disconnect_02;
@@ -12,10 +12,10 @@ use crate::nexus::NexusId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// PAGE CODE and SUBPAGE CODE.
+/// PAGE CODE and SUBPAGE CODE of a mode page or log page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PageId {
-    /// PAGE CODE, six bits.
+    /// PAGE CODE, 00h to 3Fh.
     pub page: u8,
     /// SUBPAGE CODE; zero for a page without subpages.
     pub subpage: u8,
@@ -29,21 +29,21 @@ impl PageId {
     }
 }
 
-/// PAGE CONTROL of MODE SENSE.
+/// PAGE CONTROL (PC) of MODE SENSE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageControl {
-    /// 00b.
+    /// 00b: the values in effect.
     Current,
     /// 01b: a mask of ones where MODE SELECT may change a bit.
     Changeable,
-    /// 10b.
+    /// 10b: the values of the profile.
     Default,
-    /// 11b.
+    /// 11b: the saved values, restored at power-on.
     Saved,
 }
 
 impl PageControl {
-    /// The two bits of the CDB.
+    /// Decodes the two bits of the PC field.
     #[must_use]
     pub const fn from_bits(bits: u8) -> Self {
         match bits & 3 {
@@ -55,36 +55,36 @@ impl PageControl {
     }
 }
 
-/// A page of a profile. Both arrays are whole pages with their header, of the same length.
+/// A mode page of a profile. Both arrays are whole pages with their header and have the same length.
 #[derive(Clone, Copy, Debug)]
 pub struct ModePageDef {
-    /// Which page.
+    /// PAGE CODE and SUBPAGE CODE of the page.
     pub id: PageId,
-    /// Values after power on; PS is added when `saveable`.
+    /// The default values. MODE SENSE adds PS if the page is `saveable`.
     pub default: &'static [u8],
-    /// Ones where MODE SELECT may change a bit; the header is ignored.
+    /// A mask with ones where MODE SELECT may change a bit; its header is ignored.
     pub changeable: &'static [u8],
     /// MODE SELECT with SP=1 saves the page.
     pub saveable: bool,
-    /// Each I_T nexus has its own (VPD page 87h); a reset and the end of the nexus bring the default back.
+    /// Each I_T nexus has separate values (VPD page 87h). A reset and I_T nexus loss restore the default.
     pub per_nexus: bool,
 }
 
 impl ModePageDef {
-    /// A page that all nexuses share and that is not saved.
+    /// A page that all I_T nexuses share and that cannot be saved.
     #[must_use]
     pub const fn new(id: PageId, default: &'static [u8], changeable: &'static [u8]) -> Self {
         Self { id, default, changeable, saveable: false, per_nexus: false }
     }
 
-    /// The page can be saved.
+    /// The same page, which MODE SELECT with SP=1 saves.
     #[must_use]
     pub const fn saveable(mut self) -> Self {
         self.saveable = true;
         self
     }
 
-    /// Each nexus has its own.
+    /// The same page, with separate values for each I_T nexus.
     #[must_use]
     pub const fn per_nexus(mut self) -> Self {
         self.per_nexus = true;
@@ -95,7 +95,7 @@ impl ModePageDef {
         if self.id.subpage == 0 { 2 } else { 4 }
     }
 
-    /// Whether code, subpage and length of the constants agree: the self-check of a profile.
+    /// Returns whether the code, subpage and length in the constants agree, for the test of a profile.
     #[must_use]
     pub fn is_consistent(&self) -> bool {
         let len = self.default.len();
@@ -111,25 +111,25 @@ impl ModePageDef {
     }
 }
 
-/// A page of saved values, as it is kept through power loss.
+/// The saved values of a mode page, which survive power loss.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedPage {
     id: PageId,
     bytes: Vec<u8>,
 }
 
-/// The pages of one unit.
+/// The mode pages of one logical unit.
 #[derive(Clone, Debug)]
 pub struct ModePages {
     defs: &'static [ModePageDef],
     current: Vec<Vec<u8>>,
     saved: Vec<SavedPage>,
-    /// Pages of which each nexus has its own, where they differ from the default.
+    /// Values of `per_nexus` pages that a nexus has set.
     per_nexus: BTreeMap<(NexusId, PageId), Vec<u8>>,
 }
 
 impl ModePages {
-    /// The pages of a profile, with saved values in the place of defaults where they fit.
+    /// The pages of a profile after power-on. Saved values replace the defaults; those that do not fit the profile are dropped.
     #[must_use]
     pub fn new(defs: &'static [ModePageDef], saved: Vec<SavedPage>) -> Self {
         let mut pages = Self { defs, current: Vec::new(), saved, per_nexus: BTreeMap::new() };
@@ -140,18 +140,18 @@ impl ModePages {
         pages
     }
 
-    /// A reset brings saved or default values back.
+    /// Restores the saved or default values of all pages, after power-on or a reset.
     pub fn reset(&mut self) {
         self.per_nexus.clear();
         self.current = self.defs.iter().map(|def| self.stored(def, PageControl::Saved, None)).collect();
     }
 
-    /// The nexus is gone, and with it what was its own.
+    /// Removes the values of a nexus after I_T nexus loss.
     pub(crate) fn remove_nexus(&mut self, nexus: NexusId) {
         self.per_nexus.retain(|(owner, _), _| *owner != nexus);
     }
 
-    /// Brings the default of one page back: what was selected is done, or of no meaning any more.
+    /// Restores the default of one page, because the selected operation is complete or no longer applies.
     pub fn restore_default(&mut self, id: PageId) {
         if let Some((def, page)) = self.defs.iter().zip(&mut self.current).find(|(def, _)| def.id == id) {
             page.clear();
@@ -159,7 +159,7 @@ impl ModePages {
         }
     }
 
-    /// Sets or clears bits of a page: what they asked for is done, or holds whatever the page says.
+    /// Sets or clears bits in byte `byte` of a page, to show device state that MODE SELECT did not set.
     pub fn set_bits(&mut self, id: PageId, byte: usize, bits: u8, on: bool) {
         let page = self.defs.iter().zip(&mut self.current).find(|(def, _)| def.id == id);
         if let Some(slot) = page.and_then(|(_, page)| page.get_mut(byte)) {
@@ -167,12 +167,12 @@ impl ModePages {
         }
     }
 
-    /// Whether any page can be saved.
+    /// Returns whether any page can be saved.
     pub(crate) fn can_save(&self) -> bool {
         self.defs.iter().any(|def| def.saveable)
     }
 
-    /// The saved pages.
+    /// The saved values of all pages that were saved.
     #[must_use]
     pub fn saved(&self) -> &[SavedPage] {
         &self.saved
@@ -185,13 +185,13 @@ impl ModePages {
         at.and_then(|at| self.current.get(at)).map_or(&[], Vec::as_slice)
     }
 
-    /// As [`Self::current`], of a page that each nexus has of its own.
+    /// As [`Self::current`], with the values that `nexus` has set for a per-nexus page.
     #[must_use]
     pub fn current_for(&self, id: PageId, nexus: NexusId) -> &[u8] {
         self.per_nexus.get(&(nexus, id)).map_or_else(|| self.current(id), Vec::as_slice)
     }
 
-    /// The facts of the pages, ascending.
+    /// The definitions of the pages, in ascending order.
     #[must_use]
     pub const fn defs(&self) -> &'static [ModePageDef] {
         self.defs
@@ -219,20 +219,20 @@ impl ModePages {
     }
 }
 
-/// The header and block descriptor that a MODE SELECT carries, if any.
+/// The mode parameter header and block descriptor of a MODE SELECT (SPC-5 §7.5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ModeHeader {
-    /// DEVICE-SPECIFIC PARAMETER.
+    /// DEVICE-SPECIFIC PARAMETER of the mode parameter header.
     pub device_specific: u8,
-    /// The block descriptor.
+    /// The block descriptor; `None` if BLOCK DESCRIPTOR LENGTH is zero.
     pub block: Option<[u8; 8]>,
 }
 
-/// The field of a MODE SELECT header at fault.
+/// An invalid field in the header or block descriptor of a MODE SELECT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModeHeaderField {
-    /// Bits of DEVICE-SPECIFIC PARAMETER.
+    /// These bits of DEVICE-SPECIFIC PARAMETER.
     DeviceSpecific(u8),
-    /// A field of the block descriptor.
+    /// This field of the block descriptor.
     Block(FieldPointer),
 }

@@ -1,4 +1,4 @@
-//! MODE SELECT: every page is checked before any is changed.
+//! MODE SELECT: every page is checked before any page changes.
 
 use super::{ModePages, PageControl, PageId, SavedPage};
 use crate::asc::Asc;
@@ -8,24 +8,28 @@ use crate::nexus::NexusId;
 use crate::sense::Sense;
 use std::cmp::Ordering;
 
-/// Pages that passed the check, waiting to be applied.
+/// Pages of a MODE SELECT that passed the check.
 pub(crate) struct ValidatedPages {
     pages: Vec<CheckedPage>,
-    /// The device rounds a value of one of the pages.
+    /// The device rounds a value in one of the pages.
     pub(crate) rounded: bool,
 }
 
 struct CheckedPage {
     index: usize,
     bytes: Vec<u8>,
-    /// Some value differs from the current one.
+    /// A value differs from the current one.
     differs: bool,
-    /// The device rounds some value.
+    /// The device rounds a value.
     rounded: bool,
 }
 
 impl ModePages {
-    /// Checks the pages in `list`, whose first byte stands at `offset` of the parameter list.
+    /// Checks the pages in `list`, which begins at `offset` of the parameter list.
+    ///
+    /// # Errors
+    /// ILLEGAL REQUEST 1Ah/00h for a truncated list, 26h/00h for an invalid field, 24h/00h for SP=1 with a page that cannot be
+    /// saved.
     pub(crate) fn check(
         &self,
         mut list: &[u8],
@@ -61,7 +65,7 @@ impl ModePages {
         let wrong_length = || FieldPointer::byte(offset + def.header_len() - 1).into();
         let mut current = self.stored(def, PageControl::Current, Some(nexus));
         device.render_mode_page(def.id, PageControl::Current, &mut current);
-        // A page whose end may be left out keeps what it has there, and its own length.
+        // A shorter page keeps the current values and length of the omitted part.
         let whole = match page.len().cmp(&def.default.len()) {
             Ordering::Equal => page.to_vec(),
             Ordering::Less if device.accepts_short_page(def.id, page.len()) => {
@@ -72,7 +76,7 @@ impl ModePages {
             Ordering::Less | Ordering::Greater => return Err(wrong_length()),
         };
         let page = whole.as_slice();
-        // Reserved bits are zero in what is reported, and not changeable.
+        // Reserved bits are zero in the current page and not changeable, so this rejects them as well.
         let differing = page.iter().zip(&current).map(|(new, old)| new ^ old).zip(def.changeable.iter().copied());
         if let Some(field) = field::first_undefined(differing.skip(def.header_len())) {
             return Err(field.offset_by(offset + def.header_len()).into());
@@ -80,14 +84,14 @@ impl ModePages {
         device.check_mode_page(def.id, page).map_err(|field| Sense::from(field.offset_by(offset)))?;
         let rounded = device.rounds_mode(def.id, page);
         let differs = page.get(def.header_len()..) != current.get(def.header_len()..);
-        // What only shows state (the active partition) is not kept.
-        let kept = self.stored(def, PageControl::Current, Some(nexus));
-        let bytes = page.iter().zip(&kept).zip(def.changeable).map(|((new, old), mask)| new & mask | old & !mask);
+        // Fields that only show device state (the active partition) are not stored.
+        let stored = self.stored(def, PageControl::Current, Some(nexus));
+        let bytes = page.iter().zip(&stored).zip(def.changeable).map(|((new, old), mask)| new & mask | old & !mask);
         Ok(CheckedPage { index: at, bytes: bytes.collect(), differs, rounded })
     }
 
-    /// Applies checked pages; says whether any value that other nexuses share differs from before. With `save` all pages that
-    /// can be saved are, also those that were not sent (SPC-5 §6.12).
+    /// Applies checked pages. Returns whether a value changed that other nexuses share. With `save`, all pages that can be saved
+    /// are saved, including pages that are not in the list (SPC-5 §6.12).
     pub(crate) fn apply(&mut self, change: ValidatedPages, nexus: NexusId, save: bool) -> bool {
         let mut changed = false;
         for CheckedPage { index: at, bytes, differs, rounded: _ } in change.pages {
@@ -107,7 +111,7 @@ impl ModePages {
     }
 }
 
-/// PAGE CODE, SUBPAGE CODE and whole length of the page at the front of `list`.
+/// The identifier and the length in bytes, header included, of the first page in `list`; `None` if the header is truncated.
 fn split_page(list: &[u8]) -> Option<(PageId, usize)> {
     match list {
         [page, subpage, high, low, ..] if page & 0x40 != 0 => {

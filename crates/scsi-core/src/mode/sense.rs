@@ -1,4 +1,4 @@
-//! MODE SENSE: choosing pages and framing them.
+//! MODE SENSE: selects pages and writes them.
 
 use super::{ModePageDef, ModePages, PageControl, PageId};
 use crate::lu::SpcDevice;
@@ -6,14 +6,17 @@ use crate::nexus::NexusId;
 use crate::sense::Sense;
 use crate::writer::PageWriter;
 
-/// PAGE CODE that asks for all pages, and SUBPAGE CODE that asks for all subpages.
+/// PAGE CODE of all pages, and SUBPAGE CODE of all subpages.
 const ALL_PAGES: u8 = 0x3f;
 const ALL_SUBPAGES: u8 = 0xff;
-/// Page 00h stands for no page at all: header and block descriptor, as Linux `st` asks at each open.
+/// Page 00h returns only the header and block descriptor; Linux `st` requests it at each open.
 const NO_PAGE: PageId = PageId { page: 0, subpage: 0 };
 
 impl ModePages {
     /// Writes the pages that `wanted` selects.
+    ///
+    /// # Errors
+    /// ILLEGAL REQUEST 24h/00h if the device has no such page or subpage.
     pub(crate) fn sense(
         &self,
         wanted: PageId,
@@ -28,14 +31,14 @@ impl ModePages {
         if wanted.page == ALL_PAGES && !matches!(wanted.subpage, 0 | ALL_SUBPAGES) {
             return Err(Sense::invalid_field_in_cdb(3, None));
         }
-        let mut found = wanted == NO_PAGE;
+        let mut has_page = wanted == NO_PAGE;
         for def in self.defs.iter().filter(selects) {
             let mut page = self.stored(def, control, Some(nexus));
             device.render_mode_page(def.id, control, &mut page);
             w.bytes(&page);
-            found = true;
+            has_page = true;
         }
-        if found {
+        if has_page {
             return Ok(());
         }
         let known_page = self.defs.iter().any(|def| def.id.page == wanted.page);

@@ -1,18 +1,18 @@
-//! The access table: SPC-5 table 66, SSC-5 table 6 and SMC-3 table 3 as one function of the command's class.
+//! Reservation conflicts: SPC-5 table 66, SSC-5 table 6 and SMC-3 table 3 as one function of the command's [`Access`].
 
-use super::persistent::Kind;
+use super::persistent::ReservationType;
 use crate::cdb::Cdb;
 use crate::command_spec::Access;
 
-/// What a nexus finds on the unit.
+/// The reservation that restricts the commands of an I_T nexus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConflictingReservation {
-    /// Nothing that concerns it: no reservation, or its own, or one for registrants and it is one.
+    /// None: there is no reservation, the nexus holds it, or it is one for registrants and the nexus is registered.
     NoConflict,
-    /// Another nexus sent RESERVE.
+    /// RESERVE(6) or (10) by another I_T nexus.
     Legacy,
-    /// A persistent reservation that excludes it.
-    Persistent(Kind),
+    /// A persistent reservation of this type whose rights the nexus does not have.
+    Persistent(ReservationType),
 }
 
 pub(super) fn conflicts(access: Access, cdb: &Cdb, holder: ConflictingReservation, persistent_in_use: bool) -> bool {
@@ -42,7 +42,7 @@ pub(super) fn conflicts(access: Access, cdb: &Cdb, holder: ConflictingReservatio
 mod tests {
     use super::*;
 
-    /// Columns of the table: RESERVE by another, write exclusive, exclusive access; C conflicts, A does not.
+    /// Columns of the table: RESERVE by another nexus, write exclusive, exclusive access. C conflicts, A is allowed.
     #[test]
     fn commands_conflict_as_in_the_spc_table() {
         let plain = Cdb::new(&[0; 6]);
@@ -64,15 +64,15 @@ mod tests {
         ];
         let holders = [
             (ConflictingReservation::Legacy, false),
-            (ConflictingReservation::Persistent(Kind::WRITE_EXCLUSIVE), true),
-            (ConflictingReservation::Persistent(Kind::EXCLUSIVE_ACCESS), true),
+            (ConflictingReservation::Persistent(ReservationType::WRITE_EXCLUSIVE), true),
+            (ConflictingReservation::Persistent(ReservationType::EXCLUSIVE_ACCESS), true),
         ];
         for (access, cdb, expected) in rows {
-            let got: String = holders
+            let result: String = holders
                 .iter()
                 .map(|(holder, in_use)| if conflicts(access, cdb, *holder, *in_use) { 'C' } else { 'A' })
                 .collect();
-            assert_eq!(got, expected, "{access:?} {cdb:?}");
+            assert_eq!(result, expected, "{access:?} {cdb:?}");
             let free = conflicts(access, cdb, ConflictingReservation::NoConflict, false);
             assert!(!free, "{access:?}");
         }

@@ -1,36 +1,36 @@
-//! RESERVE and RELEASE as SPC-2 §7.21 has them: the whole unit, for one nexus.
+//! RESERVE and RELEASE of SPC-2 §7.21: reserve the whole logical unit for one I_T nexus.
 
 use crate::nexus::NexusId;
 
-/// The holder, if any.
+/// The I_T nexus that holds the reservation, if any.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LegacyReservation(Option<NexusId>);
 
 impl LegacyReservation {
-    /// Reserves for `nexus`. The conflict table has already let only the holder or a free unit through.
+    /// Reserves the unit for `nexus`. The conflict check has already rejected other nexuses if the unit is reserved.
     pub const fn reserve(&mut self, nexus: NexusId) {
         self.0 = Some(nexus);
     }
 
-    /// Releases if `nexus` holds; no effect otherwise.
+    /// Releases the reservation if `nexus` holds it; no effect otherwise.
     pub fn release(&mut self, nexus: NexusId) {
         if self.0 == Some(nexus) {
             self.0 = None;
         }
     }
 
-    /// A reset releases whoever holds.
+    /// Releases the reservation of any nexus, after a reset.
     pub const fn clear(&mut self) {
         self.0 = None;
     }
 
-    /// Whether anyone holds.
+    /// Returns whether any nexus holds the reservation.
     #[must_use]
     pub const fn is_held(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Whether a nexus other than this one holds.
+    /// Returns whether another nexus than `nexus` holds the reservation.
     #[must_use]
     pub fn held_by_other(&self, nexus: NexusId) -> bool {
         self.0.is_some_and(|holder| holder != nexus)

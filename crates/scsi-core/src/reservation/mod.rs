@@ -1,4 +1,4 @@
-//! Who may do what: RESERVE/RELEASE of SPC-2 and the persistent reservations of SPC-5, enforced by one table.
+//! Reservations: RESERVE and RELEASE of SPC-2, and the persistent reservations of SPC-5. One conflict table enforces both.
 
 mod conflict;
 mod legacy;
@@ -7,24 +7,25 @@ mod persistent;
 pub use conflict::ConflictingReservation;
 pub use legacy::LegacyReservation;
 pub use persistent::{
-    Kind, PersistentReservations, Registration, ReserveOutParameters, SavedReservations, ServiceActionEffects,
+    PersistentReservations, Registration, ReservationType, ReserveOutParameters, SavedReservations,
+    ServiceActionEffects,
 };
 
 use crate::cdb::Cdb;
 use crate::command_spec::Access;
 use crate::nexus::{NexusId, TransportId};
 
-/// Both kinds of reservation of one unit.
+/// Both kinds of reservations of one logical unit.
 #[derive(Clone, Debug, Default)]
 pub struct Reservations {
-    /// RESERVE and RELEASE.
+    /// The reservation by RESERVE(6) or (10).
     pub legacy: LegacyReservation,
-    /// PERSISTENT RESERVE IN and OUT.
+    /// Registrations and the persistent reservation.
     pub persistent: PersistentReservations,
 }
 
 impl Reservations {
-    /// Whether a command of `nexus`, known as `port`, must end with RESERVATION CONFLICT.
+    /// Returns whether a command of `nexus`, whose initiator port is `port`, must end with RESERVATION CONFLICT.
     #[must_use]
     pub fn conflicts(&self, access: Access, cdb: &Cdb, nexus: NexusId, port: Option<&TransportId>) -> bool {
         let persistent_in_use = !self.persistent.registrations().is_empty();

@@ -1,4 +1,5 @@
-//! Persistent reservations (SPC-5 §5.14): registrations by initiator port, one reservation, eight service actions.
+//! Persistent reservations (SPC-5 §5.14): registrations of initiator ports, one reservation, and the service actions of
+//! PERSISTENT RESERVE OUT.
 
 use super::conflict::ConflictingReservation;
 use crate::asc::Asc;
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 named_values! {
     /// TYPE of a persistent reservation.
     #[derive(Serialize, Deserialize)]
-    pub struct Kind(u8);
+    pub struct ReservationType(u8);
     WRITE_EXCLUSIVE = 1, "Write Exclusive";
     EXCLUSIVE_ACCESS = 3, "Exclusive Access";
     WRITE_EXCLUSIVE_REGISTRANTS = 5, "Write Exclusive - Registrants Only";
@@ -19,19 +20,19 @@ named_values! {
     EXCLUSIVE_ACCESS_ALL = 8, "Exclusive Access - All Registrants";
 }
 
-impl Kind {
-    /// Reading is excluded too.
+impl ReservationType {
+    /// Returns whether the type is an exclusive access type, which also excludes reads.
     #[must_use]
     pub const fn is_exclusive_access(self) -> bool {
         matches!(self, Self::EXCLUSIVE_ACCESS | Self::EXCLUSIVE_ACCESS_REGISTRANTS | Self::EXCLUSIVE_ACCESS_ALL)
     }
 
-    /// Every registrant has the holder's rights.
+    /// Returns whether every registered nexus has the rights of the holder.
     const fn is_for_registrants(self) -> bool {
         self.0 >= Self::WRITE_EXCLUSIVE_REGISTRANTS.0
     }
 
-    /// Every registrant is a holder.
+    /// Returns whether every registered nexus is a holder (all registrants types).
     #[must_use]
     pub const fn is_all_registrants(self) -> bool {
         matches!(self, Self::WRITE_EXCLUSIVE_ALL | Self::EXCLUSIVE_ACCESS_ALL)
@@ -41,54 +42,54 @@ impl Kind {
 /// One registered initiator port.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registration {
-    /// The port.
+    /// The TransportID of the initiator port.
     pub port: TransportId,
-    /// Its RESERVATION KEY, never zero.
+    /// RESERVATION KEY of the port, never zero.
     pub key: u64,
-    /// It registered with ALL_TG_PT. There is one target port, so it changes only what READ FULL STATUS says.
+    /// The port registered with ALL_TG_PT=1. There is one target port, so this only changes the data of READ FULL STATUS.
     pub all_target_ports: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Reservation {
-    kind: Kind,
+    kind: ReservationType,
     holder: TransportId,
 }
 
-/// A PERSISTENT RESERVE OUT parameter list with the fields of the basic layout.
+/// A PERSISTENT RESERVE OUT command: its initiator port and the fields of its CDB and basic parameter list.
 #[derive(Clone, Copy, Debug)]
 pub struct ReserveOutParameters<'a> {
-    /// The nexus that asks.
+    /// The initiator port of the command.
     pub caller: &'a TransportId,
-    /// RESERVATION KEY.
+    /// RESERVATION KEY of the parameter list.
     pub key: u64,
-    /// SERVICE ACTION RESERVATION KEY.
+    /// SERVICE ACTION RESERVATION KEY of the parameter list.
     pub action_key: u64,
-    /// TYPE of the CDB.
-    pub kind: Kind,
-    /// ALL_TG_PT.
+    /// TYPE field of the CDB.
+    pub kind: ReservationType,
+    /// ALL_TG_PT bit of the parameter list.
     pub all_target_ports: bool,
-    /// APTPL.
+    /// APTPL bit of the parameter list.
     pub aptpl: bool,
 }
 
-/// What others must hear of a service action.
+/// Effects of a service action on other I_T nexuses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServiceActionEffects {
-    /// Unit attentions to establish.
+    /// Unit attentions to raise, with the initiator ports that get them.
     pub attentions: Vec<(TransportId, Asc)>,
-    /// Ports that lost their registration, whose commands PREEMPT AND ABORT ends.
+    /// Ports that lost their registration by PREEMPT; PREEMPT AND ABORT also aborts their commands.
     pub unregistered_ports: Vec<TransportId>,
 }
 
-/// What survives a loss of power, if a host asked for it.
+/// Registrations and reservation that survive power loss if a host set APTPL.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedReservations {
     registrations: Vec<Registration>,
     reservation: Option<Reservation>,
 }
 
-/// All registrations and the reservation of one unit.
+/// All registrations and the persistent reservation of one logical unit.
 #[derive(Clone, Debug, Default)]
 pub struct PersistentReservations {
     generation: u32,
@@ -100,36 +101,36 @@ pub struct PersistentReservations {
 type Result<T = ServiceActionEffects> = core::result::Result<T, Fault>;
 
 impl PersistentReservations {
-    /// Registrations one unit can hold; one more is 5/55/04.
+    /// Maximum number of registrations; one more is ILLEGAL REQUEST 55h/04h.
     const CAPACITY: usize = 256;
 
-    /// PRGENERATION.
+    /// PRGENERATION: the number of changes since power-on, modulo 2^32.
     #[must_use]
     pub const fn generation(&self) -> u32 {
         self.generation
     }
 
-    /// The registrations, in the order they came.
+    /// The registrations, in the order of their creation.
     #[must_use]
     pub fn registrations(&self) -> &[Registration] {
         &self.registrations
     }
 
-    /// Whether a host asked for persistence through power loss.
+    /// Returns whether the registrations survive power loss (APTPL of the last registration).
     #[must_use]
     pub const fn aptpl(&self) -> bool {
         self.aptpl
     }
 
-    /// TYPE and key of the reservation; the key is zero for all-registrants types.
+    /// TYPE and key of the reservation; the key is zero for all registrants types. `None` without a reservation.
     #[must_use]
-    pub fn reservation(&self) -> Option<(Kind, u64)> {
+    pub fn reservation(&self) -> Option<(ReservationType, u64)> {
         let reservation = self.reservation.as_ref()?;
         let key = if reservation.kind.is_all_registrants() { 0 } else { self.key_of(&reservation.holder)? };
         Some((reservation.kind, key))
     }
 
-    /// Whether `port` holds the reservation.
+    /// Returns whether `port` holds the reservation.
     #[must_use]
     pub fn holds(&self, port: &TransportId) -> bool {
         self.reservation.as_ref().is_some_and(|reservation| match reservation.kind.is_all_registrants() {
@@ -138,7 +139,7 @@ impl PersistentReservations {
         })
     }
 
-    /// What the nexus of `port` finds.
+    /// The persistent reservation that restricts the commands of `port`; `None` is an unknown port.
     pub(super) fn conflicting_reservation(&self, port: Option<&TransportId>) -> ConflictingReservation {
         let Some(reservation) = &self.reservation else { return ConflictingReservation::NoConflict };
         let registered = port.is_some_and(|port| self.key_of(port).is_some());
@@ -146,24 +147,30 @@ impl PersistentReservations {
         if free { ConflictingReservation::NoConflict } else { ConflictingReservation::Persistent(reservation.kind) }
     }
 
-    /// REGISTER (`ignore` false) and REGISTER AND IGNORE EXISTING KEY. `also` are the ports of SPEC_I_PT.
+    /// REGISTER (`ignore` false) and REGISTER AND IGNORE EXISTING KEY. `spec_i_pt_ports` contains the ports of SPEC_I_PT.
     ///
     /// # Errors
-    /// RESERVATION CONFLICT for a wrong key, 5/55/04 when the table is full, 5/26/00 for SPEC_I_PT by a registrant.
-    pub fn register(&mut self, request: &ReserveOutParameters<'_>, ignore: bool, also: &[TransportId]) -> Result {
+    /// RESERVATION CONFLICT for a wrong key, ILLEGAL REQUEST 55h/04h if there are too many registrations, 26h/00h for SPEC_I_PT
+    /// by a registered port.
+    pub fn register(
+        &mut self,
+        request: &ReserveOutParameters<'_>,
+        ignore: bool,
+        spec_i_pt_ports: &[TransportId],
+    ) -> Result {
         let existing = self.key_of(request.caller);
         if !ignore && existing.unwrap_or(0) != request.key {
             return Err(Fault::ReservationConflict);
         }
-        if existing.is_some() && !also.is_empty() {
+        if existing.is_some() && !spec_i_pt_ports.is_empty() {
             return Err(Sense::invalid_field_in_list(20, Some(3)).into());
         }
         if existing.is_none() && request.action_key == 0 {
             return Ok(ServiceActionEffects::default());
         }
-        let newcomers =
-            also.iter().filter(|port| self.key_of(port).is_none()).count() + usize::from(existing.is_none());
-        if self.registrations.len() + newcomers > Self::CAPACITY {
+        let new_ports =
+            spec_i_pt_ports.iter().filter(|port| self.key_of(port).is_none()).count() + usize::from(existing.is_none());
+        if self.registrations.len() + new_ports > Self::CAPACITY {
             return Err(Sense::illegal_request(Asc::INSUFFICIENT_REGISTRATION_RESOURCES).into());
         }
         self.generation = self.generation.wrapping_add(1);
@@ -171,16 +178,16 @@ impl PersistentReservations {
         if request.action_key == 0 {
             return Ok(self.unregister(request.caller));
         }
-        for port in std::iter::once(request.caller).chain(also) {
+        for port in std::iter::once(request.caller).chain(spec_i_pt_ports) {
             self.set_key(port, request.action_key, request.all_target_ports);
         }
         Ok(ServiceActionEffects::default())
     }
 
-    /// RESERVE.
+    /// RESERVE: creates a persistent reservation. No effect if the port holds one of the same type.
     ///
     /// # Errors
-    /// RESERVATION CONFLICT unless the caller is registered with this key and no other reservation stands.
+    /// RESERVATION CONFLICT unless the port is registered with this key and there is no other reservation.
     pub fn reserve(&mut self, request: &ReserveOutParameters<'_>) -> Result {
         self.check_key(request)?;
         match &self.reservation {
@@ -195,10 +202,10 @@ impl PersistentReservations {
         }
     }
 
-    /// RELEASE.
+    /// RELEASE: releases the persistent reservation. No effect if the port does not hold it.
     ///
     /// # Errors
-    /// RESERVATION CONFLICT for a wrong key, 5/26/04 if the holder names another type.
+    /// RESERVATION CONFLICT for a wrong key, ILLEGAL REQUEST 26h/04h if TYPE differs from that of the reservation.
     pub fn release(&mut self, request: &ReserveOutParameters<'_>) -> Result {
         self.check_key(request)?;
         let Some(reservation) = &self.reservation else { return Ok(ServiceActionEffects::default()) };
@@ -211,7 +218,7 @@ impl PersistentReservations {
         Ok(self.drop_reservation(request.caller))
     }
 
-    /// CLEAR.
+    /// CLEAR: removes the reservation and all registrations.
     ///
     /// # Errors
     /// RESERVATION CONFLICT for a wrong key.
@@ -219,19 +226,20 @@ impl PersistentReservations {
         self.check_key(request)?;
         self.generation = self.generation.wrapping_add(1);
         self.reservation = None;
-        let tell = self.others(request.caller, Asc::RESERVATIONS_PREEMPTED);
+        let attentions = self.others(request.caller, Asc::RESERVATIONS_PREEMPTED);
         self.registrations.clear();
-        Ok(ServiceActionEffects { attentions: tell, ..ServiceActionEffects::default() })
+        Ok(ServiceActionEffects { attentions, ..ServiceActionEffects::default() })
     }
 
-    /// PREEMPT; PREEMPT AND ABORT differs only in what the host does with [`ServiceActionEffects::unregistered_ports`].
+    /// PREEMPT and PREEMPT AND ABORT, for which the caller also aborts the commands of
+    /// [`ServiceActionEffects::unregistered_ports`].
     ///
     /// # Errors
-    /// RESERVATION CONFLICT for a wrong key or a key that nobody has, 5/26/00 for key zero where it has no meaning.
+    /// RESERVATION CONFLICT for a wrong or an unregistered key, ILLEGAL REQUEST 26h/00h for an invalid key of zero.
     pub fn preempt(&mut self, request: &ReserveOutParameters<'_>) -> Result {
         self.check_key(request)?;
         let old = self.reservation.as_ref().map(|reservation| reservation.kind);
-        let all = old.is_some_and(Kind::is_all_registrants);
+        let all = old.is_some_and(ReservationType::is_all_registrants);
         let takes_over = match self.reservation() {
             Some(_) if all => request.action_key == 0,
             Some((_, key)) => key == request.action_key,
@@ -240,29 +248,30 @@ impl PersistentReservations {
         if request.action_key == 0 && !takes_over {
             return Err(Sense::invalid_field_in_list(8, None).into());
         }
-        let victim = |entry: &Registration| (all && takes_over) || entry.key == request.action_key;
-        if !takes_over && !self.registrations.iter().any(victim) {
+        let is_preempted = |entry: &Registration| (all && takes_over) || entry.key == request.action_key;
+        if !takes_over && !self.registrations.iter().any(is_preempted) {
             return Err(Fault::ReservationConflict);
         }
         self.generation = self.generation.wrapping_add(1);
-        let leaves = |entry: &Registration| victim(entry) && entry.port != *request.caller;
+        let is_removed = |entry: &Registration| is_preempted(entry) && entry.port != *request.caller;
         let removed: Vec<_> =
-            self.registrations.iter().filter(|entry| leaves(entry)).map(|entry| entry.port.clone()).collect();
-        self.registrations.retain(|entry| !leaves(entry));
-        let mut tell: Vec<_> = removed.iter().map(|port| (port.clone(), Asc::REGISTRATIONS_PREEMPTED)).collect();
+            self.registrations.iter().filter(|entry| is_removed(entry)).map(|entry| entry.port.clone()).collect();
+        self.registrations.retain(|entry| !is_removed(entry));
+        let mut attentions: Vec<_> = removed.iter().map(|port| (port.clone(), Asc::REGISTRATIONS_PREEMPTED)).collect();
         if takes_over {
             self.reservation = Some(Reservation { kind: request.kind, holder: request.caller.clone() });
             if old != Some(request.kind) {
-                tell.extend(self.others(request.caller, Asc::RESERVATIONS_RELEASED));
+                attentions.extend(self.others(request.caller, Asc::RESERVATIONS_RELEASED));
             }
         }
-        Ok(ServiceActionEffects { attentions: tell, unregistered_ports: removed })
+        Ok(ServiceActionEffects { attentions, unregistered_ports: removed })
     }
 
-    /// REGISTER AND MOVE to `port`; with `unregister` the caller leaves.
+    /// REGISTER AND MOVE of the reservation to `port`; `unregister` (UNREG=1) removes the registration of the sender.
     ///
     /// # Errors
-    /// RESERVATION CONFLICT unless the caller alone holds the reservation, 5/26/00 for key zero or itself as the goal.
+    /// RESERVATION CONFLICT unless the sender is the only holder of the reservation, ILLEGAL REQUEST 26h/00h for a key of zero
+    /// or a move to the sender itself, 55h/04h if there are too many registrations.
     pub fn register_and_move(
         &mut self,
         request: &ReserveOutParameters<'_>,
@@ -294,7 +303,7 @@ impl PersistentReservations {
         Ok(ServiceActionEffects::default())
     }
 
-    /// What a loss of power must not take: nothing unless APTPL is set.
+    /// The state that must survive power loss: empty unless APTPL is set.
     #[must_use]
     pub fn saved(&self) -> SavedReservations {
         if !self.aptpl {
@@ -303,7 +312,7 @@ impl PersistentReservations {
         SavedReservations { registrations: self.registrations.clone(), reservation: self.reservation.clone() }
     }
 
-    /// The state after power on.
+    /// The reservations after power-on, from their saved state.
     #[must_use]
     pub fn from_saved(saved: SavedReservations) -> Self {
         let aptpl = !saved.registrations.is_empty();
@@ -327,21 +336,21 @@ impl PersistentReservations {
     }
 
     fn unregister(&mut self, port: &TransportId) -> ServiceActionEffects {
-        let alone = self.registrations.len() == 1;
+        let is_last = self.registrations.len() == 1;
         let all = self.reservation.as_ref().is_some_and(|reservation| reservation.kind.is_all_registrants());
-        let releases = self.holds(port) && (alone || !all);
+        let releases = self.holds(port) && (is_last || !all);
         self.registrations.retain(|entry| entry.port != *port);
         if releases { self.drop_reservation(port) } else { ServiceActionEffects::default() }
     }
 
-    /// Releases; registrants of a registrants type hear of it.
+    /// Removes the reservation. For a registrants type, raises UNIT ATTENTION 2Ah/04h for all other registered ports.
     fn drop_reservation(&mut self, by: &TransportId) -> ServiceActionEffects {
         let kind = self.reservation.take().map(|reservation| reservation.kind);
-        let tell = match kind {
+        let attentions = match kind {
             Some(kind) if kind.is_for_registrants() => self.others(by, Asc::RESERVATIONS_RELEASED),
             _ => Vec::new(),
         };
-        ServiceActionEffects { attentions: tell, ..ServiceActionEffects::default() }
+        ServiceActionEffects { attentions, ..ServiceActionEffects::default() }
     }
 
     fn others(&self, than: &TransportId, asc: Asc) -> Vec<(TransportId, Asc)> {

@@ -1,11 +1,11 @@
-//! Sense data as a host reads it, in either format.
+//! Decoding of sense data in either format, as an initiator does.
 
 use super::{Sense, SenseKey, SenseKeySpecific};
 use crate::asc::Asc;
 
 impl Sense {
-    /// Reads sense data in fixed or descriptor format (SPC-5 §4.4.2, §4.4.3). Nothing if it is neither, or cut short before
-    /// the additional sense code.
+    /// Decodes sense data in fixed or descriptor format (SPC-5 §4.4.2, §4.4.3). `None` for another response code, or if the
+    /// data ends before ADDITIONAL SENSE CODE QUALIFIER.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         match bytes.first()? & 0x7f {
@@ -26,7 +26,7 @@ fn fixed(bytes: &[u8]) -> Option<Sense> {
     let mut sense = Sense::new(key, Asc(u16::from_be_bytes([*bytes.get(12)?, *bytes.get(13)?])));
     sense.deferred = first & 1 == 1;
     (sense.filemark, sense.eom, sense.ili) = (flags & 0x80 != 0, flags & 0x40 != 0, flags & 0x20 != 0);
-    // Four bytes, signed.
+    // 4 bytes, signed: a residue can be negative.
     sense.information = (first & 0x80 != 0).then(|| i64::from(i32::from_be_bytes(information(bytes))));
     sense.key_specific = bytes.get(15..18).and_then(|bytes| specific(key, bytes));
     Some(sense)

@@ -1,4 +1,4 @@
-//! Vital product data: the pages that any unit answers (SPC-5 §7.7). A device adds its own.
+//! Vital product data: the pages that all device types have (SPC-5 §7.7). A device adds its own pages.
 
 use crate::identity::Identity;
 use crate::lu::SpcDevice;
@@ -6,25 +6,25 @@ use crate::mode::ModePageDef;
 use crate::sense::Sense;
 use crate::writer::PageWriter;
 
-/// Supported VPD pages.
+/// Page code of Supported VPD Pages.
 pub const SUPPORTED_00: u8 = 0x00;
-/// Unit serial number.
+/// Page code of Unit Serial Number.
 pub const SERIAL_80: u8 = 0x80;
-/// Device identification.
+/// Page code of Device Identification.
 pub const DEVICE_ID_83: u8 = 0x83;
-/// SCSI ports.
+/// Page code of SCSI Ports.
 pub const PORTS_88: u8 = 0x88;
-/// Management network addresses: none, for a drive's are its library's.
+/// Page code of Management Network Addresses. The page is empty: the library manages the network addresses of its drives.
 pub const MANAGEMENT_85: u8 = 0x85;
-/// Mode page policy.
+/// Page code of Mode Page Policy.
 pub const MODE_POLICY_87: u8 = 0x87;
-/// Extended INQUIRY data.
+/// Page code of Extended INQUIRY Data.
 pub const EXTENDED_86: u8 = 0x86;
 
-/// Renders one page with its header.
+/// Renders one VPD page with its header.
 ///
 /// # Errors
-/// 5/24/00 at byte 2 for a page that the device does not list.
+/// ILLEGAL REQUEST 24h/00h with a pointer to byte 2 for a page that the device does not list.
 pub fn render_page(
     code: u8,
     identity: &Identity,
@@ -54,12 +54,13 @@ pub fn render_page(
     Ok(w)
 }
 
-/// SPT 001b where logical blocks can be protected, SIMPSUP, and a sense length of 18 to 48 bytes; no microcode activation.
+/// Writes Extended INQUIRY data: SPT 001b if the device supports logical block protection, SIMPSUP, a maximum sense length
+/// of 48 bytes, no microcode activation.
 fn extended(protects: bool, w: &mut PageWriter) {
     w.u8(u8::from(protects) << 3).u8(0x01).zeros(7).u8(48).zeros(50);
 }
 
-/// Each page of which every nexus has its own, then all others (3Fh/FFh), which all share.
+/// Writes the policy of each per-nexus page, then that of all other pages (3Fh/FFh), which all I_T nexuses share.
 fn policy(pages: &[ModePageDef], w: &mut PageWriter) {
     const PER_NEXUS: u8 = 0x03;
     for page in pages.iter().filter(|page| page.per_nexus) {

@@ -5,10 +5,10 @@ fn port(n: u8) -> TransportId {
 }
 
 fn request<'a>(caller: &'a TransportId, key: u64, action_key: u64, kind: u8) -> ReserveOutParameters<'a> {
-    ReserveOutParameters { caller, key, action_key, kind: Kind(kind), all_target_ports: false, aptpl: false }
+    ReserveOutParameters { caller, key, action_key, kind: ReservationType(kind), all_target_ports: false, aptpl: false }
 }
 
-/// Three ports registered with keys 1, 2 and 3; the first holds a reservation of this type.
+/// A unit with three ports registered with keys 1, 2 and 3. The first holds a reservation of this type.
 fn held(kind: u8) -> (PersistentReservations, [TransportId; 3]) {
     let ports = [port(1), port(2), port(3)];
     let mut unit = PersistentReservations::default();
@@ -33,30 +33,36 @@ fn wrong_key_conflicts_in_every_service_action() {
 }
 
 #[test]
-fn exclusive_types_allow_only_the_holder() {
+fn commands_are_allowed_for_the_holder_or_all_registrants() {
     for kind in [1, 3] {
         let (unit, ports) = held(kind);
         assert_eq!(unit.conflicting_reservation(Some(&ports[0])), ConflictingReservation::NoConflict);
-        assert_eq!(unit.conflicting_reservation(Some(&ports[1])), ConflictingReservation::Persistent(Kind(kind)));
-        assert_eq!(unit.conflicting_reservation(None), ConflictingReservation::Persistent(Kind(kind)));
+        assert_eq!(
+            unit.conflicting_reservation(Some(&ports[1])),
+            ConflictingReservation::Persistent(ReservationType(kind))
+        );
+        assert_eq!(unit.conflicting_reservation(None), ConflictingReservation::Persistent(ReservationType(kind)));
     }
     for kind in [5, 6, 7, 8] {
         let (unit, ports) = held(kind);
         assert_eq!(unit.conflicting_reservation(Some(&ports[1])), ConflictingReservation::NoConflict);
-        assert_eq!(unit.conflicting_reservation(Some(&port(9))), ConflictingReservation::Persistent(Kind(kind)));
+        assert_eq!(
+            unit.conflicting_reservation(Some(&port(9))),
+            ConflictingReservation::Persistent(ReservationType(kind))
+        );
     }
 }
 
 #[test]
 fn release_raises_attention_only_for_registrants_types() {
-    for (kind, told) in [(1, 0), (3, 0), (5, 2), (6, 2), (7, 2), (8, 2)] {
+    for (kind, attentions) in [(1, 0), (3, 0), (5, 2), (6, 2), (7, 2), (8, 2)] {
         let (mut unit, ports) = held(kind);
         assert!(matches!(
             unit.release(&request(&ports[0], 1, 0, if kind == 1 { 3 } else { 1 })),
             Err(Fault::CheckCondition(sense)) if sense.asc == Asc(0x2604)
         ));
         let effects = unit.release(&request(&ports[0], 1, 0, kind)).unwrap();
-        assert_eq!(effects.attentions.len(), told, "type {kind}");
+        assert_eq!(effects.attentions.len(), attentions, "type {kind}");
         assert!(effects.attentions.iter().all(|(_, asc)| *asc == Asc(0x2a04)));
         assert_eq!(unit.reservation(), None);
     }
@@ -70,7 +76,7 @@ fn holder_unregistering_releases_except_all_registrants() {
     assert_eq!(unit.reservation(), None);
     let (mut unit, ports) = held(7);
     unit.register(&request(&ports[0], 1, 0, 0), false, &[]).unwrap();
-    assert_eq!(unit.reservation(), Some((Kind(7), 0)));
+    assert_eq!(unit.reservation(), Some((ReservationType(7), 0)));
     unit.register(&request(&ports[1], 2, 0, 0), false, &[]).unwrap();
     unit.register(&request(&ports[2], 3, 0, 0), false, &[]).unwrap();
     assert_eq!(unit.reservation(), None);
@@ -82,7 +88,7 @@ fn preempting_the_holder_moves_the_reservation() {
     let effects = unit.preempt(&request(&ports[1], 2, 1, 1)).unwrap();
     assert_eq!(effects.unregistered_ports, [ports[0].clone()]);
     assert_eq!(effects.attentions, [(ports[0].clone(), Asc(0x2a05)), (ports[2].clone(), Asc(0x2a04))]);
-    assert_eq!(unit.reservation(), Some((Kind(1), 2)));
+    assert_eq!(unit.reservation(), Some((ReservationType(1), 2)));
     assert_eq!(unit.generation(), 4);
 }
 
@@ -90,7 +96,7 @@ fn preempting_the_holder_moves_the_reservation() {
 fn preempting_a_non_holder_keeps_the_reservation() {
     let (mut unit, ports) = held(3);
     unit.preempt(&request(&ports[1], 2, 3, 1)).unwrap();
-    assert_eq!(unit.reservation(), Some((Kind(3), 1)));
+    assert_eq!(unit.reservation(), Some((ReservationType(3), 1)));
     assert_eq!(unit.registrations().len(), 2);
     assert_eq!(unit.preempt(&request(&ports[1], 2, 77, 1)), Err(Fault::ReservationConflict));
     assert!(matches!(unit.preempt(&request(&ports[1], 2, 0, 1)), Err(Fault::CheckCondition(_))));
@@ -102,14 +108,14 @@ fn key_zero_preempts_all_registrants() {
     let effects = unit.preempt(&request(&ports[2], 3, 0, 3)).unwrap();
     assert_eq!(effects.unregistered_ports.len(), 2);
     assert_eq!(unit.registrations().len(), 1);
-    assert_eq!(unit.reservation(), Some((Kind(3), 3)));
+    assert_eq!(unit.reservation(), Some((ReservationType(3), 3)));
 }
 
 #[test]
 fn a_preempted_all_registrants_holder_loses_its_rights() {
     let (mut unit, ports) = held(7);
     unit.preempt(&request(&ports[1], 2, 1, 7)).unwrap();
-    assert_eq!(unit.conflicting_reservation(Some(&ports[0])), ConflictingReservation::Persistent(Kind(7)));
+    assert_eq!(unit.conflicting_reservation(Some(&ports[0])), ConflictingReservation::Persistent(ReservationType(7)));
     assert!(!unit.holds(&ports[0]) && unit.holds(&ports[2]));
 }
 
@@ -126,9 +132,9 @@ fn clear_removes_everything() {
 #[test]
 fn register_and_move_registers_the_other_port() {
     let (mut unit, ports) = held(3);
-    let goal = port(9);
-    unit.register_and_move(&request(&ports[0], 1, 0x99, 0), &goal, true).unwrap();
-    assert_eq!(unit.reservation(), Some((Kind(3), 0x99)));
+    let destination = port(9);
+    unit.register_and_move(&request(&ports[0], 1, 0x99, 0), &destination, true).unwrap();
+    assert_eq!(unit.reservation(), Some((ReservationType(3), 0x99)));
     assert_eq!(unit.registrations().len(), 3);
     assert_eq!(unit.reserve(&request(&ports[0], 1, 0, 3)), Err(Fault::ReservationConflict));
 }
@@ -137,12 +143,12 @@ fn register_and_move_registers_the_other_port() {
 fn power_loss_keeps_only_aptpl_reservations() {
     let (mut unit, ports) = held(3);
     assert_eq!(unit.saved(), SavedReservations::default());
-    let keep = ReserveOutParameters { aptpl: true, ..request(&ports[0], 1, 1, 0) };
-    unit.register(&keep, false, &[]).unwrap();
-    let again = PersistentReservations::from_saved(unit.saved());
-    assert_eq!(again.registrations(), unit.registrations());
-    assert_eq!(again.reservation(), Some((Kind(3), 1)));
-    assert_eq!(again.generation(), 0);
+    let aptpl = ReserveOutParameters { aptpl: true, ..request(&ports[0], 1, 1, 0) };
+    unit.register(&aptpl, false, &[]).unwrap();
+    let restored = PersistentReservations::from_saved(unit.saved());
+    assert_eq!(restored.registrations(), unit.registrations());
+    assert_eq!(restored.reservation(), Some((ReservationType(3), 1)));
+    assert_eq!(restored.generation(), 0);
     assert_eq!(PersistentReservations::from_saved(SavedReservations::default()).registrations(), []);
 }
 
