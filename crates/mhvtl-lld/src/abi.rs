@@ -1,41 +1,41 @@
-//! What goes over the device: numbers and structures of mhvtl's module 0.18 to 1.8, on 64-bit Linux. There is no version
-//! in it; these have not changed since 2009.
+//! The interface of the character device: ioctl numbers and structures of mhvtl's kernel module 0.18 to 1.8, on 64-bit
+//! Linux. It has no version number; these definitions have not changed since 2009.
 
 use std::mem::{offset_of, size_of};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// VTL_POLL_AND_GET_HEADER.
+/// ioctl VTL_POLL_AND_GET_HEADER: returns the next command.
 pub const POLL: u32 = 0x200;
-/// VTL_GET_DATA.
+/// ioctl VTL_GET_DATA: copies the Data-Out bytes of a command.
 pub const GET_DATA: u32 = 0x201;
-/// VTL_PUT_DATA.
+/// ioctl VTL_PUT_DATA: completes a command.
 pub const PUT_DATA: u32 = 0x203;
-/// VTL_REMOVE_LU.
+/// ioctl VTL_REMOVE_LU: removes a unit from the SCSI host.
 pub const REMOVE_LU: u32 = 0x205;
 
-/// What POLL returns when there is a command; 0 if there is none.
+/// Result of [`POLL`] if there is a command; 0 if there is none.
 pub const POLL_HAS_COMMAND: i32 = 0xfe;
-/// What PUT_DATA returns for a command that is no more: aborted, expired, or answered before.
+/// Result of [`PUT_DATA`] for a command that no longer exists: aborted, timed out, or already completed.
 pub const PUT_COMMAND_GONE: i32 = 1;
 
-/// Bytes of sense that the module takes, whatever of them counts.
+/// Number of sense bytes that the module reads, including padding.
 pub const SENSE_LEN: usize = 96;
-/// Bytes of one transfer: 128 segments of a page. More fails at the host.
+/// Maximum number of bytes of one transfer: 128 segments of 4096 bytes. The host rejects larger transfers.
 pub const MAX_TRANSFER: usize = 512 * 1024;
-/// Minors that can be opened are below this.
+/// Number of minors: valid minors are below it.
 pub const MAX_MINORS: u16 = 256;
-/// LUNs that the SCSI layer takes are below this.
+/// Number of LUNs that the SCSI layer accepts: valid LUNs are below it.
 pub const MAX_LUNS: u32 = 32;
 
-/// A command, as POLL gives it.
+/// A command, as [`POLL`] returns it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct CommandHeader {
-    /// Serial number, from 2.
+    /// Serial number of the command, from 2.
     pub serial: u64,
-    /// CDB; bytes behind its own length mean nothing.
+    /// The CDB; bytes beyond its length are undefined.
     pub cdb: [u8; 16],
-    /// A pointer of the module's own, always 0.
+    /// An internal pointer of the module, always 0.
     pub unused: u64,
 }
 
@@ -43,23 +43,23 @@ const _: () = assert!(
     size_of::<CommandHeader>() == 32 && offset_of!(CommandHeader, cdb) == 8 && offset_of!(CommandHeader, unused) == 24
 );
 
-/// Data of a command, for GET_DATA and PUT_DATA.
+/// Argument of [`GET_DATA`] and [`PUT_DATA`].
 #[derive(Clone, Copy, Debug, Default, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct DataTransfer {
-    /// Address of the buffer.
+    /// Address of the data buffer.
     pub buffer: u64,
-    /// Bytes in it.
+    /// Length of the data buffer in bytes.
     pub count: u32,
-    /// Nothing.
+    /// Padding, which the module ignores.
     pub padding: u32,
-    /// The command's serial number.
+    /// Serial number of the command.
     pub serial: u64,
     /// Address of [`SENSE_LEN`] bytes.
     pub sense: u64,
-    /// SAM status.
+    /// SAM status of the command.
     pub status: u8,
-    /// Nothing.
+    /// Padding, which the module ignores.
     pub more_padding: [u8; 7],
 }
 
@@ -71,15 +71,15 @@ const _: () = assert!(
         && offset_of!(DataTransfer, status) == 32
 );
 
-/// Where a unit is on the module's host.
+/// The address of a unit on the module's SCSI host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct HostAddress {
-    /// Channel.
+    /// Channel of the SCSI host.
     pub channel: u32,
-    /// Target.
+    /// Target number on the channel.
     pub target: u32,
-    /// LUN.
+    /// Logical unit number, 0 to 31.
     pub lun: u32,
 }
 
@@ -87,7 +87,7 @@ const _: () = assert!(
     size_of::<HostAddress>() == 12 && offset_of!(HostAddress, target) == 4 && offset_of!(HostAddress, lun) == 8
 );
 
-/// Length of a CDB by the group of its opcode: the module does not say it.
+/// Length of a CDB in bytes by the group of its operation code, because the module does not report it.
 #[must_use]
 pub const fn cdb_len(opcode: u8) -> usize {
     match opcode >> 5 {

@@ -1,4 +1,4 @@
-//! The module of the running kernel.
+//! The module that the running kernel has loaded.
 
 use crate::abi::{CommandHeader, HostAddress, MAX_LUNS, MAX_MINORS, POLL_HAS_COMMAND, PUT_COMMAND_GONE, SENSE_LEN};
 use crate::{Command, CommandResponse, CompletionOutcome, Module, UnitDevice, sys};
@@ -10,48 +10,48 @@ use std::ops::RangeInclusive;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-/// Where the driver is in sysfs; the name of its bus changed with 1.5 and 1.6.
+/// Paths of the driver in sysfs; the name of its bus changed with mhvtl 1.5 and 1.6.
 const DRIVER_PATHS: [&str; 3] =
     ["sys/bus/mhvtl/drivers/mhvtl", "sys/bus/pseudo9/drivers/mhvtl", "sys/bus/pseudo/drivers/mhvtl"];
 
-/// The loaded module.
+/// The kernel module, found in sysfs.
 #[derive(Clone, Debug)]
 pub struct KernelModule {
     driver: PathBuf,
-    /// The adapter, which has the host.
+    /// The adapter, parent of the SCSI host.
     adapter: PathBuf,
-    /// All units of all hosts.
+    /// Directory of all units of all SCSI hosts.
     scsi: PathBuf,
     devices: PathBuf,
     major: u32,
 }
 
 impl KernelModule {
-    /// Finds the module.
+    /// Finds the loaded module.
     ///
     /// # Errors
-    /// It is not loaded, or is none that we know.
+    /// [`io::ErrorKind::NotFound`] if the module is not loaded, [`io::ErrorKind::InvalidData`] if its major number is invalid.
     pub fn find() -> io::Result<Self> {
         Self::below(Path::new("/"))
     }
 
-    /// As [`Self::find`], below another root.
+    /// As [`Self::find`], in another root directory.
     fn below(root: &Path) -> io::Result<Self> {
         let driver = DRIVER_PATHS.iter().map(|path| root.join(path)).find(|path| path.is_dir());
         let driver = driver.ok_or_else(|| {
-            io::Error::new(io::ErrorKind::NotFound, "the module mhvtl is not loaded: no driver mhvtl below /sys/bus")
+            io::Error::new(io::ErrorKind::NotFound, "kernel module mhvtl is not loaded: no driver mhvtl below /sys/bus")
         })?;
         let path = driver.join("major");
         let text = fs::read_to_string(&path)?;
         let major = text.trim().parse().map_err(|_| {
-            let what = format!("{}: {:?} is no number", path.display(), text.trim());
-            io::Error::new(io::ErrorKind::InvalidData, what)
+            let message = format!("{}: {:?} is not a number", path.display(), text.trim());
+            io::Error::new(io::ErrorKind::InvalidData, message)
         })?;
         let (adapter, scsi) = (driver.join("adapter0"), root.join("sys/class/scsi_device"));
         Ok(Self { driver, adapter, scsi, devices: root.join("dev"), major })
     }
 
-    /// Whether the host has a unit at an address.
+    /// Returns whether the SCSI host has a unit at an address.
     fn has(&self, address: HostAddress) -> io::Result<bool> {
         let HostAddress { channel, target, lun } = address;
         for entry in fs::read_dir(self.adapter.as_path())? {
@@ -63,20 +63,21 @@ impl KernelModule {
         Ok(false)
     }
 
-    /// Makes the node of a minor, unless it is there, and says where it is. One of another major, left by a module that was
-    /// loaded before, is made anew. Whoever opens a unit need not ask for it.
+    /// Creates the device node of a minor unless it exists, and returns its path. A node with another major, left by a module
+    /// that was loaded earlier, is replaced. [`Module::open`] does this as well.
     ///
     /// # Errors
-    /// Something else has its name, or this user may not make it.
+    /// [`io::ErrorKind::AlreadyExists`] if the path exists and is not a character device; an error of the system if the node
+    /// cannot be created.
     pub fn create_node(&self, minor: u16) -> io::Result<PathBuf> {
         let path = self.devices.join(format!("mhvtl{minor}"));
         let device = libc::makedev(self.major, minor.into());
         match fs::symlink_metadata(&path) {
-            Ok(found) if found.file_type().is_char_device() && found.rdev() == device => return Ok(path),
-            Ok(found) if found.file_type().is_char_device() => fs::remove_file(&path)?,
+            Ok(metadata) if metadata.file_type().is_char_device() && metadata.rdev() == device => return Ok(path),
+            Ok(metadata) if metadata.file_type().is_char_device() => fs::remove_file(&path)?,
             Ok(_) => {
-                let what = format!("{} is no character device", path.display());
-                return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
+                let message = format!("{} exists and is not a character device", path.display());
+                return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
@@ -94,65 +95,66 @@ impl Module for KernelModule {
 
     fn open(&self, minor: u16) -> io::Result<KernelDevice> {
         if minor >= MAX_MINORS {
-            let what = format!("minor {minor} cannot be opened: they are below {MAX_MINORS}");
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+            let message = format!("minor {minor} cannot be opened: they are below {MAX_MINORS}");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
         let file = OpenOptions::new().read(true).write(true).open(self.create_node(minor)?)?;
-        Ok(KernelDevice { file, outstanding: BTreeSet::new(), waiting: None })
+        Ok(KernelDevice { file, outstanding: BTreeSet::new(), polled: None })
     }
 
     fn add_unit(&self, minor: u16, address: HostAddress) -> io::Result<()> {
         let HostAddress { channel, target, lun } = address;
         if lun >= MAX_LUNS || minor >= MAX_MINORS {
-            let what = format!("minor {minor}, LUN {lun}: minors are below {MAX_MINORS}, LUNs below {MAX_LUNS}");
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+            let message = format!("minor {minor}, LUN {lun}: minors are below {MAX_MINORS}, LUNs below {MAX_LUNS}");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
-        // The module takes anything and says nothing of failures; the line must be whole.
+        // The module does not check the line and reports no failure.
         fs::write(self.driver.join("add_lu"), format!("add {minor} {channel} {target} {lun}\n"))?;
         if self.has(address)? {
             return Ok(());
         }
-        let what =
+        let message =
             format!("the host did not take unit {minor} at {channel}:{target}:{lun}: nobody answered its INQUIRY");
-        Err(io::Error::new(io::ErrorKind::TimedOut, what))
+        Err(io::Error::new(io::ErrorKind::TimedOut, message))
     }
 }
 
-/// The open device of a minor.
+/// The open device of a minor of the kernel module.
 #[derive(Debug)]
 pub struct KernelDevice {
     file: File,
-    /// Commands that were handed out. The module falls over a question for data when the minor has no unit, so it is only
-    /// asked about these.
+    /// Commands that were returned and not completed. GET_DATA crashes the module if the minor has no unit, so it is only used
+    /// for these.
     outstanding: BTreeSet<u64>,
-    /// One that came while something else was asked.
-    waiting: Option<Command>,
+    /// A command that [`Self::poll`] returned to another caller than `next_command`.
+    polled: Option<Command>,
 }
 
 impl KernelDevice {
-    /// Asks for a command into a header that says nothing, and gives that back if the module has left it alone.
+    /// Polls for a command. Returns the header of the command, or the unchanged header if there is no command; `None` if the
+    /// module cleared the header, because the minor is not a unit.
     fn poll(&mut self) -> io::Result<Option<CommandHeader>> {
-        /// No command has this number.
-        const NOTHING: CommandHeader = CommandHeader { serial: u64::MAX, cdb: [0xff; 16], unused: u64::MAX };
-        let mut header = NOTHING;
+        /// Header without a command: no command has this serial number.
+        const NO_COMMAND: CommandHeader = CommandHeader { serial: u64::MAX, cdb: [0xff; 16], unused: u64::MAX };
+        let mut header = NO_COMMAND;
         match sys::poll(&self.file, &mut header)? {
-            0 => Ok((header == NOTHING).then_some(header)),
+            0 => Ok((header == NO_COMMAND).then_some(header)),
             POLL_HAS_COMMAND => {
                 self.outstanding.insert(header.serial);
-                self.waiting = Some(Command::new(header.serial, header.cdb));
+                self.polled = Some(Command::new(header.serial, header.cdb));
                 Ok(Some(header))
             }
-            other => Err(io::Error::other(format!("the module answered a question with {other}"))),
+            other => Err(io::Error::other(format!("VTL_POLL_AND_GET_HEADER returned {other}, expected 0 or 254"))),
         }
     }
 }
 
 impl UnitDevice for KernelDevice {
     fn next_command(&mut self) -> io::Result<Option<Command>> {
-        if self.waiting.is_none() {
+        if self.polled.is_none() {
             self.poll()?;
         }
-        Ok(self.waiting.take())
+        Ok(self.polled.take())
     }
 
     fn fetch_data(&mut self, serial: u64, into: &mut [u8]) -> io::Result<()> {
@@ -169,25 +171,25 @@ impl UnitDevice for KernelDevice {
         }
     }
 
-    fn complete(&mut self, serial: u64, answer: &CommandResponse<'_>) -> io::Result<CompletionOutcome> {
+    fn complete(&mut self, serial: u64, response: &CommandResponse<'_>) -> io::Result<CompletionOutcome> {
         if !self.outstanding.remove(&serial) {
             return Ok(CompletionOutcome::CommandGone);
         }
         let mut sense = [0; SENSE_LEN];
-        sense.iter_mut().zip(answer.sense).for_each(|(to, from)| *to = *from);
-        match sys::put_data(&self.file, serial, answer.status, answer.data, &sense)? {
+        sense.iter_mut().zip(response.sense).for_each(|(to, from)| *to = *from);
+        match sys::put_data(&self.file, serial, response.status, response.data, &sense)? {
             PUT_COMMAND_GONE => Ok(CompletionOutcome::CommandGone),
             _ => Ok(CompletionOutcome::Completed),
         }
     }
 
     fn take_over(&mut self, serials: RangeInclusive<u64>) -> io::Result<Vec<u64>> {
-        // The module clears the header if the minor is no unit, and leaves it alone if there is no command.
-        if self.waiting.is_none() && self.poll()?.is_none() {
+        // The module clears the header if the minor is not a unit, and does not change it if there is no command.
+        if self.polled.is_none() && self.poll()?.is_none() {
             return Ok(Vec::new());
         }
-        // One that has just come is nobody's but ours.
-        let new = self.waiting.map(|command| command.serial);
+        // The command that was just polled belongs to this process.
+        let new = self.polled.map(|command| command.serial);
         let serials: Vec<u64> = serials.filter(|serial| Some(*serial) != new).collect();
         self.outstanding.extend(&serials);
         Ok(serials)

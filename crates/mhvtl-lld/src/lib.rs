@@ -1,32 +1,34 @@
-//! The character device of mhvtl's kernel module, a SCSI host whose units are programs.
+//! Access to the character devices of mhvtl's kernel module, a SCSI host adapter whose logical units are programs.
 //!
-//! A unit has a number, its *minor*. [`Module::add_unit`] makes it known to the host's SCSI layer; [`Device::next_command`] hands out its
-//! commands, [`Device::fetch_data`] what came with one, [`Device::complete`] takes the answer. Nothing of it blocks, and nothing
-//! tells of a command that has come: whoever serves a unit asks, as often as [`poll_interval::wait`] says.
+//! A unit has a number, its *minor*. [`Module::add_unit`] adds it to the SCSI host; [`UnitDevice::next_command`] returns its
+//! commands, [`UnitDevice::fetch_data`] the Data-Out bytes of a command, and [`UnitDevice::complete`] sends the response.
+//! Only `add_unit` blocks. The module does not signal new commands: the server of a unit polls, at the interval of
+//! [`poll_interval::poll_interval`].
 //!
-//! [`KernelModule`] is the real module, [`simulator::Simulator`] one in this process, with all that is peculiar about it.
+//! [`KernelModule`] is the real module, [`simulator::Simulator`] an imitation in this process, with the limits and
+//! peculiarities of the module.
 //!
 //! ```
-//! use mhvtl_lld::simulator::{Asked, Simulator};
-//! use mhvtl_lld::{Answer, Device, Module, abi::Address};
+//! use mhvtl_lld::simulator::{HostTransfer, Simulator};
+//! use mhvtl_lld::{CommandResponse, Module, UnitDevice, abi::HostAddress};
 //!
 //! let module = Simulator::default();
 //! let mut device = module.open(11)?;
 //! let adding = std::thread::spawn({
 //!     let module = module.clone();
-//!     move || module.add(11, Address { channel: 0, target: 1, lun: 0 })
+//!     move || module.add_unit(11, HostAddress { channel: 0, target: 1, lun: 0 })
 //! });
-//! // The host looks at the unit with INQUIRY; the unit answers.
+//! // The host sends INQUIRY to the unit; the unit responds.
 //! let command = loop {
-//!     if let Some(command) = device.next()? { break command }
+//!     if let Some(command) = device.next_command()? { break command }
 //! };
 //! assert_eq!(command.cdb(), [0x12, 0, 0, 0, 36, 0]);
-//! device.complete(command.serial, &Answer { data: &[1; 36], ..Answer::default() })?;
+//! device.complete(command.serial, &CommandResponse { data: &[1; 36], ..CommandResponse::default() })?;
 //! adding.join().unwrap()?;
-//! let asked = module.send(11, &[0; 6], Asked::Nothing);
-//! let command = device.next()?.unwrap();
-//! device.complete(command.serial, &Answer { status: 2, sense: &[0x70, 0, 6], ..Answer::default() })?;
-//! assert_eq!(asked.wait().sense[2], 6);
+//! let sent = module.send(11, &[0; 6], HostTransfer::NoData);
+//! let command = device.next_command()?.unwrap();
+//! device.complete(command.serial, &CommandResponse { status: 2, sense: &[0x70, 0, 6], ..CommandResponse::default() })?;
+//! assert_eq!(sent.wait().sense[2], 6);
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
@@ -43,18 +45,18 @@ use abi::HostAddress;
 use std::io;
 use std::ops::RangeInclusive;
 
-/// A command of a host.
+/// A command that the host sent to a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Command {
-    /// The module's number for it.
+    /// Serial number that the module assigned to the command.
     pub serial: u64,
     cdb: [u8; 16],
 }
 
 impl Command {
-    /// Its CDB, of the length that its group has.
+    /// The CDB, of the length of its operation code's group.
     ///
-    /// The SCSI layer puts the LUN into bits 7 to 5 of byte 1 of the first INQUIRY; they are cleared here.
+    /// The host's SCSI layer sets bits 7 to 5 of byte 1 of the first INQUIRY to the LUN; they are cleared here.
     #[must_use]
     pub fn cdb(&self) -> &[u8] {
         let [opcode, ..] = self.cdb;
@@ -71,77 +73,79 @@ impl Command {
     }
 }
 
-/// What a command came to.
+/// The response to a command.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CommandResponse<'a> {
-    /// SAM status.
+    /// SAM status of the command.
     pub status: u8,
-    /// Data for the host; what is more than it takes is cut by the module. Also with sense.
+    /// Data-In bytes for the host, also with sense data. The module truncates them to the host's buffer.
     pub data: &'a [u8],
     /// Sense data, at most [`abi::SENSE_LEN`] bytes.
     pub sense: &'a [u8],
 }
 
-/// What became of an answer.
+/// The effect of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CompletionOutcome {
-    /// The host has it.
+    /// The module passed the response to the host.
     Completed,
-    /// The command was no more: aborted, or expired and answered GOOD by the module.
+    /// The command no longer exists: the host aborted it, or it timed out and the module completed it with GOOD status.
     CommandGone,
 }
 
-/// The module.
+/// mhvtl's kernel module, or its simulator.
 pub trait Module: Send + Sync {
-    /// The unit of a minor.
+    /// The open device of a minor.
     type Device: UnitDevice;
 
-    /// Opens the device of a minor, whether or not it is a unit of the host yet.
+    /// Opens the device of a minor, whether or not the host has the unit already.
     ///
     /// # Errors
-    /// There is no such minor, or the device cannot be made.
+    /// The minor is out of range, or the device node cannot be created or opened.
     fn open(&self, minor: u16) -> io::Result<Self::Device>;
 
-    /// Makes the minor a unit of the host. It returns when the host has looked at the unit, so another thread must serve it
-    /// meanwhile.
+    /// Adds the unit of a minor to the SCSI host. Returns when the host has scanned the unit, so another thread must serve the
+    /// unit's commands in the meantime.
     ///
     /// # Errors
-    /// The address cannot be, or the host did not take the unit.
+    /// [`io::ErrorKind::InvalidInput`] if the minor or the LUN is out of range, [`io::ErrorKind::TimedOut`] if the host did not
+    /// add the unit, because it did not respond to INQUIRY.
     fn add_unit(&self, minor: u16, address: HostAddress) -> io::Result<()>;
 }
 
-/// A unit, as its server has it.
+/// The device of a unit, for its server.
 pub trait UnitDevice: Send {
-    /// The next command, if there is one. Each is handed out once.
+    /// Returns the next command of the unit, if any. Each command is returned once.
     ///
     /// # Errors
-    /// The module failed.
+    /// An error of the module.
     fn next_command(&mut self) -> io::Result<Option<Command>>;
 
-    /// Fetches what came with a command, from its beginning: as much as there is, up to the length of `into`. How much
-    /// there is, the module does not say: it is in the CDB.
+    /// Copies the Data-Out bytes of a command, from their beginning, into `into`. The module does not report their number: it
+    /// follows from the CDB.
     ///
     /// # Errors
-    /// [`io::ErrorKind::UnexpectedEof`] if there is less, or nothing; [`io::ErrorKind::NotFound`] if the command is no more.
+    /// [`io::ErrorKind::UnexpectedEof`] if there are fewer bytes than `into` holds; [`io::ErrorKind::NotFound`] if the command
+    /// no longer exists.
     fn fetch_data(&mut self, serial: u64, into: &mut [u8]) -> io::Result<()>;
 
-    /// Answers a command.
+    /// Completes a command with a response.
     ///
     /// # Errors
-    /// The module failed.
-    fn complete(&mut self, serial: u64, answer: &CommandResponse<'_>) -> io::Result<CompletionOutcome>;
+    /// An error of the module.
+    fn complete(&mut self, serial: u64, response: &CommandResponse<'_>) -> io::Result<CompletionOutcome>;
 
-    /// Takes over commands that were handed out to a process before this one, which is gone: those among these numbers that
-    /// may be, which can be completed now. There is none if the minor is no unit. One that no command has completes as
-    /// [`CompletionOutcome::CommandGone`].
+    /// Takes over commands that the module returned to an earlier process that has ended. Returns the numbers in `serials` that
+    /// may be such commands; they can be completed now. The result is empty if the minor is not a unit. A number that is not
+    /// that of a command completes as [`CompletionOutcome::CommandGone`].
     ///
     /// # Errors
-    /// The module failed.
+    /// An error of the module.
     fn take_over(&mut self, serials: RangeInclusive<u64>) -> io::Result<Vec<u64>>;
 
-    /// Takes the unit at an address away from the host, this or another; none is no fault.
+    /// Removes the unit at an address, which need not be this one, from the SCSI host. No effect if there is none.
     ///
     /// # Errors
-    /// The module failed.
+    /// An error of the module.
     fn remove_unit(&mut self, address: HostAddress) -> io::Result<()>;
 }

@@ -1,36 +1,36 @@
-//! How often to ask, since nothing tells.
+//! Poll interval for commands, because the module has no wait call.
 
 use std::time::Duration;
 
-/// How long to wait before the next question.
+/// The wait before the next poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PollInterval {
-    /// Ask again at once, after others had the processor.
+    /// Yield the processor, then poll again.
     Yield,
-    /// Sleep for so long.
+    /// Sleep for this time, then poll again.
     Sleep(Duration),
 }
 
-/// Hosts that stream send the next command within this time of an answer; until then a unit asks without a pause.
+/// A streaming host sends the next command within this time after a response. Until then a unit polls without sleeping.
 const STREAMING_WINDOW: Duration = Duration::from_micros(150);
-/// A wait is this part of the time without a command, so that it delays what comes by no more than that part.
+/// A sleep is the idle time divided by this, so that it delays a command by at most that fraction of the idle time.
 const IDLE_DIVISOR: u32 = 32;
-/// The shortest sleep that a kernel keeps.
+/// The shortest sleep that the kernel observes.
 const MIN_SLEEP: Duration = Duration::from_micros(30);
-/// The longest, and this part of the time of who has not been wanted for minutes; but never longer than the last. mhvtl's
-/// daemons never ask less often than this.
+/// Maximum sleep. After minutes of idle time it grows to the idle time divided by the second constant, up to the third.
+/// mhvtl's daemons never sleep longer than that.
 const LONG_IDLE: Duration = Duration::from_millis(250);
 const LONG_IDLE_DIVISOR: u32 = 300;
 const MAX_SLEEP: Duration = Duration::from_secs(1);
 
-/// The wait of a unit that has had no command for so long.
+/// The wait of a unit before its next poll, after it had no command for the time `idle`.
 #[must_use]
 pub fn poll_interval(idle: Duration) -> PollInterval {
     if idle < STREAMING_WINDOW {
         return PollInterval::Yield;
     }
-    let most = (idle / LONG_IDLE_DIVISOR).clamp(LONG_IDLE, MAX_SLEEP);
-    PollInterval::Sleep((idle / IDLE_DIVISOR).clamp(MIN_SLEEP, most))
+    let max = (idle / LONG_IDLE_DIVISOR).clamp(LONG_IDLE, MAX_SLEEP);
+    PollInterval::Sleep((idle / IDLE_DIVISOR).clamp(MIN_SLEEP, max))
 }
 
 #[cfg(test)]
@@ -46,22 +46,22 @@ mod tests {
         assert_eq!(poll_interval(Duration::from_secs(60)), PollInterval::Sleep(Duration::from_millis(250)));
         assert_eq!(poll_interval(Duration::from_secs(150)), PollInterval::Sleep(Duration::from_millis(500)));
         assert_eq!(poll_interval(Duration::from_secs(1000)), PollInterval::Sleep(Duration::from_secs(1)));
-        // So many questions in the first second, and in each one behind it.
+        // Number of polls in the first second.
         let mut idle = STREAMING_WINDOW;
-        let mut questions = 0;
+        let mut polls = 0;
         while idle < Duration::from_secs(1) {
-            let PollInterval::Sleep(sleep) = poll_interval(idle) else { panic!("it streams") };
+            let PollInterval::Sleep(sleep) = poll_interval(idle) else { panic!("expected a sleep") };
             idle += sleep;
-            questions += 1;
+            polls += 1;
         }
-        assert!(questions < 300, "{questions}");
-        // mhvtl's daemons wait 400 us longer each time: so long, after so much time.
+        assert!(polls < 300, "{polls}");
+        // mhvtl's daemons sleep 400 us longer each time: the length of the sleep after this time.
         for seconds in 1..1200_u32 {
-            let theirs = (0.0008 * f64::from(seconds)).sqrt();
-            let PollInterval::Sleep(ours) = poll_interval(Duration::from_secs(u64::from(seconds))) else {
-                panic!("it streams")
+            let mhvtl_sleep = (0.0008 * f64::from(seconds)).sqrt();
+            let PollInterval::Sleep(sleep) = poll_interval(Duration::from_secs(u64::from(seconds))) else {
+                panic!("expected a sleep")
             };
-            assert!(ours.as_secs_f64() >= theirs, "{seconds} s: {ours:?} and {theirs} s");
+            assert!(sleep.as_secs_f64() >= mhvtl_sleep, "{seconds} s: {sleep:?} and {mhvtl_sleep} s");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! mhvtl's message queue: one System V queue, in which the type of a message is its receiver's number.
+//! mhvtl's message queue: one System V queue, in which the type of a message is the number of its receiver.
 //!
-//! Only [`Queue::receive_blocking`] waits: a queue that is full refuses a message, one without any gives none. So a peer that is dead
-//! keeps nobody.
+//! Only [`Queue::receive_blocking`] blocks: sending to a full queue fails, and receiving from an empty one returns `None`.
+//! So a dead peer cannot block a sender.
 
 use crate::sys;
 use std::fmt;
@@ -9,40 +9,40 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-/// The key that all of mhvtl's programs know.
+/// The System V key of mhvtl's queue.
 pub const KEY: i32 = 0x4d61_726b;
-/// The number of its control tool, which is that of no unit.
+/// The receiver number of mhvtl's control tool `vtlcmd`, which no unit has.
 pub const TOOL_ID: u16 = 32_768;
-/// The longest text.
+/// Maximum length of a text in bytes, without its NUL.
 pub const MAX_TEXT: usize = 1024;
-/// Type and sender.
+/// Length of the type and the sender number in bytes.
 const HEAD: usize = 16;
 
-/// A message.
+/// A message of the queue.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Who has sent it: a unit, or [`TOOL_ID`].
+    /// Number of the sender: a unit, or [`TOOL_ID`].
     pub sender: u64,
-    /// What it says.
+    /// Text of the message, without its NUL.
     pub text: String,
 }
 
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} says {:?}", self.sender, self.text)
+        write!(f, "message from {}: {:?}", self.sender, self.text)
     }
 }
 
-/// What was received.
+/// The result of receiving a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Received {
-    /// A message.
+    /// A valid message of the queue.
     Message(Message),
-    /// Something that is none: too short, without an end, or not of printable characters.
+    /// An invalid message, with the reason: it is truncated, too long or not printable.
     Malformed(&'static str),
 }
 
-/// The bytes of a message as `msgsnd` takes them: receiver, sender, text and its NUL.
+/// Encodes a message for `msgsnd`: receiver, sender, and the NUL-terminated text.
 #[must_use]
 pub fn encode(receiver: u16, sender: u16, text: &str) -> Vec<u8> {
     let mut bytes = u64::from(receiver).to_le_bytes().to_vec();
@@ -52,29 +52,32 @@ pub fn encode(receiver: u16, sender: u16, text: &str) -> Vec<u8> {
     bytes
 }
 
-/// The message in bytes as `msgrcv` gives them. Programs send eight bytes more than they need, or not: the NUL counts.
+/// Decodes a message from `msgrcv`. Some programs send eight bytes more than needed, so the NUL determines the length.
 #[must_use]
 pub fn decode(bytes: &[u8]) -> Received {
     let (Some(sender), Some(rest)) = (bytes.get(8..HEAD).and_then(|bytes| bytes.first_chunk()), bytes.get(HEAD..))
     else {
-        return Received::Malformed("it has no sender");
+        return Received::Malformed("message has no sender");
     };
-    let Some(end) = rest.iter().position(|byte| *byte == 0) else { return Received::Malformed("its text has no end") };
+    let Some(end) = rest.iter().position(|byte| *byte == 0) else {
+        return Received::Malformed("message text is not NUL-terminated");
+    };
     let text = rest.get(..end).unwrap_or_default();
     if text.len() > MAX_TEXT {
-        return Received::Malformed("its text is too long");
+        return Received::Malformed("message text is longer than 1024 bytes");
     }
     match std::str::from_utf8(text) {
         Ok(text) if text.bytes().all(|byte| byte == b'\n' || byte == b'\t' || (b' '..0x7f).contains(&byte)) => {
             Received::Message(Message { sender: u64::from_le_bytes(*sender), text: text.into() })
         }
-        _ => Received::Malformed("its text is not of printable characters"),
+        _ => Received::Malformed("message text contains unprintable characters"),
     }
 }
 
-/// The queue. Copies are the same queue.
+/// A handle of the queue. Clones refer to the same queue.
 ///
-/// The last of mhvtl's daemons to end removes it. It is made anew then, and what was in it is gone.
+/// The last of mhvtl's daemons to exit removes the queue with its messages. The handle then creates it again at its next
+/// use.
 #[derive(Clone, Debug)]
 pub struct Queue {
     key: i32,
@@ -82,26 +85,26 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Opens mhvtl's queue, made if it is not there.
+    /// Opens mhvtl's queue, and creates it if it does not exist.
     ///
     /// # Errors
-    /// It may not be used by this user, or the system has no room for another.
+    /// The user has no access to the queue, or the system's limit of queues is reached.
     pub fn open() -> io::Result<Self> {
         Self::from_key(KEY)
     }
 
-    /// mhvtl's queue, which some daemon has made. Once removed, it is not made anew.
+    /// Opens mhvtl's queue only if it exists. If it is removed later, it is not created again.
     ///
     /// # Errors
-    /// [`io::ErrorKind::NotFound`] if none has, or it may not be used by this user.
+    /// [`io::ErrorKind::NotFound`] if the queue does not exist; another error if the user has no access to it.
     pub fn open_existing() -> io::Result<Self> {
         Ok(Self { key: libc::IPC_PRIVATE, id: Arc::new(AtomicI32::new(sys::queue(KEY, false)?)) })
     }
 
-    /// A queue of nobody else, for tests.
+    /// Creates a private queue, for tests.
     ///
     /// # Errors
-    /// The system has no room for another.
+    /// The system's limit of queues is reached.
     pub fn open_private() -> io::Result<Self> {
         Self::from_key(libc::IPC_PRIVATE)
     }
@@ -110,7 +113,7 @@ impl Queue {
         Ok(Self { key, id: Arc::new(AtomicI32::new(sys::queue(key, true)?)) })
     }
 
-    /// Calls with the number of the queue, once more if it was removed.
+    /// Calls `call` with the identifier of the queue. If the queue was removed, creates it and calls again.
     fn with<T>(&self, call: impl Fn(i32) -> io::Result<T>) -> io::Result<T> {
         match call(self.id.load(Ordering::Acquire)) {
             Err(error) if self.key != libc::IPC_PRIVATE && is_removed_error(&error) => {
@@ -121,11 +124,11 @@ impl Queue {
         }
     }
 
-    /// Sends a message.
+    /// Sends a message to a receiver.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] if the queue is full; [`io::ErrorKind::InvalidInput`] if the text is too long or has a
-    /// NUL in it.
+    /// [`io::ErrorKind::WouldBlock`] if the queue is full; [`io::ErrorKind::InvalidInput`] if the text is too long or contains
+    /// a NUL, or the receiver is 0.
     pub fn send(&self, receiver: u16, sender: u16, text: &str) -> io::Result<()> {
         if text.len() > MAX_TEXT || text.contains('\0') || receiver == 0 {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -134,18 +137,18 @@ impl Queue {
         self.with(|id| sys::send(id, &message)).map(drop)
     }
 
-    /// The next message for a receiver, if there is one.
+    /// Removes and returns the next message for a receiver; `None` if there is none.
     ///
     /// # Errors
-    /// The queue cannot be used.
+    /// An error of the system: the queue was removed, or the user has no access to it.
     pub fn receive(&self, receiver: u16) -> io::Result<Option<Received>> {
         Ok(self.try_receive_type(receiver.into())?.map(|(_, received)| received))
     }
 
-    /// The next message, and for whom it was, if there is one: it is taken out, whoever waits for it.
+    /// Removes the next message for any receiver, and returns it with the number of its receiver; `None` if there is none.
     ///
     /// # Errors
-    /// The queue cannot be used.
+    /// As [`Self::receive`].
     pub fn receive_any(&self) -> io::Result<Option<(u64, Received)>> {
         self.try_receive_type(0)
     }
@@ -158,10 +161,10 @@ impl Queue {
         }
     }
 
-    /// The next message for a receiver, waited for. Who wants to end the wait sends it one.
+    /// Waits for the next message for a receiver. To end the wait, send a message to the receiver.
     ///
     /// # Errors
-    /// The queue cannot be used.
+    /// As [`Self::receive`].
     pub fn receive_blocking(&self, receiver: u16) -> io::Result<Received> {
         loop {
             match self.receive_type(receiver.into(), true) {
@@ -173,7 +176,7 @@ impl Queue {
 
     fn receive_type(&self, kind: i64, wait: bool) -> io::Result<(u64, Received)> {
         self.with(|id| {
-            // Longer than any that is meant, so that one that is not shows.
+            // Longer than any valid message, so that a message that is too long is detected.
             let mut bytes = [0; HEAD + MAX_TEXT + 64];
             let length = sys::receive(id, kind, wait, &mut bytes)?;
             let receiver = bytes.first_chunk().copied().map_or(0, u64::from_le_bytes);
@@ -181,13 +184,13 @@ impl Queue {
         })
     }
 
-    /// Takes back what a sender has said to a receiver who has not heard it; what others have said is behind what comes
-    /// meanwhile.
+    /// Removes all messages of a sender that its receiver has not received yet. Messages of other senders to this receiver are
+    /// queued again, after any that arrive at the same time.
     ///
     /// # Errors
-    /// The queue cannot be used.
+    /// As [`Self::receive`] and [`Self::send`].
     pub fn remove_pending(&self, receiver: u16, sender: u16) -> io::Result<()> {
-        /// More than a queue holds as systems are set up: who goes on sending does not keep us.
+        /// More messages than a queue holds with usual limits. Bounds the loop while another process keeps sending.
         const MAX_MESSAGES: usize = 4096;
         let mut others = Vec::new();
         for _ in 0..MAX_MESSAGES {
@@ -200,20 +203,20 @@ impl Queue {
             }
         }
         let put_back = |(from, text): (u16, String)| self.send(receiver, from, &text);
-        // Each is tried, whatever became of those before.
+        // Send each message, even if an earlier one failed.
         others.into_iter().map(put_back).fold(Ok(()), Result::and)
     }
 
-    /// Removes the queue, with what is in it.
+    /// Removes the queue and its messages.
     ///
     /// # Errors
-    /// It was removed before.
+    /// The queue was already removed.
     pub fn remove(self) -> io::Result<()> {
         sys::remove_queue(self.id.load(Ordering::Acquire)).map(drop)
     }
 }
 
-/// Whether an error says that the queue was removed.
+/// Returns whether an error means that the queue was removed.
 fn is_removed_error(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EIDRM | libc::EINVAL))
 }
@@ -229,16 +232,16 @@ mod tests {
         assert_eq!(&bytes[16..], b"list map \0");
         let message = Received::Message(Message { sender: 32_768, text: "list map ".into() });
         assert_eq!(decode(&bytes), message);
-        // A daemon sends eight NULs more.
+        // mhvtl's daemons send eight more NULs.
         assert_eq!(decode(&[&bytes[..], &[0; 8]].concat()), message);
-        for (bytes, why) in [
-            (&bytes[..12], "it has no sender"),
-            (&bytes[..20], "its text has no end"),
-            (&[&bytes[..16], &[b'x'; 1025], &[0]].concat(), "its text is too long"),
-            (&[&bytes[..16], b"\x1b[2J\0"].concat(), "its text is not of printable characters"),
-            (&[&bytes[..16], b"\xff\0"].concat(), "its text is not of printable characters"),
+        for (bytes, reason) in [
+            (&bytes[..12], "message has no sender"),
+            (&bytes[..20], "message text is not NUL-terminated"),
+            (&[&bytes[..16], &[b'x'; 1025], &[0]].concat(), "message text is longer than 1024 bytes"),
+            (&[&bytes[..16], b"\x1b[2J\0"].concat(), "message text contains unprintable characters"),
+            (&[&bytes[..16], b"\xff\0"].concat(), "message text contains unprintable characters"),
         ] {
-            assert_eq!(decode(bytes), Received::Malformed(why));
+            assert_eq!(decode(bytes), Received::Malformed(reason));
         }
     }
 
@@ -258,33 +261,33 @@ mod tests {
         for text in ["y".repeat(MAX_TEXT + 1), "a\0b".into()] {
             assert_eq!(queue.send(11, 10, &text).unwrap_err().kind(), io::ErrorKind::InvalidInput);
         }
-        // One that is full refuses, and does not wait.
+        // Sending to a full queue fails and does not wait.
         let full = std::iter::repeat_with(|| queue.send(11, 10, &long)).take(100_000).find_map(Result::err).unwrap();
         assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
-        // One that is longer than any can be is taken out and refused.
+        // A message that is too long is removed and malformed.
         while queue.receive(11).unwrap().is_some() {}
         sys::send(queue.id.load(Ordering::Acquire), &[&encode(11, 10, "")[..16], &[b'x'; 4000]].concat()).unwrap();
-        assert_eq!(queue.receive(11).unwrap(), Some(Received::Malformed("its text has no end")));
+        assert_eq!(queue.receive(11).unwrap(), Some(Received::Malformed("message text is not NUL-terminated")));
         assert_eq!(queue.receive(11).unwrap(), None);
-        // What one sender has said can be taken back.
+        // The messages of one sender can be removed.
         for (sender, text) in [(10, "lload A"), (TOOL_ID, "verbose "), (10, "lload B")] {
             queue.send(11, sender, text).unwrap();
         }
         queue.remove_pending(11, 10).unwrap();
         assert_eq!(queue.receive_blocking(11).unwrap(), message(32_768, "verbose ").unwrap());
         assert_eq!(queue.receive(11).unwrap(), None);
-        // Whoever they are for.
+        // Messages for any receiver.
         queue.send(12, 10, "Register").unwrap();
         let register = Received::Message(Message { sender: 10, text: "Register".into() });
         assert_eq!(queue.receive_any().unwrap(), Some((12, register)));
         assert_eq!(queue.receive_any().unwrap(), None);
         queue.clone().remove().unwrap();
-        assert!(queue.receive_blocking(11).is_err(), "one of nobody else is not made anew");
+        assert!(queue.receive_blocking(11).is_err(), "a private queue is not created again");
     }
 
     #[test]
     fn removed_queue_is_recreated() {
-        // A key of no other program here.
+        // A key that no other process uses.
         let key = i32::try_from(std::process::id()).unwrap() | 0x4000_0000;
         let queue = Queue::from_key(key).unwrap();
         let waiting = std::thread::spawn({

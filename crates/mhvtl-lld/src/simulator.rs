@@ -1,10 +1,11 @@
-//! The module in this process, for tests, with what is peculiar about the real one:
+//! A simulator of the module in this process, for tests, with the peculiarities of the real module:
 //!
-//! - one command at a time for the whole host, whichever unit it is for;
-//! - a command that is not answered in time is completed with GOOD and nothing else ([`Simulator::expire_all`]);
-//! - a host that gives up tells nobody ([`Simulator::abort`]): the answer comes back as [`CompletionOutcome::CommandGone`];
-//! - transfers end at 512 KiB, CDBs at 16 bytes;
-//! - a unit is looked at with INQUIRY when it is added, with its LUN in byte 1, and REPORT LUNS never reaches it.
+//! - the SCSI host sends one command at a time, for all units together;
+//! - a command that is not completed in time ends with GOOD status and no data ([`Simulator::expire_all`]);
+//! - the unit is not notified of an abort ([`Simulator::abort`]): completing the command returns
+//!   [`CompletionOutcome::CommandGone`];
+//! - transfers are limited to 512 KiB, CDBs to 16 bytes;
+//! - the host sends INQUIRY, with the LUN in byte 1, when a unit is added; the module responds to REPORT LUNS itself.
 
 use crate::abi::{HostAddress, MAX_LUNS, MAX_MINORS, MAX_TRANSFER, SENSE_LEN};
 use crate::{Command, CommandResponse, CompletionOutcome, Module, UnitDevice};
@@ -13,65 +14,65 @@ use std::io;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-/// What a host wants with a command.
+/// The data transfer of a command, as the host requests it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostTransfer {
-    /// No data.
+    /// No data transfer.
     NoData,
-    /// At most so many bytes.
+    /// A transfer to the host of at most this number of bytes.
     DataIn(usize),
-    /// These bytes are for the unit.
+    /// A transfer of these bytes to the unit.
     DataOut(Vec<u8>),
 }
 
-/// How the SCSI layer ends a command that has no status of the unit.
+/// The host byte: how the SCSI layer ended a command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HostStatus {
-    /// The status is the unit's.
+    /// DID_OK: the unit completed the command and its status is valid.
     #[default]
     Completed,
-    /// There is no such unit.
+    /// DID_NO_CONNECT: there is no such unit.
     NoConnect,
-    /// It took too long.
+    /// DID_TIME_OUT: the command was not completed in time.
     TimedOut,
-    /// The CDB is too long.
+    /// DID_ABORT: the CDB is too long.
     Aborted,
-    /// The transfer is too long.
+    /// The transfer is larger than the host allows.
     Invalid,
 }
 
-/// What a host got.
+/// The result of a command at the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostResult {
-    /// How the SCSI layer ended it.
+    /// The host byte of the command.
     pub host: HostStatus,
-    /// SAM status.
+    /// SAM status of the command.
     pub status: u8,
-    /// Sense: 96 bytes, or none.
+    /// Sense data: 96 bytes, or none.
     pub sense: Vec<u8>,
-    /// Data, as far as the unit gave it.
+    /// Data-In bytes that the unit returned.
     pub data: Vec<u8>,
-    /// Bytes of the transfer that were not moved.
+    /// Number of bytes of the transfer that were not transferred.
     pub residual: usize,
 }
 
-/// A command on its way.
+/// A command that is not completed.
 #[derive(Debug)]
 struct PendingCommand {
     minor: u16,
     serial: u64,
     cdb: [u8; 16],
     transfer: HostTransfer,
-    /// Its unit has it.
-    handed: bool,
+    /// The unit has received the command.
+    delivered: bool,
 }
 
 #[derive(Debug)]
 struct SimulatorState {
     units: BTreeMap<u16, HostAddress>,
-    /// The first is the one that the host has room for.
+    /// The first command is the one that the host sends to its unit.
     queue: VecDeque<PendingCommand>,
-    got: BTreeMap<u64, HostResult>,
+    results: BTreeMap<u64, HostResult>,
     serial: u64,
 }
 
@@ -81,18 +82,19 @@ struct Shared {
     changed: Condvar,
 }
 
-/// The simulated module, and the host above it.
+/// The simulated module and its SCSI host.
 #[derive(Clone, Debug)]
 pub struct Simulator(Arc<Shared>);
 
 impl Default for Simulator {
     fn default() -> Self {
-        let state = SimulatorState { units: BTreeMap::new(), queue: VecDeque::new(), got: BTreeMap::new(), serial: 2 };
+        let state =
+            SimulatorState { units: BTreeMap::new(), queue: VecDeque::new(), results: BTreeMap::new(), serial: 2 };
         Self(Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() }))
     }
 }
 
-/// A command that a host has sent.
+/// A command that a host has sent to a unit.
 #[derive(Debug)]
 pub struct SentCommand {
     simulator: Simulator,
@@ -100,19 +102,19 @@ pub struct SentCommand {
 }
 
 impl SentCommand {
-    /// The module's number for it.
+    /// Serial number that the module assigned to the command.
     #[must_use]
     pub const fn serial(&self) -> u64 {
         self.serial
     }
 
-    /// Waits until it is answered.
+    /// Waits until the command ends, and returns its result.
     #[must_use]
     pub fn wait(self) -> HostResult {
         let mut state = self.simulator.state();
         loop {
-            if let Some(got) = state.got.remove(&self.serial) {
-                return got;
+            if let Some(result) = state.results.remove(&self.serial) {
+                return result;
             }
             state = self.simulator.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -120,12 +122,12 @@ impl SentCommand {
 }
 
 impl SimulatorState {
-    /// Puts a command behind those that wait, or ends it where the SCSI layer does.
-    fn send(&mut self, minor: u16, cdb: &[u8], asked: HostTransfer) -> u64 {
+    /// Queues a command, or ends it if the SCSI layer would.
+    fn send(&mut self, minor: u16, cdb: &[u8], transfer: HostTransfer) -> u64 {
         const REPORT_LUNS: u8 = 0xa0;
         let serial = self.serial;
         self.serial += 1;
-        let length = match &asked {
+        let length = match &transfer {
             HostTransfer::NoData => 0,
             HostTransfer::DataIn(length) => *length,
             HostTransfer::DataOut(data) => data.len(),
@@ -141,8 +143,8 @@ impl SimulatorState {
             Some(_) => None,
         };
         match refused {
-            Some(got) => drop(self.got.insert(serial, got)),
-            None => self.queue.push_back(PendingCommand { minor, serial, cdb: padded, transfer: asked, handed: false }),
+            Some(result) => drop(self.results.insert(serial, result)),
+            None => self.queue.push_back(PendingCommand { minor, serial, cdb: padded, transfer, delivered: false }),
         }
         serial
     }
@@ -153,12 +155,12 @@ impl SimulatorState {
     }
 }
 
-/// The module's own answer: a length of 32 LUNs, and the first fifteen of them.
-fn report_luns(room: usize) -> HostResult {
+/// The module's response to REPORT LUNS: a list length of 32 LUNs, and the first 15 LUNs.
+fn report_luns(length: usize) -> HostResult {
     let mut data = vec![0, 0, 1, 0, 0, 0, 0, 0];
     (0..15_u8).for_each(|lun| data.extend([0, lun, 0, 0, 0, 0, 0, 0]));
-    data.truncate(room);
-    HostResult { residual: room - data.len(), data, ..HostResult::default() }
+    data.truncate(length);
+    HostResult { residual: length - data.len(), data, ..HostResult::default() }
 }
 
 impl Simulator {
@@ -166,25 +168,25 @@ impl Simulator {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A host sends a command to a unit.
+    /// Sends a command of the host to a unit.
     #[must_use]
-    pub fn send(&self, minor: u16, cdb: &[u8], asked: HostTransfer) -> SentCommand {
-        let serial = self.state().send(minor, cdb, asked);
+    pub fn send(&self, minor: u16, cdb: &[u8], transfer: HostTransfer) -> SentCommand {
+        let serial = self.state().send(minor, cdb, transfer);
         self.0.changed.notify_all();
         SentCommand { simulator: self.clone(), serial }
     }
 
-    /// The time of every command that waits is over: the host hears GOOD.
+    /// Lets every pending command time out: each ends with GOOD status at the host.
     pub fn expire_all(&self) {
         self.end_all(&HostResult::default());
     }
 
-    /// A host gives up a command. Its unit does not hear of it.
+    /// Aborts a command at the host. The unit is not notified.
     pub fn abort(&self, serial: u64) {
         let mut state = self.state();
         if let Some(at) = state.queue.iter().position(|pending| pending.serial == serial) {
             state.queue.remove(at);
-            state.got.insert(serial, HostResult { host: HostStatus::TimedOut, ..HostResult::default() });
+            state.results.insert(serial, HostResult { host: HostStatus::TimedOut, ..HostResult::default() });
         }
         drop(state);
         self.0.changed.notify_all();
@@ -193,13 +195,13 @@ impl Simulator {
     fn end_all(&self, with: &HostResult) {
         let mut state = self.state();
         for pending in std::mem::take(&mut state.queue) {
-            state.got.insert(pending.serial, with.clone());
+            state.results.insert(pending.serial, with.clone());
         }
         drop(state);
         self.0.changed.notify_all();
     }
 
-    /// The units that the host has.
+    /// The units of the SCSI host, by minor.
     #[must_use]
     pub fn units(&self) -> BTreeMap<u16, HostAddress> {
         self.state().units.clone()
@@ -213,7 +215,7 @@ impl Module for Simulator {
         if minor >= MAX_MINORS {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        Ok(SimulatorDevice { simulator: self.clone(), minor, handed: BTreeSet::new() })
+        Ok(SimulatorDevice { simulator: self.clone(), minor, delivered: BTreeSet::new() })
     }
 
     fn add_unit(&self, minor: u16, address: HostAddress) -> io::Result<()> {
@@ -225,8 +227,8 @@ impl Module for Simulator {
         }
         self.state().units.insert(minor, address);
         let lun = u8::try_from(address.lun & 7).unwrap_or_default() << 5;
-        let got = self.send(minor, &[0x12, lun, 0, 0, 36, 0], HostTransfer::DataIn(36)).wait();
-        if got.host == HostStatus::Completed && !got.data.is_empty() {
+        let result = self.send(minor, &[0x12, lun, 0, 0, 36, 0], HostTransfer::DataIn(36)).wait();
+        if result.host == HostStatus::Completed && !result.data.is_empty() {
             return Ok(());
         }
         self.state().units.remove(&minor);
@@ -239,17 +241,17 @@ impl Module for Simulator {
 pub struct SimulatorDevice {
     simulator: Simulator,
     minor: u16,
-    handed: BTreeSet<u64>,
+    delivered: BTreeSet<u64>,
 }
 
 impl UnitDevice for SimulatorDevice {
     fn next_command(&mut self) -> io::Result<Option<Command>> {
         let mut state = self.simulator.state();
-        // The host lets one command out at a time, for all units together.
+        // The host sends one command at a time, for all units together.
         match state.queue.front_mut() {
-            Some(pending) if pending.minor == self.minor && !pending.handed => {
-                pending.handed = true;
-                self.handed.insert(pending.serial);
+            Some(pending) if pending.minor == self.minor && !pending.delivered => {
+                pending.delivered = true;
+                self.delivered.insert(pending.serial);
                 Ok(Some(Command::new(pending.serial, pending.cdb)))
             }
             _ => Ok(None),
@@ -257,7 +259,7 @@ impl UnitDevice for SimulatorDevice {
     }
 
     fn fetch_data(&mut self, serial: u64, into: &mut [u8]) -> io::Result<()> {
-        if !self.handed.contains(&serial) {
+        if !self.delivered.contains(&serial) {
             return Err(io::ErrorKind::NotFound.into());
         }
         let state = self.simulator.state();
@@ -267,28 +269,28 @@ impl UnitDevice for SimulatorDevice {
         if into.len() > data.len() { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     }
 
-    fn complete(&mut self, serial: u64, answer: &CommandResponse<'_>) -> io::Result<CompletionOutcome> {
-        if !self.handed.remove(&serial) {
+    fn complete(&mut self, serial: u64, response: &CommandResponse<'_>) -> io::Result<CompletionOutcome> {
+        if !self.delivered.remove(&serial) {
             return Ok(CompletionOutcome::CommandGone);
         }
         let mut state = self.simulator.state();
         let Some(pending) = state.take(self.minor, serial) else { return Ok(CompletionOutcome::CommandGone) };
         let (data, residual) = match pending.transfer {
-            HostTransfer::DataIn(room) => {
-                let data = answer.data.get(..room).unwrap_or(answer.data).to_vec();
-                let residual = room - data.len();
+            HostTransfer::DataIn(length) => {
+                let data = response.data.get(..length).unwrap_or(response.data).to_vec();
+                let residual = length - data.len();
                 (data, residual)
             }
             HostTransfer::NoData | HostTransfer::DataOut(_) => (Vec::new(), 0),
         };
         let mut sense = Vec::new();
-        if answer.status != 0 {
-            sense = answer.sense.iter().copied().chain(std::iter::repeat(0)).take(SENSE_LEN).collect();
+        if response.status != 0 {
+            sense = response.sense.iter().copied().chain(std::iter::repeat(0)).take(SENSE_LEN).collect();
             sense.iter_mut().take(1).for_each(|first| *first |= 0x70);
         }
         state
-            .got
-            .insert(serial, HostResult { host: HostStatus::Completed, status: answer.status, sense, data, residual });
+            .results
+            .insert(serial, HostResult { host: HostStatus::Completed, status: response.status, sense, data, residual });
         drop(state);
         self.simulator.0.changed.notify_all();
         Ok(CompletionOutcome::Completed)
@@ -299,22 +301,23 @@ impl UnitDevice for SimulatorDevice {
         if !state.units.contains_key(&self.minor) {
             return Ok(Vec::new());
         }
-        let waits = |serial: &u64| state.queue.iter().any(|pending| pending.serial == *serial && !pending.handed);
-        let serials: Vec<u64> = serials.filter(|serial| !waits(serial)).collect();
-        self.handed.extend(&serials);
+        let is_waiting =
+            |serial: &u64| state.queue.iter().any(|pending| pending.serial == *serial && !pending.delivered);
+        let serials: Vec<u64> = serials.filter(|serial| !is_waiting(serial)).collect();
+        self.delivered.extend(&serials);
         Ok(serials)
     }
 
     fn remove_unit(&mut self, address: HostAddress) -> io::Result<()> {
         let mut state = self.simulator.state();
-        let gone: Vec<u16> = state.units.iter().filter(|(_, at)| **at == address).map(|(minor, _)| *minor).collect();
-        for minor in gone {
+        let removed: Vec<u16> = state.units.iter().filter(|(_, at)| **at == address).map(|(minor, _)| *minor).collect();
+        for minor in removed {
             state.units.remove(&minor);
-            let lost: Vec<u64> =
+            let serials: Vec<u64> =
                 state.queue.iter().filter(|pending| pending.minor == minor).map(|pending| pending.serial).collect();
             state.queue.retain(|pending| pending.minor != minor);
-            for serial in lost {
-                state.got.insert(serial, HostResult { host: HostStatus::NoConnect, ..HostResult::default() });
+            for serial in serials {
+                state.results.insert(serial, HostResult { host: HostStatus::NoConnect, ..HostResult::default() });
             }
         }
         drop(state);

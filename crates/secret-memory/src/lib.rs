@@ -1,7 +1,8 @@
-//! Values that are left out of core dumps (`MADV_DONTDUMP`), kept out of swap where the limits allow it (`mlock`), and
-//! overwritten with zeros when they are dropped: encryption keys, and what is derived from them.
+//! Memory for encryption keys and values derived from them. It is excluded from core dumps (`MADV_DONTDUMP`) and, if the
+//! limits allow it, from swap (`mlock`), and overwritten with zeros when the value is dropped.
 //!
-//! A value that is moved into a [`SecretBox`] leaves a copy where it was before; make it as close to that as possible.
+//! Moving a value into a [`SecretBox`] leaves a copy at its previous location. Create the value directly before the move,
+//! so that few copies exist.
 
 mod sys;
 
@@ -10,16 +11,16 @@ use std::mem::{align_of, size_of};
 use std::ops::{Deref, DerefMut};
 use sys::Region;
 
-/// A value in memory of its own.
+/// A value in its own memory mapping.
 pub struct SecretBox<T> {
     region: Region<T>,
 }
 
 impl<T> SecretBox<T> {
-    /// Moves a value into memory of its own; `None` if the system gives none.
+    /// Moves a value into a new mapping; `None` if the system cannot map memory or exclude it from core dumps.
     #[must_use]
     pub fn new(value: T) -> Option<Self> {
-        const { assert!(size_of::<T>() > 0 && align_of::<T>() <= 4096, "a value that fits at the beginning of a page") };
+        const { assert!(size_of::<T>() > 0 && align_of::<T>() <= 4096, "a value must fit at the beginning of a page") };
         Region::new(value).ok().map(|region| Self { region })
     }
 }
@@ -50,21 +51,21 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// The flags of the mapping that has an address, as the kernel shows them.
+    /// The kernel's flags of the mapping that contains an address.
     fn flags(address: usize) -> Vec<String> {
         let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
-        let mut found = false;
+        let mut in_mapping = false;
         for line in maps.lines() {
             if let Some((from, to)) = line.split_whitespace().next().and_then(|range| range.split_once('-'))
                 && let (Ok(from), Ok(to)) = (usize::from_str_radix(from, 16), usize::from_str_radix(to, 16))
             {
-                found = (from..to).contains(&address);
+                in_mapping = (from..to).contains(&address);
             }
-            if let Some(flags) = line.strip_prefix("VmFlags:").filter(|_| found) {
+            if let Some(flags) = line.strip_prefix("VmFlags:").filter(|_| in_mapping) {
                 return flags.split_whitespace().map(str::to_owned).collect();
             }
         }
-        panic!("no mapping has {address:x}");
+        panic!("no mapping contains {address:x}");
     }
 
     #[test]

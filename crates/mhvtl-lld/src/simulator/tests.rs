@@ -5,7 +5,7 @@ fn at(target: u32) -> HostAddress {
     HostAddress { channel: 0, target, lun: 0 }
 }
 
-/// A unit that has answered the INQUIRY of its adding.
+/// Adds a unit and responds to the INQUIRY of the host.
 fn unit(module: &Simulator, minor: u16) -> SimulatorDevice {
     let mut device = module.open(minor).unwrap();
     let adding = thread::spawn({
@@ -13,8 +13,8 @@ fn unit(module: &Simulator, minor: u16) -> SimulatorDevice {
         move || module.add_unit(minor, at(minor.into()))
     });
     let command = std::iter::repeat_with(|| device.next_command().unwrap()).find_map(|command| command).unwrap();
-    let answer = CommandResponse { data: &[0; 36], ..CommandResponse::default() };
-    assert_eq!(device.complete(command.serial, &answer).unwrap(), CompletionOutcome::Completed);
+    let response = CommandResponse { data: &[0; 36], ..CommandResponse::default() };
+    assert_eq!(device.complete(command.serial, &response).unwrap(), CompletionOutcome::Completed);
     adding.join().unwrap().unwrap();
     device
 }
@@ -25,17 +25,17 @@ fn host_runs_one_command_at_a_time() {
     let (mut one, mut two) = (unit(&module, 11), unit(&module, 12));
     let first = module.send(11, &[0; 6], HostTransfer::NoData);
     let second = module.send(12, &[0; 6], HostTransfer::NoData);
-    assert_eq!(two.next_command().unwrap(), None, "the other unit has it");
+    assert_eq!(two.next_command().unwrap(), None, "the command of the other unit is pending");
     let command = one.next_command().unwrap().unwrap();
-    assert_eq!(one.next_command().unwrap(), None, "it is handed out once");
+    assert_eq!(one.next_command().unwrap(), None, "a command is returned once");
     assert_eq!(two.next_command().unwrap(), None);
     one.complete(command.serial, &CommandResponse::default()).unwrap();
     assert_eq!(first.wait(), HostResult::default());
     let command = two.next_command().unwrap().unwrap();
     two.complete(command.serial, &CommandResponse { status: 2, sense: &[0, 0, 5], ..CommandResponse::default() })
         .unwrap();
-    let got = second.wait();
-    assert_eq!((got.status, got.sense.len(), &got.sense[..3]), (2, 96, &[0x70, 0, 5][..]));
+    let result = second.wait();
+    assert_eq!((result.status, result.sense.len(), &result.sense[..3]), (2, 96, &[0x70, 0, 5][..]));
 }
 
 #[test]
@@ -52,13 +52,13 @@ fn data_in_and_data_out() {
     assert_eq!(longer.kind(), io::ErrorKind::UnexpectedEof);
     unit.complete(command.serial, &CommandResponse::default()).unwrap();
     assert_eq!(sent.wait(), HostResult::default());
-    // Data and sense together; what is too much is cut.
+    // Data-In bytes together with sense data.
     let sent = module.send(11, &[0x08, 0, 0, 0, 8, 0], HostTransfer::DataIn(8));
     let command = unit.next_command().unwrap().unwrap();
     assert_eq!(unit.fetch_data(command.serial, &mut [0; 1]).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     unit.complete(command.serial, &CommandResponse { status: 2, data: b"short", sense: &[0xf0] }).unwrap();
-    let got = sent.wait();
-    assert_eq!((got.data.as_slice(), got.residual, got.status), (&b"short"[..], 3, 2));
+    let result = sent.wait();
+    assert_eq!((result.data.as_slice(), result.residual, result.status), (&b"short"[..], 3, 2));
     assert_eq!(unit.fetch_data(command.serial, &mut [0; 1]).unwrap_err().kind(), io::ErrorKind::NotFound);
 }
 
@@ -71,23 +71,23 @@ fn aborts_and_timeouts_are_not_reported_to_the_unit() {
     module.abort(sent.serial());
     assert_eq!(unit.complete(command.serial, &CommandResponse::default()).unwrap(), CompletionOutcome::CommandGone);
     assert_eq!(sent.wait().host, HostStatus::TimedOut);
-    // An expired command was done, as far as the host knows.
+    // A command that timed out is complete for the host.
     let sent = module.send(11, &[0x08, 0, 0, 0, 8, 0], HostTransfer::DataIn(8));
     let command = unit.next_command().unwrap().unwrap();
     module.expire_all();
-    let got = sent.wait();
-    assert_eq!((got.status, got.data.len(), got.residual), (0, 0, 0));
+    let result = sent.wait();
+    assert_eq!((result.status, result.data.len(), result.residual), (0, 0, 0));
     assert_eq!(unit.complete(command.serial, &CommandResponse::default()).unwrap(), CompletionOutcome::CommandGone);
-    // Another process may serve the unit when the first has died with a command.
+    // Another process can serve the unit after the first has died with a pending command.
     let sent = module.send(11, &[0; 6], HostTransfer::NoData);
     unit.next_command().unwrap().unwrap();
-    let mut heir = module.open(11).unwrap();
-    assert_eq!(heir.next_command().unwrap(), None);
+    let mut successor = module.open(11).unwrap();
+    assert_eq!(successor.next_command().unwrap(), None);
     module.abort(sent.serial());
     assert_eq!(sent.wait().host, HostStatus::TimedOut);
     let sent = module.send(11, &[0; 6], HostTransfer::NoData);
-    let command = heir.next_command().unwrap().unwrap();
-    assert_eq!(heir.complete(command.serial, &CommandResponse::default()).unwrap(), CompletionOutcome::Completed);
+    let command = successor.next_command().unwrap().unwrap();
+    assert_eq!(successor.complete(command.serial, &CommandResponse::default()).unwrap(), CompletionOutcome::Completed);
     assert_eq!(sent.wait(), HostResult::default());
 }
 
