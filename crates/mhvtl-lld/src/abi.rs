@@ -55,7 +55,7 @@ pub struct DataTransfer {
     pub padding: u32,
     /// Serial number of the command.
     pub serial: u64,
-    /// Address of [`SENSE_LEN`] bytes.
+    /// Address of [`SENSE_LEN`] bytes of sense data.
     pub sense: u64,
     /// SAM status of the command.
     pub status: u8,

@@ -30,7 +30,8 @@ impl KernelModule {
     /// Finds the loaded module.
     ///
     /// # Errors
-    /// [`io::ErrorKind::NotFound`] if the module is not loaded, [`io::ErrorKind::InvalidData`] if its major number is invalid.
+    /// [`io::ErrorKind::NotFound`] if the module is not loaded, [`io::ErrorKind::InvalidData`] if its major number is
+    /// invalid.
     pub fn find() -> io::Result<Self> {
         Self::below(Path::new("/"))
     }
@@ -39,7 +40,10 @@ impl KernelModule {
     fn below(root: &Path) -> io::Result<Self> {
         let driver = DRIVER_PATHS.iter().map(|path| root.join(path)).find(|path| path.is_dir());
         let driver = driver.ok_or_else(|| {
-            io::Error::new(io::ErrorKind::NotFound, "kernel module mhvtl is not loaded: no driver mhvtl below /sys/bus")
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                "kernel module mhvtl is not loaded: no driver mhvtl below /sys/bus; run modprobe mhvtl",
+            )
         })?;
         let path = driver.join("major");
         let text = fs::read_to_string(&path)?;
@@ -63,12 +67,12 @@ impl KernelModule {
         Ok(false)
     }
 
-    /// Creates the device node of a minor unless it exists, and returns its path. A node with another major, left by a module
-    /// that was loaded earlier, is replaced. [`Module::open`] does this as well.
+    /// Creates the device node of a minor unless it exists, and returns its path. A node with another major, left by a
+    /// module that was loaded earlier, is replaced. [`Module::open`] does this as well.
     ///
     /// # Errors
-    /// [`io::ErrorKind::AlreadyExists`] if the path exists and is not a character device; an error of the system if the node
-    /// cannot be created.
+    /// [`io::ErrorKind::AlreadyExists`] if the path exists and is not a character device; an error of the system if the
+    /// node cannot be created.
     pub fn create_node(&self, minor: u16) -> io::Result<PathBuf> {
         let path = self.devices.join(format!("mhvtl{minor}"));
         let device = libc::makedev(self.major, minor.into());
@@ -95,7 +99,7 @@ impl Module for KernelModule {
 
     fn open(&self, minor: u16) -> io::Result<KernelDevice> {
         if minor >= MAX_MINORS {
-            let message = format!("minor {minor} cannot be opened: they are below {MAX_MINORS}");
+            let message = format!("minor {minor} is out of range, expected less than {MAX_MINORS}");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
         let file = OpenOptions::new().read(true).write(true).open(self.create_node(minor)?)?;
@@ -105,7 +109,8 @@ impl Module for KernelModule {
     fn add_unit(&self, minor: u16, address: HostAddress) -> io::Result<()> {
         let HostAddress { channel, target, lun } = address;
         if lun >= MAX_LUNS || minor >= MAX_MINORS {
-            let message = format!("minor {minor}, LUN {lun}: minors are below {MAX_MINORS}, LUNs below {MAX_LUNS}");
+            let message =
+                format!("minor {minor}, LUN {lun}: expected a minor below {MAX_MINORS} and a LUN below {MAX_LUNS}");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
         // The module does not check the line and reports no failure.
@@ -114,7 +119,7 @@ impl Module for KernelModule {
             return Ok(());
         }
         let message =
-            format!("the host did not take unit {minor} at {channel}:{target}:{lun}: nobody answered its INQUIRY");
+            format!("the SCSI host did not add unit {minor} at {channel}:{target}:{lun}: no response to INQUIRY");
         Err(io::Error::new(io::ErrorKind::TimedOut, message))
     }
 }
@@ -123,16 +128,16 @@ impl Module for KernelModule {
 #[derive(Debug)]
 pub struct KernelDevice {
     file: File,
-    /// Commands that were returned and not completed. GET_DATA crashes the module if the minor has no unit, so it is only used
-    /// for these.
+    /// Commands that were returned and not completed. GET_DATA crashes the module if the minor has no unit, so it is
+    /// only used for these.
     outstanding: BTreeSet<u64>,
     /// A command that [`Self::poll`] returned to another caller than `next_command`.
     polled: Option<Command>,
 }
 
 impl KernelDevice {
-    /// Polls for a command. Returns the header of the command, or the unchanged header if there is no command; `None` if the
-    /// module cleared the header, because the minor is not a unit.
+    /// Polls for a command. Returns the header of the command, or the unchanged header if there is no command; `None`
+    /// if the module cleared the header, because the minor is not a unit.
     fn poll(&mut self) -> io::Result<Option<CommandHeader>> {
         /// Header without a command: no command has this serial number.
         const NO_COMMAND: CommandHeader = CommandHeader { serial: u64::MAX, cdb: [0xff; 16], unused: u64::MAX };

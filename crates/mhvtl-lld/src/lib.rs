@@ -1,9 +1,9 @@
 //! Access to the character devices of mhvtl's kernel module, a SCSI host adapter whose logical units are programs.
 //!
-//! A unit has a number, its *minor*. [`Module::add_unit`] adds it to the SCSI host; [`UnitDevice::next_command`] returns its
-//! commands, [`UnitDevice::fetch_data`] the Data-Out bytes of a command, and [`UnitDevice::complete`] sends the response.
-//! Only `add_unit` blocks. The module does not signal new commands: the server of a unit polls, at the interval of
-//! [`poll_interval::poll_interval`].
+//! A unit has a number, its *minor*. [`Module::add_unit`] adds it to the SCSI host; [`UnitDevice::next_command`]
+//! returns its commands, [`UnitDevice::fetch_data`] the Data-Out bytes of a command, and [`UnitDevice::complete`] sends
+//! the response. Only `add_unit` blocks. The module does not signal new commands: the server of a unit polls, at the
+//! interval of [`poll_interval::poll_interval`].
 //!
 //! [`KernelModule`] is the real module, [`simulator::Simulator`] an imitation in this process, with the limits and
 //! peculiarities of the module.
@@ -104,12 +104,12 @@ pub trait Module: Send + Sync {
     /// The minor is out of range, or the device node cannot be created or opened.
     fn open(&self, minor: u16) -> io::Result<Self::Device>;
 
-    /// Adds the unit of a minor to the SCSI host. Returns when the host has scanned the unit, so another thread must serve the
-    /// unit's commands in the meantime.
+    /// Adds the unit of a minor to the SCSI host. Returns when the host has scanned the unit, so another thread must
+    /// serve the unit's commands in the meantime.
     ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidInput`] if the minor or the LUN is out of range, [`io::ErrorKind::TimedOut`] if the host did not
-    /// add the unit, because it did not respond to INQUIRY.
+    /// [`io::ErrorKind::InvalidInput`] if the minor or the LUN is out of range, [`io::ErrorKind::TimedOut`] if the host
+    /// did not add the unit, because the unit did not respond to INQUIRY.
     fn add_unit(&self, minor: u16, address: HostAddress) -> io::Result<()>;
 }
 
@@ -121,12 +121,12 @@ pub trait UnitDevice: Send {
     /// An error of the module.
     fn next_command(&mut self) -> io::Result<Option<Command>>;
 
-    /// Copies the Data-Out bytes of a command, from their beginning, into `into`. The module does not report their number: it
-    /// follows from the CDB.
+    /// Copies the Data-Out bytes of a command, from their beginning, into `into`. The module does not report their
+    /// number: it follows from the CDB.
     ///
     /// # Errors
-    /// [`io::ErrorKind::UnexpectedEof`] if there are fewer bytes than `into` holds; [`io::ErrorKind::NotFound`] if the command
-    /// no longer exists.
+    /// [`io::ErrorKind::UnexpectedEof`] if there are fewer bytes than `into` holds; [`io::ErrorKind::NotFound`] if the
+    /// command no longer exists.
     fn fetch_data(&mut self, serial: u64, into: &mut [u8]) -> io::Result<()>;
 
     /// Completes a command with a response.
@@ -135,9 +135,9 @@ pub trait UnitDevice: Send {
     /// An error of the module.
     fn complete(&mut self, serial: u64, response: &CommandResponse<'_>) -> io::Result<CompletionOutcome>;
 
-    /// Takes over commands that the module returned to an earlier process that has ended. Returns the numbers in `serials` that
-    /// may be such commands; they can be completed now. The result is empty if the minor is not a unit. A number that is not
-    /// that of a command completes as [`CompletionOutcome::CommandGone`].
+    /// Takes over commands that the module returned to an earlier process that has ended. Returns the numbers in
+    /// `serials` that may be such commands; they can be completed now. The result is empty if the minor is not a unit.
+    /// A number that is not that of a command completes as [`CompletionOutcome::CommandGone`].
     ///
     /// # Errors
     /// An error of the module.

@@ -17,10 +17,11 @@ const STREAMING_WINDOW: Duration = Duration::from_micros(150);
 const IDLE_DIVISOR: u32 = 32;
 /// The shortest sleep that the kernel observes.
 const MIN_SLEEP: Duration = Duration::from_micros(30);
-/// Maximum sleep. After minutes of idle time it grows to the idle time divided by the second constant, up to the third.
-/// mhvtl's daemons never sleep longer than that.
+/// Maximum sleep until 75 s of idle time.
 const LONG_IDLE: Duration = Duration::from_millis(250);
+/// After 75 s the maximum sleep is the idle time divided by this, up to [`MAX_SLEEP`].
 const LONG_IDLE_DIVISOR: u32 = 300;
+/// The longest sleep, from 300 s of idle time. For any idle time, mhvtl's daemons poll at least as often.
 const MAX_SLEEP: Duration = Duration::from_secs(1);
 
 /// The wait of a unit before its next poll, after it had no command for the time `idle`.
@@ -55,7 +56,7 @@ mod tests {
             polls += 1;
         }
         assert!(polls < 300, "{polls}");
-        // mhvtl's daemons sleep 400 us longer each time: the length of the sleep after this time.
+        // mhvtl's daemons sleep 400 us longer each time; `mhvtl_sleep` is their sleep after `seconds` of idle time.
         for seconds in 1..1200_u32 {
             let mhvtl_sleep = (0.0008 * f64::from(seconds)).sqrt();
             let PollInterval::Sleep(sleep) = poll_interval(Duration::from_secs(u64::from(seconds))) else {

@@ -1,7 +1,7 @@
 //! mhvtl's message queue: one System V queue, in which the type of a message is the number of its receiver.
 //!
-//! Only [`Queue::receive_blocking`] blocks: sending to a full queue fails, and receiving from an empty one returns `None`.
-//! So a dead peer cannot block a sender.
+//! Only [`Queue::receive_blocking`] blocks: sending to a full queue fails, and receiving from an empty one returns
+//! `None`. So a dead peer cannot block a sender.
 
 use crate::sys;
 use std::fmt;
@@ -76,8 +76,8 @@ pub fn decode(bytes: &[u8]) -> Received {
 
 /// A handle of the queue. Clones refer to the same queue.
 ///
-/// The last of mhvtl's daemons to exit removes the queue with its messages. The handle then creates it again at its next
-/// use.
+/// The last of mhvtl's daemons to exit removes the queue with its messages. The handle then creates it again at its
+/// next use.
 #[derive(Clone, Debug)]
 pub struct Queue {
     key: i32,
@@ -127,8 +127,8 @@ impl Queue {
     /// Sends a message to a receiver.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] if the queue is full; [`io::ErrorKind::InvalidInput`] if the text is too long or contains
-    /// a NUL, or the receiver is 0.
+    /// [`io::ErrorKind::WouldBlock`] if the queue is full; [`io::ErrorKind::InvalidInput`] if the text is too long or
+    /// contains a NUL, or the receiver is 0.
     pub fn send(&self, receiver: u16, sender: u16, text: &str) -> io::Result<()> {
         if text.len() > MAX_TEXT || text.contains('\0') || receiver == 0 {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -145,7 +145,8 @@ impl Queue {
         Ok(self.try_receive_type(receiver.into())?.map(|(_, received)| received))
     }
 
-    /// Removes the next message for any receiver, and returns it with the number of its receiver; `None` if there is none.
+    /// Removes the next message for any receiver, and returns it with the number of its receiver; `None` if there is
+    /// none.
     ///
     /// # Errors
     /// As [`Self::receive`].
@@ -184,8 +185,8 @@ impl Queue {
         })
     }
 
-    /// Removes all messages of a sender that its receiver has not received yet. Messages of other senders to this receiver are
-    /// queued again, after any that arrive at the same time.
+    /// Removes all messages of a sender that the receiver has not received yet. Messages of other senders to this
+    /// receiver are queued again, after any that arrive in the meantime; malformed messages are dropped.
     ///
     /// # Errors
     /// As [`Self::receive`] and [`Self::send`].

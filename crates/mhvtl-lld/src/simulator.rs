@@ -17,7 +17,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 /// The data transfer of a command, as the host requests it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostTransfer {
-    /// No data transfer.
+    /// The command transfers no data.
     NoData,
     /// A transfer to the host of at most this number of bytes.
     DataIn(usize),

@@ -1,4 +1,5 @@
-//! The system calls: ioctls, `mknod` and System V queues. All unsafe code of this crate, with the reasons why it is sound.
+//! The system calls: ioctls, `mknod` and System V queues. All unsafe code of this crate, with the reasons why it is
+//! sound.
 #![allow(unsafe_code, reason = "ioctl takes addresses")]
 
 use crate::abi::{CommandHeader, DataTransfer, GET_DATA, HostAddress, POLL, PUT_DATA, REMOVE_LU, SENSE_LEN};
@@ -13,8 +14,8 @@ fn checked(result: libc::c_int) -> io::Result<i32> {
 
 /// Polls for a command and writes it to `header`. Returns [`POLL_HAS_COMMAND`] if there is one.
 pub(crate) fn poll(file: &File, header: &mut CommandHeader) -> io::Result<i32> {
-    // SAFETY: the module writes at most the 32 bytes of a `CommandHeader`, for which any bytes are valid; the borrow outlives the
-    // call.
+    // SAFETY: the module writes at most the 32 bytes of a `CommandHeader`, for which any bytes are valid; the borrow
+    // outlives the call.
     checked(unsafe { libc::ioctl(file.as_raw_fd(), POLL.into(), std::ptr::from_mut(header)) })
 }
 
@@ -31,8 +32,8 @@ pub(crate) fn get_data(file: &File, serial: u64, into: &mut [u8]) -> io::Result<
 pub(crate) fn put_data(file: &File, serial: u64, status: u8, from: &[u8], sense: &[u8; SENSE_LEN]) -> io::Result<i32> {
     let (buffer, sense) = (from.as_ptr() as u64, sense.as_ptr() as u64);
     let data = DataTransfer { buffer, count: length(from), serial, sense, status, ..DataTransfer::default() };
-    // SAFETY: the module reads the 40 bytes of `data`, at most `count` bytes at `buffer` and `SENSE_LEN` bytes at `sense`; both
-    // are borrowed for the call and have that many.
+    // SAFETY: the module reads the 40 bytes of `data`, at most `count` bytes at `buffer` and `SENSE_LEN` bytes at
+    // `sense`; both are borrowed for the call and have that many.
     checked(unsafe { libc::ioctl(file.as_raw_fd(), PUT_DATA.into(), std::ptr::from_ref(&data)) })
 }
 
@@ -70,8 +71,8 @@ pub(crate) fn send(queue: i32, message: &[u8]) -> io::Result<i32> {
     let Some(length) = message.len().checked_sub(size_of::<libc::c_long>()) else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
-    // SAFETY: the kernel reads a `c_long` and `length` bytes after it at `message`, which is borrowed and has as many; it copies
-    // bytes and requires no alignment.
+    // SAFETY: the kernel reads a `c_long` and `length` bytes after it at `message`, which is borrowed and has as many;
+    // it copies bytes and requires no alignment.
     checked(unsafe { libc::msgsnd(queue, message.as_ptr().cast(), length, libc::IPC_NOWAIT) })
 }
 
@@ -82,8 +83,8 @@ pub(crate) fn receive(queue: i32, kind: i64, wait: bool, into: &mut [u8]) -> io:
         return Err(io::ErrorKind::InvalidInput.into());
     };
     let flags = libc::MSG_NOERROR | if wait { 0 } else { libc::IPC_NOWAIT };
-    // SAFETY: the kernel writes a `c_long` and at most `length` bytes after it at `into`, which is borrowed mutably and has as
-    // many; any bytes are valid there.
+    // SAFETY: the kernel writes a `c_long` and at most `length` bytes after it at `into`, which is borrowed mutably and
+    // has as many; any bytes are valid there.
     let got = unsafe { libc::msgrcv(queue, into.as_mut_ptr().cast(), length, kind, flags) };
     usize::try_from(got).map_err(|_| io::Error::last_os_error())
 }

@@ -1,5 +1,5 @@
-//! TapeAlert: the 64 flags of a device, which I_T nexuses have read them, and their report as informational exceptions by
-//! mode page 1Ch (SSC-5 §4.2.20, SMC-3 §4.9). The device type assigns a meaning to each flag.
+//! TapeAlert: the 64 flags of a device, which I_T nexuses have read them, and their report as informational exceptions
+//! by mode page 1Ch (SSC-5 §4.2.20, SMC-3 §4.9). The device type assigns a meaning to each flag.
 
 use crate::fault::Outcome;
 use crate::log::LogWriter;
@@ -66,7 +66,7 @@ pub struct TapeAlert {
 }
 
 impl TapeAlert {
-    /// Raises the flag of this number, 1 to 64, for every I_T nexus, including those that have read it before.
+    /// Raises the flag of this number, 1 to 64, for every I_T nexus, even if it has read the flag before.
     pub fn raise(&mut self, alert: impl Into<u8>) {
         let bit = AlertSet::from_flag(alert.into()).0;
         self.exception_pending |= self.raised.0 & bit == 0;
@@ -160,7 +160,8 @@ impl InformationalExceptions {
         }
     }
 
-    /// The sense that REQUEST SENSE returns with MRIE 6h. A test is reported once, an exception as long as a flag is raised.
+    /// The sense that REQUEST SENSE returns with MRIE 6h. A test is reported once, an exception as long as a flag is
+    /// raised.
     pub fn pollable_sense(&mut self, alerts: &TapeAlert) -> Option<Sense> {
         let is_test = self.pending.filter(|_| self.method == ReportingMethod::OnRequest)?;
         if is_test || alerts.raised_flags() == AlertSet::NONE {

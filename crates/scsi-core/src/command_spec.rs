@@ -1,5 +1,5 @@
-//! One row of facts per command. Dispatch, the check of reserved bits, REPORT SUPPORTED OPERATION CODES, reservations and
-//! the report of unit attentions all use it.
+//! One row of facts per command. Dispatch, the check of reserved bits, REPORT SUPPORTED OPERATION CODES, reservations
+//! and the report of unit attentions all use it.
 
 use crate::asc::Asc;
 use crate::cdb::{Cdb, Opcode, ServiceAction};
@@ -11,7 +11,7 @@ use crate::sense::Sense;
 /// "RESERVE" means a reservation by RESERVE(6) or (10) (SPC-2); the others are types of persistent reservations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Conflicts with no reservation.
+    /// Conflicts with no reservation of any kind.
     Always,
     /// Conflicts with RESERVE only; for commands that report status.
     Status,
@@ -21,7 +21,7 @@ pub enum Access {
     Write,
     /// PERSISTENT RESERVE IN: conflicts with RESERVE only.
     PersistentReserveIn,
-    /// PERSISTENT RESERVE OUT: conflicts with RESERVE, also of its own nexus; the service action checks the rest.
+    /// PERSISTENT RESERVE OUT: conflicts with RESERVE by any nexus; the service action checks the rest.
     PersistentReserveOut,
     /// RESERVE(6) and (10): conflicts with RESERVE and with any registration.
     Reserve,
@@ -64,7 +64,8 @@ pub struct CommandSpec {
 }
 
 impl CommandSpec {
-    /// A command that reports unit attentions, does not block, and has timeouts of 1 s and 60 s. `usage` is CDB USAGE DATA.
+    /// A command that reports unit attentions, does not block, and has timeouts of 1 s and 60 s. `usage` is CDB USAGE
+    /// DATA.
     #[must_use]
     pub const fn new(name: &'static str, usage: &'static [u8], access: Access) -> Self {
         #[expect(clippy::indexing_slicing, reason = "evaluated at compile time: an empty usage does not build")]
@@ -113,12 +114,13 @@ impl CommandSpec {
 
     /// Rejects a CDB that sets bits which the command does not define.
     ///
-    /// A host sends the LUN in bits 7 to 5 of byte 1 to a SCSI-2 device (SCSI-2 §7.2.2), and in an INQUIRY to any device,
-    /// because it does not know the version yet. These bits are ignored in both cases; `scsi_2` states that the device claims
-    /// SCSI-2.
+    /// A host sends the LUN in bits 7 to 5 of byte 1 to a SCSI-2 device (SCSI-2 §7.2.2), and in an INQUIRY to any
+    /// device, because it does not know the version yet. These bits are ignored in both cases; `scsi_2` states that the
+    /// device claims SCSI-2.
     ///
     /// # Errors
-    /// ILLEGAL REQUEST 24h/00h, with a pointer to the first such byte and its most significant undefined bit.
+    /// ILLEGAL REQUEST 24h/00h, with a pointer to the first byte with an undefined bit set and the most significant
+    /// such bit.
     pub fn check_reserved_bits(&self, cdb: &Cdb, scsi_2: bool) -> Result<(), Sense> {
         const LUN: u8 = 0xe0;
         let lun = if scsi_2 || self.opcode == Opcode::INQUIRY { LUN } else { 0 };
@@ -150,7 +152,8 @@ impl<K: Copy> CommandTable<K> {
     /// Returns the row for a CDB.
     ///
     /// # Errors
-    /// ILLEGAL REQUEST 20h/00h for an unknown operation code, 24h/00h with a pointer to byte 1 for an unknown service action.
+    /// ILLEGAL REQUEST 20h/00h for an unknown operation code, 24h/00h with a pointer to byte 1 for an unknown service
+    /// action.
     pub fn find(&self, cdb: &Cdb) -> Result<&'static CommandRow<K>, Sense> {
         let first = self.0.partition_point(|row| row.spec.opcode < cdb.opcode());
         let rows = self.0.get(first..).unwrap_or_default();
@@ -168,8 +171,8 @@ impl<K: Copy> CommandTable<K> {
         self.0.iter().map(|row| row.spec).collect()
     }
 
-    /// Checks the table, for tests: rows must be unique and in ascending order, and each CDB as long as the group of its
-    /// operation code requires. Returns the name of the first command that violates this.
+    /// Checks the table, for tests: rows must be unique and in ascending order, and each CDB as long as the group of
+    /// its operation code requires. Returns the name of the first command that violates this.
     #[must_use]
     pub fn inconsistency(&self) -> Option<&'static str> {
         let key = |row: &CommandRow<K>| (row.spec.opcode, row.spec.service_action);

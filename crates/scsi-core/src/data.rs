@@ -112,7 +112,7 @@ impl<'a> DataOut<'a> {
         self.consumed
     }
 
-    /// Number of bytes that the CDB requests beyond those that the initiator sent.
+    /// Number of bytes that the CDB requests and the initiator did not send.
     #[must_use]
     pub const fn missing(&self) -> usize {
         self.missing
@@ -148,7 +148,8 @@ impl<'a, 'b> DataIn<'a, 'b> {
         self.wanted += allowed.len();
     }
 
-    /// Copies `bytes` to `offset` from the start of the buffer, truncated to its capacity. Call [`Self::advance`] afterwards.
+    /// Copies `bytes` to `offset` from the start of the buffer, truncated to its capacity. Call [`Self::advance`]
+    /// afterwards.
     pub fn copy_at(&mut self, offset: usize, bytes: &[u8]) {
         let mut rest = bytes;
         for slice in &mut self.window(offset, bytes.len()) {
@@ -226,11 +227,11 @@ mod tests {
     fn allocation_length_and_buffer_capacity_truncate_differently() {
         let (mut a, mut b) = ([0; 2], [0; 3]);
         let mut slices = [IoSliceMut::new(&mut a), IoSliceMut::new(&mut b)];
-        let mut room = DataIn::new(&mut slices);
-        room.limit(6);
-        room.append(b"abcd");
-        room.append(b"efgh");
-        assert_eq!((room.written(), room.wanted()), (5, 6));
+        let mut data_in = DataIn::new(&mut slices);
+        data_in.limit(6);
+        data_in.append(b"abcd");
+        data_in.append(b"efgh");
+        assert_eq!((data_in.written(), data_in.wanted()), (5, 6));
         assert_eq!((&a, &b), (b"ab", b"cde"));
     }
 }

@@ -1,8 +1,9 @@
 //! Diagnostic dumps: records of a device's internal state for the vendor's support.
 //!
-//! A unit holds one dump at a time. It takes a dump when a host requests one (SEND DIAGNOSTIC page 80h of IBM drives), when
-//! an error history snapshot is created (READ BUFFER mode 1Ch, SPC-5 §6.18.9), and when a command ends with MEDIUM ERROR or
-//! HARDWARE ERROR. Hosts read it from a vendor-specific buffer (READ BUFFER modes 02h and 03h) or as error history.
+//! A unit holds one dump at a time. It takes a dump when a host requests one (SEND DIAGNOSTIC page 80h of IBM drives),
+//! when an error history snapshot is created (READ BUFFER mode 1Ch, SPC-5 §6.18.9), and when a command ends with MEDIUM
+//! ERROR or HARDWARE ERROR. Hosts read it from a vendor-specific buffer (READ BUFFER modes 02h and 03h) or as error
+//! history.
 
 use crate::lu::{Lu, SpcDevice};
 use crate::nexus::NexusId;
@@ -49,7 +50,8 @@ pub struct DumpState {
 }
 
 impl DumpState {
-    /// Removes the state of a nexus after I_T nexus loss: clears the error history I_T nexus if it is this one. The dump stays.
+    /// Removes the state of a nexus after I_T nexus loss: clears the error history I_T nexus if it is this one. The
+    /// dump stays.
     pub(crate) fn remove_nexus(&mut self, nexus: NexusId) {
         self.error_history_nexus.take_if(|owner| *owner == nexus);
     }

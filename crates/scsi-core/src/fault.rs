@@ -5,8 +5,8 @@ use crate::sense::{Sense, SenseBytes, SenseFormat};
 use crate::status::Status;
 use bitflags::bitflags;
 
-/// The reason why a command ended without GOOD status. TASK SET FULL and TASK ABORTED are not listed: they come from the
-/// task manager, not from a device.
+/// The reason why a command ended without GOOD status. TASK SET FULL and TASK ABORTED are not listed: they come from
+/// the task manager, not from a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// CHECK CONDITION with this sense. Data may have been transferred nevertheless (a READ with ILI).
@@ -50,7 +50,7 @@ pub struct Completion {
     pub data_in_wanted: usize,
     /// Number of bytes consumed from the Data-Out buffer.
     pub data_out: usize,
-    /// Number of bytes that the CDB requests beyond those that the initiator sent (residual overflow).
+    /// Number of bytes that the CDB requests and the initiator did not send (residual overflow).
     pub data_out_missing: usize,
     /// State that the caller must make durable before it sends the status.
     pub save: Save,

@@ -1,7 +1,8 @@
 //! Invalid fields of CDBs and parameter lists, and the check for reserved bits of both.
 //!
-//! A usage mask has a one for each defined bit. The masks of CDBs are in [`crate::command_spec::CommandSpec`]; the mask of a
-//! parameter list is next to its layout. Ignored fields (MODE DATA LENGTH in MODE SELECT, obsolete bytes) have ones as well.
+//! A usage mask has a one for each defined bit. The masks of CDBs are in [`crate::command_spec::CommandSpec`]; the mask
+//! of a parameter list is next to its layout. Ignored fields (MODE DATA LENGTH in MODE SELECT, obsolete bytes) have
+//! ones as well.
 
 use crate::sense::Sense;
 
@@ -45,8 +46,8 @@ impl From<FieldPointer> for Sense {
     }
 }
 
-/// Takes pairs of a byte and its mask. Returns the first byte that sets bits outside its mask, and the most significant of
-/// these bits.
+/// Takes pairs of a byte and its mask. Returns the first byte that sets bits outside its mask, and the most significant
+/// of these bits.
 pub(crate) fn first_undefined(bytes: impl IntoIterator<Item = (u8, u8)>) -> Option<FieldPointer> {
     let wrong = bytes.into_iter().map(|(byte, mask)| byte & !mask);
     wrong.enumerate().find(|(_, wrong)| *wrong != 0).map(|(at, wrong)| FieldPointer::bits(at, wrong))
@@ -55,7 +56,8 @@ pub(crate) fn first_undefined(bytes: impl IntoIterator<Item = (u8, u8)>) -> Opti
 /// Rejects reserved bits that are set in a page or descriptor, which begins at `offset` of its parameter list.
 ///
 /// # Errors
-/// ILLEGAL REQUEST 26h/00h, with a pointer to the first byte that sets a reserved bit and the most significant such bit.
+/// ILLEGAL REQUEST 26h/00h, with a pointer to the first byte that sets a reserved bit and the most significant such
+/// bit.
 pub fn check_reserved(bytes: &[u8], usage: &[u8], offset: usize) -> Result<(), Sense> {
     match first_undefined(bytes.iter().copied().zip(usage.iter().copied())) {
         Some(field) => Err(field.offset_by(offset).into()),

@@ -16,7 +16,8 @@ pub struct InquiryData {
     pub flags: [u8; 3],
     /// Bytes 36 to 55, which are vendor specific.
     pub vendor_specific: [u8; 20],
-    /// Offset in the INQUIRY data, 36 to 55, of the first 12 characters of the serial number; `None` if they are not there.
+    /// Offset in the INQUIRY data, 36 to 55, of the first 12 characters of the serial number; `None` if they are not
+    /// there.
     pub serial_offset: Option<usize>,
     /// VERSION DESCRIPTORs from byte 58, at most 8.
     pub descriptors: &'static [u16],

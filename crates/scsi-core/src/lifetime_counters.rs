@@ -43,7 +43,7 @@ impl LifetimeCounters {
         self.changed = true;
     }
 
-    /// Records that a counter changed which is stored in another place.
+    /// Records a change of a counter that is stored elsewhere, so that the state is saved.
     pub const fn mark_changed(&mut self) {
         self.changed = true;
     }

@@ -36,7 +36,8 @@ pub trait SpcDevice {
     fn vpd_pages(&self) -> &'static [u8];
     /// Appends the body of a VPD page that [`crate::vpd`] does not render.
     fn write_vpd_page(&self, page: u8, identity: &Identity, w: &mut PageWriter);
-    /// Appends the body of VPD page 80h or 83h if the device has a vendor-specific format for it. Returns whether it did.
+    /// Appends the body of VPD page 80h or 83h if the device has a vendor-specific format for it. Returns whether it
+    /// did.
     fn override_vpd_page(&self, _page: u8, _identity: &Identity, _w: &mut PageWriter) -> bool {
         false
     }
@@ -46,7 +47,8 @@ pub trait SpcDevice {
     fn block_descriptor(&self) -> Option<[u8; 8]>;
     /// Writes current device state into a mode page that holds the stored values, before MODE SENSE returns it.
     fn render_mode_page(&self, id: PageId, control: PageControl, page: &mut [u8]);
-    /// Returns whether MODE SELECT accepts a mode page of only `len` bytes, header included: some pages end with a list.
+    /// Returns whether MODE SELECT accepts a mode page of only `len` bytes, header included: some pages end with a
+    /// list.
     fn accepts_short_page(&self, _id: PageId, _len: usize) -> bool {
         false
     }
@@ -55,8 +57,8 @@ pub trait SpcDevice {
     /// # Errors
     /// The invalid field of the page; it becomes ILLEGAL REQUEST 26h/00h.
     fn check_mode_page(&self, id: PageId, page: &[u8]) -> Result<(), FieldPointer>;
-    /// Returns whether the device rounds a value of a mode page that passed [`Self::check_mode_page`] to one that it supports.
-    /// MODE SELECT then applies the page and ends with RECOVERED ERROR 37h/00h (ROUNDED PARAMETER).
+    /// Returns whether the device rounds a value of a mode page that passed [`Self::check_mode_page`] to one that it
+    /// supports. MODE SELECT then applies the page and ends with RECOVERED ERROR 37h/00h (ROUNDED PARAMETER).
     fn rounds_mode(&self, _id: PageId, _page: &[u8]) -> bool {
         false
     }
@@ -89,8 +91,8 @@ pub trait SpcDevice {
     fn diagnostic_dump(&self, _identity: &Identity) -> Vec<u8> {
         Vec::new()
     }
-    /// The pollable sense data (SPC-5): the sense that REQUEST SENSE returns if no other is pending, such as the progress of an
-    /// operation. `None` is NO SENSE.
+    /// The pollable sense data (SPC-5): the sense that REQUEST SENSE returns if no other is pending, such as the
+    /// progress of an operation. `None` is NO SENSE.
     fn pollable_sense(&mut self) -> Option<Sense>;
     /// Runs the default self-test of SEND DIAGNOSTIC.
     ///
@@ -251,8 +253,8 @@ impl Lu {
     /// report if there is none.
     ///
     /// # Errors
-    /// RESERVATION CONFLICT; the sense of a unit attention or deferred error; ILLEGAL REQUEST 20h/00h or 24h/00h; BUSY for an
-    /// unknown nexus.
+    /// RESERVATION CONFLICT; the sense of a unit attention or deferred error; ILLEGAL REQUEST 20h/00h or 24h/00h; BUSY
+    /// for an unknown nexus.
     pub fn admit(&mut self, request: &Request<'_>, cdb: &Cdb, spec: Result<&CommandSpec, &Sense>) -> Outcome {
         // The nexus was lost while its command was queued.
         if !self.nexuses.contains_key(&request.nexus) {
@@ -307,16 +309,17 @@ impl Lu {
     /// As documented in the module of the command.
     pub fn run(
         &mut self,
-        run: SpcCommand,
+        command: SpcCommand,
         cdb: &Cdb,
         request: &Request<'_>,
         device: &mut dyn SpcDevice,
         data: &mut Data<'_, '_>,
     ) -> Outcome {
-        command::run(self, run, cdb, request, device, data)
+        command::run(self, command, cdb, request, device, data)
     }
 
-    /// Builds the completion of a command. It includes the state to save and the nexuses whose commands must be aborted.
+    /// Builds the completion of a command. It includes the state to save and the nexuses whose commands must be
+    /// aborted.
     pub fn complete(&mut self, outcome: Outcome, data: &Data<'_, '_>) -> Completion {
         let mut completion = Completion::new(outcome, self.sense_format());
         completion.data_in = data.data_in.written();
@@ -334,8 +337,8 @@ impl Lu {
     }
 
     /// Records state that must be durable before the status of the command is sent.
-    pub fn request_save(&mut self, what: Save) {
-        self.save |= what;
+    pub fn request_save(&mut self, state: Save) {
+        self.save |= state;
     }
 
     /// The sense format that D_SENSE of the control mode page selects.
@@ -381,7 +384,8 @@ impl Lu {
         self.nexuses.values().filter(|port| id.matches(port)).cloned().collect()
     }
 
-    /// Applies the SPC part of an event. Both [`TransportEvent::UnitReset`] and [`TransportEvent::TargetReset`] reset the unit.
+    /// Applies the SPC part of an event. Both [`TransportEvent::UnitReset`] and [`TransportEvent::TargetReset`] reset
+    /// the unit.
     pub fn handle_event(&mut self, event: &TransportEvent, _now: Now) {
         match event {
             TransportEvent::NexusEstablished { nexus, port, reestablished } => {

@@ -1,7 +1,7 @@
 //! A macro for enumerated fields of SCSI structures: a newtype over the number, with named values.
 
-/// Declares a newtype over an unsigned number, one constant per assigned value, and a `Debug` that prints the name and the
-/// number in hexadecimal. Unassigned values are valid; `Debug` prints the type and the number for them.
+/// Declares a newtype over an unsigned number, one constant per assigned value, and a `Debug` that prints the name and
+/// the number in hexadecimal. Unassigned values are valid; `Debug` prints the type and the number for them.
 #[macro_export]
 macro_rules! named_values {
     ($(#[$meta:meta])* $vis:vis struct $name:ident($repr:ty); $($constant:ident = $value:literal, $text:literal;)*) => {

@@ -8,8 +8,8 @@ pub struct NexusId(pub u32);
 
 /// The TransportID of an initiator port, in the form of PERSISTENT RESERVE IN and OUT data (SPC-5 §7.6.4).
 ///
-/// Persistent reservations store it instead of a [`NexusId`], so they survive the session and a restart. An iSCSI name is
-/// stored in lower case, because iSCSI names are not case-sensitive (RFC 3722).
+/// Persistent reservations store it instead of a [`NexusId`], so they survive the session and a restart. An iSCSI name
+/// is stored in lower case, because iSCSI names are not case-sensitive (RFC 3722).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "Vec<u8>")]
 pub struct TransportId(Vec<u8>);
@@ -35,7 +35,8 @@ fn lower(character: char) -> char {
 impl TransportId {
     const ISCSI: u8 = 0x05;
     const WITH_ISID: u8 = 0x40;
-    /// Maximum length of a TransportID in bytes: an iSCSI name of at most 223 bytes, separator, ISID and padding are below it.
+    /// Maximum length of a TransportID in bytes: an iSCSI name of at most 223 bytes, separator, ISID and padding are
+    /// below it.
     const MAX: usize = 256;
 
     /// The TransportID of the iSCSI initiator port `name,i,0xISID` (format 01b).
@@ -62,8 +63,8 @@ impl TransportId {
         Self(bytes)
     }
 
-    /// Parses one TransportID at the beginning of `list` and returns it with the rest of the list; `None` if it is truncated or
-    /// its length is invalid.
+    /// Parses one TransportID at the beginning of `list` and returns it with the rest of the list; `None` if it is
+    /// truncated or its length is invalid.
     #[must_use]
     pub fn parse_prefix(list: &[u8]) -> Option<(Self, &[u8])> {
         let (&first, length) = (list.first()?, list.get(2..4)?);
@@ -84,8 +85,8 @@ impl TransportId {
         &self.0
     }
 
-    /// Returns whether `self`, received from a host, names the port `other`: the same port, or (iSCSI format 00b, without an
-    /// ISID) any port of the same initiator.
+    /// Returns whether `self`, received from a host, names the port `other`: the same port, or (iSCSI format 00b,
+    /// without an ISID) any port of the same initiator.
     #[must_use]
     pub fn matches(&self, other: &Self) -> bool {
         if self == other {

@@ -67,7 +67,7 @@ pub enum SenseFormat {
 /// Sense data, independent of its format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sense {
-    /// SENSE KEY, four bits.
+    /// SENSE KEY, a four-bit field.
     pub key: SenseKey,
     /// ADDITIONAL SENSE CODE and its qualifier.
     pub asc: Asc,
@@ -218,7 +218,8 @@ impl Sense {
     }
 }
 
-/// Encoded sense data without an allocation, at most 48 bytes. SCSI's limit is 252 bytes; that of two transports is 96.
+/// Encoded sense data without an allocation, at most 48 bytes. The limit of SPC is 252 bytes, that of some transports
+/// 96.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SenseBytes {
     bytes: [u8; Self::CAPACITY],

@@ -51,9 +51,9 @@ pub trait LogicalUnit: Send {
     fn expected_data_out(&self, cdb: &[u8]) -> usize;
 }
 
-/// Runs a command for a LUN without logical unit (SPC-5 §4.6.4). INQUIRY returns PERIPHERAL QUALIFIER 011b, REQUEST SENSE
-/// returns ILLEGAL REQUEST 25h/00h, REPORT LUNS lists the LUNs of the target, and every other command ends with ILLEGAL
-/// REQUEST 25h/00h.
+/// Runs a command for a LUN without logical unit (SPC-5 §4.6.4). INQUIRY returns PERIPHERAL QUALIFIER 011b, REQUEST
+/// SENSE returns ILLEGAL REQUEST 25h/00h, REPORT LUNS lists the LUNs of the target, and every other command ends with
+/// ILLEGAL REQUEST 25h/00h.
 pub fn missing_lun(cdb: &[u8], luns: &[u64], mut data: Data<'_, '_>) -> Completion {
     let cdb = Cdb::new(cdb);
     let outcome = match cdb.opcode() {

@@ -4,8 +4,8 @@
 //! interprets. `> [lun N] CDB [out BYTES] [room N]` is a command with its Data-Out bytes and the size of its Data-In
 //! buffer, `< STATUS [sense BYTES] [in BYTES]` is its response.
 //!
-//! BYTES are words: `5e` is a byte, `00*512` the same byte 512 times, `'VOL1` the characters after the apostrophe. If data
-//! ends with `..`, only the bytes before it are compared.
+//! BYTES are words: `5e` is a byte, `00*512` the same byte 512 times, `'VOL1` the characters after the apostrophe. If
+//! data ends with `..`, only the bytes before it are compared.
 
 use std::fmt;
 

@@ -4,8 +4,8 @@ use crate::asc::Asc;
 use crate::nexus::NexusId;
 use std::collections::BTreeMap;
 
-/// Maximum number of unit attentions pending for one nexus. Each additional sense code is queued at most once, so more are
-/// not needed.
+/// Maximum number of unit attentions pending for one nexus. Each additional sense code is queued at most once, so more
+/// are not needed.
 const MAX_PENDING: usize = 32;
 
 /// The pending unit attentions of a logical unit, one queue per I_T nexus.

@@ -34,8 +34,8 @@ impl U24 {
     }
 }
 
-/// An ASCII field of `N` bytes, such as T10 VENDOR IDENTIFICATION: left-aligned, space-padded or truncated. Bytes outside
-/// 20h to 7Eh become spaces.
+/// An ASCII field of `N` bytes, such as T10 VENDOR IDENTIFICATION: left-aligned, space-padded or truncated. Bytes
+/// outside 20h to 7Eh become spaces.
 #[must_use]
 pub fn padded_ascii<const N: usize>(text: &str) -> [u8; N] {
     let mut field = [b' '; N];

@@ -49,7 +49,7 @@ impl PageWriter {
         self.bytes(&value.to_be_bytes())
     }
 
-    /// Appends `count` zero bytes.
+    /// Appends `count` bytes of zero.
     pub fn zeros(&mut self, count: usize) -> &mut Self {
         self.0.resize(self.0.len() + count, 0);
         self

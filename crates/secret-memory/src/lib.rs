@@ -1,8 +1,8 @@
-//! Memory for encryption keys and values derived from them. It is excluded from core dumps (`MADV_DONTDUMP`) and, if the
-//! limits allow it, from swap (`mlock`), and overwritten with zeros when the value is dropped.
+//! Memory for encryption keys and values derived from them. It is excluded from core dumps (`MADV_DONTDUMP`) and, if
+//! the limits allow it, from swap (`mlock`), and overwritten with zeros when the value is dropped.
 //!
-//! Moving a value into a [`SecretBox`] leaves a copy at its previous location. Create the value directly before the move,
-//! so that few copies exist.
+//! Moving a value into a [`SecretBox`] leaves a copy at its previous location. Create the value directly before the
+//! move, so that few copies exist.
 
 mod sys;
 

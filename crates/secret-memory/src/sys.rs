@@ -32,8 +32,8 @@ impl<T> Region<T> {
             let _ = unsafe { munmap(start, len) };
             return Err(error.into());
         }
-        // SAFETY: the mapping is writable, large enough for a `T`, and page-aligned; the caller has checked that this is enough
-        // for the alignment of `T`.
+        // SAFETY: the mapping is writable, large enough for a `T`, and page-aligned; the caller has checked that this
+        // is enough for the alignment of `T`.
         unsafe { address.write(value) };
         Ok(Self { value: address })
     }
@@ -58,7 +58,8 @@ impl<T> Drop for Region<T> {
         unsafe { start.drop_in_place() };
         // The kernel clears unmapped pages before it reuses them, but may swap them out before that.
         for at in 0..size_of::<T>() {
-            // SAFETY: the mapping has `size_of::<T>()` writable bytes. Volatile, so that the compiler does not remove the write.
+            // SAFETY: the mapping has `size_of::<T>()` writable bytes. Volatile, so that the compiler does not remove
+            // the write.
             unsafe { start.cast::<u8>().add(at).write_volatile(0) };
         }
         // SAFETY: this region owns the mapping, and nothing refers to it afterwards.

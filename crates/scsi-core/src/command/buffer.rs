@@ -1,12 +1,13 @@
 //! READ BUFFER(10), SPC-5 §6.18, and WRITE BUFFER, SPC-5 §6.57.
 //! Bytes: 0 opcode · 1 MODE SPECIFIC(7-5) MODE(4-0) · 2 BUFFER ID · 3-5 BUFFER OFFSET · 6-8 ALLOCATION or PARAMETER LIST LENGTH · 9 control
 //!
-//! Modes 00h (with header) and 02h access one buffer of 64 KiB, BUFFER ID 0, that all nexuses share. Mode 03h describes it.
-//! Modes 0Ah and 0Bh access an echo buffer per nexus. Microcode (04h to 07h, 0Dh to 0Fh) is received and rejected with
-//! ILLEGAL REQUEST 26h/00h, as a drive rejects an image for another model.
+//! Modes 00h (with header) and 02h access one buffer of 64 KiB, BUFFER ID 0, that all nexuses share. Mode 03h describes
+//! it. Modes 0Ah and 0Bh access an echo buffer per nexus. Microcode (04h to 07h, 0Dh to 0Fh) is received and rejected
+//! with ILLEGAL REQUEST 26h/00h, as a drive rejects an image for another model.
 //!
 //! The model determines how hosts read the diagnostic dump: with modes 02h and 03h of a buffer, or with mode 1Ch (error
-//! history). If the buffer is buffer 0, it returns the dump from the time when it was taken until the next WRITE BUFFER.
+//! history). If the buffer is buffer 0, it returns the dump from the time when it was taken until the next WRITE
+//! BUFFER.
 //!
 //! **Deviations:** none.
 

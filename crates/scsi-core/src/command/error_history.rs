@@ -1,8 +1,9 @@
 //! READ BUFFER mode 1Ch: error history (SPC-5 §6.18.9). The snapshot is the diagnostic dump of the unit, in buffer 10h.
 //!
-//! BUFFER ID 00h to 03h return the directory; 01h and 03h create a snapshot, 02h and 03h make the nexus of the command the
-//! error history I_T nexus. FEh and FFh clear the error history I_T nexus; FFh releases the snapshot too. While a snapshot
-//! and an error history I_T nexus exist, commands of other nexuses end with ILLEGAL REQUEST 00h/16h, except for 02h and 03h.
+//! BUFFER ID 00h to 03h return the directory; 01h and 03h create a snapshot, 02h and 03h make the nexus of the command
+//! the error history I_T nexus. FEh and FFh clear the error history I_T nexus; FFh releases the snapshot too. While a
+//! snapshot and an error history I_T nexus exist, commands of other nexuses end with ILLEGAL REQUEST 00h/16h, except
+//! for 02h and 03h.
 
 use super::buffer::Raw;
 use crate::asc::Asc;

@@ -1,7 +1,7 @@
 //! LOG SENSE, SPC-5 §6.9.  Bytes: 0 opcode · 1 SP(0) · 2 PC(7-6) PAGE CODE(5-0) · 3 SUBPAGE · 5-6 PARAMETER POINTER · 7-8 ALLOCATION LENGTH · 9 control
 //!
-//! PC=00b and 10b return thresholds for pages of error counters only (02h to 06h). As on LTO drives, all other pages return
-//! their current values, because tools such as tapeinfo request them with 00b.
+//! PC=00b and 10b return thresholds for pages of error counters only (02h to 06h). As on LTO drives, all other pages
+//! return their current values, because tools such as tapeinfo request them with 00b.
 //!
 //! **Deviations:** pages 10h (self-tests) and 2Fh (informational exceptions) are supported, but not listed.
 
@@ -73,8 +73,8 @@ pub(super) fn has(device: &dyn SpcDevice, id: LogId) -> bool {
     device.log_pages().contains(&id) || UNLISTED.contains(&id)
 }
 
-/// Writes page 00h (all page codes), 00h/FFh (all pages and subpages) or xxh/FFh (the subpages of one page). Returns false
-/// if `id` is none of them.
+/// Writes page 00h (all page codes), 00h/FFh (all pages and subpages) or xxh/FFh (the subpages of one page). Returns
+/// false if `id` is none of them.
 fn list(id: LogId, pages: &[LogId], w: &mut LogWriter) -> bool {
     let supported = [LogId::page(0)].into_iter().chain([LogId { page: 0, subpage: 0xff }]).chain(pages.iter().copied());
     match (id.page, id.subpage) {

@@ -1,6 +1,7 @@
 //! PERSISTENT RESERVE OUT, SPC-5 §6.16.  Bytes: 0 opcode · 1 SERVICE ACTION(4-0) · 2 SCOPE(7-4) TYPE(3-0) · 5-8 PARAMETER LIST LENGTH · 9 control
 //!
-//! **Deviations:** REPLACE LOST RESERVATION is rejected with ILLEGAL REQUEST 24h/00h: this unit does not lose reservations.
+//! **Deviations:** REPLACE LOST RESERVATION is rejected with ILLEGAL REQUEST 24h/00h: this unit does not lose
+//! reservations.
 
 use crate::cdb::Cdb;
 use crate::command_spec::{Access, CommandSpec};
@@ -190,8 +191,8 @@ fn spec_i_pt_ports(lu: &Lu, rest: &[u8]) -> Result<Vec<TransportId>, Sense> {
     Ok(ports)
 }
 
-/// Returns the port that a TransportID names. For an iSCSI name without ISID, that is a logged-in port of this initiator, or
-/// `None`.
+/// Returns the port that a TransportID names. For an iSCSI name without ISID, that is a logged-in port of this
+/// initiator, or `None`.
 fn resolve_port(lu: &Lu, id: &TransportId) -> Option<TransportId> {
     if id.as_bytes().first() != Some(&0x05) {
         return Some(id.clone());

@@ -1,6 +1,7 @@
 //! REQUEST SENSE, SPC-5 §6.39.  Bytes: 0 opcode · 1 DESC(0) · 4 ALLOCATION LENGTH · 5 control
 //!
-//! Returns the first available of: a deferred error, a unit attention (which it clears), the pollable sense data, NO SENSE.
+//! Returns the first available of: a deferred error, a unit attention (which it clears), the pollable sense data, NO
+//! SENSE.
 //!
 //! **Deviations:** none.
 

@@ -20,8 +20,8 @@ pub const SELF_TEST_10: LogId = LogId::page(0x10);
 /// Informational exceptions log page (SPC-5 §7.3.15).
 pub const EXCEPTIONS_2F: LogId = LogId::page(0x2f);
 
-/// Pages that every unit supports, but no list contains: the captured drives and libraries do not list them, and without
-/// them hosts could not read the results of self-tests and the exceptions.
+/// Pages that every unit supports, but no list contains: the captured drives and libraries do not list them, and
+/// without them hosts could not read the results of self-tests and the exceptions.
 pub const UNLISTED: [LogId; 2] = [SELF_TEST_10, EXCEPTIONS_2F];
 
 /// Pages of error counters with thresholds: write, read, read reverse, verify and non-medium errors.

@@ -30,7 +30,8 @@ pub enum ReportingMethod {
     None,
     /// MRIE 2h: UNIT ATTENTION for every I_T nexus.
     Attention,
-    /// MRIE 4h (and 3h, because recovered errors are never suppressed): RECOVERED ERROR with the next command that succeeds.
+    /// MRIE 4h (and 3h, because recovered errors are never suppressed): RECOVERED ERROR with the next command that
+    /// succeeds.
     RecoveredError,
     /// MRIE 5h: NO SENSE with the next command that succeeds.
     NoSense,

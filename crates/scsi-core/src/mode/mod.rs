@@ -22,7 +22,7 @@ pub struct PageId {
 }
 
 impl PageId {
-    /// A page without subpage.
+    /// The identifier of a page without subpage.
     #[must_use]
     pub const fn page(page: u8) -> Self {
         Self { page, subpage: 0 }
@@ -129,7 +129,8 @@ pub struct ModePages {
 }
 
 impl ModePages {
-    /// The pages of a profile after power-on. Saved values replace the defaults; those that do not fit the profile are dropped.
+    /// The pages of a profile after power-on. Saved values replace the defaults; saved pages that do not fit the
+    /// profile are dropped.
     #[must_use]
     pub fn new(defs: &'static [ModePageDef], saved: Vec<SavedPage>) -> Self {
         let mut pages = Self { defs, current: Vec::new(), saved, per_nexus: BTreeMap::new() };

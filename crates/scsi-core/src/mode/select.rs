@@ -28,8 +28,8 @@ impl ModePages {
     /// Checks the pages in `list`, which begins at `offset` of the parameter list.
     ///
     /// # Errors
-    /// ILLEGAL REQUEST 1Ah/00h for a truncated list, 26h/00h for an invalid field, 24h/00h for SP=1 with a page that cannot be
-    /// saved.
+    /// ILLEGAL REQUEST 1Ah/00h for a truncated list, 26h/00h for an invalid field, 24h/00h for SP=1 with a page that
+    /// cannot be saved.
     pub(crate) fn check(
         &self,
         mut list: &[u8],
@@ -90,8 +90,8 @@ impl ModePages {
         Ok(CheckedPage { index: at, bytes: bytes.collect(), differs, rounded })
     }
 
-    /// Applies checked pages. Returns whether a value changed that other nexuses share. With `save`, all pages that can be saved
-    /// are saved, including pages that are not in the list (SPC-5 §6.12).
+    /// Applies checked pages. Returns whether a value changed that other nexuses share. With `save`, all pages that can
+    /// be saved are saved, including pages that are not in the list (SPC-5 §6.12).
     pub(crate) fn apply(&mut self, change: ValidatedPages, nexus: NexusId, save: bool) -> bool {
         let mut changed = false;
         for CheckedPage { index: at, bytes, differs, rounded: _ } in change.pages {
@@ -111,7 +111,8 @@ impl ModePages {
     }
 }
 
-/// The identifier and the length in bytes, header included, of the first page in `list`; `None` if the header is truncated.
+/// The identifier and the length in bytes, header included, of the first page in `list`; `None` if the header is
+/// truncated.
 fn split_page(list: &[u8]) -> Option<(PageId, usize)> {
     match list {
         [page, subpage, high, low, ..] if page & 0x40 != 0 => {

@@ -30,7 +30,7 @@ impl LegacyReservation {
         self.0.is_some()
     }
 
-    /// Returns whether another nexus than `nexus` holds the reservation.
+    /// Returns whether a nexus other than `nexus` holds the reservation.
     #[must_use]
     pub fn held_by_other(&self, nexus: NexusId) -> bool {
         self.0.is_some_and(|holder| holder != nexus)

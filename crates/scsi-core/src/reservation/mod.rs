@@ -1,4 +1,5 @@
-//! Reservations: RESERVE and RELEASE of SPC-2, and the persistent reservations of SPC-5. One conflict table enforces both.
+//! Reservations: RESERVE and RELEASE of SPC-2, and the persistent reservations of SPC-5. One conflict table enforces
+//! both.
 
 mod conflict;
 mod legacy;

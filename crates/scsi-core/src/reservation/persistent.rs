@@ -39,14 +39,15 @@ impl ReservationType {
     }
 }
 
-/// One registered initiator port.
+/// The registration of an initiator port.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registration {
     /// The TransportID of the initiator port.
     pub port: TransportId,
     /// RESERVATION KEY of the port, never zero.
     pub key: u64,
-    /// The port registered with ALL_TG_PT=1. There is one target port, so this only changes the data of READ FULL STATUS.
+    /// The port registered with ALL_TG_PT=1. There is one target port, so this only changes the data of READ FULL
+    /// STATUS.
     pub all_target_ports: bool,
 }
 
@@ -147,11 +148,12 @@ impl PersistentReservations {
         if free { ConflictingReservation::NoConflict } else { ConflictingReservation::Persistent(reservation.kind) }
     }
 
-    /// REGISTER (`ignore` false) and REGISTER AND IGNORE EXISTING KEY. `spec_i_pt_ports` contains the ports of SPEC_I_PT.
+    /// REGISTER (`ignore` false) and REGISTER AND IGNORE EXISTING KEY. `spec_i_pt_ports` contains the ports of
+    /// SPEC_I_PT.
     ///
     /// # Errors
-    /// RESERVATION CONFLICT for a wrong key, ILLEGAL REQUEST 55h/04h if there are too many registrations, 26h/00h for SPEC_I_PT
-    /// by a registered port.
+    /// RESERVATION CONFLICT for a wrong key, ILLEGAL REQUEST 55h/04h if there are too many registrations, 26h/00h for
+    /// SPEC_I_PT by a registered port.
     pub fn register(
         &mut self,
         request: &ReserveOutParameters<'_>,
@@ -270,8 +272,8 @@ impl PersistentReservations {
     /// REGISTER AND MOVE of the reservation to `port`; `unregister` (UNREG=1) removes the registration of the sender.
     ///
     /// # Errors
-    /// RESERVATION CONFLICT unless the sender is the only holder of the reservation, ILLEGAL REQUEST 26h/00h for a key of zero
-    /// or a move to the sender itself, 55h/04h if there are too many registrations.
+    /// RESERVATION CONFLICT unless the sender is the only holder of the reservation, ILLEGAL REQUEST 26h/00h for a key
+    /// of zero or a move to the sender itself, 55h/04h if there are too many registrations.
     pub fn register_and_move(
         &mut self,
         request: &ReserveOutParameters<'_>,

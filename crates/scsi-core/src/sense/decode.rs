@@ -4,8 +4,8 @@ use super::{Sense, SenseKey, SenseKeySpecific};
 use crate::asc::Asc;
 
 impl Sense {
-    /// Decodes sense data in fixed or descriptor format (SPC-5 §4.4.2, §4.4.3). `None` for another response code, or if the
-    /// data ends before ADDITIONAL SENSE CODE QUALIFIER.
+    /// Decodes sense data in fixed or descriptor format (SPC-5 §4.4.2, §4.4.3). `None` for another response code, or if
+    /// the data ends before ADDITIONAL SENSE CODE QUALIFIER.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         match bytes.first()? & 0x7f {

@@ -14,7 +14,8 @@ pub const SERIAL_80: u8 = 0x80;
 pub const DEVICE_ID_83: u8 = 0x83;
 /// Page code of SCSI Ports.
 pub const PORTS_88: u8 = 0x88;
-/// Page code of Management Network Addresses. The page is empty: the library manages the network addresses of its drives.
+/// Page code of Management Network Addresses. The page is empty: the library manages the network addresses of its
+/// drives.
 pub const MANAGEMENT_85: u8 = 0x85;
 /// Page code of Mode Page Policy.
 pub const MODE_POLICY_87: u8 = 0x87;
@@ -54,8 +55,8 @@ pub fn render_page(
     Ok(w)
 }
 
-/// Writes Extended INQUIRY data: SPT 001b if the device supports logical block protection, SIMPSUP, a maximum sense length
-/// of 48 bytes, no microcode activation.
+/// Writes Extended INQUIRY data: SPT 001b if the device supports logical block protection, SIMPSUP, a maximum sense
+/// length of 48 bytes, no microcode activation.
 fn extended(protects: bool, w: &mut PageWriter) {
     w.u8(u8::from(protects) << 3).u8(0x01).zeros(7).u8(48).zeros(50);
 }

@@ -9,7 +9,7 @@ fn request<'a>(caller: &'a TransportId, key: u64, action_key: u64, kind: u8) -> 
 }
 
 /// A unit with three ports registered with keys 1, 2 and 3. The first holds a reservation of this type.
-fn held(kind: u8) -> (PersistentReservations, [TransportId; 3]) {
+fn reserved(kind: u8) -> (PersistentReservations, [TransportId; 3]) {
     let ports = [port(1), port(2), port(3)];
     let mut unit = PersistentReservations::default();
     for (port, key) in ports.iter().zip(1..) {
@@ -21,7 +21,7 @@ fn held(kind: u8) -> (PersistentReservations, [TransportId; 3]) {
 
 #[test]
 fn wrong_key_conflicts_in_every_service_action() {
-    let (mut unit, ports) = held(3);
+    let (mut unit, ports) = reserved(3);
     let wrong = request(&ports[0], 9, 2, 3);
     assert_eq!(unit.register(&wrong, false, &[]), Err(Fault::ReservationConflict));
     assert_eq!(unit.reserve(&wrong), Err(Fault::ReservationConflict));
@@ -35,7 +35,7 @@ fn wrong_key_conflicts_in_every_service_action() {
 #[test]
 fn commands_are_allowed_for_the_holder_or_all_registrants() {
     for kind in [1, 3] {
-        let (unit, ports) = held(kind);
+        let (unit, ports) = reserved(kind);
         assert_eq!(unit.conflicting_reservation(Some(&ports[0])), ConflictingReservation::NoConflict);
         assert_eq!(
             unit.conflicting_reservation(Some(&ports[1])),
@@ -44,7 +44,7 @@ fn commands_are_allowed_for_the_holder_or_all_registrants() {
         assert_eq!(unit.conflicting_reservation(None), ConflictingReservation::Persistent(ReservationType(kind)));
     }
     for kind in [5, 6, 7, 8] {
-        let (unit, ports) = held(kind);
+        let (unit, ports) = reserved(kind);
         assert_eq!(unit.conflicting_reservation(Some(&ports[1])), ConflictingReservation::NoConflict);
         assert_eq!(
             unit.conflicting_reservation(Some(&port(9))),
@@ -56,7 +56,7 @@ fn commands_are_allowed_for_the_holder_or_all_registrants() {
 #[test]
 fn release_raises_attention_only_for_registrants_types() {
     for (kind, attentions) in [(1, 0), (3, 0), (5, 2), (6, 2), (7, 2), (8, 2)] {
-        let (mut unit, ports) = held(kind);
+        let (mut unit, ports) = reserved(kind);
         assert!(matches!(
             unit.release(&request(&ports[0], 1, 0, if kind == 1 { 3 } else { 1 })),
             Err(Fault::CheckCondition(sense)) if sense.asc == Asc(0x2604)
@@ -70,11 +70,11 @@ fn release_raises_attention_only_for_registrants_types() {
 
 #[test]
 fn holder_unregistering_releases_except_all_registrants() {
-    let (mut unit, ports) = held(5);
+    let (mut unit, ports) = reserved(5);
     let effects = unit.register(&request(&ports[0], 1, 0, 0), false, &[]).unwrap();
     assert_eq!(effects.attentions.len(), 2);
     assert_eq!(unit.reservation(), None);
-    let (mut unit, ports) = held(7);
+    let (mut unit, ports) = reserved(7);
     unit.register(&request(&ports[0], 1, 0, 0), false, &[]).unwrap();
     assert_eq!(unit.reservation(), Some((ReservationType(7), 0)));
     unit.register(&request(&ports[1], 2, 0, 0), false, &[]).unwrap();
@@ -84,7 +84,7 @@ fn holder_unregistering_releases_except_all_registrants() {
 
 #[test]
 fn preempting_the_holder_moves_the_reservation() {
-    let (mut unit, ports) = held(3);
+    let (mut unit, ports) = reserved(3);
     let effects = unit.preempt(&request(&ports[1], 2, 1, 1)).unwrap();
     assert_eq!(effects.unregistered_ports, [ports[0].clone()]);
     assert_eq!(effects.attentions, [(ports[0].clone(), Asc(0x2a05)), (ports[2].clone(), Asc(0x2a04))]);
@@ -94,7 +94,7 @@ fn preempting_the_holder_moves_the_reservation() {
 
 #[test]
 fn preempting_a_non_holder_keeps_the_reservation() {
-    let (mut unit, ports) = held(3);
+    let (mut unit, ports) = reserved(3);
     unit.preempt(&request(&ports[1], 2, 3, 1)).unwrap();
     assert_eq!(unit.reservation(), Some((ReservationType(3), 1)));
     assert_eq!(unit.registrations().len(), 2);
@@ -104,7 +104,7 @@ fn preempting_a_non_holder_keeps_the_reservation() {
 
 #[test]
 fn key_zero_preempts_all_registrants() {
-    let (mut unit, ports) = held(8);
+    let (mut unit, ports) = reserved(8);
     let effects = unit.preempt(&request(&ports[2], 3, 0, 3)).unwrap();
     assert_eq!(effects.unregistered_ports.len(), 2);
     assert_eq!(unit.registrations().len(), 1);
@@ -113,7 +113,7 @@ fn key_zero_preempts_all_registrants() {
 
 #[test]
 fn a_preempted_all_registrants_holder_loses_its_rights() {
-    let (mut unit, ports) = held(7);
+    let (mut unit, ports) = reserved(7);
     unit.preempt(&request(&ports[1], 2, 1, 7)).unwrap();
     assert_eq!(unit.conflicting_reservation(Some(&ports[0])), ConflictingReservation::Persistent(ReservationType(7)));
     assert!(!unit.holds(&ports[0]) && unit.holds(&ports[2]));
@@ -121,7 +121,7 @@ fn a_preempted_all_registrants_holder_loses_its_rights() {
 
 #[test]
 fn clear_removes_everything() {
-    let (mut unit, ports) = held(3);
+    let (mut unit, ports) = reserved(3);
     let effects = unit.clear(&request(&ports[1], 2, 0, 0)).unwrap();
     assert_eq!(effects.attentions.len(), 2);
     assert!(effects.attentions.iter().all(|(_, asc)| *asc == Asc(0x2a03)));
@@ -131,7 +131,7 @@ fn clear_removes_everything() {
 
 #[test]
 fn register_and_move_registers_the_other_port() {
-    let (mut unit, ports) = held(3);
+    let (mut unit, ports) = reserved(3);
     let destination = port(9);
     unit.register_and_move(&request(&ports[0], 1, 0x99, 0), &destination, true).unwrap();
     assert_eq!(unit.reservation(), Some((ReservationType(3), 0x99)));
@@ -141,7 +141,7 @@ fn register_and_move_registers_the_other_port() {
 
 #[test]
 fn power_loss_keeps_only_aptpl_reservations() {
-    let (mut unit, ports) = held(3);
+    let (mut unit, ports) = reserved(3);
     assert_eq!(unit.saved(), SavedReservations::default());
     let aptpl = ReserveOutParameters { aptpl: true, ..request(&ports[0], 1, 1, 0) };
     unit.register(&aptpl, false, &[]).unwrap();
