@@ -85,6 +85,6 @@ pub(crate) fn receive(queue: i32, kind: i64, wait: bool, into: &mut [u8]) -> io:
     let flags = libc::MSG_NOERROR | if wait { 0 } else { libc::IPC_NOWAIT };
     // SAFETY: the kernel writes a `c_long` and at most `length` bytes after it at `into`, which is borrowed mutably and
     // has as many; any bytes are valid there.
-    let got = unsafe { libc::msgrcv(queue, into.as_mut_ptr().cast(), length, kind, flags) };
-    usize::try_from(got).map_err(|_| io::Error::last_os_error())
+    let received = unsafe { libc::msgrcv(queue, into.as_mut_ptr().cast(), length, kind, flags) };
+    usize::try_from(received).map_err(|_| io::Error::last_os_error())
 }
