@@ -286,7 +286,7 @@ mod tests {
     /// Writes the blocks and reads them back: the files of the tape.
     fn tape_files(workers: &dyn Workers, blocks: &[Vec<u8>]) -> [Vec<u8>; 2] {
         let mut folder = MemoryFolder::default();
-        let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), TapeOptions::ferric(1 << 40)).unwrap();
+        let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), TapeOptions::native(1 << 40)).unwrap();
         tape.set_workers(workers);
         for block in blocks {
             assert!(matches!(tape.append(&[IoSlice::new(block)], Codec::zstd(1)), Ok(WriteOutcome::Written { .. })));
