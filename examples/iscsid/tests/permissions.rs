@@ -165,7 +165,7 @@ fn unprivileged_site(directory: &Path) -> String {
     let home = directory.join("home");
     fs::create_dir(&home).unwrap();
     let config = format!("{SMALL}[storage]\ncartridges = [{home:?}]\nshared = true\n");
-    assert_eq!(Daemon::of(&mut unprivileged(directory, &config)).terminate(), Some(0));
+    assert_eq!(Daemon::spawn(&mut unprivileged(directory, &config)).terminate(), Some(0));
     config
 }
 
@@ -190,7 +190,7 @@ fn cartridges_without_permission_stop_no_other() {
     let dir = tempdir().unwrap();
     let config = unprivileged_site(dir.path());
     let home = dir.path().join("home");
-    let daemon = Daemon::of(&mut unprivileged(dir.path(), &config));
+    let daemon = Daemon::spawn(&mut unprivileged(dir.path(), &config));
     let mut session = daemon.login(1);
     assert_eq!(move_medium(&mut session, 1003, 500), CommandResponse::default());
     assert_eq!(ready(&mut session).sense_codes(), Some((6, 0x28, 0)));
@@ -242,7 +242,7 @@ fn a_directory_of_cartridges_without_permission_stops_no_start() {
     assert!(said.lines().any(named), "{said}");
     // The cartridges are as before when the permissions are.
     set_mode(&home, 0o755);
-    let daemon = Daemon::of(&mut unprivileged(dir.path(), &config));
+    let daemon = Daemon::spawn(&mut unprivileged(dir.path(), &config));
     let mut session = daemon.login(1);
     load(&mut session);
     assert_eq!(write(&mut session, &record(1, 70_000)), CommandResponse::default());
@@ -266,7 +266,7 @@ fn files_of_the_site_without_permission_are_named() {
     }
     // No file was replaced by that of a new site.
     assert_eq!(fs::read(data.join("state.1")).unwrap(), before);
-    assert_eq!(Daemon::of(&mut unprivileged(dir.path(), &config)).terminate(), Some(0));
+    assert_eq!(Daemon::spawn(&mut unprivileged(dir.path(), &config)).terminate(), Some(0));
 }
 
 /// A key that a host gives the drive.
