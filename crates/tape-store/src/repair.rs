@@ -199,8 +199,11 @@ impl Cartridge {
         let failed = || StoreError::io(format!("writing {fresh}"));
         folder.remove(&fresh).map_err(failed())?;
         let output = folder.open(&fresh).map_err(failed())?;
-        rebuild::rebuild(folder.as_mut(), partition, Some(output))?;
+        let rebuilt = rebuild::rebuild(folder.as_mut(), partition, Some(output))?;
         copy_to_damaged_file(folder.as_mut(), &name, 0)?;
+        if let Some(rebuilt) = rebuilt {
+            remove_left_over_data(folder.as_mut(), partition, rebuilt.end)?;
+        }
         folder.rename(&fresh, &name).map_err(StoreError::io(format!("replacing {name}")))
     }
 
@@ -256,7 +259,12 @@ impl IndexExtent {
         }
         let data_len = length(folder, &format!("data.{partition}"))?;
         match rebuild::rebuild(folder, partition, None)? {
-            Some(rebuilt) if broken == Some(NO_WATERMARK) && records == 0 && rebuilt.objects == objects => {
+            Some(rebuilt)
+                if broken == Some(NO_WATERMARK)
+                    && records == 0
+                    && rebuilt.objects == objects
+                    && rebuilt.end >= data_len =>
+            {
                 remedy(Remedy::RewriteWatermark { partition, objects })
             }
             Some(rebuilt) if broken.is_some() || rebuilt.lost_objects < records => {
@@ -275,6 +283,17 @@ impl IndexExtent {
 fn length(folder: &mut dyn Folder, name: &str) -> Result<u64, StoreError> {
     let found = folder.open_read_only(name).and_then(|file| file.map_or(Ok(0), |mut file| file.len()));
     found.map_err(StoreError::io(format!("measuring {name}")))
+}
+
+/// Truncates the data of a partition after its last object; what is removed is copied before.
+fn remove_left_over_data(folder: &mut dyn Folder, partition: u8, end: u64) -> Result<(), StoreError> {
+    let name = format!("data.{partition}");
+    if length(folder, &name)? <= end {
+        return Ok(());
+    }
+    copy_to_damaged_file(folder, &name, end)?;
+    let truncated = folder.open(&name).and_then(|mut data| data.set_len(end).and_then(|()| data.sync()));
+    truncated.map_err(StoreError::io(format!("truncating {name}")))
 }
 
 /// Copies a file from an offset on, durably, to the first free one of `DEVICE_INFORMATION.damaged`, `DEVICE_INFORMATION.damaged.1` and so on. One that is not

@@ -194,3 +194,68 @@ fn a_rebuilt_memory_has_room_for_the_data() {
     assert_eq!(cartridge.mam_or_rebuilt().unwrap().0.partition_sizes(), [1_640, 3_000_000]);
     assert_eq!(cartridge.capacity(), 3_001_640);
 }
+
+/// Partition 0 after ten blocks of 200 bytes were overwritten from object 3 on by two blocks of `len` bytes, and the
+/// truncation of `data.0` was lost: leftovers of the old blocks follow the new ones. The watermark counts five objects;
+/// the second value is the watermark of the moment of the truncation, which counts three. The third is the leftovers.
+fn overwritten(len: usize) -> (Files, Vec<u8>, Vec<u8>) {
+    let disk = FaultyFolder::from_files(files(Format::Native));
+    let mut cartridge = cartridge(&disk);
+    let (mut tape, _) = cartridge.open().unwrap();
+    for number in 0..10_u8 {
+        tape.append(&[IoSlice::new(&[number; 200])], Codec::NONE).unwrap();
+    }
+    tape.close().unwrap();
+    let old = disk.bytes("data.0");
+    tape.locate(0, 3).unwrap();
+    tape.append(&[IoSlice::new(&vec![103; len])], Codec::NONE).unwrap();
+    let watermark = disk.bytes("mark.0");
+    tape.append(&[IoSlice::new(&vec![104; len])], Codec::NONE).unwrap();
+    tape.close().unwrap();
+    drop(tape);
+    let mut folder = disk;
+    let names = folder.list().unwrap();
+    let mut files: Files = names.into_iter().map(|name| (name.clone(), folder.bytes(&name))).collect();
+    let data = files.get_mut("data.0").unwrap();
+    assert_eq!((old.len(), data.len()), (10 * 264, 3 * 264 + 2 * (64 + len)));
+    let leftovers = old[data.len()..].to_vec();
+    data.extend_from_slice(&leftovers);
+    (files, watermark, leftovers)
+}
+
+#[test]
+fn repair_never_restores_overwritten_objects() {
+    for len in [200, 150] {
+        let (files, lower, leftovers) = overwritten(len);
+        let text = |byte: u8, len: usize| Some(format!("{:?}", vec![byte; len]));
+        let expected = vec![text(0, 200), text(1, 200), text(2, 200), text(103, len), text(104, len)];
+        let check = |what: &str, expected: &[Option<String>], damage: &dyn Fn(&mut Files)| {
+            let what = format!("blocks of {len} bytes, {what}");
+            let mut damaged = files.clone();
+            // Damage inside the watermark, so that the index is rebuilt.
+            flip(&mut damaged, "indx.0", 32);
+            flip(&mut damaged, "indx.0", 2 * 32);
+            damage(&mut damaged);
+            let mut disk = FaultyFolder::from_files(damaged);
+            cartridge(&disk).repair().unwrap();
+            let objects = readable(&mut cartridge(&disk)).swap_remove(0);
+            assert!(objects == expected, "{what}: {} objects instead of {}", objects.len(), expected.len());
+            let (_, recovery) = cartridge(&disk).open().unwrap();
+            assert!(!recovery.damaged && recovery.dropped_objects == 0, "{what}: {recovery:?}");
+            assert_eq!(disk.bytes("data.0").len(), 3 * 264 + 2 * (64 + len), "{what}");
+            assert_eq!(disk.read("data.0.damaged").unwrap(), Some(leftovers.clone()), "{what}");
+        };
+        check("all objects in the watermark", &expected, &|_| {});
+        check("new objects after the watermark", &expected, &|files| {
+            files.insert("mark.0".into(), lower.clone());
+        });
+        let without_last = [&expected[..4], &[None]].concat();
+        check("last object lost", &without_last, &|files| {
+            flip(files, "indx.0", 4 * 32);
+            flip(files, "data.0", 3 * 264 + 64 + len);
+        });
+        if len == 200 {
+            check("watermark lost", &expected, &|files| files.get_mut("mark.0").unwrap().fill(0));
+        }
+    }
+}

@@ -137,6 +137,7 @@ impl Partition {
     pub(super) fn reconcile(&mut self) -> Result<(), StoreError> {
         if self.data.len().map_err(self.io("measuring", "data"))? > self.end {
             self.data.set_len(self.end).map_err(self.io("cutting", "data"))?;
+            self.data.sync().map_err(self.io("synchronising", "data"))?;
         }
         let mark = self.watermark_for(self.objects, self.end, self.filemarks)?;
         let listed = if let IndexLayout::Index512(marks) = &self.layout { marks.is_written() } else { true };
@@ -613,6 +614,8 @@ impl Partition {
         self.with_filemarks("cutting", FilemarkTable::trim)?;
         self.indx.sync().map_err(self.io("synchronising", "indx"))?;
         self.data.set_len(end).map_err(self.io("cutting", "data"))?;
+        // Otherwise a power loss could leave overwritten objects after new ones, for `repair` to find.
+        self.data.sync().map_err(self.io("synchronising", "data"))?;
         (self.failure, self.append_blocked) = (FailureState::None, None);
         Ok(())
     }

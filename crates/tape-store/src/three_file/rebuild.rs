@@ -119,27 +119,46 @@ impl IndexRebuild<'_> {
     fn is_framed(&mut self) -> io::Result<bool> {
         match self.watermark {
             Some(mark) if mark.objects > 0 => Ok(mark.framed),
-            _ => Ok(self.next_frame(0)?.is_some()),
+            Some(_) => Ok(self.frame(0)?.is_some()),
+            None => Ok(self.next_frame(0)?.is_some()),
         }
     }
 
     fn run(&mut self) -> io::Result<()> {
         while self.at < self.data_len {
-            let next = match self.frame(self.at)?.filter(|frame| self.follows(frame)) {
+            let frame = self.frame(self.at)?;
+            let record = match frame.filter(|frame| self.follows(frame)) {
                 Some(frame) => Some(frame.record),
                 None => self.old_record(self.object)?.filter(|record| self.is_next(record)),
             };
-            match next {
+            // After the watermark, the record of an intact frame that does not follow is that of an overwritten object.
+            let record =
+                record.filter(|record| self.may_be_durable() || frame.is_none_or(|frame| frame.record == *record));
+            match record {
                 Some(record) if record.end() <= self.data_len => self.accept_record(&record)?,
-                // Its data is cut short, and nothing can follow.
-                Some(_) => return self.end(),
+                // The data of the object is truncated; no object can follow.
+                Some(_) => return self.end(!self.may_be_durable()),
+                None if !self.may_be_durable() => return self.end(true),
+                None if frame.is_some_and(|frame| self.is_left_over(&frame)) => return self.end(true),
                 None => {
-                    let Some((object, at, files)) = self.find_next_intact()? else { return self.end() };
+                    let Some((object, at, files)) = self.find_next_intact()? else { return self.end(false) };
                     self.lose(object, at, files)?;
                 }
             }
         }
-        self.end()
+        self.end(false)
+    }
+
+    /// Whether the next object may have been synchronised: the watermark counts it, or is lost. Objects after the watermark
+    /// count up to the first that is not intact, as when the tape is opened.
+    fn may_be_durable(&self) -> bool {
+        self.watermark.is_none_or(|mark| self.object < mark.objects)
+    }
+
+    /// Whether a frame at the right place, with the right number, does not follow the previous record: it is left over from
+    /// objects that were overwritten.
+    fn is_left_over(&self, frame: &Frame) -> bool {
+        frame.object == self.object && self.is_next(&frame.record) && !self.follows(frame)
     }
 
     /// Whether a record is that of the object to come.
@@ -201,26 +220,36 @@ impl IndexRebuild<'_> {
             }
             break;
         }
-        let next = indexed.or(framed);
-        Ok(next.map(|(object, record)| (object, record.start(), record.filemarks_before.into())))
+        let next = indexed.or(framed).map(|(object, record)| (object, record.start(), record.filemarks_before.into()));
+        // All up to the watermark may be lost: objects after it begin where it says.
+        let watermark = self.watermark.map(|mark| (mark.objects, mark.data_len, mark.filemarks));
+        Ok(next.or(watermark.filter(|(object, at, files)| self.can_begin(*object, *at, *files))))
     }
 
-    /// Whether an object can lie where its record says: each object before it takes its frame at least.
+    /// Whether an object before the watermark can be where its record says.
     fn is_possible(&self, object: u64, record: &IndexRecord) -> bool {
-        let room = record.start().saturating_sub(self.at) / frame::SIZE as u64;
         record.framed
-            && object > self.object
-            && object - self.object <= room
             && record.start() < self.data_len
-            && u64::from(record.filemarks_before) >= self.filemarks
-            && u64::from(record.filemarks_before) - self.filemarks <= object - self.object
+            && self.watermark.is_none_or(|mark| object < mark.objects && record.end() <= mark.data_len)
+            && self.can_begin(object, record.start(), record.filemarks_before.into())
+    }
+
+    /// Whether an object can begin at an offset, after this number of filemarks: each object before it has a frame at least.
+    fn can_begin(&self, object: u64, at: u64, filemarks: u64) -> bool {
+        let max_objects = at.saturating_sub(self.at) / frame::SIZE as u64;
+        object > self.object
+            && object - self.object <= max_objects
+            && filemarks >= self.filemarks
+            && filemarks - self.filemarks <= object - self.object
     }
 
     /// The first frame at or behind an offset that can follow.
     fn next_frame(&mut self, from: u64) -> io::Result<Option<Frame>> {
         let mut piece = vec![0; PIECE];
         let mut at = from;
-        while at < self.data_len {
+        // Frames after the watermark may be left over from overwritten objects.
+        let end = self.watermark.map_or(self.data_len, |mark| self.data_len.min(mark.data_len));
+        while at < end {
             let got = self.data.read_at(at, &mut [IoSliceMut::new(&mut piece)])?;
             let bytes = piece.get(..got).unwrap_or_default();
             for (offset, window) in (at..).zip(bytes.windows(frame::MAGIC.len())) {
@@ -267,6 +296,8 @@ impl IndexRebuild<'_> {
         }
         self.lose_until(object)?;
         (self.at, self.filemarks) = (at, files);
+        // The watermark has the checksum of the last record before it.
+        self.previous_tag = self.watermark.filter(|mark| mark.objects == object).map(|mark| mark.last_crc);
         Ok(())
     }
 
@@ -280,13 +311,14 @@ impl IndexRebuild<'_> {
         Ok(())
     }
 
-    /// What is behind the last object that was found is lost: as many objects as there are known to have been, and one at least
-    /// if there is data.
-    fn end(&mut self) -> io::Result<()> {
-        let left = u64::from(self.at < self.data_len);
-        let known = self.watermark.map_or(0, |mark| mark.objects).max(self.object + left);
+    /// Ends the index. If what follows in the data is left over, it does not count; otherwise it is at least one lost object.
+    /// Objects that the watermark counts are lost if they were not found.
+    fn end(&mut self, left_over: bool) -> io::Result<()> {
+        let unknown = u64::from(!left_over && self.at < self.data_len);
+        let known = self.watermark.map_or(0, |mark| mark.objects).max(self.object + unknown);
         self.lose_until(known)?;
-        (self.rebuilt.objects, self.rebuilt.end) = (self.object, self.data_len.max(self.at));
+        (self.rebuilt.objects, self.rebuilt.end) =
+            (self.object, if left_over { self.at } else { self.data_len.max(self.at) });
         Ok(())
     }
 }

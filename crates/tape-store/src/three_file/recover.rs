@@ -367,5 +367,5 @@ fn cut(part: &mut Partition, whole: &Extent) -> Result<(), StoreError> {
     let failed = || StoreError::io(format!("cutting the torn end of partition {}", part.number));
     part.indx.set_len(whole.objects * part.layout.size() as u64).map_err(failed())?;
     part.indx.sync().map_err(failed())?;
-    part.data.set_len(whole.end).map_err(failed())
+    part.data.set_len(whole.end).and_then(|()| part.data.sync()).map_err(failed())
 }

@@ -1106,3 +1106,23 @@ fn object_numbers_end_at_the_format_limit() {
         Err(StoreError::BlockTooLong { max: 0x20_0000, .. })
     ));
 }
+
+/// Otherwise leftovers of overwritten objects could follow new ones after a power loss.
+#[test]
+fn truncation_of_the_data_is_durable_before_new_data_is_written() {
+    for level in LEVELS {
+        let folder = blank(level);
+        let mut tape = open(&folder, level).unwrap().0;
+        for number in 0..10 {
+            tape.append(&[IoSlice::new(&block(number, 100_000))], Codec::NONE).unwrap();
+        }
+        tape.close().unwrap();
+        tape.locate(0, 3).unwrap();
+        tape.append(&[IoSlice::new(&block(99, 70_000))], Codec::NONE).unwrap();
+        let end = folder.bytes("data.0").len();
+        assert!((370_000..371_000).contains(&end), "{level:?}: {end}");
+        // Changes of length are lost unless they were synchronised; written bytes are on the disk.
+        let after = folder.crash(|len| if len == 1 { 0 } else { len });
+        assert_eq!(after.bytes("data.0").len(), end, "{level:?}");
+    }
+}
