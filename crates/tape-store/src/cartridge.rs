@@ -1,4 +1,4 @@
-//! What a robot moves and a drive loads.
+//! A cartridge: what a robot moves and a drive loads.
 
 use crate::backend::Folder;
 use crate::cartridge_memory::{self, StoredMam};
@@ -11,31 +11,33 @@ use crate::store::NewCartridge;
 use crate::three_file::{Recovery, TapeOptions, ThreeFile};
 use std::fmt;
 
-/// The label of a cartridge: 1 to 16 characters of A-Z, 0-9, `-` and `_`.
+/// Barcode of a cartridge: 1 to 16 characters of A-Z, 0-9, `-` and `_`. It is the name of the cartridge's folder.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Barcode(String);
 
 impl Barcode {
-    /// The label, if it is one.
+    /// Checks the text; `None` if it is not a valid barcode.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let valid = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
         ((1..=16).contains(&text.len()) && text.bytes().all(valid)).then(|| Self(text.into()))
     }
 
-    /// Its characters.
+    /// The barcode as text, without padding.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What the label says of its cartridge: the generation by its last two characters, and what it is for.
+    /// The medium that the last two characters (the media identifier) name, and the kind of the cartridge; `None` if
+    /// the suffix is unknown.
     #[must_use]
     pub fn media(&self) -> Option<(&'static MediaSpec, CartridgeKind)> {
         Some((self.by_suffix()?.0, self.kind()))
     }
 
-    /// What the label says that its cartridge is for: data, if nothing else.
+    /// The kind of cartridge that the barcode implies: `CLN…` is for cleaning, a WORM suffix is WORM, all others hold
+    /// data.
     #[must_use]
     pub fn kind(&self) -> CartridgeKind {
         match self.by_suffix() {
@@ -62,7 +64,7 @@ impl fmt::Debug for Barcode {
     }
 }
 
-/// Bytes of a size such as `100MB`, `2.5 GB` or `64MiB`: from 1 MB to 1 PiB.
+/// Parses a size such as `100MB`, `2.5 GB` or `64MiB` into bytes; `None` unless it is between 1 MB and 1 PiB.
 #[must_use]
 pub fn parse_size(text: &str) -> Option<u64> {
     const UNITS: [(&str, u64); 7] = [
@@ -83,24 +85,24 @@ pub fn parse_size(text: &str) -> Option<u64> {
     (1_000_000..=1 << 50).contains(&bytes).then_some(bytes)
 }
 
-/// What a cartridge is for.
+/// The kind of a cartridge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CartridgeKind {
-    /// Data, to be overwritten at will.
+    /// Rewritable data.
     Data,
-    /// Data that is written once.
+    /// WORM: data can be appended but not overwritten.
     Worm,
-    /// Nothing: its data is not kept, only how long each block was.
+    /// mhvtl's NULL medium: the index is stored, the data is discarded.
     Null,
-    /// Cleaning.
+    /// A cleaning cartridge, without data.
     Cleaning,
 }
 
 impl CartridgeKind {
-    /// Every kind.
+    /// All kinds of cartridges, data first.
     pub const ALL: [Self; 4] = [Self::Data, Self::Worm, Self::Null, Self::Cleaning];
 
-    /// Its name in configurations and listings.
+    /// The name in configuration files and listings: `data`, `worm`, `null` or `cleaning`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -111,25 +113,25 @@ impl CartridgeKind {
         }
     }
 
-    /// The kind of a name.
+    /// The kind with this [`name`](Self::name); `None` if there is none.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 }
 
-/// How the files of a cartridge are written.
+/// Format of a cartridge's files, as `docs/format.md` specifies it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// Ours: compact, every codec, real encryption. mhvtl refuses it.
+    /// Ferric's native format: 32-byte index records, every codec, encryption. mhvtl refuses such a cartridge.
     #[default]
     Native,
-    /// As mhvtl 1.8 reads and writes them.
+    /// The format of mhvtl 1.8, readable and writable by it.
     Mhvtl,
 }
 
 impl Format {
-    /// Its name in configurations and listings.
+    /// The name in configuration files, commands and listings.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -138,13 +140,13 @@ impl Format {
         }
     }
 
-    /// What blocks are compressed with if a codec cannot be used.
+    /// The codec for blocks whose requested codec the format does not support.
     #[must_use]
     pub const fn fallback_codec(self) -> Codec {
         Codec::zlib(1)
     }
 
-    /// Whether blocks of this level may be written with a codec.
+    /// Whether new blocks may be written with this codec.
     #[must_use]
     pub fn supports_codec(self, codec: CodecId) -> bool {
         match self {
@@ -153,34 +155,34 @@ impl Format {
         }
     }
 
-    /// Whether blocks of this level may be sealed.
+    /// Whether the format can store encrypted blocks.
     #[must_use]
     pub const fn supports_encryption(self) -> bool {
         matches!(self, Self::Native)
     }
 }
 
-/// A cartridge that was not taken.
+/// An insertion that was refused; the caller keeps the cartridge.
 #[derive(Debug)]
 pub struct InsertError {
-    /// It, to be kept.
+    /// The cartridge, returned to the caller.
     pub cartridge: Cartridge,
-    /// Why, for a log.
+    /// Why it was refused, for a log line.
     pub reason: &'static str,
 }
 
-/// Why a drive does not give its cartridge.
+/// Why a drive does not release its cartridge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RemoveError {
-    /// There is none.
+    /// The drive is empty.
     Empty,
-    /// A host of the drive prevents removal.
+    /// A host prevents removal (PREVENT ALLOW MEDIUM REMOVAL).
     Prevented,
-    /// The drive does not answer.
+    /// The drive does not respond.
     Unavailable,
 }
 
-/// One cartridge. It cannot be copied: there is one of it, and whoever has the value has the cartridge.
+/// One cartridge. The value cannot be cloned: its owner has the physical cartridge.
 pub struct Cartridge {
     barcode: Barcode,
     media: &'static MediaSpec,
@@ -189,12 +191,12 @@ pub struct Cartridge {
     folder: Box<dyn FolderOpener>,
 }
 
-/// A cartridge's folder, to be opened anew at each load.
+/// Opens the folder of a cartridge, again for each load.
 pub trait FolderOpener: Send {
-    /// The folder.
+    /// Opens the folder; it is not locked yet.
     ///
     /// # Errors
-    /// The storage failed.
+    /// [`StoreError::Cartridge`] if the folder is missing, or [`StoreError::Io`] if the storage fails.
     fn open(&mut self) -> Result<Box<dyn Folder>, StoreError>;
 }
 
@@ -205,7 +207,8 @@ impl<F: FnMut() -> Result<Box<dyn Folder>, StoreError> + Send> FolderOpener for 
 }
 
 impl Cartridge {
-    /// A cartridge whose files are in this folder.
+    /// A cartridge with these facts, whose files are in the folder that `folder` opens. `capacity` is in bytes; 0 if
+    /// unknown.
     #[must_use]
     pub fn new(
         barcode: Barcode,
@@ -217,26 +220,26 @@ impl Cartridge {
         Self { barcode, media, kind, capacity, folder }
     }
 
-    /// Its label.
+    /// The barcode on the cartridge's label.
     #[must_use]
     pub const fn barcode(&self) -> &Barcode {
         &self.barcode
     }
 
-    /// Its generation.
+    /// The medium: generation, density and native capacity.
     #[must_use]
     pub const fn media(&self) -> &'static MediaSpec {
         self.media
     }
 
-    /// What it is for.
+    /// The kind of the cartridge: data, WORM, NULL or cleaning.
     #[must_use]
     pub const fn kind(&self) -> CartridgeKind {
         self.kind
     }
 
-    /// Makes it one of another density, of as large a part of that as it was of its own: in its memory, which is to be saved,
-    /// and here.
+    /// Changes the density of the cartridge, here and in `mam`, which the caller saves. The capacity remains the same
+    /// fraction of the native capacity.
     pub fn convert_density(&mut self, media: &'static MediaSpec, mam: &mut Mam) {
         let capacity = u128::from(self.capacity) * u128::from(media.capacity) / u128::from(self.media.capacity.max(1));
         self.capacity = u64::try_from(capacity).unwrap_or(self.capacity);
@@ -248,21 +251,23 @@ impl Cartridge {
         mam.set(AttrId::SET_CAPACITY_BYTES, 0, &[]);
     }
 
-    /// Bytes it holds, as stored.
+    /// Capacity in bytes of stored data; 0 until it is known.
     #[must_use]
     pub const fn capacity(&self) -> u64 {
         self.capacity
     }
 
-    /// Mounts the tape at the beginning of partition 0. A cartridge in an older format of mhvtl takes the present one.
+    /// Mounts the tape at the beginning of partition 0. A cartridge in an older format of mhvtl is converted to the
+    /// present one first.
     ///
     /// # Errors
-    /// [`StoreError::InUse`], what is damaged, or the failure of the storage.
+    /// [`StoreError::InUse`], [`StoreError::NoCartridgeMemory`], [`StoreError::Malformed`], or [`StoreError::Io`] if
+    /// the storage fails.
     pub fn open(&mut self) -> Result<(Box<dyn Medium>, Recovery), StoreError> {
         self.open_three_file().map(|(tape, recovery)| (Box::new(tape) as _, recovery))
     }
 
-    /// As [`Self::open`], for who wants to know more than a drive does.
+    /// As [`Self::open`], with the concrete type, for tools that inspect objects.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -270,7 +275,7 @@ impl Cartridge {
         let mut folder = self.folder.open()?;
         let of_mhvtl = cartridge_memory::read(folder.as_mut()).is_ok_and(|kept| kept.format() == Format::Mhvtl);
         if of_mhvtl && cartridge_memory::is_old_mhvtl_format(folder.as_mut())? {
-            // What is damaged is left as it is.
+            // A damaged cartridge is not converted.
             let (tape, recovery) = self.open_read_only()?;
             if recovery.damaged {
                 return Ok((tape, recovery));
@@ -279,14 +284,14 @@ impl Cartridge {
             folder.lock(false).map_err(StoreError::lock)?;
             cartridge_memory::upgrade(folder.as_mut())?;
         }
-        // A drive does not take a cartridge without a memory; one that is damaged says at least that it is a cartridge.
+        // A drive refuses a cartridge without cartridge memory. A damaged one still identifies a cartridge.
         if let Err(missing @ StoreError::NoCartridgeMemory) = cartridge_memory::read(folder.as_mut()) {
             return Err(missing);
         }
         self.mount(folder, false, false)
     }
 
-    /// As [`Self::open`], but writes nothing, neither now nor later.
+    /// As [`Self::open`], but read-only: nothing is written, not even to recover from a crash.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -295,15 +300,15 @@ impl Cartridge {
         self.mount(folder, true, false)
     }
 
-    /// Checks that [`Self::open`] would mount the tape, and that its memory could be saved, without changing anything.
+    /// Checks that [`Self::open`] would succeed and that the cartridge memory could be saved. Nothing is changed.
     ///
     /// # Errors
-    /// Those that a drive would meet.
+    /// The error that a load would return.
     pub fn probe(&mut self) -> Result<(), StoreError> {
         let mut folder = self.folder.open()?;
         match self.read_or_rebuild_facts(folder.as_mut())?.mam_damage {
             Some(missing @ StoreError::NoCartridgeMemory) => return Err(missing),
-            // A drive opens it to be read only.
+            // A drive mounts it read-only.
             Some(_) => {}
             None => {
                 folder.lock(false).map_err(StoreError::lock)?;
@@ -311,7 +316,7 @@ impl Cartridge {
                 let numbers = 0..4;
                 let names = numbers.flat_map(|number| ["data", "indx", "mark", "meta"].map(|part| (part, number)));
                 for name in names.map(|(part, number)| format!("{part}.{number}")) {
-                    // Opening would create one that does not exist.
+                    // `open` would create a missing file.
                     let found =
                         folder.open_read_only(&name).and_then(|found| found.map(|_| folder.open(&name)).transpose());
                     found.map_err(StoreError::io(format!("opening {name}")))?;
@@ -322,8 +327,7 @@ impl Cartridge {
         self.open_read_only().map(drop)
     }
 
-    /// Whether no object is on the tape, in any partition. A damaged tape is not blank: objects may be lost that
-    /// [`Self::repair`] restores.
+    /// Whether no partition has an object. A damaged tape is not blank: [`Self::repair`] may restore its objects.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -336,11 +340,12 @@ impl Cartridge {
         partitions.try_fold(true, |blank, partition| Ok(blank && tape.usage(partition)?.objects == 0))
     }
 
-    /// Opens a damaged tape by its index alone, whatever its watermarks say. Nothing can be written until
-    /// [`ThreeFile::cut_before`] has made it whole, and not even that if it is only to be looked at.
+    /// Opens a damaged tape by its index alone, regardless of its watermarks. Nothing can be written until
+    /// [`ThreeFile::cut_before`] has repaired each partition; with `look_only`, nothing can be written at all.
     ///
     /// # Errors
-    /// [`StoreError::InUse`], there is no tape at all, or the storage failed.
+    /// [`StoreError::InUse`], [`StoreError::Malformed`] if there is no tape, or [`StoreError::Io`] if the storage
+    /// fails.
     pub fn salvage(&mut self, look_only: bool) -> Result<ThreeFile, StoreError> {
         let mut folder = self.folder.open()?;
         if !look_only && cartridge_memory::is_old_mhvtl_format(folder.as_mut())? {
@@ -350,7 +355,7 @@ impl Cartridge {
         self.mount(folder, look_only, true).map(|(tape, _)| tape)
     }
 
-    /// The folder of its files, opened anew.
+    /// Opens the folder of its files again.
     pub(crate) fn folder(&mut self) -> Result<Box<dyn Folder>, StoreError> {
         self.folder.open()
     }
@@ -363,7 +368,7 @@ impl Cartridge {
     ) -> Result<(ThreeFile, Recovery), StoreError> {
         let CartridgeFacts { format: level, mam, mam_damage: damage } = self.read_or_rebuild_facts(folder.as_mut())?;
         let ours = level == Format::Native || cartridge_memory::is_last_writer(folder.as_mut())?;
-        // Without its memory nothing says whether it may be written.
+        // Without valid cartridge memory, the write-protect tab and the kind are unknown.
         let read_only = read_only || damage.is_some();
         let shape = TapeOptions {
             format: level,
@@ -383,8 +388,8 @@ impl Cartridge {
         Ok((tape, recovery))
     }
 
-    /// The memory, and how the files are written; if it is missing or damaged, what can be known of it all the same: its second
-    /// copy, or what the label and the files say.
+    /// The facts of the cartridge: from its cartridge memory; if that is missing or damaged, from the copy, or else
+    /// from the barcode and the files.
     fn read_or_rebuild_facts(&mut self, folder: &mut dyn Folder) -> Result<CartridgeFacts, StoreError> {
         let damage = match cartridge_memory::read(folder).and_then(|kept| Ok((kept.format(), self.apply_facts(&kept)?)))
         {
@@ -404,8 +409,8 @@ impl Cartridge {
         Ok(CartridgeFacts { format: level, mam, mam_damage: Some(damage) })
     }
 
-    /// A memory of what the label says, or who made this value, and of the bytes of data in each partition. Nothing may be written by
-    /// it.
+    /// A cartridge memory with what the barcode (or else the caller of [`Self::new`]) and the lengths of the data files
+    /// imply. It is write-protected.
     fn rebuilt(&mut self, level: Format, data: &[u64]) -> Mam {
         if let (Some((media, kind)), 0) = (self.barcode.media(), self.capacity) {
             (self.media, self.kind) = (media, kind);
@@ -413,17 +418,17 @@ impl Cartridge {
         if self.capacity == 0 {
             self.capacity = self.media.capacity;
         }
-        // It held at least what is on it.
+        // The cartridge holds at least the data that is on it.
         let used = data.iter().fold(0_u64, |sum, bytes| sum.saturating_add(*bytes));
         self.capacity = self.capacity.max(used);
         let Self { media, kind, capacity, .. } = *self;
         let mut mam = Mam::new(&NewCartridge { media, kind, serial: "", manufactured: 0, capacity, format: level });
-        // When it was made, by whom and with which number is not known.
+        // Serial number, manufacturer and manufacture date are lost.
         for id in [AttrId::SERIAL, AttrId::MANUFACTURE_DATE, AttrId::MANUFACTURER, AttrId::WORM_IDENTITY] {
             mam.set(id, 0, &[]);
         }
         if data.len() > 1 {
-            // How it was divided is not known: each partition holds what is in it, and an equal share of the rest.
+            // The sizes of the partitions are lost: each gets its data and an equal share of the rest.
             let share = (capacity - used) / data.len() as u64;
             for (partition, bytes) in (0..).zip(data) {
                 mam.set(AttrId::PARTITION_SIZE, partition, &(bytes + share).to_be_bytes());
@@ -435,21 +440,22 @@ impl Cartridge {
         mam
     }
 
-    /// The cartridge's memory; if it is missing or damaged, what can be known of it all the same, and the damage. Then the
-    /// tape can be read, and nothing can be written, until it is repaired.
+    /// The cartridge memory and `None`; if it is missing or damaged, what can be reconstructed of it, and the damage.
+    /// The tape can then be read but not written, until it is repaired.
     ///
     /// # Errors
-    /// There is no cartridge, or the storage failed.
+    /// [`StoreError::NoCartridgeMemory`] if there is no cartridge, or [`StoreError::Io`] if the storage fails.
     pub fn mam_or_rebuilt(&mut self) -> Result<(Mam, Option<StoreError>), StoreError> {
         let mut folder = self.folder.open()?;
         let CartridgeFacts { mam, mam_damage: damage, .. } = self.read_or_rebuild_facts(folder.as_mut())?;
         Ok((mam, damage))
     }
 
-    /// Reads the cartridge's memory. What it says of the cartridge counts from here on.
+    /// Reads the cartridge memory, and takes medium, kind and capacity from it.
     ///
     /// # Errors
-    /// It is missing or damaged, or the storage failed.
+    /// [`StoreError::NoCartridgeMemory`], [`StoreError::Malformed`] or [`StoreError::Unsupported`] if it cannot be
+    /// used, or [`StoreError::Io`] if the storage fails.
     pub fn mam(&mut self) -> Result<Mam, StoreError> {
         let kept = cartridge_memory::read(self.folder.open()?.as_mut())?;
         self.apply_facts(&kept)
@@ -464,7 +470,7 @@ impl Cartridge {
         Ok(mam)
     }
 
-    /// How its files are written.
+    /// The format of the cartridge's files.
     ///
     /// # Errors
     /// As [`Self::mam`].
@@ -473,7 +479,8 @@ impl Cartridge {
         Ok(self.read_or_rebuild_facts(folder.as_mut())?.format)
     }
 
-    /// Refuses a cartridge that mhvtl may have loaded: it locks nothing, but notes the load.
+    /// Refuses a cartridge in mhvtl's format that mhvtl may have loaded: mhvtl takes no file lock, but records the load
+    /// in the cartridge memory.
     ///
     /// # Errors
     /// [`StoreError::NotUnloaded`], or as [`Self::mam`].
@@ -482,7 +489,7 @@ impl Cartridge {
         if noted { Err(StoreError::NotUnloaded) } else { Ok(()) }
     }
 
-    /// Why nothing is to be written on it at a time, in seconds since 1970, if so.
+    /// Why the cartridge is write-protected at a time in seconds since 1970; `None` if it is not.
     ///
     /// # Errors
     /// As [`Self::mam`].
@@ -498,17 +505,17 @@ impl Cartridge {
         })
     }
 
-    /// As [`Self::save_mam`], but not while someone uses the cartridge.
+    /// As [`Self::save_mam_and_copy`], with an exclusive lock of the cartridge.
     ///
     /// # Errors
-    /// [`StoreError::InUse`], or as [`Self::save_mam`].
+    /// [`StoreError::InUse`], or as [`Self::save_mam_and_copy`].
     pub fn save_mam_exclusive(&mut self, mam: &Mam) -> Result<(), StoreError> {
         let mut folder = self.folder.open()?;
         folder.lock(false).map_err(StoreError::lock)?;
         cartridge_memory::write_both(folder.as_mut(), mam)
     }
 
-    /// Sets or clears the write-protect tab, while nobody uses the cartridge.
+    /// Sets or clears the write-protect tab, with an exclusive lock of the cartridge.
     ///
     /// # Errors
     /// As [`Self::save_mam_exclusive`].
@@ -518,10 +525,12 @@ impl Cartridge {
         self.save_mam_exclusive(&mam)
     }
 
-    /// Locks what is written on it until a time, in seconds since 1970. Nobody makes that earlier.
+    /// Protects the cartridge against overwriting until a time in seconds since 1970. The time can be extended, never
+    /// reduced.
     ///
     /// # Errors
-    /// It is locked for longer already, mhvtl's files have no place for it, or as [`Self::save_mam_exclusive`].
+    /// [`StoreError::Cartridge`] if it is retained for longer already or is in mhvtl's format, which cannot store the
+    /// time; or as [`Self::save_mam_exclusive`].
     pub fn retain_until(&mut self, until: u64) -> Result<(), StoreError> {
         let barcode = self.barcode.to_string();
         let refused = |what| Err(StoreError::Cartridge { barcode, problem: what });
@@ -536,7 +545,7 @@ impl Cartridge {
         self.save_mam_exclusive(&mam)
     }
 
-    /// Notes that the tape was written outside a drive: what is left of it, and the volume change reference.
+    /// Updates REMAINING CAPACITY and VOLUME CHANGE REFERENCE after the tape was written outside a drive.
     ///
     /// # Errors
     /// As [`Self::save_mam_exclusive`].
@@ -548,28 +557,28 @@ impl Cartridge {
         self.save_mam_exclusive(&mam)
     }
 
-    /// Writes the cartridge's memory, atomically and durably.
+    /// Writes the cartridge memory, atomically and durably.
     ///
     /// # Errors
-    /// The storage failed; the old memory stands.
+    /// [`StoreError::Io`] if the storage fails; the old cartridge memory remains.
     pub fn save_mam(&mut self, mam: &Mam) -> Result<(), StoreError> {
         cartridge_memory::write(self.folder.open()?.as_mut(), mam)
     }
 
-    /// As [`Self::save_mam`], and the second copy of it too.
+    /// As [`Self::save_mam`], and writes its copy too.
     ///
     /// # Errors
-    /// The storage failed.
+    /// As [`Self::save_mam`].
     pub fn save_mam_and_copy(&mut self, mam: &Mam) -> Result<(), StoreError> {
         cartridge_memory::write_both(self.folder.open()?.as_mut(), mam)
     }
 }
 
-/// What is known of a cartridge.
+/// What is known of a cartridge, from its cartridge memory or reconstructed.
 struct CartridgeFacts {
     format: Format,
     mam: Mam,
-    /// What is wrong with its memory, if so: then the rest is from elsewhere.
+    /// What is wrong with the cartridge memory; the other fields are then reconstructed.
     mam_damage: Option<StoreError>,
 }
 

@@ -1,4 +1,4 @@
-//! Where a cartridge's memory is kept: in `ferric.mam`, or as mhvtl does, in one of its four ways.
+//! Storage of the cartridge memory (MAM): in `ferric.mam`, or in the files of one of mhvtl's four formats.
 
 use crate::backend::Folder;
 use crate::cartridge::Format;
@@ -9,21 +9,21 @@ use crate::mhvtl::{self, MhvtlMam};
 use crate::store::NewCartridge;
 use std::io::{self, IoSliceMut};
 
-/// The file of attributes at level `ferric`; without `mam` and `meta`, mhvtl refuses the cartridge instead of misreading it.
+/// The file of attributes in the native format. mhvtl refuses a cartridge without `mam` and `meta`.
 pub(crate) const NATIVE_FILE: &str = "ferric.mam";
-/// A second copy of it, as of the last unload: what is used if the first is damaged.
+/// Copy of the cartridge memory as of the last unload; used if the first file is damaged.
 pub(crate) const COPY: &str = "ferric.mam.copy";
-/// What mhvtl's files were when we last wrote them.
+/// Checksums of mhvtl's files as Ferric last wrote them.
 const OWNER: &str = "ferric.owner";
-/// Bytes of filemarks that are copied; more are made from the index.
+/// A longer table of filemarks is not copied during an upgrade; opening rebuilds it from the index.
 const MAX_FILEMARK_TABLE: usize = 16 << 20;
 const OWNER_MAGIC: &[u8; 8] = b"FERRICOW";
 
-/// A memory, with all that its file says.
+/// A cartridge memory as its files store it.
 pub(crate) enum StoredMam {
-    /// Ours.
+    /// Native format: `ferric.mam`.
     Native(Mam),
-    /// mhvtl's.
+    /// mhvtl format: `mam` and `mhvtl_data`.
     Mhvtl(MhvtlMam),
 }
 
@@ -35,7 +35,7 @@ impl StoredMam {
         }
     }
 
-    /// The memory as a drive sees it, with the name of its medium.
+    /// The attributes as a drive presents them, with the name of the medium.
     pub(crate) fn mam(&self) -> Result<Mam, StoreError> {
         match self {
             Self::Native(mam) => Ok(mam.clone()),
@@ -50,14 +50,14 @@ impl StoredMam {
 
 fn small(folder: &mut dyn Folder, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
     folder.read(name).map_err(|error| match error.kind() {
-        // It is longer than any of them can be.
+        // The file is longer than any cartridge memory.
         io::ErrorKind::InvalidData => StoreError::Malformed { file: name.into(), problem: error.to_string() },
         _ => StoreError::io(format!("reading {name}"))(error),
     })
 }
 
-/// Whether a cartridge is there: its memory is the last thing that making one writes. One that has lost its memory and
-/// still has data is there too, and is not made again.
+/// Whether the folder is a cartridge. The cartridge memory is the last file that creation writes. A folder that has
+/// data is a cartridge that lost its cartridge memory; it is not created again.
 pub(crate) fn exists(folder: &mut dyn Folder) -> Result<bool, StoreError> {
     let names = folder.list().map_err(StoreError::io("listing a cartridge's files"))?;
     if names.iter().any(|name| [NATIVE_FILE, COPY, mhvtl::MAM, mhvtl::PLAIN_META].contains(&name.as_str())) {
@@ -74,12 +74,12 @@ pub(crate) fn exists(folder: &mut dyn Folder) -> Result<bool, StoreError> {
     Ok(false)
 }
 
-/// Whether a file of this name holds objects, or says of them.
+/// Whether a file of this name is a data, index, watermark or filemark file.
 fn is_tape_file(name: &str) -> bool {
     ["data", "indx", "mark"].contains(&name.split('.').next().unwrap_or_default())
 }
 
-/// How the files of a cartridge are written that has lost its memory, and how many partitions it has.
+/// The format and the number of partitions of a cartridge that lost its cartridge memory.
 pub(crate) fn detect_format(folder: &mut dyn Folder) -> Result<(Format, u8), StoreError> {
     let names = folder.list().map_err(StoreError::io("listing a cartridge's files"))?;
     let of_mhvtl = |name: &String| {
@@ -92,21 +92,21 @@ pub(crate) fn detect_format(folder: &mut dyn Folder) -> Result<(Format, u8), Sto
     Ok((level, last.map_or(1, |last| last + 1)))
 }
 
-/// Bytes in the data file of each partition; 0 if one is missing.
+/// Length in bytes of each partition's data file; 0 if it is missing.
 pub(crate) fn data_lengths(folder: &mut dyn Folder, partitions: u8) -> Result<Vec<u64>, StoreError> {
     let mut length = |name: &str| {
         let file = folder.open_read_only(name).and_then(|file| file.map(|mut file| file.len()).transpose());
         file.map_err(StoreError::io(format!("measuring {name}")))
     };
     let mut of_partition = |number: u8| match length(&format!("data.{number}"))? {
-        // An older format of mhvtl has no number in the name.
+        // Older formats of mhvtl have no partition number in the name.
         None if number == 0 => Ok(length("data")?.unwrap_or(0)),
         found => Ok(found.unwrap_or(0)),
     };
     (0..partitions).map(&mut of_partition).collect()
 }
 
-/// The files of a memory.
+/// The names of the files that hold the cartridge memory.
 pub(crate) const fn files(level: Format) -> &'static [&'static str] {
     match level {
         Format::Native => &[NATIVE_FILE],
@@ -114,12 +114,12 @@ pub(crate) const fn files(level: Format) -> &'static [&'static str] {
     }
 }
 
-/// Whether there is a second copy, whole or not.
+/// Whether a copy exists, damaged or not.
 pub(crate) fn has_copy(folder: &mut dyn Folder) -> Result<bool, StoreError> {
     Ok(folder.list().map_err(StoreError::io("listing a cartridge's files"))?.iter().any(|name| name == COPY))
 }
 
-/// The second copy of a memory of level `ferric`, if it is whole.
+/// The copy of a native cartridge memory; `None` if it is missing or damaged.
 pub(crate) fn read_copy(folder: &mut dyn Folder) -> Result<Option<Mam>, StoreError> {
     match small(folder, COPY) {
         Err(StoreError::Malformed { .. }) => Ok(None),
@@ -127,10 +127,11 @@ pub(crate) fn read_copy(folder: &mut dyn Folder) -> Result<Option<Mam>, StoreErr
     }
 }
 
-/// Reads a cartridge's memory.
+/// Reads the cartridge memory.
 ///
 /// # Errors
-/// It is missing or damaged, or the storage failed.
+/// [`StoreError::NoCartridgeMemory`], [`StoreError::Malformed`], [`StoreError::Unsupported`], or [`StoreError::Io`] if
+/// the storage fails.
 pub(crate) fn read(folder: &mut dyn Folder) -> Result<StoredMam, StoreError> {
     if let Some(bytes) = small(folder, NATIVE_FILE)? {
         return Ok(StoredMam::Native(Mam::decode(NATIVE_FILE, &bytes)?));
@@ -148,10 +149,11 @@ pub(crate) fn read(folder: &mut dyn Folder) -> Result<StoredMam, StoreError> {
     Err(StoreError::NoCartridgeMemory)
 }
 
-/// Writes a cartridge's memory, atomically and durably, in the way it is kept.
+/// Writes the cartridge memory in the format of the cartridge, atomically and durably.
 ///
 /// # Errors
-/// The storage failed; the old memory stands.
+/// [`StoreError::AttributeTooLarge`] in mhvtl's format, or [`StoreError::Io`] if the storage fails; the old cartridge
+/// memory remains.
 pub(crate) fn write(folder: &mut dyn Folder, mam: &Mam) -> Result<(), StoreError> {
     if folder.list().map_err(StoreError::io("listing a cartridge's files"))?.iter().any(|name| name == NATIVE_FILE) {
         return replace(folder, NATIVE_FILE, &mam.encode());
@@ -159,7 +161,7 @@ pub(crate) fn write(folder: &mut dyn Folder, mam: &Mam) -> Result<(), StoreError
     match read(folder)? {
         StoredMam::Native(_) => replace(folder, NATIVE_FILE, &mam.encode()),
         StoredMam::Mhvtl(mut chip) => {
-            // A medium that mhvtl does not have is still stored as what it was.
+            // A medium that mhvtl does not know keeps the stored description.
             let density = mam.media().ok().and_then(mhvtl::media::for_media).map_or_else(|| chip.density(), Ok)?;
             chip.update(mam, partitions(folder)?, density)?;
             write_mhvtl(folder, &chip)
@@ -167,20 +169,20 @@ pub(crate) fn write(folder: &mut dyn Folder, mam: &Mam) -> Result<(), StoreError
     }
 }
 
-/// As [`write`], and its second copy too.
+/// As [`write`], and writes the copy too.
 ///
 /// # Errors
-/// The storage failed.
+/// As [`write`].
 pub(crate) fn write_both(folder: &mut dyn Folder, mam: &Mam) -> Result<(), StoreError> {
     write(folder, mam)?;
     let names = folder.list().map_err(StoreError::io("listing a cartridge's files"))?;
     if names.iter().any(|name| name == NATIVE_FILE) { replace(folder, COPY, &mam.encode()) } else { Ok(()) }
 }
 
-/// Makes the files of a new cartridge; its memory comes last, but for the copy of it.
+/// Creates the files of a new cartridge. The cartridge memory is the last file but its copy.
 ///
 /// # Errors
-/// mhvtl has no such medium, or the storage failed.
+/// [`StoreError::Cartridge`] if mhvtl has no such medium, or [`StoreError::Io`] if the storage fails.
 pub(crate) fn create(folder: &mut dyn Folder, barcode: &str, new: &NewCartridge<'_>) -> Result<(), StoreError> {
     match new.format {
         Format::Native => write_native(folder, &Mam::new(new)),
@@ -192,7 +194,7 @@ pub(crate) fn create(folder: &mut dyn Folder, barcode: &str, new: &NewCartridge<
     }
 }
 
-/// Makes the empty files of so many partitions.
+/// Creates the empty files of the given number of partitions.
 pub(crate) fn prepare(folder: &mut dyn Folder, level: Format, partitions: u8) -> Result<(), StoreError> {
     for number in 0..partitions {
         replace(folder, &format!("data.{number}"), &[])?;
@@ -204,7 +206,7 @@ pub(crate) fn prepare(folder: &mut dyn Folder, level: Format, partitions: u8) ->
     Ok(())
 }
 
-/// Writes a memory that came from another cartridge: the last file of one that is made.
+/// Writes the cartridge memory of a converted cartridge; this completes its creation.
 pub(crate) fn write_imported(
     folder: &mut dyn Folder,
     level: Format,
@@ -217,7 +219,7 @@ pub(crate) fn write_imported(
     }
 }
 
-/// A memory of level `ferric`, and then its copy: one without the other is a copy that is missing.
+/// Writes a native cartridge memory, then its copy.
 pub(crate) fn write_native(folder: &mut dyn Folder, mam: &Mam) -> Result<(), StoreError> {
     replace(folder, NATIVE_FILE, &mam.encode())?;
     replace(folder, COPY, &mam.encode())
@@ -232,8 +234,8 @@ fn partitions(folder: &mut dyn Folder) -> Result<u8, StoreError> {
     Ok((1..4).find(|number| !names.contains(&format!("data.{number}"))).unwrap_or(4))
 }
 
-/// mhvtl's two files. If they were ours they stay so: what each was and will be is written first, so that a crash
-/// between does not make them look like another's. If not, whoever mounts the tape will have looked through it first.
+/// Writes mhvtl's two files. If Ferric was the last writer it stays so: `ferric.owner` gets the old and the new
+/// checksums first, so that a crash in between is not taken for a write by mhvtl.
 fn write_mhvtl(folder: &mut dyn Folder, chip: &MhvtlMam) -> Result<(), StoreError> {
     let [mam, private] = chip.encode();
     if is_last_writer(folder)? {
@@ -244,16 +246,16 @@ fn write_mhvtl(folder: &mut dyn Folder, chip: &MhvtlMam) -> Result<(), StoreErro
     replace(folder, mhvtl::MAM, &mam)
 }
 
-/// Says that the tape is as its watermarks have it.
+/// Records that Ferric is the last writer, so that the watermarks are valid.
 ///
 /// # Errors
-/// The storage failed.
+/// [`StoreError::Io`] if the storage fails.
 pub(crate) fn record_ownership(folder: &mut dyn Folder) -> Result<(), StoreError> {
     let [mam, private] = present(folder)?;
     replace(folder, OWNER, &owner([&mam, &mam, &private, &private]))
 }
 
-/// Both files as they are.
+/// The bytes of both files; empty if one is missing.
 fn present(folder: &mut dyn Folder) -> Result<[Vec<u8>; 2], StoreError> {
     Ok([small(folder, mhvtl::MAM)?.unwrap_or_default(), small(folder, mhvtl::PRIVATE)?.unwrap_or_default()])
 }
@@ -266,7 +268,8 @@ fn owner(files: [&[u8]; 4]) -> Vec<u8> {
     owner
 }
 
-/// Whether the memory is as we wrote it: mhvtl writes it at each load, so nobody else wrote the tape since.
+/// Whether Ferric wrote the cartridge memory last. mhvtl writes it at each load, so mhvtl has not written the tape
+/// since.
 pub(crate) fn is_last_writer(folder: &mut dyn Folder) -> Result<bool, StoreError> {
     let Some(owner) = small(folder, OWNER)? else { return Ok(false) };
     let Some((body, crc)) = owner.split_last_chunk::<4>() else { return Ok(false) };
@@ -279,16 +282,16 @@ pub(crate) fn is_last_writer(folder: &mut dyn Folder) -> Result<bool, StoreError
     Ok(is_one_of(crcs.get(..2), mam) && is_one_of(crcs.get(2..4), private))
 }
 
-/// Whether the files are of an older format of mhvtl.
+/// Whether the files are in an older format of mhvtl.
 ///
 /// # Errors
-/// The storage failed.
+/// [`StoreError::Io`] if the storage fails.
 pub(crate) fn is_old_mhvtl_format(folder: &mut dyn Folder) -> Result<bool, StoreError> {
     let names = folder.list().map_err(StoreError::io("listing a cartridge's files"))?;
     Ok(["data", "indx", mhvtl::PLAIN_META].iter().any(|name| names.iter().any(|other| other == name)))
 }
 
-/// The table of filemarks in `meta`, without the memory before it; an empty one if it is too long to be copied.
+/// The table of filemarks in `meta`, without the cartridge memory before it; empty if it is too long to be copied.
 fn filemark_table(folder: &mut dyn Folder) -> Result<Vec<u8>, StoreError> {
     let failed = || StoreError::io("reading meta");
     let Some(mut meta) = folder.open_read_only(mhvtl::PLAIN_META).map_err(failed())? else { return Ok(vec![0; 512]) };
@@ -302,11 +305,10 @@ fn filemark_table(folder: &mut dyn Folder) -> Result<Vec<u8>, StoreError> {
     Ok(table)
 }
 
-/// Gives the files of an older format the names and the memory of the present one. Each step leaves a cartridge that
-/// can be read.
+/// Converts the files of an older format of mhvtl to the present one. The cartridge is readable after each step.
 ///
 /// # Errors
-/// The storage failed.
+/// [`StoreError::Io`] if the storage fails.
 pub(crate) fn upgrade(folder: &mut dyn Folder) -> Result<(), StoreError> {
     let names = folder.list().map_err(StoreError::io("listing a cartridge's files"))?;
     let has = |name: &str| names.iter().any(|other| other == name);
@@ -320,7 +322,7 @@ pub(crate) fn upgrade(folder: &mut dyn Folder) -> Result<(), StoreError> {
             folder.rename(name, &numbered).map_err(StoreError::io(format!("renaming {name}")))?;
         }
     }
-    // Opening makes the table of filemarks anew from the index; until then it is the old one.
+    // Opening rebuilds the table of filemarks from the index; until then the old file name counts.
     if has(mhvtl::PLAIN_META) && !has("meta.0") {
         let table = filemark_table(folder)?;
         replace(folder, "meta.0", &table)?;

@@ -1,18 +1,20 @@
-//! Codecs by their stored id. A block that does not shrink is stored as it is; an unknown id is an error.
+//! Compression codecs by their stored number. A block that does not shrink is stored uncompressed; an unknown number is
+//! an error.
 
 use crate::error::Damage;
 use crate::medium::{Codec, CodecId};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use std::io::IoSlice;
 
-/// zlib spends 2 ms on a record that does not shrink. So one whose bytes look like noise is not tried, if it is short; of a
-/// long one, four pieces of this size are, first. What is stored depends on the block alone, not on those before it.
+/// zlib needs 2 ms for a block that does not shrink. A short block that looks like noise is therefore not compressed;
+/// of a long one, four pieces of this size are compressed first. The result depends on the block alone, not on earlier
+/// blocks.
 const PROBE_PIECE_LEN: usize = 4 * 1024;
-/// From this length on.
+/// Blocks of this length and longer are probed.
 const WORTH_A_PROBE: usize = 16 * PROBE_PIECE_LEN;
-/// Bytes that are looked at for noise: four times so many, spread over the block.
+/// Number of sampled bytes per table; four tables are filled from bytes spread over the block.
 const SAMPLE: usize = 1024;
-/// Of fewer, nobody can say.
+/// Shorter blocks are not classified.
 const MIN_NOISE_LEN: usize = 512;
 
 /// Frees a buffer of more than `most` bytes.
@@ -22,7 +24,7 @@ pub(crate) fn trim(buffer: &mut Vec<u8>, most: usize) {
     }
 }
 
-/// Contexts and buffers of one medium, kept from block to block.
+/// Codec contexts and buffers of one medium, reused for each block.
 #[derive(Default)]
 pub struct CodecContexts {
     zstd: Option<(u8, zstd::bulk::Compressor<'static>)>,
@@ -34,13 +36,13 @@ pub struct CodecContexts {
     output: Vec<u8>,
 }
 
-/// Bytes of output for a block of this length: a deflate stream can be longer than what it packs.
+/// Size of the output buffer for a block of this length: a deflate stream can be longer than its input.
 const fn output_len(len: usize) -> usize {
     len + len / 8 + 64
 }
 
 impl CodecContexts {
-    /// Bytes of buffers for a block of `len` bytes in one piece; with 0, those that are there.
+    /// Bytes of buffers needed for a contiguous block of `len` bytes; with 0, the bytes allocated now.
     pub(crate) fn memory(&self, len: usize) -> usize {
         self.gathered.capacity() + self.probe_pieces.capacity() + self.output.capacity().max(output_len(len))
     }
@@ -52,7 +54,7 @@ impl CodecContexts {
         }
     }
 
-    /// The block in its stored form, or `None` if it is to be stored as it is.
+    /// Compresses a block; `None` if it does not shrink and is to be stored uncompressed.
     pub fn compress(&mut self, block: &[IoSlice<'_>], codec: Codec) -> Option<&[u8]> {
         if codec.id == CodecId::NONE {
             return None;
@@ -72,7 +74,7 @@ impl CodecContexts {
 
     fn compress_one(&mut self, block: &[u8], codec: Codec) -> Option<usize> {
         let room = block.len().checked_sub(1)?;
-        // A deflate stream is always let to its end: a context that is reset before it packs the next block otherwise.
+        // A deflate stream is always finished: otherwise the context is reset before the next block.
         let whole = output_len(block.len());
         if self.output.len() < whole {
             self.output.reserve_exact(whole - self.output.len());
@@ -91,7 +93,7 @@ impl CodecContexts {
         }
     }
 
-    /// Whether a block looks like noise, and, if it is long, four pieces of it do not shrink.
+    /// Whether a block looks like noise and, if it is long, four pieces of it do not shrink either.
     fn is_hopeless(&mut self, block: &[u8], level: u8) -> bool {
         if !looks_like_noise(block) {
             return false;
@@ -133,10 +135,11 @@ impl CodecContexts {
         usize::try_from(context.total_out()).ok().filter(|len| *len <= room)
     }
 
-    /// Fills `into` from its stored form; anything but exactly that length is damage.
+    /// Decompresses a block into `into`, whose length is the recorded length of the block.
     ///
     /// # Errors
-    /// [`Damage::Codec`] for an unknown id, [`Damage::Compression`] otherwise.
+    /// [`Damage::Codec`] for an unknown codec number; [`Damage::Compression`] if the result is malformed, shorter or
+    /// longer.
     pub fn decompress(&mut self, stored: &[u8], codec: CodecId, into: &mut [u8]) -> Result<(), Damage> {
         let len = match codec {
             CodecId::ZSTD => {
@@ -159,15 +162,15 @@ impl CodecContexts {
     }
 }
 
-/// Whether bytes are spread as chance spreads them. Of n bytes of noise, the squares of how often each of the 256 values
-/// comes sum to n²/256 + n, give or take n/11; what repeats or is coded in fewer values has more, what is counted up less.
+/// Whether the byte values are uniformly distributed. For n random bytes, the sum of the squared frequencies of the 256
+/// values is n²/256 + n, give or take n/11; repetitive or encoded text has more, a counting sequence less.
 fn looks_like_noise(block: &[u8]) -> bool {
     let mut counts = [[0_u32; 256]; 4];
     let mut looked_at = 0_u64;
     for part in block.chunks(block.len().div_ceil(4).max(1)) {
         let sample = part.get(..SAMPLE).unwrap_or(part);
         looked_at += sample.len() as u64;
-        // Four tables, so that equal bytes in a row do not wait for each other.
+        // Four tables, so that runs of equal bytes do not serialise the increments.
         for bytes in sample.chunks(4) {
             for (table, byte) in counts.iter_mut().zip(bytes) {
                 if let Some(count) = table.get_mut(usize::from(*byte)) {

@@ -1,4 +1,4 @@
-//! A cartridge of one level written anew at the other: every object, the memory, the partitions.
+//! Converts a cartridge from one format to the other: objects, partitions and cartridge memory.
 
 use crate::backend::Folder;
 use crate::cartridge::{Cartridge, CartridgeKind, Format};
@@ -10,12 +10,14 @@ use crate::three_file::inspect::{EmulatedKey, Object, ObjectEncryption};
 use crate::three_file::{TapeOptions, ThreeFile};
 use std::io::{IoSlice, IoSliceMut};
 
-/// Writes all of a cartridge into an empty folder at a level, blocks with this codec. `progress` hears of the bytes of
-/// data done, as stored in the source.
+/// Copies a cartridge into an empty folder in another format, and compresses blocks with `codec`. `progress` receives
+/// the bytes of the source that are done. The cartridge memory is written last: until then the target is not a
+/// cartridge.
 ///
 /// # Errors
-/// An object that the level cannot have, by its number; damage; or the storage failed. The folder is then incomplete:
-/// its memory is written last. The source is given back locked, so that the two can be exchanged.
+/// [`StoreError::AtObject`] with the first object that is damaged or that the format cannot store, or
+/// [`StoreError::Io`] if the storage fails. Returns the folder of the source with its lock held, so that both folders
+/// can be exchanged.
 pub fn convert(
     source: &mut Cartridge,
     mut folder: Box<dyn Folder>,
@@ -72,7 +74,7 @@ fn copy(
     }
     let seal = match object.encryption {
         ObjectEncryption::None => None,
-        // Without its key a sealed block can only be copied as it is, and its place is authenticated with it.
+        // Its object number is authenticated with it; without the key it can only be copied as raw encrypted block.
         ObjectEncryption::Encrypted => return Err(at(StoreError::EncryptionUnsupported)),
         ObjectEncryption::Emulated => {
             Some(from.next_emulated_key()?.and_then(EmulatedKey::to_encryption).ok_or(StoreError::CannotDecrypt {

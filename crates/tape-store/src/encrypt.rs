@@ -1,9 +1,9 @@
-//! Sealed blocks: AES-256-GCM under a key that the caller has and the cartridge never sees.
+//! Encryption of blocks: AES-256-GCM with a key from the caller. The key is never stored on the cartridge.
 //!
-//! Each append session draws a salt of 32 bytes and derives a key of its own from it, under which it counts nonces. So
-//! no nonce is used twice under one key, not even if a block is written again at the same place, after a crash, or on
-//! a folder that was restored from a copy: the salt will be another. Partition, object, length, codec and the
-//! key-associated data are authenticated with the block. The layout is in `docs/format.md`.
+//! Each append session draws a random salt of 32 bytes, derives a subkey from it, and counts nonces under the subkey.
+//! So no nonce is used twice under one key: not for a block that is overwritten, not after a crash, not on a folder
+//! restored from a copy. Partition, object number, length, codec and key-associated data are authenticated with the
+//! block. The layout is in `docs/format.md`.
 
 use crate::medium::{CodecId, MAX_BLOCK};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -14,27 +14,28 @@ use std::io;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
-/// Where salts come from: fills all of it with random bytes.
+/// A source of salts: fills the array with random bytes.
 pub type Entropy = fn(&mut [u8; SALT_LEN]) -> io::Result<()>;
 
-/// Bytes of a salt.
+/// Length of a salt in bytes.
 pub const SALT_LEN: usize = 32;
 const TAG: usize = 16;
 /// Salt, counter, and the lengths of three kinds of key-associated data.
 const FIXED: usize = SALT_LEN + 8 + 4;
-/// The last byte of the fixed part: not to be read raw.
+/// Value of the last byte of the fixed part: reading raw is disabled (RDMD).
 const RAW_READ_DISABLED: u8 = 1;
 const HKDF_INFO: &[u8] = b"ferric sealed block 1";
 
-/// The system's random bytes.
+/// Fills a salt from the random number generator of the operating system.
 ///
 /// # Errors
-/// The system has none.
+/// The system provides no random bytes.
 pub fn system_entropy(salt: &mut [u8; SALT_LEN]) -> io::Result<()> {
     aws_lc_rs::rand::fill(salt).map_err(|_| io::Error::other("the system gives no random bytes"))
 }
 
-/// A key. It is left out of core dumps, overwritten when dropped, compared in constant time, and not shown.
+/// An encryption key. It is excluded from core dumps, overwritten when dropped, compared in constant time, and redacted
+/// in `Debug` output.
 #[derive(Clone)]
 pub struct Key {
     bytes: Arc<SecretBox<[u8; Self::MAX]>>,
@@ -42,10 +43,10 @@ pub struct Key {
 }
 
 impl Key {
-    /// The longest key.
+    /// Maximum length of a key in bytes.
     pub const MAX: usize = 32;
 
-    /// A key of 1 to 32 bytes; only one of 32 seals.
+    /// A key of 1 to 32 bytes; `None` for other lengths or without protected memory. Only a key of 32 bytes encrypts.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Option<Self> {
         let mut room = SecretBox::new([0; Self::MAX])?;
@@ -57,13 +58,13 @@ impl Key {
         self.bytes.get(..self.len).unwrap_or_default()
     }
 
-    /// Whether it is as long as a key that seals.
+    /// Whether the key has the 32 bytes that encryption requires.
     #[must_use]
     pub fn is_full_length(&self) -> bool {
         self.len == Self::MAX
     }
 
-    /// Whether it is the same.
+    /// Whether the key has these bytes; compared in constant time.
     #[must_use]
     pub fn equals(&self, bytes: &[u8]) -> bool {
         self.bytes().ct_eq(bytes).into()
@@ -84,14 +85,14 @@ impl fmt::Debug for Key {
     }
 }
 
-/// Key-associated data, each up to 255 bytes; stored in clear, authenticated.
+/// Key-associated data (KAD), each up to 255 bytes. It is stored in clear and authenticated.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyAssociatedData {
-    /// Unauthenticated by name, SSC's U-KAD.
+    /// U-KAD: unauthenticated key-associated data in SSC; here authenticated as well.
     pub unauthenticated: Vec<u8>,
-    /// A-KAD.
+    /// A-KAD: authenticated key-associated data.
     pub authenticated: Vec<u8>,
-    /// M-KAD.
+    /// M-KAD: metadata key-associated data.
     pub metadata: Vec<u8>,
 }
 
@@ -101,59 +102,61 @@ impl KeyAssociatedData {
     }
 }
 
-/// How blocks are to be sealed.
+/// How blocks are encrypted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encryption {
-    /// With this key, of 32 bytes.
+    /// The key, which must have 32 bytes.
     pub key: Key,
-    /// And this beside it.
+    /// Key-associated data to be stored with each block.
     pub kads: KeyAssociatedData,
-    /// It is not to be read raw.
+    /// Whether reading the blocks raw is disabled (RDMD).
     pub raw_read_disabled: bool,
 }
 
-/// How sealed blocks are to be read.
+/// How encrypted blocks are read: DECRYPTION MODE (SSC-5 §8.5.3.2).
 #[derive(Clone, Copy, Debug)]
 pub enum Decryption<'a> {
-    /// They are not.
+    /// DISABLE: encrypted blocks are not read.
     Disable,
-    /// With this key, and blocks that are not sealed are refused.
+    /// DECRYPT: encrypted blocks are decrypted; blocks in clear are rejected.
     Decrypt(&'a Key),
-    /// With this key; blocks that are not sealed are read as well.
+    /// MIXED: encrypted blocks are decrypted; blocks in clear are read as well.
     Mixed(&'a Key),
-    /// As they are, in a [`capsule`](Sealing), if they are not protected from that; blocks that are not sealed as ever.
+    /// RAW: encrypted blocks are read still encrypted, after a header, unless this is disabled for the block; blocks in
+    /// clear are read as usual.
     Raw,
 }
 
-/// How a block is sealed, as far as can be known without its key.
+/// How a block is encrypted, as far as it is known without the key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EncryptionInfo {
-    /// What was given with the key.
+    /// Key-associated data that is stored with the block.
     pub kads: KeyAssociatedData,
-    /// It is not to be read raw.
+    /// Whether reading the block raw is disabled (RDMD).
     pub raw_read_disabled: bool,
-    /// It was read raw elsewhere, and came here as it was: a capsule, which is the place it was sealed for, and itself.
+    /// Whether the block was read raw from another position and written in EXTERNAL mode. It is then stored with its
+    /// original partition and object number.
     pub written_raw: bool,
 }
 
-/// Why a block cannot be read with what was given.
+/// Why a block cannot be read with the given decryption mode and key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecryptError {
-    /// It is sealed, and there is no key.
+    /// The block is encrypted, and no key was given.
     #[error("the block is encrypted, and no key was given")]
     NoKey,
-    /// It is sealed with another key.
+    /// The block is encrypted with another key.
     #[error("the block is encrypted with another key")]
     WrongKey,
-    /// It is not sealed, and only sealed ones are wanted.
+    /// The block is in clear, and the mode accepts encrypted blocks only.
     #[error("the block is not encrypted")]
     NotEncrypted,
-    /// It may not be read as it is.
+    /// The block is encrypted, and reading it raw is disabled.
     #[error("the block is encrypted and must not be read raw")]
     RawReadDisabled,
 }
 
-/// Where a block is and what it is: authenticated with it.
+/// Properties of a block that are authenticated with it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BlockContext {
     pub(crate) partition: u8,
@@ -169,10 +172,10 @@ impl BlockContext {
     }
 }
 
-/// The longest that a sealed block is longer than its content.
+/// Maximum number of bytes by which encryption lengthens a block.
 pub(crate) const MAX_OVERHEAD: usize = FIXED + 3 * 255 + TAG;
 
-/// An append session.
+/// Appends of encrypted blocks under one salt.
 pub(crate) struct AppendSession {
     encryption: Encryption,
     header: Vec<u8>,
@@ -181,7 +184,7 @@ pub(crate) struct AppendSession {
 }
 
 impl AppendSession {
-    /// Begins a session with a fresh salt.
+    /// Begins a session with a new salt.
     pub(crate) fn begin(seal: &Encryption, entropy: Entropy) -> io::Result<Self> {
         let unusable =
             || io::Error::new(io::ErrorKind::InvalidInput, "a key that seals has 32 bytes, its data at most 255");
@@ -200,12 +203,12 @@ impl AppendSession {
         Ok(Self { encryption: seal.clone(), header, subkey, counter: 0 })
     }
 
-    /// Whether blocks sealed this way belong to it.
+    /// Whether blocks with this key and key-associated data belong to the session.
     pub(crate) fn serves(&self, seal: &Encryption) -> bool {
         self.encryption == *seal
     }
 
-    /// Fills `out` with the sealed block. Each call uses a nonce, whether the block is stored or not.
+    /// Fills `out` with the encrypted block. Each call uses up a nonce, even if the block is not stored afterwards.
     pub(crate) fn encrypt(&mut self, content: &[u8], context: BlockContext, out: &mut Vec<u8>) -> io::Result<()> {
         let failed = || io::Error::other("a block could not be sealed");
         let counter = self.counter;
@@ -237,7 +240,7 @@ fn derive(key: &Key, salt: &[u8]) -> Option<SecretBox<LessSafeKey>> {
     SecretBox::new(LessSafeKey::new(UnboundKey::from(prk.expand(&[HKDF_INFO], &AES_256_GCM).ok()?)))
 }
 
-/// A sealed block, taken apart.
+/// Fields of an encrypted block.
 struct EncryptedParts<'a> {
     header: &'a [u8],
     salt: &'a [u8],
@@ -268,7 +271,7 @@ fn parts(sealed: &[u8]) -> Option<EncryptedParts<'_>> {
     })
 }
 
-/// How a block is sealed, from its first bytes.
+/// How a block is encrypted, from its first bytes; `None` if they are malformed.
 pub(crate) fn encryption_info(sealed: &[u8]) -> Option<EncryptionInfo> {
     parts(sealed).map(|parts| EncryptionInfo {
         kads: parts.kads,
@@ -277,12 +280,12 @@ pub(crate) fn encryption_info(sealed: &[u8]) -> Option<EncryptionInfo> {
     })
 }
 
-/// Before a sealed block that was read raw: what it is, and the place it was sealed for.
+/// Length of the header before an encrypted block read raw: codec, length, and original partition and object number.
 pub(crate) const RAW_HEADER_LEN: usize = 16;
 const RAW_HEADER_MAGIC: [u8; 2] = *b"FR";
 
 impl BlockContext {
-    /// The beginning of a capsule.
+    /// The header of an encrypted block read raw.
     pub(crate) fn raw_header(&self) -> [u8; RAW_HEADER_LEN] {
         let mut bytes = [0; RAW_HEADER_LEN];
         let fields = [
@@ -295,7 +298,8 @@ impl BlockContext {
         bytes
     }
 
-    /// The place that a capsule's block was sealed for, and the block; `None` if it is no capsule.
+    /// Splits an encrypted block read raw into the properties it was encrypted with and the encrypted block; `None` if
+    /// the bytes are no such block.
     pub(crate) fn parse_raw(capsule: &[u8]) -> Option<(Self, &[u8])> {
         let (head, sealed) = capsule.split_first_chunk::<RAW_HEADER_LEN>()?;
         let [m0, m1, partition, codec, o0, o1, o2, o3, o4, o5, o6, o7, l0, l1, l2, l3] = *head;
@@ -309,12 +313,12 @@ impl BlockContext {
     }
 }
 
-/// What was last opened: the next block is mostly of the same session.
+/// The last key, salt and subkey: the next block mostly belongs to the same session.
 #[derive(Default)]
 pub(crate) struct Decryptor(Option<(Key, Vec<u8>, SecretBox<LessSafeKey>)>);
 
 impl Decryptor {
-    /// Opens a sealed block in its place; `None` if the key is not its own.
+    /// Decrypts a block in place; `None` if the key or the context differs, or the block is damaged.
     pub(crate) fn decrypt<'a>(&mut self, key: &Key, context: BlockContext, sealed: &'a mut [u8]) -> Option<&'a [u8]> {
         let parts = parts(sealed)?;
         let aad = Aad::from(context.authenticated(parts.header));
@@ -378,7 +382,7 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for session in [&mut one, &mut two] {
             for _ in 0..100 {
-                // The same object again and again: a write that failed is repeated.
+                // The same object repeatedly: a failed write is retried.
                 let mut sealed = Vec::new();
                 session.encrypt(b"hello", PLACE, &mut sealed).unwrap();
                 assert!(seen.insert(sealed[..SALT_LEN + 8].to_vec()));

@@ -1,128 +1,129 @@
-//! What can go wrong with a tape's bytes, with the place and the value.
+//! Errors of cartridges and tapes. Each names the place and the value.
 
 use crate::encrypt::DecryptError;
 use std::io;
 use std::sync::Arc;
 
-/// Damage, or a failed call of the storage below. Filemarks and ends are not errors: see [`crate::medium::Found`].
+/// A failure, damage or refusal of a cartridge or a tape. Filemarks, end of data and end of medium are no errors: see
+/// [`crate::medium::ReadOutcome`] and [`crate::medium::WriteOutcome`].
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The storage refused a call.
+    /// A call of the storage failed.
     #[error("{operation} failed: {source}")]
     Io {
-        /// The call and the file.
+        /// The operation and its file, such as `writing data.0`.
         operation: String,
-        /// Its error.
+        /// The error that the storage returned.
         source: Arc<io::Error>,
     },
-    /// The bytes of an object are not what was written.
+    /// An object is damaged: its bytes are not the bytes that were written.
     #[error("partition {partition}, object {object}: {damage}")]
     Damaged {
-        /// Its partition.
+        /// Partition of the damaged object.
         partition: u8,
-        /// Its number.
+        /// Logical object number of the damaged object.
         object: u64,
-        /// What does not fit.
+        /// What is damaged.
         damage: Damage,
     },
-    /// A block cannot be read with the key that was given, or without one; the medium stands before it.
+    /// A block cannot be read with the given key, or without a key. The position is before the block.
     #[error("partition {partition}, object {object}: {reason}")]
     CannotDecrypt {
-        /// Its partition.
+        /// Partition of the block.
         partition: u8,
-        /// Its number.
+        /// Logical object number of the block.
         object: u64,
-        /// What is missing.
+        /// Why the block cannot be decrypted.
         reason: DecryptError,
     },
-    /// The tape's format has no place for sealed blocks.
+    /// The cartridge format stores no encrypted blocks.
     #[error("cartridges for mhvtl cannot be encrypted: it would keep the key beside the data")]
     EncryptionUnsupported,
-    /// What was to be written as a sealed block is none that was read raw.
+    /// The bytes to be written as an encrypted block were not read raw from one ([`crate::encrypt::Decryption::Raw`]).
     #[error("it is no sealed block that was read raw")]
     NotRawEncryptedBlock,
-    /// A file of a cartridge cannot be understood.
+    /// A file of a cartridge is malformed.
     #[error("{file}: {problem}")]
     Malformed {
-        /// The file.
+        /// Name of the file.
         file: String,
-        /// What was found and what would be right.
+        /// What was found and what was expected.
         problem: String,
     },
-    /// A file of a cartridge is of a version that this program does not know.
+    /// A file of a cartridge has a version that this program does not support.
     #[error("{file}: {problem}")]
     Unsupported {
-        /// The file.
+        /// Name of the file.
         file: String,
-        /// Its version, and what is known.
+        /// The version found and the version supported.
         problem: String,
     },
-    /// The cartridge has no cartridge memory.
+    /// The folder has no cartridge memory: it is not a cartridge, or its cartridge memory is lost.
     #[error("ferric.mam and mam are missing: this is no cartridge, or it has lost its cartridge memory")]
     NoCartridgeMemory,
-    /// Someone uses the cartridge.
+    /// Another process or drive uses the cartridge.
     #[error("the cartridge is in use")]
     InUse,
-    /// mhvtl has the cartridge loaded, or did not unload it.
+    /// mhvtl has loaded the cartridge, or did not unload it cleanly.
     #[error("is loaded, or was not unloaded in order; if no drive has it, repair it first")]
     NotUnloaded,
-    /// The cartridge is not there, or there already.
+    /// A cartridge does not exist, exists already, or is not usable for the operation.
     #[error("cartridge {barcode}: {problem}")]
     Cartridge {
-        /// Its barcode.
+        /// Barcode of the cartridge.
         barcode: String,
-        /// What is wrong with it.
+        /// What is wrong with the cartridge.
         problem: &'static str,
     },
-    /// Objects that were accepted could not be stored.
+    /// Accepted objects could not be stored and are lost: the cause of a deferred error.
     #[error("objects from {object} of partition {partition} on were accepted and are lost: {cause}")]
     LostObjects {
-        /// Their partition.
+        /// Partition of the lost objects.
         partition: u8,
-        /// The first of them; the medium stands there.
+        /// Logical object number of the first lost object; the medium is positioned there.
         object: u64,
-        /// Why.
+        /// The failure of the storage that lost the objects.
         cause: Box<Self>,
     },
-    /// Nothing can be written to this tape.
+    /// The tape cannot be written; the text says why.
     #[error("the tape is read-only: {0}")]
     ReadOnly(&'static str),
-    /// A block is longer than this tape can hold.
+    /// A block is longer than the format can store.
     #[error("a block of {len} bytes; this tape holds at most {max}")]
     BlockTooLong {
-        /// Its length.
+        /// Length of the block in bytes.
         len: usize,
-        /// The longest that can be.
+        /// The longest block in bytes that the format can store.
         max: usize,
     },
-    /// The tape's format has no number for a further object.
+    /// The next logical object number exceeds the limit of the format.
     #[error("partition {partition} has no number for object {object}")]
     TooManyObjects {
-        /// The partition.
+        /// Partition in which the object was to be written.
         partition: u8,
-        /// What its number would be.
+        /// The logical object number that exceeds the limit.
         object: u64,
     },
-    /// What an object met.
+    /// An error while copying or converting, with the object at which it occurred.
     #[error("partition {partition}, object {object}: {cause}")]
     AtObject {
-        /// Its partition.
+        /// Partition of the object.
         partition: u8,
-        /// Its number.
+        /// Logical object number of the object.
         object: u64,
-        /// What is wrong with it there.
+        /// The error at that object.
         cause: Box<Self>,
     },
-    /// The cartridge's memory has no room for an attribute.
+    /// An attribute is longer than the files of mhvtl's format can store.
     #[error("attribute {id:04X}h of partition {partition} has no room in this cartridge's memory")]
     AttributeTooLarge {
-        /// Its identifier.
+        /// ATTRIBUTE IDENTIFIER of the attribute (SPC-5 §7.4).
         id: u16,
-        /// Its partition.
+        /// Partition of the attribute; 0 for an attribute of the whole medium.
         partition: u8,
     },
-    /// There is no such partition.
+    /// A partition with this number does not exist.
     #[error("partition {0} does not exist")]
     NoPartition(u8),
 }
@@ -131,19 +132,19 @@ pub enum StoreError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Damage {
-    /// The index record is not one, or is that of another object.
+    /// The index record is malformed, or is the record of another object.
     #[error("its index record is damaged")]
     Index,
-    /// The data file ends before the object does.
+    /// `data.P` ends before the object ends.
     #[error("its data is cut short")]
     Truncated,
-    /// The data's checksum differs.
+    /// The checksum of the data differs from the checksum in the index record.
     #[error("its checksum is wrong")]
     Checksum,
-    /// The data does not decompress to its length.
+    /// The data does not decompress to its recorded length.
     #[error("it does not decompress")]
     Compression,
-    /// Stored with a codec that this version does not know.
+    /// The block is stored with a codec number that this version does not know.
     #[error("it is stored with unknown codec {0}")]
     Codec(u8),
 }
@@ -160,7 +161,7 @@ impl StoreError {
         }
     }
 
-    /// Whether the tape refused, and nothing is lost or damaged.
+    /// Whether the tape rejected the request and nothing is lost or damaged.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
         matches!(
@@ -174,7 +175,7 @@ impl StoreError {
         )
     }
 
-    /// Whether the storage below is full.
+    /// Whether the file system is full or a quota is exhausted.
     #[must_use]
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Io { source, .. }

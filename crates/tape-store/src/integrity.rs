@@ -1,15 +1,15 @@
-//! CRC-32C, of a block as it was given and of an index record.
+//! CRC-32C checksums of blocks, index records and files.
 
 use crc_fast::{CrcAlgorithm, Digest};
 use std::ops::Deref;
 
-/// CRC-32C (Castagnoli) of one run of bytes.
+/// CRC-32C (Castagnoli) of a contiguous run of bytes.
 #[must_use]
 pub fn crc32c(bytes: &[u8]) -> u32 {
     low(crc_fast::checksum(CrcAlgorithm::Crc32Iscsi, bytes))
 }
 
-/// CRC-32C over slices, as if they were one.
+/// CRC-32C of the concatenation of the slices.
 #[must_use]
 pub fn crc32c_slices<S: Deref<Target = [u8]>>(slices: &[S]) -> u32 {
     match slices {

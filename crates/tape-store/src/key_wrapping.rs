@@ -1,5 +1,5 @@
-//! A key pair under which hosts wrap data keys, so that none is seen on its way (SSC-5 §8.5.3.2.4): RSA-2048, RSAES-OAEP with
-//! SHA-256. It lives in memory only.
+//! A key pair with which hosts wrap data encryption keys for transport (SSC-5 §8.5.3.2.4): RSA-2048, RSAES-OAEP with
+//! SHA-256. It exists in memory only.
 
 use crate::encrypt::Key;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
@@ -8,10 +8,10 @@ use aws_lc_rs::signature::KeyPair as _;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// Bytes of modulus, exponent and what was wrapped.
+/// Length in bytes of the modulus, of the padded exponent and of a wrapped key.
 pub const MODULUS_LEN: usize = 256;
 
-/// The pair.
+/// An RSA-2048 key pair for wrapped keys.
 pub struct KeyWrappingPair {
     private: OaepPrivateDecryptingKey,
     modulus: Vec<u8>,
@@ -19,7 +19,7 @@ pub struct KeyWrappingPair {
 }
 
 impl KeyWrappingPair {
-    /// A new pair; `None` if the system gives no random bytes.
+    /// Generates a key pair; `None` if the system provides no random bytes.
     #[must_use]
     pub fn generate() -> Option<Self> {
         let pair = KeyPair::generate(KeySize::Rsa2048).ok()?;
@@ -31,14 +31,14 @@ impl KeyWrappingPair {
         Some(Self { private: OaepPrivateDecryptingKey::new(private).ok()?, modulus, exponent })
     }
 
-    /// Modulus and exponent, big-endian, each padded to [`SIZE`].
+    /// The public key: modulus and exponent, big-endian, each padded to [`MODULUS_LEN`] bytes.
     #[must_use]
     pub fn public(&self) -> Vec<u8> {
         let padded = |number: &[u8]| [&vec![0; MODULUS_LEN - number.len().min(MODULUS_LEN)], number].concat();
         [padded(&self.modulus), padded(&self.exponent)].concat()
     }
 
-    /// The key that was wrapped with this label; `None` if it was not wrapped for this pair.
+    /// Unwraps a key that was wrapped with this label; `None` if it was wrapped for another key pair or label.
     #[must_use]
     pub fn unwrap_key(&self, wrapped: &[u8], label: &[u8]) -> Option<Key> {
         let mut room = Zeroizing::new(vec![0; self.private.min_output_size()]);
@@ -54,16 +54,16 @@ impl fmt::Debug for KeyWrappingPair {
     }
 }
 
-/// Wraps a key for a pair of which this is the public part, as a host does.
+/// Wraps a key for the holder of a public key from [`KeyWrappingPair::public`], as a host does.
 ///
 /// # Panics
-/// If it is no public part.
+/// If the public key is malformed.
 #[cfg(any(test, feature = "testing"))]
 #[must_use]
 #[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "for tests")]
 pub fn wrap_key(public: &[u8], key: &[u8], label: &[u8]) -> Vec<u8> {
     use aws_lc_rs::rsa::{OaepPublicEncryptingKey, PublicEncryptingKey};
-    // SubjectPublicKeyInfo of an RSA key of 2048 bits with the exponent 65537.
+    // SubjectPublicKeyInfo of a 2048-bit RSA key with exponent 65537.
     let head = "30820122300d06092a864886f70d01010105000382010f003082010a0282010100";
     let digits = |at: usize| u8::from_str_radix(&head[at..at + 2], 16).unwrap();
     let mut der: Vec<u8> = (0..head.len()).step_by(2).map(digits).collect();

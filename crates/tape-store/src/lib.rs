@@ -1,14 +1,15 @@
-//! Cartridges and the logical tape in them, without a word of SCSI's wire.
+//! Cartridges and the logical tape that they hold. The crate knows nothing of SCSI's wire formats.
 //!
-//! A tape is a row of **objects** in a partition: blocks of 1 byte to 16 MiB, and filemarks. One can append at
-//! any object (what follows is then gone), read forward, move, and ask for durability. [`medium::Medium`] is that
-//! tape; [`model::Model`] keeps it in a `Vec` and is the oracle of the tests, [`three_file::ThreeFile`] keeps it in
-//! three files per partition over the five calls of a [`backend::Backend`]. A [`cartridge::Cartridge`] is what a
-//! robot moves: a barcode, the facts of its generation ([`media::MediaSpec`]) and the folder of its files.
+//! A partition is a sequence of **objects**: blocks of 1 byte to 16 MiB, and filemarks. A caller appends at any object
+//! (which removes all objects after it), reads forward, changes the position, and synchronises. [`medium::Medium`] is
+//! the interface of such a tape. [`three_file::ThreeFile`] implements it with three files per partition, on top of
+//! [`backend::Backend`]; [`model::Model`] implements it with a `Vec` and is the reference of the tests. A
+//! [`cartridge::Cartridge`] is what a robot moves: a barcode, the facts of its generation ([`media::MediaSpec`]) and
+//! the folder of its files.
 //!
 //! ```
 //! use std::io::{IoSlice, IoSliceMut};
-//! use tape_store::medium::{Codec, Found, Medium};
+//! use tape_store::medium::{Codec, Medium, ReadOutcome};
 //! use tape_store::model::Model;
 //!
 //! let mut tape = Model::new(1 << 20, 1 << 16);
@@ -16,8 +17,8 @@
 //! tape.append_filemark()?;
 //! tape.locate(0, 0)?;
 //! let mut buffer = [0; 16];
-//! assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)])?, Found::Block { len: 5, stored: 5 });
-//! assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)])?, Found::Filemark);
+//! assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)])?, ReadOutcome::Block { len: 5, stored: 5 });
+//! assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)])?, ReadOutcome::Filemark);
 //! # Ok::<(), tape_store::error::StoreError>(())
 //! ```
 #![forbid(unsafe_code)]

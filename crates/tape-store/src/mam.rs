@@ -1,7 +1,7 @@
-//! Medium auxiliary memory: the attributes that a cartridge carries in its chip (SPC-5 §7.4, SSC-5 §6.6).
+//! Medium auxiliary memory (MAM): the attributes of a cartridge (SPC-5 §7.4, SSC-5 §6.6).
 //!
-//! Values are kept as READ ATTRIBUTE returns them, but that capacities and counts of bytes (0000h, 0001h, 0220h to
-//! 0223h) are in bytes here; the drive renders those, and those that change by themselves.
+//! Values are stored as READ ATTRIBUTE returns them, except that capacities and byte counts (0000h, 0001h, 0220h to
+//! 0223h) are in bytes here. The drive converts these, and computes the attributes that change with time.
 
 use crate::cartridge::CartridgeKind;
 use crate::error::StoreError;
@@ -10,46 +10,46 @@ use crate::media::{self, MediaSpec};
 use crate::store::NewCartridge;
 use std::collections::BTreeMap;
 
-/// ATTRIBUTE IDENTIFIER.
+/// ATTRIBUTE IDENTIFIER of a MAM attribute (SPC-5 §7.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttrId(pub u16);
 
-/// FORMAT of an attribute.
+/// FORMAT field of an attribute: how its value is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttributeFormat {
-    /// Numbers and opaque bytes.
+    /// BINARY (00b): a big-endian number or opaque bytes.
     Binary,
-    /// Left-justified, space-padded ASCII.
+    /// ASCII (01b): left-aligned and padded with spaces.
     Ascii,
-    /// Text in the character set of attribute 0805h.
+    /// TEXT (10b): in the character set that attribute 0805h names.
     Text,
 }
 
-/// Who may change an attribute.
+/// Which party may write an attribute (READ ONLY bit).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttributeWriter {
-    /// The drive, or nobody.
+    /// The drive alone; for hosts the attribute is read-only.
     Drive,
-    /// A host.
+    /// Hosts, with WRITE ATTRIBUTE.
     Host,
 }
 
-/// Facts of one attribute.
+/// Description of one attribute.
 #[derive(Clone, Copy, Debug)]
 pub struct AttrSpec {
-    /// Which.
+    /// Identifier of the attribute.
     pub id: AttrId,
-    /// What people call it.
+    /// Name of the attribute in listings, in lower case; `ferric tape attr` accepts it.
     pub name: &'static str,
-    /// How its bytes are to be read.
+    /// How the value is encoded.
     pub format: AttributeFormat,
-    /// Its length; the longest, if `variable`.
+    /// Length of the value in bytes; the maximum if `variable` is set.
     pub len: u16,
-    /// Shorter values are allowed.
+    /// Whether shorter values are allowed.
     pub variable: bool,
-    /// Who writes it.
+    /// Which party may write the attribute.
     pub writer: AttributeWriter,
-    /// Each partition has its own.
+    /// Whether each partition has its own value.
     pub is_per_partition: bool,
 }
 
@@ -88,91 +88,91 @@ const fn variable_length(mut spec: AttrSpec) -> AttrSpec {
 }
 
 impl AttrId {
-    /// Remaining capacity in partition: bytes at the last save.
+    /// 0000h, REMAINING CAPACITY IN PARTITION: in bytes, as of the last save.
     pub const REMAINING_CAPACITY: Self = Self(0x0000);
-    /// Maximum capacity in partition: bytes of the cartridge.
+    /// 0001h, MAXIMUM CAPACITY IN PARTITION: in bytes, of the whole cartridge.
     pub const MAXIMUM_CAPACITY: Self = Self(0x0001);
-    /// TapeAlert flags of the current or last load.
+    /// 0002h, TAPEALERT FLAGS of the current or last load.
     pub const TAPE_ALERT: Self = Self(0x0002);
-    /// Load count.
+    /// 0003h, LOAD COUNT in the life of the cartridge.
     pub const LOAD_COUNT: Self = Self(0x0003);
-    /// Bytes left in this memory; live.
+    /// 0004h, MAM SPACE REMAINING in bytes; computed at each read.
     pub const MAM_SPACE_REMAINING: Self = Self(0x0004);
-    /// Assigning organization of the format.
+    /// 0005h, ASSIGNING ORGANIZATION of the recording format.
     pub const ORGANIZATION: Self = Self(0x0005);
-    /// Density code the medium is formatted with.
+    /// 0006h, FORMATTED DENSITY CODE: the density that the medium is written in.
     pub const FORMATTED_DENSITY: Self = Self(0x0006);
-    /// Initialization count.
+    /// 0007h, INITIALIZATION COUNT: how often the medium was formatted.
     pub const INITIALIZATION_COUNT: Self = Self(0x0007);
-    /// Volume identifier.
+    /// 0008h, VOLUME IDENTIFIER, as written by the drive.
     pub const VOLUME_IDENTIFIER: Self = Self(0x0008);
-    /// Volume change reference.
+    /// 0009h, VOLUME CHANGE REFERENCE: changes whenever the tape is written.
     pub const VOLUME_CHANGE_REFERENCE: Self = Self(0x0009);
-    /// Vendor and serial of the drive of the last load; the three before follow.
+    /// 020Ah, vendor and serial number of the drive of the last load; 020Bh to 020Dh are the loads before it.
     pub const LAST_DRIVE: Self = Self(0x020a);
-    /// Bytes written in the medium's life.
+    /// 0220h, TOTAL MBYTES WRITTEN IN MEDIUM LIFE; in bytes here.
     pub const LIFE_WRITTEN: Self = Self(0x0220);
-    /// Bytes read in the medium's life.
+    /// 0221h, TOTAL MBYTES READ IN MEDIUM LIFE; in bytes here.
     pub const LIFE_READ: Self = Self(0x0221);
-    /// Bytes written in the current or last load.
+    /// 0222h, TOTAL MBYTES WRITTEN IN CURRENT/LAST LOAD; in bytes here.
     pub const LOAD_WRITTEN: Self = Self(0x0222);
-    /// Bytes read in the current or last load.
+    /// 0223h, TOTAL MBYTES READ IN CURRENT/LAST LOAD; in bytes here.
     pub const LOAD_READ: Self = Self(0x0223);
-    /// The first object of a partition that is an encrypted block.
+    /// 0224h, LOGICAL POSITION OF FIRST ENCRYPTED BLOCK, per partition.
     pub const FIRST_ENCRYPTED_OBJECT: Self = Self(0x0224);
-    /// The first object behind that which is a block in clear.
+    /// 0225h, LOGICAL POSITION OF FIRST UNENCRYPTED BLOCK AFTER THE FIRST ENCRYPTED BLOCK, per partition.
     pub const FIRST_UNENCRYPTED: Self = Self(0x0225);
-    /// Medium usage history; live.
+    /// 0340h, MEDIUM USAGE HISTORY; computed at each read.
     pub const MEDIUM_HISTORY: Self = Self(0x0340);
-    /// Partition usage history; live.
+    /// 0341h, PARTITION USAGE HISTORY; computed at each read.
     pub const PARTITION_HISTORY: Self = Self(0x0341);
-    /// Densities the medium can have; live.
+    /// 040Bh, densities that the medium supports; computed at each read.
     pub const DENSITIES: Self = Self(0x040b);
-    /// Medium manufacturer.
+    /// 0400h, MEDIUM MANUFACTURER, eight characters.
     pub const MANUFACTURER: Self = Self(0x0400);
-    /// Medium serial number.
+    /// 0401h, MEDIUM SERIAL NUMBER, 32 characters.
     pub const SERIAL: Self = Self(0x0401);
-    /// Length in metres.
+    /// 0402h, MEDIUM LENGTH in metres.
     pub const LENGTH: Self = Self(0x0402);
-    /// Width in tenths of a millimetre.
+    /// 0403h, MEDIUM WIDTH in tenths of a millimetre.
     pub const WIDTH: Self = Self(0x0403);
-    /// Assigning organization of the medium.
+    /// 0404h, ASSIGNING ORGANIZATION of the medium.
     pub const MEDIUM_ORGANIZATION: Self = Self(0x0404);
-    /// Medium density code.
+    /// 0405h, MEDIUM DENSITY CODE: the density that the medium was made for.
     pub const DENSITY: Self = Self(0x0405);
-    /// Manufacture date, YYYYMMDD.
+    /// 0406h, MEDIUM MANUFACTURE DATE, as YYYYMMDD.
     pub const MANUFACTURE_DATE: Self = Self(0x0406);
-    /// Bytes of this memory.
+    /// 0407h, MAM CAPACITY: size of the cartridge memory in bytes.
     pub const MAM_CAPACITY: Self = Self(0x0407);
-    /// 00h data, 01h cleaning, 80h WORM.
+    /// 0408h, MEDIUM TYPE: 00h data, 01h cleaning, 80h WORM.
     pub const MEDIUM_TYPE: Self = Self(0x0408);
-    /// Cleanings a cleaning cartridge is good for.
+    /// 0409h, MEDIUM TYPE INFORMATION: for a cleaning cartridge, the cleanings that it allows.
     pub const MEDIUM_TYPE_INFORMATION: Self = Self(0x0409);
-    /// Barcode, as a host or library writes it.
+    /// 0806h, BARCODE, as written by a host.
     pub const BARCODE: Self = Self(0x0806);
-    /// Ours, no host sees it: what the cartridge is beyond SCSI's words, as [`Flags`].
+    /// F001h, private to Ferric and not visible to hosts: a set of [`Flags`].
     pub const FLAGS: Self = Self(0xf001);
-    /// Ours: bytes of each partition as it was formatted; none if the partitions share evenly.
+    /// F002h, private: size of each partition in bytes; absent if the partitions share the capacity evenly.
     pub const PARTITION_SIZE: Self = Self(0xf002);
-    /// Ours: the medium by the name in its table.
+    /// F003h, private: [`MediaSpec::name`] of the medium.
     pub const MEDIUM_NAME: Self = Self(0xf003);
 
-    /// Ours: objects of each partition of a cartridge that is written once, when it was last unloaded.
+    /// F004h, private, WORM cartridges only: objects in each partition at the last unload.
     pub const WORM_OBJECTS: Self = Self(0xf004);
-    /// Ours: whose chip this is, of a cartridge that is written once: its serial number when it was made.
+    /// F005h, private, WORM cartridges only: the serial number at manufacture, for the WORM integrity check.
     pub const WORM_IDENTITY: Self = Self(0xf005);
-    /// Ours: bytes that SET CAPACITY left of the cartridge; none if all.
+    /// F006h, private: the capacity in bytes that SET CAPACITY set; absent for the full capacity.
     pub const SET_CAPACITY_BYTES: Self = Self(0xf006);
 
-    /// Ours: objects that could not be written, in the medium's life.
+    /// F007h, private: objects that could not be written, in the medium's life.
     pub const WRITE_FAILURES: Self = Self(0xf007);
-    /// Ours: objects that could not be read, in the medium's life.
+    /// F008h, private: objects that could not be read, in the medium's life.
     pub const READ_FAILURES: Self = Self(0xf008);
 
-    /// Ours: seconds since 1970 until which nothing on it may be overwritten.
+    /// F009h, private: the time until which the cartridge is retained, in seconds since 1970.
     pub const RETAINED_UNTIL: Self = Self(0xf009);
 
-    /// Whether it is ours, and so not part of what SCSI counts and lists.
+    /// Whether the attribute is private to Ferric: hosts do not see it, and it uses no MAM space.
     #[must_use]
     pub const fn is_private(self) -> bool {
         self.0 >= 0xf000
@@ -180,19 +180,19 @@ impl AttrId {
 }
 
 bitflags::bitflags! {
-    /// What is true of a cartridge beyond SCSI's attributes.
+    /// State of a cartridge for which SCSI has no attribute.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct Flags: u8 {
-        /// Its write-protect tab is set.
+        /// The write-protect tab is set.
         const WRITE_PROTECTED = 1;
-        /// Its data is not kept: mhvtl's NULL medium.
+        /// The data is discarded: mhvtl's NULL medium.
         const NULL = 2;
-        /// It was loaded and has not been unloaded in order.
+        /// The cartridge was loaded and has not been unloaded cleanly.
         const LOADED = 4;
     }
 }
 
-/// Every attribute, ascending.
+/// All standard and private attributes, ascending by identifier.
 pub const ATTRIBUTES: &[AttrSpec] = &[
     per_partition(device(0x0000, "remaining capacity", AttributeFormat::Binary, 8)),
     per_partition(device(0x0001, "maximum capacity", AttributeFormat::Binary, 8)),
@@ -254,7 +254,7 @@ pub const ATTRIBUTES: &[AttrSpec] = &[
     device(0xf009, "retained until", AttributeFormat::Binary, 8),
 ];
 
-/// What hosts' makers may write as they like (SPC-5 §7.4.2.1): 1400h to 17FFh, but for those of [`ATTRIBUTES`].
+/// Vendor-specific host attributes (SPC-5 §7.4.2.1): 1400h to 17FFh, except those in [`ATTRIBUTES`].
 static VENDOR_ATTRIBUTES: [AttrSpec; 0x400] = vendor_attributes();
 const FIRST_VENDOR_ATTRIBUTE: u16 = 0x1400;
 
@@ -270,18 +270,18 @@ const fn vendor_attributes() -> [AttrSpec; 0x400] {
     specs
 }
 
-/// The facts of an attribute, if it exists.
+/// The description of an attribute; `None` if the identifier is not supported.
 #[must_use]
 pub fn spec(id: AttrId) -> Option<&'static AttrSpec> {
     let named = ATTRIBUTES.binary_search_by_key(&id, |spec| spec.id).ok().and_then(|at| ATTRIBUTES.get(at));
     named.or_else(|| VENDOR_ATTRIBUTES.get(usize::from(id.0.checked_sub(FIRST_VENDOR_ATTRIBUTE)?)))
 }
 
-/// MEDIUM TYPE on the wire (SPC-5 §7.4.2.4.10).
+/// MEDIUM TYPE values (SPC-5 §7.4.2.4.10).
 const MEDIUM_TYPE_CLEANING: u64 = 0x01;
 const MEDIUM_TYPE_WORM: u64 = 0x80;
 
-/// YYYYMMDD of seconds since 1970.
+/// A time in seconds since 1970 as YYYYMMDD.
 pub(crate) fn date(seconds: i64) -> String {
     let day = time::OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
     format!("{:04}{:02}{:02}", day.year(), u8::from(day.month()), day.day())
@@ -291,18 +291,18 @@ fn big_endian(value: &[u8]) -> u64 {
     value.iter().fold(0, |value, byte| (value << 8) | u64::from(*byte))
 }
 
-/// The attributes of one cartridge.
+/// The MAM attributes of one cartridge, with a value per partition where the attribute has one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mam {
     values: BTreeMap<(AttrId, u8), Vec<u8>>,
 }
 
-/// What begins a file of attributes, and the version of what follows.
+/// Beginning of an attribute file, and the version of its format.
 const MAGIC: &[u8; 8] = b"FERRICMA";
 const VERSION: u32 = 2;
 
 impl Mam {
-    /// The memory of a new cartridge.
+    /// The attributes of a newly manufactured cartridge.
     #[must_use]
     pub fn new(new: &NewCartridge<'_>) -> Self {
         let mut mam = Self::default();
@@ -337,10 +337,10 @@ impl Mam {
         mam
     }
 
-    /// What the cartridge is made of.
+    /// The medium that attribute F003h names.
     ///
     /// # Errors
-    /// [`StoreError::Malformed`]: it names no medium that is known.
+    /// [`StoreError::Malformed`] if the name is missing or unknown.
     pub fn media(&self) -> Result<&'static MediaSpec, StoreError> {
         let name = String::from_utf8_lossy(self.get(AttrId::MEDIUM_NAME, 0).unwrap_or_default());
         media::by_name(&name).ok_or_else(|| StoreError::Malformed {
@@ -349,7 +349,7 @@ impl Mam {
         })
     }
 
-    /// What the cartridge is for.
+    /// The kind of the cartridge: from MEDIUM TYPE and the NULL flag.
     #[must_use]
     pub fn kind(&self) -> CartridgeKind {
         match self.number(AttrId::MEDIUM_TYPE) {
@@ -360,7 +360,7 @@ impl Mam {
         }
     }
 
-    /// Makes the cartridge one for this.
+    /// Sets MEDIUM TYPE and the NULL flag for this kind.
     pub fn set_kind(&mut self, kind: CartridgeKind) {
         let medium_type = match kind {
             CartridgeKind::Data | CartridgeKind::Null => 0,
@@ -371,43 +371,43 @@ impl Mam {
         self.set_flag(Flags::NULL, kind == CartridgeKind::Null);
     }
 
-    /// What is true of the cartridge beyond SCSI's attributes.
+    /// The state flags of the cartridge.
     #[must_use]
     pub fn flags(&self) -> Flags {
         Flags::from_bits_truncate(self.get(AttrId::FLAGS, 0).and_then(|value| value.first().copied()).unwrap_or(0))
     }
 
-    /// Sets or clears a flag.
+    /// Sets or clears a state flag.
     pub fn set_flag(&mut self, flag: Flags, on: bool) {
         let mut flags = self.flags();
         flags.set(flag, on);
         self.set(AttrId::FLAGS, 0, &[flags.bits()]);
     }
 
-    /// Bytes of each partition as it was formatted; empty if they share evenly.
+    /// Size of each partition in bytes; empty if the partitions share the capacity evenly.
     #[must_use]
     pub fn partition_sizes(&self) -> Vec<u64> {
         (0..4).map_while(|partition| self.get(AttrId::PARTITION_SIZE, partition).map(big_endian)).collect()
     }
 
-    /// The value of an attribute; `partition` counts only where each has its own.
+    /// The value of an attribute; `None` if it is not set. `partition` is ignored for attributes of the whole medium.
     #[must_use]
     pub fn get(&self, id: AttrId, partition: u8) -> Option<&[u8]> {
         self.values.get(&Self::key(id, partition)).map(Vec::as_slice)
     }
 
-    /// Identifiers of what hosts' makers wrote, ascending.
+    /// The vendor-specific attributes that hosts wrote, ascending by identifier.
     pub fn vendor_attributes(&self) -> impl Iterator<Item = &'static AttrSpec> {
         let ids = self.values.keys().map(|(id, _)| *id).filter(|id| ATTRIBUTES.iter().all(|spec| spec.id != *id));
         ids.filter_map(spec)
     }
 
-    /// All attributes with their partitions, ascending.
+    /// All attributes with their partition and value, ascending.
     pub fn iter(&self) -> impl Iterator<Item = (AttrId, u8, &[u8])> {
         self.values.iter().map(|((id, partition), value)| (*id, *partition, value.as_slice()))
     }
 
-    /// Sets an attribute; an empty value removes it.
+    /// Sets the value of an attribute; an empty value removes it.
     pub fn set(&mut self, id: AttrId, partition: u8, value: &[u8]) {
         if value.is_empty() {
             self.values.remove(&Self::key(id, partition));
@@ -416,32 +416,32 @@ impl Mam {
         }
     }
 
-    /// The number in a binary attribute.
+    /// The number in a binary attribute; 0 if it is not set.
     #[must_use]
     pub fn number(&self, id: AttrId) -> u64 {
         big_endian(self.get(id, 0).unwrap_or_default())
     }
 
-    /// The number in a binary attribute that each partition has of its own.
+    /// The number in a binary attribute of a partition; 0 if it is not set.
     #[must_use]
     pub fn partition_number_value(&self, id: AttrId, partition: u8) -> u64 {
         big_endian(self.get(id, partition).unwrap_or_default())
     }
 
-    /// Sets a binary attribute in its own width.
+    /// Sets a binary attribute, in the width that the attribute has.
     pub fn set_number(&mut self, id: AttrId, value: u64) {
         let width = spec(id).map_or(8, |spec| usize::from(spec.len)).min(8);
         self.set(id, 0, value.to_be_bytes().get(8 - width..).unwrap_or_default());
     }
 
-    /// Sets a text attribute, padded with spaces or cut.
+    /// Sets an ASCII or text attribute: padded with spaces or truncated to the length of the attribute.
     pub fn set_text(&mut self, id: AttrId, text: &str) {
         let width = spec(id).map_or(text.len(), |spec| usize::from(spec.len));
         let value: Vec<u8> = text.bytes().chain(std::iter::repeat(b' ')).take(width).collect();
         self.set(id, 0, &value);
     }
 
-    /// Bytes all values take: their lengths and five bytes of header each.
+    /// MAM space in bytes that all attributes use: each its value and a five-byte header. Private attributes use none.
     #[must_use]
     pub fn used_bytes(&self) -> u64 {
         let seen = self.values.iter().filter(|((id, _), _)| !id.is_private());
@@ -453,7 +453,7 @@ impl Mam {
         (id, if own { partition } else { 0 })
     }
 
-    /// The file of these attributes.
+    /// The content of an attribute file with these attributes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
@@ -470,10 +470,10 @@ impl Mam {
         bytes
     }
 
-    /// Reads what [`Self::encode`] wrote. Unknown attributes keep their bytes.
+    /// Decodes an attribute file. Unknown attributes keep their bytes.
     ///
     /// # Errors
-    /// [`StoreError::Malformed`] with what is wrong; damage is never read as a fresh memory.
+    /// [`StoreError::Malformed`] if the file is damaged, [`StoreError::Unsupported`] if its version is unknown.
     pub fn decode(file: &str, bytes: &[u8]) -> Result<Self, StoreError> {
         let fault = |what: &str| StoreError::Malformed { file: file.into(), problem: what.into() };
         let (body, crc) = bytes.split_last_chunk::<4>().ok_or_else(|| fault("shorter than its header"))?;

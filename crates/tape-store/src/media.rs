@@ -1,53 +1,53 @@
-//! The one table of media facts: density reports, mode block descriptors, cartridge memory and capacity read it.
+//! Facts of each medium, in one table: density reports, mode block descriptors, cartridge memory and capacities use it.
 //!
-//! Sources: Ultrium format summaries as the IBM LTO SCSI reference prints them; LTO-9 bits per mm as captured from
-//! an LTO-9 drive's report. Capacities are the makers' 10^6 bytes.
+//! Sources: the Ultrium format summaries in the IBM LTO SCSI reference; bits per mm of LTO-9 from the density report of
+//! an LTO-9 drive. Capacities are in bytes, where a megabyte is 10^6.
 
 use crate::mhvtl;
 
-/// Facts of one generation of media.
+/// Facts of one medium: a generation of LTO, or a medium of another family.
 #[derive(Debug, PartialEq, Eq)]
 pub struct MediaSpec {
-    /// What people call it.
+    /// Name of the medium, such as `LTO-8`.
     pub name: &'static str,
-    /// The last two characters of a data cartridge's barcode.
+    /// Last two characters of the barcode of a data cartridge (media identifier).
     pub suffix: &'static str,
-    /// Those of one that is written once; empty where there is none.
+    /// Last two characters of the barcode of a WORM cartridge; empty if the medium has none.
     pub worm_suffix: &'static str,
-    /// Density code.
+    /// PRIMARY DENSITY CODE of the recording format.
     pub density: u8,
-    /// MEDIUM TYPE of a data cartridge as IBM drives report it.
+    /// MEDIUM TYPE in the mode parameter header of IBM drives, for a data cartridge.
     pub medium_type: u8,
-    /// Bits per mm.
+    /// BITS PER MM in the density report.
     pub bits_per_mm: u32,
-    /// Number of tracks.
+    /// TRACKS in the density report.
     pub tracks: u16,
-    /// Passes over the whole length; what partitions are made of. 0 where it cannot have more than one.
+    /// Wraps: passes over the whole length, of which partitions consist. 0 if the medium has one partition only.
     pub wraps: u16,
-    /// Width in tenths of a millimetre.
+    /// MEDIA WIDTH in tenths of a millimetre.
     pub width: u16,
     /// Length of the tape in metres.
     pub length: u16,
-    /// Native capacity in bytes.
+    /// Native capacity in bytes, without compression.
     pub capacity: u64,
-    /// DENSITY NAME.
+    /// DENSITY NAME in the density report.
     pub density_name: &'static str,
-    /// DESCRIPTION of the density.
+    /// DESCRIPTION in the density report.
     pub description: &'static str,
-    /// ASSIGNING ORGANIZATION.
+    /// ASSIGNING ORGANIZATION in the density report.
     pub organization: &'static str,
-    /// Most partitions it can have.
+    /// Maximum number of partitions.
     pub partitions: u8,
-    /// Bytes of cartridge memory.
+    /// Size of the cartridge memory in bytes.
     pub mam_capacity: u64,
-    /// Whether drives can encrypt blocks on it. For LTO, from LTO-4 on.
+    /// Whether drives can encrypt blocks on the medium; for LTO, from LTO-4 on.
     pub encryptable: bool,
-    /// Other densities that a drive can give it, for good, by writing at its beginning.
+    /// Densities that a drive can convert the medium to, permanently, by writing at the beginning of the medium.
     pub convertible_to: &'static [&'static Self],
 }
 
 impl MediaSpec {
-    /// The generation of an Ultrium medium: "8", or "7M".
+    /// Generation of an Ultrium medium, such as `8` or `7M`; `None` for other families.
     #[must_use]
     pub fn generation(&self) -> Option<&'static str> {
         self.name.strip_prefix("LTO-")
@@ -96,7 +96,7 @@ struct Generation {
     convertible_to: &'static [&'static MediaSpec],
 }
 
-/// LTO-1.
+/// LTO-1 (Ultrium 1), density code 40h.
 pub const LTO_1: MediaSpec = lto(&Generation {
     name: "LTO-1",
     suffix: "L1",
@@ -115,7 +115,7 @@ pub const LTO_1: MediaSpec = lto(&Generation {
     encryptable: false,
     convertible_to: &[],
 });
-/// LTO-2.
+/// LTO-2 (Ultrium 2), density code 42h.
 pub const LTO_2: MediaSpec = lto(&Generation {
     name: "LTO-2",
     suffix: "L2",
@@ -134,7 +134,7 @@ pub const LTO_2: MediaSpec = lto(&Generation {
     encryptable: false,
     convertible_to: &[],
 });
-/// LTO-3: read by LTO-5 drives.
+/// LTO-3 (Ultrium 3), density code 44h; LTO-5 drives read it.
 pub const LTO_3: MediaSpec = lto(&Generation {
     name: "LTO-3",
     suffix: "L3",
@@ -153,7 +153,7 @@ pub const LTO_3: MediaSpec = lto(&Generation {
     encryptable: false,
     convertible_to: &[],
 });
-/// LTO-4.
+/// LTO-4 (Ultrium 4), density code 46h; the first with encryption.
 pub const LTO_4: MediaSpec = lto(&Generation {
     name: "LTO-4",
     suffix: "L4",
@@ -172,7 +172,7 @@ pub const LTO_4: MediaSpec = lto(&Generation {
     encryptable: true,
     convertible_to: &[],
 });
-/// LTO-5.
+/// LTO-5 (Ultrium 5), density code 58h; the first with partitions.
 pub const LTO_5: MediaSpec = lto(&Generation {
     name: "LTO-5",
     suffix: "L5",
@@ -191,7 +191,7 @@ pub const LTO_5: MediaSpec = lto(&Generation {
     encryptable: true,
     convertible_to: &[],
 });
-/// LTO-6.
+/// LTO-6 (Ultrium 6), density code 5Ah.
 pub const LTO_6: MediaSpec = lto(&Generation {
     name: "LTO-6",
     suffix: "L6",
@@ -210,7 +210,7 @@ pub const LTO_6: MediaSpec = lto(&Generation {
     encryptable: true,
     convertible_to: &[],
 });
-/// LTO-7.
+/// LTO-7 (Ultrium 7), density code 5Ch.
 pub const LTO_7: MediaSpec = lto(&Generation {
     name: "LTO-7",
     suffix: "L7",
@@ -229,7 +229,7 @@ pub const LTO_7: MediaSpec = lto(&Generation {
     encryptable: true,
     convertible_to: &[&LTO_7M],
 });
-/// LTO-7 type M: an LTO-7 cartridge that an LTO-8 drive initialised at the density of its own.
+/// LTO-7 type M: an LTO-7 cartridge initialised by an LTO-8 drive, density code 5Dh.
 pub const LTO_7M: MediaSpec = lto(&Generation {
     name: "LTO-7M",
     suffix: "M8",
@@ -248,7 +248,7 @@ pub const LTO_7M: MediaSpec = lto(&Generation {
     encryptable: true,
     convertible_to: &[],
 });
-/// LTO-8.
+/// LTO-8 (Ultrium 8), density code 5Eh.
 pub const LTO_8: MediaSpec = lto(&Generation {
     name: "LTO-8",
     suffix: "L8",
@@ -267,7 +267,7 @@ pub const LTO_8: MediaSpec = lto(&Generation {
     encryptable: true,
     convertible_to: &[],
 });
-/// LTO-9.
+/// LTO-9 (Ultrium 9), density code 60h.
 pub const LTO_9: MediaSpec = lto(&Generation {
     name: "LTO-9",
     suffix: "L9",
@@ -282,23 +282,24 @@ pub const LTO_9: MediaSpec = lto(&Generation {
     density_name: "U-932",
     description: "Ultrium 9/32T",
     partitions: 4,
-    // As tools read it from a cartridge.
+    // MAM CAPACITY that tools read from LTO-9 cartridges.
     mam_capacity: 32736,
     encryptable: true,
     convertible_to: &[],
 });
 
-/// Every generation, oldest first.
+/// Every LTO generation, oldest first.
 pub const ALL: &[&MediaSpec] = &[&LTO_1, &LTO_2, &LTO_3, &LTO_4, &LTO_5, &LTO_6, &LTO_7, &LTO_7M, &LTO_8, &LTO_9];
 
-/// Between early warning and the end an LTO-9 drive reports 49 MB; a small cartridge keeps a sixteenth.
+/// Bytes between early warning and the end of a partition of this capacity: 49 MB, as an LTO-9 drive reports it, but at
+/// most a sixteenth of the capacity.
 #[must_use]
 pub const fn early_warning(capacity: u64) -> u64 {
     let share = capacity / 16;
     if share < 49_000_000 { share } else { 49_000_000 }
 }
 
-/// Suffixes of other families, as mhvtl's labels have them: the medium, and whether it is written once.
+/// Media identifiers of other families, as on labels of mhvtl: suffix, medium, and whether it is WORM.
 const OTHER_SUFFIXES: [(&str, &str, bool); 24] = [
     ("D7", "DLT4", false),
     ("JA", "J1A", false),
@@ -326,7 +327,7 @@ const OTHER_SUFFIXES: [(&str, &str, bool); 24] = [
     ("X4", "AIT4", false),
 ];
 
-/// The generation whose cartridges carry this suffix, and whether those are written once.
+/// The medium with this barcode suffix, and whether the suffix is that of WORM cartridges; `None` if it is unknown.
 #[must_use]
 pub fn by_suffix(suffix: &str) -> Option<(&'static MediaSpec, bool)> {
     let data = || ALL.iter().find(|spec| spec.suffix == suffix).map(|spec| (*spec, false));
@@ -338,19 +339,19 @@ pub fn by_suffix(suffix: &str) -> Option<(&'static MediaSpec, bool)> {
     if suffix.is_empty() { None } else { data().or_else(once).or_else(other) }
 }
 
-/// Every suffix that says what a cartridge is.
+/// All barcode suffixes that identify a medium.
 pub fn suffixes() -> impl Iterator<Item = &'static str> {
     let ours = ALL.iter().flat_map(|spec| [spec.suffix, spec.worm_suffix]).filter(|suffix| !suffix.is_empty());
     ours.chain(OTHER_SUFFIXES.iter().map(|(suffix, ..)| *suffix))
 }
 
-/// The medium of this name: a generation of ours, or one that only mhvtl makes.
+/// The medium with this name: an LTO generation or another medium of mhvtl; `None` if it is unknown.
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static MediaSpec> {
     all_media().find(|spec| spec.name.eq_ignore_ascii_case(name))
 }
 
-/// Names of all media that a cartridge can be made of.
+/// Names of all media that a cartridge can have.
 pub fn names() -> impl Iterator<Item = &'static str> {
     all_media().map(|spec| spec.name)
 }

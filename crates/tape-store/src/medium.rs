@@ -1,49 +1,50 @@
-//! The logical tape: what a drive does to a mounted medium.
+//! The logical tape: the operations of a drive on a mounted medium, and their results.
 
 use crate::encrypt::{Decryption, Encryption, EncryptionInfo};
 use crate::error::StoreError;
 use crate::workers::Workers;
 use std::io::{IoSlice, IoSliceMut};
 
-/// The longest block a tape holds: 24 bits, as transfer lengths have.
+/// The longest block in bytes: the largest value of a 24-bit TRANSFER LENGTH.
 pub const MAX_BLOCK: usize = 0x00ff_ffff;
 
-/// Where a medium stands.
+/// Logical position of a medium.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Position {
-    /// Current partition.
+    /// Number of the current partition, from 0.
     pub partition: u8,
-    /// Number of the next object; 0 is the beginning of the partition.
+    /// Logical object number of the next object; 0 is the beginning of the partition.
     pub object: u64,
-    /// Filemarks between the beginning and here.
+    /// Logical file number: filemarks between the beginning of the partition and the position.
     pub file: u64,
-    /// Between early warning and the end.
+    /// Whether the position is after early warning.
     pub early_warning: bool,
-    /// Behind the warning that [`Medium::set_programmable_early_warning`] set.
+    /// Whether the position is after the programmable early warning of [`Medium::set_programmable_early_warning`].
     pub programmable_warning: bool,
 }
 
 impl Position {
-    /// Partition and object.
+    /// Partition number and logical object number, for comparisons.
     #[must_use]
     pub const fn partition_and_object(&self) -> (u8, u64) {
         (self.partition, self.object)
     }
 }
 
-/// How a block is to be stored. A block that does not shrink is stored as it is.
+/// How a block is compressed. A block that does not shrink is stored uncompressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Codec {
-    /// The codec by its stored id.
+    /// The codec, by the number that index records store.
     pub id: CodecId,
-    /// Its level, where it has levels.
+    /// Compression level of the codec, from 1; 0 for a codec without levels.
     pub level: u8,
 }
 
 impl Codec {
-    /// As it is.
+    /// No compression: blocks are stored unchanged.
     pub const NONE: Self = Self { id: CodecId::NONE, level: 0 };
-    /// A codec by its name: `none`, `zlib` or `zlib:1` to `zlib:9`, `zstd` or `zstd:1` to `zstd:19`.
+    /// Parses a codec: `none`, `zlib`, `zlib:1` to `zlib:9`, `zstd`, `zstd:1` to `zstd:19`; `None` for other text.
+    /// Without a level, the level is 1.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (name, level) = text.split_once(':').map_or((text, None), |(name, level)| (name, Some(level)));
@@ -56,162 +57,166 @@ impl Codec {
         }
     }
 
-    /// zlib (RFC 1950).
+    /// zlib (RFC 1950) at a level from 1 to 9.
     #[must_use]
     pub const fn zlib(level: u8) -> Self {
         Self { id: CodecId::ZLIB, level }
     }
-    /// Zstandard (RFC 8878).
+    /// Zstandard (RFC 8878) at a level from 1 to 19.
     #[must_use]
     pub const fn zstd(level: u8) -> Self {
         Self { id: CodecId::ZSTD, level }
     }
 }
 
-/// A codec's number in an index record. An unknown one is an error at its object, not a guess.
+/// Number of a codec in an index record. A block with an unknown number is damaged ([`crate::error::Damage::Codec`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CodecId(pub u8);
 
 impl CodecId {
-    /// Stored as it is.
+    /// 0: the block is stored uncompressed.
     pub const NONE: Self = Self(0);
-    /// zlib.
+    /// 1: zlib (RFC 1950), one stream per block.
     pub const ZLIB: Self = Self(1);
-    /// Zstandard.
+    /// 2: Zstandard (RFC 8878), one frame per block.
     pub const ZSTD: Self = Self(2);
-    /// LZO1X, as mhvtl writes it; only read.
+    /// 3: LZO1X as mhvtl writes it. Blocks are read with it, never written.
     pub const LZO: Self = Self(3);
 }
 
-/// What READ met.
+/// Result of reading the next object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadOutcome {
-    /// A block of this length; as much of it as had room stands in the buffers. The medium is behind it.
+    /// A block. The buffers hold as much of it as fits; the position is after it.
     Block {
-        /// Its whole length.
+        /// Length of the whole block in bytes, even if the buffers are shorter.
         len: usize,
-        /// Bytes it takes on the medium.
+        /// Bytes that the block occupies on the medium, after compression and encryption.
         stored: u64,
     },
-    /// A filemark; the medium is behind it.
+    /// A filemark; the position is after it.
     Filemark,
-    /// No further object; the medium did not move.
+    /// End of data: no object follows. The position did not change.
     EndOfData,
 }
 
-/// What happened to something appended.
+/// Result of appending a block or a filemark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteOutcome {
-    /// It is on the medium.
+    /// The object is on the medium, though perhaps not yet durable.
     Written {
-        /// The medium now stands beyond early warning.
+        /// Whether the position is now after early warning.
         beyond_early_warning: bool,
     },
-    /// There was no room, and nothing was written.
+    /// End of medium: the object does not fit, and nothing was written.
     EndOfMedium,
 }
 
-/// What ended a motion.
+/// Why a SPACE operation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopReason {
-    /// The count was reached.
+    /// The requested count was reached.
     Count,
-    /// A filemark, which was crossed.
+    /// A filemark was met while spacing over blocks; the position is on its far side.
     Filemark,
-    /// End of data.
+    /// End of data was reached before the count.
     EndOfData,
-    /// Beginning of the partition.
+    /// Beginning of partition was reached before the count.
     Beginning,
 }
 
-/// How a motion ended.
+/// Result of a SPACE operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpaceOutcome {
-    /// Objects (or filemarks, as asked) that were crossed.
+    /// Blocks or filemarks that were crossed, in the requested unit; never more than the count.
     pub done: u64,
-    /// Why it stopped.
+    /// Why the operation ended.
     pub stopped_by: StopReason,
 }
 
-/// What a motion counts.
+/// The unit that [`Medium::space`] counts (CODE of SPACE).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpaceUnit {
-    /// Blocks; a filemark stops it.
+    /// Logical blocks; a filemark ends the operation.
     Blocks,
-    /// Filemarks.
+    /// Filemarks; blocks are passed.
     Filemarks,
-    /// Filemarks in a row, as many as the count.
+    /// Sequential filemarks: as many filemarks in a row as the count.
     SequentialFilemarks,
 }
 
-/// Sizes of a partition in bytes.
+/// Sizes of a partition in bytes of stored payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PartitionUsage {
-    /// From the beginning to end of data, as stored.
+    /// Bytes from the beginning of the partition to end of data.
     pub used: u64,
-    /// From the beginning to the end of the partition.
+    /// Bytes from the beginning to the end of the partition.
     pub capacity: u64,
-    /// From early warning to the end.
+    /// Bytes between early warning and the end of the partition.
     pub early_warning: u64,
-    /// From the beginning to here.
+    /// Bytes from the beginning of the partition to the position; 0 if the medium is in another partition.
     pub position: u64,
-    /// Blocks and filemarks.
+    /// Number of objects: blocks and filemarks.
     pub objects: u64,
 }
 
-/// Objects that were accepted and then could not be stored.
+/// Objects that were accepted and could not be stored afterwards: the cause of a deferred error.
 #[derive(Clone, Debug)]
 pub struct DeferredLoss {
-    /// The first of them; the medium stands there.
+    /// Position of the first lost object; the medium is positioned there.
     pub lost_from: Position,
-    /// Why.
+    /// The failure of the storage that lost the objects.
     pub cause: StoreError,
 }
 
 /// A mounted tape.
 ///
-/// Nothing here waits for a clock. What [`Self::append`] accepted may still be in memory; [`Self::sync`] makes it
-/// durable. A failure to store what was accepted is [`StoreError::LostObjects`] for the call that met it, and stays to be told to
-/// who wrote it: [`Self::take_deferred`].
+/// No operation depends on a clock. Objects that [`Self::append`] accepted may be in memory only; [`Self::sync`] makes
+/// them durable. If accepted objects cannot be stored, the call that meets the failure returns
+/// [`StoreError::LostObjects`], and [`Self::take_deferred`] returns the loss once, for a deferred error to the
+/// initiator that wrote the objects.
 pub trait Medium: Send {
-    /// Number of partitions.
+    /// Number of partitions of the medium, 1 to 4.
     fn partitions(&self) -> u8;
-    /// Why nothing can be written, if so.
+    /// Why the medium rejects every write; `None` if it can be written.
     fn read_only(&self) -> Option<&'static str> {
         None
     }
-    /// The last number that an object can have.
+    /// The largest logical object number that the format can store.
     fn max_object_number(&self) -> u64 {
         u64::MAX
     }
-    /// The longest block it takes.
+    /// The longest block in bytes that the medium accepts.
     fn max_block(&self) -> usize {
         MAX_BLOCK
     }
-    /// Whether what ends is the storage below, and not the medium.
+    /// Whether the file system, and not the capacity of the medium, is what limits further writes.
     fn is_storage_full(&self) -> bool {
         false
     }
-    /// Where the medium stands.
+    /// The current logical position.
     fn position(&self) -> Position;
-    /// Whether nothing follows in this partition.
+    /// Whether the position is at end of data of its partition.
     fn at_end_of_data(&self) -> bool;
-    /// Sets a warning so many bytes before early warning, in every partition; 0 sets none.
+    /// Sets the programmable early warning zone: its size in bytes before early warning, in every partition; 0 disables
+    /// it.
     fn set_programmable_early_warning(&mut self, _bytes: u64) {}
-    /// Sizes of a partition.
+    /// Sizes of a partition, in bytes.
     ///
     /// # Errors
-    /// [`StoreError::NoPartition`].
+    /// [`StoreError::NoPartition`] if the partition does not exist.
     fn usage(&self, partition: u8) -> Result<PartitionUsage, StoreError>;
-    /// Writes a block here and drops what followed.
+    /// Writes a block at the position and removes all objects after it.
     ///
     /// # Errors
-    /// The storage failed; the block is not on the medium.
+    /// [`StoreError::ReadOnly`], [`StoreError::BlockTooLong`] or [`StoreError::TooManyObjects`] if the medium rejects
+    /// it; [`StoreError::LostObjects`] if objects accepted earlier are lost; [`StoreError::Io`] if the storage fails.
+    /// The block is then not on the medium.
     fn append(&mut self, block: &[IoSlice<'_>], codec: Codec) -> Result<WriteOutcome, StoreError>;
-    /// As [`Self::append`], sealed with a key.
+    /// Encrypts a block and writes it as [`Self::append`] does.
     ///
     /// # Errors
-    /// [`StoreError::EncryptionUnsupported`], or as [`Self::append`].
+    /// [`StoreError::EncryptionUnsupported`] if the format stores no encrypted blocks, or as [`Self::append`].
     fn append_encrypted(
         &mut self,
         _block: &[IoSlice<'_>],
@@ -220,96 +225,106 @@ pub trait Medium: Send {
     ) -> Result<WriteOutcome, StoreError> {
         Err(StoreError::EncryptionUnsupported)
     }
-    /// Writes a sealed block here as it was read raw ([`Decryption::Raw`]), and drops what followed.
+    /// Writes an encrypted block that was read with [`Decryption::Raw`], and removes all objects after it.
     ///
     /// # Errors
-    /// [`StoreError::NotRawEncryptedBlock`], [`StoreError::EncryptionUnsupported`], or as [`Self::append`].
+    /// [`StoreError::NotRawEncryptedBlock`] if the bytes are no such block, [`StoreError::EncryptionUnsupported`] if
+    /// the format stores no encrypted blocks, or as [`Self::append`].
     fn append_raw(&mut self, _capsule: &[IoSlice<'_>]) -> Result<WriteOutcome, StoreError> {
         Err(StoreError::EncryptionUnsupported)
     }
-    /// Writes a filemark here and drops what followed. Needs no room.
+    /// Writes a filemark at the position and removes all objects after it. A filemark needs no capacity.
     ///
     /// # Errors
-    /// The storage failed.
+    /// As [`Self::append`].
     fn append_filemark(&mut self) -> Result<WriteOutcome, StoreError>;
-    /// Reads the next object.
+    /// Reads the next object without a key. As much of a block as fits is copied to `into`.
     ///
     /// # Errors
-    /// The object is damaged (the medium is then behind it), or the storage failed.
+    /// [`StoreError::CannotDecrypt`] for an encrypted block (the position is before it), [`StoreError::Damaged`] for
+    /// damage (the position is after it), or [`StoreError::Io`] if the storage fails.
     fn read(&mut self, into: &mut [IoSliceMut<'_>]) -> Result<ReadOutcome, StoreError> {
         self.read_decrypting(into, Decryption::Disable)
     }
-    /// As [`Self::read`], with a key.
+    /// Reads the next object in a decryption mode.
     ///
     /// # Errors
-    /// [`StoreError::CannotDecrypt`], or as [`Self::read`].
+    /// [`StoreError::CannotDecrypt`] if the mode or the key does not allow it (the position is before the block), or as
+    /// [`Self::read`].
     fn read_decrypting(
         &mut self,
         into: &mut [IoSliceMut<'_>],
         unseal: Decryption<'_>,
     ) -> Result<ReadOutcome, StoreError>;
-    /// How the next object is sealed, if it is a sealed block.
+    /// How the next object is encrypted; `None` for a filemark, for a block stored in clear and at end of data.
     ///
     /// # Errors
-    /// As [`Self::read`]; the medium does not move.
+    /// As [`Self::read`]; the position does not change.
     fn next_encryption(&mut self) -> Result<Option<EncryptionInfo>, StoreError> {
         Ok(None)
     }
-    /// Moves by `count` units, towards the beginning if negative.
+    /// Moves by `count` units; a negative count moves towards the beginning of the partition.
     ///
     /// # Errors
-    /// The index is damaged, or the storage failed.
+    /// [`StoreError::Damaged`] if the index is damaged, or [`StoreError::Io`] if the storage fails.
     fn space(&mut self, unit: SpaceUnit, count: i64) -> Result<SpaceOutcome, StoreError>;
-    /// Moves to end of data.
+    /// Moves to end of data of the current partition.
     ///
     /// # Errors
-    /// The storage failed.
+    /// [`StoreError::Io`] if the storage fails.
     fn space_to_end(&mut self) -> Result<(), StoreError>;
-    /// Moves to an object, or to end of data if there are fewer; says whether it is there.
+    /// Moves to a logical object number, or to end of data if it does not exist; returns whether it exists. End of data
+    /// itself counts as existing.
     ///
     /// # Errors
-    /// [`StoreError::NoPartition`], or the storage failed.
+    /// [`StoreError::NoPartition`], or [`StoreError::Io`] if the storage fails.
     fn locate(&mut self, partition: u8, object: u64) -> Result<bool, StoreError>;
-    /// Moves behind the filemark number `file` (0: the beginning), or to end of data; says whether it is there.
+    /// Moves to the beginning of logical file `file`: after that many filemarks, 0 being the beginning of the
+    /// partition; to end of data if there are fewer. Returns whether the file exists.
     ///
     /// # Errors
-    /// [`StoreError::NoPartition`], or the storage failed.
+    /// [`StoreError::NoPartition`], or [`StoreError::Io`] if the storage fails.
     fn locate_file(&mut self, partition: u8, file: u64) -> Result<bool, StoreError>;
-    /// Drops everything from here to the end of data.
+    /// Removes all objects from the position to end of data.
     ///
     /// # Errors
-    /// The storage failed.
+    /// [`StoreError::ReadOnly`], or [`StoreError::Io`] if the storage fails.
     fn truncate(&mut self) -> Result<(), StoreError>;
-    /// Bytes that blocks took on the medium since it was mounted, as far as they are written.
+    /// Bytes that blocks written since the mount occupy on the medium. Blocks that workers still compress are not
+    /// counted.
     fn stored_bytes(&self) -> u64;
-    /// Packs blocks with these workers from here on.
+    /// Compresses and decompresses with these workers from now on.
     fn set_workers(&mut self, _workers: &dyn Workers) {}
-    /// Keeps no copy of a key that was used.
+    /// Removes every copy of an encryption key from memory.
     fn clear_keys(&mut self) {}
-    /// Writes what workers have: sizes are exact then. It need not be durable.
+    /// Writes the blocks that workers still compress, so that [`Self::usage`] is exact. The blocks need not be durable.
     ///
     /// # Errors
     /// As [`Self::sync`].
     fn drain(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
-    /// Makes a blank tape of partitions of these sizes in bytes, at least one, and stands at its beginning.
+    /// Formats the medium with partitions of these sizes in bytes (at least one), removes all objects, and moves to the
+    /// beginning of partition 0 (FORMAT MEDIUM).
     ///
     /// # Errors
-    /// [`StoreError::ReadOnly`], [`StoreError::NoPartition`] for more than it can have, or the storage failed.
+    /// [`StoreError::ReadOnly`], [`StoreError::NoPartition`] if there are too many sizes, or [`StoreError::Io`] if the
+    /// storage fails.
     fn format(&mut self, sizes: &[u64]) -> Result<(), StoreError>;
-    /// Makes everything accepted so far durable.
+    /// Makes all accepted objects durable.
     ///
     /// # Errors
-    /// The storage failed: what was accepted since the last success may be lost.
+    /// [`StoreError::LostObjects`] if accepted objects are lost, or [`StoreError::Io`]: objects accepted since the last
+    /// success may be lost.
     fn sync(&mut self) -> Result<(), StoreError>;
-    /// Makes everything durable for the last time, with all that a next open would otherwise have to find out.
+    /// Synchronises before the medium is unmounted, and makes the watermarks durable, so that the next mount has
+    /// nothing to verify.
     ///
     /// # Errors
     /// As [`Self::sync`].
     fn close(&mut self) -> Result<(), StoreError> {
         self.sync()
     }
-    /// Takes the report of objects that were accepted and lost.
+    /// Returns and clears the loss of accepted objects that has not been reported yet.
     fn take_deferred(&mut self) -> Option<DeferredLoss>;
 }

@@ -1,4 +1,4 @@
-//! The tape as a `Vec`: the oracle of every test, and a medium in memory.
+//! A tape in memory, as a `Vec` of objects: the reference that tests compare other media with.
 
 use crate::encrypt::Decryption;
 use crate::error::StoreError;
@@ -8,16 +8,16 @@ use crate::medium::{
 };
 use std::io::{IoSlice, IoSliceMut};
 
-/// One object.
+/// One object of the model tape.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
-    /// A block.
+    /// A block with its bytes.
     Block(Vec<u8>),
     /// A filemark.
     Filemark,
 }
 
-/// A tape of one partition in memory. It says what a tape is, in the plainest way.
+/// A tape of one partition in memory, in the simplest form.
 #[derive(Clone, Debug)]
 pub struct Model {
     records: Vec<Record>,
@@ -29,13 +29,13 @@ pub struct Model {
 }
 
 impl Model {
-    /// A blank tape of `capacity` bytes, the last `early_warning` of them behind early warning.
+    /// A blank tape of `capacity` bytes; early warning is `early_warning` bytes before the end.
     #[must_use]
     pub const fn new(capacity: u64, early_warning: u64) -> Self {
         Self { records: Vec::new(), object: 0, capacity, early_warning, stored: 0, programmable_early_warning: 0 }
     }
 
-    /// All objects.
+    /// All objects from the beginning of the partition to end of data.
     #[must_use]
     pub fn records(&self) -> &[Record] {
         &self.records
@@ -65,7 +65,7 @@ impl Model {
         WriteOutcome::Written { beyond_early_warning: self.warns() }
     }
 
-    /// One step towards the end or the beginning; the object that was crossed.
+    /// Crosses one object towards the end or the beginning, and returns it; `None` at the end or the beginning.
     fn step(&mut self, forward: bool) -> Option<&Record> {
         let crossed = if forward { self.object } else { self.object.checked_sub(1)? };
         let record = self.records.get(crossed)?;

@@ -1,5 +1,5 @@
-//! What is wrong with the files of a cartridge, and mending it without a loss: nothing is removed or written over that cannot be
-//! had again. A file that is replaced keeps its bytes under another name, `DEVICE_INFORMATION.damaged`.
+//! Finds and repairs damage to the files of a cartridge. Repair loses nothing: it removes and overwrites only what can
+//! be reconstructed, and keeps the bytes of a file that it replaces or shortens as `NAME.damaged`.
 
 use crate::backend::{Backend, Folder, free_name};
 use crate::cartridge::{Cartridge, Format};
@@ -15,49 +15,49 @@ use std::io::{self, IoSlice, IoSliceMut};
 #[cfg(test)]
 mod tests;
 
-/// Bytes that are copied at a time.
+/// Bytes copied per call.
 const PIECE: usize = 1 << 20;
 
-/// Something that is wrong with a file.
+/// Damage to one file of a cartridge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The file.
+    /// Name of the damaged file.
     pub file: String,
-    /// What is wrong with it.
+    /// What is wrong with the file.
     pub problem: String,
-    /// What mends it.
+    /// How the damage can be repaired.
     pub remedy: Remedy,
 }
 
-/// What mends a file.
+/// How damage to a file is repaired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
-    /// The cartridge memory is written anew from its second copy.
+    /// Restore the cartridge memory from its copy.
     RestoreMamFromCopy,
-    /// The cartridge memory is written anew from the label and the files, with the write-protect tab set.
+    /// Rebuild the cartridge memory from the barcode and the other files, and set the write-protect tab.
     RebuildMamFromLabel,
-    /// The second copy of the cartridge memory is written anew from the first.
+    /// Rewrite the copy of the cartridge memory from the cartridge memory.
     RewriteMamCopy,
-    /// The index is rebuilt from the data.
+    /// Rebuild the index from the frames in the data.
     RebuildIndex {
-        /// The partition.
+        /// Number of the partition.
         partition: u8,
-        /// What the index is then.
+        /// The index that results.
         rebuilt: RebuiltIndex,
     },
-    /// The watermark is written anew: the index is relied on as it is.
+    /// Rewrite the watermark: the index is intact.
     RewriteWatermark {
-        /// The partition.
+        /// Number of the partition.
         partition: u8,
-        /// Its objects.
+        /// Number of objects in the index.
         objects: u64,
     },
-    /// Frames in the data are written anew from the index.
+    /// Rewrite damaged frames in the data from the index.
     RewriteFrames {
-        /// The partition.
+        /// Number of the partition.
         partition: u8,
     },
-    /// Nothing without a loss: the partition can be ended before its first damaged object.
+    /// Nothing without loss: the partition can only be truncated before its first damaged object.
     Truncate,
 }
 
@@ -90,15 +90,16 @@ impl fmt::Display for Remedy {
 }
 
 impl Cartridge {
-    /// What is wrong with the files, but for blocks that do not match their checksum. Nothing is written.
+    /// Finds damage to the files, except blocks whose checksum differs. Nothing is written.
     ///
     /// # Errors
-    /// There is no cartridge, it is in use, or the storage failed.
+    /// [`StoreError::InUse`], [`StoreError::NoCartridgeMemory`] if there is no cartridge, or [`StoreError::Io`] if the
+    /// storage fails.
     pub fn examine(&mut self) -> Result<Vec<Finding>, StoreError> {
         let mut folder = self.folder()?;
         let mut findings = self.examine_mam(folder.as_mut())?;
         if self.format()? == Format::Mhvtl {
-            // Its index is all that says where objects are.
+            // Only the index of this format says where objects are: nothing can be rebuilt.
             return Ok(findings);
         }
         let (mut tape, _) = self.open_read_only()?;
@@ -141,11 +142,11 @@ impl Cartridge {
         Ok(vec![Finding { file, problem: what, remedy }])
     }
 
-    /// Mends what can be mended without a loss; returns what was found, and done unless its remedy is [`Remedy::Truncate`]. After
-    /// a crash in the middle it can be called again.
+    /// Repairs what can be repaired without loss. Returns all findings; each is repaired unless its remedy is
+    /// [`Remedy::Truncate`]. After a crash, call it again.
     ///
     /// # Errors
-    /// [`StoreError::InUse`], or the storage failed.
+    /// [`StoreError::InUse`], or [`StoreError::Io`] if the storage fails.
     pub fn repair(&mut self) -> Result<Vec<Finding>, StoreError> {
         let findings = self.examine()?;
         for finding in &findings {
@@ -185,7 +186,7 @@ impl Cartridge {
         folder.lock(false).map_err(StoreError::lock)?;
         let (_, partitions) = cartridge_memory::detect_format(folder.as_mut())?;
         for name in cartridge_memory::files(level) {
-            // What is still whole of the two files of mhvtl is kept as well.
+            // The intact one of mhvtl's two files is saved as well.
             copy_to_damaged_file(folder.as_mut(), name, 0)?;
         }
         tracing::info!(barcode = %self.barcode(), file = damaged, "cartridge memory is rebuilt");
@@ -207,10 +208,10 @@ impl Cartridge {
         folder.rename(&fresh, &name).map_err(StoreError::io(format!("replacing {name}")))
     }
 
-    /// Copies what ending a partition before an object takes away to files that stay: its index, and its data from there on.
+    /// Copies what truncating a partition before an object removes: the index, and the data from that object on.
     ///
     /// # Errors
-    /// [`StoreError::InUse`], or the storage failed.
+    /// [`StoreError::InUse`], or [`StoreError::Io`] if the storage fails.
     pub fn save_damaged_tail(&mut self, partition: u8, object: u64) -> Result<(), StoreError> {
         let offset = self.salvage(true)?.offset_of(partition, object)?;
         let mut folder = self.folder()?;
@@ -226,7 +227,7 @@ impl Cartridge {
     }
 }
 
-/// A partition's index, and where its data ends by it.
+/// Extent of a partition according to its index.
 struct IndexExtent {
     partition: u8,
     objects: u64,
@@ -273,7 +274,7 @@ impl IndexExtent {
             None if broken == Some(NO_WATERMARK) && records == 0 && data_len == end => {
                 remedy(Remedy::RewriteWatermark { partition, objects })
             }
-            // Damaged records alone take nothing else with them.
+            // Damaged records do not affect other objects.
             _ if broken.is_none() => Ok(None),
             _ => remedy(Remedy::Truncate),
         }
@@ -296,8 +297,8 @@ fn remove_left_over_data(folder: &mut dyn Folder, partition: u8, end: u64) -> Re
     truncated.map_err(StoreError::io(format!("truncating {name}")))
 }
 
-/// Copies a file from an offset on, durably, to the first free one of `DEVICE_INFORMATION.damaged`, `DEVICE_INFORMATION.damaged.1` and so on. One that is not
-/// there or ends before is not copied.
+/// Copies a file from an offset on, durably, to the first free name of `NAME.damaged`, `NAME.damaged.1` and so on. A
+/// file that is missing or not longer than the offset is not copied.
 fn copy_to_damaged_file(folder: &mut dyn Folder, name: &str, from: u64) -> Result<(), StoreError> {
     let aside = free_name(folder, &format!("{name}.damaged"));
     let aside = aside.map_err(StoreError::io("listing the cartridge's files"))?;

@@ -1,4 +1,4 @@
-//! A place for cartridges: created, listed and opened by barcode.
+//! The set of cartridges in a folder store: created, listed, removed and opened by barcode.
 
 use crate::backend::{FolderStore, UnreadableDirectory};
 use crate::cartridge::{Barcode, Cartridge, CartridgeKind, Format};
@@ -9,30 +9,31 @@ use crate::media::{LTO_8, MediaSpec};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// All cartridges of a library, wherever in it they are.
+/// All cartridges of a site, each in a folder named by its barcode.
 pub struct TapeStore {
     folders: Arc<Mutex<Box<dyn FolderStore>>>,
 }
 
-/// What a new cartridge is to be.
+/// Properties of a cartridge to be created.
 #[derive(Clone, Copy, Debug)]
 pub struct NewCartridge<'a> {
-    /// Its generation.
+    /// The medium: generation and density.
     pub media: &'static MediaSpec,
-    /// What it is for.
+    /// The kind of the cartridge.
     pub kind: CartridgeKind,
-    /// Medium serial number, up to 32 characters.
+    /// MEDIUM SERIAL NUMBER, up to 32 characters.
     pub serial: &'a str,
-    /// When it was made: seconds since 1970.
+    /// Time of manufacture, in seconds since 1970.
     pub manufactured: i64,
-    /// Bytes it holds, as stored.
+    /// Capacity in bytes of stored data.
     pub capacity: u64,
-    /// How its files are written.
+    /// Format of the cartridge's files.
     pub format: Format,
 }
 
 impl NewCartridge<'_> {
-    /// A data cartridge of level `ferric` and native capacity, without a serial number, made in 1970.
+    /// A data cartridge in the native format, with the native capacity of its medium, no serial number, and a
+    /// manufacture date of 1970.
     #[must_use]
     pub const fn data(media: &'static MediaSpec) -> Self {
         Self {
@@ -47,7 +48,7 @@ impl NewCartridge<'_> {
 }
 
 impl TapeStore {
-    /// The cartridges on these shelves.
+    /// The cartridges in the folders of this store.
     #[must_use]
     pub fn new(shelves: Box<dyn FolderStore>) -> Self {
         Self { folders: Arc::new(Mutex::new(shelves)) }
@@ -62,19 +63,19 @@ impl TapeStore {
         call(shelves.as_mut()).map_err(StoreError::io(what))
     }
 
-    /// Barcodes of all cartridges, ascending. Folders whose name is not a barcode are not cartridges.
+    /// Barcodes of all cartridges, ascending. Folders whose name is not a barcode are skipped.
     ///
     /// # Errors
-    /// The storage failed.
+    /// [`StoreError::Io`] if the storage fails.
     pub fn list(&self) -> Result<Vec<Barcode>, StoreError> {
         let names = self.with("listing cartridges", |shelves| shelves.list())?;
         Ok(names.iter().filter_map(|name| Barcode::new(name)).collect())
     }
 
-    /// Makes a cartridge. One whose making was cut short (a folder without its memory) is made again.
+    /// Creates a cartridge. A folder without cartridge memory is left over from an interrupted creation and is reused.
     ///
     /// # Errors
-    /// It exists, or the storage failed.
+    /// [`StoreError::Cartridge`] if it exists or its name is occupied, or [`StoreError::Io`] if the storage fails.
     pub fn create(&self, barcode: &Barcode, new: &NewCartridge<'_>) -> Result<(), StoreError> {
         let name = barcode.as_str();
         let mut folder = match self.with("making a cartridge", |shelves| shelves.create(name)) {
@@ -91,10 +92,10 @@ impl TapeStore {
         cartridge_memory::create(folder.as_mut(), name, new)
     }
 
-    /// Whether a cartridge was made, and made whole.
+    /// Whether a cartridge exists; one whose creation was interrupted does not.
     ///
     /// # Errors
-    /// The storage failed.
+    /// [`StoreError::Io`] if the storage fails.
     pub fn exists(&self, barcode: &Barcode) -> Result<bool, StoreError> {
         match self.with("opening a cartridge", |shelves| shelves.open(barcode.as_str())) {
             Ok(mut folder) => cartridge_memory::exists(folder.as_mut()),
@@ -103,19 +104,19 @@ impl TapeStore {
         }
     }
 
-    /// Whether a cartridge has this barcode as the name of its folder, or something else has that name.
+    /// Whether the barcode is in use as a name: by a cartridge's folder or by anything else.
     ///
     /// # Errors
-    /// The storage failed, and it is unknown.
+    /// [`StoreError::Io`] if the storage fails; then it is unknown.
     pub fn is_occupied(&self, barcode: &Barcode) -> Result<bool, StoreError> {
         self.with("looking for a cartridge", |shelves| shelves.is_occupied(barcode.as_str()))
     }
 
-    /// Whether no object is on a cartridge's tape: what [`Cartridge::is_blank`] says, or `None` if that cannot be told at
-    /// once. Files of data or index that are not empty are not opened, so that this is fast.
+    /// Whether no object is on a cartridge's tape, as [`Cartridge::is_blank`] reports it. `None` if a data or index
+    /// file is not empty: such a file is not opened, so that this is fast.
     ///
     /// # Errors
-    /// It does not exist, or the storage failed.
+    /// [`StoreError::Io`] if the cartridge does not exist or the storage fails.
     pub fn is_blank(&self, barcode: &Barcode) -> Result<Option<bool>, StoreError> {
         let mut folder = self.with("opening a cartridge", |shelves| shelves.open(barcode.as_str()))?;
         let failed = || StoreError::io("looking at a cartridge's files");
@@ -127,32 +128,33 @@ impl TapeStore {
                 return Ok(None);
             }
         }
-        // The memory says what it is; without one, the label does.
+        // The cartridge memory overrides these facts.
         let (media, kind) = barcode.media().unwrap_or((&LTO_8, CartridgeKind::Data));
         Ok(self.cartridge(barcode, media, kind, 0).is_blank().ok())
     }
 
-    /// A number that differs after a file of a cartridge was changed in any way, or its folder appeared or went; `None` if
-    /// the storage does not tell.
+    /// A number that changes when a file of the cartridge is created, removed or changed in any way; `None` if the
+    /// storage does not provide one.
     #[must_use]
     pub fn fingerprint(&self, barcode: &Barcode) -> Option<u64> {
         let opened = self.with("opening a cartridge", |shelves| shelves.open(barcode.as_str()));
         opened.map_or(Some(0), |mut folder| folder.fingerprint().unwrap_or(Some(0)))
     }
 
-    /// Removes a cartridge with all that is on it. Whoever calls sees to it that nobody has it.
+    /// Removes a cartridge with all its data. The caller must ensure that no drive or process uses it.
     ///
     /// # Errors
-    /// The storage failed; some of its files may be gone.
+    /// [`StoreError::Io`] if the storage fails; some of its files may already be removed.
     pub fn remove(&self, barcode: &Barcode) -> Result<(), StoreError> {
         self.with("removing a cartridge", |shelves| shelves.remove(barcode.as_str()))
     }
 
-    /// The one value of a cartridge whose files are there, as its memory describes it. Whoever calls sees to it that there
-    /// is only one.
+    /// The cartridge with this barcode, with the facts of its cartridge memory. The caller must ensure that only one
+    /// value per cartridge exists.
     ///
     /// # Errors
-    /// It is not there, or its memory is damaged and its label says nothing of what it is.
+    /// [`StoreError::Cartridge`] if it does not exist; the damage of its cartridge memory if its barcode does not name
+    /// a medium; or [`StoreError::Io`] if the storage fails.
     pub fn find(&self, barcode: &Barcode) -> Result<Cartridge, StoreError> {
         let opened = self.with("opening a cartridge", |shelves| shelves.open(barcode.as_str()));
         let mut folder = opened.map_err(|error| missing(barcode, error))?;
@@ -164,14 +166,15 @@ impl TapeStore {
             Err(damage) => {
                 let (media, kind) = barcode.media().ok_or_else(|| damage.clone())?;
                 let mut cartridge = self.cartridge(barcode, media, kind, 0);
-                // What else is known of it counts; without anything, it is no cartridge.
+                // Fails if nothing in the folder identifies a cartridge.
                 cartridge.mam_or_rebuilt().map_err(|_| damage)?;
                 Ok(cartridge)
             }
         }
     }
 
-    /// The one value of a cartridge. Whoever calls sees to it that there is only one.
+    /// A cartridge with the given facts; the folder is opened at the first use. The caller must ensure that only one
+    /// value per cartridge exists.
     #[must_use]
     pub fn cartridge(
         &self,
@@ -190,7 +193,7 @@ impl TapeStore {
     }
 }
 
-/// Says of a cartridge whose folder does not exist, or is something else, what is wrong with it.
+/// Replaces the I/O error of a missing or unusable folder by one that names the cartridge.
 fn missing(barcode: &Barcode, error: StoreError) -> StoreError {
     let StoreError::Io { source, .. } = &error else { return error };
     let what = match source.kind() {

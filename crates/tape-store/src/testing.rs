@@ -1,4 +1,4 @@
-//! Bodies of fuzz targets. Their corpus is replayed by `cargo test`.
+//! Bodies of the fuzz targets. `cargo test` replays their corpus.
 
 use crate::backend::memory::{MemoryFolder, MemoryFolderStore};
 use crate::backend::{Folder, FolderStore};
@@ -15,11 +15,11 @@ use crate::three_file::{TapeOptions, ThreeFile};
 use crate::workers::InlineWorkers;
 use std::io::{IoSlice, IoSliceMut};
 
-/// Fuzz body: any bytes as the files of a cartridge. The first says which names they have; two-byte lengths divide the
-/// rest into them.
+/// Fuzz target: arbitrary bytes as the files of a cartridge. The first byte selects the file names; two-byte lengths
+/// divide the remaining bytes into files.
 ///
 /// # Panics
-/// If a tape that opened cannot be walked to its end in as many steps as it has bytes.
+/// If an opened tape has more objects than the input has bytes.
 pub fn store_open(data: &[u8]) {
     let Some((kind, mut rest)) = data.split_first() else { return };
     let names: &[&str] = match kind % 4 {
@@ -63,7 +63,7 @@ fn read_all(tape: &mut ThreeFile, most: usize) {
         let _ = (tape.next_object(), tape.next_encryption());
         match tape.read(&mut [IoSliceMut::new(&mut buffer)]) {
             Ok(ReadOutcome::EndOfData) => return,
-            // A locked block stays where it is; it can be passed.
+            // An encrypted block is not passed by a failed read; it can be skipped.
             Err(StoreError::CannotDecrypt { .. }) => drop(tape.verify_next()),
             _ => {}
         }
@@ -71,7 +71,7 @@ fn read_all(tape: &mut ThreeFile, most: usize) {
     panic_if_endless(tape);
 }
 
-/// Fuzz body: any bytes as what a codec, a memory or an image is to be read from.
+/// Fuzz target: arbitrary bytes as input of a codec, an attribute file or a tape image.
 pub fn store_codecs(data: &[u8]) {
     let Some(([kind, len], rest)) = data.split_first_chunk::<2>() else { return };
     let mut into = vec![0; usize::from(*len) * 16];
@@ -103,10 +103,10 @@ fn panic_if_endless(tape: &ThreeFile) {
     panic!("no end of data at object {}", tape.position().object);
 }
 
-/// Fuzz body: operations from the bytes on a tape in files and on the model; they must agree.
+/// Fuzz target: the bytes select operations, which run on a tape in files and on the model.
 ///
 /// # Panics
-/// If they do not.
+/// If the results differ.
 pub fn store_ops(data: &[u8]) {
     let Some(([shape, _], data)) = data.split_first_chunk::<2>() else { return };
     let mut folder = MemoryFolder::default();
@@ -141,7 +141,7 @@ pub fn store_ops(data: &[u8]) {
 
 fn apply(tape: &mut dyn Medium, op: u8, argument: u8) -> String {
     let mut buffer = [0; 64];
-    // Some are long enough for workers.
+    // Some blocks are long enough for workers.
     let long = if argument % 16 == 3 { 33_000 } else { 0 };
     let block = vec![argument; 40 + long];
     let codecs = [Codec::NONE, Codec::zlib(1), Codec::zstd(1), Codec::NONE];

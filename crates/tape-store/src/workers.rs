@@ -1,5 +1,5 @@
-//! Compression beside the tape. A medium hands owned blocks to [`Workers`] and takes them back in order; who runs them,
-//! and on which thread, is the affair of whoever provides the workers.
+//! Compression in parallel to the tape. A medium passes owned blocks to [`Workers`] and takes them back in order. The
+//! provider of the workers decides on which threads they run.
 
 use crate::compress::CodecContexts;
 use crate::error::Damage;
@@ -7,50 +7,50 @@ use crate::integrity::crc32c;
 use crate::medium::{Codec, CodecId};
 use std::io::IoSlice;
 
-/// What runs jobs.
+/// Runs compression and decompression jobs.
 pub trait Workers: Send + Sync {
-    /// How many jobs run at once; 0 if it is not worth handing any over.
+    /// Number of jobs that run at once; 0 if the medium should do the work itself.
     fn parallel_jobs(&self) -> usize;
-    /// A place for one job at a time. Media keep theirs as long as they are mounted.
+    /// A slot for one job at a time. A medium keeps its slots while it is mounted.
     fn slot(&self) -> Box<dyn WorkerSlot>;
 }
 
-/// A place for one job.
+/// A slot for one job at a time.
 pub trait WorkerSlot: Send {
-    /// A job for a block of at most `len` bytes, with buffers for `copied` bytes of it before and after the codec; `None` if the
-    /// workers have no memory left for it. Its memory is in use until [`Slot::release`].
+    /// A job for a block of at most `len` bytes, with buffers for `copied` bytes of the block before and after the codec;
+    /// `None` if the memory limit of the workers is reached. The memory counts as used until [`Self::release`].
     fn acquire(&mut self, copied: usize, len: usize) -> Option<Box<CodecJob>>;
-    /// Gives a job back that [`Slot::acquire`] gave.
+    /// Returns a job from [`Self::acquire`], and its memory, to the workers.
     fn release(&mut self, job: Box<CodecJob>);
-    /// Hands a job over; the one before was taken back.
+    /// Starts a job. The previous job must have been taken back with [`Self::finish`].
     fn start(&mut self, job: Box<CodecJob>);
-    /// Whether it can be taken back without waiting.
+    /// Whether [`Self::finish`] returns without waiting.
     fn is_done(&self) -> bool;
-    /// Takes the job back, run; waits if need be.
+    /// Takes back the finished job; waits for it if necessary.
     fn finish(&mut self) -> Box<CodecJob>;
 }
 
-/// A block to be packed or unpacked, with all that it takes.
+/// A block to be compressed or decompressed, with its buffers and codec contexts.
 #[derive(Default)]
 pub struct CodecJob {
     pub(crate) input: Vec<u8>,
     pub(crate) output: Vec<u8>,
     pub(crate) task: CodecTask,
     pub(crate) codecs: CodecContexts,
-    /// Bytes that whoever provides the workers counts for it.
+    /// Memory in bytes that the provider of the workers charged for the job.
     pub charged: usize,
 }
 
-/// Bytes of the contexts of a codec, about.
+/// Approximate size in bytes of the contexts of a codec.
 const CONTEXTS: usize = 1 << 20;
 
-/// What is to be done, and then what came of it.
+/// The work to be done, or its result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum CodecTask {
     #[default]
     Nothing,
     Compress(Codec),
-    /// Its checksum, and the codec of `output`, or none if it is to be stored as it is.
+    /// Checksum of the block, and the codec of `output`; [`CodecId::NONE`] if the block is to be stored uncompressed.
     Compressed {
         crc: u32,
         codec: CodecId,
@@ -64,18 +64,18 @@ pub(crate) enum CodecTask {
 }
 
 impl CodecJob {
-    /// Bytes of memory that the job takes with a block as in [`WorkerSlot::acquire`]; with 0 and 0, what it has.
+    /// Memory in bytes that the job needs for a block as in [`WorkerSlot::acquire`]; with 0 and 0, the memory that it holds.
     #[must_use]
     pub fn memory(&self, copied: usize, len: usize) -> usize {
         self.input.capacity().max(copied) + self.output.capacity().max(copied) + self.codecs.memory(len) + CONTEXTS
     }
 
-    /// Makes it a job that failed, without buffers.
+    /// Turns the job into one that failed, and frees its buffers.
     pub fn fail(&mut self) {
         *self = Self { charged: self.charged, ..Self::default() };
     }
 
-    /// Does it.
+    /// Runs the job on the calling thread.
     pub fn run(&mut self) {
         self.task = match self.task {
             CodecTask::Compress(codec) => {
@@ -97,7 +97,7 @@ impl CodecJob {
         };
     }
 
-    /// The bytes that are to be stored.
+    /// The bytes to be stored.
     pub(crate) fn packed(&self) -> &[u8] {
         match self.task {
             CodecTask::Compressed { codec: CodecId::NONE, .. } => &self.input,
@@ -106,7 +106,8 @@ impl CodecJob {
     }
 }
 
-/// Runs each job when it is started: no other thread, and still the way that jobs go. For tests.
+/// Workers for tests that run each job on the calling thread when it is started; the field is the number of parallel
+/// jobs.
 #[derive(Clone, Copy, Debug)]
 pub struct InlineWorkers(pub usize);
 
@@ -135,7 +136,7 @@ impl WorkerSlot for InlineSlot {
     }
 
     fn is_done(&self) -> bool {
-        // Not before someone asks for it: as many jobs are under way as can be.
+        // Not done until it is needed, so that the maximum number of jobs is in flight.
         false
     }
 

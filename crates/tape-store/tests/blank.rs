@@ -1,4 +1,5 @@
-//! A tape that lost its index and its watermark is not blank: `repair` can restore every object, so nothing may write over them.
+//! A tape that lost its index and its watermark is not blank: `repair` can restore every object, so writes are
+//! rejected.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::io::{IoSlice, IoSliceMut};

@@ -1,5 +1,5 @@
-//! Each file of a small cartridge, each byte changed, and the file cut at each length: what is read is right, or its place is
-//! named, or the cartridge is refused. The counts are the table of `docs/format.md`.
+//! Damages each file of a small cartridge: changes each byte, truncates to each length, removes the file. Each object
+//! is read correctly or reported as damaged, or the cartridge is refused. The counts are the table of `docs/format.md`.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout, reason = "a test")]
 
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ fn key() -> Key {
     Key::new(&[7; 32]).unwrap()
 }
 
-/// A cartridge of these files, and the folder they lie in.
+/// A cartridge with these files, and its folder.
 fn cartridge_of(label: &str, files: &Files) -> (Cartridge, Box<dyn Folder>) {
     let mut shelves = MemoryFolderStore::default();
     let mut folder = shelves.create(label).unwrap();
@@ -45,11 +45,11 @@ fn files_in(folder: &mut dyn Folder) -> Files {
 enum Object {
     Block(Vec<u8>),
     Filemark,
-    /// Its place was named in an error.
+    /// The error names its position.
     Damaged,
 }
 
-/// All objects of each partition. A tape that does not end is a failure.
+/// All objects of each partition. A tape without an end fails the test.
 fn read(tape: &mut dyn Medium, most: usize) -> Result<Vec<Vec<Object>>, StoreError> {
     let (key, mut buffer, mut all) = (key(), vec![0; 1 << 16], Vec::new());
     for partition in 0..tape.partitions() {
@@ -79,18 +79,19 @@ fn read(tape: &mut dyn Medium, most: usize) -> Result<Vec<Vec<Object>>, StoreErr
     Ok(all)
 }
 
-/// What became of a damaged cartridge.
+/// Result of loading a damaged cartridge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
-    /// Every object is read.
+    /// Every object is read correctly.
     Whole,
-    /// Each is read, or its place is named.
+    /// Each object is read correctly or reported as damaged.
     Named,
-    /// The cartridge is not opened.
+    /// The cartridge does not open.
     Refused,
-    /// There are fewer objects, and nothing says so.
+    /// Objects are missing without a report.
     Short,
-    /// An object is not what was written. Level `ferric` never is; mhvtl's files do not check everything.
+    /// An object differs from what was written. This never happens in the native format; mhvtl's checksums do not cover
+    /// everything.
     Wrong,
 }
 
@@ -102,7 +103,7 @@ struct Counts {
     refused: u32,
     short: u32,
     wrong: u32,
-    /// Whole after a repair, and named.
+    /// Whole after a repair; and reported after a repair.
     mended: u32,
     kept: u32,
 }
@@ -132,7 +133,7 @@ impl fmt::Display for Counts {
     }
 }
 
-/// Loads a cartridge and compares what is read with what was written. `what` says which damage it is.
+/// Loads a cartridge and compares its objects with what was written. `what` names the damage.
 fn load(cartridge: &mut Cartridge, written: &[Vec<Object>], what: &str) -> Outcome {
     let most = written.iter().map(Vec::len).max().unwrap();
     let Ok((mut tape, recovery)) = cartridge.open() else { return Outcome::Refused };
@@ -166,7 +167,7 @@ fn load(cartridge: &mut Cartridge, written: &[Vec<Object>], what: &str) -> Outco
     }
 }
 
-/// Every damage of one file: its bytes, and what it is. These bits are changed in each byte.
+/// All damaged versions of a file, with a description; these bits are changed in each byte.
 fn damages(bytes: &[u8], changes: &[u8]) -> Vec<(Option<Vec<u8>>, String)> {
     let changed = (0..bytes.len()).flat_map(|at| changes.iter().map(move |bits| (at, bits)));
     let changed = changed.map(|(at, bits)| {
@@ -178,7 +179,7 @@ fn damages(bytes: &[u8], changes: &[u8]) -> Vec<(Option<Vec<u8>>, String)> {
     changed.chain(cut).chain([(None, "removed".to_owned())]).collect()
 }
 
-/// Tries every damage of every file.
+/// Tries all damaged versions of all files.
 fn try_all(label: &str, files: &Files, written: &[Vec<Object>], changes: &[u8]) -> BTreeMap<String, Counts> {
     let mut all = BTreeMap::new();
     for (name, bytes) in files {
@@ -221,7 +222,7 @@ fn write_blocks(tape: &mut dyn Medium) {
     tape.append(&[IoSlice::new(&words[3..])], Codec::zstd(1)).unwrap();
 }
 
-/// A cartridge of level `ferric` with everything that there is: codecs, encryption, filemarks, two partitions.
+/// A cartridge in the native format with all codecs, encryption, filemarks and two partitions.
 fn native() -> (Files, Vec<Vec<Object>>) {
     let shelves = MemoryFolderStore::default();
     let store = TapeStore::new(Box::new(shelves.clone()));
@@ -248,7 +249,7 @@ fn table(all: &BTreeMap<String, Counts>) -> String {
     all.iter().map(|(name, counts)| format!("| `{name}` | {counts} |\n")).collect()
 }
 
-/// The rows of the table in `docs/format.md` behind this line.
+/// The rows of the table in `docs/format.md` after this heading.
 fn documented(heading: &str) -> String {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/format.md")).unwrap();
     let (_, section) = text.split_once(heading).unwrap_or_else(|| panic!("{heading}"));
@@ -261,20 +262,20 @@ fn every_damage_of_a_native_cartridge_is_reported() {
     let (files, written) = native();
     let all = try_all(LABEL, &files, &written, &[0x01, 0x08, 0xff]);
     print!("{}", table(&all));
-    // Without its memory a cartridge is not loaded.
+    // A cartridge without cartridge memory is refused.
     assert_eq!(all["ferric.mam"].refused, 1);
     assert_eq!(all.values().map(|counts| counts.refused + counts.short + counts.wrong).sum::<u32>(), 1);
     assert_eq!(table(&all), documented("#### Level `ferric`, three changes of each byte"));
 }
 
-/// The files of a directory of fixtures.
+/// The files in a directory of fixtures.
 fn fixture(path: &str) -> Files {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(path);
     let read = |entry: fs::DirEntry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap());
     fs::read_dir(folder).unwrap().map(|entry| read(entry.unwrap())).collect()
 }
 
-/// What is on a cartridge that is whole, and its files when it was loaded once.
+/// The objects of an intact cartridge, and its files after one load.
 fn whole(label: &str, files: &Files) -> (Vec<Vec<Object>>, Files) {
     let (mut cartridge, mut folder) = cartridge_of(label, files);
     let (mut tape, _) = cartridge.open().unwrap();
@@ -283,7 +284,7 @@ fn whole(label: &str, files: &Files) -> (Vec<Vec<Object>>, Files) {
     (objects, files_in(folder.as_mut()))
 }
 
-/// Tapes of releases before frames: read and repaired as far as their index goes.
+/// Tapes of releases without frames are read and repaired as far as the index allows.
 #[test]
 fn every_damage_of_a_native_cartridge_without_frames_is_reported() {
     let files = fixture("ferric-1/D00001L8");
@@ -291,7 +292,7 @@ fn every_damage_of_a_native_cartridge_without_frames_is_reported() {
     assert!(written == native().1);
     let all = try_all(LABEL, &files, &written, &[0x08]);
     print!("{}", table(&all));
-    // Without its memory a cartridge is not loaded.
+    // A cartridge without cartridge memory is refused.
     assert_eq!(all["ferric.mam"].refused, 1);
     assert_eq!(all.values().map(|counts| counts.refused + counts.short + counts.wrong).sum::<u32>(), 1);
     assert_eq!(table(&all), documented("#### Level `ferric` without frames, one change of each byte"));

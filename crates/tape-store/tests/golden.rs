@@ -1,5 +1,5 @@
-//! Every cartridge that real mhvtl made opens, and holds exactly what the listing beside it says. The listing is read
-//! as it stands: `golden/mhvtl-1.8/README.md`.
+//! Every cartridge that mhvtl wrote opens, and has exactly the objects of the listing next to it. The listing is
+//! described in `golden/mhvtl-1.8/README.md`.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
 
 use std::collections::BTreeMap;
@@ -28,11 +28,11 @@ fn listing() -> String {
 
 fn cartridge_at(shelves: &Path, barcode: &str) -> Cartridge {
     let store = TapeStore::new(Box::new(OsFolderStore::at(shelves).unwrap()));
-    // The facts are deliberately wrong: the files know better.
+    // Deliberately wrong facts: the files override them.
     store.cartridge(&Barcode::new(barcode).unwrap(), &LTO_8, CartridgeKind::Data, 1)
 }
 
-/// A copy that may be written.
+/// A writable copy.
 fn copy(barcode: &str) -> tempfile::TempDir {
     let to = tempfile::tempdir().unwrap();
     fs::create_dir(to.path().join(barcode)).unwrap();
@@ -49,7 +49,7 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     fs::read_dir(folder).unwrap().map(|entry| read(entry.unwrap())).collect()
 }
 
-/// The patterns of the listing.
+/// The byte patterns of the listing.
 fn content(pattern: &str, len: usize) -> Vec<u8> {
     let (name, seed) = pattern.trim_end_matches(')').split_once('(').unwrap_or((pattern, "0"));
     let seed: u32 = seed.parse().unwrap();
@@ -73,7 +73,7 @@ fn content(pattern: &str, len: usize) -> Vec<u8> {
 struct Object {
     partition: u8,
     number: u64,
-    /// None for a filemark.
+    /// `None` for a filemark.
     pattern: Option<String>,
     len: usize,
     stored: u64,
@@ -81,7 +81,7 @@ struct Object {
     encrypted: bool,
 }
 
-/// The objects that the listing has for a cartridge.
+/// The objects of a cartridge in the listing.
 fn objects(barcode: &str) -> Vec<Object> {
     let text = listing();
     let Some((_, section)) = text.split_once(&format!("### {barcode}\n")) else { return Vec::new() };
@@ -180,7 +180,7 @@ fn every_cartridge_reads_as_listed_and_is_not_modified() {
     }
 }
 
-/// Opened to be written, closed, and opened again by its watermark; older formats have become the present one.
+/// Opens each cartridge for writing, closes it and opens it again by its watermark; older formats are upgraded.
 #[test]
 fn every_cartridge_opens_for_writing_without_change() {
     for barcode in barcodes() {
@@ -209,7 +209,7 @@ fn every_cartridge_opens_for_writing_without_change() {
     }
 }
 
-/// What a memory says, but for what older releases left out.
+/// The attributes, except those that older releases omitted.
 fn mam_attributes(mam: &Mam) -> Vec<(AttrId, u8, Vec<u8>)> {
     let filled_in =
         [AttrId::MAM_SPACE_REMAINING, AttrId::MAM_CAPACITY, AttrId::VOLUME_CHANGE_REFERENCE, AttrId(0x1623)];
@@ -332,7 +332,7 @@ fn made(shelf: &Path, barcode: &str, name: &str, kind: CartridgeKind, capacity: 
     let row = mhvtl::media::MHVTL_MEDIA.iter().find(|row| row.name == name).unwrap();
     let store = TapeStore::new(Box::new(OsFolderStore::at(shelf).unwrap()));
     let serial = format!("{barcode}_1700000000");
-    // A row that is not the first with its words is told apart by its number alone.
+    // Only the media type distinguishes a row from an earlier one with the same description.
     let media = row.media();
     let new =
         NewCartridge { media, kind, serial: &serial, manufactured: 1_700_000_000, capacity, format: Format::Mhvtl };
@@ -341,7 +341,7 @@ fn made(shelf: &Path, barcode: &str, name: &str, kind: CartridgeKind, capacity: 
     store.cartridge(&label, media, kind, capacity)
 }
 
-/// Ours, and no file of mhvtl's.
+/// Files of mhvtl only, without Ferric's.
 fn without_ferric_files(mut files: BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
     files.retain(|name, _| !name.starts_with("mark.") && name != "ferric.owner");
     files
@@ -364,7 +364,7 @@ fn blank_cartridges_are_byte_identical_to_mhvtl() {
         let mut cartridge = made(shelf.path(), barcode, name, kind, cells[5].parse().unwrap());
         let mut expected = files(&golden().join(barcode));
         if cells[6] == "0200" {
-            // mhvtl's tool, which sets the tab, counts partitions anew; so do we.
+            // mhvtl's tool, which sets the tab, counts the partitions again; this does the same.
             let mut mam = cartridge.mam().unwrap();
             mam.set_flag(Flags::WRITE_PROTECTED, true);
             cartridge.save_mam(&mam).unwrap();
@@ -377,7 +377,7 @@ fn blank_cartridges_are_byte_identical_to_mhvtl() {
     }
 }
 
-/// What mhvtl wrote without compression and encryption, written by us: the same bytes in every file.
+/// Rewriting what mhvtl wrote without compression and encryption yields the same bytes in every file.
 #[test]
 fn written_cartridges_are_byte_identical_to_mhvtl() {
     for barcode in ["FIX001L8", "FMK001L8", "LBP001L8", "UNC001L8", "OVW001L8", "ERS001L8"] {
@@ -396,7 +396,7 @@ fn written_cartridges_are_byte_identical_to_mhvtl() {
                 Some(pattern) => append(tape.as_mut(), &content(pattern, object.len)),
             }
         }
-        // Written over and cut off again: nothing of that remains.
+        // Written and removed again: no trace of it remains.
         for _ in 0..5 {
             append(tape.as_mut(), &[7; 3000]);
             tape.append_filemark().unwrap();
@@ -420,7 +420,7 @@ fn written_cartridges_are_byte_identical_to_mhvtl() {
     }
 }
 
-/// mhvtl loads the cartridge and writes it: the watermark of before does not count, whatever it says.
+/// mhvtl loads the cartridge and writes it: the older watermark is invalid.
 #[test]
 fn stale_watermark_after_mhvtl_is_ignored() {
     let shelf = tempfile::tempdir().unwrap();
@@ -432,12 +432,12 @@ fn stale_watermark_after_mhvtl_is_ignored() {
     }
     tape.close().unwrap();
     drop(tape);
-    // Its files in the place of ours, as an overwrite by mhvtl leaves them.
+    // Replaces the files as an overwrite by mhvtl would.
     let folder = shelf.path().join("OVW001L8");
     for (name, bytes) in files(&golden().join("OVW001L8")) {
         fs::write(folder.join(name), bytes).unwrap();
     }
-    // An attribute that we write then does not make the watermark count again.
+    // A later write of an attribute does not make the watermark valid again.
     let mut mam = cartridge.mam().unwrap();
     mam.set_text(AttrId::BARCODE, "OTHER");
     cartridge.save_mam_exclusive(&mam).unwrap();
@@ -451,7 +451,7 @@ fn stale_watermark_after_mhvtl_is_ignored() {
     assert_eq!(recovery, Recovery::default());
     check(tape.as_mut(), "OVW001L8");
     drop(tape);
-    // Without a word of mhvtl's memory, the same is damage.
+    // Without a write by mhvtl, the same is damage.
     fs::write(folder.join("indx.0"), &fs::read(folder.join("indx.0")).unwrap()[..1024]).unwrap();
     let (tape, recovery) = cartridge.open().unwrap();
     assert!(recovery.damaged && tape.read_only().is_some());
@@ -498,7 +498,7 @@ fn damaged_cartridge_is_never_blank() {
         drop(tape);
         assert_eq!(without_ferric_files(files(&folder)), before, "{what}");
     }
-    // Without a memory that can be understood, the tape is read, and nothing is written.
+    // Without a valid cartridge memory, the tape is readable and write-protected.
     for mam in [&b""[..], &[9; 1071]] {
         let shelf = copy("UNC001L8");
         let folder = shelf.path().join("UNC001L8");
@@ -511,7 +511,7 @@ fn damaged_cartridge_is_never_blank() {
         drop(tape);
         assert_eq!(files(&folder), before);
     }
-    // A wrong checksum is damage of one block; the table of filemarks is made from the index.
+    // A wrong checksum damages one block; the table of filemarks is rebuilt from the index.
     for (name, change) in
         [("data.0", (|bytes| bytes[3] ^= 1) as Edit), ("meta.0", |bytes| bytes[0] = 1), ("meta.0", Vec::clear)]
     {
@@ -524,7 +524,7 @@ fn damaged_cartridge_is_never_blank() {
     }
 }
 
-/// What a drive does at a load: opens the tape, and writes its memory.
+/// What a drive does at a load: opens the tape and writes the cartridge memory.
 fn load(cartridge: &mut Cartridge) -> (Box<dyn Medium>, Recovery) {
     let (tape, recovery) = cartridge.open().unwrap();
     let mut mam = cartridge.mam().unwrap();
@@ -533,7 +533,7 @@ fn load(cartridge: &mut Cartridge) -> (Box<dyn Medium>, Recovery) {
     (tape, recovery)
 }
 
-/// mhvtl appended, and then a record was damaged: no load may take it for a torn end.
+/// mhvtl appended, then a record was damaged: no load may take it for an incomplete tail.
 #[test]
 fn damage_after_a_stale_watermark_is_not_truncated() {
     let shelf = tempfile::tempdir().unwrap();
@@ -542,7 +542,7 @@ fn damage_after_a_stale_watermark_is_not_truncated() {
     tape.append(&[IoSlice::new(&content("ramp(0)", 1))], Codec::NONE).unwrap();
     tape.close().unwrap();
     drop(tape);
-    // mhvtl has the same first block, and nineteen objects more.
+    // mhvtl wrote the same first block, and nineteen more objects.
     let folder = shelf.path().join("UNC001L8");
     for (name, bytes) in files(&golden().join("UNC001L8")) {
         fs::write(folder.join(name), bytes).unwrap();
@@ -557,7 +557,7 @@ fn damage_after_a_stale_watermark_is_not_truncated() {
         drop(tape);
         assert!(fs::read(folder.join("indx.0")).unwrap() == index);
     }
-    // Mended elsewhere, it is found whole, and is ours then.
+    // After an external repair the tape is intact, and the watermark becomes valid.
     index[13 * 512 + 8] = 11;
     fs::write(folder.join("indx.0"), &index).unwrap();
     for _ in 0..2 {
@@ -567,7 +567,7 @@ fn damage_after_a_stale_watermark_is_not_truncated() {
     }
 }
 
-/// A damaged tape of an older format is not brought to the present one: nothing of it changes.
+/// A damaged tape in an older format is not upgraded: no file changes.
 #[test]
 fn damaged_old_format_cartridge_is_not_modified() {
     for barcode in ["V3A001L6", "V4A001L6", "V5A001L6"] {
@@ -610,7 +610,7 @@ fn attributes_unknown_to_mhvtl_are_kept_or_refused() {
     assert_eq!(cartridge.mam().unwrap().get(AttrId(0x0820), 0), None);
 }
 
-/// A cartridge that became one of another medium and kind is as if it had been made so.
+/// A cartridge converted to another medium and kind equals one created so.
 #[test]
 fn converted_density_equals_a_new_cartridge() {
     let dir = tempfile::tempdir().unwrap();
@@ -632,7 +632,7 @@ fn converted_density_equals_a_new_cartridge() {
     cartridge.save_mam_exclusive(&mam).unwrap();
     assert_eq!(files(&dir.path().join("A")), files(&dir.path().join("B")));
     assert_ne!(was, files(&dir.path().join("A")));
-    // From no data to data.
+    // From NULL to data.
     mhvtl::set_kind(&mut mam, CartridgeKind::Null);
     cartridge.save_mam_exclusive(&mam).unwrap();
     assert_eq!(cartridge.mam().unwrap().kind(), CartridgeKind::Null);

@@ -1,4 +1,4 @@
-//! A probe finds what a drive would, and changes nothing.
+//! A probe reports what a load would, and changes nothing.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::fs::{self, File};
@@ -24,7 +24,7 @@ fn probe_reports_the_load_error_and_changes_nothing() {
         assert_eq!(store.fingerprint(&barcode), before);
         cartridge.open().unwrap();
     }
-    // In use by another program, which only reads.
+    // In use by another program, as a reader.
     let reader = File::open(&folder).unwrap();
     reader.lock_shared().unwrap();
     cartridge.open_read_only().unwrap();
@@ -41,7 +41,7 @@ fn probe_reports_the_load_error_and_changes_nothing() {
     fs::write(folder.join("data.0"), "").unwrap();
     assert_ne!(store.fingerprint(&barcode), before);
     cartridge.probe().unwrap();
-    // Without a memory no drive takes it.
+    // A drive refuses a cartridge without cartridge memory.
     fs::remove_file(folder.join("ferric.mam")).unwrap();
     assert!(matches!(cartridge.probe(), Err(StoreError::NoCartridgeMemory)));
 }

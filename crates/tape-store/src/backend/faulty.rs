@@ -1,6 +1,6 @@
-//! A disk that fails, for tests: it counts calls down to an error, and a crash keeps what was synchronised and any
-//! subset, torn or whole, of what was not. A synchronisation that fails drops what it should have stored, though it can be read
-//! until the crash: so do systems.
+//! A simulated disk for tests. It fails from a given call on. After a simulated crash it has what was synchronised, and
+//! any part of what was not. A failed synchronisation drops the changes it should have stored, though they can be read
+//! until the crash, as operating systems do.
 
 use super::{Backend, Folder};
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ enum FileChange {
         bytes: Vec<u8>,
     },
     SetLen(usize),
-    /// The whole file, by another that takes its name.
+    /// The whole file, replaced by rename.
     Replace(Vec<u8>),
 }
 
@@ -49,29 +49,31 @@ struct Disk {
     error: Option<io::ErrorKind>,
     available: Option<u64>,
     bytes_read: u64,
-    /// Every call so far, if it is wanted: the file, and the change or, if there is none, the synchronisation.
+    /// All calls since recording began: the file, and its change or, without one, its synchronisation. `None` if
+    /// nothing is recorded.
     log: Option<Vec<(String, Option<FileChange>)>>,
 }
 
 impl Disk {
-    /// Whether the call that was counted last fails.
+    /// Whether the call counted last has to fail.
     fn has_failed(&self) -> bool {
         self.fail_from_call.is_some_and(|at| self.calls > at)
     }
 }
 
-/// What a loss of power does to a change that was not synchronised.
+/// What a power loss does to a change that was not synchronised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CrashOutcome {
-    /// It reached the disk.
+    /// The change is on the disk in full.
     Written,
-    /// It did not.
+    /// The change is not on the disk.
     Dropped,
-    /// Half of its bytes did.
+    /// Half of the bytes are on the disk.
     Torn,
 }
 
-/// Every change and synchronisation of a file that a folder ever got, renames and removals excepted, to look at the disk as it could have been at any moment.
+/// All changes and synchronisations of a folder's files, except renames and removals, from which the disk at any moment
+/// of a power loss is derived.
 #[derive(Clone, Debug)]
 pub struct CallHistory {
     before: BTreeMap<String, Vec<u8>>,
@@ -79,13 +81,13 @@ pub struct CallHistory {
 }
 
 impl CallHistory {
-    /// Moments: before the first call, and after each.
+    /// Number of moments at which the power can be lost: before the first call, and after each call.
     #[must_use]
     pub fn crash_points(&self) -> usize {
         self.log.len() + 1
     }
 
-    /// Which calls before a moment were changes that no later call before it synchronised.
+    /// Calls before a moment that are changes and were not synchronised before that moment.
     fn unsynced_calls(&self, moment: usize) -> Vec<usize> {
         let calls = self.log.get(..moment).unwrap_or_default();
         let synced_later = |at: usize, name: &str| {
@@ -98,13 +100,13 @@ impl CallHistory {
         calls.iter().enumerate().filter_map(loose).collect()
     }
 
-    /// How many changes may or may not be on the disk at a moment.
+    /// Number of changes that are not synchronised at a moment.
     #[must_use]
     pub fn unsynced_changes(&self, moment: usize) -> usize {
         self.unsynced_calls(moment).len()
     }
 
-    /// The disk after a loss of power at a moment; one fate for each change that was loose.
+    /// The disk after a power loss at a moment, with one outcome for each change that was not synchronised.
     #[must_use]
     pub fn crash(&self, moment: usize, fates: &[CrashOutcome]) -> FaultyFolder {
         let fates: BTreeMap<usize, CrashOutcome> =
@@ -112,7 +114,7 @@ impl CallHistory {
         let mut images = self.before.clone();
         for (at, (name, change)) in self.log.get(..moment).unwrap_or_default().iter().enumerate() {
             let Some(change) = change else { continue };
-            // A file that did not take its name is not there.
+            // A replacement that was not renamed has no effect.
             if matches!(
                 (fates.get(&at), change),
                 (Some(CrashOutcome::Torn | CrashOutcome::Dropped), FileChange::Replace(_))
@@ -133,7 +135,7 @@ impl CallHistory {
     }
 }
 
-/// A folder on a disk that fails.
+/// A folder on the simulated disk; clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct FaultyFolder(Arc<Mutex<Disk>>);
 
@@ -150,56 +152,56 @@ impl FaultyFolder {
         Self(Arc::new(Mutex::new(Disk { files, ..Disk::default() })))
     }
 
-    /// From here on, remembers every call; what is there now counts as durable.
+    /// Starts to record calls; the present content counts as durable. Returns it for [`Self::history`].
     pub fn start_recording(&self) -> BTreeMap<String, Vec<u8>> {
         let mut disk = self.disk();
         disk.log = Some(Vec::new());
         disk.files.iter().map(|(name, file)| (name.clone(), file.live.clone())).collect()
     }
 
-    /// The calls since [`Self::record`], which returned `before`.
+    /// The recorded calls; `before` is the result of [`Self::start_recording`].
     #[must_use]
     pub fn history(&self, before: BTreeMap<String, Vec<u8>>) -> CallHistory {
         CallHistory { before, log: self.disk().log.clone().unwrap_or_default() }
     }
 
-    /// Calls that were remembered so far.
+    /// Number of calls recorded so far.
     #[must_use]
     pub fn recorded_calls(&self) -> usize {
         self.disk().log.as_ref().map_or(0, Vec::len)
     }
 
-    /// Calls that change or synchronise something, so far.
+    /// Number of calls so far that change or synchronise a file.
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.disk().calls
     }
 
-    /// The bytes of a file, as a reader sees them.
+    /// The content of a file as a reader sees it; empty if it is missing.
     #[must_use]
     pub fn bytes(&self, name: &str) -> Vec<u8> {
         self.disk().files.get(name).map(|file| file.live.clone()).unwrap_or_default()
     }
 
-    /// Bytes that were read, so far.
+    /// Number of bytes read so far.
     #[must_use]
     pub fn bytes_read(&self) -> u64 {
         self.disk().bytes_read
     }
 
-    /// So many bytes can still be written.
+    /// Sets the number of bytes that [`Folder::available`] reports.
     pub fn set_available(&self, bytes: u64) {
         self.disk().available = Some(bytes);
     }
 
-    /// From call number `at` on, such calls fail with this error.
+    /// Makes calls from number `at` on fail with this error; `None` ends it.
     pub fn fail_at(&self, at: Option<u64>, error: io::ErrorKind) {
         let mut disk = self.disk();
         (disk.fail_from_call, disk.error) = (at, Some(error));
     }
 
-    /// The folder after a loss of power. For each change that was not synchronised, `choose(len)` says how many of its
-    /// bytes reached the disk; a change of length counts as one byte.
+    /// The folder after a power loss. For each change that was not synchronised, `choose(len)` returns how many of its
+    /// bytes are on the disk; a change of length or a replacement counts as one byte.
     #[must_use]
     pub fn crash(&self, mut choose: impl FnMut(usize) -> usize) -> Self {
         let disk = self.disk();
@@ -313,7 +315,7 @@ impl Folder for FaultyFolder {
         if disk.has_failed() {
             return Err(disk.error.unwrap_or(io::ErrorKind::Other).into());
         }
-        // The name is durable at once; what was not synchronised of the bytes is not.
+        // The new name is durable at once; content that was not synchronised is not.
         let file = disk.files.remove(from).ok_or(io::ErrorKind::NotFound)?;
         disk.files.insert(to.into(), file);
         Ok(())

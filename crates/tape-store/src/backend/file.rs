@@ -1,4 +1,4 @@
-//! Files of the operating system: the only place under the four pure crates where `std::fs` is used.
+//! Files of the operating system. This is the only module of the pure crates that uses `std::fs`.
 
 use super::{Backend, Folder, FolderStore, MAX_SMALL_FILE, UnreadableDirectory};
 use rustix::fs::{
@@ -13,10 +13,10 @@ use std::num::NonZeroU64;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-/// Slices in one call, below every system's IOV_MAX.
+/// Slices per call; below IOV_MAX of every system.
 const IOV: usize = 64;
 
-/// One open file.
+/// An open file of the operating system.
 #[derive(Debug)]
 pub struct OsFile(File);
 
@@ -66,7 +66,7 @@ impl Backend for OsFile {
     }
 
     fn start_write_back(&mut self, offset: u64, len: u64) {
-        // Linux begins to write dirty pages that will not be needed, and keeps them until they are written.
+        // Linux starts write-back of dirty pages that are declared unneeded, and keeps them until they are written.
         let _ = fadvise(&self.0, offset, NonZeroU64::new(len), Advice::DontNeed);
     }
 
@@ -87,12 +87,12 @@ impl Backend for OsFile {
     }
 }
 
-/// One directory of files.
+/// A directory with the files of one cartridge.
 #[derive(Debug)]
 pub struct OsFolder(PathBuf, Option<File>, FilePermissions);
 
 impl OsFolder {
-    /// The folder at a path; files that are created in it are private.
+    /// The folder at a path. Files created in it are accessible to the owner only.
     #[must_use]
     pub const fn at(path: PathBuf) -> Self {
         Self(path, None, FilePermissions::Private)
@@ -101,7 +101,7 @@ impl OsFolder {
 
 impl Folder for OsFolder {
     fn lock(&mut self, shared: bool) -> io::Result<()> {
-        // The same value may ask again, and then otherwise.
+        // Replaces a lock that the same value already holds.
         let folder = self.1.take().map_or_else(|| File::open(&self.0), Ok)?;
         let how = if shared { FlockOperation::NonBlockingLockShared } else { FlockOperation::NonBlockingLockExclusive };
         flock(&folder, how)?;
@@ -192,7 +192,7 @@ impl Folder for OsFolder {
     }
 }
 
-/// Opens a file, and nothing else that has its name: to open a FIFO would wait for another process.
+/// Opens a regular file; refuses anything else. Opening a FIFO would block until another process opens it.
 fn open_regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     let file = options.custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
     match file.metadata()?.file_type() {
@@ -202,12 +202,13 @@ fn open_regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     }
 }
 
-/// A directory of cartridges.
+/// A directory of cartridge folders.
 #[derive(Debug)]
 pub struct OsFolderStore(PathBuf, FilePermissions, Option<File>);
 
 impl OsFolderStore {
-    /// The directory at `path`, created if it does not exist. It, and what is created in it, are private.
+    /// The store in the directory at `path`, which is created if it does not exist. The directory, and what is created
+    /// in it, is accessible to the owner only.
     ///
     /// # Errors
     /// The directory cannot be created.
@@ -216,7 +217,8 @@ impl OsFolderStore {
         Ok(Self(path.to_path_buf(), FilePermissions::Private, None))
     }
 
-    /// Leaves the permissions of what is created in the directory to the umask, for one that other programs use too.
+    /// Uses the permissions of the umask for what is created in the directory, for directories shared with other
+    /// programs.
     #[must_use]
     pub fn with_umask_permissions(self) -> Self {
         Self(self.0, FilePermissions::Umask, self.2)
@@ -224,17 +226,17 @@ impl OsFolderStore {
 }
 
 impl OsFolderStore {
-    /// The directory at `path`, whether it exists or not: what is wrong with it is an error of each call.
+    /// The store in the directory at `path`, which is not checked: if it is missing or unusable, each call fails.
     #[must_use]
     pub fn at_unchecked(path: &Path) -> Self {
         Self(path.to_path_buf(), FilePermissions::Private, None)
     }
 
-    /// For a daemon: as long as the value lives, [`server`] says that the directory is served. Several processes may serve one
-    /// directory.
+    /// Marks the directory as served by a daemon while the value exists: [`serving_process`] then reports this process.
+    /// Several processes may serve one directory.
     ///
     /// # Errors
-    /// The directory cannot be opened, another program has locked it for itself, or its file system has no locks.
+    /// The directory cannot be opened, another program has an exclusive lock on it, or its file system has no locks.
     pub fn mark_served(&mut self) -> io::Result<()> {
         let directory = File::open(&self.0)?;
         lock_shared(&directory)?;
@@ -242,15 +244,15 @@ impl OsFolderStore {
         Ok(())
     }
 
-    /// Fails if the directory itself cannot be read. The error is never `NotFound`: whether a cartridge is in such a
-    /// directory is unknown.
+    /// Fails if the directory of cartridges cannot be read. The error is never `NotFound`: whether it contains a
+    /// cartridge is then unknown.
     fn check(&self) -> io::Result<()> {
         let named = |error| io::Error::other(UnreadableDirectory(format!("{}: {error}", self.0.display())));
         fs::read_dir(&self.0).map(drop).map_err(named)
     }
 }
 
-/// Attempts at a lock that [`server`] may hold for a moment.
+/// Attempts to take a lock that [`serving_process`] may hold for a moment.
 const ATTEMPTS: usize = 100_000;
 
 fn lock_shared(directory: &File) -> io::Result<()> {
@@ -265,14 +267,14 @@ fn lock_shared(directory: &File) -> io::Result<()> {
     Ok(locked?)
 }
 
-/// The process that serves the cartridges of a directory, in words, if one does: a daemon, which does not expect that another
-/// process changes them.
+/// The process that serves the cartridges of a directory (name and process id); `None` if there is none. A daemon that
+/// serves a directory does not expect other processes to change its cartridges.
 ///
 /// # Errors
 /// The directory cannot be opened.
 pub fn serving_process(path: &Path) -> io::Result<Option<String>> {
     let directory = File::open(path)?;
-    // Another caller of this function holds the exclusive lock for a moment; a shared lock then fails too, and this tries again.
+    // Another caller may hold the exclusive lock for a moment; a shared lock then fails and is tried again.
     for _ in 0..ATTEMPTS {
         if flock(&directory, FlockOperation::NonBlockingLockExclusive) != Err(rustix::io::Errno::WOULDBLOCK) {
             return Ok(None);
@@ -286,7 +288,7 @@ pub fn serving_process(path: &Path) -> io::Result<Option<String>> {
     Ok(None)
 }
 
-/// The process that has a shared lock on a directory: its name and number, as the system's table of locks has it.
+/// Name and process id of the process with a shared lock on a directory, from `/proc/locks`.
 fn holder(directory: &File) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
     let inode = directory.metadata().ok()?.ino().to_string();
@@ -343,20 +345,21 @@ impl FolderStore for OsFolderStore {
     }
 }
 
-/// Who may use the files that are created.
+/// Permissions of files and directories that are created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FilePermissions {
-    /// The owner; and the group may read, where the directory has the set-group-ID bit.
+    /// Owner only; in a directory with the set-group-ID bit, the group may read.
     Private,
-    /// Whom the umask lets.
+    /// As the umask of the process allows.
     Umask,
 }
 
-/// A directory with this bit gives its group to what is created in it.
+/// In a directory with this bit, new files get the directory's group.
 const SET_GROUP_ID: u32 = 0o2000;
 
 impl FilePermissions {
-    /// Permissions of what is created at a path: with the first mode for the owner alone, with the second for the group too.
+    /// Mode of a file or directory to be created at a path: for the owner only, for the group too, or subject to the
+    /// umask.
     fn mode(self, path: &Path, [owner, group, umask]: [u32; 3]) -> u32 {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let grants = || fs::metadata(parent).is_ok_and(|parent| parent.mode() & SET_GROUP_ID != 0);
@@ -371,7 +374,7 @@ impl FilePermissions {
         let mode = self.mode(path, [0o600, 0o640, 0o666]);
         let file = options.mode(mode).open(path)?;
         if self == Self::Private {
-            // The umask may have taken what the group has.
+            // The umask may have removed the permissions of the group.
             file.set_permissions(Permissions::from_mode(mode))?;
         }
         Ok(file)
@@ -384,10 +387,10 @@ impl FilePermissions {
     }
 }
 
-/// Creates a directory, and those above it, if they do not exist; they are the owner's alone.
+/// Creates a directory and its missing parents, accessible to the owner only.
 ///
 /// # Errors
-/// One of them cannot be created.
+/// One of the directories cannot be created.
 pub fn create_private_folders(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
@@ -401,24 +404,24 @@ pub fn create_private_folders(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Puts a whole file in place, atomically and durably: a new file beside it, synchronised, renamed over it, and the
-/// folder synchronised. It has the owner and permissions of the old one; without one, the umask decides, and a file that root
-/// creates belongs to the owner of the folder.
+/// Replaces a whole file, atomically and durably: writes a new file next to it, synchronises it, renames it, and
+/// synchronises the folder. Owner and permissions of the old file are preserved. A file without predecessor gets the
+/// permissions of the umask and, if root creates it, the owner of the folder.
 ///
 /// # Errors
-/// The storage failed; the old content stands.
+/// The storage fails; the old content remains.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replace_with(path, bytes, FilePermissions::Umask)
 }
 
 fn replace_with(path: &Path, bytes: &[u8], access: FilePermissions) -> io::Result<()> {
     let fresh = path.with_extension("new");
-    // One that an interrupted call left. What is created is not a link that leads elsewhere.
+    // Left over from an interrupted call. Removing it first ensures that no symbolic link is followed.
     let _ = fs::remove_file(&fresh);
     let mut file = access.create(OpenOptions::new().write(true).create_new(true), &fresh)?;
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if let Ok(old) = fs::metadata(path) {
-        // Another owner is root's to give.
+        // Only root may change the owner.
         let _ = fchown(&file, Some(old.uid()), Some(old.gid()));
         file.set_permissions(Permissions::from_mode(old.mode() & 0o7777))?;
     } else {
@@ -430,11 +433,11 @@ fn replace_with(path: &Path, bytes: &[u8], access: FilePermissions) -> io::Resul
     sync_folder(folder)
 }
 
-/// Gives a file that root has just created to the owner of its folder: a program of that owner uses it. Without the
-/// privilege the owner stays.
+/// Gives a file that root just created to the owner of its folder, whose programs use it. Without the privilege, the
+/// owner is unchanged.
 ///
 /// # Errors
-/// The owners cannot be read.
+/// The owner of the file or the folder cannot be read.
 pub fn chown_to_folder_owner(folder: &Path, file: &File) -> io::Result<()> {
     let owner = fs::metadata(folder)?;
     if owner.uid() != file.metadata()?.uid() {
@@ -443,10 +446,10 @@ pub fn chown_to_folder_owner(folder: &Path, file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Exchanges two folders of one directory in one step, durably.
+/// Exchanges two folders of one directory, atomically and durably.
 ///
 /// # Errors
-/// The storage failed; nothing changed.
+/// The storage fails; nothing has changed.
 pub fn exchange_folders(one: &Path, other: &Path) -> io::Result<()> {
     renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?;
     sync_folder(other.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))

@@ -1,4 +1,4 @@
-//! Files in memory, shared by every handle: for tests, and for libraries that need not last.
+//! Files in memory, shared by all handles: for tests, and for libraries that need no durability.
 
 use super::{Backend, Folder, FolderStore};
 use std::collections::BTreeMap;
@@ -12,18 +12,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One file in memory.
+/// One file in memory, shared by its handles.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryFile(Bytes);
 
 impl MemoryFile {
-    /// A file that holds these bytes.
+    /// A file with this content.
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(Arc::new(Mutex::new(bytes)))
     }
 
-    /// A copy of its bytes.
+    /// A copy of the file's content.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         lock(&self.0).clone()
@@ -81,7 +81,7 @@ impl Backend for MemoryFile {
     }
 }
 
-/// One folder in memory.
+/// One folder in memory, shared by its clones.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryFolder {
     files: Files,
@@ -134,7 +134,7 @@ impl Folder for MemoryFolder {
     }
 }
 
-/// Folders in memory.
+/// A store of folders in memory, shared by its clones.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryFolderStore {
     folders_by_name: Arc<Mutex<BTreeMap<String, MemoryFolder>>>,

@@ -1,4 +1,4 @@
-//! The bytes below a tape: five calls per file, and a folder of files per cartridge.
+//! Interfaces of the storage under a tape: a file, a folder of files per cartridge, and a store of folders.
 
 pub mod file;
 pub mod memory;
@@ -8,54 +8,55 @@ pub mod faulty;
 
 use std::io::{self, IoSlice, IoSliceMut};
 
-/// One file. Errors are the storage's own; reading beyond the end is not one.
+/// One file of random-access bytes. Errors are those of the storage; reading beyond the end is not an error.
 pub trait Backend: Send {
-    /// Its length in bytes.
+    /// Length of the file in bytes.
     ///
     /// # Errors
-    /// The storage failed.
+    /// The storage fails.
     fn len(&mut self) -> io::Result<u64>;
-    /// Fills the slices from `offset`; says how many bytes there were.
+    /// Fills the slices from `offset`; returns the number of bytes read, which is less only at the end of the file.
     ///
     /// # Errors
-    /// The storage failed.
+    /// The storage fails.
     fn read_at(&mut self, offset: u64, into: &mut [IoSliceMut<'_>]) -> io::Result<usize>;
-    /// Writes all slices at `offset`.
+    /// Writes all slices at `offset`, and extends the file if necessary.
     ///
     /// # Errors
-    /// The storage failed; an unknown part may have been written.
+    /// The storage fails; an unknown part may have been written.
     fn write_at(&mut self, offset: u64, from: &[IoSlice<'_>]) -> io::Result<()>;
-    /// Cuts or extends the file.
+    /// Truncates or extends the file to this length in bytes.
     ///
     /// # Errors
-    /// The storage failed.
+    /// The storage fails.
     fn set_len(&mut self, len: u64) -> io::Result<()>;
-    /// Begins to put so many bytes on the disk, without waiting: a later [`Self::sync`] will have less to do.
+    /// Hint: start to write `len` bytes at `offset` to the disk without waiting, so that a later [`Self::sync`] is
+    /// fast.
     fn start_write_back(&mut self, _offset: u64, _len: u64) {}
-    /// These bytes will be read soon.
+    /// Hint: `len` bytes at `offset` will be read soon.
     fn advise_read(&mut self, _offset: u64, _len: u64) {}
     /// Makes everything written so far durable.
     ///
     /// # Errors
-    /// The storage failed: nothing since the last success may be relied upon.
+    /// The storage fails: nothing written since the last success is guaranteed to be durable.
     fn sync(&mut self) -> io::Result<()>;
-    /// Checks that the file is still in its folder: what is written to one that was removed is lost when it is closed.
+    /// Checks that the file is still linked in its folder: the content of an unlinked file is lost when it is closed.
     ///
     /// # Errors
-    /// It was removed, or the storage failed.
+    /// The file was removed, or the storage fails.
     fn check_linked(&mut self) -> io::Result<()> {
         Ok(())
     }
     /// Whether the file is empty.
     ///
     /// # Errors
-    /// The storage failed.
+    /// The storage fails.
     fn is_empty(&mut self) -> io::Result<bool> {
         Ok(self.len()? == 0)
     }
 }
 
-/// A file that keeps nothing.
+/// A file that discards everything written to it; its length is always 0.
 #[derive(Clone, Copy, Debug)]
 pub struct DiscardFile;
 
@@ -77,76 +78,76 @@ impl Backend for DiscardFile {
     }
 }
 
-/// One cartridge's files.
+/// The folder with the files of one cartridge.
 pub trait Folder: Send {
-    /// Keeps others away as long as this value lives: everyone, or, if shared, everyone who does not share.
+    /// Locks the folder while this value exists: exclusively, or shared with other shared locks.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`]: someone uses it.
+    /// [`io::ErrorKind::WouldBlock`] if another value holds a conflicting lock.
     fn lock(&mut self, shared: bool) -> io::Result<()>;
-    /// Opens a file to be read only, if it exists.
+    /// Opens a file for reading; `None` if it does not exist.
     ///
     /// # Errors
-    /// The storage failed.
+    /// The storage fails.
     fn open_read_only(&mut self, name: &str) -> io::Result<Option<Box<dyn Backend>>>;
     /// Another value for the same folder, without the lock.
     ///
     /// # Errors
-    /// The storage failed.
+    /// The storage fails.
     fn reopen(&mut self) -> io::Result<Box<dyn Folder>>;
-    /// Gives a file another name, atomically and durably.
+    /// Renames a file, atomically and durably; an existing file with the new name is replaced.
     ///
     /// # Errors
-    /// The storage failed.
+    /// The storage fails.
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()>;
-    /// Opens a file, made if it is not there.
+    /// Opens a file for reading and writing, and creates it if it does not exist.
     ///
     /// # Errors
-    /// The storage failed.
+    /// The storage fails.
     fn open(&mut self, name: &str) -> io::Result<Box<dyn Backend>>;
-    /// The content of a small file, if it exists.
+    /// The content of a small file (at most [`MAX_SMALL_FILE`] bytes); `None` if it does not exist.
     ///
     /// # Errors
-    /// The storage failed.
+    /// The storage fails.
     fn read(&mut self, name: &str) -> io::Result<Option<Vec<u8>>>;
-    /// Puts a whole file in place, atomically and durably: a crash leaves the old or the new one.
+    /// Replaces a whole file, atomically and durably: after a crash it has the old or the new content.
     ///
     /// # Errors
-    /// The storage failed; the old content stands.
+    /// The storage fails; the old content remains.
     fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()>;
-    /// Removes a file, if it is there.
+    /// Removes a file; a missing file is not an error.
     ///
     /// # Errors
-    /// The storage failed.
+    /// The storage fails.
     fn remove(&mut self, name: &str) -> io::Result<()>;
-    /// Names of its files.
+    /// Names of all files in the folder.
     ///
     /// # Errors
-    /// The storage failed.
+    /// The storage fails.
     fn list(&mut self) -> io::Result<Vec<String>>;
-    /// Bytes that can still be written here; `None` if there is no such limit.
+    /// Bytes that can still be written; `None` without a limit.
     fn available(&mut self) -> Option<u64>;
-    /// Checks that files can be created and replaced here, without doing so.
+    /// Checks that files can be created and replaced in the folder, without doing it.
     ///
     /// # Errors
-    /// They cannot, or the storage failed.
+    /// They cannot, or the storage fails.
     fn check_writable(&mut self) -> io::Result<()> {
         Ok(())
     }
-    /// A number that differs after a file was created, removed or changed in any way, its permissions included; `None` if
-    /// the storage does not tell.
+    /// A number that changes when a file is created, removed or changed in any way, permissions included; `None` if the
+    /// storage does not provide one.
     ///
     /// # Errors
-    /// The storage failed.
+    /// The storage fails.
     fn fingerprint(&mut self) -> io::Result<Option<u64>> {
         Ok(None)
     }
 }
 
-/// The first of `DEVICE_INFORMATION`, `DEVICE_INFORMATION.1`, `DEVICE_INFORMATION.2` and so on that no file in a folder has.
+/// The first of `NAME`, `NAME.1`, `NAME.2` and so on that is not the name of a file in the folder.
 ///
 /// # Errors
-/// The storage failed.
+/// The storage fails.
 pub fn free_name(folder: &mut dyn Folder, name: &str) -> io::Result<String> {
     let names = folder.list()?;
     let all = std::iter::once(name.to_owned()).chain((1_u32..).map(|number| format!("{name}.{number}")));
@@ -154,32 +155,32 @@ pub fn free_name(folder: &mut dyn Folder, name: &str) -> io::Result<String> {
     free.next().ok_or_else(|| io::ErrorKind::AlreadyExists.into())
 }
 
-/// Folders by name.
+/// A store of folders by name.
 pub trait FolderStore: Send {
-    /// Names of all folders.
+    /// Names of all folders in the store.
     ///
     /// # Errors
-    /// The storage failed.
+    /// The storage fails.
     fn list(&mut self) -> io::Result<Vec<String>>;
-    /// A folder that exists.
+    /// Opens an existing folder.
     ///
     /// # Errors
-    /// The storage failed, or it does not exist.
+    /// The folder does not exist, or the storage fails.
     fn open(&mut self, name: &str) -> io::Result<Box<dyn Folder>>;
-    /// A new folder.
+    /// Creates a new folder.
     ///
     /// # Errors
-    /// The storage failed, or it exists.
+    /// The folder exists, or the storage fails.
     fn create(&mut self, name: &str) -> io::Result<Box<dyn Folder>>;
-    /// Removes a folder with its files; none is no fault.
+    /// Removes a folder with its files; a missing folder is not an error.
     ///
     /// # Errors
-    /// The storage failed; some of the files may be gone.
+    /// The storage fails; some of the files may already be removed.
     fn remove(&mut self, name: &str) -> io::Result<()>;
-    /// Whether this name is in use: by a folder, or by something else that prevents a folder of this name.
+    /// Whether the name is in use: by a folder, or by something else that prevents a folder of this name.
     ///
     /// # Errors
-    /// The storage failed, and it is unknown.
+    /// The storage fails; then it is unknown.
     fn is_occupied(&mut self, name: &str) -> io::Result<bool> {
         match self.open(name) {
             Ok(_) => Ok(true),
@@ -189,11 +190,11 @@ pub trait FolderStore: Send {
     }
 }
 
-/// The directory of cartridges itself cannot be read, so that it is unknown whether a cartridge is in it: carried by the
-/// errors of [`FolderStore`].
+/// Marks the I/O error of a directory of cartridges that cannot be read: whether it contains a cartridge is unknown.
+/// The errors of [`FolderStore`] carry it.
 #[derive(Debug, thiserror::Error)]
 #[error("directory {0}")]
 pub(crate) struct UnreadableDirectory(pub(crate) String);
 
-/// The longest small file that [`Folder::read`] takes into memory.
+/// Maximum size in bytes of a file that [`Folder::read`] returns.
 pub const MAX_SMALL_FILE: u64 = 1 << 20;

@@ -1,5 +1,6 @@
-//! AWS tape images, as Hercules and P/390 have them: before each chunk of up to 65,535 bytes a header of six: length of
-//! the chunk, length of the one before, both 16 bits little-endian, and two bytes of flags. A block may be several chunks.
+//! AWS tape images, as Hercules and P/390 use them. Each chunk of up to 65,535 bytes has a header of six bytes: length
+//! of the chunk and length of the previous one (16 bits each, little-endian), and two bytes of flags. A block may
+//! consist of several chunks.
 
 use super::{CountingReader, ImageError, ImageItem, ImageReader, ImageWriter};
 use crate::medium::MAX_BLOCK;
@@ -22,11 +23,11 @@ const FILEMARK: u8 = 0x40;
 const BLOCK_END: u8 = 0x20;
 const CHUNK: usize = 65_535;
 
-/// Reads an image.
+/// Reads an AWS image from a byte stream.
 pub struct AwsReader<R>(CountingReader<R>);
 
 impl<R: Read> AwsReader<R> {
-    /// From its beginning.
+    /// A reader at the beginning of the image.
     pub const fn new(source: R) -> Self {
         Self(CountingReader::new(source))
     }
@@ -66,14 +67,14 @@ impl<R: Read> ImageReader for AwsReader<R> {
     }
 }
 
-/// Writes an image.
+/// Writes an AWS image to a byte stream.
 pub struct AwsWriter<W> {
     sink: W,
     previous_length: u16,
 }
 
 impl<W: Write> AwsWriter<W> {
-    /// To its beginning.
+    /// A writer at the beginning of the image.
     pub const fn new(sink: W) -> Self {
         Self { sink, previous_length: 0 }
     }

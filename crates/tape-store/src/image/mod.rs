@@ -1,5 +1,6 @@
-//! Tapes as single files, for other programs: SIMH and AWS images, and the bytes of one tape file (a tar stream).
-//! Codecs over [`std::io::Read`] and [`std::io::Write`]; a partition of a tape goes in or out object by object.
+//! Tape images: tapes as single files of other programs. Supported are SIMH, AWS, and the bytes of one tape file (such
+//! as a tar stream). Readers and writers work on [`std::io::Read`] and [`std::io::Write`] and copy a partition object
+//! by object.
 
 mod aws;
 mod plain;
@@ -15,81 +16,81 @@ use crate::error::StoreError;
 use crate::medium::{Codec, MAX_BLOCK, Medium, ReadOutcome, WriteOutcome};
 use std::io::{self, IoSlice, IoSliceMut, Read};
 
-/// What an image holds.
+/// One object of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImageItem {
-    /// A block; its bytes are in the buffer.
+    /// A block; its bytes are in the buffer of the call.
     Block,
     /// A filemark.
     Filemark,
 }
 
-/// What can go wrong between an image and a tape.
+/// Errors of copying between an image and a tape.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageError {
-    /// The image cannot be understood.
+    /// The image is malformed.
     #[error("at byte {offset} of the image: {problem}")]
     Malformed {
-        /// Where.
+        /// Offset in bytes at which the image is malformed.
         offset: u64,
-        /// What was found and what would be right.
+        /// What was found and what was expected.
         problem: String,
     },
-    /// The image cannot be read or written.
+    /// The image file cannot be read or written.
     #[error("the image: {0}")]
     Io(#[from] io::Error),
-    /// The tape.
+    /// The tape returned an error.
     #[error(transparent)]
     Tape(#[from] StoreError),
-    /// The tape is full.
+    /// End of medium: the object with this number does not fit on the tape.
     #[error("the cartridge is full at object {0}")]
     EndOfMedium(u64),
 }
 
 /// Reads an image object by object.
 pub trait ImageReader {
-    /// The next object, its bytes in `block`; `None` at the end.
+    /// Reads the next object; the bytes of a block replace the content of `block`. `None` at the end of the image.
     ///
     /// # Errors
-    /// The image is damaged or cannot be read.
+    /// [`ImageError::Malformed`], or [`ImageError::Io`].
     fn next(&mut self, block: &mut Vec<u8>) -> Result<Option<ImageItem>, ImageError>;
 }
 
 /// Writes an image object by object.
 pub trait ImageWriter {
-    /// Writes a block.
+    /// Appends a block to the image.
     ///
     /// # Errors
-    /// The image cannot be written, or has no form for such a block.
+    /// [`ImageError::Io`], also if the image format cannot hold a block of this length.
     fn block(&mut self, block: &[u8]) -> Result<(), ImageError>;
-    /// Writes a filemark.
+    /// Appends a filemark to the image.
     ///
     /// # Errors
-    /// The image cannot be written.
+    /// [`ImageError::Io`] if the image cannot be written.
     fn filemark(&mut self) -> Result<(), ImageError>;
-    /// Ends the image.
+    /// Writes the end of the image. Nothing may be appended after it.
     ///
     /// # Errors
-    /// The image cannot be written.
+    /// [`ImageError::Io`] if the image cannot be written.
     fn finish(&mut self) -> Result<(), ImageError>;
 }
 
-/// Blocks and filemarks that were moved.
+/// Objects and bytes that were copied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ObjectCounts {
-    /// Blocks.
+    /// Number of blocks copied.
     pub blocks: u64,
-    /// Filemarks.
+    /// Number of filemarks copied.
     pub filemarks: u64,
-    /// Bytes of the blocks.
+    /// Total length in bytes of the blocks.
     pub bytes: u64,
 }
 
-/// Appends an image to a tape where it stands.
+/// Appends the objects of an image to a tape at its position.
 ///
 /// # Errors
-/// The first thing that does not go; what was written before stays.
+/// The first error of image or tape, or [`ImageError::EndOfMedium`]. Objects written before it remain on the tape.
 pub fn import(image: &mut dyn ImageReader, tape: &mut dyn Medium, codec: Codec) -> Result<ObjectCounts, ImageError> {
     let (mut block, mut moved) = (Vec::new(), ObjectCounts::default());
     while let Some(item) = image.next(&mut block)? {
@@ -109,11 +110,11 @@ pub fn import(image: &mut dyn ImageReader, tape: &mut dyn Medium, codec: Codec) 
     Ok(moved)
 }
 
-/// Writes an image on a cartridge, behind what is in a partition or instead of it, and notes in its memory that it was
-/// written outside a drive.
+/// Writes an image to a partition of a cartridge, at end of data or from the beginning, and records the write in the
+/// cartridge memory.
 ///
 /// # Errors
-/// The cartridge does not open, or as [`import`].
+/// The cartridge cannot be opened, or as [`import`].
 pub fn write_to_cartridge(
     image: &mut dyn ImageReader,
     cartridge: &mut Cartridge,
@@ -133,17 +134,17 @@ pub fn write_to_cartridge(
     let closed = tape.close();
     let usage = tape.usage(partition)?;
     drop(tape);
-    // Whatever stopped it, the tape may have changed.
+    // The tape may have changed even if the import failed.
     let noted = cartridge.record_external_write(usage);
     closed.and(noted)?;
     moved
 }
 
-/// Writes a tape from where it stands to end of data (or, if `one_file`, to the next filemark) as an image. Encrypted blocks
-/// are read as `unseal` says.
+/// Writes the objects from the position of a tape to end of data (with `one_file`, to the next filemark) to an image.
+/// Encrypted blocks are read in the given decryption mode.
 ///
 /// # Errors
-/// The first object that cannot be read or written.
+/// The first error of tape or image.
 pub fn export(
     tape: &mut dyn Medium,
     image: &mut dyn ImageWriter,
@@ -169,7 +170,7 @@ pub fn export(
     Ok(moved)
 }
 
-/// A source that knows where it is.
+/// A byte source that counts its offset.
 struct CountingReader<R> {
     source: R,
     at: u64,
@@ -180,7 +181,7 @@ impl<R: Read> CountingReader<R> {
         Self { source, at: 0 }
     }
 
-    /// Fills the buffer, or says how much there was before the end.
+    /// Fills the buffer; returns the number of bytes, which is less only at the end.
     fn fill(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let mut done = 0;
         while let Some(rest) = into.get_mut(done..).filter(|rest| !rest.is_empty()) {
@@ -195,7 +196,7 @@ impl<R: Read> CountingReader<R> {
         Ok(done)
     }
 
-    /// Fills the buffer; an end before that is a fault.
+    /// Fills the buffer; an earlier end is an error.
     fn fill_exact(&mut self, into: &mut [u8], what: &str) -> Result<(), ImageError> {
         let at = self.at;
         let got = self.fill(into)?;
@@ -246,7 +247,7 @@ mod tests {
             prop_assert_eq!(again.records(), &records[..]);
         }
 
-        /// Any bytes are an image or a fault, never a panic or memory without bound.
+        /// Arbitrary bytes are an image or an error; there is no panic and no unbounded memory use.
         #[test]
         fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = import(&mut SimhReader::new(&bytes[..]), &mut Model::new(1 << 40, 0), Codec::NONE);

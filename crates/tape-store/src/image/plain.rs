@@ -1,9 +1,9 @@
-//! The bytes of one tape file, such as a tar stream: blocks of one size and a filemark behind them.
+//! The bytes of one tape file, such as a tar stream: blocks of one size, then a filemark.
 
 use super::{CountingReader, ImageError, ImageItem, ImageReader, ImageWriter};
 use std::io::{Read, Write};
 
-/// Reads a stream as blocks of one size; the last may be shorter.
+/// Reads a byte stream as blocks of one size; the last block may be shorter.
 pub struct PlainReader<R> {
     source: CountingReader<R>,
     block_length: usize,
@@ -11,7 +11,7 @@ pub struct PlainReader<R> {
 }
 
 impl<R: Read> PlainReader<R> {
-    /// From its beginning, in blocks of so many bytes.
+    /// A reader at the beginning of the stream, with the block size in bytes.
     pub const fn new(source: R, size: usize) -> Self {
         Self { source: CountingReader::new(source), block_length: size, ended: false }
     }
@@ -30,11 +30,11 @@ impl<R: Read> ImageReader for PlainReader<R> {
     }
 }
 
-/// Writes blocks one after the other; a filemark leaves no trace.
+/// Writes the bytes of all blocks; filemarks are dropped.
 pub struct PlainWriter<W>(W);
 
 impl<W: Write> PlainWriter<W> {
-    /// To a stream.
+    /// A writer at the beginning of the stream.
     pub const fn new(sink: W) -> Self {
         Self(sink)
     }

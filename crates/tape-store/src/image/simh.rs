@@ -1,5 +1,5 @@
-//! SIMH magnetic tape images (`.tap`): each record between two copies of its length, 32 bits little-endian, padded to an
-//! even number of bytes; a length of 0 is a filemark. ("SIMH Magtape Representation and Handling")
+//! SIMH magnetic tape images (`.tap`): each record is between two copies of its length (32 bits, little-endian) and
+//! padded to an even number of bytes; a length of 0 is a filemark ("SIMH Magtape Representation and Handling").
 
 use super::{CountingReader, ImageError, ImageItem, ImageReader, ImageWriter};
 use crate::medium::MAX_BLOCK;
@@ -7,16 +7,16 @@ use std::io::{Read, Write};
 
 const END_OF_MEDIUM: u32 = 0xffff_ffff;
 const ERASE_GAP: u32 = 0xffff_fffe;
-/// Bits 31-28 of a marker: 0 is good data, 8 is data that was read with an error; other classes are not data.
+/// Bits 31-28 of a marker, its class: 0 is good data, 8 is data that was read with an error; others are not data.
 const CLASS_MASK: u32 = 0xf000_0000;
 const LENGTH_MASK: u32 = 0x0fff_ffff;
 const BAD_DATA_CLASS: u32 = 0x8000_0000;
 
-/// Reads an image.
+/// Reads a SIMH image from a byte stream.
 pub struct SimhReader<R>(CountingReader<R>);
 
 impl<R: Read> SimhReader<R> {
-    /// From its beginning.
+    /// A reader at the beginning of the image.
     pub const fn new(source: R) -> Self {
         Self(CountingReader::new(source))
     }
@@ -60,11 +60,11 @@ impl<R: Read> ImageReader for SimhReader<R> {
     }
 }
 
-/// Writes an image.
+/// Writes a SIMH image to a byte stream.
 pub struct SimhWriter<W>(W);
 
 impl<W: Write> SimhWriter<W> {
-    /// To its beginning.
+    /// A writer at the beginning of the image.
     pub const fn new(sink: W) -> Self {
         Self(sink)
     }

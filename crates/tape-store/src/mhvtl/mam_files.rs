@@ -1,7 +1,7 @@
-//! `mam` and `mhvtl_data`: two lists of attributes, identifier and length little-endian, values mostly as the wire has
-//! them. Where they differ, [`StoredForm`] says how.
+//! `mam` and `mhvtl_data`: two lists of attributes. Identifier and length are little-endian; most values are as in READ
+//! ATTRIBUTE, and [`StoredForm`] describes the others.
 //!
-//! Only what changed is written anew: a value that still means the same keeps its bytes, and so does what we do not know.
+//! An update changes only the values that differ in meaning: all others keep their bytes, unknown attributes too.
 
 use super::media::{self, MhvtlMedium};
 use super::packed;
@@ -12,14 +12,14 @@ use crate::store::NewCartridge;
 use std::collections::BTreeMap;
 use time::{Date, Month};
 
-/// Versions of the tape format and of the memory that this writes.
+/// Versions of the tape format and of the cartridge memory that are written.
 const TAPE_FORMAT: u32 = 6;
 const MAM_FORMAT: u32 = 4;
 
-/// Attributes by identifier, as stored.
+/// Attribute values by identifier, in stored form.
 pub(super) type Attributes = BTreeMap<u16, Vec<u8>>;
 
-/// Identifiers of `mhvtl_data`.
+/// Identifiers of attributes in `mhvtl_data`.
 pub(super) mod id {
     pub(in crate::mhvtl) const DIRTY: u16 = 0x0001;
     pub(in crate::mhvtl) const FLAGS: u16 = 0x0002;
@@ -30,37 +30,37 @@ pub(super) mod id {
     pub(in crate::mhvtl) const TRACKS: u16 = 0x0007;
     pub(in crate::mhvtl) const DENSITY_NAME: u16 = 0x0008;
     pub(in crate::mhvtl) const DESCRIPTION: u16 = 0x0009;
-    /// Volume coherency information of partitions 1 to 3.
+    /// VOLUME COHERENCY INFORMATION of partitions 1 to 3.
     pub(in crate::mhvtl) const COHERENCY: [u16; 3] = [0x000a, 0x000b, 0x000c];
-    /// Bytes of partitions 0 to 3 as they were formatted.
+    /// Formatted size of partitions 0 to 3 in bytes.
     pub(in crate::mhvtl) const SIZES: [u16; 4] = [0x000d, 0x000e, 0x000f, 0x0010];
 }
 
-/// Those that describe the density.
+/// Attributes that describe the density.
 const DESCRIBING: [u16; 4] = [id::BITS_PER_MM, id::TRACKS, id::DENSITY_NAME, id::DESCRIPTION];
-/// FLAGS: write-protected.
+/// Bit of FLAGS: write-protected.
 const WRITE_PROTECTED: u16 = 0x0002;
 const COHERENCY: u16 = 0x080c;
 const MAM_SPACE: u16 = 0x0004;
 
-/// How a stored value becomes the value on the wire.
+/// How a stored value is converted to the value of READ ATTRIBUTE.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum StoredForm {
-    /// It is the same.
+    /// No conversion.
     Same,
-    /// The same, but absent if all zero.
+    /// No conversion, but absent if all bytes are zero.
     IfSet,
-    /// Text that ends at its first NUL; spaces on the wire.
+    /// Text that ends at its first NUL; READ ATTRIBUTE pads it with spaces.
     Text,
-    /// A number in the other byte order.
+    /// A number in the opposite byte order.
     Swapped,
-    /// Seconds since 1970 in decimal; YYYYMMDD on the wire.
+    /// Seconds since 1970 in decimal; YYYYMMDD in READ ATTRIBUTE.
     Date,
-    /// Numbers of kinds of media.
+    /// mhvtl's numbers for kinds of cartridges.
     Kind,
 }
 
-/// Identifier, length and form, in the order in which they are written.
+/// Identifier, length and form of each attribute, in the order in which they are written.
 const ORDER: [(u16, u16, StoredForm); 39] = [
     (0x0000, 8, StoredForm::Same),
     (0x0001, 8, StoredForm::Same),
@@ -103,7 +103,7 @@ const ORDER: [(u16, u16, StoredForm); 39] = [
     (0x1623, 1, StoredForm::Same),
 ];
 
-/// Identifier and length of mhvtl's own, in the order in which they are written.
+/// Identifier and length of each attribute of `mhvtl_data`, in the order in which they are written.
 const PRIVATE_ORDER: [(u16, u16); 16] = [
     (id::DIRTY, 1),
     (id::FLAGS, 2),
@@ -123,7 +123,7 @@ const PRIVATE_ORDER: [(u16, u16); 16] = [
     (id::DESCRIPTION, 32),
 ];
 
-/// Both files of a cartridge.
+/// The attributes of both files of a cartridge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MhvtlMam {
     mam: Attributes,
@@ -135,10 +135,10 @@ fn is_host_attribute(id: AttrId) -> bool {
 }
 
 impl MhvtlMam {
-    /// Reads `mam` and, if it is there, `mhvtl_data`; of format 4, `mam` is the packed structure.
+    /// Decodes `mam` and, if it exists, `mhvtl_data`. In format 4, `mam` is the packed structure.
     ///
     /// # Errors
-    /// What cannot be understood: damage is never a blank memory.
+    /// [`StoreError::Malformed`] or [`StoreError::Unsupported`]; damage is never taken for an empty cartridge memory.
     pub(crate) fn decode(mam: &[u8], private: Option<&[u8]>) -> Result<Self, StoreError> {
         let fault = |what: String| StoreError::Malformed { file: super::MAM.into(), problem: what };
         let words =
@@ -155,10 +155,10 @@ impl MhvtlMam {
         }
     }
 
-    /// Reads the memory before the filemarks of a format 3 `meta`.
+    /// Decodes the cartridge memory at the beginning of `meta` in format 3.
     ///
     /// # Errors
-    /// It is none.
+    /// As [`Self::decode`].
     pub(crate) fn of_meta(meta: &[u8]) -> Result<Self, StoreError> {
         let whole =
             meta.first_chunk::<8>().map(versions).filter(|[tape, memory]| *tape == 3 && (2..=3).contains(memory));
@@ -174,10 +174,10 @@ impl MhvtlMam {
         Some(Self { mam, mhvtl_data: private })
     }
 
-    /// The medium it is.
+    /// The medium that the attributes describe.
     ///
     /// # Errors
-    /// It is none that mhvtl makes.
+    /// [`StoreError::Malformed`] if mhvtl has no such medium.
     pub(crate) fn density(&self) -> Result<&'static MhvtlMedium, StoreError> {
         let byte =
             |list: &Attributes, id| list.get(&id).and_then(|value: &Vec<u8>| value.first().copied()).unwrap_or(0);
@@ -191,7 +191,7 @@ impl MhvtlMam {
         })
     }
 
-    /// The memory as a drive sees it.
+    /// The attributes as a drive presents them.
     pub(crate) fn to_mam(&self) -> Mam {
         let mut mam = Mam::default();
         for (id, _, form) in ORDER {
@@ -217,10 +217,10 @@ impl MhvtlMam {
         mam
     }
 
-    /// The files of a memory that was kept otherwise.
+    /// The files for a cartridge memory from another format.
     ///
     /// # Errors
-    /// mhvtl has no such medium.
+    /// [`StoreError::Malformed`] if mhvtl has no such medium.
     pub(crate) fn of(mam: &Mam, partitions: u8) -> Result<Self, StoreError> {
         let media = mam.media()?;
         let what = || format!("mhvtl has no medium {}", media.name);
@@ -235,14 +235,14 @@ impl MhvtlMam {
         self.mhvtl_data.get(&id::FLAGS).and_then(|value| value.first_chunk()).copied().map_or(0, u16::from_le_bytes)
     }
 
-    /// Takes a memory that was changed; `density` is what it is from here on.
+    /// Applies a changed cartridge memory; `density` is the medium that it describes.
     ///
     /// # Errors
-    /// [`StoreError::AttributeTooLarge`]: one that has no room here. Nothing changed then.
+    /// [`StoreError::AttributeTooLarge`]; then nothing is changed.
     pub(crate) fn update(&mut self, mam: &Mam, partitions: u8, density: &MhvtlMedium) -> Result<(), StoreError> {
         let lacks_room = |id: AttrId, partition: u8, len: usize| match id.0 {
             COHERENCY => len > 70,
-            // What the drive notes of a partition and mhvtl has no place for is left out.
+            // Attributes per partition that mhvtl cannot store are dropped if the drive wrote them.
             other => partition > 0 && is_host_attribute(id) && length(other).is_none(),
         };
         if let Some((id, partition, _)) =
@@ -291,7 +291,7 @@ impl MhvtlMam {
         Ok(())
     }
 
-    /// What a file lacks that describes the density.
+    /// Adds the attributes that describe the density, if they are missing.
     fn fill_density(&mut self, density: &MhvtlMedium) {
         let facts = &density.stored_spec;
         let mut lacks = |id, value: Vec<u8>| {
@@ -303,18 +303,18 @@ impl MhvtlMam {
         lacks(id::DESCRIPTION, padded(facts.description.as_bytes(), 32));
     }
 
-    /// What is left of the memory: each attribute takes its length and five bytes.
+    /// Computes MAM SPACE REMAINING: each attribute uses its length and five bytes.
     fn count_space(&mut self, density: &MhvtlMedium) {
         let number = |value: &Vec<u8>| value.iter().fold(0, |sum: u64, byte| (sum << 8) | u64::from(*byte));
         let noted = self.mam.get(&AttrId::MAM_CAPACITY.0).map_or(0, number);
-        // Releases up to 1.8-0 noted none.
+        // Releases up to 1.8-0 stored no capacity.
         let capacity = if noted == 0 { density.stored_spec.mam_capacity } else { noted };
         self.mam.insert(AttrId::MAM_CAPACITY.0, capacity.to_be_bytes().to_vec());
         let used: u64 = ORDER.iter().map(|(_, len, _)| u64::from(*len) + 5).sum();
         self.mam.insert(MAM_SPACE, capacity.saturating_sub(used).to_be_bytes().to_vec());
     }
 
-    /// The two files, `mam` and `mhvtl_data`; what we do not know comes last.
+    /// The content of `mam` and `mhvtl_data`; unknown attributes come last.
     pub(crate) fn encode(&self) -> [Vec<u8>; 2] {
         let mut mam = [TAPE_FORMAT.to_le_bytes(), MAM_FORMAT.to_le_bytes()].concat();
         put(&mut mam, &self.mam, ORDER.iter().map(|(id, len, _)| (*id, *len)));
@@ -324,10 +324,10 @@ impl MhvtlMam {
     }
 }
 
-/// The memory of a cartridge that mhvtl's own tool would have made.
+/// The cartridge memory that mhvtl's own tool creates for a new cartridge.
 ///
 /// # Errors
-/// mhvtl has no such medium.
+/// [`StoreError::Cartridge`] if mhvtl has no such medium.
 pub(crate) fn blank(barcode: &str, new: &NewCartridge<'_>) -> Result<MhvtlMam, StoreError> {
     let none =
         || StoreError::Cartridge { barcode: barcode.into(), problem: "is of a generation that mhvtl does not have" };
@@ -351,7 +351,7 @@ pub(crate) fn blank(barcode: &str, new: &NewCartridge<'_>) -> Result<MhvtlMam, S
     Ok(chip)
 }
 
-/// Whether a host may set it and mhvtl does not know it: it stands behind the others.
+/// Whether it is a host attribute unknown to mhvtl; such attributes are stored after the others.
 fn is_extra(id: u16) -> bool {
     length(id).is_none() && spec(AttrId(id)).is_some_and(|spec| spec.writer == AttributeWriter::Host)
 }
@@ -369,8 +369,8 @@ fn private_length(id: u16) -> Option<usize> {
     PRIVATE_ORDER.iter().find(|row| row.0 == id).map(|row| row.1.into())
 }
 
-/// The attributes of a file. mhvtl overwrites it in place without cutting, so the first that repeats another, is cut
-/// short, or is longer than its kind can be begins a stale tail, and ends the list.
+/// Decodes the attributes of a file. mhvtl overwrites it in place without truncating it. So the list ends at the first
+/// attribute that repeats an identifier, is too long or is truncated: what follows is left over from a longer list.
 fn attributes(mut bytes: &[u8], known: fn(u16) -> Option<usize>) -> Attributes {
     let mut list = Attributes::new();
     while let Some(([id_low, id_high, len_low, len_high], after)) = bytes.split_first_chunk::<4>() {
@@ -383,7 +383,7 @@ fn attributes(mut bytes: &[u8], known: fn(u16) -> Option<usize>) -> Attributes {
         list.insert(id, value.to_vec());
         bytes = after;
     }
-    // Release 1.8-0 leaves an attribute without number and value between the others.
+    // Release 1.8-0 writes an empty attribute with identifier 0 between the others.
     list.retain(|_, value| !value.is_empty());
     list
 }
@@ -407,7 +407,7 @@ const STORED_WORM: u8 = 1;
 const STORED_NULL: u8 = 2;
 const STORED_CLEANING: u8 = 6;
 
-/// The wire's value; `None` if there is none.
+/// The value of READ ATTRIBUTE; `None` if the attribute is not set.
 fn from_stored(id: u16, form: StoredForm, stored: &[u8]) -> Option<Vec<u8>> {
     let width = spec(AttrId(id)).map_or(stored.len(), |spec| spec.len.into());
     match form {
@@ -443,7 +443,7 @@ fn to_stored(form: StoredForm, value: &[u8], len: usize) -> Vec<u8> {
     }
 }
 
-/// Text up to its first NUL, without the blanks that pad it.
+/// Text up to its first NUL, without padding.
 fn text(value: &[u8]) -> String {
     let end = value.iter().position(|byte| *byte == 0).unwrap_or(value.len());
     String::from_utf8_lossy(value.get(..end).unwrap_or_default()).trim_end().to_owned()
@@ -453,13 +453,13 @@ fn padded(value: &[u8], len: usize) -> Vec<u8> {
     value.iter().copied().chain(std::iter::repeat(0)).take(len).collect()
 }
 
-/// YYYYMMDD of decimal seconds since 1970; what is no such number stays.
+/// Converts decimal seconds since 1970 to YYYYMMDD; other text is returned unchanged.
 fn date(stored: &str) -> String {
     let seconds = stored.parse().ok().filter(|_| stored.len() > 8);
     seconds.map_or_else(|| stored.into(), mam::date)
 }
 
-/// Decimal seconds since 1970 at the beginning of a day YYYYMMDD; what is none stays.
+/// Converts YYYYMMDD to decimal seconds since 1970 at midnight; other text is returned unchanged.
 fn seconds(date: &str) -> String {
     let part = |range: std::ops::Range<usize>| date.get(range).and_then(|digits| digits.parse::<u16>().ok());
     let day = || {

@@ -1,26 +1,26 @@
-//! What mhvtl writes into the memory of each medium it makes. Several figures are not those of the real media, so they
-//! stay here: what is true of a generation stands in [`crate::media`].
+//! What mhvtl stores in the cartridge memory of each medium that it can create. Some values differ from the real media,
+//! so they are kept here; [`crate::media`] has the real ones.
 
 use crate::mam::{AttrId, Mam};
 use crate::media::{self, MediaSpec};
 
-/// One medium that mhvtl can make.
+/// One medium that mhvtl can create.
 #[derive(Debug)]
 pub struct MhvtlMedium {
-    /// Its name for mhvtl's tools.
+    /// Name of the medium for mhvtl's tools.
     pub name: &'static str,
-    /// Media type code: private attribute 0005h.
+    /// MEDIA TYPE: private attribute 0005h of mhvtl.
     pub code: u8,
-    /// Partitions it may have, and those noted in a new one.
+    /// Maximum number of partitions, and the number in a new cartridge memory.
     pub partitions: [u8; 2],
-    /// Facts as mhvtl stores them; the density name with its blanks.
+    /// Facts as mhvtl stores them; the density name is padded with spaces.
     pub stored_spec: MediaSpec,
-    /// The generation, where this workspace has it.
+    /// The real facts, if [`crate::media`] has the medium.
     real_spec: Option<&'static MediaSpec>,
 }
 
 impl MhvtlMedium {
-    /// What it is: the true facts where they are known, else those that mhvtl stores.
+    /// The real facts of the medium if they are known, otherwise those that mhvtl stores.
     #[must_use]
     pub const fn media(&'static self) -> &'static MediaSpec {
         match self.real_spec {
@@ -29,7 +29,7 @@ impl MhvtlMedium {
         }
     }
 
-    /// Says in a memory that the cartridge is of this medium. How much it holds stays.
+    /// Sets the attributes that describe the medium. The capacity is unchanged.
     pub fn describe_in(&'static self, mam: &mut Mam) {
         let facts = &self.stored_spec;
         for (id, value) in [
@@ -46,7 +46,7 @@ impl MhvtlMedium {
     }
 }
 
-/// The medium of this name in the table, for tables elsewhere.
+/// The medium with this name, for tables evaluated at compile time.
 #[must_use]
 #[expect(clippy::indexing_slicing, reason = "slices have no iterators at compile time")]
 pub const fn spec_by_name(name: &str) -> Option<&'static MediaSpec> {
@@ -64,8 +64,8 @@ pub const fn spec_by_name(name: &str) -> Option<&'static MediaSpec> {
     None
 }
 
-/// The medium that a memory describes. The numbers of media types moved between releases, so density code and description
-/// count first, and the number only decides between equals or where the description is missing.
+/// The medium that a cartridge memory describes. Media type codes changed between releases of mhvtl, so density code
+/// and description are compared first; the media type decides between equal ones, or if there is no description.
 #[must_use]
 pub fn find(code: u8, density: u8, description: &str) -> Option<&'static MhvtlMedium> {
     let described = || {
@@ -77,13 +77,13 @@ pub fn find(code: u8, density: u8, description: &str) -> Option<&'static MhvtlMe
     described().find(|row| row.code == code).or_else(|| described().next()).or_else(by_code)
 }
 
-/// The medium of this name, as mhvtl's tools take it.
+/// The medium with this name, as mhvtl's tools accept it; `None` if it is unknown.
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static MhvtlMedium> {
     MHVTL_MEDIA.iter().find(|row| row.name == name)
 }
 
-/// The row that a generation of this workspace is stored as.
+/// The row of mhvtl's table that stores a medium; `None` if mhvtl has no such medium.
 #[must_use]
 pub fn for_media(media: &MediaSpec) -> Option<&'static MhvtlMedium> {
     MHVTL_MEDIA.iter().find(|row| row.media() == media)
@@ -126,9 +126,9 @@ const fn row(
     MhvtlMedium { name, code, partitions, stored_spec: stored, real_spec: known }
 }
 
-/// Every density, in the order of its tool. Columns: name, code, density, GB, length, width, tracks, bits per mm, density
-/// name, description, organization, bytes of memory, most partitions and those of a new one, whether drives
-/// encrypt on it (9840 and 9940: as mhvtl's drives say, though of the real ones only the 9840D does).
+/// All media of mhvtl, in the order of its tool. Columns: name, code, density, GB, length, width, tracks, bits per mm,
+/// density name, description, organization, size of the cartridge memory, partitions (maximum and new), whether drives
+/// encrypt (9840 and 9940: as mhvtl's drives report; of the real ones only the 9840D does).
 #[rustfmt::skip]
 pub static MHVTL_MEDIA: [MhvtlMedium; 36] = [
     row("LTO1", 1, 0x40, 100, [384, 127, 1], 4880, ["U-18  ", "Ultrium 1/8T", "LTO-CVE"], 4096, [1, 1], false, Some(&media::LTO_1)),
@@ -175,10 +175,10 @@ mod tests {
 
     #[test]
     fn media_type_code_is_checked_against_density() {
-        // Code 20 was 3592-JA before LTO-8 came.
+        // Code 20 was 3592-JA before LTO-8 was added.
         assert_eq!(find(20, 0x51, "3592 J1A media").map(|row| row.name), Some("J1A"));
         assert_eq!(find(20, 0x5e, "Ultrium 8/32T").map(|row| row.media().name), Some("LTO-8"));
-        // Two media with the same words: the number decides.
+        // Two media have the same description: the media type decides.
         assert_eq!(find(83, 0x42, "Raven 20 GB").map(|row| row.name), Some("9840B"));
         assert_eq!(find(14, 0x5a, "").map(|row| row.name), Some("LTO6"));
         assert!(find(14, 0x5e, "").is_none());

@@ -1,5 +1,5 @@
-//! The cartridge as mhvtl keeps it: its files beside the tape's, and what their numbers mean. The text is the part of
-//! `docs/format.md` on level `mhvtl`.
+//! Cartridges in mhvtl's format: the files of their cartridge memory, and mhvtl's numbers. Specified in
+//! `docs/format.md`.
 
 mod mam_files;
 pub mod media;
@@ -12,28 +12,29 @@ use std::io::{self, IoSliceMut};
 
 pub(crate) use mam_files::{MhvtlMam, blank};
 
-/// The cartridge's memory: attributes.
+/// File of the MAM attributes.
 pub(crate) const MAM: &str = "mam";
-/// What mhvtl keeps of its own.
+/// File of mhvtl's private attributes.
 pub(crate) const PRIVATE: &str = "mhvtl_data";
-/// The filemarks of format 3 to 5, and in format 3 the memory before them.
+/// File of the filemarks in formats 3 to 5; in format 3 the cartridge memory is before them.
 pub(crate) const PLAIN_META: &str = "meta";
 
-/// The longest block that mhvtl's drive has a buffer for.
+/// The longest block in bytes: the buffer size of mhvtl's drive.
 pub const MAX_BLOCK: usize = 2 << 20;
-/// The last number that mhvtl gives an object.
+/// The largest object number that mhvtl assigns.
 pub const MAX_OBJECT: u64 = 0xffff_fff0;
 
-/// How often a cartridge cleans.
+/// Cleanings of a new cleaning cartridge.
 const CLEANINGS: u64 = 20;
 
-/// Says in a memory what its cartridge is for, as mhvtl does.
+/// Sets the attributes for the kind of a cartridge, as mhvtl does.
 pub fn set_kind(mam: &mut Mam, kind: CartridgeKind) {
     mam.set_kind(kind);
     mam.set_number(AttrId::MEDIUM_TYPE_INFORMATION, if kind == CartridgeKind::Cleaning { CLEANINGS } else { 0 });
 }
 
-/// Bytes of cartridge memory before the filemarks: format 3 of mhvtl has it there.
+/// Length in bytes of the cartridge memory before the filemarks in `meta`: format 3 stores it there; 0 in other
+/// formats.
 pub(crate) fn mam_bytes_in_meta(meta: &mut dyn Backend) -> io::Result<u64> {
     let mut words = [0; 8];
     let got = meta.read_at(0, &mut [IoSliceMut::new(&mut words)])?;

@@ -1,9 +1,9 @@
-//! The memory of formats 3 and 4: one packed structure of 1024 bytes, before the filemarks in `meta` or alone in `mam`.
-//! It becomes the list of attributes that format 5 brought.
+//! The cartridge memory of formats 3 and 4: a packed structure of 1024 bytes, before the filemarks in `meta` or alone
+//! in `mam`. It is converted to the attribute lists of format 5.
 
 use super::mam_files::{Attributes, id};
 
-/// Bytes of the structure.
+/// Length of the structure in bytes.
 pub(super) const SIZE: usize = 1024;
 
 /// Identifier, offset and length of each field that is an attribute.
@@ -52,7 +52,7 @@ const PRIVATE_FIELDS: [(u16, usize, usize); 7] = [
     (id::DESCRIPTION, 842, 32),
 ];
 
-/// The attributes of a packed memory, and mhvtl's own.
+/// The attributes of a packed structure, and mhvtl's private attributes.
 pub(super) fn unpack(bytes: &[u8; SIZE]) -> (Attributes, Attributes) {
     let field = |(id, offset, len): &(u16, usize, usize)| Some((*id, bytes.get(*offset..offset + len)?.to_vec()));
     let mam = MAM_FIELDS.iter().chain(&HOST_FIELDS).filter_map(field).collect();

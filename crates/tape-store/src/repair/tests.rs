@@ -1,4 +1,5 @@
-//! A loss of power at each storage call of a repair: what could be read before can be read after, and another repair completes.
+//! Repair under power loss at each of its storage calls: what was readable before is readable after, and another repair
+//! completes.
 
 use super::*;
 use crate::backend::faulty::FaultyFolder;
@@ -48,7 +49,7 @@ fn files(level: Format) -> Files {
     names.into_iter().map(|name| (name.clone(), folder.read(&name).unwrap().unwrap())).collect()
 }
 
-/// Each object of each partition that can be read, in a few words.
+/// The objects of each partition as text; `None` for an object that cannot be read.
 fn readable(cartridge: &mut Cartridge) -> Vec<Vec<Option<String>>> {
     let (mut tape, _) = cartridge.open_read_only().unwrap();
     let mut buffer = [0; 300];
@@ -72,7 +73,7 @@ fn readable(cartridge: &mut Cartridge) -> Vec<Vec<Option<String>>> {
     all
 }
 
-/// What is on a tape and in its memory, and what is wrong with it.
+/// Objects, cartridge memory and findings of a cartridge.
 #[derive(Debug, PartialEq)]
 struct Seen {
     objects: Vec<Vec<Option<String>>>,
@@ -96,7 +97,7 @@ fn loses_nothing(before: &Seen, after: &Seen, what: &str) {
     }
 }
 
-/// Cuts the power at each call of a repair, with what was not synchronised lost, whole on the disk, or half.
+/// Cuts the power at each call of a repair; unsynchronised changes are lost, kept or torn.
 fn cut_power(damaged: &Files, what: &str) -> u64 {
     let disk = FaultyFolder::from_files(damaged.clone());
     let (before, start) = (see(&disk), disk.calls());
@@ -170,7 +171,7 @@ fn a_loss_of_power_during_a_repair_loses_nothing() {
     assert!(cut_power(&damaged, "damaged memory of mhvtl") > 3);
 }
 
-/// Each partition of a memory that is rebuilt holds what is in it, however unequal, and the barcode is the volume identifier.
+/// The partition sizes of a rebuilt cartridge memory fit the data, and the barcode is the volume identifier.
 #[test]
 fn a_rebuilt_memory_has_room_for_the_data() {
     let mut damaged = files(Format::Native);
@@ -178,7 +179,7 @@ fn a_rebuilt_memory_has_room_for_the_data() {
     let of_data = |partition: &str| damaged[partition].len() as u64;
     assert_eq!((of_data("data.0"), of_data("data.1")), (5 * 200 + 10 * 64, 5 * 200 + 10 * 64));
     let disk = FaultyFolder::from_files(damaged);
-    // A sparse file in memory is as long as it is; more than an even share of a small cartridge.
+    // A sparse file in memory; longer than an even share of a small cartridge.
     disk.clone().open("data.1").unwrap().set_len(3_000_000).unwrap();
     let small = |disk: &FaultyFolder, capacity| {
         let disk = disk.clone();
@@ -189,7 +190,7 @@ fn a_rebuilt_memory_has_room_for_the_data() {
     assert!(damage.is_some());
     assert_eq!(mam.partition_sizes(), [500_820, 3_499_180]);
     assert_eq!(mam.get(crate::mam::AttrId::VOLUME_IDENTIFIER, 0).unwrap(), b"D00001L8                        ");
-    // More data than the cartridge was made for: it held that.
+    // More data than the stated capacity: the cartridge held that much.
     let mut cartridge = small(&disk, 2_000_000);
     assert_eq!(cartridge.mam_or_rebuilt().unwrap().0.partition_sizes(), [1_640, 3_000_000]);
     assert_eq!(cartridge.capacity(), 3_001_640);

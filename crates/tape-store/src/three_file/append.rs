@@ -1,4 +1,5 @@
-//! Appending: room first, then the cut, then the object. What ends is the cartridge or the file system below it.
+//! Appending: checks the capacity, truncates, stores the object. The capacity is limited by the cartridge or the file
+//! system.
 
 use super::ThreeFile;
 use super::frame;
@@ -12,48 +13,49 @@ use crate::media;
 use crate::medium::{Codec, CodecId, DeferredLoss, Medium, Position, WriteOutcome};
 use std::io::IoSlice;
 
-/// How much of the file system lies behind early warning when it, and not the cartridge, is what ends.
+/// Free bytes of the file system that are reserved after early warning, if the file system and not the cartridge is the
+/// limit.
 pub const FREE_RESERVE: u64 = 256 << 20;
-/// Free space is asked for again after this many bytes, so a neighbour that fills the disk is noticed in time.
+/// Free space is queried again after this many bytes, to detect other writers on the file system.
 const ASK_EVERY: u64 = 16 << 20;
 
-/// Index bytes of filemarks that a full tape still takes.
+/// Index bytes of filemarks that a full tape still accepts.
 const FILEMARK_RESERVE: u64 = 1 << 20;
 
-/// The end that the file system sets, as far as it is known.
+/// The limit set by the file system, as last queried.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct FileSystemLimit {
-    /// First byte offset of the current partition that would not fit; `None` if nothing limits it.
+    /// First offset of the current partition that does not fit; `None` without a limit.
     end: Option<u64>,
-    /// Ask again when the offset passes this.
+    /// Offset after which free space is queried again.
     ask_at: u64,
 }
 
 impl ThreeFile {
-    /// Offset of early warning on the tape, whatever the file system has room for.
+    /// Offset of early warning of the partition, regardless of the file system.
     fn warning_of_tape(&self) -> u64 {
         let capacity = self.partition_capacity(self.current);
         capacity - media::early_warning(capacity)
     }
 
-    /// Offset behind which early warning is given.
+    /// Offset after which early warning is reported.
     pub(super) fn warning_at(&self) -> u64 {
         let tape = self.warning_of_tape();
         self.file_system_limit.end.map_or(tape, |end| tape.min(end.saturating_sub(FREE_RESERVE)))
     }
 
-    /// Offset of programmable early warning. The zone that a host asks for is measured on the tape: a file system
-    /// that ends first has its own reserve, and gives both warnings there.
+    /// Offset after which programmable early warning is reported. The zone is measured on the partition. If the file
+    /// system is the limit, both warnings are reported at its reserve.
     pub(super) fn programmable_at(&self) -> u64 {
         self.warning_of_tape().saturating_sub(self.programmable_early_warning).min(self.warning_at())
     }
 
-    /// Whether this offset lies behind the warning that was asked for.
+    /// Whether an offset is after programmable early warning; false if that is disabled.
     pub(super) fn is_past_programmable_warning(&self, offset: u64) -> bool {
         self.programmable_early_warning > 0 && offset > self.programmable_at()
     }
 
-    /// First offset at which nothing fits. What a cut here frees counts as room.
+    /// First offset at which nothing fits. Space that truncation at the position would free is included.
     fn limit(&mut self, here: u64, ask: bool) -> Result<u64, StoreError> {
         if ask || here >= self.file_system_limit.ask_at || here + ASK_EVERY < self.file_system_limit.ask_at {
             let end = self.part()?.payload();
@@ -64,7 +66,7 @@ impl ThreeFile {
         Ok(self.file_system_limit.end.map_or(capacity, |end| capacity.min(end)))
     }
 
-    /// Whether the file system ends before the partition does, as far as it was asked.
+    /// Whether the file system, as last queried, ends before the partition.
     pub(super) fn ends_at_file_system(&self) -> bool {
         self.file_system_limit.end.is_some_and(|end| end < self.partition_capacity(self.current))
     }
@@ -87,7 +89,7 @@ impl ThreeFile {
         let codec =
             if self.options.format.supports_codec(codec.id) { codec } else { self.options.format.fallback_codec() };
         if seal.is_none() {
-            // A key that is not used any more is not kept.
+            // A key that is no longer used is not kept in memory.
             self.session = None;
         }
         if let Some(written) = self.append_later(block, codec, seal, len)? {
@@ -139,7 +141,7 @@ impl ThreeFile {
         written
     }
 
-    /// A block that comes sealed stays as it is, with the place it was sealed for.
+    /// Writes an encrypted block read raw, with the position it was encrypted for.
     pub(super) fn append_raw_block(&mut self, capsule: &[IoSlice<'_>]) -> Result<WriteOutcome, StoreError> {
         let bytes = capsule.iter().map(|slice| &**slice).collect::<Vec<_>>().concat();
         let (context, _) = BlockContext::parse_raw(&bytes).ok_or(StoreError::NotRawEncryptedBlock)?;
@@ -182,7 +184,7 @@ impl ThreeFile {
         match self.part()?.store(&record, stored, stored_len) {
             Ok(()) => self.appended(&record, object),
             Err(error) if error.is_full() => {
-                // Whatever it said before; it is asked again for the next block.
+                // Overrides the last query; free space is queried again for the next block.
                 self.file_system_limit.end = Some(on_tape);
                 Ok(WriteOutcome::EndOfMedium)
             }
@@ -190,7 +192,7 @@ impl ThreeFile {
         }
     }
 
-    /// Whether an object of this length can be here at all.
+    /// Fails if an object of this length cannot be written at the position.
     fn check_appendable(&self, len: usize) -> Result<(), StoreError> {
         let (partition, object) = (self.position().partition, self.object);
         if let Some(why) = self.read_only {
@@ -209,7 +211,7 @@ impl ThreeFile {
         self.check_appendable(0)?;
         self.drain()?;
         let (offset, object, file) = (self.offset, self.object, self.file);
-        // Filemarks take no room on the tape, but their number must end somewhere.
+        // Filemarks use no capacity, but their number has to be limited.
         let marks = (file * (index32::SIZE + frame::SIZE) as u64).saturating_sub(FILEMARK_RESERVE);
         let on_tape = self.on_tape().min(self.partition_capacity(self.current));
         if !self.fits(on_tape, marks)? {
@@ -236,13 +238,13 @@ impl ThreeFile {
         self.appended(&record, object)
     }
 
-    /// Whether the next object gets a frame, and the bytes that takes in the file.
+    /// Whether the next object gets a frame, and the bytes that the frame uses in the file.
     fn framing(&mut self) -> Result<(bool, u64), StoreError> {
         let layout = &self.part()?.layout;
         Ok((layout.is_framed(), layout.overhead()))
     }
 
-    /// Drops what follows and makes room in memory. What fails here is not about the object to come.
+    /// Removes the objects after the position and frees buffers. An error here is about earlier objects.
     pub(super) fn make_way(&mut self, len: usize) -> Result<(), StoreError> {
         let object = self.object;
         let Self { partitions, buffers, current, options: shape, .. } = self;
@@ -262,7 +264,8 @@ impl ThreeFile {
         Ok(WriteOutcome::Written { beyond_early_warning: self.on_tape() > self.warning_at() })
     }
 
-    /// A write or synchronisation failed: what memory held is gone. If that was acknowledged, it is a deferred error.
+    /// After a failed write or synchronisation, buffered objects are lost. If they were accepted, this is a deferred
+    /// error.
     fn record_lost_objects(&mut self, at: usize, cause: StoreError) -> Result<(), StoreError> {
         let Some(part) = self.partitions.get_mut(at) else { return Err(cause) };
         let before = part.objects();

@@ -1,12 +1,12 @@
-//! Formatting: every object goes, and partitions come and go with their files.
+//! FORMAT MEDIUM: removes all objects, and creates or removes partitions with their files.
 //!
-//! A partition exists with its `data.P`: that file is the first to be made and the last to be removed, so a crash leaves
-//! partitions that are blank, more or fewer.
+//! A partition exists if its `data.P` does: that file is created first and removed last, so that a crash leaves blank
+//! partitions, perhaps more or fewer than requested.
 
 use super::{Recovery, ThreeFile, recover};
 use crate::error::StoreError;
 
-/// The most partitions that a cartridge can have.
+/// Maximum number of partitions of a cartridge.
 const MAX_PARTITIONS: usize = 4;
 
 impl ThreeFile {
@@ -17,7 +17,7 @@ impl ThreeFile {
         if sizes.is_empty() || sizes.len() > MAX_PARTITIONS {
             return Err(StoreError::NoPartition(u8::try_from(sizes.len()).unwrap_or(u8::MAX)));
         }
-        // What workers still have is to go as well; that it could not be stored is no matter any more.
+        // Blocks in flight are to be removed as well; an error storing them is irrelevant.
         let _ = self.drain();
         self.deferred = None;
         for part in &mut self.partitions {

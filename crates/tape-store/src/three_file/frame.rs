@@ -1,5 +1,6 @@
-//! Frames: what makes `data.P` of level `ferric` describe itself. Each object of a newer tape, filemarks too, has one
-//! before its data: its number, its index record, and the checksum of the record before it. So the index can be rebuilt from the data.
+//! Frames make `data.P` of the native format self-describing. On newer tapes a frame precedes the data of each object,
+//! filemarks included. It has the object number, the index record and the CRC of the previous index record, so that the
+//! index can be rebuilt from the data.
 
 use super::index::IndexRecord;
 use super::index32;
@@ -7,7 +8,7 @@ use crate::integrity::crc32c;
 use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-/// Bytes of one frame: a multiple of what processors copy at a time, so that data stays aligned.
+/// Length of a frame in bytes: a multiple of the cache line, so that data stays aligned.
 pub(super) const SIZE: usize = 64;
 pub(super) const MAGIC: [u8; 8] = *b"FERRICOB";
 
@@ -24,19 +25,19 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == SIZE);
 
-/// A frame as it was read.
+/// A decoded frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
-    /// The number of the object.
+    /// Object number of the frame's object.
     pub(super) object: u64,
-    /// Its index record.
+    /// Index record of the object.
     pub(super) record: IndexRecord,
-    /// The checksum of the index record before it; 0 for the first object.
+    /// CRC of the previous index record; 0 for the first object.
     pub(super) previous_crc: u32,
 }
 
 impl Frame {
-    /// The frame's bytes, of a record whose bytes are given.
+    /// Encodes the frame, with the bytes of its record.
     pub(super) fn encode(&self, partition: u8, record: &[u8; index32::SIZE]) -> [u8; SIZE] {
         let mut raw = Raw {
             magic: MAGIC,
@@ -51,7 +52,7 @@ impl Frame {
         zerocopy::transmute!(raw)
     }
 
-    /// The frame, if these bytes are one of this partition and lie at this offset of `data.P`.
+    /// Decodes a frame; `None` if it is damaged, of another partition or at another offset of `data.P`.
     pub(super) fn decode(partition: u8, at: u64, bytes: &[u8]) -> Option<Self> {
         let raw = Raw::ref_from_bytes(bytes).ok()?;
         if raw.magic != MAGIC || raw.partition != partition || raw.crc.get() != crc(bytes) {
@@ -90,7 +91,7 @@ mod tests {
         let bytes = frame.encode(0, &index32::encode(&record, 0, 3));
         assert_eq!(bytes[..16], *b"FERRICOB\x03\0\0\0\0\0\0\0");
         assert_eq!(bytes[16..26], [0x06, 0x01, 0, 0, 0, 0, 0, 0, 5, 0]);
-        // Block, codec none, no protection, framed.
+        // Block, no codec, not encrypted, framed.
         assert_eq!(bytes[36..40], [1, 0, 0, 1]);
         assert_eq!(bytes[48..60], [4, 3, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(Frame::decode(0, 0x0106 - 64, &bytes), Some(frame));

@@ -1,4 +1,4 @@
-//! What the index says of one object, however it is laid out.
+//! The contents of an index record, independent of its layout.
 
 use super::frame;
 use super::index32;
@@ -6,78 +6,78 @@ use super::index512::{self, FilemarkTable};
 use crate::integrity::crc32c;
 use crate::medium::CodecId;
 
-/// No tape is longer: sums of offsets and lengths stay far from overflow.
+/// Maximum offset: sums of offsets and lengths cannot overflow.
 pub(super) const MAX_OFFSET: u64 = 1 << 60;
 
-/// What an object is.
+/// Type of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ObjectKind {
     Block,
     Filemark,
 }
 
-/// How a block is protected.
+/// How a block is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BlockEncryption {
     Clear,
-    /// Encrypted.
+    /// The block is encrypted.
     Aes,
-    /// Encrypted for another place, of which it says which.
+    /// The block is encrypted for another position, which is stored with it.
     Relocated,
-    /// In clear, with the key it asks for in its record: mhvtl's way.
+    /// The block is in clear and its key is in the index record, as mhvtl does it.
     Emulated,
 }
 
-/// One object.
+/// The index record of one object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct IndexRecord {
-    /// Where its data begins in `data.P`; for a filemark, where the next data would.
+    /// Offset of the object's data in `data.P`; for a filemark, the end of its frame.
     pub(super) offset: u64,
-    /// Length as it was written.
+    /// Length of the block as it was written.
     pub(super) length: u32,
-    /// Length in `data.P`.
+    /// Length of the data in `data.P`.
     pub(super) stored: u32,
-    /// Filemarks before it.
+    /// Number of filemarks before the object.
     pub(super) filemarks_before: u32,
     pub(super) kind: ObjectKind,
     pub(super) codec: CodecId,
     pub(super) encryption: BlockEncryption,
-    /// CRC-32C of the block as it was written (sealed: as it is stored); none if its writer made none.
+    /// CRC-32C of the block as it was written (of an encrypted block, as stored); `None` if the writer stored none.
     pub(super) data_crc: Option<u32>,
-    /// A [frame](super::frame) lies before its data.
+    /// Whether a [frame](super::frame) precedes the data.
     pub(super) framed: bool,
 }
 
 impl IndexRecord {
-    /// Where the object begins in `data.P`: its frame, or its data if it has none.
+    /// Offset in `data.P` at which the object begins: at its frame, if it has one.
     pub(super) const fn start(&self) -> u64 {
         self.offset.saturating_sub(if self.framed { frame::SIZE as u64 } else { 0 })
     }
 
-    /// Where the next object begins.
+    /// Offset in `data.P` at which the next object begins.
     pub(super) fn end(&self) -> u64 {
         self.offset.saturating_add(self.stored.into())
     }
 
-    /// Filemarks before the next object.
+    /// Number of filemarks before the next object.
     pub(super) fn filemarks_after(&self) -> u64 {
         u64::from(self.filemarks_before) + u64::from(self.kind == ObjectKind::Filemark)
     }
 }
 
-/// How records lie in `indx.P`.
+/// Layout of the records in `indx.P`.
 pub(super) enum IndexLayout {
-    /// 32 bytes, each with the number of filemarks before it. Objects of newer tapes have a frame in `data.P`.
+    /// 32 bytes per record, with the number of filemarks before the object. New tapes have frames in `data.P`.
     Index32 {
-        /// Whether objects that are appended get a frame.
+        /// Whether new objects get a frame.
         framed: bool,
     },
-    /// 512 bytes as mhvtl has them, and a table of filemarks.
+    /// 512 bytes per record as in mhvtl, and a table of filemarks.
     Index512(FilemarkTable),
 }
 
 impl IndexLayout {
-    /// Bytes of one record.
+    /// Length of one record in bytes.
     pub(super) const fn size(&self) -> usize {
         match self {
             Self::Index32 { .. } => index32::SIZE,
@@ -85,17 +85,17 @@ impl IndexLayout {
         }
     }
 
-    /// Whether objects that are appended get a frame.
+    /// Whether new objects get a frame.
     pub(super) const fn is_framed(&self) -> bool {
         matches!(self, Self::Index32 { framed: true })
     }
 
-    /// Bytes of `data.P` that each object takes beside its data.
+    /// Bytes of `data.P` that each object uses in addition to its data.
     pub(super) const fn overhead(&self) -> u64 {
         if self.is_framed() { frame::SIZE as u64 } else { 0 }
     }
 
-    /// The record, if these are its bytes, unharmed and at their place.
+    /// Decodes a record; `None` if it is damaged or is the record of another object.
     pub(super) fn decode(&self, partition: u8, object: u64, bytes: &[u8]) -> Option<IndexRecord> {
         match self {
             Self::Index32 { .. } => index32::decode(partition, object, bytes),
@@ -106,7 +106,7 @@ impl IndexLayout {
         }
     }
 
-    /// Appends the record's bytes, at end of data.
+    /// Encodes a record at end of data and appends its bytes.
     pub(super) fn push(&mut self, record: &IndexRecord, partition: u8, object: u64, bytes: &mut Vec<u8>) {
         match self {
             Self::Index32 { .. } => bytes.extend_from_slice(&index32::encode(record, partition, object)),
@@ -119,7 +119,7 @@ impl IndexLayout {
         }
     }
 
-    /// What a watermark keeps of the last record.
+    /// The checksum of a record that watermarks and frames store.
     pub(super) fn tag(&self, record: &[u8]) -> u32 {
         match self {
             Self::Index32 { .. } => record.last_chunk().copied().map_or(0, u32::from_le_bytes),

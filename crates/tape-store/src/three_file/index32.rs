@@ -1,4 +1,4 @@
-//! Level `ferric`: the record of one object in `indx.P` is 32 bytes, little-endian, checked on its own.
+//! Index records of the native format: 32 bytes, little-endian, each with its own CRC.
 
 use super::index::{BlockEncryption, IndexRecord, MAX_OFFSET, ObjectKind};
 use crate::integrity::crc32c;
@@ -6,7 +6,7 @@ use crate::medium::{CodecId, MAX_BLOCK};
 use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-/// Bytes of one record.
+/// Length of one record in bytes.
 pub(super) const SIZE: usize = 32;
 
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -24,9 +24,9 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == SIZE);
 
-/// A record at the wrong place does not check: the CRC covers where it belongs.
+/// CRC of a record. It covers partition and object number, so that a record in the wrong place is detected.
 fn crc(partition: u8, object: u64, body: &[u8; SIZE - 4]) -> u32 {
-    // In one piece: it is computed for each object that is written or read.
+    // In one array: this runs for each object that is written or read.
     let mut bytes = [partition; 1 + 8 + SIZE - 4];
     let (_, rest) = bytes.split_at_mut(1);
     let (number, rest) = rest.split_at_mut(8);
@@ -37,10 +37,10 @@ fn crc(partition: u8, object: u64, body: &[u8; SIZE - 4]) -> u32 {
 
 const BLOCK: u8 = 1;
 const FILEMARK: u8 = 2;
-/// Flags: sealed, and with the place it was sealed for.
+/// Flags: encrypted, and relocated (encrypted for another position).
 const ENCRYPTED: u8 = 1;
 const RELOCATED: u8 = 3;
-/// The last byte before the checksums: a frame lies before the data.
+/// Last byte before the checksums: a frame precedes the data.
 const FRAMED: u8 = 1;
 
 pub(super) fn encode(record: &IndexRecord, partition: u8, object: u64) -> [u8; SIZE] {
@@ -67,7 +67,7 @@ pub(super) fn encode(record: &IndexRecord, partition: u8, object: u64) -> [u8; S
     zerocopy::transmute!(raw)
 }
 
-/// The record, if these are its bytes, unharmed and at their place.
+/// Decodes a record; `None` if it is damaged or is the record of another object.
 pub(super) fn decode(partition: u8, object: u64, bytes: &[u8]) -> Option<IndexRecord> {
     let raw = Raw::read_from_bytes(bytes).ok()?;
     let body = bytes.first_chunk::<{ SIZE - 4 }>()?;

@@ -1,4 +1,4 @@
-//! Level `mhvtl`: the record of one object in `indx.P` is 512 bytes, and `meta.P` has the numbers of the filemarks.
+//! Index of mhvtl's format: 512 bytes per object in `indx.P`, and the numbers of the filemarks in `meta.P`.
 
 use super::index::{BlockEncryption, IndexRecord, MAX_OFFSET, ObjectKind};
 use crate::backend::Backend;
@@ -8,11 +8,11 @@ use std::io::{self, IoSlice, IoSliceMut};
 use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-/// Bytes of one record.
+/// Length of one record in bytes.
 pub(super) const SIZE: usize = 512;
 /// Bytes before the numbers in `meta.P`: their count, and zeros.
 pub(super) const HEADER: u64 = 512;
-/// Bytes of the table that are read at a time.
+/// Bytes of the table read per call.
 const PIECE: usize = 64 * 1024;
 
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -68,7 +68,7 @@ pub(super) fn encode(record: &IndexRecord, partition: u8, object: u64) -> [u8; S
     zerocopy::transmute!(raw)
 }
 
-/// The record, if these bytes can be it, at this place; its count of filemarks is not in them.
+/// Decodes a record; `None` if it is malformed or is the record of another object. It has no count of filemarks.
 pub(super) fn decode(partition: u8, object: u64, bytes: &[u8]) -> Option<IndexRecord> {
     let raw = Raw::ref_from_bytes(bytes).ok()?;
     let (kind, flags) = match raw.kind.get() {
@@ -89,7 +89,7 @@ pub(super) fn decode(partition: u8, object: u64, bytes: &[u8]) -> Option<IndexRe
         && usize::try_from(raw.stored.get()).is_ok_and(|len| len <= 2 * MAX_BLOCK)
         && (kind == ObjectKind::Block || raw.stored.get() == 0)
         && (kind == ObjectKind::Filemark || codec != CodecId::NONE || raw.stored.get() == raw.length.get())
-        // No block is without length, flags and checksum; a filemark with one wrong bit is.
+        // A block has a length, flags or a checksum; a record with none of them is a filemark with a wrong bit.
         && (kind == ObjectKind::Filemark || flags != 0 || raw.length.get() != 0 || raw.stored.get() != 0);
     possible.then(|| IndexRecord {
         offset: raw.offset.get(),
@@ -104,19 +104,19 @@ pub(super) fn decode(partition: u8, object: u64, bytes: &[u8]) -> Option<IndexRe
     })
 }
 
-/// What mhvtl wrote beside a block that it was told to encrypt, in clear.
+/// Key and key-associated data that mhvtl stored, in clear, with a block whose encryption it emulates.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EmulatedKey {
-    /// The key.
+    /// The data encryption key, up to 32 bytes.
     pub key: Vec<u8>,
-    /// Unauthenticated key-associated data.
+    /// U-KAD: unauthenticated key-associated data, up to 32 bytes.
     pub ukad: Vec<u8>,
-    /// Authenticated key-associated data.
+    /// A-KAD: authenticated key-associated data, up to 32 bytes.
     pub akad: Vec<u8>,
 }
 
 impl EmulatedKey {
-    /// What would seal the block with that.
+    /// The parameters that encrypt the block with this key; `None` if the key is empty.
     #[must_use]
     pub fn to_encryption(self) -> Option<Encryption> {
         let kads = KeyAssociatedData { unauthenticated: self.ukad, authenticated: self.akad, metadata: Vec::new() };
@@ -124,7 +124,7 @@ impl EmulatedKey {
     }
 }
 
-/// What a labelled block asks for, if its lengths can be.
+/// The key of a block with emulated encryption; `None` if the lengths are out of range.
 pub(super) fn emulated_key(bytes: &[u8]) -> Option<EmulatedKey> {
     let raw = Raw::ref_from_bytes(bytes).ok()?;
     let part = |field: &[u8; 32], len: U32| field.get(..usize::try_from(len.get()).ok()?).map(<[u8]>::to_vec);
@@ -135,28 +135,28 @@ pub(super) fn emulated_key(bytes: &[u8]) -> Option<EmulatedKey> {
     })
 }
 
-/// Numbers of all filemarks, ascending, and the `meta.P` that has them.
+/// Object numbers of all filemarks, ascending, and the file `meta.P` that stores them.
 ///
-/// The count in its header is what makes a number valid: numbers are durable before they are counted, and no longer
-/// counted before they are cut.
+/// The count in the header validates the numbers: numbers become durable before they are counted, and the count is
+/// lowered before they are removed.
 pub(super) struct FilemarkTable {
     file: Box<dyn Backend>,
     numbers: Vec<u32>,
-    /// So many of them the file has.
+    /// How many of the numbers the file has.
     written: usize,
-    /// What the file's header counts.
+    /// The count in the file's header.
     counted: usize,
-    /// The count was written and may not be durable.
+    /// Whether the count was written and may not be durable.
     count_unsynced: bool,
 }
 
 impl FilemarkTable {
-    /// None, with the file that is to have them.
+    /// An empty table for this file.
     pub(super) const fn new(file: Box<dyn Backend>) -> Self {
         Self { file, numbers: Vec::new(), written: 0, counted: 0, count_unsynced: false }
     }
 
-    /// Reads the file; says whether it has what it counts, in ascending order. `skip` bytes before it are not its own.
+    /// Reads the file after `skip` bytes; returns whether it has as many numbers as it counts, in ascending order.
     pub(super) fn read(&mut self, skip: u64) -> io::Result<bool> {
         let mut count = [0; 4];
         let got = self.file.read_at(skip, &mut [IoSliceMut::new(&mut count)])?;
@@ -171,8 +171,7 @@ impl FilemarkTable {
         Ok(true)
     }
 
-    /// So many numbers from the file; none if they do not ascend. It is read piece by piece, so that a count that promises
-    /// more than there is takes no memory.
+    /// Reads `count` numbers; `None` if they do not ascend. Reads piecewise, so that a wrong count allocates no memory.
     fn ascending(&mut self, mut at: u64, count: u64) -> io::Result<Option<Vec<u32>>> {
         let mut numbers: Vec<u32> = Vec::new();
         let mut piece = vec![0; PIECE];
@@ -195,24 +194,24 @@ impl FilemarkTable {
         Ok(Some(numbers))
     }
 
-    /// Takes other numbers than the file has.
+    /// Replaces the numbers; the file has the old ones.
     pub(super) fn set(&mut self, numbers: Vec<u32>) {
         let same = self.numbers.iter().zip(&numbers).take_while(|(old, new)| old == new).count();
         self.written = self.written.min(same);
         self.numbers = numbers;
     }
 
-    /// How many there are.
+    /// Number of filemarks in the table.
     pub(super) const fn len(&self) -> u64 {
         self.numbers.len() as u64
     }
 
-    /// How many are before an object.
+    /// Number of filemarks before an object.
     pub(super) fn before(&self, object: u64) -> u64 {
         self.numbers.partition_point(|number| u64::from(*number) < object) as u64
     }
 
-    /// The object that is filemark number `index`, counted from 0.
+    /// Object number of the filemark with this index, from 0.
     pub(super) fn object(&self, index: u64) -> Option<u64> {
         self.numbers.get(usize::try_from(index).ok()?).map(|number| u64::from(*number))
     }
@@ -221,14 +220,14 @@ impl FilemarkTable {
         self.numbers.push(u32::try_from(object).unwrap_or(u32::MAX));
     }
 
-    /// Forgets those from an object on; the file may still have them.
+    /// Removes the filemarks from an object on; the file may still have them.
     pub(super) fn remove_from(&mut self, object: u64) {
         let kept = usize::try_from(self.before(object)).unwrap_or(usize::MAX);
         self.numbers.truncate(kept);
         self.written = self.written.min(kept);
     }
 
-    /// Writes what the file does not have: durable numbers, then their count.
+    /// Writes what the file lacks: first the numbers, durably, then the count.
     pub(super) fn write(&mut self) -> io::Result<()> {
         if self.counted > self.written {
             self.count(self.written)?;
@@ -236,7 +235,7 @@ impl FilemarkTable {
         }
         let fresh = self.numbers.get(self.written..).unwrap_or_default();
         if fresh.is_empty() {
-            // A cut that failed may have counted fewer than there still are.
+            // A failed truncation may have counted fewer than the table has.
             return if self.counted < self.written { self.count(self.written) } else { Ok(()) };
         }
         let bytes: Vec<u8> = fresh.iter().flat_map(|number| number.to_le_bytes()).collect();
@@ -262,12 +261,12 @@ impl FilemarkTable {
         Ok(())
     }
 
-    /// Whether the file has and counts exactly these.
+    /// Whether the file has and counts exactly these numbers.
     pub(super) const fn is_written(&self) -> bool {
         self.written == self.numbers.len() && self.counted == self.written
     }
 
-    /// Counts only those before an object, durably. The others are still known, until they are forgotten.
+    /// Counts only the filemarks before an object, durably. The table keeps the others until [`Self::remove_from`].
     pub(super) fn count_before(&mut self, object: u64) -> io::Result<()> {
         let kept = usize::try_from(self.before(object)).unwrap_or(usize::MAX);
         if self.counted > kept {
@@ -276,7 +275,7 @@ impl FilemarkTable {
         self.sync()
     }
 
-    /// Ends the file behind what it counts, with a header if it has none.
+    /// Truncates the file after the counted numbers; writes a header if there is none.
     pub(super) fn trim(&mut self) -> io::Result<()> {
         self.file.set_len(HEADER + 4 * self.counted as u64)
     }

@@ -1,5 +1,4 @@
-//! Looking at a tape without reading it as a drive does: what an object is, whether it is whole, and mending what is
-//! not, when someone asks for it.
+//! Inspection and repair of a tape, for tools: properties of objects, verification, truncation.
 
 use super::ThreeFile;
 use super::index::{BlockEncryption, IndexLayout, ObjectKind};
@@ -9,56 +8,56 @@ use crate::medium::{CodecId, ReadOutcome};
 
 pub use super::index512::EmulatedKey;
 
-/// One object, as the index has it.
+/// One object, as the index describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
-    /// Its number in the partition.
+    /// Logical object number in the partition.
     pub number: u64,
-    /// A block or a filemark.
+    /// Whether the object is a filemark; otherwise it is a block.
     pub is_filemark: bool,
-    /// Bytes as it was written.
+    /// Length of the block in bytes, as it was written.
     pub len: u32,
-    /// Bytes in the file.
+    /// Bytes that the object occupies in `data.P`, without its frame.
     pub stored: u32,
-    /// Where in the file.
+    /// Offset of the object's data in `data.P`.
     pub offset: u64,
-    /// What compressed it.
+    /// Codec that the block is compressed with.
     pub codec: CodecId,
-    /// Its checksum, if its writer made one.
+    /// CRC-32C of the block; `None` for a filemark and if the writer stored none.
     pub crc: Option<u32>,
-    /// How it is protected.
+    /// How the block is encrypted.
     pub encryption: ObjectEncryption,
 }
 
-/// How a block is protected.
+/// How a block is encrypted on the tape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ObjectEncryption {
-    /// Not at all.
+    /// The block is stored in clear.
     None,
-    /// Sealed with a key that is not here.
+    /// The block is encrypted, with a key that is not on the cartridge.
     Encrypted,
-    /// Stored in clear beside the key it asks for, as mhvtl does.
+    /// Encryption is emulated, as mhvtl does it: the block is in clear, its key is in the index record.
     Emulated,
 }
 
-/// What is wrong with the index of a partition.
+/// Result of checking the index of a partition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IndexReport {
-    /// Why the partition takes no appends but at its beginning, if so.
+    /// Why objects may be appended at the beginning only; `None` if they may be appended anywhere.
     pub append_blocked: Option<&'static str>,
-    /// Index records that are damaged.
+    /// Number of damaged index records.
     pub damaged_records: u64,
-    /// The object of the first of them.
+    /// Logical object number of the first damaged index record.
     pub first_damaged: Option<u64>,
-    /// Frames in the data that are damaged, of objects whose record is whole.
+    /// Number of damaged frames of objects whose index record is intact.
     pub damaged_frames: u64,
 }
 
 impl ThreeFile {
-    /// The next object; `None` at end of data. The tape does not move.
+    /// The next object; `None` at end of data. The position does not change.
     ///
     /// # Errors
-    /// Its index record is damaged, or the storage failed.
+    /// [`StoreError::Damaged`] if its index record is damaged, or [`StoreError::Io`] if the storage fails.
     pub fn next_object(&mut self) -> Result<Option<Object>, StoreError> {
         self.drain()?;
         let number = self.object;
@@ -84,10 +83,10 @@ impl ThreeFile {
         }))
     }
 
-    /// Checks the next object, and moves behind it. Sealed blocks are checked without their key.
+    /// Verifies the next object and moves after it. An encrypted block is verified without its key, by its checksum.
     ///
     /// # Errors
-    /// The object is damaged (the tape is then behind it), or the storage failed.
+    /// [`StoreError::Damaged`] (the position is then after the object), or [`StoreError::Io`] if the storage fails.
     pub fn verify_next(&mut self) -> Result<ReadOutcome, StoreError> {
         self.drain()?;
         let (object, place) = (self.object, self.offset);
@@ -105,10 +104,10 @@ impl ThreeFile {
         Ok(ReadOutcome::Block { len: record.length as usize, stored: record.stored.into() })
     }
 
-    /// What mhvtl labelled the next block with.
+    /// The key and key-associated data that mhvtl stored with the next block; `None` if there are none.
     ///
     /// # Errors
-    /// Its index record is damaged, or the storage failed.
+    /// [`StoreError::Damaged`] if its index record is damaged, or [`StoreError::Io`] if the storage fails.
     pub fn next_emulated_key(&mut self) -> Result<Option<EmulatedKey>, StoreError> {
         let object = self.object;
         let part = self.part()?;
@@ -118,21 +117,22 @@ impl ThreeFile {
         index512::emulated_key(&part.record_bytes(object)?).map(Some).ok_or_else(|| part.damaged(object, Damage::Index))
     }
 
-    /// What would be lost if a partition ended before an object: so many objects, as far as anything counts them, and
-    /// bytes of data.
+    /// What truncating a partition before an object would remove: number of objects, including those only counted by
+    /// the watermark, and bytes of data.
     ///
     /// # Errors
-    /// [`StoreError::NoPartition`], or the storage failed.
+    /// [`StoreError::NoPartition`], or [`StoreError::Io`] if the storage fails.
     pub fn loss_if_cut(&mut self, partition: u8, object: u64) -> Result<(u64, u64), StoreError> {
         self.enter(partition)?;
         self.part()?.loss_if_cut(object)
     }
 
-    /// Ends a partition before an object, whether what follows is whole or not, and relies on the rest: what
-    /// [`crate::cartridge::Cartridge::salvage`] opened can be used again when every partition was cut so.
+    /// Truncates a partition before an object and trusts the objects before it. A tape from
+    /// [`crate::cartridge::Cartridge::salvage`] can be written again after each of its partitions was truncated so.
     ///
     /// # Errors
-    /// [`StoreError::NoPartition`], the object before is not whole, or the storage failed.
+    /// [`StoreError::NoPartition`], [`StoreError::Damaged`] if the previous object is damaged, or [`StoreError::Io`] if
+    /// the storage fails.
     pub fn cut_before(&mut self, partition: u8, object: u64) -> Result<(), StoreError> {
         self.enter(partition)?;
         let part = self.part()?;
@@ -140,10 +140,10 @@ impl ThreeFile {
         self.move_within(object)
     }
 
-    /// Looks through the index of a partition, and the frames in its data.
+    /// Checks the index of a partition, and the frames in its data.
     ///
     /// # Errors
-    /// [`StoreError::NoPartition`], or the storage failed.
+    /// [`StoreError::NoPartition`], or [`StoreError::Io`] if the storage fails.
     pub fn check_index(&mut self, partition: u8) -> Result<IndexReport, StoreError> {
         self.enter(partition)?;
         let discards = self.options.discard_data;
@@ -163,10 +163,10 @@ impl ThreeFile {
         Ok(condition)
     }
 
-    /// Writes the frames of a partition that are damaged anew, from the index; says how many.
+    /// Rewrites the damaged frames of a partition from its index; returns their number.
     ///
     /// # Errors
-    /// [`StoreError::ReadOnly`], [`StoreError::NoPartition`], or the storage failed.
+    /// [`StoreError::ReadOnly`], [`StoreError::NoPartition`], or [`StoreError::Io`] if the storage fails.
     pub fn repair_frames(&mut self, partition: u8) -> Result<u64, StoreError> {
         if let Some(why) = self.read_only {
             return Err(StoreError::ReadOnly(why));
@@ -175,19 +175,20 @@ impl ThreeFile {
         self.part()?.repair_frames()
     }
 
-    /// Where an object begins in the data file of a partition.
+    /// Offset in `data.P` at which an object begins.
     ///
     /// # Errors
-    /// [`StoreError::NoPartition`], or neither it nor the object before can be read.
+    /// [`StoreError::NoPartition`], or [`StoreError::Damaged`] if the index records of the object and of its
+    /// predecessor are damaged.
     pub fn offset_of(&mut self, partition: u8, object: u64) -> Result<u64, StoreError> {
         self.enter(partition)?;
         Ok(self.part()?.object_start(object)?.0)
     }
 
-    /// Where the first object that is not whole is, in a partition; its end of data if all are.
+    /// Logical object number of the first damaged object in a partition; that of end of data if there is none.
     ///
     /// # Errors
-    /// The storage failed.
+    /// [`StoreError::NoPartition`], or [`StoreError::Io`] if the storage fails.
     pub fn first_damaged(&mut self, partition: u8) -> Result<u64, StoreError> {
         self.enter(partition)?;
         (self.object, self.offset, self.file) = (0, 0, 0);

@@ -1,9 +1,9 @@
-//! A tape in files per partition: `data.P`, `indx.P`, `mark.P`, for mhvtl `meta.P` too. The normative text is
-//! `docs/format.md`.
+//! A tape in files per partition: `data.P`, `indx.P` and `mark.P`, and `meta.P` in mhvtl's format. `docs/format.md` is
+//! the specification.
 //!
-//! Blocks lie back to back in `data.P`; each object has a record in `indx.P`: of 32 bytes, with the number of filemarks
-//! before it, or of 512 bytes as mhvtl has them, with a table of filemarks in `meta.P`. So an object is found by its
-//! number and a filemark by bisection, and nothing is read at open but the ends. `mark.P` holds the watermark of the
+//! Blocks are contiguous in `data.P`. Each object has a record in `indx.P`: 32 bytes, with the number of filemarks
+//! before it, in the native format; 512 bytes, with a table of filemarks in `meta.P`, in mhvtl's format. So an object
+//! is found by its number, a filemark by bisection, and opening reads only the ends. `mark.P` has the watermark of the
 //! last synchronisation.
 
 mod append;
@@ -42,14 +42,14 @@ pub use append::FREE_RESERVE;
 pub use rebuild::RebuiltIndex;
 pub(crate) use recover::{NO_WATERMARK, SHORT_DATA};
 
-/// A mounted tape in a folder.
+/// A mounted tape whose files are in a folder.
 pub struct ThreeFile {
     folder: Box<dyn Folder>,
     partitions: Vec<Partition>,
     current: usize,
     object: u64,
     file: u64,
-    /// Where `object` begins in `data.P`.
+    /// Offset in `data.P` at which `object` begins.
     offset: u64,
     options: TapeOptions,
     limits: LayoutLimits,
@@ -60,33 +60,33 @@ pub struct ThreeFile {
     stored: u64,
     deferred: Option<DeferredLoss>,
     file_system_limit: FileSystemLimit,
-    /// Bytes before early warning at which to warn as well; 0 for none.
+    /// Size of the programmable early warning zone in bytes before early warning; 0 if disabled.
     programmable_early_warning: u64,
 }
 
-/// What is known of a tape before its files are opened.
+/// Properties of a tape that are known before its files are opened.
 #[derive(Clone, Debug)]
 pub struct TapeOptions {
-    /// How its files are laid out.
+    /// Format of the files.
     pub format: Format,
-    /// Bytes it holds.
+    /// Capacity of the cartridge in bytes.
     pub capacity: u64,
-    /// Bytes of each partition; they share evenly if there are none.
+    /// Size of each partition in bytes; if empty, the partitions share the capacity evenly.
     pub partition_sizes: Vec<u64>,
-    /// Nothing is to be written, not even to mend what a crash left.
+    /// Whether to write nothing, not even to recover from a crash.
     pub read_only: bool,
-    /// Nobody wrote the cartridge since we did, so its watermarks count.
+    /// Whether Ferric wrote the cartridge last, so that its watermarks are valid.
     pub trust_watermarks: bool,
-    /// Data goes nowhere: mhvtl's NULL medium.
+    /// Whether to discard the data: mhvtl's NULL medium.
     pub discard_data: bool,
-    /// The watermarks are not asked: the tape is damaged, and to be looked through before anything is written.
+    /// Whether to ignore the watermarks: the tape is damaged, and is inspected before anything is written.
     pub salvage: bool,
-    /// Where the salts of sealed blocks come from.
+    /// Source of the salts of encrypted blocks.
     pub entropy: Entropy,
 }
 
 impl TapeOptions {
-    /// A tape of level `ferric` that holds so many bytes.
+    /// Options of a tape in the native format, with a capacity in bytes.
     #[must_use]
     pub const fn native(capacity: u64) -> Self {
         Self {
@@ -102,33 +102,33 @@ impl TapeOptions {
     }
 }
 
-/// What a layout can hold.
+/// Limits of a format.
 #[derive(Clone, Copy, Debug)]
 struct LayoutLimits {
     block: usize,
     object: u64,
 }
 
-/// Why a damaged tape takes no writes.
+/// Why a damaged tape in mhvtl's format is write-protected.
 const DAMAGED_REASON: &str = "its index is damaged";
 
-/// What opening had to do.
+/// What recovery found when the tape was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recovery {
-    /// Objects behind the last synchronisation that were whole, and stay.
+    /// Objects after the watermark that are intact and were kept.
     pub kept_objects: u64,
-    /// Objects behind the last synchronisation that were not whole, and are gone.
+    /// Objects after the watermark that are damaged or incomplete and were dropped.
     pub dropped_objects: u64,
-    /// The index of a tape that mhvtl wrote is not whole: what can be read is read, nothing is written.
+    /// The tape is damaged: intact objects can be read; writing is restricted.
     pub damaged: bool,
 }
 
 impl ThreeFile {
-    /// Opens the tape in a folder, or makes a blank one of one partition.
+    /// Opens the tape in a folder; an empty folder becomes a blank tape of one partition.
     ///
     /// # Errors
-    /// [`StoreError::InUse`]; [`StoreError::Malformed`] for anything but a tape with a torn end: damage is never read as a
-    /// blank tape.
+    /// [`StoreError::InUse`], [`StoreError::Malformed`] if a file is missing, or [`StoreError::Io`] if the storage
+    /// fails. A damaged tape opens, but is never taken for a blank one.
     pub fn open(mut folder: Box<dyn Folder>, shape: TapeOptions) -> Result<(Self, Recovery), StoreError> {
         folder.lock(shape.read_only).map_err(StoreError::lock)?;
         let names = folder.list().map_err(StoreError::io("listing the cartridge's files"))?;
@@ -171,16 +171,17 @@ impl ThreeFile {
         self.partitions.get_mut(self.current).ok_or(StoreError::NoPartition(u8::MAX))
     }
 
-    /// Moves within the current partition.
+    /// Moves to an object of the current partition.
     fn move_within(&mut self, object: u64) -> Result<(), StoreError> {
         (self.offset, self.file) = self.part()?.object_start(object)?;
         self.object = object;
-        // What is appended from here on is another session: it may be where blocks were before.
+        // Appends from here on need a new session: encrypted blocks may have been here before.
         self.session = None;
         Ok(())
     }
 
-    /// Moves to the object that `find` names in a partition. If that fails, the position stays, in its partition too.
+    /// Moves to the object that `find` returns for a partition. On failure, the position and the partition are
+    /// unchanged.
     fn arrive<T>(
         &mut self,
         partition: u8,
@@ -203,21 +204,22 @@ impl ThreeFile {
         Ok(())
     }
 
-    /// Bytes of the tape before the position: data alone, without what describes it in the file.
+    /// Bytes of payload before the position, without frames.
     fn on_tape(&self) -> u64 {
         let overhead = self.partitions.get(self.current).map_or(0, |part| part.layout.overhead());
         let stored = self.object.saturating_sub(self.under_way());
         self.offset.saturating_sub(overhead.saturating_mul(stored))
     }
 
-    /// Bytes of a partition.
+    /// Capacity of a partition in bytes.
     fn partition_capacity(&self, number: usize) -> u64 {
         let share = self.options.capacity / (self.partitions.len() as u64).max(1);
         self.options.partition_sizes.get(number).copied().unwrap_or(share)
     }
 }
 
-/// The last partition. At level `ferric` one is there if any of its files is: it has lost the others.
+/// Number of the last partition. In the native format, any of its files shows that a partition exists; the others are
+/// lost.
 fn last_partition(names: &[String], level: Format) -> u8 {
     let exists = |part: &str, number: &u8| names.contains(&format!("{part}.{number}"));
     let last = match level {
@@ -229,7 +231,7 @@ fn last_partition(names: &[String], level: Format) -> u8 {
     last.unwrap_or(0)
 }
 
-/// The files without which a cartridge is not blank, or shorter, but broken.
+/// Fails if a file is missing without which the cartridge would be damaged, not blank or shorter.
 fn present(names: &[String], shape: &TapeOptions) -> Result<(), StoreError> {
     let has = |name: &str| names.iter().any(|other| other == name);
     for name in ["data", "indx"] {
@@ -382,7 +384,7 @@ impl Medium for ThreeFile {
     }
 
     fn clear_keys(&mut self) {
-        // What is under way is sealed with its own key first; if that fails, it is a deferred error.
+        // Blocks in flight are encrypted with their key first; if that fails, it is a deferred error.
         let _ = Self::drain(self);
         self.session = None;
         self.buffers.clear_keys();
@@ -407,7 +409,7 @@ impl Medium for ThreeFile {
         if self.read_only.is_some() {
             return Ok(());
         }
-        // What can be made durable is, whatever else fails: there is no second time.
+        // Make as much as possible durable, even if a step fails: there is no second attempt.
         let mut closed = self.drain();
         for at in 0..self.partitions.len() {
             closed = closed.and(self.sync_partition(at, Partition::close));

@@ -1,7 +1,7 @@
-//! One partition: its three files, what of them is still in memory, and where its objects are.
+//! One partition: its three files, the objects and records that are still in memory, and where its objects are.
 //!
-//! Order of writes: data before the index records that point at it, both durable before the watermark that counts
-//! them; a cut lowers the watermark first. `docs/format.md` says why.
+//! Order of writes: data before the index records that refer to it, both durable before the watermark that counts them.
+//! Truncation lowers the watermark first. `docs/format.md` gives the reasons.
 
 use super::frame::{self, Frame};
 use super::index::{IndexLayout, IndexRecord, ObjectKind};
@@ -15,22 +15,22 @@ use crate::error::{Damage, StoreError};
 use smallvec::SmallVec;
 use std::io::{self, IoSlice, IoSliceMut};
 
-/// The bytes of one record of either layout.
+/// The bytes of one index record in either layout.
 pub(super) type RecordBytes = SmallVec<[u8; index512::SIZE]>;
 
-/// Small blocks gather to this much before they are written.
+/// Small blocks are collected up to this many bytes before they are written.
 const GATHER: usize = 256 * 1024;
-/// A block of this size is written from where it lies.
+/// A block of this many bytes or more is written directly from the caller's buffers.
 const DIRECT: usize = 64 * 1024;
-/// Index records in memory, waiting or read ahead.
+/// Number of index records held in memory, to be written or read ahead.
 const RECORD_BUFFER_COUNT: usize = 128;
-/// So much may lie behind the watermark: what an open after a crash has to verify.
+/// Maximum number of bytes after the watermark: what opening after a crash has to verify.
 const CHECKPOINT: u64 = 256 << 20;
-/// After so much data the disk begins to write, so that a synchronisation finds little left to do.
+/// Write-back is started after this many bytes, so that little is left for a synchronisation.
 const WRITE_BACK: u64 = 16 << 20;
-/// So much is asked of the disk ahead of a reader.
+/// Bytes that are read ahead of a sequential reader.
 const READ_AHEAD_BYTES: u64 = 8 << 20;
-/// So many watermarks may wait for the disk.
+/// Maximum number of watermarks written without a synchronisation.
 const MAX_UNSYNCED_WATERMARKS: u32 = 16;
 
 pub(super) struct Partition {
@@ -39,52 +39,54 @@ pub(super) struct Partition {
     pub(super) indx: Box<dyn Backend>,
     pub(super) watermark_file: Box<dyn Backend>,
     pub(super) layout: IndexLayout,
-    /// Objects, bytes of data and filemarks, with those still in memory.
+    /// Objects, bytes of data and filemarks, including those still in memory.
     objects: u64,
     end: u64,
     filemarks: u64,
-    /// Objects that its watermark counts, if it is not to be relied on.
+    /// Objects that the watermark counts, if the watermark is not trusted.
     expected: u64,
-    /// Data behind `data_flushed`, and records behind `indx_flushed`, that no file has yet.
+    /// Bytes of `data.P` that are written; `data_pending` follows. `indx_flushed` and `indx_pending` likewise, in
+    /// records.
     data_flushed: u64,
-    /// The disk has begun to write what is before.
+    /// Offset up to which write-back was started.
     write_back: u64,
-    /// Where the last block that was read ended, and how far the disk was asked to read.
+    /// Where the last block read ended, and up to where reading ahead was requested.
     read_until: u64,
     read_advised_until: u64,
     data_pending: Vec<u8>,
     indx_flushed: u64,
     indx_pending: Vec<u8>,
     watermark: Watermark,
-    /// The slot whose watermark is durable, and how many came since in the other.
+    /// The slot with the durable watermark, and the number of watermarks written since to the other slot.
     durable_slot: WatermarkSlot,
     unsynced_watermarks: u32,
-    /// The watermark is in its file, though perhaps not durable.
+    /// Whether the watermark is written to its file, though perhaps not durable.
     watermark_written: bool,
     failure: FailureState,
-    /// Why nothing may be appended but at the beginning, if so: what the files hold is not what was synchronised.
+    /// Why objects may be appended at the beginning only: the files differ from what was synchronised. `None` if they
+    /// match.
     append_blocked: Option<&'static str>,
-    /// The checksum of the last index record, if it is known.
+    /// CRC of the last index record, if it is known.
     last_tag: Option<u32>,
-    /// The index record of the object whose frame was stored last, until it is pushed.
+    /// The index record of the object stored last, until [`Self::push`] adds it.
     encoded: Option<[u8; index32::SIZE]>,
-    /// Records read ahead: the first one's number, and their bytes.
+    /// Records read ahead: number of the first, and their bytes.
     ahead: (u64, Vec<u8>),
 }
 
-/// What a failure left behind.
+/// State after a failed call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum FailureState {
     #[default]
     None,
-    /// A synchronisation failed. The system may have dropped what it could not write: all since the last one that succeeded
-    /// must be written again before anything else is.
+    /// A synchronisation failed. The operating system may have dropped what it could not write: everything since the
+    /// last success has to be written again before anything else.
     Unsynchronised,
-    /// A cut may be half durable. Nothing is written until the tape is opened again.
+    /// A truncation may be partly durable. Nothing is written until the tape is opened again.
     HalfCut,
 }
 
-/// Bytes that are written again at a time.
+/// Bytes written again per call.
 const PIECE: usize = 1 << 20;
 
 /// The files of a partition.
@@ -96,7 +98,7 @@ pub(super) struct PartitionFiles {
 }
 
 impl Partition {
-    /// A partition whose files hold exactly this.
+    /// A partition without objects, on these files.
     pub(super) fn new(number: u8, files: PartitionFiles, mark: Watermark, durable_slot: WatermarkSlot) -> Self {
         let PartitionFiles { data, indx, watermark: mark_file, layout } = files;
         Self {
@@ -128,12 +130,12 @@ impl Partition {
         }
     }
 
-    /// Its files again.
+    /// Takes the files out of the partition.
     pub(super) fn into_files(self) -> PartitionFiles {
         PartitionFiles { data: self.data, indx: self.indx, watermark: self.watermark_file, layout: self.layout }
     }
 
-    /// Brings the files into agreement with the extent that recovery found, and says so in a durable watermark.
+    /// Truncates the data to the extent that recovery found, and writes a durable watermark for it.
     pub(super) fn reconcile(&mut self) -> Result<(), StoreError> {
         if self.data.len().map_err(self.io("measuring", "data"))? > self.end {
             self.data.set_len(self.end).map_err(self.io("cutting", "data"))?;
@@ -142,7 +144,7 @@ impl Partition {
         let mark = self.watermark_for(self.objects, self.end, self.filemarks)?;
         let listed = if let IndexLayout::Index512(marks) = &self.layout { marks.is_written() } else { true };
         if mark != self.watermark || mark.objects == 0 || !listed {
-            // What a killed process left may be in the system's memory only: durable first, then counted.
+            // After a killed process, written data may be in the page cache only: make it durable before counting it.
             self.durable()?;
             self.watermark_file.set_len(2 * SLOT).map_err(self.io("making", "mark"))?;
             self.write_watermark(mark)?;
@@ -151,20 +153,20 @@ impl Partition {
         if self.unsynced_watermarks > 0 { self.sync_watermark() } else { Ok(()) }
     }
 
-    /// Notes how many objects a watermark counts that is not relied on.
+    /// Sets the number of objects that an untrusted watermark counts.
     pub(super) const fn set_expected_objects(&mut self, objects: u64) {
         self.expected = objects;
     }
 
-    /// What would be lost if the partition ended before this object: so many objects, as far as anything counts them,
-    /// and bytes of data.
+    /// What truncation before this object would remove: number of objects, including those only counted by the
+    /// watermark, and bytes of data.
     pub(super) fn loss_if_cut(&mut self, object: u64) -> Result<(u64, u64), StoreError> {
         let (end, _) = self.object_start(object)?;
         let data = self.data.len().map_err(self.io("measuring", "data"))?;
         Ok((self.objects.max(self.expected) - object, data.saturating_sub(end)))
     }
 
-    /// Ends behind the objects before this one, and relies on them.
+    /// Truncates the partition before this object, and trusts the objects before it.
     pub(super) fn cut_before(&mut self, object: u64) -> Result<(), StoreError> {
         let (end, files) = if object < self.objects { self.object_start(object)? } else { (self.end, self.filemarks) };
         self.with_filemarks("cutting", |marks| marks.count_before(object))?;
@@ -182,26 +184,26 @@ impl Partition {
         self.reconcile()
     }
 
-    /// Refuses appends but at the beginning from here on: the files do not hold what was synchronised.
+    /// Rejects appends except at the beginning from now on: the files differ from what was synchronised.
     pub(super) const fn break_off(&mut self, why: &'static str) {
         self.append_blocked = Some(why);
     }
 
-    /// Why nothing may be appended but at the beginning, if so.
+    /// Why objects may be appended at the beginning only; `None` if they may be appended anywhere.
     pub(super) const fn append_blocked(&self) -> Option<&'static str> {
         self.append_blocked
     }
 
-    /// Takes the size that recovery found.
+    /// Sets the extent that recovery found.
     pub(super) fn set_extent(&mut self, objects: u64, end: u64, files: u64) {
         (self.objects, self.end, self.filemarks) = (objects, end, files);
         (self.indx_flushed, self.data_flushed, self.write_back) = (objects, end, end);
-        // What was read ahead may lie behind the new end, where other records will be.
+        // Records read ahead may be after the new end, where other records will be written.
         self.ahead.1.clear();
         self.last_tag = None;
     }
 
-    /// Whether objects get frames from here on; a tape without them gets them when it is written anew.
+    /// Sets whether new objects get frames. A tape without frames gets them when it is rewritten from the beginning.
     pub(super) const fn set_framed(&mut self, on: bool) {
         if let IndexLayout::Index32 { framed } = &mut self.layout {
             *framed = on;
@@ -221,7 +223,7 @@ impl Partition {
         self.filemarks
     }
 
-    /// Names the file in an error; the text is made only if there is one.
+    /// Adds operation and file name to an I/O error; the text is only built for an error.
     fn io(&self, what: &'static str, file: &'static str) -> impl FnOnce(std::io::Error) -> StoreError + use<> {
         let number = self.number;
         move |error| StoreError::io(format!("{what} {file}.{number}"))(error)
@@ -231,7 +233,7 @@ impl Partition {
         StoreError::Damaged { partition: self.number, object, damage: what }
     }
 
-    /// The record of an object, wherever it is.
+    /// The index record of an object, from memory or from the file.
     pub(super) fn record(&mut self, object: u64) -> Result<IndexRecord, StoreError> {
         if self.in_memory(object).is_none() {
             self.read_ahead(object)?;
@@ -262,7 +264,7 @@ impl Partition {
         bytes.get(at..at.checked_add(size)?)
     }
 
-    /// The bytes of a record, without reading ahead: for bisection, which jumps.
+    /// The bytes of an index record, without reading ahead: for bisection.
     pub(super) fn record_bytes(&mut self, object: u64) -> Result<RecordBytes, StoreError> {
         let size = self.layout.size();
         if let Some(bytes) = self.in_memory(object) {
@@ -279,7 +281,7 @@ impl Partition {
         self.layout.decode(self.number, object, &bytes).ok_or_else(|| self.damaged(object, Damage::Index))
     }
 
-    /// Filemarks before an object.
+    /// Number of filemarks before an object.
     pub(super) fn filemarks_before(&mut self, object: u64) -> Result<u64, StoreError> {
         match &self.layout {
             _ if object >= self.objects => Ok(self.filemarks),
@@ -288,7 +290,7 @@ impl Partition {
         }
     }
 
-    /// Where an object begins, and how many filemarks are before it: what its predecessor says, so that a
+    /// Where an object begins and the number of filemarks before it, taken from the record of the previous object: a
     /// damaged object can be overwritten.
     pub(super) fn object_start(&mut self, object: u64) -> Result<(u64, u64), StoreError> {
         match object.checked_sub(1) {
@@ -296,7 +298,7 @@ impl Partition {
             Some(_) if object >= self.objects => Ok((self.end, self.filemarks)),
             Some(before) => match self.record_without_read_ahead(before) {
                 Ok(record) => Ok((record.end(), record.filemarks_after())),
-                // Its predecessor is damaged; then it says itself where it is.
+                // If the previous record is damaged, the record of the object itself is used.
                 Err(damage) => self
                     .record_without_read_ahead(object)
                     .map(|own| (own.start(), own.filemarks_before.into()))
@@ -305,7 +307,7 @@ impl Partition {
         }
     }
 
-    /// The first object in `low..high` with more than `files` filemarks before it, or `high`.
+    /// The first object in `low..high` with more than `files` filemarks before it; `high` if there is none.
     pub(super) fn first_behind(&mut self, files: u64, mut low: u64, mut high: u64) -> Result<u64, StoreError> {
         while low < high {
             let middle = low + (high - low) / 2;
@@ -318,7 +320,7 @@ impl Partition {
         Ok(low)
     }
 
-    /// The object behind filemark number `file`, counted from 1; the first object for 0.
+    /// The object after filemark number `file`, counted from 1; the first object for 0.
     pub(super) fn behind_filemark(&mut self, file: u64) -> Result<u64, StoreError> {
         match (file.checked_sub(1), &self.layout) {
             (None, _) => Ok(0),
@@ -329,8 +331,8 @@ impl Partition {
         }
     }
 
-    /// Makes room in memory for the next object, whose data has this length. A failure here is about objects that were
-    /// accepted before.
+    /// Prepares for the next object, whose data has this length: writes out buffers and sets a checkpoint if necessary.
+    /// An error here is about objects accepted earlier.
     pub(super) fn prepare(&mut self, len: usize) -> Result<(), StoreError> {
         self.check_usable()?;
         let len = len + usize::try_from(self.layout.overhead()).unwrap_or_default();
@@ -343,8 +345,8 @@ impl Partition {
         if self.end - self.watermark.data_len.min(self.end) >= CHECKPOINT { self.sync() } else { Ok(()) }
     }
 
-    /// Stores the data of the next object, with its frame: gathered if small, from where it lies if large. A failure is
-    /// about this object alone.
+    /// Stores the data of the next object with its frame: buffered if it is small, written directly if it is large. An
+    /// error is about this object only.
     pub(super) fn store(&mut self, record: &IndexRecord, stored: &[IoSlice<'_>], len: usize) -> Result<(), StoreError> {
         self.encoded = None;
         if record.framed {
@@ -372,7 +374,7 @@ impl Partition {
         Ok(())
     }
 
-    /// The checksum of the last index record; 0 if there is none.
+    /// CRC of the last index record; 0 if there is none.
     fn last_tag(&mut self) -> Result<u32, StoreError> {
         if let Some(tag) = self.last_tag {
             return Ok(tag);
@@ -382,7 +384,7 @@ impl Partition {
         Ok(self.layout.tag(&bytes))
     }
 
-    /// Adds a record whose data is stored, at end of data.
+    /// Adds the index record of the object whose data was stored.
     pub(super) fn push(&mut self, record: &IndexRecord) {
         let before = self.indx_pending.len();
         match self.encoded.take() {
@@ -415,7 +417,7 @@ impl Partition {
         }
     }
 
-    /// Hands everything in memory to the files, data first.
+    /// Writes everything buffered to the files, data first.
     pub(super) fn flush(&mut self) -> Result<(), StoreError> {
         self.flush_data()?;
         if self.indx_pending.is_empty() {
@@ -429,7 +431,8 @@ impl Partition {
         Ok(())
     }
 
-    /// Forgets what could not be written; says from which object on. The files end where it begins.
+    /// Discards what could not be written, and returns the number of the first lost object. The partition then ends
+    /// there.
     pub(super) fn discard_pending(&mut self) -> u64 {
         self.data_pending.clear();
         let (number, flushed, size) = (self.number, self.indx_flushed, self.layout.size());
@@ -452,11 +455,11 @@ impl Partition {
         first
     }
 
-    /// Makes everything durable, and then says so in the watermark. The watermark itself may reach the disk later:
-    /// an older one only means more to verify.
+    /// Makes everything durable, then writes a watermark. The watermark itself may become durable later: an older one
+    /// only means more to verify.
     pub(super) fn sync(&mut self) -> Result<(), StoreError> {
         if self.append_blocked.is_some() {
-            // Nothing was written, and what is there is not to be relied on.
+            // Nothing was written, and the content is not trusted.
             return Ok(());
         }
         self.check_usable()?;
@@ -469,11 +472,11 @@ impl Partition {
         self.write_watermark(mark)
     }
 
-    /// Writes again all that followed the last synchronisation that succeeded, after one that failed, and makes it durable:
-    /// the system may have dropped what it could not write, and would not say so the next time.
+    /// Writes everything since the last successful synchronisation again, after a failed one, and makes it durable. The
+    /// operating system may have dropped what it could not write, and would not report that again.
     ///
     /// # Errors
-    /// The storage still fails, or something cannot be read back as it was: then it is lost, and the tape must be opened
+    /// The storage still fails, or an object cannot be read back intact: then it is lost, and the tape must be opened
     /// again.
     pub(super) fn rewrite_unsynced(&mut self, buffers: &mut ReadBuffers, discards: bool) -> Result<(), StoreError> {
         if self.failure != FailureState::Unsynchronised {
@@ -497,7 +500,7 @@ impl Partition {
         Ok(())
     }
 
-    /// A synchronisation that fails once says nothing the next time: the system may have dropped what it could not write.
+    /// After a failure, a later success proves nothing: the operating system may have dropped what it could not write.
     fn durable(&mut self) -> Result<(), StoreError> {
         let data = self.data.sync().map_err(self.io("synchronising", "data"));
         let indx = data.and_then(|()| self.indx.sync().map_err(self.io("synchronising", "indx")));
@@ -508,7 +511,7 @@ impl Partition {
         result
     }
 
-    /// Where there is a table of filemarks, does this to it.
+    /// Calls a function with the table of filemarks, in the layout that has one.
     fn with_filemarks(
         &mut self,
         what: &'static str,
@@ -521,7 +524,7 @@ impl Partition {
         }
     }
 
-    /// As [`Self::sync`], and the watermark and the table of filemarks too.
+    /// As [`Self::sync`], and makes the watermark and the table of filemarks durable too.
     pub(super) fn close(&mut self) -> Result<(), StoreError> {
         self.sync()?;
         if self.append_blocked.is_some() {
@@ -533,7 +536,7 @@ impl Partition {
         if self.unsynced_watermarks > 0 { self.sync_watermark() } else { Ok(()) }
     }
 
-    /// The watermark of a tape that ends here.
+    /// The watermark for a partition that ends here.
     fn watermark_for(&mut self, objects: u64, end: u64, files: u64) -> Result<Watermark, StoreError> {
         let last_crc = match objects.checked_sub(1) {
             Some(last) => {
@@ -548,7 +551,7 @@ impl Partition {
 
     fn write_watermark(&mut self, mark: Watermark) -> Result<(), StoreError> {
         self.watermark = Watermark { sequence: self.watermark.sequence + 1, ..mark };
-        // Until the call below succeeds, nothing is known of what the slot holds.
+        // Until the call below succeeds, the content of the slot is unknown.
         self.watermark_written = false;
         self.unsynced_watermarks += 1;
         self.write_watermark_slot()?;
@@ -568,7 +571,7 @@ impl Partition {
         if !self.watermark_written {
             self.write_watermark_slot()?;
         }
-        // If that fails, the watermark before is durable still, and this one is written again before it counts.
+        // If this fails, the previous watermark is still durable, and this one is written again first.
         self.watermark_written = false;
         self.watermark_file.sync().map_err(self.io("synchronising", "mark"))?;
         self.watermark_written = true;
@@ -577,10 +580,10 @@ impl Partition {
         Ok(())
     }
 
-    /// Drops everything from an object on. The watermark goes down first and the cut is durable before anything is
-    /// written behind it, so that old and new objects never mix.
+    /// Removes all objects from this one on. The watermark is lowered first, and the truncation is durable before
+    /// anything is written after it, so that old and new objects never mix.
     pub(super) fn truncate(&mut self, object: u64) -> Result<(), StoreError> {
-        // Where the index is lost, `repair` may restore every object: nothing is cut, not even at the beginning.
+        // If the index is lost, `repair` may restore all objects: reject even a write at the beginning.
         if let Some(why) = self.append_blocked.filter(|why| object > 0 || *why == NO_INDEX) {
             return Err(StoreError::Malformed { file: format!("partition {}", self.number), problem: why.into() });
         }
@@ -599,11 +602,11 @@ impl Partition {
         if self.unsynced_watermarks > 0 {
             self.sync_watermark()?;
         }
-        // Half a cut is for the next open to understand, not for more writes.
+        // A partial truncation is resolved when the tape is opened again, not by further writes.
         self.failure = FailureState::HalfCut;
         self.with_filemarks("cutting", |marks| marks.count_before(object))?;
         self.indx.set_len(object * self.layout.size() as u64).map_err(self.io("cutting", "indx"))?;
-        // From here on the cut is made, whatever else fails.
+        // From here on the objects are removed, even if a later step fails.
         if let IndexLayout::Index512(marks) = &mut self.layout {
             marks.remove_from(object);
         }
@@ -620,7 +623,7 @@ impl Partition {
         Ok(())
     }
 
-    /// Whether the files are as they should be, and may be written.
+    /// Fails if an earlier error prevents writing.
     fn check_usable(&self) -> Result<(), StoreError> {
         let why = match self.failure {
             FailureState::None => return Ok(()),
@@ -630,7 +633,7 @@ impl Partition {
         Err(self.io("writing", "data")(io::Error::other(why)))
     }
 
-    /// Has the disk read what follows, as long as blocks are read one after the other.
+    /// Requests reading ahead while blocks are read sequentially.
     fn advise_read(&mut self, record: &IndexRecord) {
         let sequential = record.start() == self.read_until;
         self.read_until = record.end();
@@ -645,7 +648,7 @@ impl Partition {
         }
     }
 
-    /// Whether an object has its frame, or needs none.
+    /// Whether an object has an intact frame, or needs none.
     pub(super) fn has_frame(&mut self, object: u64, record: &IndexRecord) -> Result<bool, StoreError> {
         if !record.framed {
             return Ok(true);
@@ -657,14 +660,14 @@ impl Partition {
         Ok(found.is_some_and(|frame| frame.object == object && frame.record == *record))
     }
 
-    /// The frame at an offset of the data, if one is there.
+    /// The frame at an offset of the data; `None` if there is no intact one.
     pub(super) fn frame_at(&mut self, at: u64) -> Result<Option<Frame>, StoreError> {
         let mut bytes = [0; frame::SIZE];
         let got = self.data.read_at(at, &mut [IoSliceMut::new(&mut bytes)]).map_err(self.io("reading", "data"))?;
         Ok(Frame::decode(self.number, at, bytes.get(..got).unwrap_or_default()))
     }
 
-    /// Writes the frames that are damaged anew, from the index.
+    /// Rewrites damaged frames from the index; returns their number.
     pub(super) fn repair_frames(&mut self) -> Result<u64, StoreError> {
         let (mut mended, mut previous) = (0, 0);
         for object in 0..self.objects {
@@ -684,7 +687,7 @@ impl Partition {
         Ok(mended)
     }
 
-    /// Fills the slices with an object's stored bytes.
+    /// Fills the slices with the stored bytes of an object; returns whether the file has them all.
     pub(super) fn read_data(&mut self, record: &IndexRecord, into: &mut [IoSliceMut<'_>]) -> Result<bool, StoreError> {
         if record.end() > self.data_flushed {
             self.flush_data()?;
@@ -696,7 +699,8 @@ impl Partition {
     }
 }
 
-/// Reads these bytes of a file and writes them where they are: so that the system has to store them, even if it lost them.
+/// Reads a range of a file and writes it again in place, so that the operating system has to store it even if it
+/// dropped it.
 fn write_again(file: &mut dyn Backend, range: std::ops::Range<u64>) -> io::Result<()> {
     let (mut at, mut piece) = (range.start, vec![0; PIECE]);
     while at < range.end {

@@ -1,8 +1,8 @@
-//! Blocks that workers have: packed behind the writer's back, or unpacked ahead of the reader. In order, and so that
-//! nothing can tell how many workers there are but by the time it takes.
+//! Blocks in flight: compressed by workers after the write returned, or decompressed ahead of the reader. Order and
+//! results do not depend on the number of workers.
 //!
-//! A block under way counts as if it did not shrink. Where that could meet early warning or the end, all are waited for
-//! and the next is decided on exact bytes.
+//! A block in flight counts with its uncompressed length. Where that could reach early warning or the end of the
+//! partition, all blocks in flight are written first, and the next one is checked with exact sizes.
 
 use super::ThreeFile;
 use super::index::{BlockEncryption, ObjectKind};
@@ -13,30 +13,30 @@ use crate::workers::{CodecJob, CodecTask, WorkerSlot, Workers};
 use std::collections::VecDeque;
 use std::io::{IoSlice, IoSliceMut};
 
-/// A shorter block is packed sooner than another thread wakes up.
+/// A shorter block is compressed faster than another thread wakes up.
 const WORTH_IT: usize = 32 * 1024;
-/// A longer one is not copied to be handed over.
+/// A longer block is not copied for a worker.
 const TOO_LONG: usize = 4 << 20;
 
-/// No more is accepted before some of it is written.
+/// Maximum number of bytes in flight.
 const MAX_IN_FLIGHT_BYTES: u64 = 16 << 20;
 
-/// What the workers of a mounted tape have.
+/// Worker slots and blocks in flight of a mounted tape.
 #[derive(Default)]
 pub(super) struct Pipeline {
     /// Slots without a job.
     free: Vec<Box<dyn WorkerSlot>>,
-    /// Slots with one, in order of their objects.
+    /// Slots with a job, in the order of their objects.
     under_way: VecDeque<InFlight>,
     mode: PipelineMode,
-    /// What the blocks to be written can take at most.
+    /// Maximum number of bytes that the blocks in flight can occupy.
     worst: u64,
     encryption: Option<Encryption>,
 }
 
 struct InFlight {
     slot: Box<dyn WorkerSlot>,
-    /// For reading: which object it is, and what it takes on the tape.
+    /// When reading: object number, and bytes that it occupies on the tape.
     object: u64,
     stored: u64,
 }
@@ -46,18 +46,18 @@ enum PipelineMode {
     #[default]
     None,
     Write,
-    /// The last object that was read; what follows it is worth reading ahead.
+    /// The last object read; objects after it may be read ahead.
     Read(u64),
 }
 
 impl Pipeline {
-    /// Takes places with these workers: two for each, so that none waits for the tape.
+    /// Allocates slots of these workers: two per parallel job, so that no worker waits for the tape.
     pub(super) fn set_workers(&mut self, workers: &dyn Workers) {
         let places = if workers.parallel_jobs() == 0 { 0 } else { workers.parallel_jobs() * 2 };
         self.free = (0..places).map(|_| workers.slot()).collect();
     }
 
-    /// A job for a block of at most `len` bytes, if there is a free slot and memory for it.
+    /// A job with buffers for a block of at most `len` bytes; `None` without a free slot or memory.
     fn acquire(&mut self, len: usize) -> Option<Box<CodecJob>> {
         self.free.last_mut()?.acquire(len, len)
     }
@@ -91,7 +91,7 @@ impl Pipeline {
         Some((job, stored))
     }
 
-    /// Takes everything back and forgets it.
+    /// Takes back all jobs and discards them.
     fn drop_all(&mut self) {
         while let Some((job, _)) = self.finish() {
             self.release(job);
@@ -101,30 +101,31 @@ impl Pipeline {
 }
 
 impl Drop for Pipeline {
-    /// The memory of what is under way goes back to the workers.
+    /// Returns the memory of jobs in flight to the workers.
     fn drop(&mut self) {
         self.drop_all();
     }
 }
 
 impl ThreeFile {
-    /// Whether blocks are under way to the tape, so that nothing follows them.
+    /// Whether blocks are in flight to the tape; the position is then at end of data.
     pub(super) fn is_appending(&self) -> bool {
         self.pipeline.mode == PipelineMode::Write
     }
 
-    /// Blocks that count in the position and are not stored yet.
+    /// Number of blocks that count in the position but are not stored yet.
     pub(super) fn under_way(&self) -> u64 {
         if self.is_appending() { self.pipeline.under_way.len() as u64 } else { 0 }
     }
 
-    /// Whether blocks of this kind go to the workers.
+    /// Whether blocks of this length and codec go to the workers.
     fn hands_over(&self, len: usize, codec: Codec) -> bool {
         let places = self.pipeline.free.len() + self.pipeline.under_way.len();
         places > 0 && codec.id != CodecId::NONE && (WORTH_IT..=TOO_LONG).contains(&len)
     }
 
-    /// Hands a block over if that is worth it and cannot meet the end; `None` if it is to be written here and now.
+    /// Queues a block for the workers. `None` if that is not worthwhile or the block could reach the end of the
+    /// partition: it is then to be written immediately.
     pub(super) fn append_later(
         &mut self,
         block: &[IoSlice<'_>],
@@ -142,7 +143,7 @@ impl ThreeFile {
         let worst = (len + if seal.is_some() { MAX_OVERHEAD } else { 0 }) as u64;
         let here = self.on_tape();
         let end = here + self.pipeline.worst + worst;
-        // The next boundary that something is said of.
+        // The next offset at which the result of a write changes.
         let boundary = if self.is_past_programmable_warning(here) { self.warning_at() } else { self.programmable_at() };
         if end > boundary || !self.fits(here, self.pipeline.worst + worst)? {
             self.drain()?;
@@ -179,10 +180,10 @@ impl ThreeFile {
         Ok(Some(WriteOutcome::Written { beyond_early_warning: false }))
     }
 
-    /// Writes what the workers have packed; drops what they have read ahead.
+    /// Writes the blocks that the workers compressed, and discards blocks read ahead.
     ///
     /// # Errors
-    /// [`StoreError::LostObjects`]: blocks that were accepted could not be stored.
+    /// [`StoreError::LostObjects`] if accepted blocks could not be stored.
     pub(super) fn drain(&mut self) -> Result<(), StoreError> {
         match self.pipeline.mode {
             PipelineMode::Write => {
@@ -196,7 +197,7 @@ impl ThreeFile {
         Ok(())
     }
 
-    /// Writes the first block that the workers have, waiting for it if need be.
+    /// Writes the first block in flight; waits for it if necessary.
     fn write_next_compressed(&mut self) -> Result<(), StoreError> {
         let behind = self.object;
         let Some((job, _)) = self.pipeline.finish() else { return Ok(()) };
@@ -230,7 +231,7 @@ impl ThreeFile {
         }
     }
 
-    /// A block that was accepted could not be stored: it and those behind it are lost.
+    /// Records that an accepted block could not be stored: it and all blocks after it are lost.
     fn record_in_flight_loss(&mut self, cause: StoreError) -> Result<(), StoreError> {
         self.pipeline.drop_all();
         let cause = if let StoreError::LostObjects { cause, .. } = cause { *cause } else { cause };
@@ -243,7 +244,7 @@ impl ThreeFile {
         Err(StoreError::LostObjects { partition, object: target, cause: Box::new(cause) })
     }
 
-    /// The next object, if it was read ahead; hands over what follows.
+    /// The next object, if it was read ahead; queues the objects after it.
     pub(super) fn read_from_workers(
         &mut self,
         into: &mut [IoSliceMut<'_>],
@@ -276,11 +277,11 @@ impl ThreeFile {
             self.object += 1;
             (self.offset, self.file) = (record.end(), record.filemarks_after());
         }
-        // Damage is for the reader itself to find and to name.
+        // Damaged blocks are read again by the reader, which reports the error.
         Ok(found)
     }
 
-    /// Hands over blocks behind the one that is being read, as far as they are worth it.
+    /// Queues the objects after the current one for reading ahead.
     fn hand_over_behind(&mut self, object: u64) {
         let mut next = self.pipeline.under_way.back().map_or(object, |last| last.object) + 1;
         while !self.pipeline.free.is_empty() {

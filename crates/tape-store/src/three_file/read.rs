@@ -1,4 +1,4 @@
-//! Reading an object: straight into the caller's slices where that can be, checked in any case.
+//! Reading objects: directly into the caller's buffers where possible, always verified.
 
 use super::ThreeFile;
 use super::index::{BlockEncryption, IndexRecord, ObjectKind};
@@ -15,22 +15,22 @@ use crate::medium::{CodecId, ReadOutcome};
 use smallvec::SmallVec;
 use std::io::IoSliceMut;
 
-/// Contexts and buffers that live as long as the mounted tape.
+/// Contexts and buffers of a mounted tape.
 #[derive(Default)]
 pub(super) struct ReadBuffers {
     pub(super) codecs: CodecContexts,
     stored: Vec<u8>,
     decompressed: Vec<u8>,
-    /// A block being sealed.
+    /// Buffer of an encrypted block.
     pub(super) encrypted: Vec<u8>,
     pub(super) decryptor: Decryptor,
 }
 
-/// Longer buffers are freed behind the block that took them.
+/// Longer buffers are freed after the block that needed them.
 const KEPT: usize = 4 << 20;
 
 impl ReadBuffers {
-    /// Frees what only the longest blocks need, so that a drive that has met some does not hold memory for them.
+    /// Frees buffers of the longest blocks.
     pub(super) fn trim(&mut self) {
         self.codecs.trim(KEPT);
         for buffer in [&mut self.stored, &mut self.decompressed, &mut self.encrypted] {
@@ -40,7 +40,8 @@ impl ReadBuffers {
 }
 
 impl ThreeFile {
-    /// The record of the object that is next; none at end of data. One that cannot be read is passed.
+    /// The record of the next object; `None` at end of data. A damaged record is passed: the position moves after its
+    /// object.
     pub(super) fn next_record(&mut self) -> Result<Option<IndexRecord>, StoreError> {
         let object = self.object;
         let part = self.part()?;
@@ -49,7 +50,7 @@ impl ThreeFile {
         }
         let record = part.record(object);
         if record.is_err() {
-            // Its successor says where we are then.
+            // The record of the following object says where it begins.
             let next = part.record(object + 1).map(|next| (next.start(), next.filemarks_before.into()));
             (self.offset, self.file) = next.unwrap_or((self.offset, self.file));
             self.object += 1;
@@ -63,7 +64,7 @@ impl ThreeFile {
         unseal: Decryption<'_>,
     ) -> Result<ReadOutcome, StoreError> {
         if matches!(unseal, Decryption::Disable) {
-            // A key that is not used any more is not kept.
+            // A key that is no longer used is not kept in memory.
             self.buffers.decryptor = Decryptor::default();
         }
         if let Some(found) = self.read_from_workers(into, unseal)? {
@@ -105,12 +106,12 @@ impl ThreeFile {
 }
 
 impl ReadBuffers {
-    /// Forgets the key of the last block that was opened.
+    /// Removes the key of the last decrypted block from memory.
     pub(super) fn clear_keys(&mut self) {
         self.decryptor = Decryptor::default();
     }
 
-    /// Checks one block against its checksum, as far as that can be without a key.
+    /// Verifies the checksum of a block. An encrypted block is verified without its key.
     pub(super) fn verify_block(
         &mut self,
         part: &mut Partition,
@@ -123,7 +124,7 @@ impl ReadBuffers {
         self.read(part, object, record, &mut [], Decryption::Disable)
     }
 
-    /// Reads, decompresses and checks one block; what of it has room stands in `into`.
+    /// Reads, decompresses and verifies a block; copies as much of it as fits to `into`.
     pub(super) fn read(
         &mut self,
         part: &mut Partition,
@@ -170,14 +171,14 @@ impl ReadBuffers {
 }
 
 impl ReadBuffers {
-    /// Reads a sealed block's stored bytes and checks them.
+    /// Reads the stored bytes of an encrypted block and verifies them.
     fn fetch_encrypted(&mut self, part: &mut Partition, object: u64, record: &IndexRecord) -> Result<(), StoreError> {
         self.stored.resize(record.stored as usize, 0);
         let complete = part.read_data(record, &mut [IoSliceMut::new(&mut self.stored)])?;
         check_length_and_crc(part, object, record, complete, crc32c(&self.stored))
     }
 
-    /// Reads a sealed block as it is, with the place it was sealed for; how long that is.
+    /// Reads an encrypted block raw, with the position it was encrypted for; returns the length.
     fn read_raw(
         &mut self,
         part: &mut Partition,
@@ -272,7 +273,7 @@ impl ThreeFile {
 }
 
 impl Partition {
-    /// Whether a block may be read with this key, as far as its record says.
+    /// Whether the decryption mode allows reading a block, according to its record.
     fn check_decryption(
         &mut self,
         object: u64,
@@ -284,7 +285,7 @@ impl Partition {
             | (BlockEncryption::Aes | BlockEncryption::Relocated, Decryption::Raw) => Ok(()),
             (BlockEncryption::Clear, Decryption::Decrypt(_)) => Err(DecryptError::NotEncrypted),
             (_, Decryption::Disable) => Err(DecryptError::NoKey),
-            // What mhvtl only labelled has no other form.
+            // Emulated encryption has no raw form.
             (BlockEncryption::Emulated, Decryption::Raw) => Err(DecryptError::RawReadDisabled),
             (BlockEncryption::Aes | BlockEncryption::Relocated, _) => Ok(()),
             (BlockEncryption::Emulated, Decryption::Decrypt(key) | Decryption::Mixed(key)) => {

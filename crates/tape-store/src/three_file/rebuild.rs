@@ -1,8 +1,8 @@
-//! Rebuilding `indx.P` of level `ferric` from the frames in `data.P`, with what the old index still has.
+//! Rebuilds `indx.P` of the native format from the frames in `data.P` and the old index.
 //!
-//! The walk follows the frames from the first object. Where one is damaged, the record of the old index takes its place; where
-//! that is damaged too, the next frame is looked for. Objects between get a record that is known to be damaged, so that reading
-//! one is an error at its place, and all others keep their numbers.
+//! The walk follows the frames from the first object. For a damaged frame, the record of the old index is used. If that
+//! is damaged too, the next intact frame or record is searched for; the objects in between get a damaged record. They
+//! are errors when read, and all other objects keep their numbers.
 
 use super::frame::{self, Frame};
 use super::index::{BlockEncryption, IndexRecord, ObjectKind};
@@ -13,27 +13,27 @@ use crate::error::StoreError;
 use crate::medium::CodecId;
 use std::io::{self, IoSlice, IoSliceMut};
 
-/// Bytes that are looked through at a time.
+/// Bytes searched per read.
 const PIECE: usize = 1 << 20;
-/// A record of an object that is lost: it decodes as none.
+/// The record of a lost object; it is not a valid record.
 const HOLE: [u8; index32::SIZE] = [0; index32::SIZE];
 
-/// What a partition's index would be.
+/// Result of rebuilding the index of a partition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RebuiltIndex {
-    /// Objects, with those that are lost.
+    /// Number of objects, including lost ones.
     pub objects: u64,
-    /// Filemarks among them, as far as they are known.
+    /// Number of filemarks among the intact objects.
     pub filemarks: u64,
-    /// Objects that are lost: reading one is an error.
+    /// Number of lost objects: reading one is an error.
     pub lost_objects: u64,
-    /// The first of them.
+    /// Logical object number of the first lost object.
     pub first_lost: Option<u64>,
-    /// Where the last object ends in `data.P`.
+    /// Offset in `data.P` at which the last object ends.
     pub end: u64,
 }
 
-/// Takes the records of the new index.
+/// Writes the records of the new index.
 struct IndexWriter {
     file: Box<dyn Backend>,
     at: u64,
@@ -60,21 +60,21 @@ struct IndexRebuild<'a> {
     data_len: u64,
     old: Box<dyn Backend>,
     old_records: u64,
-    /// What was synchronised, if that is known.
+    /// The synchronised extent, if it is known.
     watermark: Option<Watermark>,
     output: Option<&'a mut IndexWriter>,
     object: u64,
     at: u64,
     filemarks: u64,
-    /// The last four bytes of the record before; none behind a lost one.
+    /// CRC of the previous record (its last four bytes); `None` if the previous object is lost.
     previous_tag: Option<u32>,
     rebuilt: RebuiltIndex,
 }
 
-/// The index of a partition as its data has it, written to a file if one is given; `None` if the data does not describe itself.
+/// Rebuilds the index of a partition and writes it to `output`, if given. `None` if the data has no frames.
 ///
 /// # Errors
-/// The storage failed.
+/// [`StoreError::Io`] if the storage fails.
 pub(crate) fn rebuild(
     folder: &mut dyn Folder,
     partition: u8,
@@ -115,7 +115,7 @@ pub(crate) fn rebuild(
 }
 
 impl IndexRebuild<'_> {
-    /// Whether objects of this partition have frames: its watermark says so, or there is one.
+    /// Whether objects of the partition have frames, by its watermark, or else because there is a frame.
     fn is_framed(&mut self) -> io::Result<bool> {
         match self.watermark {
             Some(mark) if mark.objects > 0 => Ok(mark.framed),
@@ -161,14 +161,14 @@ impl IndexRebuild<'_> {
         frame.object == self.object && self.is_next(&frame.record) && !self.follows(frame)
     }
 
-    /// Whether a record is that of the object to come.
+    /// Whether a record is that of the next object.
     fn is_next(&self, record: &IndexRecord) -> bool {
         record.framed
             && record.start() == self.at
             && (self.previous_tag.is_none() || u64::from(record.filemarks_before) == self.filemarks)
     }
 
-    /// Whether a frame is that of the object to come, and not what is left of a tape that was written over.
+    /// Whether a frame is that of the next object, and not left over from overwritten objects.
     fn follows(&self, frame: &Frame) -> bool {
         let durable = self.watermark.is_some_and(|mark| frame.object < mark.objects);
         frame.object == self.object
@@ -207,13 +207,13 @@ impl IndexRebuild<'_> {
         self.output.as_mut().map_or(Ok(()), |output| output.put(bytes))
     }
 
-    /// The next object behind the one that is lost: its number, where it begins, and the filemarks before it.
+    /// The next intact object after the lost one: its number, its offset, and the number of filemarks before it.
     fn find_next_intact(&mut self) -> io::Result<Option<(u64, u64, u64)>> {
         let framed = self.next_frame(self.at + 1)?.map(|frame| (frame.object, frame.record));
         let mut indexed = None;
         for object in self.object + 1..self.old_records {
             let Some(record) = self.old_record(object)? else { continue };
-            // A record that lies before the frame that was found, or whose frame was missed.
+            // A record before the frame that was found, or whose frame is damaged.
             let before = framed.is_none_or(|(_, found)| record.start() < found.start());
             if before && self.is_possible(object, &record) {
                 indexed = Some((object, record));
@@ -243,7 +243,7 @@ impl IndexRebuild<'_> {
             && filemarks - self.filemarks <= object - self.object
     }
 
-    /// The first frame at or behind an offset that can follow.
+    /// The first frame from an offset on that may follow.
     fn next_frame(&mut self, from: u64) -> io::Result<Option<Frame>> {
         let mut piece = vec![0; PIECE];
         let mut at = from;
@@ -265,13 +265,13 @@ impl IndexRebuild<'_> {
             if got < frame::SIZE {
                 return Ok(None);
             }
-            // One may begin at the end of this piece.
+            // A frame may begin at the end of this piece.
             at += (got - frame::MAGIC.len() + 1) as u64;
         }
         Ok(None)
     }
 
-    /// Objects up to this one are lost, but for a filemark that can be nothing else.
+    /// Records the objects before this one as lost, except a filemark that the gap identifies.
     fn lose(&mut self, object: u64, at: u64, files: u64) -> io::Result<()> {
         let frame = frame::SIZE as u64;
         if object - self.object == 1

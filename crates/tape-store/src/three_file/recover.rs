@@ -1,5 +1,5 @@
-//! Opening a partition: the ends are checked against the watermark, and what came after it is verified. Without a
-//! watermark that can be relied on (mhvtl wrote since), the whole index is looked through.
+//! Opening a partition. The ends of the files are compared with the watermark, and objects after it are verified.
+//! Without a valid watermark (mhvtl wrote the tape since), the whole index is scanned.
 
 use super::index::{IndexLayout, IndexRecord, ObjectKind};
 use super::index512::FilemarkTable;
@@ -21,17 +21,17 @@ struct Extent {
     filemarks: u64,
 }
 
-/// Why a partition takes no appends but at its beginning.
+/// Why objects may be appended at the beginning of a partition only.
 const SHORT_INDEX: &str = "its index is shorter than what was synchronised";
 pub(crate) const SHORT_DATA: &str = "its data is shorter than what was synchronised";
-/// Why a partition takes no writes at all.
+/// Why nothing may be written to a partition.
 pub(super) const NO_INDEX: &str = "its index is lost, and its data is not";
 const OTHER_INDEX: &str = "its index is not the one that was synchronised";
 pub(crate) const NO_WATERMARK: &str = "its watermark is missing or damaged, or its index is";
 
 const NOTHING: Extent = Extent { objects: 0, end: 0, filemarks: 0 };
 
-/// Where a partition's files are and how they are to be opened.
+/// Opens the partitions of a folder.
 pub(super) struct Opener<'a> {
     pub(super) folder: &'a mut dyn Folder,
     pub(super) options: &'a TapeOptions,
@@ -59,17 +59,18 @@ impl Opener<'_> {
         }
     }
 
-    /// Whether the data file of a partition is there, or no tape at all yet.
+    /// Whether the data file of a partition exists, or the folder has no tape yet.
     fn was_there(&mut self, number: u8) -> Result<bool, StoreError> {
         let names = self.folder.list().map_err(StoreError::io("listing the cartridge's files"))?;
         let of_tape = |name: &String| ["data.", "indx.", "mark."].iter().any(|part| name.starts_with(part));
         Ok(names.contains(&format!("data.{number}")) || !names.iter().any(of_tape))
     }
 
-    /// The files by their names, and how many bytes of `meta` are not its own. Formats 3 to 5 of mhvtl have no numbers.
+    /// The files of a partition, and the number of bytes before the table in `meta`. Formats 3 to 5 of mhvtl have no
+    /// numbers in the names.
     fn files(&mut self, number: u8) -> Result<(PartitionFiles, u64), StoreError> {
         let wide = self.options.format == Format::Mhvtl;
-        // The data first: without it, the others are what is left of a partition.
+        // Data first: without it, the other files are remains of a removed partition.
         let data = self.file("data", number)?;
         let data = if self.options.discard_data { Box::new(DiscardFile) } else { data };
         let (indx, mark) = (self.file("indx", number)?, self.file("mark", number)?);
@@ -100,7 +101,7 @@ impl Opener<'_> {
         Ok(found.map_err(failed)?.unwrap_or_else(|| Box::new(MemoryFile::new(Vec::new()))))
     }
 
-    /// A partition whose watermark counts.
+    /// Opens a partition whose watermark is valid.
     fn open_with_watermark(
         &mut self,
         number: u8,
@@ -142,14 +143,14 @@ impl Opener<'_> {
         let framed = match whole.objects {
             0 => true,
             _ if mark.objects > 0 => mark.framed,
-            // It was written anew since, and maybe by another version.
+            // It was rewritten since the watermark, possibly by another version.
             _ => part.record(0)?.framed,
         };
         part.set_framed(framed);
         Ok(part)
     }
 
-    /// Walks the objects behind the watermark up to the first that is not whole.
+    /// Verifies the objects after the watermark, up to the first that is damaged or incomplete.
     fn verify_tail(&mut self, part: &mut Partition, mut at: Extent, records: u64) -> Result<Extent, StoreError> {
         while at.objects < records {
             let Ok(record) = part.record(at.objects) else { break };
@@ -185,8 +186,8 @@ impl Opener<'_> {
         }
     }
 
-    /// A partition in mhvtl's layout. Its watermark counts if mhvtl did not write since, and the table of filemarks is
-    /// as long as it says.
+    /// Opens a partition in mhvtl's format. If Ferric was the last writer, the watermark is valid, and the table of
+    /// filemarks has the length that it counts.
     fn mhvtl(
         &mut self,
         number: u8,
@@ -218,7 +219,8 @@ impl Opener<'_> {
         if part.append_blocked().is_some() { Ok(part) } else { self.reconcile(part) }
     }
 
-    /// Looks through the whole index of a tape that mhvtl wrote, or whose watermark is lost. Nothing is cut: who knows what was synchronised?
+    /// Scans the whole index of a tape that mhvtl wrote, or whose watermark is lost. Nothing is truncated: the
+    /// synchronised extent is unknown.
     fn open_without_watermark(
         &mut self,
         number: u8,
@@ -228,14 +230,14 @@ impl Opener<'_> {
         let size = files.layout.size() as u64;
         let records = indx_len / size;
         let counted = if let IndexLayout::Index512(marks) = &files.layout { marks.len() } else { 0 };
-        // The number of the last watermark goes on, so that the next one will be the newest.
+        // Continue the sequence of the last watermark, so that the next one is the newest.
         let (stale, slot) = read_watermark(files.watermark.as_mut(), number, true)?
             .unwrap_or((Watermark::default(), WatermarkSlot::First));
         let mark = Watermark { sequence: stale.sequence, ..Watermark::default() };
         let mut part = Partition::new(number, files, mark, slot);
         part.set_extent(records, u64::MAX, 0);
         let IndexSurvey { extent: mut at, filemarks: numbers, mut damaged, framed, ends } = survey(&mut part, records)?;
-        // Without a watermark, a tape of level `ferric` may have lost objects at its end.
+        // Without a watermark, a native tape may have lost objects at its end.
         damaged |= indx_len % size != 0 || self.options.salvage || self.options.format == Format::Native;
         damaged |= data_len < at.end && !self.options.discard_data;
         damaged |= records == 0 && (data_len > 0 || counted > 0);
@@ -243,10 +245,10 @@ impl Opener<'_> {
             marks.set(numbers);
         }
         if !ends && self.options.format == Format::Native {
-            // What the last object had is not known; nothing of it is cut.
+            // The length of the last object is unknown: keep all data.
             at.end = at.end.max(data_len);
         }
-        // Data without a single record: at least one object is on this tape, and it is not blank.
+        // Data without index records: the tape has at least one object and is not blank.
         let lost = records == 0 && (data_len > 0 || counted > 0) && !self.options.salvage;
         if lost {
             (at.objects, at.end) = (1, data_len);
@@ -261,8 +263,8 @@ impl Opener<'_> {
         if damaged { Ok(part) } else { self.reconcile(part) }
     }
 
-    /// Brings the files of mhvtl's layout into agreement: data ends where the index says, the table of filemarks is
-    /// that of the index, and a watermark says so.
+    /// Reconciles the files of mhvtl's format: truncates the data to the index, rebuilds the table of filemarks and
+    /// writes a watermark.
     fn reconcile(&self, mut part: Partition) -> Result<Partition, StoreError> {
         if !self.options.read_only {
             part.reconcile()?;
@@ -271,23 +273,23 @@ impl Opener<'_> {
     }
 }
 
-/// What an index has.
+/// Result of scanning an index.
 struct IndexSurvey {
     extent: Extent,
-    /// Filemarks.
+    /// Object numbers of the filemarks.
     filemarks: Vec<u32>,
-    /// A record is not as it should be.
+    /// Whether a record is damaged or inconsistent.
     damaged: bool,
-    /// Objects have frames.
+    /// Whether objects have frames.
     framed: bool,
-    /// The last record can be read, and says where the data ends.
+    /// Whether the last record is intact, so that the end of the data is known.
     ends: bool,
 }
 
-/// Looks at the first `objects` records: where they end, which are filemarks, and whether one is not as it should be.
+/// Scans the first `objects` records: their extent, their filemarks, and whether they are consistent.
 fn survey(part: &mut Partition, objects: u64) -> Result<IndexSurvey, StoreError> {
     let (mut at, mut numbers, mut damaged) = (NOTHING, Vec::new(), false);
-    // A tape without a record that says otherwise gets frames.
+    // New tapes, and tapes without an intact record, get frames.
     let (mut framed, mut ends, counts) = (true, true, matches!(part.layout, IndexLayout::Index32 { .. }));
     while at.objects < objects {
         match part.record(at.objects) {
@@ -310,7 +312,7 @@ fn survey(part: &mut Partition, objects: u64) -> Result<IndexSurvey, StoreError>
     Ok(IndexSurvey { extent: at, filemarks: numbers, damaged, framed, ends })
 }
 
-/// Whether a `mark.P` holds nothing yet: its making may have been cut short.
+/// Whether `mark.P` has no watermark yet: its creation may have been interrupted.
 fn is_zero(mark: &mut dyn Backend, number: u8) -> Result<bool, StoreError> {
     let mut bytes = [0; 1024];
     let failed = || StoreError::io(format!("reading mark.{number}"));
@@ -319,7 +321,8 @@ fn is_zero(mark: &mut dyn Backend, number: u8) -> Result<bool, StoreError> {
     Ok(len <= 2 * SLOT && bytes.get(..got).unwrap_or_default().iter().all(|byte| *byte == 0))
 }
 
-/// A new partition begins with a watermark of nothing, so that a lost one is not taken for a blank tape.
+/// Creates a blank partition, with a watermark of zero objects: without one, a tape that lost its watermark would look
+/// blank.
 fn blank_partition(number: u8, mut files: PartitionFiles, read_only: bool) -> Result<Partition, StoreError> {
     let mark = Watermark::default();
     if !read_only {
@@ -334,7 +337,7 @@ fn blank_partition(number: u8, mut files: PartitionFiles, read_only: bool) -> Re
     Ok(Partition::new(number, files, mark, WatermarkSlot::First))
 }
 
-/// The newest watermark, made durable: after a killed process it may be in the system's memory only.
+/// The newest watermark, made durable: after a killed process it may be in the page cache only.
 fn read_watermark(
     mark: &mut dyn Backend,
     number: u8,
@@ -349,12 +352,12 @@ fn read_watermark(
     Ok(Watermark::newest(number, bytes.get(..got).unwrap_or_default()))
 }
 
-/// Whether the last synchronised record is what it was.
+/// Whether the last synchronised record matches the watermark.
 fn is_synchronised(part: &mut Partition, mark: &Watermark) -> Result<bool, StoreError> {
     let Some(last) = mark.objects.checked_sub(1) else { return Ok(true) };
     let record = match part.record(last) {
         Ok(record) => record,
-        // Damage of one object: it is told there, and the others are where they were.
+        // A damaged object is reported when it is read; the others are unaffected.
         Err(StoreError::Damaged { .. }) => return Ok(true),
         Err(storage) => return Err(storage),
     };

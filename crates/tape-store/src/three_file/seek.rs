@@ -1,4 +1,4 @@
-//! Motion: objects by their number, filemarks by bisection.
+//! Positioning: objects by number, filemarks by bisection.
 
 use super::ThreeFile;
 use super::index::ObjectKind;
@@ -24,7 +24,7 @@ impl ThreeFile {
         let files = part.filemarks_before(from)?;
         let end = part.objects();
         let goal = from.saturating_add(count).min(end);
-        // The object behind the next filemark, if that lies before the goal.
+        // The object after the next filemark, if that is before the target.
         let behind = if part.filemarks_before(goal)? > files { part.first_behind(files, from, goal)? } else { goal };
         let met_filemark = part.filemarks_before(behind)? > files;
         self.move_within(behind)?;
@@ -43,7 +43,7 @@ impl ThreeFile {
         let goal = from.saturating_sub(count);
         let part = self.part()?;
         if part.filemarks_before(goal)? < files {
-            // Blocks behind the last filemark, which lies just before them.
+            // Blocks after the last filemark, which is directly before them.
             let behind = part.behind_filemark(files)?;
             self.move_within(behind.saturating_sub(1))?;
             return Ok(SpaceOutcome { done: from.saturating_sub(behind), stopped_by: StopReason::Filemark });
@@ -74,7 +74,7 @@ impl ThreeFile {
         Ok(SpaceOutcome { done: count.min(from), stopped_by })
     }
 
-    /// Looks for `count` filemarks in a row and stops behind (or before) them.
+    /// Searches for `count` filemarks in a row and stops after them, or before them when moving backward.
     fn sequential_filemarks(&mut self, forward: bool, count: u64) -> Result<SpaceOutcome, StoreError> {
         let mut run = 0;
         let mut at = self.object;
@@ -102,7 +102,7 @@ impl ThreeFile {
 }
 
 impl super::partition::Partition {
-    /// From a block to the next filemark in a direction: its near side.
+    /// From a block to the nearer side of the next filemark in a direction.
     fn skip_blocks(&mut self, block: u64, forward: bool) -> Result<u64, StoreError> {
         let files = self.filemarks_before(block)?;
         if !forward {
@@ -111,7 +111,7 @@ impl super::partition::Partition {
         if files == self.filemarks() {
             return Ok(self.objects());
         }
-        // At least one step, whatever a damaged index says.
+        // At least one step, even with a damaged index.
         Ok(self.behind_filemark(files + 1)?.saturating_sub(1).max(block + 1))
     }
 }

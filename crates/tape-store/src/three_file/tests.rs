@@ -13,7 +13,7 @@ const CAPACITY: u64 = 1 << 20;
 
 const LEVELS: [Format; 2] = [Format::Native, Format::Mhvtl];
 
-/// A folder with a blank tape of this level.
+/// A folder with a blank tape in this format.
 fn blank(level: Format) -> FaultyFolder {
     let mut folder = FaultyFolder::default();
     if level == Format::Mhvtl {
@@ -28,7 +28,7 @@ fn open(folder: &FaultyFolder, level: Format) -> Result<(ThreeFile, Recovery), S
     ThreeFile::open(Box::new(folder.clone()), TapeOptions { format: level, ..TapeOptions::native(CAPACITY) })
 }
 
-/// How many jobs may be under way.
+/// Numbers of parallel jobs.
 const WIDTHS: [usize; 3] = [0, 1, 4];
 
 fn open_with(folder: &FaultyFolder, level: Format, width: usize) -> ThreeFile {
@@ -37,7 +37,7 @@ fn open_with(folder: &FaultyFolder, level: Format, width: usize) -> ThreeFile {
     tape
 }
 
-/// What mhvtl would go by: the table of filemarks is whole, and has no number that is not a filemark's.
+/// Checks what mhvtl relies on: the table of filemarks is complete and lists filemarks only.
 fn table_is_whole(folder: &FaultyFolder) {
     let (meta, indx) = (folder.bytes("meta.0"), folder.bytes("indx.0"));
     let count = u32::from_le_bytes(*meta.first_chunk().unwrap()) as usize;
@@ -52,7 +52,7 @@ fn block(seed: u8, len: usize) -> Vec<u8> {
     (0..len).map(|at| seed.wrapping_add((at / 7) as u8)).collect()
 }
 
-/// Bytes that do not shrink.
+/// Bytes that do not compress.
 fn noise(seed: u32, len: usize) -> Vec<u8> {
     let mut state = seed;
     let mut next = || {
@@ -62,7 +62,7 @@ fn noise(seed: u32, len: usize) -> Vec<u8> {
     (0..len).map(|_| next()).collect()
 }
 
-/// Everything on a tape, read from the beginning.
+/// All objects of a tape, read from the beginning.
 fn contents(tape: &mut dyn Medium) -> Vec<Record> {
     tape.locate(0, 0).unwrap();
     let mut all = Vec::new();
@@ -106,11 +106,11 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// At level `mhvtl`, zstd is zlib.
+/// mhvtl's format stores zlib for Zstandard.
 const CODECS: [Codec; 3] = [Codec::NONE, Codec::zlib(1), Codec::zstd(1)];
 const UNITS: [SpaceUnit; 3] = [SpaceUnit::Blocks, SpaceUnit::Filemarks, SpaceUnit::SequentialFilemarks];
 
-/// Runs one operation; what it returned, as text, so that two tapes can be compared.
+/// Runs one operation and returns its result as text, to compare two tapes.
 fn run(tape: &mut dyn Medium, op: &Op) -> String {
     match op {
         Op::Append(seed, len, codec) => {
@@ -169,7 +169,7 @@ proptest! {
         prop_assert_eq!(contents(&mut tape), model.records());
     }
 
-    /// After a loss of power the tape is what it was at some moment at or after the last synchronisation.
+    /// After a power loss, the tape is in a state that it had at or after the last synchronisation.
     #[test]
     fn survives_a_crash(
         ops in prop::collection::vec(op(), 1..40),
@@ -189,7 +189,7 @@ proptest! {
             run(&mut tape, op);
             run(&mut model, op);
             if model.records().len() <= cut_from && !matches!(op, Op::Read(_) | Op::Space(..)) {
-                // Overwriting first cuts: that moment counts too.
+                // Overwriting truncates first: that state is possible too.
                 let at = usize::try_from(model.position().object.saturating_sub(1)).unwrap();
                 history.push(model.records()[..at.min(model.records().len())].to_vec());
             }
@@ -209,7 +209,7 @@ proptest! {
         }
         let mut again = open(&after, level).unwrap().0;
         let found = contents(&mut again);
-        // Unsynchronised objects may vanish from the end of any of those moments.
+        // Unsynchronised objects may be missing at the end of each of those states.
         let synced = history[0].len().min(found.len());
         let possible = history.iter().any(|moment| moment.starts_with(&found));
         prop_assert!(possible, "{found:?} is in none of {} moments", history.len());
@@ -218,40 +218,40 @@ proptest! {
     }
 }
 
-/// What a small history is made of.
+/// One step of a short history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
-    /// A block that waits in memory.
+    /// A block that is buffered in memory.
     Small,
-    /// A block that goes to the file at once.
+    /// A block that is written to the file directly.
     Large,
-    /// A synchronised filemark.
+    /// A filemark, then a synchronisation.
     SyncedFilemark,
-    /// A filemark that is not.
+    /// A filemark without synchronisation.
     UnsyncedFilemark,
-    /// To the second object, which is written over.
+    /// Overwrites from the second object on.
     Overwrite,
     /// Unload and load.
     Reload,
-    /// The process is killed, and its successor loads: what it wrote is in the system's memory only.
+    /// The process is killed and another one loads the tape: written data is in the page cache only.
     Kill,
 }
 
 const STEPS: [Step; 7] =
     [Step::Small, Step::Large, Step::SyncedFilemark, Step::UnsyncedFilemark, Step::Overwrite, Step::Reload, Step::Kill];
 
-/// A tape at the end of a step.
+/// State of the tape at the end of a step.
 struct Moment {
-    /// Calls to the disk until then.
+    /// Number of calls to the disk until then.
     calls: usize,
     records: Vec<Record>,
-    /// It was synchronised, and nothing was cut from it since.
+    /// Whether it was synchronised, and nothing was truncated since.
     synced: bool,
     /// What was cut at the most in this step.
     max_cut: usize,
 }
 
-/// Runs a history; the disk's calls, and the tape after each step.
+/// Runs a history; returns the calls to the disk, and the state after each step.
 fn run_history(level: Format, steps: &[Step]) -> (crate::backend::faulty::CallHistory, Vec<Moment>) {
     let folder = blank(level);
     let mut tape = open_with(&folder, level, 0);
@@ -278,7 +278,7 @@ fn run_history(level: Format, steps: &[Step]) -> (crate::backend::faulty::CallHi
             }
             Step::Overwrite => {
                 tape.sync().unwrap();
-                // What was synchronised for the motion counts from here on.
+                // The locate synchronises; that state counts from here on.
                 moments.push(Moment {
                     calls: folder.recorded_calls(),
                     records: records.clone(),
@@ -311,12 +311,12 @@ fn run_history(level: Format, steps: &[Step]) -> (crate::backend::faulty::CallHi
     (folder.history(before), moments)
 }
 
-/// Checks the disk of one loss of power against what may be on it.
+/// Checks the disk after one power loss against the possible states.
 fn after_loss(level: Format, folder: &FaultyFolder, moments: &[Moment], calls: usize, what: &str) {
     if level == Format::Mhvtl {
         table_is_whole(folder);
     }
-    // The step that was under way is the first that ended later; those before it were answered.
+    // The step in progress is the first that ended later; those before it were completed.
     let under_way = moments.iter().position(|moment| moment.calls > calls).unwrap_or(moments.len() - 1);
     let last_synced = (0..=under_way).rev().find(|at| moments[*at].synced && moments[*at].calls <= calls).unwrap_or(0);
     let since = &moments[last_synced..=under_way];
@@ -325,7 +325,7 @@ fn after_loss(level: Format, folder: &FaultyFolder, moments: &[Moment], calls: u
     let found = contents(&mut tape);
     assert!(found.len() >= durable, "{what}: {} of {durable} synchronised objects", found.len());
     assert!(since.iter().any(|moment| moment.records.starts_with(&found)), "{what}: {found:?}");
-    // And it can be written on, without anything old coming back.
+    // New objects can be written, and no old object reappears.
     tape.append(&[IoSlice::new(b"after")], Codec::NONE).unwrap();
     tape.append_filemark().unwrap();
     tape.close().unwrap();
@@ -335,8 +335,8 @@ fn after_loss(level: Format, folder: &FaultyFolder, moments: &[Moment], calls: u
     assert_eq!(again[..found.len()], found[..], "{what}");
 }
 
-/// All histories of so many steps; at each call to the disk the power goes, and each change that was not synchronised
-/// is there, is not, or is there in half. Returns how many disks were looked at.
+/// Runs all histories of `length` steps. The power is lost at each call to the disk, and each change that was not
+/// synchronised is written, dropped or torn. Returns the number of disks checked.
 fn every_loss_of_power(level: Format, length: u32) -> u64 {
     use crate::backend::faulty::CrashOutcome;
     const FATES: [CrashOutcome; 3] = [CrashOutcome::Written, CrashOutcome::Dropped, CrashOutcome::Torn];
@@ -365,7 +365,7 @@ fn power_loss_at_every_call_of_short_histories() {
     }
 }
 
-/// As above with one step more. `cargo xtask test` runs it, optimised.
+/// As above with one step more; `cargo xtask test` runs it optimised.
 #[test]
 #[ignore = "takes minutes unless it is optimised; cargo xtask test runs it so"]
 fn power_loss_at_every_call_of_longer_histories() {
@@ -442,7 +442,7 @@ fn damage_is_reported_at_its_object_and_not_repaired() {
     assert_eq!(error.to_string(), "partition 0, object 1: its checksum is wrong");
     assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap(), ReadOutcome::Block { len: 1000, stored: 1000 });
     drop(tape);
-    // What is left is read, what is not is an error at its place, and nothing but the beginning takes writes.
+    // Intact objects are read, others are errors at their object, and only the beginning accepts writes.
     for (file, cut, good) in [("indx.0", 64, 2), ("data.0", 3 * 1064 - 1, 2), ("mark.0", 0, 3), ("data.0", 0, 0)] {
         let broken = copy_of(&folder);
         crate::backend::Folder::open(&mut broken.clone(), file).unwrap().set_len(cut).unwrap();
@@ -450,7 +450,7 @@ fn damage_is_reported_at_its_object_and_not_repaired() {
         assert!(recovery.damaged, "{file} cut to {cut}");
         for object in 0..3 {
             let read = tape.read(&mut [IoSliceMut::new(&mut buffer)]);
-            // The second has been damaged before.
+            // Object 1 was damaged above.
             assert_eq!(read.is_ok(), object < good && object != 1, "{file} cut to {cut}, object {object}");
         }
         assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap(), ReadOutcome::EndOfData);
@@ -475,8 +475,8 @@ fn copy_of(folder: &MemoryFolder) -> MemoryFolder {
     to
 }
 
-/// One call fails, a synchronisation too, and drops what it should have stored; then the disk is whole again. What was not lost
-/// and said so is there after a loss of power, without the tape being opened in between.
+/// One call fails, synchronisations included, and drops what it should have stored; then the disk works again.
+/// Everything not reported as lost survives a power loss, without the tape being opened in between.
 #[test]
 fn writing_continues_after_a_failed_call() {
     for (level, error) in
@@ -516,7 +516,7 @@ fn writing_continues_after_a_failed_call() {
                     if let Some(lost) = tape.take_deferred() {
                         expected.truncate(usize::try_from(lost.lost_from.object).unwrap());
                     }
-                    // Nothing else was written in between.
+                    // Nothing else is written in between.
                     tape.sync().unwrap_or_else(|cause| panic!("{level:?} {error} call {at}: {cause}"));
                 }
             }
@@ -549,7 +549,7 @@ fn early_warning_then_full() {
     assert_eq!(tape.position().object, 17);
 }
 
-/// Which object meets early warning, and which the end, does not depend on how many workers there are.
+/// The objects that reach early warning and the end do not depend on the number of workers.
 #[test]
 fn early_warning_is_independent_of_worker_count() {
     let run = |width: usize| {
@@ -558,7 +558,7 @@ fn early_warning_is_independent_of_worker_count() {
         let mut answers = Vec::new();
         let mut seed = 1_u32;
         for _ in 0..400 {
-            // Blocks that shrink, some more and some less, and some not at all.
+            // Blocks that compress well, little, and not at all.
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let (len, random) = (40_000 + (seed >> 16) as usize, (seed >> 8) as usize % 40_000);
             let bytes = [noise(seed, random), vec![0; len - random]].concat();
@@ -577,7 +577,7 @@ fn early_warning_is_independent_of_worker_count() {
     }
 }
 
-/// A block that was accepted and cannot be stored is a deferred error, at the first object that is lost.
+/// An accepted block that cannot be stored is a deferred error, at the first lost object.
 #[test]
 fn lost_queued_blocks_are_a_deferred_error() {
     for width in [1, 4] {
@@ -599,7 +599,7 @@ fn lost_queued_blocks_are_a_deferred_error() {
         assert_eq!(tape.take_deferred().unwrap().lost_from.object, 1);
         assert_eq!(tape.position().object, 1);
         folder.fail_at(None, ErrorKind::Other);
-        // There is room again, and the tape goes on where it was whole.
+        // With free space again, writing continues at the first lost object.
         tape.append(&[IoSlice::new(&noise(7))], Codec::zstd(1)).unwrap();
         tape.close().unwrap();
         drop(tape);
@@ -669,7 +669,8 @@ fn full_disk_ends_the_tape() {
     let mut write = || tape.append(&[IoSlice::new(&bytes)], Codec::NONE).unwrap();
     assert_eq!(write(), WriteOutcome::Written { beyond_early_warning: false });
     assert_eq!(write(), WriteOutcome::Written { beyond_early_warning: true });
-    // Another program takes the rest: asked again before the tape says that it is full, and when it has room again.
+    // Another program uses up the space: it is queried again before the tape reports end of medium, and after space is
+    // freed.
     folder.set_available(50_000);
     tape.locate(0, 2).unwrap();
     let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), TapeOptions::native(1 << 50)).unwrap();
@@ -680,13 +681,13 @@ fn full_disk_ends_the_tape() {
         tape.append(&[IoSlice::new(&bytes)], Codec::NONE).unwrap(),
         WriteOutcome::Written { beyond_early_warning: true, .. }
     ));
-    // On a full disk a tape can still be overwritten: what the cut frees is room.
+    // On a full disk a tape can still be overwritten: the truncation frees space.
     folder.set_available(0);
     tape.locate(0, 0).unwrap();
     assert!(matches!(tape.append(&[IoSlice::new(&bytes)], Codec::NONE).unwrap(), WriteOutcome::Written { .. }));
 }
 
-/// LTFS asks for a zone of up to 65,535 MB, and writes no user data behind its beginning.
+/// LTFS requests a zone of up to 65,535 MB, and writes no user data after its beginning.
 #[test]
 fn programmable_early_warning_zone_is_measured_on_the_tape() {
     let folder = FaultyFolder::default();
@@ -700,11 +701,11 @@ fn programmable_early_warning_zone_is_measured_on_the_tape() {
         let at = tape.position();
         warned.push((at.programmable_warning, at.early_warning));
     }
-    // Both come where the file system has no more than its reserve.
+    // Both warnings are reported where the file system has only its reserve left.
     assert_eq!(warned[..9], [(false, false); 9]);
     assert_eq!(warned[11], (true, true));
     assert!(warned.iter().all(|(programmable, early)| *programmable || !early));
-    // On the tape it comes so much before early warning.
+    // On the tape, the zone has its size before early warning.
     let (mut tape, _) = ThreeFile::open(Box::new(FaultyFolder::default()), TapeOptions::native(32_000_000)).unwrap();
     tape.set_programmable_early_warning(4_000_000);
     let warned: Vec<bool> = (0..30)
@@ -716,7 +717,7 @@ fn programmable_early_warning_zone_is_measured_on_the_tape() {
     assert_eq!(warned.iter().filter(|warned| !**warned).count(), 26);
 }
 
-/// Salt and counter of a sealed block that begins here in `data.0`.
+/// Salt and counter of an encrypted block at this offset of `data.0`.
 fn nonce_at(folder: &MemoryFolder, offset: u64) -> Vec<u8> {
     let bytes = crate::backend::Folder::read(&mut folder.clone(), "data.0").unwrap().unwrap();
     bytes[usize::try_from(offset).unwrap()..][..40].to_vec()
@@ -744,7 +745,7 @@ fn write_encrypted(tape: &mut ThreeFile, seed: u8, codec: Codec) {
     tape.append_encrypted(&[IoSlice::new(&block(seed, 50_000))], codec, &encryption()).unwrap();
 }
 
-/// Ten sealed blocks, of which the last five were written over by three others; then a filemark and a clear block.
+/// Ten encrypted blocks, of which the last five were overwritten by three others; then a filemark and a block in clear.
 fn encrypted_tape(width: usize, codec: Codec) -> MemoryFolder {
     let folder = MemoryFolder::default();
     let mut tape = open_large(&folder, width);
@@ -795,14 +796,14 @@ fn encrypted_blocks_need_their_key() {
             Err(StoreError::CannotDecrypt { reason: DecryptError::NotEncrypted, .. })
         ));
         assert!(matches!(read(Decryption::Mixed(&key)), Ok(ReadOutcome::Block { len: 8, .. })));
-        // Damage is told from a wrong key: the checksum covers what is stored.
+        // Damage is distinguished from a wrong key: the checksum covers the stored bytes.
         let mut data = crate::backend::Folder::open(&mut folder.clone(), "data.0").unwrap();
         data.write_at(124, &[IoSlice::new(&[0xff, 0xff])]).unwrap();
         tape.locate(0, 0).unwrap();
         let error = tape.read_decrypting(&mut [IoSliceMut::new(&mut buffer)], Decryption::Mixed(&key)).unwrap_err();
         assert!(matches!(error, StoreError::Damaged { object: 0, .. }), "{error}");
     }
-    // mhvtl would have to keep the key.
+    // mhvtl would have to store the key.
     let mut tape = open(&blank(Format::Mhvtl), Format::Mhvtl).unwrap().0;
     assert!(matches!(
         tape.append_encrypted(&[IoSlice::new(b"x")], Codec::NONE, &encryption()),
@@ -810,7 +811,7 @@ fn encrypted_blocks_need_their_key() {
     ));
 }
 
-/// A sealed block that is read raw and written elsewhere is opened there with its key.
+/// An encrypted block that is read raw and written to another tape is decrypted there with its key.
 #[test]
 fn raw_encrypted_blocks_can_be_copied() {
     for (width, codec) in ENCRYPTED {
@@ -845,7 +846,7 @@ fn raw_encrypted_blocks_can_be_copied() {
             assert!(matches!(found, ReadOutcome::Block { len: 50_000, .. }));
             assert_eq!(buffer[..50_000], block(seed, 50_000));
         }
-        // What is none is not taken, and what is protected is not given.
+        // Other bytes are rejected, and blocks with RDMD set cannot be read raw.
         for bad in [&b"x"[..], &again[1..], &again[..30]] {
             assert!(matches!(other.append_raw(&[IoSlice::new(bad)]), Err(StoreError::NotRawEncryptedBlock)));
         }
@@ -865,7 +866,7 @@ fn raw_encrypted_blocks_can_be_copied() {
     }
 }
 
-/// A copy from before is put back and written on: as if what came between had never been.
+/// A folder restored from an older copy, and written again.
 #[test]
 fn restored_folder_never_reuses_a_nonce() {
     for (width, codec) in ENCRYPTED {
@@ -884,7 +885,7 @@ fn restored_folder_never_reuses_a_nonce() {
             let mut tape = open_large(folder, width);
             tape.locate(0, 5).unwrap();
             (0..3).for_each(|_| write_encrypted(&mut tape, 20, codec));
-            // Over the same again, in the same load.
+            // Overwritten again, during the same load.
             tape.locate(0, 7).unwrap();
             write_encrypted(&mut tape, 20, codec);
             tape.close().unwrap();
@@ -893,7 +894,7 @@ fn restored_folder_never_reuses_a_nonce() {
     }
 }
 
-/// Damage of an object is no obstacle to writing over it.
+/// A damaged object can be overwritten.
 #[test]
 fn damaged_index_record_can_be_overwritten() {
     for (level, size) in [(Format::Native, 32), (Format::Mhvtl, 512)] {
@@ -908,7 +909,7 @@ fn damaged_index_record_can_be_overwritten() {
         for at in [5, 9] {
             indx.write_at(at * size + 8, &[IoSlice::new(&[0xff, 0xff])]).unwrap();
         }
-        // The last one too: the tape opens all the same, and says where.
+        // The last record too: the tape opens and reports it.
         let mut tape = open(&folder, level).unwrap().0;
         let mut buffer = [0; 100];
         for at in 0..10 {
@@ -928,7 +929,7 @@ fn damaged_index_record_can_be_overwritten() {
     }
 }
 
-/// A cut that fails half way leaves a tape that says so, and no table that mhvtl would misread.
+/// A truncation that fails half way blocks further writes and leaves no table that mhvtl would misread.
 #[test]
 fn failed_truncate_blocks_writes() {
     for level in LEVELS {
@@ -959,7 +960,7 @@ fn failed_truncate_blocks_writes() {
     }
 }
 
-/// The pieces of a long block are looked at, not the blocks before it: workers store what the writer would.
+/// Whether a long block is compressed depends on its own bytes only: workers store the same as the writer.
 #[test]
 fn stored_bytes_are_independent_of_worker_count() {
     let mixed = [noise(1, 20_000), vec![0; 44_000]].concat();
@@ -976,7 +977,7 @@ fn stored_bytes_are_independent_of_worker_count() {
     }
 }
 
-/// Partitions come and go; each has its objects and its size, through a reload.
+/// Partitions are created and removed; each keeps its objects and its size through a reload.
 #[test]
 fn partitions_survive_reload() {
     for level in LEVELS {
@@ -1007,7 +1008,7 @@ fn partitions_survive_reload() {
             table_is_whole(&folder);
             assert_eq!(folder.bytes("indx.1")[144], 1);
         }
-        // A full partition is full, whatever is free in the other.
+        // A full partition is full, regardless of free space in the other.
         tape.locate(0, 2).unwrap();
         let full = (0..).find(|_| {
             tape.append(&[IoSlice::new(&block(1, 50_000))], Codec::NONE).unwrap() == WriteOutcome::EndOfMedium
@@ -1022,8 +1023,7 @@ fn partitions_survive_reload() {
     }
 }
 
-/// A formatting that stops anywhere leaves a cartridge that opens.
-/// A position that cannot be found leaves the tape where it was, not at the same number in another partition.
+/// A failed motion leaves the position unchanged, in its partition.
 #[test]
 fn failed_motion_keeps_the_position() {
     let folder = blank(Format::Native);
@@ -1072,7 +1072,7 @@ fn interrupted_format_leaves_a_blank_tape() {
     }
 }
 
-/// After 256 MiB without a synchronisation one is made, so that an open has no more than that to verify.
+/// A checkpoint follows every 256 MiB without a synchronisation, so that opening has no more to verify.
 #[test]
 fn checkpoint_after_256_mib() {
     let folder = FaultyFolder::default();
@@ -1090,7 +1090,7 @@ fn checkpoint_after_256_mib() {
     assert!(marked() >= 512);
 }
 
-/// mhvtl has no number for a later object.
+/// mhvtl's format has no larger object number.
 #[test]
 fn object_numbers_end_at_the_format_limit() {
     let mut tape = open(&blank(Format::Mhvtl), Format::Mhvtl).unwrap().0;

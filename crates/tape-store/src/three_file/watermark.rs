@@ -1,16 +1,16 @@
-//! `mark.P`: the watermark of the last synchronisation, in two slots. The slot that is known to be durable is never
-//! written, so one is always whole.
+//! `mark.P`: the watermark of the last synchronisation, in two slots. The slot known to be durable is never
+//! overwritten, so one slot is always intact.
 
 use super::index::MAX_OFFSET;
 use crate::integrity::crc32c;
 use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-/// Bytes of one slot's record; slots lie a sector apart.
+/// Length of a watermark in bytes; the slots are one sector apart.
 const SIZE: usize = 56;
 pub(super) const SLOT: u64 = 512;
 const MAGIC: [u8; 8] = *b"FERRICTP";
-/// Objects have no frames, and have.
+/// Versions: objects without and with frames.
 const VERSION_UNFRAMED: u32 = 2;
 const VERSION_FRAMED: u32 = 3;
 
@@ -29,20 +29,20 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == SIZE);
 
-/// What is known to be durable.
+/// The extent of a partition that is known to be durable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Watermark {
-    /// Counts the watermarks of this partition; the higher is the newer.
+    /// Sequence number; the watermark with the higher one is the newer.
     pub(super) sequence: u64,
-    /// Objects.
+    /// Number of durable objects.
     pub(super) objects: u64,
-    /// Bytes of `data.P`.
+    /// Number of durable bytes of `data.P`.
     pub(super) data_len: u64,
-    /// Filemarks.
+    /// Number of filemarks among the objects.
     pub(super) filemarks: u64,
-    /// What [`super::index::Layout::tag`] keeps of the last object's record; 0 if there is none.
+    /// [`super::index::IndexLayout::tag`] of the last object's record; 0 if there is none.
     pub(super) last_crc: u32,
-    /// Objects have frames in `data.P`.
+    /// Whether objects have frames in `data.P`.
     pub(super) framed: bool,
 }
 
@@ -84,7 +84,7 @@ impl Watermark {
         })
     }
 
-    /// The newer of the two slots in the bytes of a `mark.P`, and which it is.
+    /// The newer watermark in the content of a `mark.P`, and its slot; `None` if neither is intact.
     pub(super) fn newest(partition: u8, file: &[u8]) -> Option<(Self, WatermarkSlot)> {
         let read = |slot: WatermarkSlot| {
             Some((Self::decode(partition, file.get(usize::try_from(slot.offset()).ok()?..)?)?, slot))
@@ -96,7 +96,7 @@ impl Watermark {
     }
 }
 
-/// One of the two places of a watermark.
+/// One of the two slots of a watermark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WatermarkSlot {
     First,
