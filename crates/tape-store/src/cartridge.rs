@@ -496,11 +496,11 @@ impl Cartridge {
     pub fn write_protection(&mut self, now: u64) -> Result<Option<&'static str>, StoreError> {
         let mam = self.mam()?;
         Ok(match self.kind {
-            CartridgeKind::Cleaning => Some("it is for cleaning"),
-            CartridgeKind::Worm => Some("it is a WORM cartridge"),
-            _ if mam.number(AttrId::RETAINED_UNTIL) > now => Some("it is retained"),
+            CartridgeKind::Cleaning => Some("cleaning cartridge"),
+            CartridgeKind::Worm => Some("WORM cartridge"),
+            _ if mam.number(AttrId::RETAINED_UNTIL) > now => Some("cartridge is retained"),
             CartridgeKind::Data | CartridgeKind::Null => {
-                mam.flags().contains(Flags::WRITE_PROTECTED).then_some("its write-protect tab is set")
+                mam.flags().contains(Flags::WRITE_PROTECTED).then_some("write-protect tab is set")
             }
         })
     }
@@ -529,17 +529,17 @@ impl Cartridge {
     /// reduced.
     ///
     /// # Errors
-    /// [`StoreError::Cartridge`] if it is retained for longer already or is in mhvtl's format, which cannot store the
+    /// [`StoreError::Cartridge`] if it is already retained for longer or is in mhvtl's format, which cannot store the
     /// time; or as [`Self::save_mam_exclusive`].
     pub fn retain_until(&mut self, until: u64) -> Result<(), StoreError> {
         let barcode = self.barcode.to_string();
         let refused = |what| Err(StoreError::Cartridge { barcode, problem: what });
         if self.format()? == Format::Mhvtl {
-            return refused("files of level mhvtl have no place for a retention date");
+            return refused("mhvtl format cannot store a retention date");
         }
         let mut mam = self.mam()?;
         if mam.number(AttrId::RETAINED_UNTIL) > until {
-            return refused("is retained for longer already");
+            return refused("is already retained for longer");
         }
         mam.set_number(AttrId::RETAINED_UNTIL, until);
         self.save_mam_exclusive(&mam)

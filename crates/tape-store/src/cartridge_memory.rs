@@ -64,7 +64,7 @@ pub(crate) fn exists(folder: &mut dyn Folder) -> Result<bool, StoreError> {
         return Ok(true);
     }
     for name in names.iter().filter(|name| is_tape_file(name)) {
-        let failed = || StoreError::io(format!("measuring {name}"));
+        let failed = || StoreError::io(format!("getting the length of {name}"));
         let len =
             folder.open_read_only(name).and_then(|file| file.map_or(Ok(0), |mut file| file.len())).map_err(failed())?;
         if len > 0 {
@@ -96,7 +96,7 @@ pub(crate) fn detect_format(folder: &mut dyn Folder) -> Result<(Format, u8), Sto
 pub(crate) fn data_lengths(folder: &mut dyn Folder, partitions: u8) -> Result<Vec<u64>, StoreError> {
     let mut length = |name: &str| {
         let file = folder.open_read_only(name).and_then(|file| file.map(|mut file| file.len()).transpose());
-        file.map_err(StoreError::io(format!("measuring {name}")))
+        file.map_err(StoreError::io(format!("getting the length of {name}")))
     };
     let mut of_partition = |number: u8| match length(&format!("data.{number}"))? {
         // Older formats of mhvtl have no partition number in the name.

@@ -29,7 +29,7 @@ pub fn convert(
     let mam = source.mam()?;
     if source.kind() == CartridgeKind::Null {
         let barcode = source.barcode().as_str().into();
-        return Err(StoreError::Cartridge { barcode, problem: "keeps no data that could be converted" });
+        return Err(StoreError::Cartridge { barcode, problem: "has no data to convert" });
     }
     if recovery.damaged {
         let barcode = source.barcode().as_str().into();
@@ -100,7 +100,7 @@ fn whole(written: WriteOutcome, object: u64) -> Result<(), StoreError> {
     match written {
         WriteOutcome::Written { .. } => Ok(()),
         WriteOutcome::EndOfMedium => {
-            Err(StoreError::Malformed { file: "data".into(), problem: format!("no room for object {object}") })
+            Err(StoreError::Malformed { file: "data".into(), problem: format!("end of medium at object {object}") })
         }
     }
 }

@@ -31,7 +31,7 @@ const HKDF_INFO: &[u8] = b"ferric sealed block 1";
 /// # Errors
 /// The system provides no random bytes.
 pub fn system_entropy(salt: &mut [u8; SALT_LEN]) -> io::Result<()> {
-    aws_lc_rs::rand::fill(salt).map_err(|_| io::Error::other("the system gives no random bytes"))
+    aws_lc_rs::rand::fill(salt).map_err(|_| io::Error::other("the system provides no random bytes"))
 }
 
 /// An encryption key. It is excluded from core dumps, overwritten when dropped, compared in constant time, and redacted
@@ -152,7 +152,7 @@ pub enum DecryptError {
     #[error("the block is not encrypted")]
     NotEncrypted,
     /// The block is encrypted, and reading it raw is disabled.
-    #[error("the block is encrypted and must not be read raw")]
+    #[error("the block is encrypted, and reading it raw is disabled")]
     RawReadDisabled,
 }
 
@@ -186,8 +186,12 @@ pub(crate) struct AppendSession {
 impl AppendSession {
     /// Begins a session with a new salt.
     pub(crate) fn begin(seal: &Encryption, entropy: Entropy) -> io::Result<Self> {
-        let unusable =
-            || io::Error::new(io::ErrorKind::InvalidInput, "a key that seals has 32 bytes, its data at most 255");
+        let unusable = || {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "expected a key of 32 bytes and key-associated data of at most 255 bytes",
+            )
+        };
         if !seal.key.is_full_length() || seal.kads.all().iter().any(|kad| kad.len() > 255) {
             return Err(unusable());
         }
@@ -210,7 +214,7 @@ impl AppendSession {
 
     /// Fills `out` with the encrypted block. Each call uses up a nonce, even if the block is not stored afterwards.
     pub(crate) fn encrypt(&mut self, content: &[u8], context: BlockContext, out: &mut Vec<u8>) -> io::Result<()> {
-        let failed = || io::Error::other("a block could not be sealed");
+        let failed = || io::Error::other("cannot encrypt a block");
         let counter = self.counter;
         self.counter = counter.checked_add(1).ok_or_else(failed)?;
         if let Some(field) = self.header.get_mut(SALT_LEN..SALT_LEN + 8) {

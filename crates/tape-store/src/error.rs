@@ -38,10 +38,10 @@ pub enum StoreError {
         reason: DecryptError,
     },
     /// The cartridge format stores no encrypted blocks.
-    #[error("cartridges for mhvtl cannot be encrypted: it would keep the key beside the data")]
+    #[error("mhvtl format cannot store encrypted blocks (it would store the key next to the data)")]
     EncryptionUnsupported,
     /// The bytes to be written as an encrypted block were not read raw from one ([`crate::encrypt::Decryption::Raw`]).
-    #[error("it is no sealed block that was read raw")]
+    #[error("not an encrypted block read raw")]
     NotRawEncryptedBlock,
     /// A file of a cartridge is malformed.
     #[error("{file}: {problem}")]
@@ -60,13 +60,13 @@ pub enum StoreError {
         problem: String,
     },
     /// The folder has no cartridge memory: it is not a cartridge, or its cartridge memory is lost.
-    #[error("ferric.mam and mam are missing: this is no cartridge, or it has lost its cartridge memory")]
+    #[error("ferric.mam and mam are missing: not a cartridge, or its cartridge memory is lost")]
     NoCartridgeMemory,
     /// Another process or drive uses the cartridge.
     #[error("the cartridge is in use")]
     InUse,
     /// mhvtl has loaded the cartridge, or did not unload it cleanly.
-    #[error("is loaded, or was not unloaded in order; if no drive has it, repair it first")]
+    #[error("is loaded by mhvtl or was not unloaded cleanly; if no drive has it, repair it first")]
     NotUnloaded,
     /// A cartridge does not exist, exists already, or is not usable for the operation.
     #[error("cartridge {barcode}: {problem}")]
@@ -77,7 +77,7 @@ pub enum StoreError {
         problem: &'static str,
     },
     /// Accepted objects could not be stored and are lost: the cause of a deferred error.
-    #[error("objects from {object} of partition {partition} on were accepted and are lost: {cause}")]
+    #[error("accepted objects from partition {partition}, object {object} on are lost: {cause}")]
     LostObjects {
         /// Partition of the lost objects.
         partition: u8,
@@ -90,7 +90,7 @@ pub enum StoreError {
     #[error("the tape is read-only: {0}")]
     ReadOnly(&'static str),
     /// A block is longer than the format can store.
-    #[error("a block of {len} bytes; this tape holds at most {max}")]
+    #[error("block of {len} bytes exceeds the maximum of {max}")]
     BlockTooLong {
         /// Length of the block in bytes.
         len: usize,
@@ -98,7 +98,7 @@ pub enum StoreError {
         max: usize,
     },
     /// The next logical object number exceeds the limit of the format.
-    #[error("partition {partition} has no number for object {object}")]
+    #[error("partition {partition}: object number {object} exceeds the limit of the format")]
     TooManyObjects {
         /// Partition in which the object was to be written.
         partition: u8,
@@ -116,7 +116,7 @@ pub enum StoreError {
         cause: Box<Self>,
     },
     /// An attribute is longer than the files of mhvtl's format can store.
-    #[error("attribute {id:04X}h of partition {partition} has no room in this cartridge's memory")]
+    #[error("attribute {id:04X}h of partition {partition} does not fit in the cartridge memory")]
     AttributeTooLarge {
         /// ATTRIBUTE IDENTIFIER of the attribute (SPC-5 §7.4).
         id: u16,
@@ -133,19 +133,19 @@ pub enum StoreError {
 #[non_exhaustive]
 pub enum Damage {
     /// The index record is malformed, or is the record of another object.
-    #[error("its index record is damaged")]
+    #[error("index record is damaged")]
     Index,
     /// `data.P` ends before the object ends.
-    #[error("its data is cut short")]
+    #[error("data is truncated")]
     Truncated,
     /// The checksum of the data differs from the checksum in the index record.
-    #[error("its checksum is wrong")]
+    #[error("checksum mismatch")]
     Checksum,
     /// The data does not decompress to its recorded length.
-    #[error("it does not decompress")]
+    #[error("decompression failed")]
     Compression,
     /// The block is stored with a codec number that this version does not know.
-    #[error("it is stored with unknown codec {0}")]
+    #[error("unknown codec {0}")]
     Codec(u8),
 }
 

@@ -50,7 +50,7 @@ impl KeyWrappingPair {
 
 impl fmt::Debug for KeyWrappingPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Wrapping(RSA-2048)")
+        f.write_str("KeyWrappingPair(RSA-2048)")
     }
 }
 

@@ -345,7 +345,7 @@ impl Mam {
         let name = String::from_utf8_lossy(self.get(AttrId::MEDIUM_NAME, 0).unwrap_or_default());
         media::by_name(&name).ok_or_else(|| StoreError::Malformed {
             file: "cartridge memory".into(),
-            problem: format!("its medium {name:?} is not known"),
+            problem: format!("unknown medium {name:?}"),
         })
     }
 
@@ -478,23 +478,23 @@ impl Mam {
         let fault = |what: &str| StoreError::Malformed { file: file.into(), problem: what.into() };
         let (body, crc) = bytes.split_last_chunk::<4>().ok_or_else(|| fault("shorter than its header"))?;
         if crc32c(body) != u32::from_le_bytes(*crc) {
-            return Err(fault("its checksum is wrong"));
+            return Err(fault("checksum mismatch"));
         }
         let rest = body.strip_prefix(MAGIC).ok_or_else(|| fault("not a file of cartridge attributes"))?;
         let (version, mut rest) = rest.split_first_chunk::<4>().ok_or_else(|| fault("shorter than its header"))?;
         if u32::from_le_bytes(*version) != VERSION {
-            let what = format!("version {}; this program knows {VERSION}", u32::from_le_bytes(*version));
+            let what = format!("version {} is not supported; expected {VERSION}", u32::from_le_bytes(*version));
             return Err(StoreError::Unsupported { file: file.into(), problem: what });
         }
         let mut mam = Self::default();
         while let Some(([id_low, id_high, partition, _, len_low, len_high], after)) = rest.split_first_chunk::<6>() {
             let len = usize::from(u16::from_le_bytes([*len_low, *len_high]));
-            let (value, after) = after.split_at_checked(len).ok_or_else(|| fault("an attribute is cut short"))?;
+            let (value, after) = after.split_at_checked(len).ok_or_else(|| fault("attribute is truncated"))?;
             let id = AttrId(u16::from_le_bytes([*id_low, *id_high]));
             mam.values.insert((id, *partition), value.to_vec());
             rest = after;
         }
-        if rest.is_empty() { Ok(mam) } else { Err(fault("an attribute is cut short")) }
+        if rest.is_empty() { Ok(mam) } else { Err(fault("attribute is truncated")) }
     }
 }
 

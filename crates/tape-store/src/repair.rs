@@ -64,11 +64,11 @@ pub enum Remedy {
 impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::RestoreMamFromCopy => f.write_str("restored from its second copy, as of the last unload"),
+            Self::RestoreMamFromCopy => f.write_str("restored from its copy, as of the last unload"),
             Self::RebuildMamFromLabel => f.write_str(
                 "rebuilt from the barcode and the files, write-protected; serial number, size, counters and host attributes are lost",
             ),
-            Self::RewriteMamCopy => f.write_str("written anew from the cartridge memory"),
+            Self::RewriteMamCopy => f.write_str("rewritten from the cartridge memory"),
             Self::RebuildIndex { rebuilt: RebuiltIndex { objects, lost_objects: 0, .. }, .. } => {
                 write!(f, "rebuilt from the data: all {objects} objects")
             }
@@ -80,8 +80,8 @@ impl fmt::Display for Remedy {
                     objects - lost
                 )
             }
-            Self::RewriteWatermark { objects, .. } => write!(f, "written anew: the index has {objects} objects"),
-            Self::RewriteFrames { .. } => f.write_str("written anew from the index"),
+            Self::RewriteWatermark { objects, .. } => write!(f, "rewritten: the index has {objects} objects"),
+            Self::RewriteFrames { .. } => f.write_str("rewritten from the index"),
             Self::Truncate => {
                 f.write_str("cannot be rebuilt; --truncate ends the partition before its first damaged object")
             }
@@ -135,7 +135,7 @@ impl Cartridge {
                 (file, what, if copy.is_some() { Remedy::RestoreMamFromCopy } else { Remedy::RebuildMamFromLabel })
             }
             None if copy.is_none() && cartridge_memory::has_copy(folder)? => {
-                (cartridge_memory::COPY.into(), "its checksum is wrong".into(), Remedy::RewriteMamCopy)
+                (cartridge_memory::COPY.into(), "checksum mismatch".into(), Remedy::RewriteMamCopy)
             }
             None => return Ok(Vec::new()),
         };
@@ -189,7 +189,7 @@ impl Cartridge {
             // The intact one of mhvtl's two files is saved as well.
             copy_to_damaged_file(folder.as_mut(), name, 0)?;
         }
-        tracing::info!(barcode = %self.barcode(), file = damaged, "cartridge memory is rebuilt");
+        tracing::info!(barcode = %self.barcode(), file = damaged, "rebuilding the cartridge memory");
         cartridge_memory::write_imported(folder.as_mut(), level, &mam, partitions)
     }
 
@@ -283,7 +283,7 @@ impl IndexExtent {
 
 fn length(folder: &mut dyn Folder, name: &str) -> Result<u64, StoreError> {
     let found = folder.open_read_only(name).and_then(|file| file.map_or(Ok(0), |mut file| file.len()));
-    found.map_err(StoreError::io(format!("measuring {name}")))
+    found.map_err(StoreError::io(format!("getting the length of {name}")))
 }
 
 /// Truncates the data of a partition after its last object; what is removed is copied before.

@@ -78,7 +78,7 @@ impl TapeStore {
     /// [`StoreError::Cartridge`] if it exists or its name is occupied, or [`StoreError::Io`] if the storage fails.
     pub fn create(&self, barcode: &Barcode, new: &NewCartridge<'_>) -> Result<(), StoreError> {
         let name = barcode.as_str();
-        let mut folder = match self.with("making a cartridge", |shelves| shelves.create(name)) {
+        let mut folder = match self.with("creating a cartridge", |shelves| shelves.create(name)) {
             Ok(folder) => folder,
             Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {
                 let opened = self.with("opening a cartridge", |shelves| shelves.open(name));
@@ -119,7 +119,7 @@ impl TapeStore {
     /// [`StoreError::Io`] if the cartridge does not exist or the storage fails.
     pub fn is_blank(&self, barcode: &Barcode) -> Result<Option<bool>, StoreError> {
         let mut folder = self.with("opening a cartridge", |shelves| shelves.open(barcode.as_str()))?;
-        let failed = || StoreError::io("looking at a cartridge's files");
+        let failed = || StoreError::io("checking a cartridge's files");
         let names = folder.list().map_err(failed())?;
         for name in names.iter().filter(|name| name.starts_with("data") || name.starts_with("indx")) {
             if let Some(mut file) = folder.open_read_only(name).map_err(failed())?
@@ -198,7 +198,7 @@ fn missing(barcode: &Barcode, error: StoreError) -> StoreError {
     let StoreError::Io { source, .. } = &error else { return error };
     let what = match source.kind() {
         io::ErrorKind::NotFound => "its files are missing",
-        io::ErrorKind::NotADirectory => "a file is in the place of its folder",
+        io::ErrorKind::NotADirectory => "a file has the name of its folder",
         _ if source.get_ref().is_some_and(|error| error.is::<UnreadableDirectory>()) => {
             "a directory of cartridges cannot be read"
         }

@@ -62,7 +62,7 @@ fn tape_without_index_is_not_blank_and_refuses_writes() {
             ];
             for refused in refused {
                 let error = refused.unwrap_err();
-                assert_eq!(error.to_string(), "partition 0: its index is lost, and its data is not");
+                assert_eq!(error.to_string(), "partition 0: index is lost, data is not");
             }
         }
         tape.close().unwrap();

@@ -103,7 +103,7 @@ fn protect_retain_and_delete() {
     assert!(site.cartridges()[0].write_protected);
     site.set_write_protect(&a1, false).unwrap();
     site.retain_cartridge(&a1, now + 1000).unwrap();
-    assert!(site.retain_cartridge(&a1, now + 500).unwrap_err().to_string().contains("is retained for longer already"));
+    assert!(site.retain_cartridge(&a1, now + 500).unwrap_err().to_string().contains("is already retained for longer"));
     assert_eq!(site.cartridges()[0].retained_until, Some(now + 1000));
     let refused = site.delete_cartridge(&a1).unwrap_err().to_string();
     assert_eq!(refused, "A1L8 is in slot2 of library \"main\"; export it first");

@@ -436,7 +436,7 @@ fn names_that_nothing_has() {
         ("import a.tap V00001L8 --block-size 512", "--block-size is for plain streams"),
         (
             "import a.tar M00001L8 --overwrite --block-size 2097153",
-            "a block of 2097153 bytes; this tape holds at most 2097152",
+            "block of 2097153 bytes exceeds the maximum of 2097152",
         ),
         ("import PAR002L6 no/NEW001L6", "no: there is no such directory"),
         ("attr V00001L8 0224 --partition 1", "V00001L8: partition 1 does not exist"),
@@ -503,7 +503,7 @@ fn what_no_repair_can_mend() {
         ),
         (
             "PIPE01L8",
-            "reading ferric.mam failed: it is not a regular file; move it out of the folder PIPE01L8, then repair",
+            "reading ferric.mam failed: not a regular file; move it out of the folder PIPE01L8, then repair",
         ),
         ("INDEX1L8", "indx.0 failed: Is a directory (os error 21); move it out of the folder INDEX1L8, then repair"),
     ];

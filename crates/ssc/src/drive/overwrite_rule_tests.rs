@@ -168,7 +168,7 @@ fn retention_date_blocks_overwrite() {
     let mut cartridge = cartridge(&LTO_8, CartridgeKind::Data, 1 << 30);
     cartridge.retain_until(1000).unwrap();
     let said = cartridge.retain_until(999).unwrap_err().to_string();
-    assert!(said.ends_with("is retained for longer already"), "{said}");
+    assert!(said.ends_with("is already retained for longer"), "{said}");
     let mut drive = empty("ULT3580-TD8");
     drive.insert(cartridge).unwrap();
     clear_attentions(&mut drive);
@@ -192,7 +192,7 @@ fn retention_date_blocks_overwrite() {
         assert_eq!(at(&mut drive, 999, "1b 00 00 00 00 00", b"").0, 0);
         drive.remove().unwrap()
     };
-    assert_eq!(cartridge.write_protection(999).unwrap(), Some("it is retained"));
+    assert_eq!(cartridge.write_protection(999).unwrap(), Some("cartridge is retained"));
     assert_eq!(cartridge.write_protection(1000).unwrap(), None);
     let mut drive = empty("ULT3580-TD9");
     drive.insert(cartridge).unwrap();

@@ -44,21 +44,21 @@ impl<R: Read> ImageReader for AwsReader<R> {
             match self.0.fill(header.as_mut_bytes())? {
                 0 if !begun => return Ok(None),
                 6 => {}
-                got => return Err(fault(format!("a header of 6 bytes ends after {got}"))),
+                got => return Err(fault(format!("header of 6 bytes is truncated after {got}"))),
             }
             let flags = header.flags;
             if flags & FILEMARK != 0 && !begun && header.length.get() == 0 {
                 return Ok(Some(ImageItem::Filemark));
             }
             if flags & FILEMARK != 0 || (flags & BLOCK_START != 0) == begun {
-                return Err(fault(format!("flags {flags:02X}h do not follow what was before")));
+                return Err(fault(format!("flags {flags:02X}h are not valid after the previous chunk")));
             }
             let (from, len) = (block.len(), usize::from(header.length.get()));
             if from + len > MAX_BLOCK {
-                return Err(fault(format!("a block of more than {MAX_BLOCK} bytes, the most that a tape holds")));
+                return Err(fault(format!("block exceeds the maximum of {MAX_BLOCK} bytes")));
             }
             block.resize(from + len, 0);
-            self.0.fill_exact(block.get_mut(from..).unwrap_or_default(), "a chunk")?;
+            self.0.fill_exact(block.get_mut(from..).unwrap_or_default(), "chunk")?;
             if flags & BLOCK_END != 0 {
                 return Ok(Some(ImageItem::Block));
             }
@@ -125,10 +125,13 @@ mod tests {
         writer.finish().unwrap();
         assert_eq!(image, b"\x03\0\0\0\xa0\0abc\0\0\x03\0\x40\0\x01\0\0\0\xa0\0d");
         for (image, fault) in [
-            (&b"\x03\0\0\0\xa0\0ab"[..], "at byte 6 of the image: a chunk of 3 bytes ends after 2"),
-            (b"\x01\0\0\0\x20\0a", "at byte 0 of the image: flags 20h do not follow what was before"),
-            (b"\x01\0\0\0\x80\0a\x01\0\0\0\x80\0b", "at byte 7 of the image: flags 80h do not follow what was before"),
-            (b"\x01\0\0", "at byte 0 of the image: a header of 6 bytes ends after 3"),
+            (&b"\x03\0\0\0\xa0\0ab"[..], "at byte 6 of the image: chunk of 3 bytes is truncated after 2"),
+            (b"\x01\0\0\0\x20\0a", "at byte 0 of the image: flags 20h are not valid after the previous chunk"),
+            (
+                b"\x01\0\0\0\x80\0a\x01\0\0\0\x80\0b",
+                "at byte 7 of the image: flags 80h are not valid after the previous chunk",
+            ),
+            (b"\x01\0\0", "at byte 0 of the image: header of 6 bytes is truncated after 3"),
         ] {
             assert_eq!(AwsReader::new(image).next(&mut Vec::new()).unwrap_err().to_string(), fault);
         }

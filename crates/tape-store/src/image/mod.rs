@@ -38,13 +38,13 @@ pub enum ImageError {
         problem: String,
     },
     /// The image file cannot be read or written.
-    #[error("the image: {0}")]
+    #[error("image file: {0}")]
     Io(#[from] io::Error),
     /// The tape returned an error.
     #[error(transparent)]
     Tape(#[from] StoreError),
     /// End of medium: the object with this number does not fit on the tape.
-    #[error("the cartridge is full at object {0}")]
+    #[error("end of medium at object {0}")]
     EndOfMedium(u64),
 }
 
@@ -203,7 +203,10 @@ impl<R: Read> CountingReader<R> {
         if got == into.len() {
             return Ok(());
         }
-        Err(ImageError::Malformed { offset: at, problem: format!("{what} of {} bytes ends after {got}", into.len()) })
+        Err(ImageError::Malformed {
+            offset: at,
+            problem: format!("{what} of {} bytes is truncated after {got}", into.len()),
+        })
     }
 }
 

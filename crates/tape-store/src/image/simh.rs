@@ -31,7 +31,7 @@ impl<R: Read> ImageReader for SimhReader<R> {
             match self.0.fill(&mut word)? {
                 0 => return Ok(None),
                 4 => {}
-                got => return Err(fault(format!("a marker of 4 bytes ends after {got}"))),
+                got => return Err(fault(format!("marker of 4 bytes is truncated after {got}"))),
             }
             let marker = u32::from_le_bytes(word);
             let len = match (marker, marker & CLASS_MASK) {
@@ -39,21 +39,21 @@ impl<R: Read> ImageReader for SimhReader<R> {
                 (END_OF_MEDIUM, _) => return Ok(None),
                 (ERASE_GAP, _) => continue,
                 (_, 0) => usize::try_from(marker & LENGTH_MASK).unwrap_or(usize::MAX),
-                (_, BAD_DATA_CLASS) => return Err(fault("a record that was marked as unreadable".into())),
-                _ => return Err(fault(format!("marker {marker:08X}h is neither a length nor a mark"))),
+                (_, BAD_DATA_CLASS) => return Err(fault("record is marked as unreadable".into())),
+                _ => return Err(fault(format!("marker {marker:08X}h is neither a length nor a filemark"))),
             };
             if len > MAX_BLOCK {
-                return Err(fault(format!("a record of {len} bytes; a tape holds at most {MAX_BLOCK}")));
+                return Err(fault(format!("record of {len} bytes exceeds the maximum of {MAX_BLOCK}")));
             }
             block.resize(len, 0);
-            self.0.fill_exact(block, "a record")?;
+            self.0.fill_exact(block, "record")?;
             if len % 2 == 1 {
                 self.0.fill_exact(&mut [0], "padding")?;
             }
-            self.0.fill_exact(&mut word, "the marker behind a record")?;
+            self.0.fill_exact(&mut word, "marker after a record")?;
             let behind = u32::from_le_bytes(word);
             if behind != marker {
-                return Err(fault(format!("a record of {marker} bytes ends with a length of {behind}")));
+                return Err(fault(format!("record of {marker} bytes has a trailing length of {behind}")));
             }
             return Ok(Some(ImageItem::Block));
         }
@@ -105,11 +105,11 @@ mod tests {
         let bytes = b"\x03\0\0\0abc\0\x03\0\0\0\0\0\0\0\xff\xff\xff\xff";
         assert_eq!(image, bytes);
         for (image, fault) in [
-            (&b"\x03\0\0\0ab"[..], "at byte 4 of the image: a record of 3 bytes ends after 2"),
-            (b"\x03\0\0\0abc\0\x04\0\0\0", "at byte 0 of the image: a record of 3 bytes ends with a length of 4"),
-            (b"\xff\xff\xff\x0f", "at byte 0 of the image: a record of 268435455 bytes; a tape holds at most 16777215"),
-            (b"\x03\0\0\x80", "at byte 0 of the image: a record that was marked as unreadable"),
-            (b"\x03\0", "at byte 0 of the image: a marker of 4 bytes ends after 2"),
+            (&b"\x03\0\0\0ab"[..], "at byte 4 of the image: record of 3 bytes is truncated after 2"),
+            (b"\x03\0\0\0abc\0\x04\0\0\0", "at byte 0 of the image: record of 3 bytes has a trailing length of 4"),
+            (b"\xff\xff\xff\x0f", "at byte 0 of the image: record of 268435455 bytes exceeds the maximum of 16777215"),
+            (b"\x03\0\0\x80", "at byte 0 of the image: record is marked as unreadable"),
+            (b"\x03\0", "at byte 0 of the image: marker of 4 bytes is truncated after 2"),
         ] {
             let error = SimhReader::new(image).next(&mut Vec::new()).unwrap_err();
             assert_eq!(error.to_string(), fault);

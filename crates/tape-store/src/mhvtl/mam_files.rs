@@ -141,8 +141,9 @@ impl MhvtlMam {
     /// [`StoreError::Malformed`] or [`StoreError::Unsupported`]; damage is never taken for an empty cartridge memory.
     pub(crate) fn decode(mam: &[u8], private: Option<&[u8]>) -> Result<Self, StoreError> {
         let fault = |what: String| StoreError::Malformed { file: super::MAM.into(), problem: what };
-        let words =
-            mam.first_chunk::<8>().ok_or_else(|| fault(format!("has {} bytes, not even versions", mam.len())))?;
+        let words = mam
+            .first_chunk::<8>()
+            .ok_or_else(|| fault(format!("has {} bytes, which is shorter than its version fields", mam.len())))?;
         let [tape, memory] = versions(words);
         match memory {
             MAM_FORMAT if (5..=TAPE_FORMAT + 1).contains(&tape) => {
@@ -151,7 +152,7 @@ impl MhvtlMam {
                 Ok(Self { mam, mhvtl_data: attributes(private, private_length) })
             }
             2 | 3 => Self::unpack(mam).ok_or_else(|| fault(format!("has {} bytes, not 1024", mam.len()))),
-            _ => Err(fault(format!("tape format {tape} with memory format {memory} is not known"))),
+            _ => Err(fault(format!("tape format {tape} with memory format {memory} is not supported"))),
         }
     }
 
@@ -185,9 +186,7 @@ impl MhvtlMam {
         let description = self.mhvtl_data.get(&id::DESCRIPTION).map_or_else(String::new, |value| text(value));
         media::find(code, density, &description).ok_or_else(|| StoreError::Malformed {
             file: super::MAM.into(),
-            problem: format!(
-                "density {density:02X}h, media type {code} and {description:?} are no medium that is known"
-            ),
+            problem: format!("density {density:02X}h, media type {code} and {description:?} match no known medium"),
         })
     }
 
@@ -329,8 +328,7 @@ impl MhvtlMam {
 /// # Errors
 /// [`StoreError::Cartridge`] if mhvtl has no such medium.
 pub(crate) fn blank(barcode: &str, new: &NewCartridge<'_>) -> Result<MhvtlMam, StoreError> {
-    let none =
-        || StoreError::Cartridge { barcode: barcode.into(), problem: "is of a generation that mhvtl does not have" };
+    let none = || StoreError::Cartridge { barcode: barcode.into(), problem: "is of a medium that mhvtl does not have" };
     let density = media::for_media(new.media).ok_or_else(none)?;
     let mut chip = MhvtlMam { mam: Attributes::new(), mhvtl_data: Attributes::new() };
     let mut mam = Mam::default();

@@ -124,7 +124,7 @@ impl ThreeFile {
         seal: &Encryption,
         len: usize,
     ) -> Result<WriteOutcome, StoreError> {
-        let failed = || StoreError::io("sealing a block");
+        let failed = || StoreError::io("encrypting a block");
         let mut session = match self.session.take().filter(|session| session.serves(seal)) {
             Some(session) => session,
             None => AppendSession::begin(seal, self.options.entropy).map_err(failed())?,

@@ -37,7 +37,7 @@ impl ThreeFile {
         while self.partitions.len() < sizes.len() {
             let number = u8::try_from(self.partitions.len()).unwrap_or(u8::MAX);
             let name = format!("data.{number}");
-            drop(self.folder.open(&name).map_err(StoreError::io(format!("making {name}")))?);
+            drop(self.folder.open(&name).map_err(StoreError::io(format!("creating {name}")))?);
             let (folder, recovery) = (self.folder.as_mut(), Recovery::default());
             let mut opener = recover::Opener { folder, options: &self.options, buffers: &mut self.buffers, recovery };
             let part = opener.open(number)?;

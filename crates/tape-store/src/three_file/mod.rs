@@ -110,7 +110,7 @@ struct LayoutLimits {
 }
 
 /// Why a damaged tape in mhvtl's format is write-protected.
-const DAMAGED_REASON: &str = "its index is damaged";
+const DAMAGED_REASON: &str = "index is damaged";
 
 /// What recovery found when the tape was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -143,7 +143,7 @@ impl ThreeFile {
             Format::Native => LayoutLimits { block: MAX_BLOCK, object: u64::MAX },
             Format::Mhvtl => LayoutLimits { block: mhvtl::MAX_BLOCK, object: mhvtl::MAX_OBJECT },
         };
-        let opened_so = shape.read_only.then_some("it was opened so");
+        let opened_so = shape.read_only.then_some("opened read-only");
         let read_only =
             if recovery.damaged && shape.format == Format::Mhvtl { Some(DAMAGED_REASON) } else { opened_so };
         let tape = Self {

@@ -137,8 +137,8 @@ impl Partition {
 
     /// Truncates the data to the extent that recovery found, and writes a durable watermark for it.
     pub(super) fn reconcile(&mut self) -> Result<(), StoreError> {
-        if self.data.len().map_err(self.io("measuring", "data"))? > self.end {
-            self.data.set_len(self.end).map_err(self.io("cutting", "data"))?;
+        if self.data.len().map_err(self.io("getting the length of", "data"))? > self.end {
+            self.data.set_len(self.end).map_err(self.io("truncating", "data"))?;
             self.data.sync().map_err(self.io("synchronising", "data"))?;
         }
         let mark = self.watermark_for(self.objects, self.end, self.filemarks)?;
@@ -146,7 +146,7 @@ impl Partition {
         if mark != self.watermark || mark.objects == 0 || !listed {
             // After a killed process, written data may be in the page cache only: make it durable before counting it.
             self.durable()?;
-            self.watermark_file.set_len(2 * SLOT).map_err(self.io("making", "mark"))?;
+            self.watermark_file.set_len(2 * SLOT).map_err(self.io("creating", "mark"))?;
             self.write_watermark(mark)?;
         }
         self.with_filemarks("synchronising", |marks| marks.trim().and_then(|()| marks.sync()))?;
@@ -162,16 +162,16 @@ impl Partition {
     /// watermark, and bytes of data.
     pub(super) fn loss_if_cut(&mut self, object: u64) -> Result<(u64, u64), StoreError> {
         let (end, _) = self.object_start(object)?;
-        let data = self.data.len().map_err(self.io("measuring", "data"))?;
+        let data = self.data.len().map_err(self.io("getting the length of", "data"))?;
         Ok((self.objects.max(self.expected) - object, data.saturating_sub(end)))
     }
 
     /// Truncates the partition before this object, and trusts the objects before it.
     pub(super) fn cut_before(&mut self, object: u64) -> Result<(), StoreError> {
         let (end, files) = if object < self.objects { self.object_start(object)? } else { (self.end, self.filemarks) };
-        self.with_filemarks("cutting", |marks| marks.count_before(object))?;
+        self.with_filemarks("truncating", |marks| marks.count_before(object))?;
         let len = object * self.layout.size() as u64;
-        self.indx.set_len(len).map_err(self.io("cutting", "indx"))?;
+        self.indx.set_len(len).map_err(self.io("truncating", "indx"))?;
         if let IndexLayout::Index512(marks) = &mut self.layout {
             marks.remove_from(object);
         }
@@ -596,7 +596,7 @@ impl Partition {
         if object < self.watermark.objects || self.append_blocked.is_some() {
             let mark = self.watermark_for(object, end, files)?;
             let framed = mark.framed || object == 0;
-            self.watermark_file.set_len(2 * SLOT).map_err(self.io("making", "mark"))?;
+            self.watermark_file.set_len(2 * SLOT).map_err(self.io("creating", "mark"))?;
             self.write_watermark(Watermark { framed, ..mark })?;
         }
         if self.unsynced_watermarks > 0 {
@@ -604,8 +604,8 @@ impl Partition {
         }
         // A partial truncation is resolved when the tape is opened again, not by further writes.
         self.failure = FailureState::HalfCut;
-        self.with_filemarks("cutting", |marks| marks.count_before(object))?;
-        self.indx.set_len(object * self.layout.size() as u64).map_err(self.io("cutting", "indx"))?;
+        self.with_filemarks("truncating", |marks| marks.count_before(object))?;
+        self.indx.set_len(object * self.layout.size() as u64).map_err(self.io("truncating", "indx"))?;
         // From here on the objects are removed, even if a later step fails.
         if let IndexLayout::Index512(marks) = &mut self.layout {
             marks.remove_from(object);
@@ -614,9 +614,9 @@ impl Partition {
         if object == 0 {
             self.set_framed(true);
         }
-        self.with_filemarks("cutting", FilemarkTable::trim)?;
+        self.with_filemarks("truncating", FilemarkTable::trim)?;
         self.indx.sync().map_err(self.io("synchronising", "indx"))?;
-        self.data.set_len(end).map_err(self.io("cutting", "data"))?;
+        self.data.set_len(end).map_err(self.io("truncating", "data"))?;
         // Otherwise a power loss could leave overwritten objects after new ones, for `repair` to find.
         self.data.sync().map_err(self.io("synchronising", "data"))?;
         (self.failure, self.append_blocked) = (FailureState::None, None);
@@ -628,7 +628,7 @@ impl Partition {
         let why = match self.failure {
             FailureState::None => return Ok(()),
             FailureState::Unsynchronised => "an earlier synchronisation failed",
-            FailureState::HalfCut => "an earlier cut failed; the cartridge must be loaded again",
+            FailureState::HalfCut => "an earlier truncation failed; the cartridge must be loaded again",
         };
         Err(self.io("writing", "data")(io::Error::other(why)))
     }

@@ -218,7 +218,7 @@ impl ThreeFile {
 
     fn store_compressed(&mut self, job: &CodecJob, seal: Option<&Encryption>, len: usize) -> Result<(), StoreError> {
         let CodecTask::Compressed { crc, codec } = job.task else {
-            return Err(StoreError::io("packing a block")(std::io::Error::other("its worker failed")));
+            return Err(StoreError::io("compressing a block")(std::io::Error::other("its worker failed")));
         };
         let content = [IoSlice::new(job.packed())];
         let written = match seal {

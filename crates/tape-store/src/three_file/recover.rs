@@ -22,12 +22,12 @@ struct Extent {
 }
 
 /// Why objects may be appended at the beginning of a partition only.
-const SHORT_INDEX: &str = "its index is shorter than what was synchronised";
-pub(crate) const SHORT_DATA: &str = "its data is shorter than what was synchronised";
+const SHORT_INDEX: &str = "index is shorter than the synchronised extent";
+pub(crate) const SHORT_DATA: &str = "data is shorter than the synchronised extent";
 /// Why nothing may be written to a partition.
-pub(super) const NO_INDEX: &str = "its index is lost, and its data is not";
-const OTHER_INDEX: &str = "its index is not the one that was synchronised";
-pub(crate) const NO_WATERMARK: &str = "its watermark is missing or damaged, or its index is";
+pub(super) const NO_INDEX: &str = "index is lost, data is not";
+const OTHER_INDEX: &str = "index differs from the synchronised one";
+pub(crate) const NO_WATERMARK: &str = "watermark or index is missing or damaged";
 
 const NOTHING: Extent = Extent { objects: 0, end: 0, filemarks: 0 };
 
@@ -44,7 +44,7 @@ impl Opener<'_> {
         let was_there = self.was_there(number)?;
         let (mut files, skip) = self.files(number)?;
         let length = |file: &mut Box<dyn Backend>| {
-            file.len().map_err(StoreError::io(format!("measuring the files of partition {number}")))
+            file.len().map_err(StoreError::io(format!("getting the file lengths of partition {number}")))
         };
         let (data_len, indx_len) = (length(&mut files.data)?, length(&mut files.indx)?);
         let blank = was_there && data_len == 0 && indx_len == 0 && is_zero(files.watermark.as_mut(), number)?;
@@ -125,7 +125,7 @@ impl Opener<'_> {
             Some(OTHER_INDEX)
         };
         if let Some(why) = broken {
-            tracing::warn!(partition = number, why, "partition is damaged: what can be read is read");
+            tracing::warn!(partition = number, reason = why, "partition is damaged; intact objects can be read");
             part.set_extent(synced.objects, synced.end, synced.filemarks);
             part.set_framed(mark.framed);
             part.break_off(why);
@@ -367,7 +367,7 @@ fn is_synchronised(part: &mut Partition, mark: &Watermark) -> Result<bool, Store
 }
 
 fn cut(part: &mut Partition, whole: &Extent) -> Result<(), StoreError> {
-    let failed = || StoreError::io(format!("cutting the torn end of partition {}", part.number));
+    let failed = || StoreError::io(format!("truncating the incomplete tail of partition {}", part.number));
     part.indx.set_len(whole.objects * part.layout.size() as u64).map_err(failed())?;
     part.indx.sync().map_err(failed())?;
     part.data.set_len(whole.end).and_then(|()| part.data.sync()).map_err(failed())

@@ -439,7 +439,7 @@ fn damage_is_reported_at_its_object_and_not_repaired() {
     let mut buffer = [0; 1000];
     assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap(), ReadOutcome::Block { len: 1000, stored: 1000 });
     let error = tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap_err();
-    assert_eq!(error.to_string(), "partition 0, object 1: its checksum is wrong");
+    assert_eq!(error.to_string(), "partition 0, object 1: checksum mismatch");
     assert_eq!(tape.read(&mut [IoSliceMut::new(&mut buffer)]).unwrap(), ReadOutcome::Block { len: 1000, stored: 1000 });
     drop(tape);
     // Intact objects are read, others are errors at their object, and only the beginning accepts writes.
@@ -1100,7 +1100,7 @@ fn object_numbers_end_at_the_format_limit() {
     }
     assert!(matches!(tape.append_filemark(), Err(StoreError::TooManyObjects { object: 3, .. })));
     let error = tape.append(&[IoSlice::new(b"x")], Codec::NONE).unwrap_err();
-    assert_eq!(error.to_string(), "partition 0 has no number for object 3");
+    assert_eq!(error.to_string(), "partition 0: object number 3 exceeds the limit of the format");
     assert!(matches!(
         tape.append(&[IoSlice::new(&vec![0; (2 << 20) + 1])], Codec::NONE),
         Err(StoreError::BlockTooLong { max: 0x20_0000, .. })
