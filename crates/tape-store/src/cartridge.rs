@@ -88,7 +88,7 @@ pub fn parse_size(text: &str) -> Option<u64> {
 /// The kind of a cartridge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CartridgeKind {
-    /// Rewritable data.
+    /// A data cartridge, which can be overwritten.
     Data,
     /// WORM: data can be appended but not overwritten.
     Worm,
@@ -174,7 +174,7 @@ pub struct InsertError {
 /// Why a drive does not release its cartridge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RemoveError {
-    /// The drive is empty.
+    /// The drive has no cartridge.
     Empty,
     /// A host prevents removal (PREVENT ALLOW MEDIUM REMOVAL).
     Prevented,

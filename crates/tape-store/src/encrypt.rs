@@ -90,9 +90,9 @@ impl fmt::Debug for Key {
 pub struct KeyAssociatedData {
     /// U-KAD: unauthenticated key-associated data in SSC; here authenticated as well.
     pub unauthenticated: Vec<u8>,
-    /// A-KAD: authenticated key-associated data.
+    /// A-KAD: key-associated data that SSC calls authenticated.
     pub authenticated: Vec<u8>,
-    /// M-KAD: metadata key-associated data.
+    /// M-KAD: metadata for the key, not interpreted by the drive.
     pub metadata: Vec<u8>,
 }
 
@@ -102,7 +102,7 @@ impl KeyAssociatedData {
     }
 }
 
-/// How blocks are encrypted.
+/// Parameters with which blocks are encrypted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encryption {
     /// The key, which must have 32 bytes.

@@ -30,14 +30,14 @@ pub enum AttributeFormat {
 pub enum AttributeWriter {
     /// The drive alone; for hosts the attribute is read-only.
     Drive,
-    /// Hosts, with WRITE ATTRIBUTE.
+    /// Hosts, with the WRITE ATTRIBUTE command.
     Host,
 }
 
-/// Description of one attribute.
+/// Description of one attribute: identifier, format, length and writer.
 #[derive(Clone, Copy, Debug)]
 pub struct AttrSpec {
-    /// Identifier of the attribute.
+    /// ATTRIBUTE IDENTIFIER of the attribute.
     pub id: AttrId,
     /// Name of the attribute in listings, in lower case; `ferric tape attr` accepts it.
     pub name: &'static str,

@@ -36,7 +36,7 @@ pub struct MediaSpec {
     pub description: &'static str,
     /// ASSIGNING ORGANIZATION in the density report.
     pub organization: &'static str,
-    /// Maximum number of partitions.
+    /// Maximum number of partitions on the medium.
     pub partitions: u8,
     /// Size of the cartridge memory in bytes.
     pub mam_capacity: u64,

@@ -130,7 +130,7 @@ pub enum StopReason {
 pub struct SpaceOutcome {
     /// Blocks or filemarks that were crossed, in the requested unit; never more than the count.
     pub done: u64,
-    /// Why the operation ended.
+    /// The reason why the operation ended.
     pub stopped_by: StopReason,
 }
 
@@ -139,7 +139,7 @@ pub struct SpaceOutcome {
 pub enum SpaceUnit {
     /// Logical blocks; a filemark ends the operation.
     Blocks,
-    /// Filemarks; blocks are passed.
+    /// Filemarks; blocks between them are passed.
     Filemarks,
     /// Sequential filemarks: as many filemarks in a row as the count.
     SequentialFilemarks,
@@ -194,7 +194,7 @@ pub trait Medium: Send {
     fn is_storage_full(&self) -> bool {
         false
     }
-    /// The current logical position.
+    /// The current logical position of the medium.
     fn position(&self) -> Position;
     /// Whether the position is at end of data of its partition.
     fn at_end_of_data(&self) -> bool;

@@ -13,7 +13,7 @@ use std::io::{IoSlice, IoSliceMut};
 pub enum Record {
     /// A block with its bytes.
     Block(Vec<u8>),
-    /// A filemark.
+    /// A filemark, which has no bytes.
     Filemark,
 }
 

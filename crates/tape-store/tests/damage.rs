@@ -40,7 +40,7 @@ fn files_in(folder: &mut dyn Folder) -> Files {
     names.into_iter().map(|name| (name.clone(), folder.read(&name).unwrap().unwrap())).collect()
 }
 
-/// An object as it was read.
+/// The result of reading an object.
 #[derive(Clone, PartialEq, Eq)]
 enum Object {
     Block(Vec<u8>),

@@ -209,7 +209,7 @@ fn every_cartridge_opens_for_writing_without_change() {
     }
 }
 
-/// The attributes, except those that older releases omitted.
+/// The attributes, except the ones that older releases omitted.
 fn mam_attributes(mam: &Mam) -> Vec<(AttrId, u8, Vec<u8>)> {
     let filled_in =
         [AttrId::MAM_SPACE_REMAINING, AttrId::MAM_CAPACITY, AttrId::VOLUME_CHANGE_REFERENCE, AttrId(0x1623)];

@@ -21,7 +21,7 @@ use std::io::{self, IoSlice, IoSliceMut, Read};
 pub enum ImageItem {
     /// A block; its bytes are in the buffer of the call.
     Block,
-    /// A filemark.
+    /// A filemark, which has no bytes.
     Filemark,
 }
 
@@ -29,7 +29,7 @@ pub enum ImageItem {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageError {
-    /// The image is malformed.
+    /// The image is malformed at an offset.
     #[error("at byte {offset} of the image: {problem}")]
     Malformed {
         /// Offset in bytes at which the image is malformed.
@@ -79,9 +79,9 @@ pub trait ImageWriter {
 /// Objects and bytes that were copied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ObjectCounts {
-    /// Number of blocks copied.
+    /// Number of blocks that were copied.
     pub blocks: u64,
-    /// Number of filemarks copied.
+    /// Number of filemarks that were copied.
     pub filemarks: u64,
     /// Total length in bytes of the blocks.
     pub bytes: u64,

@@ -1,4 +1,4 @@
-//! What mhvtl stores in the cartridge memory of each medium that it can create. Some values differ from the real media,
+//! The values that mhvtl stores in the cartridge memory of each medium. Some values differ from the real media,
 //! so they are kept here; [`crate::media`] has the real ones.
 
 use crate::mam::{AttrId, Mam};
@@ -20,7 +20,7 @@ pub struct MhvtlMedium {
 }
 
 impl MhvtlMedium {
-    /// The real facts of the medium if they are known, otherwise those that mhvtl stores.
+    /// The real facts of the medium if they are known, otherwise the facts that mhvtl stores.
     #[must_use]
     pub const fn media(&'static self) -> &'static MediaSpec {
         match self.real_spec {

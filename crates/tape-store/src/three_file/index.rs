@@ -33,7 +33,7 @@ pub(super) enum BlockEncryption {
 pub(super) struct IndexRecord {
     /// Offset of the object's data in `data.P`; for a filemark, the end of its frame.
     pub(super) offset: u64,
-    /// Length of the block as it was written.
+    /// Length of the block before compression and encryption.
     pub(super) length: u32,
     /// Length of the data in `data.P`.
     pub(super) stored: u32,
@@ -42,7 +42,7 @@ pub(super) struct IndexRecord {
     pub(super) kind: ObjectKind,
     pub(super) codec: CodecId,
     pub(super) encryption: BlockEncryption,
-    /// CRC-32C of the block as it was written (of an encrypted block, as stored); `None` if the writer stored none.
+    /// CRC-32C of the block before compression (of an encrypted block, as stored); `None` if the writer stored none.
     pub(super) data_crc: Option<u32>,
     /// Whether a [frame](super::frame) precedes the data.
     pub(super) framed: bool,

@@ -15,7 +15,7 @@ pub struct Object {
     pub number: u64,
     /// Whether the object is a filemark; otherwise it is a block.
     pub is_filemark: bool,
-    /// Length of the block in bytes, as it was written.
+    /// Length of the block in bytes, before compression and encryption.
     pub len: u32,
     /// Bytes that the object occupies in `data.P`, without its frame.
     pub stored: u32,

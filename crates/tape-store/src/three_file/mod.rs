@@ -67,7 +67,7 @@ pub struct ThreeFile {
 /// Properties of a tape that are known before its files are opened.
 #[derive(Clone, Debug)]
 pub struct TapeOptions {
-    /// Format of the files.
+    /// Format of the cartridge's files.
     pub format: Format,
     /// Capacity of the cartridge in bytes.
     pub capacity: u64,

@@ -591,7 +591,7 @@ fn lost_queued_blocks_are_a_deferred_error() {
         let error = loop {
             match tape.append(&[IoSlice::new(&noise(accepted))], Codec::zstd(1)) {
                 Ok(WriteOutcome::Written { .. }) => accepted += 1,
-                Ok(WriteOutcome::EndOfMedium) => panic!("full is told of the block that finds it"),
+                Ok(WriteOutcome::EndOfMedium) => panic!("end of medium is returned for an earlier block"),
                 Err(error) => break error,
             }
         };
@@ -960,7 +960,7 @@ fn failed_truncate_blocks_writes() {
     }
 }
 
-/// Whether a long block is compressed depends on its own bytes only: workers store the same as the writer.
+/// Whether a long block is compressed depends on its bytes alone: workers store the same as the writer.
 #[test]
 fn stored_bytes_are_independent_of_worker_count() {
     let mixed = [noise(1, 20_000), vec![0; 44_000]].concat();
