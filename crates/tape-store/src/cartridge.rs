@@ -273,7 +273,7 @@ impl Cartridge {
     /// As [`Self::open`].
     pub fn open_three_file(&mut self) -> Result<(ThreeFile, Recovery), StoreError> {
         let mut folder = self.folder.open()?;
-        let of_mhvtl = cartridge_memory::read(folder.as_mut()).is_ok_and(|kept| kept.format() == Format::Mhvtl);
+        let of_mhvtl = cartridge_memory::read(folder.as_mut()).is_ok_and(|stored| stored.format() == Format::Mhvtl);
         if of_mhvtl && cartridge_memory::is_old_mhvtl_format(folder.as_mut())? {
             // A damaged cartridge is not converted.
             let (tape, recovery) = self.open_read_only()?;
@@ -366,12 +366,12 @@ impl Cartridge {
         read_only: bool,
         salvage: bool,
     ) -> Result<(ThreeFile, Recovery), StoreError> {
-        let CartridgeFacts { format: level, mam, mam_damage: damage } = self.read_or_rebuild_facts(folder.as_mut())?;
-        let ours = level == Format::Native || cartridge_memory::is_last_writer(folder.as_mut())?;
+        let CartridgeFacts { format, mam, mam_damage: damage } = self.read_or_rebuild_facts(folder.as_mut())?;
+        let ours = format == Format::Native || cartridge_memory::is_last_writer(folder.as_mut())?;
         // Without valid cartridge memory, the write-protect tab and the kind are unknown.
         let read_only = read_only || damage.is_some();
-        let shape = TapeOptions {
-            format: level,
+        let options = TapeOptions {
+            format,
             capacity: self.capacity,
             partition_sizes: mam.partition_sizes(),
             read_only,
@@ -381,7 +381,7 @@ impl Cartridge {
             entropy: encrypt::system_entropy,
         };
         let mut files = folder.reopen().map_err(StoreError::io("opening the cartridge"))?;
-        let (tape, recovery) = ThreeFile::open(folder, shape)?;
+        let (tape, recovery) = ThreeFile::open(folder, options)?;
         if !ours && !read_only && !recovery.damaged {
             cartridge_memory::record_ownership(files.as_mut())?;
         }
@@ -391,27 +391,27 @@ impl Cartridge {
     /// The facts of the cartridge: from its cartridge memory; if that is missing or damaged, from the copy, or else
     /// from the barcode and the files.
     fn read_or_rebuild_facts(&mut self, folder: &mut dyn Folder) -> Result<CartridgeFacts, StoreError> {
-        let damage = match cartridge_memory::read(folder).and_then(|kept| Ok((kept.format(), self.apply_facts(&kept)?)))
-        {
-            Ok((level, mam)) => return Ok(CartridgeFacts { format: level, mam, mam_damage: None }),
-            Err(damage @ (StoreError::Malformed { .. } | StoreError::NoCartridgeMemory)) => damage,
-            Err(other) => return Err(other),
-        };
+        let damage =
+            match cartridge_memory::read(folder).and_then(|stored| Ok((stored.format(), self.apply_facts(&stored)?))) {
+                Ok((format, mam)) => return Ok(CartridgeFacts { format, mam, mam_damage: None }),
+                Err(damage @ (StoreError::Malformed { .. } | StoreError::NoCartridgeMemory)) => damage,
+                Err(other) => return Err(other),
+            };
         if !cartridge_memory::exists(folder)? {
             return Err(damage);
         }
-        let (level, partitions) = cartridge_memory::detect_format(folder)?;
-        let copy = cartridge_memory::read_copy(folder)?.filter(|copy| level == Format::Native && copy.media().is_ok());
+        let (format, partitions) = cartridge_memory::detect_format(folder)?;
+        let copy = cartridge_memory::read_copy(folder)?.filter(|copy| format == Format::Native && copy.media().is_ok());
         let mam = match copy {
             Some(copy) => self.apply_facts(&StoredMam::Native(copy))?,
-            None => self.rebuilt(level, &cartridge_memory::data_lengths(folder, partitions)?),
+            None => self.rebuilt(format, &cartridge_memory::data_lengths(folder, partitions)?),
         };
-        Ok(CartridgeFacts { format: level, mam, mam_damage: Some(damage) })
+        Ok(CartridgeFacts { format, mam, mam_damage: Some(damage) })
     }
 
     /// A cartridge memory with what the barcode (or else the caller of [`Self::new`]) and the lengths of the data files
     /// imply. It is write-protected.
-    fn rebuilt(&mut self, level: Format, data: &[u64]) -> Mam {
+    fn rebuilt(&mut self, format: Format, data: &[u64]) -> Mam {
         if let (Some((media, kind)), 0) = (self.barcode.media(), self.capacity) {
             (self.media, self.kind) = (media, kind);
         }
@@ -422,7 +422,7 @@ impl Cartridge {
         let used = data.iter().fold(0_u64, |sum, bytes| sum.saturating_add(*bytes));
         self.capacity = self.capacity.max(used);
         let Self { media, kind, capacity, .. } = *self;
-        let mut mam = Mam::new(&NewCartridge { media, kind, serial: "", manufactured: 0, capacity, format: level });
+        let mut mam = Mam::new(&NewCartridge { media, kind, serial: "", manufactured: 0, capacity, format });
         // Serial number, manufacturer and manufacture date are lost.
         for id in [AttrId::SERIAL, AttrId::MANUFACTURE_DATE, AttrId::MANUFACTURER, AttrId::WORM_IDENTITY] {
             mam.set(id, 0, &[]);
@@ -457,12 +457,12 @@ impl Cartridge {
     /// [`StoreError::NoCartridgeMemory`], [`StoreError::Malformed`] or [`StoreError::Unsupported`] if it cannot be
     /// used, or [`StoreError::Io`] if the storage fails.
     pub fn mam(&mut self) -> Result<Mam, StoreError> {
-        let kept = cartridge_memory::read(self.folder.open()?.as_mut())?;
-        self.apply_facts(&kept)
+        let stored = cartridge_memory::read(self.folder.open()?.as_mut())?;
+        self.apply_facts(&stored)
     }
 
-    fn apply_facts(&mut self, kept: &StoredMam) -> Result<Mam, StoreError> {
-        let mam = kept.mam()?;
+    fn apply_facts(&mut self, stored: &StoredMam) -> Result<Mam, StoreError> {
+        let mam = stored.mam()?;
         (self.media, self.kind) = (mam.media()?, mam.kind());
         if let Some(capacity) = Some(mam.number(AttrId::MAXIMUM_CAPACITY)).filter(|bytes| *bytes > 0) {
             self.capacity = capacity;
@@ -485,8 +485,8 @@ impl Cartridge {
     /// # Errors
     /// [`StoreError::NotUnloaded`], or as [`Self::mam`].
     pub fn check_unloaded(&mut self) -> Result<(), StoreError> {
-        let noted = self.mam()?.flags().contains(Flags::LOADED) && self.format()? == Format::Mhvtl;
-        if noted { Err(StoreError::NotUnloaded) } else { Ok(()) }
+        let marked_loaded = self.mam()?.flags().contains(Flags::LOADED) && self.format()? == Format::Mhvtl;
+        if marked_loaded { Err(StoreError::NotUnloaded) } else { Ok(()) }
     }
 
     /// Why the cartridge is write-protected at a time in seconds since 1970; `None` if it is not.

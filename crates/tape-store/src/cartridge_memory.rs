@@ -39,9 +39,9 @@ impl StoredMam {
     pub(crate) fn mam(&self) -> Result<Mam, StoreError> {
         match self {
             Self::Native(mam) => Ok(mam.clone()),
-            Self::Mhvtl(chip) => {
-                let mut mam = chip.to_mam();
-                mam.set(AttrId::MEDIUM_NAME, 0, chip.density()?.media().name.as_bytes());
+            Self::Mhvtl(stored_mam) => {
+                let mut mam = stored_mam.to_mam();
+                mam.set(AttrId::MEDIUM_NAME, 0, stored_mam.density()?.media().name.as_bytes());
                 Ok(mam)
             }
         }
@@ -87,9 +87,9 @@ pub(crate) fn detect_format(folder: &mut dyn Folder) -> Result<(Format, u8), Sto
             || name.starts_with(mhvtl::PLAIN_META)
     };
     let ours = names.iter().any(|name| [NATIVE_FILE, COPY].contains(&name.as_str()));
-    let level = if !ours && names.iter().any(of_mhvtl) { Format::Mhvtl } else { Format::Native };
+    let format = if !ours && names.iter().any(of_mhvtl) { Format::Mhvtl } else { Format::Native };
     let last = (1..4).rev().find(|number| names.contains(&format!("data.{number}")));
-    Ok((level, last.map_or(1, |last| last + 1)))
+    Ok((format, last.map_or(1, |last| last + 1)))
 }
 
 /// Length in bytes of each partition's data file; 0 if it is missing.
@@ -107,8 +107,8 @@ pub(crate) fn data_lengths(folder: &mut dyn Folder, partitions: u8) -> Result<Ve
 }
 
 /// The names of the files that hold the cartridge memory.
-pub(crate) const fn files(level: Format) -> &'static [&'static str] {
-    match level {
+pub(crate) const fn files(format: Format) -> &'static [&'static str] {
+    match format {
         Format::Native => &[NATIVE_FILE],
         Format::Mhvtl => &[mhvtl::MAM, mhvtl::PRIVATE],
     }
@@ -160,11 +160,12 @@ pub(crate) fn write(folder: &mut dyn Folder, mam: &Mam) -> Result<(), StoreError
     }
     match read(folder)? {
         StoredMam::Native(_) => replace(folder, NATIVE_FILE, &mam.encode()),
-        StoredMam::Mhvtl(mut chip) => {
+        StoredMam::Mhvtl(mut stored_mam) => {
             // A medium that mhvtl does not know keeps the stored description.
-            let density = mam.media().ok().and_then(mhvtl::media::for_media).map_or_else(|| chip.density(), Ok)?;
-            chip.update(mam, partitions(folder)?, density)?;
-            write_mhvtl(folder, &chip)
+            let density =
+                mam.media().ok().and_then(mhvtl::media::for_media).map_or_else(|| stored_mam.density(), Ok)?;
+            stored_mam.update(mam, partitions(folder)?, density)?;
+            write_mhvtl(folder, &stored_mam)
         }
     }
 }
@@ -187,18 +188,18 @@ pub(crate) fn create(folder: &mut dyn Folder, barcode: &str, new: &NewCartridge<
     match new.format {
         Format::Native => write_native(folder, &Mam::new(new)),
         Format::Mhvtl => {
-            let chip = mhvtl::blank(barcode, new)?;
+            let stored_mam = mhvtl::blank(barcode, new)?;
             prepare(folder, new.format, 1)?;
-            write_mhvtl(folder, &chip)
+            write_mhvtl(folder, &stored_mam)
         }
     }
 }
 
 /// Creates the empty files of the given number of partitions.
-pub(crate) fn prepare(folder: &mut dyn Folder, level: Format, partitions: u8) -> Result<(), StoreError> {
+pub(crate) fn prepare(folder: &mut dyn Folder, format: Format, partitions: u8) -> Result<(), StoreError> {
     for number in 0..partitions {
         replace(folder, &format!("data.{number}"), &[])?;
-        if level == Format::Mhvtl {
+        if format == Format::Mhvtl {
             replace(folder, &format!("indx.{number}"), &[])?;
             replace(folder, &format!("meta.{number}"), &[0; 512])?;
         }
@@ -209,11 +210,11 @@ pub(crate) fn prepare(folder: &mut dyn Folder, level: Format, partitions: u8) ->
 /// Writes the cartridge memory of a converted cartridge; this completes its creation.
 pub(crate) fn write_imported(
     folder: &mut dyn Folder,
-    level: Format,
+    format: Format,
     mam: &Mam,
     partitions: u8,
 ) -> Result<(), StoreError> {
-    match level {
+    match format {
         Format::Native => write_native(folder, mam),
         Format::Mhvtl => write_mhvtl(folder, &MhvtlMam::of(mam, partitions)?),
     }
@@ -236,8 +237,8 @@ fn partitions(folder: &mut dyn Folder) -> Result<u8, StoreError> {
 
 /// Writes mhvtl's two files. If Ferric was the last writer it stays so: `ferric.owner` gets the old and the new
 /// checksums first, so that a crash in between is not taken for a write by mhvtl.
-fn write_mhvtl(folder: &mut dyn Folder, chip: &MhvtlMam) -> Result<(), StoreError> {
-    let [mam, private] = chip.encode();
+fn write_mhvtl(folder: &mut dyn Folder, stored_mam: &MhvtlMam) -> Result<(), StoreError> {
+    let [mam, private] = stored_mam.encode();
     if is_last_writer(folder)? {
         let [old_mam, old_private] = present(folder)?;
         replace(folder, OWNER, &owner([&old_mam, &mam, &old_private, &private]))?;
@@ -312,10 +313,10 @@ fn filemark_table(folder: &mut dyn Folder) -> Result<Vec<u8>, StoreError> {
 pub(crate) fn upgrade(folder: &mut dyn Folder) -> Result<(), StoreError> {
     let names = folder.list().map_err(StoreError::io("listing a cartridge's files"))?;
     let has = |name: &str| names.iter().any(|other| other == name);
-    let StoredMam::Mhvtl(mut chip) = read(folder)? else { return Ok(()) };
-    let (mam, density) = (chip.to_mam(), chip.density()?);
-    chip.update(&mam, partitions(folder)?, density)?;
-    write_mhvtl(folder, &chip)?;
+    let StoredMam::Mhvtl(mut stored_mam) = read(folder)? else { return Ok(()) };
+    let (mam, density) = (stored_mam.to_mam(), stored_mam.density()?);
+    stored_mam.update(&mam, partitions(folder)?, density)?;
+    write_mhvtl(folder, &stored_mam)?;
     for name in ["data", "indx"] {
         let numbered = format!("{name}.0");
         if has(name) && !has(&numbered) {

@@ -73,7 +73,7 @@ impl CodecContexts {
     }
 
     fn compress_one(&mut self, block: &[u8], codec: Codec) -> Option<usize> {
-        let room = block.len().checked_sub(1)?;
+        let max_len = block.len().checked_sub(1)?;
         // A deflate stream is always finished: otherwise the context is reset before the next block.
         let whole = output_len(block.len());
         if self.output.len() < whole {
@@ -81,12 +81,12 @@ impl CodecContexts {
             self.output.resize(whole, 0);
         }
         match codec.id {
-            CodecId::ZSTD => self.zstd(block, codec.level, room),
+            CodecId::ZSTD => self.zstd(block, codec.level, max_len),
             CodecId::ZLIB => {
                 if self.is_hopeless(block, codec.level) {
                     None
                 } else {
-                    self.zlib(block, codec.level, room)
+                    self.zlib(block, codec.level, max_len)
                 }
             }
             _ => None,
@@ -111,15 +111,15 @@ impl CodecContexts {
         hopeless
     }
 
-    fn zstd(&mut self, block: &[u8], level: u8, room: usize) -> Option<usize> {
+    fn zstd(&mut self, block: &[u8], level: u8, max_len: usize) -> Option<usize> {
         if self.zstd.as_ref().is_none_or(|(current, _)| *current != level) {
             self.zstd = Some((level, zstd::bulk::Compressor::new(level.into()).ok()?));
         }
         let (_, context) = self.zstd.as_mut()?;
-        context.compress_to_buffer(block, self.output.get_mut(..room)?).ok()
+        context.compress_to_buffer(block, self.output.get_mut(..max_len)?).ok()
     }
 
-    fn zlib(&mut self, block: &[u8], level: u8, room: usize) -> Option<usize> {
+    fn zlib(&mut self, block: &[u8], level: u8, max_len: usize) -> Option<usize> {
         let fresh = || (level, Compress::new(Compression::new(level.into()), true));
         let (current, context) = self.zlib.get_or_insert_with(fresh);
         if *current == level {
@@ -132,7 +132,7 @@ impl CodecContexts {
             self.zlib = None;
             return None;
         }
-        usize::try_from(context.total_out()).ok().filter(|len| *len <= room)
+        usize::try_from(context.total_out()).ok().filter(|len| *len <= max_len)
     }
 
     /// Decompresses a block into `into`, whose length is the recorded length of the block.

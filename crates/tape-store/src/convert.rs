@@ -21,7 +21,7 @@ use std::io::{IoSlice, IoSliceMut};
 pub fn convert(
     source: &mut Cartridge,
     mut folder: Box<dyn Folder>,
-    level: Format,
+    format: Format,
     codec: Codec,
     progress: &mut dyn FnMut(u64),
 ) -> Result<ThreeFile, StoreError> {
@@ -35,11 +35,10 @@ pub fn convert(
         let barcode = source.barcode().as_str().into();
         return Err(StoreError::Cartridge { barcode, problem: "has a damaged index; repair it first" });
     }
-    cartridge_memory::prepare(folder.as_mut(), level, from.partitions())?;
+    cartridge_memory::prepare(folder.as_mut(), format, from.partitions())?;
     let files = folder.reopen().map_err(StoreError::io("opening the new cartridge"))?;
-    let shape =
-        TapeOptions { format: level, partition_sizes: mam.partition_sizes(), ..TapeOptions::native(u64::MAX >> 4) };
-    let (mut to, _) = ThreeFile::open(folder, shape)?;
+    let options = TapeOptions { format, partition_sizes: mam.partition_sizes(), ..TapeOptions::native(u64::MAX >> 4) };
+    let (mut to, _) = ThreeFile::open(folder, options)?;
     let mut block = vec![0; MAX_BLOCK];
     for partition in 0..from.partitions() {
         from.locate(partition, 0)?;
@@ -51,7 +50,7 @@ pub fn convert(
     }
     to.close()?;
     let mut files = files;
-    cartridge_memory::write_imported(files.as_mut(), level, &mam, from.partitions())?;
+    cartridge_memory::write_imported(files.as_mut(), format, &mam, from.partitions())?;
     Ok(from)
 }
 
@@ -72,7 +71,7 @@ fn copy(
         from.read(&mut [])?;
         return to.append_filemark().map_err(at).and_then(|written| whole(written, object.number));
     }
-    let seal = match object.encryption {
+    let encryption = match object.encryption {
         ObjectEncryption::None => None,
         // Its object number is authenticated with it; without the key it can only be copied as raw encrypted block.
         ObjectEncryption::Encrypted => return Err(at(StoreError::EncryptionUnsupported)),
@@ -84,14 +83,14 @@ fn copy(
             })?)
         }
     };
-    let unseal = seal.as_ref().map_or(Decryption::Disable, |seal| Decryption::Mixed(&seal.key));
-    let ReadOutcome::Block { len, .. } = from.read_decrypting(&mut [IoSliceMut::new(block)], unseal)? else {
+    let decryption = encryption.as_ref().map_or(Decryption::Disable, |encryption| Decryption::Mixed(&encryption.key));
+    let ReadOutcome::Block { len, .. } = from.read_decrypting(&mut [IoSliceMut::new(block)], decryption)? else {
         return Ok(());
     };
     let content = [IoSlice::new(block.get(..len).unwrap_or_default())];
-    let written = match &seal {
+    let written = match &encryption {
         None => to.append(&content, codec),
-        Some(seal) => to.append_encrypted(&content, codec, seal),
+        Some(encryption) => to.append_encrypted(&content, codec, encryption),
     };
     whole(written.map_err(at)?, object.number)
 }

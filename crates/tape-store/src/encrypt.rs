@@ -49,9 +49,9 @@ impl Key {
     /// A key of 1 to 32 bytes; `None` for other lengths or without protected memory. Only a key of 32 bytes encrypts.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Option<Self> {
-        let mut room = SecretBox::new([0; Self::MAX])?;
-        room.get_mut(..bytes.len()).filter(|room| !room.is_empty())?.copy_from_slice(bytes);
-        Some(Self { bytes: Arc::new(room), len: bytes.len() })
+        let mut buffer = SecretBox::new([0; Self::MAX])?;
+        buffer.get_mut(..bytes.len()).filter(|buffer| !buffer.is_empty())?.copy_from_slice(bytes);
+        Some(Self { bytes: Arc::new(buffer), len: bytes.len() })
     }
 
     fn bytes(&self) -> &[u8] {
@@ -185,31 +185,31 @@ pub(crate) struct AppendSession {
 
 impl AppendSession {
     /// Begins a session with a new salt.
-    pub(crate) fn begin(seal: &Encryption, entropy: Entropy) -> io::Result<Self> {
+    pub(crate) fn begin(encryption: &Encryption, entropy: Entropy) -> io::Result<Self> {
         let unusable = || {
             io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "expected a key of 32 bytes and key-associated data of at most 255 bytes",
             )
         };
-        if !seal.key.is_full_length() || seal.kads.all().iter().any(|kad| kad.len() > 255) {
+        if !encryption.key.is_full_length() || encryption.kads.all().iter().any(|kad| kad.len() > 255) {
             return Err(unusable());
         }
         let mut salt = [0; SALT_LEN];
         entropy(&mut salt)?;
-        let subkey = derive(&seal.key, &salt).ok_or_else(unusable)?;
-        let lengths = seal.kads.all().map(|kad| u8::try_from(kad.len()).unwrap_or(u8::MAX));
+        let subkey = derive(&encryption.key, &salt).ok_or_else(unusable)?;
+        let lengths = encryption.kads.all().map(|kad| u8::try_from(kad.len()).unwrap_or(u8::MAX));
         let mut header = salt.to_vec();
         header.extend_from_slice(&[0; 8]);
         header.extend_from_slice(&lengths);
-        header.push(if seal.raw_read_disabled { RAW_READ_DISABLED } else { 0 });
-        seal.kads.all().iter().for_each(|kad| header.extend_from_slice(kad));
-        Ok(Self { encryption: seal.clone(), header, subkey, counter: 0 })
+        header.push(if encryption.raw_read_disabled { RAW_READ_DISABLED } else { 0 });
+        encryption.kads.all().iter().for_each(|kad| header.extend_from_slice(kad));
+        Ok(Self { encryption: encryption.clone(), header, subkey, counter: 0 })
     }
 
     /// Whether blocks with this key and key-associated data belong to the session.
-    pub(crate) fn serves(&self, seal: &Encryption) -> bool {
-        self.encryption == *seal
+    pub(crate) fn serves(&self, encryption: &Encryption) -> bool {
+        self.encryption == *encryption
     }
 
     /// Fills `out` with the encrypted block. Each call uses up a nonce, even if the block is not stored afterwards.
@@ -253,14 +253,14 @@ struct EncryptedParts<'a> {
     raw_read_disabled: bool,
 }
 
-fn parts(sealed: &[u8]) -> Option<EncryptedParts<'_>> {
-    let (salt, rest) = sealed.split_at_checked(SALT_LEN)?;
+fn parts(encrypted: &[u8]) -> Option<EncryptedParts<'_>> {
+    let (salt, rest) = encrypted.split_at_checked(SALT_LEN)?;
     let (counter, rest) = rest.split_first_chunk::<8>()?;
     let ([u, a, m, flags], rest) = rest.split_first_chunk::<4>()?;
     let (unauthenticated, rest) = rest.split_at_checked(usize::from(*u))?;
     let (authenticated, rest) = rest.split_at_checked(usize::from(*a))?;
     let (metadata, rest) = rest.split_at_checked(usize::from(*m))?;
-    let header = sealed.get(..sealed.len() - rest.len())?;
+    let header = encrypted.get(..encrypted.len() - rest.len())?;
     let kads = KeyAssociatedData {
         unauthenticated: unauthenticated.to_vec(),
         authenticated: authenticated.to_vec(),
@@ -276,8 +276,8 @@ fn parts(sealed: &[u8]) -> Option<EncryptedParts<'_>> {
 }
 
 /// How a block is encrypted, from its first bytes; `None` if they are malformed.
-pub(crate) fn encryption_info(sealed: &[u8]) -> Option<EncryptionInfo> {
-    parts(sealed).map(|parts| EncryptionInfo {
+pub(crate) fn encryption_info(encrypted: &[u8]) -> Option<EncryptionInfo> {
+    parts(encrypted).map(|parts| EncryptionInfo {
         kads: parts.kads,
         raw_read_disabled: parts.raw_read_disabled,
         written_raw: false,
@@ -304,16 +304,16 @@ impl BlockContext {
 
     /// Splits an encrypted block read raw into the properties it was encrypted with and the encrypted block; `None` if
     /// the bytes are no such block.
-    pub(crate) fn parse_raw(capsule: &[u8]) -> Option<(Self, &[u8])> {
-        let (head, sealed) = capsule.split_first_chunk::<RAW_HEADER_LEN>()?;
+    pub(crate) fn parse_raw(raw_block: &[u8]) -> Option<(Self, &[u8])> {
+        let (head, encrypted) = raw_block.split_first_chunk::<RAW_HEADER_LEN>()?;
         let [m0, m1, partition, codec, o0, o1, o2, o3, o4, o5, o6, o7, l0, l1, l2, l3] = *head;
         let object = u64::from_le_bytes([o0, o1, o2, o3, o4, o5, o6, o7]);
         let length = u32::from_le_bytes([l0, l1, l2, l3]);
         let context = Self { partition, object, length, codec: CodecId(codec) };
         let known = [CodecId::NONE, CodecId::ZLIB, CodecId::ZSTD].contains(&context.codec);
         let possible = usize::try_from(length).is_ok_and(|len| (1..=MAX_BLOCK).contains(&len)) && known;
-        let whole = parts(sealed).is_some_and(|parts| sealed.len() >= parts.header.len() + TAG);
-        ([m0, m1] == RAW_HEADER_MAGIC && possible && whole).then_some((context, sealed))
+        let whole = parts(encrypted).is_some_and(|parts| encrypted.len() >= parts.header.len() + TAG);
+        ([m0, m1] == RAW_HEADER_MAGIC && possible && whole).then_some((context, encrypted))
     }
 }
 
@@ -323,15 +323,20 @@ pub(crate) struct Decryptor(Option<(Key, Vec<u8>, SecretBox<LessSafeKey>)>);
 
 impl Decryptor {
     /// Decrypts a block in place; `None` if the key or the context differs, or the block is damaged.
-    pub(crate) fn decrypt<'a>(&mut self, key: &Key, context: BlockContext, sealed: &'a mut [u8]) -> Option<&'a [u8]> {
-        let parts = parts(sealed)?;
+    pub(crate) fn decrypt<'a>(
+        &mut self,
+        key: &Key,
+        context: BlockContext,
+        encrypted: &'a mut [u8],
+    ) -> Option<&'a [u8]> {
+        let parts = parts(encrypted)?;
         let aad = Aad::from(context.authenticated(parts.header));
         let (counter, begin) = (parts.counter, parts.header.len());
         if !self.0.as_ref().is_some_and(|(known, salt, _)| known.equals(key.bytes()) && salt == parts.salt) {
             self.0 = Some((key.clone(), parts.salt.to_vec(), derive(key, parts.salt)?));
         }
         let (_, _, subkey) = self.0.as_ref()?;
-        let text = sealed.get_mut(begin..)?;
+        let text = encrypted.get_mut(begin..)?;
         subkey.open_in_place(nonce(counter), aad, text).ok().map(|text| &*text)
     }
 }
@@ -354,29 +359,29 @@ mod tests {
 
     #[test]
     fn block_decrypts_only_with_its_key_and_place() {
-        let (mut session, mut sealed) = (session(), Vec::new());
-        session.encrypt(b"hello", PLACE, &mut sealed).unwrap();
-        assert_eq!(sealed.len(), 44 + 5 + 5 + 16);
-        assert!(!sealed.windows(5).any(|window| window == b"hello"));
-        assert_eq!(encryption_info(&sealed).unwrap().kads.authenticated, b"auth");
+        let (mut session, mut encrypted) = (session(), Vec::new());
+        session.encrypt(b"hello", PLACE, &mut encrypted).unwrap();
+        assert_eq!(encrypted.len(), 44 + 5 + 5 + 16);
+        assert!(!encrypted.windows(5).any(|window| window == b"hello"));
+        assert_eq!(encryption_info(&encrypted).unwrap().kads.authenticated, b"auth");
         let open = |key: &Key, context, mut bytes: Vec<u8>| {
             Decryptor::default().decrypt(key, context, &mut bytes).map(<[u8]>::to_vec)
         };
-        assert_eq!(open(&key(1), PLACE, sealed.clone()), Some(b"hello".to_vec()));
-        assert_eq!(open(&key(2), PLACE, sealed.clone()), None);
+        assert_eq!(open(&key(1), PLACE, encrypted.clone()), Some(b"hello".to_vec()));
+        assert_eq!(open(&key(2), PLACE, encrypted.clone()), None);
         for other in [
             BlockContext { partition: 0, ..PLACE },
             BlockContext { object: 8, ..PLACE },
             BlockContext { length: 6, ..PLACE },
             BlockContext { codec: CodecId::ZSTD, ..PLACE },
         ] {
-            assert_eq!(open(&key(1), other, sealed.clone()), None, "{other:?}");
+            assert_eq!(open(&key(1), other, encrypted.clone()), None, "{other:?}");
         }
-        for at in 0..sealed.len() {
-            let mut bad = sealed.clone();
+        for at in 0..encrypted.len() {
+            let mut bad = encrypted.clone();
             bad[at] ^= 1;
             assert_eq!(open(&key(1), PLACE, bad), None, "byte {at}");
-            assert_eq!(open(&key(1), PLACE, sealed[..at].to_vec()), None, "cut at {at}");
+            assert_eq!(open(&key(1), PLACE, encrypted[..at].to_vec()), None, "cut at {at}");
         }
     }
 
@@ -387,9 +392,9 @@ mod tests {
         for session in [&mut one, &mut two] {
             for _ in 0..100 {
                 // The same object repeatedly: a failed write is retried.
-                let mut sealed = Vec::new();
-                session.encrypt(b"hello", PLACE, &mut sealed).unwrap();
-                assert!(seen.insert(sealed[..SALT_LEN + 8].to_vec()));
+                let mut encrypted = Vec::new();
+                session.encrypt(b"hello", PLACE, &mut encrypted).unwrap();
+                assert!(seen.insert(encrypted[..SALT_LEN + 8].to_vec()));
             }
         }
         assert!(

@@ -41,9 +41,9 @@ impl KeyWrappingPair {
     /// Unwraps a key that was wrapped with this label; `None` if it was wrapped for another key pair or label.
     #[must_use]
     pub fn unwrap_key(&self, wrapped: &[u8], label: &[u8]) -> Option<Key> {
-        let mut room = Zeroizing::new(vec![0; self.private.min_output_size()]);
+        let mut buffer = Zeroizing::new(vec![0; self.private.min_output_size()]);
         let label = Some(label).filter(|label| !label.is_empty());
-        let key = self.private.decrypt(&OAEP_SHA256_MGF1SHA256, wrapped, &mut room, label).ok()?;
+        let key = self.private.decrypt(&OAEP_SHA256_MGF1SHA256, wrapped, &mut buffer, label).ok()?;
         Key::new(key)
     }
 }

@@ -221,7 +221,7 @@ pub trait Medium: Send {
         &mut self,
         _block: &[IoSlice<'_>],
         _codec: Codec,
-        _seal: &Encryption,
+        _encryption: &Encryption,
     ) -> Result<WriteOutcome, StoreError> {
         Err(StoreError::EncryptionUnsupported)
     }
@@ -230,7 +230,7 @@ pub trait Medium: Send {
     /// # Errors
     /// [`StoreError::NotRawEncryptedBlock`] if the bytes are no such block, [`StoreError::EncryptionUnsupported`] if
     /// the format stores no encrypted blocks, or as [`Self::append`].
-    fn append_raw(&mut self, _capsule: &[IoSlice<'_>]) -> Result<WriteOutcome, StoreError> {
+    fn append_raw(&mut self, _raw_block: &[IoSlice<'_>]) -> Result<WriteOutcome, StoreError> {
         Err(StoreError::EncryptionUnsupported)
     }
     /// Writes a filemark at the position and removes all objects after it. A filemark needs no capacity.
@@ -254,7 +254,7 @@ pub trait Medium: Send {
     fn read_decrypting(
         &mut self,
         into: &mut [IoSliceMut<'_>],
-        unseal: Decryption<'_>,
+        decryption: Decryption<'_>,
     ) -> Result<ReadOutcome, StoreError>;
     /// How the next object is encrypted; `None` for a filemark, for a block stored in clear and at end of data.
     ///

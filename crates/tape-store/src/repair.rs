@@ -181,16 +181,16 @@ impl Cartridge {
     }
 
     fn repair_mam(&mut self, damaged: &str) -> Result<(), StoreError> {
-        let ((mam, _), level) = (self.mam_or_rebuilt()?, self.format()?);
+        let ((mam, _), format) = (self.mam_or_rebuilt()?, self.format()?);
         let mut folder = self.folder()?;
         folder.lock(false).map_err(StoreError::lock)?;
         let (_, partitions) = cartridge_memory::detect_format(folder.as_mut())?;
-        for name in cartridge_memory::files(level) {
+        for name in cartridge_memory::files(format) {
             // The intact one of mhvtl's two files is saved as well.
             copy_to_damaged_file(folder.as_mut(), name, 0)?;
         }
         tracing::info!(barcode = %self.barcode(), file = damaged, "rebuilding the cartridge memory");
-        cartridge_memory::write_imported(folder.as_mut(), level, &mam, partitions)
+        cartridge_memory::write_imported(folder.as_mut(), format, &mam, partitions)
     }
 
     fn replace_index(&mut self, partition: u8) -> Result<(), StoreError> {
@@ -242,40 +242,40 @@ impl IndexExtent {
 
     fn examine(self, folder: &mut dyn Folder, condition: IndexReport) -> Result<Option<Finding>, StoreError> {
         let Self { partition, objects, end } = self;
-        let IndexReport { append_blocked: broken, damaged_records: records, first_damaged: first, .. } = condition;
-        if broken.is_none() && records == 0 {
+        let IndexReport { append_blocked, damaged_records: records, first_damaged: first, .. } = condition;
+        if append_blocked.is_none() && records == 0 {
             return Ok(None);
         }
-        let file = match broken {
+        let file = match append_blocked {
             Some(SHORT_DATA) => format!("data.{partition}"),
             Some(NO_WATERMARK) if records == 0 && objects > 0 => format!("mark.{partition}"),
             _ => format!("indx.{partition}"),
         };
         let first = first.map_or_else(String::new, |first| format!(", the first is object {first}"));
         let of_records = (records > 0).then(|| format!("damaged records: {records}{first}"));
-        let what = [broken.map(str::to_owned), of_records].into_iter().flatten().collect::<Vec<_>>().join("; ");
+        let what = [append_blocked.map(str::to_owned), of_records].into_iter().flatten().collect::<Vec<_>>().join("; ");
         let remedy = |remedy| Ok(Some(Finding { file, problem: what, remedy }));
-        if broken == Some(SHORT_DATA) {
+        if append_blocked == Some(SHORT_DATA) {
             return remedy(Remedy::Truncate);
         }
         let data_len = length(folder, &format!("data.{partition}"))?;
         match rebuild::rebuild(folder, partition, None)? {
             Some(rebuilt)
-                if broken == Some(NO_WATERMARK)
+                if append_blocked == Some(NO_WATERMARK)
                     && records == 0
                     && rebuilt.objects == objects
                     && rebuilt.end >= data_len =>
             {
                 remedy(Remedy::RewriteWatermark { partition, objects })
             }
-            Some(rebuilt) if broken.is_some() || rebuilt.lost_objects < records => {
+            Some(rebuilt) if append_blocked.is_some() || rebuilt.lost_objects < records => {
                 remedy(Remedy::RebuildIndex { partition, rebuilt })
             }
-            None if broken == Some(NO_WATERMARK) && records == 0 && data_len == end => {
+            None if append_blocked == Some(NO_WATERMARK) && records == 0 && data_len == end => {
                 remedy(Remedy::RewriteWatermark { partition, objects })
             }
             // Damaged records do not affect other objects.
-            _ if broken.is_none() => Ok(None),
+            _ if append_blocked.is_none() => Ok(None),
             _ => remedy(Remedy::Truncate),
         }
     }
@@ -300,17 +300,17 @@ fn remove_left_over_data(folder: &mut dyn Folder, partition: u8, end: u64) -> Re
 /// Copies a file from an offset on, durably, to the first free name of `NAME.damaged`, `NAME.damaged.1` and so on. A
 /// file that is missing or not longer than the offset is not copied.
 fn copy_to_damaged_file(folder: &mut dyn Folder, name: &str, from: u64) -> Result<(), StoreError> {
-    let aside = free_name(folder, &format!("{name}.damaged"));
-    let aside = aside.map_err(StoreError::io("listing the cartridge's files"))?;
-    let failed = || StoreError::io(format!("copying {name} to {aside}"));
+    let saved = free_name(folder, &format!("{name}.damaged"));
+    let saved = saved.map_err(StoreError::io("listing the cartridge's files"))?;
+    let failed = || StoreError::io(format!("copying {name} to {saved}"));
     let Some(mut source) = folder.open_read_only(name).map_err(failed())? else { return Ok(()) };
     if source.len().map_err(failed())? <= from {
         return Ok(());
     }
-    let mut target = folder.open(&aside).map_err(failed())?;
+    let mut target = folder.open(&saved).map_err(failed())?;
     let copied = copy_from(source.as_mut(), target.as_mut(), from);
     if copied.is_err() {
-        let _ = folder.remove(&aside);
+        let _ = folder.remove(&saved);
     }
     copied.map_err(failed())
 }

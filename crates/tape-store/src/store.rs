@@ -50,8 +50,8 @@ impl NewCartridge<'_> {
 impl TapeStore {
     /// The cartridges in the folders of this store.
     #[must_use]
-    pub fn new(shelves: Box<dyn FolderStore>) -> Self {
-        Self { folders: Arc::new(Mutex::new(shelves)) }
+    pub fn new(folders: Box<dyn FolderStore>) -> Self {
+        Self { folders: Arc::new(Mutex::new(folders)) }
     }
 
     fn with<T>(
@@ -59,8 +59,8 @@ impl TapeStore {
         what: &str,
         call: impl FnOnce(&mut dyn FolderStore) -> std::io::Result<T>,
     ) -> Result<T, StoreError> {
-        let mut shelves = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
-        call(shelves.as_mut()).map_err(StoreError::io(what))
+        let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        call(folders.as_mut()).map_err(StoreError::io(what))
     }
 
     /// Barcodes of all cartridges, ascending. Folders whose name is not a barcode are skipped.
@@ -68,7 +68,7 @@ impl TapeStore {
     /// # Errors
     /// [`StoreError::Io`] if the storage fails.
     pub fn list(&self) -> Result<Vec<Barcode>, StoreError> {
-        let names = self.with("listing cartridges", |shelves| shelves.list())?;
+        let names = self.with("listing cartridges", |folders| folders.list())?;
         Ok(names.iter().filter_map(|name| Barcode::new(name)).collect())
     }
 
@@ -78,10 +78,10 @@ impl TapeStore {
     /// [`StoreError::Cartridge`] if it exists or its name is occupied, or [`StoreError::Io`] if the storage fails.
     pub fn create(&self, barcode: &Barcode, new: &NewCartridge<'_>) -> Result<(), StoreError> {
         let name = barcode.as_str();
-        let mut folder = match self.with("creating a cartridge", |shelves| shelves.create(name)) {
+        let mut folder = match self.with("creating a cartridge", |folders| folders.create(name)) {
             Ok(folder) => folder,
             Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {
-                let opened = self.with("opening a cartridge", |shelves| shelves.open(name));
+                let opened = self.with("opening a cartridge", |folders| folders.open(name));
                 opened.map_err(|error| missing(barcode, error))?
             }
             Err(other) => return Err(other),
@@ -97,7 +97,7 @@ impl TapeStore {
     /// # Errors
     /// [`StoreError::Io`] if the storage fails.
     pub fn exists(&self, barcode: &Barcode) -> Result<bool, StoreError> {
-        match self.with("opening a cartridge", |shelves| shelves.open(barcode.as_str())) {
+        match self.with("opening a cartridge", |folders| folders.open(barcode.as_str())) {
             Ok(mut folder) => cartridge_memory::exists(folder.as_mut()),
             Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(false),
             Err(other) => Err(missing(barcode, other)),
@@ -109,7 +109,7 @@ impl TapeStore {
     /// # Errors
     /// [`StoreError::Io`] if the storage fails; then it is unknown.
     pub fn is_occupied(&self, barcode: &Barcode) -> Result<bool, StoreError> {
-        self.with("looking for a cartridge", |shelves| shelves.is_occupied(barcode.as_str()))
+        self.with("looking for a cartridge", |folders| folders.is_occupied(barcode.as_str()))
     }
 
     /// Whether no object is on a cartridge's tape, as [`Cartridge::is_blank`] reports it. `None` if a data or index
@@ -118,7 +118,7 @@ impl TapeStore {
     /// # Errors
     /// [`StoreError::Io`] if the cartridge does not exist or the storage fails.
     pub fn is_blank(&self, barcode: &Barcode) -> Result<Option<bool>, StoreError> {
-        let mut folder = self.with("opening a cartridge", |shelves| shelves.open(barcode.as_str()))?;
+        let mut folder = self.with("opening a cartridge", |folders| folders.open(barcode.as_str()))?;
         let failed = || StoreError::io("checking a cartridge's files");
         let names = folder.list().map_err(failed())?;
         for name in names.iter().filter(|name| name.starts_with("data") || name.starts_with("indx")) {
@@ -137,7 +137,7 @@ impl TapeStore {
     /// storage does not provide one.
     #[must_use]
     pub fn fingerprint(&self, barcode: &Barcode) -> Option<u64> {
-        let opened = self.with("opening a cartridge", |shelves| shelves.open(barcode.as_str()));
+        let opened = self.with("opening a cartridge", |folders| folders.open(barcode.as_str()));
         opened.map_or(Some(0), |mut folder| folder.fingerprint().unwrap_or(Some(0)))
     }
 
@@ -146,7 +146,7 @@ impl TapeStore {
     /// # Errors
     /// [`StoreError::Io`] if the storage fails; some of its files may already be removed.
     pub fn remove(&self, barcode: &Barcode) -> Result<(), StoreError> {
-        self.with("removing a cartridge", |shelves| shelves.remove(barcode.as_str()))
+        self.with("removing a cartridge", |folders| folders.remove(barcode.as_str()))
     }
 
     /// The cartridge with this barcode, with the facts of its cartridge memory. The caller must ensure that only one
@@ -156,10 +156,10 @@ impl TapeStore {
     /// [`StoreError::Cartridge`] if it does not exist; the damage of its cartridge memory if its barcode does not name
     /// a medium; or [`StoreError::Io`] if the storage fails.
     pub fn find(&self, barcode: &Barcode) -> Result<Cartridge, StoreError> {
-        let opened = self.with("opening a cartridge", |shelves| shelves.open(barcode.as_str()));
+        let opened = self.with("opening a cartridge", |folders| folders.open(barcode.as_str()));
         let mut folder = opened.map_err(|error| missing(barcode, error))?;
         match cartridge_memory::read(folder.as_mut())
-            .and_then(|kept| kept.mam())
+            .and_then(|stored| stored.mam())
             .and_then(|mam| Ok((mam.media()?, mam)))
         {
             Ok((media, mam)) => Ok(self.cartridge(barcode, media, mam.kind(), mam.number(AttrId::MAXIMUM_CAPACITY))),
@@ -183,11 +183,11 @@ impl TapeStore {
         kind: CartridgeKind,
         capacity: u64,
     ) -> Cartridge {
-        let shelves = Self { folders: Arc::clone(&self.folders) };
+        let folders = Self { folders: Arc::clone(&self.folders) };
         let name = barcode.clone();
         let open = move || {
             let what = format!("opening cartridge {name}");
-            shelves.with(&what, |shelves| shelves.open(name.as_str())).map_err(|error| missing(&name, error))
+            folders.with(&what, |folders| folders.open(name.as_str())).map_err(|error| missing(&name, error))
         };
         Cartridge::new(barcode.clone(), media, kind, capacity, Box::new(open))
     }

@@ -28,10 +28,10 @@ pub fn store_open(data: &[u8]) {
         2 => &["mam", "mhvtl_data", "meta", "indx", "data"],
         _ => &["meta", "indx", "data"],
     };
-    let mut shelves = MemoryFolderStore::default();
-    let store = TapeStore::new(Box::new(shelves.clone()));
+    let mut folders = MemoryFolderStore::default();
+    let store = TapeStore::new(Box::new(folders.clone()));
     let Some(barcode) = Barcode::new("FUZZ") else { return };
-    let Ok(mut folder) = shelves.create(barcode.as_str()) else { return };
+    let Ok(mut folder) = folders.create(barcode.as_str()) else { return };
     for name in names {
         let Some((len, after)) = rest.split_first_chunk::<2>() else { return };
         let (bytes, after) = after.split_at(usize::from(u16::from_be_bytes(*len)).min(after.len()));

@@ -79,11 +79,11 @@ impl CodecJob {
     pub fn run(&mut self) {
         self.task = match self.task {
             CodecTask::Compress(codec) => {
-                let packed = self.codecs.compress(&[IoSlice::new(&self.input)], codec);
-                let shrank = packed.is_some();
+                let compressed = self.codecs.compress(&[IoSlice::new(&self.input)], codec);
+                let shrank = compressed.is_some();
                 self.output.clear();
-                self.output.reserve_exact(packed.map_or(0, <[u8]>::len));
-                self.output.extend_from_slice(packed.unwrap_or_default());
+                self.output.reserve_exact(compressed.map_or(0, <[u8]>::len));
+                self.output.extend_from_slice(compressed.unwrap_or_default());
                 CodecTask::Compressed { crc: crc32c(&self.input), codec: if shrank { codec.id } else { CodecId::NONE } }
             }
             CodecTask::Decompress { codec, len, crc } => {
@@ -98,7 +98,7 @@ impl CodecJob {
     }
 
     /// The bytes to be stored.
-    pub(crate) fn packed(&self) -> &[u8] {
+    pub(crate) fn compressed(&self) -> &[u8] {
         match self.task {
             CodecTask::Compressed { codec: CodecId::NONE, .. } => &self.input,
             _ => &self.output,

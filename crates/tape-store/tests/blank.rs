@@ -15,8 +15,8 @@ const LABEL: &str = "A00001L8";
 
 /// A cartridge with 294 objects, of which these files are then emptied or removed.
 fn damaged(files: &[&str], remove: bool) -> (TapeStore, Barcode) {
-    let mut shelves = MemoryFolderStore::default();
-    let (store, barcode) = (TapeStore::new(Box::new(shelves.clone())), Barcode::new(LABEL).unwrap());
+    let mut folders = MemoryFolderStore::default();
+    let (store, barcode) = (TapeStore::new(Box::new(folders.clone())), Barcode::new(LABEL).unwrap());
     store.create(&barcode, &NewCartridge { capacity: 64 << 20, ..NewCartridge::data(&LTO_8) }).unwrap();
     assert_eq!(store.is_blank(&barcode).unwrap(), Some(true));
     let mut cartridge = store.find(&barcode).unwrap();
@@ -28,7 +28,7 @@ fn damaged(files: &[&str], remove: bool) -> (TapeStore, Barcode) {
     tape.close().unwrap();
     drop(tape);
     assert!(!cartridge.is_blank().unwrap());
-    let mut folder = shelves.open(LABEL).unwrap();
+    let mut folder = folders.open(LABEL).unwrap();
     for name in files {
         if remove {
             folder.remove(name).unwrap();

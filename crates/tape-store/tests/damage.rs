@@ -26,12 +26,12 @@ fn key() -> Key {
 
 /// A cartridge with these files, and its folder.
 fn cartridge_of(label: &str, files: &Files) -> (Cartridge, Box<dyn Folder>) {
-    let mut shelves = MemoryFolderStore::default();
-    let mut folder = shelves.create(label).unwrap();
+    let mut folders = MemoryFolderStore::default();
+    let mut folder = folders.create(label).unwrap();
     for (name, bytes) in files {
         folder.replace(name, bytes).unwrap();
     }
-    let store = TapeStore::new(Box::new(shelves));
+    let store = TapeStore::new(Box::new(folders));
     (store.cartridge(&Barcode::new(label).unwrap(), &LTO_8, CartridgeKind::Data, 0), folder)
 }
 
@@ -104,7 +104,7 @@ struct Counts {
     short: u32,
     wrong: u32,
     /// Whole after a repair; and reported after a repair.
-    mended: u32,
+    repaired: u32,
     kept: u32,
 }
 
@@ -119,7 +119,7 @@ impl Counts {
             Outcome::Wrong => self.wrong += 1,
         }
         match repaired {
-            Outcome::Whole => self.mended += 1,
+            Outcome::Whole => self.repaired += 1,
             Outcome::Named => self.kept += 1,
             Outcome::Refused | Outcome::Short | Outcome::Wrong => {}
         }
@@ -128,8 +128,8 @@ impl Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cases, whole, named, refused, short, wrong, mended, kept } = self;
-        write!(f, "{cases} | {whole} | {named} | {refused} | {short} | {wrong} | {mended} | {kept}")
+        let Self { cases, whole, named, refused, short, wrong, repaired, kept } = self;
+        write!(f, "{cases} | {whole} | {named} | {refused} | {short} | {wrong} | {repaired} | {kept}")
     }
 }
 
@@ -184,8 +184,8 @@ fn try_all(label: &str, files: &Files, written: &[Vec<Object>], changes: &[u8]) 
     let mut all = BTreeMap::new();
     for (name, bytes) in files {
         let counts: &mut Counts = all.entry(name.clone()).or_default();
-        for (damaged, how) in damages(bytes, changes) {
-            let what = format!("{label}/{name}, {how}");
+        for (damaged, damage) in damages(bytes, changes) {
+            let what = format!("{label}/{name}, {damage}");
             let mut files = files.clone();
             match damaged {
                 Some(bytes) => files.insert(name.clone(), bytes),
@@ -206,16 +206,16 @@ fn try_all(label: &str, files: &Files, written: &[Vec<Object>], changes: &[u8]) 
 fn write_blocks(tape: &mut dyn Medium) {
     let words: Vec<u8> = b"tape words ".iter().copied().cycle().take(300).collect();
     let kads = KeyAssociatedData { unauthenticated: b"u".to_vec(), ..KeyAssociatedData::default() };
-    let seal = Encryption { key: key(), kads, raw_read_disabled: false };
+    let encryption = Encryption { key: key(), kads, raw_read_disabled: false };
     tape.append(&[IoSlice::new(b"VOL1")], Codec::NONE).unwrap();
     tape.append(&[IoSlice::new(&words)], Codec::zstd(1)).unwrap();
     tape.append_filemark().unwrap();
-    tape.append_encrypted(&[IoSlice::new(&words[1..])], Codec::zstd(1), &seal).unwrap();
+    tape.append_encrypted(&[IoSlice::new(&words[1..])], Codec::zstd(1), &encryption).unwrap();
     tape.append_filemark().unwrap();
     tape.append_filemark().unwrap();
     tape.append(&[IoSlice::new(&words[2..])], Codec::zlib(1)).unwrap();
     tape.sync().unwrap();
-    tape.append_encrypted(&[IoSlice::new(b"last")], Codec::NONE, &seal).unwrap();
+    tape.append_encrypted(&[IoSlice::new(b"last")], Codec::NONE, &encryption).unwrap();
     tape.locate(1, 0).unwrap();
     tape.append(&[IoSlice::new(&words[..40])], Codec::NONE).unwrap();
     tape.append_filemark().unwrap();
@@ -224,8 +224,8 @@ fn write_blocks(tape: &mut dyn Medium) {
 
 /// A cartridge in the native format with all codecs, encryption, filemarks and two partitions.
 fn native() -> (Files, Vec<Vec<Object>>) {
-    let shelves = MemoryFolderStore::default();
-    let store = TapeStore::new(Box::new(shelves.clone()));
+    let folders = MemoryFolderStore::default();
+    let store = TapeStore::new(Box::new(folders.clone()));
     let barcode = Barcode::new(LABEL).unwrap();
     let new = NewCartridge { serial: "S1", capacity: 1 << 24, ..NewCartridge::data(&LTO_8) };
     store.create(&barcode, &new).unwrap();
@@ -241,8 +241,8 @@ fn native() -> (Files, Vec<Vec<Object>>) {
         mam.set(tape_store::mam::AttrId::PARTITION_SIZE, partition, &(1_u64 << 23).to_be_bytes());
     }
     cartridge.save_mam_and_copy(&mam).unwrap();
-    let mut shelves = shelves;
-    (files_in(shelves.open(LABEL).unwrap().as_mut()), written)
+    let mut folders = folders;
+    (files_in(folders.open(LABEL).unwrap().as_mut()), written)
 }
 
 fn table(all: &BTreeMap<String, Counts>) -> String {

@@ -26,8 +26,8 @@ fn listing() -> String {
     fs::read_to_string(golden().join("README.md")).unwrap()
 }
 
-fn cartridge_at(shelves: &Path, barcode: &str) -> Cartridge {
-    let store = TapeStore::new(Box::new(OsFolderStore::at(shelves).unwrap()));
+fn cartridge_at(folders: &Path, barcode: &str) -> Cartridge {
+    let store = TapeStore::new(Box::new(OsFolderStore::at(folders).unwrap()));
     // Deliberately wrong facts: the files override them.
     store.cartridge(&Barcode::new(barcode).unwrap(), &LTO_8, CartridgeKind::Data, 1)
 }
@@ -125,9 +125,9 @@ fn check(tape: &mut dyn Medium, barcode: &str) {
         let mut next_key = keys.iter();
         for object in expected.iter().filter(|object| object.partition == partition) {
             assert_eq!(tape.position().object, object.number, "{barcode}");
-            let unseal =
+            let decryption =
                 if object.encrypted { Decryption::Decrypt(next_key.next().unwrap()) } else { Decryption::Disable };
-            let found = tape.read_decrypting(&mut [IoSliceMut::new(&mut buffer)], unseal);
+            let found = tape.read_decrypting(&mut [IoSliceMut::new(&mut buffer)], decryption);
             match &object.pattern {
                 None => assert_eq!(found.unwrap(), ReadOutcome::Filemark, "{barcode} {object:?}"),
                 Some(none) if none == "(not stored)" => {
@@ -213,8 +213,8 @@ fn every_cartridge_opens_for_writing_without_change() {
 fn mam_attributes(mam: &Mam) -> Vec<(AttrId, u8, Vec<u8>)> {
     let filled_in =
         [AttrId::MAM_SPACE_REMAINING, AttrId::MAM_CAPACITY, AttrId::VOLUME_CHANGE_REFERENCE, AttrId(0x1623)];
-    let told = mam.iter().filter(|(id, ..)| !filled_in.contains(id));
-    told.map(|(id, partition, value)| (id, partition, value.to_vec())).collect()
+    let set = mam.iter().filter(|(id, ..)| !filled_in.contains(id));
+    set.map(|(id, partition, value)| (id, partition, value.to_vec())).collect()
 }
 
 #[test]
@@ -310,7 +310,7 @@ fn emulated_encryption_needs_its_key() {
     let (mut tape, _) = cartridge_at(&golden(), "ENC001L8").open_read_only().unwrap();
     let keys = keys();
     let mut buffer = vec![0; 1000];
-    let mut read = |unseal| match tape.read_decrypting(&mut [IoSliceMut::new(&mut buffer)], unseal) {
+    let mut read = |decryption| match tape.read_decrypting(&mut [IoSliceMut::new(&mut buffer)], decryption) {
         Err(StoreError::CannotDecrypt { object, reason: why, .. }) => Err((object, why)),
         other => Ok(other.unwrap()),
     };
@@ -320,7 +320,7 @@ fn emulated_encryption_needs_its_key() {
     let kads = tape.next_encryption().unwrap().unwrap();
     assert_eq!((kads.kads.unauthenticated, kads.kads.authenticated), (Vec::new(), b"akad-bytes12".to_vec()));
     tape.locate(0, 4).unwrap();
-    let mut read = |unseal| tape.read_decrypting(&mut [IoSliceMut::new(&mut buffer)], unseal);
+    let mut read = |decryption| tape.read_decrypting(&mut [IoSliceMut::new(&mut buffer)], decryption);
     assert!(matches!(
         read(Decryption::Decrypt(&keys[0])),
         Err(StoreError::CannotDecrypt { reason: DecryptError::NotEncrypted, .. })

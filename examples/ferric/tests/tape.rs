@@ -501,10 +501,7 @@ fn what_no_repair_can_mend() {
             "FOLDERL8",
             "reading ferric.mam failed: Is a directory (os error 21); move it out of the folder FOLDERL8, then repair",
         ),
-        (
-            "PIPE01L8",
-            "reading ferric.mam failed: not a regular file; move it out of the folder PIPE01L8, then repair",
-        ),
+        ("PIPE01L8", "reading ferric.mam failed: not a regular file; move it out of the folder PIPE01L8, then repair"),
         ("INDEX1L8", "indx.0 failed: Is a directory (os error 21); move it out of the folder INDEX1L8, then repair"),
     ];
     for (barcode, what) in commands {

@@ -94,10 +94,10 @@ impl CallHistory {
             let later = calls.get(at..).unwrap_or_default();
             later.iter().any(|(other, change)| change.is_none() && other == name)
         };
-        let loose = |(at, (name, change)): (usize, &(String, Option<FileChange>))| {
+        let unsynced = |(at, (name, change)): (usize, &(String, Option<FileChange>))| {
             (change.is_some() && !synced_later(at, name)).then_some(at)
         };
-        calls.iter().enumerate().filter_map(loose).collect()
+        calls.iter().enumerate().filter_map(unsynced).collect()
     }
 
     /// Number of changes that are not synchronised at a moment.
@@ -108,21 +108,21 @@ impl CallHistory {
 
     /// The disk after a power loss at a moment, with one outcome for each change that was not synchronised.
     #[must_use]
-    pub fn crash(&self, moment: usize, fates: &[CrashOutcome]) -> FaultyFolder {
-        let fates: BTreeMap<usize, CrashOutcome> =
-            self.unsynced_calls(moment).into_iter().zip(fates.iter().copied()).collect();
+    pub fn crash(&self, moment: usize, outcomes: &[CrashOutcome]) -> FaultyFolder {
+        let outcomes: BTreeMap<usize, CrashOutcome> =
+            self.unsynced_calls(moment).into_iter().zip(outcomes.iter().copied()).collect();
         let mut images = self.before.clone();
         for (at, (name, change)) in self.log.get(..moment).unwrap_or_default().iter().enumerate() {
             let Some(change) = change else { continue };
             // A replacement that was not renamed has no effect.
             if matches!(
-                (fates.get(&at), change),
+                (outcomes.get(&at), change),
                 (Some(CrashOutcome::Torn | CrashOutcome::Dropped), FileChange::Replace(_))
             ) {
                 continue;
             }
             let image = images.entry(name.clone()).or_default();
-            match (fates.get(&at), change) {
+            match (outcomes.get(&at), change) {
                 (None | Some(CrashOutcome::Written), _) => apply(image, change),
                 (Some(CrashOutcome::Torn), FileChange::Write { at, bytes }) => {
                     let bytes = bytes.get(..bytes.len() / 2).unwrap_or_default().to_vec();

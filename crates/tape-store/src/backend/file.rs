@@ -103,8 +103,9 @@ impl Folder for OsFolder {
     fn lock(&mut self, shared: bool) -> io::Result<()> {
         // Replaces a lock that the same value already holds.
         let folder = self.1.take().map_or_else(|| File::open(&self.0), Ok)?;
-        let how = if shared { FlockOperation::NonBlockingLockShared } else { FlockOperation::NonBlockingLockExclusive };
-        flock(&folder, how)?;
+        let operation =
+            if shared { FlockOperation::NonBlockingLockShared } else { FlockOperation::NonBlockingLockExclusive };
+        flock(&folder, operation)?;
         self.1 = Some(folder);
         Ok(())
     }

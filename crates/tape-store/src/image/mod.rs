@@ -135,8 +135,8 @@ pub fn write_to_cartridge(
     let usage = tape.usage(partition)?;
     drop(tape);
     // The tape may have changed even if the import failed.
-    let noted = cartridge.record_external_write(usage);
-    closed.and(noted)?;
+    let recorded = cartridge.record_external_write(usage);
+    closed.and(recorded)?;
     moved
 }
 
@@ -149,11 +149,11 @@ pub fn export(
     tape: &mut dyn Medium,
     image: &mut dyn ImageWriter,
     one_file: bool,
-    unseal: Decryption<'_>,
+    decryption: Decryption<'_>,
 ) -> Result<ObjectCounts, ImageError> {
     let (mut block, mut moved) = (vec![0; MAX_BLOCK], ObjectCounts::default());
     loop {
-        match tape.read_decrypting(&mut [IoSliceMut::new(&mut block)], unseal)? {
+        match tape.read_decrypting(&mut [IoSliceMut::new(&mut block)], decryption)? {
             ReadOutcome::Block { len, .. } => {
                 image.block(block.get(..len).unwrap_or_default())?;
                 (moved.blocks, moved.bytes) = (moved.blocks + 1, moved.bytes + len as u64);
@@ -238,7 +238,7 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn there_and_back(records in records()) {
+        fn images_round_trip(records in records()) {
             let (mut simh, mut aws) = (Vec::new(), Vec::new());
             let moved = export(&mut tape(&records), &mut SimhWriter::new(&mut simh), false, Decryption::Disable).unwrap();
             export(&mut tape(&records), &mut AwsWriter::new(&mut aws), false, Decryption::Disable).unwrap();
@@ -252,7 +252,7 @@ mod tests {
 
         /// Arbitrary bytes are an image or an error; there is no panic and no unbounded memory use.
         #[test]
-        fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = import(&mut SimhReader::new(&bytes[..]), &mut Model::new(1 << 40, 0), Codec::NONE);
             let _ = import(&mut AwsReader::new(&bytes[..]), &mut Model::new(1 << 40, 0), Codec::NONE);
         }

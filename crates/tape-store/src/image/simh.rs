@@ -51,9 +51,9 @@ impl<R: Read> ImageReader for SimhReader<R> {
                 self.0.fill_exact(&mut [0], "padding")?;
             }
             self.0.fill_exact(&mut word, "marker after a record")?;
-            let behind = u32::from_le_bytes(word);
-            if behind != marker {
-                return Err(fault(format!("record of {marker} bytes has a trailing length of {behind}")));
+            let trailing = u32::from_le_bytes(word);
+            if trailing != marker {
+                return Err(fault(format!("record of {marker} bytes has a trailing length of {trailing}")));
             }
             return Ok(Some(ImageItem::Block));
         }

@@ -225,9 +225,9 @@ impl MhvtlMam {
         let what = || format!("mhvtl has no medium {}", media.name);
         let density = media::for_media(media)
             .ok_or_else(|| StoreError::Malformed { file: super::MAM.into(), problem: what() })?;
-        let mut chip = Self { mam: Attributes::new(), mhvtl_data: Attributes::new() };
-        chip.update(mam, partitions, density)?;
-        Ok(chip)
+        let mut stored_mam = Self { mam: Attributes::new(), mhvtl_data: Attributes::new() };
+        stored_mam.update(mam, partitions, density)?;
+        Ok(stored_mam)
     }
 
     fn flags(&self) -> u16 {
@@ -305,9 +305,9 @@ impl MhvtlMam {
     /// Computes MAM SPACE REMAINING: each attribute uses its length and five bytes.
     fn count_space(&mut self, density: &MhvtlMedium) {
         let number = |value: &Vec<u8>| value.iter().fold(0, |sum: u64, byte| (sum << 8) | u64::from(*byte));
-        let noted = self.mam.get(&AttrId::MAM_CAPACITY.0).map_or(0, number);
+        let recorded = self.mam.get(&AttrId::MAM_CAPACITY.0).map_or(0, number);
         // Releases up to 1.8-0 stored no capacity.
-        let capacity = if noted == 0 { density.stored_spec.mam_capacity } else { noted };
+        let capacity = if recorded == 0 { density.stored_spec.mam_capacity } else { recorded };
         self.mam.insert(AttrId::MAM_CAPACITY.0, capacity.to_be_bytes().to_vec());
         let used: u64 = ORDER.iter().map(|(_, len, _)| u64::from(*len) + 5).sum();
         self.mam.insert(MAM_SPACE, capacity.saturating_sub(used).to_be_bytes().to_vec());
@@ -330,7 +330,7 @@ impl MhvtlMam {
 pub(crate) fn blank(barcode: &str, new: &NewCartridge<'_>) -> Result<MhvtlMam, StoreError> {
     let none = || StoreError::Cartridge { barcode: barcode.into(), problem: "is of a medium that mhvtl does not have" };
     let density = media::for_media(new.media).ok_or_else(none)?;
-    let mut chip = MhvtlMam { mam: Attributes::new(), mhvtl_data: Attributes::new() };
+    let mut stored_mam = MhvtlMam { mam: Attributes::new(), mhvtl_data: Attributes::new() };
     let mut mam = Mam::default();
     for id in [0x0002, 0x0003, 0x0007, 0x0009, 0x0220, 0x0221, 0x0222, 0x0223] {
         mam.set_number(AttrId(id), 0);
@@ -344,9 +344,9 @@ pub(crate) fn blank(barcode: &str, new: &NewCartridge<'_>) -> Result<MhvtlMam, S
     mam.set(AttrId(0x0802), 0, b"6\0\0\0\0\0\0\0");
     mam.set(AttrId::BARCODE, 0, format!("{barcode:<31}\0").as_bytes());
     super::set_kind(&mut mam, new.kind);
-    chip.update(&mam, density.partitions[1], density)?;
-    chip.mam.insert(AttrId::MANUFACTURE_DATE.0, padded(new.manufactured.to_string().as_bytes(), 12));
-    Ok(chip)
+    stored_mam.update(&mam, density.partitions[1], density)?;
+    stored_mam.mam.insert(AttrId::MANUFACTURE_DATE.0, padded(new.manufactured.to_string().as_bytes(), 12));
+    Ok(stored_mam)
 }
 
 /// Whether it is a host attribute unknown to mhvtl; such attributes are stored after the others.

@@ -21,11 +21,11 @@ fn cartridge(disk: &FaultyFolder) -> Cartridge {
 }
 
 /// The files of a cartridge with two partitions.
-fn files(level: Format) -> Files {
-    let mut shelves = MemoryFolderStore::default();
-    let store = TapeStore::new(Box::new(shelves.clone()));
+fn files(format: Format) -> Files {
+    let mut folders = MemoryFolderStore::default();
+    let store = TapeStore::new(Box::new(folders.clone()));
     let barcode = Barcode::new("D00001L8").unwrap();
-    let new = NewCartridge { serial: "S1", capacity: 1 << 24, format: level, ..NewCartridge::data(&LTO_8) };
+    let new = NewCartridge { serial: "S1", capacity: 1 << 24, format, ..NewCartridge::data(&LTO_8) };
     store.create(&barcode, &new).unwrap();
     let mut cartridge = store.find(&barcode).unwrap();
     let (mut tape, _) = cartridge.open().unwrap();
@@ -44,7 +44,7 @@ fn files(level: Format) -> Files {
         mam.set(crate::mam::AttrId::PARTITION_SIZE, partition, &(1_u64 << 23).to_be_bytes());
     }
     cartridge.save_mam_and_copy(&mam).unwrap();
-    let mut folder = shelves.open("D00001L8").unwrap();
+    let mut folder = folders.open("D00001L8").unwrap();
     let names = folder.list().unwrap();
     names.into_iter().map(|name| (name.clone(), folder.read(&name).unwrap().unwrap())).collect()
 }
@@ -107,8 +107,10 @@ fn cut_power(damaged: &Files, what: &str) -> u64 {
     loses_nothing(&before, &repaired, what);
     assert!(calls > 0 && repaired.findings.is_empty(), "{what}: {:?}", repaired.findings);
     for at in 0..calls {
-        for (fate, reaches) in [("lost", (|_| 0) as fn(usize) -> usize), ("kept", |len| len), ("torn", |len| len / 2)] {
-            let what = format!("{what}, power lost at call {at}, the rest {fate}");
+        for (outcome, reaches) in
+            [("lost", (|_| 0) as fn(usize) -> usize), ("kept", |len| len), ("torn", |len| len / 2)]
+        {
+            let what = format!("{what}, power lost at call {at}, the rest {outcome}");
             let disk = FaultyFolder::from_files(damaged.clone());
             disk.fail_at(Some(disk.calls() + at), io::ErrorKind::Other);
             assert!(cartridge(&disk).repair().is_err(), "{what}: the repair did not notice");

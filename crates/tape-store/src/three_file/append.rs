@@ -79,32 +79,33 @@ impl ThreeFile {
         &mut self,
         block: &[IoSlice<'_>],
         codec: Codec,
-        seal: Option<&Encryption>,
+        encryption: Option<&Encryption>,
     ) -> Result<WriteOutcome, StoreError> {
         let len: usize = block.iter().map(|slice| slice.len()).sum();
         self.check_appendable(len)?;
-        if seal.is_some() && !self.options.format.supports_encryption() {
+        if encryption.is_some() && !self.options.format.supports_encryption() {
             return Err(StoreError::EncryptionUnsupported);
         }
         let codec =
             if self.options.format.supports_codec(codec.id) { codec } else { self.options.format.fallback_codec() };
-        if seal.is_none() {
+        if encryption.is_none() {
             // A key that is no longer used is not kept in memory.
             self.session = None;
         }
-        if let Some(written) = self.append_later(block, codec, seal, len)? {
+        if let Some(written) = self.append_later(block, codec, encryption, len)? {
             return Ok(written);
         }
         let mut job = self.pipeline.acquire_codecs(len, codec);
         let mut codecs = std::mem::take(job.as_mut().map_or(&mut self.buffers.codecs, |job| &mut job.codecs));
-        let packed = codecs.compress(block, codec).map(|packed| [IoSlice::new(packed)]);
-        let (content, codec) = packed.as_ref().map_or((block, CodecId::NONE), |packed| (&packed[..], codec.id));
-        let written = match seal {
+        let compressed = codecs.compress(block, codec).map(|compressed| [IoSlice::new(compressed)]);
+        let (content, codec) =
+            compressed.as_ref().map_or((block, CodecId::NONE), |compressed| (&compressed[..], codec.id));
+        let written = match encryption {
             None => {
                 let crc = crc32c_slices(block);
                 self.append_stored(content, codec, BlockEncryption::Clear, crc, len)
             }
-            Some(seal) => self.append_encrypting(content, codec, seal, len),
+            Some(encryption) => self.append_encrypting(content, codec, encryption, len),
         };
         match job {
             Some(mut job) => {
@@ -121,29 +122,29 @@ impl ThreeFile {
         &mut self,
         content: &[IoSlice<'_>],
         codec: CodecId,
-        seal: &Encryption,
+        encryption: &Encryption,
         len: usize,
     ) -> Result<WriteOutcome, StoreError> {
         let failed = || StoreError::io("encrypting a block");
-        let mut session = match self.session.take().filter(|session| session.serves(seal)) {
+        let mut session = match self.session.take().filter(|session| session.serves(encryption)) {
             Some(session) => session,
-            None => AppendSession::begin(seal, self.options.entropy).map_err(failed())?,
+            None => AppendSession::begin(encryption, self.options.entropy).map_err(failed())?,
         };
         let gathered = content.iter().map(|slice| &**slice).collect::<Vec<_>>().concat();
         let length = u32::try_from(len).unwrap_or(u32::MAX);
         let context = BlockContext { partition: self.position().partition, object: self.object, length, codec };
-        let mut sealed = std::mem::take(&mut self.buffers.encrypted);
-        session.encrypt(&gathered, context, &mut sealed).map_err(failed())?;
-        let crc = crc32c(&sealed);
-        let written = self.append_stored(&[IoSlice::new(&sealed)], codec, BlockEncryption::Aes, crc, len);
-        self.buffers.encrypted = sealed;
+        let mut encrypted = std::mem::take(&mut self.buffers.encrypted);
+        session.encrypt(&gathered, context, &mut encrypted).map_err(failed())?;
+        let crc = crc32c(&encrypted);
+        let written = self.append_stored(&[IoSlice::new(&encrypted)], codec, BlockEncryption::Aes, crc, len);
+        self.buffers.encrypted = encrypted;
         self.session = Some(session);
         written
     }
 
     /// Writes an encrypted block read raw, with the position it was encrypted for.
-    pub(super) fn append_raw_block(&mut self, capsule: &[IoSlice<'_>]) -> Result<WriteOutcome, StoreError> {
-        let bytes = capsule.iter().map(|slice| &**slice).collect::<Vec<_>>().concat();
+    pub(super) fn append_raw_block(&mut self, raw_block: &[IoSlice<'_>]) -> Result<WriteOutcome, StoreError> {
+        let bytes = raw_block.iter().map(|slice| &**slice).collect::<Vec<_>>().concat();
         let (context, _) = BlockContext::parse_raw(&bytes).ok_or(StoreError::NotRawEncryptedBlock)?;
         let len = context.length as usize;
         self.check_appendable(len)?;
@@ -158,7 +159,7 @@ impl ThreeFile {
         &mut self,
         stored: &[IoSlice<'_>],
         codec: CodecId,
-        sealed: BlockEncryption,
+        encryption: BlockEncryption,
         crc: u32,
         len: usize,
     ) -> Result<WriteOutcome, StoreError> {
@@ -177,7 +178,7 @@ impl ThreeFile {
             filemarks_before: u32::try_from(file).unwrap_or(u32::MAX),
             kind: ObjectKind::Block,
             codec,
-            encryption: sealed,
+            encryption,
             data_crc: Some(crc),
             framed,
         };
@@ -195,8 +196,8 @@ impl ThreeFile {
     /// Fails if an object of this length cannot be written at the position.
     fn check_appendable(&self, len: usize) -> Result<(), StoreError> {
         let (partition, object) = (self.position().partition, self.object);
-        if let Some(why) = self.read_only {
-            return Err(StoreError::ReadOnly(why));
+        if let Some(reason) = self.read_only {
+            return Err(StoreError::ReadOnly(reason));
         }
         if len > self.limits.block {
             return Err(StoreError::BlockTooLong { len, max: self.limits.block });
@@ -212,25 +213,25 @@ impl ThreeFile {
         self.drain()?;
         let (offset, object, file) = (self.offset, self.object, self.file);
         // Filemarks use no capacity, but their number has to be limited.
-        let marks = (file * (index32::SIZE + frame::SIZE) as u64).saturating_sub(FILEMARK_RESERVE);
+        let reserve = (file * (index32::SIZE + frame::SIZE) as u64).saturating_sub(FILEMARK_RESERVE);
         let on_tape = self.on_tape().min(self.partition_capacity(self.current));
-        if !self.fits(on_tape, marks)? {
+        if !self.fits(on_tape, reserve)? {
             return Ok(WriteOutcome::EndOfMedium);
         }
         self.make_way(0)?;
         let (framed, overhead) = self.framing()?;
-        let files = u32::try_from(file).unwrap_or(u32::MAX);
+        let filemarks_before = u32::try_from(file).unwrap_or(u32::MAX);
         let kind = ObjectKind::Filemark;
-        let (codec, sealed) = (CodecId::NONE, BlockEncryption::Clear);
+        let (codec, encryption) = (CodecId::NONE, BlockEncryption::Clear);
         let offset = offset + overhead;
         let record = IndexRecord {
             offset,
             length: 0,
             stored: 0,
-            filemarks_before: files,
+            filemarks_before,
             kind,
             codec,
-            encryption: sealed,
+            encryption,
             data_crc: None,
             framed,
         };
@@ -247,10 +248,10 @@ impl ThreeFile {
     /// Removes the objects after the position and frees buffers. An error here is about earlier objects.
     pub(super) fn make_way(&mut self, len: usize) -> Result<(), StoreError> {
         let object = self.object;
-        let Self { partitions, buffers, current, options: shape, .. } = self;
+        let Self { partitions, buffers, current, options, .. } = self;
         let part = partitions.get_mut(*current).ok_or(StoreError::NoPartition(u8::MAX))?;
         let ready = part
-            .rewrite_unsynced(buffers, shape.discard_data)
+            .rewrite_unsynced(buffers, options.discard_data)
             .and_then(|()| part.truncate(object))
             .and_then(|()| part.prepare(len));
         ready.or_else(|cause| self.record_lost_objects(self.current, cause))
@@ -286,12 +287,12 @@ impl ThreeFile {
     pub(super) fn sync_partition(
         &mut self,
         at: usize,
-        how: fn(&mut Partition) -> Result<(), StoreError>,
+        sync: fn(&mut Partition) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let Self { partitions, buffers, options: shape, .. } = self;
+        let Self { partitions, buffers, options, .. } = self;
         let synced = partitions
             .get_mut(at)
-            .map_or(Ok(()), |part| part.rewrite_unsynced(buffers, shape.discard_data).and_then(|()| how(part)));
+            .map_or(Ok(()), |part| part.rewrite_unsynced(buffers, options.discard_data).and_then(|()| sync(part)));
         synced.or_else(|cause| self.record_lost_objects(at, cause))
     }
 }

@@ -11,8 +11,8 @@ const MAX_PARTITIONS: usize = 4;
 
 impl ThreeFile {
     pub(super) fn format_partitions(&mut self, sizes: &[u64]) -> Result<(), StoreError> {
-        if let Some(why) = self.read_only {
-            return Err(StoreError::ReadOnly(why));
+        if let Some(reason) = self.read_only {
+            return Err(StoreError::ReadOnly(reason));
         }
         if sizes.is_empty() || sizes.len() > MAX_PARTITIONS {
             return Err(StoreError::NoPartition(u8::try_from(sizes.len()).unwrap_or(u8::MAX)));

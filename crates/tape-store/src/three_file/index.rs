@@ -99,8 +99,8 @@ impl IndexLayout {
     pub(super) fn decode(&self, partition: u8, object: u64, bytes: &[u8]) -> Option<IndexRecord> {
         match self {
             Self::Index32 { .. } => index32::decode(partition, object, bytes),
-            Self::Index512(marks) => index512::decode(partition, object, bytes).map(|record| IndexRecord {
-                filemarks_before: u32::try_from(marks.before(object)).unwrap_or(u32::MAX),
+            Self::Index512(table) => index512::decode(partition, object, bytes).map(|record| IndexRecord {
+                filemarks_before: u32::try_from(table.before(object)).unwrap_or(u32::MAX),
                 ..record
             }),
         }
@@ -110,10 +110,10 @@ impl IndexLayout {
     pub(super) fn push(&mut self, record: &IndexRecord, partition: u8, object: u64, bytes: &mut Vec<u8>) {
         match self {
             Self::Index32 { .. } => bytes.extend_from_slice(&index32::encode(record, partition, object)),
-            Self::Index512(marks) => {
+            Self::Index512(table) => {
                 bytes.extend_from_slice(&index512::encode(record, partition, object));
                 if record.kind == ObjectKind::Filemark {
-                    marks.push(object);
+                    table.push(object);
                 }
             }
         }

@@ -78,7 +78,7 @@ pub(super) fn decode(partition: u8, object: u64, bytes: &[u8]) -> Option<IndexRe
     };
     let (length, stored) = (raw.length.get(), raw.stored.get());
     let [protection, framing] = raw.flags;
-    let sealed = match protection {
+    let encryption = match protection {
         0 => BlockEncryption::Clear,
         ENCRYPTED if kind == ObjectKind::Block => BlockEncryption::Aes,
         RELOCATED if kind == ObjectKind::Block => BlockEncryption::Relocated,
@@ -104,7 +104,7 @@ pub(super) fn decode(partition: u8, object: u64, bytes: &[u8]) -> Option<IndexRe
         kind,
         codec: CodecId(raw.codec),
         data_crc: Some(raw.data_crc.get()),
-        encryption: sealed,
+        encryption,
         framed,
     })
 }

@@ -161,9 +161,9 @@ impl FilemarkTable {
         let mut count = [0; 4];
         let got = self.file.read_at(skip, &mut [IoSliceMut::new(&mut count)])?;
         let count = u64::from(u32::from_le_bytes(count));
-        let behind = self.file.len()?.saturating_sub(skip + HEADER);
+        let available = self.file.len()?.saturating_sub(skip + HEADER);
         self.counted = usize::try_from(count).unwrap_or(usize::MAX);
-        if got < 4 || behind < count * 4 {
+        if got < 4 || available < count * 4 {
             return Ok(false);
         }
         let Some(numbers) = self.ascending(skip + HEADER, count)? else { return Ok(false) };
@@ -222,9 +222,9 @@ impl FilemarkTable {
 
     /// Removes the filemarks from an object on; the file may still have them.
     pub(super) fn remove_from(&mut self, object: u64) {
-        let kept = usize::try_from(self.before(object)).unwrap_or(usize::MAX);
-        self.numbers.truncate(kept);
-        self.written = self.written.min(kept);
+        let remaining = usize::try_from(self.before(object)).unwrap_or(usize::MAX);
+        self.numbers.truncate(remaining);
+        self.written = self.written.min(remaining);
     }
 
     /// Writes what the file lacks: first the numbers, durably, then the count.
@@ -268,9 +268,9 @@ impl FilemarkTable {
 
     /// Counts only the filemarks before an object, durably. The table keeps the others until [`Self::remove_from`].
     pub(super) fn count_before(&mut self, object: u64) -> io::Result<()> {
-        let kept = usize::try_from(self.before(object)).unwrap_or(usize::MAX);
-        if self.counted > kept {
-            self.count(kept)?;
+        let remaining = usize::try_from(self.before(object)).unwrap_or(usize::MAX);
+        if self.counted > remaining {
+            self.count(remaining)?;
         }
         self.sync()
     }

@@ -168,8 +168,8 @@ impl ThreeFile {
     /// # Errors
     /// [`StoreError::ReadOnly`], [`StoreError::NoPartition`], or [`StoreError::Io`] if the storage fails.
     pub fn repair_frames(&mut self, partition: u8) -> Result<u64, StoreError> {
-        if let Some(why) = self.read_only {
-            return Err(StoreError::ReadOnly(why));
+        if let Some(reason) = self.read_only {
+            return Err(StoreError::ReadOnly(reason));
         }
         self.enter(partition)?;
         self.part()?.repair_frames()

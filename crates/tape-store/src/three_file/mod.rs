@@ -129,23 +129,24 @@ impl ThreeFile {
     /// # Errors
     /// [`StoreError::InUse`], [`StoreError::Malformed`] if a file is missing, or [`StoreError::Io`] if the storage
     /// fails. A damaged tape opens, but is never taken for a blank one.
-    pub fn open(mut folder: Box<dyn Folder>, shape: TapeOptions) -> Result<(Self, Recovery), StoreError> {
-        folder.lock(shape.read_only).map_err(StoreError::lock)?;
+    pub fn open(mut folder: Box<dyn Folder>, options: TapeOptions) -> Result<(Self, Recovery), StoreError> {
+        folder.lock(options.read_only).map_err(StoreError::lock)?;
         let names = folder.list().map_err(StoreError::io("listing the cartridge's files"))?;
-        present(&names, &shape)?;
-        let last = last_partition(&names, shape.format);
+        present(&names, &options)?;
+        let last = last_partition(&names, options.format);
         let mut buffers = read::ReadBuffers::default();
         let recovery = Recovery::default();
-        let mut opener = recover::Opener { folder: folder.as_mut(), options: &shape, buffers: &mut buffers, recovery };
+        let mut opener =
+            recover::Opener { folder: folder.as_mut(), options: &options, buffers: &mut buffers, recovery };
         let partitions = (0..=last).map(|number| opener.open(number)).collect::<Result<Vec<_>, _>>()?;
         let recovery = opener.recovery;
-        let limits = match shape.format {
+        let limits = match options.format {
             Format::Native => LayoutLimits { block: MAX_BLOCK, object: u64::MAX },
             Format::Mhvtl => LayoutLimits { block: mhvtl::MAX_BLOCK, object: mhvtl::MAX_OBJECT },
         };
-        let opened_so = shape.read_only.then_some("opened read-only");
+        let opened_so = options.read_only.then_some("opened read-only");
         let read_only =
-            if recovery.damaged && shape.format == Format::Mhvtl { Some(DAMAGED_REASON) } else { opened_so };
+            if recovery.damaged && options.format == Format::Mhvtl { Some(DAMAGED_REASON) } else { opened_so };
         let tape = Self {
             folder,
             partitions,
@@ -153,7 +154,7 @@ impl ThreeFile {
             object: 0,
             file: 0,
             offset: 0,
-            options: shape,
+            options,
             limits,
             read_only,
             buffers,
@@ -220,9 +221,9 @@ impl ThreeFile {
 
 /// Number of the last partition. In the native format, any of its files shows that a partition exists; the others are
 /// lost.
-fn last_partition(names: &[String], level: Format) -> u8 {
+fn last_partition(names: &[String], format: Format) -> u8 {
     let exists = |part: &str, number: &u8| names.contains(&format!("{part}.{number}"));
-    let last = match level {
+    let last = match format {
         Format::Native => {
             (0..4).filter(|number| ["data", "indx", "mark"].iter().any(|part| exists(part, number))).max()
         }
@@ -232,16 +233,16 @@ fn last_partition(names: &[String], level: Format) -> u8 {
 }
 
 /// Fails if a file is missing without which the cartridge would be damaged, not blank or shorter.
-fn present(names: &[String], shape: &TapeOptions) -> Result<(), StoreError> {
+fn present(names: &[String], options: &TapeOptions) -> Result<(), StoreError> {
     let has = |name: &str| names.iter().any(|other| other == name);
     for name in ["data", "indx"] {
-        if shape.format == Format::Mhvtl && !has(name) && !has(&format!("{name}.0")) {
+        if options.format == Format::Mhvtl && !has(name) && !has(&format!("{name}.0")) {
             return Err(StoreError::Malformed { file: format!("{name}.0"), problem: "is missing".into() });
         }
     }
     for number in 1..4 {
         let data = format!("data.{number}");
-        if shape.format == Format::Mhvtl
+        if options.format == Format::Mhvtl
             && !has(&data)
             && ["indx", "meta", "mark"].iter().any(|name| has(&format!("{name}.{number}")))
         {
@@ -311,21 +312,21 @@ impl Medium for ThreeFile {
         &mut self,
         block: &[IoSlice<'_>],
         codec: Codec,
-        seal: &Encryption,
+        encryption: &Encryption,
     ) -> Result<WriteOutcome, StoreError> {
-        self.append_block(block, codec, Some(seal))
+        self.append_block(block, codec, Some(encryption))
     }
 
     fn read_decrypting(
         &mut self,
         into: &mut [IoSliceMut<'_>],
-        unseal: Decryption<'_>,
+        decryption: Decryption<'_>,
     ) -> Result<ReadOutcome, StoreError> {
-        self.read_object(into, unseal)
+        self.read_object(into, decryption)
     }
 
-    fn append_raw(&mut self, capsule: &[IoSlice<'_>]) -> Result<WriteOutcome, StoreError> {
-        self.append_raw_block(capsule)
+    fn append_raw(&mut self, raw_block: &[IoSlice<'_>]) -> Result<WriteOutcome, StoreError> {
+        self.append_raw_block(raw_block)
     }
 
     fn next_encryption(&mut self) -> Result<Option<EncryptionInfo>, StoreError> {
@@ -355,19 +356,19 @@ impl Medium for ThreeFile {
         self.drain()?;
         self.arrive(partition, |part| {
             let found = file <= part.filemarks();
-            Ok((if found { part.behind_filemark(file)? } else { part.objects() }, found))
+            Ok((if found { part.after_filemark(file)? } else { part.objects() }, found))
         })
     }
 
     fn truncate(&mut self) -> Result<(), StoreError> {
-        if let Some(why) = self.read_only {
-            return Err(StoreError::ReadOnly(why));
+        if let Some(reason) = self.read_only {
+            return Err(StoreError::ReadOnly(reason));
         }
         self.drain()?;
         let (object, at) = (self.object, self.current);
-        let Self { partitions, buffers, options: shape, .. } = self;
+        let Self { partitions, buffers, options, .. } = self;
         partitions.get_mut(at).map_or(Ok(()), |part| {
-            part.rewrite_unsynced(buffers, shape.discard_data).and_then(|()| part.truncate(object))
+            part.rewrite_unsynced(buffers, options.discard_data).and_then(|()| part.truncate(object))
         })
     }
 

@@ -99,13 +99,13 @@ pub(super) struct PartitionFiles {
 
 impl Partition {
     /// A partition without objects, on these files.
-    pub(super) fn new(number: u8, files: PartitionFiles, mark: Watermark, durable_slot: WatermarkSlot) -> Self {
-        let PartitionFiles { data, indx, watermark: mark_file, layout } = files;
+    pub(super) fn new(number: u8, files: PartitionFiles, watermark: Watermark, durable_slot: WatermarkSlot) -> Self {
+        let PartitionFiles { data, indx, watermark: watermark_file, layout } = files;
         Self {
             number,
             data,
             indx,
-            watermark_file: mark_file,
+            watermark_file,
             layout,
             objects: 0,
             end: 0,
@@ -118,7 +118,7 @@ impl Partition {
             data_pending: Vec::new(),
             indx_flushed: 0,
             indx_pending: Vec::new(),
-            watermark: mark,
+            watermark,
             durable_slot,
             unsynced_watermarks: 0,
             watermark_written: true,
@@ -141,15 +141,15 @@ impl Partition {
             self.data.set_len(self.end).map_err(self.io("truncating", "data"))?;
             self.data.sync().map_err(self.io("synchronising", "data"))?;
         }
-        let mark = self.watermark_for(self.objects, self.end, self.filemarks)?;
-        let listed = if let IndexLayout::Index512(marks) = &self.layout { marks.is_written() } else { true };
-        if mark != self.watermark || mark.objects == 0 || !listed {
+        let watermark = self.watermark_for(self.objects, self.end, self.filemarks)?;
+        let listed = if let IndexLayout::Index512(table) = &self.layout { table.is_written() } else { true };
+        if watermark != self.watermark || watermark.objects == 0 || !listed {
             // After a killed process, written data may be in the page cache only: make it durable before counting it.
             self.durable()?;
             self.watermark_file.set_len(2 * SLOT).map_err(self.io("creating", "mark"))?;
-            self.write_watermark(mark)?;
+            self.write_watermark(watermark)?;
         }
-        self.with_filemarks("synchronising", |marks| marks.trim().and_then(|()| marks.sync()))?;
+        self.with_filemarks("synchronising", |table| table.trim().and_then(|()| table.sync()))?;
         if self.unsynced_watermarks > 0 { self.sync_watermark() } else { Ok(()) }
     }
 
@@ -168,14 +168,15 @@ impl Partition {
 
     /// Truncates the partition before this object, and trusts the objects before it.
     pub(super) fn cut_before(&mut self, object: u64) -> Result<(), StoreError> {
-        let (end, files) = if object < self.objects { self.object_start(object)? } else { (self.end, self.filemarks) };
-        self.with_filemarks("truncating", |marks| marks.count_before(object))?;
+        let (end, filemarks) =
+            if object < self.objects { self.object_start(object)? } else { (self.end, self.filemarks) };
+        self.with_filemarks("truncating", |table| table.count_before(object))?;
         let len = object * self.layout.size() as u64;
         self.indx.set_len(len).map_err(self.io("truncating", "indx"))?;
-        if let IndexLayout::Index512(marks) = &mut self.layout {
-            marks.remove_from(object);
+        if let IndexLayout::Index512(table) = &mut self.layout {
+            table.remove_from(object);
         }
-        self.set_extent(object, end, files);
+        self.set_extent(object, end, filemarks);
         if object == 0 {
             self.set_framed(true);
         }
@@ -185,8 +186,8 @@ impl Partition {
     }
 
     /// Rejects appends except at the beginning from now on: the files differ from what was synchronised.
-    pub(super) const fn break_off(&mut self, why: &'static str) {
-        self.append_blocked = Some(why);
+    pub(super) const fn break_off(&mut self, reason: &'static str) {
+        self.append_blocked = Some(reason);
     }
 
     /// Why objects may be appended at the beginning only; `None` if they may be appended anywhere.
@@ -195,8 +196,8 @@ impl Partition {
     }
 
     /// Sets the extent that recovery found.
-    pub(super) fn set_extent(&mut self, objects: u64, end: u64, files: u64) {
-        (self.objects, self.end, self.filemarks) = (objects, end, files);
+    pub(super) fn set_extent(&mut self, objects: u64, end: u64, filemarks: u64) {
+        (self.objects, self.end, self.filemarks) = (objects, end, filemarks);
         (self.indx_flushed, self.data_flushed, self.write_back) = (objects, end, end);
         // Records read ahead may be after the new end, where other records will be written.
         self.ahead.1.clear();
@@ -285,7 +286,7 @@ impl Partition {
     pub(super) fn filemarks_before(&mut self, object: u64) -> Result<u64, StoreError> {
         match &self.layout {
             _ if object >= self.objects => Ok(self.filemarks),
-            IndexLayout::Index512(marks) => Ok(marks.before(object)),
+            IndexLayout::Index512(table) => Ok(table.before(object)),
             IndexLayout::Index32 { .. } => Ok(self.object_start(object)?.1),
         }
     }
@@ -308,10 +309,10 @@ impl Partition {
     }
 
     /// The first object in `low..high` with more than `files` filemarks before it; `high` if there is none.
-    pub(super) fn first_behind(&mut self, files: u64, mut low: u64, mut high: u64) -> Result<u64, StoreError> {
+    pub(super) fn first_after(&mut self, filemarks: u64, mut low: u64, mut high: u64) -> Result<u64, StoreError> {
         while low < high {
             let middle = low + (high - low) / 2;
-            if self.filemarks_before(middle)? > files {
+            if self.filemarks_before(middle)? > filemarks {
                 high = middle;
             } else {
                 low = middle + 1;
@@ -321,13 +322,13 @@ impl Partition {
     }
 
     /// The object after filemark number `file`, counted from 1; the first object for 0.
-    pub(super) fn behind_filemark(&mut self, file: u64) -> Result<u64, StoreError> {
+    pub(super) fn after_filemark(&mut self, file: u64) -> Result<u64, StoreError> {
         match (file.checked_sub(1), &self.layout) {
             (None, _) => Ok(0),
-            (Some(before), IndexLayout::Index512(marks)) => {
-                Ok(marks.object(before).map_or(self.objects, |mark| mark + 1))
+            (Some(before), IndexLayout::Index512(table)) => {
+                Ok(table.object(before).map_or(self.objects, |filemark| filemark + 1))
             }
-            (Some(before), IndexLayout::Index32 { .. }) => self.first_behind(before, 0, self.objects),
+            (Some(before), IndexLayout::Index32 { .. }) => self.first_after(before, 0, self.objects),
         }
     }
 
@@ -410,9 +411,9 @@ impl Partition {
     }
 
     fn begin_write_back(&mut self) {
-        let behind = self.data_flushed.saturating_sub(self.write_back);
-        if behind >= WRITE_BACK {
-            self.data.start_write_back(self.write_back, behind);
+        let unwritten = self.data_flushed.saturating_sub(self.write_back);
+        if unwritten >= WRITE_BACK {
+            self.data.start_write_back(self.write_back, unwritten);
             self.write_back = self.data_flushed;
         }
     }
@@ -439,16 +440,16 @@ impl Partition {
         let decode = |layout: &IndexLayout, (at, bytes): (u64, &[u8])| layout.decode(number, flushed + at, bytes);
         let mut records = (0..).zip(self.indx_pending.chunks_exact(size)).map(|each| decode(&self.layout, each));
         let whole = |record: &Option<IndexRecord>| record.is_some_and(|record| record.end() <= self.data_flushed);
-        let kept = records.by_ref().take_while(whole).count();
-        let first = flushed + kept as u64;
-        let lost = self.indx_pending.get(kept * size..(kept + 1) * size);
+        let remaining = records.by_ref().take_while(whole).count();
+        let first = flushed + remaining as u64;
+        let lost = self.indx_pending.get(remaining * size..(remaining + 1) * size);
         if let Some(record) = lost.and_then(|bytes| self.layout.decode(number, first, bytes)) {
             (self.end, self.filemarks) = (record.start(), record.filemarks_before.into());
         }
         self.last_tag = None;
-        self.indx_pending.truncate(kept * size);
-        if let IndexLayout::Index512(marks) = &mut self.layout {
-            marks.remove_from(first);
+        self.indx_pending.truncate(remaining * size);
+        if let IndexLayout::Index512(table) = &mut self.layout {
+            table.remove_from(first);
         }
         self.objects = first;
         self.data_flushed = self.data_flushed.min(self.end);
@@ -464,12 +465,12 @@ impl Partition {
         }
         self.check_usable()?;
         self.flush()?;
-        let mark = self.watermark_for(self.objects, self.end, self.filemarks)?;
-        if mark == self.watermark {
+        let watermark = self.watermark_for(self.objects, self.end, self.filemarks)?;
+        if watermark == self.watermark {
             return Ok(());
         }
         self.durable()?;
-        self.write_watermark(mark)
+        self.write_watermark(watermark)
     }
 
     /// Writes everything since the last successful synchronisation again, after a failed one, and makes it durable. The
@@ -520,7 +521,7 @@ impl Partition {
         let failed = self.io(what, "meta");
         match &mut self.layout {
             IndexLayout::Index32 { .. } => Ok(()),
-            IndexLayout::Index512(marks) => call(marks).map_err(failed),
+            IndexLayout::Index512(table) => call(table).map_err(failed),
         }
     }
 
@@ -537,7 +538,7 @@ impl Partition {
     }
 
     /// The watermark for a partition that ends here.
-    fn watermark_for(&mut self, objects: u64, end: u64, files: u64) -> Result<Watermark, StoreError> {
+    fn watermark_for(&mut self, objects: u64, end: u64, filemarks: u64) -> Result<Watermark, StoreError> {
         let last_crc = match objects.checked_sub(1) {
             Some(last) => {
                 let bytes = self.record_bytes(last)?;
@@ -546,11 +547,11 @@ impl Partition {
             None => 0,
         };
         let framed = self.layout.is_framed();
-        Ok(Watermark { sequence: self.watermark.sequence, objects, data_len: end, filemarks: files, last_crc, framed })
+        Ok(Watermark { sequence: self.watermark.sequence, objects, data_len: end, filemarks, last_crc, framed })
     }
 
-    fn write_watermark(&mut self, mark: Watermark) -> Result<(), StoreError> {
-        self.watermark = Watermark { sequence: self.watermark.sequence + 1, ..mark };
+    fn write_watermark(&mut self, watermark: Watermark) -> Result<(), StoreError> {
+        self.watermark = Watermark { sequence: self.watermark.sequence + 1, ..watermark };
         // Until the call below succeeds, the content of the slot is unknown.
         self.watermark_written = false;
         self.unsynced_watermarks += 1;
@@ -584,33 +585,33 @@ impl Partition {
     /// anything is written after it, so that old and new objects never mix.
     pub(super) fn truncate(&mut self, object: u64) -> Result<(), StoreError> {
         // If the index is lost, `repair` may restore all objects: reject even a write at the beginning.
-        if let Some(why) = self.append_blocked.filter(|why| object > 0 || *why == NO_INDEX) {
-            return Err(StoreError::Malformed { file: format!("partition {}", self.number), problem: why.into() });
+        if let Some(reason) = self.append_blocked.filter(|reason| object > 0 || *reason == NO_INDEX) {
+            return Err(StoreError::Malformed { file: format!("partition {}", self.number), problem: reason.into() });
         }
         if object >= self.objects && self.append_blocked.is_none() {
             return Ok(());
         }
         self.check_usable()?;
         self.flush()?;
-        let (end, files) = self.object_start(object)?;
+        let (end, filemarks) = self.object_start(object)?;
         if object < self.watermark.objects || self.append_blocked.is_some() {
-            let mark = self.watermark_for(object, end, files)?;
-            let framed = mark.framed || object == 0;
+            let watermark = self.watermark_for(object, end, filemarks)?;
+            let framed = watermark.framed || object == 0;
             self.watermark_file.set_len(2 * SLOT).map_err(self.io("creating", "mark"))?;
-            self.write_watermark(Watermark { framed, ..mark })?;
+            self.write_watermark(Watermark { framed, ..watermark })?;
         }
         if self.unsynced_watermarks > 0 {
             self.sync_watermark()?;
         }
         // A partial truncation is resolved when the tape is opened again, not by further writes.
         self.failure = FailureState::HalfCut;
-        self.with_filemarks("truncating", |marks| marks.count_before(object))?;
+        self.with_filemarks("truncating", |table| table.count_before(object))?;
         self.indx.set_len(object * self.layout.size() as u64).map_err(self.io("truncating", "indx"))?;
         // From here on the objects are removed, even if a later step fails.
-        if let IndexLayout::Index512(marks) = &mut self.layout {
-            marks.remove_from(object);
+        if let IndexLayout::Index512(table) = &mut self.layout {
+            table.remove_from(object);
         }
-        self.set_extent(object, end, files);
+        self.set_extent(object, end, filemarks);
         if object == 0 {
             self.set_framed(true);
         }
@@ -625,12 +626,12 @@ impl Partition {
 
     /// Fails if an earlier error prevents writing.
     fn check_usable(&self) -> Result<(), StoreError> {
-        let why = match self.failure {
+        let reason = match self.failure {
             FailureState::None => return Ok(()),
             FailureState::Unsynchronised => "an earlier synchronisation failed",
             FailureState::HalfCut => "an earlier truncation failed; the cartridge must be loaded again",
         };
-        Err(self.io("writing", "data")(io::Error::other(why)))
+        Err(self.io("writing", "data")(io::Error::other(reason)))
     }
 
     /// Requests reading ahead while blocks are read sequentially.
@@ -669,7 +670,7 @@ impl Partition {
 
     /// Rewrites damaged frames from the index; returns their number.
     pub(super) fn repair_frames(&mut self) -> Result<u64, StoreError> {
-        let (mut mended, mut previous) = (0, 0);
+        let (mut rewritten, mut previous) = (0, 0);
         for object in 0..self.objects {
             if let Ok(record) = self.record(object)
                 && !self.has_frame(object, &record)?
@@ -678,13 +679,13 @@ impl Partition {
                 let frame = Frame { object, record, previous_crc: previous }.encode(self.number, &bytes);
                 let written = self.data.write_at(record.start(), &[IoSlice::new(&frame)]);
                 written.map_err(self.io("writing", "data"))?;
-                mended += 1;
+                rewritten += 1;
             }
             let bytes = self.record_bytes(object)?;
             previous = self.layout.tag(&bytes);
         }
         self.data.sync().map_err(self.io("synchronising", "data"))?;
-        Ok(mended)
+        Ok(rewritten)
     }
 
     /// Fills the slices with the stored bytes of an object; returns whether the file has them all.

@@ -130,17 +130,17 @@ impl ThreeFile {
         &mut self,
         block: &[IoSlice<'_>],
         codec: Codec,
-        seal: Option<&Encryption>,
+        encryption: Option<&Encryption>,
         len: usize,
     ) -> Result<Option<WriteOutcome>, StoreError> {
         if !self.hands_over(len, codec) {
             self.drain()?;
             return Ok(None);
         }
-        if self.pipeline.mode != PipelineMode::Write || self.pipeline.encryption.as_ref() != seal {
+        if self.pipeline.mode != PipelineMode::Write || self.pipeline.encryption.as_ref() != encryption {
             self.drain()?;
         }
-        let worst = (len + if seal.is_some() { MAX_OVERHEAD } else { 0 }) as u64;
+        let worst = (len + if encryption.is_some() { MAX_OVERHEAD } else { 0 }) as u64;
         let here = self.on_tape();
         let end = here + self.pipeline.worst + worst;
         // The next offset at which the result of a write changes.
@@ -152,7 +152,7 @@ impl ThreeFile {
         if self.pipeline.mode != PipelineMode::Write {
             self.make_way(0)?;
             self.pipeline.mode = PipelineMode::Write;
-            self.pipeline.encryption = seal.cloned();
+            self.pipeline.encryption = encryption.cloned();
         }
         while self.pipeline.free.is_empty() || self.pipeline.worst + worst > MAX_IN_FLIGHT_BYTES {
             self.write_next_compressed()?;
@@ -199,31 +199,36 @@ impl ThreeFile {
 
     /// Writes the first block in flight; waits for it if necessary.
     fn write_next_compressed(&mut self) -> Result<(), StoreError> {
-        let behind = self.object;
+        let position = self.object;
         let Some((job, _)) = self.pipeline.finish() else { return Ok(()) };
         let len = job.input.len();
-        let seal = self.pipeline.encryption.take();
+        let encryption = self.pipeline.encryption.take();
         self.object -= self.pipeline.under_way.len() as u64 + 1;
-        let written = self.store_compressed(&job, seal.as_ref(), len);
+        let written = self.store_compressed(&job, encryption.as_ref(), len);
         self.pipeline.release(job);
-        self.pipeline.encryption = seal;
+        self.pipeline.encryption = encryption;
         let overhead = if self.pipeline.encryption.is_some() { MAX_OVERHEAD } else { 0 };
         self.pipeline.worst = self.pipeline.worst.saturating_sub((len + overhead) as u64);
         match written {
-            Ok(()) => self.object = behind,
+            Ok(()) => self.object = position,
             Err(cause) => return self.record_in_flight_loss(cause),
         }
         Ok(())
     }
 
-    fn store_compressed(&mut self, job: &CodecJob, seal: Option<&Encryption>, len: usize) -> Result<(), StoreError> {
+    fn store_compressed(
+        &mut self,
+        job: &CodecJob,
+        encryption: Option<&Encryption>,
+        len: usize,
+    ) -> Result<(), StoreError> {
         let CodecTask::Compressed { crc, codec } = job.task else {
             return Err(StoreError::io("compressing a block")(std::io::Error::other("its worker failed")));
         };
-        let content = [IoSlice::new(job.packed())];
-        let written = match seal {
+        let content = [IoSlice::new(job.compressed())];
+        let written = match encryption {
             None => self.append_stored(&content, codec, BlockEncryption::Clear, crc, len)?,
-            Some(seal) => self.append_encrypting(&content, codec, seal, len)?,
+            Some(encryption) => self.append_encrypting(&content, codec, encryption, len)?,
         };
         match written {
             WriteOutcome::Written { .. } => Ok(()),
@@ -248,11 +253,11 @@ impl ThreeFile {
     pub(super) fn read_from_workers(
         &mut self,
         into: &mut [IoSliceMut<'_>],
-        unseal: Decryption<'_>,
+        decryption: Decryption<'_>,
     ) -> Result<Option<ReadOutcome>, StoreError> {
         let object = self.object;
         let sequential = self.pipeline.mode == PipelineMode::Read(object.wrapping_sub(1));
-        if !sequential || !matches!(unseal, Decryption::Disable | Decryption::Mixed(_)) {
+        if !sequential || !matches!(decryption, Decryption::Disable | Decryption::Mixed(_)) {
             self.drain()?;
         }
         self.pipeline.mode = PipelineMode::Read(object);

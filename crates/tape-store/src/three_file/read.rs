@@ -61,22 +61,22 @@ impl ThreeFile {
     pub(super) fn read_object(
         &mut self,
         into: &mut [IoSliceMut<'_>],
-        unseal: Decryption<'_>,
+        decryption: Decryption<'_>,
     ) -> Result<ReadOutcome, StoreError> {
-        if matches!(unseal, Decryption::Disable) {
+        if matches!(decryption, Decryption::Disable) {
             // A key that is no longer used is not kept in memory.
             self.buffers.decryptor = Decryptor::default();
         }
-        if let Some(found) = self.read_from_workers(into, unseal)? {
+        if let Some(found) = self.read_from_workers(into, decryption)? {
             return Ok(found);
         }
         let object = self.object;
         let Some(record) = self.next_record()? else { return Ok(ReadOutcome::EndOfData) };
         let part = self.partitions.get_mut(self.current).ok_or(StoreError::NoPartition(u8::MAX))?;
         if record.kind == ObjectKind::Block
-            && let Err(why) = part.check_decryption(object, &record, unseal)?
+            && let Err(reason) = part.check_decryption(object, &record, decryption)?
         {
-            return Err(StoreError::CannotDecrypt { partition: part.number, object, reason: why });
+            return Err(StoreError::CannotDecrypt { partition: part.number, object, reason });
         }
         let before = (self.object, self.offset, self.file);
         self.object += 1;
@@ -84,8 +84,8 @@ impl ThreeFile {
         match record.kind {
             ObjectKind::Filemark => Ok(ReadOutcome::Filemark),
             ObjectKind::Block => {
-                let sealed = matches!(record.encryption, BlockEncryption::Aes | BlockEncryption::Relocated);
-                if sealed && matches!(unseal, Decryption::Raw) {
+                let encrypted = matches!(record.encryption, BlockEncryption::Aes | BlockEncryption::Relocated);
+                if encrypted && matches!(decryption, Decryption::Raw) {
                     let read = self.buffers.read_raw(part, object, &record, into);
                     self.buffers.trim();
                     if let Err(StoreError::CannotDecrypt { .. }) = read {
@@ -93,7 +93,7 @@ impl ThreeFile {
                     }
                     return Ok(ReadOutcome::Block { len: read?, stored: record.stored.into() });
                 }
-                let read = self.buffers.read(part, object, &record, into, unseal);
+                let read = self.buffers.read(part, object, &record, into, decryption);
                 self.buffers.trim();
                 if let Err(StoreError::CannotDecrypt { .. }) = read {
                     (self.object, self.offset, self.file) = before;
@@ -131,14 +131,14 @@ impl ReadBuffers {
         object: u64,
         record: &IndexRecord,
         into: &mut [IoSliceMut<'_>],
-        unseal: Decryption<'_>,
+        decryption: Decryption<'_>,
     ) -> Result<(), StoreError> {
         let len = record.length as usize;
-        let room: usize = into.iter().map(|slice| slice.len()).sum();
+        let capacity: usize = into.iter().map(|slice| slice.len()).sum();
         if matches!(record.encryption, BlockEncryption::Aes | BlockEncryption::Relocated) {
-            return self.read_aes(part, object, record, into, unseal);
+            return self.read_aes(part, object, record, into, decryption);
         }
-        if record.codec == CodecId::NONE && room >= len {
+        if record.codec == CodecId::NONE && capacity >= len {
             let mut window = window(into, len);
             let whole = part.read_data(record, &mut window)?;
             let crc = crc32c_slices(&window);
@@ -146,7 +146,7 @@ impl ReadBuffers {
         }
         let Self { codecs, stored, decompressed: whole, .. } = self;
         let target = match into {
-            [one] if room >= len => one.get_mut(..len).unwrap_or_default(),
+            [one] if capacity >= len => one.get_mut(..len).unwrap_or_default(),
             _ => {
                 grow(whole, len);
                 whole.get_mut(..len).unwrap_or_default()
@@ -163,7 +163,7 @@ impl ReadBuffers {
             complete
         };
         check_length_and_crc(part, object, record, complete, crc32c(target))?;
-        if !matches!(into, [_] if room >= len) {
+        if !matches!(into, [_] if capacity >= len) {
             scatter(whole.get(..len).unwrap_or_default(), into);
         }
         Ok(())
@@ -188,20 +188,20 @@ impl ReadBuffers {
     ) -> Result<usize, StoreError> {
         self.fetch_encrypted(part, object, record)?;
         let context = BlockContext { partition: part.number, object, length: record.length, codec: record.codec };
-        let mut capsule =
+        let mut raw_block =
             if record.encryption == BlockEncryption::Relocated { Vec::new() } else { context.raw_header().to_vec() };
-        capsule.extend_from_slice(&self.stored);
-        let sealed = capsule.get(RAW_HEADER_LEN..).unwrap_or_default();
-        let sealing = encrypt::encryption_info(sealed).ok_or_else(|| part.damaged(object, Damage::Truncated))?;
-        if sealing.raw_read_disabled {
+        raw_block.extend_from_slice(&self.stored);
+        let encrypted = raw_block.get(RAW_HEADER_LEN..).unwrap_or_default();
+        let info = encrypt::encryption_info(encrypted).ok_or_else(|| part.damaged(object, Damage::Truncated))?;
+        if info.raw_read_disabled {
             return Err(StoreError::CannotDecrypt {
                 partition: part.number,
                 object,
                 reason: DecryptError::RawReadDisabled,
             });
         }
-        scatter(&capsule, into);
-        Ok(capsule.len())
+        scatter(&raw_block, into);
+        Ok(raw_block.len())
     }
 
     fn read_aes(
@@ -210,21 +210,21 @@ impl ReadBuffers {
         object: u64,
         record: &IndexRecord,
         into: &mut [IoSliceMut<'_>],
-        unseal: Decryption<'_>,
+        decryption: Decryption<'_>,
     ) -> Result<(), StoreError> {
         let partition = part.number;
-        let locked = |why| StoreError::CannotDecrypt { partition, object, reason: why };
-        let (Decryption::Decrypt(key) | Decryption::Mixed(key)) = unseal else {
+        let locked = |reason| StoreError::CannotDecrypt { partition, object, reason };
+        let (Decryption::Decrypt(key) | Decryption::Mixed(key)) = decryption else {
             return Err(locked(DecryptError::NoKey));
         };
         self.fetch_encrypted(part, object, record)?;
         let mut context = BlockContext { partition, object, length: record.length, codec: record.codec };
-        let mut sealed = self.stored.as_mut_slice();
+        let mut encrypted = self.stored.as_mut_slice();
         if record.encryption == BlockEncryption::Relocated {
-            (context, _) = BlockContext::parse_raw(sealed).ok_or_else(|| part.damaged(object, Damage::Truncated))?;
-            sealed = sealed.get_mut(RAW_HEADER_LEN..).unwrap_or_default();
+            (context, _) = BlockContext::parse_raw(encrypted).ok_or_else(|| part.damaged(object, Damage::Truncated))?;
+            encrypted = encrypted.get_mut(RAW_HEADER_LEN..).unwrap_or_default();
         }
-        let content = self.decryptor.decrypt(key, context, sealed).ok_or_else(|| locked(DecryptError::WrongKey))?;
+        let content = self.decryptor.decrypt(key, context, encrypted).ok_or_else(|| locked(DecryptError::WrongKey))?;
         if record.codec == CodecId::NONE {
             if content.len() != record.length as usize {
                 return Err(part.damaged(object, Damage::Truncated));
@@ -264,9 +264,9 @@ impl ThreeFile {
                 let begin = if external { RAW_HEADER_LEN } else { 0 };
                 let mut head = vec![0; (begin + MAX_OVERHEAD).min(record.stored as usize)];
                 part.read_data(&record, &mut [IoSliceMut::new(&mut head)])?;
-                let sealing = encrypt::encryption_info(head.get(begin..).unwrap_or_default());
-                let sealing = sealing.ok_or_else(|| part.damaged(object, Damage::Truncated))?;
-                Ok(Some(EncryptionInfo { written_raw: external, ..sealing }))
+                let info = encrypt::encryption_info(head.get(begin..).unwrap_or_default());
+                let info = info.ok_or_else(|| part.damaged(object, Damage::Truncated))?;
+                Ok(Some(EncryptionInfo { written_raw: external, ..info }))
             }
         }
     }
@@ -278,9 +278,9 @@ impl Partition {
         &mut self,
         object: u64,
         record: &IndexRecord,
-        unseal: Decryption<'_>,
+        decryption: Decryption<'_>,
     ) -> Result<Result<(), DecryptError>, StoreError> {
-        Ok(match (record.encryption, unseal) {
+        Ok(match (record.encryption, decryption) {
             (BlockEncryption::Clear, Decryption::Disable | Decryption::Mixed(_) | Decryption::Raw)
             | (BlockEncryption::Aes | BlockEncryption::Relocated, Decryption::Raw) => Ok(()),
             (BlockEncryption::Clear, Decryption::Decrypt(_)) => Err(DecryptError::NotEncrypted),

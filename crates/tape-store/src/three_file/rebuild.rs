@@ -85,11 +85,11 @@ pub(crate) fn rebuild(
         let found = folder.open_read_only(&format!("{name}.{partition}")).map_err(failed())?;
         Ok::<_, StoreError>(found.unwrap_or_else(|| Box::new(crate::backend::memory::MemoryFile::default())))
     };
-    let (mut data, mut old, mut mark) = (view("data")?, view("indx")?, view("mark")?);
+    let (mut data, mut old, mut watermark) = (view("data")?, view("indx")?, view("mark")?);
     let mut output = output.map(|file| IndexWriter { file, at: 0, pending: Vec::new() });
     let mut slots = [0; 1024];
-    let got = mark.read_at(0, &mut [IoSliceMut::new(&mut slots)]).map_err(failed())?;
-    let mark = Watermark::newest(partition, slots.get(..got).unwrap_or_default()).map(|(mark, _)| mark);
+    let got = watermark.read_at(0, &mut [IoSliceMut::new(&mut slots)]).map_err(failed())?;
+    let watermark = Watermark::newest(partition, slots.get(..got).unwrap_or_default()).map(|(watermark, _)| watermark);
     let data_len = data.len().map_err(failed())?;
     let old_records = old.len().map_err(failed())? / index32::SIZE as u64;
     let mut walk = IndexRebuild {
@@ -98,7 +98,7 @@ pub(crate) fn rebuild(
         data_len,
         old,
         old_records,
-        watermark: mark,
+        watermark,
         output: output.as_mut(),
         object: 0,
         at: 0,
@@ -118,7 +118,7 @@ impl IndexRebuild<'_> {
     /// Whether objects of the partition have frames, by its watermark, or else because there is a frame.
     fn is_framed(&mut self) -> io::Result<bool> {
         match self.watermark {
-            Some(mark) if mark.objects > 0 => Ok(mark.framed),
+            Some(watermark) if watermark.objects > 0 => Ok(watermark.framed),
             Some(_) => Ok(self.frame(0)?.is_some()),
             None => Ok(self.next_frame(0)?.is_some()),
         }
@@ -141,8 +141,8 @@ impl IndexRebuild<'_> {
                 None if !self.may_be_durable() => return self.end(true),
                 None if frame.is_some_and(|frame| self.is_left_over(&frame)) => return self.end(true),
                 None => {
-                    let Some((object, at, files)) = self.find_next_intact()? else { return self.end(false) };
-                    self.lose(object, at, files)?;
+                    let Some((object, at, filemarks)) = self.find_next_intact()? else { return self.end(false) };
+                    self.lose(object, at, filemarks)?;
                 }
             }
         }
@@ -152,7 +152,7 @@ impl IndexRebuild<'_> {
     /// Whether the next object may have been synchronised: the watermark counts it, or is lost. Objects after the watermark
     /// count up to the first that is not intact, as when the tape is opened.
     fn may_be_durable(&self) -> bool {
-        self.watermark.is_none_or(|mark| self.object < mark.objects)
+        self.watermark.is_none_or(|watermark| self.object < watermark.objects)
     }
 
     /// Whether a frame at the right place, with the right number, does not follow the previous record: it is left over from
@@ -170,7 +170,7 @@ impl IndexRebuild<'_> {
 
     /// Whether a frame is that of the next object, and not left over from overwritten objects.
     fn follows(&self, frame: &Frame) -> bool {
-        let durable = self.watermark.is_some_and(|mark| frame.object < mark.objects);
+        let durable = self.watermark.is_some_and(|watermark| frame.object < watermark.objects);
         frame.object == self.object
             && self.is_next(&frame.record)
             && (durable || self.previous_tag.is_none_or(|tag| tag == frame.previous_crc))
@@ -222,15 +222,15 @@ impl IndexRebuild<'_> {
         }
         let next = indexed.or(framed).map(|(object, record)| (object, record.start(), record.filemarks_before.into()));
         // All up to the watermark may be lost: objects after it begin where it says.
-        let watermark = self.watermark.map(|mark| (mark.objects, mark.data_len, mark.filemarks));
-        Ok(next.or(watermark.filter(|(object, at, files)| self.can_begin(*object, *at, *files))))
+        let watermark = self.watermark.map(|watermark| (watermark.objects, watermark.data_len, watermark.filemarks));
+        Ok(next.or(watermark.filter(|(object, at, filemarks)| self.can_begin(*object, *at, *filemarks))))
     }
 
     /// Whether an object before the watermark can be where its record says.
     fn is_possible(&self, object: u64, record: &IndexRecord) -> bool {
         record.framed
             && record.start() < self.data_len
-            && self.watermark.is_none_or(|mark| object < mark.objects && record.end() <= mark.data_len)
+            && self.watermark.is_none_or(|watermark| object < watermark.objects && record.end() <= watermark.data_len)
             && self.can_begin(object, record.start(), record.filemarks_before.into())
     }
 
@@ -248,7 +248,7 @@ impl IndexRebuild<'_> {
         let mut piece = vec![0; PIECE];
         let mut at = from;
         // Frames after the watermark may be left over from overwritten objects.
-        let end = self.watermark.map_or(self.data_len, |mark| self.data_len.min(mark.data_len));
+        let end = self.watermark.map_or(self.data_len, |watermark| self.data_len.min(watermark.data_len));
         while at < end {
             let got = self.data.read_at(at, &mut [IoSliceMut::new(&mut piece)])?;
             let bytes = piece.get(..got).unwrap_or_default();
@@ -272,14 +272,14 @@ impl IndexRebuild<'_> {
     }
 
     /// Records the objects before this one as lost, except a filemark that the gap identifies.
-    fn lose(&mut self, object: u64, at: u64, files: u64) -> io::Result<()> {
+    fn lose(&mut self, object: u64, at: u64, filemarks: u64) -> io::Result<()> {
         let frame = frame::SIZE as u64;
         if object - self.object == 1
             && self.previous_tag.is_some()
             && at - self.at == frame
-            && files == self.filemarks + 1
+            && filemarks == self.filemarks + 1
         {
-            let (kind, codec, sealed) = (ObjectKind::Filemark, CodecId::NONE, BlockEncryption::Clear);
+            let (kind, codec, encryption) = (ObjectKind::Filemark, CodecId::NONE, BlockEncryption::Clear);
             let before = u32::try_from(self.filemarks).unwrap_or(u32::MAX);
             let record = IndexRecord {
                 offset: at,
@@ -288,16 +288,17 @@ impl IndexRebuild<'_> {
                 filemarks_before: before,
                 kind,
                 codec,
-                encryption: sealed,
+                encryption,
                 data_crc: None,
                 framed: true,
             };
             return self.accept_record(&record);
         }
         self.lose_until(object)?;
-        (self.at, self.filemarks) = (at, files);
+        (self.at, self.filemarks) = (at, filemarks);
         // The watermark has the checksum of the last record before it.
-        self.previous_tag = self.watermark.filter(|mark| mark.objects == object).map(|mark| mark.last_crc);
+        self.previous_tag =
+            self.watermark.filter(|watermark| watermark.objects == object).map(|watermark| watermark.last_crc);
         Ok(())
     }
 
@@ -315,7 +316,7 @@ impl IndexRebuild<'_> {
     /// Objects that the watermark counts are lost if they were not found.
     fn end(&mut self, left_over: bool) -> io::Result<()> {
         let unknown = u64::from(!left_over && self.at < self.data_len);
-        let known = self.watermark.map_or(0, |mark| mark.objects).max(self.object + unknown);
+        let known = self.watermark.map_or(0, |watermark| watermark.objects).max(self.object + unknown);
         self.lose_until(known)?;
         (self.rebuilt.objects, self.rebuilt.end) =
             (self.object, if left_over { self.at } else { self.data_len.max(self.at) });

@@ -52,7 +52,9 @@ impl Opener<'_> {
             _ if self.options.salvage => self.open_without_watermark(number, files, [data_len, indx_len]),
             Format::Native if blank => blank_partition(number, files, self.options.read_only),
             Format::Native => match read_watermark(files.watermark.as_mut(), number, self.options.read_only)? {
-                Some((mark, slot)) => self.open_with_watermark(number, files, mark, slot, [data_len, indx_len]),
+                Some((watermark, slot)) => {
+                    self.open_with_watermark(number, files, watermark, slot, [data_len, indx_len])
+                }
                 None => self.open_without_watermark(number, files, [data_len, indx_len]),
             },
             Format::Mhvtl => self.mhvtl(number, files, skip, [data_len, indx_len]),
@@ -73,19 +75,13 @@ impl Opener<'_> {
         // Data first: without it, the other files are remains of a removed partition.
         let data = self.file("data", number)?;
         let data = if self.options.discard_data { Box::new(DiscardFile) } else { data };
-        let (indx, mark) = (self.file("indx", number)?, self.file("mark", number)?);
+        let (indx, watermark) = (self.file("indx", number)?, self.file("mark", number)?);
         if !wide {
-            return Ok((
-                PartitionFiles { data, indx, watermark: mark, layout: IndexLayout::Index32 { framed: true } },
-                0,
-            ));
+            return Ok((PartitionFiles { data, indx, watermark, layout: IndexLayout::Index32 { framed: true } }, 0));
         }
         let mut meta = self.file("meta", number)?;
         let skip = mhvtl::mam_bytes_in_meta(meta.as_mut()).map_err(StoreError::io(format!("reading meta.{number}")))?;
-        Ok((
-            PartitionFiles { data, indx, watermark: mark, layout: IndexLayout::Index512(FilemarkTable::new(meta)) },
-            skip,
-        ))
+        Ok((PartitionFiles { data, indx, watermark, layout: IndexLayout::Index512(FilemarkTable::new(meta)) }, skip))
     }
 
     fn file(&mut self, name: &str, number: u8) -> Result<Box<dyn Backend>, StoreError> {
@@ -106,34 +102,34 @@ impl Opener<'_> {
         &mut self,
         number: u8,
         files: PartitionFiles,
-        mark: Watermark,
+        watermark: Watermark,
         slot: WatermarkSlot,
         [data_len, indx_len]: [u64; 2],
     ) -> Result<Partition, StoreError> {
         let size = files.layout.size() as u64;
         let records = indx_len / size;
-        let mut part = Partition::new(number, files, mark, slot);
+        let mut part = Partition::new(number, files, watermark, slot);
         part.set_extent(records, data_len, 0);
-        let synced = Extent { objects: mark.objects, end: mark.data_len, filemarks: mark.filemarks };
-        let broken = if records < mark.objects {
+        let synced = Extent { objects: watermark.objects, end: watermark.data_len, filemarks: watermark.filemarks };
+        let mismatch = if records < watermark.objects {
             Some(SHORT_INDEX)
-        } else if data_len < mark.data_len && !self.options.discard_data {
+        } else if data_len < watermark.data_len && !self.options.discard_data {
             Some(SHORT_DATA)
-        } else if is_synchronised(&mut part, &mark)? {
+        } else if is_synchronised(&mut part, &watermark)? {
             None
         } else {
             Some(OTHER_INDEX)
         };
-        if let Some(why) = broken {
-            tracing::warn!(partition = number, reason = why, "partition is damaged; intact objects can be read");
+        if let Some(reason) = mismatch {
+            tracing::warn!(partition = number, reason, "partition is damaged; intact objects can be read");
             part.set_extent(synced.objects, synced.end, synced.filemarks);
-            part.set_framed(mark.framed);
-            part.break_off(why);
+            part.set_framed(watermark.framed);
+            part.break_off(reason);
             self.recovery.damaged = true;
             return Ok(part);
         }
         let whole = self.verify_tail(&mut part, synced, records)?;
-        self.recovery.kept_objects += whole.objects - mark.objects;
+        self.recovery.kept_objects += whole.objects - watermark.objects;
         self.recovery.dropped_objects += records - whole.objects;
         let torn = whole.objects * size < indx_len || whole.end < data_len;
         if torn && !self.options.read_only {
@@ -142,7 +138,7 @@ impl Opener<'_> {
         part.set_extent(whole.objects, whole.end, whole.filemarks);
         let framed = match whole.objects {
             0 => true,
-            _ if mark.objects > 0 => mark.framed,
+            _ if watermark.objects > 0 => watermark.framed,
             // It was rewritten since the watermark, possibly by another version.
             _ => part.record(0)?.framed,
         };
@@ -158,10 +154,10 @@ impl Opener<'_> {
             if !follows || !self.is_whole(part, at.objects, &record)? {
                 break;
             }
-            if let IndexLayout::Index512(marks) = &mut part.layout
+            if let IndexLayout::Index512(table) = &mut part.layout
                 && record.kind == ObjectKind::Filemark
             {
-                marks.push(at.objects);
+                table.push(at.objects);
             }
             let files = at.filemarks + u64::from(record.kind == ObjectKind::Filemark);
             at = Extent { objects: at.objects + 1, end: record.end(), filemarks: files };
@@ -196,26 +192,26 @@ impl Opener<'_> {
         lens: [u64; 2],
     ) -> Result<Partition, StoreError> {
         let failed = || StoreError::io(format!("reading meta.{number}"));
-        let mark = if self.options.trust_watermarks {
+        let watermark = if self.options.trust_watermarks {
             read_watermark(files.watermark.as_mut(), number, self.options.read_only)?
         } else {
             None
         };
-        let IndexLayout::Index512(marks) = &mut files.layout else { return Err(StoreError::NoPartition(number)) };
-        let readable = marks.read(skip).map_err(failed())?;
-        let Some((mark, slot)) = mark else { return self.open_without_watermark(number, files, lens) };
-        if !readable || marks.before(mark.objects) != mark.filemarks {
-            let mut part = Partition::new(number, files, mark, slot);
-            part.set_extent(mark.objects, u64::MAX, 0);
-            let IndexSurvey { filemarks: numbers, .. } = survey(&mut part, mark.objects)?;
+        let IndexLayout::Index512(table) = &mut files.layout else { return Err(StoreError::NoPartition(number)) };
+        let readable = table.read(skip).map_err(failed())?;
+        let Some((watermark, slot)) = watermark else { return self.open_without_watermark(number, files, lens) };
+        if !readable || table.before(watermark.objects) != watermark.filemarks {
+            let mut part = Partition::new(number, files, watermark, slot);
+            part.set_extent(watermark.objects, u64::MAX, 0);
+            let IndexSurvey { filemarks: numbers, .. } = survey(&mut part, watermark.objects)?;
             files = part.into_files();
-            if let IndexLayout::Index512(marks) = &mut files.layout {
-                marks.set(numbers);
+            if let IndexLayout::Index512(table) = &mut files.layout {
+                table.set(numbers);
             }
         } else {
-            marks.remove_from(mark.objects);
+            table.remove_from(watermark.objects);
         }
-        let part = self.open_with_watermark(number, files, mark, slot, lens)?;
+        let part = self.open_with_watermark(number, files, watermark, slot, lens)?;
         if part.append_blocked().is_some() { Ok(part) } else { self.reconcile(part) }
     }
 
@@ -229,20 +225,20 @@ impl Opener<'_> {
     ) -> Result<Partition, StoreError> {
         let size = files.layout.size() as u64;
         let records = indx_len / size;
-        let counted = if let IndexLayout::Index512(marks) = &files.layout { marks.len() } else { 0 };
+        let counted = if let IndexLayout::Index512(table) = &files.layout { table.len() } else { 0 };
         // Continue the sequence of the last watermark, so that the next one is the newest.
         let (stale, slot) = read_watermark(files.watermark.as_mut(), number, true)?
             .unwrap_or((Watermark::default(), WatermarkSlot::First));
-        let mark = Watermark { sequence: stale.sequence, ..Watermark::default() };
-        let mut part = Partition::new(number, files, mark, slot);
+        let watermark = Watermark { sequence: stale.sequence, ..Watermark::default() };
+        let mut part = Partition::new(number, files, watermark, slot);
         part.set_extent(records, u64::MAX, 0);
         let IndexSurvey { extent: mut at, filemarks: numbers, mut damaged, framed, ends } = survey(&mut part, records)?;
         // Without a watermark, a native tape may have lost objects at its end.
         damaged |= indx_len % size != 0 || self.options.salvage || self.options.format == Format::Native;
         damaged |= data_len < at.end && !self.options.discard_data;
         damaged |= records == 0 && (data_len > 0 || counted > 0);
-        if let IndexLayout::Index512(marks) = &mut part.layout {
-            marks.set(numbers);
+        if let IndexLayout::Index512(table) = &mut part.layout {
+            table.set(numbers);
         }
         if !ends && self.options.format == Format::Native {
             // The length of the last object is unknown: keep all data.
@@ -313,48 +309,48 @@ fn survey(part: &mut Partition, objects: u64) -> Result<IndexSurvey, StoreError>
 }
 
 /// Whether `mark.P` has no watermark yet: its creation may have been interrupted.
-fn is_zero(mark: &mut dyn Backend, number: u8) -> Result<bool, StoreError> {
+fn is_zero(watermark: &mut dyn Backend, number: u8) -> Result<bool, StoreError> {
     let mut bytes = [0; 1024];
     let failed = || StoreError::io(format!("reading mark.{number}"));
-    let len = mark.len().map_err(failed())?;
-    let got = mark.read_at(0, &mut [IoSliceMut::new(&mut bytes)]).map_err(failed())?;
+    let len = watermark.len().map_err(failed())?;
+    let got = watermark.read_at(0, &mut [IoSliceMut::new(&mut bytes)]).map_err(failed())?;
     Ok(len <= 2 * SLOT && bytes.get(..got).unwrap_or_default().iter().all(|byte| *byte == 0))
 }
 
 /// Creates a blank partition, with a watermark of zero objects: without one, a tape that lost its watermark would look
 /// blank.
 fn blank_partition(number: u8, mut files: PartitionFiles, read_only: bool) -> Result<Partition, StoreError> {
-    let mark = Watermark::default();
+    let watermark = Watermark::default();
     if !read_only {
         let failed = || StoreError::io(format!("writing mark.{number}"));
         files.watermark.set_len(2 * SLOT).map_err(failed())?;
         files
             .watermark
-            .write_at(WatermarkSlot::First.offset(), &[IoSlice::new(&mark.encode(number))])
+            .write_at(WatermarkSlot::First.offset(), &[IoSlice::new(&watermark.encode(number))])
             .map_err(failed())?;
         files.watermark.sync().map_err(failed())?;
     }
-    Ok(Partition::new(number, files, mark, WatermarkSlot::First))
+    Ok(Partition::new(number, files, watermark, WatermarkSlot::First))
 }
 
 /// The newest watermark, made durable: after a killed process it may be in the page cache only.
 fn read_watermark(
-    mark: &mut dyn Backend,
+    watermark: &mut dyn Backend,
     number: u8,
     read_only: bool,
 ) -> Result<Option<(Watermark, WatermarkSlot)>, StoreError> {
     let mut bytes = [0; 1024];
     let failed = || StoreError::io(format!("reading mark.{number}"));
-    let got = mark.read_at(0, &mut [IoSliceMut::new(&mut bytes)]).map_err(failed())?;
+    let got = watermark.read_at(0, &mut [IoSliceMut::new(&mut bytes)]).map_err(failed())?;
     if !read_only {
-        mark.sync().map_err(failed())?;
+        watermark.sync().map_err(failed())?;
     }
     Ok(Watermark::newest(number, bytes.get(..got).unwrap_or_default()))
 }
 
 /// Whether the last synchronised record matches the watermark.
-fn is_synchronised(part: &mut Partition, mark: &Watermark) -> Result<bool, StoreError> {
-    let Some(last) = mark.objects.checked_sub(1) else { return Ok(true) };
+fn is_synchronised(part: &mut Partition, watermark: &Watermark) -> Result<bool, StoreError> {
+    let Some(last) = watermark.objects.checked_sub(1) else { return Ok(true) };
     let record = match part.record(last) {
         Ok(record) => record,
         // A damaged object is reported when it is read; the others are unaffected.
@@ -363,7 +359,9 @@ fn is_synchronised(part: &mut Partition, mark: &Watermark) -> Result<bool, Store
     };
     let bytes = part.record_bytes(last)?;
     let tag = part.layout.tag(&bytes);
-    Ok(tag == mark.last_crc && record.end() == mark.data_len && record.filemarks_after() == mark.filemarks)
+    Ok(tag == watermark.last_crc
+        && record.end() == watermark.data_len
+        && record.filemarks_after() == watermark.filemarks)
 }
 
 fn cut(part: &mut Partition, whole: &Extent) -> Result<(), StoreError> {

@@ -21,14 +21,15 @@ impl ThreeFile {
     fn blocks_forward(&mut self, count: u64) -> Result<SpaceOutcome, StoreError> {
         let from = self.object;
         let part = self.part()?;
-        let files = part.filemarks_before(from)?;
+        let filemarks = part.filemarks_before(from)?;
         let end = part.objects();
         let goal = from.saturating_add(count).min(end);
         // The object after the next filemark, if that is before the target.
-        let behind = if part.filemarks_before(goal)? > files { part.first_behind(files, from, goal)? } else { goal };
-        let met_filemark = part.filemarks_before(behind)? > files;
-        self.move_within(behind)?;
-        let crossed = behind - from;
+        let after =
+            if part.filemarks_before(goal)? > filemarks { part.first_after(filemarks, from, goal)? } else { goal };
+        let met_filemark = part.filemarks_before(after)? > filemarks;
+        self.move_within(after)?;
+        let crossed = after - from;
         let done = crossed.saturating_sub(u64::from(met_filemark));
         let stopped_by = match (met_filemark, done == count) {
             (true, _) => StopReason::Filemark,
@@ -39,14 +40,14 @@ impl ThreeFile {
     }
 
     fn blocks_back(&mut self, count: u64) -> Result<SpaceOutcome, StoreError> {
-        let (from, files) = (self.object, self.file);
+        let (from, filemarks) = (self.object, self.file);
         let goal = from.saturating_sub(count);
         let part = self.part()?;
-        if part.filemarks_before(goal)? < files {
+        if part.filemarks_before(goal)? < filemarks {
             // Blocks after the last filemark, which is directly before them.
-            let behind = part.behind_filemark(files)?;
-            self.move_within(behind.saturating_sub(1))?;
-            return Ok(SpaceOutcome { done: from.saturating_sub(behind), stopped_by: StopReason::Filemark });
+            let after = part.after_filemark(filemarks)?;
+            self.move_within(after.saturating_sub(1))?;
+            return Ok(SpaceOutcome { done: from.saturating_sub(after), stopped_by: StopReason::Filemark });
         }
         self.move_within(goal)?;
         let done = from - goal;
@@ -57,7 +58,7 @@ impl ThreeFile {
         let from = self.file;
         let part = self.part()?;
         let left = part.filemarks().saturating_sub(from);
-        let target = if count <= left { part.behind_filemark(from + count)? } else { part.objects() };
+        let target = if count <= left { part.after_filemark(from + count)? } else { part.objects() };
         self.move_within(target)?;
         let stopped_by = if count <= left { StopReason::Count } else { StopReason::EndOfData };
         Ok(SpaceOutcome { done: count.min(left), stopped_by })
@@ -66,7 +67,7 @@ impl ThreeFile {
     fn filemarks_back(&mut self, count: u64) -> Result<SpaceOutcome, StoreError> {
         let from = self.file;
         let target = match from.checked_sub(count) {
-            Some(left) => self.part()?.behind_filemark(left + 1)?.saturating_sub(1),
+            Some(left) => self.part()?.after_filemark(left + 1)?.saturating_sub(1),
             None => 0,
         };
         self.move_within(target)?;
@@ -104,14 +105,14 @@ impl ThreeFile {
 impl super::partition::Partition {
     /// From a block to the nearer side of the next filemark in a direction.
     fn skip_blocks(&mut self, block: u64, forward: bool) -> Result<u64, StoreError> {
-        let files = self.filemarks_before(block)?;
+        let filemarks = self.filemarks_before(block)?;
         if !forward {
-            return Ok(self.behind_filemark(files)?.min(block));
+            return Ok(self.after_filemark(filemarks)?.min(block));
         }
-        if files == self.filemarks() {
+        if filemarks == self.filemarks() {
             return Ok(self.objects());
         }
         // At least one step, even with a damaged index.
-        Ok(self.behind_filemark(files + 1)?.saturating_sub(1).max(block + 1))
+        Ok(self.after_filemark(filemarks + 1)?.saturating_sub(1).max(block + 1))
     }
 }

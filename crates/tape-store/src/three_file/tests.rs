@@ -11,12 +11,12 @@ use std::io::ErrorKind;
 
 const CAPACITY: u64 = 1 << 20;
 
-const LEVELS: [Format; 2] = [Format::Native, Format::Mhvtl];
+const FORMATS: [Format; 2] = [Format::Native, Format::Mhvtl];
 
 /// A folder with a blank tape in this format.
-fn blank(level: Format) -> FaultyFolder {
+fn blank(format: Format) -> FaultyFolder {
     let mut folder = FaultyFolder::default();
-    if level == Format::Mhvtl {
+    if format == Format::Mhvtl {
         for (name, bytes) in [("data.0", &[][..]), ("indx.0", &[]), ("meta.0", &[0; 512])] {
             crate::backend::Folder::replace(&mut folder, name, bytes).unwrap();
         }
@@ -24,15 +24,15 @@ fn blank(level: Format) -> FaultyFolder {
     folder
 }
 
-fn open(folder: &FaultyFolder, level: Format) -> Result<(ThreeFile, Recovery), StoreError> {
-    ThreeFile::open(Box::new(folder.clone()), TapeOptions { format: level, ..TapeOptions::native(CAPACITY) })
+fn open(folder: &FaultyFolder, format: Format) -> Result<(ThreeFile, Recovery), StoreError> {
+    ThreeFile::open(Box::new(folder.clone()), TapeOptions { format, ..TapeOptions::native(CAPACITY) })
 }
 
 /// Numbers of parallel jobs.
 const WIDTHS: [usize; 3] = [0, 1, 4];
 
-fn open_with(folder: &FaultyFolder, level: Format, width: usize) -> ThreeFile {
-    let (mut tape, _) = open(folder, level).unwrap();
+fn open_with(folder: &FaultyFolder, format: Format, width: usize) -> ThreeFile {
+    let (mut tape, _) = open(folder, format).unwrap();
     tape.set_workers(&InlineWorkers(width));
     tape
 }
@@ -120,8 +120,8 @@ fn run(tape: &mut dyn Medium, op: &Op) -> String {
             format!("{}", matches!(written, WriteOutcome::Written { .. }))
         }
         Op::Filemark => format!("{}", matches!(tape.append_filemark().unwrap(), WriteOutcome::Written { .. })),
-        Op::Read(room) => {
-            let (mut a, mut b) = (vec![0; room / 2], vec![0; room - room / 2]);
+        Op::Read(capacity) => {
+            let (mut a, mut b) = (vec![0; capacity / 2], vec![0; capacity - capacity / 2]);
             let found = tape.read(&mut [IoSliceMut::new(&mut a), IoSliceMut::new(&mut b)]).unwrap();
             let len = if let ReadOutcome::Block { len, .. } = found { len } else { 0 };
             format!("{:?} {len} {a:?} {b:?}", std::mem::discriminant(&found))
@@ -144,13 +144,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn behaves_as_the_model(
+    fn random_operations_match_the_model(
         ops in prop::collection::vec(op(), 1..60),
-        level in prop::sample::select(&LEVELS),
+        format in prop::sample::select(&FORMATS),
         width in prop::sample::select(&WIDTHS),
     ) {
-        let folder = blank(level);
-        let mut tape = open_with(&folder, level, width);
+        let folder = blank(format);
+        let mut tape = open_with(&folder, format, width);
         let mut model = Model::new(CAPACITY, 0);
         for op in &ops {
             if let Op::Append(_, len, _) = op {
@@ -161,7 +161,7 @@ proptest! {
             if matches!(op, Op::Reopen) {
                 let object = tape.position().object;
                 drop(tape);
-                tape = open_with(&folder, level, width);
+                tape = open_with(&folder, format, width);
                 tape.locate(0, object).unwrap();
             }
             prop_assert_eq!(place(&tape), place(&model), "{:?}", op);
@@ -173,12 +173,12 @@ proptest! {
     #[test]
     fn survives_a_crash(
         ops in prop::collection::vec(op(), 1..40),
-        luck in prop::collection::vec(0..4_u8, 64),
-        level in prop::sample::select(&LEVELS),
+        choices in prop::collection::vec(0..4_u8, 64),
+        format in prop::sample::select(&FORMATS),
         width in prop::sample::select(&WIDTHS),
     ) {
-        let folder = blank(level);
-        let mut tape = open_with(&folder, level, width);
+        let folder = blank(format);
+        let mut tape = open_with(&folder, format, width);
         let mut model = Model::new(CAPACITY, 0);
         let mut history = vec![Vec::new()];
         for op in &ops {
@@ -198,16 +198,16 @@ proptest! {
                 history = vec![model.records().to_vec()];
             }
         }
-        let mut luck = luck.into_iter().cycle();
-        let after = folder.crash(|len| match luck.next() {
+        let mut choices = choices.into_iter().cycle();
+        let after = folder.crash(|len| match choices.next() {
             Some(0) => 0,
             Some(1) => len / 2,
             _ => len,
         });
-        if level == Format::Mhvtl {
+        if format == Format::Mhvtl {
             table_is_whole(&after);
         }
-        let mut again = open(&after, level).unwrap().0;
+        let mut again = open(&after, format).unwrap().0;
         let found = contents(&mut again);
         // Unsynchronised objects may be missing at the end of each of those states.
         let synced = history[0].len().min(found.len());
@@ -252,15 +252,15 @@ struct Moment {
 }
 
 /// Runs a history; returns the calls to the disk, and the state after each step.
-fn run_history(level: Format, steps: &[Step]) -> (crate::backend::faulty::CallHistory, Vec<Moment>) {
-    let folder = blank(level);
-    let mut tape = open_with(&folder, level, 0);
+fn run_history(format: Format, steps: &[Step]) -> (crate::backend::faulty::CallHistory, Vec<Moment>) {
+    let folder = blank(format);
+    let mut tape = open_with(&folder, format, 0);
     let before = folder.start_recording();
     let mut records = Vec::new();
     let mut moments = vec![Moment { calls: 0, records: Vec::new(), synced: true, max_cut: 0 }];
     for (number, step) in steps.iter().enumerate() {
         let seed = number as u8;
-        let mut kept = records.len();
+        let mut max_cut = records.len();
         let append = |tape: &mut ThreeFile, records: &mut Vec<Record>, len| {
             let bytes = block(seed, len);
             tape.append(&[IoSlice::new(&bytes)], Codec::NONE).unwrap();
@@ -283,9 +283,9 @@ fn run_history(level: Format, steps: &[Step]) -> (crate::backend::faulty::CallHi
                     calls: folder.recorded_calls(),
                     records: records.clone(),
                     synced: true,
-                    max_cut: kept,
+                    max_cut,
                 });
-                kept = kept.min(1);
+                max_cut = max_cut.min(1);
                 tape.locate(0, 1).unwrap();
                 records.truncate(1);
                 append(&mut tape, &mut records, 20);
@@ -293,27 +293,27 @@ fn run_history(level: Format, steps: &[Step]) -> (crate::backend::faulty::CallHi
             Step::Reload => {
                 tape.close().unwrap();
                 drop(tape);
-                tape = open_with(&folder, level, 0);
+                tape = open_with(&folder, format, 0);
                 tape.space_to_end().unwrap();
             }
             Step::Kill => {
                 drop(tape);
-                tape = open_with(&folder, level, 0);
+                tape = open_with(&folder, format, 0);
                 let found = contents(&mut tape);
                 assert!(records.starts_with(&found), "{steps:?}");
-                kept = found.len();
+                max_cut = found.len();
                 records = found;
             }
         }
         let synced = matches!(step, Step::SyncedFilemark | Step::Reload);
-        moments.push(Moment { calls: folder.recorded_calls(), records: records.clone(), synced, max_cut: kept });
+        moments.push(Moment { calls: folder.recorded_calls(), records: records.clone(), synced, max_cut });
     }
     (folder.history(before), moments)
 }
 
 /// Checks the disk after one power loss against the possible states.
-fn after_loss(level: Format, folder: &FaultyFolder, moments: &[Moment], calls: usize, what: &str) {
-    if level == Format::Mhvtl {
+fn after_loss(format: Format, folder: &FaultyFolder, moments: &[Moment], calls: usize, what: &str) {
+    if format == Format::Mhvtl {
         table_is_whole(folder);
     }
     // The step in progress is the first that ended later; those before it were completed.
@@ -321,7 +321,7 @@ fn after_loss(level: Format, folder: &FaultyFolder, moments: &[Moment], calls: u
     let last_synced = (0..=under_way).rev().find(|at| moments[*at].synced && moments[*at].calls <= calls).unwrap_or(0);
     let since = &moments[last_synced..=under_way];
     let durable = since[1..].iter().map(|moment| moment.max_cut).chain([since[0].records.len()]).min().unwrap();
-    let mut tape = open(folder, level).unwrap_or_else(|error| panic!("{what}: {error}")).0;
+    let mut tape = open(folder, format).unwrap_or_else(|error| panic!("{what}: {error}")).0;
     let found = contents(&mut tape);
     assert!(found.len() >= durable, "{what}: {} of {durable} synchronised objects", found.len());
     assert!(since.iter().any(|moment| moment.records.starts_with(&found)), "{what}: {found:?}");
@@ -330,26 +330,32 @@ fn after_loss(level: Format, folder: &FaultyFolder, moments: &[Moment], calls: u
     tape.append_filemark().unwrap();
     tape.close().unwrap();
     drop(tape);
-    let again = contents(&mut open(folder, level).unwrap_or_else(|error| panic!("{what}: again: {error}")).0);
+    let again = contents(&mut open(folder, format).unwrap_or_else(|error| panic!("{what}: again: {error}")).0);
     assert_eq!(again.len(), found.len() + 2, "{what}");
     assert_eq!(again[..found.len()], found[..], "{what}");
 }
 
 /// Runs all histories of `length` steps. The power is lost at each call to the disk, and each change that was not
 /// synchronised is written, dropped or torn. Returns the number of disks checked.
-fn every_loss_of_power(level: Format, length: u32) -> u64 {
+fn every_loss_of_power(format: Format, length: u32) -> u64 {
     use crate::backend::faulty::CrashOutcome;
     const FATES: [CrashOutcome; 3] = [CrashOutcome::Written, CrashOutcome::Dropped, CrashOutcome::Torn];
     let mut disks = 0;
     for number in 0..STEPS.len().pow(length) {
         let steps: Vec<Step> = (0..length).map(|at| STEPS[number / STEPS.len().pow(at) % STEPS.len()]).collect();
-        let (history, moments) = run_history(level, &steps);
+        let (history, moments) = run_history(format, &steps);
         for calls in 0..history.crash_points() {
-            let loose = u32::try_from(history.unsynced_changes(calls)).unwrap();
-            for choice in 0..3_usize.pow(loose) {
-                let fates: Vec<CrashOutcome> = (0..loose).map(|at| FATES[choice / 3_usize.pow(at) % 3]).collect();
-                let folder = history.crash(calls, &fates);
-                after_loss(level, &folder, &moments, calls, &format!("{level:?} {steps:?} call {calls} {fates:?}"));
+            let unsynced = u32::try_from(history.unsynced_changes(calls)).unwrap();
+            for choice in 0..3_usize.pow(unsynced) {
+                let outcomes: Vec<CrashOutcome> = (0..unsynced).map(|at| FATES[choice / 3_usize.pow(at) % 3]).collect();
+                let folder = history.crash(calls, &outcomes);
+                after_loss(
+                    format,
+                    &folder,
+                    &moments,
+                    calls,
+                    &format!("{format:?} {steps:?} call {calls} {outcomes:?}"),
+                );
                 disks += 1;
             }
         }
@@ -359,8 +365,8 @@ fn every_loss_of_power(level: Format, length: u32) -> u64 {
 
 #[test]
 fn power_loss_at_every_call_of_short_histories() {
-    for level in LEVELS {
-        let disks: u64 = (1..=3).map(|length| every_loss_of_power(level, length)).sum();
+    for format in FORMATS {
+        let disks: u64 = (1..=3).map(|length| every_loss_of_power(format, length)).sum();
         assert!(disks > 5000, "{disks}");
     }
 }
@@ -369,17 +375,17 @@ fn power_loss_at_every_call_of_short_histories() {
 #[test]
 #[ignore = "takes minutes unless it is optimised; cargo xtask test runs it so"]
 fn power_loss_at_every_call_of_longer_histories() {
-    for level in LEVELS {
-        println!("{level:?}: {} disks", every_loss_of_power(level, 4));
+    for format in FORMATS {
+        println!("{format:?}: {} disks", every_loss_of_power(format, 4));
     }
 }
 
 #[test]
 fn every_failing_call_leaves_a_prefix_of_the_tape() {
-    LEVELS.into_iter().for_each(fail_every_call);
+    FORMATS.into_iter().for_each(fail_every_call);
 }
 
-fn fail_every_call(level: Format) {
+fn fail_every_call(format: Format) {
     let ops: Vec<Op> = (0..12)
         .map(|n| match n % 4 {
             3 => Op::Filemark,
@@ -389,8 +395,8 @@ fn fail_every_call(level: Format) {
     for error in [ErrorKind::StorageFull, ErrorKind::Other] {
         let mut finished = false;
         for at in 0..200 {
-            let folder = blank(level);
-            let (mut tape, _) = open(&folder, level).unwrap();
+            let folder = blank(format);
+            let (mut tape, _) = open(&folder, format).unwrap();
             folder.fail_at(Some(folder.calls() + at), error);
             let mut expected = Vec::new();
             let mut failed = false;
@@ -415,7 +421,7 @@ fn fail_every_call(level: Format) {
             let found = contents(&mut tape);
             let lost = tape.take_deferred().map(|deferred| deferred.lost_from.object);
             assert!(found.starts_with(&expected) || lost.is_some() || failed, "call {at}");
-            let mut again = open(&folder, level).unwrap().0;
+            let mut again = open(&folder, format).unwrap().0;
             let reopened = contents(&mut again);
             assert!(found.starts_with(&reopened) || reopened.starts_with(&found), "call {at}");
         }
@@ -479,13 +485,13 @@ fn copy_of(folder: &MemoryFolder) -> MemoryFolder {
 /// Everything not reported as lost survives a power loss, without the tape being opened in between.
 #[test]
 fn writing_continues_after_a_failed_call() {
-    for (level, error) in
-        LEVELS.into_iter().flat_map(|level| [(level, ErrorKind::StorageFull), (level, ErrorKind::Other)])
+    for (format, error) in
+        FORMATS.into_iter().flat_map(|format| [(format, ErrorKind::StorageFull), (format, ErrorKind::Other)])
     {
         let mut failures = 0;
         for at in 0..80 {
-            let folder = blank(level);
-            let mut tape = open_with(&folder, level, 0);
+            let folder = blank(format);
+            let mut tape = open_with(&folder, format, 0);
             folder.fail_at(Some(folder.calls() + at), error);
             let (mut expected, mut failed) = (Vec::new(), false);
             for number in 0..24_u8 {
@@ -498,11 +504,11 @@ fn writing_continues_after_a_failed_call() {
                     if matches!(done, Ok(WriteOutcome::Written { .. })) {
                         break;
                     }
-                    assert!(!failed, "{level:?} {error} call {at}: {done:?}");
+                    assert!(!failed, "{format:?} {error} call {at}: {done:?}");
                     failed = true;
                     folder.fail_at(None, error);
                     if let Some(lost) = tape.take_deferred() {
-                        assert_eq!(tape.position().object, lost.lost_from.object, "{level:?} call {at}");
+                        assert_eq!(tape.position().object, lost.lost_from.object, "{format:?} call {at}");
                         expected.truncate(usize::try_from(lost.lost_from.object).unwrap());
                     }
                 }
@@ -510,27 +516,27 @@ fn writing_continues_after_a_failed_call() {
                 if number % 4 == 3
                     && let Err(cause) = tape.sync()
                 {
-                    assert!(!failed, "{level:?} {error} call {at}: {cause}");
+                    assert!(!failed, "{format:?} {error} call {at}: {cause}");
                     failed = true;
                     folder.fail_at(None, error);
                     if let Some(lost) = tape.take_deferred() {
                         expected.truncate(usize::try_from(lost.lost_from.object).unwrap());
                     }
                     // Nothing else is written in between.
-                    tape.sync().unwrap_or_else(|cause| panic!("{level:?} {error} call {at}: {cause}"));
+                    tape.sync().unwrap_or_else(|cause| panic!("{format:?} {error} call {at}: {cause}"));
                 }
             }
             if let Err(cause) = tape.close() {
-                assert!(!failed, "{level:?} {error} call {at}: {cause}");
+                assert!(!failed, "{format:?} {error} call {at}: {cause}");
                 folder.fail_at(None, error);
-                tape.close().unwrap_or_else(|cause| panic!("{level:?} {error} call {at}: {cause}"));
+                tape.close().unwrap_or_else(|cause| panic!("{format:?} {error} call {at}: {cause}"));
             }
             failures += u32::from(failed);
             drop(tape);
-            let found = contents(&mut open(&folder.crash(|_| 0), level).unwrap().0);
-            assert!(found == expected, "{level:?} {error} call {at}: {} of {}", found.len(), expected.len());
+            let found = contents(&mut open(&folder.crash(|_| 0), format).unwrap().0);
+            assert!(found == expected, "{format:?} {error} call {at}: {} of {}", found.len(), expected.len());
         }
-        assert!(failures > 20, "{level:?}: {failures}");
+        assert!(failures > 20, "{format:?}: {failures}");
     }
 }
 
@@ -773,13 +779,13 @@ fn encrypted_blocks_need_their_key() {
                 tape.next_encryption().unwrap(),
                 Some(EncryptionInfo { kads: encryption().kads, ..EncryptionInfo::default() })
             );
-            for (unseal, why) in [
+            for (decryption, reason) in [
                 (Decryption::Disable, DecryptError::NoKey),
                 (Decryption::Decrypt(&key(2)), DecryptError::WrongKey),
                 (Decryption::Mixed(&key(2)), DecryptError::WrongKey),
             ] {
-                let error = tape.read_decrypting(&mut [IoSliceMut::new(&mut buffer)], unseal).unwrap_err();
-                assert!(matches!(error, StoreError::CannotDecrypt { reason: other, .. } if other == why), "{error}");
+                let error = tape.read_decrypting(&mut [IoSliceMut::new(&mut buffer)], decryption).unwrap_err();
+                assert!(matches!(error, StoreError::CannotDecrypt { reason: other, .. } if other == reason), "{error}");
                 assert_eq!(tape.position().object, at as u64);
             }
             let found =
@@ -788,7 +794,7 @@ fn encrypted_blocks_need_their_key() {
             assert_eq!(buffer, block(seed, 50_000));
             assert!(!raw.windows(100).any(|window| window == &buffer[..100]), "the block is there in clear");
         }
-        let mut read = |unseal| tape.read_decrypting(&mut [IoSliceMut::new(&mut buffer)], unseal);
+        let mut read = |decryption| tape.read_decrypting(&mut [IoSliceMut::new(&mut buffer)], decryption);
         let key = key(1);
         assert_eq!(read(Decryption::Decrypt(&key)).unwrap(), ReadOutcome::Filemark);
         assert!(matches!(
@@ -897,9 +903,9 @@ fn restored_folder_never_reuses_a_nonce() {
 /// A damaged object can be overwritten.
 #[test]
 fn damaged_index_record_can_be_overwritten() {
-    for (level, size) in [(Format::Native, 32), (Format::Mhvtl, 512)] {
-        let folder = blank(level);
-        let mut tape = open(&folder, level).unwrap().0;
+    for (format, size) in [(Format::Native, 32), (Format::Mhvtl, 512)] {
+        let folder = blank(format);
+        let mut tape = open(&folder, format).unwrap().0;
         for n in 0..10 {
             tape.append(&[IoSlice::new(&block(n, 100))], Codec::NONE).unwrap();
         }
@@ -910,11 +916,11 @@ fn damaged_index_record_can_be_overwritten() {
             indx.write_at(at * size + 8, &[IoSlice::new(&[0xff, 0xff])]).unwrap();
         }
         // The last record too: the tape opens and reports it.
-        let mut tape = open(&folder, level).unwrap().0;
+        let mut tape = open(&folder, format).unwrap().0;
         let mut buffer = [0; 100];
         for at in 0..10 {
             let read = tape.read(&mut [IoSliceMut::new(&mut buffer)]);
-            assert_eq!(read.is_err(), at == 5 || at == 9, "{level:?} {at}");
+            assert_eq!(read.is_err(), at == 5 || at == 9, "{format:?} {at}");
         }
         assert!(tape.locate(0, 6).unwrap());
         assert_eq!(
@@ -925,17 +931,17 @@ fn damaged_index_record_can_be_overwritten() {
         tape.append(&[IoSlice::new(b"new")], Codec::NONE).unwrap();
         tape.close().unwrap();
         drop(tape);
-        assert_eq!(contents(&mut open(&folder, level).unwrap().0).len(), 6);
+        assert_eq!(contents(&mut open(&folder, format).unwrap().0).len(), 6);
     }
 }
 
 /// A truncation that fails half way blocks further writes and leaves no table that mhvtl would misread.
 #[test]
 fn failed_truncate_blocks_writes() {
-    for level in LEVELS {
+    for format in FORMATS {
         for at in 0..12 {
-            let folder = blank(level);
-            let mut tape = open(&folder, level).unwrap().0;
+            let folder = blank(format);
+            let mut tape = open(&folder, format).unwrap().0;
             for n in 0..4 {
                 tape.append(&[IoSlice::new(&block(n, 100))], Codec::NONE).unwrap();
                 tape.append_filemark().unwrap();
@@ -947,15 +953,15 @@ fn failed_truncate_blocks_writes() {
             folder.fail_at(None, ErrorKind::Other);
             if appended.is_err() && tape.locate(0, 8).unwrap() {
                 assert!(tape.locate_file(0, 3).unwrap());
-                assert_eq!(tape.position().object, 6, "{level:?} {at}");
+                assert_eq!(tape.position().object, 6, "{format:?} {at}");
             }
             let _ = tape.close();
             drop(tape);
-            if level == Format::Mhvtl {
+            if format == Format::Mhvtl {
                 table_is_whole(&folder);
             }
-            let found = contents(&mut open(&folder, level).unwrap().0);
-            assert!([2, 3, 8].contains(&found.len()), "{level:?} {at}: {}", found.len());
+            let found = contents(&mut open(&folder, format).unwrap().0);
+            assert!([2, 3, 8].contains(&found.len()), "{format:?} {at}: {}", found.len());
         }
     }
 }
@@ -980,9 +986,9 @@ fn stored_bytes_are_independent_of_worker_count() {
 /// Partitions are created and removed; each keeps its objects and its size through a reload.
 #[test]
 fn partitions_survive_reload() {
-    for level in LEVELS {
-        let folder = blank(level);
-        let mut tape = open(&folder, level).unwrap().0;
+    for format in FORMATS {
+        let folder = blank(format);
+        let mut tape = open(&folder, format).unwrap().0;
         tape.append(&[IoSlice::new(b"old")], Codec::NONE).unwrap();
         tape.format(&[300_000, 700_000]).unwrap();
         assert_eq!((tape.partitions(), tape.position().object), (2, 0));
@@ -998,13 +1004,12 @@ fn partitions_survive_reload() {
         assert_eq!((tape.usage(1).unwrap().capacity, tape.usage(1).unwrap().used), (700_000, 200));
         tape.close().unwrap();
         drop(tape);
-        let shape =
-            TapeOptions { format: level, partition_sizes: vec![300_000, 700_000], ..TapeOptions::native(CAPACITY) };
-        let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), shape).unwrap();
+        let options = TapeOptions { format, partition_sizes: vec![300_000, 700_000], ..TapeOptions::native(CAPACITY) };
+        let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), options).unwrap();
         assert_eq!(tape.partitions(), 2);
         assert!(tape.locate_file(1, 2).unwrap());
         assert_eq!(tape.position(), Position { partition: 1, object: 4, file: 2, ..Position::default() });
-        if level == Format::Mhvtl {
+        if format == Format::Mhvtl {
             table_is_whole(&folder);
             assert_eq!(folder.bytes("indx.1")[144], 1);
         }
@@ -1017,7 +1022,7 @@ fn partitions_survive_reload() {
         tape.format(&[CAPACITY]).unwrap();
         tape.close().unwrap();
         drop(tape);
-        let mut tape = open(&folder, level).unwrap().0;
+        let mut tape = open(&folder, format).unwrap().0;
         assert_eq!((tape.partitions(), contents(&mut tape)), (1, vec![]));
         assert!(matches!(tape.format(&[1; 5]), Err(StoreError::NoPartition(5))));
     }
@@ -1050,11 +1055,11 @@ fn failed_motion_keeps_the_position() {
 
 #[test]
 fn interrupted_format_leaves_a_blank_tape() {
-    for level in LEVELS {
+    for format in FORMATS {
         for (from, to) in [(vec![1000], vec![1000; 3]), (vec![1000; 4], vec![1000, 2000])] {
             for at in 0..40 {
-                let folder = blank(level);
-                let mut tape = open(&folder, level).unwrap().0;
+                let folder = blank(format);
+                let mut tape = open(&folder, format).unwrap().0;
                 tape.format(&from).unwrap();
                 tape.append_filemark().unwrap();
                 tape.close().unwrap();
@@ -1062,9 +1067,9 @@ fn interrupted_format_leaves_a_blank_tape() {
                 let formatted = tape.format(&to);
                 folder.fail_at(None, ErrorKind::Other);
                 drop(tape);
-                let mut tape = open(&folder, level).unwrap().0;
+                let mut tape = open(&folder, format).unwrap().0;
                 assert!(formatted.is_err() || usize::from(tape.partitions()) == to.len());
-                assert!(contents(&mut tape).len() <= 1, "{level:?} {at}");
+                assert!(contents(&mut tape).len() <= 1, "{format:?} {at}");
                 tape.format(&to).unwrap();
                 assert_eq!(usize::from(tape.partitions()), to.len());
             }
@@ -1076,8 +1081,8 @@ fn interrupted_format_leaves_a_blank_tape() {
 #[test]
 fn checkpoint_after_256_mib() {
     let folder = FaultyFolder::default();
-    let shape = TapeOptions { discard_data: true, ..TapeOptions::native(1 << 40) };
-    let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), shape).unwrap();
+    let options = TapeOptions { discard_data: true, ..TapeOptions::native(1 << 40) };
+    let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), options).unwrap();
     let megabyte = vec![7; 1 << 20];
     let marked = || {
         let file = folder.bytes("mark.0");
@@ -1110,9 +1115,9 @@ fn object_numbers_end_at_the_format_limit() {
 /// Otherwise leftovers of overwritten objects could follow new ones after a power loss.
 #[test]
 fn truncation_of_the_data_is_durable_before_new_data_is_written() {
-    for level in LEVELS {
-        let folder = blank(level);
-        let mut tape = open(&folder, level).unwrap().0;
+    for format in FORMATS {
+        let folder = blank(format);
+        let mut tape = open(&folder, format).unwrap().0;
         for number in 0..10 {
             tape.append(&[IoSlice::new(&block(number, 100_000))], Codec::NONE).unwrap();
         }
@@ -1120,9 +1125,9 @@ fn truncation_of_the_data_is_durable_before_new_data_is_written() {
         tape.locate(0, 3).unwrap();
         tape.append(&[IoSlice::new(&block(99, 70_000))], Codec::NONE).unwrap();
         let end = folder.bytes("data.0").len();
-        assert!((370_000..371_000).contains(&end), "{level:?}: {end}");
+        assert!((370_000..371_000).contains(&end), "{format:?}: {end}");
         // Changes of length are lost unless they were synchronised; written bytes are on the disk.
         let after = folder.crash(|len| if len == 1 { 0 } else { len });
-        assert_eq!(after.bytes("data.0").len(), end, "{level:?}");
+        assert_eq!(after.bytes("data.0").len(), end, "{format:?}");
     }
 }
