@@ -1,15 +1,15 @@
-//! Where buffers come from and go back to.
+//! The source of data buffers, which the owner of a connection provides.
 
-/// A source of buffers for one connection.
+/// A source of data buffers for one connection. The owner limits its memory.
 pub trait BufferSource {
-    /// A buffer of at least `len` bytes, with any content. `None`: there is none now, and the owner calls
-    /// [`Connection::resume`](crate::connection::Connection::resume) when there may be.
+    /// Returns a buffer of at least `len` bytes, with any content. `None`: no buffer is available now; the owner calls
+    /// [`Connection::resume`](crate::connection::Connection::resume) when one may be.
     fn acquire(&self, len: usize) -> Option<Vec<u8>>;
-    /// A buffer that [`Self::take`] gave and that is no longer needed. An empty one is none.
+    /// Returns a buffer from [`Self::acquire`] to the source. An empty vector is not a buffer and is ignored.
     fn release(&self, buffer: Vec<u8>);
 }
 
-/// A pool that keeps nothing and always gives.
+/// A buffer source without a limit: allocates each buffer on the heap and frees it on release.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HeapBuffers;
 

@@ -1,23 +1,23 @@
-//! CHAP (RFC 1994 in RFC 7143 §12.1.3): the response is a hash of identifier, secret and challenge.
+//! CHAP (RFC 1994, RFC 7143 §12.1.3): the response is a hash of identifier, secret and challenge.
 
 use md5::Digest as _;
 use subtle::ConstantTimeEq as _;
 
-/// CHAP_A, the hash.
+/// The hash algorithm of CHAP, by its number in CHAP_A.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
-    /// 5.
+    /// MD5, CHAP_A number 5.
     Md5,
-    /// 6.
+    /// SHA-1, CHAP_A number 6.
     Sha1,
-    /// 7.
+    /// SHA-256, CHAP_A number 7.
     Sha256,
-    /// 8.
+    /// SHA3-256, CHAP_A number 8.
     Sha3,
 }
 
 impl Algorithm {
-    /// The strongest of the numbers in an initiator's list that is known here.
+    /// Returns the strongest supported algorithm of an initiator's CHAP_A list; `None` if none is supported.
     #[must_use]
     pub fn strongest(list: &str) -> Option<Self> {
         let offered = |number: &str| list.split(',').any(|item| item.trim() == number);
@@ -27,7 +27,7 @@ impl Algorithm {
             .map(|(_, algorithm)| algorithm)
     }
 
-    /// Its number.
+    /// Returns the CHAP_A number as text.
     #[must_use]
     pub const fn number(self) -> &'static str {
         match self {
@@ -38,7 +38,7 @@ impl Algorithm {
         }
     }
 
-    /// The response to a challenge.
+    /// Returns the response (CHAP_R) to a challenge: 16 bytes for MD5, 20 for SHA-1, 32 for the others.
     #[must_use]
     pub fn response(self, id: u8, secret: &[u8], challenge: &[u8]) -> Vec<u8> {
         let parts = [&[id][..], secret, challenge].concat();
@@ -50,7 +50,7 @@ impl Algorithm {
         }
     }
 
-    /// Whether a response is right; the time it takes does not depend on how wrong it is.
+    /// Returns whether a response is correct. Compares in constant time.
     #[must_use]
     pub fn verify(self, id: u8, secret: &[u8], challenge: &[u8], response: &[u8]) -> bool {
         self.response(id, secret, challenge).ct_eq(response).into()

@@ -1,9 +1,9 @@
-//! What the owner of a target decides.
+//! Configuration of targets: names, CHAP users, accepted initiators and limits.
 
 use crate::name::normalised;
 use std::fmt;
 
-/// A secret that never shows itself.
+/// A CHAP secret, redacted in `Debug` output.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub String);
 
@@ -13,62 +13,64 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// One side's name and secret.
+/// CHAP credentials of one side: the name and the secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
-    /// CHAP_N.
+    /// The CHAP name (CHAP_N).
     pub name: String,
-    /// What both know.
+    /// The shared CHAP secret.
     pub secret: Secret,
 }
 
-/// Bounds on what one connection may cost.
+/// Limits on memory, commands and time of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionLimits {
-    /// Our MaxRecvDataSegmentLength.
+    /// MaxRecvDataSegmentLength that the target declares, in bytes.
     pub max_recv_segment: u32,
-    /// MaxBurstLength that we offer.
+    /// Upper bound of the negotiated MaxBurstLength, in bytes.
     pub max_burst: u32,
-    /// FirstBurstLength that we offer.
+    /// Upper bound of the negotiated FirstBurstLength, in bytes.
     pub first_burst: u32,
-    /// Commands in flight.
+    /// Size of the command window: the maximum number of non-immediate commands in flight.
     pub command_window: u32,
-    /// Immediate commands in flight beyond the window.
+    /// Maximum number of immediate commands in flight, in addition to the window. More are rejected (Reject 06h).
     pub immediate_commands: u32,
-    /// Bytes of data-out that a connection buffers.
+    /// Data-out that a connection buffers, in bytes. The oldest command may exceed it.
     pub data_out_bytes: usize,
-    /// Bytes of data-in that run or wait to be sent, unless one command alone has more.
+    /// Data-in of running commands and of queued output, in bytes. One command alone may exceed it.
     pub data_in_bytes: usize,
-    /// The longest transfer of one command.
+    /// Maximum expected data transfer length of one command, in bytes. More ends with ILLEGAL REQUEST 24h/00h.
     pub max_transfer: usize,
-    /// Microseconds for a login.
+    /// Time limit of the login phase, in microseconds. Also limits how long a closing connection sends its last output.
     pub login_timeout_us: u64,
-    /// Microseconds of silence after which a connection is asked whether it lives; as long again, and it is dropped.
+    /// Time without input, in microseconds, after which an idle initiator is sent a NOP-In. After twice this time the
+    /// connection is closed.
     pub idle_timeout_us: u64,
-    /// Microseconds of silence after which a discovery session ends.
+    /// Time without input, in microseconds, after which a discovery session is closed.
     pub discovery_timeout_us: u64,
 }
 
 impl ConnectionLimits {
-    /// Bounds for a process whose connections have so many bytes together.
+    /// Returns the limits of one connection for a process whose connections share `total` bytes of memory.
     #[must_use]
     pub fn for_memory(total: usize) -> Self {
         let buffered = (total / 32).clamp(2 << 20, 32 << 20);
-        // Whole 64 KiB, so that no segment needs padding.
+        // A multiple of 64 KiB, so that no full segment needs padding.
         let first_burst = (buffered / 8).clamp(256 << 10, 1 << 20) >> 16 << 16;
         let length = u32::try_from(first_burst).unwrap_or(u32::MAX);
         Self { data_out_bytes: buffered, first_burst: length, max_recv_segment: length, ..Self::default() }
     }
 
-    /// The most that one connection asks for from its [`Pool`](crate::pool::Pool), if a buffer has at most a quarter more
-    /// bytes than were asked for: commands in the window and immediate ones with their first bursts, the longest data-out
-    /// of one command with a copy of its first burst, what is being received, and data-in.
+    /// Returns the maximum number of bytes that one connection acquires from its
+    /// [`BufferSource`](crate::buffers::BufferSource), if each buffer is at most a quarter larger than requested: first
+    /// bursts of the commands in the window and of the immediate commands, the largest data-out of one command with a
+    /// copy of its first burst, the segment that is being received, and data-in.
     #[must_use]
     pub fn max_memory(&self) -> usize {
         let (burst, segment) = (self.first_burst as usize, self.max_recv_segment as usize);
         let data_out =
             self.data_out_bytes + (self.immediate_commands as usize + 1) * burst + self.max_transfer + segment;
-        // Echoes of NOP-Out are read while less than the window waits to be sent.
+        // NOP-Out data to echo is received only while less than `DATA_IN_QUEUED` is queued.
         let data_in = self.data_in_bytes.max(self.max_transfer)
             + self.command_window as usize * SMALL_DATA_IN
             + DATA_IN_QUEUED
@@ -77,9 +79,9 @@ impl ConnectionLimits {
     }
 }
 
-/// Answers of commands with at most so much data-in do not wait for others' to be sent.
+/// Commands with at most this many bytes of data-in run without waiting for queued data-in of other commands.
 pub(crate) const SMALL_DATA_IN: usize = 64 << 10;
-/// Bytes that wait to be sent: beyond these no command runs and no request is read.
+/// Bytes of queued output beyond which no command runs and no request is received.
 pub(crate) const DATA_IN_QUEUED: usize = 4 << 20;
 
 impl Default for ConnectionLimits {
@@ -100,43 +102,43 @@ impl Default for ConnectionLimits {
     }
 }
 
-/// The TargetAddress that SendTargets gives.
+/// The TargetAddress in SendTargets responses (RFC 7143 appendix C).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AdvertisedAddress {
-    /// The local address of the connection, unless an address translator may be in between and the initiator is known to
-    /// keep the address of its discovery session: such an initiator is given none.
+    /// The local address of the connection. It is left out if the initiator is on another host, so that NAT may be in
+    /// between, and is known to use the address of its discovery session instead.
     #[default]
     Connection,
-    /// Always this `address:port`.
+    /// This address and port, as `address:port`.
     Portal(String),
-    /// None: the initiator uses the address of its discovery session (RFC 7143, appendix C).
+    /// No TargetAddress: the initiator uses the address of its discovery session (RFC 7143, appendix C).
     Nothing,
 }
 
-/// The targets behind a portal.
+/// Configuration of the targets of a portal.
 #[derive(Clone, Debug)]
 pub struct TargetConfig {
-    /// Their iSCSI names.
+    /// iSCSI names of the targets.
     pub names: Vec<String>,
-    /// TargetAlias.
+    /// TargetAlias of all targets: a name for people.
     pub alias: String,
-    /// Who may log in; everyone without credentials if empty.
+    /// Accepted CHAP users. If empty, initiators log in without authentication.
     pub users: Vec<Credentials>,
-    /// How the target proves itself to an initiator that asks.
+    /// Credentials with which the target authenticates itself in mutual CHAP. `None`: logins that request it fail.
     pub mutual: Option<Credentials>,
-    /// Names of the initiators that may log in: all of them if `None`, none of them if the list is empty.
+    /// iSCSI names of the initiators that may log in. `None`: all initiators; an empty list: none.
     pub initiators: Option<Vec<String>>,
-    /// The address that SendTargets gives.
+    /// TargetAddress in SendTargets responses.
     pub advertise: AdvertisedAddress,
-    /// Bounds.
+    /// Limits of each connection.
     pub limits: ConnectionLimits,
 }
 
-/// The portal group of every portal.
+/// Target portal group tag of every portal.
 pub const PORTAL_GROUP: u16 = 1;
 
 impl TargetConfig {
-    /// One target that is open to everyone.
+    /// Creates a configuration with one target, without authentication, open to all initiators.
     #[must_use]
     pub fn new(name: impl Into<String>, alias: impl Into<String>) -> Self {
         Self {
@@ -150,13 +152,13 @@ impl TargetConfig {
         }
     }
 
-    /// Whether an initiator may see and use the target, by its [normalised](normalised) name.
+    /// Returns whether an initiator may log in. `initiator` is its normalised name ([`normalised`]).
     #[must_use]
     pub fn allows(&self, initiator: &str) -> bool {
         self.initiators.as_ref().is_none_or(|names| names.iter().any(|name| normalised(name) == initiator))
     }
 
-    /// The target of a name as an initiator sent it, in the form that the configuration has.
+    /// Returns the configured target name that equals `sent`, compared in normalised form.
     pub(crate) fn target(&self, sent: &str) -> Option<&str> {
         let sent = normalised(sent);
         self.names.iter().map(String::as_str).find(|name| normalised(name) == sent)

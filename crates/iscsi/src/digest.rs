@@ -2,13 +2,13 @@
 
 use crc_fast::{CrcAlgorithm, checksum};
 
-/// The four bytes that follow what they protect.
+/// Returns the CRC-32C of a header in the byte order of the wire.
 #[must_use]
 pub fn crc32c_bytes(bytes: &[u8]) -> [u8; 4] {
     u32::try_from(checksum(CrcAlgorithm::Crc32Iscsi, bytes) & 0xffff_ffff).unwrap_or_default().to_le_bytes()
 }
 
-/// The digest of a data segment and the zeros that pad it to four bytes.
+/// Returns the CRC-32C of a data segment including the zeros that pad it to four bytes.
 #[must_use]
 pub fn padded_digest(data: &[u8]) -> [u8; 4] {
     let pad = data.len().next_multiple_of(4) - data.len();

@@ -1,14 +1,15 @@
-//! The target side of iSCSI (RFC 7143), without sockets, threads or clocks, and without SCSI.
+//! The target side of iSCSI (RFC 7143) as a state machine, without sockets, threads or clocks, and independent of SCSI
+//! command sets.
 //!
-//! A [`connection::Connection`] is one TCP connection and the one session on it (ErrorRecoveryLevel 0). Its owner asks
-//! where the next bytes belong ([`connection::Connection::receive_buffer`]), fills them there, takes events, answers commands, and
-//! sends what [`connection::Connection::pending_output`] lists; data goes from the socket into the buffer of its command and from
-//! the buffer of its answer to the socket, and nowhere between. Buffers come from a [`pool::Pool`] that the owner provides.
+//! A [`connection::Connection`] is one TCP connection and its session (one connection per session, ErrorRecoveryLevel
+//! 0). Its owner receives bytes into [`connection::Connection::receive_buffer`], handles events, completes commands,
+//! and sends the slices of [`connection::Connection::pending_output`]. Data moves between the socket and the buffer of
+//! its command without intermediate copies. Buffers come from a [`buffers::BufferSource`] of the owner.
 //!
-//! * [`wire`]: headers, as they lie on the wire;
+//! * [`wire`]: PDU headers in wire format;
 //! * [`text`]: key=value pairs; [`login`]: their negotiation, with [`chap`];
 //! * [`connection`]: the state machine;
-//! * [`config`]: what a target's owner decides.
+//! * [`config`]: names, users and limits of targets.
 #![forbid(unsafe_code)]
 
 pub mod buffers;

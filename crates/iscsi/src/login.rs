@@ -1,11 +1,11 @@
-//! The login phase (RFC 7143 §6): authentication, then the negotiation of what the session will use.
+//! Login negotiation (RFC 7143 §6): authentication, then the operational parameters of the session.
 
 use crate::chap::Algorithm;
 use crate::config::{Credentials, PORTAL_GROUP, TargetConfig};
 use crate::{name, text};
 use subtle::ConstantTimeEq as _;
 
-/// Class and detail of a login response that refuses (RFC 7143 §11.13.5).
+/// Status class and status detail of a login response that rejects the login (RFC 7143 §11.13.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoginStatus(pub u8, pub u8);
 
@@ -23,24 +23,24 @@ impl LoginStatus {
     pub const OUT_OF_RESOURCES: Self = Self(3, 2);
 }
 
-/// What a session uses.
+/// Operational parameters of a session, as negotiated (RFC 7143 §13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionParams {
-    /// HeaderDigest is CRC32C.
+    /// HeaderDigest is CRC32C: headers carry digests.
     pub header_digest: bool,
-    /// DataDigest is CRC32C.
+    /// DataDigest is CRC32C: data segments carry digests.
     pub data_digest: bool,
-    /// InitialR2T.
+    /// InitialR2T: unsolicited Data-Out PDUs are forbidden.
     pub initial_r2t: bool,
-    /// ImmediateData.
+    /// ImmediateData: commands may carry immediate data.
     pub immediate_data: bool,
-    /// The initiator's MaxRecvDataSegmentLength.
+    /// MaxRecvDataSegmentLength of the initiator, in bytes: 512 to 16,777,215.
     pub max_send_segment: u32,
-    /// MaxBurstLength.
+    /// MaxBurstLength, in bytes: 512 to 16,777,215.
     pub max_burst: u32,
-    /// FirstBurstLength.
+    /// FirstBurstLength, in bytes: 512 to `max_burst`.
     pub first_burst: u32,
-    /// MaxOutstandingR2T.
+    /// MaxOutstandingR2T of one task: 1 to 8.
     pub max_r2t: u32,
 }
 
@@ -59,19 +59,19 @@ impl Default for SessionParams {
     }
 }
 
-/// Security negotiation, then operational, then full feature: CSG and NSG.
+/// Stage of the login phase, as in CSG and NSG of login PDUs (RFC 7143 §11.12.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// 0.
+    /// SecurityNegotiation, stage 0.
     Security,
-    /// 1.
+    /// LoginOperationalNegotiation, stage 1.
     Operational,
-    /// 3.
+    /// FullFeaturePhase, stage 3; the login is complete.
     FullFeature,
 }
 
 impl Stage {
-    /// The stage of a two-bit field.
+    /// Returns the stage of the two least significant bits; `None` for the reserved value 2.
     #[must_use]
     pub const fn from_bits(bits: u8) -> Option<Self> {
         match bits & 3 {
@@ -82,7 +82,7 @@ impl Stage {
         }
     }
 
-    /// Its two bits.
+    /// Returns the two-bit code of the stage.
     #[must_use]
     pub const fn bits(self) -> u8 {
         match self {
@@ -95,35 +95,35 @@ impl Stage {
 
 #[derive(Clone, Debug)]
 enum AuthState {
-    /// Nothing said yet.
+    /// Authentication has not begun.
     Open,
-    /// A challenge is out.
+    /// The target has sent a challenge.
     Challenged { algorithm: Algorithm, id: u8, challenge: Vec<u8> },
-    /// The initiator proved itself, or need not.
+    /// The initiator has authenticated itself.
     Done,
 }
 
-/// One login, from its first request to its last response.
+/// The negotiation of one login, from its first request to its last response.
 #[derive(Clone, Debug)]
 pub struct Login {
     auth: AuthState,
     random: [u8; 32],
     is_first_request: bool,
-    /// InitiatorName, normalised.
+    /// InitiatorName, normalised; empty before the first request.
     pub initiator: String,
-    /// TargetName, one of those there are; empty for a discovery.
+    /// Configured name of the requested target; empty for a discovery session.
     pub target: String,
     /// SessionType is Discovery.
     pub discovery: bool,
-    /// What was agreed so far.
+    /// Operational parameters negotiated so far.
     pub params: SessionParams,
-    /// Why the login was refused, if there is more to say than the [`LoginStatus`] does.
+    /// Explanation of a rejected login in addition to its [`LoginStatus`]; may be empty.
     pub reason: String,
     params_declared: bool,
 }
 
 impl Login {
-    /// A login that will use these random bytes for its challenge.
+    /// Creates a login. `random` becomes the CHAP identifier (one byte) and challenge (31 bytes).
     #[must_use]
     pub fn new(random: [u8; 32]) -> Self {
         let params = SessionParams::default();
@@ -140,10 +140,11 @@ impl Login {
         }
     }
 
-    /// Answers the keys of one whole request. `stage` is its CSG; `to_full` if it asks for full feature next.
+    /// Processes the keys of one complete request and returns the keys of the response. `stage` is the CSG; `to_full`
+    /// is set if the NSG is the full feature phase.
     ///
     /// # Errors
-    /// The refusal to send before closing.
+    /// The status to send in the login response before closing.
     pub fn handle_request(
         &mut self,
         config: &TargetConfig,
@@ -165,7 +166,7 @@ impl Login {
             _ if !self.authenticated(config) => return Err(LoginStatus::AUTHENTICATION),
             _ => {}
         }
-        // FirstBurstLength is bounded by MaxBurstLength, whichever comes first.
+        // FirstBurstLength is bounded by MaxBurstLength, in any order of the keys.
         let mut pairs = pairs;
         pairs.sort_by_key(|(key, _)| *key == "FirstBurstLength");
         for (key, value) in &pairs {
@@ -184,7 +185,7 @@ impl Login {
         refusal
     }
 
-    /// Whether the initiator may leave the security stage.
+    /// Returns whether the initiator may leave the security stage: it has authenticated itself or need not.
     #[must_use]
     pub fn authenticated(&self, config: &TargetConfig) -> bool {
         config.users.is_empty() || matches!(self.auth, AuthState::Done)
@@ -261,7 +262,7 @@ impl Login {
         Ok(())
     }
 
-    /// Checks the initiator's response and, if it challenged us, answers that.
+    /// Verifies the initiator's CHAP response, and responds to its challenge in mutual CHAP.
     fn verify_response(
         &mut self,
         config: &TargetConfig,
@@ -298,7 +299,7 @@ impl Login {
         Ok(())
     }
 
-    /// One key of the operational kind; keys of the other kinds were answered before.
+    /// Negotiates one operational key. Keys of identification and security are ignored: they were processed before.
     fn operational(&mut self, config: &TargetConfig, key: &str, value: &str, out: &mut Vec<u8>) {
         let params = &mut self.params;
         let limits = &config.limits;
@@ -405,7 +406,7 @@ mod tests {
         assert_eq!(ask(b"InitiatorName=iqn.bad\0TargetName=iqn.t\0"), Some(LoginStatus::NOT_ALLOWED));
         assert_eq!(ask(b"InitiatorName=iqn.ok\0TargetName=iqn.x\0"), Some(LoginStatus::NOT_FOUND));
         assert_eq!(ask(b"InitiatorName=iqn.ok\0TargetName=iqn.t\0"), None);
-        // Names are compared without regard to case (RFC 3722), those of the configuration too.
+        // Names are compared case-insensitively (RFC 3722), including those of the configuration.
         assert_eq!(ask(b"InitiatorName=IQN.Ok\0TargetName=iqn.T\0"), None);
         let upper =
             TargetConfig { initiators: Some(vec!["iqn.OK".into()]), names: vec!["iqn.T".into()], ..config.clone() };
@@ -413,7 +414,7 @@ mod tests {
         let keys = b"InitiatorName=iqn.ok\0TargetName=iqn.t\0";
         assert!(login.handle_request(&upper, Stage::Operational, true, keys).is_ok());
         assert_eq!((login.initiator.as_str(), login.target.as_str()), ("iqn.ok", "iqn.T"));
-        // An empty list is not no list.
+        // An empty list accepts no initiator.
         let config = TargetConfig { initiators: Some(Vec::new()), ..config };
         let keys = b"InitiatorName=iqn.ok\0TargetName=iqn.t\0";
         let refused = Login::new([0; 32]).handle_request(&config, Stage::Operational, true, keys).err();

@@ -1,30 +1,30 @@
-//! Names of iSCSI nodes: RFC 7143 §4.2.7, with the characters that RFC 3722 leaves.
+//! Names of iSCSI nodes (RFC 7143 §4.2.7), with the characters that RFC 3722 allows.
 
-/// The longest name, in bytes of UTF-8.
+/// Maximum length of an iSCSI name, in bytes of UTF-8 (RFC 7143 §4.2.7.1).
 pub const MAX_NAME_LENGTH: usize = 223;
 
-/// Why a text is not an iSCSI name. Its `Display` shows control characters escaped.
+/// Why a string is not a valid iSCSI name. `Display` escapes control characters.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// It has no characters.
+    /// The string has no characters.
     #[error("the name is empty")]
     Empty,
-    /// It is longer than [`LONGEST`].
+    /// The name is longer than [`MAX_NAME_LENGTH`]: its length in bytes and its first 80 characters.
     #[error("the name has {0} bytes, more than 223: {1:?}...")]
     TooLong(usize, String),
-    /// A character that RFC 3722 prohibits.
+    /// A character that RFC 3722 prohibits: the name, the character and its byte offset.
     #[error("{0:?} has a character that is not allowed in an iSCSI name: {1:?} at byte {2}")]
     Character(String, char, usize),
-    /// None of the three types of name.
+    /// The name has none of the three types `iqn.`, `eui.` and `naa.`.
     #[error("{0:?} does not begin with \"iqn.\", \"eui.\" or \"naa.\"")]
     UnknownType(String),
-    /// An `eui.` or `naa.` name whose rest is not a number of the right length.
+    /// An `eui.` or `naa.` name without the right number of hexadecimal digits: the name and that number.
     #[error("{0:?} needs {1} hexadecimal digits after its type")]
     BadIdentifier(String, &'static str),
 }
 
-/// Whether RFC 3722 leaves a character. It prohibits the underscore, which is common in initiators' names and therefore
-/// allowed here; upper case is mapped to lower case by [`normalised`].
+/// Returns whether a character is allowed in a name. RFC 3722 prohibits the underscore, but initiators commonly use it,
+/// so it is allowed here. [`normalised`] maps upper case to lower case.
 fn is_allowed(character: char) -> bool {
     if character.is_ascii() {
         character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | ':' | '_')
@@ -33,10 +33,10 @@ fn is_allowed(character: char) -> bool {
     }
 }
 
-/// Checks the name of an initiator or a target.
+/// Checks the syntax of the name of an initiator or target.
 ///
 /// # Errors
-/// The rule that it breaks.
+/// The rule that the name violates.
 pub fn check(name: &str) -> Result<(), NameError> {
     if name.is_empty() {
         return Err(NameError::Empty);
@@ -60,14 +60,14 @@ pub fn check(name: &str) -> Result<(), NameError> {
     }
 }
 
-/// A name as RFC 3722 has it compared: in lower case. Names are equal if their normalised forms are the same bytes
-/// (RFC 7143 §4.2.7.2). The compatibility forms of Unicode (NFKC) are left to the initiator, which has to send a name in
-/// its normalised form.
+/// Returns the normalised form of a name, for comparison: lower case, as RFC 3722 specifies. Names are equal if their
+/// normalised forms are the same bytes (RFC 7143 §4.2.7.2). Unicode NFKC is not applied: the initiator has to send
+/// names in this form.
 #[must_use]
 pub fn normalised(name: &str) -> String {
     let lower = |character: char| {
         let mut mapped = character.to_lowercase();
-        // One character in all of Unicode has two in lower case, of which RFC 3722 prohibits one.
+        // Only one character of Unicode maps to two lower-case characters, one of which RFC 3722 prohibits.
         mapped.next().filter(|_| mapped.next().is_none()).unwrap_or(character)
     };
     name.chars().map(lower).collect()

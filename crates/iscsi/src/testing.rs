@@ -1,4 +1,4 @@
-//! Bodies of fuzz targets. Their corpus is replayed by `cargo test`.
+//! Bodies of fuzz targets, and helpers for tests. `cargo test` replays the corpus of the fuzz targets.
 
 use crate::buffers::HeapBuffers;
 use crate::config::{ConnectionLimits, TargetConfig};
@@ -6,7 +6,7 @@ use crate::connection::{CommandResponse, Connection, ConnectionEvent};
 use crate::text;
 use std::sync::Arc;
 
-/// A target whose limits are small, so that a fuzzer reaches them.
+/// Creates a target with small limits, so that a fuzzer reaches them.
 #[must_use]
 pub fn target() -> TargetConfig {
     TargetConfig {
@@ -21,7 +21,7 @@ pub fn target() -> TargetConfig {
     }
 }
 
-/// Answers everything as a device would that takes and gives all it can.
+/// Completes all events like a device that consumes all data-out and fills all data-in.
 pub fn complete_all(connection: &mut Connection) {
     while let Some(event) = connection.next_event() {
         match event {
@@ -49,11 +49,11 @@ pub fn complete_all(connection: &mut Connection) {
     }
 }
 
-/// Fuzz body: a stream of bytes into a connection, cut in pieces by its own first byte. With an odd first byte the
-/// connection is logged in before.
+/// Fuzz body: feeds a stream of bytes into a connection. The first byte selects the length of the pieces; if it is odd,
+/// the connection is logged in first.
 ///
 /// # Panics
-/// If the connection offers to receive nothing and does not end.
+/// If the connection accepts no input and does not close.
 pub fn run_stream(data: &[u8]) {
     let Some((control, data)) = data.split_first() else { return };
     let mut connection = Connection::new(Arc::new(target()), "127.0.0.1:3260".into(), [3; 32], 0);
@@ -90,7 +90,7 @@ fn feed(connection: &mut Connection, mut data: &[u8], piece: usize) {
     }
 }
 
-/// A login request in one PDU.
+/// Returns a login request PDU of a normal session.
 #[must_use]
 pub fn login_pdu() -> Vec<u8> {
     login_pdu_with(&[
@@ -101,7 +101,7 @@ pub fn login_pdu() -> Vec<u8> {
     ])
 }
 
-/// A login request with these keys, straight to full feature.
+/// Returns a login request PDU with these keys, from the operational stage to the full feature phase.
 #[must_use]
 pub fn login_pdu_with(pairs: &[(&str, &str)]) -> Vec<u8> {
     let mut keys = Vec::new();

@@ -1,27 +1,28 @@
-//! Text keys (RFC 7143 §6.1): `key=value` pairs, each ended by a zero byte.
+//! Text keys (RFC 7143 §6.1): `key=value` pairs, each terminated by a zero byte.
 
-/// Longest key and longest value that is accepted.
+/// Maximum length of a key and of a value, in bytes.
 const MAX_KEY_LENGTH: usize = 63;
 const MAX_VALUE_LENGTH: usize = 8192;
 
-/// Keys in one list.
+/// Maximum number of keys in one list.
 const MAX_KEYS: usize = 128;
 
-/// A malformed list of keys, with the text at fault.
+/// Why a list of keys is malformed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
-    /// Not UTF-8.
+    /// The list is not UTF-8 text.
     #[error("keys are not text")]
     NotText,
-    /// No `=`, or a key or value that is too long.
+    /// A pair without `=`, with an empty key, or with a key or value that is too long; or too many keys. Has the first
+    /// 80 characters of the pair.
     #[error("malformed pair {0:?}")]
     Malformed(String),
-    /// The key came before in the same list.
+    /// A key occurs twice in the same list.
     #[error("key {0} is given twice")]
     Duplicate(String),
 }
 
-/// The pairs of a data segment, in order.
+/// Returns the key=value pairs of a data segment, in order.
 ///
 /// # Errors
 /// See [`TextError`].
@@ -45,7 +46,7 @@ pub fn parse(data: &[u8]) -> Result<Vec<(&str, &str)>, TextError> {
     Ok(pairs)
 }
 
-/// Appends one pair.
+/// Appends one key=value pair to a data segment.
 pub fn push_pair(out: &mut Vec<u8>, key: &str, value: &str) {
     out.extend_from_slice(key.as_bytes());
     out.push(b'=');
@@ -53,7 +54,7 @@ pub fn push_pair(out: &mut Vec<u8>, key: &str, value: &str) {
     out.push(0);
 }
 
-/// A number, decimal or hexadecimal.
+/// Parses a decimal or hexadecimal (`0x…`) number; `None` if it is malformed or exceeds 32 bits.
 #[must_use]
 pub fn parse_number(value: &str) -> Option<u32> {
     match value.strip_prefix("0x").or_else(|| value.strip_prefix("0X")) {
@@ -62,7 +63,7 @@ pub fn parse_number(value: &str) -> Option<u32> {
     }
 }
 
-/// Binary as `0x…` or `0b…` (base64).
+/// Parses a binary value in hexadecimal (`0x…`) or base64 (`0b…`); `None` if it is malformed.
 #[must_use]
 pub fn parse_binary(value: &str) -> Option<Vec<u8>> {
     use base64::Engine as _;
@@ -78,7 +79,7 @@ pub fn parse_binary(value: &str) -> Option<Vec<u8>> {
     Some(odd.iter().copied().chain(pairs).collect())
 }
 
-/// Binary as lower-case hexadecimal with its prefix, which every initiator reads.
+/// Returns a binary value in lower-case hexadecimal with prefix `0x`, which every initiator can parse.
 #[must_use]
 pub fn to_hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;

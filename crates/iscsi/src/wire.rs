@@ -1,12 +1,12 @@
-//! PDU headers (RFC 7143 §11): the raw 48 bytes as typed layouts. Every field is big-endian and aligned to one byte.
+//! PDU headers (RFC 7143 §11): the 48 bytes of a basic header segment as typed layouts. All fields are big-endian.
 
 use zerocopy::byteorder::big_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-/// Length of a basic header segment.
+/// Length of a basic header segment, in bytes.
 pub const BHS: usize = 48;
 
-/// OPCODE, six bits of byte 0.
+/// PDU opcode: bits 5-0 of byte 0 (RFC 7143 §11.2.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opcode(pub u8);
 
@@ -32,14 +32,14 @@ impl Opcode {
     pub const REJECT: Self = Self(0x3f);
 }
 
-/// A tag that names nothing.
+/// The reserved task tag or target transfer tag, FFFFFFFFh.
 pub const NO_TAG: u32 = 0xffff_ffff;
-/// FINAL (or TRANSIT) bit of byte 1.
+/// F bit (final) of byte 1; T bit (transit) in login PDUs.
 pub const FINAL_FLAG: u8 = 0x80;
-/// CONTINUE bit of login and text.
+/// C bit (continue) of byte 1 in login and text PDUs.
 pub const CONTINUE_FLAG: u8 = 0x40;
 
-/// What every header begins with.
+/// The common fields of all requests: the basic header segment, RFC 7143 §11.2.1.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 #[expect(missing_docs, reason = "fields carry the names of RFC 7143")]
@@ -58,7 +58,7 @@ pub struct BasicHeader {
 }
 const _: () = assert!(size_of::<BasicHeader>() == BHS);
 
-/// SCSI Command, §11.3.
+/// SCSI Command request, RFC 7143 §11.3.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 #[expect(missing_docs, reason = "fields carry the names of RFC 7143")]
@@ -77,7 +77,7 @@ pub struct ScsiCommand {
 }
 const _: () = assert!(size_of::<ScsiCommand>() == BHS);
 
-/// SCSI Response, §11.4.
+/// SCSI Response, RFC 7143 §11.4.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 #[expect(missing_docs, reason = "fields carry the names of RFC 7143")]
@@ -100,7 +100,7 @@ pub struct ScsiResponse {
 }
 const _: () = assert!(size_of::<ScsiResponse>() == BHS);
 
-/// Task Management Function Request, §11.5.
+/// Task Management Function Request, RFC 7143 §11.5.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 #[expect(missing_docs, reason = "fields carry the names of RFC 7143")]
@@ -121,7 +121,8 @@ pub struct TaskManagement {
 }
 const _: () = assert!(size_of::<TaskManagement>() == BHS);
 
-/// Response to task management, text, logout or NOP, and R2T, Reject and Async: what they share, §11.6 to §11.20.
+/// The common layout of Task Management, Text and Logout responses, NOP-In, R2T, Reject and Asynchronous Message, RFC
+/// 7143 §11.6 to §11.19.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 #[expect(missing_docs, reason = "fields carry the names of RFC 7143")]
@@ -144,7 +145,7 @@ pub struct TargetHeader {
 }
 const _: () = assert!(size_of::<TargetHeader>() == BHS);
 
-/// SCSI Data-Out, §11.7.1.
+/// SCSI Data-Out, RFC 7143 §11.7.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 #[expect(missing_docs, reason = "fields carry the names of RFC 7143")]
@@ -166,7 +167,7 @@ pub struct DataOut {
 }
 const _: () = assert!(size_of::<DataOut>() == BHS);
 
-/// SCSI Data-In, §11.7.2.
+/// SCSI Data-In, RFC 7143 §11.7.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 #[expect(missing_docs, reason = "fields carry the names of RFC 7143")]
@@ -189,7 +190,7 @@ pub struct DataIn {
 }
 const _: () = assert!(size_of::<DataIn>() == BHS);
 
-/// Login Request, §11.12.
+/// Login Request, RFC 7143 §11.12.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 #[expect(missing_docs, reason = "fields carry the names of RFC 7143")]
@@ -211,7 +212,7 @@ pub struct Login {
 }
 const _: () = assert!(size_of::<Login>() == BHS);
 
-/// Login Response, §11.13.
+/// Login Response, RFC 7143 §11.13.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 #[expect(missing_docs, reason = "fields carry the names of RFC 7143")]
@@ -235,7 +236,7 @@ pub struct LoginResponse {
 }
 const _: () = assert!(size_of::<LoginResponse>() == BHS);
 
-/// Text, logout and NOP-Out requests: what they share, §11.10, §11.14, §11.18.
+/// The common layout of Text, Logout and NOP-Out requests, RFC 7143 §11.10, §11.14 and §11.18.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 #[expect(missing_docs, reason = "fields carry the names of RFC 7143")]
@@ -254,7 +255,7 @@ pub struct RequestHeader {
 }
 const _: () = assert!(size_of::<RequestHeader>() == BHS);
 
-/// A header of zeros, but for its opcode.
+/// Returns a header of zeros with this opcode.
 #[must_use]
 pub fn with_opcode<T: FromBytes + IntoBytes>(opcode: Opcode) -> T {
     let mut header = T::new_zeroed();
@@ -264,26 +265,26 @@ pub fn with_opcode<T: FromBytes + IntoBytes>(opcode: Opcode) -> T {
     header
 }
 
-/// The header as the layout `T` of 48 bytes.
+/// Reads the 48 bytes of a header as the layout `T`.
 #[must_use]
 pub fn as_layout<T: FromBytes + KnownLayout + Immutable + Unaligned>(header: &[u8; BHS]) -> T {
     T::read_from_bytes(header).unwrap_or_else(|_| T::new_zeroed())
 }
 
 impl BasicHeader {
-    /// Its opcode, without the immediate bit.
+    /// Returns the opcode without the immediate bit.
     #[must_use]
     pub const fn opcode(&self) -> Opcode {
         Opcode(self.opcode & 0x3f)
     }
 
-    /// The immediate bit.
+    /// Returns the immediate bit (I) of byte 0.
     #[must_use]
     pub const fn immediate(&self) -> bool {
         self.opcode & 0x40 != 0
     }
 
-    /// Length of its data segment, without padding.
+    /// Returns DataSegmentLength in bytes, without padding.
     #[must_use]
     pub const fn data_len(&self) -> usize {
         let [a, b, c] = self.data_length;
@@ -291,13 +292,13 @@ impl BasicHeader {
     }
 }
 
-/// Puts the length of a data segment into a header.
+/// Writes DataSegmentLength, in bytes, into a header field.
 pub fn set_data_length(field: &mut [u8; 3], len: usize) {
     let [_, a, b, c] = u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes();
     *field = [a, b, c];
 }
 
-/// Whether serial number `a` comes before `b` (RFC 1982 arithmetic, as RFC 7143 §4.2.2.1 wants).
+/// Returns whether sequence number `a` is before `b` in serial number arithmetic (RFC 1982, RFC 7143 §4.2.2.1).
 #[must_use]
 pub const fn serial_before(a: u32, b: u32) -> bool {
     a != b && b.wrapping_sub(a) < 0x8000_0000

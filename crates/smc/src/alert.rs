@@ -1,7 +1,7 @@
 //! TapeAlert flags of a library (SMC-3 annex A).
 
 scsi_core::named_values! {
-    /// A flag by its number, 1 to 64.
+    /// A TapeAlert flag of a medium changer, by its number: 1 to 64.
     pub struct Alert(u8);
     HARDWARE_A = 1, "Library hardware A";
     HARDWARE_B = 2, "Library hardware B";

@@ -1,55 +1,56 @@
-//! The door of a drive, as a robot sees it.
+//! Drive bays as the robot sees them: their status, and how cartridges are inserted and removed.
 
 use scsi_core::time::Now;
 use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind, InsertError, RemoveError};
 
-/// What can be seen of a drive without asking it.
+/// What is visible of a drive without sending it a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BayStatus {
-    /// The cartridge inside.
+    /// Barcode of the cartridge in the drive; `None` if the drive is empty.
     pub barcode: Option<Barcode>,
-    /// What that is for.
+    /// Kind of that cartridge; `Data` if the drive is empty.
     pub kind: CartridgeKind,
-    /// It is ejected, so that the robot can take it without help.
+    /// The cartridge is ejected, so the robot can pick it without unloading the drive. This is ACCESS of a data
+    /// transfer element in READ ELEMENT STATUS.
     pub accessible: bool,
 }
 
 impl Default for BayStatus {
-    /// An empty drive.
+    /// Returns the status of an empty drive.
     fn default() -> Self {
         Self { barcode: None, kind: CartridgeKind::Data, accessible: false }
     }
 }
 
-/// A drive's name, for the identifier of its element.
+/// Identification of a drive, for the identification descriptor of its element (READ ELEMENT STATUS with DVCID).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BayName {
-    /// VENDOR, PRODUCT and serial as a T10 designator has them: 8, 16 and up to 10 characters.
+    /// T10 vendor ID designator: vendor (8 characters), product (16) and serial number (up to 10).
     pub t10: Vec<u8>,
-    /// Serial number alone.
+    /// Unit serial number of the drive.
     pub serial: String,
-    /// World wide name.
+    /// World wide name: an eight-byte NAA designator.
     pub naa: u64,
 }
 
-/// A drive as the robot uses it. Calls go from changer to drive and never back.
+/// A drive bay as the robot uses it. The changer calls the drive; the drive never calls the changer.
 pub trait Bay: Send {
-    /// Its name.
+    /// Returns the identification of the drive.
     fn name(&self) -> BayName;
-    /// What is visible; never waits for the drive's I/O.
+    /// Returns what is visible of the drive. Never waits for the drive's I/O.
     fn status(&self) -> BayStatus;
-    /// Whether a host keeps the cartridge in.
+    /// Returns whether a host of the drive prevents removal (PREVENT ALLOW MEDIUM REMOVAL).
     fn removal_prevented(&self) -> bool;
-    /// Takes the drive off line, or brings it back.
+    /// Sets the drive offline or online for its hosts.
     fn set_online(&mut self, online: bool);
-    /// Puts a cartridge in; the drive threads it.
+    /// Inserts a cartridge, which the drive then threads.
     ///
     /// # Errors
-    /// The bay is full; the cartridge comes back.
+    /// The drive already holds a cartridge or rejects this one. The error returns the cartridge.
     fn insert(&mut self, cartridge: Cartridge, now: Now) -> Result<(), Box<InsertError>>;
-    /// Takes the cartridge out, unloading it first if need be.
+    /// Removes the cartridge, unloading it first if it is loaded.
     ///
     /// # Errors
-    /// There is none, or it must stay.
+    /// See [`RemoveError`]: the drive is empty, a host prevents removal, or the drive cannot be reached.
     fn remove(&mut self, now: Now) -> Result<Cartridge, RemoveError>;
 }

@@ -1,4 +1,4 @@
-//! The changer as a logical unit: the checks of SPC, then one arm per command.
+//! The medium changer as a logical unit: SPC admission checks, then one match arm per command.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use crate::command::{self, Command};
@@ -24,25 +24,25 @@ use scsi_core::time::Now;
 use std::fmt;
 use tape_store::cartridge::Barcode;
 
-/// VERSION of a device that claims SCSI-2.
+/// VERSION in standard INQUIRY data of a device that claims SCSI-2.
 const SCSI_2: u8 = 2;
 
-/// A medium changer.
+/// A medium changer: the device server of SMC-3 over a [`Library`].
 pub struct Changer {
     pub(crate) lu: Lu,
     pub(crate) state: ChangerState,
 }
 
-/// Why an operator cannot do something.
+/// Why an operator action is refused. The library is unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OperatorError {
-    /// A host prevents removal, so doors are locked.
+    /// A host prevents medium removal, so the access door and the I/O station are locked.
     Prevented,
-    /// A slot is reached through the access door, and that is closed.
+    /// The element is a slot, and the access door, through which slots are reached, is closed.
     AccessDoorClosed,
-    /// The robot is off line, or the access door open.
+    /// The robot is offline, or the access door is open.
     NotReady,
-    /// The element is none that an operator reaches, full, or empty.
+    /// The element or the move is refused: no such element for an operator, full, empty, or as [`MoveError`] says.
     Element(MoveError),
 }
 
@@ -50,24 +50,25 @@ impl fmt::Display for OperatorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Prevented => f.write_str("a host prevents removal"),
-            Self::AccessDoorClosed => f.write_str("slots are reached through the access door, and that is closed"),
-            Self::NotReady => f.write_str("the robot is off line or the access door open"),
+            Self::AccessDoorClosed => f.write_str("the access door is closed; open it to reach a slot"),
+            Self::NotReady => f.write_str("the robot is offline or the access door is open"),
             Self::Element(error) => error.fmt(f),
         }
     }
 }
 
-/// What the owner of a changer keeps.
+/// Changes that the owner of a changer has to save; see [`Changer::take_changes`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PendingChanges {
-    /// Cartridges that came, went or moved; without a place they are outside.
+    /// Cartridges that were imported, exported or moved. `None`: the cartridge is no longer in the library.
     pub locations: Vec<(Barcode, Option<CartridgeLocation>)>,
-    /// What operators have set, if that changed.
+    /// The operator state; `None` if it did not change.
     pub operator_state: Option<OperatorState>,
 }
 
 impl Changer {
-    /// A changer over this library, after power on.
+    /// Creates a changer over `library`, in the state after power-on. `saved` is the saved SPC state: mode pages,
+    /// reservations, identifying information and lifetime counters.
     #[must_use]
     pub fn new(
         profile: &'static ChangerProfile,
@@ -78,43 +79,43 @@ impl Changer {
         let mut lu = Lu::new(identity, profile.mode_pages, profile.check_order, saved);
         lu.claims_scsi_2 = profile.inquiry.version <= SCSI_2;
         library.statistics = LifetimeCounters::new(lu.counters.clone());
-        // What it was filled with is where its owner has it.
+        // The owner knows the locations of the initial cartridges.
         library.take_dirty();
         let mut changer = Self { lu, state: ChangerState::new(profile, library) };
         changer.apply_mode_pages();
         changer
     }
 
-    /// Its SPC state: identity, unit attentions, LUNs.
+    /// Returns the SPC state of the unit: identity, unit attentions, LUNs.
     pub const fn lu(&mut self) -> &mut Lu {
         &mut self.lu
     }
 
-    /// Its elements and what is in them.
+    /// Returns the elements and the cartridges in them.
     #[must_use]
     pub const fn library(&self) -> &Library {
         &self.state.library
     }
 
-    /// The elements, for who owns the library and changes it.
+    /// Returns the elements for changes by the owner of the library. Raises no unit attention.
     pub const fn library_mut(&mut self) -> &mut Library {
         &mut self.state.library
     }
 
-    /// TapeAlert flags, whoever has read them.
+    /// Returns the raised TapeAlert flags, including those that a nexus has read.
     #[must_use]
     pub const fn alerts(&self) -> AlertSet {
         self.state.alerts.raised_flags()
     }
 
-    /// What is to be kept since this was last asked.
+    /// Returns the changes since the last call, for the owner to save.
     pub fn take_changes(&mut self) -> PendingChanges {
         let changed = std::mem::take(&mut self.state.operator_state_changed);
         let condition = changed.then(|| self.state.library.operator_state.clone());
         PendingChanges { locations: self.state.library.take_dirty(), operator_state: condition }
     }
 
-    /// The row of a command, if this model has it.
+    /// Returns the table row of a command. INVALID COMMAND OPERATION CODE if this model does not support it.
     fn find(&self, cdb: &Cdb) -> Result<&'static CommandRow<Command>, Sense> {
         let row = COMMANDS.find(cdb)?;
         if self.state.profile.lacks_command(&row.spec) {
@@ -153,7 +154,7 @@ impl Changer {
             Command::InitializeRange => command::initialize::range(state, cdb),
             Command::OpenCloseImportExport => command::import_export::run(state, lu, cdb),
             Command::PositionToElement => command::position::run(state, cdb),
-            // Saved also after a failure: it may have left a cartridge elsewhere.
+            // Saved after a failure too: the failed move may have left a cartridge in another element.
             Command::MoveMedium => {
                 lu.request_save(Save::INVENTORY);
                 command::move_medium::run(state, lu, cdb, request)
@@ -169,7 +170,7 @@ impl Changer {
         }
     }
 
-    /// What follows from what was done: flags are told of, and counters kept.
+    /// Reports new TapeAlert flags as mode page 1Ch selects, and saves changed statistics.
     pub(crate) fn update_alerts_and_counters(&mut self) {
         let Self { lu, state } = self;
         state.exceptions.check_alerts(&mut state.alerts, &mut lu.attentions);
@@ -189,13 +190,13 @@ impl Changer {
         }
     }
 
-    /// What is where.
+    /// Returns the location of every cartridge, ascending by barcode.
     #[must_use]
     pub fn locations(&self) -> Vec<CartridgeLocation> {
         self.state.library.locations()
     }
 
-    /// What an element holds.
+    /// Returns what an element shows of its cartridge; `None` if it is empty or does not exist.
     #[must_use]
     pub fn content(&self, address: ElementAddress) -> Option<crate::element::ElementContent> {
         self.state.library.content(address)

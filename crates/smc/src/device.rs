@@ -1,4 +1,4 @@
-//! The facts of a changer as SPC commands read them.
+//! The state of a changer, and its view for the SPC commands of scsi-core.
 
 use crate::alert::Alert;
 use crate::command::volume_tag::VolumeTagSearch;
@@ -24,16 +24,16 @@ use scsi_core::vpd::{DEVICE_ID_83, SERIAL_80};
 use scsi_core::writer::PageWriter;
 use std::collections::BTreeMap;
 
-/// A changer without its SPC state.
+/// The state of a changer without its SPC state.
 pub(crate) struct ChangerState {
     pub(crate) profile: &'static ChangerProfile,
     pub(crate) library: Library,
     pub(crate) alerts: TapeAlert,
-    /// How flags are told of.
+    /// Reporting of TapeAlert flags (mode page 1Ch).
     pub(crate) exceptions: InformationalExceptions,
-    /// What nexuses have searched for.
+    /// The last SEND VOLUME TAG search of each nexus.
     pub(crate) searches: BTreeMap<NexusId, VolumeTagSearch>,
-    /// What an operator has set differs from what the owner has kept.
+    /// The operator state has changed since the owner last saved it.
     pub(crate) operator_state_changed: bool,
 }
 
@@ -49,7 +49,7 @@ impl ChangerState {
         }
     }
 
-    /// Why the robot cannot work, if it cannot.
+    /// Returns NOT READY 04h/12h while the robot is offline and 04h/18h while the access door is open.
     pub(crate) fn not_ready(&self) -> Option<Sense> {
         let condition = self.library.operator_state();
         let asc = match (condition.offline, condition.door_open) {
@@ -60,7 +60,7 @@ impl ChangerState {
         Some(Sense::new(SenseKey::NOT_READY, asc))
     }
 
-    /// Opens or closes the import/export station; every nexus hears 28/01 when it was closed again.
+    /// Opens or closes the I/O station. Closing raises UNIT ATTENTION 28h/01h for every nexus.
     pub(crate) fn set_io_station(&mut self, lu: &mut Lu, open: bool) {
         if self.library.operator_state.station_open == open {
             return;
@@ -122,7 +122,7 @@ impl SpcDevice for ChangerState {
     }
 
     fn check_mode_header(&self, header: &ModeHeader, _nexus: NexusId) -> Result<(), ModeHeaderField> {
-        // Changers define nothing in DEVICE-SPECIFIC PARAMETER, and no field of a block descriptor.
+        // SMC defines no bit of DEVICE-SPECIFIC PARAMETER and no field of a block descriptor.
         if header.device_specific != 0 {
             return Err(ModeHeaderField::DeviceSpecific(header.device_specific));
         }
@@ -159,7 +159,7 @@ impl SpcDevice for ChangerState {
     }
 
     fn self_test(&mut self) -> Outcome {
-        // What can be tested of a robot without moving: that it can work, and gets everywhere.
+        // Tested without motion: the robot is ready and no element is blocked.
         if let Some(sense) = self.not_ready() {
             return Err(sense.into());
         }

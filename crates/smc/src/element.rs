@@ -1,10 +1,10 @@
-//! Elements: where a cartridge can be.
+//! Elements of a library: their types, addresses and contents.
 
 use serde::{Deserialize, Serialize};
 use tape_store::cartridge::{Barcode, CartridgeKind};
 
 scsi_core::named_values! {
-    /// ELEMENT TYPE CODE.
+    /// ELEMENT TYPE CODE of SMC-3: 1 to 4.
     pub struct ElementType(u8);
     TRANSPORT = 1, "medium transport";
     STORAGE = 2, "storage";
@@ -12,69 +12,71 @@ scsi_core::named_values! {
     DRIVE = 4, "data transfer";
 }
 
-/// An ELEMENT ADDRESS.
+/// An ELEMENT ADDRESS of SMC-3: 0000h to FFFEh, unique in its library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ElementAddress(pub u16);
 
-/// What keeps an element from being used.
+/// Why an element cannot be used. Set by an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ElementFault {
-    /// An operator has disabled it: 5/3B/18.
+    /// The element is disabled: moves end with ILLEGAL REQUEST 3Bh/18h.
     Disabled,
-    /// The robot cannot get there: 4/15/01.
+    /// The robot cannot reach the element: moves end with HARDWARE ERROR 15h/01h.
     Blocked,
 }
 
-/// What the barcode reader makes of a label that it cannot read.
+/// Why the barcode reader cannot read a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LabelDefect {
-    /// There is none.
+    /// The cartridge has no label.
     Missing,
-    /// It is damaged.
+    /// The label is damaged or dirty.
     Unreadable,
 }
 
-/// Addresses of one type: the first, and how many.
+/// A contiguous range of element addresses of one type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddressRange {
-    /// The first address.
+    /// The lowest address of the range.
     pub first: u16,
-    /// How many.
+    /// Number of addresses; 0 if the library has no such elements.
     pub count: u16,
 }
 
 impl AddressRange {
-    /// The index of an address in this range.
+    /// Returns the index of an address in this range, from 0; `None` if it is outside the range.
     #[must_use]
     pub fn index(&self, address: ElementAddress) -> Option<usize> {
         let index = address.0.checked_sub(self.first)?;
         (index < self.count).then_some(usize::from(index))
     }
 
-    /// All addresses.
+    /// Returns all addresses of the range, ascending.
     pub fn addresses(&self) -> impl Iterator<Item = ElementAddress> + use<> {
         (self.first..self.first.saturating_add(self.count)).map(ElementAddress)
     }
 }
 
-/// Where the elements of a library are.
+/// The element addresses of a library, as in the element address assignment mode page (1Dh, SMC-3 §7.3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ElementLayout {
-    /// Medium transport.
+    /// Medium transport elements: the robot.
     pub transport: AddressRange,
-    /// Storage.
+    /// Storage elements: the slots.
     pub storage: AddressRange,
-    /// Import/export.
+    /// Import/export elements: the I/O station.
     pub import_export: AddressRange,
-    /// Data transfer.
+    /// Data transfer elements: the drives.
     pub drives: AddressRange,
 }
 
 impl ElementLayout {
-    /// One robot, and so many storage, import/export and drive elements, from the first address of each of the four.
+    /// Creates a layout with one robot. `first` has the first address of transport, storage, import/export and drive
+    /// elements, `count` the number of storage, import/export and drive elements. Ranges are not checked; see
+    /// [`Self::overlap`].
     #[must_use]
     pub const fn new(first: [u16; 4], count: [u16; 3]) -> Self {
         let ([transport, storage, import_export, drives], [slots, ports, bays]) = (first, count);
@@ -86,13 +88,13 @@ impl ElementLayout {
         }
     }
 
-    /// The type of an address.
+    /// Returns the element type of an address; `None` if no element has it.
     #[must_use]
     pub fn element_type(&self, address: ElementAddress) -> Option<ElementType> {
         self.ranges().into_iter().find(|(_, range)| range.index(address).is_some()).map(|(kind, _)| kind)
     }
 
-    /// All four ranges, by type code.
+    /// Returns the ranges of all four element types, ascending by type code.
     #[must_use]
     pub const fn ranges(&self) -> [(ElementType, AddressRange); 4] {
         [
@@ -103,14 +105,15 @@ impl ElementLayout {
         ]
     }
 
-    /// The type whose elements an address would be among, if there were more of them.
+    /// Returns the element type whose range begins closest below an address: the type that the address would have if
+    /// the library had more elements. For error messages about addresses that do not exist.
     #[must_use]
     pub fn nearest_type(&self, address: ElementAddress) -> ElementType {
         let below = self.ranges().into_iter().filter(|(_, range)| range.first <= address.0);
         below.max_by_key(|(_, range)| range.first).map_or(ElementType::STORAGE, |(kind, _)| kind)
     }
 
-    /// Two types whose addresses overlap, or a type that runs past the last address.
+    /// Returns two element types whose ranges overlap, or one type twice if its range goes beyond address FFFEh.
     #[must_use]
     pub fn overlap(&self) -> Option<(ElementType, ElementType)> {
         let end = |range: &AddressRange| u32::from(range.first) + u32::from(range.count);
@@ -129,25 +132,25 @@ impl ElementLayout {
     }
 }
 
-/// What an element shows of its cartridge, wherever that is.
+/// What an element shows of its cartridge in READ ELEMENT STATUS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ElementContent {
-    /// Who it is, label or not.
+    /// Barcode of the cartridge, whether or not its label can be read.
     pub barcode: Barcode,
-    /// What the barcode reader sees instead of that, if it cannot read it.
+    /// Why the label cannot be read; `None` if it can.
     pub label: Option<LabelDefect>,
-    /// What it is for.
+    /// Kind of the cartridge, reported as MEDIUM TYPE.
     pub kind: CartridgeKind,
-    /// The storage element it came from.
+    /// SOURCE STORAGE ELEMENT ADDRESS: the storage element that the cartridge came from; `None` clears SVALID.
     pub source: Option<ElementAddress>,
-    /// An operator put it here, not the robot.
+    /// IMPEXP: an operator, not the robot, placed the cartridge here.
     pub by_operator: bool,
-    /// No drive can use it.
+    /// No drive can load the cartridge, for instance because its files are damaged.
     pub unusable: bool,
 }
 
 impl ElementContent {
-    /// What the barcode reader reads.
+    /// Returns the barcode if the label can be read: the primary volume tag.
     #[must_use]
     pub fn tag(&self) -> Option<&Barcode> {
         self.label.is_none().then_some(&self.barcode)

@@ -1,4 +1,4 @@
-//! Where refusals of the library become sense and alerts: the only place.
+//! Mapping of move errors to sense data and TapeAlert flags.
 
 use crate::alert::Alert;
 use crate::element::ElementAddress;
@@ -7,7 +7,7 @@ use crate::robot::RobotFault;
 use scsi_core::asc::Asc;
 use scsi_core::sense::{Sense, SenseKey};
 
-/// Sense for a move that was not made. `field` is the CDB byte of an address.
+/// Returns the sense data for a failed move. `field` returns the CDB byte of an element address.
 pub(crate) fn sense(error: MoveError, field: impl Fn(ElementAddress) -> u16) -> Sense {
     let hardware = |asc| Sense::new(SenseKey::HARDWARE_ERROR, asc);
     match error {
@@ -27,7 +27,7 @@ pub(crate) fn sense(error: MoveError, field: impl Fn(ElementAddress) -> u16) -> 
     }
 }
 
-/// The flag that such a failure raises.
+/// Returns the TapeAlert flag that a failed move raises.
 pub(crate) const fn alert(error: MoveError) -> Option<Alert> {
     match error {
         MoveError::RobotFailed(RobotFault::Pick) => Some(Alert::PICK_RETRY),

@@ -1,8 +1,8 @@
-//! A medium changer: the device server of SMC over a [`library::Library`] of elements.
+//! A medium changer: the device server of SMC-3 over a [`library::Library`] of elements.
 //!
-//! A cartridge is a value that a move takes from one element and puts in another; drives are [`bay::Bay`]s. Between
-//! the two it lies in the transport element, so it can be neither copied nor lost. Like a drive, a changer is bytes
-//! and time in, bytes and a status out.
+//! A cartridge is a Rust value that a move takes out of one element and puts into another, so it can be neither
+//! duplicated nor lost. Drives are reached through [`bay::Bay`]. Like a drive, a changer is pure: it takes a CDB, data
+//! and the time, and returns data and a status.
 #![forbid(unsafe_code)]
 
 pub mod alert;

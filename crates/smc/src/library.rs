@@ -1,4 +1,4 @@
-//! The elements of one library and the moves between them. It knows nothing of commands.
+//! The elements of one library and the moves between them, independent of SCSI commands.
 
 use crate::bay::{Bay, BayStatus};
 use crate::element::{ElementAddress, ElementContent, ElementFault, ElementLayout, ElementType};
@@ -10,26 +10,26 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use tape_store::cartridge::{Barcode, Cartridge, RemoveError};
 
-/// Why a move was not made. Every cartridge is where it was.
+/// Why a move failed. Every cartridge is in its original element, except where a warning is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MoveError {
-    /// No such element, or not one that holds cartridges.
+    /// The element does not exist or cannot hold a cartridge: ILLEGAL REQUEST 21h/01h.
     NoElement(ElementAddress),
-    /// The library makes no such move; to this element.
+    /// The model does not support a move to this element from that source (mode page 1Fh): ILLEGAL REQUEST 21h/01h.
     NotPossible(ElementAddress),
-    /// An operator has disabled the element.
+    /// The element is disabled, or its drive is offline: ILLEGAL REQUEST 3Bh/18h.
     Disabled(ElementAddress),
-    /// The station of this import/export element is open.
+    /// The I/O station is open: NOT READY 3Ah/02h.
     StationOpen,
-    /// The source is empty.
+    /// The source element is empty: ILLEGAL REQUEST 3Bh/0Eh.
     SourceEmpty,
-    /// The destination is full.
+    /// The destination element is full: ILLEGAL REQUEST 3Bh/0Dh.
     DestinationFull,
-    /// A host of the drive prevents removal.
+    /// A host of the source drive prevents removal: ILLEGAL REQUEST 53h/03h.
     Prevented,
-    /// The drive did not take the cartridge.
+    /// The drive rejected the cartridge: HARDWARE ERROR 53h/00h.
     DriveRefused,
-    /// The robot failed.
+    /// The robot failed: HARDWARE ERROR 15h/01h, 53h/00h or 53h/01h; see [`RobotFault`].
     RobotFailed(RobotFault),
 }
 
@@ -49,50 +49,51 @@ impl fmt::Display for MoveError {
     }
 }
 
-/// Where a cartridge came from, and who put it where it is.
+/// Where a cartridge came from, and whether an operator placed it in its current element.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SourceElement {
-    /// The storage element it came from.
+    /// The last storage element of the cartridge; `None` if it was in none since import.
     pub address: Option<ElementAddress>,
-    /// An operator put it here.
+    /// An operator, not the robot, placed the cartridge (IMPEXP).
     pub by_operator: bool,
 }
 
-/// What is where: for the owner to keep.
+/// The location of one cartridge, for the owner to save.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CartridgeLocation {
-    /// The element.
+    /// Address of the element that holds the cartridge.
     pub address: ElementAddress,
-    /// The cartridge in it.
+    /// Barcode of the cartridge in it.
     pub barcode: Barcode,
-    /// How it came there.
+    /// Where the cartridge came from.
     pub source_element: SourceElement,
 }
 
-/// Failures that are due at one time; more are not noted.
+/// Maximum number of pending injected faults; more are ignored.
 const FAILURES: usize = 64;
 
-/// All elements. Slots and import/export elements hold cartridges themselves, bays have them in a drive, or, if that
-/// does not take one back, in its mouth.
+/// The elements of a library. Storage and import/export elements hold their cartridges here; a drive element holds its
+/// cartridge in the drive, or in the load slot of the drive if the drive rejects a cartridge that is returned to it.
 pub struct Library {
     layout: ElementLayout,
     capabilities: Capabilities,
-    /// Also the mouths of drives.
+    /// Cartridges in storage and import/export elements and in the load slots of drives.
     slots: BTreeMap<ElementAddress, Cartridge>,
     bays: Vec<Box<dyn Bay>>,
     source_elements: BTreeMap<ElementAddress, SourceElement>,
     location_index: BTreeMap<Barcode, ElementAddress>,
-    /// Cartridges that came or went since the owner last asked.
+    /// Cartridges whose location changed since [`Self::take_dirty`] was last called.
     dirty: BTreeSet<Barcode>,
     pub(crate) operator_state: OperatorState,
     pub(crate) statistics: LifetimeCounters,
     injected_faults: VecDeque<RobotFault>,
-    /// Cartridges that no drive can use.
+    /// Cartridges that no drive can load.
     unusable: BTreeSet<Barcode>,
 }
 
 impl Library {
-    /// An empty library of this layout, one bay per drive element, that moves what these capabilities say.
+    /// Creates an empty library. `capabilities` limit its moves; `bays` has one bay per drive element, ascending by
+    /// address.
     #[must_use]
     pub fn new(layout: ElementLayout, capabilities: Capabilities, bays: Vec<Box<dyn Bay>>) -> Self {
         Self {
@@ -110,13 +111,14 @@ impl Library {
         }
     }
 
-    /// Where its elements are.
+    /// Returns the element addresses.
     #[must_use]
     pub const fn layout(&self) -> &ElementLayout {
         &self.layout
     }
 
-    /// Takes a layout with more elements, and the bays of new drives. False if it moves, or takes away, what there is.
+    /// Extends the library to a layout with more elements. `bays` are those of the new drives. Returns false, and
+    /// changes nothing, if the layout moves or removes existing elements.
     pub(crate) fn extend(&mut self, layout: ElementLayout, bays: Vec<Box<dyn Bay>>) -> bool {
         let grown = self.layout.ranges().into_iter().zip(layout.ranges());
         let keeps = grown.into_iter().all(|((_, old), (_, new))| old.first == new.first && old.count <= new.count);
@@ -129,13 +131,13 @@ impl Library {
         extends
     }
 
-    /// What operators have done to it.
+    /// Returns what operators have set: doors, offline states, faults and label defects.
     #[must_use]
     pub const fn operator_state(&self) -> &OperatorState {
         &self.operator_state
     }
 
-    /// The bay of a drive element.
+    /// Returns the bay of a drive element; `None` if the address is not a drive.
     #[must_use]
     pub fn bay(&self, address: ElementAddress) -> Option<&dyn Bay> {
         self.bays.get(self.layout.drives.index(address)?).map(AsRef::as_ref)
@@ -145,7 +147,7 @@ impl Library {
         self.bays.get_mut(self.layout.drives.index(address)?).map(AsMut::as_mut)
     }
 
-    /// What an element holds, if it holds anything.
+    /// Returns what an element shows of its cartridge; `None` if it is empty or does not exist.
     #[must_use]
     pub fn content(&self, address: ElementAddress) -> Option<ElementContent> {
         let (barcode, kind) = match self.slots.get(&address) {
@@ -162,13 +164,13 @@ impl Library {
         Some(ElementContent { barcode, label, kind, source, by_operator, unusable })
     }
 
-    /// Whether an element holds a cartridge.
+    /// Returns whether an element holds a cartridge.
     #[must_use]
     pub fn is_full(&self, address: ElementAddress) -> bool {
         self.slots.contains_key(&address) || self.bay(address).is_some_and(|bay| bay.status().barcode.is_some())
     }
 
-    /// The place of a cartridge, if it is in the library.
+    /// Returns the location of a cartridge; `None` if it is not in the library.
     #[must_use]
     pub fn location_of(&self, barcode: &Barcode) -> Option<CartridgeLocation> {
         let address = *self.location_index.get(barcode)?;
@@ -176,37 +178,38 @@ impl Library {
         Some(CartridgeLocation { address, barcode: barcode.clone(), source_element: origin })
     }
 
-    /// What is where, ascending by barcode.
+    /// Returns the locations of all cartridges, ascending by barcode.
     #[must_use]
     pub fn locations(&self) -> Vec<CartridgeLocation> {
         self.location_index.keys().filter_map(|barcode| self.location_of(barcode)).collect()
     }
 
-    /// How many cartridges there are.
+    /// Returns the number of cartridges in the library.
     #[must_use]
     pub fn cartridge_count(&self) -> usize {
         self.location_index.len()
     }
 
-    /// Cartridges that came, went or moved since this was last asked; without a place they are outside.
+    /// Returns the cartridges that were imported, exported or moved since the last call. `None`: the cartridge is no
+    /// longer in the library.
     pub fn take_dirty(&mut self) -> Vec<(Barcode, Option<CartridgeLocation>)> {
         let touched = std::mem::take(&mut self.dirty);
         touched.into_iter().map(|barcode| (barcode.clone(), self.location_of(&barcode))).collect()
     }
 
-    /// Names the cartridges that no drive can use: their elements are reported with an exception, 30h/00h.
+    /// Sets the cartridges that no drive can load. READ ELEMENT STATUS reports their elements with EXCEPT and 30h/00h.
     pub fn set_unusable(&mut self, cartridges: BTreeSet<Barcode>) {
         self.unusable = cartridges;
     }
 
-    /// The next time that the robot does such a thing, it fails.
+    /// Makes the next such operation of the robot fail.
     pub fn inject_fault(&mut self, failure: RobotFault) {
         if self.injected_faults.len() < FAILURES {
             self.injected_faults.push_back(failure);
         }
     }
 
-    /// Takes a failure that is due, if this is one.
+    /// Removes a pending injected fault of this type and fails with it.
     fn take_injected_fault(&mut self, failure: RobotFault) -> Result<(), MoveError> {
         match self.injected_faults.iter().position(|due| *due == failure) {
             Some(at) => {
@@ -217,10 +220,10 @@ impl Library {
         }
     }
 
-    /// Puts a cartridge in an element from outside: at start, or by an operator.
+    /// Adds a cartridge to an element: at start, or when an operator inserts it. Does not check doors.
     ///
     /// # Errors
-    /// The element does not exist or is full; the cartridge comes back.
+    /// The element does not exist, is full, or its drive rejects the cartridge. The error returns the cartridge.
     pub fn add_cartridge(
         &mut self,
         address: ElementAddress,
@@ -243,10 +246,10 @@ impl Library {
         Ok(())
     }
 
-    /// Takes a cartridge out of an element.
+    /// Removes the cartridge from an element. A loaded cartridge is unloaded first.
     ///
     /// # Errors
-    /// There is none, or a drive must keep it.
+    /// The element does not exist or is empty, a host of the drive prevents removal, or the drive cannot unload.
     pub fn remove_cartridge(
         &mut self,
         address: ElementAddress,
@@ -285,7 +288,7 @@ impl Library {
         })
     }
 
-    /// The type of an element that can be an end of a move now.
+    /// Returns the type of an element that can be source or destination of a move.
     fn move_end_type(&self, address: ElementAddress) -> Result<ElementType, MoveError> {
         let kind = self.layout.element_type(address).filter(|kind| *kind != ElementType::TRANSPORT);
         let kind = kind.ok_or(MoveError::NoElement(address))?;
@@ -297,7 +300,7 @@ impl Library {
         Ok(kind)
     }
 
-    /// Whether the robot gets to these elements.
+    /// Checks that the robot can reach these elements.
     fn check_reachable(&self, ends: &[ElementAddress]) -> Result<(), MoveError> {
         let kind = |address: &ElementAddress| self.layout.element_type(*address);
         if self.operator_state.station_open && ends.iter().any(|end| kind(end) == Some(ElementType::IMPORT_EXPORT)) {
@@ -308,10 +311,10 @@ impl Library {
         if ends.iter().any(blocked) { Err(MoveError::RobotFailed(RobotFault::Pick)) } else { Ok(()) }
     }
 
-    /// Moves a cartridge. A source that is its own destination is a move of nothing, and allowed.
+    /// Moves a cartridge. A move with the same source and destination is allowed and does nothing.
     ///
     /// # Errors
-    /// See [`MoveError`]; the cartridge is where it was.
+    /// See [`MoveError`]; the cartridge is in its source element.
     pub fn move_medium(
         &mut self,
         source: ElementAddress,
@@ -336,10 +339,11 @@ impl Library {
         self.place_or_return(source, destination, cartridge, origin, now)
     }
 
-    /// Exchanges: what is at `first` goes to `second`, what is at `source` to `first`. All is checked before any moves.
+    /// Exchanges cartridges as EXCHANGE MEDIUM does: moves the cartridge in `first` to `second` and the cartridge in
+    /// `source` to `first`. All elements are checked before the first motion.
     ///
     /// # Errors
-    /// See [`MoveError`]; every cartridge is where it was.
+    /// See [`MoveError`]; the robot has returned every cartridge to its original element.
     pub fn exchange(
         &mut self,
         source: ElementAddress,
@@ -375,7 +379,7 @@ impl Library {
                 return Err(why);
             }
         };
-        // Away first: while that fails, both still have a place to go back to.
+        // The displaced cartridge is placed first: if that fails, both original elements are still empty.
         if let Err(why) = self.place_or_return(first, second, displaced, displaced_origin, now) {
             self.put_back(source, cartridge, origin, now);
             return Err(why);
@@ -389,7 +393,7 @@ impl Library {
         Err(why)
     }
 
-    /// Grips the cartridge of an element.
+    /// Picks the cartridge from an element.
     fn pick_cartridge(&mut self, source: ElementAddress, now: Now) -> Result<(Cartridge, SourceElement), MoveError> {
         let is_drive = self.layout.element_type(source) == Some(ElementType::DRIVE);
         let gripped = self.take_injected_fault(if is_drive { RobotFault::Unload } else { RobotFault::Pick });
@@ -402,7 +406,7 @@ impl Library {
         Ok(taken)
     }
 
-    /// Puts a cartridge that was taken from `source` into `destination`, or back.
+    /// Places a cartridge that was picked from `source` into `destination`, or returns it to `source`.
     fn place_or_return(
         &mut self,
         source: ElementAddress,
@@ -417,7 +421,7 @@ impl Library {
         })
     }
 
-    /// Puts a cartridge that was taken from `source` into `destination`, or gives it back.
+    /// Places a cartridge that was picked from `source` into `destination`. The error returns the cartridge.
     fn try_place(
         &mut self,
         source: ElementAddress,
@@ -440,7 +444,8 @@ impl Library {
         Ok(())
     }
 
-    /// Undoes a `take`. If the drive it came from does not take it any more, it stays in the mouth of that.
+    /// Returns a picked cartridge to `source`. If `source` is a drive that rejects it, the cartridge stays in the load
+    /// slot.
     fn put_back(&mut self, source: ElementAddress, cartridge: Cartridge, origin: SourceElement, now: Now) {
         if let Err((_, cartridge)) = self.add_cartridge(source, cartridge, origin, now) {
             let barcode = cartridge.barcode().clone();
@@ -449,7 +454,7 @@ impl Library {
         }
     }
 
-    /// Puts a cartridge into an element, or the mouth of a drive, whose bay is not called.
+    /// Puts a cartridge into an element, or into the load slot of a drive without calling its bay.
     fn set_content(&mut self, address: ElementAddress, cartridge: Cartridge, origin: SourceElement) {
         let barcode = cartridge.barcode().clone();
         self.slots.insert(address, cartridge);
@@ -458,10 +463,10 @@ impl Library {
         self.location_index.insert(barcode, address);
     }
 
-    /// Puts every cartridge back to its place after an operation that was cut short, possibly by a panic: one that is
-    /// elsewhere is taken from there, one whose value was lost comes from `find`, and one that has no place is taken out.
-    /// Without `drives`, no bay is called: what belongs into a drive stays in the mouth of that. Returns the cartridges that
-    /// were taken out.
+    /// Restores every cartridge to its location in `locations` after an interrupted operation, possibly a panic. A
+    /// cartridge in another element is moved; one whose value was lost is obtained from `find`; one without a location
+    /// is removed from the library. If `drives` is false, no bay is called, and a cartridge that belongs into a drive
+    /// is put into its load slot. Returns the barcodes of the removed cartridges.
     pub fn restore_locations(
         &mut self,
         places: &[CartridgeLocation],
@@ -498,7 +503,7 @@ impl Library {
         taken.into_keys().collect()
     }
 
-    /// Looks which elements hold which cartridges.
+    /// Rebuilds the index of cartridge locations from the elements.
     fn rebuild_index(&mut self) {
         self.location_index = self.slots.iter().map(|(address, held)| (held.barcode().clone(), *address)).collect();
         for address in self.layout.drives.addresses() {

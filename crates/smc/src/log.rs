@@ -1,4 +1,5 @@
-//! Log pages of a changer. Those of the models that are known list TapeAlert alone; the others have the counters of SMC-3.
+//! Log pages of a changer. Models whose pages are documented support TapeAlert only; the others have the counters of
+//! SMC-3.
 
 use crate::device::ChangerState;
 use crate::profile::LogPageOptions;
@@ -11,12 +12,12 @@ const STATISTICS: LogId = LogId::page(0x14);
 const TAPE_ALERT: LogId = LogId::page(0x2e);
 const USAGE: LogId = LogId::page(0x30);
 
-/// Where nothing says otherwise.
+/// Pages of models whose log pages are not documented.
 pub(crate) const STANDARD: &[LogId] = &[TEMPERATURE, STATISTICS, TAPE_ALERT];
-/// TapeAlert alone.
+/// TapeAlert (2Eh) as the only page.
 pub(crate) const TAPE_ALERT_ONLY: &[LogId] = &[TAPE_ALERT];
-/// As captured from an MSL3040, without 36h and 3Eh, whose contents are the maker's own. 34h, 38h, 3Ah and 3Bh are empty there, and
-/// 07h is while there was no error.
+/// Capture of an MSL3040, without 36h and 3Eh, whose contents are vendor specific and unknown. 34h, 38h, 3Ah and 3Bh
+/// are empty in the capture; 07h is empty as long as there is no error.
 pub(crate) const MSL3040: &[LogId] = &[
     LogId::page(0x07),
     TEMPERATURE,
@@ -28,16 +29,16 @@ pub(crate) const MSL3040: &[LogId] = &[
     LogId::page(0x3b),
 ];
 
-/// Degrees at which a library stands.
+/// TEMPERATURE of every library, in degrees Celsius.
 const CELSIUS: u8 = 22;
 
-/// Writes the parameters of one page.
+/// Writes the parameters of one log page.
 pub(crate) fn write(state: &ChangerState, id: LogId, nexus: NexusId, w: &mut LogWriter) {
     match id {
         TEMPERATURE => temperature(state.profile.log_options, w),
         STATISTICS => statistics(state, w),
         TAPE_ALERT => state.alerts.unread_flags(nexus).write(state.profile.log_options.control.1, w),
-        // Of the first three only the numbers are known.
+        // The meaning of the first three parameters is unknown.
         USAGE => drop(w.counters(1, 4, &[0, 0, 0, state.library.statistics.get(lifetime::MOVES)])),
         EXCEPTIONS => state.exceptions.write(CELSIUS, w),
         _ => {}
@@ -51,7 +52,7 @@ fn temperature(form: LogPageOptions, w: &mut LogWriter) {
     }
 }
 
-/// Media changer statistics, 14h.
+/// Writes the media changer statistics log page, 14h.
 fn statistics(state: &ChangerState, w: &mut LogWriter) {
     const NAMES: [&str; 10] = [
         lifetime::MOVES,
@@ -68,14 +69,15 @@ fn statistics(state: &ChangerState, w: &mut LogWriter) {
     w.counters(0, 8, &NAMES.map(|name| state.library.statistics.get(name)));
 }
 
-/// A page was sent: flags that the nexus has read go for it.
+/// Marks the TapeAlert flags as read by this nexus after log page 2Eh was sent.
 pub(crate) fn mark_read(state: &mut ChangerState, id: LogId, nexus: NexusId) {
     if id == TAPE_ALERT {
         state.alerts.mark_read(nexus);
     }
 }
 
-/// Resets the flags, if they are meant; the counters are for life.
+/// Clears the TapeAlert flags if page 2Eh or all pages are reset; the statistics are lifetime counters and stay.
+/// Returns whether anything changed.
 pub(crate) fn reset(state: &mut ChangerState, id: Option<LogId>) -> bool {
     if id.is_some_and(|id| id != TAPE_ALERT) {
         return false;

@@ -1,4 +1,4 @@
-//! What people do at a library: doors, labels, elements and drives taken out of use, and cartridges put in and taken out.
+//! Operator actions: doors, offline states, element faults, label defects, import and export of cartridges.
 
 use crate::alert::Alert;
 use crate::bay::Bay;
@@ -12,7 +12,7 @@ use scsi_core::time::Now;
 use tape_store::cartridge::{Barcode, Cartridge};
 
 impl Changer {
-    /// Brings back what operators had set before a restart.
+    /// Restores the operator state from before a restart.
     pub fn restore_operator_state(&mut self, condition: OperatorState) {
         for address in &condition.drives_offline {
             if let Some(bay) = self.state.library.bay_mut(*address) {
@@ -24,7 +24,7 @@ impl Changer {
         self.update_alerts_and_counters();
     }
 
-    /// Flags stand for as long as their causes do.
+    /// Raises and clears the TapeAlert flags that depend on the operator state.
     fn raise_operator_alerts(&mut self) {
         let condition = &self.state.library.operator_state;
         let causes = [
@@ -43,7 +43,7 @@ impl Changer {
         }
     }
 
-    /// A condition was set: flags follow, and the owner keeps it.
+    /// Updates TapeAlert flags after a change of the operator state and requests that it be saved.
     fn operator_state_changed(&mut self) {
         self.state.operator_state_changed = true;
         self.lu.request_save(Save::INVENTORY);
@@ -51,7 +51,7 @@ impl Changer {
         self.update_alerts_and_counters();
     }
 
-    /// Takes the robot off line (2/04/12), or brings it back: then every nexus hears 28/00.
+    /// Sets the robot offline (NOT READY 04h/12h) or online, which raises UNIT ATTENTION 28h/00h for every nexus.
     pub fn set_online(&mut self, online: bool) {
         if self.state.library.operator_state.offline == online {
             self.state.library.operator_state.offline = !online;
@@ -62,10 +62,11 @@ impl Changer {
         }
     }
 
-    /// Opens the access door (2/04/18), or closes it: then the library is scanned and every nexus hears 28/00.
+    /// Opens the access door (NOT READY 04h/18h) or closes it, which counts as an inventory scan and raises UNIT
+    /// ATTENTION 28h/00h for every nexus.
     ///
     /// # Errors
-    /// A host keeps it locked.
+    /// [`OperatorError::Prevented`] on opening while a host prevents removal.
     pub fn set_access_door(&mut self, open: bool) -> Result<(), OperatorError> {
         if self.state.library.operator_state.door_open == open {
             return Ok(());
@@ -84,10 +85,10 @@ impl Changer {
         Ok(())
     }
 
-    /// Opens the import/export station, or closes it: then every nexus hears 28/01.
+    /// Opens the I/O station or closes it, which raises UNIT ATTENTION 28h/01h for every nexus.
     ///
     /// # Errors
-    /// A host keeps it locked.
+    /// [`OperatorError::Prevented`] on opening while a host prevents removal.
     pub fn set_io_station(&mut self, open: bool) -> Result<(), OperatorError> {
         if open && self.lu.removal_prevented() {
             return Err(OperatorError::Prevented);
@@ -97,10 +98,11 @@ impl Changer {
         Ok(())
     }
 
-    /// Puts an element out of use, or back into use: every nexus hears 3B/18 or 3B/19 where hosts could not use it.
+    /// Sets or clears the fault of an element. Disabling raises UNIT ATTENTION 3Bh/18h and enabling again 3Bh/19h, for
+    /// every nexus.
     ///
     /// # Errors
-    /// There is no such element.
+    /// [`MoveError::NoElement`] if the element does not exist.
     pub fn set_element_fault(
         &mut self,
         address: ElementAddress,
@@ -124,10 +126,10 @@ impl Changer {
         Ok(())
     }
 
-    /// Takes a drive off line, for the robot and for its hosts, or brings it back.
+    /// Sets a drive offline or online, for the robot and for its hosts.
     ///
     /// # Errors
-    /// There is no such drive.
+    /// [`MoveError::NoElement`] if the address is not a drive.
     pub fn set_drive_online(&mut self, address: ElementAddress, online: bool) -> Result<(), OperatorError> {
         let bay = self.state.library.bay_mut(address).ok_or(OperatorError::Element(MoveError::NoElement(address)))?;
         bay.set_online(online);
@@ -139,8 +141,8 @@ impl Changer {
         Ok(())
     }
 
-    /// Damages the label of a cartridge in the library or takes it off; none makes it readable again, wherever it is. False
-    /// if there is no such cartridge.
+    /// Sets the label defect of a cartridge in the library. `None` makes the label readable again, even if the
+    /// cartridge has left the library. Returns false if the cartridge is not in the library.
     pub fn set_label_defect(&mut self, barcode: &Barcode, label: Option<LabelDefect>) -> bool {
         if label.is_some() && self.state.library.location_of(barcode).is_none() {
             return false;
@@ -156,27 +158,28 @@ impl Changer {
         true
     }
 
-    /// The next time that the robot does such a thing, it fails.
+    /// Makes the next such operation of the robot fail.
     pub fn inject_fault(&mut self, failure: RobotFault) {
         self.state.library.inject_fault(failure);
     }
 
-    /// Raises a TapeAlert flag, as if its cause had come about.
+    /// Raises a TapeAlert flag as if its cause had occurred.
     pub fn raise_alert(&mut self, alert: Alert) {
         self.state.alerts.raise(alert);
         self.update_alerts_and_counters();
     }
 
-    /// Lowers a TapeAlert flag, as if its cause were gone.
+    /// Clears a TapeAlert flag as if its cause were corrected.
     pub fn clear_alert(&mut self, alert: Alert) {
         self.state.alerts.clear_flag(alert);
     }
 
-    /// Puts a cartridge into an import/export element, or through the open access door into a slot. Every nexus hears of
-    /// it: 28/01 where the station was closed before and is closed again; else when its door is closed.
+    /// Inserts a cartridge into an import/export element, or into a slot through the open access door. If station and
+    /// door are closed, the operator opens and closes the station for it, which raises UNIT ATTENTION 28h/01h for every
+    /// nexus; else the unit attention is raised when the station or the door is closed.
     ///
     /// # Errors
-    /// Doors are locked or closed, the element full or none; the cartridge comes back.
+    /// The door is locked or closed, or the element is full or cannot be reached. The error returns the cartridge.
     pub fn import(
         &mut self,
         address: ElementAddress,
@@ -193,11 +196,11 @@ impl Changer {
         Ok(())
     }
 
-    /// Puts a cartridge that is new into an empty slot, as if the library had been filled and scanned: every nexus hears
-    /// 28/00.
+    /// Adds a new cartridge to an empty slot, as if the library had been filled and scanned. Raises UNIT ATTENTION
+    /// 28h/00h for every nexus.
     ///
     /// # Errors
-    /// The element is no slot, or full; the cartridge comes back.
+    /// The element is not a slot or is full. The error returns the cartridge.
     pub fn populate(
         &mut self,
         address: ElementAddress,
@@ -213,8 +216,9 @@ impl Changer {
         Ok(())
     }
 
-    /// Gives the library more elements: a layout in which every element that there is keeps its address, and the bays of
-    /// the drives that are new. Every nexus hears 28/00. False, and nothing is done, if the layout is another.
+    /// Adds elements to the library. In `layout` every existing element keeps its address; `bays` are those of the new
+    /// drives. Raises UNIT ATTENTION 28h/00h for every nexus. Returns false, and changes nothing, if the layout moves
+    /// or removes an element.
     pub fn add_elements(&mut self, layout: ElementLayout, bays: Vec<Box<dyn Bay>>) -> bool {
         let extended = self.state.library.extend(layout, bays);
         if extended {
@@ -223,18 +227,18 @@ impl Changer {
         extended
     }
 
-    /// What is where is not what it was.
+    /// Raises UNIT ATTENTION 28h/00h for every nexus and requests that the inventory be saved.
     fn report_inventory_change(&mut self) {
         self.lu.attentions.raise_all(Asc::NOT_READY_TO_READY_CHANGE_MEDIUM_MAY_HAVE_CHANGED);
         self.lu.request_save(Save::INVENTORY);
         self.update_alerts_and_counters();
     }
 
-    /// Takes the cartridge out of an import/export element, or through the open access door out of a slot. Every nexus
-    /// hears of it, as for [`Self::import`].
+    /// Removes the cartridge from an import/export element, or from a slot through the open access door. Unit
+    /// attentions as for [`Self::import`].
     ///
     /// # Errors
-    /// Doors are locked or closed, the element empty or none.
+    /// The door is locked or closed, or the element is empty or cannot be reached.
     pub fn export(&mut self, address: ElementAddress, now: Now) -> Result<Cartridge, OperatorError> {
         self.check_operator_access(address)?;
         let (cartridge, _) = self.state.library.remove_cartridge(address, now).map_err(OperatorError::Element)?;
@@ -242,11 +246,11 @@ impl Changer {
         Ok(cartridge)
     }
 
-    /// Takes a cartridge out of a slot or an import/export element, whatever doors are closed, because the site does not
-    /// know it any more. Raises UNIT ATTENTION 28h/00h.
+    /// Removes a cartridge that the site no longer has from a slot or an import/export element, regardless of doors.
+    /// Raises UNIT ATTENTION 28h/00h for every nexus.
     ///
     /// # Errors
-    /// It is in a drive, or the element is empty.
+    /// The element is a drive, is empty, or does not exist.
     pub fn discard(&mut self, address: ElementAddress, now: Now) -> Result<(), OperatorError> {
         if self.element_type_of(address)? == ElementType::DRIVE {
             return Err(OperatorError::Element(MoveError::NotPossible(address)));
@@ -256,10 +260,10 @@ impl Changer {
         Ok(())
     }
 
-    /// Has the robot move a cartridge, as MOVE MEDIUM does.
+    /// Moves a cartridge with the robot, as MOVE MEDIUM does.
     ///
     /// # Errors
-    /// The robot cannot work, or the move cannot be made; the cartridge is where it was.
+    /// [`OperatorError::NotReady`], or the [`MoveError`] of the move; the cartridge is in its source element.
     pub fn move_medium(
         &mut self,
         source: ElementAddress,
@@ -283,7 +287,7 @@ impl Changer {
         kind.ok_or(OperatorError::Element(MoveError::NoElement(address)))
     }
 
-    /// Whether hands get to an element.
+    /// Checks that an operator can reach an element.
     fn check_operator_access(&self, address: ElementAddress) -> Result<(), OperatorError> {
         let condition = &self.state.library.operator_state;
         match self.element_type_of(address)? {
@@ -296,14 +300,14 @@ impl Changer {
         }
     }
 
-    /// Hands were in there.
+    /// Records that an operator inserted or removed a cartridge.
     fn operator_accessed(&mut self, address: ElementAddress) {
         let condition = &self.state.library.operator_state;
         if !condition.station_open && !condition.door_open {
             self.state.library.statistics.add(lifetime::STATION_OPENS, 1);
             self.lu.attentions.raise_all(Asc::IMPORT_OR_EXPORT_ELEMENT_ACCESSED);
         }
-        tracing::debug!(element = address.0, "reached into by an operator");
+        tracing::debug!(element = address.0, "operator accessed element");
         self.lu.request_save(Save::INVENTORY);
         self.update_alerts_and_counters();
     }

@@ -1,31 +1,31 @@
-//! The robot and the doors around it: what operators and faults have done to a library.
+//! State of the robot and the doors: what operators have set, injected faults, and lifetime counters.
 
 use crate::element::{ElementAddress, ElementFault, LabelDefect};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use tape_store::cartridge::Barcode;
 
-/// What operators have set. It lasts through a loss of power, so the owner keeps it.
+/// What operators have set. It survives power loss, so the owner saves it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OperatorState {
-    /// The robot is off line.
+    /// The robot is offline: NOT READY 04h/12h.
     pub offline: bool,
-    /// The access door is open.
+    /// The access door is open: NOT READY 04h/18h.
     pub door_open: bool,
-    /// The import/export station is open.
+    /// The I/O station is open, so the robot cannot reach its elements.
     pub station_open: bool,
-    /// Elements that cannot be used.
+    /// Elements that cannot be used, and why.
     #[serde(rename = "troubles")]
     pub element_faults: BTreeMap<ElementAddress, ElementFault>,
-    /// Drives that are off line.
+    /// Drive elements that are offline.
     pub drives_offline: BTreeSet<ElementAddress>,
-    /// Labels that cannot be read, by the cartridge's own name.
+    /// Labels that cannot be read, by barcode.
     #[serde(rename = "labels", with = "by_name")]
     pub label_defects: BTreeMap<Barcode, LabelDefect>,
 }
 
-/// Labels in a file: a barcode is checked as it is read.
+/// Serialises label defects by barcode; reading checks each barcode.
 mod by_name {
     use super::{BTreeMap, Barcode, Deserialize, LabelDefect};
     use serde::de::Error;
@@ -45,36 +45,36 @@ mod by_name {
     }
 }
 
-/// A failure of the robot that is yet to come.
+/// A fault that the next robot operation of its type reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RobotFault {
-    /// It cannot grip a cartridge: 4/15/01, which stays where it was.
+    /// The robot cannot pick a cartridge, which stays in its element: HARDWARE ERROR 15h/01h.
     Pick,
-    /// It cannot put one down: 4/15/01, and brings it back.
+    /// The robot cannot place a cartridge and returns it to its source: HARDWARE ERROR 15h/01h.
     Place,
-    /// A drive does not take the cartridge: 4/53/00, which goes back.
+    /// A drive rejects a cartridge, which is returned to its source: HARDWARE ERROR 53h/00h.
     Load,
-    /// A drive does not give its cartridge: 4/53/01.
+    /// A drive does not unload its cartridge: HARDWARE ERROR 53h/01h.
     Unload,
 }
 
-/// Names of what a library counts for life.
+/// Names of the lifetime counters of a library, as saved by the owner.
 pub(crate) mod lifetime {
-    /// Cartridges brought from one element to another.
+    /// Cartridges moved from one element to another.
     pub(crate) const MOVES: &str = "moves";
-    /// Cartridges gripped, and second attempts at that.
+    /// Picks and pick retries.
     pub(crate) const PICKS: &str = "picks";
     pub(crate) const PICK_RETRIES: &str = "pick_retries";
-    /// Cartridges put down, and second attempts at that.
+    /// Places and place retries.
     pub(crate) const PLACES: &str = "places";
     pub(crate) const PLACE_RETRIES: &str = "place_retries";
-    /// Labels read, and labels that could not be.
+    /// Labels read, and labels that could not be read.
     pub(crate) const TAGS_READ: &str = "tags_read";
     pub(crate) const INVALID_TAGS: &str = "invalid_tags";
-    /// Times that the access door and the import/export station were opened.
+    /// Openings of the access door and of the I/O station.
     pub(crate) const DOOR_OPENS: &str = "door_opens";
     pub(crate) const STATION_OPENS: &str = "station_opens";
-    /// Inventories taken of the whole library.
+    /// Inventory scans of the whole library.
     pub(crate) const SCANS: &str = "scans";
 }

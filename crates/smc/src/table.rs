@@ -1,4 +1,4 @@
-//! Every command of a changer, ascending: one row of facts each.
+//! The command table of a changer: one row per command.
 
 use crate::command::{
     Command, element_information, element_status, exchange, import_export, initialize, move_medium, position,
@@ -22,7 +22,7 @@ const fn spc(spec: CommandSpec, run: SpcCommand) -> CommandRow<Command> {
     row(spec, Command::Spc(run))
 }
 
-/// The commands.
+/// All commands of a changer, ascending by operation code and service action.
 pub const COMMANDS: CommandTable<Command> = CommandTable(&[
     row(TEST_UNIT_READY, Command::TestUnitReady),
     spc(request_sense::SPEC, SpcCommand::RequestSense),
@@ -72,7 +72,8 @@ pub const COMMANDS: CommandTable<Command> = CommandTable(&[
     row(initialize::VENDOR_RANGE, Command::InitializeRange),
 ]);
 
-/// Whether a command may wait for a disk or a robot, so that a door must not run it on its own thread.
+/// Returns whether a command may block on disk I/O or on the robot, so that a frontend must not run it on the thread of
+/// a connection.
 #[must_use]
 pub fn may_block(cdb: &[u8]) -> bool {
     COMMANDS.find(&scsi_core::cdb::Cdb::new(cdb)).is_ok_and(|row| row.spec.may_block)

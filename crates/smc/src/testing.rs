@@ -1,4 +1,4 @@
-//! Bodies of fuzz targets, and a changer to run them on. Their corpus is replayed by `cargo test`.
+//! A changer for tests and fuzz targets. `cargo test` replays the corpus of the fuzz targets.
 
 use crate::bay::{Bay, BayName, BayStatus};
 use crate::changer::Changer;
@@ -14,7 +14,7 @@ use tape_store::backend::Folder;
 use tape_store::backend::memory::MemoryFolder;
 use tape_store::cartridge::{Barcode, Cartridge, InsertError, RemoveError};
 
-/// A drive that is nothing but its door.
+/// A drive bay without a drive.
 #[derive(Default)]
 struct StubBay(Option<Cartridge>);
 
@@ -44,22 +44,23 @@ impl Bay for StubBay {
     }
 }
 
-/// An STK L700 with six slots, the first three full, two import/export elements and two doors; nexuses 1 and 2.
+/// Creates an STK L700 with six slots, the first three full, two import/export elements, two stub drive bays, and
+/// nexuses 1 and 2.
 #[must_use]
 pub fn changer() -> Changer {
     changer_of(&profile::STK_L700)
 }
 
-/// As [`changer`], of another model.
+/// Creates a changer as [`changer`] does, of another model.
 #[must_use]
 pub fn changer_of(profile: &'static ChangerProfile) -> Changer {
     changer_with(profile, 2)
 }
 
-/// As [`changer_of`], with this number of import/export elements.
+/// Creates a changer as [`changer_of`] does, with this number of import/export elements.
 ///
 /// # Panics
-/// If the model cannot have as many.
+/// If the model does not support that many import/export elements.
 #[must_use]
 pub fn changer_with(profile: &'static ChangerProfile, import_export: u16) -> Changer {
     let [_, storage, ..] = profile.first_addresses;
@@ -84,7 +85,8 @@ pub fn changer_with(profile: &'static ChangerProfile, import_export: u16) -> Cha
     changer
 }
 
-/// A cartridge in memory, of what its label says.
+/// Creates an in-memory cartridge of the medium that its barcode names; `None` if the barcode is invalid or names no
+/// medium.
 #[must_use]
 pub fn cartridge(name: &str) -> Option<Cartridge> {
     let barcode = Barcode::new(name)?;
@@ -93,10 +95,10 @@ pub fn cartridge(name: &str) -> Option<Cartridge> {
     Some(Cartridge::new(barcode, media, kind, 1 << 20, Box::new(open)))
 }
 
-/// What must hold of a changer from [`changer`] at any time: its cartridges are the three it had.
+/// Asserts that a changer from [`changer`] still has its three cartridges.
 ///
 /// # Panics
-/// If one is lost or copied.
+/// If a cartridge is lost or duplicated.
 pub fn assert_no_cartridge_lost(changer: &Changer) {
     let mut names: Vec<String> = changer.locations().iter().map(|place| place.barcode.to_string()).collect();
     names.sort();

@@ -1,5 +1,5 @@
-//! Data for initiators: the PDUs of one answer, made as they are sent. There are many of them where the initiator takes
-//! small segments.
+//! SCSI Data-In: the PDUs of one response, built when they are sent, because initiators with a small
+//! MaxRecvDataSegmentLength need many of them.
 
 use super::data_out::{Residual, Task};
 use super::transmit::{BufferSlot, Digests};
@@ -9,9 +9,9 @@ use crate::wire::{self, FINAL_FLAG, NO_TAG, Opcode};
 
 const STATUS: u8 = 0x01;
 
-/// The data of one answer, of which some PDUs are still to be made.
+/// The data-in of one response, of which some PDUs are not built yet.
 pub(super) struct PendingDataIn {
-    /// What all headers have in common.
+    /// Fields that all headers have in common.
     header: wire::DataIn,
     pub(super) buffer: BufferSlot,
     pub(super) digests: Digests,
@@ -20,11 +20,11 @@ pub(super) struct PendingDataIn {
     segment: usize,
     burst: usize,
     count: u32,
-    /// StatSN and residual for the last PDU, if that carries the status.
+    /// StatSN and residual of the last PDU, if it carries the status (S bit).
     status: Option<(u32, Residual)>,
 }
 
-/// One PDU of an answer.
+/// One Data-In PDU: its header and its part of the buffer.
 pub(super) struct DataInPdu {
     pub(super) header: wire::DataIn,
     pub(super) start: usize,
@@ -33,18 +33,18 @@ pub(super) struct DataInPdu {
 }
 
 impl PendingDataIn {
-    /// Bytes of which no PDU was made.
+    /// Returns the number of bytes without a PDU.
     pub(super) const fn left(&self) -> usize {
         self.len - self.offset
     }
 
-    /// How many PDUs it takes, of at most a segment each, in sequences of at most a burst.
+    /// Returns the total number of PDUs: each has at most one segment, each sequence at most one burst.
     fn pdu_count(&self) -> u32 {
         let whole = (self.len / self.burst) * self.burst.div_ceil(self.segment);
         u32::try_from(whole + (self.len % self.burst).div_ceil(self.segment)).unwrap_or(u32::MAX)
     }
 
-    /// The next PDU.
+    /// Builds the next PDU.
     pub(super) fn next(&mut self) -> DataInPdu {
         let in_burst = self.burst - self.offset % self.burst;
         let (start, len) = (self.offset, self.segment.min(in_burst).min(self.left()));
@@ -66,8 +66,8 @@ impl PendingDataIn {
 }
 
 impl Connection {
-    /// Queues the first `len` bytes of a buffer, with the status if nothing more is to be said. Returns how many PDUs they
-    /// take.
+    /// Queues the first `len` bytes of a buffer as Data-In PDUs. `with_status`: the last PDU carries GOOD status and
+    /// this residual. Returns the number of PDUs.
     pub(super) fn send_data_in(
         &mut self,
         task: &Task,
@@ -85,7 +85,7 @@ impl Connection {
         (header.itt, header.ttt, header.lun) = (tag.into(), NO_TAG.into(), task.lun.into());
         let (exp, max) = self.sequence_numbers();
         (header.exp_cmd_sn, header.max_cmd_sn) = (exp.into(), max.into());
-        // Whatever is queued later is sent later, so the number of the status is taken now.
+        // PDUs are sent in the order of queueing, so StatSN is assigned now.
         let status = with_status.map(|residual| (self.take_stat_sn(true), residual));
         let data = PendingDataIn {
             header,

@@ -1,4 +1,4 @@
-//! Tasks and the data that initiators send for them: immediate, unsolicited, and asked for by R2T.
+//! Tasks and their data-out: immediate data, unsolicited Data-Out, and Data-Out solicited by R2T (RFC 7143 §4.2.5.2).
 
 use super::receive::SegmentDestination;
 use super::{Command, CommandResponse, Connection, ConnectionEvent};
@@ -7,7 +7,7 @@ use crate::config::{DATA_IN_QUEUED, SMALL_DATA_IN};
 use crate::wire::{self, BasicHeader, FINAL_FLAG, NO_TAG, Opcode, as_layout};
 use zerocopy::IntoBytes;
 
-/// Sense that RFC 7143 §11.4.7.2 gives for faults of the transfer, in fixed format: key and code.
+/// A fault of the data transfer: sense key and additional sense code of RFC 7143 §11.4.7.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TransferFault(u8, u16);
 
@@ -15,7 +15,7 @@ impl TransferFault {
     const UNSOLICITED: Self = Self(0x0b, 0x0c0c);
     const WRONG_LENGTH: Self = Self(0x0b, 0x0c0d);
     const DIGEST: Self = Self(0x0b, 0x4705);
-    /// A transfer beyond our limit: invalid field in CDB.
+    /// The transfer exceeds the limit of the target, or is bidirectional: INVALID FIELD IN CDB.
     const TOO_LONG: Self = Self(0x05, 0x2400);
 
     fn sense(self) -> Vec<u8> {
@@ -26,24 +26,24 @@ impl TransferFault {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TaskState {
-    /// Data is still to come.
+    /// Data-out is incomplete.
     Collecting,
-    /// All data is here; earlier commands of the LUN come first.
+    /// Data-out is complete; earlier commands of the LUN run first.
     Ready,
-    /// The owner has it.
+    /// The owner runs the command.
     Running,
-    /// The owner has it, and nobody wants the answer.
+    /// The owner runs the command, which was aborted: no response is sent.
     Aborted,
 }
 
-/// A stretch of data that was asked for.
+/// An R2T whose data has not arrived completely.
 struct OutstandingR2t {
     ttt: u32,
     end: usize,
     data_sn: u32,
 }
 
-/// One command in flight.
+/// One SCSI command in flight.
 pub(super) struct Task {
     pub(super) lun: u64,
     pub(super) immediate: bool,
@@ -52,19 +52,19 @@ pub(super) struct Task {
     reads: bool,
     writes: bool,
     pub(super) buffer: Vec<u8>,
-    /// Data that is here, from the beginning.
+    /// Bytes of data-out received, from the beginning of the buffer.
     received: usize,
-    /// Unsolicited data goes on until a final PDU.
+    /// Unsolicited Data-Out continues until a PDU with the F bit.
     unsolicited: bool,
     unsolicited_sn: u32,
     r2t_sn: u32,
-    /// R2Ts that are out, in order, and the end of what they ask for.
+    /// Outstanding R2Ts, in order, and the end of the data that they request.
     outstanding_r2ts: std::collections::VecDeque<OutstandingR2t>,
     solicited_end: usize,
     fault: Option<TransferFault>,
-    /// Bytes of the buffer while the owner has it.
+    /// Length of the data-out buffer while the owner has it.
     buffer_len: usize,
-    /// Bytes of data-in that the owner may produce, while it has the task.
+    /// Data-in capacity of the command while the owner runs it, in bytes.
     running: usize,
     state: TaskState,
 }
@@ -74,13 +74,13 @@ impl Task {
         matches!(self.state, TaskState::Running | TaskState::Aborted)
     }
 
-    /// Whether unsolicited data of this place and length is what comes next.
+    /// Returns whether unsolicited data of this offset and length is expected next.
     fn takes_unsolicited(&self, offset: usize, len: usize) -> bool {
         let waits = self.state == TaskState::Collecting && self.unsolicited && self.fault.is_none();
         waits && offset == self.received && offset + len <= self.data_out_len()
     }
 
-    /// Bytes that the initiator takes.
+    /// Returns how many bytes of data-in the initiator accepts.
     const fn data_in_capacity(&self) -> usize {
         if self.reads && self.fault.is_none() { self.expected } else { 0 }
     }
@@ -94,7 +94,7 @@ const READ: u8 = 0x40;
 const WRITE: u8 = 0x20;
 
 impl Connection {
-    /// Takes a SCSI command whose turn it is, with its immediate data.
+    /// Accepts a SCSI command in CmdSN order, with its immediate data.
     pub(super) fn scsi_command(
         &mut self,
         header: &BasicHeader,
@@ -160,8 +160,8 @@ impl Connection {
         self.collect(tag, pool);
     }
 
-    /// Where the data of a Data-Out PDU goes: into its task if it is what is expected next, else nowhere.
-    /// `None` if there is no memory for it; it is asked for again then.
+    /// Returns where the data of a Data-Out PDU is stored: in the buffer of its task if it is expected next; otherwise
+    /// it is discarded. `None`: no buffer is available; `resume` calls again.
     pub(super) fn data_out_destination(
         &mut self,
         header: &BasicHeader,
@@ -174,7 +174,8 @@ impl Connection {
         let (tag, offset) = (raw.itt.get(), raw.buffer_offset.get() as usize);
         let first_burst = self.params.first_burst as usize;
         let unsolicited = raw.ttt.get() == NO_TAG;
-        // What is asked for has its place already. Memory comes first: without it, this is asked again.
+        // Solicited data has its buffer already. The buffer is acquired before DataSN advances, since a failure repeats
+        // this call.
         let needs_room = unsolicited && self.tasks.get(&tag).is_some_and(|task| task.takes_unsolicited(offset, len));
         if needs_room && offset + len <= first_burst && !self.grow_buffer(tag, offset + len, pool) {
             return None;
@@ -195,7 +196,7 @@ impl Connection {
         Some(if task.fault.is_some() { SegmentDestination::Discard } else { SegmentDestination::Task { tag, offset } })
     }
 
-    /// A whole Data-Out PDU has arrived.
+    /// Accounts for a Data-Out PDU that was received completely.
     pub(super) fn data_out(
         &mut self,
         header: &BasicHeader,
@@ -235,7 +236,7 @@ impl Connection {
         self.collect(tag, pool);
     }
 
-    /// Makes a task's buffer hold at least `len` bytes; false if there is no memory for it.
+    /// Grows the buffer of a task to at least `len` bytes. Returns false if no buffer is available.
     fn grow_buffer(&mut self, tag: u32, len: usize, pool: &dyn BufferSource) -> bool {
         let Some(task) = self.tasks.get_mut(&tag).filter(|task| task.buffer.len() < len) else { return true };
         let Some(mut larger) = pool.acquire(task.expected.max(len)) else { return false };
@@ -247,7 +248,7 @@ impl Connection {
         true
     }
 
-    /// Asks for the next data of a task, or finds it complete.
+    /// Requests the next data of a task, or marks the task as ready if its data is complete.
     fn collect(&mut self, tag: u32, pool: &dyn BufferSource) {
         let Some(task) = self.tasks.get(&tag) else { return };
         if task.unsolicited || task.state != TaskState::Collecting {
@@ -268,7 +269,7 @@ impl Connection {
         while let Some(task) = self.tasks.get(&tag) {
             let done = task.fault.is_some() || task.solicited_end >= task.data_out_len();
             let grows = task.expected.saturating_sub(task.buffer.len());
-            // What the first command lacks, no later one takes.
+            // Later commands get no buffer while the first one waits for its own.
             let later = self.data_out_buffered + grows <= self.config.limits.data_out_bytes && !self.waits_for_buffer;
             let fits = later || self.queued_tasks.front() == Some(&tag);
             if done || task.outstanding_r2ts.len() >= max_r2t || !fits {
@@ -304,7 +305,8 @@ impl Connection {
         self.send(&header, None, 0);
     }
 
-    /// Whether a command with room for so much data-in may run: not while more than a window waits to be sent.
+    /// Returns whether a command with this data-in capacity may run: not while the output or the data-in limit is
+    /// exceeded.
     fn has_data_in_capacity(&self, room: usize) -> bool {
         let queued = self.transmitter.waiting();
         let pending = queued + self.data_in_running;
@@ -312,7 +314,7 @@ impl Connection {
             && (room <= SMALL_DATA_IN || pending == 0 || pending + room <= self.config.limits.data_in_bytes)
     }
 
-    /// Hands ready tasks to the owner, in order within each LUN.
+    /// Passes ready tasks to the owner, in order within each LUN.
     pub(super) fn hand_over(&mut self, pool: &dyn BufferSource) {
         let mut blocked: Vec<u64> = Vec::new();
         let mut at = 0;
@@ -375,7 +377,7 @@ impl Connection {
         }
     }
 
-    /// Memory may have become free for the task at the front.
+    /// Tries again to send R2Ts for the first task, for which buffers may be available now.
     fn collect_more(&mut self, tag: u32, pool: &dyn BufferSource) {
         let idle = self.tasks.get(&tag).is_some_and(|task| {
             task.state == TaskState::Collecting
@@ -388,7 +390,8 @@ impl Connection {
         }
     }
 
-    /// The owner gives a command up without an answer: a device was reset, or another session cleared the task set.
+    /// Ends a running command without a response, because its unit was reset or another session cleared the task set.
+    /// `tag` is the Initiator Task Tag; the buffers are those of [`Command`].
     pub fn discard_command(&mut self, tag: u32, data_out: Vec<u8>, data_in: Vec<u8>, pool: &dyn BufferSource) {
         pool.release(data_out);
         pool.release(data_in);
@@ -400,7 +403,8 @@ impl Connection {
         self.hand_over(pool);
     }
 
-    /// The owner's answer. An aborted task gets none.
+    /// Sends the response of a running command. Nothing is sent for an aborted or unknown task; its buffers are
+    /// released.
     pub fn complete_command(&mut self, tag: u32, answer: CommandResponse, pool: &dyn BufferSource) {
         self.finish(tag, answer, pool);
         if !self.queued_tasks.is_empty() {
@@ -462,7 +466,7 @@ impl Connection {
         self.send(&header, Some(data), len);
     }
 
-    /// Ends tasks without an answer; says which of them the owner has.
+    /// Aborts tasks without a response. Returns the tags of those that the owner runs.
     pub(super) fn abort_tasks(&mut self, wanted: impl Fn(u32, &Task) -> bool, pool: &dyn BufferSource) -> Vec<u32> {
         let tags: Vec<u32> = self.tasks.iter().filter(|(tag, task)| wanted(**tag, task)).map(|(tag, _)| *tag).collect();
         let mut running = Vec::new();
@@ -488,7 +492,7 @@ impl Connection {
     }
 }
 
-/// Difference between what was offered and what moved.
+/// Residual count: difference between the expected data transfer length and the data transferred (RFC 7143 §11.4.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Residual {
     None,

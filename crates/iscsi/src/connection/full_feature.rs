@@ -1,4 +1,4 @@
-//! Requests of a session: their order, and those that are no commands.
+//! Requests of the full feature phase: their CmdSN order, and NOP-Out, text and logout requests.
 
 use super::receive::SegmentDestination;
 use super::{Connection, ConnectionEvent, OutOfOrderRequest, Phase};
@@ -8,7 +8,7 @@ use crate::text;
 use crate::wire::{self, BHS, BasicHeader, CONTINUE_FLAG, FINAL_FLAG, NO_TAG, Opcode, as_layout, serial_before};
 use zerocopy::IntoBytes;
 
-/// Why a PDU is rejected (RFC 7143 §11.17.1).
+/// Reason code of a Reject PDU (RFC 7143 §11.17.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RejectReason(u8);
 
@@ -22,22 +22,23 @@ impl RejectReason {
     pub(super) const INVALID_FIELD: Self = Self(0x09);
 }
 
-/// The session was closed (RFC 7143 §11.15.1).
+/// Logout response: connection or session closed (RFC 7143 §11.15.1).
 const LOGOUT_DONE: u8 = 0;
 
-/// Keys of one text request, gathered over its PDUs.
+/// Maximum length of the keys of one text request, over all its PDUs, in bytes.
 pub(super) const TEXT: usize = 64 * 1024;
-/// Tag of a text exchange that is not at its end.
+/// Target Transfer Tag of a text negotiation that continues.
 const TEXT_TTT: u32 = 1;
 
-/// Whether an initiator without a TargetAddress uses the address of its discovery session, as RFC 7143, appendix C, has it:
-/// open-iscsi and its relatives, by the OUI in their ISIDs. Others (libiscsi) would not list the target at all.
+/// Returns whether an initiator uses the address of its discovery session if it gets no TargetAddress, as RFC 7143
+/// appendix C specifies: open-iscsi and its derivatives, recognised by the OUI in the ISID. Others, such as libiscsi,
+/// would not list the target.
 const fn keeps_address(isid: [u8; 6]) -> bool {
     matches!(isid, [0x00, 0x02, 0x3d, ..])
 }
 
 impl Connection {
-    /// Where the data segment behind this header goes; `None` if there is no memory for it.
+    /// Returns where the data segment after this header is stored. `None`: no buffer is available.
     pub(super) fn segment_destination(
         &mut self,
         header: &BasicHeader,
@@ -51,7 +52,7 @@ impl Connection {
                 let mut bytes = [0; BHS];
                 bytes.copy_from_slice(header.as_bytes());
                 let expected = as_layout::<wire::ScsiCommand>(&bytes).expected_length.get();
-                // Room for the unsolicited data that may follow, so that it needs no second buffer.
+                // The buffer also holds the unsolicited data that may follow.
                 let follows = expected.min(self.params.first_burst) as usize;
                 SegmentDestination::Own(pool.acquire(follows.max(len))?)
             }
@@ -62,7 +63,7 @@ impl Connection {
         })
     }
 
-    /// A whole PDU has arrived.
+    /// Processes a PDU that was received completely.
     pub(super) fn dispatch(
         &mut self,
         header: &BasicHeader,
@@ -105,7 +106,7 @@ impl Connection {
         self.run_queued_requests(pool);
     }
 
-    /// Requests that came early and whose turn it is now, and places that were given up.
+    /// Runs out-of-order requests that are next in CmdSN order, and skips aborted CmdSNs.
     pub(super) fn run_queued_requests(&mut self, pool: &dyn BufferSource) {
         loop {
             let number = self.exp_cmd_sn;
@@ -121,7 +122,7 @@ impl Connection {
         }
     }
 
-    /// A request whose turn it is.
+    /// Processes a request that is next in CmdSN order, or immediate.
     fn request(&mut self, header: &BasicHeader, data: Vec<u8>, len: usize, intact: bool, pool: &dyn BufferSource) {
         let discovery = matches!(self.phase, Phase::FullFeature { discovery: true, .. });
         match header.opcode() {
@@ -151,7 +152,7 @@ impl Connection {
         self.open_window();
     }
 
-    /// A response header with its serial numbers; one that carries status uses a StatSN up.
+    /// Returns a response header with its sequence numbers. A header with `status` advances StatSN.
     pub(super) fn target_header(&mut self, opcode: Opcode, tag: u32, status: bool) -> wire::TargetHeader {
         let mut header: wire::TargetHeader = wire::with_opcode(opcode);
         header.flags = FINAL_FLAG;
@@ -178,7 +179,7 @@ impl Connection {
         self.send(&header, Some(refused.as_bytes().to_vec()), BHS);
     }
 
-    /// The peer cannot be understood any more: it is told, and the connection ends.
+    /// Sends Reject (protocol error) in the full feature phase, and closes the connection.
     pub(super) fn protocol_error(&mut self, refused: &BasicHeader, pool: &dyn BufferSource, why: &'static str) {
         tracing::debug!(why, "connection ends");
         if self.is_full_feature() {
@@ -203,7 +204,7 @@ impl Connection {
         self.send_slice(&header, Some((lent, 0, len)), true);
     }
 
-    /// Asks a silent peer whether it is there.
+    /// Sends a NOP-In to an idle initiator.
     pub(super) fn send_nop_in(&mut self, _pool: &dyn BufferSource) {
         let mut header = self.target_header(Opcode::NOP_IN, NO_TAG, false);
         header.ttt = self.next_ttt.into();
@@ -211,8 +212,8 @@ impl Connection {
     }
 
     fn text_request(&mut self, request: &BasicHeader, data: Vec<u8>, len: usize, pool: &dyn BufferSource) {
-        // A request of a new exchange ends the one before, and what was left of its answer; one that goes on with an
-        // exchange asks for the rest of the answer and brings no keys.
+        // A new negotiation ends the previous one and drops the rest of its response. A request that continues a
+        // negotiation gets the rest of the response and has no keys.
         let goes_on = u32::from_be_bytes(request.specific_20) == TEXT_TTT;
         if !goes_on {
             self.text.clear();
@@ -242,7 +243,7 @@ impl Connection {
             self.text_left = answer.split_off(segment);
         }
         let mut header = self.target_header(Opcode::TEXT_RESPONSE, request.itt.get(), true);
-        // The initiator says when it has nothing more, and we when there is more; until then the exchange has a tag.
+        // The negotiation ends when the initiator sets F and the target has no more data; until then it has a TTT.
         let more = !self.text_left.is_empty();
         let last = request.flags & FINAL_FLAG != 0 && !more;
         header.flags = if last {
@@ -275,7 +276,8 @@ impl Connection {
         out
     }
 
-    /// `All` only for who discovers; a name, or nothing for the session's own target, for everyone.
+    /// Answers SendTargets. `All` is allowed in a discovery session only; in a normal session an empty value stands for
+    /// the target of the session.
     fn send_targets(&self, wanted: &str, out: &mut Vec<u8>) {
         let discovery = matches!(self.phase, Phase::FullFeature { discovery: true, .. });
         let wanted = match wanted {
@@ -299,7 +301,7 @@ impl Connection {
         }
     }
 
-    /// Ends the session, or its one connection: §11.14 and §11.15.
+    /// Closes the session, or its only connection (RFC 7143 §11.14 and §11.15).
     fn logout(&mut self, request: &BasicHeader) {
         const CLOSE_SESSION: u8 = 0;
         const CLOSE_CONNECTION: u8 = 1;
@@ -328,7 +330,7 @@ impl Connection {
         self.send(&header, None, 0);
     }
 
-    /// The owner has ended the session: the initiator is told, and the connection closes.
+    /// Sends the logout response after the owner has ended the session, and closes the connection.
     pub fn finish_logout(&mut self) {
         if let Some(tag) = self.logout.take() {
             self.send_logout_response(tag, LOGOUT_DONE);

@@ -1,4 +1,4 @@
-//! Logging in: requests gathered, stages moved through, and the session asked of the owner.
+//! The login phase: collects login requests, moves through the stages, and asks the owner to accept the session.
 
 use super::receive::SegmentDestination;
 use super::{Connection, ConnectionEvent, LoginRequest, Phase, RejectedLogin};
@@ -7,7 +7,7 @@ use crate::login::{Login, LoginStatus, Stage};
 use crate::wire::{self, BasicHeader, CONTINUE_FLAG, FINAL_FLAG, LoginResponse, Opcode, as_layout};
 use zerocopy::IntoBytes;
 
-/// Requests that one login may take, and bytes of keys in one of them: what RFC 7143 §6.2 has every target take.
+/// Maximum number of requests of one login, and of bytes of keys in one request, as RFC 7143 §6.2 requires of targets.
 const REQUESTS: u32 = 50;
 const KEYS: usize = 16 * 1024;
 
@@ -16,9 +16,9 @@ pub(super) struct LoginPhase {
     login: Login,
     text: Vec<u8>,
     requests: u32,
-    /// The stage that was reached, once there is one.
+    /// The current stage; `None` before the first response.
     reached: Option<Stage>,
-    /// Header of the request that asked for full feature, and the keys of its answer.
+    /// Header of the request for the full feature phase, and the keys of its response.
     final_request: Option<(wire::Login, Vec<u8>)>,
 }
 
@@ -36,7 +36,7 @@ impl LoginPhase {
 }
 
 impl Connection {
-    /// A PDU before full feature: only a login request is one.
+    /// Processes a PDU of the login phase. Anything but a login request closes the connection.
     pub(super) fn login_pdu(
         &mut self,
         header: &BasicHeader,
@@ -118,7 +118,8 @@ impl Connection {
         self.events.push_back(ConnectionEvent::Login(event));
     }
 
-    /// The owner grants the session, under this handle.
+    /// Accepts a login after [`ConnectionEvent::Login`]: `tsih` is the non-zero handle of the session. Sends the final
+    /// login response; the full feature phase begins.
     pub fn accept_login(&mut self, tsih: u16) {
         let Phase::AwaitingAccept(phase) = &mut self.phase else { return };
         let Some((request, answer)) = phase.final_request.take() else { return };
@@ -127,12 +128,13 @@ impl Connection {
         let current = Stage::from_bits(request.flags >> 2).unwrap_or(Stage::Operational);
         self.params = params;
         self.open_window();
-        // The last response belongs to the login phase: digests begin behind it.
+        // The last response belongs to the login phase: digests are used after it.
         self.send_login_response(&request, current, Some(Stage::FullFeature), answer, tsih);
         self.phase = Phase::FullFeature { discovery, cid: request.cid.get() };
     }
 
-    /// The owner refuses the session.
+    /// Rejects a login after [`ConnectionEvent::Login`]: sends a login response with this status and closes the
+    /// connection.
     pub fn reject_login(&mut self, refusal: LoginStatus) {
         if let Phase::AwaitingAccept(phase) = &mut self.phase
             && let Some((request, _)) = phase.final_request.take()

@@ -1,4 +1,4 @@
-//! One connection and the session on it, as a state machine.
+//! One connection and its session, as a state machine without I/O.
 
 mod data_in;
 mod data_out;
@@ -21,121 +21,121 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use transmit::Transmitter;
 
-/// A command whose data is complete, to be run in order for its LUN.
+/// A SCSI command whose data-out is complete. The owner runs the commands of each LUN in the order of their events.
 #[derive(Debug)]
 pub struct Command {
-    /// Its task tag, to answer by.
+    /// Initiator Task Tag, for [`Connection::complete_command`].
     pub task_tag: u32,
-    /// The eight bytes of its LUN.
+    /// The eight LUN bytes of the PDU as a big-endian number.
     pub lun: u64,
-    /// The CDB, padded with zeros.
+    /// The CDB, padded with zeros to 16 bytes.
     pub cdb: [u8; 16],
-    /// The buffer of what the initiator sent.
+    /// The data-out buffer; longer than the data in it is possible.
     pub data_out: Vec<u8>,
-    /// How much it sent.
+    /// Number of data-out bytes from the initiator.
     pub data_out_len: usize,
-    /// A buffer for what the device sends, if [`Self::room`] is not zero.
+    /// The data-in buffer; empty if [`Self::data_in_capacity`] is zero.
     pub data_in: Vec<u8>,
-    /// How much the initiator takes.
+    /// Number of data-in bytes that the initiator accepts.
     pub data_in_capacity: usize,
 }
 
-/// The answer to a command.
+/// Status, sense and data of a completed command.
 #[derive(Debug)]
 pub struct CommandResponse {
-    /// SCSI status.
+    /// SCSI status code (SAM-5).
     pub status: u8,
-    /// Sense, if any; at most 252 bytes are sent.
+    /// Sense data; empty if there is none. At most 252 bytes are sent.
     pub sense: Vec<u8>,
-    /// The buffer that holds data for the initiator.
+    /// The data-in buffer, from [`Command::data_in`].
     pub data_in: Vec<u8>,
-    /// How much of it.
+    /// Number of data-in bytes in it.
     pub data_in_len: usize,
-    /// How much the device would have sent into more room.
+    /// Number of data-in bytes that the command would have returned into a larger buffer; for the residual overflow.
     pub data_in_wanted: usize,
-    /// How much of the initiator's data the device took.
+    /// Number of data-out bytes that the device consumed; for the residual underflow.
     pub data_out_consumed: usize,
-    /// How much the device asked for beyond what the initiator offered.
+    /// Number of data-out bytes that the command needed beyond those sent; for the residual overflow.
     pub data_out_missing: usize,
-    /// The buffer of [`Command::data_out`], to be used again.
+    /// The buffer from [`Command::data_out`], to be released.
     pub data_out: Vec<u8>,
 }
 
-/// A login that asks for a session.
+/// A login that is complete except for the decision of the owner about the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoginRequest {
-    /// The initiator's name.
+    /// iSCSI name of the initiator, normalised.
     pub initiator: String,
-    /// The target's name; empty for a discovery.
+    /// Configured name of the target; empty for a discovery session.
     pub target: String,
-    /// Its ISID.
+    /// ISID, the initiator's part of the session identifier.
     pub isid: [u8; 6],
-    /// TSIH: zero asks for a new session.
+    /// TSIH of the session to join; zero requests a new session.
     pub tsih: u16,
-    /// CID of the connection.
+    /// CID, the connection identifier within the session.
     pub cid: u16,
-    /// It only wants to discover.
+    /// SessionType is Discovery.
     pub discovery: bool,
 }
 
-/// A login that was refused, for a log.
+/// A rejected login, for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RejectedLogin {
-    /// The initiator's name; empty if it gave none that is valid.
+    /// iSCSI name of the initiator, normalised; empty if it sent no valid name.
     pub initiator: String,
-    /// The status that it was sent.
+    /// The status in the login response.
     pub refusal: LoginStatus,
-    /// Why, in words, if there is more to say than the status does.
+    /// Explanation in addition to the status; may be empty.
     pub reason: String,
 }
 
-/// Task management functions (RFC 7143 §11.5.1) that concern devices.
+/// Task management functions (RFC 7143 §11.5.1) that the owner has to execute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TaskFunction {
-    /// 1: the task is in [`TaskManagement::tasks`].
+    /// ABORT TASK (1): the task is in [`TaskManagement::tasks`] if the owner runs it.
     AbortTask,
-    /// 2: this session's tasks of the LUN.
+    /// ABORT TASK SET (2): aborts the tasks of this session on the LUN.
     AbortTaskSet,
-    /// 4: everyone's tasks of the LUN.
+    /// CLEAR TASK SET (4): aborts the tasks of all sessions on the LUN.
     ClearTaskSet,
-    /// 5.
+    /// LOGICAL UNIT RESET (5): resets the LUN.
     LunReset,
-    /// 6.
+    /// TARGET WARM RESET (6): resets all LUNs of the target.
     WarmReset,
-    /// 7: all connections are dropped after the answer.
+    /// TARGET COLD RESET (7): resets all LUNs of the target; all connections are closed after the response.
     ColdReset,
 }
 
-/// A task management request.
+/// A task management request for the owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskManagement {
-    /// To answer by.
+    /// Initiator Task Tag of the request, for [`Connection::task_management_done`].
     pub tag: u32,
-    /// What is to be done.
+    /// The requested function.
     pub function: TaskFunction,
-    /// To which LUN.
+    /// The eight LUN bytes as a big-endian number. No meaning for target resets.
     pub lun: u64,
-    /// Tasks of this connection that the function ends and that devices may have; they get no answer.
+    /// Tags of the aborted tasks of this connection that the owner runs; no response is sent for them.
     pub tasks: Vec<u32>,
 }
 
-/// What the owner has to act on.
+/// An event that the owner has to handle.
 #[derive(Debug)]
 pub enum ConnectionEvent {
-    /// Answer with [`Connection::accept_login`] or [`Connection::reject_login`].
+    /// An initiator requests a session: call [`Connection::accept_login`] or [`Connection::reject_login`].
     Login(LoginRequest),
-    /// Answer with [`Connection::complete_command`].
+    /// A command is ready to run: call [`Connection::complete_command`] or [`Connection::discard_command`].
     Command(Command),
-    /// Answer with [`Connection::task_management_done`].
+    /// A task management function: execute it, then call [`Connection::task_management_done`].
     TaskManagement(TaskManagement),
-    /// The session, or its one connection, is to end. Answer with [`Connection::finish_logout`] once no other initiator
-    /// can meet what this I_T nexus held.
+    /// The initiator logs out: end the session, then call [`Connection::finish_logout`] once reservations, PREVENT and
+    /// other state of the I_T nexus no longer affect other initiators.
     Logout,
-    /// A login was refused. There is nothing to answer.
+    /// A login was rejected; for the log only.
     LoginRejected(RejectedLogin),
 }
 
-/// A request that came before its turn.
+/// A request that was received before requests with a lower CmdSN.
 struct OutOfOrderRequest {
     header: BasicHeader,
     data: Vec<u8>,
@@ -145,25 +145,25 @@ struct OutOfOrderRequest {
 
 enum Phase {
     Login(LoginPhase),
-    /// The owner decides about the session.
+    /// The owner has to accept or reject the login.
     AwaitingAccept(LoginPhase),
     FullFeature {
         discovery: bool,
         cid: u16,
     },
-    /// Send what is queued, then close.
+    /// Queued output is sent, then the connection is closed.
     Closing,
 }
 
-/// What one system call may send.
+/// Output slices for one vectored write: at most 64.
 pub type Slices<'a> = smallvec::SmallVec<[std::io::IoSlice<'a>; 64]>;
 
-/// One connection.
+/// One TCP connection and its session, as a state machine without I/O.
 pub struct Connection {
     config: Arc<TargetConfig>,
-    /// The target of the session; empty before, and for a discovery.
+    /// The target of the session; empty in the login phase and in a discovery session.
     target: String,
-    /// `address:port` that the initiator connected to.
+    /// Local address of the connection, as `address:port`.
     portal: String,
     /// The initiator is on another host.
     remote: bool,
@@ -178,30 +178,31 @@ pub struct Connection {
     max_cmd_sn: u32,
     stat_sn: u32,
     tasks: HashMap<u32, Task>,
-    /// Tasks in the order of their CmdSN that the owner does not have yet.
+    /// Tags of the tasks that do not run yet, in CmdSN order.
     queued_tasks: VecDeque<u32>,
-    /// Requests that came before their turn.
+    /// Out-of-order requests, by CmdSN.
     out_of_order: BTreeMap<u32, OutOfOrderRequest>,
-    /// Numbers of requests that were aborted before they came.
+    /// CmdSNs of requests that were aborted before they were received.
     aborted_numbers: BTreeSet<u32>,
-    /// Bytes of data-out buffers.
+    /// Total length of the data-out buffers, in bytes.
     data_out_buffered: usize,
-    /// Bytes of data-in for commands that the owner has.
+    /// Total data-in capacity of the running commands, in bytes.
     data_in_running: usize,
-    /// A command waits for memory.
+    /// A command waits for a buffer.
     waits_for_buffer: bool,
     next_ttt: u32,
     text: Vec<u8>,
-    /// What is left of an answer that is longer than a segment of the initiator.
+    /// Rest of a text response that is longer than MaxRecvDataSegmentLength of the initiator.
     text_left: Vec<u8>,
     last_received: u64,
     nop_in_sent: bool,
-    /// Task tag of a logout request that the owner has not answered.
+    /// Initiator Task Tag of a logout request whose response is not sent yet.
     logout: Option<u32>,
 }
 
 impl Connection {
-    /// A new connection to `portal` (`address:port`) at `now` microseconds. `random` seeds its CHAP challenge.
+    /// Creates a connection to the local address `portal` (`address:port`) at time `now`, in microseconds. `random`
+    /// becomes the CHAP identifier and challenge.
     #[must_use]
     pub fn new(config: Arc<TargetConfig>, portal: String, random: [u8; 32], now: u64) -> Self {
         Self {
@@ -234,14 +235,14 @@ impl Connection {
         }
     }
 
-    /// Says whether the initiator is on another host. Behind an address translator the local address of the connection is
-    /// not the one that the initiator used.
+    /// Sets whether the initiator is on another host. With NAT in between, the local address of the connection differs
+    /// from the address that the initiator used; see [`AdvertisedAddress`](crate::config::AdvertisedAddress).
     pub const fn set_remote(&mut self, remote: bool) {
         self.remote = remote;
     }
 
-    /// Where the next bytes of the stream belong; empty once the connection is to be closed, and while
-    /// [`Self::is_blocked`].
+    /// Returns the buffer for the next bytes of the stream. Empty while [`Self::is_blocked`], and when the connection
+    /// is closing.
     pub fn receive_buffer(&mut self) -> &mut [u8] {
         match self.phase {
             Phase::Closing => &mut [],
@@ -249,42 +250,42 @@ impl Connection {
         }
     }
 
-    /// The first `len` bytes of [`Self::space`] were filled at `now`.
+    /// Processes `len` bytes that were stored in [`Self::receive_buffer`] at time `now`, in microseconds.
     pub fn received(&mut self, len: usize, now: u64, pool: &dyn BufferSource) {
         self.last_received = now;
         self.nop_in_sent = false;
         self.receive(len, pool);
     }
 
-    /// What the owner has to act on next.
+    /// Returns the next event that the owner has to handle.
     pub fn next_event(&mut self) -> Option<ConnectionEvent> {
         self.events.pop_front()
     }
 
-    /// Whether [`Self::next_event`] has one.
+    /// Returns whether [`Self::next_event`] has an event.
     #[must_use]
     pub fn has_events(&self) -> bool {
         !self.events.is_empty()
     }
 
-    /// Whether bytes wait to be sent.
+    /// Returns whether output is queued.
     #[must_use]
     pub fn has_output(&self) -> bool {
         !self.transmitter.is_empty()
     }
 
-    /// Whether so much waits to be sent that no more commands should be read.
+    /// Returns whether so much output is queued that the owner should stop receiving.
     #[must_use]
     pub fn output_is_full(&self) -> bool {
         self.transmitter.is_full()
     }
 
-    /// Appends the bytes to be sent next, as many slices as one call may take.
+    /// Appends the slices to be sent next, as many as one vectored write accepts.
     pub fn pending_output<'a>(&'a self, slices: &mut Slices<'a>) {
         self.transmitter.pending_output(slices);
     }
 
-    /// The first `len` bytes of [`Self::output`] were sent.
+    /// Removes the first `len` bytes of the output after they were sent.
     pub fn sent(&mut self, len: usize, pool: &dyn BufferSource) {
         self.transmitter.sent(len, pool);
         if !self.queued_tasks.is_empty() {
@@ -292,23 +293,24 @@ impl Connection {
         }
     }
 
-    /// Whether something waits for memory of the pool: [`Self::resume`] has it ask again.
+    /// Returns whether a command or a data segment waits for a buffer; [`Self::resume`] tries again.
     #[must_use]
     pub const fn needs_buffers(&self) -> bool {
         self.waits_for_buffer || self.receiver.is_blocked()
     }
 
-    /// Whether no more bytes can be received before there is memory for them. The peer is not silent meanwhile.
+    /// Returns whether a data segment waits for a buffer, so that no bytes can be received. The initiator does not
+    /// count as idle meanwhile.
     #[must_use]
     pub const fn is_blocked(&self) -> bool {
         self.receiver.is_blocked()
     }
 
-    /// The pool may have memory again, at `now`.
+    /// Tries again to acquire the buffers that are needed, at time `now`, in microseconds.
     pub fn resume(&mut self, now: u64, pool: &dyn BufferSource) {
         let was_blocked = self.is_blocked();
         self.waits_for_buffer = false;
-        // In the order of the commands: what the first one lacks, no later one takes.
+        // In CmdSN order: later requests get no buffer while an earlier one waits.
         self.hand_over(pool);
         if !self.waits_for_buffer {
             self.unblock(pool);
@@ -318,29 +320,29 @@ impl Connection {
         }
     }
 
-    /// Whether the connection is to be closed as soon as its output is sent.
+    /// Returns whether the connection is to be closed once its output is sent.
     #[must_use]
     pub const fn is_closing(&self) -> bool {
         matches!(self.phase, Phase::Closing)
     }
 
-    /// Whether the connection carries a session that may send commands.
+    /// Returns whether the connection is in the full feature phase.
     #[must_use]
     pub const fn is_full_feature(&self) -> bool {
         matches!(self.phase, Phase::FullFeature { .. })
     }
 
-    /// Commands that the owner has and did not answer.
+    /// Returns the number of commands that the owner runs, including aborted ones.
     #[must_use]
     pub fn running_commands(&self) -> usize {
         self.tasks.values().filter(|task| task.is_running()).count()
     }
 
-    /// When [`Self::handle_timeout`] is due.
+    /// Returns the time, in microseconds, at which [`Self::handle_timeout`] is due. `u64::MAX`: no timer runs.
     #[must_use]
     pub fn deadline(&self) -> u64 {
         match &self.phase {
-            // What it sends cannot be read, so it is not silent.
+            // Input cannot be received, so the initiator does not count as idle.
             Phase::FullFeature { .. } if self.is_blocked() => u64::MAX,
             Phase::FullFeature { discovery: true, .. } => self.last_received + self.config.limits.discovery_timeout_us,
             Phase::Login(login) | Phase::AwaitingAccept(login) => login.started + self.config.limits.login_timeout_us,
@@ -351,14 +353,16 @@ impl Connection {
         }
     }
 
-    /// Bytes are on their way to the peer at `now`: it is not silent, only slow.
+    /// Restarts the idle timer at time `now`, in microseconds, because the initiator takes output. No effect while the
+    /// response to a NOP-In is outstanding.
     pub const fn record_send_progress(&mut self, now: u64) {
         if !self.nop_in_sent {
             self.last_received = now;
         }
     }
 
-    /// Time has come: a login that takes too long and a peer that does not answer end, a silent one is asked.
+    /// Handles timers at time `now`, in microseconds: sends a NOP-In to an idle initiator; closes the connection if a
+    /// login takes too long, a NOP-In is not answered, or a discovery session is idle.
     pub fn handle_timeout(&mut self, now: u64, pool: &dyn BufferSource) {
         if now < self.deadline() {
             return;
@@ -375,7 +379,7 @@ impl Connection {
         }
     }
 
-    /// Everything ends now; buffers go back to the pool.
+    /// Closes the connection at once and releases all buffers except those of running commands.
     pub fn abort(&mut self, pool: &dyn BufferSource) {
         self.phase = Phase::Closing;
         self.transmitter.clear(pool);
@@ -388,12 +392,12 @@ impl Connection {
         self.receiver.abort(pool);
     }
 
-    /// Serial numbers of every PDU that we send.
+    /// Returns ExpCmdSN and MaxCmdSN for a PDU of the target.
     const fn sequence_numbers(&self) -> (u32, u32) {
         (self.exp_cmd_sn, self.max_cmd_sn)
     }
 
-    /// StatSN for a PDU that carries status, or only shows the next one.
+    /// Returns StatSN for a PDU. `uses`: the PDU carries status, so StatSN advances.
     const fn take_stat_sn(&mut self, uses: bool) -> u32 {
         let current = self.stat_sn;
         if uses {
@@ -402,7 +406,7 @@ impl Connection {
         current
     }
 
-    /// Opens the command window as far as tasks in flight allow; it never goes back.
+    /// Raises MaxCmdSN as far as the tasks in flight and the buffered data-out allow. MaxCmdSN never decreases.
     fn open_window(&mut self) {
         let limits = &self.config.limits;
         let in_flight = self.tasks.values().filter(|task| !task.immediate).count();

@@ -1,4 +1,5 @@
-//! Assembling PDUs: header, additional header, digests, and a data segment that goes straight to where it belongs.
+//! Assembles PDUs from the stream: basic and additional header segments, digests, and the data segment, which is
+//! received directly into its final buffer.
 
 use super::data_out::Task;
 use super::{Connection, Phase};
@@ -7,27 +8,27 @@ use crate::digest::{crc32c_bytes, padded_digest};
 use crate::wire::{BHS, BasicHeader, as_layout};
 use std::collections::HashMap;
 
-/// Additional header segments: five words carry the rest of a 32-byte CDB; more is refused.
+/// Maximum length of additional header segments, in bytes: five words, as for a 32-byte CDB. More is a protocol error.
 const AHS: usize = 5 * 4;
 const HEAD: usize = BHS + AHS + 4;
-/// Before anything was declared, the default of MaxRecvDataSegmentLength holds.
+/// Maximum data segment length in the login phase: the default of MaxRecvDataSegmentLength, in bytes.
 const LOGIN_SEGMENT: usize = 8192;
-/// Discarded data goes through this much memory.
+/// Length of the buffer for discarded data, in bytes.
 const DISCARD: usize = 4096;
 
-/// Where a data segment goes.
+/// Where a data segment is stored.
 pub(super) enum SegmentDestination {
-    /// Nowhere.
+    /// The data is discarded.
     Discard,
-    /// A buffer of its own.
+    /// A separate buffer.
     Own(Vec<u8>),
-    /// The buffer of a task, at an offset.
+    /// The data-out buffer of a task, from this offset on.
     Task { tag: u32, offset: usize },
 }
 
 enum ReceiveStage {
     Head,
-    /// The head is here, and there is no memory for the data segment.
+    /// The header is received; no buffer is available for the data segment.
     Blocked,
     Data,
     Tail,
@@ -88,7 +89,7 @@ impl Receiver {
         }
     }
 
-    /// The task whose data is arriving is gone: the rest of it goes nowhere.
+    /// Discards the rest of a data segment whose task was removed.
     pub(super) fn discard_task_data(&mut self, gone: u32) {
         if matches!(self.sink, SegmentDestination::Task { tag, .. } if tag == gone) {
             self.sink = SegmentDestination::Discard;
@@ -130,7 +131,7 @@ impl Connection {
         }
     }
 
-    /// Whether headers and data carry digests: never during login.
+    /// Returns whether received headers and data segments have digests: never in the login phase.
     const fn digests(&self) -> (bool, bool) {
         match self.phase {
             Phase::FullFeature { .. } => (self.params.header_digest, self.params.data_digest),
@@ -153,7 +154,7 @@ impl Connection {
         let protected = self.receiver.head.get(..BHS + additional).unwrap_or_default();
         let given = self.receiver.head.get(BHS + additional..whole).unwrap_or_default();
         if digests > 0 && given != crc32c_bytes(protected) {
-            // RFC 7143 §7.8: a header that cannot be trusted ends the connection.
+            // RFC 7143 §7.8: a header digest error closes the connection.
             tracing::debug!("header digest error");
             self.phase = Phase::Closing;
             return;
@@ -170,7 +171,7 @@ impl Connection {
         self.begin_data(&header, len, pool);
     }
 
-    /// The data segment comes next, as soon as there is memory for it.
+    /// Begins to receive the data segment, or blocks until a buffer is available.
     fn begin_data(&mut self, header: &BasicHeader, len: usize, pool: &dyn BufferSource) {
         let Some(sink) = self.segment_destination(header, len, pool) else {
             self.receiver.stage = ReceiveStage::Blocked;
@@ -185,7 +186,7 @@ impl Connection {
         }
     }
 
-    /// There may be memory for the data segment that was blocked.
+    /// Tries again to acquire the buffer of a blocked data segment.
     pub(super) fn unblock(&mut self, pool: &dyn BufferSource) {
         if self.receiver.is_blocked() {
             self.receiver.stage = ReceiveStage::Head;

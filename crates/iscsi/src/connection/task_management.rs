@@ -1,11 +1,11 @@
-//! Task management (RFC 7143 §11.5): tasks of this connection end here, devices hear of it from the owner.
+//! Task management functions (RFC 7143 §11.5): aborts the tasks of this connection and passes the request to the owner.
 
 use super::{Connection, ConnectionEvent, TaskFunction, TaskManagement};
 use crate::buffers::BufferSource;
 use crate::wire::{self, BHS, BasicHeader, Opcode, as_layout, serial_before};
 use zerocopy::IntoBytes;
 
-/// The answers of RFC 7143 §11.6.1 that we give.
+/// Response codes of RFC 7143 §11.6.1.
 const FUNCTION_COMPLETE: u8 = 0;
 const NO_SUCH_TASK: u8 = 1;
 const REASSIGNMENT_UNSUPPORTED: u8 = 4;
@@ -37,7 +37,7 @@ impl Connection {
             let event = TaskManagement { tag, function: TaskFunction::AbortTask, lun, tasks };
             return self.events.push_back(ConnectionEvent::TaskManagement(event));
         }
-        // A command that is still on its way, sent before this request: its place in the order is given up.
+        // The command was sent before this request and has not been executed: its CmdSN is skipped.
         let number = raw.ref_cmd_sn.get();
         let to_come = !serial_before(number, self.exp_cmd_sn)
             && serial_before(number, raw.cmd_sn.get())
@@ -57,19 +57,22 @@ impl Connection {
         }
     }
 
-    /// Another session ended the tasks of a LUN, or of all: those that the owner does not have yet go without an answer.
+    /// Aborts the tasks of a LUN (`None`: of all LUNs) that the owner does not run yet, without a response, because
+    /// another session cleared the task set or reset the unit.
     pub fn clear_tasks(&mut self, lun: Option<u64>, pool: &dyn BufferSource) {
         self.abort_tasks(|_, task| !task.is_running() && lun.is_none_or(|lun| task.lun == lun), pool);
     }
 
-    /// Answers a task management request; zero is "complete", two "no such LUN".
+    /// Sends the response to a task management request. `response`: 0 function complete, 2 LUN does not exist; see RFC
+    /// 7143 §11.6.1.
     pub fn task_management_done(&mut self, tag: u32, response: u8) {
         let mut header = self.target_header(Opcode::TASK_MANAGEMENT_RESPONSE, tag, true);
         header.response = response;
         self.send(&header, None, 0);
     }
 
-    /// The owner is about to close: the peer is asked to log out (event 1), within `seconds`.
+    /// Sends an Asynchronous Message that requests logout within `seconds` (event 1, RFC 7143 §11.9.1), before the
+    /// owner closes the connection. No effect in the login phase.
     pub fn request_logout(&mut self, seconds: u16) {
         if !self.is_full_feature() {
             return;

@@ -1,4 +1,4 @@
-//! The state machine alone, in virtual time.
+//! Tests of the state machine in virtual time.
 
 mod buffer_tests;
 
@@ -23,7 +23,7 @@ fn feed(connection: &mut Connection, mut bytes: &[u8]) {
     }
 }
 
-/// Everything the connection wants to send, as headers with their data.
+/// Returns all output of the connection, as headers with their data.
 fn sent(connection: &mut Connection) -> Vec<(wire::TargetHeader, Vec<u8>)> {
     sent_from(connection, &HeapBuffers)
 }
@@ -122,7 +122,7 @@ fn commands_run_in_cmdsn_order() {
         tasks.push(command.task_tag);
     }
     assert_eq!(tasks, [10, 11, 22]);
-    // The same number again is dropped in silence.
+    // A duplicate CmdSN is dropped without a response.
     feed(&mut connection, &command(1, 99, READ, 4, b""));
     assert!(connection.next_event().is_none() && !connection.has_output());
 }
@@ -218,7 +218,7 @@ fn logout_applies_to_the_named_connection() {
         (request.flags, request.itt, request.ttt, request.cmd_sn) = (0x81, 5.into(), (cid << 16).into(), number.into());
         feed(&mut connection, zerocopy::IntoBytes::as_bytes(&request));
         let asked = matches!(connection.next_event(), Some(ConnectionEvent::Logout));
-        // Nothing is answered before the owner has ended the session.
+        // The logout response is sent after the owner has ended the session.
         assert!(!asked || (!connection.has_output() && connection.is_full_feature()));
         connection.finish_logout();
         (asked, sent(&mut connection)[0].0.response, connection.is_full_feature())
@@ -271,7 +271,7 @@ fn long_target_list_is_split_into_segments() {
     assert_eq!(found, names.iter().map(|name| name.as_bytes()).collect::<Vec<_>>());
 }
 
-/// What SendTargets answers to an initiator with this ISID.
+/// Returns the SendTargets response to an initiator with this ISID.
 fn targets_for(advertise: AdvertisedAddress, isid: [u8; 6], remote: bool) -> String {
     let config = TargetConfig { advertise, ..target() };
     let mut connection = Connection::new(Arc::new(config), "172.17.0.2:3260".into(), [3; 32], 0);
@@ -290,7 +290,8 @@ fn targets_for(advertise: AdvertisedAddress, isid: [u8; 6], remote: bool) -> Str
     String::from_utf8(sent(&mut connection).remove(0).1).unwrap()
 }
 
-/// Behind NAT only the initiator knows the address that it used. open-iscsi keeps that one if SendTargets gives none.
+/// With NAT, the target does not know the address that the initiator used. open-iscsi uses the address of its discovery
+/// session if SendTargets returns no TargetAddress.
 #[test]
 fn send_targets_returns_a_reachable_address() {
     const OPEN_ISCSI: [u8; 6] = [0x00, 0x02, 0x3d, 0, 0, 0];

@@ -1,4 +1,4 @@
-//! What waits to be sent: headers by value, payload by reference to the buffer it was produced in.
+//! The output queue: headers by value, data segments as references to the buffers they were produced in.
 
 use super::data_in::{DataInPdu, PendingDataIn};
 use super::{Connection, Phase, Slices};
@@ -10,13 +10,13 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 use zerocopy::{Immutable, IntoBytes};
 
-/// Slices of one system call.
+/// Maximum number of slices of one vectored write.
 const SLICES: usize = 64;
 
-/// So many PDUs are made before they are sent: what one call takes.
+/// Number of PDUs that are built in advance: as many as one vectored write sends.
 const MADE: usize = SLICES / 3 + 1;
 
-/// Whether headers and data carry digests.
+/// Whether headers and data segments carry digests.
 #[derive(Clone, Copy)]
 pub(super) struct Digests {
     header: bool,
@@ -26,11 +26,11 @@ pub(super) struct Digests {
 struct Pdu {
     head: [u8; BHS + 4],
     head_len: usize,
-    /// Which buffer, and where in it.
+    /// Data segment: buffer, offset and length.
     payload: Option<(BufferSlot, usize, usize)>,
     tail: [u8; 8],
     tail_len: usize,
-    /// The buffer is not needed behind this PDU.
+    /// The buffer is released after this PDU.
     last: bool,
 }
 
@@ -40,7 +40,7 @@ impl Pdu {
     }
 }
 
-/// What comes behind the PDUs that are made.
+/// An item that is sent after the PDUs in the queue.
 enum QueuedItem {
     Pdu(Pdu),
     Data(PendingDataIn),
@@ -48,18 +48,18 @@ enum QueuedItem {
 
 #[derive(Default)]
 pub(super) struct Transmitter {
-    /// PDUs that are made.
+    /// PDUs that are built.
     queue: VecDeque<Pdu>,
     queued_items: VecDeque<QueuedItem>,
-    /// Bytes of the first PDU that are sent.
+    /// Number of bytes of the first PDU that are sent.
     sent_of_first: usize,
-    /// Bytes of all PDUs in the queue, and of the data behind it.
+    /// Bytes of all PDUs in the queue and of all data without PDUs.
     bytes: usize,
-    /// Buffers that are lent, and whether they came from the pool and go back there.
+    /// Buffers in use, and whether each is released to the buffer source.
     buffers: Vec<Option<(Vec<u8>, bool)>>,
 }
 
-/// A buffer lent to the transmitter for one or more PDUs.
+/// Index of a buffer that the transmitter holds for one or more PDUs.
 #[derive(Clone, Copy)]
 pub(super) struct BufferSlot(usize);
 
@@ -72,7 +72,7 @@ impl Transmitter {
         self.queue.len() + self.queued_items.len() >= SLICES / 3 || self.bytes >= DATA_IN_QUEUED
     }
 
-    /// Bytes that wait to be sent.
+    /// Returns the number of queued bytes.
     pub(super) const fn waiting(&self) -> usize {
         self.bytes
     }
@@ -139,14 +139,14 @@ impl Transmitter {
         }
     }
 
-    /// Queues the data of an answer.
+    /// Queues the data-in of a response.
     pub(super) fn queue_data(&mut self, data: PendingDataIn) {
         self.bytes += data.left();
         self.queued_items.push_back(QueuedItem::Data(data));
         self.make();
     }
 
-    /// Makes as many PDUs as one call sends.
+    /// Builds as many PDUs as one vectored write sends.
     fn make(&mut self) {
         while self.queue.len() < MADE {
             let (pdu, ends) = match self.queued_items.front_mut() {
@@ -171,7 +171,7 @@ impl Transmitter {
         }
     }
 
-    /// A PDU with a header and a part of a lent buffer.
+    /// Builds a PDU from a header and a part of a buffer.
     fn pdu(&self, header: &[u8], payload: Option<(BufferSlot, usize, usize)>, last: bool, digests: Digests) -> Pdu {
         let mut head = [0; BHS + 4];
         for (slot, byte) in head.iter_mut().zip(header) {
@@ -204,7 +204,7 @@ impl Transmitter {
         }
     }
 
-    /// The buffer in a slot is not needed any more.
+    /// Removes a buffer, and releases it if it came from the buffer source.
     fn release(&mut self, slot: usize, pool: &dyn BufferSource) {
         if let Some((buffer, true)) = self.buffers.get_mut(slot).and_then(Option::take) {
             pool.release(buffer);
@@ -213,13 +213,13 @@ impl Transmitter {
 }
 
 impl Connection {
-    /// Queues a PDU without data, or with data that is in no buffer of the pool.
+    /// Queues a PDU without data, or with data that is not from the buffer source.
     pub(super) fn send(&mut self, header: &(impl IntoBytes + Immutable), data: Option<Vec<u8>>, len: usize) {
         let payload = data.map(|data| (self.transmitter.add_buffer(data, false), 0, len));
         self.send_slice(header, payload, true);
     }
 
-    /// Queues a PDU with a part of a lent buffer; `last` gives the buffer back behind it.
+    /// Queues a PDU with a part of a buffer. `last`: the buffer is released after it.
     pub(super) fn send_slice(
         &mut self,
         header: &(impl IntoBytes + Immutable),
@@ -231,7 +231,7 @@ impl Connection {
         self.transmitter.queue(pdu);
     }
 
-    /// Whether what is queued now carries digests: not in the login phase.
+    /// Returns which digests PDUs queued now carry: none in the login phase.
     pub(super) const fn digests_to_send(&self) -> Digests {
         let in_full = matches!(self.phase, Phase::FullFeature { .. });
         Digests { header: in_full && self.params.header_digest, data: in_full && self.params.data_digest }

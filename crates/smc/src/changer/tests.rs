@@ -1,4 +1,4 @@
-//! Every command of SMC and its refusals, in literal bytes.
+//! Every command of SMC and its errors, in literal bytes.
 
 use super::*;
 use crate::alert::Alert;
@@ -31,7 +31,7 @@ fn run(changer: &mut Changer, cdb: &str, out: &[u8], room: usize) -> (u8, Vec<u8
     run_as(changer, HOST, cdb, out, room)
 }
 
-/// A library whose hosts have heard of the power on.
+/// A library whose power-on unit attentions are cleared.
 fn ready_of(profile: &'static ChangerProfile) -> Changer {
     let mut changer = changer_of(profile);
     for nexus in [HOST, OTHER] {
@@ -54,13 +54,13 @@ fn check(changer: &mut Changer, cdb: &str, sense: &str) {
     assert_eq!(run(changer, cdb, &[], 4096), (2, bytes(sense), vec![]), "{cdb}");
 }
 
-/// Sense without any specifics.
+/// Sense without a field pointer.
 #[track_caller]
 fn fails(changer: &mut Changer, cdb: &str, key: u8, asc: u8, ascq: u8) {
     check(changer, cdb, &format!("70 00 {key:02x} 00 00 00 00 0a 00 00 00 00 {asc:02x} {ascq:02x} 00 00 00 00"));
 }
 
-/// ILLEGAL REQUEST that points at a byte of the CDB, and at a bit of it.
+/// ILLEGAL REQUEST with a field pointer to a byte, and possibly a bit, of the CDB.
 #[track_caller]
 fn illegal(changer: &mut Changer, cdb: &str, asc: &str, specific: &str, byte: u8) {
     check(changer, cdb, &format!("70 00 05 00 00 00 00 0a 00 00 00 00 {asc} 00 {specific} 00 {byte:02x}"));
@@ -83,14 +83,14 @@ fn move_medium() {
     good(&mut changer, LOAD, "");
     fails(&mut changer, LOAD, 5, 0x3b, 0x0e);
     fails(&mut changer, "a5 00 00 00 03 e9 01 f4 00 00 00 00", 5, 0x3b, 0x0d);
-    // Nothing at 2000; no such hand; the hand is no end of a move.
+    // No element 2000; no transport element 7; a transport element cannot be a destination.
     illegal(&mut changer, "a5 00 00 00 07 d0 01 f4 00 00 00 00", "21 01", "c0", 4);
     illegal(&mut changer, "a5 00 00 00 03 e9 07 d0 00 00 00 00", "21 01", "c0", 6);
     illegal(&mut changer, "a5 00 00 07 03 e9 01 f5 00 00 00 00", "21 01", "c0", 2);
     illegal(&mut changer, "a5 00 00 00 03 e9 00 00 00 00 00 00", "21 01", "c0", 6);
-    // INVERT; reserved bytes.
+    // INVERT is refused.
     illegal(&mut changer, "a5 00 00 00 03 e9 01 f5 00 00 01 00", "24 00", "c8", 10);
-    // A source that is its destination.
+    // The source is its own destination.
     good(&mut changer, "a5 00 00 00 03 e9 03 e9 00 00 00 00", "");
     good(&mut changer, "a5 00 00 00 01 f4 00 0a 00 00 00 00", "");
     good(&mut changer, "a5 00 00 00 00 0a 03 ed 00 00 00 00", "");
@@ -100,7 +100,7 @@ fn move_medium() {
 fn exchange_and_position() {
     let mut changer = ready();
     good(&mut changer, LOAD, "");
-    // 1001 to drive 500, what is there to 1000.
+    // From 1001 to drive 500, and the cartridge in drive 500 to 1000.
     good(&mut changer, "a6 00 00 00 03 e9 01 f4 03 e8 00 00", "");
     assert_eq!(changer.content(ElementAddress(500)).unwrap().barcode.as_str(), "A00002L8");
     assert_eq!(changer.content(ElementAddress(1000)).unwrap().barcode.as_str(), "A00001L8");
@@ -111,7 +111,7 @@ fn exchange_and_position() {
     good(&mut changer, "2b 00 00 00 03 e8 00 00 00 00", "");
     illegal(&mut changer, "2b 00 00 00 00 00 00 00 00 00", "21 01", "c0", 4);
     illegal(&mut changer, "2b 00 00 00 03 e8 00 00 01 00", "24 00", "c8", 8);
-    // A TS3200 makes no exchanges.
+    // A TS3200 does not support exchanges.
     let mut changer = ready_of(&profile::IBM_3573_TL);
     fails(&mut changer, "a6 00 00 00 10 00 01 00 10 01 00 00", 5, 0x20, 0);
 }
@@ -140,21 +140,21 @@ fn element_status() {
     assert_eq!(answer[8..16], bytes("04 00 00 34 00 00 00 34"));
     assert_eq!(answer[16..32], bytes("01 f5 08 00 00 00 00 00 00 00 00 00 02 00 00 20"));
     assert_eq!(answer[32..], *b"0123456789                      \0\0\0\0");
-    // A header alone says how much there is; a page comes whole or not at all.
+    // The header alone has the full byte count; only complete descriptors are returned.
     good(&mut changer, "b8 02 00 00 ff ff 00 00 00 08 00 00", "03 e8 00 06 00 00 00 80");
     good(&mut changer, "b8 02 00 00 ff ff 00 00 00 0f 00 00", "03 e8 00 06 00 00 00 80");
     assert_eq!(run(&mut changer, "b8 02 00 00 ff ff 00 00 00 37 00 00", &[], 255).2.len(), 8 + 8 + 20);
-    // Nothing from there on, or nothing wanted.
+    // No element from the starting address on; zero elements requested.
     good(&mut changer, "b8 02 ff 00 ff ff 00 00 00 ff 00 00", "00 00 00 00 00 00 00 00");
     good(&mut changer, "b8 02 00 00 00 00 00 00 00 ff 00 00", "00 00 00 00 00 00 00 00");
-    // All types, by address: hand 0, import/export 10, drives 500, slots 1000.
+    // All types, by address: transport 0, import/export 10, drives 500, slots 1000.
     let all = run(&mut changer, "b8 00 00 00 ff ff 00 00 10 00 00 00", &[], 4096).2;
     assert_eq!(all[..16], bytes("00 00 00 0b 00 00 00 fc 01 00 00 14 00 00 00 14"));
     assert_eq!(
         all[36..64],
         bytes("03 00 00 14 00 00 00 28 00 0a 38 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00")
     );
-    // The old LUN is ignored; type 5 is none; MIXED is refused.
+    // The obsolete LUN is ignored; type 5 does not exist; MIXED is refused.
     assert_eq!(run(&mut changer, "b8 e4 00 00 00 01 00 00 00 ff 00 00", &[], 255).0, 0);
     illegal(&mut changer, "b8 05 00 00 00 01 00 00 00 ff 00 00", "24 00", "cb", 1);
     illegal(&mut changer, "b8 04 00 00 00 01 04 00 00 ff 00 00", "24 00", "ca", 6);
@@ -167,13 +167,13 @@ fn initialize_element_status() {
     good(&mut changer, "37 01 03 e8 00 00 00 02 00 00", "");
     good(&mut changer, "e7 03 03 e8 00 00 00 00 00 80", "");
     illegal(&mut changer, "37 01 07 d0 00 00 00 02 00 00", "21 01", "c0", 2);
-    // Without RANGE the rest says nothing.
+    // Without RANGE the address is ignored.
     good(&mut changer, "37 00 07 d0 00 00 00 02 00 00", "");
     let page = run(&mut changer, "4d 00 54 00 00 00 00 01 00 00", &[], 256).2;
-    // 3 + 2 + 3 + 3 labels read, two scans of all.
+    // 3 + 2 + 3 + 3 labels read, two scans of the whole library.
     assert_eq!(page[4 + 5 * 12..][..12], bytes("00 05 40 08 00 00 00 00 00 00 00 0b"));
     assert_eq!(page[4 + 9 * 12..][..12], bytes("00 09 40 08 00 00 00 00 00 00 00 02"));
-    // A TS3500 knows only the old form.
+    // A TS3500 supports only opcode E7h.
     let mut changer = ready_of(&profile::IBM_03584L32);
     good(&mut changer, "e7 01 04 01 00 00 00 02 00 00", "");
     fails(&mut changer, "37 01 04 01 00 00 00 02 00 00", 5, 0x20, 0);
@@ -191,7 +191,7 @@ fn volume_tags() {
     const REQUEST: &str = "b5 00 00 00 00 01 00 00 00 ff 00 00";
     fails(&mut changer, REQUEST, 5, 0x2c, 0);
     assert_eq!(send_tag(&mut changer, HOST, "A0000?L8", 5).0, 0);
-    // Three found; each is told once, in order, and follows its cartridge.
+    // Three matches; each is reported once, ascending, at the current element of its cartridge.
     good(&mut changer, "b5 00 00 00 00 09 00 00 00 08 00 00", "03 e8 00 03 05 00 00 44");
     good(
         &mut changer,
@@ -208,26 +208,26 @@ fn volume_tags() {
     assert_eq!(with_tag[..16], bytes("03 ea 00 01 05 00 00 40 02 80 00 38 00 00 00 38"));
     assert_eq!(with_tag[28..36], *b"A00003L8");
     good(&mut changer, REQUEST, "00 00 00 00 05 00 00 00");
-    // The other nexus has not searched.
+    // The other nexus has sent no SEND VOLUME TAG.
     assert_eq!(run_as(&mut changer, OTHER, REQUEST, &[], 255).0, 2);
-    // Alternate tags there are none; all sequence numbers are zero.
+    // There are no alternate tags; all sequence numbers are zero.
     assert_eq!(send_tag(&mut changer, HOST, "A*", 6).0, 0);
     good(&mut changer, REQUEST, "00 00 00 00 06 00 00 00");
     assert_eq!(send_tag(&mut changer, HOST, "A*", 0).0, 0);
     good(&mut changer, "b5 00 00 00 00 09 00 00 00 08 00 00", "01 f5 00 03 00 00 00 4c");
-    // An unreadable label is not found.
+    // An unreadable label does not match.
     changer.set_label_defect(&Barcode::new("A00001L8").unwrap(), Some(LabelDefect::Unreadable));
     assert_eq!(send_tag(&mut changer, HOST, "*1L8", 5).0, 0);
     good(&mut changer, REQUEST, "00 00 00 00 05 00 00 00");
-    // Labels are not written; no such action; too short a list.
+    // Asserting a tag; undefined action; list too short.
     let refused = |byte: &str| bytes(&format!("70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 {byte} 00 05"));
     assert_eq!(send_tag(&mut changer, HOST, "A", 8), (2, refused("cc"), vec![]));
     assert_eq!(send_tag(&mut changer, HOST, "A", 3), (2, refused("cc"), vec![]));
     assert_eq!(run(&mut changer, "b6 00 00 00 00 05 00 00 00 27 00 00", &[0; 39], 0).1[12..14], [0x1a, 0]);
-    // Less data than the CDB says; no list, which changes nothing.
+    // Less data than PARAMETER LIST LENGTH; no list, which has no effect.
     assert_eq!(run(&mut changer, "b6 00 00 00 00 05 00 00 00 28 00 00", &[0; 39], 0).1[12..14], [0x1a, 0]);
     assert_eq!(run(&mut changer, "b6 00 00 00 00 05 00 00 00 00 00 00", b"", 0), (0, vec![], vec![]));
-    // Linux ch sends 255 bytes: the template, and zeros.
+    // Linux ch sends 255 bytes: the template and zeros.
     let mut list = [0; 255];
     list[..32].fill(b'*');
     assert_eq!(run(&mut changer, "b6 00 00 00 00 05 00 00 00 ff 00 00", &list, 0).0, 0);
@@ -247,7 +247,7 @@ fn import_and_export() {
     const CLOSE: &str = "1b 00 00 0a 01 00";
     good(&mut changer, OPEN, "");
     good(&mut changer, OPEN, "");
-    // The robot does not get there, and READ ELEMENT STATUS says so.
+    // The robot cannot reach the station: no ACCESS in READ ELEMENT STATUS.
     fails(&mut changer, "a5 00 00 00 03 e8 00 0a 00 00 00 00", 2, 0x3a, 0x02);
     assert_eq!(run(&mut changer, "b8 03 00 00 00 01 00 00 00 ff 00 00", &[], 255).2[18], 0xb0);
     assert!(changer.alerts().is_set(Alert::STATION));
@@ -260,13 +260,13 @@ fn import_and_export() {
     assert_eq!(run(&mut changer, "b8 03 00 00 00 01 00 00 00 ff 00 00", &[], 255).2[18], 0x3b);
     illegal(&mut changer, "1b 00 03 e8 00 00", "21 01", "c0", 2);
     illegal(&mut changer, "1b 00 00 0a 02 00", "24 00", "cc", 4);
-    // A host that prevents removal keeps it closed, for hosts and hands.
+    // PREVENT locks the station for hosts and operators.
     assert_eq!(run_as(&mut changer, OTHER, "1e 00 00 00 01 00", &[], 0).0, 0);
     fails(&mut changer, OPEN, 5, 0x53, 0x02);
     assert_eq!(changer.set_io_station(true), Err(OperatorError::Prevented));
     assert_eq!(changer.set_access_door(true), Err(OperatorError::Prevented));
     assert_eq!(changer.export(ElementAddress(10), Now::default()).map(drop), Err(OperatorError::Prevented));
-    // The robot may fill the station all the same; a Scalar's may not.
+    // PREVENT does not affect MOVE MEDIUM, except on a Scalar.
     good(&mut changer, "a5 00 00 00 03 e8 00 0b 00 00 00 00", "");
     let mut scalar = ready_of(&profile::ADIC_SCALAR_I500);
     good(&mut scalar, "1e 00 00 00 01 00", "");
@@ -288,7 +288,7 @@ fn operator_doors_and_offline() {
     {
         fails(&mut changer, cdb, 2, 0x04, 0x18);
     }
-    // What moves nothing is answered.
+    // Commands without motion succeed.
     assert_eq!(run(&mut changer, "b8 00 00 00 ff ff 02 00 00 ff 00 00", &[], 255).0, 0);
     assert_eq!(run(&mut changer, "1a 00 1d 00 ff 00", &[], 255).0, 0);
     assert_eq!(
@@ -332,7 +332,7 @@ fn element_faults() {
         bytes("01 f4 04 00 04 12 00 00 00 08 00 00")
     );
     changer.set_drive_online(ElementAddress(500), true).unwrap();
-    // A label that cannot be read: no tag, and the reason.
+    // A missing label: no tag, and EXCEPT with the code.
     changer.set_label_defect(&Barcode::new("A00001L8").unwrap(), Some(LabelDefect::Missing));
     let status = run(&mut changer, "b8 12 00 00 00 01 00 00 00 ff 00 00", &[], 255).2;
     assert_eq!(status[16..30], bytes("03 e8 0d 00 83 00 00 00 00 01 00 00 00 00"));
@@ -361,10 +361,10 @@ fn alerts_and_counters() {
     let page = run(&mut changer, "4d 00 6e 00 00 00 00 02 00 00", &[], 512).2;
     assert_eq!((page.len(), &page[..4]), (324, &bytes("2e 00 01 40")[..]));
     assert_eq!(page[4 + 27 * 5..][..5], bytes("00 1c c0 01 01"));
-    // Read once, it is gone for this nexus and not for the other.
+    // Reading clears the flag for this nexus only.
     assert_eq!(run(&mut changer, "4d 00 6e 00 00 00 00 02 00 00", &[], 512).2[4 + 27 * 5 + 4], 0);
     assert_eq!(run_as(&mut changer, OTHER, "4d 00 6e 00 00 00 00 02 00 00", &[], 512).2[4 + 27 * 5 + 4], 1);
-    // As a unit attention, if that is how a host wants to hear: MRIE 2, without DEXCPT.
+    // Reported as a unit attention with MRIE 2 and DEXCPT 0.
     let list = bytes("00 00 00 00 1c 0a 00 02 00 00 00 00 00 00 00 00");
     assert_eq!(run(&mut changer, "15 10 00 00 10 00", &list, 0).0, 0);
     changer.raise_alert(Alert::COOLING_FAN);
@@ -407,7 +407,7 @@ fn reservations() {
     assert_eq!(run(&mut changer, "b8 00 00 00 ff ff 00 00 00 ff 00 00", &[], 255).0, 0x18);
     assert_eq!(run(&mut changer, "b8 00 00 00 ff ff 02 00 00 ff 00 00", &[], 255).0, 0);
     assert_eq!(run(&mut changer, "9e 10 00 00 00 00 00 00 00 00 00 00 00 ff 00 00", &[], 255).0, 0);
-    // A reservation of elements, obsolete since SMC-2, is refused.
+    // An element reservation, obsolete since SMC-2, is refused.
     assert_eq!(run_as(&mut changer, OTHER, "17 00 00 00 00 00", &[], 0).0, 0);
     illegal(&mut changer, "16 01 00 00 06 00", "24 00", "c8", 1);
 }
@@ -422,7 +422,8 @@ fn drive_identifiers_by_wwn() {
     );
 }
 
-/// Linux puts the LUN into byte 1 for a device that claims SCSI-2, and for its neighbours until it knows them.
+/// Linux puts the LUN into byte 1 for a device that claims SCSI-2, and for the other LUNs of its target until their
+/// INQUIRY.
 #[test]
 fn lun_in_cdb_byte_1_is_ignored_for_scsi_2() {
     let mut python = ready_of(&profile::SPECTRA_PYTHON);
@@ -436,7 +437,7 @@ fn lun_in_cdb_byte_1_is_ignored_for_scsi_2() {
 
 #[test]
 fn inquiry_of_each_model() {
-    // Vendor and product; version; VPD 80h; pages 1Dh and 1Fh; the descriptor of a drive with its tag and its name.
+    // Vendor and product; version; VPD 80h; mode page 1Fh; length of a drive descriptor with VOLTAG and DVCID.
     let rows = [
         (&profile::STK_L180, "STK     L180            ", 3, "0123456789", "0e 02 00 0e 0e 0e", 0x58),
         (&profile::STK_L700, "STK     L700            ", 3, "0123456789", "0e 02 00 0e 0e 0e", 0x58),
@@ -466,7 +467,7 @@ fn inquiry_of_each_model() {
         let status = run(&mut changer, "b8 14 00 00 00 01 01 00 00 ff 00 00", &[], 255).2;
         assert_eq!(u16::from_be_bytes([status[10], status[11]]), length, "{names}");
         assert_eq!(status.len(), 16 + usize::from(length), "{names}");
-        // Every page it lists is there, and every command.
+        // Every listed mode and log page exists; every unsupported command is refused.
         assert_eq!(run(&mut changer, "1a 08 3f 00 ff 00", &[], 255).0, 0, "{names}");
         let logs = run(&mut changer, "4d 00 40 00 00 00 00 00 ff 00", &[], 255).2;
         for code in &logs[4..] {
@@ -481,7 +482,7 @@ fn inquiry_of_each_model() {
             fails(&mut changer, &text.join(" "), 5, 0x20, 0);
         }
     }
-    // An MSL shows a block descriptor of zeros; a Spectra shows ten characters of a label.
+    // An MSL returns a block descriptor of zeros; a Spectra reports ten characters of a label.
     let mut changer = ready_of(&profile::HP_MSL_G3);
     assert_eq!(
         run(&mut changer, "1a 00 1e 00 ff 00", &[], 255).2,
@@ -492,11 +493,11 @@ fn inquiry_of_each_model() {
     attention(&mut changer, HOST, 0x28, 0x01);
     let status = run(&mut changer, "b8 13 00 00 00 02 00 00 00 ff 00 00", &[], 255).2;
     assert_eq!(status[28..60], *b"SPECTRA000                      ");
-    // An empty element's tag is spaces there, and zeros at an L700.
+    // The tag of an empty element is spaces on a Spectra and zeros on an L700.
     assert_eq!(status[80..112], [b' '; 32]);
 }
 
-/// TL2000 and TL4000 SCSI reference, tables of additional sense codes behind each element status page.
+/// TL2000 and TL4000 SCSI reference: tables of additional sense codes after each element status page.
 #[test]
 fn a_3573_reports_cleaning_cartridges() {
     const IMPORT_EXPORT: &str = "b8 03 00 10 00 01 00 00 00 ff 00 00";
@@ -532,7 +533,7 @@ fn reserved_bits_of_mode_lists_are_refused_by_byte_and_bit() {
         let refused = |bit: u8, byte: usize| {
             bytes(&format!("70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 {:02x} 00 {byte:02x}", 0x88 | bit))
         };
-        // MODE DATA LENGTH and MEDIUM TYPE are ignored; DEVICE-SPECIFIC PARAMETER has no bit that a changer knows.
+        // MODE DATA LENGTH and MEDIUM TYPE are ignored; SMC defines no bit of DEVICE-SPECIFIC PARAMETER.
         assert_eq!(run(&mut changer, "15 10 00 00 04 00", &bytes("12 34 00 00"), 0).0, 0, "{}", profile.name);
         assert_eq!(run(&mut changer, "15 10 00 00 04 00", &bytes("00 00 10 00"), 0).1, refused(4, 2));
         for def in profile.mode_pages {
@@ -552,7 +553,7 @@ fn reserved_bits_of_mode_lists_are_refused_by_byte_and_bit() {
     }
 }
 
-/// Mode page 1Fh: every move and exchange between types of elements is made if the page says so, and refused otherwise.
+/// Moves and exchanges between element types succeed if mode page 1Fh reports them, and are refused otherwise.
 #[test]
 fn device_capabilities_match_move_and_exchange() {
     for (profile, import_export) in profile::ALL.iter().flat_map(|profile| [(*profile, 2), (*profile, 0)]) {
@@ -597,7 +598,7 @@ fn device_capabilities_match_move_and_exchange() {
             if import_export == 0 || profile.unsupported_commands.contains(&"EXCHANGE MEDIUM") {
                 continue;
             }
-            // What was moved goes to the destination, what is there to where the first came from.
+            // The source cartridge goes to the destination, the cartridge there to the source.
             let promised = page[12 + from] >> to & 1 == 1 && page[12 + to] >> from & 1 == 1;
             let mut changer = fresh();
             for (address, name) in [(source, "B00001L8"), (destination, "B00002L8")] {
@@ -615,7 +616,7 @@ fn device_capabilities_match_move_and_exchange() {
     }
 }
 
-/// CDB USAGE DATA of each command: a bit that it does not have is refused where it stands.
+/// A CDB bit that is zero in CDB USAGE DATA is refused, with the field pointer at this bit.
 #[test]
 fn cdb_usage_bits_match_what_is_accepted() {
     for profile in [&profile::STK_L700, &profile::IBM_03584L32, &profile::HP_MSL_G3] {
@@ -644,7 +645,7 @@ fn cdb_usage_bits_match_what_is_accepted() {
     }
 }
 
-/// An MSL3040 with no import/export elements, as captured; its serial number and world wide name are its own.
+/// An MSL3040 without import/export elements matches the capture, except for serial number and world wide name.
 #[test]
 fn msl3040_matches_capture() {
     let mut changer = changer_with(&profile::HPE_MSL3040, 0);

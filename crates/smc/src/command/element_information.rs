@@ -1,9 +1,10 @@
 //! REPORT ELEMENT INFORMATION, SMC-3 §6.12.  Bytes: 0 opcode · 1 SERVICE ACTION (10h) · 2 PAGE CODE · 3 NEV(5) CDATA(4) ELEMENT TYPE CODE(3-0) · 6-9 STARTING ELEMENT ADDRESS · 10-13 ALLOCATION LENGTH · 14 NUMBER OF ELEMENTS · 15 control
 //!
-//! Pages: 00h which there are for each type, 02h what never changes, 03h the state, 7Fh all. Layouts as Quantum's SCSI
-//! reference for its intelligent libraries has them.
+//! Pages: 00h supported pages of each element type, 02h static information, 03h element state, 7Fh all pages. Layouts
+//! follow Quantum's SCSI reference for its intelligent libraries.
 //!
-//! **Deviations:** there is no page 04h: nothing here has a place in a room. Nothing moves, with or without NEV and CDATA.
+//! **Deviations:** page 04h is not supported: elements have no physical location. The robot does not move for this
+//! command, regardless of NEV and CDATA.
 
 use super::element_status::{element_type, exception_code, is_accessible, is_disabled};
 use crate::device::ChangerState;
@@ -17,7 +18,7 @@ use scsi_core::wire::U32;
 use scsi_core::writer::PageWriter;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-/// Facts of the command.
+/// Name, CDB usage data and access class of the command.
 pub(crate) const SPEC: CommandSpec = CommandSpec::new(
     "REPORT ELEMENT INFORMATION",
     &[0x9e, 0x1f, 0xff, 0x3f, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0],
@@ -45,7 +46,7 @@ const STATIC: u8 = 0x02;
 const STATE: u8 = 0x03;
 const ALL: u8 = 0x7f;
 
-/// What an element has, and how it came.
+/// Element state: volume present or absent, and whether the robot or an operator placed it.
 const PRESENT: u8 = 0x40;
 const ABSENT: u8 = 0x80;
 const BY_ROBOT: u8 = 0x10;
@@ -76,7 +77,7 @@ pub(crate) fn run(state: &ChangerState, cdb: &Cdb, data: &mut Data<'_, '_>) -> O
     Ok(())
 }
 
-/// Ranges of the wanted types that have elements, by type.
+/// Returns the non-empty address ranges of the selected element types, by type code.
 fn ranges(
     state: &ChangerState,
     kind: Option<ElementType>,
@@ -95,7 +96,7 @@ fn supported(state: &ChangerState, kind: Option<ElementType>, w: &mut PageWriter
     });
 }
 
-/// One descriptor for each run of elements that are alike, and those of a type are.
+/// Writes one descriptor per element type: all elements of a type have the same static information.
 fn write_static_page(state: &ChangerState, kind: Option<ElementType>, start: u32, w: &mut PageWriter) {
     w.u8(STATIC).u8(0).u16(12).length_u32(|w| {
         for (kind, range) in ranges(state, kind) {

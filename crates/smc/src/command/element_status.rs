@@ -1,10 +1,10 @@
 //! READ ELEMENT STATUS, SMC-3 §6.11.  Bytes: 0 opcode · 1 VOLTAG(4) ELEMENT TYPE CODE(3-0) · 2-3 STARTING ELEMENT ADDRESS · 4-5 NUMBER OF ELEMENTS · 6 CURDATA(1) DVCID(0) · 7-9 ALLOCATION LENGTH · 11 control
 //!
-//! Bits 7-5 of byte 1 held the LUN once, and some programs still put it there: they are ignored. Descriptors are whole
-//! or absent; the header's counts are of all of them. Nothing moves for it, with or without CURDATA: what is where is
-//! always known.
+//! Bits 7-5 of byte 1 were the LUN in SCSI-2, and some programs still set them: they are ignored. Only complete
+//! descriptors are returned; the header counts all selected elements. The robot does not move for this command,
+//! regardless of CURDATA: the inventory is always current.
 //!
-//! **Deviations:** MIXED (byte 6 bit 2) is refused, as every library refuses it.
+//! **Deviations:** MIXED (byte 6 bit 2) is refused, as by the real libraries modelled here.
 
 use crate::device::ChangerState;
 use crate::element::{ElementAddress, ElementContent, ElementFault, ElementType, LabelDefect};
@@ -20,7 +20,7 @@ use scsi_core::writer::PageWriter;
 use tape_store::cartridge::CartridgeKind;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-/// Facts of the command.
+/// Name, CDB usage data and access class of the command.
 pub(crate) const SPEC: CommandSpec = CommandSpec::new(
     "READ ELEMENT STATUS",
     &[0xb8, 0xff, 0xff, 0xff, 0xff, 0xff, 0x03, 0xff, 0xff, 0xff, 0, 0],
@@ -41,10 +41,10 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 12);
 
-/// Byte 6: nothing may move for this.
+/// CURDATA in byte 6: the command must not cause motion.
 pub(crate) const CURDATA: u8 = 0x02;
 
-/// What of each descriptor was asked for.
+/// Optional fields of each descriptor that the CDB requests: VOLTAG and DVCID.
 #[derive(Clone, Copy)]
 pub(super) struct RequestedFields {
     pub(super) volume_tags: bool,
@@ -57,14 +57,14 @@ const EXCEPTION: u8 = 0x04;
 const ACCESS: u8 = 0x08;
 const EXPORT_ENABLED: u8 = 0x10;
 const IMPORT_ENABLED: u8 = 0x20;
-/// OIR: someone must close the station.
+/// OIR (operator intervention required): the I/O station is open.
 const OPERATOR_REQUIRED: u8 = 0x80;
-/// Byte 9.
+/// SVALID and ED in byte 9 of a descriptor.
 const SOURCE_VALID: u8 = 0x80;
 const ELEMENT_DISABLED: u8 = 0x08;
-/// Everything before the tags.
+/// Bytes of a descriptor before the volume tag.
 const HEAD: usize = 12;
-/// A primary volume tag: the label in 32 bytes, two reserved, and a sequence number.
+/// Bytes of a primary volume tag: identifier (32), reserved (2), sequence number (2).
 const TAG: usize = 36;
 
 pub(crate) fn run(state: &ChangerState, cdb: &Cdb, room: &mut DataIn<'_, '_>) -> Outcome {
@@ -77,7 +77,7 @@ pub(crate) fn run(state: &ChangerState, cdb: &Cdb, room: &mut DataIn<'_, '_>) ->
     Ok(())
 }
 
-/// ELEMENT TYPE CODE in byte 1; none is all.
+/// Decodes ELEMENT TYPE CODE in byte 1. `None` selects all types (code 0).
 pub(super) fn element_type(byte: u8) -> Result<Option<ElementType>, Sense> {
     match byte & 0x0f {
         0 => Ok(None),
@@ -86,10 +86,10 @@ pub(super) fn element_type(byte: u8) -> Result<Option<ElementType>, Sense> {
     }
 }
 
-/// Elements of one type, in order of address.
+/// Selected elements of one type, ascending by address.
 pub(super) type Group = (ElementType, Vec<ElementAddress>);
 
-/// Elements of the type from the starting address on, as many as asked for, grouped by type in order of address.
+/// Returns up to `count` elements of type `kind` from address `start` on, grouped by type, ascending by address.
 pub(super) fn select(
     state: &ChangerState,
     kind: Option<ElementType>,
@@ -115,8 +115,8 @@ pub(super) fn select(
     groups
 }
 
-/// Writes header, pages and descriptors as far as they fit whole; says which elements did. `action` is the SEND ACTION
-/// CODE that REQUEST VOLUME ELEMENT ADDRESS repeats.
+/// Writes the header, and the pages and descriptors that fit completely. Returns the elements whose descriptors were
+/// written. `action` is the SEND ACTION CODE that REQUEST VOLUME ELEMENT ADDRESS returns.
 pub(super) fn report(
     state: &ChangerState,
     groups: &[Group],
@@ -151,7 +151,7 @@ pub(super) fn report(
     sent
 }
 
-/// Length of each descriptor of a page.
+/// Returns the length of each descriptor of a page, in bytes.
 fn length(state: &ChangerState, kind: ElementType, wanted: RequestedFields) -> usize {
     let tag = if wanted.volume_tags { TAG } else { 0 };
     HEAD + tag + state.profile.descriptors.tail_len + if names(kind, wanted) { identifier_width(state) } else { 0 }
@@ -201,7 +201,7 @@ fn descriptor(
     identifier(state, kind, address, wanted, w);
 }
 
-/// MEDIUM TYPE.
+/// Returns MEDIUM TYPE, bits 2-0 of byte 9.
 const fn medium_type(kind: CartridgeKind) -> u8 {
     match kind {
         CartridgeKind::Data | CartridgeKind::Null => 1,
@@ -216,7 +216,7 @@ pub(super) fn is_disabled(state: &ChangerState, address: ElementAddress) -> bool
         || condition.drives_offline.contains(&address)
 }
 
-/// What is abnormal about an element.
+/// Returns the additional sense code of an element in an abnormal state (EXCEPT).
 pub(super) fn exception_code(
     state: &ChangerState,
     address: ElementAddress,
@@ -237,13 +237,14 @@ pub(super) fn exception_code(
     }
 }
 
-/// Codes of a missing and of an unreadable label of this cartridge.
+/// Returns the codes of a missing and of an unreadable label for this cartridge.
 fn without_label(state: &ChangerState, content: Option<&ElementContent>) -> (Asc, Asc) {
     cleaning(state, content)
         .map_or(state.profile.descriptors.label_exceptions, |(_, without_label)| (without_label, without_label))
 }
 
-/// Codes of a cleaning cartridge, if this is one and the model reports them.
+/// Returns the codes of a cleaning cartridge with and without a readable label. `None` if the cartridge is not a
+/// cleaning cartridge or the model does not report them.
 fn cleaning(state: &ChangerState, content: Option<&ElementContent>) -> Option<(Asc, Asc)> {
     state
         .profile
@@ -252,7 +253,7 @@ fn cleaning(state: &ChangerState, content: Option<&ElementContent>) -> Option<(A
         .filter(|_| content.is_some_and(|content| content.kind == CartridgeKind::Cleaning))
 }
 
-/// Whether the robot gets to an element as it is.
+/// Returns whether the robot can reach an element in its current state (ACCESS).
 pub(super) fn is_accessible(state: &ChangerState, kind: ElementType, address: ElementAddress, is_full: bool) -> bool {
     let condition = state.library.operator_state();
     let free = !condition.element_faults.contains_key(&address) && !condition.drives_offline.contains(&address);
@@ -277,7 +278,7 @@ fn flags(state: &ChangerState, kind: ElementType, address: ElementAddress, conte
     }
 }
 
-/// The identification descriptor behind everything else: four bytes at least, in the form the model has it.
+/// Writes the identification descriptor at the end, in the format of the model: at least four bytes.
 fn identifier(
     state: &ChangerState,
     kind: ElementType,

@@ -1,6 +1,6 @@
 //! EXCHANGE MEDIUM, SMC-3 §6.1.  Bytes: 0 opcode · 2-3 TRANSPORT ADDRESS · 4-5 SOURCE · 6-7 FIRST DESTINATION · 8-9 SECOND DESTINATION · 10 INV1(1) INV2(0) · 11 control
 //!
-//! **Deviations:** INV1 and INV2 are refused; these media have one side.
+//! **Deviations:** INV1 and INV2 are refused: the media have one side.
 
 use super::{check_export, finish_move, transport};
 use crate::device::ChangerState;
@@ -13,7 +13,7 @@ use scsi_core::target::Request;
 use scsi_core::wire::U16;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-/// Facts of the command.
+/// Name, CDB usage data, access class and timeouts of the command.
 pub(crate) const SPEC: CommandSpec = CommandSpec::new(
     "EXCHANGE MEDIUM",
     &[0xa6, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0],

@@ -1,6 +1,7 @@
 //! OPEN/CLOSE IMPORT/EXPORT ELEMENT, SMC-3 §6.8.  Bytes: 0 opcode · 2-3 ELEMENT ADDRESS · 4 ACTION CODE(4-0) · 5 control
 //!
-//! All import/export elements are behind one door. Opening an open one and closing a closed one changes nothing.
+//! All import/export elements share one I/O station. Opening an open station and closing a closed one is GOOD and has
+//! no effect.
 //!
 //! **Deviations:** none.
 
@@ -15,7 +16,7 @@ use scsi_core::sense::Sense;
 use scsi_core::wire::U16;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-/// Facts of the command.
+/// Name, CDB usage data, access class and timeouts of the command.
 pub(crate) const SPEC: CommandSpec =
     CommandSpec::new("OPEN/CLOSE IMPORT/EXPORT ELEMENT", &[0x1b, 0, 0xff, 0xff, 0x1f, 0], Access::Write)
         .blocking_with_timeouts(10, 120);

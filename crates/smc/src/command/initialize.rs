@@ -1,9 +1,10 @@
 //! INITIALIZE ELEMENT STATUS, SMC-3 §6.2.             Bytes: 0 opcode · 5 control
 //! INITIALIZE ELEMENT STATUS WITH RANGE, SMC-3 §6.3.  Bytes: 0 opcode · 1 FAST(1) RANGE(0) · 2-3 STARTING ELEMENT ADDRESS · 6-7 NUMBER OF ELEMENTS · 9 control
-//! The same as older libraries have it, E7h.          Bytes: as before · 9 NBL(7)
+//! INITIALIZE ELEMENT STATUS WITH RANGE, E7h (vendor specific, older libraries).  Bytes: as before · 9 NBL(7)
 //!
-//! The inventory is always known and exact, so a scan finds what is known, and counts the labels that it reads. NUMBER
-//! OF ELEMENTS 0 is all from the starting address on; libraries with a scanner read labels whatever FAST and NBL say.
+//! The inventory is always current, so a scan changes nothing; it counts the labels that it reads. NUMBER OF ELEMENTS 0
+//! selects all elements from the starting address on. Libraries with a barcode reader read labels regardless of FAST
+//! and NBL.
 //!
 //! **Deviations:** none.
 
@@ -19,17 +20,17 @@ use scsi_core::sense::Sense;
 use scsi_core::wire::U16;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-/// Facts of the form without range.
+/// Name, CDB usage data, access class and timeouts of opcode 07h.
 pub(crate) const SPEC: CommandSpec =
     CommandSpec::new("INITIALIZE ELEMENT STATUS", &[0x07, 0, 0, 0, 0, 0], Access::Write).with_timeouts(60, 1800);
-/// Facts of the form with range.
+/// Name, CDB usage data, access class and timeouts of opcode 37h.
 pub(crate) const RANGE: CommandSpec = CommandSpec::new(
     "INITIALIZE ELEMENT STATUS WITH RANGE",
     &[0x37, 0x03, 0xff, 0xff, 0, 0, 0xff, 0xff, 0, 0],
     Access::Write,
 )
 .with_timeouts(60, 1800);
-/// Facts of the older form.
+/// Name, CDB usage data, access class and timeouts of the vendor specific opcode E7h.
 pub(crate) const VENDOR_RANGE: CommandSpec = CommandSpec::new(
     "INITIALIZE ELEMENT STATUS WITH RANGE (E7h)",
     &[0xe7, 0x03, 0xff, 0xff, 0, 0, 0xff, 0xff, 0, 0x80],
@@ -50,14 +51,14 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 10);
 
-/// Scans the whole library.
+/// Scans all elements of the library.
 pub(crate) fn all(state: &mut ChangerState) -> Outcome {
     state.library.statistics.add(lifetime::SCANS, 1);
     scan(state, 0, usize::MAX);
     Ok(())
 }
 
-/// Scans a range, if RANGE asks for one.
+/// Scans the range of the CDB if RANGE is set, else the whole library.
 pub(crate) fn range(state: &mut ChangerState, cdb: &Cdb) -> Outcome {
     let raw: Raw = cdb.as_layout();
     if raw.flags & 0x01 == 0 {

@@ -1,4 +1,4 @@
-//! Commands of SMC: layout, parsing and execution of each in one file.
+//! Commands of SMC-3. Each file has the layout, parsing and execution of one command or a pair of commands.
 
 pub(crate) mod element_information;
 pub(crate) mod element_status;
@@ -20,37 +20,37 @@ use scsi_core::fault::Outcome;
 use scsi_core::lu::Lu;
 use scsi_core::sense::Sense;
 
-/// What a row of the table runs.
+/// A command of a medium changer: what a row of [`COMMANDS`](crate::table::COMMANDS) executes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// A command of SPC.
+    /// A command of SPC, executed by scsi-core.
     Spc(SpcCommand),
-    /// TEST UNIT READY.
+    /// TEST UNIT READY, 00h (SPC-5).
     TestUnitReady,
-    /// INITIALIZE ELEMENT STATUS.
+    /// INITIALIZE ELEMENT STATUS, 07h (SMC-3 §6.2).
     InitializeElementStatus,
-    /// INITIALIZE ELEMENT STATUS WITH RANGE, 37h and E7h.
+    /// INITIALIZE ELEMENT STATUS WITH RANGE, 37h (SMC-3 §6.3) and its vendor specific form E7h.
     InitializeRange,
-    /// OPEN/CLOSE IMPORT/EXPORT ELEMENT.
+    /// OPEN/CLOSE IMPORT/EXPORT ELEMENT, 1Bh (SMC-3 §6.8).
     OpenCloseImportExport,
-    /// POSITION TO ELEMENT.
+    /// POSITION TO ELEMENT, 2Bh (SMC-3 §6.9).
     PositionToElement,
-    /// MOVE MEDIUM.
+    /// MOVE MEDIUM, A5h (SMC-3 §6.5).
     MoveMedium,
-    /// EXCHANGE MEDIUM.
+    /// EXCHANGE MEDIUM, A6h (SMC-3 §6.1).
     ExchangeMedium,
-    /// READ ELEMENT STATUS.
+    /// READ ELEMENT STATUS, B8h (SMC-3 §6.11).
     ReadElementStatus,
-    /// REPORT ELEMENT INFORMATION.
+    /// REPORT ELEMENT INFORMATION, 9Eh/10h (SMC-3 §6.12).
     ReportElementInformation,
-    /// SEND VOLUME TAG.
+    /// SEND VOLUME TAG, B6h (SMC-3 §6.15).
     SendVolumeTag,
-    /// REQUEST VOLUME ELEMENT ADDRESS.
+    /// REQUEST VOLUME ELEMENT ADDRESS, B5h (SMC-3 §6.14).
     RequestVolumeElementAddress,
 }
 
 impl Command {
-    /// Whether it is refused while the robot cannot work.
+    /// Returns whether the command ends with NOT READY while the robot is offline or the access door is open.
     pub(crate) fn needs_robot(self, cdb: &Cdb) -> bool {
         match self {
             Self::Spc(_) | Self::ReportElementInformation => false,
@@ -60,7 +60,7 @@ impl Command {
     }
 }
 
-/// What a move ends with: its failure becomes sense, and raises a flag.
+/// Converts the result of a move: a failure becomes sense data and raises its TapeAlert flag.
 fn finish_move(
     state: &mut ChangerState,
     result: Result<(), MoveError>,
@@ -73,7 +73,7 @@ fn finish_move(
     Err(fault::sense(error, field).into())
 }
 
-/// Some models keep the robot from filling the station while a host prevents removal.
+/// Refuses a move to an import/export element on models that do so while a host prevents removal.
 fn check_export(state: &ChangerState, lu: &Lu, destination: ElementAddress) -> Result<(), Sense> {
     let exports = state.library.layout().element_type(destination) == Some(ElementType::IMPORT_EXPORT);
     if state.profile.prevents_export && exports && lu.removal_prevented() {
@@ -82,7 +82,7 @@ fn check_export(state: &ChangerState, lu: &Lu, destination: ElementAddress) -> R
     Ok(())
 }
 
-/// MEDIUM TRANSPORT ADDRESS in bytes 2-3: the transport element, or zero for the default one.
+/// Checks MEDIUM TRANSPORT ADDRESS in bytes 2-3: a transport element, or zero for the default one.
 fn transport(library: &Library, address: ElementAddress) -> Result<(), Sense> {
     if address == ElementAddress(0) || library.layout().transport.index(address).is_some() {
         return Ok(());

@@ -1,6 +1,6 @@
 //! MOVE MEDIUM, SMC-3 §6.5.  Bytes: 0 opcode · 2-3 TRANSPORT ADDRESS · 4-5 SOURCE ADDRESS · 6-7 DESTINATION ADDRESS · 10 INVERT(0) · 11 control
 //!
-//! **Deviations:** INVERT is refused; these media have one side.
+//! **Deviations:** INVERT is refused: the media have one side.
 
 use super::{check_export, finish_move, transport};
 use crate::device::ChangerState;
@@ -13,7 +13,7 @@ use scsi_core::target::Request;
 use scsi_core::wire::U16;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-/// Facts of the command.
+/// Name, CDB usage data, access class and timeouts of the command.
 pub(crate) const SPEC: CommandSpec =
     CommandSpec::new("MOVE MEDIUM", &[0xa5, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0], Access::Write)
         .blocking_with_timeouts(60, 900);

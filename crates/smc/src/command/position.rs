@@ -1,6 +1,6 @@
 //! POSITION TO ELEMENT, SMC-3 §6.9.  Bytes: 0 opcode · 2-3 TRANSPORT ADDRESS · 4-5 DESTINATION ADDRESS · 8 INVERT(0) · 9 control
 //!
-//! **Deviations:** INVERT is refused; these media have one side.
+//! **Deviations:** INVERT is refused: the media have one side.
 
 use super::transport;
 use crate::device::ChangerState;
@@ -13,7 +13,7 @@ use scsi_core::sense::Sense;
 use scsi_core::wire::U16;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-/// Facts of the command.
+/// Name, CDB usage data and access class of the command.
 pub(crate) const SPEC: CommandSpec =
     CommandSpec::new("POSITION TO ELEMENT", &[0x2b, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0], Access::Write);
 

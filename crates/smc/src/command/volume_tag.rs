@@ -1,12 +1,13 @@
 //! SEND VOLUME TAG, SMC-3 §6.15.  Bytes: 0 opcode · 1 ELEMENT TYPE CODE(3-0) · 2-3 STARTING ELEMENT ADDRESS · 5 SEND ACTION CODE(4-0) · 8-9 PARAMETER LIST LENGTH · 11 control
 //! REQUEST VOLUME ELEMENT ADDRESS, SMC-3 §6.14.  Bytes: 0 opcode · 1 VOLTAG(4) ELEMENT TYPE CODE(3-0) · 2-3 STARTING ELEMENT ADDRESS · 4-5 NUMBER OF ELEMENTS · 7-9 ALLOCATION LENGTH · 11 control
 //!
-//! A search and its result, for each nexus on its own. In the template `?` is any character and `*` any run of them; it
-//! ends at its first zero or with its last character that is no space. A result follows its cartridges, ascends by
-//! address, and gives each of them once.
+//! SEND VOLUME TAG searches, REQUEST VOLUME ELEMENT ADDRESS returns the result, separately for each nexus. In the
+//! template `?` matches any character and `*` any run of characters; the template ends at its first zero byte or
+//! before trailing spaces. The result lists the current elements of the cartridges found, ascending by address; each
+//! cartridge is reported once.
 //!
-//! **Deviations:** labels are what they are: to assert, replace or undefine a tag (actions 8h to Dh) is refused. There are
-//! no alternate tags to be found, and all sequence numbers are zero.
+//! **Deviations:** labels cannot be changed: to assert, replace or undefine a tag (actions 8h to Dh) is refused. No
+//! cartridge has an alternate tag, and all sequence numbers are zero.
 
 use super::element_status::{self, RequestedFields};
 use crate::device::ChangerState;
@@ -25,10 +26,10 @@ use std::collections::BTreeSet;
 use tape_store::cartridge::Barcode;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-/// Facts of SEND VOLUME TAG.
+/// Name, CDB usage data and access class of SEND VOLUME TAG.
 pub(crate) const SEND: CommandSpec =
     CommandSpec::new("SEND VOLUME TAG", &[0xb6, 0x0f, 0xff, 0xff, 0, 0x1f, 0, 0, 0xff, 0xff, 0, 0], Access::Write);
-/// Facts of REQUEST VOLUME ELEMENT ADDRESS.
+/// Name, CDB usage data and access class of REQUEST VOLUME ELEMENT ADDRESS.
 pub(crate) const REQUEST: CommandSpec = CommandSpec::new(
     "REQUEST VOLUME ELEMENT ADDRESS",
     &[0xb5, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0xff, 0xff, 0xff, 0, 0],
@@ -75,22 +76,22 @@ struct SearchList {
 }
 const _: () = assert!(size_of::<SearchList>() == 40);
 
-/// Bits of the list that may be set: the template and both sequence numbers.
+/// Bits of the parameter list that may be set: the template and both sequence numbers.
 const USAGE_LIST: [u8; size_of::<SearchList>()] = {
     let mut usage = [0xff; size_of::<SearchList>()];
     (usage[32], usage[33], usage[36], usage[37]) = (0, 0, 0, 0);
     usage
 };
 
-/// What a nexus searched for last.
+/// The last volume tag search of a nexus.
 #[derive(Debug)]
 pub(crate) struct VolumeTagSearch {
     action: u8,
-    /// Found, and not reported yet.
+    /// Barcodes that match and have not been reported.
     unreported_matches: BTreeSet<Barcode>,
 }
 
-/// Bytes that the parameter list has.
+/// Returns PARAMETER LIST LENGTH of SEND VOLUME TAG, in bytes.
 pub(crate) fn list_length(cdb: &Cdb) -> usize {
     cdb.as_layout::<RawSend>().list_length.get().into()
 }
@@ -98,7 +99,7 @@ pub(crate) fn list_length(cdb: &Cdb) -> usize {
 pub(crate) fn send(state: &mut ChangerState, cdb: &Cdb, nexus: NexusId, data: &mut Data<'_, '_>) -> Outcome {
     let raw: RawSend = cdb.as_layout();
     let kind = element_status::element_type(raw.kind)?;
-    // Bits 1-0: all, primary or alternate tags; bit 2: sequence numbers do not count.
+    // Bits 1-0: all, primary or alternate tags; bit 2: ignore sequence numbers.
     let (which, by_sequence) = (raw.action & 0x03, raw.action & 0x04 == 0);
     if raw.action > 0x06 || which == 3 {
         return Err(Sense::invalid_field_in_cdb(5, Some(4)).into());
@@ -107,7 +108,7 @@ pub(crate) fn send(state: &mut ChangerState, cdb: &Cdb, nexus: NexusId, data: &m
     if length == 0 {
         return Ok(());
     }
-    // Linux `ch` sends 255 bytes.
+    // Longer lists are accepted: Linux `ch` sends 255 bytes.
     if length < size_of::<SearchList>() {
         return Err(parameter_list::length_error().into());
     }
@@ -133,13 +134,13 @@ pub(crate) fn send(state: &mut ChangerState, cdb: &Cdb, nexus: NexusId, data: &m
     Ok(())
 }
 
-/// A template without what pads it.
+/// Returns a template without its padding.
 fn template(bytes: &[u8; 32]) -> &[u8] {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     bytes.get(..end).unwrap_or(bytes).trim_ascii_end()
 }
 
-/// Whether a label matches a template. The work is the product of both lengths at most.
+/// Returns whether a label matches a template, in time of at most the product of both lengths.
 fn matches(template: &[u8], label: &[u8]) -> bool {
     let (mut at, mut read) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;
@@ -151,7 +152,7 @@ fn matches(template: &[u8], label: &[u8]) -> bool {
             }
             Some(wanted) if *wanted == b'?' || Some(wanted) == label.get(read) => (at, read) = (at + 1, read + 1),
             _ => match &mut retry {
-                // The run that the last * stands for is one longer.
+                // Let the last `*` match one more character.
                 Some((star, taken)) => {
                     *taken += 1;
                     (at, read) = (*star + 1, *taken);

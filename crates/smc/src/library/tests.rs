@@ -8,7 +8,7 @@ use tape_store::backend::memory::MemoryFolder;
 use tape_store::cartridge::{CartridgeKind, InsertError};
 use tape_store::media::LTO_8;
 
-/// A drive that is nothing but its door.
+/// A drive bay without a drive.
 #[derive(Default)]
 struct TestBay {
     inside: Option<Cartridge>,
@@ -52,7 +52,8 @@ fn cartridge(name: &str) -> Cartridge {
     Cartridge::new(Barcode::new(name).unwrap(), &LTO_8, CartridgeKind::Data, 1 << 20, Box::new(open))
 }
 
-/// Slots 100 to 104 (A and B in the first two), import/export 10 and 11, drives 50, 51, and 52 which takes nothing.
+/// Slots 100 to 104 (A and B in the first two), import/export elements 10 and 11, drives 50, 51, and 52, which rejects
+/// cartridges.
 fn library() -> (Library, Arc<Mutex<bool>>) {
     let range = |first, count| AddressRange { first, count };
     let layout = ElementLayout {
@@ -116,7 +117,7 @@ fn exchange_medium() {
     assert_eq!((at(&library, 50).as_deref(), at(&library, 100).as_deref()), (Some("A"), Some("B")));
 }
 
-/// Whatever of the robot fails, and when: both cartridges are where they were.
+/// Each robot fault, at each step of an exchange, leaves both cartridges in their elements.
 #[test]
 fn failed_exchange_leaves_cartridges_in_place() {
     let all = [RobotFault::Pick, RobotFault::Place, RobotFault::Load, RobotFault::Unload];

@@ -1,4 +1,4 @@
-//! Mode pages of a changer. Makers differ in which they have; what is in them comes from the library.
+//! Mode pages of a changer. Which pages exist depends on the model; their contents come from the library.
 
 pub(crate) mod addresses_1d;
 pub(crate) mod capabilities_1f;
@@ -7,7 +7,7 @@ pub(crate) mod geometry_1e;
 use crate::device::ChangerState;
 use scsi_core::mode::{ModePageDef, PageControl, PageId, control_0a, disconnect_02, informational_exceptions_1c};
 
-/// StorageTek and IBM TS3100.
+/// Pages of StorageTek libraries and the IBM TS3100.
 pub(crate) const STANDARD: &[ModePageDef] = &[
     disconnect_02::PAGE,
     control_0a::PAGE,
@@ -17,11 +17,11 @@ pub(crate) const STANDARD: &[ModePageDef] = &[
     capabilities_1f::PAGE,
 ];
 
-/// IBM TS3500: a short page 1Fh.
+/// Pages of the IBM TS3500, with a short page 1Fh.
 pub(crate) const SHORT: &[ModePageDef] =
     &[informational_exceptions_1c::TAPE_ALERT_PAGE, addresses_1d::PAGE, geometry_1e::PAGE, capabilities_1f::SHORT];
 
-/// Capture of an MSL: DEXCPT and LOGERR set, no page 0Ah; PS on page 1Dh alone.
+/// Pages of an HP MSL as captured: DEXCPT and LOGERR set, no page 0Ah, PS on page 1Dh only.
 pub(crate) const HP: &[ModePageDef] = &[
     ModePageDef::new(
         informational_exceptions_1c::ID,
@@ -33,10 +33,10 @@ pub(crate) const HP: &[ModePageDef] = &[
     capabilities_1f::PAGE,
 ];
 
-/// Spectra.
+/// Pages of Spectra libraries.
 pub(crate) const SPECTRA: &[ModePageDef] = &[addresses_1d::PAGE, geometry_1e::PAGE, capabilities_1f::SHORT];
 
-/// Scalar i500: MODE SELECT changes nothing.
+/// Pages of the Scalar i500: MODE SELECT changes nothing.
 pub(crate) const ADIC: &[ModePageDef] = &[
     ModePageDef::new(
         informational_exceptions_1c::ID,
@@ -48,7 +48,7 @@ pub(crate) const ADIC: &[ModePageDef] = &[
     capabilities_1f::SHORT,
 ];
 
-/// Writes live values over the stored ones. They cannot be changed, so they are the default and saved ones too.
+/// Writes current values over the stored ones. Hosts cannot change them, so they are also the default and saved values.
 pub(crate) fn render(state: &ChangerState, id: PageId, control: PageControl, page: &mut [u8]) {
     if control == PageControl::Changeable {
         return;

@@ -1,4 +1,4 @@
-//! ADIC, later Quantum.
+//! Libraries of ADIC, later Quantum.
 
 use super::{
     Capabilities, ChangerProfile, DriveIdentifier, ElementDescriptorOptions, LogPageOptions, SerialNumberFormat,
@@ -10,10 +10,10 @@ use scsi_core::identity::ModelStrings;
 use scsi_core::inquiry::InquiryData;
 use scsi_core::lu::DEFAULT_ORDER;
 
-/// ADIC Scalar i500, later Quantum's and Dell's ML6000. Quantum's SCSI reference for its intelligent libraries (6-00423):
-/// INQUIRY with the whole firmware level from byte 36, VPD, mode pages, descriptors (64 bytes for a drive's name), the
-/// commands, and that PREVENT also keeps the robot from filling the station; revision: a library in the field; counts:
-/// the 41U configuration.
+/// ADIC Scalar i500, later sold by Quantum, and by Dell as ML6000. From Quantum's SCSI reference for its intelligent
+/// libraries (6-00423): INQUIRY with the full firmware level from byte 36, VPD and mode pages, element descriptors (64
+/// bytes of drive identifier), commands, and PREVENT that also blocks moves to import/export elements. Revision: a
+/// library in the field. Element counts: the 41U configuration.
 pub const ADIC_SCALAR_I500: ChangerProfile = ChangerProfile {
     name: "ADIC Scalar i500",
     model: ModelStrings { vendor: "ADIC", product: "Scalar i500", revision: "607G" },

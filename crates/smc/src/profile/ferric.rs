@@ -1,9 +1,10 @@
-//! Our own.
+//! Ferric's own library model.
 
 use super::{ChangerProfile, DriveIdentifier, ElementDescriptorOptions, ModelStrings, STK_L700};
 
-/// A library that nobody built, for who needs more elements than any model has: what SMC-3 says of a library that moves
-/// and exchanges everything everywhere, drives that are told by their world wide names, and addresses for 65,000 slots below FFFFh.
+/// Ferric's own library model, for more elements than any real model has. It supports all moves and exchanges of SMC-3
+/// between storage, import/export and drive elements, identifies drives by world wide name, and has addresses for
+/// 65,000 slots below FFFFh.
 pub const FERRIC: ChangerProfile = ChangerProfile {
     name: "Ferric",
     model: ModelStrings { vendor: "FERRIC", product: "VIRTUAL LIBRARY", revision: "0100" },

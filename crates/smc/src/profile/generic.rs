@@ -1,8 +1,9 @@
-//! A library of no model, for identities that nobody knows. mhvtl has such a library, too.
+//! A generic library, for identities without a known model. mhvtl has such a library, too.
 
 use super::{ChangerProfile, DriveIdentifier, ElementDescriptorOptions, IBM_3573_TL, ModelStrings, STK_L700};
 
-/// Addresses and INQUIRY as mhvtl presents it; as many elements as its addresses have room for.
+/// A generic library: INQUIRY data and addresses as mhvtl presents its own, with as many elements as these addresses
+/// allow.
 pub const GENERIC: ChangerProfile = ChangerProfile {
     name: "Generic",
     model: ModelStrings { vendor: "FERRIC", product: "GENERIC LIBRARY", revision: "0100" },

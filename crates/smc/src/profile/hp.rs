@@ -1,4 +1,4 @@
-//! Hewlett-Packard.
+//! Libraries of Hewlett-Packard and HPE.
 
 use super::{
     Capabilities, ChangerProfile, DriveIdentifier, ElementDescriptorOptions, LogPageOptions, SerialNumberFormat,
@@ -11,9 +11,10 @@ use scsi_core::inquiry::InquiryData;
 use scsi_core::log::COUNTER_CONTROL;
 use scsi_core::lu::DEFAULT_ORDER;
 
-/// HP StorageWorks MSL2024, 4048, 8048 and 8096, which call themselves by their generation. Addresses, mode pages with
-/// the block descriptor, capabilities and descriptors: capture of an MSL3040, their successor; commands: contents of
-/// HPE's MSL6480 SCSI reference; counts: those of an MSL8096 (96 slots, twelve of them mailslots, eight drives).
+/// HP StorageWorks MSL2024, 4048, 8048 and 8096, which report their generation as product. Addresses, mode pages with
+/// block descriptor, capabilities and element descriptors: capture of an MSL3040, the successor. Commands: table of
+/// contents of HPE's MSL6480 SCSI reference. Element counts: an MSL8096 (96 slots, twelve of them mail slots, eight
+/// drives).
 pub const HP_MSL_G3: ChangerProfile = ChangerProfile {
     name: "HP MSL G3 Series",
     model: ModelStrings { vendor: "HP", product: "MSL G3 Series", revision: "5.30" },
@@ -56,8 +57,9 @@ pub const HP_MSL_G3: ChangerProfile = ChangerProfile {
     check_order: DEFAULT_ORDER,
 };
 
-/// HPE StoreEver MSL3040. INQUIRY, VPD, mode and log pages, descriptors and the serial number of a logical library: capture of
-/// revision 3350. VPD page C8h is listed there and its contents are not known, so it is not here. The counts are not from a capture.
+/// HPE StoreEver MSL3040. INQUIRY, VPD, mode and log pages, element descriptors and the serial number of a logical
+/// library: capture of revision 3350. VPD page C8h is listed in the capture, but its contents are unknown, so it is
+/// left out. The element counts are not from the capture.
 pub const HPE_MSL3040: ChangerProfile = ChangerProfile {
     name: "HPE MSL3040",
     model: ModelStrings { vendor: "HPE", product: "MSL3040", revision: "3350" },

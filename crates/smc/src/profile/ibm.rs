@@ -1,4 +1,4 @@
-//! IBM.
+//! Libraries of IBM, some of which Dell sold, too.
 
 use super::{
     Capabilities, ChangerProfile, DriveIdentifier, ElementDescriptorOptions, LogPageOptions, SerialNumberFormat,
@@ -11,8 +11,8 @@ use scsi_core::inquiry::InquiryData;
 use scsi_core::lu::DEFAULT_ORDER;
 
 /// IBM TS3500 (3584) frame L32. INQUIRY, DVCID, drive addresses, mode pages and commands: IBM's SCSI reference for the
-/// 3584 and its successors; revision 2C02 and version 3 as reported by such a library. It knows E7h where others know
-/// 37h. Storage begins at 1024 and the number of the logical library.
+/// 3584 and its successors. Revision 2C02 and version 3: as reported by such a library. It supports opcode E7h instead
+/// of 37h. Storage addresses begin at 1024 plus the number of the logical library.
 pub const IBM_03584L32: ChangerProfile = ChangerProfile {
     name: "IBM 03584L32",
     model: ModelStrings { vendor: "IBM", product: "03584L32", revision: "2C02" },
@@ -21,7 +21,7 @@ pub const IBM_03584L32: ChangerProfile = ChangerProfile {
         version: 0x03,
         format: 0x02,
         flags: [0x00, 0x20, 0x02],
-        // Plant of manufacture, serial number, and two ASCII zeros.
+        // Plant of manufacture ("00"), serial number, and two ASCII zeros.
         vendor_specific: *b"00            00\0\0\0\0",
         serial_offset: Some(38),
         descriptors: &[],
@@ -60,9 +60,9 @@ pub const IBM_03584L32: ChangerProfile = ChangerProfile {
     check_order: DEFAULT_ORDER,
 };
 
-/// IBM TS3100 and TS3200, and Dell TL2000 and TL4000, which say the same of themselves. Dell TL2000/TL4000 SCSI
-/// reference (mode and VPD pages, descriptors, exceptions, commands); addresses and counts: IBM's TS3100/TS3200 guide
-/// (45 slots and three import/export slots, or 48 slots without); revision and page C0h from captures.
+/// IBM TS3100 and TS3200, and Dell TL2000 and TL4000, which report the same identity. Mode and VPD pages, element
+/// descriptors, exceptions and commands: Dell TL2000/TL4000 SCSI reference. Addresses and element counts: IBM's
+/// TS3100/TS3200 guide (45 slots and three import/export slots, or 48 slots without). Revision and page C0h: captures.
 pub const IBM_3573_TL: ChangerProfile = ChangerProfile {
     name: "IBM 3573-TL",
     model: ModelStrings { vendor: "IBM", product: "3573-TL", revision: "9.20" },
@@ -95,7 +95,7 @@ pub const IBM_3573_TL: ChangerProfile = ChangerProfile {
         tail_len: 4,
         empty_tag_fill: b' ',
         label_len: 32,
-        // 83h/00h is an element that was not scanned yet, 30h/83h a cleaning cartridge without a label.
+        // 83h/00h: element not scanned; 30h/83h: cleaning cartridge without a label.
         label_exceptions: (Asc(0x8301), Asc(0x8301)),
         cleaning: Some((Asc::CLEANING_CARTRIDGE_INSTALLED, Asc(0x3083))),
     },

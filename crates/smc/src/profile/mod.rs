@@ -1,4 +1,4 @@
-//! Identities of real libraries, as data.
+//! Identities and behaviour of library models, as constants.
 
 mod adic;
 mod ferric;
@@ -27,115 +27,119 @@ use scsi_core::lu::AdmissionCheck;
 use scsi_core::mode::ModePageDef;
 use scsi_core::writer::PageWriter;
 
-/// How a model names a drive in READ ELEMENT STATUS with DVCID: what, and in how many bytes.
+/// How a model identifies a drive in READ ELEMENT STATUS with DVCID. Numbers are bytes of the identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DriveIdentifier {
-    /// Vendor, product and serial.
+    /// T10 vendor ID designator: vendor, product and serial number, padded with spaces to this width.
     T10(usize),
-    /// Serial alone.
+    /// Vendor specific designator: the serial number, padded with spaces to this width.
     Serial(usize),
-    /// World wide name, eight bytes.
+    /// NAA designator: the world wide name, eight bytes.
     Naa,
 }
 
-/// How a model makes its unit serial number.
+/// How a model forms its unit serial number from the configured one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SerialNumberFormat {
-    /// As it is.
+    /// The configured serial number, unchanged.
     AsIs,
-    /// Twelve characters, zeros in front, and the first storage address in four hexadecimal digits.
+    /// The number padded with leading zeros to twelve characters, and the first storage address in four hexadecimal
+    /// digits.
     WithFirstStorage,
-    /// Twelve characters, zeros in front, and the number of the logical library.
+    /// The number padded with leading zeros to twelve characters, `_LL`, and the index of the logical library in one
+    /// hexadecimal digit, from 0 on.
     WithLibrary,
-    /// As it is, and the number of the logical library in two digits, from 01 on.
+    /// The number unchanged, `_LL`, and the number of the logical library in two decimal digits, from 01 on.
     WithPartition,
 }
 
-/// VPD pages 80h and 83h.
+/// Format of VPD pages 80h (unit serial number) and 83h (device identification).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VpdNaming {
-    /// The serial number; T10 name, NAA and port.
+    /// As in SPC-5: 80h has the serial number, 83h has T10 vendor ID, NAA and port designators.
     Standard,
-    /// The vendor runs into the serial number, in 24 characters, and is not part of it in page 83h.
+    /// 80h has the vendor directly followed by the serial number, in 24 characters; 83h has one T10 vendor ID
+    /// designator.
     VendorPrefix,
 }
 
-/// What SPC leaves open in log pages 0Dh and 2Eh.
+/// Model-dependent fields of log pages 0Dh (temperature) and 2Eh (TapeAlert).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogPageOptions {
-    /// Control bytes of temperatures and of TapeAlert flags.
+    /// Parameter control bytes of temperatures and of TapeAlert flags.
     pub control: (u8, u8),
-    /// REFERENCE TEMPERATURE, if it reports one.
+    /// REFERENCE TEMPERATURE in degrees Celsius; `None` if the model does not report it.
     pub reference: Option<u8>,
 }
 
 impl LogPageOptions {
-    /// Nothing captured.
+    /// Options of models without a capture: default parameter control bytes, no reference temperature.
     pub const DEFAULT: Self = Self { control: (LIST_CONTROL, FLAG_CONTROL), reference: None };
 }
 
-/// What SMC leaves open in READ ELEMENT STATUS.
+/// Model-dependent parts of element descriptors in READ ELEMENT STATUS (SMC-3 §6.11).
 #[derive(Clone, Copy, Debug)]
 pub struct ElementDescriptorOptions {
-    /// How drives are named.
+    /// Identifier of drives, with DVCID.
     pub drive: DriveIdentifier,
-    /// Bytes at the end of each element descriptor: an empty identification descriptor, media domain and type.
+    /// Bytes at the end of each element descriptor: an empty identification descriptor (4), and on some models media
+    /// domain and media type. 0, or 4 and more.
     pub tail_len: usize,
-    /// What fills the volume tag of an empty element.
+    /// Fill byte of the volume tag of an empty element: zero or space.
     pub empty_tag_fill: u8,
-    /// So many characters of a label are reported.
+    /// Number of label characters that are reported: up to 32.
     pub label_len: usize,
-    /// EXCEPT and this code where a label is missing, and where it cannot be read.
+    /// Additional sense codes, with EXCEPT, of a missing and of an unreadable label.
     pub label_exceptions: (Asc, Asc),
-    /// EXCEPT and this code for a cleaning cartridge with a label that can be read, and for one without: of models that
-    /// report it.
+    /// Additional sense codes, with EXCEPT, of a cleaning cartridge with and without a readable label; `None` if the
+    /// model does not report cleaning cartridges as exceptions.
     pub cleaning: Option<(Asc, Asc)>,
 }
 
-/// Facts of one model.
+/// Identity and behaviour of one library model.
 #[derive(Debug)]
 pub struct ChangerProfile {
-    /// The name a configuration uses.
+    /// Name of the model in configurations; unique.
     pub name: &'static str,
-    /// Vendor, product and revision.
+    /// Vendor (up to 8 characters), product (up to 16) and revision (4).
     pub model: ModelStrings,
-    /// Standard INQUIRY data.
+    /// Standard INQUIRY data, without vendor, product and revision.
     pub inquiry: InquiryData,
-    /// First address of transport, storage, import/export and drive elements.
+    /// First address of transport, storage, import/export and drive elements, in this order.
     pub first_addresses: [u16; 4],
-    /// Most storage, import/export and drive elements the model can have.
+    /// Maximum number of storage, import/export and drive elements, in this order.
     pub max_elements: [u16; 3],
-    /// How its serial number is made.
+    /// Format of the unit serial number.
     pub serial: SerialNumberFormat,
-    /// How VPD pages carry it.
+    /// Format of VPD pages 80h and 83h.
     pub vpd_naming: VpdNaming,
-    /// VPD pages, ascending.
+    /// Codes of the supported VPD pages, ascending.
     pub vpd_pages: &'static [u8],
-    /// Bodies of VPD pages of its own.
+    /// Codes and bodies of vendor specific VPD pages.
     pub vendor_vpd: &'static [(u8, &'static [u8])],
-    /// Mode pages, ascending.
+    /// Supported mode pages, ascending by page code.
     pub mode_pages: &'static [ModePageDef],
-    /// MODE SENSE without DBD shows a block descriptor, of zeros.
+    /// MODE SENSE with DBD 0 returns a block descriptor of zeros.
     pub block_descriptor: bool,
-    /// Log pages, ascending.
+    /// Supported log pages, ascending by page code.
     pub log_pages: &'static [LogId],
-    /// What its log pages look like.
+    /// Model-dependent fields of the log pages.
     pub log_options: LogPageOptions,
-    /// What it moves.
+    /// Supported moves and exchanges (mode page 1Fh).
     pub capabilities: Capabilities,
-    /// Names of the commands it does not have.
+    /// Names of unsupported commands, as in [`CommandSpec`]: they end with ILLEGAL REQUEST 20h/00h.
     pub unsupported_commands: &'static [&'static str],
-    /// READ ELEMENT STATUS.
+    /// Model-dependent parts of READ ELEMENT STATUS.
     pub descriptors: ElementDescriptorOptions,
-    /// While a host prevents removal, nothing is moved to an import/export element either.
+    /// PREVENT ALLOW MEDIUM REMOVAL also blocks moves to import/export elements: ILLEGAL REQUEST 53h/02h.
     pub prevents_export: bool,
-    /// Order of the checks before a command.
+    /// Order of the admission checks before a command (unit attention, reservation and others).
     pub check_order: &'static [AdmissionCheck],
 }
 
 impl ChangerProfile {
-    /// The unit serial number that a device with this number reports, in the logical library of this index, whose storage
-    /// begins there.
+    /// Returns the unit serial number that a device reports. `number` is the configured serial number, `library` the
+    /// index of the logical library, from 0, and `storage` its first storage address.
     #[must_use]
     pub fn unit_serial(&self, number: &str, library: usize, storage: ElementAddress) -> String {
         match self.serial {
@@ -146,27 +150,27 @@ impl ChangerProfile {
         }
     }
 
-    /// Whether this model does not have a command.
+    /// Returns whether this model does not support a command.
     pub(crate) fn lacks_command(&self, spec: &CommandSpec) -> bool {
         self.unsupported_commands.contains(&spec.name)
     }
 
-    /// VPD page 80h of a model whose vendor is part of the number.
+    /// Writes VPD page 80h of a model with [`VpdNaming::VendorPrefix`].
     pub(crate) fn serial_page(identity: &Identity, w: &mut PageWriter) {
         w.ascii(&format!("{}{}", identity.strings.vendor, identity.serial), 24);
     }
 
-    /// VPD page 83h of such a model: one designator, vendor and number.
+    /// Writes VPD page 83h of a model with [`VpdNaming::VendorPrefix`]: one designator with vendor and serial number.
     pub(crate) fn designator_page(identity: &Identity, w: &mut PageWriter) {
         w.u8(0x02).u8(0x01).u8(0).length_u8(|w| {
             w.ascii(&identity.strings.vendor, 8).ascii(&identity.serial, 24);
         });
     }
 
-    /// Addresses of a library of this model.
+    /// Returns the element addresses of a library of this model with these numbers of elements.
     ///
     /// # Errors
-    /// The kind of element of which there are too many, and how many there may be.
+    /// The type of element that exceeds the maximum of the model, and this maximum.
     pub fn layout(&self, storage: u16, import_export: u16, drives: u16) -> Result<ElementLayout, (&'static str, u16)> {
         let [most_storage, most_import_export, most_drives] = self.max_elements;
         let counts = [
@@ -181,7 +185,7 @@ impl ChangerProfile {
     }
 }
 
-/// Every model.
+/// All library models, in the order of listings.
 pub const ALL: &[&ChangerProfile] = &[
     &STK_L180,
     &STK_L700,
@@ -195,7 +199,7 @@ pub const ALL: &[&ChangerProfile] = &[
     &GENERIC,
 ];
 
-/// The model with this configuration name.
+/// Returns the model with this configuration name; `None` if it is unknown. Case matters.
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static ChangerProfile> {
     ALL.iter().copied().find(|profile| profile.name == name)
@@ -229,7 +233,7 @@ mod tests {
             for name in profile.unsupported_commands {
                 assert!(COMMANDS.specs().iter().any(|spec| spec.name == *name), "{}: {name}", profile.name);
             }
-            // A library that never exchanges does not have the command, and the other way round.
+            // A model without exchanges does not support the command, and vice versa.
             assert_eq!(
                 profile.capabilities.exchanges_any(),
                 !profile.unsupported_commands.contains(&"EXCHANGE MEDIUM")

@@ -1,4 +1,4 @@
-//! Spectra Logic.
+//! Libraries of Spectra Logic.
 
 use super::{
     Capabilities, ChangerProfile, DriveIdentifier, ElementDescriptorOptions, LogPageOptions, SerialNumberFormat,
@@ -10,9 +10,9 @@ use scsi_core::identity::ModelStrings;
 use scsi_core::inquiry::InquiryData;
 use scsi_core::lu::DEFAULT_ORDER;
 
-/// Spectra T-series (T50e to T950), which calls itself PYTHON. INQUIRY, mode pages (6-byte commands only), addresses,
-/// descriptors and the ten characters of a label: Spectra's SCSI developer guide; identifier of drives: as emulators of
-/// it report; counts: one T950 frame with its TeraPack ports.
+/// Spectra T-series (T50e to T950), which reports the product PYTHON. INQUIRY, mode pages (6-byte commands only),
+/// addresses, element descriptors and ten characters of the label: Spectra's SCSI developer guide. Drive identifier: as
+/// reported by emulators of the model. Element counts: one T950 frame with its TeraPack ports.
 pub const SPECTRA_PYTHON: ChangerProfile = ChangerProfile {
     name: "SPECTRA PYTHON",
     model: ModelStrings { vendor: "SPECTRA", product: "PYTHON", revision: "2000" },

@@ -1,4 +1,4 @@
-//! StorageTek.
+//! Libraries of StorageTek, later Oracle.
 
 use super::{
     Capabilities, ChangerProfile, DriveIdentifier, ElementDescriptorOptions, LogPageOptions, SerialNumberFormat,
@@ -10,9 +10,9 @@ use scsi_core::identity::ModelStrings;
 use scsi_core::inquiry::InquiryData;
 use scsi_core::lu::DEFAULT_ORDER;
 
-/// StorageTek L700. Addresses and counts: L700e/L180 SCSI reference, 8th edition (cells 1000 to 1677, drives 500 to
-/// 519, CAP 10 to 55, hand 0); identification and descriptor tail: ACSLS SCSI reference for the same family. Byte 55
-/// bit 0 says that there is a barcode reader, as tools of the time look for it.
+/// StorageTek L700. Addresses and element counts: L700e/L180 SCSI reference, 8th edition (cells 1000 to 1677, drives
+/// 500 to 519, CAP 10 to 55, hand 0). Identification and end of the element descriptors: ACSLS SCSI reference for the
+/// same family. INQUIRY byte 55 bit 0 reports a barcode reader, where old tools such as loaderinfo look for it.
 pub const STK_L700: ChangerProfile = ChangerProfile {
     name: "STK L700",
     model: ModelStrings { vendor: "STK", product: "L700", revision: "0310" },
@@ -55,8 +55,8 @@ pub const STK_L700: ChangerProfile = ChangerProfile {
     check_order: DEFAULT_ORDER,
 };
 
-/// StorageTek L180: the smaller L700, with the same addresses (its SCSI reference is the same). Revision: the one that
-/// the Bareos manual shows of such a library.
+/// StorageTek L180: a smaller L700 with the same addresses, described by the same SCSI reference. Revision: as shown in
+/// the Bareos manual.
 pub const STK_L180: ChangerProfile = ChangerProfile {
     name: "STK L180",
     model: ModelStrings { vendor: "STK", product: "L180", revision: "0315" },

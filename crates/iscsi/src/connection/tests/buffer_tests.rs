@@ -1,10 +1,10 @@
-//! What a connection holds, and what it does while there is no memory.
+//! Buffer use of a connection, and its behaviour while no buffer is available.
 
 use super::*;
 use crate::config::ConnectionLimits;
 use std::cell::Cell;
 
-/// A pool of so many bytes.
+/// A buffer source of limited size; the value is the number of free bytes.
 struct SmallBuffers(Cell<usize>);
 
 impl BufferSource for SmallBuffers {
@@ -33,7 +33,7 @@ fn large_transfers() -> Connection {
     connection
 }
 
-/// Feeds as much as the connection takes; how much that was.
+/// Feeds as many bytes as the connection accepts, and returns their number.
 fn feed_from(connection: &mut Connection, bytes: &[u8], pool: &dyn BufferSource) -> usize {
     let mut fed = 0;
     while fed < bytes.len() {
@@ -192,7 +192,7 @@ fn text_responses_are_bounded() {
         assert!(part.starts_with(b"TargetName=iqn.t:0\0"));
         assert!(connection.text_left.len() < 8192);
     }
-    // Keys while there is more to an answer are no continuation of it.
+    // A continuation must not have keys while the response is incomplete.
     let (header, _) = text(&mut connection, 100, 1, b"SendTargets=All\0");
     assert_eq!((header.opcode, header.response), (0x3f, 0x04));
     assert!(connection.text_left.is_empty());
@@ -219,7 +219,7 @@ fn connection_memory_stays_within_its_limits() {
     }
 }
 
-/// A session whose initiator takes 512 bytes in a segment and 1300 in a burst, with data digests.
+/// A session with MaxRecvDataSegmentLength 512, MaxBurstLength 1300 and data digests.
 fn small_segments() -> Connection {
     let limits = ConnectionLimits { max_transfer: 1 << 20, ..ConnectionLimits::default() };
     let config = TargetConfig { limits, ..TargetConfig::new("iqn.t", "t") };
@@ -266,7 +266,7 @@ fn pdu_headers_are_built_when_sent() {
         let target: wire::TargetHeader = as_layout(&header);
         let whole = BHS + len.next_multiple_of(4) + 4;
         if target.itt.get() == 1 {
-            // DataSN, BufferOffset, the end of a burst or of all, and the status with the last one.
+            // DataSN, Buffer Offset, F at the end of each burst and of the data, status in the last PDU.
             assert_eq!(
                 (target.opcode, target.word_36.get(), target.word_40.get() as usize),
                 (0x25, number, data.len())
