@@ -6,13 +6,13 @@ use subtle::ConstantTimeEq as _;
 /// The hash algorithm of CHAP, by its number in CHAP_A.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
-    /// MD5, CHAP_A number 5.
+    /// MD5, CHAP_A number 5; RFC 1994.
     Md5,
-    /// SHA-1, CHAP_A number 6.
+    /// SHA-1, CHAP_A number 6 (IANA registry of PPP authentication algorithms).
     Sha1,
-    /// SHA-256, CHAP_A number 7.
+    /// SHA-256, CHAP_A number 7 (same registry).
     Sha256,
-    /// SHA3-256, CHAP_A number 8.
+    /// SHA3-256, CHAP_A number 8 (same registry).
     Sha3,
 }
 

@@ -16,9 +16,9 @@ impl fmt::Debug for Secret {
 /// CHAP credentials of one side: the name and the secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
-    /// The CHAP name (CHAP_N).
+    /// The CHAP name, sent as CHAP_N.
     pub name: String,
-    /// The shared CHAP secret.
+    /// The CHAP secret that both sides know.
     pub secret: Secret,
 }
 
@@ -128,9 +128,9 @@ pub struct TargetConfig {
     pub mutual: Option<Credentials>,
     /// iSCSI names of the initiators that may log in. `None`: all initiators; an empty list: none.
     pub initiators: Option<Vec<String>>,
-    /// TargetAddress in SendTargets responses.
+    /// The TargetAddress in SendTargets responses.
     pub advertise: AdvertisedAddress,
-    /// Limits of each connection.
+    /// Limits of each connection to these targets.
     pub limits: ConnectionLimits,
 }
 

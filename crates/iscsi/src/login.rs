@@ -9,17 +9,26 @@ use subtle::ConstantTimeEq as _;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoginStatus(pub u8, pub u8);
 
-#[expect(missing_docs, reason = "the names of RFC 7143 §11.13.5")]
 impl LoginStatus {
+    /// Initiator error, 0200h: miscellaneous errors of the initiator.
     pub const INITIATOR_ERROR: Self = Self(2, 0);
+    /// Authentication failure, 0201h: CHAP failed, or was required and not used.
     pub const AUTHENTICATION: Self = Self(2, 1);
+    /// Authorization failure, 0202h: the initiator may not use the target.
     pub const NOT_ALLOWED: Self = Self(2, 2);
+    /// Not found, 0203h: no target has this name.
     pub const NOT_FOUND: Self = Self(2, 3);
+    /// Unsupported version, 0205h: the initiator does not support version 0.
     pub const VERSION: Self = Self(2, 5);
+    /// Too many connections, 0206h: the session or the target accepts no more.
     pub const TOO_MANY_CONNECTIONS: Self = Self(2, 6);
+    /// Missing parameter, 0207h: InitiatorName or TargetName is missing.
     pub const MISSING_PARAMETER: Self = Self(2, 7);
+    /// Session does not exist, 020Ah: no session has this TSIH.
     pub const NO_SUCH_SESSION: Self = Self(2, 0x0a);
+    /// Invalid request during login, 020Bh: wrong CSG or NSG.
     pub const INVALID_DURING_LOGIN: Self = Self(2, 0x0b);
+    /// Out of resources, 0302h: a limit of the target is reached.
     pub const OUT_OF_RESOURCES: Self = Self(3, 2);
 }
 
@@ -62,9 +71,9 @@ impl Default for SessionParams {
 /// Stage of the login phase, as in CSG and NSG of login PDUs (RFC 7143 §11.12.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// SecurityNegotiation, stage 0.
+    /// SecurityNegotiation (stage 0): authentication of initiator and target.
     Security,
-    /// LoginOperationalNegotiation, stage 1.
+    /// LoginOperationalNegotiation (stage 1): negotiation of operational parameters.
     Operational,
     /// FullFeaturePhase, stage 3; the login is complete.
     FullFeature,
@@ -113,7 +122,7 @@ pub struct Login {
     pub initiator: String,
     /// Configured name of the requested target; empty for a discovery session.
     pub target: String,
-    /// SessionType is Discovery.
+    /// SessionType is Discovery: the session only lists targets.
     pub discovery: bool,
     /// Operational parameters negotiated so far.
     pub params: SessionParams,
@@ -199,8 +208,8 @@ impl Login {
     ) -> Result<(), LoginStatus> {
         let find = |wanted: &str| pairs.iter().find(|(key, _)| *key == wanted).map(|(_, value)| *value);
         let initiator = find("InitiatorName").filter(|name| !name.is_empty());
-        let initiator =
-            initiator.ok_or_else(|| self.refusal_with_reason(LoginStatus::MISSING_PARAMETER, "no InitiatorName"))?;
+        let initiator = initiator
+            .ok_or_else(|| self.refusal_with_reason(LoginStatus::MISSING_PARAMETER, "InitiatorName is missing"))?;
         self.initiator = name::check(initiator)
             .map(|()| name::normalised(initiator))
             .and_then(|name| name::check(&name).map(|()| name))
@@ -219,12 +228,12 @@ impl Login {
             return Ok(());
         }
         let target = find("TargetName")
-            .ok_or_else(|| self.refusal_with_reason(LoginStatus::MISSING_PARAMETER, "no TargetName"))?;
+            .ok_or_else(|| self.refusal_with_reason(LoginStatus::MISSING_PARAMETER, "TargetName is missing"))?;
         name::check(target)
             .map_err(|error| self.refusal_with_reason(LoginStatus::NOT_FOUND, &format!("TargetName: {error}")))?;
-        let found = config.target(target);
-        self.target = found
-            .ok_or_else(|| self.refusal_with_reason(LoginStatus::NOT_FOUND, &format!("there is no target {target:?}")))?
+        let configured = config.target(target);
+        self.target = configured
+            .ok_or_else(|| self.refusal_with_reason(LoginStatus::NOT_FOUND, &format!("unknown target {target:?}")))?
             .into();
         text::push_pair(out, "TargetAlias", &config.alias);
         text::push_pair(out, "TargetPortalGroupTag", &PORTAL_GROUP.to_string());
@@ -268,7 +277,7 @@ impl Login {
         config: &TargetConfig,
         name: &str,
         response: &[u8],
-        theirs: (Option<&str>, Option<&str>),
+        offered: (Option<&str>, Option<&str>),
         out: &mut Vec<u8>,
     ) -> Result<(), LoginStatus> {
         let AuthState::Challenged { algorithm, id, challenge } = std::mem::replace(&mut self.auth, AuthState::Open)
@@ -276,23 +285,25 @@ impl Login {
             return Err(LoginStatus::AUTHENTICATION);
         };
         let user = config.users.iter().find(|user| user.name == name);
-        let proven = |user: &Credentials| algorithm.verify(id, user.secret.0.as_bytes(), &challenge, response);
-        if !user.is_some_and(proven) {
-            return Err(
-                self.refusal_with_reason(LoginStatus::AUTHENTICATION, &format!("CHAP failed for the user {name:?}"))
-            );
+        let verifies = |user: &Credentials| algorithm.verify(id, user.secret.0.as_bytes(), &challenge, response);
+        if !user.is_some_and(verifies) {
+            return Err(self.refusal_with_reason(
+                LoginStatus::AUTHENTICATION,
+                &format!("CHAP authentication failed for user {name:?}"),
+            ));
         }
-        if let (Some(their_id), Some(their_challenge)) = theirs {
+        if let (Some(initiator_id), Some(initiator_challenge)) = offered {
             let mutual = config.mutual.as_ref().ok_or(LoginStatus::AUTHENTICATION)?;
-            let their_id =
-                text::parse_number(their_id).and_then(|id| u8::try_from(id).ok()).ok_or(LoginStatus::AUTHENTICATION)?;
-            let their_challenge = text::parse_binary(their_challenge).ok_or(LoginStatus::AUTHENTICATION)?;
-            let reflected: bool = their_challenge.ct_eq(&challenge).into();
-            if reflected || their_challenge.len() > 1024 {
+            let initiator_id = text::parse_number(initiator_id)
+                .and_then(|id| u8::try_from(id).ok())
+                .ok_or(LoginStatus::AUTHENTICATION)?;
+            let initiator_challenge = text::parse_binary(initiator_challenge).ok_or(LoginStatus::AUTHENTICATION)?;
+            let reflected: bool = initiator_challenge.ct_eq(&challenge).into();
+            if reflected || initiator_challenge.len() > 1024 {
                 return Err(LoginStatus::AUTHENTICATION);
             }
             text::push_pair(out, "CHAP_N", &mutual.name);
-            let answer = algorithm.response(their_id, mutual.secret.0.as_bytes(), &their_challenge);
+            let answer = algorithm.response(initiator_id, mutual.secret.0.as_bytes(), &initiator_challenge);
             text::push_pair(out, "CHAP_R", &text::to_hex(&answer));
         }
         self.auth = AuthState::Done;
@@ -305,34 +316,34 @@ impl Login {
         let limits = &config.limits;
         let mut answer = |value: &str| text::push_pair(out, key, value);
         let yes_no = |value: bool| if value { "Yes" } else { "No" };
-        let mut least =
-            |slot: &mut u32, ours: u32, range: std::ops::RangeInclusive<u32>| match text::parse_number(value)
+        let mut negotiate_min =
+            |slot: &mut u32, limit: u32, range: std::ops::RangeInclusive<u32>| match text::parse_number(value)
                 .filter(|number| range.contains(number))
             {
-                Some(theirs) => {
-                    *slot = theirs.min(ours);
+                Some(offered) => {
+                    *slot = offered.min(limit);
                     answer(&slot.to_string());
                 }
                 None => answer("Reject"),
             };
         match key {
-            "MaxBurstLength" => least(&mut params.max_burst, limits.max_burst, 512..=0x00ff_ffff),
+            "MaxBurstLength" => negotiate_min(&mut params.max_burst, limits.max_burst, 512..=0x00ff_ffff),
             "FirstBurstLength" => {
-                least(&mut params.first_burst, limits.first_burst.min(params.max_burst), 512..=0x00ff_ffff);
+                negotiate_min(&mut params.first_burst, limits.first_burst.min(params.max_burst), 512..=0x00ff_ffff);
             }
-            "MaxOutstandingR2T" => least(&mut params.max_r2t, 8, 1..=65_535),
-            "MaxConnections" => least(&mut 0, 1, 1..=65_535),
-            "DefaultTime2Retain" => least(&mut 0, 0, 0..=3600),
-            "ErrorRecoveryLevel" => least(&mut 0, 0, 0..=2),
-            "iSCSIProtocolLevel" => least(&mut 0, 1, 0..=31),
+            "MaxOutstandingR2T" => negotiate_min(&mut params.max_r2t, 8, 1..=65_535),
+            "MaxConnections" => negotiate_min(&mut 0, 1, 1..=65_535),
+            "DefaultTime2Retain" => negotiate_min(&mut 0, 0, 0..=3600),
+            "ErrorRecoveryLevel" => negotiate_min(&mut 0, 0, 0..=2),
+            "iSCSIProtocolLevel" => negotiate_min(&mut 0, 1, 0..=31),
             "MaxRecvDataSegmentLength" => {
                 match text::parse_number(value).filter(|len| (512..=0x00ff_ffff).contains(len)) {
-                    Some(theirs) => params.max_send_segment = theirs,
+                    Some(offered) => params.max_send_segment = offered,
                     None => answer("Reject"),
                 }
             }
             "DefaultTime2Wait" => match text::parse_number(value).filter(|seconds| *seconds <= 3600) {
-                Some(theirs) => answer(&theirs.max(2).to_string()),
+                Some(offered) => answer(&offered.max(2).to_string()),
                 None => answer("Reject"),
             },
             "InitialR2T" => {

@@ -44,8 +44,8 @@ pub fn check(name: &str) -> Result<(), NameError> {
     if name.len() > MAX_NAME_LENGTH {
         return Err(NameError::TooLong(name.len(), name.chars().take(80).collect()));
     }
-    if let Some((at, character)) = name.char_indices().find(|(_, character)| !is_allowed(*character)) {
-        return Err(NameError::Character(name.into(), character, at));
+    if let Some((index, character)) = name.char_indices().find(|(_, character)| !is_allowed(*character)) {
+        return Err(NameError::Character(name.into(), character, index));
     }
     let kind = name.get(..4).map(str::to_ascii_lowercase);
     let rest = name.get(4..).unwrap_or_default();

@@ -30,7 +30,7 @@ pub fn complete_all(connection: &mut Connection) {
                 let mut data_in = command.data_in;
                 data_in.fill(0x5a);
                 let fails = command.cdb.first() == Some(&0xff);
-                let answer = CommandResponse {
+                let response = CommandResponse {
                     status: if fails { 2 } else { 0 },
                     sense: if fails { vec![0x70, 0, 5] } else { Vec::new() },
                     data_in_len: command.data_in_capacity,
@@ -40,7 +40,7 @@ pub fn complete_all(connection: &mut Connection) {
                     data_out_missing: 0,
                     data_out: command.data_out,
                 };
-                connection.complete_command(command.task_tag, answer, &HeapBuffers);
+                connection.complete_command(command.task_tag, response, &HeapBuffers);
             }
             ConnectionEvent::TaskManagement(request) => connection.task_management_done(request.tag, 0),
             ConnectionEvent::Logout => connection.finish_logout(),
@@ -72,7 +72,7 @@ fn feed(connection: &mut Connection, mut data: &[u8], piece: usize) {
         let space = connection.receive_buffer();
         let len = space.len().min(piece).min(data.len());
         if len == 0 {
-            assert!(connection.is_closing(), "no room and no end");
+            assert!(connection.is_closing(), "no receive buffer, but not closing");
             return;
         }
         let (now, later) = data.split_at(len);

@@ -11,14 +11,14 @@ const MAX_KEYS: usize = 128;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
     /// The list is not UTF-8 text.
-    #[error("keys are not text")]
+    #[error("keys are not UTF-8 text")]
     NotText,
     /// A pair without `=`, with an empty key, or with a key or value that is too long; or too many keys. Has the first
     /// 80 characters of the pair.
-    #[error("malformed pair {0:?}")]
+    #[error("malformed key=value pair {0:?}")]
     Malformed(String),
     /// A key occurs twice in the same list.
-    #[error("key {0} is given twice")]
+    #[error("key {0} occurs twice")]
     Duplicate(String),
 }
 

@@ -102,7 +102,7 @@ impl Changer {
         &mut self.state.library
     }
 
-    /// Returns the raised TapeAlert flags, including those that a nexus has read.
+    /// Returns the raised TapeAlert flags, including flags that a nexus has read.
     #[must_use]
     pub const fn alerts(&self) -> AlertSet {
         self.state.alerts.raised_flags()
@@ -111,8 +111,8 @@ impl Changer {
     /// Returns the changes since the last call, for the owner to save.
     pub fn take_changes(&mut self) -> PendingChanges {
         let changed = std::mem::take(&mut self.state.operator_state_changed);
-        let condition = changed.then(|| self.state.library.operator_state.clone());
-        PendingChanges { locations: self.state.library.take_dirty(), operator_state: condition }
+        let operator_state = changed.then(|| self.state.library.operator_state.clone());
+        PendingChanges { locations: self.state.library.take_dirty(), operator_state }
     }
 
     /// Returns the table row of a command. INVALID COMMAND OPERATION CODE if this model does not support it.
@@ -125,9 +125,9 @@ impl Changer {
     }
 
     fn run(&mut self, request: &Request<'_>, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
-        let found = self.find(cdb);
-        self.lu.admit(request, cdb, found.as_ref().map(|row| &row.spec))?;
-        let row = found?;
+        let lookup = self.find(cdb);
+        self.lu.admit(request, cdb, lookup.as_ref().map(|row| &row.spec))?;
+        let row = lookup?;
         if row.command.needs_robot(cdb)
             && let Some(sense) = self.state.not_ready()
         {

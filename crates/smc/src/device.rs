@@ -51,8 +51,8 @@ impl ChangerState {
 
     /// Returns NOT READY 04h/12h while the robot is offline and 04h/18h while the access door is open.
     pub(crate) fn not_ready(&self) -> Option<Sense> {
-        let condition = self.library.operator_state();
-        let asc = match (condition.offline, condition.door_open) {
+        let operator_state = self.library.operator_state();
+        let asc = match (operator_state.offline, operator_state.door_open) {
             (true, _) => Asc::LOGICAL_UNIT_NOT_READY_OFFLINE,
             (false, true) => Asc::LOGICAL_UNIT_NOT_READY_A_DOOR_IS_OPEN,
             (false, false) => return None,
@@ -163,7 +163,7 @@ impl SpcDevice for ChangerState {
         if let Some(sense) = self.not_ready() {
             return Err(sense.into());
         }
-        if self.library.operator_state().element_faults.values().any(|trouble| *trouble == ElementFault::Blocked) {
+        if self.library.operator_state().element_faults.values().any(|fault| *fault == ElementFault::Blocked) {
             return Err(Sense::new(SenseKey::HARDWARE_ERROR, Asc::MECHANICAL_POSITIONING_ERROR).into());
         }
         Ok(())

@@ -65,7 +65,7 @@ impl AddressRange {
 pub struct ElementLayout {
     /// Medium transport elements: the robot.
     pub transport: AddressRange,
-    /// Storage elements: the slots.
+    /// Storage elements: the slots of the library.
     pub storage: AddressRange,
     /// Import/export elements: the I/O station.
     pub import_export: AddressRange,
@@ -79,11 +79,11 @@ impl ElementLayout {
     /// [`Self::overlap`].
     #[must_use]
     pub const fn new(first: [u16; 4], count: [u16; 3]) -> Self {
-        let ([transport, storage, import_export, drives], [slots, ports, bays]) = (first, count);
+        let ([transport, storage, import_export, drives], [slots, io_elements, bays]) = (first, count);
         Self {
             transport: AddressRange { first: transport, count: 1 },
             storage: AddressRange { first: storage, count: slots },
-            import_export: AddressRange { first: import_export, count: ports },
+            import_export: AddressRange { first: import_export, count: io_elements },
             drives: AddressRange { first: drives, count: bays },
         }
     }

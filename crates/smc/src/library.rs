@@ -36,15 +36,17 @@ pub enum MoveError {
 impl fmt::Display for MoveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoElement(address) => write!(f, "element {} holds no cartridges", address.0),
-            Self::NotPossible(address) => write!(f, "this model makes no such move to element {}", address.0),
+            Self::NoElement(address) => write!(f, "element {} does not exist or cannot hold a cartridge", address.0),
+            Self::NotPossible(address) => {
+                write!(f, "this model does not support a move from this source to element {}", address.0)
+            }
             Self::Disabled(address) => write!(f, "element {} is disabled", address.0),
-            Self::StationOpen => f.write_str("the import/export station is open"),
-            Self::SourceEmpty => f.write_str("the source is empty"),
-            Self::DestinationFull => f.write_str("the destination is full"),
+            Self::StationOpen => f.write_str("the I/O station is open"),
+            Self::SourceEmpty => f.write_str("the source element is empty"),
+            Self::DestinationFull => f.write_str("the destination element is full"),
             Self::Prevented => f.write_str("a host of the drive prevents removal"),
-            Self::DriveRefused => f.write_str("the drive does not take the cartridge"),
-            Self::RobotFailed(failure) => write!(f, "the robot failed ({failure:?})"),
+            Self::DriveRefused => f.write_str("the drive rejects the cartridge"),
+            Self::RobotFailed(fault) => write!(f, "robot fault: {fault:?}"),
         }
     }
 }
@@ -111,7 +113,7 @@ impl Library {
         }
     }
 
-    /// Returns the element addresses.
+    /// Returns the element addresses of the library.
     #[must_use]
     pub const fn layout(&self) -> &ElementLayout {
         &self.layout
@@ -120,10 +122,11 @@ impl Library {
     /// Extends the library to a layout with more elements. `bays` are those of the new drives. Returns false, and
     /// changes nothing, if the layout moves or removes existing elements.
     pub(crate) fn extend(&mut self, layout: ElementLayout, bays: Vec<Box<dyn Bay>>) -> bool {
-        let grown = self.layout.ranges().into_iter().zip(layout.ranges());
-        let keeps = grown.into_iter().all(|((_, old), (_, new))| old.first == new.first && old.count <= new.count);
+        let pairs = self.layout.ranges().into_iter().zip(layout.ranges());
+        let keeps_existing =
+            pairs.into_iter().all(|((_, old), (_, new))| old.first == new.first && old.count <= new.count);
         let drives = self.bays.len() + bays.len() == usize::from(layout.drives.count);
-        let extends = keeps && drives && layout.overlap().is_none();
+        let extends = keeps_existing && drives && layout.overlap().is_none();
         if extends {
             self.layout = layout;
             self.bays.extend(bays);
@@ -174,8 +177,8 @@ impl Library {
     #[must_use]
     pub fn location_of(&self, barcode: &Barcode) -> Option<CartridgeLocation> {
         let address = *self.location_index.get(barcode)?;
-        let origin = self.source_elements.get(&address).copied().unwrap_or_default();
-        Some(CartridgeLocation { address, barcode: barcode.clone(), source_element: origin })
+        let source_element = self.source_elements.get(&address).copied().unwrap_or_default();
+        Some(CartridgeLocation { address, barcode: barcode.clone(), source_element })
     }
 
     /// Returns the locations of all cartridges, ascending by barcode.
@@ -193,8 +196,8 @@ impl Library {
     /// Returns the cartridges that were imported, exported or moved since the last call. `None`: the cartridge is no
     /// longer in the library.
     pub fn take_dirty(&mut self) -> Vec<(Barcode, Option<CartridgeLocation>)> {
-        let touched = std::mem::take(&mut self.dirty);
-        touched.into_iter().map(|barcode| (barcode.clone(), self.location_of(&barcode))).collect()
+        let dirty = std::mem::take(&mut self.dirty);
+        dirty.into_iter().map(|barcode| (barcode.clone(), self.location_of(&barcode))).collect()
     }
 
     /// Sets the cartridges that no drive can load. READ ELEMENT STATUS reports their elements with EXCEPT and 30h/00h.
@@ -203,18 +206,18 @@ impl Library {
     }
 
     /// Makes the next such operation of the robot fail.
-    pub fn inject_fault(&mut self, failure: RobotFault) {
+    pub fn inject_fault(&mut self, fault: RobotFault) {
         if self.injected_faults.len() < FAILURES {
-            self.injected_faults.push_back(failure);
+            self.injected_faults.push_back(fault);
         }
     }
 
     /// Removes a pending injected fault of this type and fails with it.
-    fn take_injected_fault(&mut self, failure: RobotFault) -> Result<(), MoveError> {
-        match self.injected_faults.iter().position(|due| *due == failure) {
-            Some(at) => {
-                self.injected_faults.remove(at);
-                Err(MoveError::RobotFailed(failure))
+    fn take_injected_fault(&mut self, fault: RobotFault) -> Result<(), MoveError> {
+        match self.injected_faults.iter().position(|pending| *pending == fault) {
+            Some(index) => {
+                self.injected_faults.remove(index);
+                Err(MoveError::RobotFailed(fault))
             }
             None => Ok(()),
         }
@@ -228,7 +231,7 @@ impl Library {
         &mut self,
         address: ElementAddress,
         cartridge: Cartridge,
-        origin: SourceElement,
+        source_element: SourceElement,
         now: Now,
     ) -> Result<(), (MoveError, Box<Cartridge>)> {
         if self.is_full(address) {
@@ -240,7 +243,7 @@ impl Library {
             Some(_) => drop(self.slots.insert(address, cartridge)),
             None => return Err((MoveError::NoElement(address), Box::new(cartridge))),
         }
-        self.source_elements.insert(address, origin);
+        self.source_elements.insert(address, source_element);
         self.dirty.insert(barcode.clone());
         self.location_index.insert(barcode, address);
         Ok(())
@@ -281,7 +284,7 @@ impl Library {
     }
 
     fn remove(&mut self, address: ElementAddress, now: Now) -> Result<Cartridge, MoveError> {
-        self.bay_mut(address).ok_or(MoveError::NoElement(address))?.remove(now).map_err(|why| match why {
+        self.bay_mut(address).ok_or(MoveError::NoElement(address))?.remove(now).map_err(|error| match error {
             RemoveError::Empty => MoveError::SourceEmpty,
             RemoveError::Prevented => MoveError::Prevented,
             RemoveError::Unavailable => MoveError::RobotFailed(RobotFault::Unload),
@@ -335,8 +338,8 @@ impl Library {
             return Err(MoveError::DestinationFull);
         }
         self.check_reachable(&[source, destination])?;
-        let (cartridge, origin) = self.pick_cartridge(source, now)?;
-        self.place_or_return(source, destination, cartridge, origin, now)
+        let (cartridge, source_element) = self.pick_cartridge(source, now)?;
+        self.place_or_return(source, destination, cartridge, source_element, now)
     }
 
     /// Exchanges cartridges as EXCHANGE MEDIUM does: moves the cartridge in `first` to `second` and the cartridge in
@@ -351,8 +354,9 @@ impl Library {
         second: ElementAddress,
         now: Now,
     ) -> Result<(), MoveError> {
-        let [from, to, away] = [self.move_end_type(source)?, self.move_end_type(first)?, self.move_end_type(second)?];
-        for (from, to, end) in [(from, to, first), (to, away, second)] {
+        let [from, to, displaced_to] =
+            [self.move_end_type(source)?, self.move_end_type(first)?, self.move_end_type(second)?];
+        for (from, to, end) in [(from, to, first), (to, displaced_to, second)] {
             if !self.capabilities.exchanges(from, to) {
                 return Err(MoveError::NotPossible(end));
             }
@@ -371,39 +375,41 @@ impl Library {
             return self.move_medium(first, second, now);
         }
         self.check_reachable(&[source, first, second])?;
-        let (displaced, displaced_origin) = self.pick_cartridge(first, now)?;
-        let (cartridge, origin) = match self.pick_cartridge(source, now) {
-            Ok(taken) => taken,
-            Err(why) => {
-                self.put_back(first, displaced, displaced_origin, now);
-                return Err(why);
+        let (displaced, displaced_source) = self.pick_cartridge(first, now)?;
+        let (cartridge, source_element) = match self.pick_cartridge(source, now) {
+            Ok(picked) => picked,
+            Err(error) => {
+                self.put_back(first, displaced, displaced_source, now);
+                return Err(error);
             }
         };
         // The displaced cartridge is placed first: if that fails, both original elements are still empty.
-        if let Err(why) = self.place_or_return(first, second, displaced, displaced_origin, now) {
-            self.put_back(source, cartridge, origin, now);
-            return Err(why);
+        if let Err(error) = self.place_or_return(first, second, displaced, displaced_source, now) {
+            self.put_back(source, cartridge, source_element, now);
+            return Err(error);
         }
-        let Err((why, cartridge)) = self.try_place(source, first, cartridge, origin, now) else { return Ok(()) };
+        let Err((error, cartridge)) = self.try_place(source, first, cartridge, source_element, now) else {
+            return Ok(());
+        };
         match self.remove_cartridge(second, now) {
-            Ok((displaced, _)) => self.put_back(first, displaced, displaced_origin, now),
-            Err(stays) => tracing::warn!(%stays, element = second.0, "an exchange could not be undone"),
+            Ok((displaced, _)) => self.put_back(first, displaced, displaced_source, now),
+            Err(error) => tracing::warn!(%error, element = second.0, "exchange cannot be undone"),
         }
-        self.put_back(if self.is_full(source) { first } else { source }, *cartridge, origin, now);
-        Err(why)
+        self.put_back(if self.is_full(source) { first } else { source }, *cartridge, source_element, now);
+        Err(error)
     }
 
     /// Picks the cartridge from an element.
     fn pick_cartridge(&mut self, source: ElementAddress, now: Now) -> Result<(Cartridge, SourceElement), MoveError> {
         let is_drive = self.layout.element_type(source) == Some(ElementType::DRIVE);
-        let gripped = self.take_injected_fault(if is_drive { RobotFault::Unload } else { RobotFault::Pick });
-        if gripped.is_err() {
+        let result = self.take_injected_fault(if is_drive { RobotFault::Unload } else { RobotFault::Pick });
+        if result.is_err() {
             self.statistics.add(lifetime::PICK_RETRIES, 1);
         }
-        gripped?;
-        let taken = self.remove_cartridge(source, now)?;
+        result?;
+        let picked = self.remove_cartridge(source, now)?;
         self.statistics.add(lifetime::PICKS, 1);
-        Ok(taken)
+        Ok(picked)
     }
 
     /// Places a cartridge that was picked from `source` into `destination`, or returns it to `source`.
@@ -412,12 +418,12 @@ impl Library {
         source: ElementAddress,
         destination: ElementAddress,
         cartridge: Cartridge,
-        old: SourceElement,
+        previous: SourceElement,
         now: Now,
     ) -> Result<(), MoveError> {
-        self.try_place(source, destination, cartridge, old, now).map_err(|(why, cartridge)| {
-            self.put_back(source, *cartridge, old, now);
-            why
+        self.try_place(source, destination, cartridge, previous, now).map_err(|(error, cartridge)| {
+            self.put_back(source, *cartridge, previous, now);
+            error
         })
     }
 
@@ -427,18 +433,18 @@ impl Library {
         source: ElementAddress,
         destination: ElementAddress,
         cartridge: Cartridge,
-        old: SourceElement,
+        previous: SourceElement,
         now: Now,
     ) -> Result<(), (MoveError, Box<Cartridge>)> {
         let is_drive = self.layout.element_type(destination) == Some(ElementType::DRIVE);
-        if let Err(why) = self.take_injected_fault(if is_drive { RobotFault::Load } else { RobotFault::Place }) {
+        if let Err(error) = self.take_injected_fault(if is_drive { RobotFault::Load } else { RobotFault::Place }) {
             self.statistics.add(lifetime::PLACE_RETRIES, 1);
-            return Err((why, Box::new(cartridge)));
+            return Err((error, Box::new(cartridge)));
         }
         let from_storage = self.layout.element_type(source) == Some(ElementType::STORAGE);
-        let origin =
-            SourceElement { address: if from_storage { Some(source) } else { old.address }, by_operator: false };
-        self.add_cartridge(destination, cartridge, origin, now)?;
+        let source_element =
+            SourceElement { address: if from_storage { Some(source) } else { previous.address }, by_operator: false };
+        self.add_cartridge(destination, cartridge, source_element, now)?;
         self.statistics.add(lifetime::PLACES, 1);
         self.statistics.add(lifetime::MOVES, 1);
         Ok(())
@@ -446,19 +452,19 @@ impl Library {
 
     /// Returns a picked cartridge to `source`. If `source` is a drive that rejects it, the cartridge stays in the load
     /// slot.
-    fn put_back(&mut self, source: ElementAddress, cartridge: Cartridge, origin: SourceElement, now: Now) {
-        if let Err((_, cartridge)) = self.add_cartridge(source, cartridge, origin, now) {
+    fn put_back(&mut self, source: ElementAddress, cartridge: Cartridge, source_element: SourceElement, now: Now) {
+        if let Err((_, cartridge)) = self.add_cartridge(source, cartridge, source_element, now) {
             let barcode = cartridge.barcode().clone();
-            self.set_content(source, *cartridge, origin);
-            tracing::warn!(%barcode, "cartridge stays ejected in the drive");
+            self.set_content(source, *cartridge, source_element);
+            tracing::warn!(%barcode, element = source.0, "cartridge left ejected in drive");
         }
     }
 
     /// Puts a cartridge into an element, or into the load slot of a drive without calling its bay.
-    fn set_content(&mut self, address: ElementAddress, cartridge: Cartridge, origin: SourceElement) {
+    fn set_content(&mut self, address: ElementAddress, cartridge: Cartridge, source_element: SourceElement) {
         let barcode = cartridge.barcode().clone();
         self.slots.insert(address, cartridge);
-        self.source_elements.insert(address, origin);
+        self.source_elements.insert(address, source_element);
         self.dirty.insert(barcode.clone());
         self.location_index.insert(barcode, address);
     }
@@ -469,43 +475,46 @@ impl Library {
     /// is put into its load slot. Returns the barcodes of the removed cartridges.
     pub fn restore_locations(
         &mut self,
-        places: &[CartridgeLocation],
+        locations: &[CartridgeLocation],
         drives: bool,
         now: Now,
         mut find: impl FnMut(&Barcode) -> Option<Cartridge>,
     ) -> Vec<Barcode> {
         self.rebuild_index();
         let wanted: BTreeMap<&Barcode, ElementAddress> =
-            places.iter().map(|place| (&place.barcode, place.address)).collect();
+            locations.iter().map(|location| (&location.barcode, location.address)).collect();
         let is_misplaced = |(barcode, address): &(&Barcode, &ElementAddress)| wanted.get(*barcode) != Some(*address);
         let misplaced: Vec<ElementAddress> =
             self.location_index.iter().filter(is_misplaced).map(|(_, address)| *address).collect();
-        let mut taken = BTreeMap::new();
+        let mut picked = BTreeMap::new();
         for address in misplaced {
             if !drives && !self.slots.contains_key(&address) {
                 continue;
             }
             if let Ok((cartridge, _)) = self.remove_cartridge(address, now) {
-                taken.insert(cartridge.barcode().clone(), cartridge);
+                picked.insert(cartridge.barcode().clone(), cartridge);
             }
         }
-        for place in places {
-            if self.location_index.contains_key(&place.barcode) {
+        for location in locations {
+            if self.location_index.contains_key(&location.barcode) {
                 continue;
             }
-            let Some(cartridge) = taken.remove(&place.barcode).or_else(|| find(&place.barcode)) else { continue };
+            let Some(cartridge) = picked.remove(&location.barcode).or_else(|| find(&location.barcode)) else {
+                continue;
+            };
             if drives {
-                self.put_back(place.address, cartridge, place.source_element, now);
+                self.put_back(location.address, cartridge, location.source_element, now);
             } else {
-                self.set_content(place.address, cartridge, place.source_element);
+                self.set_content(location.address, cartridge, location.source_element);
             }
         }
-        taken.into_keys().collect()
+        picked.into_keys().collect()
     }
 
     /// Rebuilds the index of cartridge locations from the elements.
     fn rebuild_index(&mut self) {
-        self.location_index = self.slots.iter().map(|(address, held)| (held.barcode().clone(), *address)).collect();
+        self.location_index =
+            self.slots.iter().map(|(address, cartridge)| (cartridge.barcode().clone(), *address)).collect();
         for address in self.layout.drives.addresses() {
             if let Some(barcode) = self.bay(address).and_then(|bay| bay.status().barcode) {
                 self.location_index.entry(barcode).or_insert(address);

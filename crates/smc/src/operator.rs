@@ -13,31 +13,31 @@ use tape_store::cartridge::{Barcode, Cartridge};
 
 impl Changer {
     /// Restores the operator state from before a restart.
-    pub fn restore_operator_state(&mut self, condition: OperatorState) {
-        for address in &condition.drives_offline {
+    pub fn restore_operator_state(&mut self, operator_state: OperatorState) {
+        for address in &operator_state.drives_offline {
             if let Some(bay) = self.state.library.bay_mut(*address) {
                 bay.set_online(false);
             }
         }
-        self.state.library.operator_state = condition;
+        self.state.library.operator_state = operator_state;
         self.raise_operator_alerts();
         self.update_alerts_and_counters();
     }
 
     /// Raises and clears the TapeAlert flags that depend on the operator state.
     fn raise_operator_alerts(&mut self) {
-        let condition = &self.state.library.operator_state;
+        let operator_state = &self.state.library.operator_state;
         let causes = [
-            (Alert::OFFLINE, condition.offline),
-            (Alert::DOOR, condition.door_open),
-            (Alert::STATION, condition.station_open),
-            (Alert::DRIVE_OFFLINE, !condition.drives_offline.is_empty()),
-            (Alert::UNREADABLE_LABELS, !condition.label_defects.is_empty()),
+            (Alert::OFFLINE, operator_state.offline),
+            (Alert::DOOR, operator_state.door_open),
+            (Alert::STATION, operator_state.station_open),
+            (Alert::DRIVE_OFFLINE, !operator_state.drives_offline.is_empty()),
+            (Alert::UNREADABLE_LABELS, !operator_state.label_defects.is_empty()),
         ];
-        for (alert, is) in causes {
-            if is && !self.state.alerts.raised_flags().is_set(alert) {
+        for (alert, active) in causes {
+            if active && !self.state.alerts.raised_flags().is_set(alert) {
                 self.state.alerts.raise(alert);
-            } else if !is {
+            } else if !active {
                 self.state.alerts.clear_flag(alert);
             }
         }
@@ -106,16 +106,16 @@ impl Changer {
     pub fn set_element_fault(
         &mut self,
         address: ElementAddress,
-        trouble: Option<ElementFault>,
+        fault: Option<ElementFault>,
     ) -> Result<(), OperatorError> {
         self.element_type_of(address)?;
-        let troubles = &mut self.state.library.operator_state.element_faults;
-        let before = match trouble {
-            Some(trouble) => troubles.insert(address, trouble),
-            None => troubles.remove(&address),
+        let faults = &mut self.state.library.operator_state.element_faults;
+        let before = match fault {
+            Some(fault) => faults.insert(address, fault),
+            None => faults.remove(&address),
         };
-        if before != trouble {
-            let asc = match (before, trouble) {
+        if before != fault {
+            let asc = match (before, fault) {
                 (_, Some(ElementFault::Disabled)) => Some(Asc::ELEMENT_DISABLED),
                 (Some(ElementFault::Disabled), _) => Some(Asc::ELEMENT_ENABLED),
                 _ => None,
@@ -159,8 +159,8 @@ impl Changer {
     }
 
     /// Makes the next such operation of the robot fail.
-    pub fn inject_fault(&mut self, failure: RobotFault) {
-        self.state.library.inject_fault(failure);
+    pub fn inject_fault(&mut self, fault: RobotFault) {
+        self.state.library.inject_fault(fault);
     }
 
     /// Raises a TapeAlert flag as if its cause had occurred.
@@ -189,8 +189,8 @@ impl Changer {
         if let Err(error) = self.check_operator_access(address) {
             return Err((error, Box::new(cartridge)));
         }
-        let origin = SourceElement { address: None, by_operator: true };
-        let put = self.state.library.add_cartridge(address, cartridge, origin, now);
+        let source_element = SourceElement { address: None, by_operator: true };
+        let put = self.state.library.add_cartridge(address, cartridge, source_element, now);
         put.map_err(|(error, cartridge)| (OperatorError::Element(error), cartridge))?;
         self.operator_accessed(address);
         Ok(())
@@ -289,12 +289,12 @@ impl Changer {
 
     /// Checks that an operator can reach an element.
     fn check_operator_access(&self, address: ElementAddress) -> Result<(), OperatorError> {
-        let condition = &self.state.library.operator_state;
+        let operator_state = &self.state.library.operator_state;
         match self.element_type_of(address)? {
-            ElementType::IMPORT_EXPORT if condition.station_open || condition.door_open => Ok(()),
+            ElementType::IMPORT_EXPORT if operator_state.station_open || operator_state.door_open => Ok(()),
             ElementType::IMPORT_EXPORT if self.lu.removal_prevented() => Err(OperatorError::Prevented),
             ElementType::IMPORT_EXPORT => Ok(()),
-            ElementType::STORAGE if condition.door_open => Ok(()),
+            ElementType::STORAGE if operator_state.door_open => Ok(()),
             ElementType::STORAGE => Err(OperatorError::AccessDoorClosed),
             _ => Err(OperatorError::Element(MoveError::NoElement(address))),
         }
@@ -302,8 +302,8 @@ impl Changer {
 
     /// Records that an operator inserted or removed a cartridge.
     fn operator_accessed(&mut self, address: ElementAddress) {
-        let condition = &self.state.library.operator_state;
-        if !condition.station_open && !condition.door_open {
+        let operator_state = &self.state.library.operator_state;
+        if !operator_state.station_open && !operator_state.door_open {
             self.state.library.statistics.add(lifetime::STATION_OPENS, 1);
             self.lu.attentions.raise_all(Asc::IMPORT_OR_EXPORT_ELEMENT_ACCESSED);
         }

@@ -100,7 +100,7 @@ pub fn cartridge(name: &str) -> Option<Cartridge> {
 /// # Panics
 /// If a cartridge is lost or duplicated.
 pub fn assert_no_cartridge_lost(changer: &Changer) {
-    let mut names: Vec<String> = changer.locations().iter().map(|place| place.barcode.to_string()).collect();
+    let mut names: Vec<String> = changer.locations().iter().map(|location| location.barcode.to_string()).collect();
     names.sort();
     assert_eq!(names, ["A00001L8", "A00002L8", "A00003L8"]);
 }

@@ -34,20 +34,20 @@ pub(super) struct DataInPdu {
 
 impl PendingDataIn {
     /// Returns the number of bytes without a PDU.
-    pub(super) const fn left(&self) -> usize {
+    pub(super) const fn remaining(&self) -> usize {
         self.len - self.offset
     }
 
     /// Returns the total number of PDUs: each has at most one segment, each sequence at most one burst.
     fn pdu_count(&self) -> u32 {
-        let whole = (self.len / self.burst) * self.burst.div_ceil(self.segment);
-        u32::try_from(whole + (self.len % self.burst).div_ceil(self.segment)).unwrap_or(u32::MAX)
+        let full_bursts = (self.len / self.burst) * self.burst.div_ceil(self.segment);
+        u32::try_from(full_bursts + (self.len % self.burst).div_ceil(self.segment)).unwrap_or(u32::MAX)
     }
 
     /// Builds the next PDU.
     pub(super) fn next(&mut self) -> DataInPdu {
         let in_burst = self.burst - self.offset % self.burst;
-        let (start, len) = (self.offset, self.segment.min(in_burst).min(self.left()));
+        let (start, len) = (self.offset, self.segment.min(in_burst).min(self.remaining()));
         let last = start + len == self.len;
         let mut header = self.header;
         header.flags = if last || len == in_burst { FINAL_FLAG } else { 0 };
@@ -75,10 +75,10 @@ impl Connection {
         data: Vec<u8>,
         len: usize,
         with_status: Option<Residual>,
-        pool: &dyn BufferSource,
+        buffers: &dyn BufferSource,
     ) -> u32 {
         if len == 0 || !matches!(self.phase, Phase::FullFeature { .. }) {
-            pool.release(data);
+            buffers.release(data);
             return 0;
         }
         let mut header: wire::DataIn = wire::with_opcode(Opcode::DATA_IN);

@@ -76,8 +76,8 @@ impl Task {
 
     /// Returns whether unsolicited data of this offset and length is expected next.
     fn takes_unsolicited(&self, offset: usize, len: usize) -> bool {
-        let waits = self.state == TaskState::Collecting && self.unsolicited && self.fault.is_none();
-        waits && offset == self.received && offset + len <= self.data_out_len()
+        let is_collecting = self.state == TaskState::Collecting && self.unsolicited && self.fault.is_none();
+        is_collecting && offset == self.received && offset + len <= self.data_out_len()
     }
 
     /// Returns how many bytes of data-in the initiator accepts.
@@ -101,7 +101,7 @@ impl Connection {
         data: Vec<u8>,
         len: usize,
         intact: bool,
-        pool: &dyn BufferSource,
+        buffers: &dyn BufferSource,
     ) {
         let mut bytes = [0; wire::BHS];
         bytes.copy_from_slice(header.as_bytes());
@@ -109,14 +109,14 @@ impl Connection {
         let tag = raw.itt.get();
         let limits = self.config.limits;
         if tag == NO_TAG || header.ahs_length != 0 {
-            return self.send_reject(header, super::full_feature::RejectReason::INVALID_FIELD, data, pool);
+            return self.send_reject(header, super::full_feature::RejectReason::INVALID_FIELD, data, buffers);
         }
         if self.tasks.contains_key(&tag) {
-            return self.send_reject(header, super::full_feature::RejectReason::TASK_IN_PROGRESS, data, pool);
+            return self.send_reject(header, super::full_feature::RejectReason::TASK_IN_PROGRESS, data, buffers);
         }
         let immediates = self.tasks.values().filter(|task| task.immediate).count();
         if header.immediate() && immediates >= limits.immediate_commands as usize {
-            return self.send_reject(header, super::full_feature::RejectReason::TOO_MANY_IMMEDIATE, data, pool);
+            return self.send_reject(header, super::full_feature::RejectReason::TOO_MANY_IMMEDIATE, data, buffers);
         }
         let (reads, writes, is_final) = (raw.flags & READ != 0, raw.flags & WRITE != 0, raw.flags & FINAL_FLAG != 0);
         let expected = raw.expected_length.get() as usize;
@@ -152,12 +152,12 @@ impl Connection {
             Some(TransferFault::DIGEST)
         };
         if !intact {
-            self.send_reject(header, super::full_feature::RejectReason::DATA_DIGEST, Vec::new(), pool);
+            self.send_reject(header, super::full_feature::RejectReason::DATA_DIGEST, Vec::new(), buffers);
         }
         self.data_out_buffered += task.buffer.len();
         self.tasks.insert(tag, task);
         self.queued_tasks.push_back(tag);
-        self.collect(tag, pool);
+        self.collect(tag, buffers);
     }
 
     /// Returns where the data of a Data-Out PDU is stored: in the buffer of its task if it is expected next; otherwise
@@ -166,7 +166,7 @@ impl Connection {
         &mut self,
         header: &BasicHeader,
         len: usize,
-        pool: &dyn BufferSource,
+        buffers: &dyn BufferSource,
     ) -> Option<SegmentDestination> {
         let mut bytes = [0; wire::BHS];
         bytes.copy_from_slice(header.as_bytes());
@@ -176,8 +176,8 @@ impl Connection {
         let unsolicited = raw.ttt.get() == NO_TAG;
         // Solicited data has its buffer already. The buffer is acquired before DataSN advances, since a failure repeats
         // this call.
-        let needs_room = unsolicited && self.tasks.get(&tag).is_some_and(|task| task.takes_unsolicited(offset, len));
-        if needs_room && offset + len <= first_burst && !self.grow_buffer(tag, offset + len, pool) {
+        let needs_buffer = unsolicited && self.tasks.get(&tag).is_some_and(|task| task.takes_unsolicited(offset, len));
+        if needs_buffer && offset + len <= first_burst && !self.grow_buffer(tag, offset + len, buffers) {
             return None;
         }
         let Some(task) = self.tasks.get_mut(&tag).filter(|task| task.state == TaskState::Collecting) else {
@@ -185,7 +185,7 @@ impl Connection {
         };
         let (end, data_sn) = match task.outstanding_r2ts.front_mut() {
             _ if unsolicited && task.unsolicited => (task.data_out_len().min(first_burst), &mut task.unsolicited_sn),
-            Some(asked) if asked.ttt == raw.ttt.get() => (asked.end, &mut asked.data_sn),
+            Some(r2t) if r2t.ttt == raw.ttt.get() => (r2t.end, &mut r2t.data_sn),
             _ => return Some(SegmentDestination::Discard),
         };
         let in_order = offset == task.received && *data_sn == raw.data_sn.get();
@@ -200,17 +200,17 @@ impl Connection {
     pub(super) fn data_out(
         &mut self,
         header: &BasicHeader,
-        sink: &SegmentDestination,
+        destination: &SegmentDestination,
         len: usize,
         intact: bool,
-        pool: &dyn BufferSource,
+        buffers: &dyn BufferSource,
     ) {
         let mut bytes = [0; wire::BHS];
         bytes.copy_from_slice(header.as_bytes());
         let raw: wire::DataOut = as_layout(&bytes);
         let (tag, is_final) = (raw.itt.get(), raw.flags & FINAL_FLAG != 0);
         if !intact {
-            self.send_reject(header, super::full_feature::RejectReason::DATA_DIGEST, Vec::new(), pool);
+            self.send_reject(header, super::full_feature::RejectReason::DATA_DIGEST, Vec::new(), buffers);
         }
         let Some(task) = self.tasks.get_mut(&tag) else { return };
         if task.state != TaskState::Collecting {
@@ -219,37 +219,37 @@ impl Connection {
         if !intact {
             task.fault.get_or_insert(TransferFault::DIGEST);
         }
-        if matches!(sink, SegmentDestination::Task { .. }) {
+        if matches!(destination, SegmentDestination::Task { .. }) {
             task.received += len;
         }
         if is_final {
             if raw.ttt.get() == NO_TAG {
                 task.unsolicited = false;
                 task.solicited_end = task.solicited_end.max(task.received);
-            } else if task.outstanding_r2ts.front().is_some_and(|asked| asked.ttt == raw.ttt.get())
-                && let Some(asked) = task.outstanding_r2ts.pop_front()
-                && task.received < asked.end
+            } else if task.outstanding_r2ts.front().is_some_and(|r2t| r2t.ttt == raw.ttt.get())
+                && let Some(r2t) = task.outstanding_r2ts.pop_front()
+                && task.received < r2t.end
             {
                 task.fault.get_or_insert(TransferFault::WRONG_LENGTH);
             }
         }
-        self.collect(tag, pool);
+        self.collect(tag, buffers);
     }
 
     /// Grows the buffer of a task to at least `len` bytes. Returns false if no buffer is available.
-    fn grow_buffer(&mut self, tag: u32, len: usize, pool: &dyn BufferSource) -> bool {
+    fn grow_buffer(&mut self, tag: u32, len: usize, buffers: &dyn BufferSource) -> bool {
         let Some(task) = self.tasks.get_mut(&tag).filter(|task| task.buffer.len() < len) else { return true };
-        let Some(mut larger) = pool.acquire(task.expected.max(len)) else { return false };
+        let Some(mut larger) = buffers.acquire(task.expected.max(len)) else { return false };
         if let (Some(new), Some(old)) = (larger.get_mut(..task.received), task.buffer.get(..task.received)) {
             new.copy_from_slice(old);
         }
         self.data_out_buffered += larger.len() - task.buffer.len();
-        pool.release(std::mem::replace(&mut task.buffer, larger));
+        buffers.release(std::mem::replace(&mut task.buffer, larger));
         true
     }
 
     /// Requests the next data of a task, or marks the task as ready if its data is complete.
-    fn collect(&mut self, tag: u32, pool: &dyn BufferSource) {
+    fn collect(&mut self, tag: u32, buffers: &dyn BufferSource) {
         let Some(task) = self.tasks.get(&tag) else { return };
         if task.unsolicited || task.state != TaskState::Collecting {
             return;
@@ -259,24 +259,25 @@ impl Connection {
             if let Some(task) = self.tasks.get_mut(&tag) {
                 task.state = TaskState::Ready;
             }
-            return self.hand_over(pool);
+            return self.start_ready_tasks(buffers);
         }
-        self.send_r2ts(tag, pool);
+        self.send_r2ts(tag, buffers);
     }
 
-    fn send_r2ts(&mut self, tag: u32, pool: &dyn BufferSource) {
+    fn send_r2ts(&mut self, tag: u32, buffers: &dyn BufferSource) {
         let (max_burst, max_r2t) = (self.params.max_burst as usize, self.params.max_r2t as usize);
         while let Some(task) = self.tasks.get(&tag) {
             let done = task.fault.is_some() || task.solicited_end >= task.data_out_len();
             let grows = task.expected.saturating_sub(task.buffer.len());
-            // Later commands get no buffer while the first one waits for its own.
-            let later = self.data_out_buffered + grows <= self.config.limits.data_out_bytes && !self.waits_for_buffer;
-            let fits = later || self.queued_tasks.front() == Some(&tag);
+            // Later commands get no buffer while the first one waits.
+            let within_limits =
+                self.data_out_buffered + grows <= self.config.limits.data_out_bytes && !self.waits_for_buffer;
+            let fits = within_limits || self.queued_tasks.front() == Some(&tag);
             if done || task.outstanding_r2ts.len() >= max_r2t || !fits {
                 return;
             }
             let expected = task.expected;
-            if !self.grow_buffer(tag, expected, pool) {
+            if !self.grow_buffer(tag, expected, buffers) {
                 self.waits_for_buffer = true;
                 return;
             }
@@ -307,41 +308,43 @@ impl Connection {
 
     /// Returns whether a command with this data-in capacity may run: not while the output or the data-in limit is
     /// exceeded.
-    fn has_data_in_capacity(&self, room: usize) -> bool {
+    fn has_data_in_capacity(&self, data_in_capacity: usize) -> bool {
         let queued = self.transmitter.waiting();
         let pending = queued + self.data_in_running;
         queued <= DATA_IN_QUEUED
-            && (room <= SMALL_DATA_IN || pending == 0 || pending + room <= self.config.limits.data_in_bytes)
+            && (data_in_capacity <= SMALL_DATA_IN
+                || pending == 0
+                || pending + data_in_capacity <= self.config.limits.data_in_bytes)
     }
 
     /// Passes ready tasks to the owner, in order within each LUN.
-    pub(super) fn hand_over(&mut self, pool: &dyn BufferSource) {
+    pub(super) fn start_ready_tasks(&mut self, buffers: &dyn BufferSource) {
         let mut blocked: Vec<u64> = Vec::new();
-        let mut at = 0;
-        while let Some(tag) = self.queued_tasks.get(at).copied() {
+        let mut index = 0;
+        while let Some(tag) = self.queued_tasks.get(index).copied() {
             let Some(task) = self.tasks.get_mut(&tag) else {
-                self.queued_tasks.remove(at);
+                self.queued_tasks.remove(index);
                 continue;
             };
             if task.state != TaskState::Ready || blocked.contains(&task.lun) {
                 blocked.push(task.lun);
-                at += 1;
+                index += 1;
                 continue;
             }
-            let room = task.data_in_capacity();
-            if !self.has_data_in_capacity(room) {
+            let data_in_capacity = task.data_in_capacity();
+            if !self.has_data_in_capacity(data_in_capacity) {
                 break;
             }
-            let data_in = if room == 0 { Some(Vec::new()) } else { pool.acquire(room) };
+            let data_in = if data_in_capacity == 0 { Some(Vec::new()) } else { buffers.acquire(data_in_capacity) };
             let Some(data_in) = data_in else {
                 self.waits_for_buffer = true;
                 break;
             };
             let Some(task) = self.tasks.get_mut(&tag) else { return };
-            self.queued_tasks.remove(at);
+            self.queued_tasks.remove(index);
             task.state = TaskState::Running;
-            (task.buffer_len, task.running) = (task.buffer.len(), room);
-            self.data_in_running += room;
+            (task.buffer_len, task.running) = (task.buffer.len(), data_in_capacity);
+            self.data_in_running += data_in_capacity;
             let data_out = std::mem::take(&mut task.buffer);
             let data_len = task.received.min(task.data_out_len());
             match task.fault {
@@ -353,12 +356,12 @@ impl Connection {
                         data_out,
                         data_out_len: data_len,
                         data_in,
-                        data_in_capacity: room,
+                        data_in_capacity,
                     };
                     self.events.push_back(ConnectionEvent::Command(command));
                 }
                 Some(fault) => {
-                    let answer = CommandResponse {
+                    let response = CommandResponse {
                         status: 0x02,
                         sense: fault.sense(),
                         data_in,
@@ -368,17 +371,17 @@ impl Connection {
                         data_out_missing: 0,
                         data_out,
                     };
-                    self.finish(tag, answer, pool);
+                    self.finish(tag, response, buffers);
                 }
             }
         }
         if let Some(first) = self.queued_tasks.front().copied() {
-            self.collect_more(first, pool);
+            self.collect_more(first, buffers);
         }
     }
 
     /// Tries again to send R2Ts for the first task, for which buffers may be available now.
-    fn collect_more(&mut self, tag: u32, pool: &dyn BufferSource) {
+    fn collect_more(&mut self, tag: u32, buffers: &dyn BufferSource) {
         let idle = self.tasks.get(&tag).is_some_and(|task| {
             task.state == TaskState::Collecting
                 && !task.unsolicited
@@ -386,33 +389,33 @@ impl Connection {
                 && task.fault.is_none()
         });
         if idle {
-            self.send_r2ts(tag, pool);
+            self.send_r2ts(tag, buffers);
         }
     }
 
     /// Ends a running command without a response, because its unit was reset or another session cleared the task set.
     /// `tag` is the Initiator Task Tag; the buffers are those of [`Command`].
-    pub fn discard_command(&mut self, tag: u32, data_out: Vec<u8>, data_in: Vec<u8>, pool: &dyn BufferSource) {
-        pool.release(data_out);
-        pool.release(data_in);
+    pub fn discard_command(&mut self, tag: u32, data_out: Vec<u8>, data_in: Vec<u8>, buffers: &dyn BufferSource) {
+        buffers.release(data_out);
+        buffers.release(data_in);
         if let Some(task) = self.tasks.remove(&tag) {
             self.data_out_buffered -= task.buffer_len;
             self.data_in_running -= task.running;
         }
         self.open_window();
-        self.hand_over(pool);
+        self.start_ready_tasks(buffers);
     }
 
     /// Sends the response of a running command. Nothing is sent for an aborted or unknown task; its buffers are
     /// released.
-    pub fn complete_command(&mut self, tag: u32, answer: CommandResponse, pool: &dyn BufferSource) {
-        self.finish(tag, answer, pool);
+    pub fn complete_command(&mut self, tag: u32, response: CommandResponse, buffers: &dyn BufferSource) {
+        self.finish(tag, response, buffers);
         if !self.queued_tasks.is_empty() {
-            self.hand_over(pool);
+            self.start_ready_tasks(buffers);
         }
     }
 
-    fn finish(&mut self, tag: u32, answer: CommandResponse, pool: &dyn BufferSource) {
+    fn finish(&mut self, tag: u32, response: CommandResponse, buffers: &dyn BufferSource) {
         let CommandResponse {
             status,
             sense,
@@ -422,14 +425,14 @@ impl Connection {
             data_out_consumed: consumed,
             data_out_missing: missing,
             data_out,
-        } = answer;
-        pool.release(data_out);
-        let Some(task) = self.tasks.remove(&tag) else { return pool.release(data_in) };
+        } = response;
+        buffers.release(data_out);
+        let Some(task) = self.tasks.remove(&tag) else { return buffers.release(data_in) };
         self.data_out_buffered -= task.buffer_len;
         self.data_in_running -= task.running;
         self.open_window();
         if task.state == TaskState::Aborted || self.is_closing() {
-            return pool.release(data_in);
+            return buffers.release(data_in);
         }
         let produced = if task.reads { produced.min(task.expected).min(data_in.len()) } else { 0 };
         let residual = if task.writes && !task.reads {
@@ -438,7 +441,7 @@ impl Connection {
             Residual::of(if task.reads { task.expected } else { 0 }, produced, wanted)
         };
         let with_status = produced > 0 && status == 0 && sense.is_empty();
-        let data_pdus = self.send_data_in(&task, tag, data_in, produced, with_status.then_some(residual), pool);
+        let data_pdus = self.send_data_in(&task, tag, data_in, produced, with_status.then_some(residual), buffers);
         if !with_status {
             let count = if task.writes { task.r2t_sn } else { data_pdus };
             self.send_response(tag, status, sense, residual, count);
@@ -466,8 +469,8 @@ impl Connection {
         self.send(&header, Some(data), len);
     }
 
-    /// Aborts tasks without a response. Returns the tags of those that the owner runs.
-    pub(super) fn abort_tasks(&mut self, wanted: impl Fn(u32, &Task) -> bool, pool: &dyn BufferSource) -> Vec<u32> {
+    /// Aborts tasks without a response. Returns the tags of the aborted tasks that the owner runs.
+    pub(super) fn abort_tasks(&mut self, wanted: impl Fn(u32, &Task) -> bool, buffers: &dyn BufferSource) -> Vec<u32> {
         let tags: Vec<u32> = self.tasks.iter().filter(|(tag, task)| wanted(**tag, task)).map(|(tag, _)| *tag).collect();
         let mut running = Vec::new();
         for tag in tags {
@@ -480,14 +483,14 @@ impl Connection {
                 _ => {
                     if let Some(task) = self.tasks.remove(&tag) {
                         self.data_out_buffered -= task.buffer.len();
-                        pool.release(task.buffer);
+                        buffers.release(task.buffer);
                     }
                     self.queued_tasks.retain(|other| *other != tag);
                 }
             }
         }
         self.open_window();
-        self.hand_over(pool);
+        self.start_ready_tasks(buffers);
         running
     }
 }

@@ -43,21 +43,21 @@ impl Connection {
         &mut self,
         header: &BasicHeader,
         len: usize,
-        pool: &dyn BufferSource,
+        buffers: &dyn BufferSource,
     ) -> Option<SegmentDestination> {
         Some(match header.opcode() {
             _ if len == 0 => SegmentDestination::Discard,
-            Opcode::DATA_OUT if self.is_full_feature() => return self.data_out_destination(header, len, pool),
+            Opcode::DATA_OUT if self.is_full_feature() => return self.data_out_destination(header, len, buffers),
             Opcode::COMMAND if self.is_full_feature() => {
                 let mut bytes = [0; BHS];
                 bytes.copy_from_slice(header.as_bytes());
                 let expected = as_layout::<wire::ScsiCommand>(&bytes).expected_length.get();
                 // The buffer also holds the unsolicited data that may follow.
                 let follows = expected.min(self.params.first_burst) as usize;
-                SegmentDestination::Own(pool.acquire(follows.max(len))?)
+                SegmentDestination::Own(buffers.acquire(follows.max(len))?)
             }
             Opcode::NOP_OUT | Opcode::TEXT | Opcode::LOGIN | Opcode::COMMAND => {
-                SegmentDestination::Own(pool.acquire(len)?)
+                SegmentDestination::Own(buffers.acquire(len)?)
             }
             _ => SegmentDestination::Discard,
         })
@@ -67,13 +67,13 @@ impl Connection {
     pub(super) fn dispatch(
         &mut self,
         header: &BasicHeader,
-        sink: SegmentDestination,
+        destination: SegmentDestination,
         len: usize,
         intact: bool,
-        pool: &dyn BufferSource,
+        buffers: &dyn BufferSource,
     ) {
         match self.phase {
-            Phase::Login(_) => return self.login_pdu(header, sink, len, pool),
+            Phase::Login(_) => return self.login_pdu(header, destination, len, buffers),
             Phase::FullFeature { .. } if self.logout.is_none() => {}
             Phase::FullFeature { .. } | Phase::AwaitingAccept(_) | Phase::Closing => {
                 self.phase = Phase::Closing;
@@ -81,41 +81,41 @@ impl Connection {
             }
         }
         match header.opcode() {
-            Opcode::DATA_OUT => return self.data_out(header, &sink, len, intact, pool),
-            Opcode::SNACK => return self.send_reject(header, RejectReason::SNACK, Vec::new(), pool),
+            Opcode::DATA_OUT => return self.data_out(header, &destination, len, intact, buffers),
+            Opcode::SNACK => return self.send_reject(header, RejectReason::SNACK, Vec::new(), buffers),
             _ => {}
         }
-        let data = if let SegmentDestination::Own(buffer) = sink { buffer } else { Vec::new() };
-        let number = header.cmd_sn.get();
+        let data = if let SegmentDestination::Own(buffer) = destination { buffer } else { Vec::new() };
+        let cmd_sn = header.cmd_sn.get();
         if header.immediate() {
-            return self.request(header, data, len, intact, pool);
+            return self.request(header, data, len, intact, buffers);
         }
-        if serial_before(number, self.exp_cmd_sn) || serial_before(self.max_cmd_sn, number) {
-            return pool.release(data);
+        if serial_before(cmd_sn, self.exp_cmd_sn) || serial_before(self.max_cmd_sn, cmd_sn) {
+            return buffers.release(data);
         }
-        if number != self.exp_cmd_sn {
-            if self.out_of_order.contains_key(&number) || self.aborted_numbers.contains(&number) {
-                return pool.release(data);
+        if cmd_sn != self.exp_cmd_sn {
+            if self.out_of_order.contains_key(&cmd_sn) || self.aborted_cmd_sns.contains(&cmd_sn) {
+                return buffers.release(data);
             }
             self.data_out_buffered += data.len();
-            self.out_of_order.insert(number, OutOfOrderRequest { header: *header, data, len, intact });
+            self.out_of_order.insert(cmd_sn, OutOfOrderRequest { header: *header, data, len, intact });
             return;
         }
-        self.exp_cmd_sn = number.wrapping_add(1);
-        self.request(header, data, len, intact, pool);
-        self.run_queued_requests(pool);
+        self.exp_cmd_sn = cmd_sn.wrapping_add(1);
+        self.request(header, data, len, intact, buffers);
+        self.run_queued_requests(buffers);
     }
 
     /// Runs out-of-order requests that are next in CmdSN order, and skips aborted CmdSNs.
-    pub(super) fn run_queued_requests(&mut self, pool: &dyn BufferSource) {
+    pub(super) fn run_queued_requests(&mut self, buffers: &dyn BufferSource) {
         loop {
-            let number = self.exp_cmd_sn;
-            if self.aborted_numbers.remove(&number) {
-                self.exp_cmd_sn = number.wrapping_add(1);
-            } else if let Some(OutOfOrderRequest { header, data, len, intact }) = self.out_of_order.remove(&number) {
-                self.exp_cmd_sn = number.wrapping_add(1);
+            let cmd_sn = self.exp_cmd_sn;
+            if self.aborted_cmd_sns.remove(&cmd_sn) {
+                self.exp_cmd_sn = cmd_sn.wrapping_add(1);
+            } else if let Some(OutOfOrderRequest { header, data, len, intact }) = self.out_of_order.remove(&cmd_sn) {
+                self.exp_cmd_sn = cmd_sn.wrapping_add(1);
                 self.data_out_buffered -= data.len();
-                self.request(&header, data, len, intact, pool);
+                self.request(&header, data, len, intact, buffers);
             } else {
                 return;
             }
@@ -123,30 +123,30 @@ impl Connection {
     }
 
     /// Processes a request that is next in CmdSN order, or immediate.
-    fn request(&mut self, header: &BasicHeader, data: Vec<u8>, len: usize, intact: bool, pool: &dyn BufferSource) {
+    fn request(&mut self, header: &BasicHeader, data: Vec<u8>, len: usize, intact: bool, buffers: &dyn BufferSource) {
         let discovery = matches!(self.phase, Phase::FullFeature { discovery: true, .. });
         match header.opcode() {
-            Opcode::COMMAND if !discovery => self.scsi_command(header, data, len, intact, pool),
-            _ if !intact => self.send_reject(header, RejectReason::DATA_DIGEST, data, pool),
+            Opcode::COMMAND if !discovery => self.scsi_command(header, data, len, intact, buffers),
+            _ if !intact => self.send_reject(header, RejectReason::DATA_DIGEST, data, buffers),
             Opcode::TASK_MANAGEMENT if !discovery => {
-                pool.release(data);
-                self.task_management(header, pool);
+                buffers.release(data);
+                self.task_management(header, buffers);
             }
-            Opcode::NOP_OUT => self.nop_out(header, data, len, pool),
-            Opcode::TEXT => self.text_request(header, data, len, pool),
+            Opcode::NOP_OUT => self.nop_out(header, data, len, buffers),
+            Opcode::TEXT => self.text_request(header, data, len, buffers),
             Opcode::LOGOUT => {
-                pool.release(data);
+                buffers.release(data);
                 self.logout(header);
             }
             Opcode::LOGIN => {
-                pool.release(data);
-                self.protocol_error(header, pool, "login in full feature phase");
+                buffers.release(data);
+                self.protocol_error(header, buffers, "login request in the full feature phase");
             }
             _ => self.send_reject(
                 header,
                 if discovery { RejectReason::PROTOCOL_ERROR } else { RejectReason::NOT_SUPPORTED },
                 data,
-                pool,
+                buffers,
             ),
         }
         self.open_window();
@@ -166,42 +166,42 @@ impl Connection {
 
     pub(super) fn send_reject(
         &mut self,
-        refused: &BasicHeader,
+        rejected: &BasicHeader,
         RejectReason(reason): RejectReason,
         data: Vec<u8>,
-        pool: &dyn BufferSource,
+        buffers: &dyn BufferSource,
     ) {
-        pool.release(data);
-        tracing::debug!(reason, opcode = refused.opcode().0, "rejected");
+        buffers.release(data);
+        tracing::debug!(reason, opcode = rejected.opcode().0, "PDU rejected");
         let mut header = self.target_header(Opcode::REJECT, NO_TAG, true);
         header.response = reason;
         wire::set_data_length(&mut header.data_length, BHS);
-        self.send(&header, Some(refused.as_bytes().to_vec()), BHS);
+        self.send(&header, Some(rejected.as_bytes().to_vec()), BHS);
     }
 
     /// Sends Reject (protocol error) in the full feature phase, and closes the connection.
-    pub(super) fn protocol_error(&mut self, refused: &BasicHeader, pool: &dyn BufferSource, why: &'static str) {
-        tracing::debug!(why, "connection ends");
+    pub(super) fn protocol_error(&mut self, rejected: &BasicHeader, buffers: &dyn BufferSource, reason: &'static str) {
+        tracing::debug!(reason, "connection closed: protocol error");
         if self.is_full_feature() {
-            self.send_reject(refused, RejectReason::PROTOCOL_ERROR, Vec::new(), pool);
+            self.send_reject(rejected, RejectReason::PROTOCOL_ERROR, Vec::new(), buffers);
         }
         self.phase = Phase::Closing;
     }
 
-    fn nop_out(&mut self, request: &BasicHeader, data: Vec<u8>, len: usize, pool: &dyn BufferSource) {
+    fn nop_out(&mut self, request: &BasicHeader, data: Vec<u8>, len: usize, buffers: &dyn BufferSource) {
         if request.itt.get() == NO_TAG {
-            return pool.release(data);
+            return buffers.release(data);
         }
         let mut header = self.target_header(Opcode::NOP_IN, request.itt.get(), true);
         (header.lun, header.ttt) = (request.lun, NO_TAG.into());
         let len = len.min(self.params.max_send_segment as usize);
         wire::set_data_length(&mut header.data_length, len);
         if len == 0 {
-            pool.release(data);
+            buffers.release(data);
             return self.send(&header, None, 0);
         }
-        let lent = self.transmitter.add_buffer(data, true);
-        self.send_slice(&header, Some((lent, 0, len)), true);
+        let slot = self.transmitter.add_buffer(data, true);
+        self.send_slice(&header, Some((slot, 0, len)), true);
     }
 
     /// Sends a NOP-In to an idle initiator.
@@ -211,21 +211,21 @@ impl Connection {
         self.send(&header, None, 0);
     }
 
-    fn text_request(&mut self, request: &BasicHeader, data: Vec<u8>, len: usize, pool: &dyn BufferSource) {
+    fn text_request(&mut self, request: &BasicHeader, data: Vec<u8>, len: usize, buffers: &dyn BufferSource) {
         // A new negotiation ends the previous one and drops the rest of its response. A request that continues a
         // negotiation gets the rest of the response and has no keys.
-        let goes_on = u32::from_be_bytes(request.specific_20) == TEXT_TTT;
-        if !goes_on {
+        let continues = u32::from_be_bytes(request.specific_20) == TEXT_TTT;
+        if !continues {
             self.text.clear();
-            self.text_left.clear();
+            self.pending_text.clear();
         }
-        if self.text.len() + len > TEXT || (len > 0 && !self.text_left.is_empty()) {
+        if self.text.len() + len > TEXT || (len > 0 && !self.pending_text.is_empty()) {
             self.text.clear();
-            self.text_left.clear();
-            return self.send_reject(request, RejectReason::PROTOCOL_ERROR, data, pool);
+            self.pending_text.clear();
+            return self.send_reject(request, RejectReason::PROTOCOL_ERROR, data, buffers);
         }
         self.text.extend_from_slice(data.get(..len).unwrap_or_default());
-        pool.release(data);
+        buffers.release(data);
         if request.flags & CONTINUE_FLAG != 0 {
             let mut header = self.target_header(Opcode::TEXT_RESPONSE, request.itt.get(), true);
             header.flags = 0;
@@ -234,17 +234,17 @@ impl Connection {
         }
         let keys = std::mem::take(&mut self.text);
         let Ok(pairs) = text::parse(&keys) else {
-            return self.send_reject(request, RejectReason::PROTOCOL_ERROR, Vec::new(), pool);
+            return self.send_reject(request, RejectReason::PROTOCOL_ERROR, Vec::new(), buffers);
         };
-        let mut answer = std::mem::take(&mut self.text_left);
-        answer.extend(self.text_response(&pairs));
+        let mut response = std::mem::take(&mut self.pending_text);
+        response.extend(self.text_response(&pairs));
         let segment = self.params.max_send_segment as usize;
-        if answer.len() > segment {
-            self.text_left = answer.split_off(segment);
+        if response.len() > segment {
+            self.pending_text = response.split_off(segment);
         }
         let mut header = self.target_header(Opcode::TEXT_RESPONSE, request.itt.get(), true);
         // The negotiation ends when the initiator sets F and the target has no more data; until then it has a TTT.
-        let more = !self.text_left.is_empty();
+        let more = !self.pending_text.is_empty();
         let last = request.flags & FINAL_FLAG != 0 && !more;
         header.flags = if last {
             FINAL_FLAG
@@ -254,9 +254,9 @@ impl Connection {
             0
         };
         header.ttt = if last { NO_TAG } else { TEXT_TTT }.into();
-        let len = answer.len();
+        let len = response.len();
         wire::set_data_length(&mut header.data_length, len);
-        self.send(&header, (len > 0).then_some(answer), len);
+        self.send(&header, (len > 0).then_some(response), len);
     }
 
     fn text_response(&mut self, pairs: &[(&str, &str)]) -> Vec<u8> {
@@ -308,10 +308,11 @@ impl Connection {
         const NO_SUCH_CID: u8 = 1;
         const RECOVERY_UNSUPPORTED: u8 = 2;
         let [high, low, ..] = request.specific_20;
-        let ours = matches!(self.phase, Phase::FullFeature { cid, .. } if cid == u16::from_be_bytes([high, low]));
+        let is_this_connection =
+            matches!(self.phase, Phase::FullFeature { cid, .. } if cid == u16::from_be_bytes([high, low]));
         let response = match request.flags & 0x7f {
             CLOSE_SESSION => LOGOUT_DONE,
-            CLOSE_CONNECTION if ours => LOGOUT_DONE,
+            CLOSE_CONNECTION if is_this_connection => LOGOUT_DONE,
             CLOSE_CONNECTION => NO_SUCH_CID,
             _ => RECOVERY_UNSUPPORTED,
         };

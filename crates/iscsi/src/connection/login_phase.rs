@@ -17,7 +17,7 @@ pub(super) struct LoginPhase {
     text: Vec<u8>,
     requests: u32,
     /// The current stage; `None` before the first response.
-    reached: Option<Stage>,
+    stage: Option<Stage>,
     /// Header of the request for the full feature phase, and the keys of its response.
     final_request: Option<(wire::Login, Vec<u8>)>,
 }
@@ -29,7 +29,7 @@ impl LoginPhase {
             login: Login::new(random),
             text: Vec::new(),
             requests: 0,
-            reached: None,
+            stage: None,
             final_request: None,
         }
     }
@@ -40,9 +40,9 @@ impl Connection {
     pub(super) fn login_pdu(
         &mut self,
         header: &BasicHeader,
-        sink: SegmentDestination,
+        destination: SegmentDestination,
         len: usize,
-        pool: &dyn BufferSource,
+        buffers: &dyn BufferSource,
     ) {
         let mut bytes = [0; wire::BHS];
         bytes.copy_from_slice(header.as_bytes());
@@ -53,9 +53,9 @@ impl Connection {
             return;
         }
         phase.requests += 1;
-        if let SegmentDestination::Own(buffer) = sink {
+        if let SegmentDestination::Own(buffer) = destination {
             phase.text.extend_from_slice(buffer.get(..len).unwrap_or_default());
-            pool.release(buffer);
+            buffers.release(buffer);
         }
         if phase.requests == 1 {
             self.exp_cmd_sn = request.cmd_sn.get();
@@ -90,18 +90,18 @@ impl Connection {
             (Some(current), Some(next)) if current.bits() < next.bits() => (current, Some(next)),
             _ => return self.send_login_reject(request, LoginStatus::INVALID_DURING_LOGIN),
         };
-        if phase.reached.is_some_and(|reached| reached != current) {
+        if phase.stage.is_some_and(|stage| stage != current) {
             return self.send_login_reject(request, LoginStatus::INVALID_DURING_LOGIN);
         }
         let to_full = next == Some(Stage::FullFeature);
-        let answer = match phase.login.handle_request(&self.config, current, to_full, &keys) {
-            Ok(answer) => answer,
+        let response = match phase.login.handle_request(&self.config, current, to_full, &keys) {
+            Ok(response) => response,
             Err(refusal) => return self.send_login_reject(request, refusal),
         };
-        let moves = next.filter(|_| current != Stage::Security || phase.login.authenticated(&self.config));
-        phase.reached = Some(moves.unwrap_or(current));
-        if moves != Some(Stage::FullFeature) {
-            return self.send_login_response(request, current, moves, answer, 0);
+        let granted = next.filter(|_| current != Stage::Security || phase.login.authenticated(&self.config));
+        phase.stage = Some(granted.unwrap_or(current));
+        if granted != Some(Stage::FullFeature) {
+            return self.send_login_response(request, current, granted, response, 0);
         }
         let event = LoginRequest {
             initiator: phase.login.initiator.clone(),
@@ -111,7 +111,7 @@ impl Connection {
             cid: request.cid.get(),
             discovery: phase.login.discovery,
         };
-        phase.final_request = Some((*request, answer));
+        phase.final_request = Some((*request, response));
         self.isid = request.isid;
         let Phase::Login(phase) = std::mem::replace(&mut self.phase, Phase::Closing) else { return };
         self.phase = Phase::AwaitingAccept(phase);
@@ -122,14 +122,14 @@ impl Connection {
     /// login response; the full feature phase begins.
     pub fn accept_login(&mut self, tsih: u16) {
         let Phase::AwaitingAccept(phase) = &mut self.phase else { return };
-        let Some((request, answer)) = phase.final_request.take() else { return };
+        let Some((request, response)) = phase.final_request.take() else { return };
         let (params, discovery) = (phase.login.params, phase.login.discovery);
         self.target.clone_from(&phase.login.target);
         let current = Stage::from_bits(request.flags >> 2).unwrap_or(Stage::Operational);
         self.params = params;
         self.open_window();
         // The last response belongs to the login phase: digests are used after it.
-        self.send_login_response(&request, current, Some(Stage::FullFeature), answer, tsih);
+        self.send_login_response(&request, current, Some(Stage::FullFeature), response, tsih);
         self.phase = Phase::FullFeature { discovery, cid: request.cid.get() };
     }
 

@@ -43,7 +43,7 @@ pub struct Command {
 /// Status, sense and data of a completed command.
 #[derive(Debug)]
 pub struct CommandResponse {
-    /// SCSI status code (SAM-5).
+    /// SCSI status code as in SAM-5.
     pub status: u8,
     /// Sense data; empty if there is none. At most 252 bytes are sent.
     pub sense: Vec<u8>,
@@ -74,7 +74,7 @@ pub struct LoginRequest {
     pub tsih: u16,
     /// CID, the connection identifier within the session.
     pub cid: u16,
-    /// SessionType is Discovery.
+    /// SessionType is Discovery: the session only lists targets.
     pub discovery: bool,
 }
 
@@ -111,7 +111,7 @@ pub enum TaskFunction {
 pub struct TaskManagement {
     /// Initiator Task Tag of the request, for [`Connection::task_management_done`].
     pub tag: u32,
-    /// The requested function.
+    /// The task management function to execute.
     pub function: TaskFunction,
     /// The eight LUN bytes as a big-endian number. No meaning for target resets.
     pub lun: u64,
@@ -183,7 +183,7 @@ pub struct Connection {
     /// Out-of-order requests, by CmdSN.
     out_of_order: BTreeMap<u32, OutOfOrderRequest>,
     /// CmdSNs of requests that were aborted before they were received.
-    aborted_numbers: BTreeSet<u32>,
+    aborted_cmd_sns: BTreeSet<u32>,
     /// Total length of the data-out buffers, in bytes.
     data_out_buffered: usize,
     /// Total data-in capacity of the running commands, in bytes.
@@ -193,7 +193,7 @@ pub struct Connection {
     next_ttt: u32,
     text: Vec<u8>,
     /// Rest of a text response that is longer than MaxRecvDataSegmentLength of the initiator.
-    text_left: Vec<u8>,
+    pending_text: Vec<u8>,
     last_received: u64,
     nop_in_sent: bool,
     /// Initiator Task Tag of a logout request whose response is not sent yet.
@@ -222,13 +222,13 @@ impl Connection {
             tasks: HashMap::new(),
             queued_tasks: VecDeque::new(),
             out_of_order: BTreeMap::new(),
-            aborted_numbers: BTreeSet::new(),
+            aborted_cmd_sns: BTreeSet::new(),
             data_out_buffered: 0,
             data_in_running: 0,
             waits_for_buffer: false,
             next_ttt: 0,
             text: Vec::new(),
-            text_left: Vec::new(),
+            pending_text: Vec::new(),
             last_received: now,
             nop_in_sent: false,
             logout: None,
@@ -251,10 +251,10 @@ impl Connection {
     }
 
     /// Processes `len` bytes that were stored in [`Self::receive_buffer`] at time `now`, in microseconds.
-    pub fn received(&mut self, len: usize, now: u64, pool: &dyn BufferSource) {
+    pub fn received(&mut self, len: usize, now: u64, buffers: &dyn BufferSource) {
         self.last_received = now;
         self.nop_in_sent = false;
-        self.receive(len, pool);
+        self.receive(len, buffers);
     }
 
     /// Returns the next event that the owner has to handle.
@@ -286,10 +286,10 @@ impl Connection {
     }
 
     /// Removes the first `len` bytes of the output after they were sent.
-    pub fn sent(&mut self, len: usize, pool: &dyn BufferSource) {
-        self.transmitter.sent(len, pool);
+    pub fn sent(&mut self, len: usize, buffers: &dyn BufferSource) {
+        self.transmitter.sent(len, buffers);
         if !self.queued_tasks.is_empty() {
-            self.hand_over(pool);
+            self.start_ready_tasks(buffers);
         }
     }
 
@@ -307,13 +307,13 @@ impl Connection {
     }
 
     /// Tries again to acquire the buffers that are needed, at time `now`, in microseconds.
-    pub fn resume(&mut self, now: u64, pool: &dyn BufferSource) {
+    pub fn resume(&mut self, now: u64, buffers: &dyn BufferSource) {
         let was_blocked = self.is_blocked();
         self.waits_for_buffer = false;
         // In CmdSN order: later requests get no buffer while an earlier one waits.
-        self.hand_over(pool);
+        self.start_ready_tasks(buffers);
         if !self.waits_for_buffer {
-            self.unblock(pool);
+            self.unblock(buffers);
         }
         if was_blocked {
             (self.last_received, self.nop_in_sent) = (now, false);
@@ -363,33 +363,33 @@ impl Connection {
 
     /// Handles timers at time `now`, in microseconds: sends a NOP-In to an idle initiator; closes the connection if a
     /// login takes too long, a NOP-In is not answered, or a discovery session is idle.
-    pub fn handle_timeout(&mut self, now: u64, pool: &dyn BufferSource) {
+    pub fn handle_timeout(&mut self, now: u64, buffers: &dyn BufferSource) {
         if now < self.deadline() {
             return;
         }
         match self.phase {
             Phase::FullFeature { discovery: false, .. } if !self.nop_in_sent => {
-                self.send_nop_in(pool);
+                self.send_nop_in(buffers);
                 self.nop_in_sent = true;
             }
             _ => {
-                self.transmitter.clear(pool);
+                self.transmitter.clear(buffers);
                 self.phase = Phase::Closing;
             }
         }
     }
 
     /// Closes the connection at once and releases all buffers except those of running commands.
-    pub fn abort(&mut self, pool: &dyn BufferSource) {
+    pub fn abort(&mut self, buffers: &dyn BufferSource) {
         self.phase = Phase::Closing;
-        self.transmitter.clear(pool);
+        self.transmitter.clear(buffers);
         for (_, task) in self.tasks.drain() {
-            pool.release(task.buffer);
+            buffers.release(task.buffer);
         }
-        while let Some((_, early)) = self.out_of_order.pop_first() {
-            pool.release(early.data);
+        while let Some((_, request)) = self.out_of_order.pop_first() {
+            buffers.release(request.data);
         }
-        self.receiver.abort(pool);
+        self.receiver.abort(buffers);
     }
 
     /// Returns ExpCmdSN and MaxCmdSN for a PDU of the target.
@@ -411,9 +411,9 @@ impl Connection {
         let limits = &self.config.limits;
         let in_flight = self.tasks.values().filter(|task| !task.immediate).count();
         let tasks = limits.command_window.saturating_sub(u32::try_from(in_flight).unwrap_or(u32::MAX));
-        let room =
+        let bursts =
             limits.data_out_bytes.saturating_sub(self.data_out_buffered) / (self.params.first_burst as usize).max(1);
-        let free = tasks.min(u32::try_from(room).unwrap_or(u32::MAX));
+        let free = tasks.min(u32::try_from(bursts).unwrap_or(u32::MAX));
         let max = self.exp_cmd_sn.wrapping_add(free).wrapping_sub(1);
         if serial_before(self.max_cmd_sn, max) {
             self.max_cmd_sn = max;

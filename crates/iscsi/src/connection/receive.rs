@@ -39,7 +39,7 @@ pub(super) struct Receiver {
     have: usize,
     need: usize,
     stage: ReceiveStage,
-    sink: SegmentDestination,
+    destination: SegmentDestination,
     data_len: usize,
     data_have: usize,
     tail: [u8; 8],
@@ -53,7 +53,7 @@ impl Default for Receiver {
             have: 0,
             need: BHS,
             stage: ReceiveStage::Head,
-            sink: SegmentDestination::Discard,
+            destination: SegmentDestination::Discard,
             data_len: 0,
             data_have: 0,
             tail: [0; 8],
@@ -64,17 +64,17 @@ impl Default for Receiver {
 
 impl Receiver {
     pub(super) fn receive_buffer<'a>(&'a mut self, tasks: &'a mut HashMap<u32, Task>) -> &'a mut [u8] {
-        let left = self.data_len - self.data_have;
-        let space = match (&self.stage, &mut self.sink) {
+        let remaining = self.data_len - self.data_have;
+        let space = match (&self.stage, &mut self.destination) {
             (ReceiveStage::Head, _) => self.head.get_mut(self.have..self.need),
             (ReceiveStage::Blocked, _) => None,
             (ReceiveStage::Tail, _) => self.tail.get_mut(self.have..self.need),
             (ReceiveStage::Data, SegmentDestination::Own(buffer)) => buffer.get_mut(self.data_have..self.data_len),
             (ReceiveStage::Data, SegmentDestination::Task { tag, offset }) => {
                 let start = *offset + self.data_have;
-                tasks.get_mut(tag).and_then(|task| task.buffer.get_mut(start..start + left))
+                tasks.get_mut(tag).and_then(|task| task.buffer.get_mut(start..start + remaining))
             }
-            (ReceiveStage::Data, SegmentDestination::Discard) => self.discard.get_mut(..left.min(DISCARD)),
+            (ReceiveStage::Data, SegmentDestination::Discard) => self.discard.get_mut(..remaining.min(DISCARD)),
         };
         space.unwrap_or_default()
     }
@@ -83,16 +83,16 @@ impl Receiver {
         matches!(self.stage, ReceiveStage::Blocked)
     }
 
-    pub(super) fn abort(&mut self, pool: &dyn BufferSource) {
-        if let SegmentDestination::Own(buffer) = std::mem::replace(&mut self.sink, SegmentDestination::Discard) {
-            pool.release(buffer);
+    pub(super) fn abort(&mut self, buffers: &dyn BufferSource) {
+        if let SegmentDestination::Own(buffer) = std::mem::replace(&mut self.destination, SegmentDestination::Discard) {
+            buffers.release(buffer);
         }
     }
 
     /// Discards the rest of a data segment whose task was removed.
-    pub(super) fn discard_task_data(&mut self, gone: u32) {
-        if matches!(self.sink, SegmentDestination::Task { tag, .. } if tag == gone) {
-            self.sink = SegmentDestination::Discard;
+    pub(super) fn discard_task_data(&mut self, removed_tag: u32) {
+        if matches!(self.destination, SegmentDestination::Task { tag, .. } if tag == removed_tag) {
+            self.destination = SegmentDestination::Discard;
         }
     }
 
@@ -102,7 +102,7 @@ impl Receiver {
 }
 
 impl Connection {
-    pub(super) fn receive(&mut self, len: usize, pool: &dyn BufferSource) {
+    pub(super) fn receive(&mut self, len: usize, buffers: &dyn BufferSource) {
         let receiver = &mut self.receiver;
         match receiver.stage {
             ReceiveStage::Data => {
@@ -113,7 +113,7 @@ impl Connection {
                     self.receiver.stage = ReceiveStage::Tail;
                     (self.receiver.have, self.receiver.need) = (0, pad + digests);
                     if self.receiver.need == 0 {
-                        self.pdu_complete(pool);
+                        self.pdu_complete(buffers);
                     }
                 }
             }
@@ -123,8 +123,8 @@ impl Connection {
                     return;
                 }
                 match receiver.stage {
-                    ReceiveStage::Head => self.header_received(pool),
-                    ReceiveStage::Data | ReceiveStage::Tail | ReceiveStage::Blocked => self.pdu_complete(pool),
+                    ReceiveStage::Head => self.header_received(buffers),
+                    ReceiveStage::Data | ReceiveStage::Tail | ReceiveStage::Blocked => self.pdu_complete(buffers),
                 }
             }
             ReceiveStage::Blocked => {}
@@ -139,80 +139,80 @@ impl Connection {
         }
     }
 
-    fn header_received(&mut self, pool: &dyn BufferSource) {
+    fn header_received(&mut self, buffers: &dyn BufferSource) {
         let header: BasicHeader = as_layout(&self.receiver.header());
         let additional = usize::from(header.ahs_length) * 4;
         if additional > AHS {
-            return self.protocol_error(&header, pool, "additional header too long");
+            return self.protocol_error(&header, buffers, "additional header segment too long");
         }
         let digests = if self.digests().0 { 4 } else { 0 };
-        let whole = BHS + additional + digests;
-        if self.receiver.have < whole {
-            self.receiver.need = whole;
+        let head_len = BHS + additional + digests;
+        if self.receiver.have < head_len {
+            self.receiver.need = head_len;
             return;
         }
         let protected = self.receiver.head.get(..BHS + additional).unwrap_or_default();
-        let given = self.receiver.head.get(BHS + additional..whole).unwrap_or_default();
-        if digests > 0 && given != crc32c_bytes(protected) {
+        let received_digest = self.receiver.head.get(BHS + additional..head_len).unwrap_or_default();
+        if digests > 0 && received_digest != crc32c_bytes(protected) {
             // RFC 7143 §7.8: a header digest error closes the connection.
             tracing::debug!("header digest error");
             self.phase = Phase::Closing;
             return;
         }
         let len = header.data_len();
-        let most = match self.phase {
+        let max_len = match self.phase {
             Phase::FullFeature { discovery: false, .. } => self.config.limits.max_recv_segment as usize,
             Phase::FullFeature { .. } => super::full_feature::TEXT,
             _ => LOGIN_SEGMENT,
         };
-        if len > most {
-            return self.protocol_error(&header, pool, "data segment longer than declared");
+        if len > max_len {
+            return self.protocol_error(&header, buffers, "data segment longer than declared by the target");
         }
-        self.begin_data(&header, len, pool);
+        self.begin_data(&header, len, buffers);
     }
 
     /// Begins to receive the data segment, or blocks until a buffer is available.
-    fn begin_data(&mut self, header: &BasicHeader, len: usize, pool: &dyn BufferSource) {
-        let Some(sink) = self.segment_destination(header, len, pool) else {
+    fn begin_data(&mut self, header: &BasicHeader, len: usize, buffers: &dyn BufferSource) {
+        let Some(destination) = self.segment_destination(header, len, buffers) else {
             self.receiver.stage = ReceiveStage::Blocked;
             return;
         };
         let receiver = &mut self.receiver;
-        (receiver.data_len, receiver.data_have, receiver.sink) = (len, 0, sink);
+        (receiver.data_len, receiver.data_have, receiver.destination) = (len, 0, destination);
         if len == 0 {
-            self.pdu_complete(pool);
+            self.pdu_complete(buffers);
         } else {
             receiver.stage = ReceiveStage::Data;
         }
     }
 
     /// Tries again to acquire the buffer of a blocked data segment.
-    pub(super) fn unblock(&mut self, pool: &dyn BufferSource) {
+    pub(super) fn unblock(&mut self, buffers: &dyn BufferSource) {
         if self.receiver.is_blocked() {
             self.receiver.stage = ReceiveStage::Head;
             let header: BasicHeader = as_layout(&self.receiver.header());
-            self.begin_data(&header, header.data_len(), pool);
+            self.begin_data(&header, header.data_len(), buffers);
         }
     }
 
-    fn pdu_complete(&mut self, pool: &dyn BufferSource) {
+    fn pdu_complete(&mut self, buffers: &dyn BufferSource) {
         let receiver = &mut self.receiver;
         let header: BasicHeader = as_layout(&receiver.header());
-        let sink = std::mem::replace(&mut receiver.sink, SegmentDestination::Discard);
+        let destination = std::mem::replace(&mut receiver.destination, SegmentDestination::Discard);
         let len = receiver.data_len;
-        let given: [u8; 4] =
+        let received_digest: [u8; 4] =
             receiver.tail.get(..receiver.need).and_then(|tail| tail.last_chunk().copied()).unwrap_or_default();
         (receiver.stage, receiver.have, receiver.need) = (ReceiveStage::Head, 0, BHS);
         let intact = !self.digests().1 || len == 0 || {
-            let data = match &sink {
+            let data = match &destination {
                 SegmentDestination::Own(buffer) => buffer.get(..len),
                 SegmentDestination::Task { tag, offset } => {
                     self.tasks.get(tag).and_then(|task| task.buffer.get(*offset..*offset + len))
                 }
                 SegmentDestination::Discard => None,
             };
-            data.is_none_or(|data| padded_digest(data) == given)
+            data.is_none_or(|data| padded_digest(data) == received_digest)
         };
-        self.dispatch(&header, sink, len, intact, pool);
+        self.dispatch(&header, destination, len, intact, buffers);
     }
 }

@@ -16,7 +16,7 @@ fn feed(connection: &mut Connection, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         let space = connection.receive_buffer();
         let len = space.len().min(bytes.len());
-        assert!(len > 0, "the connection takes no more");
+        assert!(len > 0, "the connection accepts no more input");
         space[..len].copy_from_slice(&bytes[..len]);
         connection.received(len, 0, &HeapBuffers);
         bytes = &bytes[len..];
@@ -28,14 +28,14 @@ fn sent(connection: &mut Connection) -> Vec<(wire::TargetHeader, Vec<u8>)> {
     sent_from(connection, &HeapBuffers)
 }
 
-fn sent_from(connection: &mut Connection, pool: &dyn BufferSource) -> Vec<(wire::TargetHeader, Vec<u8>)> {
+fn sent_from(connection: &mut Connection, buffers: &dyn BufferSource) -> Vec<(wire::TargetHeader, Vec<u8>)> {
     let mut bytes = Vec::new();
     while connection.has_output() {
         let mut slices = Slices::new();
         connection.pending_output(&mut slices);
         let part: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
         drop(slices);
-        connection.sent(part.len(), pool);
+        connection.sent(part.len(), buffers);
         bytes.extend(part);
     }
     let mut pdus = Vec::new();
@@ -133,16 +133,16 @@ fn read_after_write_waits_for_write_data() {
     feed(&mut connection, &command(0, 1, WRITE, 12_000, &[1; 1000]));
     feed(&mut connection, &command(1, 2, READ, 4, b""));
     assert!(connection.next_event().is_none());
-    let asked = sent(&mut connection);
-    assert_eq!((asked[0].0.opcode, asked[0].0.word_40.get(), asked[0].0.word_44.get()), (0x31, 1000, 8192));
+    let r2ts = sent(&mut connection);
+    assert_eq!((r2ts[0].0.opcode, r2ts[0].0.word_40.get(), r2ts[0].0.word_44.get()), (0x31, 1000, 8192));
     let mut data: wire::DataOut = wire::with_opcode(Opcode::DATA_OUT);
-    (data.flags, data.itt, data.ttt, data.buffer_offset) = (0x80, 1.into(), asked[0].0.ttt, 1000.into());
+    (data.flags, data.itt, data.ttt, data.buffer_offset) = (0x80, 1.into(), r2ts[0].0.ttt, 1000.into());
     wire::set_data_length(&mut data.data_length, 8192);
     feed(&mut connection, zerocopy::IntoBytes::as_bytes(&data));
     feed(&mut connection, &[2; 8192]);
-    let asked = sent(&mut connection);
-    assert_eq!((asked[0].0.word_36.get(), asked[0].0.word_40.get(), asked[0].0.word_44.get()), (1, 9192, 2808));
-    (data.ttt, data.buffer_offset) = (asked[0].0.ttt, 9192.into());
+    let r2ts = sent(&mut connection);
+    assert_eq!((r2ts[0].0.word_36.get(), r2ts[0].0.word_40.get(), r2ts[0].0.word_44.get()), (1, 9192, 2808));
+    (data.ttt, data.buffer_offset) = (r2ts[0].0.ttt, 9192.into());
     wire::set_data_length(&mut data.data_length, 2808);
     feed(&mut connection, zerocopy::IntoBytes::as_bytes(&data));
     feed(&mut connection, &[3; 2808]);
@@ -156,9 +156,9 @@ fn read_after_write_waits_for_write_data() {
 fn out_of_order_data_fails_only_the_command() {
     let mut connection = logged_in();
     feed(&mut connection, &command(0, 1, WRITE, 4000, b""));
-    let asked = sent(&mut connection);
+    let r2ts = sent(&mut connection);
     let mut data: wire::DataOut = wire::with_opcode(Opcode::DATA_OUT);
-    (data.flags, data.itt, data.ttt, data.buffer_offset) = (0x80, 1.into(), asked[0].0.ttt, 8.into());
+    (data.flags, data.itt, data.ttt, data.buffer_offset) = (0x80, 1.into(), r2ts[0].0.ttt, 8.into());
     wire::set_data_length(&mut data.data_length, 3992);
     feed(&mut connection, zerocopy::IntoBytes::as_bytes(&data));
     feed(&mut connection, &[0; 3992]);
@@ -217,11 +217,11 @@ fn logout_applies_to_the_named_connection() {
         let mut request: wire::RequestHeader = wire::with_opcode(Opcode::LOGOUT);
         (request.flags, request.itt, request.ttt, request.cmd_sn) = (0x81, 5.into(), (cid << 16).into(), number.into());
         feed(&mut connection, zerocopy::IntoBytes::as_bytes(&request));
-        let asked = matches!(connection.next_event(), Some(ConnectionEvent::Logout));
+        let requested = matches!(connection.next_event(), Some(ConnectionEvent::Logout));
         // The logout response is sent after the owner has ended the session.
-        assert!(!asked || (!connection.has_output() && connection.is_full_feature()));
+        assert!(!requested || (!connection.has_output() && connection.is_full_feature()));
         connection.finish_logout();
-        (asked, sent(&mut connection)[0].0.response, connection.is_full_feature())
+        (requested, sent(&mut connection)[0].0.response, connection.is_full_feature())
     };
     assert_eq!(logout(0, 7), (false, 1, true));
     assert_eq!(logout(1, 0), (true, 0, false));

@@ -14,7 +14,7 @@ use zerocopy::{Immutable, IntoBytes};
 const SLICES: usize = 64;
 
 /// Number of PDUs that are built in advance: as many as one vectored write sends.
-const MADE: usize = SLICES / 3 + 1;
+const MAX_BUILT_PDUS: usize = SLICES / 3 + 1;
 
 /// Whether headers and data segments carry digests.
 #[derive(Clone, Copy)]
@@ -115,7 +115,7 @@ impl Transmitter {
         }
     }
 
-    pub(super) fn sent(&mut self, len: usize, pool: &dyn BufferSource) {
+    pub(super) fn sent(&mut self, len: usize, buffers: &dyn BufferSource) {
         self.sent_of_first += len;
         while let Some(first) = self.queue.front() {
             if self.sent_of_first < first.len() {
@@ -124,9 +124,9 @@ impl Transmitter {
             self.sent_of_first -= first.len();
             self.bytes -= first.len();
             if let Some(Pdu { payload: Some((BufferSlot(slot), ..)), last: true, .. }) = self.queue.pop_front() {
-                self.release(slot, pool);
+                self.release(slot, buffers);
             }
-            self.make();
+            self.build_pdus();
         }
     }
 
@@ -141,15 +141,15 @@ impl Transmitter {
 
     /// Queues the data-in of a response.
     pub(super) fn queue_data(&mut self, data: PendingDataIn) {
-        self.bytes += data.left();
+        self.bytes += data.remaining();
         self.queued_items.push_back(QueuedItem::Data(data));
-        self.make();
+        self.build_pdus();
     }
 
     /// Builds as many PDUs as one vectored write sends.
-    fn make(&mut self) {
-        while self.queue.len() < MADE {
-            let (pdu, ends) = match self.queued_items.front_mut() {
+    fn build_pdus(&mut self) {
+        while self.queue.len() < MAX_BUILT_PDUS {
+            let (pdu, is_last) = match self.queued_items.front_mut() {
                 None => return,
                 Some(QueuedItem::Pdu(_)) => {
                     if let Some(QueuedItem::Pdu(pdu)) = self.queued_items.pop_front() {
@@ -158,12 +158,12 @@ impl Transmitter {
                     continue;
                 }
                 Some(QueuedItem::Data(data)) => {
-                    let (lent, digests) = (data.buffer, data.digests);
+                    let (buffer, digests) = (data.buffer, data.digests);
                     let DataInPdu { header, start, len, last } = data.next();
-                    (self.pdu(header.as_bytes(), Some((lent, start, len)), last, digests), last)
+                    (self.pdu(header.as_bytes(), Some((buffer, start, len)), last, digests), last)
                 }
             };
-            if ends {
+            if is_last {
                 self.queued_items.pop_front();
             }
             self.bytes += pdu.len() - pdu.payload.map_or(0, |(_, _, len)| len);
@@ -195,19 +195,19 @@ impl Transmitter {
         Pdu { head, head_len, payload, tail, tail_len, last }
     }
 
-    pub(super) fn clear(&mut self, pool: &dyn BufferSource) {
+    pub(super) fn clear(&mut self, buffers: &dyn BufferSource) {
         self.queue.clear();
         self.queued_items.clear();
         (self.sent_of_first, self.bytes) = (0, 0);
         for slot in 0..self.buffers.len() {
-            self.release(slot, pool);
+            self.release(slot, buffers);
         }
     }
 
     /// Removes a buffer, and releases it if it came from the buffer source.
-    fn release(&mut self, slot: usize, pool: &dyn BufferSource) {
+    fn release(&mut self, slot: usize, buffers: &dyn BufferSource) {
         if let Some((buffer, true)) = self.buffers.get_mut(slot).and_then(Option::take) {
-            pool.release(buffer);
+            buffers.release(buffer);
         }
     }
 }

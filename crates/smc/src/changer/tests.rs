@@ -17,18 +17,24 @@ fn bytes(text: &str) -> Vec<u8> {
     text.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
 }
 
-fn run_as(changer: &mut Changer, nexus: NexusId, cdb: &str, out: &[u8], room: usize) -> (u8, Vec<u8>, Vec<u8>) {
-    let (cdb, mut data) = (bytes(cdb), vec![0; room]);
-    let out = [IoSlice::new(out)];
+fn run_as(
+    changer: &mut Changer,
+    nexus: NexusId,
+    cdb: &str,
+    data_out: &[u8],
+    data_in_capacity: usize,
+) -> (u8, Vec<u8>, Vec<u8>) {
+    let (cdb, mut data) = (bytes(cdb), vec![0; data_in_capacity]);
+    let data_out = [IoSlice::new(data_out)];
     let mut into = [IoSliceMut::new(&mut data)];
     let request = Request { nexus, cdb: &cdb, now: Now::default() };
-    let done = changer.execute(&request, Data::new(&out, &mut into));
+    let done = changer.execute(&request, Data::new(&data_out, &mut into));
     data.truncate(done.data_in);
     (done.status.0, done.sense.map(|sense| sense.as_slice().to_vec()).unwrap_or_default(), data)
 }
 
-fn run(changer: &mut Changer, cdb: &str, out: &[u8], room: usize) -> (u8, Vec<u8>, Vec<u8>) {
-    run_as(changer, HOST, cdb, out, room)
+fn run(changer: &mut Changer, cdb: &str, data_out: &[u8], data_in_capacity: usize) -> (u8, Vec<u8>, Vec<u8>) {
+    run_as(changer, HOST, cdb, data_out, data_in_capacity)
 }
 
 /// A library whose power-on unit attentions are cleared.
@@ -272,12 +278,12 @@ fn import_and_export() {
     good(&mut scalar, "1e 00 00 00 01 00", "");
     fails(&mut scalar, "a5 00 00 00 10 00 00 10 00 00 00 00", 5, 0x53, 0x02);
     assert_eq!(run_as(&mut changer, OTHER, "1e 00 00 00 00 00", &[], 0).0, 0);
-    let out = changer.export(ElementAddress(10), Now::default()).unwrap();
-    assert_eq!(out.barcode().as_str(), "B00001L8");
+    let exported = changer.export(ElementAddress(10), Now::default()).unwrap();
+    assert_eq!(exported.barcode().as_str(), "B00001L8");
     attention(&mut changer, HOST, 0x28, 0x01);
     let changes = changer.take_changes();
-    assert_eq!(changes.locations.iter().filter(|(_, place)| place.is_none()).count(), 1);
-    assert_eq!(changes.operator_state.map(|condition| condition.station_open), Some(false));
+    assert_eq!(changes.locations.iter().filter(|(_, location)| location.is_none()).count(), 1);
+    assert_eq!(changes.operator_state.map(|state| state.station_open), Some(false));
 }
 
 #[test]
@@ -295,8 +301,8 @@ fn operator_doors_and_offline() {
         run(&mut changer, "03 00 00 00 12 00", &[], 18).2,
         bytes("70 00 02 00 00 00 00 0a 00 00 00 00 04 18 00 00 00 00")
     );
-    let out = changer.export(ElementAddress(1002), Now::default()).unwrap();
-    changer.import(ElementAddress(1005), out, Now::default()).unwrap();
+    let exported = changer.export(ElementAddress(1002), Now::default()).unwrap();
+    changer.import(ElementAddress(1005), exported, Now::default()).unwrap();
     changer.set_access_door(false).unwrap();
     attention(&mut changer, HOST, 0x28, 0);
     good(&mut changer, TEST, "");
@@ -336,12 +342,12 @@ fn element_faults() {
     changer.set_label_defect(&Barcode::new("A00001L8").unwrap(), Some(LabelDefect::Missing));
     let status = run(&mut changer, "b8 12 00 00 00 01 00 00 00 ff 00 00", &[], 255).2;
     assert_eq!(status[16..30], bytes("03 e8 0d 00 83 00 00 00 00 01 00 00 00 00"));
-    for (failure, cdb, sense) in [
+    for (fault, cdb, sense) in [
         (RobotFault::Pick, LOAD, (4, 0x15, 0x01)),
         (RobotFault::Load, LOAD, (4, 0x53, 0x00)),
         (RobotFault::Place, "a5 00 00 00 03 e8 03 ed 00 00 00 00", (4, 0x15, 0x01)),
     ] {
-        changer.inject_fault(failure);
+        changer.inject_fault(fault);
         fails(&mut changer, cdb, sense.0, sense.1, sense.2);
         assert_eq!(changer.content(ElementAddress(1000)).unwrap().barcode.as_str(), "A00001L8");
     }

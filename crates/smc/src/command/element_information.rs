@@ -114,7 +114,7 @@ fn write_state_page(state: &ChangerState, kind: Option<ElementType>, start: u32,
         ranges(state, kind).flat_map(|(kind, range)| range.addresses().map(move |address| (address, kind))).collect();
     elements.sort_unstable_by_key(|(address, _)| *address);
     w.u8(STATE).u8(0).u16(8).length_u32(|w| {
-        for (address, kind) in elements.into_iter().filter(|(at, _)| u32::from(at.0) >= start).take(count) {
+        for (address, kind) in elements.into_iter().filter(|(address, _)| u32::from(address.0) >= start).take(count) {
             element(state, address, kind, w);
         }
     });

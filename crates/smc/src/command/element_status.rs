@@ -67,13 +67,13 @@ const HEAD: usize = 12;
 /// Bytes of a primary volume tag: identifier (32), reserved (2), sequence number (2).
 const TAG: usize = 36;
 
-pub(crate) fn run(state: &ChangerState, cdb: &Cdb, room: &mut DataIn<'_, '_>) -> Outcome {
+pub(crate) fn run(state: &ChangerState, cdb: &Cdb, data_in: &mut DataIn<'_, '_>) -> Outcome {
     let raw: Raw = cdb.as_layout();
     let kind = element_type(raw.kind)?;
     let wanted = RequestedFields { volume_tags: raw.kind & 0x10 != 0, device_identifiers: raw.flags & 0x01 != 0 };
     let selected = select(state, kind, raw.start.get(), raw.count.get(), |_| true);
-    room.limit(raw.allocation_length.get() as usize);
-    report(state, &selected, wanted, 0, raw.allocation_length.get() as usize, room);
+    data_in.limit(raw.allocation_length.get() as usize);
+    report(state, &selected, wanted, 0, raw.allocation_length.get() as usize, data_in);
     Ok(())
 }
 
@@ -99,15 +99,15 @@ pub(super) fn select(
 ) -> Vec<Group> {
     let mut ranges = state.library.layout().ranges();
     ranges.sort_by_key(|(_, range)| range.first);
-    let mut left = usize::from(count);
+    let mut remaining = usize::from(count);
     let mut groups = Vec::new();
     for (element_type, range) in ranges {
         if kind.is_some_and(|kind| kind != element_type) {
             continue;
         }
         let from_start = range.addresses().filter(|address| address.0 >= start && include(*address));
-        let addresses: Vec<_> = from_start.take(left).collect();
-        left -= addresses.len();
+        let addresses: Vec<_> = from_start.take(remaining).collect();
+        remaining -= addresses.len();
         if !addresses.is_empty() {
             groups.push((element_type, addresses));
         }
@@ -123,7 +123,7 @@ pub(super) fn report(
     wanted: RequestedFields,
     action: u8,
     allocation_length: usize,
-    room: &mut DataIn<'_, '_>,
+    data_in: &mut DataIn<'_, '_>,
 ) -> Vec<ElementAddress> {
     let first = groups.first().and_then(|(_, addresses)| addresses.first()).map_or(0, |address| address.0);
     let number = groups.iter().map(|(_, addresses)| addresses.len()).sum::<usize>();
@@ -147,7 +147,7 @@ pub(super) fn report(
             sent.push(*address);
         }
     }
-    room.append(w.as_slice());
+    data_in.append(w.as_slice());
     sent
 }
 
@@ -211,9 +211,9 @@ const fn medium_type(kind: CartridgeKind) -> u8 {
 }
 
 pub(super) fn is_disabled(state: &ChangerState, address: ElementAddress) -> bool {
-    let condition = state.library.operator_state();
-    condition.element_faults.get(&address) == Some(&ElementFault::Disabled)
-        || condition.drives_offline.contains(&address)
+    let operator_state = state.library.operator_state();
+    operator_state.element_faults.get(&address) == Some(&ElementFault::Disabled)
+        || operator_state.drives_offline.contains(&address)
 }
 
 /// Returns the additional sense code of an element in an abnormal state (EXCEPT).
@@ -222,12 +222,12 @@ pub(super) fn exception_code(
     address: ElementAddress,
     content: Option<&ElementContent>,
 ) -> Option<Asc> {
-    let condition = state.library.operator_state();
+    let operator_state = state.library.operator_state();
     let (missing, unreadable) = without_label(state, content);
-    if condition.drives_offline.contains(&address) {
+    if operator_state.drives_offline.contains(&address) {
         return Some(Asc::LOGICAL_UNIT_NOT_READY_OFFLINE);
     }
-    match (condition.element_faults.get(&address), content.and_then(|content| content.label)) {
+    match (operator_state.element_faults.get(&address), content.and_then(|content| content.label)) {
         (Some(ElementFault::Disabled), _) => Some(Asc::ELEMENT_DISABLED),
         (Some(ElementFault::Blocked), _) => Some(Asc::MEDIUM_MAGAZINE_NOT_ACCESSIBLE),
         (None, Some(LabelDefect::Missing)) => Some(missing),
@@ -255,10 +255,11 @@ fn cleaning(state: &ChangerState, content: Option<&ElementContent>) -> Option<(A
 
 /// Returns whether the robot can reach an element in its current state (ACCESS).
 pub(super) fn is_accessible(state: &ChangerState, kind: ElementType, address: ElementAddress, is_full: bool) -> bool {
-    let condition = state.library.operator_state();
-    let free = !condition.element_faults.contains_key(&address) && !condition.drives_offline.contains(&address);
+    let operator_state = state.library.operator_state();
+    let free =
+        !operator_state.element_faults.contains_key(&address) && !operator_state.drives_offline.contains(&address);
     free && match kind {
-        ElementType::IMPORT_EXPORT => !condition.station_open,
+        ElementType::IMPORT_EXPORT => !operator_state.station_open,
         ElementType::DRIVE => !is_full || state.library.bay(address).is_some_and(|bay| bay.status().accessible),
         _ => true,
     }

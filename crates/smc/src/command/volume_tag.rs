@@ -100,8 +100,8 @@ pub(crate) fn send(state: &mut ChangerState, cdb: &Cdb, nexus: NexusId, data: &m
     let raw: RawSend = cdb.as_layout();
     let kind = element_status::element_type(raw.kind)?;
     // Bits 1-0: all, primary or alternate tags; bit 2: ignore sequence numbers.
-    let (which, by_sequence) = (raw.action & 0x03, raw.action & 0x04 == 0);
-    if raw.action > 0x06 || which == 3 {
+    let (tag_type, by_sequence) = (raw.action & 0x03, raw.action & 0x04 == 0);
+    if raw.action > 0x06 || tag_type == 3 {
         return Err(Sense::invalid_field_in_cdb(5, Some(4)).into());
     }
     let length = usize::from(raw.list_length.get());
@@ -123,14 +123,14 @@ pub(crate) fn send(state: &mut ChangerState, cdb: &Cdb, nexus: NexusId, data: &m
         let tagged = content.tag().is_some_and(|tag| matches(template, tag.as_str().as_bytes()));
         *address >= start && of_kind && tagged
     };
-    let places = state.library.locations().into_iter();
-    let contents = places.filter_map(|place| Some((place.address, state.library.content(place.address)?)));
-    let found = if which == 2 || !sequence_fits {
+    let locations = state.library.locations().into_iter();
+    let contents = locations.filter_map(|location| Some((location.address, state.library.content(location.address)?)));
+    let matching = if tag_type == 2 || !sequence_fits {
         BTreeSet::new()
     } else {
         contents.filter(wanted).map(|(_, content)| content.barcode).collect()
     };
-    state.searches.insert(nexus, VolumeTagSearch { action: raw.action, unreported_matches: found });
+    state.searches.insert(nexus, VolumeTagSearch { action: raw.action, unreported_matches: matching });
     Ok(())
 }
 
@@ -142,26 +142,26 @@ fn template(bytes: &[u8; 32]) -> &[u8] {
 
 /// Returns whether a label matches a template, in time of at most the product of both lengths.
 fn matches(template: &[u8], label: &[u8]) -> bool {
-    let (mut at, mut read) = (0, 0);
+    let (mut index, mut read) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;
     while read < label.len() {
-        match template.get(at) {
+        match template.get(index) {
             Some(b'*') => {
-                retry = Some((at, read));
-                at += 1;
+                retry = Some((index, read));
+                index += 1;
             }
-            Some(wanted) if *wanted == b'?' || Some(wanted) == label.get(read) => (at, read) = (at + 1, read + 1),
+            Some(wanted) if *wanted == b'?' || Some(wanted) == label.get(read) => (index, read) = (index + 1, read + 1),
             _ => match &mut retry {
                 // Let the last `*` match one more character.
-                Some((star, taken)) => {
-                    *taken += 1;
-                    (at, read) = (*star + 1, *taken);
+                Some((star, end)) => {
+                    *end += 1;
+                    (index, read) = (*star + 1, *end);
                 }
                 None => return false,
             },
         }
     }
-    template.get(at..).unwrap_or_default().iter().all(|rest| *rest == b'*')
+    template.get(index..).unwrap_or_default().iter().all(|rest| *rest == b'*')
 }
 
 pub(crate) fn request(state: &mut ChangerState, cdb: &Cdb, nexus: NexusId, data: &mut Data<'_, '_>) -> Outcome {
@@ -173,15 +173,16 @@ pub(crate) fn request(state: &mut ChangerState, cdb: &Cdb, nexus: NexusId, data:
         .iter()
         .filter_map(|barcode| Some(state.library.location_of(barcode)?.address))
         .collect();
-    let selected = element_status::select(state, kind, raw.start.get(), raw.count.get(), |at| addresses.contains(&at));
+    let selected =
+        element_status::select(state, kind, raw.start.get(), raw.count.get(), |address| addresses.contains(&address));
     let wanted = RequestedFields { volume_tags: raw.kind & 0x10 != 0, device_identifiers: false };
     let allocation_length = raw.allocation_length.get() as usize;
     data.data_in.limit(allocation_length);
     let sent = element_status::report(state, &selected, wanted, search.action, allocation_length, &mut data.data_in);
-    let told: BTreeSet<_> =
+    let reported: BTreeSet<_> =
         sent.into_iter().filter_map(|address| Some(state.library.content(address)?.barcode)).collect();
     if let Some(search) = state.searches.get_mut(&nexus) {
-        search.unreported_matches.retain(|barcode| !told.contains(barcode));
+        search.unreported_matches.retain(|barcode| !reported.contains(barcode));
     }
     Ok(())
 }

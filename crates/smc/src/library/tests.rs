@@ -122,14 +122,14 @@ fn exchange_medium() {
 fn failed_exchange_leaves_cartridges_in_place() {
     let all = [RobotFault::Pick, RobotFault::Place, RobotFault::Load, RobotFault::Unload];
     for (source, first, second) in [(101, 50, 102), (101, 50, 101), (50, 101, 51), (50, 101, 50), (50, 101, 102)] {
-        for failure in all {
+        for fault in all {
             let (mut library, _) = library();
             move_medium(&mut library, 100, 50).unwrap();
             let before = library.locations();
-            library.inject_fault(failure);
+            library.inject_fault(fault);
             let [a, b, c] = [source, first, second].map(ElementAddress);
             if library.exchange(a, b, c, Now::default()).is_err() {
-                assert_eq!(library.locations(), before, "{source} {first} {second} {failure:?}");
+                assert_eq!(library.locations(), before, "{source} {first} {second} {fault:?}");
             } else {
                 assert_eq!(library.cartridge_count(), 2);
             }
@@ -141,20 +141,20 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_cartridge_is_ever_lost_or_copied(moves in prop::collection::vec((0..12_usize, 0..12_usize, 0..12_usize, any::<bool>(), any::<bool>(), 0..8_usize), 1..60)) {
+    fn no_cartridge_is_lost_or_duplicated(moves in prop::collection::vec((0..12_usize, 0..12_usize, 0..12_usize, any::<bool>(), any::<bool>(), 0..8_usize), 1..60)) {
         const PLACES: [u16; 12] = [100, 101, 102, 103, 104, 10, 11, 50, 51, 52, 0, 999];
         let (mut library, lock) = library();
-        for (a, b, c, exchange, locked, failure) in moves {
-            let failures = [RobotFault::Pick, RobotFault::Place, RobotFault::Load, RobotFault::Unload];
-            failures.get(failure).into_iter().for_each(|failure| library.inject_fault(*failure));
+        for (a, b, c, exchange, locked, fault) in moves {
+            let faults = [RobotFault::Pick, RobotFault::Place, RobotFault::Load, RobotFault::Unload];
+            faults.get(fault).into_iter().for_each(|fault| library.inject_fault(*fault));
             *lock.lock().unwrap() = locked;
             let [a, b, c] = [a, b, c].map(|at| ElementAddress(PLACES[at]));
             let _ = if exchange { library.exchange(a, b, c, Now::default()) } else { library.move_medium(a, b, Now::default()) };
-            let mut names: Vec<_> = library.locations().iter().map(|place| place.barcode.to_string()).collect();
+            let mut names: Vec<_> = library.locations().iter().map(|location| location.barcode.to_string()).collect();
             names.sort();
             prop_assert_eq!(names, ["A", "B"]);
-            let places: BTreeSet<_> = library.locations().iter().map(|place| place.address).collect();
-            prop_assert_eq!(places.len(), 2);
+            let locations: BTreeSet<_> = library.locations().iter().map(|location| location.address).collect();
+            prop_assert_eq!(locations.len(), 2);
         }
     }
 }

@@ -172,14 +172,14 @@ impl ChangerProfile {
     /// # Errors
     /// The type of element that exceeds the maximum of the model, and this maximum.
     pub fn layout(&self, storage: u16, import_export: u16, drives: u16) -> Result<ElementLayout, (&'static str, u16)> {
-        let [most_storage, most_import_export, most_drives] = self.max_elements;
+        let [max_storage, max_import_export, max_drives] = self.max_elements;
         let counts = [
-            ("slots", storage, most_storage),
-            ("import/export slots", import_export, most_import_export),
-            ("drives", drives, most_drives),
+            ("slots", storage, max_storage),
+            ("import/export slots", import_export, max_import_export),
+            ("drives", drives, max_drives),
         ];
-        if let Some((kind, _, most)) = counts.into_iter().find(|(_, count, most)| count > most) {
-            return Err((kind, most));
+        if let Some((kind, _, max)) = counts.into_iter().find(|(_, count, max)| count > max) {
+            return Err((kind, max));
         }
         Ok(ElementLayout::new(self.first_addresses, [storage, import_export, drives]))
     }

@@ -34,7 +34,7 @@ fn large_transfers() -> Connection {
 }
 
 /// Feeds as many bytes as the connection accepts, and returns their number.
-fn feed_from(connection: &mut Connection, bytes: &[u8], pool: &dyn BufferSource) -> usize {
+fn feed_from(connection: &mut Connection, bytes: &[u8], buffers: &dyn BufferSource) -> usize {
     let mut fed = 0;
     while fed < bytes.len() {
         let space = connection.receive_buffer();
@@ -43,7 +43,7 @@ fn feed_from(connection: &mut Connection, bytes: &[u8], pool: &dyn BufferSource)
             break;
         }
         space[..len].copy_from_slice(&bytes[fed..fed + len]);
-        connection.received(len, 7, pool);
+        connection.received(len, 7, buffers);
         fed += len;
     }
     fed
@@ -57,13 +57,13 @@ fn next_command(connection: &mut Connection) -> Option<Command> {
 }
 
 fn good(command: Command) -> CommandResponse {
-    let Command { data_in, data_out, data_out_len: data_len, data_in_capacity: room, .. } = command;
+    let Command { data_in, data_out, data_out_len: data_len, data_in_capacity, .. } = command;
     CommandResponse {
         status: 0,
         sense: Vec::new(),
         data_in,
-        data_in_len: room,
-        data_in_wanted: room,
+        data_in_len: data_in_capacity,
+        data_in_wanted: data_in_capacity,
         data_out_consumed: data_len,
         data_out_missing: 0,
         data_out,
@@ -98,67 +98,67 @@ fn small_responses_are_not_delayed_by_a_long_read() {
 
 #[test]
 fn read_waits_for_a_buffer_without_blocking_the_connection() {
-    let (mut connection, pool) = (large_transfers(), SmallBuffers(Cell::new(100_000)));
-    feed_from(&mut connection, &command(0, 1, READ, 200_000, b""), &pool);
-    feed_from(&mut connection, &command(1, 2, READ, 90_000, b""), &pool);
+    let (mut connection, buffers) = (large_transfers(), SmallBuffers(Cell::new(100_000)));
+    feed_from(&mut connection, &command(0, 1, READ, 200_000, b""), &buffers);
+    feed_from(&mut connection, &command(1, 2, READ, 90_000, b""), &buffers);
     assert!(next_command(&mut connection).is_none() && connection.needs_buffers() && !connection.is_blocked());
     let mut nop: wire::RequestHeader = wire::with_opcode(Opcode(0x40));
     (nop.flags, nop.itt, nop.ttt, nop.cmd_sn) = (0x80, 7.into(), 0xffff_ffff.into(), 2.into());
-    feed_from(&mut connection, zerocopy::IntoBytes::as_bytes(&nop), &pool);
-    assert_eq!(sent_from(&mut connection, &pool)[0].0.opcode, 0x20);
-    connection.resume(8, &pool);
+    feed_from(&mut connection, zerocopy::IntoBytes::as_bytes(&nop), &buffers);
+    assert_eq!(sent_from(&mut connection, &buffers)[0].0.opcode, 0x20);
+    connection.resume(8, &buffers);
     assert!(next_command(&mut connection).is_none() && connection.needs_buffers());
-    pool.0.set(300_000);
-    connection.resume(9, &pool);
+    buffers.0.set(300_000);
+    connection.resume(9, &buffers);
     assert!(!connection.needs_buffers());
     assert_eq!(next_command(&mut connection).unwrap().task_tag, 1);
     assert_eq!(next_command(&mut connection).unwrap().task_tag, 2);
-    assert_eq!(pool.0.get(), 10_000);
+    assert_eq!(buffers.0.get(), 10_000);
 }
 
 #[test]
 fn unbuffered_data_is_not_received_and_does_not_time_out() {
-    let (mut connection, pool) = (large_transfers(), SmallBuffers(Cell::new(500)));
+    let (mut connection, buffers) = (large_transfers(), SmallBuffers(Cell::new(500)));
     let write = command(0, 1, WRITE, 1000, &[9; 1000]);
-    assert_eq!(feed_from(&mut connection, &write, &pool), BHS);
+    assert_eq!(feed_from(&mut connection, &write, &buffers), BHS);
     assert!(connection.is_blocked() && connection.needs_buffers());
     connection.handle_timeout(u64::MAX - 1, &HeapBuffers);
     assert!(!connection.has_output() && !connection.is_closing());
-    pool.0.set(1000);
-    connection.resume(50_000_000, &pool);
+    buffers.0.set(1000);
+    connection.resume(50_000_000, &buffers);
     assert!(!connection.is_blocked() && !connection.needs_buffers());
     assert_eq!(connection.deadline(), 80_000_000);
-    assert_eq!(feed_from(&mut connection, &write[BHS..], &pool), 1000);
+    assert_eq!(feed_from(&mut connection, &write[BHS..], &buffers), 1000);
     let running = next_command(&mut connection).unwrap();
     assert_eq!((running.data_out_len, running.data_out[999]), (1000, 9));
-    connection.complete_command(1, good(running), &pool);
-    assert_eq!((sent_from(&mut connection, &pool)[0].0.opcode, pool.0.get()), (0x21, 1000));
+    connection.complete_command(1, good(running), &buffers);
+    assert_eq!((sent_from(&mut connection, &buffers)[0].0.opcode, buffers.0.get()), (0x21, 1000));
 }
 
 #[test]
 fn r2t_is_sent_once_the_whole_buffer_is_available() {
-    let (mut connection, pool) = (large_transfers(), SmallBuffers(Cell::new(1000)));
-    feed_from(&mut connection, &command(0, 1, WRITE, 50_000, b""), &pool);
-    feed_from(&mut connection, &command(1, 2, WRITE, 900, b""), &pool);
+    let (mut connection, buffers) = (large_transfers(), SmallBuffers(Cell::new(1000)));
+    feed_from(&mut connection, &command(0, 1, WRITE, 50_000, b""), &buffers);
+    feed_from(&mut connection, &command(1, 2, WRITE, 900, b""), &buffers);
     assert!(!connection.has_output() && connection.needs_buffers(), "the second does not take what the first lacks");
-    pool.0.set(60_000);
-    connection.resume(9, &pool);
-    let asked = sent_from(&mut connection, &pool);
-    assert_eq!((asked[0].0.opcode, asked[0].0.itt.get()), (0x31, 1));
+    buffers.0.set(60_000);
+    connection.resume(9, &buffers);
+    let r2ts = sent_from(&mut connection, &buffers);
+    assert_eq!((r2ts[0].0.opcode, r2ts[0].0.itt.get()), (0x31, 1));
 }
 
 #[test]
 fn closing_a_connection_releases_its_buffers() {
-    let (mut connection, pool) = (large_transfers(), SmallBuffers(Cell::new(1 << 20)));
-    feed_from(&mut connection, &command(0, 1, READ, 100_000, b""), &pool);
-    feed_from(&mut connection, &command(1, 2, WRITE, 50_000, b""), &pool);
-    feed_from(&mut connection, &command(3, 4, WRITE, 500, &[1; 500]), &pool);
-    feed_from(&mut connection, &command(2, 3, READ, 100_000, b"")[..20], &pool);
+    let (mut connection, buffers) = (large_transfers(), SmallBuffers(Cell::new(1 << 20)));
+    feed_from(&mut connection, &command(0, 1, READ, 100_000, b""), &buffers);
+    feed_from(&mut connection, &command(1, 2, WRITE, 50_000, b""), &buffers);
+    feed_from(&mut connection, &command(3, 4, WRITE, 500, &[1; 500]), &buffers);
+    feed_from(&mut connection, &command(2, 3, READ, 100_000, b"")[..20], &buffers);
     let running = next_command(&mut connection).unwrap();
-    connection.complete_command(1, good(running), &pool);
-    assert!(pool.0.get() < 1 << 20);
-    connection.abort(&pool);
-    assert_eq!(pool.0.get(), 1 << 20);
+    connection.complete_command(1, good(running), &buffers);
+    assert!(buffers.0.get() < 1 << 20);
+    connection.abort(&buffers);
+    assert_eq!(buffers.0.get(), 1 << 20);
 }
 
 fn discovery(names: usize) -> Connection {
@@ -190,12 +190,12 @@ fn text_responses_are_bounded() {
         let (header, part) = text(&mut connection, number, wire::NO_TAG, b"SendTargets=All\0");
         assert_eq!((header.opcode, header.flags), (0x24, 0x40));
         assert!(part.starts_with(b"TargetName=iqn.t:0\0"));
-        assert!(connection.text_left.len() < 8192);
+        assert!(connection.pending_text.len() < 8192);
     }
     // A continuation must not have keys while the response is incomplete.
     let (header, _) = text(&mut connection, 100, 1, b"SendTargets=All\0");
     assert_eq!((header.opcode, header.response), (0x3f, 0x04));
-    assert!(connection.text_left.is_empty());
+    assert!(connection.pending_text.is_empty());
 }
 
 #[test]
