@@ -155,7 +155,7 @@ impl Connection {
         let received_digest = self.receiver.head.get(BHS + additional..head_len).unwrap_or_default();
         if digests > 0 && received_digest != crc32c_bytes(protected) {
             // RFC 7143 §7.8: a header digest error closes the connection.
-            tracing::debug!("header digest error");
+            tracing::debug!("connection closed: header digest error");
             self.phase = Phase::Closing;
             return;
         }
