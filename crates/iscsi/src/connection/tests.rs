@@ -90,7 +90,7 @@ fn a_login_that_comes_slowly_ends_at_the_same_time() {
     let mut now = 0;
     for byte in &login_pdu()[..30] {
         now += 999_999;
-        connection.space()[0] = *byte;
+        connection.receive_buffer()[0] = *byte;
         connection.received(1, now, &HeapBuffers);
         connection.handle_timeout(now, &HeapBuffers);
         assert!(!connection.is_closing());
