@@ -1,4 +1,4 @@
-//! Page 32h, data compression as LTO drives always had it, and page 1Bh as SSC has it.
+//! Data compression: page 32h of LTO drives, and page 1Bh of SSC.
 
 use super::{MB, PageSource};
 use crate::counters::Counters;

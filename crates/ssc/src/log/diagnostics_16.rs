@@ -7,18 +7,18 @@ use scsi_core::time::Timestamp;
 use scsi_core::writer::PageWriter;
 use std::collections::VecDeque;
 
-/// Errors that are kept; the page has a parameter for each, zero where there was none.
-const KEPT: usize = 12;
-/// Bytes of a parameter.
+/// Number of errors in the page, each a parameter. Unused parameters are zero.
+const MAX_ERRORS: usize = 12;
+/// Length of a parameter value in bytes.
 const LEN: usize = 68;
 /// TIMESTAMP ORIGIN: set by a method outside the standard.
 const ORIGIN: u8 = 0x03;
 
-/// The last errors.
+/// Last errors, newest first.
 #[derive(Debug, Default)]
 pub(crate) struct Diagnostics(VecDeque<Vec<u8>>);
 
-/// What was going on when an error came.
+/// Context of an error.
 pub(crate) struct ErrorContext<'a> {
     pub(crate) cdb: &'a Cdb,
     pub(crate) at: Timestamp,
@@ -28,7 +28,7 @@ pub(crate) struct ErrorContext<'a> {
 }
 
 impl Diagnostics {
-    /// Keeps an error.
+    /// Records an error.
     pub(crate) fn record(&mut self, sense: &Sense, when: &ErrorContext<'_>) {
         let (density, medium_type, serial) = when.medium.unwrap_or_default();
         let mut entry = PageWriter::new();
@@ -36,7 +36,7 @@ impl Diagnostics {
         entry.ascii(when.revision, 4).u32(0).u8(when.cdb.opcode().0).u8(0).u16(0);
         let id = serial.iter().copied().chain(std::iter::repeat(b' ')).take(32).collect::<Vec<u8>>();
         entry.bytes(&id).u8(ORIGIN).u8(0).u48(when.at.0);
-        self.0.truncate(KEPT - 1);
+        self.0.truncate(MAX_ERRORS - 1);
         self.0.push_front(entry.as_slice().to_vec());
     }
 

@@ -1,4 +1,4 @@
-//! Pages 02h and 03h, error counters: nothing here is corrected or retried, so only what failed counts.
+//! Pages 02h and 03h, error counters. The drive corrects and retries nothing, so only unrecovered errors are counted.
 
 use super::PageSource;
 use scsi_core::log::LogWriter;

@@ -1,5 +1,5 @@
-//! Log pages of a drive (SSC-5 §8.2): a page or a family of pages is a file. Lists, lengths and control bytes are those that
-//! LTO-6, LTO-7 and LTO-9 drives report in the field.
+//! Log pages of a drive (SSC-5 §8.2), one file for each page or group of pages. Page lists, lengths and control bytes
+//! are as captured from LTO-6, LTO-7 and LTO-9 drives.
 
 mod capacity_31;
 mod compression_32;
@@ -37,13 +37,13 @@ const STATISTICS: LogId = LogId::page(0x14);
 const SERVICE_BUFFERS: LogId = LogId::page(0x15);
 const DIAGNOSTICS: LogId = LogId::page(0x16);
 const VOLUME: LogId = LogId::page(0x17);
-/// The volumes before: subpages 01h and 02h.
+/// Statistics of earlier volumes: subpages 01h and 02h.
 const PREVIOUS_VOLUME_1: LogId = LogId { page: 0x17, subpage: 0x01 };
 const PREVIOUS_VOLUME_2: LogId = LogId { page: 0x17, subpage: 0x02 };
 const PORT: LogId = LogId::page(0x18);
 const POWER: LogId = LogId::page(0x1a);
 const DATA_COMPRESSION: LogId = LogId::page(0x1b);
-/// TapeAlert, whose flags a nexus sees once.
+/// TapeAlert page; a read clears its flags for the nexus.
 pub(crate) const TAPE_ALERT: LogId = LogId::page(0x2e);
 const USAGE: LogId = LogId::page(0x30);
 const CAPACITY: LogId = LogId::page(0x31);
@@ -59,7 +59,7 @@ const DRIVE_USAGE: LogId = LogId::page(0x3c);
 const SUBSYSTEM: LogId = LogId::page(0x3d);
 const DEVICE: LogId = LogId::page(0x3e);
 
-/// Pages of IBM's LTO-5 and LTO-6 drives, ascending: an LTO-7 drive's without the volumes before and the subpages of page 37h.
+/// Pages of IBM's LTO-5 and LTO-6 drives, ascending: those of an LTO-7 drive without the subpages of pages 17h and 37h.
 pub(crate) const IBM_PAGES: &[LogId] = &[
     WRITE_ERRORS,
     READ_ERRORS,
@@ -89,7 +89,7 @@ pub(crate) const IBM_PAGES: &[LogId] = &[
 
 /// Pages of IBM's LTO-7 and LTO-8 drives, as captured from two LTO-7 drives.
 pub(crate) const IBM_7_PAGES: &[LogId] = &merged::<34>(IBM_PAGES, SINCE_LTO_7);
-/// Pages of IBM's LTO-9 drives, as captured from two of them: those, and the environment.
+/// Pages of IBM's LTO-9 drives, as captured from two LTO-9 drives: those of LTO-7, and environmental reporting.
 pub(crate) const IBM_9_PAGES: &[LogId] = &merged::<35>(IBM_7_PAGES, &[ENVIRONMENT]);
 
 const SINCE_LTO_7: &[LogId] = &[
@@ -105,12 +105,12 @@ const SINCE_LTO_7: &[LogId] = &[
     performance_of(0xa0),
 ];
 
-/// Subpages of page 37h, of which only the names are known.
+/// Subpages of page 37h, of which only the codes are known.
 const fn performance_of(subpage: u8) -> LogId {
     LogId { page: 0x37, subpage }
 }
 
-/// Both lists, which ascend, as one that does.
+/// Merges two ascending lists into one.
 #[expect(clippy::indexing_slicing, reason = "evaluated at compile time: a list of another length does not build")]
 const fn merged<const N: usize>(pages: &[LogId], more: &[LogId]) -> [LogId; N] {
     assert!(N == pages.len() + more.len());
@@ -155,7 +155,7 @@ pub(crate) const HP_PAGES: &[LogId] = &[
     DEVICE,
 ];
 
-/// Pages that drives of every family have in mhvtl, ascending.
+/// Pages that drives of all families have in mhvtl, ascending.
 pub(crate) const COMMON_PAGES: &[LogId] = &[
     WRITE_ERRORS,
     READ_ERRORS,
@@ -169,23 +169,24 @@ pub(crate) const COMMON_PAGES: &[LogId] = &[
     PERFORMANCE,
 ];
 
-/// Those of IBM's LTO drives among them.
+/// Pages of IBM's LTO-3 and LTO-4 drives in mhvtl.
 pub(crate) const COMMON_PAGES_AND_STATUS: &[LogId] = &merged::<11>(COMMON_PAGES, &[DEVICE_STATUS]);
 
-/// Those of a T10000, which CTA asks for errors that are none of the medium.
+/// Pages of a T10000, which CTA also asks for non-medium errors.
 pub(crate) const T10000_PAGES: &[LogId] = &merged::<11>(COMMON_PAGES, &[NON_MEDIUM_ERRORS]);
 
-/// Those of a 3592, which CTA asks for blocks and KiB as well; codes and units are those of IBM's LTO drives.
+/// Pages of a 3592, which CTA also asks for non-medium errors and for page 38h, with the codes and units of IBM's LTO
+/// drives.
 pub(crate) const IBM_3592_PAGES: &[LogId] = &merged::<12>(COMMON_PAGES, &[NON_MEDIUM_ERRORS, BLOCKS]);
 
 const MB: u64 = 1_000_000;
 const MIB: u64 = 1 << 20;
 
-/// What a page is written from.
+/// Data from which a page is written.
 struct PageSource<'a> {
     state: &'a DriveState,
     mounted: Option<&'a Mounted>,
-    /// Since the load, or since LOG SELECT reset the page.
+    /// Counts since the load, or since LOG SELECT reset the page.
     counters: Counters,
 }
 
@@ -210,9 +211,9 @@ pub(crate) fn write(state: &DriveState, id: LogId, request: &Request<'_>, w: &mu
         VOLUME => volume_17::current(&source, w),
         PREVIOUS_VOLUME_1 => volume_17::before(&source, 1, w),
         PREVIOUS_VOLUME_2 => volume_17::before(&source, 2, w),
-        // Relative port 1, of iSCSI, which defines nothing more.
+        // Relative port 1; iSCSI defines no further parameters.
         PORT => drop(w.parameter(1, LIST_CONTROL, &[0x05, 0, 0, 0])),
-        // Active, and idle_c, which never is.
+        // Transitions to active (one) and to idle_c (none).
         POWER => drop(w.counter(1, 4, 1).counter(4, 4, 0)),
         DATA_COMPRESSION => compression_32::standard(&source, w),
         TAPE_ALERT => state.alerts.unread_flags(request.nexus).write(FLAG_CONTROL, w),
@@ -224,17 +225,18 @@ pub(crate) fn write(state: &DriveState, id: LogId, request: &Request<'_>, w: &mu
     }
 }
 
-/// The statistics of a volume that is about to be demounted.
+/// Statistics of a volume that is about to be demounted.
 pub(crate) fn volume_statistics(state: &DriveState, mounted: &Mounted) -> Vec<Parameter> {
     let mut w = LogWriter::from_pointer(0);
     volume_17::write(&PageSource { state, mounted: Some(mounted), counters: mounted.counters }, mounted, &mut w);
     w.parameters()
 }
 
-/// Volumes whose statistics are kept: the last, and two before.
+/// Number of demounted volumes whose statistics are kept.
 pub(crate) const VOLUMES: usize = 3;
 
-/// Resets what LOG SELECT can reset: TapeAlert flags, and the counters of this load as the page shows them.
+/// Resets one page, or all, for LOG SELECT: TapeAlert flags, and the counters of this load as the page shows them.
+/// Returns whether anything changed.
 pub(crate) fn reset(state: &mut DriveState, id: Option<LogId>) -> bool {
     let resets = |page: LogId| id.is_none_or(|id| id == page);
     let mut changed = false;
@@ -251,7 +253,7 @@ pub(crate) fn reset(state: &mut DriveState, id: Option<LogId>) -> bool {
     changed
 }
 
-/// Bits of the flags that this drive may raise, flag 1 in the highest.
+/// Bits of the supported TapeAlert flags; flag 1 is the most significant bit.
 pub(crate) fn supported_alerts() -> u64 {
     let known = (1..=64).filter(|number| Alert(*number).name().is_some());
     known.fold(AlertSet::NONE, |all, number| all.merge(AlertSet::from_flag(number))).bits()

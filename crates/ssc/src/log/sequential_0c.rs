@@ -6,7 +6,7 @@ use scsi_core::log::LogWriter;
 use scsi_core::time::Now;
 use tape_store::media::{LTO_6, LTO_9};
 
-/// What is shown where nothing is known.
+/// Value of an unknown counter.
 const UNKNOWN: u64 = u32::MAX as u64;
 
 pub(super) fn write(source: &PageSource<'_>, now: Now, w: &mut LogWriter) {
@@ -38,7 +38,7 @@ pub(super) fn write(source: &PageSource<'_>, now: Now, w: &mut LogWriter) {
     }
 }
 
-/// MB of the drive's buffer, where a drive of the generation was captured.
+/// Buffer size in MB, as captured from a drive of the generation; otherwise 0.
 fn buffer(source: &PageSource<'_>) -> u64 {
     let profile = source.state.profile;
     match profile.native_media {

@@ -1,4 +1,4 @@
-//! Page 14h, device statistics (SSC-5 §8.2.6): what the drive counts for life, and since power on.
+//! Page 14h, device statistics (SSC-5 §8.2.6): lifetime counters, and counters since power-on.
 
 use super::{MB, PageSource};
 use crate::lifetime_counters;
@@ -15,7 +15,7 @@ pub(super) fn write(source: &PageSource<'_>, now: Now, w: &mut LogWriter) {
     let state = source.state;
     let of = |id| state.lifetime.get(id);
     let hours = (of(lifetime_counters::POWER_ON_SECONDS) + state.power_on_seconds(now)) / 3600;
-    // Loads, cleanings, hours; no tape moves, so no hours and metres of motion, and none since the last cleanings.
+    // Loads, cleanings, hours; then hours and metres of tape motion, which are zero.
     w.counters(
         0x00,
         4,
@@ -23,11 +23,11 @@ pub(super) fn write(source: &PageSource<'_>, now: Now, w: &mut LogWriter) {
     );
     w.counters(0x0c, 4, &[of(lifetime_counters::POWER_CYCLES), state.loads]);
     w.counters(0x0e, 4, &[of(lifetime_counters::WRITE_ERRORS), of(lifetime_counters::READ_ERRORS)]);
-    // The sample since power on in ms, and shares of it in percent: reading, writing and both take no time; no volume, or ready.
+    // Sample time since power-on in ms, then shares of it in percent: reading, writing, both (zero); no volume; ready.
     let ready = if matches!(state.load, Load::Mounted(_)) { 100 } else { 0 };
     w.counter(0x10, 8, state.power_on_ms(now)).counters(0x11, 4, &[0, 0, 0, 100 - ready, ready]);
     if state.profile.is_hp_mechanism() {
-        // MB from and to the host in the sample.
+        // MB from and to the host in the sample time.
         w.counters(0x16, 8, &[source.counters.written_by_host / MB, source.counters.read_by_host / MB]);
     }
     let mut serial = PageWriter::new();
@@ -37,7 +37,7 @@ pub(super) fn write(source: &PageSource<'_>, now: Now, w: &mut LogWriter) {
     w.parameter(0x1000, TABLE, &motion(source));
 }
 
-/// Hours of motion for each kind of medium: none.
+/// Hours of tape motion for each medium type: zero.
 fn motion(source: &PageSource<'_>) -> Vec<u8> {
     let profile = source.state.profile;
     let mut table = PageWriter::new();

@@ -1,4 +1,4 @@
-//! Page 11h, DT device status (ADC-3 §6.1.2): what a library's own software polls.
+//! Page 11h, DT device status (ADC-3 §6.1.2), which library firmware polls.
 
 use super::PageSource;
 use crate::load::Load;
@@ -15,32 +15,32 @@ mod byte_0 {
     pub(super) const CRQST: u8 = 0x04;
     pub(super) const DINIT: u8 = 0x01;
 }
-/// Byte 1.
+/// Very high frequency data, byte 1.
 mod byte_1 {
     pub(super) const MPRSNT: u8 = 0x10;
     pub(super) const MSTD: u8 = 0x04;
     pub(super) const MTHRD: u8 = 0x02;
     pub(super) const MOUNTED: u8 = 0x01;
 }
-/// Byte 3: TapeAlert flags are raised, the interface has changed, and the maker has parameters of its own.
+/// Byte 3: TapeAlert flags have changed, the interface has changed, vendor-specific parameters have changed.
 const TAFC: u8 = 0x01;
 const INTFC: u8 = 0x02;
 const VS: u8 = 0x80;
-/// Control byte of what the makers added.
-const MAKER: u8 = 0x03;
-/// DT DEVICE ACTIVITY: none, or verifying, which is other.
+/// Control byte of vendor-specific parameters.
+const VENDOR: u8 = 0x03;
+/// DT DEVICE ACTIVITY: no activity, and other (verifying).
 const ACTIVITY: (u8, u8) = (0x00, 0x0c);
 
 pub(super) fn write(source: &PageSource<'_>, w: &mut LogWriter) {
     let state = source.state;
     let flag = |set: bool, bit: u8| if set { bit } else { 0 };
-    let memory = source.mounted.is_some() || matches!(state.load, Load::LoadedNotThreaded(_));
-    let protected = source.mounted.is_some_and(|mounted| mounted.write_protection.is_some());
+    let mam_accessible = source.mounted.is_some() || matches!(state.load, Load::LoadedNotThreaded(_));
+    let write_protected = source.mounted.is_some_and(|mounted| mounted.write_protection.is_some());
     let first = byte_0::DINIT
         | flag(state.removal_prevented, byte_0::PAMR)
-        | flag(memory, byte_0::MACC)
+        | flag(mam_accessible, byte_0::MACC)
         | flag(state.settings.compress, byte_0::CMPR)
-        | flag(protected, byte_0::WRTP)
+        | flag(write_protected, byte_0::WRTP)
         | flag(state.requests_cleaning(), byte_0::CRQST);
     let second = match &state.load {
         Load::Empty => 0,
@@ -58,21 +58,21 @@ pub(super) fn write(source: &PageSource<'_>, w: &mut LogWriter) {
     }
 }
 
-/// Milliseconds between polls.
+/// Writes the recommended polling delay in milliseconds.
 fn polling(delay: u16, control: u8, w: &mut LogWriter) {
     w.parameter(1, control, &delay.to_be_bytes());
 }
 
-/// As captured from LTO-7 and LTO-9 drives. The state of ports is that of serial attached SCSI there, and not known here; what
-/// only the drive's maker knows is as captured or zero.
+/// As captured from LTO-7 and LTO-9 drives. Port status is zero, because the captured drives have SAS ports;
+/// vendor-specific values are as captured, or zero.
 fn of_ibm_since_lto_7(frequent: [u8; 4], w: &mut LogWriter) {
     w.parameter(0, LIST_CONTROL, &frequent);
     polling(500, LIST_CONTROL, w);
     w.parameter(2, LIST_CONTROL, &[0; 8]).parameter(3, LIST_CONTROL, &[0; 12]);
     let [a, b, c, d] = frequent;
-    w.parameter(4, MAKER, &[a, b, c, d, 0, 1, 3, 0]);
+    w.parameter(4, VENDOR, &[a, b, c, d, 0, 1, 3, 0]);
     w.parameter(0x0101, LIST_CONTROL, &[0; 12]).parameter(0x0102, LIST_CONTROL, &[0; 12]);
-    w.parameter(0x0200, MAKER, &[1]).parameter(0x0201, MAKER, &[0; 43]);
+    w.parameter(0x0200, VENDOR, &[1]).parameter(0x0201, VENDOR, &[0; 43]);
     w.parameter(0x8000, LIST_CONTROL, &[b' '; 8]).parameter(0x8001, LIST_CONTROL, &[0; 4]).parameter(
         0x8100,
         LIST_CONTROL,
@@ -88,15 +88,15 @@ fn of_ibm_since_lto_7(frequent: [u8; 4], w: &mut LogWriter) {
 /// As captured from an LTO-6 drive.
 fn of_hp([first, second, activity, alerts]: [u8; 4], w: &mut LogWriter) {
     let frequent = [first, second, activity, alerts | VS | INTFC];
-    w.parameter(0, MAKER, &frequent);
-    polling(16, MAKER, w);
-    w.parameter(0x0101, MAKER, &[0; 12]).parameter(0x0102, MAKER, &[0; 12]);
+    w.parameter(0, VENDOR, &frequent);
+    polling(16, VENDOR, w);
+    w.parameter(0x0101, VENDOR, &[0; 12]).parameter(0x0102, VENDOR, &[0; 12]);
     let [a, b, c, d] = frequent;
-    w.parameter(0x8000, MAKER, &[a, b, c, d, 0, 6]).parameter(0x8010, MAKER, &[1, 0, 0, 0, 0, 0, 0, 0]);
-    w.parameter(0xb101, MAKER, &[0; 16]).parameter(0xb102, MAKER, &[0; 16]);
+    w.parameter(0x8000, VENDOR, &[a, b, c, d, 0, 6]).parameter(0x8010, VENDOR, &[1, 0, 0, 0, 0, 0, 0, 0]);
+    w.parameter(0xb101, VENDOR, &[0; 16]).parameter(0xb102, VENDOR, &[0; 16]);
 }
 
-/// LTO-5 and LTO-6, not captured.
+/// For LTO-5 and LTO-6; no capture available.
 fn of_ibm(source: &PageSource<'_>, frequent: [u8; 4], w: &mut LogWriter) {
     w.parameter(0, LIST_CONTROL, &frequent);
     polling(500, LIST_CONTROL, w);

@@ -22,7 +22,7 @@ pub(super) fn write(source: &PageSource<'_>, w: &mut LogWriter) {
         (10, 2, 0),
         (11, 2, 0),
     ];
-    // HP's drives have nine of them.
+    // HP's drives have only the first nine parameters.
     let count = if source.state.profile.is_hp_mechanism() { 9 } else { values.len() };
     for (code, width, value) in values.into_iter().take(count) {
         w.number(code, FLAG_CONTROL, width, value);

@@ -1,4 +1,4 @@
-//! Pages of the makers. Codes and lengths are as captured; what nobody has said the meaning of is zero.
+//! Vendor-specific log pages. Codes and lengths are as captured; parameters of unknown meaning are zero.
 
 use super::{
     BLOCKS, DEVICE, DEVICE_ERROR, DRIVE_USAGE, MB, PERFORMANCE, PORT_0, PORT_1, PageSource, READ_COUNTERS, SUBSYSTEM,
@@ -9,7 +9,7 @@ use scsi_core::log::{COUNTER_CONTROL, LogId, LogWriter};
 use tape_store::mam::AttrId;
 
 const KIB: u64 = 1024;
-/// Control byte of page 37h, and of some counts of HP's.
+/// Control byte of page 37h, and of some HP counters.
 const MEASURES: u8 = 0x60;
 /// Control byte of page 35h.
 const DUMP: u8 = 0x03;
@@ -30,14 +30,14 @@ pub(super) fn write(source: &PageSource<'_>, id: LogId, w: &mut LogWriter) {
     }
 }
 
-/// Page 37h: efficiency of drive, medium, host ports and library; low is good, 80h is not known.
+/// Page 37h: efficiency of drive, medium, host ports and library; low values are good, 80h is unknown.
 fn performance(w: &mut LogWriter) {
     for (code, value) in [(0x00, 0), (0x01, 0), (0x10, 0x80), (0x11, 0x80), (0x12, 0), (0x1a, 0)] {
         w.parameter(code, MEASURES, &[value]);
     }
 }
 
-/// Page 38h: blocks and KiB that the host wrote and read, and that went to the medium; capacities and how far it is.
+/// Page 38h: blocks and KiB written and read, by host and by medium; capacities and positions.
 fn blocks(source: &PageSource<'_>, w: &mut LogWriter) {
     let c = &source.counters;
     w.counters(0, 8, &[c.blocks_written, c.written_by_host / KIB, c.blocks_read, c.read_by_host / KIB]);
@@ -57,7 +57,7 @@ fn blocks(source: &PageSource<'_>, w: &mut LogWriter) {
     let here = source.mounted.map_or(0, |mounted| mounted.medium.position().partition);
     let partition = all.get(usize::from(here)).copied().unwrap_or_default();
     let sum = |of: fn(&tape_store::medium::PartitionUsage) -> u64| all.iter().map(of).sum::<u64>();
-    // In 256ths.
+    // In 255ths.
     let share = |part: u64, whole: u64| part.saturating_mul(0xff).checked_div(whole).unwrap_or(0);
     let whole = sum(|usage| usage.capacity);
     w.counter(0x0c, 8, partition.capacity / KIB).counter(0x0d, 1, share(partition.position, partition.capacity));
@@ -69,7 +69,7 @@ fn blocks(source: &PageSource<'_>, w: &mut LogWriter) {
     }
 }
 
-/// Page 3Dh: mounts and MB of the volume, loads and MB of the drive.
+/// Page 3Dh: mounts and MB in the life of the volume, loads and MB in the life of the drive.
 fn subsystem(source: &PageSource<'_>, w: &mut LogWriter) {
     let of = |id| source.mounted.map_or(0, |mounted| mounted.mam.number(id));
     let lifetime = &source.state.lifetime;
@@ -83,7 +83,7 @@ fn subsystem(source: &PageSource<'_>, w: &mut LogWriter) {
     );
 }
 
-/// Page 34h of HP's drives: four counts of errors, and a fifth value, as captured.
+/// Page 34h of HP's drives: four error counters, and a fifth value as captured.
 fn read_errors_of_hp(w: &mut LogWriter) {
     for code in 0..4 {
         w.number(code, MEASURES, 2, 0);
@@ -91,9 +91,9 @@ fn read_errors_of_hp(w: &mut LogWriter) {
     w.counter(4, 2, 0x0640);
 }
 
-/// Page 3Eh of HP's drives: status, loads, cleaning uses that are left.
+/// Page 3Eh of HP's drives: status, loads, remaining uses of the cleaning cartridge.
 fn device(source: &PageSource<'_>, w: &mut LogWriter) {
-    /// Medium present and as it should be.
+    /// Medium present and in order.
     const MEDIUM_OK: u64 = 0x01 << 8;
     let status = if source.mounted.is_some() { MEDIUM_OK } else { 0 };
     w.counters(0, 4, &[0, status]).number(2, MEASURES, 4, source.state.lifetime.get(lifetime_counters::LOADS));

@@ -1,5 +1,5 @@
-//! Page 17h, volume statistics (SSC-5 §8.2.9): of the mounted volume, or the last; subpages of those before. "Not valid"
-//! where there was none.
+//! Page 17h, volume statistics (SSC-5 §8.2.9): of the mounted or last volume; in the subpages, of earlier volumes. If
+//! there was no such volume, the page says that it is not valid.
 
 use super::{MB, PageSource};
 use crate::counters::Counters;
@@ -10,7 +10,7 @@ use tape_store::cartridge::CartridgeKind;
 use tape_store::mam::AttrId;
 use tape_store::medium::PartitionUsage;
 
-/// No object is encrypted, or none follows that is not.
+/// Object number if no object is encrypted, or no unencrypted one follows.
 const NONE: u64 = 0xffff_ffff_ffff;
 
 pub(super) fn current(source: &PageSource<'_>, w: &mut LogWriter) {
@@ -20,7 +20,7 @@ pub(super) fn current(source: &PageSource<'_>, w: &mut LogWriter) {
     }
 }
 
-/// So many volumes before the current or last one.
+/// Writes the statistics of the volume that is `count` volumes before the current or last one.
 pub(super) fn before(source: &PageSource<'_>, count: usize, w: &mut LogWriter) {
     write_saved(source, if source.mounted.is_some() { count - 1 } else { count }, w);
 }
@@ -29,8 +29,8 @@ fn write_saved(source: &PageSource<'_>, number: usize, w: &mut LogWriter) {
     match source.state.volumes.get(number) {
         None => drop(w.parameter(0x0000, LIST_CONTROL, &[0])),
         Some(volume) => {
-            for kept in volume {
-                w.parameter(kept.code, kept.control, &kept.value);
+            for parameter in volume {
+                w.parameter(parameter.code, parameter.control, &parameter.value);
             }
         }
     }
@@ -105,20 +105,20 @@ pub(super) fn write(source: &PageSource<'_>, mounted: &Mounted, w: &mut LogWrite
     }
 }
 
-/// The drives of this load and of those before, as the cartridge memory has them: index, vendor and serial number.
+/// Mount history from the cartridge memory: index, vendor and serial number of the drives of this and earlier loads.
 fn mount_history(mounted: &Mounted, w: &mut LogWriter) {
     let mut records = PageWriter::new();
     for index in 0..4 {
         let drive = mounted.mam.get(AttrId(AttrId::LAST_DRIVE.0 + index), 0).unwrap_or_default();
         if !drive.is_empty() {
-            // The length does not count itself.
+            // The length byte excludes itself.
             records.u8(43).u8(0).u16(index).ascii(&String::from_utf8_lossy(drive), 40);
         }
     }
     w.parameter(0x0300, LIST_CONTROL, records.as_slice());
 }
 
-/// Serial number, lot, barcode, manufacturer, license code and personality.
+/// Serial number, lot, barcode, manufacturer, license code and volume personality.
 fn identity(source: &PageSource<'_>, mounted: &Mounted, w: &mut LogWriter) {
     let mut text = |code: u16, text: &str, len: usize| {
         let mut value = PageWriter::new();
@@ -129,7 +129,7 @@ fn identity(source: &PageSource<'_>, mounted: &Mounted, w: &mut LogWriter) {
     let media = mounted.cartridge.media();
     let (drive, generation) = (source.state.profile.native_media.generation(), media.generation());
     let license = drive.zip(generation).map(|(drive, generation)| format!("{drive:0>2}{generation:0>2}"));
-    // Captured from LTO-7 and LTO-9 drives: an LTO-9 cartridge has a name of its own.
+    // As captured from LTO-7 and LTO-9 drives: the name of an LTO-9 cartridge has another form.
     let personality = match generation {
         Some("9") => "LTOL9G9".into(),
         Some(generation) => format!("Ultrium-{generation}"),
@@ -146,7 +146,7 @@ fn identity(source: &PageSource<'_>, mounted: &Mounted, w: &mut LogWriter) {
     }
 }
 
-/// First encrypted block, and first behind it that is not, of each partition.
+/// First encrypted object of each partition, and first unencrypted object after it.
 fn encrypted(mounted: &Mounted, w: &mut LogWriter) {
     let records = |id: AttrId| {
         let mut records = PageWriter::new();
