@@ -7,22 +7,22 @@ use scsi_core::mode::{ModePageDef, PageId};
 /// Identifier of the page.
 pub(crate) const ID: PageId = PageId::page(0x10);
 
-/// SELECT DATA COMPRESSION may be changed; it can be saved, as the real drives' PS bit says.
+/// SELECT DATA COMPRESSION is changeable and saveable, as the PS bit of real drives says.
 pub(crate) const PAGE: ModePageDef =
     ModePageDef::new(ID, &[0x10, 0x0e, 0, 0, 0, 0, 0x01, 0x2c, 0x40, 0, 0x10, 0, 0, 0, 0x01, 0x90], CHANGEABLE)
         .saveable();
-/// HP: REWIND ON RESET 00b (LTO-4 reference).
+/// HP's page: REWIND ON RESET 00b (LTO-4 reference).
 pub(crate) const HP: ModePageDef =
     ModePageDef::new(ID, &[0x10, 0x0e, 0, 0, 0, 0, 0x01, 0x2c, 0x40, 0, 0x10, 0, 0, 0, 0x01, 0x80], CHANGEABLE)
         .saveable();
-/// DLT: nothing is saved (DLT4000 user's manual, 8.4.9.2).
+/// DLT's page, not saveable (DLT4000 user's manual, 8.4.9.2).
 pub(crate) const DLT: ModePageDef = ModePageDef { saveable: false, ..PAGE };
 const CHANGEABLE: &[u8] = &[0x10, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01, 0];
 
 /// SELECT DATA COMPRESSION, byte 14.
 pub(super) const SELECT_COMPRESSION: u8 = 0x01;
 
-/// ACTIVE PARTITION.
+/// Renders ACTIVE PARTITION.
 pub(crate) fn render(state: &DriveState, page: &mut [u8]) {
     if let (Some(partition), Load::Mounted(mounted)) = (page.get_mut(3), &state.load) {
         *partition = mounted.medium.position().partition;

@@ -1,4 +1,4 @@
-//! Medium configuration mode page, 1Dh (SSC-5 §8.3.7): whether the medium is written once.
+//! Medium configuration mode page, 1Dh (SSC-5 §8.3.7): whether the medium is WORM.
 
 use crate::device::DriveState;
 use crate::load::Load;
@@ -7,17 +7,18 @@ use tape_store::cartridge::CartridgeKind;
 
 /// Identifier of the page.
 pub(crate) const ID: PageId = PageId::page(0x1d);
-/// As an empty LTO-10 drive reports it: some format labels may not be overwritten, and any number of filemarks before end
-/// of data may be but the one nearest the beginning.
+/// As reported by an empty LTO-10 drive. WORM mode label restrictions 01h: some format labels cannot be overwritten.
+/// WORM mode filemark restrictions 02h: all filemarks before end of data can be overwritten, except the one nearest to
+/// BOP.
 const DEFAULT: [u8; 32] = super::page(ID, 32, &[(4, 0x01), (5, 0x02)]);
 
-/// Nothing may be changed.
+/// No field is changeable.
 pub(crate) const PAGE: ModePageDef = ModePageDef::new(ID, &DEFAULT, &[0; 32]);
 
 /// WORMM.
 const WORM: u8 = 0x01;
 
-/// Whether the mounted medium is written once.
+/// Renders whether the mounted medium is WORM.
 pub(crate) fn render(state: &DriveState, page: &mut [u8]) {
     let Load::Mounted(mounted) = &state.load else { return };
     if mounted.cartridge.kind() == CartridgeKind::Worm

@@ -1,4 +1,4 @@
-//! Mode pages of a drive. Each file has the page's constants and, where it shows state, its rendering.
+//! Mode pages of a drive. Each file has the constants of a page and, if the page shows state, its rendering.
 
 pub(crate) mod compression_0f;
 pub(crate) mod config_10;
@@ -16,7 +16,7 @@ use crate::device::DriveState;
 use scsi_core::field::FieldPointer;
 use scsi_core::mode::{ModePageDef, PageControl, PageId, control_0a, disconnect_02, informational_exceptions_1c};
 
-/// Pages of IBM's LTO drives, ascending.
+/// Pages of IBM's LTO drives since LTO-5, ascending.
 pub(crate) const IBM_PAGES: &[ModePageDef] = &[
     error_recovery_01::PAGE,
     disconnect_02::PAGE,
@@ -70,7 +70,7 @@ pub(crate) const IBM_4_PAGES: &[ModePageDef] = &[
     vendor::BEHAVIOUR_2F,
 ];
 
-/// Pages of IBM's LTO drives before, ascending.
+/// Pages of IBM's LTO drives up to LTO-3, ascending.
 pub(crate) const IBM_3_PAGES: &[ModePageDef] = &[
     error_recovery_01::PAGE,
     disconnect_02::PAGE,
@@ -113,7 +113,7 @@ pub(crate) const COMMON_PAGES: &[ModePageDef] = &[
     medium_config_1d::PAGE,
 ];
 
-/// Those of drives whose media have one partition.
+/// Pages of other drives whose media have one partition, ascending.
 pub(crate) const SINGLE_PARTITION_PAGES: &[ModePageDef] = &[
     error_recovery_01::ALL_ZERO,
     disconnect_02::PAGE,
@@ -126,7 +126,7 @@ pub(crate) const SINGLE_PARTITION_PAGES: &[ModePageDef] = &[
     medium_config_1d::PAGE,
 ];
 
-/// Those of the oldest.
+/// Pages of the oldest drives, ascending.
 pub(crate) const SCSI_2_PAGES: &[ModePageDef] = &[
     error_recovery_01::ALL_ZERO,
     disconnect_02::PAGE,
@@ -137,7 +137,7 @@ pub(crate) const SCSI_2_PAGES: &[ModePageDef] = &[
     informational_exceptions_1c::TAPE_ALERT_PAGE,
 ];
 
-/// Those of DLT.
+/// Pages of DLT drives, ascending.
 pub(crate) const DLT_PAGES: &[ModePageDef] = &[
     error_recovery_01::ALL_ZERO,
     disconnect_02::PAGE,
@@ -148,14 +148,14 @@ pub(crate) const DLT_PAGES: &[ModePageDef] = &[
     informational_exceptions_1c::TAPE_ALERT_PAGE,
 ];
 
-/// A page of `N` bytes, header included, that is zero but for these bytes.
+/// Builds a page of `N` bytes, including the header. All other bytes are zero.
 const fn page<const N: usize>(id: PageId, len: usize, bytes: &[(usize, u8)]) -> [u8; N] {
     assert!(len == N && N >= 2 && N < 0x100 && id.subpage == 0);
     #[expect(clippy::cast_possible_truncation, reason = "asserted above; evaluated at compile time")]
     with_bytes([0; N], [(0, id.page), (1, (N - 2) as u8)].as_slice(), bytes)
 }
 
-/// As [`page`], of a subpage.
+/// Builds a subpage, as [`page`] builds a page.
 const fn subpage<const N: usize>(id: PageId, len: usize, bytes: &[(usize, u8)]) -> [u8; N] {
     assert!(len == N && N >= 4 && N < 0x100 && id.subpage != 0);
     #[expect(clippy::cast_possible_truncation, reason = "asserted above; evaluated at compile time")]
@@ -177,7 +177,7 @@ const fn with_bytes<const N: usize>(mut page: [u8; N], header: &[(usize, u8)], b
     page
 }
 
-/// Writes live values over the stored ones.
+/// Overwrites stored values with live ones.
 pub(crate) fn render(state: &DriveState, id: PageId, control: PageControl, page: &mut [u8]) {
     if control != PageControl::Current {
         return;
@@ -191,10 +191,10 @@ pub(crate) fn render(state: &DriveState, id: PageId, control: PageControl, page:
     }
 }
 
-/// Checks a page beyond its changeable bits.
+/// Checks the values of a page whose changeable bits were checked before.
 ///
 /// # Errors
-/// The field at fault.
+/// The invalid field.
 pub(crate) fn check(state: &DriveState, id: PageId, page: &[u8]) -> Result<(), FieldPointer> {
     match id {
         partition_11::ID => partition_11::check(state, page),

@@ -1,6 +1,7 @@
-//! Medium partition mode page, 11h (SSC-5 §8.3.4). Layout as an LTO-6 or later drive returns it: four sizes.
+//! Medium partition mode page, 11h (SSC-5 §8.3.4). The layout is that of LTO-6 and later drives, with four sizes.
 //!
-//! LTO drives part a tape by pairs of wraps, and leave some unused between partitions (IBM LTO SCSI reference, §4.4).
+//! LTO drives partition a tape by pairs of wraps, and leave some pairs unused between partitions (IBM LTO SCSI
+//! reference, §4.4).
 
 use crate::device::DriveState;
 use crate::load::Load;
@@ -12,41 +13,42 @@ use tape_store::media::MediaSpec;
 /// Identifier of the page.
 pub(crate) const ID: PageId = PageId::page(0x11);
 
-/// POFM set (partitions come with FORMAT MEDIUM), PSUM 11b, MEDIUM FORMAT RECOGNITION 03h, wrap-wise, units of 10^9 bytes.
+/// POFM (FORMAT MEDIUM creates the partitions), PSUM 11b, MEDIUM FORMAT RECOGNITION 03h, wrap-wise, units of 10^9
+/// bytes.
 pub(crate) const PAGE: ModePageDef = ModePageDef::new(
     ID,
     &[0x11, 0x0e, 0, 0, 0x1c, 0x03, 0x19, 0, 0, 0, 0, 0, 0, 0, 0, 0],
     &[0x11, 0x0e, 0, 0xff, 0xf8, 0, 0xff, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
 );
 
-/// Of drives whose media have one partition: nothing can be changed (HP LTO-4 reference, volume 2).
+/// Page of drives whose media have one partition; no field is changeable (HP LTO-4 reference, volume 2).
 pub(crate) const SINGLE_PARTITION: ModePageDef = ModePageDef { changeable: &[0; 16], ..PAGE };
 
 const GB: u64 = 1_000_000_000;
 const MB: u64 = 1_000_000;
-/// So many MB that their number fits.
+/// Maximum capacity in bytes whose size in MB fits into the page.
 const SMALL: u64 = 0xfffe * MB;
-/// FDP, SDP and IDP: who chooses number and sizes. One of them is set in what a host selected.
+/// FDP, SDP and IDP, which select who sets the number and sizes of partitions. At most one is set.
 const SELECTION_BITS: u8 = 0xe0;
 const FDP: u8 = 0x80;
 const SDP: u8 = 0x40;
 const IDP: u8 = 0x20;
-/// PARTITIONING TYPE: vendor's choice, or wrap-wise.
+/// PARTITIONING TYPE: vendor-specific, or wrap-wise.
 const PARTITIONING_TYPES: std::ops::RangeInclusive<u8> = 0..=1;
-/// The rest, for one partition that asks for it.
+/// Size of the one partition that gets the remaining capacity.
 const REMAINDER: u16 = 0xffff;
 
-/// MAXIMUM ADDITIONAL PARTITIONS, and what a host selected for the next FORMAT MEDIUM; else the number and the sizes of
-/// the mounted medium.
+/// Renders MAXIMUM ADDITIONAL PARTITIONS, and the partitions that a host selected for the next FORMAT MEDIUM or, if
+/// none, the number and sizes of those of the mounted medium.
 pub(crate) fn render(state: &DriveState, page: &mut [u8]) {
-    let [_, _, most, defined, flags, _, kind, _, sizes @ ..] = page else { return };
-    *most = max_additional_partitions(state);
+    let [_, _, max_additional, defined, flags, _, kind, _, sizes @ ..] = page else { return };
+    *max_additional = max_additional_partitions(state);
     if *flags & SELECTION_BITS != 0 {
         return;
     }
     let Load::Mounted(mounted) = &state.load else { return };
     *defined = mounted.medium.partitions() - 1;
-    // A small cartridge is told in MB.
+    // Sizes of a small cartridge are in MB.
     let (units, exponent) = if mounted.capacity() <= SMALL { (MB, 6) } else { (GB, 9) };
     *kind = *kind & 0xf0 | exponent;
     for (partition, size) in (0..mounted.medium.partitions()).zip(sizes.chunks_exact_mut(2)) {
@@ -64,7 +66,7 @@ fn max_additional_partitions(state: &DriveState) -> u8 {
     media.partitions - 1
 }
 
-/// Checks what a host selects; the field at fault.
+/// Checks selected values, and returns the invalid field.
 pub(crate) fn check(state: &DriveState, page: &[u8]) -> Result<(), FieldPointer> {
     let [_, _, _, additional, flags, _, kind, ..] = page else { return Ok(()) };
     if *additional > max_additional_partitions(state) {
@@ -84,7 +86,7 @@ pub(crate) fn check(state: &DriveState, page: &[u8]) -> Result<(), FieldPointer>
     }
 }
 
-/// Whether a partition will have another size than the page asks for, told in the units of the page.
+/// Whether a partition will have another size than the page requests, in the units of the page.
 pub(crate) fn rounds(state: &DriveState, page: &[u8]) -> bool {
     let Load::Mounted(mounted) = &state.load else { return false };
     rounds_on(page, PartitionableTape::of_mounted(mounted))
@@ -94,16 +96,16 @@ fn rounds_on(page: &[u8], tape: PartitionableTape) -> bool {
     let [_, _, _, _, flags, _, units, _, values @ ..] = page else { return false };
     let Ok(sizes) = sizes(page, tape) else { return false };
     let unit = unit(*flags, *units);
-    // FDP and SDP leave the sizes to the drive.
+    // With FDP and SDP the drive selects the sizes.
     flags & SELECTION_BITS == IDP
         && sizes.len() > 1
         && values.as_chunks().0.iter().zip(sizes).any(|(bytes, size)| {
-            let asked = u16::from_be_bytes(*bytes);
-            asked != REMAINDER && size / unit != u64::from(asked)
+            let requested = u16::from_be_bytes(*bytes);
+            requested != REMAINDER && size / unit != u64::from(requested)
         })
 }
 
-/// What is to be parted.
+/// A tape to be partitioned.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PartitionableTape {
     media: &'static MediaSpec,
@@ -111,21 +113,22 @@ pub(crate) struct PartitionableTape {
 }
 
 impl PartitionableTape {
-    /// The tape of a cartridge, as far as SET CAPACITY left it.
+    /// The tape of a mounted cartridge, with the capacity that SET CAPACITY left.
     pub(crate) fn of_mounted(mounted: &Mounted) -> Self {
         Self { media: mounted.cartridge.media(), capacity: mounted.capacity() }
     }
 
-    /// Pairs of wraps: the smallest partition is one. Where there are no wraps, bytes.
+    /// Number of allocation units: pairs of wraps, or bytes for media without wraps. The smallest partition has one
+    /// unit.
     const fn units(self) -> u64 {
         if self.media.wraps == 0 { self.capacity } else { self.media.wraps as u64 / 2 }
     }
 
-    /// Units that are lost at each border between partitions.
+    /// Unused units between two partitions.
     const fn guard(self) -> u64 {
         match self.media.wraps {
             0 => 0,
-            // LTO-9 keeps two pairs free, and those before it one.
+            // LTO-9 leaves two pairs unused, earlier generations one.
             wraps if wraps >= 280 => 2,
             _ => 1,
         }
@@ -136,13 +139,14 @@ impl PartitionableTape {
         u64::try_from(bytes).unwrap_or(u64::MAX)
     }
 
-    /// Units that hold so many bytes: a page's sizes are rounded down, so what is less than a unit short is that.
+    /// Units that hold `bytes`, rounded up: reported sizes are rounded down, so a reported size gives the same units
+    /// again.
     fn units_for(self, bytes: u64) -> u64 {
         let units = (u128::from(bytes) * u128::from(self.units())).div_ceil(u128::from(self.capacity.max(1)));
         u64::try_from(units).unwrap_or(u64::MAX).max(1)
     }
 
-    /// Bytes of the smallest partition that a cartridge of its generation has at full size.
+    /// Size in bytes of the smallest partition of a cartridge of this generation with native capacity.
     const fn smallest(self) -> u64 {
         match self.media.wraps {
             0 => 0,
@@ -150,31 +154,34 @@ impl PartitionableTape {
         }
     }
 
-    /// Units of `count` partitions together.
+    /// Units that `count` partitions share.
     const fn available(self, count: u64) -> u64 {
         self.units().saturating_sub(self.guard() * (count - 1))
     }
 }
 
-/// Bytes of each partition that a page asks for; the byte that is wrong.
+/// Returns the size in bytes of each partition that a page selects.
 ///
-/// FDP makes a second partition of the smallest size. SDP, and a page that chooses nothing, share evenly. With IDP sizes
-/// are those of the page, rounded up to units.
+/// FDP creates a second partition of the smallest size. SDP, and a page without FDP, SDP and IDP, divide the tape
+/// evenly. With IDP the sizes are those of the page, rounded up to units.
+///
+/// # Errors
+/// Number of the invalid byte.
 pub(crate) fn sizes(page: &[u8], tape: PartitionableTape) -> Result<Vec<u64>, usize> {
     let [_, _, _, additional, flags, _, units, _, values @ ..] = page else { return Ok(vec![tape.capacity]) };
     let count = u64::from(*additional) + 1;
-    let parted = match flags & SELECTION_BITS {
+    let partition_units = match flags & SELECTION_BITS {
         FDP if tape.media.partitions > 1 => vec![tape.available(2).saturating_sub(1), 1],
         IDP if count > 1 => return individual(values, unit(*flags, *units), count, tape),
         _ if count == 1 => vec![tape.units()],
-        // LTO-9 needs no guard between halves or quarters.
+        // LTO-9 leaves no unused wraps between halves or quarters.
         SDP if tape.guard() == 2 && count != 3 => return Ok(vec![tape.capacity / count; usize::from(*additional) + 1]),
-        _ => evenly(count, tape.available(count)),
+        _ => divide_evenly(count, tape.available(count)),
     };
-    Ok(parted.into_iter().map(|units| tape.bytes(units)).collect())
+    Ok(partition_units.into_iter().map(|units| tape.bytes(units)).collect())
 }
 
-/// PSUM and PARTITION UNITS, in bytes.
+/// Unit of the sizes in bytes, from PSUM and PARTITION UNITS.
 fn unit(flags: u8, units: u8) -> u64 {
     match (flags >> 3) & 0b11 {
         0 => 1,
@@ -184,7 +191,7 @@ fn unit(flags: u8, units: u8) -> u64 {
     }
 }
 
-fn evenly(count: u64, mut units: u64) -> Vec<u64> {
+fn divide_evenly(count: u64, mut units: u64) -> Vec<u64> {
     let mut parts = Vec::new();
     for left in (1..=count).rev() {
         parts.push(units / left);
@@ -204,18 +211,18 @@ fn individual(values: &[u8], unit: u64, count: u64, tape: PartitionableTape) -> 
     if let [_, second, ..] = rests.as_slice() {
         return Err(8 + 2 * second);
     }
-    let asked = |value: u16| unit.saturating_mul(value.into());
-    let as_asked = |value: u16| tape.units_for(asked(value));
-    // LTFS asks for 1 GB of any tape. On a cartridge with less room than that, what is no more than the smallest
-    // partition of its generation is the smallest of this one.
-    let scaled = |value: u16| if asked(value) <= tape.smallest() { 1 } else { as_asked(value) };
-    let parted = shared_out(values, &as_asked, tape.available(count), rests.len());
-    let parted = parted.or_else(|| shared_out(values, &scaled, tape.available(count), rests.len()));
-    Ok(parted.ok_or(8_usize)?.into_iter().map(|units| tape.bytes(units)).collect())
+    let requested = |value: u16| unit.saturating_mul(value.into());
+    let as_requested = |value: u16| tape.units_for(requested(value));
+    // LTFS requests 1 GB on any tape. If the sizes do not fit on a smaller cartridge, sizes up to the smallest
+    // partition of the generation become the smallest partition of this cartridge.
+    let scaled = |value: u16| if requested(value) <= tape.smallest() { 1 } else { as_requested(value) };
+    let partition_units = fit_units(values, &as_requested, tape.available(count), rests.len());
+    let partition_units = partition_units.or_else(|| fit_units(values, &scaled, tape.available(count), rests.len()));
+    Ok(partition_units.ok_or(8_usize)?.into_iter().map(|units| tape.bytes(units)).collect())
 }
 
-/// Units of each partition, if all fit.
-fn shared_out(values: &[u16], fixed: &dyn Fn(u16) -> u64, available: u64, rests: usize) -> Option<Vec<u64>> {
+/// Units of each partition; `None` if they do not fit.
+fn fit_units(values: &[u16], fixed: &dyn Fn(u16) -> u64, available: u64, rests: usize) -> Option<Vec<u64>> {
     let units = |value: &u16| if *value == REMAINDER { 0 } else { fixed(*value) };
     let taken = values.iter().map(units).fold(0_u64, u64::saturating_add);
     let rest = available.checked_sub(taken).filter(|rest| rests == 0 || *rest > 0)?;
@@ -240,7 +247,7 @@ mod tests {
         Ok(sizes.into_iter().map(|bytes| bytes / 1_000_000).collect())
     }
 
-    /// MB, as the tables of the IBM LTO SCSI reference have them (tables 9 and 10), and as drives report them.
+    /// Sizes in MB as in tables 9 and 10 of the IBM LTO SCSI reference, and as reported by drives.
     #[test]
     fn sizes_by_units() {
         assert_eq!(sizes_of(&LTO_8, 0, 0x1c, 9, [0; 4]), Ok(vec![12_000_000]));
@@ -259,7 +266,8 @@ mod tests {
         assert_eq!(sizes_of(&LTO_8, 2, 0x3c, 9, [0xffff, 1, 0xffff, 0]), Err(12));
     }
 
-    /// LTFS asks for 1 GB and gets a pair of wraps: IBM LTO-7 and LTO-8 drives say 1/37/00 (ltfs issues 358 and 351).
+    /// LTFS requests 1 GB and gets a pair of wraps: IBM LTO-7 and LTO-8 drives report RECOVERED ERROR 37h/00h (ltfs
+    /// issues 358 and 351).
     #[test]
     fn sizes_that_are_rounded() {
         let rounds = |media: &'static MediaSpec, capacity: u64, flags: u8, units: u8, values: [u16; 4]| {
@@ -269,9 +277,9 @@ mod tests {
         };
         assert!(rounds(&LTO_8, LTO_8.capacity, 0x3c, 9, [1, 0xffff, 0, 0]));
         assert!(rounds(&LTO_5, LTO_5.capacity, 0x34, 0, [0xffff, 2, 0, 0]));
-        // What MODE SENSE shows of a tape with two partitions (115 GB and 11,769 GB) can be selected again.
+        // The sizes in MODE SENSE of a tape with two partitions (115 GB and 11,769 GB) can be selected again.
         assert!(!rounds(&LTO_8, LTO_8.capacity, 0x3c, 9, [0x73, 0x2df9, 0, 0]));
-        // 1 GB is a quarter of this cartridge, and so many pairs of wraps.
+        // 1 GB is a quarter of this cartridge, and a whole number of pairs of wraps.
         assert!(!rounds(&LTO_8, 4_000_000_000, 0x3c, 9, [1, 0xffff, 0, 0]));
         assert!(rounds(&LTO_8, 1_000_000_000, 0x3c, 9, [1, 0xffff, 0, 0]));
         // FDP and SDP.
@@ -279,24 +287,26 @@ mod tests {
         assert!(!rounds(&LTO_8, LTO_8.capacity, 0x5c, 9, [1, 1, 0, 0]));
     }
 
-    /// What LTFS asks for, 1 GB and the rest, of cartridges that have little more room than that, or less.
+    /// LTFS' request for 1 GB and the rest, on cartridges with little more than 1 GB, or less.
     #[test]
     fn small_cartridges_can_be_partitioned() {
-        let parted = |media: &'static MediaSpec, capacity: u64, additional: u8, units: u8, values: [u16; 4]| {
-            let head = [0x11, 0x0e, 3, additional, 0x3c, 3, units, 0];
-            let page: Vec<u8> = head.into_iter().chain(values.iter().flat_map(|value| value.to_be_bytes())).collect();
-            let sizes = sizes(&page, PartitionableTape { media, capacity })?;
-            Ok(sizes.into_iter().map(|bytes| bytes / 100_000).collect::<Vec<u64>>())
-        };
+        let partition_units =
+            |media: &'static MediaSpec, capacity: u64, additional: u8, units: u8, values: [u16; 4]| {
+                let head = [0x11, 0x0e, 3, additional, 0x3c, 3, units, 0];
+                let page: Vec<u8> =
+                    head.into_iter().chain(values.iter().flat_map(|value| value.to_be_bytes())).collect();
+                let sizes = sizes(&page, PartitionableTape { media, capacity })?;
+                Ok(sizes.into_iter().map(|bytes| bytes / 100_000).collect::<Vec<u64>>())
+            };
         const GB: u64 = 1_000_000_000;
-        // A pair of wraps is 1/104 of an LTO-8 tape: 9.6 MB here, 38.4 MB there.
-        assert_eq!(parted(&LTO_8, GB, 1, 9, [1, 0xffff, 0, 0]), Ok(vec![96, 9807]));
-        assert_eq!(parted(&LTO_8, GB, 1, 9, [0xffff, 1, 0, 0]), Ok(vec![9807, 96]));
-        assert_eq!(parted(&LTO_5, 100_000_000, 1, 9, [1, 0xffff, 0, 0]), Ok(vec![25, 950]));
-        assert_eq!(parted(&LTO_9, 64_000_000, 1, 9, [1, 0xffff, 0, 0]), Ok(vec![4, 626]));
-        // What fits is as large as it was asked for.
-        assert_eq!(parted(&LTO_8, 4 * GB, 1, 9, [1, 0xffff, 0, 0]), Ok(vec![10_000, 29_615]));
-        // More than a cartridge of this generation could call its smallest partition is refused, as ever.
-        assert_eq!(parted(&LTO_8, GB, 1, 9, [200, 0xffff, 0, 0]), Err(8));
+        // A pair of wraps is 1/104 of an LTO-8 tape: 9.6 MB of 1 GB, 38.4 MB of 4 GB.
+        assert_eq!(partition_units(&LTO_8, GB, 1, 9, [1, 0xffff, 0, 0]), Ok(vec![96, 9807]));
+        assert_eq!(partition_units(&LTO_8, GB, 1, 9, [0xffff, 1, 0, 0]), Ok(vec![9807, 96]));
+        assert_eq!(partition_units(&LTO_5, 100_000_000, 1, 9, [1, 0xffff, 0, 0]), Ok(vec![25, 950]));
+        assert_eq!(partition_units(&LTO_9, 64_000_000, 1, 9, [1, 0xffff, 0, 0]), Ok(vec![4, 626]));
+        // Requested sizes that fit are not reduced.
+        assert_eq!(partition_units(&LTO_8, 4 * GB, 1, 9, [1, 0xffff, 0, 0]), Ok(vec![10_000, 29_615]));
+        // A request for more than the smallest partition of a native-capacity cartridge is rejected.
+        assert_eq!(partition_units(&LTO_8, GB, 1, 9, [200, 0xffff, 0, 0]), Err(8));
     }
 }

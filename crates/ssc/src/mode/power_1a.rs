@@ -6,5 +6,5 @@ const ID: PageId = PageId::page(0x1a);
 /// IDLE_C after twenty minutes.
 const DEFAULT: [u8; 40] = super::page(ID, 40, &[(3, 0x08), (18, 0x2e), (19, 0xe0)]);
 
-/// Fixed, for the drive has one power condition; it can be saved as it is.
+/// Fixed, because the drive has one power condition; PS is set.
 pub(crate) const PAGE: ModePageDef = ModePageDef::new(ID, &DEFAULT, &[0; 40]).saveable();

@@ -1,4 +1,4 @@
-//! Control data protection mode page, 0Ah/F0h (SSC-5 §8.3.9): logical block protection, of each nexus.
+//! Control data protection mode page, 0Ah/F0h (SSC-5 §8.3.9): logical block protection settings of each nexus.
 
 use crate::block_protection::{BlockProtection, LEN, ProtectionMethod};
 use scsi_core::field::FieldPointer;
@@ -9,13 +9,13 @@ pub(crate) const ID: PageId = PageId { page: 0x0a, subpage: 0xf0 };
 const DEFAULT: [u8; 32] = super::subpage(ID, 32, &[]);
 const CHANGEABLE: [u8; 32] = super::subpage(ID, 32, &[(4, 0xff), (5, 0x3f), (6, LBP_W | LBP_R)]);
 
-/// Off. RBDP is fixed at zero: nothing is ever recovered from a buffer.
+/// Protection is off by default. RBDP is fixed at zero: RECOVER BUFFERED DATA returns no data.
 pub(crate) const PAGE: ModePageDef = ModePageDef::new(ID, &DEFAULT, &CHANGEABLE).per_nexus();
 
 const LBP_W: u8 = 0x80;
 const LBP_R: u8 = 0x40;
 
-/// Checks what a host selects; the field at fault.
+/// Checks selected values, and returns the invalid field.
 pub(crate) fn check(methods: &[ProtectionMethod], page: &[u8]) -> Result<(), FieldPointer> {
     let [_, _, _, _, method, length, flags, ..] = page else { return Ok(()) };
     let on = *method != 0;
@@ -25,11 +25,11 @@ pub(crate) fn check(methods: &[ProtectionMethod], page: &[u8]) -> Result<(), Fie
     if on && usize::from(*length) != LEN || !on && !matches!(*length, 0 | 4) {
         return Err(FieldPointer::bits(5, 0x3f));
     }
-    // A method without a direction protects nothing, and a direction needs a method.
+    // A method needs LBP_W or LBP_R, and these need a method.
     if on == (*flags == 0) { Err(FieldPointer::bits(6, LBP_W)) } else { Ok(()) }
 }
 
-/// What the page asks for.
+/// Logical block protection that the page selects; `None` if it is off.
 pub(crate) fn protection(methods: &[ProtectionMethod], page: &[u8]) -> Option<BlockProtection> {
     let [_, _, _, _, method, _, flags, ..] = page else { return None };
     let method = methods.iter().copied().find(|known| known.code() == *method)?;
