@@ -1,4 +1,4 @@
-//! A drive of no model, which takes every medium there is, for products that nobody knows. mhvtl has such a drive, too.
+//! Generic drive that supports every medium, for unknown product identifications, as in mhvtl.
 
 use super::{DriveProfile, LACKS_SCSI_2, Mechanism, MediaSupport, media_by_name, no_vpd, rw};
 use crate::{log, mode};
@@ -8,7 +8,7 @@ use scsi_core::inquiry::InquiryData;
 use scsi_core::lu::DEFAULT_ORDER;
 use tape_store::media::{LTO_1, LTO_2, LTO_3, LTO_4, LTO_5, LTO_6, LTO_7, LTO_7M, LTO_8, LTO_9};
 
-/// As mhvtl's drives that are not LTO: ADDR16 and WBUS16; SPC-3, iSCSI and SSC.
+/// As in mhvtl for drives that are not LTO: ADDR16 and WBUS16; SPC-3, iSCSI and SSC.
 pub(super) const INQUIRY: InquiryData = InquiryData {
     device_type: 0x01,
     version: 0x02,
@@ -20,7 +20,7 @@ pub(super) const INQUIRY: InquiryData = InquiryData {
     length: 64,
 };
 
-/// By density; media of several families share one.
+/// All media, by density code; media of several families share a code.
 const EVERYTHING: &[MediaSupport] = &[
     rw(media_by_name("DDS1")),
     rw(media_by_name("DLT3")),
@@ -61,7 +61,7 @@ const EVERYTHING: &[MediaSupport] = &[
     rw(&LTO_9),
 ];
 
-/// It is of SCSI-2, so it knows neither persistent reservations nor encryption.
+/// Generic drive for any medium. It is a SCSI-2 device, without persistent reservations and encryption.
 pub const GENERIC: DriveProfile = DriveProfile {
     model: ModelStrings { vendor: "FERRIC", product: "VIRTUAL DRIVE", revision: "0100" },
     mechanism: Mechanism::Other,

@@ -1,9 +1,9 @@
-//! HP and HPE StoreEver Ultrium drives: LTO-5 and LTO-6 as HP built them, LTO-7 to LTO-9 as IBM built them for HP. One
-//! product name for full and half height.
+//! HP and HPE StoreEver Ultrium drives: LTO-5 and LTO-6 with HP's mechanism, LTO-7 to LTO-9 with IBM's. Full-height and
+//! half-height drives have the same product identification.
 //!
 //! Sources: HP LTO Ultrium drives technical reference manuals (LTO-3, LTO-4 and LTO-5, volume 3); an LTO-6 drive's lists of
-//! VPD and log pages; captures of LTO-7 and LTO-9 drives (INQUIRY, VPD, mode and log pages), which answer as IBM's. LTO-8 lies
-//! between those.
+//! VPD and log pages; captures of LTO-7 and LTO-9 drives (INQUIRY, VPD, mode and log pages), which respond like IBM's.
+//! For LTO-8 no capture is available; it is interpolated.
 
 use super::{
     DriveProfile, HP_DUMPS, IBM_DUMPS, LACKS_END_OF_WRAP, Mechanism, MediaSupport, REED_SOLOMON_AND_CRC32C,
@@ -16,7 +16,7 @@ use scsi_core::lu::{HP_ORDER, IBM_ORDER};
 use scsi_core::writer::PageWriter;
 use tape_store::media::{LTO_3, LTO_4, LTO_5, LTO_6, LTO_7, LTO_7M, LTO_8, LTO_9, MediaSpec};
 
-/// Length 96 as the LTO-3 reference has it; byte 40 says that it takes WORM cartridges.
+/// Length 96 as in the LTO-3 reference; byte 40: WORM cartridges are supported.
 pub(super) const INQUIRY: InquiryData = InquiryData {
     device_type: 0x01,
     version: 0x06,
@@ -28,20 +28,20 @@ pub(super) const INQUIRY: InquiryData = InquiryData {
     length: 96,
 };
 
-/// As captured from an LTO-7 drive: bytes 38, 40 to 42.
+/// Bytes 38 and 40 to 42 as captured from an LTO-7 drive.
 const INQUIRY_LTO_7: InquiryData = InquiryData {
     vendor_specific: [0, 0, 0x6a, 0, 0x01, 0x6c, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
     ..ibm::INQUIRY
 };
 
-/// As captured from LTO-9 drives.
+/// Bytes 38 and 40 to 42 as captured from LTO-9 drives.
 const INQUIRY_LTO_9: InquiryData = InquiryData {
     vendor_specific: [0, 0, 0x6b, 0, 0x01, 0x8c, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
     ..ibm::INQUIRY
 };
 
-/// An LTO-6 drive's list without that of serial attached SCSI (90h) and C8h; with B2h,
-/// and B5h since it protects blocks.
+/// List of an LTO-6 drive without the SAS page (90h) and C8h, and with B2h and B5h, because the drive supports logical
+/// block protection.
 const VPD_PAGES: &[u8] =
     &[0x00, 0x80, 0x83, 0x85, 0x86, 0x87, 0x88, 0xb0, 0xb1, 0xb2, 0xb3, 0xb4, 0xb5, 0xc0, 0xc1, 0xc2, 0xc3, 0xc4];
 
@@ -51,7 +51,7 @@ fn vendor_vpd(page: u8, identity: &Identity, w: &mut PageWriter) {
     let component = page.checked_sub(0xc0).and_then(|at| COMPONENTS.get(usize::from(at)));
     let Some(component) = component else { return };
     let version = if page == 0xc0 { identity.strings.revision.as_str() } else { "1" };
-    // Each ends with a zero.
+    // Each field ends with a zero byte.
     let mut field = |text: &str, len: usize| {
         let text = text.as_bytes().get(..len - 1).unwrap_or(text.as_bytes());
         w.bytes(text).zeros(len - text.len());
@@ -62,11 +62,11 @@ fn vendor_vpd(page: u8, identity: &Identity, w: &mut PageWriter) {
     field("", 23);
 }
 
-/// IBM's list, and two pages that HP's drives of IBM have besides.
+/// IBM's list, and two further pages of HP's drives with IBM's mechanism.
 const VPD_PAGES_LTO_7: &[u8] =
     &[0x00, 0x80, 0x83, 0x86, 0x87, 0x88, 0xb0, 0xb1, 0xb3, 0xb4, 0xb5, 0xc0, 0xc1, 0xcc, 0xd0];
 
-/// As captured from LTO-7 and LTO-9 drives: CCh has the names of the product family with its compressed capacity in GB, D0h is
+/// As captured from LTO-7 and LTO-9 drives: CCh has the product family name with its compressed capacity in GB, D0h is
 /// the same on both.
 fn vendor_vpd_lto_7(page: u8, identity: &Identity, w: &mut PageWriter) {
     match page {
@@ -90,20 +90,20 @@ struct Generation {
 }
 
 const fn built_by_hp(product: &'static str, revision: &'static str, generation: &Generation) -> DriveProfile {
-    let Generation { native_media: native, supported_media: formats } = generation;
+    let Generation { native_media, supported_media } = generation;
     DriveProfile {
         model: ModelStrings { vendor: "HP", product, revision },
         mechanism: Mechanism::Hp,
         inquiry: INQUIRY,
-        supported_media: formats,
-        native_media: native,
+        supported_media,
+        native_media,
         mode_pages: mode::HP_PAGES,
         log_pages: log::HP_PAGES,
         vpd_pages: VPD_PAGES,
         vendor_vpd,
         check_order: HP_ORDER,
         encryption_algorithms: (1, &[]),
-        // An LTO-6 drive as stenc shows it.
+        // As stenc shows it for an LTO-6 drive.
         raw_read_by_default: true,
         protection_methods: REED_SOLOMON_ONLY,
         worm: true,
@@ -113,13 +113,13 @@ const fn built_by_hp(product: &'static str, revision: &'static str, generation: 
 }
 
 const fn built_by_ibm(model: ModelStrings, generation: &Generation) -> DriveProfile {
-    let Generation { native_media: native, supported_media: formats } = generation;
+    let Generation { native_media, supported_media } = generation;
     DriveProfile {
         model,
         mechanism: Mechanism::Ibm,
         inquiry: INQUIRY_LTO_7,
-        supported_media: formats,
-        native_media: native,
+        supported_media,
+        native_media,
         mode_pages: mode::IBM_PAGES,
         log_pages: log::IBM_7_PAGES,
         vpd_pages: VPD_PAGES_LTO_7,
@@ -134,29 +134,29 @@ const fn built_by_ibm(model: ModelStrings, generation: &Generation) -> DriveProf
     }
 }
 
-/// LTO-5: writes LTO-5 and LTO-4, reads LTO-3.
+/// HP Ultrium 5-SCSI: writes LTO-5 and LTO-4, reads LTO-3.
 pub const ULTRIUM_5: DriveProfile = built_by_hp(
     "Ultrium 5-SCSI",
     "Z6ED",
     &Generation { native_media: &LTO_5, supported_media: &[ro(&LTO_3), rw(&LTO_4), rw(&LTO_5)] },
 );
-/// LTO-6: writes LTO-6 and LTO-5, reads LTO-4.
+/// HP Ultrium 6-SCSI: writes LTO-6 and LTO-5, reads LTO-4.
 pub const ULTRIUM_6: DriveProfile = built_by_hp(
     "Ultrium 6-SCSI",
     "35GD",
     &Generation { native_media: &LTO_6, supported_media: &[ro(&LTO_4), rw(&LTO_5), rw(&LTO_6)] },
 );
-/// LTO-7: writes LTO-7 and LTO-6, reads LTO-5.
+/// HP Ultrium 7-SCSI: writes LTO-7 and LTO-6, reads LTO-5.
 pub const ULTRIUM_7: DriveProfile = built_by_ibm(
     ModelStrings { vendor: "HP", product: "Ultrium 7-SCSI", revision: "Q387" },
     &Generation { native_media: &LTO_7, supported_media: &[ro(&LTO_5), rw(&LTO_6), rw(&LTO_7)] },
 );
-/// LTO-8: writes LTO-8, LTO-7 and LTO-7 of type M. Its revision is one of IBM's of that generation.
+/// HPE Ultrium 8-SCSI: writes LTO-8, LTO-7 and LTO-7 of type M. The revision is one of IBM's for this generation.
 pub const ULTRIUM_8: DriveProfile = built_by_ibm(
     ModelStrings { vendor: "HPE", product: "Ultrium 8-SCSI", revision: "MA71" },
     &Generation { native_media: &LTO_8, supported_media: &[rw(&LTO_7), rw(&LTO_7M), rw(&LTO_8)] },
 );
-/// LTO-9: writes LTO-9 and LTO-8.
+/// HPE Ultrium 9-SCSI: writes LTO-9 and LTO-8.
 pub const ULTRIUM_9: DriveProfile = DriveProfile {
     inquiry: INQUIRY_LTO_9,
     log_pages: log::IBM_9_PAGES,

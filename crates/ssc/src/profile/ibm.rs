@@ -1,8 +1,8 @@
 //! IBM TotalStorage Ultrium drives ULT3580-TD5 to -TD9 (LTO-5 to LTO-9, full height) and -HH5 to -HH9 (half height).
 //!
-//! Sources: revisions as reported by such drives in the field; INQUIRY bytes as captured from a ULT3580-HH8 (serial
-//! attached SCSI), with the version descriptors of iSCSI in the place of SAS; lists of VPD, mode and log pages as captured
-//! from LTO-6 to LTO-10 drives; load matrix of the Ultrium specifications. Full and half height differ in their names.
+//! Sources: revisions as reported by such drives in the field; INQUIRY bytes as captured from a ULT3580-HH8 with SAS,
+//! with the version descriptor of iSCSI instead of SAS; lists of VPD, mode and log pages as captured from LTO-6 to
+//! LTO-10 drives; load matrix of the Ultrium specifications. Full-height and half-height drives differ in their names.
 
 use super::{
     DriveProfile, IBM_DUMPS, LACKS_END_OF_WRAP, Mechanism, MediaSupport, REED_SOLOMON_AND_CRC32C, REED_SOLOMON_ONLY,
@@ -28,8 +28,8 @@ pub(super) const INQUIRY: InquiryData = InquiryData {
     length: 70,
 };
 
-/// An LTO-7 drive's list, without that of serial attached SCSI (90h) and those of which only the name is known (03h,
-/// C2h, C3h, C7h, C8h).
+/// List of an LTO-7 drive, without the SAS page (90h) and pages of which only the code is known (03h, C2h, C3h, C7h,
+/// C8h).
 pub(super) const VPD_PAGES: &[u8] = &[0x00, 0x80, 0x83, 0x86, 0x87, 0x88, 0xb0, 0xb1, 0xb3, 0xb4, 0xb5, 0xc0, 0xc1];
 
 /// Component levels (C0h: name, time, date and platform of the code) and drive serial numbers (C1h).
@@ -37,7 +37,7 @@ pub(super) fn vendor_vpd(page: u8, identity: &Identity, w: &mut PageWriter) {
     match page {
         0xc0 => {
             let revision = &identity.strings.revision;
-            // "TD8" or "HH8" ends the product; the platform says which height.
+            // The product ends with "TD8" or "HH8"; the platform names the height.
             let product = &identity.strings.product;
             let generation = product
                 .chars()
@@ -58,9 +58,9 @@ struct Generation {
 }
 
 const fn ultrium(product: &'static str, revision: &'static str, generation: &Generation) -> DriveProfile {
-    let Generation { native_media: native, supported_media: formats } = generation;
-    let since_7 = native.density >= LTO_7.density;
-    let log_pages: &[LogId] = match native.density {
+    let Generation { native_media, supported_media } = generation;
+    let since_7 = native_media.density >= LTO_7.density;
+    let log_pages: &[LogId] = match native_media.density {
         density if density >= LTO_9.density => log::IBM_9_PAGES,
         _ if since_7 => log::IBM_7_PAGES,
         _ => log::IBM_PAGES,
@@ -69,14 +69,14 @@ const fn ultrium(product: &'static str, revision: &'static str, generation: &Gen
         model: ModelStrings { vendor: "IBM", product, revision },
         mechanism: Mechanism::Ibm,
         inquiry: INQUIRY,
-        supported_media: formats,
-        native_media: native,
+        supported_media,
+        native_media,
         mode_pages: mode::IBM_PAGES,
         log_pages,
         vpd_pages: VPD_PAGES,
         vendor_vpd,
         check_order: IBM_ORDER,
-        // stenc names index 0 unless told otherwise; IBM's drives take it, HP's want 1.
+        // stenc uses index 0 by default; IBM's drives accept it, HP's need 1.
         encryption_algorithms: (1, &[0]),
         raw_read_by_default: false,
         protection_methods: if since_7 { REED_SOLOMON_AND_CRC32C } else { REED_SOLOMON_ONLY },
@@ -96,24 +96,24 @@ const GENERATION_8: Generation =
     Generation { native_media: &LTO_8, supported_media: &[rw(&LTO_7), rw(&LTO_7M), rw(&LTO_8)] };
 const GENERATION_9: Generation = Generation { native_media: &LTO_9, supported_media: &[rw(&LTO_8), rw(&LTO_9)] };
 
-/// LTO-5: writes LTO-5 and LTO-4, reads LTO-3.
+/// IBM ULT3580-TD5, full height: writes LTO-5 and LTO-4, reads LTO-3.
 pub const ULT3580_TD5: DriveProfile = ultrium("ULT3580-TD5", "H971", &GENERATION_5);
-/// LTO-6: writes LTO-6 and LTO-5, reads LTO-4.
+/// IBM ULT3580-TD6, full height: writes LTO-6 and LTO-5, reads LTO-4.
 pub const ULT3580_TD6: DriveProfile = ultrium("ULT3580-TD6", "KAJ8", &GENERATION_6);
-/// LTO-7: writes LTO-7 and LTO-6, reads LTO-5.
+/// IBM ULT3580-TD7, full height: writes LTO-7 and LTO-6, reads LTO-5.
 pub const ULT3580_TD7: DriveProfile = ultrium("ULT3580-TD7", "MA71", &GENERATION_7);
-/// LTO-8: writes LTO-8, LTO-7, and LTO-7 cartridges initialised as type M.
+/// IBM ULT3580-TD8, full height: writes LTO-8, LTO-7, and LTO-7 cartridges initialized as type M.
 pub const ULT3580_TD8: DriveProfile = ultrium("ULT3580-TD8", "MA21", &GENERATION_8);
-/// LTO-9: writes LTO-9 and LTO-8.
+/// IBM ULT3580-TD9, full height: writes LTO-9 and LTO-8.
 pub const ULT3580_TD9: DriveProfile = ultrium("ULT3580-TD9", "PA60", &GENERATION_9);
 
-/// LTO-5, half height.
+/// IBM ULT3580-HH5, half height: writes LTO-5 and LTO-4, reads LTO-3.
 pub const ULT3580_HH5: DriveProfile = ultrium("ULT3580-HH5", "C7R3", &GENERATION_5);
-/// LTO-6, half height.
+/// IBM ULT3580-HH6, half height: writes LTO-6 and LTO-5, reads LTO-4.
 pub const ULT3580_HH6: DriveProfile = ultrium("ULT3580-HH6", "D2DB", &GENERATION_6);
-/// LTO-7, half height.
+/// IBM ULT3580-HH7, half height: writes LTO-7 and LTO-6, reads LTO-5.
 pub const ULT3580_HH7: DriveProfile = ultrium("ULT3580-HH7", "MA71", &GENERATION_7);
-/// LTO-8, half height.
+/// IBM ULT3580-HH8, half height: writes LTO-8, LTO-7, and LTO-7 cartridges initialized as type M.
 pub const ULT3580_HH8: DriveProfile = ultrium("ULT3580-HH8", "MA71", &GENERATION_8);
-/// LTO-9, half height.
+/// IBM ULT3580-HH9, half height: writes LTO-9 and LTO-8.
 pub const ULT3580_HH9: DriveProfile = ultrium("ULT3580-HH9", "R3G1", &GENERATION_9);

@@ -1,6 +1,6 @@
-//! LTO-1 to LTO-4 of IBM and HP, and the names that IBM's drives of all generations have in other makers' libraries.
+//! LTO-1 to LTO-4 drives of IBM and HP, and the names of IBM's drives of all generations in libraries of other vendors.
 //!
-//! As mhvtl presents them (load matrix, capabilities, lists of pages), in what later generations by the same maker answer.
+//! Load matrix, capabilities and page lists are as in mhvtl; all else is as in later generations of the same vendor.
 //! Not compared with captures.
 
 use super::{DriveProfile, IBM_DUMP, LACKS_BEFORE_LTO_4, LACKS_BEFORE_LTO_5, MediaSupport, hp, ibm, renamed, ro, rw};
@@ -35,12 +35,12 @@ const GENERATION_4: Generation = Generation {
 };
 
 const fn ibm_profile(product: &'static str, generation: &Generation) -> DriveProfile {
-    let Generation { native_media: native, supported_media: formats, worm, encrypts } = *generation;
+    let Generation { native_media, supported_media, worm, encrypts } = *generation;
     DriveProfile {
         model: ModelStrings { vendor: "IBM", product, revision: "0100" },
         inquiry: InquiryData { version: 0x05, flags: [0x00, 0x10, 0x02], ..ibm::INQUIRY },
-        supported_media: formats,
-        native_media: native,
+        supported_media,
+        native_media,
         mode_pages: if encrypts { mode::IBM_4_PAGES } else { mode::IBM_3_PAGES },
         log_pages: if worm { log::COMMON_PAGES_AND_STATUS } else { log::COMMON_PAGES },
         vpd_pages: &[0x00, 0x80, 0x83, 0x86, 0xb0, 0xb1, 0xb2, 0xc0, 0xc1],
@@ -53,7 +53,7 @@ const fn ibm_profile(product: &'static str, generation: &Generation) -> DrivePro
 }
 
 const fn hp_profile(product: &'static str, generation: &Generation) -> DriveProfile {
-    let Generation { native_media: native, supported_media: formats, worm, encrypts } = *generation;
+    let Generation { native_media, supported_media, worm, encrypts } = *generation;
     let mut inquiry = InquiryData { version: 0x05, flags: [0x00, 0x10, 0x02], ..hp::INQUIRY };
     if !worm {
         inquiry.vendor_specific = [0; 20];
@@ -61,8 +61,8 @@ const fn hp_profile(product: &'static str, generation: &Generation) -> DriveProf
     DriveProfile {
         model: ModelStrings { vendor: "HP", product, revision: "0100" },
         inquiry,
-        supported_media: formats,
-        native_media: native,
+        supported_media,
+        native_media,
         mode_pages: mode::HP_4_PAGES,
         log_pages: log::COMMON_PAGES,
         vpd_pages: &[0x00, 0x80, 0x83, 0x86, 0xb0, 0xb1, 0xb2, 0xc0, 0xc1, 0xc2, 0xc3, 0xc4],
@@ -74,55 +74,55 @@ const fn hp_profile(product: &'static str, generation: &Generation) -> DriveProf
     }
 }
 
-/// LTO-1.
+/// IBM ULT3580-TD1, full height: writes LTO-1.
 pub const ULT3580_TD1: DriveProfile = ibm_profile("ULT3580-TD1", &GENERATION_1);
-/// LTO-2: writes LTO-2 and LTO-1.
+/// IBM ULT3580-TD2, full height: writes LTO-2 and LTO-1.
 pub const ULT3580_TD2: DriveProfile = ibm_profile("ULT3580-TD2", &GENERATION_2);
-/// LTO-3: writes LTO-3 and LTO-2, reads LTO-1.
+/// IBM ULT3580-TD3, full height: writes LTO-3 and LTO-2, reads LTO-1.
 pub const ULT3580_TD3: DriveProfile = ibm_profile("ULT3580-TD3", &GENERATION_3);
-/// LTO-4: writes LTO-4 and LTO-3, reads LTO-2.
+/// IBM ULT3580-TD4, full height: writes LTO-4 and LTO-3, reads LTO-2.
 pub const ULT3580_TD4: DriveProfile = ibm_profile("ULT3580-TD4", &GENERATION_4);
 
-/// LTO-1.
+/// HP Ultrium 1-SCSI: writes LTO-1.
 pub const ULTRIUM_1: DriveProfile = hp_profile("Ultrium 1-SCSI", &GENERATION_1);
-/// LTO-2: writes LTO-2 and LTO-1.
+/// HP Ultrium 2-SCSI: writes LTO-2 and LTO-1.
 pub const ULTRIUM_2: DriveProfile = hp_profile("Ultrium 2-SCSI", &GENERATION_2);
-/// LTO-3: writes LTO-3 and LTO-2, reads LTO-1.
+/// HP Ultrium 3-SCSI: writes LTO-3 and LTO-2, reads LTO-1.
 pub const ULTRIUM_3: DriveProfile = hp_profile("Ultrium 3-SCSI", &GENERATION_3);
-/// LTO-4: writes LTO-4 and LTO-3, reads LTO-2.
+/// HP Ultrium 4-SCSI: writes LTO-4 and LTO-3, reads LTO-2.
 pub const ULTRIUM_4: DriveProfile = hp_profile("Ultrium 4-SCSI", &GENERATION_4);
 
-/// LTO-1 under IBM's other name.
+/// IBM LTO-1 drive, full height, as named in libraries of other vendors.
 pub const ULTRIUM_TD1: DriveProfile = renamed("ULTRIUM-TD1", ULT3580_TD1);
-/// LTO-2 under IBM's other name.
+/// IBM LTO-2 drive, full height, as named in libraries of other vendors.
 pub const ULTRIUM_TD2: DriveProfile = renamed("ULTRIUM-TD2", ULT3580_TD2);
-/// LTO-3 under IBM's other name.
+/// IBM LTO-3 drive, full height, as named in libraries of other vendors.
 pub const ULTRIUM_TD3: DriveProfile = renamed("ULTRIUM-TD3", ULT3580_TD3);
-/// LTO-4 under IBM's other name.
+/// IBM LTO-4 drive, full height, as named in libraries of other vendors.
 pub const ULTRIUM_TD4: DriveProfile = renamed("ULTRIUM-TD4", ULT3580_TD4);
-/// LTO-5 under IBM's other name.
+/// IBM LTO-5 drive, full height, as named in libraries of other vendors.
 pub const ULTRIUM_TD5: DriveProfile = renamed("ULTRIUM-TD5", ibm::ULT3580_TD5);
-/// LTO-6 under IBM's other name.
+/// IBM LTO-6 drive, full height, as named in libraries of other vendors.
 pub const ULTRIUM_TD6: DriveProfile = renamed("ULTRIUM-TD6", ibm::ULT3580_TD6);
-/// LTO-7 under IBM's other name.
+/// IBM LTO-7 drive, full height, as named in libraries of other vendors.
 pub const ULTRIUM_TD7: DriveProfile = renamed("ULTRIUM-TD7", ibm::ULT3580_TD7);
-/// LTO-8 under IBM's other name.
+/// IBM LTO-8 drive, full height, as named in libraries of other vendors.
 pub const ULTRIUM_TD8: DriveProfile = renamed("ULTRIUM-TD8", ibm::ULT3580_TD8);
-/// LTO-9 under IBM's other name.
+/// IBM LTO-9 drive, full height, as named in libraries of other vendors.
 pub const ULTRIUM_TD9: DriveProfile = renamed("ULTRIUM-TD9", ibm::ULT3580_TD9);
-/// LTO-2 under IBM's other name, half height.
+/// IBM LTO-2 drive, half height, as named in libraries of other vendors.
 pub const ULTRIUM_HH2: DriveProfile = renamed("ULTRIUM-HH2", ULT3580_TD2);
-/// LTO-3 under IBM's other name, half height.
+/// IBM LTO-3 drive, half height, as named in libraries of other vendors.
 pub const ULTRIUM_HH3: DriveProfile = renamed("ULTRIUM-HH3", ULT3580_TD3);
-/// LTO-4 under IBM's other name, half height.
+/// IBM LTO-4 drive, half height, as named in libraries of other vendors.
 pub const ULTRIUM_HH4: DriveProfile = renamed("ULTRIUM-HH4", ULT3580_TD4);
-/// LTO-5 under IBM's other name, half height.
+/// IBM LTO-5 drive, half height, as named in libraries of other vendors.
 pub const ULTRIUM_HH5: DriveProfile = renamed("ULTRIUM-HH5", ibm::ULT3580_HH5);
-/// LTO-6 under IBM's other name, half height.
+/// IBM LTO-6 drive, half height, as named in libraries of other vendors.
 pub const ULTRIUM_HH6: DriveProfile = renamed("ULTRIUM-HH6", ibm::ULT3580_HH6);
-/// LTO-7 under IBM's other name, half height.
+/// IBM LTO-7 drive, half height, as named in libraries of other vendors.
 pub const ULTRIUM_HH7: DriveProfile = renamed("ULTRIUM-HH7", ibm::ULT3580_HH7);
-/// LTO-8 under IBM's other name, half height.
+/// IBM LTO-8 drive, half height, as named in libraries of other vendors.
 pub const ULTRIUM_HH8: DriveProfile = renamed("ULTRIUM-HH8", ibm::ULT3580_HH8);
-/// LTO-9 under IBM's other name, half height.
+/// IBM LTO-9 drive, half height, as named in libraries of other vendors.
 pub const ULTRIUM_HH9: DriveProfile = renamed("ULTRIUM-HH9", ibm::ULT3580_HH9);

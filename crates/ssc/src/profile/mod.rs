@@ -1,4 +1,4 @@
-//! Identities of drives, as data: real ones, and those that mhvtl presents.
+//! Drive models as data: profiles of real drives, and of the drives in mhvtl.
 
 mod generic;
 mod hp;
@@ -37,12 +37,12 @@ use scsi_core::writer::PageWriter;
 use tape_store::cartridge::{Cartridge, CartridgeKind};
 use tape_store::media::{LTO_7, MediaSpec};
 
-/// A generation of media that a drive takes.
+/// Support of a drive for one generation of media.
 #[derive(Debug)]
 pub struct MediaSupport {
-    /// The generation.
+    /// Medium type: generation, density code and native capacity.
     pub media: &'static MediaSpec,
-    /// It writes them too.
+    /// `true` if the drive reads and writes this medium; `false` if it only reads it.
     pub can_write: bool,
 }
 
@@ -54,7 +54,7 @@ const fn ro(media: &'static MediaSpec) -> MediaSupport {
     MediaSupport { media, can_write: false }
 }
 
-/// A medium that only mhvtl makes.
+/// Medium type by its name in mhvtl.
 #[expect(clippy::panic, reason = "evaluated at compile time: a name that is not there does not build")]
 const fn media_by_name(name: &str) -> &'static MediaSpec {
     match tape_store::mhvtl::media::spec_by_name(name) {
@@ -63,22 +63,22 @@ const fn media_by_name(name: &str) -> &'static MediaSpec {
     }
 }
 
-/// A drive under another name.
+/// Copy of a profile with another product identification.
 const fn renamed(product: &'static str, drive: DriveProfile) -> DriveProfile {
     DriveProfile { model: ModelStrings { product, ..drive.model }, ..drive }
 }
 
-/// For drives without pages of their own.
+/// Writer of drives without vendor-specific VPD pages.
 const fn no_vpd(_page: u8, _identity: &Identity, _w: &mut PageWriter) {}
 
-/// What drives lack that cannot tell where a wrap ends.
+/// Unsupported commands of drives without READ END OF WRAP POSITION.
 const LACKS_END_OF_WRAP: &[&str] = &["READ END OF WRAP POSITION"];
-/// Without append-only mode.
+/// Unsupported commands of drives that also lack append-only mode.
 const LACKS_BEFORE_LTO_5: &[&str] = &["READ END OF WRAP POSITION", "ALLOW OVERWRITE"];
-/// Without encryption.
+/// Unsupported commands of drives that also lack encryption.
 const LACKS_BEFORE_LTO_4: &[&str] =
     &["READ END OF WRAP POSITION", "ALLOW OVERWRITE", "SECURITY PROTOCOL IN", "SECURITY PROTOCOL OUT"];
-/// Without persistent reservations.
+/// Unsupported commands of drives that also lack persistent reservations.
 const LACKS_SCSI_2: &[&str] = &[
     "READ END OF WRAP POSITION",
     "ALLOW OVERWRITE",
@@ -88,20 +88,20 @@ const LACKS_SCSI_2: &[&str] = &[
     "PERSISTENT RESERVE OUT",
 ];
 
-/// Who built the mechanism, and so how the drive speaks beyond the standards.
+/// Manufacturer of the drive mechanism, which determines the vendor-specific behavior.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mechanism {
-    /// IBM, under whatever name.
+    /// IBM, also in drives sold by other vendors.
     Ibm,
-    /// HP, up to LTO-6.
+    /// HP, for LTO drives up to LTO-6.
     Hp,
-    /// Someone else; the drive says no more than the standards ask for.
+    /// Other manufacturers; only standard behavior is modelled.
     Other,
 }
 
-/// Logical block protection since LTO-5.
+/// Logical block protection methods of LTO-5 and LTO-6.
 const REED_SOLOMON_ONLY: &[ProtectionMethod] = &[ProtectionMethod::ReedSolomon];
-/// Since LTO-7.
+/// Logical block protection methods since LTO-7.
 const REED_SOLOMON_AND_CRC32C: &[ProtectionMethod] = &[ProtectionMethod::ReedSolomon, ProtectionMethod::Crc32c];
 
 /// IBM LTO before LTO-5: force dump, read from buffer 01h (IBM Ultrium SCSI reference; LTFS).
@@ -113,40 +113,40 @@ const IBM_3592_DUMP: DumpSupport = DumpSupport { buffer: Some(0x00), ..IBM_DUMP 
 /// HP LTO since LTO-5: error history alone.
 const HP_DUMPS: DumpSupport = DumpSupport { error_history: true, ..DumpSupport::NONE };
 
-/// Facts of one model.
+/// Data of one drive model: identity, supported media, pages, commands and differences in behavior.
 #[derive(Debug)]
 pub struct DriveProfile {
-    /// Vendor, product and revision.
+    /// Vendor identification, product identification and product revision level of INQUIRY.
     pub model: ModelStrings,
-    /// Who built it.
+    /// Manufacturer of the drive mechanism.
     pub mechanism: Mechanism,
-    /// Standard INQUIRY data.
+    /// Standard INQUIRY data apart from the identification strings.
     pub inquiry: InquiryData,
-    /// Media it takes, ascending by density.
+    /// Supported media, ascending by density code.
     pub supported_media: &'static [MediaSupport],
-    /// Its own generation of media.
+    /// Native media generation; the default density.
     pub native_media: &'static MediaSpec,
-    /// Mode pages, ascending.
+    /// Supported mode pages, ascending by page and subpage code.
     pub mode_pages: &'static [ModePageDef],
-    /// Log pages, ascending.
+    /// Supported log pages, ascending by page and subpage code.
     pub log_pages: &'static [LogId],
-    /// VPD pages, ascending.
+    /// Codes of supported VPD pages, ascending.
     pub vpd_pages: &'static [u8],
-    /// Writes the body of a VPD page of the maker.
+    /// Writes the body of a vendor-specific VPD page.
     pub vendor_vpd: fn(page: u8, identity: &Identity, w: &mut PageWriter),
-    /// Order of the checks before a command.
+    /// Order of the admission checks before a command.
     pub check_order: &'static [AdmissionCheck],
-    /// The ALGORITHM INDEX that SECURITY PROTOCOL IN names, and others that SECURITY PROTOCOL OUT takes for it.
+    /// ALGORITHM INDEX that SECURITY PROTOCOL IN reports, and further values that SECURITY PROTOCOL OUT accepts for it.
     pub encryption_algorithms: (u8, &'static [u8]),
-    /// Blocks that are written without RDMC can be read raw (RDMC_C 5h; else 4h).
+    /// Whether blocks that are written with RDMC 00b can be read raw: RDMC_C is 5h if so, otherwise 4h.
     pub raw_read_by_default: bool,
-    /// Methods of logical block protection.
+    /// Supported methods of logical block protection; empty without support.
     pub protection_methods: &'static [ProtectionMethod],
-    /// It takes cartridges that are written once.
+    /// Whether the drive supports WORM cartridges.
     pub worm: bool,
-    /// How hosts get at its diagnostic dump.
+    /// Commands with which hosts read the diagnostic dump.
     pub dump_support: DumpSupport,
-    /// Names of the commands it does not have.
+    /// Names of commands in [`crate::table::COMMANDS`] that the model does not support.
     pub unsupported_commands: &'static [&'static str],
 }
 
@@ -155,22 +155,22 @@ impl DriveProfile {
         self.mechanism == Mechanism::Hp
     }
 
-    /// LTO-7 and later, all of which IBM built.
+    /// Whether this is an LTO-7 or later drive; IBM built all of them.
     pub(crate) fn is_ibm_since_lto_7(&self) -> bool {
         self.mechanism == Mechanism::Ibm && self.native_media.density >= LTO_7.density
     }
 
-    /// Whether a command of the table is not there.
+    /// Whether the model does not support a command of the table.
     pub(crate) fn lacks_command(&self, spec: &CommandSpec) -> bool {
         self.unsupported_commands.contains(&spec.name)
     }
 
-    /// MEDIUM TYPE of a cartridge.
+    /// MEDIUM TYPE code of a cartridge.
     pub(crate) fn medium_type(&self, cartridge: &Cartridge) -> u8 {
         self.medium_type_of(cartridge.media(), cartridge.kind())
     }
 
-    /// MEDIUM TYPE: IBM's names the generation, HP's only what the cartridge is for.
+    /// MEDIUM TYPE code: with IBM's mechanism it names the generation, with HP's only whether the cartridge is WORM.
     pub(crate) fn medium_type_of(&self, media: &MediaSpec, kind: CartridgeKind) -> u8 {
         const WORM: u8 = 0x04;
         match (self.mechanism, kind) {
@@ -182,7 +182,7 @@ impl DriveProfile {
     }
 }
 
-/// Every model.
+/// Profiles of all drive models. Product identifications are unique.
 pub const ALL: &[&DriveProfile] = &[
     &ULT3580_TD5,
     &ULT3580_TD6,
@@ -250,7 +250,7 @@ pub const ALL: &[&DriveProfile] = &[
     &GENERIC,
 ];
 
-/// The model with this product identification.
+/// Finds the model with this product identification (without trailing spaces).
 #[must_use]
 pub fn by_product(product: &str) -> Option<&'static DriveProfile> {
     ALL.iter().copied().find(|profile| profile.model.product == product)
@@ -272,7 +272,7 @@ mod tests {
             assert!(profile.log_pages.windows(2).all(|pair| pair[0] < pair[1]), "{name}");
             assert!(profile.vpd_pages.windows(2).all(|pair| pair[0] < pair[1]), "{name}");
             let densities: Vec<u8> = profile.supported_media.iter().map(|format| format.media.density).collect();
-            // Media of other families may share a density; they are told apart by what they are.
+            // Media of different families may share a density code.
             assert!(densities.windows(2).all(|pair| pair[0] <= pair[1]), "{name}");
             let distinct = |at: usize| {
                 profile.supported_media[..at].iter().all(|other| other.media != profile.supported_media[at].media)

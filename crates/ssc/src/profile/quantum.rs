@@ -1,4 +1,4 @@
-//! Quantum DLT7000 and DLT8000, SDLT 320 and SDLT 600, as mhvtl presents them; not compared with captures.
+//! Quantum DLT7000 and DLT8000, SDLT 320 and SDLT 600, as in mhvtl; not compared with captures.
 
 use super::{DriveProfile, GENERIC, LACKS_BEFORE_LTO_4, MediaSupport, generic, media_by_name, ro, rw};
 use crate::mode;
@@ -19,19 +19,19 @@ const fn dlt(product: &'static str) -> DriveProfile {
     }
 }
 
-/// Byte 36 of INQUIRY is the family.
+/// Profile of an SDLT drive; byte 36 of INQUIRY is the product family.
 const fn sdlt(
     product: &'static str,
     family: u8,
     name: &str,
-    formats: &'static [MediaSupport],
+    supported_media: &'static [MediaSupport],
     worm: bool,
 ) -> DriveProfile {
     let mut vendor_specific = [0; 20];
     vendor_specific[0] = family;
     DriveProfile {
         inquiry: InquiryData { version: 0x05, vendor_specific, ..generic::INQUIRY },
-        supported_media: formats,
+        supported_media,
         native_media: media_by_name(name),
         mode_pages: mode::SINGLE_PARTITION_PAGES,
         vpd_pages: GENERIC.vpd_pages,
@@ -41,11 +41,11 @@ const fn sdlt(
     }
 }
 
-/// DLT7000: writes DLTtape IV, reads III.
+/// Quantum DLT7000: writes DLTtape IV, reads DLTtape III.
 pub const DLT7000: DriveProfile = dlt("DLT7000");
-/// DLT8000: as a DLT7000.
+/// Quantum DLT8000: writes DLTtape IV, reads DLTtape III.
 pub const DLT8000: DriveProfile = dlt("DLT8000");
-/// SDLT 320: writes SDLT 220 and 320, reads what came before.
+/// Quantum SDLT 320: writes SDLT 220 and SDLT 320, reads earlier SDLT media.
 pub const SDLT_320: DriveProfile = sdlt(
     "SDLT 320",
     0xb0,
@@ -53,7 +53,7 @@ pub const SDLT_320: DriveProfile = sdlt(
     &[ro(media_by_name("SDLT1")), rw(media_by_name("SDLT220")), rw(media_by_name("SDLT320"))],
     false,
 );
-/// SDLT 600: writes SDLT 320 and 600, reads 220.
+/// Quantum SDLT 600: writes SDLT 320 and SDLT 600, reads SDLT 220; supports WORM.
 pub const SDLT_600: DriveProfile = sdlt(
     "SDLT600",
     0xc0,

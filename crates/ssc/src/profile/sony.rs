@@ -1,15 +1,15 @@
-//! Sony AIT-1 to AIT-4, as mhvtl presents them; not compared with captures.
+//! Sony AIT-1 to AIT-4, as in mhvtl; not compared with captures.
 
 use super::{DriveProfile, GENERIC, LACKS_BEFORE_LTO_4, MediaSupport, generic, media_by_name, renamed, ro, rw};
 use crate::mode;
 use scsi_core::identity::ModelStrings;
 use scsi_core::inquiry::InquiryData;
 
-const fn ait(product: &'static str, name: &str, formats: &'static [MediaSupport]) -> DriveProfile {
+const fn ait(product: &'static str, name: &str, supported_media: &'static [MediaSupport]) -> DriveProfile {
     DriveProfile {
         model: ModelStrings { vendor: "SONY", product, revision: "0100" },
         inquiry: InquiryData { version: 0x05, ..generic::INQUIRY },
-        supported_media: formats,
+        supported_media,
         native_media: media_by_name(name),
         mode_pages: mode::SCSI_2_PAGES,
         worm: false,
@@ -18,22 +18,22 @@ const fn ait(product: &'static str, name: &str, formats: &'static [MediaSupport]
     }
 }
 
-/// AIT-1, which is of SCSI-2.
+/// Sony AIT-1 drive, a SCSI-2 device: writes AIT-1.
 pub const SDX_300C: DriveProfile = DriveProfile {
     inquiry: generic::INQUIRY,
     unsupported_commands: GENERIC.unsupported_commands,
     ..ait("SDX-300C", "AIT1", &[rw(media_by_name("AIT1"))])
 };
-/// AIT-2: writes AIT-1, too.
+/// Sony AIT-2 drive: writes AIT-2 and AIT-1.
 pub const SDX_500C: DriveProfile = ait("SDX-500C", "AIT2", &[rw(media_by_name("AIT1")), rw(media_by_name("AIT2"))]);
-/// AIT-2.
+/// Sony AIT-2 drive, like the SDX-500C: writes AIT-2 and AIT-1.
 pub const SDX_500V: DriveProfile = renamed("SDX-500V", SDX_500C);
-/// AIT-3: writes AIT-2, reads AIT-1.
+/// Sony AIT-3 drive: writes AIT-3 and AIT-2, reads AIT-1.
 pub const SDX_700C: DriveProfile =
     ait("SDX-700C", "AIT3", &[ro(media_by_name("AIT1")), rw(media_by_name("AIT2")), rw(media_by_name("AIT3"))]);
-/// AIT-3.
+/// Sony AIT-3 drive, like the SDX-700C: writes AIT-3 and AIT-2, reads AIT-1.
 pub const SDX_700V: DriveProfile = renamed("SDX-700V", SDX_700C);
-/// AIT-4: writes AIT-3, reads AIT-2, takes cartridges that are written once.
+/// Sony AIT-4 drive: writes AIT-4 and AIT-3, reads AIT-2; supports WORM.
 pub const SDX_900V: DriveProfile = DriveProfile {
     worm: true,
     ..ait("SDX-900V", "AIT4", &[ro(media_by_name("AIT2")), rw(media_by_name("AIT3")), rw(media_by_name("AIT4"))])
