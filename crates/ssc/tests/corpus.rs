@@ -1,4 +1,4 @@
-//! The corpora of all fuzz targets, replayed.
+//! Replays the corpora of all fuzz targets.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use std::path::Path;

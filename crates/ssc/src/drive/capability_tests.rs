@@ -1,11 +1,11 @@
-//! What a drive says that it can do, and trying it.
+//! Capabilities that a drive reports are tried.
 
 use super::tests::*;
 use super::*;
 use crate::profile;
 use tape_store::cartridge::CartridgeKind;
 
-/// A drive of a model with a cartridge of its own generation.
+/// A drive of a model, with a cartridge of its native generation.
 fn ready(product: &str) -> Drive {
     let mut drive = empty(product);
     let native = profile::by_product(product).unwrap().native_media;
@@ -18,14 +18,14 @@ fn models() -> impl Iterator<Item = &'static str> {
     profile::ALL.iter().map(|profile| profile.model.product)
 }
 
-/// SECURITY PROTOCOL IN of a page; nothing of a drive that does not encrypt.
+/// SECURITY PROTOCOL IN of a page; `None` for a drive without encryption.
 fn security(drive: &mut Drive, code: &str) -> Option<Vec<u8>> {
     let (status, sense, data) = run(drive, &format!("a2 20 00 {code} 00 00 00 00 02 00 00 00"), &[], 512);
     assert!(status == 0 || sense[12] == 0x20, "{code}: {sense:02x?}");
     (status == 0).then_some(data)
 }
 
-/// Set Data Encryption; scope and flags, modes, algorithm, formats; key and key-associated data.
+/// Sends Set Data Encryption: scope and flags, modes, algorithm, formats; key and key-associated data.
 fn encrypt(drive: &mut Drive, head: &str, key: &[u8], kads: &str) -> Result<(), (u8, [u8; 3])> {
     let mut list = bytes(&format!("00 10 00 00 {head} 00 00 00 00 00 00 00"));
     list.extend_from_slice(&u16::try_from(key.len()).unwrap().to_be_bytes());
@@ -38,7 +38,7 @@ fn encrypt(drive: &mut Drive, head: &str, key: &[u8], kads: &str) -> Result<(), 
     if status == 0 { Ok(()) } else { Err((sense[2], [sense[12], sense[13], sense[17]])) }
 }
 
-/// Codes of a READ of five bytes, or nothing if it was good.
+/// Sense codes of a READ of five bytes; `None` for GOOD.
 fn read(drive: &mut Drive) -> Option<(u8, u8, u8)> {
     let (status, sense, _) = run(drive, "08 02 00 02 00 00", &[], 512);
     (status != 0).then(|| (sense[2] & 0x0f, sense[12], sense[13]))
@@ -56,14 +56,14 @@ fn data_encryption_capabilities_match_behaviour() {
         assert_eq!(page[24..32], bytes("ba 98 00 20 00 0c 00 20"), "{product}");
         assert_eq!(page[40..44], bytes("00 01 00 14"), "{product}: AES-256-GCM");
         let modes = |flags: &str, modes: &str| format!("40 {flags} {modes} {index:02x} 00 00");
-        // DKAD_C 11b: a key that only decrypts comes without key-associated data or with it.
+        // DKAD_C 11b: a key that only decrypts may have key-associated data.
         assert_eq!(page[32] >> 6, 0b11, "{product}");
         for kads in ["", "00 00 00 01 aa", "00 00 00 01 aa 01 00 00 01 bb"] {
             for encryption in ["00 02", "00 03", "02 02"] {
                 assert_eq!(encrypt(&mut drive, &modes("00", encryption), &key, kads), Ok(()), "{product} {kads}");
             }
         }
-        // Longest U-KAD and A-KAD, and one byte more; KADF_C: KAD FORMAT 2h; key of another size.
+        // Maximum length of U-KAD and A-KAD, and one byte more; KADF_C: KAD FORMAT 2h; key of another size.
         let (longest, longer) =
             (format!("00 00 00 20{}", " 41".repeat(32)), format!("00 00 00 21{}", " 41".repeat(33)));
         assert_eq!(encrypt(&mut drive, &modes("00", "02 02"), &key, &longest), Ok(()), "{product}");
@@ -74,14 +74,14 @@ fn data_encryption_capabilities_match_behaviour() {
         );
         assert_eq!(encrypt(&mut drive, &modes("00", "02 02").replace("00 00", "00 02"), &key, ""), Ok(()), "{product}");
         assert_eq!(encrypt(&mut drive, &modes("00", "02 02"), &key[..16], ""), Err((5, [0x26, 0, 18])), "{product}");
-        // SDK_C 0, and no supplemental decryption keys or externally encrypted data keys.
+        // SDK_C 0: no supplemental decryption keys, and no externally encrypted data keys.
         assert_eq!(encrypt(&mut drive, &modes("08", "00 02"), &key, ""), Err((5, [0x26, 0, 5])), "{product}");
         assert_eq!(page[33..40], [0; 7], "{product}");
         raw_reads(product, &page);
     }
 }
 
-/// RDMC_C: RDMC is taken, and what its default is; EEMC_C 10b: blocks are written as they come.
+/// RDMC_C: RDMC is supported, with this default; EEMC_C 10b: blocks are written in EXTERNAL mode.
 fn raw_reads(product: &str, page: &[u8]) {
     let (mut drive, index) = (ready(product), page[20]);
     let by_default = match page[32] >> 1 & 0b111 {
@@ -134,7 +134,7 @@ fn data_encryption_management_capabilities_match_behaviour() {
             let page = security(&mut drive, "20").unwrap();
             assert_eq!(page[4..7], bytes(status), "{product} {head}");
         }
-        // Key formats: as it is, and wrapped for the key of page 0031h.
+        // Key formats: plain-text, and wrapped with the public key of page 0031h.
         assert_eq!(security(&mut drive, "11").unwrap()[4..], [0x00, 0x02], "{product}");
         assert_eq!(
             encrypt(&mut drive, &format!("40 00 02 02 {index:02x} 01 00"), &[7; 32], ""),
@@ -143,7 +143,7 @@ fn data_encryption_management_capabilities_match_behaviour() {
     }
 }
 
-/// WRTOK of REPORT DENSITY SUPPORT, for each medium that a model lists: what it says is what a WRITE does.
+/// WRTOK of REPORT DENSITY SUPPORT, for each medium of a model: WRITE succeeds if and only if it is set.
 #[test]
 fn wrtok_matches_what_can_be_written() {
     for profile in profile::ALL {
@@ -155,7 +155,7 @@ fn wrtok_matches_what_can_be_written() {
         assert_eq!(densities.len(), profile.supported_media.len(), "{product}");
         assert_eq!(densities.iter().filter(|density| density[2] & 0x20 != 0).count(), 1, "{product}: one DEFLT");
         for (density, format) in densities.iter().zip(profile.supported_media) {
-            // DUP 0, and DEFLT of its own generation.
+            // DUP 0, and DEFLT of the native generation.
             assert_eq!((density[0], density[2] & 0x5f), (format.media.density, 0), "{product}");
             assert_eq!(density[2] & 0x20 != 0, format.media == profile.native_media, "{product}");
             let mut drive = empty(product);
@@ -175,7 +175,7 @@ fn wrtok_matches_what_can_be_written() {
     }
 }
 
-/// READ BLOCK LIMITS: the longest and the shortest block, and one byte more; MLOI.
+/// READ BLOCK LIMITS: maximum and minimum block length, and one byte beyond; MLOI.
 #[test]
 fn block_limits_are_enforced() {
     for product in ["ULT3580-TD8", "Ultrium 6-SCSI", "T10000B", "DLT8000", "VIRTUAL DRIVE"] {
@@ -220,14 +220,14 @@ fn vpd_pages_match_behaviour() {
         for method in 1..=0xff {
             let listed = known.iter().find(|descriptor| descriptor[1] == method);
             assert_eq!(protect(&mut drive, method, 4, 0xc0), listed.is_some(), "{product}: method {method:02x}");
-            // LBP_W_C and LBP_R_C, and no recovery of buffered data.
+            // LBP_W_C and LBP_R_C; no RECOVER BUFFERED DATA.
             assert!(listed.is_none_or(|descriptor| descriptor[2] == 4 && descriptor[3] & 0xe0 == 0xc0), "{product}");
         }
         if !known.is_empty() {
             assert!(!protect(&mut drive, known[1][1], 4, 0xe0), "{product}: RBDP");
         }
         if let (0, _, extended) = page(&mut drive, "86") {
-            // SPT, SIMPSUP, and room for all sense there is.
+            // SPT, SIMPSUP, and the maximum length of sense data.
             assert_eq!(
                 (extended[4] & 0x38 != 0, extended[5], extended[13]),
                 (!known.is_empty(), 0x01, 48),
@@ -237,7 +237,7 @@ fn vpd_pages_match_behaviour() {
     }
 }
 
-/// Mode page 0Fh: DCC and DDE; 10h: BIS, REWIND ON RESET; 11h: how many partitions.
+/// Mode page 0Fh: DCC and DDE; 10h: BIS, REWIND ON RESET; 11h: number of partitions.
 #[test]
 fn mode_page_capabilities_match_behaviour() {
     for product in models() {
@@ -260,7 +260,7 @@ fn mode_page_capabilities_match_behaviour() {
         let compression = page(&mut drive, 0x0f);
         assert_eq!((compression[2] & 0x40, compression[3] & 0x80), (0x40, 0x80), "{product}: DCC and DDE");
         assert!(used(true) > used(false) + 2, "{product}");
-        // BIS: positions by number. REWIND ON RESET 10b: the position stays.
+        // BIS: block numbers are supported. REWIND ON RESET 10b: a reset keeps the position.
         let device = page(&mut drive, 0x10);
         assert_eq!(device[8] & 0x40, 0x40, "{product}");
         good(&mut drive, "0a 00 00 00 05 00", b"hello");
@@ -270,7 +270,7 @@ fn mode_page_capabilities_match_behaviour() {
         let stays = device[15] >> 3 & 0b11 != 0b01;
         assert_eq!(position(&mut drive), u32::from(stays), "{product}: REWIND ON RESET");
         good(&mut drive, "01 00 00 00 00 00", b"");
-        // MAXIMUM ADDITIONAL PARTITIONS: so many, and no more. POFM: they come with FORMAT MEDIUM.
+        // MAXIMUM ADDITIONAL PARTITIONS: that number, and no more. POFM: FORMAT MEDIUM creates them.
         let medium = page(&mut drive, 0x11);
         let select = |drive: &mut Drive, count: u8| {
             let mut list = [&[0, 0, 0x10, 0], medium.as_slice()].concat();
@@ -298,7 +298,7 @@ fn report_capabilities_match_behaviour() {
         list.extend_from_slice(more);
         run(drive, &format!("5f 00 00 00 00 00 00 00 {:02x} 00", list.len()), &list, 0).0
     };
-    // SIP_C, ATP_C, PTPL_C; TMV and a mask of types; PTPL_A as it was asked for.
+    // SIP_C, ATP_C, PTPL_C; TMV and the type mask; PTPL_A as requested.
     assert_eq!(capabilities(&mut drive), bytes("00 08 0d 80 ea 01 00 00"));
     let other = TransportId::local(2);
     let ids = [&u32::try_from(other.as_bytes().len()).unwrap().to_be_bytes()[..], other.as_bytes()].concat();
@@ -312,7 +312,7 @@ fn report_capabilities_match_behaviour() {
     assert_ne!(drive.lu().saved().reservations, lu::SavedState::default().reservations, "PTPL_C");
     assert_eq!(register(&mut drive, 5, 5, 0x00, &[]), 0);
     assert_eq!(capabilities(&mut drive)[3] & 0x01, 0x00);
-    // Types of the mask can be held, others cannot.
+    // Types in the mask can be reserved, others cannot.
     for kind in 0..16_u16 {
         let named = 0x01ea >> kind & 1 == 1;
         let list = [&[0; 7][..], &[5], &[0; 16]].concat();
@@ -325,20 +325,20 @@ fn report_capabilities_match_behaviour() {
             assert_eq!(sense[12..18], bytes("24 00 00 cb 00 02"), "type {kind}");
         }
     }
-    // CRH 0: a reservation of the other kind conflicts. RLR_C 0: REPLACE LOST RESERVATION is no action.
+    // CRH 0: a RESERVE conflicts. RLR_C 0: REPLACE LOST RESERVATION is not supported.
     assert_eq!(run(&mut drive, "16 00 00 00 00 00", &[], 0).0, 0x18);
     assert_eq!(run(&mut drive, "5f 08 00 00 00 00 00 00 18 00", &[0; 24], 0).1[12..18], bytes("24 00 00 cc 00 01"));
 }
 
-/// Bits of fields that have values to be refused: operation code, service action, byte, bit.
+/// Bits of fields with invalid values: operation code, service action, byte, bit.
 const FIELDS_WITH_RESERVED_VALUES: [(u8, u8, usize, u8); 15] = [
-    // FORMAT above 3h; CODE above 7h; BYTCMP of nothing and VLBPM without a method; page 20h, which is not there.
+    // FORMAT above 3h; CODE above 7h; BYTCMP without data and VLBPM without a method; unsupported page 20h.
     (0x04, 0, 2, 3),
     (0x11, 0, 1, 3),
     (0x13, 0, 1, 0),
     (0x13, 0, 1, 4),
     (0x1a, 0, 2, 5),
-    // MODE SPECIFIC, of microcode alone; modes above 0Fh; page 20h.
+    // MODE SPECIFIC, of microcode modes only; modes above 0Fh; page 20h.
     (0x3b, 0, 1, 4),
     (0x3b, 0, 1, 7),
     (0x3c, 0, 1, 4),
@@ -352,8 +352,8 @@ const FIELDS_WITH_RESERVED_VALUES: [(u8, u8, usize, u8); 15] = [
     (0xa4, 0x06, 10, 7),
 ];
 
-/// REPORT SUPPORTED OPERATION CODES: CDB USAGE DATA of each command. A bit that it does not have is refused where it stands,
-/// and one that it has is not.
+/// REPORT SUPPORTED OPERATION CODES: CDB USAGE DATA of each command. A bit outside it is rejected with a pointer to the
+/// bit, a bit in it is accepted.
 #[test]
 fn cdb_usage_bits_match_what_is_accepted() {
     for product in ["ULT3580-TD8", "Ultrium 6-SCSI", "T10000B"] {
@@ -379,7 +379,7 @@ fn cdb_usage_bits_match_what_is_accepted() {
                 let at = [0x24, 0, 0, 0xc8 | bit, 0, u8::try_from(byte).unwrap()];
                 let refused = status == 2 && sense[12..18] == at;
                 let defined = usage[byte] >> bit & 1 == 1;
-                // INQUIRY may have a LUN in byte 1.
+                // INQUIRY accepts a LUN in byte 1.
                 let lun = opcode == 0x12 && byte == 1 && bit > 4;
                 let value = FIELDS_WITH_RESERVED_VALUES.contains(&(opcode, low, byte, bit));
                 assert_eq!(refused, !defined && !lun || value, "{product} {text}: {sense:02x?}");
@@ -388,7 +388,7 @@ fn cdb_usage_bits_match_what_is_accepted() {
     }
 }
 
-/// Ones of the changeable values: of each byte that has any, some bit can be changed on its own.
+/// Changeable values: of each byte with changeable bits, at least one bit can be changed alone.
 #[test]
 fn changeable_bits_can_be_changed() {
     for profile in profile::ALL {
@@ -402,7 +402,7 @@ fn changeable_bits_can_be_changed() {
             let mask = sense(&mut empty(product), 1);
             let header = if subpage == 0 { 2 } else { 4 };
             for (byte, mask) in mask.iter().enumerate().skip(header).filter(|(_, mask)| **mask != 0) {
-                // A method of protection comes with its directions.
+                // A protection method needs LBP_W or LBP_R.
                 if (page, subpage, byte) == (0x0a, 0xf0, 4) || (page, subpage, byte) == (0x0a, 0xf0, 6) {
                     continue;
                 }

@@ -1,14 +1,14 @@
-//! Log pages as drives in the field report them: lists, codes, control bytes and lengths.
+//! Log pages as captured from real drives: lists, codes, control bytes and lengths.
 //!
-//! Sources: an HP Ultrium 6-SCSI (331U) as `sg_logs --all` shows it in Bareos' manual; two HP Ultrium 7-SCSI (Q387, S2T1) and
-//! two HPE Ultrium 9-SCSI (S2S1, R3G3), captured as bytes.
+//! Sources: an HP Ultrium 6-SCSI (331U), printed by `sg_logs --all` in Bareos' manual; two HP Ultrium 7-SCSI (Q387,
+//! S2T1) and two HPE Ultrium 9-SCSI (S2S1, R3G3), captured as bytes.
 
 use super::tests::*;
 use super::*;
 use crate::profile;
 use tape_store::cartridge::CartridgeKind;
 
-/// A drive of a model with a cartridge of its own generation.
+/// A drive of a model, with a cartridge of its native generation.
 fn ready(product: &str) -> Drive {
     let mut drive = empty(product);
     let native = profile::by_product(product).unwrap().native_media;
@@ -66,7 +66,7 @@ fn supported_log_pages_match_captures() {
     ] {
         assert_eq!(page(&mut ready(product), "00 ff")[4..], bytes(list), "{product}");
     }
-    // Self-tests and exceptions are answered all the same, and page 33h of HP is not.
+    // Self-test and exception pages are supported although not listed; page 33h of HP is not.
     for product in ["Ultrium 6-SCSI", "Ultrium 7-SCSI"] {
         let mut drive = ready(product);
         assert_eq!(page(&mut drive, "10 00").len(), 4 + 20 * 20, "{product}");
@@ -89,7 +89,7 @@ fn volume_statistics_match_hp_lto_6_capture() {
     assert_eq!(value(&mut drive, "17 00", 0x45), *b"Ultrium-6");
     assert_eq!(value(&mut drive, "17 00", 0x46), *b"20260101");
     assert_eq!(value(&mut drive, "17 00", 0xf000), [0, 1]);
-    // Mount history: this drive; then this drive twice.
+    // Mount history: this drive once; then twice.
     let entry = |index: u8| [&[43, 0, 0, index][..], b"HP      1234567890                      "].concat();
     assert_eq!(value(&mut drive, "17 00", 0x300), entry(0));
     good(&mut drive, "1b 00 00 00 00 00", b"");
@@ -119,7 +119,7 @@ fn other_log_pages_match_hp_lto_6_capture() {
     assert_eq!(value(&mut drive, "11 00", 0), bytes("b1 17 00 82"));
     assert_eq!(value(&mut drive, "11 00", 0x8000), bytes("b1 17 00 82 00 06"));
     assert_eq!(value(&mut drive, "11 00", 1), [0, 16]);
-    // Duty cycles are shares in percent; then what came and went in the sample.
+    // Duty cycles in percent; then MB written and read in the sample time.
     let statistics = parameters(&mut drive, "14 00");
     assert!(statistics.contains("0010:40/8 0011:40/4 0012:40/4 0013:40/4 0014:40/4 0015:40/4 0016:40/8 0017:40/8"));
     assert_eq!([0x14, 0x15].map(|code| value(&mut drive, "14 00", code)[3]), [0, 100]);
@@ -211,7 +211,8 @@ fn inquiry_matches_lto_7_and_lto_9_captures() {
     }
 }
 
-/// LTO-7 and LTO-9 drives list 00 03 80 83 86 87 88 90 B0 B1 B3 B4 B5 C0 C1 C2 C3 C7 C8 CC D0 E0 E1; an LTO-6 drive of HP's has B2h.
+/// LTO-7 and LTO-9 drives list 00 03 80 83 86 87 88 90 B0 B1 B3 B4 B5 C0 C1 C2 C3 C7 C8 CC D0 E0 E1; an LTO-6 drive of
+/// HP lists B2h.
 #[test]
 fn lists_of_vpd_pages() {
     for (product, pages) in [
@@ -228,7 +229,7 @@ fn lists_of_vpd_pages() {
     }
 }
 
-/// Pages that CTA reads from each family, and the parameters that it takes from them.
+/// Log pages that CTA reads from each drive family, and the parameters that it uses.
 #[test]
 fn log_parameters_read_by_cta_are_present() {
     for (product, pages) in [

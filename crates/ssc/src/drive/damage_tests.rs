@@ -1,4 +1,4 @@
-//! Cartridges whose files are damaged, as a host sees them. Literal bytes, as in `tests.rs`.
+//! Cartridges with damaged files, as seen by a host. Literal bytes, as in `tests.rs`.
 
 use super::storage_failure_tests::insert;
 use super::tests::*;
@@ -10,7 +10,7 @@ use tape_store::mam::Mam;
 use tape_store::media::LTO_8;
 use tape_store::store::NewCartridge;
 
-/// Blocks of 3 and 5 bytes, a filemark, and a block of 4 bytes, on a cartridge that was unloaded; its files can be changed.
+/// An unloaded cartridge with blocks of 3 and 5 bytes, a filemark, and a block of 4 bytes, whose files can be changed.
 fn written() -> FaultyFolder {
     let mut disk = FaultyFolder::default();
     let new = NewCartridge { serial: "S1", capacity: 1 << 30, ..NewCartridge::data(&LTO_8) };
@@ -20,7 +20,7 @@ fn written() -> FaultyFolder {
     good(&mut drive, "0a 00 00 00 05 00", b"defgh");
     good(&mut drive, "10 00 00 00 01 00", b"");
     good(&mut drive, "0a 00 00 00 04 00", b"ijkl");
-    // A host's attribute: the barcode.
+    // A host attribute: the barcode.
     let list = [&bytes("00 00 00 25 08 06 01 00 20")[..], b"T00001L8                        "].concat();
     good(&mut drive, "8d 01 00 00 00 00 00 00 00 00 00 00 00 29 00 00", &list);
     good(&mut drive, "1b 00 00 00 00 00", b"");
@@ -40,7 +40,7 @@ const END_OF_DATA: &str = "f0 00 08 00 00 00 08 0a 00 00 00 00 00 05 00 00 00 00
 const WRITE_PROTECTED: &str = "f0 00 07 00 00 00 01 0a 00 00 00 00 27 00 00 00 00 00";
 const MEDIUM_FORMAT_CORRUPTED: &str = "f0 00 03 00 00 00 01 0a 00 00 00 00 31 00 00 00 00 00";
 
-/// READ of 8 bytes with SILI: what is read, or the sense.
+/// READ of 8 bytes with SILI returns this data.
 fn read(drive: &mut Drive, expected: &[u8]) {
     assert_eq!(run(drive, "08 02 00 00 08 00", &[], 8), (0, vec![], expected.to_vec()));
 }
@@ -73,7 +73,7 @@ fn damaged_mam_is_read_from_its_copy() {
     let mut drive = insert(&disk);
     // 0Fh: memory chip in cartridge failure.
     assert!(drive.alerts().is_set(Alert::MEMORY_CHIP) && !drive.alerts().is_set(Alert::LOADING_FAILURE));
-    assert_eq!(drive.take_faults()[0].reason, "its cartridge memory is damaged: it can only be read");
+    assert_eq!(drive.take_faults()[0].reason, "cartridge memory is damaged, cartridge is write-protected");
     // WP, and the density of LTO-8.
     let header = run(&mut drive, "1a 00 00 00 0c 00", &[], 12).2;
     assert_eq!((header[2] & 0x80, header[4]), (0x80, 0x5e));
@@ -81,7 +81,7 @@ fn damaged_mam_is_read_from_its_copy() {
     check(&mut drive, "0a 00 00 00 01 00", b"x", 0, WRITE_PROTECTED, b"");
     good(&mut drive, "01 00 00 00 00 00", b"");
     check(&mut drive, "0a 00 00 00 01 00", b"x", 0, WRITE_PROTECTED, b"");
-    // What the second copy has is there; nothing is written to the damaged one.
+    // The attributes come from the second copy; the damaged copy is not written.
     assert_eq!(attribute(&mut drive, "04 01"), b"S1                              ");
     assert_eq!(attribute(&mut drive, "08 06"), b"T00001L8                        ");
     let list = [&bytes("00 00 00 25 08 06 01 00 20")[..], &[b'Z'; 32]].concat();
@@ -89,14 +89,14 @@ fn damaged_mam_is_read_from_its_copy() {
     check(&mut drive, "8d 01 00 00 00 00 00 00 00 00 00 00 00 29 00 00", &list, 0, write_error, b"");
     good(&mut drive, "1b 00 00 00 00 00", b"");
     assert_eq!(disk.bytes("ferric.mam"), before);
-    // Not threaded, with its memory at hand: the same.
+    // The same with the tape not threaded.
     good(&mut drive, "1b 00 00 00 09 00", b"");
     assert_eq!(attribute(&mut drive, "04 01"), b"S1                              ");
     check(&mut drive, "8d 01 00 00 00 00 00 00 00 00 00 00 00 29 00 00", &list, 0, write_error, b"");
     assert_eq!(disk.bytes("ferric.mam"), before);
 }
 
-/// A damaged memory without a second copy: the barcode says of which generation the cartridge is.
+/// Damaged cartridge memory without a second copy: the barcode determines the generation of the cartridge.
 #[test]
 fn damaged_mam_without_copy_is_rebuilt_from_barcode() {
     let mut disk = written();
@@ -108,14 +108,14 @@ fn damaged_mam_without_copy_is_rebuilt_from_barcode() {
     check(&mut drive, "0a 00 00 00 01 00", b"x", 0, WRITE_PROTECTED, b"");
     let header = run(&mut drive, "1a 00 00 00 0c 00", &[], 12).2;
     assert_eq!(header[4], 0x5e);
-    // A serial number is nowhere else.
+    // The serial number is lost.
     let (status, sense, _) = run(&mut drive, "8c 00 00 00 00 00 00 00 04 01 00 00 00 29 00 00", &[], 41);
     assert_eq!((status, &sense[12..14]), (2, &[0x24, 0][..]));
     good(&mut drive, "1b 00 00 00 00 00", b"");
     assert_eq!(disk.bytes("ferric.mam").len(), 20);
 }
 
-/// Without the file, nothing says that it is a cartridge.
+/// Without the file, the folder is not recognised as a cartridge.
 #[test]
 fn missing_mam_makes_the_cartridge_unusable() {
     let mut disk = written();
@@ -135,11 +135,11 @@ fn truncated_data_is_a_read_error() {
     assert!(drive.alerts().is_set(Alert::DIRECTORY_CORRUPTED) && !drive.alerts().is_set(Alert::LOADING_FAILURE));
     read(&mut drive, b"abc");
     read_error(&mut drive, READ_ERROR);
-    // The index has the filemark; the block behind it is lost.
+    // The index still has the filemark; the block after it is lost.
     read_error(&mut drive, FILEMARK);
     read_error(&mut drive, READ_ERROR);
     read_error(&mut drive, END_OF_DATA);
-    // Nothing is written behind what is lost, and nothing before it but at the beginning.
+    // Writes are rejected after the lost data, and before it except at the beginning.
     check(&mut drive, "0a 00 00 00 01 00", b"x", 0, MEDIUM_FORMAT_CORRUPTED, b"");
     good(&mut drive, "2b 00 00 00 00 00 01 00 00 00", b"");
     check(&mut drive, "0a 00 00 00 01 00", b"x", 0, MEDIUM_FORMAT_CORRUPTED, b"");
@@ -165,7 +165,7 @@ fn lost_index_is_reported() {
         read_error(&mut drive, READ_ERROR);
     }
     read_error(&mut drive, END_OF_DATA);
-    // An object or a filemark cannot be found without it; the position stays.
+    // Without the index, objects and filemarks cannot be located; the position is unchanged.
     let not_found = "70 00 03 00 00 00 00 0a 00 00 00 00 14 00 00 00 00 00";
     check(&mut drive, "2b 00 00 00 00 00 02 00 00 00", &[], 0, not_found, b"");
     assert_eq!(position(&mut drive), 4);
@@ -187,7 +187,7 @@ fn spacing_crosses_a_damaged_index_record() {
     good(&mut drive, "11 01 00 00 01 00", b"");
     assert_eq!(position(&mut drive), 3);
     read(&mut drive, b"ijkl");
-    // And back before it.
+    // Space back over it.
     good(&mut drive, "11 01 ff ff ff 00", b"");
     assert_eq!(position(&mut drive), 2);
     read_error(&mut drive, READ_ERROR);

@@ -1,4 +1,4 @@
-//! Diagnostic dumps as LTFS, sg3_utils and makers' tools take and read them.
+//! Diagnostic dumps as LTFS, sg3_utils and vendor tools take and read them.
 
 use super::tests::*;
 use super::*;
@@ -9,7 +9,7 @@ fn refused(drive: &mut Drive, cdb: &str, pointer: &str) {
     check(drive, cdb, &[], 4096, &format!("{FIELD} {pointer}"), b"");
 }
 
-/// The dump of an IBM LTO drive: descriptor of buffer 01h, then as many bytes as it says.
+/// Reads the dump of an IBM LTO drive: the descriptor of buffer 01h, then the number of bytes that it reports.
 fn ibm_dump(drive: &mut Drive) -> String {
     let (status, _, descriptor) = run(drive, "3c 03 01 00 00 00 00 00 04 00", &[], 4);
     assert_eq!((status, descriptor.len(), descriptor[0]), (0, 4, 0));
@@ -26,7 +26,7 @@ fn ibm_dump(drive: &mut Drive) -> String {
 fn ltfs_forces_and_reads_a_dump() {
     let mut drive = loaded(1 << 30);
     good(&mut drive, "0a 00 00 00 03 00", b"\xaa\xbb\xcc");
-    // A key, of which nothing is to be seen.
+    // A key, which must not appear in the dump.
     let key = [&bytes("00 10 00 30 40 00 02 02 01 00 00 00 00 00 00 00 00 00 00 20")[..], &[0x5a; 32]].concat();
     good(&mut drive, "b5 20 00 10 00 00 00 00 00 34 00 00", &key);
     check(&mut drive, "12 00 80 00 ff 00", &[], 255, &format!("{FIELD} c0 00 02"), b"");
@@ -47,12 +47,12 @@ fn ltfs_forces_and_reads_a_dump() {
     for secret in ["5a5a", "b520", "aabbcc", "ZZZZ"] {
         assert!(!dump.contains(secret), "{secret} in {dump}");
     }
-    // It stays what it was, whatever happens, until it is taken again.
+    // The dump stays unchanged until the next dump is taken.
     good(&mut drive, "01 00 00 00 00 00", b"");
     assert_eq!(ibm_dump(&mut drive), dump);
     good(&mut drive, "1d 10 00 00 08 00", &bytes("80 00 00 04 01 60 00 00"));
     assert!(ibm_dump(&mut drive).contains("partition=0 object=0 file=0 "));
-    // The page is listed, and has no results.
+    // The page is listed, without results.
     assert_eq!(run(&mut drive, "1c 00 00 00 ff 00", &[], 255).2, bytes("00 00 00 02 00 80"));
     refused(&mut drive, "1c 01 80 00 ff 00", "c0 00 02");
     refused(&mut drive, "3c 02 01 ff ff ff 00 00 04 00", "c0 00 03");
@@ -72,7 +72,7 @@ fn send_diagnostic_parameter_lists() {
         ("04", "80 00 00 04", length),
         ("02", "80 00", length),
         ("09", "80 00 00 04 01 60 00 00 00", length),
-        // Less data than the CDB says.
+        // Less data than the PARAMETER LIST LENGTH.
         ("08", "80 00 00 04 01 60", length),
     ] {
         check(&mut drive, &format!("1d 10 00 00 {len} 00"), &bytes(out), 0, sense, b"");
@@ -107,7 +107,7 @@ fn dump_contains_the_last_64_commands() {
     let dump = ibm_dump(&mut drive);
     assert!(dump.contains("commands=64\n") && dump.contains("cdb=1e0000000000 "), "{dump}");
     assert_eq!(dump.matches("cdb=").count(), 64);
-    // Taken again, with the force and two reads in the place of the oldest.
+    // The next dump has the force and two reads instead of the oldest commands.
     good(&mut drive, "1d 10 00 00 08 00", &bytes("80 00 00 04 01 60 00 00"));
     let dump = ibm_dump(&mut drive);
     assert!(dump.contains("commands=64\n") && !dump.contains("cdb=1e0000000000 "), "{dump}");
@@ -156,20 +156,20 @@ fn error_history_of_hp_and_of_ibm() {
         refused(&mut drive, "3c 1c 10 ff ff ff 00 00 04 00", "c0 00 03");
         refused(&mut drive, "3c 1c 11 00 00 00 00 00 04 00", "c0 00 02");
         refused(&mut drive, "3c 1c 00 00 00 01 00 00 04 00", "c0 00 03");
-        // By an earlier command now.
+        // Now created by an earlier command.
         assert_eq!(directory(&mut drive, "00").2[9], 0x14);
-        // Another nexus has to take it over.
+        // Another nexus has to take over the snapshot.
         let busy = bytes("70 00 05 00 00 00 00 0a 00 00 00 00 00 16 00 00 00 00");
         assert_eq!(run_as(&mut drive, OTHER, "3c 1c 00 00 00 00 00 01 00 00", &[], 256).1, busy);
         assert_eq!(run_as(&mut drive, OTHER, "3c 1c ff 00 00 00 00 00 00 00", &[], 0).1, busy);
         assert_eq!(run_as(&mut drive, OTHER, "3c 1c 03 00 00 00 00 01 00 00", &[], 256).2[9], 0x12);
         assert_eq!(run(&mut drive, "3c 1c 10 00 00 00 00 10 00 00", &[], 4096).1, busy);
-        // FEh: retrieved, and open to all; FFh: gone.
+        // FEh: retrieved, and available to all nexuses; FFh: released.
         assert_eq!(run_as(&mut drive, OTHER, "3c 1c fe 00 00 00 00 00 00 00", &[], 0).0, 0);
         assert_eq!(directory(&mut drive, "00").2[9], 0x0c);
         good(&mut drive, "3c 1c ff 00 00 00 00 00 00 00", b"");
         check(&mut drive, "3c 1c 10 00 00 00 00 10 00 00", &[], 4096, sequence, b"");
-        // The nexus goes with its session.
+        // I_T nexus loss releases the snapshot.
         assert_eq!(directory(&mut drive, "01").0, 0);
         drive.handle_event(TransportEvent::NexusLost(HOST), Now::default());
         assert_eq!(run_as(&mut drive, OTHER, "3c 1c 00 00 00 00 00 01 00 00", &[], 256).2[9], 0x14);

@@ -1,4 +1,4 @@
-//! Encryption by SECURITY PROTOCOL IN and OUT, to the byte.
+//! Encryption by SECURITY PROTOCOL IN and OUT, as literal bytes.
 
 use super::tests::{
     HOST, OTHER, bytes, cartridge, cartridge_in_format, check, clear_attentions, empty, good, loaded, position, run,
@@ -7,14 +7,14 @@ use super::tests::{
 use tape_store::cartridge::{CartridgeKind, Format};
 use tape_store::media::{LTO_3, LTO_4, LTO_8};
 
-/// SECURITY PROTOCOL IN of a page, with room for 512 bytes.
+/// SECURITY PROTOCOL IN of a page, with an allocation length of 512 bytes.
 fn page(drive: &mut super::Drive, code: &str) -> Vec<u8> {
     let (status, sense, data) = run(drive, &format!("a2 20 00 {code} 00 00 00 00 02 00 00 00"), &[], 512);
     assert_eq!((status, sense), (0, vec![]), "{code}");
     data
 }
 
-/// Set Data Encryption: scope and lock, flags, modes; then the key, and what is behind it.
+/// Set Data Encryption list: scope and lock, flags, modes; then the key and its key-associated data.
 fn set(head: &str, key: &[u8], kads: &str) -> Vec<u8> {
     let mut list = bytes(&format!("00 10 00 00 {head} 01 00 00 00 00 00 00 00 00 00"));
     list.extend_from_slice(&u16::try_from(key.len()).unwrap().to_be_bytes());
@@ -33,7 +33,7 @@ fn send(drive: &mut super::Drive, nexus: scsi_core::nexus::NexusId, list: &[u8])
 
 const GOOD: (u8, Vec<u8>) = (0, Vec::new());
 
-/// Key, code and qualifier of an answer.
+/// Sense key, code and qualifier of a response.
 fn codes(answer: &(u8, Vec<u8>, Vec<u8>)) -> (u8, u8, u8) {
     (answer.1[2] & 0x0f, answer.1[12], answer.1[13])
 }
@@ -55,7 +55,7 @@ fn encryption_capabilities() {
     assert_eq!(page(&mut drive, "12"), bytes("00 12 00 0c 01 07 00 07 00 00 00 00 00 00 00 00"));
     let clear = "00 20 00 14 00 00 00 00 00 00 00 00 10 00 00 00 00 00 00 00 00 00 00 00";
     assert_eq!(page(&mut drive, "20"), bytes(clear));
-    // Cut to the allocation length; INC_512 counts pieces and pads.
+    // Truncated to the allocation length; INC_512 counts units of 512 bytes and pads.
     assert_eq!(run(&mut drive, "a2 20 00 12 00 00 00 00 00 06 00 00", &[], 512).2, bytes("00 12 00 0c 01 07"));
     assert_eq!(run(&mut drive, "a2 20 00 12 80 00 00 00 00 01 00 00", &[], 512).2.len(), 512);
     for (cdb, byte) in [("a2 20 00 32 00 00 00 00 00 40 00 00", 2), ("a2 21 00 00 00 00 00 00 00 40 00 00", 1)] {
@@ -80,7 +80,7 @@ fn key_is_used_on_write_and_read() {
     good(&mut drive, "10 00 00 00 01 00", &[]);
     good(&mut drive, "01 00 00 00 00 00", &[]);
     let read = "08 00 00 00 05 00";
-    // Without a key, with another, with one that takes nothing in clear; the medium stays before the block.
+    // Without a key, with another one, with one that reads no unencrypted blocks; the position stays before the block.
     assert_eq!(codes(&run(&mut drive, read, &[], 5)), (7, 0x74, 0x01));
     let next = page(&mut drive, "21");
     assert_eq!(next[4..16], bytes("00 00 00 00 00 00 00 00 06 01 01 00"));
@@ -113,13 +113,13 @@ fn parameters_follow_their_scope() {
     assert_eq!(send(&mut drive, HOST, &set("40 00 02 03", &[1; 32], "")), GOOD);
     assert_eq!(unit_attention(&mut drive, OTHER), Some((6, 0x2a, 0x11)));
     assert_eq!(unit_attention(&mut drive, HOST), None);
-    // The other binds itself to that key, and may write until it changes.
+    // The other nexus locks that key, and can write until it changes.
     assert_eq!(send(&mut drive, OTHER, &set("01 00 00 00", &[], "")), GOOD);
     assert_eq!(run_as(&mut drive, OTHER, "0a 00 00 00 01 00", b"x", 0).0, 0);
     assert_eq!(send(&mut drive, HOST, &set("40 00 02 03", &[2; 32], "")), GOOD);
     assert_eq!(unit_attention(&mut drive, OTHER), Some((6, 0x2a, 0x11)));
     assert_eq!(codes(&run_as(&mut drive, OTHER, "0a 00 00 00 01 00", b"x", 0)), (7, 0x2a, 0x13));
-    // With its own, it neither shares nor hears.
+    // With a local key it neither shares the key nor gets a unit attention.
     assert_eq!(send(&mut drive, OTHER, &set("20 00 02 03", &[3; 32], "")), GOOD);
     assert_eq!(run_as(&mut drive, OTHER, "0a 00 00 00 01 00", b"x", 0).0, 0);
     assert_eq!(send(&mut drive, HOST, &set("40 00 00 00", &[], "")), GOOD);
@@ -137,9 +137,9 @@ fn ckod_clears_the_key_at_demount() {
     good(&mut drive, "1b 00 00 00 00 00", &[]);
     assert_eq!(codes(&run(&mut drive, "00 00 00 00 00 00", &[], 0)), (6, 0x2a, 0x12));
     assert_eq!(page(&mut drive, "20")[4..8], bytes("00 00 00 00"));
-    // It needs a volume to go with.
+    // CKOD needs a mounted volume.
     assert_eq!(send(&mut drive, HOST, &set("40 04 02 03", &[1; 32], "")).1[12..18], bytes("26 00 00 8a 00 05"));
-    // Without it, a key stays through loads.
+    // Without CKOD a key survives loads.
     assert_eq!(send(&mut drive, HOST, &set("40 00 02 03", &[1; 32], "")), GOOD);
     good(&mut drive, "1b 00 00 00 01 00", &[]);
     assert_eq!(page(&mut drive, "20")[4..8], bytes("42 02 03 01"));
@@ -175,7 +175,7 @@ fn rejected_list_changes_nothing() {
         assert_eq!((status, sense[2], sense[12], sense[13], sense[15]), (2, 5, 0x26, 0, specific), "byte {byte}");
         assert_eq!(u16::from_be_bytes([sense[16], sense[17]]), byte);
     }
-    // Reserved bytes 11 to 17, of every scope but the public one, of which only SCOPE and LOCK count.
+    // Reserved bytes 11 to 17 of every scope except PUBLIC, of which only SCOPE and LOCK are used.
     for byte in 11..18_u8 {
         let mut list = set("40 00 02 03", &key, "");
         list[usize::from(byte)] = 0x04;
@@ -199,7 +199,7 @@ fn rejected_list_changes_nothing() {
         &[],
     );
     good(&mut drive, "b5 20 00 10 00 00 00 00 00 00 00 00", &[]);
-    // Index 0 is taken for 1, as stenc has it.
+    // Index 0 is accepted for 1, as stenc sends it.
     let mut zero = set("40 00 02 03", &key, "");
     zero[8] = 0;
     assert_eq!(send(&mut drive, HOST, &zero), GOOD);
@@ -246,7 +246,7 @@ fn reset_clears_keys_and_mhvtl_volume_refuses_encryption() {
 #[test]
 fn raw_read_and_external_write() {
     let mut drive = loaded(1 << 30);
-    // One block that may be read raw, one that may not.
+    // One block that can be read raw, one that cannot.
     assert_eq!(send(&mut drive, HOST, &set("40 20 02 03", &[1; 32], "03 00 00 04 6d 6b 61 64")), GOOD);
     good(&mut drive, "0a 00 00 00 05 00", b"hello");
     assert_eq!(send(&mut drive, HOST, &set("40 30 02 03", &[1; 32], "")), GOOD);
@@ -258,7 +258,7 @@ fn raw_read_and_external_write() {
     assert!(!raw.windows(5).any(|window| window == b"hello"));
     assert_eq!(codes(&run(&mut drive, "08 02 00 02 00 00", &[], 512)), (7, 0x74, 0x0a));
     assert_eq!(position(&mut drive), 1);
-    // It goes to another place as it is, marked as such, and is read there with its key.
+    // The raw block is written elsewhere unchanged, marked as EXTERNAL, and read there with its key.
     assert_eq!(send(&mut drive, HOST, &set("40 00 01 01", &[], "")), GOOD);
     good(&mut drive, "11 03 00 00 00 00", &[]);
     good(&mut drive, &format!("0a 00 00 00 {:02x} 00", raw.len()), &raw);
@@ -268,7 +268,7 @@ fn raw_read_and_external_write() {
     assert_eq!(page(&mut drive, "21")[12..24], bytes("06 01 02 00 03 02 00 04 6d 6b 61 64"));
     assert_eq!(send(&mut drive, HOST, &set("40 00 00 02", &[1; 32], "")), GOOD);
     assert_eq!(run(&mut drive, "08 00 00 00 05 00", &[], 5).2, b"hello");
-    // CEEM: blocks that came sealed are not wanted, then those that the drive sealed.
+    // CEEM: first blocks written in EXTERNAL mode are rejected, then those written in ENCRYPT mode.
     let read = "08 00 00 00 05 00";
     assert_eq!(send(&mut drive, HOST, &set("40 80 00 02", &[1; 32], "")), GOOD);
     assert_eq!(page(&mut drive, "20")[12], 0x14);
@@ -278,7 +278,7 @@ fn raw_read_and_external_write() {
     assert_eq!(run(&mut drive, read, &[], 5).2, b"hello");
     assert_eq!(send(&mut drive, HOST, &set("40 c0 00 02", &[1; 32], "")), GOOD);
     assert_eq!(codes(&run(&mut drive, read, &[], 5)), (7, 0x74, 0x09));
-    // Which blocks are sealed, in the memory: from the first on, and no other in between.
+    // Encrypted range in the cartridge memory: first encrypted block, and no unencrypted one after it.
     let first = run(&mut drive, "8c 00 00 00 00 00 00 00 02 24 00 00 00 11 00 00", &[], 17).2;
     assert_eq!(first[4..], bytes("02 24 80 00 08 00 00 00 00 00 00 00 00"));
 }
@@ -299,7 +299,7 @@ fn ckorp_and_ckorl_clear_keys() {
         for take in [false, true] {
             let mut drive = loaded(1 << 30);
             assert_eq!((register(&mut drive, HOST, 1), register(&mut drive, OTHER, 2)), (0, 0));
-            // Without a reservation there is nothing for the key to go with.
+            // CKORP and CKORL need a reservation.
             let list = set(&format!("40 {flags} 02 03"), &[1; 32], "");
             assert_eq!(
                 send(&mut drive, HOST, &list).1[15..18],
@@ -341,7 +341,7 @@ fn wrapped_keys_and_random_numbers() {
     good(&mut drive, "01 00 00 00 00 00", &[]);
     assert_eq!(send(&mut drive, HOST, &set("40 00 00 02", &[1; 32], "")), GOOD);
     assert_eq!(run(&mut drive, "08 00 00 00 05 00", &[], 5).2, b"hello");
-    // Another label, another set, a field that ends too soon.
+    // Another label, another parameter set, a truncated field.
     for (at, value, byte) in [(24, b'L', 29), (20, 1, 20), (23, 0xff, 20 + 269)] {
         let mut bad = list.clone();
         bad[at] = value;
@@ -350,7 +350,7 @@ fn wrapped_keys_and_random_numbers() {
     }
 }
 
-/// READ ATTRIBUTE of one number of a partition; none if it is not there.
+/// READ ATTRIBUTE of one attribute of a partition; `None` if it does not exist.
 fn attribute(drive: &mut super::Drive, partition: u8, id: &str) -> Option<Vec<u8>> {
     let cdb = format!("8c 00 00 00 00 00 00 {partition:02x} {id} 00 00 00 11 00 00");
     let (status, _, data) = run(drive, &cdb, &[], 17);
@@ -371,7 +371,7 @@ fn encrypted_object_attributes_follow_overwrites() {
         good(&mut drive, "0a 00 00 00 01 00", b"x");
         assert_eq!(attribute(&mut drive, 0, "02 24"), Some(vec![0; 8]));
     }
-    // A write that was refused wrote nothing: a cartridge for mhvtl, whose memory has no place for it.
+    // A rejected write wrote nothing: a cartridge in mhvtl format, whose cartridge memory cannot hold the attribute.
     let mut drive = empty("ULT3580-TD8");
     drive.insert(cartridge_in_format(Format::Mhvtl, &LTO_8, CartridgeKind::Data, 500 << 20)).unwrap();
     clear_attentions(&mut drive);
@@ -394,14 +394,14 @@ fn repeated_use_of_a_wrong_key_counts_once() {
     for _ in 0..20 {
         assert_eq!(codes(&run(&mut drive, "08 00 00 00 01 00", &[], 1)), (7, 0x74, 0x03));
     }
-    // However it is tried: READ, VERIFY behind its answer, the status of the next block.
+    // By each command: READ, VERIFY with IMMED=1, the next block status page.
     for seed in 3..12 {
         assert_eq!(send(&mut drive, HOST, &set("40 00 00 03", &[seed; 32], "")), GOOD, "{seed}");
         match seed % 3 {
             0 => drop(page(&mut drive, "21")),
             1 => {
                 good(&mut drive, "13 04 00 00 01 00", &[]);
-                // The step before the next command ends it, and that command hears of it.
+                // The step before the next command ends the verification, and that command gets the deferred error.
                 assert_eq!(codes(&run(&mut drive, "01 00 00 00 00 00", &[], 0)), (7, 0x74, 0x03));
             }
             _ => assert_eq!(codes(&run(&mut drive, "08 00 00 00 01 00", &[], 1)), (7, 0x74, 0x03)),
@@ -417,14 +417,14 @@ fn encryption_status_pages() {
     assert_eq!(send(&mut drive, HOST, &set("40 00 02 00", &[1; 32], "")), GOOD);
     good(&mut drive, "0a 00 00 00 01 00", b"x");
     good(&mut drive, "01 00 00 00 00 00", &[]);
-    // The key that seals does not read while decryption is disabled.
+    // The encryption key does not decrypt while decryption is disabled.
     assert_eq!(page(&mut drive, "21")[12], 0x06);
     assert_eq!(codes(&run(&mut drive, "08 00 00 00 01 00", &[], 1)), (7, 0x74, 0x01));
-    // Who set what all share, and goes back to sharing it, is one who shares.
+    // A nexus that set the shared parameters and then selects PUBLIC has scope PUBLIC.
     assert_eq!(page(&mut drive, "20")[4], 0x42);
     assert_eq!(send(&mut drive, HOST, &set("00 00 00 00", &[], "")), GOOD);
     assert_eq!(page(&mut drive, "20")[4], 0x02);
-    // VERIFY minds CEEM as READ does.
+    // VERIFY checks CEEM as READ does.
     assert_eq!(send(&mut drive, HOST, &set("40 c0 00 03", &[1; 32], "")), GOOD);
     assert_eq!(codes(&run(&mut drive, "13 00 00 00 01 00", &[], 0)), (7, 0x74, 0x09));
 }
@@ -446,7 +446,7 @@ fn ckorl_applies_after_holder_logged_out() {
     assert_eq!(send(&mut drive, HOST, &set("40 02 02 03", &[1; 32], "")), GOOD);
     let now = scsi_core::time::Now::default();
     drive.handle_event(TransportEvent::NexusLost(HOST), now);
-    // It comes back under another handle and keeps its key; then its reservation is taken.
+    // It logs in again as another nexus and keeps its key; then its reservation is preempted.
     drive.handle_event(
         TransportEvent::NexusEstablished { nexus: NexusId(7), port: TransportId::local(1), reestablished: true },
         now,
@@ -462,8 +462,8 @@ fn ckorl_applies_after_holder_logged_out() {
     assert_eq!(status(&mut drive)[5], 0);
 }
 
-/// Media older than LTO-4 cannot be encrypted, in a drive that can: page 0010h says so, and an encrypted write is refused with nothing
-/// written, whoever encrypts. Blocks in clear are written.
+/// Media older than LTO-4 cannot be encrypted, even in a drive that can encrypt: page 0010h reports it, and a write in
+/// ENCRYPT or EXTERNAL mode is rejected with nothing written. Unencrypted blocks are written.
 #[test]
 fn media_that_cannot_be_encrypted() {
     for product in ["ULT3580-TD4", "ULTRIUM-TD4", "Ultrium 4-SCSI"] {
@@ -474,7 +474,7 @@ fn media_that_cannot_be_encrypted() {
         let capabilities = page(&mut drive, "10");
         assert_eq!((capabilities[24] & 0x80, capabilities[25] & 0xc0), (0, 0x40), "{product}");
         for (modes, key) in [("40 00 02 03", &[1; 32][..]), ("40 00 01 01", &[])] {
-            // The key can be set: the next volume may be another one.
+            // The key can be set, because the next volume may support it.
             assert_eq!(send(&mut drive, HOST, &set(modes, key, "")), GOOD);
             assert_eq!(codes(&run(&mut drive, "0a 00 00 00 01 00", b"x", 0)), (7, 0x74, 0x07), "{product}");
             assert_eq!(position(&mut drive), 0);
@@ -486,7 +486,7 @@ fn media_that_cannot_be_encrypted() {
         assert_eq!(position(&mut drive), 2);
         good(&mut drive, "1b 00 00 00 00 00", &[]);
     }
-    // With an LTO-4 cartridge they encrypt.
+    // With an LTO-4 cartridge blocks are encrypted.
     for product in ["ULT3580-TD4", "Ultrium 4-SCSI"] {
         let mut drive = empty(product);
         drive.insert(cartridge(&LTO_4, CartridgeKind::Data, 1 << 30)).unwrap();
@@ -496,7 +496,7 @@ fn media_that_cannot_be_encrypted() {
         assert_eq!(send(&mut drive, HOST, &set("40 00 02 03", &[1; 32], "")), GOOD);
         good(&mut drive, "0a 00 00 00 01 00", b"x");
     }
-    // A drive that only reads the medium refuses any write for that reason.
+    // If the drive can only read the medium, it rejects every write for that reason.
     let mut drive = empty("ULT3580-TD5");
     drive.insert(cartridge(&LTO_3, CartridgeKind::Data, 1 << 30)).unwrap();
     clear_attentions(&mut drive);

@@ -1,5 +1,5 @@
-//! Random sessions against the plainest model of what a drive is: vectors of objects, and the outcome tables of SSC written
-//! down once more. Partitions, encryption, protection, cartridges that are written once and append-only mode in the mix.
+//! Random sessions against a simple model of a drive: vectors of objects, and a second implementation of SSC's outcome
+//! tables. They include partitions, encryption, logical block protection, WORM cartridges and append-only mode.
 
 use super::tests::*;
 use super::*;
@@ -7,7 +7,7 @@ use crate::block_protection::ProtectionMethod;
 use tape_store::cartridge::CartridgeKind;
 use tape_store::media::LTO_8;
 
-/// SplitMix64: a session is its seed.
+/// SplitMix64; the seed determines the session.
 struct Random(u64);
 
 impl Random {
@@ -38,7 +38,7 @@ enum Object {
     Filemark,
 }
 
-/// What a command ends with.
+/// Outcome of a command.
 #[derive(Debug, PartialEq)]
 struct Ending {
     key: u8,
@@ -68,11 +68,11 @@ struct Model {
     block_length: usize,
     /// Method, on write, on read.
     protection: Option<(ProtectionMethod, bool, bool)>,
-    /// The key that writes, and whether reads are only of sealed blocks, of both, or of none; with the key that reads.
+    /// Encryption key; and whether reads accept only encrypted blocks, both, or none, with the decryption key.
     writes: Option<u8>,
     reads: Option<(u8, bool)>,
     wrong_keys: u8,
-    /// Key instances, and the last that was wrong.
+    /// Key instances, and the last wrong one.
     instance: u32,
     last_wrong: u32,
     worm: bool,
@@ -97,7 +97,7 @@ impl Model {
         self.at > 0 && self.here()[self.at - 1] == Object::Filemark
     }
 
-    /// The code of a write that is not allowed here.
+    /// Additional sense code of a write that is not allowed at the position.
     fn refuses(&mut self, erases: bool) -> Option<u16> {
         let end = self.at == self.here().len();
         let blocks = self.here().iter().filter(|object| **object != Object::Filemark).count();
@@ -121,7 +121,7 @@ impl Model {
         self.at += 1;
     }
 
-    /// The next block as it is sent, or what there is instead.
+    /// The next block as returned to the host, or the outcome if there is none.
     fn next(&mut self, left: i64) -> Result<Vec<u8>, Ending> {
         let Some(object) = self.here().get(self.at).cloned() else { return Err(ends(8, 0x0005, 0, Some(left))) };
         let Object::Block { mut data, key } = object else {
@@ -146,7 +146,7 @@ impl Model {
         Ok(data)
     }
 
-    /// A sealed block was read: a row of wrong keys ends.
+    /// Resets the count of wrong keys after an encrypted block was read.
     fn right_key(&mut self, sealed: bool) {
         if sealed {
             (self.wrong_keys, self.last_wrong) = (0, 0);
@@ -190,7 +190,7 @@ impl Model {
         good_with(sent)
     }
 
-    /// Blocks with what protects them, of which one may be wrong.
+    /// Writes blocks with protection information, one of which may be wrong.
     fn write(&mut self, blocks: &[Vec<u8>], fixed: bool, wrong: Option<usize>) -> Ending {
         let total = if fixed { blocks.len() } else { blocks[0].len() };
         let info = |done: usize| Some(i64::try_from(if fixed { blocks.len() - done } else { total }).unwrap());
@@ -275,7 +275,7 @@ impl Model {
         if found.is_some() { good_with(Vec::new()) } else { ends(8, 0x0005, 0, None) }
     }
 
-    /// One block before the position, nearest first.
+    /// Reads one block before the position.
     fn reverse(&mut self, length: usize) -> Ending {
         let left = i64::try_from(length).unwrap();
         self.allowed = None;
@@ -360,7 +360,7 @@ impl Session {
         Self { drive, model, random }
     }
 
-    /// Runs a command; how it ended.
+    /// Runs a command, and returns its outcome.
     fn run(&mut self, cdb: &[u8], out: &[u8], room: usize) -> Ending {
         let hex: Vec<String> = cdb.iter().map(|byte| format!("{byte:02x}")).collect();
         let (status, sense, data) = run(&mut self.drive, &hex.join(" "), out, room);
@@ -487,7 +487,7 @@ impl Session {
         (format!("locate {part} {target:?}"), self.run(&cdb, &[], 0), self.model.locate(part, target))
     }
 
-    /// Block length, or protection.
+    /// Changes the block length or the logical block protection.
     fn settings(&mut self) -> (String, Ending, Ending) {
         if self.random.one_in(2) {
             let len = [0, 1, 7, 20, 33][self.random.below(5)];
@@ -543,7 +543,7 @@ impl Session {
     }
 }
 
-/// Sessions of so many operations each, from this seed on.
+/// Runs `count` sessions of `operations` operations each, with seeds from `first` on.
 fn sessions(first: u64, count: u64, operations: usize) {
     for seed in first..first + count {
         let mut session = Session::new(seed);

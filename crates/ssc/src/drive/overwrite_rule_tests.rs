@@ -1,4 +1,4 @@
-//! Where and how a medium may be written and read: protection, WORM, append-only mode, warnings, explicit addresses. Literal
+//! Rules for reads and writes of a medium: protection, WORM, append-only mode, warnings, explicit addresses. Literal
 //! bytes, as in `tests.rs`.
 
 use super::tests::*;
@@ -28,11 +28,11 @@ fn logical_block_protection() {
     let methods = "01 b5 00 1c 00 00 00 00 07 00 00 c0 00 00 00 00 07 01 04 c0 00 00 00 00 07 02 04 c0 00 00 00 00";
     assert_eq!(run(&mut drive, "12 01 b5 00 ff 00", &[], 255).2, bytes(methods));
     assert_eq!(protect(&mut drive, HOST, "02", "c0").0, 0);
-    // It is this nexus's own: no attention for the other, which writes and reads as ever.
+    // The setting is per nexus: the other nexus gets no unit attention, and writes and reads without protection.
     assert_eq!(run_as(&mut drive, OTHER, "00 00 00 00 00 00", &[], 0).0, 0);
     // CRC-32C of "abc" is 364B3FB7h, least significant byte first.
     good(&mut drive, "0a 00 00 00 07 00", b"abc\xb7\x3f\x4b\x36");
-    // What does not check is not written, nor is a block of no byte.
+    // A block with a wrong CRC is not written, nor is an empty block.
     check(&mut drive, "0a 00 00 00 07 00", b"abd\xb7\x3f\x4b\x36", 0, GUARD, b"");
     let short = GUARD.replacen("07", "04", 1);
     check(&mut drive, "0a 00 00 00 04 00", &[0; 4], 0, &short, b"");
@@ -40,23 +40,23 @@ fn logical_block_protection() {
     good(&mut drive, "01 00 00 00 00 00", b"");
     assert_eq!(run(&mut drive, "08 00 00 00 07 00", &[], 7).2, b"abc\xb7\x3f\x4b\x36");
     good(&mut drive, "01 00 00 00 00 00", b"");
-    // Lengths count the four bytes: shorter and longer.
+    // Lengths include the four bytes: shorter and longer.
     let ili = "f0 00 20 00 00 00 02 0a 00 00 00 00 00 00 00 00 00 00";
     check(&mut drive, "08 00 00 00 09 00", &[], 9, ili, b"abc\xb7\x3f\x4b\x36");
     good(&mut drive, "01 00 00 00 00 00", b"");
     let over = "f0 00 20 ff ff ff fe 0a 00 00 00 00 00 00 00 00 00 00";
     check(&mut drive, "08 00 00 00 05 00", &[], 5, over, b"abc\xb7\x3f");
     assert_eq!(position(&mut drive), 1);
-    // The other nexus reads the block alone.
+    // The other nexus reads the block without protection information.
     good(&mut drive, "01 00 00 00 00 00", b"");
     assert_eq!(run_as(&mut drive, OTHER, "08 00 00 00 03 00", &[], 3).2, b"abc");
-    // VERIFY checks what is sent, then compares; VLBPM needs a method.
+    // VERIFY checks the protection information of the data, then compares; VLBPM needs a method.
     good(&mut drive, "01 00 00 00 00 00", b"");
     good(&mut drive, "13 02 00 00 07 00", b"abc\xb7\x3f\x4b\x36");
     good(&mut drive, "01 00 00 00 00 00", b"");
     check(&mut drive, "13 02 00 00 07 00", b"abc\xb7\x3f\x4b\x37", 0, GUARD, b"");
     good(&mut drive, "13 10 00 00 03 00", b"");
-    // Reed-Solomon, fixed blocks: the good ones before the bad are written.
+    // Reed-Solomon, fixed blocks: the blocks before the wrong one are written.
     assert_eq!(protect(&mut drive, HOST, "01", "80").0, 0);
     good(&mut drive, "15 10 00 00 0c 00", &bytes("00 00 10 08 00 00 00 00 00 00 00 0d"));
     good(&mut drive, "01 00 00 00 00 00", b"");
@@ -64,13 +64,13 @@ fn logical_block_protection() {
     let two = b"123456789\x4b\x4f\x67\x3a123456789\x4b\x4f\x67\x3b";
     check(&mut drive, "0a 01 00 00 02 00", two, 0, fixed, b"");
     assert_eq!(position(&mut drive), 1);
-    // A method that is not there, one without a direction, a wrong length.
+    // An unknown method, one without LBP_W and LBP_R, a wrong length.
     for (method, flags, at) in [("03", "c0", "80 00 08"), ("01", "00", "8f 00 0a"), ("00", "80", "8f 00 0a")] {
         let sense = format!("70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 {at}");
         assert_eq!(protect(&mut drive, HOST, method, flags), (2, bytes(&sense), vec![]), "{method} {flags}");
     }
     assert_eq!(protect(&mut drive, HOST, "00", "00").0, 0);
-    // LTO-5 and LTO-6 know Reed-Solomon only.
+    // LTO-5 and LTO-6 support only Reed-Solomon.
     assert_eq!(protect(&mut empty("ULT3580-TD6"), HOST, "02", "c0").0, 2);
 }
 
@@ -90,14 +90,14 @@ fn worm_overwrite_rules() {
     assert_eq!(run(&mut drive, "1a 00 00 00 0c 00", &[], 12).2[1..3], [0x8c, 0x10]);
     assert_eq!(run(&mut drive, "1a 08 1d 00 ff 00", &[], 255).2[4..10], bytes("1d 1e 01 00 01 02"));
     assert_eq!(run(&mut drive, "12 01 b0 00 ff 00", &[], 255).2, bytes("01 b0 00 02 01 00"));
-    // Labels: one block and filemarks behind it may be written again, as may two.
+    // Labels: one block, or two, with filemarks after them can be overwritten.
     good(&mut drive, "0a 00 00 00 01 00", b"a");
     good(&mut drive, "10 00 00 00 01 00", b"");
     good(&mut drive, "01 00 00 00 00 00", b"");
     good(&mut drive, "0a 00 00 00 01 00", b"b");
     good(&mut drive, "0a 00 00 00 01 00", b"c");
     good(&mut drive, "10 00 00 00 02 00", b"");
-    // The last filemark may be overwritten, not the one before it.
+    // The last filemark can be overwritten, the one before it cannot.
     good(&mut drive, "11 01 ff ff ff 00", b"");
     good(&mut drive, "0a 00 00 00 01 00", b"d");
     assert_eq!(position(&mut drive), 4);
@@ -106,14 +106,14 @@ fn worm_overwrite_rules() {
     check(&mut drive, "0a 00 00 00 01 00", b"x", 0, OVERWRITE, b"");
     check(&mut drive, "10 00 00 00 01 00", &[], 0, OVERWRITE_NO_INFO, b"");
     assert!(drive.alerts().is_set(Alert::WORM_OVERWRITE_ATTEMPTED));
-    // Nor may anything at the beginning, now that there are three blocks.
+    // With three blocks, the beginning cannot be overwritten.
     good(&mut drive, "01 00 00 00 00 00", b"");
     for cdb in ["0a 00 00 00 01 00", "10 00 00 00 01 00", "19 00 00 00 00 00", "04 00 00 00 00 00", "0b 00 00 80 00 00"]
     {
         let (status, sense, _) = run(&mut drive, cdb, b"x", 0);
         assert_eq!((status, &sense[12..14]), (2, &[0x30, 0x0c][..]), "{cdb}");
     }
-    // What is there is there.
+    // The data is unchanged.
     good(&mut drive, "01 00 00 00 00 00", b"");
     assert_eq!(run(&mut drive, "08 00 00 00 01 00", &[], 1).2, b"b");
     good(&mut drive, "11 03 00 00 00 00", b"");
@@ -128,7 +128,7 @@ fn worm_integrity_check_fails_after_loss() {
     good(&mut drive, "0a 00 00 00 01 00", b"b");
     good(&mut drive, "1b 00 00 00 00 00", b"");
     let mut cartridge = drive.remove().unwrap();
-    // Someone cuts the tape behind the drive's back.
+    // The tape is truncated outside the drive.
     {
         let (mut tape, _) = cartridge.open().unwrap();
         tape.locate(0, 1).unwrap();
@@ -172,7 +172,7 @@ fn retention_date_blocks_overwrite() {
     let mut drive = empty("ULT3580-TD8");
     drive.insert(cartridge).unwrap();
     clear_attentions(&mut drive);
-    // What is blank may be written, and behind all that is written.
+    // Writes are allowed on a blank tape and at end of data.
     for block in [b"a", b"b", b"c"] {
         assert_eq!(at(&mut drive, 10, "0a 00 00 00 01 00", block).0, 0);
     }
@@ -187,7 +187,7 @@ fn retention_date_blocks_overwrite() {
         let (status, sense) = at(&mut drive, 999, cdb, b"x");
         assert_eq!((status, &sense[12..14]), (2, &[0x27, 4][..]), "{cdb}");
     }
-    // ALLOW OVERWRITE does not help, nor does another drive.
+    // Neither ALLOW OVERWRITE nor another drive lifts the protection.
     let mut cartridge = {
         assert_eq!(at(&mut drive, 999, "1b 00 00 00 00 00", b"").0, 0);
         drive.remove().unwrap()
@@ -231,7 +231,7 @@ fn append_only_mode() {
         &APPEND_ONLY.replacen("f0 00 07 00 00 00 01", "70 00 07 00 00 00 00", 1),
         b"",
     );
-    // Allowed where the position is, once, and until it changes.
+    // Allowed at the current position, once, and until the position changes.
     let elsewhere = "70 00 05 00 00 00 00 0a 00 00 00 00 3b 00 00 00 00 00";
     check(&mut drive, "82 00 01 00 00 00 00 00 00 00 00 02 00 00 00 00", &[], 0, elsewhere, b"");
     good(&mut drive, "82 00 01 00 00 00 00 00 00 00 00 01 00 00 00 00", b"");
@@ -240,13 +240,13 @@ fn append_only_mode() {
     good(&mut drive, "82 00 01 00 00 00 00 00 00 00 00 01 00 00 00 00", b"");
     good(&mut drive, "0a 00 00 00 01 00", b"x");
     good(&mut drive, "0a 00 00 00 01 00", b"y");
-    // A format needs its own leave.
+    // FORMAT MEDIUM needs its own permission.
     good(&mut drive, "01 00 00 00 00 00", b"");
     let refused = "70 00 07 00 00 00 00 0a 00 00 00 00 5a 02 00 00 00 00";
     check(&mut drive, "04 00 00 00 00 00", &[], 0, refused, b"");
     good(&mut drive, "82 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00", b"");
     good(&mut drive, "04 00 00 00 00 00", b"");
-    // It lasts while a volume is mounted.
+    // The mode stays on while a volume is mounted.
     let sense = bytes("70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 8f 00 09");
     assert_eq!(extension(&mut drive, "02", "00 00"), (2, sense, vec![]));
     good(&mut drive, "1b 00 00 00 00 00", b"");
@@ -255,7 +255,7 @@ fn append_only_mode() {
 
 #[test]
 fn programmable_early_warning() {
-    // 32 MB, of which the last 2 are behind early warning; warned 4 MB before.
+    // 32 MB, of which the last 2 are beyond early warning; PEWS is 4 MB.
     let mut drive = loaded(32_000_000);
     assert_eq!(extension(&mut drive, "02", "00 04").0, 0);
     let block = vec![9; 5_000_000];
@@ -271,7 +271,7 @@ fn programmable_early_warning() {
     good(&mut drive, "0a 00 00 00 01 00", b"x");
     check(&mut drive, "0a 00 3d 09 00 00", &block[..4_000_000], 0, early, b"");
     assert_eq!(flags(&mut drive), 0x41);
-    // Left and entered again, this time past both: the first write tells of the one, the next of the other.
+    // Left and entered again, this time beyond both: the first write reports the one, the next write the other.
     good(&mut drive, "2b 00 00 00 00 00 05 00 00 00", b"");
     assert_eq!(flags(&mut drive), 0x00);
     check(
@@ -285,7 +285,7 @@ fn programmable_early_warning() {
     check(&mut drive, "10 00 00 00 01 00", &[], 0, early, b"");
 }
 
-/// LTFS loads a tape that is threaded to come to the beginning of partition 0; REWIND stays in its partition.
+/// LTFS loads a threaded tape to get to the beginning of partition 0; REWIND stays in its partition.
 #[test]
 fn load_positions_at_partition_0() {
     let mut drive = loaded(100_000_000_000);
@@ -304,14 +304,14 @@ fn load_positions_at_partition_0() {
 #[test]
 fn explicit_address_commands() {
     let mut drive = loaded(1 << 30);
-    // WRITE(16) with FCS and LCS; TRANSFER LENGTH stands in bytes 12 to 14.
+    // WRITE(16) with FCS and LCS; TRANSFER LENGTH is in bytes 12 to 14.
     good(&mut drive, "8a 0c 00 00 00 00 00 00 00 00 00 00 00 00 03 00", b"abc");
     good(&mut drive, "8a 0c 00 00 00 00 00 00 00 00 00 01 00 00 05 00", b"defgh");
     good(&mut drive, "80 0c 00 00 00 00 00 00 00 00 00 02 00 00 01 00", b"");
     assert_eq!(position(&mut drive), 3);
     assert_eq!(run(&mut drive, "88 00 00 00 00 00 00 00 00 00 00 01 00 00 05 00", &[], 5).2, b"defgh");
     assert_eq!(run(&mut drive, "88 02 00 00 00 00 00 00 00 00 00 00 00 00 09 00", &[], 9).2, b"abc");
-    // An object that is not there, a partition that is not there.
+    // An object that does not exist, a partition that does not exist.
     let end = "f0 00 08 00 00 00 05 0a 00 00 00 00 00 05 00 00 00 00";
     check(&mut drive, "88 00 00 00 00 00 00 00 00 00 00 09 00 00 05 00", &[], 5, end, b"");
     let partition = "f0 00 05 00 00 00 05 0a 00 00 00 00 24 00 00 c0 00 03";
@@ -350,7 +350,7 @@ fn set_capacity() {
     check(&mut drive, "0b 00 00 80 00 00", &[], 0, "70 00 05 00 00 00 00 0a 00 00 00 00 3b 0c 00 00 00 00", b"");
     good(&mut drive, "01 00 00 00 00 00", b"");
     good(&mut drive, "0b 00 00 80 00 00", b"");
-    // 10 GB * 8000h / FFFFh, in MiB; all is gone, and it says so.
+    // 10 GB * 8000h / FFFFh, in MiB; all data is erased, and a TapeAlert flag is raised.
     assert_eq!(run(&mut drive, maximum, &[], 17).2[9..], bytes("00 00 00 00 00 00 12 a0"));
     assert!(drive.alerts().is_set(Alert::DIMINISHED_CAPACITY));
     good(&mut drive, "11 03 00 00 00 00", b"");
@@ -358,7 +358,7 @@ fn set_capacity() {
     good(&mut drive, "1b 00 00 00 00 00", b"");
     good(&mut drive, "1b 00 00 00 01 00", b"");
     assert_eq!(run(&mut drive, maximum, &[], 17).2[9..], bytes("00 00 00 00 00 00 12 a0"));
-    // Five in a hundred at least; and all of it again.
+    // At least five percent; then the whole capacity again.
     good(&mut drive, "0b 00 00 00 00 00", b"");
     assert_eq!(run(&mut drive, maximum, &[], 17).2[9..], bytes("00 00 00 00 00 00 01 dc"));
     good(&mut drive, "0b 00 00 ff ff 00", b"");
@@ -370,16 +370,16 @@ fn set_capacity() {
 fn verify_with_immed_runs_in_background() {
     let mut drive = three_blocks();
     good(&mut drive, "13 24 00 00 00 00", b"");
-    // It is done with the next command, which sees where it ended.
+    // The verification ends before the next command, which reports the position.
     assert_eq!(position(&mut drive), 4);
-    // A failure is told of later.
+    // A failure is reported as a deferred error.
     good(&mut drive, "01 00 00 00 00 00", b"");
     good(&mut drive, "13 0c 00 00 05 00", b"");
     let deferred = "f1 00 08 00 00 00 04 0a 00 00 00 00 00 05 00 00 00 00";
     assert!(!drive.poll_background());
     check(&mut drive, "00 00 00 00 00 00", &[], 0, deferred, b"");
     good(&mut drive, "00 00 00 00 00 00", b"");
-    // 160 MiB take three steps: until then the drive is not ready, and says how far it is.
+    // 160 MiB take three steps: until then the drive is not ready, and reports progress.
     let mut drive = loaded(1 << 30);
     let block = vec![5; 8 << 20];
     for _ in 0..20 {
@@ -403,7 +403,7 @@ fn informational_exceptions() {
         run(drive, "15 10 00 00 10 00", &list, 0)
     };
     let mut drive = loaded(1 << 30);
-    // A unit attention for everyone.
+    // A unit attention for every nexus.
     assert_eq!(select(&mut drive, "00", "02", "00 00 00 00").0, 0);
     clear_attentions(&mut drive);
     drive.raise_alert(Alert::DRIVE_TEMPERATURE);
@@ -430,11 +430,11 @@ fn informational_exceptions() {
     good(&mut drive, "00 00 00 00 00 00", b"");
     assert_eq!(run(&mut drive, "03 00 00 00 12 00", &[], 18).2[12..14], [0x5d, 0x00]);
     assert_eq!(run(&mut drive, "03 00 00 00 12 00", &[], 18).2[12..14], [0x5d, 0x00]);
-    // A test of that is told of once, and what was pending does not outlive its method.
+    // A test with that method is reported once; a pending report does not survive a change of the method.
     assert_eq!(select(&mut drive, "04", "06", "00 00 00 00").0, 0);
     assert_eq!(run(&mut drive, "03 00 00 00 12 00", &[], 18).2[12..14], [0x5d, 0xff]);
     assert_eq!(run(&mut drive, "03 00 00 00 12 00", &[], 18).2[12..14], [0x00, 0x00]);
-    // A test of what is disabled, a flag that cannot be, a method that is not.
+    // A test while disabled, an invalid flag, an invalid method.
     for (flags, mrie, number, at) in [
         ("0c", "04", "00 00 00 00", "8a 00 06"),
         ("04", "04", "00 00 00 41", "80 00 0c"),
@@ -451,9 +451,9 @@ fn tape_alert_of_each_nexus() {
     drive.raise_alert(Alert::MEDIA_LIFE);
     let flag = |drive: &mut Drive, nexus| run_as(drive, nexus, "4d 00 6e 00 00 00 07 00 09 00", &[], 9).2[8];
     assert_eq!((flag(&mut drive, HOST), flag(&mut drive, HOST), flag(&mut drive, OTHER)), (1, 0, 1));
-    // Page 12h shows what is, whoever read it.
+    // Page 12h shows all raised flags, regardless of reads.
     assert_eq!(run(&mut drive, "4d 00 52 00 00 00 00 00 10 00", &[], 16).2[8..], bytes("02 00 00 00 00 00 00 00"));
-    // Raised anew it is seen anew; LOG SELECT clears it for all.
+    // A flag that is raised again is reported again; LOG SELECT clears it for all nexuses.
     drive.raise_alert(Alert::MEDIA_LIFE);
     assert_eq!(flag(&mut drive, HOST), 1);
     drive.raise_alert(Alert::MEDIA_LIFE);
@@ -474,7 +474,7 @@ fn data_buffers_and_diagnostics() {
     good(&mut drive, "3b 0a 00 00 00 00 00 00 04 00", b"echo");
     assert_eq!(run(&mut drive, "3c 0a 00 00 00 00 00 00 08 00", &[], 8).2, b"echo");
     assert_eq!(run(&mut drive, "3c 0b 00 00 00 00 00 00 04 00", &[], 4).2, bytes("00 00 10 00"));
-    // The other nexus has an echo buffer of its own.
+    // The other nexus has its own echo buffer.
     assert_eq!(run_as(&mut drive, OTHER, "3c 0a 00 00 00 00 00 00 08 00", &[], 8).0, 2);
     for (cdb, pointer) in [
         ("3c 02 02 00 00 00 00 00 04 00", "c0 00 02"),
@@ -486,11 +486,11 @@ fn data_buffers_and_diagnostics() {
         let sense = format!("70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 {pointer}");
         check(&mut drive, cdb, b"xx", 4, &sense, b"");
     }
-    // Microcode is looked at, and is not ours.
+    // Microcode is received, and rejected as unsuitable.
     let image = "70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 00";
     check(&mut drive, "3b 05 00 00 00 00 00 00 04 00", b"code", 0, image, b"");
     assert!(drive.alerts().is_set(Alert::MICROCODE_UPDATE_FAIL));
-    // Self-tests, and the page that keeps them.
+    // Self-tests, and the self-test results page.
     good(&mut drive, "1d 04 00 00 00 00", b"");
     good(&mut drive, "1d 20 00 00 00 00", b"");
     good(&mut drive, "1d c0 00 00 00 00", b"");
@@ -513,7 +513,7 @@ fn medium_types_and_names() {
     assert_eq!(types[60], 0x7c);
     let mounted = run(&mut drive, "44 03 00 00 00 00 00 ff ff 00", &[], 1024).2;
     assert_eq!((mounted.len(), mounted[4], mounted[9]), (60, 0x88, 0x5e));
-    // A name and a text that hosts give it.
+    // Identifying information that hosts set.
     good(&mut drive, "a4 06 00 00 00 00 00 00 00 05 00 00", b"drive");
     assert_eq!(run(&mut drive, "a3 05 00 00 00 00 00 00 00 ff 00 00", &[], 255).2, b"\0\0\0\x05drive");
     let attention = bytes("70 00 06 00 00 00 00 0a 00 00 00 00 3f 05 00 00 00 00");
@@ -522,7 +522,7 @@ fn medium_types_and_names() {
         run(&mut drive, "a3 05 00 00 00 00 00 00 00 ff fe 00", &[], 255).2,
         bytes("00 00 00 08 00 00 00 40 04 00 01 00")
     );
-    // Where wraps end: one wrap holds data, and ends with it.
+    // End of wrap: one wrap holds data, and ends at end of data.
     good(&mut drive, "0a 00 00 00 01 00", b"x");
     assert_eq!(
         run(&mut drive, "a3 1f 45 00 00 00 00 00 00 ff 00 00", &[], 255).2,
@@ -543,7 +543,7 @@ fn aborted_verification_is_reported() {
     good(&mut drive, "13 24 00 00 00 00", b"");
     let unload = run_as(&mut drive, OTHER, "1b 00 00 00 00 00", &[], 0).1;
     assert_eq!((unload[2], &unload[12..14]), (2, &[0x04, 0x07][..]));
-    // The robot takes the cartridge all the same: who waits for the verification hears that it ended.
+    // The robot can still remove the cartridge; the nexus of the verification gets a deferred error.
     assert!(drive.remove().is_ok());
     let (status, sense, _) = run(&mut drive, "00 00 00 00 00 00", &[], 0);
     assert_eq!((status, sense[0], sense[2]), (2, 0x71, 0x0b));
@@ -565,7 +565,7 @@ fn state_after_format_and_reset() {
     good(&mut drive, "8d 00 00 00 00 00 00 00 00 00 00 00 00 2f 00 00", &list);
     good(&mut drive, "04 00 00 00 00 00", b"");
     assert_eq!((read(&mut drive, "08 05").0, &read(&mut drive, "08 06").2[9..16]), (2, &b"BARCODE"[..]));
-    // Append-only mode lasts through a reset; TapeAlert flags do not.
+    // Append-only mode survives a reset; TapeAlert flags do not.
     good(&mut drive, "0a 00 00 00 01 00", b"a");
     assert_eq!(extension(&mut drive, "12", "00 00").0, 0);
     drive.raise_alert(Alert::MEDIA);
@@ -594,7 +594,8 @@ fn compression_set_by_page_0fh_or_10h() {
 #[test]
 fn long_blocks_and_unreachable_mam() {
     let mut drive = loaded(1 << 30);
-    // MODE SELECT takes no more than READ BLOCK LIMITS says, and the four bytes of logical block protection with it.
+    // MODE SELECT accepts block lengths up to that of READ BLOCK LIMITS, plus the four bytes of logical block
+    // protection.
     let select = "15 10 00 00 0c 00";
     let too_long = "70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 09";
     assert_eq!(run(&mut drive, "05 00 00 00 00 00", &[], 6).2, bytes("00 80 00 00 00 01"));
@@ -606,11 +607,11 @@ fn long_blocks_and_unreachable_mam() {
     check(&mut drive, select, &bytes("00 00 10 08 00 00 00 00 00 80 00 05"), 0, too_long, b"");
     assert_eq!(run_as(&mut drive, OTHER, select, &bytes("00 00 10 08 00 00 00 00 00 80 00 04"), 0).0, 2);
     assert_eq!(protect(&mut drive, HOST, "00", "00").0, 0);
-    // A block that was too long before it was protected no more.
+    // A block that is too long once protection is disabled.
     let long = vec![0; 0x0080_0004];
     let sense = "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c8 00 01";
     check(&mut drive, "0a 01 00 00 01 00", &long, 0, sense, b"");
-    // What is left of each partition, and what hosts write, of a cartridge that is inside and not threaded.
+    // Remaining capacity of each partition, and host attributes, of a cartridge that is loaded but not threaded.
     good(&mut drive, "15 10 00 00 14 00", &bytes("00 00 10 00 11 0e 03 01 5c 03 09 00 00 00 00 00 00 00 00 00"));
     good(&mut drive, "04 00 02 00 00 00", b"");
     good(&mut drive, "92 02 00 01 00 00 00 00 00 00 00 00 00 00 00 00", b"");
@@ -633,7 +634,7 @@ fn write_at_bop_changes_density() {
     clear_attentions(&mut drive);
     let density = |drive: &mut Drive| run(drive, "1a 00 00 00 0c 00", &[], 12).2[4];
     good(&mut drive, "0a 00 00 00 03 00", b"old");
-    // Selected, it is there at the beginning; a write elsewhere changes nothing.
+    // The selected density applies at the beginning; a write elsewhere does not convert the medium.
     good(&mut drive, "15 10 00 00 0c 00", &bytes("00 00 10 08 5d 00 00 00 00 00 00 00"));
     good(&mut drive, "0a 00 00 00 03 00", b"old");
     assert_eq!(density(&mut drive), 0x5c);
@@ -644,7 +645,7 @@ fn write_at_bop_changes_density() {
     good(&mut drive, "0a 00 00 00 03 00", b"new");
     good(&mut drive, "1b 00 00 00 00 00", b"");
     good(&mut drive, "1b 00 00 00 01 00", b"");
-    // Half as large again, blank but for the write, and no way back.
+    // The capacity grows by half, the tape is blank except for the write, and the conversion is final.
     assert_eq!(density(&mut drive), 0x5d);
     let maximum = run(&mut drive, "8c 00 00 00 00 00 00 00 00 01 00 00 00 11 00 00", &[], 17).2;
     assert_eq!(maximum[9..], bytes("00 00 00 00 00 00 03 5a"));
@@ -652,7 +653,7 @@ fn write_at_bop_changes_density() {
     assert_eq!(run(&mut drive, "08 00 00 00 03 00", &[], 3).1[12..14], [0x00, 0x05]);
     let back = "70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 04";
     check(&mut drive, "15 10 00 00 0c 00", &bytes("00 00 10 08 5c 00 00 00 00 00 00 00"), 0, back, b"");
-    // An LTO-7 drive takes it no more.
+    // An LTO-7 drive no longer supports the cartridge.
     let cartridge = drive.remove().unwrap();
     let mut other = empty("ULT3580-TD7");
     other.insert(cartridge).unwrap();
@@ -668,7 +669,7 @@ fn vendor_specific_host_attributes() {
     good(&mut drive, "1b 00 00 00 01 00", b"");
     let kept = run(&mut drive, "8c 00 00 00 00 00 00 00 14 05 00 00 00 ff 00 00", &[], 255).2;
     assert_eq!(kept, list);
-    // Length zero removes; the range ends where it ends.
+    // Length zero removes an attribute; both ends of the attribute range.
     good(&mut drive, "8d 00 00 00 00 00 00 00 00 00 00 00 00 09 00 00", &bytes("00 00 00 05 14 05 00 00 00"));
     assert_eq!(run(&mut drive, "8c 00 00 00 00 00 00 00 14 05 00 00 00 ff 00 00", &[], 255).0, 2);
     let beyond = "70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 04";

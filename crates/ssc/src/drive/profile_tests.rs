@@ -1,4 +1,4 @@
-//! Every model answers for itself: whatever it lists is there, whole, and of the length it says.
+//! Checks of every model: each listed page exists, is complete, and has the length that it reports.
 
 use super::tests::*;
 use super::*;
@@ -9,7 +9,7 @@ fn word(bytes: &[u8]) -> usize {
     usize::from(u16::from_be_bytes(bytes[..2].try_into().unwrap()))
 }
 
-/// A drive of a model with a cartridge of its own generation.
+/// A drive of a model, with a cartridge of its native generation.
 fn ready(product: &str) -> Drive {
     let mut drive = empty(product);
     let native = profile::by_product(product).unwrap().native_media;
@@ -42,19 +42,19 @@ fn every_listed_page_can_be_read() {
                     rest = &rest[4 + usize::from(rest[3])..];
                 }
             }
-            // Current, changeable, default and saved values of all mode pages are as long as each other.
+            // Current, changeable, default and saved values of a mode page have the same length.
             let sizes: Vec<usize> = ["3f", "7f", "bf", "ff"]
                 .map(|page| run(&mut drive, &format!("5a 08 {page} ff 00 00 00 ff ff 00"), &[], 4096).2.len())
                 .to_vec();
             assert!(sizes.windows(2).all(|pair| pair[0] == pair[1]), "{product} {sizes:?}");
             let opcodes = run(&mut drive, "a3 0c 80 00 00 00 00 00 ff ff 00 00", &[], 8192).2;
             assert_eq!((opcodes.len() - 4) % 20, 0, "{product}");
-            assert!(opcodes.len() < 4096, "LTFS takes no more");
+            assert!(opcodes.len() < 4096, "LTFS reads at most 4096 bytes");
         }
     }
 }
 
-/// What differs from model to model, as bytes.
+/// Differences between models, as bytes.
 #[test]
 fn model_differences_in_bytes() {
     let mode = |product: &str| run(&mut ready(product), "1a 00 00 00 0c 00", &[], 12).2[1];
@@ -65,14 +65,14 @@ fn model_differences_in_bytes() {
     assert_eq!(page("ULT3580-TD6", "1a 08 01 00 ff 00")[4..], bytes("01 0a 28 ff 00 00 00 00 00 00 00 00"));
     assert_eq!(page("Ultrium 7-SCSI", "12 00 00 00 ff 00")[36..44], bytes("00 00 6a 00 01 6c 0e 00"));
     assert_eq!(page("Ultrium 5-SCSI", "12 01 c0 00 ff 00")[..12], *b"\x01\xc0\x00\x5cFirmware");
-    // HP's drives look at the CDB before they tell of an attention; IBM's tell first.
+    // HP's drives check the CDB before they report a unit attention; IBM's report unit attentions first.
     let first = |product: &str| {
         let mut drive = empty(product);
         drive.lu().attentions.raise_all(Asc::MODE_PARAMETERS_CHANGED);
         run(&mut drive, "00 00 00 00 01 00", &[], 0).1[2]
     };
     assert_eq!((first("Ultrium 5-SCSI"), first("ULT3580-TD5")), (0x05, 0x06));
-    // stenc's index 0: IBM takes it for 1, HP does not.
+    // stenc's index 0: IBM's drives accept it for 1, HP's do not.
     let mut list = bytes("00 10 00 30 40 00 02 03 00 00 00 00 00 00 00 00 00 00 00 20");
     list.resize(52, 7);
     let set = |product: &str| run(&mut ready(product), "b5 20 00 10 00 00 00 00 00 34 00 00", &list, 0).0;
@@ -104,7 +104,7 @@ fn older_drives_reject_newer_commands() {
     ] {
         assert_eq!(sense(product, reservations) == missing, !reserves, "{product}");
         assert_eq!(sense(product, encryption) == missing, !encrypts, "{product}");
-        // ALLOW OVERWRITE, and the page of append-only mode.
+        // ALLOW OVERWRITE, and the mode page with append-only mode.
         assert_eq!(sense(product, "82 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00"), missing, "{product}");
         assert_eq!(sense(product, "5a 08 10 01 00 00 00 00 ff 00"), bytes("05 24 00"), "{product}");
     }
@@ -127,7 +127,7 @@ fn drives_of_other_families_load_their_own_media() {
         ("T10000B", "T10KB", CartridgeKind::Worm, Ok(0x4b)),
         ("T10000A", "T10KA", CartridgeKind::Worm, refused),
         ("T10000B", "T10KC", CartridgeKind::Data, refused),
-        // SDLT 600 and T10000A have one density code, as have LTO-2 and 9840A.
+        // SDLT 600 and T10000A share a density code, as do LTO-2 and 9840A.
         ("T10000B", "SDLT600", CartridgeKind::Data, refused),
         ("ULT3580-TD2", "9840A", CartridgeKind::Data, refused),
         ("T9840B", "9840A", CartridgeKind::Data, Ok(0x42)),
@@ -141,7 +141,7 @@ fn drives_of_other_families_load_their_own_media() {
     ] {
         assert_eq!(load(product, name, kind), expected, "{name} in {product}");
     }
-    // What a T10000B says of them: its own is the default.
+    // Density report of a T10000B: its native density is the default.
     let densities = run(&mut empty("T10000B"), "44 00 00 00 00 00 00 00 ff 00", &[], 255).2;
     assert_eq!(densities[..9], bytes("00 6a 00 00 4a 4a 80 00 00"));
     assert_eq!(densities[56..59], bytes("4b 4b a0"));
@@ -163,7 +163,7 @@ fn thresholds_of_error_counters() {
     assert_eq!(read(&mut drive, "82")[8..14], [0xff; 6]);
     let attention = bytes("70 00 06 00 00 00 00 0a 00 00 00 00 2a 02 00 00 00 00");
     assert_eq!(run_as(&mut drive, OTHER, "00 00 00 00 00 00", &[], 0).1, attention);
-    // A parameter that is not there, another length, a page without thresholds, values that cannot be set.
+    // An unknown parameter, another length, a page without thresholds, values that cannot be set.
     for (cdb, list, byte) in [
         ("4c 00 00 00 00 00 00 00 0c 00", "02 00 00 08 00 55 40 04 00 00 00 01", 4),
         ("4c 00 00 00 00 00 00 00 0a 00", "02 00 00 06 00 06 40 02 00 01", 7),
@@ -184,7 +184,7 @@ fn thresholds_of_error_counters() {
     );
     good(&mut drive, "4c 00 80 00 00 00 00 00 00 00", b"");
     assert_eq!(read(&mut drive, "02")[8..14], [0xff; 6]);
-    // The same by a list, of the pages that stand in it.
+    // The same by a list, for the pages in the list.
     good(&mut drive, "4c 00 00 00 00 00 00 00 16 00", &list);
     good(&mut drive, "4c 00 80 00 00 00 00 00 16 00", &list);
     assert_eq!(read(&mut drive, "02")[8..14], [0xff; 6]);
@@ -202,7 +202,7 @@ fn lifetime_counters_survive_power_cycles() {
         (&page[4..12], &page[4 + 13 * 8..12 + 13 * 8]),
         (&bytes("00 00 40 04 00 00 00 02")[..], &bytes("00 0d 40 04 00 00 00 02")[..])
     );
-    // The next power cycle: loads of its life stay, loads since then begin anew; one more power cycle.
+    // After a power cycle: lifetime loads stay, loads since power-on restart at zero, power cycles grow by one.
     let saved = drive.lu().saved();
     let profile = &profile::ULT3580_TD8;
     let identity = Identity { strings: profile.model.into(), serial: "1234567890".into(), naa: 1, port: None };
@@ -213,7 +213,7 @@ fn lifetime_counters_survive_power_cycles() {
     let page = statistics(&mut again);
     let value = |code: usize| u32::from_be_bytes(page[8 + code * 8..12 + code * 8].try_into().unwrap());
     assert_eq!((value(0), value(12), value(13)), (2, 2, 0));
-    // The volume's own life, in its memory and on page 17h: 2 MB in one load, none in this.
+    // Lifetime of the volume, in the cartridge memory and on page 17h: 2 MB in one load, none in this load.
     let life = run(&mut drive, "8c 00 00 00 00 00 00 00 02 20 00 00 00 11 00 00", &[], 17).2;
     assert_eq!(life[9..], bytes("00 00 00 00 00 00 00 02"));
     let volume = run(&mut drive, "4d 00 57 00 00 00 10 00 10 00", &[], 16).2;
@@ -223,14 +223,14 @@ fn lifetime_counters_survive_power_cycles() {
 #[test]
 fn last_load_statistics_are_reported() {
     let mut drive = loaded(1 << 30);
-    // The library's label is the volume's identifier.
+    // The barcode label is the volume identifier.
     let label = run(&mut drive, "8c 00 00 00 00 00 00 00 00 08 00 00 00 29 00 00", &[], 41).2;
     assert_eq!(label[4..15], *b"\x00\x08\x81\x00\x20T00001");
     assert_eq!(drive.alerts().bits(), 0);
     drive.raise_alert(crate::alert::Alert::MEDIA);
     let alerts = run(&mut drive, "8c 00 00 00 00 00 00 00 00 02 00 00 00 11 00 00", &[], 17).2;
     assert_eq!(alerts[9..], bytes("10 00 00 00 00 00 00 00"));
-    // A cartridge that nobody unloaded: its statistics are lost, and that is said.
+    // A cartridge that was not unloaded: its statistics are lost, and TapeAlert reports it.
     let mut cartridge = cartridge(&tape_store::media::LTO_8, CartridgeKind::Data, 1 << 30);
     let mut mam = cartridge.mam().unwrap();
     mam.set_flag(tape_store::mam::Flags::LOADED, true);

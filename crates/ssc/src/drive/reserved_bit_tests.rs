@@ -1,9 +1,9 @@
-//! Reserved bits of parameter lists: each is refused with a pointer to its byte and bit, and what is only ignored is not.
+//! Reserved bits of parameter lists: each is rejected with a pointer to its byte and bit; ignored bits are accepted.
 
 use super::tests::*;
 use super::*;
 
-/// A command with a list that it takes, its reserved bits (byte, mask), and the bits that it ignores.
+/// A command with a valid list, its reserved bits (byte, mask), and the bits that it ignores.
 struct Case {
     cdb: &'static str,
     list: &'static str,
@@ -83,7 +83,7 @@ const CASES: &[Case] = &[
     },
 ];
 
-/// Byte and bit of each bit in these masks.
+/// Returns the byte and bit of each bit in these masks.
 fn bits(masks: &[(usize, u8)]) -> impl Iterator<Item = (usize, u8)> {
     masks.iter().flat_map(|(byte, mask)| (0..8).filter(move |bit| mask >> bit & 1 == 1).map(move |bit| (*byte, bit)))
 }
@@ -124,7 +124,7 @@ fn register_and_move_reserved_bits() {
     }
 }
 
-/// Of every page of every model: a bit outside the changeable mask is refused where it stands.
+/// For every page of every model, a bit outside the changeable mask is rejected with a pointer to the bit.
 #[test]
 fn unchangeable_mode_page_bits_are_rejected_with_field_pointer() {
     for profile in crate::profile::ALL {

@@ -4,7 +4,7 @@ use super::tests::*;
 use super::*;
 use crate::profile;
 
-/// The drive after its power was lost, with what its owner kept.
+/// The drive after a power cycle, with the state that its owner saved.
 fn power_cycle(drive: &mut Drive, product: &str) -> Drive {
     let saved = drive.lu().saved();
     let profile = profile::by_product(product).unwrap();
@@ -67,7 +67,7 @@ fn only_pages_with_ps_are_saved() {
     }
     let mut drive = empty("ULTRIUM-HH9");
     assert_eq!(run(&mut drive, "5a 00 10 01 00 00 00 00 30 00", &[], 48).2[16..20], bytes("d0 01 00 1c"));
-    // SP=1 without a page saves what there is; a drive that saves nothing refuses it.
+    // SP=1 without a page saves the current values; a drive without saveable pages rejects it.
     assert_eq!(select(&mut drive, true, &[]), (0, vec![]));
     assert_eq!(select(&mut empty("DLT8000"), true, &[]), (2, bytes(NOT_SAVED)));
 }
@@ -81,7 +81,7 @@ fn saved_values_survive_power_loss_and_reset() {
     let uncompressed = bytes("10 0e 00 00 00 00 01 2c 40 00 10 00 00 00 00 90");
     assert_eq!(select(&mut drive, true, &warning), (0, vec![]));
     assert_eq!(select(&mut drive, true, &uncompressed), (0, vec![]));
-    // A change that is not saved lasts until power is lost.
+    // A change that is not saved is lost at power-off.
     assert_eq!(select(&mut drive, false, &other), (0, vec![]));
     let pews =
         |drive: &mut Drive| [CURRENT, DEFAULT, SAVED].map(|control| page(drive, control, "10 01")[6..8].to_vec());
@@ -91,17 +91,17 @@ fn saved_values_survive_power_loss_and_reset() {
     // SELECT DATA COMPRESSION of page 10h, and DCE of page 0Fh with it.
     assert_eq!(page(&mut drive, CURRENT, "10 00")[14], 0);
     assert_eq!(page(&mut drive, CURRENT, "0f 00")[2], 0x40);
-    // A reset brings saved values back, not defaults.
+    // A reset restores saved values, not defaults.
     assert_eq!(select(&mut drive, false, &other), (0, vec![]));
     drive.handle_event(TransportEvent::UnitReset, Now::default());
     clear_attentions(&mut drive);
     assert_eq!(pews(&mut drive), [[0x12, 0x34], [0, 0], [0x12, 0x34]]);
-    // A list that is refused saves nothing.
+    // A rejected list saves nothing.
     let mut wrong = other.clone();
     wrong[20] = 1;
     assert_eq!(select(&mut drive, true, &wrong).0, 2);
     assert_eq!(pews(&mut drive)[2], [0x12, 0x34]);
-    // The default, saved, is the default.
+    // Default values can be saved.
     let default = bytes(&format!("50 01 00 1c 00 02 00 00{}", " 00".repeat(24)));
     assert_eq!(select(&mut drive, true, &default), (0, vec![]));
     assert_eq!(pews(&mut power_cycle(&mut drive, product)), [[0, 0], [0, 0], [0, 0]]);

@@ -1,4 +1,4 @@
-//! Storage that fails under a drive: what a host is told, and that the drive goes on. Literal bytes, as in `tests.rs`.
+//! Failing storage: the sense that a host gets, and that the drive continues. Literal bytes, as in `tests.rs`.
 
 use super::tests::*;
 use super::*;
@@ -39,7 +39,7 @@ fn sense_codes(sense: &[u8]) -> (u8, u8, u8, bool) {
     (sense[2] & 0x0f, sense[12], sense[13], sense[2] & 0x40 != 0)
 }
 
-/// Blocks of this length, each full of its number.
+/// WRITE(6) of one block of this length.
 fn cdb(len: usize) -> String {
     let [_, a, b, c] = u32::try_from(len).unwrap().to_be_bytes();
     format!("0a 00 {a:02x} {b:02x} {c:02x} 00")
@@ -49,9 +49,9 @@ fn length(number: u8) -> usize {
     if number.is_multiple_of(3) { 70_000 } else { 200 }
 }
 
-/// Reads from the beginning; numbers of the blocks up to end of data.
+/// Reads from the beginning, and returns the numbers of the blocks up to end of data.
 fn read_back(drive: &mut Drive) -> Vec<u8> {
-    // The first may report what failed; the motion behind it is done.
+    // The first command may report the failure; the motion is done by then.
     if run(drive, "01 00 00 00 00 00", &[], 0).0 != 0 {
         good(drive, "01 00 00 00 00 00", b"");
     }
@@ -63,7 +63,7 @@ fn read_back(drive: &mut Drive) -> Vec<u8> {
                 assert!(data.iter().all(|byte| *byte == data[0]) && data.len() == length(data[0]), "{}", data.len());
                 found.push(data[0]);
             }
-            // A filemark is passed.
+            // Skip a filemark.
             (2, Some(0x80)) => {}
             (2, Some(0x08)) => return found,
             other => panic!("{other:?} {sense:02x?}"),
@@ -71,15 +71,15 @@ fn read_back(drive: &mut Drive) -> Vec<u8> {
     }
 }
 
-/// What a host did, and was told.
+/// Commands of a host, and their outcomes.
 struct Story {
     /// Blocks that were accepted and not reported as lost.
     accepted: Vec<u8>,
     senses: Vec<Vec<u8>>,
 }
 
-/// Writes six blocks with a filemark behind each second one, with the disk failing from a call on; a host that is told of an error
-/// tries no more.
+/// Writes six blocks with a filemark after each second one, while the disk fails from some call on. The host stops at
+/// the first error.
 fn write_until_it_fails(drive: &mut Drive) -> Story {
     let mut story = Story { accepted: Vec::new(), senses: Vec::new() };
     for number in 0..6_u8 {
@@ -106,7 +106,7 @@ fn each_failing_call_has_its_own_sense() {
     each_failing_call(Format::Native);
 }
 
-/// The same of a cartridge of mhvtl's format, whose filemarks are in a file of their own.
+/// The same for a cartridge in mhvtl format, whose filemarks are in a separate file.
 #[test]
 fn each_failing_call_of_a_cartridge_of_mhvtl_is_reported_as_what_it_is() {
     each_failing_call(Format::Mhvtl);
@@ -128,7 +128,7 @@ fn each_failing_call(level: Format) {
             }
             failures += 1;
             let what = format!("{error} call {at}");
-            // Whatever the host tries again, it is told the same. A short block may find room in memory.
+            // Each retry of the host gets the same sense. A short block may still fit into the buffer.
             for _ in 0..2 {
                 let (status, sense, _) = run(&mut drive, &cdb(200), &[10; 200], 0);
                 match status {
@@ -149,11 +149,12 @@ fn each_failing_call(level: Format) {
                 [Alert::WRITE_WARNING, Alert::HARD_ERROR, Alert::WRITE_FAILURE].map(|alert| alerts.is_set(alert));
             let lost = story.senses.iter().any(|sense| sense[0] & 0x7f == 0x71);
             assert!(if is_full { write[0] || write[2] && lost } else { write[1] && write[2] }, "{what}: {write:?}");
-            // What is on the tape is read while the disk still fails; what is lost was told, and the tape stood there.
+            // The data on the tape can be read while the disk still fails; lost data was reported, with the position at
+            // its start.
             let found = read_back(&mut drive);
             assert!(story.accepted.starts_with(&found), "{what}: {found:?} of {:?}", story.accepted);
             assert!(lost || found.len() == story.accepted.len(), "{what}: {found:?} of {:?}", story.accepted);
-            // And the drive goes on without a load when it can.
+            // The drive continues without a load once the disk works again.
             disk.fail_at(None, error);
             good(&mut drive, "11 03 00 00 00 00", b"");
             good(&mut drive, &cdb(200), &[7; 200]);
@@ -178,15 +179,15 @@ fn buffered_and_lost(level: Format) {
     let mut drive = on_with(&disk, level);
     good(&mut drive, &cdb(200), &[1; 200]);
     good(&mut drive, "10 00 00 00 01 00", b"");
-    // Two blocks in memory, which the next filemark cannot store.
+    // Two buffered blocks, which the next filemark cannot store.
     good(&mut drive, &cdb(200), &[2; 200]);
     good(&mut drive, &cdb(200), &[4; 200]);
     disk.fail_at(Some(disk.calls()), ErrorKind::StorageFull);
     // VOLUME OVERFLOW with EOM, deferred.
     check(&mut drive, "10 00 00 00 01 00", b"", 0, "f1 00 4d 00 00 00 01 0a 00 00 00 00 00 02 00 00 00 00", b"");
-    // The tape stands at the first that is lost.
+    // The position is at the first lost block.
     assert_eq!(position(&mut drive), 2);
-    // Writes are refused until the host moves the tape: new data would take the position of the lost data.
+    // Writes are rejected until the host moves the tape: new data would take the position of the lost data.
     check(&mut drive, &cdb(200), &[5; 200], 0, "f0 00 4d 00 00 00 c8 0a 00 00 00 00 00 02 00 00 00 00", b"");
     disk.fail_at(None, ErrorKind::StorageFull);
     check(&mut drive, &cdb(200), &[5; 200], 0, "f0 00 4d 00 00 00 c8 0a 00 00 00 00 00 02 00 00 00 00", b"");
@@ -207,7 +208,7 @@ fn full_for_a_while(level: Format) {
     let disk = FaultyFolder::default();
     let mut drive = on_with(&disk, level);
     disk.set_available(60_000);
-    // Behind early warning, for the file system has less left than that.
+    // Beyond early warning, because the file system has less space left.
     let warned = "f0 00 40 00 00 00 00 0a 00 00 00 00 00 02 00 00 00 00";
     check(&mut drive, &cdb(200), &[1; 200], 0, warned, b"");
     assert!(!drive.alerts().is_set(Alert::WRITE_WARNING));

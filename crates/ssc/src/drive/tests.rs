@@ -1,4 +1,4 @@
-//! Commands as literal bytes, on a drive with a cartridge in memory.
+//! Commands as literal bytes, on a drive with a cartridge in RAM.
 //! Columns: CDB · data out · expected: status, sense, data in.
 
 use super::*;
@@ -45,14 +45,14 @@ pub(super) fn empty(product: &str) -> Drive {
     drive
 }
 
-/// Takes the unit attentions of both nexuses.
+/// Clears the unit attentions of both nexuses.
 pub(super) fn clear_attentions(drive: &mut Drive) {
     for nexus in [HOST, OTHER] {
         while run_as(drive, nexus, "03 00 00 00 12 00", &[], 18).2[2] & 0x0f != 0 {}
     }
 }
 
-/// An LTO-8 drive with a cartridge of this size, ready.
+/// An LTO-8 drive with a cartridge of this size, ready, without unit attentions.
 pub(super) fn loaded(size: u64) -> Drive {
     let mut drive = empty("ULT3580-TD8");
     drive.insert(cartridge(&LTO_8, CartridgeKind::Data, size)).unwrap();
@@ -79,7 +79,7 @@ pub(super) fn run(drive: &mut Drive, cdb: &str, out: &[u8], room: usize) -> (u8,
     run_as(drive, HOST, cdb, out, room)
 }
 
-/// GOOD, and nothing else.
+/// GOOD status without data.
 pub(super) fn good(drive: &mut Drive, cdb: &str, out: &[u8]) {
     assert_eq!(run(drive, cdb, out, 0), (0, vec![], vec![]), "{cdb}");
 }
@@ -91,7 +91,7 @@ pub(super) fn check(drive: &mut Drive, cdb: &str, out: &[u8], room: usize, sense
 
 const NOT_READY: &str = "70 00 02 00 00 00 00 0a 00 00 00 00 3a 00 00 00 00 00";
 
-/// Blocks of 3, 5 and 4 bytes, a filemark behind the second, then end of data; at the beginning.
+/// Drive with a tape of blocks of 3, 5 and 4 bytes and a filemark after the second, positioned at the beginning.
 pub(super) fn three_blocks() -> Drive {
     let mut drive = loaded(1 << 30);
     good(&mut drive, "0a 00 00 00 03 00", b"abc");
@@ -161,12 +161,12 @@ fn fixed_blocks() {
     good(&mut drive, "01 00 00 00 00 00", b"");
     check(&mut drive, "08 03 00 00 01 00", &[], 4, "f0 00 05 00 00 00 01 0a 00 00 00 00 24 00 00 c9 00 01", b"");
     assert_eq!(run(&mut drive, "08 01 00 00 02 00", &[], 8), (0, vec![], b"aaaabbbb".to_vec()));
-    // One good block of three, then one of another length: ILI, and the position is behind it.
+    // One matching block of three, then one of another length: ILI, and the position is after it.
     check(&mut drive, "08 01 00 00 03 00", &[], 12, "f0 00 20 00 00 00 02 0a 00 00 00 00 00 00 00 00 00 00", b"cccc");
     assert_eq!(position(&mut drive), 4);
     check(&mut drive, "08 01 00 00 03 00", &[], 12, "f0 00 80 00 00 00 03 0a 00 00 00 00 00 01 00 00 00 00", b"");
     good(&mut drive, "01 00 00 00 00 00", b"");
-    // SILI says nothing of a longer block only while the block length is zero.
+    // SILI suppresses the report of a longer block only while the block length is zero.
     assert_eq!(run(&mut drive, "08 02 00 00 04 00", &[], 4).2, b"aaaa");
     check(&mut drive, "08 02 00 00 03 00", &[], 3, "f0 00 20 ff ff ff ff 0a 00 00 00 00 00 00 00 00 00 00", b"bbb");
 }
@@ -301,7 +301,7 @@ fn loading_unloading_and_prevention() {
     let attention = bytes("70 00 06 00 00 00 00 0a 00 00 00 00 28 00 00 00 00 00");
     assert_eq!(run_as(&mut drive, OTHER, "00 00 00 00 00 00", &[], 0), (2, attention, vec![]));
     check(&mut drive, "1b 00 00 00 04 00", &[], 0, "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 ca 00 04", b"");
-    // HOLD keeps it inside, not threaded; its memory can be read.
+    // With HOLD it stays loaded, not threaded; its cartridge memory can be read.
     good(&mut drive, "1b 00 00 00 08 00", b"");
     check(&mut drive, "00 00 00 00 00 00", &[], 0, "70 00 02 00 00 00 00 0a 00 00 00 00 3a 04 00 00 00 00", b"");
     assert_eq!(run(&mut drive, "8c 00 00 00 00 00 00 00 04 01 00 00 00 29 00 00", &[], 41).2[9..11], *b"S1");
@@ -322,7 +322,7 @@ fn mode_pages_and_the_other_nexus() {
     assert_eq!(run(&mut drive, "1a 08 0f 00 ff 00", &[], 255).2[6], 0x40);
     let attention = bytes("70 00 06 00 00 00 00 0a 00 00 00 00 2a 01 00 00 00 00");
     assert_eq!(run_as(&mut drive, OTHER, "00 00 00 00 00 00", &[], 0).1, attention);
-    // A bit that may not change: 26/00 with its place in the list.
+    // A bit that is not changeable: 26h/00h with a field pointer.
     let wrong = bytes("00 00 10 00 0f 0e 40 00 00 00 00 ff 00 00 00 ff 00 00 00 00");
     check(&mut drive, "15 10 00 00 14 00", &wrong, 0, "70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 8f 00 07", b"");
     let long = bytes("00 00 10 08 00 00 00 00 00 80 00 05");
@@ -373,7 +373,7 @@ fn read_and_write_attributes() {
     good(&mut drive, "8d 00 00 00 00 00 00 00 00 00 00 00 00 11 00 00", &list);
     let (_, _, written) = run(&mut drive, "8c 00 00 00 00 00 00 00 08 00 00 00 00 ff 00 00", &[], 255);
     assert_eq!(&written[4..17], &list[4..]);
-    // A read-only attribute spoils the whole list.
+    // With a read-only attribute the whole list is rejected.
     let list = bytes("00 00 00 0c 04 05 80 00 01 5e 08 05 00 00 01 81");
     check(
         &mut drive,
@@ -413,20 +413,20 @@ fn read_and_write_attributes() {
 #[test]
 fn verify() {
     let mut drive = three_blocks();
-    // Without BYTCMP nothing is sent, either way.
+    // With BYTCMP=0 no data is transferred.
     good(&mut drive, "13 00 00 00 03 00", &[]);
     assert_eq!(position(&mut drive), 1);
     good(&mut drive, "13 00 00 00 00 00", &[]);
     good(&mut drive, "01 00 00 00 00 00", &[]);
     good(&mut drive, "13 02 00 00 03 00", b"abc");
-    // A byte that differs; the medium is behind the block.
+    // A different byte; the position is after the block.
     check(&mut drive, "13 02 00 00 05 00", b"dexgh", 0, "f0 00 0e 00 00 00 05 0a 00 00 00 00 1d 00 00 00 00 00", &[]);
     assert_eq!(position(&mut drive), 2);
     // As READ: filemark, another length, end of data.
     check(&mut drive, "13 00 00 00 05 00", &[], 0, "f0 00 80 00 00 00 05 0a 00 00 00 00 00 01 00 00 00 00", &[]);
     check(&mut drive, "13 00 00 00 09 00", &[], 0, "f0 00 20 00 00 00 05 0a 00 00 00 00 00 00 00 00 00 00", &[]);
     check(&mut drive, "13 00 00 00 05 00", &[], 0, "f0 00 08 00 00 00 05 0a 00 00 00 00 00 05 00 00 00 00", &[]);
-    // To end of data; as many files as asked, and one that is not there.
+    // To end of data; an existing number of files, and one file too many.
     good(&mut drive, "01 00 00 00 00 00", &[]);
     good(&mut drive, "13 20 00 00 00 00", &[]);
     assert_eq!(position(&mut drive), 4);
@@ -434,7 +434,7 @@ fn verify() {
     good(&mut drive, "13 08 00 00 01 00", &[]);
     assert_eq!(position(&mut drive), 3);
     check(&mut drive, "13 08 00 00 02 00", &[], 0, "f0 00 08 00 00 00 02 0a 00 00 00 00 00 05 00 00 00 00", &[]);
-    // Bits that do not go together, and fixed blocks of no length.
+    // Invalid combinations of bits, and fixed blocks without a block length.
     for (cdb, pointer) in [
         ("13 28 00 00 00 00", "cd 00 01"),
         ("13 22 00 00 00 00", "c9 00 01"),
@@ -449,7 +449,7 @@ fn verify() {
     }
     let no_length = "f0 00 05 00 00 00 02 0a 00 00 00 00 24 00 00 c8 00 01";
     check(&mut drive, "13 01 00 00 02 00", &[], 0, no_length, &[]);
-    // Fixed blocks: three of two bytes, of which the last is another.
+    // Fixed blocks: three of two bytes, of which the last differs.
     good(&mut drive, "15 10 00 00 0c 00", &bytes("00 00 10 08 00 00 00 00 00 00 00 02"));
     good(&mut drive, "01 00 00 00 00 00", &[]);
     good(&mut drive, "0a 01 00 00 03 00", b"aabbcc");
@@ -466,18 +466,19 @@ fn partition_page(drive: &mut Drive) -> Vec<u8> {
     run(drive, "1a 08 11 00 ff 00", &[], 255).2[4..].to_vec()
 }
 
-/// IBM drives answer LTFS' 1 GB with 1/37/00 and make the partition all the same (LTFS issues 351 and 358).
+/// IBM drives end LTFS' request for 1 GB with RECOVERED ERROR 37h/00h, and create the partition (LTFS issues 351 and
+/// 358).
 #[test]
 fn partition_sizes_that_are_rounded() {
     let mut drive = loaded(12_000_000_000_000);
     let page = bytes("00 00 10 00 11 0e 03 01 3c 03 09 00 00 01 ff ff 00 00 00 00");
     check(&mut drive, "15 10 00 00 14 00", &page, 0, "70 00 01 00 00 00 00 0a 00 00 00 00 37 00 00 00 00 00", &[]);
-    // It took effect: the other nexus is told, and FORMAT MEDIUM makes 115 GB and 11,769 GB.
+    // It took effect: the other nexus gets a unit attention, and FORMAT MEDIUM creates 115 GB and 11,769 GB.
     let told = run_as(&mut drive, OTHER, "00 00 00 00 00 00", &[], 0);
     assert_eq!((told.0, &told.1[..3], &told.1[12..14]), (2, &[0x70, 0, 6][..], &[0x2a, 0x01][..]));
     good(&mut drive, "04 00 01 00 00 00", &[]);
     assert_eq!(partition_page(&mut drive), bytes("11 0e 03 01 1c 03 19 00 00 73 2d f9 00 00 00 00"));
-    // Sizes as they are reported are not rounded.
+    // Reported sizes can be selected without rounding.
     good(&mut drive, "15 10 00 00 14 00", &bytes("00 00 10 00 11 0e 03 01 3c 03 09 00 00 73 2d f9 00 00 00 00"));
 }
 
@@ -487,7 +488,7 @@ fn formatting_and_partitions() {
     assert_eq!(partition_page(&mut drive), bytes("11 0e 03 00 1c 03 19 00 00 64 00 00 00 00 00 00"));
     good(&mut drive, "0a 00 00 00 03 00", b"old");
     good(&mut drive, "01 00 00 00 00 00", &[]);
-    // Two partitions: 10 GB, which is 11 pairs of wraps, and the rest but one pair between them.
+    // Two partitions: 10 GB, which is 11 pairs of wraps, and the rest except one unused pair between them.
     let select = "15 10 00 00 14 00";
     let page = "00 00 10 00 11 0e 03 01 3c 03 09 00 00 0a ff ff 00 00 00 00";
     good(&mut drive, select, &bytes(page));
@@ -495,7 +496,7 @@ fn formatting_and_partitions() {
     good(&mut drive, "04 00 01 00 00 00", &[]);
     assert_eq!(partition_page(&mut drive), bytes("11 0e 03 01 1c 03 19 00 00 0a 00 58 00 00 00 00"));
     check(&mut drive, "08 00 00 00 03 00", &[], 3, "f0 00 08 00 00 00 03 0a 00 00 00 00 00 05 00 00 00 00", &[]);
-    // Objects of both, and the way between them.
+    // Objects of both partitions, and positioning between them.
     good(&mut drive, "0a 00 00 00 04 00", b"zero");
     good(&mut drive, "2b 02 00 00 00 00 00 00 01 00", &[]);
     good(&mut drive, "0a 00 00 00 03 00", b"one");
@@ -507,14 +508,14 @@ fn formatting_and_partitions() {
     assert_eq!(run(&mut drive, "08 00 00 00 04 00", &[], 4).2, b"zero");
     let beyond = "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c0 00 08";
     check(&mut drive, "2b 02 00 00 00 00 00 00 02 00", &[], 0, beyond, &[]);
-    // Sizes of each in MiB, after a reload as well.
+    // Size of each partition in MiB, also after a reload.
     good(&mut drive, "1b 00 00 00 00 00", &[]);
     good(&mut drive, "1b 00 00 00 01 00", &[]);
     for (partition, size) in [("00", "00 00 00 00 00 00 27 66"), ("01", "00 00 00 00 00 01 49 8b")] {
         let cdb = format!("8c 00 00 00 00 00 00 {partition} 00 01 00 00 00 11 00 00");
         assert_eq!(run(&mut drive, &cdb, &[], 17).2[9..], bytes(size));
     }
-    // Only at the beginning of the first, and nothing that cannot be.
+    // Only at the beginning of partition 0; invalid values are rejected.
     good(&mut drive, "2b 02 00 00 00 00 00 00 01 00", &[]);
     check(&mut drive, "04 00 00 00 00 00", &[], 0, "70 00 05 00 00 00 00 0a 00 00 00 00 3b 0c 00 00 00 00", &[]);
     good(&mut drive, "2b 02 00 00 00 00 00 00 00 00", &[]);
@@ -532,12 +533,12 @@ fn formatting_and_partitions() {
     }
     good(&mut drive, "04 00 00 00 00 00", &[]);
     assert_eq!(partition_page(&mut drive), bytes("11 0e 03 00 1c 03 19 00 00 64 00 00 00 00 00 00"));
-    // A shorter page, as Linux sends it: as many sizes as partitions.
+    // A shorter page, as Linux sends it: one size for each partition.
     good(&mut drive, "15 10 00 00 10 00", &bytes("00 00 10 00 11 0a 03 01 3c 03 09 00 ff ff 00 0a"));
     good(&mut drive, "04 00 01 00 00 00", &[]);
     assert_eq!(partition_page(&mut drive), bytes("11 0e 03 01 1c 03 19 00 00 58 00 0a 00 00 00 00"));
     good(&mut drive, "04 00 00 00 00 00", &[]);
-    // It counts as an initialization of the medium.
+    // The initialization count of the medium has grown.
     assert_eq!(run(&mut drive, "8c 00 00 00 00 00 00 00 00 07 00 00 00 0b 00 00", &[], 11).2[9..], bytes("00 05"));
 }
 
@@ -556,7 +557,7 @@ fn mhvtl_format_cartridge() {
     let mut drive = empty("ULT3580-TD8");
     drive.insert(cartridge_in_format(Format::Mhvtl, &LTO_8, CartridgeKind::Data, 500 << 20)).unwrap();
     clear_attentions(&mut drive);
-    // It takes blocks of 2 MiB, and not one byte more.
+    // The maximum block length is 2 MiB.
     assert_eq!(run(&mut drive, "05 00 00 00 00 00", &[], 6).2, bytes("00 20 00 00 00 01"));
     let select = "15 10 00 00 0c 00";
     good(&mut drive, select, &bytes("00 00 10 08 00 00 00 00 00 20 00 00"));
@@ -569,12 +570,12 @@ fn mhvtl_format_cartridge() {
     good(&mut drive, "10 00 00 00 01 00", &[]);
     good(&mut drive, "01 00 00 00 00 00", &[]);
     assert_eq!(run(&mut drive, "08 00 20 00 00 00", &[], 2 << 20), (0, vec![], vec![7; 2 << 20]));
-    // Capacity in MiB, as of a cartridge of ours.
+    // Capacity in MiB, as for a cartridge in native format.
     let maximum = run(&mut drive, "8c 00 00 00 00 00 00 00 00 01 00 00 00 11 00 00", &[], 17).2;
     assert_eq!(maximum[9..], bytes("00 00 00 00 00 00 01 f4"));
 }
 
-/// The data of a NULL medium is gone, but not that there was a block.
+/// A NULL medium keeps the lengths of blocks, but no data.
 #[test]
 fn null_medium_keeps_block_lengths_only() {
     let mut drive = empty("ULT3580-TD8");

@@ -1,5 +1,5 @@
-//! Golden transcripts: sessions of real hosts, command by command, replayed on a drive. `@ MODEL, MEDIUM KIND [BYTES]` is
-//! the drive and the cartridge in it; one without a size has that of its generation.
+//! Golden transcripts: recorded sessions of real hosts, replayed on a drive. `@ MODEL, MEDIUM KIND [BYTES]` names the
+//! drive and its cartridge, by default with the native capacity of its generation.
 
 use super::tests::{HOST, cartridge, run_as};
 use super::*;
@@ -24,7 +24,7 @@ const TRANSCRIPTS: [(&str, &str); 14] = [
     ("ltfs_lbp8", include_str!("transcripts/ltfs_lbp8.txt")),
 ];
 
-/// A drive after power on, with its cartridge; the nexus has heard of neither.
+/// A drive after power-on, with its cartridge, and with both unit attentions pending.
 fn drive(setup: &str) -> Drive {
     let (model, cartridge_of) = setup.split_once(", ").unwrap();
     let words = cartridge_of.split_whitespace().collect::<Vec<_>>();
