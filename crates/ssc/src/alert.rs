@@ -3,7 +3,7 @@
 use scsi_core::alert::AlertSet;
 
 scsi_core::named_values! {
-    /// A flag by its number, 1 to 64.
+    /// TapeAlert flag of a drive, by its number from 1 to 64 (SSC-5 annex A).
     pub struct Alert(u8);
     READ_WARNING = 1, "Read warning";
     WRITE_WARNING = 2, "Write warning";
@@ -74,7 +74,7 @@ impl From<Alert> for u8 {
     }
 }
 
-/// The set of these flags.
+/// Set that contains these flags.
 const fn set_of(mut alerts: &[Alert]) -> AlertSet {
     let mut set = AlertSet::NONE;
     while let [first, others @ ..] = alerts {
@@ -84,7 +84,7 @@ const fn set_of(mut alerts: &[Alert]) -> AlertSet {
     set
 }
 
-/// Flags that go when the cartridge does.
+/// Flags that are cleared when the cartridge is removed.
 pub(crate) const CLEARED_AT_UNLOAD: AlertSet = set_of(&[
     Alert::READ_WARNING,
     Alert::WRITE_WARNING,
@@ -114,7 +114,7 @@ pub(crate) const CLEARED_AT_UNLOAD: AlertSet = set_of(&[
     Alert::WORM_OVERWRITE_ATTEMPTED,
 ]);
 
-/// Flags that go when the next cartridge is loaded.
+/// Flags that are cleared when the next cartridge is loaded.
 pub(crate) const CLEARED_AT_LOAD: AlertSet = set_of(&[
     Alert::FORCED_EJECT,
     Alert::LOST_STATISTICS,

@@ -1,8 +1,8 @@
-//! An operation that goes on after its command was answered: IMMED with work that takes time.
+//! Background operation of a command with IMMED=1, which continues after the command has completed.
 //!
-//! It goes on step by step: a short one before each command that follows, and long ones while the drive has nothing else to do
-//! ([`crate::drive::Drive::poll_background`]). Until it ends, commands that need the medium are refused with 2/04/07, and REQUEST
-//! SENSE says how far it has come.
+//! It runs in steps: a short step before each further command, and long steps while the drive is idle
+//! ([`crate::drive::Drive::poll_background`]). Until it ends, commands that need the medium end with NOT READY 04h/07h,
+//! and REQUEST SENSE reports its progress.
 
 use crate::command::verify::Verification;
 use crate::encryption::DecryptionParameters;
@@ -12,19 +12,19 @@ use scsi_core::cdb::Cdb;
 use scsi_core::nexus::NexusId;
 use scsi_core::sense::{Sense, SenseKey, SenseKeySpecific};
 
-/// Bytes of a step before a command, which must not wait long, and of one while there is nothing else to do.
+/// Bytes of a step before a command, which it delays, and of a step while the drive is idle.
 pub(crate) const SHORT: u64 = 1 << 20;
 pub(crate) const LONG: u64 = 64 << 20;
 
-/// A verification that goes on.
+/// A VERIFY that runs in the background.
 pub(crate) struct BackgroundVerify {
-    /// Who hears of a failure.
+    /// Nexus that gets a failure as a deferred error.
     pub(crate) nexus: NexusId,
-    /// The command that began it.
+    /// CDB of the command that started it.
     pub(crate) cdb: Cdb,
     verification: Verification,
     reader: DecryptionParameters,
-    /// In 65536ths.
+    /// PROGRESS INDICATION, in 65536ths.
     progress: u16,
 }
 
@@ -38,24 +38,24 @@ impl BackgroundVerify {
         Self { nexus, cdb, verification, reader, progress: 0 }
     }
 
-    /// 0/00/1C with progress.
+    /// NO SENSE 00h/1Ch with progress, for REQUEST SENSE.
     pub(crate) fn pollable_sense(&self) -> Sense {
         let mut sense = Sense::new(SenseKey::NO_SENSE, Asc::VERIFY_OPERATION_IN_PROGRESS);
         sense.key_specific = Some(SenseKeySpecific::Progress(self.progress));
         sense
     }
 
-    /// 2/04/07 with progress.
+    /// NOT READY 04h/07h with progress.
     pub(crate) fn not_ready(&self) -> Sense {
         let mut sense = Sense::new(SenseKey::NOT_READY, Asc::LOGICAL_UNIT_NOT_READY_OPERATION_IN_PROGRESS);
         sense.key_specific = Some(SenseKeySpecific::Progress(self.progress));
         sense
     }
 
-    /// One step of about so many bytes; says whether all is done.
+    /// Runs one step of about `bytes` bytes. Returns whether the operation has ended.
     ///
     /// # Errors
-    /// What the verification met.
+    /// The sense with which the verification ended, as of READ(6).
     pub(crate) fn step(&mut self, mounted: &mut Mounted, bytes: u64) -> Result<bool, Sense> {
         let ended = self.verification.advance(mounted, &self.reader, bytes)?;
         let at = mounted.medium.position().partition;

@@ -1,24 +1,24 @@
-//! Logical block protection: four bytes behind each block that say whether it came over whole (SSC-5 §4.2.29).
+//! Logical block protection: four bytes after each block, a CRC over its data (SSC-5 §4.2.29).
 
 use scsi_core::nexus::NexusId;
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use tape_store::integrity::crc32c_slices;
 
-/// Bytes of protection information.
+/// Length of the protection information in bytes.
 pub(crate) const LEN: usize = 4;
 
-/// LOGICAL BLOCK PROTECTION METHOD.
+/// LOGICAL BLOCK PROTECTION METHOD of mode page 0Ah/F0h: the CRC that protects a block (SSC-5 §8.3.9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProtectionMethod {
-    /// 01h: the Reed-Solomon CRC of ECMA-319.
+    /// Method 01h: the Reed-Solomon CRC of ECMA-319.
     ReedSolomon,
-    /// 02h: CRC-32C (Castagnoli).
+    /// Method 02h: CRC-32C (Castagnoli), least significant byte first.
     Crc32c,
 }
 
 impl ProtectionMethod {
-    /// Its code in mode page 0Ah/F0h and VPD page B5h.
+    /// Code in mode page 0Ah/F0h and VPD page B5h.
     pub(crate) const fn code(self) -> u8 {
         match self {
             Self::ReedSolomon => 0x01,
@@ -26,7 +26,7 @@ impl ProtectionMethod {
         }
     }
 
-    /// The protection information of a block, as it stands behind it.
+    /// Computes the protection information of a block, in wire order.
     pub(crate) fn compute<S: Deref<Target = [u8]>>(self, block: &[S]) -> [u8; LEN] {
         match self {
             Self::ReedSolomon => reed_solomon(block).to_be_bytes(),
@@ -35,29 +35,29 @@ impl ProtectionMethod {
     }
 }
 
-/// Where protection information goes with blocks.
+/// Logical block protection settings of a nexus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BlockProtection {
     pub(crate) method: ProtectionMethod,
-    /// LBP_W: the initiator sends it.
+    /// LBP_W: written blocks carry protection information.
     pub(crate) write: bool,
-    /// LBP_R: the initiator is sent it.
+    /// LBP_R: read blocks carry protection information.
     pub(crate) read: bool,
 }
 
 impl BlockProtection {
-    /// The method of blocks that are written, if they carry it.
+    /// Method of written blocks, if they carry protection information.
     pub(crate) fn on_write(this: Option<Self>) -> Option<ProtectionMethod> {
         this.filter(|protection| protection.write).map(|protection| protection.method)
     }
 
-    /// The method of blocks that are read, if they are to carry it.
+    /// Method of read blocks, if they carry protection information.
     pub(crate) fn on_read(this: Option<Self>) -> Option<ProtectionMethod> {
         this.filter(|protection| protection.read).map(|protection| protection.method)
     }
 }
 
-/// What each nexus has asked for.
+/// Settings of each nexus that has enabled protection.
 pub(crate) type NexusProtection = BTreeMap<NexusId, BlockProtection>;
 
 /// Multiples of the generator x^4 + 38h x^3 + CFh x^2 + 38h x + 01h over GF(256), by its leading coefficient.

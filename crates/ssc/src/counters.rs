@@ -1,15 +1,15 @@
-//! What a drive counts.
+//! Counters of a load, for log pages and the cartridge memory.
 
-/// Bytes and blocks that went through.
+/// Bytes, blocks and errors of a load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counters {
-    /// Bytes hosts wrote.
+    /// Bytes written by hosts.
     pub(crate) written_by_host: u64,
-    /// Bytes that took on the medium.
+    /// Bytes stored on the medium for them, after compression.
     pub(crate) written_to_medium: u64,
-    /// Bytes hosts read.
+    /// Bytes read by hosts.
     pub(crate) read_by_host: u64,
-    /// Bytes that took on the medium.
+    /// Bytes stored on the medium for them.
     pub(crate) read_from_medium: u64,
     /// Filemarks written.
     pub(crate) filemarks: u64,
@@ -24,7 +24,7 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    /// What was counted since `base`.
+    /// Counts since `base`.
     pub(crate) const fn since(self, base: Self) -> Self {
         Self {
             written_by_host: self.written_by_host - base.written_by_host,
@@ -39,7 +39,7 @@ impl Counters {
         }
     }
 
-    /// Ratio of host bytes to medium bytes in percent, 100 where nothing moved.
+    /// Ratio of host bytes to medium bytes in percent; 100 if `medium` is 0.
     pub(crate) fn ratio(host: u64, medium: u64) -> u64 {
         (host.saturating_mul(100)).checked_div(medium).unwrap_or(100)
     }

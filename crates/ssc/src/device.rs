@@ -1,4 +1,4 @@
-//! The facts of a drive as SPC commands read them.
+//! State of a drive, and the view of it that the SPC commands use ([`SpcDevice`]).
 
 use crate::alert::Alert;
 use crate::background::BackgroundVerify;
@@ -34,62 +34,62 @@ use tape_store::key_wrapping::KeyWrappingPair;
 use tape_store::media::MediaSpec;
 use tape_store::workers::Workers;
 
-/// What a drive reads from its mode pages.
+/// Settings that the drive reads from its mode pages.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ModeSettings {
-    /// Blocks are compressed.
+    /// Data compression is enabled.
     pub(crate) compress: bool,
-    /// Append-only mode.
+    /// Append-only mode is on (WRITE MODE 1h).
     pub(crate) append_only: bool,
-    /// Bytes before early warning at which to warn as well.
+    /// PEWS: distance of programmable early warning before early warning, in bytes.
     pub(crate) programmable_early_warning: u64,
 }
 
-/// A drive without its SPC state.
+/// State of a drive apart from its SPC state ([`scsi_core::lu::Lu`]).
 pub(crate) struct DriveState {
     pub(crate) profile: &'static DriveProfile,
     pub(crate) config: DriveConfig,
-    /// Who packs blocks.
+    /// Workers that compress and encrypt blocks.
     pub(crate) workers: Option<Arc<dyn Workers>>,
     pub(crate) load: Load,
-    /// BLOCK LENGTH of fixed blocks; 0 is variable.
+    /// BLOCK LENGTH of fixed blocks in bytes; 0 means variable blocks.
     pub(crate) block_length: u32,
-    /// BUFFERED MODE: 0 makes every write durable before its status.
+    /// BUFFERED MODE: 0h makes every write durable before its status.
     pub(crate) buffered_mode: u8,
     pub(crate) settings: ModeSettings,
-    /// What each nexus has asked of logical block protection.
+    /// Logical block protection settings of each nexus.
     pub(crate) block_protection: NexusProtection,
     pub(crate) encryption: EncryptionState,
-    /// The key pair that hosts wrap keys for, once one has asked.
+    /// RSA key pair for wrapped keys, once a host has read the public key.
     pub(crate) key_wrapping: Option<KeyWrappingPair>,
     pub(crate) alerts: TapeAlert,
-    /// Loads since power on.
+    /// Loads since power-on.
     pub(crate) loads: u64,
     pub(crate) lifetime: LifetimeCounters,
     pub(crate) diagnostics: log::Diagnostics,
-    /// The last commands, for the diagnostic dump.
+    /// Last commands, for the diagnostic dump.
     pub(crate) history: CommandHistory,
-    /// Statistics of the volumes before, newest first.
+    /// Statistics of earlier volumes, newest first (log page 17h).
     pub(crate) volumes: VecDeque<Vec<Parameter>>,
-    /// When it was powered on, as far as anyone has told it the time.
+    /// Time of power-on: the first time that the drive was given.
     pub(crate) power_on_at: Option<Instant>,
-    /// Serial number, for the pages that show it.
+    /// Serial number, for log pages.
     pub(crate) serial: String,
-    /// Some nexus prevents removal.
+    /// At least one nexus prevents medium removal.
     pub(crate) removal_prevented: bool,
-    /// An operator has taken it off line.
+    /// An operator has set the drive offline.
     pub(crate) offline: bool,
-    /// When it was last heard of.
+    /// Time of the last command or event.
     pub(crate) last_seen: Now,
-    /// How flags are told of.
+    /// Settings and pending reports of informational exceptions (mode page 1Ch).
     pub(crate) exceptions: InformationalExceptions,
-    /// What an immediate command began.
+    /// Background operation that an immediate command started.
     pub(crate) background: Option<BackgroundVerify>,
-    /// How long mechanics take.
+    /// Modelled durations of mechanical motions.
     pub(crate) delays: Delays,
-    /// The tape is being threaded until then.
+    /// Time until which the tape is being threaded.
     pub(crate) threading_until: Option<Instant>,
-    /// What was found to be wrong with cartridges, until the owner takes it.
+    /// Faults of cartridges that the owner has not taken yet.
     pub(crate) pending_faults: Vec<MediumFault>,
 }
 
@@ -125,51 +125,51 @@ impl DriveState {
         }
     }
 
-    /// What a nexus has asked of logical block protection.
+    /// Logical block protection settings of a nexus, if it has enabled protection.
     pub(crate) fn block_protection_of(&self, nexus: NexusId) -> Option<BlockProtection> {
         self.block_protection.get(&nexus).copied()
     }
 
-    /// Whether the drive asks to be cleaned.
+    /// Whether the drive requests cleaning (TapeAlert 20 or 21).
     pub(crate) fn requests_cleaning(&self) -> bool {
         let alerts = self.alerts.raised_flags();
         alerts.is_set(Alert::CLEAN_NOW) || alerts.is_set(Alert::CLEAN_PERIODIC)
     }
 
-    /// Since power on.
+    /// Milliseconds since power-on.
     pub(crate) fn power_on_ms(&self, now: Now) -> u64 {
         let since = self.power_on_at.unwrap_or(now.mono);
         now.mono.0.saturating_sub(since.0) / 1000
     }
 
-    /// Since power on.
+    /// Seconds since power-on.
     pub(crate) fn power_on_seconds(&self, now: Now) -> u64 {
         self.power_on_ms(now) / 1000
     }
 
-    /// MAXIMUM BLOCK LENGTH of READ BLOCK LIMITS, above which MODE SELECT takes no BLOCK LENGTH.
+    /// MAXIMUM BLOCK LENGTH of READ BLOCK LIMITS in bytes; also the maximum BLOCK LENGTH of MODE SELECT.
     pub(crate) fn max_block_length(&self) -> u32 {
         match &self.load {
-            // A cartridge that mhvtl is to read holds shorter blocks than the drive.
+            // Cartridges in mhvtl format hold shorter blocks than the drive supports.
             Load::Mounted(mounted) => {
-                u32::try_from(mounted.medium.max_block()).map_or(MAX_BLOCK_LENGTH, |most| most.min(MAX_BLOCK_LENGTH))
+                u32::try_from(mounted.medium.max_block()).map_or(MAX_BLOCK_LENGTH, |len| len.min(MAX_BLOCK_LENGTH))
             }
             _ => MAX_BLOCK_LENGTH,
         }
     }
 
-    /// The medium that the mounted one can be made by writing with this density, if it is another.
+    /// The other medium type into which a write with this density converts the mounted medium.
     fn convertible_to(&self, density: u8) -> Option<&'static MediaSpec> {
         let Load::Mounted(mounted) = &self.load else { return None };
         let can = |media: &&&'static MediaSpec| {
             media.density == density
                 && self.profile.supported_media.iter().any(|format| format.media == **media && format.can_write)
         };
-        // mhvtl has no such media.
+        // mhvtl has no convertible media.
         mounted.cartridge.media().convertible_to.iter().find(can).copied().filter(|_| mounted.format == Format::Native)
     }
 
-    /// Density of the mounted medium; 0 without one.
+    /// Density code of the mounted medium; 0 without one.
     pub(crate) fn density(&self) -> u8 {
         match &self.load {
             Load::Mounted(mounted) => mounted.write_density(),
@@ -178,7 +178,7 @@ impl DriveState {
     }
 }
 
-/// Method 0 (none) and those there are: each for WRITE and READ, none for RECOVER BUFFERED DATA.
+/// VPD page B5h: method 0 (none) and the supported methods, each for WRITE and READ, none for RECOVER BUFFERED DATA.
 fn protection_methods<'a>(methods: &[ProtectionMethod], w: &'a mut PageWriter) -> &'a mut PageWriter {
     const LBP_W_C_LBP_R_C: u8 = 0xc0;
     // Descriptors begin at byte 8 of the page.
@@ -190,14 +190,14 @@ fn protection_methods<'a>(methods: &[ProtectionMethod], w: &'a mut PageWriter) -
     w
 }
 
-/// Bytes that logical block protection adds to a block.
+/// Bytes that logical block protection adds to each block.
 const PROTECTION_LENGTH: u32 = 4;
 
-/// BUFFERED MODE and SPEED in DEVICE-SPECIFIC PARAMETER.
+/// BUFFERED MODE and SPEED in the DEVICE-SPECIFIC PARAMETER byte.
 const BUFFERED_MODE: u8 = 0x70;
 const SPEED: u8 = 0x0f;
 
-/// Longest block (LTO: READ BLOCK LIMITS says 800000h).
+/// Maximum block length in bytes (READ BLOCK LIMITS of LTO drives: 800000h).
 pub(crate) const MAX_BLOCK_LENGTH: u32 = 0x0080_0000;
 
 impl SpcDevice for DriveState {
@@ -215,10 +215,10 @@ impl SpcDevice for DriveState {
 
     fn write_vpd_page(&self, page: u8, identity: &Identity, w: &mut PageWriter) {
         match page {
-            // Sequential-access capabilities: WORM.
+            // Sequential-access device capabilities: WORM.
             0xb0 => w.u8(u8::from(self.profile.worm)).u8(0),
             0xb1 | 0xb3 => w.bytes(identity.serial.as_bytes()),
-            // TapeAlert flags that this drive may raise.
+            // TapeAlert flags that the drive supports.
             0xb2 => w.u64(log::supported_alerts()),
             0xb4 => w.zeros(2),
             0xb5 => protection_methods(self.profile.protection_methods, w),
@@ -230,13 +230,13 @@ impl SpcDevice for DriveState {
     }
 
     fn mode_header(&self) -> (u8, u8) {
-        let (medium_type, protected) = match &self.load {
+        let (medium_type, write_protected) = match &self.load {
             Load::Mounted(mounted) => {
                 (self.profile.medium_type(&mounted.cartridge), mounted.write_protection.is_some())
             }
             _ => (0, false),
         };
-        (medium_type, (u8::from(protected) << 7) | (self.buffered_mode << 4))
+        (medium_type, (u8::from(write_protected) << 7) | (self.buffered_mode << 4))
     }
 
     fn block_descriptor(&self) -> Option<[u8; 8]> {
@@ -249,7 +249,7 @@ impl SpcDevice for DriveState {
     }
 
     fn accepts_short_page(&self, id: PageId, len: usize) -> bool {
-        // Linux sends as many sizes as there are to be partitions.
+        // Linux sends one size for each partition, not four.
         id == mode::partition_11::ID && len >= 8 && len.is_multiple_of(2)
     }
 
@@ -262,7 +262,7 @@ impl SpcDevice for DriveState {
     }
 
     fn check_mode_header(&self, header: &ModeHeader, nexus: NexusId) -> Result<(), ModeHeaderField> {
-        // WP is ignored; BUFFERED MODE is 0h or 1h, and there is one SPEED.
+        // WP is ignored; BUFFERED MODE is 0h or 1h; SPEED is 0h only.
         let block = |byte| Err(ModeHeaderField::Block(FieldPointer::byte(byte)));
         if header.device_specific & BUFFERED_MODE > 0x10 {
             return Err(ModeHeaderField::DeviceSpecific(BUFFERED_MODE));
@@ -292,9 +292,9 @@ impl SpcDevice for DriveState {
         self.buffered_mode = (header.device_specific >> 4) & 0x07;
         if let Some([density, _, _, _, _, a, b, c]) = header.block {
             self.block_length = u32::from_be_bytes([0, a, b, c]);
-            let becomes = self.convertible_to(density);
+            let convertible = self.convertible_to(density);
             if let (Load::Mounted(mounted), true) = (&mut self.load, density != 0x7f) {
-                mounted.pending_density = becomes;
+                mounted.pending_density = convertible;
             }
         }
         before != (self.buffered_mode, self.block_length, self.density())

@@ -1,4 +1,4 @@
-//! The drive as a logical unit: the checks of SPC, then one arm per command.
+//! The drive as a logical unit: runs the SPC admission checks, then dispatches the command.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use crate::alert::{self, Alert};
@@ -35,10 +35,10 @@ use tape_store::mam::AttrId;
 use tape_store::medium::Codec;
 use tape_store::workers::Workers;
 
-/// What an owner may choose of a drive.
+/// Settings that the owner of a drive chooses.
 #[derive(Clone, Copy, Debug)]
 pub struct DriveConfig {
-    /// How blocks are stored while data compression is enabled.
+    /// Codec that stores blocks while data compression is enabled (DCE of mode page 0Fh).
     pub codec: Codec,
 }
 
@@ -48,33 +48,33 @@ impl Default for DriveConfig {
     }
 }
 
-/// No command takes more than this from an initiator; one that asks for more is refused when it runs.
+/// Maximum Data-Out length of a command in bytes. A command that asks for more is rejected when it runs.
 const MAX_TRANSFER: usize = 16 << 20;
 
-/// A tape drive.
+/// A tape drive: an SSC logical unit with at most one cartridge.
 pub struct Drive {
     lu: Lu,
     state: DriveState,
 }
 
-/// Where a cartridge in a drive stands.
+/// Load state of a cartridge that is in a drive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoadState {
-    /// The tape is threaded.
+    /// The cartridge is loaded and the tape is threaded.
     Threaded,
-    /// It is inside, but not threaded.
+    /// The cartridge is in the drive and the tape is not threaded: loaded with HOLD=1, or unusable.
     NotThreaded,
-    /// It waits to be taken.
+    /// The cartridge is unloaded and can be removed.
     Ejected,
 }
 
 impl Drive {
-    /// Has blocks packed by these workers, from the next load on.
+    /// Sets the workers that compress and encrypt blocks. They are used from the next load on.
     pub fn set_workers(&mut self, workers: Arc<dyn Workers>) {
         self.state.workers = Some(workers);
     }
 
-    /// An empty drive after power on.
+    /// Creates an empty drive in its state after power-on. `saved` is the state saved before the last power-off.
     #[must_use]
     pub fn new(profile: &'static DriveProfile, identity: Identity, config: DriveConfig, saved: lu::SavedState) -> Self {
         let lu = Lu::new(identity, profile.mode_pages, profile.check_order, saved);
@@ -86,39 +86,39 @@ impl Drive {
         drive
     }
 
-    /// Its SPC state: identity, unit attentions, LUNs.
+    /// SPC state of the logical unit: identity, unit attentions, mode pages, reservations.
     pub const fn lu(&mut self) -> &mut Lu {
         &mut self.lu
     }
 
-    /// TapeAlert flags, whoever has read them.
+    /// Raised TapeAlert flags (SSC-5 annex A), including flags that a nexus has already read.
     #[must_use]
     pub const fn alerts(&self) -> AlertSet {
         self.state.alerts.raised_flags()
     }
 
-    /// Raises a TapeAlert flag, as if its cause had come about.
+    /// Raises a TapeAlert flag as if its cause had occurred.
     pub fn raise_alert(&mut self, alert: Alert) {
         self.state.alerts.raise(alert);
     }
 
-    /// Lowers a TapeAlert flag, as if its cause were gone.
+    /// Clears a TapeAlert flag as if its cause had ended.
     pub fn clear_alert(&mut self, alert: Alert) {
         self.state.alerts.clear_flag(alert);
     }
 
-    /// Takes the drive off line (2/04/12 to every command of a tape), or brings it back.
+    /// Sets the drive online or offline. Offline, it ends every SSC command with NOT READY 04h/12h.
     pub const fn set_online(&mut self, online: bool) {
         self.state.offline = !online;
     }
 
-    /// Whether an operation goes on after its command was answered.
+    /// Whether an operation of an immediate command (VERIFY with IMMED=1) still runs in the background.
     #[must_use]
     pub const fn has_background_work(&self) -> bool {
         self.state.background.is_some()
     }
 
-    /// Takes an operation that goes on after its command was answered one step further; says whether it goes on still.
+    /// Runs the next step of the background operation. Returns whether the operation still has work to do.
     pub fn poll_background(&mut self) -> bool {
         self.step(background::LONG);
         self.has_background_work()
@@ -136,7 +136,7 @@ impl Drive {
         }
     }
 
-    /// The cartridge inside, and what has become of it.
+    /// The cartridge in the drive and its load state; `None` if the drive is empty.
     #[must_use]
     pub const fn loaded(&self) -> Option<(&Cartridge, LoadState)> {
         match &self.state.load {
@@ -144,12 +144,12 @@ impl Drive {
             Load::Ejected(cartridge) => Some((cartridge, LoadState::Ejected)),
             Load::Unusable(cartridge, _) => Some((cartridge, LoadState::NotThreaded)),
             Load::Mounted(mounted) => Some((&mounted.cartridge, LoadState::Threaded)),
-            Load::LoadedNotThreaded(held) => Some((&held.cartridge, LoadState::NotThreaded)),
+            Load::LoadedNotThreaded(loaded) => Some((&loaded.cartridge, LoadState::NotThreaded)),
         }
     }
 
-    /// The sense data that commands get because the cartridge in the drive cannot be used, if so. A cleaning cartridge is one
-    /// of these: 2/30/03.
+    /// Sense data of commands while the cartridge in the drive is unusable; `None` otherwise. A cleaning cartridge is
+    /// unusable: NOT READY 30h/03h.
     #[must_use]
     pub const fn refusal(&self) -> Option<&Sense> {
         match &self.state.load {
@@ -158,10 +158,10 @@ impl Drive {
         }
     }
 
-    /// A robot or a person puts a cartridge in: it is threaded, and every nexus hears 28/00.
+    /// Inserts a cartridge and threads its tape. Establishes UNIT ATTENTION 28h/00h for every nexus.
     ///
     /// # Errors
-    /// There is one already; the cartridge comes back.
+    /// The drive already holds a cartridge; the error returns the new one.
     pub fn insert(&mut self, cartridge: Cartridge) -> Result<(), Box<InsertError>> {
         if !self.state.is_empty() {
             return Err(Box::new(InsertError { cartridge, reason: "the drive is full" }));
@@ -172,7 +172,8 @@ impl Drive {
         Ok(())
     }
 
-    /// As [`Self::insert`]; threading takes as long as [`Self::delays_mut`] says, and nexuses hear 28/00 behind that.
+    /// Inserts a cartridge like [`Self::insert`], but threading takes [`Delays::load`]. Until then the drive reports
+    /// NOT READY 04h/01h; the UNIT ATTENTION 28h/00h is established afterwards.
     ///
     /// # Errors
     /// As [`Self::insert`].
@@ -190,17 +191,18 @@ impl Drive {
         }
     }
 
-    /// How long mechanics take, to be changed.
+    /// Modelled durations of mechanical motions, for changing.
     pub const fn delays_mut(&mut self) -> &mut Delays {
         &mut self.state.delays
     }
 
-    /// How blocks are stored from now on while data compression is enabled.
+    /// Sets the codec that stores further blocks while data compression is enabled.
     pub const fn set_codec(&mut self, codec: Codec) {
         self.state.config.codec = codec;
     }
 
-    /// Switches append-only mode, whatever is mounted. False if this model does not have it.
+    /// Turns append-only mode on or off, regardless of the mounted medium. Returns `false` if the model does not
+    /// support it.
     pub fn set_append_only(&mut self, on: bool) -> bool {
         let has = !self.lu.mode.current(config_extension_1001::ID).is_empty();
         self.lu.mode.set_bits(config_extension_1001::ID, 5, config_extension_1001::APPEND_ONLY, on);
@@ -208,15 +210,15 @@ impl Drive {
         has
     }
 
-    /// Names of the media that it takes, and whether it writes them.
+    /// Names of the supported media, each with whether the drive can write it.
     pub fn supported_media(&self) -> impl Iterator<Item = (&'static str, bool)> {
         self.state.profile.supported_media.iter().map(|format| (format.media.name, format.can_write))
     }
 
-    /// A robot or a person takes the cartridge out, unloading it first where a host has not.
+    /// Removes the cartridge, and unloads it first if no host has done so.
     ///
     /// # Errors
-    /// There is none, or removal is prevented.
+    /// The drive is empty, or a host prevents medium removal.
     pub fn remove(&mut self) -> Result<Cartridge, RemoveError> {
         let ejected = matches!(self.state.load, Load::Ejected(_));
         if self.lu.removal_prevented() && !ejected && !self.state.is_empty() {
@@ -225,10 +227,10 @@ impl Drive {
         self.force_remove().ok_or(RemoveError::Empty)
     }
 
-    /// Takes the cartridge out as [`Self::remove`] does, whatever hosts prevent: by hand, with the drive opened.
+    /// Removes the cartridge manually, ignoring PREVENT ALLOW MEDIUM REMOVAL; otherwise as [`Self::remove`].
     pub fn force_remove(&mut self) -> Option<Cartridge> {
         if let Some(operation) = self.state.background.take() {
-            // Nobody may take the tape as verified.
+            // The host must not assume that the tape is verified.
             self.lu.defer_error(operation.nexus, Sense::new(SenseKey::ABORTED_COMMAND, Asc(0)));
         }
         let writer = if let Load::Mounted(mounted) = &self.state.load { mounted.last_writer } else { None };
@@ -242,25 +244,26 @@ impl Drive {
         Some(cartridge)
     }
 
-    /// The button of the drive: the tape is unloaded, and its cartridge waits to be taken.
+    /// Unloads and ejects the cartridge, as the eject button does. It stays in the drive until it is removed.
     ///
     /// # Errors
-    /// There is none, or removal is prevented.
+    /// The drive is empty, or a host prevents medium removal.
     pub fn eject(&mut self) -> Result<(), RemoveError> {
         self.state.load = Load::Ejected(self.remove()?);
         Ok(())
     }
 
-    /// A command panicked. Its effects are not continued: a loaded cartridge is closed without writing to it, and commands
-    /// of the tape answer 4/44/00 until it is loaded again. Raises TapeAlert 58.
+    /// Puts the drive into a safe state after a command panicked: closes a loaded cartridge without writing to it, and
+    /// ends SSC commands with HARDWARE ERROR 44h/00h until the cartridge is loaded again. Raises TapeAlert 58.
     pub fn fail_after_panic(&mut self) {
         self.state.close_after_panic();
     }
 
-    /// Gives back the cartridge that a command which panicked has lost. It answers 4/44/00 until it is loaded again.
+    /// Restores the cartridge that was lost in a command that panicked. SSC commands end with HARDWARE ERROR 44h/00h
+    /// until it is loaded again.
     ///
     /// # Errors
-    /// There is another one inside; the cartridge comes back.
+    /// The drive holds another cartridge; the error returns this one.
     pub fn restore_cartridge(&mut self, cartridge: Cartridge) -> Result<(), Box<InsertError>> {
         if !self.state.is_empty() {
             return Err(Box::new(InsertError { cartridge, reason: "the drive is full" }));
@@ -269,18 +272,19 @@ impl Drive {
         Ok(())
     }
 
-    /// What was found to be wrong with cartridges since this was last called.
+    /// Takes the faults of cartridges that were found since the last call.
     pub fn take_faults(&mut self) -> Vec<MediumFault> {
         std::mem::take(&mut self.state.pending_faults)
     }
 
-    /// The process is about to end: everything durable, whatever hosts prevent.
+    /// Unloads the cartridge on shutdown, ignoring PREVENT ALLOW MEDIUM REMOVAL, and makes all data durable. Returns
+    /// the cartridge, if there is one.
     ///
     /// # Errors
-    /// The store failed; the text says how.
+    /// The cartridge store failed; the text names the barcode and the cause.
     pub fn shut_down(&mut self) -> Result<Option<Cartridge>, String> {
         let unmounted = self.state.unmount();
-        // The time since power on counts, whatever else did not.
+        // The power-on time has changed even if no other counter has.
         self.state.lifetime.mark_changed();
         self.save_lifetime_counters();
         match unmounted {
@@ -297,23 +301,23 @@ impl Drive {
             self.notify_load();
         }
         self.step(background::SHORT);
-        let found = self.find(cdb);
-        self.lu.admit(request, cdb, found.as_ref().map(|row| &row.spec))?;
-        let row = found?;
+        let lookup = self.find(cdb);
+        self.lu.admit(request, cdb, lookup.as_ref().map(|row| &row.spec))?;
+        let row = lookup?;
         if self.state.offline && !matches!(row.command, Command::Spc(_)) {
             return Err(Sense::new(SenseKey::NOT_READY, Asc::LOGICAL_UNIT_NOT_READY_OFFLINE).into());
         }
-        let held = self.reservations(row);
+        let previous_holders = self.reservations(row);
         let outcome = self.dispatch(row.command, cdb, request, data);
         self.finish(row, cdb, request, &outcome);
-        held.into_iter().for_each(|held| self.clear_keys_of_lost_reservations(&held, cdb));
+        previous_holders.into_iter().for_each(|holders| self.clear_keys_of_lost_reservations(&holders, cdb));
         match outcome {
             Ok(()) if row.spec.attention == AttentionPolicy::Report => self.state.exceptions.report_after_success(),
             other => other,
         }
     }
 
-    /// The row of a command, if this model has it.
+    /// Finds the row of a command that this model supports.
     fn find(&self, cdb: &Cdb) -> Result<&'static CommandRow<Command>, Sense> {
         let row = COMMANDS.find(cdb)?;
         if self.state.profile.lacks_command(&row.spec) {
@@ -360,35 +364,36 @@ impl Drive {
         }
     }
 
-    /// Who holds a reservation, before a command that may change that.
+    /// Reservation holders before a command that may change them.
     fn reservations(&self, row: &CommandRow<Command>) -> Option<Vec<TransportId>> {
         (row.command == Command::Spc(SpcCommand::PersistentReserveOut)).then(|| self.lu.reservation_holders())
     }
 
-    /// Keys that go with a reservation go with it: CKORP and CKORL.
-    fn clear_keys_of_lost_reservations(&mut self, held: &[TransportId], cdb: &Cdb) {
+    /// Clears encryption keys with CKORP or CKORL set whose owner has lost its reservation.
+    fn clear_keys_of_lost_reservations(&mut self, previous_holders: &[TransportId], cdb: &Cdb) {
         /// PREEMPT, and PREEMPT AND ABORT.
         const PREEMPT: [u16; 2] = [0x04, 0x05];
         let holders = self.lu.reservation_holders();
-        let lost: Vec<TransportId> = held.iter().filter(|port| !holders.contains(port)).cloned().collect();
+        let lost: Vec<TransportId> = previous_holders.iter().filter(|port| !holders.contains(port)).cloned().collect();
         if !lost.is_empty() {
-            let gone = self.state.encryption.reservation_lost(&lost, PREEMPT.contains(&cdb.service_action().0));
-            self.state.notify_key_change(&mut self.lu, gone);
+            let cleared = self.state.encryption.reservation_lost(&lost, PREEMPT.contains(&cdb.service_action().0));
+            self.state.notify_key_change(&mut self.lu, cleared);
         }
     }
 
-    /// What a command leaves behind, whatever came of it.
+    /// Updates modes, alerts, logs and counters after a command, regardless of its outcome.
     fn finish(&mut self, row: &CommandRow<Command>, cdb: &Cdb, request: &Request<'_>, outcome: &Outcome) {
         if row.command == Command::Spc(SpcCommand::ModeSelect) {
             self.apply_mode_pages(Some(request.nexus));
         }
-        let told = matches!(outcome, Err(Fault::CheckCondition(sense)) if sense.deferred).then_some(request.nexus);
-        self.report_lost_data(told);
+        let notified_nexus =
+            matches!(outcome, Err(Fault::CheckCondition(sense)) if sense.deferred).then_some(request.nexus);
+        self.report_lost_data(notified_nexus);
         if let Load::Mounted(mounted) = &mut self.state.load
             && mounted.programmable_warning_reported
             && !mounted.medium.position().programmable_warning
         {
-            // It is given again when the zone is entered again.
+            // The warning is reported again when the position enters the zone again.
             mounted.programmable_warning_reported = false;
         }
         self.state.exceptions.check_alerts(&mut self.state.alerts, &mut self.lu.attentions);
@@ -397,7 +402,7 @@ impl Drive {
         self.save_lifetime_counters();
     }
 
-    /// Reports to the owner, once, that the file system ends before the tape does.
+    /// Reports to the owner, once, that the file system is full before the tape is.
     fn report_storage_full(&mut self) {
         let Load::Mounted(mounted) = &mut self.state.load else { return };
         if mounted.storage_full == mounted.storage_full_reported {
@@ -411,7 +416,7 @@ impl Drive {
         }
     }
 
-    /// What log page 16h tells of: errors of medium and hardware.
+    /// Records medium and hardware errors for log page 16h.
     fn record_error(&mut self, cdb: &Cdb, at: Timestamp, outcome: &Outcome) {
         let Some(sense) = medium_or_hardware_error(outcome) else { return };
         let DriveState { load, diagnostics, profile, .. } = &mut self.state;
@@ -426,35 +431,37 @@ impl Drive {
         diagnostics.record(sense, &ErrorContext { cdb, at, revision, medium });
         if let Some(barcode) = failed.filter(|_| sense.asc == Asc::WRITE_ERROR && !sense.deferred) {
             self.state.alerts.raise(Alert::WRITE_FAILURE);
-            let reason = "a write failed; the log has more".into();
+            let reason = "write failed: MEDIUM ERROR 0Ch/00h".into();
             self.state.report(MediumFault { barcode, reason, unusable: false });
         }
     }
 
-    /// What the drive counts for life is kept, if it changed: with the next answer, or by who takes [`Lu::take_save`].
+    /// Requests a save of the lifetime counters if they changed. The next completion carries the request, or the caller
+    /// takes it with [`Lu::take_save`].
     fn save_lifetime_counters(&mut self) {
         if !self.state.lifetime.take_changed() {
             return;
         }
         let now = self.state.last_seen;
-        let mut kept = self.state.lifetime.clone();
-        kept.add(lifetime_counters::POWER_ON_SECONDS, self.state.power_on_seconds(now));
-        self.lu.counters = kept.into_counters();
+        let mut counters = self.state.lifetime.clone();
+        counters.add(lifetime_counters::POWER_ON_SECONDS, self.state.power_on_seconds(now));
+        self.lu.counters = counters.into_counters();
         self.lu.request_save(Save::UNIT);
     }
 
-    /// Settings that live in mode pages are read from there: those that all share, and those of a nexus.
+    /// Applies the settings of mode pages: the shared ones, and those of `nexus`.
     fn apply_mode_pages(&mut self, nexus: Option<NexusId>) {
         let Self { lu, state } = self;
         let compress = compression_0f::synchronize(&mut lu.mode, nexus.is_none() || state.settings.compress);
-        let (append_only, warn_before) = config_extension_1001::settings(lu.mode.current(config_extension_1001::ID));
+        let (append_only, early_warning_distance) =
+            config_extension_1001::settings(lu.mode.current(config_extension_1001::ID));
         let exceptions = lu.mode.current(informational_exceptions_1c::ID);
         state.exceptions.apply_mode_page(exceptions);
-        state.settings = ModeSettings { compress, append_only, programmable_early_warning: warn_before };
+        state.settings = ModeSettings { compress, append_only, programmable_early_warning: early_warning_distance };
         if let Load::Mounted(mounted) = &mut state.load {
             mounted.append_only = append_only;
-            mounted.programmable_warning_enabled = warn_before > 0;
-            mounted.medium.set_programmable_early_warning(warn_before);
+            mounted.programmable_warning_enabled = early_warning_distance > 0;
+            mounted.medium.set_programmable_early_warning(early_warning_distance);
         }
         let test = informational_exceptions_1c::test(exceptions);
         if let Some(nexus) = nexus {
@@ -470,12 +477,13 @@ impl Drive {
         }
     }
 
-    /// Data that was accepted and then lost is a deferred error of who wrote it, unless that is who was just told.
-    fn report_lost_data(&mut self, told: Option<NexusId>) {
+    /// Defers an error for accepted data that was lost. It goes to the nexus of the last write, unless that is
+    /// `notified_nexus`, to which this command has just reported it.
+    fn report_lost_data(&mut self, notified_nexus: Option<NexusId>) {
         let Load::Mounted(mounted) = &mut self.state.load else { return };
         let Some(lost) = mounted.medium.take_deferred() else { return };
         if mounted.write_error.is_none() {
-            // No command met it.
+            // No command has reported it yet.
             let (partition, object) = lost.lost_from.partition_and_object();
             mounted.record_write_failure(&StoreError::LostObjects {
                 partition,
@@ -484,7 +492,7 @@ impl Drive {
             });
         }
         let (barcode, reason) = (mounted.cartridge.barcode().clone(), format!("written data is lost: {}", lost.cause));
-        if let Some(writer) = mounted.last_writer.filter(|writer| Some(*writer) != told) {
+        if let Some(writer) = mounted.last_writer.filter(|writer| Some(*writer) != notified_nexus) {
             self.lu.defer_error(writer, crate::fault::sense(&lost.cause, crate::fault::Operation::Writing));
         }
         self.state.report(MediumFault { barcode, reason, unusable: false });
@@ -495,7 +503,7 @@ impl Drive {
     }
 }
 
-/// The sense of an error of the medium or the hardware.
+/// Sense of an outcome with MEDIUM ERROR or HARDWARE ERROR.
 fn medium_or_hardware_error(outcome: &Outcome) -> Option<&Sense> {
     match outcome {
         Err(Fault::CheckCondition(sense)) if matches!(sense.key, SenseKey::MEDIUM_ERROR | SenseKey::HARDWARE_ERROR) => {
@@ -524,8 +532,8 @@ impl LogicalUnit for Drive {
         self.state.power_on_at.get_or_insert(now.mono);
         self.state.last_seen = now;
         match event {
-            TransportEvent::NexusEstablished { nexus, reestablished: returning, .. } => {
-                if !returning && matches!(self.state.load, Load::Mounted(_)) {
+            TransportEvent::NexusEstablished { nexus, reestablished, .. } => {
+                if !reestablished && matches!(self.state.load, Load::Mounted(_)) {
                     self.lu.attentions.raise(nexus, Asc::NOT_READY_TO_READY_CHANGE_MEDIUM_MAY_HAVE_CHANGED);
                 }
             }
@@ -536,7 +544,7 @@ impl LogicalUnit for Drive {
                 self.state.clear_medium_keys();
                 self.state.alerts_after_reset();
                 if matches!(&self.state.load, Load::Mounted(mounted) if mounted.append_only) {
-                    // It lasts while the volume is mounted.
+                    // Append-only mode stays on while the volume is mounted.
                     self.lu.mode.set_bits(config_extension_1001::ID, 5, config_extension_1001::APPEND_ONLY, true);
                 }
                 self.state.block_protection.clear();

@@ -1,7 +1,7 @@
-//! The diagnostic dump of a drive: identity, medium, position, TapeAlert flags, and the last commands with their sense.
+//! Diagnostic dump of a drive: identity, medium, position, TapeAlert flags, and the last commands with their sense.
 //!
-//! It is text, a `name=value` list to a line, and ends with the line `end`. It holds no user data and no keys; of a
-//! command whose data is secret only the operation code is shown.
+//! The dump is text: each line is a list of `name=value`, and the last line is `end`. It contains no user data and no
+//! keys. Of a command with secret data it shows only the operation code.
 
 use crate::device::DriveState;
 use crate::load::Load;
@@ -18,10 +18,10 @@ use std::collections::VecDeque;
 use std::fmt::{self, Write};
 use tape_store::cartridge::Cartridge;
 
-/// Commands that are kept.
-const KEPT: usize = 64;
+/// Number of commands in the history.
+const HISTORY_LENGTH: usize = 64;
 
-/// The last commands, oldest first.
+/// History of the last commands, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct CommandHistory(VecDeque<CommandEntry>);
 
@@ -36,9 +36,9 @@ struct CommandEntry {
 }
 
 impl CommandHistory {
-    /// Notes a command and how it ended.
+    /// Records a command with its status and sense.
     pub(crate) fn record(&mut self, request: &Request<'_>, cdb: &Cdb, completion: &Completion) {
-        if self.0.len() == KEPT {
+        if self.0.len() == HISTORY_LENGTH {
             self.0.pop_front();
         }
         self.0.push_back(CommandEntry {
@@ -52,7 +52,7 @@ impl CommandHistory {
     }
 }
 
-/// A dump of the drive's present state.
+/// Renders a dump of the drive's present state.
 pub(crate) fn render(state: &DriveState, identity: &Identity) -> Vec<u8> {
     let mut text = String::new();
     // Writing to a string cannot fail.
@@ -80,7 +80,7 @@ fn write(state: &DriveState, identity: &Identity, w: &mut String) -> fmt::Result
     match &state.load {
         Load::Empty => writeln!(w, "medium=none")?,
         Load::Ejected(cartridge) => medium(cartridge, "ejected", w)?,
-        Load::LoadedNotThreaded(held) => medium(&held.cartridge, "loaded, not threaded", w)?,
+        Load::LoadedNotThreaded(loaded) => medium(&loaded.cartridge, "loaded, not threaded", w)?,
         Load::Unusable(cartridge, sense) => {
             medium(cartridge, "unusable", w)?;
             writeln!(w, "medium_sense={}", hex(sense.fixed().as_slice()))?;
@@ -110,10 +110,10 @@ fn threaded(mounted: &Mounted, w: &mut String) -> fmt::Result {
         "partition={} object={} file={} early_warning={early} programmable_early_warning={programmable}",
         at.partition, at.object, at.file
     )?;
-    let (protected, append_only) = (mounted.write_protection.is_some(), mounted.append_only);
+    let (write_protected, append_only) = (mounted.write_protection.is_some(), mounted.append_only);
     writeln!(
         w,
-        "write_protected={protected} write_failed={} append_only={append_only}",
+        "write_protected={write_protected} write_failed={} append_only={append_only}",
         mounted.write_error.is_some()
     )?;
     for partition in 0..mounted.medium.partitions() {

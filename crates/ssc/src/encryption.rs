@@ -1,6 +1,6 @@
-//! Tape data encryption: who encrypts with what (SSC-5 §4.2.22, §8.5).
+//! Tape data encryption parameters of a drive and of each nexus (SSC-5 §4.2.22, §8.5).
 //!
-//! Keys are here and nowhere else: in memory, forgotten when they are replaced, and never shown.
+//! Keys exist only in RAM. They are wiped when they are replaced, and never logged or returned.
 
 use scsi_core::asc::Asc;
 use scsi_core::nexus::{NexusId, TransportId};
@@ -10,102 +10,102 @@ use tape_store::encrypt::{Decryption, Encryption, Key, KeyAssociatedData};
 
 /// SECURITY ALGORITHM CODE of AES-256-GCM with a tag of 128 bits (SPC-5 §7.7.3.7).
 pub(crate) const AES_256_GCM: u32 = 0x0001_0014;
-/// The longest unauthenticated, authenticated and metadata key-associated data of LTO drives.
+/// Maximum length of unauthenticated key-associated data (U-KAD) of LTO drives, in bytes.
 pub(crate) const MAX_U_KAD: usize = 32;
-/// As above.
+/// Maximum length of authenticated key-associated data (A-KAD) in bytes.
 pub(crate) const MAX_A_KAD: usize = 12;
-/// As above.
+/// Maximum length of metadata key-associated data (M-KAD) in bytes.
 pub(crate) const MAX_M_KAD: usize = 64;
-/// Wrong keys in a row after which no further is taken until the medium or the power goes.
+/// Successive wrong keys after which further keys are rejected until demount or power-on.
 const WRONG_KEY_LIMIT: u8 = 10;
 
 /// ENCRYPTION MODE.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum EncryptionMode {
-    /// Blocks are written in clear.
+    /// DISABLE: blocks are written unencrypted.
     #[default]
     Disable,
-    /// Blocks come sealed.
+    /// EXTERNAL: the host sends encrypted blocks.
     External,
-    /// Blocks are sealed.
+    /// ENCRYPT: the drive encrypts blocks.
     Encrypt,
 }
 
 /// DECRYPTION MODE.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum DecryptionMode {
-    /// Sealed blocks are not read.
+    /// DISABLE: encrypted blocks cannot be read.
     #[default]
     Disable,
-    /// They are read as they are.
+    /// RAW: encrypted blocks are read without decryption.
     Raw,
-    /// Only sealed blocks are read.
+    /// DECRYPT: only encrypted blocks can be read.
     Decrypt,
-    /// Both are.
+    /// MIXED: encrypted and unencrypted blocks can be read.
     Mixed,
 }
 
-/// Which parameters a nexus uses.
+/// ENCRYPTION SCOPE: which parameters a nexus uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum EncryptionScope {
-    /// Those that are shared.
+    /// PUBLIC: the nexus uses the shared parameters.
     #[default]
     Public,
-    /// Its own.
+    /// LOCAL: the nexus uses its own parameters.
     Local,
-    /// It has set those that are shared.
+    /// ALL I_T NEXUS: the nexus has set the shared parameters.
     All,
 }
 
-/// CEEM: blocks that are not read because of how they came to be sealed.
+/// CEEM: blocks that cannot be read because of the encryption mode that wrote them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CeemRestriction {
-    /// They came sealed.
+    /// Blocks that were written in EXTERNAL mode.
     External,
-    /// The drive sealed them.
+    /// Blocks that were written in ENCRYPT mode.
     Internal,
 }
 
-/// What takes a key away, besides another.
+/// Events that clear a key, in addition to setting another one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct KeyClearing {
-    /// CKOD: the volume is demounted.
+    /// CKOD: clear the key on demount of the volume.
     pub(crate) on_demount: bool,
-    /// CKORP: the reservation of who set it is preempted.
+    /// CKORP: clear the key when the reservation of the nexus that set it is preempted.
     pub(crate) on_reservation_preempt: bool,
-    /// CKORL: the reservation of who set it is lost, however.
+    /// CKORL: clear the key when the reservation of the nexus that set it is lost for any reason.
     pub(crate) on_reservation_loss: bool,
 }
 
-/// A set of parameters.
+/// A set of data encryption parameters.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EncryptionParameters {
     pub(crate) encrypt: EncryptionMode,
     pub(crate) decrypt: DecryptionMode,
-    /// There is one if either mode needs it.
+    /// Present if either mode needs a key.
     pub(crate) key: Option<Key>,
     pub(crate) kads: KeyAssociatedData,
     pub(crate) kad_format: u8,
     pub(crate) key_clearing: KeyClearing,
-    /// RDMD: blocks are written so that they cannot be read raw.
+    /// RDMD: blocks are written such that they cannot be read raw.
     pub(crate) raw_read_disabled: bool,
-    /// CEEM as it was set, and what it refuses.
+    /// CEEM as set by the host, and the blocks that it rejects.
     pub(crate) ceem: u8,
     pub(crate) ceem_restriction: Option<CeemRestriction>,
-    /// The port of who set them.
+    /// Initiator port of the nexus that set the parameters.
     pub(crate) owner: Option<TransportId>,
     /// KEY INSTANCE COUNTER.
     pub(crate) instance: u32,
 }
 
 impl EncryptionParameters {
-    /// How blocks are written.
+    /// How the medium encrypts written blocks; `None` if it does not.
     pub(crate) fn encryption(&self) -> Option<Encryption> {
         let key = self.key.clone().filter(|_| self.encrypt == EncryptionMode::Encrypt)?;
         Some(Encryption { key, kads: self.kads.clone(), raw_read_disabled: self.raw_read_disabled })
     }
 
-    /// How blocks are read; without a copy of what reading does not need.
+    /// The part of the parameters that reads need.
     pub(crate) fn reader(&self) -> DecryptionParameters {
         let key = if matches!(self.decrypt, DecryptionMode::Decrypt | DecryptionMode::Mixed) {
             self.key.clone()
@@ -116,7 +116,7 @@ impl EncryptionParameters {
     }
 }
 
-/// How blocks are read.
+/// Data encryption parameters for reads.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DecryptionParameters {
     decrypt: DecryptionMode,
@@ -125,7 +125,7 @@ pub(crate) struct DecryptionParameters {
 }
 
 impl DecryptionParameters {
-    /// As the medium takes it.
+    /// Decryption mode and key for the medium.
     pub(crate) fn decryption(&self) -> Decryption<'_> {
         match (self.decrypt, &self.key) {
             (DecryptionMode::Decrypt, Some(key)) => Decryption::Decrypt(key),
@@ -136,24 +136,24 @@ impl DecryptionParameters {
     }
 }
 
-/// The parameters of a drive.
+/// Data encryption state of a drive: shared and local parameters, locks, wrong keys.
 #[derive(Debug, Default)]
 pub(crate) struct EncryptionState {
     shared: EncryptionParameters,
     local: BTreeMap<NexusId, EncryptionParameters>,
-    /// Who set the shared ones.
+    /// Nexus that set the shared parameters.
     shared_owner: Option<NexusId>,
-    /// Who is bound to which instance of the shared ones.
+    /// Key instance to which each nexus is locked (LOCK=1).
     locks: BTreeMap<NexusId, u32>,
-    /// Key instances so far.
+    /// Last KEY INSTANCE COUNTER.
     instances: u32,
     wrong_keys: u8,
-    /// The key instance that was last found wrong.
+    /// Key instance that was last counted as wrong.
     last_wrong: Option<u32>,
 }
 
 impl EncryptionState {
-    /// The parameters of a nexus, and where they come from.
+    /// Parameters that a nexus uses, and their scope for that nexus.
     pub(crate) fn parameters_of(&self, nexus: NexusId) -> (&EncryptionParameters, EncryptionScope) {
         match self.local.get(&nexus) {
             Some(own) => (own, EncryptionScope::Local),
@@ -162,12 +162,12 @@ impl EncryptionState {
         }
     }
 
-    /// The parameters that are shared.
+    /// Parameters that all nexuses without local ones share.
     pub(crate) const fn shared(&self) -> &EncryptionParameters {
         &self.shared
     }
 
-    /// ENCRYPTION SCOPE of the parameters that a nexus uses: as they were set.
+    /// ENCRYPTION SCOPE with which the parameters that a nexus uses were set.
     pub(crate) fn reported_scope(&self, nexus: NexusId) -> EncryptionScope {
         match self.parameters_of(nexus).1 {
             EncryptionScope::Local => EncryptionScope::Local,
@@ -176,7 +176,7 @@ impl EncryptionState {
         }
     }
 
-    /// Takes the parameters of a nexus. Says whether others share what changed.
+    /// Sets the parameters of a nexus. Returns whether the shared parameters changed.
     pub(crate) fn set(
         &mut self,
         nexus: NexusId,
@@ -189,7 +189,7 @@ impl EncryptionState {
         self.shared_owner.take_if(|owner| *owner == nexus);
         parameters.instance = self.next_instance();
         match scope {
-            // It goes back to what is shared; nothing else counts.
+            // The nexus returns to the shared parameters; all other fields are ignored.
             EncryptionScope::Public => {}
             EncryptionScope::Local => drop(self.local.insert(nexus, parameters)),
             EncryptionScope::All => {
@@ -203,15 +203,15 @@ impl EncryptionState {
         scope == EncryptionScope::All
     }
 
-    /// Whether a nexus has parameters of its own, and so does not share what others change.
+    /// Whether a nexus has local parameters, which other nexuses do not change.
     pub(crate) fn is_local(&self, nexus: NexusId) -> bool {
         self.local.contains_key(&nexus)
     }
 
-    /// Refuses a write of a nexus that is bound to parameters which are no more.
+    /// Checks that the key instance to which a nexus is locked has not changed.
     ///
     /// # Errors
-    /// 7/2A/13.
+    /// DATA PROTECT 2Ah/13h.
     pub(crate) fn check_lock(&self, nexus: NexusId) -> Result<(), Sense> {
         match self.locks.get(&nexus) {
             Some(instance) if *instance != self.parameters_of(nexus).0.instance => {
@@ -221,10 +221,10 @@ impl EncryptionState {
         }
     }
 
-    /// Refuses a further key after too many wrong ones.
+    /// Checks that the limit of wrong keys is not reached.
     ///
     /// # Errors
-    /// 7/26/10.
+    /// DATA PROTECT 26h/10h.
     pub(crate) fn check_wrong_key_limit(&self) -> Result<(), Sense> {
         if self.wrong_keys < WRONG_KEY_LIMIT {
             return Ok(());
@@ -232,10 +232,11 @@ impl EncryptionState {
         Err(Sense::new(SenseKey::DATA_PROTECT, Asc::DATA_DECRYPTION_KEY_FAIL_LIMIT_REACHED))
     }
 
-    /// Notes how the key of a nexus met a sealed block. One key is wrong once, however often it is tried.
-    pub(crate) fn tried(&mut self, nexus: NexusId, right: bool) {
+    /// Records whether the key of a nexus decrypted a block. A key instance counts as wrong once, however often it is
+    /// used.
+    pub(crate) fn record_key_use(&mut self, nexus: NexusId, correct: bool) {
         let instance = Some(self.parameters_of(nexus).0.instance);
-        if right {
+        if correct {
             (self.wrong_keys, self.last_wrong) = (0, None);
         } else if self.last_wrong != instance {
             self.wrong_keys = self.wrong_keys.saturating_add(1);
@@ -243,42 +244,44 @@ impl EncryptionState {
         }
     }
 
-    /// Whether a right key would end a row of wrong ones.
+    /// Whether wrong keys have been counted since the last correct one.
     pub(crate) const fn has_failed(&self) -> bool {
         self.wrong_keys > 0
     }
 
-    /// The nexus is gone, and with it what was its own.
+    /// Removes the local parameters and the lock of a nexus after I_T nexus loss.
     pub(crate) fn remove_nexus(&mut self, nexus: NexusId) {
         self.local.remove(&nexus);
         self.locks.remove(&nexus);
     }
 
-    /// The volume is gone: keys that were to go with it, go. Says whether the shared one did, and whose own did.
+    /// Clears keys with CKOD set when the volume is demounted. Returns whether the shared parameters were cleared, and
+    /// the nexuses whose local ones were.
     pub(crate) fn volume_demounted(&mut self) -> (bool, Vec<NexusId>) {
         (self.wrong_keys, self.last_wrong) = (0, None);
         self.remove_parameters(|parameters| parameters.key_clearing.on_demount)
     }
 
-    /// Reservations changed: keys whose owners lost one go, if they were to. Says what [`Self::volume_demounted`] says.
+    /// Clears keys with CKORL, or with CKORP on a preemption, whose owner is among the `lost` ports. Returns the same
+    /// as [`Self::volume_demounted`].
     pub(crate) fn reservation_lost(&mut self, lost: &[TransportId], preempted: bool) -> (bool, Vec<NexusId>) {
-        self.remove_parameters(|EncryptionParameters { key_clearing: clear, owner: port, .. }| {
-            let is_theirs = port.as_ref().is_some_and(|port| lost.contains(port));
-            is_theirs && (clear.on_reservation_loss || preempted && clear.on_reservation_preempt)
+        self.remove_parameters(|EncryptionParameters { key_clearing, owner, .. }| {
+            let is_theirs = owner.as_ref().is_some_and(|port| lost.contains(port));
+            is_theirs && (key_clearing.on_reservation_loss || preempted && key_clearing.on_reservation_preempt)
         })
     }
 
-    /// Takes the parameters away of which `goes` says so.
-    fn remove_parameters(&mut self, goes: impl Fn(&EncryptionParameters) -> bool) -> (bool, Vec<NexusId>) {
-        let shared = goes(&self.shared);
+    /// Removes the parameters that `matches` selects.
+    fn remove_parameters(&mut self, matches: impl Fn(&EncryptionParameters) -> bool) -> (bool, Vec<NexusId>) {
+        let shared = matches(&self.shared);
         if shared {
             self.shared = EncryptionParameters { instance: self.next_instance(), ..EncryptionParameters::default() };
             self.shared_owner = None;
         }
-        let local = self.local.iter().filter(|(_, own)| goes(own));
-        let gone: Vec<NexusId> = local.map(|(nexus, _)| *nexus).collect();
-        gone.iter().for_each(|nexus| drop(self.local.remove(nexus)));
-        (shared, gone)
+        let local = self.local.iter().filter(|(_, own)| matches(own));
+        let cleared: Vec<NexusId> = local.map(|(nexus, _)| *nexus).collect();
+        cleared.iter().for_each(|nexus| drop(self.local.remove(nexus)));
+        (shared, cleared)
     }
 
     const fn next_instance(&mut self) -> u32 {
@@ -286,7 +289,7 @@ impl EncryptionState {
         self.instances
     }
 
-    /// Power on or a hard reset: nothing is left.
+    /// Clears all parameters after power-on or a hard reset.
     pub(crate) fn clear(&mut self) {
         *self = Self { instances: self.instances, ..Self::default() };
     }
@@ -297,12 +300,12 @@ mod tests {
     use super::*;
 
     fn keyed(seed: u8, on_demount: bool) -> EncryptionParameters {
-        let (key, clear) = (Key::new(&[seed; 32]), KeyClearing { on_demount, ..KeyClearing::default() });
+        let (key, key_clearing) = (Key::new(&[seed; 32]), KeyClearing { on_demount, ..KeyClearing::default() });
         EncryptionParameters {
             encrypt: EncryptionMode::Encrypt,
             decrypt: DecryptionMode::Mixed,
             key,
-            key_clearing: clear,
+            key_clearing,
             ..EncryptionParameters::default()
         }
     }
@@ -316,12 +319,12 @@ mod tests {
             (encryption.parameters_of(a).1, encryption.parameters_of(b).1),
             (EncryptionScope::All, EncryptionScope::Public)
         );
-        assert!(encryption.parameters_of(b).0.encryption().is_some_and(|seal| seal.key.equals(&[1; 32])));
+        assert!(encryption.parameters_of(b).0.encryption().is_some_and(|encryption| encryption.key.equals(&[1; 32])));
         assert!(!encryption.set(b, EncryptionScope::Local, false, keyed(2, false)));
-        assert!(encryption.parameters_of(b).0.encryption().is_some_and(|seal| seal.key.equals(&[2; 32])));
+        assert!(encryption.parameters_of(b).0.encryption().is_some_and(|encryption| encryption.key.equals(&[2; 32])));
         encryption.remove_nexus(b);
-        assert!(encryption.parameters_of(b).0.encryption().is_some_and(|seal| seal.key.equals(&[1; 32])));
-        // What is shared outlives who set it.
+        assert!(encryption.parameters_of(b).0.encryption().is_some_and(|encryption| encryption.key.equals(&[1; 32])));
+        // Shared parameters stay when the nexus that set them is removed.
         encryption.remove_nexus(a);
         assert!(encryption.parameters_of(b).0.encryption().is_some());
         assert!(!format!("{encryption:?}").contains("[1, 1"));
@@ -351,8 +354,8 @@ mod tests {
         for _ in 0..10 {
             assert_eq!(encryption.check_wrong_key_limit(), Ok(()));
             encryption.set(b, EncryptionScope::Local, false, keyed(2, false));
-            encryption.tried(b, false);
-            encryption.tried(b, false);
+            encryption.record_key_use(b, false);
+            encryption.record_key_use(b, false);
         }
         assert!(encryption.check_wrong_key_limit().is_err());
         encryption.volume_demounted();

@@ -1,4 +1,4 @@
-//! Where faults of the store become sense: the only place.
+//! Mapping of errors of the cartridge store to sense data. No other module does this.
 
 use scsi_core::asc::Asc;
 use scsi_core::sense::{Sense, SenseKey};
@@ -6,7 +6,7 @@ use std::io;
 use tape_store::encrypt::DecryptError;
 use tape_store::error::{Damage, StoreError};
 
-/// What a drive was doing when the store failed.
+/// Operation of the drive during which the store failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     Reading,
@@ -15,35 +15,35 @@ pub(crate) enum Operation {
     Loading,
 }
 
-/// Key, code and qualifier for a fault of the store.
-pub(crate) fn sense(error: &StoreError, doing: Operation) -> Sense {
+/// Returns the sense data for an error of the store.
+pub(crate) fn sense(error: &StoreError, operation: Operation) -> Sense {
     if let StoreError::LostObjects { cause, .. } = error {
-        return sense(cause, doing).into_deferred();
+        return sense(cause, operation).into_deferred();
     }
     if error.is_full() {
         return volume_overflow();
     }
     match error {
-        StoreError::CannotDecrypt { reason: why, .. } => {
-            let asc = match why {
+        StoreError::CannotDecrypt { reason, .. } => {
+            let asc = match reason {
                 DecryptError::NoKey => Asc::UNABLE_TO_DECRYPT_DATA,
                 DecryptError::NotEncrypted => Asc::UNENCRYPTED_DATA_ENCOUNTERED_WHILE_DECRYPTING,
                 DecryptError::WrongKey => Asc::INCORRECT_DATA_ENCRYPTION_KEY,
                 DecryptError::RawReadDisabled => Asc::ENCRYPTED_BLOCK_NOT_RAW_READ_ENABLED,
             };
-            return protected(asc);
+            return data_protect(asc);
         }
-        StoreError::ReadOnly(_) => return protected(Asc::WRITE_PROTECTED),
+        StoreError::ReadOnly(_) => return data_protect(Asc::WRITE_PROTECTED),
         StoreError::BlockTooLong { .. } => return Sense::illegal_request(Asc::INVALID_FIELD_IN_CDB),
         StoreError::EncryptionUnsupported | StoreError::NotRawEncryptedBlock => {
-            return protected(Asc::ENCRYPTION_PARAMETERS_NOT_USEABLE);
+            return data_protect(Asc::ENCRYPTION_PARAMETERS_NOT_USEABLE);
         }
         StoreError::TooManyObjects { .. } => {
             return Sense::new(SenseKey::VOLUME_OVERFLOW, Asc::END_OF_PARTITION_MEDIUM_DETECTED).with_eom(true);
         }
         _ => {}
     }
-    let asc = match (error, doing) {
+    let asc = match (error, operation) {
         (StoreError::Damaged { damage: Damage::Compression, .. }, _) => Asc::DE_COMPRESSION_CRC_ERROR,
         (StoreError::Damaged { damage: Damage::Codec(_), .. }, _) => Asc::CANNOT_DECOMPRESS_USING_DECLARED_ALGORITHM,
         (StoreError::Damaged { damage: Damage::Index, .. }, Operation::Moving) => Asc::RECORDED_ENTITY_NOT_FOUND,
@@ -63,7 +63,7 @@ pub(crate) fn sense(error: &StoreError, doing: Operation) -> Sense {
     Sense::new(SenseKey::MEDIUM_ERROR, asc)
 }
 
-/// Whether the files of a cartridge are missing, or are something else than such files; not that a device failed.
+/// Whether the files of a cartridge are missing or not regular files, as opposed to a device error.
 fn has_no_files(error: &io::Error) -> bool {
     const ELOOP: i32 = 40;
     let kinds = [
@@ -78,17 +78,17 @@ fn has_no_files(error: &io::Error) -> bool {
     kinds.contains(&error.kind()) || error.raw_os_error() == Some(ELOOP)
 }
 
-/// D/00/02 with EOM: the storage has no room.
+/// VOLUME OVERFLOW 00h/02h with EOM: the file system is full.
 fn volume_overflow() -> Sense {
     Sense::new(SenseKey::VOLUME_OVERFLOW, Asc::END_OF_PARTITION_MEDIUM_DETECTED).with_eom(true)
 }
 
-/// Sense of a cartridge memory that could not be written before the medium was.
+/// Sense of a failure to save the cartridge memory before a write to the medium.
 pub(crate) fn mam_error_before_write(error: &StoreError) -> Sense {
     if error.is_full() { volume_overflow() } else { mam_write_error(error) }
 }
 
-/// Sense of a cartridge memory that could not be written.
+/// Sense of a failure to save the cartridge memory.
 pub(crate) fn mam_write_error(error: &StoreError) -> Sense {
     match error {
         _ if error.is_full() => Sense::illegal_request(Asc::AUXILIARY_MEMORY_OUT_OF_SPACE),
@@ -97,7 +97,7 @@ pub(crate) fn mam_write_error(error: &StoreError) -> Sense {
     }
 }
 
-/// Sense of an attempt to write where nothing may be written.
-pub(crate) const fn protected(asc: Asc) -> Sense {
+/// DATA PROTECT with this additional sense code.
+pub(crate) const fn data_protect(asc: Asc) -> Sense {
     Sense::new(SenseKey::DATA_PROTECT, asc)
 }

@@ -1,8 +1,8 @@
-//! A tape drive: the sequential-access device server of SSC, over a mounted [`tape_store::medium::Medium`].
+//! A tape drive: the sequential-access device server of SSC over a mounted [`tape_store::medium::Medium`].
 //!
-//! [`drive::Drive`] is the whole of it: bytes of a command and the time go in, bytes and a status come out. Its
-//! identity is data ([`profile`]), its commands are rows of a table ([`table`]) and one file each.
-//! It does no I/O of its own, holds no lock and starts no thread.
+//! [`drive::Drive`] is the entry point: the caller passes a CDB, the data and the time, and gets data, a status and
+//! sense. The identity of a drive is data ([`profile`]). Each command is a row of a table ([`table`]) and has its own
+//! source file. The crate does no I/O itself, holds no lock and starts no thread.
 //!
 //! ```
 //! use scsi_core::data::Data;
@@ -47,7 +47,7 @@ pub mod table;
 pub mod testing;
 pub mod timing;
 
-/// The README's program, compiled and run.
+/// Compiles and runs the program in the README.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;

@@ -1,4 +1,4 @@
-//! The cartridge in the drive: empty, held, mounted, ejected; and how it gets from one to the other.
+//! Load state of the drive (empty, ejected, loaded but not threaded, mounted, unusable) and its transitions.
 
 use crate::alert::{self, Alert};
 use crate::background::BackgroundVerify;
@@ -20,49 +20,49 @@ use tape_store::error::StoreError;
 use tape_store::mam::{AttrId, Flags, Mam};
 use tape_store::medium::Medium;
 
-/// What is in the drive.
+/// Cartridge in the drive and its load state.
 pub(crate) enum Load {
-    /// Nothing.
+    /// No cartridge.
     Empty,
-    /// A cartridge that waits for the robot or a LOAD.
+    /// An unloaded cartridge, which the robot can remove or LOAD can load.
     Ejected(Cartridge),
-    /// A tape at some position.
+    /// A threaded tape.
     Mounted(Mounted),
-    /// A cartridge that is inside and not threaded; its memory can be reached.
+    /// A loaded cartridge whose tape is not threaded; its cartridge memory is accessible.
     LoadedNotThreaded(Box<LoadedNotThreaded>),
-    /// A cartridge that cannot be used, and why.
+    /// An unusable cartridge, with the sense that commands report.
     Unusable(Cartridge, Sense),
 }
 
-/// What is wrong with a cartridge, for the owner of the drive to report.
+/// A fault of a cartridge, for the owner of the drive to report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MediumFault {
-    /// The cartridge.
+    /// Barcode of the faulty cartridge.
     pub barcode: Barcode,
-    /// What is wrong with it.
+    /// Description of the fault: one line of lower-case text.
     pub reason: String,
-    /// It cannot be mounted; otherwise something written to it may be lost.
+    /// `true` if the cartridge cannot be mounted; `false` if it is mounted and written data may be lost.
     pub unusable: bool,
 }
 
-/// What lifetime counters count.
+/// Unit of the lifetime counters in bytes.
 const MB: u64 = 1_000_000;
 
-/// A cartridge whose tape is not threaded.
+/// A loaded cartridge whose tape is not threaded.
 pub(crate) struct LoadedNotThreaded {
     pub(crate) cartridge: Cartridge,
     pub(crate) mam: Mam,
 }
 
 impl LoadedNotThreaded {
-    /// Partitions of the tape, as the memory has it.
+    /// Number of partitions, from the cartridge memory.
     pub(crate) fn partitions(&self) -> u8 {
         u8::try_from(self.mam.partition_sizes().len().max(1)).unwrap_or(u8::MAX)
     }
 }
 
 impl DriveState {
-    /// Takes an operation one step further; it, and what it met, if that ends it.
+    /// Runs the next step of the background operation. If that fails, returns the operation and the sense.
     pub(crate) fn step_background(&mut self, bytes: u64) -> Option<(BackgroundVerify, Sense)> {
         let mut operation = self.background.take()?;
         let Load::Mounted(mounted) = &mut self.load else { return None };
@@ -76,10 +76,10 @@ impl DriveState {
         }
     }
 
-    /// The mounted tape.
+    /// Returns the mounted tape.
     ///
     /// # Errors
-    /// NOT READY with the reason.
+    /// NOT READY with the reason, or the sense of an unusable cartridge.
     pub(crate) fn ready(&mut self) -> Result<&mut Mounted, Fault> {
         if let Some(operation) = &self.background {
             return Err(operation.not_ready().into());
@@ -97,17 +97,17 @@ impl DriveState {
         }
     }
 
-    /// Whether a cartridge is inside.
+    /// Whether the drive holds no cartridge.
     pub(crate) const fn is_empty(&self) -> bool {
         matches!(self.load, Load::Empty)
     }
 
-    /// Takes a cartridge in: a tape is threaded at the beginning of partition 0, with its memory updated.
+    /// Loads a cartridge: threads the tape at the beginning of partition 0 and updates the cartridge memory.
     pub(crate) fn mount(&mut self, mut cartridge: Cartridge, drive_name: &str) {
         self.alerts.clear_flags(alert::CLEARED_AT_LOAD);
-        // The memory knows better than the label what this is.
-        let (known, damage) = match cartridge.mam_or_rebuilt() {
-            Ok((known, damage)) => (known, damage),
+        // The cartridge memory, not the barcode label, identifies the medium.
+        let (mam, damage) = match cartridge.mam_or_rebuilt() {
+            Ok((mam, damage)) => (mam, damage),
             Err(error) => {
                 self.alerts.raise(Alert::MEMORY_CHIP);
                 return self.hold_unusable(cartridge, &error);
@@ -121,26 +121,26 @@ impl DriveState {
             self.load = Load::Unusable(cartridge, not_ready(Asc::CLEANING_CARTRIDGE_INSTALLED));
             return;
         }
-        let takes = |format: &&MediaSupport| {
+        let supports = |format: &&MediaSupport| {
             format.media == cartridge.media() && (self.profile.worm || cartridge.kind() != CartridgeKind::Worm)
         };
-        let Some(format) = self.profile.supported_media.iter().find(takes) else {
+        let Some(format) = self.profile.supported_media.iter().find(supports) else {
             self.alerts.raise(Alert::UNSUPPORTED_FORMAT);
             let sense = Sense::new(SenseKey::MEDIUM_ERROR, Asc::INCOMPATIBLE_MEDIUM_INSTALLED);
             self.load = Load::Unusable(cartridge, sense);
             return;
         };
-        match open(&mut cartridge, known, damage, drive_name) {
+        match open(&mut cartridge, mam, damage, drive_name) {
             Ok(opened) => self.load = Load::Mounted(self.thread_tape(cartridge, opened, format)),
             Err(error) => self.hold_unusable(cartridge, &error),
         }
     }
 
-    /// Reports what of a cartridge that is mounted is damaged.
-    fn report_damage(&mut self, barcode: &Barcode, memory: bool, partition: bool) {
+    /// Reports damage of a mounted cartridge to the owner.
+    fn report_damage(&mut self, barcode: &Barcode, mam_damaged: bool, partition_damaged: bool) {
         for (is, reason) in [
-            (memory, "its cartridge memory is damaged: it can only be read"),
-            (partition, "a partition is damaged: what can be read is read"),
+            (mam_damaged, "cartridge memory is damaged, cartridge is write-protected"),
+            (partition_damaged, "partition is damaged, data up to the damage can be read"),
         ] {
             if is {
                 self.report(MediumFault { barcode: barcode.clone(), reason: reason.into(), unusable: false });
@@ -148,7 +148,7 @@ impl DriveState {
         }
     }
 
-    /// Keeps a fault for the owner of the drive.
+    /// Queues a fault for the owner of the drive.
     pub(crate) fn report(&mut self, fault: MediumFault) {
         const MAX_FAULTS: usize = 64;
         if self.pending_faults.len() < MAX_FAULTS {
@@ -156,7 +156,7 @@ impl DriveState {
         }
     }
 
-    /// Holds a cartridge that cannot be mounted, and answers every command of a tape with the reason.
+    /// Keeps a cartridge that cannot be mounted; every SSC command ends with the sense of `error`.
     fn hold_unusable(&mut self, cartridge: Cartridge, error: &StoreError) {
         self.alerts.raise(Alert::LOADING_FAILURE);
         if matches!(
@@ -171,20 +171,20 @@ impl DriveState {
         tracing::warn!(barcode, %error, "cartridge cannot be mounted");
     }
 
-    /// A tape that was opened, as it stands in the drive; what became of it before is told as alerts.
+    /// Creates the state of a threaded tape. Raises TapeAlert flags for earlier damage and for its limits.
     fn thread_tape(&mut self, mut cartridge: Cartridge, opened: OpenedTape, format: &MediaSupport) -> Mounted {
-        let OpenedTape { mut medium, mut mam, lost_statistics, damaged, mam_failed: memory_failed } = opened;
+        let OpenedTape { mut medium, mut mam, lost_statistics, damaged, mam_failed } = opened;
         if let Some(workers) = &self.workers {
             medium.set_workers(workers.as_ref());
         }
         medium.set_programmable_early_warning(self.settings.programmable_early_warning);
-        let level = cartridge.format().unwrap_or(Format::Native);
-        let tampered = fails_worm_integrity(&cartridge, medium.as_ref(), &mam);
-        if tampered {
+        let cartridge_format = cartridge.format().unwrap_or(Format::Native);
+        let worm_integrity_failed = fails_worm_integrity(&cartridge, medium.as_ref(), &mam);
+        if worm_integrity_failed {
             tracing::warn!(barcode = %cartridge.barcode(), "WORM cartridge fails the WORM integrity check");
         }
         if mam.get(AttrId::SET_CAPACITY_BYTES, 0).is_none() && medium.partitions() == 1 {
-            // mhvtl's files keep the size of the partition, and not why.
+            // mhvtl's files record the size of the partition, not that SET CAPACITY reduced it.
             let size = medium.usage(0).map_or(0, |usage| usage.capacity);
             if size > 0 && size < cartridge.capacity() {
                 mam.set_number(AttrId::SET_CAPACITY_BYTES, size);
@@ -194,15 +194,15 @@ impl DriveState {
             (lost_statistics, Alert::LOST_STATISTICS),
             (damaged, Alert::DIRECTORY_CORRUPTED),
             (!format.can_write, Alert::READ_ONLY_FORMAT),
-            (tampered, Alert::WORM_INTEGRITY),
+            (worm_integrity_failed, Alert::WORM_INTEGRITY),
             (mam.get(AttrId::SET_CAPACITY_BYTES, 0).is_some(), Alert::DIMINISHED_CAPACITY),
         ] {
             if is {
                 self.alerts.raise(alert);
             }
         }
-        self.report_damage(cartridge.barcode(), memory_failed, damaged);
-        let sealed = (0..4).any(|partition| mam.get(AttrId::FIRST_ENCRYPTED_OBJECT, partition).is_some());
+        self.report_damage(cartridge.barcode(), mam_failed, damaged);
+        let has_encrypted_blocks = (0..4).any(|partition| mam.get(AttrId::FIRST_ENCRYPTED_OBJECT, partition).is_some());
         self.loads += 1;
         self.lifetime.add(lifetime_counters::LOADS, 1);
         Mounted {
@@ -212,7 +212,7 @@ impl DriveState {
             cartridge,
             medium,
             mam,
-            format: level,
+            format: cartridge_format,
             counters: Counters::default(),
             counter_baselines: BTreeMap::new(),
             change_reference_advanced: false,
@@ -220,25 +220,26 @@ impl DriveState {
             unsynchronised: false,
             storage_full: false,
             storage_full_reported: false,
-            mam_failed: memory_failed,
+            mam_failed,
             last_writer: None,
             append_only: self.settings.append_only,
             allowed_overwrite: AllowedOverwrite::Nothing,
-            worm_integrity_failed: tampered,
+            worm_integrity_failed,
             pending_density: None,
             programmable_warning_enabled: self.settings.programmable_early_warning > 0,
             programmable_warning_reported: false,
-            has_encrypted_blocks: sealed,
+            has_encrypted_blocks,
         }
     }
 
-    /// Takes the cartridge out of the mechanism; what could not be made durable is the error, and it is out all the same.
+    /// Unloads the cartridge and returns it. It is unloaded even if the result is an error, which is the failure to
+    /// make its data durable.
     pub(crate) fn unmount(&mut self) -> Option<(Cartridge, Result<(), StoreError>)> {
         (self.background, self.threading_until) = (None, None);
         match std::mem::replace(&mut self.load, Load::Empty) {
             Load::Empty => None,
             Load::Ejected(cartridge) | Load::Unusable(cartridge, _) => Some((cartridge, Ok(()))),
-            Load::LoadedNotThreaded(held) => Some((held.cartridge, Ok(()))),
+            Load::LoadedNotThreaded(loaded) => Some((loaded.cartridge, Ok(()))),
             Load::Mounted(mounted) => {
                 let mut mounted = mounted;
                 mounted.drain();
@@ -269,32 +270,32 @@ impl DriveState {
 }
 
 impl DriveState {
-    /// A command panicked: what it left half done is not continued. The tape is closed as it is, without writing to it.
+    /// Closes the tape after a command panicked, without writing to it, and abandons the background operation.
     pub(crate) fn close_after_panic(&mut self) {
         (self.background, self.threading_until) = (None, None);
         self.alerts.raise(Alert::FIRMWARE_FAILURE);
         match std::mem::replace(&mut self.load, Load::Empty) {
             Load::Mounted(mounted) => self.mark_unusable(mounted.cartridge),
-            Load::LoadedNotThreaded(held) => self.mark_unusable(held.cartridge),
+            Load::LoadedNotThreaded(loaded) => self.mark_unusable(loaded.cartridge),
             other => self.load = other,
         }
     }
 
-    /// Holds a cartridge that answers 4/44/00 until it is loaded again.
+    /// Keeps a cartridge as unusable: SSC commands end with HARDWARE ERROR 44h/00h until it is loaded again.
     pub(crate) fn mark_unusable(&mut self, cartridge: Cartridge) {
         let sense = Sense::new(SenseKey::HARDWARE_ERROR, Asc::INTERNAL_TARGET_FAILURE);
         self.load = Load::Unusable(cartridge, sense);
     }
 
-    /// A cleaning cartridge: it takes no time, and one of its uses.
+    /// Cleans the drive: takes no time and consumes one use of the cleaning cartridge.
     fn clean(&mut self, cartridge: &mut Cartridge) {
         self.alerts.raise(Alert::CLEANING_MEDIA);
         let Ok(mut mam) = cartridge.mam() else {
             self.alerts.raise(Alert::MEMORY_CHIP);
             return;
         };
-        let (uses, most) = (mam.number(AttrId::LOAD_COUNT), mam.number(AttrId::MEDIUM_TYPE_INFORMATION));
-        if uses >= most {
+        let (uses, max_uses) = (mam.number(AttrId::LOAD_COUNT), mam.number(AttrId::MEDIUM_TYPE_INFORMATION));
+        if uses >= max_uses {
             self.alerts.raise(Alert::EXPIRED_CLEANING_MEDIA);
             return;
         }
@@ -309,44 +310,44 @@ impl DriveState {
     }
 }
 
-/// 2/04/01.
+/// NOT READY 04h/01h: becoming ready.
 pub(crate) fn becoming_ready() -> Sense {
     not_ready(Asc::LOGICAL_UNIT_IS_IN_PROCESS_OF_BECOMING_READY)
 }
 
-/// Whether a cartridge that is written once has lost objects, or has the chip of another.
+/// Whether a WORM cartridge has lost objects or carries the cartridge memory of another cartridge.
 fn fails_worm_integrity(cartridge: &Cartridge, medium: &dyn Medium, mam: &Mam) -> bool {
     if cartridge.kind() != CartridgeKind::Worm {
         return false;
     }
-    let chip = mam.get(AttrId::WORM_IDENTITY, 0);
+    let worm_identity = mam.get(AttrId::WORM_IDENTITY, 0);
     let lost = |partition| {
-        let known = mam.partition_number_value(AttrId::WORM_OBJECTS, partition);
-        medium.usage(partition).map_or(known > 0, |usage| usage.objects < known)
+        let recorded = mam.partition_number_value(AttrId::WORM_OBJECTS, partition);
+        medium.usage(partition).map_or(recorded > 0, |usage| usage.objects < recorded)
     };
-    chip.is_some_and(|chip| Some(chip) != mam.get(AttrId::SERIAL, 0)) || (0..4).any(lost)
+    worm_identity.is_some_and(|worm_identity| Some(worm_identity) != mam.get(AttrId::SERIAL, 0)) || (0..4).any(lost)
 }
 
-/// Why nothing may be written, if so: the format, the tab, or damage.
+/// Additional sense code of a write-protected cartridge: read-only format, write-protect tab, or damage.
 fn write_protection(format: &MediaSupport, cartridge: &Cartridge, medium: &dyn Medium, mam: &Mam) -> Option<Asc> {
     if !format.can_write {
         return Some(Asc::CANNOT_WRITE_MEDIUM_INCOMPATIBLE_FORMAT);
     }
     let tab = mam.flags().contains(Flags::WRITE_PROTECTED);
-    if let Some(why) = medium.read_only() {
-        tracing::warn!(barcode = %cartridge.barcode(), why, "cartridge takes no writes");
+    if let Some(reason) = medium.read_only() {
+        tracing::warn!(barcode = %cartridge.barcode(), reason, "cartridge is write-protected");
     }
     (tab || medium.read_only().is_some()).then_some(Asc::WRITE_PROTECTED)
 }
 
 impl DriveState {
-    /// The volume is demounted: keys that were to go with it, go, and who used them hears of it.
+    /// Clears keys with CKOD set when the volume is demounted, and establishes unit attentions for their users.
     pub(crate) fn clear_keys_at_demount(&mut self, lu: &mut Lu) {
-        let gone = self.encryption.volume_demounted();
-        self.notify_key_change(lu, gone);
+        let cleared = self.encryption.volume_demounted();
+        self.notify_key_change(lu, cleared);
     }
 
-    /// A reset clears alerts; what is true of the mounted cartridge is raised again.
+    /// Clears TapeAlert flags after a reset, and raises those again that still hold for the mounted cartridge.
     pub(crate) fn alerts_after_reset(&mut self) {
         self.alerts.clear_all();
         let Load::Mounted(mounted) = &self.load else { return };
@@ -362,14 +363,14 @@ impl DriveState {
         }
     }
 
-    /// The medium keeps no copy of a key that is to be another.
+    /// Removes the copies of keys that the medium keeps.
     pub(crate) fn clear_medium_keys(&mut self) {
         if let Load::Mounted(mounted) = &mut self.load {
             mounted.medium.clear_keys();
         }
     }
 
-    /// Who used keys that are gone, shared ones or their own, hears of it.
+    /// Establishes UNIT ATTENTION 2Ah/12h for every nexus whose keys, shared or local, were cleared.
     pub(crate) fn notify_key_change(&mut self, lu: &mut Lu, (shared, own): (bool, Vec<NexusId>)) {
         self.clear_medium_keys();
         let encryption = &self.encryption;
@@ -379,19 +380,19 @@ impl DriveState {
     }
 }
 
-/// A tape that was opened.
+/// An opened tape, with its state at the last unload.
 struct OpenedTape {
     medium: Box<dyn Medium>,
     mam: Mam,
-    /// It was not unloaded in order, so what its last load counted is not in its memory.
+    /// The cartridge was not unloaded cleanly, so the statistics of its last load are lost.
     lost_statistics: bool,
     damaged: bool,
-    /// The memory is damaged, and what is here was rebuilt.
+    /// The cartridge memory is damaged; `mam` was rebuilt.
     mam_failed: bool,
 }
 
-/// Opens the tape and notes the load in its memory: count, history of drives, counters of this load.
-/// With a memory that is damaged the tape is only read, and the memory stays as it is.
+/// Opens the tape and records the load in the cartridge memory: load count, drive history, counters of this load.
+/// With a damaged cartridge memory the tape is read-only, and the memory is left unchanged.
 fn open(
     cartridge: &mut Cartridge,
     mut mam: Mam,
@@ -401,7 +402,7 @@ fn open(
     let (medium, recovery) = cartridge.open()?;
     let lost_statistics = mam.flags().contains(Flags::LOADED);
     if let Some(damage) = &damage {
-        tracing::warn!(barcode = %cartridge.barcode(), error = %damage, "cartridge memory is damaged: the cartridge is write-protected");
+        tracing::warn!(barcode = %cartridge.barcode(), error = %damage, "cartridge memory is damaged, cartridge is write-protected");
     }
     if recovery.dropped_objects > 0 {
         tracing::warn!(barcode = %cartridge.barcode(), dropped = recovery.dropped_objects, "objects that were never synchronised are gone");
@@ -420,11 +421,11 @@ fn open(
     if damage.is_none() {
         cartridge.save_mam(&mam)?;
     }
-    let memory_failed = damage.is_some();
-    Ok(OpenedTape { medium, mam, lost_statistics, damaged: recovery.damaged, mam_failed: memory_failed })
+    let mam_failed = damage.is_some();
+    Ok(OpenedTape { medium, mam, lost_statistics, damaged: recovery.damaged, mam_failed })
 }
 
-/// What a cartridge's memory calls a drive: vendor and serial number.
+/// Name of a drive in the cartridge memory: vendor and serial number.
 pub(crate) fn drive_name(lu: &Lu) -> String {
     format!("{:<8}{}", lu.identity.strings.vendor, lu.identity.serial)
 }

@@ -1,4 +1,4 @@
-//! A threaded tape: no medium exists outside [`Mounted`], so "not ready" cannot be forgotten.
+//! A threaded tape. The medium is reachable only through [`Mounted`], so no command can skip the NOT READY check.
 
 use crate::counters::Counters;
 use crate::fault::{self, Operation};
@@ -14,60 +14,63 @@ use tape_store::mam::{AttrId, Flags, Mam};
 use tape_store::media::MediaSpec;
 use tape_store::medium::{Medium, Position};
 
-/// A threaded tape.
+/// A threaded tape: the cartridge, its open medium, its cartridge memory and the state of this load.
 pub(crate) struct Mounted {
     pub(crate) cartridge: Cartridge,
     pub(crate) medium: Box<dyn Medium>,
     pub(crate) mam: Mam,
     pub(crate) format: Format,
-    /// Why nothing may be written, if so.
+    /// Additional sense code of write protection; `None` if the cartridge is writable.
     pub(crate) write_protection: Option<Asc>,
-    /// Since this load.
+    /// Counters of this load.
     pub(crate) counters: Counters,
-    /// What they were when LOG SELECT last reset a page.
+    /// Counters of each log page at its last reset by LOG SELECT.
     pub(crate) counter_baselines: BTreeMap<LogId, Counters>,
-    /// The volume change reference was advanced since a host last read it.
+    /// The volume change reference has been advanced since a host last read it.
     pub(crate) change_reference_advanced: bool,
-    /// What was accepted is lost: this answers every write until the position changes.
+    /// Sense of every write after accepted data was lost, until the position changes.
     pub(crate) write_error: Option<Sense>,
-    /// The last synchronisation failed, and that was reported.
+    /// The last synchronisation failed, and the failure was reported.
     pub(crate) unsynchronised: bool,
-    /// The storage has no room, though the tape has.
+    /// The file system is full although the tape has capacity left.
     pub(crate) storage_full: bool,
-    /// That was reported to the owner of the drive.
+    /// The full file system was reported to the owner of the drive.
     pub(crate) storage_full_reported: bool,
-    /// The cartridge memory is damaged: what is here was rebuilt, and is not saved.
+    /// The cartridge memory is damaged: `mam` was rebuilt and is not saved.
     pub(crate) mam_failed: bool,
-    /// Who wrote last, and so hears of what was lost.
+    /// Nexus of the last write; it gets the deferred error.
     pub(crate) last_writer: Option<NexusId>,
-    /// Append-only mode, of mode page 10h/01h.
+    /// Append-only mode is on (WRITE MODE of mode page 10h/01h).
     pub(crate) append_only: bool,
-    /// What ALLOW OVERWRITE has allowed in it.
+    /// Overwrite that ALLOW OVERWRITE has allowed in append-only mode.
     pub(crate) allowed_overwrite: AllowedOverwrite,
-    /// Seconds since 1970 until which nothing may be overwritten, and what time it is.
+    /// End of the retention period, and the present time, in seconds since 1970. Data cannot be overwritten before the
+    /// end.
     pub(crate) retained_until: u64,
     pub(crate) today: u64,
-    /// It is written once, and is not what it was.
+    /// The WORM cartridge fails the WORM integrity check.
     pub(crate) worm_integrity_failed: bool,
-    /// The density that the next write at the beginning gives it.
+    /// Medium type into which the next write at the beginning of the medium converts the cartridge.
     pub(crate) pending_density: Option<&'static MediaSpec>,
-    /// Programmable early warning is asked for.
+    /// Programmable early warning is enabled (PEWS > 0).
     pub(crate) programmable_warning_enabled: bool,
-    /// Programmable early warning was given.
+    /// Programmable early warning was reported.
     pub(crate) programmable_warning_reported: bool,
-    /// There is, or was in this load, a sealed block.
+    /// The tape holds an encrypted block, or did so in this load.
     pub(crate) has_encrypted_blocks: bool,
 }
 
 impl Mounted {
-    /// Checks that the medium may be changed so, and notes the first change of this load in its memory.
+    /// Checks that the medium may be changed in this way, and records the first change of this load in the cartridge
+    /// memory.
     ///
     /// # Errors
-    /// 7/27/00 or 7/30/05 for a protected medium, what [`Self::check_overwrite`] says, D/00/02 or 3/0C/00 after a write whose
-    /// blocks were lost, 3/0C/0B or D/00/02 if the memory cannot be saved.
+    /// DATA PROTECT 27h/00h or 30h/05h for a write-protected medium; the errors of [`Self::check_overwrite`]; VOLUME
+    /// OVERFLOW 00h/02h or MEDIUM ERROR 0Ch/00h after a write whose blocks were lost; MEDIUM ERROR 0Ch/0Bh or VOLUME
+    /// OVERFLOW 00h/02h if the cartridge memory cannot be saved.
     pub(crate) fn before_write(&mut self, change: MediumChange) -> Result<(), Sense> {
         if let Some(asc) = self.write_protection {
-            return Err(fault::protected(asc));
+            return Err(fault::data_protect(asc));
         }
         if let Some(sense) = &self.write_error {
             return Err(sense.clone());
@@ -86,27 +89,27 @@ impl Mounted {
         Ok(())
     }
 
-    /// Whether blocks can be encrypted on this volume: its medium and its format allow it.
+    /// Whether both the medium and the cartridge format of this volume support encryption.
     pub(crate) const fn can_encrypt(&self) -> bool {
         self.cartridge.media().encryptable && self.format.supports_encryption()
     }
 
-    /// Checks that encrypted blocks can be written. A volume on which nothing can be written is refused for that reason instead, by
-    /// [`Self::before_write`].
+    /// Checks that encrypted blocks can be written. For a write-protected volume it succeeds, because
+    /// [`Self::before_write`] reports the write protection.
     ///
     /// # Errors
-    /// 7/74/07.
+    /// DATA PROTECT 74h/07h.
     pub(crate) fn check_encryption(&self, encrypted: bool) -> Result<(), Sense> {
         if encrypted && self.write_protection.is_none() && !self.can_encrypt() {
-            return Err(fault::protected(Asc::ENCRYPTION_PARAMETERS_NOT_USEABLE));
+            return Err(fault::data_protect(Asc::ENCRYPTION_PARAMETERS_NOT_USEABLE));
         }
         Ok(())
     }
 
-    /// Writes the cartridge's memory, durably.
+    /// Saves the cartridge memory durably.
     ///
     /// # Errors
-    /// 3/0C/0B; D/00/02 if the storage has no room.
+    /// MEDIUM ERROR 0Ch/0Bh; VOLUME OVERFLOW 00h/02h if the file system is full.
     pub(crate) fn save_mam(&mut self) -> Result<(), Sense> {
         if self.mam_failed {
             return Err(Sense::new(SenseKey::MEDIUM_ERROR, Asc::AUXILIARY_MEMORY_WRITE_ERROR));
@@ -117,7 +120,7 @@ impl Mounted {
         })
     }
 
-    /// Notes a write or synchronisation that failed: in the log, and as what answers the next write.
+    /// Records a failed write or synchronisation: logs it, and keeps its sense for the next write if data was lost.
     pub(crate) fn record_write_failure(&mut self, error: &StoreError) {
         if error.is_refusal() {
             return;
@@ -136,7 +139,7 @@ impl Mounted {
         }
     }
 
-    /// Notes that nothing more fits; whether it is the storage that is full, and not the tape, is logged once.
+    /// Records the end of the medium. Logs once if the file system is full and not the tape.
     pub(crate) fn record_full(&mut self) {
         let full = self.medium.is_storage_full();
         if full && !self.storage_full {
@@ -147,15 +150,15 @@ impl Mounted {
         self.storage_full = full;
     }
 
-    /// Makes what was written durable before the position changes; reports what was lost.
+    /// Makes written data durable before the position changes, and reports lost data.
     ///
     /// # Errors
-    /// The store failed.
+    /// The sense of a store failure ([`fault::sense`]).
     pub(crate) fn before_motion(&mut self) -> Result<(), Sense> {
         self.allowed_overwrite = AllowedOverwrite::Nothing;
         let reported = self.unsynchronised;
         match self.try_sync() {
-            // What failed is still not durable, and that was reported: what is on the tape can be read all the same.
+            // The failure was reported before; the data on the tape can still be read.
             Err(error) if !reported || matches!(error, StoreError::LostObjects { .. }) => {
                 return Err(fault::sense(&error, Operation::Writing));
             }
@@ -165,39 +168,39 @@ impl Mounted {
         Ok(())
     }
 
-    /// Gives the medium the density that a host selected, if this is its beginning.
+    /// Converts the medium to the selected density if the position is the beginning of the medium.
     fn apply_pending_density(&mut self) -> Result<(), Sense> {
         if self.medium.position().partition_and_object() != (0, 0) {
             return Ok(());
         }
         let Some(media) = self.pending_density.take() else { return Ok(()) };
         self.check_overwrite(MediumChange::Format)?;
-        // The memory first: a tape that is still full has the new density then, and not a blank one the old.
+        // Save the cartridge memory first: after a crash the density is the new one, never the old one on a blank tape.
         self.cartridge.convert_density(media, &mut self.mam);
         self.save_mam()?;
         let whole = [self.cartridge.capacity()];
         self.medium.format(&whole).map_err(|error| fault::sense(&error, Operation::Writing))
     }
 
-    /// The density that the next write is at.
+    /// Density code of the next write.
     pub(crate) fn write_density(&self) -> u8 {
         let selected = self.pending_density.filter(|_| self.medium.position().partition_and_object() == (0, 0));
         selected.unwrap_or(self.cartridge.media()).density
     }
 
-    /// Notes that the position changes by reading.
+    /// Prepares a read, which changes the position: ends an allowed overwrite and checks WORM integrity.
     ///
     /// # Errors
-    /// 3/30/0D.
+    /// MEDIUM ERROR 30h/0Dh.
     pub(crate) fn before_read(&mut self) -> Result<(), Sense> {
         self.allowed_overwrite = AllowedOverwrite::Nothing;
         self.check_worm_integrity()
     }
 
-    /// Makes what was written durable. After a failure the medium writes again what is not durable before it takes more.
+    /// Makes written data durable. After a failure the medium writes the data again before it accepts more.
     ///
     /// # Errors
-    /// The store failed.
+    /// The sense of a store failure ([`fault::sense`]).
     pub(crate) fn sync(&mut self) -> Result<(), Sense> {
         self.try_sync().map_err(|error| fault::sense(&error, Operation::Writing))
     }
@@ -211,15 +214,15 @@ impl Mounted {
         synced
     }
 
-    /// Makes sizes exact. What is lost here is told as a deferred error.
+    /// Waits for the workers, so that sizes are exact. A failure is reported later as a deferred error.
     pub(crate) fn drain(&mut self) {
         let _ = self.medium.drain();
         self.counters.written_to_medium = self.medium.stored_bytes();
     }
 
-    /// Notes where sealed blocks begin and end, of a write that began at this position.
-    pub(crate) fn record_encrypted_range(&mut self, first: Position, sealed: bool) {
-        if !sealed && !self.has_encrypted_blocks {
+    /// Records where encrypted blocks begin and end after a write that began at `first`.
+    pub(crate) fn record_encrypted_range(&mut self, first: Position, encrypted: bool) {
+        if !encrypted && !self.has_encrypted_blocks {
             return;
         }
         let (partition, object) = first.partition_and_object();
@@ -228,46 +231,46 @@ impl Mounted {
             return;
         }
         self.record_truncation(partition, object);
-        self.has_encrypted_blocks |= sealed;
+        self.has_encrypted_blocks |= encrypted;
         let at = |mam: &Mam, id| mam.get(id, partition).map(|_| mam.partition_number_value(id, partition));
         let mam = &mut self.mam;
-        let (first, clear) = (at(mam, AttrId::FIRST_ENCRYPTED_OBJECT), at(mam, AttrId::FIRST_UNENCRYPTED));
-        if sealed && first.is_none() {
+        let (first, unencrypted) = (at(mam, AttrId::FIRST_ENCRYPTED_OBJECT), at(mam, AttrId::FIRST_UNENCRYPTED));
+        if encrypted && first.is_none() {
             mam.set(AttrId::FIRST_ENCRYPTED_OBJECT, partition, &object.to_be_bytes());
-        } else if !sealed && first.is_some() && clear.is_none() {
+        } else if !encrypted && first.is_some() && unencrypted.is_none() {
             mam.set(AttrId::FIRST_UNENCRYPTED, partition, &object.to_be_bytes());
         }
     }
 
-    /// Notes that what was sealed from this object on is gone.
+    /// Records that encrypted blocks from this object on were erased or overwritten.
     pub(crate) fn record_truncation(&mut self, partition: u8, object: u64) {
         for id in [AttrId::FIRST_ENCRYPTED_OBJECT, AttrId::FIRST_UNENCRYPTED] {
-            let gone =
+            let truncated =
                 self.mam.get(id, partition).is_some() && object <= self.mam.partition_number_value(id, partition);
-            if gone {
+            if truncated {
                 self.mam.set(id, partition, &[]);
             }
         }
     }
 
-    /// Bytes that it holds: all, or what SET CAPACITY left.
+    /// Capacity in bytes, as reduced by SET CAPACITY.
     pub(crate) fn capacity(&self) -> u64 {
         let scaled = self.mam.number(AttrId::SET_CAPACITY_BYTES);
         if scaled == 0 { self.cartridge.capacity() } else { scaled }
     }
 
-    /// Notes what is left of each partition.
+    /// Records the remaining capacity of each partition in the cartridge memory.
     pub(crate) fn record_remaining_capacity(&mut self) {
         self.drain();
         for partition in 0..self.medium.partitions() {
             if let Ok(usage) = self.medium.usage(partition) {
-                let room = usage.capacity.saturating_sub(usage.used);
-                self.mam.set(AttrId::REMAINING_CAPACITY, partition, &room.to_be_bytes());
+                let remaining = usage.capacity.saturating_sub(usage.used);
+                self.mam.set(AttrId::REMAINING_CAPACITY, partition, &remaining.to_be_bytes());
             }
         }
     }
 
-    /// Notes how much of a cartridge that is written once is written.
+    /// Records the number of objects of a WORM cartridge, for the WORM integrity check.
     fn record_worm_objects(&mut self) {
         if self.cartridge.kind() != CartridgeKind::Worm || self.worm_integrity_failed {
             return;
@@ -278,7 +281,8 @@ impl Mounted {
         }
     }
 
-    /// Ends the load: everything durable, counters in the cartridge's memory.
+    /// Ends the load: makes data durable and saves the counters to the cartridge memory. `alerts` are the raised
+    /// TapeAlert flags.
     pub(crate) fn unload(mut self, alerts: u64) -> (Cartridge, Result<(), StoreError>) {
         let synced = self.medium.close();
         self.mam.set_number(AttrId::TAPE_ALERT, alerts);

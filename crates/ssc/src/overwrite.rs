@@ -1,5 +1,5 @@
-//! Where a medium may be written: append-only mode (SSC-5 §4.2.17), cartridges that are written once (§4.2.18), and those
-//! that are retained until a date, which is ours.
+//! Overwrite protection of a medium: append-only mode (SSC-5 §4.2.17), WORM cartridges (§4.2.18), and retention until a
+//! date, which is Ferric's own extension.
 
 use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
@@ -9,53 +9,52 @@ use tape_store::cartridge::CartridgeKind;
 use tape_store::mam::AttrId;
 use tape_store::medium::{Position, SpaceUnit, StopReason};
 
-/// What ALLOW OVERWRITE has allowed in append-only mode.
+/// Overwrite that ALLOW OVERWRITE has allowed in append-only mode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum AllowedOverwrite {
-    /// Nothing.
+    /// No overwrite.
     #[default]
     Nothing,
-    /// A write at this object of this partition.
+    /// A write at this object (second field) of this partition (first field).
     Write(u8, u64),
     /// FORMAT MEDIUM.
     Format,
 }
 
-/// What is about to happen to a medium.
+/// A change of the medium, as checked for overwrite protection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MediumChange {
-    /// Blocks or filemarks are written at the position.
+    /// Write blocks or filemarks at the position.
     Write,
-    /// What follows the position is erased.
+    /// Erase from the position to the end of the partition.
     Erase,
-    /// All of it becomes blank.
+    /// Format the medium: all partitions become blank.
     Format,
 }
 
-/// What follows the position.
+/// Objects after the position.
 struct FollowingObjects {
     objects: u64,
     filemarks: u64,
 }
 
 impl Mounted {
-    /// Refuses to overwrite what must not be.
+    /// Checks that the change overwrites no protected data.
     ///
     /// # Errors
-    /// 7/30/0C and 7/30/0D for a cartridge that is written once, 7/27/04 for one that is retained, 7/5A/02 in append-only
-    /// mode.
+    /// DATA PROTECT 30h/0Ch and 30h/0Dh for a WORM cartridge, 27h/04h for a retained one, 5Ah/02h in append-only mode.
     pub(crate) fn check_overwrite(&mut self, change: MediumChange) -> Result<(), Sense> {
         if self.cartridge.kind() == CartridgeKind::Worm {
             if self.worm_integrity_failed {
-                return Err(fault::protected(Asc::WORM_MEDIUM_INTEGRITY_CHECK));
+                return Err(fault::data_protect(Asc::WORM_MEDIUM_INTEGRITY_CHECK));
             }
             if !self.is_overwrite_free(change, true)? {
-                return Err(fault::protected(Asc::WORM_MEDIUM_OVERWRITE_ATTEMPTED));
+                return Err(fault::data_protect(Asc::WORM_MEDIUM_OVERWRITE_ATTEMPTED));
             }
-            self.note_fewer_objects()?;
+            self.lower_worm_objects()?;
         }
         if self.retained_until > self.today && !self.is_overwrite_free(change, false)? {
-            return Err(fault::protected(Asc::PERSISTENT_WRITE_PROTECT));
+            return Err(fault::data_protect(Asc::PERSISTENT_WRITE_PROTECT));
         }
         if self.append_only {
             let at = self.medium.position();
@@ -67,25 +66,27 @@ impl Mounted {
                 _ => false,
             };
             if !allowed && !self.is_overwrite_free(change, false)? {
-                return Err(fault::protected(Asc::OPERATOR_SELECTED_WRITE_PROTECT));
+                return Err(fault::data_protect(Asc::OPERATOR_SELECTED_WRITE_PROTECT));
             }
         }
         Ok(())
     }
 
-    /// A label is overwritten: the cartridge's memory must not miss, after a crash, what is to go now.
-    fn note_fewer_objects(&mut self) -> Result<(), Sense> {
+    /// Lowers the recorded number of WORM objects before a label is overwritten; otherwise the integrity check would
+    /// fail after a crash.
+    fn lower_worm_objects(&mut self) -> Result<(), Sense> {
         let at = self.medium.position();
         if self.mam.partition_number_value(AttrId::WORM_OBJECTS, at.partition) <= at.object {
             return Ok(());
         }
         self.mam.set(AttrId::WORM_OBJECTS, at.partition, &at.object.to_be_bytes());
-        // Its copy too: it must not ask for more objects than there are.
+        // The copy as well: it must not record more objects than the tape holds.
         self.cartridge.save_mam_and_copy(&self.mam).map_err(|error| fault::mam_error_before_write(&error))
     }
 
-    /// Whether the change takes nothing that is written: at end of data; with only filemarks to follow, behind one that
-    /// stays; and, for labels, at the beginning of one or two blocks with only filemarks behind them.
+    /// Whether the change overwrites no data: the position is at end of data; or only filemarks follow, and the object
+    /// before it is a filemark; or, with `labels`, it is the beginning of a partition with at most two blocks, and
+    /// filemarks after them.
     fn is_overwrite_free(&mut self, change: MediumChange, labels: bool) -> Result<bool, Sense> {
         if change == MediumChange::Format {
             return Ok((0..self.medium.partitions()).all(|part| self.medium.usage(part).is_ok_and(|u| u.objects == 0)));
@@ -96,38 +97,40 @@ impl Mounted {
         if change == MediumChange::Erase {
             return Ok(false);
         }
-        let moved = |error| fault::sense(&error, Operation::Moving);
+        let to_sense = |error| fault::sense(&error, Operation::Moving);
         let at = self.medium.position();
         let tail = self.tail(at)?;
         let only_filemarks = tail.objects == tail.filemarks;
         let open = match at.object {
             0 => {
                 let blocks = tail.objects - tail.filemarks;
-                let leading =
-                    self.medium.space(SpaceUnit::Blocks, i64::try_from(blocks).unwrap_or(i64::MAX)).map_err(moved)?;
+                let leading = self
+                    .medium
+                    .space(SpaceUnit::Blocks, i64::try_from(blocks).unwrap_or(i64::MAX))
+                    .map_err(to_sense)?;
                 labels && (only_filemarks || blocks <= 2 && leading.stopped_by == StopReason::Count)
             }
             _ => {
-                let before = self.medium.space(SpaceUnit::Blocks, -1).map_err(moved)?;
+                let before = self.medium.space(SpaceUnit::Blocks, -1).map_err(to_sense)?;
                 only_filemarks && before.stopped_by == StopReason::Filemark
             }
         };
-        self.medium.locate(at.partition, at.object).map_err(moved)?;
+        self.medium.locate(at.partition, at.object).map_err(to_sense)?;
         Ok(open)
     }
 
     fn tail(&mut self, at: Position) -> Result<FollowingObjects, Sense> {
-        let moved = |error| fault::sense(&error, Operation::Moving);
-        self.medium.space_to_end().map_err(moved)?;
+        let to_sense = |error| fault::sense(&error, Operation::Moving);
+        self.medium.space_to_end().map_err(to_sense)?;
         let end = self.medium.position();
-        self.medium.locate(at.partition, at.object).map_err(moved)?;
+        self.medium.locate(at.partition, at.object).map_err(to_sense)?;
         Ok(FollowingObjects { objects: end.object - at.object, filemarks: end.file - at.file })
     }
 
-    /// Refuses to read a cartridge that was written once and is not what it was.
+    /// Rejects reads of a cartridge that fails the WORM integrity check.
     ///
     /// # Errors
-    /// 3/30/0D.
+    /// MEDIUM ERROR 30h/0Dh.
     pub(crate) fn check_worm_integrity(&self) -> Result<(), Sense> {
         if !self.worm_integrity_failed {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Every command of a drive, ascending: one row of facts each.
+//! Command table of a drive: one row for each command, ascending by operation code and service action.
 
 use crate::command::{
     Command, allow_overwrite, block_limits, density, end_of_wrap, erase, filemarks, format_medium, load_unload, locate,
@@ -23,7 +23,8 @@ const fn spc(spec: CommandSpec, run: SpcCommand) -> CommandRow<Command> {
     row(spec, Command::Spc(run))
 }
 
-/// The commands.
+/// Commands of all drive models, ascending by operation code and service action. A profile may lack some of them
+/// ([`crate::profile::DriveProfile::unsupported_commands`]).
 pub const COMMANDS: CommandTable<Command> = CommandTable(&[
     row(TEST_UNIT_READY, Command::TestUnitReady),
     row(rewind::SPEC, Command::Rewind),
@@ -102,19 +103,20 @@ pub const COMMANDS: CommandTable<Command> = CommandTable(&[
     row(security_protocol_out::SPEC, Command::SecurityOut),
 ]);
 
-/// Whether the data of a command is a secret, so that who holds a buffer of it must wipe it.
+/// Whether a command carries secret data (SECURITY PROTOCOL OUT). The holder of a buffer with its data must wipe the
+/// buffer.
 #[must_use]
 pub fn carries_key(cdb: &[u8]) -> bool {
     COMMANDS.find(&scsi_core::cdb::Cdb::new(cdb)).is_ok_and(|row| row.command == Command::SecurityOut)
 }
 
-/// The name of a command, if drives have it.
+/// Name of a command by its CDB; `None` if no drive model has the command.
 #[must_use]
 pub fn command_name(cdb: &[u8]) -> Option<&'static str> {
     COMMANDS.find(&scsi_core::cdb::Cdb::new(cdb)).ok().map(|row| row.spec.name)
 }
 
-/// Whether a command may wait for a disk or a robot, so that a door must not run it on its own thread.
+/// Whether a command may wait for a disk or a robot. A frontend must not run such a command on its network thread.
 #[must_use]
 pub fn may_block(cdb: &[u8]) -> bool {
     COMMANDS.find(&scsi_core::cdb::Cdb::new(cdb)).is_ok_and(|row| row.spec.may_block)

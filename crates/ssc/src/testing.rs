@@ -1,4 +1,4 @@
-//! Bodies of fuzz targets, and a drive to run them on. Their corpus is replayed by `cargo test`.
+//! Bodies of fuzz targets, and a drive that runs them. `cargo test` replays their corpus.
 
 use crate::drive::{Drive, DriveConfig};
 use crate::profile::{self, DriveProfile};
@@ -16,28 +16,29 @@ use tape_store::media::{LTO_8, MediaSpec};
 use tape_store::medium::Codec;
 use tape_store::store::{NewCartridge, TapeStore};
 
-/// A data cartridge in memory of this size.
+/// Creates an LTO-8 data cartridge of `size` bytes in RAM. `None` if `name` is not a barcode.
 #[must_use]
 pub fn cartridge(name: &str, size: u64) -> Option<Cartridge> {
     cartridge_of(name, &LTO_8, CartridgeKind::Data, Format::Native, size)
 }
 
-/// A cartridge in memory.
+/// Creates a cartridge of `capacity` bytes in RAM. `None` if `name` is not a barcode or the cartridge cannot be
+/// created.
 #[must_use]
 pub fn cartridge_of(
     name: &str,
     media: &'static MediaSpec,
     kind: CartridgeKind,
-    level: Format,
+    format: Format,
     capacity: u64,
 ) -> Option<Cartridge> {
     let store = TapeStore::new(Box::new(MemoryFolderStore::default()));
     let barcode = Barcode::new(name)?;
-    store.create(&barcode, &NewCartridge { media, kind, format: level, capacity, ..NewCartridge::data(media) }).ok()?;
+    store.create(&barcode, &NewCartridge { media, kind, format, capacity, ..NewCartridge::data(media) }).ok()?;
     Some(store.cartridge(&barcode, media, kind, capacity))
 }
 
-/// An LTO-8 drive with a cartridge of this size and two nexuses, 1 and 2.
+/// Creates an LTO-8 drive with a cartridge of `size` bytes and the nexuses 1 and 2.
 #[must_use]
 pub fn drive(size: u64, codec: Codec) -> Drive {
     let mut drive = empty(&profile::ULT3580_TD8, codec);
@@ -47,7 +48,7 @@ pub fn drive(size: u64, codec: Codec) -> Drive {
     drive
 }
 
-/// An empty drive with two nexuses, 1 and 2.
+/// Creates an empty drive with the nexuses 1 and 2.
 #[must_use]
 pub fn empty(profile: &'static DriveProfile, codec: Codec) -> Drive {
     let identity =
@@ -63,37 +64,44 @@ pub fn empty(profile: &'static DriveProfile, codec: Codec) -> Drive {
     drive
 }
 
-/// Runs one command with this data and room; what must hold for any command is checked.
+/// Runs one command, and checks the properties that every completion must have.
 ///
 /// # Panics
-/// If a completion contradicts itself.
-pub fn run_command(unit: &mut dyn LogicalUnit, nexus: u32, cdb: &[u8], out: &[u8], room: &mut [u8]) -> Completion {
+/// If the completion is inconsistent: lengths exceed the buffers, or sense without CHECK CONDITION.
+pub fn run_command(
+    unit: &mut dyn LogicalUnit,
+    nexus: u32,
+    cdb: &[u8],
+    data_out: &[u8],
+    data_in: &mut [u8],
+) -> Completion {
     let request = Request { nexus: NexusId(nexus), cdb, now: Now::default() };
-    let size = room.len();
-    let completion = unit.execute(&request, Data::new(&[IoSlice::new(out)], &mut [IoSliceMut::new(room)]));
+    let size = data_in.len();
+    let completion = unit.execute(&request, Data::new(&[IoSlice::new(data_out)], &mut [IoSliceMut::new(data_in)]));
     assert!(completion.data_in <= size && completion.data_in <= completion.data_in_wanted, "{completion:?}");
-    assert!(completion.data_out <= out.len(), "{completion:?}");
+    assert!(completion.data_out <= data_out.len(), "{completion:?}");
     assert_eq!(completion.status.0 == 2, completion.sense.is_some(), "{completion:?}");
     completion
 }
 
-/// SECURITY PROTOCOL IN of the key that keys are wrapped for: making one takes a tenth of a second, and has a test of its own.
+/// SECURITY PROTOCOL IN of page 0031h, which generates an RSA key. That takes a tenth of a second, and has its own
+/// test.
 const PUBLIC_KEY_PAGE: [u8; 4] = [0xa2, 0x20, 0x00, 0x31];
 
-/// A session of commands, taken from the bytes: for each a nexus, a CDB, and data.
+/// Runs a sequence of commands and events that is encoded in `data`: a nexus, a CDB and data for each command.
 pub fn run_session(unit: &mut dyn LogicalUnit, mut data: &[u8]) {
-    let mut room = vec![0; 4096];
+    let mut data_in = vec![0; 4096];
     for _ in 0..256 {
         let Some(([control, cdb @ ..], rest)) = data.split_first_chunk::<17>() else { return };
-        let out_len = usize::from(control & 0x3f) * 4;
-        let (out, rest) = rest.split_at(out_len.min(rest.len()));
+        let data_out_len = usize::from(control & 0x3f) * 4;
+        let (data_out, rest) = rest.split_at(data_out_len.min(rest.len()));
         data = rest;
         let _ = unit.expected_data_out(cdb);
         if cdb.starts_with(&PUBLIC_KEY_PAGE) {
             continue;
         }
         if control & 0x80 == 0 {
-            run_command(unit, 1 + u32::from(control >> 6 & 1), cdb, out, &mut room);
+            run_command(unit, 1 + u32::from(control >> 6 & 1), cdb, data_out, &mut data_in);
         } else {
             let events = [
                 TransportEvent::UnitReset,
@@ -108,15 +116,15 @@ pub fn run_session(unit: &mut dyn LogicalUnit, mut data: &[u8]) {
     }
 }
 
-/// Fuzz body: a session with a live drive; the last byte chooses the model, and what is in it.
+/// Fuzz body: runs [`run_session`] on a drive. The last byte selects the model and the cartridge.
 pub fn drive_session(data: &[u8]) {
     let Some((choice, data)) = data.split_last() else { return };
     let models = profile::ALL;
     let Some(profile) = models.get(usize::from(choice >> 2) % models.len()) else { return };
     let mut drive = empty(profile, Codec::zstd(1));
     let kind = if choice & 1 == 0 { CartridgeKind::Data } else { CartridgeKind::Worm };
-    let level = if choice & 2 == 0 { Format::Native } else { Format::Mhvtl };
-    if let Some(cartridge) = cartridge_of("T00001", profile.native_media, kind, level, 1 << 20) {
+    let format = if choice & 2 == 0 { Format::Native } else { Format::Mhvtl };
+    if let Some(cartridge) = cartridge_of("T00001", profile.native_media, kind, format, 1 << 20) {
         let _ = drive.insert(cartridge);
     }
     run_session(&mut drive, data);

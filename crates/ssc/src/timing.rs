@@ -1,41 +1,41 @@
-//! How long mechanics take: nothing, unless an owner says otherwise.
+//! Modelled durations of mechanical motions. All are zero unless the owner sets them.
 //!
-//! A drive changes its state at once and knows how long the answer is to wait; who runs it waits. Threading a tape that a
-//! robot has put in has no answer: until then the drive is becoming ready.
+//! The drive changes its state immediately and reports how long the completion is to be delayed; the caller delays it.
+//! A load by a robot has no completion: the drive reports NOT READY 04h/01h until the tape is threaded.
 
 use crate::command::Command;
 use crate::table::COMMANDS;
 use scsi_core::cdb::Cdb;
 use std::time::Duration;
 
-/// Motions of the mechanics.
+/// A mechanical motion of a drive that may take time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Motion {
-    /// Threading a tape.
+    /// Load: thread the tape and position it at the beginning of partition 0.
     Load,
-    /// Taking it out of the path.
+    /// Unload: rewind and unthread the tape.
     Unload,
-    /// To the beginning of the partition.
+    /// Rewind to the beginning of the partition.
     Rewind,
-    /// To a block or filemark.
+    /// Position to a block or filemark (LOCATE and SPACE).
     Position,
 }
 
-/// How long each takes.
+/// Duration of each motion; zero by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Delays {
-    /// See [`Motion::Load`].
+    /// Duration of a load ([`Motion::Load`]).
     pub load: Duration,
-    /// See [`Motion::Unload`].
+    /// Duration of an unload ([`Motion::Unload`]).
     pub unload: Duration,
-    /// See [`Motion::Rewind`].
+    /// Duration of a rewind ([`Motion::Rewind`]).
     pub rewind: Duration,
-    /// See [`Motion::Position`].
+    /// Duration of LOCATE or SPACE ([`Motion::Position`]).
     pub position: Duration,
 }
 
 impl Delays {
-    /// The delay of a motion, to be changed.
+    /// Duration of a motion, for changing.
     pub const fn delay_mut(&mut self, motion: Motion) -> &mut Duration {
         match motion {
             Motion::Load => &mut self.load,
@@ -45,7 +45,7 @@ impl Delays {
         }
     }
 
-    /// How long the answer of a command waits.
+    /// Delay of the completion of a command.
     #[must_use]
     pub fn delay_of_command(&self, cdb: &[u8]) -> Duration {
         let cdb = Cdb::new(cdb);

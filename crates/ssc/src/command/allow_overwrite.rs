@@ -1,7 +1,7 @@
 //! ALLOW OVERWRITE, SSC-5 §7.1.  Bytes: 0 opcode · 2 ALLOW OVERWRITE(3-0) · 3 PARTITION · 4-11 LOGICAL OBJECT IDENTIFIER · 15 control
 //!
-//! In append-only mode: 0h nothing, 1h a write at the current position, which the CDB must name, 2h FORMAT MEDIUM. It holds
-//! until the position changes, a write begins, or this command fails.
+//! Allows an overwrite in append-only mode: 0h none, 1h a write at the current position, which the CDB must name, 2h
+//! FORMAT MEDIUM. The permission ends when the position changes, a write begins, or this command fails.
 //!
 //! **Deviations:** none.
 

@@ -1,6 +1,6 @@
 //! READ BLOCK LIMITS, SSC-5 §7.9.  Bytes: 0 opcode · 1 MLOI(0) · 5 control
 //!
-//! With MLOI the largest logical object identifier instead.
+//! Returns the minimum and maximum block length, or with MLOI=1 the maximum logical object identifier.
 //!
 //! **Deviations:** none.
 
@@ -28,9 +28,9 @@ const _: () = assert!(size_of::<Raw>() == 6);
 pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
     let raw: Raw = cdb.as_layout();
     if raw.flags & 0x01 != 0 {
-        let most = state.ready().map_or(u64::MAX, |mounted| mounted.medium.max_object_number());
+        let max_object_number = state.ready().map_or(u64::MAX, |mounted| mounted.medium.max_object_number());
         let mut page = PageWriter::new();
-        page.zeros(12).u64(most);
+        page.zeros(12).u64(max_object_number);
         data.data_in.append(page.as_slice());
         return Ok(());
     }

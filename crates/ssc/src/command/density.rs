@@ -1,7 +1,7 @@
 //! REPORT DENSITY SUPPORT, SSC-5 §7.12.  Bytes: 0 opcode · 1 MEDIUM TYPE(1) MEDIA(0) · 7-8 ALLOCATION LENGTH · 9 control
 //!
-//! Density descriptors, or with MEDIUM TYPE=1 medium type descriptors: of all that the drive takes, or with MEDIA=1 of the
-//! mounted medium.
+//! Returns density descriptors, or medium type descriptors with MEDIUM TYPE=1: of all supported media, or of the
+//! mounted medium with MEDIA=1.
 //!
 //! **Deviations:** none.
 
@@ -60,10 +60,10 @@ fn density(format: &MediaSupport, capacity: u64, default: bool, w: &mut PageWrit
     w.ascii(media.organization, 8).ascii(media.density_name, 8).ascii(media.description, 20);
 }
 
-/// What a generation of media comes as.
+/// Kinds of cartridge of a media generation.
 const LISTED_KINDS: [CartridgeKind; 2] = [CartridgeKind::Data, CartridgeKind::Worm];
 
-/// Bytes behind DESCRIPTOR LENGTH.
+/// Bytes after DESCRIPTOR LENGTH.
 const DESCRIPTOR_LENGTH: u16 = 52;
 
 fn medium_type(profile: &DriveProfile, format: &MediaSupport, kind: CartridgeKind, w: &mut PageWriter) {

@@ -1,10 +1,10 @@
 //! READ END OF WRAP POSITION, of IBM's LTO-7 and later drives.
 //! Bytes: 0 opcode A3h · 1 SERVICE ACTION 1Fh · 2 45h · 3 RA(1) WNV(0) · 4-5 WRAP NUMBER · 6-9 ALLOCATION LENGTH · 11 control
 //!
-//! Which object ends each wrap that holds data, as the data lies now: short form for one wrap, long form (RA=1) for all.
+//! Returns the object at the end of each wrap that holds data: short form for one wrap, long form (RA=1) for all.
 //! The last wrap of a partition ends at its end of data.
 //!
-//! **Deviations:** other uses of the service action (byte 2) are refused.
+//! **Deviations:** other values of the service action qualifier (byte 2) are rejected.
 
 use crate::device::DriveState;
 use crate::fault::{self, Operation};
@@ -41,10 +41,10 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 12);
 
-/// Byte 2.
+/// Service action qualifier, byte 2.
 const END_OF_WRAP: u8 = 0x45;
 
-/// Where a wrap ends.
+/// End of a wrap: partition and object.
 struct Wrap {
     number: u16,
     partition: u8,
@@ -85,7 +85,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) ->
     Ok(())
 }
 
-/// Every wrap that holds data: a share of the partition's objects, as its bytes are a share of the partition.
+/// All wraps that hold data. A wrap's share of the partition's objects equals its share of the partition's bytes.
 fn wraps(mounted: &mut Mounted) -> Result<Vec<Wrap>, Sense> {
     mounted.drain();
     let total = u64::from(mounted.cartridge.media().wraps.max(1));
@@ -106,7 +106,7 @@ fn wraps(mounted: &mut Mounted) -> Result<Vec<Wrap>, Sense> {
     Ok(wraps)
 }
 
-/// The last object of a wrap, if objects are spread evenly.
+/// Last object of a wrap, assuming objects of equal size.
 fn last_object_of_wrap(objects: u64, wrap: u64, usage: &tape_store::medium::PartitionUsage, whole: u64) -> u64 {
     let bytes = u128::from(usage.capacity) * u128::from(wrap) / u128::from(whole);
     let object = u128::from(objects) * bytes / u128::from(usage.used.max(1));

@@ -1,10 +1,10 @@
 //! ERASE(6), SSC-5 §7.2.   Bytes: 0 opcode · 1 IMMED(1) LONG(0) · 5 control
 //! ERASE(16), SSC-5 §5.2.  Bytes: 0 opcode · 1 FCS(3) LCS(2) IMMED(1) LONG(0) · 3 PARTITION · 4-11 LOGICAL OBJECT IDENTIFIER · 15 control
 //!
-//! Everything from the position to the end of the partition is gone, in both forms, and durably so.
+//! Both forms erase everything from the position to the end of the partition, durably.
 //!
-//! **Deviations:** FCS and LCS are accepted and bind nothing; a long erase takes no time, so IMMED=1 is answered when it
-//! is done; it is allowed at any position.
+//! **Deviations:** FCS and LCS are accepted and ignored; a long erase takes no time, so a command with IMMED=1
+//! completes when it is done; a long erase is allowed at any position.
 
 use super::transfer::Transfer;
 use super::write::record_alert;

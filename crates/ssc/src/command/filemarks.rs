@@ -1,9 +1,9 @@
 //! WRITE FILEMARKS(6), SSC-5 §7.17.  Bytes: 0 opcode · 1 IMMED(0) · 2-4 FILEMARK COUNT · 5 control
 //! WRITE FILEMARKS(16), SSC-5 §5.9.  Bytes: 0 opcode · 1 FCS(3) LCS(2) IMMED(0) · 3 PARTITION · 4-11 LOGICAL OBJECT IDENTIFIER · 12-14 FILEMARK COUNT · 15 control
 //!
-//! Without IMMED everything written so far is durable before GOOD; a count of zero does only that.
+//! With IMMED=0 all written data is durable before GOOD status; a count of zero does only that.
 //!
-//! **Deviations:** FCS and LCS are accepted and bind nothing.
+//! **Deviations:** FCS and LCS are accepted and ignored.
 
 use super::transfer::Transfer;
 use super::write::{overflow, record_alert, warn};
@@ -31,7 +31,7 @@ pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
 .blocking_with_timeouts(60, 1800);
 
 pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>) -> Outcome {
-    // IMMED stands where transfers have FIXED.
+    // IMMED is the bit that is FIXED in transfers.
     let transfer = Transfer::parse(cdb);
     let (immediate, count) = (transfer.fixed, transfer.length);
     let unbuffered = state.buffered_mode == 0;

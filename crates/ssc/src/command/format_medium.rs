@@ -1,9 +1,9 @@
 //! FORMAT MEDIUM, SSC-5 §7.1.  Bytes: 0 opcode · 1 VERIFY(1) IMMED(0) · 2 FORMAT(3-0) · 3-4 TRANSFER LENGTH · 5 control
 //!
-//! FORMAT 0h makes one partition; 1h and 2h make those that MODE SELECT of page 11h asked for. All data is gone, and what
-//! hosts wrote into the cartridge's memory but its barcode.
+//! FORMAT 0h creates one partition; 1h and 2h create the partitions that MODE SELECT of page 11h selected. All data is
+//! erased, as are all host attributes of the cartridge memory except the barcode.
 //!
-//! **Deviations:** it takes no time, so IMMED=1 is answered when it is done.
+//! **Deviations:** formatting takes no time, so a command with IMMED=1 completes when it is done.
 
 use super::write::record_alert;
 use crate::device::DriveState;
@@ -60,14 +60,14 @@ pub(crate) fn run(lu: &mut Lu, state: &mut DriveState, cdb: &Cdb) -> Outcome {
     outcome
 }
 
-/// What the drive notes of a partition, and says what is no more.
+/// Attributes that the drive writes for each partition, and that a format clears.
 const PARTITION_ATTRIBUTES: [AttrId; 3] =
     [AttrId::REMAINING_CAPACITY, AttrId::FIRST_ENCRYPTED_OBJECT, AttrId::FIRST_UNENCRYPTED];
 
-/// Refuses a position other than the beginning of the medium.
+/// Checks that the position is the beginning of the medium.
 ///
 /// # Errors
-/// 5/3B/0C.
+/// ILLEGAL REQUEST 3Bh/0Ch.
 pub(super) fn check_at_beginning(mounted: &Mounted) -> Result<(), Sense> {
     if mounted.medium.position().partition_and_object() == (0, 0) {
         return Ok(());
@@ -75,22 +75,23 @@ pub(super) fn check_at_beginning(mounted: &Mounted) -> Result<(), Sense> {
     Err(Sense::illegal_request(Asc::POSITION_PAST_BEGINNING_OF_MEDIUM))
 }
 
-/// Makes blank partitions of these sizes, and notes them in the memory with what else is to be noted.
-pub(super) fn format(mounted: &mut Mounted, sizes: &[u64], note: impl FnOnce(&mut Mam)) -> Result<(), Sense> {
+/// Creates blank partitions of these sizes in bytes, and records them in the cartridge memory, which `update` changes
+/// further.
+pub(super) fn format(mounted: &mut Mounted, sizes: &[u64], update: impl FnOnce(&mut Mam)) -> Result<(), Sense> {
     mounted.before_write(MediumChange::Format)?;
     mounted.medium.format(sizes).map_err(|error| fault::sense(&error, Operation::Writing))?;
     let whole = mounted.cartridge.capacity();
     let mam = &mut mounted.mam;
-    note(mam);
+    update(mam);
     for partition in 0..4 {
         let size = sizes.get(usize::from(partition)).filter(|size| **size != whole);
         mam.set(AttrId::PARTITION_SIZE, partition, &size.map_or_else(Vec::new, |size| size.to_be_bytes().to_vec()));
-        // Hosts' attributes are of what was written; only the barcode stays.
-        let of_hosts =
+        // Host attributes describe the erased data; only the barcode stays.
+        let host_attributes =
             ATTRIBUTES.iter().filter(|spec| spec.writer == AttributeWriter::Host && spec.id != AttrId::BARCODE);
-        let of_makers: Vec<AttrId> = mam.vendor_attributes().map(|spec| spec.id).collect();
-        let gone = of_hosts.map(|spec| spec.id).chain(of_makers).chain(PARTITION_ATTRIBUTES);
-        gone.for_each(|id| mam.set(id, partition, &[]));
+        let vendor_attributes: Vec<AttrId> = mam.vendor_attributes().map(|spec| spec.id).collect();
+        let cleared = host_attributes.map(|spec| spec.id).chain(vendor_attributes).chain(PARTITION_ATTRIBUTES);
+        cleared.for_each(|id| mam.set(id, partition, &[]));
     }
     let next = mam.number(AttrId::INITIALIZATION_COUNT).saturating_add(1).min(0xffff);
     mam.set_number(AttrId::INITIALIZATION_COUNT, next);

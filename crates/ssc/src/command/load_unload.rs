@@ -1,10 +1,11 @@
 //! LOAD UNLOAD, SSC-5 §7.4.  Bytes: 0 opcode · 1 IMMED(0) · 4 HOLD(3) EOT(2) RETEN(1) LOAD(0) · 5 control
 //!
-//! With HOLD=1 the cartridge stays inside, not threaded, and its memory can be read. A load of a tape that is threaded
-//! positions it at the beginning of partition 0, as any load does: LTFS relies on it before SET CAPACITY and FORMAT MEDIUM.
+//! With HOLD=1 the cartridge stays in the drive, not threaded, with accessible cartridge memory. A load of a threaded
+//! tape positions it at the beginning of partition 0, as any load does: LTFS relies on this before SET CAPACITY and
+//! FORMAT MEDIUM.
 //!
-//! **Deviations:** EOT=1 is refused, as LTO drives do; RETEN is accepted and, as on LTO, moves nothing; a load
-//! is at partition 0, whatever attribute 080Ah allows.
+//! **Deviations:** EOT=1 is rejected, as by LTO drives; RETEN is accepted and, as on LTO, has no effect; a load
+//! positions at partition 0 regardless of attribute 080Ah.
 
 use crate::alert::Alert;
 use crate::device::DriveState;
@@ -40,7 +41,7 @@ fn load(lu: &mut Lu, state: &mut DriveState, request: &Request<'_>, hold: bool) 
             let mounted = state.ready()?;
             return super::rewind::to_beginning_of(mounted, 0);
         }
-        Load::LoadedNotThreaded(held) => held.cartridge,
+        Load::LoadedNotThreaded(loaded) => loaded.cartridge,
         Load::Ejected(cartridge) | Load::Unusable(cartridge, _) => cartridge,
     };
     if hold {
@@ -52,7 +53,7 @@ fn load(lu: &mut Lu, state: &mut DriveState, request: &Request<'_>, hold: bool) 
     Ok(())
 }
 
-/// Keeps a cartridge inside, not threaded.
+/// Loads a cartridge without threading its tape (HOLD=1).
 fn load_without_threading(state: &mut DriveState, mut cartridge: Cartridge) -> Outcome {
     match cartridge.mam_or_rebuilt() {
         Ok((mam, damage)) => {
@@ -82,11 +83,11 @@ fn unload(lu: &mut Lu, state: &mut DriveState, hold: bool) -> Outcome {
     }
     let Some((cartridge, result)) = state.unmount() else { return Ok(()) };
     state.clear_keys_at_demount(lu);
-    let kept = if hold && inside {
+    let held_result = if hold && inside {
         load_without_threading(state, cartridge)
     } else {
         state.load = Load::Ejected(cartridge);
         Ok(())
     };
-    result.map_err(|error| fault::sense(&error, Operation::Writing).into()).and(kept)
+    result.map_err(|error| fault::sense(&error, Operation::Writing).into()).and(held_result)
 }

@@ -1,9 +1,10 @@
 //! LOCATE(10), SSC-5 §7.5.   Bytes: 0 opcode · 1 BT(2) CP(1) IMMED(0) · 3-6 LOGICAL OBJECT IDENTIFIER · 8 PARTITION · 9 control
 //! LOCATE(16), SSC-5 §7.6.   Bytes: 0 opcode · 1 DEST_TYPE(5-3) CP(1) IMMED(0) · 3 PARTITION · 4-11 LOGICAL IDENTIFIER · 15 control
 //!
-//! BT=1 is taken as the logical object: Linux `st` sets it for every `mt seek`.
+//! With BT=1 the address is still a logical object identifier: Linux `st` sets BT for every `mt seek`.
 //!
-//! **Deviations:** BAM=1 is refused (explicit addressing); IMMED=1 ends with the position reached, as it takes no time.
+//! **Deviations:** BAM=1 (explicit addressing) is rejected; positioning takes no time, so a command with IMMED=1
+//! completes when it is done.
 
 use super::read::end_of_data;
 use crate::device::DriveState;
@@ -84,12 +85,12 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb) -> Outcome {
     mounted.before_motion()?;
     let medium = &mut mounted.medium;
     let partition = if change { partition } else { medium.position().partition };
-    let found = match destination {
+    let located = match destination {
         Destination::Object(object) => medium.locate(partition, object),
         Destination::File(file) => medium.locate_file(partition, file),
         Destination::EndOfData => medium.locate(partition, 0).and_then(|_| medium.space_to_end()).map(|()| true),
     };
-    match found.map_err(|error| fault::sense(&error, Operation::Moving))? {
+    match located.map_err(|error| fault::sense(&error, Operation::Moving))? {
         true => Ok(()),
         false => Err(end_of_data(mounted).into()),
     }

@@ -1,4 +1,4 @@
-//! Commands of SSC: layout, parsing and execution of each in one file.
+//! SSC commands: one file for the layout, parsing and execution of each.
 
 pub(crate) mod allow_overwrite;
 pub(crate) mod block_limits;
@@ -27,57 +27,57 @@ pub(crate) mod write_attribute;
 
 use scsi_core::command::SpcCommand;
 
-/// What a row of the table runs.
+/// Command that a row of the command table runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// A command of SPC.
+    /// A command of SPC, run by [`scsi_core::lu::Lu`].
     Spc(SpcCommand),
-    /// TEST UNIT READY.
+    /// TEST UNIT READY (SPC-5): reports whether a tape is mounted and ready.
     TestUnitReady,
-    /// REWIND.
+    /// REWIND: positions at the beginning of the partition.
     Rewind,
-    /// READ BLOCK LIMITS.
+    /// READ BLOCK LIMITS: reports minimum and maximum block length.
     ReadBlockLimits,
-    /// READ(6) and (16).
+    /// READ(6) and READ(16): read blocks after the position.
     Read,
-    /// WRITE(6) and (16).
+    /// WRITE(6) and WRITE(16): write blocks at the position.
     Write,
-    /// WRITE FILEMARKS(6) and (16).
+    /// WRITE FILEMARKS(6) and WRITE FILEMARKS(16): write filemarks, and make written data durable.
     WriteFilemarks,
-    /// SPACE(6) and (16).
+    /// SPACE(6) and SPACE(16): position over blocks or filemarks, or to end of data.
     Space,
-    /// LOCATE(10) and (16).
+    /// LOCATE(10) and LOCATE(16): position to a logical object, a file or end of data.
     Locate,
-    /// READ POSITION.
+    /// READ POSITION in its short, long and extended forms.
     ReadPosition,
-    /// ERASE(6) and (16).
+    /// ERASE(6) and ERASE(16): erase from the position to the end of the partition.
     Erase,
-    /// LOAD UNLOAD.
+    /// LOAD UNLOAD: loads or unloads the cartridge.
     LoadUnload,
-    /// REPORT DENSITY SUPPORT.
+    /// REPORT DENSITY SUPPORT: reports supported densities and medium types.
     ReportDensity,
-    /// READ ATTRIBUTE.
+    /// READ ATTRIBUTE (SPC-5): reads attributes of the cartridge memory.
     ReadAttribute,
-    /// WRITE ATTRIBUTE.
+    /// WRITE ATTRIBUTE (SPC-5): writes host attributes of the cartridge memory.
     WriteAttribute,
-    /// FORMAT MEDIUM.
+    /// FORMAT MEDIUM: erases the medium and creates partitions.
     FormatMedium,
-    /// VERIFY(6) and (16).
+    /// VERIFY(6) and VERIFY(16): check blocks, or compare them with data of the host.
     Verify,
-    /// READ REVERSE(6) and (16).
+    /// READ REVERSE(6) and READ REVERSE(16): read blocks before the position.
     ReadReverse,
-    /// RECOVER BUFFERED DATA.
+    /// RECOVER BUFFERED DATA: returns no data, because the buffer is always empty.
     RecoverBufferedData,
-    /// SET CAPACITY.
+    /// SET CAPACITY: erases the medium and sets its capacity.
     SetCapacity,
-    /// ALLOW OVERWRITE.
+    /// ALLOW OVERWRITE: allows one overwrite in append-only mode.
     AllowOverwrite,
-    /// READ END OF WRAP POSITION.
+    /// READ END OF WRAP POSITION of IBM's LTO drives: reports the objects at the ends of wraps.
     EndOfWrap,
-    /// READ MEDIA SERIAL NUMBER.
+    /// READ MEDIA SERIAL NUMBER (SPC-5): reports the serial number of the cartridge.
     ReadMediaSerial,
-    /// SECURITY PROTOCOL IN.
+    /// SECURITY PROTOCOL IN (SPC-5): reports encryption capabilities and status.
     SecurityIn,
-    /// SECURITY PROTOCOL OUT.
+    /// SECURITY PROTOCOL OUT (SPC-5): sets data encryption parameters.
     SecurityOut,
 }

@@ -2,7 +2,7 @@
 //!
 //! Service actions 00h and 01h (short), 06h (long), 08h (extended).
 //!
-//! **Deviations:** nothing counts as buffered: what the drive has accepted is where it reads it back from.
+//! **Deviations:** no object is reported as buffered: accepted data counts as written to the medium.
 
 use crate::device::DriveState;
 use scsi_core::cdb::Cdb;
@@ -13,7 +13,7 @@ use scsi_core::writer::PageWriter;
 use tape_store::medium::Position;
 
 const SPEC: CommandSpec = CommandSpec::new("READ POSITION", &[0x34, 0x1f, 0, 0, 0, 0, 0, 0, 0, 0], Access::Status);
-/// The extended form alone has an ALLOCATION LENGTH.
+/// Only the extended form has an ALLOCATION LENGTH.
 const EXTENDED: CommandSpec =
     CommandSpec::new("READ POSITION", &[0x34, 0x1f, 0, 0, 0, 0, 0, 0xff, 0xff, 0], Access::Status);
 /// Facts of the four forms.

@@ -1,9 +1,9 @@
 //! READ ATTRIBUTE, SPC-5 §6.17.  Bytes: 0 opcode · 1 SERVICE ACTION(4-0) · 5 LOGICAL VOLUME NUMBER · 7 PARTITION NUMBER · 8-9 FIRST ATTRIBUTE IDENTIFIER · 10-13 ALLOCATION LENGTH · 14 CACHE(0) · 15 control
 //!
-//! Service actions 00h values, 01h list, 02h logical volumes, 03h partitions, 05h supported attributes. A first
-//! identifier that this medium does not carry is 5/24/00 at byte 8, as LTO drives answer.
+//! Service actions: 00h values, 01h list, 02h logical volumes, 03h partitions, 05h supported attributes. A FIRST
+//! ATTRIBUTE IDENTIFIER that this medium does not have ends in ILLEGAL REQUEST 24h/00h at byte 8, as on LTO drives.
 //!
-//! **Deviations:** CACHE=1 is accepted; the memory is always read from the cache.
+//! **Deviations:** CACHE is ignored; the cartridge memory is always read from the cache.
 
 use crate::device::DriveState;
 use crate::load::{Load, not_ready};
@@ -51,26 +51,26 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 16);
 
-/// MiB, the unit of capacities, and MB, that of what was written and read.
+/// Units in bytes: MiB of capacities, MB of written and read data.
 const MIB: u64 = 1 << 20;
 const MB: u64 = 1_000_000;
 
 pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
     let raw: Raw = cdb.as_layout();
-    let memory = CartridgeMam::of_loaded_cartridge(state)?;
+    let cartridge_mam = CartridgeMam::of_loaded_cartridge(state)?;
     if raw.volume != 0 {
         return Err(Sense::invalid_field_in_cdb(5, None).into());
     }
-    if raw.partition >= memory.partitions {
+    if raw.partition >= cartridge_mam.partitions {
         return Err(Sense::invalid_field_in_cdb(7, None).into());
     }
     let first = AttrId(raw.first.get());
     let mut w = PageWriter::new();
     match cdb.service_action().0 {
-        0 => values(&memory, raw.partition, first, &mut w)?,
-        1 => identifiers(present(&memory, raw.partition, first), &mut w),
+        0 => values(&cartridge_mam, raw.partition, first, &mut w)?,
+        1 => identifiers(present(&cartridge_mam, raw.partition, first), &mut w),
         2 => drop(w.u16(2).u8(0).u8(1)),
-        3 => drop(w.u16(2).u8(0).u8(memory.partitions)),
+        3 => drop(w.u16(2).u8(0).u8(cartridge_mam.partitions)),
         _ => identifiers(listed(first), &mut w),
     }
     if let (0, Load::Mounted(mounted)) = (cdb.service_action().0, &mut state.load) {
@@ -82,13 +82,13 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) ->
     Ok(())
 }
 
-/// The memory of a cartridge, threaded or not.
+/// Cartridge memory of the loaded cartridge, threaded or not.
 struct CartridgeMam<'a> {
     mam: &'a Mam,
     media: &'static MediaSpec,
     partitions: u8,
     mounted: Option<&'a Mounted>,
-    /// TapeAlert flags of this load, or of the last.
+    /// TapeAlert flags of this load, or of the last one if not threaded.
     alerts: u64,
 }
 
@@ -98,8 +98,8 @@ impl<'a> CartridgeMam<'a> {
             state.ready()?;
         }
         let state = &*state;
-        if let Load::LoadedNotThreaded(held) = &state.load {
-            let (mam, media, partitions) = (&held.mam, held.cartridge.media(), held.partitions());
+        if let Load::LoadedNotThreaded(loaded) = &state.load {
+            let (mam, media, partitions) = (&loaded.mam, loaded.cartridge.media(), loaded.partitions());
             return Ok(Self { mam, media, partitions, mounted: None, alerts: mam.number(AttrId::TAPE_ALERT) });
         }
         let Load::Mounted(mounted) = &state.load else { return Err(not_ready(Asc::MEDIUM_NOT_PRESENT).into()) };
@@ -108,19 +108,19 @@ impl<'a> CartridgeMam<'a> {
         Ok(Self { mam: &mounted.mam, media, partitions, mounted: Some(mounted), alerts })
     }
 
-    /// An attribute's value: live where it changes by itself, else from the memory.
+    /// Value of an attribute: the live value if the drive knows one, otherwise the one in the cartridge memory.
     fn value(&self, id: AttrId, partition: u8) -> Option<Cow<'a, [u8]>> {
         let number = |value: u64| Some(Cow::Owned(value.to_be_bytes().to_vec()));
         let usage = self.mounted.and_then(|mounted| mounted.medium.usage(partition).ok());
         match id {
             AttrId::REMAINING_CAPACITY => {
-                let kept = self.mam.partition_number_value(id, partition);
-                number(usage.map_or(kept, |usage| usage.capacity.saturating_sub(usage.used)) / MIB)
+                let stored = self.mam.partition_number_value(id, partition);
+                number(usage.map_or(stored, |usage| usage.capacity.saturating_sub(usage.used)) / MIB)
             }
             AttrId::MAXIMUM_CAPACITY => {
-                let kept = self.mam.partition_sizes().get(usize::from(partition)).copied();
-                let kept = kept.unwrap_or_else(|| self.mam.number(id));
-                number(usage.map_or(kept, |usage| usage.capacity) / MIB)
+                let stored = self.mam.partition_sizes().get(usize::from(partition)).copied();
+                let stored = stored.unwrap_or_else(|| self.mam.number(id));
+                number(usage.map_or(stored, |usage| usage.capacity) / MIB)
             }
             AttrId::LIFE_WRITTEN | AttrId::LIFE_READ => number(self.total(id) / MB),
             AttrId::LOAD_WRITTEN => number(self.load().0 / MB),
@@ -138,20 +138,20 @@ impl<'a> CartridgeMam<'a> {
         }
     }
 
-    /// Bytes written and read in this load.
+    /// Bytes written and read in this load, or in the last one if not threaded.
     fn load(&self) -> (u64, u64) {
-        let kept = (self.mam.number(AttrId::LOAD_WRITTEN), self.mam.number(AttrId::LOAD_READ));
-        self.mounted.map_or(kept, |mounted| (mounted.counters.written_by_host, mounted.counters.read_by_host))
+        let stored = (self.mam.number(AttrId::LOAD_WRITTEN), self.mam.number(AttrId::LOAD_READ));
+        self.mounted.map_or(stored, |mounted| (mounted.counters.written_by_host, mounted.counters.read_by_host))
     }
 
-    /// Bytes written or read in the medium's life, with this load.
+    /// Bytes written or read in the life of the medium, including this load.
     fn total(&self, id: AttrId) -> u64 {
         let (written, read) = if self.mounted.is_some() { self.load() } else { (0, 0) };
         self.mam.number(id).saturating_add(if id == AttrId::LIFE_WRITTEN { written } else { read })
     }
 
-    /// Partition usage history (SSC-5 table 25), four bytes each: of this load and the load before (which are counted for
-    /// the medium only), of its life; then loads, changes of partition and initializations.
+    /// Partition usage history (SSC-5 table 25), four bytes each: this load and the previous one (zero, counted only
+    /// for the medium), lifetime; then loads, partition changes and initializations.
     fn partition_usage_history(&self, partition: u8) -> Vec<u8> {
         let written =
             self.mounted.and_then(|mounted| mounted.medium.usage(partition).ok()).map_or(0, |usage| usage.used);
@@ -162,8 +162,8 @@ impl<'a> CartridgeMam<'a> {
         w.as_slice().to_vec()
     }
 
-    /// Medium usage history (SSC-5 table 24), six bytes each: of this load, of the load before (which is not kept), of its
-    /// life; then loads, changes of partition and initializations.
+    /// Medium usage history (SSC-5 table 24), six bytes each: this load, the previous one (zero, not recorded),
+    /// lifetime; then loads, partition changes and initializations.
     fn medium_usage_history(&self) -> Vec<u8> {
         let (written, read) = self.load();
         let mut w = PageWriter::new();
@@ -174,24 +174,24 @@ impl<'a> CartridgeMam<'a> {
     }
 }
 
-fn present(memory: &CartridgeMam<'_>, partition: u8, first: AttrId) -> impl Iterator<Item = &'static AttrSpec> {
-    let of_makers = memory.mam.vendor_attributes().filter(|spec| spec.id >= first);
-    let mut specs: Vec<_> = listed(first).chain(of_makers).collect();
+fn present(cartridge_mam: &CartridgeMam<'_>, partition: u8, first: AttrId) -> impl Iterator<Item = &'static AttrSpec> {
+    let vendor_attributes = cartridge_mam.mam.vendor_attributes().filter(|spec| spec.id >= first);
+    let mut specs: Vec<_> = listed(first).chain(vendor_attributes).collect();
     specs.sort_by_key(|spec| spec.id);
-    specs.into_iter().filter(move |spec| memory.value(spec.id, partition).is_some())
+    specs.into_iter().filter(move |spec| cartridge_mam.value(spec.id, partition).is_some())
 }
 
 fn listed(first: AttrId) -> impl Iterator<Item = &'static AttrSpec> {
     ATTRIBUTES.iter().filter(move |spec| spec.id >= first && !spec.id.is_private())
 }
 
-fn values(memory: &CartridgeMam<'_>, partition: u8, first: AttrId, w: &mut PageWriter) -> Result<(), Sense> {
-    if first != AttrId(0) && memory.value(first, partition).is_none() {
+fn values(cartridge_mam: &CartridgeMam<'_>, partition: u8, first: AttrId, w: &mut PageWriter) -> Result<(), Sense> {
+    if first != AttrId(0) && cartridge_mam.value(first, partition).is_none() {
         return Err(Sense::invalid_field_in_cdb(8, None));
     }
     w.length_u32(|w| {
-        for spec in present(memory, partition, first) {
-            let value = memory.value(spec.id, partition).unwrap_or_default();
+        for spec in present(cartridge_mam, partition, first) {
+            let value = cartridge_mam.value(spec.id, partition).unwrap_or_default();
             w.u16(spec.id.0).u8(format_byte(spec)).length_u16(|w| {
                 w.bytes(&value);
             });
@@ -214,7 +214,7 @@ fn format_byte(spec: &AttrSpec) -> u8 {
     read_only | format_bits(spec.format)
 }
 
-/// FORMAT as the wire has it.
+/// FORMAT bits of an attribute on the wire.
 pub(super) const fn format_bits(format: AttributeFormat) -> u8 {
     match format {
         AttributeFormat::Binary => 0b00,

@@ -1,8 +1,8 @@
 //! READ REVERSE(6), SSC-5 §7.11.  Bytes: 0 opcode · 1 BYTORD(2) SILI(1) FIXED(0) · 2-4 TRANSFER LENGTH · 5 control
 //! READ REVERSE(16), SSC-5 §5.6.  Bytes: 0 opcode · 1 as above · 3 PARTITION · 4-11 LOGICAL OBJECT IDENTIFIER · 12-14 TRANSFER LENGTH · 15 control
 //!
-//! Reads the blocks before the position, nearest first, and ends on their beginning side. BYTORD=0 sends the bytes of each
-//! block from last to first, BYTORD=1 as READ does.
+//! Reads the blocks before the position, nearest first, and leaves the position before them. With BYTORD=0 the bytes of
+//! each block are returned from last to first, with BYTORD=1 in the order of READ.
 //!
 //! **Deviations:** none.
 
@@ -39,7 +39,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data
     let block_length = state.block_length;
     let reader = state.encryption.parameters_of(request.nexus).0.reader();
     let method = BlockProtection::on_read(state.block_protection_of(request.nexus));
-    let how = ReadOptions { decryption: reader.decryption(), ceem: reader.ceem_restriction, method };
+    let options = ReadOptions { decryption: reader.decryption(), ceem: reader.ceem_restriction, method };
     let mounted = state.ready()?;
     read::check_flags(&transfer, sili, block_length)?;
     transfer.locate_explicit(mounted)?;
@@ -47,7 +47,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data
         return Ok(());
     }
     mounted.before_read()?;
-    let outcome = blocks(mounted, &transfer, (sili, as_read), block_length, how, &mut data.data_in);
+    let outcome = blocks(mounted, &transfer, (sili, as_read), block_length, options, &mut data.data_in);
     record_outcome(state, request.nexus, &outcome);
     outcome
 }
@@ -57,49 +57,49 @@ fn blocks(
     transfer: &Transfer,
     (sili, as_read): (bool, bool),
     block_length: u32,
-    how: ReadOptions<'_>,
-    room: &mut DataIn<'_, '_>,
+    options: ReadOptions<'_>,
+    data_in: &mut DataIn<'_, '_>,
 ) -> Outcome {
     let (count, size) = transfer.blocks(block_length);
     for done in 0..count {
         let left = if transfer.fixed { count - done } else { transfer.length };
-        let mut block = read_previous_block(mounted, how).map_err(|sense| sense.with_information(left.into()))?;
+        let mut block = read_previous_block(mounted, options).map_err(|sense| sense.with_information(left.into()))?;
         if !as_read {
             block.reverse();
         }
         let len = block.len();
         block.truncate(size as usize);
         if !transfer.fixed {
-            room.append(&block);
+            data_in.append(&block);
             return length_residue((size, len), sili, block_length);
         }
         if len != size as usize {
             return Err(Sense::NONE.with_ili().with_information(left.into()).into());
         }
-        room.append(&block);
+        data_in.append(&block);
     }
     Ok(())
 }
 
-/// The block before the position, which is then before the block.
-fn read_previous_block(mounted: &mut Mounted, how: ReadOptions<'_>) -> Result<Vec<u8>, Sense> {
-    let moved = |error| fault::sense(&error, Operation::Moving);
-    match mounted.medium.space(SpaceUnit::Blocks, -1).map_err(moved)?.stopped_by {
+/// Reads the block before the position, and leaves the position before that block.
+fn read_previous_block(mounted: &mut Mounted, options: ReadOptions<'_>) -> Result<Vec<u8>, Sense> {
+    let to_sense = |error| fault::sense(&error, Operation::Moving);
+    match mounted.medium.space(SpaceUnit::Blocks, -1).map_err(to_sense)?.stopped_by {
         StopReason::Filemark => return Err(filemark()),
         StopReason::Beginning => return Err(beginning()),
         StopReason::Count | StopReason::EndOfData => {}
     }
     let at = mounted.medium.position();
-    check_ceem(how.ceem, mounted)?;
-    let found = mounted.medium.read_decrypting(&mut [], how.decryption);
-    let len = block_of(mounted, found)?;
-    mounted.medium.locate(at.partition, at.object).map_err(moved)?;
+    check_ceem(options.ceem, mounted)?;
+    let outcome = mounted.medium.read_decrypting(&mut [], options.decryption);
+    let len = block_of(mounted, outcome)?;
+    mounted.medium.locate(at.partition, at.object).map_err(to_sense)?;
     let mut block = vec![0; len];
-    let read = mounted.medium.read_decrypting(&mut [IoSliceMut::new(&mut block)], how.decryption);
+    let read = mounted.medium.read_decrypting(&mut [IoSliceMut::new(&mut block)], options.decryption);
     read.map_err(|error| fault::sense(&error, Operation::Reading))?;
-    mounted.medium.locate(at.partition, at.object).map_err(moved)?;
+    mounted.medium.locate(at.partition, at.object).map_err(to_sense)?;
     mounted.counters.read_by_host += len as u64;
-    if let Some(method) = how.method {
+    if let Some(method) = options.method {
         let information = method.compute(&[block.as_slice()]);
         block.extend_from_slice(&information);
     }

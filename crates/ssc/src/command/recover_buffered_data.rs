@@ -1,7 +1,7 @@
 //! RECOVER BUFFERED DATA, SSC-5 §7.13.  Bytes: 0 opcode · 1 SILI(1) FIXED(0) · 2-4 TRANSFER LENGTH · 5 control
 //!
-//! The drive reads what it has accepted from where it lies, buffered or not, so its buffer holds nothing that READ does not
-//! return; what a failed write lost is lost. Every request meets an empty buffer: 0/00/02 with EOM.
+//! READ returns all accepted data, buffered or not, so the buffer never holds data that READ cannot return; data that a
+//! failed write lost cannot be recovered. Every request therefore ends with an empty buffer: NO SENSE 00h/02h with EOM.
 //!
 //! **Deviations:** none.
 

@@ -1,6 +1,6 @@
 //! REWIND, SSC-5 §7.14.  Bytes: 0 opcode · 1 IMMED(0) · 5 control
 //!
-//! **Deviations:** with IMMED=1 the rewind, which takes no time here, is done before the status all the same.
+//! **Deviations:** a rewind takes no time, so a command with IMMED=1 completes when it is done.
 
 use crate::device::DriveState;
 use crate::fault::{self, Operation};

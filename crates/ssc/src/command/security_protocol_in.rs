@@ -1,8 +1,8 @@
 //! SECURITY PROTOCOL IN, SPC-5 §6.40.  Bytes: 0 opcode · 1 SECURITY PROTOCOL · 2-3 SECURITY PROTOCOL SPECIFIC · 4 INC_512(7) · 6-9 ALLOCATION LENGTH · 11 control
 //!
-//! Protocol 00h: 0000h the protocols, 0001h the certificate, of which there is none. Protocol 20h (SSC-5 §8.5.2): 0000h and
-//! 0001h the pages in and out, 0010h capabilities, 0011h key formats, 0012h key management, 0020h status, 0021h status of
-//! the next block, 0022h management attributes (none), 0030h a random number, 0031h the key that keys are wrapped for.
+//! Protocol 00h: 0000h list of protocols, 0001h certificate (none). Protocol 20h (SSC-5 §8.5.2): 0000h and 0001h lists
+//! of in and out pages, 0010h capabilities, 0011h key formats, 0012h key management capabilities, 0020h status, 0021h
+//! next block status, 0022h management attributes (none), 0030h random number, 0031h public key for key wrapping.
 //!
 //! **Deviations:** none.
 
@@ -34,7 +34,7 @@ pub(crate) const SPEC: CommandSpec = CommandSpec::new(
 )
 .blocking_with_timeouts(1, 60);
 
-/// SECURITY PROTOCOL: what there is.
+/// SECURITY PROTOCOL 00h: security protocol information.
 const SECURITY_PROTOCOL_INFORMATION: u8 = 0x00;
 
 pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
@@ -54,15 +54,15 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data
         _ => return Err(Sense::invalid_field_in_cdb(1, None).into()),
     }
     if raw.inc_512() {
-        let short = w.as_slice().len().next_multiple_of(512) - w.as_slice().len();
-        w.zeros(short);
+        let padding = w.as_slice().len().next_multiple_of(512) - w.as_slice().len();
+        w.zeros(padding);
     }
     data.data_in.limit(raw.bytes());
     data.data_in.append(w.as_slice());
     Ok(())
 }
 
-/// The pages that are read.
+/// Pages of protocol 20h that can be read.
 const PAGES_IN: [u16; 10] = [0x0000, 0x0001, 0x0010, 0x0011, 0x0012, 0x0020, 0x0021, 0x0022, 0x0030, 0x0031];
 
 fn page(state: &mut DriveState, code: u16, request: &Request<'_>, w: &mut PageWriter) -> Outcome {
@@ -70,12 +70,13 @@ fn page(state: &mut DriveState, code: u16, request: &Request<'_>, w: &mut PageWr
         return Err(Sense::invalid_field_in_cdb(2, None).into());
     }
     if code == 0x0022 {
-        // The length stands behind three reserved bytes and CAOD; no attributes follow.
+        // The length follows three reserved bytes and CAOD; no attributes follow it.
         w.u16(code).zeros(4).u16(0);
         return Ok(());
     }
     let next = if code == 0x0021 { Some(next_block(state, request)?) } else { None };
-    let fresh = if matches!(code, 0x0030 | 0x0031) { Some(fresh(state, code)?) } else { None };
+    let random_or_public_key =
+        if matches!(code, 0x0030 | 0x0031) { Some(random_or_public_key(state, code)?) } else { None };
     let (parameters, scope) = state.encryption.parameters_of(request.nexus);
     let (index, _) = state.profile.encryption_algorithms;
     w.u16(code).length_u16(|w| match code {
@@ -91,21 +92,21 @@ fn page(state: &mut DriveState, code: u16, request: &Request<'_>, w: &mut PageWr
         0x0011 => {
             w.bytes(&KEY_FORMATS);
         }
-        // Keys cleared on demount, and with reservations; scopes of all three kinds, and the lock.
+        // LOCK_C; CKOD_C, CKORP_C and CKORL_C; all three scopes.
         0x0012 => {
             w.u8(0x01).u8(0x07).u8(0).u8(0x07).zeros(8);
         }
         0x0020 => status(parameters, (scope, state.encryption.reported_scope(request.nexus)), index, w),
         0x0021 => next.iter().for_each(|next| next.write(index, w)),
         _ => {
-            w.bytes(fresh.as_deref().unwrap_or_default());
+            w.bytes(random_or_public_key.as_deref().unwrap_or_default());
         }
     });
     Ok(())
 }
 
-/// Thirty-two random bytes, or the public key: RSA-2048, modulus and exponent.
-fn fresh(state: &mut DriveState, code: u16) -> Result<Vec<u8>, Sense> {
+/// Body of page 0030h (32 random bytes) or 0031h (RSA-2048 public key: modulus and exponent).
+fn random_or_public_key(state: &mut DriveState, code: u16) -> Result<Vec<u8>, Sense> {
     let failed = || Sense::new(SenseKey::HARDWARE_ERROR, Asc::INTERNAL_TARGET_FAILURE);
     if code == 0x0030 {
         let mut random = [0; 32];
@@ -123,38 +124,38 @@ fn fresh(state: &mut DriveState, code: u16) -> Result<Vec<u8>, Sense> {
     Ok(w.as_slice().to_vec())
 }
 
-/// Whether blocks can be encrypted on the mounted volume; `None` without one.
-fn volume_encrypts(state: &DriveState) -> Option<bool> {
+/// Whether the mounted volume supports encryption; `None` if no volume is mounted.
+fn volume_supports_encryption(state: &DriveState) -> Option<bool> {
     match &state.load {
         Load::Mounted(mounted) => Some(mounted.can_encrypt()),
         _ => None,
     }
 }
 
-/// Byte 12 of the algorithm's descriptor.
+/// Bits in byte 12 of the algorithm descriptor.
 const DKAD_C: u8 = 0xc0;
 const EEMC_C: u8 = 0x20;
 const EAREM: u8 = 0x01;
 
-/// One algorithm, done in hardware as far as a host can tell, and changed by SECURITY PROTOCOL OUT.
+/// Capabilities page: one algorithm, reported as done in hardware, and set by SECURITY PROTOCOL OUT.
 fn capabilities(state: &DriveState, w: &mut PageWriter) {
-    let (valid, at_position) = match volume_encrypts(state) {
+    let (valid, at_position) = match volume_supports_encryption(state) {
         None => (0x00, 0x00),
         Some(false) => (0x00, 0x40),
         Some(true) => (0x80, 0x80),
     };
-    // RDMC_C: RDMC is taken; without it blocks cannot be read raw (4h), or can (5h).
+    // RDMC_C: RDMC is supported; by default blocks cannot be read raw (4h), or can (5h).
     let raw_reads = if state.profile.raw_read_by_default { 0b101 } else { 0b100 };
-    // EXTDECC 01b: no external control; CFG_P 01b: may be changed.
+    // EXTDECC 01b: no external control; CFG_P 01b: parameters may be changed.
     w.u8(0x05).zeros(15);
     w.u8(state.profile.encryption_algorithms.0).u8(0).length_u16(|w| {
         // MAC_C, DELB_C, DECRYPT_C and ENCRYPT_C 10b.
         w.u8(valid | 0x20 | 0x10 | 0x08 | 0x02);
-        // NONCE_C 01b: the drive makes nonces; KADF_C; lengths of U-KAD and A-KAD may vary.
+        // NONCE_C 01b: the drive generates nonces; KADF_C; lengths of U-KAD and A-KAD may vary.
         w.u8(at_position | 0x10 | 0x08);
         w.u16(saturating_u16(MAX_U_KAD)).u16(saturating_u16(MAX_A_KAD)).u16(saturating_u16(Key::MAX));
-        // DKAD_C 11b: a key that decrypts may come with key-associated data; EEMC_C 10b: blocks may come encrypted; EAREM: the
-        // encryption mode is recorded with each block.
+        // DKAD_C 11b: a key for decryption may have key-associated data; EEMC_C 10b: EXTERNAL mode is supported; EAREM:
+        // the encryption mode is recorded with each block.
         w.u8(DKAD_C | EEMC_C | raw_reads << 1 | EAREM);
         // No externally encrypted data keys, and no supplemental decryption keys.
         w.zeros(7).u32(AES_256_GCM);
@@ -193,9 +194,9 @@ fn status(
     let algorithm = if parameters.key.is_some() { index } else { 0 };
     w.u8(scope_code(nexus) << 5 | scope_code(set_as)).u8(encrypt).u8(decrypt).u8(algorithm);
     // PARAMETERS CONTROL 001b: not exclusively external; CEEMS and RDMD.
-    let protected = u8::from(parameters.encrypt == EncryptionMode::Encrypt && parameters.raw_read_disabled);
-    w.u32(parameters.instance).u8(0x10 | parameters.ceem << 1 | protected).u8(parameters.kad_format).u16(0).zeros(8);
-    // 001b: U-KAD is not covered; what is reported of A-KAD and M-KAD was not read from the medium.
+    let rdmd = u8::from(parameters.encrypt == EncryptionMode::Encrypt && parameters.raw_read_disabled);
+    w.u32(parameters.instance).u8(0x10 | parameters.ceem << 1 | rdmd).u8(parameters.kad_format).u16(0).zeros(8);
+    // AUTHENTICATED 0h: the key-associated data is that of the parameters, not read from the medium.
     descriptors(&parameters.kads, [0, 0, 0], w);
 }
 
@@ -211,7 +212,7 @@ fn descriptors(kads: &KeyAssociatedData, [u, a, m]: [u8; 3], w: &mut PageWriter)
     }
 }
 
-/// What page 0021h says of the block that is next.
+/// Contents of page 0021h: encryption status of the next block.
 struct NextBlock {
     object: u64,
     encryption: u8,
@@ -229,15 +230,15 @@ fn next_block(state: &mut DriveState, request: &Request<'_>) -> Result<NextBlock
     let reader = state.encryption.parameters_of(request.nexus).0.reader();
     let mounted = state.ready()?;
     let at = mounted.medium.position();
-    let sealing = mounted.medium.next_encryption().map_err(fail)?;
-    // Looked at, and back to where it was.
+    let block_encryption = mounted.medium.next_encryption().map_err(fail)?;
+    // Read the block without a buffer, then restore the position.
     let read = mounted.medium.read_decrypting(&mut [], reader.decryption());
     mounted.medium.locate(at.partition, at.object).map_err(fail)?;
     let raw = matches!(reader.decryption(), Decryption::Raw);
     let encryption = match &read {
         Ok(ReadOutcome::Filemark | ReadOutcome::EndOfData) => NOT_A_BLOCK,
         Ok(ReadOutcome::Block { .. }) | Err(StoreError::CannotDecrypt { reason: DecryptError::NotEncrypted, .. })
-            if sealing.is_none() =>
+            if block_encryption.is_none() =>
         {
             NOT_ENCRYPTED
         }
@@ -246,17 +247,17 @@ fn next_block(state: &mut DriveState, request: &Request<'_>) -> Result<NextBlock
         Err(other) => return Err(fail(other.clone()).into()),
     };
     if matches!(read, Err(StoreError::CannotDecrypt { reason: DecryptError::WrongKey, .. })) {
-        state.encryption.tried(request.nexus, false);
+        state.encryption.record_key_use(request.nexus, false);
     }
-    Ok(NextBlock { object: at.object, encryption, encryption_info: sealing.unwrap_or_default() })
+    Ok(NextBlock { object: at.object, encryption, encryption_info: block_encryption.unwrap_or_default() })
 }
 
 impl NextBlock {
     fn write(&self, index: u8, w: &mut PageWriter) {
         let algorithm = if matches!(self.encryption, DECRYPTABLE | NOT_DECRYPTABLE) { index } else { 0 };
-        // COMPRESSION STATUS 0h: not known; then EMES and RDMDS.
-        let how = u8::from(self.encryption_info.written_raw) << 1 | u8::from(self.encryption_info.raw_read_disabled);
-        w.u64(self.object).u8(self.encryption).u8(algorithm).u8(how).u8(0);
+        // COMPRESSION STATUS 0h (unknown); then EMES and RDMDS.
+        let modes = u8::from(self.encryption_info.written_raw) << 1 | u8::from(self.encryption_info.raw_read_disabled);
+        w.u64(self.object).u8(self.encryption).u8(algorithm).u8(modes).u8(0);
         let [a, m] = if self.encryption == DECRYPTABLE { [3, 3] } else { [2, 2] };
         descriptors(&self.encryption_info.kads, [1, a, m], w);
     }

@@ -1,10 +1,10 @@
 //! SECURITY PROTOCOL OUT, SPC-5 §6.41.  Bytes: 0 opcode · 1 SECURITY PROTOCOL · 2-3 SECURITY PROTOCOL SPECIFIC · 4 INC_512(7) · 6-9 TRANSFER LENGTH · 11 control
 //!
-//! Protocol 20h, tape data encryption: page 0010h, Set Data Encryption (SSC-5 §8.5.3.2). The key is taken from the list
-//! and is nowhere else; it may come wrapped for the key of page 0031h. A block in external mode is what a raw read returned:
-//! it says which place it was sealed for, and goes to the medium as it is.
+//! Protocol 20h, tape data encryption: page 0010h, Set Data Encryption (SSC-5 §8.5.3.2). The key is taken from the
+//! list, which is wiped; it may be wrapped with the public key of page 0031h. A block in EXTERNAL mode is an encrypted
+//! block that was read raw: it names the position for which it was encrypted, and is written to the medium unchanged.
 //!
-//! **Deviations:** SDK is refused, as the algorithm's descriptor says, and a signature behind a wrapped key.
+//! **Deviations:** SDK=1 is rejected, as the algorithm descriptor says, as is a signature of a wrapped key.
 
 use crate::device::DriveState;
 use crate::encryption::{
@@ -34,9 +34,9 @@ pub(crate) const SPEC: CommandSpec = CommandSpec::new(
     Access::Write,
 );
 
-/// SECURITY PROTOCOL: tape data encryption.
+/// SECURITY PROTOCOL 20h: tape data encryption.
 pub(super) const TAPE_DATA_ENCRYPTION: u8 = 0x20;
-/// Set Data Encryption.
+/// SECURITY PROTOCOL SPECIFIC and page code of Set Data Encryption.
 pub(super) const SET_DATA_ENCRYPTION: u16 = 0x0010;
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
@@ -54,7 +54,7 @@ pub(super) struct Raw {
 const _: () = assert!(size_of::<Raw>() == 12);
 
 impl Raw {
-    /// The length counts pieces of 512 bytes.
+    /// INC_512: the length is in units of 512 bytes.
     pub(super) const fn inc_512(&self) -> bool {
         self.flags & 0x80 != 0
     }
@@ -66,7 +66,7 @@ impl Raw {
     }
 }
 
-/// The page before its key.
+/// Set Data Encryption page up to its key.
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 struct SetDataEncryptionPage {
@@ -84,7 +84,7 @@ struct SetDataEncryptionPage {
 }
 const _: () = assert!(size_of::<SetDataEncryptionPage>() == 20);
 
-/// Longer than any page can be.
+/// Maximum list length in bytes; no valid page is that long.
 const MAX_PAGE_LENGTH: usize = 4096;
 
 pub(crate) fn list_length(cdb: &Cdb) -> usize {
@@ -128,7 +128,7 @@ pub(crate) fn run(
     Ok(())
 }
 
-/// The scope, the lock and the parameters of a page.
+/// Parses the scope, the lock and the parameters of a page.
 fn parse(
     list: &[u8],
     reserved: bool,
@@ -156,16 +156,16 @@ fn parse(
     if scope == EncryptionScope::Public {
         return Ok((scope, lock, EncryptionParameters::default()));
     }
-    modes(page, rest, reserved, state).map(|parameters| (scope, lock, parameters))
+    parse_modes(page, rest, reserved, state).map(|parameters| (scope, lock, parameters))
 }
 
-/// Bits of the page before its key that may be set.
+/// Defined bits of the page up to its key.
 const USAGE: &[u8] =
     &[0xff, 0xff, 0xff, 0xff, SCOPE | LOCK, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 const _: () = assert!(USAGE.len() == size_of::<SetDataEncryptionPage>());
-/// Of the public scope all other fields are ignored.
+/// With scope PUBLIC all other fields are ignored.
 const USAGE_PUBLIC: &[u8] = USAGE.split_at(5).0;
-/// Bits that may be set in byte 1 of a key-associated data descriptor: AUTHENTICATED, which is ignored.
+/// Defined bits in bytes 0 and 1 of a key-associated data descriptor: byte 1 has AUTHENTICATED, which is ignored.
 const USAGE_KAD: &[u8] = &[0xff, 0x07];
 
 const SCOPE: u8 = 0xe0;
@@ -175,20 +175,20 @@ const SDK: u8 = 0x08;
 const CKOD: u8 = 0x04;
 const CKORP: u8 = 0x02;
 const CKORL: u8 = 0x01;
-/// KEY FORMAT: as it is, or wrapped for the key of page 0031h.
+/// KEY FORMAT: plain-text, or wrapped with the public key of page 0031h.
 pub(super) const KEY_FORMATS: [u8; 2] = [0x00, 0x02];
 
-/// Byte 5: when the key is cleared, whether blocks can be read raw, and which blocks are not read.
+/// Parses byte 5: CEEM, RDMC, SDK, CKOD, CKORP and CKORL.
 ///
 /// # Errors
-/// The bits at fault.
-fn rules(flags: u8, reserved: bool, state: &DriveState) -> Result<EncryptionParameters, u8> {
-    let clear = KeyClearing {
+/// Mask of the invalid bits.
+fn parse_flags(flags: u8, reserved: bool, state: &DriveState) -> Result<EncryptionParameters, u8> {
+    let key_clearing = KeyClearing {
         on_demount: flags & CKOD != 0,
         on_reservation_preempt: flags & CKORP != 0,
         on_reservation_loss: flags & CKORL != 0,
     };
-    let protected = match (flags & RDMC) >> 4 {
+    let raw_read_disabled = match (flags & RDMC) >> 4 {
         0b00 => !state.profile.raw_read_by_default,
         0b11 => true,
         0b10 => false,
@@ -197,36 +197,36 @@ fn rules(flags: u8, reserved: bool, state: &DriveState) -> Result<EncryptionPara
     if flags & SDK != 0 {
         return Err(SDK);
     }
-    // A key is cleared together with something that exists now.
-    if clear.on_demount && !matches!(state.load, Load::Mounted(_)) {
+    // CKOD needs a mounted volume; CKORP and CKORL need a reservation.
+    if key_clearing.on_demount && !matches!(state.load, Load::Mounted(_)) {
         return Err(CKOD);
     }
-    if !reserved && (clear.on_reservation_preempt || clear.on_reservation_loss) {
-        return Err(if clear.on_reservation_preempt { CKORP } else { CKORL });
+    if !reserved && (key_clearing.on_reservation_preempt || key_clearing.on_reservation_loss) {
+        return Err(if key_clearing.on_reservation_preempt { CKORP } else { CKORL });
     }
     let ceem = flags >> 6;
-    let refused = match ceem {
+    let ceem_restriction = match ceem {
         2 => Some(CeemRestriction::External),
         3 => Some(CeemRestriction::Internal),
         _ => None,
     };
     Ok(EncryptionParameters {
-        key_clearing: clear,
-        raw_read_disabled: protected,
+        key_clearing,
+        raw_read_disabled,
         ceem,
-        ceem_restriction: refused,
+        ceem_restriction,
         ..EncryptionParameters::default()
     })
 }
 
-fn modes(
+fn parse_modes(
     page: &SetDataEncryptionPage,
     rest: &[u8],
     reserved: bool,
     state: &DriveState,
 ) -> Result<EncryptionParameters, Sense> {
     let at = |byte| Sense::from(FieldPointer::byte(byte));
-    let parameters = rules(page.flags, reserved, state).map_err(|bits| FieldPointer::bits(5, bits))?;
+    let parameters = parse_flags(page.flags, reserved, state).map_err(|bits| FieldPointer::bits(5, bits))?;
     let encrypt = match page.encrypt {
         0 => EncryptionMode::Disable,
         1 => EncryptionMode::External,
@@ -257,9 +257,9 @@ fn modes(
         _ if !needed => None,
         0 if key.len() == Key::MAX => Key::new(key),
         0 => return Err(at(18)),
-        _ => Some(unwrapped(key, state)?),
+        _ => Some(parse_wrapped_key(key, state)?),
     };
-    // DKAD_C 11b: descriptors may come with a key that only decrypts, which does not need them.
+    // DKAD_C 11b: key-associated data is allowed with a key that only decrypts, and not needed.
     let kads = descriptors(kads, list_offset(rest, kads))?;
     let kads = if encrypt == EncryptionMode::Disable { KeyAssociatedData::default() } else { kads };
     let kad_format = page.kad_format;
@@ -269,8 +269,8 @@ fn modes(
 /// PARAMETER SET: RSA-2048.
 const RSA_2048: u16 = 0x0000;
 
-/// A wrapped key: parameter set, label, wrapped key, and a signature that is not there, each but the first behind its length.
-fn unwrapped(field: &[u8], state: &DriveState) -> Result<Key, Sense> {
+/// Unwraps a key: parameter set, label, wrapped key and (empty) signature, each of the last three after its length.
+fn parse_wrapped_key(field: &[u8], state: &DriveState) -> Result<Key, Sense> {
     let at = |byte: usize| Sense::from(FieldPointer::byte(size_of::<SetDataEncryptionPage>() + byte));
     let end = || at(field.len());
     let counted = |from: usize| {
@@ -296,7 +296,7 @@ fn list_offset(rest: &[u8], kads: &[u8]) -> usize {
     size_of::<SetDataEncryptionPage>() + rest.len() - kads.len()
 }
 
-/// Key-associated data: descriptors of ascending types.
+/// Parses key-associated data: descriptors of ascending types.
 fn descriptors(mut list: &[u8], mut offset: usize) -> Result<KeyAssociatedData, Sense> {
     let (mut kads, mut last) = (KeyAssociatedData::default(), None);
     while !list.is_empty() {
@@ -305,7 +305,7 @@ fn descriptors(mut list: &[u8], mut offset: usize) -> Result<KeyAssociatedData, 
         check_reserved(list, USAGE_KAD, offset)?;
         let len = usize::from(u16::from_be_bytes([*high, *low]));
         let (value, after) = after.split_at_checked(len).ok_or_else(|| at(2))?;
-        let (slot, most) = match kind {
+        let (slot, max_len) = match kind {
             0 => (&mut kads.unauthenticated, MAX_U_KAD),
             1 => (&mut kads.authenticated, MAX_A_KAD),
             3 => (&mut kads.metadata, MAX_M_KAD),
@@ -314,7 +314,7 @@ fn descriptors(mut list: &[u8], mut offset: usize) -> Result<KeyAssociatedData, 
         if last.is_some_and(|last| last >= kind) {
             return Err(at(0));
         }
-        if len > most {
+        if len > max_len {
             return Err(at(2));
         }
         *slot = value.to_vec();

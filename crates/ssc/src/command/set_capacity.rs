@@ -1,9 +1,9 @@
 //! SET CAPACITY, SSC-5 §7.14.  Bytes: 0 opcode · 1 IMMED(0) · 3-4 MEDIUM FOR USE PROPORTION VALUE · 5 control
 //!
-//! Leaves so many 65535ths of the cartridge, five in a hundred at least, in one partition; all data is gone. What it left
-//! counts for FORMAT MEDIUM too, until the next SET CAPACITY.
+//! Sets the capacity of the cartridge to a proportion in 65535ths, at least five percent, in one partition, and erases
+//! all data. FORMAT MEDIUM uses this capacity until the next SET CAPACITY.
 //!
-//! **Deviations:** it takes no time, so IMMED=1 is answered when it is done.
+//! **Deviations:** formatting takes no time, so a command with IMMED=1 completes when it is done.
 
 use super::format_medium::{check_at_beginning, format};
 use super::write::record_alert;
@@ -34,7 +34,7 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 6);
 
-/// All of the medium.
+/// Proportion value of the whole medium.
 const FULL_PROPORTION: u64 = 0xffff;
 
 pub(crate) fn run(lu: &mut Lu, state: &mut DriveState, cdb: &Cdb) -> Outcome {

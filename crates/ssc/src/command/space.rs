@@ -1,9 +1,9 @@
 //! SPACE(6), SSC-5 §7.15.   Bytes: 0 opcode · 1 CODE(3-0) · 2-4 COUNT, signed · 5 control
 //! SPACE(16), SSC-5 §7.16.  Bytes: 0 opcode · 1 CODE(3-0) · 4-11 COUNT, signed · 15 control
 //!
-//! The residue in INFORMATION is positive in both directions, as LTO drives have it.
+//! The residue in INFORMATION is positive in both directions, as on LTO drives.
 //!
-//! **Deviations:** none; setmarks (codes 4 and 5) are obsolete and refused.
+//! **Deviations:** none; setmarks (codes 4h and 5h) are obsolete and rejected.
 
 use super::read::end_of_data;
 use crate::device::DriveState;

@@ -1,6 +1,8 @@
-//! What commands share that move blocks, or are at a place: a length in blocks or bytes, and in the 16-byte forms the place.
+//! Fields that commands with a transfer length share: the length in blocks or bytes, and in the 16-byte forms the
+//! explicit address.
 //!
-//! Both forms may be mixed; a 16-byte command goes to its object first, and is refused there if there is none.
+//! Both forms may be mixed. A 16-byte command first positions to its object, and is rejected if the object does not
+//! exist.
 
 use super::read::end_of_data;
 use crate::fault::{self, Operation};
@@ -33,19 +35,19 @@ struct Raw16 {
 }
 const _: () = assert!(size_of::<Raw16>() == 16);
 
-/// Where a command of the 16-byte form is to be.
+/// Explicit address of a 16-byte command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ExplicitAddress {
     partition: u8,
     object: u64,
 }
 
-/// A transfer as its CDB asks for it.
+/// Transfer fields of a CDB.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Transfer {
-    /// The length counts blocks of the block length in effect, not bytes.
+    /// FIXED: `length` counts blocks of the current block length, not bytes.
     pub(super) fixed: bool,
-    /// All other flags of byte 1.
+    /// Byte 1 of the CDB, with all flags.
     pub(super) flags: u8,
     pub(super) length: u32,
     pub(super) address: Option<ExplicitAddress>,
@@ -65,18 +67,18 @@ impl Transfer {
         Self { fixed: flags & 0x01 != 0, flags, length, address }
     }
 
-    /// Bytes that it moves.
+    /// Length of the transfer in bytes.
     pub(super) const fn bytes(&self, block_length: u32) -> usize {
         let unit = if self.fixed { block_length as usize } else { 1 };
         (self.length as usize).saturating_mul(unit)
     }
 
-    /// Number and size of its blocks.
+    /// Number of blocks, and the size of each in bytes.
     pub(super) const fn blocks(&self, block_length: u32) -> (u32, u32) {
         if self.fixed { (self.length, block_length) } else { (1, self.length) }
     }
 
-    /// 5/24/00 at TRANSFER LENGTH, or at FIXED, which makes the length another.
+    /// ILLEGAL REQUEST 24h/00h at TRANSFER LENGTH, or at FIXED if that is set.
     pub(super) const fn length_fault(&self) -> Sense {
         match (self.fixed, self.address) {
             (true, _) => Sense::invalid_field_in_cdb(1, Some(0)),
@@ -85,7 +87,7 @@ impl Transfer {
         }
     }
 
-    /// Refuses fixed blocks of no length.
+    /// Rejects FIXED=1 while the block length is zero.
     pub(super) fn check_block_length(&self, block_length: u32) -> Result<(), Sense> {
         if self.fixed && block_length == 0 {
             return Err(Sense::invalid_field_in_cdb(1, Some(0)).with_information(self.length.into()));
@@ -93,12 +95,12 @@ impl Transfer {
         Ok(())
     }
 
-    /// Goes to where the command is to be; PARTITION NUMBER is byte 3.
+    /// Positions to the explicit address, if there is one. Errors carry the transfer length in INFORMATION.
     pub(super) fn locate_explicit(&self, mounted: &mut Mounted) -> Result<(), Sense> {
         self.locate_without_information(mounted).map_err(|sense| sense.with_information(self.length.into()))
     }
 
-    /// As [`Self::go`], of a command without INFORMATION.
+    /// Positions as [`Self::locate_explicit`] does, for a command whose errors have no INFORMATION.
     pub(super) fn locate_without_information(&self, mounted: &mut Mounted) -> Result<(), Sense> {
         self.address.map_or(Ok(()), |address| address.locate(mounted))
     }

@@ -1,17 +1,17 @@
 //! VERIFY(6), SSC-5 §7.14.   Bytes: 0 opcode · 1 VTE(5) VLBPM(4) VBF(3) IMMED(2) BYTCMP(1) FIXED(0) · 2-4 VERIFICATION LENGTH · 5 control
 //! VERIFY(16), SSC-5 §5.7.  Bytes: 0 opcode · 1 as above · 3 PARTITION · 4-11 LOGICAL OBJECT IDENTIFIER · 12-14 VERIFICATION LENGTH · 15 control
 //!
-//! Blocks are read and checked, and with BYTCMP compared with what the initiator sends; nothing is transferred to it.
-//! ILI, filemarks and end of data are as for READ(6). With VTE all objects to end of data, with VBF as many files as the
-//! length says. Encrypted blocks are verified with the key that would read them. With logical block protection on write,
-//! what is sent to be compared carries it, and is checked first; VLBPM needs a method to verify by. With IMMED the
-//! verification goes on behind the answer, and what it meets is a deferred error.
+//! Reads and checks blocks, and with BYTCMP=1 compares them with the data from the initiator; no data is returned. ILI,
+//! filemarks and end of data are reported as for READ(6). With VTE=1 all objects to end of data are verified, with
+//! VBF=1 VERIFICATION LENGTH files. Encrypted blocks are verified with the key that would read them. With LBP_W=1 the
+//! data to compare carries protection information, which is checked first; VLBPM=1 needs a protection method. With
+//! IMMED=1 the verification continues in the background, and its failure is a deferred error.
 //!
 //! **Deviations:** none.
 
 use super::read::{block_of, check_ceem, record_outcome};
 use super::transfer::Transfer;
-use super::write::unprotected;
+use super::write::checked_block_length;
 use crate::background::BackgroundVerify;
 use crate::block_protection::{BlockProtection, ProtectionMethod};
 use crate::device::DriveState;
@@ -38,7 +38,7 @@ pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
 )
 .blocking_with_timeouts(60, 20_000);
 
-/// What byte 1 asks for.
+/// Flags in byte 1 of the CDB.
 #[derive(Clone, Copy)]
 struct VerifyFlags(u8);
 
@@ -64,7 +64,7 @@ impl VerifyFlags {
     }
 }
 
-/// Bytes that the CDB asks for.
+/// Data-Out length of the CDB in bytes.
 pub(crate) fn bytes(cdb: &Cdb, block_length: u32) -> usize {
     let transfer = Transfer::parse(cdb);
     if VerifyFlags(transfer.flags).compares() { transfer.bytes(block_length) } else { 0 }
@@ -102,7 +102,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data
     outcome
 }
 
-/// Which bits go together.
+/// Rejects combinations of flags that the standard does not allow.
 fn check(transfer: &Transfer, block_length: u32, protection: Option<BlockProtection>) -> Result<(), Sense> {
     let flags = VerifyFlags(transfer.flags);
     let fault = |bit: u8| Err(Sense::invalid_field_in_cdb(1, Some(bit)));
@@ -125,19 +125,19 @@ fn check(transfer: &Transfer, block_length: u32, protection: Option<BlockProtect
     transfer.check_block_length(block_length)
 }
 
-/// What is left to be verified.
+/// Remaining work of a verification.
 pub(crate) enum Verification {
     /// All objects to end of data.
     ToEnd,
-    /// So many filemarks.
+    /// This number of filemarks.
     Filemarks(u32),
-    /// So many blocks of this length.
+    /// This number of blocks of this length in bytes.
     Fixed(u32, u32),
-    /// One block of this length.
+    /// One block of this length in bytes.
     Variable(u32),
 }
 
-/// What an object counts beside its length, so that short ones and filemarks are not for nothing.
+/// Bytes that each object counts in addition to its length, so that short blocks and filemarks also use up a step.
 const OBJECT_COST: u64 = 4096;
 
 impl Verification {
@@ -150,33 +150,33 @@ impl Verification {
         }
     }
 
-    /// Verifies about so many bytes; whether that was all.
+    /// Verifies about `bytes` bytes. Returns whether the verification is complete.
     ///
     /// # Errors
-    /// As READ(6) of the same.
+    /// The sense of READ(6) of the same blocks.
     pub(crate) fn advance(
         &mut self,
         mounted: &mut Mounted,
         reader: &DecryptionParameters,
         bytes: u64,
     ) -> Result<bool, Sense> {
-        // A block is read whole and checked; nothing of it is kept.
+        // The medium reads and checks the whole block, although the buffer is empty.
         let mut done = 0;
         while done < bytes {
             check_ceem(reader.ceem_restriction, mounted).map_err(|sense| self.with_residue(sense))?;
-            let found = mounted.medium.read_decrypting(&mut [], reader.decryption());
-            let met = block_of(mounted, found);
-            done = done.saturating_add(OBJECT_COST + met.as_ref().map_or(0, |len| *len as u64));
-            if self.count_object(met)? {
+            let outcome = mounted.medium.read_decrypting(&mut [], reader.decryption());
+            let result = block_of(mounted, outcome);
+            done = done.saturating_add(OBJECT_COST + result.as_ref().map_or(0, |len| *len as u64));
+            if self.count_object(result)? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// Counts an object that was met; whether it was the last.
-    fn count_object(&mut self, met: Result<usize, Sense>) -> Result<bool, Sense> {
-        match (met, &mut *self) {
+    /// Counts an object that was read. Returns whether it was the last one.
+    fn count_object(&mut self, result: Result<usize, Sense>) -> Result<bool, Sense> {
+        match (result, &mut *self) {
             (Ok(_), Self::ToEnd | Self::Filemarks(_)) => Ok(false),
             (Ok(len), Self::Variable(size)) => {
                 let residue = i64::from(*size) - i64::try_from(len).unwrap_or(i64::MAX);
@@ -199,7 +199,7 @@ impl Verification {
         }
     }
 
-    /// INFORMATION: what was not verified.
+    /// Sets INFORMATION to the residue that was not verified.
     fn with_residue(&self, sense: Sense) -> Sense {
         match self {
             Self::ToEnd => sense.with_information(0),
@@ -210,7 +210,7 @@ impl Verification {
     }
 }
 
-/// Compares blocks of one size with what is sent, which may carry protection information.
+/// Compares blocks of one size with the data from the initiator, which may carry protection information.
 fn compare(
     mounted: &mut Mounted,
     ((count, size), fixed): ((u32, u32), bool),
@@ -224,12 +224,14 @@ fn compare(
         let at = done as usize * size;
         let len = match method {
             None => size,
-            Some(method) => unprotected(out, (at, size), method).map_err(|sense| sense.with_information(left))?,
+            Some(method) => {
+                checked_block_length(out, (at, size), method).map_err(|sense| sense.with_information(left))?
+            }
         };
         scratch.resize(len, 0);
         check_ceem(reader.ceem_restriction, mounted).map_err(|sense| sense.with_information(left))?;
-        let found = mounted.medium.read_decrypting(&mut [IoSliceMut::new(&mut scratch)], reader.decryption());
-        let actual = block_of(mounted, found).map_err(|sense| sense.with_information(left))?;
+        let outcome = mounted.medium.read_decrypting(&mut [IoSliceMut::new(&mut scratch)], reader.decryption());
+        let actual = block_of(mounted, outcome).map_err(|sense| sense.with_information(left))?;
         let sent = out.window(at, len);
         let same = sent.iter().flat_map(|slice| slice.iter()).zip(scratch.iter().take(actual)).all(|(a, b)| a == b);
         if !same {

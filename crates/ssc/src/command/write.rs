@@ -1,10 +1,10 @@
 //! WRITE(6), SSC-5 §7.16.  Bytes: 0 opcode · 1 FIXED(0) · 2-4 TRANSFER LENGTH · 5 control
 //! WRITE(16), SSC-5 §5.8.  Bytes: 0 opcode · 1 FCS(3) LCS(2) FIXED(0) · 3 PARTITION · 4-11 LOGICAL OBJECT IDENTIFIER · 12-14 TRANSFER LENGTH · 15 control
 //!
-//! With logical block protection on write, the last four bytes of each block are checked before it reaches the medium, and
-//! are no part of it there.
+//! With LBP_W=1 the last four bytes of each block, its protection information, are checked before the block is written;
+//! they are not stored on the medium.
 //!
-//! **Deviations:** FCS and LCS are accepted and bind nothing.
+//! **Deviations:** FCS and LCS are accepted and ignored.
 
 use super::transfer::Transfer;
 use crate::alert::Alert;
@@ -36,18 +36,18 @@ pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
 )
 .blocking_with_timeouts(60, 1800);
 
-/// Bytes that the CDB asks for.
+/// Data-Out length of the CDB in bytes.
 pub(crate) fn bytes(cdb: &Cdb, block_length: u32) -> usize {
     Transfer::parse(cdb).bytes(block_length)
 }
 
-/// How blocks are written.
+/// Options for writing blocks.
 struct WriteOptions<'a> {
     codec: Codec,
     encryption: Option<&'a Encryption>,
-    /// Blocks come sealed.
+    /// The host sends encrypted blocks (EXTERNAL mode).
     already_encrypted: bool,
-    /// Blocks come with this behind them.
+    /// Method of the protection information that follows each block.
     method: Option<ProtectionMethod>,
 }
 
@@ -59,28 +59,28 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data
     let method = BlockProtection::on_write(state.block_protection_of(request.nexus));
     let allowed = state.encryption.check_lock(request.nexus);
     let parameters = state.encryption.parameters_of(request.nexus).0;
-    let (seal, external) = (parameters.encryption(), parameters.encrypt == EncryptionMode::External);
+    let (encryption, external) = (parameters.encryption(), parameters.encrypt == EncryptionMode::External);
     let mounted = state.ready()?;
     if length == 0 {
         return transfer.locate_explicit(mounted).map_err(Into::into);
     }
     transfer.check_block_length(block_length)?;
-    let most = MAX_BLOCK_LENGTH + method.map_or(0, |_| 4);
-    if transfer.blocks(block_length).1 > most {
+    let max_block_length = MAX_BLOCK_LENGTH + method.map_or(0, |_| 4);
+    if transfer.blocks(block_length).1 > max_block_length {
         return Err(transfer.length_fault().into());
     }
     if !data.data_out.require(transfer.bytes(block_length)) {
         return Err(Sense::illegal_request(Asc::INVALID_FIELD_IN_COMMAND_INFORMATION_UNIT).into());
     }
     transfer.locate_explicit(mounted)?;
-    let encrypted = external || seal.is_some();
+    let encrypted = external || encryption.is_some();
     let allowed = allowed.and_then(|()| mounted.check_encryption(encrypted));
     let outcome = match allowed.and_then(|()| mounted.before_write(MediumChange::Write)) {
         Ok(()) => {
             mounted.last_writer = Some(request.nexus);
-            let how = WriteOptions { codec, encryption: seal.as_ref(), already_encrypted: external, method };
+            let options = WriteOptions { codec, encryption: encryption.as_ref(), already_encrypted: external, method };
             let first = mounted.medium.position();
-            let written = blocks(mounted, transfer.blocks(block_length), &how, &mut data.data_out);
+            let written = blocks(mounted, transfer.blocks(block_length), &options, &mut data.data_out);
             mounted.record_encrypted_range(first, encrypted);
             written
         }
@@ -101,26 +101,28 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data
     outcome
 }
 
-/// Appends the blocks; whether the medium is beyond early warning then.
+/// Appends the blocks. Returns whether the position is beyond early warning afterwards.
 fn blocks(
     mounted: &mut Mounted,
     (count, size): (u32, u32),
-    how: &WriteOptions<'_>,
+    options: &WriteOptions<'_>,
     out: &mut DataOut<'_>,
 ) -> Result<bool, Fault> {
     let (size, mut warned) = (size as usize, false);
     for done in 0..count {
         let at = done as usize * size;
         let left = i64::from(count - done);
-        let len = match how.method {
+        let len = match options.method {
             None => size,
-            Some(method) => unprotected(out, (at, size), method).map_err(|sense| sense.with_information(left))?,
+            Some(method) => {
+                checked_block_length(out, (at, size), method).map_err(|sense| sense.with_information(left))?
+            }
         };
         let block = out.window(at, len);
-        let written = match how.encryption {
-            _ if how.already_encrypted => mounted.medium.append_raw(&block),
-            None => mounted.medium.append(&block, how.codec),
-            Some(seal) => mounted.medium.append_encrypted(&block, how.codec, seal),
+        let written = match options.encryption {
+            _ if options.already_encrypted => mounted.medium.append_raw(&block),
+            None => mounted.medium.append(&block, options.codec),
+            Some(encryption) => mounted.medium.append_encrypted(&block, options.codec, encryption),
         };
         match written {
             Ok(WriteOutcome::Written { beyond_early_warning: early_warning }) => {
@@ -144,24 +146,24 @@ fn blocks(
     Ok(warned)
 }
 
-/// The length of a block without its protection information, which must be right.
+/// Checks the protection information of a block, and returns the length of the block without it.
 ///
 /// # Errors
-/// 4/10/01.
-pub(super) fn unprotected(
+/// HARDWARE ERROR 10h/01h.
+pub(super) fn checked_block_length(
     out: &DataOut<'_>,
     (at, size): (usize, usize),
     method: ProtectionMethod,
 ) -> Result<usize, Sense> {
     let failed = || Sense::new(SenseKey::HARDWARE_ERROR, Asc::LOGICAL_BLOCK_GUARD_CHECK_FAILED);
-    // No block is shorter than one byte.
+    // The minimum block length is one byte.
     let len = size.checked_sub(block_protection::LEN).filter(|len| *len > 0).ok_or_else(failed)?;
     let sent = out.window(at + len, block_protection::LEN);
     let right = method.compute(&out.window(at, len));
     if sent.iter().flat_map(|slice| slice.iter()).eq(&right) { Ok(len) } else { Err(failed()) }
 }
 
-/// INFORMATION counts blocks in fixed mode and bytes otherwise.
+/// Converts the residue in INFORMATION: blocks with FIXED=1, bytes otherwise.
 fn with_residue(fault: Fault, fixed: bool, length: u32) -> Fault {
     match fault {
         Fault::CheckCondition(mut sense) if !fixed && sense.information.is_some_and(|left| left > 0) => {
@@ -172,8 +174,8 @@ fn with_residue(fault: Fault, fixed: bool, length: u32) -> Fault {
     }
 }
 
-/// 0/00/07 once behind the warning that mode page 10h/01h asks for, then 0/00/02 at each write behind early warning; with
-/// EOM, and everything was written.
+/// Early warnings after a write that wrote all blocks, with EOM: NO SENSE 00h/07h once beyond programmable early
+/// warning (mode page 10h/01h), then 00h/02h at each write beyond early warning.
 pub(super) fn warn(mounted: &mut Mounted) -> Result<(), Sense> {
     let at = mounted.medium.position();
     let asc = if at.programmable_warning && !mounted.programmable_warning_reported {
@@ -187,19 +189,19 @@ pub(super) fn warn(mounted: &mut Mounted) -> Result<(), Sense> {
     Err(Sense::new(SenseKey::NO_SENSE, asc).with_eom(true).with_information(0))
 }
 
-/// D/00/02 with EOM: so much was not written, for want of room.
+/// VOLUME OVERFLOW 00h/02h with EOM; `left` blocks were not written.
 pub(crate) fn overflow(left: i64) -> Sense {
     Sense::new(SenseKey::VOLUME_OVERFLOW, Asc::END_OF_PARTITION_MEDIUM_DETECTED).with_eom(true).with_information(left)
 }
 
-/// TapeAlert flags of a write that failed.
+/// Raises the TapeAlert flags of a failed write.
 pub(crate) fn record_alert(state: &mut DriveState, outcome: &Outcome) {
     let Err(Fault::CheckCondition(sense)) = outcome else { return };
     match sense.asc {
         Asc::WORM_MEDIUM_OVERWRITE_ATTEMPTED => state.alerts.raise(Alert::WORM_OVERWRITE_ATTEMPTED),
-        // It was raised when the cartridge was loaded.
+        // TapeAlert 59 was raised when the cartridge was loaded.
         Asc::WORM_MEDIUM_INTEGRITY_CHECK => {}
-        // Less fits than the tape could hold; what fits is there.
+        // The file system is full before the tape; the data that fit is written.
         _ if sense.key == SenseKey::VOLUME_OVERFLOW => {
             if matches!(&state.load, Load::Mounted(mounted) if mounted.storage_full) {
                 state.alerts.raise(Alert::WRITE_WARNING);

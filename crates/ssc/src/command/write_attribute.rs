@@ -1,10 +1,11 @@
 //! WRITE ATTRIBUTE, SPC-5 §6.56.  Bytes: 0 opcode · 1 WTC(0) · 5 LOGICAL VOLUME NUMBER · 7 PARTITION NUMBER · 10-13 PARAMETER LIST LENGTH · 15 control
 //!
-//! All of the list is checked before any attribute changes, and the memory is durable before GOOD. Length zero removes.
-//! PARAMETER DATA LENGTH in the list is ignored, because it repeats PARAMETER LIST LENGTH (SPC-5 §6.56; HP LTO reference,
-//! volume 3): LTFS counts the field itself in it. An attribute that the end of the list cuts short is 5/1A/00.
+//! The whole list is checked before any attribute changes, and the cartridge memory is durable before GOOD status. An
+//! attribute of length zero is removed. PARAMETER DATA LENGTH in the list is ignored, because it repeats PARAMETER LIST
+//! LENGTH (SPC-5 §6.56; HP LTO reference, volume 3): LTFS includes the field itself in it. An attribute that is
+//! truncated by the end of the list ends in ILLEGAL REQUEST 1Ah/00h.
 //!
-//! **Deviations:** none; WTC=0 writes through as well.
+//! **Deviations:** none; WTC=0 also writes through.
 
 use super::read_attribute::format_bits;
 use crate::device::DriveState;
@@ -46,12 +47,12 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 16);
 
-/// READ ONLY, which is ignored, and FORMAT, in byte 2 of an attribute.
+/// READ ONLY (ignored) and FORMAT in byte 2 of an attribute.
 const USAGE_FORMAT: u8 = 0x83;
 const FORMAT: u8 = 0x03;
 
-/// The longest list: every attribute of the largest memory, and more than fits any of them.
-const LONGEST: usize = 64 * 1024;
+/// Maximum list length in bytes: more than every attribute of the largest cartridge memory needs.
+const MAX_LIST_LENGTH: usize = 64 * 1024;
 
 pub(crate) fn list_length(cdb: &Cdb) -> usize {
     let raw: Raw = cdb.as_layout();
@@ -65,9 +66,9 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) ->
     }
     let (cartridge, mam, partitions) = match &mut state.load {
         Load::Mounted(mounted) => (&mut mounted.cartridge, &mut mounted.mam, mounted.medium.partitions()),
-        Load::LoadedNotThreaded(held) => {
-            let partitions = held.partitions();
-            (&mut held.cartridge, &mut held.mam, partitions)
+        Load::LoadedNotThreaded(loaded) => {
+            let partitions = loaded.partitions();
+            (&mut loaded.cartridge, &mut loaded.mam, partitions)
         }
         Load::Empty | Load::Ejected(_) | Load::Unusable(..) => return Err(not_ready(Asc::MEDIUM_NOT_PRESENT).into()),
     };
@@ -81,7 +82,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) ->
     if length == 0 {
         return Ok(());
     }
-    if length > LONGEST {
+    if length > MAX_LIST_LENGTH {
         return Err(parameter_list::length_error().into());
     }
     let list = data.data_out.parameters(length)?;
@@ -90,7 +91,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) ->
         return Err(Sense::illegal_request(Asc::AUXILIARY_MEMORY_OUT_OF_SPACE).into());
     }
     if cartridge.mam().is_err() {
-        // What is here was rebuilt, and must not take the place of what is damaged.
+        // The cartridge memory in RAM was rebuilt; it must not overwrite the damaged file.
         return Err(Sense::new(SenseKey::MEDIUM_ERROR, Asc::AUXILIARY_MEMORY_WRITE_ERROR).into());
     }
     cartridge.save_mam(&changed).map_err(|error| fault::mam_write_error(&error))?;
@@ -98,7 +99,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) ->
     Ok(())
 }
 
-/// The memory with all attributes of the list changed, or where the list is wrong.
+/// Returns a copy of the cartridge memory with the attributes of the list changed, or the error in the list.
 fn apply(mam: &Mam, partition: u8, mut list: ParameterListReader<'_>) -> Result<Mam, Sense> {
     let (mut changed, mut last) = (mam.clone(), None);
     let _parameter_data_length = list.array::<4>()?;
