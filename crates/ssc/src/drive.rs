@@ -164,7 +164,7 @@ impl Drive {
     /// The drive already holds a cartridge; the error returns the new one.
     pub fn insert(&mut self, cartridge: Cartridge) -> Result<(), Box<InsertError>> {
         if !self.state.is_empty() {
-            return Err(Box::new(InsertError { cartridge, reason: "the drive is full" }));
+            return Err(Box::new(InsertError { cartridge, reason: "the drive already holds a cartridge" }));
         }
         self.lu.mode.restore_default(crate::mode::partition_11::ID);
         self.state.mount(cartridge, &crate::load::drive_name(&self.lu));
@@ -266,7 +266,7 @@ impl Drive {
     /// The drive holds another cartridge; the error returns this one.
     pub fn restore_cartridge(&mut self, cartridge: Cartridge) -> Result<(), Box<InsertError>> {
         if !self.state.is_empty() {
-            return Err(Box::new(InsertError { cartridge, reason: "the drive is full" }));
+            return Err(Box::new(InsertError { cartridge, reason: "the drive already holds a cartridge" }));
         }
         self.state.mark_unusable(cartridge);
         Ok(())
@@ -411,7 +411,7 @@ impl Drive {
         mounted.storage_full_reported = mounted.storage_full;
         if mounted.storage_full {
             let barcode = mounted.cartridge.barcode().clone();
-            let reason = "the file system is full: the tape ends before its capacity".into();
+            let reason = "file system is full, tape ends before its capacity".into();
             self.state.report(MediumFault { barcode, reason, unusable: false });
         }
     }

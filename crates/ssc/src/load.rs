@@ -405,7 +405,7 @@ fn open(
         tracing::warn!(barcode = %cartridge.barcode(), error = %damage, "cartridge memory is damaged, cartridge is write-protected");
     }
     if recovery.dropped_objects > 0 {
-        tracing::warn!(barcode = %cartridge.barcode(), dropped = recovery.dropped_objects, "objects that were never synchronised are gone");
+        tracing::warn!(barcode = %cartridge.barcode(), dropped_objects = recovery.dropped_objects, "dropped unsynchronised objects");
     }
     mam.set_number(AttrId::LOAD_COUNT, mam.number(AttrId::LOAD_COUNT).saturating_add(1));
     mam.set_number(AttrId::LOAD_WRITTEN, 0);

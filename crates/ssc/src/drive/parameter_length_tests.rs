@@ -40,10 +40,10 @@ fn write_attribute_lengths() {
     for (len, sent) in [("10", 16), ("08", 8), ("03", 3), ("11", 16), ("11", 0)] {
         check(&mut drive, &cdb(len), &list[..sent], 0, LENGTH, b"");
     }
-    assert!(!there(&mut drive), "nothing of it was done");
+    assert!(!there(&mut drive), "a rejected list changed something");
     let two = bytes("00 00 00 00 08 00 01 00 08 46 45 52 52 49 43 20 20 08 05 00 00 01");
     check(&mut drive, &cdb("16"), &two, 0, LENGTH, b"");
-    assert!(!there(&mut drive), "nothing of it was done");
+    assert!(!there(&mut drive), "a rejected list changed something");
     // An invalid attribute length.
     check(&mut drive, &cdb("0e"), &bytes("00 00 00 0a 08 00 01 00 05 46 45 52 52 49"), 0, &field("80 00 07"), b"");
     good(&mut drive, &cdb("11"), &list);
@@ -94,7 +94,7 @@ fn mode_select_lengths() {
     ] {
         check(&mut drive, cdb, &bytes(out), 0, LENGTH, b"");
     }
-    assert_eq!(compressing(&mut drive), 0x40, "nothing of it was done");
+    assert_eq!(compressing(&mut drive), 0x40, "a rejected list changed something");
     // Invalid page length, and invalid block descriptor length.
     check(&mut drive, "15 10 00 00 08 00", &bytes("00 00 10 00 0f 02 c0 80"), 0, &field("80 00 05"), b"");
     check(&mut drive, "15 10 00 00 0c 00", &bytes("00 00 10 04 00 00 00 00 00 00 00 00"), 0, &field("80 00 03"), b"");

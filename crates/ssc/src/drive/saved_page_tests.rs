@@ -31,7 +31,7 @@ fn select(drive: &mut Drive, save: bool, page: &[u8]) -> (u8, Vec<u8>) {
         &Request { nexus: HOST, cdb: &bytes(&cdb), now: Now::default() },
         Data::new(&[std::io::IoSlice::new(&list)], &mut []),
     );
-    assert_eq!(done.save.contains(Save::UNIT), save && done.status.0 == 0, "what was saved is durable before GOOD");
+    assert_eq!(done.save.contains(Save::UNIT), save && done.status.0 == 0, "saved pages must be durable before GOOD");
     (done.status.0, done.sense.map(|sense| sense.as_slice().to_vec()).unwrap_or_default())
 }
 

@@ -216,7 +216,7 @@ fn full_for_a_while(level: Format) {
     // 02h: no data is lost, and the capacity is reduced.
     assert!(drive.alerts().is_set(Alert::WRITE_WARNING) && !drive.alerts().is_set(Alert::WRITE_FAILURE));
     let reasons: Vec<String> = drive.take_faults().into_iter().map(|fault| fault.reason).collect();
-    assert_eq!(reasons, ["the file system is full: the tape ends before its capacity"]);
+    assert_eq!(reasons, ["file system is full, tape ends before its capacity"]);
     disk.set_available(1 << 40);
     good(&mut drive, &cdb(70_000), &[3; 70_000]);
     good(&mut drive, "10 00 00 00 01 00", b"");

@@ -111,7 +111,7 @@ const fn performance_of(subpage: u8) -> LogId {
 }
 
 /// Merges two ascending lists into one.
-#[expect(clippy::indexing_slicing, reason = "evaluated at compile time: a list of another length does not build")]
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time: a list of another length does not compile")]
 const fn merged<const N: usize>(pages: &[LogId], more: &[LogId]) -> [LogId; N] {
     assert!(N == pages.len() + more.len());
     let (mut list, mut from, mut added) = ([WRITE_ERRORS; N], 0, 0);

@@ -162,7 +162,7 @@ const fn subpage<const N: usize>(id: PageId, len: usize, bytes: &[(usize, u8)]) 
     with_bytes([0; N], [(0, id.page | 0x40), (1, id.subpage), (3, (N - 4) as u8)].as_slice(), bytes)
 }
 
-#[expect(clippy::indexing_slicing, reason = "evaluated at compile time: a byte beyond the page does not build")]
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time: a byte beyond the page does not compile")]
 const fn with_bytes<const N: usize>(mut page: [u8; N], header: &[(usize, u8)], bytes: &[(usize, u8)]) -> [u8; N] {
     let mut at = 0;
     while at < header.len() {

@@ -55,11 +55,11 @@ const fn ro(media: &'static MediaSpec) -> MediaSupport {
 }
 
 /// Medium type by its name in mhvtl.
-#[expect(clippy::panic, reason = "evaluated at compile time: a name that is not there does not build")]
+#[expect(clippy::panic, reason = "evaluated at compile time: an unknown name does not compile")]
 const fn media_by_name(name: &str) -> &'static MediaSpec {
     match tape_store::mhvtl::media::spec_by_name(name) {
         Some(media) => media,
-        None => panic!("there is no such medium"),
+        None => panic!("unknown medium"),
     }
 }
 
@@ -266,7 +266,7 @@ mod tests {
         for profile in ALL {
             let name = profile.model.product;
             assert!(profile.model.vendor.len() <= 8 && name.len() <= 16 && profile.model.revision.len() == 4, "{name}");
-            assert_eq!(by_product(name).map(|found| found.model), Some(profile.model), "{name} stands once");
+            assert_eq!(by_product(name).map(|found| found.model), Some(profile.model), "{name} is not unique");
             assert!(profile.mode_pages.iter().all(ModePageDef::is_consistent), "{name}");
             assert!(profile.mode_pages.windows(2).all(|pair| pair[0].id < pair[1].id), "{name}");
             assert!(profile.log_pages.windows(2).all(|pair| pair[0] < pair[1]), "{name}");
