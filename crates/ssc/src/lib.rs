@@ -8,20 +8,20 @@
 //! use scsi_core::data::Data;
 //! use scsi_core::identity::Identity;
 //! use scsi_core::nexus::{NexusId, TransportId};
-//! use scsi_core::target::{Event, LogicalUnit, Request};
+//! use scsi_core::target::{LogicalUnit, Request, TransportEvent};
 //! use scsi_core::time::Now;
 //! use ssc::drive::{Drive, DriveConfig};
 //!
 //! let profile = ssc::profile::by_product("ULT3580-TD8").unwrap();
-//! let identity = Identity { model: profile.model.into(), serial: "1068000001".into(), naa: 0x5000_0000_0000_0001, port: None };
+//! let identity = Identity { strings: profile.model.into(), serial: "1068000001".into(), naa: 0x5000_0000_0000_0001, port: None };
 //! let mut drive = Drive::new(profile, identity, DriveConfig::default(), Default::default());
 //! let (nexus, port) = (NexusId(1), TransportId::local(1));
-//! drive.event(Event::NexusUp { nexus, port, returning: false }, Now::default());
+//! drive.handle_event(TransportEvent::NexusEstablished { nexus, port, reestablished: false }, Now::default());
 //! let inquiry = Request { nexus, cdb: &[0x12, 0, 0, 0, 36, 0], now: Now::default() };
-//! let mut answer = [0; 36];
-//! let done = drive.execute(&inquiry, Data::new(&[], &mut [std::io::IoSliceMut::new(&mut answer)]));
-//! assert_eq!((done.status.0, done.data_in), (0, 36));
-//! assert_eq!(&answer[8..32], b"IBM     ULT3580-TD8     ");
+//! let mut buffer = [0; 36];
+//! let completion = drive.execute(&inquiry, Data::new(&[], &mut [std::io::IoSliceMut::new(&mut buffer)]));
+//! assert_eq!((completion.status.0, completion.data_in), (0, 36));
+//! assert_eq!(&buffer[8..32], b"IBM     ULT3580-TD8     ");
 //! ```
 #![forbid(unsafe_code)]
 

@@ -214,7 +214,7 @@ fn inquiry_matches_lto_7_and_lto_9_captures() {
 /// LTO-7 and LTO-9 drives list 00 03 80 83 86 87 88 90 B0 B1 B3 B4 B5 C0 C1 C2 C3 C7 C8 CC D0 E0 E1; an LTO-6 drive of
 /// HP lists B2h.
 #[test]
-fn lists_of_vpd_pages() {
+fn supported_vpd_pages_match_captures() {
     for (product, pages) in [
         ("Ultrium 9-SCSI", "00 80 83 86 87 88 b0 b1 b3 b4 b5 c0 c1 cc d0"),
         ("Ultrium 7-SCSI", "00 80 83 86 87 88 b0 b1 b3 b4 b5 c0 c1 cc d0"),

@@ -81,11 +81,11 @@ fn send_diagnostic_parameter_lists() {
     // sg_senddiag asks for the list of pages.
     good(&mut drive, "1d 10 00 00 04 00", &bytes("00 00 00 00"));
     // Without PF, and together with a self-test.
-    refused_out(&mut drive, "1d 00 00 00 08 00", "cc 00 01");
-    refused_out(&mut drive, "1d 14 00 00 08 00", "c0 00 03");
+    rejected_with_data(&mut drive, "1d 00 00 00 08 00", "cc 00 01");
+    rejected_with_data(&mut drive, "1d 14 00 00 08 00", "c0 00 03");
 }
 
-fn refused_out(drive: &mut Drive, cdb: &str, pointer: &str) {
+fn rejected_with_data(drive: &mut Drive, cdb: &str, pointer: &str) {
     check(drive, cdb, &bytes("80 00 00 04 01 60 00 00"), 0, &format!("{FIELD} {pointer}"), b"");
 }
 
@@ -127,7 +127,7 @@ fn an_error_of_the_medium_takes_a_dump() {
 }
 
 #[test]
-fn error_history_of_hp_and_of_ibm() {
+fn error_history_of_hp_and_ibm() {
     for (product, vendor, revision) in [("Ultrium 6-SCSI", "HP      ", "35GD"), ("ULT3580-TD8", "IBM     ", "MA21")] {
         let mut drive = empty(product);
         let directory = |drive: &mut Drive, id: &str| run(drive, &format!("3c 1c {id} 00 00 00 00 01 00 00"), &[], 256);

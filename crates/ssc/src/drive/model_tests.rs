@@ -85,25 +85,25 @@ impl Model {
         &self.parts[self.part]
     }
 
-    fn marks_before(&self) -> usize {
+    fn filemarks_before(&self) -> usize {
         self.here()[..self.at].iter().filter(|object| **object == Object::Filemark).count()
     }
 
-    fn rest_is_marks(&self) -> bool {
+    fn only_filemarks_follow(&self) -> bool {
         self.here()[self.at..].iter().all(|object| *object == Object::Filemark)
     }
 
-    fn behind_a_mark(&self) -> bool {
+    fn after_filemark(&self) -> bool {
         self.at > 0 && self.here()[self.at - 1] == Object::Filemark
     }
 
     /// Additional sense code of a write that is not allowed at the position.
-    fn refuses(&mut self, erases: bool) -> Option<u16> {
+    fn write_rejection(&mut self, erases: bool) -> Option<u16> {
         let end = self.at == self.here().len();
         let blocks = self.here().iter().filter(|object| **object != Object::Filemark).count();
         let label = self.here().iter().take(blocks).all(|object| *object != Object::Filemark) && blocks <= 2;
-        let label = self.at == 0 && (label || self.rest_is_marks());
-        let trailing = self.behind_a_mark() && self.rest_is_marks();
+        let label = self.at == 0 && (label || self.only_filemarks_follow());
+        let trailing = self.after_filemark() && self.only_filemarks_follow();
         if self.worm && !(end || !erases && (label || trailing)) {
             return Some(0x300c);
         }
@@ -147,8 +147,8 @@ impl Model {
     }
 
     /// Resets the count of wrong keys after an encrypted block was read.
-    fn right_key(&mut self, sealed: bool) {
-        if sealed {
+    fn reset_wrong_keys(&mut self, encrypted: bool) {
+        if encrypted {
             (self.wrong_keys, self.last_wrong) = (0, 0);
         }
     }
@@ -162,7 +162,7 @@ impl Model {
             return ends(5, 0x2400, 0, Some(left));
         }
         self.allowed = None;
-        let sealed = matches!(self.here().get(self.at), Some(Object::Block { key: Some(_), .. }));
+        let encrypted = matches!(self.here().get(self.at), Some(Object::Block { key: Some(_), .. }));
         if !fixed {
             let mut data = match self.next(left) {
                 Ok(data) => data,
@@ -172,7 +172,7 @@ impl Model {
             data.truncate(length);
             let silent = residue == 0 || sili && (residue > 0 || self.block_length == 0);
             if silent {
-                self.right_key(sealed);
+                self.reset_wrong_keys(encrypted);
                 return good_with(data);
             }
             return Ending { key: 0, asc: 0, flags: ILI, info: Some(residue), data };
@@ -186,7 +186,7 @@ impl Model {
                 Err(ending) => return Ending { data: sent, ..ending },
             }
         }
-        self.right_key(sealed);
+        self.reset_wrong_keys(encrypted);
         good_with(sent)
     }
 
@@ -194,7 +194,7 @@ impl Model {
     fn write(&mut self, blocks: &[Vec<u8>], fixed: bool, wrong: Option<usize>) -> Ending {
         let total = if fixed { blocks.len() } else { blocks[0].len() };
         let info = |done: usize| Some(i64::try_from(if fixed { blocks.len() - done } else { total }).unwrap());
-        if let Some(asc) = self.refuses(false) {
+        if let Some(asc) = self.write_rejection(false) {
             return ends(7, asc, 0, info(0));
         }
         for (number, block) in blocks.iter().enumerate() {
@@ -211,9 +211,9 @@ impl Model {
         good_with(Vec::new())
     }
 
-    fn marks(&mut self, count: usize) -> Ending {
+    fn filemarks(&mut self, count: usize) -> Ending {
         if count > 0 {
-            if let Some(asc) = self.refuses(false) {
+            if let Some(asc) = self.write_rejection(false) {
                 return ends(7, asc, 0, None);
             }
             (0..count).for_each(|_| self.append(Object::Filemark));
@@ -222,7 +222,7 @@ impl Model {
     }
 
     fn erase(&mut self) -> Ending {
-        if let Some(asc) = self.refuses(true) {
+        if let Some(asc) = self.write_rejection(true) {
             return ends(7, asc, 0, None);
         }
         let at = self.at;
@@ -230,7 +230,7 @@ impl Model {
         good_with(Vec::new())
     }
 
-    fn space(&mut self, marks: bool, count: i64) -> Ending {
+    fn space(&mut self, filemarks: bool, count: i64) -> Ending {
         if count != 0 {
             self.allowed = None;
         }
@@ -242,10 +242,10 @@ impl Model {
             };
             let is_mark = *object == Object::Filemark;
             self.at = if count > 0 { self.at + 1 } else { self.at - 1 };
-            if is_mark && !marks {
+            if is_mark && !filemarks {
                 return ends(0, 0x0001, FILEMARK, Some(left));
             }
-            left -= i64::from(is_mark == marks);
+            left -= i64::from(is_mark == filemarks);
         }
         good_with(Vec::new())
     }
@@ -257,7 +257,7 @@ impl Model {
         self.allowed = None;
         self.part = part;
         let len = self.here().len();
-        let marks = |objects: &[Object]| {
+        let filemarks = |objects: &[Object]| {
             objects
                 .iter()
                 .enumerate()
@@ -268,7 +268,7 @@ impl Model {
         let found = match target {
             Target::Object(object) => Some(object).filter(|object| *object <= len),
             Target::File(0) => Some(0),
-            Target::File(file) => marks(self.here()).get(file - 1).copied(),
+            Target::File(file) => filemarks(self.here()).get(file - 1).copied(),
             Target::End => Some(len),
         };
         self.at = found.unwrap_or(len);
@@ -361,9 +361,9 @@ impl Session {
     }
 
     /// Runs a command, and returns its outcome.
-    fn run(&mut self, cdb: &[u8], out: &[u8], room: usize) -> Ending {
+    fn run(&mut self, cdb: &[u8], out: &[u8], data_in_len: usize) -> Ending {
         let hex: Vec<String> = cdb.iter().map(|byte| format!("{byte:02x}")).collect();
-        let (status, sense, data) = run(&mut self.drive, &hex.join(" "), out, room);
+        let (status, sense, data) = run(&mut self.drive, &hex.join(" "), out, data_in_len);
         if status == 0 {
             return good_with(data);
         }
@@ -396,14 +396,14 @@ impl Session {
             5 | 6 => {
                 let count = self.random.below(3);
                 let cdb = self.transfer(0x10, 0x80, 0, count);
-                (format!("filemarks {count}"), self.run(&cdb, &[], 0), self.model.marks(count))
+                (format!("filemarks {count}"), self.run(&cdb, &[], 0), self.model.filemarks(count))
             }
             7..=10 => self.read(),
             11 | 12 => {
-                let (marks, count) = (self.random.one_in(2), i64::try_from(self.random.below(9)).unwrap() - 4);
+                let (filemarks, count) = (self.random.one_in(2), i64::try_from(self.random.below(9)).unwrap() - 4);
                 let [.., a, b, c] = count.to_be_bytes();
-                let cdb = [0x11, u8::from(marks), a, b, c, 0];
-                (format!("space {marks} {count}"), self.run(&cdb, &[], 0), self.model.space(marks, count))
+                let cdb = [0x11, u8::from(filemarks), a, b, c, 0];
+                (format!("space {filemarks} {count}"), self.run(&cdb, &[], 0), self.model.space(filemarks, count))
             }
             13 | 14 => self.locate(),
             15 => {
@@ -465,8 +465,12 @@ impl Session {
         let (fixed, sili) = (self.random.one_in(3), self.random.one_in(3));
         let length = if fixed { self.random.below(4) } else { self.random.below(70) };
         let cdb = self.transfer(0x08, 0x88, u8::from(fixed) | u8::from(sili) << 1, length);
-        let room = if fixed { length * self.model.block_length.max(1) } else { length };
-        (format!("read {fixed} {sili} {length}"), self.run(&cdb, &[], room), self.model.read(fixed, sili, length))
+        let data_in_len = if fixed { length * self.model.block_length.max(1) } else { length };
+        (
+            format!("read {fixed} {sili} {length}"),
+            self.run(&cdb, &[], data_in_len),
+            self.model.read(fixed, sili, length),
+        )
     }
 
     fn locate(&mut self) -> (String, Ending, Ending) {
@@ -557,7 +561,7 @@ fn sessions(first: u64, count: u64, operations: usize) {
             let model = &session.model;
             assert_eq!(
                 (usize::from(at[7]), field(&at[8..16]), field(&at[16..24])),
-                (model.part, model.at, model.marks_before()),
+                (model.part, model.at, model.filemarks_before()),
                 "seed {seed}: {:?}",
                 &history[history.len().saturating_sub(12)..]
             );

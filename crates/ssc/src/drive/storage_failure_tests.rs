@@ -12,7 +12,7 @@ use tape_store::media::LTO_8;
 use tape_store::store::{NewCartridge, TapeStore};
 
 /// A drive with a cartridge of this format, on a disk that fails on request.
-fn on_with(disk: &FaultyFolder, level: Format) -> Drive {
+fn drive_on(disk: &FaultyFolder, level: Format) -> Drive {
     let mut shelves = MemoryFolderStore::default();
     let store = TapeStore::new(Box::new(shelves.clone()));
     let new = NewCartridge { serial: "S1", capacity: 1 << 30, format: level, ..NewCartridge::data(&LTO_8) };
@@ -108,7 +108,7 @@ fn each_failing_call_has_its_own_sense() {
 
 /// The same for a cartridge in mhvtl format, whose filemarks are in a separate file.
 #[test]
-fn each_failing_call_of_a_cartridge_of_mhvtl_is_reported_as_what_it_is() {
+fn each_failing_call_has_its_own_sense_in_mhvtl_format() {
     each_failing_call(Format::Mhvtl);
 }
 
@@ -120,7 +120,7 @@ fn each_failing_call(level: Format) {
         let mut failures = 0;
         for at in 0..60 {
             let disk = FaultyFolder::default();
-            let mut drive = on_with(&disk, level);
+            let mut drive = drive_on(&disk, level);
             disk.fail_at(Some(disk.calls() + at), error);
             let mut story = write_until_it_fails(&mut drive);
             if story.senses.is_empty() {
@@ -170,13 +170,13 @@ fn each_failing_call(level: Format) {
 
 #[test]
 fn lost_buffered_data_is_a_deferred_error() {
-    buffered_and_lost(Format::Native);
-    buffered_and_lost(Format::Mhvtl);
+    check_lost_buffered_data(Format::Native);
+    check_lost_buffered_data(Format::Mhvtl);
 }
 
-fn buffered_and_lost(level: Format) {
+fn check_lost_buffered_data(level: Format) {
     let disk = FaultyFolder::default();
-    let mut drive = on_with(&disk, level);
+    let mut drive = drive_on(&disk, level);
     good(&mut drive, &cdb(200), &[1; 200]);
     good(&mut drive, "10 00 00 00 01 00", b"");
     // Two buffered blocks, which the next filemark cannot store.
@@ -200,13 +200,13 @@ fn buffered_and_lost(level: Format) {
 
 #[test]
 fn full_file_system_ends_the_tape_until_space_is_freed() {
-    full_for_a_while(Format::Native);
-    full_for_a_while(Format::Mhvtl);
+    check_full_file_system(Format::Native);
+    check_full_file_system(Format::Mhvtl);
 }
 
-fn full_for_a_while(level: Format) {
+fn check_full_file_system(level: Format) {
     let disk = FaultyFolder::default();
-    let mut drive = on_with(&disk, level);
+    let mut drive = drive_on(&disk, level);
     disk.set_available(60_000);
     // Beyond early warning, because the file system has less space left.
     let warned = "f0 00 40 00 00 00 00 0a 00 00 00 00 00 02 00 00 00 00";

@@ -76,11 +76,8 @@ pub(super) fn write(source: &PageSource<'_>, mounted: &Mounted, w: &mut LogWrite
     }
     identity(source, mounted, w);
     w.parameter(0x0080, LIST_CONTROL, &[u8::from(mounted.write_protection.is_some())]);
-    w.parameter(0x0081, LIST_CONTROL, &[u8::from(mounted.cartridge.kind() == CartridgeKind::Worm)]).parameter(
-        0x0082,
-        LIST_CONTROL,
-        &[0],
-    );
+    let worm = mounted.cartridge.kind() == CartridgeKind::Worm;
+    w.parameter(0x0081, LIST_CONTROL, &[u8::from(worm)]).parameter(0x0082, LIST_CONTROL, &[0]);
     w.number(0x0101, LIST_CONTROL, 4, mam.number(AttrId::LOAD_COUNT));
     w.number(0x0102, LIST_CONTROL, 4, mam.number(AttrId::LOAD_COUNT));
     encrypted(mounted, w);
@@ -97,11 +94,8 @@ pub(super) fn write(source: &PageSource<'_>, mounted: &Mounted, w: &mut LogWrite
         mount_history(mounted, w);
         w.parameter(0xf000, LIST_CONTROL, &[0x00, 0x01]);
     } else {
-        w.parameter(
-            0x0204,
-            LIST_CONTROL,
-            &records(|usage| usage.capacity.saturating_sub(usage.used + usage.early_warning)),
-        );
+        let before_warning = records(|usage| usage.capacity.saturating_sub(usage.used + usage.early_warning));
+        w.parameter(0x0204, LIST_CONTROL, &before_warning);
     }
 }
 
