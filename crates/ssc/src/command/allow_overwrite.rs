@@ -15,7 +15,7 @@ use scsi_core::sense::Sense;
 use scsi_core::wire::U64;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-/// Facts of the command.
+/// Command table entry of the command.
 pub(crate) const SPEC: CommandSpec = CommandSpec::new(
     "ALLOW OVERWRITE",
     &[0x82, 0, 0x0f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0],

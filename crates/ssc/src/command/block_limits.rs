@@ -12,7 +12,7 @@ use scsi_core::fault::Outcome;
 use scsi_core::writer::PageWriter;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-/// Facts of the command.
+/// Command table entry of the command.
 pub(crate) const SPEC: CommandSpec = CommandSpec::new("READ BLOCK LIMITS", &[0x05, 0x01, 0, 0, 0, 0], Access::Always);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]

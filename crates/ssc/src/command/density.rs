@@ -14,7 +14,7 @@ use scsi_core::fault::Outcome;
 use scsi_core::writer::PageWriter;
 use tape_store::cartridge::CartridgeKind;
 
-/// Facts of the command.
+/// Command table entry of the command.
 pub(crate) const SPEC: CommandSpec =
     CommandSpec::new("REPORT DENSITY SUPPORT", &[0x44, 0x03, 0, 0, 0, 0, 0, 0xff, 0xff, 0], Access::Always);
 

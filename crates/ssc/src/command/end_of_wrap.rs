@@ -18,7 +18,7 @@ use scsi_core::wire::{U16, U32};
 use scsi_core::writer::PageWriter;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-/// Facts of the command.
+/// Command table entry of the command.
 pub(crate) const SPEC: CommandSpec = CommandSpec::new(
     "READ END OF WRAP POSITION",
     &[0xa3, 0x1f, 0x45, 0x03, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0],

@@ -18,11 +18,11 @@ use scsi_core::sense::Sense;
 use scsi_core::target::Request;
 use tape_store::medium::WriteOutcome;
 
-/// Facts of the 6-byte form.
+/// Command table entry of the 6-byte form.
 pub(crate) const SPEC_6: CommandSpec =
     CommandSpec::new("WRITE FILEMARKS(6)", &[0x10, 0x01, 0xff, 0xff, 0xff, 0x00], Access::Write)
         .blocking_with_timeouts(60, 1200);
-/// Facts of the 16-byte form.
+/// Command table entry of the 16-byte form.
 pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
     "WRITE FILEMARKS(16)",
     &[0x80, 0x0d, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0],

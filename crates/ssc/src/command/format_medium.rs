@@ -21,7 +21,7 @@ use scsi_core::wire::U16;
 use tape_store::mam::{ATTRIBUTES, AttrId, AttributeWriter, Mam};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-/// Facts of the command.
+/// Command table entry of the command.
 pub(crate) const SPEC: CommandSpec =
     CommandSpec::new("FORMAT MEDIUM", &[0x04, 0x03, 0x0f, 0xff, 0xff, 0x00], Access::Write)
         .blocking_with_timeouts(60, 3600);

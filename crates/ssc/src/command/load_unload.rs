@@ -20,7 +20,7 @@ use scsi_core::sense::Sense;
 use scsi_core::target::Request;
 use tape_store::cartridge::Cartridge;
 
-/// Facts of the command.
+/// Command table entry of the command.
 pub(crate) const SPEC: CommandSpec =
     CommandSpec::new("LOAD UNLOAD", &[0x1b, 0x01, 0, 0, 0x0b, 0], Access::Write).blocking_with_timeouts(60, 900);
 

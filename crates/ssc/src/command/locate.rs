@@ -16,11 +16,11 @@ use scsi_core::sense::Sense;
 use scsi_core::wire::{U32, U64};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-/// Facts of the 10-byte form.
+/// Command table entry of the 10-byte form.
 pub(crate) const SPEC_10: CommandSpec =
     CommandSpec::new("LOCATE(10)", &[0x2b, 0x07, 0, 0xff, 0xff, 0xff, 0xff, 0, 0xff, 0], Access::Read)
         .blocking_with_timeouts(60, 1800);
-/// Facts of the 16-byte form.
+/// Command table entry of the 16-byte form.
 pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
     "LOCATE(16)",
     &[0x92, 0x3b, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0],

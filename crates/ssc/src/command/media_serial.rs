@@ -12,7 +12,7 @@ use scsi_core::writer::PageWriter;
 use tape_store::mam::AttrId;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-/// Facts of the command.
+/// Command table entry of the command.
 pub(crate) const SPEC: CommandSpec =
     CommandSpec::new("READ MEDIA SERIAL NUMBER", &[0xab, 0x1f, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0], Access::Read)
         .with_service_action(0x01);

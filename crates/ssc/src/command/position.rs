@@ -16,7 +16,7 @@ const SPEC: CommandSpec = CommandSpec::new("READ POSITION", &[0x34, 0x1f, 0, 0, 
 /// Only the extended form has an ALLOCATION LENGTH.
 const EXTENDED: CommandSpec =
     CommandSpec::new("READ POSITION", &[0x34, 0x1f, 0, 0, 0, 0, 0, 0xff, 0xff, 0], Access::Status);
-/// Facts of the four forms.
+/// Command table entries of the four forms.
 pub(crate) const SPECS: [CommandSpec; 4] = [
     SPEC.with_service_action(0),
     SPEC.with_service_action(1),

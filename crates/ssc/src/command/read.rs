@@ -26,10 +26,10 @@ use tape_store::encrypt::Decryption;
 use tape_store::error::StoreError;
 use tape_store::medium::ReadOutcome;
 
-/// Facts of the 6-byte form.
+/// Command table entry of the 6-byte form.
 pub(crate) const SPEC_6: CommandSpec =
     CommandSpec::new("READ(6)", &[0x08, 0x03, 0xff, 0xff, 0xff, 0x00], Access::Read).with_timeouts(60, 1200);
-/// Facts of the 16-byte form.
+/// Command table entry of the 16-byte form.
 pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
     "READ(16)",
     &[0x88, 0x03, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0],

@@ -26,7 +26,7 @@ const SPEC: CommandSpec = CommandSpec::new(
     &[0x8c, 0x1f, 0, 0, 0, 0xff, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0],
     Access::Read,
 );
-/// Facts of the service actions.
+/// Command table entries of the service actions.
 pub(crate) const SPECS: [CommandSpec; 5] = [
     SPEC.with_service_action(0),
     SPEC.with_service_action(1),

@@ -21,11 +21,11 @@ use scsi_core::target::Request;
 use std::io::IoSliceMut;
 use tape_store::medium::{SpaceUnit, StopReason};
 
-/// Facts of the 6-byte form.
+/// Command table entry of the 6-byte form.
 pub(crate) const SPEC_6: CommandSpec =
     CommandSpec::new("READ REVERSE(6)", &[0x0f, 0x07, 0xff, 0xff, 0xff, 0x00], Access::Read)
         .blocking_with_timeouts(60, 1800);
-/// Facts of the 16-byte form.
+/// Command table entry of the 16-byte form.
 pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
     "READ REVERSE(16)",
     &[0x81, 0x07, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0],

@@ -14,7 +14,7 @@ use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::{Sense, SenseKey};
 
-/// Facts of the command.
+/// Command table entry of the command.
 pub(crate) const SPEC: CommandSpec =
     CommandSpec::new("RECOVER BUFFERED DATA", &[0x14, 0x03, 0xff, 0xff, 0xff, 0x00], Access::Write)
         .with_timeouts(60, 1200);

@@ -8,7 +8,7 @@ use crate::mounted::Mounted;
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 
-/// Facts of the command.
+/// Command table entry of the command.
 pub(crate) const SPEC: CommandSpec =
     CommandSpec::new("REWIND", &[0x01, 0x01, 0, 0, 0, 0], Access::Read).blocking_with_timeouts(60, 600);
 

@@ -26,7 +26,7 @@ use tape_store::error::StoreError;
 use tape_store::key_wrapping::KeyWrappingPair;
 use tape_store::medium::ReadOutcome;
 
-/// Facts of the command.
+/// Command table entry of the command.
 pub(crate) const SPEC: CommandSpec = CommandSpec::new(
     "SECURITY PROTOCOL IN",
     &[0xa2, 0xff, 0xff, 0xff, 0x80, 0, 0xff, 0xff, 0xff, 0xff, 0, 0],

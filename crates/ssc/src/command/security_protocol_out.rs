@@ -27,7 +27,7 @@ use tape_store::encrypt::{Key, KeyAssociatedData};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 use zeroize::Zeroizing;
 
-/// Facts of the command.
+/// Command table entry of the command.
 pub(crate) const SPEC: CommandSpec = CommandSpec::new(
     "SECURITY PROTOCOL OUT",
     &[0xb5, 0xff, 0xff, 0xff, 0x80, 0, 0xff, 0xff, 0xff, 0xff, 0, 0],

@@ -18,7 +18,7 @@ use scsi_core::wire::U16;
 use tape_store::mam::AttrId;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-/// Facts of the command.
+/// Command table entry of the command.
 pub(crate) const SPEC: CommandSpec =
     CommandSpec::new("SET CAPACITY", &[0x0b, 0x01, 0, 0xff, 0xff, 0x00], Access::Write)
         .blocking_with_timeouts(60, 3600);

@@ -18,10 +18,10 @@ use scsi_core::wire::{U24, U64};
 use tape_store::medium::{SpaceUnit, StopReason};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-/// Facts of the 6-byte form.
+/// Command table entry of the 6-byte form.
 pub(crate) const SPEC_6: CommandSpec =
     CommandSpec::new("SPACE(6)", &[0x11, 0x0f, 0xff, 0xff, 0xff, 0x00], Access::Read).blocking_with_timeouts(60, 1800);
-/// Facts of the 16-byte form.
+/// Command table entry of the 16-byte form.
 pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
     "SPACE(16)",
     &[0x91, 0x0f, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0],

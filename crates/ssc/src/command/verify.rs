@@ -26,11 +26,11 @@ use scsi_core::sense::{Sense, SenseKey};
 use scsi_core::target::Request;
 use std::io::IoSliceMut;
 
-/// Facts of the 6-byte form.
+/// Command table entry of the 6-byte form.
 pub(crate) const SPEC_6: CommandSpec =
     CommandSpec::new("VERIFY(6)", &[0x13, 0x3f, 0xff, 0xff, 0xff, 0x00], Access::Read)
         .blocking_with_timeouts(60, 20_000);
-/// Facts of the 16-byte form.
+/// Command table entry of the 16-byte form.
 pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
     "VERIFY(16)",
     &[0x8f, 0x3f, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0],

@@ -25,10 +25,10 @@ use scsi_core::target::Request;
 use tape_store::encrypt::Encryption;
 use tape_store::medium::{Codec, WriteOutcome};
 
-/// Facts of the 6-byte form.
+/// Command table entry of the 6-byte form.
 pub(crate) const SPEC_6: CommandSpec =
     CommandSpec::new("WRITE(6)", &[0x0a, 0x01, 0xff, 0xff, 0xff, 0x00], Access::Write).with_timeouts(60, 1200);
-/// Facts of the 16-byte form.
+/// Command table entry of the 16-byte form.
 pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
     "WRITE(16)",
     &[0x8a, 0x0d, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0],

@@ -23,7 +23,7 @@ use scsi_core::wire::U32;
 use tape_store::mam::{self, AttrId, AttributeWriter, Mam};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-/// Facts of the command.
+/// Command table entry of the command.
 pub(crate) const SPEC: CommandSpec = CommandSpec::new(
     "WRITE ATTRIBUTE",
     &[0x8d, 0x01, 0, 0, 0, 0xff, 0, 0xff, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0],

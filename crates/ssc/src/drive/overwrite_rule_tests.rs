@@ -167,8 +167,8 @@ fn at(drive: &mut Drive, seconds: u64, cdb: &str, out: &[u8]) -> (u8, Vec<u8>) {
 fn retention_date_blocks_overwrite() {
     let mut cartridge = cartridge(&LTO_8, CartridgeKind::Data, 1 << 30);
     cartridge.retain_until(1000).unwrap();
-    let said = cartridge.retain_until(999).unwrap_err().to_string();
-    assert!(said.ends_with("is already retained for longer"), "{said}");
+    let error = cartridge.retain_until(999).unwrap_err().to_string();
+    assert!(error.ends_with("is already retained for longer"), "{error}");
     let mut drive = empty("ULT3580-TD8");
     drive.insert(cartridge).unwrap();
     clear_attentions(&mut drive);

@@ -474,8 +474,8 @@ fn partition_sizes_that_are_rounded() {
     let page = bytes("00 00 10 00 11 0e 03 01 3c 03 09 00 00 01 ff ff 00 00 00 00");
     check(&mut drive, "15 10 00 00 14 00", &page, 0, "70 00 01 00 00 00 00 0a 00 00 00 00 37 00 00 00 00 00", &[]);
     // It took effect: the other nexus gets a unit attention, and FORMAT MEDIUM creates 115 GB and 11,769 GB.
-    let told = run_as(&mut drive, OTHER, "00 00 00 00 00 00", &[], 0);
-    assert_eq!((told.0, &told.1[..3], &told.1[12..14]), (2, &[0x70, 0, 6][..], &[0x2a, 0x01][..]));
+    let attention = run_as(&mut drive, OTHER, "00 00 00 00 00 00", &[], 0);
+    assert_eq!((attention.0, &attention.1[..3], &attention.1[12..14]), (2, &[0x70, 0, 6][..], &[0x2a, 0x01][..]));
     good(&mut drive, "04 00 01 00 00 00", &[]);
     assert_eq!(partition_page(&mut drive), bytes("11 0e 03 01 1c 03 19 00 00 73 2d f9 00 00 00 00"));
     // Reported sizes can be selected without rounding.
