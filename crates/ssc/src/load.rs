@@ -140,7 +140,7 @@ impl DriveState {
     fn report_damage(&mut self, barcode: &Barcode, mam_damaged: bool, partition_damaged: bool) {
         for (is, reason) in [
             (mam_damaged, "cartridge memory is damaged, cartridge is write-protected"),
-            (partition_damaged, "partition is damaged, data up to the damage can be read"),
+            (partition_damaged, "partition is damaged, undamaged data can be read"),
         ] {
             if is {
                 self.report(MediumFault { barcode: barcode.clone(), reason: reason.into(), unusable: false });

@@ -1,5 +1,10 @@
 //! Replays the corpora of all fuzz targets.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot continue has failed"
+)]
 
 use std::path::Path;
 

@@ -72,7 +72,7 @@ fn read_back(drive: &mut Drive) -> Vec<u8> {
 }
 
 /// Commands of a host, and their outcomes.
-struct Story {
+struct HostOutcome {
     /// Blocks that were accepted and not reported as lost.
     accepted: Vec<u8>,
     senses: Vec<Vec<u8>>,
@@ -80,8 +80,8 @@ struct Story {
 
 /// Writes six blocks with a filemark after each second one, while the disk fails from some call on. The host stops at
 /// the first error.
-fn write_until_it_fails(drive: &mut Drive) -> Story {
-    let mut story = Story { accepted: Vec::new(), senses: Vec::new() };
+fn write_until_it_fails(drive: &mut Drive) -> HostOutcome {
+    let mut story = HostOutcome { accepted: Vec::new(), senses: Vec::new() };
     for number in 0..6_u8 {
         let (status, sense, _) = run(drive, &cdb(length(number)), &vec![number; length(number)], 0);
         if status == 0 {
