@@ -1,6 +1,6 @@
-//! How large sites behave: the figures that people ask for, of this machine.
+//! Measures large sites on this machine.
 //!
-//! `cargo run --release -p vtl --example figures -- DIRECTORY`, of which it makes subdirectories.
+//! `cargo run --release -p vtl --example figures -- DIRECTORY` creates subdirectories in DIRECTORY.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a measurement that cannot be made")]
 #![expect(clippy::disallowed_methods, reason = "a program, which measures")]
 
@@ -23,7 +23,7 @@ fn print_line(text: &str) {
     let _ = writeln!(io::stdout(), "{text}");
 }
 
-/// The median and the 99th percentile of so many calls.
+/// The median and the 99th percentile of `count` calls.
 fn percentiles(count: usize, mut call: impl FnMut(usize)) -> (Duration, Duration) {
     let mut times: Vec<Duration> = (0..count)
         .map(|number| {

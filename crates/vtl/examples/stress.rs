@@ -1,5 +1,5 @@
-//! Eight threads move cartridges between three libraries while disks and robots fail and the power goes, and a checker
-//! looks that every cartridge is in one place.
+//! Eight threads move cartridges between three libraries while disks and robots fail and power is lost; a checker
+//! verifies that every cartridge has exactly one location.
 //!
 //! `cargo run --release -p vtl --example stress -- SECONDS`
 #![allow(
@@ -35,7 +35,7 @@ const CONFIG: &str = "[[library]]\nname = \"a\"\nslots = 40\nimport_export = 4\n
 const CARTRIDGES: usize = 80;
 const THREADS: u64 = 8;
 
-/// Numbers that look random.
+/// Pseudo-random numbers.
 struct Random(u64);
 
 impl Random {
@@ -61,7 +61,8 @@ impl Tally {
     }
 }
 
-/// The site, and the disks below it. Whoever moves holds it for reading; who takes it for writing sees it at rest.
+/// The site and the disks below it. Threads that move cartridges lock it for reading; the checker locks it for writing
+/// to see it at rest.
 struct TestSite {
     config: Config,
     shelves: MemoryFolderStore,
@@ -83,7 +84,7 @@ impl TestSite {
     }
 }
 
-/// Moves and exchanges as a host asks for them, imports and exports as an operator.
+/// Moves and exchanges by a host, imports and exports by an operator.
 fn run_moves(world: &TestSite, seed: u64) {
     let mut random = Random(seed);
     while !world.ended() {
@@ -134,7 +135,7 @@ fn count_transfer(world: &TestSite, done: bool) -> bool {
     done
 }
 
-/// Robots that drop things, and a disk that is full for a while.
+/// Injects robot faults, and a disk that is full for some time.
 fn inject_faults(world: &TestSite) {
     let mut random = Random(99);
     while !world.ended() {
@@ -155,7 +156,7 @@ fn inject_faults(world: &TestSite) {
 
 type Places = BTreeMap<String, Location>;
 
-/// Where everything is at rest: in the libraries, on the shelf; each once, and all of them.
+/// All locations at rest, in libraries and on the shelf: each cartridge once, none missing.
 fn locations(site: &Site) -> Places {
     let mut places = Places::new();
     for library in site.libraries() {
@@ -175,12 +176,12 @@ fn locations(site: &Site) -> Places {
     places
 }
 
-/// What a library tells hosts, in the middle of everything: no label twice.
+/// Checks what a library reports to hosts during moves: no volume tag twice.
 fn check_host_view(site: &Site, number: usize) {
     let library = &site.libraries()[number];
     let host = Host::login(library.target(), 200);
     let ask = || host.command(0, &[0xb8, 0x10, 0, 0, 0xff, 0xff, 0, 1, 0, 0, 0, 0], 65_536);
-    // Others carry things in and out all the time, and hosts hear of that first.
+    // Other threads import and export, which raises unit attentions first.
     let told = std::iter::repeat_with(ask).find(|answer| answer.sense_codes().is_none_or(|(key, ..)| key != 6));
     let data = told.unwrap().into_result().unwrap();
     let word = |at: usize| u16::from_be_bytes([data[at], data[at + 1]]);
@@ -199,7 +200,7 @@ fn check_host_view(site: &Site, number: usize) {
     assert_eq!(elements, library.layout().ranges().iter().map(|(_, range)| usize::from(range.count)).sum::<usize>());
 }
 
-/// Looks at hosts' view all the time, at everything in between, and takes the power away now and then.
+/// Checks the hosts' view continuously, all locations from time to time, and cuts the power now and then.
 fn check(world: &TestSite) {
     let mut random = Random(7);
     while !world.ended() {
@@ -210,7 +211,7 @@ fn check(world: &TestSite) {
             let mut guard = world.site.write().unwrap();
             let before = locations(guard.as_ref().unwrap());
             if random.below(5) == 0 {
-                // What could not be kept while the disk was full is kept with this.
+                // Changes that could not be stored while the disk was full are stored with this one.
                 for library in guard.as_ref().unwrap().libraries() {
                     for online in [false, true] {
                         library.changer(|changer| changer.set_online(online));

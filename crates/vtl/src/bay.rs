@@ -1,4 +1,4 @@
-//! A drive's door: the unit of a drive as the robot's [`smc::bay::Bay`].
+//! A drive's logical unit as the robot's [`smc::bay::Bay`].
 
 use crate::unit::{Device, Unit};
 use scsi_core::identity::Identity;
@@ -8,7 +8,8 @@ use smc::bay::{Bay, BayName, BayStatus};
 use std::sync::Arc;
 use tape_store::cartridge::{Cartridge, InsertError, RemoveError};
 
-/// The door of one drive. Calls wait for the command that the drive is running, and for nothing else.
+/// The bay of a drive in this process. Each call waits for the command that the drive is executing, and for nothing
+/// else.
 pub(crate) struct DriveBay {
     unit: Arc<Unit>,
     name: BayName,
@@ -21,7 +22,7 @@ impl DriveBay {
     }
 }
 
-/// The name that the door of a drive goes by.
+/// The name of a drive's bay: T10 vendor ID designator, unit serial number and NAA designator.
 pub(crate) fn bay_name(identity: &Identity) -> BayName {
     let mut t10 = PageWriter::new();
     identity.write_t10_vendor_id(&mut t10);
@@ -38,7 +39,7 @@ impl Bay for DriveBay {
     }
 
     fn removal_prevented(&self) -> bool {
-        // What is ejected cannot be held back.
+        // Removal of an ejected cartridge cannot be prevented.
         !self.unit.bay_status().accessible && self.unit.with_device(|device| device.lu().removal_prevented())
     }
 

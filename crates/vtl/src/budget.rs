@@ -1,21 +1,23 @@
-//! How much memory the commands of all connections of a process may hold together.
+//! Limits the memory that the commands of all connections of a process hold together.
 //!
-//! The budget has two parts. Every session has a *guarantee*, which no other session can use. What a session holds beyond
-//! its guarantee comes from the *shared* part, in the order in which sessions ask; a session that finds none waits.
+//! The budget has two parts. Every session has a *guarantee*, which no other session can use. What a session holds
+//! beyond its guarantee comes from the *shared* part, in the order of the requests; a session for which there is not
+//! enough waits.
 //!
-//! Why a session that waits is served in the end:
-//! * A command has its data-out and the room for its data-in before a unit gets it, so a command that runs never asks for
-//!   memory, and nothing waits for memory with a unit's lock held.
-//! * A command that fits the guarantee of its session waits for that session's own commands alone.
-//! * A session may hold memory of one command while it waits for that of another, and it may have to read the second's
-//!   data before the first's can arrive. So one session at a time, the first that waits, may use the *reserve*: the end of
-//!   the shared part, large enough for all that one connection can ask for. It needs nothing that another session holds.
-//! * What a session holds beyond its guarantee goes back when its initiator takes the data-in or sends the data-out that
-//!   was asked for. An initiator that does neither, while others wait, loses its connection ([`Budget::reclaim`]).
+//! Why every waiting session is served eventually:
+//! * A command has its Data-Out and its Data-In buffer before a unit gets it, so a running command never requests
+//!   memory, and nothing waits for memory while it holds a unit's lock.
+//! * A command that fits the guarantee of its session waits only for that session's own commands.
+//! * A session may hold memory of one command while it waits for that of another, and may have to receive data of the
+//!   second before the data of the first. So one session at a time, the first that waits, may use the *reserve*: the
+//!   end of the shared part, large enough for all that one connection can request. It needs nothing that another
+//!   session holds.
+//! * Memory beyond the guarantee is released when the initiator accepts the Data-In or sends the Data-Out that was
+//!   requested. An initiator that does neither while other sessions wait loses its connection ([`Budget::reclaim`]).
 //!
-//! Half of the shared part, and the first places in the queue, are for sessions that have given shared memory back before,
-//! and a quarter, and the places behind those, for sessions that ask for little: initiators that ask for much and take
-//! nothing do not delay those that work. Of the other sessions the oldest and the newest in the queue go first in turn, so
+//! Half of the shared part, and the front of the queue, are for sessions that have released shared memory before; a
+//! quarter, and the next positions, for small requests. So initiators that request much and transfer nothing do not
+//! delay others. Of the other sessions the oldest and the newest in the queue go first in turn, so
 //! that a new session does not wait for all that stall.
 
 mod limit;
@@ -27,34 +29,34 @@ use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// A guarantee is a share of what is left for guarantees, between these.
+/// A guarantee is a fraction of the bytes left for guarantees, within these bounds.
 const MIN_GUARANTEE: usize = 256 << 10;
 const MAX_GUARANTEE: usize = 4 << 20;
 const GUARANTEE_DIVISOR: usize = 256;
-/// A session that asks for no more than this beyond its guarantee goes before those that ask for more.
+/// A request of at most this many bytes beyond the guarantee has priority over larger ones.
 const SMALL_REQUEST: usize = 2 << 20;
-/// Microseconds that an initiator may leave shared memory in use while others wait, and the bytes that it has to move in
-/// each further second.
+/// Microseconds that an initiator may hold shared memory while others wait, and the bytes per second that it has to
+/// transfer after that.
 const STALL_US: u64 = 30_000_000;
 const MIN_DRAIN_RATE: u64 = 256 << 10;
 /// Microseconds that it may leave shared memory in use without moving a byte. After as long without an answer, usual
 /// initiators take the connection for lost.
 const SILENT_US: u64 = 10_000_000;
 
-/// A session, as the budget reaches it from another session's thread.
+/// A session, as other sessions' threads call it through the budget.
 pub trait MemoryClient: Send + Sync {
-    /// Memory has become free: what waits for it may ask again.
+    /// Memory was released: the session may repeat its request.
     fn memory_freed(&self);
-    /// The connection is to be closed: its initiator leaves so many bytes in use that others wait for.
+    /// Closes the connection: its initiator holds `held` bytes of shared memory that other sessions wait for.
     fn reclaim(&self, held: usize);
 }
 
 /// Priority in the queue.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Priority {
-    /// Has given shared memory back.
+    /// The session has released shared memory before.
     Proven,
-    /// Asks for little.
+    /// The request is small.
     Small,
     Other,
 }
@@ -63,24 +65,24 @@ struct SessionUse {
     holder: Arc<dyn MemoryClient>,
     /// Bytes held beyond the guarantee.
     shared: usize,
-    /// Has given shared memory back.
+    /// The session has released shared memory before.
     proven: bool,
-    /// Its place in the queue, if it is in it.
+    /// Its priority in the queue, if it is in it.
     rank: Priority,
-    /// Since when what it holds waits for the initiator.
+    /// Time since which its memory waits for the initiator.
     stalled_since: Option<u64>,
-    /// TransferPolicy it last moved bytes.
+    /// Time at which it last moved bytes.
     moved: u64,
-    /// `Holder::reclaim` was called.
+    /// [`MemoryClient::reclaim`] was called.
     reclaimed: bool,
 }
 
 struct State {
-    /// Bytes that are promised to no session.
+    /// Bytes that are not guaranteed to any session.
     unreserved: usize,
-    /// Bytes of the shared part that are in use, without those of the user of the reserve.
+    /// Bytes of the shared part in use, without those of the session that uses the reserve.
     shared: usize,
-    /// The session that uses the reserve.
+    /// ID of the session that uses the reserve.
     reserve: Option<u64>,
     queue: VecDeque<u64>,
     /// The newest of the last rank goes first next_id time, not the oldest.
@@ -89,20 +91,20 @@ struct State {
     next_id: u64,
 }
 
-/// The memory for commands of one process.
+/// The memory for commands of one process, divided among its sessions.
 pub struct Budget {
-    /// The shared part without the reserve.
+    /// Bytes of the shared part without the reserve.
     shared_limit: usize,
     reserve: usize,
     state: Mutex<State>,
 }
 
-/// What the next session is guaranteed, where so much is promised to no session yet.
+/// The guarantee of the next session in bytes, if `unpromised` bytes are not guaranteed yet.
 fn guarantee_for(unpromised: usize) -> usize {
     (unpromised / GUARANTEE_DIVISOR).clamp(MIN_GUARANTEE, MAX_GUARANTEE)
 }
 
-/// What a session has of the budget. It goes back when this is dropped.
+/// The share of one session in the budget. Dropping it releases all its memory.
 pub struct Account {
     budget: Arc<Budget>,
     id: u64,
@@ -114,7 +116,7 @@ pub struct Account {
 }
 
 impl Budget {
-    /// A budget of `total` bytes. `reserve` is the most that one connection can ask for.
+    /// Creates a budget of `total` bytes. `reserve` is the most that one connection can request.
     #[must_use]
     pub fn new(total: usize, reserve: usize) -> Self {
         let rest = total.saturating_sub(reserve);
@@ -131,7 +133,7 @@ impl Budget {
         Self { shared_limit: rest.saturating_sub(guarantees), reserve, state: Mutex::new(state) }
     }
 
-    /// How many sessions can have a guarantee at one time, as long as none has ended.
+    /// The number of sessions that can have a guarantee at the same time, if none is closed.
     #[must_use]
     pub fn max_sessions(&self) -> usize {
         let mut unpromised = self.state().unreserved;
@@ -147,7 +149,7 @@ impl Budget {
         lock(&self.state)
     }
 
-    /// A session begins; `None` if nothing is left that could be guaranteed to it.
+    /// Opens the account of a new session; `None` if no guarantee is left.
     #[must_use]
     pub fn open_account(self: &Arc<Self>, holder: Arc<dyn MemoryClient>) -> Option<Account> {
         let mut state = self.state();
@@ -170,7 +172,8 @@ impl Budget {
         Some(Account { budget: Arc::clone(self), id, guarantee: share, held, queued, stalled, moved })
     }
 
-    /// Closes connections whose initiators have left shared memory in use for long, if others wait for it.
+    /// Closes the connections whose initiators have held shared memory for too long, if other sessions wait. `now` is
+    /// in microseconds of the monotonic clock.
     pub fn reclaim(&self, now: u64) {
         let mut state = self.state();
         if state.queue.is_empty() {
@@ -192,7 +195,7 @@ impl Budget {
 }
 
 impl State {
-    /// Wakes the session that is first in the queue.
+    /// Notifies the first session in the queue.
     fn wake_first(&self) {
         if let Some(entry) = self.queue.front().and_then(|id| self.entries.get(id)) {
             entry.holder.memory_freed();
@@ -216,7 +219,7 @@ impl State {
         }
     }
 
-    /// Sets what a session holds of the shared part.
+    /// Sets the bytes that a session holds of the shared part.
     fn set_shared(&mut self, id: u64, shared: usize) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let before = std::mem::replace(&mut entry.shared, shared);
@@ -225,7 +228,7 @@ impl State {
         }
     }
 
-    /// The user of the reserve gives it up as soon as all that it holds has a place without it.
+    /// Releases the reserve as soon as all that its user holds fits without it.
     fn release_reserve_if_unused(&mut self, id: u64, open: usize) {
         let Some(entry) = self.entries.get(&id).filter(|_| self.reserve == Some(id)) else { return };
         if self.shared + entry.shared <= open {
@@ -236,7 +239,8 @@ impl State {
 }
 
 impl Account {
-    /// Takes `len` bytes, or is put into the queue: [`Holder::memory_freed`] says when to ask again.
+    /// Acquires `len` bytes. If that is not possible, queues the session and returns false;
+    /// [`MemoryClient::memory_freed`] then tells when to repeat the request.
     #[must_use]
     pub fn acquire(&self, len: usize) -> bool {
         let held = self.held.get() + len;
@@ -260,7 +264,7 @@ impl Account {
         entry.rank = rank;
         let extra = wanted.saturating_sub(entry.shared);
         if state.reserve == Some(self.id) {
-            // By the size of the reserve it always fits.
+            // By the size of the reserve, the request always fits.
             let fits = wanted <= reserve;
             if fits {
                 state.set_shared(self.id, wanted);
@@ -293,7 +297,7 @@ impl Account {
         true
     }
 
-    /// Gives `len` bytes back.
+    /// Releases `len` bytes that were acquired.
     pub fn release(&self, len: usize) {
         let before = self.held.get();
         let held = before.saturating_sub(len);
@@ -318,15 +322,15 @@ impl Account {
         self.held.get() == 0
     }
 
-    /// Nothing of this session waits any more.
+    /// Removes the session from the queue: it no longer waits for memory.
     pub fn cancel_wait(&self) {
         if self.queued.take() {
             self.budget.state().leave_queue(self.id);
         }
     }
 
-    /// Notes whether what the session holds waits for its initiator, at `now`. It is asked only of a session that holds
-    /// memory of the shared part.
+    /// Records whether the memory of the session waits for its initiator, at `now` in microseconds of the monotonic
+    /// clock. `stalled` is called only if the session holds shared memory.
     pub fn set_stalled(&self, stalled: impl FnOnce() -> bool, now: u64) {
         let stalled = self.held.get() > self.guarantee && stalled();
         if stalled == self.stalled.get().is_some() {
@@ -351,7 +355,7 @@ impl Account {
         }
     }
 
-    /// The budget.
+    /// The budget that the account belongs to.
     #[must_use]
     pub const fn budget(&self) -> &Arc<Budget> {
         &self.budget

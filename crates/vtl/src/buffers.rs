@@ -1,18 +1,18 @@
-//! Buffers that are used again: the first touch of memory costs more than everything a record goes through later.
+//! A cache of data buffers: the page faults of new memory cost more than all later processing of a block.
 
 use crate::locks::lock;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Sizes are from 4 KiB to 20 MiB, four to a doubling.
+/// Buffer sizes are from 4 KiB to 20 MiB, four sizes per power of two.
 const MIN_SIZE: usize = 4096;
 const STEPS: usize = 4;
 const CLASSES: usize = 12 * STEPS + 2;
-/// So many bytes of each size are kept, and of all together.
+/// Bytes cached in each size class, and in all classes together.
 const MAX_CACHED_PER_CLASS: usize = 8 << 20;
 const MAX_CACHED: usize = 64 << 20;
 
-/// The buffers of one process.
+/// The data buffers of one process, cached in size classes for reuse.
 #[derive(Debug)]
 pub struct Buffers {
     classes: [Mutex<Vec<Vec<u8>>>; CLASSES],
@@ -27,7 +27,7 @@ impl Default for Buffers {
     }
 }
 
-/// The class of a length, and the length of its buffers.
+/// The size class of a length: its index, and the length in bytes of its buffers.
 fn size_class(len: usize) -> (usize, usize) {
     let len = len.max(MIN_SIZE);
     let doubling = len.ilog2() as usize;
@@ -38,18 +38,18 @@ fn size_class(len: usize) -> (usize, usize) {
 }
 
 impl Buffers {
-    /// Keeps at most so many bytes for later use.
+    /// Sets how many bytes are cached for reuse: at most 64 MiB.
     pub fn set_max_cached(&self, bytes: usize) {
         self.max_cached.store(bytes.min(MAX_CACHED), Ordering::Relaxed);
     }
 
-    /// The length of the buffer that [`Self::take`] gives for `len` bytes.
+    /// The length in bytes of the buffer that [`Self::acquire`] returns for `len` bytes.
     #[must_use]
     pub fn size_for(len: usize) -> usize {
         size_class(len).1
     }
 
-    /// A buffer of at least `len` bytes, with any content; `None` if the system has no memory for it.
+    /// Returns a buffer of at least `len` bytes with arbitrary content; `None` if the system has no memory for it.
     #[must_use]
     pub fn acquire(&self, len: usize) -> Option<Vec<u8>> {
         let (number, size) = size_class(len);
@@ -63,7 +63,7 @@ impl Buffers {
         })
     }
 
-    /// A buffer that is no longer needed.
+    /// Returns a buffer to the cache; frees it if the cache is full.
     pub fn release(&self, buffer: Vec<u8>) {
         let (number, size) = size_class(buffer.len());
         let Some(kept) = self.classes.get(number).filter(|_| size == buffer.len()) else { return };
@@ -75,7 +75,7 @@ impl Buffers {
         }
     }
 
-    /// Frees every buffer that is kept for later use.
+    /// Frees every cached buffer.
     fn clear(&self) {
         for kept in &self.classes {
             let freed: usize = lock(kept).drain(..).map(|buffer| buffer.len()).sum();

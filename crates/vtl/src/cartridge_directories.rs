@@ -1,5 +1,5 @@
-//! Which directory of the configuration each cartridge is in: a disk that is not mounted is noticed although other directories
-//! have cartridges.
+//! Records which configured directory holds each cartridge, so that a disk that is not mounted is detected even if
+//! other directories have cartridges.
 
 use crate::inventory::Inventory;
 use crate::library::LibraryError;
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use tape_store::cartridge::Barcode;
 
-/// Key of the barcodes in each directory.
+/// State key of the barcodes in each directory.
 const KEY: &str = "cartridge-directories";
 
 /// The barcodes in each directory, by its path.
@@ -24,8 +24,8 @@ impl Shared {
         Ok(self.state.get(KEY)?.unwrap_or_default())
     }
 
-    /// The directories whose known cartridges are all missing, with the number of those: probably their disks are not mounted.
-    /// A cartridge that was moved to another directory, or forgotten, is not missing.
+    /// Returns the directories whose known cartridges are all missing, with the number of missing cartridges: their
+    /// disks are probably not mounted. A cartridge that was moved to another directory, or forgotten, is not missing.
     pub(crate) fn unmounted_directories(&self, inventory: &Inventory) -> Result<Vec<(PathBuf, usize)>, LibraryError> {
         let known = self.known_directories()?;
         let exists = |name: &&String| self.directories.iter().any(|path| path.join(name).is_dir());
@@ -51,7 +51,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Stores which cartridges each directory has. What is known of a directory that is probably not mounted stays.
+    /// Stores which cartridges each directory has. The record of a directory that is probably not mounted stays
+    /// unchanged.
     pub(crate) fn note_directories(&self) -> Result<(), LibraryError> {
         if self.directories.is_empty() {
             return Ok(());
@@ -76,7 +77,8 @@ impl Shared {
         Ok(())
     }
 
-    /// As [`Self::note_directories`], if nothing is known yet of the directory where new cartridges are created.
+    /// Does the same as [`Self::note_directories`], but only if nothing is recorded for the directory of new
+    /// cartridges.
     pub(crate) fn note_first_cartridge(&self) -> Result<(), LibraryError> {
         let Some(first) = self.directories.first() else { return Ok(()) };
         let is_known = self.known_directories()?.get(&key_of(first)).is_some_and(|names| !names.is_empty());
@@ -84,7 +86,7 @@ impl Shared {
     }
 }
 
-/// The barcodes of a directory's cartridges; none if it cannot be read.
+/// The barcodes of the cartridges in a directory; empty if the directory cannot be read.
 fn barcodes(path: &Path) -> BTreeSet<String> {
     let names = std::fs::read_dir(path).into_iter().flatten().flatten();
     let names = names.filter_map(|entry| entry.file_name().into_string().ok());

@@ -1,4 +1,4 @@
-//! The life of cartridges: made for their pools, carried by policy, protected, retained, thrown away.
+//! Cartridge operations of a site: create for pools, import and export automatically, write-protect, retain, delete.
 
 use crate::clock::{self, day};
 use crate::config::{CartridgeSetup, PoolSetup, TransferPolicy};
@@ -14,20 +14,21 @@ use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind};
 use tape_store::error::StoreError;
 use tape_store::mam::{AttrId, Flags, Mam};
 
-/// Cartridges that are made at one time.
+/// Most cartridges that one request creates.
 const MAX_CREATE: usize = 10_000;
 
-/// Seconds since 1970.
+/// The current time in seconds since 1970-01-01 UTC.
 fn unix_seconds() -> u64 {
     clock::now().wall.0 / 1000
 }
 
 impl Site {
-    /// Does what policies and pools ask for: what waits to go out goes to its shelf, what waits to come in comes in, and
-    /// every pool has its blank cartridges. Doors that are locked are tried again when something happens.
+    /// Applies the transfer policies and fills the pools: exports cartridges that wait in the I/O station, imports
+    /// cartridges that wait on the shelf, and creates missing scratch cartridges. A transfer that is prevented is
+    /// retried at the next event.
     ///
     /// # Errors
-    /// Cartridges cannot be made.
+    /// Fails if a scratch cartridge cannot be created.
     pub fn reconcile(&self) -> Result<(), LibraryError> {
         self.recheck_unusable();
         for library in self.libraries() {
@@ -42,7 +43,7 @@ impl Site {
         self.pools().iter().filter(|pool| pool.scratch > 0).try_for_each(|pool| self.replenish(pool))
     }
 
-    /// What the robot has put into import/export elements goes to the shelf.
+    /// Exports the cartridges that the robot has put into import/export elements to the shelf.
     fn auto_export_all(&self, library: &Library) {
         let ports = library.layout().import_export.addresses();
         let waiting = |address: &ElementAddress| {
@@ -50,24 +51,24 @@ impl Site {
         };
         for address in ports.filter(waiting) {
             if let Err(error) = library.auto_export(address) {
-                tracing::debug!(library = library.name(), %error, "not exported yet");
+                tracing::debug!(library = library.name(), %error, "auto export postponed");
             }
         }
     }
 
-    /// What has come to the shelf from elsewhere goes into import/export elements.
+    /// Imports the cartridges that have newly arrived on the shelf into import/export elements.
     fn auto_import_all(&self, library: &Library) {
         let coming =
             self.inventory().into_iter().filter(|(_, entry)| library.is_pending_import(entry)).map(|(name, _)| name);
         for barcode in coming.filter_map(|name| Barcode::new(&name)) {
             let Ok(port) = library.first_empty(ElementType::IMPORT_EXPORT) else { return };
             if let Err(error) = library.auto_import(port, &barcode) {
-                tracing::debug!(library = library.name(), %error, "not imported yet");
+                tracing::debug!(library = library.name(), %error, "auto import postponed");
             }
         }
     }
 
-    /// Makes the blank cartridges that a pool is short of.
+    /// Creates the scratch cartridges that a pool lacks.
     fn replenish(&self, pool: &PoolSetup) -> Result<(), LibraryError> {
         let Some(library) = self.library(&pool.library) else { return Ok(()) };
         let _making = self.creation_lock();
@@ -77,7 +78,7 @@ impl Site {
         self.create_in_pool(pool, &library, short).map(drop)
     }
 
-    /// Cartridges of a pool, wherever they are.
+    /// The cartridges of a pool, regardless of their location.
     fn pool_cartridges(&self, pool: &PoolSetup) -> Vec<(Barcode, CartridgeRecord)> {
         let inventory = self.shared.inventory();
         let member = |(name, entry): (&String, &CartridgeRecord)| {
@@ -87,7 +88,7 @@ impl Site {
         inventory.iter().filter_map(member).collect()
     }
 
-    /// Whether a cartridge is at hand in a library, or on its shelf, and blank, and a drive would write it.
+    /// Whether a cartridge is a scratch cartridge: outside a drive in the library or on its shelf, blank, and writable.
     fn is_scratch(&self, library: &Library, barcode: &Barcode, entry: &CartridgeRecord) -> bool {
         let at_hand = match &entry.location {
             Location::Shelf(shelf) => shelf == library.shelf(),
@@ -101,17 +102,17 @@ impl Site {
             && self.is_writable(barcode, entry)
     }
 
-    /// Whether the memory of a cartridge is undamaged, its write-protect tab is clear, and it is of the kind that its label
-    /// names: data, if nothing else.
+    /// Whether the MAM of a cartridge is undamaged, its write-protect tab is off, and it is of the kind that its
+    /// barcode names (data if the barcode names none).
     fn is_writable(&self, barcode: &Barcode, entry: &CartridgeRecord) -> bool {
         let memory =
             existing_cartridge(&self.shared, barcode, entry).ok().and_then(|mut cartridge| cartridge.mam().ok());
         memory.is_some_and(|mam| !mam.flags().contains(Flags::WRITE_PROTECTED) && mam.kind() == barcode.kind())
     }
 
-    /// Looks whether a cartridge is blank, and keeps in mind what it saw.
+    /// Reads whether a cartridge is blank, and caches the result in the inventory.
     fn probe_blank(&self, barcode: &Barcode, entry: &CartridgeRecord) -> bool {
-        // Held: a drive that wants it meanwhile would find it in use.
+        // A load is excluded meanwhile: the drive would find the cartridge in use.
         let looked = self.with_unloaded_cartridge(barcode, |cartridge| {
             let blank = cartridge.is_blank()?;
             let mut inventory = self.shared.inventory();
@@ -123,26 +124,31 @@ impl Site {
         looked.unwrap_or(false)
     }
 
-    /// Makes so many cartridges of a pool.
+    /// Creates `count` blank cartridges in a pool, at most 10,000 per call. Returns their barcodes.
     ///
     /// # Errors
-    /// There is no such pool, it has no numbers left, or the storage failed.
+    /// Fails if `count` is out of range, there is no such pool, its barcode numbers are used up, or the storage failed.
     pub fn create_cartridges(&self, pool: &str, count: usize) -> Result<Vec<Barcode>, LibraryError> {
         if count > MAX_CREATE {
-            return Err(LibraryError::Unknown(format!("cannot make {count} cartridges at once: at most {MAX_CREATE}")));
+            return Err(LibraryError::Unknown(format!(
+                "cannot create {count} cartridges at once: at most {MAX_CREATE}"
+            )));
         }
         if count == 0 {
-            return Err(LibraryError::Unknown("the number of cartridges to make is 0; give 1 or more".into()));
+            return Err(LibraryError::Unknown("the number of cartridges to create is 0; give 1 or more".into()));
         }
         let pool = self.pool(pool)?;
         let library = self.library(&pool.library).ok_or_else(|| {
-            LibraryError::Unknown(format!("pool {:?} is of library {:?}, which is gone", pool.name, pool.library))
+            LibraryError::Unknown(format!(
+                "pool {:?} belongs to library {:?}, which does not exist",
+                pool.name, pool.library
+            ))
         })?;
         let _making = self.creation_lock();
         self.create_in_pool(&pool, &library, count)
     }
 
-    /// See [`Self::make`]. Who calls is the only one who makes cartridges now.
+    /// See [`Self::create_cartridges`]. The caller holds the creation lock.
     fn create_in_pool(
         &self,
         pool: &PoolSetup,
@@ -158,18 +164,19 @@ impl Site {
         let mut number = last.unwrap_or(0);
         while made.len() < count && !self.is_shut_down() {
             number = number.checked_add(1).filter(|number| *number <= pool.pattern.max_number()).ok_or_else(|| {
-                LibraryError::Unknown(format!("pool {:?} has no label of {} left", pool.name, pool.pattern))
+                LibraryError::Unknown(format!("pool {:?} has no unused barcode of {} left", pool.name, pool.pattern))
             })?;
             let barcode = pool.pattern.barcode(number).map_err(LibraryError::Unknown)?;
-            // Files that the inventory does not know are not ours to write over; nor is whatever else has that name.
+            // Never overwrite files that the inventory does not know, or another kind of entry with that name.
             match self.shared.store.exists(&barcode) {
                 Ok(false) => {}
                 Ok(true) => continue,
                 Err(_) if matches!(self.shared.store.is_occupied(&barcode), Ok(true)) => continue,
                 Err(error) => return Err(LibraryError::of(&barcode)(error)),
             }
-            let (media, kind) =
-                barcode.media().ok_or_else(|| LibraryError::Unknown(format!("{barcode} is of no generation")))?;
+            let (media, kind) = barcode
+                .media()
+                .ok_or_else(|| LibraryError::Unknown(format!("barcode {barcode} has no media suffix; set medium")))?;
             let (size, level) = (pool.size, pool.format);
             library.create_cartridge(&CartridgeSetup {
                 barcode: barcode.clone(),
@@ -188,7 +195,7 @@ impl Site {
         Ok(made)
     }
 
-    /// The pool of a name.
+    /// Finds a pool by name; the error suggests a similar name.
     pub(crate) fn pool(&self, name: &str) -> Result<PoolSetup, LibraryError> {
         let pools = self.pools();
         let names = || pools.iter().map(|pool| format!("{:?}", pool.name)).collect::<Vec<_>>().join(", ");
@@ -201,11 +208,11 @@ impl Site {
         pools.iter().find(|pool| pool.name == name).cloned().ok_or_else(|| LibraryError::Unknown(unknown()))
     }
 
-    /// Takes a cartridge whose files are there, and which this site does not know, onto a shelf. One that it knows stays where
-    /// it is.
+    /// Takes over a cartridge whose files exist but which is not in the inventory, and puts it on a shelf. A known
+    /// cartridge stays in its place.
     ///
     /// # Errors
-    /// There are no such files, or they cannot be read or kept.
+    /// Fails if the files are missing or cannot be read, or the inventory cannot be stored.
     pub fn take_over_cartridge(&self, barcode: &Barcode, shelf: &str) -> Result<(), LibraryError> {
         let _hands = self.shared.transfer_lock();
         if self.entry(barcode).is_ok() {
@@ -223,39 +230,40 @@ impl Site {
         )
     }
 
-    /// Sets or clears the write-protect tab of a cartridge that is in no drive.
+    /// Sets or clears the write-protect tab of a cartridge that is not in a drive.
     ///
     /// # Errors
-    /// There is no such cartridge, a drive has it, or its memory cannot be written.
+    /// Fails if there is no such cartridge, it is in a drive, or its MAM cannot be written.
     pub fn set_write_protect(&self, barcode: &Barcode, on: bool) -> Result<(), LibraryError> {
         self.with_unloaded_cartridge(barcode, |cartridge| cartridge.set_write_protect_tab(on))
     }
 
-    /// Locks what is on a cartridge until a time, in seconds since 1970: it is not overwritten and not thrown away, by
-    /// nobody. The time can be made later, not earlier.
+    /// Retains a cartridge until a time in seconds since 1970-01-01 UTC: until then it can be neither overwritten nor
+    /// deleted. The time can be extended, not shortened.
     ///
     /// # Errors
-    /// As [`Self::protect`]; it is locked for longer, or the time is past or beyond the year 9999.
+    /// As [`Self::set_write_protect`]; or the cartridge is already retained for longer, or the time is in the past or
+    /// after the year 9999.
     pub fn retain_cartridge(&self, barcode: &Barcode, until: u64) -> Result<(), LibraryError> {
         /// The end of the year 9999.
         const LAST: u64 = 253_402_300_799;
         if until > LAST {
-            let message = format!("{until} seconds since 1970 is no date: at most {LAST}, the end of the year 9999");
+            let message = format!("{until} seconds since 1970 is not a date: at most {LAST}, the end of the year 9999");
             return Err(LibraryError::Unknown(message));
         }
         if until <= unix_seconds() {
             return Err(LibraryError::Refused(format!(
-                "{barcode} cannot be retained until {}: that is past",
+                "{barcode} cannot be retained until {}: the time is in the past",
                 day(until)
             )));
         }
         self.with_unloaded_cartridge(barcode, |cartridge| cartridge.retain_until(until))
     }
 
-    /// Throws away a cartridge that is on a shelf, with all that is on it.
+    /// Deletes a cartridge that is on a shelf, with all its data.
     ///
     /// # Errors
-    /// There is no such cartridge, it is in a library or retained, or its files cannot be removed.
+    /// Fails if there is no such cartridge, it is in a library or retained, or its files cannot be removed.
     pub fn delete_cartridge(&self, barcode: &Barcode) -> Result<(), LibraryError> {
         let _hands = self.shared.transfer_lock();
         let entry = self.entry(barcode)?;
@@ -266,8 +274,8 @@ impl Site {
         let memory = cartridge_or_placeholder(&self.shared, barcode, &entry).mam().map_err(|error| {
             let error = LibraryError::of(barcode)(error);
             LibraryError::Refused(format!(
-                "{error}; whether it is retained is unknown, so it is not deleted; take it out of the inventory, with its \
-                 files as they are: ferric cartridge {barcode} --forget"
+                "{error}; whether it is retained is unknown, so it is not deleted; to remove it from the \
+                 inventory and keep its files: ferric cartridge {barcode} --forget"
             ))
         })?;
         let until = memory.number(AttrId::RETAINED_UNTIL);
@@ -289,11 +297,11 @@ impl Site {
         self.finish_deletions()
     }
 
-    /// Forgets a cartridge, wherever it is but in a drive. Its files stay as they are: this is for cartridges whose files are
-    /// lost or cannot be used.
+    /// Removes a cartridge that is not in a drive from the inventory. Its files are not touched: this is for cartridges
+    /// whose files are lost or unusable.
     ///
     /// # Errors
-    /// There is no such cartridge, it is in a drive, or the change cannot be kept.
+    /// Fails if there is no such cartridge, it is in a drive, or the change cannot be stored.
     pub fn forget_cartridge(&self, barcode: &Barcode) -> Result<(), LibraryError> {
         let _hands = self.shared.transfer_lock();
         let entry = self.entry(barcode)?;
@@ -336,13 +344,13 @@ impl Site {
         Ok(())
     }
 
-    /// Removes files of cartridges that were thrown away, also by a process that did not come to it.
+    /// Removes the files of deleted cartridges, including those whose removal an earlier process did not finish.
     pub(crate) fn finish_deletions(&self) -> Result<(), LibraryError> {
         for name in inventory::pending_deletions(&self.shared.state)? {
             let is_there = self.shared.inventory().contains_key(&name);
             let barcode = Barcode::new(&name).filter(|_| !is_there);
             if let Some(Err(error)) = barcode.map(|barcode| self.shared.store.remove(&barcode)) {
-                tracing::warn!(barcode = name, %error, "files of a deleted cartridge cannot be removed; the next start tries again");
+                tracing::warn!(barcode = name, %error, "cannot remove the files of a deleted cartridge; will retry at the next start");
                 continue;
             }
             let mut change = Transaction::default();
@@ -352,7 +360,7 @@ impl Site {
         Ok(())
     }
 
-    /// A cartridge that this site has.
+    /// The inventory record of a cartridge; the error suggests a similar barcode.
     pub(crate) fn entry(&self, barcode: &Barcode) -> Result<CartridgeRecord, LibraryError> {
         let entry = self.shared.inventory().get(barcode.as_str()).cloned();
         entry.ok_or_else(|| {
@@ -363,7 +371,7 @@ impl Site {
         })
     }
 
-    /// Does something to a cartridge that no drive has, and sees to it that none gets it meanwhile.
+    /// Calls `call` with a cartridge that is not in a drive, while no drive can load it.
     fn with_unloaded_cartridge<T>(
         &self,
         barcode: &Barcode,
@@ -372,7 +380,7 @@ impl Site {
         self.with_unloaded_cartridge_from(barcode, existing_cartridge, call)
     }
 
-    /// As [`Self::hold`], with the value of the cartridge that `find` gives.
+    /// Does the same as [`Self::with_unloaded_cartridge`], with the cartridge that `find` returns.
     pub(crate) fn with_unloaded_cartridge_from<T>(
         &self,
         barcode: &Barcode,
@@ -399,13 +407,13 @@ impl Site {
         })
     }
 
-    /// All cartridges, as an operator sees them.
+    /// Lists all cartridges with their status for operators.
     #[must_use]
     pub fn cartridges(&self) -> Vec<CartridgeStatus> {
         let pools = self.pools();
         let status = |(name, entry): (String, CartridgeRecord)| {
             let barcode = Barcode::new(&name)?;
-            // Where the memory is damaged, its copy counts, and drives write-protect the cartridge.
+            // If the MAM is damaged, its copy is used, and drives write-protect the cartridge.
             let (mam, damage, unreadable) =
                 match cartridge_or_placeholder(&self.shared, &barcode, &entry).mam_or_rebuilt() {
                     Ok((mam, damage)) => (Some(mam), damage, None),
@@ -447,7 +455,7 @@ impl Site {
         self.inventory().into_iter().filter_map(status).collect()
     }
 
-    /// The pools, as an operator sees them.
+    /// Lists all pools with their status for operators.
     #[must_use]
     pub fn pool_status(&self) -> Vec<PoolStatus> {
         let status = |pool: PoolSetup| {
@@ -474,7 +482,7 @@ impl Site {
 mod tests {
     use super::*;
 
-    /// Cartridges are not locked until a time that no calendar has.
+    /// A retention date must be in the calendar.
     #[test]
     fn retention_date_must_be_valid() {
         let site = Library::builder().slots(2).cartridges("A#L8", 1, "64MB").open().unwrap();
@@ -484,13 +492,13 @@ mod tests {
             assert!(said.contains("253402300799, the end of the year 9999"), "{said}");
         }
         let said = site.retain_cartridge(&label, 1_577_836_800).unwrap_err().to_string();
-        assert_eq!(said, "A1L8 cannot be retained until 2020-01-01: that is past");
+        assert_eq!(said, "A1L8 cannot be retained until 2020-01-01: the time is in the past");
         assert_eq!(site.cartridges()[0].retained_until, None);
         site.retain_cartridge(&label, 253_402_300_799).unwrap();
         assert_eq!(site.cartridges()[0].retained_until, Some(253_402_300_799));
     }
 
-    /// What was seen to be carried, and was carried by somebody else before.
+    /// A transfer policy acts on a cartridge that an operator has moved in the meantime.
     #[test]
     fn stale_auto_transfer_is_skipped() {
         let site = Library::builder().slots(2).cartridges("A#L8", 2, "64MB").open().unwrap();

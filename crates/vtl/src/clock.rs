@@ -1,18 +1,18 @@
-//! The clocks of this process, read in one place.
+//! The clocks of this process: the only place that reads them.
 
 use ::time::OffsetDateTime;
 use scsi_core::time::{Instant, Now, Timestamp};
 use std::sync::OnceLock;
 use std::time;
 
-/// The day of a time in seconds since 1970, such as `2030-01-31`, UTC.
+/// The date in UTC of a time in seconds since 1970, such as `2030-01-31`.
 #[must_use]
 pub fn day(seconds: u64) -> String {
     let time = i64::try_from(seconds).ok().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
     time.map_or_else(|| format!("{seconds} seconds after 1970"), |time| time.date().to_string())
 }
 
-/// Both clocks now. The monotonic one starts with its first reader.
+/// Reads the monotonic and the wall clock. The monotonic clock starts at 0 with the first call in the process.
 #[must_use]
 pub fn now() -> Now {
     static START: OnceLock<time::Instant> = OnceLock::new();

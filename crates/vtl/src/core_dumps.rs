@@ -1,10 +1,10 @@
-//! Core dumps: they would hold what hosts write, CHAP secrets, and copies of keys.
+//! Disables core dumps: they would contain host data, CHAP secrets and encryption keys.
 
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
-/// Keeps the system from dumping this process, and users other than root from looking into it with a debugger.
+/// Prevents core dumps of this process, and debugger access by users other than root.
 pub fn disable() {
     if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
-        tracing::warn!(%error, "core dumps cannot be switched off");
+        tracing::warn!(%error, "cannot disable core dumps");
     }
 }

@@ -1,7 +1,7 @@
-//! Where a site keeps everything: a directory that one process holds, or memory.
+//! Where a site stores its cartridges and its state: a directory that one process locks, or memory.
 //!
-//! `cartridges/` is the shelf of all cartridges, wherever they are; it is never rearranged. `state.1` and `state.2` are the
-//! rest, and `identities.toml` repeats the names.
+//! `cartridges/` has the files of all cartridges, regardless of their location; it is never rearranged. `state.1` and
+//! `state.2` hold everything else, and `identities.toml` repeats the identities of the units.
 
 use crate::config::{Config, ConfigError, check_directories, group_number};
 use crate::inventory::{CartridgeRecord, Location};
@@ -20,32 +20,32 @@ use tape_store::backend::file::{OsFolder, OsFolderStore, chown_to_folder_owner, 
 use tape_store::backend::memory::{MemoryFolder, MemoryFolderStore};
 use tape_store::backend::{Folder, FolderStore};
 
-/// Why a place cannot be used.
+/// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataDirError {
-    /// The file system refused.
+    /// The file system reported an error.
     #[error("{path}: {source}")]
     Io {
-        /// Where.
+        /// The file or directory concerned.
         path: PathBuf,
-        /// Why.
+        /// The error of the file system.
         source: io::Error,
     },
-    /// Someone else uses it.
+    /// Another process has locked the directory.
     #[error("{path} is in use by {holder}")]
     InUse {
-        /// The directory.
+        /// The data directory that is locked.
         path: PathBuf,
-        /// The process that holds it.
+        /// The process that holds the lock.
         holder: String,
     },
-    /// A file in it cannot be understood.
+    /// A file in the directory cannot be parsed.
     #[error("{path}: {reason}")]
     Format {
-        /// The file.
+        /// The file that cannot be parsed.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the file.
         reason: String,
     },
     /// The configuration names a directory that a new site cannot use.
@@ -53,46 +53,46 @@ pub enum DataDirError {
     Config(#[from] ConfigError),
 }
 
-/// Where a site keeps what it has.
+/// The storage of a site: its cartridge folders and its state files.
 pub struct DataDir {
-    /// Folders of cartridges.
+    /// The folders of all cartridges.
     pub(crate) shelves: Box<dyn FolderStore>,
-    /// Folder of the state.
+    /// The folder of the state files.
     pub(crate) folder: Box<dyn Folder>,
     path: Option<PathBuf>,
-    /// Held as long as the site lives.
+    /// The lock file; it is locked while this is open.
     pub(crate) lock: Option<File>,
-    /// Directories of cartridges that the configuration names: their cartridges may have been there before the site.
+    /// The configured cartridge directories. Their cartridges may be older than the site.
     pub(crate) directories: Vec<PathBuf>,
     allow_new_site: bool,
 }
 
 impl DataDir {
-    /// In memory, gone with the site.
+    /// A data directory in memory, which is lost when the site is closed.
     #[must_use]
     pub fn in_memory() -> Self {
         Self::from_folders(Box::new(MemoryFolderStore::default()), Box::new(MemoryFolder::default()))
     }
 
-    /// On folders of somebody's own.
+    /// A data directory on storage that the caller provides.
     #[must_use]
     pub fn from_folders(shelves: Box<dyn FolderStore>, folder: Box<dyn Folder>) -> Self {
         Self { shelves, folder, path: None, lock: None, directories: Vec::new(), allow_new_site: false }
     }
 
-    /// Takes a directory, made if it is not there.
+    /// Opens and locks a directory, and creates it if it does not exist.
     ///
     /// # Errors
-    /// It cannot be made, or someone else holds it.
+    /// Fails if the directory cannot be created, or another process has locked it.
     pub fn open(path: &Path) -> Result<Self, DataDirError> {
         create_private_folders(path).map_err(|source| DataDirError::Io { path: path.into(), source })?;
         Ok(Self::with_lock(path, Some(acquire_lock(path)?), true))
     }
 
-    /// Takes a directory and creates nothing in it: without a file `lock`, no process has it.
+    /// Opens a directory without creating anything in it. It is locked only if it has a file `lock`.
     ///
     /// # Errors
-    /// Another process has it.
+    /// Fails if another process has locked it.
     pub(crate) fn open_existing(path: &Path) -> Result<Self, DataDirError> {
         let lock = path.join("lock").exists().then(|| acquire_lock(path)).transpose()?;
         Ok(Self::with_lock(path, lock, false))
@@ -104,14 +104,14 @@ impl DataDir {
         Self { path: Some(path.into()), lock, ..Self::from_folders(shelves, folder) }
     }
 
-    /// Takes the data directory of a configuration, and its directories of cartridges. What is created in them is private,
-    /// or readable by the group that is configured; what exists is made so.
+    /// Opens the data directory and the cartridge directories of a configuration. Files and directories are private, or
+    /// readable by the configured group; permissions of existing ones are corrected.
     ///
     /// # Errors
-    /// As [`Self::at`]; there is no such group; or the site is new and one of its directories of cartridges does not exist,
-    /// cannot be read, or cannot have the cartridges that the configuration lists.
+    /// As [`Self::open`]; or there is no such group; or the site is new and one of its cartridge directories does not
+    /// exist, cannot be read, or cannot hold the cartridges that the configuration lists.
     pub fn open_configured(path: &Path, config: &Config) -> Result<Self, DataDirError> {
-        // An existing site starts although the disk of a directory is not mounted.
+        // An existing site starts even if the disk of a directory is not mounted.
         if is_new(path) {
             check_directories(config)?;
         }
@@ -126,9 +126,9 @@ impl DataDir {
         Ok(data)
     }
 
-    /// Keeps cartridges in the directories of a configuration: they are found in any of them, new ones are created in the
-    /// first. With `create`, directories that do not exist are created. Cartridges of a directory that cannot be used cannot
-    /// be used.
+    /// Stores cartridges in the directories of a configuration: existing ones are found in any of them, new ones are
+    /// created in the first. With `create`, missing directories are created. Cartridges in a directory that cannot be
+    /// used are unusable.
     pub(crate) fn with_cartridge_directories(mut self, config: &Config, create: bool) -> Self {
         let open = |path: &PathBuf| {
             let shelves = open_folder_store(path, create);
@@ -141,21 +141,21 @@ impl DataDir {
         self
     }
 
-    /// Whether a new site is made where cartridges or identities are without a state. Where there is a state, this changes
-    /// nothing.
+    /// Allows a new site to be created although cartridges or identities exist without a state. If there is a state,
+    /// this has no effect.
     #[must_use]
     pub const fn with_new_site(mut self, allowed: bool) -> Self {
         self.allow_new_site = allowed;
         self
     }
 
-    /// What is put before names of files in messages.
+    /// The prefix of file names in messages.
     pub(crate) fn message_prefix(&self) -> String {
         self.path.as_ref().map(|path| format!("{}/", path.display())).unwrap_or_default()
     }
 
-    /// Opens the state, or makes one in a directory that has nothing. What a directory of the first version has in files
-    /// of its own is taken over, for its one library of this name.
+    /// Opens the state, or creates one in an empty directory. The files of format version 1 are upgraded, as the state
+    /// of the one library with this name.
     pub(crate) fn open_state(&mut self, library: &str) -> Result<StateStore, UpgradeError> {
         let place = self.message_prefix();
         let failed = |source| StateError::Io { file: place.clone(), source };
@@ -173,12 +173,12 @@ impl DataDir {
         let made = |state| Ok::<_, StateError>(state);
         let create = || StateStore::create(self.folder.reopen().map_err(failed)?, &place, first);
         let state = open.map_or_else(create, made)?;
-        // Not to be taken over once more, when there is a state that is not theirs.
+        // Renamed, so that they are not upgraded again when the state belongs to another site.
         self.path.iter().try_for_each(|path| set_aside_v1_files(path))?;
         Ok(state)
     }
 
-    /// Refuses to make a new site where there was one, unless that is wanted.
+    /// Refuses to create a new site where there was one, unless [`Self::with_new_site`] allows it.
     fn check_new_site(&mut self, remains: &[&'static str]) -> Result<(), UpgradeError> {
         let place = self.message_prefix();
         let cartridges = match self.shelves.list() {
@@ -189,7 +189,7 @@ impl DataDir {
         let mut found: Vec<String> = remains.iter().map(|name| format!("{name}{}", note(name))).collect();
         if cartridges > 0 {
             if !self.directories.is_empty() {
-                tracing::info!("{place}: a new site, with {cartridges} cartridges that were made before it");
+                tracing::info!(path = %place, cartridges, "created a new site with existing cartridges");
             } else {
                 found.push(format!("{cartridges} cartridges"));
             }
@@ -202,7 +202,7 @@ impl DataDir {
         }
         let directory = self.path.as_ref().map_or_else(|| "the folder".into(), |path| path.display().to_string());
         let what = format!(
-            "the state of the site (state.1, state.2) is lost: what is left is {}; `ferric site recover {directory}` \
+            "the state of the site (state.1, state.2) is lost: remaining: {}; `ferric site recover {directory}` \
              restores it as far as possible, --new-site starts a new site",
             found.join(", ")
         );
@@ -210,7 +210,7 @@ impl DataDir {
     }
 }
 
-/// Holds a data directory for this process, as long as the file is open.
+/// Locks a data directory for this process, until the returned file is closed.
 pub(crate) fn acquire_lock(path: &Path) -> Result<File, DataDirError> {
     let file = path.join("lock");
     let failed = |source| DataDirError::Io { path: file.clone(), source };
@@ -235,35 +235,35 @@ pub(crate) fn acquire_lock(path: &Path) -> Result<File, DataDirError> {
     Ok(lock)
 }
 
-/// Whether a data directory has no state yet, of whatever version.
+/// Whether a data directory has no state of any version yet.
 fn is_new(path: &Path) -> bool {
     let state = |entry: fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(b"state.");
     !fs::read_dir(path).is_ok_and(|entries| entries.flatten().any(state))
 }
 
-/// A directory of cartridges that this process serves. Without `create` a directory that does not exist is not created: its
-/// disk may not be mounted. One that cannot be used does not stop the site.
+/// Opens a cartridge directory of this process. Without `create`, a missing directory is not created, because its disk
+/// may not be mounted. A directory that cannot be used is logged and does not stop the site.
 fn open_folder_store(path: &Path, create: bool) -> OsFolderStore {
     let usable = if create { create_private_folders(path) } else { fs::read_dir(path).map(drop) };
     if let Err(error) = usable {
-        tracing::error!(path = %path.display(), %error, "directory of cartridges cannot be used");
+        tracing::error!(path = %path.display(), %error, "cartridge directory cannot be used");
     }
     let mut shelves = OsFolderStore::at_unchecked(path);
     if let Err(error) = shelves.mark_served()
         && error.kind() != io::ErrorKind::NotFound
     {
-        tracing::warn!(path = %path.display(), %error, "directory of cartridges cannot be locked: tools may change it");
+        tracing::warn!(path = %path.display(), %error, "cannot lock the cartridge directory; tools may change it");
     }
     shelves
 }
 
-/// Folders of cartridges in more than one place.
+/// Cartridge folders in more than one directory.
 struct MergedFolderStore(Vec<Box<dyn FolderStore>>);
 
 impl MergedFolderStore {
-    /// The folder, if one of the places has it.
+    /// Opens the folder in the first directory that has it; `None` if no directory has it.
     fn find(&mut self, name: &str) -> io::Result<Option<Box<dyn Folder>>> {
-        // A place that cannot be used hides none of the others.
+        // A directory that cannot be used does not hide the others.
         let mut failed = None;
         for shelves in &mut self.0 {
             match shelves.open(name) {
@@ -301,7 +301,7 @@ impl FolderStore for MergedFolderStore {
     }
 
     fn remove(&mut self, name: &str) -> io::Result<()> {
-        // The one that is found, and no other of its name.
+        // Only the folder that [`Self::find`] returns is removed, not another one of the same name.
         let mut failed = None;
         for shelves in &mut self.0 {
             match shelves.open(name) {
@@ -327,29 +327,29 @@ impl FolderStore for MergedFolderStore {
     }
 }
 
-/// Why what was there cannot be taken over.
+/// Why the state of a data directory cannot be opened or upgraded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UpgradeError {
-    /// A file of the first version.
+    /// A file of format version 1 cannot be read.
     #[error(transparent)]
     Data(#[from] DataDirError),
-    /// The database.
+    /// The state files or the redb database cannot be read.
     #[error(transparent)]
     State(#[from] StateError),
 }
 
-/// Names that are made once and never change.
+/// The identity of a logical unit; it is generated once and does not change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnitIdentity {
     /// Unit serial number, ten characters.
     pub serial: String,
     /// NAA designator, sixteen hexadecimal digits.
     pub naa: String,
-    /// The target it is behind, and its LUN there; none yet if empty.
+    /// Name of the target that has the unit; empty if it has not been attached yet.
     #[serde(default)]
     pub target: String,
-    /// See there.
+    /// LUN of the unit in that target.
     #[serde(default)]
     pub lun: usize,
 }
@@ -383,7 +383,7 @@ struct InventoryV1 {
     cartridges: BTreeMap<String, PlacementV1>,
 }
 
-/// Files of the first version: those that decide whether there is a site.
+/// The files of format version 1 whose presence shows that there is a site.
 const V1_FILES: [&str; 2] = ["identities.json", "inventory.json"];
 
 fn set_aside_v1_files(path: &Path) -> Result<(), DataDirError> {
@@ -399,7 +399,7 @@ fn set_aside_v1_files(path: &Path) -> Result<(), DataDirError> {
     Ok(())
 }
 
-/// Files of the first version, one by one.
+/// Reads the files of format version 1 into `change`.
 fn read_v1_files(path: &Path, library: &str, change: &mut Transaction) -> Result<(), UpgradeError> {
     if let Some(IdentitiesV1 { suffix, changer, drives }) = read(&path.join("identities.json"))? {
         change.set("site", &suffix)?;
@@ -439,7 +439,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, DataDirError> {
     let wrong = |what: String| DataDirError::Format { path: path.into(), reason: what };
     let file: Versioned<T> = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
     if file.version != FIRST {
-        return Err(wrong(format!("version {} is not known; this program knows {FIRST}", file.version)));
+        return Err(wrong(format!("version {} is unknown; this program supports {FIRST}", file.version)));
     }
     Ok(Some(file.content))
 }

@@ -1,12 +1,12 @@
-//! What the readers of JSON and TOML say of a wrong value, in plain words: they speak of Rust's types.
+//! Translates the type errors of JSON and TOML parsers, which name Rust types, into plain words.
 
-/// The value that was found, as it was written, and what was expected, if an error is about that.
+/// Returns the value that was read and the value that was expected; `None` if the error is not about a wrong value.
 pub(crate) fn wrong_value(error: &str) -> Option<(&str, &str)> {
     // invalid type: string "many", expected u16; integer `70000`, boolean `true`, map, sequence, null
     let rest = error.strip_prefix("invalid type: ").or_else(|| error.strip_prefix("invalid value: "))?;
     let (found, expected) = rest.rsplit_once(", expected ")?;
     let found = match found.find(['"', '`']).and_then(|at| found.get(at..)) {
-        // A number may be followed by the type that has no room for it: `99999999999999999999` as i128.
+        // A number may be followed by the type that it does not fit: `99999999999999999999` as i128.
         Some(value) if value.starts_with('`') => value.split('`').nth(1).unwrap_or(value),
         Some(value) => value,
         None if found == "map" => "a table",
@@ -27,7 +27,7 @@ pub(crate) fn wrong_value(error: &str) -> Option<(&str, &str)> {
     Some((found, expected))
 }
 
-/// An error about a wrong value in plain words; any other as it is.
+/// Translates an error about a wrong value; returns any other error unchanged.
 pub(crate) fn plain_error(error: String) -> String {
     match wrong_value(&error) {
         Some((found, expected)) => format!("expected {expected}, not {found}"),

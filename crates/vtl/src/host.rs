@@ -1,5 +1,6 @@
-//! A host without a transport, for tests and for programs that embed a library: commands as bytes ([`Host::command`],
-//! [`Host::command_with_data`]), and typed ones for what hosts do most ([`Host::read`], [`Host::move_medium`], and others).
+//! An initiator without a transport, for tests and for programs that embed a library. It sends commands as CDBs
+//! ([`Host::command`], [`Host::command_with_data`]), and has methods for common commands ([`Host::read`],
+//! [`Host::move_medium`] and others).
 
 mod error;
 mod library;
@@ -19,19 +20,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
-/// What a command came to.
+/// Status, sense data and data of a completed command.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CommandResponse {
-    /// SCSI status: 0 is GOOD, 2 CHECK CONDITION, 18h RESERVATION CONFLICT.
+    /// SCSI status, such as 00h GOOD, 02h CHECK CONDITION, 18h RESERVATION CONFLICT.
     pub status: Status,
-    /// Sense data; none with GOOD.
+    /// Sense data; empty with the status GOOD.
     pub sense: Vec<u8>,
-    /// Data for the host.
+    /// Data-In of the command; empty if there is none.
     pub data: Vec<u8>,
 }
 
 impl CommandResponse {
-    /// Sense key, ASC and ASCQ, if there is sense data in fixed format.
+    /// Sense key, ASC and ASCQ; `None` without sense data in fixed format.
     #[must_use]
     pub fn sense_codes(&self) -> Option<(u8, u8, u8)> {
         match self.sense.as_slice() {
@@ -42,10 +43,10 @@ impl CommandResponse {
         }
     }
 
-    /// The data, of a command that ended with GOOD.
+    /// The data of a command that ended with the status GOOD.
     ///
     /// # Errors
-    /// The answer, if it did not.
+    /// Fails if the status is not GOOD; the response is returned.
     pub fn into_result(self) -> Result<Vec<u8>, Self> {
         if self.status == Status::GOOD { Ok(self.data) } else { Err(self) }
     }
@@ -71,46 +72,46 @@ impl CompletionHandler for CompletionChannel {
     }
 }
 
-/// A host that is logged in to a target, until it is dropped.
+/// An initiator port that is logged in to a target until it is dropped.
 pub struct Host {
     target: Arc<Target>,
     nexus: NexusId,
 }
 
 impl Host {
-    /// Logs in. Hosts of different numbers are different initiator ports.
+    /// Logs in to a target. Each `number` is a different initiator port.
     #[must_use]
     pub fn login(target: &Arc<Target>, number: u8) -> Self {
         let nexus = target.login(&TransportId::local(number.into()));
         Self { target: Arc::clone(target), nexus }
     }
 
-    /// The target.
+    /// The target that the host is logged in to.
     #[must_use]
     pub const fn target(&self) -> &Arc<Target> {
         &self.target
     }
 
-    /// Sends a command without data, or one that has data for the host: at most `room` bytes.
+    /// Sends a command without Data-Out. Accepts at most `room` bytes of Data-In.
     #[must_use]
     pub fn command(&self, lun: usize, cdb: &[u8], room: usize) -> CommandResponse {
         self.run(lun, cdb, Vec::new(), room)
     }
 
-    /// Sends a command with data for the device.
+    /// Sends a command with Data-Out and without Data-In.
     #[must_use]
     pub fn command_with_data(&self, lun: usize, cdb: &[u8], data: &[u8]) -> CommandResponse {
         self.run(lun, cdb, data.to_vec(), 0)
     }
 
-    /// Sends a command of this name, and takes the data of its answer if that is GOOD.
+    /// Sends a command and returns its data if the status is GOOD; `name` is the name of the command in errors.
     fn run_named_command(&self, name: &'static str, lun: usize, cdb: &[u8], room: usize) -> Result<Vec<u8>, HostError> {
         self.command(lun, cdb, room).into_result().map_err(|answer| HostError::from_response(name, lun, &answer))
     }
 
     fn run(&self, lun: usize, cdb: &[u8], data_out: Vec<u8>, room: usize) -> CommandResponse {
         let data_len = data_out.len();
-        // Nobody answers any more once the site is shut down.
+        // After the site is shut down, queued commands are dropped.
         let Some(done) = self.submit(lun, cdb, data_out, data_len, room) else {
             return CommandResponse { status: Status::TASK_ABORTED, sense: Vec::new(), data: Vec::new() };
         };
@@ -120,8 +121,9 @@ impl Host {
         CommandResponse { status: completion.status, sense, data: data_in }
     }
 
-    /// As [`Self::command`] and [`Self::send`], with buffers that are used again: what is sent is the beginning of
-    /// `data_out`, and comes back with what the command came to. Nothing, if the site was shut down meanwhile.
+    /// Does the same as [`Self::command`] and [`Self::command_with_data`], with buffers for reuse: the first `data_len`
+    /// bytes of `data_out` are sent, and the buffer is returned with the completed command. Returns `None` if the site
+    /// was shut down.
     #[must_use]
     pub fn submit(
         &self,
@@ -146,7 +148,7 @@ impl Host {
         }
     }
 
-    /// Takes what units have to say to a new host: unit attentions, until TEST UNIT READY brings none.
+    /// Clears the pending unit attentions of all logical units, by TEST UNIT READY until there are none.
     pub fn clear_unit_attentions(&self) {
         for lun in self.target.luns() {
             while self.command(lun, &[0; 6], 0).sense_codes().is_some_and(|(key, ..)| key == 6) {}
@@ -154,7 +156,7 @@ impl Host {
     }
 }
 
-/// So many bytes at an offset.
+/// `N` bytes at an offset.
 fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..)?.first_chunk().copied()
 }

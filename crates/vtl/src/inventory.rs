@@ -1,4 +1,4 @@
-//! Where every cartridge of a site is: in an element of a library, or on a shelf outside.
+//! The location of every cartridge of a site: an element of a library, or a shelf outside the libraries.
 
 use crate::config::CartridgeSetup;
 use crate::state_store::{StateError, StateStore, Transaction};
@@ -9,29 +9,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind};
 use tape_store::media::MediaSpec;
 
-/// Where a cartridge is.
+/// Location of a cartridge: an element or a shelf.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Location {
-    /// In an element.
+    /// In an element of a library.
     Element {
-        /// Of this library.
+        /// Name of the library that has the element.
         library: String,
-        /// Its address.
+        /// Element address, as in SMC commands.
         address: u16,
-        /// The storage element it came from.
+        /// Source storage element address (SMC SVALID); `None` if it is not valid.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         source: Option<u16>,
-        /// An operator put it there.
+        /// An operator, not the robot, has put the cartridge into the element.
         #[serde(default)]
         by_operator: bool,
     },
-    /// Outside, on a shelf of this name.
+    /// Outside the libraries, on the shelf with this name.
     Shelf(String),
 }
 
 impl Location {
-    /// An element of a library.
+    /// Converts the location that a changer of this library reports.
     pub(crate) fn from_changer(library: &str, place: &CartridgeLocation) -> Self {
         Self::Element {
             library: library.into(),
@@ -41,7 +41,7 @@ impl Location {
         }
     }
 
-    /// The element, if it is one of this library, and how the cartridge came there.
+    /// The element address and the source element, if the cartridge is in this library.
     pub(crate) fn element_in(&self, wanted: &str) -> Option<(ElementAddress, SourceElement)> {
         match self {
             Self::Element { library, address, source, by_operator } if library == wanted => {
@@ -53,43 +53,43 @@ impl Location {
     }
 }
 
-/// What a cartridge is.
+/// Medium and kind of a cartridge whose barcode does not name them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MediaKind {
-    /// The name of its medium.
+    /// Name of the medium, such as `LTO-8`.
     pub medium: String,
-    /// What it is for: the name of that.
+    /// Name of the cartridge kind: `data`, `worm`, `null` or `cleaning`.
     pub kind: String,
 }
 
-/// A cartridge as its site knows it.
+/// The inventory record of a cartridge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CartridgeRecord {
-    /// Where it is.
+    /// Current location of the cartridge.
     #[serde(rename = "place")]
     pub location: Location,
-    /// Bytes it holds.
+    /// Native capacity in bytes.
     pub size: u64,
-    /// Nothing is written on it; unknown since it was last in a drive.
+    /// Whether no data is recorded; `None` after the cartridge has been in a drive, until the tape is read again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blank: Option<bool>,
-    /// The library that it left for the shelf.
+    /// Library from which the cartridge was exported to the shelf.
     #[serde(rename = "left", default, skip_serializing_if = "Option::is_none")]
     pub exported_from: Option<String>,
-    /// What it is, unless its label says so.
+    /// Medium and kind; `None` if the barcode names them.
     #[serde(rename = "what", default, skip_serializing_if = "Option::is_none")]
     pub media_kind: Option<MediaKind>,
 }
 
 impl CartridgeRecord {
-    /// A new cartridge at a place.
+    /// The record of a new, blank cartridge.
     pub(crate) fn new(place: Location, setup: &CartridgeSetup) -> Self {
         let entry =
             Self { location: place, size: setup.size, blank: Some(true), exported_from: None, media_kind: None };
         entry.with_media_kind(&setup.barcode, setup.media, setup.kind)
     }
 
-    /// A cartridge that came to be beside the site.
+    /// The record of a cartridge that was created outside the site.
     pub(crate) fn from_cartridge(place: Location, cartridge: &Cartridge) -> Self {
         let entry =
             Self { location: place, size: cartridge.capacity(), blank: None, exported_from: None, media_kind: None };
@@ -102,7 +102,7 @@ impl CartridgeRecord {
         self
     }
 
-    /// What the cartridge is, and what it is for.
+    /// Medium and kind of the cartridge; `None` if neither the record nor the barcode names a known medium.
     pub(crate) fn media(&self, barcode: &Barcode) -> Option<(&'static MediaSpec, CartridgeKind)> {
         match &self.media_kind {
             None => barcode.media(),
@@ -110,7 +110,7 @@ impl CartridgeRecord {
         }
     }
 
-    /// It came from there to where it is now, in or out of this library.
+    /// Updates the record after a move from `from` to the current location, into, within or out of this library.
     pub(crate) fn record_move(&mut self, library: &str, from: &Location, is_drive: impl Fn(ElementAddress) -> bool) {
         self.exported_from = matches!(self.location, Location::Shelf(_)).then(|| library.into());
         let was_in_drive = |place: &Location| place.element_in(library).is_some_and(|(address, _)| is_drive(address));
@@ -120,74 +120,74 @@ impl CartridgeRecord {
     }
 }
 
-/// Every cartridge that a site has, by barcode.
+/// All cartridges of a site, by barcode.
 pub type Inventory = BTreeMap<String, CartridgeRecord>;
 
 const CARTRIDGE_PREFIX: &str = "cartridge/";
-/// Cartridges that an operator has thrown away.
+/// Key prefix of deleted cartridges whose files are not removed yet.
 const DELETION_PREFIX: &str = "going/";
 
-/// Cartridges that an operator has had forgotten: a configuration that lists them does not bring them back.
+/// Key prefix of forgotten cartridges: a configuration that lists them does not create them again.
 const FORGOTTEN_PREFIX: &str = "dismissed/";
 
-/// A cartridge is not to be known any more; its files stay.
+/// Removes a cartridge from the inventory and keeps its files.
 pub(crate) fn mark_forgotten(change: &mut Transaction, barcode: &str) -> Result<(), StateError> {
     change.remove(cartridge_key(barcode));
     change.set(forgotten_key(barcode), &true)
 }
 
-/// Key of a cartridge that was dismissed.
+/// State key of a forgotten cartridge.
 pub(crate) fn forgotten_key(barcode: &str) -> String {
     format!("{FORGOTTEN_PREFIX}{barcode}")
 }
 
-/// Cartridges that were dismissed and have not come back.
+/// The barcodes of forgotten cartridges that have not been added again.
 pub(crate) fn forgotten_cartridges(state: &StateStore) -> Result<BTreeSet<String>, StateError> {
     Ok(state.get_prefix::<bool>(FORGOTTEN_PREFIX)?.into_keys().collect())
 }
 
-/// Key of a cartridge.
+/// State key of a cartridge.
 pub(crate) fn cartridge_key(barcode: &str) -> String {
     format!("{CARTRIDGE_PREFIX}{barcode}")
 }
 
-/// The cartridge of a key, if it is one's.
+/// The barcode in a state key; `None` if it is not the key of a cartridge.
 pub(crate) fn barcode_from_key(key: &str) -> Option<&str> {
     key.strip_prefix(CARTRIDGE_PREFIX)
 }
 
-/// Key of a cartridge whose files are to go.
+/// State key of a cartridge whose files are to be removed.
 pub(crate) fn deletion_key(barcode: &str) -> String {
     format!("{DELETION_PREFIX}{barcode}")
 }
 
-/// Reads it.
+/// Reads the inventory from the state.
 pub(crate) fn load(state: &StateStore) -> Result<Inventory, StateError> {
     state.get_prefix(CARTRIDGE_PREFIX)
 }
 
-/// A cartridge is no more; its files are to go.
+/// Removes a cartridge from the inventory and marks its files for removal.
 pub(crate) fn mark_for_deletion(change: &mut Transaction, barcode: &str) -> Result<(), StateError> {
     change.remove(cartridge_key(barcode));
     change.set(deletion_key(barcode), &true)
 }
 
-/// Its files have gone.
+/// Removes the mark: the files of the cartridge have been removed.
 pub(crate) fn clear_deletion_mark(change: &mut Transaction, barcode: &str) {
     change.remove(deletion_key(barcode));
 }
 
-/// Cartridges whose files are to go.
+/// The barcodes of cartridges whose files are to be removed.
 pub(crate) fn pending_deletions(state: &StateStore) -> Result<Vec<String>, StateError> {
     Ok(state.get_prefix::<bool>(DELETION_PREFIX)?.into_keys().collect())
 }
 
-/// Takes back that a cartridge is there.
+/// Removes the record of a cartridge.
 pub(crate) fn remove(change: &mut Transaction, barcode: &str) {
     change.remove(cartridge_key(barcode));
 }
 
-/// Notes where a cartridge is: its files stay, whatever was meant to become of them.
+/// Stores the record of a cartridge, and removes its marks for deletion and as forgotten.
 pub(crate) fn insert(change: &mut Transaction, barcode: &str, entry: &CartridgeRecord) -> Result<(), StateError> {
     change.remove(deletion_key(barcode));
     change.remove(forgotten_key(barcode));

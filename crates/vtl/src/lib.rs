@@ -1,9 +1,10 @@
-//! Tape libraries as values: changers, their drives, their cartridges, and the place that keeps them.
+//! Virtual tape libraries: media changers, their drives, their cartridges, and the data directory that stores their
+//! state.
 //!
-//! [`config::Config`] says what there is; [`site::Site`] is it: [`library::Library`]s behind [`target::Target`]s, and the
-//! shelves between them. Each logical unit has an owner ([`unit::Unit`]) that runs one command at a time: on the thread
-//! that brought it if that cannot block and nothing waits, else on the unit's own thread. Whatever a host was promised is
-//! on disk before its answer leaves ([`state_store`]).
+//! [`config::Config`] describes a site and [`site::Site`] serves it: [`library::Library`] values reached through
+//! [`target::Target`]s, and the shelves outside the libraries. Each logical unit is a [`unit::Unit`], which executes
+//! one command at a time: on the submitting thread if the command cannot block and no other command is queued, else on
+//! the unit's own thread. Everything that a status promises is durable before the status is returned ([`state_store`]).
 //!
 //! [`guide`] shows how to embed a library in a program or a test.
 #![forbid(unsafe_code)]
@@ -39,11 +40,11 @@ mod unusable;
 pub mod workers;
 
 /// How to embed a library in a program or a test.
-// The examples in it run as tests of `iscsid`, which some of them need.
+// The examples run as doctests of `iscsid`, because some of them need it.
 #[cfg_attr(all(doc, not(doctest)), doc = include_str!("../../../docs/embedding.md"))]
 pub mod guide {}
 
-// What a program or a test that embeds a library needs: this crate is its only dependency.
+// Re-exported so that a program or a test that embeds a library depends on this crate only.
 pub use host::Host;
 pub use library::Library;
 pub use scsi_core::asc::Asc;

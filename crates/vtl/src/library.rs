@@ -1,4 +1,4 @@
-//! One logical library: a changer and its drives.
+//! A logical library: a media changer and its drives.
 
 mod build;
 mod builder;
@@ -30,49 +30,49 @@ use std::sync::{Arc, RwLock};
 use tape_store::cartridge::{Barcode, Cartridge};
 use tape_store::error::StoreError;
 
-/// Why a library cannot be opened, or an operator's wish not be done.
+/// Why a library cannot be opened, or why an operator's request cannot be carried out.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LibraryError {
-    /// The data directory.
+    /// The data directory cannot be used.
     #[error(transparent)]
     Data(#[from] DataDirError),
-    /// What must not be lost.
+    /// The persistent state cannot be read or written.
     #[error(transparent)]
     State(#[from] StateError),
-    /// A cartridge, and what is wrong with its files.
+    /// The files of a cartridge cannot be read or written.
     #[error("cartridge {barcode}: {source}")]
     Cartridge {
-        /// Its barcode.
+        /// Barcode of the cartridge concerned.
         barcode: String,
-        /// What is wrong with it.
+        /// What is wrong with its files.
         source: StoreError,
     },
-    /// The directories of cartridges, or a cartridge that the error names.
+    /// The cartridge directories, or the cartridge that the error names, cannot be read.
     #[error(transparent)]
     Store(StoreError),
-    /// The configuration does not fit what the data directory holds.
+    /// The configuration is invalid, or does not fit the contents of the data directory.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The data directory contradicts itself, or a medium could not be closed.
+    /// The contents of the data directory are inconsistent, or a medium could not be closed.
     #[error("{0}")]
     Inconsistent(String),
-    /// Random numbers are not to be had.
-    #[error("no random numbers: {0}")]
+    /// The operating system returned no random numbers.
+    #[error("the system has no random numbers: {0}")]
     Random(getrandom::Error),
-    /// The operating system gives no thread.
-    #[error("no thread: {0}")]
+    /// The operating system could not create a thread.
+    #[error("the thread cannot be spawned: {0}")]
     Thread(std::io::Error),
-    /// A door is locked, or an element full or empty.
+    /// The request is refused: removal is prevented, an element is full or empty, or the site is shut down.
     #[error("{0}")]
     Refused(String),
-    /// There is no such library, drive, element or cartridge.
+    /// There is no such library, drive, element, cartridge or pool.
     #[error("{0}")]
     Unknown(String),
 }
 
 impl LibraryError {
-    /// Names the cartridge whose files are concerned, for errors that name only the file.
+    /// Adds the barcode to errors that name only the file.
     pub(crate) fn of(barcode: &Barcode) -> impl Fn(StoreError) -> Self + use<> {
         let barcode = barcode.to_string();
         move |source| match source {
@@ -91,12 +91,12 @@ impl From<UpgradeError> for LibraryError {
     }
 }
 
-/// A logical library.
+/// A logical library of a site: a media changer, its drives and their elements.
 pub struct Library {
     name: String,
     shelf: String,
     profile: &'static ChangerProfile,
-    /// What it was made of.
+    /// The configuration of the library, including slots that operators have added.
     setup: RwLock<LibrarySetup>,
     changer: Arc<Unit>,
     drives: RwLock<Vec<Arc<Unit>>>,
@@ -106,106 +106,106 @@ pub struct Library {
 }
 
 impl Library {
-    /// Its name.
+    /// The name of the library in the configuration.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The shelf where cartridges are that left it.
+    /// The name of the shelf that its exported cartridges go to.
     #[must_use]
     pub fn shelf(&self) -> &str {
         &self.shelf
     }
 
-    /// Its model.
+    /// The profile of the changer model.
     #[must_use]
     pub const fn profile(&self) -> &'static ChangerProfile {
         self.profile
     }
 
-    /// Where its elements are.
+    /// The element address ranges of the library.
     #[must_use]
     pub fn layout(&self) -> ElementLayout {
         read(&self.setup).layout
     }
 
-    /// The target it is behind.
+    /// The target that has the logical units of the library.
     #[must_use]
     pub const fn target(&self) -> &Arc<Target> {
         &self.target
     }
 
-    /// Who its changer is.
+    /// The identity of the changer: INQUIRY strings, serial number and designators.
     #[must_use]
     pub fn identity(&self) -> &Identity {
         self.changer.identity()
     }
 
-    /// LUN of its changer.
+    /// The LUN of the changer in its target.
     #[must_use]
     pub fn lun(&self) -> usize {
         self.target.lun_of(&self.changer).unwrap_or_default()
     }
 
-    /// The unit of its changer.
+    /// The logical unit of the changer.
     pub(crate) fn changer_unit(&self) -> Arc<Unit> {
         Arc::clone(&self.changer)
     }
 
-    /// Its drives, in order of their elements.
+    /// The logical units of the drives in the order of their element addresses; empty if other processes serve them.
     #[must_use]
     pub fn drives(&self) -> Vec<Arc<Unit>> {
         read(&self.drives).clone()
     }
 
-    /// Changer and drives.
+    /// The logical units of the changer and the drives.
     pub(crate) fn all_units(&self) -> Vec<Arc<Unit>> {
         let mut units = vec![Arc::clone(&self.changer)];
         units.extend(self.drives());
         units
     }
 
-    /// One of its units: 0 is the changer, the drives follow.
+    /// The logical unit with this number: 0 is the changer, 1 the first drive. `None` if there is no such unit.
     #[must_use]
     pub fn unit(&self, number: usize) -> Option<Arc<Unit>> {
         self.all_units().get(number).cloned()
     }
 
-    /// What it was made of, and has grown to.
+    /// The current configuration of the library, including added elements.
     pub(crate) fn setup(&self) -> LibrarySetup {
         read(&self.setup).clone()
     }
 
-    /// Who carries its cartridges from import/export elements to the shelf, and back.
+    /// The export and the import policy: whether cartridges move between I/O station and shelf automatically.
     pub(crate) fn transfer_policies(&self) -> (TransferPolicy, TransferPolicy) {
         let setup = read(&self.setup);
         (setup.export, setup.import)
     }
 
-    /// Every cartridge in it, and where it is.
+    /// All cartridges in the library, with their locations.
     #[must_use]
     pub fn locations(&self) -> Vec<(Barcode, Location)> {
         let places = self.changer(|changer| changer.locations());
         places.into_iter().map(|place| (place.barcode.clone(), Location::from_changer(&self.name, &place))).collect()
     }
 
-    /// Why no drive can use a cartridge, if so.
+    /// Why no drive can use a cartridge; `None` if it is usable.
     pub(crate) fn unusable_reason(&self, barcode: &Barcode) -> Option<String> {
         self.shared.unusable.reason(barcode)
     }
 
-    /// Looks at the changer, between two commands.
+    /// Calls `call` with the changer, between two commands.
     pub fn changer<T>(&self, call: impl FnOnce(&mut Changer) -> T) -> T {
         self.changer.with_device(|device| call(changer_of(device)))
     }
 
-    /// What an operator does at the library; durable when it returns.
+    /// Performs an operator action on the changer. Its changes are durable on return.
     ///
     /// # Errors
-    /// It cannot be done, or not be kept.
+    /// Fails if the action is refused, its changes cannot be stored, or the site is shut down.
     pub fn operate<T>(&self, call: impl FnOnce(&mut Changer) -> Result<T, OperatorError>) -> Result<T, LibraryError> {
-        // Looked at while the changer is held: shutting down takes it, too, before it empties drives.
+        // Checked while the changer is locked: shutting down also locks it before it empties the drives.
         let ended = || self.shared.ended.load(Ordering::Acquire);
         let call = |changer: &mut Changer| if ended() { None } else { Some(call(changer)) };
         let (done, kept) = self.changer.with_saved(|device| call(changer_of(device)));
@@ -215,7 +215,7 @@ impl Library {
         Ok(done)
     }
 
-    /// As [`Self::operate`], for what concerns these elements: an error names them and what is in them.
+    /// Does the same as [`Self::operate`], for an action on these elements: an error names them and their cartridges.
     pub(crate) fn operate_at<T>(
         &self,
         from: Option<ElementAddress>,
@@ -225,45 +225,44 @@ impl Library {
         self.operate(|changer| Ok(call(changer).map_err(|why| self.operator_error(changer, why, from, to))))?
     }
 
-    /// What the units of the site share.
+    /// The state that all units of the site share.
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
     }
 
-    /// An operator puts a cartridge from the shelf into an import/export element, or through the open access door into a
-    /// slot.
+    /// Moves a cartridge from the shelf into an import/export element, or into a slot through the open access door.
     ///
     /// # Errors
-    /// There is no such cartridge on the shelf, or the element is locked or full.
+    /// Fails if there is no such cartridge on the shelf, or the element is locked or full.
     pub fn import(&self, address: ElementAddress, barcode: &Barcode) -> Result<(), LibraryError> {
         self.import_if(address, barcode, |_| true)
     }
 
-    /// Imports a cartridge, if it is still one that is wanted.
+    /// Imports a cartridge if `wanted` still accepts its record.
     fn import_if(
         &self,
         address: ElementAddress,
         barcode: &Barcode,
         wanted: impl Fn(&CartridgeRecord) -> bool,
     ) -> Result<(), LibraryError> {
-        // Two libraries may share the shelf: the cartridge must not be taken twice.
+        // Two libraries may share a shelf: the lock prevents that both import the same cartridge.
         let _hands = self.shared.transfer_lock();
         let cartridge = self.shelf_cartridge(barcode, wanted)?;
         let put = |changer: &mut Changer| changer.import(address, cartridge, clock::now()).map_err(|(why, _)| why);
         self.operate_at(None, Some(address), put)
     }
 
-    /// Whether a cartridge has come to its shelf from elsewhere: what left it stays out.
+    /// Whether a cartridge on the shelf is to be imported automatically: not if it was exported from this library.
     pub(crate) fn is_pending_import(&self, entry: &CartridgeRecord) -> bool {
         entry.location == Location::Shelf(self.shelf.clone()) && entry.exported_from.as_deref() != Some(self.name())
     }
 
-    /// Imports a cartridge that has come to its shelf from elsewhere, if nobody has carried it on meanwhile.
+    /// Imports a cartridge by policy, unless it has been moved in the meantime.
     pub(crate) fn auto_import(&self, address: ElementAddress, barcode: &Barcode) -> Result<(), LibraryError> {
         self.import_if(address, barcode, |entry| self.is_pending_import(entry))
     }
 
-    /// Puts a new cartridge from the shelf into a slot, as if the library had been filled with it.
+    /// Puts a new cartridge from the shelf into a slot, without the steps of an import.
     pub(crate) fn populate_slot(&self, address: ElementAddress, barcode: &Barcode) -> Result<(), LibraryError> {
         let _hands = self.shared.transfer_lock();
         let cartridge = self.shelf_cartridge(barcode, |_| true)?;
@@ -271,7 +270,7 @@ impl Library {
         self.operate_at(None, Some(address), put)
     }
 
-    /// A cartridge of the shelf. Who calls has the hands of the site.
+    /// The cartridge on the shelf, if `wanted` accepts its record. The caller holds the transfer lock.
     fn shelf_cartridge(
         &self,
         barcode: &Barcode,
@@ -285,21 +284,20 @@ impl Library {
         existing_cartridge(&self.shared, barcode, &entry)
     }
 
-    /// An operator takes the cartridge out of an import/export element, or through the open access door out of a slot,
-    /// and puts it on the shelf.
+    /// Moves the cartridge in an import/export element, or in a slot behind the open access door, to the shelf.
     ///
     /// # Errors
-    /// The element is locked or empty.
+    /// Fails if the element is locked or empty.
     pub fn export(&self, address: ElementAddress) -> Result<Barcode, LibraryError> {
         self.export_if(address, |_| true)
     }
 
-    /// Exports what the robot has put there, and nobody else meanwhile.
+    /// Exports a cartridge by policy: only one that the robot, not an operator, has put into the element.
     pub(crate) fn auto_export(&self, address: ElementAddress) -> Result<Barcode, LibraryError> {
         self.export_if(address, |content| !content.by_operator)
     }
 
-    /// Exports this cartridge, if it is still there.
+    /// Exports a cartridge, if it is still in the element.
     pub(crate) fn export_barcode(&self, address: ElementAddress, barcode: &Barcode) -> Result<Barcode, LibraryError> {
         self.export_if(address, |content| content.barcode == *barcode)
     }
@@ -317,10 +315,10 @@ impl Library {
         Ok(self.operate_at(Some(address), None, take)?.barcode().clone())
     }
 
-    /// Has the robot move a cartridge.
+    /// Moves a cartridge with the robot, as MOVE MEDIUM does.
     ///
     /// # Errors
-    /// It cannot be moved; it is where it was.
+    /// Fails if the robot cannot move the cartridge; it stays in its source element.
     pub fn move_medium(&self, source: ElementAddress, destination: ElementAddress) -> Result<(), LibraryError> {
         let moved = |changer: &mut Changer| changer.move_medium(source, destination, clock::now());
         self.operate_at(Some(source), Some(destination), moved)
@@ -331,6 +329,6 @@ impl Library {
 fn changer_of(device: &mut Device) -> &mut Changer {
     match device {
         Device::Changer(changer) => changer,
-        Device::Drive(_) => panic!("a drive in the place of a changer"),
+        Device::Drive(_) => panic!("the unit of a changer has a drive"),
     }
 }

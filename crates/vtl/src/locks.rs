@@ -1,4 +1,4 @@
-//! Locks that nobody leaves unusable: what a thread held when it panicked is whole between two calls.
+//! Locks that ignore poisoning: the guarded data is consistent between two calls even after a panic.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

@@ -1,4 +1,4 @@
-//! Log lines, written by a thread of their own: a log that cannot be written, or whose reader has stopped, stops nothing.
+//! Writes log lines on a separate thread, so that a blocked or failing log output does not block the program.
 
 use crate::locks::lock;
 use std::io::{self, Write};
@@ -7,9 +7,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Builder;
 use std::time::Duration;
 
-/// Lines that wait to be written; more are dropped.
+/// Most lines in the queue; further lines are dropped.
 const MAX_QUEUED_LINES: usize = 4096;
-/// The end of the process waits so long for lines that were not written yet.
+/// How long the end of the process waits for queued lines.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 enum Message {
@@ -17,11 +17,11 @@ enum Message {
     End,
 }
 
-/// The writer of a log. Every write succeeds at once; clones write to the same place.
+/// A handle to write log lines. Writes never block or fail; clones write to the same output.
 #[derive(Clone, Debug)]
 pub struct LogWriter(SyncSender<Message>);
 
-/// Ends a log when it is dropped: lines that wait are written first, if that takes no more than a second.
+/// Closes the log when it is dropped: waits up to one second until the queued lines are written.
 #[derive(Debug)]
 pub struct LogGuard {
     writer: LogWriter,
@@ -29,18 +29,18 @@ pub struct LogGuard {
 }
 
 impl LogWriter {
-    /// A log to standard error.
+    /// Opens a log on standard error.
     ///
     /// # Errors
-    /// The operating system gives no thread.
+    /// Fails if the operating system cannot create a thread.
     pub fn stderr() -> io::Result<(Self, LogGuard)> {
         Self::new(io::stderr())
     }
 
-    /// A log to any output. Errors of the output are ignored.
+    /// Opens a log on any output. Write errors are ignored.
     ///
     /// # Errors
-    /// The operating system gives no thread.
+    /// Fails if the operating system cannot create a thread.
     pub fn new(mut output: impl Write + Send + 'static) -> io::Result<(Self, LogGuard)> {
         let (lines, waiting) = sync_channel(MAX_QUEUED_LINES);
         let (end, ended) = sync_channel(1);
@@ -69,7 +69,7 @@ impl Write for LogWriter {
 
 impl Drop for LogGuard {
     fn drop(&mut self) {
-        // A full queue means that its reader has stopped: it is not waited for.
+        // A full queue means that the output is blocked: do not wait for it.
         if self.writer.0.try_send(Message::End).is_ok() {
             let _ = lock(&self.ended).recv_timeout(FLUSH_TIMEOUT);
         }
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
     use std::sync::mpsc::{Sender, channel};
 
-    /// An output that says what it gets, and fails or stops as the test wants.
+    /// An output that reports each line, then fails or blocks as the test requires.
     struct Output(Sender<Vec<u8>>, Option<Receiver<()>>);
 
     impl Write for Output {

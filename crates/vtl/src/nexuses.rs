@@ -1,12 +1,12 @@
-//! Handles of I_T nexuses: the same names get to know that they were here before.
+//! I_T nexuses of a target: assigns their IDs and recognises initiator ports that reconnect.
 
 use scsi_core::nexus::{NexusId, TransportId};
 use std::collections::{HashMap, VecDeque};
 
-/// So many names of lost nexuses are remembered.
+/// Most initiator ports of lost nexuses that are remembered.
 const MAX_LOST_NEXUSES: usize = 4096;
 
-/// All nexuses since power on.
+/// All I_T nexuses since power-on.
 #[derive(Debug, Default)]
 pub(crate) struct Nexuses {
     next: u32,
@@ -15,7 +15,7 @@ pub(crate) struct Nexuses {
 }
 
 impl Nexuses {
-    /// A new nexus of this port, and whether the port is returning.
+    /// Adds a nexus of this initiator port. Returns its ID and whether the port was connected before.
     pub(crate) fn add(&mut self, port: &TransportId) -> (NexusId, bool) {
         self.next = self.next.wrapping_add(1);
         let nexus = NexusId(self.next);
@@ -25,12 +25,12 @@ impl Nexuses {
         (nexus, returning)
     }
 
-    /// Those that are there.
+    /// The existing nexuses with their initiator ports.
     pub(crate) fn present(&self) -> impl Iterator<Item = (&NexusId, &TransportId)> {
         self.present.iter()
     }
 
-    /// The nexus is lost.
+    /// Removes a nexus after I_T nexus loss.
     pub(crate) fn remove(&mut self, nexus: NexusId) {
         if let Some(port) = self.present.remove(&nexus) {
             self.lost.push_back(port);

@@ -1,4 +1,4 @@
-//! Permissions of what a site keeps: the owner's alone, or readable by a group that the configuration names.
+//! Corrects file permissions of a site: access for the owner only, or also read access for a configured group.
 
 use std::fs::{self, Metadata, Permissions};
 use std::io;
@@ -6,19 +6,19 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 use tape_store::cartridge::Barcode;
 
-/// Names of files in a data directory begin so; others are not ours.
+/// Prefixes of the file names in a data directory that belong to the site; other files are not touched.
 const DATA_DIR_FILES: [&str; 6] = ["lock", "control.sock", "state", "identities", "inventory", "unit-"];
-/// Of those, the group has no use for these.
+/// Files among these that the group does not need.
 const OWNER_ONLY_FILES: [&str; 2] = ["lock", "control.sock"];
-/// Files that a folder has if it is that of a cartridge: its cartridge memory, in either format, or the copy of it.
+/// Files that identify the folder of a cartridge: its cartridge memory in either format, or the copy of it.
 const MAM_FILES: [&str; 3] = ["ferric.mam", "ferric.mam.copy", "mam"];
-/// A directory that everyone may write to, such as `/tmp`.
+/// The sticky bit of a directory that all users may write to, such as `/tmp`.
 const STICKY_BIT: u32 = 0o1000;
 
-/// The number of a group, by its name in `/etc/group` or as a number.
+/// The ID of a group, given by its name in `/etc/group` or as a number.
 ///
 /// # Errors
-/// There is no such group, or the file cannot be read.
+/// Fails if there is no such group, or the file cannot be read.
 pub(crate) fn group_id(group: &str) -> Result<u32, String> {
     if let Ok(number) = group.parse() {
         return Ok(number);
@@ -31,19 +31,19 @@ pub(crate) fn group_id(group: &str) -> Result<u32, String> {
     number.ok_or_else(|| format!("there is no group {group:?} in /etc/group; a number is also taken"))
 }
 
-/// Takes permissions away that files and directories of a site have and should not, and gives the group its own.
+/// Removes excess permissions from the files and directories of a site, and sets those of the group.
 pub(crate) struct PermissionFixer {
     group: Option<u32>,
     changed: usize,
 }
 
 impl PermissionFixer {
-    /// For the owner alone, or for a group to read.
+    /// Corrects permissions for the owner only, or for a group that may read.
     pub(crate) const fn new(group: Option<u32>) -> Self {
         Self { group, changed: 0 }
     }
 
-    /// A data directory with its state and its cartridges.
+    /// Corrects a data directory with its state files and its cartridges.
     pub(crate) fn fix_data_dir(&mut self, path: &Path) {
         if self.is_world_writable(path) {
             return;
@@ -62,8 +62,8 @@ impl PermissionFixer {
         self.log_changes(path);
     }
 
-    /// Directories of cartridges that are elsewhere. A directory that has other things too is left as it is, and so is what
-    /// is in it but the cartridges.
+    /// Corrects cartridge directories outside the data directory. A directory that also contains other entries keeps
+    /// its permissions, and so do those entries.
     pub(crate) fn fix_cartridge_directories(&mut self, paths: &[PathBuf]) {
         for path in paths {
             let only_cartridges = entries(path).iter().all(|(name, _)| Barcode::new(name).is_some());
@@ -75,19 +75,19 @@ impl PermissionFixer {
         }
     }
 
-    /// Says what was changed.
+    /// Logs how many permissions were corrected.
     fn log_changes(&mut self, path: &Path) {
         let changed = std::mem::take(&mut self.changed);
         if changed > 0 {
-            tracing::warn!(path = %path.display(), changed, "permissions of existing files and directories were corrected");
+            tracing::warn!(path = %path.display(), files = changed, "permissions of existing files and directories were corrected");
         }
     }
 
-    /// Whether a directory is everyone's, and so not ours to close.
+    /// Whether all users share a directory, so that its permissions must not be changed.
     fn is_world_writable(&self, path: &Path) -> bool {
         let shared = fs::metadata(path).is_ok_and(|metadata| metadata.mode() & STICKY_BIT != 0);
         if shared {
-            tracing::warn!(path = %path.display(), "the directory is shared by all users: its permissions are left as they are");
+            tracing::warn!(path = %path.display(), "directory is shared by all users; permissions not changed");
         }
         shared
     }
@@ -114,7 +114,7 @@ impl PermissionFixer {
     }
 
     fn fix_file(&mut self, path: &Path) {
-        // A link is not followed: what it leads to may be anything.
+        // A symbolic link is not followed: its target may be outside the site.
         if let Ok(metadata) = fs::symlink_metadata(path)
             && !metadata.is_symlink()
             && !metadata.is_dir()
@@ -123,7 +123,7 @@ impl PermissionFixer {
         }
     }
 
-    /// Without a group, permissions are only taken away.
+    /// Without a group, permissions are only removed.
     fn set_permissions(&mut self, path: &Path, metadata: &Metadata, owner: u32, group: u32) {
         let old = metadata.mode() & 0o7777;
         let new = if self.group.is_some() { group } else { old & owner };

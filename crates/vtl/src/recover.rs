@@ -1,5 +1,4 @@
-//! A site whose state is lost or damaged: restored from what is left of its state files, its identities and its
-//! cartridges.
+//! Restores the state of a site from what is left of its state files, its identities file and its cartridges.
 
 use crate::config::{Config, LibrarySetup};
 use crate::control::element_name;
@@ -15,7 +14,7 @@ use tape_store::backend::Folder;
 use tape_store::cartridge::Barcode;
 use tape_store::store::TapeStore;
 
-/// What a recovery will do. The directory is held while this lives.
+/// A planned recovery of a site. Its directory stays locked while this exists.
 pub struct SiteRecovery {
     folder: Box<dyn Folder>,
     salvage: Salvage,
@@ -26,11 +25,11 @@ pub struct SiteRecovery {
 }
 
 impl SiteRecovery {
-    /// Looks what is left of the site in a directory. Cartridges that are in no state file go where this configuration
-    /// has them. Nothing is changed.
+    /// Plans a recovery and changes nothing. Cartridges that no state file lists get the location in this
+    /// configuration.
     ///
     /// # Errors
-    /// There is no such directory, a process uses it, it cannot be read, or it has neither cartridges nor a state.
+    /// Fails if the directory does not exist, is in use or cannot be read, or has neither cartridges nor a state.
     pub fn plan(path: &Path, config: &Config) -> Result<Self, LibraryError> {
         if !path.is_dir() {
             return Err(DataDirError::Format { path: path.into(), reason: "is not a directory".into() }.into());
@@ -42,12 +41,12 @@ impl SiteRecovery {
         let mut salvage = Salvage::read(again, &place)?;
         let mut plan = std::mem::take(&mut salvage.notes);
         if !salvage.values.contains_key("site") {
-            plan.push("no file has the suffix of the iSCSI names: the site gets a new name".into());
+            plan.push("no file has the suffix of the iSCSI names; the site gets a new name".into());
         }
         let has_state = salvage.has_state()?;
         let mut entries = plan_known_cartridges(&salvage, config, &mut plan);
         let store = TapeStore::new(shelves);
-        // The directory of a site that lost it is created at the next start.
+        // The next start creates the missing directory.
         let lost = config.cartridge_directories.is_empty() && !path.join("cartridges").exists();
         let listed = if lost { Vec::new() } else { store.list().map_err(LibraryError::Store)? };
         if listed.is_empty() && !has_state {
@@ -83,29 +82,29 @@ impl SiteRecovery {
         Ok(Self { folder, salvage, values, plan, path: path.into(), lock })
     }
 
-    /// Nothing is wrong with the state: there is nothing to restore.
+    /// Whether the state is intact, so that there is nothing to restore.
     #[must_use]
     pub const fn is_intact(&self) -> bool {
         self.salvage.is_intact
     }
 
-    /// What is left, what is lost, and where each cartridge will be: a line each.
+    /// The plan, one line each: what can be read, what is lost, and the future location of each cartridge.
     #[must_use]
     pub fn plan_lines(&self) -> &[String] {
         &self.plan
     }
 
-    /// Writes the new state. The old files get other names, which are returned.
+    /// Writes the new state. Renames the old files and returns their new names.
     ///
     /// # Errors
-    /// The storage failed.
+    /// Fails if the storage failed.
     pub fn apply(self) -> Result<Vec<String>, LibraryError> {
         let _lock = self.lock.map_or_else(|| acquire_lock(&self.path), Ok)?;
         Ok(self.salvage.write(self.folder, self.values)?)
     }
 }
 
-/// The cartridges of a state; of two in one element, the one that came last stays there.
+/// The cartridges of a state. If two are in the same element, the one of the later commit stays there.
 fn plan_known_cartridges(
     salvage: &Salvage,
     config: &Config,
@@ -116,7 +115,7 @@ fn plan_known_cartridges(
         let Some(name) = inventory::barcode_from_key(key) else { continue };
         match serde_json::from_slice(value) {
             Ok(entry) => entries.push((*commit, name.into(), entry)),
-            Err(error) => plan.push(format!("{name}: what was known of it cannot be understood: {error}")),
+            Err(error) => plan.push(format!("{name}: its record cannot be parsed: {error}")),
         }
     }
     entries.sort_by_key(|(commit, ..)| std::cmp::Reverse(*commit));
@@ -135,8 +134,8 @@ fn plan_known_cartridges(
     kept
 }
 
-/// Where a cartridge goes that no state file knows: those that are listed go into free slots at the next start, others on
-/// the shelf of the first library.
+/// The record of a cartridge that no state file lists: on the shelf of the first library. `None` for a cartridge that
+/// the configuration lists, which the next start puts into a free slot.
 fn plan_unknown_cartridge(
     store: &TapeStore,
     barcode: &Barcode,
@@ -155,13 +154,13 @@ fn plan_unknown_cartridge(
             Some(CartridgeRecord::from_cartridge(Location::Shelf(setup.shelf.clone()), &cartridge))
         }
         Err(error) => {
-            plan.push(format!("{barcode}: in no state file, and left out: {error}"));
+            plan.push(format!("{barcode}: in no state file, and omitted: {error}"));
             None
         }
     }
 }
 
-/// A place as operators name it.
+/// A location in the words of the operator interface.
 fn location_name(place: &Location, config: &Config) -> String {
     let (library, address) = match place {
         Location::Shelf(shelf) => return format!("on the shelf {shelf}"),

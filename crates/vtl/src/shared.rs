@@ -1,4 +1,4 @@
-//! What the units of a site share.
+//! The state that all units of a site share.
 
 use crate::buffers::Buffers;
 use crate::clock;
@@ -26,43 +26,44 @@ pub(crate) struct Shared {
     inventory: Mutex<Inventory>,
     transfer_lock: Mutex<()>,
     pub(crate) store: TapeStore,
-    /// Directories of cartridges that the configuration names.
+    /// The configured cartridge directories.
     pub(crate) directories: Vec<PathBuf>,
     pub(crate) buffers: Arc<Buffers>,
     pub(crate) workers: Arc<ThreadedWorkers>,
     pub(crate) events: Events,
     pub(crate) unusable: UnusableCartridges,
-    /// The site was shut down: nothing moves any more.
+    /// The site was shut down: no cartridge moves from now on.
     pub(crate) ended: AtomicBool,
-    /// Who makes the doors of drives, if other processes serve those.
+    /// Creates the bays of the drives, if other processes serve them.
     pub(crate) remote_bays: Option<RemoteBayFactory>,
 }
 
-/// Whose state is kept: a unit by its name, and the library it belongs to.
+/// Identifies a unit in the persistent state: its library and its name there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UnitId {
-    /// The library.
+    /// Name of the library that the unit belongs to.
     pub(crate) library: String,
-    /// Where its cartridges go when they leave it.
+    /// Name of the shelf that its exported cartridges go to.
     pub(crate) shelf: String,
-    /// The unit in it: `changer`, or `drive/` and its number.
+    /// Name of the unit in the library: `changer`, or `drive/` and its index.
     pub(crate) unit: String,
 }
 
 impl UnitId {
-    /// Key of the unit's saved state.
+    /// State key of the unit's saved state.
     pub(crate) fn key(&self) -> String {
         format!("unit/{}/{}", self.library, self.unit)
     }
 }
 
-/// Key of what operators have set in a library.
+/// State key of the operator settings of a library.
 pub(crate) fn operator_state_key(library: &str) -> String {
     format!("condition/{library}")
 }
 
 impl Shared {
-    /// Opens what a data directory keeps; one of the first version is taken over for the library of this name.
+    /// Opens the state in a data directory; that of a directory of format version 1 is upgraded as the state of this
+    /// library.
     pub(crate) fn open(
         mut data: DataDir,
         library: &str,
@@ -89,8 +90,8 @@ impl Shared {
         lock(&self.inventory)
     }
 
-    /// The barcode of a known cartridge that a text was probably meant for: the same in another case or without blanks, or the
-    /// only one that begins so.
+    /// The known barcode that a text most probably means: equal except for case and blanks, or the only one with that
+    /// prefix.
     pub(crate) fn suggest_barcode(&self, text: &str) -> Option<String> {
         let (inventory, text) = (self.inventory(), text.trim());
         if let Some(same) = inventory.keys().find(|name| name.eq_ignore_ascii_case(text)) {
@@ -101,15 +102,15 @@ impl Shared {
         longer.next().filter(|_| longer.next().is_none()).cloned()
     }
 
-    /// Looks at each cartridge that was blank: it may have been written while the site was not open. One that is not found
-    /// blank is unknown, until its tape is looked at.
+    /// Checks each cartridge that was blank, because it may have been written while the site was closed. If it is no
+    /// longer blank, its state is unknown until the tape is read.
     pub(crate) fn recheck_blank(&self) {
         for (name, entry) in self.inventory().iter_mut().filter(|(_, entry)| entry.blank == Some(true)) {
             entry.blank = Barcode::new(name).and_then(|barcode| self.store.is_blank(&barcode).ok().flatten());
         }
     }
 
-    /// Enters a cartridge that is new, durably or not at all.
+    /// Adds a new cartridge to the inventory, durably or not at all.
     pub(crate) fn add_cartridge(&self, barcode: &Barcode, entry: CartridgeRecord) -> Result<(), LibraryError> {
         let (mut change, mut undo) = (Transaction::default(), Transaction::default());
         inventory::insert(&mut change, barcode.as_str(), &entry)?;
@@ -118,19 +119,19 @@ impl Shared {
         self.state.commit_or_undo(change, undo)?;
         inventory.insert(barcode.to_string(), entry);
         drop(inventory);
-        // The cartridge is there, whether this is stored or not.
+        // The cartridge has been added even if this cannot be stored.
         if let Err(error) = self.note_first_cartridge() {
-            tracing::warn!(%error, "the directory of the cartridge was not stored");
+            tracing::warn!(%error, "cannot store the directory of the cartridge");
         }
         Ok(())
     }
 
-    /// Held by who carries cartridges between shelves and libraries.
+    /// Held while cartridges move between shelves and libraries.
     pub(crate) fn transfer_lock(&self) -> MutexGuard<'_, ()> {
         lock(&self.transfer_lock)
     }
 
-    /// Makes durable what a unit says has changed, in one step.
+    /// Stores the changes that a unit reports in one transaction.
     pub(crate) fn commit(&self, owner: &UnitId, device: &mut Device, save: Save) -> Result<(), StateError> {
         let mut change = Transaction::default();
         if save.contains(Save::UNIT) {
@@ -144,15 +145,15 @@ impl Shared {
         self.state.commit(change)
     }
 
-    /// As [`Self::commit`], for what happened in a library. What cannot be kept is undone: cartridges go back to where they
-    /// were.
+    /// Does the same as [`Self::commit`], for changes in a library. If they cannot be stored, they are undone: the
+    /// cartridges return to their previous locations.
     fn commit_changes(&self, owner: &UnitId, changer: &mut Changer, mut change: Transaction) -> Result<(), StateError> {
         let PendingChanges { locations: places, operator_state: condition } = changer.take_changes();
         if let Some(condition) = &condition {
             change.set(operator_state_key(&owner.library), condition)?;
         }
         let layout = *changer.library().layout();
-        // Held until it is durable: the inventory follows what is kept.
+        // Locked until the transaction is durable: the inventory changes only after it.
         let mut inventory = self.inventory();
         let (mut moved, mut events) = (Vec::new(), Vec::new());
         for (barcode, place) in places {
@@ -186,8 +187,8 @@ impl Shared {
         kept
     }
 
-    /// Puts the cartridges of a library back to where the inventory has them, after something was cut short or could not be
-    /// kept. Where that cannot be, the inventory follows.
+    /// Returns the cartridges of a library to their locations in the inventory, after a change was interrupted or could
+    /// not be stored. If a cartridge cannot return, the inventory is updated instead.
     pub(crate) fn restore_locations(&self, owner: &UnitId, changer: &mut Changer) {
         let place = |(name, entry): (&String, &CartridgeRecord)| {
             let (address, origin) = entry.location.element_in(&owner.library)?;
@@ -202,8 +203,8 @@ impl Shared {
             };
             catch_unwind(AssertUnwindSafe(restore))
         };
-        // A drive that fails while it gives its cartridge back gives it at the second try; one that cannot take its cartridge
-        // has it in its mouth.
+        // A drive that panics while it releases its cartridge releases it on the second attempt. The third attempt
+        // leaves the drives alone: the cartridge that a drive cannot take is in the drive, but not loaded.
         let mut involved = [true, true, false].into_iter().find_map(|drives| restore(drives).ok()).unwrap_or_default();
         changer.library_mut().take_dirty();
         involved.extend(places.into_iter().map(|place| place.barcode));
@@ -213,7 +214,7 @@ impl Shared {
                 entry.location = Location::from_changer(&owner.library, &place);
             }
         }
-        // Whatever of the failed change is due to be written, this replaces it.
+        // Replaces whatever is still pending of the failed change.
         let mut change = Transaction::default();
         for barcode in involved {
             if let Some(entry) = inventory.get(barcode.as_str()) {
@@ -223,7 +224,7 @@ impl Shared {
         let _ = self.state.commit(change);
     }
 
-    /// A value of a cartridge whose value was lost.
+    /// Creates a new value for a cartridge whose value was lost.
     pub(crate) fn recreate_cartridge(&self, barcode: &Barcode) -> Option<Cartridge> {
         let entry = self.inventory().get(barcode.as_str()).cloned();
         match entry.and_then(|entry| Some((entry.media(barcode)?, entry.size))) {

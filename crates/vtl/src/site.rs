@@ -1,4 +1,4 @@
-//! All libraries of a process, the shelves between them, and the targets they are behind.
+//! A site: all libraries of a process, the shelves outside them, and the targets that have their logical units.
 
 use crate::buffers::Buffers;
 use crate::config::{Config, LibrarySetup, PoolSetup, target_name};
@@ -24,40 +24,40 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::thread::JoinHandle;
 
-/// One row of the table that people see.
+/// One row of the table of logical units that operators see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnitSummary {
-    /// Its LUN.
+    /// The LUN in the target.
     pub lun: usize,
-    /// Vendor, product and revision.
+    /// Vendor, product and revision of the standard INQUIRY data.
     pub model: InquiryStrings,
-    /// Unit serial number.
+    /// Unit serial number (VPD page 80h).
     pub serial: String,
-    /// Barcode of the cartridge in a drive; for a changer how many cartridges it has.
+    /// Barcode of the cartridge in a drive or `empty`; for a changer the number of its cartridges.
     pub content: String,
 }
 
-/// Everything that one process serves.
+/// All libraries, shelves and targets that one process serves.
 pub struct Site {
-    /// The name of its targets, as far as all have it.
+    /// The common part of the target names.
     target_base: String,
     libraries: RwLock<Vec<Arc<Library>>>,
     targets: RwLock<Vec<Arc<Target>>>,
     pools: RwLock<Vec<PoolSetup>>,
     cartridge_directories: Vec<PathBuf>,
-    /// Group that may read, and whether directories of cartridges are shared.
+    /// The configured group with read access, and whether the cartridge directories are shared.
     permissions: (Option<String>, bool),
-    /// What needs a person.
+    /// Conditions that need an operator.
     warnings: RwLock<Vec<String>>,
     pub(crate) shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    /// Held by who makes cartridges.
+    /// Held while cartridges are created.
     creation_lock: Mutex<()>,
-    /// Held by who takes over a configuration.
+    /// Held while a configuration is reloaded.
     reload_lock: Mutex<()>,
 }
 
-/// A site that was opened. It is shut down in order when this is dropped; [`Site::shut_down`] also says what was wrong.
+/// An open site. Dropping it shuts the site down; [`Site::shut_down`] does so and reports errors.
 pub struct OpenSite {
     site: Arc<Site>,
     _lock: Option<File>,
@@ -80,15 +80,16 @@ impl Drop for OpenSite {
 }
 
 impl Site {
-    /// Opens the site of a data directory, making what the configuration names and the directory lacks.
+    /// Opens the site in a data directory, and creates what the configuration lists and the directory does not have.
     ///
     /// # Errors
-    /// The directory is in use or damaged, or holds what the configuration has no place for.
+    /// Fails if the directory is in use or damaged, or contains a library or a cartridge that does not fit the
+    /// configuration.
     pub fn open(path: &Path, config: &Config) -> Result<OpenSite, LibraryError> {
         Self::open_data_dir(DataDir::open_configured(path, config)?, config)
     }
 
-    /// As [`Self::open`], wherever the site keeps what it has.
+    /// Does the same as [`Self::open`], with any kind of storage.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -96,8 +97,8 @@ impl Site {
         Self::open_inner(data, config, None)
     }
 
-    /// As [`Self::of`], with drives that other processes serve: the site has the changers alone, and reaches each drive
-    /// by the door that is made for it.
+    /// Does the same as [`Self::open_data_dir`], with drives that other processes serve: the site has only the
+    /// changers, and reaches each drive through the bay that `doors` creates.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -146,7 +147,7 @@ impl Site {
         Ok(running)
     }
 
-    /// A library that is new here, and its target if that is, too.
+    /// Opens a library that is new in this site, and its target if that is new too.
     fn create_library(&self, setup: &LibrarySetup, all: &[LibrarySetup]) -> Result<(), LibraryError> {
         let setup = &self.with_added_slots(setup)?;
         let number = read(&self.libraries).len();
@@ -165,7 +166,7 @@ impl Site {
         Ok(())
     }
 
-    /// One thread per unit, for what may block.
+    /// Spawns one thread per unit, for the commands that may block.
     fn spawn_workers(&self, units: &[Arc<Unit>]) -> Result<(), LibraryError> {
         for unit in units {
             let (name, unit) = (unit.name(), Arc::clone(unit));
@@ -175,7 +176,7 @@ impl Site {
         Ok(())
     }
 
-    /// Has someone keep house, whenever something happens: see [`Self::reconcile`].
+    /// Spawns the thread that calls [`Self::reconcile`] after each event.
     fn spawn_reconciler(self: &Arc<Self>) -> Result<(), LibraryError> {
         let (site, mut events) = (Arc::downgrade(self), self.subscribe());
         let keep = move || {
@@ -187,7 +188,7 @@ impl Site {
                     if site.shared.events.is_closed() {
                         return;
                     }
-                    // Too much happened at once.
+                    // The event queue overflowed.
                     events = site.subscribe();
                 }
                 let _ = catch_unwind(AssertUnwindSafe(|| site.reconcile_or_warn()));
@@ -198,14 +199,14 @@ impl Site {
         Ok(())
     }
 
-    /// It was shut down.
+    /// Whether the site was shut down.
     pub(crate) fn is_shut_down(&self) -> bool {
         self.shared.ended.load(Ordering::Acquire)
     }
 
     fn reconcile_or_warn(&self) {
         if let Err(error) = self.reconcile() {
-            tracing::warn!(%error, "the site is not as it is configured");
+            tracing::warn!(%error, "reconcile failed");
         }
     }
 
@@ -217,11 +218,13 @@ impl Site {
         lock(&self.threads)
     }
 
-    /// Takes over a configuration while everything works: what is new in it appears, and hosts hear of it. Whether it
-    /// changes or takes away what there is, is found out before anything is done.
+    /// Reloads the configuration while the site is in use: adds libraries, slots, drives and cartridges, and raises
+    /// UNIT ATTENTION 3Fh/0Eh where LUNs are added. Changes that require a restart are refused before anything is
+    /// changed.
     ///
     /// # Errors
-    /// It does, which takes a restart; or what is new cannot be made, and what came before that is there.
+    /// Fails if the configuration changes or removes something, which requires a restart; or if an addition cannot be
+    /// created, in which case earlier additions remain.
     pub fn reload(&self, config: &Config) -> Result<(), LibraryError> {
         let _reloading = lock(&self.reload_lock);
         let refused = |message: String| Err(LibraryError::Refused(message));
@@ -229,13 +232,13 @@ impl Site {
             return refused("the site is shut down".into());
         }
         if config.cartridge_directories != self.cartridge_directories {
-            return refused("to change storage.cartridges takes a restart; nothing was changed".into());
+            return refused("changing storage.cartridges requires a restart; nothing was changed".into());
         }
         if (&config.group, config.shared_cartridges) != (&self.permissions.0, self.permissions.1) {
-            return refused("to change storage.group or storage.shared takes a restart; nothing was changed".into());
+            return refused("changing storage.group or storage.shared requires a restart; nothing was changed".into());
         }
         if config.iscsi.iqn.as_ref().is_some_and(|iqn| *iqn != self.target_base) {
-            return refused("to change iscsi.iqn takes a restart; nothing was changed".into());
+            return refused("changing iscsi.iqn requires a restart; nothing was changed".into());
         }
         let setups =
             config.libraries.iter().map(|setup| self.with_added_slots(setup)).collect::<Result<Vec<_>, _>>()?;
@@ -243,13 +246,13 @@ impl Site {
             let name = library.name();
             let Some(setup) = setups.get(number) else {
                 return refused(format!(
-                    "library {name:?} is missing: to remove a library takes a restart; nothing was changed"
+                    "library {name:?} is missing: removing a library requires a restart; nothing was changed"
                 ));
             };
             if setup.name != name {
                 let message = format!(
-                    "{:?} is in the place of library {name:?}: to rename, remove or reorder libraries takes a restart; \
-                     nothing was changed",
+                    "expected library {name:?}, found {:?}: renaming, removing or reordering libraries requires a \
+                     restart; nothing was changed",
                     setup.name
                 );
                 return Err(setup.error(setup.lines.library, "library.name", message).into());
@@ -275,7 +278,7 @@ impl Site {
         Ok(())
     }
 
-    /// Refuses libraries whose LUNs or new cartridges have no place.
+    /// Refuses libraries whose LUNs conflict or whose new cartridges do not fit.
     fn check_new_libraries(&self, setups: &[LibrarySetup]) -> Result<(), LibraryError> {
         let target = |(number, setup)| Ok((setup, target_name(&self.target_base, number, setup)?));
         let targets: Vec<_> = setups.iter().enumerate().map(target).collect::<Result<_, LibraryError>>()?;
@@ -283,10 +286,10 @@ impl Site {
         setups.iter().try_for_each(|setup| check_new_cartridges(setup, &self.shared))
     }
 
-    /// Gives a library one more slot, which it keeps. Its number, from 1.
+    /// Adds one slot to a library, which is persistent. Returns its number, from 1.
     ///
     /// # Errors
-    /// There is no such library, its model has no room for another, or it cannot be kept.
+    /// Fails if there is no such library, its model has no more slots, or the change cannot be stored.
     pub fn add_slot(&self, name: &str) -> Result<u16, LibraryError> {
         let _reloading = lock(&self.reload_lock);
         let unknown = || LibraryError::Unknown(format!("there is no library {name:?}"));
@@ -301,14 +304,14 @@ impl Site {
         Ok(slots)
     }
 
-    /// A library as the configuration has it, with the slots that operators have given it beside.
+    /// The configuration of a library with the slots that operators have added.
     fn with_added_slots(&self, setup: &LibrarySetup) -> Result<LibrarySetup, LibraryError> {
         let mut setup = setup.clone();
         let kept: Option<u16> = self.shared.state.get(&slots_key(&setup.name))?;
         if let Some(slots) = kept.filter(|slots| *slots > setup.layout.storage.count) {
-            // A model that has no room for them is another than it was.
+            // The configured model may have changed and may allow fewer slots.
             if let Err(why) = setup.with_slots(slots) {
-                tracing::warn!(library = setup.name, why, "slots that were added are not there");
+                tracing::warn!(library = setup.name, reason = why, "added slots do not fit the library model");
             }
         }
         Ok(setup)
@@ -320,59 +323,60 @@ impl Site {
         read(&self.libraries).clone()
     }
 
-    /// The library of a name.
+    /// The library with this name; `None` if there is none.
     #[must_use]
     pub fn library(&self, name: &str) -> Option<Arc<Library>> {
         read(&self.libraries).iter().find(|library| library.name() == name).cloned()
     }
 
-    /// The targets.
+    /// The targets of the site, in the order of their creation.
     #[must_use]
     pub fn targets(&self) -> Vec<Arc<Target>> {
         read(&self.targets).clone()
     }
 
-    /// The target of a name.
+    /// The target with this name; `None` if there is none.
     #[must_use]
     pub fn target(&self, name: &str) -> Option<Arc<Target>> {
         read(&self.targets).iter().find(|target| target.name() == name).cloned()
     }
 
-    /// The pools, in the order of the configuration.
+    /// The scratch pools, in the order of the configuration.
     pub(crate) fn pools(&self) -> Vec<PoolSetup> {
         read(&self.pools).clone()
     }
 
-    /// What needs a person, as the program that serves the site has set it.
+    /// The conditions that need an operator, as [`Self::set_warnings`] has set them.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         read(&self.warnings).clone()
     }
 
-    /// Sets what needs a person: the status shows it.
+    /// Sets the conditions that need an operator, one text each; the status shows them.
     pub fn set_warnings(&self, warnings: Vec<String>) {
         *write(&self.warnings) = warnings;
     }
 
-    /// The buffers of this process.
+    /// The data buffers of this process.
     #[must_use]
     pub fn buffers(&self) -> &Arc<Buffers> {
         &self.shared.buffers
     }
 
-    /// Where every cartridge is.
+    /// A copy of the inventory: the location of every cartridge.
     #[must_use]
     pub fn inventory(&self) -> Inventory {
         self.shared.inventory().clone()
     }
 
-    /// Everything that happens from now on.
+    /// Subscribes to the events of the site. The receiver is disconnected when it falls behind or the site is shut
+    /// down.
     #[must_use]
     pub fn subscribe(&self) -> Receiver<Event> {
         self.shared.events.subscribe()
     }
 
-    /// What people see: one row per unit of a target.
+    /// The table of a target's logical units, one row per LUN.
     #[must_use]
     pub fn overview(&self, target: &Target) -> Vec<UnitSummary> {
         let row = |(lun, unit): (usize, Arc<Unit>)| {
@@ -387,11 +391,11 @@ impl Site {
         target.luns().into_iter().zip(target.units()).map(row).collect()
     }
 
-    /// Synchronises and closes every medium; cartridges stay where they are. No command runs afterwards; a second call does
-    /// nothing.
+    /// Writes buffered data to every medium and closes it; cartridges stay in their elements. No command runs
+    /// afterwards. Further calls do nothing.
     ///
     /// # Errors
-    /// What could not be made durable.
+    /// Fails if buffered data or state could not be made durable; the message lists every failure.
     pub fn shut_down(&self) -> Result<(), LibraryError> {
         if self.shared.ended.swap(true, Ordering::AcqRel) {
             return Ok(());
@@ -411,7 +415,7 @@ impl Site {
                     Device::Changer(_) => Ok(()),
                 })
             };
-            // Whatever happens to one drive, the others are closed.
+            // If closing one drive fails, the others are still closed.
             let Ok((closed, kept)) = catch_unwind(AssertUnwindSafe(close)) else {
                 faults.push(format!("{}: internal error", unit.name()));
                 continue;
@@ -420,14 +424,14 @@ impl Site {
             faults.extend(kept.err().map(|error| error.to_string()));
         }
         faults.extend(self.shared.note_directories().err().map(|error| error.to_string()));
-        // What could not be kept before has one more chance.
+        // A last attempt to store changes that are still pending.
         faults.extend(self.shared.state.commit(Transaction::default()).err().map(|error| error.to_string()));
         self.shared.state.close();
         if faults.is_empty() { Ok(()) } else { Err(LibraryError::Inconsistent(faults.join("; "))) }
     }
 }
 
-/// What tells this site's targets from every other's; made once.
+/// The random suffix of the target names of this site; generated once.
 fn site_suffix(state: &StateStore) -> Result<String, LibraryError> {
     if let Some(suffix) = state.get("site")? {
         return Ok(suffix);
@@ -438,18 +442,19 @@ fn site_suffix(state: &StateStore) -> Result<String, LibraryError> {
     Ok(suffix)
 }
 
-/// Key of how many slots a library has, if operators have added some.
+/// State key of the number of slots in a library, if operators have added some.
 fn slots_key(library: &str) -> String {
     format!("slots/{library}")
 }
 
-/// Refuses a configuration that took away a library which holds cartridges.
+/// Refuses a configuration that lacks a library which contains cartridges.
 fn check_libraries_kept(config: &Config, inventory: &Inventory) -> Result<(), LibraryError> {
     for (barcode, entry) in inventory {
         let inventory::Location::Element { library, .. } = &entry.location else { continue };
         if config.libraries.iter().all(|setup| setup.name != *library) {
-            let message =
-                format!("library {library:?} is gone, but holds cartridge {barcode}; keep it, or export first");
+            let message = format!(
+                "library {library:?} is not configured, but contains cartridge {barcode}; keep it, or export the cartridge first"
+            );
             return Err(match config.libraries.first() {
                 Some(setup) => setup.shape_error(ElementType::TRANSPORT, message).into(),
                 None => LibraryError::Inconsistent(message),

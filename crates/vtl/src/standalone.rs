@@ -1,4 +1,4 @@
-//! A drive without a library: cartridges come and go by hand, or by a robot that another process has.
+//! A drive without a library: cartridges are inserted and removed by hand, or by a robot in another process.
 
 use crate::clock;
 use crate::config::{ConfigError, LibrarySetup};
@@ -18,10 +18,11 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use tape_store::cartridge::{Barcode, CartridgeKind, RemoveError};
 
-/// Key of the cartridge that is loaded again after a restart.
+/// State key of the cartridge that is loaded again after a restart.
 const LOADED_KEY: &str = "loaded";
 
-/// A drive of its own, behind a target of its own. It is shut down in order when this is dropped.
+/// A single drive, in a target of its own without a changer. Dropping it shuts it down. This is the drive itself;
+/// messages of mhvtl's library process are handled by `StandaloneDrive` in `mhvtld`.
 pub struct Standalone {
     unit: Arc<Unit>,
     target: Arc<Target>,
@@ -31,11 +32,12 @@ pub struct Standalone {
 }
 
 impl Standalone {
-    /// The first drive of a library's configuration, without the library. Its names and what hosts have saved in it are
-    /// kept with the data; a cartridge that was to return is in it again.
+    /// Opens the first drive of a library's configuration, without the library. Its identity and its saved parameters
+    /// are stored in `data`. A cartridge that was loaded before the restart is loaded again, if its [`Self::load`] call
+    /// asked for that.
     ///
     /// # Errors
-    /// The data is in use or damaged, or there is no drive in the configuration.
+    /// Fails if `data` is in use or damaged, or the configuration has no drive.
     pub fn open(mut data: DataDir, setup: &LibrarySetup) -> Result<Self, LibraryError> {
         let held = data.lock.take();
         let shared = Arc::new(Shared::open(data, &setup.name, None)?);
@@ -53,36 +55,36 @@ impl Standalone {
         if let Some(barcode) = drive.shared.state.get::<String>(LOADED_KEY)?.as_deref().and_then(Barcode::new)
             && let Err(error) = drive.load(&barcode, true)
         {
-            tracing::warn!(%barcode, %error, "what was in the drive is not in it any more");
+            tracing::warn!(%barcode, %error, "cartridge that was loaded before the restart cannot be reloaded");
         }
         Ok(drive)
     }
 
-    /// Its unit.
+    /// The logical unit of the drive.
     #[must_use]
     pub const fn unit(&self) -> &Arc<Unit> {
         &self.unit
     }
 
-    /// The target it is behind.
+    /// The target that has the drive.
     #[must_use]
     pub const fn target(&self) -> &Arc<Target> {
         &self.target
     }
 
-    /// What can be seen of it from outside. Does not wait for the command that it is running.
+    /// The state of the bay: the cartridge in it and whether it can be removed. Does not wait for the current command.
     #[must_use]
     pub fn status(&self) -> BayStatus {
         self.unit.bay_status()
     }
 
-    /// Refuses what comes after the end.
+    /// Refuses operator actions after the drive was shut down.
     fn check_open(&self) -> Result<(), LibraryError> {
         let ended = self.shared.ended.load(Ordering::Acquire);
         if ended { Err(LibraryError::Refused("the drive is shut down".into())) } else { Ok(()) }
     }
 
-    /// Calls with the drive. `None` after a panic, which leaves the drive in a defined state: see `Unit::recover_from_panic`.
+    /// Calls `call` with the drive. Returns `None` after a panic, which leaves the drive in a defined state.
     fn with<T>(&self, call: impl FnOnce(&mut Drive) -> T) -> Option<T> {
         let with = || {
             self.unit.with_device(|device| match device {
@@ -93,7 +95,7 @@ impl Standalone {
         catch_unwind(AssertUnwindSafe(with)).ok().flatten()
     }
 
-    /// Notes which cartridge is loaded again after a restart. A panic is an error.
+    /// Stores which cartridge is loaded again after a restart. A panic becomes an error.
     fn note_loaded(&self, barcode: Option<&str>) -> Result<(), LibraryError> {
         let note = || {
             let mut change = Transaction::default();
@@ -106,11 +108,11 @@ impl Standalone {
         catch_unwind(AssertUnwindSafe(note)).unwrap_or_else(|_| Err(internal_error()))
     }
 
-    /// Puts a cartridge in, which the drive threads. If it `returns`, it is in the drive again after a restart: who moves
-    /// cartridges must know of that.
+    /// Inserts a cartridge, which the drive then loads. With `returns`, it is loaded again after a restart: the process
+    /// that moves cartridges must know that.
     ///
     /// # Errors
-    /// The drive is full, there is no such cartridge, or that it returns cannot be kept.
+    /// Fails if the drive is full, there is no such cartridge, or the state cannot be stored.
     pub fn load(&self, barcode: &Barcode, returns: bool) -> Result<(), LibraryError> {
         self.check_open()?;
         if self.status().barcode.is_some() {
@@ -129,7 +131,8 @@ impl Standalone {
             if drive.loaded().is_some() {
                 return Err(LibraryError::Refused("the drive is full".into()));
             }
-            // Durable before the cartridge is in the drive: a cartridge that is not in it after all is not found in it.
+            // Stored before the cartridge is inserted: a restart does not find a cartridge in the drive that never got
+            // there.
             self.note_loaded(returns.then_some(barcode.as_str()))?;
             drive
                 .insert_with_delay(cartridge, clock::now())
@@ -140,13 +143,13 @@ impl Standalone {
             Err(internal_error())
         });
         if loaded.is_err() && self.status().barcode.is_none() {
-            // The caller keeps the cartridge: it is not in the drive after a restart, either.
+            // The caller keeps the cartridge: it must not be loaded after a restart.
             let _ = self.note_loaded(None);
         }
         loaded
     }
 
-    /// Whether it can use the cartridge in it: the tape is threaded, or it was cleaned with it.
+    /// Whether the drive can use its cartridge: the tape is threaded, or it is a cleaning cartridge.
     #[must_use]
     pub fn is_usable(&self) -> bool {
         let usable = |drive: &mut Drive| {
@@ -157,33 +160,34 @@ impl Standalone {
         self.with(usable).unwrap_or(false)
     }
 
-    /// The button of the drive: its tape is unloaded, and its cartridge waits to be taken.
+    /// Presses the eject button: unloads the tape; the cartridge can then be removed.
     ///
     /// # Errors
-    /// There is none, a host prevents removal, or an internal error ended it.
+    /// Fails if the drive is empty, a host prevents medium removal, or an internal error occurred.
     pub fn eject(&self) -> Result<(), RemoveError> {
         self.with(Drive::eject).unwrap_or(Err(RemoveError::Unavailable))
     }
 
-    /// Takes the cartridge out by hand, whatever hosts prevent.
+    /// Removes the cartridge by hand, even if a host prevents medium removal. Returns its barcode; `None` if the drive
+    /// is empty.
     ///
     /// # Errors
-    /// That it is gone cannot be kept.
+    /// Fails if the removal cannot be stored, or an internal error occurred.
     pub fn force_remove(&self) -> Result<Option<Barcode>, LibraryError> {
         self.check_open()?;
         let returns: Option<String> = self.shared.state.get(LOADED_KEY)?;
         let pulled = self.note_loaded(None).and_then(|()| self.with(Drive::force_remove).ok_or_else(internal_error));
         if pulled.is_err() && self.status().barcode.is_some() {
-            // It is in the drive still, and so it will be after a restart.
+            // The cartridge is still in the drive, so it must be loaded after a restart.
             let _ = returns.map(|barcode| self.note_loaded(Some(&barcode)));
         }
         Ok(pulled?.map(|cartridge| cartridge.barcode().clone()))
     }
 
-    /// Synchronises and closes the medium. No command runs afterwards; a second call does nothing.
+    /// Writes buffered data to the medium and closes it. No command runs afterwards. Further calls do nothing.
     ///
     /// # Errors
-    /// What could not be made durable.
+    /// Fails if buffered data or state could not be made durable.
     pub fn shut_down(&self) -> Result<(), LibraryError> {
         if self.shared.ended.swap(true, Ordering::AcqRel) {
             return Ok(());
@@ -214,13 +218,13 @@ impl Drop for Standalone {
     }
 }
 
-/// A call panicked; the log has the place.
+/// The error of a call that panicked; the log has the location.
 fn internal_error() -> LibraryError {
-    LibraryError::Refused("an internal error of this program".into())
+    LibraryError::Refused("internal error; see the log".into())
 }
 
 fn no_drive_error(setup: &LibrarySetup) -> ConfigError {
-    setup.shape_error(smc::element::ElementType::DRIVE, "there is no drive in it".into())
+    setup.shape_error(smc::element::ElementType::DRIVE, "the library has no drive".into())
 }
 
 #[cfg(test)]
@@ -253,7 +257,7 @@ mod tests {
         assert_eq!(host.command(lun, &[0x1e, 0, 0, 0, 1, 0], 0).into_result(), Ok(Vec::new()));
         assert_eq!(drive.eject(), Err(RemoveError::Prevented));
         drop(host);
-        // It returns, with what was written, and the drive has its names still.
+        // The cartridge is loaded again with its data, and the drive has the same identity.
         let serial = drive.unit().identity().serial.clone();
         drive.shut_down().unwrap();
         drop(drive);
@@ -266,7 +270,7 @@ mod tests {
         assert!(drive.status().accessible);
         assert_eq!(drive.force_remove().unwrap(), Some(label.clone()));
         assert_eq!(drive.force_remove().unwrap(), None);
-        // One that does not return.
+        // A cartridge that is not loaded after a restart.
         drive.load(&label, false).unwrap();
         drop((host, drive));
         assert_eq!(open(dir.path()).status().barcode, None);

@@ -1,10 +1,10 @@
-//! The state of a site that must not be lost: keys and JSON values, in two files that each have all of it.
+//! Persistent state of a site: keys and JSON values, in two files that each contain all of them.
 //!
-//! A commit is appended to both files, one after the other, and durable in both before it is answered. Each line has a
-//! checksum over key, value and commit. At start the two files are put together: what is damaged in one is taken from
-//! the other, and where neither has what was acknowledged last, the site does not start (ADR 0020). The names that
-//! hosts know a site by are in a third file besides, which people can read. A change that could not be written stays
-//! pending, and is written with the next.
+//! A commit is appended to both files, one after the other, and is durable in both before it returns. Each line has a
+//! checksum over key, value and commit number. Opening merges the two files: lines that are damaged in one are taken
+//! from the other. If neither has the last acknowledged commit, the site does not start (ADR 0020). A third file
+//! repeats the identities of the units in readable form. A change that could not be written stays pending and is
+//! written with the next commit.
 
 mod catch_panic;
 mod files;
@@ -33,47 +33,47 @@ pub(crate) use salvage::Salvage;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StateError {
-    /// The storage failed.
+    /// The storage reported an error.
     #[error("{file}: {source}")]
     Io {
-        /// The file.
+        /// Name of the file concerned.
         file: String,
-        /// Why.
+        /// The error of the storage.
         source: io::Error,
     },
-    /// A file is damaged, missing or of another version or site, and nothing else has what it held.
+    /// A file is damaged, missing, or of another version or site, and its contents cannot be restored from the others.
     #[error("{file}: {reason}")]
     Unusable {
-        /// The file, or the files.
+        /// Name of the file or files concerned.
         file: String,
-        /// What is wrong, and what can be done.
+        /// What is wrong with it, and how to recover.
         reason: String,
     },
-    /// The storage panicked.
+    /// The storage code panicked.
     #[error("state: internal error of the storage")]
     Panicked,
-    /// The site was shut down.
+    /// The state was closed because the site was shut down.
     #[error("the site is shut down")]
     Closed,
-    /// A value cannot be understood.
+    /// A value is not JSON of the expected form.
     #[error("state: {key}: {reason}")]
     Format {
-        /// Its key.
+        /// Key of the value concerned.
         key: String,
-        /// What is wrong with it.
+        /// What is wrong with the value.
         reason: String,
     },
 }
 
-/// What is to be committed, all of it or nothing. `None` removes a key.
+/// A set of changes that is committed completely or not at all. `None` removes a key.
 #[derive(Clone, Debug, Default)]
 pub struct Transaction(BTreeMap<String, Option<Vec<u8>>>);
 
 impl Transaction {
-    /// Sets a value.
+    /// Sets the value of a key.
     ///
     /// # Errors
-    /// The value has no form in JSON.
+    /// Fails if the value cannot be represented in JSON.
     pub fn set<T: Serialize>(&mut self, key: impl Into<String>, value: &T) -> Result<(), StateError> {
         let key = key.into();
         let format = |error: serde_json::Error| StateError::Format { key: key.clone(), reason: error.to_string() };
@@ -82,12 +82,12 @@ impl Transaction {
         Ok(())
     }
 
-    /// Removes a value.
+    /// Removes a key and its value.
     pub fn remove(&mut self, key: impl Into<String>) {
         self.0.insert(key.into(), None);
     }
 
-    /// Whether it changes nothing.
+    /// Whether the transaction changes nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -109,7 +109,7 @@ impl From<Values> for Transaction {
     }
 }
 
-/// The state, and the change that is not written yet.
+/// The persistent state, and the changes that are not written yet.
 pub struct StateStore {
     state: Mutex<State>,
     repairs: Vec<String>,
@@ -117,34 +117,34 @@ pub struct StateStore {
 
 struct State {
     files: Files,
-    /// What is durable.
+    /// The durable values.
     values: Values,
     pending: Transaction,
-    /// `identities.toml` is not as the state has it.
+    /// `identities.toml` differs from the state.
     identities_dirty: bool,
     closed: bool,
 }
 
 impl StateStore {
-    /// Opens the state in a folder; `None` if there is none. `place` is put before names of files in messages.
+    /// Opens the state in a folder; `None` if there is none. `place` is the prefix of file names in messages.
     ///
     /// # Errors
-    /// The state cannot be read; or it is not certain to have everything that was acknowledged.
+    /// Fails if the state cannot be read, or may lack acknowledged commits.
     pub fn open(folder: Box<dyn Folder>, place: &str) -> Result<Option<Self>, StateError> {
         let mut files = Files::existing(folder, place);
         let Some(values) = files.open()? else { return Ok(None) };
         let repairs = files.take_repairs();
         for repair in &repairs {
-            tracing::warn!("{repair}");
+            tracing::warn!(%repair, "state files repaired");
         }
         let state = State { files, values, pending: Transaction::default(), identities_dirty: false, closed: false };
         Ok(Some(Self { state: Mutex::new(state), repairs }))
     }
 
-    /// Makes a new state in a folder, in the place of whatever is there.
+    /// Creates a new state in a folder, overwriting an existing one.
     ///
     /// # Errors
-    /// The storage failed.
+    /// Fails if the storage failed.
     pub fn create(folder: Box<dyn Folder>, place: &str, first: Transaction) -> Result<Self, StateError> {
         let store = new_store_id(place)?;
         Self::create_in(Files::new(folder, place, store, 0), first)
@@ -166,19 +166,19 @@ impl StateStore {
         Ok(Self { state: Mutex::new(state), repairs: Vec::new() })
     }
 
-    /// Files of a state that a folder has, where there is no state to open.
+    /// Returns the names of state files in a folder that has no state to open.
     ///
     /// # Errors
-    /// The storage failed.
+    /// Fails if the storage failed.
     pub(crate) fn leftover_files(folder: &mut dyn Folder, place: &str) -> Result<Vec<&'static str>, StateError> {
         let names = folder.list().map_err(|source| StateError::Io { file: place.into(), source })?;
         Ok(files::ALL_NAMES.into_iter().filter(|own| names.iter().any(|name| name == own)).collect())
     }
 
-    /// Gives those files other names.
+    /// Renames the files that [`Self::leftover_files`] returns.
     ///
     /// # Errors
-    /// The storage failed.
+    /// Fails if the storage failed.
     pub(crate) fn set_aside(folder: &mut dyn Folder, place: &str) -> Result<(), StateError> {
         for name in Self::leftover_files(folder, place)? {
             let failed = |source| StateError::Io { file: format!("{place}{name}"), source };
@@ -188,16 +188,16 @@ impl StateStore {
         Ok(())
     }
 
-    /// What was damaged when the state was opened, and is as it was.
+    /// The damage that was found and repaired when the state was opened, one text each.
     #[must_use]
     pub fn repairs(&self) -> &[String] {
         &self.repairs
     }
 
-    /// Makes a change durable, and with it whatever is pending.
+    /// Makes a transaction durable, together with all pending changes.
     ///
     /// # Errors
-    /// The storage failed. The change stays pending.
+    /// Fails if the storage failed; the changes stay pending.
     pub fn commit(&self, change: Transaction) -> Result<(), StateError> {
         let mut state = lock(&self.state);
         state.pending.0.extend(change.0);
@@ -207,21 +207,21 @@ impl StateStore {
         if state.closed {
             return Err(StateError::Closed);
         }
-        // Where it panics, the files are not trusted any more: see `Files::append`.
+        // After a panic the files are rewritten: see `Files::append`.
         catch_unwind(AssertUnwindSafe(|| state.commit())).unwrap_or(Err(StateError::Panicked))
     }
 
-    /// As [`Self::commit`], but what cannot be written now is not written later, when it is no longer expected: `undo`
-    /// is pending in its place.
+    /// Does the same as [`Self::commit`], but a transaction that cannot be written now is not written later: `undo`
+    /// becomes pending instead.
     ///
     /// # Errors
-    /// The storage failed.
+    /// Fails if the storage failed.
     pub fn commit_or_undo(&self, change: Transaction, undo: Transaction) -> Result<(), StateError> {
         self.commit(change).inspect_err(|_| drop(self.commit(undo)))
     }
 
-    /// Closes the files: another process may use them from here on. Whatever is asked of the store afterwards is
-    /// refused. Files that were damaged meanwhile are written again.
+    /// Closes the files, so that another process may open them. Files that were damaged while open are rewritten.
+    /// Further requests fail with [`StateError::Closed`].
     pub fn close(&self) {
         let mut state = lock(&self.state);
         if std::mem::replace(&mut state.closed, true) {
@@ -234,10 +234,10 @@ impl StateStore {
         }
     }
 
-    /// The value of a key.
+    /// The value of a key; `None` if the key does not exist.
     ///
     /// # Errors
-    /// The site was shut down, or the value cannot be understood.
+    /// Fails if the state was closed, or the value cannot be parsed.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StateError> {
         let state = lock(&self.state);
         let values = state.values_if_open()?;
@@ -247,7 +247,7 @@ impl StateStore {
     /// The values of all keys with a prefix, by the rest of the key.
     ///
     /// # Errors
-    /// The site was shut down, or a value cannot be understood.
+    /// Fails if the state was closed, or a value cannot be parsed.
     pub fn get_prefix<T: DeserializeOwned>(&self, prefix: &str) -> Result<BTreeMap<String, T>, StateError> {
         let state = lock(&self.state);
         let values = state.values_if_open()?.range(prefix.to_owned()..);
@@ -256,7 +256,7 @@ impl StateStore {
     }
 }
 
-/// A name for a store, unlike every other's.
+/// A random ID for a new state.
 fn new_store_id(place: &str) -> Result<String, StateError> {
     let mut random = [0; 4];
     let failed = |error: getrandom::Error| StateError::Io { file: place.into(), source: io::Error::other(error) };

@@ -1,4 +1,4 @@
-//! A target: what initiators log in to, and the units behind its LUNs.
+//! A SCSI target: initiators log in to it, and its LUNs address logical units.
 
 use crate::buffers::Buffers;
 use crate::nexuses::Nexuses;
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::io::{IoSlice, IoSliceMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-/// A target.
+/// A target with its logical units and its I_T nexuses.
 pub struct Target {
     name: String,
     units: RwLock<BTreeMap<usize, Arc<Unit>>>,
@@ -18,7 +18,8 @@ pub struct Target {
     buffers: Arc<Buffers>,
 }
 
-/// The LUN in the first two bytes of its eight: peripheral device or flat addressing, one level.
+/// Decodes an eight-byte LUN of one level with peripheral device or flat space addressing (SAM-5); `None` for any
+/// other.
 #[must_use]
 pub fn decode_lun(lun: u64) -> Option<usize> {
     let [first, second, rest @ ..] = lun.to_be_bytes();
@@ -26,14 +27,14 @@ pub fn decode_lun(lun: u64) -> Option<usize> {
     (method_is_simple && rest == [0; 6]).then(|| usize::from(u16::from_be_bytes([first & 0x3f, second])))
 }
 
-/// The eight bytes of a LUN: peripheral device addressing up to 255, flat beyond.
+/// Encodes a LUN in eight bytes: peripheral device addressing up to 255, flat space addressing above (SAM-5).
 #[must_use]
 pub fn encode_lun(number: usize) -> u64 {
     let number = u64::try_from(number).unwrap_or(0) & 0x3fff;
     if number < 256 { number << 48 } else { (number | 0x4000) << 48 }
 }
 
-/// LUNs of a target are below this: fourteen bits of flat addressing.
+/// Number of LUNs that a target can have: flat space addressing has fourteen bits.
 pub const MAX_LUNS: usize = 0x4000;
 
 impl Target {
@@ -41,13 +42,13 @@ impl Target {
         Self { name, units: RwLock::default(), nexuses: Mutex::default(), buffers }
     }
 
-    /// Its name.
+    /// The name of the target, such as an iSCSI qualified name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The buffers of this process.
+    /// The data buffers of this process.
     #[must_use]
     pub const fn buffers(&self) -> &Arc<Buffers> {
         &self.buffers
@@ -57,7 +58,8 @@ impl Target {
         self.nexuses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts units at LUNs. Every unit learns the list; who is logged in hears 3F/0E from the units there were.
+    /// Attaches units to LUNs and updates the LUN list of every unit. On the units that were attached before, UNIT
+    /// ATTENTION 3Fh/0Eh (REPORTED LUNS DATA HAS CHANGED) is raised for every I_T nexus.
     pub(crate) fn attach(&self, new: impl IntoIterator<Item = (usize, Arc<Unit>)>) {
         let nexuses = self.nexuses();
         let mut units = self.units.write().unwrap_or_else(PoisonError::into_inner);
@@ -69,7 +71,7 @@ impl Target {
         }
         let luns: Arc<[u64]> = units.keys().map(|lun| encode_lun(*lun)).collect();
         drop(units);
-        // They are told, and not waited for: a unit may be at work for long.
+        // Posted without waiting: a unit may be busy for a long time.
         for unit in before {
             unit.post_luns(Arc::clone(&luns), true);
         }
@@ -81,7 +83,7 @@ impl Target {
         }
     }
 
-    /// A session of this initiator port begins; every unit hears of it.
+    /// Establishes an I_T nexus of this initiator port and posts it to every unit.
     pub fn login(&self, port: &TransportId) -> NexusId {
         let mut nexuses = self.nexuses();
         let (nexus, returning) = nexuses.add(port);
@@ -91,7 +93,7 @@ impl Target {
         nexus
     }
 
-    /// A session is lost: its waiting commands go, and every unit hears of it.
+    /// Removes an I_T nexus: drops its queued commands and posts the nexus loss to every unit.
     pub fn logout(&self, nexus: NexusId) {
         let mut nexuses = self.nexuses();
         for unit in self.units() {
@@ -101,32 +103,33 @@ impl Target {
         nexuses.remove(nexus);
     }
 
-    /// The unit at a LUN.
+    /// The logical unit with this eight-byte LUN; `None` if there is none.
     #[must_use]
     pub fn unit(&self, lun: u64) -> Option<Arc<Unit>> {
         self.units.read().unwrap_or_else(PoisonError::into_inner).get(&decode_lun(lun)?).cloned()
     }
 
-    /// Every unit, by LUN.
+    /// The logical units of the target, in the order of their LUNs.
     #[must_use]
     pub fn units(&self) -> Vec<Arc<Unit>> {
         self.units.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// The LUN of a unit.
+    /// The LUN of a logical unit; `None` if the target does not have it.
     #[must_use]
     pub fn lun_of(&self, unit: &Arc<Unit>) -> Option<usize> {
         let units = self.units.read().unwrap_or_else(PoisonError::into_inner);
         units.iter().find(|(_, other)| Arc::ptr_eq(other, unit)).map(|(lun, _)| *lun)
     }
 
-    /// Its LUNs, ascending.
+    /// The LUNs of the target in ascending order.
     #[must_use]
     pub fn luns(&self) -> Vec<usize> {
         self.units.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
     }
 
-    /// Runs a command, or queues it.
+    /// Executes a command or queues it. A command to a LUN without logical unit is completed as SPC requires; if the
+    /// queue is full, the status is TASK SET FULL.
     pub fn submit(&self, lun: u64, job: CommandRequest, reply: &Arc<dyn CompletionHandler>) -> Submitted {
         match self.unit(lun) {
             Some(unit) => unit.submit(job, reply).unwrap_or_else(|job| Submitted::Completed(job.task_set_full())),
@@ -156,7 +159,8 @@ mod tests {
         for (number, bytes) in [(0, 0), (255, 0x00ff << 48), (256, 0x4100 << 48), (1000, 0x43e8 << 48)] {
             assert_eq!((encode_lun(number), decode_lun(bytes)), (bytes, Some(number)));
         }
-        // Flat addressing of a small number is the same unit; deeper levels and other methods are none.
+        // Flat space addressing of a small number addresses the same unit; deeper levels and other methods address
+        // none.
         assert_eq!(decode_lun(0x4001 << 48), Some(1));
         assert_eq!((decode_lun(0x8000 << 48), decode_lun(1)), (None, None));
     }

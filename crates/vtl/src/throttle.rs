@@ -1,9 +1,9 @@
-//! Limits log lines that clients can cause.
+//! Limits the number of log lines that clients can cause.
 
 use crate::locks::lock;
 use std::sync::Mutex;
 
-/// So many lines in each interval, in microseconds.
+/// Most lines in each interval; the interval is in microseconds.
 const LINES: u32 = 5;
 const INTERVAL_US: u64 = 10_000_000;
 
@@ -14,13 +14,13 @@ struct State {
     left_out: u64,
 }
 
-/// Limits the log lines of one kind: five in ten seconds.
+/// Limits the log lines of one kind: at most five in ten seconds.
 #[derive(Debug, Default)]
 pub struct Throttle(Mutex<State>);
 
 impl Throttle {
-    /// Whether a line may be written at `now`, in microseconds of the monotonic clock: the number of lines that were left out
-    /// since the last one, or nothing if this one is left out, too.
+    /// Returns whether a line may be written at `now`, in microseconds of the monotonic clock: the number of lines
+    /// suppressed since the last one, or `None` if this one is suppressed too.
     pub fn admit(&self, now: u64) -> Option<u64> {
         let mut state = lock(&self.0);
         if now >= state.started + INTERVAL_US {

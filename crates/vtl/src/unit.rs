@@ -1,4 +1,5 @@
-//! The owner of one logical unit: commands one at a time, in order, on the caller's thread where that cannot block.
+//! A logical unit with its command queue: it executes one command at a time, in order, on the submitting thread if the
+//! command cannot block.
 
 use crate::buffers::Buffers;
 use crate::clock;
@@ -32,16 +33,16 @@ use std::time::Duration;
 use tape_store::cartridge::Barcode;
 use zeroize::Zeroize;
 
-/// What a unit is.
+/// The device server of a logical unit.
 pub enum Device {
-    /// A drive.
+    /// A sequential-access device (SSC).
     Drive(Box<Drive>),
-    /// A changer.
+    /// A media changer (SMC).
     Changer(Box<Changer>),
 }
 
 impl Device {
-    /// It, as a transport sees it.
+    /// The device as a logical unit, which executes commands.
     pub fn unit(&mut self) -> &mut dyn LogicalUnit {
         match self {
             Self::Drive(drive) => drive.as_mut(),
@@ -49,7 +50,7 @@ impl Device {
         }
     }
 
-    /// Raises or lowers a TapeAlert flag, 1 to 64, as if its cause had come about or were gone.
+    /// Raises or clears a TapeAlert flag, 1 to 64, as its cause would.
     pub fn set_alert(&mut self, flag: u8, raised: bool) {
         let (of_drive, of_changer) = (ssc::alert::Alert(flag), smc::alert::Alert(flag));
         match self {
@@ -60,7 +61,7 @@ impl Device {
         }
     }
 
-    /// TapeAlert flags, whether hosts have read them or not.
+    /// The active TapeAlert flags, including those that initiators have already read.
     #[must_use]
     pub const fn alerts(&self) -> AlertSet {
         match self {
@@ -69,7 +70,7 @@ impl Device {
         }
     }
 
-    /// Its SPC state.
+    /// The state that is common to all device types (SPC).
     pub fn lu(&mut self) -> &mut Lu {
         match self {
             Self::Drive(drive) => drive.lu(),
@@ -78,34 +79,34 @@ impl Device {
     }
 }
 
-/// One command, with buffers of its own.
+/// One command with its data buffers.
 pub struct CommandRequest {
-    /// Who asks.
+    /// The I_T nexus that sent the command.
     pub nexus: NexusId,
-    /// The door's name for it.
+    /// The transport's identifier of the command.
     pub tag: u32,
-    /// The CDB.
+    /// The CDB, padded with zeros to 16 bytes.
     pub cdb: [u8; 16],
-    /// What the initiator sent: a buffer, and how much of it.
+    /// Data-Out buffer; the data is its first [`Self::data_len`] bytes.
     pub data_out: Vec<u8>,
-    /// How much of the buffer.
+    /// Length of the data in the Data-Out buffer, in bytes.
     pub data_len: usize,
-    /// A buffer of at least [`Self::room`] bytes for data for the initiator. One that is too short is replaced.
+    /// Data-In buffer of at least [`Self::capacity`] bytes. A shorter one is replaced before the command is executed.
     pub data_in: Vec<u8>,
-    /// How much the initiator takes.
+    /// Most Data-In bytes that the initiator accepts.
     pub capacity: usize,
 }
 
 impl fmt::Debug for CommandRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What was sent may hold a key.
+        // The Data-Out buffer is omitted: it may contain an encryption key.
         let Self { nexus, tag, cdb, data_len, capacity: room, .. } = self;
         write!(f, "Job({nexus:?}, tag {tag}, {cdb:02x?}, {data_len} bytes out, room for {room})")
     }
 }
 
 impl CommandRequest {
-    /// Gets a buffer for data-in if there is none; false if the system has no memory for it.
+    /// Acquires a Data-In buffer if there is none. Returns false if the system has no memory for it.
     pub(crate) fn ensure_buffer(&mut self, buffers: &Buffers) -> bool {
         if self.data_in.len() < self.capacity {
             let Some(buffer) = buffers.acquire(self.capacity) else { return false };
@@ -114,7 +115,7 @@ impl CommandRequest {
         true
     }
 
-    /// The answer TASK SET FULL.
+    /// Completes the command with the status TASK SET FULL.
     pub(crate) fn task_set_full(self) -> CompletedCommand {
         let mut completion = Completion::new(Ok(()), SenseFormat::Fixed);
         completion.status = Status::TASK_SET_FULL;
@@ -122,7 +123,7 @@ impl CommandRequest {
         CompletedCommand { tag, completion, data_in, data_out, aborted: false }
     }
 
-    /// The buffer, wiped if what it held is a secret: it will be another command's.
+    /// The Data-Out buffer for reuse, wiped if it contained a secret.
     fn into_wiped_buffer(self) -> Vec<u8> {
         let Self { cdb, mut data_out, .. } = self;
         if ssc::table::carries_key(&cdb) {
@@ -132,67 +133,67 @@ impl CommandRequest {
     }
 }
 
-/// A job that ran.
+/// A command that was executed or aborted.
 #[derive(Debug)]
 pub struct CompletedCommand {
-    /// The door's name for it.
+    /// The transport's identifier of the command.
     pub tag: u32,
-    /// Status, sense and counts.
+    /// Status, sense data and transfer lengths.
     pub completion: Completion,
-    /// The buffer that holds the data for the initiator.
+    /// Data-In buffer with the data for the initiator.
     pub data_in: Vec<u8>,
-    /// The buffer that the initiator's data came in.
+    /// Data-Out buffer of the command, for reuse.
     pub data_out: Vec<u8>,
-    /// It did not run: it was aborted while it waited, and gets no answer.
+    /// Whether the command was aborted in the queue. It was not executed and gets no response.
     pub aborted: bool,
 }
 
-/// Where jobs report that ran on a unit's own thread.
+/// Receives commands that were executed on a unit's thread.
 pub trait CompletionHandler: Send + Sync {
-    /// A job is done.
+    /// Called once for each queued command when it was executed or aborted.
     fn complete(&self, finished: CompletedCommand);
 }
 
-/// What became of a job.
+/// Whether a submitted command was executed or queued.
 #[derive(Debug)]
 pub enum Submitted {
-    /// It ran, on the caller's thread.
+    /// The command was executed on the caller's thread.
     Completed(CompletedCommand),
-    /// It will run on the unit's thread and report to its [`Reply`].
+    /// The unit's thread will execute the command and pass it to its [`CompletionHandler`].
     Queued,
 }
 
-/// Jobs that one unit keeps waiting; more end with TASK SET FULL at the door.
+/// Maximum length of a unit's command queue; further commands are completed with TASK SET FULL.
 const MAX_QUEUED: usize = 4096;
 
-/// What a unit is to hear.
+/// An event that the unit has to handle before its next command.
 enum UnitEvent {
-    /// Of its nexuses, or a reset.
+    /// An event of an I_T nexus, or a reset.
     Transport(TransportEvent),
-    /// The LUNs of its target, and whether hosts are told that they have changed.
+    /// The LUNs of the target, and whether UNIT ATTENTION 3Fh/0Eh is raised.
     LunList(Arc<[u64]>, bool),
 }
 
 #[derive(Default)]
 struct UnitQueue {
     queue: VecDeque<(CommandRequest, Arc<dyn CompletionHandler>)>,
-    /// What happened around the unit and it has not heard of.
+    /// Events that the unit has not handled yet.
     events: VecDeque<UnitEvent>,
-    /// Someone is running a job.
+    /// A thread is executing a command.
     busy: bool,
-    /// A command was answered whose work goes on.
+    /// An operation continues after its status was returned (IMMED).
     background: bool,
     stopping: bool,
 }
 
-/// What a drive has made of the cartridge in it.
+/// State of the cartridge in a drive.
 #[derive(Default)]
 struct MediumStatus {
     threaded: bool,
     refused: Option<String>,
 }
 
-/// A logical unit and its owner.
+/// A logical unit: its device server, its command queue and its published status.
 pub struct Unit {
     id: UnitId,
     identity: Identity,
@@ -203,33 +204,33 @@ pub struct Unit {
     medium: Mutex<MediumStatus>,
     /// TapeAlert flags after the last command, as [`AlertSet::bits`].
     alerts: AtomicU64,
-    /// A host prevents removal from the changer.
+    /// Whether an initiator prevents medium removal from the changer.
     removal_prevented: AtomicBool,
-    /// How long a drive's mechanics take, and whether they take any time.
+    /// Simulated durations of a drive's motions, and whether any is set.
     delays: Mutex<Delays>,
     has_delays: AtomicBool,
     shared: Arc<Shared>,
     may_block: fn(&[u8]) -> bool,
 }
 
-/// What a call panicked with.
+/// The payload of a panic.
 type Panic = Box<dyn Any + Send>;
 
-/// The right to run a job of a unit; it is given back whatever happens.
+/// The right to execute a command of a unit; dropping it releases the unit.
 struct BusyGuard<'a>(&'a Unit);
 
 impl Drop for BusyGuard<'_> {
     fn drop(&mut self) {
         let mut work = lock(&self.0.queue);
         work.busy = false;
-        // Also where an operation behind an answer goes on: the unit's thread has waited for this job.
+        // Also if a background operation continues: the unit's thread has waited for this command.
         if !work.queue.is_empty() || !work.events.is_empty() || work.background {
             self.0.wake.notify_one();
         }
     }
 }
 
-/// 4/44/00.
+/// HARDWARE ERROR 44h/00h (INTERNAL TARGET FAILURE).
 fn internal_failure() -> Completion {
     let sense = Sense::new(SenseKey::HARDWARE_ERROR, Asc::INTERNAL_TARGET_FAILURE);
     Completion::new(Err(sense.into()), SenseFormat::Fixed)
@@ -261,10 +262,10 @@ impl Unit {
         unit
     }
 
-    /// Runs a job, now and here if it cannot block and nothing waits before it.
+    /// Executes a command on this thread if it cannot block and no other command is queued or running; else queues it.
     ///
     /// # Errors
-    /// Too many wait already, or the site is shut down; the job comes back.
+    /// Fails if the queue is full or the site is shut down; the command is returned.
     pub fn submit(&self, job: CommandRequest, reply: &Arc<dyn CompletionHandler>) -> Result<Submitted, CommandRequest> {
         let blocks = (self.may_block)(&job.cdb) || !self.command_delay(&job.cdb).is_zero();
         {
@@ -283,7 +284,7 @@ impl Unit {
             work.busy = true;
         }
         let busy = BusyGuard(self);
-        // A robot may have the drive although no command is running: then this thread must not wait either.
+        // The robot may have locked the drive although no command is running: this thread must not wait for it either.
         let device = match self.device.try_lock() {
             Ok(device) => Some(device),
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
@@ -303,7 +304,7 @@ impl Unit {
         Ok(finished.map_or(Submitted::Queued, Submitted::Completed))
     }
 
-    /// The unit's own thread: jobs that may block, and those behind them.
+    /// The unit's thread: executes the commands that may block, and those queued after them.
     pub(crate) fn run_thread(&self) {
         loop {
             let mut work = lock(&self.queue);
@@ -316,7 +317,7 @@ impl Unit {
             }
             work.busy = true;
             drop(work);
-            // This thread serves the unit for as long as the site is open, whatever panics in it.
+            // This thread serves the unit as long as the site is open, even after a panic.
             let busy = BusyGuard(self);
             let done = catch_unwind(AssertUnwindSafe(|| self.run_next()));
             drop(busy);
@@ -326,12 +327,12 @@ impl Unit {
         }
     }
 
-    /// Runs the job that is first in the queue; without one, an operation behind an answer goes on by a step.
+    /// Executes the first command in the queue; if there is none, advances a background operation by one step.
     fn run_next(&self) -> Option<(CompletedCommand, Arc<dyn CompletionHandler>)> {
         let mut device = lock(&self.device);
-        // Taken only now: what was aborted while the device was held does not run. And only when no event waits: the loss of a
-        // nexus that comes later is applied behind a command of that nexus, not before it, where the command could leave a
-        // reservation of a nexus that is gone.
+        // Dequeued only now, so that a command that was aborted while the device was locked is not executed; and only
+        // when no event is pending. The loss of a nexus is handled after a command of that nexus, not before it: the
+        // command could leave a reservation of a lost nexus.
         let next = loop {
             let _ = self.catch_panic(&mut device, |device| self.apply_events(device));
             let mut work = lock(&self.queue);
@@ -351,17 +352,17 @@ impl Unit {
         Some((finished, reply))
     }
 
-    /// Calls with the device. After a panic, the device is put into a defined state: see [`Self::recover`].
+    /// Calls `call` with the device. After a panic, puts the device into a defined state.
     fn catch_panic<T>(&self, device: &mut Device, call: impl FnOnce(&mut Device) -> T) -> Result<T, Panic> {
         catch_unwind(AssertUnwindSafe(|| call(device))).inspect_err(|_| self.recover_from_panic(device))
     }
 
-    /// A call panicked, which is a defect of this program. A drive does not continue what was left half done; a changer
-    /// puts every cartridge back to its place. Nothing here depends on what the log does.
+    /// Recovers from a panic, which is a defect of this program. A drive does not continue what was interrupted; a
+    /// changer returns every cartridge to its element. Nothing here depends on the log.
     fn recover_from_panic(&self, device: &mut Device) {
         let inside = self.bay_status().barcode;
         lock(&self.queue).background = false;
-        // Each step by itself: what caused the panic may cause another one.
+        // Each step is isolated: the cause of the panic may cause another one.
         let mut step = |call: &dyn Fn(&mut Device)| drop(catch_unwind(AssertUnwindSafe(|| call(device))));
         step(&|device| match device {
             Device::Drive(drive) => drive.fail_after_panic(),
@@ -369,10 +370,10 @@ impl Unit {
         });
         step(&|device| self.restore_cartridge(device, inside.as_ref()));
         step(&|device| self.publish_status(device));
-        step(&|_| tracing::error!(unit = self.name(), "a command was ended by an internal error"));
+        step(&|_| tracing::error!(unit = self.name(), "internal error while executing a command"));
     }
 
-    /// Puts back the cartridge that a drive lost in a panic.
+    /// Restores the cartridge that a drive lost in a panic.
     fn restore_cartridge(&self, device: &mut Device, inside: Option<&Barcode>) {
         if let Device::Drive(drive) = device
             && drive.loaded().is_none()
@@ -382,12 +383,12 @@ impl Unit {
         }
     }
 
-    /// How long the answer of a command waits.
+    /// The simulated duration of a command.
     fn command_delay(&self, cdb: &[u8]) -> Duration {
         if self.has_delays.load(Ordering::Acquire) { lock(&self.delays).delay_of_command(cdb) } else { Duration::ZERO }
     }
 
-    /// Lets the mechanics take their time, unless everything ends.
+    /// Waits for the duration of a simulated motion, or until the site is shut down.
     fn wait_for_motion(&self, delay: Duration) {
         if !delay.is_zero() {
             let work = lock(&self.queue);
@@ -395,7 +396,7 @@ impl Unit {
         }
     }
 
-    /// Has a motion of a drive take so long from now on.
+    /// Sets how long a motion of the drive takes from now on.
     pub fn set_delay(&self, motion: Motion, delay: Duration) {
         let delays = {
             let mut delays = lock(&self.delays);
@@ -410,7 +411,7 @@ impl Unit {
         });
     }
 
-    /// Nothing waits: an operation behind an answer goes on by a step.
+    /// Advances a background operation by one step while no command is queued.
     fn resume(&self, mut device: MutexGuard<'_, Device>) {
         let working = self.catch_panic(&mut device, |device| match device {
             Device::Drive(drive) => drive.poll_background(),
@@ -420,7 +421,7 @@ impl Unit {
         lock(&self.queue).background = working.unwrap_or(false);
     }
 
-    /// Ends the unit's thread; jobs that wait are dropped.
+    /// Stops the unit's thread and drops the queued commands.
     pub(crate) fn stop(&self) {
         let mut work = lock(&self.queue);
         work.stopping = true;
@@ -428,7 +429,8 @@ impl Unit {
         self.wake.notify_all();
     }
 
-    /// Drops waiting jobs that `wanted` selects; each reports to its [`Reply`] as aborted.
+    /// Aborts the queued commands that `wanted` selects by nexus and tag. Each is passed to its [`CompletionHandler`]
+    /// as aborted.
     pub fn abort(&self, wanted: impl Fn(NexusId, u32) -> bool) {
         let dropped = {
             let mut work = lock(&self.queue);
@@ -450,12 +452,13 @@ impl Unit {
         }
     }
 
-    /// Tells the unit what happened around it: after the command it is running, and before every other. Does not wait.
+    /// Posts an event, which is handled after the running command and before all others. Does not wait.
     pub fn post(&self, event: TransportEvent) {
         self.notify(UnitEvent::Transport(event));
     }
 
-    /// Tells the unit which LUNs its target has, as [`Self::post`] does; with `changed`, every nexus hears 3F/0E.
+    /// Posts the LUNs of the target, as [`Self::post`] does; with `changed`, raises UNIT ATTENTION 3Fh/0Eh for every
+    /// I_T nexus.
     pub(crate) fn post_luns(&self, luns: Arc<[u64]>, changed: bool) {
         self.notify(UnitEvent::LunList(luns, changed));
     }
@@ -470,7 +473,7 @@ impl Unit {
 
     fn apply_events(&self, device: &mut Device) {
         let mut any = false;
-        // One by one: those behind one that panics are not lost.
+        // One by one, so that a panic does not lose the events after it.
         while let Some(news) = self.next_event() {
             any = true;
             match news {
@@ -492,7 +495,7 @@ impl Unit {
         lock(&self.queue).events.pop_front()
     }
 
-    /// Publishes `RemovalAllowed` when the last host allows medium removal.
+    /// Publishes `RemovalAllowed` when no initiator prevents medium removal any longer.
     fn publish_removal_prevention(&self, device: &mut Device) {
         if !matches!(device, Device::Changer(_)) {
             return;
@@ -503,34 +506,36 @@ impl Unit {
         }
     }
 
-    /// Bytes that a command brings, by its CDB and what the unit is set to.
+    /// The Data-Out length of a command in bytes, from its CDB and the current settings of the unit, such as the block
+    /// length.
     #[must_use]
     pub fn expected_data_out(&self, cdb: &[u8]) -> usize {
         lock(&self.device).unit().expected_data_out(cdb)
     }
 
-    /// Who it is.
+    /// The identity of the unit: INQUIRY strings, serial number and designators.
     #[must_use]
     pub const fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// What it is called: its library, and its place there.
+    /// The name of the unit in the site, such as `main/drive/0`: its library and its name there.
     #[must_use]
     pub fn name(&self) -> String {
         format!("{}/{}", self.id.library, self.id.unit)
     }
 
-    /// The device, between two commands. What changes is kept; if that fails, it stays due.
+    /// Calls `call` with the device, between two commands. Changes of its state are stored; if that fails, they stay
+    /// pending.
     pub fn with_device<T>(&self, call: impl FnOnce(&mut Device) -> T) -> T {
         let (result, kept) = self.with_saved(call);
         if let Err(error) = kept {
-            tracing::warn!(unit = self.name(), %error, "state could not be saved");
+            tracing::warn!(unit = self.name(), %error, "cannot store the state");
         }
         result
     }
 
-    /// As [`Self::with`], and says whether what changed is durable.
+    /// Does the same as [`Self::with_device`], and returns whether the changes are durable.
     pub(crate) fn with_saved<T>(&self, call: impl FnOnce(&mut Device) -> T) -> (T, Result<(), StateError>) {
         let mut device = lock(&self.device);
         let changed = self.catch_panic(&mut device, |device| {
@@ -541,17 +546,18 @@ impl Unit {
             let kept = if save.is_empty() { Ok(()) } else { self.shared.commit(&self.id, device, save) };
             (result, kept)
         });
-        // Released first: a lock that is held while its thread panics counts as poisoned.
+        // Unlocked first: a lock that is held during a panic is poisoned.
         drop(device);
         changed.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
-    /// What can be seen of a drive from outside.
+    /// The state of a drive's bay: its cartridge, and whether it can be removed.
     pub(crate) fn bay_status(&self) -> BayStatus {
         lock(&self.bay_status).clone()
     }
 
-    /// Why a drive cannot use the cartridge in it, if so. A cleaning cartridge is not refused until it has no use left.
+    /// Why the drive cannot use its cartridge; `None` if it can. A cleaning cartridge is refused only when it has no
+    /// uses left.
     pub(crate) fn refused(&self) -> Option<String> {
         lock(&self.medium).refused.clone()
     }
@@ -575,7 +581,7 @@ impl Unit {
         MediumStatus { threaded: threaded == LoadState::Threaded, refused }
     }
 
-    /// TapeAlert flags after the last command. Does not wait for the command that is running.
+    /// The TapeAlert flags after the last command. Does not wait for the running command.
     #[must_use]
     pub fn alerts(&self) -> AlertSet {
         AlertSet::from_bits(self.alerts.load(Ordering::Acquire))
@@ -614,7 +620,7 @@ impl Unit {
         let ran = self.catch_panic(&mut device, |device| self.execute(device, &request, Data::new(&out, &mut into)));
         let mut completion = ran.unwrap_or_else(|_| internal_failure());
         if matches!(*device, Device::Drive(_)) && ssc::table::carries_key(&cdb) {
-            // The buffer will be another command's.
+            // The buffer will be reused for another command.
             data_out.as_mut_slice().zeroize();
         }
         drop(device);
@@ -624,7 +630,7 @@ impl Unit {
         CompletedCommand { tag, completion, data_in, data_out, aborted: false }
     }
 
-    /// A command, and what follows from it before its status leaves.
+    /// Executes a command and stores and publishes its effects before the status is returned.
     fn execute(&self, device: &mut Device, request: &Request<'_>, data: Data<'_, '_>) -> Completion {
         let mut completion = device.unit().execute(request, data);
         if !completion.save.is_empty() {
@@ -634,16 +640,16 @@ impl Unit {
         self.publish_alerts(device);
         if (self.may_block)(request.cdb) {
             self.publish_status(device);
-            // What goes on behind its answer came with a command that may block.
+            // Only a command that may block can start a background operation.
             lock(&self.queue).background = matches!(&*device, Device::Drive(drive) if drive.has_background_work());
         }
         completion
     }
 
-    /// What changed is durable before the status leaves; if that fails, the status says so.
+    /// Stores the changed state; if that fails, replaces the status by CHECK CONDITION, HARDWARE ERROR 44h/00h.
     fn save(&self, device: &mut Device, completion: &mut Completion) {
         if let Err(error) = self.shared.commit(&self.id, device, completion.save) {
-            tracing::warn!(unit = self.name(), %error, "state could not be saved");
+            tracing::warn!(unit = self.name(), %error, "cannot store the state");
             *completion = internal_failure();
         }
     }

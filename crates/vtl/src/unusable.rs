@@ -1,4 +1,4 @@
-//! Cartridges that no drive can use, and why: found when the site is opened, or by a drive.
+//! Unusable cartridges and the reasons, found when the site is opened or by a drive.
 
 use crate::events::Event;
 use crate::inventory::CartridgeRecord;
@@ -12,25 +12,24 @@ use std::sync::Mutex;
 use tape_store::cartridge::{Barcode, Cartridge};
 use tape_store::error::StoreError;
 
-/// Why a cartridge cannot be used.
+/// Why a cartridge is unusable.
 #[derive(Debug)]
 struct UnusableReason {
     reason: String,
-    /// The fingerprint of its files when a drive refused it. As long as they have not changed, the drive is right.
+    /// Fingerprint of its files when a drive refused it. The refusal holds until the files change.
     refused_fingerprint: Option<u64>,
 }
 
-/// The cartridges that cannot be used, by barcode.
+/// The unusable cartridges, by barcode.
 #[derive(Debug, Default)]
 pub(crate) struct UnusableCartridges {
     known: Mutex<BTreeMap<Barcode, UnusableReason>>,
-    /// Cartridges in which a drive found damage, or which it could not unload in order: whether they can be used is to be
-    /// probed.
+    /// Cartridges in which a drive found damage or whose unload failed; they are to be probed.
     suspects: Mutex<BTreeSet<Barcode>>,
 }
 
 impl UnusableCartridges {
-    /// Why a cartridge cannot be used, if so.
+    /// Why a cartridge is unusable; `None` if it is usable.
     pub(crate) fn reason(&self, barcode: &Barcode) -> Option<String> {
         lock(&self.known).get(barcode).map(|fault| fault.reason.clone())
     }
@@ -39,25 +38,25 @@ impl UnusableCartridges {
         lock(&self.known).keys().cloned().collect()
     }
 
-    /// The fingerprint of a cartridge's files when a drive refused it, if one did.
+    /// Fingerprint of a cartridge's files when a drive refused it; `None` if none did.
     fn refused_fingerprint(&self, barcode: &Barcode) -> Option<u64> {
         lock(&self.known).get(barcode).and_then(|fault| fault.refused_fingerprint)
     }
 
-    /// Whether that is new.
+    /// Adds a cartridge. Returns whether the reason is new.
     fn insert(&self, barcode: &Barcode, reason: &str, refused_at: Option<u64>) -> bool {
         let fault = UnusableReason { reason: reason.into(), refused_fingerprint: refused_at };
         lock(&self.known).insert(barcode.clone(), fault).is_none_or(|known| known.reason != reason)
     }
 
-    /// Forgets what was wrong with a cartridge; whether something was.
+    /// Removes a cartridge. Returns whether it was unusable.
     pub(crate) fn remove(&self, barcode: &Barcode) -> bool {
         lock(&self.known).remove(barcode).is_some()
     }
 }
 
 impl Shared {
-    /// Looks whether a cartridge can be used, as far as its memory says.
+    /// Checks whether a cartridge is usable, from its MAM.
     pub(crate) fn check_usable(&self, cartridge: &mut Cartridge) {
         let barcode = cartridge.barcode().clone();
         match cartridge.mam_or_rebuilt() {
@@ -79,7 +78,7 @@ impl Shared {
         }
     }
 
-    /// Takes up what a drive has found.
+    /// Records the medium faults that a drive has reported.
     pub(crate) fn record_medium_faults(&self, faults: Vec<MediumFault>) {
         for MediumFault { barcode, reason, unusable } in faults {
             if unusable {
@@ -91,7 +90,7 @@ impl Shared {
         }
     }
 
-    /// A drive has mounted it.
+    /// Records that a drive has mounted a cartridge.
     pub(crate) fn mark_usable(&self, barcode: &Barcode) {
         if self.unusable.remove(barcode) {
             self.events.notify(Event::Usable { barcode: barcode.to_string() });
@@ -100,8 +99,8 @@ impl Shared {
 }
 
 impl Site {
-    /// Probes cartridges that could not be used, and has the libraries report those that still cannot. One that a drive
-    /// refused is probed only after its files have changed.
+    /// Probes the unusable cartridges again, and marks in the libraries those that still are. One that a drive refused
+    /// is probed only after its files have changed.
     pub(crate) fn recheck_unusable(&self) {
         for barcode in self.shared.unusable.barcodes() {
             let known = self.shared.inventory().contains_key(barcode.as_str());
@@ -116,7 +115,7 @@ impl Site {
         }
     }
 
-    /// Probes cartridges in which a drive found damage, once they are in no drive.
+    /// Probes the cartridges in which a drive found damage, once they are in no drive.
     fn probe_suspects(&self) {
         let suspects = std::mem::take(&mut *lock(&self.shared.unusable.suspects));
         for barcode in suspects {
@@ -129,7 +128,7 @@ impl Site {
                     tracing::warn!(%barcode, error = %source, "cartridge cannot be used");
                     self.shared.mark_unusable(&barcode, &source.to_string(), None);
                 }
-                // It is in a drive, or being moved.
+                // The cartridge is in a drive or being moved.
                 Err(LibraryError::Refused(_)) => {
                     lock(&self.shared.unusable.suspects).insert(barcode);
                 }
@@ -138,7 +137,7 @@ impl Site {
         }
     }
 
-    /// Whether a drive would mount a cartridge, which is in none.
+    /// Whether a drive would mount a cartridge, which must not be in a drive.
     fn is_mountable(&self, barcode: &Barcode) -> bool {
         let refused_at = self.shared.unusable.refused_fingerprint(barcode);
         if refused_at.is_some() && self.shared.store.fingerprint(barcode) == refused_at {

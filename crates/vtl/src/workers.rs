@@ -1,4 +1,4 @@
-//! Threads that pack and unpack blocks for all drives of a process.
+//! Worker threads that compress and decompress blocks for all drives of a process.
 
 use crate::budget::default_limit;
 use std::collections::VecDeque;
@@ -8,14 +8,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use tape_store::workers::{CodecJob, WorkerSlot, Workers};
 
-/// More would not be fed by one connection, and drives share them.
+/// Maximum number of workers: one connection does not supply more, and all drives share them.
 const MAX_WORKERS: usize = 8;
 
-/// Bytes of the blocks that workers have: enough for one of the longest, and for two of 4 MiB for each worker.
+/// Bounds of the memory for the blocks in all workers, in bytes.
 const LEAST_MEMORY: usize = 16 << 20;
 const MOST_MEMORY: usize = 256 << 20;
 
-/// A pool of workers; they end with it.
+/// A set of worker threads; dropping it stops them.
 #[derive(Debug)]
 pub struct ThreadedWorkers {
     shared: Arc<WorkerShared>,
@@ -29,12 +29,12 @@ struct WorkerShared {
     jobs: Mutex<Jobs>,
 }
 
-/// Jobs that are not in use, and the memory of all.
+/// Jobs that are free, and the memory of all jobs.
 #[derive(Default)]
 struct Jobs {
     #[expect(clippy::vec_box, reason = "a box is what goes from thread to thread")]
     free: Vec<Box<CodecJob>>,
-    /// Bytes of all jobs, in use or not.
+    /// Bytes of all jobs, free or in use.
     memory: usize,
     limit: usize,
 }
@@ -73,7 +73,7 @@ struct WorkerQueue {
     stopping: bool,
 }
 
-/// Where one job comes back.
+/// Where a finished job is returned.
 #[derive(Default)]
 struct JobSlot {
     job: Mutex<Option<Box<CodecJob>>>,
@@ -85,8 +85,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl ThreadedWorkers {
-    /// One worker for each processor; none where there is only one, since it has enough to do. The blocks that they have for
-    /// all drives take a quarter of [`default_limit`] at most: drives that find no memory pack their blocks themselves.
+    /// Spawns one worker per processor, or none on a single processor. The blocks in all workers take at most a quarter
+    /// of [`default_limit`]: drives that get no memory compress their blocks themselves.
     #[must_use]
     pub fn new() -> Self {
         let limit = usize::try_from(default_limit() / 4).unwrap_or(usize::MAX);
@@ -116,7 +116,7 @@ impl Default for ThreadedWorkers {
 impl WorkerShared {
     fn serve(&self) {
         while let Some((mut job, place)) = self.next() {
-            // A job that panics comes back undone, which is a failed write; whoever waits for it must not wait for ever.
+            // A job that panics is returned as failed, which fails the write; otherwise the drive would wait forever.
             let ran = catch_unwind(AssertUnwindSafe(|| job.run()));
             if ran.is_err() {
                 job.fail();
@@ -182,7 +182,7 @@ impl WorkerSlot for ThreadedSlot {
     }
 
     fn finish(&mut self) -> Box<CodecJob> {
-        // What nobody has begun is done here, sooner than a worker comes to it.
+        // A job that no worker has started is executed here.
         if let Some(mut job) = self.shared.take_back(&self.slot) {
             job.run();
             return job;
@@ -198,7 +198,7 @@ impl WorkerSlot for ThreadedSlot {
 }
 
 impl WorkerShared {
-    /// The job of this place, if it still waits.
+    /// Removes the job of this slot from the queue; `None` if a worker has started it.
     fn take_back(&self, place: &Arc<JobSlot>) -> Option<Box<CodecJob>> {
         let mut work = lock(&self.state);
         let at = work.queue.iter().position(|(_, other)| Arc::ptr_eq(other, place))?;
@@ -213,7 +213,7 @@ impl Drop for ThreadedWorkers {
             work.stopping = true;
             std::mem::take(&mut work.queue)
         };
-        // A tape that outlives the pool still gets its blocks back.
+        // A drive that outlives the workers still gets its blocks back.
         for (mut job, place) in waiting {
             job.run();
             *lock(&place.job) = Some(job);
@@ -239,7 +239,7 @@ mod tests {
     fn the_memory_of_all_jobs_is_bounded() {
         let pool = ThreadedWorkers::with_memory(40 << 20);
         let mut drives: Vec<_> = (0..4).map(|_| pool.slot()).collect();
-        // 4 MiB of input, of output and of the codec's output each, and 1.5 MiB.
+        // 4 MiB each for input, output and codec output, and 1.5 MiB.
         let mut jobs: Vec<_> = drives.iter_mut().filter_map(|drive| drive.acquire(4 << 20, 4 << 20)).collect();
         assert_eq!(jobs.len(), 2);
         assert!(drives[0].acquire(1 << 20, 1 << 20).is_some(), "less still fits");
@@ -247,7 +247,7 @@ mod tests {
         drives[0].release(jobs.pop().unwrap());
         let again = drives[1].acquire(4 << 20, 4 << 20);
         assert!(again.is_some());
-        // A job that failed has no buffers, and its memory is free again.
+        // A failed job has no buffers, and its memory is free again.
         let mut failed = again.unwrap();
         failed.fail();
         assert!(failed.charged > 13 << 20);

@@ -1,5 +1,5 @@
-//! Whether a cartridge is blank is looked at when a site is opened.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+//! The blank state of cartridges is rechecked when a site is opened.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 use smc::element::ElementAddress;
 use std::fs;
@@ -25,7 +25,7 @@ fn blank_state_is_rechecked_at_open() {
         let mut cartridge = store().find(&Barcode::new(name).unwrap()).unwrap();
         write_to_cartridge(&mut PlainReader::new(&b"data"[..], 4), &mut cartridge, 0, false, Codec::NONE).unwrap();
     };
-    // Two that exist before the site does, of each format; one of them is written.
+    // Two cartridges that are older than the site, one in each format; one of them has data.
     for (name, level) in
         [("A1L8", Format::Mhvtl), ("A2L8", Format::Native), ("A3L8", Format::Native), ("A4L8", Format::Mhvtl)]
     {
@@ -37,7 +37,7 @@ fn blank_state_is_rechecked_at_open() {
     let text = "[library]\nslots = 8\n[[cartridges]]\npattern = \"A#L8\"\ncount = 5\n[[pool]]\nname = \"a\"\npattern = \"A#L8\"\n";
     let config = parse("f", text).unwrap();
     let blank = || {
-        // The directory has cartridges and no state, at first.
+        // At first, the directory has cartridges and no state.
         let data =
             DataDir::open_configured(dir.path(), &config).unwrap().with_new_site(!dir.path().join("state.1").exists());
         let site = Site::open_data_dir(data, &config).unwrap();
@@ -54,14 +54,14 @@ fn blank_state_is_rechecked_at_open() {
 const POOL: &str = "[library]\nslots = 8\n[[cartridges]]\npattern = \"A#L8\"\ncount = 3\nsize = \"64MB\"\n\
     [[pool]]\nname = \"a\"\npattern = \"A#L8\"\n";
 
-/// A site of three cartridges, all blank, and the folder of their files.
+/// A site with three blank cartridges, and the directory of their files.
 fn site_of(dir: &Path) -> (OpenSite, PathBuf) {
     let config = parse("f", POOL).unwrap();
     let data = DataDir::open_configured(dir, &config).unwrap().with_new_site(!dir.join("state.1").exists());
     (Site::open_data_dir(data, &config).unwrap(), dir.join("cartridges"))
 }
 
-/// What a listing says of A1L8: blank, write-protected.
+/// The blank and the write-protected state of A1L8 in the cartridge list.
 fn listed(site: &Site) -> (Option<bool>, bool) {
     let all = site.cartridges();
     let cartridge = all.iter().find(|one| one.cartridge == "A1L8").unwrap();
@@ -84,7 +84,7 @@ fn a_damaged_tape_with_data_is_not_scratch() {
     let (site, _) = site_of(dir.path());
     assert_eq!(site.pool_status()[0].scratch, 2);
     assert_eq!(listed(&site).0, Some(false));
-    // A host reads no blank tape, and cannot label it as one.
+    // A host does not read it as a blank tape, and cannot relabel it.
     let library = &site.libraries()[0];
     library.move_medium(ElementAddress(1000), ElementAddress(500)).unwrap();
     let host = Host::login(&site.targets()[0], 1);
@@ -108,7 +108,7 @@ fn write_protected_blank_cartridge_is_not_scratch() {
     assert_eq!((scratch(), listed(&site)), (2, (Some(true), true)));
     site.set_write_protect(&label, false).unwrap();
     assert_eq!((scratch(), listed(&site)), (3, (Some(true), false)));
-    // The year 2100. Then its memory is damaged; the copy still says what it said.
+    // The year 2100. Then its MAM is damaged; the copy still has the retention date.
     site.retain_cartridge(&label, 4_102_444_800).unwrap();
     let memory = home.join("A1L8/ferric.mam");
     fs::write(home.join("A1L8/ferric.mam.copy"), fs::read(&memory).unwrap()).unwrap();
@@ -117,7 +117,7 @@ fn write_protected_blank_cartridge_is_not_scratch() {
     fs::write(&memory, bytes).unwrap();
     assert_eq!((scratch(), listed(&site)), (2, (Some(true), true)));
     assert_eq!(site.cartridges()[0].retained_until, Some(4_102_444_800));
-    // The label says data, the memory WORM.
+    // Data by its barcode, WORM by its MAM.
     let store = TapeStore::new(Box::new(OsFolderStore::at(&home).unwrap()));
     let worm =
         NewCartridge { kind: CartridgeKind::Worm, serial: "S2", capacity: 64 << 20, ..NewCartridge::data(&LTO_8) };

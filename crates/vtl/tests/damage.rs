@@ -1,6 +1,6 @@
-//! A damaged state is restored from its second copy, or refused by the name of the file: a site that starts is the one
-//! that it was.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+//! A damaged state is restored from its second copy, or refused with the name of the file: a site that starts has the
+//! same state as before.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 mod common;
 
@@ -21,13 +21,13 @@ const SMALL: &str = "[library]\nslots = 8\n[[drive]]\nmodel = \"ULT3580-TD8\"\nc
     pattern = \"V####L8\"\ncount = 6\nsize = \"64MB\"\n";
 const FILES: [&str; 3] = ["state.1", "state.2", "identities.toml"];
 
-/// What is done to a file.
+/// A modification of a file.
 type Damage<'a> = &'a dyn Fn(&mut Vec<u8>);
-/// What is put in the place of a file.
+/// The new content of a file.
 type Content<'a> = &'a dyn Fn(&str) -> Option<Vec<u8>>;
 type Files = BTreeMap<String, Vec<u8>>;
 
-/// Numbers that look random, the same in each run.
+/// Pseudo-random numbers, the same in each run.
 struct Random(u64);
 
 impl Random {
@@ -43,7 +43,7 @@ fn host(site: &Site) -> Host {
     host
 }
 
-/// What must be as it was: names, LUNs, places, and a reservation with APTPL.
+/// The state that must be unchanged: identities, LUNs, locations, and a reservation with APTPL.
 #[derive(Debug, PartialEq, Eq)]
 struct ExpectedState {
     names: Vec<String>,
@@ -59,7 +59,7 @@ impl ExpectedState {
         let places = site.inventory().into_iter().map(|(name, entry)| (name, entry.location));
         // PERSISTENT RESERVE IN, READ FULL STATUS.
         let status = host(site).command(2, &[0x5e, 3, 0, 0, 0, 0, 0, 0, 64, 0], 64).into_result().unwrap();
-        // Without PRGENERATION, which begins at 0 at each start.
+        // Without PRGENERATION, which starts at 0.
         let reservation = status[8..].to_vec();
         Self { names: names.collect(), places: places.collect(), reservation }
     }
@@ -76,7 +76,7 @@ fn move_medium(site: &Site, from: u16, to: u16) {
     site.libraries()[0].move_medium(ElementAddress(from), ElementAddress(to)).unwrap();
 }
 
-/// A site with a history: a reservation, a cartridge in a drive, one that was exported, one that moved last.
+/// A site with a history: a reservation, a cartridge in a drive, one that was exported, one that was moved last.
 fn site_with_history() -> (Disk, ExpectedState) {
     let disk = Disk::default();
     let site = disk.start(SMALL).unwrap();
@@ -108,7 +108,7 @@ fn files(disk: &Disk) -> Files {
     FILES.iter().map(|name| ((*name).to_owned(), disk.1.bytes(name))).collect()
 }
 
-/// Bytes up to the padding.
+/// Number of bytes before the padding.
 fn used(bytes: &[u8]) -> usize {
     bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1
 }
@@ -117,7 +117,7 @@ fn flip(bytes: &mut [u8], bit: usize) {
     bytes[bit / 8] ^= 1 << (bit % 8);
 }
 
-/// How a start ended.
+/// The outcome of opening the site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     AsBefore,
@@ -125,7 +125,7 @@ enum Outcome {
     Refused,
 }
 
-/// Starts a site of these files, which is the one that it was or none, and again.
+/// Opens a site with these files twice: its state is unchanged, or it does not start.
 fn start(disk: &Disk, files: Files, truth: &ExpectedState, what: &str) -> Outcome {
     let folder = FaultyFolder::from_files(files);
     let opened = StateStore::open(Box::new(FaultyFolder::from_files(list(&folder))), "");
@@ -179,7 +179,7 @@ fn two_bit_flips_never_change_identity() {
         let mut damaged = whole.clone();
         let len = used(&whole["state.1"]);
         let at = random.below(len * 8);
-        // The same line in both files every other time, where neither can help the other.
+        // Every other time the same line in both files, where neither file can repair the other.
         let other = if round % 2 == 0 { at } else { random.below(len * 8) };
         flip(damaged.get_mut("state.1").unwrap(), at);
         flip(damaged.get_mut("state.2").unwrap(), other);
@@ -217,7 +217,7 @@ fn missing_empty_old_or_foreign_files_are_handled() {
     let whole = files(&disk);
     let (other, _) = site_with_history();
     let other = files(&other);
-    // The same site, as it was some moves ago.
+    // The same site, some moves earlier.
     let old = {
         let disk = Disk(disk.0.clone(), FaultyFolder::from_files(whole.clone()));
         let site = disk.start(SMALL).unwrap();
@@ -246,13 +246,13 @@ fn missing_empty_old_or_foreign_files_are_handled() {
             }
             let what = format!("{way}: {names:?}");
             if chosen == 7 && ["old", "another site's"].contains(&way) {
-                // A whole directory of another time is what a restored backup is.
+                // A complete older directory is what a restored backup looks like.
                 continue;
             }
             let end = start(&disk, damaged, &truth, &what);
             let one = [1, 2, 4].contains(&chosen);
             let expected = match (way, chosen) {
-                // Names that have not changed since.
+                // The identities have not changed since.
                 ("old", 4) => Outcome::AsBefore,
                 ("old", 5 | 6) | ("missing" | "empty", 5 | 6) => Outcome::Recovered,
                 ("another site's", _) => Outcome::Refused,
@@ -262,7 +262,7 @@ fn missing_empty_old_or_foreign_files_are_handled() {
             assert_eq!(end, expected, "{what}");
         }
     }
-    // The two files have the same content: which is which does not matter.
+    // The two files have the same content, so they may be swapped.
     let mut swapped = whole.clone();
     swapped.insert("state.1".into(), whole["state.2"].clone());
     swapped.insert("state.2".into(), whole["state.1"].clone());
@@ -285,7 +285,7 @@ fn file_damaged_in_use_is_rewritten() {
         let spoiled = [bytes[at / 8]];
         let mut file = Folder::open(&mut disk.1.clone(), name).unwrap();
         file.write_at(at as u64 / 8, &[IoSlice::new(&spoiled)]).unwrap();
-        // Commits go on, and nothing is lost by a stop or, every other time, by the end of the process.
+        // Commits continue, and nothing is lost on shutdown or, every other time, when the process ends without one.
         move_medium(&site, slot + 3, slot + 6);
         let files = files(&disk);
         move_medium(&site, slot + 6, slot + 3);
@@ -305,7 +305,7 @@ fn file_damaged_in_use_is_rewritten() {
     }
 }
 
-/// A database as the version before had it: closed, or left by a process that was killed.
+/// A database of format version 2: closed, or left by a process that was killed.
 fn database(disk: &Disk, closed: bool) -> Vec<u8> {
     let state = StateStore::open(Box::new(FaultyFolder::from_files(files(disk))), "").unwrap().unwrap();
     let values: BTreeMap<String, serde_json::Value> = state.get_prefix("").unwrap();
@@ -329,7 +329,7 @@ fn database(disk: &Disk, closed: bool) -> Vec<u8> {
         (key.as_str(), if key == "version" { version } else { serde_json::to_vec(value).unwrap() })
     });
     set(&all.collect::<Vec<_>>());
-    // The place of the last move was another before.
+    // The location before the last move was another one.
     let moved = serde_json::to_vec(&values["cartridge/V0003L8"]).unwrap();
     let before = br#"{"place":{"shelf":"main"},"size":64000000}"#.to_vec();
     set(&[("cartridge/V0003L8", before)]);
@@ -351,7 +351,7 @@ fn old_database_is_upgraded_completely_or_refused() {
         let (mut random, mut refused) = (Random(41), 0);
         for round in 0..200 {
             let mut damaged = bytes.clone();
-            // The headers of the database, and of its pages, as well as all the rest.
+            // The headers of the database and of its pages, as well as everything else.
             let at = match round % 4 {
                 0 => random.below(320 * 8),
                 1 => random.below(bytes.len() / 4096) * 4096 * 8 + random.below(64 * 8),
@@ -383,7 +383,7 @@ fn new_site_needs_permission() {
     let site = Site::open_data_dir(data(Files::new()).with_new_site(true), &config).unwrap();
     assert_ne!(ExpectedState::of(&site).names, truth.names);
     drop(site);
-    // Where there is a state, the word changes nothing.
+    // If there is a state, the permission has no effect.
     let site = Site::open_data_dir(data(files(&disk)).with_new_site(true), &config).unwrap();
     assert_eq!(ExpectedState::of(&site), truth);
     drop(site);

@@ -1,5 +1,5 @@
-//! The typed commands of a host, and what they make of answers.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+//! The typed commands of `Host`, and how they decode responses.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 use vtl::host::{Host, Position, ReadOutcome, SpaceUnit, WriteOutcome};
 use vtl::{Asc, ElementAddress, ElementType, Library, SenseKey, Status};
@@ -47,7 +47,7 @@ fn blocks_filemarks_and_positions() {
     assert_eq!((behind.status, behind.sense_codes()), (Status::CHECK_CONDITION, Some((8, 0, 5))));
     let partition = host.locate(1, 7, 0).unwrap_err();
     assert_eq!(partition.sense.map(|sense| (sense.key, sense.asc)), Some((SenseKey::ILLEGAL_REQUEST, Asc(0x2400))));
-    // More than 32 bits take another command.
+    // More than 32 bits need another command.
     assert_eq!(host.locate(1, 0, 1 << 40).unwrap_err().command, "LOCATE(16)");
     for error in [host.read(1, 1 << 24).unwrap_err(), host.space(1, SpaceUnit::Blocks, 1 << 23).unwrap_err()] {
         assert_eq!(error.sense_codes(), Some((5, 0x24, 0)));
@@ -61,7 +61,7 @@ fn blocks_filemarks_and_positions() {
 fn protection_and_early_warning() {
     let (site, host) = loaded();
     let block = vec![0xa5; 1 << 20];
-    // Not to be compressed: page 0Fh, DCE.
+    // Disable compression: page 0Fh, DCE.
     let mut compression = host.mode_page(1, 0x0f, 0).unwrap();
     compression[2] &= 0x7f;
     host.set_mode_page(1, &compression).unwrap();
@@ -81,7 +81,7 @@ fn protection_and_early_warning() {
     assert_eq!(site.status().libraries[0].drives[0].alerts, ["Write protect"]);
     assert!(host.tape_alerts(1).unwrap().contains(&9));
     assert!(!host.tape_alerts(1).unwrap().contains(&9), "this host has read it");
-    // An operator sees it as long as it stands.
+    // Operators see the flag as long as it is raised.
     assert_eq!(site.status().libraries[0].drives[0].alerts, ["Write protect"]);
 }
 

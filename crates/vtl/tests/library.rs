@@ -1,5 +1,5 @@
-//! A library in a directory, through its Rust API.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+//! A library in a directory, used through the Rust API.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 use smc::element::ElementAddress;
 use tape_store::cartridge::Barcode;
@@ -36,12 +36,12 @@ fn too_few_elements_error_names_its_line() {
     drop(site);
     assert_eq!(
         refused(&text(2, 2, 1)),
-        "f.toml:2: library.slots: slot at element 1002 is gone, but holds cartridge V00003L8; keep it, or move the \
+        "f.toml:2: library.slots: slot at element 1002 is not configured, but contains cartridge V00003L8; keep it, or move the \
          cartridge first"
     );
     assert_eq!(
         refused(&text(3, 1, 1)),
-        "f.toml:4: drive: drive at element 501 is gone, but holds cartridge V00001L8; keep it, or move the cartridge \
+        "f.toml:4: drive: drive at element 501 is not configured, but contains cartridge V00001L8; keep it, or move the cartridge \
          first"
     );
 }
@@ -58,7 +58,7 @@ fn operators_import_and_export() {
         assert_eq!(host.command(0, &[0], 0).sense_codes().unwrap(), (6, 0x29, 0x00));
         let to_door = [0xa5, 0, 0, 0, 0x03, 0xe8, 0, 10, 0, 0, 0, 0];
         host.command(0, &to_door, 0).into_result().unwrap();
-        // A host that prevents removal locks the door.
+        // PREVENT ALLOW MEDIUM REMOVAL locks the I/O station.
         host.command(0, &[0x1e, 0, 0, 0, 1, 0], 0).into_result().unwrap();
         assert_eq!(
             robot.export(ElementAddress(10)).unwrap_err().to_string(),
@@ -101,7 +101,7 @@ fn element_status_in_literal_bytes() {
     let two = host.command(0, &[0xb8, 0x12, 0x03, 0xea, 0, 2, 0, 0, 0x04, 0, 0, 0], 1024).data;
     assert_eq!(two[..16], [0x03, 0xea, 0, 2, 0, 0, 0, 120, 2, 0x80, 0, 56, 0, 0, 0, 112]);
     assert_eq!((&two[16..19], &two[28..37], two[16 + 56 + 2]), (&[0x03, 0xea, 0x09][..], &b"V00003L8 "[..], 0x08));
-    // Truncation leaves whole descriptors.
+    // Truncation leaves complete descriptors.
     let cut = host.command(0, &[0xb8, 0x12, 0x03, 0xea, 0, 2, 0, 0, 0, 100, 0, 0], 1024).data;
     assert_eq!(cut.len(), 16 + 56);
     // A drive with its identifier, and without a volume tag.
@@ -136,7 +136,7 @@ fn impossible_moves_are_refused() {
     assert_eq!(go(500, 1000), Some(((5, 0x53, 0x03), vec![0, 0, 0])));
     let invert = host.command(0, &[0xa5, 0, 0, 0, 0x03, 0xe8, 0, 10, 0, 0, 1, 0], 0);
     assert_eq!((invert.sense_codes().unwrap(), &invert.sense[15..18]), ((5, 0x24, 0), &[0xc8, 0, 10][..]));
-    // The lock goes with its nexus.
+    // The prevention ends with its I_T nexus.
     drop(drive);
     assert_eq!(go(500, 1000), None);
 }
@@ -161,13 +161,14 @@ fn many_libraries_targets_and_luns() {
         let two = &site.targets()[1];
         assert_eq!(two.luns(), [0, 1, 2, 300, 301]);
         let host = Host::login(two, 1);
-        // REPORT LUNS: beyond 255 by flat addressing, and so are commands.
+        // REPORT LUNS and commands use flat space addressing above 255.
         let luns = host.command(0, &[0xa0, 0, 0, 0, 0, 0, 0, 0, 0, 64, 0, 0], 64).data;
         assert_eq!(luns[..4], [0, 0, 0, 40]);
         assert_eq!(luns[32..34], [0x41, 0x2c]);
         let inquiry = host.command(300, &[0x12, 0, 0, 0, 36, 0], 36).data;
         assert_eq!(&inquiry[8..32], b"STK     L700            ");
-        // A cartridge leaves one library by the shelf they share, and comes into the other; not into the third.
+        // A cartridge leaves one library for the shelf that two libraries share, and is imported into the other; not
+        // into the third.
         let libraries = site.libraries();
         let [one, two, three] = libraries.as_slice() else { panic!("three") };
         let barcode = Barcode::new("A1L8").unwrap();
@@ -183,7 +184,7 @@ fn many_libraries_targets_and_luns() {
         );
         site.shut_down().unwrap();
     }
-    // All of it is there again, the door too; what a robot counts for life goes on.
+    // Everything is restored, including the access door; the lifetime counters of the robot continue.
     let site = Site::open(dir.path(), &config).unwrap();
     let two = site.library("two").unwrap();
     assert_eq!(two.changer(|changer| changer.content(ElementAddress(0x10)).unwrap().barcode.to_string()), "A1L8");
@@ -192,10 +193,10 @@ fn many_libraries_targets_and_luns() {
     two.operate(|changer| changer.set_access_door(false)).unwrap();
     two.move_medium(ElementAddress(0x10), ElementAddress(0x1000)).unwrap();
     drop(site);
-    // A library that is taken away must not hold anything.
+    // A library that is removed from the configuration must be empty.
     let fewer = text.split("[[library]]\nname = \"two\"").next().unwrap();
     let refused = Site::open(dir.path(), &parse("f.toml", fewer).unwrap()).map(drop).unwrap_err().to_string();
-    assert!(refused.contains("library \"two\" is gone, but holds cartridge A1L8"), "{refused}");
+    assert!(refused.contains("library \"two\" is not configured, but contains cartridge A1L8"), "{refused}");
 }
 
 #[test]
@@ -232,10 +233,10 @@ fn version_1_directory_is_upgraded() {
         assert_eq!(site.inventory()["V00002L8"].location, vtl::inventory::Location::Shelf("main".into()));
         library.drives()[0].with_device(|device| assert_eq!(device.lu().counters["loads"], 7));
     }
-    // A truth of long ago is not taken for that of a state that was lost.
+    // The version 1 files are not upgraded again after the state was lost.
     for name in ["state.1", "state.2", "identities.toml"] {
         std::fs::remove_file(dir.path().join(name)).unwrap();
     }
     let refused = Site::open(dir.path(), &parse("f.toml", text).unwrap()).map(drop).unwrap_err().to_string();
-    assert!(refused.contains("what is left is 2 cartridges; "), "{refused}");
+    assert!(refused.contains("remaining: 2 cartridges; "), "{refused}");
 }

@@ -1,5 +1,5 @@
-//! The life of cartridges, and a configuration that grows while everything works.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+//! Cartridge operations, and configuration reload while the site is in use.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 mod common;
 
@@ -25,7 +25,7 @@ fn a_pool_keeps_blank_cartridges() {
     assert_eq!(record_of(&site, "A1L8").0, in_slot("main", 1001));
     let pools = site.pool_status();
     assert_eq!((pools[0].cartridges, pools[0].scratch, pools[0].wanted), (3, 3, 3));
-    // One goes into the drive, and is replaced; it comes back blank, and that is one too many, which stays.
+    // One is loaded into the drive, and is replaced; when it is unloaded blank, there is one too many, which stays.
     let events = site.subscribe();
     let library = &site.libraries()[0];
     library.move_medium(ElementAddress(1000), ElementAddress(500)).unwrap();
@@ -37,7 +37,7 @@ fn a_pool_keeps_blank_cartridges() {
     library.move_medium(ElementAddress(500), ElementAddress(1000)).unwrap();
     assert_eq!(record_of(&site, "S01L8").0, in_slot_from("main", 1000, 1000));
     drop(site);
-    // Nothing more is made at a start.
+    // No further cartridges are created when the site is opened.
     let site = disk.start(&format!("{POOL}scratch = 3\n")).unwrap();
     assert_eq!(site.pool_status()[0].cartridges, 4);
     assert_eq!(site.create_cartridges("scratch", 2).unwrap(), [barcode("S05L8"), barcode("S06L8")]);
@@ -46,11 +46,11 @@ fn a_pool_keeps_blank_cartridges() {
         "there is no pool \"other\"; the site has \"scratch\""
     );
     let said = site.create_cartridges("scratch", 94).unwrap_err().to_string();
-    assert_eq!(said, "pool \"scratch\" has no label of S##L8 left");
+    assert_eq!(said, "pool \"scratch\" has no unused barcode of S##L8 left");
     assert_eq!(site.pool_status()[0].cartridges, 99);
 }
 
-/// Nor does a cartridge that the configuration lists take the slot of a loaded one, at a start.
+/// A cartridge that the configuration lists does not take the slot of a loaded one when the site is opened, either.
 #[test]
 fn a_listed_cartridge_does_not_take_the_slot_of_a_loaded_one() {
     let disk = Disk::default();
@@ -76,7 +76,7 @@ fn written_cartridge_is_not_scratch() {
     site.reconcile().unwrap();
     assert_eq!(site.pool_status()[0].cartridges, 2);
     site.libraries()[0].move_medium(ElementAddress(500), ElementAddress(1000)).unwrap();
-    // It was in a drive: someone has to look, or has already.
+    // It was in a drive: its tape must be read again, or has been already.
     assert_ne!(record_of(&site, "S01L8").1, Some(false));
     assert_eq!(site.pool_status()[0].scratch, 2);
     assert_eq!(record_of(&site, "S01L8").1, Some(true));
@@ -115,7 +115,7 @@ fn protect_retain_and_delete() {
     let said = site.delete_cartridge(&a1).unwrap_err().to_string();
     let day = said.strip_prefix("A1L8 is retained until ").unwrap_or_else(|| panic!("{said}"));
     assert_eq!((day.len(), day.matches('-').count()), (10, 2), "{said}");
-    // Another one can go, and is not there after a restart, nor are its files.
+    // Another one can be deleted; after a restart neither it nor its files exist.
     site.create_cartridges("scratch", 1).unwrap();
     library.move_medium(ElementAddress(1000), ElementAddress(10)).unwrap();
     let s1 = library.export(ElementAddress(10)).unwrap();
@@ -143,14 +143,14 @@ fn auto_import_and_auto_export() {
     assert!(patience.any(|event| arrived(&event)));
     let by_operator = Location::Element { library: "two".into(), address: 10, source: None, by_operator: true };
     assert_eq!(record_of(&site, "A1L8").0, by_operator);
-    // The door of the second is full: the next one waits on the shelf until it is not.
+    // The I/O station of the second library is full: the next cartridge waits on the shelf.
     libraries[0].move_medium(ElementAddress(1001), ElementAddress(11)).unwrap();
     site.reconcile().unwrap();
     assert_eq!(record_of(&site, "A2L8").0, Location::Shelf("vault".into()));
     libraries[1].move_medium(ElementAddress(10), ElementAddress(1000)).unwrap();
     site.reconcile().unwrap();
     assert_eq!(record_of(&site, "A2L8").0, by_operator);
-    // What an operator of the second takes out stays out.
+    // A cartridge that an operator exports from the second library is not imported again.
     libraries[1].export(ElementAddress(10)).unwrap();
     site.reconcile().unwrap();
     assert_eq!(record_of(&site, "A2L8").0, Location::Shelf("vault".into()));
@@ -176,7 +176,7 @@ fn reload_adds_and_never_removes() {
     assert_eq!((libraries.len(), libraries[0].layout().storage.count, libraries[0].drives().len()), (2, 4, 3));
     assert_eq!(libraries[0].target().luns(), [0, 1, 2, 3]);
     assert_eq!(libraries[0].drives()[0].identity().serial, serial);
-    // The slot of A1L8, which is in the drive, stays free for it.
+    // The slot of A1L8, which is in the drive, is reserved for it.
     assert_eq!(
         (record_of(&site, "A3L8").0, record_of(&site, "A4L8").0),
         (in_slot("main", 1002), in_slot("main", 1003))
@@ -186,23 +186,23 @@ fn reload_adds_and_never_removes() {
     for (text, why) in [
         (
             library(3, 3, second),
-            "f:2: library.slots: library \"main\" has 4 slots, not 3; this takes a restart; nothing was changed",
+            "f:2: library.slots: library \"main\" has 4 slots, not 3; this requires a restart; nothing was changed",
         ),
         (
             library(4, 3, second).replacen("ULT3580-TD8", "ULT3580-TD9", 1),
-            "f:4: drive: library \"main\" has another drive 1; this takes a restart; nothing was changed",
+            "f:4: drive: library \"main\" has another drive 1; this requires a restart; nothing was changed",
         ),
-        (library(4, 3, ""), "library \"two\" is missing: to remove a library takes a restart; nothing was changed"),
+        (library(4, 3, ""), "library \"two\" is missing: removing a library requires a restart; nothing was changed"),
         (
             format!("[iscsi]\niqn = \"iqn.2026-01.org.example:x\"\n{}", library(4, 3, second)),
-            "to change iscsi.iqn takes a restart; nothing was changed",
+            "changing iscsi.iqn requires a restart; nothing was changed",
         ),
     ] {
         assert_eq!(reload(&text), Err(why.into()));
     }
     let renamed = second.replace("two", "three");
     let said = reload(&library(4, 3, &renamed)).unwrap_err();
-    assert!(said.starts_with("f:10: library.name: \"three\" is in the place of library \"two\""), "{said}");
+    assert!(said.starts_with("f:10: library.name: expected library \"two\", found \"three\""), "{said}");
     drop((libraries, site));
     let site = disk.start(&library(4, 3, second)).unwrap();
     assert_eq!(site.libraries()[0].drives()[0].identity().serial, serial);
@@ -223,7 +223,7 @@ fn reload_refuses_configuration_without_room() {
         ),
         (
             new("slot1"),
-            "f:13: cartridges.at: slot1 is the place of cartridge A1L8, so B1L8 cannot be put there; name an empty element, or none",
+            "f:13: cartridges.at: slot1 is occupied by or reserved for cartridge A1L8, so B1L8 cannot be put there; name an empty element, or none",
         ),
     ] {
         assert_eq!(reload(&text), Err(why.into()));

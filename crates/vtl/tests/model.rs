@@ -1,6 +1,6 @@
-//! Two libraries and the shelf between them against a model: moves, exchanges, doors, reservations, failures of robot and
-//! disk, restarts and losses of power. Whatever happens, every cartridge is in one place, and in the one it should be in.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+//! Two libraries and a shared shelf are compared with a model: moves, exchanges, access doors, reservations, failures
+//! of robot and disk, restarts and power losses. Every cartridge is always in exactly the location that the model has.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 use proptest::prelude::*;
 use smc::element::ElementAddress;
@@ -21,7 +21,7 @@ const TEXT: &str = "[[library]]\nslots = 4\nimport_export = 2\nshelf = \"vault\"
     model = \"ULT3580-TD8\"\ncount = 2\n[[library.cartridges]]\npattern = \"A#L8\"\ncount = 3\nsize = \"64MB\"\n\
     [[library]]\nname = \"two\"\nmodel = \"ADIC Scalar i500\"\nslots = 3\nimport_export = 1\nshelf = \"vault\"\n\
     [[library.drive]]\nmodel = \"ULT3580-TD8\"\n[[library.cartridges]]\npattern = \"B#L8\"\ncount = 2\nsize = \"64MB\"\n";
-/// Elements of both libraries: slots, import/export elements, drives, and one that is none.
+/// Elements of both libraries: slots, import/export elements, drives, and an invalid address.
 const ELEMENTS: [[u16; 9]; 2] =
     [[1000, 1001, 1002, 1003, 10, 11, 500, 501, 99], [0x1000, 0x1001, 0x1002, 0x10, 0x100, 0x1000, 0x10, 0x100, 99]];
 
@@ -106,13 +106,13 @@ impl TestSite {
         self.hosts[library][host].command(lun, cdb, 0)
     }
 
-    /// As [`Self::run`] by the first host, whose unit attentions are taken first. Whether it was GOOD.
+    /// Sends a command from the first host after clearing its unit attentions. Returns whether its status is GOOD.
     fn ask(&self, library: usize, cdb: &[u8]) -> bool {
         self.hosts[library][0].clear_unit_attentions();
         self.run(library, 0, 0, cdb).into_result().is_ok()
     }
 
-    /// Where everything is, as the libraries themselves have it, and the inventory for what is outside.
+    /// All locations: of the libraries for their elements, of the inventory for the shelf.
     fn places(&self) -> Places {
         let mut places = Places::new();
         for library in self.site().libraries() {
@@ -134,7 +134,7 @@ fn address(bytes: &mut Vec<u8>, address: u16) {
     bytes.extend(address.to_be_bytes());
 }
 
-/// What a move does to the places, if it succeeds.
+/// The effect of a successful move on the locations.
 fn moved(places: &mut Places, library: &str, from: u16, to: u16) {
     if from == to {
         return;
@@ -150,7 +150,7 @@ fn moved(places: &mut Places, library: &str, from: u16, to: u16) {
 const NAMES: [&str; 5] = ["A1L8", "A2L8", "A3L8", "B1L8", "B2L8"];
 const LIBRARIES: [&str; 2] = ["main", "two"];
 
-/// The robot at the wish of a host. The model follows what succeeds.
+/// A robot operation that a host requests. The model follows if it succeeds.
 fn apply_host_move(world: &TestSite, places: &mut Places, op: &Op) {
     match op {
         Op::Move(library, from, to) => {
@@ -178,7 +178,7 @@ fn apply_host_move(world: &TestSite, places: &mut Places, op: &Op) {
     }
 }
 
-/// What an exchange does to the places.
+/// The effect of an exchange on the locations.
 fn exchanged(places: &mut Places, from: u16, to: u16, away: u16) {
     const AIR: u16 = 0xffff;
     if from == to {
@@ -191,7 +191,7 @@ fn exchanged(places: &mut Places, from: u16, to: u16, away: u16) {
     *address = away;
 }
 
-/// An operator at the shelf or at the switches.
+/// An operator action.
 fn apply_operator_action(world: &TestSite, places: &mut Places, op: &Op) {
     let here = |library: usize| Arc::clone(&world.site().libraries()[library]);
     match op {
@@ -219,7 +219,7 @@ fn apply_operator_action(world: &TestSite, places: &mut Places, op: &Op) {
     }
 }
 
-/// A disk that fails in the middle of a move: what happened stands in the libraries, and is kept with the next change.
+/// A disk that fails during a move: the move stays done in the libraries, and is stored with the next change.
 fn fail_disk(world: &TestSite, at: u64) -> Places {
     world.disk.fail_at(Some(world.disk.calls() + at), io::ErrorKind::StorageFull);
     let _ = world.site().libraries()[0].move_medium(ElementAddress(1000), ElementAddress(1003));
@@ -230,7 +230,7 @@ fn fail_disk(world: &TestSite, at: u64) -> Places {
     world.places()
 }
 
-/// Power lost in the middle of a move: what was acknowledged before is there, the move is made or not.
+/// Power loss during a move: all acknowledged changes are present, and the move is done or not.
 fn lose_power(world: &mut TestSite, fate: u8) -> Places {
     let before = world.places();
     let files = world.disk.start_recording();
@@ -253,8 +253,8 @@ fn reopen(world: &mut TestSite, history: &CallHistory, moment: usize, fate: Cras
     world.open();
 }
 
-/// The whole way of a cartridge, through a drive and the import/export element to the shelf and back, with the power lost
-/// at each write and each synchronisation of it.
+/// A complete cycle of a cartridge, through a drive and the import/export element to the shelf and back, with a power
+/// loss at each write and each synchronisation.
 #[test]
 fn power_loss_never_duplicates_a_cartridge() {
     const STEPS: [fn(&Site); 5] = [

@@ -1,5 +1,5 @@
-//! Libraries of other families than LTO, under names and addresses of their own.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+//! Libraries of other media families than LTO, with custom identities and addresses.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 mod common;
 
@@ -12,7 +12,7 @@ use tape_store::store::{NewCartridge, TapeStore};
 use vtl::host::Host;
 use vtl::inventory::Location;
 
-/// As mhvtl's configuration has it by default, with one cartridge that these drives do not take and one without a label.
+/// mhvtl's default library, with one cartridge that these drives do not support and one without a label.
 const LIBRARY: &str = "[library]\nname = \"stk\"\nmodel = \"STK L700\"\nproduct = \"L80\"\nrevision = \"0108\"\n\
     serial = \"XYZZY_B\"\nfirst = { robot = 1 }\nslots = 6\n\
     [[drive]]\nmodel = \"T10000B\"\nrevision = \"550V\"\nserial = \"XYZZY_B1\"\n\
@@ -21,7 +21,7 @@ const LIBRARY: &str = "[library]\nname = \"stk\"\nmodel = \"STK L700\"\nproduct 
     [[cartridges]]\npattern = \"E01001L8\"\nsize = \"64MB\"\n\
     [[cartridges]]\npattern = \"ARCHIVE\"\nmedium = \"T10KB\"\nsize = \"64MB\"\nlabel = \"missing\"\n";
 
-/// Sense key and codes of TEST UNIT READY, with a cartridge just loaded.
+/// Sense key, ASC and ASCQ of TEST UNIT READY after a cartridge was loaded.
 fn load(site: &vtl::site::Site, host: &Host, from: u16) -> Option<(u8, u8, u8)> {
     site.libraries()[0].move_medium(ElementAddress(from), ElementAddress(500)).unwrap();
     host.clear_unit_attentions();
@@ -48,14 +48,14 @@ fn t10000_drives_in_a_library_under_another_name() {
     // MEDIUM ERROR, INCOMPATIBLE MEDIUM INSTALLED: it is an LTO-8.
     assert_eq!(load(&site, &host, 1002), Some((0x03, 0x30, 0x00)));
     site.libraries()[0].move_medium(ElementAddress(500), ElementAddress(1002)).unwrap();
-    // The one without a label: hosts see a full slot, EXCEPT and the code of a missing label, and no volume tag.
+    // The cartridge without a label: hosts see a full slot with EXCEPT, 83h/00h, and no volume tag.
     let status = host.command(0, &[0xb8, 0x12, 0x03, 0xeb, 0, 1, 0, 0, 1, 0, 0, 0], 256).into_result().unwrap();
     assert_eq!((status[16 + 2], status[16 + 4], status[16 + 5]), (0x0d, 0x83, 0x00), "{status:02x?}");
     assert!(!status.windows(7).any(|bytes| bytes == b"ARCHIVE"));
     assert_eq!(site.libraries()[0].status().slots[3].label, Some(LabelDefect::Missing));
     assert_eq!(load(&site, &host, 1003), None);
     drop((host, site));
-    // What it is, is known after a restart.
+    // Medium and kind are known after a restart.
     let site = disk.start(LIBRARY).unwrap();
     let host = Host::login(&site.targets()[0], 1);
     host.clear_unit_attentions();

@@ -1,6 +1,7 @@
-//! A panic at every step of whatever moves a cartridge: at each log line, and before and after each call of the storage
-//! and of the state store. The cartridge is in one place, all units answer, and a restart shows the same.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+//! A panic at every step of each operation that moves a cartridge: at each log line, and before and after each call of
+//! the storage and of the state store. The cartridge has exactly one location, all units respond, and a restart shows
+//! the same.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 #[path = "common/tripwire.rs"]
 mod tripwire;
@@ -23,10 +24,10 @@ use vtl::site::{OpenSite, Site};
 const TEXT: &str = "[[library]]\nslots = 4\nimport_export = 2\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n\
     [[library.cartridges]]\npattern = \"A#L8\"\ncount = 2\nsize = \"64MB\"\n";
 
-/// There is one countdown for all tests.
+/// All tests share one countdown.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Where each cartridge is: an element, or 0 for the shelf.
+/// Location of each cartridge: an element, or 0 for the shelf.
 type Places = BTreeMap<String, u16>;
 
 #[derive(Default)]
@@ -42,7 +43,7 @@ impl TestSite {
         static ONCE: Once = Once::new();
         ONCE.call_once(|| {
             tracing::subscriber::set_global_default(Log).unwrap();
-            // Thousands of panics are wanted; others are told by the test that they end.
+            // Thousands of panics are expected; an unexpected one fails the test.
             std::panic::set_hook(Box::new(|_| {}));
         });
         let mut world = Self::default();
@@ -78,7 +79,7 @@ impl TestSite {
         self.host.as_ref().unwrap().clear_unit_attentions();
     }
 
-    /// Every cartridge, as elements and shelf have it: each is in one place.
+    /// Every cartridge in elements and on the shelf: each has exactly one location.
     fn places(&self) -> Places {
         let (mut places, status) = (Places::new(), self.site().status());
         for library in status.libraries {
@@ -102,7 +103,7 @@ impl TestSite {
     }
 }
 
-/// Steps that bring a new site to where the step that panics begins, and that step; whether it was done.
+/// The steps before the one that panics, and that step, which returns whether it was done.
 struct Scenario {
     name: &'static str,
     before: fn(&TestSite),
@@ -181,7 +182,7 @@ const SCENARIOS: [Scenario; 10] = [
     },
 ];
 
-/// The units answer, and the drive works again once its cartridge was loaded again.
+/// All units respond, and the drive works again after its cartridge was reloaded.
 fn check_units_respond(world: &TestSite, name: &str) {
     world.clear_unit_attentions();
     assert!(world.command(0, &[0; 6]).into_result().is_ok(), "{name}: the changer");
@@ -199,8 +200,8 @@ fn check_units_respond(world: &TestSite, name: &str) {
     }
 }
 
-/// A panic at step `at` of a scenario, with a state store that cannot be written meanwhile if `full`; whether there is
-/// such a step.
+/// Runs a scenario with a panic at step `at`; with `full`, the state store cannot be written meanwhile. Returns whether
+/// there is such a step.
 fn play(scenario: &Scenario, at: i64, full: bool) -> bool {
     let (mut world, name) = (TestSite::new(), format!("{} at {at}, full: {full}", scenario.name));
     (scenario.before)(&world);
@@ -219,7 +220,7 @@ fn play(scenario: &Scenario, at: i64, full: bool) -> bool {
     world.restart();
     assert_eq!(world.places(), after, "{name}: after a restart");
     check_units_respond(&world, &name);
-    // Whatever was in the way is not: the move can be made now.
+    // The fault is over: the move can be done now.
     if after.values().all(|place| *place != 1002) && after.contains_key("A2L8") && after["A2L8"] == 1001 {
         assert!(world.moved(1001, 1002), "{name}");
     }
@@ -230,7 +231,7 @@ fn play(scenario: &Scenario, at: i64, full: bool) -> bool {
 fn panic_never_loses_or_duplicates_a_cartridge() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for scenario in SCENARIOS {
-        // Two faults at once are tried at every fifth step.
+        // Two faults at the same time are tried at every fifth step.
         for (full, stride) in [(false, 1), (true, 5)] {
             let mut steps = 0;
             while play(&scenario, steps, full) {
@@ -242,7 +243,7 @@ fn panic_never_loses_or_duplicates_a_cartridge() {
     }
 }
 
-/// The end of a site: what panics while one drive is closed keeps nothing else from being closed.
+/// A panic while one drive is closed does not keep the others from being closed.
 #[test]
 fn panic_in_one_drive_does_not_stop_shutdown() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);

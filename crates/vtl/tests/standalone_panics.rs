@@ -1,7 +1,8 @@
-//! A panic at every step of what a drive without a library does: at each log line, and before and after each call of the
-//! storage and of the state store. The cartridge is where the result says, the drive answers, and a restart shows the same.
+//! A panic at every step of the operations of a standalone drive: at each log line, and before and after each call of
+//! the storage and of the state store. The cartridge is where the result says, the drive responds, and a restart shows
+//! the same.
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "the test says how many steps it had, and why it failed")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 #[path = "common/tripwire.rs"]
 mod tripwire;
@@ -70,7 +71,7 @@ impl Drive {
         self.drive.status().barcode.is_some()
     }
 
-    /// The drive answers, and works again once its cartridge was loaded again.
+    /// The drive responds, and works again after its cartridge was reloaded.
     fn answers(&self, name: &str) {
         self.host.clear_unit_attentions();
         if self.is_full() {
@@ -100,7 +101,7 @@ const SCENARIOS: [Scenario; 7] = [
 #[test]
 fn a_drive_serves_whatever_panics() {
     tracing::subscriber::set_global_default(Log).unwrap();
-    // Thousands of panics are wanted.
+    // Thousands of panics are expected.
     std::panic::set_hook(Box::new(|panic| {
         if !panic.payload().is::<&str>() {
             eprintln!("{panic}");

@@ -1,5 +1,5 @@
-//! Many at the same time, disks that fail in between, and what comes after the end.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+//! Concurrent operations, disks that fail in between, and requests after shutdown.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 mod common;
 
@@ -16,7 +16,7 @@ use vtl::inventory::Location;
 const ONE: &str = "[[library]]\nslots = 4\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\ncount = 2\n\
     [[library.cartridges]]\npattern = \"A#L8\"\ncount = 3\nsize = \"64MB\"\n";
 
-/// Pools look at cartridges only while no drive can get them.
+/// Pools probe cartridges only while no drive can load them.
 #[test]
 fn blank_probe_does_not_block_load() {
     let pool = "[[pool]]\nname = \"a\"\npattern = \"A#L8\"\nscratch = 2\n";
@@ -40,7 +40,7 @@ fn blank_probe_does_not_block_load() {
     });
 }
 
-/// Ends the others, also when this thread fails.
+/// Stops the other threads, even if this one fails.
 struct StopGuard<'a>(&'a AtomicBool);
 
 impl Drop for StopGuard<'_> {
@@ -81,7 +81,7 @@ fn no_move_after_shutdown() {
     site.shut_down().unwrap();
     assert!(library.move_medium(ElementAddress(1001), ElementAddress(500)).is_err());
     assert!(site.reload(&parse("f", ONE).unwrap()).is_err());
-    // Another may have the directory now; who has the old library does nothing to it.
+    // Another process may have locked the directory: the old library must not change anything in it.
     let again = disk.start(ONE).unwrap();
     again.libraries()[0].move_medium(ElementAddress(1001), ElementAddress(501)).unwrap();
     drop((library, site, again));
@@ -96,7 +96,7 @@ fn no_move_after_shutdown() {
     assert_eq!(record_of(&again, "A2L8").0, in_drive(501, 1001));
 }
 
-/// What was refused because the disk was full is not done when it no longer is.
+/// A change that was refused because the disk was full is not made later.
 #[test]
 fn refused_change_is_not_retried() {
     let disk = Disk::default();
@@ -130,7 +130,7 @@ fn failed_library_creation_leaves_nothing() {
     assert_eq!((site.libraries().len(), site.inventory().len()), (1, 3));
     site.reload(&parse("f", &with(3, 3)).unwrap()).unwrap();
     drop(site);
-    // Without listing them they are there: they were kept.
+    // They exist although they are not listed: they were stored.
     let unlisted =
         with(3, 3).replace("pattern = \"B#L8\"\ncount = 3\n", "pattern = \"C1L8\"\n").replace("slots = 3", "slots = 4");
     let site = disk.start(&unlisted).unwrap();
@@ -155,7 +155,7 @@ fn luns_stay_when_another_library_grows() {
     };
     assert_eq!(luns(&text(2, "")).unwrap(), [0, 3, 0, 1, 2, 3, 4]);
     assert_eq!(luns(&text(3, "")).unwrap(), [0, 3, 0, 1, 2, 3, 4, 5]);
-    // A place that is asked for is that place, or it is refused.
+    // A configured LUN is used, or refused.
     assert_eq!(luns(&text(3, "lun = 300\n")).unwrap(), [0, 300, 0, 1, 2, 5, 300, 301]);
     assert_eq!(luns(&text(3, "lun = 10\n")).unwrap(), [0, 10, 0, 1, 2, 5, 10, 11]);
     assert!(luns(&text(3, "lun = 5\n")).unwrap_err().contains("LUN 5 of target"), "it is a drive's");

@@ -1,6 +1,6 @@
-//! Golden transcripts: what Linux' programs and its `ch` driver send to each model of library, and what LTFS sends to two
-//! drives at once, replayed.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! Replays golden transcripts: the commands that Linux programs and the `ch` driver send to each library model, and
+//! that LTFS sends to two drives concurrently.
+#![allow(clippy::unwrap_used, reason = "test code")]
 
 use scsi_core::transcript;
 use vtl::config::parse;

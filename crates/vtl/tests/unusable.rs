@@ -1,6 +1,6 @@
-//! Cartridges whose files are lost, damaged or something else do not stop a site: they are in their places, hosts see an
-//! exception, drives refuse them, and an operator can have them forgotten.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+//! Cartridges whose files are missing, damaged or of another type do not stop a site: they stay in their elements,
+//! hosts see an exception, drives refuse them, and an operator can have them forgotten.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 use std::fs;
 use std::path::Path;
@@ -50,7 +50,7 @@ fn alerts(host: &Host) -> Vec<u8> {
     page[4..].chunks(5).filter(|parameter| parameter[4] & 1 != 0).map(|parameter| parameter[1]).collect()
 }
 
-/// What happens to the files of a cartridge.
+/// A modification of a cartridge's files.
 type Case = (&'static str, fn(&Path));
 
 const CASES: [Case; 6] = [
@@ -74,7 +74,7 @@ const CASES: [Case; 6] = [
             fs::create_dir(&path).unwrap();
         }
     }),
-    // To open one would wait for a process that writes to it.
+    // Opening a FIFO would block until a process writes to it.
     ("FIFOs in the place of its files", |folder| {
         for file in fs::read_dir(folder).unwrap() {
             let path = file.unwrap().path();
@@ -93,25 +93,25 @@ fn bad_cartridge_does_not_stop_the_site() {
         damage(&folder);
         let site = open(dir.path());
         let (host, events) = (host(&site), site.subscribe());
-        // Full, with access and an exception: 30h/00h, and its label can be read.
+        // Full and accessible, with EXCEPT 30h/00h, and its label can be read.
         assert_eq!(slot(&host, 1000), (0x0d, 0x30, 0x00, "V00001L8".into()), "{case}");
         assert_eq!(slot(&host, 1001), (0x09, 0, 0, "V00002L8".into()), "{case}");
         let status = site.status();
         assert!(status.libraries[0].slots[0].unusable.is_some(), "{case}");
         assert!(site.cartridges()[0].unusable.is_some(), "{case}");
         assert_eq!(site.cartridges()[1].unusable, None, "{case}");
-        // The drive takes it in, refuses it, and gives it back.
+        // The drive accepts it, refuses to load it, and releases it.
         movement(&host, 1000, 500);
         assert_eq!(host.command(1, &[0; 6], 0).sense_codes(), Some((3, 0x31, 0x00)), "{case}");
         let alerts = alerts(&host);
         assert!(alerts.contains(&15) && alerts.contains(&55), "{case}: {alerts:?}");
         movement(&host, 500, 1000);
-        // Others work as ever.
+        // Other cartridges work as before.
         movement(&host, 1001, 500);
         host.clear_unit_attentions();
         host.command(1, &[0; 6], 0).into_result().unwrap();
         movement(&host, 500, 1001);
-        // It is forgotten; the site does not make it again by itself.
+        // After it is forgotten, the site does not create it again.
         site.control(&Request::Forget { cartridge: "V00001L8".into() }).unwrap();
         assert_eq!(site.inventory().get("V00001L8"), None, "{case}");
         host.clear_unit_attentions();
@@ -133,7 +133,7 @@ fn repaired_cartridge_is_usable_without_restart() {
     let site = open(dir.path());
     let (host, events) = (host(&site), site.subscribe());
     assert_eq!(slot(&host, 1000).0, 0x09);
-    // Lost while the site is open: noticed when it is loaded.
+    // Lost while the site is open: detected when it is loaded.
     fs::rename(&folder, &aside).unwrap();
     movement(&host, 1000, 500);
     assert_eq!(host.command(1, &[0; 6], 0).sense_codes(), Some((3, 0x31, 0x00)));
@@ -160,7 +160,7 @@ fn refused_cartridge_stays_unusable_until_files_change() {
     let folder = dir.path().join("cartridges/V00001L8");
     let site = open(dir.path());
     let (host, events) = (host(&site), site.subscribe());
-    // Another program reads it: a shared lock, with which the files can be looked at, and not mounted.
+    // Another program reads it with a shared lock: the files can be probed, but not mounted.
     let reader = fs::File::open(&folder).unwrap();
     reader.lock_shared().unwrap();
     movement(&host, 1000, 500);
@@ -190,7 +190,7 @@ fn successful_mount_clears_unusable() {
     movement(&host, 1000, 500);
     movement(&host, 500, 1000);
     drop(reader);
-    // Nothing has changed in its files: only a drive tells.
+    // Its files have not changed: only a drive can clear the fault.
     site.reconcile().unwrap();
     assert!(site.cartridges()[0].unusable.is_some());
     movement(&host, 1000, 500);
@@ -282,7 +282,7 @@ fn a_cartridge_in_a_drive_is_not_forgotten() {
     movement(&host, 500, 10);
     site.forget_cartridge(&barcode("V00001L8")).unwrap();
     assert!(dir.path().join("cartridges/V00001L8/ferric.mam").exists());
-    // It comes back by the files that are there.
+    // It is taken over again from its files.
     let request = Request::Import { library: None, cartridge: "V00001L8".into(), to: None };
     site.control(&request).unwrap();
     assert!(site.inventory().contains_key("V00001L8"));
@@ -292,7 +292,7 @@ fn write(host: &Host, cdb: &[u8], data: &[u8]) -> Option<(u8, u8, u8)> {
     host.command_with_data(1, cdb, data).sense_codes()
 }
 
-/// Files that are removed while a drive has the cartridge: what is lost with them is not acknowledged.
+/// Files that are removed while the cartridge is in a drive: data that is lost with them is not acknowledged.
 #[test]
 fn files_removed_under_a_drive() {
     const WRITE: [u8; 6] = [0x0a, 0, 0, 0, 5, 0];
@@ -321,7 +321,7 @@ fn files_removed_under_a_drive() {
             assert!(alerts(&host).contains(&6), "{name}");
             assert!(events.try_iter().any(|event| matches!(event, Event::Damaged { .. })), "{name}");
         }
-        // Nothing was written since the last synchronisation: the unload notices.
+        // Nothing was written since the last synchronisation: the unload detects the loss.
         let (dir, _site, host, events) = loaded();
         remove(dir.path());
         assert_eq!(write(&host, &UNLOAD, b""), Some((3, 0x0c, 0x00)), "{name}");
@@ -332,7 +332,7 @@ fn files_removed_under_a_drive() {
     }
 }
 
-/// What an operator sees of a cartridge whose files were removed while a drive had it.
+/// The status of a cartridge whose files were removed while it was in a drive.
 #[test]
 fn files_removed_under_a_drive_are_a_fault_of_the_cartridge() {
     let dir = tempfile::tempdir().unwrap();
@@ -356,7 +356,7 @@ fn files_removed_under_a_drive_are_a_fault_of_the_cartridge() {
     assert_eq!(site.cartridges()[1].unusable.as_deref(), Some("cartridge V00002L8: its files are missing"));
 }
 
-/// Every operation on a cartridge whose files are bad names the cartridge and the file.
+/// Every operation on a cartridge with damaged files names the cartridge and the file.
 #[test]
 fn errors_of_operations_name_the_cartridge_and_the_file() {
     let dir = tempfile::tempdir().unwrap();
@@ -379,7 +379,7 @@ fn errors_of_operations_name_the_cartridge_and_the_file() {
     assert_eq!(
         error,
         "cartridge V00001L8: reading ferric.mam failed: Is a directory (os error 21); whether it is retained is unknown, so it \
-         is not deleted; take it out of the inventory, with its files as they are: ferric cartridge V00001L8 --forget"
+         is not deleted; to remove it from the inventory and keep its files: ferric cartridge V00001L8 --forget"
     );
     fs::remove_dir_all(&folder).unwrap();
     fs::create_dir(&folder).unwrap();
@@ -388,7 +388,7 @@ fn errors_of_operations_name_the_cartridge_and_the_file() {
     site.control(&Request::Forget { cartridge: cartridge() }).unwrap();
 }
 
-/// The move is done, and the answer says that the drive cannot use what it got.
+/// The move is done, and the response says that the drive cannot use the cartridge.
 #[test]
 fn a_load_that_the_drive_refuses_says_so() {
     const MIXED: &str = "[[library]]\nslots = 4\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n\

@@ -55,7 +55,7 @@ fn reload_during_streaming() {
     // What is less is refused, by SIGHUP too, and nothing happens.
     std::fs::write(data.with_extension("toml"), SMALL).unwrap();
     let said = send_request(&data, r#"{"do":"reload"}"#);
-    assert!(said.contains("has 30 slots, not 24; this takes a restart"), "{said}");
+    assert!(said.contains("has 30 slots, not 24; this requires a restart"), "{said}");
     std::fs::write(data.with_extension("toml"), "[library]\nslotz = 1\n").unwrap();
     let said = send_request(&data, r#"{"do":"reload"}"#);
     assert!(said.contains(":2: library.slotz: unknown field"), "{said}");

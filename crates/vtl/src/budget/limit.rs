@@ -1,14 +1,14 @@
-//! How much memory a process may use, as the system says.
+//! The memory limits of the process, as the operating system reports them.
 
 use rustix::process::{Resource, getrlimit};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Bytes of the machine that are used for commands if nothing is configured: this part of the smallest limit.
+/// If no limit is configured, commands may use this fraction of the smallest limit of the system.
 const MEMORY_DIVISOR: u64 = 4;
 
-/// A quarter of the physical memory, of the limit of the control group, or of the address space (`RLIMIT_AS`, `RLIMIT_DATA`),
-/// whichever is the smallest.
+/// The default budget in bytes: a quarter of the physical memory, of the limit of the control group, or of the address
+/// space (`RLIMIT_AS`, `RLIMIT_DATA`), whichever is the smallest.
 #[must_use]
 pub fn default_limit() -> u64 {
     let resources = [Resource::As, Resource::Data].into_iter().filter_map(|resource| getrlimit(resource).current);
@@ -16,7 +16,7 @@ pub fn default_limit() -> u64 {
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let groups =
         cgroup_limit_files(&groups).into_iter().filter_map(|file| fs::read_to_string(file).ok()?.trim().parse().ok());
-    // A machine that does not say how much it has is taken for a small one.
+    // If the physical memory is unknown, 1 GiB is assumed.
     resources.chain(groups).chain([physical.unwrap_or(1 << 30)]).min().unwrap_or(1 << 30) / MEMORY_DIVISOR
 }
 
@@ -25,8 +25,8 @@ fn physical_memory(meminfo: &str) -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// The files that limit the memory of the control groups in `/proc/self/cgroup`: each group's own, and its ancestors'.
-/// `max` in them, which is no number, is no limit.
+/// The files with the memory limits of the control groups in `/proc/self/cgroup`: of each group and its ancestors. The
+/// value `max`, which is not a number, means no limit.
 fn cgroup_limit_files(groups: &str) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for line in groups.lines() {

@@ -19,8 +19,8 @@ impl MemoryClient for Session {
     }
 }
 
-/// 40 MiB of reserve, 48 of guarantees (256 KiB each), 16 shared, of which sessions that have proven nothing may use 4, or 8
-/// if they ask for little.
+/// 40 MiB of reserve, 48 of guarantees (256 KiB each), 16 shared, of which sessions that have not released memory
+/// before may use 4, or 8 for small requests.
 fn budget() -> Arc<Budget> {
     Arc::new(Budget::new(104 * MIB, 40 * MIB))
 }
@@ -31,7 +31,7 @@ fn session(budget: &Arc<Budget>) -> (Arc<Session>, Account) {
     (session, account)
 }
 
-/// Takes from the shared part and gives it back.
+/// Acquires shared memory and releases it.
 fn prove(account: &Account) {
     assert!(account.acquire(MIB));
     account.release(MIB);
@@ -43,7 +43,7 @@ fn guarantee_survives_full_shared_part() {
     let (_, good) = session(&budget);
     let hostile: Vec<_> = (0..20).map(|_| session(&budget)).collect();
     let held = hostile.iter().filter(|(_, account)| account.acquire(2 * MIB + MIB / 2)).count();
-    // One in the part of those that ask for much, and one in the reserve.
+    // One in the part for large requests, and one in the reserve.
     assert_eq!(held, 2);
     for _ in 0..100 {
         assert!(good.acquire(256 << 10));
@@ -68,7 +68,7 @@ fn proven_sessions_have_priority() {
     prove(&proven);
     let hostile: Vec<_> = (0..10).map(|_| session(&budget)).collect();
     assert_eq!(hostile.iter().filter(|(_, account)| account.acquire(4 * MIB)).count(), 2);
-    // Eight wait. What they may not use is free, and the proven session goes before them.
+    // Eight sessions wait. The memory that they may not use is free, and the proven session has priority.
     assert!(proven.acquire(12 * MIB));
     proven.release(12 * MIB);
 }
@@ -141,7 +141,7 @@ fn stalled_session_is_reclaimed() {
     assert_eq!(one_seen.reclaimed.load(Ordering::Relaxed), 0, "while none waits it may");
     let (two_seen, two) = session(&budget);
     assert!(!two.acquire(20 * MIB));
-    // 30 s, and 159 s for 39.75 MiB at 256 KiB in a second, as long as some bytes move.
+    // 30 s, and 159 s for 39.75 MiB at 256 KiB per second, as long as some bytes move.
     for second in 1..=189 {
         budget.reclaim(1_000_000 * second);
         one.set_moved(1_000_000 * second);
@@ -150,7 +150,7 @@ fn stalled_session_is_reclaimed() {
     assert_eq!(one_seen.reclaimed.load(Ordering::Relaxed), 0);
     budget.reclaim(1_000_000 + 189_000_000);
     assert_eq!(one_seen.reclaimed.load(Ordering::Relaxed), 40 * MIB - (256 << 10));
-    // One whose initiator takes data, or whose command runs, is not stalled.
+    // A session whose initiator transfers data, or whose command is running, is not stalled.
     let (_, three) = session(&budget);
     drop(one);
     assert!(two.acquire(20 * MIB) && !three.acquire(30 * MIB));

@@ -1,7 +1,8 @@
-//! mhvtl's configuration, read as it stands and said in ours.
+//! Reads an mhvtl configuration and converts it to a Ferric one.
 //!
-//! What mhvtl's programs read counts, with their rules: sections end at a blank line, keywords are case-sensitive, unknown
-//! lines mean nothing. What they take and cannot work is an error with its line; what is otherwise here is noted.
+//! Files are parsed as mhvtl's programs parse them: a blank line ends a section, keywords are case-sensitive, unknown
+//! lines are ignored. Settings that mhvtl accepts and cannot run with are errors with their line; differences are
+//! noted.
 
 mod contents;
 mod device;
@@ -28,39 +29,39 @@ use tape_store::backend::file::OsFolderStore;
 use tape_store::cartridge::{Barcode, CartridgeKind};
 use tape_store::store::TapeStore;
 
-/// What came of it.
+/// An imported mhvtl configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportedConfig {
-    /// The configuration, as a file of ours.
+    /// The text of the equivalent Ferric configuration file.
     pub text: String,
-    /// What is not as it was, line by line.
+    /// Differences from the mhvtl configuration, one per line.
     pub notes: Vec<String>,
-    /// Where mhvtl's kernel module has each unit.
+    /// The address of each unit in mhvtl's kernel module.
     pub device_slots: Vec<DeviceSlot>,
-    /// Libraries whose contents are saved when they end, and the files: see [`save`].
+    /// Names of the libraries that save their contents at shutdown, and the files: see [`save_contents`].
     pub contents_files: Vec<(String, PathBuf)>,
 }
 
-/// Where a unit is at mhvtl's kernel module.
+/// The address of a logical unit in mhvtl's kernel module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceSlot {
-    /// Its library here.
+    /// Name of its library in the Ferric configuration.
     pub library: String,
-    /// Its number among the units of that: 0 is the changer, the drives follow.
+    /// Number of the unit in its library: 0 is the changer, 1 the first drive.
     pub unit: usize,
-    /// Its number in `device.conf`, which is also its minor.
+    /// Number of the unit in `device.conf`, which is also its device minor.
     pub minor: u32,
-    /// Channel, target and LUN.
+    /// Channel, target and LUN of the unit.
     pub address: [u32; 3],
-    /// A named pipe that hears of its state.
+    /// Named pipe that receives the state of the unit (mhvtl's `fifo:`).
     pub fifo: Option<PathBuf>,
 }
 
 impl ImportedConfig {
-    /// The configuration, read. An error names the line of mhvtl's file from which the part that is wrong comes.
+    /// Parses the converted configuration. An error names the line of mhvtl's file that the invalid part comes from.
     ///
     /// # Errors
-    /// A unit cannot be such a one here.
+    /// Fails if a unit has settings that Ferric does not support.
     pub fn config(&self) -> Result<Config, ConfigError> {
         parse("(imported)", &self.text).map_err(|error| {
             let origins = self.text.lines().take(error.line).filter_map(|line| {
@@ -75,7 +76,7 @@ impl ImportedConfig {
     }
 }
 
-/// What a section of `device.conf` is of.
+/// The kind of a section in `device.conf`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SectionKind {
     Library,
@@ -91,9 +92,9 @@ impl SectionKind {
     }
 }
 
-/// What of a file mhvtl's programs do not look at, and what is beyond what they know of it: versions, long lines.
+/// Notes what mhvtl's programs ignore or do not support in a file: its version, long lines, a byte order mark.
 fn note_unsupported_lines(file: &str, text: &str, newest: i64, notes: &mut Vec<String>) {
-    /// A file that is nothing but long lines needs no note about each of them.
+    /// Most long lines that are noted one by one.
     const MOST: usize = 10;
     let mut long = 0;
     if text.starts_with('\u{feff}') {
@@ -116,15 +117,15 @@ fn note_unsupported_lines(file: &str, text: &str, newest: i64, notes: &mut Vec<S
     }
 }
 
-/// The unit whose section begins in a line, and its number.
+/// The kind and the number of the unit whose section begins in a line.
 fn header(line: &Line<'_>) -> Option<(SectionKind, u32)> {
     let id = |keyword| line.number_after(keyword).and_then(|id| u32::try_from(id).ok());
     let drive = id("Drive:").map(|id| (SectionKind::Drive, id));
     drive.or_else(|| Some((SectionKind::Library, id("Library:")?)))
 }
 
-/// Channel, target and LUN of a header. A coordinate that is missing or cannot be read is 0, and so are those behind it; a
-/// warning says so, and names text behind the LUN.
+/// Channel, target and LUN of a header. If one is missing or invalid, it and those after it are 0, and a warning is
+/// added, as it is for text after the LUN.
 fn address(line: &Line<'_>, notes: &mut Vec<String>) -> [u32; 3] {
     let mut rest = ["Drive:", "Library:"].into_iter().find_map(|keyword| scan::number(line.value_after(keyword)?));
     let mut whole = true;
@@ -145,29 +146,29 @@ fn address(line: &Line<'_>, notes: &mut Vec<String>) -> [u32; 3] {
     address
 }
 
-/// The directory that mhvtl's programs look in.
+/// The default configuration directory of mhvtl's programs.
 const DEFAULT_DIRECTORY: &str = "/etc/mhvtl";
 
-/// The directory of a configuration: the one that is named, or else the usual one, or where its `mhvtl.conf` points.
+/// The directory of a configuration: the given one, or `/etc/mhvtl`, or the one that its `mhvtl.conf` names.
 ///
 /// # Errors
-/// `mhvtl.conf` cannot be read.
+/// Fails if `mhvtl.conf` cannot be read.
 pub fn resolve_directory(directory: Option<&Path>) -> Result<PathBuf, ConfigError> {
     directory.map_or_else(|| self::directory(Path::new(DEFAULT_DIRECTORY)), |directory| Ok(directory.into()))
 }
 
-/// Reads the configuration in a directory, and in no other: a `MHVTL_CONFIG_PATH` in its `mhvtl.conf` is not followed.
+/// Imports the configuration in a directory. `MHVTL_CONFIG_PATH` in its `mhvtl.conf` is not followed.
 ///
 /// # Errors
-/// The first fault, with file, line, key and what would be right.
+/// Fails if the configuration is invalid: the first error, with file, line, key and expected value.
 pub fn import(directory: &Path) -> Result<ImportedConfig, ConfigError> {
     import_selected(directory, |_| true)
 }
 
-/// As [`import`], of the library with this number alone.
+/// Imports only the library with this number, as [`import`] does.
 ///
 /// # Errors
-/// As [`import`]; there is no such library.
+/// As [`import`]; or there is no such library.
 pub fn import_library(directory: &Path, id: u32) -> Result<ImportedConfig, ConfigError> {
     import_selected(directory, |library| library.id == id)
 }
@@ -205,11 +206,11 @@ fn import_selected(directory: &Path, wanted: impl Fn(&LibrarySection) -> bool) -
     import.finish(&name)
 }
 
-/// The drive with this number, as the only one of a library that is there for it alone: what
-/// [`crate::standalone::Standalone`] takes. The number of its library in `device.conf`, if it is in one.
+/// Imports the drive with this number for a [`crate::standalone::Standalone`], in a library that has only this drive.
+/// Returns the number of its library in `device.conf`; `None` if it is in no library.
 ///
 /// # Errors
-/// As [`import`]; there is no such drive.
+/// As [`import`]; or there is no such drive.
 pub fn import_drive(directory: &Path, id: u32) -> Result<(ImportedConfig, Option<u32>), ConfigError> {
     let Devices { name, libraries, drives, notes } = devices(directory)?;
     let drive = drives.iter().find(|drive| drive.id == id).ok_or_else(|| missing_unit_error(&name, "Drive:", id))?;
@@ -228,7 +229,7 @@ pub fn import_drive(directory: &Path, id: u32) -> Result<(ImportedConfig, Option
     Ok((import.finish(&name)?, library.map(|library| library.id)))
 }
 
-/// `device.conf`.
+/// Parses `device.conf` in a directory.
 fn devices(directory: &Path) -> Result<Devices, ConfigError> {
     let path = directory.join("device.conf");
     let Some(text) = read_optional(&path)? else {
@@ -241,7 +242,7 @@ fn devices(directory: &Path) -> Result<Devices, ConfigError> {
     device::parse(&path.display().to_string(), &text)
 }
 
-/// What is to be said if `mhvtl.conf` names another directory than the one that is read.
+/// A note if `mhvtl.conf` names another directory than the given one.
 fn unfollowed_directory_note(directory: &Path) -> Result<Option<String>, ConfigError> {
     let same = |other: &Path| other == directory || other.canonicalize().ok() == directory.canonicalize().ok();
     let elsewhere = device_summary::redirected_directory(directory)?.filter(|(_, other)| !same(other));
@@ -255,7 +256,7 @@ fn unfollowed_directory_note(directory: &Path) -> Result<Option<String>, ConfigE
     }))
 }
 
-/// A file that does not exist.
+/// The error for a file that does not exist.
 fn not_found_error(path: &Path, hint: &str) -> ConfigError {
     ConfigError {
         file: path.display().to_string(),
@@ -281,7 +282,7 @@ fn read_optional(path: &Path) -> Result<Option<String>, ConfigError> {
     }
 }
 
-/// The file of a library's contents: what was saved when mhvtl ended, unless the file itself is newer.
+/// The contents file of a library: the one that mhvtl saved at shutdown, unless the regular file is newer.
 fn contents_file(directory: &Path, library: &LibrarySection) -> Result<(PathBuf, bool), ConfigError> {
     let plain = directory.join(format!("library_contents.{}", library.id));
     let saved = saved_contents_file(directory, library);
@@ -297,7 +298,7 @@ fn contents_file(directory: &Path, library: &LibrarySection) -> Result<(PathBuf,
     Ok(if newer { (saved, true) } else { (plain, false) })
 }
 
-/// Where a library saves its contents when it ends.
+/// The file that a library saves its contents in at shutdown.
 fn saved_contents_file(directory: &Path, library: &LibrarySection) -> PathBuf {
     directory.join(format!("library_contents.{}.persist", library.id))
 }
@@ -307,8 +308,8 @@ fn home_directory(library: u32, given: Option<&str>) -> PathBuf {
     given.map_or_else(|| format!("/opt/mhvtl/{library}").into(), PathBuf::from)
 }
 
-/// An assignment of `mhvtl.conf`, as a shell reads it: no blanks around `=`, the value ends at a blank outside of quotes, and
-/// behind it is nothing but a comment.
+/// Parses an assignment of `mhvtl.conf` as a shell does: no blanks around `=`, the value ends at an unquoted blank, and
+/// only a comment may follow.
 fn assignment(line: &str) -> Option<(&str, &str)> {
     let (key, value) = line.trim().split_once('=')?;
     let key = key.strip_prefix("export ").map_or(key, str::trim_start);
@@ -320,13 +321,13 @@ fn assignment(line: &str) -> Option<(&str, &str)> {
     (is_name && keys::surplus(rest).is_none()).then_some((key, value))
 }
 
-/// Assignments of `mhvtl.conf`. Of several to one variable, the last counts.
+/// The assignments of `mhvtl.conf`. The last assignment to a variable counts.
 fn parse_assignments(text: &str) -> BTreeMap<String, String> {
     text.lines().filter_map(assignment).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
-/// What a cartridge is: by its label, as mhvtl's tools read it, else by its memory. mhvtl has no medium for the labels of
-/// LTO-7 Type M.
+/// Medium and kind of a cartridge: from its barcode as mhvtl's tools interpret it, else from its MAM. mhvtl has no
+/// medium for LTO-7 Type M barcodes.
 fn cartridge_traits(barcode: &Barcode, store: Option<&TapeStore>) -> Option<CartridgeTraits> {
     let (media, kind) = match barcode.media().filter(|(media, _)| tape_store::mhvtl::media::for_media(media).is_some())
     {
@@ -343,7 +344,7 @@ fn cartridge_traits(barcode: &Barcode, store: Option<&TapeStore>) -> Option<Cart
 
 #[derive(Default)]
 struct Importer {
-    /// Of a cartridge that is made.
+    /// Capacity of new cartridges in megabytes.
     new_capacity_mb: u64,
     text: String,
     home_directories: Vec<String>,
@@ -351,7 +352,7 @@ struct Importer {
     barcodes: BTreeMap<String, String>,
     device_slots: Vec<DeviceSlot>,
     contents_files: Vec<(String, PathBuf)>,
-    /// Something of the library is left out.
+    /// Whether a part of the library was omitted.
     incomplete: bool,
 }
 
@@ -387,7 +388,7 @@ impl Importer {
         let (minor, address, fifo) = (library.id, library.address, library.identity.fifo.clone());
         self.device_slots.push(DeviceSlot { library: name.clone(), unit: 0, minor, address, fifo });
         if drives.is_empty() {
-            // Not the drives of a library that lists none.
+            // Overrides the default drives: this library has none.
             let _ = writeln!(self.text, "drive = []");
         }
         let mut written = String::new();
@@ -458,7 +459,7 @@ impl Importer {
         Ok(())
     }
 
-    /// Notes what is otherwise than with mhvtl.
+    /// Notes the differences from mhvtl.
     fn add_notes(
         &mut self,
         [devices, file]: [&str; 2],
@@ -476,7 +477,7 @@ impl Importer {
             let why = "labels are 1 to 16 of A-Z, 0-9, - and _";
             self.notes.push(format!("{file}:{line}: cartridge {label:?} is left out: {why}"));
         }
-        // mhvtl leaves out what would have the address of another element, too.
+        // mhvtl also omits elements whose addresses belong to another element type.
         let room = |own: u16| first.into_iter().filter(|other| *other > own).min().unwrap_or(u16::MAX) - own;
         let [_, slots, ports, _] = first;
         for (group, own, what) in [(&mut contents.slots, slots, "slots"), (&mut contents.io_elements, ports, "MAPs")] {

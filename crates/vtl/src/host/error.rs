@@ -1,4 +1,4 @@
-//! Why a command of a [`Host`](super::Host) was not done.
+//! The error of a [`Host`](super::Host) command.
 
 use super::CommandResponse;
 use scsi_core::asc::Asc;
@@ -6,28 +6,28 @@ use scsi_core::sense::Sense;
 use scsi_core::status::Status;
 use std::fmt;
 
-/// A command that did not end with GOOD, or whose answer has less data than its command promises.
+/// A command that did not end with the status GOOD, or returned less data than required.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostError {
-    /// The command, as the standards name it.
+    /// Name of the command in the standard.
     pub command: &'static str,
-    /// The LUN that it was sent to.
+    /// LUN that the command was sent to.
     pub lun: usize,
-    /// SCSI status; GOOD if it is the data that is too short.
+    /// SCSI status; GOOD if the returned data is too short.
     pub status: Status,
-    /// Sense data of CHECK CONDITION.
+    /// Sense data, with the status CHECK CONDITION.
     pub sense: Option<Sense>,
 }
 
 impl HostError {
-    /// Sense key, ASC and ASCQ, if there is sense data.
+    /// Sense key, ASC and ASCQ; `None` without sense data.
     #[must_use]
     pub fn sense_codes(&self) -> Option<(u8, u8, u8)> {
         let sense = self.sense.as_ref()?;
         Some((sense.key.0, sense.asc.code(), sense.asc.qualifier()))
     }
 
-    /// An argument that the command has no room for: 5/24/00, as if the unit had refused it.
+    /// An argument that does not fit into the CDB: ILLEGAL REQUEST 24h/00h, as if the unit had refused it.
     pub(super) const fn invalid_field(command: &'static str, lun: usize) -> Self {
         let sense = Some(Sense::illegal_request(Asc::INVALID_FIELD_IN_CDB));
         Self { command, lun, status: Status::CHECK_CONDITION, sense }
@@ -46,7 +46,7 @@ impl fmt::Display for HostError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} to LUN {}: ", self.command, self.lun)?;
         if self.status == Status::GOOD {
-            return f.write_str("the data of the answer is too short");
+            return f.write_str("the returned data is too short");
         }
         f.write_str(self.status.name().unwrap_or("unknown status"))?;
         let Some(sense) = &self.sense else { return Ok(()) };

@@ -1,43 +1,44 @@
-//! Commands of a changer: moves, and what is in its elements.
+//! Commands of a media changer: MOVE MEDIUM and READ ELEMENT STATUS.
 
 use super::{Host, HostError, bytes_at};
 use scsi_core::asc::Asc;
 use smc::element::ElementType;
 
-/// An element as READ ELEMENT STATUS has it.
+/// An element as READ ELEMENT STATUS reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Element {
-    /// Its type.
+    /// Element type code, such as storage element.
     pub kind: ElementType,
-    /// Its address.
+    /// Element address in the library.
     pub address: u16,
-    /// It holds a cartridge.
+    /// FULL: the element contains a cartridge.
     pub full: bool,
-    /// What is abnormal about it, such as 83h/00h.
+    /// ASC and ASCQ of an element with EXCEPT set, such as 83h/00h.
     pub exception: Option<Asc>,
-    /// The storage element that the cartridge came from.
+    /// SOURCE STORAGE ELEMENT ADDRESS; `None` if SVALID is not set.
     pub source: Option<u16>,
-    /// The barcode that the library has read, without trailing spaces.
+    /// Primary volume tag without trailing spaces; `None` if the element is empty or the tag could not be read.
     pub barcode: Option<String>,
 }
 
-/// As much as any library answers: 65,535 elements.
+/// Allocation length that is sufficient for 65,535 elements.
 const MAX_ELEMENT_STATUS_LEN: usize = 16 << 20;
 
 impl Host {
-    /// Moves a cartridge from one element to another (MOVE MEDIUM with the default robot).
+    /// Moves a cartridge from one element to another (MOVE MEDIUM, default transport element).
     ///
     /// # Errors
-    /// The source is empty (5/3B/0E), the destination full (5/3B/0D), there is no such element (5/21/01), and others.
+    /// Fails if the changer does not return GOOD: the source is empty (5/3Bh/0Eh), the destination full (5/3Bh/0Dh), an
+    /// address invalid (5/21h/01h), and others.
     pub fn move_medium(&self, lun: usize, source: u16, destination: u16) -> Result<(), HostError> {
         let ([a, b], [c, d]) = (source.to_be_bytes(), destination.to_be_bytes());
         self.run_named_command("MOVE MEDIUM", lun, &[0xa5, 0, 0, 0, a, b, c, d, 0, 0, 0, 0], 0).map(drop)
     }
 
-    /// All elements with the barcodes that the library has read (READ ELEMENT STATUS with VOLTAG).
+    /// Returns all elements, with the volume tags (READ ELEMENT STATUS with VOLTAG).
     ///
     /// # Errors
-    /// The changer does not answer GOOD.
+    /// Fails if the changer does not return GOOD, or the data is too short.
     pub fn element_status(&self, lun: usize) -> Result<Vec<Element>, HostError> {
         let name = "READ ELEMENT STATUS";
         let data = self.run_named_command(
@@ -61,7 +62,7 @@ struct ElementStatusPage<'a> {
     rest: &'a [u8],
 }
 
-/// One element status page (SMC-3 §6.12.3).
+/// Parses one element status page (SMC-3 §6.12.3).
 fn parse_page(bytes: &[u8]) -> Option<ElementStatusPage<'_>> {
     let [kind, flags] = bytes_at(bytes, 0)?;
     let length = usize::from(u16::from_be_bytes(bytes_at(bytes, 2)?));

@@ -1,16 +1,16 @@
-//! Commands that every unit has: INQUIRY, log and mode pages; and the attributes of a cartridge.
+//! Commands of every logical unit: INQUIRY, log pages and mode pages; and the MAM attributes of a cartridge.
 
 use super::{Host, HostError, bytes_at};
 use scsi_core::sense::{Sense, SenseKeySpecific};
 use std::collections::BTreeMap;
 
-/// As much as a page or an attribute has.
+/// Allocation length for pages and attributes.
 const MAX_PAGE_LEN: u16 = u16::MAX;
 
-/// Standard INQUIRY data.
+/// Standard INQUIRY data of a logical unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inquiry {
-    /// PERIPHERAL DEVICE TYPE: 1 is a drive, 8 a changer.
+    /// PERIPHERAL DEVICE TYPE: 01h is a sequential-access device, 08h a media changer.
     pub device_type: u8,
     /// T10 VENDOR IDENTIFICATION, without trailing spaces.
     pub vendor: String,
@@ -25,18 +25,18 @@ fn ascii_text(bytes: Option<&[u8]>) -> Option<String> {
 }
 
 impl Host {
-    /// Whether the unit is ready (TEST UNIT READY).
+    /// Checks whether the unit is ready (TEST UNIT READY).
     ///
     /// # Errors
-    /// It is not, or has a unit attention for this host.
+    /// Fails if the unit is not ready, or a unit attention is pending for this host.
     pub fn test_unit_ready(&self, lun: usize) -> Result<(), HostError> {
         self.run_named_command("TEST UNIT READY", lun, &[0; 6], 0).map(drop)
     }
 
-    /// What the unit is (INQUIRY).
+    /// Returns the standard INQUIRY data (INQUIRY).
     ///
     /// # Errors
-    /// It does not answer GOOD.
+    /// Fails if the unit does not return GOOD, or the data is too short.
     pub fn inquiry(&self, lun: usize) -> Result<Inquiry, HostError> {
         let data = self.run_named_command("INQUIRY", lun, &[0x12, 0, 0, 0, 96, 0], 96)?;
         let parse = || {
@@ -47,19 +47,19 @@ impl Host {
         parse().ok_or_else(|| HostError::short_data("INQUIRY", lun))
     }
 
-    /// A page of vital product data, with its header of four bytes (INQUIRY with EVPD).
+    /// Returns a VPD page with its four-byte header (INQUIRY with EVPD).
     ///
     /// # Errors
-    /// The unit has no such page (5/24/00).
+    /// Fails if the unit does not support the page (5/24h/00h).
     pub fn vpd_page(&self, lun: usize, page: u8) -> Result<Vec<u8>, HostError> {
         let [a, b] = MAX_PAGE_LEN.to_be_bytes();
         self.run_named_command("INQUIRY", lun, &[0x12, 1, page, a, b, 0], MAX_PAGE_LEN.into())
     }
 
-    /// The parameters of a log page by their codes: current cumulative values (LOG SENSE).
+    /// Returns the current cumulative values of a log page by parameter code (LOG SENSE).
     ///
     /// # Errors
-    /// The unit has no such page (5/24/00).
+    /// Fails if the unit does not support the page (5/24h/00h).
     pub fn log_page(&self, lun: usize, page: u8, subpage: u8) -> Result<BTreeMap<u16, Vec<u8>>, HostError> {
         let ([a, b], name) = (MAX_PAGE_LEN.to_be_bytes(), "LOG SENSE");
         let cdb = [0x4d, 0, 0x40 | (page & 0x3f), subpage, 0, 0, 0, a, b, 0];
@@ -74,7 +74,7 @@ impl Host {
         Ok(parameters)
     }
 
-    /// TapeAlert flags, 1 to 64, that are raised and that this host has not read yet (log page 2Eh).
+    /// Returns the active TapeAlert flags, 1 to 64, that this host has not read before (log page 2Eh).
     ///
     /// # Errors
     /// As [`Self::log_page`].
@@ -83,11 +83,11 @@ impl Host {
         Ok(self.log_page(lun, 0x2e, 0)?.into_iter().filter_map(raised).collect())
     }
 
-    /// A mode page with its header of two bytes, or four if it is a subpage: current values (MODE SENSE(10) without block
-    /// descriptors).
+    /// Returns the current values of a mode page, with its header of two bytes, or four for a subpage (MODE SENSE(10)
+    /// without block descriptors).
     ///
     /// # Errors
-    /// The unit has no such page (5/24/00).
+    /// Fails if the unit does not support the page (5/24h/00h).
     pub fn mode_page(&self, lun: usize, page: u8, subpage: u8) -> Result<Vec<u8>, HostError> {
         let ([a, b], name) = (MAX_PAGE_LEN.to_be_bytes(), "MODE SENSE(10)");
         let cdb = [0x5a, 0x08, page & 0x3f, subpage, 0, 0, 0, a, b, 0];
@@ -95,18 +95,19 @@ impl Host {
         data.get(8..).map(<[u8]>::to_vec).ok_or_else(|| HostError::short_data(name, lun))
     }
 
-    /// Changes a mode page: all of it, with its header, as [`Self::mode_page`] gives it (MODE SELECT(10), not saved).
+    /// Changes a mode page (MODE SELECT(10), not saved). `page` is the complete page with its header, as
+    /// [`Self::mode_page`] returns it.
     ///
     /// # Errors
-    /// A field cannot be changed so (5/26/00), or a reservation conflicts.
+    /// Fails if a field is not changeable to this value (5/26h/00h), or a reservation conflicts.
     pub fn set_mode_page(&self, lun: usize, page: &[u8]) -> Result<(), HostError> {
         let name = "MODE SELECT(10)";
         let [first, following @ ..] = page else { return Err(HostError::invalid_field(name, lun)) };
-        // The buffered mode stays as it is; drives have it in byte 3 of the header.
+        // The buffered mode must not change; drives have it in byte 3 of the header.
         let sense = [0x5a, 0x08, first & 0x3f, 0, 0, 0, 0, 0, 8, 0];
         let header = self.run_named_command("MODE SENSE(10)", lun, &sense, 8)?;
         let mut list = vec![0, 0, 0, header.get(3).copied().unwrap_or_default() & 0x70, 0, 0, 0, 0];
-        // Bit 7 of the first byte, PS, is reserved in a list.
+        // Bit 7 of the first byte, PS, is reserved in MODE SELECT.
         list.push(first & 0x7f);
         list.extend(following);
         let len = u16::try_from(list.len()).map_err(|_| HostError::invalid_field(name, lun))?;
@@ -115,16 +116,16 @@ impl Host {
         answer.into_result().map(drop).map_err(|answer| HostError::from_response(name, lun, &answer))
     }
 
-    /// An attribute of the cartridge's memory, such as 0401h, the medium serial number; nothing if the cartridge has none
-    /// (READ ATTRIBUTE).
+    /// Returns a MAM attribute, such as 0401h, the medium serial number; `None` if the cartridge does not have it (READ
+    /// ATTRIBUTE).
     ///
     /// # Errors
-    /// There is no cartridge in the drive, or no such partition (5/24/00).
+    /// Fails if there is no cartridge in the drive, or no such partition (5/24h/00h).
     pub fn attribute(&self, lun: usize, partition: u8, id: u16) -> Result<Option<Vec<u8>>, HostError> {
         let ([a, b], [c, d], name) = (id.to_be_bytes(), MAX_PAGE_LEN.to_be_bytes(), "READ ATTRIBUTE");
         let cdb = [0x8c, 0, 0, 0, 0, 0, 0, partition, a, b, 0, 0, c, d, 0, 0];
         let data = match self.run_named_command(name, lun, &cdb, MAX_PAGE_LEN.into()) {
-            // Byte 8 of the CDB: neither this attribute nor one with a higher identifier.
+            // Field pointer 8: neither this attribute nor one with a higher identifier exists.
             Err(HostError {
                 sense: Some(Sense { key_specific: Some(SenseKeySpecific::Field { cdb: true, byte: 8, .. }), .. }),
                 ..
@@ -141,11 +142,11 @@ impl Host {
         value().map(|value| Some(value.to_vec())).ok_or_else(|| HostError::short_data(name, lun))
     }
 
-    /// Writes an attribute of the cartridge's memory, such as 0806h, the barcode; an empty value removes it (WRITE ATTRIBUTE).
-    /// The format is that of the identifier: text for 0800h and above but 0804h and 0805h.
+    /// Writes a MAM attribute, such as 0806h, the barcode; an empty value deletes it (WRITE ATTRIBUTE). The format
+    /// follows from the identifier: text for 0800h and above except 0804h and 0805h.
     ///
     /// # Errors
-    /// Hosts cannot write the attribute (5/26/00), or the cartridge is write-protected.
+    /// Fails if the attribute is read-only for hosts (5/26h/00h), or the cartridge is write-protected.
     pub fn write_attribute(&self, lun: usize, partition: u8, id: u16, value: &[u8]) -> Result<(), HostError> {
         let name = "WRITE ATTRIBUTE";
         let format = tape_store::mam::spec(tape_store::mam::AttrId(id)).map_or(0, |spec| spec.format as u8);

@@ -1,23 +1,23 @@
-//! Commands of a drive: blocks, filemarks, positions.
+//! Commands of a tape drive: blocks, filemarks and positions.
 
 use super::{Host, HostError, bytes_at};
 use scsi_core::asc::Asc;
 use scsi_core::sense::SenseKey;
 use scsi_core::status::Status;
 
-/// What READ met.
+/// The result of READ: a block, a filemark or end of data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadOutcome {
-    /// A block, as long as it was written.
+    /// A logical block, with its recorded length.
     Block(Vec<u8>),
-    /// A filemark; the medium is behind it.
+    /// A filemark; the medium is positioned after it.
     Filemark,
-    /// End of data: nothing is recorded behind this position.
+    /// End of data: no logical object is recorded after this position.
     EndOfData,
 }
 
 impl ReadOutcome {
-    /// The block, if it was one.
+    /// The block; `None` for a filemark or end of data.
     #[must_use]
     pub fn block(self) -> Option<Vec<u8>> {
         match self {
@@ -27,42 +27,42 @@ impl ReadOutcome {
     }
 }
 
-/// Whether WRITE met early warning. The block was written in either case.
+/// Whether WRITE reported early warning. The block was written in either case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteOutcome {
-    /// It did not.
+    /// The block was written before early warning.
     Written,
-    /// The end of the partition is near.
+    /// The block was written, and the end of the partition is near (EOM).
     EarlyWarning,
 }
 
 /// What SPACE counts (SSC-5 §7.9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpaceUnit {
-    /// Blocks.
+    /// Logical blocks (CODE 0h).
     Blocks,
-    /// Filemarks.
+    /// Filemarks (CODE 1h).
     Filemarks,
-    /// No count: to end of data.
+    /// To end of data, without a count (CODE 3h).
     EndOfData,
 }
 
-/// Where a medium is (READ POSITION, long form).
+/// Logical position of the medium (READ POSITION, long form).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
-    /// Partition.
+    /// Partition number, from 0.
     pub partition: u32,
-    /// Number of the next object (block or filemark) in the partition, from 0.
+    /// Number of the next logical object (block or filemark) in the partition, from 0.
     pub object: u64,
-    /// Number of filemarks before it.
+    /// Number of filemarks before the position.
     pub file: u64,
-    /// At the beginning of the partition.
+    /// BOP: at the beginning of the partition.
     pub at_beginning: bool,
-    /// Between early warning and the end of the partition.
+    /// EOP: between early warning and the end of the partition.
     pub near_end: bool,
 }
 
-/// A length or a count in three bytes.
+/// A length or a count as a three-byte CDB field; `None` if it does not fit.
 fn three_bytes(number: usize) -> Option<[u8; 3]> {
     let [high @ .., a, b, c] = (number as u64).to_be_bytes();
     (high == [0; 5]).then_some([a, b, c])
@@ -72,8 +72,8 @@ impl Host {
     /// Reads a block of up to `len` bytes, at most 16,777,215 (READ(6), variable length).
     ///
     /// # Errors
-    /// The block is longer than `len` (0/00/00 with ILI, INFORMATION negative by what is more), it cannot be read, or `len` is
-    /// more than the command takes (5/24/00, as if the drive had refused it).
+    /// Fails if the block is longer than `len` (0/00h/00h with ILI; INFORMATION is the negative excess), it cannot be
+    /// read, or `len` does not fit into the CDB (5/24h/00h, as if the drive had refused it).
     pub fn read(&self, lun: usize, len: usize) -> Result<ReadOutcome, HostError> {
         let Some([a, b, c]) = three_bytes(len) else { return Err(HostError::invalid_field("READ(6)", lun)) };
         let answer = self.command(lun, &[0x08, 0, a, b, c, 0], len);
@@ -86,7 +86,7 @@ impl Host {
             Some(sense) if sense.key == SenseKey::BLANK_CHECK && sense.asc == Asc::END_OF_DATA_DETECTED => {
                 Ok(ReadOutcome::EndOfData)
             }
-            // A block that is shorter than what was asked for.
+            // The block is shorter than the requested length.
             Some(sense) if sense.ili && sense.key == SenseKey::NO_SENSE => {
                 let missing = sense.information.and_then(|missing| usize::try_from(missing).ok());
                 match missing.and_then(|missing| answer.data.get(..len.checked_sub(missing)?)) {
@@ -98,10 +98,11 @@ impl Host {
         }
     }
 
-    /// Writes a block, up to 16,777,215 bytes (WRITE(6), variable length).
+    /// Writes a block of up to 16,777,215 bytes (WRITE(6), variable length).
     ///
     /// # Errors
-    /// It cannot be written: write-protected 7/27/00, full D/00/02, and others; longer than the command takes 5/24/00.
+    /// Fails if the block cannot be written: write-protected (7/27h/00h), medium full (Dh/00h/02h) and others; or it is
+    /// longer than the CDB allows (5/24h/00h).
     pub fn write(&self, lun: usize, block: &[u8]) -> Result<WriteOutcome, HostError> {
         let Some([a, b, c]) = three_bytes(block.len()) else {
             return Err(HostError::invalid_field("WRITE(6)", lun));
@@ -117,21 +118,22 @@ impl Host {
         }
     }
 
-    /// Writes so many filemarks, at most 16,777,215, and synchronises; 0 only synchronises (WRITE FILEMARKS(6)).
+    /// Writes `count` filemarks, at most 16,777,215, and synchronises; 0 only synchronises (WRITE FILEMARKS(6)).
     ///
     /// # Errors
-    /// They cannot be written, or what was written before cannot be made durable.
+    /// Fails if the filemarks cannot be written, or earlier buffered data cannot be written.
     pub fn write_filemarks(&self, lun: usize, count: usize) -> Result<(), HostError> {
         let name = "WRITE FILEMARKS(6)";
         let [a, b, c] = three_bytes(count).ok_or_else(|| HostError::invalid_field(name, lun))?;
         self.run_named_command(name, lun, &[0x10, 0, a, b, c, 0], 0).map(drop)
     }
 
-    /// Moves over so many blocks or filemarks, backwards if negative, from -8,388,608 to 8,388,607; or to end of data (SPACE(6)).
+    /// Moves over `count` blocks or filemarks, backwards if negative, from -8,388,608 to 8,388,607; or to end of data
+    /// (SPACE(6)).
     ///
     /// # Errors
-    /// Something stopped it: a filemark (0/00/01 with FILEMARK), end of data (8/00/05), the beginning (0/00/04). INFORMATION
-    /// says how many are left.
+    /// Fails if the movement was stopped by a filemark (0/00h/01h with FILEMARK), end of data (8/00h/05h) or beginning
+    /// of partition (0/00h/04h); INFORMATION is the residual count.
     pub fn space(&self, lun: usize, unit: SpaceUnit, count: i32) -> Result<(), HostError> {
         let code = match unit {
             SpaceUnit::Blocks => 0,
@@ -146,12 +148,12 @@ impl Host {
         self.run_named_command("SPACE(6)", lun, &[0x11, code, a, b, c, 0], 0).map(drop)
     }
 
-    /// Moves to an object of a partition (LOCATE(10), or LOCATE(16) where its number needs more than 32 bits).
+    /// Moves to a logical object of a partition (LOCATE(10), or LOCATE(16) if its number exceeds 32 bits).
     ///
     /// # Errors
-    /// There is no such object (8/00/05) or no such partition (5/24/00).
+    /// Fails if there is no such object (8/00h/05h), or no such partition (5/24h/00h).
     pub fn locate(&self, lun: usize, partition: u8, object: u64) -> Result<(), HostError> {
-        // CP: to this partition.
+        // CP: change to this partition.
         if let Ok(object) = u32::try_from(object) {
             let [a, b, c, d] = object.to_be_bytes();
             return self.run_named_command("LOCATE(10)", lun, &[0x2b, 2, 0, a, b, c, d, 0, partition, 0], 0).map(drop);
@@ -161,10 +163,10 @@ impl Host {
         self.run_named_command("LOCATE(16)", lun, &cdb, 0).map(drop)
     }
 
-    /// Where the medium is (READ POSITION, long form).
+    /// Returns the position of the medium (READ POSITION, long form).
     ///
     /// # Errors
-    /// There is none, or it is not ready.
+    /// Fails if there is no medium, or it is not ready.
     pub fn position(&self, lun: usize) -> Result<Position, HostError> {
         let (name, cdb) = ("READ POSITION", [0x34, 6, 0, 0, 0, 0, 0, 0, 0, 0]);
         let data = self.run_named_command(name, lun, &cdb, 32)?;
@@ -179,26 +181,26 @@ impl Host {
         })
     }
 
-    /// Rewinds to the beginning of partition 0, and waits for it (REWIND).
+    /// Rewinds to the beginning of partition 0 and waits until that is done (REWIND).
     ///
     /// # Errors
-    /// There is no medium, or what was written cannot be made durable.
+    /// Fails if there is no medium, or buffered data cannot be written.
     pub fn rewind(&self, lun: usize) -> Result<(), HostError> {
         self.run_named_command("REWIND", lun, &[0x01, 0, 0, 0, 0, 0], 0).map(drop)
     }
 
-    /// Loads the cartridge that is in the drive (LOAD UNLOAD, LOAD 1).
+    /// Loads the cartridge in the drive (LOAD UNLOAD, LOAD 1).
     ///
     /// # Errors
-    /// There is none, or the drive cannot use it.
+    /// Fails if there is no cartridge, or the drive cannot use it.
     pub fn load(&self, lun: usize) -> Result<(), HostError> {
         self.run_named_command("LOAD UNLOAD", lun, &[0x1b, 0, 0, 0, 1, 0], 0).map(drop)
     }
 
-    /// Unloads the medium, which the robot can take then (LOAD UNLOAD, LOAD 0).
+    /// Unloads the medium, so that the robot can remove it (LOAD UNLOAD, LOAD 0).
     ///
     /// # Errors
-    /// A host prevents removal (5/53/02), or what was written cannot be made durable.
+    /// Fails if an initiator prevents medium removal (5/53h/02h), or buffered data cannot be written.
     pub fn unload(&self, lun: usize) -> Result<(), HostError> {
         self.run_named_command("LOAD UNLOAD", lun, &[0x1b, 0, 0, 0, 0, 0], 0).map(drop)
     }

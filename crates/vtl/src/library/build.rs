@@ -1,4 +1,4 @@
-//! How a library comes about, and grows.
+//! Builds a library from its configuration and adds elements to it.
 
 use super::{Library, LibraryError, random_hex};
 use crate::bay::{self, DriveBay};
@@ -25,17 +25,18 @@ use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind, Format};
 use tape_store::media::LTO_8;
 use tape_store::store::NewCartridge;
 
-/// What a library is made of beside its configuration.
+/// The parts of a library that are not in its configuration.
 pub(crate) struct LibraryParts {
     pub(crate) shared: Arc<Shared>,
     pub(crate) target: Arc<Target>,
-    /// Names of its units: the changer's, then those of its drives.
+    /// Identities of its units: the changer first, then the drives.
     pub(crate) identities: Vec<UnitIdentity>,
-    /// Its number among the logical libraries of the site, for models whose serial number shows it.
+    /// Index of the library in the site, from 0: in some models the serial number contains it.
     pub(crate) index: usize,
 }
 
-/// Makes the door of a drive that another process serves: of its library, its number there, from 1, and its name.
+/// Creates the bay of a drive that another process serves. Its arguments are the name of the library, the number of the
+/// drive in it (from 1), and the name of the bay.
 pub type RemoteBayFactory = Box<dyn Fn(&str, usize, BayName) -> Box<dyn Bay> + Send + Sync>;
 
 impl LibraryParts {
@@ -54,7 +55,7 @@ impl LibraryParts {
         Ok(self.shared.state.get(&owner.key())?.unwrap_or_default())
     }
 
-    /// Drives from an index on: their units, unless other processes serve them, and their doors.
+    /// Builds the drives from index `from` on: their units, unless other processes serve them, and their bays.
     fn build_drives(&self, setup: &LibrarySetup, from: usize) -> Result<Drives, StateError> {
         let setups = setup.drives.iter().enumerate().skip(from);
         if let Some(elsewhere) = &self.shared.remote_bays {
@@ -90,7 +91,8 @@ fn unit_id(setup: &LibrarySetup, unit: String) -> UnitId {
 type Drives = (Vec<Arc<Unit>>, Vec<Box<dyn Bay>>);
 
 impl Library {
-    /// Makes what the configuration names and is not there yet, and puts every cartridge where it was.
+    /// Opens a library: creates the configured cartridges that do not exist, and puts every cartridge into its last
+    /// element.
     pub(crate) fn open(setup: &LibrarySetup, parts: LibraryParts) -> Result<Self, LibraryError> {
         let LibraryParts { shared, target, identities, index: number } = &parts;
         check_elements_kept(setup, &shared.inventory())?;
@@ -122,11 +124,12 @@ impl Library {
         })
     }
 
-    /// Why this library cannot become that of a configuration while it works, if so.
+    /// The change in a new configuration that requires a restart; `None` if the library can take it over while it is in
+    /// use.
     pub(crate) fn reload_conflict(&self, new: &LibrarySetup, target: &str) -> Option<ConfigError> {
         let old = read(&self.setup);
         let restart =
-            |what: String| format!("library {:?} {what}; this takes a restart; nothing was changed", self.name);
+            |what: String| format!("library {:?} {what}; this requires a restart; nothing was changed", self.name);
         let fewer =
             old.layout.ranges().into_iter().zip(new.layout.ranges()).find(|((_, old), (_, new))| new.count < old.count);
         if let Some(((kind, old), (_, new_range))) = fewer {
@@ -155,7 +158,7 @@ impl Library {
                 (lines.library, "library.shelf", format!("has the shelf {:?}, not {:?}", old.shelf, new.shelf))
             }
             () if target != self.target.name() => {
-                (lines.target, "library.target", format!("is behind {}, not {target}", self.target.name()))
+                (lines.target, "library.target", format!("has the target {}, not {target}", self.target.name()))
             }
             () if new.lun != old.lun => (lines.lun, "library.lun", "has another first LUN".into()),
             () => {
@@ -166,7 +169,8 @@ impl Library {
         Some(new.error(line, key, restart(what)))
     }
 
-    /// Takes what a configuration has more than it: slots, import/export elements, drives. The drives that are new.
+    /// Adds the slots, import/export elements and drives that a new configuration has in addition. Returns the new
+    /// drives.
     pub(crate) fn add_elements(
         &self,
         setup: &LibrarySetup,
@@ -178,7 +182,10 @@ impl Library {
         let (new, bays) = parts.build_drives(setup, before)?;
         if self.layout() != setup.layout {
             if !self.changer(|changer| changer.add_elements(setup.layout, bays)) {
-                return Err(LibraryError::Inconsistent(format!("library {:?} cannot be extended so", self.name)));
+                return Err(LibraryError::Inconsistent(format!(
+                    "library {:?} cannot be extended to the configured elements",
+                    self.name
+                )));
             }
             write(&self.drives).extend(new.iter().cloned());
         }
@@ -190,7 +197,7 @@ impl Library {
         Ok(new)
     }
 
-    /// Makes the cartridges of a configuration that are not there.
+    /// Creates the cartridges that a configuration lists and that do not exist.
     pub(crate) fn create_listed_cartridges(&self, setup: &LibrarySetup) -> Result<(), LibraryError> {
         let dismissed = inventory::forgotten_cartridges(&self.shared.state)?;
         let is_new = |cartridge: &&CartridgeSetup| {
@@ -204,8 +211,8 @@ impl Library {
         new.into_iter().try_for_each(|cartridge| self.create_cartridge(cartridge))
     }
 
-    /// Makes a cartridge and puts it into its own or the first free slot, or on the shelf if there is none. The source element
-    /// of a cartridge in a drive stays free for its return.
+    /// Creates a cartridge and puts it into its configured element or the first free slot; on the shelf if no slot is
+    /// free. The source element of a loaded cartridge is not free.
     pub(crate) fn create_cartridge(&self, setup: &CartridgeSetup) -> Result<(), LibraryError> {
         let barcode = &setup.barcode;
         let blank = create_files(&self.shared, setup, creation_time())?;
@@ -234,11 +241,11 @@ fn creation_time() -> i64 {
     i64::try_from(clock::now().wall.0 / 1000).unwrap_or(i64::MAX)
 }
 
-/// Refuses a configuration whose new cartridges have no place in a library as it is now.
+/// Refuses a configuration whose new cartridges do not fit into the library.
 pub(crate) fn check_new_cartridges(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
     let inventory = shared.inventory();
     check_elements_kept(setup, &inventory)?;
-    // The source element of a cartridge in a drive stays free for it.
+    // The source element of a loaded cartridge is reserved for it.
     let elements = |(barcode, entry): (_, &CartridgeRecord)| {
         let (address, origin) = entry.location.element_in(&setup.name)?;
         let source = origin.address.filter(|_| setup.layout.drives.index(address).is_some());
@@ -256,7 +263,7 @@ pub(crate) fn check_new_cartridges(setup: &LibrarySetup, shared: &Shared) -> Res
         let line = setup.lines.elements.get(*number).copied().unwrap_or(setup.lines.library);
         let element = element_name(&setup.layout, *at);
         let message = format!(
-            "{element} is the place of cartridge {other}, so {} cannot be put there; name an empty element, or none",
+            "{element} is occupied by or reserved for cartridge {other}, so {} cannot be put there; name an empty element, or none",
             cartridge.barcode
         );
         return Err(setup.error(line, "cartridges.at", message).into());
@@ -265,7 +272,7 @@ pub(crate) fn check_new_cartridges(setup: &LibrarySetup, shared: &Shared) -> Res
     Ok(())
 }
 
-/// Makes the cartridges that are listed and not there, and gives each new one a slot.
+/// Creates the listed cartridges that do not exist, and assigns a slot to each.
 fn populate(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
     let mut inventory = shared.inventory();
     let taken: BTreeSet<ElementAddress> =
@@ -285,7 +292,7 @@ fn populate(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
         let (address, origin) = entry.location.element_in(&setup.name)?;
         origin.address.filter(|_| is_drive(address))
     };
-    // Loaded cartridges go back to their slots, unless the new ones need those.
+    // Reserve the slots of loaded cartridges, unless the new cartridges need them.
     let sources: BTreeSet<ElementAddress> = inventory.values().filter_map(source).collect();
     let placed =
         assign_elements(setup, &(&taken | &sources), &new).or_else(|_| assign_elements(setup, &taken, &new))?;
@@ -309,7 +316,7 @@ fn populate(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
     Ok(())
 }
 
-/// Logs which new cartridges are not in the element that the configuration gives them, because another cartridge has it.
+/// Logs the new cartridges that are not in their configured element because another cartridge is in it.
 fn warn_of_full_elements(setup: &LibrarySetup, inventory: &Inventory, placed: &[(&CartridgeSetup, ElementAddress)]) {
     let name = |address| element_name(&setup.layout, address);
     for (cartridge, address) in placed {
@@ -324,13 +331,13 @@ fn warn_of_full_elements(setup: &LibrarySetup, inventory: &Inventory, placed: &[
             at = name(at),
             element = name(*address),
             occupied_by = holder.map_or("", |(barcode, _)| barcode.as_str()),
-            "the element that the configuration gives is not free: the new cartridge is put into a free slot"
+            "configured element is not free; new cartridge put into a free slot"
         );
     }
 }
 
-/// Refuses to create cartridges while those that the site has are all missing, or those of the directory where new ones are
-/// created: probably a disk is not mounted, and its mount point is empty.
+/// Refuses to create cartridges while all cartridges of the site, or all in the directory of new cartridges, are
+/// missing: a disk is probably not mounted, and its mount point is empty.
 pub(crate) fn check_mounted(shared: &Shared, inventory: &Inventory) -> Result<(), LibraryError> {
     let known = inventory.len();
     if known == 0 {
@@ -355,8 +362,8 @@ pub(crate) fn check_mounted(shared: &Shared, inventory: &Inventory) -> Result<()
     Err(LibraryError::Inconsistent(message))
 }
 
-/// Creates the files of cartridges that do not exist, and notes which are blank. One that cannot be created is left out, or
-/// fails a site that is new.
+/// Creates the files of cartridges that do not exist, and records which are blank. A cartridge that cannot be created
+/// is skipped; on a new site it is an error.
 fn create_listed(
     shared: &Shared,
     placed: &mut Vec<(&CartridgeSetup, CartridgeRecord)>,
@@ -368,7 +375,7 @@ fn create_listed(
         && !placed.is_empty()
         && let Err(error) = check_mounted(shared, inventory)
     {
-        tracing::error!(%error, "no cartridge is created; the next start tries again");
+        tracing::error!(%error, "cartridges not created; will retry at the next start");
         placed.clear();
     }
     let mut failed = BTreeSet::new();
@@ -379,13 +386,13 @@ fn create_listed(
                 entry.blank = None;
                 let barcode = &cartridge.barcode;
                 if matches!(shared.store.is_occupied(barcode), Ok(true)) {
-                    // Its path exists and is something else: a cartridge that cannot be used.
+                    // Another kind of entry has this name: the cartridge exists but is unusable.
                     continue;
                 }
                 if is_new_site {
                     return Err(error);
                 }
-                tracing::error!(%barcode, %error, "cartridge cannot be created; the next start tries again");
+                tracing::error!(%barcode, %error, "cartridge not created; will retry at the next start");
                 failed.insert(barcode.clone());
             }
         }
@@ -394,7 +401,7 @@ fn create_listed(
     Ok(())
 }
 
-/// Creates the files of a cartridge, if they do not exist. Whether it is blank; nothing if that is not known.
+/// Creates the files of a cartridge if they do not exist. Returns whether it is blank; `None` if that is unknown.
 pub(crate) fn create_files(shared: &Shared, setup: &CartridgeSetup, made: i64) -> Result<Option<bool>, LibraryError> {
     let failed = LibraryError::of(&setup.barcode);
     if shared.store.exists(&setup.barcode).map_err(&failed)? {
@@ -410,13 +417,13 @@ pub(crate) fn create_files(shared: &Shared, setup: &CartridgeSetup, made: i64) -
     Ok(Some(true))
 }
 
-/// The cartridge of a label, whose files are there.
+/// The cartridge with this barcode, whose files exist.
 pub(crate) fn existing_cartridge(
     shared: &Shared,
     barcode: &Barcode,
     entry: &CartridgeRecord,
 ) -> Result<Cartridge, LibraryError> {
-    let unknown = || LibraryError::Inconsistent(format!("cartridge {barcode} is of no known generation"));
+    let unknown = || LibraryError::Inconsistent(format!("cartridge {barcode} has no known medium"));
     let (media, kind) = entry.media(barcode).ok_or_else(unknown)?;
     if !shared.store.exists(barcode).map_err(LibraryError::of(barcode))? {
         return Err(LibraryError::Inconsistent(format!("the files of cartridge {barcode} are missing")));
@@ -424,14 +431,14 @@ pub(crate) fn existing_cartridge(
     Ok(shared.store.cartridge(barcode, media, kind, entry.size))
 }
 
-/// The value of a cartridge, whether its files are there or not. Where nothing says what it is, its memory does, once that
-/// can be read.
+/// The cartridge with this barcode, whether or not its files exist. If neither record nor barcode names its medium, its
+/// MAM decides as soon as it can be read.
 pub(crate) fn cartridge_or_placeholder(shared: &Shared, barcode: &Barcode, entry: &CartridgeRecord) -> Cartridge {
     let (media, kind) = entry.media(barcode).or_else(|| barcode.media()).unwrap_or((&LTO_8, CartridgeKind::Data));
     shared.store.cartridge(barcode, media, kind, entry.size)
 }
 
-/// Refuses a configuration that took away an element which holds a cartridge.
+/// Refuses a configuration that lacks an element which contains a cartridge.
 fn check_elements_kept(setup: &LibrarySetup, inventory: &Inventory) -> Result<(), ConfigError> {
     for (barcode, entry) in inventory {
         let Some((address, _)) = entry.location.element_in(&setup.name) else { continue };
@@ -445,7 +452,7 @@ fn check_elements_kept(setup: &LibrarySetup, inventory: &Inventory) -> Result<()
             _ => "slot",
         };
         let message = format!(
-            "{name} at element {} is gone, but holds cartridge {barcode}; keep it, or move the cartridge first",
+            "{name} at element {} is not configured, but contains cartridge {barcode}; keep it, or move the cartridge first",
             address.0
         );
         return Err(setup.shape_error(kind, message));
@@ -453,15 +460,15 @@ fn check_elements_kept(setup: &LibrarySetup, inventory: &Inventory) -> Result<()
     Ok(())
 }
 
-/// Puts every cartridge where the inventory has it.
+/// Puts every cartridge into its element in the inventory.
 fn place_cartridges(elements: &mut smc::library::Library, library: &str, shared: &Shared) -> Result<(), LibraryError> {
-    // Not held meanwhile: drives may need it.
+    // Not locked during the loop: drives may need the inventory.
     let inventory = shared.inventory().clone();
     for (name, entry) in &inventory {
         let Some((address, origin)) = entry.location.element_in(library) else { continue };
         let barcode = Barcode::new(name)
             .ok_or_else(|| LibraryError::Inconsistent(format!("inventory: {name:?} is not a barcode")))?;
-        // One that cannot be used has its place all the same.
+        // An unusable cartridge still occupies its element.
         let mut cartridge = cartridge_or_placeholder(shared, &barcode, entry);
         shared.check_usable(&mut cartridge);
         let put = elements.add_cartridge(address, cartridge, origin, clock::now());

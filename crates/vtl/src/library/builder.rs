@@ -1,4 +1,4 @@
-//! A library in code, for who embeds one.
+//! Builds a library in code, without a configuration file, for programs and tests that embed one.
 
 use super::{Library, LibraryError};
 use crate::config::from_library_table;
@@ -8,7 +8,7 @@ use crate::site::{OpenSite, Site};
 use std::path::PathBuf;
 use toml::Spanned;
 
-/// What a library is to be: all that a configuration can say of one. What is not said is as it is there.
+/// The configuration of one library, set in code. Keys that are not set have the defaults of the configuration file.
 #[derive(Default)]
 pub struct LibraryBuilder {
     table: LibraryTable,
@@ -20,7 +20,7 @@ fn spanned<T>(value: T) -> Option<Spanned<T>> {
 }
 
 impl Library {
-    /// A library of one's own, in memory unless it is given a directory.
+    /// Starts to configure a library, which is in memory unless [`LibraryBuilder::data_dir`] is called.
     #[must_use]
     pub fn builder() -> LibraryBuilder {
         LibraryBuilder::default()
@@ -28,28 +28,28 @@ impl Library {
 }
 
 impl LibraryBuilder {
-    /// The model of the changer: `STK L700` if none is given.
+    /// Sets the changer model, such as `STK L700` (the default).
     #[must_use]
     pub fn model(mut self, name: &str) -> Self {
         self.table.model = spanned(name.into());
         self
     }
 
-    /// How many slots: 24 if it is not said.
+    /// Sets the number of storage elements. The default is 24.
     #[must_use]
     pub fn slots(mut self, count: u16) -> Self {
         self.table.slots = spanned(count);
         self
     }
 
-    /// How many import/export elements: 4 if it is not said.
+    /// Sets the number of import/export elements. The default is 4.
     #[must_use]
     pub fn import_export(mut self, count: u16) -> Self {
         self.table.import_export = spanned(count);
         self
     }
 
-    /// So many drives of a model, behind those that were given before. Two `ULT3580-TD8` if none are given.
+    /// Adds `count` drives of a model after those that are already configured. The default is two `ULT3580-TD8`.
     #[must_use]
     pub fn drives(mut self, model: &str, count: u16) -> Self {
         let drives = DriveTable { model: spanned(model.into()), count: spanned(count), ..DriveTable::default() };
@@ -57,7 +57,8 @@ impl LibraryBuilder {
         self
     }
 
-    /// So many cartridges whose labels are of a pattern, such as `V#####L8`, each of a size, such as `100MB`.
+    /// Adds `count` cartridges with barcodes of a pattern, such as `V#####L8`, each of a native capacity, such as
+    /// `100MB`.
     #[must_use]
     pub fn cartridges(mut self, pattern: &str, count: u16, size: &str) -> Self {
         let (pattern, count, size) = (spanned(pattern.into()), spanned(count), spanned(size.into()));
@@ -66,17 +67,17 @@ impl LibraryBuilder {
         self
     }
 
-    /// Keeps everything in a directory, which is made if it is not there, and held by this process.
+    /// Stores everything in a directory, which is created if it does not exist and locked by this process.
     #[must_use]
     pub fn data_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.path = Some(path.into());
         self
     }
 
-    /// The library, at work: the only one of a site.
+    /// Opens a site with this library as its only one.
     ///
     /// # Errors
-    /// It cannot be such a library, or its directory cannot be used.
+    /// Fails if the configuration is invalid, or the directory cannot be used.
     pub fn open(self) -> Result<OpenSite, LibraryError> {
         let config = from_library_table("builder", self.table)?;
         match &self.path {

@@ -1,4 +1,4 @@
-//! Names that are made once, and LUNs.
+//! Assigns unit identities, which are generated once, and LUNs.
 
 use super::LibraryError;
 use crate::config::{LibrarySetup, assign_luns};
@@ -8,7 +8,8 @@ use crate::state_store::Transaction;
 use crate::target::Target;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A locally assigned NAA (type 3), and the serial number from its last ten digits, as LTO drives have it.
+/// Generates a locally assigned NAA designator (NAA 3h), and the serial number from its last ten digits, as on LTO
+/// drives.
 fn new_unit_identity() -> Result<UnitIdentity, LibraryError> {
     let naa = format!("3{}", random_hex(8)?.get(1..).unwrap_or_default());
     let serial = naa.get(6..).unwrap_or_default().to_uppercase();
@@ -21,7 +22,7 @@ pub(crate) fn random_hex(bytes: usize) -> Result<String, LibraryError> {
     Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// LUNs of a target that other libraries of the configuration have, whether or not they are there yet.
+/// LUNs of a target that other configured libraries use, whether or not they are open.
 fn other_luns(
     shared: &Shared,
     setup: &LibrarySetup,
@@ -36,7 +37,7 @@ fn other_luns(
     Ok(taken)
 }
 
-/// Names and LUNs of a library's units, made for each that is new.
+/// Identities and LUNs of the units of a library; those of new units are generated and stored.
 pub(crate) fn identities(
     shared: &Shared,
     setup: &LibrarySetup,
@@ -49,7 +50,7 @@ pub(crate) fn identities(
     Ok(identities)
 }
 
-/// Refuses LUNs that the libraries of a configuration cannot have. Each comes with the name of its target.
+/// Refuses LUNs that conflict between libraries. Each library comes with the name of its target.
 pub(crate) fn check_luns(
     shared: &Shared,
     libraries: &[(&LibrarySetup, String)],
@@ -66,7 +67,8 @@ pub(crate) fn check_luns(
     Ok(())
 }
 
-/// Names and LUNs of a library's units beside those that are taken, and what is to be kept of them.
+/// The identities and LUNs of the units of a library, avoiding the LUNs in `taken`, and the transaction that stores
+/// them.
 fn plan_identities(
     shared: &Shared,
     setup: &LibrarySetup,

@@ -1,4 +1,4 @@
-//! Panics of a library that reads damaged data: they become errors, and are not printed.
+//! Turns panics of a library that reads damaged data into errors, without printing them.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,10 +8,10 @@ thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs a call on this thread. A panic in it is an error with its message.
+/// Calls `call` on this thread. Returns the message of a panic as an error.
 ///
 /// # Errors
-/// It panicked.
+/// Fails if the call panics.
 pub(super) fn catch_panic<T>(call: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {

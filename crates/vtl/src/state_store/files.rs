@@ -1,4 +1,4 @@
-//! The files of a state: written, and read and mended at start.
+//! The files of a state: writing, and reading and repairing at start.
 
 use super::identities::{self, Identities};
 use super::line::{Record, VERSION, header};
@@ -8,45 +8,45 @@ use super::{StateError, Transaction, upgrade};
 use std::io::{self, IoSlice};
 use tape_store::backend::{Backend, Folder};
 
-/// Every file that a state has or had.
+/// Every file that a state has or had in an earlier version.
 pub(super) const ALL_NAMES: [&str; 4] = [FILE_NAMES[0], FILE_NAMES[1], identities::FILE_NAME, upgrade::FILE_NAME];
-/// The database of before, when it has been read.
+/// Name of the redb database after its upgrade.
 const UPGRADED_NAME: &str = "state.redb.upgraded";
-/// Files grow by so much at a time, so that an append does not have to make a new length durable.
+/// Files grow in steps of this size, so that most appends need not make a new length durable.
 const GROW_STEP: u64 = 64 << 10;
-/// A file is written anew when the changes in it are as long as what they change, and this.
+/// A file is rewritten when its changes are longer than its base, and longer than this.
 const REWRITE_SLACK: u64 = 1 << 20;
 
-/// One file, open for appending.
+/// A state file that is open for appending.
 struct AppendFile {
     file: Box<dyn Backend>,
     end: u64,
     len: u64,
 }
 
-/// Both files of a state, and that of the identities.
+/// The two state files and the identities file.
 pub(super) struct Files {
     folder: Box<dyn Folder>,
     message_prefix: String,
     store: String,
-    /// Number of the last commit that was tried.
+    /// Number of the last commit that was attempted.
     commit: u64,
-    /// Where the next change goes; none if the files are written anew first.
+    /// Where the next change is appended; `None` if the files must be rewritten first.
     append_files: Option<[AppendFile; 2]>,
-    /// Length of what was last written anew.
+    /// Length of the files when they were last rewritten.
     base_len: u64,
-    /// `identities.toml` as it was last written or read.
+    /// Contents of `identities.toml` when it was last written or read.
     identities: Option<Identities>,
     repairs: Vec<String>,
 }
 
 impl Files {
-    /// Files that are to be opened.
+    /// The files of an existing state, before they are opened.
     pub(super) fn existing(folder: Box<dyn Folder>, place: &str) -> Self {
         Self::new(folder, place, String::new(), 0)
     }
 
-    /// Files that are to be written, with commits behind a number.
+    /// The files of a new state, whose commit numbers follow `commit`.
     pub(super) fn new(folder: Box<dyn Folder>, place: &str, store: String, commit: u64) -> Self {
         Self {
             folder,
@@ -60,13 +60,13 @@ impl Files {
         }
     }
 
-    /// Has the next change write both files anew.
+    /// Makes the next commit rewrite both files.
     #[cfg(test)]
     pub(super) fn force_rewrite(&mut self) {
         self.append_files = None;
     }
 
-    /// What was mended.
+    /// Returns the repairs that opening has made.
     pub(super) fn take_repairs(&mut self) -> Vec<String> {
         std::mem::take(&mut self.repairs)
     }
@@ -82,34 +82,34 @@ impl Files {
         StateError::Unusable { file, reason: what }
     }
 
-    /// Reads both files.
+    /// Reads both state files.
     pub(super) fn read_files(&mut self) -> Result<[StateFile; 2], StateError> {
         let [first, second] = FILE_NAMES;
         let mut read = |name| StateFile::read(self.folder.as_mut(), &self.message_prefix, name);
         Ok([read(first)?, read(second)?])
     }
 
-    /// Reads the identities; what is wrong with them, if there are none.
+    /// Reads the identities file; the inner error says what is wrong with it.
     pub(super) fn read_identities(&mut self) -> Result<Result<Identities, String>, StateError> {
         let bytes = read_bytes(self.folder.as_mut(), &self.message_prefix, identities::FILE_NAME)?;
         Ok(bytes.map_or_else(|| Err("is missing".into()), |bytes| Identities::decode(&bytes)))
     }
 
-    /// Whether one of the files of a state exists, whole or damaged.
+    /// Whether any state file exists, intact or damaged.
     pub(super) fn any(&mut self) -> Result<bool, StateError> {
         let names = self.folder.list().map_err(self.io(""))?;
         Ok(names.iter().any(|name| ALL_NAMES.contains(&name.as_str()) || name == UPGRADED_NAME))
     }
 
-    /// The database of before, if there is one.
+    /// Reads the redb database of format version 2, if there is one.
     pub(super) fn read_database(&mut self, lenient: bool) -> Result<Option<Values>, StateError> {
         upgrade::read(self.folder.as_mut(), &self.message_prefix, lenient)
     }
 
-    /// Reads the state and mends the files; `None` if there is none.
+    /// Reads the state and repairs its files; `None` if there is none.
     ///
     /// # Errors
-    /// The storage failed, or the files are not certain to have what was acknowledged.
+    /// Fails if the storage failed, or the files may lack acknowledged commits.
     pub(super) fn open(&mut self) -> Result<Option<Values>, StateError> {
         let (copies, known) = (self.read_files()?, self.read_identities()?);
         if copies.iter().all(|copy| !copy.has_content) {
@@ -124,8 +124,7 @@ impl Files {
         let Merged { store, commit, values } = merged;
         (self.store, self.commit) = (store, commit);
         if let Some(known) = known.as_ref().ok().filter(|known| known.commit > commit) {
-            let what =
-                format!("have commit {commit} as their last, but {} has seen {}", identities::FILE_NAME, known.commit);
+            let what = format!("end with commit {commit}, but {} names commit {}", identities::FILE_NAME, known.commit);
             return Err(self.unusable(&both, &damage_report(&what, &copies)));
         }
         self.repair_files(&copies, &values)?;
@@ -134,7 +133,7 @@ impl Files {
         Ok(Some(values))
     }
 
-    /// Writes each file anew that is not as the other, and opens both.
+    /// Rewrites each file that is damaged or incomplete, and opens both.
     fn repair_files(&mut self, copies: &[StateFile; 2], values: &Values) -> Result<(), StateError> {
         let image = self.base_image(values);
         self.base_len = image.len() as u64;
@@ -146,13 +145,13 @@ impl Files {
                 *end = (copy.end, copy.len);
                 continue;
             }
-            // The process ended while it wrote one file after the other: no fault of either.
+            // The process ended between writing the first and the second file: this is not damage.
             let interrupted = last > commit || (is_second && last + 1 == commit);
             let fault = fault.or_else(|| (!interrupted).then(|| format!("ends with commit {last} of {commit}")));
             if let Some(fault) = fault {
                 let (place, name, other) =
                     (&self.message_prefix, copy.name, if is_second { FILE_NAMES[0] } else { FILE_NAMES[1] });
-                self.repairs.push(format!("{place}{name} {fault}: written again from {other}, and nothing was lost"));
+                self.repairs.push(format!("{place}{name} {fault}: rewritten from {other}, and nothing was lost"));
             }
             self.folder.replace(copy.name, &image).map_err(self.io(copy.name))?;
             *end = (self.base_len, self.base_len);
@@ -160,7 +159,7 @@ impl Files {
         self.open_append_files(ends)
     }
 
-    /// Opens both files behind what they hold, where that ends and how long they are.
+    /// Opens both files for appending after their last line, given its end and the length of the file.
     fn open_append_files(&mut self, ends: [(u64, u64); 2]) -> Result<(), StateError> {
         let [first, second] = ends;
         let mut tail = |name, (end, len)| {
@@ -175,12 +174,12 @@ impl Files {
         let now = Identities::of(&self.store, self.commit, values);
         match known {
             Ok(known) if known.same_names(&now) => self.identities = Some(known),
-            // The process ended before it had written the names that the last commit has.
+            // The process ended before it had written the identities of the last commit.
             Ok(_) => self.write_identities(values)?,
             Err(_) if now.is_empty() => {}
             Err(why) => {
                 self.repairs.push(format!(
-                    "{}{} {why}: written again from the state",
+                    "{}{} {why}: rewritten from the state",
                     self.message_prefix,
                     identities::FILE_NAME
                 ));
@@ -190,7 +189,7 @@ impl Files {
         Ok(())
     }
 
-    /// Takes over the database of before, which is then set aside.
+    /// Upgrades the redb database, and then renames it.
     fn upgrade(&mut self) -> Result<Option<Values>, StateError> {
         let read = self.read_database(false).map_err(|error| match error {
             StateError::Unusable { reason: what, .. } => self.unusable(upgrade::FILE_NAME, &what),
@@ -205,12 +204,12 @@ impl Files {
         Ok(Some(values))
     }
 
-    /// The database is not to be taken for the state once more.
+    /// Renames the redb database, so that it is not upgraded again.
     fn set_aside_database(&mut self) -> Result<(), StateError> {
         if self.folder.open_read_only(upgrade::FILE_NAME).map_err(self.io(upgrade::FILE_NAME))?.is_none() {
             return Ok(());
         }
-        tracing::info!("{}{} was taken over, and is {UPGRADED_NAME} now", self.message_prefix, upgrade::FILE_NAME);
+        tracing::info!(path = %self.message_prefix, from = upgrade::FILE_NAME, to = UPGRADED_NAME, "state upgraded");
         self.folder.rename(upgrade::FILE_NAME, UPGRADED_NAME).map_err(self.io(upgrade::FILE_NAME))
     }
 
@@ -229,17 +228,17 @@ impl Files {
         lines
     }
 
-    /// A whole file.
+    /// The contents of a complete file.
     fn base_image(&self, values: &Values) -> Vec<u8> {
         let mut image = header();
         image.extend(self.lines(true, values.iter().map(|(key, value)| (key, Some(value)))));
         image
     }
 
-    /// Writes both files anew, with a new commit.
+    /// Rewrites both files as a new commit.
     ///
     /// # Errors
-    /// The storage failed.
+    /// Fails if the storage failed.
     pub(super) fn rewrite(&mut self, values: &Values) -> Result<(), StateError> {
         self.append_files = None;
         self.commit += 1;
@@ -251,17 +250,17 @@ impl Files {
         self.open_append_files([(self.base_len, self.base_len); 2])
     }
 
-    /// Makes a change of the state durable in both files. A file that takes no change any more, as one that was removed, is
-    /// written anew.
+    /// Makes a transaction durable in both files. If a file cannot be appended to, such as a removed one, both are
+    /// rewritten.
     ///
     /// # Errors
-    /// The storage failed. Neither file is trusted any more: the next change writes them anew.
+    /// Fails if the storage failed; the next commit then rewrites both files.
     pub(super) fn append(&mut self, change: &Transaction, values: &Values) -> Result<(), StateError> {
         let long = |tail: &AppendFile| tail.end > 2 * self.base_len + REWRITE_SLACK;
         if let Some(tails) = self.append_files.take().filter(|tails| !tails.iter().any(long)) {
             match self.append_to(tails, change) {
                 Ok(()) => return Ok(()),
-                Err(error) => tracing::warn!(%error, "the state files are written anew"),
+                Err(error) => tracing::warn!(%error, "rewriting the state files"),
             }
         }
         let mut values = values.clone();
@@ -279,10 +278,10 @@ impl Files {
         Ok(())
     }
 
-    /// Writes the identities of a state.
+    /// Writes the identities file of a state.
     ///
     /// # Errors
-    /// The storage failed.
+    /// Fails if the storage failed.
     pub(super) fn write_identities(&mut self, values: &Values) -> Result<(), StateError> {
         let identities = Identities::of(&self.store, self.commit, values);
         let failed = self.io(identities::FILE_NAME);
@@ -292,20 +291,20 @@ impl Files {
         Ok(())
     }
 
-    /// Looks that both files are as they were written, and has the identities name the last commit: files of an older
-    /// state are known for what they are.
+    /// Checks that both files are unchanged, and stores the last commit number in the identities file, so that older
+    /// copies of the state files are detected.
     ///
     /// # Errors
-    /// The storage failed.
+    /// Fails if the storage failed.
     pub(super) fn close(&mut self, values: &Values) -> Result<(), StateError> {
         let commit = self.commit;
         let whole = |copy: &StateFile| copy.damage_text().is_none() && copy.clean_tail && copy.last_commit() == commit;
         let copies = self.read_files()?;
         let faults = copies.iter().filter(|copy| !whole(copy)).map(|copy| copy.name).collect::<Vec<_>>().join(" and ");
         if !faults.is_empty() {
-            // Where the last commit failed, the files are not as they should be, and that was said.
+            // After a failed commit the files are incomplete, which was reported before.
             if self.append_files.is_some() {
-                tracing::warn!("{}{faults}: damaged while in use, and written again", self.message_prefix);
+                tracing::warn!(path = %self.message_prefix, files = %faults, "state files damaged while in use; rewritten");
             }
             self.rewrite(values)?;
         }
@@ -332,13 +331,13 @@ impl AppendFile {
     }
 }
 
-/// A state always has a key, and so a line: its version.
+/// A state always has at least one key, its version, and so at least one line.
 pub(super) fn with_version(mut values: Values) -> Values {
     values.insert("version".into(), VERSION.to_string().into_bytes());
     values
 }
 
-/// What is wrong with the files together, and with each.
+/// Describes what is wrong with both files together, and with each of them.
 fn damage_report(what: &str, copies: &[StateFile; 2]) -> String {
     let each = copies.iter().filter_map(|copy| Some(format!("{} {}", copy.name, copy.damage_text()?)));
     let each = each.collect::<Vec<_>>().join(", ");

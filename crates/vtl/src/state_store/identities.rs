@@ -1,11 +1,11 @@
-//! `identities.toml`: the names that hosts know a site by, in a second place, for people to read.
+//! `identities.toml`: a second copy of the unit identities that hosts see, in readable form.
 
 use super::merge::Values;
 use crate::data_dir::UnitIdentity;
 use serde::{Deserialize, Serialize};
 use tape_store::integrity::crc32c;
 
-/// The file.
+/// Name of the identities file.
 pub(super) const FILE_NAME: &str = "identities.toml";
 const FORMAT: u32 = 1;
 const SITE: &str = "site";
@@ -13,15 +13,15 @@ const PREFIX: &str = "identity/";
 const INTRODUCTION: &str =
     "# The identities of this site: a copy that the program writes. A file that was edited is not used.\n";
 
-/// What the file holds.
+/// The contents of the identities file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Identities {
     format: u32,
-    /// The store that the state files belong to.
+    /// ID of the state that the file belongs to.
     pub(crate) store: String,
-    /// A commit that the state has for certain.
+    /// A commit number that the state certainly has.
     pub(crate) commit: u64,
-    /// Suffix of the iSCSI names.
+    /// Suffix of the target names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) site: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -35,13 +35,13 @@ struct NamedIdentity {
     identity: UnitIdentity,
 }
 
-/// Whether a key is one of those that the file repeats.
+/// Whether the identities file repeats this state key.
 pub(super) fn is_identity(key: &str) -> bool {
     key == SITE || key.starts_with(PREFIX)
 }
 
 impl Identities {
-    /// The identities of a state.
+    /// Extracts the identities from a state.
     pub(super) fn of(store: &str, commit: u64, values: &Values) -> Self {
         let site = values.get(SITE).and_then(|value| serde_json::from_slice(value).ok());
         let unit = |(key, value): (&String, &Vec<u8>)| {
@@ -51,7 +51,7 @@ impl Identities {
         Self { format: FORMAT, store: store.into(), commit, site, unit: values.iter().filter_map(unit).collect() }
     }
 
-    /// As keys and values of a state.
+    /// The identities as keys and values of a state.
     pub(crate) fn values(&self) -> Result<Values, serde_json::Error> {
         let site = self.site.iter().map(|site| Ok((SITE.into(), serde_json::to_vec(site)?)));
         let units =
@@ -59,29 +59,29 @@ impl Identities {
         site.chain(units).collect()
     }
 
-    /// There are none yet.
+    /// Whether there are no identities.
     pub(super) const fn is_empty(&self) -> bool {
         self.site.is_none() && self.unit.is_empty()
     }
 
-    /// The same names, whatever the commit.
+    /// Whether both contain the same identities of the same state, regardless of the commit number.
     pub(super) fn same_names(&self, other: &Self) -> bool {
         (&self.store, &self.site, &self.unit) == (&other.store, &other.site, &other.unit)
     }
 
-    /// The file.
+    /// The text of the file.
     ///
     /// # Errors
-    /// The identities have no form in TOML.
+    /// Fails if the identities cannot be represented in TOML.
     pub(super) fn encode(&self) -> Result<String, toml::ser::Error> {
         let body = toml::to_string(self)?;
         Ok(format!("{INTRODUCTION}checksum = \"{:08x}\"\n{body}", crc32c(body.as_bytes())))
     }
 
-    /// Reads the file.
+    /// Parses the text of the file.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// Fails if the text is damaged or of another format version; the error says what is wrong.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, String> {
         let damaged = || "fails its checksum".to_owned();
         if bytes.iter().all(|byte| *byte == 0) {
@@ -96,7 +96,7 @@ impl Identities {
         let read: Self = toml::from_str(body).map_err(|error| error.message().to_owned())?;
         match read.format {
             FORMAT => Ok(read),
-            other => Err(format!("format {other} is not known; this program knows {FORMAT}")),
+            other => Err(format!("format {other} is unknown; this program supports {FORMAT}")),
         }
     }
 }

@@ -1,37 +1,37 @@
-//! One line of a state file: a key, its value, and the commit that it belongs to, under a checksum.
+//! One line of a state file: a key, its value and its commit, with a checksum.
 //!
-//! `CRC STORE COMMIT PART/PARTS KIND "KEY" VALUE`, as docs/format.md has it.
+//! `CRC STORE COMMIT PART/PARTS KIND "KEY" VALUE`, as in docs/format.md.
 
 use tape_store::integrity::crc32c;
 
-/// Version of the format.
+/// Version of the state file format.
 pub(super) const VERSION: u32 = 3;
 const HEADER: &str = "ferric-state ";
 /// Length of a checksum and the space after it.
 const CHECKSUM_LEN: usize = 9;
 
-/// A key of a commit, and its value; `None` removes the key.
+/// A key of a commit with its value; `None` removes the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Record {
-    /// The store that the file belongs to.
+    /// ID of the state that the file belongs to.
     pub(super) store: String,
     pub(super) commit: u64,
     /// Number of this line in its commit, from 1.
     pub(super) part: u32,
-    /// Lines of the commit.
+    /// Number of lines in the commit.
     pub(super) parts: u32,
-    /// The commit is a base: all keys that there are, not a change of some.
+    /// Whether the commit is a base, which has all keys of the state, or a change of some keys.
     pub(super) base: bool,
     pub(super) key: String,
     pub(super) value: Option<Vec<u8>>,
 }
 
-/// A line whose checksum is right.
+/// A line with a valid checksum.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line {
-    /// The version of the format.
+    /// The first line, with the format version.
     Header(u32),
-    /// A key.
+    /// A line with a key and its value.
     Record(Record),
 }
 
@@ -48,7 +48,7 @@ pub(super) fn header() -> Vec<u8> {
 }
 
 impl Record {
-    /// The line, with its end.
+    /// The line, including its newline.
     pub(super) fn encode(&self) -> Vec<u8> {
         let kind = match (&self.value, self.base) {
             (_, true) => '=',
@@ -83,10 +83,10 @@ impl Record {
     }
 }
 
-/// Reads a line without its end; `None` if it is not as it was written.
+/// Parses a line without its newline; `None` if its checksum or its syntax is wrong.
 pub(super) fn decode(line: &[u8]) -> Option<Line> {
     let (checksum, body) = line.split_at_checked(CHECKSUM_LEN)?;
-    // Compared as text: a checksum has one spelling.
+    // Compared as text, because only one spelling of a checksum is valid.
     if checksum != format!("{:08x} ", crc32c(body)).as_bytes() {
         return None;
     }

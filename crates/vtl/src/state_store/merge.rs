@@ -1,4 +1,4 @@
-//! One state from two files: what either has whole counts, and nothing that was acknowledged is left out.
+//! Merges two state files into one state that has every acknowledged commit.
 
 use super::line::Record;
 use super::state_file::StateFile;
@@ -10,16 +10,16 @@ pub(crate) type Values = BTreeMap<String, Vec<u8>>;
 /// Values by key, with the number of the commit that set each.
 pub(crate) type ValuesByCommit = BTreeMap<String, (u64, Vec<u8>)>;
 
-/// A state as two files have it.
+/// The state that two files have together.
 #[derive(Debug, Default)]
 pub(super) struct Merged {
     pub(super) store: String,
-    /// Number of its last commit.
+    /// Number of the last commit.
     pub(super) commit: u64,
     pub(super) values: Values,
 }
 
-/// The lines of one commit, from both files.
+/// The lines of one commit from both files.
 #[derive(Default)]
 struct Commit<'a> {
     parts: u32,
@@ -41,7 +41,7 @@ impl Commit<'_> {
     }
 }
 
-/// Commits by number: bases, and changes.
+/// Commits by number: bases and changes.
 #[derive(Default)]
 struct Commits<'a> {
     bases: BTreeMap<u64, Commit<'a>>,
@@ -63,7 +63,7 @@ impl<'a> Commits<'a> {
         Ok(commits)
     }
 
-    /// The latest state that can be put together: of each whole base, with the whole changes that follow it.
+    /// The latest state that can be assembled: from each complete base with the complete changes that follow it.
     fn latest_complete_state(&self) -> Option<(u64, Values)> {
         let reach = |base: u64| {
             let mut last = base;
@@ -84,60 +84,60 @@ impl<'a> Commits<'a> {
         self.changes.get(&number).filter(|change| change.is_complete())
     }
 
-    /// The last commit of which there is a line.
+    /// Number of the last commit that has a line.
     fn last(&self) -> u64 {
         let last = |commits: &BTreeMap<u64, Commit<'_>>| commits.keys().next_back().copied().unwrap_or(0);
         last(&self.bases).max(last(&self.changes))
     }
 }
 
-/// Which stores the files are of.
+/// IDs of the states that the files belong to.
 fn store_ids(copies: &[StateFile; 2]) -> Vec<&str> {
     let all: BTreeSet<&str> =
         copies.iter().flat_map(|copy| &copy.records).map(|record| record.store.as_str()).collect();
     all.into_iter().collect()
 }
 
-/// The store whose lines are to be used: the one that the identities are of, if that is known.
+/// ID of the state whose lines are used: that of the identities file if it is known.
 pub(super) fn select_store(copies: &[StateFile; 2], expected: Option<&str>) -> Result<String, String> {
     match (expected, store_ids(copies).as_slice()) {
         (_, []) => Err("hold no line that passes its checksum".into()),
         (Some(expected), found) if found.contains(&expected) => Ok(expected.into()),
-        (Some(_), _) => Err("are another site's than identities.toml".into()),
+        (Some(_), _) => Err("belong to another site than identities.toml".into()),
         (None, [one]) => Ok((*one).into()),
-        (None, _) => Err("are of two different sites".into()),
+        (None, _) => Err("belong to two different sites".into()),
     }
 }
 
-/// The state that both files have together.
+/// Merges two state files.
 ///
-/// A commit is acknowledged when it is durable in both files, in the order of their names. So a file that is whole has
-/// all that was acknowledged, and what only the first has at its end need not have been.
+/// A commit is acknowledged after it is durable in both files, written in the order of their names. So an intact file
+/// has every acknowledged commit, and a last commit that only the first file has need not be acknowledged.
 ///
 /// # Errors
-/// Why it cannot be said what was acknowledged last.
+/// Fails if it cannot be determined which commit was acknowledged last; the error says why.
 pub(super) fn merge(copies: &[StateFile; 2], expected: Option<&str>) -> Result<Merged, String> {
     let store = select_store(copies, expected)?;
-    // Written over, a file of another site would be lost to that.
+    // Rewriting would destroy the file of another site.
     if let Some(other) = copies.iter().find(|copy| copy.records.iter().any(|record| record.store != store)) {
-        return Err(format!("are of two different sites: remove {}, if it is the wrong one", other.name));
+        return Err(format!("belong to two different sites: remove {}, if it is the wrong one", other.name));
     }
     let commits = Commits::of(copies, &store)?;
-    let (commit, values) = commits.latest_complete_state().ok_or("hold no whole state")?;
+    let (commit, values) = commits.latest_complete_state().ok_or("hold no complete state")?;
     let [_, second] = copies;
     let last = commits.last();
-    // Power was lost while the first file was written: the second has nothing of that commit yet.
+    // Power was lost while the first file was written: the second has no line of that commit yet.
     let torn = last == commit + 1 && second.last_commit() <= commit && second.clean_tail;
     if last > commit && !torn {
-        return Err(format!("have no whole commit {}, but lines of commit {last}", commit + 1));
+        return Err(format!("have no complete commit {}, but lines of commit {last}", commit + 1));
     }
     if !copies.iter().any(|copy| copy.clean_tail) {
-        return Err(format!("are both damaged behind commit {commit}"));
+        return Err(format!("are both damaged after commit {commit}"));
     }
     Ok(Merged { store, commit, values })
 }
 
-/// Everything that any line still says, with the commit that said it last; and what is certain to be missing.
+/// Everything that can still be read, with the number of its last commit; and descriptions of what is certainly lost.
 pub(super) fn salvage(copies: &[StateFile; 2], store: &str) -> (ValuesByCommit, Vec<String>) {
     let (mut found, mut lost) = (BTreeMap::new(), Vec::new());
     let whole = Commits::of(copies, store).ok().and_then(|commits| commits.latest_complete_state());
@@ -145,13 +145,13 @@ pub(super) fn salvage(copies: &[StateFile; 2], store: &str) -> (ValuesByCommit, 
     if let Some((commit, values)) = whole {
         found.extend(values.into_iter().map(|(key, value)| (key, (commit, value))));
     } else {
-        lost.push("no whole state: keys whose lines are damaged are missing".into());
+        lost.push("no complete state: keys whose lines are damaged are missing".into());
     }
     let mut rest: Vec<&Record> = copies.iter().flat_map(|copy| &copy.records).collect();
     rest.retain(|record| record.store == store && record.commit > after);
     rest.sort_by_key(|record| (record.commit, record.part));
     if let Some(last) = rest.last() {
-        lost.push(format!("commits {} to {} are not whole: some of their changes are lost", after + 1, last.commit));
+        lost.push(format!("commits {} to {} are incomplete: some of their changes are lost", after + 1, last.commit));
     }
     for record in rest {
         match &record.value {

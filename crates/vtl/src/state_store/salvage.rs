@@ -1,4 +1,4 @@
-//! What can still be read of a damaged state, and a new one made of it.
+//! Reads what is left of a damaged state and creates a new state from it.
 
 use super::files::{ALL_NAMES, Files};
 use super::merge::{Values, ValuesByCommit, merge, salvage, select_store};
@@ -6,26 +6,26 @@ use super::state_file::read_bytes;
 use super::{StateError, StateStore, Transaction, new_store_id, upgrade};
 use tape_store::backend::{Folder, free_name};
 
-/// What is left of a state.
+/// The readable remains of a state.
 pub(crate) struct Salvage {
     files: Files,
     place: String,
     store: Option<String>,
-    /// No commit that was ever made has a number above it.
+    /// Upper bound of all commit numbers that were ever used.
     commit: u64,
-    /// Values by key, with the number of the commit that set them.
+    /// Values by key, with the number of the commit that set each.
     pub(crate) values: ValuesByCommit,
-    /// Where they come from, and what is lost.
+    /// Where the values come from, and what is lost; one text each.
     pub(crate) notes: Vec<String>,
-    /// Nothing is wrong with the state.
+    /// Whether the state is not damaged.
     pub(crate) is_intact: bool,
 }
 
 impl Salvage {
-    /// Reads whatever is left in a folder.
+    /// Reads the remains of a state in a folder.
     ///
     /// # Errors
-    /// The storage failed, or a file is of another version.
+    /// Fails if the storage failed, or a file is of another version.
     pub(crate) fn read(folder: Box<dyn Folder>, place: &str) -> Result<Self, StateError> {
         let mut files = Files::existing(folder, place);
         let (copies, known) = (files.read_files()?, files.read_identities()?);
@@ -74,17 +74,17 @@ impl Salvage {
                         read.values.insert(key, (known.commit, value));
                     }
                 }
-                read.notes.push(format!("identities.toml is whole: {taken} names are taken from it"));
+                read.notes.push(format!("identities.toml is intact: {taken} identities are restored from it"));
             }
             Err(why) => read.notes.push(format!("identities.toml {why}")),
         }
         Ok(read)
     }
 
-    /// Whether the folder has a file of a state, whole or damaged.
+    /// Whether the folder has a state file, intact or damaged.
     ///
     /// # Errors
-    /// The storage failed.
+    /// Fails if the storage failed.
     pub(crate) fn has_state(&mut self) -> Result<bool, StateError> {
         self.files.any()
     }
@@ -92,7 +92,7 @@ impl Salvage {
     fn read_database(&mut self) -> Result<(), StateError> {
         match self.files.read_database(true) {
             Ok(Some(values)) => {
-                self.notes.push(format!("{} is read as far as it is whole", upgrade::FILE_NAME));
+                self.notes.push(format!("{} is read as far as it is intact", upgrade::FILE_NAME));
                 self.values = values.into_iter().map(|(key, value)| (key, (0, value))).collect();
             }
             Ok(None) => {}
@@ -102,15 +102,15 @@ impl Salvage {
         Ok(())
     }
 
-    /// Makes a new state, and sets the old files aside. Their new names.
+    /// Writes a new state and keeps copies of the old files. Returns the names of the copies.
     ///
     /// # Errors
-    /// The storage failed.
+    /// Fails if the storage failed.
     pub(crate) fn write(self, mut folder: Box<dyn Folder>, values: Values) -> Result<Vec<String>, StateError> {
         let Self { files, place, store, commit, .. } = self;
         drop(files);
         let mut aside = Vec::new();
-        // Copied, not renamed: at no moment the folder is one without a state.
+        // Copied, not renamed, so that the folder has a state at every moment.
         for name in ALL_NAMES {
             let failed = |source| StateError::Io { file: format!("{place}{name}"), source };
             let Some(bytes) = read_bytes(folder.as_mut(), &place, name)? else { continue };

@@ -1,39 +1,39 @@
-//! The two files that hold a state, as they are found: which lines are whole, and what is damaged.
+//! The two state files as they are read: their intact lines, and their damage.
 
 use super::StateError;
 use super::line::{self, Line, Record, VERSION};
 use std::io::IoSliceMut;
 use tape_store::backend::Folder;
 
-/// Both files. The first is written, and durable, before the second.
+/// Names of the state files. The first is written and durable before the second.
 pub(super) const FILE_NAMES: [&str; 2] = ["state.1", "state.2"];
-/// The longest file that is read into memory.
+/// Maximum length of a state file in bytes, because it is read into memory.
 const MAX_FILE_LEN: u64 = 1 << 30;
 
-/// What one file holds.
+/// The contents of one state file.
 #[derive(Debug, Default)]
 pub(super) struct StateFile {
     pub(super) name: &'static str,
-    /// There is such a file.
+    /// Whether the file exists.
     pub(super) exists: bool,
-    /// There is something in it, zeros aside.
+    /// Whether the file has any byte other than zero.
     pub(super) has_content: bool,
     pub(super) records: Vec<Record>,
-    /// Numbers of the lines that are not as they were written.
+    /// Numbers of the damaged lines.
     pub(super) damaged: Vec<usize>,
-    /// What follows the last whole line is zeros.
+    /// Whether only zeros follow the last intact line.
     pub(super) clean_tail: bool,
-    /// Where the last whole line ends.
+    /// Offset of the end of the last intact line.
     pub(super) end: u64,
     /// Length of the file.
     pub(super) len: u64,
 }
 
 impl StateFile {
-    /// Reads a file.
+    /// Reads a state file.
     ///
     /// # Errors
-    /// The storage failed, or the file is of another version.
+    /// Fails if the storage failed, or the file is of another version.
     pub(super) fn read(folder: &mut dyn Folder, place: &str, name: &'static str) -> Result<Self, StateError> {
         match read_bytes(folder, place, name)? {
             Some(bytes) => Self::parse(place, name, &bytes),
@@ -58,7 +58,7 @@ impl StateFile {
             match line.strip_suffix(b"\n").and_then(line::decode) {
                 Some(Line::Header(VERSION)) => {}
                 Some(Line::Header(other)) => {
-                    let what = format!("version {other} is not known; this program knows {VERSION}");
+                    let what = format!("version {other} is unknown; this program supports {VERSION}");
                     return Err(StateError::Unusable { file: format!("{place}{name}"), reason: what });
                 }
                 Some(Line::Record(record)) => copy.records.push(record),
@@ -75,12 +75,12 @@ impl StateFile {
         Ok(copy)
     }
 
-    /// The number of the last commit of which it has a line.
+    /// Number of the last commit that has a line in this file.
     pub(super) fn last_commit(&self) -> u64 {
         self.records.iter().map(|record| record.commit).max().unwrap_or(0)
     }
 
-    /// What is wrong with the file, if anything is. A file that the process did not come to write is not damaged.
+    /// Describes the damage; `None` if there is none. A file that the process had not written yet is not damaged.
     pub(super) fn damage_text(&self) -> Option<String> {
         match (self.damaged.as_slice(), self.exists, self.has_content) {
             (_, false, _) => Some("is missing".into()),
@@ -94,10 +94,10 @@ impl StateFile {
     }
 }
 
-/// The bytes of a file, if it exists.
+/// The contents of a file; `None` if it does not exist.
 ///
 /// # Errors
-/// The storage failed, or the file is too long to be one of these.
+/// Fails if the storage failed, or the file exceeds the maximum length.
 pub(super) fn read_bytes(folder: &mut dyn Folder, place: &str, name: &str) -> Result<Option<Vec<u8>>, StateError> {
     let failed = |source| StateError::Io { file: format!("{place}{name}"), source };
     let Some(mut file) = folder.open_read_only(name).map_err(failed)? else { return Ok(None) };

@@ -13,7 +13,7 @@ fn create(folder: &FaultyFolder) -> StateStore {
     StateStore::create(Box::new(folder.clone()), "", commit_step(0)).unwrap()
 }
 
-/// Both values, which must be the same: a commit is whole or not there.
+/// Returns the value of both keys, which must be equal: a commit is complete or absent.
 fn committed_step(folder: FaultyFolder) -> Option<u32> {
     let state = StateStore::open(Box::new(folder), "").unwrap()?;
     let all: BTreeMap<String, u32> = state.get_prefix("cartridge/").unwrap();
@@ -32,7 +32,7 @@ fn power_loss_leaves_last_or_previous_commit() {
         state.commit(commit_step(number)).unwrap();
         durable.push((folder.recorded_calls(), number));
     }
-    // Closed, opened again, and with the files written anew in between.
+    // Close, reopen, and rewrite the files in between.
     state.close();
     let state = StateStore::open(Box::new(folder.clone()), "").unwrap().unwrap();
     for number in 6..10 {
@@ -43,7 +43,7 @@ fn power_loss_leaves_last_or_previous_commit() {
     drop(state);
     let history = folder.history(before);
     for moment in 1..history.crash_points() {
-        // What was acknowledged at this moment, and what may be there already.
+        // The last acknowledged commit at this moment, and the one that may already be present.
         let kept = durable.iter().rev().find(|(at, _)| *at <= moment).map(|(_, number)| *number);
         let next = kept.map_or(0, |number| number + 1);
         for fate in [CrashOutcome::Written, CrashOutcome::Dropped, CrashOutcome::Torn] {
@@ -51,7 +51,7 @@ fn power_loss_leaves_last_or_previous_commit() {
             let found = committed_step(history.crash(moment, &fates));
             assert!(found == kept || found == Some(next), "{moment} {fate:?}: {found:?}, kept {kept:?}");
         }
-        // Each loose change alone has another fate than the others.
+        // Each unsynchronised change in turn has another outcome than all others.
         for (one, others) in [
             (CrashOutcome::Dropped, CrashOutcome::Written),
             (CrashOutcome::Written, CrashOutcome::Dropped),
@@ -75,7 +75,7 @@ fn failed_commit_stays_pending() {
     for number in 1..60 {
         folder.fail_at(Some(folder.calls() + u64::from(number % 7)), io::ErrorKind::StorageFull);
         failures += u32::from(state.commit(commit_step(number)).is_err());
-        // Whatever came of it: the commit before, or this one.
+        // Whatever the outcome, the state has this commit or the one before.
         let found = committed_step(folder.crash(|len| len)).unwrap();
         assert!(found == number || found == number - 1, "{number}: {found}");
         folder.fail_at(None, io::ErrorKind::Other);
@@ -96,12 +96,12 @@ fn another_version_is_refused() {
         Folder::replace(&mut folder.clone(), name, b"e9da41b0 ferric-state 9\n").unwrap();
     }
     let error = StateStore::open(Box::new(folder), "/d/").map(drop).unwrap_err().to_string();
-    assert_eq!(error, "/d/state.1: version 9 is not known; this program knows 3");
+    assert_eq!(error, "/d/state.1: version 9 is unknown; this program supports 3");
 }
 
 type Images = BTreeMap<String, Vec<u8>>;
 
-/// A folder that has only a database of the version before.
+/// A folder with only a redb database of format version 2.
 fn old_folder() -> FaultyFolder {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("state.redb");
@@ -131,7 +131,7 @@ fn power_loss_during_upgrade_is_harmless() {
             let fates = vec![fate; history.unsynced_changes(moment)];
             let crashed = history.crash(moment, &fates);
             assert_eq!(committed_step(crashed.clone()), Some(7), "{moment} {fate:?}");
-            // It is not taken over twice.
+            // It is not upgraded twice.
             assert!(
                 StateStore::leftover_files(&mut crashed.clone(), "").unwrap().iter().all(|name| *name != "state.redb")
             );
@@ -185,7 +185,7 @@ fn power_loss_during_recovery_is_harmless() {
         for fate in [CrashOutcome::Written, CrashOutcome::Dropped, CrashOutcome::Torn] {
             let fates = vec![fate; history.unsynced_changes(moment)];
             let crashed = history.crash(moment, &fates);
-            // Either it was restored, or it is refused as before and can be restored once more.
+            // Either the state is restored, or it is refused as before and can be restored again.
             if StateStore::open(Box::new(crashed.clone()), "").is_err() {
                 restore(&crashed);
             }
@@ -227,7 +227,7 @@ fn removed_state_file_is_rewritten() {
 fn damaged_database_is_refused_but_salvaged() {
     let folder = old_folder();
     let mut bytes = folder.bytes("state.redb");
-    // The number of the commit in the slot that does not count.
+    // The commit number in the slot that is not the primary one.
     let other = 64 + 128 * (1 - usize::from(bytes[9] & 1));
     bytes[other + 104 + 5] = 1;
     let folder = FaultyFolder::from_files(Images::from([("state.redb".into(), bytes)]));

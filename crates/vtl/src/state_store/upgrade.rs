@@ -1,4 +1,4 @@
-//! `state.redb`, where versions before this one had their state: read once, and set aside.
+//! Reads `state.redb`, the state of format version 2, for the upgrade to state files.
 
 use super::merge::Values;
 use super::state_file::read_bytes;
@@ -8,21 +8,21 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use tape_store::backend::Folder;
 
-/// The database.
+/// Name of the redb database file.
 pub(super) const FILE_NAME: &str = "state.redb";
 const TABLE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("state");
 const VERSION_KEY: &str = "version";
 const VERSION: &[u8] = b"2";
-/// Pages that the database has in memory beside the file, which is there, too.
+/// Bytes of the page cache of the database; its file is in memory as well.
 const CACHE_BYTES: usize = 4 << 20;
 
-/// What a database holds, without its version; `None` if there is none, or an empty one.
+/// The contents of a database without its version; `None` if there is none or it is empty.
 ///
-/// Unless it is to be `lenient`, nothing but what the database acknowledged last is taken: it falls back to the commit
-/// before the last one where that is damaged, and says nothing of it.
+/// Unless `lenient`, only the last acknowledged commit is accepted: redb silently falls back to the commit before if
+/// the last one is damaged.
 ///
 /// # Errors
-/// The storage failed, or the database is damaged or of another version.
+/// Fails if the storage failed, or the database is damaged or of another version.
 pub(super) fn read(folder: &mut dyn Folder, place: &str, lenient: bool) -> Result<Option<Values>, StateError> {
     let refused = |what: String| StateError::Unusable { file: format!("{place}{FILE_NAME}"), reason: what };
     let Some(bytes) = read_bytes(folder, place, FILE_NAME)? else { return Ok(None) };
@@ -33,12 +33,12 @@ pub(super) fn read(folder: &mut dyn Folder, place: &str, lenient: bool) -> Resul
     let mut values = read.unwrap_or_else(|panic| Err(format!("the database panicked: {panic}"))).map_err(refused)?;
     match values.remove(VERSION_KEY).as_deref() {
         Some(VERSION) => Ok(Some(values)),
-        // Its making was cut short.
+        // Its creation was interrupted.
         None if values.is_empty() => Ok(None),
         None => Err(refused("has no version".into())),
         Some(other) => {
             let other = String::from_utf8_lossy(other);
-            Err(refused(format!("version: version {other} is not known; this program knows 2")))
+            Err(refused(format!("version: version {other} is unknown; this program supports 2")))
         }
     }
 }
@@ -59,7 +59,7 @@ fn read_table(bytes: Vec<u8>, lenient: bool) -> Result<Values, String> {
     let whole = database.check_integrity().map_err(|error| damaged(error.into()))?;
     let after = Header::of(&image.bytes()).ok_or("is too short")?;
     if !lenient && (!whole || after.primary < before.primary) {
-        return Err("is damaged: its last commit is not whole".into());
+        return Err("is damaged: its last commit is incomplete".into());
     }
     let transaction = database.begin_read().map_err(|error| damaged(error.into()))?;
     let table = match transaction.open_table(TABLE) {
@@ -74,14 +74,14 @@ fn read_table(bytes: Vec<u8>, lenient: bool) -> Result<Values, String> {
     Ok(values)
 }
 
-/// What the header of a database says of its two commits: redb's `docs/design.md`, "Database header".
+/// The two commits in the header of a database: redb's `docs/design.md`, "Database header".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Header {
-    /// It was not closed.
+    /// The database was not closed.
     unclean: bool,
-    /// The commit that counts.
+    /// Number of the current commit.
     primary: u64,
-    /// The commit before it.
+    /// Number of the commit before it.
     other: u64,
 }
 
@@ -97,7 +97,7 @@ impl Header {
     }
 }
 
-/// A copy of the file: whatever the database writes, the file stays as it is.
+/// A copy of the file in memory: writes of the database do not change the file.
 #[derive(Clone, Debug)]
 struct MemoryCopy(Arc<Mutex<Vec<u8>>>);
 
@@ -126,7 +126,7 @@ impl StorageBackend for MemoryCopy {
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut bytes = self.bytes();
         let len = usize::try_from(len).map_err(|_| io::ErrorKind::FileTooLarge)?;
-        // A damaged length must not take all memory; a repair needs little more than there is.
+        // A damaged length must not exhaust memory; a repair needs little more than the length of the file.
         if len > bytes.len().saturating_mul(2).max(1 << 22) {
             return Err(io::ErrorKind::FileTooLarge.into());
         }

@@ -1,4 +1,4 @@
-//! A site on a disk that a test has in its hands.
+//! A site on a disk that a test controls.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use tape_store::backend::faulty::FaultyFolder;
@@ -9,7 +9,7 @@ use vtl::data_dir::DataDir;
 use vtl::inventory::Location;
 use vtl::site::{OpenSite, Site};
 
-/// The disk of a site, for a second start.
+/// The disk of a site, which can be opened again.
 #[derive(Clone, Default)]
 pub(crate) struct Disk(pub(crate) MemoryFolderStore, pub(crate) FaultyFolder);
 
@@ -25,7 +25,7 @@ pub(crate) fn barcode(text: &str) -> Barcode {
     Barcode::new(text).unwrap()
 }
 
-/// What the site says of a cartridge: where it is, and whether it is blank.
+/// The location of a cartridge in the inventory, and whether it is blank.
 pub(crate) fn record_of(site: &Site, name: &str) -> (Location, Option<bool>) {
     let entry = site.inventory().remove(name).unwrap_or_else(|| panic!("no {name}"));
     (entry.location, entry.blank)
@@ -35,7 +35,7 @@ pub(crate) fn in_slot(library: &str, address: u16) -> Location {
     Location::Element { library: library.into(), address, source: None, by_operator: false }
 }
 
-/// In an element, where the robot brought it.
+/// The location in an element, moved there by the robot.
 pub(crate) fn in_slot_from(library: &str, address: u16, source: u16) -> Location {
     Location::Element { library: library.into(), address, source: Some(source), by_operator: false }
 }

@@ -1,4 +1,4 @@
-//! A panic at a place that a test counts down to: a log line, or a call of the storage.
+//! A panic at a step that a test counts down to: a log line, or a call of the storage.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -6,26 +6,26 @@ use tape_store::backend::{Backend, Folder, FolderStore};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// Steps until the panic; none is due below 0.
+/// Steps until the panic; negative if there is none.
 static STEPS: AtomicI64 = AtomicI64::new(-1);
 
-/// The step after so many others panics, once.
+/// Makes the step after `steps` others panic once.
 pub(crate) fn panic_after(steps: i64) {
     STEPS.store(steps, Ordering::SeqCst);
 }
 
-/// No step panics any more; whether one did.
+/// Cancels the panic. Returns whether it has occurred.
 pub(crate) fn disarm_panic() -> bool {
     STEPS.swap(-1, Ordering::SeqCst) < 0
 }
 
 fn step() {
     let due = STEPS.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |steps| (steps >= 0).then_some(steps - 1));
-    // Drops run while a panic unwinds: another would end the process.
+    // Values are dropped while a panic unwinds: another panic would abort the process.
     assert!(due != Ok(0) || std::thread::panicking(), "the panic that the test wants");
 }
 
-/// A log in which every line, of any level, is a step.
+/// A log in which every line, at any level, is a step.
 pub(crate) struct Log;
 
 impl Subscriber for Log {
@@ -44,7 +44,7 @@ impl Subscriber for Log {
     fn exit(&self, _: &Id) {}
 }
 
-/// Storage in which every call is a step, before and after it is made.
+/// Storage in which each call is two steps, before and after it.
 pub(crate) struct Tripwire<T: ?Sized>(pub(crate) Box<T>);
 
 impl<T: ?Sized> Tripwire<T> {

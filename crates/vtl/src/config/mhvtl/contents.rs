@@ -1,4 +1,4 @@
-//! `library_contents.N`: elements and barcodes.
+//! Parses `library_contents.N`: elements and barcodes.
 
 use super::ConfigError;
 use super::device::DriveSection;
@@ -8,17 +8,17 @@ use std::collections::BTreeMap;
 use std::fmt;
 use tape_store::cartridge::Barcode;
 
-/// Elements of one kind: each number that is named, its line, and the cartridge in it.
+/// Elements of one type: each listed number with its line and its cartridge.
 #[derive(Default)]
 pub(super) struct ElementGroup(BTreeMap<u16, (usize, Option<Barcode>)>);
 
 impl ElementGroup {
-    /// How many there are: mhvtl fills what is missing.
+    /// The number of elements: mhvtl adds those that are not listed.
     pub(super) fn highest_number(&self) -> u16 {
         self.0.keys().last().copied().unwrap_or(0)
     }
 
-    /// Takes away what is beyond so many elements. How many that are.
+    /// Removes the elements after `most`. Returns how many were removed.
     pub(super) fn truncate(&mut self, most: u16) -> u16 {
         let gone = self.highest_number().saturating_sub(most);
         if gone > 0 {
@@ -28,12 +28,12 @@ impl ElementGroup {
         gone
     }
 
-    /// Cartridges: their elements, lines and labels.
+    /// The cartridges with their element numbers and lines.
     pub(super) fn occupied(&self) -> impl Iterator<Item = (u16, usize, &Barcode)> {
         self.0.iter().filter_map(|(number, (line, barcode))| Some((*number, *line, barcode.as_ref()?)))
     }
 
-    /// Cartridges of which it is known what they are: those together whose numbers go up as their labels do.
+    /// The cartridges whose traits are known, grouped into runs of consecutive elements and barcodes.
     pub(super) fn runs(&self, what: impl Fn(&Barcode) -> Option<CartridgeTraits>) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
         for (number, line, barcode) in self.occupied() {
@@ -46,26 +46,26 @@ impl ElementGroup {
     }
 }
 
-/// What a cartridge is.
+/// Properties of a cartridge that its barcode may not determine.
 #[derive(PartialEq, Eq)]
 pub(super) struct CartridgeTraits {
-    /// Its medium and what it is for, unless the label says so.
+    /// Medium and kind; `None` if the barcode names them.
     pub(super) medium_and_kind: Option<(&'static str, &'static str)>,
-    /// Barcode readers see no label.
+    /// Whether barcode readers see no label.
     pub(super) unlabelled: bool,
 }
 
-/// Cartridges in a row.
+/// Cartridges with consecutive elements and barcodes.
 pub(super) struct Run {
-    /// Element of the first.
+    /// Element number of the first cartridge.
     pub(super) number: u16,
-    /// Line of the first.
+    /// Line of the first cartridge.
     pub(super) line: usize,
     traits: CartridgeTraits,
     labels: Vec<String>,
 }
 
-/// A label in three: what is before its number, the number, and the two characters behind.
+/// Splits a barcode into the text before its number, the number, and the two characters after it.
 fn split_label(label: &str) -> Option<(&str, &str, &str)> {
     let (rest, suffix) = label.split_at_checked(label.len().checked_sub(2)?)?;
     let digits = rest.len() - rest.trim_end_matches(|c: char| c.is_ascii_digit()).len();
@@ -109,20 +109,20 @@ impl fmt::Display for Run {
     }
 }
 
-/// What a library has.
+/// The contents of a library.
 #[derive(Default)]
 pub(super) struct Contents {
     drives: ElementGroup,
     pub(super) io_elements: ElementGroup,
     pub(super) slots: ElementGroup,
-    /// Labels that cannot be those of cartridges here, and their lines.
+    /// Labels that are not valid barcodes, with their lines.
     pub(super) invalid_labels: Vec<(usize, String)>,
-    /// Serial numbers of drives: number, line, serial number.
+    /// Serial numbers of drives: drive number, line, serial number.
     serials: Vec<(u16, usize, String)>,
 }
 
 impl Contents {
-    /// Warns of a drive's serial number that is not that of `device.conf`, which counts.
+    /// Notes the serial numbers of drives that differ from `device.conf`, which has priority.
     pub(super) fn other_serials(&self, file: &str, drives: &[&DriveSection], notes: &mut Vec<String>) {
         for (number, line, given) in &self.serials {
             let own = drives.iter().find(|drive| drive.slot == u32::from(*number)).map(|drive| &drive.identity.serial);
@@ -133,14 +133,14 @@ impl Contents {
         }
     }
 
-    /// Every drive element has its drive, and every drive its element.
+    /// Checks that every drive element has a drive, and every drive an element.
     pub(super) fn check_drives(&self, [devices, file]: [&str; 2], drives: &[&DriveSection]) -> Result<(), ConfigError> {
         let wrong = |file: &str, line, key: &str, message| {
             Err(ConfigError { file: file.into(), line, key: key.into(), message })
         };
         for number in 1..=self.drives.highest_number() {
             if drives.iter().all(|drive| drive.slot != u32::from(number)) {
-                // mhvtl fills what is missing: a place without a line is there for the sake of the next one with a line.
+                // mhvtl adds unlisted elements: an element without a line exists because a later one has a line.
                 let (named, line) =
                     self.drives.0.range(number..).next().map_or((number, 0), |(at, (line, _))| (*at, *line));
                 let place = match named == number {
@@ -161,11 +161,11 @@ impl Contents {
     }
 }
 
-/// Reads the file.
+/// Parses a `library_contents` file.
 pub(super) fn parse(file: &str, text: &str, notes: &mut Vec<String>) -> Result<Contents, ConfigError> {
     let (mut contents, mut ignored) = (Contents::default(), Ignored::default());
     for line in Line::lines(file, text).filter(|line| !line.is_comment()) {
-        // Keywords begin in the first column; every other line means nothing.
+        // Keywords start in the first column; all other lines are ignored.
         if let Some((key, rest)) =
             ["Drive ", "MAP ", "Slot ", "Picker "].into_iter().find_map(|key| Some((key, line.value_after(key)?)))
         {
@@ -196,7 +196,7 @@ fn parse_element(
     };
     let wrong = || line.error(key, format!("{number} is no number from 1"));
     let number = u16::try_from(number.min(u16::MAX.into())).ok().filter(|number| *number > 0).ok_or_else(wrong)?;
-    // Without a colon right behind the number mhvtl takes the element for empty.
+    // Without a colon directly after the number, mhvtl treats the element as empty.
     let label = rest.strip_prefix(':').and_then(scan::word);
     if let (None, Some(word)) = (rest.strip_prefix(':'), scan::word(rest.trim_start_matches([' ', ':']))) {
         notes.push(
@@ -210,7 +210,7 @@ fn parse_element(
             .push(line.note(format!("{key} {number}: {word:?} is used: {rest:?} behind it is ignored, as with mhvtl")));
     }
     let (group, label) = match key {
-        // A drive's word is the serial number, which device.conf has, too.
+        // The word after a drive is its serial number, which is also in device.conf.
         "Drive" => {
             contents.serials.extend(label.map(|serial| (number, line.number, serial.to_owned())));
             (&mut contents.drives, None)

@@ -1,4 +1,4 @@
-//! `device.conf`: libraries and drives.
+//! Parses `device.conf`: libraries and drives.
 
 use super::keys::{self, Ignored};
 use super::scan::{self, Line};
@@ -8,10 +8,10 @@ use ssc::profile::DriveProfile;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// The longest serial number: mhvtl takes one character more, and does not use it.
+/// Longest serial number: mhvtl reads one more character and ignores it.
 const MAX_SERIAL_LEN: usize = 15;
 
-/// Who a device is.
+/// The identity of a device: vendor, product, revision, serial number and NAA designator.
 #[derive(Default)]
 pub(super) struct DeviceIdentity {
     file: String,
@@ -20,28 +20,29 @@ pub(super) struct DeviceIdentity {
     revision: Option<String>,
     pub(super) serial: String,
     serial_line: usize,
-    /// The NAA name, unlike that of every other unit.
+    /// The NAA designator; unique among all units.
     pub(super) naa: String,
-    /// The eight bytes that are written.
+    /// The eight configured bytes of the NAA designator.
     given_naa: Option<Vec<u8>>,
     naa_line: Option<usize>,
-    /// A named pipe that hears of its state.
+    /// Named pipe that receives the state of the unit.
     pub(super) fifo: Option<PathBuf>,
 }
 
-/// Eight bytes as a world wide name, which mhvtl makes one of type 5.
+/// Formats eight bytes as an NAA designator; mhvtl makes it NAA type 5.
 fn naa_text(bytes: &[u8]) -> String {
     let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("5{}", digits.get(1..).unwrap_or_default())
 }
 
 impl DeviceIdentity {
-    /// The file that it is from.
+    /// The file that the device is configured in.
     pub(super) fn file(&self) -> &str {
         &self.file
     }
 
-    /// The NAA name that is written, or the default, which comes from the serial number, padded to so many.
+    /// The configured NAA designator, or the default one, which is derived from the serial number padded to `padded`
+    /// characters.
     fn configured_or_default_naa(&self, padded: usize) -> String {
         self.given_naa.as_deref().map_or_else(|| self.default_naa(padded), naa_text)
     }
@@ -51,9 +52,9 @@ impl DeviceIdentity {
         naa_text(serial.as_bytes().get(serial.len().saturating_sub(8)..).unwrap_or_default())
     }
 
-    /// Other names for it, one after the other: the default, then those made of the whole serial number.
+    /// Fallback NAA designators in order: the default, then those derived from the complete serial number.
     fn fallback_naas(&self, padded: usize) -> impl Iterator<Item = String> + use<> {
-        // FNV-1a, so that the same serial number always gives the same name.
+        // FNV-1a: the same serial number always gives the same designator.
         let hash = self
             .serial
             .bytes()
@@ -62,7 +63,7 @@ impl DeviceIdentity {
         std::iter::once(self.default_naa(padded)).chain(made)
     }
 
-    /// Takes a line, if it says who the device is.
+    /// Parses a line if its key is one of the identity. Returns whether it is.
     fn parse_line(&mut self, line: &Line<'_>, unit: SectionKind, notes: &mut Vec<String>) -> Result<bool, ConfigError> {
         const VENDOR: &str = "Vendor identification:";
         const REVISION: &str = "Product revision level:";
@@ -98,7 +99,7 @@ impl DeviceIdentity {
         Ok(true)
     }
 
-    /// Takes eight bytes, each of one or two digits. What else there is mhvtl ignores, or takes for none at all.
+    /// Parses eight bytes of one or two digits each. mhvtl ignores any other text, or treats the key as missing.
     fn parse_naa(&mut self, line: &Line<'_>, rest: &str, notes: &mut Vec<String>) {
         let bytes = scan::colon_bytes(rest);
         let given = rest.trim();
@@ -130,14 +131,14 @@ impl DeviceIdentity {
         self.product.as_deref().unwrap_or_default()
     }
 
-    /// What the device calls itself, as keys of ours; without a revision mhvtl says which release it is.
+    /// The INQUIRY strings as keys of a Ferric configuration; without a revision, mhvtl reports its release.
     pub(super) fn strings(&self) -> String {
         let revision = self.revision.as_deref().unwrap_or("0108");
         format!("vendor = {:?}\nproduct = {:?}\nrevision = {revision:?}", self.vendor(), self.product())
     }
 }
 
-/// The word behind a keyword. mhvtl's drives end where there is none; its libraries take what they read before.
+/// The word after a keyword. mhvtl's drives terminate if it is missing; its libraries keep the earlier value.
 fn word_value(
     line: &Line<'_>,
     key: &str,
@@ -155,7 +156,8 @@ fn word_value(
     }
 }
 
-/// The product: the rest of the line. mhvtl's drives end where it has more than 16 characters; its libraries take so many.
+/// The product identification: the rest of the line. mhvtl's drives terminate if it exceeds 16 characters; its
+/// libraries truncate it.
 fn product(line: &Line<'_>, unit: SectionKind, notes: &mut Vec<String>) -> Result<Option<String>, ConfigError> {
     const KEY: &str = "Product identification:";
     const MOST: usize = 16;
@@ -181,7 +183,7 @@ fn check_length(line: &Line<'_>, key: &str, text: &str, most: usize) -> Result<S
     Err(line.error(key, format!("{text:?} has not 1 to {most} characters of printable ASCII")))
 }
 
-/// A library.
+/// A library section.
 pub(super) struct LibrarySection {
     pub(super) id: u32,
     pub(super) address: [u32; 3],
@@ -189,14 +191,14 @@ pub(super) struct LibrarySection {
     pub(super) identity: DeviceIdentity,
     pub(super) home_directory: Option<String>,
     pub(super) persist: bool,
-    /// The line and the program.
+    /// The line and the program of `movecommand:`.
     pub(super) move_command: Option<(usize, String)>,
     /// The line of each key.
     seen: BTreeMap<&'static str, usize>,
 }
 
-/// What mhvtl makes of a library: how vendor and product begin, the model of ours that is nearest, and where it begins to
-/// count robot, slots, import/export elements and drives. The first that fits counts.
+/// mhvtl's library emulations: prefixes of vendor and product, the nearest changer model, and the first addresses of
+/// robot, slots, import/export elements and drives. The first match counts.
 const EMULATIONS: [(&str, &str, &ChangerProfile, [u16; 4]); 9] = [
     ("STK", "", &STK_L700, [0x001, 0x3e8, 0x00a, 0x1f4]),
     ("IBM", "3573-TL", &IBM_3573_TL, [0x001, 0x1000, 0x010, 0x100]),
@@ -210,17 +212,17 @@ const EMULATIONS: [(&str, &str, &ChangerProfile, [u16; 4]); 9] = [
 ];
 
 impl LibrarySection {
-    /// The line that has the contents saved.
+    /// The line that enables saving of contents (`PERSIST:`).
     pub(super) fn persist_line(&self) -> usize {
         self.seen.get(keys::PERSIST).copied().unwrap_or(self.line)
     }
 
-    /// A fault of the library.
+    /// An error about the library.
     pub(super) fn error(&self, file: &str, message: String) -> ConfigError {
         ConfigError { file: file.into(), line: self.line, key: format!("Library: {}", self.id), message }
     }
 
-    /// The model that it is here, and where it begins to count.
+    /// The changer model, and the first element addresses.
     pub(super) fn emulation(&self) -> (&'static ChangerProfile, [u16; 4]) {
         let (vendor, product) = (self.identity.vendor(), self.identity.product());
         let begins =
@@ -235,18 +237,18 @@ impl LibrarySection {
     }
 }
 
-/// A drive.
+/// A drive section.
 pub(super) struct DriveSection {
     pub(super) id: u32,
     pub(super) address: [u32; 3],
     pub(super) line: usize,
     pub(super) identity: DeviceIdentity,
-    /// The library it is in, and its place there, from 1.
+    /// Number of its library, and its position there, from 1.
     pub(super) library: Option<u32>,
     pub(super) slot: u32,
-    /// The line that says so; that of the drive if none does.
+    /// The line of its position; the line of the drive if there is none.
     pub(super) slot_line: usize,
-    /// Compression is on, at this level.
+    /// Compression level; `None` if compression is off.
     pub(super) factor: Option<u32>,
     pub(super) lzo: bool,
     enabled: bool,
@@ -257,12 +259,12 @@ pub(super) struct DriveSection {
 }
 
 impl DriveSection {
-    /// The line of the compression's type.
+    /// The line of the compression type.
     pub(super) fn codec_line(&self) -> usize {
         self.seen.get(keys::COMPRESSION_TYPE).copied().unwrap_or(self.line)
     }
 
-    /// The model that it is here.
+    /// The drive model.
     pub(super) fn profile(&self) -> &'static DriveProfile {
         ssc::profile::by_product(self.identity.product()).unwrap_or(&ssc::profile::GENERIC)
     }
@@ -311,19 +313,19 @@ impl DriveSection {
         } else if let Some(text) = line.value_after(" LBP RSCRC BE:") {
             lbp_notes(line, text, notes);
         }
-        // Without a type mhvtl stores blocks raw even when compression is on.
+        // Without a type, mhvtl stores blocks uncompressed even if compression is on.
         self.factor = (self.enabled && self.codec).then_some(self.level);
     }
 }
 
-/// Warns of text behind a number.
+/// Notes text after a number.
 fn surplus_of(line: &Line<'_>, key: &str, number: Option<(i64, &str)>, notes: &mut Vec<String>) {
     if let Some(rest) = number.and_then(|(_, rest)| keys::surplus(rest)) {
         notes.push(line.note(format!("{key} {rest:?} behind the value is ignored, as with mhvtl")));
     }
 }
 
-/// The byte order of the CRC of logical block protection: only mhvtl's default is supported.
+/// Checks the byte order of the logical block protection CRC: only mhvtl's default is supported.
 fn lbp_notes(line: &Line<'_>, text: &str, notes: &mut Vec<String>) {
     let value = scan::number(text);
     surplus_of(line, keys::LBP, value, notes);
@@ -336,7 +338,7 @@ fn lbp_notes(line: &Line<'_>, text: &str, notes: &mut Vec<String>) {
     notes.push(line.note(format!("{} {:?} {why}", keys::LBP, text.trim())));
 }
 
-/// `Backoff:` and `commandtimeout:` change nothing here; a warning says what mhvtl ignores, too.
+/// Notes invalid values of `Backoff:` and `commandtimeout:`, which have no effect.
 fn number_notes(line: &Line<'_>, key: &str, lowest: i64, notes: &mut Vec<String>) {
     const HIGHEST: i64 = 9999;
     let text = line.value_after(&format!(" {key}")).unwrap_or_default();
@@ -347,7 +349,7 @@ fn number_notes(line: &Line<'_>, key: &str, lowest: i64, notes: &mut Vec<String>
     }
 }
 
-/// A level of zlib: 0 stores blocks as they are, and what zlib does not have is its nearest.
+/// A zlib level: 0 stores blocks uncompressed; a value out of range becomes the nearest level.
 fn zlib_level(line: &Line<'_>, level: i64, notes: &mut Vec<String>) -> u32 {
     let known = level.clamp(0, 9);
     if known != level {
@@ -356,16 +358,16 @@ fn zlib_level(line: &Line<'_>, level: i64, notes: &mut Vec<String>) -> u32 {
     u32::try_from(known).unwrap_or(1)
 }
 
-/// What is in the file.
+/// The contents of `device.conf`.
 pub(super) struct Devices {
     pub(super) name: String,
     pub(super) libraries: Vec<LibrarySection>,
     pub(super) drives: Vec<DriveSection>,
-    /// What is otherwise than it looks, line by line.
+    /// Settings with an unexpected effect, one per line.
     pub(super) notes: Vec<String>,
 }
 
-/// Reads the file.
+/// Parses `device.conf`.
 pub(super) fn parse(file: &str, text: &str) -> Result<Devices, ConfigError> {
     let mut devices = Devices { name: file.into(), libraries: Vec::new(), drives: Vec::new(), notes: Vec::new() };
     note_unsupported_lines(file, text, 5, &mut devices.notes);
@@ -387,9 +389,10 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Devices, ConfigError> {
 }
 
 impl Devices {
-    /// A new section, or one of a unit that has one: its values count then, and the others stay. The unit's index.
+    /// Begins a section. If the unit already has one, its new values override the earlier ones. Returns the index of
+    /// the unit.
     fn begin_section(&mut self, line: &Line<'_>, unit: SectionKind, id: u32) -> Result<usize, ConfigError> {
-        /// mhvtl takes this number for none.
+        /// mhvtl cannot use this number.
         const UNUSABLE: u32 = 255;
         let address = address(line, &mut self.notes);
         let library = self.libraries.iter().position(|other| other.id == id);
@@ -415,7 +418,7 @@ impl Devices {
         Ok(index)
     }
 
-    /// A library and a drive of one number.
+    /// The error for a library and a drive with the same number.
     fn given_twice(&self, line: &Line<'_>, unit: SectionKind, id: u32) -> ConfigError {
         let library = self.libraries.iter().find(|other| other.id == id).map(|other| other.line);
         let drive = self.drives.iter().find(|other| other.id == id).map(|other| other.line);
@@ -424,7 +427,7 @@ impl Devices {
         line.error(key, format!("number {id} is given twice, here and in line {before}"))
     }
 
-    /// Adds a unit. Its index.
+    /// Adds a unit and returns its index.
     fn add(&mut self, line: &Line<'_>, unit: SectionKind, id: u32, address: [u32; 3]) -> usize {
         let (names, line) = (DeviceIdentity { file: line.file.into(), ..DeviceIdentity::default() }, line.number);
         match unit {
@@ -460,7 +463,7 @@ impl Devices {
         }
     }
 
-    /// A line of a section, or of none; whether mhvtl reads it.
+    /// Parses a line inside or outside a section. Returns whether mhvtl reads it.
     fn parse_line(&mut self, line: &Line<'_>, section: Option<(SectionKind, u32, usize)>) -> Result<bool, ConfigError> {
         let homeless = self.take_home(line, section);
         let Some((unit, _, index)) = section else { return Ok(homeless) };
@@ -484,7 +487,8 @@ impl Devices {
         Ok(true)
     }
 
-    /// A home directory. A library takes the first that comes, also from a section behind its own; whether one did.
+    /// Parses a home directory. A library uses the first one after its header, even in a later section. Returns whether
+    /// a library uses this one.
     fn take_home(&mut self, line: &Line<'_>, section: Option<(SectionKind, u32, usize)>) -> bool {
         let Some(path) = line.word_after(" Home directory:") else { return false };
         let own = section.filter(|(unit, ..)| *unit == SectionKind::Library).map(|(.., index)| index);
@@ -501,7 +505,7 @@ impl Devices {
         taken
     }
 
-    /// Warns of compression that is on, without the type that mhvtl needs for it.
+    /// Notes the drives with compression enabled but without the compression type that mhvtl requires.
     fn codecs(&mut self) {
         for drive in self.drives.iter().filter(|drive| drive.enabled && !drive.codec) {
             let line = drive.seen.get(keys::COMPRESSION).copied().unwrap_or(drive.line);
@@ -511,7 +515,7 @@ impl Devices {
     }
 }
 
-/// Warns of a key that its section has already.
+/// Notes a key that is repeated in its section.
 fn repeated(line: &Line<'_>, key: &'static str, seen: &mut BTreeMap<&'static str, usize>, notes: &mut Vec<String>) {
     if let Some(before) = seen.insert(key, line.number) {
         let counts = match key {
@@ -543,7 +547,7 @@ fn parse_library_line(
     Ok(())
 }
 
-/// Whether contents are saved. Once that is on, no later line turns it off.
+/// Whether contents are saved at shutdown. No later line disables that.
 fn persists(line: &Line<'_>, word: &str, notes: &mut Vec<String>) -> bool {
     let lower = word.to_ascii_lowercase();
     let saves = lower.starts_with("yes") || lower.starts_with("true");
@@ -559,13 +563,14 @@ fn persists(line: &Line<'_>, word: &str, notes: &mut Vec<String>) -> bool {
 }
 
 impl Devices {
-    /// Gives each unit its NAA name: its own, or one that is made, where a unit before it in the file has that already.
+    /// Assigns the NAA designator of each unit: the configured or default one, or a fallback if an earlier unit has
+    /// that.
     fn assign_naas(&mut self) {
         let libraries =
             self.libraries.iter_mut().map(|it| (it.line, format!("library {}", it.id), 14, &mut it.identity));
         let drives = self.drives.iter_mut().map(|it| (it.line, format!("drive {}", it.id), 10, &mut it.identity));
         let mut units: Vec<_> = libraries.chain(drives).collect();
-        // Names that are written come before those that are made of serial numbers.
+        // Configured designators have priority over those derived from serial numbers.
         units.sort_by_key(|(line, _, _, names)| (names.given_naa.is_none(), *line));
         let mut known: BTreeMap<String, String> = BTreeMap::new();
         for (line, unit, padded, names) in units {
@@ -583,7 +588,7 @@ impl Devices {
         }
     }
 
-    /// What every section needs.
+    /// Checks the keys that every section requires, and their uniqueness.
     fn check_complete(&self) -> Result<(), ConfigError> {
         let libraries =
             self.libraries.iter().map(|library| (format!("library {}", library.id), library.line, &library.identity));
@@ -595,7 +600,7 @@ impl Devices {
                 Err(ConfigError { file, line, key, message })
             };
             if names.serial.is_empty() {
-                return wrong(line, "a device without one cannot be told from others".into());
+                return wrong(line, "unit serial number is missing; each device needs its own".into());
             }
             if let Some((other, line)) = serials.get(names.serial.as_str()) {
                 let message = format!("{:?} of {unit} is that of {other}, line {line}, too", names.serial);

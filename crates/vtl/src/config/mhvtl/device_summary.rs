@@ -1,5 +1,5 @@
-//! What mhvtl's tools look at of a configuration: numbers, kinds and directories of units, whatever their models, and
-//! labels. So they work on one that we could not serve.
+//! The parts of a configuration that mhvtl's tools read: numbers, kinds and directories of units, and barcodes. Models
+//! are not checked, so that the tools work on configurations that Ferric cannot serve.
 
 use super::device::LibrarySection;
 use super::keys::{self, Ignored};
@@ -10,55 +10,55 @@ use super::{
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// A unit of `device.conf`.
+/// Number and kind of a unit in `device.conf`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceSummary {
-    /// Its number.
+    /// Number of the unit, from its header.
     pub id: u32,
-    /// What it is.
+    /// Whether the unit is a library or a drive.
     pub kind: DeviceKind,
 }
 
-/// A library or a drive.
+/// The kind of a unit in `device.conf`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeviceKind {
-    /// A library.
+    /// A media changer with its cartridges.
     Library {
-        /// The directory of its cartridges.
+        /// Directory of the library's cartridges.
         home_directory: PathBuf,
     },
-    /// A drive.
+    /// A tape drive, inside or outside a library.
     Drive {
-        /// The library that it is in.
+        /// Number of its library; `None` if it is in no library.
         library: Option<u32>,
     },
 }
 
-/// The directory of the other files: it itself, unless its `mhvtl.conf` names another.
+/// The directory of the other configuration files: `main`, unless its `mhvtl.conf` names another one.
 ///
 /// # Errors
-/// That cannot be read.
+/// Fails if `mhvtl.conf` cannot be read.
 pub fn directory(main: &Path) -> Result<PathBuf, ConfigError> {
     Ok(redirected_directory(main)?.map_or_else(|| main.into(), |(_, other)| other))
 }
 
-/// The directory that a line of `mhvtl.conf` names, as mhvtl's daemons read it: the key in the first column, blanks around
-/// `=` or none, the rest of the line. They take quotes, a comment and a carriage return for parts of the name, which no
-/// directory has; so these are left out here.
+/// The value of `MHVTL_CONFIG_PATH` in a line of `mhvtl.conf`, as mhvtl's daemons parse it: the key in the first
+/// column, optional blanks around `=`, and the rest of the line. The daemons treat quotes, comments and carriage
+/// returns as part of the name; since no such directory exists, they are removed here.
 fn config_path(line: &str) -> Option<&str> {
     let value = line.strip_prefix("MHVTL_CONFIG_PATH")?.trim_start().strip_prefix('=')?;
     let value = value.split_once(" #").map_or(value, |(value, _)| value).trim().trim_matches(['"', '\'']);
     (!value.is_empty()).then_some(value)
 }
 
-/// The directory that a `mhvtl.conf` names for the other files, and the line: the first that names one.
+/// The directory that `mhvtl.conf` names for the other files, and its line: the first one counts.
 pub(super) fn redirected_directory(main: &Path) -> Result<Option<(usize, PathBuf)>, ConfigError> {
     let text = read_optional(&main.join("mhvtl.conf"))?.unwrap_or_default();
     Ok(text.lines().zip(1..).find_map(|(line, number)| Some((number, config_path(line)?.into()))))
 }
 
-/// Warnings for `mhvtl.conf`: lines that assign nothing although they seem to, variables that are assigned twice, and a
-/// home directory that only mhvtl's scripts use.
+/// Notes for `mhvtl.conf`: lines that look like assignments and are not, variables that are assigned twice, and a home
+/// directory that only mhvtl's scripts use.
 pub(super) fn setting_notes(directory: &Path, libraries: &[LibrarySection]) -> Result<Vec<String>, ConfigError> {
     let path = directory.join("mhvtl.conf").display().to_string();
     let text = read_optional(&directory.join("mhvtl.conf"))?.unwrap_or_default();
@@ -91,21 +91,21 @@ pub(super) fn setting_notes(directory: &Path, libraries: &[LibrarySection]) -> R
     Ok(notes)
 }
 
-/// What `mhvtl.conf` in a directory assigns; nothing if there is none.
+/// The assignments in `mhvtl.conf` of a directory; empty if there is no such file.
 ///
 /// # Errors
-/// It cannot be read.
+/// Fails if the file cannot be read.
 pub fn assignments(directory: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
     Ok(parse_assignments(&read_optional(&directory.join("mhvtl.conf"))?.unwrap_or_default()))
 }
 
-/// Megabytes of a new cartridge, as `mhvtl.conf` in a directory has them.
+/// Capacity of a new cartridge in megabytes, from `CAPACITY` in `mhvtl.conf`; 500 if it is not set.
 ///
 /// # Errors
-/// It cannot be read, or has something else.
+/// Fails if the file cannot be read, or the value is not a number from 1 to 2^30.
 pub fn default_capacity_mb(directory: &Path) -> Result<u64, ConfigError> {
     const DEFAULT: u64 = 500;
-    /// 1 PiB.
+    /// 1 PiB in megabytes.
     const MOST: u64 = 1 << 30;
     let path = directory.join("mhvtl.conf");
     let text = read_optional(&path)?.unwrap_or_default();
@@ -121,15 +121,15 @@ pub fn default_capacity_mb(directory: &Path) -> Result<u64, ConfigError> {
     given.parse().ok().filter(|number| (1..=MOST).contains(number)).ok_or_else(wrong)
 }
 
-/// Units of the `device.conf` in a directory, in its order.
+/// The units in `device.conf` of a directory, in the order of the file.
 ///
 /// # Errors
-/// There is none, or it cannot be read.
+/// Fails if the file does not exist or cannot be read.
 pub fn device_summaries(directory: &Path) -> Result<Vec<DeviceSummary>, ConfigError> {
     let (name, text) = read_text(&directory.join("device.conf"))?;
     let (mut units, mut inside) = (Vec::<DeviceSummary>::new(), false);
     for line in Line::lines(&name, &text).filter(|line| !line.is_comment()) {
-        // The tools look for the whole header of a drive.
+        // The tools require a complete drive header.
         let whole = |(unit, _): &(SectionKind, u32)| *unit == SectionKind::Library || line.text.contains("CHANNEL");
         if let Some((unit, id)) = header(&line).filter(whole) {
             let kind = match unit {
@@ -154,14 +154,14 @@ pub fn device_summaries(directory: &Path) -> Result<Vec<DeviceSummary>, ConfigEr
     Ok(units)
 }
 
-/// Labels in the slots of a `library_contents` file, with their lines: each first word behind the number.
+/// The barcodes in the slots of a `library_contents` file with their lines: the first word after each slot number.
 ///
 /// # Errors
-/// There is none, or it cannot be read.
+/// Fails if the file does not exist or cannot be read.
 pub fn slot_barcodes(path: &Path) -> Result<Vec<(usize, String)>, ConfigError> {
     let (name, text) = read_text(path)?;
     let label = |line: Line<'_>| {
-        // The script looks for "Slot" and a blank; mhvtl takes "Slot 4 : X" for an empty slot 4.
+        // The script looks for "Slot" and a blank; mhvtl treats "Slot 4 : X" as an empty slot 4.
         let (_, rest) = line.text.strip_prefix("Slot ").and_then(scan::number)?;
         let label = rest.strip_prefix(':').and_then(scan::word)?;
         Some((line.number, label.to_owned()))

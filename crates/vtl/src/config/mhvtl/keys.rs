@@ -1,4 +1,4 @@
-//! Keys of mhvtl's files, and the lines that its programs ignore although they look like one.
+//! The keys of mhvtl's files, and notes about ignored lines that look like one.
 
 use super::SectionKind;
 use super::scan::{self, Line};
@@ -23,7 +23,7 @@ pub(super) const COMPRESSION_TYPE: &str = "Compression type:";
 pub(super) const COMPRESSION: &str = "Compression:";
 pub(super) const LBP: &str = "LBP RSCRC BE:";
 
-/// Keys of `device.conf`, and the section that has them; `None` for both.
+/// Keys of `device.conf` and the section kind that has them; `None` for both.
 const DEVICE_CONF: [(&str, Option<SectionKind>); 15] = [
     (VENDOR, None),
     (PRODUCT, None),
@@ -42,14 +42,14 @@ const DEVICE_CONF: [(&str, Option<SectionKind>); 15] = [
     (LBP, DRIVE),
 ];
 
-/// Keys whose value is one word: mhvtl ignores what follows it.
+/// Keys whose value is one word; mhvtl ignores the text after it.
 const WORDS: [&str; 8] = [VENDOR, REVISION, SERIAL, FIFO, HOME, PERSIST, MOVE_COMMAND, COMPRESSION_TYPE];
 
 /// Variables of `mhvtl.conf`.
 const VARIABLES: [&str; 6] =
     ["MHVTL_CONFIG_PATH", "MHVTL_HOME_PATH", "CAPACITY", "VERBOSE", "VTL_DEBUG", "DAEMON_DEBUG"];
 
-/// Whether a shell reads a variable of `mhvtl.conf` under another name, since the case is another.
+/// Whether the name of a variable differs from one of `mhvtl.conf` only in case.
 pub(super) fn is_misspelled(variable: &str) -> bool {
     VARIABLES.iter().any(|known| known.eq_ignore_ascii_case(variable) && *known != variable)
 }
@@ -62,13 +62,13 @@ pub(super) fn key_of(line: &Line<'_>, unit: SectionKind) -> Option<&'static str>
     DEVICE_CONF.iter().find(has).map(|(key, _)| *key)
 }
 
-/// The text behind a value, unless it is a comment.
+/// The text after a value, unless it is a comment.
 pub(super) fn surplus(rest: &str) -> Option<&str> {
     let rest = rest.trim();
     (!rest.is_empty() && !rest.starts_with('#')).then_some(rest)
 }
 
-/// A warning for a value of which mhvtl uses a part, or more than the user may have meant.
+/// A note about a value of which mhvtl uses only a part, or more than probably intended.
 pub(super) fn other_value(line: &Line<'_>, key: &str) -> Option<String> {
     let text = line.value_after(&format!(" {key}"))?;
     if key == PRODUCT {
@@ -80,25 +80,25 @@ pub(super) fn other_value(line: &Line<'_>, key: &str) -> Option<String> {
     surplus(rest).map(|rest| line.note(format!("{key} {word:?} is used: {rest:?} behind it is ignored, as with mhvtl")))
 }
 
-/// A text in lower case without white space, to compare keys by.
+/// Lower-case text without white space, for the comparison of keys.
 fn plain(text: &str) -> String {
     let text = text.trim_start_matches('\u{feff}');
     text.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect()
 }
 
-/// Lines that mhvtl ignores, as warnings.
+/// Collects notes about the lines that mhvtl ignores.
 #[derive(Default)]
 pub(super) struct Ignored {
     lines: usize,
 }
 
 impl Ignored {
-    /// Warnings for one file; further lines are counted.
+    /// Most notes per file; further lines are only counted.
     const MOST: usize = 50;
 
-    /// Adds a line, unless it is empty, a comment or a version.
+    /// Adds a note about a line, unless it is empty, a comment or a version.
     fn add(&mut self, line: &Line<'_>, notes: &mut Vec<String>, why: impl FnOnce(&str) -> String) {
-        /// Characters of the line that the warning repeats.
+        /// Number of characters of the line that the note repeats.
         const SHOWN: usize = 80;
         let text = line.text.trim().trim_start_matches('\u{feff}').trim_start();
         let plain = plain(text);
@@ -144,7 +144,7 @@ impl Ignored {
         });
     }
 
-    /// Adds a line of `mhvtl.conf` that names a variable and does not assign it.
+    /// Adds a line of `mhvtl.conf` that names a variable but does not assign it.
     pub(super) fn of_settings(&mut self, line: &Line<'_>, notes: &mut Vec<String>) {
         let text = plain(line.text);
         let name = text.strip_prefix("export").unwrap_or(&text).split('=').next().unwrap_or_default();
@@ -160,7 +160,7 @@ impl Ignored {
         }
     }
 
-    /// The warning for the lines beyond those that have one each.
+    /// Adds a note with the number of further ignored lines.
     pub(super) fn finish(&self, file: &str, notes: &mut Vec<String>) {
         if let Some(more) = self.lines.checked_sub(Self::MOST).filter(|more| *more > 0) {
             notes.push(format!("{file}: {more} more lines are ignored, as with mhvtl"));

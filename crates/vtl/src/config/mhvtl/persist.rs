@@ -1,4 +1,4 @@
-//! `library_contents.N.persist`: what mhvtl's library saves when it ends, for its next start or ours.
+//! Writes `library_contents.N.persist`, which mhvtl's library saves at shutdown for its next start.
 
 use crate::library::Library;
 use smc::element::{AddressRange, ElementAddress};
@@ -8,10 +8,10 @@ use std::io;
 use std::path::Path;
 use tape_store::backend::file::replace;
 
-/// Writes the file of a library: its elements, cartridges in drives back in the slots that they came from.
+/// Saves the contents of a library. Cartridges in drives are listed in their source elements.
 ///
 /// # Errors
-/// It cannot be written; the one before is still there then.
+/// Fails if the file cannot be written; the previous one then remains.
 pub fn save_contents(library: &Library, path: &Path) -> io::Result<()> {
     replace(path, contents_text(library).as_bytes())
 }

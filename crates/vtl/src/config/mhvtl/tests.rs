@@ -46,7 +46,7 @@ fn import_reproduces_mhvtl_configuration() {
         (drive.profile.model.product, drive.names.serial.clone().unwrap(), drive.names.naa.clone().unwrap())
     };
     assert_eq!(drive(0), ("ULT3580-TD8", "XYZZY_A1".into(), "50223344ab000100".into()));
-    // The default name: the last eight of ten characters.
+    // The default NAA designator: the last eight of ten characters.
     assert_eq!(drive(1), ("ULT3580-TD6", "XYZZY_A2".into(), "5a5a595f41322020".into()));
     let cartridge =
         |at: usize| (library.cartridges[at].barcode.to_string(), library.cartridges[at].element.map(|at| at.0));
@@ -67,7 +67,7 @@ fn import_reproduces_mhvtl_configuration() {
     );
     let lzo = "/device.conf:20: Compression type: lzo of drive 12 is read, but not written; new blocks are compressed with zlib";
     assert!(notes[2].ends_with(lzo) && notes.len() == 3, "{notes:?}");
-    // Addresses and revisions are mhvtl's, also where the real library's are others.
+    // Addresses and revisions are those of mhvtl, even if the real library has others.
     assert_eq!(library.layout, ElementLayout::new([1, 1000, 10, 500], [9, 2, 2]));
     let revisions =
         [&library.strings, &library.drives[0].strings, &library.drives[1].strings].map(|it| it.revision.as_str());
@@ -143,7 +143,7 @@ fn errors_name_their_line() {
     assert!(import(empty.path()).unwrap_err().to_string().ends_with("/device.conf: does not exist"));
 }
 
-/// What the tools look at, of models that we do not have, too.
+/// Device summaries also cover models that Ferric does not support.
 #[test]
 fn device_summaries_of_unsupported_models() {
     let dir = directory(&DEVICES.replace("L700", "L80").replace("Home directory: /opt/mhvtl\n", ""), CONTENTS);
@@ -169,7 +169,7 @@ fn directory_of(main: &Path) -> PathBuf {
     super::directory(main).unwrap()
 }
 
-/// A library as mhvtl's own generator makes it by default, with other names.
+/// A library as mhvtl's generator creates it by default, with other names.
 fn library(vendor: &str, product: &str, drive: &str, home: &Path) -> String {
     format!(
         "Library: 10 CHANNEL: 00 TARGET: 08 LUN: 00\n Vendor identification: {vendor}\n Product identification: {product}\n\
@@ -277,7 +277,7 @@ fn cartridges_without_media_suffix() {
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(512))]
 
-    /// Whatever files say, it is understood or refused; what is understood is a configuration of ours.
+    /// Arbitrary files are imported or refused; what is imported is a valid Ferric configuration.
     #[test]
     fn no_file_makes_it_fall(
         devices in proptest::collection::vec(proptest::sample::select(WORDS), 0..60),
@@ -285,14 +285,14 @@ proptest::proptest! {
     ) {
         let dir = directory(&format!("Library: 10 CHANNEL: 0 TARGET: 0 LUN: 0\n{}", devices.concat()), &contents.concat());
         if let Ok(imported) = import(dir.path()) {
-            // What only shows beside the others, such as a name that is given twice, has its line.
+            // The result is ignored: settings that conflict, such as a duplicate name, are an error.
             let _ = parse("made", &imported.text);
         }
         let _ = (import_drive(dir.path(), 11), device_summaries(dir.path()), super::default_capacity_mb(dir.path()));
     }
 }
 
-/// Pieces of files, whole and broken.
+/// Parts of files, valid and invalid.
 const WORDS: &[&str] = &[
     "\n",
     "\n\n",
@@ -346,7 +346,7 @@ const WORDS: &[&str] = &[
     "VERSION: 2\n",
 ];
 
-/// What becomes of [`ONE`] after a part of it was replaced; or the error.
+/// Imports [`ONE`] with `from` replaced by `to`; returns the configuration or the error.
 fn with_line(from: &str, to: &str) -> Result<(Config, ImportedConfig), String> {
     let devices = ONE.replacen(from, to, 1);
     assert!(ONE.contains(from), "{from}");
@@ -363,17 +363,17 @@ Drive: 11 CHANNEL: 00 TARGET: 09 LUN: 00\n Library ID: 10 Slot: 01\n Vendor iden
 Product identification: ULT3580-TD8\n Product revision level: 550V\n Unit serial number: XYZZY_B1\n \
 NAA: 30:22:33:44:ab:00:09:00\n Compression: factor 1 enabled 1\n Compression type: zlib\n Backoff: 400\n\n";
 
-/// A value of a key: what mhvtl's own parser made of it, and what we do. mhvtl 1.8 was built beside and run on each line;
-/// `"!"` where its drive daemon aborts.
+/// A value of a key: how mhvtl parses it, and how the import does. The expectations come from mhvtl 1.8, run on each
+/// line; `"!"` where its drive daemon aborts.
 struct Row {
-    /// The value in [`ONE`], and the one in its place.
+    /// The text in [`ONE`], and its replacement.
     from: &'static str,
     to: &'static str,
-    /// As mhvtl has it.
+    /// The value in mhvtl.
     mhvtl: &'static str,
-    /// As we have it; `"!"` for an error that names the line.
+    /// The imported value; `"!"` for an error that names the line.
     ours: &'static str,
-    /// A part of what is said beside it.
+    /// A part of the expected note.
     note: &'static str,
 }
 
@@ -381,7 +381,7 @@ const fn row(from: &'static str, to: &'static str, mhvtl: &'static str, ours: &'
     Row { from, to, mhvtl, ours, note }
 }
 
-/// Checks rows of one key, given how to read what we have.
+/// Checks rows of one key; `read` returns the imported value.
 fn table(rows: &[Row], read: impl Fn(&Config, &ImportedConfig) -> String) {
     for Row { from, to, mhvtl, ours, note } in rows {
         match with_line(from, to) {
@@ -495,14 +495,14 @@ fn identities_match_mhvtl() {
         row(SERIAL, "Unit serial number: 12345678901234567", "!", "!", "Unit serial number:"),
         row(SERIAL, "Unit serial number: ", "!", "!", "there is no value"),
         row(SERIAL, "Unit serial number: ONE\n Unit serial number: TWO", "TWO", "TWO", "is given twice"),
-        row(SERIAL, "unit serial number: ABC", "", "!", "cannot be told from others"),
+        row(SERIAL, "unit serial number: ABC", "", "!", "unit serial number is missing"),
     ];
     table(&rows, |config, _| first_drive(config).names.serial.clone().unwrap());
     const PRODUCT: &str = " Product identification: ULT3580-TD8";
     let rows = [
         row(PRODUCT, " Product identification: ULT3580-TD8  ", "ULT3580-TD8", "ULT3580-TD8", ""),
         row(PRODUCT, "\t Product  identification: ULT3580-TD8", "ULT3580-TD8", "ULT3580-TD8", ""),
-        // mhvtl loses the last character; the product is another then.
+        // mhvtl loses the last character, which makes it another product.
         row(PRODUCT, "Product identification: ULT3580-TD8", "ULT3580-TD", "ULT3580-TD8", ""),
         row(PRODUCT, " Product identification: Ultrium 3-SCSI", "Ultrium 3-SCSI", "Ultrium 3-SCSI", ""),
         row(
@@ -637,7 +637,7 @@ fn sections_and_lines_match_mhvtl() {
         row(HEADER, "Drive: 11 CHANNEL: 00 TARGET: 0x9 LUN: 00", "undefined", "[0, 0, 0]", "are not all there"),
     ];
     table(&rows, address);
-    // No header: the drive is none, and the library lacks it.
+    // Not a header: there is no such drive, and the library has no drive for its element.
     for header in [" Drive: 11 CHANNEL: 00 TARGET: 09 LUN: 00", "DRIVE: 11 CHANNEL: 00", "Drive : 11 CHANNEL: 00"] {
         let error = with_line(HEADER, header).err().unwrap();
         assert!(error.contains("/library_contents.10:1: Drive: no drive of device.conf has place 1"), "{error}");
@@ -647,11 +647,11 @@ fn sections_and_lines_match_mhvtl() {
     let long = format!("#{} Product revision level: 9999\n", "x".repeat(510));
     let long: &'static str = Box::leak(long.into_boxed_str());
     let rows = [
-        // A line of one character ends a section, whatever it is, and so the rest of the drive is lost.
-        row(REVISION, " \n", "no serial number", "!", "cannot be told from others"),
-        row(REVISION, "x\n", "no serial number", "!", "cannot be told from others"),
-        row(REVISION, "\r\n", "no serial number", "!", "cannot be told from others"),
-        // mhvtl's drive aborts; nothing is to be lost by going on.
+        // A line of one character ends a section, so the rest of the drive is lost.
+        row(REVISION, " \n", "no serial number", "!", "unit serial number is missing"),
+        row(REVISION, "x\n", "no serial number", "!", "unit serial number is missing"),
+        row(REVISION, "\r\n", "no serial number", "!", "unit serial number is missing"),
+        // mhvtl's drive aborts; the import continues, which loses nothing.
         row(REVISION, "   \n", "!", "XYZZY_B1", ""),
         row(REVISION, "Unknown: line\n", "XYZZY_B1", "XYZZY_B1", "is ignored, as with mhvtl: mhvtl has no such key"),
         row(REVISION, " # Product revision level: 550V\n", "XYZZY_B1", "XYZZY_B1", ""),
@@ -664,7 +664,7 @@ fn sections_and_lines_match_mhvtl() {
         ),
     ];
     table(&rows, serial);
-    // What is behind the 511th character of a comment is a line of its own.
+    // The text after the 511th character of a comment is a separate line.
     assert_eq!(first_drive(&with_line(REVISION, long).unwrap().0).strings.revision, "9999");
     let (config, _) = with_line(ONE, &ONE.replace('\n', "\r\n").replace("\r\n\r\n", "\r\n\n")).unwrap();
     assert_eq!((serial(&config, &with_line("400", "4").unwrap().1), config.libraries.len()), ("XYZZY_B1".into(), 1));
@@ -687,7 +687,7 @@ fn sections_and_lines_match_mhvtl() {
             said.contains("device.conf:11: Library ID: without Slot:") && said.contains("drive 11 is in no library"),
             "{said}"
         );
-        // A library without drives cannot be here: the line of the library is named.
+        // A library without drives is not supported: the error names the line of the library.
         let error = imported.config().map(|_| ()).unwrap_err();
         assert!(error.file.ends_with("/device.conf") && error.line == 1, "{error}");
     }
@@ -695,7 +695,7 @@ fn sections_and_lines_match_mhvtl() {
 
 #[test]
 fn contents_file_parsing_matches_mhvtl() {
-    // The text of a slot, what mhvtl has in slot 1, and a part of what is said.
+    // The text of a slot, the barcode that mhvtl reads in slot 1, and a part of the note.
     let cases: [(&str, Option<&str>, &str); 21] = [
         ("Slot 1: E01001L8", Some("E01001L8"), ""),
         ("Slot 1:E01001L8", Some("E01001L8"), ""),
@@ -751,14 +751,14 @@ fn duplicate_naas_are_replaced() {
     let config = imported.config().unwrap();
     let naa = |at: usize| config.libraries[0].drives[at].names.naa.clone().unwrap();
     assert_eq!(config.libraries[0].names.naa.as_deref(), Some("50223344ab000000"));
-    // The name that mhvtl makes of the serial number: 5, then the last eight of "XYZZY_A1  ".
+    // The designator that mhvtl derives from the serial number: 5, then the last eight of "XYZZY_A1  ".
     assert_eq!(naa(0), "5a5a595f41312020");
     let said = "/device.conf:29: NAA 50223344ab000000 of drive 11 is that of library 10, too: drive 11 is 5a5a595f41312020 here";
     assert!(imported.notes.iter().any(|note| note.ends_with(said)), "{:?}", imported.notes);
-    // A drive alone has the same name.
+    // A drive that is imported alone has the same designator.
     let (alone, _) = import_drive(dir.path(), 11).unwrap();
     assert_eq!(alone.config().unwrap().libraries[0].drives[0].names.naa, Some(naa(0)));
-    // Names that come from long serial numbers of one end, three times.
+    // Designators from long serial numbers with the same end, three times.
     let long = |drive: &str, serial: &str| {
         format!(
             "Drive: {drive} CHANNEL: 0\n Library ID: 10 Slot: {drive}\n Product identification: X\n Unit serial number: {serial}\n\n"
@@ -780,7 +780,7 @@ fn duplicate_naas_are_replaced() {
 #[test]
 fn explicit_directory_wins() {
     let (named, other) = (directory(DEVICES, CONTENTS), directory(&DEVICES.replace("XYZZY", "OTHER"), CONTENTS));
-    // mhvtl's daemons take the first of several.
+    // mhvtl's daemons use the first of several.
     let conf = format!("MHVTL_CONFIG_PATH={}\nMHVTL_CONFIG_PATH=/x\nCAPACITY=500\n", other.path().display());
     fs::write(named.path().join("mhvtl.conf"), conf).unwrap();
     let imported = import(named.path()).unwrap();
@@ -788,7 +788,7 @@ fn explicit_directory_wins() {
     let said = format!("/mhvtl.conf:1: MHVTL_CONFIG_PATH={} is not followed", other.path().display());
     assert!(imported.notes[0].contains(&said), "{:?}", imported.notes);
     assert_eq!(super::resolve_directory(Some(named.path())).unwrap(), named.path());
-    // With nothing else in it, it says where to look.
+    // Without other files in the directory, the error names the other directory.
     fs::remove_file(named.path().join("device.conf")).unwrap();
     let error = import(named.path()).unwrap_err().to_string();
     let expected = format!("device.conf: does not exist; mhvtl.conf:1 names {}: give that", other.path().display());
@@ -813,7 +813,7 @@ fn versions_long_lines_and_missing_files_are_reported() {
 
 #[test]
 fn names_that_are_written_stay() {
-    // Drive 12 has no name: the one made of its serial number is written for drive 11, which is behind it.
+    // Drive 12 has no designator: its default is configured for drive 11, which comes later.
     let devices = DEVICES.replace("NAA: 10:22:33:44:ab:00:01:00", "NAA: 5a:5a:59:5f:41:32:20:20");
     let dir = directory(&devices, CONTENTS);
     let imported = import(dir.path()).unwrap();
@@ -880,7 +880,7 @@ fn lines_that_mhvtl_ignores_are_named() {
 #[test]
 fn files_as_editors_leave_them() {
     let all = |text: &str| import(directory(text, "Drive 1:\n\nMAP 1:\n\nSlot 1: E01001L8\n").path());
-    // mhvtl does not find the library behind a byte order mark.
+    // mhvtl does not find the library after a byte order mark.
     let error = all(&format!("\u{feff}{ONE}")).unwrap_err().to_string();
     assert!(error.contains("no line begins with \"Library:\""), "{error}");
     let notes = all(&format!("\u{feff}# comment\n{ONE}")).unwrap().notes;
@@ -891,7 +891,8 @@ fn files_as_editors_leave_them() {
         let imported = all(&text).unwrap();
         assert_eq!((imported.notes.as_slice(), imported.config().unwrap().libraries[0].drives.len()), (&[][..], 1));
     }
-    // mhvtl reads the end of a line of 511 characters as an empty line, which ends the section; not that of a shorter one.
+    // mhvtl reads the newline of a line of 511 characters as an empty line, which ends the section; not that of a
+    // shorter line.
     let with = |len: usize| {
         all(&ONE.replace(
             " Unit serial number: XYZZY_B1",
@@ -899,7 +900,7 @@ fn files_as_editors_leave_them() {
         ))
     };
     assert_eq!(with(510).unwrap().notes, Vec::<String>::new());
-    assert!(with(511).unwrap_err().to_string().contains("cannot be told from others"));
+    assert!(with(511).unwrap_err().to_string().contains("unit serial number is missing"));
     // A second header of one drive: its values count.
     let imported =
         all(&format!("{ONE}Drive: 11 CHANNEL: 01 TARGET: 07 LUN: 01\n Unit serial number: SECOND\n\n")).unwrap();
@@ -912,7 +913,7 @@ fn files_as_editors_leave_them() {
         "{:?}",
         imported.notes
     );
-    // A thousand lines that mean nothing.
+    // A thousand lines that are ignored.
     let notes = all(&format!("{ONE}{}", "Density: LTO5\n".repeat(1000))).unwrap().notes;
     assert!(
         notes.len() == 51 && notes[50].ends_with("/device.conf: 950 more lines are ignored, as with mhvtl"),
@@ -920,7 +921,7 @@ fn files_as_editors_leave_them() {
     );
 }
 
-/// Lines of `mhvtl.conf`: what mhvtl's daemons make of `MHVTL_CONFIG_PATH`, and a shell of `CAPACITY`.
+/// Lines of `mhvtl.conf`: how mhvtl's daemons read `MHVTL_CONFIG_PATH`, and a shell reads `CAPACITY`.
 #[test]
 fn settings_as_mhvtl_reads_them() {
     for (line, mhvtl, note) in [

@@ -279,8 +279,8 @@ fn unknown_cartridges_and_pools_are_refused() {
         &site,
         r#"{"do":"make","pool":"daily","count":@}"#,
         &[
-            ("0", "the number of cartridges to make is 0; give 1 or more"),
-            ("10001", "cannot make 10001 cartridges at once: at most 10000"),
+            ("0", "the number of cartridges to create is 0; give 1 or more"),
+            ("10001", "cannot create 10001 cartridges at once: at most 10000"),
         ],
     );
 }
