@@ -158,22 +158,22 @@ type Places = BTreeMap<String, Location>;
 
 /// All locations at rest, in libraries and on the shelf: each cartridge once, none missing.
 fn locations(site: &Site) -> Places {
-    let mut places = Places::new();
+    let mut locations = Places::new();
     for library in site.libraries() {
         for (barcode, place) in library.locations() {
-            assert!(places.insert(barcode.to_string(), place).is_none(), "{barcode} is in two places");
+            assert!(locations.insert(barcode.to_string(), place).is_none(), "{barcode} is in two places");
         }
     }
     for (barcode, entry) in site.inventory() {
         match entry.location {
             Location::Shelf(_) => {
-                assert!(places.insert(barcode, entry.location).is_none(), "in a library and on the shelf")
+                assert!(locations.insert(barcode, entry.location).is_none(), "in a library and on the shelf")
             }
-            place => assert_eq!(places.get(&barcode), Some(&place), "{barcode}: the inventory has it elsewhere"),
+            place => assert_eq!(locations.get(&barcode), Some(&place), "{barcode}: the inventory has it elsewhere"),
         }
     }
-    assert_eq!(places.len(), CARTRIDGES);
-    places
+    assert_eq!(locations.len(), CARTRIDGES);
+    locations
 }
 
 /// Checks what a library reports to hosts during moves: no volume tag twice.
@@ -182,8 +182,8 @@ fn check_host_view(site: &Site, number: usize) {
     let host = Host::login(library.target(), 200);
     let ask = || host.command(0, &[0xb8, 0x10, 0, 0, 0xff, 0xff, 0, 1, 0, 0, 0, 0], 65_536);
     // Other threads import and export, which raises unit attentions first.
-    let told = std::iter::repeat_with(ask).find(|answer| answer.sense_codes().is_none_or(|(key, ..)| key != 6));
-    let data = told.unwrap().into_result().unwrap();
+    let response = std::iter::repeat_with(ask).find(|answer| answer.sense_codes().is_none_or(|(key, ..)| key != 6));
+    let data = response.unwrap().into_result().unwrap();
     let word = |at: usize| u16::from_be_bytes([data[at], data[at + 1]]);
     let (mut at, mut seen, mut elements) = (8, BTreeSet::new(), 0);
     while at < data.len() {

@@ -53,7 +53,7 @@ impl Shared {
 
     /// Stores which cartridges each directory has. The record of a directory that is probably not mounted stays
     /// unchanged.
-    pub(crate) fn note_directories(&self) -> Result<(), LibraryError> {
+    pub(crate) fn store_directories(&self) -> Result<(), LibraryError> {
         if self.directories.is_empty() {
             return Ok(());
         }
@@ -77,12 +77,12 @@ impl Shared {
         Ok(())
     }
 
-    /// Does the same as [`Self::note_directories`], but only if nothing is recorded for the directory of new
+    /// Does the same as [`Self::store_directories`], but only if nothing is recorded for the directory of new
     /// cartridges.
-    pub(crate) fn note_first_cartridge(&self) -> Result<(), LibraryError> {
+    pub(crate) fn store_first_directory(&self) -> Result<(), LibraryError> {
         let Some(first) = self.directories.first() else { return Ok(()) };
         let is_known = self.known_directories()?.get(&key_of(first)).is_some_and(|names| !names.is_empty());
-        if is_known { Ok(()) } else { self.note_directories() }
+        if is_known { Ok(()) } else { self.store_directories() }
     }
 }
 

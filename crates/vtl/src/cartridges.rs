@@ -45,11 +45,11 @@ impl Site {
 
     /// Exports the cartridges that the robot has put into import/export elements to the shelf.
     fn auto_export_all(&self, library: &Library) {
-        let ports = library.layout().import_export.addresses();
-        let waiting = |address: &ElementAddress| {
+        let io_elements = library.layout().import_export.addresses();
+        let is_waiting = |address: &ElementAddress| {
             library.changer(|changer| changer.content(*address).is_some_and(|c| !c.by_operator))
         };
-        for address in ports.filter(waiting) {
+        for address in io_elements.filter(is_waiting) {
             if let Err(error) = library.auto_export(address) {
                 tracing::debug!(library = library.name(), %error, "auto export postponed");
             }
@@ -58,11 +58,11 @@ impl Site {
 
     /// Imports the cartridges that have newly arrived on the shelf into import/export elements.
     fn auto_import_all(&self, library: &Library) {
-        let coming =
+        let pending =
             self.inventory().into_iter().filter(|(_, entry)| library.is_pending_import(entry)).map(|(name, _)| name);
-        for barcode in coming.filter_map(|name| Barcode::new(&name)) {
-            let Ok(port) = library.first_empty(ElementType::IMPORT_EXPORT) else { return };
-            if let Err(error) = library.auto_import(port, &barcode) {
+        for barcode in pending.filter_map(|name| Barcode::new(&name)) {
+            let Ok(io_element) = library.first_empty(ElementType::IMPORT_EXPORT) else { return };
+            if let Err(error) = library.auto_import(io_element, &barcode) {
                 tracing::debug!(library = library.name(), %error, "auto import postponed");
             }
         }
@@ -71,7 +71,7 @@ impl Site {
     /// Creates the scratch cartridges that a pool lacks.
     fn replenish(&self, pool: &PoolSetup) -> Result<(), LibraryError> {
         let Some(library) = self.library(&pool.library) else { return Ok(()) };
-        let _making = self.creation_lock();
+        let _creation_guard = self.creation_lock();
         let blank =
             self.pool_cartridges(pool).into_iter().filter(|(barcode, entry)| self.is_scratch(&library, barcode, entry));
         let short = usize::from(pool.scratch).saturating_sub(blank.count());
@@ -105,15 +105,14 @@ impl Site {
     /// Whether the MAM of a cartridge is undamaged, its write-protect tab is off, and it is of the kind that its
     /// barcode names (data if the barcode names none).
     fn is_writable(&self, barcode: &Barcode, entry: &CartridgeRecord) -> bool {
-        let memory =
-            existing_cartridge(&self.shared, barcode, entry).ok().and_then(|mut cartridge| cartridge.mam().ok());
-        memory.is_some_and(|mam| !mam.flags().contains(Flags::WRITE_PROTECTED) && mam.kind() == barcode.kind())
+        let mam = existing_cartridge(&self.shared, barcode, entry).ok().and_then(|mut cartridge| cartridge.mam().ok());
+        mam.is_some_and(|mam| !mam.flags().contains(Flags::WRITE_PROTECTED) && mam.kind() == barcode.kind())
     }
 
     /// Reads whether a cartridge is blank, and caches the result in the inventory.
     fn probe_blank(&self, barcode: &Barcode, entry: &CartridgeRecord) -> bool {
         // A load is excluded meanwhile: the drive would find the cartridge in use.
-        let looked = self.with_unloaded_cartridge(barcode, |cartridge| {
+        let probed = self.with_unloaded_cartridge(barcode, |cartridge| {
             let blank = cartridge.is_blank()?;
             let mut inventory = self.shared.inventory();
             if let Some(known) = inventory.get_mut(barcode.as_str()).filter(|known| known.location == entry.location) {
@@ -121,7 +120,7 @@ impl Site {
             }
             Ok(blank)
         });
-        looked.unwrap_or(false)
+        probed.unwrap_or(false)
     }
 
     /// Creates `count` blank cartridges in a pool, at most 10,000 per call. Returns their barcodes.
@@ -144,7 +143,7 @@ impl Site {
                 pool.name, pool.library
             ))
         })?;
-        let _making = self.creation_lock();
+        let _creation_guard = self.creation_lock();
         self.create_in_pool(&pool, &library, count)
     }
 
@@ -155,14 +154,14 @@ impl Site {
         library: &Arc<Library>,
         count: usize,
     ) -> Result<Vec<Barcode>, LibraryError> {
-        let mut made = Vec::new();
+        let mut created = Vec::new();
         if count > 0 {
             check_mounted(&self.shared, &self.shared.inventory())?;
         }
         let last =
             self.pool_cartridges(pool).iter().filter_map(|(barcode, _)| pool.pattern.number(barcode.as_str())).max();
         let mut number = last.unwrap_or(0);
-        while made.len() < count && !self.is_shut_down() {
+        while created.len() < count && !self.is_shut_down() {
             number = number.checked_add(1).filter(|number| *number <= pool.pattern.max_number()).ok_or_else(|| {
                 LibraryError::Unknown(format!("pool {:?} has no unused barcode of {} left", pool.name, pool.pattern))
             })?;
@@ -190,9 +189,9 @@ impl Site {
             self.shared
                 .events
                 .notify(crate::events::Event::Created { barcode: barcode.to_string(), pool: pool.name.clone() });
-            made.push(barcode);
+            created.push(barcode);
         }
-        Ok(made)
+        Ok(created)
     }
 
     /// Finds a pool by name; the error suggests a similar name.
@@ -214,7 +213,7 @@ impl Site {
     /// # Errors
     /// Fails if the files are missing or cannot be read, or the inventory cannot be stored.
     pub fn take_over_cartridge(&self, barcode: &Barcode, shelf: &str) -> Result<(), LibraryError> {
-        let _hands = self.shared.transfer_lock();
+        let _transfer_guard = self.shared.transfer_lock();
         if self.entry(barcode).is_ok() {
             return Ok(());
         }
@@ -265,20 +264,20 @@ impl Site {
     /// # Errors
     /// Fails if there is no such cartridge, it is in a library or retained, or its files cannot be removed.
     pub fn delete_cartridge(&self, barcode: &Barcode) -> Result<(), LibraryError> {
-        let _hands = self.shared.transfer_lock();
+        let _transfer_guard = self.shared.transfer_lock();
         let entry = self.entry(barcode)?;
         if !matches!(entry.location, Location::Shelf(_)) {
-            let place = self.location_name(&entry.location);
-            return Err(LibraryError::Refused(format!("{barcode} is in {place}; export it first")));
+            let location = self.location_name(&entry.location);
+            return Err(LibraryError::Refused(format!("{barcode} is in {location}; export it first")));
         }
-        let memory = cartridge_or_placeholder(&self.shared, barcode, &entry).mam().map_err(|error| {
+        let mam = cartridge_or_placeholder(&self.shared, barcode, &entry).mam().map_err(|error| {
             let error = LibraryError::of(barcode)(error);
             LibraryError::Refused(format!(
                 "{error}; whether it is retained is unknown, so it is not deleted; to remove it from the \
                  inventory and keep its files: ferric cartridge {barcode} --forget"
             ))
         })?;
-        let until = memory.number(AttrId::RETAINED_UNTIL);
+        let until = mam.number(AttrId::RETAINED_UNTIL);
         if until > unix_seconds() {
             return Err(LibraryError::Refused(format!("{barcode} is retained until {}", day(until))));
         }
@@ -303,7 +302,7 @@ impl Site {
     /// # Errors
     /// Fails if there is no such cartridge, it is in a drive, or the change cannot be stored.
     pub fn forget_cartridge(&self, barcode: &Barcode) -> Result<(), LibraryError> {
-        let _hands = self.shared.transfer_lock();
+        let _transfer_guard = self.shared.transfer_lock();
         let entry = self.entry(barcode)?;
         let library = match &entry.location {
             Location::Shelf(_) => None,
@@ -312,26 +311,26 @@ impl Site {
         let (mut change, mut undo) = (Transaction::default(), Transaction::default());
         inventory::mark_forgotten(&mut change, barcode.as_str())?;
         inventory::insert(&mut undo, barcode.as_str(), &entry)?;
-        let keep = || {
+        let commit = || {
             let mut inventory = self.shared.inventory();
             self.shared.state.commit_or_undo(change, undo)?;
             inventory.remove(barcode.as_str());
             Ok::<_, LibraryError>(())
         };
         match library {
-            None => keep()?,
+            None => commit()?,
             Some(library) => library.operate(|changer| {
                 let drives = changer.library().layout().drives;
-                let why = match changer.library().location_of(barcode).map(|place| place.address) {
+                let reason = match changer.library().location_of(barcode).map(|location| location.address) {
                     Some(address) if drives.index(address).is_none() => Ok(address),
                     Some(address) => Err(format!("{barcode} is in {}; unload it first", library.element_name(address))),
                     None => Err(format!("{barcode} is being moved; try again")),
                 };
-                let address = match why {
+                let address = match reason {
                     Ok(address) => address,
-                    Err(why) => return Ok(Err(LibraryError::Refused(why))),
+                    Err(reason) => return Ok(Err(LibraryError::Refused(reason))),
                 };
-                Ok(keep().and_then(|()| {
+                Ok(commit().and_then(|()| {
                     changer.discard(address, clock::now()).map_err(|error| LibraryError::Refused(error.to_string()))
                 }))
             })??,
@@ -347,8 +346,8 @@ impl Site {
     /// Removes the files of deleted cartridges, including those whose removal an earlier process did not finish.
     pub(crate) fn finish_deletions(&self) -> Result<(), LibraryError> {
         for name in inventory::pending_deletions(&self.shared.state)? {
-            let is_there = self.shared.inventory().contains_key(&name);
-            let barcode = Barcode::new(&name).filter(|_| !is_there);
+            let is_known = self.shared.inventory().contains_key(&name);
+            let barcode = Barcode::new(&name).filter(|_| !is_known);
             if let Some(Err(error)) = barcode.map(|barcode| self.shared.store.remove(&barcode)) {
                 tracing::warn!(barcode = name, %error, "cannot remove the files of a deleted cartridge; will retry at the next start");
                 continue;
@@ -387,7 +386,7 @@ impl Site {
         find: impl FnOnce(&Shared, &Barcode, &CartridgeRecord) -> Result<Cartridge, LibraryError>,
         call: impl FnOnce(&mut Cartridge) -> Result<T, StoreError>,
     ) -> Result<T, LibraryError> {
-        let _hands = self.shared.transfer_lock();
+        let _transfer_guard = self.shared.transfer_lock();
         let entry = self.entry(barcode)?;
         let mut other = find(&self.shared, barcode, &entry)?;
         let library = match &entry.location {
@@ -398,9 +397,9 @@ impl Site {
         let Some(library) = library else { return call(&mut other).map_err(failed) };
         let drives = library.layout().drives;
         library.changer(|changer| match changer.library().location_of(barcode) {
-            Some(place) if drives.index(place.address).is_none() => call(&mut other).map_err(failed),
-            Some(place) => {
-                let drive = library.element_name(place.address);
+            Some(location) if drives.index(location.address).is_none() => call(&mut other).map_err(failed),
+            Some(location) => {
+                let drive = library.element_name(location.address);
                 Err(LibraryError::Refused(format!("{barcode} is in {drive}; unload it first")))
             }
             None => Err(LibraryError::Refused(format!("{barcode} is being moved; try again"))),
@@ -488,11 +487,11 @@ mod tests {
         let site = Library::builder().slots(2).cartridges("A#L8", 1, "64MB").open().unwrap();
         let label = Barcode::new("A1L8").unwrap();
         for until in [253_402_300_800, u64::MAX] {
-            let said = site.retain_cartridge(&label, until).unwrap_err().to_string();
-            assert!(said.contains("253402300799, the end of the year 9999"), "{said}");
+            let message = site.retain_cartridge(&label, until).unwrap_err().to_string();
+            assert!(message.contains("253402300799, the end of the year 9999"), "{message}");
         }
-        let said = site.retain_cartridge(&label, 1_577_836_800).unwrap_err().to_string();
-        assert_eq!(said, "A1L8 cannot be retained until 2020-01-01: the time is in the past");
+        let message = site.retain_cartridge(&label, 1_577_836_800).unwrap_err().to_string();
+        assert_eq!(message, "A1L8 cannot be retained until 2020-01-01: the time is in the past");
         assert_eq!(site.cartridges()[0].retained_until, None);
         site.retain_cartridge(&label, 253_402_300_799).unwrap();
         assert_eq!(site.cartridges()[0].retained_until, Some(253_402_300_799));
@@ -503,12 +502,12 @@ mod tests {
     fn stale_auto_transfer_is_skipped() {
         let site = Library::builder().slots(2).cartridges("A#L8", 2, "64MB").open().unwrap();
         let library = &site.libraries()[0];
-        let (port, label) = (library.layout().import_export.first, Barcode::new("A1L8").unwrap());
-        library.move_medium(ElementAddress(library.layout().storage.first), ElementAddress(port)).unwrap();
-        library.export(ElementAddress(port)).unwrap();
-        assert!(library.auto_import(ElementAddress(port), &label).is_err(), "it has left this library");
-        library.import(ElementAddress(port), &label).unwrap();
-        assert!(library.auto_export(ElementAddress(port)).is_err(), "an operator has put it there");
-        library.export(ElementAddress(port)).unwrap();
+        let (io_element, label) = (library.layout().import_export.first, Barcode::new("A1L8").unwrap());
+        library.move_medium(ElementAddress(library.layout().storage.first), ElementAddress(io_element)).unwrap();
+        library.export(ElementAddress(io_element)).unwrap();
+        assert!(library.auto_import(ElementAddress(io_element), &label).is_err(), "it has left this library");
+        library.import(ElementAddress(io_element), &label).unwrap();
+        assert!(library.auto_export(ElementAddress(io_element)).is_err(), "an operator has put it there");
+        library.export(ElementAddress(io_element)).unwrap();
     }
 }

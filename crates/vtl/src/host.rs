@@ -92,10 +92,10 @@ impl Host {
         &self.target
     }
 
-    /// Sends a command without Data-Out. Accepts at most `room` bytes of Data-In.
+    /// Sends a command without Data-Out. Accepts at most `capacity` bytes of Data-In.
     #[must_use]
-    pub fn command(&self, lun: usize, cdb: &[u8], room: usize) -> CommandResponse {
-        self.run(lun, cdb, Vec::new(), room)
+    pub fn command(&self, lun: usize, cdb: &[u8], capacity: usize) -> CommandResponse {
+        self.run(lun, cdb, Vec::new(), capacity)
     }
 
     /// Sends a command with Data-Out and without Data-In.
@@ -105,14 +105,22 @@ impl Host {
     }
 
     /// Sends a command and returns its data if the status is GOOD; `name` is the name of the command in errors.
-    fn run_named_command(&self, name: &'static str, lun: usize, cdb: &[u8], room: usize) -> Result<Vec<u8>, HostError> {
-        self.command(lun, cdb, room).into_result().map_err(|answer| HostError::from_response(name, lun, &answer))
+    fn run_named_command(
+        &self,
+        name: &'static str,
+        lun: usize,
+        cdb: &[u8],
+        capacity: usize,
+    ) -> Result<Vec<u8>, HostError> {
+        self.command(lun, cdb, capacity)
+            .into_result()
+            .map_err(|response| HostError::from_response(name, lun, &response))
     }
 
-    fn run(&self, lun: usize, cdb: &[u8], data_out: Vec<u8>, room: usize) -> CommandResponse {
+    fn run(&self, lun: usize, cdb: &[u8], data_out: Vec<u8>, capacity: usize) -> CommandResponse {
         let data_len = data_out.len();
         // After the site is shut down, queued commands are dropped.
-        let Some(done) = self.submit(lun, cdb, data_out, data_len, room) else {
+        let Some(done) = self.submit(lun, cdb, data_out, data_len, capacity) else {
             return CommandResponse { status: Status::TASK_ABORTED, sense: Vec::new(), data: Vec::new() };
         };
         let CompletedCommand { completion, mut data_in, .. } = done;
@@ -131,12 +139,11 @@ impl Host {
         bytes: &[u8],
         data_out: Vec<u8>,
         data_len: usize,
-        room: usize,
+        capacity: usize,
     ) -> Option<CompletedCommand> {
         let mut cdb = [0; 16];
         cdb.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-        let job =
-            CommandRequest { nexus: self.nexus, tag: 1, cdb, data_len, data_out, data_in: Vec::new(), capacity: room };
+        let job = CommandRequest { nexus: self.nexus, tag: 1, cdb, data_len, data_out, data_in: Vec::new(), capacity };
         let (sender, receiver) = channel();
         let reply: Arc<dyn CompletionHandler> = Arc::new(CompletionChannel(sender));
         match self.target.submit(crate::target::encode_lun(lun), job, &reply) {

@@ -186,8 +186,11 @@ impl Library {
     /// All cartridges in the library, with their locations.
     #[must_use]
     pub fn locations(&self) -> Vec<(Barcode, Location)> {
-        let places = self.changer(|changer| changer.locations());
-        places.into_iter().map(|place| (place.barcode.clone(), Location::from_changer(&self.name, &place))).collect()
+        let locations = self.changer(|changer| changer.locations());
+        locations
+            .into_iter()
+            .map(|location| (location.barcode.clone(), Location::from_changer(&self.name, &location)))
+            .collect()
     }
 
     /// Why no drive can use a cartridge; `None` if it is usable.
@@ -208,10 +211,10 @@ impl Library {
         // Checked while the changer is locked: shutting down also locks it before it empties the drives.
         let ended = || self.shared.ended.load(Ordering::Acquire);
         let call = |changer: &mut Changer| if ended() { None } else { Some(call(changer)) };
-        let (done, kept) = self.changer.with_saved(|device| call(changer_of(device)));
+        let (done, stored) = self.changer.with_saved(|device| call(changer_of(device)));
         let done = done.ok_or_else(|| LibraryError::Refused("the site is shut down".into()))?;
         let done = done.map_err(|why| LibraryError::Refused(why.to_string()))?;
-        kept?;
+        stored?;
         Ok(done)
     }
 
@@ -246,7 +249,7 @@ impl Library {
         wanted: impl Fn(&CartridgeRecord) -> bool,
     ) -> Result<(), LibraryError> {
         // Two libraries may share a shelf: the lock prevents that both import the same cartridge.
-        let _hands = self.shared.transfer_lock();
+        let _transfer_guard = self.shared.transfer_lock();
         let cartridge = self.shelf_cartridge(barcode, wanted)?;
         let put = |changer: &mut Changer| changer.import(address, cartridge, clock::now()).map_err(|(why, _)| why);
         self.operate_at(None, Some(address), put)
@@ -264,7 +267,7 @@ impl Library {
 
     /// Puts a new cartridge from the shelf into a slot, without the steps of an import.
     pub(crate) fn populate_slot(&self, address: ElementAddress, barcode: &Barcode) -> Result<(), LibraryError> {
-        let _hands = self.shared.transfer_lock();
+        let _transfer_guard = self.shared.transfer_lock();
         let cartridge = self.shelf_cartridge(barcode, |_| true)?;
         let put = |changer: &mut Changer| changer.populate(address, cartridge, clock::now()).map_err(|(why, _)| why);
         self.operate_at(None, Some(address), put)
@@ -277,8 +280,8 @@ impl Library {
         wanted: impl Fn(&CartridgeRecord) -> bool,
     ) -> Result<Cartridge, LibraryError> {
         let entry = self.shared.inventory().get(barcode.as_str()).cloned();
-        let is_there = |entry: &CartridgeRecord| entry.location == Location::Shelf(self.shelf.clone()) && wanted(entry);
-        let entry = entry.filter(is_there).ok_or_else(|| {
+        let matches = |entry: &CartridgeRecord| entry.location == Location::Shelf(self.shelf.clone()) && wanted(entry);
+        let entry = entry.filter(matches).ok_or_else(|| {
             LibraryError::Unknown(format!("there is no cartridge {barcode} on the shelf {:?}", self.shelf))
         })?;
         existing_cartridge(&self.shared, barcode, &entry)
@@ -307,7 +310,7 @@ impl Library {
         address: ElementAddress,
         wanted: impl Fn(&ElementContent) -> bool,
     ) -> Result<Barcode, LibraryError> {
-        let _hands = self.shared.transfer_lock();
+        let _transfer_guard = self.shared.transfer_lock();
         let take = |changer: &mut Changer| match changer.content(address) {
             Some(content) if !wanted(&content) => Err(OperatorError::Element(MoveError::SourceEmpty)),
             _ => changer.export(address, clock::now()),

@@ -114,22 +114,22 @@ mod tests {
 
     #[test]
     fn failed_output_is_retried_with_next_line() {
-        let (said, got) = channel();
-        let (mut writer, guard) = LogWriter::new(Output(said, None)).unwrap();
+        let (sender, received) = channel();
+        let (mut writer, guard) = LogWriter::new(Output(sender, None)).unwrap();
         writer.write_all(b"one\n").unwrap();
         writer.write_all(b"two\n").unwrap();
         drop(guard);
-        assert_eq!(got.iter().collect::<Vec<_>>(), [b"one\n", b"two\n"]);
+        assert_eq!(received.iter().collect::<Vec<_>>(), [b"one\n", b"two\n"]);
     }
 
     #[test]
     fn blocked_output_does_not_block_writers() {
-        let ((said, got), (_go, stopped)) = (channel(), channel());
-        let (mut writer, guard) = LogWriter::new(Output(said, Some(stopped))).unwrap();
+        let ((sender, received), (_go, stopped)) = (channel(), channel());
+        let (mut writer, guard) = LogWriter::new(Output(sender, Some(stopped))).unwrap();
         for _ in 0..10_000 {
             writer.write_all(b"line\n").unwrap();
         }
         drop(guard);
-        assert_eq!(got.recv().unwrap(), b"line\n");
+        assert_eq!(received.recv().unwrap(), b"line\n");
     }
 }

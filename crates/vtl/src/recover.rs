@@ -120,7 +120,7 @@ fn plan_known_cartridges(
     }
     entries.sort_by_key(|(commit, ..)| std::cmp::Reverse(*commit));
     let mut taken = BTreeSet::new();
-    let mut kept = BTreeMap::new();
+    let mut records = BTreeMap::new();
     for (_, name, mut entry) in entries {
         if let Location::Element { library, address, .. } = entry.location.clone()
             && !taken.insert((library.clone(), address))
@@ -129,9 +129,9 @@ fn plan_known_cartridges(
             let setup = config.libraries.iter().find(|setup| setup.name == library);
             entry.location = Location::Shelf(setup.map_or(library, |setup| setup.shelf.clone()));
         }
-        kept.insert(name, entry);
+        records.insert(name, entry);
     }
-    kept
+    records
 }
 
 /// The record of a cartridge that no state file lists: on the shelf of the first library. `None` for a cartridge that

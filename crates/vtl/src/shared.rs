@@ -67,7 +67,7 @@ impl Shared {
     pub(crate) fn open(
         mut data: DataDir,
         library: &str,
-        elsewhere: Option<RemoteBayFactory>,
+        remote_bays: Option<RemoteBayFactory>,
     ) -> Result<Self, LibraryError> {
         let state = data.open_state(library)?;
         let inventory = inventory::load(&state)?;
@@ -82,7 +82,7 @@ impl Shared {
             events: Events::default(),
             unusable: UnusableCartridges::default(),
             ended: AtomicBool::new(false),
-            remote_bays: elsewhere,
+            remote_bays,
         })
     }
 
@@ -120,7 +120,7 @@ impl Shared {
         inventory.insert(barcode.to_string(), entry);
         drop(inventory);
         // The cartridge has been added even if this cannot be stored.
-        if let Err(error) = self.note_first_cartridge() {
+        if let Err(error) = self.store_first_directory() {
             tracing::warn!(%error, "cannot store the directory of the cartridge");
         }
         Ok(())
@@ -148,22 +148,22 @@ impl Shared {
     /// Does the same as [`Self::commit`], for changes in a library. If they cannot be stored, they are undone: the
     /// cartridges return to their previous locations.
     fn commit_changes(&self, owner: &UnitId, changer: &mut Changer, mut change: Transaction) -> Result<(), StateError> {
-        let PendingChanges { locations: places, operator_state: condition } = changer.take_changes();
-        if let Some(condition) = &condition {
-            change.set(operator_state_key(&owner.library), condition)?;
+        let PendingChanges { locations, operator_state } = changer.take_changes();
+        if let Some(operator_state) = &operator_state {
+            change.set(operator_state_key(&owner.library), operator_state)?;
         }
         let layout = *changer.library().layout();
         // Locked until the transaction is durable: the inventory changes only after it.
         let mut inventory = self.inventory();
         let (mut moved, mut events) = (Vec::new(), Vec::new());
-        for (barcode, place) in places {
-            let place = match &place {
-                Some(place) => Location::from_changer(&owner.library, place),
+        for (barcode, location) in locations {
+            let location = match &location {
+                Some(location) => Location::from_changer(&owner.library, location),
                 None => Location::Shelf(owner.shelf.clone()),
             };
             let name = barcode.as_str();
             let Some(mut entry) = inventory.get(name).cloned() else { continue };
-            let from = std::mem::replace(&mut entry.location, place);
+            let from = std::mem::replace(&mut entry.location, location);
             entry.record_move(&owner.library, &from, |address| layout.drives.index(address).is_some());
             inventory::insert(&mut change, name, &entry)?;
             if from != entry.location {
@@ -172,34 +172,35 @@ impl Shared {
             moved.push((barcode.to_string(), entry));
         }
         events.extend(
-            condition.map(|condition| Event::OperatorState { library: owner.library.clone(), state: condition }),
+            operator_state
+                .map(|operator_state| Event::OperatorState { library: owner.library.clone(), state: operator_state }),
         );
         let moves = !moved.is_empty();
-        let kept = self.state.commit(change);
-        if kept.is_ok() {
+        let stored = self.state.commit(change);
+        if stored.is_ok() {
             inventory.extend(moved);
         }
         drop(inventory);
-        match &kept {
+        match &stored {
             Err(_) if moves => self.restore_locations(owner, changer),
             _ => events.into_iter().for_each(|event| self.events.notify(event)),
         }
-        kept
+        stored
     }
 
     /// Returns the cartridges of a library to their locations in the inventory, after a change was interrupted or could
     /// not be stored. If a cartridge cannot return, the inventory is updated instead.
     pub(crate) fn restore_locations(&self, owner: &UnitId, changer: &mut Changer) {
-        let place = |(name, entry): (&String, &CartridgeRecord)| {
+        let location = |(name, entry): (&String, &CartridgeRecord)| {
             let (address, origin) = entry.location.element_in(&owner.library)?;
             Some(CartridgeLocation { address, barcode: Barcode::new(name)?, source_element: origin })
         };
-        let places: Vec<CartridgeLocation> = self.inventory().iter().filter_map(place).collect();
+        let locations: Vec<CartridgeLocation> = self.inventory().iter().filter_map(location).collect();
         let mut restore = |drives| {
             let restore = || {
                 changer
                     .library_mut()
-                    .restore_locations(&places, drives, clock::now(), |barcode| self.recreate_cartridge(barcode))
+                    .restore_locations(&locations, drives, clock::now(), |barcode| self.recreate_cartridge(barcode))
             };
             catch_unwind(AssertUnwindSafe(restore))
         };
@@ -207,11 +208,11 @@ impl Shared {
         // leaves the drives alone: the cartridge that a drive cannot take is in the drive, but not loaded.
         let mut involved = [true, true, false].into_iter().find_map(|drives| restore(drives).ok()).unwrap_or_default();
         changer.library_mut().take_dirty();
-        involved.extend(places.into_iter().map(|place| place.barcode));
+        involved.extend(locations.into_iter().map(|location| location.barcode));
         let mut inventory = self.inventory();
-        for place in changer.locations() {
-            if let Some(entry) = inventory.get_mut(place.barcode.as_str()) {
-                entry.location = Location::from_changer(&owner.library, &place);
+        for location in changer.locations() {
+            if let Some(entry) = inventory.get_mut(location.barcode.as_str()) {
+                entry.location = Location::from_changer(&owner.library, &location);
             }
         }
         // Replaces whatever is still pending of the failed change.

@@ -98,26 +98,26 @@ impl Site {
     }
 
     /// Does the same as [`Self::open_data_dir`], with drives that other processes serve: the site has only the
-    /// changers, and reaches each drive through the bay that `doors` creates.
+    /// changers, and reaches each drive through the bay that `bay_factory` creates.
     ///
     /// # Errors
     /// As [`Self::open`].
     pub fn open_with_remote_drives(
         data: DataDir,
         config: &Config,
-        doors: RemoteBayFactory,
+        bay_factory: RemoteBayFactory,
     ) -> Result<OpenSite, LibraryError> {
-        Self::open_inner(data, config, Some(doors))
+        Self::open_inner(data, config, Some(bay_factory))
     }
 
     fn open_inner(
         mut data: DataDir,
         config: &Config,
-        elsewhere: Option<RemoteBayFactory>,
+        bay_factory: Option<RemoteBayFactory>,
     ) -> Result<OpenSite, LibraryError> {
         let lock = data.lock.take();
         let name = config.libraries.first().map_or("main", |library| &library.name);
-        let shared = Arc::new(Shared::open(data, name, elsewhere)?);
+        let shared = Arc::new(Shared::open(data, name, bay_factory)?);
         let suffix = site_suffix(&shared.state)?;
         let base = config.iscsi.iqn.clone().unwrap_or_else(|| format!("iqn.2026-01.org.ferric-vtl:{suffix}"));
         check_libraries_kept(config, &shared.inventory())?;
@@ -142,7 +142,7 @@ impl Site {
             site.create_library(setup, &config.libraries)?;
         }
         site.reconcile_or_warn();
-        site.shared.note_directories()?;
+        site.shared.store_directories()?;
         site.spawn_reconciler()?;
         Ok(running)
     }
@@ -181,10 +181,10 @@ impl Site {
         let (site, mut events) = (Arc::downgrade(self), self.subscribe());
         let keep = move || {
             loop {
-                let told = events.recv().is_ok();
+                let received = events.recv().is_ok();
                 events.try_iter().for_each(drop);
                 let Some(site) = site.upgrade() else { return };
-                if !told {
+                if !received {
                     if site.shared.events.is_closed() {
                         return;
                     }
@@ -307,8 +307,8 @@ impl Site {
     /// The configuration of a library with the slots that operators have added.
     fn with_added_slots(&self, setup: &LibrarySetup) -> Result<LibrarySetup, LibraryError> {
         let mut setup = setup.clone();
-        let kept: Option<u16> = self.shared.state.get(&slots_key(&setup.name))?;
-        if let Some(slots) = kept.filter(|slots| *slots > setup.layout.storage.count) {
+        let stored: Option<u16> = self.shared.state.get(&slots_key(&setup.name))?;
+        if let Some(slots) = stored.filter(|slots| *slots > setup.layout.storage.count) {
             // The configured model may have changed and may allow fewer slots.
             if let Err(why) = setup.with_slots(slots) {
                 tracing::warn!(library = setup.name, reason = why, "added slots do not fit the library model");
@@ -416,14 +416,14 @@ impl Site {
                 })
             };
             // If closing one drive fails, the others are still closed.
-            let Ok((closed, kept)) = catch_unwind(AssertUnwindSafe(close)) else {
+            let Ok((closed, stored)) = catch_unwind(AssertUnwindSafe(close)) else {
                 faults.push(format!("{}: internal error", unit.name()));
                 continue;
             };
             faults.extend(closed.err());
-            faults.extend(kept.err().map(|error| error.to_string()));
+            faults.extend(stored.err().map(|error| error.to_string()));
         }
-        faults.extend(self.shared.note_directories().err().map(|error| error.to_string()));
+        faults.extend(self.shared.store_directories().err().map(|error| error.to_string()));
         // A last attempt to store changes that are still pending.
         faults.extend(self.shared.state.commit(Transaction::default()).err().map(|error| error.to_string()));
         self.shared.state.close();

@@ -39,7 +39,7 @@ impl Standalone {
     /// # Errors
     /// Fails if `data` is in use or damaged, or the configuration has no drive.
     pub fn open(mut data: DataDir, setup: &LibrarySetup) -> Result<Self, LibraryError> {
-        let held = data.lock.take();
+        let lock_file = data.lock.take();
         let shared = Arc::new(Shared::open(data, &setup.name, None)?);
         let target = Arc::new(Target::new(setup.name.clone(), Arc::clone(&shared.buffers)));
         let identities = identities(&shared, setup, &target, &[])?;
@@ -51,7 +51,7 @@ impl Standalone {
         let served = Arc::clone(&unit);
         let thread = std::thread::Builder::new().name(unit.name()).spawn(move || served.run_thread());
         let thread = Mutex::new(Some(thread.map_err(LibraryError::Thread)?));
-        let drive = Self { unit, target, shared, thread, _lock: held };
+        let drive = Self { unit, target, shared, thread, _lock: lock_file };
         if let Some(barcode) = drive.shared.state.get::<String>(LOADED_KEY)?.as_deref().and_then(Barcode::new)
             && let Err(error) = drive.load(&barcode, true)
         {
@@ -96,7 +96,7 @@ impl Standalone {
     }
 
     /// Stores which cartridge is loaded again after a restart. A panic becomes an error.
-    fn note_loaded(&self, barcode: Option<&str>) -> Result<(), LibraryError> {
+    fn store_loaded(&self, barcode: Option<&str>) -> Result<(), LibraryError> {
         let note = || {
             let mut change = Transaction::default();
             match barcode {
@@ -133,7 +133,7 @@ impl Standalone {
             }
             // Stored before the cartridge is inserted: a restart does not find a cartridge in the drive that never got
             // there.
-            self.note_loaded(returns.then_some(barcode.as_str()))?;
+            self.store_loaded(returns.then_some(barcode.as_str()))?;
             drive
                 .insert_with_delay(cartridge, clock::now())
                 .map_err(|refused| LibraryError::Refused(refused.reason.into()))
@@ -144,7 +144,7 @@ impl Standalone {
         });
         if loaded.is_err() && self.status().barcode.is_none() {
             // The caller keeps the cartridge: it must not be loaded after a restart.
-            let _ = self.note_loaded(None);
+            let _ = self.store_loaded(None);
         }
         loaded
     }
@@ -176,12 +176,12 @@ impl Standalone {
     pub fn force_remove(&self) -> Result<Option<Barcode>, LibraryError> {
         self.check_open()?;
         let returns: Option<String> = self.shared.state.get(LOADED_KEY)?;
-        let pulled = self.note_loaded(None).and_then(|()| self.with(Drive::force_remove).ok_or_else(internal_error));
-        if pulled.is_err() && self.status().barcode.is_some() {
+        let removed = self.store_loaded(None).and_then(|()| self.with(Drive::force_remove).ok_or_else(internal_error));
+        if removed.is_err() && self.status().barcode.is_some() {
             // The cartridge is still in the drive, so it must be loaded after a restart.
-            let _ = returns.map(|barcode| self.note_loaded(Some(&barcode)));
+            let _ = returns.map(|barcode| self.store_loaded(Some(&barcode)));
         }
-        Ok(pulled?.map(|cartridge| cartridge.barcode().clone()))
+        Ok(removed?.map(|cartridge| cartridge.barcode().clone()))
     }
 
     /// Writes buffered data to the medium and closes it. No command runs afterwards. Further calls do nothing.
@@ -204,9 +204,9 @@ impl Standalone {
         };
         let closed = catch_unwind(AssertUnwindSafe(close));
         let _ = catch_unwind(AssertUnwindSafe(|| self.shared.state.close()));
-        let (closed, kept) = closed.map_err(|_| internal_error())?;
+        let (closed, stored) = closed.map_err(|_| internal_error())?;
         closed.map_err(LibraryError::Inconsistent)?;
-        Ok(kept?)
+        Ok(stored?)
     }
 }
 

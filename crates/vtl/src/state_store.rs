@@ -126,12 +126,12 @@ struct State {
 }
 
 impl StateStore {
-    /// Opens the state in a folder; `None` if there is none. `place` is the prefix of file names in messages.
+    /// Opens the state in a folder; `None` if there is none. `prefix` is the prefix of file names in messages.
     ///
     /// # Errors
     /// Fails if the state cannot be read, or may lack acknowledged commits.
-    pub fn open(folder: Box<dyn Folder>, place: &str) -> Result<Option<Self>, StateError> {
-        let mut files = Files::existing(folder, place);
+    pub fn open(folder: Box<dyn Folder>, prefix: &str) -> Result<Option<Self>, StateError> {
+        let mut files = Files::existing(folder, prefix);
         let Some(values) = files.open()? else { return Ok(None) };
         let repairs = files.take_repairs();
         for repair in &repairs {
@@ -145,9 +145,9 @@ impl StateStore {
     ///
     /// # Errors
     /// Fails if the storage failed.
-    pub fn create(folder: Box<dyn Folder>, place: &str, first: Transaction) -> Result<Self, StateError> {
-        let store = new_store_id(place)?;
-        Self::create_in(Files::new(folder, place, store, 0), first)
+    pub fn create(folder: Box<dyn Folder>, prefix: &str, first: Transaction) -> Result<Self, StateError> {
+        let store = new_store_id(prefix)?;
+        Self::create_in(Files::new(folder, prefix, store, 0), first)
     }
 
     fn create_in(mut files: Files, first: Transaction) -> Result<Self, StateError> {
@@ -170,8 +170,8 @@ impl StateStore {
     ///
     /// # Errors
     /// Fails if the storage failed.
-    pub(crate) fn leftover_files(folder: &mut dyn Folder, place: &str) -> Result<Vec<&'static str>, StateError> {
-        let names = folder.list().map_err(|source| StateError::Io { file: place.into(), source })?;
+    pub(crate) fn leftover_files(folder: &mut dyn Folder, prefix: &str) -> Result<Vec<&'static str>, StateError> {
+        let names = folder.list().map_err(|source| StateError::Io { file: prefix.into(), source })?;
         Ok(files::ALL_NAMES.into_iter().filter(|own| names.iter().any(|name| name == own)).collect())
     }
 
@@ -179,9 +179,9 @@ impl StateStore {
     ///
     /// # Errors
     /// Fails if the storage failed.
-    pub(crate) fn set_aside(folder: &mut dyn Folder, place: &str) -> Result<(), StateError> {
-        for name in Self::leftover_files(folder, place)? {
-            let failed = |source| StateError::Io { file: format!("{place}{name}"), source };
+    pub(crate) fn set_aside(folder: &mut dyn Folder, prefix: &str) -> Result<(), StateError> {
+        for name in Self::leftover_files(folder, prefix)? {
+            let failed = |source| StateError::Io { file: format!("{prefix}{name}"), source };
             let aside = free_name(folder, &format!("{name}.old")).map_err(failed)?;
             folder.rename(name, &aside).map_err(failed)?;
         }
@@ -257,9 +257,9 @@ impl StateStore {
 }
 
 /// A random ID for a new state.
-fn new_store_id(place: &str) -> Result<String, StateError> {
+fn new_store_id(prefix: &str) -> Result<String, StateError> {
     let mut random = [0; 4];
-    let failed = |error: getrandom::Error| StateError::Io { file: place.into(), source: io::Error::other(error) };
+    let failed = |error: getrandom::Error| StateError::Io { file: prefix.into(), source: io::Error::other(error) };
     getrandom::fill(&mut random).map_err(failed)?;
     Ok(format!("{:08x}", u32::from_be_bytes(random)))
 }

@@ -100,8 +100,8 @@ pub struct CommandRequest {
 impl fmt::Debug for CommandRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The Data-Out buffer is omitted: it may contain an encryption key.
-        let Self { nexus, tag, cdb, data_len, capacity: room, .. } = self;
-        write!(f, "Job({nexus:?}, tag {tag}, {cdb:02x?}, {data_len} bytes out, room for {room})")
+        let Self { nexus, tag, cdb, data_len, capacity, .. } = self;
+        write!(f, "Job({nexus:?}, tag {tag}, {cdb:02x?}, {data_len} bytes out, room for {capacity})")
     }
 }
 
@@ -434,9 +434,9 @@ impl Unit {
     pub fn abort(&self, wanted: impl Fn(NexusId, u32) -> bool) {
         let dropped = {
             let mut work = lock(&self.queue);
-            let (dropped, kept): (VecDeque<_>, _) =
+            let (dropped, stored): (VecDeque<_>, _) =
                 work.queue.drain(..).partition(|(job, _)| wanted(job.nexus, job.tag));
-            work.queue = kept;
+            work.queue = stored;
             dropped
         };
         for (mut job, reply) in dropped {
@@ -463,8 +463,8 @@ impl Unit {
         self.notify(UnitEvent::LunList(luns, changed));
     }
 
-    fn notify(&self, news: UnitEvent) {
-        lock(&self.queue).events.push_back(news);
+    fn notify(&self, event: UnitEvent) {
+        lock(&self.queue).events.push_back(event);
         match self.device.try_lock() {
             Ok(mut device) => drop(self.catch_panic(&mut device, |device| self.apply_events(device))),
             Err(_) => self.wake.notify_one(),
@@ -474,9 +474,9 @@ impl Unit {
     fn apply_events(&self, device: &mut Device) {
         let mut any = false;
         // One by one, so that a panic does not lose the events after it.
-        while let Some(news) = self.next_event() {
+        while let Some(event) = self.next_event() {
             any = true;
-            match news {
+            match event {
                 UnitEvent::Transport(event) => device.unit().handle_event(event, clock::now()),
                 UnitEvent::LunList(luns, changed) => {
                     device.lu().luns = luns.to_vec();
@@ -528,8 +528,8 @@ impl Unit {
     /// Calls `call` with the device, between two commands. Changes of its state are stored; if that fails, they stay
     /// pending.
     pub fn with_device<T>(&self, call: impl FnOnce(&mut Device) -> T) -> T {
-        let (result, kept) = self.with_saved(call);
-        if let Err(error) = kept {
+        let (result, stored) = self.with_saved(call);
+        if let Err(error) = stored {
             tracing::warn!(unit = self.name(), %error, "cannot store the state");
         }
         result
@@ -543,8 +543,8 @@ impl Unit {
             let result = call(device);
             self.publish_status(device);
             let save = device.lu().take_save();
-            let kept = if save.is_empty() { Ok(()) } else { self.shared.commit(&self.id, device, save) };
-            (result, kept)
+            let stored = if save.is_empty() { Ok(()) } else { self.shared.commit(&self.id, device, save) };
+            (result, stored)
         });
         // Unlocked first: a lock that is held during a panic is poisoned.
         drop(device);
@@ -612,10 +612,10 @@ impl Unit {
         if !job.ensure_buffer(&self.shared.buffers) {
             return job.task_set_full();
         }
-        let CommandRequest { nexus, tag, cdb, mut data_out, data_len, mut data_in, capacity: room } = job;
+        let CommandRequest { nexus, tag, cdb, mut data_out, data_len, mut data_in, capacity } = job;
         let now = clock::now();
         let out = [IoSlice::new(data_out.get(..data_len).unwrap_or(&data_out))];
-        let mut into = [IoSliceMut::new(data_in.get_mut(..room).unwrap_or_default())];
+        let mut into = [IoSliceMut::new(data_in.get_mut(..capacity).unwrap_or_default())];
         let request = Request { nexus, cdb: &cdb, now };
         let ran = self.catch_panic(&mut device, |device| self.execute(device, &request, Data::new(&out, &mut into)));
         let mut completion = ran.unwrap_or_else(|_| internal_failure());

@@ -115,14 +115,14 @@ impl Default for ThreadedWorkers {
 
 impl WorkerShared {
     fn serve(&self) {
-        while let Some((mut job, place)) = self.next() {
+        while let Some((mut job, slot)) = self.next() {
             // A job that panics is returned as failed, which fails the write; otherwise the drive would wait forever.
             let ran = catch_unwind(AssertUnwindSafe(|| job.run()));
             if ran.is_err() {
                 job.fail();
             }
-            *lock(&place.job) = Some(job);
-            place.done.notify_one();
+            *lock(&slot.job) = Some(job);
+            slot.done.notify_one();
         }
     }
 
@@ -199,9 +199,9 @@ impl WorkerSlot for ThreadedSlot {
 
 impl WorkerShared {
     /// Removes the job of this slot from the queue; `None` if a worker has started it.
-    fn take_back(&self, place: &Arc<JobSlot>) -> Option<Box<CodecJob>> {
+    fn take_back(&self, slot: &Arc<JobSlot>) -> Option<Box<CodecJob>> {
         let mut work = lock(&self.state);
-        let at = work.queue.iter().position(|(_, other)| Arc::ptr_eq(other, place))?;
+        let at = work.queue.iter().position(|(_, other)| Arc::ptr_eq(other, slot))?;
         work.queue.remove(at).map(|(job, _)| job)
     }
 }
@@ -214,10 +214,10 @@ impl Drop for ThreadedWorkers {
             std::mem::take(&mut work.queue)
         };
         // A drive that outlives the workers still gets its blocks back.
-        for (mut job, place) in waiting {
+        for (mut job, slot) in waiting {
             job.run();
-            *lock(&place.job) = Some(job);
-            place.done.notify_one();
+            *lock(&slot.job) = Some(job);
+            slot.done.notify_one();
         }
         self.shared.wake.notify_all();
         for thread in self.threads.drain(..) {

@@ -95,13 +95,13 @@ fn site_with_history() -> (Disk, ExpectedState) {
         move_medium(&site, slot + 7, slot + 2);
     }
     move_medium(&site, slot + 2, slot + 7);
-    let truth = ExpectedState::of(&site);
-    assert!(truth.places.contains(&("V0002L8".into(), Location::Shelf("main".into()))), "{truth:?}");
-    assert!(truth.reservation[..8] == [0, 0, 0, 0, 0, 0, 0xa, 0xbc], "{truth:?}");
+    let expected = ExpectedState::of(&site);
+    assert!(expected.places.contains(&("V0002L8".into(), Location::Shelf("main".into()))), "{expected:?}");
+    assert!(expected.reservation[..8] == [0, 0, 0, 0, 0, 0, 0xa, 0xbc], "{expected:?}");
     drop(host);
     site.shut_down().unwrap();
     drop(site);
-    (disk, truth)
+    (disk, expected)
 }
 
 fn files(disk: &Disk) -> Files {
@@ -126,14 +126,14 @@ enum Outcome {
 }
 
 /// Opens a site with these files twice: its state is unchanged, or it does not start.
-fn start(disk: &Disk, files: Files, truth: &ExpectedState, what: &str) -> Outcome {
+fn start(disk: &Disk, files: Files, expected: &ExpectedState, what: &str) -> Outcome {
     let folder = FaultyFolder::from_files(files);
     let opened = StateStore::open(Box::new(FaultyFolder::from_files(list(&folder))), "");
     let repairs = opened.ok().flatten().map_or(0, |state| state.repairs().len());
     let damaged = Disk(disk.0.clone(), folder);
     match damaged.start(SMALL) {
         Ok(site) => {
-            assert_eq!(ExpectedState::of(&site), *truth, "{what}");
+            assert_eq!(ExpectedState::of(&site), *expected, "{what}");
             site.shut_down().unwrap();
             drop(site);
             let again = StateStore::open(Box::new(damaged.1), "").unwrap().unwrap();
@@ -155,7 +155,7 @@ fn list(folder: &FaultyFolder) -> Files {
 
 #[test]
 fn single_bit_flip_in_one_file_is_repaired() {
-    let (disk, truth) = site_with_history();
+    let (disk, expected) = site_with_history();
     let whole = files(&disk);
     let mut random = Random(13);
     for name in FILES {
@@ -164,7 +164,7 @@ fn single_bit_flip_in_one_file_is_repaired() {
             let bytes = damaged.get_mut(name).unwrap();
             let bit = random.below(used(bytes) * 8);
             flip(bytes, bit);
-            let end = start(&disk, damaged, &truth, &format!("{name}: bit {bit}"));
+            let end = start(&disk, damaged, &expected, &format!("{name}: bit {bit}"));
             assert_eq!(end, Outcome::Recovered, "{name}: bit {bit}");
         }
     }
@@ -172,7 +172,7 @@ fn single_bit_flip_in_one_file_is_repaired() {
 
 #[test]
 fn two_bit_flips_never_change_identity() {
-    let (disk, truth) = site_with_history();
+    let (disk, expected) = site_with_history();
     let whole = files(&disk);
     let (mut random, mut ends) = (Random(29), BTreeMap::new());
     for round in 0..150 {
@@ -183,7 +183,7 @@ fn two_bit_flips_never_change_identity() {
         let other = if round % 2 == 0 { at } else { random.below(len * 8) };
         flip(damaged.get_mut("state.1").unwrap(), at);
         flip(damaged.get_mut("state.2").unwrap(), other);
-        let end = start(&disk, damaged, &truth, &format!("bits {at}, {other}"));
+        let end = start(&disk, damaged, &expected, &format!("bits {at}, {other}"));
         *ends.entry(format!("{end:?}")).or_insert(0) += 1;
     }
     assert!(ends["Refused"] > 60 && ends["Recovered"] > 60 && ends.len() == 2, "{ends:?}");
@@ -191,7 +191,7 @@ fn two_bit_flips_never_change_identity() {
 
 #[test]
 fn zeroed_torn_or_truncated_pages_are_handled() {
-    let (disk, truth) = site_with_history();
+    let (disk, expected) = site_with_history();
     let whole = files(&disk);
     for name in FILES {
         let used = used(&whole[name]);
@@ -204,7 +204,7 @@ fn zeroed_torn_or_truncated_pages_are_handled() {
             for (way, damage) in ways {
                 let mut damaged = whole.clone();
                 damage(damaged.get_mut(name).unwrap());
-                let end = start(&disk, damaged, &truth, &format!("{name}: {way} at {at}"));
+                let end = start(&disk, damaged, &expected, &format!("{name}: {way} at {at}"));
                 assert_eq!(end, Outcome::Recovered, "{name}: {way} at {at}");
             }
         }
@@ -213,7 +213,7 @@ fn zeroed_torn_or_truncated_pages_are_handled() {
 
 #[test]
 fn missing_empty_old_or_foreign_files_are_handled() {
-    let (disk, truth) = site_with_history();
+    let (disk, expected) = site_with_history();
     let whole = files(&disk);
     let (other, _) = site_with_history();
     let other = files(&other);
@@ -249,7 +249,7 @@ fn missing_empty_old_or_foreign_files_are_handled() {
                 // A complete older directory is what a restored backup looks like.
                 continue;
             }
-            let end = start(&disk, damaged, &truth, &what);
+            let end = start(&disk, damaged, &expected, &what);
             let one = [1, 2, 4].contains(&chosen);
             let expected = match (way, chosen) {
                 // The identities have not changed since.
@@ -266,12 +266,12 @@ fn missing_empty_old_or_foreign_files_are_handled() {
     let mut swapped = whole.clone();
     swapped.insert("state.1".into(), whole["state.2"].clone());
     swapped.insert("state.2".into(), whole["state.1"].clone());
-    assert_eq!(start(&disk, swapped, &truth, "swapped"), Outcome::AsBefore);
+    assert_eq!(start(&disk, swapped, &expected, "swapped"), Outcome::AsBefore);
 }
 
 #[test]
 fn file_damaged_in_use_is_rewritten() {
-    let (disk, truth) = site_with_history();
+    let (disk, expected) = site_with_history();
     let whole = files(&disk);
     let mut random = Random(31);
     for round in 0..60 {
@@ -295,7 +295,7 @@ fn file_damaged_in_use_is_rewritten() {
         let what = format!("{name}: bit {at}");
         assert_eq!(
             ExpectedState::of(&Disk(disk.0.clone(), FaultyFolder::from_files(stopped.clone())).start(SMALL).unwrap()),
-            truth
+            expected
         );
         let repairs =
             StateStore::open(Box::new(FaultyFolder::from_files(stopped)), "").unwrap().unwrap().repairs().len();
@@ -343,11 +343,11 @@ fn database(disk: &Disk, closed: bool) -> Vec<u8> {
 
 #[test]
 fn old_database_is_upgraded_completely_or_refused() {
-    let (disk, truth) = site_with_history();
+    let (disk, expected) = site_with_history();
     for closed in [true, false] {
         let bytes = database(&disk, closed);
         let old = Files::from([("state.redb".to_owned(), bytes.clone())]);
-        assert_eq!(start(&disk, old, &truth, "whole"), Outcome::AsBefore);
+        assert_eq!(start(&disk, old, &expected, "whole"), Outcome::AsBefore);
         let (mut random, mut refused) = (Random(41), 0);
         for round in 0..200 {
             let mut damaged = bytes.clone();
@@ -359,33 +359,34 @@ fn old_database_is_upgraded_completely_or_refused() {
             };
             flip(&mut damaged, at);
             let old = Files::from([("state.redb".to_owned(), damaged)]);
-            refused += u32::from(start(&disk, old, &truth, &format!("closed {closed}, bit {at}")) == Outcome::Refused);
+            refused +=
+                u32::from(start(&disk, old, &expected, &format!("closed {closed}, bit {at}")) == Outcome::Refused);
         }
         assert!(refused > 10, "{refused}");
         for at in (0..bytes.len()).step_by(bytes.len() / 4096 / 16 * 4096) {
             let mut zeroed = bytes.clone();
             zeroed[at..(at + 4096).min(bytes.len())].fill(0);
-            start(&disk, Files::from([("state.redb".to_owned(), zeroed)]), &truth, &format!("zeroed at {at}"));
+            start(&disk, Files::from([("state.redb".to_owned(), zeroed)]), &expected, &format!("zeroed at {at}"));
             let cut = bytes[..at].to_vec();
-            start(&disk, Files::from([("state.redb".to_owned(), cut)]), &truth, &format!("cut at {at}"));
+            start(&disk, Files::from([("state.redb".to_owned(), cut)]), &expected, &format!("cut at {at}"));
         }
     }
 }
 
 #[test]
 fn new_site_needs_permission() {
-    let (disk, truth) = site_with_history();
+    let (disk, expected) = site_with_history();
     let config = vtl::config::parse("f", SMALL).unwrap();
     let data =
         |files: Files| DataDir::from_folders(Box::new(disk.0.clone()), Box::new(FaultyFolder::from_files(files)));
     let error = Site::open_data_dir(data(Files::new()), &config).map(drop).unwrap_err().to_string();
     assert!(error.contains("6 cartridges") && error.contains("--new-site"), "{error}");
     let site = Site::open_data_dir(data(Files::new()).with_new_site(true), &config).unwrap();
-    assert_ne!(ExpectedState::of(&site).names, truth.names);
+    assert_ne!(ExpectedState::of(&site).names, expected.names);
     drop(site);
     // If there is a state, the permission has no effect.
     let site = Site::open_data_dir(data(files(&disk)).with_new_site(true), &config).unwrap();
-    assert_eq!(ExpectedState::of(&site), truth);
+    assert_eq!(ExpectedState::of(&site), expected);
     drop(site);
     let mut damaged = files(&disk);
     ["state.1", "state.2"].iter().for_each(|name| damaged.get_mut(*name).unwrap()[100] ^= 1);

@@ -45,8 +45,8 @@ fn a_pool_keeps_blank_cartridges() {
         site.create_cartridges("other", 2).unwrap_err().to_string(),
         "there is no pool \"other\"; the site has \"scratch\""
     );
-    let said = site.create_cartridges("scratch", 94).unwrap_err().to_string();
-    assert_eq!(said, "pool \"scratch\" has no unused barcode of S##L8 left");
+    let message = site.create_cartridges("scratch", 94).unwrap_err().to_string();
+    assert_eq!(message, "pool \"scratch\" has no unused barcode of S##L8 left");
     assert_eq!(site.pool_status()[0].cartridges, 99);
 }
 
@@ -112,9 +112,9 @@ fn protect_retain_and_delete() {
     assert!(site.set_write_protect(&a1, true).unwrap_err().to_string().contains("A1L8 is in drive1; unload it first"));
     library.move_medium(ElementAddress(500), ElementAddress(10)).unwrap();
     library.export(ElementAddress(10)).unwrap();
-    let said = site.delete_cartridge(&a1).unwrap_err().to_string();
-    let day = said.strip_prefix("A1L8 is retained until ").unwrap_or_else(|| panic!("{said}"));
-    assert_eq!((day.len(), day.matches('-').count()), (10, 2), "{said}");
+    let message = site.delete_cartridge(&a1).unwrap_err().to_string();
+    let day = message.strip_prefix("A1L8 is retained until ").unwrap_or_else(|| panic!("{message}"));
+    assert_eq!((day.len(), day.matches('-').count()), (10, 2), "{message}");
     // Another one can be deleted; after a restart neither it nor its files exist.
     site.create_cartridges("scratch", 1).unwrap();
     library.move_medium(ElementAddress(1000), ElementAddress(10)).unwrap();
@@ -201,8 +201,8 @@ fn reload_adds_and_never_removes() {
         assert_eq!(reload(&text), Err(why.into()));
     }
     let renamed = second.replace("two", "three");
-    let said = reload(&library(4, 3, &renamed)).unwrap_err();
-    assert!(said.starts_with("f:10: library.name: expected library \"two\", found \"three\""), "{said}");
+    let message = reload(&library(4, 3, &renamed)).unwrap_err();
+    assert!(message.starts_with("f:10: library.name: expected library \"two\", found \"three\""), "{message}");
     drop((libraries, site));
     let site = disk.start(&library(4, 3, second)).unwrap();
     assert_eq!(site.libraries()[0].drives()[0].identity().serial, serial);
@@ -240,7 +240,7 @@ fn a_reload_refuses_luns_before_it_changes_anything() {
     };
     let site = Disk::default().start(&library("one", 2, "target = \"t\"\n")).unwrap();
     let text = library("one", 5, "target = \"t\"\n") + &library("two", 2, "target = \"t\"\nlun = 1\n");
-    let said = site.reload(&parse("f", &text).unwrap()).unwrap_err().to_string();
-    assert!(said.starts_with("f:11: library.lun: LUN 1 of target "), "{said}");
+    let message = site.reload(&parse("f", &text).unwrap()).unwrap_err().to_string();
+    assert!(message.starts_with("f:11: library.lun: LUN 1 of target "), "{message}");
     assert_eq!((site.libraries().len(), site.libraries()[0].layout().storage.count), (1, 2));
 }

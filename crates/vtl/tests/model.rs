@@ -113,20 +113,20 @@ impl TestSite {
     }
 
     /// All locations: of the libraries for their elements, of the inventory for the shelf.
-    fn places(&self) -> Places {
-        let mut places = Places::new();
+    fn locations(&self) -> Places {
+        let mut locations = Places::new();
         for library in self.site().libraries() {
             for (barcode, place) in library.locations() {
-                assert!(places.insert(barcode.to_string(), place).is_none(), "{barcode} is in two places");
+                assert!(locations.insert(barcode.to_string(), place).is_none(), "{barcode} is in two places");
             }
         }
         for (barcode, entry) in self.site().inventory() {
             if matches!(entry.location, Location::Shelf(_)) {
-                let before = places.insert(barcode.clone(), entry.location);
+                let before = locations.insert(barcode.clone(), entry.location);
                 assert!(before.is_none(), "{barcode} is on the shelf and in a library");
             }
         }
-        places
+        locations
     }
 }
 
@@ -135,12 +135,12 @@ fn address(bytes: &mut Vec<u8>, address: u16) {
 }
 
 /// The effect of a successful move on the locations.
-fn moved(places: &mut Places, library: &str, from: u16, to: u16) {
+fn moved(locations: &mut Places, library: &str, from: u16, to: u16) {
     if from == to {
         return;
     }
     let at = |place: &Location| matches!(place, Location::Element { library: l, address, .. } if l == library && *address == from);
-    let entry = places.values_mut().find(|place| at(place)).unwrap();
+    let entry = locations.values_mut().find(|place| at(place)).unwrap();
     let Location::Element { source, .. } = entry.clone() else { panic!("outside") };
     let storage = if library == "two" { 0x1000..0x1003 } else { 1000..1004 };
     let source = if storage.contains(&from) { Some(from) } else { source };
@@ -151,7 +151,7 @@ const NAMES: [&str; 5] = ["A1L8", "A2L8", "A3L8", "B1L8", "B2L8"];
 const LIBRARIES: [&str; 2] = ["main", "two"];
 
 /// A robot operation that a host requests. The model follows if it succeeds.
-fn apply_host_move(world: &TestSite, places: &mut Places, op: &Op) {
+fn apply_host_move(world: &TestSite, locations: &mut Places, op: &Op) {
     match op {
         Op::Move(library, from, to) => {
             let (from, to) = (ELEMENTS[*library][*from], ELEMENTS[*library][*to]);
@@ -160,7 +160,7 @@ fn apply_host_move(world: &TestSite, places: &mut Places, op: &Op) {
             address(&mut cdb, to);
             cdb.extend([0; 4]);
             if world.ask(*library, &cdb) {
-                moved(places, LIBRARIES[*library], from, to);
+                moved(locations, LIBRARIES[*library], from, to);
             }
         }
         Op::Exchange(library, from, to, away) => {
@@ -171,7 +171,7 @@ fn apply_host_move(world: &TestSite, places: &mut Places, op: &Op) {
             let good = world.ask(*library, &cdb);
             assert!(*library == 0 || !good, "a Scalar exchanges");
             if good {
-                exchanged(places, from, to, away);
+                exchanged(locations, from, to, away);
             }
         }
         _ => panic!("{op:?} moves nothing"),
@@ -179,20 +179,21 @@ fn apply_host_move(world: &TestSite, places: &mut Places, op: &Op) {
 }
 
 /// The effect of an exchange on the locations.
-fn exchanged(places: &mut Places, from: u16, to: u16, away: u16) {
+fn exchanged(locations: &mut Places, from: u16, to: u16, away: u16) {
     const AIR: u16 = 0xffff;
     if from == to {
-        return moved(places, "main", to, away);
+        return moved(locations, "main", to, away);
     }
-    moved(places, "main", to, AIR);
-    moved(places, "main", from, to);
-    let displaced = places.values_mut().find(|place| matches!(place, Location::Element { address: AIR, .. })).unwrap();
+    moved(locations, "main", to, AIR);
+    moved(locations, "main", from, to);
+    let displaced =
+        locations.values_mut().find(|place| matches!(place, Location::Element { address: AIR, .. })).unwrap();
     let Location::Element { address, .. } = displaced else { unreachable!() };
     *address = away;
 }
 
 /// An operator action.
-fn apply_operator_action(world: &TestSite, places: &mut Places, op: &Op) {
+fn apply_operator_action(world: &TestSite, locations: &mut Places, op: &Op) {
     let here = |library: usize| Arc::clone(&world.site().libraries()[library]);
     match op {
         Op::Import(library, to, name) => {
@@ -200,12 +201,12 @@ fn apply_operator_action(world: &TestSite, places: &mut Places, op: &Op) {
             if here(*library).import(ElementAddress(to), &Barcode::new(NAMES[*name]).unwrap()).is_ok() {
                 let library = LIBRARIES[*library].into();
                 let place = Location::Element { library, address: to, source: None, by_operator: true };
-                assert_eq!(places.insert(NAMES[*name].into(), place), Some(Location::Shelf("vault".into())));
+                assert_eq!(locations.insert(NAMES[*name].into(), place), Some(Location::Shelf("vault".into())));
             }
         }
         Op::Export(library, from) => {
             if let Ok(barcode) = here(*library).export(ElementAddress(ELEMENTS[*library][*from])) {
-                places.insert(barcode.to_string(), Location::Shelf("vault".into()));
+                locations.insert(barcode.to_string(), Location::Shelf("vault".into()));
             }
         }
         Op::Reserve(library, on) => drop(world.run(*library, 1, 0, &[if *on { 0x16 } else { 0x17 }, 0, 0, 0, 0, 0])),
@@ -227,29 +228,29 @@ fn fail_disk(world: &TestSite, at: u64) -> Places {
     for online in [false, true] {
         world.site().libraries()[0].changer(|changer| changer.set_online(online));
     }
-    world.places()
+    world.locations()
 }
 
 /// Power loss during a move: all acknowledged changes are present, and the move is done or not.
-fn lose_power(world: &mut TestSite, fate: u8) -> Places {
-    let before = world.places();
+fn lose_power(world: &mut TestSite, outcome: u8) -> Places {
+    let before = world.locations();
     let files = world.disk.start_recording();
     let _ = world.site().libraries()[0].move_medium(ElementAddress(1001), ElementAddress(1002));
     let history = world.disk.history(files);
-    let after = world.places();
+    let after = world.locations();
     world.hosts.clear();
     drop(world.site.take());
-    let moment = usize::from(fate) * history.crash_points() / 256;
-    reopen(world, &history, moment, FATES[usize::from(fate) % 3]);
-    let found = world.places();
-    assert!(found == before || found == after, "{found:?} is neither {before:?} nor {after:?}");
-    found
+    let moment = usize::from(outcome) * history.crash_points() / 256;
+    reopen(world, &history, moment, FATES[usize::from(outcome) % 3]);
+    let actual = world.locations();
+    assert!(actual == before || actual == after, "{actual:?} is neither {before:?} nor {after:?}");
+    actual
 }
 
 const FATES: [CrashOutcome; 3] = [CrashOutcome::Written, CrashOutcome::Dropped, CrashOutcome::Torn];
 
-fn reopen(world: &mut TestSite, history: &CallHistory, moment: usize, fate: CrashOutcome) {
-    world.disk = history.crash(moment, &vec![fate; history.unsynced_changes(moment)]);
+fn reopen(world: &mut TestSite, history: &CallHistory, moment: usize, outcome: CrashOutcome) {
+    world.disk = history.crash(moment, &vec![outcome; history.unsynced_changes(moment)]);
     world.open();
 }
 
@@ -266,20 +267,20 @@ fn power_loss_never_duplicates_a_cartridge() {
     ];
     let mut world = TestSite::new();
     for step in STEPS {
-        let before = world.places();
+        let before = world.locations();
         let files = world.disk.start_recording();
         step(world.site());
         let history = world.disk.history(files);
-        let after = world.places();
+        let after = world.locations();
         assert_ne!(before, after);
         for moment in 0..history.crash_points() {
-            for fate in FATES {
+            for outcome in FATES {
                 world.hosts.clear();
                 drop(world.site.take());
-                reopen(&mut world, &history, moment, fate);
-                let found = world.places();
+                reopen(&mut world, &history, moment, outcome);
+                let actual = world.locations();
                 let done = moment + 1 == history.crash_points();
-                assert!(found == after || !done && found == before, "at {moment}, {fate:?}: {found:?}");
+                assert!(actual == after || !done && actual == before, "at {moment}, {outcome:?}: {actual:?}");
             }
         }
     }
@@ -287,25 +288,25 @@ fn power_loss_never_duplicates_a_cartridge() {
 
 fn play(ops: Vec<Op>) {
     let mut world = TestSite::new();
-    let mut places = world.places();
+    let mut locations = world.locations();
     for op in ops {
-        let before = places.clone();
+        let before = locations.clone();
         match &op {
-            Op::Move(..) | Op::Exchange(..) => apply_host_move(&world, &mut places, &op),
-            Op::DiskFails(at) => places = fail_disk(&world, *at),
-            Op::PowerLoss(fate) => places = lose_power(&mut world, *fate),
+            Op::Move(..) | Op::Exchange(..) => apply_host_move(&world, &mut locations, &op),
+            Op::DiskFails(at) => locations = fail_disk(&world, *at),
+            Op::PowerLoss(outcome) => locations = lose_power(&mut world, *outcome),
             Op::Restart => {
                 world.site().shut_down().unwrap();
                 world.hosts.clear();
                 drop(world.site.take());
                 world.open();
             }
-            _ => apply_operator_action(&world, &mut places, &op),
+            _ => apply_operator_action(&world, &mut locations, &op),
         }
-        assert_eq!(world.places(), places, "{op:?} after {before:?}");
-        let kept: Places = world.site().inventory().into_iter().map(|(name, entry)| (name, entry.location)).collect();
-        assert_eq!(kept, places, "{op:?}: the inventory");
-        assert_eq!(places.keys().map(String::as_str).collect::<Vec<_>>(), NAMES, "{op:?}");
+        assert_eq!(world.locations(), locations, "{op:?} after {before:?}");
+        let stored: Places = world.site().inventory().into_iter().map(|(name, entry)| (name, entry.location)).collect();
+        assert_eq!(stored, locations, "{op:?}: the inventory");
+        assert_eq!(locations.keys().map(String::as_str).collect::<Vec<_>>(), NAMES, "{op:?}");
     }
 }
 

@@ -80,21 +80,21 @@ impl TestSite {
     }
 
     /// Every cartridge in elements and on the shelf: each has exactly one location.
-    fn places(&self) -> Places {
-        let (mut places, status) = (Places::new(), self.site().status());
+    fn locations(&self) -> Places {
+        let (mut locations, status) = (Places::new(), self.site().status());
         for library in status.libraries {
             let drives = library.drives.into_iter().map(|drive| drive.element);
             for element in drives.chain(library.io_elements).chain(library.slots) {
                 if let Some(name) = element.cartridge {
-                    assert_eq!(places.insert(name.clone(), element.address), None, "{name} is in two places");
+                    assert_eq!(locations.insert(name.clone(), element.address), None, "{name} is in two places");
                 }
             }
         }
         for name in status.shelves.into_values().flatten() {
-            assert_eq!(places.insert(name.clone(), 0), None, "{name} is also on the shelf");
+            assert_eq!(locations.insert(name.clone(), 0), None, "{name} is also on the shelf");
         }
-        assert_eq!(places.len(), 2, "{places:?}");
-        places
+        assert_eq!(locations.len(), 2, "{locations:?}");
+        locations
     }
 
     fn moved(&self, from: u16, to: u16) -> bool {
@@ -187,7 +187,7 @@ fn check_units_respond(world: &TestSite, name: &str) {
     world.clear_unit_attentions();
     assert!(world.command(0, &[0; 6]).into_result().is_ok(), "{name}: the changer");
     let ready = world.command(1, &[0; 6]);
-    if world.places().values().any(|place| *place == 500) {
+    if world.locations().values().any(|place| *place == 500) {
         let codes = ready.sense_codes();
         let known = [None, Some((2, 0x3a, 0)), Some((4, 0x44, 0))];
         assert!(known.contains(&codes), "{name}: {ready:?}");
@@ -205,7 +205,7 @@ fn check_units_respond(world: &TestSite, name: &str) {
 fn play(scenario: &Scenario, at: i64, full: bool) -> bool {
     let (mut world, name) = (TestSite::new(), format!("{} at {at}, full: {full}", scenario.name));
     (scenario.before)(&world);
-    let before = world.places();
+    let before = world.locations();
     if full {
         world.state.fail_at(Some(world.state.calls()), io::ErrorKind::StorageFull);
     }
@@ -213,12 +213,12 @@ fn play(scenario: &Scenario, at: i64, full: bool) -> bool {
     let done = catch_unwind(AssertUnwindSafe(|| (scenario.step)(&world))).unwrap_or(false);
     let panicked = disarm_panic();
     world.state.fail_at(None, io::ErrorKind::Other);
-    let after = world.places();
+    let after = world.locations();
     assert!(done || after == before, "{name}: {before:?} became {after:?}");
     assert!(done || panicked || full, "{name}: it was refused");
     check_units_respond(&world, &name);
     world.restart();
-    assert_eq!(world.places(), after, "{name}: after a restart");
+    assert_eq!(world.locations(), after, "{name}: after a restart");
     check_units_respond(&world, &name);
     // The fault is over: the move can be done now.
     if after.values().all(|place| *place != 1002) && after.contains_key("A2L8") && after["A2L8"] == 1001 {
@@ -251,13 +251,13 @@ fn panic_in_one_drive_does_not_stop_shutdown() {
         let mut world = TestSite::new();
         loaded(&world);
         world.host.as_ref().unwrap().command_with_data(1, &[0x0a, 0, 0, 0, 5, 0], b"other").into_result().unwrap();
-        let before = world.places();
+        let before = world.locations();
         panic_after(at);
         let ended = catch_unwind(AssertUnwindSafe(|| world.site().shut_down()));
         let panicked = disarm_panic();
         assert!(ended.unwrap().is_ok() || panicked, "at {at}");
         world.restart();
-        assert_eq!(world.places(), before, "at {at}");
+        assert_eq!(world.locations(), before, "at {at}");
         check_units_respond(&world, "a restart");
         if !panicked {
             assert!(at > 5, "{at} steps");

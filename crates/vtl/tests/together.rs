@@ -125,8 +125,8 @@ fn failed_library_creation_leaves_nothing() {
              [[library.cartridges]]\npattern = \"B#L8\"\ncount = {count}\nsize = \"64MB\"\n"
         )
     };
-    let said = site.reload(&parse("f", &with(2, 3)).unwrap()).unwrap_err().to_string();
-    assert!(said.contains("no slot of 2 is left for cartridge B3L8"), "{said}");
+    let message = site.reload(&parse("f", &with(2, 3)).unwrap()).unwrap_err().to_string();
+    assert!(message.contains("no slot of 2 is left for cartridge B3L8"), "{message}");
     assert_eq!((site.libraries().len(), site.inventory().len()), (1, 3));
     site.reload(&parse("f", &with(3, 3)).unwrap()).unwrap();
     drop(site);

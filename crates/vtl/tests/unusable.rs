@@ -116,8 +116,8 @@ fn bad_cartridge_does_not_stop_the_site() {
         assert_eq!(site.inventory().get("V00001L8"), None, "{case}");
         host.clear_unit_attentions();
         assert_eq!(slot(&host, 1000).0, 0x08, "{case}");
-        let told: Vec<Event> = events.try_iter().collect();
-        assert!(told.contains(&Event::Forgotten { barcode: "V00001L8".into() }), "{case}");
+        let reported: Vec<Event> = events.try_iter().collect();
+        assert!(reported.contains(&Event::Forgotten { barcode: "V00001L8".into() }), "{case}");
         // Although the configuration lists it.
         drop((host, events, site));
         let site = open(dir.path());

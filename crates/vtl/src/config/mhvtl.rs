@@ -109,8 +109,8 @@ fn note_unsupported_lines(file: &str, text: &str, newest: i64, notes: &mut Vec<S
         if line.len() >= scan::MAX_LINE {
             long += 1;
             if long <= MOST {
-                let (len, most) = (line.len(), scan::MAX_LINE);
-                let what = format!("the line has {len} characters; as with mhvtl, each {most} of them are a line");
+                let (len, max) = (line.len(), scan::MAX_LINE);
+                let what = format!("the line has {len} characters; as with mhvtl, each {max} of them are a line");
                 notes.push(here.note(what));
             }
         }
@@ -446,8 +446,8 @@ impl Importer {
                     let why = "neither its label nor a memory says what it is";
                     self.notes.push(format!("{here}: cartridge {barcode} is left out: {why}"));
                 }
-                if let Some(there) = self.barcodes.insert(barcode.to_string(), here) {
-                    let message = format!("barcode {barcode} is given twice, here and at {there}");
+                if let Some(earlier) = self.barcodes.insert(barcode.to_string(), here) {
+                    let message = format!("barcode {barcode} is given twice, here and at {earlier}");
                     return Err(ConfigError { file: file.into(), line, key: word.into(), message });
                 }
             }
@@ -481,11 +481,11 @@ impl Importer {
         let room = |own: u16| first.into_iter().filter(|other| *other > own).min().unwrap_or(u16::MAX) - own;
         let [_, slots, ports, _] = first;
         for (group, own, what) in [(&mut contents.slots, slots, "slots"), (&mut contents.io_elements, ports, "MAPs")] {
-            let gone = group.truncate(room(own));
-            if gone > 0 {
+            let omitted = group.truncate(room(own));
+            if omitted > 0 {
                 self.incomplete = true;
                 let why = "have no addresses left, as with mhvtl";
-                self.notes.push(format!("{file}: the last {gone} {what} of library {id} {why}"));
+                self.notes.push(format!("{file}: the last {omitted} {what} of library {id} {why}"));
             }
         }
     }
@@ -495,10 +495,11 @@ impl Importer {
             let message = "there is no library in the file: no line begins with \"Library:\" and a number";
             return Err(ConfigError { file: file.into(), line: 0, key: String::new(), message: message.into() });
         }
-        let homes = toml::Value::from(self.home_directories.clone());
+        let home_directories = toml::Value::from(self.home_directories.clone());
         let mut text = format!("# From {file}.\n");
         self.notes.iter().for_each(|note| text.push_str(&format!("# {note}\n")));
-        let _ = write!(text, "\n[storage]\ncartridges = {homes}\ncreate = true\nshared = true\n{}", self.text);
+        let _ =
+            write!(text, "\n[storage]\ncartridges = {home_directories}\ncreate = true\nshared = true\n{}", self.text);
         self.text.clear();
         Ok(ImportedConfig {
             text,

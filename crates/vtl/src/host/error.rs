@@ -37,8 +37,8 @@ impl HostError {
         Self { command, lun, status: Status::GOOD, sense: None }
     }
 
-    pub(super) fn from_response(command: &'static str, lun: usize, answer: &CommandResponse) -> Self {
-        Self { command, lun, status: answer.status, sense: Sense::decode(&answer.sense) }
+    pub(super) fn from_response(command: &'static str, lun: usize, response: &CommandResponse) -> Self {
+        Self { command, lun, status: response.status, sense: Sense::decode(&response.sense) }
     }
 }
 

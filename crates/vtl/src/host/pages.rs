@@ -112,8 +112,8 @@ impl Host {
         list.extend(following);
         let len = u16::try_from(list.len()).map_err(|_| HostError::invalid_field(name, lun))?;
         let [a, b] = len.to_be_bytes();
-        let answer = self.command_with_data(lun, &[0x55, 0x10, 0, 0, 0, 0, 0, a, b, 0], &list);
-        answer.into_result().map(drop).map_err(|answer| HostError::from_response(name, lun, &answer))
+        let response = self.command_with_data(lun, &[0x55, 0x10, 0, 0, 0, 0, 0, a, b, 0], &list);
+        response.into_result().map(drop).map_err(|response| HostError::from_response(name, lun, &response))
     }
 
     /// Returns a MAM attribute, such as 0401h, the medium serial number; `None` if the cartridge does not have it (READ
@@ -132,7 +132,7 @@ impl Host {
             }) => {
                 return Ok(None);
             }
-            answer => answer?,
+            response => response?,
         };
         let Some(first) = data.get(4..).filter(|rest| rest.get(..2) == Some(&[a, b])) else { return Ok(None) };
         let value = || {
@@ -158,7 +158,7 @@ impl Host {
         list.extend(value);
         let [a, b, c, d] = (u32::from(len) + 9).to_be_bytes();
         let cdb = [0x8d, 0, 0, 0, 0, 0, 0, partition, 0, 0, a, b, c, d, 0, 0];
-        let answer = self.command_with_data(lun, &cdb, &list);
-        answer.into_result().map(drop).map_err(|answer| HostError::from_response(name, lun, &answer))
+        let response = self.command_with_data(lun, &cdb, &list);
+        response.into_result().map(drop).map_err(|response| HostError::from_response(name, lun, &response))
     }
 }

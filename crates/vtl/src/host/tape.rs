@@ -76,11 +76,11 @@ impl Host {
     /// read, or `len` does not fit into the CDB (5/24h/00h, as if the drive had refused it).
     pub fn read(&self, lun: usize, len: usize) -> Result<ReadOutcome, HostError> {
         let Some([a, b, c]) = three_bytes(len) else { return Err(HostError::invalid_field("READ(6)", lun)) };
-        let answer = self.command(lun, &[0x08, 0, a, b, c, 0], len);
-        if answer.status == Status::GOOD {
-            return Ok(ReadOutcome::Block(answer.data));
+        let response = self.command(lun, &[0x08, 0, a, b, c, 0], len);
+        if response.status == Status::GOOD {
+            return Ok(ReadOutcome::Block(response.data));
         }
-        let error = HostError::from_response("READ(6)", lun, &answer);
+        let error = HostError::from_response("READ(6)", lun, &response);
         match &error.sense {
             Some(sense) if sense.filemark => Ok(ReadOutcome::Filemark),
             Some(sense) if sense.key == SenseKey::BLANK_CHECK && sense.asc == Asc::END_OF_DATA_DETECTED => {
@@ -89,7 +89,7 @@ impl Host {
             // The block is shorter than the requested length.
             Some(sense) if sense.ili && sense.key == SenseKey::NO_SENSE => {
                 let missing = sense.information.and_then(|missing| usize::try_from(missing).ok());
-                match missing.and_then(|missing| answer.data.get(..len.checked_sub(missing)?)) {
+                match missing.and_then(|missing| response.data.get(..len.checked_sub(missing)?)) {
                     Some(block) => Ok(ReadOutcome::Block(block.to_vec())),
                     None => Err(error),
                 }
@@ -107,11 +107,11 @@ impl Host {
         let Some([a, b, c]) = three_bytes(block.len()) else {
             return Err(HostError::invalid_field("WRITE(6)", lun));
         };
-        let answer = self.command_with_data(lun, &[0x0a, 0, a, b, c, 0], block);
-        if answer.status == Status::GOOD {
+        let response = self.command_with_data(lun, &[0x0a, 0, a, b, c, 0], block);
+        if response.status == Status::GOOD {
             return Ok(WriteOutcome::Written);
         }
-        let error = HostError::from_response("WRITE(6)", lun, &answer);
+        let error = HostError::from_response("WRITE(6)", lun, &response);
         match &error.sense {
             Some(sense) if sense.eom && sense.key == SenseKey::NO_SENSE => Ok(WriteOutcome::EarlyWarning),
             _ => Err(error),

@@ -58,10 +58,10 @@ impl LibraryParts {
     /// Builds the drives from index `from` on: their units, unless other processes serve them, and their bays.
     fn build_drives(&self, setup: &LibrarySetup, from: usize) -> Result<Drives, StateError> {
         let setups = setup.drives.iter().enumerate().skip(from);
-        if let Some(elsewhere) = &self.shared.remote_bays {
+        if let Some(new_bay) = &self.shared.remote_bays {
             let name = |index, drive: &DriveSetup| bay::bay_name(&self.identity(&drive.strings, index + 1));
-            let door = |(index, drive)| elsewhere(&setup.name, index + 1, name(index, drive));
-            return Ok((Vec::new(), setups.map(door).collect()));
+            let bay = |(index, drive)| new_bay(&setup.name, index + 1, name(index, drive));
+            return Ok((Vec::new(), setups.map(bay).collect()));
         }
         let units =
             setups.map(|(index, drive)| self.build_drive(setup, index, drive)).collect::<Result<Vec<_>, _>>()?;
@@ -199,10 +199,10 @@ impl Library {
 
     /// Creates the cartridges that a configuration lists and that do not exist.
     pub(crate) fn create_listed_cartridges(&self, setup: &LibrarySetup) -> Result<(), LibraryError> {
-        let dismissed = inventory::forgotten_cartridges(&self.shared.state)?;
+        let forgotten = inventory::forgotten_cartridges(&self.shared.state)?;
         let is_new = |cartridge: &&CartridgeSetup| {
             let name = cartridge.barcode.as_str();
-            !dismissed.contains(name) && !self.shared.inventory().contains_key(name)
+            !forgotten.contains(name) && !self.shared.inventory().contains_key(name)
         };
         let new: Vec<&CartridgeSetup> = setup.cartridges.iter().filter(is_new).collect();
         if !new.is_empty() {
@@ -226,8 +226,9 @@ impl Library {
         let own = setup.element.filter(|at| layout.storage.index(*at).is_some()).filter(free);
         let Some(address) = own.or_else(|| self.first_free_slot(&sources)) else { return Ok(()) };
         self.populate_slot(address, barcode)?;
-        let elsewhere = |at: &ElementAddress| layout.drives.index(*at).or(layout.import_export.index(*at)).is_some();
-        if let Some(at) = setup.element.filter(elsewhere).filter(free) {
+        let outside_slots =
+            |at: &ElementAddress| layout.drives.index(*at).or(layout.import_export.index(*at)).is_some();
+        if let Some(at) = setup.element.filter(outside_slots).filter(free) {
             self.move_medium(address, at)?;
         }
         if setup.label.is_some() {
@@ -252,10 +253,10 @@ pub(crate) fn check_new_cartridges(setup: &LibrarySetup, shared: &Shared) -> Res
         Some(std::iter::once((address, barcode)).chain(source.map(|source| (source, barcode))))
     };
     let held: BTreeMap<ElementAddress, &String> = inventory.iter().filter_map(elements).flatten().collect();
-    let dismissed = inventory::forgotten_cartridges(&shared.state)?;
+    let forgotten = inventory::forgotten_cartridges(&shared.state)?;
     let is_new = |(_, cartridge): &(usize, &CartridgeSetup)| {
         let name = cartridge.barcode.as_str();
-        !inventory.contains_key(name) && !dismissed.contains(name)
+        !inventory.contains_key(name) && !forgotten.contains(name)
     };
     let new: Vec<(usize, &CartridgeSetup)> = setup.cartridges.iter().enumerate().filter(is_new).collect();
     for (number, cartridge) in &new {
@@ -277,10 +278,10 @@ fn populate(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
     let mut inventory = shared.inventory();
     let taken: BTreeSet<ElementAddress> =
         inventory.values().filter_map(|entry| Some(entry.location.element_in(&setup.name)?.0)).collect();
-    let dismissed = inventory::forgotten_cartridges(&shared.state)?;
+    let forgotten = inventory::forgotten_cartridges(&shared.state)?;
     let is_new = |(_, cartridge): &(usize, &CartridgeSetup)| {
         let name = cartridge.barcode.as_str();
-        !inventory.contains_key(name) && !dismissed.contains(name)
+        !inventory.contains_key(name) && !forgotten.contains(name)
     };
     let new: Vec<(usize, &CartridgeSetup)> = setup.cartridges.iter().enumerate().filter(is_new).collect();
     let entry = |(cartridge, address): (&CartridgeSetup, ElementAddress)| {
@@ -298,8 +299,8 @@ fn populate(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
         assign_elements(setup, &(&taken | &sources), &new).or_else(|_| assign_elements(setup, &taken, &new))?;
     warn_of_full_elements(setup, &inventory, &placed);
     let mut placed: Vec<_> = placed.into_iter().map(|placed| (placed.0, entry(placed))).collect();
-    let (mut change, mut undo, made) = (Transaction::default(), Transaction::default(), creation_time());
-    create_listed(shared, &mut placed, made, &inventory)?;
+    let (mut change, mut undo, created_at) = (Transaction::default(), Transaction::default(), creation_time());
+    create_listed(shared, &mut placed, created_at, &inventory)?;
     for (cartridge, entry) in &placed {
         inventory::insert(&mut change, cartridge.barcode.as_str(), entry)?;
         inventory::remove(&mut undo, cartridge.barcode.as_str());
@@ -367,7 +368,7 @@ pub(crate) fn check_mounted(shared: &Shared, inventory: &Inventory) -> Result<()
 fn create_listed(
     shared: &Shared,
     placed: &mut Vec<(&CartridgeSetup, CartridgeRecord)>,
-    made: i64,
+    created_at: i64,
     inventory: &Inventory,
 ) -> Result<(), LibraryError> {
     let is_new_site = inventory.is_empty();
@@ -380,7 +381,7 @@ fn create_listed(
     }
     let mut failed = BTreeSet::new();
     for (cartridge, entry) in &mut *placed {
-        match create_files(shared, cartridge, made) {
+        match create_files(shared, cartridge, created_at) {
             Ok(blank) => entry.blank = blank,
             Err(error) => {
                 entry.blank = None;
@@ -402,17 +403,21 @@ fn create_listed(
 }
 
 /// Creates the files of a cartridge if they do not exist. Returns whether it is blank; `None` if that is unknown.
-pub(crate) fn create_files(shared: &Shared, setup: &CartridgeSetup, made: i64) -> Result<Option<bool>, LibraryError> {
+pub(crate) fn create_files(
+    shared: &Shared,
+    setup: &CartridgeSetup,
+    created_at: i64,
+) -> Result<Option<bool>, LibraryError> {
     let failed = LibraryError::of(&setup.barcode);
     if shared.store.exists(&setup.barcode).map_err(&failed)? {
         return shared.store.is_blank(&setup.barcode).map_err(failed);
     }
     let serial = match setup.format {
         Format::Native => random_hex(5)?.to_uppercase(),
-        Format::Mhvtl => format!("{}_{made}", setup.barcode),
+        Format::Mhvtl => format!("{}_{created_at}", setup.barcode),
     };
     let CartridgeSetup { media, kind, size: capacity, format: level, .. } = *setup;
-    let new = NewCartridge { media, kind, serial: &serial, manufactured: made, capacity, format: level };
+    let new = NewCartridge { media, kind, serial: &serial, manufactured: created_at, capacity, format: level };
     shared.store.create(&setup.barcode, &new).map_err(failed)?;
     Ok(Some(true))
 }

@@ -78,16 +78,16 @@ fn plan_identities(
     let mut change = Transaction::default();
     let drives = setup.drives.iter().enumerate().map(|(index, drive)| (format!("drive/{index}"), &drive.names));
     let mut named = Vec::new();
-    for (unit, given) in std::iter::once(("changer".to_owned(), &setup.names)).chain(drives) {
+    for (unit, configured) in std::iter::once(("changer".to_owned(), &setup.names)).chain(drives) {
         let key = format!("identity/{}/{unit}", setup.name);
         let known: Option<UnitIdentity> = shared.state.get(&key)?;
         let mut identity = known.clone().map_or_else(new_unit_identity, Ok)?;
-        given.serial.iter().for_each(|serial| identity.serial.clone_from(serial));
-        given.naa.iter().for_each(|naa| identity.naa.clone_from(naa));
+        configured.serial.iter().for_each(|serial| identity.serial.clone_from(serial));
+        configured.naa.iter().for_each(|naa| identity.naa.clone_from(naa));
         named.push((key, known, identity));
     }
-    let here = |identity: &UnitIdentity| (identity.target == target).then_some(identity.lun);
-    let current: Vec<Option<usize>> = named.iter().map(|(.., identity)| here(identity)).collect();
+    let lun_here = |identity: &UnitIdentity| (identity.target == target).then_some(identity.lun);
+    let current: Vec<Option<usize>> = named.iter().map(|(.., identity)| lun_here(identity)).collect();
     let luns = assign_luns(setup, target, &current, taken)?;
     for ((key, known, identity), lun) in named.iter_mut().zip(luns) {
         (identity.lun, identity.target) = (lun, target.into());

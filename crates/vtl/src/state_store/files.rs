@@ -42,15 +42,15 @@ pub(super) struct Files {
 
 impl Files {
     /// The files of an existing state, before they are opened.
-    pub(super) fn existing(folder: Box<dyn Folder>, place: &str) -> Self {
-        Self::new(folder, place, String::new(), 0)
+    pub(super) fn existing(folder: Box<dyn Folder>, prefix: &str) -> Self {
+        Self::new(folder, prefix, String::new(), 0)
     }
 
     /// The files of a new state, whose commit numbers follow `commit`.
-    pub(super) fn new(folder: Box<dyn Folder>, place: &str, store: String, commit: u64) -> Self {
+    pub(super) fn new(folder: Box<dyn Folder>, prefix: &str, store: String, commit: u64) -> Self {
         Self {
             folder,
-            message_prefix: place.into(),
+            message_prefix: prefix.into(),
             store,
             commit,
             append_files: None,
@@ -76,10 +76,10 @@ impl Files {
         move |source| StateError::Io { file: file.clone(), source }
     }
 
-    fn unusable(&self, file: &str, what: &str) -> StateError {
+    fn unusable(&self, file: &str, problem: &str) -> StateError {
         let file = format!("{}{file}", self.message_prefix);
-        let what = format!("{what}; `ferric site recover` shows what can be restored");
-        StateError::Unusable { file, reason: what }
+        let problem = format!("{problem}; `ferric site recover` shows what can be restored");
+        StateError::Unusable { file, reason: problem }
     }
 
     /// Reads both state files.
@@ -120,12 +120,14 @@ impl Files {
         }
         let expected = known.as_ref().ok().map(|known| known.store.as_str());
         let both = FILE_NAMES.join(" and ");
-        let merged = merge(&copies, expected).map_err(|what| self.unusable(&both, &damage_report(&what, &copies)))?;
+        let merged =
+            merge(&copies, expected).map_err(|problem| self.unusable(&both, &damage_report(&problem, &copies)))?;
         let Merged { store, commit, values } = merged;
         (self.store, self.commit) = (store, commit);
         if let Some(known) = known.as_ref().ok().filter(|known| known.commit > commit) {
-            let what = format!("end with commit {commit}, but {} names commit {}", identities::FILE_NAME, known.commit);
-            return Err(self.unusable(&both, &damage_report(&what, &copies)));
+            let problem =
+                format!("end with commit {commit}, but {} names commit {}", identities::FILE_NAME, known.commit);
+            return Err(self.unusable(&both, &damage_report(&problem, &copies)));
         }
         self.repair_files(&copies, &values)?;
         self.repair_identities(known, &values)?;
@@ -149,9 +151,9 @@ impl Files {
             let interrupted = last > commit || (is_second && last + 1 == commit);
             let fault = fault.or_else(|| (!interrupted).then(|| format!("ends with commit {last} of {commit}")));
             if let Some(fault) = fault {
-                let (place, name, other) =
+                let (prefix, name, other) =
                     (&self.message_prefix, copy.name, if is_second { FILE_NAMES[0] } else { FILE_NAMES[1] });
-                self.repairs.push(format!("{place}{name} {fault}: rewritten from {other}, and nothing was lost"));
+                self.repairs.push(format!("{prefix}{name} {fault}: rewritten from {other}, and nothing was lost"));
             }
             self.folder.replace(copy.name, &image).map_err(self.io(copy.name))?;
             *end = (self.base_len, self.base_len);
@@ -177,9 +179,9 @@ impl Files {
             // The process ended before it had written the identities of the last commit.
             Ok(_) => self.write_identities(values)?,
             Err(_) if now.is_empty() => {}
-            Err(why) => {
+            Err(problem) => {
                 self.repairs.push(format!(
-                    "{}{} {why}: rewritten from the state",
+                    "{}{} {problem}: rewritten from the state",
                     self.message_prefix,
                     identities::FILE_NAME
                 ));
@@ -192,7 +194,7 @@ impl Files {
     /// Upgrades the redb database, and then renames it.
     fn upgrade(&mut self) -> Result<Option<Values>, StateError> {
         let read = self.read_database(false).map_err(|error| match error {
-            StateError::Unusable { reason: what, .. } => self.unusable(upgrade::FILE_NAME, &what),
+            StateError::Unusable { reason: problem, .. } => self.unusable(upgrade::FILE_NAME, &problem),
             other => other,
         })?;
         let Some(values) = read else { return Ok(None) };
@@ -298,9 +300,9 @@ impl Files {
     /// Fails if the storage failed.
     pub(super) fn close(&mut self, values: &Values) -> Result<(), StateError> {
         let commit = self.commit;
-        let whole = |copy: &StateFile| copy.damage_text().is_none() && copy.clean_tail && copy.last_commit() == commit;
+        let intact = |copy: &StateFile| copy.damage_text().is_none() && copy.clean_tail && copy.last_commit() == commit;
         let copies = self.read_files()?;
-        let faults = copies.iter().filter(|copy| !whole(copy)).map(|copy| copy.name).collect::<Vec<_>>().join(" and ");
+        let faults = copies.iter().filter(|copy| !intact(copy)).map(|copy| copy.name).collect::<Vec<_>>().join(" and ");
         if !faults.is_empty() {
             // After a failed commit the files are incomplete, which was reported before.
             if self.append_files.is_some() {
@@ -338,8 +340,8 @@ pub(super) fn with_version(mut values: Values) -> Values {
 }
 
 /// Describes what is wrong with both files together, and with each of them.
-fn damage_report(what: &str, copies: &[StateFile; 2]) -> String {
+fn damage_report(problem: &str, copies: &[StateFile; 2]) -> String {
     let each = copies.iter().filter_map(|copy| Some(format!("{} {}", copy.name, copy.damage_text()?)));
     let each = each.collect::<Vec<_>>().join(", ");
-    if each.is_empty() { what.into() } else { format!("{what} ({each})") }
+    if each.is_empty() { problem.into() } else { format!("{problem} ({each})") }
 }

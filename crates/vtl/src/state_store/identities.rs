@@ -119,8 +119,8 @@ mod tests {
             name = \"main/drive/0\"\nserial = \"0123456789\"\nnaa = \"3000000123456789\"\ntarget = \"iqn.x\"\nlun = 3\n";
         assert!(text.ends_with(expected), "{text}");
         assert_eq!(Identities::decode(text.as_bytes()).as_ref(), Ok(&identities));
-        let kept: Vec<String> = identities.values().unwrap().into_keys().collect();
-        assert_eq!(kept, ["identity/main/drive/0", "site"]);
+        let keys: Vec<String> = identities.values().unwrap().into_keys().collect();
+        assert_eq!(keys, ["identity/main/drive/0", "site"]);
         for bit in 0..text.len() * 8 {
             let mut damaged = text.clone().into_bytes();
             damaged[bit / 8] ^= 1 << (bit % 8);

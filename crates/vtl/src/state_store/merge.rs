@@ -102,7 +102,7 @@ fn store_ids(copies: &[StateFile; 2]) -> Vec<&str> {
 pub(super) fn select_store(copies: &[StateFile; 2], expected: Option<&str>) -> Result<String, String> {
     match (expected, store_ids(copies).as_slice()) {
         (_, []) => Err("hold no line that passes its checksum".into()),
-        (Some(expected), found) if found.contains(&expected) => Ok(expected.into()),
+        (Some(expected), stores) if stores.contains(&expected) => Ok(expected.into()),
         (Some(_), _) => Err("belong to another site than identities.toml".into()),
         (None, [one]) => Ok((*one).into()),
         (None, _) => Err("belong to two different sites".into()),
@@ -139,11 +139,11 @@ pub(super) fn merge(copies: &[StateFile; 2], expected: Option<&str>) -> Result<M
 
 /// Everything that can still be read, with the number of its last commit; and descriptions of what is certainly lost.
 pub(super) fn salvage(copies: &[StateFile; 2], store: &str) -> (ValuesByCommit, Vec<String>) {
-    let (mut found, mut lost) = (BTreeMap::new(), Vec::new());
-    let whole = Commits::of(copies, store).ok().and_then(|commits| commits.latest_complete_state());
-    let after = whole.as_ref().map_or(0, |(commit, _)| *commit);
-    if let Some((commit, values)) = whole {
-        found.extend(values.into_iter().map(|(key, value)| (key, (commit, value))));
+    let (mut salvaged, mut lost) = (BTreeMap::new(), Vec::new());
+    let complete = Commits::of(copies, store).ok().and_then(|commits| commits.latest_complete_state());
+    let after = complete.as_ref().map_or(0, |(commit, _)| *commit);
+    if let Some((commit, values)) = complete {
+        salvaged.extend(values.into_iter().map(|(key, value)| (key, (commit, value))));
     } else {
         lost.push("no complete state: keys whose lines are damaged are missing".into());
     }
@@ -155,9 +155,9 @@ pub(super) fn salvage(copies: &[StateFile; 2], store: &str) -> (ValuesByCommit, 
     }
     for record in rest {
         match &record.value {
-            Some(value) => drop(found.insert(record.key.clone(), (record.commit, value.clone()))),
-            None => drop(found.remove(&record.key)),
+            Some(value) => drop(salvaged.insert(record.key.clone(), (record.commit, value.clone()))),
+            None => drop(salvaged.remove(&record.key)),
         }
     }
-    (found, lost)
+    (salvaged, lost)
 }

@@ -9,7 +9,7 @@ use tape_store::backend::{Folder, free_name};
 /// The readable remains of a state.
 pub(crate) struct Salvage {
     files: Files,
-    place: String,
+    prefix: String,
     store: Option<String>,
     /// Upper bound of all commit numbers that were ever used.
     commit: u64,
@@ -26,15 +26,15 @@ impl Salvage {
     ///
     /// # Errors
     /// Fails if the storage failed, or a file is of another version.
-    pub(crate) fn read(folder: Box<dyn Folder>, place: &str) -> Result<Self, StateError> {
-        let mut files = Files::existing(folder, place);
+    pub(crate) fn read(folder: Box<dyn Folder>, prefix: &str) -> Result<Self, StateError> {
+        let mut files = Files::existing(folder, prefix);
         let (copies, known) = (files.read_files()?, files.read_identities()?);
         let expected = known.as_ref().ok().map(|known| known.store.clone());
         let mut notes =
             copies.iter().filter_map(|copy| Some(format!("{} {}", copy.name, copy.damage_text()?))).collect();
         let mut read = Self {
             files,
-            place: place.into(),
+            prefix: prefix.into(),
             store: expected.clone(),
             commit: known.as_ref().map_or(0, |known| known.commit),
             values: ValuesByCommit::new(),
@@ -49,14 +49,14 @@ impl Salvage {
                 read.is_intact = known.as_ref().is_ok_and(|known| {
                     merged.as_ref().is_ok_and(|merged| merged.commit >= known.commit) && read.notes.is_empty()
                 });
-                read.notes.extend(merged.err().map(|why| format!("state.1 and state.2 {why}")));
+                read.notes.extend(merged.err().map(|problem| format!("state.1 and state.2 {problem}")));
                 read.notes.extend(lost);
                 read.values = values;
                 read.commit =
                     read.commit.max(copies.iter().map(super::state_file::StateFile::last_commit).max().unwrap_or(0));
                 read.store = Some(store);
             }
-            Err(why) => read.notes.push(format!("state.1 and state.2 {why}: they are not used")),
+            Err(problem) => read.notes.push(format!("state.1 and state.2 {problem}: they are not used")),
         }
         if read.values.is_empty() {
             read.read_database()?;
@@ -76,7 +76,7 @@ impl Salvage {
                 }
                 read.notes.push(format!("identities.toml is intact: {taken} identities are restored from it"));
             }
-            Err(why) => read.notes.push(format!("identities.toml {why}")),
+            Err(problem) => read.notes.push(format!("identities.toml {problem}")),
         }
         Ok(read)
     }
@@ -96,7 +96,9 @@ impl Salvage {
                 self.values = values.into_iter().map(|(key, value)| (key, (0, value))).collect();
             }
             Ok(None) => {}
-            Err(StateError::Unusable { reason: what, .. }) => self.notes.push(format!("{} {what}", upgrade::FILE_NAME)),
+            Err(StateError::Unusable { reason: problem, .. }) => {
+                self.notes.push(format!("{} {problem}", upgrade::FILE_NAME))
+            }
             Err(other) => return Err(other),
         }
         Ok(())
@@ -107,23 +109,23 @@ impl Salvage {
     /// # Errors
     /// Fails if the storage failed.
     pub(crate) fn write(self, mut folder: Box<dyn Folder>, values: Values) -> Result<Vec<String>, StateError> {
-        let Self { files, place, store, commit, .. } = self;
+        let Self { files, prefix, store, commit, .. } = self;
         drop(files);
         let mut aside = Vec::new();
         // Copied, not renamed, so that the folder has a state at every moment.
         for name in ALL_NAMES {
-            let failed = |source| StateError::Io { file: format!("{place}{name}"), source };
-            let Some(bytes) = read_bytes(folder.as_mut(), &place, name)? else { continue };
+            let failed = |source| StateError::Io { file: format!("{prefix}{name}"), source };
+            let Some(bytes) = read_bytes(folder.as_mut(), &prefix, name)? else { continue };
             let other = free_name(folder.as_mut(), &format!("{name}.old")).map_err(failed)?;
             folder.replace(&other, &bytes).map_err(failed)?;
             aside.push(other);
         }
-        let failed = |source| StateError::Io { file: format!("{place}{}", upgrade::FILE_NAME), source };
+        let failed = |source| StateError::Io { file: format!("{prefix}{}", upgrade::FILE_NAME), source };
         let again = folder.reopen().map_err(failed)?;
-        let store = store.map_or_else(|| new_store_id(&place), Ok)?;
-        let made = StateStore::create_in(Files::new(again, &place, store, commit), Transaction::from(values))?;
+        let store = store.map_or_else(|| new_store_id(&prefix), Ok)?;
+        let new_state = StateStore::create_in(Files::new(again, &prefix, store, commit), Transaction::from(values))?;
         folder.remove(upgrade::FILE_NAME).map_err(failed)?;
-        made.close();
+        new_state.close();
         Ok(aside)
     }
 }

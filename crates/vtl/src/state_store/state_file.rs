@@ -34,14 +34,14 @@ impl StateFile {
     ///
     /// # Errors
     /// Fails if the storage failed, or the file is of another version.
-    pub(super) fn read(folder: &mut dyn Folder, place: &str, name: &'static str) -> Result<Self, StateError> {
-        match read_bytes(folder, place, name)? {
-            Some(bytes) => Self::parse(place, name, &bytes),
+    pub(super) fn read(folder: &mut dyn Folder, prefix: &str, name: &'static str) -> Result<Self, StateError> {
+        match read_bytes(folder, prefix, name)? {
+            Some(bytes) => Self::parse(prefix, name, &bytes),
             None => Ok(Self { name, ..Self::default() }),
         }
     }
 
-    fn parse(place: &str, name: &'static str, bytes: &[u8]) -> Result<Self, StateError> {
+    fn parse(prefix: &str, name: &'static str, bytes: &[u8]) -> Result<Self, StateError> {
         let filled = bytes.iter().any(|byte| *byte != 0);
         let mut copy = Self {
             name,
@@ -58,8 +58,8 @@ impl StateFile {
             match line.strip_suffix(b"\n").and_then(line::decode) {
                 Some(Line::Header(VERSION)) => {}
                 Some(Line::Header(other)) => {
-                    let what = format!("version {other} is unknown; this program supports {VERSION}");
-                    return Err(StateError::Unusable { file: format!("{place}{name}"), reason: what });
+                    let problem = format!("version {other} is unknown; this program supports {VERSION}");
+                    return Err(StateError::Unusable { file: format!("{prefix}{name}"), reason: problem });
                 }
                 Some(Line::Record(record)) => copy.records.push(record),
                 None if line.iter().all(|byte| *byte == 0) => continue,
@@ -98,14 +98,14 @@ impl StateFile {
 ///
 /// # Errors
 /// Fails if the storage failed, or the file exceeds the maximum length.
-pub(super) fn read_bytes(folder: &mut dyn Folder, place: &str, name: &str) -> Result<Option<Vec<u8>>, StateError> {
-    let failed = |source| StateError::Io { file: format!("{place}{name}"), source };
+pub(super) fn read_bytes(folder: &mut dyn Folder, prefix: &str, name: &str) -> Result<Option<Vec<u8>>, StateError> {
+    let failed = |source| StateError::Io { file: format!("{prefix}{name}"), source };
     let Some(mut file) = folder.open_read_only(name).map_err(failed)? else { return Ok(None) };
     let len = file.len().map_err(failed)?;
     let mut bytes = vec![0; usize::try_from(len.min(MAX_FILE_LEN)).unwrap_or_default()];
     if len > MAX_FILE_LEN {
-        let what = format!("is longer than {MAX_FILE_LEN} bytes");
-        return Err(StateError::Unusable { file: format!("{place}{name}"), reason: what });
+        let problem = format!("is longer than {MAX_FILE_LEN} bytes");
+        return Err(StateError::Unusable { file: format!("{prefix}{name}"), reason: problem });
     }
     let read = file.read_at(0, &mut [IoSliceMut::new(&mut bytes)]).map_err(failed)?;
     bytes.truncate(read);

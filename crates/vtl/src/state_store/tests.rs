@@ -44,12 +44,15 @@ fn power_loss_leaves_last_or_previous_commit() {
     let history = folder.history(before);
     for moment in 1..history.crash_points() {
         // The last acknowledged commit at this moment, and the one that may already be present.
-        let kept = durable.iter().rev().find(|(at, _)| *at <= moment).map(|(_, number)| *number);
-        let next = kept.map_or(0, |number| number + 1);
-        for fate in [CrashOutcome::Written, CrashOutcome::Dropped, CrashOutcome::Torn] {
-            let fates = vec![fate; history.unsynced_changes(moment)];
-            let found = committed_step(history.crash(moment, &fates));
-            assert!(found == kept || found == Some(next), "{moment} {fate:?}: {found:?}, kept {kept:?}");
+        let acknowledged = durable.iter().rev().find(|(at, _)| *at <= moment).map(|(_, number)| *number);
+        let next = acknowledged.map_or(0, |number| number + 1);
+        for outcome in [CrashOutcome::Written, CrashOutcome::Dropped, CrashOutcome::Torn] {
+            let outcomes = vec![outcome; history.unsynced_changes(moment)];
+            let committed = committed_step(history.crash(moment, &outcomes));
+            assert!(
+                committed == acknowledged || committed == Some(next),
+                "{moment} {outcome:?}: {committed:?}, acknowledged {acknowledged:?}"
+            );
         }
         // Each unsynchronised change in turn has another outcome than all others.
         for (one, others) in [
@@ -58,10 +61,13 @@ fn power_loss_leaves_last_or_previous_commit() {
             (CrashOutcome::Torn, CrashOutcome::Written),
         ] {
             for at in 0..history.unsynced_changes(moment) {
-                let mut fates = vec![others; history.unsynced_changes(moment)];
-                fates[at] = one;
-                let found = committed_step(history.crash(moment, &fates));
-                assert!(found == kept || found == Some(next), "{moment} {at} {one:?}: {found:?}, kept {kept:?}");
+                let mut outcomes = vec![others; history.unsynced_changes(moment)];
+                outcomes[at] = one;
+                let committed = committed_step(history.crash(moment, &outcomes));
+                assert!(
+                    committed == acknowledged || committed == Some(next),
+                    "{moment} {at} {one:?}: {committed:?}, acknowledged {acknowledged:?}"
+                );
             }
         }
     }
@@ -76,8 +82,8 @@ fn failed_commit_stays_pending() {
         folder.fail_at(Some(folder.calls() + u64::from(number % 7)), io::ErrorKind::StorageFull);
         failures += u32::from(state.commit(commit_step(number)).is_err());
         // Whatever the outcome, the state has this commit or the one before.
-        let found = committed_step(folder.crash(|len| len)).unwrap();
-        assert!(found == number || found == number - 1, "{number}: {found}");
+        let committed = committed_step(folder.crash(|len| len)).unwrap();
+        assert!(committed == number || committed == number - 1, "{number}: {committed}");
         folder.fail_at(None, io::ErrorKind::Other);
         let mut change = Transaction::default();
         change.set("other", &number).unwrap();
@@ -127,10 +133,10 @@ fn power_loss_during_upgrade_is_harmless() {
     let history = folder.history(before);
     assert!(history.crash_points() > 6);
     for moment in 0..history.crash_points() {
-        for fate in [CrashOutcome::Written, CrashOutcome::Dropped, CrashOutcome::Torn] {
-            let fates = vec![fate; history.unsynced_changes(moment)];
-            let crashed = history.crash(moment, &fates);
-            assert_eq!(committed_step(crashed.clone()), Some(7), "{moment} {fate:?}");
+        for outcome in [CrashOutcome::Written, CrashOutcome::Dropped, CrashOutcome::Torn] {
+            let outcomes = vec![outcome; history.unsynced_changes(moment)];
+            let crashed = history.crash(moment, &outcomes);
+            assert_eq!(committed_step(crashed.clone()), Some(7), "{moment} {outcome:?}");
             // It is not upgraded twice.
             assert!(
                 StateStore::leftover_files(&mut crashed.clone(), "").unwrap().iter().all(|name| *name != "state.redb")
@@ -182,17 +188,17 @@ fn power_loss_during_recovery_is_harmless() {
     assert_eq!(committed_step(folder.clone()), Some(7));
     let history = folder.history(before);
     for moment in 0..history.crash_points() {
-        for fate in [CrashOutcome::Written, CrashOutcome::Dropped, CrashOutcome::Torn] {
-            let fates = vec![fate; history.unsynced_changes(moment)];
-            let crashed = history.crash(moment, &fates);
+        for outcome in [CrashOutcome::Written, CrashOutcome::Dropped, CrashOutcome::Torn] {
+            let outcomes = vec![outcome; history.unsynced_changes(moment)];
+            let crashed = history.crash(moment, &outcomes);
             // Either the state is restored, or it is refused as before and can be restored again.
             if StateStore::open(Box::new(crashed.clone()), "").is_err() {
                 restore(&crashed);
             }
             let state = StateStore::open(Box::new(crashed), "").unwrap().unwrap();
-            assert_eq!(state.get::<u32>("cartridge/A").unwrap(), Some(7), "{moment} {fate:?}");
-            assert_eq!(state.get::<String>("site").unwrap().as_deref(), Some("1234abcd"), "{moment} {fate:?}");
-            assert_eq!(state.get::<u32>("other").unwrap(), None, "{moment} {fate:?}");
+            assert_eq!(state.get::<u32>("cartridge/A").unwrap(), Some(7), "{moment} {outcome:?}");
+            assert_eq!(state.get::<String>("site").unwrap().as_deref(), Some("1234abcd"), "{moment} {outcome:?}");
+            assert_eq!(state.get::<u32>("other").unwrap(), None, "{moment} {outcome:?}");
         }
     }
 }

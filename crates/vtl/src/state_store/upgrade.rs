@@ -23,9 +23,9 @@ const CACHE_BYTES: usize = 4 << 20;
 ///
 /// # Errors
 /// Fails if the storage failed, or the database is damaged or of another version.
-pub(super) fn read(folder: &mut dyn Folder, place: &str, lenient: bool) -> Result<Option<Values>, StateError> {
-    let refused = |what: String| StateError::Unusable { file: format!("{place}{FILE_NAME}"), reason: what };
-    let Some(bytes) = read_bytes(folder, place, FILE_NAME)? else { return Ok(None) };
+pub(super) fn read(folder: &mut dyn Folder, prefix: &str, lenient: bool) -> Result<Option<Values>, StateError> {
+    let refused = |what: String| StateError::Unusable { file: format!("{prefix}{FILE_NAME}"), reason: what };
+    let Some(bytes) = read_bytes(folder, prefix, FILE_NAME)? else { return Ok(None) };
     if bytes.iter().all(|byte| *byte == 0) {
         return Ok(None);
     }
@@ -56,9 +56,9 @@ fn read_table(bytes: Vec<u8>, lenient: bool) -> Result<Values, String> {
     }
     let damaged = |error: redb::Error| format!("is damaged: {error}");
     let mut database = builder.create_with_backend(image.clone()).map_err(|error| damaged(error.into()))?;
-    let whole = database.check_integrity().map_err(|error| damaged(error.into()))?;
+    let intact = database.check_integrity().map_err(|error| damaged(error.into()))?;
     let after = Header::of(&image.bytes()).ok_or("is too short")?;
-    if !lenient && (!whole || after.primary < before.primary) {
+    if !lenient && (!intact || after.primary < before.primary) {
         return Err("is damaged: its last commit is incomplete".into());
     }
     let transaction = database.begin_read().map_err(|error| damaged(error.into()))?;

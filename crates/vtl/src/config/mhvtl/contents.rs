@@ -18,14 +18,14 @@ impl ElementGroup {
         self.0.keys().last().copied().unwrap_or(0)
     }
 
-    /// Removes the elements after `most`. Returns how many were removed.
-    pub(super) fn truncate(&mut self, most: u16) -> u16 {
-        let gone = self.highest_number().saturating_sub(most);
-        if gone > 0 {
-            self.0.retain(|number, _| *number <= most);
-            self.0.entry(most).or_default();
+    /// Removes the elements after `max`. Returns how many were removed.
+    pub(super) fn truncate(&mut self, max: u16) -> u16 {
+        let removed = self.highest_number().saturating_sub(max);
+        if removed > 0 {
+            self.0.retain(|number, _| *number <= max);
+            self.0.entry(max).or_default();
         }
-        gone
+        removed
     }
 
     /// The cartridges with their element numbers and lines.

@@ -59,8 +59,8 @@ impl DeviceIdentity {
             .serial
             .bytes()
             .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-        let made = (0..).map(move |step: u64| naa_text(&hash.wrapping_add(step).to_be_bytes()));
-        std::iter::once(self.default_naa(padded)).chain(made)
+        let derived = (0..).map(move |step: u64| naa_text(&hash.wrapping_add(step).to_be_bytes()));
+        std::iter::once(self.default_naa(padded)).chain(derived)
     }
 
     /// Parses a line if its key is one of the identity. Returns whether it is.
@@ -142,12 +142,12 @@ impl DeviceIdentity {
 fn word_value(
     line: &Line<'_>,
     key: &str,
-    most: usize,
+    max: usize,
     unit: SectionKind,
     notes: &mut Vec<String>,
 ) -> Result<Option<String>, ConfigError> {
     match (line.word_after(&format!(" {key}")), unit) {
-        (Some(word), _) => check_length(line, key, word, most).map(Some),
+        (Some(word), _) => check_length(line, key, word, max).map(Some),
         (None, SectionKind::Drive) => Err(line.error(key, "there is no value: mhvtl's drive ends here")),
         (None, SectionKind::Library) => {
             notes.push(line.note(format!("{key} has no value, and is ignored")));
@@ -175,12 +175,12 @@ fn product(line: &Line<'_>, unit: SectionKind, notes: &mut Vec<String>) -> Resul
     }
 }
 
-fn check_length(line: &Line<'_>, key: &str, text: &str, most: usize) -> Result<String, ConfigError> {
+fn check_length(line: &Line<'_>, key: &str, text: &str, max: usize) -> Result<String, ConfigError> {
     let plain = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-    if (1..=most).contains(&text.len()) && plain {
+    if (1..=max).contains(&text.len()) && plain {
         return Ok(text.into());
     }
-    Err(line.error(key, format!("{text:?} has not 1 to {most} characters of printable ASCII")))
+    Err(line.error(key, format!("{text:?} has not 1 to {max} characters of printable ASCII")))
 }
 
 /// A library section.

@@ -135,9 +135,12 @@ fn errors_name_their_line() {
     ];
     for ((devices, contents), expected) in cases {
         let dir = directory(&devices, &contents);
-        let said = import(dir.path()).unwrap_err().to_string();
+        let message = import(dir.path()).unwrap_err().to_string();
         let path = format!("{}/", dir.path().display());
-        assert!(said.strip_prefix(&path).is_some_and(|said| said.starts_with(expected)), "{said}\n{expected}");
+        assert!(
+            message.strip_prefix(&path).is_some_and(|message| message.starts_with(expected)),
+            "{message}\n{expected}"
+        );
     }
     let empty = tempdir().unwrap();
     assert!(import(empty.path()).unwrap_err().to_string().ends_with("/device.conf: does not exist"));
@@ -242,8 +245,8 @@ fn each_mhvtl_library_model_keeps_its_element_addresses() {
         assert_eq!((library.strings.vendor.as_str(), library.strings.product.as_str()), (vendor, product));
         let drive = &library.drives[0];
         assert_eq!((drive.profile.model.product, drive.strings.product.as_str()), ("VIRTUAL DRIVE", "NEVER HEARD OF"));
-        let said = "/library_contents.10: the last 270 slots of library 10 have no addresses left, as with mhvtl";
-        let cut = imported.notes.iter().filter(|note| note.ends_with(said)).count();
+        let message = "/library_contents.10: the last 270 slots of library 10 have no addresses left, as with mhvtl";
+        let cut = imported.notes.iter().filter(|note| note.ends_with(message)).count();
         assert_eq!((imported.notes.len(), cut), if slots == 30 { (1, 1) } else { (0, 0) }, "{product}");
     }
 }
@@ -387,9 +390,9 @@ fn table(rows: &[Row], read: impl Fn(&Config, &ImportedConfig) -> String) {
         match with_line(from, to) {
             Ok((config, imported)) => {
                 assert_eq!(read(&config, &imported), *ours, "{to:?}: mhvtl has {mhvtl:?}; {:?}", imported.notes);
-                let said = imported.notes.join("\n");
-                assert!(said.contains(note) && (said.is_empty() == note.is_empty()), "{to:?}: {said}");
-                assert!(note.is_empty() || said.contains("/device.conf:"), "{said}");
+                let message = imported.notes.join("\n");
+                assert!(message.contains(note) && (message.is_empty() == note.is_empty()), "{to:?}: {message}");
+                assert!(note.is_empty() || message.contains("/device.conf:"), "{message}");
             }
             Err(error) => {
                 assert!(*ours == "!" && error.contains("/device.conf:") && error.contains(note), "{to:?}: {error}");
@@ -610,9 +613,9 @@ fn other_keys_match_mhvtl() {
     let printed = |config: &Config| config.to_string();
     for Row { from, to, mhvtl, ours, note } in rows {
         let (config, imported) = with_line(from, to).unwrap();
-        let said = imported.notes.join("\n");
+        let message = imported.notes.join("\n");
         assert!(printed(&config).contains(&format!("compression = {ours:?}")), "{to:?}: mhvtl has {mhvtl}");
-        assert!(said.contains(note) && said.is_empty() == note.is_empty(), "{to:?}: {said}");
+        assert!(message.contains(note) && message.is_empty() == note.is_empty(), "{to:?}: {message}");
     }
 }
 
@@ -682,10 +685,11 @@ fn sections_and_lines_match_mhvtl() {
     for text in ["Library ID: 10", "Library ID: 10, Slot: 1", "Library ID: 10 SLOT: 1", "Library ID: 10 Slot: 0"] {
         let dir = directory(&ONE.replace("Library ID: 10 Slot: 01", text), "MAP 1:\n\nSlot 1: E01001L8\n");
         let imported = import(dir.path()).unwrap();
-        let said = imported.notes.join("\n");
+        let message = imported.notes.join("\n");
         assert!(
-            said.contains("device.conf:11: Library ID: without Slot:") && said.contains("drive 11 is in no library"),
-            "{said}"
+            message.contains("device.conf:11: Library ID: without Slot:")
+                && message.contains("drive 11 is in no library"),
+            "{message}"
         );
         // A library without drives is not supported: the error names the line of the library.
         let error = imported.config().map(|_| ()).unwrap_err();
@@ -736,9 +740,9 @@ fn contents_file_parsing_matches_mhvtl() {
         let imported = import(dir.path()).unwrap_or_else(|error| panic!("{error}\n{text}"));
         let cartridges = imported.config().unwrap().libraries[0].cartridges.clone();
         assert_eq!(cartridges.first().map(|it| it.barcode.as_str().to_owned()).as_deref(), label, "{text:?}");
-        let said = imported.notes.join("\n");
-        assert!(said.contains(note) && said.is_empty() == note.is_empty(), "{text:?}: {said}");
-        assert!(note.is_empty() || said.contains("/library_contents.10:"), "{said}");
+        let message = imported.notes.join("\n");
+        assert!(message.contains(note) && message.is_empty() == note.is_empty(), "{text:?}: {message}");
+        assert!(note.is_empty() || message.contains("/library_contents.10:"), "{message}");
     }
 }
 
@@ -753,8 +757,8 @@ fn duplicate_naas_are_replaced() {
     assert_eq!(config.libraries[0].names.naa.as_deref(), Some("50223344ab000000"));
     // The designator that mhvtl derives from the serial number: 5, then the last eight of "XYZZY_A1  ".
     assert_eq!(naa(0), "5a5a595f41312020");
-    let said = "/device.conf:29: NAA 50223344ab000000 of drive 11 is that of library 10, too: drive 11 is 5a5a595f41312020 here";
-    assert!(imported.notes.iter().any(|note| note.ends_with(said)), "{:?}", imported.notes);
+    let message = "/device.conf:29: NAA 50223344ab000000 of drive 11 is that of library 10, too: drive 11 is 5a5a595f41312020 here";
+    assert!(imported.notes.iter().any(|note| note.ends_with(message)), "{:?}", imported.notes);
     // A drive that is imported alone has the same designator.
     let (alone, _) = import_drive(dir.path(), 11).unwrap();
     assert_eq!(alone.config().unwrap().libraries[0].drives[0].names.naa, Some(naa(0)));
@@ -785,8 +789,8 @@ fn explicit_directory_wins() {
     fs::write(named.path().join("mhvtl.conf"), conf).unwrap();
     let imported = import(named.path()).unwrap();
     assert!(imported.text.contains("XYZZY_A") && !imported.text.contains("OTHER"));
-    let said = format!("/mhvtl.conf:1: MHVTL_CONFIG_PATH={} is not followed", other.path().display());
-    assert!(imported.notes[0].contains(&said), "{:?}", imported.notes);
+    let message = format!("/mhvtl.conf:1: MHVTL_CONFIG_PATH={} is not followed", other.path().display());
+    assert!(imported.notes[0].contains(&message), "{:?}", imported.notes);
     assert_eq!(super::resolve_directory(Some(named.path())).unwrap(), named.path());
     // Without other files in the directory, the error names the other directory.
     fs::remove_file(named.path().join("device.conf")).unwrap();
@@ -802,8 +806,8 @@ fn versions_long_lines_and_missing_files_are_reported() {
     assert!(notes[0].ends_with("/device.conf:1: VERSION 99 is not known: formats up to 5 are"), "{notes:?}");
     let long = format!("{CONTENTS}# {}\n", "x".repeat(100_000));
     let notes = import(directory(DEVICES, &long).path()).unwrap().notes;
-    let said = "/library_contents.10:18: the line has 100002 characters; as with mhvtl, each 511 of them are a line";
-    assert!(notes.iter().any(|note| note.ends_with(said)), "{notes:?}");
+    let message = "/library_contents.10:18: the line has 100002 characters; as with mhvtl, each 511 of them are a line";
+    assert!(notes.iter().any(|note| note.ends_with(message)), "{notes:?}");
     let dir = directory(DEVICES, CONTENTS);
     fs::remove_file(dir.path().join("library_contents.10")).unwrap();
     let error = import(dir.path()).unwrap_err().to_string();
@@ -821,8 +825,8 @@ fn names_that_are_written_stay() {
     let naa = |at: usize| config.libraries[0].drives[at].names.naa.clone().unwrap();
     assert_eq!(naa(0), "5a5a595f41322020");
     assert_ne!(naa(1), "5a5a595f41322020");
-    let said = "/device.conf:14: NAA 5a5a595f41322020 of drive 12 is that of drive 11, too: drive 12 is ";
-    assert!(imported.notes.iter().any(|note| note.contains(said)), "{:?}", imported.notes);
+    let message = "/device.conf:14: NAA 5a5a595f41322020 of drive 12 is that of drive 11, too: drive 12 is ";
+    assert!(imported.notes.iter().any(|note| note.contains(message)), "{:?}", imported.notes);
 }
 
 #[test]
@@ -872,8 +876,8 @@ fn lines_that_mhvtl_ignores_are_named() {
     for Row { from, to, mhvtl, ours, note } in rows {
         let (config, imported) = with_line(from, to).unwrap();
         assert!(config.to_string().contains(&format!("compression = {ours:?}")), "{to:?}: mhvtl has {mhvtl}");
-        let said = imported.notes.join("\n");
-        assert!(said.contains(note) && said.is_empty() == note.is_empty(), "{to:?}: {said}");
+        let message = imported.notes.join("\n");
+        assert!(message.contains(note) && message.is_empty() == note.is_empty(), "{to:?}: {message}");
     }
 }
 
@@ -940,8 +944,8 @@ fn settings_as_mhvtl_reads_them() {
         let dir = directory(ONE, "Drive 1:\n\nMAP 1:\n\nSlot 1:\n");
         fs::write(dir.path().join("mhvtl.conf"), format!("{line}\n")).unwrap();
         assert_eq!(default_capacity_mb(dir.path()).unwrap(), mhvtl, "{line:?}");
-        let said = import(dir.path()).unwrap().notes.join("\n");
-        assert!(said.contains(note) && said.is_empty() == note.is_empty(), "{line:?}: {said}");
+        let message = import(dir.path()).unwrap().notes.join("\n");
+        assert!(message.contains(note) && message.is_empty() == note.is_empty(), "{line:?}: {message}");
     }
     for (line, followed) in [
         ("MHVTL_CONFIG_PATH=/b", true),
@@ -959,6 +963,9 @@ fn settings_as_mhvtl_reads_them() {
     }
     let dir = directory(&ONE.replace(" Home directory: /h/lib\n", ""), "Drive 1:\n\nMAP 1:\n\nSlot 1:\n");
     fs::write(dir.path().join("mhvtl.conf"), "MHVTL_HOME_PATH=/tapes\n").unwrap();
-    let said = import(dir.path()).unwrap().notes.join("\n");
-    assert!(said.contains("/mhvtl.conf:1: MHVTL_HOME_PATH=/tapes: library 10 uses /opt/mhvtl/10, as with"), "{said}");
+    let message = import(dir.path()).unwrap().notes.join("\n");
+    assert!(
+        message.contains("/mhvtl.conf:1: MHVTL_HOME_PATH=/tapes: library 10 uses /opt/mhvtl/10, as with"),
+        "{message}"
+    );
 }
