@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn four_sizes_to_a_doubling() {
+    fn four_sizes_per_power_of_two() {
         for (len, size) in [
             (0, 4096),
             (4096, 4096),

@@ -296,8 +296,8 @@ impl Site {
         self.finish_deletions()
     }
 
-    /// Removes a cartridge that is not in a drive from the inventory. Its files are not touched: this is for cartridges
-    /// whose files are lost or unusable.
+    /// Removes a cartridge that is not in a drive from the inventory. Its files, which may be missing or
+    /// unusable, are not touched.
     ///
     /// # Errors
     /// Fails if there is no such cartridge, it is in a drive, or the change cannot be stored.

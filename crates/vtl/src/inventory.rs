@@ -68,7 +68,7 @@ pub struct CartridgeRecord {
     /// Current location of the cartridge.
     #[serde(rename = "place")]
     pub location: Location,
-    /// Native capacity in bytes.
+    /// Native capacity of the cartridge in bytes.
     pub size: u64,
     /// Whether no data is recorded; `None` after the cartridge has been in a drive, until the tape is read again.
     #[serde(default, skip_serializing_if = "Option::is_none")]

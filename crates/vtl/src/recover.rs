@@ -1,4 +1,4 @@
-//! Restores the state of a site from what is left of its state files, its identities file and its cartridges.
+//! Restores the state of a site from the remains of its state files, its identities file and its cartridges.
 
 use crate::config::{Config, LibrarySetup};
 use crate::control::element_name;
@@ -104,7 +104,7 @@ impl SiteRecovery {
     }
 }
 
-/// The cartridges of a state. If two are in the same element, the one of the later commit stays there.
+/// The cartridges of a state. If two are in the same element, the cartridge of the later commit stays there.
 fn plan_known_cartridges(
     salvage: &Salvage,
     config: &Config,

@@ -21,7 +21,7 @@ use tape_store::cartridge::{Barcode, CartridgeKind, RemoveError};
 /// State key of the cartridge that is loaded again after a restart.
 const LOADED_KEY: &str = "loaded";
 
-/// A single drive, in a target of its own without a changer. Dropping it shuts it down. This is the drive itself;
+/// A single drive, in a separate target without a changer. Dropping it shuts it down. This is the drive itself;
 /// messages of mhvtl's library process are handled by `StandaloneDrive` in `mhvtld`.
 pub struct Standalone {
     unit: Arc<Unit>,

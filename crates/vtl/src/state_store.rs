@@ -49,7 +49,7 @@ pub enum StateError {
         /// What is wrong with it, and how to recover.
         reason: String,
     },
-    /// The storage code panicked.
+    /// The code of the storage panicked.
     #[error("state: internal error of the storage")]
     Panicked,
     /// The state was closed because the site was shut down.

@@ -35,9 +35,9 @@ use zeroize::Zeroize;
 
 /// The device server of a logical unit.
 pub enum Device {
-    /// A sequential-access device (SSC).
+    /// A tape drive: sequential-access device (SSC).
     Drive(Box<Drive>),
-    /// A media changer (SMC).
+    /// The media changer of a library (SMC).
     Changer(Box<Changer>),
 }
 
@@ -61,7 +61,7 @@ impl Device {
         }
     }
 
-    /// The active TapeAlert flags, including those that initiators have already read.
+    /// The active TapeAlert flags, including flags that initiators have already read.
     #[must_use]
     pub const fn alerts(&self) -> AlertSet {
         match self {
@@ -101,7 +101,10 @@ impl fmt::Debug for CommandRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The Data-Out buffer is omitted: it may contain an encryption key.
         let Self { nexus, tag, cdb, data_len, capacity, .. } = self;
-        write!(f, "Job({nexus:?}, tag {tag}, {cdb:02x?}, {data_len} bytes out, room for {capacity})")
+        write!(
+            f,
+            "CommandRequest({nexus:?}, tag {tag}, {cdb:02x?}, {data_len} bytes Data-Out, Data-In up to {capacity} bytes)"
+        )
     }
 }
 

@@ -99,7 +99,7 @@ impl Shared {
 }
 
 impl Site {
-    /// Probes the unusable cartridges again, and marks in the libraries those that still are. One that a drive refused
+    /// Probes the unusable cartridges again, and marks the cartridges that still are, in their libraries. One that a drive refused
     /// is probed only after its files have changed.
     pub(crate) fn recheck_unusable(&self) {
         for barcode in self.shared.unusable.barcodes() {

@@ -314,7 +314,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_cartridge_is_lost_copied_or_elsewhere(ops in prop::collection::vec(op(), 1..80)) {
+    fn cartridges_match_model(ops in prop::collection::vec(op(), 1..80)) {
         play(ops);
     }
 }

@@ -99,7 +99,7 @@ const SCENARIOS: [Scenario; 7] = [
 ];
 
 #[test]
-fn a_drive_serves_whatever_panics() {
+fn drive_serves_after_any_panic() {
     tracing::subscriber::set_global_default(Log).unwrap();
     // Thousands of panics are expected.
     std::panic::set_hook(Box::new(|panic| {

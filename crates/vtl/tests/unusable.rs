@@ -67,7 +67,7 @@ const CASES: [Case; 6] = [
         fs::remove_dir_all(folder).unwrap();
         std::os::unix::fs::symlink(folder, folder).unwrap();
     }),
-    ("a folder in the place of its files", |folder| {
+    ("folders instead of its files", |folder| {
         for file in fs::read_dir(folder).unwrap() {
             let path = file.unwrap().path();
             fs::remove_file(&path).unwrap();
@@ -75,7 +75,7 @@ const CASES: [Case; 6] = [
         }
     }),
     // Opening a FIFO would block until a process writes to it.
-    ("FIFOs in the place of its files", |folder| {
+    ("FIFOs instead of its files", |folder| {
         for file in fs::read_dir(folder).unwrap() {
             let path = file.unwrap().path();
             fs::remove_file(&path).unwrap();
@@ -229,7 +229,7 @@ fn unusable_cartridge_directory_does_not_stop_the_site() {
 }
 
 #[test]
-fn a_new_site_with_remains_of_a_cartridge() {
+fn new_site_with_leftover_cartridge_files() {
     let dir = tempfile::tempdir().unwrap();
     let home = dir.path().join("home");
     fs::create_dir(&home).unwrap();
@@ -390,7 +390,7 @@ fn errors_of_operations_name_the_cartridge_and_the_file() {
 
 /// The move is done, and the response says that the drive cannot use the cartridge.
 #[test]
-fn a_load_that_the_drive_refuses_says_so() {
+fn refused_load_is_reported() {
     const MIXED: &str = "[[library]]\nslots = 4\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n\
         [[library.cartridges]]\npattern = \"V#####L8\"\nsize = \"64MB\"\n\
         [[library.cartridges]]\npattern = \"A#####L5\"\nsize = \"64MB\"\n\

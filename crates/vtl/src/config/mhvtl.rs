@@ -29,7 +29,7 @@ use tape_store::backend::file::OsFolderStore;
 use tape_store::cartridge::{Barcode, CartridgeKind};
 use tape_store::store::TapeStore;
 
-/// An imported mhvtl configuration.
+/// An mhvtl configuration, converted for Ferric.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportedConfig {
     /// The text of the equivalent Ferric configuration file.
@@ -104,7 +104,7 @@ fn note_unsupported_lines(file: &str, text: &str, newest: i64, notes: &mut Vec<S
     for (line, number) in text.split('\n').zip(1..) {
         let here = Line { file, number, text: line };
         if let Some(version) = here.number_after("VERSION:").filter(|version| *version > newest) {
-            notes.push(here.note(format!("VERSION {version} is not known: formats up to {newest} are")));
+            notes.push(here.note(format!("VERSION {version} is unknown; formats up to {newest} are supported")));
         }
         if line.len() >= scan::MAX_LINE {
             long += 1;
@@ -138,7 +138,7 @@ fn address(line: &Line<'_>, notes: &mut Vec<String>) -> [u32; 3] {
     });
     let [channel, target, lun] = address;
     if !whole {
-        let expected = "CHANNEL:, TARGET: and LUN:, each with a number, are not all there";
+        let expected = "CHANNEL:, TARGET: and LUN:, each with a number, are expected";
         notes.push(line.note(format!("{:?}: {expected}: {channel}:{target}:{lun} is used", line.text.trim())));
     } else if let Some(surplus) = rest.and_then(|(_, rest)| keys::surplus(rest)) {
         notes.push(line.note(format!("{surplus:?} behind the LUN is ignored, as with mhvtl")));
@@ -186,7 +186,7 @@ fn import_selected(directory: &Path, wanted: impl Fn(&LibrarySection) -> bool) -
         let devices = name.as_str();
         let name = path.display().to_string();
         if persisted {
-            import.notes.push(format!("library {}: as it was when mhvtl ended, from {name}", library.id));
+            import.notes.push(format!("library {}: contents as saved when mhvtl was stopped, from {name}", library.id));
         }
         note_unsupported_lines(&name, &text, 2, &mut import.notes);
         let contents = contents::parse(&name, &text, &mut import.notes)?;
@@ -194,14 +194,14 @@ fn import_selected(directory: &Path, wanted: impl Fn(&LibrarySection) -> bool) -
         import.library([devices, &name], library, mine, contents)?;
         if library.persist && import.incomplete {
             let (id, line) = (library.id, library.persist_line());
-            let why = "contents are not saved at the end, since mhvtl would lose what is left out here";
+            let why = "contents are not saved at shutdown, because mhvtl would lose the omitted parts";
             import.notes.push(format!("{devices}:{line}: PERSIST: library {id}: {why}"));
         } else if library.persist {
             import.contents_files.push((format!("library{}", library.id), saved_contents_file(directory, library)));
         }
     }
     for drive in drives.iter().filter(|drive| libraries.iter().all(|library| Some(library.id) != drive.library)) {
-        import.notes.push(format!("{name}:{}: drive {} is in no library, and is left out", drive.line, drive.id));
+        import.notes.push(format!("{name}:{}: drive {} is in no library, and is omitted", drive.line, drive.id));
     }
     import.finish(&name)
 }
@@ -443,8 +443,8 @@ impl Importer {
                 let here = format!("{file}:{line}");
                 if cartridge_traits(barcode, store.as_ref()).is_none() {
                     self.incomplete = true;
-                    let why = "neither its label nor a memory says what it is";
-                    self.notes.push(format!("{here}: cartridge {barcode} is left out: {why}"));
+                    let why = "neither its barcode nor a MAM names its medium";
+                    self.notes.push(format!("{here}: cartridge {barcode} is omitted: {why}"));
                 }
                 if let Some(earlier) = self.barcodes.insert(barcode.to_string(), here) {
                     let message = format!("barcode {barcode} is given twice, here and at {earlier}");
@@ -475,7 +475,7 @@ impl Importer {
         self.incomplete = !contents.invalid_labels.is_empty();
         for (line, label) in &contents.invalid_labels {
             let why = "labels are 1 to 16 of A-Z, 0-9, - and _";
-            self.notes.push(format!("{file}:{line}: cartridge {label:?} is left out: {why}"));
+            self.notes.push(format!("{file}:{line}: cartridge {label:?} is omitted: {why}"));
         }
         // mhvtl also omits elements whose addresses belong to another element type.
         let room = |own: u16| first.into_iter().filter(|other| *other > own).min().unwrap_or(u16::MAX) - own;

@@ -39,9 +39,9 @@ pub enum WriteOutcome {
 /// What SPACE counts (SSC-5 §7.9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpaceUnit {
-    /// Logical blocks (CODE 0h).
+    /// Count logical blocks (CODE 0h).
     Blocks,
-    /// Filemarks (CODE 1h).
+    /// Count filemarks, not blocks (CODE 1h).
     Filemarks,
     /// To end of data, without a count (CODE 3h).
     EndOfData,
@@ -50,7 +50,7 @@ pub enum SpaceUnit {
 /// Logical position of the medium (READ POSITION, long form).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
-    /// Partition number, from 0.
+    /// Number of the partition, from 0.
     pub partition: u32,
     /// Number of the next logical object (block or filemark) in the partition, from 0.
     pub object: u64,

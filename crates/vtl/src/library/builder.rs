@@ -49,7 +49,7 @@ impl LibraryBuilder {
         self
     }
 
-    /// Adds `count` drives of a model after those that are already configured. The default is two `ULT3580-TD8`.
+    /// Adds `count` drives of a model after the drives that are already configured. The default is two `ULT3580-TD8`.
     #[must_use]
     pub fn drives(mut self, model: &str, count: u16) -> Self {
         let drives = DriveTable { model: spanned(model.into()), count: spanned(count), ..DriveTable::default() };

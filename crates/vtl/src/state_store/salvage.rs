@@ -1,4 +1,4 @@
-//! Reads what is left of a damaged state and creates a new state from it.
+//! Reads the remains of a damaged state and creates a new state from it.
 
 use super::files::{ALL_NAMES, Files};
 use super::merge::{Values, ValuesByCommit, merge, salvage, select_store};

@@ -13,7 +13,7 @@ use tape_store::cartridge::Barcode;
 pub(super) struct ElementGroup(BTreeMap<u16, (usize, Option<Barcode>)>);
 
 impl ElementGroup {
-    /// The number of elements: mhvtl adds those that are not listed.
+    /// The number of elements: mhvtl adds unlisted elements.
     pub(super) fn highest_number(&self) -> u16 {
         self.0.keys().last().copied().unwrap_or(0)
     }
@@ -194,7 +194,7 @@ fn parse_element(
         notes.push(line.note(format!("{text:?} has no number behind {key:?}, and is ignored: write \"{key} 1:\"")));
         return Ok(());
     };
-    let wrong = || line.error(key, format!("{number} is no number from 1"));
+    let wrong = || line.error(key, format!("{number} is not a number from 1"));
     let number = u16::try_from(number.min(u16::MAX.into())).ok().filter(|number| *number > 0).ok_or_else(wrong)?;
     // Without a colon directly after the number, mhvtl treats the element as empty.
     let label = rest.strip_prefix(':').and_then(scan::word);
@@ -218,7 +218,7 @@ fn parse_element(
         "MAP" => (&mut contents.io_elements, label),
         "Slot" => (&mut contents.slots, label),
         _ => {
-            let held = || line.error(key, "a cartridge in the robot's hand; put it into a slot");
+            let held = || line.error(key, "a cartridge in the robot is not supported; put it into a slot");
             return label.map_or(Ok(()), |_| Err(held()));
         }
     };

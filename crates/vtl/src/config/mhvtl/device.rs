@@ -180,7 +180,7 @@ fn check_length(line: &Line<'_>, key: &str, text: &str, max: usize) -> Result<St
     if (1..=max).contains(&text.len()) && plain {
         return Ok(text.into());
     }
-    Err(line.error(key, format!("{text:?} has not 1 to {max} characters of printable ASCII")))
+    Err(line.error(key, format!("{text:?} is not 1 to {max} characters of printable ASCII")))
 }
 
 /// A library section.
@@ -580,7 +580,7 @@ impl Devices {
             if let Some(other) = known.get(&own) {
                 let (line, naa) = (names.naa_line.unwrap_or(line), &names.naa);
                 self.notes.push(format!(
-                    "{}:{line}: NAA {own} of {unit} is that of {other}, too: {unit} is {naa} here",
+                    "{}:{line}: NAA {own} of {unit} is already used by {other}: {unit} gets {naa}",
                     self.name
                 ));
             }
@@ -603,7 +603,7 @@ impl Devices {
                 return wrong(line, "unit serial number is missing; each device needs its own".into());
             }
             if let Some((other, line)) = serials.get(names.serial.as_str()) {
-                let message = format!("{:?} of {unit} is that of {other}, line {line}, too", names.serial);
+                let message = format!("{:?} of {unit} is already used by {other}, line {line}", names.serial);
                 return wrong(names.serial_line, message);
             }
             serials.insert(&names.serial, (unit, names.serial_line));

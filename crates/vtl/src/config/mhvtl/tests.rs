@@ -90,7 +90,7 @@ fn newest_contents_file_wins() {
     fs::write(&saved, "Picker 1: \n\nMAP 1: \n\nDrive 1:\nDrive 2:\n\nSlot 1: \nSlot 2: E01001L8        \n").unwrap();
     let ImportedConfig { text, notes, .. } = import(dir.path()).unwrap();
     assert!(text.contains("pattern = \"E01001L8\"\nat = \"slot2\""), "{text}");
-    assert!(notes[0].starts_with("library 10: as it was when mhvtl ended"), "{notes:?}");
+    assert!(notes[0].starts_with("library 10: contents as saved when mhvtl was stopped"), "{notes:?}");
     let old = fs::File::options().write(true).open(&saved).unwrap();
     old.set_modified(SystemTime::UNIX_EPOCH).unwrap();
     assert!(import(dir.path()).unwrap().text.contains("slots = 9"));
@@ -101,16 +101,13 @@ fn errors_name_their_line() {
     let devices = |from: &str, to: &str| (DEVICES.replacen(from, to, 1), CONTENTS.to_owned());
     let contents = |from: &str, to: &str| (DEVICES.to_owned(), CONTENTS.replacen(from, to, 1));
     let cases = [
-        (
-            devices("STK", "STORAGETEK"),
-            "device.conf:5: Vendor identification: \"STORAGETEK\" has not 1 to 8 characters",
-        ),
+        (devices("STK", "STORAGETEK"), "device.conf:5: Vendor identification: \"STORAGETEK\" is not 1 to 8 characters"),
         (devices("Drive: 12", "Drive: 10"), "device.conf:14: Drive: number 10 is given twice, here and in line 4"),
         (devices("Slot: 02", "Slot: 01"), "device.conf:23: Library ID: drive 12 has the same place, line 14"),
         (devices(" Unit serial number: XYZZY_A2\n", ""), "device.conf:14: Unit serial number: a device without one"),
         (
             devices("XYZZY_A2", "XYZZY_A1"),
-            "device.conf:28: Unit serial number: \"XYZZY_A1\" of drive 11 is that of drive 12, line 18, too",
+            "device.conf:28: Unit serial number: \"XYZZY_A1\" of drive 11 is already used by drive 12, line 18",
         ),
         (
             devices("Unit serial number: XYZZY_A2", "Unit serial number:"),
@@ -130,8 +127,11 @@ fn errors_name_their_line() {
         ),
         (devices("Library: 10", "Libraries: 10"), "device.conf: there is no library in the file: no line begins with"),
         (contents("Drive 2:", ""), "device.conf:15: Library ID: drive 12 has place 2, but "),
-        (contents("Picker 1:", "Picker 1: E01007L8"), "library_contents.10:6: Picker: a cartridge in the robot's hand"),
-        (contents("Slot 9:", "Slot 0:"), "library_contents.10:16: Slot: 0 is no number from 1"),
+        (
+            contents("Picker 1:", "Picker 1: E01007L8"),
+            "library_contents.10:6: Picker: a cartridge in the robot is not supported",
+        ),
+        (contents("Slot 9:", "Slot 0:"), "library_contents.10:16: Slot: 0 is not a number from 1"),
     ];
     for ((devices, contents), expected) in cases {
         let dir = directory(&devices, &contents);
@@ -235,7 +235,7 @@ fn each_mhvtl_library_model_keeps_its_element_addresses() {
         // No real 3573-TL has so many slots; a 215 has no addresses for them.
         let contents = "Drive 1:\n\nMAP 1:\n\nSlot 1:\nSlot 300:\n";
         let (imported, library) =
-            one_library(&library(vendor, product, "NEVER HEARD OF", Path::new("/opt/mhvtl")), contents);
+            one_library(&library(vendor, product, "UNKNOWN DRIVE", Path::new("/opt/mhvtl")), contents);
         let slots = if product == "215" { 30 } else { 300 };
         assert_eq!(
             (library.changer.name, library.layout),
@@ -244,7 +244,7 @@ fn each_mhvtl_library_model_keeps_its_element_addresses() {
         );
         assert_eq!((library.strings.vendor.as_str(), library.strings.product.as_str()), (vendor, product));
         let drive = &library.drives[0];
-        assert_eq!((drive.profile.model.product, drive.strings.product.as_str()), ("VIRTUAL DRIVE", "NEVER HEARD OF"));
+        assert_eq!((drive.profile.model.product, drive.strings.product.as_str()), ("VIRTUAL DRIVE", "UNKNOWN DRIVE"));
         let message = "/library_contents.10: the last 270 slots of library 10 have no addresses left, as with mhvtl";
         let cut = imported.notes.iter().filter(|note| note.ends_with(message)).count();
         assert_eq!((imported.notes.len(), cut), if slots == 30 { (1, 1) } else { (0, 0) }, "{product}");
@@ -273,8 +273,8 @@ fn cartridges_without_media_suffix() {
     assert_eq!(cartridge(2), ("W00001L8".into(), "LTO-8", CartridgeKind::Worm, false));
     assert_eq!(imported.notes.len(), 2, "{:?}", imported.notes);
     let note = |at: usize| imported.notes[at].rsplit_once("library_contents.10:").unwrap().1.to_owned();
-    assert_eq!(note(0), "8: cartridge \"lower1L8\" is left out: labels are 1 to 16 of A-Z, 0-9, - and _");
-    assert_eq!(note(1), "9: cartridge NOWHERE is left out: neither its label nor a memory says what it is");
+    assert_eq!(note(0), "8: cartridge \"lower1L8\" is omitted: labels are 1 to 16 of A-Z, 0-9, - and _");
+    assert_eq!(note(1), "9: cartridge NOWHERE is omitted: neither its barcode nor a MAM names its medium");
 }
 
 proptest::proptest! {
@@ -282,7 +282,7 @@ proptest::proptest! {
 
     /// Arbitrary files are imported or refused; what is imported is a valid Ferric configuration.
     #[test]
-    fn no_file_makes_it_fall(
+    fn arbitrary_files_never_panic(
         devices in proptest::collection::vec(proptest::sample::select(WORDS), 0..60),
         contents in proptest::collection::vec(proptest::sample::select(WORDS), 0..40),
     ) {
@@ -625,7 +625,7 @@ fn sections_and_lines_match_mhvtl() {
     const HEADER: &str = "Drive: 11 CHANNEL: 00 TARGET: 09 LUN: 00";
     let address = |_: &Config, imported: &ImportedConfig| format!("{:?}", imported.device_slots[1].address);
     let rows = [
-        row(HEADER, "Drive: 11", "undefined", "[0, 0, 0]", "are not all there: 0:0:0 is used"),
+        row(HEADER, "Drive: 11", "undefined", "[0, 0, 0]", "are expected: 0:0:0 is used"),
         row(
             HEADER,
             "Drive: 11 CHANNEL: 00 TARGET: 09 LUN: 00 x",
@@ -635,9 +635,9 @@ fn sections_and_lines_match_mhvtl() {
         ),
         row(HEADER, "Drive:011 CHANNEL:1 TARGET:9 LUN:2", "1:9:2", "[1, 9, 2]", ""),
         row(HEADER, "Drive: +11 CHANNEL: 00 TARGET: 09 LUN: 00 # x", "0:9:0", "[0, 9, 0]", ""),
-        row(HEADER, "Drive: 11 CHANNEL: 00 LUN: 09", "undefined", "[0, 0, 0]", "are not all there"),
-        row(HEADER, "Drive: 11 channel: 00 TARGET: 09 LUN: 00", "undefined", "[0, 0, 0]", "are not all there"),
-        row(HEADER, "Drive: 11 CHANNEL: 00 TARGET: 0x9 LUN: 00", "undefined", "[0, 0, 0]", "are not all there"),
+        row(HEADER, "Drive: 11 CHANNEL: 00 LUN: 09", "undefined", "[0, 0, 0]", "are expected"),
+        row(HEADER, "Drive: 11 channel: 00 TARGET: 09 LUN: 00", "undefined", "[0, 0, 0]", "are expected"),
+        row(HEADER, "Drive: 11 CHANNEL: 00 TARGET: 0x9 LUN: 00", "undefined", "[0, 0, 0]", "are expected"),
     ];
     table(&rows, address);
     // Not a header: there is no such drive, and the library has no drive for its element.
@@ -712,8 +712,8 @@ fn contents_file_parsing_matches_mhvtl() {
         ("Slot 1 E01001L8", None, "Slot 1 is empty, as with mhvtl"),
         ("Slot 1x: E01001L8", None, "Slot 1 is empty, as with mhvtl"),
         ("Slot 1;: E01001L8", None, "Slot 1 is empty, as with mhvtl"),
-        ("Slot 1: # empty", None, "cartridge \"#\" is left out"),
-        ("Slot 1: 12345678901234567", None, "is left out"),
+        ("Slot 1: # empty", None, "cartridge \"#\" is omitted"),
+        ("Slot 1: 12345678901234567", None, "is omitted"),
         ("Slot x: A\nSlot 1: E01001L8", Some("E01001L8"), "has no number behind \"Slot\", and is ignored"),
         ("Slot\nSlot 1: E01001L8", Some("E01001L8"), "has no number behind \"Slot\", and is ignored"),
         (
@@ -731,7 +731,7 @@ fn contents_file_parsing_matches_mhvtl() {
         (
             "VERSION: 3\nSlot 1: E01001L8",
             Some("E01001L8"),
-            "library_contents.10:5: VERSION 3 is not known: formats up to 2 are",
+            "library_contents.10:5: VERSION 3 is unknown; formats up to 2 are supported",
         ),
         ("Slot 1: E01001L8\nSlot 3:", Some("E01001L8"), ""),
     ];
@@ -757,7 +757,7 @@ fn duplicate_naas_are_replaced() {
     assert_eq!(config.libraries[0].names.naa.as_deref(), Some("50223344ab000000"));
     // The designator that mhvtl derives from the serial number: 5, then the last eight of "XYZZY_A1  ".
     assert_eq!(naa(0), "5a5a595f41312020");
-    let message = "/device.conf:29: NAA 50223344ab000000 of drive 11 is that of library 10, too: drive 11 is 5a5a595f41312020 here";
+    let message = "/device.conf:29: NAA 50223344ab000000 of drive 11 is already used by library 10: drive 11 gets 5a5a595f41312020";
     assert!(imported.notes.iter().any(|note| note.ends_with(message)), "{:?}", imported.notes);
     // A drive that is imported alone has the same designator.
     let (alone, _) = import_drive(dir.path(), 11).unwrap();
@@ -776,7 +776,7 @@ fn duplicate_naas_are_replaced() {
     let config = imported.config().unwrap();
     let names: std::collections::BTreeSet<_> =
         config.libraries[0].drives.iter().map(|it| it.names.naa.clone()).collect();
-    let mended = imported.notes.iter().filter(|note| note.contains("is that of"));
+    let mended = imported.notes.iter().filter(|note| note.contains("is already used by"));
     assert_eq!((names.len(), mended.count()), (3, 2), "{:?}", imported.notes);
     assert_eq!(import(dir.path()).unwrap().text, imported.text, "the same names each time");
 }
@@ -803,7 +803,7 @@ fn explicit_directory_wins() {
 fn versions_long_lines_and_missing_files_are_reported() {
     let dir = directory(&DEVICES.replace("VERSION: 5", "VERSION: 99"), CONTENTS);
     let notes = import(dir.path()).unwrap().notes;
-    assert!(notes[0].ends_with("/device.conf:1: VERSION 99 is not known: formats up to 5 are"), "{notes:?}");
+    assert!(notes[0].ends_with("/device.conf:1: VERSION 99 is unknown; formats up to 5 are supported"), "{notes:?}");
     let long = format!("{CONTENTS}# {}\n", "x".repeat(100_000));
     let notes = import(directory(DEVICES, &long).path()).unwrap().notes;
     let message = "/library_contents.10:18: the line has 100002 characters; as with mhvtl, each 511 of them are a line";
@@ -816,7 +816,7 @@ fn versions_long_lines_and_missing_files_are_reported() {
 }
 
 #[test]
-fn names_that_are_written_stay() {
+fn configured_naas_have_priority() {
     // Drive 12 has no designator: its default is configured for drive 11, which comes later.
     let devices = DEVICES.replace("NAA: 10:22:33:44:ab:00:01:00", "NAA: 5a:5a:59:5f:41:32:20:20");
     let dir = directory(&devices, CONTENTS);
@@ -825,12 +825,12 @@ fn names_that_are_written_stay() {
     let naa = |at: usize| config.libraries[0].drives[at].names.naa.clone().unwrap();
     assert_eq!(naa(0), "5a5a595f41322020");
     assert_ne!(naa(1), "5a5a595f41322020");
-    let message = "/device.conf:14: NAA 5a5a595f41322020 of drive 12 is that of drive 11, too: drive 12 is ";
+    let message = "/device.conf:14: NAA 5a5a595f41322020 of drive 12 is already used by drive 11: drive 12 gets ";
     assert!(imported.notes.iter().any(|note| note.contains(message)), "{:?}", imported.notes);
 }
 
 #[test]
-fn lines_that_mhvtl_ignores_are_named() {
+fn ignored_lines_are_noted() {
     const LINE: &str = " Backoff: 400\n\nDrive";
     let line = |line: &str| -> &'static str { Box::leak(format!("{line}\n\nDrive").into_boxed_str()) };
     let rows = [
@@ -882,7 +882,7 @@ fn lines_that_mhvtl_ignores_are_named() {
 }
 
 #[test]
-fn files_as_editors_leave_them() {
+fn editor_artifacts_match_mhvtl() {
     let all = |text: &str| import(directory(text, "Drive 1:\n\nMAP 1:\n\nSlot 1: E01001L8\n").path());
     // mhvtl does not find the library after a byte order mark.
     let error = all(&format!("\u{feff}{ONE}")).unwrap_err().to_string();
@@ -927,7 +927,7 @@ fn files_as_editors_leave_them() {
 
 /// Lines of `mhvtl.conf`: how mhvtl's daemons read `MHVTL_CONFIG_PATH`, and a shell reads `CAPACITY`.
 #[test]
-fn settings_as_mhvtl_reads_them() {
+fn settings_match_mhvtl() {
     for (line, mhvtl, note) in [
         ("CAPACITY=800", 800, ""),
         ("export CAPACITY=800", 800, ""),
