@@ -103,7 +103,7 @@ fn run_moves(world: &TestSite, seed: u64) {
             let mut any = || elements[random.below(elements.len())];
             let (from, to, away) = (any(), any(), any());
             let port = layout.import_export.addresses().nth(random.below(4)).unwrap();
-            let answer = match random.below(12) {
+            let response = match random.below(12) {
                 0 => {
                     let mut cdb = vec![0xa6, 0, 0, 0];
                     [from, to, away].iter().for_each(|address| cdb.extend(address.to_be_bytes()));
@@ -123,7 +123,7 @@ fn run_moves(world: &TestSite, seed: u64) {
                     host.command(0, &cdb, 0).into_result().is_ok()
                 }
             };
-            Tally::add(if answer { &world.tally.moved } else { &world.tally.refused });
+            Tally::add(if response { &world.tally.moved } else { &world.tally.refused });
         }
     }
 }
@@ -160,8 +160,8 @@ type Places = BTreeMap<String, Location>;
 fn locations(site: &Site) -> Places {
     let mut locations = Places::new();
     for library in site.libraries() {
-        for (barcode, place) in library.locations() {
-            assert!(locations.insert(barcode.to_string(), place).is_none(), "{barcode} is in two places");
+        for (barcode, location) in library.locations() {
+            assert!(locations.insert(barcode.to_string(), location).is_none(), "{barcode} is in two places");
         }
     }
     for (barcode, entry) in site.inventory() {
@@ -169,7 +169,9 @@ fn locations(site: &Site) -> Places {
             Location::Shelf(_) => {
                 assert!(locations.insert(barcode, entry.location).is_none(), "in a library and on the shelf")
             }
-            place => assert_eq!(locations.get(&barcode), Some(&place), "{barcode}: the inventory has it elsewhere"),
+            location => {
+                assert_eq!(locations.get(&barcode), Some(&location), "{barcode}: the inventory has it elsewhere")
+            }
         }
     }
     assert_eq!(locations.len(), CARTRIDGES);
@@ -182,7 +184,7 @@ fn check_host_view(site: &Site, number: usize) {
     let host = Host::login(library.target(), 200);
     let ask = || host.command(0, &[0xb8, 0x10, 0, 0, 0xff, 0xff, 0, 1, 0, 0, 0, 0], 65_536);
     // Other threads import and export, which raises unit attentions first.
-    let response = std::iter::repeat_with(ask).find(|answer| answer.sense_codes().is_none_or(|(key, ..)| key != 6));
+    let response = std::iter::repeat_with(ask).find(|response| response.sense_codes().is_none_or(|(key, ..)| key != 6));
     let data = response.unwrap().into_result().unwrap();
     let word = |at: usize| u16::from_be_bytes([data[at], data[at + 1]]);
     let (mut at, mut seen, mut elements) = (8, BTreeSet::new(), 0);

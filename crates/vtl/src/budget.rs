@@ -271,8 +271,9 @@ impl Account {
             }
             return fits;
         }
-        let behind = |id: &u64| *id == self.id || state.entries.get(id).is_none_or(|other| other.rank > rank);
-        let first = state.queue.front().is_none_or(behind);
+        let has_lower_priority =
+            |id: &u64| *id == self.id || state.entries.get(id).is_none_or(|other| other.rank > rank);
+        let first = state.queue.front().is_none_or(has_lower_priority);
         if first && state.shared + extra <= limit {
             state.set_shared(self.id, wanted);
         } else if first && state.reserve.is_none() && wanted <= reserve {

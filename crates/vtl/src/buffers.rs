@@ -53,7 +53,7 @@ impl Buffers {
     #[must_use]
     pub fn acquire(&self, len: usize) -> Option<Vec<u8>> {
         let (number, size) = size_class(len);
-        if let Some(buffer) = self.classes.get(number).and_then(|kept| lock(kept).pop()) {
+        if let Some(buffer) = self.classes.get(number).and_then(|class| lock(class).pop()) {
             self.cached.fetch_sub(size, Ordering::Relaxed);
             return Some(buffer);
         }
@@ -66,19 +66,19 @@ impl Buffers {
     /// Returns a buffer to the cache; frees it if the cache is full.
     pub fn release(&self, buffer: Vec<u8>) {
         let (number, size) = size_class(buffer.len());
-        let Some(kept) = self.classes.get(number).filter(|_| size == buffer.len()) else { return };
-        let mut kept = lock(kept);
+        let Some(class) = self.classes.get(number).filter(|_| size == buffer.len()) else { return };
+        let mut class = lock(class);
         let fits = self.cached.load(Ordering::Relaxed) + size <= self.max_cached.load(Ordering::Relaxed);
-        if fits && (kept.len() + 1) * size <= MAX_CACHED_PER_CLASS.max(size) {
-            kept.push(buffer);
+        if fits && (class.len() + 1) * size <= MAX_CACHED_PER_CLASS.max(size) {
+            class.push(buffer);
             self.cached.fetch_add(size, Ordering::Relaxed);
         }
     }
 
     /// Frees every cached buffer.
     fn clear(&self) {
-        for kept in &self.classes {
-            let freed: usize = lock(kept).drain(..).map(|buffer| buffer.len()).sum();
+        for class in &self.classes {
+            let freed: usize = lock(class).drain(..).map(|buffer| buffer.len()).sum();
             self.cached.fetch_sub(freed, Ordering::Relaxed);
         }
     }

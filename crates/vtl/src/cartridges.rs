@@ -221,11 +221,11 @@ impl Site {
         if !self.shared.store.exists(barcode).map_err(&failed)? {
             return Err(LibraryError::Inconsistent(format!("the files of cartridge {barcode} are missing")));
         }
-        let found = self.shared.store.find(barcode).map_err(&failed)?;
+        let existing = self.shared.store.find(barcode).map_err(&failed)?;
         let blank = self.shared.store.is_blank(barcode).map_err(failed)?;
         self.shared.add_cartridge(
             barcode,
-            CartridgeRecord { blank, ..CartridgeRecord::from_cartridge(Location::Shelf(shelf.into()), &found) },
+            CartridgeRecord { blank, ..CartridgeRecord::from_cartridge(Location::Shelf(shelf.into()), &existing) },
         )
     }
 

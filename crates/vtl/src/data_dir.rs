@@ -157,12 +157,12 @@ impl DataDir {
     /// Opens the state, or creates one in an empty directory. The files of format version 1 are upgraded, as the state
     /// of the one library with this name.
     pub(crate) fn open_state(&mut self, library: &str) -> Result<StateStore, UpgradeError> {
-        let place = self.message_prefix();
-        let failed = |source| StateError::Io { file: place.clone(), source };
-        let open = StateStore::open(self.folder.reopen().map_err(failed)?, &place)?;
+        let prefix = self.message_prefix();
+        let failed = |source| StateError::Io { file: prefix.clone(), source };
+        let open = StateStore::open(self.folder.reopen().map_err(failed)?, &prefix)?;
         let mut first = Transaction::default();
         if open.is_none() {
-            let remains = StateStore::leftover_files(self.folder.as_mut(), &place)?;
+            let remains = StateStore::leftover_files(self.folder.as_mut(), &prefix)?;
             if let Some(path) = self.path.as_ref().filter(|_| remains.is_empty()) {
                 read_v1_files(path, library, &mut first)?;
             }
@@ -170,9 +170,9 @@ impl DataDir {
                 self.check_new_site(&remains)?;
             }
         }
-        let made = |state| Ok::<_, StateError>(state);
-        let create = || StateStore::create(self.folder.reopen().map_err(failed)?, &place, first);
-        let state = open.map_or_else(create, made)?;
+        let existing = |state| Ok::<_, StateError>(state);
+        let create = || StateStore::create(self.folder.reopen().map_err(failed)?, &prefix, first);
+        let state = open.map_or_else(create, existing)?;
         // Renamed, so that they are not upgraded again when the state belongs to another site.
         self.path.iter().try_for_each(|path| set_aside_v1_files(path))?;
         Ok(state)
@@ -180,33 +180,33 @@ impl DataDir {
 
     /// Refuses to create a new site where there was one, unless [`Self::with_new_site`] allows it.
     fn check_new_site(&mut self, remains: &[&'static str]) -> Result<(), UpgradeError> {
-        let place = self.message_prefix();
+        let prefix = self.message_prefix();
         let cartridges = match self.shelves.list() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
-            list => list.map_err(|source| StateError::Io { file: format!("{place}cartridges"), source })?.len(),
+            list => list.map_err(|source| StateError::Io { file: format!("{prefix}cartridges"), source })?.len(),
         };
         let note = |name: &str| if name.starts_with("state") { " (empty)" } else { "" };
-        let mut found: Vec<String> = remains.iter().map(|name| format!("{name}{}", note(name))).collect();
+        let mut remaining: Vec<String> = remains.iter().map(|name| format!("{name}{}", note(name))).collect();
         if cartridges > 0 {
             if !self.directories.is_empty() {
-                tracing::info!(path = %place, cartridges, "created a new site with existing cartridges");
+                tracing::info!(path = %prefix, cartridges, "created a new site with existing cartridges");
             } else {
-                found.push(format!("{cartridges} cartridges"));
+                remaining.push(format!("{cartridges} cartridges"));
             }
         }
-        if found.is_empty() {
+        if remaining.is_empty() {
             return Ok(());
         }
         if self.allow_new_site {
-            return Ok(StateStore::set_aside(self.folder.as_mut(), &place)?);
+            return Ok(StateStore::set_aside(self.folder.as_mut(), &prefix)?);
         }
         let directory = self.path.as_ref().map_or_else(|| "the folder".into(), |path| path.display().to_string());
-        let what = format!(
-            "the state of the site (state.1, state.2) is lost: remaining: {}; `ferric site recover {directory}` \
+        let problem = format!(
+            "the state of the site (state.1, state.2) is lost (remaining: {}); `ferric site recover {directory}` \
              restores it as far as possible, --new-site starts a new site",
-            found.join(", ")
+            remaining.join(", ")
         );
-        Err(StateError::Unusable { file: directory, reason: what }.into())
+        Err(StateError::Unusable { file: directory, reason: problem }.into())
     }
 }
 
@@ -267,7 +267,7 @@ impl MergedFolderStore {
         let mut failed = None;
         for shelves in &mut self.0 {
             match shelves.open(name) {
-                Ok(found) => return Ok(Some(found)),
+                Ok(folder) => return Ok(Some(folder)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => failed = failed.or(Some(error)),
             }
@@ -417,14 +417,14 @@ fn read_v1_files(path: &Path, library: &str, change: &mut Transaction) -> Result
     let inventory: Option<InventoryV1> = read(&path.join("inventory.json"))?;
     for (barcode, old) in inventory.into_iter().flat_map(|inventory| inventory.cartridges) {
         let PlacementV1 { element, source, by_operator, size } = old;
-        let place = match element {
+        let location = match element {
             Some(address) => Location::Element { library: library.into(), address, source, by_operator },
             None => Location::Shelf(library.into()),
         };
         crate::inventory::insert(
             change,
             &barcode,
-            &CartridgeRecord { location: place, size, blank: None, exported_from: None, media_kind: None },
+            &CartridgeRecord { location, size, blank: None, exported_from: None, media_kind: None },
         )?;
     }
     Ok(())
@@ -436,7 +436,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, DataDirError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         read => read.map_err(|source| DataDirError::Io { path: path.into(), source })?,
     };
-    let wrong = |what: String| DataDirError::Format { path: path.into(), reason: what };
+    let wrong = |problem: String| DataDirError::Format { path: path.into(), reason: problem };
     let file: Versioned<T> = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
     if file.version != FIRST {
         return Err(wrong(format!("version {} is unknown; this program supports {FIRST}", file.version)));

@@ -32,12 +32,12 @@ pub enum Location {
 
 impl Location {
     /// Converts the location that a changer of this library reports.
-    pub(crate) fn from_changer(library: &str, place: &CartridgeLocation) -> Self {
+    pub(crate) fn from_changer(library: &str, location: &CartridgeLocation) -> Self {
         Self::Element {
             library: library.into(),
-            address: place.address.0,
-            source: place.source_element.address.map(|source| source.0),
-            by_operator: place.source_element.by_operator,
+            address: location.address.0,
+            source: location.source_element.address.map(|source| source.0),
+            by_operator: location.source_element.by_operator,
         }
     }
 
@@ -83,22 +83,20 @@ pub struct CartridgeRecord {
 
 impl CartridgeRecord {
     /// The record of a new, blank cartridge.
-    pub(crate) fn new(place: Location, setup: &CartridgeSetup) -> Self {
-        let entry =
-            Self { location: place, size: setup.size, blank: Some(true), exported_from: None, media_kind: None };
+    pub(crate) fn new(location: Location, setup: &CartridgeSetup) -> Self {
+        let entry = Self { location, size: setup.size, blank: Some(true), exported_from: None, media_kind: None };
         entry.with_media_kind(&setup.barcode, setup.media, setup.kind)
     }
 
     /// The record of a cartridge that was created outside the site.
-    pub(crate) fn from_cartridge(place: Location, cartridge: &Cartridge) -> Self {
-        let entry =
-            Self { location: place, size: cartridge.capacity(), blank: None, exported_from: None, media_kind: None };
+    pub(crate) fn from_cartridge(location: Location, cartridge: &Cartridge) -> Self {
+        let entry = Self { location, size: cartridge.capacity(), blank: None, exported_from: None, media_kind: None };
         entry.with_media_kind(cartridge.barcode(), cartridge.media(), cartridge.kind())
     }
 
     fn with_media_kind(mut self, barcode: &Barcode, media: &MediaSpec, kind: CartridgeKind) -> Self {
-        let what = MediaKind { medium: media.name.into(), kind: kind.name().into() };
-        self.media_kind = barcode.media().is_none_or(|label| label != (media, kind)).then_some(what);
+        let media_kind = MediaKind { medium: media.name.into(), kind: kind.name().into() };
+        self.media_kind = barcode.media().is_none_or(|label| label != (media, kind)).then_some(media_kind);
         self
     }
 
@@ -106,14 +104,17 @@ impl CartridgeRecord {
     pub(crate) fn media(&self, barcode: &Barcode) -> Option<(&'static MediaSpec, CartridgeKind)> {
         match &self.media_kind {
             None => barcode.media(),
-            Some(what) => Some((tape_store::media::by_name(&what.medium)?, CartridgeKind::by_name(&what.kind)?)),
+            Some(media_kind) => {
+                Some((tape_store::media::by_name(&media_kind.medium)?, CartridgeKind::by_name(&media_kind.kind)?))
+            }
         }
     }
 
     /// Updates the record after a move from `from` to the current location, into, within or out of this library.
     pub(crate) fn record_move(&mut self, library: &str, from: &Location, is_drive: impl Fn(ElementAddress) -> bool) {
         self.exported_from = matches!(self.location, Location::Shelf(_)).then(|| library.into());
-        let was_in_drive = |place: &Location| place.element_in(library).is_some_and(|(address, _)| is_drive(address));
+        let was_in_drive =
+            |location: &Location| location.element_in(library).is_some_and(|(address, _)| is_drive(address));
         if was_in_drive(from) || was_in_drive(&self.location) {
             self.blank = None;
         }
@@ -204,7 +205,7 @@ mod tests {
         let media = |name: &str| entry.media(&Barcode::new(name).unwrap()).map(|(media, kind)| (media.name, kind));
         assert_eq!(media("V00001LY"), Some(("LTO-8", CartridgeKind::Worm)));
         assert_eq!(media("ARCHIVE"), None);
-        let what = r#"{"medium":"T10KB","kind":"cleaning"}"#;
+        let media_kind = r#"{"medium":"T10KB","kind":"cleaning"}"#;
         let entry: CartridgeRecord =
             serde_json::from_str(&format!(r#"{{"place":{{"shelf":"main"}},"size":64,"what":{what}}}"#)).unwrap();
         let barcode = Barcode::new("V00001L8").unwrap();

@@ -213,7 +213,7 @@ impl Library {
         let call = |changer: &mut Changer| if ended() { None } else { Some(call(changer)) };
         let (done, stored) = self.changer.with_saved(|device| call(changer_of(device)));
         let done = done.ok_or_else(|| LibraryError::Refused("the site is shut down".into()))?;
-        let done = done.map_err(|why| LibraryError::Refused(why.to_string()))?;
+        let done = done.map_err(|error| LibraryError::Refused(error.to_string()))?;
         stored?;
         Ok(done)
     }
@@ -225,7 +225,7 @@ impl Library {
         to: Option<ElementAddress>,
         call: impl FnOnce(&mut Changer) -> Result<T, OperatorError>,
     ) -> Result<T, LibraryError> {
-        self.operate(|changer| Ok(call(changer).map_err(|why| self.operator_error(changer, why, from, to))))?
+        self.operate(|changer| Ok(call(changer).map_err(|error| self.operator_error(changer, error, from, to))))?
     }
 
     /// The state that all units of the site share.
@@ -251,7 +251,7 @@ impl Library {
         // Two libraries may share a shelf: the lock prevents that both import the same cartridge.
         let _transfer_guard = self.shared.transfer_lock();
         let cartridge = self.shelf_cartridge(barcode, wanted)?;
-        let put = |changer: &mut Changer| changer.import(address, cartridge, clock::now()).map_err(|(why, _)| why);
+        let put = |changer: &mut Changer| changer.import(address, cartridge, clock::now()).map_err(|(error, _)| error);
         self.operate_at(None, Some(address), put)
     }
 
@@ -269,7 +269,8 @@ impl Library {
     pub(crate) fn populate_slot(&self, address: ElementAddress, barcode: &Barcode) -> Result<(), LibraryError> {
         let _transfer_guard = self.shared.transfer_lock();
         let cartridge = self.shelf_cartridge(barcode, |_| true)?;
-        let put = |changer: &mut Changer| changer.populate(address, cartridge, clock::now()).map_err(|(why, _)| why);
+        let put =
+            |changer: &mut Changer| changer.populate(address, cartridge, clock::now()).map_err(|(error, _)| error);
         self.operate_at(None, Some(address), put)
     }
 

@@ -131,8 +131,8 @@ impl PermissionFixer {
         if new == old && other_group.is_none() {
             return;
         }
-        let given = other_group.map_or(Ok(()), |group| lchown(path, None, Some(group)));
-        let set = given.and_then(|()| fs::set_permissions(path, Permissions::from_mode(new)));
+        let owned = other_group.map_or(Ok(()), |group| lchown(path, None, Some(group)));
+        let set = owned.and_then(|()| fs::set_permissions(path, Permissions::from_mode(new)));
         match set {
             Ok(()) => self.changed += 1,
             Err(error) => tracing::warn!(path = %path.display(), %error, "permissions cannot be corrected"),

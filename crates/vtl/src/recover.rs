@@ -35,10 +35,10 @@ impl SiteRecovery {
             return Err(DataDirError::Format { path: path.into(), reason: "is not a directory".into() }.into());
         }
         let data = DataDir::open_existing(path)?.with_cartridge_directories(config, false);
-        let place = data.message_prefix();
+        let prefix = data.message_prefix();
         let DataDir { shelves, mut folder, lock, .. } = data;
-        let again = folder.reopen().map_err(|source| StateError::Io { file: place.clone(), source })?;
-        let mut salvage = Salvage::read(again, &place)?;
+        let again = folder.reopen().map_err(|source| StateError::Io { file: prefix.clone(), source })?;
+        let mut salvage = Salvage::read(again, &prefix)?;
         let mut plan = std::mem::take(&mut salvage.notes);
         if !salvage.values.contains_key("site") {
             plan.push("no file has the suffix of the iSCSI names; the site gets a new name".into());
@@ -94,7 +94,7 @@ impl SiteRecovery {
         &self.plan
     }
 
-    /// Writes the new state. Renames the old files and returns their new names.
+    /// Writes the new state. Keeps copies of the old files and returns their names.
     ///
     /// # Errors
     /// Fails if the storage failed.
@@ -161,8 +161,8 @@ fn plan_unknown_cartridge(
 }
 
 /// A location in the words of the operator interface.
-fn location_name(place: &Location, config: &Config) -> String {
-    let (library, address) = match place {
+fn location_name(location: &Location, config: &Config) -> String {
+    let (library, address) = match location {
         Location::Shelf(shelf) => return format!("on the shelf {shelf}"),
         Location::Element { library, address, .. } => (library, ElementAddress(*address)),
     };

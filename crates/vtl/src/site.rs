@@ -257,8 +257,8 @@ impl Site {
                 );
                 return Err(setup.error(setup.lines.library, "library.name", message).into());
             }
-            if let Some(why) = library.reload_conflict(setup, &target_name(&self.target_base, number, setup)?) {
-                return Err(why.into());
+            if let Some(error) = library.reload_conflict(setup, &target_name(&self.target_base, number, setup)?) {
+                return Err(error.into());
             }
         }
         self.check_new_libraries(&setups)?;
@@ -296,7 +296,7 @@ impl Site {
         let library = self.library(name).ok_or_else(unknown)?;
         let mut setup = library.setup();
         let slots = setup.layout.storage.count.saturating_add(1);
-        setup.with_slots(slots).map_err(|why| LibraryError::Refused(format!("library {name:?}: {why}")))?;
+        setup.with_slots(slots).map_err(|error| LibraryError::Refused(format!("library {name:?}: {error}")))?;
         let mut change = Transaction::default();
         change.set(slots_key(name), &slots)?;
         self.shared.state.commit(change)?;
@@ -310,8 +310,8 @@ impl Site {
         let stored: Option<u16> = self.shared.state.get(&slots_key(&setup.name))?;
         if let Some(slots) = stored.filter(|slots| *slots > setup.layout.storage.count) {
             // The configured model may have changed and may allow fewer slots.
-            if let Err(why) = setup.with_slots(slots) {
-                tracing::warn!(library = setup.name, reason = why, "added slots do not fit the library model");
+            if let Err(error) = setup.with_slots(slots) {
+                tracing::warn!(library = setup.name, reason = error, "added slots do not fit the library model");
             }
         }
         Ok(setup)

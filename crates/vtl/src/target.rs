@@ -129,7 +129,7 @@ impl Target {
     }
 
     /// Executes a command or queues it. A command to a LUN without logical unit is completed as SPC requires; if the
-    /// queue is full, the status is TASK SET FULL.
+    /// queue is full or the site is shut down, the status is TASK SET FULL.
     pub fn submit(&self, lun: u64, job: CommandRequest, reply: &Arc<dyn CompletionHandler>) -> Submitted {
         match self.unit(lun) {
             Some(unit) => unit.submit(job, reply).unwrap_or_else(|job| Submitted::Completed(job.task_set_full())),

@@ -153,7 +153,8 @@ pub struct CompletedCommand {
 
 /// Receives commands that were executed on a unit's thread.
 pub trait CompletionHandler: Send + Sync {
-    /// Called once for each queued command when it was executed or aborted.
+    /// Called once for each queued command after it was executed or aborted; not for commands that are dropped at
+    /// shutdown.
     fn complete(&self, finished: CompletedCommand);
 }
 

@@ -237,8 +237,8 @@ mod tests {
 
     #[test]
     fn the_memory_of_all_jobs_is_bounded() {
-        let pool = ThreadedWorkers::with_memory(40 << 20);
-        let mut drives: Vec<_> = (0..4).map(|_| pool.slot()).collect();
+        let workers = ThreadedWorkers::with_memory(40 << 20);
+        let mut drives: Vec<_> = (0..4).map(|_| workers.slot()).collect();
         // 4 MiB each for input, output and codec output, and 1.5 MiB.
         let mut jobs: Vec<_> = drives.iter_mut().filter_map(|drive| drive.acquire(4 << 20, 4 << 20)).collect();
         assert_eq!(jobs.len(), 2);
@@ -257,14 +257,14 @@ mod tests {
 
     #[test]
     fn queued_jobs_finish_after_workers_stop() {
-        let pool = ThreadedWorkers::new();
-        let mut slots: Vec<_> = (0..20).map(|_| pool.slot()).collect();
+        let workers = ThreadedWorkers::new();
+        let mut slots: Vec<_> = (0..20).map(|_| workers.slot()).collect();
         for _ in 0..50 {
             slots.iter_mut().for_each(|slot| slot.start(Box::default()));
             slots.iter_mut().for_each(|slot| drop(slot.finish()));
         }
         slots.iter_mut().for_each(|slot| slot.start(Box::default()));
-        drop(pool);
+        drop(workers);
         slots.iter_mut().for_each(|slot| drop(slot.finish()));
         slots.iter_mut().for_each(|slot| slot.start(Box::default()));
         assert!(slots.iter().all(|slot| slot.is_done()));

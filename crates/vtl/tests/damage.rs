@@ -47,7 +47,7 @@ fn host(site: &Site) -> Host {
 #[derive(Debug, PartialEq, Eq)]
 struct ExpectedState {
     names: Vec<String>,
-    places: Vec<(String, Location)>,
+    locations: Vec<(String, Location)>,
     reservation: Vec<u8>,
 }
 
@@ -56,12 +56,12 @@ impl ExpectedState {
         let target = &site.targets()[0];
         let unit = |unit: vtl::site::UnitSummary| format!("{} {} {}", unit.lun, unit.serial, unit.content);
         let names = std::iter::once(target.name().to_owned()).chain(site.overview(target).into_iter().map(unit));
-        let places = site.inventory().into_iter().map(|(name, entry)| (name, entry.location));
+        let locations = site.inventory().into_iter().map(|(name, entry)| (name, entry.location));
         // PERSISTENT RESERVE IN, READ FULL STATUS.
         let status = host(site).command(2, &[0x5e, 3, 0, 0, 0, 0, 0, 0, 64, 0], 64).into_result().unwrap();
         // Without PRGENERATION, which starts at 0.
         let reservation = status[8..].to_vec();
-        Self { names: names.collect(), places: places.collect(), reservation }
+        Self { names: names.collect(), locations: locations.collect(), reservation }
     }
 }
 
@@ -96,7 +96,7 @@ fn site_with_history() -> (Disk, ExpectedState) {
     }
     move_medium(&site, slot + 2, slot + 7);
     let expected = ExpectedState::of(&site);
-    assert!(expected.places.contains(&("V0002L8".into(), Location::Shelf("main".into()))), "{expected:?}");
+    assert!(expected.locations.contains(&("V0002L8".into(), Location::Shelf("main".into()))), "{expected:?}");
     assert!(expected.reservation[..8] == [0, 0, 0, 0, 0, 0, 0xa, 0xbc], "{expected:?}");
     drop(host);
     site.shut_down().unwrap();
@@ -156,11 +156,11 @@ fn list(folder: &FaultyFolder) -> Files {
 #[test]
 fn single_bit_flip_in_one_file_is_repaired() {
     let (disk, expected) = site_with_history();
-    let whole = files(&disk);
+    let intact = files(&disk);
     let mut random = Random(13);
     for name in FILES {
         for _ in 0..140 {
-            let mut damaged = whole.clone();
+            let mut damaged = intact.clone();
             let bytes = damaged.get_mut(name).unwrap();
             let bit = random.below(used(bytes) * 8);
             flip(bytes, bit);
@@ -173,11 +173,11 @@ fn single_bit_flip_in_one_file_is_repaired() {
 #[test]
 fn two_bit_flips_never_change_identity() {
     let (disk, expected) = site_with_history();
-    let whole = files(&disk);
+    let intact = files(&disk);
     let (mut random, mut ends) = (Random(29), BTreeMap::new());
     for round in 0..150 {
-        let mut damaged = whole.clone();
-        let len = used(&whole["state.1"]);
+        let mut damaged = intact.clone();
+        let len = used(&intact["state.1"]);
         let at = random.below(len * 8);
         // Every other time the same line in both files, where neither file can repair the other.
         let other = if round % 2 == 0 { at } else { random.below(len * 8) };
@@ -192,9 +192,9 @@ fn two_bit_flips_never_change_identity() {
 #[test]
 fn zeroed_torn_or_truncated_pages_are_handled() {
     let (disk, expected) = site_with_history();
-    let whole = files(&disk);
+    let intact = files(&disk);
     for name in FILES {
-        let used = used(&whole[name]);
+        let used = used(&intact[name]);
         for at in (0..used).step_by(512) {
             let end = (at + 512).min(used);
             let zeroed = |bytes: &mut Vec<u8>| bytes[at..end].fill(0);
@@ -202,7 +202,7 @@ fn zeroed_torn_or_truncated_pages_are_handled() {
             let cut = |bytes: &mut Vec<u8>| bytes.truncate(at);
             let ways: [(&str, Damage<'_>); 3] = [("zeroed", &zeroed), ("torn", &torn), ("cut", &cut)];
             for (way, damage) in ways {
-                let mut damaged = whole.clone();
+                let mut damaged = intact.clone();
                 damage(damaged.get_mut(name).unwrap());
                 let end = start(&disk, damaged, &expected, &format!("{name}: {way} at {at}"));
                 assert_eq!(end, Outcome::Recovered, "{name}: {way} at {at}");
@@ -214,12 +214,12 @@ fn zeroed_torn_or_truncated_pages_are_handled() {
 #[test]
 fn missing_empty_old_or_foreign_files_are_handled() {
     let (disk, expected) = site_with_history();
-    let whole = files(&disk);
+    let intact = files(&disk);
     let (other, _) = site_with_history();
     let other = files(&other);
     // The same site, some moves earlier.
     let old = {
-        let disk = Disk(disk.0.clone(), FaultyFolder::from_files(whole.clone()));
+        let disk = Disk(disk.0.clone(), FaultyFolder::from_files(intact.clone()));
         let site = disk.start(SMALL).unwrap();
         let slot = site.libraries()[0].layout().storage.first;
         (0..3).for_each(|_| {
@@ -229,7 +229,7 @@ fn missing_empty_old_or_foreign_files_are_handled() {
         drop(site);
         files(&disk)
     };
-    let (newer, old) = (old, whole.clone());
+    let (newer, old) = (old, intact.clone());
     let ways: [(&str, Content<'_>); 4] = [
         ("missing", &|_| None),
         ("empty", &|_| Some(Vec::new())),
@@ -263,19 +263,19 @@ fn missing_empty_old_or_foreign_files_are_handled() {
         }
     }
     // The two files have the same content, so they may be swapped.
-    let mut swapped = whole.clone();
-    swapped.insert("state.1".into(), whole["state.2"].clone());
-    swapped.insert("state.2".into(), whole["state.1"].clone());
+    let mut swapped = intact.clone();
+    swapped.insert("state.1".into(), intact["state.2"].clone());
+    swapped.insert("state.2".into(), intact["state.1"].clone());
     assert_eq!(start(&disk, swapped, &expected, "swapped"), Outcome::AsBefore);
 }
 
 #[test]
 fn file_damaged_in_use_is_rewritten() {
     let (disk, expected) = site_with_history();
-    let whole = files(&disk);
+    let intact = files(&disk);
     let mut random = Random(31);
     for round in 0..60 {
-        let disk = Disk(disk.0.clone(), FaultyFolder::from_files(whole.clone()));
+        let disk = Disk(disk.0.clone(), FaultyFolder::from_files(intact.clone()));
         let site = disk.start(SMALL).unwrap();
         let slot = site.libraries()[0].layout().storage.first;
         let name = FILES[round % 3];

@@ -122,8 +122,8 @@ fn impossible_moves_are_refused() {
     host.clear_unit_attentions();
     let go = |from: u16, to: u16| {
         let ([a, b], [c, d]) = (from.to_be_bytes(), to.to_be_bytes());
-        let answer = host.command(0, &[0xa5, 0, 0, 0, a, b, c, d, 0, 0, 0, 0], 0);
-        answer.sense_codes().map(|codes| (codes, answer.sense[15..18].to_vec()))
+        let response = host.command(0, &[0xa5, 0, 0, 0, a, b, c, d, 0, 0, 0, 0], 0);
+        response.sense_codes().map(|codes| (codes, response.sense[15..18].to_vec()))
     };
     assert_eq!(go(1000, 1001), Some(((5, 0x3b, 0x0d), vec![0, 0, 0])));
     assert_eq!(go(1010, 1011), Some(((5, 0x3b, 0x0e), vec![0, 0, 0])));
@@ -238,5 +238,5 @@ fn version_1_directory_is_upgraded() {
         std::fs::remove_file(dir.path().join(name)).unwrap();
     }
     let refused = Site::open(dir.path(), &parse("f.toml", text).unwrap()).map(drop).unwrap_err().to_string();
-    assert!(refused.contains("remaining: 2 cartridges; "), "{refused}");
+    assert!(refused.contains("(remaining: 2 cartridges); "), "{refused}");
 }

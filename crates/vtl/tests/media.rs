@@ -29,8 +29,8 @@ fn a_pool_keeps_blank_cartridges() {
     let events = site.subscribe();
     let library = &site.libraries()[0];
     library.move_medium(ElementAddress(1000), ElementAddress(500)).unwrap();
-    let made = events.iter().find(|event| matches!(event, Event::Created { .. }));
-    assert_eq!(made, Some(Event::Created { barcode: "S04L8".into(), pool: "scratch".into() }));
+    let created = events.iter().find(|event| matches!(event, Event::Created { .. }));
+    assert_eq!(created, Some(Event::Created { barcode: "S04L8".into(), pool: "scratch".into() }));
     site.reconcile().unwrap();
     // Not in the slot of the loaded one: a host moves that back to its source element.
     assert_eq!(record_of(&site, "S04L8").0, Location::Shelf("main".into()));

@@ -46,12 +46,12 @@ enum Op {
 fn op() -> impl Strategy<Value = Op> {
     let failure =
         prop_oneof![Just(RobotFault::Pick), Just(RobotFault::Place), Just(RobotFault::Load), Just(RobotFault::Unload)];
-    let (library, place) = (0..2_usize, 0..9_usize);
+    let (library, location) = (0..2_usize, 0..9_usize);
     prop_oneof![
-        12 => (library.clone(), place.clone(), place.clone()).prop_map(|(l, a, b)| Op::Move(l, a, b)),
-        3 => (library.clone(), place.clone(), place.clone(), place.clone()).prop_map(|(l, a, b, c)| Op::Exchange(l, a, b, c)),
-        4 => (library.clone(), place.clone(), 0..5_usize).prop_map(|(l, a, c)| Op::Import(l, a, c)),
-        4 => (library.clone(), place).prop_map(|(l, a)| Op::Export(l, a)),
+        12 => (library.clone(), location.clone(), location.clone()).prop_map(|(l, a, b)| Op::Move(l, a, b)),
+        3 => (library.clone(), location.clone(), location.clone(), location.clone()).prop_map(|(l, a, b, c)| Op::Exchange(l, a, b, c)),
+        4 => (library.clone(), location.clone(), 0..5_usize).prop_map(|(l, a, c)| Op::Import(l, a, c)),
+        4 => (library.clone(), location).prop_map(|(l, a)| Op::Export(l, a)),
         1 => (library.clone(), any::<bool>()).prop_map(|(l, on)| Op::Reserve(l, on)),
         1 => (library.clone(), any::<bool>()).prop_map(|(l, on)| Op::Prevent(l, on)),
         1 => any::<bool>().prop_map(Op::PreventDrive),
@@ -116,8 +116,8 @@ impl TestSite {
     fn locations(&self) -> Places {
         let mut locations = Places::new();
         for library in self.site().libraries() {
-            for (barcode, place) in library.locations() {
-                assert!(locations.insert(barcode.to_string(), place).is_none(), "{barcode} is in two places");
+            for (barcode, location) in library.locations() {
+                assert!(locations.insert(barcode.to_string(), location).is_none(), "{barcode} is in two places");
             }
         }
         for (barcode, entry) in self.site().inventory() {
@@ -139,8 +139,8 @@ fn moved(locations: &mut Places, library: &str, from: u16, to: u16) {
     if from == to {
         return;
     }
-    let at = |place: &Location| matches!(place, Location::Element { library: l, address, .. } if l == library && *address == from);
-    let entry = locations.values_mut().find(|place| at(place)).unwrap();
+    let at = |location: &Location| matches!(location, Location::Element { library: l, address, .. } if l == library && *address == from);
+    let entry = locations.values_mut().find(|location| at(location)).unwrap();
     let Location::Element { source, .. } = entry.clone() else { panic!("outside") };
     let storage = if library == "two" { 0x1000..0x1003 } else { 1000..1004 };
     let source = if storage.contains(&from) { Some(from) } else { source };
@@ -187,7 +187,7 @@ fn exchanged(locations: &mut Places, from: u16, to: u16, away: u16) {
     moved(locations, "main", to, AIR);
     moved(locations, "main", from, to);
     let displaced =
-        locations.values_mut().find(|place| matches!(place, Location::Element { address: AIR, .. })).unwrap();
+        locations.values_mut().find(|location| matches!(location, Location::Element { address: AIR, .. })).unwrap();
     let Location::Element { address, .. } = displaced else { unreachable!() };
     *address = away;
 }
@@ -200,8 +200,8 @@ fn apply_operator_action(world: &TestSite, locations: &mut Places, op: &Op) {
             let to = ELEMENTS[*library][*to];
             if here(*library).import(ElementAddress(to), &Barcode::new(NAMES[*name]).unwrap()).is_ok() {
                 let library = LIBRARIES[*library].into();
-                let place = Location::Element { library, address: to, source: None, by_operator: true };
-                assert_eq!(locations.insert(NAMES[*name].into(), place), Some(Location::Shelf("vault".into())));
+                let location = Location::Element { library, address: to, source: None, by_operator: true };
+                assert_eq!(locations.insert(NAMES[*name].into(), location), Some(Location::Shelf("vault".into())));
             }
         }
         Op::Export(library, from) => {

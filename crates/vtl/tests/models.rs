@@ -67,8 +67,8 @@ fn t10000_drives_in_a_library_under_another_name() {
 fn external_cartridge_is_identified_by_its_mam() {
     let disk = Disk::default();
     let site = disk.start(LIBRARY).unwrap();
-    let beside: Box<dyn FolderStore> = Box::new(disk.0.clone());
-    let store = TapeStore::new(beside);
+    let store_folders: Box<dyn FolderStore> = Box::new(disk.0.clone());
+    let store = TapeStore::new(store_folders);
     for (name, medium) in [("BESIDE", by_name("T10KA").unwrap()), ("OTHER", &LTO_6)] {
         store
             .create(&barcode(name), &NewCartridge { kind: CartridgeKind::Worm, ..NewCartridge::data(medium) })

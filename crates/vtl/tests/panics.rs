@@ -187,7 +187,7 @@ fn check_units_respond(world: &TestSite, name: &str) {
     world.clear_unit_attentions();
     assert!(world.command(0, &[0; 6]).into_result().is_ok(), "{name}: the changer");
     let ready = world.command(1, &[0; 6]);
-    if world.locations().values().any(|place| *place == 500) {
+    if world.locations().values().any(|location| *location == 500) {
         let codes = ready.sense_codes();
         let known = [None, Some((2, 0x3a, 0)), Some((4, 0x44, 0))];
         assert!(known.contains(&codes), "{name}: {ready:?}");
@@ -221,7 +221,7 @@ fn play(scenario: &Scenario, at: i64, full: bool) -> bool {
     assert_eq!(world.locations(), after, "{name}: after a restart");
     check_units_respond(&world, &name);
     // The fault is over: the move can be done now.
-    if after.values().all(|place| *place != 1002) && after.contains_key("A2L8") && after["A2L8"] == 1001 {
+    if after.values().all(|location| *location != 1002) && after.contains_key("A2L8") && after["A2L8"] == 1001 {
         assert!(world.moved(1001, 1002), "{name}");
     }
     panicked

@@ -173,6 +173,8 @@ fn auto_export_runs_when_removal_is_allowed() {
     site.reconcile().unwrap();
     assert!(matches!(record_of(&site, "A1L8").0, Location::Element { address: 10, .. }));
     host.command(0, &[0x1e, 0, 0, 0, 0, 0], 0).into_result().unwrap();
-    let told = std::iter::from_fn(|| events.recv_timeout(Duration::from_secs(10)).ok());
-    assert!(told.into_iter().any(|event| matches!(event, vtl::events::Event::Moved { to: Location::Shelf(_), .. })));
+    let received = std::iter::from_fn(|| events.recv_timeout(Duration::from_secs(10)).ok());
+    assert!(
+        received.into_iter().any(|event| matches!(event, vtl::events::Event::Moved { to: Location::Shelf(_), .. }))
+    );
 }

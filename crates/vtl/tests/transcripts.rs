@@ -30,13 +30,14 @@ fn transcripts_replay() {
         let host = Host::login(library.target(), 1);
         for step in steps {
             let (lun, cdb) = (step.lun, step.cdb.as_slice());
-            let got = if step.data_out.is_empty() {
+            let response = if step.data_out.is_empty() {
                 host.command(lun, cdb, step.data_in_capacity)
             } else {
                 host.command_with_data(lun, cdb, &step.data_out)
             };
-            let got = transcript::Response { status: got.status.0, sense: got.sense, data: got.data };
-            assert_eq!(step.comparable(got), step.expected, "{name}.txt:{}: {cdb:02x?}", step.line);
+            let response =
+                transcript::Response { status: response.status.0, sense: response.sense, data: response.data };
+            assert_eq!(step.comparable(response), step.expected, "{name}.txt:{}: {cdb:02x?}", step.line);
         }
     }
 }

@@ -201,12 +201,12 @@ fn successful_mount_clears_unusable() {
 
 #[test]
 fn unusable_cartridge_directory_does_not_stop_the_site() {
-    for elsewhere in [false, true] {
+    for separate_directory in [false, true] {
         let dir = tempfile::tempdir().unwrap();
         let (data, other) = (dir.path().join("data"), dir.path().join("other"));
         let text = format!("{LIBRARY}[storage]\ncartridges = [{other:?}]\ncreate = true\n");
-        let config = if elsewhere { config(&text) } else { config(LIBRARY) };
-        let cartridges = if elsewhere { other } else { data.join("cartridges") };
+        let config = if separate_directory { config(&text) } else { config(LIBRARY) };
+        let cartridges = if separate_directory { other } else { data.join("cartridges") };
         drop(Site::open(&data, &config).unwrap());
         fs::rename(&cartridges, dir.path().join("aside")).unwrap();
         fs::write(&cartridges, b"no directory").unwrap();
@@ -404,16 +404,19 @@ fn refused_load_is_reported() {
     .unwrap();
     let refused = |name: &str| {
         let cartridge = names.iter().find(|known| known.starts_with(name)).unwrap().clone();
-        let answer = site.control(&Request::Load { library: None, cartridge, drive: None }).unwrap();
+        let response = site.control(&Request::Load { library: None, cartridge, drive: None }).unwrap();
         let drive = site.status().libraries[0].drives[0].clone();
         site.control(&Request::Unload { library: None, drive: "drive1".into() }).unwrap();
-        (answer["refused"].as_str().map(str::to_owned), drive.refused, drive.threaded)
+        (response["refused"].as_str().map(str::to_owned), drive.refused, drive.threaded)
     };
     let incompatible = Some("incompatible medium: ULT3580-TD8 does not take LTO-5 data".to_owned());
     assert_eq!(refused("A"), (incompatible.clone(), incompatible, false));
-    let (answer, status, threaded) = refused("V");
-    assert!(answer.as_deref().is_some_and(|reason| reason.starts_with("ferric.mam and mam are missing")), "{answer:?}");
-    assert_eq!((status, threaded), (answer, false));
+    let (response, status, threaded) = refused("V");
+    assert!(
+        response.as_deref().is_some_and(|reason| reason.starts_with("ferric.mam and mam are missing")),
+        "{response:?}"
+    );
+    assert_eq!((status, threaded), (response, false));
     assert_eq!(refused("CLN"), (None, None, false));
     let status = site.cartridges();
     let cleaning = status.iter().find(|cartridge| cartridge.cartridge == "CLN001L8").unwrap();

@@ -110,7 +110,7 @@ fn note_unsupported_lines(file: &str, text: &str, newest: i64, notes: &mut Vec<S
             long += 1;
             if long <= MOST {
                 let (len, max) = (line.len(), scan::MAX_LINE);
-                let what = format!("the line has {len} characters; as with mhvtl, each {max} of them are a line");
+                let what = format!("the line has {len} characters; as with mhvtl, each {max} of them count as a line");
                 notes.push(here.note(what));
             }
         }
@@ -141,7 +141,7 @@ fn address(line: &Line<'_>, notes: &mut Vec<String>) -> [u32; 3] {
         let expected = "CHANNEL:, TARGET: and LUN:, each with a number, are expected";
         notes.push(line.note(format!("{:?}: {expected}: {channel}:{target}:{lun} is used", line.text.trim())));
     } else if let Some(surplus) = rest.and_then(|(_, rest)| keys::surplus(rest)) {
-        notes.push(line.note(format!("{surplus:?} behind the LUN is ignored, as with mhvtl")));
+        notes.push(line.note(format!("{surplus:?} after the LUN is ignored, as with mhvtl")));
     }
     address
 }

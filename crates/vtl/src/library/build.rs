@@ -128,8 +128,9 @@ impl Library {
     /// use.
     pub(crate) fn reload_conflict(&self, new: &LibrarySetup, target: &str) -> Option<ConfigError> {
         let old = read(&self.setup);
-        let restart =
-            |what: String| format!("library {:?} {what}; this requires a restart; nothing was changed", self.name);
+        let restart = |difference: String| {
+            format!("library {:?} {difference}; this requires a restart; nothing was changed", self.name)
+        };
         let fewer =
             old.layout.ranges().into_iter().zip(new.layout.ranges()).find(|((_, old), (_, new))| new.count < old.count);
         if let Some(((kind, old), (_, new_range))) = fewer {
@@ -145,7 +146,7 @@ impl Library {
         let starts = |setup: &LibrarySetup| setup.layout.ranges().map(|(_, range)| range.first);
         let other_drive = old.drives.iter().zip(&new.drives).position(|(old, new)| old != new);
         let lines = &new.lines;
-        let (line, key, what) = match () {
+        let (line, key, difference) = match () {
             () if new.changer.name != old.changer.name => {
                 (lines.library, "library.model", format!("is a {}, not a {}", old.changer.name, new.changer.name))
             }
@@ -166,7 +167,7 @@ impl Library {
                 (lines.drives, "drive", format!("has another drive {}", number + 1))
             }
         };
-        Some(new.error(line, key, restart(what)))
+        Some(new.error(line, key, restart(difference)))
     }
 
     /// Adds the slots, import/export elements and drives that a new configuration has in addition. Returns the new
@@ -252,7 +253,7 @@ pub(crate) fn check_new_cartridges(setup: &LibrarySetup, shared: &Shared) -> Res
         let source = origin.address.filter(|_| setup.layout.drives.index(address).is_some());
         Some(std::iter::once((address, barcode)).chain(source.map(|source| (source, barcode))))
     };
-    let held: BTreeMap<ElementAddress, &String> = inventory.iter().filter_map(elements).flatten().collect();
+    let occupied: BTreeMap<ElementAddress, &String> = inventory.iter().filter_map(elements).flatten().collect();
     let forgotten = inventory::forgotten_cartridges(&shared.state)?;
     let is_new = |(_, cartridge): &(usize, &CartridgeSetup)| {
         let name = cartridge.barcode.as_str();
@@ -260,7 +261,7 @@ pub(crate) fn check_new_cartridges(setup: &LibrarySetup, shared: &Shared) -> Res
     };
     let new: Vec<(usize, &CartridgeSetup)> = setup.cartridges.iter().enumerate().filter(is_new).collect();
     for (number, cartridge) in &new {
-        let Some((at, other)) = cartridge.element.and_then(|at| held.get_key_value(&at)) else { continue };
+        let Some((at, other)) = cartridge.element.and_then(|at| occupied.get_key_value(&at)) else { continue };
         let line = setup.lines.elements.get(*number).copied().unwrap_or(setup.lines.library);
         let element = element_name(&setup.layout, *at);
         let message = format!(
@@ -269,7 +270,7 @@ pub(crate) fn check_new_cartridges(setup: &LibrarySetup, shared: &Shared) -> Res
         );
         return Err(setup.error(line, "cartridges.at", message).into());
     }
-    assign_elements(setup, &held.into_keys().collect(), &new)?;
+    assign_elements(setup, &occupied.into_keys().collect(), &new)?;
     Ok(())
 }
 
@@ -323,8 +324,8 @@ fn warn_of_full_elements(setup: &LibrarySetup, inventory: &Inventory, placed: &[
     for (cartridge, address) in placed {
         let Some(at) = cartridge.element.filter(|at| at != address) else { continue };
         let holder = inventory.iter().find(|(_, entry)| {
-            let place = entry.location.element_in(&setup.name);
-            place.is_some_and(|(address, origin)| address == at || origin.address == Some(at))
+            let location = entry.location.element_in(&setup.name);
+            location.is_some_and(|(address, origin)| address == at || origin.address == Some(at))
         });
         tracing::warn!(
             library = setup.name,

@@ -24,7 +24,7 @@ const CACHE_BYTES: usize = 4 << 20;
 /// # Errors
 /// Fails if the storage failed, or the database is damaged or of another version.
 pub(super) fn read(folder: &mut dyn Folder, prefix: &str, lenient: bool) -> Result<Option<Values>, StateError> {
-    let refused = |what: String| StateError::Unusable { file: format!("{prefix}{FILE_NAME}"), reason: what };
+    let refused = |problem: String| StateError::Unusable { file: format!("{prefix}{FILE_NAME}"), reason: problem };
     let Some(bytes) = read_bytes(folder, prefix, FILE_NAME)? else { return Ok(None) };
     if bytes.iter().all(|byte| *byte == 0) {
         return Ok(None);

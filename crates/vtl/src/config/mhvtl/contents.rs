@@ -34,12 +34,12 @@ impl ElementGroup {
     }
 
     /// The cartridges whose traits are known, grouped into runs of consecutive elements and barcodes.
-    pub(super) fn runs(&self, what: impl Fn(&Barcode) -> Option<CartridgeTraits>) -> Vec<Run> {
+    pub(super) fn runs(&self, traits: impl Fn(&Barcode) -> Option<CartridgeTraits>) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
         for (number, line, barcode) in self.occupied() {
-            let Some(what) = what(barcode) else { continue };
-            if !runs.last_mut().is_some_and(|run| run.extend(number, barcode, &what)) {
-                runs.push(Run { number, line, traits: what, labels: vec![barcode.to_string()] });
+            let Some(traits) = traits(barcode) else { continue };
+            if !runs.last_mut().is_some_and(|run| run.extend(number, barcode, &traits)) {
+                runs.push(Run { number, line, traits, labels: vec![barcode.to_string()] });
             }
         }
         runs
@@ -74,7 +74,7 @@ fn split_label(label: &str) -> Option<(&str, &str, &str)> {
 }
 
 impl Run {
-    fn extend(&mut self, number: u16, barcode: &Barcode, what: &CartridgeTraits) -> bool {
+    fn extend(&mut self, number: u16, barcode: &Barcode, traits: &CartridgeTraits) -> bool {
         let Some(last) = self.labels.last() else { return false };
         let follows = match (split_label(last), split_label(barcode.as_str())) {
             (Some((a, one, b)), Some((c, two, d))) => {
@@ -83,7 +83,7 @@ impl Run {
             }
             _ => false,
         };
-        let together = usize::from(number - self.number) == self.labels.len() && *what == self.traits;
+        let together = usize::from(number - self.number) == self.labels.len() && *traits == self.traits;
         if follows && together {
             self.labels.push(barcode.to_string());
         }
@@ -191,7 +191,7 @@ fn parse_element(
 ) -> Result<(), ConfigError> {
     let Some((number, rest)) = scan::number(rest) else {
         let text = line.text.trim();
-        notes.push(line.note(format!("{text:?} has no number behind {key:?}, and is ignored: write \"{key} 1:\"")));
+        notes.push(line.note(format!("{text:?} has no number after {key:?}, and is ignored: write \"{key} 1:\"")));
         return Ok(());
     };
     let wrong = || line.error(key, format!("{number} is not a number from 1"));
@@ -200,14 +200,13 @@ fn parse_element(
     let label = rest.strip_prefix(':').and_then(scan::word);
     if let (None, Some(word)) = (rest.strip_prefix(':'), scan::word(rest.trim_start_matches([' ', ':']))) {
         notes.push(
-            line.note(format!("{key} {number} is empty, as with mhvtl: {word:?} is not right behind \"{number}:\"")),
+            line.note(format!("{key} {number} is empty, as with mhvtl: {word:?} is not directly after \"{number}:\"")),
         );
     }
     if let Some((word, rest)) = rest.strip_prefix(':').and_then(scan::word_and_rest)
         && let Some(rest) = keys::surplus(rest)
     {
-        notes
-            .push(line.note(format!("{key} {number}: {word:?} is used: {rest:?} behind it is ignored, as with mhvtl")));
+        notes.push(line.note(format!("{key} {number}: {word:?} is used: {rest:?} after it is ignored, as with mhvtl")));
     }
     let (group, label) = match key {
         // The word after a drive is its serial number, which is also in device.conf.

@@ -148,7 +148,7 @@ fn word_value(
 ) -> Result<Option<String>, ConfigError> {
     match (line.word_after(&format!(" {key}")), unit) {
         (Some(word), _) => check_length(line, key, word, max).map(Some),
-        (None, SectionKind::Drive) => Err(line.error(key, "there is no value: mhvtl's drive ends here")),
+        (None, SectionKind::Drive) => Err(line.error(key, "there is no value; mhvtl's drive daemon would terminate")),
         (None, SectionKind::Library) => {
             notes.push(line.note(format!("{key} has no value, and is ignored")));
             Ok(None)
@@ -321,7 +321,7 @@ impl DriveSection {
 /// Notes text after a number.
 fn surplus_of(line: &Line<'_>, key: &str, number: Option<(i64, &str)>, notes: &mut Vec<String>) {
     if let Some(rest) = number.and_then(|(_, rest)| keys::surplus(rest)) {
-        notes.push(line.note(format!("{key} {rest:?} behind the value is ignored, as with mhvtl")));
+        notes.push(line.note(format!("{key} {rest:?} after the value is ignored, as with mhvtl")));
     }
 }
 

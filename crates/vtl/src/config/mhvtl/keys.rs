@@ -77,7 +77,7 @@ pub(super) fn other_value(line: &Line<'_>, key: &str) -> Option<String> {
         return text.contains('#').then(why);
     }
     let (word, rest) = WORDS.contains(&key).then(|| scan::word_and_rest(text))??;
-    surplus(rest).map(|rest| line.note(format!("{key} {word:?} is used: {rest:?} behind it is ignored, as with mhvtl")))
+    surplus(rest).map(|rest| line.note(format!("{key} {word:?} is used: {rest:?} after it is ignored, as with mhvtl")))
 }
 
 /// Lower-case text without white space, for the comparison of keys.

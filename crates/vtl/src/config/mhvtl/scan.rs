@@ -34,9 +34,9 @@ impl<'a> Line<'a> {
         text.split('\n').zip(1..).flat_map(move |(text, number)| {
             let mut rest = Some(text);
             std::iter::from_fn(move || {
-                let (part, behind) = split_long_line(rest?);
+                let (part, remainder) = split_long_line(rest?);
                 // After a part of maximum length, the newline is read as a separate line.
-                rest = (part.len() >= MAX_LINE || !behind.is_empty()).then_some(behind);
+                rest = (part.len() >= MAX_LINE || !remainder.is_empty()).then_some(remainder);
                 // A C string ends at the first zero byte.
                 let text = part.split('\0').next().unwrap_or_default();
                 Some(Self { file, number, text })
@@ -135,9 +135,9 @@ pub(super) fn is_plain_bytes(text: &str) -> bool {
 /// Parses colon-separated bytes as in `NAA:`: as many as there are, at most eight.
 pub(super) fn colon_bytes(text: &str) -> Vec<u8> {
     let (mut found, mut rest) = (Vec::new(), text);
-    while let Some((value, behind)) = byte(rest) {
+    while let Some((value, remainder)) = byte(rest) {
         found.push(value);
-        match behind.strip_prefix(':') {
+        match remainder.strip_prefix(':') {
             Some(next) if found.len() < 8 => rest = next,
             _ => break,
         }

@@ -62,7 +62,8 @@ fn import_reproduces_mhvtl_configuration() {
                     from the first column";
     assert!(notes[0].ends_with(indented), "{notes:?}");
     assert!(
-        notes[1].ends_with("/library_contents.10:17: Slot 7 is empty, as with mhvtl: \"X\" is not right behind \"7:\""),
+        notes[1]
+            .ends_with("/library_contents.10:17: Slot 7 is empty, as with mhvtl: \"X\" is not directly after \"7:\""),
         "{notes:?}"
     );
     let lzo = "/device.conf:20: Compression type: lzo of drive 12 is read, but not written; new blocks are compressed with zlib";
@@ -488,7 +489,7 @@ fn naas_match_mhvtl() {
 fn identities_match_mhvtl() {
     const SERIAL: &str = "Unit serial number: XYZZY_B1";
     let rows = [
-        row(SERIAL, "Unit serial number: ABC DEF", "ABC", "ABC", "\"ABC\" is used: \"DEF\" behind it is ignored"),
+        row(SERIAL, "Unit serial number: ABC DEF", "ABC", "ABC", "\"ABC\" is used: \"DEF\" after it is ignored"),
         row(SERIAL, "Unit serial number:ABC", "ABC", "ABC", ""),
         row(SERIAL, "Unit serial number:\tABC # comment", "ABC", "ABC", ""),
         row(SERIAL, "Unit serial number: ABC\r", "ABC", "ABC", ""),
@@ -525,7 +526,7 @@ fn identities_match_mhvtl() {
     const REVISION: &str = "Product revision level: 550V";
     let rows = [
         row(REVISION, "Product revision level: 1", "1", "1", ""),
-        row(REVISION, "Product revision level:12 34", "12", "12", "\"34\" behind it is ignored"),
+        row(REVISION, "Product revision level:12 34", "12", "12", "\"34\" after it is ignored"),
         row(REVISION, "Product revision level: 12345", "!", "!", "Product revision level:"),
         row(REVISION, "Product revision level:", "!", "!", "there is no value"),
         row(REVISION, "# Product revision level: 12", "0108", "0108", ""),
@@ -533,7 +534,7 @@ fn identities_match_mhvtl() {
     table(&rows, |config, _| first_drive(config).strings.revision.clone());
     const VENDOR: &str = "Vendor identification: IBM";
     let rows = [
-        row(VENDOR, "Vendor identification: IBM Corp", "IBM", "IBM", "\"Corp\" behind it is ignored"),
+        row(VENDOR, "Vendor identification: IBM Corp", "IBM", "IBM", "\"Corp\" after it is ignored"),
         row(VENDOR, "Vendor identification: \"IBM\"", "\"IBM\"", "\"IBM\"", ""),
         row(VENDOR, "Vendor identification: 123456789", "!", "!", "Vendor identification:"),
         row(VENDOR, "Vendor identification:", "!", "!", "there is no value"),
@@ -549,7 +550,7 @@ fn other_keys_match_mhvtl() {
         row(PERSIST, "PERSIST: yes", "1", "true", ""),
         row(PERSIST, "PERSIST: TRUE", "1", "true", ""),
         row(PERSIST, "PERSIST:yesterday", "1", "true", "is read as yes"),
-        row(PERSIST, "PERSIST: Yes please", "1", "true", "\"please\" behind it is ignored"),
+        row(PERSIST, "PERSIST: Yes please", "1", "true", "\"please\" after it is ignored"),
         row(PERSIST, "PERSIST: on", "0", "false", "PERSIST: \"on\" is read as no, as with mhvtl: write yes or no"),
         row(PERSIST, "persist: yes", "0", "false", "the key is written \"PERSIST:\""),
         row(PERSIST, "PERSIST : yes", "0", "false", "the key is written \"PERSIST:\""),
@@ -562,7 +563,7 @@ fn other_keys_match_mhvtl() {
     table(&rows, |_, imported| (!imported.contents_files.is_empty()).to_string());
     const HOME: &str = " Home directory: /h/lib\n";
     let rows = [
-        row(HOME, " Home directory: /a b\n", "/a", "/a", "\"b\" behind it is ignored"),
+        row(HOME, " Home directory: /a b\n", "/a", "/a", "\"b\" after it is ignored"),
         row(HOME, "Home directory:/a # c\n", "/a", "/a", ""),
         row(HOME, " Home directory: /a\n Home directory: /b\n", "/a", "/a", "the first value counts"),
         row(HOME, " home directory: /a\n", "/opt/mhvtl/10", "/opt/mhvtl/10", "the key is written \"Home directory:\""),
@@ -590,13 +591,7 @@ fn other_keys_match_mhvtl() {
         row(FACTOR, "Compression: Factor 6 enabled 1", "1, off", "none", "is ignored, as with mhvtl: expected"),
         row(FACTOR, "Compression: enabled 1", "0, off", "none", "\"enabled 1\" is ignored, as with mhvtl: expected"),
         row(FACTOR, "compression: factor 9 enabled 1", "0, off", "none", "the key is written \"Compression:\""),
-        row(
-            FACTOR,
-            "Compression: factor 6 enabled 1 level",
-            "6, on",
-            "zlib:6",
-            "\"level\" behind the value is ignored",
-        ),
+        row(FACTOR, "Compression: factor 6 enabled 1 level", "6, on", "zlib:6", "\"level\" after the value is ignored"),
         row(FACTOR, "Compression: 5", "5, off", "none", "sets level 5 and does not turn compression on"),
         row(FACTOR, "Compression: yes", "1, off", "none", "\"yes\" is ignored, as with mhvtl: expected"),
         row("Compression type: zlib", "Compression type:ZLIB1", "zlib", "zlib:1", ""),
@@ -631,7 +626,7 @@ fn sections_and_lines_match_mhvtl() {
             "Drive: 11 CHANNEL: 00 TARGET: 09 LUN: 00 x",
             "0:9:0",
             "[0, 9, 0]",
-            "\"x\" behind the LUN is ignored",
+            "\"x\" after the LUN is ignored",
         ),
         row(HEADER, "Drive:011 CHANNEL:1 TARGET:9 LUN:2", "1:9:2", "[1, 9, 2]", ""),
         row(HEADER, "Drive: +11 CHANNEL: 00 TARGET: 09 LUN: 00 # x", "0:9:0", "[0, 9, 0]", ""),
@@ -663,7 +658,7 @@ fn sections_and_lines_match_mhvtl() {
             long,
             "XYZZY_B1",
             "XYZZY_B1",
-            "the line has 540 characters; as with mhvtl, each 511 of them are a line",
+            "the line has 540 characters; as with mhvtl, each 511 of them count as a line",
         ),
     ];
     table(&rows, serial);
@@ -673,13 +668,7 @@ fn sections_and_lines_match_mhvtl() {
     assert_eq!((serial(&config, &with_line("400", "4").unwrap().1), config.libraries.len()), ("XYZZY_B1".into(), 1));
     let rows = [
         row("Library ID: 10 Slot: 01", "Library ID:10Slot:1", "10, 1", "1", ""),
-        row(
-            "Library ID: 10 Slot: 01",
-            "Library ID: +010 Slot: 01 x",
-            "10, 1",
-            "1",
-            "\"x\" behind the value is ignored",
-        ),
+        row("Library ID: 10 Slot: 01", "Library ID: +010 Slot: 01 x", "10, 1", "1", "\"x\" after the value is ignored"),
     ];
     table(&rows, |config, _| config.libraries[0].drives.len().to_string());
     for text in ["Library ID: 10", "Library ID: 10, Slot: 1", "Library ID: 10 SLOT: 1", "Library ID: 10 Slot: 0"] {
@@ -714,8 +703,8 @@ fn contents_file_parsing_matches_mhvtl() {
         ("Slot 1;: E01001L8", None, "Slot 1 is empty, as with mhvtl"),
         ("Slot 1: # empty", None, "cartridge \"#\" is omitted"),
         ("Slot 1: 12345678901234567", None, "is omitted"),
-        ("Slot x: A\nSlot 1: E01001L8", Some("E01001L8"), "has no number behind \"Slot\", and is ignored"),
-        ("Slot\nSlot 1: E01001L8", Some("E01001L8"), "has no number behind \"Slot\", and is ignored"),
+        ("Slot x: A\nSlot 1: E01001L8", Some("E01001L8"), "has no number after \"Slot\", and is ignored"),
+        ("Slot\nSlot 1: E01001L8", Some("E01001L8"), "has no number after \"Slot\", and is ignored"),
         (
             "slot 2: A\n Slot 3: B\nSlot 1: E01001L8",
             Some("E01001L8"),
@@ -724,9 +713,9 @@ fn contents_file_parsing_matches_mhvtl() {
         (
             "Slot: 1 E01002L8\nSlot 1: E01001L8",
             Some("E01001L8"),
-            "has no number behind \"Slot\", and is ignored: write \"Slot 1:\"",
+            "has no number after \"Slot\", and is ignored: write \"Slot 1:\"",
         ),
-        ("Slot 1: E01001L8 L8", Some("E01001L8"), "Slot 1: \"E01001L8\" is used: \"L8\" behind it is ignored"),
+        ("Slot 1: E01001L8 L8", Some("E01001L8"), "Slot 1: \"E01001L8\" is used: \"L8\" after it is ignored"),
         ("# Slot 1: A\nSlot 1: E01001L8", Some("E01001L8"), ""),
         (
             "VERSION: 3\nSlot 1: E01001L8",
@@ -806,7 +795,8 @@ fn versions_long_lines_and_missing_files_are_reported() {
     assert!(notes[0].ends_with("/device.conf:1: VERSION 99 is unknown; formats up to 5 are supported"), "{notes:?}");
     let long = format!("{CONTENTS}# {}\n", "x".repeat(100_000));
     let notes = import(directory(DEVICES, &long).path()).unwrap().notes;
-    let message = "/library_contents.10:18: the line has 100002 characters; as with mhvtl, each 511 of them are a line";
+    let message =
+        "/library_contents.10:18: the line has 100002 characters; as with mhvtl, each 511 of them count as a line";
     assert!(notes.iter().any(|note| note.ends_with(message)), "{notes:?}");
     let dir = directory(DEVICES, CONTENTS);
     fs::remove_file(dir.path().join("library_contents.10")).unwrap();
