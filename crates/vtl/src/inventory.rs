@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(media("ARCHIVE"), None);
         let media_kind = r#"{"medium":"T10KB","kind":"cleaning"}"#;
         let entry: CartridgeRecord =
-            serde_json::from_str(&format!(r#"{{"place":{{"shelf":"main"}},"size":64,"what":{what}}}"#)).unwrap();
+            serde_json::from_str(&format!(r#"{{"place":{{"shelf":"main"}},"size":64,"what":{media_kind}}}"#)).unwrap();
         let barcode = Barcode::new("V00001L8").unwrap();
         assert_eq!(
             entry.media(&barcode).map(|(media, kind)| (media.name, kind)),

@@ -105,7 +105,10 @@ fn errors_name_their_line() {
         (devices("STK", "STORAGETEK"), "device.conf:5: Vendor identification: \"STORAGETEK\" is not 1 to 8 characters"),
         (devices("Drive: 12", "Drive: 10"), "device.conf:14: Drive: number 10 is given twice, here and in line 4"),
         (devices("Slot: 02", "Slot: 01"), "device.conf:23: Library ID: drive 12 has the same place, line 14"),
-        (devices(" Unit serial number: XYZZY_A2\n", ""), "device.conf:14: Unit serial number: a device without one"),
+        (
+            devices(" Unit serial number: XYZZY_A2\n", ""),
+            "device.conf:14: Unit serial number: unit serial number is missing",
+        ),
         (
             devices("XYZZY_A2", "XYZZY_A1"),
             "device.conf:28: Unit serial number: \"XYZZY_A1\" of drive 11 is already used by drive 12, line 18",
