@@ -1,5 +1,5 @@
-//! WRITE(6) and READ(6) of a drive on a file, by record size and codec, beside the same bytes through plain `pwrite` and
-//! `pread`: read the ratio, not the rate.
+//! WRITE(6) and READ(6) of a drive on a file, by record size and codec, compared with plain `pwrite` and `pread` of the
+//! same bytes: the ratio is the result, not the rate.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a benchmark")]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -24,7 +24,7 @@ use tape_store::workers::Workers;
 use vtl::workers::ThreadedWorkers;
 
 const SIZES: [usize; 5] = [512, 8 << 10, 64 << 10, 256 << 10, 1 << 20];
-/// The tape goes back to its beginning after so much, so that the file's pages are touched once and used again.
+/// Bytes after which the tape is rewound, so that the pages of the file are allocated once and used again.
 const LAP: u64 = 256 << 20;
 
 fn drive(path: &Path, codec: Codec, workers: Option<Arc<dyn Workers>>) -> Drive {
@@ -47,9 +47,9 @@ fn drive(path: &Path, codec: Codec, workers: Option<Arc<dyn Workers>>) -> Drive 
     drive
 }
 
-fn run(drive: &mut Drive, cdb: &[u8], out: &[u8], room: &mut [u8]) -> u8 {
+fn run(drive: &mut Drive, cdb: &[u8], out: &[u8], buffer: &mut [u8]) -> u8 {
     let request = Request { nexus: NexusId(1), cdb, now: Now::default() };
-    drive.execute(&request, Data::new(&[IoSlice::new(out)], &mut [IoSliceMut::new(room)])).status.0
+    drive.execute(&request, Data::new(&[IoSlice::new(out)], &mut [IoSliceMut::new(buffer)])).status.0
 }
 
 fn cdb(opcode: u8, len: usize) -> [u8; 6] {
@@ -57,7 +57,7 @@ fn cdb(opcode: u8, len: usize) -> [u8; 6] {
     [opcode, 0, a, b, c, 0]
 }
 
-fn noise(len: usize) -> Vec<u8> {
+fn random_bytes(len: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_u64;
     let mut next = || {
         state ^= state << 13;
@@ -68,27 +68,27 @@ fn noise(len: usize) -> Vec<u8> {
     (0..len.div_ceil(8)).flat_map(|_| next().to_le_bytes()).take(len).collect()
 }
 
-/// Lines of words: what a compressor has to work for.
+/// Text of words, which takes a compressor some work.
 fn text(len: usize) -> Vec<u8> {
-    let random = noise(len * 2);
+    let random = random_bytes(len * 2);
     let words = random.as_chunks::<2>().0.iter().map(|pair| u16::from_le_bytes(*pair) % 4096);
     words.flat_map(|word| format!("w{:x}{:03}rd ", word * 7, word % 577).into_bytes()).take(len).collect()
 }
 
 fn engine(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
-    let pool: Arc<dyn Workers> = Arc::new(ThreadedWorkers::new());
+    let shared_workers: Arc<dyn Workers> = Arc::new(ThreadedWorkers::new());
     for (name, codec, workers) in [
         ("none", Codec::NONE, None),
         ("zstd", Codec::zstd(1), None),
         ("zstd-text", Codec::zstd(1), None),
-        ("zstd-text-workers", Codec::zstd(1), Some(pool)),
+        ("zstd-text-workers", Codec::zstd(1), Some(shared_workers)),
     ] {
         let mut drive = drive(&folder.path().join(name), codec, workers);
         let sizes = if name.contains("text") { &SIZES[2..4] } else { &SIZES[..] };
         for size in sizes.iter().copied() {
-            let record = if name.contains("text") { text(size) } else { noise(size) };
-            let mut room = vec![0; size];
+            let record = if name.contains("text") { text(size) } else { random_bytes(size) };
+            let mut buffer = vec![0; size];
             let laps = LAP / size as u64;
             let mut group = criterion.benchmark_group(format!("{size}"));
             group.throughput(Throughput::Bytes(size as u64));
@@ -111,7 +111,7 @@ fn engine(criterion: &mut Criterion) {
             run(&mut drive, &[1, 0, 0, 0, 0, 0], &[], &mut []);
             group.bench_function(BenchmarkId::new("READ", name), |bencher| {
                 bencher.iter(|| {
-                    if run(&mut drive, &cdb(0x08, size), &[], &mut room) != 0 {
+                    if run(&mut drive, &cdb(0x08, size), &[], &mut buffer) != 0 {
                         run(&mut drive, &[1, 0, 0, 0, 0, 0], &[], &mut []);
                     }
                 });
@@ -126,16 +126,16 @@ fn engine(criterion: &mut Criterion) {
     }
 }
 
-/// What the compressor does with the same record, and nothing else.
+/// Measures the compressor alone, with the same record.
 fn codec_alone(group: &mut criterion::BenchmarkGroup<'_, criterion::measurement::WallTime>, record: &[u8]) {
     let (mut compressor, mut decompressor) =
         (zstd::bulk::Compressor::new(1).unwrap(), zstd::bulk::Decompressor::new().unwrap());
-    let (mut packed, mut again) = (vec![0; record.len()], vec![0; record.len()]);
-    let len = compressor.compress_to_buffer(record, &mut packed).unwrap();
+    let (mut compressed, mut decompressed) = (vec![0; record.len()], vec![0; record.len()]);
+    let len = compressor.compress_to_buffer(record, &mut compressed).unwrap();
     println!("zstd makes {len} of {} bytes", record.len());
-    group.bench_function("compress", |bencher| bencher.iter(|| compressor.compress_to_buffer(record, &mut packed)));
+    group.bench_function("compress", |bencher| bencher.iter(|| compressor.compress_to_buffer(record, &mut compressed)));
     group.bench_function("decompress", |bencher| {
-        bencher.iter(|| decompressor.decompress_to_buffer(&packed[..len], &mut again).unwrap());
+        bencher.iter(|| decompressor.decompress_to_buffer(&compressed[..len], &mut decompressed).unwrap());
     });
 }
 
@@ -146,9 +146,9 @@ fn plain(
     laps: u64,
 ) {
     let file = File::options().create(true).truncate(true).read(true).write(true).open(folder.join("plain")).unwrap();
-    let mut room = vec![0; record.len()];
+    let mut buffer = vec![0; record.len()];
     let mut count = 0;
-    // As the tape's lap does: durable, then cut to nothing.
+    // As a rewound tape does: synchronise, then truncate to nothing.
     let mut offset = |writes: bool| {
         count += 1;
         if writes && count % laps == 0 {
@@ -161,7 +161,7 @@ fn plain(
     for at in 0..laps {
         file.write_all_at(record, at * record.len() as u64).unwrap();
     }
-    group.bench_function("pread", |bencher| bencher.iter(|| file.read_exact_at(&mut room, offset(false)).unwrap()));
+    group.bench_function("pread", |bencher| bencher.iter(|| file.read_exact_at(&mut buffer, offset(false)).unwrap()));
 }
 
 criterion_group!(benches, engine);

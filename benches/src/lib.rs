@@ -1,1 +1,1 @@
-//! Measurements live in `benches/`; this package has no library of its own.
+//! The measurements are in `benches/`; this package has no library code.

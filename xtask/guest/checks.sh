@@ -1,4 +1,4 @@
-# What every job uses: named checks, counted. Sourced.
+# Functions of every job: named checks, and their count. Sourced by the jobs.
 passed=0 failed=0
 note() { # NAME STATUS OUTPUT
   if [ "$2" = 0 ]; then passed=$((passed + 1)); echo "ok    $1"
@@ -8,7 +8,7 @@ note() { # NAME STATUS OUTPUT
 runs() { local name=$1; shift; local out; out=$("$@" 2>&1); note "$name" $? "$out"; }
 # The command ends with another status.
 fails() { local name=$1; shift; local out; if out=$("$@" 2>&1); then note "$name" 1 "succeeded: $out"; else note "$name" 0; fi; }
-# The command says what the pattern (extended, over lines joined by a blank) asks for.
+# The output of the command, with its lines joined by blanks, matches the extended pattern.
 says() {
   local name=$1 pattern=$2; shift 2; local out; out=$("$@" 2>&1)
   if printf '%s' "$out" | tr '\n' ' ' | grep -qE -- "$pattern"; then note "$name" 0; else note "$name" 1 "no /$pattern/ in: $out"; fi
@@ -21,14 +21,14 @@ wait_for_devices() { # COUNT
   done
   return 1
 }
-# Names by what the units are, never by order: /dev/sgN of the changer, /dev/nstN and /dev/sgN of the drives.
+# Finds devices by type, never by order: /dev/sgN of the changer, /dev/nstN and /dev/sgN of the drives.
 find_devices() {
   CHANGER=$(lsscsi -g | awk '$2=="mediumx"{print $NF}')
   TAPES=($(lsscsi -g | awk '$2=="tape"{sub("/dev/st","/dev/nst",$(NF-1)); print $(NF-1)}'))
   TAPE_SGS=($(lsscsi -g | awk '$2=="tape"{print $NF}'))
   TAPE=${TAPES[0]} TAPE_SG=${TAPE_SGS[0]}
 }
-# open-iscsi, ready for iscsiadm.
+# Starts open-iscsi and waits until it is ready for iscsiadm.
 start_initiator() {
   mkdir -p /run/lock/iscsi /var/lib/iscsi
   echo InitiatorName=iqn.2026-01.org.ferric:guest > /etc/iscsi/initiatorname.iscsi

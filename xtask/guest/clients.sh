@@ -1,4 +1,4 @@
-# The main path: units reach the guest through QEMU's own iSCSI initiator, the daemon runs on the host.
+# The daemon runs on the host, and QEMU's own iSCSI initiator attaches its units to the guest.
 . /job/checks.sh
 modprobe -a virtio_scsi sg st ch
 runs "three units appear" wait_for_devices 3
@@ -11,9 +11,9 @@ says "sg_inq of a drive" 'IBM.*ULT3580-TD8.*MA21.*Unit serial number: [0-9A-F]{1
 says "sg_inq of the changer" 'medium changer.*STK.*L700' sg_inq "$CHANGER"
 for page in sv sn di ei mpp 0xb0 0xb1 0xb3 0xb4 0xb5 0xc0 0xc1; do runs "sg_vpd -p $page" sg_vpd -p $page "$TAPE_SG"; done
 says "sg_vpd: identifiers" 'vendor id: IBM.*Relative target port: 0x1.*SCSI name string' sg_vpd -p di "$TAPE_SG"
-fails "sg_vpd of a page that is not there" sg_vpd -p 0xc8 "$TAPE_SG"
+fails "sg_vpd of a missing page" sg_vpd -p 0xc8 "$TAPE_SG"
 runs "sg_luns" sg_luns "$CHANGER"
-sg_turs "$TAPE_SG" >/dev/null 2>&1 # takes the attention that QEMU itself raises
+sg_turs "$TAPE_SG" >/dev/null 2>&1 # clears the unit attention that QEMU itself raises
 says "sg_opcodes of a drive" 'Read\(6\).*Write\(6\).*Locate\(16\)' sg_opcodes "$TAPE_SG"
 says "sg_opcodes with timeouts" '60 +1200 +Read\(6\)' sg_opcodes -R "$TAPE_SG"
 says "sg_opcodes: one command" 'Usage data: 11 0f ff ff ff 00' sg_opcodes -o 0x11 "$TAPE_SG"
@@ -42,7 +42,7 @@ runs "mt compression off" mt-st -f "$TAPE" compression 0
 says "compression is off" '00 +0f 0e 40' sg_modes -p 0xf "$TAPE_SG"
 runs "mt compression on" mt-st -f "$TAPE" compression 1
 for part in 1 2 3 4; do head -c 300000 /dev/urandom > /tmp/part$part; dd if=/tmp/part$part of="$TAPE" bs=50000 2>/dev/null; done
-says "mt tell behind four files" 'At block 28' mt-st -f "$TAPE" tell
+says "mt tell after four files" 'At block 28' mt-st -f "$TAPE" tell
 runs "mt rewind to read" mt-st -f "$TAPE" rewind
 runs "mt fsf 2" mt-st -f "$TAPE" fsf 2
 says "mt tell at file 2" 'At block 14' mt-st -f "$TAPE" tell
@@ -52,14 +52,14 @@ runs "mt bsf 2" mt-st -f "$TAPE" bsf 2
 says "mt tell before a filemark" 'At block 13' mt-st -f "$TAPE" tell
 runs "mt fsf over it" mt-st -f "$TAPE" fsf 1
 dd if="$TAPE" of=/tmp/read3 bs=50000 count=6 2>/dev/null
-runs "and the file is the third" cmp /tmp/part3 /tmp/read3
+runs "file 2 reads back again" cmp /tmp/part3 /tmp/read3
 runs "mt seek 7" mt-st -f "$TAPE" seek 7
 dd if="$TAPE" of=/tmp/read2 bs=50000 2>/dev/null
 runs "file 1 reads back" cmp /tmp/part2 /tmp/read2
 runs "mt eod" mt-st -f "$TAPE" eod
 says "mt tell at end of data" 'At block 28' mt-st -f "$TAPE" tell
 runs "mt weof 2" mt-st -f "$TAPE" weof 2
-says "mt tell behind two filemarks" 'At block 30' mt-st -f "$TAPE" tell
+says "mt tell after two filemarks" 'At block 30' mt-st -f "$TAPE" tell
 runs "mt rewind again" mt-st -f "$TAPE" rewind
 says "a buffer too small for its record" 'Cannot allocate memory' dd if="$TAPE" of=/dev/null bs=10000 count=1
 runs "mt setblk 1024" mt-st -f "$TAPE" setblk 1024
@@ -69,7 +69,7 @@ head -c 1048576 /dev/urandom > /tmp/fixed
 dd if=/tmp/fixed of="$TAPE" bs=65536 2>/dev/null
 mt-st -f "$TAPE" rewind
 dd if="$TAPE" of=/tmp/fixed.read bs=131072 2>/dev/null
-runs "many fixed blocks, each its own" cmp /tmp/fixed /tmp/fixed.read
+runs "many fixed blocks read back" cmp /tmp/fixed /tmp/fixed.read
 runs "mt setblk back" mt-st -f "$TAPE" setblk 0
 runs "tapeinfo" tapeinfo -f "$TAPE_SG"
 says "tapeinfo: what it prints" "Product ID: 'ULT3580-TD8.*MaxBlock: 8388608.*DataCompEnabled: yes" tapeinfo -f "$TAPE_SG"
@@ -82,7 +82,7 @@ runs "sg_logs, all pages" sg_logs -a "$TAPE_SG"
 says "sg_logs: volume statistics" 'Thread count: [1-9]|Mount' sg_logs -p 0x17 "$TAPE_SG"
 says "sg_logs: TapeAlert" 'Write protect: 0' sg_logs -p 0x2e "$TAPE_SG"
 says "sg_read_attr" 'Medium serial number|medium serial number' sg_read_attr "$TAPE_SG"
-says "sg_read_attr: where it has been" 'Load count: [1-9].*IBM' sg_read_attr "$TAPE_SG"
+says "sg_read_attr: load count and drives" 'Load count: [1-9].*IBM' sg_read_attr "$TAPE_SG"
 runs "sg_read_attr: the list" sg_read_attr -s 1 "$TAPE_SG"
 says "sg_read_attr: partitions" 'number of partitions|Number of partitions|partition' sg_read_attr -s 3 "$TAPE_SG"
 runs "sg_senddiag: default self-test" sg_senddiag -t "$TAPE_SG"
@@ -93,7 +93,7 @@ says "READ BUFFER: descriptor" '00 01 00 00' sg_raw -r 4 "$TAPE_SG" 3c 03 00 00 
 head -c 512 /dev/urandom > /tmp/buffer
 runs "sg_write_buffer: data" sg_write_buffer -m data -l 512 -I /tmp/buffer "$TAPE_SG"
 runs "READ BUFFER: data" sh -c "sg_raw -b -o /tmp/buffer.read -r 512 $TAPE_SG 3c 02 00 00 00 00 00 02 00 00 && cmp /tmp/buffer.read /tmp/buffer"
-fails "sg_write_buffer: microcode that is not ours" sg_write_buffer -m dmc_save -l 512 -I /tmp/buffer "$TAPE_SG"
+fails "sg_write_buffer: unknown microcode" sg_write_buffer -m dmc_save -l 512 -I /tmp/buffer "$TAPE_SG"
 runs "sg_ident: set" sh -c "echo tape-one | sg_ident -S $TAPE_SG"
 says "sg_ident" 'tape-one' sg_ident -A "$TAPE_SG"
 runs "sg_timestamp" sg_timestamp "$TAPE_SG"
@@ -151,7 +151,7 @@ says "the page has one partition" '11 0e 03 00' sg_raw -r 255 "$TAPE_SG" 1a 08 1
 runs "mt no can-partitions" mt-st -f "$TAPE" stclearoptions can-partitions
 
 echo "# logical block protection, capacity"
-# CRC-32C of "abc" is 364b3fb7; the drive takes it off and checks it.
+# CRC-32C of "abc" is 364b3fb7; the drive checks and removes it.
 runs "mt rewind" mt-st -f "$TAPE" rewind
 printf '\0\0\020\0\112\360\0\034\002\004\300' > /tmp/lbp; head -c 25 /dev/zero >> /tmp/lbp
 runs "protection on" sg_raw -s 36 -i /tmp/lbp "$TAPE_SG" 15 10 00 00 24 00
@@ -165,7 +165,7 @@ printf '\0\0\020\0\112\360\0\034\0\004\0' > /tmp/lbp; head -c 25 /dev/zero >> /t
 runs "protection off" sg_raw -s 36 -i /tmp/lbp "$TAPE_SG" 15 10 00 00 24 00
 runs "rewind" sg_raw "$TAPE_SG" 01 00 00 00 00 00
 runs "half the capacity" sg_raw "$TAPE_SG" 0b 00 00 80 00 00
-says "the alert of it" '12 00 00 0c 00 00 .. 08 +.. .. .. .. .. .. [89a-f]. ' sg_raw -r 16 "$TAPE_SG" 4d 00 52 00 00 00 00 00 10 00
+says "TapeAlert flag is set" '12 00 00 0c 00 00 .. 08 +.. .. .. .. .. .. [89a-f]. ' sg_raw -r 16 "$TAPE_SG" 4d 00 52 00 00 00 00 00 10 00
 runs "all of the capacity" sg_raw "$TAPE_SG" 0b 00 00 ff ff 00
 
 echo "# encryption"
@@ -202,24 +202,24 @@ runs "tar -b 512 to tape" tar -b 512 -C / -cf "$TAPE" usr/lib/modules
 mt-st -f "$TAPE" rewind
 mkdir /tmp/restored
 runs "tar from tape" tar -b 512 -C /tmp/restored -xf "$TAPE"
-runs "what came back is what went" diff -r --no-dereference $TREE /tmp/restored/usr/lib/modules
+runs "restored tree equals the original" diff -r --no-dereference $TREE /tmp/restored/usr/lib/modules
 rm -rf /tmp/restored
 runs "mt offline" mt-st -f "$TAPE" offline
 runs "mtx unload" mtx -f "$CHANGER" unload 1 0
 
-echo "# a cartridge that is written once"
+echo "# WORM cartridge"
 runs "load it" mtx -f "$CHANGER" load 9 0
 runs "mt rewind" mt-st -f "$TAPE" rewind
-says "it is one" '1d 1e 01' sg_raw -r 255 "$TAPE_SG" 1a 08 1d 00 ff 00
-says "sg_read_attr: it is one" 'Medium type: 0x80' sg_read_attr "$TAPE_SG"
+says "mode page 1Dh: it is WORM" '1d 1e 01' sg_raw -r 255 "$TAPE_SG" 1a 08 1d 00 ff 00
+says "sg_read_attr: it is WORM" 'Medium type: 0x80' sg_read_attr "$TAPE_SG"
 runs "tar to it" tar -b 64 -C / -cf "$TAPE" etc
-runs "and once more behind it" tar -b 64 -C / -cf "$TAPE" etc/passwd
+runs "tar after it" tar -b 64 -C / -cf "$TAPE" etc/passwd
 runs "mt rewind" mt-st -f "$TAPE" rewind
 fails "tar over it" tar -b 64 -C / -cf "$TAPE" etc
-says "the alert of it" 'WORM.*overwrite attempted: 1' sg_logs -p 0x2e "$TAPE_SG"
+says "TapeAlert flag is set" 'WORM.*overwrite attempted: 1' sg_logs -p 0x2e "$TAPE_SG"
 fails "mt erase" mt-st -f "$TAPE" erase
 runs "mt rewind" mt-st -f "$TAPE" rewind
-runs "what was written is there" tar -b 64 -C / -df "$TAPE"
+runs "tar compares the first archive" tar -b 64 -C / -df "$TAPE"
 runs "mt offline" mt-st -f "$TAPE" offline
 runs "mtx unload" mtx -f "$CHANGER" unload 9 0
 
@@ -242,5 +242,5 @@ runs "load the first again" mtx -f "$CHANGER" load 6 0
 mt-st -f "$TAPE" rewind
 mkdir /tmp/out
 runs "tar -M reads both" tar -b 512 -C /tmp/out -xMf "$TAPE" -F /tmp/next-volume
-runs "the file is whole" cmp /tmp/large /tmp/out/large
+runs "the file is complete" cmp /tmp/large /tmp/out/large
 finish

@@ -1,5 +1,5 @@
-# Every model of library under Linux' own programs, and backups of two libraries in parallel. Daemon and open-iscsi are
-# both in the guest.
+# Every library model with Linux's own programs, and backups on two libraries in parallel. Daemon and open-iscsi both
+# run in the guest.
 . /job/checks.sh
 modprobe -a sg st ch iscsi_tcp
 /job/ferric-iscsid --data /tmp/data --config /job/libraries.toml --bind 127.0.0.1:3260 >/tmp/ready 2>/tmp/daemon.log &
@@ -9,8 +9,8 @@ start_initiator
 IQN=$(awk '{print $4}' /tmp/ready)
 says "discovery of eight targets" "(,1 $IQN.*){8}" iscsiadm -m discovery -t sendtargets -p 127.0.0.1:3260
 
-# Through the kernel's ch driver, which has no program of its own any more: CHIOGPARAMS, and CHIOMOVE of slot A to drive B
-# (or back, for "back").
+# Uses the kernel's ch driver, for which no program exists: CHIOGPARAMS, and CHIOMOVE from slot A to drive B (or back,
+# for "back").
 changer() { # params | move A B | back B A
   perl -e 'use strict; my ($what, @at) = @ARGV;
     open my $ch, "+<", "/dev/sch0" or die "/dev/sch0: $!";
@@ -51,9 +51,9 @@ library() { # NAME UNITS INQUIRY SLOTS PORTS DRIVES LABEL
   runs "mtx transfer back" mtx -f "$CHANGER" transfer "$port" 2
   says "ch: the elements" "slots $slots portals $ports drives $drives" changer params
   runs "ch: slot 3 to drive 2" changer move 2 1
-  says "mtx sees it there" "Data Transfer Element 1:Full \(Storage Element 3 Loaded\)" mtx -f "$CHANGER" status
-  runs "ch: and back" changer back 1 2
-  says "mtx sees that too" "Data Transfer Element 1:Empty.*Storage Element 3:Full" mtx -f "$CHANGER" status
+  says "mtx status: in drive 2" "Data Transfer Element 1:Full \(Storage Element 3 Loaded\)" mtx -f "$CHANGER" status
+  runs "ch: drive 2 to slot 3" changer back 1 2
+  says "mtx status: back in slot 3" "Data Transfer Element 1:Empty.*Storage Element 3:Full" mtx -f "$CHANGER" status
   runs "sg_logs of the changer" sg_logs -p 0 "$CHANGER"
   runs "sg_opcodes of the changer" sg_opcodes "$CHANGER"
   runs "logout" iscsiadm -m node -T "$target" -p 127.0.0.1:3260 --logout
@@ -74,7 +74,7 @@ runs "login to the second" iscsiadm -m node -T "$IQN:b" -p 127.0.0.1:3260 --logi
 runs "ten units appear" wait_for_devices 10
 CHANGERS=($(lsscsi -g | awk '$2=="mediumx"{print $NF}'))
 find_devices
-backup() { # TAPE NUMBER: a backup of its own content, read back
+backup() { # TAPE NUMBER: writes a backup with random content and reads it back
   head -c 10000000 /dev/urandom > "/tmp/data$2" && tar -b 128 -C /tmp -cf "$1" "data$2" &&
     mt-st -f "$1" rewind && tar -b 128 -C /tmp -df "$1" && mt-st -f "$1" offline
 }

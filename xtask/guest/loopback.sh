@@ -1,4 +1,4 @@
-# The other path: daemon and open-iscsi both in the guest, over its loopback.
+# Daemon and open-iscsi both run in the guest, over its loopback interface.
 . /job/checks.sh
 modprobe -a sg st ch iscsi_tcp
 /job/ferric-iscsid --data /tmp/data --config /job/ferric.toml --bind 127.0.0.1:3260 >/tmp/ready 2>/tmp/daemon.log &

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Second stage of the guest: what tools expect of a system, then the job, then power off.
+# Second stage of the guest: sets up the file systems that tools expect, runs the job, and powers off.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C TERM=dumb
 mount -t tmpfs -o mode=755 tmpfs /run
 mount -t tmpfs -o mode=1777,size=80% tmpfs /tmp

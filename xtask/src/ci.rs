@@ -1,4 +1,4 @@
-//! What must hold before anything lands, beyond the tests.
+//! The checks that every change must pass, in addition to the tests.
 
 use crate::purity;
 use crate::shell::{check, output, print_line, run as shell};
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Runs every check; the first that fails ends it.
+/// Runs every check and stops at the first that fails.
 pub(crate) fn run() -> Result<(), String> {
     shell("cargo", ["fmt", "--all", "--check"])?;
     shell("cargo", ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
@@ -20,7 +20,7 @@ pub(crate) fn run() -> Result<(), String> {
     shell("cargo", ["build", "--quiet", "--release", "--manifest-path", "fuzz/Cargo.toml"])
 }
 
-/// Licences that go with MIT OR Apache-2.0; an expression passes if one of its alternatives does.
+/// Licences compatible with MIT OR Apache-2.0; an expression passes if one of its alternatives does.
 const COMPATIBLE: [&str; 10] = [
     "MIT",
     "Apache-2.0",
@@ -58,17 +58,17 @@ fn licences() -> Result<(), String> {
     if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
 }
 
-/// Daemons know no opcode, sense or page: what they need of SCSI, a crate says.
+/// Checks that a daemon contains no operation code, sense code or page code: SCSI belongs into the crates.
 fn no_scsi_numbers_in_daemons() -> Result<(), String> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/iscsid/src");
-    let found = Command::new("grep")
+    let matches = Command::new("grep")
         .args(["-rnE", r"0x[0-9a-fA-F]{2}\b"])
         .arg(root)
         .output()
         .map_err(|error| error.to_string())?;
-    if found.stdout.is_empty() {
+    if matches.stdout.is_empty() {
         Ok(())
     } else {
-        Err(format!("numbers of the wire in a daemon:\n{}", String::from_utf8_lossy(&found.stdout)))
+        Err(format!("SCSI numbers in a daemon:\n{}", String::from_utf8_lossy(&matches.stdout)))
     }
 }

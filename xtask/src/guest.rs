@@ -1,7 +1,7 @@
 //! Ring 2: Debian's stock kernel in QEMU, with Debian's tape programs, against the daemon.
 //!
-//! The guest's root is an overlay of the host's root and a folder of unpacked packages, both read-only over 9p, so host
-//! programs and fresh builds run in it and nothing of the host changes. `xtask/guest/` holds its scripts.
+//! The guest's root is an overlay of the host's root and a folder of unpacked packages, both read-only over 9p, so that
+//! host programs and new builds run in it and the host is not changed. `xtask/guest/` has its scripts.
 
 use crate::pages;
 use crate::shell::{check, file_error, output, print_line, run as shell};
@@ -10,10 +10,10 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// What the host needs, and the programs that show it is there.
+/// Debian packages that the host needs.
 const HOST_PACKAGES: [&str; 6] =
     ["qemu-system-x86", "qemu-block-extra", "busybox-static", "kmod", "cpio", "libiscsi-bin"];
-/// What the guest needs beside the kernel.
+/// Debian packages that the guest needs in addition to the kernel.
 const GUEST_PACKAGES: [&str; 19] = [
     "open-iscsi",
     "libopeniscsiusr",
@@ -35,9 +35,9 @@ const GUEST_PACKAGES: [&str; 19] = [
     "libnl-route-3-200",
     "libaio1",
 ];
-/// Modules that the first stage needs.
+/// Kernel modules that the first stage needs.
 const MODULES: [&str; 5] = ["virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay"];
-/// Seconds that one boot with its job may take.
+/// Time limit of one boot with its job, in seconds.
 const LIMIT: &str = "600";
 
 type Outcome<T = ()> = Result<T, String>;
@@ -50,7 +50,7 @@ fn folder() -> PathBuf {
     workspace().join("target/guest")
 }
 
-/// Installs what the host lacks. Needs root only if something is missing.
+/// Installs the packages that the host lacks. Needs root only if one is missing.
 pub(crate) fn install() -> Outcome {
     let installed = |package: &&str| {
         output("dpkg-query", ["-W", "-f=${db:Status-Status}", package]).is_ok_and(|status| status == b"installed")
@@ -60,16 +60,16 @@ pub(crate) fn install() -> Outcome {
         return Ok(());
     }
     print_line(&format!("installing {}", missing.join(" ")));
-    let by_hand = |error| format!("{error}\nThe tests need these packages: apt-get install {}", missing.join(" "));
+    let advise = |error| format!("{error}\nThe tests need these packages: apt-get install {}", missing.join(" "));
     let mut arguments = vec!["install", "--yes", "--quiet", "--no-install-recommends"];
     arguments.extend(&missing);
     let apt = |arguments: &[&str]| {
         check("apt-get", Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
     };
-    apt(&["update", "--quiet"]).and_then(|()| apt(&arguments)).map_err(by_hand)
+    apt(&["update", "--quiet"]).and_then(|()| apt(&arguments)).map_err(advise)
 }
 
-/// Boots the guest for each path and shows what its clients found.
+/// Boots the guest for each job and prints the results of its clients.
 pub(crate) fn run() -> Outcome {
     install()?;
     let guest = Guest::prepare()?;
@@ -82,7 +82,7 @@ pub(crate) fn run() -> Outcome {
     clients.and(loopback).and(libraries)
 }
 
-/// The daemon as users run it.
+/// Builds the daemon as users run it.
 pub(crate) fn build_daemon() -> Outcome {
     shell("cargo", ["build", "--quiet", "--release", "--package", "iscsid"])
 }
@@ -94,7 +94,7 @@ struct Guest {
 }
 
 impl Guest {
-    /// Downloads and unpacks what is not there yet.
+    /// Downloads and unpacks the packages, and creates kernel and initrd, unless they exist.
     fn prepare() -> Outcome<Self> {
         let folder = folder();
         let guest =
@@ -111,7 +111,7 @@ impl Guest {
         Ok(guest)
     }
 
-    /// Boots, runs a job, and takes its verdict.
+    /// Boots the guest, runs a job and returns its result.
     fn boot(&self, name: &str, attachments: &[String]) -> Outcome {
         let job = folder().join(format!("job-{name}"));
         let _ = fs::remove_dir_all(&job);
@@ -139,7 +139,7 @@ impl Guest {
         }
     }
 
-    /// TCG, not KVM: a present /dev/kvm says nothing about whether a guest gets anywhere with it.
+    /// The QEMU command, with TCG and not KVM: where /dev/kvm exists, a guest may still not run with it.
     fn qemu(&self, job: &Path) -> Command {
         let share = |path: &Path, tag: &str, read_only: bool| {
             let mode = if read_only { ",readonly=on" } else { "" };
@@ -167,14 +167,14 @@ fn download(packages: &Path) -> Outcome {
     let kernel = depends
         .lines()
         .find_map(|line| line.trim().strip_prefix("Depends: ").filter(|name| name.starts_with("linux-image")));
-    let kernel = kernel.ok_or("apt-cache knows no linux-image-amd64: run apt-get update")?;
+    let kernel = kernel.ok_or("apt-cache does not know linux-image-amd64: run apt-get update")?;
     print_line(&format!("downloading {kernel} and the guest's programs"));
     let mut apt = Command::new("apt-get");
     apt.args(["download", "--quiet", kernel]).args(GUEST_PACKAGES).current_dir(packages).stderr(Stdio::null());
     check("apt-get download", &mut apt)
 }
 
-/// Unpacks with Debian's merged folders in place, so that no package masks the host's dynamic loader.
+/// Unpacks with Debian's merged folders created first, so that no package masks the host's dynamic loader.
 fn unpack(packages: &Path, root: &Path) -> Outcome {
     let _ = fs::remove_dir_all(root);
     for part in ["bin", "sbin", "lib"] {
@@ -190,7 +190,7 @@ fn unpack(packages: &Path, root: &Path) -> Outcome {
             .stdout(Stdio::piped())
             .spawn()
             .map_err(file_error(&package))?;
-        let Some(stream) = archive.stdout.take() else { return Err("dpkg-deb gave no archive".into()) };
+        let Some(stream) = archive.stdout.take() else { return Err("dpkg-deb has no output".into()) };
         let mut tar = Command::new("tar");
         let status = tar
             .args(["-x", "--keep-directory-symlink", "-C"])
@@ -214,7 +214,8 @@ fn kernel_version(root: &Path) -> Outcome<String> {
     Ok(version)
 }
 
-/// The uncompressed kernel, which QEMU boots 3 s faster: the xz stream at the payload offset of the boot header.
+/// Extracts the uncompressed kernel, which QEMU boots 3 s faster: the xz stream at the payload offset of the boot
+/// header.
 fn extract_kernel(image: &Path, kernel: &Path) -> Outcome {
     let bytes = fs::read(image).map_err(file_error(image))?;
     let word = |at: usize| bytes.get(at..at + 4).and_then(|word| word.try_into().ok()).map(u32::from_le_bytes);
@@ -232,7 +233,7 @@ fn extract_kernel(image: &Path, kernel: &Path) -> Outcome {
     check("xz", Command::new("xz").arg("-dc").arg(&compressed).stdout(file))
 }
 
-/// The first stage: busybox, the modules in the order of their dependencies, and `xtask/guest/init`.
+/// Creates the first stage: busybox, the modules in the order of their dependencies, and `xtask/guest/init`.
 fn make_initrd(root: &Path, version: &str, initrd: &Path) -> Outcome {
     let tree = initrd.with_extension("tree");
     let _ = fs::remove_dir_all(&tree);
@@ -268,7 +269,7 @@ fn daemon_binary() -> PathBuf {
     workspace().join("target/release/ferric-iscsid")
 }
 
-/// The daemon on the host, for the main path.
+/// The daemon on the host, for the job `clients`.
 pub(crate) struct Daemon {
     child: Child,
     pub(crate) portal: String,
@@ -289,11 +290,11 @@ impl Daemon {
         }
         match line.split_whitespace().collect::<Vec<_>>().as_slice() {
             ["ready", "iscsi", portal, iqn] => Ok(Self { child, portal: (*portal).into(), iqn: (*iqn).into() }),
-            _ => Err(format!("the daemon said {line:?}")),
+            _ => Err(format!("unexpected ready line of the daemon: {line:?}")),
         }
     }
 
-    /// One QEMU initiator per LUN.
+    /// QEMU arguments that attach each LUN with QEMU's own initiator.
     fn attachments(&self) -> Vec<String> {
         let mut arguments = vec!["-device".to_owned(), "virtio-scsi-pci,id=vs".to_owned()];
         for lun in 0..3 {

@@ -1,16 +1,16 @@
-//! Ring 1, the outside judge: libiscsi's tools, as Debian ships them, against the daemon.
+//! Ring 1: libiscsi's tools from Debian, an independent implementation, against the daemon.
 
 use crate::guest::Daemon;
 use crate::shell::{output, print_line};
 
-/// What each tool must say; the daemon is the one of the guest ring.
+/// Runs the tools against the daemon of the guest ring and checks their output.
 pub(crate) fn run() -> Result<(), String> {
     let daemon = Daemon::start()?;
     let portal = format!("iscsi://{}", daemon.portal);
     let unit = |lun: u8| format!("{portal}/{}/{lun}", daemon.iqn);
     let checks: [(&str, Vec<String>, &[&str]); 6] = [
         ("iscsi-ls", vec![portal.clone()], &[&daemon.iqn]),
-        // It retries 29h/00h, the power-on condition, and ends at any other unit attention.
+        // iscsi-ls retries after 29h/00h, power on, and fails at any other unit attention.
         ("iscsi-ls", vec!["-s".into(), portal.clone()], &["Lun:0", "MEDIA_CHANGER", "Lun:2", "SEQUENTIAL_ACCESS"]),
         ("iscsi-inq", vec![unit(0)], &["MEDIA_CHANGER", "L700"]),
         ("iscsi-inq", vec![unit(1)], &["SEQUENTIAL_ACCESS", "ULT3580-TD8"]),
@@ -23,9 +23,9 @@ pub(crate) fn run() -> Result<(), String> {
     ];
     print_line("\nring 1, libiscsi:");
     for (tool, arguments, wanted) in checks {
-        let said = String::from_utf8_lossy(&output(tool, &arguments)?).into_owned();
-        if let Some(missing) = wanted.iter().find(|wanted| !said.contains(**wanted)) {
-            return Err(format!("{tool} {}: no {missing:?} in\n{said}", arguments.join(" ")));
+        let text = String::from_utf8_lossy(&output(tool, &arguments)?).into_owned();
+        if let Some(missing) = wanted.iter().find(|wanted| !text.contains(**wanted)) {
+            return Err(format!("{tool} {}: {missing:?} is missing in\n{text}", arguments.join(" ")));
         }
         print_line(&format!("ok    {tool} {}", arguments.join(" ")));
     }

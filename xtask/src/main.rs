@@ -1,4 +1,4 @@
-//! `cargo xtask COMMAND`: what people and CI run beyond `cargo` itself.
+//! `cargo xtask COMMAND`: commands for developers and CI that `cargo` itself does not have.
 
 mod ci;
 mod guest;
@@ -12,11 +12,11 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 const USAGE: &str = "cargo xtask COMMAND
-  test      install what the tests need, run all of them: both rings
-  guest     only ring 2: Debian's kernel and clients in QEMU against the daemon
-  pages     type the shell lines of README.md and docs/*.md, in order
-  ci        formatting, lints, documentation, purity, licences, builds of benches and fuzz targets
-  purity    the pure crates touch no clock, thread, socket, environment or file
+  test      install the packages that the tests need and run all tests of both rings
+  guest     run ring 2 only: Debian's kernel and clients in QEMU against the daemon
+  pages     run the shell lines of README.md and docs/*.md, in order
+  ci        check formatting, lints, documentation, purity and licences; build benches and fuzz targets
+  purity    check that the pure crates use no clock, thread, socket, environment or file
   words     no phrase of xtask/phrases.tsv, and a sentence of documentation for each public item
 ";
 
@@ -44,10 +44,10 @@ fn main() -> ExitCode {
 fn test() -> Outcome {
     guest::install()?;
     shell::run("cargo", ["test", "--workspace", "--all-features", "--quiet"])?;
-    // Every loss of power in every history of four steps: a quarter of a million disks, so optimised.
+    // Power loss at every point of every history of four steps: a quarter of a million disks, so in release mode.
     let crashes = ["--package", "tape-store", "--all-features", "--lib", "--quiet", "every_loss", "--", "--ignored"];
     shell::run("cargo", ["test", "--release"].into_iter().chain(crashes))?;
-    // A million operations of a whole drive against its model.
+    // A million operations of a drive, compared with its model.
     let model = ["--package", "ssc", "--lib", "--quiet", "a_million", "--", "--ignored"];
     shell::run("cargo", ["test", "--release"].into_iter().chain(model))?;
     pages::run_pages()?;

@@ -1,8 +1,8 @@
-//! Types the shell lines of README.md and docs/*.md, in order, as a reader would.
+//! Runs the shell lines of README.md and docs/*.md in order, as a reader would type them.
 //!
-//! Each page gets an empty directory and one shell. A line that ends with another exit code than 0 fails the run, with page
-//! and line number. Blocks tagged `sh guest` need Linux's SCSI drivers: the guest types those (`xtask/guest/loopback.sh`).
-//! A `json` block is a conversation on the control socket: each request is sent, and the line below it is the answer.
+//! Each page gets an empty directory and one shell. A line with another exit code than 0 fails the run, with page and
+//! line number. Blocks tagged `sh guest` need Linux's SCSI drivers and run in the guest (`xtask/guest/loopback.sh`).
+//! The lines of a `json` block are requests to the control socket, each followed by the expected response.
 
 use crate::guest::workspace;
 use crate::shell::{file_error, print_line, run};
@@ -13,21 +13,21 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// How a line is typed that is not simply run to its end.
+/// How a line is run that does not run to its end.
 enum LineMode {
-    /// Not at all, for this reason.
+    /// Not run, for this reason.
     Skipped(&'static str),
-    /// In the background until the page ends; the line counts as done when the program says `ready`.
+    /// In the background until the page ends; the line is done when the program prints `ready`.
     Background,
-    /// For two seconds: it runs until it is interrupted.
+    /// Interrupted after two seconds, because it does not end by itself.
     Interrupted,
 }
 
-/// Lines, by how they begin, that are not run to their end.
+/// Prefixes of lines that are not run to their end.
 const SPECIAL: [(&str, LineMode); 9] = [
     ("git clone", LineMode::Skipped("the tests run in a clone")),
     ("cargo install", LineMode::Skipped("would build everything a second time")),
-    ("cargo xtask test", LineMode::Skipped("is what is running")),
+    ("cargo xtask test", LineMode::Skipped("is running already")),
     ("apt-get install", LineMode::Skipped("the guest has the packages")),
     ("ferric-mhvtld", LineMode::Skipped("needs mhvtl's kernel module")),
     ("vtlcmd", LineMode::Skipped("needs a running mhvtl daemon")),
@@ -36,20 +36,20 @@ const SPECIAL: [(&str, LineMode); 9] = [
     ("cargo run --release", LineMode::Background),
 ];
 
-/// The last line of what a line printed, before its exit code.
+/// Marks the end of the output of a line, before its exit code.
 const MARK: &str = "typed, exit code ";
 
 type Outcome<T = ()> = Result<T, String>;
 
 /// A fenced block of a page.
 struct Block {
-    /// The words behind the fence, such as `sh guest`.
+    /// The words after the fence, such as `sh guest`.
     tag: String,
     /// Number and text of each line.
     lines: Vec<(usize, String)>,
 }
 
-/// Types every page.
+/// Runs every page.
 pub(crate) fn run_pages() -> Outcome {
     run("cargo", ["build", "--quiet", "--workspace", "--bins"])?;
     let docs = workspace().join("docs");
@@ -58,11 +58,11 @@ pub(crate) fn run_pages() -> Outcome {
     pages.retain(|page| page.extension().is_some_and(|extension| extension == "md"));
     pages.push(workspace().join("README.md"));
     pages.sort();
-    print_line("\npages, typed line by line:");
+    print_line("\npages, run line by line:");
     pages.iter().try_for_each(|page| run_page(page))
 }
 
-/// The lines of README.md that the guest types, one to a line.
+/// The lines of README.md that run in the guest, one per line.
 pub(crate) fn guest_lines() -> Outcome<String> {
     let blocks = blocks(&workspace().join("README.md"))?;
     let lines = blocks.iter().filter(|block| block.tag == "sh guest").flat_map(|block| &block.lines);
@@ -126,7 +126,7 @@ fn run_page(page: &Path) -> Outcome {
     Ok(())
 }
 
-/// Sends the requests of a block, and compares the answers. How many there were.
+/// Sends the requests of a block and compares the responses. Returns the number of requests.
 fn run_requests(name: &str, block: &Block, socket: &Path) -> Outcome<usize> {
     let connect = || -> std::io::Result<_> {
         let stream = UnixStream::connect(socket)?;
@@ -180,9 +180,9 @@ impl Shell {
         }
     }
 
-    /// Types a line and waits for its end. On failure, what it printed.
+    /// Runs a line and waits for its end. The error is its output.
     fn run_line(&mut self, line: &str, special: Option<&LineMode>) -> Outcome {
-        // The daemon of `cargo run --release` is the one that is built already.
+        // `cargo run --release` is replaced by the daemon that is already built.
         let line = line.replacen("cargo run --release", "ferric-iscsid", 1);
         let script = match special {
             Some(LineMode::Background) => format!(

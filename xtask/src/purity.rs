@@ -1,5 +1,5 @@
-//! The four pure crates touch no clock, thread, socket, environment or file, but for the store's file backend. Read from
-//! the symbols that their objects refer to, not from their sources.
+//! Checks that the four pure crates use no clock, thread, socket, environment or file, except in the store's file
+//! backend. It reads the symbols that their objects refer to, not their sources.
 
 use crate::shell::{output, print_line, run as shell};
 use std::path::PathBuf;
@@ -7,10 +7,10 @@ use std::path::PathBuf;
 const CRATES: [&str; 4] = ["scsi-core", "tape-store", "ssc", "smc"];
 const FORBIDDEN: [&str; 7] =
     ["std::env::", "std::fs::", "std::net::", "std::thread::", "std::process::", "Instant::now", "SystemTime::now"];
-/// What the standard library itself brings in for panics and output that is never written.
+/// Symbols that the standard library itself needs for panics and for output that is never written.
 const ALLOWED: [&str; 3] = ["std::thread::local", "std::thread::panicking", "std::thread::current"];
 
-/// Builds the crates on their own and reads their symbols.
+/// Builds the crates separately and reads their symbols.
 pub(crate) fn run() -> Result<(), String> {
     let target = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/purity");
     let directory = target.display().to_string();
@@ -36,17 +36,18 @@ pub(crate) fn run() -> Result<(), String> {
     }
     faults.extend(sources()?);
     if faults.is_empty() {
-        print_line("purity: scsi-core, tape-store, ssc and smc touch nothing outside");
+        print_line("purity: scsi-core, tape-store, ssc and smc use no clock, thread, socket, environment or file");
         return Ok(());
     }
     Err(faults.join("\n"))
 }
 
-/// The linker's view cannot tell modules of one crate apart, so the store's only file is found by its source.
+/// Symbols do not show the module that uses them, so the sources show that only the store's file backend uses files.
 fn sources() -> Result<Vec<String>, String> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../crates/tape-store/src");
-    let found = output("grep", ["-rlE", "std::fs|std::net|std::thread|std::env|rustix", &root.display().to_string()])?;
-    let found = String::from_utf8_lossy(&found).into_owned();
-    let wrong = found.lines().filter(|path| !path.ends_with("backend/file.rs") && !path.ends_with("backend/mod.rs"));
+    let matches =
+        output("grep", ["-rlE", "std::fs|std::net|std::thread|std::env|rustix", &root.display().to_string()])?;
+    let matches = String::from_utf8_lossy(&matches).into_owned();
+    let wrong = matches.lines().filter(|path| !path.ends_with("backend/file.rs") && !path.ends_with("backend/mod.rs"));
     Ok(wrong.map(|path| format!("{path} uses the operating system")).collect())
 }

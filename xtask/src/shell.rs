@@ -1,11 +1,11 @@
-//! Running other programs.
+//! Runs other programs.
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Runs a program to its end, its output shown.
+/// Runs a program to its end, with its output shown.
 pub(crate) fn run<S: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = S>) -> Result<(), String> {
     check(program, Command::new(program).args(arguments))
 }
@@ -16,7 +16,7 @@ pub(crate) fn check(name: &str, command: &mut Command) -> Result<(), String> {
     if status.success() { Ok(()) } else { Err(format!("{name}: {status}")) }
 }
 
-/// Runs a program and takes what it says.
+/// Runs a program and returns its standard output.
 pub(crate) fn output<S: AsRef<OsStr>>(
     program: &str,
     arguments: impl IntoIterator<Item = S>,
@@ -33,12 +33,12 @@ pub(crate) fn output<S: AsRef<OsStr>>(
     }
 }
 
-/// A line for whoever watches.
+/// Prints a line to standard output.
 pub(crate) fn print_line(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
-/// Names the file in an error.
+/// Adds the path of the file to an error.
 pub(crate) fn file_error(path: &Path) -> impl FnOnce(io::Error) -> String {
     let path = path.display().to_string();
     move |error| format!("{path}: {error}")

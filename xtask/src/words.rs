@@ -1,5 +1,5 @@
-//! Language of the workspace: phrases that a storage engineer has to decode, and public items whose documentation says
-//! next to nothing. Both are listed with their places.
+//! Checks the language of the workspace: lists banned phrases and public items with too little documentation, with file
+//! and line.
 
 use crate::shell::{file_error, output, print_line};
 use regex::{Regex, RegexBuilder};
@@ -8,12 +8,12 @@ use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{Attribute, Expr, ExprLit, Lit, Meta, Visibility};
 
-/// The fewest words that document a public item: what it is, in a sentence.
-const FEWEST_WORDS: usize = 5;
-/// One phrase a line, as a regular expression, then a tab and what to write instead.
+/// Minimum number of words in the documentation of a public item.
+const MIN_WORDS: usize = 5;
+/// One phrase per line: a regular expression, a tab, and the advice for a replacement.
 const PHRASES: &str = include_str!("../phrases.tsv");
 
-/// Reads each source, page and configuration of the repository.
+/// Checks every source, page and configuration of the repository.
 pub(crate) fn run() -> Result<(), String> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
     let phrases = phrases()?;
@@ -30,14 +30,14 @@ pub(crate) fn run() -> Result<(), String> {
         }
     }
     if faults.is_empty() {
-        print_line(&format!("words: {} phrases looked for; {items} public items documented", phrases.len()));
+        print_line(&format!("words: {} banned phrases; {items} public items documented", phrases.len()));
         return Ok(());
     }
     faults.push(format!("words: {} faults; {items} public items", faults.len()));
     Err(faults.join("\n"))
 }
 
-/// Files under version control that hold sentences, relative to the root; the list of phrases is not one of them.
+/// The files under version control that are checked, relative to the root. The list of phrases is not among them.
 fn files(root: &Path) -> Result<Vec<String>, String> {
     let root = root.display().to_string();
     let listed = output("git", ["-C", &root, "ls-files", "*.rs", "*.md", "*.toml", "*.sh"])?;
@@ -48,15 +48,15 @@ fn is_test(file: &str) -> bool {
     file.contains("/tests/") || file.ends_with("tests.rs")
 }
 
-/// A phrase that is not to be written.
+/// A banned phrase.
 struct Phrase {
     pattern: Regex,
     instead: &'static str,
 }
 
 impl Phrase {
-    /// `file:line: phrase: advice` for each place in a text. A phrase is found across the line breaks of a comment or a
-    /// paragraph, since line breaks and comment marks count as one blank.
+    /// Returns `file:line: phrase: advice` for each match in a text. Line breaks and comment marks count as one blank,
+    /// so that a phrase matches across the lines of a comment or paragraph.
     fn places(&self, file: &str, text: &str) -> Vec<String> {
         let place = |found: regex::Match<'_>| {
             let line = text.get(..found.start()).unwrap_or_default().matches('\n').count() + 1;
@@ -82,7 +82,7 @@ fn parse(line: Result<(&'static str, &'static str), String>) -> Result<Phrase, S
     Ok(Phrase { pattern: pattern.map_err(|error| format!("phrases.tsv: {error}"))?, instead })
 }
 
-/// Counts the public items of a file, and names those with too few words of documentation.
+/// Counts the public items of a file and lists the items with too few words of documentation.
 struct PublicItems<'a> {
     file: &'a str,
     count: usize,
@@ -93,7 +93,7 @@ impl PublicItems<'_> {
     fn item(&mut self, name: &str, at: proc_macro2::Span, attributes: &[Attribute]) {
         self.count += 1;
         let words = attributes.iter().filter_map(sentence).map(|text| text.split_whitespace().count()).sum::<usize>();
-        if words < FEWEST_WORDS {
+        if words < MIN_WORDS {
             let line = at.start().line;
             self.faults.push(format!("{}:{line}: {name}: {words} words of documentation", self.file));
         }
