@@ -1,5 +1,6 @@
-//! A small iSCSI initiator: blocking, one connection, for tests and measurements. It asks for what makes tape fast, obeys
-//! R2T, checks digests and serial numbers, and panics nowhere: what the target does wrong is an [`Error`].
+//! A small iSCSI initiator for tests and measurements: blocking, with one connection. It negotiates the parameters that
+//! are fast for tapes, obeys R2T, and checks digests and StatSN. A protocol violation of the target is an [`Error`],
+//! never a panic.
 
 use iscsi::chap::Algorithm;
 use iscsi::digest::{crc32c_bytes, padded_digest};
@@ -10,29 +11,29 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 use zerocopy::IntoBytes;
 
-/// What went wrong, in words.
+/// A system error, or a protocol violation of the target, as a message.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// How to log in.
+/// The parameters of a login.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// InitiatorName.
+    /// Value of the key InitiatorName, an iSCSI name.
     pub name: String,
-    /// ISID.
+    /// ISID, the initiator's part of the session identifier.
     pub isid: [u8; 6],
-    /// HeaderDigest=CRC32C.
+    /// Whether to offer HeaderDigest=CRC32C instead of None.
     pub header_digest: bool,
-    /// DataDigest=CRC32C.
+    /// Whether to offer DataDigest=CRC32C instead of None.
     pub data_digest: bool,
-    /// ImmediateData=Yes.
+    /// Whether to offer ImmediateData=Yes and send immediate data.
     pub immediate: bool,
-    /// Our MaxRecvDataSegmentLength.
+    /// MaxRecvDataSegmentLength to declare, in bytes.
     pub max_recv: u32,
-    /// FirstBurstLength and MaxBurstLength that we offer.
+    /// FirstBurstLength to offer, in bytes.
     pub burst: u32,
-    /// CHAP name and secret.
+    /// CHAP name and secret; `None` logs in without CHAP.
     pub chap: Option<(String, String)>,
-    /// The secret by which the target proves itself, if it must.
+    /// CHAP secret of the target, for mutual authentication; used only with `chap`.
     pub mutual: Option<String>,
 }
 
@@ -52,12 +53,12 @@ impl Default for Options {
     }
 }
 
-/// A PDU as it came.
+/// A PDU as received, without digests and padding.
 #[derive(Clone, Debug)]
 pub struct Pdu {
-    /// Its header.
+    /// Basic header segment, 48 bytes.
     pub header: [u8; BHS],
-    /// Its data segment.
+    /// Data segment, without padding and digest.
     pub data: Vec<u8>,
 }
 
@@ -66,40 +67,40 @@ impl Pdu {
         as_layout(&self.header)
     }
 
-    /// Its opcode.
+    /// The opcode in the header.
     #[must_use]
     pub fn opcode(&self) -> Opcode {
         self.basic().opcode()
     }
 
-    /// Its initiator task tag.
+    /// The initiator task tag in the header.
     #[must_use]
     pub fn tag(&self) -> u32 {
         self.basic().itt.get()
     }
 }
 
-/// The end of a command.
+/// Status, sense data and data-in of a completed command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CommandResponse {
-    /// SCSI status.
+    /// SCSI status code; 0 is GOOD.
     pub status: u8,
-    /// Sense data.
+    /// Sense data; empty if the target sent none.
     pub sense: Vec<u8>,
-    /// Data that came.
+    /// Data-in that the target sent.
     pub data: Vec<u8>,
-    /// Bytes that did not move of those offered; negative if the device had more.
+    /// Residual count in bytes: positive for an underflow, negative for an overflow (RFC 7143 11.4.5).
     pub residual: i64,
 }
 
 impl CommandResponse {
-    /// Sense key, ASC and ASCQ of fixed-format sense.
+    /// Sense key, ASC and ASCQ of fixed-format sense data.
     #[must_use]
     pub fn sense_codes(&self) -> Option<(u8, u8, u8)> {
         Some((self.sense.get(2)? & 0x0f, *self.sense.get(12)?, *self.sense.get(13)?))
     }
 
-    /// INFORMATION of fixed-format sense, if valid.
+    /// INFORMATION field of fixed-format sense data; `None` if its VALID bit is 0.
     #[must_use]
     pub fn information(&self) -> Option<i32> {
         let bytes = self.sense.get(3..7)?.try_into().ok()?;
@@ -107,18 +108,18 @@ impl CommandResponse {
     }
 }
 
-/// Data of a command.
+/// Direction and length of the data of a command.
 #[derive(Clone, Copy, Debug)]
 pub enum Transfer<'a> {
-    /// None.
+    /// The command transfers no data.
     None,
-    /// To the target.
+    /// Data-out: these bytes are sent to the target.
     Out(&'a [u8]),
-    /// From the target, at most so much.
+    /// Data-in: at most this number of bytes is received.
     In(usize),
 }
 
-/// A session.
+/// A session with one connection, to a target or for discovery.
 pub struct Initiator {
     stream: TcpStream,
     options: Options,
@@ -129,12 +130,12 @@ pub struct Initiator {
     tag: u32,
     first_burst: usize,
     max_send: usize,
-    /// TSIH of the session.
+    /// TSIH that the target assigned to the session.
     pub tsih: u16,
 }
 
 impl Initiator {
-    /// Opens a session with a target.
+    /// Logs in to the target with this name at a portal.
     ///
     /// # Errors
     /// The connection or the login failed.
@@ -146,7 +147,8 @@ impl Initiator {
         Ok(session)
     }
 
-    /// Asks a portal for its targets: names and addresses.
+    /// Requests the targets of a portal in a discovery session. Returns the `key=value` pairs of the response to
+    /// SendTargets=All.
     ///
     /// # Errors
     /// The connection, the login or the request failed.
@@ -160,7 +162,7 @@ impl Initiator {
         Ok(text::parse(&answer)?.iter().map(|(key, value)| format!("{key}={value}")).collect())
     }
 
-    /// Connects without logging in.
+    /// Connects to a portal without logging in.
     ///
     /// # Errors
     /// The connection failed.
@@ -182,7 +184,7 @@ impl Initiator {
         })
     }
 
-    /// The socket, for tests that misbehave on it.
+    /// The socket, for tests that violate the protocol.
     #[must_use]
     pub const fn stream(&self) -> &TcpStream {
         &self.stream
@@ -194,7 +196,7 @@ impl Initiator {
         self.cmd_sn
     }
 
-    /// Commands that the window still admits.
+    /// Number of commands that the CmdSN window still admits.
     #[must_use]
     pub const fn window(&self) -> u32 {
         self.max_cmd_sn.wrapping_sub(self.cmd_sn).wrapping_add(1)
@@ -249,10 +251,10 @@ impl Initiator {
         keys.clear();
         text::push_pair(keys, "CHAP_N", name);
         text::push_pair(keys, "CHAP_R", &text::to_hex(&algorithm.response(id, secret.as_bytes(), &challenge)));
-        let ours: Vec<u8> = (0..16).map(|byte| byte * 3).collect();
+        let own_challenge: Vec<u8> = (0..16).map(|byte| byte * 3).collect();
         if self.options.mutual.is_some() {
             text::push_pair(keys, "CHAP_I", "77");
-            text::push_pair(keys, "CHAP_C", &text::to_hex(&ours));
+            text::push_pair(keys, "CHAP_C", &text::to_hex(&own_challenge));
         }
         let answer = self.login_request(0, 1, keys)?;
         keys.clear();
@@ -260,14 +262,15 @@ impl Initiator {
             let pairs = text::parse(&answer)?;
             let response =
                 pairs.iter().find(|(key, _)| *key == "CHAP_R").and_then(|(_, value)| text::parse_binary(value));
-            if !algorithm.verify(77, secret.as_bytes(), &ours, &response.unwrap_or_default()) {
-                return Err("the target did not prove itself".into());
+            if !algorithm.verify(77, secret.as_bytes(), &own_challenge, &response.unwrap_or_default()) {
+                return Err("mutual CHAP: the response of the target is wrong".into());
             }
         }
         Ok(())
     }
 
-    /// One login request; a stage equal to the current one does not ask to move on.
+    /// Sends one Login Request and returns the keys of the response. With `next` equal to `current`, no stage
+    /// transition is requested.
     fn login_request(&mut self, current: u8, next: u8, keys: &[u8]) -> Result<Vec<u8>, Error> {
         let mut header: wire::Login = wire::with_opcode(Opcode(Opcode::LOGIN.0 | 0x40));
         header.flags = (current << 2) | if next > current { FINAL_FLAG | next } else { 0 };
@@ -287,10 +290,10 @@ impl Initiator {
         Ok(pdu.data)
     }
 
-    /// One text request.
+    /// Sends a Text Request and returns the keys of the response.
     ///
     /// # Errors
-    /// The connection failed, or the answer is none.
+    /// The connection failed, or the response has another opcode.
     pub fn text(&mut self, keys: &[u8]) -> Result<Vec<u8>, Error> {
         let mut header: wire::RequestHeader = wire::with_opcode(Opcode::TEXT);
         header.flags = FINAL_FLAG;
@@ -299,10 +302,10 @@ impl Initiator {
         if answer.opcode() == Opcode::TEXT_RESPONSE { Ok(answer.data) } else { Err("no text response".into()) }
     }
 
-    /// NOP-Out with data that must come back.
+    /// Sends a NOP-Out with data and waits for the NOP-In that returns it.
     ///
     /// # Errors
-    /// The connection failed, or something else came back.
+    /// The connection failed, or the target did not return the data.
     pub fn ping(&mut self, data: &[u8]) -> Result<(), Error> {
         let mut header: wire::RequestHeader = wire::with_opcode(Opcode::NOP_OUT);
         header.flags = FINAL_FLAG;
@@ -311,10 +314,10 @@ impl Initiator {
         if answer.opcode() == Opcode::NOP_IN && answer.data == data { Ok(()) } else { Err("no echo".into()) }
     }
 
-    /// Logs out.
+    /// Logs out and closes the connection.
     ///
     /// # Errors
-    /// The connection failed, or the answer is none.
+    /// The connection failed, or the response has another opcode.
     pub fn logout(mut self) -> Result<(), Error> {
         let mut header: wire::RequestHeader = wire::with_opcode(Opcode::LOGOUT);
         header.flags = FINAL_FLAG;
@@ -322,10 +325,10 @@ impl Initiator {
         if answer.opcode() == Opcode::LOGOUT_RESPONSE { Ok(()) } else { Err("no logout response".into()) }
     }
 
-    /// A task management function; its response code.
+    /// Sends a task management function request and returns its response code (RFC 7143 11.6.1).
     ///
     /// # Errors
-    /// The connection failed, or the answer is none.
+    /// The connection failed, or the response has another opcode.
     pub fn task_management(&mut self, function: u8, lun: u64, referenced: u32) -> Result<u8, Error> {
         let mut header: wire::TaskManagement = wire::with_opcode(Opcode(Opcode::TASK_MANAGEMENT.0 | 0x40));
         header.flags = FINAL_FLAG | function;
@@ -363,7 +366,7 @@ impl Initiator {
         number
     }
 
-    /// Runs one command to its end.
+    /// Sends one command and waits for its response.
     ///
     /// # Errors
     /// The connection failed, or the target broke the protocol.
@@ -372,7 +375,7 @@ impl Initiator {
         self.finish(tag, transfer)
     }
 
-    /// Sends a command, with as much of its data as may go with it; its tag.
+    /// Sends a command with as much immediate data as negotiated. Returns its initiator task tag.
     ///
     /// # Errors
     /// The connection failed.
@@ -383,7 +386,8 @@ impl Initiator {
             Transfer::In(len) => (0x40, len, &[]),
             Transfer::Out(data) => (0x20, data.len(), data),
         };
-        let now = if self.options.immediate { data.len().min(self.first_burst).min(self.max_send) } else { 0 };
+        let immediate_len =
+            if self.options.immediate { data.len().min(self.first_burst).min(self.max_send) } else { 0 };
         header.flags = FINAL_FLAG | flags | 0x01;
         header.lun = (lun << 48).into();
         header.expected_length = u32::try_from(expected)?.into();
@@ -394,12 +398,12 @@ impl Initiator {
         header.itt = tag.into();
         header.cmd_sn = self.next_cmd_sn().into();
         header.exp_stat_sn = self.exp_stat_sn.into();
-        wire::set_data_length(&mut header.data_length, now);
-        self.send(header.as_bytes(), data.get(..now).unwrap_or_default())?;
+        wire::set_data_length(&mut header.data_length, immediate_len);
+        self.send(header.as_bytes(), data.get(..immediate_len).unwrap_or_default())?;
         Ok(tag)
     }
 
-    /// Waits for the end of a command, sending what R2T asks for.
+    /// Waits for the response to a command and sends the data that R2Ts request.
     ///
     /// # Errors
     /// The connection failed, or the target broke the protocol.
@@ -412,9 +416,7 @@ impl Initiator {
                 continue;
             }
             if pdu.tag() != tag {
-                return Err(
-                    format!("an answer to {:x} where one to {tag:x} was due: {:?}", pdu.tag(), pdu.opcode()).into()
-                );
+                return Err(format!("unexpected tag {:x}, expected {tag:x}: {:?}", pdu.tag(), pdu.opcode()).into());
             }
             match pdu.opcode() {
                 Opcode::R2T => self.send_data(&as_layout(&pdu.header), out)?,
@@ -442,8 +444,8 @@ impl Initiator {
         }
     }
 
-    fn send_data(&mut self, asked: &wire::TargetHeader, data: &[u8]) -> Result<(), Error> {
-        let (start, len) = (asked.word_40.get() as usize, asked.word_44.get() as usize);
+    fn send_data(&mut self, r2t: &wire::TargetHeader, data: &[u8]) -> Result<(), Error> {
+        let (start, len) = (r2t.word_40.get() as usize, r2t.word_44.get() as usize);
         let wanted = data.get(start..start + len).ok_or("R2T beyond the data")?;
         let parts = wanted.chunks(self.max_send);
         let last = parts.len().saturating_sub(1);
@@ -451,7 +453,7 @@ impl Initiator {
         for (number, part) in parts.enumerate() {
             let mut header: wire::DataOut = wire::with_opcode(Opcode::DATA_OUT);
             header.flags = if number == last { FINAL_FLAG } else { 0 };
-            (header.lun, header.itt, header.ttt) = (asked.lun, asked.itt, asked.ttt);
+            (header.lun, header.itt, header.ttt) = (r2t.lun, r2t.itt, r2t.ttt);
             header.exp_stat_sn = self.exp_stat_sn.into();
             header.data_sn = u32::try_from(number)?.into();
             header.buffer_offset = u32::try_from(offset)?.into();
@@ -462,7 +464,7 @@ impl Initiator {
         Ok(())
     }
 
-    /// Sends a PDU as it is, with padding and digests.
+    /// Sends a PDU with this header, and adds padding and digests.
     ///
     /// # Errors
     /// The connection failed.
@@ -491,39 +493,39 @@ impl Initiator {
         Ok(())
     }
 
-    /// Receives a PDU, its digests checked.
+    /// Receives a PDU and checks its digests.
     ///
     /// # Errors
-    /// The connection failed, or a digest is wrong.
+    /// The connection failed, a digest is wrong, or the data segment is longer than declared.
     pub fn receive(&mut self) -> Result<Pdu, Error> {
         let mut header = [0; BHS];
         self.stream.read_exact(&mut header)?;
         let basic: BasicHeader = as_layout(&header);
         if self.digests && self.options.header_digest {
-            let mut given = [0; 4];
-            self.stream.read_exact(&mut given)?;
-            if given != crc32c_bytes(&header) {
-                return Err("header digest".into());
+            let mut received_digest = [0; 4];
+            self.stream.read_exact(&mut received_digest)?;
+            if received_digest != crc32c_bytes(&header) {
+                return Err("wrong header digest".into());
             }
         }
         let len = basic.data_len();
         if len > self.options.max_recv as usize {
-            return Err("a data segment longer than declared".into());
+            return Err("data segment longer than the declared MaxRecvDataSegmentLength".into());
         }
         let mut data = vec![0; len.next_multiple_of(4)];
         self.stream.read_exact(&mut data)?;
         data.truncate(len);
         if self.digests && self.options.data_digest && len > 0 {
-            let mut given = [0; 4];
-            self.stream.read_exact(&mut given)?;
-            if given != padded_digest(&data) {
-                return Err("data digest".into());
+            let mut received_digest = [0; 4];
+            self.stream.read_exact(&mut received_digest)?;
+            if received_digest != padded_digest(&data) {
+                return Err("wrong data digest".into());
             }
         }
         Ok(Pdu { header, data })
     }
 
-    /// Receives a PDU of a session and follows its serial numbers.
+    /// Receives a PDU of the full-feature phase, checks its StatSN and records its MaxCmdSN.
     fn receive_status(&mut self) -> Result<Pdu, Error> {
         let pdu = self.receive()?;
         let numbers: wire::TargetHeader = as_layout(&pdu.header);
@@ -535,7 +537,7 @@ impl Initiator {
         };
         if uses_stat_sn {
             if numbers.stat_sn.get() != self.exp_stat_sn {
-                return Err(format!("StatSN {} where {} was due", numbers.stat_sn, self.exp_stat_sn).into());
+                return Err(format!("StatSN {}, expected {}", numbers.stat_sn, self.exp_stat_sn).into());
             }
             self.exp_stat_sn = self.exp_stat_sn.wrapping_add(1);
         }

@@ -1,39 +1,39 @@
-//! `ferric-stream`: streams records to or from a tape and says how fast, as one line of JSON. For measurements.
+//! `ferric-stream`: streams records to or from a tape and prints the throughput as one line of JSON. For measurements.
 
 use clap::{Parser, ValueEnum};
 use initiator::{Error, Initiator, Options, Transfer};
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
-/// Streams records to or from a tape behind an iSCSI target.
+/// Stream records to or from a tape drive of an iSCSI target and print the throughput as JSON.
 #[derive(Parser)]
 struct Arguments {
-    /// ADDRESS:PORT of the target
+    /// Portal of the target, ADDRESS:PORT
     portal: String,
-    /// Name of the target
+    /// iSCSI name of the target
     target: String,
     /// LUN of the drive
     #[arg(long, default_value_t = 1)]
     lun: u64,
-    /// What to do
+    /// Direction of the transfer
     #[arg(long, value_enum, default_value_t = Mode::Write)]
     mode: Mode,
-    /// Bytes of a record
+    /// Record length in bytes
     #[arg(long, default_value_t = 262_144)]
     block: u32,
-    /// Records
+    /// Number of records
     #[arg(long, default_value_t = 4096)]
     count: u32,
-    /// Commands in flight
+    /// Number of commands in flight
     #[arg(long, default_value_t = 1)]
     depth: usize,
-    /// What the records hold
+    /// Content of the records
     #[arg(long, value_enum, default_value_t = Content::Random)]
     content: Content,
-    /// Element addresses of a move to make first, by the changer at LUN 0
+    /// Move a cartridge between these element addresses first, with the changer at LUN 0
     #[arg(long = "move", value_name = "FROM,TO", value_delimiter = ',')]
     first_move: Vec<u16>,
-    /// MODE SELECT data compression off first
+    /// Disable data compression first, with MODE SELECT
     #[arg(long)]
     uncompressed: bool,
 }
@@ -86,7 +86,7 @@ fn main() -> Result<(), Error> {
     }
 }
 
-/// TEST UNIT READY through unit attentions and a load under way; nothing else goes by itself.
+/// Repeats TEST UNIT READY while the unit reports UNIT ATTENTION or BECOMING READY (2h/04h/01h).
 fn wait_until_ready(session: &mut Initiator, lun: u64) -> Result<(), Error> {
     loop {
         let reply = session.command(lun, &[0; 6], Transfer::None)?;
@@ -104,20 +104,20 @@ fn stream(session: &mut Initiator, arguments: &Arguments, records: &[Vec<u8>]) -
     let [_, a, b, c] = arguments.block.to_be_bytes();
     let writes = arguments.mode == Mode::Write;
     let cdb = [if writes { 0x0a } else { 0x08 }, 0, a, b, c, 0];
-    let mut flight: VecDeque<(u32, Transfer<'_>)> = VecDeque::new();
+    let mut in_flight: VecDeque<(u32, Transfer<'_>)> = VecDeque::new();
     let (mut records, mut moved) = (records.iter().cycle(), 0.0);
     for _ in 0..arguments.count {
         let transfer = match records.next() {
             Some(record) if writes => Transfer::Out(record),
             _ => Transfer::In(arguments.block as usize),
         };
-        flight.push_back((session.start(arguments.lun, &cdb, transfer)?, transfer));
-        if flight.len() >= arguments.depth {
-            moved += finish(session, &mut flight, arguments)?;
+        in_flight.push_back((session.start(arguments.lun, &cdb, transfer)?, transfer));
+        if in_flight.len() >= arguments.depth {
+            moved += finish(session, &mut in_flight, arguments)?;
         }
     }
-    while !flight.is_empty() {
-        moved += finish(session, &mut flight, arguments)?;
+    while !in_flight.is_empty() {
+        moved += finish(session, &mut in_flight, arguments)?;
     }
     if writes {
         let reply = session.command(arguments.lun, &[0x10, 0, 0, 0, 1, 0], Transfer::None)?;
@@ -130,10 +130,10 @@ fn stream(session: &mut Initiator, arguments: &Arguments, records: &[Vec<u8>]) -
 
 fn finish(
     session: &mut Initiator,
-    flight: &mut VecDeque<(u32, Transfer<'_>)>,
+    in_flight: &mut VecDeque<(u32, Transfer<'_>)>,
     arguments: &Arguments,
 ) -> Result<f64, Error> {
-    let Some((tag, transfer)) = flight.pop_front() else { return Ok(0.0) };
+    let Some((tag, transfer)) = in_flight.pop_front() else { return Ok(0.0) };
     let reply = session.finish(tag, transfer)?;
     if reply.status != 0 || (arguments.mode == Mode::Read && reply.data.len() != arguments.block as usize) {
         return Err(
@@ -143,7 +143,7 @@ fn finish(
     Ok(f64::from(arguments.block))
 }
 
-/// A few different records of the kind, so that no cache sees the same one twice in a row.
+/// Eight different records with this content, so that no cache gets the same one twice in a row.
 fn records(content: Content, len: usize) -> Vec<Vec<u8>> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = move || {
