@@ -1,27 +1,27 @@
-//! Which connections there may be: limits for all, for one address, and for those that are not logged in.
+//! Admission of connections: limits in total, for each address, and for connections without a login to a target.
 
 use crate::sessions::Mailbox;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
-/// Connections at one time.
+/// Maximum number of open connections.
 const MAX_CONNECTIONS: usize = 1024;
-/// Connections that are not logged in to a target, of those: logins that go on, and discovery sessions.
+/// Maximum number of open connections without a login to a target: logins in progress and discovery sessions.
 const MAX_UNAUTHENTICATED: usize = 128;
-/// Many initiators may log in at one moment. So connections that are younger than this, in microseconds, count only when
-/// there are so many times as many as the limit says.
+/// Age in microseconds below which a connection without a login counts only against a multiple of the limit, since many
+/// initiators may log in at the same moment.
 const LOGIN_GRACE_US: u64 = 2_000_000;
 const LOGIN_BURST_FACTOR: usize = 4;
-/// Connections that were told to close, and have not.
+/// Maximum number of connections that were asked to close and are still open.
 const MAX_CLOSING: usize = 128;
 
-/// Limits for one address.
+/// Limits for the connections of one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AddressLimits {
-    /// Connections that are logged in to a target.
+    /// Maximum number of connections that are logged in to a target.
     pub(crate) connections: usize,
-    /// Connections that are not.
+    /// Maximum number of connections without a login to a target.
     pub(crate) unauthenticated: usize,
 }
 
@@ -31,7 +31,8 @@ impl Default for AddressLimits {
     }
 }
 
-/// What counts as one address: of IPv6 the first 64 bits, since a host has all of the rest.
+/// The addresses that share one limit: an IPv4 address, or the /64 network of an IPv6 address, since one host can use
+/// all addresses of its network.
 fn address_group(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -44,24 +45,24 @@ struct Connection {
     address: IpAddr,
     logged_in: bool,
     connected_at: u64,
-    /// Connections of its address that may be logged in.
+    /// Maximum number of connections of its address that may be logged in.
     limit: usize,
-    /// It was told to close for a newer one.
+    /// It was asked to close so that a newer connection is admitted.
     displaced: bool,
 }
 
-/// What became of a new connection.
+/// The decision on a new connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
-    /// It is there, under this number.
+    /// The connection is admitted under this number.
     Admitted(usize),
-    /// It is there, and the connection of this address, which was not logged in, is closed for it.
+    /// The connection is admitted under this number; the oldest one without a login, from this address, is closed.
     AdmittedInstead(usize, IpAddr),
-    /// There are too many, for this reason.
+    /// A limit is reached; the text names it.
     Refused(&'static str),
 }
 
-/// All connections, the oldest first.
+/// The open connections by number, oldest first.
 #[derive(Default)]
 pub(crate) struct Connections {
     all: BTreeMap<usize, Connection>,
@@ -69,8 +70,8 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    /// Admits a connection. Where a limit is reached, the oldest that is not logged in makes place: of the same address if
-    /// the limit is that of one address.
+    /// Admits a connection at the time `now`, in microseconds. When a limit is reached, the oldest connection without a
+    /// login is closed: one of the same address if the limit for that address is reached.
     pub(crate) fn admit(
         &mut self,
         mailbox: &Arc<Mailbox>,
@@ -81,19 +82,21 @@ impl Connections {
         let count = |wanted: &dyn Fn(&Connection) -> bool| {
             self.all.values().filter(|connection| !connection.displaced && wanted(connection)).count()
         };
-        let same = |connection: &Connection| address_group(connection.address) == address_group(address);
-        let too_many = |limit: usize, of: &dyn Fn(&Connection) -> bool| {
-            let stranger = |connection: &Connection| of(connection) && !connection.logged_in;
-            let old = |connection: &Connection| stranger(connection) && now >= connection.connected_at + LOGIN_GRACE_US;
-            count(&old) >= limit || count(&stranger) >= limit * LOGIN_BURST_FACTOR
+        let is_same_address = |connection: &Connection| address_group(connection.address) == address_group(address);
+        let is_over_limit = |limit: usize, is_counted: &dyn Fn(&Connection) -> bool| {
+            let is_unauthenticated = |connection: &Connection| is_counted(connection) && !connection.logged_in;
+            let is_past_grace = |connection: &Connection| {
+                is_unauthenticated(connection) && now >= connection.connected_at + LOGIN_GRACE_US
+            };
+            count(&is_past_grace) >= limit || count(&is_unauthenticated) >= limit * LOGIN_BURST_FACTOR
         };
-        // Whether one more may log in is decided then: it may replace a session of its own.
-        let of_address = too_many(limits.unauthenticated, &same);
-        let of_all = count(&|_| true) >= MAX_CONNECTIONS || too_many(MAX_UNAUTHENTICATED, &|_| true);
+        // The limit of logged-in connections is checked at the login, which may replace a session of the same initiator port.
+        let of_address = is_over_limit(limits.unauthenticated, &is_same_address);
+        let of_all = count(&|_| true) >= MAX_CONNECTIONS || is_over_limit(MAX_UNAUTHENTICATED, &|_| true);
         if self.all.len() >= MAX_CONNECTIONS + MAX_CLOSING {
             return Admission::Refused("too many connections are being closed");
         }
-        let mut yielded = None;
+        let mut closed_address = None;
         if of_address || of_all {
             let mut all = self.all.values_mut();
             let oldest = all.find(|other| {
@@ -106,20 +109,20 @@ impl Connections {
             };
             oldest.displaced = true;
             oldest.mailbox.close();
-            yielded = Some(oldest.address);
+            closed_address = Some(oldest.address);
         }
         self.last += 1;
         let mailbox = Arc::clone(mailbox);
         let limit = limits.connections;
         let connection = Connection { mailbox, address, logged_in: false, connected_at: now, limit, displaced: false };
         self.all.insert(self.last, connection);
-        match yielded {
+        match closed_address {
             Some(other) => Admission::AdmittedInstead(self.last, other),
             None => Admission::Admitted(self.last),
         }
     }
 
-    /// Whether the limit of its address lets a connection log in.
+    /// Returns whether the limit of its address allows the connection to log in.
     pub(crate) fn may_log_in(&self, mailbox: &Arc<Mailbox>) -> bool {
         let Some(own) = self.all.values().find(|connection| Arc::ptr_eq(&connection.mailbox, mailbox)) else {
             return false;
@@ -128,7 +131,7 @@ impl Connections {
         self.all.values().filter(same).count() < own.limit
     }
 
-    /// The connection is logged in to a target, or no longer.
+    /// Records whether the connection is logged in to a target.
     pub(crate) fn set_logged_in(&mut self, mailbox: &Arc<Mailbox>, logged_in: bool) {
         let mut all = self.all.values_mut();
         if let Some(connection) = all.find(|connection| Arc::ptr_eq(&connection.mailbox, mailbox)) {
@@ -167,6 +170,34 @@ mod tests {
     #[test]
     fn oldest_unauthenticated_connection_of_address_is_closed() {
         let mut all = Connections::default();
+        let mailboxes: Vec<_> = (0..4).map(|_| mailbox()).collect();
+        for (number, mailbox) in mailboxes.iter().enumerate().take(3) {
+            assert_eq!(all.admit(mailbox, address(1), LIMITS, 0), Admission::Admitted(number + 1));
+        }
+        // Another address has its own limit.
+        assert_eq!(all.admit(&mailbox(), address(2), LIMITS, 2_000_000), Admission::Admitted(4));
+        all.set_logged_in(&mailboxes[0], true);
+        assert_eq!(all.admit(&mailboxes[3], address(1), LIMITS, 2_000_000), Admission::Admitted(5));
+        let later = all.admit(&mailbox(), address(1), LIMITS, 4_000_000);
+        assert_eq!(later, Admission::AdmittedInstead(6, address(1)));
+        assert_eq!(
+            mailboxes.iter().map(|mailbox| mailbox.is_closing()).collect::<Vec<_>>(),
+            [false, true, false, false]
+        );
+    }
+
+    #[test]
+    fn simultaneous_logins_are_not_displaced() {
+        let mut all = Connections::default();
+        for number in 1..=12 {
+            assert_eq!(all.admit(&mailbox(), address(1), LIMITS, 1_999_999), Admission::Admitted(number));
+        }
+        assert_eq!(all.admit(&mailbox(), address(1), LIMITS, 1_999_999), Admission::AdmittedInstead(13, address(1)));
+    }
+
+    #[test]
+    fn one_address_cannot_use_all_connections() {
+        let mut all = Connections::default();
         let boxes: Vec<_> = (0..4).map(|_| mailbox()).collect();
         for (number, mailbox) in boxes.iter().enumerate().take(3) {
             assert_eq!(all.admit(mailbox, address(1), LIMITS, 0), Admission::Admitted(number + 1));
@@ -201,7 +232,7 @@ mod tests {
         let other = mailbox();
         assert!(matches!(all.admit(&other, address(2), LIMITS, 0), Admission::Admitted(_)));
         assert!(all.may_log_in(&other));
-        // A session that ends makes place.
+        // The end of a session allows another login.
         all.set_logged_in(&boxes[3], false);
         assert!(all.may_log_in(&boxes[14]));
     }
@@ -209,27 +240,27 @@ mod tests {
     #[test]
     fn addresses_of_one_ipv6_network_count_together() {
         let mut all = Connections::default();
-        let of = |text: &str| text.parse::<IpAddr>().unwrap();
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
         for last in 1..=3 {
-            let admitted = all.admit(&mailbox(), of(&format!("2001:db8::{last}")), LIMITS, 0);
+            let admitted = all.admit(&mailbox(), ip(&format!("2001:db8::{last}")), LIMITS, 0);
             assert_eq!(admitted, Admission::Admitted(last));
         }
         let now = 2_000_000;
-        let fourth = all.admit(&mailbox(), of("2001:db8::4:0:0:9"), LIMITS, now);
-        assert_eq!(fourth, Admission::AdmittedInstead(4, of("2001:db8::1")));
-        assert_eq!(all.admit(&mailbox(), of("2001:db8:0:1::1"), LIMITS, now), Admission::Admitted(5));
+        let fourth = all.admit(&mailbox(), ip("2001:db8::4:0:0:9"), LIMITS, now);
+        assert_eq!(fourth, Admission::AdmittedInstead(4, ip("2001:db8::1")));
+        assert_eq!(all.admit(&mailbox(), ip("2001:db8:0:1::1"), LIMITS, now), Admission::Admitted(5));
     }
 
     #[test]
     fn oldest_unauthenticated_connection_is_closed() {
         let mut all = Connections::default();
-        let boxes: Vec<_> = (0..128).map(|_| mailbox()).collect();
-        for (number, mailbox) in boxes.iter().enumerate() {
+        let mailboxes: Vec<_> = (0..128).map(|_| mailbox()).collect();
+        for (number, mailbox) in mailboxes.iter().enumerate() {
             let last = u8::try_from(number / 3).unwrap();
             assert!(matches!(all.admit(mailbox, address(last), LIMITS, 0), Admission::Admitted(_)));
         }
         assert_eq!(all.admit(&mailbox(), address(99), LIMITS, 1_999_999), Admission::Admitted(129));
         assert_eq!(all.admit(&mailbox(), address(99), LIMITS, 2_000_000), Admission::AdmittedInstead(130, address(0)));
-        assert!(boxes[0].is_closing() && !boxes[1].is_closing());
+        assert!(mailboxes[0].is_closing() && !mailboxes[1].is_closing());
     }
 }

@@ -1,12 +1,12 @@
-//! The buffers of one connection: from those of the process, within what the budget lets its session have.
+//! Buffers of one connection, taken from those of the process and charged to the account of its session.
 
 use iscsi::buffers::BufferSource;
 use std::sync::Arc;
 use vtl::budget::Account;
 use vtl::buffers::Buffers;
 
-/// Memory of one connection. Without a session it has no account: then only small buffers are asked for, of which the
-/// protocol bounds size and number.
+/// The buffer source of one connection. Without a session there is no account; the protocol then requests only small
+/// buffers of bounded size and number.
 pub(crate) struct ConnectionBuffers {
     buffers: Arc<Buffers>,
     pub(crate) account: Option<Account>,

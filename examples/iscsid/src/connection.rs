@@ -1,4 +1,5 @@
-//! One connection's thread: bytes between the socket and the protocol, commands between the protocol and the library.
+//! The thread of one connection: moves bytes between the socket and the protocol, and commands between the protocol and
+//! the units.
 
 use crate::buffers::ConnectionBuffers;
 use crate::sessions::{GrantedSession, Mailbox, Sessions};
@@ -19,12 +20,12 @@ use vtl::site::Site;
 use vtl::target::Target;
 use vtl::unit::{CommandRequest, CompletedCommand, CompletionHandler, Submitted};
 
-/// Small PDUs are read through this much memory, many at a time.
+/// Size in bytes of the buffer through which small PDUs are read, many at a time.
 const READ_AHEAD: usize = 32 * 1024;
-/// A payload of this size is read to where it belongs.
+/// Payloads of at least this size, in bytes, are read directly into the buffer of their command.
 const DIRECT_READ_MIN: usize = 32 * 1024;
 
-/// Microseconds after which a connection that waits for memory looks whether an initiator leaves some in use.
+/// Microseconds after which a connection that waits for memory reclaims it from stalled initiators.
 const RETRY_US: u64 = 1_000_000;
 
 /// A task management request whose tasks are still running.
@@ -47,15 +48,15 @@ struct ConnectionServer<'a> {
     pending: Vec<PendingTaskManagement>,
     completed: Vec<CompletedCommand>,
     read_ahead: Box<[u8]>,
-    ahead: std::ops::Range<usize>,
+    unread: std::ops::Range<usize>,
     /// When bytes were last read or sent.
     moved: u64,
-    /// The last read emptied the socket, so the next one waits.
+    /// The last read emptied the socket, so the thread polls before the next one.
     socket_empty: bool,
     drops_others: bool,
 }
 
-/// Serves a connection to its end.
+/// Serves a connection until it closes.
 pub(crate) fn serve(
     stream: TcpStream,
     site: &Arc<Site>,
@@ -88,7 +89,7 @@ pub(crate) fn serve(
         pending: Vec::new(),
         completed: Vec::new(),
         read_ahead: vec![0; READ_AHEAD].into(),
-        ahead: 0..0,
+        unread: 0..0,
         moved: 0,
         socket_empty: true,
         drops_others: false,
@@ -101,18 +102,18 @@ pub(crate) fn serve(
 }
 
 impl Drop for ConnectionServer<'_> {
-    /// However the thread ends, the session is given back.
+    /// Ends the session, however the thread ends.
     fn drop(&mut self) {
         self.protocol.abort(&self.buffers);
-        // Before the end of the session, for which the login that replaces it may be waiting.
+        // Released before the session ends: the login that replaces it may be waiting for that.
         self.buffers.account = None;
         self.end_session();
     }
 }
 
 impl ConnectionServer<'_> {
-    /// Ends the session, if there is one. When this returns, every unit applies the loss of the I_T nexus before it runs
-    /// another command.
+    /// Ends the session, if there is one. After this returns, every unit processes the I_T nexus loss before its next
+    /// command.
     fn end_session(&mut self) {
         if let Some((granted, target)) = self.session.take() {
             self.sessions.logout(&target, &granted);
@@ -128,16 +129,16 @@ impl ConnectionServer<'_> {
             if fed && self.wants_input() {
                 continue;
             }
-            let ends = self.mailbox.is_closing();
-            if ends {
+            let closing = self.mailbox.is_closing();
+            if closing {
                 self.protocol.request_logout(0);
             }
             let drained = self.flush()?;
-            if ends || (drained && self.protocol.is_closing()) {
+            if closing || (drained && self.protocol.is_closing()) {
                 return Ok(());
             }
-            // What was sent may have made place for commands.
-            if self.protocol.has_events() || (self.wants_input() && !self.ahead.is_empty()) {
+            // Sending may have freed space for commands.
+            if self.protocol.has_events() || (self.wants_input() && !self.unread.is_empty()) {
                 continue;
             }
             if self.wants_input() && !self.socket_empty && self.read()? {
@@ -147,12 +148,12 @@ impl ConnectionServer<'_> {
         }
     }
 
-    /// Whether bytes of the initiator are wanted.
+    /// Whether the protocol accepts more bytes from the initiator.
     fn wants_input(&self) -> bool {
         !self.protocol.output_is_full() && !self.protocol.is_closing() && !self.protocol.is_blocked()
     }
 
-    /// What waits for memory asks again.
+    /// Resumes commands that wait for buffer memory.
     fn retry_memory(&mut self) {
         if self.protocol.needs_buffers() {
             self.protocol.resume(clock::now().mono.0, &self.buffers);
@@ -162,40 +163,40 @@ impl ConnectionServer<'_> {
         }
     }
 
-    /// Gives bytes that were read ahead to the protocol; says whether there were any.
+    /// Passes bytes of the read-ahead buffer to the protocol. Returns whether there were any.
     fn feed(&mut self) -> bool {
-        let ahead = self.read_ahead.get(self.ahead.clone()).unwrap_or_default();
+        let unread = self.read_ahead.get(self.unread.clone()).unwrap_or_default();
         let space = self.protocol.receive_buffer();
-        let len = ahead.len().min(space.len());
+        let len = unread.len().min(space.len());
         if len == 0 {
             return false;
         }
-        if let (Some(to), Some(from)) = (space.get_mut(..len), ahead.get(..len)) {
+        if let (Some(to), Some(from)) = (space.get_mut(..len), unread.get(..len)) {
             to.copy_from_slice(from);
         }
-        self.ahead.start += len;
+        self.unread.start += len;
         self.protocol.received(len, clock::now().mono.0, &self.buffers);
         true
     }
 
-    /// Reads from the socket, large payloads to where they belong; says whether anything came.
+    /// Reads from the socket, large payloads directly into their buffer. Returns whether to continue without polling.
     fn read(&mut self) -> io::Result<bool> {
-        if !self.ahead.is_empty() {
+        if !self.unread.is_empty() {
             return Ok(false);
         }
         let space = self.protocol.receive_buffer();
-        let (direct, room) = (space.len() >= DIRECT_READ_MIN, space.len().max(READ_AHEAD));
+        let (direct, capacity) = (space.len() >= DIRECT_READ_MIN, space.len().max(READ_AHEAD));
         let result = if direct { self.stream.read(space) } else { self.stream.read(&mut self.read_ahead) };
         match result {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(len) => {
                 self.moved = clock::now().mono.0;
-                // A read that was not filled took all there was.
-                self.socket_empty = len < if direct { room } else { READ_AHEAD };
+                // A short read has emptied the socket.
+                self.socket_empty = len < if direct { capacity } else { READ_AHEAD };
                 if direct {
                     self.protocol.received(len, self.moved, &self.buffers);
                 } else {
-                    self.ahead = 0..len;
+                    self.unread = 0..len;
                 }
                 Ok(true)
             }
@@ -208,7 +209,7 @@ impl ConnectionServer<'_> {
         }
     }
 
-    /// Sends what waits, as far as the socket takes it; says whether everything is gone.
+    /// Sends pending output until the socket would block. Returns whether everything was sent.
     fn flush(&mut self) -> io::Result<bool> {
         while self.protocol.has_output() {
             let mut slices = Slices::new();
@@ -228,10 +229,10 @@ impl ConnectionServer<'_> {
         Ok(true)
     }
 
-    /// Waits for the socket, the mailbox, or the time.
+    /// Waits for the socket, the mailbox or the next deadline of the protocol.
     fn wait(&mut self, to_send: bool) -> io::Result<()> {
         let now = clock::now().mono.0;
-        let mut left = self.protocol.deadline().saturating_sub(now);
+        let mut remaining = self.protocol.deadline().saturating_sub(now);
         let (blocked, waits) = (self.protocol.is_blocked(), self.protocol.needs_buffers());
         if let Some(account) = &self.buffers.account {
             let idle = || !waits && self.protocol.running_commands() == 0;
@@ -239,17 +240,17 @@ impl ConnectionServer<'_> {
             account.set_moved(self.moved);
             if waits {
                 self.budget.reclaim(now);
-                left = left.min(RETRY_US);
+                remaining = remaining.min(RETRY_US);
             }
         }
         let mut wanted = PollFlags::empty();
         wanted.set(PollFlags::IN, self.wants_input());
         wanted.set(PollFlags::OUT, to_send);
-        // While nothing is read, the end of the connection is not either.
+        // While reading is blocked, only RDHUP shows that the initiator has closed the connection.
         wanted.set(PollFlags::RDHUP, blocked);
         let mut fds = [PollFd::new(&self.stream, wanted), PollFd::new(self.mailbox.wake(), PollFlags::IN)];
-        let seconds = i64::try_from(left / 1_000_000).unwrap_or(i64::MAX);
-        let nanoseconds = i64::try_from(left % 1_000_000 * 1000).unwrap_or(0);
+        let seconds = i64::try_from(remaining / 1_000_000).unwrap_or(i64::MAX);
+        let nanoseconds = i64::try_from(remaining % 1_000_000 * 1000).unwrap_or(0);
         match poll(&mut fds, Some(&Timespec { tv_sec: seconds, tv_nsec: nanoseconds })) {
             Ok(_) => {
                 let [socket, _] = &fds;
@@ -257,7 +258,7 @@ impl ConnectionServer<'_> {
                     return Err(io::ErrorKind::ConnectionReset.into());
                 }
                 self.socket_empty = socket.revents().is_empty();
-                // What the peer has sent is heard before it is called silent.
+                // Input is processed before a timeout is declared.
                 if self.socket_empty {
                     self.protocol.handle_timeout(clock::now().mono.0, &self.buffers);
                 }
@@ -278,21 +279,21 @@ impl ConnectionServer<'_> {
                 ConnectionEvent::Login(request) => self.log_in(&request),
                 ConnectionEvent::TaskManagement(request) => self.task_management(request),
                 ConnectionEvent::Logout => {
-                    // What waits to be sent is accounted for until the connection ends.
+                    // An account that unsent output is charged to stays open until the connection closes.
                     self.buffers.account.take_if(|account| account.is_empty());
                     self.end_session();
                     self.protocol.finish_logout();
                 }
-                ConnectionEvent::LoginRejected(refused) => self.log_refusal(&refused),
+                ConnectionEvent::LoginRejected(rejected) => self.log_refusal(&rejected),
             }
         }
     }
 
-    fn log_refusal(&self, refused: &RejectedLogin) {
-        let RejectedLogin { initiator, refusal: LoginStatus(class, detail), reason } = refused;
-        if let Some(left_out) = self.sessions.login_log_limit.admit(clock::now().mono.0) {
+    fn log_refusal(&self, rejected: &RejectedLogin) {
+        let RejectedLogin { initiator, refusal: LoginStatus(class, detail), reason } = rejected;
+        if let Some(suppressed) = self.sessions.login_log_limit.admit(clock::now().mono.0) {
             let status = format!("{class:02x}{detail:02x}");
-            tracing::warn!(address = %self.peer, ?initiator, status, reason, left_out, "login refused");
+            tracing::warn!(peer = %self.peer, ?initiator, status, reason, suppressed, "login refused");
         }
     }
 
@@ -303,7 +304,10 @@ impl ConnectionServer<'_> {
         let open = || {
             let account = self.budget.open_account(Arc::clone(self.mailbox) as _);
             if account.is_none() {
-                self.sessions.log_connection(self.peer.ip(), "no memory for another session, see iscsi.buffer_memory");
+                self.sessions.log_connection(
+                    self.peer.ip(),
+                    "refused: no memory for another session; increase iscsi.buffer_memory",
+                );
             }
             account
         };
@@ -318,13 +322,13 @@ impl ConnectionServer<'_> {
     }
 
     fn command(&mut self, command: Command) {
-        let Command { task_tag: task, lun, cdb, data_out, data_out_len: data_len, data_in, data_in_capacity: room } =
+        let Command { task_tag: tag, lun, cdb, data_out, data_out_len: data_len, data_in, data_in_capacity: capacity } =
             command;
         let Some((granted, target)) = &self.session else {
-            return self.protocol.discard_command(task, data_out, data_in, &self.buffers);
+            return self.protocol.discard_command(tag, data_out, data_in, &self.buffers);
         };
-        let job = CommandRequest { nexus: granted.nexus, tag: task, cdb, data_out, data_len, data_in, capacity: room };
-        if let Submitted::Completed(finished) = target.submit(lun, job, &self.reply) {
+        let request = CommandRequest { nexus: granted.nexus, tag, cdb, data_out, data_len, data_in, capacity };
+        if let Submitted::Completed(finished) = target.submit(lun, request, &self.reply) {
             self.send_response(finished);
         }
     }
@@ -346,7 +350,7 @@ impl ConnectionServer<'_> {
         if aborted {
             self.protocol.discard_command(tag, data_out, data_in, &self.buffers);
         } else {
-            let answer = CommandResponse {
+            let response = CommandResponse {
                 status: completion.status.0,
                 sense: completion.sense.map(|sense| sense.as_slice().to_vec()).unwrap_or_default(),
                 data_in,
@@ -356,7 +360,7 @@ impl ConnectionServer<'_> {
                 data_out_missing: completion.data_out_missing,
                 data_out,
             };
-            self.protocol.complete_command(tag, answer, &self.buffers);
+            self.protocol.complete_command(tag, response, &self.buffers);
         }
         for pending in &mut self.pending {
             pending.tasks.retain(|task| *task != tag);
@@ -367,7 +371,7 @@ impl ConnectionServer<'_> {
         }
     }
 
-    /// Devices are told at once; the answer waits until the tasks that they were running are dead.
+    /// Aborts tasks at the units at once; the response is sent when all affected tasks have ended.
     fn task_management(&mut self, request: TaskManagement) {
         const NO_SUCH_LUN: u8 = 2;
         let Some((nexus, target)) = self.session.as_ref().map(|(granted, target)| (granted.nexus, target)) else {

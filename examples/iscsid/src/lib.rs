@@ -1,7 +1,7 @@
-//! The iSCSI door of a [`vtl::site::Site`]: sockets on one side, its targets on the other.
+//! The iSCSI frontend of a [`vtl::site::Site`]: a [`Portal`] accepts connections and serves every target of the site.
 //!
-//! The daemon `ferric-iscsid` is this and its arguments; whoever embeds libraries opens a door of their own, on a free
-//! port if need be.
+//! The daemon `ferric-iscsid` adds a command line. A program or test that embeds libraries opens its own [`Portal`],
+//! for example with [`Portal::on_free_port`].
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/embedding.md")]
@@ -24,21 +24,21 @@ use vtl::budget::{Budget, default_limit};
 use vtl::config::{IscsiSetup, User};
 use vtl::site::Site;
 
-/// An open door. It stays open until [`Door::close`], or the end of the process.
+/// A listening iSCSI portal. It serves its site until [`Portal::close`] or the end of the process.
 pub struct Portal {
     address: SocketAddr,
     policy: Arc<RwLock<Arc<Policy>>>,
     sessions: Arc<Sessions>,
     limits: ConnectionLimits,
-    /// Sessions that the memory budget has guarantees for.
+    /// Number of sessions for which the memory budget guarantees buffers.
     max_sessions: usize,
 }
 
 impl Portal {
-    /// Serves every target of a site on an address; port 0 takes a free one.
+    /// Serves every target of a site on the address `setup.bind`; port 0 selects a free port.
     ///
     /// # Errors
-    /// The address cannot be listened on.
+    /// `setup.bind` does not resolve to an address, or the system cannot listen on it.
     pub fn open(site: &Arc<Site>, setup: &IscsiSetup) -> io::Result<Self> {
         let listener = listen(&setup.bind)?;
         let address = listener.local_addr()?;
@@ -56,7 +56,7 @@ impl Portal {
         Ok(Self { address, policy, sessions, limits, max_sessions: capacity })
     }
 
-    /// Serves every target of a site on a free port of this host, to everyone.
+    /// Serves every target of a site on a free port of 127.0.0.1, without authentication.
     ///
     /// # Errors
     /// The system has no free port.
@@ -64,19 +64,21 @@ impl Portal {
         Self::open(site, &IscsiSetup { bind: "127.0.0.1:0".into(), ..IscsiSetup::default() })
     }
 
-    /// Takes over who may log in, and the targets that there are now. Sessions go on as they began.
+    /// Applies the access rules of `setup` and the current targets of the site to new connections. Open connections
+    /// keep the rules they began with.
     pub fn reload(&self, site: &Site, setup: &IscsiSetup) {
         *self.policy.write().unwrap_or_else(PoisonError::into_inner) =
             Arc::new(connection_policy(setup, site, self.limits, self.max_sessions));
     }
 
-    /// Where it listens.
+    /// The address and port that the portal listens on.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Ends every session and lets no more in.
+    /// Closes every connection and refuses new ones. Returns when all connections have closed, after 10 s at the
+    /// latest.
     pub fn close(&self) {
         self.sessions.close_all();
     }
@@ -84,7 +86,7 @@ impl Portal {
 
 fn listen(bind: &str) -> io::Result<TcpListener> {
     let mut addresses = bind.to_socket_addrs()?;
-    let address = addresses.next().ok_or_else(|| io::Error::other(format!("{bind} names no address")))?;
+    let address = addresses.next().ok_or_else(|| io::Error::other(format!("{bind} does not resolve to an address")))?;
     let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
@@ -92,29 +94,29 @@ fn listen(bind: &str) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Less memory than this is too little for the longest command.
+/// Minimum size of the buffer memory in bytes: the longest command needs this much.
 const MIN_BUFFER_MEMORY: usize = 96 << 20;
 
-/// Divides the memory for commands: what buffers are kept for later use, and what connections may hold.
+/// Divides the buffer memory into cached free buffers and the budget of the connections.
 fn divide_memory(setup: &IscsiSetup, site: &Site) -> (ConnectionLimits, Budget) {
     let total = setup.limits.buffer_memory.unwrap_or_else(default_limit);
     let total = usize::try_from(total).unwrap_or(usize::MAX).max(MIN_BUFFER_MEMORY);
     let limits = ConnectionLimits::for_memory(total);
-    let kept = (total / 8).min(total - limits.max_memory().min(total));
-    site.buffers().set_max_cached(kept);
-    (limits, Budget::new(total - kept, limits.max_memory()))
+    let cached = (total / 8).min(total - limits.max_memory().min(total));
+    site.buffers().set_max_cached(cached);
+    (limits, Budget::new(total - cached, limits.max_memory()))
 }
 
-/// Who may connect. An address has half of all sessions at most, unless the configuration says how many.
+/// The rules for new connections. Unless configured, one address may use at most half of all sessions.
 fn connection_policy(setup: &IscsiSetup, site: &Site, limits: ConnectionLimits, capacity: usize) -> Policy {
-    let of_address = AddressLimits::default();
-    let connections = of_address.connections.min(capacity / 2).max(1);
+    let defaults = AddressLimits::default();
+    let connections = defaults.connections.min(capacity / 2).max(1);
     Policy {
         target: Arc::new(target_config(setup, site, limits)),
         networks: setup.limits.networks.clone(),
         limits: AddressLimits {
             connections: setup.limits.max_connections_per_address.unwrap_or(connections),
-            unauthenticated: setup.limits.max_unauthenticated_per_address.unwrap_or(of_address.unauthenticated),
+            unauthenticated: setup.limits.max_unauthenticated_per_address.unwrap_or(defaults.unauthenticated),
         },
     }
 }

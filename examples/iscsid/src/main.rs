@@ -1,12 +1,14 @@
-//! `ferric-iscsid`: tape libraries behind iSCSI targets. Arguments, a [`Site`], and its [`Door`].
+//! `ferric-iscsid`: serves tape libraries over iSCSI. Reads the command line and the configuration, opens a [`Site`]
+//! and its [`Portal`].
 
 mod arguments;
+mod ephemeral;
 mod ready;
 mod sys;
-mod use_temporary_data_dir;
 
 use arguments::Arguments;
 use clap::Parser;
+use ephemeral::Ephemeral;
 use iscsid::Portal;
 use ready::PidFile;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -14,7 +16,6 @@ use std::io::{self, IsTerminal, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
-use use_temporary_data_dir::Ephemeral;
 use vtl::config::{Config, IscsiSetup};
 use vtl::control::socket::{self, ControlSocket};
 use vtl::data_dir::DataDir;
@@ -44,7 +45,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Begins to log to standard error.
+/// Starts logging to standard error.
 fn start_log(level: tracing::Level) -> io::Result<LogGuard> {
     let (writer, guard) = LogWriter::stderr()?;
     let colours = io::stderr().is_terminal();
@@ -62,56 +63,57 @@ fn run(mut arguments: Arguments) -> Result<(), String> {
             _ => Ok(()),
         };
     }
-    // Signals are caught before anything is opened, so that none ends the process unsynchronised.
+    // Signals are caught before anything is opened, so that none ends the process with unsynchronised data.
     let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT, SIGHUP])
-        .map_err(|error| format!("signals cannot be caught: {error}"))?;
+        .map_err(|error| format!("cannot catch signals: {error}"))?;
     raise_descriptor_limit();
-    // Removed when everything else is closed.
-    let _temporary = ephemeral(&mut arguments)?;
+    // Removed after everything else is closed.
+    let _temporary = use_temporary_data_dir(&mut arguments)?;
     let ready = arguments.ready_fd.map(ready::descriptor).transpose().map_err(|error| error.to_string())?;
     let site = open(&arguments, &config).map_err(|error| error.to_string())?;
     let bind = &config.iscsi.bind;
-    let door = Portal::open(&site, &config.iscsi).map_err(|error| format!("cannot listen on {bind}: {error}"))?;
-    let door = Arc::new(door);
-    report_warnings(&site, &door, &config.iscsi);
+    let portal = Portal::open(&site, &config.iscsi).map_err(|error| format!("cannot listen on {bind}: {error}"))?;
+    let portal = Arc::new(portal);
+    report_warnings(&site, &portal, &config.iscsi);
     let reload = {
-        let (arguments, site, door) = (arguments.clone(), Arc::clone(&site), Arc::clone(&door));
+        let (arguments, site, portal) = (arguments.clone(), Arc::clone(&site), Arc::clone(&portal));
         let (bind, memory) = (config.iscsi.bind.clone(), config.iscsi.limits.buffer_memory);
-        Arc::new(move || reload(&arguments, &site, &door, &bind, memory))
+        Arc::new(move || reload(&arguments, &site, &portal, &bind, memory))
     };
     let control = arguments.data.join(socket::FILE_NAME);
     let _control = ControlSocket::open(&control, &site, Arc::clone(&reload) as _)
         .map_err(|error| format!("{}: {error}", control.display()))?;
     let _pid_file = arguments.pid_file.as_deref().map(PidFile::write).transpose()?;
-    ready::print_overview(&site, door.address(), &config.iscsi.advertise);
-    ready::report_ready(&arguments, ready, &site, door.address(), &control).map_err(|error| error.to_string())?;
+    ready::print_overview(&site, portal.address(), &config.iscsi.advertise);
+    ready::report_ready(&arguments, ready, &site, portal.address(), &control).map_err(|error| error.to_string())?;
     for signal in signals.forever() {
         if signal != SIGHUP {
             break;
         }
-        // A defect in a reload does not end the service of what is there.
+        // A panic in a reload must not end the service.
         let outcome = catch_unwind(AssertUnwindSafe(|| reload())).unwrap_or_else(|_| Err("internal error".into()));
         if let Err(error) = outcome {
-            tracing::error!(%error, "the configuration was not taken over");
+            tracing::warn!(%error, "reload failed");
         }
     }
-    door.close();
+    portal.close();
     site.shut_down().map_err(|error| error.to_string())
 }
 
-/// The temporary directory of a site that is not kept, which becomes that of the data.
-fn ephemeral(arguments: &mut Arguments) -> Result<Option<Ephemeral>, String> {
+/// With `--ephemeral`, creates a temporary directory and uses it as the data directory.
+fn use_temporary_data_dir(arguments: &mut Arguments) -> Result<Option<Ephemeral>, String> {
     if !arguments.ephemeral {
         return Ok(None);
     }
-    let created = Ephemeral::create().map_err(|error| format!("--ephemeral: no temporary directory: {error}"))?;
+    let created =
+        Ephemeral::create().map_err(|error| format!("--ephemeral: cannot create a temporary directory: {error}"))?;
     arguments.data = created.path().into();
     Ok(Some(created))
 }
 
-/// Logs what an operator should know of the portal, and has the status show it.
-fn report_warnings(site: &Site, door: &Portal, setup: &IscsiSetup) {
-    let warnings = setup.warnings(door.address().ip());
+/// Logs the warnings about the configuration of the portal and adds them to the status of the site.
+fn report_warnings(site: &Site, portal: &Portal, setup: &IscsiSetup) {
+    let warnings = setup.warnings(portal.address().ip());
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     site.set_warnings(warnings);
 }
@@ -124,26 +126,26 @@ fn open(arguments: &Arguments, config: &Config) -> Result<OpenSite, LibraryError
     Site::open_data_dir(data.with_new_site(arguments.new_site), config)
 }
 
-/// Reads the configuration again and takes it over.
-fn reload(arguments: &Arguments, site: &Site, door: &Portal, bind: &str, memory: Option<u64>) -> Result<(), String> {
+/// Reads the configuration again and applies it.
+fn reload(arguments: &Arguments, site: &Site, portal: &Portal, bind: &str, memory: Option<u64>) -> Result<(), String> {
     if !arguments.has_config_file() {
         return Err("the daemon was started without a configuration file".into());
     }
     let config = arguments.read_config()?;
     if arguments.bind.is_none() && config.iscsi.bind != bind {
-        return Err("to change iscsi.bind takes a restart; nothing was changed".into());
+        return Err("changing iscsi.bind requires a restart; nothing was changed".into());
     }
     if config.iscsi.limits.buffer_memory != memory {
-        return Err("to change iscsi.buffer_memory takes a restart; nothing was changed".into());
+        return Err("changing iscsi.buffer_memory requires a restart; nothing was changed".into());
     }
-    let taken = site.reload(&config).map_err(|error| error.to_string());
-    // Also where something could not be made: what came before it is there.
-    door.reload(site, &config.iscsi);
-    report_warnings(site, door, &config.iscsi);
-    taken
+    let result = site.reload(&config).map_err(|error| error.to_string());
+    // Also after an error: what was applied before it must be served.
+    portal.reload(site, &config.iscsi);
+    report_warnings(site, portal, &config.iscsi);
+    result
 }
 
-/// Each connection takes two descriptors, each loaded cartridge three: take as many as the system allows.
+/// Raises the limit on open files to its maximum: each connection needs two descriptors, each loaded cartridge three.
 fn raise_descriptor_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);

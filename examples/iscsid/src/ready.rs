@@ -1,4 +1,5 @@
-//! What the daemon says when it is ready: a table for people, a line for programs, a file with its process number.
+//! Output when the daemon is ready: an overview for people, the ready line for programs, and the file with the process
+//! ID.
 
 use crate::arguments::{Arguments, ReadyFormat};
 use crate::sys;
@@ -10,23 +11,23 @@ use std::path::{Path, PathBuf};
 use vtl::config::Advertise;
 use vtl::site::Site;
 
-/// An address that a person can connect to, where the daemon listens on all of them.
+/// The listening address, with the loopback address for an unspecified one, so that a client can connect to it.
 fn connectable_address(address: SocketAddr) -> SocketAddr {
     let local: IpAddr = if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
     SocketAddr::new(if address.ip().is_unspecified() { local } else { address.ip() }, address.port())
 }
 
-/// Units, and how to connect, on the standard error. Output that cannot be written changes nothing.
+/// Prints the overview to standard error. A write error is ignored.
 pub(crate) fn print_overview(site: &Site, address: SocketAddr, advertise: &Advertise) {
-    let shown = match advertise {
+    let portal = match advertise {
         Advertise::Portal(address) => address.clone(),
         Advertise::Connection | Advertise::Nothing => connectable_address(address).to_string(),
     };
-    let _ = io::stderr().write_all(overview(site, &shown).as_bytes());
+    let _ = io::stderr().write_all(overview(site, &portal).as_bytes());
 }
 
-/// Every unit, and how to connect from Linux.
-fn overview(site: &Site, shown: &str) -> String {
+/// A table of all units, and the commands to connect from Linux.
+fn overview(site: &Site, portal: &str) -> String {
     let mut text = String::new();
     for target in site.targets() {
         text += &format!("{}\nLUN  Vendor   Product           Rev   Serial      Loaded\n", target.name());
@@ -39,9 +40,9 @@ fn overview(site: &Site, shown: &str) -> String {
         }
         text += "\n";
     }
-    text += &format!("To connect from Linux:\n  iscsiadm -m discovery -t sendtargets -p {shown}\n");
+    text += &format!("To connect from Linux:\n  iscsiadm -m discovery -t sendtargets -p {portal}\n");
     for target in site.targets() {
-        text += &format!("  iscsiadm -m node -T {} -p {shown} --login\n", target.name());
+        text += &format!("  iscsiadm -m node -T {} -p {portal} --login\n", target.name());
     }
     text
 }
@@ -57,15 +58,15 @@ struct ReadyLine<'a> {
     pid: u32,
 }
 
-/// The descriptor that `--ready-fd` names, to write to.
+/// Opens the descriptor of `--ready-fd` for writing.
 ///
 /// # Errors
-/// It is not open.
+/// The number is not an open descriptor.
 pub(crate) fn descriptor(number: u16) -> io::Result<File> {
     sys::duplicate(number).map_err(|error| io::Error::other(format!("--ready-fd {number}: {error}")))
 }
 
-/// Says to the program that started the daemon that it is ready.
+/// Writes the ready line and notifies the service manager.
 pub(crate) fn report_ready(
     arguments: &Arguments,
     descriptor: Option<File>,
@@ -84,25 +85,25 @@ pub(crate) fn report_ready(
             serde_json::to_string(&line).map_err(io::Error::other)? + "\n"
         }
     };
-    // Output that cannot be written changes nothing.
+    // A write error is ignored: the daemon serves without its ready line.
     let _ = match descriptor {
         None => {
             let mut out = io::stdout().lock();
             out.write_all(line.as_bytes()).and_then(|()| out.flush())
         }
-        // Closed behind the line: who reads from it sees the end.
+        // Closed after the line, so that the reader gets end of file.
         Some(mut file) => file.write_all(line.as_bytes()),
     };
-    // Without a supervisor that asked for it this does nothing.
+    // Has no effect unless a service manager set NOTIFY_SOCKET.
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
     Ok(())
 }
 
-/// A file with the number of this process, which goes when this is dropped.
+/// A file with the process ID, removed when this is dropped.
 pub(crate) struct PidFile(PathBuf);
 
 impl PidFile {
-    /// Writes the file; one that another process left is replaced.
+    /// Writes the file and replaces one left by another process.
     pub(crate) fn write(path: &Path) -> Result<Self, String> {
         let failed = |error: io::Error| format!("--pid-file: {}: {error}", path.display());
         let new = path.with_extension(format!("{}.new", std::process::id()));
@@ -114,7 +115,7 @@ impl PidFile {
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        // Not the file of a process that came later.
+        // A file that a later process has written is left in place.
         let own = format!("{}\n", std::process::id());
         if fs::read_to_string(&self.0).is_ok_and(|text| text == own) {
             let _ = fs::remove_file(&self.0);

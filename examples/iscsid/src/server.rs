@@ -1,4 +1,4 @@
-//! Accepting connections: one thread each.
+//! Accepts connections and spawns a thread for each.
 
 use crate::admission::AddressLimits;
 use crate::connection;
@@ -14,20 +14,20 @@ use vtl::clock;
 use vtl::config::Network;
 use vtl::site::Site;
 
-/// A connection's thread runs commands, which need no more.
+/// Stack size of a connection's thread in bytes; commands run on it.
 const THREAD_STACK_BYTES: usize = 512 << 10;
-/// After a connection that could not be taken.
+/// Delay after a connection could not be accepted.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// Who may connect, and what the targets are.
+/// Rules for new connections, and the targets that they can log in to.
 pub(crate) struct Policy {
     pub(crate) target: Arc<TargetConfig>,
-    /// Networks whose addresses may connect; all if none are given.
+    /// Networks whose addresses may connect; `None` admits every address.
     pub(crate) networks: Option<Vec<Network>>,
     pub(crate) limits: AddressLimits,
 }
 
-/// A connection's place among all, given up however its thread ends.
+/// The entry of a connection in [`Sessions`], removed however its thread ends.
 struct ConnectionSlot<'a> {
     sessions: &'a Sessions,
     number: usize,
@@ -39,7 +39,7 @@ impl Drop for ConnectionSlot<'_> {
     }
 }
 
-/// Serves the listener from a thread of its own.
+/// Spawns the thread that accepts connections.
 pub(crate) fn spawn_listener(
     listener: TcpListener,
     site: Arc<Site>,
@@ -49,18 +49,15 @@ pub(crate) fn spawn_listener(
 ) -> io::Result<()> {
     let accept = move || {
         for stream in listener.incoming() {
-            // What a session began with, it keeps.
+            // A connection keeps the policy it began with.
             let policy = Arc::clone(&policy.read().unwrap_or_else(PoisonError::into_inner));
             let shared = ConnectionContext { site: &site, policy: &policy, sessions: &sessions, budget: &budget };
             if let Err(error) = stream.and_then(|stream| spawn_connection(stream, shared)) {
-                if let Some(left_out) = sessions.connection_log_limit.admit(clock::now().mono.0) {
-                    tracing::warn!(%error, left_out, "iSCSI connection: not accepted");
+                if let Some(suppressed) = sessions.connection_log_limit.admit(clock::now().mono.0) {
+                    tracing::warn!(%error, suppressed, "cannot accept a connection");
                 }
-                // Out of descriptors, most likely: asking again at once would only burn time.
-                #[expect(
-                    clippy::disallowed_methods,
-                    reason = "a pause of the accepting thread, which has nothing else to do"
-                )]
+                // Most likely out of descriptors: an immediate retry would fail again.
+                #[expect(clippy::disallowed_methods, reason = "the accepting thread has nothing else to do")]
                 std::thread::sleep(ACCEPT_RETRY_DELAY);
             }
         }
@@ -68,7 +65,7 @@ pub(crate) fn spawn_listener(
     Builder::new().name("accept".into()).spawn(accept).map(drop)
 }
 
-/// What a connection's thread needs.
+/// What all threads of connections share.
 #[derive(Clone, Copy)]
 struct ConnectionContext<'a> {
     site: &'a Arc<Site>,
@@ -79,11 +76,11 @@ struct ConnectionContext<'a> {
 
 fn spawn_connection(stream: TcpStream, shared: ConnectionContext<'_>) -> io::Result<()> {
     let ConnectionContext { site, policy, sessions, budget } = shared;
-    // An initiator that is gone already has no address.
+    // A connection that its initiator has already closed has no address.
     let Ok(peer) = stream.peer_addr() else { return Ok(()) };
     let address = peer.ip().to_canonical();
     if policy.networks.as_ref().is_some_and(|networks| !networks.iter().any(|network| network.contains(address))) {
-        sessions.log_connection(address, "refused, the address is not in iscsi.networks");
+        sessions.log_connection(address, "refused: the address is not in iscsi.networks");
         return Ok(());
     }
     let mailbox = Arc::new(Mailbox::new(address)?);
@@ -92,7 +89,7 @@ fn spawn_connection(stream: TcpStream, shared: ConnectionContext<'_>) -> io::Res
     let budget = Arc::clone(budget);
     let owner = Arc::clone(&sessions);
     let serve = move || {
-        let _place = ConnectionSlot { sessions: &sessions, number };
+        let _slot = ConnectionSlot { sessions: &sessions, number };
         if let Err(error) = connection::serve(stream, &site, &target, &sessions, &budget, &mailbox) {
             tracing::debug!(%error, "connection ended");
         }

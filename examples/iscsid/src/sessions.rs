@@ -1,4 +1,4 @@
-//! Who is logged in: reinstatement, limits, and the end of all.
+//! The connections and sessions of a portal: login, session reinstatement (RFC 7143 6.3.5) and shutdown.
 
 use crate::admission::{AddressLimits, Admission, Connections};
 use iscsi::login::LoginStatus;
@@ -14,13 +14,13 @@ use vtl::target::Target;
 use vtl::throttle::Throttle;
 use vtl::unit::{CompletedCommand, CompletionHandler};
 
-/// How other threads reach a connection's thread.
+/// Takes completed commands and requests from other threads, and wakes the connection's thread.
 pub(crate) struct Mailbox {
     completed: Mutex<Vec<CompletedCommand>>,
-    /// LUNs (or all) whose tasks another session ended.
+    /// LUNs whose tasks another session aborted; `None` stands for all LUNs.
     cleared_luns: Mutex<Vec<Option<u64>>>,
     wake: rustix::fd::OwnedFd,
-    /// The bell was rung and not yet heard.
+    /// `wake` was signalled and has not been read since.
     wake_signalled: AtomicBool,
     closing: AtomicBool,
     /// The initiator's address.
@@ -41,12 +41,12 @@ impl Mailbox {
         })
     }
 
-    /// What becomes readable when there is something to look at.
+    /// The descriptor that becomes readable when the connection's thread has something to process.
     pub(crate) const fn wake(&self) -> &rustix::fd::OwnedFd {
         &self.wake
     }
 
-    /// Takes what has come; `into` is empty before.
+    /// Moves the completed commands into `into`, which must be empty.
     pub(crate) fn take_completed(&self, into: &mut Vec<CompletedCommand>) {
         if !self.wake_signalled.swap(false, Ordering::AcqRel) {
             return;
@@ -56,12 +56,12 @@ impl Mailbox {
         std::mem::swap(into, &mut self.completed.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Another session ended the tasks of a LUN, or of all.
+    /// Takes the LUNs whose tasks another session aborted; `None` stands for all LUNs.
     pub(crate) fn take_cleared_luns(&self) -> Vec<Option<u64>> {
         std::mem::take(&mut self.cleared_luns.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Asks the connection to end.
+    /// Asks the connection's thread to close the connection.
     pub(crate) fn close(&self) {
         self.closing.store(true, Ordering::Release);
         self.signal();
@@ -72,7 +72,7 @@ impl Mailbox {
     }
 
     fn signal(&self) {
-        // In this order: a bell that is heard is one that can be silenced.
+        // In this order: a thread that sees the flag must find the event to read.
         let _ = rustix::io::write(&self.wake, &1_u64.to_le_bytes());
         self.wake_signalled.store(true, Ordering::Release);
     }
@@ -92,15 +92,15 @@ impl MemoryClient for Mailbox {
 
     fn reclaim(&self, held: usize) {
         tracing::warn!(
-            address = %self.address,
+            peer = %self.address,
             bytes = held,
-            "connection closed: its initiator does not take or send data, and others wait for the memory"
+            "connection closed: initiator stalled while other sessions wait for buffer memory"
         );
         self.close();
     }
 }
 
-/// An I_T nexus: the initiator's name and ISID, and the target's name.
+/// The names of an I_T nexus: initiator name, ISID and target name.
 type NexusName = (String, [u8; 6], String);
 
 struct Session {
@@ -118,7 +118,7 @@ struct SessionTable {
 }
 
 impl SessionTable {
-    /// A session handle that no session has.
+    /// A TSIH that no session uses.
     fn next_tsih(&mut self) -> u16 {
         loop {
             self.last_tsih = self.last_tsih.checked_add(1).unwrap_or(1);
@@ -129,20 +129,20 @@ impl SessionTable {
     }
 }
 
-/// All connections and sessions.
+/// The connections and sessions of a portal.
 #[derive(Default)]
 pub(crate) struct Sessions {
     state: Mutex<SessionTable>,
     changed: Condvar,
-    /// Log lines about connections that were refused or closed, and about logins that were refused.
+    /// Limits the log lines about refused and closed connections, and about refused logins.
     pub(crate) connection_log_limit: Throttle,
     pub(crate) login_log_limit: Throttle,
 }
 
-/// How long a session may take to make way for its successor, or all of them to end.
+/// Time limit for the end of a reinstated session, and for the end of all connections at shutdown.
 const SESSION_END_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A session that was granted, to be given back.
+/// A granted login, to be ended with [`Sessions::logout`].
 pub(crate) struct GrantedSession {
     name: NexusName,
     pub(crate) nexus: NexusId,
@@ -154,7 +154,7 @@ impl Sessions {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A connection begins; `None` if there are too many, or the daemon is ending.
+    /// Admits a connection and returns its number; `None` if a limit is reached or the portal is closing.
     pub(crate) fn connect(&self, mailbox: &Arc<Mailbox>, limits: AddressLimits) -> Option<usize> {
         let mut state = self.lock();
         if state.closed {
@@ -166,20 +166,20 @@ impl Sessions {
         match admission {
             Admission::Admitted(number) => Some(number),
             Admission::AdmittedInstead(number, closed) => {
-                self.log_connection(closed, "closed the oldest connection without a login, for a new one");
+                self.log_connection(closed, "closed: oldest connection without a login, to admit a new one");
                 Some(number)
             }
-            Admission::Refused(why) => {
-                self.log_connection(address, why);
+            Admission::Refused(reason) => {
+                self.log_connection(address, &format!("refused: {reason}"));
                 None
             }
         }
     }
 
-    /// A warning about a connection of an address, unless there are many.
+    /// Logs a warning about a connection of an address; limits the number of lines.
     pub(crate) fn log_connection(&self, address: IpAddr, message: &str) {
-        if let Some(left_out) = self.connection_log_limit.admit(clock::now().mono.0) {
-            tracing::warn!(%address, left_out, "iSCSI connection: {message}");
+        if let Some(suppressed) = self.connection_log_limit.admit(clock::now().mono.0) {
+            tracing::warn!(peer = %address, suppressed, "connection {message}");
         }
     }
 
@@ -188,8 +188,8 @@ impl Sessions {
         self.changed.notify_all();
     }
 
-    /// Grants a session. One of the same initiator port ends first (RFC 7143 §6.3.5), and its memory is released before
-    /// `open` opens the account of the new one.
+    /// Grants a session. A session of the same I_T nexus ends first (session reinstatement, RFC 7143 6.3.5) and
+    /// releases its memory before `open` opens the account of the new one.
     pub(crate) fn login(
         &self,
         target: &Target,
@@ -200,7 +200,7 @@ impl Sessions {
         let name = (request.initiator.clone(), request.isid, request.target.clone());
         let mut state = self.lock();
         if request.tsih != 0 {
-            // The connection of a living session may be made anew; a second one may not.
+            // The connection of an open session may be reinstated; a second connection may not be added.
             let session = state.sessions.get(&name).filter(|session| session.tsih == request.tsih);
             let cid = session.ok_or(LoginStatus::NO_SUCH_SESSION)?.cid;
             if cid != request.cid {
@@ -210,9 +210,9 @@ impl Sessions {
         while let Some(old) = state.sessions.get(&name) {
             old.mailbox.close();
             let tsih = old.tsih;
-            let lives =
+            let is_open =
                 |state: &mut SessionTable| state.sessions.get(&name).is_some_and(|session| session.tsih == tsih);
-            let waited = self.changed.wait_timeout_while(state, SESSION_END_TIMEOUT, lives);
+            let waited = self.changed.wait_timeout_while(state, SESSION_END_TIMEOUT, is_open);
             let (ended, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
             state = ended;
             if timeout.timed_out() {
@@ -232,7 +232,7 @@ impl Sessions {
         Ok((GrantedSession { name, nexus, tsih }, account))
     }
 
-    /// The session is over.
+    /// Ends a session.
     pub(crate) fn logout(&self, target: &Target, granted: &GrantedSession) {
         target.logout(granted.nexus);
         let mut state = self.lock();
@@ -243,31 +243,31 @@ impl Sessions {
         self.changed.notify_all();
     }
 
-    /// A handle for a session that is none of a unit's business.
+    /// A TSIH for a discovery session, which no unit knows.
     pub(crate) fn discovery_tsih(&self) -> u16 {
         self.lock().next_tsih()
     }
 
-    /// Tells every other session of a target that tasks were ended.
-    pub(crate) fn clear_others(&self, mine: &Arc<Mailbox>, target: &str, lun: Option<u64>) {
-        self.others(mine, target, |mailbox| {
+    /// Notifies every other session of a target that the tasks of a LUN were aborted; `None` stands for all LUNs.
+    pub(crate) fn clear_others(&self, own: &Arc<Mailbox>, target: &str, lun: Option<u64>) {
+        self.for_each_other(own, target, |mailbox| {
             mailbox.cleared_luns.lock().unwrap_or_else(PoisonError::into_inner).push(lun);
             mailbox.signal();
         });
     }
 
     /// Ends every other session of a target.
-    pub(crate) fn drop_others(&self, mine: &Arc<Mailbox>, target: &str) {
-        self.others(mine, target, Mailbox::close);
+    pub(crate) fn drop_others(&self, own: &Arc<Mailbox>, target: &str) {
+        self.for_each_other(own, target, Mailbox::close);
     }
 
-    fn others(&self, mine: &Arc<Mailbox>, target: &str, call: impl Fn(&Mailbox)) {
+    fn for_each_other(&self, own: &Arc<Mailbox>, target: &str, call: impl Fn(&Mailbox)) {
         let state = self.lock();
         let of_target = state.sessions.iter().filter(|((_, _, name), _)| name == target);
-        of_target.filter(|(_, other)| !Arc::ptr_eq(&other.mailbox, mine)).for_each(|(_, other)| call(&other.mailbox));
+        of_target.filter(|(_, other)| !Arc::ptr_eq(&other.mailbox, own)).for_each(|(_, other)| call(&other.mailbox));
     }
 
-    /// Ends every connection and waits for them.
+    /// Asks every connection to close and waits until all have, with a time limit.
     pub(crate) fn close_all(&self) {
         let mut state = self.lock();
         state.closed = true;

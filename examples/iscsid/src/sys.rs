@@ -1,17 +1,17 @@
-//! What the C library is told about memory, and descriptors that were inherited. All unsafe code of this program, and why it is
-//! sound.
+//! Allocator settings and inherited descriptors: all unsafe code of this program, and why it is sound.
 #![allow(unsafe_code, reason = "mallopt is a function of C, and an inherited descriptor is a number")]
 
 use std::fs::File;
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 
-/// Keeps the address space of a daemon with many threads small: by default each gets an arena of 64 MiB of addresses, up to eight for
-/// each processor, which a limit on the address space counts; and buffers that were freed stay in the arenas.
+/// Limits the address space of a daemon with many threads. By default glibc reserves an arena of 64 MiB for each
+/// thread, up to eight for each processor, which count against a limit on the address space, and freed buffers stay in
+/// the arenas.
 #[cfg(target_env = "gnu")]
 pub(crate) fn limit_arenas() {
     const ARENAS: libc::c_int = 2;
-    /// Buffers of commands, and larger ones, go back to the system when they are freed.
+    /// Allocations of at least this size, in bytes, return to the system when they are freed.
     const MAPPED: libc::c_int = 256 * 1024;
     for (option, value) in [(libc::M_ARENA_MAX, ARENAS), (libc::M_MMAP_THRESHOLD, MAPPED)] {
         // SAFETY: mallopt takes numbers only, and is called before there is another thread.
@@ -19,11 +19,11 @@ pub(crate) fn limit_arenas() {
     }
 }
 
-/// Other C libraries have nothing of the kind.
+/// Other C libraries have no such settings.
 #[cfg(not(target_env = "gnu"))]
 pub(crate) const fn limit_arenas() {}
 
-/// Another descriptor of what an inherited one refers to: a file, a pipe or a socket.
+/// Duplicates an inherited descriptor of a file, a pipe or a socket.
 ///
 /// # Errors
 /// The number is not an open descriptor.
@@ -33,6 +33,6 @@ pub(crate) fn duplicate(number: u16) -> io::Result<File> {
     if copy < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: fcntl has just made this descriptor, and no other value owns it.
+    // SAFETY: fcntl has just created this descriptor, and no other value owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(copy) }.into())
 }

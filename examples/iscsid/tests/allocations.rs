@@ -1,5 +1,5 @@
-//! In steady state nothing is allocated for a record: the protocol, the library and the drive on one thread.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+//! In steady state nothing is allocated for a record; the protocol, the library and the drive run on one thread.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 use iscsi::buffers::BufferSource;
 use iscsi::config::TargetConfig;
@@ -40,11 +40,11 @@ impl CompletionHandler for CompletionQueue {
 
 struct TestBench {
     connection: Connection,
-    library: Arc<Target>,
+    target: Arc<Target>,
     nexus: NexusId,
-    pool: SharedBuffers,
+    buffers: SharedBuffers,
     reply: Arc<dyn CompletionHandler>,
-    later: Receiver<CompletedCommand>,
+    completions: Receiver<CompletedCommand>,
     number: u32,
     pdu: Vec<u8>,
 }
@@ -55,14 +55,14 @@ impl TestBench {
         while at < self.pdu.len() {
             let space = self.connection.receive_buffer();
             let len = space.len().min(self.pdu.len() - at);
-            assert!(len > 0, "the connection takes no more");
+            assert!(len > 0, "the connection accepts no more input");
             space[..len].copy_from_slice(&self.pdu[at..at + len]);
-            self.connection.received(len, 0, &self.pool);
+            self.connection.received(len, 0, &self.buffers);
             at += len;
         }
     }
 
-    /// Runs what the connection wants run, and takes what it sends; the status of the last answer.
+    /// Executes the commands of the connection and discards its output. Returns the status of the last command.
     fn run_pending(&mut self) -> Option<u8> {
         let mut status = None;
         while let Some(event) = self.connection.next_event() {
@@ -83,16 +83,16 @@ impl TestBench {
                 data_out,
                 data_out_len: data_len,
                 data_in,
-                data_in_capacity: room,
+                data_in_capacity: capacity,
             } = command;
-            let job = CommandRequest { nexus: self.nexus, tag: task, cdb, data_out, data_len, data_in, capacity: room };
-            let done = match self.library.submit(lun, job, &self.reply) {
+            let job = CommandRequest { nexus: self.nexus, tag: task, cdb, data_out, data_len, data_in, capacity };
+            let done = match self.target.submit(lun, job, &self.reply) {
                 Submitted::Completed(done) => done,
-                Submitted::Queued => self.later.recv_timeout(Duration::from_secs(10)).unwrap(),
+                Submitted::Queued => self.completions.recv_timeout(Duration::from_secs(10)).unwrap(),
             };
             let CompletedCommand { tag, completion, data_in, data_out, .. } = done;
             status = Some(completion.status.0);
-            let answer = CommandResponse {
+            let response = CommandResponse {
                 status: completion.status.0,
                 sense: completion.sense.map(|sense| sense.as_slice().to_vec()).unwrap_or_default(),
                 data_in,
@@ -102,19 +102,19 @@ impl TestBench {
                 data_out_missing: completion.data_out_missing,
                 data_out,
             };
-            self.connection.complete_command(tag, answer, &self.pool);
+            self.connection.complete_command(tag, response, &self.buffers);
         }
         while self.connection.has_output() {
             let mut slices = Slices::new();
             self.connection.pending_output(&mut slices);
             let sent = slices.iter().map(|slice| slice.len()).sum();
             drop(slices);
-            self.connection.sent(sent, &self.pool);
+            self.connection.sent(sent, &self.buffers);
         }
         status
     }
 
-    /// A command to a LUN; its status.
+    /// Sends a command to a LUN and returns its status.
     fn command(&mut self, lun: u64, cdb: &[u8], flags: u8, expected: u32, data: usize) -> u8 {
         let mut header: wire::ScsiCommand = wire::with_opcode(Opcode::COMMAND);
         (header.flags, header.itt, header.cmd_sn) = (0x80 | flags, self.number.into(), self.number.into());
@@ -141,17 +141,17 @@ impl TestBench {
     }
 }
 
-/// Logs in, takes the attentions, and moves the first cartridge into the drive.
-fn test_bench(library: Arc<Target>) -> TestBench {
+/// Logs in, clears the unit attentions, and moves the first cartridge into the drive.
+fn test_bench(target: Arc<Target>) -> TestBench {
     const MOVE_SLOT_1000_TO_DRIVE_500: [u8; 12] = [0xa5, 0, 0, 0, 0x03, 0xe8, 0x01, 0xf4, 0, 0, 0, 0];
-    let nexus = library.login(&TransportId::local(1));
-    let (sender, later) = channel();
+    let nexus = target.login(&TransportId::local(1));
+    let (sender, completions) = channel();
     let reply: Arc<dyn CompletionHandler> = Arc::new(CompletionQueue(sender));
     let mut config = TargetConfig::new("iqn.t", "t");
     config.limits.idle_timeout_us = u64::MAX / 4;
-    let pool = SharedBuffers(Arc::clone(library.buffers()));
+    let buffers = SharedBuffers(Arc::clone(target.buffers()));
     let connection = Connection::new(Arc::new(config), "127.0.0.1:3260".into(), [3; 32], 0);
-    let mut rig = TestBench { connection, library, nexus, pool, reply, later, number: 0, pdu: Vec::new() };
+    let mut rig = TestBench { connection, target, nexus, buffers, reply, completions, number: 0, pdu: Vec::new() };
     let mut keys = Vec::new();
     for (key, value) in [("InitiatorName", "iqn.i"), ("TargetName", "iqn.t"), ("ImmediateData", "Yes")] {
         text::push_pair(&mut keys, key, value);

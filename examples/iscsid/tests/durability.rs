@@ -1,5 +1,6 @@
-//! What a host was told survives: moves, synchronised data, reservations; through SIGTERM, `kill -9` and a second start.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+//! What was reported to a host as done survives SIGTERM, `kill -9` and a restart: moves, synchronised data and
+//! reservations.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 mod common;
 
@@ -99,17 +100,17 @@ enum Object {
 }
 
 impl Object {
-    /// Half of the records shrink, so that workers have them when the daemon dies.
+    /// Half of the records are compressible, so that workers process them when the daemon is killed.
     fn bytes(seed: u32, len: usize) -> Vec<u8> {
         if seed.is_multiple_of(2) { record(seed, len) } else { record(seed, 64).repeat(len / 64 + 1)[..len].to_vec() }
     }
 }
 
-/// What a backup has on tape, and how much of it is synchronised.
+/// The objects that a backup has written, and how many of them are synchronised.
 struct Backup {
     objects: Vec<Object>,
-    /// So many were there when it began, and so many are synchronised.
-    kept: usize,
+    /// The number of objects at the start, and the number of synchronised objects.
+    at_start: usize,
     synced: usize,
     seed: u32,
 }
@@ -142,7 +143,8 @@ impl Backup {
         }
     }
 
-    /// Reads the tape and takes what is there for what the backup has; all that was synchronised must be.
+    /// Reads the tape and compares it with the backup, whose objects become those read. All synchronised objects must
+    /// be there.
     fn verify(&mut self, session: &mut Initiator, before: &[Object]) {
         rewind(session);
         let mut found = Vec::new();
@@ -153,7 +155,7 @@ impl Backup {
                 Some((0, 0, 1)) => found.push(Object::Filemark),
                 _ => {
                     let at = found.len();
-                    let old = before.get(at).copied().filter(|_| self.synced == self.kept);
+                    let old = before.get(at).copied().filter(|_| self.synced == self.at_start);
                     let candidates = [self.objects.get(at).copied(), old];
                     let same = |object: &Object| match object {
                         Object::Record(seed, len) => reply.data[..] == Object::bytes(*seed, *len),
@@ -165,15 +167,15 @@ impl Backup {
             }
         }
         let whole = self.objects.starts_with(&found) && found.len() >= self.synced;
-        // Killed before the first write over the old objects got through: they are all there still.
-        let untouched = self.synced == self.kept && before.starts_with(&found) && found.len() == before.len();
+        // Killed before the first overwrite of the old objects: all of them are still there.
+        let untouched = self.synced == self.at_start && before.starts_with(&found) && found.len() == before.len();
         assert!(whole || untouched, "{} of {} synchronised objects", found.len(), self.synced);
         self.objects = found;
     }
 }
 
-/// The daemon is killed in the middle of a backup, fifty times, and each time what it synchronised is there, and of the
-/// rest whole objects from the beginning on.
+/// The daemon is killed fifty times in the middle of a backup. Each time, all synchronised objects are there, and the
+/// others without gaps and complete.
 #[test]
 fn a_backup_survives_fifty_kills() {
     let dir = tempdir().unwrap();
@@ -183,7 +185,7 @@ fn a_backup_survives_fifty_kills() {
             [[cartridges]]\npattern = \"V#####L8\"\ncount = 5\nsize = \"2GB\"\nlevel = \"{level}\"\n"
         );
         let data = dir.path().join(level);
-        let mut backup = Backup { objects: Vec::new(), kept: 0, synced: 0, seed: 7 };
+        let mut backup = Backup { objects: Vec::new(), at_start: 0, synced: 0, seed: 7 };
         let mut before = Vec::new();
         for round in 0..25 {
             let daemon = Daemon::start(&data, &config);
@@ -194,17 +196,17 @@ fn a_backup_survives_fifty_kills() {
                 backup.verify(&mut session, &before);
             }
             before.clone_from(&backup.objects);
-            // Behind everything, or over the end of it.
+            // Append at the end of data, or overwrite the last objects.
             let keep = before.len() - if round % 3 == 2 { backup.random() % (before.len() / 2 + 1) } else { 0 };
             let [a, b, c, d] = u32::try_from(keep).unwrap().to_be_bytes();
             let located = session.command(1, &[0x2b, 0, 0, a, b, c, d, 0, 0, 0], Transfer::None).unwrap();
             assert_eq!(located, CommandResponse::default());
             backup.objects.truncate(keep);
-            (backup.kept, backup.synced) = (keep, keep);
+            (backup.at_start, backup.synced) = (keep, keep);
             let delay = std::time::Duration::from_millis(5 + backup.random() as u64 % 60);
             std::thread::scope(|scope| {
                 let writer = scope.spawn(|| backup.run(session));
-                #[expect(clippy::disallowed_methods, reason = "a kill comes at any time")]
+                #[expect(clippy::disallowed_methods, reason = "the daemon is killed at any time")]
                 std::thread::sleep(delay);
                 daemon.kill();
                 writer.join().unwrap();
@@ -266,17 +268,17 @@ fn configuration_sets_layout_and_data_dir_keeps_cartridges() {
     let fewer_slots = format!("[library]\nslots = 3\n{SMALL}");
     let said = refusal(&data, &fewer_slots);
     assert!(said.contains("V00004L8") && said.contains("element 1003"), "{said}");
-    // One that is no longer listed stays, a new one is made.
+    // A cartridge that is no longer configured stays, a new one is created.
     let other = "[[drive]]\nmodel = \"ULT3580-TD8\"\ncount = 2\n[[cartridges]]\npattern = \"N1L8\"\n";
     let daemon = Daemon::start(&data, other);
     let mut session = daemon.login(1);
     assert_eq!(barcode_in(&mut session, 4, DRIVE + 1).as_deref(), Some("V00001L8"));
     assert_eq!(barcode_in(&mut session, 2, SLOT + 1).as_deref(), Some("V00002L8"));
-    // Not in the slot that the loaded cartridge came from.
+    // Not in the source slot of the loaded cartridge.
     assert_eq!(barcode_in(&mut session, 2, SLOT).as_deref(), None);
     assert_eq!(barcode_in(&mut session, 2, SLOT + 5).as_deref(), Some("N1L8"));
     daemon.kill();
-    // Damage in a file of the directory is named, not repaired by forgetting.
+    // Damage in a file of the directory is reported; nothing is discarded to repair it.
     std::fs::write(data.join("state.1"), "{").unwrap();
     let daemon = Daemon::start(&data, other);
     assert_eq!(barcode_in(&mut daemon.login(1), 4, DRIVE + 1).as_deref(), Some("V00001L8"));
@@ -301,7 +303,7 @@ fn new_site_needs_option() {
     assert_ne!(daemon.iqn, iqn);
     let iqn = daemon.iqn.clone();
     daemon.kill();
-    // It stays in the unit file: a site that is there is started, not replaced.
+    // With the option still given, an existing site is opened, not replaced.
     let daemon = Daemon::spawn(command(&data, SMALL).arg("--new-site"));
     assert_eq!(daemon.iqn, iqn);
     daemon.kill();

@@ -1,5 +1,6 @@
-//! The Cargo.toml of docs/embedding.md, as a test of somebody's own has it: it resolves, and the daemon's program is not in it.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! The dependencies in docs/embedding.md, in the Cargo.toml of a test: they resolve and do not include those of the
+//! daemon.
+#![allow(clippy::unwrap_used, reason = "test code")]
 
 use std::fs;
 use std::path::Path;

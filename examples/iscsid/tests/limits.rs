@@ -1,5 +1,5 @@
-//! What initiators may cost: memory, connections, and what becomes of those that take more than their part.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+//! Limits for initiators: memory and connections, and the effect of initiators that exceed them.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 mod common;
 
@@ -25,7 +25,7 @@ fn connect_from(last: u8, portal: &str) -> TcpStream {
     stream
 }
 
-/// Whether the target has closed a connection; it does so without an answer.
+/// Whether the target has closed a connection, which it does without a response.
 fn is_closed(mut stream: &TcpStream) -> bool {
     matches!(stream.read(&mut [0; 1]), Ok(0) | Err(_))
 }
@@ -36,7 +36,7 @@ fn check_daemon_responds(daemon: &Daemon) -> bool {
     inquiry.status == 0 && session.logout().is_ok()
 }
 
-/// What a daemon had logged at its end.
+/// Ends a daemon and returns its log.
 fn log_of(daemon: Daemon, path: &Path) -> String {
     assert_eq!(daemon.terminate(), Some(0));
     std::fs::read_to_string(path).unwrap()
@@ -48,20 +48,20 @@ fn half_open_connections_do_not_block_logins() {
     let log = dir.path().join("log");
     let daemon = Daemon::logging(&mut command(&dir.path().join("d"), SMALL), File::create(&log).unwrap().into());
     let mut open: Vec<TcpStream> = (0..140).map(|_| connect_from(1, &daemon.portal)).collect();
-    assert!(check_daemon_responds(&daemon), "behind 140 of its own address");
-    assert!(is_closed(&open[0]), "the oldest made place");
+    assert!(check_daemon_responds(&daemon), "after 140 connections from the same address");
+    assert!(is_closed(&open[0]), "the oldest connection was closed");
     for last in 2..6 {
         for _ in 0..120 {
             let mut stream = connect_from(last, &daemon.portal);
-            // A part of a header.
+            // The beginning of a header.
             stream.write_all(&[0x43, 0x87, 0, 0]).unwrap();
             open.push(stream);
         }
     }
-    assert!(check_daemon_responds(&daemon), "behind 480 of other addresses");
+    assert!(check_daemon_responds(&daemon), "after 480 connections from other addresses");
     let log = log_of(daemon, &log);
-    assert!(log.contains("WARN") && log.contains("address=127.0.0.1"), "{log}");
-    assert!(log.matches("closed the oldest connection without a login").count() <= 10, "{log}");
+    assert!(log.contains("WARN") && log.contains("peer=127.0.0.1"), "{log}");
+    assert!(log.matches("connection closed: oldest connection without a login").count() <= 10, "{log}");
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn only_addresses_of_the_networks_connect() {
     assert!(is_closed(&connect_from(2, &daemon.portal)));
     let log = log_of(daemon, &log);
     assert!(
-        log.contains("refused, the address is not in iscsi.networks") && log.contains("address=127.0.0.2"),
+        log.contains("connection refused: the address is not in iscsi.networks") && log.contains("peer=127.0.0.2"),
         "{log}"
     );
     let none = Daemon::start(&dir.path().join("e"), "[iscsi]\nnetworks = []\n");
@@ -123,7 +123,7 @@ fn connections_per_address_are_limited() {
     drop(connect_from(2, &daemon.portal));
     drop(replaced);
     drop(sessions);
-    // The places are free when the target has noticed, and no later.
+    // The connections are free when the target has noticed the closed sockets.
     assert!((0..1000).any(|_| Initiator::login(&daemon.portal, &daemon.iqn, options(4)).is_ok()));
 }
 
@@ -139,13 +139,13 @@ fn a_session_is_replaced_when_all_memory_is_guaranteed() {
     let mut sessions: Vec<_> =
         (0..1000).map_while(|number| Initiator::login(&daemon.portal, &daemon.iqn, port(number)).ok()).collect();
     assert!(sessions.len() > 20 && sessions.len() < 1000, "{} sessions have a guarantee", sessions.len());
-    // The target takes the old session for alive: its connection is open.
+    // For the target the old session is active: its connection is open.
     for number in [0, 3, 0, 0] {
         let mut again = Initiator::login(&daemon.portal, &daemon.iqn, port(number)).unwrap();
         assert_eq!(again.command(1, &[0x12, 0, 0, 0, 36, 0], Transfer::In(36)).unwrap().status, 0);
         sessions.push(again);
     }
-    // A session that has logged out gives its memory back no later than the answer.
+    // A session that logs out releases its memory before the logout response.
     let again = sessions.pop().unwrap();
     assert!(again.logout().is_ok());
     assert!(Initiator::login(&daemon.portal, &daemon.iqn, port(2000)).is_ok());
@@ -160,7 +160,7 @@ fn a_refused_login_is_logged_with_the_name_escaped() {
     assert!(Initiator::login(&daemon.portal, &daemon.iqn, bad).is_err());
     let log = log_of(daemon, &log);
     let line = log.lines().find(|line| line.contains("login refused")).unwrap();
-    assert!(line.contains("0200") && line.contains("address=127.0.0.1:") && line.contains("u{1b}"), "{line}");
+    assert!(line.contains("0200") && line.contains("peer=127.0.0.1:") && line.contains("u{1b}"), "{line}");
     assert!(!line.contains('\u{1b}'), "{line}");
 }
 
@@ -182,7 +182,7 @@ fn idle_control_connections_do_not_block_operators() {
         open.push(half);
     }
     assert!(ask(&connect(), r#"{"do":"status"}"#).starts_with("{\"ok\":"));
-    // Those that receive events keep to their half.
+    // Subscribers to events may use half of the connections.
     let events: Vec<UnixStream> = (0..40).map(|_| connect()).collect();
     let taken = events.iter().filter(|stream| ask(stream, r#"{"do":"events"}"#).starts_with("{\"ok\":")).count();
     assert_eq!(taken, 32);
@@ -224,14 +224,13 @@ fn control_connections_that_take_no_answers_lock_no_operator_out() {
     assert_eq!(daemon.terminate(), Some(0));
 }
 
-/// Bytes of address space that a daemon may have.
+/// Limit on the address space of the daemon in bytes.
 const SPACE: u64 = 1_500_000_000;
 const HOSTILE: u16 = 200;
 const BLOCK: [u8; 3] = [0x80, 0, 0];
 const BLOCK_LEN: usize = 8 << 20;
 
-/// A daemon that cannot have more address space, with an 8 MiB record in the first drive and an empty cartridge in the
-/// second.
+/// Starts a daemon with limited address space, an 8 MiB record in the first drive and an empty cartridge in the second.
 fn limited_daemon(data: &Path) -> (Daemon, Initiator) {
     let config = SMALL.replace("64MB", "640MB");
     let plain = command(data, &config);
@@ -252,7 +251,7 @@ fn limited_daemon(data: &Path) -> (Daemon, Initiator) {
     (daemon, good)
 }
 
-/// Asks for much and takes nothing, or announces much and sends nothing.
+/// Requests much data and reads none, or announces much data and sends none.
 fn hostile(daemon: &Daemon, number: u16) -> Initiator {
     let [high, low] = number.to_be_bytes();
     let options = Options { isid: [0x80, 0, 0, 1, high, low], ..Options::default() };
@@ -262,7 +261,7 @@ fn hostile(daemon: &Daemon, number: u16) -> Initiator {
     let part = vec![0; BLOCK_LEN];
     session.stream().set_write_timeout(Some(Duration::from_millis(100))).unwrap();
     for _ in 0..15 {
-        // That the target reads no more of this is what is wanted.
+        // The target is expected to stop reading.
         let _ = session.start(1, &[0x01, 0, 0, 0, 0, 0], Transfer::None);
         let sent = if number % 4 == 3 {
             session.start(1, &[0x3b, 0x02, 0, 0, 0, 0, a, b, c, 0], Transfer::Out(&part))
@@ -281,7 +280,7 @@ fn hostile_initiators_use_bounded_memory() {
     let dir = tempdir().unwrap();
     let (daemon, mut good) = limited_daemon(&dir.path().join("d"));
     let hostile: Vec<Initiator> = (0..HOSTILE).map(|number| hostile(&daemon, number)).collect();
-    // 256 KiB fit the guarantee of every session. A new session works like one that was there before.
+    // 256 KiB are within the guarantee of every session. A new session works like an older one.
     let mut late = daemon.login_with(options(2));
     while late.command(2, &[0; 6], Transfer::None).unwrap().status != 0 {}
     for (seed, session) in [(10, &mut good), (500, &mut late)] {

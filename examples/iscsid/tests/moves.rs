@@ -1,5 +1,5 @@
-//! The daemon is killed in a loop of moves: each cartridge is where the last answered move put it.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+//! The daemon is killed during a series of moves: each cartridge is where the last completed move put it.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 mod common;
 
@@ -13,13 +13,13 @@ const CONFIG: &str = "[library]\nslots = 6\nimport_export = 2\n[[drive]]\nmodel 
     [[cartridges]]\npattern = \"M#L8\"\ncount = 6\nsize = \"64MB\"\n";
 const ELEMENTS: [u16; 10] = [1000, 1001, 1002, 1003, 1004, 1005, 10, 11, 500, 501];
 
-/// How often the daemon is killed, and after how many moves at most.
+/// How often the daemon is killed, and the maximum number of moves before that.
 const ROUNDS: usize = 40;
-const MOST_MOVES: usize = 6;
+const MAX_MOVES: usize = 6;
 
 type Places = BTreeMap<u16, String>;
 
-/// Every element that is full, and with what.
+/// Every full element, and the barcode in it.
 fn places(session: &mut Initiator) -> Places {
     let cdb = [0xb8, 0x10, 0, 0, 0xff, 0xff, 0, 0, 0x10, 0, 0, 0];
     let data = session.command(0, &cdb, Transfer::In(4096)).unwrap().data;
@@ -37,8 +37,8 @@ fn places(session: &mut Initiator) -> Places {
     places
 }
 
-/// Moves until the connection breaks, and reports each move that was answered. What is known of the
-/// places, and what they are too if the last move was made.
+/// Moves cartridges until the connection breaks, and reports each completed move. Returns the locations without and
+/// with the last move, which may have been executed.
 fn run(
     mut session: Initiator,
     mut places: Places,
@@ -80,9 +80,9 @@ fn kill_during_moves_keeps_inventory() {
         if let Some((before, after)) = &known {
             assert!(found == *before || found == *after, "{found:?} is neither {before:?} nor {after:?}");
         }
-        // The kill comes after some moves were answered, while the next one goes on.
-        let (answered, moved) = sync_channel(MOST_MOVES);
-        let count = 1 + random() % MOST_MOVES;
+        // The daemon is killed after some completed moves, while the next one is executed.
+        let (answered, moved) = sync_channel(MAX_MOVES);
+        let count = 1 + random() % MAX_MOVES;
         let mut made = 0;
         known = Some(std::thread::scope(|scope| {
             let start = found.clone();

@@ -1,5 +1,5 @@
-//! The daemon and those who run it: configurations that are read again, mhvtl's as they stand, the control socket.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+//! The daemon and its operators: reloading the configuration, configurations of mhvtl, the control socket.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 mod common;
 
@@ -15,7 +15,7 @@ use tape_store::media::LTO_8;
 use tape_store::store::TapeStore;
 use tempfile::tempdir;
 
-/// One request, and the answer to it.
+/// Sends one request and returns the response.
 fn send_request(data: &Path, request: &str) -> String {
     let mut stream = UnixStream::connect(data.join("control.sock")).unwrap();
     writeln!(stream, "{request}").unwrap();
@@ -38,21 +38,21 @@ fn reload_during_streaming() {
     );
     std::fs::write(data.with_extension("toml"), &more).unwrap();
     assert_eq!(send_request(&data, r#"{"do":"reload"}"#), r#"{"ok":null}"#);
-    // The stream goes on; there is a third drive now, and everyone hears of it.
-    let heard = |session: &mut Initiator, lun| {
+    // The stream continues; there is a third drive now, and unit attentions report it to every nexus.
+    let unit_attentions = |session: &mut Initiator, lun| {
         std::iter::from_fn(|| {
             session.command(lun, &[0; 6], Transfer::None).unwrap().sense_codes().filter(|codes| codes.0 == 6)
         })
         .collect::<Vec<_>>()
     };
-    assert_eq!(heard(&mut session, 1), [(6, 0x3f, 0x0e)]);
-    assert_eq!(heard(&mut session, 0), [(6, 0x28, 0x00), (6, 0x3f, 0x0e)]);
+    assert_eq!(unit_attentions(&mut session, 1), [(6, 0x3f, 0x0e)]);
+    assert_eq!(unit_attentions(&mut session, 0), [(6, 0x28, 0x00), (6, 0x3f, 0x0e)]);
     assert_eq!(common::write(&mut session, b"behind"), CommandResponse::default());
     let luns = session.command(0, &[0xa0, 0, 0, 0, 0, 0, 0, 0, 0, 64, 0, 0], Transfer::In(64)).unwrap().data;
     assert_eq!(luns[..4], [0, 0, 0, 32]);
     assert_eq!(move_medium(&mut session, 1001, 502), CommandResponse::default());
-    assert_eq!(heard(&mut session, 3), [(6, 0x29, 0x00), (6, 0x28, 0x00)]);
-    // What is less is refused, by SIGHUP too, and nothing happens.
+    assert_eq!(unit_attentions(&mut session, 3), [(6, 0x29, 0x00), (6, 0x28, 0x00)]);
+    // A reload that removes elements is refused and changes nothing.
     std::fs::write(data.with_extension("toml"), SMALL).unwrap();
     let said = send_request(&data, r#"{"do":"reload"}"#);
     assert!(said.contains("has 30 slots, not 24; this requires a restart"), "{said}");
@@ -72,7 +72,7 @@ fn reload_adds_libraries() {
         [[library.drive]]\nmodel = \"ULT3580-TD9\"\n";
     std::fs::write(data.with_extension("toml"), second).unwrap();
     assert!(daemon.signal("-HUP"));
-    // A signal is not answered; a request behind it is.
+    // A signal has no response; the following request has one.
     while !send_request(&data, r#"{"do":"status"}"#).contains("\"two\"") {}
     let name = format!("{}:two", daemon.iqn);
     let login = || Initiator::login(&daemon.portal, &name, options(2));

@@ -1,5 +1,5 @@
-//! Output that cannot be written changes nothing: a full disk, a reader that has gone, a reader that has stopped.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+//! Output that cannot be written has no effect on the service: a full disk, a closed pipe, a blocked pipe.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 mod common;
 
@@ -12,13 +12,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use tempfile::tempdir;
 
-/// Moves that log a warning, and a backup beside: all as if the log could be written.
-fn works(daemon: &Daemon, data: &Path) {
+/// Runs moves that log a warning, and a backup, as if the log could be written.
+fn check_service(daemon: &Daemon, data: &Path) {
     let mut session = daemon.login(1);
     load(&mut session);
     assert_eq!(write(&mut session, &record(1, 70_000)), CommandResponse::default());
     assert_eq!(filemark(&mut session), CommandResponse::default());
-    // What is loaded now cannot be mounted, and the log says so.
+    // The next cartridge cannot be mounted, which is logged.
     std::fs::remove_dir_all(data.join("cartridges/V00002L8")).unwrap();
     assert_eq!(move_medium(&mut session, SLOT + 1, DRIVE + 1), CommandResponse::default());
     assert_eq!(session.command(2, &[0; 6], Transfer::None).unwrap().sense_codes(), Some((3, 0x31, 0x00)));
@@ -38,7 +38,7 @@ fn full_disk_for_log_is_tolerated() {
     let data = dir.path().join("d");
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
     let daemon = Daemon::logging(&mut traced(&data), full.into());
-    works(&daemon, &data);
+    check_service(&daemon, &data);
     assert_eq!(daemon.terminate(), Some(0));
 }
 
@@ -49,7 +49,7 @@ fn closed_log_pipe_is_tolerated() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let daemon = Daemon::logging(&mut traced(&data), writer.into());
-    works(&daemon, &data);
+    check_service(&daemon, &data);
     assert_eq!(daemon.terminate(), Some(0));
 }
 
@@ -59,7 +59,7 @@ fn blocked_log_pipe_is_tolerated() {
     let data = dir.path().join("d");
     let (_reader, writer) = std::io::pipe().unwrap();
     let daemon = Daemon::logging(&mut traced(&data), writer.into());
-    works(&daemon, &data);
+    check_service(&daemon, &data);
     let mut session = daemon.login(2);
     // More than a pipe holds.
     for _ in 0..2000 {

@@ -1,5 +1,6 @@
-//! What the daemon keeps is its owner's alone, or a group's to read; whatever the umask is, and whatever was there before.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+//! Files of the daemon are accessible to their owner only, or readable by a group, regardless of the umask and of
+//! existing permissions.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 mod common;
 
@@ -12,7 +13,7 @@ use std::path::Path;
 use std::process::Command;
 use tempfile::tempdir;
 
-/// Permissions and group of everything in a directory, and of itself.
+/// Permissions and group of a directory and everything in it.
 fn modes(path: &Path, into: &mut BTreeMap<String, (u32, u32)>) {
     let metadata = fs::symlink_metadata(path).unwrap();
     into.insert(path.display().to_string(), (metadata.mode() & 0o7777, metadata.gid()));
@@ -35,7 +36,7 @@ fn check(path: &Path, directory: u32, file: u32) {
     }
 }
 
-/// The daemon with a umask, which the shell sets.
+/// The command of the daemon with a umask, which the shell sets.
 fn masked(data: &Path, config: &str, umask: &str) -> Command {
     let daemon = command(data, config);
     let mut shell = Command::new("sh");
@@ -50,8 +51,8 @@ fn backup(daemon: &Daemon) {
     assert_eq!(filemark(&mut session), CommandResponse::default());
 }
 
-/// Everything open to all, as an older version left it.
-fn loosen(path: &Path) {
+/// Makes everything accessible to all, as an older version did.
+fn make_accessible(path: &Path) {
     let mut found = BTreeMap::new();
     modes(path, &mut found);
     for name in found.keys() {
@@ -69,7 +70,7 @@ fn everything_is_private_by_default() {
     backup(&daemon);
     check(&data, 0o700, 0o600);
     assert_eq!(daemon.terminate(), Some(0));
-    loosen(&data);
+    make_accessible(&data);
     let log = fs::File::create(dir.path().join("log")).unwrap();
     let daemon = Daemon::logging(&mut masked(&data, SMALL, "022"), log.into());
     check(&data, 0o700, 0o600);
@@ -88,7 +89,7 @@ fn a_group_may_read() {
     backup(&daemon);
     check(&data, 0o2750, 0o640);
     assert_eq!(daemon.terminate(), Some(0));
-    // Without the group it is the owner's alone again.
+    // Without the group, only the owner has access again.
     let daemon = Daemon::spawn(&mut masked(&data, SMALL, "022"));
     check(&data, 0o700, 0o600);
     assert_eq!(daemon.terminate(), Some(0));
@@ -105,13 +106,13 @@ fn external_cartridge_directories() {
         let (data, home) = (dir.path().join("d"), dir.path().join("home"));
         fs::create_dir(&home).unwrap();
         fs::set_permissions(&home, Permissions::from_mode(0o755)).unwrap();
-        // Files of others, in a folder whose name could be a barcode.
+        // Files of other programs, in a folder whose name could be a barcode.
         let others = home.join("ISO");
         fs::create_dir(&others).unwrap();
         fs::write(others.join("debian.iso"), b"x").unwrap();
         let config = format!("{SMALL}[storage]\ncartridges = [{home:?}]\nshared = {shared}\n");
         for first in [true, false] {
-            loosen(&others);
+            make_accessible(&others);
             let daemon = Daemon::spawn(&mut masked(&data, &config, "022"));
             if first {
                 backup(&daemon);
@@ -125,7 +126,7 @@ fn external_cartridge_directories() {
             fs::create_dir(&others).unwrap();
             fs::write(others.join("debian.iso"), b"x").unwrap();
             assert_eq!(daemon.terminate(), Some(0));
-            loosen(&home);
+            make_accessible(&home);
         }
     }
 }
@@ -272,7 +273,7 @@ fn files_of_the_site_without_permission_are_named() {
 /// A key that a host gives the drive.
 const KEY: [u8; 32] = *b"\x07Never\x13In\x99A Dump\xfe of\x81 Memory! \xc3\x5a";
 
-/// The core dump of a daemon that holds a key and is killed, if there is one.
+/// The core dump of a daemon that is killed while it holds a key; `None` without a dump.
 fn core_of(directory: &Path, argument: Option<&str>) -> Option<Vec<u8>> {
     let mut daemon = command(&directory.join("d"), SMALL);
     daemon.args(argument);
@@ -298,14 +299,14 @@ fn core_of(directory: &Path, argument: Option<&str>) -> Option<Vec<u8>> {
 fn core_dumps_are_off_and_never_hold_keys() {
     let dir = tempdir().unwrap();
     assert!(core_of(dir.path(), None).is_none());
-    // Elsewhere the kernel's pattern may send dumps to a program, and the limit may not be raised.
+    // On other systems, the kernel's pattern may send dumps to a program, and the limit may not be raised.
     let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
     if pattern.trim() != "core" || !rustix::process::geteuid().is_root() {
         return;
     }
     let dir = tempdir().unwrap();
     let core = core_of(dir.path(), Some("--allow-core-dumps")).unwrap();
-    // What is written is in it; the key is not.
+    // The dump contains the barcode and not the key.
     let has = |bytes: &[u8]| core.windows(bytes.len()).any(|window| window == bytes);
     assert!(has(b"V00001L8"));
     assert!(!has(&KEY));

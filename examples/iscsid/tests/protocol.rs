@@ -1,5 +1,6 @@
-//! The iSCSI door, from outside: sessions, data in every shape, residuals, digests, authentication, misbehaviour.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+//! The iSCSI frontend, from the network: sessions, all kinds of data transfer, residuals, digests, authentication,
+//! protocol violations.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 mod common;
 
@@ -183,7 +184,7 @@ fn chap_secret_is_required() {
     };
     assert_eq!(login(None, None), Err("login refused: 0201".into()));
     assert_eq!(login(Some(("backup", "not-the-secret!")), None), Err("login refused: 0201".into()));
-    assert_eq!(login(Some(("nobody", "a-secret-for-users")), None), Err("login refused: 0201".into()));
+    assert_eq!(login(Some(("unknown", "a-secret-for-users")), None), Err("login refused: 0201".into()));
     assert_eq!(login(Some(("backup", "a-secret-for-users")), None), Ok(()));
     assert_eq!(login(Some(("backup", "a-secret-for-users")), Some("a-secret-for-target")), Ok(()));
     assert!(login(Some(("backup", "a-secret-for-users")), Some("another-secret!")).is_err());
@@ -299,7 +300,7 @@ fn hostile_initiator_does_not_affect_others() {
     nop.data_length = [0xff, 0xff, 0xff];
     rude.send(nop.as_bytes(), &[]).unwrap();
     closed(rude);
-    // A header digest that is wrong.
+    // A wrong header digest.
     let rude = daemon.login_with(Options { header_digest: true, ..options(9) });
     let bytes = [0_u8; BHS + 4];
     std::io::Write::write_all(&mut rude.stream(), &bytes).unwrap();
@@ -317,13 +318,14 @@ fn unsupported_pdus_are_rejected() {
     let reject = session.receive().unwrap();
     assert_eq!((reject.opcode(), as_layout::<wire::TargetHeader>(&reject.header).response), (Opcode::REJECT, 0x03));
     assert_eq!(reject.data.len(), BHS);
-    // A command number outside the window is dropped in silence.
+    // A command with a CmdSN outside the window is ignored.
     let mut stray: wire::ScsiCommand = wire::with_opcode(Opcode::COMMAND);
     stray.cmd_sn = session.cmd_sn().wrapping_add(5000).into();
     session.send(stray.as_bytes(), &[]).unwrap();
     stray.cmd_sn = session.cmd_sn().wrapping_sub(3).into();
     session.send(stray.as_bytes(), &[]).unwrap();
-    // The reject used a StatSN up, which this initiator does not follow; a new session shows that the target lives.
+    // The Reject has consumed a StatSN, which this initiator does not track; a new session shows that the target still
+    // works.
     let mut again = daemon.login(2);
     assert_eq!(move_medium(&mut again, 1000, 500), CommandResponse::default());
 }

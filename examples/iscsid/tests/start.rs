@@ -1,5 +1,5 @@
-//! How the daemon starts: what it is given, what it says, what it leaves behind.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+//! The start of the daemon: options, ready line, and files that remain.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 mod common;
 
@@ -17,7 +17,7 @@ fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_ferric-iscsid"))
 }
 
-/// Starts the daemon; the process, and the first line of its output.
+/// Starts the daemon and returns its process and the first line of its output.
 fn start(command: &mut Command) -> (Child, String) {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut line = String::new();
@@ -54,7 +54,7 @@ fn the_ready_line_as_json_and_nothing_left_of_an_ephemeral_site() {
     let socket = line["control"].as_str().unwrap();
     assert_eq!(status(Path::new(socket))["ok"]["libraries"][0]["name"], "main");
     assert!(terminate(child));
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "no file remains");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn the_ready_line_on_a_descriptor_and_the_process_number_in_a_file() {
     command.args(["-c", script, "sh"]).arg(&said).arg(env!("CARGO_BIN_EXE_ferric-iscsid"));
     command.arg("--data").arg(dir.path().join("d")).args(["--bind", "127.0.0.1:0", "--ready-fd", "3", "--pid-file"]);
     let mut child = command.arg(&pid).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // The hint for people comes before the line for programs.
+    // The overview for people is printed before the ready line for programs.
     let mut people = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     while !line.contains("--login") {
@@ -94,7 +94,7 @@ fn the_ready_line_on_a_socket() {
     let mut command = program();
     command.arg("--data").arg(dir.path().join("d")).args(["--bind", "127.0.0.1:0", "--ready-fd", "0"]);
     let child = command.stdin(OwnedFd::from(theirs)).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // Of the child's standard input and the descriptor that it wrote to, only the former is still open.
+    // The daemon has closed its copy of the descriptor after the line; its standard input is still open.
     let mut line = String::new();
     BufReader::new(&mut ours).read_line(&mut line).unwrap();
     assert!(line.starts_with("ready iscsi 127.0.0.1:") && line.ends_with('\n'), "{line}");
@@ -174,7 +174,7 @@ fn a_portal_that_is_open_to_the_network_is_warned_of() {
     }
 }
 
-/// What `config check` refuses, the daemon refuses too, and creates nothing.
+/// The daemon refuses what `config check` refuses, and creates nothing.
 #[test]
 fn a_missing_directory_of_cartridges_is_refused_and_not_created() {
     let dir = tempdir().unwrap();
@@ -187,7 +187,7 @@ fn a_missing_directory_of_cartridges_is_refused_and_not_created() {
         "{error}"
     );
     assert!(!data.exists() && !dir.path().join("nonexistent").exists());
-    // A file system that has no cartridges is named, with the line.
+    // A file system on which cartridges cannot be created is named, with the line.
     let output = command(&data, &format!("{SMALL}[storage]\ncartridges = [\"/proc\"]\n")).output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{error}");
@@ -195,8 +195,8 @@ fn a_missing_directory_of_cartridges_is_refused_and_not_created() {
     assert!(error.contains(expected) && !data.exists(), "{error}");
 }
 
-/// The daemon starts without the disk of its cartridges, neither creates the directory nor cartridges in an empty mount point,
-/// and has all cartridges when the disk is back.
+/// The daemon starts without the disk of its cartridges, creates neither the directory nor cartridges in an empty mount
+/// point, and has all cartridges when the disk is mounted again.
 #[test]
 fn unmounted_cartridge_disk_is_not_written() {
     let pool = "[[pool]]\nname = \"scratch\"\npattern = \"P####L8\"\nsize = \"64MB\"\nscratch = 2\n";
@@ -234,8 +234,8 @@ fn unmounted_cartridge_disk_is_not_written() {
     assert_eq!(count(&disk), 8);
 }
 
-/// Of two directories of cartridges, the disk of one is not mounted: this is logged, nothing is created in the empty mount point
-/// of the first, and all cartridges are usable when the disk is back.
+/// One of two cartridge disks is not mounted: this is logged, nothing is created in its empty mount point, and all
+/// cartridges are usable when it is mounted again.
 #[test]
 fn one_of_two_disks_that_is_not_mounted() {
     let dir = tempdir().unwrap();
@@ -276,7 +276,8 @@ fn one_of_two_disks_that_is_not_mounted() {
     assert_eq!((count(&disk), count(&second)), (5, 1));
 }
 
-/// A new cartridge whose element is full at a start is put into a free slot, and the log names barcode, element and slot.
+/// A new cartridge whose element is full at the start is put into a free slot, and the log names barcode, element and
+/// slot.
 #[test]
 fn a_new_cartridge_for_an_element_that_is_full() {
     let dir = tempdir().unwrap();
@@ -307,7 +308,7 @@ fn a_new_cartridge_for_an_element_that_is_full() {
     assert!(error.contains("e.toml:12: cartridges.at: A00003L8 and A00002L8 are put into the same element"), "{error}");
 }
 
-/// The next ephemeral site removes the directory of one that was killed, and neither that of one that runs nor anything else.
+/// The next ephemeral site removes the directory of one that was killed, but not that of a running one or of a user.
 #[test]
 fn an_ephemeral_site_that_was_killed() {
     let dir = tempdir().unwrap();
@@ -317,7 +318,7 @@ fn an_ephemeral_site_that_was_killed() {
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();
         (child, std::path::PathBuf::from(line["data"].as_str().unwrap()))
     };
-    // A directory of a user, which has a free lock but is not an ephemeral site.
+    // A directory of a user with an unlocked file, which is not an ephemeral site.
     let own = dir.path().join("ferric-ephemeral-mine");
     std::fs::create_dir(&own).unwrap();
     std::fs::write(own.join("lock"), "").unwrap();
@@ -332,7 +333,7 @@ fn an_ephemeral_site_that_was_killed() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "only the directory of the user stays");
 }
 
-/// Passes connections on to another address, as an address translator does.
+/// Forwards connections to another address, as an address translator does.
 fn translator(to: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -352,7 +353,7 @@ fn translator(to: String) -> String {
     address
 }
 
-/// Behind an address translator the initiator logs in to the address where it has discovered the target.
+/// Through an address translator, the initiator logs in to the address at which it discovered the target.
 #[test]
 fn discovery_and_login_through_an_address_translator() {
     let dir = tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! A daemon of its own for each test, and what tests say to it.
-#![allow(dead_code, reason = "each test file uses its own part")]
+//! A separate daemon for each test, and commands to it.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use initiator::{CommandResponse, Initiator, Options, Transfer};
 use std::io::{BufRead, BufReader};
@@ -32,17 +32,17 @@ impl Daemon {
         Self::logging(command, Stdio::null())
     }
 
-    /// With its log going there.
+    /// Starts the daemon with its log written to `log`.
     pub(crate) fn logging(command: &mut Command, log: Stdio) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let words: Vec<&str> = line.split_whitespace().collect();
-        let [_, _, portal, iqn] = words.as_slice() else { panic!("the daemon said {line:?}") };
+        let [_, _, portal, iqn] = words.as_slice() else { panic!("unexpected ready line {line:?}") };
         Self { child, portal: (*portal).into(), iqn: (*iqn).into() }
     }
 
-    /// A session as this initiator port, with the unit attentions of its units taken.
+    /// Logs in as this initiator port and clears the unit attentions of all units.
     pub(crate) fn login(&self, port: u8) -> Initiator {
         let mut session = self.login_with(options(port));
         for lun in 0..=2 {
@@ -60,7 +60,7 @@ impl Daemon {
         self.child.wait().unwrap();
     }
 
-    /// Ends it by SIGABRT.
+    /// Ends the daemon with SIGABRT.
     pub(crate) fn abort(mut self) {
         assert!(self.signal("-ABRT"));
         self.child.wait().unwrap();
@@ -70,7 +70,7 @@ impl Daemon {
         Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success()
     }
 
-    /// SIGTERM; the exit code.
+    /// Ends the daemon with SIGTERM and returns its exit code.
     pub(crate) fn terminate(mut self) -> Option<i32> {
         assert!(self.signal("-TERM"));
         self.child.wait().unwrap().code()
@@ -107,7 +107,7 @@ pub(crate) fn move_medium(session: &mut Initiator, from: u16, to: u16) -> Comman
     session.command(0, &[0xa5, 0, 0, 0, a, b, c, d, 0, 0, 0, 0], Transfer::None).unwrap()
 }
 
-/// Moves the first cartridge into the first drive and takes the attention that this raises.
+/// Moves the first cartridge into the first drive and clears the unit attention that this raises.
 pub(crate) fn load(session: &mut Initiator) {
     assert_eq!(move_medium(session, SLOT, DRIVE), CommandResponse::default());
     assert_eq!(ready(session).sense_codes(), Some((6, 0x28, 0x00)));

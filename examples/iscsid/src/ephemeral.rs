@@ -1,4 +1,5 @@
-//! `--ephemeral`: a temporary data directory, which goes with the process. What killed processes left is removed by the next one.
+//! `--ephemeral`: a temporary data directory that is removed on exit. The next process removes the directories of
+//! processes that were killed.
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -7,9 +8,9 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use tempfile::TempDir;
 
-/// What the names of the directories begin with.
+/// Prefix of the names of the directories.
 const PREFIX: &str = "ferric-ephemeral-";
-/// A file in each directory that its process has locked. Only directories with such a file are removed.
+/// A file in each directory, locked by the process that uses it. A directory without this file is never removed.
 const OWNER: &str = "ephemeral";
 
 /// A temporary data directory, removed when this is dropped.
@@ -19,14 +20,14 @@ pub(crate) struct Ephemeral {
 }
 
 impl Ephemeral {
-    /// Creates a directory, after those of processes that have ended without removing theirs are removed.
+    /// Removes the directories of processes that have ended without doing so, then creates a directory.
     ///
     /// # Errors
     /// The directory cannot be created.
     pub(crate) fn create() -> io::Result<Self> {
         remove_leftovers(&std::env::temp_dir());
         let directory = tempfile::Builder::new().prefix(PREFIX).permissions(Permissions::from_mode(0o700)).tempdir()?;
-        // Locked before it has its name: no other process finds it unlocked.
+        // Locked before it gets its name, so that no other process finds it unlocked.
         let (new, owner) = (directory.path().join("ephemeral.new"), directory.path().join(OWNER));
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
@@ -34,29 +35,35 @@ impl Ephemeral {
         Ok(Self { directory, _owner: file })
     }
 
-    /// Where it is.
+    /// Path of the directory.
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 }
 
-/// Removes the directories of this user whose process has ended.
+/// Removes this user's directories whose process has ended.
 fn remove_leftovers(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten().filter(|entry| entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes())) {
         let path = entry.path();
-        // Held until the directory is gone.
+        // The lock is held until the directory is removed.
         let Some(_owner) = take_over(&path) else { continue };
         match fs::remove_dir_all(&path) {
             Ok(()) => {
-                tracing::info!(path = %path.display(), "removed the directory of an ephemeral site that was killed")
+                tracing::info!(path = %path.display(), "removed the directory of a killed ephemeral site")
             }
-            Err(error) => tracing::warn!(path = %path.display(), %error, "directory of a killed ephemeral site stays"),
+            Err(error) => {
+                tracing::warn!(
+                    path = %path.display(),
+                    %error,
+                    "cannot remove the directory of a killed ephemeral site"
+                )
+            }
         }
     }
 }
 
-/// The lock of a directory whose process has ended.
+/// Locks a directory of this user whose process has ended; `None` for any other.
 fn take_over(path: &Path) -> Option<File> {
     let own = rustix::process::geteuid().as_raw();
     fs::symlink_metadata(path).ok().filter(|data| data.is_dir() && data.uid() == own)?;
