@@ -1,4 +1,4 @@
-//! What the daemons have in common: arguments of mhvtl's, beginning and end.
+//! What the daemons have in common: mhvtl's command line, start and exit.
 
 use clap::Parser;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
@@ -12,51 +12,51 @@ use std::process::{Command, ExitCode, Stdio};
 use vtl::config::Config;
 use vtl::data_dir::{DataDir, DataDirError};
 
-/// The command line of mhvtl's daemons, and what ours take beside.
+/// Serve one drive or library of an mhvtl configuration through mhvtl's kernel module.
 #[derive(Clone, Debug, Parser)]
 pub struct Arguments {
-    /// Number of the unit in device.conf
+    /// Number of the drive or library in device.conf
     #[arg(short = 'q', value_name = "ID", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub unit: u16,
-    /// Stay in the foreground
+    /// Run in the foreground
     #[arg(short = 'F')]
     pub foreground: bool,
-    /// Log everything, in the foreground
+    /// Log everything and run in the foreground
     #[arg(short = 'd')]
     pub debug: bool,
-    /// How much to log, 0 to 3; once more each time it is given
+    /// Log level, 0 to 3; repeated levels add up
     #[arg(short = 'v', value_name = "LEVEL", num_args = 0..=1, require_equals = false, default_missing_value = "1")]
     pub verbose: Vec<u8>,
-    /// A named pipe that is told of every change of state
+    /// Report each change of state on this named pipe
     #[arg(short = 'f', value_name = "FIFO")]
     pub fifo: Option<PathBuf>,
-    /// mhvtl's configuration; without one, /etc/mhvtl, or the directory that mhvtl.conf there names
+    /// Directory of mhvtl's configuration [default: /etc/mhvtl, or the directory named in its mhvtl.conf]
     #[arg(long, value_name = "DIR")]
     pub mhvtl_config: Option<PathBuf>,
-    /// Directory for what must not be lost; each unit has one of its own in it
+    /// Data directory; each unit uses the subdirectory named after its number
     #[arg(long, value_name = "DIR", default_value = "/var/lib/ferric/mhvtl")]
     pub data: PathBuf,
-    /// Start a new site although the unit's directory has cartridges or identities without a state
+    /// Create a new site although the unit's directory has cartridges or identities but no state
     #[arg(long)]
     pub new_site: bool,
-    /// Allow core dumps and debuggers; encryption keys are left out of dumps all the same
+    /// Allow core dumps and debuggers; dumps never contain encryption keys
     #[arg(long)]
     pub allow_core_dumps: bool,
 }
 
 impl Arguments {
-    /// Reads a command line. Empty words mean nothing: systemd makes one of an option that is not set.
+    /// Parses a command line. Empty arguments are ignored: systemd passes one for an unset variable.
     fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         Self::try_parse_from(words.into_iter().filter(|word| !word.is_empty()))
     }
 
-    /// How much to log.
+    /// The log level: 4 with `-d`, otherwise the sum of the `-v` levels.
     #[must_use]
     pub fn verbosity(&self) -> u8 {
         if self.debug { 4 } else { self.verbose.iter().copied().fold(0, u8::saturating_add) }
     }
 
-    /// The unit's data, for a configuration.
+    /// Opens the unit's data directory for a configuration.
     ///
     /// # Errors
     /// As [`Data::open_configured`].
@@ -64,21 +64,21 @@ impl Arguments {
         Ok(DataDir::open_configured(&self.folder(), config)?.with_new_site(self.new_site))
     }
 
-    /// Directory of the unit.
+    /// The unit's data directory: the subdirectory of `data` named after its number.
     #[must_use]
     pub fn folder(&self) -> PathBuf {
         self.data.join(self.unit.to_string())
     }
 }
 
-/// Runs a daemon of mhvtl's: here if it is to stay in the foreground, else as a process of its own, whose beginning is
-/// waited for.
+/// Parses the command line and runs a daemon: in this process with `-F` or `-d`, otherwise in a background process;
+/// then it returns when that process is ready. The exit code is 0, or 1 after any error.
 pub fn main(name: &str, run: impl FnOnce(&Arguments) -> Result<(), Box<dyn Error>>) -> ExitCode {
     let arguments = match Arguments::parse(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(error) => {
             let _ = error.print();
-            // mhvtl's daemons end with 1, whatever is wrong.
+            // mhvtl's daemons exit with 1 after any error.
             return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         }
     };
@@ -88,7 +88,7 @@ pub fn main(name: &str, run: impl FnOnce(&Arguments) -> Result<(), Box<dyn Error
     if arguments.foreground || arguments.debug { exit(name, run(&arguments)) } else { exit(name, detach()) }
 }
 
-/// The end of a process.
+/// Prints an error, if any, to standard error and returns the exit code: 0, or 1 after an error.
 pub fn exit(name: &str, result: Result<(), Box<dyn Error>>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -99,27 +99,27 @@ pub fn exit(name: &str, result: Result<(), Box<dyn Error>>) -> ExitCode {
     }
 }
 
-/// Signals that a daemon lives with.
+/// The signals that a daemon handles: SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2.
 pub struct SignalWaiter(Signals);
 
 impl SignalWaiter {
-    /// Catches them from here on.
+    /// Starts catching the signals.
     ///
     /// # Errors
-    /// They cannot be caught.
+    /// A signal handler cannot be installed.
     pub fn new() -> io::Result<Self> {
         Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2]).map(Self)
     }
 
-    /// Waits until the process is to end. On SIGHUP the configuration is read again, where that means something; other
-    /// signals that mhvtl's daemons survive mean nothing.
+    /// Waits for SIGTERM or SIGINT. SIGHUP calls `reload`; SIGUSR1 and SIGUSR2 are ignored: they do not end mhvtl's
+    /// daemons either.
     pub fn wait_for_exit(mut self, reload: impl Fn() -> Result<(), String>) {
         for signal in self.0.forever() {
             match signal {
                 SIGTERM | SIGINT => return,
                 SIGHUP => match reload() {
-                    Ok(()) => tracing::info!("the configuration was read again"),
-                    Err(error) => tracing::error!(error, "the configuration was not taken over"),
+                    Ok(()) => tracing::info!("configuration reloaded"),
+                    Err(error) => tracing::warn!(error, "reload failed"),
                 },
                 _ => {}
             }
@@ -127,21 +127,21 @@ impl SignalWaiter {
     }
 }
 
-/// Ends this process as if someone had asked for it.
+/// Requests the end of this process: raises SIGTERM.
 pub fn request_exit() {
     let _ = signal_hook::low_level::raise(SIGTERM);
 }
 
-/// Says that everything is there. Output that cannot be written changes nothing.
-pub fn print_ready(what: &str) {
+/// Notifies the service manager and prints the ready line with this summary. Write errors are ignored.
+pub fn print_ready(summary: &str) {
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
-    // The process that has started this one in the background ends when it has read this.
-    let _ = writeln!(io::stdout(), "{READY_LINE} {what}");
+    // The parent that started this process in the background exits when it has read this line.
+    let _ = writeln!(io::stdout(), "{READY_LINE} {summary}");
 }
 
 const READY_LINE: &str = "ready mhvtl";
 
-/// The same program with the same arguments, in the background.
+/// Starts this program in the background with the same arguments and waits for its ready line.
 fn detach() -> Result<(), Box<dyn Error>> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(std::env::args_os().skip(1)).arg("-F").stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
@@ -151,7 +151,7 @@ fn detach() -> Result<(), Box<dyn Error>> {
     if line.starts_with(READY_LINE) {
         return Ok(());
     }
-    Err(format!("it did not begin: {}", child.wait()?).into())
+    Err(format!("the background process did not start: {}", child.wait()?).into())
 }
 
 #[cfg(test)]
@@ -160,7 +160,7 @@ mod tests {
     use vtl::standalone::Standalone;
 
     #[test]
-    fn a_new_site_is_started_where_one_was_only_if_asked_to() {
+    fn new_site_needs_option() {
         let dir = tempfile::tempdir().unwrap();
         let text = "[[library]]\nname = \"alone\"\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n";
         let config = vtl::config::parse("test", text).unwrap();
@@ -171,7 +171,7 @@ mod tests {
             drive.map(|drive| drive.unit().identity().serial.clone()).map_err(|error| error.to_string())
         };
         let serial = open("").unwrap();
-        assert_eq!(open("--new-site"), Ok(serial.clone()), "a site that is there is started, not replaced");
+        assert_eq!(open("--new-site"), Ok(serial.clone()), "an existing site is opened, not replaced");
         ["state.1", "state.2"].iter().for_each(|name| std::fs::remove_file(dir.path().join("11").join(name)).unwrap());
         let refused = open("").unwrap_err();
         assert!(refused.contains("identities.toml") && refused.contains("--new-site"), "{refused}");
@@ -179,9 +179,9 @@ mod tests {
     }
 
     #[test]
-    fn mhvtls_command_lines() {
+    fn mhvtl_command_lines_are_parsed() {
         let read = |line: &str| Arguments::parse(line.split(' ').map(OsString::from));
-        // As mhvtl's units have it, without DAEMON_DEBUG.
+        // As in mhvtl's systemd units, with DAEMON_DEBUG unset.
         assert!(read("vtltape -F -q11 -v0 ").unwrap().foreground);
         assert_eq!(read("vtltape -F -q11 -v ").unwrap().verbosity(), 1);
         let unit = read("vtltape -F -q11 -v1").unwrap();

@@ -1,7 +1,8 @@
-//! The named pipe that mhvtl's daemons tell of their state: `Sun Nov 22 00:29:20 2026 - 11: - Loaded`, a line for each change.
+//! The named pipe on which mhvtl's daemons report their state: `Sun Nov 22 00:29:20 2026 - 11: - Loaded`, a line for
+//! each change.
 //!
-//! The words are those that mhvtl means; from the sixth on it prints the one before. Who does not read misses lines, and
-//! keeps nobody.
+//! The names of the states are as mhvtl intends them; from the sixth on, mhvtl itself prints the preceding name. Lines
+//! without a reader are lost and do not block the daemon.
 
 use crate::CommandHook;
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
@@ -18,7 +19,7 @@ use vtl::inventory::Location;
 use vtl::library::Library;
 use vtl::site::Site;
 
-/// A pipe of one unit, or none. It is gone when the last copy is dropped.
+/// The state pipe of one unit, or none. The pipe is removed when the last copy is dropped.
 #[derive(Clone, Default)]
 pub struct Fifo(Option<Arc<Pipe>>);
 
@@ -30,39 +31,39 @@ struct Pipe {
 }
 
 impl Fifo {
-    /// Makes the pipe of a unit, if one is wanted.
+    /// Creates the pipe of a unit at `path`; without a path, no state is reported.
     ///
     /// # Errors
-    /// It cannot be made, or something else is in its place.
+    /// The pipe cannot be created, or `path` exists and is not a named pipe.
     pub fn create(unit: u16, path: Option<&Path>) -> io::Result<Self> {
         let Some(path) = path else { return Ok(Self::default()) };
         match mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o644), 0) {
             Err(rustix::io::Errno::EXIST) if fs::symlink_metadata(path)?.file_type().is_fifo() => {}
-            made => made?,
+            created => created?,
         }
-        // Also for reading, so that it opens, and takes lines, without a reader.
+        // Also opened for reading, so that opening and writing succeed without a reader.
         let file = File::from(open(path, OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?);
         let fifo = Self(Some(Arc::new(Pipe { unit, path: path.into(), file, last: Mutex::default() })));
         fifo.notify("Initialising v2");
         Ok(fifo)
     }
 
-    /// Tells of a state, if it is another than before.
+    /// Reports a state unless it is the last one reported.
     pub fn notify(&self, state: &str) {
         let Some(pipe) = &self.0 else { return };
         let mut last = pipe.last.lock().unwrap_or_else(PoisonError::into_inner);
         if *last != state {
             state.clone_into(&mut last);
             let line = format!("{} - {}: - {state}\n", ctime_text(clock::now().wall.0 / 1000), pipe.unit);
-            // One that is full loses the line.
+            // If the pipe is full, the line is lost.
             let _ = (&pipe.file).write_all(line.as_bytes());
         }
     }
 
-    /// What is done before each command of a drive: its state is told.
+    /// Returns the hook that reports the state of a drive before each command.
     #[must_use]
     pub fn command_hook(&self) -> CommandHook {
-        /// LOAD, in the fifth byte of LOAD UNLOAD.
+        /// The LOAD bit, in byte 4 of the LOAD UNLOAD CDB.
         const LOAD: u8 = 0x01;
         let fifo = self.clone();
         Box::new(move |cdb| {
@@ -74,10 +75,10 @@ impl Fifo {
         })
     }
 
-    /// Tells of what happens in a library, until its site ends.
+    /// Reports the events of a library until its site closes.
     ///
     /// # Errors
-    /// There is no thread to be had.
+    /// The thread cannot be spawned.
     pub fn subscribe(&self, site: &Site, library: &Arc<Library>) -> io::Result<()> {
         if self.0.is_none() {
             return Ok(());
@@ -85,13 +86,13 @@ impl Fifo {
         let (events, library, fifo) = (site.subscribe(), Arc::clone(library), self.clone());
         fifo.notify("Online");
         let write = move |event: &Event| event_text(&library, event).into_iter().for_each(|text| fifo.notify(&text));
-        let tell = move || {
+        let report = move || {
             for event in events {
-                // An event whose line panics is lost, those behind it are not.
+                // A panic loses the line of this event only.
                 let _ = catch_unwind(AssertUnwindSafe(|| write(&event)));
             }
         };
-        std::thread::Builder::new().name("fifo".into()).spawn(tell).map(drop)
+        std::thread::Builder::new().name("fifo".into()).spawn(report).map(drop)
     }
 }
 
@@ -101,7 +102,7 @@ impl Drop for Pipe {
     }
 }
 
-/// What is said of an event, if it is of this library.
+/// The state to report for an event; `None` if the event is of another library or has no state.
 fn event_text(library: &Library, event: &Event) -> Option<String> {
     match event {
         Event::Moved { barcode, from, to } => {
@@ -120,17 +121,17 @@ fn event_text(library: &Library, event: &Event) -> Option<String> {
     }
 }
 
-/// What mhvtl calls an element: its kind and number.
+/// mhvtl's name of an element of this library: its type and its number from 1.
 fn element_text(library: &Library, place: &Location) -> Option<String> {
     let Location::Element { library: name, address, .. } = place else { return None };
     let layout = library.layout();
-    let (address, ours) = (smc::element::ElementAddress(*address), name == library.name());
+    let (address, in_this_library) = (smc::element::ElementAddress(*address), name == library.name());
     let groups = [("Storage slot", layout.storage), ("drive", layout.drives), ("MAP", layout.import_export)];
-    let found = groups.into_iter().find_map(|(what, range)| Some((what, range.index(address)? + 1)));
-    found.filter(|_| ours).map(|(what, number)| format!("{what} {number}"))
+    let name = groups.into_iter().find_map(|(kind, range)| Some((kind, range.index(address)? + 1)));
+    name.filter(|_| in_this_library).map(|(kind, number)| format!("{kind} {number}"))
 }
 
-/// What a drive does about a command of this name.
+/// The state that a command puts a drive into, by the name of the command; `loads` is the LOAD bit.
 fn activity_text(command: &str, loads: bool) -> Option<&'static str> {
     let name = command.split('(').next().unwrap_or_default();
     Some(match name {
@@ -147,7 +148,7 @@ fn activity_text(command: &str, loads: bool) -> Option<&'static str> {
     })
 }
 
-/// A time as C's `ctime` writes it, in UTC.
+/// Formats seconds since 1970 as C's `ctime` does, in UTC.
 fn ctime_text(seconds: u64) -> String {
     let time = i64::try_from(seconds).ok().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
     let time = time.unwrap_or(OffsetDateTime::UNIX_EPOCH);
@@ -161,7 +162,7 @@ mod tests {
     use std::io::Read;
 
     #[test]
-    fn a_line_for_each_change() {
+    fn each_change_is_one_line() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state");
         let fifo = Fifo::create(11, Some(&path)).unwrap();
@@ -175,7 +176,7 @@ mod tests {
         let states: Vec<&str> = text.lines().map(|line| line.split_once(" - 11: - ").unwrap().1).collect();
         assert_eq!(states, ["Initialising v2", "Loading", "Loaded", "Reading"]);
         assert_eq!(text.lines().next().unwrap().split_once(" - ").unwrap().0.len(), 24);
-        // Nobody reads: lines are lost, and nobody waits.
+        // Without a reader, lines are lost and the writer does not block.
         for number in 0..10_000 {
             fifo.notify(&number.to_string());
         }
@@ -183,11 +184,11 @@ mod tests {
         assert!(!path.exists());
         std::fs::write(&path, "no pipe").unwrap();
         assert!(Fifo::create(11, Some(&path)).is_err());
-        Fifo::create(11, None).unwrap().notify("to nobody");
+        Fifo::create(11, None).unwrap().notify("Online");
     }
 
     #[test]
-    fn times_and_commands() {
+    fn times_and_commands_are_formatted() {
         assert_eq!(ctime_text(1_795_307_360), "Sun Nov 22 00:29:20 2026");
         for (command, loads, state) in [
             ("READ(6)", false, Some("Reading")),

@@ -1,6 +1,7 @@
-//! mhvtl's door of a [`vtl::site::Site`]: its kernel module on one side, the units of libraries on the other.
+//! The frontend of a [`vtl::site::Site`] for mhvtl's kernel module: libraries and drives become SCSI devices of this
+//! host.
 //!
-//! Each unit has a thread, which asks the module for commands. The daemon `ferric-mhvtld` is this and its arguments.
+//! Each unit has a thread that polls the module for commands. The daemon `ferric-mhvtld` adds a command line.
 
 pub mod daemon;
 pub mod fifo;
@@ -29,12 +30,12 @@ use vtl::host::Host;
 use vtl::site::Site;
 use vtl::unit::Unit;
 
-/// Why units cannot be served.
+/// An error that prevents units from being served.
 #[derive(Debug)]
 pub enum FrontendError {
-    /// The module refused, for the unit of this minor.
+    /// The kernel module or the system returned an error for the unit with this minor number.
     Module(u32, io::Error),
-    /// There is no such unit at the site.
+    /// The site has no unit for this device slot.
     Unknown(DeviceSlot),
 }
 
@@ -51,98 +52,98 @@ impl std::fmt::Display for FrontendError {
 
 impl std::error::Error for FrontendError {}
 
-/// Units that are served, until this is closed.
+/// Units that are served through the kernel module, until [`Frontend::close`] or drop.
 pub struct Frontend {
-    /// In the order that they were given.
+    /// Stop flag and thread of each unit, in the order of the attachments.
     units: Vec<(Arc<AtomicBool>, JoinHandle<()>)>,
 }
 
-/// What is done before a command, with its CDB.
+/// A function that is called before each command, with its CDB.
 pub type CommandHook = Box<dyn FnMut(&[u8]) + Send>;
 
-/// A unit that is to be served at the module.
+/// A unit to serve through the kernel module.
 pub struct Attachment {
-    /// Its minor.
+    /// Minor number of the unit's device node.
     pub minor: u16,
-    /// Where the host has it.
+    /// SCSI address of the unit on the host: channel, target and LUN.
     pub address: HostAddress,
-    /// It.
+    /// The unit that executes the commands.
     pub unit: Arc<Unit>,
-    /// The module's host, as the unit's target knows it.
+    /// The login of the module's SCSI host to the unit's target.
     pub host: Arc<Host>,
-    /// Its LUN there.
+    /// LUN of the unit within its target.
     pub lun: usize,
     /// Called before each command, with its CDB.
     pub before: Option<CommandHook>,
     /// Called after each command.
     pub after: Option<Box<dyn FnMut() + Send>>,
-    /// Where the command is noted that it is at.
+    /// Lock file of the unit, which records the current command.
     pub lock: Option<Lock>,
 }
 
 impl Attachment {
-    /// A unit behind its target, with the module's host logged in there.
+    /// Attaches a unit of the target that `host` is logged in to.
     ///
     /// # Errors
-    /// The seat's number cannot be a minor, or the target has no such unit.
-    pub fn new(seat: &DeviceSlot, unit: Arc<Unit>, host: Arc<Host>) -> Result<Self, FrontendError> {
-        let lun = host.target().lun_of(&unit).ok_or_else(|| FrontendError::Unknown(seat.clone()))?;
-        let [channel, target, logical_unit] = seat.address;
+    /// The number of the slot is not a valid minor number, or the target does not have the unit.
+    pub fn new(slot: &DeviceSlot, unit: Arc<Unit>, host: Arc<Host>) -> Result<Self, FrontendError> {
+        let lun = host.target().lun_of(&unit).ok_or_else(|| FrontendError::Unknown(slot.clone()))?;
+        let [channel, target, logical_unit] = slot.address;
         let address = HostAddress { channel, target, lun: logical_unit };
-        Ok(Self { minor: minor(seat)?, address, unit, host, lun, before: None, after: None, lock: None })
+        Ok(Self { minor: minor(slot)?, address, unit, host, lun, before: None, after: None, lock: None })
     }
 }
 
-fn minor(seat: &DeviceSlot) -> Result<u16, FrontendError> {
-    u16::try_from(seat.minor).map_err(|_| FrontendError::Module(seat.minor, io::ErrorKind::InvalidInput.into()))
+fn minor(slot: &DeviceSlot) -> Result<u16, FrontendError> {
+    u16::try_from(slot.minor).map_err(|_| FrontendError::Module(slot.minor, io::ErrorKind::InvalidInput.into()))
 }
 
-/// Units of a site that have a seat at the module, in the order of their seats.
+/// Attaches the units of a site that have a device slot, in the order of the slots.
 ///
 /// # Errors
-/// There is no such unit.
-pub fn attachments(site: &Site, seats: &[DeviceSlot]) -> Result<Vec<Attachment>, FrontendError> {
+/// The site has no unit for a slot, or the number of a slot is not a valid minor number.
+pub fn attachments(site: &Site, slots: &[DeviceSlot]) -> Result<Vec<Attachment>, FrontendError> {
     let mut hosts: Vec<Arc<Host>> = Vec::new();
-    let place = |seat: &DeviceSlot| {
-        let unknown = || FrontendError::Unknown(seat.clone());
-        let library = site.library(&seat.library).ok_or_else(unknown)?;
-        // There is one initiator, the module's host.
-        let known = hosts.iter().find(|host| Arc::ptr_eq(host.target(), library.target())).cloned();
-        let host = known.unwrap_or_else(|| {
+    let attach = |slot: &DeviceSlot| {
+        let unknown = || FrontendError::Unknown(slot.clone());
+        let library = site.library(&slot.library).ok_or_else(unknown)?;
+        // All units of a target share one I_T nexus: the module's host is the only initiator.
+        let existing = hosts.iter().find(|host| Arc::ptr_eq(host.target(), library.target())).cloned();
+        let host = existing.unwrap_or_else(|| {
             let host = Arc::new(Host::login(library.target(), 1));
             hosts.push(Arc::clone(&host));
             host
         });
-        Attachment::new(seat, library.unit(seat.unit).ok_or_else(unknown)?, host)
+        Attachment::new(slot, library.unit(slot.unit).ok_or_else(unknown)?, host)
     };
-    seats.iter().map(place).collect()
+    slots.iter().map(attach).collect()
 }
 
 impl Frontend {
-    /// Serves units, and makes them known to the module's host, one after the other.
+    /// Starts to serve units and adds them to the module's SCSI host, one after the other.
     ///
     /// # Errors
-    /// A device cannot be opened, or the host did not take a unit. No unit is served then.
+    /// A device cannot be opened, a thread cannot be spawned, or the host rejects a unit. No unit is served then.
     pub fn open<M: Module + Clone + 'static>(module: &M, placed: Vec<Attachment>) -> Result<Self, FrontendError> {
-        let mut door = Self { units: Vec::new() };
+        let mut frontend = Self { units: Vec::new() };
         for unit in placed {
             let (minor, address) = (unit.minor, unit.address);
             let failed = |error| FrontendError::Module(minor.into(), error);
-            let served = UnitServer::new(module.open(minor).map_err(failed)?, unit);
+            let server = UnitServer::new(module.open(minor).map_err(failed)?, unit);
             let stop = Arc::<AtomicBool>::default();
             let serve = {
                 let stop = Arc::clone(&stop);
-                move || served.serve(&stop)
+                move || server.serve(&stop)
             };
             let thread = Builder::new().name(format!("mhvtl{minor}")).spawn(serve).map_err(failed)?;
-            door.units.push((stop, thread));
-            // The host looks at the unit now, and the thread answers.
+            frontend.units.push((stop, thread));
+            // The host scans the unit now; the thread answers its commands.
             module.add_unit(minor, address).map_err(failed)?;
         }
-        Ok(door)
+        Ok(frontend)
     }
 
-    /// Takes the units away from the host and ends their threads.
+    /// Removes the units from the host and ends their threads, after the commands they are executing.
     pub fn close(mut self) {
         self.end();
     }
@@ -154,7 +155,7 @@ impl Frontend {
         }
     }
 
-    /// What ends each unit, in the order that they were given.
+    /// The flag that stops each unit when set, in the order of the attachments.
     #[must_use]
     pub fn stop_flags(&self) -> Vec<Arc<AtomicBool>> {
         self.units.iter().map(|(stop, _)| Arc::clone(stop)).collect()
@@ -167,10 +168,10 @@ impl Drop for Frontend {
     }
 }
 
-/// Takes a unit away; the module blocks while the host's other commands are not answered, so nobody waits for it but the
-/// unit's own thread.
+/// Removes a unit from the host. The module blocks until the host's other commands are answered, so only the thread of
+/// the unit itself may call this.
 fn remove_unit(device: &mut impl UnitDevice, address: HostAddress) {
     if let Err(error) = device.remove_unit(address) {
-        tracing::warn!(%error, ?address, "the unit could not be taken away from the host");
+        tracing::warn!(%error, ?address, "cannot remove the unit from the host");
     }
 }

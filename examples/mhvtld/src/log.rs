@@ -1,4 +1,4 @@
-//! How much is logged, which may change while a daemon works.
+//! The log of a daemon, with a level that can change at run time.
 
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
@@ -10,21 +10,22 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt};
 use vtl::log_writer::{self, LogGuard, LogWriter};
 
-/// mhvtl's levels: 0 is quiet, 3 and more says everything.
+/// Log levels by mhvtl's verbosity: 0 logs warnings and errors, 3 and above everything.
 const LEVELS: [LevelFilter; 5] =
     [LevelFilter::WARN, LevelFilter::INFO, LevelFilter::DEBUG, LevelFilter::TRACE, LevelFilter::TRACE];
 
-/// The log of this process, or none.
+/// The log of this process. The default value does not log.
 #[derive(Clone, Default)]
 pub struct Log {
     handle: Option<Handle<LevelFilter, Registry>>,
-    /// Lines that wait are written when the last one that has it is dropped.
+    /// Writes pending lines when the last copy is dropped.
     _guard: Option<Arc<LogGuard>>,
     level: Arc<AtomicU8>,
 }
 
 impl Log {
-    /// Begins to log to standard error, at a level of mhvtl's. Once in a process.
+    /// Starts logging to standard error at a verbosity of mhvtl, 0 to 4. Only the first call in a process has an
+    /// effect.
     #[must_use]
     pub fn start(level: u8) -> Self {
         let (filter, handle) = reload::Layer::new(filter(level));
@@ -39,12 +40,12 @@ impl Log {
         Self { handle: started.then_some(handle), _guard: Some(Arc::new(guard)), level }
     }
 
-    /// One level less; from the lowest to the third.
+    /// Lowers the verbosity by one; 0 becomes 3.
     pub fn quieter(&self) {
         self.change(|level| level.checked_sub(1).unwrap_or(3));
     }
 
-    /// One level more; from the fourth to the first.
+    /// Raises the verbosity by one; 4 becomes 1.
     pub fn louder(&self) {
         self.change(|level| if level < 4 { level + 1 } else { 1 });
     }
@@ -67,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn levels_go_round() {
+    fn levels_wrap_around() {
         let log = Log::default();
         let level = || log.level.load(Ordering::Acquire);
         let down: Vec<u8> = (0..5)

@@ -1,4 +1,4 @@
-//! `ferric-mhvtld`: mhvtl's configuration, a [`Site`], and its [`Door`].
+//! `ferric-mhvtld`: reads mhvtl's configuration, opens a [`Site`] and serves it through a [`Frontend`].
 
 use clap::Parser;
 use mhvtl_lld::KernelModule;
@@ -17,23 +17,23 @@ use vtl::control::socket::{self, ControlSocket};
 use vtl::data_dir::DataDir;
 use vtl::site::Site;
 
-/// Serves the libraries and drives of mhvtl's configuration at mhvtl's kernel module, in the place of its daemons.
+/// Serve all libraries and drives of an mhvtl configuration through mhvtl's kernel module.
 #[derive(Parser)]
 #[command(name = "ferric-mhvtld", version)]
 struct Arguments {
-    /// mhvtl's configuration; without one, /etc/mhvtl, or the directory that mhvtl.conf there names
+    /// Directory of mhvtl's configuration [default: /etc/mhvtl, or the directory named in its mhvtl.conf]
     #[arg(long, value_name = "DIR")]
     mhvtl_config: Option<PathBuf>,
-    /// Directory for what must not be lost: where cartridges are, reservations, counters
+    /// Data directory: inventory, reservations and counters
     #[arg(long, value_name = "DIR", default_value = "/var/lib/ferric")]
     data: PathBuf,
-    /// Start a new site although DIR has cartridges or identities without a state
+    /// Create a new site although DIR has cartridges or identities but no state
     #[arg(long)]
     new_site: bool,
-    /// Allow core dumps and debuggers; encryption keys are left out of dumps all the same
+    /// Allow core dumps and debuggers; dumps never contain encryption keys
     #[arg(long)]
     allow_core_dumps: bool,
-    /// How much to log, 0 to 3
+    /// Log level, 0 to 3
     #[arg(short, value_name = "LEVEL", default_value_t = 0)]
     verbose: u8,
 }
@@ -51,31 +51,31 @@ fn run(arguments: &Arguments, log: &Log) -> Result<(), Box<dyn Error>> {
     let imported = mhvtl::import(&mhvtl::resolve_directory(arguments.mhvtl_config.as_deref())?)?;
     imported.notes.iter().for_each(|note| tracing::warn!("{note}"));
     let config = imported.config()?;
-    let waiting = SignalWaiter::new()?;
+    let signals = SignalWaiter::new()?;
     let module = KernelModule::find()?;
-    let locks = imported.device_slots.iter().map(|seat| Lock::acquire(seat.minor)).collect::<Result<Vec<_>, _>>()?;
+    let locks = imported.device_slots.iter().map(|slot| Lock::acquire(slot.minor)).collect::<Result<Vec<_>, _>>()?;
     let data = DataDir::open_configured(&arguments.data, &config)?.with_new_site(arguments.new_site);
     let site = Site::open_data_dir(data, &config)?;
     let control = arguments.data.join(socket::FILE_NAME);
-    let no_reload = || Err("mhvtl's configuration is read at the start".into());
+    let no_reload = || Err("changing mhvtl's configuration requires a restart".into());
     let _control = ControlSocket::open(&control, &site, Arc::new(no_reload))
         .map_err(|error| format!("{}: {error}", control.display()))?;
     let mut placed = attachments(&site, &imported.device_slots)?;
     placed.iter_mut().zip(locks).for_each(|(unit, lock)| unit.lock = Some(lock));
-    for (unit, seat) in placed.iter_mut().zip(&imported.device_slots) {
-        let fifo = Fifo::create(unit.minor, seat.fifo.as_deref())?;
-        match site.library(&seat.library) {
-            Some(library) if seat.unit == 0 => fifo.subscribe(&site, &library)?,
+    for (unit, slot) in placed.iter_mut().zip(&imported.device_slots) {
+        let fifo = Fifo::create(unit.minor, slot.fifo.as_deref())?;
+        match site.library(&slot.library) {
+            Some(library) if slot.unit == 0 => fifo.subscribe(&site, &library)?,
             _ => unit.before = Some(fifo.command_hook()),
         }
     }
-    let door = Frontend::open(&module, placed)?;
-    let queue = Queue::open().map_err(|error| format!("mhvtl's message queue: {error}"))?;
-    let ears = site_messages::message_handlers(&site, &door, &imported.device_slots, log)?;
-    let messages = MessageListener::open(&queue, ears, daemon::request_exit)?;
+    let frontend = Frontend::open(&module, placed)?;
+    let queue = Queue::open().map_err(|error| format!("cannot open mhvtl's message queue: {error}"))?;
+    let handlers = site_messages::message_handlers(&site, &frontend, &imported.device_slots, log)?;
+    let messages = MessageListener::open(&queue, handlers, daemon::request_exit)?;
     daemon::print_ready(&format!("{} units", imported.device_slots.len()));
-    waiting.wait_for_exit(|| Err("units come and go with a restart".into()));
-    door.close();
+    signals.wait_for_exit(|| Err("changing mhvtl's configuration requires a restart".into()));
+    frontend.close();
     drop(messages);
     site_messages::save_contents(&site, &imported.contents_files);
     Ok(site.shut_down()?)

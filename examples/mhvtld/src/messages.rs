@@ -1,4 +1,4 @@
-//! The threads that listen to mhvtl's message queue, one for each unit.
+//! The threads that receive from mhvtl's message queue, one for each unit.
 
 use mhvtl_lld::queue::{Message, Queue, Received, TOOL_ID};
 use std::io;
@@ -8,23 +8,23 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-/// After the queue has failed.
+/// Delay after an error of the queue.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// How often, and how long after one another, a thread is called that waits for messages.
+/// Number of attempts to wake a thread that waits for messages, and the time between them.
 const WAKE_ATTEMPTS: usize = 50;
 const WAKE_INTERVAL: Duration = Duration::from_millis(20);
 
-/// What is done about a text.
+/// The result of handling a message.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// Nothing that the sender waits for.
+    /// The message is handled; the sender does not wait for a reply.
     NoReply,
-    /// This is said back.
+    /// The message is handled; this text is sent to the sender.
     Text(String),
-    /// The unit is to end.
+    /// The unit must exit; no reply is sent.
     Exit,
-    /// We do not do that; why, for the log.
+    /// The message is not supported or failed, for the reason in the log; no reply is sent.
     Rejected(String),
 }
 
@@ -32,8 +32,8 @@ pub enum Reply {
 const REPLIED: [&str; 6] = ["add slot", "open map", "close map", "empty map", "list map", "load map"];
 
 impl Reply {
-    /// Handles a message, and sends the reply. A panic in the handler becomes a reply that says so, where the sender waits
-    /// for one; the thread goes on. Whether the unit is to end.
+    /// Handles a message and sends the reply. A panic in the handler becomes an error reply if the sender waits for
+    /// one. Returns whether the unit must exit.
     pub(crate) fn handle(queue: &Queue, unit: u16, message: &Message, handle: impl FnOnce(&Message) -> Self) -> bool {
         let handled = catch_unwind(AssertUnwindSafe(|| handle(message)));
         let reply = handled.unwrap_or_else(|_| Self::after_panic(message));
@@ -44,44 +44,46 @@ impl Reply {
 
     /// The reply to a message whose handler panicked.
     fn after_panic(message: &Message) -> Self {
-        const WHY: &str = "internal error";
+        const REASON: &str = "internal error";
         let (text, from_tool) = (message.text.as_str(), message.sender == u64::from(TOOL_ID));
         match text.strip_prefix("lload ") {
             Some(label) => Self::Text(format!("Load failed: {}", label.trim())),
             None if !from_tool && (text.starts_with("unload") || text.starts_with("set_empty")) => {
-                Self::Text(format!("Unload failed: {WHY}"))
+                Self::Text(format!("Unload failed: {REASON}"))
             }
-            None if from_tool && REPLIED.iter().any(|command| text.starts_with(command)) => Self::Text(WHY.into()),
-            None => Self::Rejected(WHY.into()),
+            None if from_tool && REPLIED.iter().any(|command| text.starts_with(command)) => Self::Text(REASON.into()),
+            None => Self::Rejected(REASON.into()),
         }
     }
 
-    /// Says what is to be said, as a unit, to who has sent the message.
+    /// Sends the reply of a unit to the sender of the message `to`, or logs why there is none.
     pub fn send(self, queue: &Queue, unit: u16, to: &Message) {
         match self {
             Self::NoReply | Self::Exit => {}
-            Self::Rejected(why) => tracing::warn!(unit, text = to.text, why, "a message was not followed"),
-            Self::Text(answer) => {
+            Self::Rejected(reason) => {
+                tracing::warn!(minor = unit, message_text = to.text, reason, "unsupported message ignored")
+            }
+            Self::Text(text) => {
                 let receiver = u16::try_from(to.sender).map_err(|_| io::ErrorKind::InvalidInput.into());
-                if let Err(error) = receiver.and_then(|receiver| queue.send(receiver, unit, &answer)) {
-                    tracing::warn!(unit, sender = to.sender, %error, "an answer could not be sent");
+                if let Err(error) = receiver.and_then(|receiver| queue.send(receiver, unit, &text)) {
+                    tracing::warn!(minor = unit, sender = to.sender, %error, "cannot send a reply");
                 }
             }
         }
     }
 }
 
-/// What a unit does about what is said to it.
+/// Handles the messages to one unit.
 pub struct MessageHandler {
-    /// Its number, which is its minor.
+    /// Number of the unit, which is also its minor number.
     pub unit: u16,
-    /// Set when it is told to end.
+    /// Set when the unit receives an `exit` message.
     pub exit_requested: Arc<AtomicBool>,
-    /// What it does.
+    /// Handles one message and returns the result.
     pub receive: Box<dyn FnMut(&Message) -> Reply + Send>,
 }
 
-/// Who listens, until this is dropped.
+/// Receives the messages to a set of units until it is dropped.
 pub struct MessageListener {
     queue: Queue,
     stop: Arc<AtomicBool>,
@@ -89,26 +91,30 @@ pub struct MessageListener {
 }
 
 impl MessageListener {
-    /// Listens for units. `over` is called when the last of them was told to end.
+    /// Starts a thread for each handler. `all_exited` is called when the last unit has received an `exit` message.
     ///
     /// # Errors
-    /// There is no thread to be had.
-    pub fn open(queue: &Queue, ears: Vec<MessageHandler>, over: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
+    /// A thread cannot be spawned.
+    pub fn open(
+        queue: &Queue,
+        handlers: Vec<MessageHandler>,
+        all_exited: impl Fn() + Send + Sync + 'static,
+    ) -> io::Result<Self> {
         let mut messages = Self { queue: queue.clone(), stop: Arc::default(), threads: Vec::new() };
-        let left = Arc::new(AtomicUsize::new(ears.len()));
-        let over = Arc::new(over);
-        for mut ear in ears {
-            let (queue, stop, left, over) =
-                (queue.clone(), Arc::clone(&messages.stop), Arc::clone(&left), Arc::clone(&over));
-            let unit = ear.unit;
+        let remaining = Arc::new(AtomicUsize::new(handlers.len()));
+        let all_exited = Arc::new(all_exited);
+        for mut handler in handlers {
+            let (queue, stop, remaining, all_exited) =
+                (queue.clone(), Arc::clone(&messages.stop), Arc::clone(&remaining), Arc::clone(&all_exited));
+            let unit = handler.unit;
             let listen = move || {
-                ear.listen(&queue, &stop, || {
-                    if left.fetch_sub(1, Ordering::AcqRel) == 1 {
-                        over();
+                handler.listen(&queue, &stop, || {
+                    if remaining.fetch_sub(1, Ordering::AcqRel) == 1 {
+                        all_exited();
                     }
                 });
             };
-            messages.threads.push((unit, Builder::new().name(format!("ear{unit}")).spawn(listen)?));
+            messages.threads.push((unit, Builder::new().name(format!("mhvtl-msg-{unit}")).spawn(listen)?));
         }
         Ok(messages)
     }
@@ -118,7 +124,7 @@ impl Drop for MessageListener {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
         for (unit, thread) in self.threads.drain(..) {
-            // Who waits for a message looks up. A queue that others have filled may have no room for long.
+            // The empty message wakes the thread. A queue that other senders have filled may stay full for a while.
             for _ in 0..WAKE_ATTEMPTS {
                 if thread.is_finished() || self.queue.send(unit, unit, "").is_ok() {
                     let _ = thread.join();
@@ -126,17 +132,18 @@ impl Drop for MessageListener {
                 }
                 rest(WAKE_INTERVAL);
             }
-            // It may have looked up for another.
+            // The thread may have ended after another message, with this one still in the queue.
             let _ = self.queue.remove_pending(unit, unit);
         }
     }
 }
 
 impl MessageHandler {
-    /// Listens until nobody is to listen any more. Who is told to end listens on: what it is doing may need an answer.
+    /// Receives messages until `stop` is set. An `exit` message does not end the loop: a running command may wait for a
+    /// reply.
     fn listen(&mut self, queue: &Queue, stop: &AtomicBool, ends: impl Fn()) {
         while !stop.load(Ordering::Acquire) {
-            // The thread receives for as long as the daemon runs, whatever panics in it.
+            // A panic must not end the thread.
             let _ = catch_unwind(AssertUnwindSafe(|| self.receive(queue, &ends)));
         }
     }
@@ -150,9 +157,9 @@ impl MessageHandler {
                 }
             }
             Ok(Received::Message(_)) => {}
-            Ok(Received::Malformed(why)) => tracing::warn!(unit = self.unit, why, "a message was refused"),
+            Ok(Received::Malformed(reason)) => tracing::warn!(minor = self.unit, reason, "malformed message discarded"),
             Err(error) => {
-                let log = || tracing::error!(unit = self.unit, %error, "the message queue cannot be read");
+                let log = || tracing::error!(minor = self.unit, %error, "cannot read the message queue");
                 let _ = catch_unwind(AssertUnwindSafe(log));
                 rest(RETRY_DELAY);
             }
@@ -160,7 +167,7 @@ impl MessageHandler {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the thread has nothing to listen to")]
+#[expect(clippy::disallowed_methods, reason = "the thread has nothing else to do")]
 fn rest(time: Duration) {
     std::thread::sleep(time);
 }

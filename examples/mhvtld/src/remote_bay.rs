@@ -1,8 +1,9 @@
-//! Drives that other processes serve, ours or mhvtl's: the robot reaches them by messages.
+//! Bays of drives that other processes serve, Ferric's or mhvtl's: the robot reaches them by messages.
 //!
-//! What the library knows counts: a drive that has what the library knows elsewhere is emptied, and one that lacks what
-//! the library knows in it is given it again. A drive that does not answer in time is a move that failed, and the cartridge
-//! is where it was; what the drive may have done with it meanwhile is undone by the next message that it reads.
+//! The inventory of the library is authoritative: a drive that holds a cartridge which the inventory has in another
+//! element is emptied, and a drive that lacks the cartridge which the inventory has in it must load it again. If a
+//! drive does not reply in time, the move fails and the cartridge stays in its element; if the drive did execute the
+//! request, the next message that it reads undoes that.
 
 use crate::standalone_drive::REGISTER;
 use mhvtl_lld::queue::Queue;
@@ -13,15 +14,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tape_store::cartridge::{Barcode, Cartridge, InsertError, RemoveError};
 
-/// What drives may have, although they did not say so in time: by the numbers of the drives.
+/// Cartridges that a drive may hold although it did not confirm the load in time, by the number of the drive.
 pub type UncertainLoads = Arc<Mutex<BTreeMap<u16, Barcode>>>;
 
-/// The line to one drive.
+/// Exchanges messages with one drive.
 pub struct QueueClient {
     queue: Queue,
     library: u16,
     drive: u16,
-    /// How long an answer may take.
+    /// Time limit for a reply.
     timeout: Duration,
     uncertain_loads: UncertainLoads,
     state: Mutex<DriveState>,
@@ -30,17 +31,17 @@ pub struct QueueClient {
 
 #[derive(Default)]
 struct DriveState {
-    /// The robot works; before, cartridges are put where they were.
+    /// The robot has started. Before that, cartridges are restored to their elements without messages.
     started: bool,
     cartridge: Option<Cartridge>,
-    /// A host has unloaded it.
+    /// A host has unloaded the cartridge.
     accessible: bool,
-    /// What the drive is asked: beginnings of the answers to it.
+    /// Prefixes of the replies that the pending request expects.
     expected_replies: Vec<String>,
     reply: Option<String>,
 }
 
-/// What a drive says.
+/// Messages of a drive, by their prefix.
 const REPLY_OCCUPIED: &str = "occupied";
 const REPLY_EMPTY: &str = "Not occupied";
 const REPLY_LOADED: &str = "Loaded OK";
@@ -49,55 +50,61 @@ const REPLY_UNLOADED: &str = "Unloaded OK";
 const REPLY_UNLOAD_FAILED: &str = "Unload failed";
 const REPLY_EJECT: &str = "eject";
 
-/// What it is told.
+/// Messages to a drive.
 const REQUEST_STATE: &str = "mount_state";
 const REQUEST_SET_EMPTY: &str = "set_empty";
 
-/// The guard of a mutex, also after a panic of who had it.
+/// Locks a mutex, also after a panic of a holder.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl QueueClient {
-    /// A line from a library to a drive, by their numbers.
+    /// A client of a library for one of its drives, by their unit numbers. A reply may take `timeout`.
     #[must_use]
-    pub fn new(queue: &Queue, library: u16, drive: u16, patience: Duration, doubts: &UncertainLoads) -> Arc<Self> {
-        let (queue, state, heard) = (queue.clone(), Mutex::default(), Condvar::new());
+    pub fn new(
+        queue: &Queue,
+        library: u16,
+        drive: u16,
+        timeout: Duration,
+        uncertain_loads: &UncertainLoads,
+    ) -> Arc<Self> {
+        let (queue, state, reply_received) = (queue.clone(), Mutex::default(), Condvar::new());
         Arc::new(Self {
             queue,
             library,
             drive,
-            timeout: patience,
-            uncertain_loads: Arc::clone(doubts),
+            timeout,
+            uncertain_loads: Arc::clone(uncertain_loads),
             state,
-            reply_received: heard,
+            reply_received,
         })
     }
 
-    /// The number of the drive.
+    /// Unit number of the drive.
     #[must_use]
     pub const fn drive(&self) -> u16 {
         self.drive
     }
 
-    /// Sends, without waiting.
+    /// Sends a message without waiting for a reply. Returns whether it was sent.
     fn send(&self, text: &str) -> bool {
         let sent = self.queue.send(self.drive, self.library, text);
         if let Err(error) = &sent {
-            tracing::warn!(drive = self.drive, text, %error, "a message could not be sent");
+            tracing::warn!(minor = self.drive, message_text = text, %error, "cannot send a message");
         }
         sent.is_ok()
     }
 
-    /// Takes back what the drive has not heard yet.
+    /// Removes the messages that the drive has not read yet.
     fn discard_unread(&self) {
         if let Err(error) = self.queue.remove_pending(self.drive, self.library) {
-            tracing::warn!(drive = self.drive, %error, "messages could not be taken back");
+            tracing::warn!(minor = self.drive, %error, "cannot remove unread messages");
         }
     }
 
-    /// The robot begins to work: the drive learns of its library, and the library of what is in it. A drive that is not
-    /// there yet finds the messages when it comes, and none of those before.
+    /// Starts the exchange: registers the library with the drive and requests the state of the drive. A drive that
+    /// starts later reads these messages and none of the earlier ones.
     pub fn start(&self) {
         lock(&self.state).started = true;
         self.discard_unread();
@@ -105,7 +112,7 @@ impl QueueClient {
         self.send(REQUEST_STATE);
     }
 
-    /// The drive has said something.
+    /// Handles a message of the drive.
     pub fn receive(&self, text: &str) {
         let mut state = lock(&self.state);
         if text.starts_with(REPLY_EMPTY) || text.starts_with(REPLY_UNLOADED) {
@@ -122,7 +129,8 @@ impl QueueClient {
         }
     }
 
-    /// What nobody asked for now: of the beginning, or too late. Said while the state is held, so that no move is between.
+    /// Handles a message that no pending request expects: from the start of the drive, or too late. Called with the
+    /// state locked, so that no move intervenes.
     fn handle_unsolicited(&self, state: &DriveState, text: &str) {
         match &state.cartridge {
             Some(cartridge) if text.starts_with(REPLY_EMPTY) => {
@@ -132,19 +140,23 @@ impl QueueClient {
             None if (text.starts_with(REPLY_OCCUPIED) || text.starts_with(REPLY_LOADED))
                 && state.expected_replies.is_empty() =>
             {
-                tracing::warn!(drive = self.drive, text, "a drive has what is not in it here, and is emptied");
+                tracing::warn!(
+                    minor = self.drive,
+                    message_text = text,
+                    "drive reports a cartridge that the inventory has elsewhere; emptying the drive"
+                );
                 self.send(REQUEST_SET_EMPTY);
             }
-            _ => tracing::info!(drive = self.drive, text, "a drive says what nobody asked"),
+            _ => tracing::info!(minor = self.drive, message_text = text, "unsolicited message from drive"),
         }
     }
 
-    /// Asks, and waits for an answer that begins so. Nothing, if none comes; what was asked is taken back then, unless the
-    /// drive has heard it.
-    fn request(&self, text: &str, answers: &[&str]) -> Option<String> {
+    /// Sends a request and waits for a reply with one of these prefixes. Returns `None` without a reply in time; the
+    /// request is then removed from the queue, unless the drive has read it.
+    fn request(&self, text: &str, replies: &[&str]) -> Option<String> {
         {
             let mut state = lock(&self.state);
-            state.expected_replies = answers.iter().map(|&answer| answer.into()).collect();
+            state.expected_replies = replies.iter().map(|&reply| reply.into()).collect();
             state.reply = None;
         }
         let sent = self.send(text);
@@ -157,48 +169,56 @@ impl QueueClient {
             };
         }
         state.expected_replies.clear();
-        let answer = state.reply.take();
+        let reply = state.reply.take();
         drop(state);
-        if answer.is_none() {
-            tracing::warn!(drive = self.drive, text, "a drive does not answer");
+        if reply.is_none() {
+            tracing::warn!(
+                minor = self.drive,
+                message_text = text,
+                timeout_ms = self.timeout.as_millis(),
+                "no reply from drive"
+            );
             self.discard_unread();
         }
-        answer
+        reply
     }
 
-    /// Whether there is a cartridge in the drive, if it answers.
+    /// Whether the drive holds a cartridge; `None` without a reply.
     fn is_full(&self) -> Option<bool> {
-        self.request(REQUEST_STATE, &[REPLY_EMPTY, REPLY_OCCUPIED]).map(|answer| answer.starts_with(REPLY_OCCUPIED))
+        self.request(REQUEST_STATE, &[REPLY_EMPTY, REPLY_OCCUPIED]).map(|reply| reply.starts_with(REPLY_OCCUPIED))
     }
 
     fn load(&self, barcode: &Barcode) -> Result<(), &'static str> {
-        const SILENT: &str = "the drive does not answer";
-        if lock(&self.uncertain_loads).values().any(|doubtful| doubtful == barcode) {
-            return Err("another drive may have the cartridge, and does not answer");
+        const SILENT: &str = "no reply from the drive";
+        if lock(&self.uncertain_loads).values().any(|uncertain| uncertain == barcode) {
+            return Err("another drive may hold the cartridge and does not reply");
         }
         if self.is_full().ok_or(SILENT)? {
-            // Of before a crash, or of somebody's hand; the library knows of none.
-            tracing::warn!(drive = self.drive, "the drive has what is not in it here, and is emptied");
-            self.set_empty().map_err(|_| "the drive is full")?;
+            // From before a crash, or loaded manually; the inventory has none in this drive.
+            tracing::warn!(
+                minor = self.drive,
+                "drive reports a cartridge that the inventory has elsewhere; emptying the drive"
+            );
+            self.set_empty().map_err(|_| "the drive already holds a cartridge")?;
         }
-        // A drive that began anew does not know its library any more, and would not answer.
+        // A drive that has restarted does not know its library, and would not reply.
         self.send(REGISTER);
         lock(&self.uncertain_loads).insert(self.drive, barcode.clone());
-        let answers = [
+        let replies = [
             format!("{REPLY_LOADED}: {barcode}"),
             format!("{REPLY_LOAD_FAILED}: {barcode}"),
             format!("{REPLY_LOAD_FAILED} - {barcode}"),
         ];
-        let answer = self.request(&format!("lload {barcode}"), &answers.each_ref().map(String::as_str));
-        match answer {
+        let reply = self.request(&format!("lload {barcode}"), &replies.each_ref().map(String::as_str));
+        match reply {
             None => {
-                // If the drive has heard the one, it hears the other behind it.
+                // A drive that has read the load request reads this after it.
                 self.send(REQUEST_SET_EMPTY);
                 Err(SILENT)
             }
-            Some(answer) => {
+            Some(reply) => {
                 lock(&self.uncertain_loads).remove(&self.drive);
-                if answer.starts_with(REPLY_LOADED) { Ok(()) } else { Err("the drive does not take the cartridge") }
+                if reply.starts_with(REPLY_LOADED) { Ok(()) } else { Err("the drive rejects the cartridge") }
             }
         }
     }
@@ -206,10 +226,10 @@ impl QueueClient {
     fn unload(&self, barcode: &Barcode, accessible: bool) -> Result<(), RemoveError> {
         let full = self.is_full().ok_or(RemoveError::Unavailable)?;
         if full && !accessible {
-            let answer = self
+            let reply = self
                 .request(&format!("unload {barcode:<16}"), &[REPLY_UNLOADED, REPLY_UNLOAD_FAILED])
                 .ok_or(RemoveError::Unavailable)?;
-            if !answer.starts_with(REPLY_UNLOADED) {
+            if !reply.starts_with(REPLY_UNLOADED) {
                 return Err(RemoveError::Prevented);
             }
         }
@@ -217,23 +237,23 @@ impl QueueClient {
     }
 
     fn set_empty(&self) -> Result<(), RemoveError> {
-        let answer =
+        let reply =
             self.request(REQUEST_SET_EMPTY, &[REPLY_UNLOADED, REPLY_UNLOAD_FAILED]).ok_or(RemoveError::Unavailable)?;
-        if answer.starts_with(REPLY_UNLOADED) { Ok(()) } else { Err(RemoveError::Unavailable) }
+        if reply.starts_with(REPLY_UNLOADED) { Ok(()) } else { Err(RemoveError::Unavailable) }
     }
 }
 
-/// The door of such a drive.
+/// The bay of a drive that another process serves.
 pub struct RemoteBay {
     client: Arc<QueueClient>,
     name: BayName,
 }
 
 impl RemoteBay {
-    /// The door at the end of a line.
+    /// The bay with this name, whose drive is reached through a client.
     #[must_use]
-    pub const fn new(line: Arc<QueueClient>, name: BayName) -> Self {
-        Self { client: line, name }
+    pub const fn new(client: Arc<QueueClient>, name: BayName) -> Self {
+        Self { client, name }
     }
 }
 
@@ -251,14 +271,17 @@ impl Bay for RemoteBay {
         })
     }
 
-    /// Only the drive knows; it refuses to unload then.
+    /// Always false: only the drive knows, and it refuses to unload.
     fn removal_prevented(&self) -> bool {
         false
     }
 
     fn set_online(&mut self, online: bool) {
         if !online {
-            tracing::warn!(drive = self.client.drive, "hosts still reach the drive: nothing tells its process");
+            tracing::warn!(
+                minor = self.client.drive,
+                "drive in another process stays online for hosts: mhvtl has no message for offline"
+            );
         }
     }
 
@@ -267,14 +290,14 @@ impl Bay for RemoteBay {
             let state = lock(&self.client.state);
             (state.cartridge.is_some(), state.started)
         };
-        let put = match (full, at_work) {
-            (true, _) => Err("the drive is full"),
+        let result = match (full, at_work) {
+            (true, _) => Err("the drive already holds a cartridge"),
             (false, false) => Ok(()),
             (false, true) => self.client.load(cartridge.barcode()),
         };
-        if let Err(why) = put {
-            tracing::warn!(drive = self.client.drive, barcode = %cartridge.barcode(), why, "a cartridge was refused");
-            return Err(Box::new(InsertError { cartridge, reason: why }));
+        if let Err(reason) = result {
+            tracing::warn!(minor = self.client.drive, barcode = %cartridge.barcode(), reason, "cartridge not loaded");
+            return Err(Box::new(InsertError { cartridge, reason }));
         }
         let mut state = lock(&self.client.state);
         (state.cartridge, state.accessible) = (Some(cartridge), false);
@@ -286,16 +309,16 @@ impl Bay for RemoteBay {
             let mut state = lock(&self.client.state);
             (state.cartridge.take().ok_or(RemoveError::Empty)?, state.accessible)
         };
-        let taken = self.client.unload(cartridge.barcode(), accessible);
+        let result = self.client.unload(cartridge.barcode(), accessible);
         let mut state = lock(&self.client.state);
-        match taken {
+        match result {
             Ok(()) => {
                 state.accessible = false;
                 Ok(cartridge)
             }
-            Err(why) => {
+            Err(reason) => {
                 state.cartridge = Some(cartridge);
-                Err(why)
+                Err(reason)
             }
         }
     }

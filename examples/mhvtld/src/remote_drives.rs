@@ -1,4 +1,4 @@
-//! A library whose drives are other processes: what is said to it.
+//! Messages to a library whose drives are served by other processes.
 
 use crate::log::Log;
 use crate::remote_bay::{QueueClient, UncertainLoads, lock};
@@ -11,60 +11,60 @@ use std::time::Duration;
 use vtl::config::mhvtl::DeviceSlot;
 use vtl::site::Site;
 
-/// How long a drive may take for an answer: longer than any delay that can be set. With one that is slow and one that is
-/// silent, a move ends before the module gives it up, which is after 50 s at the least.
+/// Time limit for the reply of a drive: longer than any delay that can be set. A move between a slow drive and one that
+/// does not reply ends before the module aborts it, which is after 50 s at the earliest.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(22);
-/// Messages that wait for a move to end; more are refused.
+/// Maximum number of messages that wait for a move to end; further ones are rejected.
 const MAX_QUEUED_MESSAGES: usize = 64;
 
-/// The lines to the drives of a library.
+/// The clients for the drives of a library, one [`QueueClient`] each.
 #[derive(Clone)]
 pub struct QueueClients {
     queue: Queue,
     library: u16,
     timeout: Duration,
     uncertain_loads: UncertainLoads,
-    /// In the order of their elements.
+    /// In the order of the drive elements.
     clients: Arc<Mutex<Vec<Arc<QueueClient>>>>,
 }
 
 impl QueueClients {
-    /// Lines to the drives that have seats.
+    /// Creates a client for each drive in the device slots.
     ///
     /// # Errors
-    /// The number of a drive cannot be a unit's.
-    pub fn new(queue: &Queue, library: u16, seats: &[DeviceSlot]) -> Result<Self, FrontendError> {
-        Self::with_timeout(queue, library, seats, REPLY_TIMEOUT)
+    /// The number of a drive is not a valid minor number.
+    pub fn new(queue: &Queue, library: u16, slots: &[DeviceSlot]) -> Result<Self, FrontendError> {
+        Self::with_timeout(queue, library, slots, REPLY_TIMEOUT)
     }
 
-    /// As [`Self::of`], with another patience.
+    /// As [`Self::new`], with another time limit for replies.
     ///
     /// # Errors
-    /// As [`Self::of`].
+    /// As [`Self::new`].
     pub fn with_timeout(
         queue: &Queue,
         library: u16,
-        seats: &[DeviceSlot],
-        patience: Duration,
+        slots: &[DeviceSlot],
+        timeout: Duration,
     ) -> Result<Self, FrontendError> {
-        let (queue, lines, doubts) = (queue.clone(), Arc::default(), Arc::default());
-        let lines = Self { queue, library, timeout: patience, uncertain_loads: doubts, clients: lines };
-        lines.add_drives(seats)?;
-        Ok(lines)
+        let (queue, clients, uncertain_loads) = (queue.clone(), Arc::default(), Arc::default());
+        let clients = Self { queue, library, timeout, uncertain_loads, clients };
+        clients.add_drives(slots)?;
+        Ok(clients)
     }
 
-    /// Adds the lines to drives that have come; those there are stay. The new ones.
+    /// Adds clients for the drives that are new, and returns these. Existing clients stay.
     ///
     /// # Errors
-    /// As [`Self::of`].
-    pub fn add_drives(&self, seats: &[DeviceSlot]) -> Result<Vec<Arc<QueueClient>>, FrontendError> {
-        let minors = seats.iter().filter(|seat| seat.unit > 0).map(minor).collect::<Result<Vec<u16>, _>>()?;
-        let mut lines = self.all();
-        let line =
+    /// As [`Self::new`].
+    pub fn add_drives(&self, slots: &[DeviceSlot]) -> Result<Vec<Arc<QueueClient>>, FrontendError> {
+        let minors = slots.iter().filter(|seat| seat.unit > 0).map(minor).collect::<Result<Vec<u16>, _>>()?;
+        let mut clients = self.all();
+        let client =
             |drive: &u16| QueueClient::new(&self.queue, self.library, *drive, self.timeout, &self.uncertain_loads);
-        let new: Vec<Arc<QueueClient>> = minors.iter().skip(lines.len()).map(line).collect();
-        lines.extend(new.iter().cloned());
-        *lock(&self.clients) = lines;
+        let new: Vec<Arc<QueueClient>> = minors.iter().skip(clients.len()).map(client).collect();
+        clients.extend(new.iter().cloned());
+        *lock(&self.clients) = clients;
         Ok(new)
     }
 
@@ -72,69 +72,70 @@ impl QueueClients {
         lock(&self.clients).clone()
     }
 
-    /// The line to a drive, by its number in the library.
+    /// The client for a drive, by the number of the drive in the library, from 1. The client for an unknown number
+    /// never gets a reply.
     #[must_use]
     pub fn client(&self, drive: usize) -> Arc<QueueClient> {
-        // One that nobody has a number for does not answer.
-        let nobody = || QueueClient::new(&self.queue, self.library, 0, Duration::ZERO, &self.uncertain_loads);
-        drive.checked_sub(1).and_then(|index| self.all().get(index).cloned()).unwrap_or_else(nobody)
+        let unknown = || QueueClient::new(&self.queue, self.library, 0, Duration::ZERO, &self.uncertain_loads);
+        drive.checked_sub(1).and_then(|index| self.all().get(index).cloned()).unwrap_or_else(unknown)
     }
 
-    /// The robot begins to work.
+    /// Starts the exchange with every drive.
     pub fn start(&self) {
-        self.all().iter().for_each(|line| line.start());
+        self.all().iter().for_each(|client| client.start());
     }
 
-    /// A drive may have said something; whether it was one.
+    /// Passes a message to the client of its sender. Returns whether the sender is a drive of the library.
     fn receive(&self, message: &Message) -> bool {
-        let line = self.all().into_iter().find(|line| u64::from(line.drive()) == message.sender);
-        line.inspect(|line| line.receive(&message.text)).is_some()
+        let client = self.all().into_iter().find(|client| u64::from(client.drive()) == message.sender);
+        client.inspect(|client| client.receive(&message.text)).is_some()
     }
 }
 
-/// What a library does about messages. What its drives say is heard at once: a move waits for it, and all else may wait
-/// for the move.
+/// Creates the message handlers of a library. Messages from its drives are handled at once, because a move waits for
+/// them; all others may wait for the move.
 ///
 /// # Errors
-/// The library's number cannot be a unit's, or there is no thread to be had.
+/// The number of the library is not a valid minor number, or a thread cannot be spawned.
 pub fn message_handlers(
     site: &Arc<Site>,
-    door: &Frontend,
-    seats: &[DeviceSlot],
-    lines: &QueueClients,
+    frontend: &Frontend,
+    slots: &[DeviceSlot],
+    clients: &QueueClients,
     queue: &Queue,
     log: &Log,
 ) -> Result<Vec<MessageHandler>, FrontendError> {
-    let mut ears = site_messages::message_handlers(site, door, seats, log)?;
-    for ear in &mut ears {
-        let desk = spawn_handler_thread(ear, queue).map_err(|error| FrontendError::Module(ear.unit.into(), error))?;
-        let lines = lines.clone();
-        ear.receive = Box::new(move |message| {
-            if lines.receive(message) {
+    let mut handlers = site_messages::message_handlers(site, frontend, slots, log)?;
+    for handler in &mut handlers {
+        let requests =
+            spawn_handler_thread(handler, queue).map_err(|error| FrontendError::Module(handler.unit.into(), error))?;
+        let clients = clients.clone();
+        handler.receive = Box::new(move |message| {
+            if clients.receive(message) {
                 return Reply::NoReply;
             }
             if message.text.starts_with("exit") {
                 return Reply::Exit;
             }
-            match desk.try_send(message.clone()) {
+            match requests.try_send(message.clone()) {
                 Ok(()) => Reply::NoReply,
-                Err(_) => Reply::Rejected("too many wait already".into()),
+                Err(_) => Reply::Rejected("message queue of the library is full".into()),
             }
         });
     }
-    Ok(ears)
+    Ok(handlers)
 }
 
-/// A thread that does what an ear did, and answers.
-fn spawn_handler_thread(ear: &mut MessageHandler, queue: &Queue) -> std::io::Result<SyncSender<Message>> {
+/// Moves a handler to a new thread that also sends the replies. Returns the queue to that thread.
+fn spawn_handler_thread(handler: &mut MessageHandler, queue: &Queue) -> std::io::Result<SyncSender<Message>> {
     let (sender, messages) = sync_channel::<Message>(MAX_QUEUED_MESSAGES);
-    let mut hear = std::mem::replace(&mut ear.receive, Box::new(|_| Reply::NoReply));
-    let (queue, unit) = (queue.clone(), ear.unit);
-    let work = move || {
+    let mut receive = std::mem::replace(&mut handler.receive, Box::new(|_| Reply::NoReply));
+    let (queue, unit) = (queue.clone(), handler.unit);
+    let run = move || {
         for message in messages {
-            Reply::handle(&queue, unit, &message, &mut hear);
+            Reply::handle(&queue, unit, &message, &mut receive);
         }
     };
-    Builder::new().name(format!("desk{unit}")).spawn(work)?;
+    Builder::new().name(format!("mhvtl-cmd-{unit}")).spawn(run)?;
     Ok(sender)
 }

@@ -1,4 +1,4 @@
-//! Units of a site, which this process has all of: what is said to them.
+//! Messages to the units of a site, all of which this process serves.
 
 use crate::log::Log;
 use crate::verbs::{self, library::LibraryHandler};
@@ -9,39 +9,39 @@ use vtl::config::mhvtl::{self, DeviceSlot};
 use vtl::control::Request;
 use vtl::site::Site;
 
-/// What each unit of a site does about messages, in the order of their seats.
+/// Creates the message handlers of the units of a site, in the order of the device slots.
 ///
 /// # Errors
-/// A seat's number cannot be a unit's.
+/// The number of a slot is not a valid minor number.
 pub fn message_handlers(
     site: &Arc<Site>,
-    door: &Frontend,
-    seats: &[DeviceSlot],
+    frontend: &Frontend,
+    slots: &[DeviceSlot],
     log: &Log,
 ) -> Result<Vec<MessageHandler>, FrontendError> {
-    let ear = |(seat, ends): (&DeviceSlot, _)| {
-        let (site, heard, log) = (Arc::clone(site), seat.clone(), log.clone());
-        let hear = move |message: &mhvtl_lld::queue::Message| receive(&site, &heard, &log, &message.text);
-        Ok(MessageHandler { unit: minor(seat)?, exit_requested: ends, receive: Box::new(hear) })
+    let handler = |(slot, exit_requested): (&DeviceSlot, _)| {
+        let (site, owned_slot, log) = (Arc::clone(site), slot.clone(), log.clone());
+        let handle = move |message: &mhvtl_lld::queue::Message| receive(&site, &owned_slot, &log, &message.text);
+        Ok(MessageHandler { unit: minor(slot)?, exit_requested, receive: Box::new(handle) })
     };
-    seats.iter().zip(door.stop_flags()).map(ear).collect()
+    slots.iter().zip(frontend.stop_flags()).map(handler).collect()
 }
 
-fn receive(site: &Site, seat: &DeviceSlot, log: &Log, text: &str) -> Reply {
-    let found = site.library(&seat.library).and_then(|library| Some((library.unit(seat.unit)?, library)));
-    let Some((unit, library)) = found else { return Reply::Rejected("the unit is gone".into()) };
-    if let Some(heard) = verbs::common(&unit, log, text) {
-        return heard;
+fn receive(site: &Site, slot: &DeviceSlot, log: &Log, text: &str) -> Reply {
+    let unit_and_library = site.library(&slot.library).and_then(|library| Some((library.unit(slot.unit)?, library)));
+    let Some((unit, library)) = unit_and_library else { return Reply::Rejected("the unit no longer exists".into()) };
+    if let Some(reply) = verbs::common(&unit, log, text) {
+        return reply;
     }
-    if seat.unit == 0 {
+    if slot.unit == 0 {
         return LibraryHandler { site, library }.receive(text);
     }
-    verbs::drive::apply_setting(&unit, text).unwrap_or_else(|| load_or_unload(site, seat, text))
+    verbs::drive::apply_setting(&unit, text).unwrap_or_else(|| load_or_unload(site, slot, text))
 }
 
-/// Loads and unloads a drive, which here the robot does.
-fn load_or_unload(site: &Site, seat: &DeviceSlot, text: &str) -> Reply {
-    let (library, drive) = (Some(seat.library.clone()), format!("drive{}", seat.unit));
+/// Loads or unloads a drive; the robot moves the cartridge.
+fn load_or_unload(site: &Site, slot: &DeviceSlot, text: &str) -> Reply {
+    let (library, drive) = (Some(slot.library.clone()), format!("drive{}", slot.unit));
     let refused = |error: vtl::library::LibraryError| Reply::Rejected(error.to_string());
     if let Some(label) = text.strip_prefix("load ") {
         let request = Request::Load { library, cartridge: label.trim().into(), drive: Some(drive) };
@@ -49,18 +49,18 @@ fn load_or_unload(site: &Site, seat: &DeviceSlot, text: &str) -> Reply {
     }
     if text.starts_with("unload") {
         let request = Request::Unload { library, drive };
-        // The tool does not wait for an answer, and the next one of its kind must not find it.
+        // The tool does not wait for a reply; its next call would mistake this one for its reply.
         return site.control(&request).map_or_else(refused, |_| Reply::NoReply);
     }
-    Reply::Rejected("it means nothing to a drive".into())
+    Reply::Rejected("unknown message for a drive".into())
 }
 
-/// Saves the contents of libraries that are to, as mhvtl's do when they end.
-pub fn save_contents(site: &Site, saved: &[(String, PathBuf)]) {
-    for (name, path) in saved {
+/// Saves the contents of these libraries to their files, as mhvtl's daemons do at exit.
+pub fn save_contents(site: &Site, files: &[(String, PathBuf)]) {
+    for (name, path) in files {
         let Some(library) = site.library(name) else { continue };
         if let Err(error) = mhvtl::save_contents(&library, path) {
-            tracing::warn!(library = name, path = %path.display(), %error, "contents were not saved");
+            tracing::warn!(library = name, path = %path.display(), %error, "cannot save the library contents");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A drive whose robot is another process, ours or mhvtl's: what is said to it.
+//! Messages to a drive whose library is another process, Ferric's or mhvtl's.
 
 use crate::fifo::Fifo;
 use crate::log::Log;
@@ -10,20 +10,20 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use tape_store::cartridge::{Barcode, RemoveError};
 use vtl::standalone::Standalone;
 
-/// What a library of ours says to a drive when it begins. mhvtl's say the first word: the second tells that the library
-/// knows what is in its drives after a restart of either.
+/// The message with which a library of Ferric registers with a drive. mhvtl's libraries send the first word only; the
+/// second means that the library knows what is in the drive after a restart of either process.
 pub const REGISTER: &str = "Register Ferric";
 
-/// Numbers of units are below this.
+/// Unit numbers are below this.
 const MAX_UNITS: u16 = 1025;
 
-/// A drive of its own, as messages mean it.
+/// Handles the messages to a drive whose library is another process.
 pub struct StandaloneDrive {
     drive: Arc<Standalone>,
     unit: u16,
     queue: Queue,
     log: Log,
-    /// The number of its library, 0 if it is in none.
+    /// Unit number of its library; 0 without a library.
     library: Arc<AtomicU16>,
     /// The library knows what is in the drive after a restart.
     restore_after_restart: bool,
@@ -31,7 +31,7 @@ pub struct StandaloneDrive {
 }
 
 impl StandaloneDrive {
-    /// A drive of this number, and of the library that `device.conf` names.
+    /// The handler for the drive with this unit number and the library that `device.conf` assigns to it.
     #[must_use]
     pub fn new(drive: Arc<Standalone>, unit: u16, library: Option<u16>, queue: &Queue, log: &Log, fifo: &Fifo) -> Self {
         let library = Arc::new(AtomicU16::new(library.unwrap_or(0)));
@@ -39,7 +39,7 @@ impl StandaloneDrive {
         Self { drive, unit, queue, log, library, restore_after_restart: false, fifo }
     }
 
-    /// What is done after each command: the library hears when a host has unloaded the tape.
+    /// Returns the hook to call after each command: it notifies the library when a host has unloaded the cartridge.
     #[must_use]
     pub fn eject_notifier(&self) -> Box<dyn FnMut() + Send> {
         let (drive, library) = (Arc::clone(&self.drive), Arc::clone(&self.library));
@@ -53,22 +53,22 @@ impl StandaloneDrive {
                 && library > 0
                 && let Err(error) = queue.send(library, unit, "eject")
             {
-                tracing::warn!(unit, %error, "the library does not hear of an unload");
+                tracing::warn!(minor = unit, %error, "cannot notify the library of an unload");
             }
             ejected = is_ejected;
         })
     }
 
-    /// Does what a text asks.
+    /// Handles one message and returns the result.
     pub fn receive(&mut self, message: &Message) -> Reply {
         let text = message.text.as_str();
-        let said = |text: &str| Reply::Text(text.into());
+        let reply = |text: &str| Reply::Text(text.into());
         if text.starts_with("Register") {
             self.register_library(message);
             return Reply::NoReply;
         }
         if text.starts_with("mount_state") {
-            return said(if self.drive.status().barcode.is_some() { "occupied" } else { "Not occupied" });
+            return reply(if self.drive.status().barcode.is_some() { "occupied" } else { "Not occupied" });
         }
         if let Some(label) = text.strip_prefix("lload ") {
             return Reply::Text(self.load_for_library(message, label.trim()));
@@ -78,7 +78,7 @@ impl StandaloneDrive {
         }
         if text.starts_with("set_empty") {
             return match self.drive.force_remove() {
-                Ok(_) => said("Unloaded OK"),
+                Ok(_) => reply("Unloaded OK"),
                 Err(error) => Reply::Text(format!("Unload failed: {error}")),
             };
         }
@@ -88,28 +88,33 @@ impl StandaloneDrive {
         let unit = self.drive.unit();
         verbs::common(unit, &self.log, text)
             .or_else(|| verbs::drive::apply_setting(unit, text))
-            .unwrap_or_else(|| Reply::Rejected("it means nothing to a drive".into()))
+            .unwrap_or_else(|| Reply::Rejected("unknown message for a drive".into()))
     }
 
     fn register_library(&mut self, message: &Message) {
         let Some(library) = self.library_of(message) else { return };
         self.library.store(library, Ordering::Release);
         self.restore_after_restart = message.text.starts_with(REGISTER);
-        tracing::info!(unit = self.unit, library, "a library has this drive");
+        tracing::info!(minor = self.unit, library_minor = library, "drive registered with library");
     }
 
-    /// Who may be a library: units have low numbers, and the control tool is none.
+    /// The number of the sender, if it can be a library; `None` for the control tool, whose number no unit has.
     fn library_of(&self, message: &Message) -> Option<u16> {
         let library = u16::try_from(message.sender).ok().filter(|library| (1..MAX_UNITS).contains(library));
         if library.is_none() {
-            tracing::warn!(unit = self.unit, sender = message.sender, text = message.text, "no library says so");
+            tracing::warn!(
+                minor = self.unit,
+                sender = message.sender,
+                message_text = message.text,
+                "message from an unexpected sender ignored"
+            );
         }
         library
     }
 
-    /// The answers are mhvtl's.
+    /// Loads a cartridge for the library. The replies are mhvtl's texts.
     fn load_for_library(&mut self, message: &Message, label: &str) -> String {
-        // Whoever moves cartridges into it is its library.
+        // The sender of a load request is the drive's library.
         if let Some(library) = self.library_of(message) {
             self.library.store(library, Ordering::Release);
         }
@@ -118,15 +123,16 @@ impl StandaloneDrive {
         }
         let load = || {
             self.load(label, self.restore_after_restart)?;
-            if self.drive.is_usable() { Ok(()) } else { Err("the drive cannot use it".into()) }
+            if self.drive.is_usable() { Ok(()) } else { Err("the drive cannot use the cartridge".into()) }
         };
-        let loaded = catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|_| Err("an internal error".into()));
-        // mhvtl's drives do not keep what they cannot use, and their library puts it back.
-        let loaded = loaded.or_else(|why| self.drive.force_remove().map_err(|error| error.to_string()).and(Err(why)));
+        let loaded = catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|_| Err("internal error".into()));
+        // As mhvtl's drives do: a cartridge that cannot be used is ejected, and the library moves it back.
+        let loaded =
+            loaded.or_else(|reason| self.drive.force_remove().map_err(|error| error.to_string()).and(Err(reason)));
         match loaded {
             Ok(()) => format!("Loaded OK: {label}"),
-            Err(why) => {
-                tracing::warn!(unit = self.unit, label, why, "a cartridge was not loaded");
+            Err(reason) => {
+                tracing::warn!(minor = self.unit, barcode = label, reason, "cartridge not loaded");
                 format!("Load failed: {label}")
             }
         }
@@ -143,16 +149,16 @@ impl StandaloneDrive {
     fn unload(&self, message: &Message) -> Reply {
         self.fifo.notify("Unloading");
         let unloaded = match self.drive.eject() {
-            // mhvtl's drives answer so to an empty drive as well.
+            // mhvtl's drives send this reply when they are empty, too.
             Ok(()) | Err(RemoveError::Empty) => Ok("Unloaded OK"),
             Err(RemoveError::Prevented) => Err("Unload failed: a host prevents removal"),
             Err(RemoveError::Unavailable) => Err("Unload failed"),
         };
         match unloaded {
-            // The control tool does not wait for an answer, and the next one of its kind must not find it.
+            // The control tool does not wait for a reply; its next call would mistake this one for its reply.
             Ok(_) if message.sender == u64::from(TOOL_ID) => Reply::NoReply,
-            Err(why) if message.sender == u64::from(TOOL_ID) => Reply::Rejected(why.into()),
-            Ok(answer) | Err(answer) => Reply::Text(answer.into()),
+            Err(reason) if message.sender == u64::from(TOOL_ID) => Reply::Rejected(reason.into()),
+            Ok(text) | Err(text) => Reply::Text(text.into()),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! A panic at every step of what units do about commands of the module and about messages: the sender gets a reply, and the
-//! unit serves what comes next.
-#![allow(clippy::print_stderr, clippy::print_stdout, reason = "the test says how many steps it had, and why it failed")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+//! A panic at every step of executing commands of the module and of handling messages: the sender gets a reply, and the
+//! unit serves the next command and message.
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "the test prints the number of its steps, and failures")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 #[path = "../../../crates/vtl/tests/common/tripwire.rs"]
 mod tripwire;
@@ -28,14 +28,14 @@ use vtl::host::Host;
 use vtl::site::Site;
 use vtl::standalone::Standalone;
 
-/// There is one countdown for all tests.
-static ALONE: Mutex<()> = Mutex::new(());
+/// The tests share one countdown, so they run one at a time.
+static TEST_LOCK: Mutex<()> = Mutex::new(());
 
 fn prepare() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         tracing::subscriber::set_global_default(tripwire::Log).unwrap();
-        // Thousands of panics are wanted.
+        // Thousands of panics are expected.
         std::panic::set_hook(Box::new(|panic| {
             if !panic.payload().is::<&str>() {
                 eprintln!("{panic}");
@@ -44,16 +44,16 @@ fn prepare() {
     });
 }
 
-fn data(shelves: &MemoryFolderStore) -> DataDir {
-    let shelves = Box::new(Tripwire(Box::new(shelves.clone()) as _));
-    DataDir::from_folders(shelves, tripwire::folder(Box::new(MemoryFolder::default()))).with_new_site(true)
+fn data(store: &MemoryFolderStore) -> DataDir {
+    let store = Box::new(Tripwire(Box::new(store.clone()) as _));
+    DataDir::from_folders(store, tripwire::folder(Box::new(MemoryFolder::default()))).with_new_site(true)
 }
 
-fn seat(unit: usize, minor: u32) -> DeviceSlot {
+fn device_slot(unit: usize, minor: u32) -> DeviceSlot {
     DeviceSlot { library: "l".into(), unit, minor, address: [0, minor - 10, 0], fifo: None }
 }
 
-/// Says something to a unit, and waits for the reply.
+/// Sends a message to a unit and waits for the reply.
 fn reply(queue: &Queue, unit: u16, from: u16, text: &str) -> String {
     queue.send(unit, from, text).unwrap();
     loop {
@@ -64,7 +64,7 @@ fn reply(queue: &Queue, unit: u16, from: u16, text: &str) -> String {
     }
 }
 
-/// What is tried with a panic at each of its steps.
+/// Calls a function with a panic at each of its steps.
 fn at_each_step(name: &str, mut step: impl FnMut(i64) -> bool) {
     let steps = (0..).find(|at| !step(*at)).unwrap();
     println!("{name}: {steps} steps");
@@ -72,58 +72,58 @@ fn at_each_step(name: &str, mut step: impl FnMut(i64) -> bool) {
 }
 
 #[test]
-fn a_drive_of_its_own_replies_whatever_panics() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+fn standalone_drive_replies_after_panics() {
+    let _guard = TEST_LOCK.lock().unwrap_or_else(PoisonError::into_inner);
     prepare();
     let text = "[[library]]\nname = \"l\"\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n";
     let config = parse("panics", text).unwrap();
-    for said in ["Register Ferric", "mount_state", "lload A00001L8", "unload A00001L8", "set_empty"] {
-        at_each_step_of_a_message(said, &config);
+    for request in ["Register Ferric", "mount_state", "lload A00001L8", "unload A00001L8", "set_empty"] {
+        at_each_step_of_a_message(request, &config);
     }
 }
 
-fn at_each_step_of_a_message(said: &str, config: &vtl::config::Config) {
+fn at_each_step_of_a_message(request: &str, config: &vtl::config::Config) {
     for at in 0.. {
-        let shelves = MemoryFolderStore::default();
+        let store = MemoryFolderStore::default();
         let new = NewCartridge { capacity: 64 << 20, ..NewCartridge::data(&LTO_8) };
         let label = Barcode::new("A00001L8").unwrap();
-        TapeStore::new(Box::new(shelves.clone())).create(&label, &new).unwrap();
-        let drive = Arc::new(Standalone::open(data(&shelves), &config.libraries[0]).unwrap());
+        TapeStore::new(Box::new(store.clone())).create(&label, &new).unwrap();
+        let drive = Arc::new(Standalone::open(data(&store), &config.libraries[0]).unwrap());
         let queue = Queue::open_private().unwrap();
-        let mut lone =
+        let mut message_handler =
             StandaloneDrive::new(Arc::clone(&drive), 11, Some(10), &queue, &Log::default(), &Fifo::default());
         let host = Arc::new(Host::login(drive.target(), 1));
-        let placed = Attachment::new(&seat(1, 11), Arc::clone(drive.unit()), host).unwrap();
+        let attachment = Attachment::new(&device_slot(1, 11), Arc::clone(drive.unit()), host).unwrap();
         let module = Simulator::default();
-        let door = Frontend::open(&module, vec![placed]).unwrap();
-        let hear = Box::new(move |message: &_| lone.receive(message));
-        let ear = MessageHandler { unit: 11, exit_requested: Arc::clone(&door.stop_flags()[0]), receive: hear };
-        let messages = MessageListener::open(&queue, vec![ear], || {}).unwrap();
-        if said.contains("unload") || said.contains("empty") {
+        let frontend = Frontend::open(&module, vec![attachment]).unwrap();
+        let receive = Box::new(move |message: &_| message_handler.receive(message));
+        let handler = MessageHandler { unit: 11, exit_requested: Arc::clone(&frontend.stop_flags()[0]), receive };
+        let messages = MessageListener::open(&queue, vec![handler], || {}).unwrap();
+        if request.contains("unload") || request.contains("empty") {
             assert_eq!(reply(&queue, 11, 10, "lload A00001L8"), "Loaded OK: A00001L8");
         }
         panic_after(at);
-        if said.starts_with("Register") {
-            queue.send(11, 10, said).unwrap();
+        if request.starts_with("Register") {
+            queue.send(11, 10, request).unwrap();
         } else {
-            let text = reply(&queue, 11, 10, said);
+            let text = reply(&queue, 11, 10, request);
             let full = drive.status().barcode.is_some();
             match text.as_str() {
-                "Loaded OK: A00001L8" => assert!(full, "{said} at {at}"),
-                "Load failed: A00001L8" => assert!(!full, "{said} at {at}"),
-                "Unloaded OK" => assert!(!full || said.starts_with("unload"), "{said} at {at}"),
+                "Loaded OK: A00001L8" => assert!(full, "{request} at {at}"),
+                "Load failed: A00001L8" => assert!(!full, "{request} at {at}"),
+                "Unloaded OK" => assert!(!full || request.starts_with("unload"), "{request} at {at}"),
                 text if text.starts_with("Unload failed") => {}
-                text => assert!(text == "Not occupied", "{said} at {at}: {text}"),
+                text => assert!(text == "Not occupied", "{request} at {at}: {text}"),
             }
         }
-        // It goes on with the messages behind.
+        // The following messages are handled.
         let mounted = reply(&queue, 11, 10, "mount_state");
         let panicked = disarm_panic();
-        assert_eq!(mounted == "occupied", drive.status().barcode.is_some(), "{said} at {at}");
-        assert_eq!(reply(&queue, 11, 10, "set_empty"), "Unloaded OK", "{said} at {at}");
-        assert_eq!(reply(&queue, 11, 10, "lload A00001L8"), "Loaded OK: A00001L8", "{said} at {at}");
+        assert_eq!(mounted == "occupied", drive.status().barcode.is_some(), "{request} at {at}");
+        assert_eq!(reply(&queue, 11, 10, "set_empty"), "Unloaded OK", "{request} at {at}");
+        assert_eq!(reply(&queue, 11, 10, "lload A00001L8"), "Loaded OK: A00001L8", "{request} at {at}");
         drop(messages);
-        door.close();
+        frontend.close();
         queue.remove().unwrap();
         if !panicked {
             return;
@@ -132,17 +132,19 @@ fn at_each_step_of_a_message(said: &str, config: &vtl::config::Config) {
 }
 
 #[test]
-fn a_library_replies_whatever_panics() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+fn library_replies_after_panics() {
+    let _guard = TEST_LOCK.lock().unwrap_or_else(PoisonError::into_inner);
     prepare();
     let text = "[[library]]\nname = \"l\"\nslots = 4\nimport_export = 2\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n\
         [[library.cartridges]]\npattern = \"A#L8\"\ncount = 2\nsize = \"64MB\"\n";
     let site = Site::open_data_dir(data(&MemoryFolderStore::default()), &parse("panics", text).unwrap()).unwrap();
-    let (seats, module, queue) = ([seat(0, 10), seat(1, 11)], Simulator::default(), Queue::open_private().unwrap());
-    let door = Frontend::open(&module, attachments(&site, &seats).unwrap()).unwrap();
-    let lines = QueueClients::with_timeout(&queue, 10, &[], Duration::ZERO).unwrap();
-    let ears = remote_drives::message_handlers(&site, &door, &seats, &lines, &queue, &Log::default()).unwrap();
-    let messages = MessageListener::open(&queue, ears, || {}).unwrap();
+    let (slots, module, queue) =
+        ([device_slot(0, 10), device_slot(1, 11)], Simulator::default(), Queue::open_private().unwrap());
+    let frontend = Frontend::open(&module, attachments(&site, &slots).unwrap()).unwrap();
+    let clients = QueueClients::with_timeout(&queue, 10, &[], Duration::ZERO).unwrap();
+    let handlers =
+        remote_drives::message_handlers(&site, &frontend, &slots, &clients, &queue, &Log::default()).unwrap();
+    let messages = MessageListener::open(&queue, handlers, || {}).unwrap();
     let open = ["open map ", "close map "];
     at_each_step("open map", |at| {
         assert_eq!(reply(&queue, 10, TOOL_ID, open[1]), "OK");
@@ -179,6 +181,6 @@ fn a_library_replies_whatever_panics() {
         }
     }
     drop(messages);
-    door.close();
+    frontend.close();
     queue.remove().unwrap();
 }

@@ -1,4 +1,4 @@
-//! `vtllibrary`: one library, whose drives are other processes, with the command line of mhvtl's.
+//! `vtllibrary`: serves one library whose drives are served by other processes, with mhvtl's command line.
 
 use mhvtl_lld::KernelModule;
 use mhvtl_lld::queue::Queue;
@@ -32,47 +32,47 @@ fn read(arguments: &Arguments) -> Result<(ImportedConfig, Config), String> {
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let (log, unit) = (Log::start(arguments.verbosity()), arguments.unit);
     let (imported, config) = read(arguments)?;
-    let waiting = SignalWaiter::new()?;
+    let signals = SignalWaiter::new()?;
     let module = KernelModule::find()?;
     let lock = Lock::acquire(unit.into())?;
-    let queue = Queue::open().map_err(|error| format!("mhvtl's message queue: {error}"))?;
-    // What was said before it was there is no order.
+    let queue = Queue::open().map_err(|error| format!("cannot open mhvtl's message queue: {error}"))?;
+    // Messages from before the start are discarded.
     while queue.receive(unit)?.is_some() {}
-    let lines = QueueClients::new(&queue, unit, &imported.device_slots)?;
-    let doors = {
-        let lines = lines.clone();
-        Box::new(move |_: &str, drive, name| Box::new(RemoteBay::new(lines.client(drive), name)) as _)
+    let clients = QueueClients::new(&queue, unit, &imported.device_slots)?;
+    let bay_factory = {
+        let clients = clients.clone();
+        Box::new(move |_: &str, drive, name| Box::new(RemoteBay::new(clients.client(drive), name)) as _)
     };
     let folder = arguments.folder();
     let data = arguments.open_data(&config)?;
-    let site = Site::open_with_remote_drives(data, &config, doors)?;
+    let site = Site::open_with_remote_drives(data, &config, bay_factory)?;
     let reload = {
-        let (site, lines, arguments) = (Arc::downgrade(&site), lines.clone(), arguments.clone());
+        let (site, clients, arguments) = (Arc::downgrade(&site), clients.clone(), arguments.clone());
         move || {
             let (imported, config) = read(&arguments)?;
-            let new = lines.add_drives(&imported.device_slots).map_err(|error| error.to_string())?;
-            site.upgrade().ok_or("it ends")?.reload(&config).map_err(|error| error.to_string())?;
-            new.iter().for_each(|line| line.start());
+            let new = clients.add_drives(&imported.device_slots).map_err(|error| error.to_string())?;
+            site.upgrade().ok_or("the daemon is shutting down")?.reload(&config).map_err(|error| error.to_string())?;
+            new.iter().for_each(|client| client.start());
             Ok(())
         }
     };
     let control = folder.join(socket::FILE_NAME);
     let _control = ControlSocket::open(&control, &site, Arc::new(reload.clone()))
         .map_err(|error| format!("{}: {error}", control.display()))?;
-    let seats: Vec<_> = imported.device_slots.iter().filter(|seat| seat.unit == 0).cloned().collect();
-    let own = seats.first().and_then(|seat| seat.fifo.as_deref());
-    let fifo = Fifo::create(unit, arguments.fifo.as_deref().or(own))?;
+    let slots: Vec<_> = imported.device_slots.iter().filter(|slot| slot.unit == 0).cloned().collect();
+    let configured = slots.first().and_then(|slot| slot.fifo.as_deref());
+    let fifo = Fifo::create(unit, arguments.fifo.as_deref().or(configured))?;
     site.libraries().iter().try_for_each(|library| fifo.subscribe(&site, library))?;
-    let mut placed = attachments(&site, &seats)?;
+    let mut placed = attachments(&site, &slots)?;
     placed.iter_mut().zip([lock]).for_each(|(unit, lock)| unit.lock = Some(lock));
-    let door = Frontend::open(&module, placed)?;
-    let ears = remote_drives::message_handlers(&site, &door, &seats, &lines, &queue, &log)?;
-    let messages = MessageListener::open(&queue, ears, daemon::request_exit)?;
-    lines.start();
+    let frontend = Frontend::open(&module, placed)?;
+    let handlers = remote_drives::message_handlers(&site, &frontend, &slots, &clients, &queue, &log)?;
+    let messages = MessageListener::open(&queue, handlers, daemon::request_exit)?;
+    clients.start();
     daemon::print_ready(&format!("library {unit}"));
-    waiting.wait_for_exit(reload);
-    // What is under way may need an answer: nobody is deaf before it is done.
-    door.close();
+    signals.wait_for_exit(reload);
+    // Running commands may wait for replies: the listener ends after them.
+    frontend.close();
     drop(messages);
     site_messages::save_contents(&site, &imported.contents_files);
     Ok(site.shut_down()?)

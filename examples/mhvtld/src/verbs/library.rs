@@ -1,4 +1,4 @@
-//! What a library understands.
+//! The control tool's commands for a library.
 
 use crate::Reply;
 use smc::element::ElementType;
@@ -6,24 +6,24 @@ use std::sync::Arc;
 use vtl::library::Library;
 use vtl::site::Site;
 
-/// A library, as messages mean it.
+/// Executes the control tool's commands for one library.
 pub struct LibraryHandler<'a> {
-    /// Where it is.
+    /// The site that the library belongs to.
     pub site: &'a Site,
-    /// It.
+    /// The library that the commands control.
     pub library: Arc<Library>,
 }
 
 impl LibraryHandler<'_> {
-    /// Does what a text asks.
+    /// Executes one command and returns the reply.
     #[must_use]
     pub fn receive(&self, text: &str) -> Reply {
-        let said = |done: Result<(), vtl::library::LibraryError>| {
+        let reply = |done: Result<(), vtl::library::LibraryError>| {
             Reply::Text(done.map_or_else(|error| error.to_string(), |()| "OK".into()))
         };
         match text.trim_end() {
-            "open map" => said(self.library.operate(|changer| changer.set_io_station(true))),
-            "close map" => said(self.library.operate(|changer| changer.set_io_station(false))),
+            "open map" => reply(self.library.operate(|changer| changer.set_io_station(true))),
+            "close map" => reply(self.library.operate(|changer| changer.set_io_station(false))),
             "empty map" => Reply::Text(self.empty_map()),
             "list map" => Reply::Text(self.map_barcodes().iter().map(|label| format!("{label:<16}")).collect()),
             "add slot" => Reply::Text(match self.site.add_slot(self.library.name()) {
@@ -34,7 +34,7 @@ impl LibraryHandler<'_> {
             "online" => self.set_online(true),
             other => match other.strip_prefix("load map ") {
                 Some(label) => Reply::Text(self.load_map(label.trim())),
-                None => Reply::Rejected("it means nothing to a library".into()),
+                None => Reply::Rejected("unknown message for a library".into()),
             },
         }
     }
@@ -51,20 +51,20 @@ impl LibraryHandler<'_> {
         self.library.changer(|changer| changer.library().operator_state().station_open)
     }
 
-    /// Labels in import/export elements.
+    /// Barcodes in the import/export elements, which mhvtl calls MAP.
     fn map_barcodes(&self) -> Vec<String> {
-        let ports = self.library.layout().import_export;
+        let io_elements = self.library.layout().import_export;
         let label =
             |changer: &smc::changer::Changer, at| changer.content(at).map(|content| content.barcode.to_string());
-        self.library.changer(|changer| ports.addresses().filter_map(|at| label(changer, at)).collect())
+        self.library.changer(|changer| io_elements.addresses().filter_map(|at| label(changer, at)).collect())
     }
 
     fn empty_map(&self) -> String {
         if !self.is_map_open() {
             return "Can't empty map while MAP is closed".into();
         }
-        let ports = self.library.layout().import_export;
-        for at in ports.addresses().filter(|at| self.library.changer(|changer| changer.library().is_full(*at))) {
+        let io_elements = self.library.layout().import_export;
+        for at in io_elements.addresses().filter(|at| self.library.changer(|changer| changer.library().is_full(*at))) {
             if let Err(error) = self.library.export(at) {
                 return error.to_string();
             }
@@ -72,7 +72,7 @@ impl LibraryHandler<'_> {
         "OK".into()
     }
 
-    /// Answers, and the order of what is looked at, are mhvtl's.
+    /// Puts a cartridge into the MAP. The replies and the order of the checks are mhvtl's.
     fn load_map(&self, label: &str) -> String {
         if !self.is_map_open() {
             return "MAP not opened".into();
@@ -86,12 +86,12 @@ impl LibraryHandler<'_> {
         if label.len() > 16 {
             return "barcode length too long".into();
         }
-        let Ok(port) = self.library.first_empty(ElementType::IMPORT_EXPORT) else { return "MAP Full".into() };
+        let Ok(io_element) = self.library.first_empty(ElementType::IMPORT_EXPORT) else { return "MAP Full".into() };
         let Some(barcode) = tape_store::cartridge::Barcode::new(label) else { return "Bad barcode".into() };
-        // One whose files were made beside us is on the shelf from here on.
-        let adopted = self.site.take_over_cartridge(&barcode, self.library.shelf());
-        adopted
-            .and_then(|()| self.library.import(port, &barcode))
+        // A cartridge whose files were created outside the daemon is put on the shelf first.
+        let on_shelf = self.site.take_over_cartridge(&barcode, self.library.shelf());
+        on_shelf
+            .and_then(|()| self.library.import(io_element, &barcode))
             .map_or_else(|error| error.to_string(), |()| "OK".into())
     }
 }

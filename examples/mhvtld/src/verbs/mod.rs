@@ -1,6 +1,6 @@
-//! What mhvtl's control tool says to units, and the answers.
+//! The commands of mhvtl's control tool to units, and the replies.
 //!
-//! Texts are compared by their beginnings, as mhvtl does; one that means nothing is not answered.
+//! A command is recognised by the prefix of its text, as in mhvtl; an unknown command gets no reply.
 
 pub mod drive;
 pub mod library;
@@ -10,7 +10,7 @@ use crate::log::Log;
 use scsi_core::asc::Asc;
 use vtl::unit::Unit;
 
-/// What every unit understands; nothing, if it is for this one alone.
+/// Executes a command that drives and libraries have in common; `None` if the text is not such a command.
 #[must_use]
 pub fn common(unit: &Unit, log: &Log, text: &str) -> Option<Reply> {
     if let Some(flags) = text.strip_prefix("TapeAlert") {
@@ -28,10 +28,10 @@ pub fn common(unit: &Unit, log: &Log, text: &str) -> Option<Reply> {
     Some(Reply::NoReply)
 }
 
-/// Sets all flags: the lowest bit is flag 1.
+/// Sets the 64 TapeAlert flags: the least significant bit is flag 1.
 fn set_alerts(unit: &Unit, text: &str) -> Reply {
     let Ok(flags) = u64::from_str_radix(text, 16) else {
-        return Reply::Rejected(format!("{text:?} is not up to sixteen hexadecimal digits"));
+        return Reply::Rejected(format!("{text:?} is invalid; expected up to 16 hexadecimal digits"));
     };
     unit.with_device(|device| (1..=64_u8).for_each(|flag| device.set_alert(flag, flags >> (flag - 1) & 1 == 1)));
     Reply::NoReply

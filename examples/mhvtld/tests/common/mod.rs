@@ -1,4 +1,4 @@
-//! What the tests of the door share.
+//! Functions that the tests share.
 #![allow(dead_code, clippy::unwrap_used, clippy::indexing_slicing, reason = "each test uses its part of it")]
 
 use mhvtl_lld::simulator::{HostResult, HostTransfer, Simulator};
@@ -31,7 +31,7 @@ pub(crate) fn codes(got: &HostResult) -> (u8, u8, u8) {
     (got.sense[2] & 0x0f, got.sense[12], got.sense[13])
 }
 
-/// Takes what a unit has to say, until it is ready.
+/// Sends TEST UNIT READY until the unit is ready.
 pub(crate) fn ready(module: &Simulator, minor: u16) {
     while module.send(minor, &[0; 6], HostTransfer::NoData).wait().status != 0 {}
 }

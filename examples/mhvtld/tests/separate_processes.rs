@@ -1,5 +1,5 @@
-//! A library and its drives as daemons of their own, over a queue, at a simulated module.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+//! A library and its drives as separate daemons, with a queue and a simulated kernel module.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 mod common;
 
@@ -27,10 +27,10 @@ use vtl::standalone::Standalone;
 const UNLOAD: [u8; 6] = [0x1b, 0, 0, 0, 0, 0];
 const BACK: [u8; 12] = [0xa5, 0, 0, 0, 0x01, 0xf4, 0x03, 0xe8, 0, 0, 0, 0];
 
-/// A drive's daemon; its fields go in this order.
+/// The daemon of a drive; its fields are dropped in this order.
 struct Tape {
     _messages: MessageListener,
-    _door: Frontend,
+    _frontend: Frontend,
     drive: Arc<Standalone>,
 }
 
@@ -40,40 +40,45 @@ fn tape(dir: &Path, module: &Simulator, queue: &Queue, unit: u16) -> Tape {
     let config = parse("made", &imported.text).unwrap();
     let data = DataDir::open_configured(&dir.join(format!("data/{unit}")), &config).unwrap();
     let drive = Arc::new(Standalone::open(data, &config.libraries[0]).unwrap());
-    let mut lone = StandaloneDrive::new(Arc::clone(&drive), unit, None, queue, &Log::default(), &Fifo::default());
+    let mut message_handler =
+        StandaloneDrive::new(Arc::clone(&drive), unit, None, queue, &Log::default(), &Fifo::default());
     let host = Arc::new(Host::login(drive.target(), 1));
-    let mut placed = Attachment::new(&imported.device_slots[0], Arc::clone(drive.unit()), host).unwrap();
-    placed.after = Some(lone.eject_notifier());
-    let door = Frontend::open(module, vec![placed]).unwrap();
-    let ends = door.stop_flags().remove(0);
-    let ear = MessageHandler { unit, exit_requested: ends, receive: Box::new(move |message| lone.receive(message)) };
-    let messages = MessageListener::open(queue, vec![ear], || {}).unwrap();
-    Tape { _messages: messages, _door: door, drive }
+    let mut attachment = Attachment::new(&imported.device_slots[0], Arc::clone(drive.unit()), host).unwrap();
+    attachment.after = Some(message_handler.eject_notifier());
+    let frontend = Frontend::open(module, vec![attachment]).unwrap();
+    let ends = frontend.stop_flags().remove(0);
+    let handler = MessageHandler {
+        unit,
+        exit_requested: ends,
+        receive: Box::new(move |message| message_handler.receive(message)),
+    };
+    let messages = MessageListener::open(queue, vec![handler], || {}).unwrap();
+    Tape { _messages: messages, _frontend: frontend, drive }
 }
 
-/// A library's daemon.
+/// The daemon of a library.
 struct Changer {
     _messages: MessageListener,
-    _door: Frontend,
+    _frontend: Frontend,
     site: OpenSite,
 }
 
-fn changer(dir: &Path, module: &Simulator, queue: &Queue, patience: Duration) -> Changer {
+fn changer(dir: &Path, module: &Simulator, queue: &Queue, timeout: Duration) -> Changer {
     let imported = import_library(&dir.join("etc"), 10).unwrap();
     let config = parse("made", &imported.text).unwrap();
-    let lines = QueueClients::with_timeout(queue, 10, &imported.device_slots, patience).unwrap();
-    let doors = {
-        let lines = lines.clone();
-        Box::new(move |_: &str, drive, name| Box::new(RemoteBay::new(lines.client(drive), name)) as _)
+    let clients = QueueClients::with_timeout(queue, 10, &imported.device_slots, timeout).unwrap();
+    let bay_factory = {
+        let clients = clients.clone();
+        Box::new(move |_: &str, drive, name| Box::new(RemoteBay::new(clients.client(drive), name)) as _)
     };
     let data = DataDir::open_configured(&dir.join("data/10"), &config).unwrap();
-    let site = Site::open_with_remote_drives(data, &config, doors).unwrap();
-    let seats = &imported.device_slots[..1];
-    let door = Frontend::open(module, attachments(&site, seats).unwrap()).unwrap();
-    let ears = remote_drives::message_handlers(&site, &door, seats, &lines, queue, &Log::default()).unwrap();
-    let messages = MessageListener::open(queue, ears, || {}).unwrap();
-    lines.start();
-    Changer { _messages: messages, _door: door, site }
+    let site = Site::open_with_remote_drives(data, &config, bay_factory).unwrap();
+    let slots = &imported.device_slots[..1];
+    let frontend = Frontend::open(module, attachments(&site, slots).unwrap()).unwrap();
+    let handlers = remote_drives::message_handlers(&site, &frontend, slots, &clients, queue, &Log::default()).unwrap();
+    let messages = MessageListener::open(queue, handlers, || {}).unwrap();
+    clients.start();
+    Changer { _messages: messages, _frontend: frontend, site }
 }
 
 const LONG: Duration = Duration::from_secs(30);
@@ -102,18 +107,18 @@ fn ferric_library_with_ferric_drives() {
         HostResult::default()
     );
     assert_eq!(content(&changer, 500), Some(("E01001L8".into(), false)));
-    // The tool's words go to a library that has drives elsewhere as well.
+    // The control tool also works with a library whose drives are other processes.
     queue.send(10, TOOL_ID, "list map ").unwrap();
     assert_eq!(
         queue.receive_blocking(TOOL_ID).unwrap(),
         Received::Message(Message { sender: 10, text: String::new() })
     );
-    // A host that prevents removal keeps the cartridge in.
+    // A host prevents removal, so the drive does not unload.
     assert_eq!(module.send(11, &[0x1e, 0, 0, 0, 1, 0], HostTransfer::NoData).wait(), HostResult::default());
     let got = module.send(10, &BACK, HostTransfer::NoData).wait();
     assert_eq!((got.status, codes(&got)), (2, (5, 0x53, 0x03)));
     assert_eq!(module.send(11, &[0x1e, 0, 0, 0, 0, 0], HostTransfer::NoData).wait(), HostResult::default());
-    // The library hears when a host has unloaded it.
+    // The library is notified when a host has unloaded the cartridge.
     assert_eq!(module.send(11, &UNLOAD, HostTransfer::NoData).wait(), HostResult::default());
     while content(&changer, 500) != Some(("E01001L8".into(), true)) {
         thread::yield_now();
@@ -124,7 +129,7 @@ fn ferric_library_with_ferric_drives() {
     ready(&module, 12);
     let got = module.send(12, &[0x08, 0, 0, 0, 4, 0], HostTransfer::DataIn(4)).wait();
     assert_eq!(got.data, b"data");
-    // Whoever of them begins anew, and all of them: it is in the drive still.
+    // After a restart of one of them, and of all of them, the cartridge is still in the drive.
     drop(two);
     let two = tape(dir.path(), &module, &queue, 12);
     ready(&module, 12);
@@ -141,7 +146,7 @@ fn ferric_library_with_ferric_drives() {
     queue.remove().unwrap();
 }
 
-/// Hears what is said to a drive, and answers: as mhvtl's drives do.
+/// Receives an expected message to a drive, and replies as mhvtl's drives do.
 fn expect(queue: &Queue, drive: u16, text: &str, answer: Option<&str>) {
     assert_eq!(queue.receive_blocking(drive).unwrap(), Received::Message(Message { sender: 10, text: text.into() }));
     answer.into_iter().for_each(|answer| queue.send(10, drive, answer).unwrap());
@@ -165,7 +170,7 @@ fn ferric_library_with_mhvtl_drives() {
     let load = moving(LOAD);
     expect(&queue, 11, "mount_state", Some("Not occupied"));
     expect(&queue, 11, "Register Ferric", None);
-    // Others may talk meanwhile.
+    // Messages of other senders are handled during the move.
     queue.send(10, TOOL_ID, "open map ").unwrap();
     queue.send(10, 12, "eject").unwrap();
     expect(&queue, 11, "lload E01001L8", Some("Loaded OK: E01001L8"));
@@ -176,7 +181,8 @@ fn ferric_library_with_mhvtl_drives() {
     expect(&queue, 11, "unload E01001L8        ", Some("Unloaded OK"));
     expect(&queue, 11, "set_empty", Some("Unloaded OK"));
     assert_eq!(back.join().unwrap(), HostResult::default());
-    // One that cannot read the medium, and one that is dead: the move fails, and nothing waits for the dead one but a question.
+    // A drive that cannot read the medium, and one that does not reply: the move fails, and no load request stays in
+    // the queue.
     let load = moving(LOAD);
     expect(&queue, 11, "mount_state", Some("Not occupied"));
     expect(&queue, 11, "Register Ferric", None);
@@ -185,9 +191,9 @@ fn ferric_library_with_mhvtl_drives() {
     assert_eq!((got.status, codes(&got)), (2, (4, 0x53, 0x00)));
     let got = moving(LOAD).join().unwrap();
     assert_eq!((got.status, codes(&got)), (2, (4, 0x53, 0x00)));
-    assert_eq!(queue.receive(11).unwrap(), None, "nothing is left for it to do when it is back");
+    assert_eq!(queue.receive(11).unwrap(), None, "no request remains for the drive when it is back");
     assert_eq!((content(&changer, 500), content(&changer, 1000)), (None, Some(("E01001L8".into(), false))));
-    // One that dies with a cartridge in it keeps it, until it is back and empty.
+    // A drive that stops with a cartridge in it keeps it in the inventory.
     let load = moving(LOAD);
     expect(&queue, 11, "mount_state", Some("Not occupied"));
     expect(&queue, 11, "Register Ferric", None);
@@ -196,7 +202,7 @@ fn ferric_library_with_mhvtl_drives() {
     let got = moving(BACK).join().unwrap();
     assert_eq!((got.status, codes(&got).0), (2, 4));
     assert_eq!(content(&changer, 500), Some(("E01001L8".into(), false)));
-    // A library that begins anew has the drive thread what is in it.
+    // A restarted library has the drive load the cartridge that is in it.
     drop(changer);
     let changer = self::changer(dir.path(), &module, &queue, Duration::from_millis(300));
     expect(&queue, 11, "Register Ferric", None);
@@ -208,13 +214,13 @@ fn ferric_library_with_mhvtl_drives() {
     queue.remove().unwrap();
 }
 
-/// Answers that come too late, that are of another question, and drives that have what the library knows elsewhere.
+/// Late replies, replies to other requests, and drives with a cartridge that the library has in another element.
 #[test]
 fn uncertain_load_is_resolved() {
     let dir = tempdir().unwrap();
     etc(dir.path());
     let (module, queue) = (Simulator::default(), Queue::open_private().unwrap());
-    // What a library before has said, and nobody has heard.
+    // A message of an earlier library that was not read.
     queue.send(11, 10, "lload E01003L8").unwrap();
     let changer = self::changer(dir.path(), &module, &queue, Duration::from_millis(500));
     ready(&module, 10);
@@ -222,7 +228,7 @@ fn uncertain_load_is_resolved() {
         let module = module.clone();
         thread::spawn(move || module.send(10, &cdb, HostTransfer::NoData).wait())
     };
-    // A drive that has what is in a slot is emptied, at the beginning and before it is loaded.
+    // A drive with a cartridge that is in a slot is emptied, at the start and before a load.
     for drive in [11, 12] {
         expect(&queue, drive, "Register Ferric", None);
         expect(&queue, drive, "mount_state", Some("occupied"));
@@ -232,19 +238,20 @@ fn uncertain_load_is_resolved() {
     expect(&queue, 11, "mount_state", Some("occupied"));
     expect(&queue, 11, "set_empty", Some("Unloaded OK"));
     expect(&queue, 11, "Register Ferric", None);
-    // It hears the order, and says nothing in time: what it then does is undone, and meanwhile nobody else gets the cartridge.
+    // The drive reads the request and does not reply in time: a late load is undone, and until then no other drive gets
+    // the cartridge.
     expect(&queue, 11, "lload E01001L8", None);
     let got = load.join().unwrap();
     assert_eq!((got.status, codes(&got)), (2, (4, 0x53, 0x00)));
     let to_two = [0xa5, 0, 0, 0, 0x03, 0xe8, 0x01, 0xf5, 0, 0, 0, 0];
     let got = moving(to_two).join().unwrap();
     assert_eq!((got.status, codes(&got)), (2, (4, 0x53, 0x00)));
-    assert_eq!(queue.receive(12).unwrap(), None, "the other drive was not even asked");
+    assert_eq!(queue.receive(12).unwrap(), None, "no request was sent to the other drive");
     queue.send(10, 11, "Loaded OK: E01001L8").unwrap();
     for _ in 0..2 {
         expect(&queue, 11, "set_empty", Some("Unloaded OK"));
     }
-    // An answer of before is none to what is asked now.
+    // A reply to an earlier request does not count for the current one.
     let load = moving(to_two);
     expect(&queue, 12, "mount_state", Some("Not occupied"));
     expect(&queue, 12, "Register Ferric", None);
@@ -253,7 +260,7 @@ fn uncertain_load_is_resolved() {
         queue.send(10, 12, text).unwrap();
     }
     assert_eq!(load.join().unwrap(), HostResult::default());
-    // A drive that does not give it back keeps it.
+    // A drive that fails to release the cartridge keeps it.
     let back = [0xa5, 0, 0, 0, 0x01, 0xf5, 0x03, 0xe8, 0, 0, 0, 0];
     let unload = moving(back);
     expect(&queue, 12, "mount_state", Some("occupied"));
@@ -266,13 +273,13 @@ fn uncertain_load_is_resolved() {
     queue.remove().unwrap();
 }
 
-/// The end comes while a move waits for its drive: the move is done first.
+/// The daemon is asked to exit while a move waits for its drive: the move is completed first.
 #[test]
 fn exit_during_move() {
     let dir = tempdir().unwrap();
     etc(dir.path());
     let (module, queue) = (Simulator::default(), Queue::open_private().unwrap());
-    let Changer { _messages, _door, site } = self::changer(dir.path(), &module, &queue, LONG);
+    let Changer { _messages, _frontend, site } = self::changer(dir.path(), &module, &queue, LONG);
     ready(&module, 10);
     expect(&queue, 11, "Register Ferric", None);
     expect(&queue, 11, "mount_state", Some("Not occupied"));
@@ -284,11 +291,11 @@ fn exit_during_move() {
     expect(&queue, 11, "Register Ferric", None);
     queue.send(10, TOOL_ID, "exit ").unwrap();
     expect(&queue, 11, "lload E01001L8", None);
-    while !_door.stop_flags()[0].load(std::sync::atomic::Ordering::Acquire) {
+    while !_frontend.stop_flags()[0].load(std::sync::atomic::Ordering::Acquire) {
         thread::yield_now();
     }
     queue.send(10, 11, "Loaded OK: E01001L8").unwrap();
-    _door.close();
+    _frontend.close();
     assert_eq!(load.join().unwrap(), HostResult::default());
     drop(_messages);
     let drive = vtl::inventory::Location::Element {
@@ -326,10 +333,10 @@ fn ferric_drive_with_mhvtl_library() {
     assert_eq!(ask("lload E01001L8"), "Loaded OK: E01001L8");
     assert_eq!(ask("lload E01002L8"), "Load failed - E01002L8 is already in mouth of drive");
     assert_eq!(ask("mount_state"), "occupied");
-    // Who is no library does not become one.
+    // A sender that cannot be a library does not become the drive's library.
     queue.send(11, TOOL_ID, "Register").unwrap();
     ready(&module, 11);
-    // It unloads whatever a host prevents if a library of mhvtl's takes the cartridge: that asks nobody.
+    // `unload` respects a host's prevention; `set_empty`, which mhvtl's library sends, does not.
     assert_eq!(module.send(11, &[0x1e, 0, 0, 0, 1, 0], HostTransfer::NoData).wait(), HostResult::default());
     assert_eq!(ask("unload E01001L8        "), "Unload failed: a host prevents removal");
     assert_eq!(ask("set_empty"), "Unloaded OK");
@@ -339,18 +346,18 @@ fn ferric_drive_with_mhvtl_library() {
     assert_eq!(module.send(11, &UNLOAD, HostTransfer::NoData).wait(), HostResult::default());
     assert_eq!(queue.receive_blocking(10).unwrap(), Received::Message(Message { sender: 11, text: "eject".into() }));
     assert_eq!((ask("mount_state").as_str(), ask("set_empty").as_str()), ("occupied", "Unloaded OK"));
-    // That library puts what is in drives back into slots when it begins anew: so the drive begins empty.
+    // After a restart, mhvtl's library has the cartridges of drives in their slots: so the drive starts empty.
     assert_eq!(ask("lload E01001L8"), "Loaded OK: E01001L8");
     drop(drive);
     let drive = tape(dir.path(), &module, &queue, 11);
     assert_eq!(ask("mount_state"), "Not occupied");
-    // Without any library: by the tool.
+    // Without a library: loaded by the control tool.
     queue.send(11, TOOL_ID, "load E01002L8 ").unwrap();
     assert_eq!(ask("mount_state"), "occupied");
     queue.send(11, TOOL_ID, "unload E01002L8 ").unwrap();
     assert_eq!((ask("mount_state").as_str(), drive.drive.status().accessible), ("occupied", true));
     assert_eq!(queue.receive(TOOL_ID).unwrap(), None);
-    // Settings of a drive, and what is none.
+    // Settings of a drive, and unknown ones.
     for text in
         ["delay rewind 1 ", "compression lzo ", "Append Only No ", "delay jump 1 ", "compression rar ", "nonsense "]
     {
@@ -386,12 +393,12 @@ fn delays() {
             seen.push(sense(&got));
         }
     }
-    // Power on, becoming ready, and only then a new medium.
+    // Power on, becoming ready, and only then medium changed.
     assert_eq!(seen, [(2, (6, 0x29, 0x00)), (2, (2, 0x04, 0x01)), (2, (6, 0x28, 0x00))]);
     assert!(vtl::clock::now().mono.0 - begun > 500_000);
     let begun = vtl::clock::now().mono.0;
     assert_eq!(module.send(11, &[0x01, 0, 0, 0, 0, 0], HostTransfer::NoData).wait(), HostResult::default());
-    assert!(vtl::clock::now().mono.0 - begun >= 1_000_000, "it waits at least as long as it was told");
+    assert!(vtl::clock::now().mono.0 - begun >= 1_000_000, "the rewind takes at least the configured delay");
     drop(drive);
     queue.remove().unwrap();
 }

@@ -1,10 +1,10 @@
-//! Libraries of mhvtl's configuration at a simulated module.
+//! Libraries of an mhvtl configuration with a simulated kernel module.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "a test that cannot go on has failed"
+    reason = "test code"
 )]
 
 mod common;
@@ -41,9 +41,9 @@ fn site(dir: &TempDir) -> (OpenSite, Vec<DeviceSlot>) {
 #[test]
 fn library_matches_mhvtl() {
     let dir = tempdir().unwrap();
-    let (site, seats) = site(&dir);
+    let (site, slots) = site(&dir);
     let module = Simulator::default();
-    let door = Frontend::open(&module, attachments(&site, &seats).unwrap()).unwrap();
+    let frontend = Frontend::open(&module, attachments(&site, &slots).unwrap()).unwrap();
     let at = |target| HostAddress { channel: 0, target, lun: 0 };
     assert_eq!(module.units().into_iter().collect::<Vec<_>>(), [(10, at(0)), (11, at(1)), (12, at(2))]);
     let inquiry = module.send(10, &[0x12, 0, 0, 0, 36, 0], HostTransfer::DataIn(36)).wait();
@@ -52,7 +52,7 @@ fn library_matches_mhvtl() {
     assert_eq!((got.status, codes(&got)), (2, (6, 0x29, 0x00)));
     assert_eq!(module.send(10, &LOAD, HostTransfer::NoData).wait(), HostResult::default());
     ready(&module, 11);
-    // Blocks as long as a transfer can be, and short ones; a READ of more than there is.
+    // Blocks of the maximum transfer length, and short ones; a READ of more than the block has.
     let long: Vec<u8> = (0..512 * 1024_u32).map(|byte| byte.to_le_bytes()[1]).collect();
     for data in [&long[..], b"short"] {
         let [_, a, b, c] = u32::try_from(data.len()).unwrap().to_be_bytes();
@@ -67,7 +67,7 @@ fn library_matches_mhvtl() {
     assert!(got.data == long && got.status == 0);
     let got = module.send(11, &[0x08, 0, 0, 1, 0, 0], HostTransfer::DataIn(256)).wait();
     assert_eq!((got.data.as_slice(), got.residual, got.status, got.sense[2]), (&b"short"[..], 251, 2, 0x20));
-    door.close();
+    frontend.close();
     assert!(module.units().is_empty());
     assert_eq!(module.send(11, &[0; 6], HostTransfer::NoData).wait().host, HostStatus::NoConnect);
 }
@@ -75,13 +75,13 @@ fn library_matches_mhvtl() {
 #[test]
 fn missing_data_and_aborted_commands() {
     let dir = tempdir().unwrap();
-    let (site, seats) = site(&dir);
+    let (site, slots) = site(&dir);
     let module = Simulator::default();
-    let _door = Frontend::open(&module, attachments(&site, &seats).unwrap()).unwrap();
+    let _frontend = Frontend::open(&module, attachments(&site, &slots).unwrap()).unwrap();
     ready(&module, 10);
     assert_eq!(module.send(10, &LOAD, HostTransfer::NoData).wait(), HostResult::default());
     ready(&module, 11);
-    // Less data than the CDB says, none at all, and more.
+    // Less data than the CDB announces, none, and more.
     for asked in [HostTransfer::DataOut(vec![1; 100]), HostTransfer::NoData, HostTransfer::DataIn(200)] {
         let got = module.send(11, &[0x0a, 0, 0, 0, 200, 0], asked).wait();
         assert_eq!((got.status, codes(&got)), (2, (0x0b, 0x4b, 0x00)));
@@ -92,7 +92,8 @@ fn missing_data_and_aborted_commands() {
     );
     let position = module.send(11, &[0x34, 0, 0, 0, 0, 0, 0, 0, 0, 0], HostTransfer::DataIn(20)).wait().data;
     assert_eq!(position[7], 1, "one block was written");
-    // A host that gives up, and a command that the module says GOOD to, since it took too long: the next one hears of it.
+    // A command that the host aborts, and one that the module ends with GOOD because it takes too long: the next
+    // command gets UNIT ATTENTION.
     site.libraries()[0].drives()[0].set_delay(ssc::timing::Motion::Rewind, std::time::Duration::from_millis(400));
     for expired in [false, true] {
         let sent = module.send(11, &[0x01, 0, 0, 0, 0, 0], HostTransfer::NoData);
@@ -113,23 +114,23 @@ fn missing_data_and_aborted_commands() {
 #[test]
 fn unservable_units_are_named() {
     let dir = tempdir().unwrap();
-    let (site, mut seats) = site(&dir);
+    let (site, mut slots) = site(&dir);
     let module = Simulator::default();
-    let refused = |seats: &[DeviceSlot]| {
-        attachments(&site, seats).and_then(|placed| Frontend::open(&module, placed)).map(drop).unwrap_err().to_string()
+    let refused = |slots: &[DeviceSlot]| {
+        attachments(&site, slots).and_then(|placed| Frontend::open(&module, placed)).map(drop).unwrap_err().to_string()
     };
-    seats[2].unit = 3;
-    assert_eq!(refused(&seats), "unit 12: library \"library10\" has no unit 3");
-    assert!(module.units().is_empty(), "the others were taken away again");
-    seats.truncate(1);
-    seats[0].minor = 300;
-    assert!(refused(&seats).starts_with("unit 300: "));
-    seats[0].minor = 10;
-    seats[0].address[2] = 32;
-    assert!(refused(&seats).starts_with("unit 10: "));
+    slots[2].unit = 3;
+    assert_eq!(refused(&slots), "unit 12: library \"library10\" has no unit 3");
+    assert!(module.units().is_empty(), "the other units were removed again");
+    slots.truncate(1);
+    slots[0].minor = 300;
+    assert!(refused(&slots).starts_with("unit 300: "));
+    slots[0].minor = 10;
+    slots[0].address[2] = 32;
+    assert!(refused(&slots).starts_with("unit 10: "));
 }
 
-/// Says something to a unit as the control tool, and takes the answer.
+/// Sends a message to a unit as the control tool and returns the reply.
 fn send_as_tool(queue: &Queue, unit: u16, text: &str) -> String {
     queue.send(unit, TOOL_ID, text).unwrap();
     loop {
@@ -144,14 +145,15 @@ fn send_as_tool(queue: &Queue, unit: u16, text: &str) -> String {
 #[test]
 fn vtlcmd_messages() {
     let dir = tempdir().unwrap();
-    let (site, seats) = site(&dir);
+    let (site, slots) = site(&dir);
     let module = Simulator::default();
-    let door = Frontend::open(&module, attachments(&site, &seats).unwrap()).unwrap();
+    let frontend = Frontend::open(&module, attachments(&site, &slots).unwrap()).unwrap();
     let queue = Queue::open_private().unwrap();
-    let over = Arc::<AtomicBool>::default();
-    let told = Arc::clone(&over);
-    let ears = message_handlers(&site, &door, &seats, &Log::default()).unwrap();
-    let messages = MessageListener::open(&queue, ears, move || told.store(true, Ordering::Release)).unwrap();
+    let all_exited = Arc::<AtomicBool>::default();
+    let all_exited_flag = Arc::clone(&all_exited);
+    let handlers = message_handlers(&site, &frontend, &slots, &Log::default()).unwrap();
+    let messages =
+        MessageListener::open(&queue, handlers, move || all_exited_flag.store(true, Ordering::Release)).unwrap();
     assert_eq!(send_as_tool(&queue, 10, "list map "), "");
     assert_eq!(send_as_tool(&queue, 10, "load map E01009L8 "), "MAP not opened");
     assert_eq!(send_as_tool(&queue, 10, "empty map "), "Can't empty map while MAP is closed");
@@ -160,7 +162,7 @@ fn vtlcmd_messages() {
     assert_eq!(send_as_tool(&queue, 10, "load map E01001L8 "), "barcode already in library");
     assert_eq!(send_as_tool(&queue, 10, "load map E01009010090100L8 "), "barcode length too long");
     assert!(send_as_tool(&queue, 10, "load map E01009L8 ").contains("the files of cartridge E01009L8 are missing"));
-    // As mktape leaves it.
+    // A cartridge as mktape creates it.
     let home = TapeStore::new(Box::new(OsFolderStore::at(&dir.path().join("home")).unwrap()));
     let new = NewCartridge { format: Format::Mhvtl, capacity: 64 << 20, ..NewCartridge::data(&LTO_8) };
     home.create(&Barcode::new("E01009L8").unwrap(), &new).unwrap();
@@ -170,7 +172,7 @@ fn vtlcmd_messages() {
     assert_eq!(send_as_tool(&queue, 10, "empty map "), "OK");
     assert_eq!(send_as_tool(&queue, 10, "close map "), "OK");
     assert_eq!(send_as_tool(&queue, 10, "add slot "), "slot=5");
-    // What is not answered is done before the next thing that is.
+    // Messages without a reply are handled before the next message with one.
     queue.send(12, TOOL_ID, "load E01002L8 ").unwrap();
     queue.send(12, TOOL_ID, "unload E01002L8 ").unwrap();
     queue.send(10, TOOL_ID, "offline ").unwrap();
@@ -182,15 +184,15 @@ fn vtlcmd_messages() {
     for unit in [10, 11, 12] {
         queue.send(unit, TOOL_ID, "exit ").unwrap();
     }
-    while !over.load(Ordering::Acquire) {
+    while !all_exited.load(Ordering::Acquire) {
         thread::yield_now();
     }
     drop(messages);
-    door.close();
+    frontend.close();
     assert!(module.units().is_empty());
     queue.remove().unwrap();
     drop(site);
-    // The slot is kept, and so is what was loaded.
+    // The added slot and the imported cartridge are persistent.
     let (site, _) = self::site(&dir);
     assert_eq!(site.libraries()[0].layout().storage.count, 5);
     assert_eq!(site.inventory()["E01009L8"].location, vtl::inventory::Location::Shelf("library10".into()));
@@ -200,12 +202,12 @@ fn vtlcmd_messages() {
 #[test]
 fn interrupted_command_is_aborted_after_kill() {
     let dir = tempdir().unwrap();
-    let (site, seats) = site(&dir);
+    let (site, slots) = site(&dir);
     let module = Simulator::default();
     let locks = dir.path().join("locks");
-    let door = Frontend::open(&module, attachments(&site, &seats).unwrap()).unwrap();
-    // Another takes a command and dies with it, as if the door had: its lock file stays.
-    drop(door);
+    let frontend = Frontend::open(&module, attachments(&site, &slots).unwrap()).unwrap();
+    // Another process takes a command and is killed, with its lock file left.
+    drop(frontend);
     let mut dead = module.open(10).unwrap();
     let adding = thread::spawn({
         let module = module.clone();
@@ -221,17 +223,17 @@ fn interrupted_command_is_aborted_after_kill() {
     let command = next(&mut dead);
     dead.complete(command.serial, &CommandResponse { data: &[0; 36], ..CommandResponse::default() }).unwrap();
     adding.join().unwrap().unwrap();
-    let waits = module.send(10, &LOAD, HostTransfer::NoData);
-    assert_eq!(next(&mut dead).serial, waits.serial());
+    let waiting = module.send(10, &LOAD, HostTransfer::NoData);
+    assert_eq!(next(&mut dead).serial, waiting.serial());
     drop(dead);
     fs::create_dir_all(&locks).unwrap();
-    fs::write(locks.join("mhvtl9010"), format!("process 1\ncommand {}\n", waits.serial() - 2)).unwrap();
-    let mut placed = attachments(&site, &seats[..1]).unwrap();
+    fs::write(locks.join("mhvtl9010"), format!("process 1\ncommand {}\n", waiting.serial() - 2)).unwrap();
+    let mut placed = attachments(&site, &slots[..1]).unwrap();
     placed[0].lock = Some(Lock::acquire_in(&locks, 9010).unwrap());
-    let door = Frontend::open(&module, placed).unwrap();
-    let got = waits.wait();
+    let frontend = Frontend::open(&module, placed).unwrap();
+    let got = waiting.wait();
     assert_eq!((got.status, codes(&got)), (2, (0x0b, 0, 0)));
     ready(&module, 10);
     assert_eq!(module.send(10, &LOAD, HostTransfer::NoData).wait(), HostResult::default());
-    drop(door);
+    drop(frontend);
 }
