@@ -1,4 +1,4 @@
-//! Cartridges, and where mhvtl's configuration has them.
+//! Finds cartridges through mhvtl's configuration, and parses barcodes, kinds and capacities.
 
 use crate::{Invocation, ToolError, ToolResult};
 use rustix::fs::Mode;
@@ -13,10 +13,10 @@ use tape_store::mhvtl::media::MHVTL_MEDIA;
 use tape_store::store::TapeStore;
 use vtl::config::mhvtl::{DeviceKind, device_summaries, directory};
 
-/// The longest label.
+/// Maximum length of a barcode in characters.
 const MAX_BARCODE_LEN: usize = 16;
 
-/// A label that a cartridge can have.
+/// Parses a barcode.
 pub(crate) fn barcode(text: &str) -> Result<Barcode, ToolError> {
     Barcode::new(text).ok_or_else(|| {
         ToolError::usage(match text.len() {
@@ -28,7 +28,7 @@ pub(crate) fn barcode(text: &str) -> Result<Barcode, ToolError> {
     })
 }
 
-/// What a cartridge is for, by its beginning and in any case: `data`, `clean`, `WORM`, `NULL`.
+/// Parses a kind of cartridge by its prefix, ignoring case: `data`, `clean`, `WORM` or `NULL`.
 pub(crate) fn kind(text: &str) -> Option<CartridgeKind> {
     let kinds = [
         ("data", CartridgeKind::Data),
@@ -40,15 +40,16 @@ pub(crate) fn kind(text: &str) -> Option<CartridgeKind> {
     kinds.into_iter().find(|(name, _)| text.starts_with(name)).map(|(_, kind)| kind)
 }
 
-/// Bytes of so many megabytes, which are mebibytes.
+/// Converts a capacity in mhvtl's megabytes, which are MiB, to bytes.
 pub(crate) fn megabytes_to_bytes(megabytes: u64) -> Result<u64, ToolError> {
-    /// 1 PiB.
-    const MOST: u64 = 1 << 30;
-    let wrong = || ToolError::new(format!("error: -s: {megabytes} MB is more than a cartridge can hold: {MOST} MB"));
-    if megabytes <= MOST { Ok(megabytes << 20) } else { Err(wrong()) }
+    /// 1 PiB in MiB.
+    const MAX_MEGABYTES: u64 = 1 << 30;
+    let wrong =
+        || ToolError::new(format!("error: -s: {megabytes} MB is more than a cartridge can hold: {MAX_MEGABYTES} MB"));
+    if megabytes <= MAX_MEGABYTES { Ok(megabytes << 20) } else { Err(wrong()) }
 }
 
-/// Names of all densities, four in a row.
+/// The names of all densities, four in each line.
 pub(crate) fn densities() -> String {
     let names: Vec<&str> = MHVTL_MEDIA.iter().map(|density| density.name).collect();
     let row = |row: &[&str]| {
@@ -57,7 +58,7 @@ pub(crate) fn densities() -> String {
     names.chunks(4).map(row).collect()
 }
 
-/// The cartridges in a directory that is there. What is made in it is for its owner and group, as with mhvtl.
+/// Opens the cartridges of an existing directory. New files are accessible to owner and group only, as with mhvtl.
 pub(crate) fn open_store(home: &Path) -> Result<TapeStore, ToolError> {
     if !home.is_dir() {
         return Err(ToolError::files(format!("error: no such directory: {}", home.display())));
@@ -67,7 +68,7 @@ pub(crate) fn open_store(home: &Path) -> Result<TapeStore, ToolError> {
     Ok(TapeStore::new(Box::new(shelves)))
 }
 
-/// Libraries of the configuration, and their directories.
+/// Numbers and home directories of the libraries in the configuration.
 pub(crate) fn libraries(etc: &Path) -> Result<Vec<(u32, PathBuf)>, ToolError> {
     let home = |kind| match kind {
         DeviceKind::Library { home_directory: home } => Some(home),
@@ -76,7 +77,7 @@ pub(crate) fn libraries(etc: &Path) -> Result<Vec<(u32, PathBuf)>, ToolError> {
     Ok(device_summaries(etc)?.into_iter().filter_map(|unit| Some((unit.id, home(unit.kind)?))).collect())
 }
 
-/// The directory of a library.
+/// The home directory of a library.
 pub(crate) fn home_directory(etc: &Path, library: u32) -> Result<PathBuf, ToolError> {
     let found = libraries(etc)?.into_iter().find(|(id, _)| *id == library);
     found
@@ -84,7 +85,7 @@ pub(crate) fn home_directory(etc: &Path, library: u32) -> Result<PathBuf, ToolEr
         .ok_or_else(|| ToolError::at(&etc.join("device.conf"), format!("there is no library {library}")))
 }
 
-/// The directory of a library, or of all.
+/// The home directory of one library, or of all.
 fn home_directories(call: &Invocation<'_>, library: Option<u32>) -> Result<Vec<PathBuf>, ToolError> {
     let etc = directory(&call.etc)?;
     match library {
@@ -93,16 +94,16 @@ fn home_directories(call: &Invocation<'_>, library: Option<u32>) -> Result<Vec<P
     }
 }
 
-/// What a tool does with a cartridge.
+/// How a tool uses a cartridge.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// It reads it.
+    /// It reads the cartridge.
     Read,
-    /// It changes it: a cartridge that a Ferric daemon serves is refused.
+    /// It changes the cartridge, which is refused while a Ferric daemon serves it.
     Change,
 }
 
-/// Looks for a cartridge, in a library or in all.
+/// Finds a cartridge in one library, or in all.
 pub(crate) fn find(
     call: &Invocation<'_>,
     barcode: &Barcode,
@@ -117,7 +118,7 @@ pub(crate) fn find(
             if access == Access::Change {
                 check_not_served(home)?;
             }
-            // The medium and the kind are in the cartridge's memory.
+            // Medium and kind are read from the MAM.
             let mut cartridge = store.cartridge(barcode, &LTO_9, CartridgeKind::Data, 0);
             cartridge.mam().map_err(|error| cartridge_error(barcode, &error))?;
             return Ok(Some(cartridge));
@@ -136,7 +137,7 @@ pub(crate) fn check_not_served(home: &Path) -> ToolResult {
     }
 }
 
-/// Names the cartridge in an error.
+/// Names the cartridge in an error of the store.
 pub(crate) fn cartridge_error(barcode: &Barcode, error: &StoreError) -> ToolError {
     ToolError::new(format!("error: {barcode}: {error}"))
 }

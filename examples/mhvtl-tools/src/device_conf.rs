@@ -1,4 +1,4 @@
-//! `generate_device_conf`: a `device.conf` with two libraries to begin with.
+//! `generate_device_conf`: writes mhvtl's default `device.conf` with two libraries.
 
 use crate::getopt::Options;
 use crate::{DEFAULT_HOME, Invocation, ToolError, ToolResult};
@@ -23,7 +23,7 @@ struct Library {
     drives: [Drive; 4],
 }
 
-/// Vendor, product and revision; the rest follows from the place.
+/// Vendor, product and revision; the other values follow from the position.
 #[derive(Clone, Copy)]
 struct Drive(&'static str, &'static str, &'static str);
 
@@ -31,7 +31,7 @@ const TD8: Drive = Drive("IBM", "ULT3580-TD8", "2160");
 const TD6: Drive = Drive("IBM", "ULT3580-TD6", "2160");
 const T10KB: Drive = Drive("STK", "T10000B", "550V");
 
-/// mhvtl's.
+/// mhvtl's default libraries.
 const LIBRARIES: [Library; 2] = [
     Library { id: 10, target: 0, product: "L700", serial: "XYZZY_A", drives: [TD8, TD8, TD6, TD6] },
     Library { id: 30, target: 8, product: "L80", serial: "XYZZY_B", drives: [T10KB; 4] },
@@ -44,27 +44,27 @@ where OPTIONS are from:
   [-h|--help]          -- print this message and exit
   [-H|--home-dir DIR]  -- directory of the cartridges [default {DEFAULT_HOME}]
   [-D|--dest-dir DIR]  -- destination dir [default .]
-  [-f|--force]         -- write over a file that is there
-  [-o|--override-home] -- the home directory need not be there
+  [-f|--force]         -- overwrite an existing file
+  [-o|--override-home] -- allow a home directory that does not exist
 "
     )
 }
 
 pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
     let long = &[("help", 'h'), ("home-dir", 'H'), ("dest-dir", 'D'), ("force", 'f'), ("override-home", 'o')];
-    let given = Options { short: "hH:D:fo", long }.parse(call)?;
-    if given.has('h') {
+    let parsed = Options { short: "hH:D:fo", long }.parse(call)?;
+    if parsed.has('h') {
         return Ok(write!(out, "{}", usage(call.name))?);
     }
-    given.reject_operands()?;
-    let home = given.value('H').unwrap_or(DEFAULT_HOME);
-    if !Path::new(home).is_dir() && !given.has('o') {
+    parsed.reject_operands()?;
+    let home = parsed.value('H').unwrap_or(DEFAULT_HOME);
+    if !Path::new(home).is_dir() && !parsed.has('o') {
         return Err(ToolError::usage(format!("error: {home} not a directory")));
     }
-    generate(&Path::new(given.value('D').unwrap_or(".")).join(FILE), &text(home), given.has('f'), out)
+    generate(&Path::new(parsed.value('D').unwrap_or(".")).join(FILE), &text(home), parsed.has('f'), out)
 }
 
-/// Writes a file, unless one is there that is to stay.
+/// Writes a file; replaces an existing one only with `force`.
 pub(crate) fn generate(path: &Path, text: &str, force: bool, out: &mut dyn Write) -> ToolResult {
     if path.exists() && !force {
         return Err(ToolError::new(format!("error: already exists: {}", path.display())));

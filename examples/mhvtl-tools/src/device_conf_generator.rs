@@ -1,4 +1,5 @@
-//! `mhvtl-device-conf-generator`: what systemd is to start with `mhvtl.target`, asked by systemd itself.
+//! `mhvtl-device-conf-generator`: the systemd generator that adds the units of all libraries and drives to
+//! `mhvtl.target`.
 
 use crate::{Invocation, ToolError, ToolResult};
 use std::fs;
@@ -32,7 +33,7 @@ pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
     Ok(())
 }
 
-/// Links and what they point to, libraries first; their directory is made.
+/// Creates the directory of the links, and returns the links and their targets, libraries first.
 fn wants(normal: &Path, units: &[DeviceSummary]) -> Result<Vec<(PathBuf, PathBuf)>, ToolError> {
     if !normal.is_dir() {
         return Err(ToolError::at(normal, io::Error::from(io::ErrorKind::NotADirectory)));

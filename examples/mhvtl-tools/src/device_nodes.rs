@@ -1,5 +1,5 @@
-//! `make_vtl_devices`: until 0.18 the script that made the character devices of all units. The daemons do that now, ours
-//! too; it is there for who wants them owned by a user, or before a daemon runs.
+//! `make_vtl_devices`: creates the character devices of all units, until 0.18 a script of mhvtl. The daemons of mhvtl
+//! and of Ferric create the devices themselves now; the tool can set their owner, or create them before a daemon runs.
 
 use crate::{Invocation, ToolError, ToolResult};
 use mhvtl_lld::KernelModule;
@@ -9,7 +9,7 @@ use std::path::Path;
 use vtl::config::mhvtl::{device_summaries, directory};
 
 pub(crate) fn usage(name: &str) -> String {
-    format!("Usage: {name} [username, who owns them then]\n")
+    format!("Usage: {name} [username: owner of the devices]\n")
 }
 
 pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
@@ -32,14 +32,14 @@ pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
     Ok(())
 }
 
-/// Numbers of a user and of the user's group.
+/// The user ID and the group ID of a user.
 fn ids(user: &str, passwd: &Path) -> Result<(u32, u32), ToolError> {
     let text = std::fs::read_to_string(passwd).map_err(|error| ToolError::at(passwd, error))?;
-    let found = text.lines().find_map(|line| {
+    let ids_of_user = text.lines().find_map(|line| {
         let [name, _, uid, gid, ..] = line.split(':').collect::<Vec<_>>()[..] else { return None };
         Some((uid.parse().ok()?, gid.parse().ok()?)).filter(|_| name == user)
     });
-    found.ok_or_else(|| ToolError::at(passwd, format!("there is no user {user:?}")))
+    ids_of_user.ok_or_else(|| ToolError::at(passwd, format!("there is no user {user:?}")))
 }
 
 #[cfg(test)]
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn users() {
+    fn user_and_group_ids_are_read() {
         let dir = tempfile::tempdir().unwrap();
         let passwd = dir.path().join("passwd");
         std::fs::write(&passwd, "root:x:0:0::/root:/bin/sh\n\nvtl:x:900:901:VTL:/opt:/bin/false\n").unwrap();

@@ -1,4 +1,4 @@
-//! `dump_messageQ`: takes out and prints what is in the message queue.
+//! `dump_messageQ`: removes all messages from mhvtl's queue and prints them.
 
 use crate::{Invocation, ToolError, ToolResult, VERSION};
 use mhvtl_lld::queue::{Message, Queue, Received};
@@ -9,7 +9,7 @@ pub(crate) fn usage(name: &str) -> String {
         "Usage  : {name} [-h|-help]
 Version: {VERSION}
 
-Takes every message out of the queue of libraries and drives, and prints it.
+Remove all messages from the queue of libraries and drives and print them.
 "
     )
 }
@@ -22,12 +22,12 @@ pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
     match Queue::open_existing() {
         Ok(queue) => dump(&queue, out),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(writeln!(out, "Message queue empty")?),
-        Err(error) => Err(ToolError::new(format!("error: the message queue: {error}"))),
+        Err(error) => Err(ToolError::new(format!("error: message queue: {error}"))),
     }
 }
 
 fn dump(queue: &Queue, out: &mut dyn Write) -> ToolResult {
-    let gone = |error: io::Error| ToolError::new(format!("error: the message queue: {error}"));
+    let gone = |error: io::Error| ToolError::new(format!("error: message queue: {error}"));
     for number in 1.. {
         let Some((receiver, received)) = queue.receive_any().map_err(gone)? else {
             return if number == 1 { Ok(writeln!(out, "Message queue empty")?) } else { Ok(()) };
@@ -38,7 +38,7 @@ fn dump(queue: &Queue, out: &mut dyn Write) -> ToolResult {
         }
         let (sender, text) = match received {
             Received::Message(Message { sender, text }) => (sender.to_string(), text),
-            Received::Malformed(why) => ("?".into(), format!("({why})")),
+            Received::Malformed(reason) => ("?".into(), format!("({reason})")),
         };
         writeln!(out, "{number:>6} {receiver:>6} {sender:>6} {text:<55}")?;
     }
@@ -51,7 +51,7 @@ mod tests {
     use mhvtl_lld::queue::TOOL_ID;
 
     #[test]
-    fn all_that_is_there() {
+    fn all_messages_are_printed() {
         let queue = Queue::open_private().unwrap();
         let dumped = |queue: &Queue| {
             let mut out = Vec::new();

@@ -1,4 +1,4 @@
-//! `dump_tape`: a cartridge's memory, and what is on it object by object.
+//! `dump_tape`: prints the MAM of a cartridge and each object on its tape.
 
 use crate::cartridges::{Access, barcode, cartridge_error, find};
 use crate::getopt::Options;
@@ -13,7 +13,7 @@ use tape_store::mhvtl;
 use tape_store::three_file::ThreeFile;
 use tape_store::three_file::inspect::{EmulatedKey, Object, ObjectEncryption};
 
-/// Numbers of kinds of records, and bits of their flags, as mhvtl prints them.
+/// Record types, and bits of their flags, as mhvtl prints them.
 const BLOCK: u8 = 11;
 const END: u8 = 5;
 const ZLIB: u8 = 0x01;
@@ -25,9 +25,9 @@ pub(crate) fn usage(name: &str) -> String {
     format!(
         "Usage: {name} OPTIONS
 Where OPTIONS are from:
-  -m pcl           The label of the cartridge
-  -l lib_no        The library that it is in [all are looked through]
-  -D               Read every block, too
+  -m pcl           Barcode of the cartridge
+  -l lib_no        Number of its library [default: all are searched]
+  -D               Read the data of every block
   -v               Be verbose: filemarks, and with -D the data
   -d               The same as -v
   -h               Print this message and exit
@@ -39,19 +39,19 @@ pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
     if call.arguments.is_empty() {
         return Err(ToolError::usage("Not enough arguments"));
     }
-    let given = Options { short: "hdvDl:m:", long: &[] }.parse(call)?;
-    if given.has('h') {
+    let parsed = Options { short: "hdvDl:m:", long: &[] }.parse(call)?;
+    if parsed.has('h') {
         return Ok(write!(out, "{}", usage(call.name))?);
     }
-    let barcode = barcode(given.value('m').ok_or_else(|| ToolError::usage("No PCL number supplied"))?)?;
-    let found = find(call, &barcode, given.number('l')?, Access::Read, out)?;
+    let barcode = barcode(parsed.value('m').ok_or_else(|| ToolError::usage("No PCL number supplied"))?)?;
+    let found = find(call, &barcode, parsed.number('l')?, Access::Read, out)?;
     let mut cartridge =
         found.ok_or_else(|| ToolError::new(format!("PCL {barcode} cannot be opened, it was not found")))?;
     let failed = |error: StoreError| cartridge_error(&barcode, &error);
     let mam = cartridge.mam().map_err(failed)?;
     let (tape, _) = cartridge.open_read_only().map_err(failed)?;
-    let verbose = given.has('v') || given.has('d');
-    let (data, is_null) = (given.has('D'), cartridge.kind() == CartridgeKind::Null);
+    let verbose = parsed.has('v') || parsed.has('d');
+    let (data, is_null) = (parsed.has('D'), cartridge.kind() == CartridgeKind::Null);
     let mut dump = Dump { barcode: &barcode, tape, out, data, verbose, is_null, damaged: 0, block: Vec::new() };
     for partition in 0..dump.tape.partitions() {
         writeln!(dump.out, "Dumping partition {partition}")?;
@@ -64,7 +64,7 @@ pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
     }
 }
 
-/// What the memory says the cartridge is.
+/// Prints medium, kind and capacity from the MAM.
 fn print_mam(cartridge: &Cartridge, mam: &Mam, out: &mut dyn Write) -> ToolResult {
     let row = mhvtl::media::for_media(cartridge.media());
     let (code, facts) = row.map_or((0, cartridge.media()), |row| (row.code, &row.stored_spec));
@@ -88,10 +88,10 @@ fn print_mam(cartridge: &Cartridge, mam: &Mam, out: &mut dyn Write) -> ToolResul
     Ok(writeln!(out, "Remaining Tape Capacity : {}", capacity(mam.number(AttrId::REMAINING_CAPACITY)))?)
 }
 
-/// A number of at most four digits or so, and what it counts.
+/// Scales a number of bytes to at most 5121, with the letter of its unit.
 fn scaled(bytes: u64) -> (u64, char) {
-    const ENOUGH: u64 = 5121;
-    let steps = (0..4).find(|steps| bytes >> (10 * steps) <= ENOUGH).unwrap_or(4);
+    const MAX_SCALED: u64 = 5121;
+    let steps = (0..4).find(|steps| bytes >> (10 * steps) <= MAX_SCALED).unwrap_or(4);
     (bytes >> (10 * steps), [' ', 'K', 'M', 'G', 'T'].into_iter().nth(steps).unwrap_or('T'))
 }
 
@@ -126,7 +126,7 @@ impl Dump<'_> {
                 Err(StoreError::Damaged { damage: what, .. }) => {
                     self.damaged += 1;
                     writeln!(self.out, "Damaged at block : {number}: {what}")?;
-                    // Reading may have stopped before it.
+                    // Reading may have stopped before the damaged object.
                     self.tape.locate(partition, number + 1).map_err(|error| self.failed(&error))?;
                 }
                 Err(error) => return Err(self.failed(&error)),
@@ -146,52 +146,53 @@ impl Dump<'_> {
         Ok(())
     }
 
-    /// The next object; the tape is behind it then.
+    /// Prints the next object and moves past it.
     fn object(&mut self) -> Result<ToolResult, StoreError> {
         let Some(object) = self.tape.next_object()? else { return Ok(Ok(())) };
         if object.is_filemark {
             self.tape.read(&mut [])?;
             return Ok(writeln!(self.out, "Filemark at block : {} , skipping", object.number).map_err(ToolError::from));
         }
-        let label = match object.encryption {
+        let key = match object.encryption {
             ObjectEncryption::Emulated => self.tape.next_emulated_key()?,
             ObjectEncryption::None | ObjectEncryption::Encrypted => None,
         };
-        if let Err(failure) = print_block(self.out, &object, label.as_ref()) {
+        if let Err(failure) = print_block(self.out, &object, key.as_ref()) {
             return Ok(Err(failure));
         }
         if !self.data {
             return self.tape.locate(self.tape.position().partition, object.number + 1).map(|_| Ok(()));
         }
-        self.read(&object, label)
+        self.read(&object, key)
     }
 
-    fn read(&mut self, object: &Object, label: Option<EmulatedKey>) -> Result<ToolResult, StoreError> {
+    fn read(&mut self, object: &Object, key: Option<EmulatedKey>) -> Result<ToolResult, StoreError> {
         self.block.resize(MAX_BLOCK, 0);
-        let seal = label.and_then(EmulatedKey::to_encryption);
-        let unseal = seal.as_ref().map_or(Decryption::Disable, |seal| Decryption::Mixed(&seal.key));
-        let read = self.tape.read_decrypting(&mut [IoSliceMut::new(&mut self.block)], unseal);
-        let got = match read {
+        let encryption = key.and_then(EmulatedKey::to_encryption);
+        let decryption =
+            encryption.as_ref().map_or(Decryption::Disable, |encryption| Decryption::Mixed(&encryption.key));
+        let read = self.tape.read_decrypting(&mut [IoSliceMut::new(&mut self.block)], decryption);
+        let len = match read {
             Ok(ReadOutcome::Block { len, .. }) => len,
             Ok(_) => 0,
-            // A NULL medium never had the data.
+            // A NULL medium does not store data.
             Err(StoreError::Damaged { damage: Damage::Truncated, .. }) if self.is_null => 0,
-            // What is sealed stays so.
+            // A block that cannot be decrypted is verified only.
             Err(StoreError::CannotDecrypt { .. }) => {
                 self.tape.verify_next()?;
                 0
             }
             Err(error) => return Err(error),
         };
-        let content = self.block.get(..got).unwrap_or_default();
+        let content = self.block.get(..len).unwrap_or_default();
         Ok(print_block_content(self.out, object.len, content, self.verbose))
     }
 }
 
-/// What was read of a block.
-fn print_block_content(out: &mut dyn Write, wanted: u32, content: &[u8], verbose: bool) -> ToolResult {
-    writeln!(out, "c_pos->blk_size: {wanted}")?;
-    if wanted == 0 {
+/// Prints the data of a block.
+fn print_block_content(out: &mut dyn Write, expected: u32, content: &[u8], verbose: bool) -> ToolResult {
+    writeln!(out, "c_pos->blk_size: {expected}")?;
+    if expected == 0 {
         return Ok(writeln!(out, "Data size: 0 - skipping read")?);
     }
     if verbose {
@@ -199,14 +200,14 @@ fn print_block_content(out: &mut dyn Write, wanted: u32, content: &[u8], verbose
         out.write_all(content)?;
         writeln!(out, "End of data")?;
     }
-    if content.len() as u64 != u64::from(wanted) {
-        writeln!(out, "Requested {wanted} bytes, received {}", content.len())?;
+    if content.len() as u64 != u64::from(expected) {
+        writeln!(out, "Requested {expected} bytes, received {}", content.len())?;
     }
     Ok(writeln!(out, "\n")?)
 }
 
-/// The line of a block, and its keys.
-fn print_block(out: &mut dyn Write, object: &Object, label: Option<&EmulatedKey>) -> ToolResult {
+/// Prints the header line of a block, and its key.
+fn print_block(out: &mut dyn Write, object: &Object, key: Option<&EmulatedKey>) -> ToolResult {
     let (codec, codec_flag) = match object.codec {
         CodecId::NONE => ("non-compressed".into(), 0),
         CodecId::ZLIB => ("zlibCompressed".into(), ZLIB),
@@ -229,7 +230,7 @@ fn print_block(out: &mut dyn Write, object: &Object, label: Option<&EmulatedKey>
         object.offset,
         crc_value,
     )?;
-    let Some(EmulatedKey { key, ukad, akad }) = label else { return Ok(()) };
+    let Some(EmulatedKey { key, ukad, akad }) = key else { return Ok(()) };
     let (keys, ukads, akads) = (key.len(), ukad.len(), akad.len());
     writeln!(out, "   => Encr key length {keys}, ukad length {ukads}, akad length {akads}")?;
     for (name, bytes) in [("Key", key), ("Ukad", ukad), ("Akad", akad)].iter().filter(|(_, bytes)| !bytes.is_empty()) {
@@ -258,8 +259,8 @@ mod tests {
     use super::scaled;
 
     #[test]
-    fn capacities() {
-        for (bytes, said) in [
+    fn capacities_are_scaled() {
+        for (bytes, expected) in [
             (5121, (5121, ' ')),
             (5122, (5, 'K')),
             (524_288_000, (500, 'M')),
@@ -267,7 +268,7 @@ mod tests {
             (12_000_000_000_000, (10, 'T')),
             (u64::MAX, (16_777_215, 'T')),
         ] {
-            assert_eq!(scaled(bytes), said);
+            assert_eq!(scaled(bytes), expected);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `edit_tape`: what a cartridge's memory says it is.
+//! `edit_tape`: changes kind, density, capacity and write protection in the MAM of a cartridge.
 
 use crate::cartridges::{Access, barcode, cartridge_error, densities, find, kind, megabytes_to_bytes};
 use crate::getopt::{Options, ParsedOptions};
@@ -13,12 +13,12 @@ use tape_store::mhvtl;
 pub(crate) fn usage(name: &str) -> String {
     format!(
         "Usage: {name} -m PCL [-l lib] [-s size] [-t type] [-d density] [-w on|off]
-             'PCL' is the label (barcode)
-             'lib' is the number of its library [all are looked through]
-             'size' is in Megabytes; 0 is what the density holds
+             'PCL' is the barcode
+             'lib' is the number of its library [default: all are searched]
+             'size' is in Megabytes; 0 selects the native capacity of the density
              'type' is data | clean | WORM | null
              '-w on|off' sets or clears the write protect flag
-             -V prints the version; -v is taken, without effect
+             -V prints the version; -v is accepted and has no effect
              'density' is one of:
 {}",
         densities()
@@ -26,19 +26,19 @@ pub(crate) fn usage(name: &str) -> String {
 }
 
 pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
-    let given = Options { short: "d:l:m:s:t:w:Vvh", long: &[] }.parse(call)?;
-    if given.has('h') {
+    let parsed = Options { short: "d:l:m:s:t:w:Vvh", long: &[] }.parse(call)?;
+    if parsed.has('h') {
         return Ok(write!(out, "{}", usage(call.name))?);
     }
-    if given.has('V') {
+    if parsed.has('V') {
         writeln!(out, "{}: version {VERSION}", call.name)?;
-        if given.value('m').is_none() {
+        if parsed.value('m').is_none() {
             return Ok(());
         }
     }
-    let label = given.value('m').ok_or_else(|| ToolError::usage("Please supply a barcode (-m barcode)"))?;
+    let label = parsed.value('m').ok_or_else(|| ToolError::usage("Please supply a barcode (-m barcode)"))?;
     let barcode = barcode(label)?;
-    let library = given.number('l')?;
+    let library = parsed.number('l')?;
     if let Some(library) = library {
         writeln!(out, "Looking for PCL: {barcode} in library {library}")?;
     }
@@ -49,28 +49,28 @@ pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
     cartridge.check_unloaded().map_err(failed)?;
     let mut mam = cartridge.mam().map_err(failed)?;
     let before = mam.clone();
-    apply_options(&given, &barcode, &mut cartridge, &mut mam, out)?;
+    apply_options(&parsed, &barcode, &mut cartridge, &mut mam, out)?;
     if mam == before { Ok(()) } else { cartridge.save_mam_exclusive(&mam).map_err(failed) }
 }
 
-/// Changes a memory as the options say.
+/// Applies the options to the MAM.
 fn apply_options(
-    given: &ParsedOptions,
+    parsed: &ParsedOptions,
     barcode: &Barcode,
     cartridge: &mut Cartridge,
     mam: &mut Mam,
     out: &mut dyn Write,
 ) -> ToolResult {
-    let megabytes: Option<u64> = given.number('s')?;
+    let megabytes: Option<u64> = parsed.number('s')?;
     if let Some(megabytes) = megabytes {
         megabytes_to_bytes(megabytes)?;
         writeln!(out, "New capacity for {barcode}: {megabytes}MB")?;
     }
-    if let Some(name) = given.value('t') {
+    if let Some(name) = parsed.value('t') {
         let kind = kind(name).ok_or_else(|| ToolError::usage(format!("Unknown media type: {name}")))?;
         mhvtl::set_kind(mam, kind);
     }
-    if let Some(name) = given.value('d') {
+    if let Some(name) = parsed.value('d') {
         writeln!(out, "Setting density to {name}")?;
         mktape::density(name)?.describe_in(mam);
     }
@@ -83,7 +83,7 @@ fn apply_options(
         Some(megabytes) => resize(barcode, cartridge, mam, megabytes_to_bytes(megabytes)?)?,
         None => {}
     }
-    if let Some(word) = given.value('w') {
+    if let Some(word) = parsed.value('w') {
         let on = ["yes", "on"].contains(&word.to_ascii_lowercase().as_str());
         let what = if on { "Setting write-protect" } else { "Turning off write-protect" };
         writeln!(out, "{what} for {barcode}")?;
@@ -92,7 +92,7 @@ fn apply_options(
     Ok(())
 }
 
-/// What the density holds.
+/// The native capacity of the density in bytes.
 fn native_capacity(barcode: &Barcode, mam: &Mam) -> Result<u64, ToolError> {
     let media = mam.media().map_err(|error| cartridge_error(barcode, &error))?;
     Ok(mhvtl::media::for_media(media).map_or(media.capacity, |density| density.stored_spec.capacity))

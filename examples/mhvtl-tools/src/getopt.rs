@@ -1,14 +1,15 @@
-//! Options as `getopt` and `getopt_long` take them, which is how mhvtl's tools do.
+//! Parses options as `getopt` and `getopt_long` do, which mhvtl's tools use.
 
 use crate::{Invocation, ToolError};
 use std::fmt::Display;
 use std::str::FromStr;
 
-/// What options there are.
+/// The options that a tool accepts.
 pub(crate) struct Options {
-    /// Letters; one colon behind those that want a value, two behind those that may have one in the same word.
+    /// Option letters; one colon after a letter that requires a value, two after one that may have a value in the same
+    /// word.
     pub(crate) short: &'static str,
-    /// Long names of letters.
+    /// Long names and their letters.
     pub(crate) long: &'static [(&'static str, char)],
 }
 
@@ -20,40 +21,40 @@ enum ValueMode {
     Optional,
 }
 
-/// What was given.
+/// The options and operands of a command line.
 #[derive(Debug, Default)]
 pub(crate) struct ParsedOptions {
     options: Vec<(char, Option<String>)>,
-    /// What is no option.
+    /// Arguments that are not options.
     pub(crate) operands: Vec<String>,
 }
 
 impl Options {
-    /// Takes arguments apart, options and others in any order, up to `--`.
+    /// Parses the arguments: options and operands in any order; after `--` operands only.
     pub(crate) fn parse(&self, call: &Invocation<'_>) -> Result<ParsedOptions, ToolError> {
-        let (mut given, mut words) = (ParsedOptions::default(), call.arguments.iter());
+        let (mut parsed, mut words) = (ParsedOptions::default(), call.arguments.iter());
         while let Some(word) = words.next() {
             if word == "--" {
-                given.operands.extend(words.by_ref().cloned());
+                parsed.operands.extend(words.by_ref().cloned());
             } else if let Some(long) = word.strip_prefix("--") {
                 let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
                 let letter = self.letter(name).ok_or_else(|| unknown(call, "unrecognized option", word))?;
-                self.parse_option(call, &mut given, letter, value.unwrap_or_default(), &mut words)?;
+                self.parse_option(call, &mut parsed, letter, value.unwrap_or_default(), &mut words)?;
             } else if let Some(letters) = word.strip_prefix('-').filter(|letters| !letters.is_empty()) {
                 let mut letters = letters.chars();
                 while let Some(letter) = letters.next() {
-                    if self.parse_option(call, &mut given, letter, letters.as_str(), &mut words)? {
+                    if self.parse_option(call, &mut parsed, letter, letters.as_str(), &mut words)? {
                         break;
                     }
                 }
             } else {
-                given.operands.push(word.clone());
+                parsed.operands.push(word.clone());
             }
         }
-        Ok(given)
+        Ok(parsed)
     }
 
-    /// The letter of a long name, or of the one that begins so.
+    /// The letter of a long name, or of the only long name with this prefix.
     fn letter(&self, name: &str) -> Option<char> {
         let exact = self.long.iter().find(|(long, _)| *long == name);
         let mut begin = self.long.iter().filter(|(long, _)| long.starts_with(name));
@@ -62,34 +63,35 @@ impl Options {
     }
 
     fn value(&self, letter: char) -> Option<ValueMode> {
-        let (_, behind) = self.short.split_once(letter).filter(|_| letter != ':')?;
-        Some(match behind.as_bytes() {
+        let (_, rest) = self.short.split_once(letter).filter(|_| letter != ':')?;
+        Some(match rest.as_bytes() {
             [b':', b':', ..] => ValueMode::Optional,
             [b':', ..] => ValueMode::Required,
             _ => ValueMode::None,
         })
     }
 
-    /// Takes an option with what is behind it in its word, or the next word; says whether the word was used up.
+    /// Records an option with its value from the rest of its word or from the next word. Returns whether the rest of
+    /// the word is used up.
     fn parse_option<'a>(
         &self,
         call: &Invocation<'_>,
-        given: &mut ParsedOptions,
+        parsed: &mut ParsedOptions,
         letter: char,
-        behind: &str,
+        rest: &str,
         words: &mut impl Iterator<Item = &'a String>,
     ) -> Result<bool, ToolError> {
         let value = self.value(letter).ok_or_else(|| unknown(call, "invalid option", letter))?;
         let text = match value {
             ValueMode::None => None,
-            _ if !behind.is_empty() => Some(behind.to_owned()),
+            _ if !rest.is_empty() => Some(rest.to_owned()),
             ValueMode::Optional => None,
             ValueMode::Required => {
                 let next = words.next().ok_or_else(|| unknown(call, "option requires an argument", letter))?;
                 Some(next.clone())
             }
         };
-        given.options.push((letter, text));
+        parsed.options.push((letter, text));
         Ok(value != ValueMode::None)
     }
 }
@@ -101,7 +103,7 @@ fn unknown(call: &Invocation<'_>, what: &str, which: impl Display) -> ToolError 
 impl ParsedOptions {
     /// How often an option was given.
     pub(crate) fn count(&self, letter: char) -> usize {
-        self.options.iter().filter(|(given, _)| *given == letter).count()
+        self.options.iter().filter(|(parsed, _)| *parsed == letter).count()
     }
 
     /// Whether an option was given.
@@ -111,17 +113,18 @@ impl ParsedOptions {
 
     /// The last value of an option.
     pub(crate) fn value(&self, letter: char) -> Option<&str> {
-        self.options.iter().rev().find(|(given, _)| *given == letter)?.1.as_deref()
+        self.options.iter().rev().find(|(parsed, _)| *parsed == letter)?.1.as_deref()
     }
 
     /// The last value of an option, as a number.
     pub(crate) fn number<N: FromStr>(&self, letter: char) -> Result<Option<N>, ToolError> {
-        let number =
-            |text: &str| text.parse().map_err(|_| ToolError::usage(format!("error: -{letter}: {text:?} is no number")));
+        let number = |text: &str| {
+            text.parse().map_err(|_| ToolError::usage(format!("error: -{letter}: {text:?} is not a number")))
+        };
         self.value(letter).map(number).transpose()
     }
 
-    /// Refuses what is no option.
+    /// Refuses arguments that are not options.
     pub(crate) fn reject_operands(&self) -> Result<(), ToolError> {
         match self.operands.first() {
             Some(word) => Err(ToolError::usage(format!("error: too many arguments: {word:?}"))),
@@ -141,21 +144,21 @@ mod tests {
     }
 
     #[test]
-    fn letters_and_words() {
-        let given = parse(&["-vvD5", "a", "-d", "-x", "--verb", "--dest-dir=y", "-D", "--", "-b"]).unwrap();
-        assert_eq!((given.count('v'), given.value('D'), given.count('D')), (3, None, 2));
-        assert_eq!((given.value('d'), given.operands.as_slice()), (Some("y"), &["a".to_owned(), "-b".into()][..]));
+    fn options_and_operands_are_parsed() {
+        let parsed = parse(&["-vvD5", "a", "-d", "-x", "--verb", "--dest-dir=y", "-D", "--", "-b"]).unwrap();
+        assert_eq!((parsed.count('v'), parsed.value('D'), parsed.count('D')), (3, None, 2));
+        assert_eq!((parsed.value('d'), parsed.operands.as_slice()), (Some("y"), &["a".to_owned(), "-b".into()][..]));
         assert_eq!(parse(&["-dx"]).unwrap().value('d'), Some("x"));
         assert_eq!(parse(&["--dest-dir", "z"]).unwrap().value('d'), Some("z"));
         assert!(parse(&["-d", "x"]).unwrap().number::<u32>('d').is_err());
-        for (words, said) in [
+        for (words, expected) in [
             (&["-vx"][..], "tool: invalid option -- 'x'"),
             (&["-:"], "tool: invalid option -- ':'"),
             (&["-d"], "tool: option requires an argument -- 'd'"),
             (&["--de"], "tool: unrecognized option -- '--de'"),
         ] {
             let Err(ToolError::Refused { text, code: 1, usage: true }) = parse(words) else { panic!("{words:?}") };
-            assert_eq!(text, said);
+            assert_eq!(text, expected);
         }
     }
 }

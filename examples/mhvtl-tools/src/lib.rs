@@ -1,6 +1,6 @@
-//! The command lines of mhvtl's tools: its options, its output, its exit codes. What they do, our libraries do.
+//! mhvtl's command-line tools with its options, output and exit codes, implemented with Ferric's crates.
 //!
-//! [`Tool::by_name`] finds a tool; one file each.
+//! [`Tool::by_name`] finds a tool. Each tool has its own module.
 
 mod cartridges;
 mod device_conf;
@@ -26,29 +26,29 @@ pub use tool_error::{ToolError, ToolResult};
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Where mhvtl's configuration is.
+/// Default directory of mhvtl's configuration.
 pub const DEFAULT_CONFIG_DIR: &str = "/etc/mhvtl";
-/// Where mhvtl keeps cartridges, if nothing else is said.
+/// mhvtl's default home directory for cartridges.
 const DEFAULT_HOME: &str = "/opt/mhvtl";
-/// The release of mhvtl whose tools these are like, and what they are.
+/// Version text of the tools: the release of mhvtl that they match, and Ferric's version.
 const VERSION: &str = concat!("1.8.0 (Ferric ", env!("CARGO_PKG_VERSION"), ")");
 
-/// How a tool is called.
+/// One call of a tool.
 #[derive(Clone, Debug)]
 pub struct Invocation<'a> {
-    /// By which name.
+    /// Name by which the tool is called.
     pub name: &'a str,
-    /// With what.
+    /// Arguments after the name of the tool.
     pub arguments: &'a [String],
-    /// The directory of `mhvtl.conf`.
+    /// Directory that holds `mhvtl.conf`, usually `/etc/mhvtl`.
     pub etc: PathBuf,
-    /// Seconds since 1970.
+    /// Current time in seconds since 1970.
     pub now: i64,
 }
 
-/// A tool.
+/// One of mhvtl's command-line tools.
 pub struct Tool {
-    /// Its name.
+    /// Name of the tool, such as `mktape`.
     pub name: &'static str,
     usage: fn(&str) -> String,
     run: fn(&Invocation<'_>, &mut dyn Write) -> ToolResult,
@@ -71,27 +71,27 @@ static TOOLS: [Tool; 13] = [
 ];
 
 impl Tool {
-    /// All of them.
+    /// Returns an iterator over all tools.
     pub fn all() -> impl Iterator<Item = &'static Self> {
         TOOLS.iter()
     }
 
-    /// The tool of a name.
+    /// Finds a tool by its name; `None` for an unknown name.
     #[must_use]
     pub fn by_name(name: &str) -> Option<&'static Self> {
         TOOLS.iter().find(|tool| tool.name == name)
     }
 
-    /// How it is used.
+    /// The usage text of the tool, with the name by which it is called.
     #[must_use]
     pub fn usage(&self, call: &Invocation<'_>) -> String {
         (self.usage)(call.name)
     }
 
-    /// Does what it is called for; its output goes to `out`.
+    /// Runs the tool and writes its output to `out`.
     ///
     /// # Errors
-    /// What was not done, for the terminal, and the exit code.
+    /// The message for standard error and the exit code.
     pub fn run(&self, call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
         (self.run)(call, out)
     }

@@ -1,6 +1,6 @@
 //! `build_library_config`: until 1.5 the script that started mhvtl's daemons, one for each drive and library.
 //!
-//! Ours serves all of them, so this starts that, and waits until the units are there.
+//! `ferric-mhvtld` serves all of them, so this tool starts it and waits until it serves its units.
 
 use crate::{Invocation, ToolError, ToolResult};
 use std::io::{BufRead, BufReader, Write};
@@ -12,7 +12,7 @@ use vtl::config::mhvtl::{assignments, device_summaries, directory};
 const DAEMON: &str = "ferric-mhvtld";
 
 pub(crate) fn usage(name: &str) -> String {
-    format!("Usage: {name} [username, which is taken, without effect]\n")
+    format!("Usage: {name} [username: accepted, has no effect]\n")
 }
 
 pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
@@ -24,13 +24,13 @@ pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
     start_daemon(&daemon(), &etc, out)
 }
 
-/// The daemon beside this program, or by its name.
+/// The daemon in the directory of this program, or by its name.
 fn daemon() -> PathBuf {
-    let beside = std::env::current_exe().ok().map(|program| program.with_file_name(DAEMON));
-    beside.filter(|path| path.is_file()).unwrap_or_else(|| DAEMON.into())
+    let sibling = std::env::current_exe().ok().map(|program| program.with_file_name(DAEMON));
+    sibling.filter(|path| path.is_file()).unwrap_or_else(|| DAEMON.into())
 }
 
-/// Starts the daemon of a configuration, which stays when we end.
+/// Starts the daemon for a configuration and waits for its ready line. The daemon keeps running.
 fn start_daemon(daemon: &Path, etc: &Path, out: &mut dyn Write) -> ToolResult {
     let level = assignments(etc)?.get("VERBOSE").and_then(|text| text.parse::<u8>().ok()).unwrap_or(0);
     let mut child = Command::new(daemon)
@@ -43,14 +43,14 @@ fn start_daemon(daemon: &Path, etc: &Path, out: &mut dyn Write) -> ToolResult {
         .spawn()
         .map_err(|error| ToolError::at(daemon, error))?;
     let mut ready = String::new();
-    if let Some(said) = child.stdout.take() {
-        BufReader::new(said).read_line(&mut ready).map_err(|error| ToolError::at(daemon, error))?;
+    if let Some(output) = child.stdout.take() {
+        BufReader::new(output).read_line(&mut ready).map_err(|error| ToolError::at(daemon, error))?;
     }
     if ready.starts_with("ready") {
         return Ok(out.write_all(ready.as_bytes())?);
     }
     let ended = child.wait().map_err(|error| ToolError::at(daemon, error))?;
-    Err(ToolError::at(daemon, format!("it did not start: {ended}")))
+    Err(ToolError::at(daemon, format!("the daemon did not start: {ended}")))
 }
 
 #[cfg(test)]
@@ -73,6 +73,6 @@ mod tests {
         };
         let etc = dir.path().display();
         assert_eq!(with("echo ready $*").unwrap(), format!("ready --mhvtl-config {etc} -v2\n"));
-        assert!(with("exit 3").unwrap_err().contains("it did not start: exit status: 3"));
+        assert!(with("exit 3").unwrap_err().contains("the daemon did not start: exit status: 3"));
     }
 }

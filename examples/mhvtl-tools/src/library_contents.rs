@@ -1,4 +1,4 @@
-//! `generate_library_contents`: elements and cartridges for every library of a `device.conf`.
+//! `generate_library_contents`: writes a `library_contents` file for every library of a `device.conf`.
 
 use crate::device_conf::generate;
 use crate::getopt::Options;
@@ -17,9 +17,8 @@ MAP 3:
 MAP 4:
 
 # Slot N: [barcode]
-# The last two characters of a barcode say what the cartridge is made of: L1 to L9 LTO, LT to LZ LTO that is written
-# once, TA and TB T10000, JA, JB and JK 3592, and others. It begins with CLN if it is for cleaning, with W if it is
-# written once.
+# The last two characters of a barcode select the medium: L1 to L9 LTO, LT to LZ LTO WORM, TA and TB T10000, JA, JB
+# and JK 3592, and others. The prefix CLN selects a cleaning cartridge, the prefix W a WORM cartridge.
 ";
 
 pub(crate) fn usage(name: &str) -> String {
@@ -29,26 +28,26 @@ where OPTIONS are from:
   [-h|--help]            -- print this message and exit
   [-C|--config-dir DIR]  -- directory of device.conf [default /etc/mhvtl]
   [-D|--dest-dir DIR]    -- destination dir [default .]
-  [-f|--force]           -- write over files that are there
+  [-f|--force]           -- overwrite existing files
 "
     )
 }
 
 pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
     let long = &[("help", 'h'), ("config-dir", 'C'), ("dest-dir", 'D'), ("force", 'f')];
-    let given = Options { short: "hC:D:f", long }.parse(call)?;
-    if given.has('h') {
+    let parsed = Options { short: "hC:D:f", long }.parse(call)?;
+    if parsed.has('h') {
         return Ok(write!(out, "{}", usage(call.name))?);
     }
-    given.reject_operands()?;
-    let etc = given.value('C').map_or_else(|| directory(&call.etc), |etc| Ok(PathBuf::from(etc)))?;
+    parsed.reject_operands()?;
+    let etc = parsed.value('C').map_or_else(|| directory(&call.etc), |etc| Ok(PathBuf::from(etc)))?;
     if !etc.is_dir() {
         return Err(ToolError::usage(format!("error: mhvtl config path not present: {}", etc.display())));
     }
     let units = device_summaries(&etc)?;
     for library in units.iter().filter(|unit| matches!(unit.kind, DeviceKind::Library { .. })) {
-        let path = Path::new(given.value('D').unwrap_or(".")).join(format!("library_contents.{}", library.id));
-        generate(&path, &text(library.id, drives_of(library.id, &units)), given.has('f'), out)?;
+        let path = Path::new(parsed.value('D').unwrap_or(".")).join(format!("library_contents.{}", library.id));
+        generate(&path, &text(library.id, drives_of(library.id, &units)), parsed.has('f'), out)?;
     }
     Ok(())
 }
@@ -71,7 +70,8 @@ const fn slots(id: u32) -> u32 {
     if id == 30 { 40 } else { 39 }
 }
 
-/// What mhvtl puts into a slot. In libraries that are not of its own those are labels of no generation; here LTO-8.
+/// The barcode that mhvtl puts into a slot. In other libraries than its two default ones, mhvtl uses barcodes without a
+/// media suffix; here they are LTO-8.
 fn label(id: u32, slot: u32) -> String {
     match (id, slot) {
         (10, 1..=20) => format!("E0{id:02}{slot:02}L8"),

@@ -1,4 +1,4 @@
-//! The names by which the tools are called.
+//! Creates the links by which the tools are called.
 
 use crate::{Tool, ToolError, ToolResult};
 use std::fs;
@@ -6,10 +6,11 @@ use std::io::{self, Write};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-/// Makes a link to this program for every tool in a directory. Other files of these names stay.
+/// Creates a link to this program for every tool in a directory, and lists the links on `out`. Other files with these
+/// names are not replaced.
 ///
 /// # Errors
-/// A name is taken, or the directory cannot be written.
+/// Another file has the name of a tool, or the directory cannot be written.
 pub fn create_links(directory: &Path, out: &mut dyn Write) -> ToolResult {
     let program = std::env::current_exe().map_err(|error| ToolError::new(format!("error: this program: {error}")))?;
     for tool in Tool::all() {
@@ -17,10 +18,10 @@ pub fn create_links(directory: &Path, out: &mut dyn Write) -> ToolResult {
         match symlink(&program, &link) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 if fs::read_link(&link).ok().as_deref() != Some(&program) {
-                    return Err(ToolError::at(&link, "something else has this name; it stays"));
+                    return Err(ToolError::at(&link, "another file has this name and was not replaced"));
                 }
             }
-            made => made.map_err(|error| ToolError::at(&link, error))?,
+            created => created.map_err(|error| ToolError::at(&link, error))?,
         }
         writeln!(out, "{} -> {}", link.display(), program.display())?;
     }

@@ -1,4 +1,4 @@
-//! `ferric-mhvtl`: the tool by whose name it is called, or that its first argument names.
+//! `ferric-mhvtl`: runs the tool whose name it is called by, or which its first argument names.
 
 use mhvtl_tools::{DEFAULT_CONFIG_DIR, Invocation, Tool, ToolError, create_links};
 use std::io::{self, Write};
@@ -7,9 +7,9 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 Usage: ferric-mhvtl [--config-dir DIR] TOOL [ARGUMENTS]
-       ferric-mhvtl links DIR     makes links in DIR by which the tools are called
+       ferric-mhvtl links DIR     create links in DIR by which the tools are called
 
---config-dir DIR is where mhvtl.conf is looked for [/etc/mhvtl]. Tools:";
+--config-dir DIR is the directory of mhvtl.conf [/etc/mhvtl]. Tools:";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
@@ -40,9 +40,9 @@ fn by_first_argument(arguments: &[String]) -> ExitCode {
     }
 }
 
-fn usage(asked: bool) -> ExitCode {
+fn usage(requested: bool) -> ExitCode {
     let names: String = Tool::all().map(|tool| format!("\n  {}", tool.name)).collect();
-    if asked {
+    if requested {
         let _ = writeln!(io::stdout(), "{USAGE}{names}");
         return ExitCode::SUCCESS;
     }
@@ -51,9 +51,9 @@ fn usage(asked: bool) -> ExitCode {
 }
 
 fn call<'a>(name: &'a str, arguments: &'a [String], etc: PathBuf) -> Invocation<'a> {
-    #[expect(clippy::disallowed_methods, reason = "mhvtl's mktape takes the time from there, so that builds repeat")]
-    let given = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|text| text.parse().ok()).filter(|time| *time > 0);
-    let now = given.unwrap_or_else(|| i64::try_from(vtl::clock::now().wall.0 / 1000).unwrap_or(i64::MAX));
+    #[expect(clippy::disallowed_methods, reason = "mhvtl's mktape reads SOURCE_DATE_EPOCH, for reproducible builds")]
+    let fixed = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|text| text.parse().ok()).filter(|time| *time > 0);
+    let now = fixed.unwrap_or_else(|| i64::try_from(vtl::clock::now().wall.0 / 1000).unwrap_or(i64::MAX));
     Invocation { name, arguments, etc, now }
 }
 
@@ -72,21 +72,20 @@ fn run_to_exit_code(tool: &Tool, call: &Invocation<'_>) -> ExitCode {
     }
 }
 
-/// Standard output. What a tool does, it does to the end, although its output cannot be written; a tool that only shows
-/// something ends there.
+/// Standard output. A write error does not stop a tool that changes something; a tool that only prints stops.
 struct Output {
-    shows: bool,
+    prints_only: bool,
     failed: Option<io::Error>,
 }
 
 impl Output {
     fn new(tool: &Tool) -> Self {
-        Self { shows: ["dump_tape", "dump_messageQ"].contains(&tool.name), failed: None }
+        Self { prints_only: ["dump_tape", "dump_messageQ"].contains(&tool.name), failed: None }
     }
 
     fn end(&mut self, written: io::Result<()>) -> io::Result<()> {
         match written {
-            Err(error) if !self.shows => {
+            Err(error) if !self.prints_only => {
                 self.failed.get_or_insert(error);
                 Ok(())
             }
@@ -107,11 +106,11 @@ impl Write for Output {
     }
 }
 
-/// Says why, unless whoever reads our output has gone: that is not worth a word.
+/// Prints an error to standard error and returns the exit code. A closed output pipe is not an error.
 fn report_error(name: &str, failure: &ToolError) -> ExitCode {
     match failure {
         ToolError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
-        ToolError::Output(error) => drop(writeln!(io::stderr(), "{name}: the output: {error}")),
+        ToolError::Output(error) => drop(writeln!(io::stderr(), "{name}: standard output: {error}")),
         ToolError::Refused { text, .. } if text.is_empty() => {}
         ToolError::Refused { text, .. } => drop(writeln!(io::stderr(), "{text}")),
     }

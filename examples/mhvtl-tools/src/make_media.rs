@@ -1,4 +1,4 @@
-//! `make_vtl_media`: the cartridges that libraries' contents name.
+//! `make_vtl_media`: creates the cartridges that the `library_contents` files name.
 
 use crate::cartridges::{barcode, cartridge_error, check_not_served, libraries, megabytes_to_bytes, open_store};
 use crate::getopt::{Options, ParsedOptions};
@@ -13,19 +13,19 @@ use tape_store::media::{LTO_7M, LTO_9};
 use tape_store::mhvtl::media::{MhvtlMedium, for_media};
 use vtl::config::mhvtl::{default_capacity_mb, directory, slot_barcodes};
 
-/// Letters and digits before the last two characters, at least.
+/// Minimum number of letters and digits before the media suffix.
 const MIN_PREFIX_LEN: usize = 6;
 
 pub(crate) fn usage(name: &str) -> String {
     format!(
-        "Usage: {name}: [OPTIONS] -- makes the cartridges of all libraries
+        "Usage: {name}: [OPTIONS] -- create the cartridges of all libraries
 where OPTIONS are from:
   [-h|--help]            -- print this message and exit
-  [-H|--home-dir DIR]    -- directory of the cartridges [default: of each library, as device.conf says]
+  [-H|--home-dir DIR]    -- directory of the cartridges [default: from device.conf, for each library]
   [-C|--config-dir DIR]  -- configuration dir [default /etc/mhvtl]
-  [-f|--force]           -- make those anew that are there: what is on them is lost
-  [-c|--create-dir]      -- make the directory if needed
-  [-m|--mktape-path DIR] -- taken, without effect
+  [-f|--force]           -- replace existing cartridges: their data is lost
+  [-c|--create-dir]      -- create the directory if it is missing
+  [-m|--mktape-path DIR] -- accepted, has no effect
 "
     )
 }
@@ -39,20 +39,20 @@ pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
         ("create-dir", 'c'),
         ("mktape-path", 'm'),
     ];
-    let given = Options { short: "hH:C:fcm:", long }.parse(call)?;
-    if given.has('h') {
+    let parsed = Options { short: "hH:C:fcm:", long }.parse(call)?;
+    if parsed.has('h') {
         return Ok(write!(out, "{}", usage(call.name))?);
     }
-    given.reject_operands()?;
-    let etc = given.value('C').map_or_else(|| directory(&call.etc), |etc| Ok(PathBuf::from(etc)))?;
+    parsed.reject_operands()?;
+    let etc = parsed.value('C').map_or_else(|| directory(&call.etc), |etc| Ok(PathBuf::from(etc)))?;
     let capacity = megabytes_to_bytes(default_capacity_mb(&etc)?)?;
     let devices = etc.join("device.conf");
     let mut libraries = libraries(&etc)?;
     for (_, home) in &mut libraries {
-        if let Some(given) = given.value('H') {
-            *home = given.into();
+        if let Some(parsed) = parsed.value('H') {
+            *home = parsed.into();
         }
-        ensure_directory(home, given.has('c'))?;
+        ensure_directory(home, parsed.has('c'))?;
     }
     writeln!(out, "===> Reading from {} file to find Tape Libraries and Drives ...", devices.display())?;
     let mut unknown = Vec::new();
@@ -63,17 +63,18 @@ pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
             slot_barcodes(&contents)?.into_iter().map(|(line, label)| (label, line)).collect();
         for (label, line) in found {
             match parse_label(&label) {
-                Some(medium) => create_one(call, &given, (&home, medium, capacity), out)?,
-                None => {
-                    unknown.push(format!("error: {}:{line}: {label:?} does not say its density", contents.display()))
-                }
+                Some(medium) => create_one(call, &parsed, (&home, medium, capacity), out)?,
+                None => unknown.push(format!(
+                    "error: {}:{line}: {label:?} has no media suffix of a known density",
+                    contents.display()
+                )),
             }
         }
     }
     if unknown.is_empty() { Ok(()) } else { Err(ToolError::new(unknown.join("\n"))) }
 }
 
-/// Sees to it that a directory is there.
+/// Creates a missing directory, if `create` is set.
 fn ensure_directory(home: &Path, create: bool) -> ToolResult {
     if home.is_dir() {
         return Ok(());
@@ -87,17 +88,17 @@ fn ensure_directory(home: &Path, create: bool) -> ToolResult {
 
 type Medium = (Barcode, &'static MhvtlMedium, CartridgeKind);
 
-/// Makes one cartridge, unless it is there.
+/// Creates one cartridge. An existing one is skipped, or replaced with `-f`.
 fn create_one(
     call: &Invocation<'_>,
-    given: &ParsedOptions,
+    parsed: &ParsedOptions,
     (home, medium, capacity): (&Path, Medium, u64),
     out: &mut dyn Write,
 ) -> ToolResult {
     let (barcode, density, kind) = medium;
     let folder = home.join(barcode.as_str());
     if folder.is_dir() {
-        if !given.has('f') {
+        if !parsed.has('f') {
             return Ok(writeln!(out, "Directory already exists: {}: skipping", folder.display())?);
         }
         remove(home, &barcode)?;
@@ -107,7 +108,7 @@ fn create_one(
     create_tape(call, &NewTape { home, barcode, density, kind, capacity }, true, out)
 }
 
-/// Takes a cartridge away, unless a drive has it.
+/// Deletes a cartridge, unless it is loaded or a daemon serves it.
 fn remove(home: &Path, barcode: &Barcode) -> ToolResult {
     check_not_served(home)?;
     let store = open_store(home)?;
@@ -119,12 +120,12 @@ fn remove(home: &Path, barcode: &Barcode) -> ToolResult {
     store.remove(barcode).map_err(|error| cartridge_error(barcode, &error))
 }
 
-/// What a label means: a density by its end, and what the cartridge is for.
+/// Parses a barcode: the density from its suffix, and the kind of the cartridge.
 fn parse_label(label: &str) -> Option<Medium> {
     let barcode = barcode(label).ok()?;
     let (before, _) = label.split_at_checked(label.len().checked_sub(2)?)?;
     let enough = before.bytes().rev().take_while(u8::is_ascii_alphanumeric).count() >= MIN_PREFIX_LEN;
-    // A density that its drives give it is none that it is made with.
+    // LTO-7 type M is a density that a drive sets: no cartridge is created with it.
     let (media, _) = barcode.media().filter(|(media, _)| enough && *media != &LTO_7M)?;
     let kind = match barcode.kind() {
         CartridgeKind::Data if label.starts_with('W') => CartridgeKind::Worm,

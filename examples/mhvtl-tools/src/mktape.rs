@@ -1,4 +1,4 @@
-//! `mktape`: a blank cartridge.
+//! `mktape`: creates a blank cartridge.
 
 use crate::cartridges::{barcode, cartridge_error, densities, home_directory, kind, megabytes_to_bytes, open_store};
 use crate::getopt::Options;
@@ -14,91 +14,91 @@ pub(crate) fn usage(name: &str) -> String {
     format!(
         "Usage: {name} [OPTIONS] -l lib -m PCL -s size -t type -d density
       -l lib      -- number of the library
-      -m PCL      -- label (barcode)
-      -s size     -- Megabytes; 0 is what the density holds
+      -m PCL      -- barcode
+      -s size     -- Megabytes; 0 selects the native capacity of the density
       -t type     -- data, clean, WORM or NULL
       -d density  -- one of:
 {}Where OPTIONS are from:
       -C config-dir -- directory of device.conf [ {DEFAULT_CONFIG_DIR} ]
-      -H home-dir   -- directory of the cartridge [ as device.conf says, or {DEFAULT_HOME}/lib ]
-      -v    -- say which files are made
-      -D[N] -- taken, without effect
+      -H home-dir   -- directory of the cartridge [ from device.conf, or {DEFAULT_HOME}/lib ]
+      -v    -- list the files that are created
+      -D[N] -- accepted, has no effect
       -V    -- print the version
-      -h    -- print this
+      -h    -- print this message
 ",
         densities()
     )
 }
 
-/// What is to be made.
+/// The cartridge to create.
 pub(crate) struct NewTape<'a> {
     pub(crate) home: &'a Path,
     pub(crate) barcode: Barcode,
     pub(crate) density: &'static MhvtlMedium,
     pub(crate) kind: CartridgeKind,
-    /// Bytes; 0 is what the density holds.
+    /// Capacity in bytes; 0 selects the native capacity of the density.
     pub(crate) capacity: u64,
 }
 
 pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
-    let given = Options { short: "d:l:m:s:t:VvD::hC:H:", long: &[] }.parse(call)?;
-    if given.has('h') {
+    let parsed = Options { short: "d:l:m:s:t:VvD::hC:H:", long: &[] }.parse(call)?;
+    if parsed.has('h') {
         return Ok(write!(out, "{}", usage(call.name))?);
     }
-    if given.has('V') {
+    if parsed.has('V') {
         return Ok(writeln!(out, "{}: version {VERSION}", call.name)?);
     }
     if call.arguments.is_empty() {
         return Err(ToolError::usage("error: not enough arguments"));
     }
-    let wanted = |letter, what: &str| {
-        given.value(letter).ok_or_else(|| ToolError::usage(format!("error: Please supply {what}")))
+    let required = |letter, what: &str| {
+        parsed.value(letter).ok_or_else(|| ToolError::usage(format!("error: Please supply {what}")))
     };
-    let label = wanted('m', "a barcode (-m barcode)")?;
-    wanted('s', "media capacity (-s xx)")?;
-    let kind_name = wanted('t', "cart type (-t data|clean|WORM|NULL)")?;
-    wanted('l', "Library number (-l xx)")?;
-    let density = density(wanted('d', "media density (-d xx)")?)?;
+    let label = required('m', "a barcode (-m barcode)")?;
+    required('s', "media capacity (-s xx)")?;
+    let kind_name = required('t', "cart type (-t data|clean|WORM|NULL)")?;
+    required('l', "Library number (-l xx)")?;
+    let density = density(required('d', "media density (-d xx)")?)?;
     let kind = kind(kind_name).ok_or_else(|| ToolError::usage(format!("error: Unknown media type: {kind_name}")))?;
-    let library = given.number('l')?.filter(|library| *library > 0);
+    let library = parsed.number('l')?.filter(|library| *library > 0);
     let library = library.ok_or_else(|| ToolError::new("error: Invalid library number"))?;
-    let home = match (given.value('H'), given.value('C')) {
+    let home = match (parsed.value('H'), parsed.value('C')) {
         (Some(home), _) => PathBuf::from(home),
         (None, Some(etc)) => home_directory(Path::new(etc), library)?,
         (None, None) => home_directory(&directory(&call.etc)?, library)?,
     };
-    let capacity = megabytes_to_bytes(given.number('s')?.unwrap_or(0))?;
-    create_tape(call, &NewTape { home: &home, barcode: barcode(label)?, density, kind, capacity }, given.has('v'), out)
+    let capacity = megabytes_to_bytes(parsed.number('s')?.unwrap_or(0))?;
+    create_tape(call, &NewTape { home: &home, barcode: barcode(label)?, density, kind, capacity }, parsed.has('v'), out)
 }
 
-/// The density of a name.
+/// Finds a density by mhvtl's name for it.
 pub(crate) fn density(name: &str) -> Result<&'static MhvtlMedium, ToolError> {
     media::by_name(name).ok_or_else(|| {
         let known: Vec<&str> = media::MHVTL_MEDIA.iter().map(|density| density.name).collect();
-        ToolError::new(format!("error: density {name:?} is not known; known are {}", known.join(", ")))
+        ToolError::new(format!("error: density {name:?} is unknown; expected one of {}", known.join(", ")))
     })
 }
 
-/// Makes a cartridge.
-pub(crate) fn create_tape(call: &Invocation<'_>, wish: &NewTape<'_>, verbose: bool, out: &mut dyn Write) -> ToolResult {
-    let NewTape { home, barcode, density, kind, capacity } = wish;
+/// Creates a cartridge. An existing one is kept, with a warning.
+pub(crate) fn create_tape(call: &Invocation<'_>, tape: &NewTape<'_>, verbose: bool, out: &mut dyn Write) -> ToolResult {
+    let NewTape { home, barcode, density, kind, capacity } = tape;
     let store = open_store(home)?;
     let folder = home.join(barcode.as_str());
     if verbose {
         writeln!(out, "Creating tape data ...")?;
     }
-    const THERE: &str = "Data file already exists for new media";
-    // One that lost its memory is not made again over its data.
+    const EXISTS: &str = "Data file already exists for new media";
+    // A cartridge that lost its MAM is not created again over its data.
     let has_memory = ["mam", "meta", "ferric.mam"].iter().any(|name| folder.join(name).exists());
     if !has_memory && folder.join("data.0").metadata().is_ok_and(|data| data.len() > 0) {
-        return Err(ToolError::files(format!("error: {THERE}: {}", folder.display())));
+        return Err(ToolError::files(format!("error: {EXISTS}: {}", folder.display())));
     }
     if store.exists(barcode).map_err(|error| cartridge_error(barcode, &error))? {
-        // No failure, as with mhvtl: scripts make what may be there.
+        // Not an error, as with mhvtl: scripts create cartridges that may exist.
         return if verbose {
-            Ok(writeln!(out, "error: {THERE}")?)
+            Ok(writeln!(out, "error: {EXISTS}")?)
         } else {
-            let _ = writeln!(io::stderr(), "warning: {THERE}: {}", folder.display());
+            let _ = writeln!(io::stderr(), "warning: {EXISTS}: {}", folder.display());
             Ok(())
         };
     }
@@ -107,8 +107,8 @@ pub(crate) fn create_tape(call: &Invocation<'_>, wish: &NewTape<'_>, verbose: bo
     }
     let capacity = if *capacity == 0 { density.stored_spec.capacity } else { *capacity };
     let serial = format!("{barcode}_{}", call.now);
-    let (media, kind, made, level) = (density.media(), *kind, call.now, Format::Mhvtl);
-    let new = NewCartridge { media, kind, serial: &serial, manufactured: made, capacity, format: level };
+    let (media, kind, manufactured, format) = (density.media(), *kind, call.now, Format::Mhvtl);
+    let new = NewCartridge { media, kind, serial: &serial, manufactured, capacity, format };
     store.create(barcode, &new).map_err(|error| ToolError::files(format!("error: {barcode}: {error}")))
 }
 

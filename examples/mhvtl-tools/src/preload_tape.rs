@@ -1,4 +1,4 @@
-//! `preload_tape`: a file as the first blocks of a cartridge.
+//! `preload_tape`: writes a file to a cartridge, from the beginning of its tape.
 
 use crate::cartridges::{Access, barcode, cartridge_error, find};
 use crate::getopt::{Options, ParsedOptions};
@@ -16,11 +16,11 @@ pub(crate) fn usage(name: &str) -> String {
     format!(
         "Usage: {name} OPTIONS
 Where OPTIONS are from:
-  -m pcl           The label of the cartridge
-  -l lib_no        The library that it is in [all are looked through]
-  -F <inputfile>   The file; it takes the place of what is on the cartridge
-  -b <block size>  Bytes of a block, up to {MAX_BLOCK}
-  -c <compression> NONE, ZLIB or LZO, which is read but not written: ZLIB takes its place
+  -m pcl           Barcode of the cartridge
+  -l lib_no        Number of its library [default: all are searched]
+  -F <inputfile>   The file, which replaces the data on the cartridge
+  -b <block size>  Block length in bytes, at most {MAX_BLOCK}
+  -c <compression> NONE, ZLIB or LZO; LZO is not written, ZLIB is used instead
   -v               Be verbose
   -d               The same as -v
   -h               Print this message and exit
@@ -32,27 +32,27 @@ pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
     if call.arguments.is_empty() {
         return Err(ToolError::usage("Not enough arguments"));
     }
-    let given = Options { short: "hdvl:m:F:b:c:", long: &[] }.parse(call)?;
-    if given.has('h') {
+    let parsed = Options { short: "hdvl:m:F:b:c:", long: &[] }.parse(call)?;
+    if parsed.has('h') {
         return Ok(write!(out, "{}", usage(call.name))?);
     }
-    let wanted = |letter, what: &str| given.value(letter).ok_or_else(|| ToolError::usage(what));
-    let barcode = barcode(wanted('m', "No PCL number supplied")?)?;
-    let source = wanted('F', "Need to specify the filename to read data from")?;
-    let compression = wanted('c', "Need to specify the compression type NONE|LZO|ZLIB")?;
-    wanted('b', "Need to specify a block size")?;
-    let (size, codec) = (block_size(&given)?, codec(compression)?);
+    let required = |letter, what: &str| parsed.value(letter).ok_or_else(|| ToolError::usage(what));
+    let barcode = barcode(required('m', "No PCL number supplied")?)?;
+    let source = required('F', "Need to specify the filename to read data from")?;
+    let compression = required('c', "Need to specify the compression type NONE|LZO|ZLIB")?;
+    required('b', "Need to specify a block size")?;
+    let (size, codec) = (block_size(&parsed)?, codec(compression)?);
     let file = File::open(source).map_err(|error| ToolError::at(Path::new(source), error))?;
-    let found = find(call, &barcode, given.number('l')?, Access::Change, out)?;
+    let found = find(call, &barcode, parsed.number('l')?, Access::Change, out)?;
     let mut cartridge =
         found.ok_or_else(|| ToolError::new(format!("PCL {barcode} cannot be opened, it was not found")))?;
     let failed = |error: StoreError| cartridge_error(&barcode, &error);
     cartridge.check_unloaded().map_err(failed)?;
     let now = u64::try_from(call.now).unwrap_or(0);
-    if let Some(why) = cartridge.write_protection(now).map_err(failed)? {
-        return Err(failed(StoreError::ReadOnly(why)));
+    if let Some(reason) = cartridge.write_protection(now).map_err(failed)? {
+        return Err(failed(StoreError::ReadOnly(reason)));
     }
-    if given.has('v') || given.has('d') {
+    if parsed.has('v') || parsed.has('d') {
         writeln!(out, "Opening {source} for reading\nBlock size: {size}\nCompression : {compression}")?;
         writeln!(out, "Tape max capacity is {}", cartridge.capacity())?;
         writeln!(out, "Setting compression to {}", if codec.id == CodecId::ZLIB { "ZLIB" } else { "NONE" })?;
@@ -69,9 +69,9 @@ pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
     }
 }
 
-fn block_size(given: &ParsedOptions) -> Result<usize, ToolError> {
-    let wrong = |size: &usize| ToolError::new(format!("error: -b: {size} is not 1 to {MAX_BLOCK}"));
-    given
+fn block_size(parsed: &ParsedOptions) -> Result<usize, ToolError> {
+    let wrong = |size: &usize| ToolError::new(format!("error: -b: {size} is invalid; expected 1 to {MAX_BLOCK}"));
+    parsed
         .number('b')?
         .map_or(Ok(0), |size: usize| if (1..=MAX_BLOCK).contains(&size) { Ok(size) } else { Err(wrong(&size)) })
 }
@@ -81,10 +81,9 @@ fn codec(name: &str) -> Result<Codec, ToolError> {
         "NONE" => Ok(Codec::NONE),
         "ZLIB" => Ok(Format::Mhvtl.fallback_codec()),
         "LZO" => {
-            let _ =
-                writeln!(io::stderr(), "preload_tape: LZO is read, but not written; blocks are compressed with ZLIB");
+            let _ = writeln!(io::stderr(), "preload_tape: LZO is not written; blocks are compressed with ZLIB");
             Ok(Format::Mhvtl.fallback_codec())
         }
-        _ => Err(ToolError::usage(format!("error: -c: {name:?} is none of NONE, LZO and ZLIB"))),
+        _ => Err(ToolError::usage(format!("error: -c: {name:?} is invalid; expected NONE, LZO or ZLIB"))),
     }
 }

@@ -1,51 +1,51 @@
-//! Why a tool failed.
+//! Errors of the tools, and their exit codes.
 
 use std::fmt;
 use std::io;
 use std::path::Path;
 use vtl::config::ConfigError;
 
-/// What a tool comes to.
+/// The result of a tool: success, or the error to report.
 pub type ToolResult = Result<(), ToolError>;
 
-/// What the user is told.
+/// An error of a tool, which is printed to standard error.
 #[derive(Debug)]
 pub enum ToolError {
-    /// It was not done.
+    /// The tool has refused or failed to do its work.
     Refused {
-        /// Why.
+        /// Message for standard error; empty for none.
         text: String,
-        /// The exit code.
+        /// Exit code: 1, or 2 if files cannot be created.
         code: u8,
-        /// How the tool is used is to be said, too.
+        /// Whether the usage text follows the message.
         usage: bool,
     },
-    /// The output cannot be written.
+    /// The output of the tool cannot be written.
     Output(io::Error),
 }
 
 impl ToolError {
-    /// What was asked was not done: exit code 1.
+    /// An error of the tool's work: exit code 1.
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self::Refused { text: text.into(), code: 1, usage: false }
     }
 
-    /// Arguments that cannot be: exit code 1, and the usage.
+    /// An error in the arguments: exit code 1, and the usage text.
     pub(crate) fn usage(text: impl Into<String>) -> Self {
         Self::Refused { text: text.into(), code: 1, usage: true }
     }
 
-    /// Files that cannot be made: exit code 2.
+    /// Files that cannot be created: exit code 2.
     pub(crate) fn files(text: impl Into<String>) -> Self {
         Self::Refused { text: text.into(), code: 2, usage: false }
     }
 
-    /// A file or directory, and what is wrong with it.
-    pub(crate) fn at(path: &Path, what: impl fmt::Display) -> Self {
-        Self::new(format!("error: {}: {what}", path.display()))
+    /// An error about a file or directory: exit code 1.
+    pub(crate) fn at(path: &Path, problem: impl fmt::Display) -> Self {
+        Self::new(format!("error: {}: {problem}", path.display()))
     }
 
-    /// The exit code.
+    /// Exit code: 1, or 2 if files cannot be created.
     #[must_use]
     pub const fn code(&self) -> u8 {
         match self {
@@ -54,7 +54,7 @@ impl ToolError {
         }
     }
 
-    /// Whether the usage is to be said.
+    /// Whether the usage text follows the message.
     #[must_use]
     pub const fn wants_usage(&self) -> bool {
         matches!(self, Self::Refused { usage: true, .. })

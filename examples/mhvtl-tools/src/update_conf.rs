@@ -1,4 +1,4 @@
-//! `update_device.conf`: the configuration of releases before 0.16, which had one library without a number.
+//! `update_device.conf`: upgrades the configuration of releases before 0.16, which had one library without a number.
 
 use crate::getopt::Options;
 use crate::{Invocation, ToolError, ToolResult};
@@ -8,19 +8,19 @@ use std::path::Path;
 use tape_store::backend::file::replace;
 use vtl::config::mhvtl::directory;
 
-/// The first version that has places of drives.
+/// The first version of `device.conf` that has the positions of drives.
 const VERSION: u32 = 4;
 
 pub(crate) fn usage(name: &str) -> String {
-    format!("Usage: {name} -- brings the configuration of old releases up to version {VERSION}\n")
+    format!("Usage: {name} -- upgrade the configuration of old releases to version {VERSION}\n")
 }
 
 pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
-    let given = Options { short: "h", long: &[] }.parse(call)?;
-    if given.has('h') {
+    let parsed = Options { short: "h", long: &[] }.parse(call)?;
+    if parsed.has('h') {
         return Ok(write!(out, "{}", usage(call.name))?);
     }
-    given.reject_operands()?;
+    parsed.reject_operands()?;
     let etc = directory(&call.etc)?;
     let (devices, contents) = (etc.join("device.conf"), etc.join("library_contents"));
     let old = read(&devices)?;
@@ -30,9 +30,9 @@ pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
     let (text, library) = upgraded(&old).map_err(|what| ToolError::at(&devices, what))?;
     let numbered = etc.join(format!("library_contents.{library}"));
     if numbered.exists() {
-        return Err(ToolError::at(&numbered, "it is there already; nothing was changed"));
+        return Err(ToolError::at(&numbered, "file exists already; nothing was changed"));
     }
-    // The first that is read last: until then all is as it was.
+    // `device.conf` is written after the file that it needs: until then the configuration is unchanged.
     let elements = read(&contents)?;
     let write = |path: &Path, text: &str| replace(path, text.as_bytes()).map_err(|error| ToolError::at(path, error));
     write(&numbered, &elements)?;
@@ -50,12 +50,12 @@ fn is_new(text: &str) -> bool {
         || text.lines().any(|line| line.trim_start().starts_with("Library ID:") && line.contains("Slot:"))
 }
 
-/// The new text, and the number of the library: the one behind those of the drives.
+/// The new text, and the number of the library: the one after the numbers of the drives.
 fn upgraded(old: &str) -> Result<(String, usize), String> {
     let begin = |word: &'static str| move |line: &&str| line.starts_with(word);
     let libraries = old.lines().filter(begin("Library:")).count();
     if libraries != 1 {
-        return Err(format!("there are {libraries} libraries in it; old releases had one"));
+        return Err(format!("{libraries} libraries found; expected one, as in old releases"));
     }
     let number = old.lines().filter(begin("Drive:")).count() + 1;
     let (mut text, mut slot) = (String::new(), 0);

@@ -1,4 +1,4 @@
-//! `vtlcmd`: what is said to a library or a drive, and its answer.
+//! `vtlcmd`: sends a command to a library or a drive and prints the reply.
 
 use crate::cartridges::{barcode, cartridge_error, open_store};
 use crate::{Invocation, ToolError, ToolResult, VERSION};
@@ -10,12 +10,12 @@ use std::time::Duration;
 use vtl::clock;
 use vtl::config::mhvtl::{DeviceKind, DeviceSummary, device_summaries, directory};
 
-/// How long a unit may take to answer: as long as a site's robot may work on an order of others.
+/// Time limit for the reply of a unit: as long as the robot may take for the command of another sender.
 pub const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
-/// Between two looks at what wakes nobody.
+/// Interval at which the queue and the lock are polled.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// To which units something can be said.
+/// The types of units that a command is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum UnitTypes {
     Library,
@@ -23,13 +23,13 @@ enum UnitTypes {
     Both,
 }
 
-/// What can be said.
+/// A command of the tool.
 struct Verb {
     words: &'static [&'static str],
     units: UnitTypes,
-    /// What follows the words.
+    /// The argument after the words.
     value: Value,
-    /// What is printed before the answer, if one comes.
+    /// Text that is printed before the reply; `None` if the unit does not reply.
     answer: Option<&'static str>,
 }
 
@@ -48,7 +48,7 @@ const fn verb(words: &'static [&'static str], whom: UnitTypes, value: Value, ans
     Verb { words, units: whom, value, answer }
 }
 
-/// The first whose words match counts, in any case; they are sent as they stand here.
+/// All commands. The first one whose words match, ignoring case, is sent, with its words as written here.
 const VERBS: [Verb; 23] = [
     verb(&["verbose"], UnitTypes::Both, Value::None, None),
     verb(&["debug"], UnitTypes::Both, Value::None, None),
@@ -82,26 +82,26 @@ Version: {VERSION}
    Where 'DeviceNo' is the number of a library or drive in device.conf
 
 Global commands:
-   verbose, debug       -> more, or less, in its log
+   verbose, debug       -> lower, or raise, the log level
    TapeAlert #          -> set the 64 TapeAlert flags (hex)
-   InquiryDataChange    -> hosts hear that inquiry data has changed
-   exit                 -> end the unit
+   InquiryDataChange    -> report INQUIRY DATA HAS CHANGED to hosts
+   exit                 -> stop the unit
 
 Tape specific commands:
    load ID              -> load a cartridge
-   unload ID            -> unload it
-   Append Only [Yes|No] -> writes at the end only
+   unload ID            -> unload a cartridge
+   Append Only [Yes|No] -> accept writes at the end of data only
    compression [zlib|lzo]
-   delay load|unload|rewind|position|thread n -> so many seconds
-   dump                 -> which media it loads, in its log
+   delay load|unload|rewind|position|thread n -> set a delay in seconds
+   dump                 -> log the supported media
 
 Library specific commands:
-   add slot             -> one more slot
+   add slot             -> add a slot
    online, offline
-   list map             -> what is in the MAP
-   empty map            -> take out what is in it
+   list map             -> list the cartridges in the MAP
+   empty map            -> remove the cartridges from the MAP
    open map, close map
-   load map ID          -> put a cartridge into it
+   load map ID          -> put a cartridge into the MAP
 "
     )
 }
@@ -110,21 +110,22 @@ pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
     run_with_queue(call, Queue::open_existing, REPLY_TIMEOUT, out)
 }
 
-/// Says what a call says, over a queue, and waits so long for the answer.
+/// Sends the command of a call over a queue and waits for the reply, with a time limit.
 ///
 /// # Errors
-/// What is wrong with the call, or with the unit.
+/// The arguments are invalid, the unit does not exist or does not support the command, the queue is not available or
+/// full, or no reply is received in time.
 pub fn run_with_queue(
     call: &Invocation<'_>,
     queue: impl FnOnce() -> io::Result<Queue>,
-    patience: Duration,
+    timeout: Duration,
     out: &mut dyn Write,
 ) -> ToolResult {
-    let asks = |words: &[&str]| call.arguments.iter().any(|word| words.contains(&word.as_str()));
-    if asks(&["-h", "-help", "--help", "/h"]) || call.arguments.is_empty() {
+    let requests = |words: &[&str]| call.arguments.iter().any(|word| words.contains(&word.as_str()));
+    if requests(&["-h", "-help", "--help", "/h"]) || call.arguments.is_empty() {
         return Err(ToolError::usage(""));
     }
-    if asks(&["-v", "-V"]) {
+    if requests(&["-v", "-V"]) {
         return Err(ToolError::new(format!("Version: {VERSION}")));
     }
     let [number, words @ ..] = call.arguments else { return Err(ToolError::usage("")) };
@@ -145,8 +146,8 @@ pub fn run_with_queue(
         return Err(ToolError::new(format!("Command line too long (max {MAX_TEXT} bytes)")));
     }
     let unavailable = |error| ToolError::new(format!("MessageQueue not available: {error}"));
-    let line = QueueClient { queue: queue().map_err(unavailable)?, unit: number, deadline: now() + patience };
-    line.send_and_wait(&text, verb.answer, &devices, out)
+    let client = QueueClient { queue: queue().map_err(unavailable)?, unit: number, deadline: now() + timeout };
+    client.send_and_wait(&text, verb.answer, &devices, out)
 }
 
 fn number_of(text: &str) -> Result<u16, ToolError> {
@@ -157,7 +158,7 @@ fn number_of(text: &str) -> Result<u16, ToolError> {
     text.parse().ok().filter(|number| *number < TOOL_ID).ok_or_else(invalid)
 }
 
-/// The verb of these words, if what follows it can be.
+/// Finds the verb of these words and checks its argument.
 fn find_verb(words: &[String]) -> Result<&'static Verb, ToolError> {
     let wrong = |what: &str| ToolError::usage(format!("Please check command, parameter '{what}' wrong.\n"));
     let begins = |verb: &&Verb| {
@@ -188,7 +189,7 @@ fn check_unit_type(verb: &Verb, unit: &DeviceSummary) -> ToolResult {
     }
 }
 
-/// Refuses a label of no cartridge.
+/// Refuses the barcode of a cartridge that does not exist.
 fn check_barcode_exists(home: &Path, label: &str) -> ToolResult {
     let barcode = barcode(label)?;
     if home.is_dir() && open_store(home)?.exists(&barcode).map_err(|error| cartridge_error(&barcode, &error))? {
@@ -201,7 +202,7 @@ fn check_barcode_exists(home: &Path, label: &str) -> ToolResult {
     )))
 }
 
-/// The text of a verb: words as units compare them, each with a blank behind.
+/// The text of a message: words as units compare them, each followed by a blank.
 fn message_text(verb: &Verb, words: &[String]) -> String {
     let value = words.get(verb.words.len()..).unwrap_or_default().iter().map(String::as_str);
     let value = value.map(|word| match verb.value {
@@ -215,7 +216,7 @@ fn now() -> Duration {
     Duration::from_micros(clock::now().mono.0)
 }
 
-/// The line to a unit, open until a time.
+/// Exchanges messages with a unit until a deadline.
 struct QueueClient {
     queue: Queue,
     unit: u16,
@@ -225,18 +226,18 @@ struct QueueClient {
 impl QueueClient {
     fn send_and_wait(&self, text: &str, answer: Option<&str>, devices: &Path, out: &mut dyn Write) -> ToolResult {
         let Some(prefix) = answer else { return self.send(text) };
-        // All of us have one number, so answers are for whoever takes them: one at a time.
+        // All processes of this tool receive under one number, so any could take the reply: they take turns.
         let turn = File::open(devices).map_err(|error| ToolError::at(devices, error))?;
-        self.poll_until_deadline("another vtlcmd has waited too long", || match turn.try_lock() {
+        self.poll_until_deadline("another vtlcmd still waits for a reply", || match turn.try_lock() {
             Ok(()) => Ok(Some(())),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(ToolError::at(devices, error)),
         })?;
-        // What nobody waited for before.
+        // Replies that earlier calls did not read are discarded.
         while self.receive()?.is_some() {}
         self.send(text)?;
-        let silent = format!("library {} does not answer", self.unit);
-        let answer = self.poll_until_deadline(&silent, || {
+        let no_reply = format!("library {} does not answer", self.unit);
+        let answer = self.poll_until_deadline(&no_reply, || {
             Ok(match self.receive()? {
                 Some(Received::Message(Message { sender, text })) if sender == u64::from(self.unit) => Some(text),
                 _ => None,
@@ -246,7 +247,7 @@ impl QueueClient {
     }
 
     fn send(&self, text: &str) -> ToolResult {
-        self.poll_until_deadline("Message Queue Error: the queue is full, nobody takes messages out of it", || {
+        self.poll_until_deadline("Message Queue Error: the queue is full; no daemon reads it", || {
             match self.queue.send(self.unit, TOOL_ID, text) {
                 Ok(()) => Ok(Some(())),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
@@ -259,10 +260,10 @@ impl QueueClient {
         self.queue.receive(TOOL_ID).map_err(|error| queue_error(&error))
     }
 
-    /// Looks until there is something, or it is too late.
+    /// Polls until `look` returns a value; after the deadline fails with the text `timeout_text`.
     fn poll_until_deadline<T>(
         &self,
-        late: &str,
+        timeout_text: &str,
         look: impl Fn() -> Result<Option<T>, ToolError>,
     ) -> Result<T, ToolError> {
         loop {
@@ -270,9 +271,9 @@ impl QueueClient {
                 return Ok(found);
             }
             if now() >= self.deadline {
-                return Err(ToolError::new(late));
+                return Err(ToolError::new(timeout_text));
             }
-            #[expect(clippy::disallowed_methods, reason = "a command line may wait for its answer")]
+            #[expect(clippy::disallowed_methods, reason = "a command-line tool may block")]
             std::thread::sleep(POLL_INTERVAL);
         }
     }

@@ -1,5 +1,5 @@
-//! What the tools print and do, as snapshots. The files of dumped cartridges are mhvtl's own.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+//! Output and effects of the tools, as snapshots. The files of dumped cartridges were written by mhvtl.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -26,7 +26,7 @@ impl TestDirectory {
         self.0.path().join(name)
     }
 
-    /// What a tool says on both outputs, and its exit code; without its usage.
+    /// Runs a tool and returns its standard output and standard error without the usage text, and its exit code.
     fn run(&self, words: &[&str]) -> String {
         let mut program = Command::new(env!("CARGO_BIN_EXE_ferric-mhvtl"));
         program.args(["--config-dir", "etc"]).args(words);
@@ -74,7 +74,7 @@ fn configurations_are_made() {
         "generate_library_contents -C nowhere",
     ]);
     let devices = place.read("etc/device.conf");
-    // One of none of mhvtl's numbers.
+    // A library with a number that mhvtl's defaults do not have.
     fs::write(place.at("device.conf"), devices.replace("Library: 30", "Library: 5").replace("ID: 30", "ID: 05"))
         .unwrap();
     said += &place.session(&["generate_library_contents -C ."]);
@@ -106,7 +106,7 @@ fn media_are_made_from_labels() {
     let mut said = place.session(&["make_vtl_media"]);
     fs::write(place.at("etc/mhvtl.conf"), "").unwrap();
     said += &place.session(&["make_vtl_media --create-dir --home-dir other/home", "make_vtl_media -f"]);
-    // What mhvtl has loaded stays.
+    // A cartridge that is loaded in mhvtl is not replaced.
     place.copy_golden("DRT001L8");
     fs::write(place.at("etc/library_contents.10"), "Slot 1: DRT001L8\n").unwrap();
     said += &place.session(&["make_vtl_media -f"]);
@@ -152,12 +152,12 @@ fn cartridges_are_made_and_changed() {
     let mam = fs::read(place.at("home/C02001L8/mam")).unwrap();
     let modes =
         ["", "mam", "data.0"].map(|name| place.at("home/C02001L8").join(name).metadata().unwrap().mode() & 0o007);
-    assert_eq!(modes, [0; 3], "for owner and group");
-    // MAXIMUM CAPACITY, serial number, MEDIUM TYPE and how often it cleans.
+    assert_eq!(modes, [0; 3], "no access for other users");
+    // MAXIMUM CAPACITY, serial number, MEDIUM TYPE and the number of cleanings.
     assert_eq!(mam[0x18..0x20], 12_000_000_000_000_u64.to_be_bytes());
     assert_eq!(&mam[0x153..0x166], b"C02001L8_1700000000");
     assert_eq!((mam[0x1b4], &mam[0x1b9..0x1bb]), (6, &[20, 0][..]));
-    // What lost its memory is not made again over its data.
+    // A cartridge that lost its MAM is not created again over its data.
     fs::write(place.at("home/C02001L8/data.0"), "data").unwrap();
     fs::remove_file(place.at("home/C02001L8/mam")).unwrap();
     assert!(place.session(&[&long.replace("E02001L8", "C02001L8")]).ends_with("[2]\n"));
@@ -213,7 +213,7 @@ fn preload_writes_files() {
     let full = place.session(&["edit_tape -m E02001L8 -w off"]);
     fs::write(place.at("big"), vec![7; 3 << 20]).unwrap();
     insta::assert_snapshot!(full + &place.session(&["preload_tape -m E02001L8 -F big -b 65536 -c NONE"]));
-    // What was read is what was written.
+    // The data read equals the data written.
     place.session(&["preload_tape -m E02001L8 -F text -b 100000 -c ZLIB"]);
     assert!(place.session(&["dump_tape -m E02001L8 -D -v"]).contains(&format!("Data:\n{text}End of data\n")));
 }
@@ -229,7 +229,7 @@ fn old_and_unusual_options() {
         "update_device.conf",
         "build_library_config me now",
         "make_vtl_devices you me",
-        "make_vtl_devices nobody-at-all",
+        "make_vtl_devices no-such-user",
         "dump_messageQ -x",
         "nonsense",
         "links nowhere",
@@ -249,7 +249,7 @@ fn old_and_unusual_options() {
     assert!(!place.at("etc/library_contents").exists());
 }
 
-/// By links, the first word is the tool's.
+/// A link with the name of a tool runs that tool.
 #[test]
 fn links_call_their_tools() {
     let place = TestDirectory::new();
@@ -265,9 +265,9 @@ fn links_call_their_tools() {
         "$ dump_tape -x\ndump_tape: invalid option -- 'x'\n(usage)\n[1]\n"
     );
     fs::remove_file(place.at("bin/mktape")).unwrap();
-    fs::write(place.at("bin/mktape"), "of someone else").unwrap();
-    assert!(place.session(&["links bin"]).contains("bin/mktape: something else has this name; it stays"));
-    assert_eq!(place.read("bin/mktape"), "of someone else");
+    fs::write(place.at("bin/mktape"), "another program").unwrap();
+    assert!(place.session(&["links bin"]).contains("bin/mktape: another file has this name and was not replaced"));
+    assert_eq!(place.read("bin/mktape"), "another program");
 }
 
 #[test]
@@ -283,13 +283,13 @@ fn output_that_cannot_be_written_changes_nothing() {
     assert_eq!((gone.status.code(), String::from_utf8(gone.stderr).unwrap().as_str()), (Some(0), ""));
     let full = make("A00002L5", fs::File::options().write(true).open("/dev/full").unwrap().into());
     assert_eq!(full.status.code(), Some(1));
-    assert!(String::from_utf8(full.stderr).unwrap().contains("mktape: the output: No space left on device"));
+    assert!(String::from_utf8(full.stderr).unwrap().contains("mktape: standard output: No space left on device"));
     for barcode in ["A00001L5", "A00002L5"] {
         assert!(place.at("home").join(barcode).join("mam").exists(), "{barcode}");
     }
 }
 
-/// What a running Ferric daemon serves is not changed beside it; a new cartridge is made all the same.
+/// Cartridges that a running Ferric daemon serves are not changed; a new cartridge can still be created.
 #[test]
 fn served_cartridges_are_not_changed() {
     let place = TestDirectory::new();
@@ -310,8 +310,8 @@ fn served_cartridges_are_not_changed() {
     assert!(place.session(&["edit_tape -m E01001L8 -w on"]).ends_with("[0]\n"));
 }
 
-/// The directory that is looked at for a daemon is the one that the cartridge is in, although an earlier library's has a
-/// folder of that name.
+/// The check for a daemon is made in the directory of the cartridge, although the directory of an earlier library has a
+/// folder with its name.
 #[test]
 fn a_daemon_serves_the_second_library() {
     let place = TestDirectory::new();

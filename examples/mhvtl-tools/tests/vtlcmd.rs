@@ -1,5 +1,5 @@
-//! `vtlcmd` on a queue of its own: what it takes, what it says, and to whom it listens.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
+//! `vtlcmd` with a private queue: its arguments, its messages, and the replies that it accepts.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 use mhvtl_lld::queue::{Message, Queue, Received, TOOL_ID};
 use mhvtl_lld::simulator::Simulator;
@@ -27,12 +27,12 @@ fn etc() -> TempDir {
     dir
 }
 
-/// What a call prints, or why it fails.
-fn call(queue: &Queue, etc: &Path, line: &str, patience: Duration) -> Result<String, String> {
+/// Runs a call and returns its output or its error.
+fn call(queue: &Queue, etc: &Path, line: &str, timeout: Duration) -> Result<String, String> {
     let arguments: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
     let call = Invocation { name: "vtlcmd", arguments: &arguments, etc: etc.into(), now: 0 };
     let mut out = Vec::new();
-    match vtlcmd::run_with_queue(&call, || Ok(queue.clone()), patience, &mut out) {
+    match vtlcmd::run_with_queue(&call, || Ok(queue.clone()), timeout, &mut out) {
         Ok(()) => Ok(String::from_utf8(out).unwrap()),
         Err(ToolError::Refused { text, code: 1, usage }) => Err(text + if usage { "(usage)" } else { "" }),
         Err(other) => panic!("{other:?}"),
@@ -105,7 +105,7 @@ fn commands_are_sent_as_mhvtl_does() {
     queue.remove().unwrap();
 }
 
-/// Old answers and those of others count for nothing, and nobody waits for ever.
+/// Old replies and replies of other units are ignored, and every wait has a limit.
 #[test]
 fn unrelated_replies_are_ignored() {
     let (etc, queue) = (etc(), Queue::open_private().unwrap());
@@ -116,29 +116,29 @@ fn unrelated_replies_are_ignored() {
         while daemon.receive(10).unwrap().is_none() {
             thread::yield_now();
         }
-        daemon.send(TOOL_ID, 11, "of another").unwrap();
+        daemon.send(TOOL_ID, 11, "reply of another unit").unwrap();
         daemon.send(TOOL_ID, 10, "E01001L8        ").unwrap();
     });
     let said = call(&queue, etc.path(), "10 list map", Duration::from_secs(60));
     assert_eq!(said.unwrap(), "Contents: E01001L8        \n");
     answering.join().unwrap();
-    let late = Duration::from_millis(30);
-    assert_eq!(call(&queue, etc.path(), "10 open map", late).unwrap_err(), "library 10 does not answer");
+    let timeout = Duration::from_millis(30);
+    assert_eq!(call(&queue, etc.path(), "10 open map", timeout).unwrap_err(), "library 10 does not answer");
     // Two at the same time take turns.
     let other = fs::File::open(etc.path().join("device.conf")).unwrap();
     other.lock().unwrap();
-    assert_eq!(call(&queue, etc.path(), "10 open map", late).unwrap_err(), "another vtlcmd has waited too long");
+    assert_eq!(call(&queue, etc.path(), "10 open map", timeout).unwrap_err(), "another vtlcmd still waits for a reply");
     drop(other);
     for length in [1000, 0] {
         while queue.send(10, TOOL_ID, &"x".repeat(length)).is_ok() {}
     }
-    let full = call(&queue, etc.path(), "11 verbose", late);
+    let full = call(&queue, etc.path(), "11 verbose", timeout);
     assert!(full.unwrap_err().starts_with("Message Queue Error: the queue is full"));
     queue.clone().remove().unwrap();
-    assert!(call(&queue, etc.path(), "10 verbose", late).unwrap_err().starts_with("Message Queue Error: "));
+    assert!(call(&queue, etc.path(), "10 verbose", timeout).unwrap_err().starts_with("Message Queue Error: "));
 }
 
-/// Against the daemon, at a simulated module.
+/// With the daemon and a simulated kernel module.
 #[test]
 fn daemon_replies() {
     let (etc, queue) = (etc(), Queue::open_private().unwrap());
@@ -146,27 +146,27 @@ fn daemon_replies() {
     fs::write(etc.path().join("library_contents.10"), contents).unwrap();
     let imported = import(etc.path()).unwrap();
     let site = Site::open(&etc.path().join("data"), &parse("made", &imported.text).unwrap()).unwrap();
-    let door = Frontend::open(&Simulator::default(), attachments(&site, &imported.device_slots).unwrap()).unwrap();
-    let ears = message_handlers(&site, &door, &imported.device_slots, &Log::default()).unwrap();
-    let messages = MessageListener::open(&queue, ears, || {}).unwrap();
-    let say = |line: &str| call(&queue, etc.path(), line, vtlcmd::REPLY_TIMEOUT).unwrap();
-    assert_eq!(say("10 list map"), "Contents: \n");
-    assert_eq!(say("10 empty map"), "Can't empty map while MAP is closed\n");
-    assert_eq!(say("10 load map E01001L8"), "MAP not opened\n");
-    assert_eq!(say("10 open map"), "OK\n");
+    let frontend = Frontend::open(&Simulator::default(), attachments(&site, &imported.device_slots).unwrap()).unwrap();
+    let handlers = message_handlers(&site, &frontend, &imported.device_slots, &Log::default()).unwrap();
+    let messages = MessageListener::open(&queue, handlers, || {}).unwrap();
+    let run_vtlcmd = |line: &str| call(&queue, etc.path(), line, vtlcmd::REPLY_TIMEOUT).unwrap();
+    assert_eq!(run_vtlcmd("10 list map"), "Contents: \n");
+    assert_eq!(run_vtlcmd("10 empty map"), "Can't empty map while MAP is closed\n");
+    assert_eq!(run_vtlcmd("10 load map E01001L8"), "MAP not opened\n");
+    assert_eq!(run_vtlcmd("10 open map"), "OK\n");
     let made = ["-l", "10", "-m", "E01009L8", "-s", "1", "-t", "data", "-d", "LTO8"].map(str::to_owned);
     let mktape = mhvtl_tools::Tool::by_name("mktape").unwrap();
     mktape
         .run(&Invocation { name: "mktape", arguments: &made, etc: etc.path().into(), now: 0 }, &mut Vec::new())
         .unwrap();
-    assert_eq!(say("10 load map E01009L8"), "OK\n");
-    assert_eq!(say("10 list map"), "Contents: E01009L8        \n");
-    assert_eq!(say("10 close map"), "OK\n");
-    assert_eq!(say("10 add slot"), "slot=3\n");
-    // A drive says something that nobody waits for, and it is not taken for the next answer.
-    assert_eq!(say("11 load E01001L8") + &say("11 unload E01001L8"), "");
-    assert_eq!(say("10 list map"), "Contents: E01009L8        \n");
+    assert_eq!(run_vtlcmd("10 load map E01009L8"), "OK\n");
+    assert_eq!(run_vtlcmd("10 list map"), "Contents: E01009L8        \n");
+    assert_eq!(run_vtlcmd("10 close map"), "OK\n");
+    assert_eq!(run_vtlcmd("10 add slot"), "slot=3\n");
+    // A drive sends no reply that the next call could mistake for its reply.
+    assert_eq!(run_vtlcmd("11 load E01001L8") + &run_vtlcmd("11 unload E01001L8"), "");
+    assert_eq!(run_vtlcmd("10 list map"), "Contents: E01009L8        \n");
     drop(messages);
-    door.close();
+    frontend.close();
     queue.remove().unwrap();
 }
