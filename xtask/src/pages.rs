@@ -115,7 +115,7 @@ fn run_page(page: &Path) -> Outcome {
             match line_mode(line) {
                 Some(LineMode::Skipped(reason)) => skipped.push(format!("skip  {name}:{number}: {line}: {reason}")),
                 special => {
-                    shell.run_line(line, special).map_err(|said| format!("{name}:{number}: {line}\n{said}"))?;
+                    shell.run_line(line, special).map_err(|printed| format!("{name}:{number}: {line}\n{printed}"))?;
                     typed += 1;
                 }
             }
@@ -132,21 +132,22 @@ fn run_requests(name: &str, block: &Block, socket: &Path) -> Outcome<usize> {
         let stream = UnixStream::connect(socket)?;
         Ok((stream.try_clone()?, BufReader::new(stream)))
     };
-    let (mut sender, mut answers) = connect().map_err(file_error(socket))?;
+    let (mut sender, mut responses) = connect().map_err(file_error(socket))?;
     let mut requests = 0;
     for (number, line) in &block.lines {
-        let stated: Value = serde_json::from_str(line).map_err(|error| format!("{name}:{number}: {line}: {error}"))?;
-        if stated.get("do").is_some() {
+        let expected: Value =
+            serde_json::from_str(line).map_err(|error| format!("{name}:{number}: {line}: {error}"))?;
+        if expected.get("do").is_some() {
             writeln!(sender, "{line}").map_err(file_error(socket))?;
             requests += 1;
             continue;
         }
-        let mut answer = String::new();
-        answers.read_line(&mut answer).map_err(file_error(socket))?;
-        let given: Value =
-            serde_json::from_str(&answer).map_err(|error| format!("{name}:{number}: {answer}: {error}"))?;
-        if given != stated {
-            return Err(format!("{name}:{number}: {line}\nthe daemon answers {}", answer.trim_end()));
+        let mut response = String::new();
+        responses.read_line(&mut response).map_err(file_error(socket))?;
+        let actual: Value =
+            serde_json::from_str(&response).map_err(|error| format!("{name}:{number}: {response}: {error}"))?;
+        if actual != expected {
+            return Err(format!("{name}:{number}: {line}\nthe daemon responds {}", response.trim_end()));
         }
     }
     Ok(requests)
@@ -195,15 +196,15 @@ impl Shell {
         };
         let input = self.input.as_mut().ok_or("the shell has ended")?;
         writeln!(input, "{script}echo \"{MARK}$?\"").map_err(|error| format!("bash: {error}"))?;
-        let mut said = String::new();
+        let mut printed = String::new();
         loop {
             let mut line = String::new();
             let read = self.output.read_line(&mut line).map_err(|error| format!("bash: {error}"))?;
             match line.trim_end().rsplit_once(MARK) {
                 Some((rest, "0")) => return if rest.contains("panicked") { Err(rest.into()) } else { Ok(()) },
-                Some((rest, code)) => return Err(format!("{said}{rest}\nexit code {code}")),
-                None if read == 0 => return Err(format!("{said}\nthe shell ended")),
-                None => said.push_str(&line),
+                Some((rest, code)) => return Err(format!("{printed}{rest}\nexit code {code}")),
+                None if read == 0 => return Err(format!("{printed}\nthe shell ended")),
+                None => printed.push_str(&line),
             }
         }
     }

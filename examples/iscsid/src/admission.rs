@@ -91,18 +91,18 @@ impl Connections {
             count(&is_past_grace) >= limit || count(&is_unauthenticated) >= limit * LOGIN_BURST_FACTOR
         };
         // The limit of logged-in connections is checked at the login, which may replace a session of the same initiator port.
-        let of_address = is_over_limit(limits.unauthenticated, &is_same_address);
-        let of_all = count(&|_| true) >= MAX_CONNECTIONS || is_over_limit(MAX_UNAUTHENTICATED, &|_| true);
+        let address_limit_reached = is_over_limit(limits.unauthenticated, &is_same_address);
+        let total_limit_reached = count(&|_| true) >= MAX_CONNECTIONS || is_over_limit(MAX_UNAUTHENTICATED, &|_| true);
         if self.all.len() >= MAX_CONNECTIONS + MAX_CLOSING {
             return Admission::Refused("too many connections are being closed");
         }
         let mut closed_address = None;
-        if of_address || of_all {
+        if address_limit_reached || total_limit_reached {
             let mut all = self.all.values_mut();
             let oldest = all.find(|other| {
                 !other.displaced
                     && !other.logged_in
-                    && (!of_address || address_group(other.address) == address_group(address))
+                    && (!address_limit_reached || address_group(other.address) == address_group(address))
             });
             let Some(oldest) = oldest else {
                 return Admission::Refused("the limit of 1024 connections is reached");

@@ -87,9 +87,9 @@ fn a_second_instance_is_refused_by_name() {
     let data = dir.path().join("d");
     let _daemon = Daemon::start(&data, SMALL);
     let second = command(&data, SMALL).output().unwrap();
-    let said = String::from_utf8(second.stderr).unwrap();
+    let printed = String::from_utf8(second.stderr).unwrap();
     assert_eq!(second.status.code(), Some(1));
-    assert!(said.contains("is in use by process "), "{said}");
+    assert!(printed.contains("is in use by process "), "{printed}");
 }
 
 /// An object of a backup: a record by its seed and length, or a filemark.
@@ -147,14 +147,14 @@ impl Backup {
     /// be there.
     fn verify(&mut self, session: &mut Initiator, before: &[Object]) {
         rewind(session);
-        let mut found = Vec::new();
+        let mut objects_read = Vec::new();
         loop {
             let reply = read(session, 300_000);
             match reply.sense_codes() {
                 Some((8, 0, 5)) => break,
-                Some((0, 0, 1)) => found.push(Object::Filemark),
+                Some((0, 0, 1)) => objects_read.push(Object::Filemark),
                 _ => {
-                    let at = found.len();
+                    let at = objects_read.len();
                     let old = before.get(at).copied().filter(|_| self.synced == self.at_start);
                     let candidates = [self.objects.get(at).copied(), old];
                     let same = |object: &Object| match object {
@@ -162,15 +162,16 @@ impl Backup {
                         Object::Filemark => false,
                     };
                     let object = candidates.into_iter().flatten().find(same);
-                    found.push(object.unwrap_or_else(|| panic!("object {at} is not what was written")));
+                    objects_read.push(object.unwrap_or_else(|| panic!("object {at} is not what was written")));
                 }
             }
         }
-        let whole = self.objects.starts_with(&found) && found.len() >= self.synced;
+        let whole = self.objects.starts_with(&objects_read) && objects_read.len() >= self.synced;
         // Killed before the first overwrite of the old objects: all of them are still there.
-        let untouched = self.synced == self.at_start && before.starts_with(&found) && found.len() == before.len();
-        assert!(whole || untouched, "{} of {} synchronised objects", found.len(), self.synced);
-        self.objects = found;
+        let untouched =
+            self.synced == self.at_start && before.starts_with(&objects_read) && objects_read.len() == before.len();
+        assert!(whole || untouched, "{} of {} synchronised objects", objects_read.len(), self.synced);
+        self.objects = objects_read;
     }
 }
 
@@ -263,11 +264,11 @@ fn configuration_sets_layout_and_data_dir_keeps_cartridges() {
     assert_eq!(move_medium(&mut session, SLOT, DRIVE + 1), CommandResponse::default());
     daemon.kill();
     let fewer_drives = SMALL.replace("count = 2", "count = 1");
-    let said = refusal(&data, &fewer_drives);
-    assert!(said.contains("V00001L8") && said.contains("element 501"), "{said}");
+    let printed = refusal(&data, &fewer_drives);
+    assert!(printed.contains("V00001L8") && printed.contains("element 501"), "{printed}");
     let fewer_slots = format!("[library]\nslots = 3\n{SMALL}");
-    let said = refusal(&data, &fewer_slots);
-    assert!(said.contains("V00004L8") && said.contains("element 1003"), "{said}");
+    let printed = refusal(&data, &fewer_slots);
+    assert!(printed.contains("V00004L8") && printed.contains("element 1003"), "{printed}");
     // A cartridge that is no longer configured stays, a new one is created.
     let other = "[[drive]]\nmodel = \"ULT3580-TD8\"\ncount = 2\n[[cartridges]]\npattern = \"N1L8\"\n";
     let daemon = Daemon::start(&data, other);
@@ -286,8 +287,8 @@ fn configuration_sets_layout_and_data_dir_keeps_cartridges() {
     ["state.1", "state.2"].iter().for_each(|name| std::fs::write(data.join(name), "{").unwrap());
     assert!(refusal(&data, other).contains("state.1 and state.2: hold no line that passes its checksum"));
     ["state.1", "state.2"].iter().for_each(|name| std::fs::remove_file(data.join(name)).unwrap());
-    let said = refusal(&data, other);
-    assert!(said.contains("identities.toml") && said.contains("--new-site"), "{said}");
+    let printed = refusal(&data, other);
+    assert!(printed.contains("identities.toml") && printed.contains("--new-site"), "{printed}");
 }
 
 #[test]

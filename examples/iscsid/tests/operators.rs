@@ -54,11 +54,11 @@ fn reload_during_streaming() {
     assert_eq!(unit_attentions(&mut session, 3), [(6, 0x29, 0x00), (6, 0x28, 0x00)]);
     // A reload that removes elements is refused and changes nothing.
     std::fs::write(data.with_extension("toml"), SMALL).unwrap();
-    let said = send_request(&data, r#"{"do":"reload"}"#);
-    assert!(said.contains("has 30 slots, not 24; this requires a restart"), "{said}");
+    let response = send_request(&data, r#"{"do":"reload"}"#);
+    assert!(response.contains("has 30 slots, not 24; this requires a restart"), "{response}");
     std::fs::write(data.with_extension("toml"), "[library]\nslotz = 1\n").unwrap();
-    let said = send_request(&data, r#"{"do":"reload"}"#);
-    assert!(said.contains(":2: library.slotz: unknown field"), "{said}");
+    let response = send_request(&data, r#"{"do":"reload"}"#);
+    assert!(response.contains(":2: library.slotz: unknown field"), "{response}");
     assert_eq!(ready(&mut session), CommandResponse::default());
     assert!(send_request(&data, r#"{"do":"pools"}"#).contains(r#""scratch":2"#));
 }
@@ -176,8 +176,8 @@ fn changer_reservations_survive_kill() {
     }
     assert_eq!(one.command(0, &[0; 6], Transfer::None).unwrap().sense_codes(), Some((2, 0x04, 0x18)));
     let status = send_request(&data, r#"{"do":"status"}"#);
-    for kept in [r#""door_open":true"#, r#""online":false"#, r#""label":"missing""#, r#""fault":"disabled""#] {
-        assert!(status.contains(kept), "{kept}: {status}");
+    for expected in [r#""door_open":true"#, r#""online":false"#, r#""label":"missing""#, r#""fault":"disabled""#] {
+        assert!(status.contains(expected), "{expected}: {status}");
     }
     assert_eq!(move_medium(&mut two, 1000, 500).status, 0x18);
 }

@@ -100,11 +100,11 @@ fn a_ready_line_that_cannot_be_written() {
 fn partial_config_output_fails() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("d");
-    let said = command(&data, SMALL).arg("--print-config").stdout(std::io::pipe().unwrap().1).output().unwrap();
-    assert_eq!((said.status.code(), said.stderr.as_slice()), (Some(0), &b""[..]));
+    let printed = command(&data, SMALL).arg("--print-config").stdout(std::io::pipe().unwrap().1).output().unwrap();
+    assert_eq!((printed.status.code(), printed.stderr.as_slice()), (Some(0), &b""[..]));
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let said = command(&data, SMALL).arg("--print-config").stdout(full).output().unwrap();
-    let text = String::from_utf8(said.stderr).unwrap();
-    assert_eq!(said.status.code(), Some(1));
+    let printed = command(&data, SMALL).arg("--print-config").stdout(full).output().unwrap();
+    let text = String::from_utf8(printed.stderr).unwrap();
+    assert_eq!(printed.status.code(), Some(1));
     assert_eq!(text, "ferric-iscsid: standard output: No space left on device (os error 28)\n");
 }

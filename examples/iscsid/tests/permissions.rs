@@ -75,8 +75,8 @@ fn everything_is_private_by_default() {
     let daemon = Daemon::logging(&mut masked(&data, SMALL, "022"), log.into());
     check(&data, 0o700, 0o600);
     assert_eq!(daemon.terminate(), Some(0));
-    let said = fs::read_to_string(dir.path().join("log")).unwrap();
-    assert!(said.contains("permissions of existing files and directories were corrected"), "{said}");
+    let printed = fs::read_to_string(dir.path().join("log")).unwrap();
+    assert!(printed.contains("permissions of existing files and directories were corrected"), "{printed}");
 }
 
 #[test]
@@ -94,8 +94,8 @@ fn a_group_may_read() {
     check(&data, 0o700, 0o600);
     assert_eq!(daemon.terminate(), Some(0));
     let unknown = format!("{SMALL}[storage]\ngroup = \"no such group\"\n");
-    let said = command(&data, &unknown).output().unwrap();
-    let text = String::from_utf8(said.stderr).unwrap();
+    let printed = command(&data, &unknown).output().unwrap();
+    let text = String::from_utf8(printed.stderr).unwrap();
     assert!(text.contains("storage.group: there is no group \"no such group\""), "{text}");
 }
 

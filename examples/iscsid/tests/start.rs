@@ -60,11 +60,11 @@ fn the_ready_line_as_json_and_nothing_left_of_an_ephemeral_site() {
 #[test]
 fn the_ready_line_on_a_descriptor_and_the_process_number_in_a_file() {
     let dir = tempdir().unwrap();
-    let (said, pid) = (dir.path().join("said"), dir.path().join("pid"));
+    let (printed, pid) = (dir.path().join("ready-line"), dir.path().join("pid"));
     std::fs::write(&pid, "4194304\n").unwrap();
     let script = "exec 3>>\"$1\"; shift; exec \"$@\"";
     let mut command = Command::new("sh");
-    command.args(["-c", script, "sh"]).arg(&said).arg(env!("CARGO_BIN_EXE_ferric-iscsid"));
+    command.args(["-c", script, "sh"]).arg(&printed).arg(env!("CARGO_BIN_EXE_ferric-iscsid"));
     command.arg("--data").arg(dir.path().join("d")).args(["--bind", "127.0.0.1:0", "--ready-fd", "3", "--pid-file"]);
     let mut child = command.arg(&pid).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // The overview for people is printed before the ready line for programs.
@@ -74,10 +74,10 @@ fn the_ready_line_on_a_descriptor_and_the_process_number_in_a_file() {
         line.clear();
         assert_ne!(people.read_line(&mut line).unwrap(), 0);
     }
-    while !std::fs::read_to_string(&said).unwrap().ends_with('\n') {
+    while !std::fs::read_to_string(&printed).unwrap().ends_with('\n') {
         std::thread::yield_now();
     }
-    let ready = std::fs::read_to_string(&said).unwrap();
+    let ready = std::fs::read_to_string(&printed).unwrap();
     assert!(ready.starts_with("ready iscsi 127.0.0.1:") && ready.lines().count() == 1, "{ready}");
     assert_eq!(std::fs::read_to_string(&pid).unwrap(), format!("{}\n", child.id()));
     let mut out = child.stdout.take().unwrap();
@@ -108,7 +108,7 @@ fn invalid_options_are_refused_before_files_are_created() {
     let config = dir.path().join("c.toml");
     std::fs::write(&config, "[storage]\ncartridges = [\"/\"]\n").unwrap();
     let config = config.to_str().unwrap();
-    for (arguments, said) in [
+    for (arguments, printed) in [
         (vec!["--bind", "nowhere"], "--bind: \"nowhere\" is not ADDRESS:PORT"),
         (vec!["--advertise", "tape.example.com"], "--advertise: \"tape.example.com\" is not ADDRESS:PORT"),
         (vec!["--ephemeral", "--config", config], "--ephemeral: storage.cartridges names directories"),
@@ -120,7 +120,7 @@ fn invalid_options_are_refused_before_files_are_created() {
         let output = command.args(&arguments).output().unwrap();
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{error}");
-        assert!(error.starts_with(&format!("ferric-iscsid: {said}")) && error.lines().count() == 1, "{error}");
+        assert!(error.starts_with(&format!("ferric-iscsid: {printed}")) && error.lines().count() == 1, "{error}");
     }
     assert!(!data.exists());
     let output = program().args(["--bind", "127.0.0.1:0", "--data", config]).output().unwrap();
@@ -168,9 +168,9 @@ fn a_portal_that_is_open_to_the_network_is_warned_of() {
         assert_eq!(warnings.contains("without CHAP"), warns, "{bind} {config}: {warnings}");
         let mut log = child.stderr.take().unwrap();
         assert!(terminate(child));
-        let mut said = String::new();
-        log.read_to_string(&mut said).unwrap();
-        assert_eq!(said.contains("is open to the network without CHAP"), warns, "{bind} {config}: {said}");
+        let mut printed = String::new();
+        log.read_to_string(&mut printed).unwrap();
+        assert_eq!(printed.contains("is open to the network without CHAP"), warns, "{bind} {config}: {printed}");
     }
 }
 
@@ -257,20 +257,22 @@ fn one_of_two_disks_that_is_not_mounted() {
     let name = std::fs::read_dir(&disk).unwrap().map(|entry| entry.unwrap().file_name()).min().unwrap();
     std::fs::rename(disk.join(&name), second.join(&name)).unwrap();
     assert!(!run(&config).contains("ERROR"));
-    for (gone, left, lost) in [(&disk, &second, "cartridges=4"), (&second, &disk, "cartridges=1")] {
-        std::fs::rename(gone, &aside).unwrap();
-        std::fs::create_dir(gone).unwrap();
+    for (unmounted, left, missing_count) in [(&disk, &second, "cartridges=4"), (&second, &disk, "cartridges=1")] {
+        std::fs::rename(unmounted, &aside).unwrap();
+        std::fs::create_dir(unmounted).unwrap();
         let before = count(left);
-        let more = config.replace("count = 5", if gone == &disk { "count = 6" } else { "count = 5" });
-        let said = run(&more);
+        let more = config.replace("count = 5", if unmounted == &disk { "count = 6" } else { "count = 5" });
+        let printed = run(&more);
         let line = "all cartridges of the directory are missing";
         assert!(
-            said.lines().any(|it| it.contains(line) && it.contains(&gone.display().to_string()) && it.contains(lost)),
-            "{said}"
+            printed.lines().any(|it| it.contains(line)
+                && it.contains(&unmounted.display().to_string())
+                && it.contains(missing_count)),
+            "{printed}"
         );
-        assert_eq!((count(gone), count(left)), (0, before), "nothing is created");
-        std::fs::remove_dir(gone).unwrap();
-        std::fs::rename(&aside, gone).unwrap();
+        assert_eq!((count(unmounted), count(left)), (0, before), "nothing is created");
+        std::fs::remove_dir(unmounted).unwrap();
+        std::fs::rename(&aside, unmounted).unwrap();
     }
     assert!(!run(&config.replace("count = 5", "count = 6")).contains("ERROR"));
     assert_eq!((count(&disk), count(&second)), (5, 1));
@@ -293,12 +295,12 @@ fn a_new_cartridge_for_an_element_that_is_full() {
     let library = &status["ok"]["libraries"][0];
     let text = library.to_string();
     assert_eq!(daemon.terminate(), Some(0));
-    let said = std::fs::read_to_string(&log).unwrap();
-    let line = said.lines().find(|line| line.contains("A00002L8")).unwrap_or_default();
+    let printed = std::fs::read_to_string(&log).unwrap();
+    let line = printed.lines().find(|line| line.contains("A00002L8")).unwrap_or_default();
     for part in ["WARN", "at=\"slot1\"", "element=\"slot2\"", "occupied_by=\"A00001L8\"", "put into a free slot"] {
-        assert!(line.contains(part), "{part}: {said}");
+        assert!(line.contains(part), "{part}: {printed}");
     }
-    assert!(!said.lines().any(|line| line.contains("WARN") && line.contains("A00003L8")), "{said}");
+    assert!(!printed.lines().any(|line| line.contains("WARN") && line.contains("A00003L8")), "{printed}");
     assert_eq!(library["slots"][0]["cartridge"], "A00001L8", "{text}");
     assert_eq!(library["slots"][1]["cartridge"], "A00002L8", "{text}");
     // Two entries of one configuration for one element are refused.

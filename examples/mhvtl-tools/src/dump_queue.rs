@@ -27,9 +27,9 @@ pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
 }
 
 fn dump(queue: &Queue, out: &mut dyn Write) -> ToolResult {
-    let gone = |error: io::Error| ToolError::new(format!("error: message queue: {error}"));
+    let queue_error = |error: io::Error| ToolError::new(format!("error: message queue: {error}"));
     for number in 1.. {
-        let Some((receiver, received)) = queue.receive_any().map_err(gone)? else {
+        let Some((receiver, received)) = queue.receive_any().map_err(queue_error)? else {
             return if number == 1 { Ok(writeln!(out, "Message queue empty")?) } else { Ok(()) };
         };
         if number == 1 {

@@ -103,7 +103,7 @@ fn unknown(call: &Invocation<'_>, what: &str, which: impl Display) -> ToolError 
 impl ParsedOptions {
     /// How often an option was given.
     pub(crate) fn count(&self, letter: char) -> usize {
-        self.options.iter().filter(|(parsed, _)| *parsed == letter).count()
+        self.options.iter().filter(|(option, _)| *option == letter).count()
     }
 
     /// Whether an option was given.
@@ -113,7 +113,7 @@ impl ParsedOptions {
 
     /// The last value of an option.
     pub(crate) fn value(&self, letter: char) -> Option<&str> {
-        self.options.iter().rev().find(|(parsed, _)| *parsed == letter)?.1.as_deref()
+        self.options.iter().rev().find(|(option, _)| *option == letter)?.1.as_deref()
     }
 
     /// The last value of an option, as a number.

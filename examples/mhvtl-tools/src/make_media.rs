@@ -49,8 +49,8 @@ pub(crate) fn run(call: &Invocation<'_>, out: &mut dyn Write) -> ToolResult {
     let devices = etc.join("device.conf");
     let mut libraries = libraries(&etc)?;
     for (_, home) in &mut libraries {
-        if let Some(parsed) = parsed.value('H') {
-            *home = parsed.into();
+        if let Some(path) = parsed.value('H') {
+            *home = path.into();
         }
         ensure_directory(home, parsed.has('c'))?;
     }
@@ -155,8 +155,8 @@ mod tests {
             ("A00001TU", "9940B", CartridgeKind::Data),
             ("A00001S2", "SDLT320", CartridgeKind::Data),
         ] {
-            let (_, found, what) = parse_label(label).unwrap_or_else(|| panic!("{label}"));
-            assert_eq!((found.name, what), (density, kind), "{label}");
+            let (_, found, found_kind) = parse_label(label).unwrap_or_else(|| panic!("{label}"));
+            assert_eq!((found.name, found_kind), (density, kind), "{label}");
         }
         for label in ["E1001L8", "E01001", "e01001L8", "A00001S4", "A00001M8", "A00001XX", "A-0001L8", ""] {
             assert!(parse_label(label).is_none(), "{label}");

@@ -63,7 +63,7 @@ impl TestDirectory {
 #[test]
 fn configurations_are_made() {
     let place = TestDirectory::new();
-    let mut said = place.session(&[
+    let mut printed = place.session(&[
         "generate_device_conf -D etc -H home",
         "generate_device_conf -H nowhere",
         "generate_device_conf --dest-dir=. --override-home -H /nowhere",
@@ -77,10 +77,10 @@ fn configurations_are_made() {
     // A library with a number that mhvtl's defaults do not have.
     fs::write(place.at("device.conf"), devices.replace("Library: 30", "Library: 5").replace("ID: 30", "ID: 05"))
         .unwrap();
-    said += &place.session(&["generate_library_contents -C ."]);
+    printed += &place.session(&["generate_library_contents -C ."]);
     assert!(place.read("library_contents.5").contains("\nDrive 4:\n\nPicker"));
     assert!(place.read("library_contents.5").contains("\nSlot 39: M00539L8\n"));
-    insta::assert_snapshot!(said);
+    insta::assert_snapshot!(printed);
     insta::assert_snapshot!(devices + &place.read("etc/library_contents.10"));
     assert!(place.read("etc/library_contents.30").ends_with("Slot 39: G03039TA\nSlot 40: CLN303TA\n"));
 }
@@ -92,7 +92,7 @@ fn media_are_made_from_labels() {
     let contents = "Slot 1: E01001L8\nSlot 2: G00001TZ\nSlot 3: odd\nSlot 4: E01001L9\nSlot 5:\nSlot 6: CLN101L8\nSlot 7: E01001M8\n";
     fs::write(place.at("etc/library_contents.10"), contents).unwrap();
     fs::write(place.at("etc/library_contents.30"), "Slot 1: W00001LY\n").unwrap();
-    let said = place.session(&[
+    let printed = place.session(&[
         "make_vtl_media",
         "make_vtl_media -m /usr/bin",
         "dump_tape -m W00001LY",
@@ -100,17 +100,17 @@ fn media_are_made_from_labels() {
         "make_vtl_media -H other",
         "make_vtl_media -x",
     ]);
-    insta::assert_snapshot!(said);
+    insta::assert_snapshot!(printed);
     fs::write(place.at("etc/library_contents.10"), "Slot 1: E01001L8\n").unwrap();
     fs::write(place.at("etc/mhvtl.conf"), "CAPACITY=many\n").unwrap();
-    let mut said = place.session(&["make_vtl_media"]);
+    let mut printed = place.session(&["make_vtl_media"]);
     fs::write(place.at("etc/mhvtl.conf"), "").unwrap();
-    said += &place.session(&["make_vtl_media --create-dir --home-dir other/home", "make_vtl_media -f"]);
+    printed += &place.session(&["make_vtl_media --create-dir --home-dir other/home", "make_vtl_media -f"]);
     // A cartridge that is loaded in mhvtl is not replaced.
     place.copy_golden("DRT001L8");
     fs::write(place.at("etc/library_contents.10"), "Slot 1: DRT001L8\n").unwrap();
-    said += &place.session(&["make_vtl_media -f"]);
-    insta::assert_snapshot!(said);
+    printed += &place.session(&["make_vtl_media -f"]);
+    insta::assert_snapshot!(printed);
     assert!(place.at("other/home/W00001LY/mam").exists());
 }
 
@@ -119,7 +119,7 @@ fn cartridges_are_made_and_changed() {
     let place = TestDirectory::new();
     let long = "mktape -l 10 -m E02001L8 -s 500 -t data -d LTO8";
     let other = |from: &str, to: &str| long.replace(from, to);
-    let said = place.session(&[
+    let printed = place.session(&[
         &other("data", "data -v"),
         long,
         "mktape",
@@ -148,7 +148,7 @@ fn cartridges_are_made_and_changed() {
         "edit_tape -V",
         "edit_tape -l 10",
     ]);
-    insta::assert_snapshot!(said);
+    insta::assert_snapshot!(printed);
     let mam = fs::read(place.at("home/C02001L8/mam")).unwrap();
     let modes =
         ["", "mam", "data.0"].map(|name| place.at("home/C02001L8").join(name).metadata().unwrap().mode() & 0o007);
@@ -170,7 +170,7 @@ fn cartridges_are_dumped() {
     for barcode in ["ENC001L8", "MIX001L8", "PAR002L6", "NUL001L8", "V3A001L6", "DRT001L8"] {
         place.copy_golden(barcode);
     }
-    let said = place.session(&[
+    let printed = place.session(&[
         "dump_tape -m ENC001L8 -D",
         "dump_tape -m MIX001L8",
         "dump_tape -m PAR002L6 -v",
@@ -180,7 +180,7 @@ fn cartridges_are_dumped() {
         "dump_tape",
         "dump_tape -b 5",
     ]);
-    insta::assert_snapshot!(said);
+    insta::assert_snapshot!(printed);
     let path = place.at("home/MIX001L8/data.0");
     let mut bytes = fs::read(&path).unwrap();
     bytes[70] ^= 1;
@@ -194,7 +194,7 @@ fn preload_writes_files() {
     let place = TestDirectory::new();
     let text: String = (0..300).map(|number| format!("line {number}\n")).collect();
     fs::write(place.at("text"), &text).unwrap();
-    let said = place.session(&[
+    let printed = place.session(&[
         "mktape -l 10 -m E02001L8 -s 1 -t data -d LTO8",
         "preload_tape -m E02001L8 -F text -b 1000 -c ZLIB -v",
         "dump_tape -m E02001L8",
@@ -209,7 +209,7 @@ fn preload_writes_files() {
         "edit_tape -m E02001L8 -w on",
         "preload_tape -m E02001L8 -F text -b 2000 -c NONE",
     ]);
-    insta::assert_snapshot!(said);
+    insta::assert_snapshot!(printed);
     let full = place.session(&["edit_tape -m E02001L8 -w off"]);
     fs::write(place.at("big"), vec![7; 3 << 20]).unwrap();
     insta::assert_snapshot!(full + &place.session(&["preload_tape -m E02001L8 -F big -b 65536 -c NONE"]));
@@ -222,7 +222,7 @@ fn preload_writes_files() {
 fn old_and_unusual_options() {
     let place = TestDirectory::new();
     fs::create_dir(place.at("run")).unwrap();
-    let said = place.session(&[
+    let printed = place.session(&[
         "mhvtl-device-conf-generator -d run run run",
         "mhvtl-device-conf-generator run run run",
         "mhvtl-device-conf-generator run",
@@ -234,7 +234,7 @@ fn old_and_unusual_options() {
         "nonsense",
         "links nowhere",
     ]);
-    insta::assert_snapshot!(said);
+    insta::assert_snapshot!(printed);
     let link = fs::read_link(place.at("run/mhvtl.target.wants/vtltape@34.service")).unwrap();
     assert_eq!(link, Path::new("/lib/systemd/system/vtltape@.service"));
     let old = "VERSION: 2\n\nLibrary: 0 CHANNEL: 0 TARGET: 0 LUN: 0\n Vendor identification: STK\n\n\
@@ -243,8 +243,8 @@ fn old_and_unusual_options() {
     let without = place.session(&["update_device.conf"]);
     assert_eq!(place.read("etc/device.conf"), old, "nothing changes without the contents");
     fs::write(place.at("etc/library_contents"), "Slot 1: X\n").unwrap();
-    let said = without + &place.session(&["update_device.conf", "update_device.conf"]);
-    insta::assert_snapshot!(said + &place.read("etc/device.conf"));
+    let printed = without + &place.session(&["update_device.conf", "update_device.conf"]);
+    insta::assert_snapshot!(printed + &place.read("etc/device.conf"));
     assert_eq!(place.read("etc/library_contents.3"), "Slot 1: X\n");
     assert!(!place.at("etc/library_contents").exists());
 }
@@ -256,8 +256,8 @@ fn links_call_their_tools() {
     fs::create_dir(place.at("bin")).unwrap();
     assert_eq!(place.session(&["links bin"]).lines().count(), 15);
     assert!(place.session(&["links bin"]).ends_with("[0]\n"), "again");
-    let said = place.run_command(Command::new(place.at("bin/mktape")), "bin/mktape");
-    assert_eq!(said, "$ bin/mktape\nerror: not enough arguments\n(usage)\n[1]\n");
+    let printed = place.run_command(Command::new(place.at("bin/mktape")), "bin/mktape");
+    assert_eq!(printed, "$ bin/mktape\nerror: not enough arguments\n(usage)\n[1]\n");
     let mut renamed = Command::new(env!("CARGO_BIN_EXE_ferric-mhvtl"));
     renamed.arg0("/usr/bin/dump_tape").arg("-x");
     assert_eq!(
@@ -300,12 +300,15 @@ fn served_cartridges_are_not_changed() {
     fs::write(place.at("etc/library_contents.10"), "Slot 1: E01001L8\n").unwrap();
     let own = std::process::id();
     for line in ["edit_tape -m E01001L8 -w on", "preload_tape -m E01001L8 -F file -b 10 -c NONE", "make_vtl_media -f"] {
-        let said = place.session(&[line]);
-        assert!(said.contains("error: DIR/home: "), "{said}");
-        assert!(said.ends_with(&format!("(process {own}) serves this directory; stop it first\n[1]\n")), "{said}");
+        let printed = place.session(&[line]);
+        assert!(printed.contains("error: DIR/home: "), "{printed}");
+        assert!(
+            printed.ends_with(&format!("(process {own}) serves this directory; stop it first\n[1]\n")),
+            "{printed}"
+        );
     }
-    let said = place.session(&["mktape -l 10 -m E01002L8 -s 64 -t data -d LTO8", "dump_tape -m E01001L8"]);
-    assert!(!said.contains("serves") && said.ends_with("[0]\n"), "{said}");
+    let printed = place.session(&["mktape -l 10 -m E01002L8 -s 64 -t data -d LTO8", "dump_tape -m E01001L8"]);
+    assert!(!printed.contains("serves") && printed.ends_with("[0]\n"), "{printed}");
     drop(served);
     assert!(place.session(&["edit_tape -m E01001L8 -w on"]).ends_with("[0]\n"));
 }
@@ -323,9 +326,9 @@ fn a_daemon_serves_the_second_library() {
     fs::write(place.at("etc/device.conf"), [library(9, "first"), library(10, "home")].concat()).unwrap();
     let mut served = tape_store::backend::file::OsFolderStore::at(&place.at("home")).unwrap();
     served.mark_served().unwrap();
-    let said = place.session(&["edit_tape -m E01001L8 -w on"]);
+    let printed = place.session(&["edit_tape -m E01001L8 -w on"]);
     assert!(
-        said.contains("error: DIR/home: ") && said.ends_with("serves this directory; stop it first\n[1]\n"),
-        "{said}"
+        printed.contains("error: DIR/home: ") && printed.ends_with("serves this directory; stop it first\n[1]\n"),
+        "{printed}"
     );
 }

@@ -41,10 +41,10 @@ fn call(queue: &Queue, etc: &Path, line: &str, timeout: Duration) -> Result<Stri
 
 fn refused(line: &str) -> String {
     let (etc, queue) = (etc(), Queue::open_private().unwrap());
-    let said = call(&queue, etc.path(), line, Duration::ZERO).unwrap_err();
+    let printed = call(&queue, etc.path(), line, Duration::ZERO).unwrap_err();
     assert_eq!(queue.receive_any().unwrap(), None, "nothing was sent");
     queue.remove().unwrap();
-    said.replace(&etc.path().display().to_string(), "DIR")
+    printed.replace(&etc.path().display().to_string(), "DIR")
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn invalid_commands_are_refused() {
     for line in ["", "-h", "10 list map -h", "10 /h", "10"] {
         assert!(refused(line).ends_with("(usage)"), "{line}");
     }
-    for (line, said) in [
+    for (line, printed) in [
         ("x list map", "DeviceNo not numeric: x"),
         ("32768 online", "Invalid device number for tape/library: 32768"),
         ("99999 online", "Invalid device number for tape/library: 99999"),
@@ -74,7 +74,7 @@ fn invalid_commands_are_refused() {
             "Could not open DIR/home/E01001L8: no cartridge\nHint: Use command 'mktape' to create media first",
         ),
     ] {
-        assert_eq!(refused(line), said, "{line}");
+        assert_eq!(refused(line), printed, "{line}");
     }
     assert_eq!(refused(&format!("11 load {}", "X".repeat(1019))), "Command line too long (max 1024 bytes)");
 }
@@ -119,8 +119,8 @@ fn unrelated_replies_are_ignored() {
         daemon.send(TOOL_ID, 11, "reply of another unit").unwrap();
         daemon.send(TOOL_ID, 10, "E01001L8        ").unwrap();
     });
-    let said = call(&queue, etc.path(), "10 list map", Duration::from_secs(60));
-    assert_eq!(said.unwrap(), "Contents: E01001L8        \n");
+    let printed = call(&queue, etc.path(), "10 list map", Duration::from_secs(60));
+    assert_eq!(printed.unwrap(), "Contents: E01001L8        \n");
     answering.join().unwrap();
     let timeout = Duration::from_millis(30);
     assert_eq!(call(&queue, etc.path(), "10 open map", timeout).unwrap_err(), "library 10 does not answer");

@@ -124,9 +124,9 @@ impl Frontend {
     ///
     /// # Errors
     /// A device cannot be opened, a thread cannot be spawned, or the host rejects a unit. No unit is served then.
-    pub fn open<M: Module + Clone + 'static>(module: &M, placed: Vec<Attachment>) -> Result<Self, FrontendError> {
+    pub fn open<M: Module + Clone + 'static>(module: &M, attachments: Vec<Attachment>) -> Result<Self, FrontendError> {
         let mut frontend = Self { units: Vec::new() };
-        for unit in placed {
+        for unit in attachments {
             let (minor, address) = (unit.minor, unit.address);
             let failed = |error| FrontendError::Module(minor.into(), error);
             let server = UnitServer::new(module.open(minor).map_err(failed)?, unit);

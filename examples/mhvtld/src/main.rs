@@ -60,16 +60,16 @@ fn run(arguments: &Arguments, log: &Log) -> Result<(), Box<dyn Error>> {
     let no_reload = || Err("changing mhvtl's configuration requires a restart".into());
     let _control = ControlSocket::open(&control, &site, Arc::new(no_reload))
         .map_err(|error| format!("{}: {error}", control.display()))?;
-    let mut placed = attachments(&site, &imported.device_slots)?;
-    placed.iter_mut().zip(locks).for_each(|(unit, lock)| unit.lock = Some(lock));
-    for (unit, slot) in placed.iter_mut().zip(&imported.device_slots) {
+    let mut attachments = attachments(&site, &imported.device_slots)?;
+    attachments.iter_mut().zip(locks).for_each(|(unit, lock)| unit.lock = Some(lock));
+    for (unit, slot) in attachments.iter_mut().zip(&imported.device_slots) {
         let fifo = Fifo::create(unit.minor, slot.fifo.as_deref())?;
         match site.library(&slot.library) {
             Some(library) if slot.unit == 0 => fifo.subscribe(&site, &library)?,
             _ => unit.before = Some(fifo.command_hook()),
         }
     }
-    let frontend = Frontend::open(&module, placed)?;
+    let frontend = Frontend::open(&module, attachments)?;
     let queue = Queue::open().map_err(|error| format!("cannot open mhvtl's message queue: {error}"))?;
     let handlers = site_messages::message_handlers(&site, &frontend, &imported.device_slots, log)?;
     let messages = MessageListener::open(&queue, handlers, daemon::request_exit)?;

@@ -61,7 +61,7 @@ impl Reply {
         match self {
             Self::NoReply | Self::Exit => {}
             Self::Rejected(reason) => {
-                tracing::warn!(minor = unit, message_text = to.text, reason, "unsupported message ignored")
+                tracing::warn!(minor = unit, message_text = to.text, reason, "message rejected")
             }
             Self::Text(text) => {
                 let receiver = u16::try_from(to.sender).map_err(|_| io::ErrorKind::InvalidInput.into());
@@ -141,19 +141,19 @@ impl Drop for MessageListener {
 impl MessageHandler {
     /// Receives messages until `stop` is set. An `exit` message does not end the loop: a running command may wait for a
     /// reply.
-    fn listen(&mut self, queue: &Queue, stop: &AtomicBool, ends: impl Fn()) {
+    fn listen(&mut self, queue: &Queue, stop: &AtomicBool, on_exit: impl Fn()) {
         while !stop.load(Ordering::Acquire) {
             // A panic must not end the thread.
-            let _ = catch_unwind(AssertUnwindSafe(|| self.receive(queue, &ends)));
+            let _ = catch_unwind(AssertUnwindSafe(|| self.receive(queue, &on_exit)));
         }
     }
 
-    fn receive(&mut self, queue: &Queue, ends: &impl Fn()) {
+    fn receive(&mut self, queue: &Queue, on_exit: &impl Fn()) {
         match queue.receive_blocking(self.unit) {
             Ok(Received::Message(message)) if message.sender != u64::from(self.unit) => {
                 let exits = Reply::handle(queue, self.unit, &message, &mut self.receive);
                 if exits && !self.exit_requested.swap(true, Ordering::AcqRel) {
-                    ends();
+                    on_exit();
                 }
             }
             Ok(Received::Message(_)) => {}

@@ -120,7 +120,7 @@ impl QueueClient {
         }
         if text.starts_with(REPLY_EJECT) {
             state.accessible = true;
-        } else if state.expected_replies.iter().any(|beginning| text.starts_with(beginning)) {
+        } else if state.expected_replies.iter().any(|prefix| text.starts_with(prefix)) {
             state.expected_replies.clear();
             state.reply = Some(text.into());
             self.reply_received.notify_all();
@@ -189,11 +189,11 @@ impl QueueClient {
     }
 
     fn load(&self, barcode: &Barcode) -> Result<(), &'static str> {
-        const SILENT: &str = "no reply from the drive";
+        const NO_REPLY: &str = "no reply from the drive";
         if lock(&self.uncertain_loads).values().any(|uncertain| uncertain == barcode) {
             return Err("another drive may hold the cartridge and does not reply");
         }
-        if self.is_full().ok_or(SILENT)? {
+        if self.is_full().ok_or(NO_REPLY)? {
             // From before a crash, or loaded manually; the inventory has none in this drive.
             tracing::warn!(
                 minor = self.drive,
@@ -214,7 +214,7 @@ impl QueueClient {
             None => {
                 // A drive that has read the load request reads this after it.
                 self.send(REQUEST_SET_EMPTY);
-                Err(SILENT)
+                Err(NO_REPLY)
             }
             Some(reply) => {
                 lock(&self.uncertain_loads).remove(&self.drive);
@@ -286,11 +286,11 @@ impl Bay for RemoteBay {
     }
 
     fn insert(&mut self, cartridge: Cartridge, _now: Now) -> Result<(), Box<InsertError>> {
-        let (full, at_work) = {
+        let (full, started) = {
             let state = lock(&self.client.state);
             (state.cartridge.is_some(), state.started)
         };
-        let result = match (full, at_work) {
+        let result = match (full, started) {
             (true, _) => Err("the drive already holds a cartridge"),
             (false, false) => Ok(()),
             (false, true) => self.client.load(cartridge.barcode()),

@@ -58,7 +58,7 @@ impl QueueClients {
     /// # Errors
     /// As [`Self::new`].
     pub fn add_drives(&self, slots: &[DeviceSlot]) -> Result<Vec<Arc<QueueClient>>, FrontendError> {
-        let minors = slots.iter().filter(|seat| seat.unit > 0).map(minor).collect::<Result<Vec<u16>, _>>()?;
+        let minors = slots.iter().filter(|slot| slot.unit > 0).map(minor).collect::<Result<Vec<u16>, _>>()?;
         let mut clients = self.all();
         let client =
             |drive: &u16| QueueClient::new(&self.queue, self.library, *drive, self.timeout, &self.uncertain_loads);

@@ -82,8 +82,8 @@ fn missing_data_and_aborted_commands() {
     assert_eq!(module.send(10, &LOAD, HostTransfer::NoData).wait(), HostResult::default());
     ready(&module, 11);
     // Less data than the CDB announces, none, and more.
-    for asked in [HostTransfer::DataOut(vec![1; 100]), HostTransfer::NoData, HostTransfer::DataIn(200)] {
-        let got = module.send(11, &[0x0a, 0, 0, 0, 200, 0], asked).wait();
+    for transfer in [HostTransfer::DataOut(vec![1; 100]), HostTransfer::NoData, HostTransfer::DataIn(200)] {
+        let got = module.send(11, &[0x0a, 0, 0, 0, 200, 0], transfer).wait();
         assert_eq!((got.status, codes(&got)), (2, (0x0b, 0x4b, 0x00)));
     }
     assert_eq!(
@@ -117,7 +117,11 @@ fn unservable_units_are_named() {
     let (site, mut slots) = site(&dir);
     let module = Simulator::default();
     let refused = |slots: &[DeviceSlot]| {
-        attachments(&site, slots).and_then(|placed| Frontend::open(&module, placed)).map(drop).unwrap_err().to_string()
+        attachments(&site, slots)
+            .and_then(|attachments| Frontend::open(&module, attachments))
+            .map(drop)
+            .unwrap_err()
+            .to_string()
     };
     slots[2].unit = 3;
     assert_eq!(refused(&slots), "unit 12: library \"library10\" has no unit 3");
@@ -228,9 +232,9 @@ fn interrupted_command_is_aborted_after_kill() {
     drop(dead);
     fs::create_dir_all(&locks).unwrap();
     fs::write(locks.join("mhvtl9010"), format!("process 1\ncommand {}\n", waiting.serial() - 2)).unwrap();
-    let mut placed = attachments(&site, &slots[..1]).unwrap();
-    placed[0].lock = Some(Lock::acquire_in(&locks, 9010).unwrap());
-    let frontend = Frontend::open(&module, placed).unwrap();
+    let mut attachments = attachments(&site, &slots[..1]).unwrap();
+    attachments[0].lock = Some(Lock::acquire_in(&locks, 9010).unwrap());
+    let frontend = Frontend::open(&module, attachments).unwrap();
     let got = waiting.wait();
     assert_eq!((got.status, codes(&got)), (2, (0x0b, 0, 0)));
     ready(&module, 10);

@@ -164,7 +164,7 @@ fn library_replies_after_panics() {
         (11, &[0xff, 0, 0, 0, 0, 0], HostTransfer::NoData),
         (10, &[0xa5, 0, 0, 0, 0x01, 0xf4, 0x03, 0xe8, 0, 0, 0, 0], HostTransfer::NoData),
     ];
-    for (minor, cdb, asked) in commands {
+    for (minor, cdb, transfer) in commands {
         for at in 0..60 {
             for unit in [10, 11] {
                 for _ in 0..8 {
@@ -172,7 +172,7 @@ fn library_replies_after_panics() {
                 }
             }
             panic_after(at);
-            let got = module.send(minor, cdb, asked.clone()).wait();
+            let got = module.send(minor, cdb, transfer.clone()).wait();
             disarm_panic();
             assert!(matches!(got.status, 0 | 2), "{cdb:02x?} at {at}: {got:?}");
             // The robot's and the drive's units answer the next command.

@@ -63,9 +63,9 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let configured = slots.first().and_then(|slot| slot.fifo.as_deref());
     let fifo = Fifo::create(unit, arguments.fifo.as_deref().or(configured))?;
     site.libraries().iter().try_for_each(|library| fifo.subscribe(&site, library))?;
-    let mut placed = attachments(&site, &slots)?;
-    placed.iter_mut().zip([lock]).for_each(|(unit, lock)| unit.lock = Some(lock));
-    let frontend = Frontend::open(&module, placed)?;
+    let mut attachments = attachments(&site, &slots)?;
+    attachments.iter_mut().zip([lock]).for_each(|(unit, lock)| unit.lock = Some(lock));
+    let frontend = Frontend::open(&module, attachments)?;
     let handlers = remote_drives::message_handlers(&site, &frontend, &slots, &clients, &queue, &log)?;
     let messages = MessageListener::open(&queue, handlers, daemon::request_exit)?;
     clients.start();

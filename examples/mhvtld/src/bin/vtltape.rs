@@ -46,9 +46,9 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     attachment.lock = Some(lock);
     let frontend = Frontend::open(&module, vec![attachment])?;
     let receive = Box::new(move |message: &_| handler.receive(message));
-    let handlers = frontend.stop_flags().into_iter().map(|ends| (ends, unit)).zip([receive]);
+    let handlers = frontend.stop_flags().into_iter().map(|exit_requested| (exit_requested, unit)).zip([receive]);
     let handlers =
-        handlers.map(|((ends, unit), receive)| MessageHandler { unit, exit_requested: ends, receive }).collect();
+        handlers.map(|((exit_requested, unit), receive)| MessageHandler { unit, exit_requested, receive }).collect();
     let messages = MessageListener::open(&queue, handlers, daemon::request_exit)?;
     daemon::print_ready(&format!("drive {unit}"));
     // A drive reads its configuration at the start only.
