@@ -59,7 +59,7 @@ impl Arguments {
     /// Opens the unit's data directory for a configuration.
     ///
     /// # Errors
-    /// As [`Data::open_configured`].
+    /// As [`DataDir::open_configured`].
     pub fn open_data(&self, config: &Config) -> Result<DataDir, DataDirError> {
         Ok(DataDir::open_configured(&self.folder(), config)?.with_new_site(self.new_site))
     }
