@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
     /// Write the process ID to this file when the daemon is ready; remove the file on exit
     #[arg(long, value_name = "FILE")]
     pub(crate) pid_file: Option<PathBuf>,
-    /// Allow core dumps and debuggers; dumps never contain encryption keys
+    /// Allow core dumps and debuggers; encryption keys are excluded from dumps
     #[arg(long)]
     pub(crate) allow_core_dumps: bool,
     /// Log level: error, warn, info, debug or trace

@@ -39,7 +39,7 @@ pub struct Arguments {
     /// Create a new site although the unit's directory has cartridges or identities but no state
     #[arg(long)]
     pub new_site: bool,
-    /// Allow core dumps and debuggers; dumps never contain encryption keys
+    /// Allow core dumps and debuggers; encryption keys are excluded from dumps
     #[arg(long)]
     pub allow_core_dumps: bool,
 }

@@ -30,7 +30,7 @@ struct Arguments {
     /// Create a new site although DIR has cartridges or identities but no state
     #[arg(long)]
     new_site: bool,
-    /// Allow core dumps and debuggers; dumps never contain encryption keys
+    /// Allow core dumps and debuggers; encryption keys are excluded from dumps
     #[arg(long)]
     allow_core_dumps: bool,
     /// Log level, 0 to 3
